@@ -1,4 +1,4 @@
-"""The plainest of windows, one patch after the other; and arrays to look at through them."""
+"""Helpers of the tests of windows: patches taken one by one in a loop, random arrays and leaves."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ def pair(x):
 
 
 def patches(x, kernel, stride=1, padding=0, dilation=1, value=0.0):
-    """(N, C, H, W) -> (N, OH, OW, C, KH, KW), one patch after the other."""
+    """(N, C, H, W) -> (N, OH, OW, C, KH, KW): the patches that a window covers, taken in a loop."""
     (kh, kw), (sh, sw), (ph, pw), (dh, dw) = map(pair, (kernel, stride, padding, dilation))
     x = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)), constant_values=value)
     rows = range(0, x.shape[2] - (kh - 1) * dh, sh)

@@ -1,4 +1,4 @@
-"""Tensors made from data, from nothing, of numbers in order: dtypes, sizes, strides, what is refused."""
+"""Creation of Tensors from data, of constants and of ranges: values, dtypes, strides, shared memory and errors."""
 
 import array
 
@@ -9,7 +9,7 @@ import microgad as torch
 
 
 @pytest.mark.parametrize(
-    ("made", "expected"),
+    ("create", "expected"),
     [
         (lambda: torch.arange(0, 1, 0.3), [0, 0.3, 0.6, 0.9]),
         (lambda: torch.arange(5, 0, -2), [5, 3, 1]),
@@ -36,12 +36,12 @@ import microgad as torch
         (lambda: torch.combinations(torch.tensor([1, 2]), r=0), []),
     ],
 )
-def test_values(made, expected):
-    assert np.allclose(made().cpu().numpy(), expected)
+def test_created_values(create, expected):
+    assert np.allclose(create().cpu().numpy(), expected)
 
 
 @pytest.mark.parametrize(
-    ("made", "dtype"),
+    ("create", "dtype"),
     [
         (lambda: torch.arange(3), torch.int64),
         (lambda: torch.arange(3.0), torch.float32),
@@ -62,12 +62,12 @@ def test_values(made, expected):
         (lambda: torch.asarray(bytearray(8)), torch.float32),
     ],
 )
-def test_dtypes(made, dtype):
-    assert made().dtype == dtype
+def test_created_dtypes(create, dtype):
+    assert create().dtype == dtype
 
 
 @pytest.mark.parametrize(
-    ("call", "error", "said"),
+    ("call", "error", "message"),
     [
         (lambda: torch.arange(5, 1), RuntimeError, "doesn't lead from 5 to 1"),
         (lambda: torch.arange(0, 1, 0), RuntimeError, "step must be nonzero"),
@@ -109,12 +109,12 @@ def test_dtypes(made, dtype):
         (lambda: torch.iinfo(torch.bool), TypeError, "integer"),
     ],
 )
-def test_misuse(call, error, said):
-    with pytest.raises(error, match=said):
+def test_wrong_arguments_raise(call, error, message):
+    with pytest.raises(error, match=message):
         call()
 
 
-def test_strides():
+def test_created_strides():
     assert torch.empty_permuted((2, 3, 5), (1, 2, 0)).stride() == (1, 10, 2)
     assert torch.empty_strided((2, 3), (1, 4)).stride() == (1, 4)
     assert torch.zeros(1).new_empty_strided((2,), (3,)).stride() == (3,)
@@ -122,26 +122,26 @@ def test_strides():
 
 
 @pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
-def test_what_requires_grad_may_stand_among_numbers():
+def test_data_may_contain_tensors_that_require_grad():
     x = torch.tensor(2.0, requires_grad=True)
     for data, expected in (([1, x], [1, 2]), ([[1.0, 2.0], [x, x]], [[1, 2], [2, 2]])):
-        made = torch.tensor(data)
-        assert (made.tolist(), made.dtype, made.requires_grad) == (expected, torch.float32, False)
+        found = torch.tensor(data)
+        assert (found.tolist(), found.dtype, found.requires_grad) == (expected, torch.float32, False)
 
 
-@pytest.mark.host("the memory is NumPy's")
-@pytest.mark.parametrize("made", [torch.from_numpy, torch.as_tensor, torch.asarray, torch.from_dlpack, torch.Tensor])
-def test_an_array_that_is_given_another_shape_leaves_the_tensor_on_its_memory_as_it_was(made) -> None:
+@pytest.mark.host("the memory belongs to NumPy")
+@pytest.mark.parametrize("create", [torch.from_numpy, torch.as_tensor, torch.asarray, torch.from_dlpack, torch.Tensor])
+def test_resizing_an_array_does_not_change_the_tensor_on_its_memory(create) -> None:
     numbers = np.zeros(6, np.float32)
-    x = made(numbers)
+    x = create(numbers)
     numbers.resize((2, 3), refcheck=False)
     numbers[1] = 1
     numbers.flags.writeable = False
     assert x.add_(1).tolist() == [1, 1, 1, 2, 2, 2]
 
 
-@pytest.mark.host("the memory is NumPy's")
-def test_memory_is_shared_or_not():
+@pytest.mark.host("the memory belongs to NumPy")
+def test_asarray_and_frombuffer_share_memory_unless_asked_to_copy():
     numbers = np.zeros(2)
     assert torch.asarray(numbers).data_ptr() == numbers.ctypes.data
     assert torch.asarray(numbers, copy=True).data_ptr() != numbers.ctypes.data
@@ -153,7 +153,7 @@ def test_memory_is_shared_or_not():
     assert buffer[1] == 7
 
 
-def test_whether_what_exists_requires_grad():
+def test_asarray_of_a_tensor_keeps_or_sets_requires_grad():
     x = torch.ones(2, requires_grad=True)
     assert torch.asarray(x) is torch.asarray(x, requires_grad=True) is x
     assert not torch.asarray(x * 2, requires_grad=False).requires_grad
@@ -161,7 +161,7 @@ def test_whether_what_exists_requires_grad():
     assert y.requires_grad
 
 
-def test_what_a_shared_file_holds_stays_where_it_is_made_longer(tmp_path):
+def test_from_file_extends_a_shared_file_and_keeps_its_content(tmp_path):
     file = tmp_path / "numbers"
     np.array([1.0, 2.0], np.float32).tofile(file)
     assert torch.from_file(str(file), shared=True, size=4).tolist() == [1, 2, 0, 0]
@@ -171,14 +171,14 @@ def test_what_a_shared_file_holds_stays_where_it_is_made_longer(tmp_path):
 
 
 @pytest.mark.parametrize("op", [torch.conj_physical, torch.chain_matmul])
-def test_what_out_is_given_is_no_memory_of_an_input(op):
+def test_out_gets_memory_of_its_own(op):
     x, out = torch.ones(2, 2), torch.empty(0)
     op(x, out=out)
     out.zero_()
     assert x.tolist() == [[1, 1], [1, 1]]
 
 
-def test_limits_of_dtypes():
+def test_finfo_and_iinfo():
     assert repr(torch.finfo(torch.float16)) == (
         "finfo(resolution=0.001, min=-65504, max=65504, eps=0.000976562, smallest_normal=6.10352e-05, "
         "tiny=6.10352e-05, dtype=float16)"
@@ -187,7 +187,7 @@ def test_limits_of_dtypes():
     assert torch.iinfo(torch.uint8).max == 255
 
 
-def test_promotion_by_name():
+def test_promote_types_result_type_and_can_cast():
     assert torch.promote_types(torch.int8, torch.uint8) == torch.int16
     assert torch.promote_types(torch.float64, torch.complex64) == torch.complex128
     assert torch.result_type(torch.tensor(1, dtype=torch.int8), 1000) == torch.int8
@@ -196,7 +196,7 @@ def test_promotion_by_name():
     assert not torch.can_cast(torch.complex64, torch.float64)
 
 
-def test_a_storage_is_of_its_own_dtype():
+def test_a_tensor_of_a_storage_of_another_dtype_raises():
     with pytest.raises(RuntimeError, match=r"expected a storage of torch\.float32 or an UntypedStorage"):
         torch.tensor(torch.ones(2, dtype=torch.int64).storage())
 
@@ -205,7 +205,7 @@ UNEVEN, MIXED = "expected sequence of length 1", "numbers beside sequences"
 
 
 @pytest.mark.parametrize(
-    ("data", "error", "said"),
+    ("data", "error", "message"),
     [
         ([[1], [2, 3], 4], ValueError, UNEVEN),
         ([[1], [2], 4], TypeError, MIXED),
@@ -213,12 +213,12 @@ UNEVEN, MIXED = "expected sequence of length 1", "numbers beside sequences"
         ([[1, 2], [3, [4]]], TypeError, MIXED),
     ],
 )
-def test_the_first_item_that_is_unlike_the_first_of_its_level_is_refused(data, error, said):
-    with pytest.raises(error, match=said):
+def test_ragged_data_raises_as_in_pytorch(data, error, message):
+    with pytest.raises(error, match=message):
         torch.tensor(data)
 
 
-def test_a_list_that_begins_with_itself_is_refused():
+def test_a_list_that_contains_itself_raises():
     data = []
     data.append(data)
     with pytest.raises(ValueError, match="too many dimensions 'list'"):

@@ -1,4 +1,4 @@
-"""Dropout: when it draws, what it draws, and what it leaves alone."""
+"""Dropout: when it draws, its noise and gradient, in-place dropout, dtypes and errors."""
 
 import numpy as np
 import pytest
@@ -7,31 +7,31 @@ import microgad as torch
 from microgad.ops.dropout import Dropout, dropout
 
 
-def state():
+def rng_state():
     return torch.get_rng_state().array.tobytes()
 
 
 @pytest.mark.parametrize("options", [{"training": False}, {"p": 0}, {"p": 0.0, "inplace": True}])
-def test_where_nothing_is_dropped_the_input_itself_comes_back(options):
-    x, before = torch.ones(3, requires_grad=True), state()
+def test_dropout_that_drops_nothing_returns_its_input_and_draws_nothing(options):
+    x, before = torch.ones(3, requires_grad=True), rng_state()
     assert dropout(x, **options) is x
-    assert state() == before
+    assert rng_state() == before
 
 
-def test_of_nothing_draws_nothing():
-    before = state()
+def test_an_empty_input_draws_nothing():
+    before = rng_state()
     x = torch.zeros(0, 3)
     assert dropout(x) is x
-    assert state() == before
+    assert rng_state() == before
 
 
 def test_p_1_gives_zeros_without_drawing():
-    x, before = torch.ones(2, 3, requires_grad=True), state()
+    x, before = torch.ones(2, 3, requires_grad=True), rng_state()
     y = dropout(x, 1.0)
     y.sum().backward()
     assert not y.array.any()
     assert not x.grad.array.any()
-    assert state() == before
+    assert rng_state() == before
 
 
 def test_the_gradient_is_the_noise():
@@ -44,7 +44,7 @@ def test_the_gradient_is_the_noise():
     assert (x.grad.array == 0).mean().item() == pytest.approx(0.25, abs=0.03)
 
 
-def test_it_is_one_node_that_holds_its_noise():
+def test_dropout_is_one_node_that_keeps_its_noise():
     x = torch.ones(4, requires_grad=True)
     y = dropout(x)
     assert type(y.grad_fn) is Dropout
@@ -60,7 +60,7 @@ def test_the_same_seed_gives_the_same_noise():
     assert (dropout(torch.ones(100), 0.3).array != draws[0]).any()
 
 
-def test_in_place():
+def test_in_place_dropout_gives_the_same_values_and_gradients():
     x = torch.ones(8, requires_grad=True)
     y = x * 1
     torch.manual_seed(2)
@@ -71,31 +71,31 @@ def test_in_place():
     np.testing.assert_array_equal(x.grad.array, y.array)
 
 
-def test_a_leaf_in_place_is_refused_before_anything_is_drawn():
-    x, before = torch.ones(3, requires_grad=True), state()
+def test_in_place_dropout_of_a_leaf_raises_and_draws_nothing():
+    x, before = torch.ones(3, requires_grad=True), rng_state()
     with pytest.raises(RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation"):
         dropout(x, inplace=True)
-    assert state() == before
+    assert rng_state() == before
     assert x.tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.5, float("nan")])
-def test_p_is_a_probability(p):
-    before = state()
+def test_a_p_outside_of_0_to_1_raises_and_draws_nothing(p):
+    before = rng_state()
     with pytest.raises(ValueError, match=f"dropout probability has to be between 0 and 1, but got {p}"):
         dropout(torch.ones(2), p)
-    assert state() == before
+    assert rng_state() == before
 
 
-def test_integers_are_refused():
-    before = state()
+def test_integer_input_raises_and_draws_nothing():
+    before = rng_state()
     with pytest.raises(RuntimeError, match=r"dropout: input must be floating-point, but is torch.int64"):
         dropout(torch.ones(2, dtype=torch.int64))
-    assert state() == before
+    assert rng_state() == before
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
-def test_the_dtype_stays(dtype):
+def test_result_and_gradient_have_the_dtype_of_the_input(dtype):
     x = torch.ones(64, dtype=dtype, requires_grad=True)
     y = dropout(x, 0.3)
     y.sum().backward()

@@ -1,4 +1,4 @@
-"""Edges of elementwise operations: where NumPy's function is another one, or a formula needs a range."""
+"""Edge cases of elementwise operations: special values, overflow, rounding, dtypes and bounds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import microgad as torch
 import microgad.nn.functional as F
 
-TINY = 1e-40  # of float32 a subnormal number, whose inverse overflows
+TINY = 1e-40  # a subnormal float32, whose inverse overflows
 
 
 def gradients(result, *inputs):
@@ -27,29 +27,29 @@ def gradients(result, *inputs):
         (torch.Tensor.sign_, torch.sign, torch.tensor([math.nan, -2.0]).half(), ()),
     ],
 )  # fmt: skip
-def test_what_is_written_is_what_is_computed_to_the_last_bit(write, operation, x, others):
+def test_in_place_results_are_bit_for_bit_those_of_the_operation(write, operation, x, others):
     expected = operation(x, *others)
     assert write(x.clone(), *others).array.tobytes() == expected.array.tobytes()
 
 
-def test_the_angle_of_one_nan():
+def test_the_angle_of_nan_and_of_negative_numbers():
     assert math.isnan(torch.angle(torch.tensor(math.nan)).item())
     assert torch.angle(torch.tensor(-1.0)).item() == pytest.approx(math.pi)
     assert torch.angle(torch.tensor([math.nan, -2.0, -0.0]).half())[1:].tolist() == [float(np.float16(math.pi)), 0]
 
 
-def test_a_negative_eps_of_logit_holds_nothing():
+def test_a_negative_eps_of_logit_clamps_nothing():
     x = torch.tensor([0.5, -1.0, 2.0], requires_grad=True)
     np.testing.assert_array_equal(gradients(torch.logit(x, -1.0), x)[0], [4, math.nan, math.nan])
 
 
-def test_the_power_of_two_in_ldexp_may_be_complex():
+def test_the_exponent_of_ldexp_may_be_complex():
     found = torch.ldexp(torch.tensor([1.5]), torch.tensor([2j]))
     assert found.dtype == torch.complex64
     np.testing.assert_allclose(found.array, 1.5 * 2**2j, rtol=1e-6)
 
 
-def test_ldexp_goes_as_far_as_its_result():
+def test_ldexp_overflows_only_if_its_result_does():
     x, power = torch.tensor([1e-30, 1.0, 1e30], requires_grad=True), torch.tensor([130, -140, -200])
     result = torch.ldexp(x, power)
     assert result.tolist() == [float(np.float32(1e-30)) * 2.0**130, 2.0**-140, float(np.float32(1e30)) * 2.0**-200]
@@ -60,7 +60,7 @@ def test_ldexp_goes_as_far_as_its_result():
 
 
 def test_ldexp_rounds_once():
-    x = float.fromhex("0x1.b1bffcp-120")  # subnormal by half the power, and a tie then
+    x = float.fromhex("0x1.b1bffcp-120")  # half of the power makes it a subnormal number and a tie
     assert torch.ldexp(torch.tensor([x]), torch.tensor([-20])).item() == np.float32(x * 2.0**-20)
 
 
@@ -68,7 +68,7 @@ def test_numpys_hypot_takes_a_number_first():
     assert np.hypot(3.0, torch.tensor([4.0, 0.0])).tolist() == [5, 3]
 
 
-def test_large_integers_are_close_only_where_they_may_differ():
+def test_allclose_compares_large_integers_exactly():
     a, b = torch.tensor([2**53]), torch.tensor([2**53 + 1])
     assert not torch.allclose(a, b, rtol=0, atol=0)
     assert torch.allclose(a, b, rtol=0, atol=1)
@@ -76,7 +76,7 @@ def test_large_integers_are_close_only_where_they_may_differ():
     assert [torch.allclose(nan, nan, rtol=0, atol=0, equal_nan=equal) for equal in (False, True)] == [False, True]
 
 
-def test_the_power_0_has_the_derivative_0_next_to_0_as_well():
+def test_powers_have_the_right_derivatives_at_and_next_to_0():
     x, p = torch.tensor([TINY, 0.0, math.nan, 2.0], requires_grad=True), torch.zeros(4)
     assert gradients(x**p, x) == [[0, 0, 0, 0]]
     p = torch.tensor([1.0, 1.0, 2.0, 2.0], requires_grad=True)
@@ -98,14 +98,14 @@ def test_whole_powers_of_negative_numbers_are_numpys(p, dtype):
 
 
 @pytest.mark.parametrize("bounds", [{"min": 70000}, {"max": 70000.0}, {"min": 0, "max": 1e300}])
-def test_bounds_that_the_dtype_cant_hold_are_refused(bounds):
+def test_clamp_bounds_that_the_dtype_cannot_hold_raise(bounds):
     with pytest.raises(RuntimeError, match="cannot be converted to type float16 without overflow"):
         torch.tensor([1.0, math.inf]).half().clamp(**bounds)
     assert torch.tensor([1.0, math.inf]).half().clamp(max=math.inf).tolist() == [1, math.inf]
 
 
 @pytest.mark.parametrize("alpha", [3.3e6, 1e9])
-def test_a_large_alpha_of_elu_leaves_the_line_its_slope(alpha):
+def test_elu_of_positive_numbers_has_slope_1_for_any_alpha(alpha):
     x = torch.tensor([0.5, 3.0, -200.0], requires_grad=True)
     assert gradients(F.elu(x, alpha), x) == [[1, 1, 0]]
     (first,) = torch.autograd.grad(F.elu(x, alpha).sum(), x, create_graph=True)
@@ -113,19 +113,19 @@ def test_a_large_alpha_of_elu_leaves_the_line_its_slope(alpha):
 
 
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
-def test_gelu_takes_no_short_integers(approximate):
+def test_gelu_of_int16_raises(approximate):
     with pytest.raises(RuntimeError, match="not implemented for int16"):
         F.gelu(torch.tensor([1, 2], dtype=torch.int16), approximate=approximate)
 
 
 class Other:
-    """Something that knows how to be added to a Tensor, and nothing else."""
+    """A class that can be added to a Tensor."""
 
     def __radd__(self, x):
         return "added"
 
 
-def test_assignments_leave_what_they_do_not_know_to_the_other_operand():
+def test_augmented_assignments_leave_unknown_types_to_the_other_operand():
     x = torch.ones(2)
     x += Other()
     assert x == "added"
@@ -135,11 +135,11 @@ def test_assignments_leave_what_they_do_not_know_to_the_other_operand():
 
 
 @pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
-def test_a_complex_number_is_negated_part_by_part_signs_of_zeros_included(dtype):
+def test_negation_of_complex_numbers_negates_both_parts_also_of_zeros(dtype):
     parts = np.array([0.0, -0.0, 1, -2, np.inf, -np.inf, np.nan])
     x = np.empty((7, 7), dtype)
     x.real, x.imag = parts[:, None], parts
     for part, negated in zip((x.real, x.imag), torch.view_as_real(-torch.from_numpy(x)).numpy().T, strict=True):
         np.testing.assert_array_equal(negated.T, -part)
-        known = part == part
-        np.testing.assert_array_equal(np.signbit(negated.T)[known], ~np.signbit(part)[known])
+        not_nan = part == part
+        np.testing.assert_array_equal(np.signbit(negated.T)[not_nan], ~np.signbit(part)[not_nan])

@@ -1,4 +1,4 @@
-"""Inputs with nothing in them: there is a gradient of their shape, or an error that says what can't be empty."""
+"""Empty inputs: gradients have their shapes, means are NaN, and an error names what must not be empty."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_gradients_have_their_inputs_shapes(function, shapes, out):
 
 @pytest.mark.parametrize("function", [F.conv2d, F.conv_transpose2d])
 @pytest.mark.parametrize("shape", [(1, 1, 0, 3), (1, 1, 3, 0)])
-def test_a_plane_of_nothing_is_refused(function, shape):
+def test_convolution_of_an_empty_plane_raises(function, shape):
     with pytest.raises(RuntimeError, match="empty in its batch or its channels alone"):
         function(zeros(*shape), zeros(1, 1, 1, 1), padding=1)
 
@@ -62,7 +62,7 @@ def test_the_mean_of_no_losses_is_nan(shape, smoothing):
 
 @pytest.mark.parametrize("sizes", [(0, 2, 3), (3, 0, 3), (3, 2, 0)], ids=["queries", "batch", "keys"])
 @pytest.mark.parametrize("average_attn_weights", [True, False])
-def test_attention_of_nothing_or_to_nothing(sizes, average_attn_weights):
+def test_attention_with_empty_queries_batches_or_keys(sizes, average_attn_weights):
     length, count, keys = sizes
     attention = torch.nn.MultiheadAttention(4, 2, dtype=torch.float64)
     query, key = zeros(length, count, 4), zeros(keys, count, 4)
@@ -76,7 +76,7 @@ def test_attention_of_nothing_or_to_nothing(sizes, average_attn_weights):
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 0, 4), (2, 0, 0, 0)])
-def test_the_average_of_a_plane_of_nothing_is_nan(shape):
+def test_adaptive_avg_pool_of_an_empty_plane_is_nan_or_raises(shape):
     y = F.adaptive_avg_pool2d(torch.zeros(shape), 1)
     assert tuple(y.shape) == (*shape[:2], 1, 1)
     assert y.isnan().all()

@@ -1,4 +1,4 @@
-"""Rounding to the steps of a quantized dtype."""
+"""Fake quantization: rounding to the steps of a quantized dtype, straight-through gradients and errors."""
 
 import re
 
@@ -9,7 +9,7 @@ import microgad as torch
 per_tensor, per_channel = torch.fake_quantize_per_tensor_affine, torch.fake_quantize_per_channel_affine
 
 
-def test_the_gradient_goes_straight_through_inside_of_the_range():
+def test_the_gradient_is_passed_through_inside_of_the_range():
     x = torch.tensor([-0.3, -0.2, 0.04, 0.26, 0.5, 9.0, torch.nan], requires_grad=True)
     y = per_tensor(x, 0.1, 2, 0, 7)
     y.backward(torch.arange(1.0, 8.0))
@@ -18,21 +18,21 @@ def test_the_gradient_goes_straight_through_inside_of_the_range():
     assert repr(y).endswith("grad_fn=<FakeQuantizePerTensorAffineCachemaskBackward0>)")
 
 
-def test_channels_have_their_own_steps():
+def test_each_channel_has_its_own_scale_and_zero_point():
     x = torch.full((2, 3), 0.3, dtype=torch.float16)
     y = per_channel(x, torch.tensor([1.0, 0.5, 0.25]), torch.tensor([0.0, 0.5, 0.0]), 1, 0, 15)
     assert y.tolist() == [[0.0, 0.25, 0.25]] * 2
     assert y.dtype == torch.float16
-    y = per_channel(torch.tensor([2.1]).double(), torch.tensor([0.7]), torch.zeros(1), 0, 0, 15)  # not via float32
+    y = per_channel(torch.tensor([2.1]).double(), torch.tensor([0.7]), torch.zeros(1), 0, 0, 15)  # not in float32
     assert y.item() == 3 * torch.tensor(0.7).item()
 
 
-def test_one_scale_in_a_vector_does_not_change_the_shape():
+def test_a_scale_of_one_element_does_not_change_the_shape():
     assert per_tensor(torch.tensor(0.55), torch.tensor([0.1]), torch.tensor([0]), 0, 7).shape == ()
 
 
 @pytest.mark.parametrize(
-    ("call", "kind", "words"),
+    ("call", "kind", "message"),
     [
         (lambda x: per_tensor(x, 0.1, 9, 0, 7), RuntimeError, "`zero_point` must be between `quant_min`"),
         (lambda x: per_tensor(x, 0.1, 0, 7, 0), RuntimeError, "`quant_min` should be less than"),
@@ -54,6 +54,6 @@ def test_one_scale_in_a_vector_does_not_change_the_shape():
         ),
     ],
 )
-def test_what_does_not_fit_is_refused(call, kind, words):
-    with pytest.raises(kind, match=re.escape(words)):
+def test_wrong_ranges_dtypes_and_shapes_raise(call, kind, message):
+    with pytest.raises(kind, match=re.escape(message)):
         call(torch.ones(2, 3))

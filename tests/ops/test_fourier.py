@@ -1,4 +1,4 @@
-"""Fourier transforms against NumPy's, and what they refuse."""
+"""Fourier transforms compared with NumPy's, inverses, windows, dtypes and errors."""
 
 import numpy as np
 import pytest
@@ -10,20 +10,20 @@ X = np.random.default_rng(0).normal(size=(3, 5))
 
 
 @pytest.mark.parametrize("name", ["fft", "ifft", "rfft", "hfft", "ihfft", "fftn", "ifftn", "rfftn", "fft2", "rfft2"])
-def test_the_same_as_numpys_under_both_names(name):
+def test_torch_fft_and_numpy_fft_of_a_tensor_equal_numpy(name):
     expected = getattr(np.fft, name)(X)
     np.testing.assert_allclose(getattr(torch.fft, name)(torch.tensor(X)).cpu().numpy(), expected)
     np.testing.assert_allclose(getattr(np.fft, name)(torch.tensor(X)).cpu().numpy(), expected)
 
 
 @pytest.mark.parametrize("name", ["irfft", "irfftn", "irfft2"])
-def test_inverses(name):
-    there = torch.fft.rfftn(torch.tensor(X)) if name != "irfft" else torch.fft.rfft(torch.tensor(X))
+def test_inverses_of_real_transforms_give_the_input(name):
+    spectrum = torch.fft.rfftn(torch.tensor(X)) if name != "irfft" else torch.fft.rfft(torch.tensor(X))
     sizes = 5 if name == "irfft" else (3, 5)
-    np.testing.assert_allclose(getattr(torch.fft, name)(there, sizes).cpu().numpy(), X)
+    np.testing.assert_allclose(getattr(torch.fft, name)(spectrum, sizes).cpu().numpy(), X)
 
 
-def test_single_precision_stays():
+def test_float32_gives_complex64_and_windows_of_float32():
     assert torch.fft.fft(torch.ones(4)).dtype == torch.complex64
     assert torch.fft.irfft(torch.ones(4)).dtype == torch.float32
     assert torch.hann_window(4).dtype == torch.float32
@@ -31,7 +31,7 @@ def test_single_precision_stays():
     assert torch.blackman_window(4, dtype=torch.float64)[0] == 0
 
 
-def test_what_is_refused():
+def test_wrong_arguments_raise():
     x = torch.ones(3, 4)
     with pytest.raises(errors.ArgumentError, match='Invalid normalization mode: "most"'):
         torch.fft.fft(x, norm="most")
@@ -47,7 +47,7 @@ def test_what_is_refused():
         torch.stft(torch.ones(3), 8, window=torch.ones(8), center=False, return_complex=True)
 
 
-def test_a_signal_comes_back():
+def test_istft_inverts_stft():
     x, w = torch.tensor(X), torch.hann_window(4, dtype=torch.float64)
     spectra = torch.stft(x, 4, 1, window=w, return_complex=True)
     assert torch.allclose(torch.istft(spectra, 4, 1, window=w, length=5), x)
@@ -57,24 +57,24 @@ def test_a_signal_comes_back():
 
 @pytest.mark.parametrize("norm", [None, "forward", "ortho"])
 @pytest.mark.parametrize("shape", [(1,), (2,), (5,), (6,), (1, 4), (4, 1), (3, 6), (6, 5), (2, 3, 4), (3, 2, 5)])
-def test_real_numbers_have_the_transform_of_complex_ones(rng, shape, norm):
-    """And a gradient which is that one's real part, from half of the frequencies."""
-    x, ways = rng.standard_normal(shape), rng.standard_normal((2, *shape))
+def test_transforms_and_gradients_of_real_input_equal_those_of_complex_input(rng, shape, norm):
+    """The gradient is the real part of the complex one, computed from half of the frequencies."""
+    x, grads = rng.standard_normal(shape), rng.standard_normal((2, *shape))
     leaf = torch.tensor(x, requires_grad=True)
     y = torch.fft.fftn(leaf, norm=norm)
     np.testing.assert_allclose(y.detach().array, np.fft.fftn(x, norm=norm), atol=1e-13)
-    (grad,) = torch.autograd.grad(y.real, leaf, torch.tensor(ways[0]), retain_graph=True)
-    np.testing.assert_allclose(grad.array, np.fft.fftn(ways[0], norm=norm).real, atol=1e-13)
-    (grad,) = torch.autograd.grad(y.imag, leaf, torch.tensor(ways[1]))
-    np.testing.assert_allclose(grad.array, np.fft.fftn(ways[1], norm=norm).imag, atol=1e-13)
+    (grad,) = torch.autograd.grad(y.real, leaf, torch.tensor(grads[0]), retain_graph=True)
+    np.testing.assert_allclose(grad.array, np.fft.fftn(grads[0], norm=norm).real, atol=1e-13)
+    (grad,) = torch.autograd.grad(y.imag, leaf, torch.tensor(grads[1]))
+    np.testing.assert_allclose(grad.array, np.fft.fftn(grads[1], norm=norm).imag, atol=1e-13)
 
 
-def test_a_transform_along_no_dimension_is_a_copy():
+def test_a_transform_along_no_dimension_returns_a_copy():
     x = torch.tensor([1j, 2])
     torch.fft.fftn(x, dim=()).zero_()
     assert x.tolist() == [1j, 2]
 
 
-def test_the_inverse_of_real_numbers_is_the_conjugate_of_their_transform():
-    """PyTorch's zeros have that sign, and programs print it."""
+def test_zeros_in_the_inverse_of_real_input_have_pytorch_s_signs():
+    """Programs that print the result show them."""
     assert str(torch.fft.ifft(torch.tensor([1.0, 3.0]))).startswith("tensor([ 2.-0.j, -1.-0.j]")

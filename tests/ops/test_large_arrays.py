@@ -1,4 +1,4 @@
-"""Elementwise operations of large arrays, which take faster ways, beside small pieces, which take plain ones."""
+"""Large arrays, which have faster kernels, compared with small pieces, which have plain ones, or with NumPy."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ EXACT = {
     "prelu": lambda x, y: F.prelu(x, torch.tensor([0.3])), "steep prelu": lambda x, y: F.prelu(x, torch.tensor([5.0])),
     "nan_to_num": lambda x, y: torch.nan_to_num(x), "clamp's gradient": lambda x, y: gradient(torch.clamp, x, -1, 1),
 }  # fmt: skip
-# And of what size their rounding errors are, beside that of the result.
+# Operations with rounding errors, and the magnitude to which these are relative beside the result.
 CLOSE = {
     "logaddexp": (torch.logaddexp, np.fmax), "logaddexp2": (torch.logaddexp2, np.fmax),
     "logit's gradient": (lambda x, y: gradient(torch.logit, x), lambda x, y: np.zeros_like(x)),
@@ -46,7 +46,7 @@ def in_pieces(f, *arrays):
 
 @pytest.mark.parametrize("name", [*EXACT, *CLOSE])
 @pytest.mark.parametrize("kind", ["usual", "whole", "large quotients", "far apart", "special"])
-def test_two_operands(rng, name, kind):
+def test_operations_of_large_arrays_equal_those_of_pieces(rng, name, kind):
     x, y = rng.standard_normal((2, 3 * PIECE)).astype(np.float32)
     if kind == "whole":
         x, y = np.rint(9 * x), np.rint(y) + 0.5
@@ -76,18 +76,18 @@ def test_clamp_between_tensors_is_clip():
 
 
 @pytest.mark.parametrize("f", [torch.sigmoid, F.silu, F.elu, F.selu, F.gelu, lambda x: F.gelu(x, "tanh"), F.hardswish])
-def test_blocks_are_computed_as_the_whole(rng, f):
+def test_activations_in_blocks_equal_those_of_pieces(rng, f):
     x = (4 * rng.standard_normal(BLOCK + 1_000)).astype(np.float32)
     for operation in (f, lambda x: gradient(f, x)):
         np.testing.assert_allclose(operation(torch.tensor(x)).array, in_pieces(operation, x), rtol=3e-7)
 
 
 @pytest.mark.parametrize("f", [F.elu, F.selu, F.celu, F.silu, F.gelu, lambda x: F.gelu(x, "tanh")])
-def test_derivatives_in_place_are_those_of_the_decomposition(rng, f):
+def test_fast_derivatives_equal_those_of_the_decomposition(rng, f):
     x = torch.tensor([*(4 * rng.standard_normal(500)), -80.0, -20.0, 20.0, 80.0], requires_grad=True)
     (fast,) = torch.autograd.grad(f(x).sum(), x)
-    (plain,) = torch.autograd.grad(f(x).sum(), x, create_graph=True)
-    np.testing.assert_allclose(fast.array, plain.detach().array, rtol=1e-5, atol=3e-7)
+    (expected,) = torch.autograd.grad(f(x).sum(), x, create_graph=True)
+    np.testing.assert_allclose(fast.array, expected.detach().array, rtol=1e-5, atol=3e-7)
 
 
 def test_gelu_of_huge_numbers_has_the_derivative_1_or_0():
@@ -98,7 +98,7 @@ def test_gelu_of_huge_numbers_has_the_derivative_1_or_0():
 
 @pytest.mark.parametrize("keepdim", [False, True])
 @pytest.mark.parametrize("order", ["C", "F", "neither"])
-def test_sums_over_any_axes(rng, order, keepdim):
+def test_sums_over_any_dims_and_layouts(rng, order, keepdim):
     x = rng.normal(size=(5, 7, 9, 1100)).astype(np.float32)
     x = x[:, ::2] if order == "neither" else np.asarray(x, order=order)
     for dim in (None, 0, 1, -1, (3, 2), (0, 2, 3), (0, 1), (1, 3), (0, 1, 2, 3), (0, 3)):
@@ -108,7 +108,7 @@ def test_sums_over_any_axes(rng, order, keepdim):
         assert found.shape == np.sum(x, dim, keepdims=keepdim).shape
 
 
-def test_norms_of_what_is_transposed(rng):
+def test_norms_of_transposed_matrices(rng):
     x = rng.normal(size=(300, 400))
     for p in (1, 2):
         for dim in (None, 0, 1):
@@ -119,8 +119,8 @@ def test_norms_of_what_is_transposed(rng):
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "int32", "uint8", "bool", "complex64"])
 @pytest.mark.parametrize("shape", [(70_001, 2), (700, 3, 11), (2_000, 17), (10, 3_000, 32), (5, 4_000, 2, 1)])
 @pytest.mark.parametrize("keepdim", [False, True])
-def test_short_axes(rng, shape, dtype, keepdim):
-    """Numbers of which every sum and product is exact, whatever the order."""
+def test_reductions_along_short_dims_equal_numpy(rng, shape, dtype, keepdim):
+    """Every sum and product of these numbers is exact in any order."""
     x = (2.0 ** rng.integers(-1, 2, shape) if dtype[0] in "fc" else rng.integers(0, 2, shape)).astype(dtype)
     if dtype[0] == "f":
         x[3] = np.nan
@@ -138,8 +138,8 @@ def test_short_axes(rng, shape, dtype, keepdim):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "int32", "uint8", "bool", "complex64"])
 @pytest.mark.parametrize("shape", [(20_011, 2), (7, 4_000, 5), (40, 101, 4), (900, 64, 1), (3_000, 33), (2_001, 36)])
-def test_short_runs(rng, shape, dtype):
-    """Rows of few elements, as many as are put together, of numbers of which every sum and product is exact."""
+def test_reductions_of_short_rows_equal_numpy(rng, shape, dtype):
+    """Several short rows are reduced at once. Every sum and product of these numbers is exact in any order."""
     x = rng.integers(0, 100, shape).astype(dtype)
     signs = np.where(rng.random(shape) < 0.5, 1, -1).astype(dtype)
     if dtype[0] == "f":
@@ -156,14 +156,13 @@ def test_short_runs(rng, shape, dtype):
     ("shape", "dim"),
     [((600, 200), 1), ((4_000, 3), 1), ((300, 5, 2), 1), ((3, 65, 200), 1), ((1_000, 8), 0), ((9, 7), 0)],
 )
-def test_running_results_of_many_lines(rng, shape, dim, dtype):
-    """Bit for bit those along one line, in the wider dtype."""
+def test_cumulative_results_along_many_rows_equal_numpy_s_in_the_wider_dtype(rng, shape, dim, dtype):
     x = rng.uniform(-2, 2, shape).astype(dtype) if dtype[0] in "fc" else rng.integers(0, 9, shape).astype(dtype)
     wider = {"float32": "float64", "complex64": "complex128"}.get(dtype, dtype if dtype[0] == "f" else "int64")
-    given = dtype if dtype[0] in "fc" else "int64"
+    result_dtype = dtype if dtype[0] in "fc" else "int64"
     for name, ufunc in (("cumsum", np.add), ("cumprod", np.multiply)):
         found = getattr(torch.tensor(x), name)(dim)
-        expected = ufunc.accumulate(x.astype(wider), dim).astype(given)
+        expected = ufunc.accumulate(x.astype(wider), dim).astype(result_dtype)
         np.testing.assert_array_equal(found.array, expected, strict=True)
         if dtype[0] == "f":
             x[..., 0, 1] = np.inf
@@ -172,7 +171,7 @@ def test_running_results_of_many_lines(rng, shape, dim, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int32", "int64"])
-def test_clamps_of_integers_to_one_side(rng, dtype):
+def test_clamps_of_integers_with_one_bound_equal_numpy(rng, dtype):
     limits = np.iinfo(dtype)
     x = rng.integers(limits.min, limits.max, (60, 100), dtype, endpoint=True)
     for bound in (limits.min, 3, limits.max):
@@ -181,19 +180,19 @@ def test_clamps_of_integers_to_one_side(rng, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int64", "bool"])
-@pytest.mark.parametrize("span", [(-5, 20), (-128, 127), (-(2**62), 2**62)])
-def test_unique_integers(rng, dtype, span):
-    x = rng.integers(*span, (30, 50)).astype(dtype)
+@pytest.mark.parametrize("bounds", [(-5, 20), (-128, 127), (-(2**62), 2**62)])
+def test_unique_of_integers_equals_numpy(rng, dtype, bounds):
+    x = rng.integers(*bounds, (30, 50)).astype(dtype)
     found = torch.unique(torch.tensor(x), return_inverse=True, return_counts=True)
     for ours, theirs in zip(found, np.unique(x, return_inverse=True, return_counts=True), strict=True):
         np.testing.assert_array_equal(ours.array, theirs, strict=True)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64, torch.complex64])
-def test_linspace_by_pieces(monkeypatch, dtype):
-    made = [torch.linspace(-3, 10, 70_001, dtype=dtype).array]
+def test_linspace_in_chunks_equals_linspace_at_once(monkeypatch, dtype):
+    results = [torch.linspace(-3, 10, 70_001, dtype=dtype).array]
     monkeypatch.setattr("microgad.ops.creation.ranges.CHUNK", 1 << 20)
-    made.append(torch.linspace(-3, 10, 70_001, dtype=dtype).array)
-    np.testing.assert_array_equal(*made, strict=True)
+    results.append(torch.linspace(-3, 10, 70_001, dtype=dtype).array)
+    np.testing.assert_array_equal(*results, strict=True)
     if dtype != torch.int64:
-        np.testing.assert_allclose(made[0], np.linspace(-3, 10, 70_001), rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(results[0], np.linspace(-3, 10, 70_001), rtol=1e-6, atol=1e-6)

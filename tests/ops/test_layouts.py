@@ -1,4 +1,4 @@
-"""Results lie in memory as PyTorch's do where programs can see it: in `view`, and in the order of random draws."""
+"""Strides of results: they are PyTorch's, which programs notice in `view` and in the order of random draws."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ INDEX = torch.tensor([1, 0])
         lambda x: torch.einsum("abcd,abed->baec", x, x),
     ],
 )
-def test_in_the_order_of_its_axes(operation: Callable[[Tensor], Tensor]) -> None:
+def test_results_that_are_contiguous_whatever_the_strides_of_the_input(operation: Callable[[Tensor], Tensor]) -> None:
     result = operation(PERMUTED)
     assert result.is_contiguous()
     assert result.view(-1).tolist() == operation(PERMUTED.clone().contiguous()).flatten().tolist()
@@ -83,11 +83,11 @@ def test_axes_of_length_1_have_the_strides_of_rows(operation: Callable[[Tensor],
         lambda x: x.put(INDEX, x[0, 0, 0, :2]),
     ],
 )
-def test_in_the_order_of_its_input(operation: Callable[[Tensor], Tensor]) -> None:
+def test_results_with_the_strides_of_their_input(operation: Callable[[Tensor], Tensor]) -> None:
     assert operation(PERMUTED).stride() == PERMUTED.stride()
 
 
-@pytest.mark.parametrize("width", [4, 200])  # of few numbers, and of as many as are computed in blocks
+@pytest.mark.parametrize("width", [4, 200])  # a small array, and one that is computed in blocks
 @pytest.mark.parametrize(
     "operation",
     [
@@ -101,7 +101,7 @@ def test_in_the_order_of_its_input(operation: Callable[[Tensor], Tensor]) -> Non
         lambda x: torch.nn.functional.threshold(x, 0.5, 0.0),
     ],
 )
-def test_elementwise_in_the_order_of_its_input(operation: Callable[[Tensor], Tensor], width: int) -> None:
+def test_elementwise_results_have_the_strides_of_their_input(operation: Callable[[Tensor], Tensor], width: int) -> None:
     x = torch.linspace(0, 1, 30 * width).reshape(2, 5, 3, width).transpose(0, 2)
     result = operation(x)
     assert result.stride() == x.stride()
@@ -111,11 +111,11 @@ def test_elementwise_in_the_order_of_its_input(operation: Callable[[Tensor], Ten
 @pytest.mark.parametrize(
     "operation", [lambda x: torch.fill(x, 2), lambda x: x.diagonal_scatter(x[0]), lambda x: x.flip(1)]
 )
-def test_of_what_is_expanded_in_the_order_of_its_axes(operation: Callable[[Tensor], Tensor]) -> None:
+def test_results_of_expanded_inputs_are_contiguous(operation: Callable[[Tensor], Tensor]) -> None:
     assert operation(torch.arange(2.0).expand(3, 2)).stride() == (2, 1)
 
 
-def test_an_axis_of_one_operand_before_the_others() -> None:
+def test_einsum_has_pytorch_s_strides() -> None:
     assert torch.einsum("bhij,hg->bgij", torch.ones(2, 3, 4, 5), torch.ones(3, 6)).stride() == (120, 1, 30, 6)
     assert torch.einsum("hg,bhij->bgij", torch.ones(3, 6), torch.ones(2, 3, 4, 5)).stride() == (20, 40, 5, 1)
 
@@ -148,7 +148,7 @@ def test_channels_last_is_kept(operation: Callable[[Tensor], Tensor], gaps: bool
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "float16", "float32", "complex64"])
 @pytest.mark.parametrize("shape", [(7,), (0,), (3, 4), (4, 1, 5), (2, 0, 3), (0, 4)])
-def test_places_of_what_is_not_zero_are_numpys(rng, dtype, shape):
+def test_nonzero_gives_numpy_s_indices(rng, dtype, shape):
     x = (rng.integers(-1, 2, shape) * (1j if dtype == "complex64" else 1)).astype(dtype)
     if x.size and dtype.startswith("float"):
         x.reshape(-1)[:2] = np.nan, -0.0

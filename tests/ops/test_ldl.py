@@ -1,4 +1,4 @@
-"""L D Lᵀ: pivots of one row and of two, symmetric and Hermitian matrices, batches, singular ones."""
+"""The LDL factorization of symmetric and Hermitian matrices: solutions, pivots of two rows, derivatives and errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import microgad as torch
 
 
 def symmetric(n: int, dtype: str, hermitian: bool, lead: tuple[int, ...] = ()) -> Any:
-    """Without a diagonal, so that there are pivots of two rows."""
+    """A symmetric or Hermitian matrix whose diagonal is zero, so that there are pivots of two rows."""
     rng = np.random.default_rng(n)
     x = rng.normal(size=(*lead, n, n)) + 1j * rng.normal(size=(*lead, n, n))
     x = x.astype(dtype) if dtype.startswith("c") else x.real.astype(dtype)
@@ -22,7 +22,7 @@ def symmetric(n: int, dtype: str, hermitian: bool, lead: tuple[int, ...] = ()) -
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
 @pytest.mark.parametrize("hermitian", [False, True])
 @pytest.mark.parametrize("n", [2, 3, 8, 40])
-def test_it_solves(n: int, hermitian: bool, dtype: str) -> None:
+def test_ldl_solve_solves_with_the_factors(n: int, hermitian: bool, dtype: str) -> None:
     a = symmetric(n, dtype, hermitian, (3,))
     b = torch.ones(n, 2, dtype=a.dtype)
     factors, pivots, info = torch.linalg.ldl_factor_ex(a, hermitian=hermitian)
@@ -33,21 +33,21 @@ def test_it_solves(n: int, hermitian: bool, dtype: str) -> None:
     torch.testing.assert_close(a @ x, b.expand_as(x), rtol=0, atol=1e4 * torch.finfo(a.dtype).eps)
 
 
-def test_only_what_is_below_the_diagonal_is_read() -> None:
+def test_only_the_lower_triangle_is_read() -> None:
     a = symmetric(5, "complex128", hermitian=True)
-    spoilt = torch.tril(a) + 3j * torch.eye(5) + torch.triu(torch.ones(5, 5), 1)
-    for found, wanted in zip(*(torch.linalg.ldl_factor(x, hermitian=True) for x in (spoilt, a)), strict=True):
-        torch.testing.assert_close(found, wanted)
+    changed = torch.tril(a) + 3j * torch.eye(5) + torch.triu(torch.ones(5, 5), 1)
+    for found, expected in zip(*(torch.linalg.ldl_factor(x, hermitian=True) for x in (changed, a)), strict=True):
+        torch.testing.assert_close(found, expected)
 
 
-def test_singular_matrices_are_named() -> None:
+def test_a_singular_matrix_raises_and_is_reported_in_info() -> None:
     a = torch.stack([torch.eye(3), torch.diag(torch.tensor([1.0, 0.0, 0.0]))])
     assert torch.linalg.ldl_factor_ex(a).info.tolist() == [0, 2]
     with pytest.raises(torch.linalg.LinAlgError, match="row 2 of D is zero"):
         torch.linalg.ldl_factor(a)
 
 
-def test_solving_has_derivatives() -> None:
+def test_ldl_solve_has_derivatives() -> None:
     a = symmetric(4, "float64", hermitian=False, lead=(2,))
     factors, pivots = torch.linalg.ldl_factor(a)
     b = torch.ones(4, 2, dtype=torch.float64, requires_grad=True)
@@ -57,21 +57,21 @@ def test_solving_has_derivatives() -> None:
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 3), (2, 0, 0)])
-def test_none(shape: tuple[int, ...]) -> None:
+def test_empty_matrices_and_batches(shape: tuple[int, ...]) -> None:
     factors, pivots = torch.linalg.ldl_factor(torch.zeros(shape))
     assert (factors.shape, pivots.shape) == (shape, shape[:-1])
     assert torch.linalg.ldl_solve(factors, pivots, torch.zeros(shape)).shape == shape
 
 
 @pytest.mark.parametrize(
-    ("pivots", "said"), [([0, 1], "must be 1 to 2"), ([1, 3], "must be 1 to 2"), ([1, -2], "last")]
+    ("pivots", "message"), [([0, 1], "must be 1 to 2"), ([1, 3], "must be 1 to 2"), ([1, -2], "last")]
 )
-def test_pivots_that_are_none(pivots: list[int], said: str) -> None:
-    with pytest.raises(ValueError, match=f"ldl_solve: .*{said}"):
+def test_wrong_pivots_raise(pivots: list[int], message: str) -> None:
+    with pytest.raises(ValueError, match=f"ldl_solve: .*{message}"):
         torch.linalg.ldl_solve(torch.eye(2), torch.tensor(pivots), torch.ones(2, 1))
 
 
-def test_factors_are_computed_where_a_gradient_is_wanted_and_refuse_to_give_one() -> None:
+def test_backward_through_ldl_factors_raises() -> None:
     a = symmetric(3, "float64", hermitian=False).requires_grad_()
     factors, pivots = torch.linalg.ldl_factor(a)
     assert factors.requires_grad

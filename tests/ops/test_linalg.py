@@ -1,4 +1,4 @@
-"""Linear algebra: what holds of results that are defined up to signs and phases, blocks, singular matrices, errors."""
+"""Linear algebra: properties of factorizations, block algorithms, singular matrices, einsum, derivatives and errors."""
 
 import gc
 import weakref
@@ -10,7 +10,7 @@ import microgad as torch
 from microgad.ops.linalg import factorizations, lu_factors, triangular
 
 
-def of(*shape, dtype="float64", seed=0):
+def randn(*shape, dtype="float64", seed=0):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal(shape)
     return torch.tensor((x + 1j * rng.standard_normal(shape) if dtype == "complex128" else x).astype(dtype))
@@ -20,14 +20,14 @@ def close(x, y, tolerance=1e-10):
     np.testing.assert_allclose(x.array, y.array if isinstance(y, torch.Tensor) else y, tolerance, tolerance)
 
 
-both = pytest.mark.parametrize("dtype", ["float64", "complex128"])
+real_and_complex = pytest.mark.parametrize("dtype", ["float64", "complex128"])
 
 
-@both
+@real_and_complex
 @pytest.mark.parametrize("full", [True, False])
 @pytest.mark.parametrize("shape", [(4, 4), (2, 5, 3), (3, 5), (0, 3), (2, 0, 2)])
-def test_svd_multiplies_back(dtype, full, shape):
-    A = of(*shape, dtype=dtype)
+def test_the_product_of_svd_s_factors_is_the_matrix(dtype, full, shape):
+    A = randn(*shape, dtype=dtype)
     U, S, Vh = torch.linalg.svd(A, full_matrices=full)
     k = min(shape[-2:])
     assert S.dtype == torch.float64
@@ -37,9 +37,9 @@ def test_svd_multiplies_back(dtype, full, shape):
     close(U.mH @ U, np.broadcast_to(np.eye(U.shape[-1]), (*shape[:-2], U.shape[-1], U.shape[-1])))
 
 
-@both
-def test_svd_of_infinities_ends(dtype):
-    """On [[∞, 1, 2], [1, 2, 3], [1, 1, 1]] LAPACK's would go on for ever."""
+@real_and_complex
+def test_svd_of_infinite_matrices_terminates(dtype):
+    """LAPACK's loops forever on [[∞, 1, 2], [1, 2, 3], [1, 1, 1]]."""
     A = torch.stack([torch.full((3, 3), np.inf), torch.eye(3)]).to(getattr(torch, dtype))
     parts = *torch.linalg.svd(A), torch.linalg.pinv(A), torch.linalg.lstsq(A, A).solution, torch.linalg.svdvals(A)
     assert all(x[0].isnan().all() and x[1].isfinite().all() for x in parts)
@@ -51,9 +51,9 @@ def test_svd_of_infinities_ends(dtype):
         torch.linalg.svd(torch.full((3, 3), np.nan))
 
 
-@both
-def test_eigenvectors_are(dtype):
-    A = of(2, 4, 4, dtype=dtype)
+@real_and_complex
+def test_eigenvectors_are_multiplied_by_their_eigenvalues(dtype):
+    A = randn(2, 4, 4, dtype=dtype)
     w, V = torch.linalg.eig(A)
     assert w.is_complex()
     close(A.to(torch.complex128) @ V, V * w[..., None, :])
@@ -64,10 +64,10 @@ def test_eigenvectors_are(dtype):
     close(torch.linalg.eigvalsh(H, "U"), w)
 
 
-@both
+@real_and_complex
 @pytest.mark.parametrize("shape", [(90, 90), (2, 50, 70), (70, 50), (3, 0), (0, 3)])
-def test_lu_by_panels(dtype, shape):
-    A = of(*shape, dtype=dtype)
+def test_the_product_of_lu_factors_is_the_matrix(dtype, shape):
+    A = randn(*shape, dtype=dtype)
     P, L, U = torch.linalg.lu(A)
     close(P @ L @ U, A)
     assert (abs(L.array) <= 1.5).all()  # the largest pivots, by |re| + |im|
@@ -76,9 +76,9 @@ def test_lu_by_panels(dtype, shape):
 
 @pytest.mark.parametrize("upper", [True, False])
 @pytest.mark.parametrize("left", [True, False])
-def test_substitution_by_blocks(upper, left):
+def test_solve_triangular_in_blocks(upper, left):
     n = 2 * triangular.BLOCK + 3
-    A, B = of(n, n) / n + 2 * torch.eye(n, dtype=torch.float64), of(2, *((n, 3) if left else (3, n)))
+    A, B = randn(n, n) / n + 2 * torch.eye(n, dtype=torch.float64), randn(2, *((n, 3) if left else (3, n)))
     X = torch.linalg.solve_triangular(A, B, upper=upper, left=left)
     T = torch.triu(A) if upper else torch.tril(A)
     close(T @ X if left else X @ T, B)
@@ -86,9 +86,9 @@ def test_substitution_by_blocks(upper, left):
 
 @pytest.mark.parametrize("unit", [True, False])
 @pytest.mark.parametrize("upper", [True, False])
-def test_substitution_in_many_small_matrices(upper, unit):
+def test_solve_triangular_of_many_small_matrices_equals_one_by_one(upper, unit):
     count, n = triangular.MANY * 5, 5
-    A, B = of(count, n, n) / n + 2 * torch.eye(n, dtype=torch.float64), of(count, n, 2)
+    A, B = randn(count, n, n) / n + 2 * torch.eye(n, dtype=torch.float64), randn(count, n, 2)
     X = torch.linalg.solve_triangular(A, B, upper=upper, unitriangular=unit)
     one_by_one = [
         torch.linalg.solve_triangular(a, b, upper=upper, unitriangular=unit) for a, b in zip(A, B, strict=True)
@@ -96,40 +96,40 @@ def test_substitution_in_many_small_matrices(upper, unit):
     close(X, torch.stack(one_by_one))
 
 
-@both
+@real_and_complex
 @pytest.mark.parametrize("shape", [(40, 40), (70, 35), (35, 70), (5, 0)])
-def test_lu_of_one_matrix_is_that_of_many(dtype, shape):
-    A = of(*shape, dtype=dtype)
+def test_lu_of_one_matrix_equals_that_of_a_batch(dtype, shape):
+    A = randn(*shape, dtype=dtype)
     results = lu_factors.lu_factorize(A.array), lu_factors.lu_factorize(torch.stack([A, A]).array)
     for one, many in zip(*results, strict=True):
         np.testing.assert_allclose(one, many[1], 1e-10, 1e-10)
 
 
-def test_substitution_looks_at_one_triangle_only():
+def test_solve_triangular_reads_one_triangle_only():
     A = torch.tensor([[2.0, float("nan")], [1.0, 4.0]])
     close(torch.linalg.solve_triangular(A, torch.ones(2, 1), upper=False), [[0.5], [0.125]])
 
 
-def test_substitution_from_the_first_row_on_lies_forwards():
+def test_solve_triangular_gives_positive_strides():
     X = torch.linalg.solve_triangular(torch.eye(3), torch.ones(3, 2), upper=False)
-    assert X.stride() == (2, 1)  # elsewhere: PyTorch, and what takes memory by DLPack, know no strides below 0
+    assert X.stride() == (2, 1)  # PyTorch and users of DLPack don't support negative strides
 
 
-def test_substitution_divides_by_zeros():
+def test_solve_triangular_with_a_zero_diagonal_gives_inf_and_nan():
     X = torch.linalg.solve_triangular(torch.zeros(2, 2), torch.ones(2, 1), upper=True)
     np.testing.assert_array_equal(X.array, [[np.nan], [np.inf]])
 
 
-def test_householder_products_are_q():
-    A = of(2, 5, 3, dtype="complex128")
+def test_householder_products_give_q():
+    A = randn(2, 5, 3, dtype="complex128")
     a, tau = torch.geqrf(A)
     Q = torch.linalg.householder_product(a, tau)
     close(Q @ torch.triu(a[..., :3, :]), A)
-    C = of(2, 5, 2, dtype="complex128", seed=1)
+    C = randn(2, 5, 2, dtype="complex128", seed=1)
     close(torch.ormqr(a, tau, C, transpose=True)[..., :3, :], Q.mH @ C)
 
 
-def test_singular_matrices_are_named():
+def test_singular_matrices_raise_or_are_reported_in_info():
     S = torch.tensor([[[1.0, 2.0], [2.0, 4.0]], [[2.0, 0.0], [0.0, 1.0]]])
     with pytest.raises(torch.linalg.LinAlgError, match=r"[Ss]ingular"):
         torch.linalg.inv(S)
@@ -150,7 +150,7 @@ def test_singular_matrices_are_named():
     assert torch.linalg.cond(S, 1).tolist()[0] == float("inf")
 
 
-def test_the_first_minor_that_is_not_definite():
+def test_cholesky_reports_the_first_minor_that_is_not_positive_definite():
     A = torch.stack([torch.diag(torch.tensor([1.0, 2.0, -3.0, 4.0])), torch.eye(4)])
     L, info = torch.linalg.cholesky_ex(A)
     assert info.tolist() == [3, 0]
@@ -162,66 +162,67 @@ def test_the_first_minor_that_is_not_definite():
         torch.linalg.cholesky(A[0])
 
 
-@both
+@real_and_complex
 @pytest.mark.parametrize("scale", [1, 1e-200, 1e200])
 @pytest.mark.parametrize("ranks", [(5, 5), (5, 4), (3, 2), (0, 0)])
 @pytest.mark.parametrize(("rows", "columns"), [(5, 5), (5, 7), (7, 5)])
-def test_ranks_and_pseudo_inverses_with_and_without_singular_values(dtype, scale, ranks, rows, columns):
-    A = scale * torch.stack([of(rows, r, dtype=dtype, seed=r) @ of(r, columns, dtype=dtype, seed=r + 9) for r in ranks])
+def test_lstsq_and_pinv_of_any_rank_and_scale(dtype, scale, ranks, rows, columns):
+    A = torch.stack([randn(rows, r, dtype=dtype, seed=r) @ randn(r, columns, dtype=dtype, seed=r + 9) for r in ranks])
+    A = scale * A
     expected = np.linalg.pinv(A.array, rtol=7 * np.finfo(np.float64).eps)
     np.testing.assert_allclose(torch.linalg.pinv(A).array * scale, expected * scale, rtol=1e-9, atol=1e-11)
-    B = of(2, rows, 2, dtype=dtype)
+    B = randn(2, rows, 2, dtype=dtype)
     for driver in ("gelsy", "gelsd"):
         solution, _, found, _ = torch.linalg.lstsq(A, B, driver=driver)
         assert tuple(found.tolist()) == ranks
         np.testing.assert_allclose(solution.array * scale, expected * scale @ B.array, rtol=1e-9, atol=1e-10)
 
 
-def test_singular_values_between_what_counts_and_what_does_not():
-    of_values = lambda s: torch.diag(torch.tensor([1.0, s], dtype=torch.float64))  # noqa: E731
+def test_rtol_decides_which_singular_values_count():
+    diagonal = lambda s: torch.diag(torch.tensor([1.0, s], dtype=torch.float64))  # noqa: E731
     for rtol, s, rank in ((1e-3, 0.9e-3, 1), (1e-3, 1.1e-3, 2), (1e-3, 0.1, 2), (1e-20, 1e-18, 2), (1e-20, 0.0, 1)):
-        assert int(torch.linalg.lstsq(of_values(s), of(2, 1), rcond=rtol).rank) == rank
-        np.testing.assert_allclose(torch.linalg.pinv(of_values(s), rtol=rtol)[1, 1].item(), 1 / s if rank > 1 else 0)
+        assert int(torch.linalg.lstsq(diagonal(s), randn(2, 1), rcond=rtol).rank) == rank
+        np.testing.assert_allclose(torch.linalg.pinv(diagonal(s), rtol=rtol)[1, 1].item(), 1 / s if rank > 1 else 0)
 
 
-@both
-def test_the_gradient_of_a_determinants_sign(dtype):
-    A = of(2, 3, 3, 2 if dtype == "complex128" else 1).requires_grad_()
+@real_and_complex
+def test_the_sign_of_slogdet_has_a_gradient_if_it_is_complex(dtype):
+    A = randn(2, 3, 3, 2 if dtype == "complex128" else 1).requires_grad_()
 
-    def found(A):
+    def sign_and_log(A):
         sign, log = torch.linalg.slogdet(torch.view_as_complex(A) if dtype == "complex128" else A[..., 0])
         return torch.view_as_real(sign) if sign.is_complex() else sign, log
 
-    (grad,) = torch.autograd.grad(found(A)[0].sum(), A)
+    (grad,) = torch.autograd.grad(sign_and_log(A)[0].sum(), A)
     assert bool(grad.any()) == (dtype == "complex128")
-    for results in (lambda A: found(A)[0], lambda A: found(A)[1], found):
+    for results in (lambda A: sign_and_log(A)[0], lambda A: sign_and_log(A)[1], sign_and_log):
         assert torch.autograd.gradcheck(results, A)
 
 
 @pytest.mark.parametrize("rank", [0, 1, 2, 3])
 def test_derivatives_of_the_determinant_of_singular_matrices(rank):
-    """Against the cofactors, spelled out."""
+    """Compared with cofactors that are computed one by one."""
     n = 3
-    A = (of(n, rank, seed=rank) @ of(rank, n, seed=rank + 9)).requires_grad_()
+    A = (randn(n, rank, seed=rank) @ randn(rank, n, seed=rank + 9)).requires_grad_()
     minors = [[torch.det(A[[k for k in range(n) if k != i]][:, [k for k in range(n) if k != j]]) for j in range(n)]
               for i in range(n)]  # fmt: skip
     cofactors = torch.stack([torch.stack([(-1) ** (i + j) * minors[i][j] for j in range(n)]) for i in range(n)])
     (grad,) = torch.autograd.grad(torch.det(A), A, create_graph=True)
     close(grad, cofactors.detach())
-    weights = of(n, n, seed=20)
+    weights = randn(n, n, seed=20)
     (second,) = torch.autograd.grad((grad * weights).sum(), A)
     (expected,) = torch.autograd.grad((cofactors * weights).sum(), A)
     close(second, expected, 1e-8)
 
 
-def test_phases_must_not_matter():
-    A = of(3, 3, dtype="complex128").requires_grad_()
+def test_a_loss_that_depends_on_the_phase_of_vectors_raises():
+    A = randn(3, 3, dtype="complex128").requires_grad_()
     for vectors in (torch.linalg.eig(A).eigenvectors, torch.linalg.eigh(A).eigenvectors, torch.linalg.svd(A).U):
         with pytest.raises(RuntimeError, match="ill-defined"):
             vectors.real.sum().backward()
 
 
-def test_values_that_coincide_have_derivatives():
+def test_repeated_singular_values_and_eigenvalues_have_derivatives():
     A = torch.eye(3, dtype=torch.float64, requires_grad=True)
     for values in (torch.linalg.svd(A).S, torch.linalg.svdvals(A), torch.linalg.eigh(A).eigenvalues):
         (grad,) = torch.autograd.grad(values.sum(), A)
@@ -237,14 +238,14 @@ def test_einsum_of_one_operand_is_a_view_of_it():
 
 
 def test_einsum_takes_the_cheapest_order():
-    a, b, c = of(50, 2), of(2, 50), of(50, 1)
+    a, b, c = randn(50, 2), randn(2, 50), randn(50, 1)
     with torch.no_grad():
         close(torch.einsum("ij,jk,kl->il", a, b, c), a @ (b @ c))
-    assert einsum_sizes("ij,jk,kl->il", a, b, c) == [(2, 1), (50, 1)]
+    assert contracted_sizes("ij,jk,kl->il", a, b, c) == [(2, 1), (50, 1)]
 
 
-def einsum_sizes(equation, *operands):
-    """The shapes on the way."""
+def contracted_sizes(equation, *operands):
+    """The shapes of the intermediate and final contractions."""
     result = torch.einsum(equation, *[x.requires_grad_() for x in operands])
     found, nodes = [], [result.node]
     while nodes:
@@ -256,7 +257,7 @@ def einsum_sizes(equation, *operands):
 
 
 @pytest.mark.parametrize(
-    ("equation", "said"),
+    ("equation", "message"),
     [
         ("ij,jk->iz", "subscript z does not appear"),
         ("ij,jk->ii", "i appears more than once"),
@@ -267,12 +268,12 @@ def einsum_sizes(equation, *operands):
         ("ij,ik", "does not broadcast"),
     ],
 )
-def test_einsum_names_what_is_wrong(equation, said):
-    with pytest.raises(RuntimeError, match=said):
+def test_wrong_equations_of_einsum_raise(equation, message):
+    with pytest.raises(RuntimeError, match=message):
         torch.einsum(equation, torch.ones(2, 3), torch.ones(3, 4))
 
 
-def test_dtypes_are_not_mixed_nor_integer():
+def test_mixed_dtypes_and_inverses_of_integers_raise():
     a, b = torch.ones(2, 2), torch.ones(2, 2, dtype=torch.float64)
     for product in (torch.matmul, torch.mm, torch.inner, torch.tensordot, lambda a, b: torch.einsum("ij,jk", a, b)):
         with pytest.raises(RuntimeError, match="same dtype"):
@@ -293,7 +294,7 @@ def test_products_of_integers_are_exact_and_wrap(rng, dtype, size):
     np.testing.assert_array_equal(found.cpu().array, np.matmul(a, b))
 
 
-def test_beta_zero_ignores_nan():
+def test_addmm_with_beta_0_ignores_its_input():
     bad = torch.full((2, 2), float("nan"), requires_grad=True)
     result = torch.addmm(bad, torch.eye(2), torch.eye(2), beta=0)
     close(result, np.eye(2))
@@ -317,32 +318,32 @@ if hasattr(np, "matvec"):  # since NumPy 2.2
     NUMPY |= {np.matvec: [(4, 2, 3), (3,)], np.vecmat: [(2,), (4, 2, 3)]}
 
 
-@both
+@real_and_complex
 @pytest.mark.parametrize("function", NUMPY, ids=lambda f: f.__name__)
-def test_numpys_functions_give_what_numpy_gives(function, dtype):
-    arguments = [of(*shape, dtype=dtype, seed=i) for i, shape in enumerate(NUMPY[function])]
+def test_numpy_functions_of_tensors_equal_numpy(function, dtype):
+    arguments = [randn(*shape, dtype=dtype, seed=i) for i, shape in enumerate(NUMPY[function])]
     found, expected = function(*arguments), function(*(x.array for x in arguments))
     pairs = zip(found, expected, strict=True) if isinstance(expected, tuple) else [(found, expected)]
     for x, y in pairs:
         close(x, y)
 
 
-def test_numpys_dot_of_many_dimensions():
-    a, b = of(2, 3, 4), of(5, 4, 2)
+def test_numpy_dot_of_batches_of_matrices():
+    a, b = randn(2, 3, 4), randn(5, 4, 2)
     close(np.dot(a, b), np.dot(a.array, b.array))
     close(np.dot(a, b[:, :, 0].mT), np.dot(a.array, b.array[:, :, 0].mT))
 
 
-@both
+@real_and_complex
 @pytest.mark.parametrize("p", [float("inf"), float("-inf")])
-def test_magnitudes_that_tie_share_a_norms_gradient(p, dtype):
+def test_equal_magnitudes_share_the_gradient_of_an_infinity_norm(p, dtype):
     x = torch.tensor([1.0, -1.0], dtype=getattr(torch, dtype), requires_grad=True)
     torch.linalg.vector_norm(x, p).backward()
     close(x.grad, [0.5, -0.5])
 
 
-@both
-def test_residuals_of_zero_have_a_second_derivative(dtype):
+@real_and_complex
+def test_zero_residuals_of_lstsq_have_a_second_derivative(dtype):
     dtype = getattr(torch, dtype)
     b = torch.zeros(2, 1, dtype=dtype, requires_grad=True)
     residuals = torch.linalg.lstsq(torch.zeros(2, 0, dtype=dtype), b, driver="gelsd").residuals
@@ -361,18 +362,18 @@ def test_residuals_of_zero_have_a_second_derivative(dtype):
         lambda A, x: torch.tensordot(A, A, 1),
     ],
 )
-def test_products_of_booleans_are_refused(product):
-    """As those of two matrices are: NumPy's would be whether any pair holds."""
+def test_products_of_booleans_raise(product):
+    """NumPy's would give whether any pair of factors is true."""
     with pytest.raises(NotImplementedError, match="not implemented for bool"):
         product(torch.ones(3, 3, dtype=torch.bool), torch.ones(3, dtype=torch.bool))
 
 
-def test_vectors_of_half_precision_have_a_vecdot():
+def test_vecdot_takes_float16():
     x = torch.ones(3, dtype=torch.half)
     assert torch.linalg.vecdot(x, x).tolist() == 3
 
 
-def test_a_bilinear_form_of_no_results():
+def test_a_bilinear_layer_without_outputs():
     assert torch.nn.functional.bilinear(torch.ones(2, 3), torch.ones(2, 4), torch.ones(0, 3, 4)).shape == (2, 0)
 
 
@@ -384,15 +385,15 @@ def test_a_bilinear_form_of_no_results():
         lambda x: torch.func.grad(lambda tree: (tree["x"] * 2).sum())({"x": x}),
     ],
 )
-def test_operands_are_freed_at_once(call):
+def test_operands_are_freed_without_the_garbage_collector(call):
     x = torch.ones(2, 2)
-    gone = weakref.ref(x)
+    alive = weakref.ref(x)
     gc.collect()
     gc.disable()
     try:
         call(x)
         del x
-        assert gone() is None
+        assert alive() is None
     finally:
         gc.enable()
 
@@ -405,18 +406,18 @@ def test_a_matrix_with_nan_is_not_positive_definite():
     assert torch.linalg.cholesky_ex(torch.stack([A, torch.eye(3), -A])).info.tolist() == [3, 0, 1]
 
 
-def test_the_first_bad_minor_is_found_by_bisection(monkeypatch):
-    tried = []
+def test_the_first_minor_that_is_not_positive_definite_is_found_by_bisection(monkeypatch):
+    sizes = []
     definite = factorizations._is_definite
-    monkeypatch.setattr(factorizations, "_is_definite", lambda x: tried.append(len(x)) or definite(x))
+    monkeypatch.setattr(factorizations, "_is_definite", lambda x: sizes.append(len(x)) or definite(x))
     A = torch.eye(100)
     A[70, 70] = -1
     assert torch.linalg.cholesky_ex(A).info.item() == 71
-    assert len(tried) < 10
+    assert len(sizes) < 10
 
 
 @pytest.mark.parametrize("pivots", [[0, 2], [3, 2]])
-def test_rows_that_are_not_there_are_not_exchanged(pivots):
+def test_pivots_out_of_range_raise(pivots):
     pivots = torch.tensor(pivots, dtype=torch.int32)
     with pytest.raises(RuntimeError, match="between 1 and the 2 rows"):
         torch.lu_unpack(torch.eye(2), pivots)
@@ -424,24 +425,24 @@ def test_rows_that_are_not_there_are_not_exchanged(pivots):
         torch.linalg.lu_solve(torch.eye(2), pivots, torch.ones(2, 1))
 
 
-def test_a_dimension_that_is_not_there_is_not_moved():
+def test_a_dimension_out_of_range_in_tensorsolve_raises():
     with pytest.raises(IndexError, match="out of range"):
         torch.linalg.tensorsolve(torch.eye(4).reshape(2, 2, 4), torch.ones(2, 2), dims=(5,))
 
 
-@pytest.mark.host("a GPU is not waited for")
-def test_a_triangle_with_a_zero_on_its_diagonal_has_no_inverse():
+@pytest.mark.host("a GPU isn't synchronized for the check")
+def test_cholesky_inverse_of_a_zero_diagonal_raises():
     with pytest.raises(torch.linalg.LinAlgError, match="diagonal element 2 is zero"):
         torch.cholesky_inverse(torch.diag(torch.tensor([1.0, 0.0, 2.0])))
 
 
-@pytest.mark.parametrize("tall", [0, 1])
-def test_the_driver_of_full_rank_refuses_what_has_less(tall):
+@pytest.mark.parametrize("extra_rows", [0, 1])
+def test_lstsq_with_gels_raises_for_a_rank_deficient_matrix(extra_rows):
     matrix = torch.diag(torch.tensor([1.0, 0.0]))
-    matrix = torch.cat([matrix, torch.zeros(tall, 2)])
+    matrix = torch.cat([matrix, torch.zeros(extra_rows, 2)])
     with pytest.raises(torch.linalg.LinAlgError, match="does not have full rank"):
-        torch.linalg.lstsq(matrix, torch.ones(2 + tall, 1), driver="gels")
-    assert torch.linalg.lstsq(matrix, torch.ones(2 + tall, 1)).solution.flatten().tolist() == [1, 0]
+        torch.linalg.lstsq(matrix, torch.ones(2 + extra_rows, 1), driver="gels")
+    assert torch.linalg.lstsq(matrix, torch.ones(2 + extra_rows, 1)).solution.flatten().tolist() == [1, 0]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -455,7 +456,7 @@ def test_the_driver_of_full_rank_refuses_rows_that_are_sums_of_others_up_to_roun
     assert not torch.linalg.lstsq(0 * powers, powers[:, :1], driver="gels").solution.any()
 
 
-def test_lobpcg_takes_both_triangles_as_its_gradient_does():
+def test_lobpcg_and_its_gradient_read_both_triangles():
     x = torch.tensor([[2.0, 0.5, 0.1], [0.5, 1.0, 0.2], [0.1, 0.2, 3.0]], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: torch.lobpcg(x, k=1)[0], x)
 
@@ -463,12 +464,12 @@ def test_lobpcg_takes_both_triangles_as_its_gradient_does():
 @pytest.mark.parametrize(
     ("x", "bias"), [((1, 2), (2, 3)), ((2,), (2, 3)), ((2,), (1, 3)), ((3, 1, 2), (4, 1)), ((4, 2), (3, 1))]
 )
-def test_a_bias_does_not_enlarge_a_layers_result(x, bias):
+def test_linear_with_a_bias_that_enlarges_the_result_raises(x, bias):
     with pytest.raises(RuntimeError, match=r"linear: input of shape .* can't be expanded"):
         torch.nn.functional.linear(torch.ones(x), torch.ones(3, 2), torch.ones(bias))
 
 
-def test_a_bias_may_be_repeated():
+def test_linear_broadcasts_its_bias():
     x, weight = torch.ones(4, 2), torch.ones(3, 2)
     for bias in (torch.ones(()), torch.ones(1), torch.ones(1, 3), torch.ones(4, 1)):
         assert torch.nn.functional.linear(x, weight, bias).tolist() == [[3.0] * 3] * 4

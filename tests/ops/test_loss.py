@@ -1,4 +1,4 @@
-"""Losses: extreme values, what is ignored, what is kept, errors."""
+"""Losses: extreme values, ignored classes, reductions, values kept for backward, dtypes and errors."""
 
 import math
 
@@ -25,8 +25,8 @@ LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.5, 0.5]])
 
 
 @pytest.mark.parametrize("columns", [3, 50])
-def test_large_logits_cost_a_small_loss_no_precision(columns):
-    """Of log Σ exp(x) - x there would be left what float32 can tell apart near 1000: nothing."""
+def test_a_small_loss_of_large_logits_keeps_its_digits(columns):
+    """In log Σ exp(x) - x, computed as it stands, they would cancel: the spacing of float32 at 1000 is 6e-5."""
     x = torch.zeros(4, columns)
     x[:, 1] = 1000.0
     x[0, 2] = 988.0
@@ -44,7 +44,7 @@ def test_the_gradient_of_the_logits_is_softmax_minus_one_hot():
     np.testing.assert_allclose(x.grad.array, (softmax - np.array([[1, 0, 0], [0, 0, 1]])) / 2, 1e-6)
 
 
-def test_what_is_ignored_has_no_loss_and_no_gradient():
+def test_ignored_rows_have_no_loss_and_no_gradient():
     x = torch.tensor([[2.0, 0.0, -1.0], [torch.inf, 0.0, 0.0]])[[0, 0]].requires_grad_()
     loss = cross_entropy(x, torch.tensor([1, -100]), reduction="none")
     assert loss.array[1] == 0
@@ -55,12 +55,12 @@ def test_what_is_ignored_has_no_loss_and_no_gradient():
 
 
 @pytest.mark.parametrize("loss", [cross_entropy, nll_loss])
-def test_a_class_can_be_ignored(loss):
+def test_ignore_index_may_be_a_class(loss):
     target = torch.tensor([0, 2])
     np.testing.assert_allclose(loss(LOGITS, target, ignore_index=2).item(), loss(LOGITS[:1], target[:1]).item(), 1e-6)
 
 
-def test_a_loss_that_is_ignored_may_be_infinite():
+def test_an_ignored_loss_may_be_infinite():
     x = torch.tensor([[0.0, -torch.inf], [-torch.inf, 0.0]], requires_grad=True)
     loss = cross_entropy(x, torch.tensor([1, 1]), ignore_index=1, reduction="sum")
     loss.backward()
@@ -69,7 +69,7 @@ def test_a_loss_that_is_ignored_may_be_infinite():
 
 
 @pytest.mark.parametrize("loss", [cross_entropy, nll_loss])
-def test_the_mean_over_nothing_is_nan(loss):
+def test_the_mean_of_no_losses_is_nan_and_its_gradient_zero(loss):
     x = LOGITS.clone().requires_grad_()
     for y in (loss(x, torch.tensor([-100, -100])), loss(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))):
         assert math.isnan(y.item())
@@ -90,17 +90,17 @@ def test_the_mean_over_nothing_is_nan(loss):
     (RuntimeError, "weight is float64, but input is float32", [0, 1], {"weight": torch.ones(3, dtype=torch.float64)}),
     (ValueError, "x is not a valid value for reduction", [0, 1], {"reduction": "x"}),
 ])  # fmt: skip
-def test_refusals(loss, error, message, target, options):
+def test_wrong_targets_weights_and_reductions_raise(loss, error, message, target, options):
     x = LOGITS.clone().requires_grad_()
     with pytest.raises(error, match=message):
         loss(x, torch.tensor(target), **options)
 
 
-def test_refusals_name_the_operation_and_every_argument():
-    said = r"\(input \(2, 3\), target \(2,\) int64\)$"
-    with pytest.raises(IndexError, match="^CrossEntropy: Target 3 .*" + said):
+def test_errors_name_the_operation_and_every_argument():
+    arguments = r"\(input \(2, 3\), target \(2,\) int64\)$"
+    with pytest.raises(IndexError, match="^CrossEntropy: Target 3 .*" + arguments):
         cross_entropy(LOGITS, torch.tensor([3, 0]))
-    with pytest.raises(IndexError, match="^NllLoss: Target 3 .*" + said):
+    with pytest.raises(IndexError, match="^NllLoss: Target 3 .*" + arguments):
         nll_loss(LOGITS, torch.tensor([3, 0]))
     with pytest.raises(RuntimeError, match=r"^CrossEntropy: input must be floating-point, but is int64"):
         cross_entropy(LOGITS.long(), torch.tensor([1, 0]))
@@ -112,12 +112,12 @@ def test_refusals_name_the_operation_and_every_argument():
         cross_entropy(LOGITS, LOGITS, torch.ones(2))
 
 
-def test_weights_of_classes_want_no_gradient():
+def test_class_weights_that_require_grad_raise():
     with pytest.raises(RuntimeError, match="CrossEntropy has no derivative for its input weight"):
         cross_entropy(LOGITS.clone().requires_grad_(), torch.tensor([0, 1]), torch.ones(3, requires_grad=True))
 
 
-def test_targets_written_before_backward_are_noticed():
+def test_a_write_to_the_target_raises_in_backward():
     target = torch.tensor([0, 1])
     loss = cross_entropy(LOGITS.clone().requires_grad_(), target)
     target[0] = 2
@@ -126,11 +126,11 @@ def test_targets_written_before_backward_are_noticed():
 
 
 @pytest.mark.parametrize("reduction", ["mean", "none"])
-def test_of_many_exponentials_cross_entropy_keeps_two_numbers_a_row(monkeypatch, reduction):
+def test_cross_entropy_keeps_no_exponentials_of_large_inputs(monkeypatch, reduction):
     x, target = torch.randn(64, 100, requires_grad=True), torch.zeros(64, dtype=torch.int64)
     gradients, shapes = [], []
-    for room in (6400, 6399):
-        monkeypatch.setattr(classification, "MAX_KEPT", room)
+    for max_kept in (6400, 6399):
+        monkeypatch.setattr(classification, "MAX_KEPT", max_kept)
         loss = cross_entropy(x, target, reduction=reduction)
         assert type(loss.grad_fn) is CrossEntropy
         kept = [k for k in loss.grad_fn.kept if hasattr(k, "nbytes") and k is not x.array and k is not target.array]
@@ -140,7 +140,7 @@ def test_of_many_exponentials_cross_entropy_keeps_two_numbers_a_row(monkeypatch,
     np.testing.assert_allclose(gradients[0].array, gradients[1].array, 1e-6)
 
 
-def test_byte_targets():
+def test_targets_may_be_uint8():
     a, b = (cross_entropy(LOGITS, torch.tensor([0, 2], dtype=dtype)) for dtype in (torch.uint8, torch.int64))
     assert a.item() == b.item()
 
@@ -158,7 +158,7 @@ def test_old_reduction_arguments(options, reduction):
 
 
 @pytest.mark.parametrize("loss", [mse_loss, l1_loss])
-def test_shapes_that_broadcast_are_warned_of(loss):
+def test_losses_of_shapes_that_broadcast_warn(loss):
     x, y = torch.ones(2, 3, requires_grad=True), torch.zeros(3, requires_grad=True)
     with pytest.warns(UserWarning, match=r"target size \(torch.Size\(\[3\]\)\).*input size \(torch.Size\(\[2, 3\]\)\)"):
         value = loss(x, y)
@@ -168,7 +168,7 @@ def test_shapes_that_broadcast_are_warned_of(loss):
 
 
 @pytest.mark.parametrize("loss", [mse_loss, l1_loss])
-def test_errors_refuse(loss):
+def test_mse_and_l1_losses_raise_for_wrong_weights_dtypes_and_shapes(loss):
     x = torch.ones(2)
     with pytest.raises(ValueError, match="Weights and input must have the same size"):
         loss(x, x, weight=torch.ones(3))
@@ -181,14 +181,14 @@ def test_errors_refuse(loss):
 
 
 @pytest.mark.parametrize("loss", [mse_loss, l1_loss, binary_cross_entropy, binary_cross_entropy_with_logits])
-def test_the_mean_loss_of_nothing_is_nan(loss):
+def test_the_mean_of_an_empty_loss_is_nan(loss):
     x = torch.zeros(0, 2, requires_grad=True)
     with np.errstate(invalid="ignore"):
         y = loss(x, x.detach())
     assert math.isnan(y.item())
 
 
-def test_a_sure_bit_has_a_small_loss_to_the_last_digits():
+def test_binary_cross_entropy_with_large_logits_keeps_its_digits():
     x = torch.tensor([20.0, -20.0, 200.0, -200.0], requires_grad=True)
     loss = binary_cross_entropy_with_logits(x, torch.tensor([1.0, 0.0, 0.0, 1.0]), reduction="none")
     np.testing.assert_allclose(loss.array, [math.exp(-20), math.exp(-20), 200, 200], 1e-6)
@@ -204,7 +204,7 @@ def test_the_second_derivative_at_logit_0_is_a_quarter():
     assert torch.autograd.grad(g, x)[0].tolist() == [0.25]
 
 
-def test_binary_cross_entropy_holds_logarithms_at_100():
+def test_binary_cross_entropy_clamps_logarithms_at_minus_100():
     x = torch.tensor([0.0, 1.0, 0.0], requires_grad=True)
     y = torch.tensor([1.0, 0.0, 0.0], requires_grad=True)
     loss = binary_cross_entropy(x, y, reduction="none")
@@ -215,13 +215,13 @@ def test_binary_cross_entropy_holds_logarithms_at_100():
 
 
 @pytest.mark.parametrize("wrong", [[1.5, 0.0], [-0.1, 0.0], [math.nan, 0.0]])
-def test_binary_cross_entropy_takes_probabilities(wrong):
+def test_binary_cross_entropy_of_what_is_no_probability_raises(wrong):
     with pytest.raises(RuntimeError, match="all elements of input should be between 0 and 1"):
         binary_cross_entropy(torch.tensor(wrong), torch.zeros(2))
 
 
 @pytest.mark.parametrize("loss", [binary_cross_entropy, binary_cross_entropy_with_logits])
-def test_bits_need_one_shape(loss):
+def test_binary_cross_entropy_of_different_shapes_raises(loss):
     with pytest.raises(ValueError, match=rf"{loss.__name__}: target size .*\[2\].* must be .* input size .*\[1\]"):
         loss(torch.zeros(1), torch.zeros(2))
 
@@ -229,7 +229,7 @@ def test_bits_need_one_shape(loss):
 @pytest.mark.parametrize(
     "options", [{"weight": torch.ones(2, 3)}, {"pos_weight": torch.ones(2, 3)}, {"weight": torch.ones(1, 1, 1)}]
 )
-def test_weights_of_bits_stretch_no_loss(options):
+def test_weights_that_would_enlarge_a_binary_cross_entropy_raise(options):
     losses = [binary_cross_entropy_with_logits] + [binary_cross_entropy] * ("weight" in options)
     for loss in losses:
         with pytest.raises(RuntimeError, match=r"weights must broadcast to \(1, 3\)"):
@@ -237,7 +237,7 @@ def test_weights_of_bits_stretch_no_loss(options):
 
 
 @pytest.mark.parametrize("option", ["weight", "pos_weight"])
-def test_losses_of_bits_are_of_the_dtype_of_the_target(option):
+def test_binary_cross_entropy_with_logits_has_the_dtype_of_the_target(option):
     x, y = torch.zeros(3, dtype=torch.float64, requires_grad=True), torch.ones(3)
     loss = binary_cross_entropy_with_logits(x, y, **{option: torch.ones(3, dtype=torch.float64)})
     assert loss.dtype == torch.float32
@@ -247,13 +247,13 @@ def test_losses_of_bits_are_of_the_dtype_of_the_target(option):
 
 @pytest.mark.parametrize("loss", [mse_loss, huber_loss, smooth_l1_loss, binary_cross_entropy_with_logits])
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.int64])
-def test_losses_of_real_numbers(loss, dtype):
+def test_losses_of_complex_numbers_and_integers_raise(loss, dtype):
     x = torch.ones(2, dtype=dtype)
     with pytest.raises(NotImplementedError, match=f"{loss.__name__}: input .*{dtype}"):
         loss(x, x)
 
 
-def test_the_power_of_multi_margin_loss_is_any_number_that_is_1_or_2():
+def test_p_of_multi_margin_loss_may_be_a_float():
     target = torch.tensor([0, 2])
     for p in (1, 2):
         found = F.multi_margin_loss(LOGITS, target, p=float(p), reduction="none")
@@ -261,7 +261,7 @@ def test_the_power_of_multi_margin_loss_is_any_number_that_is_1_or_2():
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.complex64])
-def test_margins_are_of_real_numbers(dtype):
+def test_margin_losses_of_integers_and_complex_numbers_raise(dtype):
     x = torch.ones(2, 3).to(dtype)
     for loss, target in ((F.multilabel_margin_loss, torch.zeros(2, 3)), (F.multi_margin_loss, torch.zeros(2))):
         with pytest.raises(NotImplementedError, match="input must be floating-point"):
@@ -269,7 +269,7 @@ def test_margins_are_of_real_numbers(dtype):
 
 
 @pytest.mark.parametrize("loss", [F.huber_loss, F.soft_margin_loss])
-def test_losses_in_the_dtype_of_the_input(loss):
+def test_huber_and_soft_margin_losses_have_the_dtype_of_the_input(loss):
     single, double = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([0.0, 5.0], dtype=torch.float64)
     assert loss(single, double).dtype == loss(single, double, reduction="none").dtype == torch.float32
     assert loss(double, single.detach()).dtype == torch.float64
@@ -279,6 +279,6 @@ def test_losses_in_the_dtype_of_the_input(loss):
         loss(torch.tensor([1, 2]), double)
 
 
-def test_smoothed_labels_whose_weights_add_up_to_zero():
+def test_smoothed_cross_entropy_with_weights_of_sum_zero_is_nan():
     x, weight = torch.tensor([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]]), torch.tensor([1.0, -1.0, 0.0])
     assert F.cross_entropy(x, torch.tensor([2, 2]), weight, label_smoothing=0.1).isnan()

@@ -1,4 +1,4 @@
-"""torch.masked: over each slice, what the function of that name gives of the elements that the mask keeps."""
+"""torch.masked: each function equals the one of the same name, applied to the elements that the mask keeps."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "median": torch.median, "var": torch.var, "std": torch.std, "logsumexp": lambda x: torch.logsumexp(x, 0),
     "norm": torch.linalg.vector_norm,
 }  # fmt: skip
-OF_NOTHING = {"sum": 0, "prod": 1, "amax": -torch.inf, "amin": torch.inf, "logsumexp": -torch.inf, "norm": 0}
-ALONG: dict[str, Callable[[Any], Any]] = {
+IDENTITIES = {"sum": 0, "prod": 1, "amax": -torch.inf, "amin": torch.inf, "logsumexp": -torch.inf, "norm": 0}
+SAME_SHAPE: dict[str, Callable[[Any], Any]] = {
     "softmax": lambda x: torch.softmax(x, 0), "log_softmax": lambda x: torch.log_softmax(x, 0),
     "softmin": lambda x: torch.softmax(-x, 0), "cumsum": lambda x: torch.cumsum(x, 0),
     "cumprod": lambda x: torch.cumprod(x, 0), "normalize": lambda x: torch.nn.functional.normalize(x, dim=0),
 }  # fmt: skip
-CALLS = {**REDUCTIONS, **ALONG}
+CALLS = {**REDUCTIONS, **SAME_SHAPE}
 
 
-def called(name: str) -> Callable[..., Any]:
+def masked_function(name: str) -> Callable[..., Any]:
     return functools.partial(masked.normalize, ord=2.0) if name == "normalize" else getattr(masked, name)
 
 
@@ -43,23 +43,23 @@ def mask(device: str) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_it_is_the_function_of_what_is_kept(name, x, mask):
-    found = called(name)(x, dim=1, mask=mask)
+def test_masked_functions_equal_the_function_of_kept_elements(name, x, mask):
+    found = masked_function(name)(x, dim=1, mask=mask)
     for row, kept, result in zip(x, mask, found, strict=True):
         of_kept = CALLS[name](row[kept])
-        torch.testing.assert_close(result[kept] if name in ALONG else result, of_kept)
-    whole = called(name)(x, dim=1)
+        torch.testing.assert_close(result[kept] if name in SAME_SHAPE else result, of_kept)
+    whole = masked_function(name)(x, dim=1)
     torch.testing.assert_close(whole, torch.stack([CALLS[name](row) for row in x]))
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_derivatives(name, x, mask):
-    def of(x: Any) -> Any:
-        out = called(name)(x, dim=0, mask=mask)
-        return out[mask] if name in ALONG else out
+def test_first_and_second_derivatives(name, x, mask):
+    def apply(x: Any) -> Any:
+        out = masked_function(name)(x, dim=0, mask=mask)
+        return out[mask] if name in SAME_SHAPE else out
 
-    assert torch.autograd.gradcheck(of, (x,))
-    assert torch.autograd.gradgradcheck(of, (x,))
+    assert torch.autograd.gradcheck(apply, (x,))
+    assert torch.autograd.gradgradcheck(apply, (x,))
 
 
 @pytest.mark.parametrize("ord", [0, 1, 3, torch.inf, -torch.inf])
@@ -69,16 +69,16 @@ def test_norms_of_any_order(ord, x, mask):
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
-def test_of_a_slice_that_is_left_out_it_is_what_changes_nothing(name, x, device):
-    found = called(name)(x, dim=1, mask=torch.tensor([[True], [False], [True]], device=device))
-    expected = torch.tensor(OF_NOTHING.get(name, torch.nan), dtype=torch.float64, device=device)
+def test_a_fully_masked_row_gives_the_identity_and_no_gradient(name, x, device):
+    found = masked_function(name)(x, dim=1, mask=torch.tensor([[True], [False], [True]], device=device))
+    expected = torch.tensor(IDENTITIES.get(name, torch.nan), dtype=torch.float64, device=device)
     torch.testing.assert_close(found[1], expected, equal_nan=True)
     (grad,) = torch.autograd.grad(found[[0, 2]].sum(), x)
     assert not grad[1].any()
     assert grad[[0, 2]].any(1).all()
 
 
-def test_of_integers_the_least_and_the_largest_change_nothing(device):
+def test_masked_reductions_of_integers_use_their_limits_as_identities(device):
     x, mask = torch.tensor([-3, 7, 5], dtype=torch.int8, device=device), torch.tensor([True, False, True]).to(device)
     found = [getattr(masked, name)(x, mask=mask) for name in ("amax", "amin", "argmax", "argmin", "sum", "prod")]
     assert [int(y) for y in found] == [5, -3, 2, 0, 2, -15]
@@ -86,13 +86,13 @@ def test_of_integers_the_least_and_the_largest_change_nothing(device):
     assert [int(masked.amax(x, mask=mask & False)), int(masked.amin(x, mask=mask & False))] == [-128, 127]
 
 
-def test_several_dims_and_masks_that_are_broadcast(x, mask, device):
-    column = torch.tensor([1.0, 0.0, 2.0], device=device)[:, None]  # not of booleans: what isn't 0 is kept
+def test_masks_are_broadcast_and_several_dims_reduced(x, mask, device):
+    column = torch.tensor([1.0, 0.0, 2.0], device=device)[:, None]  # of numbers: elements with a nonzero one are kept
     for name in ("sum", "prod", "amax", "mean", "var", "logsumexp", "norm"):
-        both = called(name)(x, dim=(0, -1), mask=column, keepdim=True)
+        both = masked_function(name)(x, dim=(0, -1), mask=column, keepdim=True)
         assert both.shape == (1, 1)
         torch.testing.assert_close(both[0, 0], REDUCTIONS[name](x[[0, 2]].flatten()))
-        torch.testing.assert_close(called(name)(x, mask=column), both[0, 0])
+        torch.testing.assert_close(masked_function(name)(x, mask=column), both[0, 0])
 
 
 def test_logaddexp_has_a_mask_for_each(device):
@@ -103,7 +103,7 @@ def test_logaddexp_has_a_mask_for_each(device):
 
 
 @pytest.mark.parametrize(
-    ("call", "error", "said"),
+    ("call", "error", "message"),
     [
         (lambda x: masked.sum(x, mask=torch.ones_like(x)[None]), IndexError, "more dimensions than input"),
         (lambda x: masked.sum(x, mask=torch.ones_like(x)[:, :2]), RuntimeError, "must match the existing size"),
@@ -117,6 +117,6 @@ def test_logaddexp_has_a_mask_for_each(device):
         (lambda x: masked.masked_tensor(x, x > 0), NotImplementedError, "MaskedTensor is a prototype"),
     ],
 )  # fmt: skip
-def test_what_is_refused(call, error, said, x):
-    with pytest.raises(error, match=said):
+def test_wrong_masks_dims_and_dtypes_raise(call, error, message, x):
+    with pytest.raises(error, match=message):
         call(x.detach())

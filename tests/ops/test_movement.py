@@ -1,4 +1,4 @@
-"""Views share memory and copies don't, as in PyTorch; what is refused; a Tensor that becomes another view of itself."""
+"""Movement operations: results that are views or copies, writes to views, in-place forms, resizing and errors."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ COPIES = {
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_what_is_written_into_a_view_is_seen_in_its_base(name: str) -> None:
+def test_writes_to_views_change_their_base(name: str) -> None:
     x = torch.arange(12.0).reshape(3, 4)
     view = VIEWS[name](x)
     version = x._version
@@ -73,14 +73,14 @@ def test_what_is_written_into_a_view_is_seen_in_its_base(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COPIES)
-def test_what_is_written_into_a_copy_is_not(name: str) -> None:
+def test_writes_to_copies_do_not_change_the_input(name: str) -> None:
     x = torch.arange(12.0).reshape(3, 4)
     COPIES[name](x).fill_(-1)
     assert (x >= 0).all()
 
 
-def test_parts_of_one_split_are_views_of_one_base():
-    """PyTorch refuses the write; here it is right."""
+def test_writes_to_parts_of_a_split_propagate_gradients_through_the_base():
+    """PyTorch raises at the write."""
     x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
     base = x * 1
     first, second = base.split([1, 2])
@@ -91,7 +91,7 @@ def test_parts_of_one_split_are_views_of_one_base():
     assert g.tolist() == [10 + 10 * (10 * 2 + 100 * 3), 10 * 10, 10 * 100]
 
 
-def test_a_write_into_a_view_of_nothing_has_a_gradient():
+def test_writes_to_empty_views_have_a_gradient():
     x = torch.zeros(1, 0, 3, requires_grad=True)
     y = x * 1
     y[...].square_()
@@ -100,7 +100,7 @@ def test_a_write_into_a_view_of_nothing_has_a_gradient():
     assert torch.autograd.grad(y.sum(), x)[0].shape == (1, 0, 3)
 
 
-def test_a_write_to_memory_that_a_view_does_not_show_has_its_gradient():
+def test_a_write_through_as_strided_outside_of_a_view_has_the_right_gradient():
     leaf = torch.zeros(6, requires_grad=True)
     x = leaf * 1
     x[::2].as_strided((2,), (1,), 1).mul_(2)
@@ -110,14 +110,14 @@ def test_a_write_to_memory_that_a_view_does_not_show_has_its_gradient():
     assert leaf.grad.tolist() == [1, 2, 2, 1, 1, 1]
 
 
-def test_a_write_to_memory_behind_parts_of_complex_numbers_is_refused_where_it_would_have_a_gradient():
+def test_a_recorded_write_outside_of_a_view_as_real_raises():
     x = torch.zeros(3, dtype=torch.complex64, requires_grad=True) * 1
     with pytest.raises(RuntimeError, match="as_strided of a view"):
         torch.view_as_real(x[:2]).as_strided((2,), (1,), 4).mul_(2)
 
 
 @pytest.mark.parametrize(
-    ("become", "shape"),
+    ("call", "shape"),
     [
         (lambda x: x.t_(), (3, 2)),
         (lambda x: x.unsqueeze_(1), (2, 1, 3)),
@@ -127,17 +127,17 @@ def test_a_write_to_memory_behind_parts_of_complex_numbers_is_refused_where_it_w
         (lambda x: x.as_strided_((2, 2), (3, 1)), (2, 2)),
     ],
 )
-def test_a_tensor_becomes_a_view_of_its_own_memory(become, shape):
+def test_in_place_movements_make_a_tensor_a_view_of_its_own_memory(call, shape):
     x = torch.arange(6.0).reshape(2, 3)
     before, memory, version = x[1], x.data_ptr(), x._version
-    assert become(x) is x
+    assert call(x) is x
     assert (tuple(x.shape), x.data_ptr()) == (shape, memory)
     assert x._version > version
     before.fill_(-1)
     assert (x == -1).any()
 
 
-def test_a_leaf_that_requires_grad_becomes_nothing_but_in_no_grad():
+def test_in_place_movements_of_leaves_need_no_grad():
     x = torch.zeros(2, 3, requires_grad=True)
     with pytest.raises(RuntimeError, match="leaf Variable"):
         x.t_()
@@ -151,7 +151,7 @@ def test_a_leaf_that_requires_grad_becomes_nothing_but_in_no_grad():
         assert leaf.grad.shape == (3, 2)
 
 
-def test_a_write_to_overlapping_windows_is_refused_where_it_would_have_a_gradient():
+def test_a_recorded_write_to_overlapping_windows_raises():
     x = torch.arange(4.0, requires_grad=True)
     with pytest.raises(RuntimeError, match="overlap in memory"):
         (x * 1).unfold(0, 2, 1).mul_(2)
@@ -161,17 +161,17 @@ def test_a_write_to_overlapping_windows_is_refused_where_it_would_have_a_gradien
 
 
 @pytest.mark.parametrize("leaf", [False, True])
-def test_views_of_what_is_turned_in_no_grad_keep_their_gradient(leaf):
+def test_views_of_a_tensor_transposed_under_no_grad_keep_their_gradient(leaf):
     x = torch.arange(6.0).reshape(2, 3).clone().requires_grad_()
-    turned = x if leaf else x * 1
-    row = turned[0]
+    transposed = x if leaf else x * 1
+    row = transposed[0]
     with torch.no_grad():
-        turned.t_()
+        transposed.t_()
     (row * row).sum().backward()
     assert x.grad.tolist() == ([[0, 0], [2, 0], [4, 0]] if leaf else [[0, 2, 4], [0, 0, 0]])
 
 
-def test_a_view_that_becomes_another_retains_the_gradient_there():
+def test_a_view_changed_in_place_retains_the_gradient_of_its_new_shape():
     x = torch.ones(6, requires_grad=True) * torch.arange(6.0)
     view = x.view(2, 3)
     view.retain_grad()
@@ -180,7 +180,7 @@ def test_a_view_that_becomes_another_retains_the_gradient_there():
     assert view.grad.tolist() == [[0, 6], [2, 8], [4, 10]]
 
 
-def test_what_was_taken_off_the_graph_retains_no_gradient():
+def test_a_detached_tensor_retains_no_gradient():
     x = torch.ones(2, requires_grad=True) * 1
     x.retain_grad()
     x.detach_()
@@ -188,7 +188,7 @@ def test_what_was_taken_off_the_graph_retains_no_gradient():
     assert x.unsqueeze_(0).shape == (1, 2)
 
 
-def test_resize_keeps_the_memory_where_it_is_enough():
+def test_resize_keeps_memory_that_is_large_enough():
     x = torch.arange(6)
     view = x[2:]
     assert x.resize_(2, 2).tolist() == [[0, 1], [2, 3]]
@@ -210,11 +210,11 @@ def test_resize_in_a_memory_format(n):
     assert torch.arange(n).resize_as_(x, memory_format=torch.channels_last).stride() == (4, 1, 4, 2)
 
 
-def test_what_is_expanded_is_copied_before_it_is_written_through_other_strides():
+def test_as_strided_scatter_copies_an_expanded_input():
     x = torch.tensor([[1.0], [2.0]], requires_grad=True)
-    written = x.expand(2, 3).as_strided_scatter(torch.zeros(2), (2,), (2,))
-    assert written.tolist() == [[0, 1, 0], [2, 2, 2]]
-    assert torch.autograd.grad(written.sum(), x)[0].tolist() == [[1], [3]]
+    result = x.expand(2, 3).as_strided_scatter(torch.zeros(2), (2,), (2,))
+    assert result.tolist() == [[0, 1, 0], [2, 2, 2]]
+    assert torch.autograd.grad(result.sum(), x)[0].tolist() == [[1], [3]]
 
 
 def test_the_T_of_other_than_matrices_warns():
@@ -289,13 +289,13 @@ X = torch.arange(12.0).reshape(3, 4)
         (lambda: F.pad(X, (5, 0), "circular"), ShapeError, "wrapping around more than once"),
     ],
 )
-def test_errors(call, error, match):
+def test_wrong_arguments_raise(call, error, match):
     with pytest.raises(error, match=match):
         call()
 
 
 A = np.arange(24.0).reshape(2, 3, 4)
-NUMPYS = [
+NUMPY_CALLS = [
     lambda a: np.reshape(a, (-1, 6), order="F"),
     lambda a: np.ravel(a, "F"),
     lambda a: np.rollaxis(a, 2, 1),
@@ -327,9 +327,8 @@ NUMPYS = [
 ]
 
 
-@pytest.mark.parametrize("function", NUMPYS)
-def test_numpys_functions(function):
-    """Their values, recorded."""
+@pytest.mark.parametrize("function", NUMPY_CALLS)
+def test_numpy_functions_of_tensors_equal_numpy_and_are_recorded(function):
     found, expected = function(torch.tensor(A, requires_grad=True)), function(A)
     assert type(found) is type(expected) or isinstance(found, torch.Tensor)
     pairs = zip(found, expected, strict=True) if isinstance(found, (list, tuple)) else [(found, expected)]
@@ -341,8 +340,8 @@ def test_numpys_functions(function):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.bool_])
 @pytest.mark.parametrize("shape", [(3, 64, 64), (5, 1001), (1, 8192), (2, 8, 4096)])
-def test_bytes_are_turned_as_other_numbers_are(dtype, shape):
-    """Rows of a multiple of 8 bytes go eight at a time, also where they begin between two words."""
+def test_flip_of_bytes_equals_numpy(dtype, shape):
+    """Rows whose length is a multiple of 8 are moved eight bytes at a time, also if they aren't aligned."""
     memory = np.random.default_rng(0).integers(0, 256, math.prod(shape) + 3).astype(np.uint8)
     for x in (memory[:-3], memory[3:]):
         x = (x % 2 if dtype is np.bool_ else x).astype(dtype, copy=False).reshape(shape)
@@ -351,8 +350,8 @@ def test_bytes_are_turned_as_other_numbers_are(dtype, shape):
 
 
 @pytest.mark.parametrize("n", [1, 3, 8, 32])
-def test_a_base_forgets_views_that_are_gone(n):
+def test_a_base_forgets_views_that_were_freed(n):
     x = torch.zeros(n, 2)
     for _ in range(300):
-        held = *x.unbind(), x[0]
-    assert len(x.views) <= 8 * len(held)
+        views = *x.unbind(), x[0]
+    assert len(x.views) <= 8 * len(views)

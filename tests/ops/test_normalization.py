@@ -1,4 +1,4 @@
-"""Batch norm: running statistics, what it keeps, refusals."""
+"""Normalization: running statistics, precision, values kept for backward, float16 and errors."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from microgad.ops.normalization import BatchNorm, batch_norm
 from microgad.ops.normalization.channels import per_channel
 
 
-def running(channels):
+def running_stats(channels):
     return torch.zeros(channels), torch.ones(channels)
 
 
@@ -21,7 +21,7 @@ def test_each_channel_gets_mean_0_and_variance_1():
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (3, 3, 5), (4, 3, 5), (4, 3, 1), (4, 3, 5000), (4, 70, 4000), (4, 3, 0)])
-def test_each_channel_has_its_number_written_out_or_not(shape):
+def test_per_channel_values_broadcast_over_channels(shape):
     x = torch.randn(shape).array
     values = torch.arange(float(shape[1])).array
     column = values.reshape(-1, *(1,) * (len(shape) - 2))
@@ -29,16 +29,16 @@ def test_each_channel_has_its_number_written_out_or_not(shape):
 
 
 @pytest.mark.parametrize("mean", [2**12, 2**20])
-def test_a_mean_far_from_zero_costs_no_precision(mean):
-    """It would in E[x²] - E[x]², and even in a mean that is rounded as its sum is."""
+def test_batch_norm_keeps_its_digits_for_a_large_mean(mean):
+    """E[x²] - E[x]² would lose them, and even a mean that has the rounding error of a sum."""
     x = np.random.default_rng(0).standard_normal((64, 2, 10))
-    far = (x.astype(np.float32) + np.float32(mean)).astype(np.float64)  # what float32 can tell apart there
+    far = (x.astype(np.float32) + np.float32(mean)).astype(np.float64)  # rounded as float32 is there
     expected = (far - far.mean((0, 2), keepdims=True)) / far.std((0, 2), keepdims=True)
     a = torch.tensor(far.astype(np.float32), requires_grad=True)
     y = batch_norm(a, None, None, training=True, eps=1e-9)
     np.testing.assert_allclose(y.array, expected, rtol=1e-6, atol=1e-6)
     g = np.random.default_rng(1).standard_normal(x.shape)
-    weight, half_an_ulp = torch.ones(2, requires_grad=True), mean * 2**-24  # of the mean that is kept
+    weight, half_an_ulp = torch.ones(2, requires_grad=True), mean * 2**-24  # of the mean that is kept for backward
     batch_norm(a, None, None, weight, training=True, eps=1e-9).backward(torch.tensor(g.astype(np.float32)))
     bound = half_an_ulp * np.abs(g.sum((0, 2))) + 1e-4
     assert (np.abs(weight.grad.array - (g * expected).sum((0, 2))) < bound).all()
@@ -46,39 +46,39 @@ def test_a_mean_far_from_zero_costs_no_precision(mean):
 
 def test_running_statistics_move_by_momentum():
     x = torch.randn(6, 2, 3)
-    mean, var = running(2)
+    mean, var = running_stats(2)
     batch_norm(x, mean, var, training=True, momentum=0.25)
-    np.testing.assert_allclose(mean.array, 0.25 * x.array.mean((0, 2)), 1e-5, 1e-7)  # it may lie next to 0
+    np.testing.assert_allclose(mean.array, 0.25 * x.array.mean((0, 2)), 1e-5, 1e-7)  # it may be close to 0
     np.testing.assert_allclose(var.array, 0.75 + 0.25 * x.array.var((0, 2), ddof=1), 1e-5)
     assert (mean._version, var._version) == (1, 1)
     assert not mean.requires_grad
 
 
-def test_running_statistics_are_those_of_evaluation_and_stay():
+def test_evaluation_uses_running_statistics_and_keeps_them():
     mean, var = torch.tensor([1.0, 2.0]), torch.tensor([4.0, 9.0])
     y = batch_norm(torch.tensor([[3.0, 8.0]]), mean, var, torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.0]), eps=0)
     np.testing.assert_allclose(y.array, [[1, 5]], 1e-6)
     assert (mean.tolist(), var.tolist()) == ([1, 2], [4, 9])
 
 
-def test_statistics_that_moved_between_evaluation_and_backward_are_noticed():
+def test_an_update_of_running_statistics_before_backward_raises():
     x = torch.randn(4, 2, requires_grad=True)
-    mean, var = running(2)
+    mean, var = running_stats(2)
     y = batch_norm(x, mean, var)
     batch_norm(x, mean, var, training=True)
     with pytest.raises(RuntimeError, match=r"FixedBatchNorm: .* modified by an inplace operation"):
         y.sum().backward()
 
 
-def test_training_keeps_the_input_and_a_number_a_channel():
+def test_training_keeps_the_input_and_one_number_per_channel():
     x, weight = torch.randn(4, 3, 5, requires_grad=True), torch.ones(3, requires_grad=True)
-    node = batch_norm(x, *running(3), weight, weight, training=True).grad_fn
+    node = batch_norm(x, *running_stats(3), weight, weight, training=True).grad_fn
     assert type(node) is BatchNorm
     assert [k.shape for k in node.kept] == [(4, 3, 5), (3,), (3,), (3,), (3,)]
 
 
-def test_a_batch_of_none():
-    mean, var = running(3)
+def test_an_empty_batch_changes_no_running_statistics():
+    mean, var = running_stats(3)
     assert batch_norm(torch.zeros(0, 3, 2), mean, var, training=True).shape == (0, 3, 2)
     assert mean._version == 0
 
@@ -98,8 +98,8 @@ def test_non_contiguous_input():
     np.testing.assert_allclose(a.grad.array, b.grad.array, 1e-5, 1e-6)
 
 
-def test_refusals_change_nothing():
-    x, (mean, var) = torch.randn(4, 3), running(3)
+def test_errors_change_no_running_statistics():
+    x, (mean, var) = torch.randn(4, 3), running_stats(3)
     two = torch.ones(2)
     doubles, integers = torch.ones(3, dtype=torch.float64), x.long()
     wrong = [
@@ -148,7 +148,7 @@ def rms(x, mean, var, w, b):
 def test_float16_with_parameters_of_float32_is_computed_in_float32(norm):
     def results(x):
         x = x.detach().requires_grad_()
-        mean, var = running(4)
+        mean, var = running_stats(4)
         w, b = (torch.tensor([1.5, 2.0, 0.1, -1.0], requires_grad=True) for _ in range(2))
         y = norm(x, mean, var, w, b)
         y.float().sum().backward()
@@ -157,18 +157,18 @@ def test_float16_with_parameters_of_float32_is_computed_in_float32(norm):
     x = torch.randn(3, 4, 5).half()
     for found, expected in zip(results(x), results(x.float()), strict=True):
         assert found.dtype == expected.dtype
-        off = 1e-3 if found.dtype == torch.half else 1e-6  # sums are off by where they lie in memory
-        np.testing.assert_allclose(found.detach().array, expected.detach().array, off, off)
+        tolerance = 1e-3 if found.dtype == torch.half else 1e-6  # rounding errors of sums depend on strides
+        np.testing.assert_allclose(found.detach().array, expected.detach().array, tolerance, tolerance)
     with pytest.raises(RuntimeError, match="floating-point"):
-        norm(x.short(), *running(4), torch.ones(4), torch.ones(4))
+        norm(x.short(), *running_stats(4), torch.ones(4), torch.ones(4))
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_parameters_of_another_dtype_are_refused(norm):
+def test_parameters_of_another_dtype_raise(norm):
     with pytest.raises(RuntimeError, match="convert one of them"):
-        norm(torch.randn(3, 4, 5), *running(4), torch.ones(4).double(), torch.ones(4).double())
+        norm(torch.randn(3, 4, 5), *running_stats(4), torch.ones(4).double(), torch.ones(4).double())
 
 
-def test_what_rms_norm_adds_to_float16_is_what_it_adds_to_float32():
+def test_the_default_eps_of_rms_norm_for_float16_is_that_of_float32():
     x = torch.full((1, 3), 0.01, dtype=torch.half)
     np.testing.assert_array_equal(F.rms_norm(x, (3,)).array, F.rms_norm(x.float(), (3,)).half().array)

@@ -1,4 +1,4 @@
-"""Operands and indices that lie in the memory that is written to: they are read as they were before."""
+"""Operands and indices that overlap the memory an operation writes to: they are read before the write."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _assign(x, index, value):
 @pytest.mark.parametrize("shift", [0, 3])
 @pytest.mark.parametrize("shape", [(6, 1), (4, 600), (600, 40)])
 @pytest.mark.parametrize("name", WRITES)
-def test_an_operand(rng, name, shape, shift):
+def test_an_overlapping_operand_is_read_before_the_write(rng, name, shape, shift):
     n, memory = shape[0] * shape[1], torch.tensor(rng.integers(-4, 5, 25_000).astype(float))
     index = torch.tensor(rng.integers(0, shape[0], shape[0]))
     expected = memory[:n].reshape(shape).clone()
@@ -33,13 +33,13 @@ def test_an_operand(rng, name, shape, shift):
     assert torch.equal(x, expected)
 
 
-def test_an_index():
+def test_an_index_that_is_also_written_to_is_read_before_the_write():
     x = torch.tensor([1, 2, 0, 1])
     assert x.clone().scatter_reduce_(0, x, torch.arange(4), "prod", include_self=False).tolist() == [2, 0, 1, 1]
     assert x.scatter_reduce_(0, x, torch.arange(4), "prod", include_self=False).tolist() == [2, 0, 1, 1]
 
 
-def test_what_has_no_element_yet_shares_none():
+def test_an_empty_out_overlaps_nothing():
     x = torch.arange(6)
     assert torch.take(x, torch.tensor([5, 4]), out=x[:0]).tolist() == [5, 4]
     assert torch.masked_select(x, x > 3, out=x[:0]).tolist() == [4, 5]
@@ -47,7 +47,7 @@ def test_what_has_no_element_yet_shares_none():
         torch.take(x, torch.tensor([5, 4]), out=x[4:])
 
 
-def test_a_gradient():
+def test_a_write_of_a_tensor_to_itself_has_the_right_gradient():
     leaf = torch.ones(4, requires_grad=True)
     x = leaf * torch.arange(4.0)
     x.index_add_(0, torch.tensor([1, 2, 3, 3]), x)

@@ -1,4 +1,4 @@
-"""Pools against the plainest of loops: ties, borders, NaN, infinities, integers, blocks."""
+"""Pooling compared with loops over patches, and its kernels with each other: ties, borders, NaN, integers."""
 
 import math
 import time
@@ -44,7 +44,7 @@ def test_pools_are_the_maximum_and_the_mean_of_each_window(kernel, stride, paddi
 
 @pytest.mark.parametrize("nan", [False, True])
 @pytest.mark.parametrize("kernel", [(8, 8), (4, 16), (8, 16)])
-def test_windows_of_many_taps_have_the_same_winners(kernel, nan, monkeypatch):
+def test_both_kernels_for_large_windows_give_the_same_maxima_and_indices(kernel, nan, monkeypatch):
     x = torch.tensor(np.random.default_rng(0).integers(0, 5, (2, 3, 8, 16)).astype(np.float64))
     if nan:
         x[0, 0, 0, :3] = float("nan")
@@ -57,24 +57,24 @@ def test_windows_of_many_taps_have_the_same_winners(kernel, nan, monkeypatch):
 
 @pytest.mark.parametrize("nan", [False, True])
 @pytest.mark.parametrize(("size", "out"), [((80,), 5), ((64,), 3), ((3, 41), (2, 3)), ((41, 3), (3, 2))])
-def test_adaptive_pools_of_few_large_parts(size, out, nan):
+def test_adaptive_pools_of_few_large_windows_equal_loops(size, out, nan):
     x = np.random.default_rng(0).integers(0, 5, (2, 3, *size)).astype(np.float64)
     if nan:
         x[0, 0, ..., 1:3] = np.nan
     F, d = torch.nn.functional, len(size)
-    largest = getattr(F, f"adaptive_max_pool{d}d")(torch.tensor(x), out, return_indices=True)
+    maxima = getattr(F, f"adaptive_max_pool{d}d")(torch.tensor(x), out, return_indices=True)
     mean = getattr(F, f"adaptive_avg_pool{d}d")(torch.tensor(x), out)
     for at in np.ndindex(mean.shape):
         steps = zip(at[2:], size, mean.shape[2:], strict=True)
-        part = tuple(slice(i * n // m, -((i + 1) * -n // m)) for i, n, m in steps)
-        cells, places = x[at[:2]][part], np.arange(math.prod(size)).reshape(size)[part]
-        wins = places[cells != cells][-1:] if np.isnan(cells).any() else places[cells == cells.max()][:1]
+        window = tuple(slice(i * n // m, -((i + 1) * -n // m)) for i, n, m in steps)
+        cells, indices = x[at[:2]][window], np.arange(math.prod(size)).reshape(size)[window]
+        winner = indices[cells != cells][-1:] if np.isnan(cells).any() else indices[cells == cells.max()][:1]
         np.testing.assert_allclose(mean.array[at], cells.mean(), 1e-12)
-        np.testing.assert_array_equal(largest[0].array[at], cells.max())
-        assert largest[1].array[at] == wins[0]
+        np.testing.assert_array_equal(maxima[0].array[at], cells.max())
+        assert maxima[1].array[at] == winner[0]
 
 
-def test_the_first_of_equals_has_the_gradient():
+def test_the_first_of_equal_maxima_gets_the_gradient():
     x = leaf(np.zeros((1, 1, 3, 4)))
     max_pool2d(x, 2, 1).sum().backward()
     np.testing.assert_array_equal(x.grad.array, [[[[1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 0, 0]]]])
@@ -86,7 +86,7 @@ def test_the_first_of_equals_has_the_gradient():
     assert x.grad.array.tolist() == [[[[4, 0], [0, 0]]]]
 
 
-def test_nan_wins_its_windows_and_no_other():
+def test_nan_is_the_maximum_of_its_windows_only():
     x = leaf(np.array([[[[np.nan, 1.0, 5.0, 2.0], [3.0, np.nan, 4.0, 5.0]]]]))
     out, indices = max_pool2d(x, 2, return_indices=True)
     np.testing.assert_array_equal(out.array, [[[[np.nan, 5]]]])
@@ -96,7 +96,7 @@ def test_nan_wins_its_windows_and_no_other():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_an_infinite_gradient_stays_with_the_winner(dtype):
+def test_an_infinite_gradient_reaches_only_the_maximum(dtype):
     x = leaf(np.arange(20000, dtype=dtype).reshape(2, 1, 100, 100))
     out = max_pool2d(x, 2)
     (grad,) = torch.autograd.grad(out, x, torch.full(out.shape, np.inf, dtype=out.dtype))
@@ -112,7 +112,7 @@ def test_an_infinite_gradient_stays_with_the_winner(dtype):
         partial(F.fractional_max_pool2d, kernel_size=2, output_size=3),
     ],
 )
-def test_indices_that_are_written_over_are_still_the_forwards(pool):
+def test_writes_to_the_returned_indices_do_not_change_the_gradient(pool):
     x = leaf(random(1, 2, 5, 5))
     out, indices = pool(x, return_indices=True)
     expected = np.zeros((1, 2, 25))
@@ -122,7 +122,7 @@ def test_indices_that_are_written_over_are_still_the_forwards(pool):
     np.testing.assert_array_equal(x.grad.array.reshape(1, 2, 25), expected)
 
 
-def test_second_derivative_of_max_pool2d():
+def test_max_pool2d_has_a_second_derivative():
     x, g = leaf(random(2, 2, 6, 6)), leaf(random(2, 2, 3, 3, seed=1))
     (grad,) = torch.autograd.grad(max_pool2d(x, 2), x, g, create_graph=True)
     v = random(2, 2, 6, 6, seed=2)
@@ -132,7 +132,7 @@ def test_second_derivative_of_max_pool2d():
     np.testing.assert_array_equal(back.array, expected)
 
 
-def test_ceil_mode_lets_the_last_window_hang_over():
+def test_ceil_mode_adds_windows_that_extend_beyond_the_input():
     x = torch.tensor(np.arange(25.0).reshape(1, 1, 5, 5))
     assert max_pool2d(x, 2).shape == (1, 1, 2, 2)
     assert max_pool2d(x, 2, ceil_mode=True).array.tolist() == [[[[6, 8, 9], [16, 18, 19], [21, 23, 24]]]]
@@ -141,18 +141,18 @@ def test_ceil_mode_lets_the_last_window_hang_over():
     assert max_pool2d(x, 7, 7, ceil_mode=True).array.tolist() == [[[[24]]]]
 
 
-def test_looking_for_windows_in_the_padding_takes_no_longer_of_a_long_line():
+def test_the_check_for_windows_in_the_padding_takes_constant_time():
     start = time.perf_counter()
     assert pooling_window("pool", (10**7,), (2,), (1,), (1,), (2,), False).out == (10**7,)
-    assert time.perf_counter() - start < 1  # to look at each of its windows takes ten
+    assert time.perf_counter() - start < 1  # looking at each window takes ten
 
 
-def test_what_counts_in_a_mean():
+def test_avg_pool2d_divides_by_the_cells_that_it_should_count():
     x = torch.tensor(np.ones((1, 1, 3, 3)))
     assert avg_pool2d(x, 3, 2, 1).array.tolist() == [[[[4 / 9, 4 / 9], [4 / 9, 4 / 9]]]]
     assert avg_pool2d(x, 3, 2, 1, count_include_pad=False).array.tolist() == [[[[1, 1], [1, 1]]]]
     assert avg_pool2d(x, 3, 2, 1, divisor_override=2).array.tolist() == [[[[2, 2], [2, 2]]]]
-    # what hangs over the padding counts neither way: the last window has 2 rows, one of them padding, and 2 columns
+    # cells beyond the padding are never counted: the last window has 2 rows, one of them padding, and 2 columns
     x = torch.tensor(np.ones((1, 1, 4, 4)))
     assert avg_pool2d(x, 3, 2, 1, ceil_mode=True).array[0, 0, 2, 2] == 1 / 4
 
@@ -164,12 +164,12 @@ def test_max_pool2d_of_integers():
 
 
 @pytest.mark.parametrize("settings", [(3, 2, 1), (2,), (3, 1, 1, 2), (2, 3, 1, 1, True)], ids=str)
-@pytest.mark.parametrize("odd", [None, float("nan"), -float("inf")])
+@pytest.mark.parametrize("special", [None, float("nan"), -float("inf")])
 @pytest.mark.parametrize("dims", [1, 2, 3])
-def test_windows_of_few_cells_are_pooled_as_those_of_many(dims, odd, settings, monkeypatch):
+def test_small_inputs_are_pooled_as_by_the_kernel_for_large_ones(dims, special, settings, monkeypatch):
     x = np.random.default_rng(0).integers(0, 4, (2, 3, *(7, 6, 5)[:dims])).astype(np.float32)
-    if odd is not None:
-        x[0, 0, :3] = odd
+    if special is not None:
+        x[0, 0, :3] = special
     pool, x = getattr(torch.nn.functional, f"max_pool{dims}d"), torch.tensor(x)
     few = pool(x, *settings, return_indices=True)
     monkeypatch.setattr(max_pool_kernels, "FEW_CELLS", 0)
@@ -177,7 +177,7 @@ def test_windows_of_few_cells_are_pooled_as_those_of_many(dims, odd, settings, m
         np.testing.assert_array_equal(a.array, b.array)
 
 
-def test_blocks_of_a_pool_agree(monkeypatch):
+def test_max_pool2d_in_small_blocks_gives_the_same(monkeypatch):
     monkeypatch.setattr(max_pool_kernels, "FEW_CELLS", 0)
     x = torch.tensor(random(5, 3, 9, 8))
     expected = max_pool2d(x, 3, 2, 1, return_indices=True)
@@ -187,16 +187,16 @@ def test_blocks_of_a_pool_agree(monkeypatch):
 
 
 @pytest.mark.parametrize("size", [3, 17, 300])
-def test_a_winner_farther_away_than_a_byte_counts(size):
+def test_the_maximum_may_be_farther_into_a_window_than_a_byte_can_count(size):
     x = leaf(random(1, 1, size, size))
     max_pool2d(x, size).sum().backward()
     assert x.grad.array.sum() == x.grad.array.flat[x.array.argmax()] == 1
 
 
-def test_winners_are_looked_for_once(monkeypatch):
+def test_the_maxima_are_searched_once(monkeypatch):
     calls = []
     monkeypatch.setattr(
-        pool, "window_maxima", lambda *given: calls.append(given) or max_pool_kernels.window_maxima(*given)
+        pool, "window_maxima", lambda *args: calls.append(args) or max_pool_kernels.window_maxima(*args)
     )
     out, indices = max_pool2d(leaf(random(2, 3, 6, 6)), 2, return_indices=True)
     assert len(calls) == 1

@@ -1,4 +1,4 @@
-"""Where a formula that is right on paper loses its digits."""
+"""Precision and overflow, where a straightforward formula would lose digits or overflow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def gradient(f, x):
     return g.array
 
 
-def test_a_small_sigmoid_keeps_its_digits_and_a_large_input_is_no_overflow():
+def test_a_small_sigmoid_keeps_its_digits_and_large_inputs_do_not_overflow():
     x = np.array([-1000.0, -300.0, -40.0, 0.0, 40.0, 1000.0])
     np.testing.assert_allclose(
         torch.sigmoid(torch.tensor(x)).array, [0, np.exp(-300.0), np.exp(-40.0), 0.5, 1, 1], rtol=1e-15
@@ -28,11 +28,11 @@ def test_a_small_sigmoid_keeps_its_digits_and_a_large_input_is_no_overflow():
     assert torch.sigmoid(torch.tensor([-np.inf, np.inf])).tolist() == [0, 1]
 
 
-def test_the_derivative_of_a_saturated_logsigmoid():
+def test_the_derivative_of_a_saturated_logsigmoid_keeps_its_digits():
     np.testing.assert_allclose(gradient(torch.nn.functional.logsigmoid, leaf(600.0)), [np.exp(-600.0)], rtol=1e-12)
 
 
-def test_of_equal_large_values_each_has_its_share_of_logsumexp():
+def test_equal_large_inputs_share_the_gradient_of_logsumexp():
     np.testing.assert_array_equal(gradient(lambda x: torch.logsumexp(x, 0), leaf(1e19, 1e19)), [0.5, 0.5])
     np.testing.assert_array_equal(gradient(lambda x: torch.logsumexp(x, 0), leaf(-np.inf, -np.inf)), [0, 0])
 
@@ -48,14 +48,14 @@ def test_the_derivative_of_a_standard_deviation_of_zero_is_zero():
     ("values", "expected"),
     [
         ((1, 1, 1), (1, 0, 0)),
-        ((0, 1, 1), (0, 0, 1)),  # torch: (0, 0, 0), which loses the gradient
+        ((0, 1, 1), (0, 0, 1)),  # PyTorch loses the gradient: (0, 0, 0)
         ((2, 1, 1), (0, 0, 1)),
         ((1, 2, 1), (0, 0, 1)),
         ((1, 1, 2), (1, 0, 0)),
         ((3, 1, 2), (0, 0, 1)),
     ],
 )
-def test_on_the_bounds_of_clamp_one_gradient_is_handed_on(values, expected):
+def test_clamp_passes_the_gradient_to_one_of_its_arguments(values, expected):
     x, low, high = (torch.tensor(float(v), requires_grad=True) for v in values)
     torch.clamp(x, low, high).backward()
     assert (x.grad.item(), low.grad.item(), high.grad.item()) == expected
@@ -69,15 +69,15 @@ def test_the_mean_of_many_squares_keeps_its_digits(n):
 
 
 @pytest.mark.parametrize("norm", [F.layer_norm, F.rms_norm])
-def test_a_row_of_millions_is_normalized_to_the_last_digits(norm):
+def test_a_row_of_millions_is_normalized_precisely(norm):
     x = np.random.default_rng(0).standard_normal(1 << 23).astype(np.float32)
-    wide = x.astype(np.float64)
-    centred = wide - wide.mean() if norm is F.layer_norm else wide
+    double = x.astype(np.float64)
+    centered = double - double.mean() if norm is F.layer_norm else double
     found = norm(torch.tensor(x), x.shape, eps=0).array
-    np.testing.assert_allclose(found, centred / np.sqrt((centred * centred).mean()), 1e-6, 1e-6)
+    np.testing.assert_allclose(found, centered / np.sqrt((centered * centered).mean()), 1e-6, 1e-6)
 
 
-def test_a_small_pos_weight_is_no_weight_of_0():
+def test_a_tiny_pos_weight_does_not_vanish():
     loss = F.binary_cross_entropy_with_logits(torch.zeros(1), torch.ones(1), pos_weight=torch.tensor([1e-20]))
     assert loss.item() == pytest.approx(1e-20 * math.log(2), rel=1e-6, abs=0)
 
@@ -98,21 +98,21 @@ def test_the_logarithm_of_complex_numbers_near_1_keeps_the_digits_of_its_real_pa
     assert torch.log1p(torch.tensor(1e-20 + 0j)).dtype == torch.complex64
 
 
-def test_bicubic_sampling_has_a_second_derivative_on_the_middle_of_a_cell():
+def test_bicubic_sampling_has_the_right_second_derivative_at_0():
     x = torch.tensor([[[[2.875, -1.0], [2.125, 0.5], [0.0, 3.0]]]], dtype=torch.float64)
 
     def slope(y):
-        place = leaf(1.0, y).reshape(1, 1, 1, 2)
-        sampled = F.grid_sample(x, place, "bicubic", align_corners=True)
-        (first,) = torch.autograd.grad(sampled, place, create_graph=True)
-        (second,) = torch.autograd.grad(first[..., 1].sum(), place)
+        grid = leaf(1.0, y).reshape(1, 1, 1, 2)
+        sampled = F.grid_sample(x, grid, "bicubic", align_corners=True)
+        (first,) = torch.autograd.grad(sampled, grid, create_graph=True)
+        (second,) = torch.autograd.grad(first[..., 1].sum(), grid)
         return second[..., 1].item()
 
     assert slope(0.0) == pytest.approx(slope(1e-9), rel=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_derivatives_of_erfcx_and_log_ndtr_far_out(dtype):
+def test_derivatives_of_erfcx_and_log_ndtr_of_large_arguments_keep_their_digits(dtype):
     x = torch.tensor([8.0, 30.0, 1000.0, 2.0**20], dtype=dtype, requires_grad=True)
     (slope,) = torch.autograd.grad(torch.special.erfcx(x).sum(), x)
     (first,) = torch.autograd.grad(torch.special.log_ndtr(-x).sum(), x, create_graph=True)
@@ -128,7 +128,7 @@ def test_derivatives_of_erfcx_and_log_ndtr_far_out(dtype):
     )
 
 
-def test_the_second_derivative_of_log_ndtr_where_erfcx_overflows():
+def test_the_second_derivative_of_log_ndtr_is_right_where_erfcx_overflows():
     x = leaf(-40.0, -1.0, 1.0, 30.0, 37.0, 40.0, 1e200)
     (first,) = torch.autograd.grad(torch.special.log_ndtr(x).sum(), x, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), x)

@@ -1,4 +1,4 @@
-"""Parameters of draws."""
+"""The parameters of random functions: Tensors and NumPy scalars, infinite values and errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import microgad as torch
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("number", [torch.tensor, np.float32])
-def test_parameters_may_be_tensors_without_dimensions_and_numpys_numbers(fill, parameters, number):
+def test_parameters_may_be_tensors_without_dimensions_and_numpy_scalars(fill, parameters, number):
     x = torch.empty(20)
     torch.manual_seed(0)
     expected = getattr(x, fill)(*parameters).tolist()
@@ -25,7 +25,7 @@ def test_parameters_may_be_tensors_without_dimensions_and_numpys_numbers(fill, p
     assert getattr(x, fill)(*given).tolist() == expected
 
 
-def test_a_parameter_that_wants_a_gradient_is_refused_and_draws_nothing():
+def test_a_parameter_that_requires_grad_raises_and_draws_nothing():
     torch.manual_seed(0)
     with pytest.raises(TypeError, match=r"'mean'.* must be float"):
         torch.empty(3).normal_(torch.tensor(1.0, requires_grad=True))
@@ -34,7 +34,7 @@ def test_a_parameter_that_wants_a_gradient_is_refused_and_draws_nothing():
     assert torch.equal(torch.rand(2), drawn)
 
 
-def test_one_probability_for_all_is_drawn_as_a_number():
+def test_bernoulli_takes_one_probability_as_tensor_or_scalar():
     x = torch.empty(20)
     torch.manual_seed(0)
     expected = torch.bernoulli(x, 0.25).tolist()
@@ -45,7 +45,7 @@ def test_one_probability_for_all_is_drawn_as_a_number():
         torch.bernoulli(x, torch.full((20,), 0.25))
 
 
-def test_draws_that_no_number_of_trials_would_end_do():
+def test_draws_with_infinite_parameters_terminate():
     inf, nan = float("inf"), float("nan")
     rates = torch.poisson(torch.tensor([inf, 0.0]))
     assert rates.tolist() == [inf, 0]

@@ -1,4 +1,4 @@
-"""Reductions, scans, order, counts: ways that only large arrays take, and what there is to refuse or to print."""
+"""Reductions, scans, sorting and counting: large arrays, ties, NaN, dtypes, gradients, printing and errors."""
 
 import math
 import warnings
@@ -19,7 +19,7 @@ LARGE = [(50_000,), (5_001, 7), (3, 20_011), (40, 1_030), (2, 300, 130)]
 
 @pytest.mark.parametrize("shape", LARGE)
 @pytest.mark.parametrize("name", ["sum", "mean", "prod", "cumsum", "cumprod", "logcumsumexp", "var", "amax"])
-def test_large_arrays_take_other_ways_to_the_same_result(rng, shape, name):
+def test_reductions_of_large_arrays_equal_numpy(rng, shape, name):
     x = rng.standard_normal(shape) if name not in ("prod", "cumprod") else rng.uniform(0.999, 1.001, shape)
     reference = {"logcumsumexp": np.logaddexp.accumulate, "var": lambda x, axis: np.var(x, axis, ddof=1)}
     for dim in [*range(len(shape)), None]:
@@ -36,8 +36,8 @@ def test_large_arrays_take_other_ways_to_the_same_result(rng, shape, name):
 
 @pytest.mark.parametrize("name", ["cumsum", "cumprod", "logcumsumexp"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.complex64])
-def test_running_results_are_added_up_in_the_wider_dtype(rng, name, dtype):
-    """To the last bit PyTorch's: noise schedules, distribution functions and what is drawn by them."""
+def test_scans_accumulate_in_the_wider_dtype_as_pytorch_bit_for_bit(rng, name, dtype):
+    """Noise schedules and draws by cumulative probabilities depend on the last bit."""
     wider = {torch.float32: torch.float64, torch.complex64: torch.complex128}[dtype]
     f = getattr(torch, name)
     for shape, dim in (((1000,), 0), ((700, 3), 0), ((5, 900), 1), ((40, 1030), 1), ((3, 300, 40), 1)):
@@ -51,7 +51,7 @@ def test_running_results_are_added_up_in_the_wider_dtype(rng, name, dtype):
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
-def test_infinite_numbers_in_large_arrays(rng, value):
+def test_infinities_and_nan_in_large_arrays_stay_in_their_rows(rng, value):
     x = rng.standard_normal((3, 20_011)).astype(np.float32)
     x[1, 70] = value
     with np.errstate(invalid="ignore"):
@@ -60,7 +60,7 @@ def test_infinite_numbers_in_large_arrays(rng, value):
 
 
 @pytest.mark.parametrize("largest", [True, False])
-def test_the_few_largest_of_many(rng, largest):
+def test_topk_of_large_rows(rng, largest):
     x = rng.integers(0, 500, (4, 2_000))
     values, indices = torch.topk(torch.tensor(x), 20, largest=largest)
     ordered = np.sort(x, -1)
@@ -84,7 +84,7 @@ def test_the_few_largest_of_long_lines(rng, dtype, k, largest):
         assert all(len(set(row)) == k for row in indices.tolist())
 
 
-def test_equal_elements_come_as_in_pytorch_on_the_cpu():
+def test_topk_orders_equal_elements_as_pytorch_on_the_cpu():
     assert torch.topk(torch.zeros(32).cpu(), 3).indices.tolist() == [22, 21, 20]
     assert torch.topk(torch.arange(32.0).cpu() % 3, 3).indices.tolist() == [20, 23, 11]
     assert torch.topk(torch.zeros(2, 10).cpu(), 5, largest=False).indices.tolist() == [[8, 6, 7, 5, 9]] * 2
@@ -101,8 +101,8 @@ def test_the_mode_of_elements_that_nan_keeps_from_being_sorted_is_pytorchs():
     assert indices.tolist() == [1, 3, 0]
 
 
-def test_indices_lie_in_order():
-    """So that `.view` takes them."""
+def test_indices_are_contiguous():
+    """`view` needs that."""
     x = torch.arange(60.0).reshape(3, 5, 4)
     for dim in range(3):
         assert torch.topk(x, 2, dim).indices.is_contiguous()
@@ -111,7 +111,7 @@ def test_indices_lie_in_order():
     assert x.nonzero().stride() == (1, 59)
 
 
-def test_medians_of_many_and_of_nan(rng):
+def test_medians_of_large_rows_and_of_nan(rng):
     x = rng.standard_normal((3, 1_001))
     np.testing.assert_array_equal(torch.median(torch.tensor(x), 1).values.array, np.median(x, 1))
     assert torch.median(torch.tensor(x)).item() == np.median(x)
@@ -131,13 +131,13 @@ def test_sums_of_integers_are_int64(dtype):
     assert torch.sum(x, dtype=torch.int32).dtype == torch.int32
 
 
-def test_nan_is_left_out_before_it_becomes_an_integer():
+def test_nansum_leaves_nan_out_before_it_converts_the_dtype():
     x = torch.tensor([[1.5, torch.nan], [torch.nan, torch.nan]])
     assert torch.nansum(x, 1, dtype=torch.int64).tolist() == [1, 0]
     assert torch.nansum(x, 1, dtype=torch.bool).tolist() == [True, False]
 
 
-def test_bytes_are_answered_with_bytes():
+def test_any_and_all_of_uint8_are_uint8():
     x = torch.tensor([[0, 3]], dtype=torch.uint8)
     assert torch.any(x).dtype == torch.uint8
     assert torch.all(x, 1).tolist() == [0]
@@ -145,7 +145,7 @@ def test_bytes_are_answered_with_bytes():
 
 
 def test_second_derivatives_of_products_at_zeros():
-    """Of xyz by x and y it is z, whatever x and y are; torch has it as well."""
+    """The derivative of xyz by x and y is z, also at x = y = 0."""
     x = torch.tensor([0.0, 0.0, 3.0], requires_grad=True)
     for product in (torch.prod(x), torch.cumprod(x, 0)[2]):
         (g,) = torch.autograd.grad(product, x, create_graph=True)
@@ -155,7 +155,7 @@ def test_second_derivatives_of_products_at_zeros():
 
 
 @pytest.mark.parametrize("dim", [0, -1, (0,), None, ()])
-def test_a_scalar_has_one_dim(dim):
+def test_a_tensor_without_dimensions_may_be_reduced_along_dim_0(dim):
     x = torch.tensor(2.0, requires_grad=True)
     for function in (torch.sum, torch.mean, torch.amax, torch.logsumexp, torch.norm):
         y = function(x, dim=dim)
@@ -163,7 +163,7 @@ def test_a_scalar_has_one_dim(dim):
         assert torch.autograd.grad(y, x)[0].item() == 1
 
 
-def test_selections_of_a_scalar():
+def test_a_tensor_without_dimensions_may_be_sorted_and_selected_from():
     x = torch.tensor(2.0, requires_grad=True)
     functions = (torch.max, torch.sort, torch.median, torch.mode, torch.cummax)
     for values, indices in (*(f(x, dim=0) for f in functions), torch.topk(x, 1), torch.kthvalue(x, 1)):
@@ -171,7 +171,7 @@ def test_selections_of_a_scalar():
         assert torch.autograd.grad(values, x)[0].item() == 1
 
 
-def test_numpy_names_of_arguments():
+def test_arguments_may_have_numpy_s_names():
     x = torch.tensor([[1.0, 5.0], [3.0, 2.0]])
     assert torch.sum(x, axis=1, keepdims=True).tolist() == [[6], [5]]
     assert torch.max(a=x, axis=0).values.tolist() == [3, 5]
@@ -180,7 +180,7 @@ def test_numpy_names_of_arguments():
         torch.sum(x, axes=1)
 
 
-def test_results_print_as_in_torch():
+def test_named_results_print_as_in_pytorch():
     found = torch.tensor([1.0, 3.0], device="cpu").max(0)
     assert repr(found) == "torch.return_types.max(\nvalues=tensor(3.),\nindices=tensor(1))"
     assert isinstance(found, torch.return_types.max)
@@ -188,7 +188,7 @@ def test_results_print_as_in_torch():
 
 
 @pytest.mark.parametrize(
-    ("call", "error", "said"),
+    ("call", "error", "message"),
     [
         (lambda x: torch.sum(x, 2), IndexError, r"sum: Dimension out of range .*\[-2, 1\], but got 2"),
         (lambda x: torch.sum(x, (0, -2)), RuntimeError, r"sum: dim 0 appears multiple times .*\(0, -2\)"),
@@ -215,12 +215,12 @@ def test_results_print_as_in_torch():
         (lambda x: torch.searchsorted(x[0], x[0], sorter=torch.tensor([0, 1, -1])), RuntimeError, "out of range"),
     ],
 )
-def test_refused(call, error, said):
-    with pytest.raises(error, match=said):
+def test_wrong_arguments_raise(call, error, message):
+    with pytest.raises(error, match=message):
         call(torch.zeros(2, 3))
 
 
-def test_a_variance_of_too_few_warns():
+def test_a_variance_without_degrees_of_freedom_warns():
     with pytest.warns(UserWarning, match="degrees of freedom"):
         assert torch.var(torch.tensor([1.0])).isnan()
     with warnings.catch_warnings():
@@ -230,7 +230,7 @@ def test_a_variance_of_too_few_warns():
 
 @pytest.mark.parametrize("dim", [None, 0, 1])
 @pytest.mark.parametrize("sorted_first", [True, False])
-def test_unique(rng, dim, sorted_first):
+def test_unique_values_inverse_and_counts_give_the_input_back(rng, dim, sorted_first):
     x = rng.integers(0, 2, (6, 3))
     function = torch.unique if sorted_first else torch.unique_consecutive
     values, inverse, counts = function(torch.tensor(x), return_inverse=True, return_counts=True, dim=dim)
@@ -242,13 +242,13 @@ def test_unique(rng, dim, sorted_first):
         np.testing.assert_array_equal(values.array, np.unique(x, axis=dim))
 
 
-def test_nans_are_all_unique():
+def test_each_nan_is_unique():
     assert torch.unique(torch.tensor([math.nan, 1.0, math.nan])).shape == (3,)
 
 
 @pytest.mark.parametrize("bins", [1, 7, [-1.0, 0.0, 0.5, 2.0]])
 @pytest.mark.parametrize("density", [True, False])
-def test_histogram(rng, bins, density):
+def test_histogram_equals_numpy(rng, bins, density):
     x, weight = rng.standard_normal((2, 1_000))
     edges = bins if isinstance(bins, int) else torch.tensor(bins, dtype=torch.float64)
     found = torch.histogram(torch.tensor(x), edges, weight=torch.tensor(weight), density=density)
@@ -257,14 +257,14 @@ def test_histogram(rng, bins, density):
     np.testing.assert_allclose(found.bin_edges.array, at)
 
 
-def test_numbers_on_the_edges_of_equal_bins():
+def test_numbers_on_bin_edges_belong_to_the_right_bin():
     x = torch.linspace(0, 1, 11)
     assert torch.histogram(x, 10).hist.tolist() == [1] * 9 + [2]
     assert torch.histogramdd(torch.stack([x, x], 1), 10).hist.sum().item() == 11
 
 
 @pytest.mark.parametrize("right", [True, False])
-def test_searchsorted_in_several_lines(rng, right):
+def test_searchsorted_of_batches_equals_numpy(rng, right):
     lines, values = np.sort(rng.integers(0, 9, (2, 3, 5)), -1), rng.integers(-1, 11, (2, 3, 7))
     found = torch.searchsorted(torch.tensor(lines), torch.tensor(values), right=right).array
     for line, wanted, at in zip(*(a.reshape(6, -1) for a in (lines, values, found)), strict=True):
@@ -286,8 +286,8 @@ def test_searchsorted_in_several_lines(rng, right):
         "cummin(0)",
     ],
 )
-def test_what_is_written_to_indices_moves_no_gradient(name):
-    """They are the result's own: PyTorch refuses the backward pass."""
+def test_writes_to_returned_indices_do_not_change_the_gradient(name):
+    """The backward pass has indices of its own. PyTorch's raises."""
     x, y = (torch.tensor([3.0, 1.0, 2.0], requires_grad=True) for _ in range(2))
     name, _, dim = name.removesuffix(")").partition("(")
     values, indices = getattr(x, name)(*map(int, dim))
@@ -297,23 +297,23 @@ def test_what_is_written_to_indices_moves_no_gradient(name):
     assert x.grad.tolist() == y.grad.tolist()
 
 
-def test_segments_start_from_a_number_that_takes_no_gradient():
+def test_the_initial_value_of_segment_reduce_takes_no_gradient():
     x = torch.tensor([math.inf, 1.0, 1.0, 2.0, 2.0], requires_grad=True)
     segments = {"lengths": torch.tensor([1, 2, 2]), "initial": 2.0}
     assert torch.segment_reduce(x, "max", **segments).tolist() == [math.inf, 2.0, 2.0]
     assert torch.segment_reduce(x, "prod", **segments).tolist() == [math.inf, 2.0, 8.0]
-    torch.segment_reduce(x, "min", **segments).sum().backward()  # of equals, those that are elements share it
+    torch.segment_reduce(x, "min", **segments).sum().backward()  # equal elements share the gradient
     assert x.grad.tolist() == [0.0, 0.5, 0.5, 0.5, 0.5]
 
 
 @pytest.mark.parametrize("lengths", [[2, 2], [4, -1], [2]])
-def test_lengths_of_segments_that_are_not_the_whole_are_refused(lengths):
+def test_lengths_of_segments_have_to_add_up_to_the_size(lengths):
     with pytest.raises(RuntimeError, match="lengths"):
         torch.segment_reduce(torch.ones(3), "sum", lengths=torch.tensor(lengths))
 
 
-def test_where_there_is_nothing_to_divide_by():
-    """PyTorch's: an infinite covariance, and gradients of variances by the formula, whatever comes out."""
+def test_too_few_degrees_of_freedom_and_empty_ranges_give_pytorch_s_results():
+    """An infinite covariance, the gradient of a variance by its formula, and a range too small for bins."""
     x = torch.tensor([[1.0, 2.0, 6.0], [6.0, 2.0, 1.0]], requires_grad=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -335,11 +335,11 @@ def test_the_midpoint_of_a_quantile_takes_no_gradient_from_q():
     ]
 
 
-def test_bins_as_a_number_of_numpy():
+def test_the_number_of_bins_may_be_a_numpy_scalar():
     assert torch.histogram(torch.tensor([1.0, 2.0]), np.int64(3)).hist.tolist() == [1, 0, 1]
 
 
-def test_the_cosine_of_integers_beside_floating_point_numbers():
+def test_cosine_similarity_needs_one_floating_point_input():
     x = torch.tensor([[3, 4]])
     found = torch.cosine_similarity(x, torch.tensor([[3.0, 4.0]]))
     assert (found.dtype, found.tolist()) == (torch.float32, [1.0])

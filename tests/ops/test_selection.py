@@ -1,4 +1,4 @@
-"""Selecting bit by bit, as large arrays do, beside np.where."""
+"""Select by bit operations, as it works for large arrays, compared with np.where."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def draw(dtype, seed, layout=lambda x: x):
 
 @pytest.mark.parametrize("layout", [lambda x: x, lambda x: x.T, lambda x: x[:, ::-1], lambda x: x[:1]])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-@pytest.mark.parametrize("other", [lambda x: x, np.asfortranarray])
-def test_every_bit_of_what_is_selected_stays_and_the_rest_is_positive_zero(dtype, layout, other):
-    x, gate = draw(dtype, 0, layout), other(draw(dtype, 1, layout))
+@pytest.mark.parametrize("mask_layout", [lambda x: x, np.asfortranarray])
+def test_select_keeps_every_bit_and_gives_positive_zeros(dtype, layout, mask_layout):
+    x, gate = draw(dtype, 0, layout), mask_layout(draw(dtype, 1, layout))
     bits = f"i{x.itemsize}"
     expected = np.where(gate > 0, x, dtype(0))
     out = Select.apply(gate > 0, x)
     np.testing.assert_array_equal(np.ascontiguousarray(out).view(bits), np.ascontiguousarray(expected).view(bits))
 
 
-def test_a_mask_that_is_broadcast():
+def test_select_broadcasts_its_mask():
     x, mask = draw(np.float32, 0), np.array([[True], [False]])
     np.testing.assert_array_equal(Select.apply(mask, x), np.where(mask, x, np.float32(0)))

@@ -1,4 +1,4 @@
-"""Softmax and its kin: where exp would overflow, empty and infinite rows, arguments and errors."""
+"""softmax, log_softmax, softmin and logsumexp: overflow, empty and infinite rows, fast kernels and errors."""
 
 import math
 
@@ -9,7 +9,7 @@ import microgad as torch
 from microgad.ops.softmax import log_softmax, logsumexp, softmax, softmin
 
 
-@pytest.mark.parametrize("columns", [3, 50])  # short rows take another way
+@pytest.mark.parametrize("columns", [3, 50])  # short rows have another kernel
 def test_large_numbers_do_not_overflow(columns):
     x = torch.zeros(2, columns)
     x[0, 1], x[1] = 1e4, -1e4
@@ -31,13 +31,13 @@ def test_logsumexp_of_minus_infinity():
     assert x.grad.tolist() == [[0, 0], [0, 1]]
 
 
-def test_over_nothing():
+def test_empty_inputs():
     assert softmax(torch.zeros(3, 0), 1).shape == (3, 0)
     assert log_softmax(torch.zeros(0, 3), 1).shape == (0, 3)
     assert logsumexp(torch.zeros(2, 0), 1).tolist() == [-torch.inf] * 2
 
 
-def test_of_a_scalar():
+def test_tensors_without_dimensions():
     x = torch.tensor(3.0, requires_grad=True)
     assert softmax(x, 0).item() == 1
     assert log_softmax(x, -1).item() == 0
@@ -70,24 +70,24 @@ def test_without_dim_it_is_chosen_with_a_warning(shape, dim):
 
 
 @pytest.mark.parametrize("function", [softmax, log_softmax, softmin, logsumexp])
-def test_a_dim_that_is_not_there(function):
+def test_a_dim_out_of_range_raises(function):
     with pytest.raises(IndexError, match=f"^{function.__name__}: Dimension out of range .*got 2"):
         function(torch.zeros(2, 3), 2)
 
 
-def test_integers_are_refused():
+def test_log_softmax_of_integers_raises():
     with pytest.raises(RuntimeError, match=r"log_softmax: input must be floating-point, got torch.int64"):
         log_softmax(torch.tensor([1, 2]), 0)
 
 
-def test_what_is_kept_is_the_result_only():
+def test_only_the_result_is_kept_for_backward():
     x = torch.randn(2, 3, requires_grad=True)
     for y in (softmax(x, 1), log_softmax(x, 1)):
         assert [kept is y.array for kept in y.grad_fn.kept] == [True]
 
 
-def lines(rng, axis):
-    """Many lines at once, which take a faster way: of numbers that fit it, and of one more that doesn't."""
+def batches_of_rows(rng, axis):
+    """Batches that the fast kernel takes, and batches with one further row that it can't take."""
     usual = rng.standard_normal((40, 300)).astype(np.float32)
     yield np.moveaxis(usual, 1, axis)
     masked = np.where(rng.random(usual.shape) < 0.5, usual, -np.inf).astype(np.float32)
@@ -98,8 +98,8 @@ def lines(rng, axis):
 
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("function", [softmax, log_softmax])
-def test_many_lines_are_computed_as_each(rng, function, axis):
-    for values in lines(rng, axis):
+def test_batches_of_rows_equal_the_rows_one_by_one(rng, function, axis):
+    for values in batches_of_rows(rng, axis):
         x = torch.tensor(values, requires_grad=True)
         grad = torch.tensor(rng.standard_normal(values.shape).astype(np.float32))
         with np.errstate(invalid="ignore"):
@@ -114,7 +114,7 @@ def test_many_lines_are_computed_as_each(rng, function, axis):
                 np.testing.assert_allclose(found.select(1 - axis, i).array, gradient.array, 1e-5, 1e-6)
 
 
-def test_numpys_own_settings_are_as_before(rng):
+def test_numpy_s_buffer_size_and_error_state_are_restored(rng):
     before = np.getbufsize(), np.geterr()
     x = torch.tensor(rng.standard_normal((40, 300)), requires_grad=True)
     softmax(x, 1)[:, 0].sum().backward()
@@ -123,6 +123,6 @@ def test_numpys_own_settings_are_as_before(rng):
     assert (np.getbufsize(), np.geterr()) == before
 
 
-def test_nothing_overflows_on_the_way(rng):
+def test_softmax_computes_without_overflow(rng):
     with np.errstate(over="raise", divide="raise", invalid="raise"):
         softmax(torch.tensor(1000 * rng.standard_normal((40, 300))), 1)

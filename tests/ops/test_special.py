@@ -1,4 +1,4 @@
-"""Special functions at the ends of their domains, in other dtypes, and what they refuse."""
+"""Special functions: values at the ends of their domains, signs of zeros, dtypes, derivatives, polynomials, errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import microgad as torch
 
 special = torch.special
 inf, nan = math.inf, math.nan
-AT_THE_ENDS = [
+LIMITS = [
     (torch.erf, [0, inf, -inf, nan, 1e-320], [0, 1, -1, nan, 1.1284e-320]),
     (torch.erfc, [0, inf, -inf, nan, 27.5], [1, 0, 2, nan, 0]),
     (special.erfcx, [0, inf, -inf, -30, nan], [1, 0, inf, inf, nan]),
@@ -44,8 +44,8 @@ AT_THE_ENDS = [
 ]
 
 
-@pytest.mark.parametrize(("function", "at", "values"), AT_THE_ENDS)
-def test_at_the_ends(function, at, values):
+@pytest.mark.parametrize(("function", "at", "values"), LIMITS)
+def test_values_at_the_ends_of_domains(function, at, values):
     found = function(torch.tensor(at, dtype=torch.float64)).array
     np.testing.assert_allclose(found, values, rtol=1e-3 if 1e-320 in at else 1e-15)
 
@@ -59,21 +59,21 @@ def test_at_the_ends(function, at, values):
         (lambda x: special.xlog1py(x, 2.0), [-0.0, 0], [False, False]),
     ],
 )
-def test_zeros_have_pytorchs_sign(function, at, negative):
+def test_zeros_have_pytorch_s_signs(function, at, negative):
     found = function(torch.tensor(at, dtype=torch.float64))
     assert found.tolist() == [0, 0]
     assert torch.signbit(found).tolist() == negative
 
 
 @pytest.mark.parametrize("kind", "tuvw")
-def test_a_high_degree_of_chebyshevs_polynomials_goes_on_where_the_recurrence_ends(kind):
+def test_chebyshev_polynomials_of_high_degree_continue_the_recurrence(kind):
     function = getattr(special, f"chebyshev_polynomial_{kind}")
     x = torch.tensor([-1.0, 1.0, 0.3, -0.9, 1.001, -1.001], dtype=torch.float64)
-    before, last, following = (function(x, n).array for n in (63, 64, 65))
-    np.testing.assert_allclose(following, 2 * x.array * last - before, rtol=1e-11)
+    previous, last, following = (function(x, n).array for n in (63, 64, 65))
+    np.testing.assert_allclose(following, 2 * x.array * last - previous, rtol=1e-11)
 
 
-def test_float32_and_float16_stay_what_they_are():
+def test_results_keep_float32_and_float16_and_erf_of_float32_is_accurate():
     for dtype in (torch.float32, torch.float16):
         x = torch.tensor([0.5, 2.0], dtype=dtype)
         for function in (torch.erf, torch.lgamma, torch.i0, special.ndtr, special.bessel_j0, torch.digamma):
@@ -86,7 +86,7 @@ def test_float32_and_float16_stay_what_they_are():
     assert (abs(single - double) <= 4 * np.spacing(abs(double).astype(np.float32))).all()
 
 
-def test_what_has_no_derivative_says_so():
+def test_functions_without_derivatives_raise():
     x = torch.tensor([2.0], requires_grad=True)
     for function in (special.bessel_j0, special.airy_ai, lambda x: special.legendre_polynomial_p(x, 2)):
         with pytest.raises(RuntimeError, match="derivative"):
@@ -94,13 +94,13 @@ def test_what_has_no_derivative_says_so():
     for function in (torch.igamma, torch.igammac, special.zeta):
         other = torch.ones(1, requires_grad=True)
         y = function(x, other)
-        assert torch.autograd.grad(y, other, retain_graph=True)[0].item() != 0  # which needs none by x
+        assert torch.autograd.grad(y, other, retain_graph=True)[0].item() != 0  # which doesn't need the derivative by x
         with pytest.raises(NotImplementedError, match=r"the derivative for .*: input"):
             y.backward()
 
 
 @pytest.mark.parametrize(
-    ("call", "error", "words"),
+    ("call", "error", "message"),
     [
         (lambda: torch.polygamma(-1, torch.ones(1)), RuntimeError, "negative n"),
         (lambda: torch.mvlgamma(torch.ones(1), 0), RuntimeError, "p = 0"),
@@ -110,13 +110,13 @@ def test_what_has_no_derivative_says_so():
         (lambda: torch.ones(1, dtype=torch.int64).erf_(), RuntimeError, "cast"),
     ],
 )
-def test_refused(call, error, words):
-    with pytest.raises(error, match=words):
+def test_wrong_arguments_raise(call, error, message):
+    with pytest.raises(error, match=message):
         call()
 
 
 def test_derivatives_to_the_third_order_at_zero():
-    """I₁'''(0) = 3/8, which a quotient by x would lose."""
+    """I₁'''(0) = 3/8. A formula that divides by x would give NaN."""
     x = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
     y = special.i1(x)
     found = []
@@ -126,17 +126,17 @@ def test_derivatives_to_the_third_order_at_zero():
     assert found == [0.5, 0.0, 0.375]
 
 
-@pytest.mark.parametrize("alone", [2, 40])
-def test_polynomials_of_high_degrees_follow_their_recurrence(alone):
-    """Few numbers go on one by one from some degree on, many together."""
+@pytest.mark.parametrize("large_degrees", [2, 40])
+def test_polynomials_of_high_degrees_follow_their_recurrence(large_degrees):
+    """A few elements of large degree are computed one by one, many together."""
     rng = np.random.default_rng(0)
     x, n = rng.uniform(0, 2, 60), rng.integers(0, 100, 60)
-    n[:alone], x[1] = rng.integers(4000, 9000, alone), 1e20  # which overflows
+    n[:large_degrees], x[1] = rng.integers(4000, 9000, large_degrees), 1e20  # which overflows
     expected = []
     for value, degree in zip(x.tolist(), n.tolist(), strict=True):
-        before, p = 1.0, 1 - value
+        previous, p = 1.0, 1 - value
         for k in range(1, degree):
-            before, p = p, ((2 * k + 1 - value) * p - k * before) / (k + 1)
+            previous, p = p, ((2 * k + 1 - value) * p - k * previous) / (k + 1)
         expected.append(p if degree else 1.0)
     found = torch.special.laguerre_polynomial_l(torch.tensor(x), torch.tensor(n)).cpu().numpy()
     assert np.isnan(found[1])
@@ -164,8 +164,7 @@ def _trigamma(x):
         special.bessel_j1, special.bessel_y0, special.bessel_y1, special.spherical_bessel_j0, special.i1e,
     ],
 )  # fmt: skip
-def test_formulas_for_float32_lose_none_of_its_digits(function):
-    """Beside those for float64."""
+def test_float32_results_are_float64_results_rounded_once(function):
     inputs = [np.concatenate([LINE, AROUND.view(np.float32).reshape(-1), np.linspace(0, 1, 999, dtype=np.float32)])]
     if function in (torch.igamma, torch.igammac):
         ratios = np.exp(np.linspace(-3, 3, 25, dtype=np.float32))

@@ -1,4 +1,4 @@
-"""Special functions to the last digits, against mpmath."""
+"""Special functions compared with mpmath: all results are within four units in the last place."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def between(low, high, count=60):
 
 
 def decades(low, high, count=40):
-    """Numbers of all magnitudes."""
+    """Numbers whose logarithms are uniform."""
     return np.exp(UNIFORM(np.log(low), np.log(high), count))
 
 
 def points(*parts):
-    """One array; where a part is to be found first, a function that finds it, when its test asks."""
+    """One array of all parts. If a part is a function, the result is one too, which computes the array when called."""
     if any(map(callable, parts)):
         return lambda: points(*(part() if callable(part) else part for part in parts))
     return np.concatenate([np.atleast_1d(part) for part in parts])
 
 
 def ulps(value, exact, scale=0):
-    """How far a number is from the exact one, in units of the last place, of it or of a scale if that is larger."""
+    """The error of a number in units in the last place of the exact one, or of `scale` if that is larger."""
     unit = max(float(np.spacing(abs(float(exact)))), 2**-53 * float(scale))
     return float(abs(mp.mpf(float(value)) - exact)) / unit
 
@@ -46,29 +46,29 @@ def hurwitz(s, q):
 
 
 def odd_zeta(s, q):
-    """Of odd s and q < 0: the terms on either side of 0."""
+    """The Hurwitz zeta function for odd s and q < 0, as sums over the terms on either side of 0."""
     with mp.workdps(70):
         whole = mp.floor(-q)
         return mp.zeta(s, q + whole + 1) - mp.zeta(s, -q - whole) + mp.zeta(s, 1 - q)
 
 
 def even_zeta(s, q):
-    """The same of even s."""
+    """The Hurwitz zeta function for even s and q < 0."""
     with mp.workdps(70):
         whole = mp.floor(-q)
         return mp.zeta(s, q + whole + 1) + mp.zeta(s, -q - whole) - mp.zeta(s, 1 - q)
 
 
 class Zeros(NamedTuple):
-    """How many zeros there are, and what finds them, which takes long."""
+    """The number of zeros, and a function that finds them. It is called late, as it takes long."""
 
     count: int
     find: Callable[[], list[float]]
 
 
-def zeta_zeros(s, *whole):
-    """Between -n - 1 and -n."""
-    starts = [-n - 0.5 + 1 / (2 * s * 3**s * (n + 1) ** (s - 1)) for n in whole]
+def zeta_zeros(s, *ns):
+    """Zeros of the zeta function between -n - 1 and -n for each n."""
+    starts = [-n - 0.5 + 1 / (2 * s * 3**s * (n + 1) ** (s - 1)) for n in ns]
     return Zeros(
         len(starts),
         lambda: [float(mp.findroot(lambda q: odd_zeta(s, q), (start, start + 1e-9))) for start in starts],
@@ -80,7 +80,7 @@ def tail(x):
 
 
 def quantile(p):
-    """By Newton's steps on the logarithm of the tail."""
+    """The normal quantile, by Newton's method on the logarithm of the tail."""
     if mp.mpf("0.1") < p < mp.mpf("0.9"):
         return mp.sqrt(2) * mp.erfinv(2 * p - 1)
     small = min(p, 1 - p)
@@ -94,9 +94,10 @@ def quantile(p):
 
 
 def around(zeros):
-    """The numbers next to zeros of a function, and others near them by decades."""
+    """Floating-point numbers next to the zeros of a function, and numbers at distances of all magnitudes."""
     count = zeros.count if isinstance(zeros, Zeros) else len(zeros)
-    factors = [1 + sign * decades(1e-15, 1e-2, count) for sign in (-1, 1)]  # drawn now, whichever tests run
+    # They are drawn at once, so that they don't depend on which tests run.
+    factors = [1 + sign * decades(1e-15, 1e-2, count) for sign in (-1, 1)]
 
     def found():
         at = np.asarray(zeros.find() if isinstance(zeros, Zeros) else zeros)
@@ -106,15 +107,15 @@ def around(zeros):
     return found
 
 
-def but_whole(part):
-    """Without whole numbers, which are poles, or zeros exactly."""
+def non_integers(part):
+    """Without integers, which are poles or exact zeros."""
     if callable(part):
-        return lambda: but_whole(part())
+        return lambda: non_integers(part())
     return part[part != np.rint(part)]
 
 
-def waves_zeros(function, shift, *known):
-    """Of one that tends to a multiple of sin(x - shift π / 4), the first, further and far ones."""
+def oscillation_zeros(function, shift, *known):
+    """Small and large zeros of a function that tends to a multiple of sin(x - shift π / 4)."""
     guesses = [(k + shift / 4) * math.pi for k in (*range(1 if shift == 1 else 0, 18), 40, 318, 3183, 10**6)]
 
     def find():
@@ -124,26 +125,26 @@ def waves_zeros(function, shift, *known):
     return Zeros(len(known) + len(guesses), find)
 
 
-def digamma_zeros(*whole):
-    """Between -n and 1 - n, n large."""
-    starts = [math.atan(math.pi / math.log(n)) / math.pi - n for n in whole]
+def digamma_zeros(*ns):
+    """Zeros of digamma between -n and 1 - n, for large n."""
+    starts = [math.atan(math.pi / math.log(n)) / math.pi - n for n in ns]
     return Zeros(len(starts), lambda: [float(mp.findroot(mp.digamma, (start, start + 1e-3))) for start in starts])
 
 
-def near_digamma_zeros():
+def small_digamma_zeros():
     found = [float(mp.findroot(mp.digamma, (-n + 0.1, -n + 0.499), solver="anderson")) for n in range(1, 51)]
     return [*found, -0.4992393555036735]  # as near to -1/2, and another pole
 
 
-def airys_zeros(*whole):
-    """From two terms of their asymptotic series (DLMF 9.9.18)."""
+def airy_zeros(*ks):
+    """Zeros of Ai, from two terms of their asymptotic series (DLMF 9.9.18)."""
 
     def find():
         with mp.workdps(40):
-            ts = [3 * mp.pi * (4 * k - 1) / 8 for k in whole]
+            ts = [3 * mp.pi * (4 * k - 1) / 8 for k in ks]
             return [float(mp.findroot(mp.airyai, -(t ** (mp.mpf(2) / 3)) * (1 + 5 / (48 * t**2)))) for t in ts]
 
-    return Zeros(len(whole), find)
+    return Zeros(len(ks), find)
 
 
 def log_gamma(x):
@@ -152,7 +153,7 @@ def log_gamma(x):
 
 @cache
 def bessel_k(order, x):
-    """Which takes long, and is wanted with a factor as well."""
+    """Cached, as it takes long and is used twice."""
     return mp.besselk(order, x)
 
 
@@ -160,14 +161,14 @@ HALF_LINE = points(between(0, 4), between(4, 30), decades(1e-300, 1), decades(30
 LINE = points(between(-1, 1), between(-6, 6), between(-27, 27), decades(1e-300, 1), -decades(1e-300, 1), 0.75, 5)
 SIGNED = points(HALF_LINE[HALF_LINE < 600], -HALF_LINE[HALF_LINE < 600], 8, -8)
 NEAR_ZEROS = points(1 + between(-1e-6, 1e-6, 20), 2 + between(-1e-6, 1e-6, 20), 1.4616321449683622)
-WAVES = points(between(0, 5), between(5, 60), decades(1e-300, 1), decades(60, 1e6))
+OSCILLATING = points(between(0, 5), between(5, 60), decades(1e-300, 1), decades(60, 1e6))
 LGAMMA_ZEROS = [-2.457024738220801, -2.7476826467274127, -3.14358088834998, -3.955294284858598, -4.039361839740537]
 LGAMMA_ZEROS += [n + e for n in range(-19, -4) for e in (-1 / math.factorial(-n), 1 / math.factorial(-n))]
 FAR_DIGAMMA_ZEROS = digamma_zeros(51, 52, 63, 64, 77, 100, 127, 128, 500, 1000, 10**4, 10**5, 10**7, 10**9, 10**12)
-AIRY_ZEROS = airys_zeros(*range(1, 21), 200, 10**4, 10**7, 10**10, 7 * 10**13)
+AIRY_ZEROS = airy_zeros(*range(1, 21), 200, 10**4, 10**7, 10**10, 7 * 10**13)
 J0, J1 = (lambda x, n=n: mp.besselj(n, x) for n in (0, 1))
 Y0, Y1 = (lambda x, n=n: mp.bessely(n, x) for n in (0, 1))
-WORST_INCOMPLETE = (  # a and x where roundings come together, and where a power underflows
+WORST_INCOMPLETE = (  # pairs a, x where rounding errors add up, and where a power underflows
     [
         0.00014312115540360786, 0.8087761926475169, 0.37142401355609245, 11.513983217269821, 152.33393281107323,
         100.0, 391.8670378063007, 293.75098648345204, 43.98092766172764, 766.7152007359787, 573.3472008092674, 1500.0,
@@ -179,7 +180,7 @@ WORST_INCOMPLETE = (  # a and x where roundings come together, and where a power
         15.381967708815429, 36.748939564946305,
     ],
 )  # fmt: skip
-# Where roundings of earlier formulas came together to 4 to 5 units.
+# Where rounding errors of earlier formulas added up to 4 to 5 units in the last place.
 WORST = {
     "erfc": (0.8169798169972318, 0.816805450582254, 2.0430370989568503),
     "ndtr": (-1.5401489094336664,),
@@ -221,8 +222,8 @@ FUNCTIONS = {
         log_gamma,
         points(-between(0, 4), -between(0, 40), -between(40, 400), WORST["lgamma, below 0"]),
     ),
-    "lgamma, its zeros": (torch.lgamma, log_gamma, but_whole(around(LGAMMA_ZEROS))),
-    "lgamma, next to its poles": (torch.lgamma, log_gamma, but_whole(around(-np.arange(1.0, 41)))),
+    "lgamma, its zeros": (torch.lgamma, log_gamma, non_integers(around(LGAMMA_ZEROS))),
+    "lgamma, next to its poles": (torch.lgamma, log_gamma, non_integers(around(-np.arange(1.0, 41)))),
     "digamma": (
         torch.digamma,
         mp.digamma,
@@ -233,8 +234,8 @@ FUNCTIONS = {
         mp.digamma,
         points(-between(0, 4, 300), -between(0, 50), -decades(1e-9, 1), -1.73057328, WORST["digamma, little below 0"]),
     ),
-    "digamma, its zeros": (torch.digamma, mp.digamma, around(Zeros(51, near_digamma_zeros))),
-    "digamma, its far zeros": (torch.digamma, mp.digamma, but_whole(around(FAR_DIGAMMA_ZEROS))),
+    "digamma, its zeros": (torch.digamma, mp.digamma, around(Zeros(51, small_digamma_zeros))),
+    "digamma, its far zeros": (torch.digamma, mp.digamma, non_integers(around(FAR_DIGAMMA_ZEROS))),
     "digamma, far below 0": (
         torch.digamma,
         mp.digamma,
@@ -278,14 +279,14 @@ FUNCTIONS = {
     "k1": (special.modified_bessel_k1, lambda x: bessel_k(1, x), HALF_LINE[HALF_LINE < 600]),
     "k0e": (special.scaled_modified_bessel_k0, lambda x: bessel_k(0, x) * mp.exp(x), HALF_LINE[HALF_LINE < 600]),
     "k1e": (special.scaled_modified_bessel_k1, lambda x: bessel_k(1, x) * mp.exp(x), HALF_LINE[HALF_LINE < 600]),
-    "j0": (special.bessel_j0, lambda x: mp.besselj(0, x), points(WAVES, -WAVES, WORST["j0"])),
-    "j1": (special.bessel_j1, lambda x: mp.besselj(1, x), points(WAVES, -WAVES, WORST["j1"])),
-    "y0": (special.bessel_y0, lambda x: mp.bessely(0, x), WAVES),
-    "y1": (special.bessel_y1, lambda x: mp.bessely(1, x), WAVES),
-    "j0, its zeros": (special.bessel_j0, J0, around(waves_zeros(J0, 3))),
-    "j1, its zeros": (special.bessel_j1, J1, around(waves_zeros(J1, 1))),
-    "y0, its zeros": (special.bessel_y0, Y0, around(waves_zeros(Y0, 1, 0.8935769662791675))),
-    "y1, its zeros": (special.bessel_y1, Y1, around(waves_zeros(Y1, 3))),
+    "j0": (special.bessel_j0, lambda x: mp.besselj(0, x), points(OSCILLATING, -OSCILLATING, WORST["j0"])),
+    "j1": (special.bessel_j1, lambda x: mp.besselj(1, x), points(OSCILLATING, -OSCILLATING, WORST["j1"])),
+    "y0": (special.bessel_y0, lambda x: mp.bessely(0, x), OSCILLATING),
+    "y1": (special.bessel_y1, lambda x: mp.bessely(1, x), OSCILLATING),
+    "j0, its zeros": (special.bessel_j0, J0, around(oscillation_zeros(J0, 3))),
+    "j1, its zeros": (special.bessel_j1, J1, around(oscillation_zeros(J1, 1))),
+    "y0, its zeros": (special.bessel_y0, Y0, around(oscillation_zeros(Y0, 1, 0.8935769662791675))),
+    "y1, its zeros": (special.bessel_y1, Y1, around(oscillation_zeros(Y1, 3))),
     "spherical j0": (special.spherical_bessel_j0, lambda x: mp.sin(x) / x, SIGNED),
     "airy": (
         special.airy_ai,
@@ -309,7 +310,7 @@ FUNCTIONS = {
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_to_four_units_in_the_last_place(name):
+def test_errors_are_at_most_four_units_in_the_last_place(name):
     function, exact, at = FUNCTIONS[name]
     at = at() if callable(at) else at
     values = function(torch.tensor(at)).tolist()
@@ -326,7 +327,7 @@ def derivative_of_digamma(n, x):
     return (-1) ** (n + 1) * mp.factorial(n) * hurwitz(n + 1, x)
 
 
-FAR = {
+EXTREME = {
     "log_ndtr": (special.log_ndtr, -1.8e154, lambda x: -x * x / 2),
     "y1": (special.bessel_y1, 4e-309, lambda x: -2 / (mp.pi * x)),
     "j0": (special.bessel_j0, 1e308, lambda x: hankel(mp.cos, x)),
@@ -345,15 +346,15 @@ FAR = {
 }
 
 
-@pytest.mark.parametrize("name", FAR)
-def test_where_a_square_or_a_power_leaves_the_range_and_the_function_does_not(name):
-    function, at, exact = FAR[name]
+@pytest.mark.parametrize("name", EXTREME)
+def test_results_are_precise_where_a_square_or_power_would_overflow(name):
+    function, at, exact = EXTREME[name]
     assert ulps(function(torch.tensor(at, dtype=torch.float64)), exact(mp.mpf(at))) <= 4
 
 
 @pytest.mark.parametrize("kind", "tuvw")
 def test_shifted_chebyshev_polynomials_keep_the_digits_of_small_numbers(kind):
-    """Where 2 x - 1 has lost them: to four units of the argument, or of the largest value."""
+    """The error is at most four units of the argument or of the largest value, though 2 x - 1 loses digits."""
     function = getattr(special, f"shifted_chebyshev_polynomial_{kind}")
     for x in decades(1e-12, 0.2, 60).tolist():
         angle = mp.acos(2 * mp.mpf(x) - 1)
@@ -369,7 +370,7 @@ def test_shifted_chebyshev_polynomials_keep_the_digits_of_small_numbers(kind):
             assert ulps(function(torch.tensor(x, dtype=torch.float64), n), exact, scale) <= 4, (n, x)
 
 
-def test_zeta():
+def test_zeta_is_precise_to_four_units_in_the_last_place():
     s = points(1 + decades(1e-9, 1), between(1, 60), between(1, 8))
     q = points(decades(1e-3, 1e4), between(0, 40), between(0, 3))
     for a, b, y in zip(s.tolist(), q.tolist(), special.zeta(torch.tensor(s), torch.tensor(q)).tolist(), strict=True):
@@ -377,7 +378,7 @@ def test_zeta():
 
 
 @pytest.mark.parametrize("function", [torch.igamma, torch.igammac])
-def test_incomplete_gamma_functions(function):
+def test_incomplete_gamma_functions_are_precise_to_four_units_in_the_last_place(function):
     a = points(between(0, 4), decades(1e-6, 1), between(0, 20), between(20, 200), decades(200, 2000, 20))
     x = a * points(between(0, 2), decades(1e-2, 1e2), between(0.3, 2), between(0.5, 1.6), between(0.9, 1.1, 20))
     a = points(a, WORST_INCOMPLETE[0])

@@ -1,4 +1,4 @@
-"""Windows and convolutions against the plainest of loops; odd layouts, and inputs that are empty or without a batch."""
+"""Convolutions and windows compared with loops over patches: kernels, blocks, layouts, empty and unbatched inputs."""
 
 import math
 from functools import partial
@@ -77,7 +77,7 @@ def test_conv2d_is_the_sum_over_each_window(x, weight, settings):
 
 
 @pytest.mark.parametrize(("x", "weight", "settings"), SHAPES.values(), ids=SHAPES)
-def test_derivatives_of_conv2d_are_of_one_trilinear_form(x, weight, settings):
+def test_derivatives_of_conv2d_agree_with_its_trilinear_form(x, weight, settings):
     """<y, conv(x, w)> is linear in x, w and y: each derivative times its own argument gives the form itself."""
     x, weight, bias = leaf(random(*x)), leaf(random(*weight, seed=1)), leaf(random(weight[0], seed=2))
     y = random(*conv2d(x, weight, **settings).shape, seed=3)
@@ -87,10 +87,10 @@ def test_derivatives_of_conv2d_are_of_one_trilinear_form(x, weight, settings):
     scale = 1e-12 * max(1.0, np.abs(y).sum())
     assert abs((grads[0].array * x.array).sum() - form) < scale
     assert abs((grads[1].array * weight.array).sum() - form) < scale
-    moved_x = (y * reference_conv2d(probe_x, weight.array, **settings)).sum()
-    moved_w = (y * reference_conv2d(x.array, probe_w, **settings)).sum()
-    assert abs((grads[0].array * probe_x).sum() - moved_x) < scale
-    assert abs((grads[1].array * probe_w).sum() - moved_w) < scale
+    form_x = (y * reference_conv2d(probe_x, weight.array, **settings)).sum()
+    form_w = (y * reference_conv2d(x.array, probe_w, **settings)).sum()
+    assert abs((grads[0].array * probe_x).sum() - form_x) < scale
+    assert abs((grads[1].array * probe_w).sum() - form_w) < scale
     np.testing.assert_allclose(grads[2].array, y.sum((0, 2, 3)), rtol=0, atol=1e-12)
 
 
@@ -101,12 +101,12 @@ STRATEGIES = [
 ]
 
 
-@pytest.mark.parametrize(("strategy", "taps", "stride"), STRATEGIES)
-@pytest.mark.parametrize("room", [1, 500, 5000, 1 << 19])
-def test_strategies_and_blocks_agree(strategy, taps, stride, room, monkeypatch):
+@pytest.mark.parametrize(("strategy", "weight_gradient", "stride"), STRATEGIES)
+@pytest.mark.parametrize("size", [1, 500, 5000, 1 << 19])
+def test_convolution_strategies_agree_for_any_block_size(strategy, weight_gradient, stride, size, monkeypatch):
     for module in (columns, conv_kernels):
-        monkeypatch.setattr(module, "batch_blocks", lambda x, rows, n: batch_blocks(x, rows, n * (1 << 19) // room))
-    monkeypatch.setattr(columns, "MAX_JOINT_COLUMNS", room)
+        monkeypatch.setattr(module, "batch_blocks", lambda x, rows, n: batch_blocks(x, rows, n * (1 << 19) // size))
+    monkeypatch.setattr(columns, "MAX_JOINT_COLUMNS", size)
     x, weight, bias = random(5, 4, 9, 8), random(6, 2, 3, 2, seed=1), random(6, seed=2)
     window = Window((9, 8), (3, 2), stride, ((1, 1), (0, 0)), (1, 3))
     y = np.empty((5, 2, 3, *window.out))
@@ -115,13 +115,13 @@ def test_strategies_and_blocks_agree(strategy, taps, stride, room, monkeypatch):
     np.testing.assert_allclose(y.reshape(expected.shape), expected + bias[:, None, None], rtol=0, atol=1e-12)
     g = random(*expected.shape, seed=2)
     form = (g * expected).sum()
-    assert abs((taps(g.reshape(5, 2, 3, -1), x, window).reshape(weight.shape) * weight).sum() - form) < 1e-11
+    assert abs((weight_gradient(g.reshape(5, 2, 3, -1), x, window).reshape(weight.shape) * weight).sum() - form) < 1e-11
     assert abs((conv_kernels.correlate_transposed(g, weight, None, window, 2) * x).sum() - form) < 1e-11
 
 
 @pytest.mark.parametrize("stride", [(1, 1), (2, 1), (2, 3), (4, 3)])
 @pytest.mark.parametrize("padding", [0, 1])
-def test_cells_a_stride_apart_are_a_correlation_each(stride, padding):
+def test_the_adjoint_by_phases_is_that_of_conv2d(stride, padding):
     x, weight, bias = random(2, 4, 9, 8), random(6, 2, 3, 2, seed=1), random(4, seed=2)
     window = Window((9, 8), (3, 2), stride, 2 * ((padding, padding),), (1, 1))
     g = random(2, 6, *window.out, seed=3)
@@ -132,8 +132,8 @@ def test_cells_a_stride_apart_are_a_correlation_each(stride, padding):
 
 @pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize("groups", [1, 2])
-def test_windows_side_by_side_are_products_put_beside_one_another(groups, biased, monkeypatch):
-    """With a loop over the kernel's places a kernel of 32 x 32 would be a thousand products."""
+def test_conv_transpose2d_of_windows_without_overlap_is_one_product(groups, biased, monkeypatch):
+    """A loop over the elements of a kernel of 32 x 32 would need a thousand products."""
     monkeypatch.setattr(conv_kernels, "by_phases", None)
     monkeypatch.setattr(conv_kernels, "add_columns", None)
     monkeypatch.setattr(conv_kernels, "batch_blocks", lambda x, rows, numbers: batch_blocks(x, rows, 1 << 15))
@@ -148,19 +148,19 @@ def test_windows_side_by_side_are_products_put_beside_one_another(groups, biased
     np.testing.assert_allclose(found.array, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("turns", [True, False])
-def test_the_adjoint_of_a_deep_kernel_is_a_convolution_or_adds_columns(turns, monkeypatch):
-    """A kernel of stride 1 is turned where it has fewer filters than there are places."""
-    turned, correlate = [], conv_kernels.correlate
-    monkeypatch.setattr(conv_kernels, "correlate", lambda *args: turned.append(args) or correlate(*args))
-    n = 2 if turns else 1
+@pytest.mark.parametrize("flips", [True, False])
+def test_the_adjoint_for_many_channels_is_a_convolution_or_adds_columns(flips, monkeypatch):
+    """With stride 1 it convolves with the flipped kernel if there are fewer filters than output elements."""
+    calls, correlate = [], conv_kernels.correlate
+    monkeypatch.setattr(conv_kernels, "correlate", lambda *args: calls.append(args) or correlate(*args))
+    n = 2 if flips else 1
     g, weight, window = (
         random(n, 12, 3, 3),
         random(12, 12, 3, 3, seed=1),
         Window((3, 3), (3, 3), (1, 1), 2 * ((1, 1),), (1, 1)),
     )
     x = conv_kernels.correlate_transposed(g, weight, None, window, 1)
-    assert len(turned) == turns
+    assert len(calls) == flips
     probe = random(n, 12, 3, 3, seed=2)
     assert abs((x * probe).sum() - (g * reference_conv2d(probe, weight, padding=1)).sum()) < 1e-10
 
@@ -168,7 +168,7 @@ def test_the_adjoint_of_a_deep_kernel_is_a_convolution_or_adds_columns(turns, mo
 @pytest.mark.parametrize(
     "wanted", [(True, True, True), (False, True, True), (False, True, False), (False, False, True), (True, False, True)]
 )
-def test_each_choice_of_derivatives(wanted):
+def test_any_subset_of_the_inputs_may_require_grad(wanted):
     arrays = random(2, 3, 5, 5), random(4, 3, 3, 3, seed=1), random(4, seed=2)
     all_three = list(map(leaf, arrays))
     conv2d(*all_three).backward(torch.tensor(random(2, 4, 3, 3, seed=3)))
@@ -180,15 +180,15 @@ def test_each_choice_of_derivatives(wanted):
             np.testing.assert_allclose(x.grad.array, y.grad.array, rtol=0, atol=1e-12)
 
 
-def test_same_padding_gives_an_odd_row_to_the_bottom():
+def test_same_padding_puts_an_odd_row_at_the_bottom():
     x, weight = random(1, 1, 5, 4), random(1, 1, 2, 4, seed=1)
     out = conv2d(torch.tensor(x), torch.tensor(weight), padding="same").array
-    moved = np.pad(x, ((0, 0), (0, 0), (0, 1), (1, 2)))
-    np.testing.assert_allclose(out, reference_conv2d(moved, weight), rtol=0, atol=1e-12)
+    padded_x = np.pad(x, ((0, 0), (0, 0), (0, 1), (1, 2)))
+    np.testing.assert_allclose(out, reference_conv2d(padded_x, weight), rtol=0, atol=1e-12)
     assert conv2d(torch.tensor(x), torch.tensor(weight), padding="valid").shape == (1, 1, 4, 1)
 
 
-def test_conv_transpose2d_scatters_what_conv2d_gathers():
+def test_conv_transpose2d_is_the_adjoint_of_conv2d():
     for settings in (
         {},
         {"stride": 2},
@@ -204,7 +204,7 @@ def test_conv_transpose2d_scatters_what_conv2d_gathers():
 
 
 @pytest.mark.parametrize(("stride", "dilation", "extra"), [(2, 1, 1), (1, 2, 1), (3, 1, (2, 0)), (1, 3, 2)])
-def test_output_padding_adds_cells_that_only_the_bias_reaches(stride, dilation, extra):
+def test_output_padding_adds_rows_that_hold_only_the_bias(stride, dilation, extra):
     y, weight, bias = random(2, 3, 4, 4), random(3, 2, 2, 2, seed=1), np.array([10.0, 20.0])
     settings = {"stride": stride, "dilation": dilation}
     plain = conv_transpose2d(*map(torch.tensor, (y, weight, bias)), **settings).array
@@ -216,7 +216,7 @@ def test_output_padding_adds_cells_that_only_the_bias_reaches(stride, dilation, 
         assert (out[:, :, plain.shape[2] :] == bias[:, None, None]).all()
 
 
-def test_unfold_and_fold():
+def test_unfold_gathers_patches_and_fold_is_its_adjoint():
     x = random(2, 3, 5, 6)
     settings = {"kernel_size": (2, 3), "dilation": (2, 1), "padding": (1, 2), "stride": (1, 2)}
     columns = unfold(torch.tensor(x), **settings).array
@@ -228,13 +228,13 @@ def test_unfold_and_fold():
     np.testing.assert_array_equal(counts, [[[1, 2, 1], [2, 4, 2], [1, 2, 1]]])
 
 
-def test_unfold_of_one_cell_is_a_copy():
+def test_unfold_with_a_kernel_of_one_element_returns_a_copy():
     x = torch.zeros(1, 2, 3, 3)
     unfold(x, 1).array[...] = 1
     assert (x.array == 0).all()
 
 
-def test_inputs_without_a_batch():
+def test_unbatched_inputs_equal_a_batch_of_one():
     x, weight = torch.tensor(random(3, 6, 6)), torch.tensor(random(3, 3, 3, 3))
     batch = x.unsqueeze(0)
     for f in (
@@ -249,7 +249,7 @@ def test_inputs_without_a_batch():
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
-def test_rows_that_keep_their_length_give_the_columns_of_a_padded_plane(dims):
+def test_im2col_of_seamless_windows_equals_that_of_the_padded_input(dims):
     rng, seamless = np.random.default_rng(0), 0
     for _ in range(150):
         size, kernel, dilation, stride = (tuple(rng.integers(1, 6, dims).tolist()) for _ in range(4))
@@ -281,7 +281,7 @@ OPS = {
 
 @pytest.mark.parametrize("op", OPS.values(), ids=OPS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_layouts_dtypes_and_untouched_inputs(op, dtype):
+def test_layouts_give_the_same_results_and_inputs_are_not_changed(op, dtype):
     plain = random(2, 3, 7, 6, dtype=dtype)
     layouts = [
         plain,
@@ -310,7 +310,7 @@ def test_layouts_dtypes_and_untouched_inputs(op, dtype):
 
 
 @pytest.mark.parametrize("op", OPS.values(), ids=OPS)
-def test_the_gradient_of_a_sum_has_stride_zero(op):
+def test_gradients_of_stride_zero_give_the_same(op):
     x = leaf(random(2, 3, 7, 6))
     op(x).sum().backward()
     y = leaf(x.array)
@@ -320,7 +320,7 @@ def test_the_gradient_of_a_sum_has_stride_zero(op):
 
 
 @pytest.mark.parametrize("name", ["conv2d", "conv_transpose2d", "unfold", "max_pool2d", "avg_pool2d"])
-def test_an_empty_batch(name):
+def test_empty_batches_give_empty_results_and_gradients(name):
     x = leaf(np.zeros((0, 3, 7, 6)))
     out = OPS[name](x)
     assert out.shape[0] == 0
@@ -333,15 +333,15 @@ RESIZING = "bilinear", 23, 2, False, None, True, "float64"
 
 
 @pytest.mark.parametrize("axis", [1, 2])
-@pytest.mark.parametrize("taps", [ResampleMatrix.parts(23, 3), ResampleMatrix.resizing(*RESIZING)])
-def test_rows_that_are_spans_are_the_matrix(taps, axis):
-    """Few rows with many taps side by side are taken one by one: as the matrix itself, and as its transpose."""
-    assert len(taps.spans) == taps.cells.shape[1]
-    matrix = np.zeros((taps.cells.shape[1], taps.size + 1))
-    for cells, weights in zip(taps.cells, taps.weights, strict=True):
+@pytest.mark.parametrize("spans", [ResampleMatrix.parts(23, 3), ResampleMatrix.resizing(*RESIZING)])
+def test_a_resample_matrix_of_spans_multiplies_as_the_dense_matrix(spans, axis):
+    """If there are few rows with many adjacent weights, they are multiplied one by one, also by the transpose."""
+    assert len(spans.spans) == spans.cells.shape[1]
+    matrix = np.zeros((spans.cells.shape[1], spans.size + 1))
+    for cells, weights in zip(spans.cells, spans.weights, strict=True):
         matrix[np.arange(len(matrix)), cells] += weights
-    matrix = matrix[:, : taps.size]
+    matrix = matrix[:, : spans.size]
     x, grad = (np.moveaxis(random(2, 4, n), 2, axis) for n in matrix.shape[::-1])
-    for given, by, found in ((x, matrix, taps.times(x, axis)), (grad, matrix.T, taps.transposed_times(grad, axis))):
-        expected = np.moveaxis(np.moveaxis(given, axis, -1) @ by.T, -1, axis)
+    for operand, by, found in ((x, matrix, spans.times(x, axis)), (grad, matrix.T, spans.transposed_times(grad, axis))):
+        expected = np.moveaxis(np.moveaxis(operand, axis, -1) @ by.T, -1, axis)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)

@@ -1,4 +1,4 @@
-"""What windows, convolutions and pools refuse, and in which words."""
+"""Errors of windows, convolutions, pooling and resampling, and their messages."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from microgad.ops.window import avg_pool2d, conv2d, conv_transpose2d, fold, max_
 from microgad.state import scope
 
 x, w = torch.zeros(8, 1, 28, 28), torch.zeros(10, 3, 3, 3)
-REFUSED = {
+WRONG_CALLS = {
     "channels": (
         lambda: conv2d(x, w),
         RuntimeError,
@@ -312,8 +312,8 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("call", "kind", "message"), REFUSED.values(), ids=REFUSED)
-def test_refused(call, kind, message):
+@pytest.mark.parametrize(("call", "kind", "message"), WRONG_CALLS.values(), ids=WRONG_CALLS)
+def test_wrong_arguments_raise(call, kind, message):
     with scope(path="features.0"), pytest.raises(kind) as error:
         call()
     assert message in str(error.value)
