@@ -1,4 +1,4 @@
-"""detect_anomaly and set_detect_anomaly: the operation that a NaN came from, forward and backward."""
+"""detect_anomaly and set_detect_anomaly: they name the operation that a NaN came from, in forward and backward."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def _quiet():
         yield
 
 
-def watching():
+def is_active():
     return isinstance(state.current().observer, Tracer)
 
 
-def test_forward_raises_where_a_nan_arises():
+def test_an_operation_that_makes_nan_raises():
     x = torch.tensor([-1.0, 4.0], requires_grad=True)
     with torch.autograd.detect_anomaly(), pytest.raises(RuntimeError) as caught:
         x.sqrt()
     assert str(caught.value) == "Sqrt: produced NaN from finite inputs: x (2,) from -1 to 4"
-    assert not watching()
+    assert not is_active()
 
 
-def test_the_module_is_named():
+def test_the_error_names_the_module():
     class Root(nn.Module):
         def forward(self, x):
             return x.sqrt()
@@ -41,7 +41,7 @@ def test_the_module_is_named():
         model(torch.tensor([-1.0]))
 
 
-def test_an_infinity_alone_is_allowed_but_named_when_it_becomes_nan():
+def test_an_infinity_is_named_only_when_it_becomes_nan():
     x = torch.tensor([0.0, 1.0])
     with torch.autograd.detect_anomaly():
         minus_infinity = x.log()
@@ -51,8 +51,8 @@ def test_an_infinity_alone_is_allowed_but_named_when_it_becomes_nan():
     assert caught.value.op == "Log"
 
 
-def test_backward_raises_where_a_nan_arises():
-    """0 times infinity: the slope of sqrt at 0 times that of a product with 0."""
+def test_a_derivative_that_makes_nan_raises():
+    """The derivative of sqrt at 0 is infinite, and multiplied by 0."""
     x = torch.tensor([0.0, 4.0], requires_grad=True)
     y = ((x * 0).sqrt() + x).sum()
     message = r"^backward: Sqrt: the gradient of its input x \(2,\) is the first one with "
@@ -61,18 +61,18 @@ def test_backward_raises_where_a_nan_arises():
     assert x.grad is None
 
 
-def test_second_derivatives_are_watched_too():
+def test_second_derivatives_are_checked_too():
     x = torch.tensor(0.0, requires_grad=True)
     with torch.autograd.detect_anomaly(), pytest.raises(AnomalyError):
         torch.autograd.grad((x * x).sqrt(), x, create_graph=True)
 
 
-def test_a_nan_from_outside():
+def test_a_nan_in_an_input_is_named():
     with torch.autograd.detect_anomaly(), pytest.raises(AnomalyError, match="but its input x held NaN before"):
         torch.tensor([float("nan")]).exp()
 
 
-def test_several_results_and_several_inputs():
+def test_the_source_of_nan_is_known_through_operations_of_several_results_and_inputs():
     a, b = torch.tensor([1.0]), torch.tensor([-1.0])
     tracer = Tracer()
     with state.scope(observer=tracer):
@@ -81,37 +81,37 @@ def test_several_results_and_several_inputs():
     assert (tracer.source(parts[0]), tracer.source(parts[1]).op) == (None, "Log")
 
 
-def test_as_a_decorator_and_inside_itself():
+def test_detect_anomaly_is_a_decorator_and_nests():
     watch = torch.autograd.detect_anomaly()
 
     @watch
     def root(x):
         with watch:
-            assert watching()
-        assert watching()
+            assert is_active()
+        assert is_active()
         return x.sqrt()
 
     assert root(torch.tensor(4.0)).item() == 2
-    assert not watching()
+    assert not is_active()
     with pytest.raises(AnomalyError):
         root(torch.tensor(-4.0))
 
 
-def test_switched_on_and_off():
+def test_set_detect_anomaly_switches_on_and_off():
     torch.autograd.set_detect_anomaly(True)
-    assert watching()
+    assert is_active()
     torch.autograd.set_detect_anomaly(False)
-    assert not watching()
+    assert not is_active()
     with torch.autograd.set_detect_anomaly(True):
         with torch.autograd.set_detect_anomaly(False):
-            assert not watching()
-        assert watching()
-    assert not watching()
+            assert not is_active()
+        assert is_active()
+    assert not is_active()
     with torch.autograd.detect_anomaly(check_nan=False):
-        assert not watching()
+        assert not is_active()
 
 
-def test_another_observer_goes_on_seeing():
+def test_another_observer_is_still_called():
     class Counter(state.Observer):
         def __init__(self):
             self.seen = []
@@ -136,7 +136,7 @@ def test_another_observer_goes_on_seeing():
         (np.array([-np.inf]), "-inf"), (complex(0, float("inf")), "inf"), (torch.zeros(0), ""), (None, ""),
     ],
 )  # fmt: skip
-def test_trouble(x, expected):
+def test_nonfinite_kind(x, expected):
     assert nonfinite_kind(x) == expected
 
 
@@ -149,7 +149,7 @@ def test_a_nan_in_backward_names_the_line_that_recorded_its_operation():
             y.sum().backward()
 
 
-def test_it_is_in_force_and_can_be_switched_off_under_other_observers():
+def test_anomaly_detection_works_under_other_observers_and_can_be_switched_off():
     x = torch.tensor(-1.0)
     with torch.autograd.detect_anomaly(), CountHook() as inner, np.errstate(all="ignore"):
         assert torch.is_anomaly_enabled()
@@ -161,7 +161,7 @@ def test_it_is_in_force_and_can_be_switched_off_under_other_observers():
     assert not torch.is_anomaly_enabled()
 
 
-def test_an_observer_that_came_while_it_was_in_force_stays():
+def test_an_observer_that_is_entered_inside_stays_after_the_block():
     counts = CountHook()
     with torch.autograd.detect_anomaly():
         counts.__enter__()

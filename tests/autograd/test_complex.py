@@ -1,4 +1,4 @@
-"""Complex gradients are PyTorch's: uphill, grad · conj(f'). A complex step through a backward pass is holomorphic."""
+"""Complex gradients follow PyTorch's convention, grad · conj(f'). A complex step through backward is holomorphic."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def gradients(f, *arrays):
     return [g.cpu().numpy() for g in torch.autograd.grad(f(*inputs), inputs, torch.ones(2, dtype=torch.complex128))]
 
 
-def test_a_product_takes_the_other_factors_conjugate():
+def test_the_gradient_of_a_product_is_the_other_factor_s_conjugate():
     a, b = gradients(lambda z, w: z * w, Z, W)
     np.testing.assert_allclose(a, W.conj())
     np.testing.assert_allclose(b, Z.conj())
@@ -30,7 +30,7 @@ def test_a_real_factor_has_a_real_gradient():
     np.testing.assert_allclose(r, Z.real)
 
 
-def test_second_derivatives():
+def test_second_derivatives_are_conjugated_too():
     z = torch.tensor(Z, requires_grad=True)
     (g,) = torch.autograd.grad(z * z * z, z, torch.ones_like(z), create_graph=True)
     (h,) = torch.autograd.grad(g, z, torch.ones_like(z) * 1j)
@@ -55,7 +55,7 @@ def test_a_complex_step_differentiates_a_gradient(name):
     assert not state.current().holomorphic
 
 
-def test_users_write_the_gradients_of_an_autograd_function_themselves():
+def test_the_backward_of_an_autograd_function_is_not_conjugated():
     class Double(torch.autograd.Function):
         @staticmethod
         def forward(ctx, z):

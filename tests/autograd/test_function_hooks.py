@@ -1,4 +1,4 @@
-"""Function hooks: every operation of a block, forward and backward, seen by one object."""
+"""Function hooks: they are called for every operation of a block, in forward and backward."""
 
 import io
 
@@ -31,7 +31,7 @@ class Log(FunctionHook):
         self.seen.append(("end backward", type(node).__name__))
 
 
-def test_it_sees_begin_and_end_of_everything():
+def test_hooks_are_called_at_begin_and_end_of_every_operation():
     x = torch.ones(2, requires_grad=True)
     with Log() as log:
         y = x * 3
@@ -46,7 +46,7 @@ def test_it_sees_begin_and_end_of_everything():
     assert len(log.seen) == 12
 
 
-def test_hooks_in_hooks_and_the_same_one_twice():
+def test_hooks_nest_and_one_entered_twice_is_called_once():
     outer, inner = CountHook(), CountHook()
     with outer, inner, inner:
         torch.ones(2).exp()
@@ -55,7 +55,7 @@ def test_hooks_in_hooks_and_the_same_one_twice():
     assert (outer.calls["Exp"], inner.calls["Exp"]) == (2, 1)
 
 
-def test_blocks_that_end_in_the_order_in_which_they_began():
+def test_hooks_may_be_exited_in_the_order_in_which_they_were_entered():
     first, second = CountHook(), CountHook()
     first.__enter__()
     second.__enter__()
@@ -66,17 +66,17 @@ def test_blocks_that_end_in_the_order_in_which_they_began():
     assert (first.calls["Exp"], second.calls["Exp"]) == (0, 1)
 
 
-def test_what_a_hook_raises_ends_the_operation():
-    class Refuse(FunctionHook):
+def test_an_error_in_a_hook_is_raised_by_the_operation():
+    class Raising(FunctionHook):
         def begin(self, node, inputs, target=None):
             raise ValueError(type(node).__name__)
 
-    with Refuse(), pytest.raises(ValueError, match="Exp"):
+    with Raising(), pytest.raises(ValueError, match="Exp"):
         torch.ones(2).exp()
     torch.ones(2).exp()
 
 
-def test_double_backward_and_the_users_functions():
+def test_hooks_are_called_for_double_backward_and_autograd_functions():
     class Double(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -95,7 +95,7 @@ def test_double_backward_and_the_users_functions():
     assert not times._running.open
 
 
-def test_what_ends_has_begun_where_not_all_of_a_users_results_are_tensors():
+def test_an_autograd_function_with_a_result_that_is_no_tensor_is_counted_once():
     class Both(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -111,7 +111,7 @@ def test_what_ends_has_begun_where_not_all_of_a_users_results_are_tensors():
         assert counts.calls["Both"] == 1
 
 
-def test_an_operation_that_raises_leaves_no_trace():
+def test_an_operation_that_raises_is_not_timed():
     with TimeHook() as times:
         for _ in range(3):
             with pytest.raises(RuntimeError):
@@ -120,7 +120,7 @@ def test_an_operation_that_raises_leaves_no_trace():
     assert list(times.seconds) == ["Exp"]
 
 
-def test_printing_names_the_module():
+def test_print_hook_names_operations_modules_dtypes_and_shapes():
     model, file = nn.Sequential(nn.Linear(2, 3), nn.ReLU()), io.StringIO()
     with PrintHook(file):
         model(torch.ones(1, 2)).sum().backward()

@@ -1,4 +1,4 @@
-"""Derivatives of functions, where there is no PyTorch to compare with, or PyTorch fails."""
+"""torch.autograd.functional, torch.func and dual levels: empty inputs, agreement of strategies and errors."""
 
 import pytest
 
@@ -8,13 +8,13 @@ from microgad.autograd import forward_ad
 from microgad.autograd.functional import hessian, jacobian, jvp, vjp
 
 
-def test_the_jacobian_of_nothing():
+def test_jacobians_of_empty_inputs_and_outputs_are_empty():
     x = torch.ones(3)
     assert jacobian(lambda x: x[:0], x).shape == (0, 3)
     assert jacobian(lambda x: x * 2, torch.ones(0)).shape == (0, 0)
 
 
-def test_both_ways_to_a_jacobian_agree():
+def test_reverse_and_forward_mode_give_the_same_jacobian():
     x = torch.tensor([[0.5, -1.0], [2.0, 0.25]], dtype=torch.float64)
     f = lambda x: (x @ x).tanh().sum(0)  # noqa: E731
     assert torch.allclose(jacobian(f, x), jacobian(f, x, strategy="forward-mode"))
@@ -26,7 +26,7 @@ def test_a_hessian_is_symmetric():
     assert torch.allclose(h, h.T)
 
 
-def test_what_is_refused():
+def test_wrong_arguments_raise():
     x = torch.ones(2)
     with pytest.raises(errors.ArgumentError, match="jvp: v can be None only where the inputs are a single element"):
         jvp(lambda x: x, x)
@@ -38,7 +38,7 @@ def test_what_is_refused():
         vjp(lambda x, y: x, (x, 1.0))
 
 
-def test_a_function_is_called_with_tensors_of_its_own():
+def test_jacobian_calls_its_function_with_new_tensors():
     x = torch.ones(2)
     seen = []
     jacobian(lambda x: seen.append(x) or x * 2, x)
@@ -57,7 +57,7 @@ def test_dual_levels_do_not_nest():
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         (
             lambda x: func.jacrev(torch.sin, argnums=2)(x),
@@ -69,6 +69,6 @@ def test_dual_levels_do_not_nest():
         (lambda x: func.jacrev(torch.sin, has_aux=True)(x), "jacrev: with has_aux the function must return a tuple"),
     ],
 )
-def test_a_transform_that_refuses_names_itself(call, said):
-    with pytest.raises((RuntimeError, TypeError, ValueError), match=said):
+def test_errors_name_the_transform(call, message):
+    with pytest.raises((RuntimeError, TypeError, ValueError), match=message):
         call(torch.ones(2))

@@ -1,11 +1,11 @@
-"""Grad modes: blocks, decorators, nesting."""
+"""Grad modes as blocks and decorators: nesting, errors, and independence of other modes."""
 
 from __future__ import annotations
 
 import microgad as torch
 
 
-def test_a_decorator_is_for_the_functions_calls_alone() -> None:
+def test_set_grad_enabled_as_a_decorator_affects_only_calls() -> None:
     @torch.set_grad_enabled(False)
     def off() -> bool:
         return torch.is_grad_enabled()
@@ -15,8 +15,8 @@ def test_a_decorator_is_for_the_functions_calls_alone() -> None:
     assert torch.is_grad_enabled()
 
 
-def test_leaving_a_block_changes_what_it_changed_alone() -> None:
-    """Grad mode, anomaly detection, hooks on what is kept and profilers come and go apart from each other."""
+def test_leaving_a_block_restores_only_its_own_mode() -> None:
+    """Grad mode, anomaly detection, hooks on saved tensors and profilers are independent of each other."""
     with torch.no_grad():
         torch.autograd.set_detect_anomaly(True)
     assert torch.is_anomaly_enabled()
@@ -39,7 +39,7 @@ def test_leaving_a_block_changes_what_it_changed_alone() -> None:
     assert not torch.is_anomaly_enabled()
 
 
-def test_modes_nest_and_come_back_after_an_error() -> None:
+def test_grad_modes_nest_and_are_restored_after_an_error() -> None:
     try:
         with torch.no_grad(), torch.enable_grad():
             assert torch.is_grad_enabled()
@@ -52,7 +52,7 @@ def test_modes_nest_and_come_back_after_an_error() -> None:
     assert torch.is_grad_enabled()
 
 
-def test_a_mode_that_was_left_can_be_entered_again() -> None:
+def test_a_grad_mode_can_be_entered_again() -> None:
     off, seen = torch.set_grad_enabled(False), []
     for _ in range(2):
         with off:

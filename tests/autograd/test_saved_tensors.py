@@ -1,4 +1,4 @@
-"""What is kept for backward in another form."""
+"""Hooks on saved tensors, which pack values kept for backward into another form: packing, errors, memory."""
 
 import gc
 
@@ -15,7 +15,7 @@ from microgad.autograd.graph import (
 )
 
 
-def test_every_kept_array_is_packed_once_and_unpacked_once():
+def test_each_saved_value_is_packed_once_and_unpacked_once():
     packed, unpacked = [], []
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     with saved_tensors_hooks(lambda t: packed.append(t) or len(packed) - 1, lambda i: unpacked.append(i) or packed[i]):
@@ -29,7 +29,7 @@ def test_every_kept_array_is_packed_once_and_unpacked_once():
 @pytest.mark.parametrize(
     "hooks", [lambda: saved_tensors_hooks(torch.clone, lambda t: t), allow_mutation_on_saved_tensors]
 )
-def test_a_write_after_a_copy_was_kept_is_no_error(hooks):
+def test_a_write_to_a_value_whose_copy_was_saved_is_allowed(hooks):
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     with hooks():
         y = x * 1
@@ -41,7 +41,7 @@ def test_a_write_after_a_copy_was_kept_is_no_error(hooks):
     np.testing.assert_allclose(x.grad.cpu().numpy(), np.exp([1, 2]) * [2, 3], rtol=1e-6)
 
 
-class Held:
+class Holder:
     def __init__(self, tensor):
         self.tensor = tensor
 
@@ -52,11 +52,11 @@ class Held:
         (lambda t: t, lambda packed: packed),
         (lambda t: {"kept": [t.view(2)]}, lambda packed: packed["kept"][0]),
         (lambda t: (t.array, "an array"), lambda packed: torch.as_tensor(packed[0])),
-        (Held, lambda packed: packed.tensor),
+        (Holder, lambda packed: packed.tensor),
     ],
-    ids=["itself", "a view", "its array", "who knows"],
+    ids=["itself", "a view", "its array", "an object"],
 )
-def test_a_write_into_what_the_users_form_shows_is_one(pack, unpack):
+def test_a_write_to_memory_that_the_packed_form_shares_raises_in_backward(pack, unpack):
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     with saved_tensors_hooks(pack, unpack):
         y = x * 1
@@ -66,7 +66,7 @@ def test_a_write_into_what_the_users_form_shows_is_one(pack, unpack):
         z.backward()
 
 
-def test_second_derivatives_and_several_passes():
+def test_saved_values_are_unpacked_in_double_and_repeated_backward():
     x = torch.tensor([0.5, 2.0], dtype=torch.float64, requires_grad=True)
     with save_on_cpu():
         y = (x.sin() * x).sum()
@@ -79,7 +79,7 @@ def test_second_derivatives_and_several_passes():
         y.backward()
 
 
-def test_it_holds_for_the_block_alone():
+def test_hooks_apply_only_inside_their_block():
     x = torch.tensor(1.0, requires_grad=True)
     hooks = saved_tensors_hooks(lambda t: None, lambda packed: torch.ones(5))
     with hooks:
@@ -90,7 +90,7 @@ def test_it_holds_for_the_block_alone():
         y.backward()
 
 
-def test_what_comes_in_fewer_bits_is_taken():
+def test_an_unpacked_value_of_a_smaller_floating_dtype_is_converted():
     x = torch.tensor([0.1, 2.0], requires_grad=True)
     with saved_tensors_hooks(lambda t: t.half(), lambda packed: packed):
         y = (x.exp() * x).sum()
@@ -103,7 +103,7 @@ def test_what_comes_in_fewer_bits_is_taken():
         y.backward()
 
 
-def test_none_where_they_are_refused():
+def test_disable_saved_tensors_hooks_makes_hooks_raise():
     with disable_saved_tensors_hooks("no hooks"), pytest.raises(RuntimeError, match="no hooks"), save_on_cpu():
         pass
     with save_on_cpu():
@@ -124,7 +124,7 @@ def test_a_graph_with_packed_values_is_freed_without_the_collector():
         gc.enable()
 
 
-def test_one_value_that_is_kept():
+def test_hooks_can_be_registered_on_a_single_saved_value():
     x, w = (torch.tensor([1.0, 2.0], requires_grad=True) for _ in range(2))
     y = x * w
     assert y.grad_fn._saved_self is x
@@ -134,7 +134,7 @@ def test_one_value_that_is_kept():
     assert (x.grad.tolist(), w.grad.tolist()) == ([1, 2], [3, 6])
 
 
-def test_one_value_of_a_region_that_is_computed_again():
+def test_a_saved_value_of_a_checkpointed_region_is_recomputed_and_takes_no_hooks():
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     y = torch.utils.checkpoint.checkpoint(lambda x: x.exp().sin(), x, use_reentrant=False)
     assert y.grad_fn._saved_self.tolist() == x.exp().tolist()
@@ -142,7 +142,7 @@ def test_one_value_of_a_region_that_is_computed_again():
         y.grad_fn._raw_saved_self.register_hooks(abs, abs)
 
 
-def test_what_a_backward_pass_does_to_hooks_ends_with_it():
+def test_hooks_entered_in_an_unpack_hook_end_with_the_backward_pass():
     packed = []
     other = torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t)
     hooks = torch.autograd.graph.saved_tensors_hooks(

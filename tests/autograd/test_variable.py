@@ -1,4 +1,4 @@
-"""PyTorch's names of old: Variable; and what the nodes of a graph say of themselves."""
+"""Variable and other names of early PyTorch, the nodes of a graph, formatting, and engine callbacks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_variable_is_a_tensor_on_the_same_memory_without_history() -> None:
         Variable(torch.tensor([1]), requires_grad=True)
 
 
-def test_nodes_lead_to_the_leaves() -> None:
+def test_next_functions_lead_from_a_result_to_its_leaves() -> None:
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     top, low = (x * 3).split(1)
     node = (top.exp() + low).grad_fn
@@ -51,7 +51,7 @@ def test_nodes_lead_to_the_leaves() -> None:
 
 
 @pytest.mark.parametrize("make", [lambda: torch.tensor(1.5), lambda: torch.tensor(1.5, requires_grad=True) * 1])
-def test_one_number_is_formatted_as_a_number(make: Callable[[], torch.Tensor]) -> None:
+def test_a_tensor_without_dimensions_is_formatted_as_a_number(make: Callable[[], torch.Tensor]) -> None:
     x = make()
     assert (f"{x}", f"{x:.2f}", f"{x:>6}") == ("1.5", "1.50", "   1.5")
     assert f"{nn.Parameter(x.detach())}".startswith("Parameter containing")
@@ -59,7 +59,7 @@ def test_one_number_is_formatted_as_a_number(make: Callable[[], torch.Tensor]) -
         f"{x[None]:.2f}"
 
 
-def test_what_a_lazy_parameter_stands_on_can_be_written() -> None:
+def test_the_data_of_a_lazy_parameter_is_an_empty_tensor() -> None:
     layer = nn.LazyLinear(2)
     assert layer.weight.data.normal_(0, 0.01).numel() == 0
     assert layer(torch.ones(1, 3)).shape == (1, 2)
@@ -68,7 +68,7 @@ def test_what_a_lazy_parameter_stands_on_can_be_written() -> None:
     ]  # fmt: skip
 
 
-def test_a_gradient_is_written_under_its_other_name_and_steps_may_have_a_dimension() -> None:
+def test_private_grad_can_be_assigned_and_step_counts_may_have_a_dimension() -> None:
     p = nn.Parameter(torch.ones(2))
     optimizer = torch.optim.Adam([p], lr=0.1)
     state = optimizer.state[p]
@@ -80,7 +80,7 @@ def test_a_gradient_is_written_under_its_other_name_and_steps_may_have_a_dimensi
     assert state["step"].tolist() == [1.0]
 
 
-def test_what_is_called_at_the_end_may_add_to_it():
+def test_a_callback_at_the_end_of_backward_may_queue_another():
     queue, called = Variable._execution_engine.queue_callback, []
     x = torch.ones(2, requires_grad=True)
     x.register_hook(lambda grad: queue(lambda: queue(lambda: called.append(x.grad.tolist()))))

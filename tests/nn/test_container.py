@@ -1,4 +1,4 @@
-"""Sequential, ModuleList, ModuleDict."""
+"""Sequential, ModuleList, ModuleDict and the containers of parameters: contents, changes, names, paths and errors."""
 
 from collections import OrderedDict
 
@@ -12,15 +12,15 @@ def relus(count):
     return [nn.ReLU() for _ in range(count)]
 
 
-def holds(container, modules):
-    """The children are these, by number, and stand where their numbers say."""
+def contains_exactly(container, modules):
+    """Assert that the children are these, and that their names and paths are their indices. Returns True."""
     assert list(container) == list(modules)
     assert list(container._modules) == [str(i) for i in range(len(modules))]
     assert [m._path for m in container] == [str(i) for i in range(len(modules))]
     return True
 
 
-def test_sequential_chains():
+def test_sequential_calls_its_modules_in_order():
     net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU())
     x = torch.randn(2, 2, 2)
     assert torch.equal(net(x), net[2](net[1](net[0](x))))
@@ -37,16 +37,16 @@ def test_sequential_of_named_modules():
 
 
 @pytest.mark.parametrize("cls", [nn.Sequential, nn.ModuleList])
-def test_lists_of_modules(cls):
+def test_lists_of_modules_are_indexed_and_sliced(cls):
     a, b, c, d = modules = relus(4)
     net = cls(*modules) if cls is nn.Sequential else cls(modules)
-    assert holds(net, modules)
+    assert contains_exactly(net, modules)
     assert len(net) == 4
     assert (net[0], net[-1]) == (a, d)
     assert isinstance(net[1:3], cls)
     assert list(net[1:3]) == [b, c]
     assert list(net[1:3]._modules) == (["1", "2"] if cls is nn.Sequential else ["0", "1"])
-    assert holds(net, modules)  # a slice moves nothing
+    assert contains_exactly(net, modules)  # slicing changes no name
     for i in (4, -5):
         with pytest.raises(IndexError, match=f"index {i} is out of range"):
             net[i]
@@ -54,7 +54,7 @@ def test_lists_of_modules(cls):
         net["0"]
 
 
-def test_what_is_put_into_a_part_is_numbered_where_names_would_meet():
+def test_inserting_into_a_slice_renumbers_its_modules():
     part = nn.Sequential(*relus(4))[2:]
     part.insert(1, nn.Tanh())
     assert list(part._modules) == ["0", "1", "2"]
@@ -62,26 +62,26 @@ def test_what_is_put_into_a_part_is_numbered_where_names_would_meet():
 
 
 @pytest.mark.parametrize("cls", [nn.Sequential, nn.ModuleList])
-def test_lists_of_modules_change(cls):
+def test_lists_of_modules_are_changed_in_place(cls):
     a, b, c, d, e, f = modules = relus(6)
     net = cls()
     assert net.append(a) is net
     net.extend(modules[1:3])
-    assert holds(net, [a, b, c])
+    assert contains_exactly(net, [a, b, c])
     net.insert(index=1, module=d)  # by PyTorch's names
-    assert holds(net, [a, d, b, c])
+    assert contains_exactly(net, [a, d, b, c])
     net.insert(-1, e)
-    assert holds(net, [a, d, b, e, c])
+    assert contains_exactly(net, [a, d, b, e, c])
     net.insert(5, f)
-    assert holds(net, [a, d, b, e, c, f])
+    assert contains_exactly(net, [a, d, b, e, c, f])
     net[0] = g = nn.ReLU()
-    assert holds(net, [g, d, b, e, c, f])
+    assert contains_exactly(net, [g, d, b, e, c, f])
     del net[1]
-    assert holds(net, [g, b, e, c, f])
+    assert contains_exactly(net, [g, b, e, c, f])
     del net[::2]
-    assert holds(net, [b, c])
+    assert contains_exactly(net, [b, c])
     assert net.pop(key=0) is b
-    assert holds(net, [c])
+    assert contains_exactly(net, [c])
     with pytest.raises(IndexError, match="Index out of range: 3"):
         net.insert(3, a)
     with pytest.raises(AssertionError, match=r"should be of type: .*Module"):
@@ -90,7 +90,7 @@ def test_lists_of_modules_change(cls):
         net.append(3)
     with pytest.raises(TypeError, match=f"{cls.__name__}.extend should be called with an iterable, but got int"):
         net.extend(3)
-    assert holds(net, [c])
+    assert contains_exactly(net, [c])
 
 
 def test_a_container_extended_by_itself():
@@ -126,13 +126,13 @@ def test_arithmetic_on_lists():
     assert list(net) == [a, b]
 
 
-def test_a_list_prints_equal_neighbours_once():
+def test_module_list_prints_equal_neighbors_once():
     net = nn.ModuleList([nn.ReLU(), nn.ReLU(), nn.Sequential(nn.Tanh()), nn.ReLU()])
     assert repr(net) == ("ModuleList(\n  (0-1): 2 x ReLU()\n  (2): Sequential(\n    (0): Tanh()\n  )\n  (3): ReLU()\n)")
     assert repr(nn.ModuleList()) == "ModuleList()"
 
 
-def test_dictionaries_of_modules():
+def test_module_dict_behaves_as_a_dict():
     a, b, c = relus(3)
     net = nn.ModuleDict({"a": a, "b": b})
     assert (list(net), list(net.keys()), list(net.values()), list(net.items())) == (
@@ -163,21 +163,21 @@ def test_dictionaries_of_modules():
     assert len(net) == 0
 
 
-def test_a_parameter_that_is_refused_is_not_in_the_dictionary():
+def test_a_parameter_dict_does_not_contain_a_rejected_parameter():
     params = nn.ParameterDict()
     with pytest.raises(KeyError, match="attribute 'items' already exists"):
         params["items"] = torch.zeros(1)
     assert list(params) == []
 
 
-def test_a_parameter_that_is_refused_is_not_in_the_list():
+def test_a_parameter_list_does_not_contain_a_rejected_parameter():
     params = nn.ParameterList([torch.zeros(1)])
     with pytest.raises(RuntimeError, match="floating point"):
         params.append(torch.tensor([1]))
     assert len(list(params)) == len(params) == 1
 
 
-def test_a_dictionary_of_parameters_joined_to_another_kind():
+def test_the_union_of_dict_and_parameter_dict_has_the_left_type():
     left, right = {"a": torch.zeros(1)}, nn.ParameterDict({"b": torch.zeros(2)})
     assert type(left | right) is dict
     assert list(left | right) == ["a", "b"]
@@ -186,20 +186,20 @@ def test_a_dictionary_of_parameters_joined_to_another_kind():
 
 
 @pytest.mark.parametrize("cls", [nn.Sequential, nn.ModuleList])
-def test_only_what_moves_is_told_where_it_stands(cls, monkeypatch):
-    net, told, set_child = cls(), [], nn.Module._set_child
+def test_only_modules_whose_index_changes_get_a_new_path(cls, monkeypatch):
+    net, moved, set_child = cls(), [], nn.Module._set_child
     net.extend(relus(4))
-    monkeypatch.setattr(nn.Module, "_set_child", lambda self, *child: told.append(child[0]) or set_child(self, *child))
+    monkeypatch.setattr(nn.Module, "_set_child", lambda self, *child: moved.append(child[0]) or set_child(self, *child))
     net.pop(-1)
-    assert told == []
+    assert moved == []
     del net[1]
-    assert told == ["1"]
+    assert moved == ["1"]
     net.insert(1, nn.ReLU())
-    assert told == ["1", "1", "2"]
+    assert moved == ["1", "1", "2"]
     assert [module._path for module in net] == ["0", "1", "2"]
 
 
-def test_what_is_held_is_registered():
+def test_parameters_of_contained_modules_are_registered():
     net = nn.ModuleDict({"list": nn.ModuleList([nn.Linear(1, 1)])})
     assert [name for name, _ in net.named_parameters()] == ["list.0.weight", "list.0.bias"]
     with pytest.raises(NotImplementedError, match="ModuleDict"):

@@ -1,4 +1,4 @@
-"""microgad's own layers: their formulas, their derivatives, their ends."""
+"""Activation layers that PyTorch doesn't have: formulas, derivatives, large inputs and parameters per channel."""
 
 import copy
 
@@ -27,7 +27,7 @@ LAYERS = {
 
 @pytest.mark.host("numerical derivatives are taken on the CPU")
 @pytest.mark.parametrize("name", LAYERS)
-def test_formula_and_derivatives(name):
+def test_layers_equal_their_formulas_and_have_derivatives(name):
     layer, formula = LAYERS[name]
     x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
     np.testing.assert_allclose(layer(x).array, formula(x.array), rtol=1e-12)
@@ -37,7 +37,7 @@ def test_formula_and_derivatives(name):
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_far_out(name):
+def test_large_inputs_give_finite_values_and_gradients(name):
     layer = copy.deepcopy(LAYERS[name][0]).float()
     x = torch.tensor([-1e30, -100.0, 100.0, 1e30], requires_grad=True)
     out = layer(x)
@@ -48,22 +48,22 @@ def test_far_out(name):
 
 
 @pytest.mark.parametrize("cls", [nn.AconA, nn.AconB, nn.AconC])
-def test_one_for_each_channel(cls):
+def test_acon_layers_may_have_parameters_per_channel(cls):
     layer = cls(3)
     with torch.no_grad():
         layer.beta.copy_(torch.tensor([0.5, 1.0, 2.0]))
     x = torch.randn(2, 3, 4, 5)
     for c in range(3):
-        alone = cls()
-        alone.load_state_dict({name: p[c : c + 1] for name, p in layer.state_dict().items()})
-        np.testing.assert_allclose(layer(x)[:, c].detach().array, alone(x[:, c]).detach().array, rtol=1e-6)
+        single = cls()
+        single.load_state_dict({name: p[c : c + 1] for name, p in layer.state_dict().items()})
+        np.testing.assert_allclose(layer(x)[:, c].detach().array, single(x[:, c]).detach().array, rtol=1e-6)
     assert repr(layer) == f"{cls.__name__}(num_parameters=3)"
     layer(x).sum().backward()
     assert all(p.grad.shape == (3,) for p in layer.parameters())
 
 
-def test_small_normal():
+def test_small_normal_is_normal_with_std_0_05():
     torch.manual_seed(0)
-    mine = extras.small_normal_(torch.empty(100))
+    found = extras.small_normal_(torch.empty(100))
     torch.manual_seed(0)
-    assert torch.equal(mine, nn.init.normal_(torch.empty(100), std=0.05))
+    assert torch.equal(found, nn.init.normal_(torch.empty(100), std=0.05))

@@ -1,4 +1,4 @@
-"""flex_attention: gradients, which PyTorch hasn't on the CPU, and devices."""
+"""flex_attention: gradients, which PyTorch lacks on the CPU, devices and float16."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def inputs(device):
     ]
 
 
-def test_it_is_attention(inputs, device):
+def test_flex_attention_with_a_block_mask_equals_masked_attention(inputs, device):
     query, key = inputs
     mask = create_block_mask(lambda b, h, i, j: i + 1 >= j, None, None, 3, 4, device=device)
     allowed = torch.ones(3, 4, dtype=torch.bool, device=device).tril(1)
@@ -24,26 +24,26 @@ def test_it_is_attention(inputs, device):
     torch.testing.assert_close(flex_attention(query, key, key, block_mask=mask), expected)
 
 
-def test_derivatives_go_to_what_a_score_takes_along_too(inputs, device):
+def test_tensors_captured_by_score_mod_get_gradients(inputs, device):
     bias = torch.randn(2, 4, dtype=torch.float64).to(device).requires_grad_()
     mask = create_block_mask(
         lambda b, h, i, j: (i >= j) & (i > 0), None, None, 3, 4, device=device
-    )  # a row without any
+    )  # no key is allowed for query 0
 
-    def of(query, key, bias):
+    def attend(query, key, bias):
         def score(s, b, h, i, j):
             return s * 0.5 + bias[h, j]
 
         out, aux = flex_attention(query, key, key, score, mask, return_aux=AuxRequest(lse=True))
         return out, aux.lse[..., 1:]
 
-    assert torch.autograd.gradcheck(of, (*inputs, bias))
-    assert torch.autograd.gradgradcheck(of, (*inputs, bias))
-    out, _ = of(*inputs, bias)
+    assert torch.autograd.gradcheck(attend, (*inputs, bias))
+    assert torch.autograd.gradgradcheck(attend, (*inputs, bias))
+    out, _ = attend(*inputs, bias)
     assert not out[:, :, 0].any()
 
 
-def test_a_mask_goes_where_it_is_sent(device):
+def test_block_masks_move_to_devices_and_are_sliced(device):
     mask = create_block_mask(lambda b, h, i, j: i >= j, None, None, 6, 6, BLOCK_SIZE=2)
     assert (
         mask.to(device).kv_indices.device == mask.to(device).to_dense().device == torch.zeros(1, device=device).device
@@ -54,7 +54,7 @@ def test_a_mask_goes_where_it_is_sent(device):
     assert flex_attention(x[:, :, :1], x, x.cumsum(2), block_mask=sliced).flatten().tolist() == [3, 3]
 
 
-def test_half_precision_stays():
+def test_float16_input_gives_float16_output_and_float32_lse():
     x = torch.ones(1, 1, 3, 2, dtype=torch.float16)
     out, aux = flex_attention(x, x, x, return_aux=AuxRequest(True, True))
     assert out.dtype == torch.float16

@@ -1,4 +1,4 @@
-"""Hooks around a module's forward and backward."""
+"""Forward, backward and registration hooks of modules."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from microgad import nn
 
 
 class Affine(nn.Module):
-    """x · weight + shift, with all ways of giving arguments."""
+    """x · weight + shift; shift may be positional, a keyword or left out."""
 
     def __init__(self):
         super().__init__()
@@ -21,9 +21,6 @@ class Affine(nn.Module):
 
 def tensor(*values, grad=True):
     return torch.tensor(values, requires_grad=grad)
-
-
-# Forward
 
 
 def test_hooks_run_in_order_around_forward():
@@ -61,7 +58,7 @@ def test_hooks_with_kwargs():
         layer(tensor(1.0, 1.0), shift=1.0)
 
 
-def test_removal_of_a_hook():
+def test_a_removed_hook_is_not_called():
     layer, seen = Affine(), []
     handle = layer.register_forward_hook(lambda m, args, out: seen.append(1))
     handle.remove()
@@ -70,7 +67,7 @@ def test_removal_of_a_hook():
     assert seen == []
 
 
-def test_always_call():
+def test_hooks_with_always_call_are_called_after_an_error_and_their_own_errors_warn():
     layer, seen = Affine(), []
     layer.register_forward_hook(lambda m, args, out: seen.append("skipped"))
     layer.register_forward_hook(lambda m, args, out: seen.append(out), always_call=True)
@@ -97,9 +94,6 @@ def test_hooks_run_under_the_module_path():
     net[0].register_forward_hook(lambda m, args, out: paths.append((out * 1).node.path))
     net(tensor(1.0, 1.0))
     assert paths == ["0", "0"]
-
-
-# Backward
 
 
 def test_backward_hooks_see_the_gradients_of_inputs_and_outputs():
@@ -167,7 +161,7 @@ def test_backward_hooks_of_a_module_called_twice():
     assert seen == [[1, 1], [2, 3]]
 
 
-def test_without_an_input_that_requires_grad():
+def test_backward_hooks_without_an_input_that_requires_grad_warn():
     layer, seen = Affine(), []
     handle = layer.register_full_backward_hook(lambda m, gi, go: seen.append((gi, go[0].tolist())))
     with pytest.warns(UserWarning, match="no input requires grad"):
@@ -180,7 +174,7 @@ def test_without_an_input_that_requires_grad():
         y.backward()
 
 
-def test_a_wrong_number_of_gradients():
+def test_backward_hooks_that_return_a_wrong_number_of_gradients_raise():
     layer, x = Affine(), tensor(1.0, 1.0)
     with layer.register_full_backward_hook(lambda m, gi, go: (gi[0], gi[0])):
         y = layer(x).sum()
@@ -192,7 +186,7 @@ def test_a_wrong_number_of_gradients():
             y.backward()
 
 
-def test_without_grad_nothing_is_hooked():
+def test_backward_hooks_record_nothing_under_no_grad():
     layer, seen = Affine(), []
     layer.register_full_backward_hook(lambda m, gi, go: seen.append(1))
     x = tensor(1.0, 1.0)
@@ -202,7 +196,7 @@ def test_without_grad_nothing_is_hooked():
     assert seen == []
 
 
-def test_an_output_of_another_kind_is_said():
+def test_backward_hooks_warn_about_outputs_of_other_types():
     class Dictionary(nn.Module):
         def forward(self, x):
             return {"out": x}
@@ -222,7 +216,7 @@ def test_second_derivatives_go_through_hooks():
     assert second.tolist() == [6 * 1 * 8, 6 * 2 * 27]
 
 
-def test_inputs_and_outputs_behind_hooks_are_not_written_in_place():
+def test_in_place_writes_to_inputs_and_outputs_of_hooked_modules_raise():
     layer = nn.ReLU(inplace=True)
     layer.register_full_backward_hook(lambda m, gi, go: None)
     x = tensor(-1.0, 1.0) * 1
@@ -236,7 +230,7 @@ def test_inputs_and_outputs_behind_hooks_are_not_written_in_place():
         out += 1
 
 
-def test_what_a_hook_keeps_does_not_change():
+def test_gradients_that_a_hook_keeps_do_not_change():
     layer, kept, x = nn.Identity(), [], tensor(1.0, 1.0)
     layer.register_full_backward_hook(lambda m, gi, go: kept.extend((gi[0], go[0])))
     (layer(x) * torch.tensor([2.0, 3.0])).sum().backward()
@@ -246,7 +240,7 @@ def test_what_a_hook_keeps_does_not_change():
     assert [g.tolist() for g in kept] == [[2, 3], [2, 3]]
 
 
-def test_gradients_that_come_past_the_outputs_call_no_hook():
+def test_gradients_that_bypass_the_outputs_call_no_hook():
     class Stores(nn.Module):
         def forward(self, x):
             self.inner = x * 2
@@ -260,7 +254,7 @@ def test_gradients_that_come_past_the_outputs_call_no_hook():
     assert x.grad.item() == 8
 
 
-def test_a_module_that_is_gone_calls_no_hook():
+def test_hooks_of_a_freed_module_are_not_called():
     layer, seen, x = Affine(), [], tensor(1.0, 1.0)
     layer.register_full_backward_hook(lambda m, gi, go: seen.append(1))
     y = layer(x)
@@ -270,7 +264,7 @@ def test_a_module_that_is_gone_calls_no_hook():
     assert x.grad.tolist() == [2, 3]
 
 
-def test_which_hooks_are_called_after_forward_is_seen_after_forward():
+def test_forward_hooks_added_or_removed_during_forward_take_effect():
     layer, seen = Affine(), []
 
     def add_another(module, args):
@@ -289,7 +283,7 @@ def test_which_hooks_are_called_after_forward_is_seen_after_forward():
 
 
 @pytest.mark.parametrize("write", [lambda x: x.mul_(2), lambda x: x.__setitem__(0, 5.0)])
-def test_what_a_module_hands_on_has_no_gradient_once_it_is_written_to(write):
+def test_backward_from_an_output_that_is_a_view_raises_after_a_write_to_its_base(write):
     layer, a = nn.Flatten(0), tensor(1.0, 1.0)
     layer.register_full_backward_hook(lambda m, gi, go: None)
     x = a * 1
@@ -302,20 +296,20 @@ def test_what_a_module_hands_on_has_no_gradient_once_it_is_written_to(write):
     assert a.grad.tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("exchanged", [False, True])
-def test_hooks_see_what_modules_register(exchanged):
+@pytest.mark.parametrize("replaced", [False, True])
+def test_registration_hooks_see_and_may_replace_what_modules_register(replaced):
     seen = []
 
     def hook(module, name, value):
         seen.append(name)
         value.seen = True
-        return value if exchanged else None
+        return value if replaced else None
 
-    room = torch.nn.modules.module
+    hooks = torch.nn.modules.module
     with (
-        room.register_module_parameter_registration_hook(hook),
-        room.register_module_buffer_registration_hook(hook),
-        room.register_module_module_registration_hook(hook),
+        hooks.register_module_parameter_registration_hook(hook),
+        hooks.register_module_buffer_registration_hook(hook),
+        hooks.register_module_module_registration_hook(hook),
     ):
         net = nn.Sequential(nn.BatchNorm1d(2))
         net.extra = nn.Parameter(torch.zeros(1))
@@ -325,7 +319,7 @@ def test_hooks_see_what_modules_register(exchanged):
     assert not hasattr(net.after, "seen")
 
 
-def test_gradients_may_be_given_as_a_list():
+def test_backward_hooks_may_return_lists():
     layer, x = Affine(), tensor(1.0, 1.0)
     layer.register_full_backward_pre_hook(lambda module, grad_output: [grad_output[0] * 2])
     layer.register_full_backward_hook(lambda module, grad_input, grad_output: [grad * 3 for grad in grad_input])

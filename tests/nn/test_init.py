@@ -1,4 +1,4 @@
-"""Initial values: bounds, moments and errors; test_nn.py in parity holds the draws against PyTorch's."""
+"""nn.init: bounds, moments and errors. tests/parity/test_nn.py compares the draws with PyTorch's."""
 
 import math
 
@@ -9,7 +9,7 @@ import microgad as torch
 from microgad import nn
 from microgad.nn import init
 
-DRAWN = {
+RANDOM = {
     "uniform_": (-2, 3),
     "normal_": (1, 2),
     "trunc_normal_": (),
@@ -20,12 +20,12 @@ DRAWN = {
     "orthogonal_": (),
     "sparse_": (0.3,),
 }
-FILLED = {"constant_": (4,), "ones_": (), "zeros_": (), "eye_": ()}
+CONSTANT = {"constant_": (4,), "ones_": (), "zeros_": (), "eye_": ()}
 
 
-@pytest.mark.parametrize("name", DRAWN | FILLED)
-def test_each_fills_in_place_off_the_graph(name):
-    args = (DRAWN | FILLED)[name]
+@pytest.mark.parametrize("name", RANDOM | CONSTANT)
+def test_initializers_write_in_place_without_recording_and_take_a_generator(name):
+    args = (RANDOM | CONSTANT)[name]
     weight = nn.Parameter(torch.full((6, 5), math.nan))
     version = weight._version
     assert getattr(init, name)(weight, *args) is weight
@@ -33,7 +33,7 @@ def test_each_fills_in_place_off_the_graph(name):
     assert weight.is_leaf
     assert weight.requires_grad
     assert weight._version > version
-    if name in DRAWN:
+    if name in RANDOM:
         again = torch.empty(6, 5)
         torch.manual_seed(7)
         getattr(init, name)(weight, *args)
@@ -45,7 +45,7 @@ def test_each_fills_in_place_off_the_graph(name):
             assert torch.equal(weight, again)
 
 
-def test_gains():
+def test_calculate_gain():
     assert [init.calculate_gain(name) for name in ("linear", "conv2d", "conv_transpose3d", "sigmoid")] == [1, 1, 1, 1]
     assert init.calculate_gain("tanh") == 5 / 3
     assert init.calculate_gain("relu") == math.sqrt(2)
@@ -66,7 +66,7 @@ def test_gains():
         ("kaiming_uniform_", (math.sqrt(5),), 1 / math.sqrt(4 * 9)),
     ],
 )
-def test_uniform_bounds(name, args, bound):
+def test_bounds_of_uniform_initializers(name, args, bound):
     weight = getattr(init, name)(torch.empty(7, 4, 3, 3, dtype=torch.float64), *args).array
     assert bound * 0.97 < np.abs(weight).max() <= bound
 
@@ -79,7 +79,7 @@ def test_uniform_bounds(name, args, bound):
         ("kaiming_normal_", (1, "fan_out"), math.sqrt(1 / 400)),
     ],
 )
-def test_normal_deviations(name, args, std):
+def test_standard_deviations_of_normal_initializers(name, args, std):
     torch.manual_seed(0)
     weight = getattr(init, name)(torch.empty(400, 300), *args).array
     assert weight.std().item() == pytest.approx(std, rel=0.02)
@@ -87,7 +87,7 @@ def test_normal_deviations(name, args, std):
 
 
 @pytest.mark.parametrize(("mean", "std", "a", "b"), [(0, 1, -2, 2), (0, 1, -0.1, 0.1), (3, 1, 0, 2), (0, 2, 1, 5)])
-def test_truncated_normal(mean, std, a, b):
+def test_trunc_normal_has_its_bounds_and_mean(mean, std, a, b):
     torch.manual_seed(0)
     values = init.trunc_normal_(torch.empty(20000), mean, std, a, b).array
     assert a <= values.min() < values.max() <= b
@@ -96,12 +96,12 @@ def test_truncated_normal(mean, std, a, b):
     assert values.mean().item() == pytest.approx((grid * density).sum() / density.sum(), abs=0.02 * std)
 
 
-def test_truncated_normal_far_away():
+def test_trunc_normal_warns_if_the_mean_is_far_outside_of_its_bounds():
     with pytest.warns(UserWarning, match="more than 2 std"):
         init.trunc_normal_(torch.empty(10), mean=9, std=3)
 
 
-def test_eye_and_dirac():
+def test_eye_is_the_identity_and_dirac_preserves_channels():
     assert init.eye_(torch.empty(3, 2)).tolist() == [[1, 0], [0, 1], [0, 0]]
     x = torch.randn(2, 4, 5, 5)
     weight = init.dirac_(torch.empty(4, 4, 3, 3))
@@ -113,13 +113,13 @@ def test_eye_and_dirac():
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 2, 3), (4, 4)])
-def test_orthogonal(shape):
+def test_orthogonal_initializes_orthogonal_rows_or_columns(shape):
     weight = init.orthogonal_(torch.empty(*shape, dtype=torch.float64), gain=3).array.reshape(shape[0], -1)
     product = weight @ weight.T if weight.shape[0] <= weight.shape[1] else weight.T @ weight
     np.testing.assert_allclose(product, 9 * np.eye(len(product)), atol=1e-12)
 
 
-def test_sparse():
+def test_sparse_zeroes_a_fraction_of_each_column():
     weight = init.sparse_(torch.empty(10, 4), 0.25, std=3)
     assert (weight == 0).sum(0).tolist() == [3, 3, 3, 3]
 
@@ -147,7 +147,7 @@ def test_errors_leave_tensor_and_generator_alone(name, shape, args, message):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_nothing_to_draw():
+def test_initializers_of_empty_tensors_warn_or_do_nothing():
     for name in ("kaiming_uniform_", "kaiming_normal_"):
         with pytest.warns(UserWarning, match="zero-element"):
             getattr(init, name)(torch.empty(0, 3))

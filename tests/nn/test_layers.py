@@ -1,4 +1,4 @@
-"""The layers: that each calls its operation with its settings, and refuses settings that don't fit."""
+"""Layers: each applies its operation with its settings, and wrong settings and inputs raise."""
 
 import math
 
@@ -12,7 +12,7 @@ from microgad.nn import functional as F
 DEVICE_AND_DTYPE = {"device": "cpu", "dtype": torch.float64}
 
 
-def test_linear():
+def test_linear_multiplies_and_adds_its_bias():
     layer = nn.Linear(3, 2)
     x = torch.randn(4, 5, 3)
     np.testing.assert_allclose(layer(x).array, x.array @ layer.weight.array.T + layer.bias.array, rtol=1e-5)
@@ -25,13 +25,13 @@ def test_linear():
 
 
 @pytest.mark.parametrize("shape", [np.array([2, 3]), (2, 3), [2, np.int64(3)], torch.Size([2, 3])])
-def test_norms_take_any_row_of_sizes(shape):
+def test_norms_take_any_sequence_of_sizes(shape):
     for layer in (nn.LayerNorm(shape), nn.RMSNorm(shape)):
         assert layer.normalized_shape == (2, 3)
         assert all(type(n) is int for n in layer.normalized_shape)
 
 
-def test_conv2d():
+def test_conv2d_applies_its_settings():
     x = torch.randn(2, 4, 7, 6)
     layer = nn.Conv2d(4, 6, (3, 2), stride=2, padding=(1, 0), dilation=(1, 2), groups=2)
     assert layer.weight.shape == (6, 2, 3, 2)
@@ -42,13 +42,13 @@ def test_conv2d():
     assert nn.Conv2d(1, 1, 1, **DEVICE_AND_DTYPE).bias.dtype == torch.float64
 
 
-@pytest.mark.parametrize(("mode", "numpys"), [("reflect", "reflect"), ("replicate", "edge"), ("circular", "wrap")])
+@pytest.mark.parametrize(("mode", "numpy_mode"), [("reflect", "reflect"), ("replicate", "edge"), ("circular", "wrap")])
 @pytest.mark.parametrize("padding", [(2, 1), "same", "valid"])
-def test_conv2d_pads_otherwise(mode, numpys, padding):
+def test_conv2d_pads_in_other_modes(mode, numpy_mode, padding):
     layer = nn.Conv2d(1, 1, (4, 3), padding=padding, padding_mode=mode)
     x = torch.randn(1, 1, 6, 5)
     before_and_after = {"same": ((1, 2), (1, 1)), "valid": ((0, 0), (0, 0)), (2, 1): ((2, 2), (1, 1))}[padding]
-    padded = torch.tensor(np.pad(x.array, ((0, 0), (0, 0), *before_and_after), numpys))
+    padded = torch.tensor(np.pad(x.array, ((0, 0), (0, 0), *before_and_after), numpy_mode))
     assert torch.equal(layer(x), F.conv2d(padded, layer.weight, layer.bias))
 
 
@@ -63,12 +63,12 @@ def test_conv2d_pads_otherwise(mode, numpys, padding):
         ((4, 3, 3, 1, 0, 1, 1, True, "mirror"), "padding_mode must be one of"),
     ],
 )
-def test_conv2d_refuses(settings, message):
+def test_wrong_settings_of_conv2d_raise(settings, message):
     with pytest.raises(ValueError, match=message):
         nn.Conv2d(*settings)
 
 
-def test_pooling():
+def test_pooling_layers_apply_their_settings():
     x = torch.randn(2, 3, 7, 7)
     assert torch.equal(nn.MaxPool2d(3, 2, 1, 1, False, True)(x), F.max_pool2d(x, 3, 2, 1, 1, True))
     values, indices = nn.MaxPool2d((2, 3), return_indices=True)(x)
@@ -97,7 +97,7 @@ def test_identity_takes_anything():
     assert nn.Identity(54, unused=0.1)("text") == "text"
 
 
-def test_activations():
+def test_activation_layers_apply_their_functions():
     x = torch.tensor([[-1.0, 0.0, 2.0]])
     assert nn.ReLU()(x).tolist() == [[0, 0, 2]]
     assert torch.equal(nn.Tanh()(x), x.tanh())
@@ -108,13 +108,13 @@ def test_activations():
         nn.Softmax()(x)
 
 
-def test_relu_in_place():
+def test_relu_writes_in_place():
     x = torch.tensor([-1.0, 2.0])
     assert nn.ReLU(inplace=True)(x) is x
     assert x.tolist() == [0, 2]
 
 
-def test_dropout():
+def test_dropout_draws_in_training_and_returns_its_input_in_evaluation():
     x = torch.ones(1000)
     layer = nn.Dropout(0.25)
     torch.manual_seed(0)
@@ -130,7 +130,7 @@ def test_dropout():
             nn.Dropout(p)
 
 
-def test_batch_norm_tracks():
+def test_batch_norm_tracks_running_statistics():
     layer = nn.BatchNorm1d(2, momentum=0.5)
     x = torch.tensor([[1.0, 10.0], [3.0, 30.0]])
     assert torch.allclose(layer(x), torch.tensor([[-1.0, -1.0], [1.0, 1.0]]), atol=1e-4)
@@ -145,7 +145,7 @@ def test_batch_norm_tracks():
     assert [b.tolist() for b in layer.buffers()] == [[0, 0], [1, 1], 0]
 
 
-def test_batch_norm_of_all_batches():
+def test_batch_norm_without_momentum_averages_all_batches():
     layer = nn.BatchNorm1d(1, momentum=None)
     for values in ([[0.0], [2.0]], [[4.0], [6.0]], [[10.0], [14.0]]):
         layer(torch.tensor(values))
@@ -153,7 +153,7 @@ def test_batch_norm_of_all_batches():
     assert layer.running_var.item() == pytest.approx((2 + 2 + 8) / 3)
 
 
-def test_batch_norm_without_tracking():
+def test_batch_norm_without_running_statistics_uses_the_batch_in_evaluation():
     layer = nn.BatchNorm2d(2, affine=False, track_running_stats=False).eval()
     assert list(layer.state_dict()) == []
     x = torch.randn(3, 2, 4, 4)
@@ -162,7 +162,7 @@ def test_batch_norm_without_tracking():
     assert nn.BatchNorm1d(2, **DEVICE_AND_DTYPE).running_mean.dtype == torch.float64
 
 
-def test_batch_norm_refuses_other_dimensions():
+def test_batch_norm_of_a_wrong_number_of_dimensions_raises():
     with pytest.raises(ValueError, match=r"expected 2D or 3D input \(got 4D input\)"):
         nn.BatchNorm1d(2)(torch.zeros(1, 2, 3, 4))
     layer = nn.BatchNorm2d(2)
@@ -171,7 +171,7 @@ def test_batch_norm_refuses_other_dimensions():
     assert layer.num_batches_tracked.item() == 0
 
 
-def test_losses():
+def test_loss_layers_apply_their_functions():
     logits, classes = torch.randn(4, 3), torch.tensor([0, 2, 1, -100])
     weight = torch.tensor([1.0, 2.0, 3.0])
     for reduction in ("mean", "sum", "none"):
@@ -192,13 +192,13 @@ def test_losses():
     assert list(nn.CrossEntropyLoss().state_dict()) == []
 
 
-def test_losses_take_the_old_reductions():
+def test_losses_take_the_deprecated_reduction_arguments():
     for old, new in (((False,), "sum"), ((None, False), "none"), ((True, True), "mean")):
         with pytest.warns(UserWarning, match=f"please use reduction='{new}' instead"):
             assert nn.MSELoss(*old).reduction == new
 
 
-def test_one_hot():
+def test_one_hot_encodes_classes_and_raises_for_wrong_ones():
     assert F.one_hot(torch.tensor([[0, 2]]), 3).tolist() == [[[1, 0, 0], [0, 0, 1]]]
     assert F.one_hot(torch.tensor([1])).dtype == torch.int64
     assert F.one_hot(torch.zeros(0, dtype=torch.int64), 3).shape == (0, 3)
@@ -212,7 +212,7 @@ def test_one_hot():
             F.one_hot(classes, count)
 
 
-def test_functional_relu_in_place():
+def test_functional_relu_writes_in_place_but_not_to_leaves():
     x = torch.tensor([-1.0, 2.0])
     assert F.relu(x, inplace=True) is x
     assert F.relu_(torch.tensor([-1.0])).item() == 0
@@ -234,14 +234,14 @@ def test_functional_relu_in_place():
         (nn.LazyConv1d(2, 1), (2,), "LazyConv1d (1): expected 2D (unbatched) or 3D (batched) input"),
     ],
 )
-def test_errors_say_where(layer, shape, message):
+def test_errors_name_the_layer_and_its_path(layer, shape, message):
     net = nn.Sequential(nn.Identity(), layer)
     with pytest.raises((RuntimeError, ValueError)) as error:
         net(torch.zeros(shape))
     assert message in str(error.value)
 
 
-def test_data_parallel():
+def test_data_parallel_calls_its_module():
     layer = nn.Linear(2, 3)
     net = nn.DataParallel(layer, device_ids=[0, 1])
     x = torch.randn(4, 2)
@@ -251,7 +251,7 @@ def test_data_parallel():
 
 
 @pytest.mark.host("numerical derivatives")
-def test_cross_map_has_the_gradient_of_its_result():
+def test_cross_map_lrn_has_first_and_second_derivatives():
     x = torch.randn(2, 6, 1, 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(nn.CrossMapLRN2d(3, 1.0), (x,))
     assert torch.autograd.gradgradcheck(nn.CrossMapLRN2d(3, 1.0), (x,))

@@ -1,4 +1,4 @@
-"""Layers that learn their input's size from their first input."""
+"""Lazy layers: they infer the size of their input from the first call or from a loaded state dict."""
 
 import copy
 import pickle
@@ -22,32 +22,32 @@ def uninitialized(layer):
     return [name for name, p in [*layer.named_parameters(), *layer.named_buffers()] if nn.parameter.is_lazy(p)]
 
 
-@pytest.mark.parametrize(("make", "shape", "becomes"), LAYERS)
-def test_becomes_a_common_layer(make, shape, becomes):
+@pytest.mark.parametrize(("make", "shape", "cls"), LAYERS)
+def test_a_lazy_layer_becomes_the_regular_layer_at_its_first_call(make, shape, cls):
     layer = make()
     assert uninitialized(layer)
     layer(torch.randn(shape))
-    assert type(layer) is becomes
+    assert type(layer) is cls
     assert not uninitialized(layer)
     assert all(type(p) is nn.Parameter for p in layer.parameters())
     assert all(type(b) is torch.Tensor for b in layer.buffers())
 
 
-@pytest.mark.parametrize(("make", "shape", "becomes"), LAYERS)
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
-def test_copies_have_no_shape_either(make, shape, becomes, copied):
+@pytest.mark.parametrize(("make", "shape", "cls"), LAYERS)
+@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
+def test_copies_of_lazy_layers_are_uninitialized(make, shape, cls, make_copy):
     layer = make().double()
-    other = copied(layer)
+    other = make_copy(layer)
     assert uninitialized(other) == uninitialized(layer)
     x = torch.randn(shape, dtype=torch.float64)
     assert other(x).dtype == torch.float64
     assert uninitialized(layer)
 
 
-@pytest.mark.parametrize(("make", "shape", "becomes"), LAYERS)
-def test_state(make, shape, becomes):
+@pytest.mark.parametrize(("make", "shape", "cls"), LAYERS)
+def test_state_dicts_of_lazy_layers_are_saved_and_loaded(make, shape, cls):
     trained, fresh, other = make(), make(), make()
-    assert other.load_state_dict(fresh.state_dict()) == ([], [])  # neither has a shape: nothing is copied
+    assert other.load_state_dict(fresh.state_dict()) == ([], [])  # both are uninitialized, so nothing is copied
     trained(torch.randn(shape))
     fresh.load_state_dict(trained.state_dict())
     assert not uninitialized(fresh)
@@ -55,14 +55,14 @@ def test_state(make, shape, becomes):
         assert torch.equal(fresh.state_dict()[name], value)
     x = torch.randn(shape)
     assert torch.equal(fresh.eval()(x), trained.eval()(x))
-    assert type(fresh) is becomes
-    with pytest.raises(ValueError, match="uninitialized parameter"):  # what programs that count parameters catch
+    assert type(fresh) is cls
+    with pytest.raises(ValueError, match="uninitialized parameter"):  # programs that count parameters catch it
         nn.LazyLinear(2).weight.numel()
     with pytest.raises(RuntimeError, match="shape of an uninitialized"):
         trained.load_state_dict(make().state_dict())
 
 
-def test_in_a_net():
+def test_lazy_layers_in_a_network_are_trained():
     net = nn.Sequential(nn.LazyConv2d(4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(2))
     optimizer = torch.optim.SGD(net.parameters(), 0.1)
     net(torch.randn(5, 1, 6, 6)).sum().backward()
@@ -73,7 +73,7 @@ def test_in_a_net():
     assert "3.weight" in net.state_dict()
 
 
-def test_a_layer_of_ones_own():
+def test_a_user_s_lazy_module_initializes_its_parameters():
     class Scale(nn.modules.lazy.LazyModuleMixin, nn.Module):
         def __init__(self):
             super().__init__()
@@ -93,7 +93,7 @@ def test_a_layer_of_ones_own():
     assert torch.equal(layer(torch.ones(3)), layer.by)
 
 
-def test_refuses():
+def test_uninitialized_modules_and_wrong_inputs_raise():
     class Forgets(nn.modules.lazy.LazyModuleMixin, nn.Module):
         def __init__(self):
             super().__init__()
@@ -112,7 +112,7 @@ def test_refuses():
         nn.modules.lazy.LazyModuleMixin.initialize_parameters(nn.LazyLinear(1), torch.ones(1))
 
 
-def test_a_load_that_fails_gives_no_shapes():
+def test_a_failed_load_leaves_parameters_uninitialized():
     net = nn.Sequential(nn.LazyLinear(2), nn.Linear(2, 2))
     given = nn.Sequential(nn.Linear(3, 2), nn.Linear(3, 3)).state_dict()
     with pytest.raises(RuntimeError, match="size mismatch"):
@@ -120,7 +120,7 @@ def test_a_load_that_fails_gives_no_shapes():
     assert uninitialized(net) == ["0.weight", "0.bias"]
 
 
-def test_a_buffer_without_a_shape_is_registered_where_it_is_assigned():
+def test_an_uninitialized_buffer_is_registered_by_assignment():
     module = nn.Module()
     module.kept = nn.UninitializedBuffer()
     module.scratch = nn.UninitializedBuffer(persistent=False)
@@ -138,16 +138,16 @@ def test_a_buffer_without_a_shape_is_registered_where_it_is_assigned():
         (lambda: nn.LazyLinear(2), {"weight"}, "bias"),
     ],
 )
-def test_what_was_loaded_in_part_is_not_drawn_anew(make, loaded, missing):
-    whole, layer = make(), make()
-    whole(torch.randn(4, 2))
-    layer.load_state_dict({name: x for name, x in whole.state_dict().items() if name in loaded}, strict=False)
+def test_a_partly_loaded_lazy_layer_raises_at_its_first_call(make, loaded, missing):
+    initialized, layer = make(), make()
+    initialized(torch.randn(4, 2))
+    layer.load_state_dict({name: x for name, x in initialized.state_dict().items() if name in loaded}, strict=False)
     with pytest.raises(RuntimeError, match=f"the loaded state lacks {missing}, but has other parameters"):
         layer(torch.randn(4, 2))
 
 
 @pytest.mark.parametrize(("make", "bad", "good"), [(lambda: nn.LazyConv1d(4, 3, groups=2), (3, 8), (4, 8))])
-def test_an_input_that_is_refused_does_not_settle_the_size(make, bad, good):
+def test_an_input_that_raises_does_not_determine_the_size(make, bad, good):
     layer = make()
     with pytest.raises(ValueError, match="in_channels must be divisible by groups"):
         layer(torch.zeros(bad))
@@ -162,7 +162,7 @@ def test_an_input_that_is_refused_does_not_settle_the_size(make, bad, good):
         torch.zeros_like,
     ],
 )  # fmt: skip
-def test_nothing_is_computed_with_what_has_no_values(use):
+def test_operations_on_uninitialized_parameters_raise(use):
     for p in (nn.UninitializedParameter(device="cpu"), nn.UninitializedBuffer(device="cpu")):
         with pytest.raises(ValueError, match="uninitialized parameter"):
             use(p)

@@ -1,4 +1,4 @@
-"""Graphs that modules make are freed by reference counting alone."""
+"""Graphs of modules are freed by reference counting, without the garbage collector."""
 
 import contextlib
 import gc
@@ -9,8 +9,8 @@ import microgad as torch
 from microgad import nn
 
 
-class Keeps(nn.Module):
-    """Stores what it computes: no cycle may come of it."""
+class StoresOutput(nn.Module):
+    """A module that stores its input and output, which must not form a reference cycle."""
 
     def __init__(self):
         super().__init__()
@@ -33,7 +33,7 @@ def no_collector():
 @pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("hooked", [False, True])
 def test_a_training_step_leaves_nothing_for_the_collector(hooked):
-    net = nn.Sequential(Keeps(), nn.Linear(4, 2))
+    net = nn.Sequential(StoresOutput(), nn.Linear(4, 2))
     seen = []
     if hooked:
         net[0].register_forward_hook(lambda module, args, out: None)

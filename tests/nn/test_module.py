@@ -1,4 +1,4 @@
-"""Module: attributes, names, modes, conversions, the path of a call."""
+"""Module: registration of attributes, names of members, modes, conversions, printing and copying."""
 
 import copy
 import pickle
@@ -26,10 +26,7 @@ def names(pairs):
     return [name for name, _ in pairs]
 
 
-# Attributes
-
-
-def test_what_is_assigned_is_registered_and_found():
+def test_assigned_parameters_and_modules_are_registered():
     net = Net()
     assert list(net._parameters) == []
     assert list(net._modules) == ["features", "head"]
@@ -43,7 +40,7 @@ def test_what_is_assigned_is_registered_and_found():
     assert vars(net)["plain"] == 3
 
 
-def test_a_new_kind_takes_the_name_from_the_old_one():
+def test_assigning_a_parameter_or_module_unregisters_what_had_its_name():
     net = Net()
     net.plain = 3
     net.plain = nn.Parameter(torch.ones(1))
@@ -58,7 +55,7 @@ def test_a_new_kind_takes_the_name_from_the_old_one():
     assert isinstance(net.seen, nn.ReLU)
 
 
-def test_a_parameter_child_or_buffer_name_keeps_its_kind():
+def test_registered_names_accept_only_their_kind_or_none():
     net = Net()
     net.scale = nn.Parameter(torch.ones(1))
     with pytest.raises(
@@ -82,7 +79,7 @@ def test_a_parameter_child_or_buffer_name_keeps_its_kind():
     assert names(net.named_children()) == ["features"]
 
 
-def test_before_init_nothing_can_be_registered():
+def test_assigning_parameters_or_modules_before_init_raises():
     class Early(nn.Module):
         def __init__(self, value):
             self.value = value
@@ -100,10 +97,10 @@ def test_a_missing_attribute_is_named():
         Net().weight  # noqa: B018
     with pytest.raises(AttributeError):
         del Net().weight
-    assert not hasattr(nn.Module.__new__(nn.Module), "weight")  # not even initialised
+    assert not hasattr(nn.Module.__new__(nn.Module), "weight")  # not even initialized
 
 
-def test_deletion():
+def test_deleted_attributes_are_unregistered():
     net = Net()
     del net.head, net.seen, net.scratch
     assert list(net._modules) == ["features"]
@@ -114,7 +111,7 @@ def test_deletion():
 
 
 @pytest.mark.parametrize("register", ["register_parameter", "register_buffer", "add_module"])
-def test_registration_refuses_bad_names(register):
+def test_registration_under_a_wrong_name_raises(register):
     net = Net()
     for name, error in (("a.b", KeyError), ("", KeyError), (3, TypeError), ("forward", KeyError)):
         with pytest.raises(error):
@@ -123,7 +120,7 @@ def test_registration_refuses_bad_names(register):
     assert net.fine is None
 
 
-def test_registration_refuses_other_kinds():
+def test_registration_of_a_wrong_type_raises():
     net = Net()
     with pytest.raises(TypeError, match=r"cannot assign 'torch\.(cuda\.)?FloatTensor' object to parameter 'p'"):
         net.register_parameter("p", torch.ones(1))
@@ -143,16 +140,13 @@ def test_a_buffer_can_become_persistent_and_back():
     assert next(iter(net.state_dict())) == "scratch"
 
 
-def test_dir_names_what_is_registered():
+def test_dir_lists_registered_names_but_no_numbers():
     net = Net()
     assert {"features", "seen", "forward", "training"} <= set(dir(net))
     assert "0" not in dir(net.features)
 
 
-# What it holds
-
-
-def test_names_in_order_of_registration():
+def test_names_come_in_order_of_registration():
     net = Net()
     assert names(net.named_parameters()) == ["features.0.weight", "features.0.bias", "head.weight", "head.bias"]
     assert names(net.named_parameters("p", recurse=False)) == []
@@ -166,7 +160,7 @@ def test_names_in_order_of_registration():
     assert sum(p.numel() for p in net.parameters()) == 23
 
 
-def test_what_is_shared_comes_once():
+def test_shared_modules_and_parameters_are_listed_once():
     act, fc = nn.ReLU(), nn.Linear(2, 2)
     net = nn.Sequential(fc, act, fc, act, nn.Linear(2, 2))
     net[4].weight = fc.weight
@@ -181,7 +175,7 @@ def test_what_is_shared_comes_once():
     assert (len(list(net.modules())), len(list(net.modules(remove_duplicate=False)))) == (4, 6)
 
 
-def test_members_by_path():
+def test_members_are_found_by_path():
     net = Net()
     assert net.get_submodule("features.1") is net.features[1]
     assert net.get_submodule("") is net
@@ -205,10 +199,7 @@ def test_apply_visits_children_first():
     assert visited == ["Linear", "ReLU", "Sequential", "Linear", "Net"]
 
 
-# Modes and conversions
-
-
-def test_train_and_eval_reach_everything():
+def test_train_and_eval_set_the_mode_of_all_submodules():
     net = Net()
     assert net.training
     assert net.eval() is net
@@ -219,7 +210,7 @@ def test_train_and_eval_reach_everything():
         net.train("yes")
 
 
-def test_requires_grad_and_zero_grad():
+def test_zero_grad_and_requires_grad_affect_all_parameters():
     net = Net()
     net(torch.ones(1, 4)).sum().backward()
     net.zero_grad(set_to_none=False)
@@ -230,7 +221,7 @@ def test_requires_grad_and_zero_grad():
     assert not net(torch.ones(1, 4)).requires_grad
 
 
-def test_zero_grad_takes_gradients_off_the_graph():
+def test_zero_grad_detaches_gradients():
     layer = nn.Linear(1, 1)
     (layer(torch.ones(1, 1)) ** 2).sum().backward(create_graph=True)
     layer.zero_grad(set_to_none=False)
@@ -247,14 +238,14 @@ def test_conversions_keep_the_parameters_and_convert_gradients_and_buffers():
     assert net.head.weight is weight
     assert weight.dtype == weight.grad.dtype == net.seen.dtype == torch.float64
     assert net.count.dtype == torch.int64
-    net(torch.ones(1, 4, dtype=torch.float64)).sum().backward()  # the leaf takes gradients of the new dtype
+    net(torch.ones(1, 4, dtype=torch.float64)).sum().backward()  # gradients of the leaf have the new dtype
     assert net.half().head.bias.dtype == torch.float16
     assert net.float().head.bias.dtype == torch.float32
     assert net.type(torch.float64).count.dtype == torch.float64
     assert net.type(torch.DoubleTensor).count.dtype == net.type("torch.DoubleTensor").count.dtype == torch.float64
 
 
-def test_a_conversion_overwrites_parameters_where_that_is_set():
+def test_conversions_replace_parameters_if_the_future_flag_is_set():
     future = torch.__future__
     layer = nn.Linear(2, 1)
     old, lazy = layer.weight, nn.LazyLinear(2)
@@ -279,7 +270,7 @@ def test_a_conversion_overwrites_parameters_where_that_is_set():
     assert layer.double().weight is new
 
 
-def test_to():
+def test_to_converts_dtypes_and_devices():
     net = Net()
     assert net.to(torch.float64).head.weight.dtype == torch.float64
     assert net.to("cpu", torch.float32).head.weight.dtype == torch.float32
@@ -291,7 +282,7 @@ def test_to():
     assert net.head.weight.dtype == torch.float16
 
 
-def test_an_unknown_device_leaves_the_module_alone():
+def test_an_unknown_device_raises_and_converts_nothing():
     net = Net()
     before = {name: p.array for name, p in net.named_parameters()}
     with pytest.raises(RuntimeError):
@@ -299,7 +290,7 @@ def test_an_unknown_device_leaves_the_module_alone():
     assert all(p.array is before[name] for name, p in net.named_parameters())
 
 
-def test_a_graph_recorded_before_a_conversion_is_noticed():
+def test_backward_through_a_converted_module_raises():
     net = nn.Linear(2, 1)
     x = torch.ones(1, 2, requires_grad=True)
     y = net(x).sum()
@@ -308,10 +299,7 @@ def test_a_graph_recorded_before_a_conversion_is_noticed():
         y.backward()
 
 
-# Printing, copying
-
-
-def test_repr():
+def test_repr_shows_submodules_and_extra_repr():
     assert repr(Net()) == (
         "Net(\n"
         "  (features): Sequential(\n"
@@ -334,13 +322,13 @@ def test_repr():
     assert repr(lines) == "Lines(\n  first\n  second\n  (child): ReLU()\n)"
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
-def test_copies_are_complete_and_independent(copied):
+@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
+def test_copies_are_complete_and_share_nothing(make_copy):
     net = Net()
     net.tied = nn.Linear(4, 3)
     net.tied.weight = net.features[0].weight
     net.eval()
-    twin = copied(net)
+    twin = make_copy(net)
     assert repr(twin) == repr(net)
     assert list(twin.state_dict()) == list(net.state_dict())
     assert twin.tied.weight is twin.features[0].weight
@@ -356,12 +344,12 @@ def test_copies_are_complete_and_independent(copied):
     assert twin.head.bias.grad.tolist() == [2, 2]
 
 
-def test_without_forward():
+def test_a_module_without_forward_raises():
     with pytest.raises(NotImplementedError, match=r'Module \[Module\] is missing the required "forward"'):
         nn.Module()(1)
 
 
-def test_gradients_are_those_of_numpy():
+def test_gradients_equal_a_computation_in_numpy():
     torch.manual_seed(0)
     net = Net()
     x = torch.randn(5, 4)
@@ -373,7 +361,7 @@ def test_gradients_are_those_of_numpy():
     np.testing.assert_allclose(net.head.weight.grad.array[0], np.maximum(hidden, 0).sum(0), rtol=1e-5)
 
 
-def test_names_of_parameters_that_are_replaced_on_the_way_are_all_there():
+def test_named_parameters_lists_parameters_that_are_replaced_meanwhile():
     module, seen = nn.Module(), []
     for i in range(20):
         setattr(module, f"p{i}", nn.Parameter(torch.zeros(1)))
@@ -386,7 +374,7 @@ def test_names_of_parameters_that_are_replaced_on_the_way_are_all_there():
     assert seen == [f"p{i}" for i in range(20)]
 
 
-def test_gradients_that_are_filled_with_zeros_are_the_same_objects():
+def test_zero_grad_without_set_to_none_keeps_the_gradient_tensors():
     layer = nn.Linear(1, 1)
     layer(torch.ones(1, 1)).sum().backward()
     grad = layer.weight.grad
@@ -394,7 +382,7 @@ def test_gradients_that_are_filled_with_zeros_are_the_same_objects():
     assert layer.weight.grad is grad
 
 
-def test_nothing_can_be_deleted_before_init():
+def test_deleting_an_attribute_before_init_raises():
     class Early(nn.Module):
         def __init__(self):
             del self.x
@@ -403,15 +391,15 @@ def test_nothing_can_be_deleted_before_init():
         Early()
 
 
-def test_what_libraries_ask_of_members_by_private_names() -> None:
-    """pyro asks which Tensors are one, and lists what a module holds by its own rule."""
+def test_private_names_that_libraries_use() -> None:
+    """pyro compares Tensors by `_cdata`, and lists members by `_named_members`."""
     layer = nn.Linear(2, 1)
-    held = [member for _, member in layer._named_members(lambda module: module._parameters.items())]
-    assert [member._cdata for member in held] == [layer.weight._cdata, layer.bias._cdata]
+    members = [member for _, member in layer._named_members(lambda module: module._parameters.items())]
+    assert [member._cdata for member in members] == [layer.weight._cdata, layer.bias._cdata]
     assert len({layer.weight._cdata, layer.weight.detach()._cdata, layer.bias._cdata}) == 3
 
 
-def test_a_function_of_the_librarys_is_not_bound_by_a_class_that_holds_it() -> None:
+def test_library_functions_as_class_attributes_are_not_bound_as_methods() -> None:
     class Net(nn.Module):
         act, convolve = torch.tanh, nn.functional.conv2d
         reset = nn.Linear.reset_parameters  # a method is

@@ -1,4 +1,4 @@
-"""The path that a module's operations are recorded under."""
+"""Module paths: the names, from the outermost module on, under which operations are recorded."""
 
 import copy
 from collections import OrderedDict
@@ -9,16 +9,16 @@ import microgad as torch
 from microgad import nn
 
 
-class Where(nn.Module):
-    """Gives the path that its operations are recorded under."""
+class PathModule(nn.Module):
+    """Returns the path under which its operations are recorded."""
 
     def forward(self, x=None):
         return (torch.ones(1, requires_grad=True) * 2).node.path
 
 
-def test_the_outermost_module_adds_nothing():
-    assert Where()() == ""
-    net = nn.Sequential(OrderedDict(block=nn.Sequential(Where())))
+def test_the_path_of_the_outermost_module_is_empty():
+    assert PathModule()() == ""
+    net = nn.Sequential(OrderedDict(block=nn.Sequential(PathModule())))
     assert net(None) == "block.0"
     assert net.block(None) == "block.0"
     assert net.block[0]() == "block.0"
@@ -28,16 +28,16 @@ def test_errors_name_the_module():
     net = nn.Sequential(OrderedDict(features=nn.Sequential(nn.Linear(4, 3))))
     with pytest.raises(RuntimeError, match=r"^Linear \(features.0\): "):
         net(torch.ones(2, 7))
-    assert (torch.ones(1, requires_grad=True) * 2).node.path == ""  # the path is left again
+    assert (torch.ones(1, requires_grad=True) * 2).node.path == ""  # the path is reset
 
 
-def test_children_that_are_called_past_their_parent():
+def test_children_called_without_their_container_have_its_path():
     class Loop(nn.Module):
         def __init__(self):
             super().__init__()
-            self.layers = nn.ModuleList([Where(), Where()])
-            self.heads = nn.ModuleDict({"a": Where()})
-            self.stack = nn.Sequential(Where())
+            self.layers = nn.ModuleList([PathModule(), PathModule()])
+            self.heads = nn.ModuleDict({"a": PathModule()})
+            self.stack = nn.Sequential(PathModule())
 
         def forward(self):
             return [layer() for layer in self.layers] + [self.heads["a"](), self.stack[0]()]
@@ -49,7 +49,7 @@ def test_children_that_are_called_past_their_parent():
     assert outer.inner() == [f"inner.{path}" for path in expected]
 
 
-def test_a_shared_module_stands_where_it_is_called():
+def test_the_path_of_a_shared_module_is_that_of_its_call():
     class Block(nn.Module):
         def __init__(self, act):
             super().__init__()
@@ -58,12 +58,12 @@ def test_a_shared_module_stands_where_it_is_called():
         def forward(self, _):
             paths.append(self.act())
 
-    paths, act = [], Where()
+    paths, act = [], PathModule()
     nn.Sequential(Block(act), Block(act))(None)
     assert paths == ["0.act", "1.act"]
 
 
-def test_names_that_begin_alike_are_no_relatives():
+def test_paths_with_a_common_prefix_are_not_confused():
     class Block(nn.Module):
         def __init__(self, act):
             super().__init__()
@@ -72,25 +72,25 @@ def test_names_that_begin_alike_are_no_relatives():
         def forward(self, _):
             return self.act()
 
-    act = Where()
+    act = PathModule()
     blocks = [Block(act) for _ in range(11)]
     net = nn.Sequential(*blocks)
     assert act._path == "10.act"
     assert net[1](None) == "1.act"
 
 
-def test_renamed_replaced_and_moved_modules():
-    net = nn.Sequential(nn.ReLU(), Where())
+def test_paths_follow_renamed_replaced_and_moved_modules():
+    net = nn.Sequential(nn.ReLU(), PathModule())
     del net[0]
     assert net(None) == "0"
     net.insert(0, nn.Identity())
     assert net[1]() == "1"
-    net[1] = new = Where()
+    net[1] = new = PathModule()
     assert new() == "1"
     assert copy.deepcopy(net)(None) == "1"
 
 
-def test_a_helper_that_is_not_registered_works_under_its_caller():
+def test_an_unregistered_module_has_the_path_of_its_caller():
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -102,7 +102,7 @@ def test_a_helper_that_is_not_registered_works_under_its_caller():
     class Part(nn.Module):
         def __init__(self):
             super().__init__()
-            self.helpers = [nn.Sequential(Where())]  # a plain list
+            self.helpers = [nn.Sequential(PathModule())]  # a plain list
 
         def forward(self):
             return self.helpers[0](None)
@@ -110,7 +110,7 @@ def test_a_helper_that_is_not_registered_works_under_its_caller():
     assert Net()() == "part.0"
 
 
-def test_the_path_is_left_after_an_exception():
+def test_the_path_is_reset_after_an_exception():
     class Fails(nn.Module):
         def forward(self, _):
             raise KeyError("inside")

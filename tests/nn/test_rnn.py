@@ -1,4 +1,4 @@
-"""Recurrent layers and packed sequences, on every device."""
+"""Recurrent layers, cells and packed sequences: values, gradients, copies and errors."""
 
 import copy
 import pickle
@@ -12,18 +12,18 @@ from microgad.nn.utils import rnn
 
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
-def test_a_packed_batch_gives_what_its_sequences_give(kind):
+def test_a_packed_batch_equals_its_sequences_one_by_one(kind):
     layer = getattr(nn, kind)(2, 3, 2, bidirectional=True)
     sequences = [torch.rand(n, 2) for n in (2, 4, 3)]
     packed, last = layer(rnn.pack_sequence(sequences, enforce_sorted=False))
     for i, (x, out) in enumerate(zip(sequences, rnn.unpack_sequence(packed), strict=True)):
         alone, state = layer(x)
         assert out.allclose(alone, atol=1e-6)
-        for whole, one in zip(*((s,) if kind != "LSTM" else s for s in (last, state)), strict=True):
-            assert whole[:, i].allclose(one, atol=1e-6)
+        for batched, one in zip(*((s,) if kind != "LSTM" else s for s in (last, state)), strict=True):
+            assert batched[:, i].allclose(one, atol=1e-6)
 
 
-def test_padding_is_undone():
+def test_unpad_sequence_inverts_pad_sequence():
     sequences = [torch.arange(float(n)) for n in (3, 1, 2)]
     padded = rnn.pad_sequence(sequences, batch_first=True, padding_value=-1)
     assert padded.tolist() == [[0, 1, 2], [0, -1, -1], [0, 1, -1]]
@@ -31,7 +31,7 @@ def test_padding_is_undone():
     assert [x.tolist() for x in back] == [x.tolist() for x in sequences]
 
 
-def test_gradients_go_through_a_packed_batch():
+def test_gradients_propagate_through_packing():
     x = torch.ones(3, 2, 1, requires_grad=True)
     packed = rnn.pack_padded_sequence(x, [1, 3], enforce_sorted=False)
     out, lengths = rnn.pad_packed_sequence(packed)
@@ -40,7 +40,7 @@ def test_gradients_go_through_a_packed_batch():
     assert lengths.tolist() == [1, 3]
 
 
-def test_cells_are_a_step_of_layers():
+def test_a_cell_is_one_step_of_its_layer():
     layer, cell = nn.LSTM(2, 3), nn.LSTMCell(2, 3)
     cell.load_state_dict({name.removesuffix("_l0"): x for name, x in layer.state_dict().items()})
     x, state = torch.rand(4, 1, 2), None
@@ -50,7 +50,7 @@ def test_cells_are_a_step_of_layers():
         assert state[0].allclose(out[i], atol=1e-6)
 
 
-def test_the_same_layer_after_a_copy_and_a_pickle():
+def test_copied_and_pickled_layers_compute_the_same():
     layer = nn.GRU(2, 3, bidirectional=True)
     x = torch.rand(4, 1, 2)
     for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
@@ -58,12 +58,12 @@ def test_the_same_layer_after_a_copy_and_a_pickle():
         assert other.all_weights[0][0] is not layer.all_weights[0][0]
 
 
-def test_one_node_a_layer_and_direction():
+def test_the_graph_has_one_node_for_each_layer_and_direction():
     out, _ = nn.LSTM(2, 3, 2, bidirectional=True)(torch.ones(9, 1, 2))
     assert str(torch.graph.graph(out.sum())).count("Lstm") == 4
 
 
 @pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
-def test_a_cell_takes_one_dtype(cell):
+def test_a_cell_with_input_of_another_dtype_raises(cell):
     with pytest.raises(RuntimeError, match=r"of one dtype, but got torch.float64 and torch.float32"):
         cell(2, 3)(torch.ones(1, 2, dtype=torch.float64))

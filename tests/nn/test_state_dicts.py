@@ -1,4 +1,4 @@
-"""state_dict and load_state_dict: what is in it, what fails, and that a failure changes nothing."""
+"""state_dict and load_state_dict: contents, conversions, hooks, and errors, which change nothing."""
 
 import copy
 import gc
@@ -19,6 +19,7 @@ def net():
 
 
 def snapshot(model):
+    """Each parameter and buffer, its array, and a copy of the values."""
     tensors = dict(model.named_parameters()) | dict(model.named_buffers())
     return {name: (t, t.array, t.array.copy()) for name, t in tensors.items() if not nn.parameter.is_lazy(t)}
 
@@ -32,10 +33,7 @@ def assert_unchanged(model, before):
         np.testing.assert_array_equal(now[name][2], values, name)
 
 
-# state_dict
-
-
-def test_keys_and_values():
+def test_keys_values_and_metadata():
     model = net()
     state = model.state_dict()
     assert isinstance(state, OrderedDict)
@@ -55,7 +53,7 @@ def test_keys_and_values():
     assert list(mine) == ["weight", "bias"]
 
 
-def test_there_and_back():
+def test_load_state_dict_copies_values_into_the_parameters():
     torch.manual_seed(0)
     one, other = net(), net()
     assert not torch.equal(one.fc.weight, other.fc.weight)
@@ -68,7 +66,7 @@ def test_there_and_back():
     assert weight._version > version
 
 
-def test_values_are_converted():
+def test_loaded_values_are_converted_to_the_dtype():
     model = nn.Linear(1, 1)
     model.register_buffer("count", torch.tensor(0))
     bias = torch.tensor([0.5], dtype=torch.float64)
@@ -77,7 +75,7 @@ def test_values_are_converted():
     assert (model.weight.dtype, model.bias.dtype, model.count.dtype) == (torch.float32, torch.float32, torch.int64)
 
 
-def test_a_graph_recorded_before_loading_is_noticed():
+def test_backward_after_loading_raises():
     model = nn.Linear(2, 1)
     y = model(torch.ones(1, 2, requires_grad=True)).sum()
     model.load_state_dict(model.state_dict())
@@ -85,7 +83,7 @@ def test_a_graph_recorded_before_loading_is_noticed():
         y.backward()
 
 
-def test_assign():
+def test_assign_replaces_parameters_and_keeps_requires_grad():
     model, state = net(), net().double().state_dict()
     kept = nn.Parameter(torch.zeros(2))
     state["fc.bias"] = kept
@@ -102,14 +100,11 @@ def test_assign():
     assert model.fc._parameters["weight"] is model.fc.weight
 
 
-def test_a_state_dict_whose_metadata_are_none():
+def test_a_state_dict_without_metadata_is_loaded():
     layer, state = nn.Linear(2, 1), nn.Linear(2, 1).state_dict()
     state._metadata = None
     layer.load_state_dict(state)
     assert torch.equal(layer.weight, state["weight"])
-
-
-# Failures
 
 
 SIZES = (
@@ -122,7 +117,7 @@ NO_TENSOR = (
 )
 
 
-def broken(change):
+def changed_state(change):
     state = net().state_dict()
     change(state)
     return state
@@ -148,9 +143,9 @@ FAILURES = {
 
 @pytest.mark.parametrize("assign", [False, True])
 @pytest.mark.parametrize("kind", FAILURES)
-def test_a_failed_load_says_why_and_changes_nothing(kind, assign):
+def test_a_failed_load_lists_all_errors_and_changes_nothing(kind, assign):
     change, messages = FAILURES[kind]
-    model, state = net(), broken(change)
+    model, state = net(), changed_state(change)
     before = snapshot(model)
     with pytest.raises(RuntimeError) as error:
         model.load_state_dict(state, assign=assign)
@@ -163,21 +158,21 @@ def test_a_failed_load_says_why_and_changes_nothing(kind, assign):
 
 
 @pytest.mark.parametrize("kind", ["sizes", "no tensor"])
-def test_not_strict_is_about_keys_alone(kind):
-    model, state = net(), broken(FAILURES[kind][0])
+def test_wrong_sizes_and_types_raise_if_not_strict_as_well(kind):
+    model, state = net(), changed_state(FAILURES[kind][0])
     before = snapshot(model)
     with pytest.raises(RuntimeError):
         model.load_state_dict(state, strict=False)
     assert_unchanged(model, before)
 
 
-def test_not_strict():
-    model, state = net(), broken(lambda s: (s.pop("seen"), s.update({"gone": torch.ones(1)})))
+def test_a_load_that_is_not_strict_returns_missing_and_unexpected_keys():
+    model, state = net(), changed_state(lambda s: (s.pop("seen"), s.update({"gone": torch.ones(1)})))
     keys = model.load_state_dict(state, strict=False)
     assert keys == (["seen"], ["gone"])
     assert (keys.missing_keys, keys.unexpected_keys) == (["seen"], ["gone"])
     assert repr(keys) == "_IncompatibleKeys(missing_keys=['seen'], unexpected_keys=['gone'])"
-    assert type(keys) is torch.nn.modules.module._IncompatibleKeys  # where libraries import it from
+    assert type(keys) is torch.nn.modules.module._IncompatibleKeys  # libraries import it from there
     assert torch.equal(model.fc.weight, state["fc.weight"])
 
 
@@ -198,15 +193,12 @@ def test_a_value_that_cannot_be_converted_changes_nothing(monkeypatch):
     assert_unchanged(model, before)
 
 
-def test_only_mappings_are_loaded():
+def test_a_state_that_is_no_mapping_raises():
     with pytest.raises(TypeError, match="Expected state_dict to be dict-like, got <class 'list'>"):
         net().load_state_dict([])
 
 
-# Hooks and subclasses
-
-
-def test_saving_hooks():
+def test_state_dict_hooks_are_called_and_must_not_replace_the_state():
     model, seen = nn.Linear(1, 1), []
     model.register_state_dict_pre_hook(lambda m, prefix, keep_vars: seen.append(("pre", prefix, keep_vars)))
     model.register_state_dict_post_hook(lambda m, state, prefix, metadata: state.pop(f"{prefix}bias") and None)
@@ -218,7 +210,7 @@ def test_saving_hooks():
         outer.state_dict()
 
 
-def test_loading_hooks():
+def test_load_state_dict_hooks_may_rename_keys_and_remove_missing_ones():
     model, seen = nn.Sequential(nn.Linear(1, 1)), []
 
     def rename(module, state, prefix, metadata, strict, missing, unexpected, errors):
@@ -234,7 +226,7 @@ def test_loading_hooks():
         model[0].bias.fill_(7)
     keys = model.load_state_dict({"0.w": torch.tensor([[3.0]])})
     assert keys == ([], [])
-    assert seen == [(7, 3)]  # the hook finds the module loaded
+    assert seen == [(7, 3)]  # the hook sees the loaded module
 
 
 def test_a_load_that_fails_after_its_hooks_is_undone():
@@ -276,7 +268,7 @@ def test_a_failed_load_is_undone_where_a_part_loads_in_its_own_way(assign, refus
     assert (model[3].largest, hasattr(model[3], "part")) == (0.0, False)
 
 
-def test_extra_state():
+def test_extra_state_is_saved_and_loaded():
     class Counted(nn.Linear):
         steps = 0
 
@@ -300,14 +292,14 @@ def test_extra_state():
         nn.Sequential(nn.Linear(1, 1)).load_state_dict(model.state_dict())
 
 
-def test_loading_leaves_nothing_for_the_collector():
+def test_loading_leaves_nothing_for_the_garbage_collector():
     model = nn.Sequential(nn.Linear(1, 1), nn.ReLU())
     gc.collect()
     model.load_state_dict(model.state_dict())
     assert gc.collect() == 0
 
 
-def test_a_subclass_with_an_older_layout():
+def test_a_subclass_may_load_an_older_layout():
     class Renamed(nn.Linear):
         _version = 2
 
@@ -324,7 +316,7 @@ def test_a_subclass_with_an_older_layout():
     model.load_state_dict(model.state_dict())
 
 
-def test_batch_norm_takes_state_from_before_it_counted():
+def test_batch_norm_loads_old_states_without_num_batches_tracked():
     model = nn.BatchNorm1d(2)
     model.num_batches_tracked.fill_(3)
     state = model.state_dict()
@@ -335,7 +327,7 @@ def test_batch_norm_takes_state_from_before_it_counted():
     assert model.num_batches_tracked.item() == 3
 
 
-def test_a_scalar_takes_the_one_number_that_it_was_before_there_were_scalars():
+def test_a_parameter_without_dimensions_loads_a_tensor_of_one_element():
     module = nn.Module()
     module.scale = nn.Parameter(torch.tensor(1.0))
     module.load_state_dict({"scale": torch.tensor([3.0])})
@@ -346,7 +338,7 @@ def test_a_scalar_takes_the_one_number_that_it_was_before_there_were_scalars():
 
 
 @pytest.mark.parametrize("strict", [True, False])
-def test_a_programs_own_loop_over_modules_writes_at_once(strict):
+def test_a_direct_call_of_load_from_state_dict_writes_values(strict):
     layer, missing, unexpected, errors = nn.Linear(1, 1), [], [], []
     bias = layer.bias.item()
     given = {"p.weight": torch.tensor([[2.0]]), "p.other": torch.tensor(0.0)}
@@ -360,7 +352,7 @@ def test_a_key_that_ends_with_a_dot_is_unexpected_once():
     assert nn.Sequential(nn.ReLU()).load_state_dict({"0.": 1}, strict=False).unexpected_keys == ["0."]
 
 
-def test_a_prefix_is_taken_off_what_begins_with_it():
+def test_consume_prefix_removes_the_prefix_from_keys_and_metadata():
     state = OrderedDict({"module.weight": 1, "module": 2, "modules.weight": 3})
     state._metadata = OrderedDict({"": 4, "module": 5, "module.fc": 6})
     nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")
@@ -368,7 +360,7 @@ def test_a_prefix_is_taken_off_what_begins_with_it():
     assert state._metadata == {"": 5, "fc": 6}
 
 
-def test_integers_cannot_take_the_place_of_what_is_learned():
+def test_assigning_integers_to_trainable_parameters_raises():
     model, state = net(), net().state_dict()
     before = snapshot(model)
     state["norm.weight"] = torch.ones(2, dtype=torch.int64)
@@ -380,14 +372,14 @@ def test_integers_cannot_take_the_place_of_what_is_learned():
     assert model.norm.weight.dtype == torch.int64
 
 
-def test_a_hook_after_loading_changes_its_keys_in_place():
+def test_a_post_hook_of_load_state_dict_that_returns_keys_raises():
     layer = nn.Linear(2, 1)
     layer.register_load_state_dict_post_hook(lambda module, keys: keys)
     with pytest.raises(AssertionError, match="in place"):
         layer.load_state_dict(layer.state_dict())
 
 
-def test_a_module_that_loads_in_its_own_way_sees_the_values_it_has_loaded():
+def test_an_overridden_load_from_state_dict_sees_the_loaded_values():
     class Counted(nn.Linear):
         def _load_from_state_dict(self, *args):
             super()._load_from_state_dict(*args)

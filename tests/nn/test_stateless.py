@@ -1,4 +1,4 @@
-"""functional_call: other parameters while it lasts, and afterwards the module as it was."""
+"""functional_call: it replaces parameters and buffers for one call and restores the module."""
 
 from types import MappingProxyType
 
@@ -9,7 +9,7 @@ from microgad import errors
 from microgad.func import functional_call
 
 
-def test_parameters_are_put_back_even_after_an_error():
+def test_parameters_are_restored_also_after_an_error():
     layer = torch.nn.Linear(2, 1)
     weight = layer.weight
     with pytest.raises(RuntimeError, match="Linear"):
@@ -17,16 +17,16 @@ def test_parameters_are_put_back_even_after_an_error():
     assert layer.weight is weight
 
 
-def test_shared_parameters_stay_shared_unless_told_otherwise():
+def test_shared_parameters_are_replaced_together_unless_tie_weights_is_false():
     net = torch.nn.Sequential(torch.nn.Linear(2, 2, bias=False), torch.nn.Linear(2, 2, bias=False))
     net[1].weight = net[0].weight
     given = {"0.weight": torch.eye(2) * 2}
     assert functional_call(net, given, torch.ones(2)).tolist() == [4, 4]
-    alone = functional_call(net, given, torch.ones(2), tie_weights=False)
-    assert torch.equal(alone, net[1](torch.full((2,), 2.0)))
+    untied = functional_call(net, given, torch.ones(2), tie_weights=False)
+    assert torch.equal(untied, net[1](torch.full((2,), 2.0)))
 
 
-def test_buffers_are_written_into_the_dict():
+def test_updates_of_buffers_are_written_to_the_dict():
     net = torch.nn.BatchNorm1d(2)
     given = {"running_mean": torch.zeros(2)}
     functional_call(net, given, torch.ones(4, 2))
@@ -34,7 +34,7 @@ def test_buffers_are_written_into_the_dict():
     assert net.running_mean.tolist() == [0, 0]
 
 
-def test_names_that_are_not_there():
+def test_unknown_missing_and_duplicate_names_raise():
     layer = torch.nn.Linear(2, 1)
     given = {**dict(layer.named_parameters()), "weigth": torch.ones(1, 2)}
     with pytest.raises(errors.GraphError, match=r"unexpected key\(s\): weigth"):
@@ -49,7 +49,7 @@ def test_names_that_are_not_there():
         functional_call(layer, ({"weight": layer.weight}, {"weight": layer.weight}), torch.ones(2))
 
 
-def test_names_of_plain_tensors_and_new_ones_are_attributes_while_it_lasts():
+def test_attributes_that_are_plain_tensors_or_new_are_set_for_the_call():
     class Scaled(torch.nn.Module):
         def __init__(self):
             super().__init__()
@@ -65,7 +65,7 @@ def test_names_of_plain_tensors_and_new_ones_are_attributes_while_it_lasts():
     assert not hasattr(net[0], "shift")
 
 
-class Counts(torch.nn.Module):
+class Counter(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.register_buffer("n", torch.tensor(0))
@@ -75,40 +75,40 @@ class Counts(torch.nn.Module):
         return self.n * x
 
 
-def test_a_buffer_that_is_replaced_is_replaced_in_the_dict():
-    net, given = Counts(), {"n": torch.tensor(5)}
+def test_a_replaced_buffer_is_replaced_in_the_dict():
+    net, given = Counter(), {"n": torch.tensor(5)}
     assert functional_call(net, given, 2).item() == 12
     assert given["n"].item() == 6
     assert net.n.item() == 0
 
 
-def test_a_dict_that_cannot_be_written_to_leaves_the_module_as_it_was():
-    net = Counts()
+def test_a_read_only_dict_raises_and_restores_the_module():
+    net = Counter()
     with pytest.raises(TypeError, match="item assignment"):
         functional_call(net, MappingProxyType({"n": torch.tensor(5)}), 2)
     assert net.n.item() == 0
 
 
-def test_what_is_computed_where_it_is_read_is_refused():
+def test_replacing_a_property_raises():
     layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 1))
     with pytest.raises(errors.ArgumentError, match="weight is a property"):
         functional_call(layer, {"weight": torch.ones(1, 2)}, torch.ones(2))
 
 
-def test_a_bias_that_is_not_there_need_not_be_given():
+def test_a_bias_that_is_none_need_not_be_given():
     layer = torch.nn.Linear(2, 1, bias=False)
     weight = torch.tensor([[1.0, 2.0]])
     assert functional_call(layer, {"weight": weight}, torch.ones(2), strict=True).tolist() == [3]
 
 
-def test_a_tensor_does_not_take_a_modules_place():
+def test_replacing_a_submodule_by_a_tensor_raises():
     net = torch.nn.Sequential(torch.nn.Linear(2, 1))
     with pytest.raises(TypeError, match="0 is Linear"):
         functional_call(net, {"0": torch.ones(2)}, torch.ones(2))
     assert "0" not in vars(net)
 
 
-def test_an_attribute_that_is_none_is_a_place():
+def test_attributes_that_are_none_can_be_replaced():
     class Scaled(torch.nn.Module):
         scale = None
 

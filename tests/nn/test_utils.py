@@ -1,4 +1,4 @@
-"""Clipping of gradients, and parameters as one vector."""
+"""nn.utils: clipping of gradients, parameters as one vector, parametrizations and pruning."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ def with_gradients(*gradients):
     return parameters
 
 
-def test_clip_by_norm():
+def test_clip_grad_norm_scales_gradients_only_if_their_norm_is_too_large():
     parameters = [*with_gradients([3.0], [0.0, 4.0]), nn.Parameter(torch.zeros(1))]
     kept = parameters[0].grad
     assert utils.clip_grad_norm_(parameters, 1.0).item() == 5
@@ -29,14 +29,14 @@ def test_clip_by_norm():
 
 
 @pytest.mark.parametrize(("order", "norm"), [(1.0, 7.0), (math.inf, 4.0), ("inf", 4.0), (3, 91 ** (1 / 3))])
-def test_other_norms(order, norm):
+def test_clip_grad_norm_of_any_order(order, norm):
     parameters = with_gradients([3.0], [0.0, -4.0])
     assert utils.clip_grad_norm_(parameters, 1.0, norm_type=order).item() == pytest.approx(norm)
     assert parameters[1].grad[1].item() == pytest.approx(-4 / norm)
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-def test_a_norm_that_is_not_finite():
+def test_a_norm_that_is_not_finite_raises_if_asked_to():
     (p,) = with_gradients([1.0, math.inf])
     with pytest.raises(RuntimeError, match=r"total norm of order 2.0 .* is non-finite"):
         utils.clip_grad_norm_(p, 1.0, error_if_nonfinite=True)
@@ -45,13 +45,13 @@ def test_a_norm_that_is_not_finite():
     assert p.grad[0].item() == 0
 
 
-def test_nothing_to_clip():
+def test_clip_grad_norm_of_no_parameters_is_0():
     assert utils.clip_grad_norm_([], 1.0).item() == 0
     with pytest.warns(UserWarning, match="empty generator"):
         utils.clip_grad_norm_(nn.ReLU().parameters(), 1.0)
 
 
-def test_clip_by_value():
+def test_clip_grad_value_clamps_gradients():
     parameters = with_gradients([3.0], [-0.5, -4.0])
     utils.clip_grad_value_(parameters, 1)
     assert [p.grad.tolist() for p in parameters] == [[1], [-0.5, -1]]
@@ -59,7 +59,7 @@ def test_clip_by_value():
     assert parameters[1].grad.tolist() == [-0.25, -0.25]
 
 
-def test_vector_and_back():
+def test_parameters_become_one_vector_and_are_set_from_one():
     net = nn.Linear(3, 2)
     vector = utils.parameters_to_vector(net.parameters())
     assert vector.tolist() == net.weight.flatten().tolist() + net.bias.tolist()
@@ -73,7 +73,7 @@ def test_vector_and_back():
     assert net.weight.requires_grad
 
 
-def test_a_vector_that_does_not_fit():
+def test_a_vector_of_a_wrong_size_or_type_raises_and_changes_nothing():
     net = nn.Linear(3, 2)
     before = net.weight.tolist()
     with pytest.raises(RuntimeError, match="vec has 7 elements, but the parameters have 8"):
@@ -83,7 +83,7 @@ def test_a_vector_that_does_not_fit():
     assert net.weight.tolist() == before
 
 
-def test_norms_of_float16_are_added_up_in_float32():
+def test_norms_of_float16_accumulate_in_float32():
     p = nn.Parameter(torch.zeros(4, dtype=torch.half))
     p.grad = torch.full((4,), 300.0, dtype=torch.half)
     total = utils.clip_grad_norm_(p, 1.0)
@@ -91,7 +91,7 @@ def test_norms_of_float16_are_added_up_in_float32():
     assert p.grad.tolist() == [0.5] * 4
 
 
-class Times(nn.Module):
+class Scale(nn.Module):
     def __init__(self, factor):
         super().__init__()
         self.factor = factor
@@ -100,17 +100,17 @@ class Times(nn.Module):
         return x * self.factor
 
 
-def test_what_is_cached_of_a_module_is_no_other_modules():
+def test_the_cache_of_parametrizations_does_not_confuse_modules():
     def weight(factor):
         layer = nn.Linear(1, 1, bias=False)
         layer.weight.data.fill_(1.0)
-        return utils.parametrize.register_parametrization(layer, "weight", Times(factor)).weight.item()
+        return utils.parametrize.register_parametrization(layer, "weight", Scale(factor)).weight.item()
 
     with utils.parametrize.cached():
         assert [weight(float(i)) for i in range(20)] == [float(i) for i in range(20)]
 
 
-def test_a_pruning_that_is_refused_leaves_the_earlier_ones():
+def test_failed_pruning_keeps_earlier_prunings():
     layer = nn.Linear(2, 2)
     for _ in range(2):
         utils.prune.l1_unstructured(layer, "weight", amount=1)
@@ -122,8 +122,8 @@ def test_a_pruning_that_is_refused_leaves_the_earlier_ones():
     assert int((layer.weight == 0).sum()) == 2
 
 
-def test_what_a_thread_caches_is_no_other_threads():
-    layer = utils.parametrize.register_parametrization(nn.Linear(1, 1, bias=False), "weight", Times(2.0))
+def test_the_cache_of_parametrizations_belongs_to_its_thread():
+    layer = utils.parametrize.register_parametrization(nn.Linear(1, 1, bias=False), "weight", Scale(2.0))
     original = layer.parametrizations.weight.original
     original.data.fill_(1.0)
     with utils.parametrize.cached(), ThreadPoolExecutor(1) as other:
@@ -133,7 +133,7 @@ def test_what_a_thread_caches_is_no_other_threads():
         assert other.submit(lambda: layer.weight.item()).result() == 6
 
 
-def test_a_parametrization_that_is_refused_leaves_the_weight():
+def test_a_failed_parametrization_keeps_the_weight():
     class Longer(nn.Module):
         def forward(self, x):
             return torch.cat([x, x])
@@ -149,7 +149,7 @@ def test_a_parametrization_that_is_refused_leaves_the_weight():
 
 
 @pytest.mark.parametrize("wrong", [lambda x: x.double(), lambda x: 5])
-def test_an_assignment_that_is_refused_leaves_all_that_is_learned(wrong):
+def test_a_failed_assignment_keeps_all_original_parameters(wrong):
     class Sum(nn.Module):
         second = staticmethod(torch.clone)
 
