@@ -1,4 +1,4 @@
-"""Each rule gives what its function gives of one slice after another, and is one that NumPy keeps."""
+"""Batching rules: each computes for the whole batch what its NumPy function computes sample by sample."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgad.batching import fallback as fallback  # which brings the rules
+from microgad.batching import fallback as fallback  # registers the rules
 from microgad.batching import functions
 from microgad.batching.array import BatchedArray, Level
 from microgad.batching.functions import RULES, take_slice
 from microgad.duck_arrays import Fallback, levels
 from microgad.state.contexts import binding
 
-SLICES = 3
+N = 3  # samples in a batch
 
 
-class Make:
-    """Arrays of slices, and arrays that slices have in common."""
+class Inputs:
+    """Makes arguments: arrays that are batched, and arrays that all samples share."""
 
     def __init__(self) -> None:
-        self.level, self.rng = Level(SLICES, 0), np.random.default_rng(0)
+        self.level, self.rng = Level(N, 0), np.random.default_rng(0)
 
     def own(self, *shape: int, axis: int = 0) -> BatchedArray:
-        """Each slice has its own; in memory the slices may lie elsewhere than in front."""
-        whole = self.rng.normal(size=(*shape[:axis], SLICES, *shape[axis:]))
+        """A batch: each sample has its own array of this shape. `axis` is the position of the batch axis in memory."""
+        whole = self.rng.normal(size=(*shape[:axis], N, *shape[axis:]))
         return BatchedArray(np.moveaxis(whole, axis, 0), self.level)
 
     def common(self, *shape: int) -> Any:
         return self.rng.normal(size=shape)
 
     def indices(self, n: int, *shape: int) -> BatchedArray:
-        return BatchedArray(self.rng.integers(0, n, (SLICES, *shape)), self.level)
+        return BatchedArray(self.rng.integers(0, n, (N, *shape)), self.level)
 
     def square(self, n: int) -> BatchedArray:
-        """Symmetric and positive definite."""
-        x = self.rng.normal(size=(SLICES, n, n))
+        """A batch of symmetric positive definite matrices."""
+        x = self.rng.normal(size=(N, n, n))
         return BatchedArray(x @ x.swapaxes(-1, -2) + n * np.eye(n), self.level)
 
 
-CALLS: list[tuple[Any, Callable[[Make], Any]]] = []  # a function, and its arguments: (args, kwargs)
+CALLS: list[tuple[Any, Callable[[Inputs], Any]]] = []  # functions, and what makes their (args, kwargs)
 
 
-def calls(function: Any, *arguments: Callable[[Make], Any]) -> None:
+def calls(function: Any, *arguments: Callable[[Inputs], Any]) -> None:
     CALLS.extend((function, each) for each in arguments)
 
 
@@ -129,7 +129,7 @@ for _f in (np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft, np.f
     calls(_f, lambda m: ((m.own(4, 5),), {}), lambda m: ((m.own(4, 5), 6, 0), {"norm": "ortho"}))
 for _f in (np.fft.fftn, np.fft.ifftn, np.fft.rfftn, np.fft.irfftn):
     calls(_f, lambda m: ((m.own(4, 5),), {}), lambda m: ((m.own(4, 5, 2), (3, 4), (0, -1)), {}))
-# What writes gives nothing, and is looked at in its first argument.
+# Functions that write return None; their first argument is compared.
 calls(np.copyto, lambda m: ((m.own(4, 5), m.own(5)), {}), lambda m: ((m.own(4, 5), m.common(4, 1)), {}))
 calls(np.put_along_axis, lambda m: ((m.own(4, 5), m.indices(5, 4, 1), m.own(4, 1), 1), {}))
 
@@ -138,18 +138,20 @@ def name(function: Any) -> Any:
     return function.__name__ if isinstance(getattr(function, "__self__", None), np.ufunc) else function
 
 
-def test_each_rule_is_called() -> None:
-    without_values = {np.empty_like, np.may_share_memory, np.shares_memory}  # looked at below
+def test_every_rule_is_tested() -> None:
+    without_values = {np.empty_like, np.may_share_memory, np.shares_memory}  # tested below
     assert set(RULES) - without_values == {name(function) for function, _ in CALLS}
 
 
 @pytest.mark.parametrize(("function", "arguments"), CALLS, ids=lambda x: getattr(x, "__name__", "") if x else "")
-def test_a_rule_gives_what_slices_give(function: Any, arguments: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    (args, kwargs), (again, _) = arguments(Make()), arguments(Make())
-    level = next(x for x in flat(args) if isinstance(x, BatchedArray)).level
-    slices = [function(*take_slice(again, of(again), i), **take_slice(kwargs, level, i)) for i in range(SLICES)]
-    if all(x is None for x in slices):
-        slices = [take_slice(again[0], of(again), i) for i in range(SLICES)]
+def test_rules_equal_a_loop_over_samples(function: Any, arguments: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (args, kwargs), (same_args, _) = arguments(Inputs()), arguments(Inputs())
+    level = next(x for x in flatten(args) if isinstance(x, BatchedArray)).level
+    expected = [
+        function(*take_slice(same_args, level_of(same_args), i), **take_slice(kwargs, level, i)) for i in range(N)
+    ]
+    if all(x is None for x in expected):
+        expected = [take_slice(same_args[0], level_of(same_args), i) for i in range(N)]
 
     def no_loop(*_: Any) -> Any:
         raise AssertionError("no rule was used")
@@ -157,31 +159,31 @@ def test_a_rule_gives_what_slices_give(function: Any, arguments: Any, monkeypatc
     monkeypatch.setattr(functions, "call_per_slice", no_loop)
     with binding(levels, (level,)):
         found = function(*args, **kwargs)
-    same(args[0] if found is None else found, slices)
+    assert_equals_samples(args[0] if found is None else found, expected)
 
 
-def of(args: Any) -> Level:
-    return next(x.level for x in flat(args) if isinstance(x, BatchedArray))
+def level_of(args: Any) -> Level:
+    return next(x.level for x in flatten(args) if isinstance(x, BatchedArray))
 
 
-def flat(x: Any) -> list[Any]:
-    return [leaf for part in x for leaf in flat(part)] if isinstance(x, (tuple, list)) else [x]
+def flatten(x: Any) -> list[Any]:
+    return [leaf for part in x for leaf in flatten(part)] if isinstance(x, (tuple, list)) else [x]
 
 
-def same(found: Any, slices: list[Any]) -> None:
-    if isinstance(found, (tuple, list)) and not isinstance(slices[0], tuple | list):
-        raise AssertionError(f"several results where a slice has one: {slices[0]}")
-    if isinstance(slices[0], (tuple, list)):
-        assert type(found) is type(slices[0])
+def assert_equals_samples(found: Any, samples: list[Any]) -> None:
+    if isinstance(found, (tuple, list)) and not isinstance(samples[0], tuple | list):
+        raise AssertionError(f"several results where a sample has one: {samples[0]}")
+    if isinstance(samples[0], (tuple, list)):
+        assert type(found) is type(samples[0])
         for k, one in enumerate(found):
-            same(one, [each[k] for each in slices])
-    elif isinstance(slices[0], (np.ndarray, np.generic)):
-        if not isinstance(found, BatchedArray):  # what they have in common stays that
-            found = BatchedArray(np.stack([found] * SLICES), Level(SLICES, 0))
-        assert (found.shape, found.dtype) == (slices[0].shape, slices[0].dtype)
-        np.testing.assert_allclose(found.whole, np.stack(slices), rtol=1e-12, atol=1e-13)
+            assert_equals_samples(one, [each[k] for each in samples])
+    elif isinstance(samples[0], (np.ndarray, np.generic)):
+        if not isinstance(found, BatchedArray):  # a result that all samples share
+            found = BatchedArray(np.stack([found] * N), Level(N, 0))
+        assert (found.shape, found.dtype) == (samples[0].shape, samples[0].dtype)
+        np.testing.assert_allclose(found.whole, np.stack(samples), rtol=1e-12, atol=1e-13)
     else:
-        assert all(found == each for each in slices)
+        assert all(found == each for each in samples)
 
 
 @pytest.mark.parametrize("function", [np.empty_like, np.zeros_like, np.ones_like])
@@ -199,42 +201,42 @@ def test_slices_of_a_new_array_lie_in_memory_as_numpy_lays_them_out(function: An
     [0, 2], (slice(None), [0, 2]), ([0, 1], [2, 0]), (0, slice(None), [1]), ([0, 1], slice(None), 0), np.array([0, 2]),
     np.array([True, False, True, False]), (slice(None), np.array([[0], [1]])),
 ], ids=str)  # fmt: skip
-def test_an_index_reads_and_writes_what_slices_have(index: Any) -> None:
-    x = Make().own(4, 3, 2)
+def test_indexing_a_batch_equals_indexing_samples(index: Any) -> None:
+    x = Inputs().own(4, 3, 2)
     before = x.whole.copy()
     with binding(levels, (x.level,)):
         found = x[index]
-        value = Make().own(*found.shape[-1:])
+        value = Inputs().own(*found.shape[-1:])
         np.testing.assert_array_equal(found.whole, np.stack([part[index] for part in before]))
         x[index] = BatchedArray(value.whole, x.level)
-        more = BatchedArray(Make().own(*found.shape).whole, x.level)
+        more = BatchedArray(Inputs().own(*found.shape).whole, x.level)
         np.add.at(x, index, more)
-    for part_of_it, written, own, own_more in zip(before, x.whole, value.whole, more.whole, strict=True):
-        part_of_it[index] = own
-        np.add.at(part_of_it, index, own_more)
-        np.testing.assert_array_equal(written, part_of_it)
+    for sample, found_sample, own, own_more in zip(before, x.whole, value.whole, more.whole, strict=True):
+        sample[index] = own
+        np.add.at(sample, index, own_more)
+        np.testing.assert_array_equal(found_sample, sample)
 
 
-OWN = {
+BATCHED_INDICES = {
     "one": lambda m: m.indices(4, 2),
     "two": lambda m: (m.indices(4, 2), m.indices(3, 2)),
-    "one beside a common one": lambda m: (np.array([[0], [2]]), m.indices(3, 2)),
-    "one beside a number": lambda m: (m.indices(4, 2), 1),
-    "one beside a slice": lambda m: (slice(1, 3), m.indices(3, 2)),
+    "one and a shared one": lambda m: (np.array([[0], [2]]), m.indices(3, 2)),
+    "one and a number": lambda m: (m.indices(4, 2), 1),
+    "one and a slice": lambda m: (slice(1, 3), m.indices(3, 2)),
     "a mask": lambda m: m.own(4, 3) < 10,
 }
 
 
-@pytest.mark.parametrize("name", OWN)
-def test_each_slice_has_an_index_of_its_own(name: str) -> None:
-    m = Make()
-    x, index = m.own(4, 3), OWN[name](m)
+@pytest.mark.parametrize("name", BATCHED_INDICES)
+def test_indices_may_be_batched(name: str) -> None:
+    m = Inputs()
+    x, index = m.own(4, 3), BATCHED_INDICES[name](m)
     with binding(levels, (m.level,)):
-        parts = [take_slice(index, m.level, i) for i in range(SLICES)]
+        parts = [take_slice(index, m.level, i) for i in range(N)]
         found = x[index]
-        np.testing.assert_array_equal(found.whole, np.stack([x.whole[i][parts[i]] for i in range(SLICES)]))
+        np.testing.assert_array_equal(found.whole, np.stack([x.whole[i][parts[i]] for i in range(N)]))
         expected, values = x.whole.copy(), m.own(*found.shape)
-        for i in range(SLICES):
+        for i in range(N):
             expected[i][parts[i]] = values.whole[i]
             np.add.at(expected[i], parts[i], values.whole[i])
         x[index] = values
@@ -242,20 +244,20 @@ def test_each_slice_has_an_index_of_its_own(name: str) -> None:
     np.testing.assert_array_equal(x.whole, expected)
 
 
-def test_numbers_are_given_where_slices_agree() -> None:
-    m = Make()
-    agreed, apart = BatchedArray(np.full(SLICES, 2.0), m.level), BatchedArray(np.arange(3.0), m.level)
+def test_a_batched_number_converts_to_a_python_number_if_samples_agree() -> None:
+    m = Inputs()
+    equal, different = BatchedArray(np.full(N, 2.0), m.level), BatchedArray(np.arange(3.0), m.level)
     with binding(levels, (m.level,)):
-        assert (float(agreed), int(agreed), bool(agreed), agreed.item()) == (2.0, 2, True, 2.0)
-        assert [5, 6, 7][BatchedArray(np.full(SLICES, 1), m.level)] == 6
-        assert np.isnan(BatchedArray(np.full(SLICES, np.nan), m.level).item())
-        for ask in (float, int, bool, np.asarray, repr):
+        assert (float(equal), int(equal), bool(equal), equal.item()) == (2.0, 2, True, 2.0)
+        assert [5, 6, 7][BatchedArray(np.full(N, 1), m.level)] == 6
+        assert np.isnan(BatchedArray(np.full(N, np.nan), m.level).item())
+        for convert in (float, int, bool, np.asarray, repr):
             with pytest.raises(Fallback):
-                ask(apart)
+                convert(different)
 
 
-def test_what_slices_have_in_common_is_not_written() -> None:
-    m = Make()
+def test_batched_writes_to_shared_arrays_fall_back() -> None:
+    m = Inputs()
     with binding(levels, (m.level,)):
         for write in (
             lambda: np.add(m.common(4), m.own(4), out=np.zeros(4)),
@@ -267,8 +269,8 @@ def test_what_slices_have_in_common_is_not_written() -> None:
                 write()
 
 
-def test_views_show_the_memory_of_what_they_are_views_of() -> None:
-    m = Make()
+def test_views_have_a_base_and_share_its_memory() -> None:
+    m = Inputs()
     x = m.own(4, 6)
     for view in (x[1:], x.T, x.reshape(2, 12), x[:, 0], np.moveaxis(x, 0, 1), x.real, np.split(x, 2)[0], x[0][None]):
         assert view.base is x
@@ -282,8 +284,8 @@ def test_views_show_the_memory_of_what_they_are_views_of() -> None:
     assert (x.strides, x.nbytes, len(x), x.size) == ((48, 8), 192, 4, 24)
 
 
-def test_a_ufunc_of_several_results_and_one_that_is_given_where() -> None:
-    m = Make()
+def test_ufuncs_may_have_several_results_and_where() -> None:
+    m = Inputs()
     x, out = m.own(4, 5), m.own(4, 5)
     with binding(levels, (m.level,)):
         whole, rest = np.divmod(x, 0.5)

@@ -1,4 +1,4 @@
-"""What NumPy's functions are called with, and how what they make of Tensors is held against NumPy's own."""
+"""Arguments for NumPy functions, and comparisons of what these give for Tensors with what they give for arrays."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ VECTOR = np.array([0.3, -1.2, 2.1])
 MASK = OTHER > 1
 
 
-def tensors(x: Any, wanted: bool = True) -> Any:
-    """Arguments with Tensors, that require grad if `wanted`, in place of floating-point arrays."""
+def tensors(x: Any, requires_grad: bool = True) -> Any:
+    """Arguments with Tensors in place of floating-point arrays."""
     if isinstance(x, np.ndarray) and x.dtype == np.float64:
-        return torch.tensor(x, requires_grad=wanted)
+        return torch.tensor(x, requires_grad=requires_grad)
     if isinstance(x, np.ndarray) and x.dtype == bool and torch.get_default_device().type != "cpu":
-        return torch.tensor(x)  # where a mask of NumPy's isn't
-    return type(x)(tensors(part, wanted) for part in x) if isinstance(x, (tuple, list)) else x
+        return torch.tensor(x)  # a NumPy mask isn't on the device
+    return type(x)(tensors(part, requires_grad) for part in x) if isinstance(x, (tuple, list)) else x
 
 
 def leaves(x: Any) -> list[Any]:
@@ -32,7 +32,10 @@ def leaves(x: Any) -> list[Any]:
 
 
 def compare(found: Any, expected: Any, *, up_to_a_phase: bool = False) -> None:
-    """Values and dtypes. Up to a phase, or a sign, dtypes are PyTorch's: eig's is complex, NumPy's if it has to be."""
+    """Assert that values and dtypes are equal, or, up to a phase or sign, only the magnitudes.
+
+    NumPy's eig is real if it can be, PyTorch's always complex.
+    """
     ours, theirs = leaves(found), leaves(expected)
     assert len(ours) == len(theirs)
     for a, b in zip(ours, theirs, strict=True):
@@ -45,18 +48,18 @@ def compare(found: Any, expected: Any, *, up_to_a_phase: bool = False) -> None:
 
 
 def differentiate(function: Any, inputs: Any) -> None:
-    """Once and twice, against numerical derivatives, which are taken on the CPU."""
+    """Check first and second derivatives numerically; on a GPU only compute them."""
     if not inputs[0].is_cuda:
         check_grads(function, inputs, order=2, full=False)
         return
-    wanted = [x for x in inputs if x.requires_grad]
-    once = pulled(leaves(function(*inputs)), wanted)
-    assert any(g is not None for g in once)
-    for g in (*once, *pulled([g for g in once if g is not None], wanted)):
+    inputs_with_grad = [x for x in inputs if x.requires_grad]
+    first = vjp_of_ones(leaves(function(*inputs)), inputs_with_grad)
+    assert any(g is not None for g in first)
+    for g in (*first, *vjp_of_ones([g for g in first if g is not None], inputs_with_grad)):
         assert g is None or g.is_cuda
 
 
-def pulled(outputs: Any, inputs: Any) -> Any:
+def vjp_of_ones(outputs: Any, inputs: Any) -> Any:
     outputs = [y for y in outputs if isinstance(y, torch.Tensor) and y.requires_grad]
     ones = [torch.ones_like(y) for y in outputs]
     return torch.autograd.grad(outputs, inputs, ones, create_graph=True, allow_unused=True) if outputs else ()

@@ -1,7 +1,6 @@
-"""Every public function of NumPy's, given Tensors: recorded and differentiable, or a TypeError that names it.
+"""All public NumPy functions that dispatch, called with Tensors: they are recorded, or raise an error that names them.
 
-Never detached in silence, never a wrong gradient: of what is recorded, values are NumPy's own and derivatives agree
-with numerical ones.
+No function detaches silently. The values of recorded functions are NumPy's, and derivatives equal numerical ones.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from microgad import dispatch
 
 from .arrays import MASK, OTHER, SQUARE, VECTOR, compare, differentiate, leaves, tensors
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of functions that NumPy gives up
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of deprecated NumPy functions
 
-# How functions are called: what is an array here is a Tensor that requires grad there.
+# Arguments to try. In the tests each array becomes a Tensor that requires grad.
 PATTERNS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
     ((SQUARE,), {}),
     ((SQUARE, OTHER), {}),
@@ -32,7 +31,7 @@ PATTERNS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
     (([SQUARE, OTHER],), {}),
     ((SQUARE, 1, 0), {"axis": 0}),
 ]
-# What takes other arguments.
+# Arguments of functions that take none of these.
 CALLS: dict[Any, tuple[tuple[Any, ...], dict[str, Any]]] = {
     np.clip: ((SQUARE, 0.1, 2.2), {}),
     np.pad: ((VECTOR, (1, 2)), {}),
@@ -107,11 +106,11 @@ CALLS: dict[Any, tuple[tuple[Any, ...], dict[str, Any]]] = {
     np.linalg.eig: ((SQUARE,), {}),
     np.empty_like: ((SQUARE,), {}),
 }
-# They look at one triangle, and give a derivative to both: held against what they make of a symmetric matrix.
+# They read one triangle, but give both a gradient: differentiated at symmetric matrices.
 SYMMETRIC = {np.linalg.cholesky, np.linalg.eigvalsh}
-# Whose derivative is not held against differences here: no function of the values alone, or only up to a phase.
+# Their derivatives aren't checked here: they are functions of more than the values, or unique only up to a phase.
 DATES = {np.busday_count, np.busday_offset, np.datetime_as_string, np.is_busday}
-UNDERIVED = {
+NOT_DIFFERENTIATED = {
     np.linalg.eigvals,
     np.linalg.eigh,
     np.linalg.eig,
@@ -123,7 +122,7 @@ UNDERIVED = {
 
 
 def public() -> Iterator[Any]:
-    """The functions that dispatch, each once, but for those of dates."""
+    """All functions that dispatch, without those of dates."""
     seen = set(DATES)
     for module in (np, np.linalg, np.fft):
         for name in sorted(dir(module)):
@@ -134,41 +133,41 @@ def public() -> Iterator[Any]:
 
 
 def calls(function: Any) -> Iterator[tuple[tuple[Any, ...], dict[str, Any], Any]]:
-    """Arguments that NumPy takes, with what it makes of them."""
+    """Arguments that the function takes, and NumPy's result."""
     for args, kwargs in [CALLS[function]] if function in CALLS else PATTERNS:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 copies = [a.copy() if isinstance(a, np.ndarray) else a for a in args]
                 yield args, kwargs, function(*copies, **kwargs)
-            except Exception:  # not a way to call it
+            except Exception:  # the function doesn't take these arguments
                 continue
 
 
 @pytest.mark.parametrize("function", list(public()), ids=lambda f: f"{f.__module__}.{f.__name__}")
-def test_recorded_or_refused(function: Callable[..., Any]) -> None:
-    ways = list(calls(function))
-    assert ways, "say in CALLS how it is called"
-    for args, kwargs, expected in ways:
+def test_functions_are_recorded_or_raise(function: Callable[..., Any]) -> None:
+    cases = list(calls(function))
+    assert cases, "add arguments for it to CALLS"
+    for args, kwargs, expected in cases:
         given = tensors(args)
         try:
             found = function(*given, **kwargs)
-        except (TypeError, RuntimeError):  # of Tensors in a list, which NumPy doesn't look into, by `__array__`
+        except (TypeError, RuntimeError):  # for Tensors in lists, which NumPy converts by `__array__`
             continue
         assert function in dispatch.FUNCTIONS or not any(isinstance(t, torch.Tensor) for t in leaves(given))
         if function is not np.empty_like:
-            compare(found, expected, up_to_a_phase=function in UNDERIVED)
+            compare(found, expected, up_to_a_phase=function in NOT_DIFFERENTIATED)
         inputs = [t for t in leaves(given) if isinstance(t, torch.Tensor) and t.requires_grad]
         results = [y for y in leaves(found) if isinstance(y, torch.Tensor) and y.dtype.is_floating_point]
-        if function not in UNDERIVED and any(y.requires_grad for y in results):
-            differentiate(recall(function, given, kwargs), inputs)
+        if function not in NOT_DIFFERENTIATED and any(y.requires_grad for y in results):
+            differentiate(of_tensors(function, given, kwargs), inputs)
 
 
-def test_what_is_in_the_table_is_recorded_in_some_way() -> None:
+def test_every_function_in_the_table_takes_tensors() -> None:
     for function in dispatch.FUNCTIONS:
         if hasattr(function, "_implementation"):
-            ways = [(tensors(args, wanted), kwargs) for args, kwargs, _ in calls(function) for wanted in (True, False)]
-            assert any(succeeds(function, args, kwargs) for args, kwargs in ways), function.__name__
+            cases = [(tensors(args, grad), kwargs) for args, kwargs, _ in calls(function) for grad in (True, False)]
+            assert any(succeeds(function, args, kwargs) for args, kwargs in cases), function.__name__
 
 
 def succeeds(function: Any, args: Any, kwargs: Any) -> bool:
@@ -180,30 +179,30 @@ def succeeds(function: Any, args: Any, kwargs: Any) -> bool:
 
 
 @pytest.mark.parametrize("function", [f for f in public() if f not in dispatch.FUNCTIONS], ids=lambda f: f.__name__)
-def test_what_is_not_names_itself(function: Any) -> None:
+def test_functions_that_are_not_recorded_are_named_in_the_error(function: Any) -> None:
     with pytest.raises(TypeError, match=function.__name__):
         dispatch.function(function, (torch.ones(2, requires_grad=True),), {})
 
 
-def recall(function: Any, given: Any, kwargs: Any) -> Any:
-    """The function of the Tensors among its arguments, to its floating-point results."""
+def of_tensors(function: Any, given: Any, kwargs: Any) -> Any:
+    """The function from the Tensors among its arguments to its floating-point results."""
 
     def call(*inputs: Any) -> Any:
         if function in SYMMETRIC:
             inputs = tuple((x + x.mT) / 2 for x in inputs)
-        found = leaves(function(*exchanged(given, iter(inputs)), **kwargs))
+        found = leaves(function(*with_inputs(given, iter(inputs)), **kwargs))
         return tuple(y for y in found if isinstance(y, torch.Tensor) and y.dtype.is_floating_point)
 
     return call
 
 
-def exchanged(x: Any, inputs: Iterator[Any]) -> Any:
+def with_inputs(x: Any, inputs: Iterator[Any]) -> Any:
     if isinstance(x, torch.Tensor):
         return next(inputs) if x.requires_grad else x
-    return type(x)(exchanged(part, inputs) for part in x) if isinstance(x, (tuple, list)) else x
+    return type(x)(with_inputs(part, inputs) for part in x) if isinstance(x, (tuple, list)) else x
 
 
-def test_a_function_that_does_not_dispatch_meets_array() -> None:
+def test_asarray_of_a_tensor_that_requires_grad_raises() -> None:
     x = torch.ones(2, requires_grad=True)
     with pytest.raises(RuntimeError, match="requires grad"):
         np.asarray(x)

@@ -1,4 +1,4 @@
-"""NumPy's rules where Tensors go through its functions: dtypes, `out=`, orders, arrays beside them, and edges."""
+"""NumPy functions of Tensors follow NumPy's rules for dtypes, `out=`, casting, orders and mixed arguments."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ import microgad as torch
 
 from .arrays import MASK, SQUARE, VECTOR, compare, tensors
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of functions that NumPy gives up
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of deprecated NumPy functions
 
 
-@pytest.mark.parametrize("given", ["float64", "f4", np.int32, torch.float16])
-def test_dtypes_by_the_names_that_numpy_takes(given):
+@pytest.mark.parametrize("dtype", ["float64", "f4", np.int32, torch.float16])
+def test_dtypes_may_have_any_name_that_numpy_takes(dtype):
     x = torch.ones(2, 3)
-    made = [
-        np.zeros_like(x, given),
-        np.full_like(x, 1, dtype=given),
-        np.astype(x, given),
-        np.stack([x], dtype=given, casting="unsafe"),
+    results = [
+        np.zeros_like(x, dtype),
+        np.full_like(x, 1, dtype=dtype),
+        np.astype(x, dtype),
+        np.stack([x], dtype=dtype, casting="unsafe"),
     ]
-    assert all(y.dtype == np.dtype(given) for y in made)
+    assert all(y.dtype == np.dtype(dtype) for y in results)
 
 
 OUTS: dict[str, Callable[..., Any]] = {
     "add": lambda x, out: np.add(x, 1, out=out),
-    "add by place": lambda x, out: np.add(x, 1, out),
+    "add, positional": lambda x, out: np.add(x, 1, out),
     "clip": lambda x, out: np.clip(x, 0, 1, out=out),
-    "clip by place": lambda x, out: np.clip(x, 0, 1, out),
+    "clip, positional": lambda x, out: np.clip(x, 0, 1, out),
     "round": lambda x, out: np.round(x, 1, out=out),
     "fix": lambda x, out: np.fix(x, out=out),
     "dot": lambda x, out: np.dot(x, x, out),
@@ -48,7 +48,7 @@ OUTS: dict[str, Callable[..., Any]] = {
 
 
 @pytest.mark.parametrize("name", OUTS)
-def test_out_is_written(name: str) -> None:
+def test_out_may_be_a_tensor_but_no_array(name: str) -> None:
     x, out, expected = torch.tensor(SQUARE), torch.zeros(3, 3, dtype=torch.float64), np.zeros((3, 3))
     OUTS[name](SQUARE, expected)
     OUTS[name](x, out)
@@ -61,30 +61,30 @@ def test_out_is_written(name: str) -> None:
         OUTS[name](x, torch.zeros(2, 2, dtype=torch.float64))
 
 
-def test_what_a_call_says_that_is_not_recorded() -> None:
+def test_unsupported_arguments_raise() -> None:
     with pytest.raises(TypeError, match=r"numpy\.sum: .*'where'"):
         np.sum(torch.tensor(SQUARE, requires_grad=True), where=MASK)
 
 
-@pytest.mark.host("arrays of NumPy's, which such functions make")
-def test_what_is_in_no_table_computes_on_arrays_where_no_gradient_is_lost() -> None:
-    x, whole = torch.tensor(VECTOR), torch.tensor([3, 1, 3])
+@pytest.mark.host("NumPy arrays, which such functions create")
+def test_unknown_functions_compute_on_arrays_unless_a_tensor_requires_grad() -> None:
+    x, integers = torch.tensor(VECTOR), torch.tensor([3, 1, 3])
     for function, *args in (
         (np.convolve, x, x),
         (np.digitize, x, [0.0]),
         (np.interp, 0.5, np.arange(3), x),
-        (np.intersect1d, whole, [3, 4]),
+        (np.intersect1d, integers, [3, 4]),
         (np.corrcoef, x, x),
-        (np.geomspace, 1, whole[0], 3),
+        (np.geomspace, 1, integers[0], 3),
     ):
         expected = function(*(a.array if isinstance(a, torch.Tensor) else a for a in args))
         assert type(function(*args)) is type(expected)
         np.testing.assert_array_equal(function(*args), expected)
-    values, places = np.unique(whole, return_index=True)
-    assert (values.tolist(), places.tolist()) == ([1, 3], [1, 0])
-    spaces = np.spacing(x)  # a ufunc gives Tensors
-    compare(spaces, np.spacing(VECTOR))
-    with pytest.raises(TypeError, match="nanargmax is not recorded"):  # what is written there, backward wouldn't notice
+    values, indices = np.unique(integers, return_index=True)
+    assert (values.tolist(), indices.tolist()) == ([1, 3], [1, 0])
+    spacing = np.spacing(x)  # a ufunc gives Tensors
+    compare(spacing, np.spacing(VECTOR))
+    with pytest.raises(TypeError, match="nanargmax is not recorded"):  # backward wouldn't notice the write
         np.nanargmax(x, out=torch.tensor(0))
     for function in (np.spacing, lambda x: np.convolve(x, x), lambda x: np.unique(x, return_index=True)):
         with pytest.raises(TypeError, match="is not recorded on Tensors"):
@@ -94,7 +94,7 @@ def test_what_is_in_no_table_computes_on_arrays_where_no_gradient_is_lost() -> N
 @pytest.mark.parametrize(
     ("shape", "value", "wrap"), [((3, 3), 5.0, False), ((7, 2), 5.0, True), ((2, 4), [1, 2], False)]
 )
-def test_a_filled_diagonal_is_noticed_by_backward(shape, value, wrap) -> None:
+def test_fill_diagonal_of_a_kept_value_raises_in_backward(shape, value, wrap) -> None:
     x, expected = torch.ones(*shape), np.ones(shape)
     y = torch.ones(*shape, requires_grad=True) * x
     np.fill_diagonal(x, value, wrap)
@@ -104,8 +104,8 @@ def test_a_filled_diagonal_is_noticed_by_backward(shape, value, wrap) -> None:
         y.sum().backward()
 
 
-@pytest.mark.host("arrays of NumPy's beside Tensors")
-def test_arrays_and_numbers_beside_tensors() -> None:
+@pytest.mark.host("NumPy arrays beside Tensors")
+def test_arrays_and_numbers_may_be_mixed_with_tensors() -> None:
     x = torch.tensor(VECTOR)
     compare(np.heaviside(x, 0.5), np.heaviside(VECTOR, 0.5))
     compare(np.ldexp(x, np.array([1, 2, 0])), np.ldexp(VECTOR, np.array([1, 2, 0])))
@@ -116,13 +116,13 @@ def test_arrays_and_numbers_beside_tensors() -> None:
     assert [np.array_equal(y, y), np.array_equal(y, y, equal_nan=True)] == [False, True]
 
 
-def test_the_sign_of_complex_numbers_has_a_slope() -> None:
+def test_the_sign_of_complex_numbers_has_pytorch_s_derivative() -> None:
     z = torch.tensor([3.0 + 4.0j, 1.0 - 2.0j], requires_grad=True)
     slopes = [torch.autograd.grad(f(z), z, torch.tensor([1.0, 1j]))[0] for f in (np.sign, torch.sgn)]
     assert slopes[0].tolist() == slopes[1].tolist() != [0, 0]
 
 
-def test_casting_and_order_are_numpys() -> None:
+def test_casting_and_order_follow_numpy() -> None:
     x, y = torch.ones(2, 3), torch.ones(2, 3, dtype=torch.float64)
     for join in (np.concatenate, np.stack, np.vstack, np.hstack):
         assert join((x, y), casting="safe").dtype == torch.float64
@@ -149,7 +149,7 @@ def test_nan_to_num_in_place() -> None:
     assert y.tolist() == [1.0, 0.0]
 
 
-def test_nans_are_one_value() -> None:
+def test_unique_treats_nans_as_equal_as_numpy_does() -> None:
     values = np.array([[np.nan, 2.0], [np.nan, 1.0], [2.0, np.nan]])
     for options in ({}, {"return_inverse": True}, {"return_counts": True}, {"equal_nan": False, "return_counts": True}):
         compare(np.unique(torch.tensor(values), **options), np.unique(values, **options))
@@ -159,7 +159,7 @@ def test_nans_are_one_value() -> None:
     )
 
 
-def test_dtypes_are_not_looked_over() -> None:
+def test_dtype_arguments_are_not_ignored() -> None:
     assert np.corrcoef(torch.tensor(SQUARE), dtype=np.float32).dtype == torch.float32
     with pytest.raises(TypeError, match=r"numpy\.einsum: .*'dtype'"):
         np.einsum("ij->i", torch.tensor(SQUARE, requires_grad=True), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""NumPy's ufuncs of Tensors, and their methods."""
+"""NumPy's ufuncs and their methods, called with Tensors: they equal NumPy and are recorded, or raise."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from microgad import dispatch
 
 from .arrays import OTHER, SQUARE, VECTOR, compare, differentiate, leaves
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of functions that NumPy gives up
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of deprecated NumPy functions
 
 
 def ufuncs() -> Iterator[np.ufunc]:
     yield from sorted({f for f in vars(np).values() if isinstance(f, np.ufunc)}, key=lambda f: f.__name__)
 
 
-FLOATS, WHOLE = [np.array([0.3, 0.7, 0.45]), np.array([0.6, 0.2, 1.7])], [np.array([6, 4, 9]), np.array([3, 2, 6])]
-# The first that NumPy computes with is taken.
-ARGUMENTS = (FLOATS, [1 + FLOATS[0]], [SQUARE, OTHER], [FLOATS[0], WHOLE[1]], WHOLE)
+FLOATS, INTEGERS = [np.array([0.3, 0.7, 0.45]), np.array([0.6, 0.2, 1.7])], [np.array([6, 4, 9]), np.array([3, 2, 6])]
+# Each ufunc is called with the first that it takes.
+ARGUMENTS = (FLOATS, [1 + FLOATS[0]], [SQUARE, OTHER], [FLOATS[0], INTEGERS[1]], INTEGERS)
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("ufunc", list(ufuncs()), ids=lambda f: f.__name__)
-def test_ufuncs(ufunc: np.ufunc) -> None:
+def test_ufuncs_equal_numpy_and_have_derivatives_or_raise(ufunc: np.ufunc) -> None:
     if ufunc not in dispatch.UFUNCS:
         with pytest.raises(TypeError, match=ufunc.__name__):
             ufunc(*[torch.tensor(a, requires_grad=True) for a in FLOATS[: ufunc.nin]])
         return
-    arrays, expected = computed(ufunc)
+    arrays, expected = numpy_call(ufunc)
     given = [torch.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
     found = ufunc(*given)
     compare(found, expected)
@@ -41,15 +41,15 @@ def test_ufuncs(ufunc: np.ufunc) -> None:
         differentiate(ufunc, given)
 
 
-def computed(ufunc: np.ufunc) -> tuple[list[Any], Any]:
-    """Arrays that NumPy computes with, and what it makes of them."""
+def numpy_call(ufunc: np.ufunc) -> tuple[list[Any], Any]:
+    """Arguments that the ufunc takes, and NumPy's result."""
     for arrays in ARGUMENTS:
         with contextlib.suppress(TypeError, ValueError, RuntimeWarning):
             return arrays[: ufunc.nin], ufunc(*arrays[: ufunc.nin])
-    raise AssertionError(f"say in ARGUMENTS how {ufunc.__name__} is called")
+    raise AssertionError(f"add arguments for {ufunc.__name__} to ARGUMENTS")
 
 
-# What is recorded of the others.
+# The methods that are recorded, and of which ufuncs.
 METHODS = {
     "reduce": {"add", "multiply", "maximum", "minimum", "logaddexp", "logical_and", "logical_or"},
     "accumulate": {"add", "multiply", "maximum", "minimum", "logaddexp"},
@@ -61,7 +61,7 @@ METHODS = {
 @pytest.mark.parametrize(
     "ufunc", [f for f in ufuncs() if f.nin == 2 and f.nout == 1 and not f.signature], ids=lambda f: f.__name__
 )
-def test_methods_of_ufuncs(ufunc: np.ufunc, method: str) -> None:
+def test_methods_of_ufuncs_equal_numpy_or_raise(ufunc: np.ufunc, method: str) -> None:
     args: dict[str, tuple[Any, ...]] = {
         "reduce": (SQUARE,), "accumulate": (VECTOR,), "reduceat": (VECTOR, [0, 2]), "outer": (VECTOR, VECTOR + 2),
         "at": (VECTOR.copy(), np.array([0, 2]), 1.5),
@@ -75,7 +75,7 @@ def test_methods_of_ufuncs(ufunc: np.ufunc, method: str) -> None:
     compare(given[0] if method == "at" else found, args[method][0] if method == "at" else expected)
 
 
-def test_lists_are_subtracted_at_indices() -> None:
+def test_subtract_at_takes_lists() -> None:
     x, y = torch.tensor(VECTOR), VECTOR.copy()
     for target in (x, y):
         np.subtract.at(target, [0, 0], [1.0, 2.0])

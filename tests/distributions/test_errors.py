@@ -1,4 +1,4 @@
-"""What a distribution doesn't have, and pairs of which no divergence is known, are said in words."""
+"""Errors of distributions: missing methods, and pairs without a known divergence."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from microgad import distributions as d
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         (lambda: d.StudentT(3.0).cdf(torch.tensor(0.0)), "StudentT does not implement cdf"),
         (lambda: d.Poisson(1.0).rsample(), "Poisson does not implement rsample"),
@@ -25,6 +25,6 @@ from microgad import distributions as d
         ),
     ],
 )
-def test_what_is_not_implemented_is_named(call, said):
-    with pytest.raises(NotImplementedError, match=said):
+def test_missing_methods_and_divergences_are_named(call, message):
+    with pytest.raises(NotImplementedError, match=message):
         call()

@@ -1,4 +1,4 @@
-"""Densities, divergences and draws against integrals, where PyTorch's are approximations, fail, or are wrong."""
+"""Densities, divergences and draws compared with integrals, where PyTorch approximates, fails or is wrong."""
 
 import numpy as np
 import pytest
@@ -26,16 +26,16 @@ def f64(*values):
 
 
 def integral(function, low, high):
-    """Of a function of (N, 1), for all that it gives in a second dimension."""
+    """The integral of each column of function(x), where x is (N, 1)."""
     x = torch.linspace(low, high, 20_001, dtype=torch.float64)
     return torch.trapezoid(function(x[:, None]), x, dim=0)
 
 
-def close(a, b, rtol):
+def assert_close(a, b, rtol):
     np.testing.assert_allclose(a.detach().cpu().numpy(), b.detach().cpu().numpy(), rtol)
 
 
-def test_von_mises():
+def test_von_mises_has_precise_densities_variances_and_draws():
     mpmath = pytest.importorskip("mpmath")
     for kappa in (1e-3, 0.7, 3.7, 3.8, 40.0, 1e4):
         d = VonMises(f64(0.5), f64(kappa))
@@ -49,59 +49,59 @@ def test_von_mises():
     assert abs((draws - 3.0).cos().mean() - (1 - VonMises(f64(0.0), f64(1.5)).variance)) < 0.02
 
 
-def test_generalized_pareto():
-    """Even, bounded, exponential or as good as, and heavy: in float64, where PyTorch's log_prob fails."""
+def test_cdf_of_generalized_pareto_is_the_integral_of_its_density():
+    """Uniform, bounded, exponential, nearly so, and heavy-tailed, in float64, for which PyTorch's log_prob fails."""
     d = GeneralizedPareto(f64(0.5), f64(2.0), f64(-1.0, -0.4, 0.0, 1e-12, 0.7, 3.0))
     for end in (0.6, 1.0, 2.2):
-        close(d.cdf(f64(end)), integral(lambda x: d.log_prob(x).exp(), 0.5, end), 1e-6)
-        close(d.icdf(d.cdf(f64(end))), f64(end).expand(6), 1e-12)
-        close(d.log_survival_function(f64(end)).exp(), 1 - d.cdf(f64(end)), 1e-12)
+        assert_close(d.cdf(f64(end)), integral(lambda x: d.log_prob(x).exp(), 0.5, end), 1e-6)
+        assert_close(d.icdf(d.cdf(f64(end))), f64(end).expand(6), 1e-12)
+        assert_close(d.log_survival_function(f64(end)).exp(), 1 - d.cdf(f64(end)), 1e-12)
     for outside in (0.4, 2.6):
         with pytest.raises(ValueError, match="within the support"):
             d.log_prob(f64(outside))
 
 
-def test_supports_that_end_at_the_same_place():
-    ours, even = ContinuousBernoulli(f64(0.01, 0.4999, 0.7)), Uniform(f64(0.0), f64(1.0))
-    for p, q in ((ours, even), (even, ours), (ours, ContinuousBernoulli(f64(0.3)))):
+def test_divergences_of_continuous_bernoulli_and_uniform_equal_integrals():
+    ours, uniform = ContinuousBernoulli(f64(0.01, 0.4999, 0.7)), Uniform(f64(0.0), f64(1.0))
+    for p, q in ((ours, uniform), (uniform, ours), (ours, ContinuousBernoulli(f64(0.3)))):
         exact = integral(lambda x, p=p, q=q: (p.log_prob(x) - q.log_prob(x)) * p.log_prob(x).exp(), 0, 1 - 1e-12)
-        close(kl_divergence(p, q), exact, 1e-6)
+        assert_close(kl_divergence(p, q), exact, 1e-6)
     assert kl_divergence(ours, Uniform(f64(0.0), f64(0.9))).isinf().all()
 
 
-def test_probs_outside_are_refused_when_asked():
+def test_probs_outside_of_0_to_1_raise_if_arguments_are_validated():
     assert ContinuousBernoulli(torch.tensor(1.5)).probs < 1
     with pytest.raises(ValueError, match=r"probs must lie in \[0, 1\]"):
         ContinuousBernoulli(torch.tensor(1.5), validate_args=True)
 
 
-def test_correlations():
-    """Of two variables: the density along the circle is that of L₁₀, scaled by L₁₁."""
+def test_lkj_cholesky_has_a_normalized_density_and_draws_correlations():
+    """For two variables the density along the circle is that of L₁₀ times L₁₁."""
     d = LKJCholesky(2, f64(0.7, 1.0, 4.0))
     angles = torch.linspace(-1.5707, 1.5707, 20_001, dtype=torch.float64)
     factors = torch.zeros(20_001, 1, 2, 2, dtype=torch.float64)
     factors[:, 0, 0, 0], factors[:, 0, 1, 0], factors[:, 0, 1, 1] = 1.0, angles.sin(), angles.cos()
     total = torch.trapezoid(d.log_prob(factors).exp() * angles.cos()[:, None], angles, dim=0)
-    close(total, torch.ones_like(total), 5e-3)
+    assert_close(total, torch.ones_like(total), 5e-3)
     torch.manual_seed(0)
     draws = LKJCholesky(4, 2.0).sample((50,))
-    close((draws @ draws.mT).diagonal(dim1=-2, dim2=-1), torch.ones(50, 4), 1e-6)
+    assert_close((draws @ draws.mT).diagonal(dim1=-2, dim2=-1), torch.ones(50, 4), 1e-6)
     with pytest.raises(ValueError, match="greater than or equal to 2"):
         LKJCholesky(1)
 
 
-def test_wisharts():
-    """Of batches, of which PyTorch adds the divergences up; and by the first, of which it has no gradient."""
+def test_wishart_has_the_right_moments_entropy_and_divergence():
+    """PyTorch adds up the divergences of a batch, and has no gradient for the first argument."""
     df = f64(2.5, 4.0)
     p, q = Wishart(df, scale_tril=ROOT), Wishart(3.0, covariance_matrix=torch.eye(2, dtype=torch.float64))
     each = [kl_divergence(Wishart(x, scale_tril=ROOT), q) for x in df]
-    close(kl_divergence(p, q), torch.stack(each), 1e-13)
+    assert_close(kl_divergence(p, q), torch.stack(each), 1e-13)
     torch.manual_seed(0)
     draws = p.sample((20_000,))
-    close(draws.mean(0), p.mean, 0.06)
-    close(draws.var(0), p.variance, 0.15)
-    close(-p.log_prob(draws).mean(0), p.entropy(), 0.02)
-    close((p.log_prob(draws) - q.log_prob(draws)).mean(0), kl_divergence(p, q), 0.02)
+    assert_close(draws.mean(0), p.mean, 0.06)
+    assert_close(draws.var(0), p.variance, 0.15)
+    assert_close(-p.log_prob(draws).mean(0), p.entropy(), 0.02)
+    assert_close((p.log_prob(draws) - q.log_prob(draws)).mean(0), kl_divergence(p, q), 0.02)
     scale = (df.clone().requires_grad_(), ROOT.clone().requires_grad_())
     assert torch.autograd.gradcheck(lambda df, root: kl_divergence(Wishart(df, scale_tril=root.tril()), q), scale)
 
@@ -117,7 +117,7 @@ def test_draws_of_wisharts_have_gradients():
     assert abs(slope / (ROOT @ ROOT.T).sum() - 1) < 0.05
 
 
-def test_nearly_singular_draws_warn_and_low_ones_are_refused():
+def test_wishart_warns_about_singular_draws_and_raises_for_a_low_df():
     identity = torch.eye(3)
     with pytest.warns(UserWarning, match="Singular samples are highly likely"):
         low = Wishart(2.01, identity)
@@ -129,24 +129,24 @@ def test_nearly_singular_draws_warn_and_low_ones_are_refused():
             Wishart(4.0, **matrices)
 
 
-def test_few_factors_are_a_covariance_like_any_other():
+def test_a_low_rank_normal_equals_the_normal_of_its_covariance():
     factor = torch.tensor([[1.0], [-0.5], [2.0]], dtype=torch.float64)
-    few = LowRankMultivariateNormal(f64(0.1, 0.2, 0.3), factor, f64(1.0, 0.5, 2.0))
-    same = MultivariateNormal(few.loc, few.covariance_matrix)
+    low = LowRankMultivariateNormal(f64(0.1, 0.2, 0.3), factor, f64(1.0, 0.5, 2.0))
+    same = MultivariateNormal(low.loc, low.covariance_matrix)
     other = MultivariateNormal(f64(0.0, 1.0, 0.0), 2 * torch.eye(3, dtype=torch.float64))
     x = f64(1.0, -1.0, 0.5)
-    pairs = [(few.log_prob(x), same.log_prob(x)), (few.entropy(), same.entropy()), (few.variance, same.variance)]
-    pairs += [(few.scale_tril, same.scale_tril), (few.precision_matrix, same.precision_matrix)]
-    pairs += [(kl_divergence(few, other), kl_divergence(same, other))]
-    pairs += [(kl_divergence(other, few), kl_divergence(other, same))]
+    pairs = [(low.log_prob(x), same.log_prob(x)), (low.entropy(), same.entropy()), (low.variance, same.variance)]
+    pairs += [(low.scale_tril, same.scale_tril), (low.precision_matrix, same.precision_matrix)]
+    pairs += [(kl_divergence(low, other), kl_divergence(same, other))]
+    pairs += [(kl_divergence(other, low), kl_divergence(other, same))]
     for a, b in pairs:
-        close(a, b, 1e-12)
-    assert abs(kl_divergence(few, few)) < 1e-14
+        assert_close(a, b, 1e-12)
+    assert abs(kl_divergence(low, low)) < 1e-14
     with pytest.raises(ValueError, match="Incompatible batch shapes"):
         LowRankMultivariateNormal(torch.zeros(2, 3), torch.zeros(5, 3, 1), torch.ones(3))
 
 
-class Waiting(ExponentialFamily):
+class OwnExponential(ExponentialFamily):
     arg_constraints, _mean_carrier_measure = {}, 0
 
     def __init__(self, rate):
@@ -161,22 +161,22 @@ class Waiting(ExponentialFamily):
         return -(-x).log()
 
 
-def test_a_family_has_gradients_by_both():
-    """PyTorch's has none by the first, nor by what an entropy is of."""
+def test_entropy_and_divergence_of_an_exponential_family_have_gradients():
+    """PyTorch's have none for the first argument of a divergence and for the parameter of an entropy."""
     a, b = f64(0.5, 2.0).requires_grad_(), f64(1.5, 3.0).requires_grad_()
-    entropies = Waiting(a).entropy(), Exponential(a).entropy()
-    divergences = kl_divergence(Waiting(a), Waiting(b)), kl_divergence(Exponential(a), Exponential(b))
+    entropies = OwnExponential(a).entropy(), Exponential(a).entropy()
+    divergences = kl_divergence(OwnExponential(a), OwnExponential(b)), kl_divergence(Exponential(a), Exponential(b))
     for (family, exact), parameters in ((entropies, (a,)), (divergences, (a, b))):
-        close(family, exact, 1e-13)
+        assert_close(family, exact, 1e-13)
         found = (torch.autograd.grad(x.sum(), parameters) for x in (family, exact))
         for x, y in zip(*found, strict=True):
-            close(x, y, 1e-13)
-    with pytest.raises(NotImplementedError, match="of a Waiting to a Poisson"):
-        kl_divergence(Waiting(a), torch.distributions.Poisson(b))
+            assert_close(x, y, 1e-13)
+    with pytest.raises(NotImplementedError, match="of a OwnExponential to a Poisson"):
+        kl_divergence(OwnExponential(a), torch.distributions.Poisson(b))
 
 
-def test_a_subclass_may_have_its_factor_otherwise() -> None:
-    """As GPyTorch's, whose factor is computed when it is first asked for."""
+def test_a_subclass_of_multivariate_normal_may_compute_its_factor_late() -> None:
+    """GPyTorch computes the factor when it is first used."""
 
     class Late(torch.distributions.MultivariateNormal):
         def __init__(self, loc: torch.Tensor, covariance: torch.Tensor) -> None:

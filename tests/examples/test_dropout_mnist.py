@@ -1,4 +1,4 @@
-"""The headline example: its quick mode, from beginning to end, and interrupted."""
+"""examples/dropout_mnist.py: its quick mode, a resumed run after a kill, its network and its optimizers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROGRAM = Path(__file__).parents[2] / "examples" / "dropout_mnist.py"
 
 
 def start(out, *options):
-    # one thread: on a busy machine two of BLAS's wait for each other most of the time
+    # one thread, because BLAS threads on a busy machine wait for each other most of the time
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, str(PROGRAM), "--quick", "--out", str(out), *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
@@ -30,15 +30,15 @@ def results(out):
         return [{name: text for name, text in row.items() if name != "seconds"} for row in csv.DictReader(file)]
 
 
-def test_quick_mode_and_an_interrupted_one_give_the_same_numbers(tmp_path):
+def test_an_interrupted_and_resumed_run_gives_the_same_numbers(tmp_path):
     whole = start(tmp_path / "whole")
-    said, errors = whole.communicate(timeout=300)
+    output, errors = whole.communicate(timeout=300)
     assert whole.returncode == 0, errors
-    table = said[said.index("variant") :]
+    table = output[output.index("variant") :]
     assert "197,210" in table
     assert "/500)" in table
-    assert "\npredicted   7 2 1" in said
-    assert "\ntruth       7 2 1 0 4" in said
+    assert "\npredicted   7 2 1" in output
+    assert "\ntruth       7 2 1 0 4" in output
     written = {path.name for path in (tmp_path / "whole").iterdir()}
     assert written - {"graph.svg", "graph.dot"} == {"results.csv", "curves.png", "curves.svg", "checkpoints"}
     assert written & {"graph.svg", "graph.dot"}
@@ -46,21 +46,21 @@ def test_quick_mode_and_an_interrupted_one_give_the_same_numbers(tmp_path):
     assert len(rows) == 10
     assert float(rows[4]["held_out_error"]) < float(rows[0]["held_out_error"]) / 2
 
-    broken = start(tmp_path / "broken")
-    checkpoint = tmp_path / "broken" / "checkpoints" / "dropout_0.5-seed0.ckpt"
+    killed = start(tmp_path / "killed")
+    checkpoint = tmp_path / "killed" / "checkpoints" / "dropout_0.5-seed0.ckpt"
     while not checkpoint.exists():
-        assert broken.poll() is None
+        assert killed.poll() is None
         time.sleep(0.01)
-    broken.kill()
-    broken.communicate()
-    assert not (tmp_path / "broken" / "results.csv").exists()
-    resumed = start(tmp_path / "broken", "--resume")
-    said, errors = resumed.communicate(timeout=300)
+    killed.kill()
+    killed.communicate()
+    assert not (tmp_path / "killed" / "results.csv").exists()
+    resumed = start(tmp_path / "killed", "--resume")
+    output, errors = resumed.communicate(timeout=300)
     assert resumed.returncode == 0, errors
-    assert "dropout 0.5  seed 0   resumed after epoch " in said
-    assert results(tmp_path / "broken") == rows
+    assert "dropout 0.5  seed 0   resumed after epoch " in output
+    assert results(tmp_path / "killed") == rows
 
-    other = start(tmp_path / "broken", "--resume", "--optimizer", "series")
+    other = start(tmp_path / "killed", "--resume", "--optimizer", "series")
     _, errors = other.communicate(timeout=300)
     assert other.returncode == 1
     assert "is of another run, nothing was changed: optimizer is " in errors
@@ -75,7 +75,7 @@ def example():
     return module
 
 
-def test_the_network(example):
+def test_the_network_has_the_documented_layers_and_parameters(example):
     with_dropout, without = example.network(0.5), example.network(0.0)
     for net in (with_dropout, without):
         assert sum(p.numel() for p in net.parameters()) == 197_210
@@ -85,7 +85,7 @@ def test_the_network(example):
     assert [type(layer).__name__ for layer in without] == [name for name in names if name != "Dropout"]
 
 
-def test_the_optimizers_of_the_series(example):
+def test_the_series_option_uses_adam_and_eve(example):
     net = example.network(0.5)
     adam, eve = example.optimizers(net, "series")
     assert (type(adam), type(eve)) == (torch.optim.Adam, torch.optim.Eve)
