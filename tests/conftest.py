@@ -1,4 +1,4 @@
-"""Configuration of the tests, also of their second run on a GPU or on a stand-in for CuPy (`--device cuda`)."""
+"""Configuration of the tests, also for their second run on a GPU or on a stand-in for CuPy (`--device cuda`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 import microgad
 
-from .strictarray import askers, installed
+from .strictarray import callers, installed
 
 collect_ignore = [
     "porting/programs",  # programs that porting/test_programs.py runs
@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 CPU_ONLY = {
     "examples": "runs of programs",
     "fuzz": "files",
-    "graph/test_command.py": "processes of their own",
+    "graph/test_command.py": "other processes",
     "graph/test_diff.py": "values read by .numpy()",
     "graph/test_drawing.py": "values read by .numpy()",
     "graph/test_every_function_replays.py": "examples that the laws move to the device",
@@ -38,22 +38,22 @@ CPU_ONLY = {
     "graph/test_replaying.py": "values read by .numpy()",
     "graph/test_verifying.py": "arrays from a file are on the CPU, which rounds differently",
     "graph/test_why_no_grad.py": "values read by .numpy()",
-    "mutations": "faults that the kit finds",
+    "mutations": "faults that the testing kit finds",
     "ops/test_layouts.py": "layouts in the CPU's memory",
     "ops/test_special_digits.py": "last digits on the CPU",
     "optim/test_differentiable.py": "comparisons with PyTorch's CPU",
     "onnx": "files, and another runtime on the CPU",
     "parity": "comparisons with PyTorch's CPU",
-    "porting/test_porting.py": "processes of their own",
+    "porting/test_porting.py": "other processes",
     "porting/test_processes.py": "memory shared by processes",
-    "porting/test_programs.py": "processes of their own",
+    "porting/test_programs.py": "other processes",
     "properties/test_every_function_is_tested.py": "source code",
     "properties/test_false_alarms.py": "numerical derivatives",
     "serialization/test_hostile_files.py": "files",
     "serialization/test_interrupted_saves.py": "files",
     "serialization/test_objects.py": "files",
     "serialization/test_other_formats.py": "files",
-    "testing": "the kit's own tests: numerical derivatives, reports, pytest's plugin",
+    "testing": "tests of the testing kit: numerical derivatives, reports, pytest's plugin",
     "test_dialect.py": "source code",
     "test_half.py": "sums that CuPy computes in float32 and its stand-in doesn't",
     "test_transforms.py": "images in the CPU's memory",
@@ -87,7 +87,7 @@ def pytest_configure(config: pytest.Config) -> None:
             stand_in = installed()
             stand_in.__enter__()
             config.add_cleanup(lambda: stand_in.__exit__(None, None, None))
-            askers.tests_look = True
+            callers.tests_may_read = True
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -16,7 +16,7 @@ import pytest
 import microgad as torch
 
 pytestmark = [
-    pytest.mark.host("processes of their own"),
+    pytest.mark.host("other processes"),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="signals and /proc as Linux has them"),
 ]
 SIZE = 2_000_000  # numbers: eight megabytes, so that a save takes a while

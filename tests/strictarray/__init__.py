@@ -1,6 +1,6 @@
-"""A stand-in for CuPy: NumPy arrays that refuse what CuPy's would. No GPU is needed to see what wouldn't work on one.
+"""A stand-in for CuPy: NumPy arrays that raise where CuPy's would. It shows without a GPU what wouldn't work on one.
 
-`installed()` puts it in CuPy's place: then microgad's device "cuda" is this one.
+Inside of `installed()`, microgad's device "cuda" uses it.
 """
 
 from .array import ndarray, transfers

@@ -1,9 +1,9 @@
-"""The array: what CuPy has, and nothing else.
+"""The stand-in's array: it does what CuPy's does, and nothing else.
 
-What it may do is read off CuPy itself (surface.json): functions, their parameters, ufuncs and their dtypes, attributes.
-Beyond that there is no way to NumPy but `get`, no mixing with NumPy's arrays, no NumPy scalar out of a reduction, and
-no error for an index that is out of range: it wraps. Operations may fetch an array only where synchronizations.py says
-why. A test that runs a second time on the stand-in may look at values as it does at NumPy's (askers.py).
+surface.json lists what CuPy has: functions, their parameters, ufuncs and their dtypes, attributes. As in CuPy, only
+`get` converts to NumPy, arrays don't mix with NumPy's, reductions give arrays instead of NumPy scalars, and indices
+that are out of range wrap without an error. Operations may fetch an array only for a reason in synchronizations.py.
+Tests that run with `--device cuda` may read values as if they were NumPy's (callers.py).
 """
 
 from __future__ import annotations
@@ -21,30 +21,34 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from .askers import a_test_asks, check_fetch
-from .linear_algebra import check_solve, computed
+from .callers import called_by_test, check_fetch
+from .linear_algebra import call_as_cupy, check_solve
 
 SURFACE = json.loads(Path(__file__).with_name("surface.json").read_text())
 FUNCTIONS, UFUNCS = SURFACE["functions"], SURFACE["ufuncs"]
-# Which ufuncs' methods CuPy has written.
+# The methods of ufuncs that CuPy has, and of which ufuncs.
 METHODS = {
     "reduce": {"add", "multiply"},
     "accumulate": {"add", "multiply"},
     "reduceat": {"add"},
     "at": {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"},
 }
-# Of which dtypes CUDA has atomic operations.
+# The dtypes of CUDA's atomic operations.
 ATOMIC = {"add": "ilqILQefd", "subtract": "iI", "maximum": "ilqILQfd", "minimum": "ilqILQfd"}
-WRAPPING = {np.take: "a", np.take_along_axis: "arr", np.put_along_axis: "arr"}  # indices out of range
-# How many arguments, the first ones, have to be arrays, where NumPy takes numbers or tuples as well.
-ARRAYS_ALONE = {np.may_share_memory: 2, np.shares_memory: 2, np.isin: 2, np.where: 1, np.lexsort: 1}
+WRAPPING = {
+    np.take: "a",
+    np.take_along_axis: "arr",
+    np.put_along_axis: "arr",
+}  # functions whose indices wrap if they are out of range, and the name of their array
+# How many of the first arguments have to be arrays, where NumPy also takes numbers or tuples.
+ARRAYS_ONLY = {np.may_share_memory: 2, np.shares_memory: 2, np.isin: 2, np.where: 1, np.lexsort: 1}
 SCALARS = (bool, int, float, complex, np.generic)
-transfers: Counter[str] = Counter()  # how often values came to the host, and how
+transfers: Counter[str] = Counter()  # how often values were copied to the host, by method
 _CONVERSION = "Implicit conversion to a NumPy array is not allowed. Please use `.get()`"
 
 
 class ndarray:
-    """An array on the device that isn't there."""
+    """An array on the device that the stand-in simulates."""
 
     __slots__ = ("__weakref__", "_a", "base")
     __hash__ = None  # type: ignore[assignment]
@@ -54,10 +58,8 @@ class ndarray:
     def __init__(self, shape: Any, dtype: Any = float) -> None:
         self._a, self.base = np.empty(shape, dtype), None
 
-    # To the host
-
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        if a_test_asks():
+        if called_by_test():
             return np.array(self._a, *args)
         raise TypeError(_CONVERSION)
 
@@ -115,22 +117,20 @@ class ndarray:
     def __iter__(self) -> Any:
         return (wrapped(part) for part in self._a[...])
 
-    # Facts
-
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in SURFACE["attributes"]:
             raise AttributeError(f"'cupy.ndarray' object has no attribute '{name}'")
         if not hasattr(np.ndarray, name):
-            raise AttributeError(f"the stand-in has no {name}: nobody needed it")
+            raise AttributeError(f"the stand-in has no {name}: no test needed it")
         found = getattr(self._a, name)
         if not callable(found):
             return wrapped(found)
 
         def method(*args: Any, **kwargs: Any) -> Any:
-            if not_there := kwargs.keys() & {"where", "initial", "mean"}:
-                raise TypeError(f"{name}() got an unexpected keyword argument '{min(not_there)}'")
-            if not a_test_asks():
-                refuse_host_arrays((args, kwargs))
+            if unsupported := kwargs.keys() & {"where", "initial", "mean"}:
+                raise TypeError(f"{name}() got an unexpected keyword argument '{min(unsupported)}'")
+            if not called_by_test():
+                check_no_host_arrays((args, kwargs))
             return wrapped(found(*bare(args), **bare(kwargs)))
 
         return method
@@ -141,18 +141,18 @@ class ndarray:
 
     @property
     def device(self) -> Any:
-        """Where it is."""
+        """The device."""
         return SimpleNamespace(id=0)
 
     @property
     def flags(self) -> Any:
-        """How it lies in memory: CuPy's arrays are always writeable, and have no word for it."""
+        """Memory layout. CuPy's arrays are always writeable and have no flag for it."""
         flags = self._a.flags
         return SimpleNamespace(c_contiguous=flags.c_contiguous, f_contiguous=flags.f_contiguous, owndata=flags.owndata)
 
     @property
     def data(self) -> Any:
-        """Where its memory is."""
+        """A pointer to the memory."""
         return SimpleNamespace(ptr=self._a.__array_interface__["data"][0])
 
     def _part(name: str) -> Any:  # type: ignore[misc]
@@ -164,19 +164,17 @@ class ndarray:
     real, imag = _part("real"), _part("imag")
     del _part
 
-    # NumPy's protocols
-
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         try:
             known = check_ufunc(ufunc, method, inputs, kwargs)
         except (TypeError, NotImplementedError):
-            if not a_test_asks():
+            if not called_by_test():
                 raise
             return getattr(ufunc, method)(*bare(inputs), **bare(kwargs))
         if not known:
             return NotImplemented
         function = power if ufunc is np.power and method == "__call__" else getattr(ufunc, method)
-        with np.errstate(all="ignore"):  # a GPU says nothing of NaN and infinities
+        with np.errstate(all="ignore"):  # a GPU doesn't warn about NaN and infinity
             return wrapped(function(*bare(inputs), **bare(kwargs)))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -185,7 +183,7 @@ class ndarray:
         try:
             check_function(func, args, kwargs)
         except TypeError:
-            if not a_test_asks():
+            if not called_by_test():
                 raise
             return func(*bare(args), **bare(kwargs))
         args, kwargs = bare(args), bare(kwargs)
@@ -196,34 +194,32 @@ class ndarray:
             array, indices, axis = given[WRAPPING[func]], given["indices"], given.get("axis")
             given["indices"] = indices % max(array.size if axis is None else array.shape[axis], 1)
             args, kwargs = (), given
-        found = computed(func, args, kwargs)
+        found = call_as_cupy(func, args, kwargs)
         if func is np.diagonal:
-            found.flags.writeable = True  # as everything is there
+            found.flags.writeable = True  # as all arrays of CuPy are
         return wrapped(found)
-
-    # Indexing
 
     def __getitem__(self, index: Any) -> ndarray:
         items = index if isinstance(index, tuple) else (index,)
-        found = self._a[prepared(index, self._a.shape)]
+        found = self._a[numpy_index(index, self._a.shape)]
         if any(isinstance(i, ndarray) for i in items):
-            found = np.array(found)  # also where NumPy takes an array of no dimension for an integer
+            found = np.array(found)  # also if NumPy treats an array without dimensions as an integer
         elif isinstance(found, np.generic):
-            found = self._a[(*items, ...)]  # one element is a view as well
+            found = self._a[(*items, ...)]  # a single element is a view as well
         return wrapped(found)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if not isinstance(value, (ndarray, *SCALARS)) and not a_test_asks():
+        if not isinstance(value, (ndarray, *SCALARS)) and not called_by_test():
             raise TypeError(f"Unsupported type {type(value)}")
-        self._a[prepared(index, self._a.shape)] = bare(value)
+        self._a[numpy_index(index, self._a.shape)] = bare(value)
 
 
-def _operator(name: str, ufunc: Any, turned: bool = False, in_place: bool = False) -> Any:
+def _operator(name: str, ufunc: Any, reflected: bool = False, in_place: bool = False) -> Any:
     def operator(self: ndarray, *others: Any) -> Any:
-        inputs = (*others, self) if turned else (self, *others)
+        inputs = (*others, self) if reflected else (self, *others)
         if not in_place:
             return ufunc(*inputs)
-        if not isinstance(others[0], (ndarray, *SCALARS)) and not a_test_asks():
+        if not isinstance(others[0], (ndarray, *SCALARS)) and not called_by_test():
             raise TypeError(f"Unsupported type {type(others[0])}")
         return ufunc(*inputs, out=self, casting="same_kind")
 
@@ -238,7 +234,7 @@ BINARY = {
 }  # fmt: skip
 for _name, _ufunc in BINARY.items():
     setattr(ndarray, f"__{_name}__", _operator(_name, _ufunc))
-    setattr(ndarray, f"__r{_name}__", _operator(_name, _ufunc, turned=True))
+    setattr(ndarray, f"__r{_name}__", _operator(_name, _ufunc, reflected=True))
     if _name != "matmul":
         setattr(ndarray, f"__i{_name}__", _operator(_name, _ufunc, in_place=True))
 for _name, _ufunc in {
@@ -249,52 +245,52 @@ for _name, _ufunc in {
 
 
 def power(x: Any, p: Any, **kwargs: Any) -> Any:
-    """NumPy's, which refuses integers to negative integer powers: CuPy gives 1 / xⁿ without its fraction."""
+    """CuPy's power. For negative powers of integers, for which NumPy raises, it is 1 / xⁿ truncated."""
     if np.result_type(x, p).kind != "i":
         return np.power(x, p, **kwargs)
-    nothing = (np.absolute(x) != 1) & (np.asarray(p) < 0)
+    is_zero = (np.absolute(x) != 1) & (np.asarray(p) < 0)
     found = np.asarray(np.power(x, np.absolute(p), **kwargs))
-    found[nothing] = 0
+    found[is_zero] = 0
     return found
 
 
 def wrapped(x: Any) -> Any:
-    """What NumPy gives as the stand-in's: arrays, its scalars as arrays of no dimension, and tuples of them."""
+    """The stand-in's arrays for NumPy's arrays and scalars, also in tuples and lists; anything else unchanged."""
     if isinstance(x, (np.ndarray, np.generic)):
         a = np.asarray(x)
         return of_owner(a) if a.base is None else view_of(a)
-    if isinstance(x, tuple) and type(x) is not tuple:  # a namedtuple of NumPy's
+    if isinstance(x, tuple) and type(x) is not tuple:  # a namedtuple
         return type(x)(*map(wrapped, x))
     if isinstance(x, (tuple, list)):
         return type(x)(map(wrapped, x))
     return x
 
 
-OWNERS: WeakValueDictionary[int, ndarray] = WeakValueDictionary()  # by the id of NumPy's
+OWNERS: WeakValueDictionary[int, ndarray] = WeakValueDictionary()  # by the id of the NumPy array
 
 
 def of_owner(a: Any) -> ndarray:
-    """The one array for an array of NumPy that owns its memory."""
-    if (made := OWNERS.get(id(a))) is None:
-        OWNERS[id(a)] = made = object.__new__(ndarray)
-        made._a, made.base = a, None
-    return made
+    """The stand-in's array for a NumPy array that owns its memory. It is always the same one."""
+    if (new := OWNERS.get(id(a))) is None:
+        OWNERS[id(a)] = new = object.__new__(ndarray)
+        new._a, new.base = a, None
+    return new
 
 
 def view_of(a: Any) -> ndarray:
-    """An array for a view of NumPy's."""
+    """The stand-in's array for a NumPy view."""
     owner = a.base
     while not isinstance(owner, np.ndarray) or owner.base is not None:
-        owner = getattr(owner, "base", None)  # NumPy's as_strided puts an object between
+        owner = getattr(owner, "base", None)  # as_strided inserts an object between view and owner
         if owner is None:
-            return of_owner(a)  # of memory that is no array's
-    made = object.__new__(ndarray)
-    made._a, made.base = a, of_owner(owner)
-    return made
+            return of_owner(a)  # the memory belongs to no array
+    new = object.__new__(ndarray)
+    new._a, new.base = a, of_owner(owner)
+    return new
 
 
 def bare(x: Any) -> Any:
-    """The same with NumPy's arrays in place of the stand-in's."""
+    """x with NumPy arrays in place of the stand-in's, also in tuples, lists and dicts."""
     if isinstance(x, ndarray):
         return x._a
     if isinstance(x, dict):
@@ -303,7 +299,7 @@ def bare(x: Any) -> Any:
 
 
 def check_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> bool:
-    """Whether CuPy knows the types of all inputs. Raises as it does where it lacks the ufunc, its method or dtypes."""
+    """Whether CuPy knows the types of all inputs. Raises if it lacks the ufunc, its method or the dtypes."""
     name = ufunc.__name__
     if name not in UFUNCS and name not in FUNCTIONS[""]:
         raise TypeError(f"CuPy has no ufunc {name}")
@@ -326,16 +322,16 @@ def check_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> bool:
 
 
 def check_scattered(name: str, target: Any) -> None:
-    """Raise TypeError where there is no atomic operation on the target's dtype."""
+    """Raise TypeError if CUDA has no atomic operation on the target's dtype."""
     if target.dtype.char not in ATOMIC.get(name, "ilqILQ"):
         raise TypeError(f"cupy.{name}.at doesn't support {target.dtype} as data type")
 
 
 def check_function(func: Any, args: Any, kwargs: Any) -> None:
-    """Raise TypeError where CuPy lacks the function, or a parameter of it, or where an argument is NumPy's."""
+    """Raise TypeError if CuPy lacks the function or a parameter of it, or if an argument is a NumPy array."""
     path = func.__module__.removeprefix("numpy").lstrip(".").replace("_impl", "")
     parameters = FUNCTIONS.get(path, {}).get(func.__name__)
-    if parameters is None and not path and func.__name__ in UFUNCS:  # a function of NumPy, a ufunc of CuPy
+    if parameters is None and not path and func.__name__ in UFUNCS:  # a function in NumPy, but a ufunc in CuPy
         parameters = ["x", "out", "dtype"]
     if parameters is None:
         raise TypeError(f"CuPy has no function {func.__module__}.{func.__name__}")
@@ -346,8 +342,8 @@ def check_function(func: Any, args: Any, kwargs: Any) -> None:
         theirs = parameters[i] if i < len(parameters) else None
         if theirs != name and (theirs is None or theirs in names or name in parameters):
             raise TypeError(f"{func.__name__}()'s argument {i} is {name} in NumPy, {theirs} in CuPy")
-    refuse_host_arrays((args, kwargs))
-    if not all(isinstance(x, ndarray) for x in args[: ARRAYS_ALONE.get(func, 0)]):
+    check_no_host_arrays((args, kwargs))
+    if not all(isinstance(x, ndarray) for x in args[: ARRAYS_ONLY.get(func, 0)]):
         raise TypeError(f"{func.__name__}(): an argument is no array")
     if func is np.linalg.solve:
         check_solve(*args)
@@ -364,16 +360,16 @@ def positional(func: Any) -> list[str]:
     return [p.name for p in signature.parameters.values() if p.kind in kinds]
 
 
-def refuse_host_arrays(x: Any) -> None:
-    """Raise TypeError where there is a NumPy array among arguments."""
+def check_no_host_arrays(x: Any) -> None:
+    """Raise TypeError if there is a NumPy array among the arguments."""
     if isinstance(x, np.ndarray):
         raise TypeError(f"Unsupported type {np.ndarray}")
     for part in x.values() if isinstance(x, dict) else x if isinstance(x, (tuple, list)) else ():
-        refuse_host_arrays(part)
+        check_no_host_arrays(part)
 
 
 def check_dtypes(name: str, inputs: Any, loops: list[str]) -> None:
-    """Raise TypeError where CuPy has no loop that takes the inputs' dtypes."""
+    """Raise TypeError if CuPy has no loop for the inputs' dtypes."""
     kinds = [x.dtype if hasattr(x, "dtype") else type(x) for x in inputs]
     weak = {bool: "?", int: "b", float: "e", complex: "F"}
     chars = [weak.get(kind) or np.dtype(kind).char for kind in kinds]
@@ -385,15 +381,15 @@ def check_dtypes(name: str, inputs: Any, loops: list[str]) -> None:
     raise TypeError(f"Wrong type ({kinds}) of arguments for cupy_{name}")
 
 
-def prepared(index: Any, shape: tuple[int, ...]) -> Any:
-    """An index for NumPy. Arrays have to be the stand-in's; integers in them that are out of range wrap."""
+def numpy_index(index: Any, shape: tuple[int, ...]) -> Any:
+    """The index for NumPy. Arrays in it have to be the stand-in's; their integers wrap if they are out of range."""
     items = index if isinstance(index, tuple) else (index,)
     if sum(isinstance(i, ndarray) and i.dtype == bool for i in items) > 1:
         raise ValueError("CuPy takes one boolean array in an index")
     axis, out = 0, []
     known = sum(axes_of(i) for i in items)
     for i in items:
-        if isinstance(i, np.ndarray) and not a_test_asks():
+        if isinstance(i, np.ndarray) and not called_by_test():
             raise TypeError(f"Unsupported type {np.ndarray}")
         if isinstance(i, list):
             i = wrapped(np.asarray(i))
@@ -411,7 +407,7 @@ def prepared(index: Any, shape: tuple[int, ...]) -> Any:
 
 
 def axes_of(i: Any) -> int:
-    """How many axes an item of an index takes."""
+    """How many axes of the array an item of an index stands for."""
     if i is None or i is Ellipsis:
         return 0
     return i.ndim if isinstance(i, ndarray) and i.dtype.kind == "b" else 1

@@ -1,4 +1,4 @@
-"""How CuPy's linear algebra differs from NumPy's."""
+"""CuPy's linear algebra, where it differs from NumPy's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _state = {"linalg": "ignore"}
 
 @contextmanager
 def errstate(*, linalg: str) -> Iterator[None]:
-    """cupyx.errstate: whether what can't be factored raises."""
+    """cupyx.errstate: whether a failed factorization raises."""
     before, _state["linalg"] = _state["linalg"], linalg
     try:
         yield
@@ -22,8 +22,8 @@ def errstate(*, linalg: str) -> Iterator[None]:
         _state["linalg"] = before
 
 
-def computed(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """The function of NumPy's arrays: what can't be factored is NaN unless errors are asked for."""
+def call_as_cupy(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Call the function on NumPy arrays. If a factorization fails, return NaN unless errors are asked for."""
     try:
         return func(*args, **kwargs)
     except np.linalg.LinAlgError as error:
@@ -33,6 +33,6 @@ def computed(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
 
 def check_solve(a: Any, b: Any) -> None:
-    """Raise TypeError where axes would have to broadcast."""
+    """Raise TypeError if batch axes would have to broadcast."""
     if b.ndim > 1 and a.shape[:-1] != b.shape[:-1]:
         raise TypeError("a must have (..., M, M) shape and b must have (..., M, K) for multidimensional b")

@@ -1,4 +1,4 @@
-"""The modules `cupy` and `cupyx`, as far as microgad asks for them."""
+"""The modules `cupy` and `cupyx`, as far as microgad uses them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .linear_algebra import errstate
 
 
 def asarray(x: Any, dtype: Any = None) -> ndarray:
-    """An array on the device: a copy of what comes from the host."""
+    """An array on the device; arrays from the host are copied."""
     if isinstance(x, ndarray):
         return x if dtype is None or x.dtype == dtype else wrapped(x._a.astype(dtype))
     return wrapped(np.array(x, dtype))
@@ -27,7 +27,7 @@ def as_strided(x: ndarray, shape: Any = None, strides: Any = None) -> ndarray:
 
 
 def scatter(ufunc: Any) -> Any:
-    """target[index] op= values, each as often as it comes."""
+    """cupyx.scatter_add and its kin: target[index] op= values, also for repeated indices."""
 
     def into(target: ndarray, index: Any, values: Any) -> None:
         check_scattered(ufunc.__name__, target)
@@ -37,7 +37,7 @@ def scatter(ufunc: Any) -> Any:
 
 
 class _Namespace(ModuleType):
-    """A module of what is named, and no more."""
+    """A module that has only these members."""
 
     def __init__(self, name: str, **members: Any) -> None:
         super().__init__(name)
@@ -45,14 +45,14 @@ class _Namespace(ModuleType):
 
 
 class _Pool:
-    """Memory that is given back."""
+    """CuPy's memory pool."""
 
     def free_all_blocks(self) -> None:
-        """Give it back."""
+        """Do nothing: there is no cached memory."""
 
 
 def modules() -> dict[str, ModuleType]:
-    """What stands in `sys.modules`."""
+    """The entries of `sys.modules`."""
     runtime = _Namespace("cupy.cuda.runtime", getDeviceCount=lambda: 1)
     cuda = _Namespace("cupy.cuda", runtime=runtime, Device=lambda index=None: nullcontext())
     tricks = _Namespace("cupy.lib.stride_tricks", as_strided=as_strided)
@@ -66,7 +66,7 @@ def modules() -> dict[str, ModuleType]:
 
 @contextmanager
 def installed() -> Iterator[None]:
-    """With the stand-in in CuPy's place."""
+    """Put the stand-in in CuPy's place inside of the block."""
     before = {name: sys.modules.get(name) for name in ("cupy", "cupyx")}
     sys.modules.update(modules())
     try:

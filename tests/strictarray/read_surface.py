@@ -1,4 +1,4 @@
-"""Reads off an installed CuPy, which imports without a GPU, what the stand-in may offer: surface.json.
+"""Writes surface.json, the list of what CuPy has, from an installed CuPy, which can be imported without a GPU.
 
 python -P tests/strictarray/read_surface.py
 """
@@ -22,7 +22,7 @@ def find(root: object, path: str) -> object:
 
 
 def functions(path: str) -> dict[str, list[str]]:
-    """Names of functions that both have, and of CuPy's parameters."""
+    """Names of the functions that CuPy and NumPy both have, with the names of CuPy's parameters."""
     ours, theirs = find(cupy, path), find(numpy, path)
     found = {}
     for name in dir(theirs):

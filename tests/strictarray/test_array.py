@@ -1,4 +1,4 @@
-"""The stand-in for CuPy itself: that it refuses what CuPy does."""
+"""The stand-in for CuPy raises where CuPy does, and counts copies to the host."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from microgad import backend
 from microgad.ops import embedding
 
-from . import askers, installed, ndarray, transfers
+from . import callers, installed, ndarray, transfers
 from .modules import asarray
 
 HOST = np.array([1.0, -2.0, 3.0])
@@ -35,14 +35,14 @@ CONVERSIONS: list[Callable[[Any], Any]] = [
 
 
 @pytest.mark.parametrize("convert", CONVERSIONS)
-def test_nothing_becomes_numpys_by_itself(x: Any, convert: Callable[[Any], Any]) -> None:
+def test_arrays_are_not_converted_to_numpy_implicitly(x: Any, convert: Callable[[Any], Any]) -> None:
     before = transfers.total()
     with pytest.raises(TypeError, match=r"Implicit conversion|Unsupported type"):
         convert(x)
     assert transfers.total() == before
 
 
-MIXTURES: list[Callable[[Any], Any]] = [
+MIXED_CALLS: list[Callable[[Any], Any]] = [
     lambda x: x + HOST, lambda x: HOST + x, lambda x: x * HOST, lambda x: np.maximum(x, HOST), lambda x: x @ HOST,
     lambda x: x.__iadd__(HOST), lambda x: np.add(x, x, out=HOST), lambda x: np.where(HOST > 0, x, 0.0),
     lambda x: np.concatenate([x, HOST]), lambda x: np.take(x, np.array([0])), lambda x: x[np.array([0])],
@@ -52,13 +52,13 @@ MIXTURES: list[Callable[[Any], Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("mix", MIXTURES)
-def test_numpys_arrays_dont_mix(x: Any, mix: Callable[[Any], Any]) -> None:
+@pytest.mark.parametrize("mix", MIXED_CALLS)
+def test_mixing_with_numpy_arrays_raises(x: Any, mix: Callable[[Any], Any]) -> None:
     with pytest.raises(TypeError):
         mix(x)
 
 
-def test_numbers_do(x: Any) -> None:
+def test_numbers_may_be_mixed_with_arrays(x: Any) -> None:
     for y in (x + 1, 2.0 * x, np.float64(2) * x, x - np.float64(1), np.power(x, 2), -x, x == 1):
         assert type(y) is ndarray
         assert y.shape == (3,)
@@ -71,14 +71,14 @@ REDUCTIONS: list[Callable[[Any], Any]] = [
 
 
 @pytest.mark.parametrize("reduce", REDUCTIONS)
-def test_reductions_give_arrays_of_no_dimension(x: Any, reduce: Callable[[Any], Any]) -> None:
+def test_reductions_give_arrays_without_dimensions(x: Any, reduce: Callable[[Any], Any]) -> None:
     y = reduce(x)
     assert type(y) is ndarray
     assert y.shape == ()
     assert type(y.item()) in (float, int, bool)
 
 
-NOT_THERE: list[Callable[[Any], Any]] = [
+UNSUPPORTED: list[Callable[[Any], Any]] = [
     lambda x: np.maximum.reduce(x), lambda x: np.maximum.accumulate(x), lambda x: np.logaddexp.reduce(x),
     lambda x: np.multiply.at(x, asarray(np.array([0])), 2.0), lambda x: x.sum(where=x > 0), lambda x: x.max(initial=0),
     lambda x: np.sum(x, where=x > 0), lambda x: np.max(x, initial=0.0), lambda x: np.add(x, 1, where=x > 0),
@@ -91,34 +91,34 @@ NOT_THERE: list[Callable[[Any], Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("call", NOT_THERE)
-def test_what_cupy_lacks(x: Any, call: Callable[[Any], Any]) -> None:
+@pytest.mark.parametrize("call", UNSUPPORTED)
+def test_functions_methods_and_arguments_that_cupy_lacks_raise(x: Any, call: Callable[[Any], Any]) -> None:
     with pytest.raises((TypeError, ValueError, NotImplementedError, AttributeError)):
         call(x)
 
 
-def test_dtypes_that_cupy_has_no_loops_for(x: Any) -> None:
+def test_dtypes_without_a_loop_in_cupy_raise(x: Any) -> None:
     for call in (lambda: np.bitwise_and(x, x), lambda: x << 1, lambda: np.gcd(x, x), lambda: np.logaddexp(x + 1j, x)):
         with pytest.raises(TypeError, match="Wrong type"):
             call()
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "int8", "bool"])
-def test_dtypes_that_cuda_has_no_atomic_operations_on(dtype: str) -> None:
+def test_dtypes_without_atomic_operations_raise(dtype: str) -> None:
     target, at = asarray(np.ones(3, dtype)), asarray(np.array([0, 0]))
     for call in (lambda: backend.at(np.add, target, at, 1), lambda: np.add.at(target, at, 1)):
         with pytest.raises(TypeError, match=rf"cupy\.add\.at doesn't support {dtype}"):
             call()
 
 
-def test_integers_to_negative_powers() -> None:
+def test_integers_to_negative_powers_truncate() -> None:
     x = asarray(np.array([-2, -1, 1, 3]))
     assert (x ** asarray(np.array(-3))).tolist() == [0, -1, 1, 0]
     x **= asarray(np.array([2, -2, -1, -1]))
     assert x.tolist() == [4, 1, 1, 0]
 
 
-def test_linear_algebra_raises_where_it_is_asked_to() -> None:
+def test_linear_algebra_raises_only_if_errstate_asks_for_it() -> None:
     zeros, b = asarray(np.zeros((2, 2))), asarray(np.ones((3, 2, 1)))
     assert np.isnan(np.linalg.inv(zeros).get()).all()
     with backend.checked(zeros), pytest.raises(np.linalg.LinAlgError):
@@ -137,7 +137,7 @@ def test_an_index_out_of_range_wraps(x: Any) -> None:
         x[3]
 
 
-def test_one_mask_in_an_index() -> None:
+def test_an_index_may_have_one_mask() -> None:
     m = asarray(np.ones((2, 2)))
     yes = asarray(np.array([True, False]))
     assert m[yes].shape == (1, 2)
@@ -145,7 +145,7 @@ def test_one_mask_in_an_index() -> None:
         m[yes, yes]
 
 
-def test_what_comes_to_the_host_is_counted(x: Any) -> None:
+def test_copies_to_the_host_are_counted(x: Any) -> None:
     transfers.clear()
     x.get()
     x.tolist()
@@ -155,7 +155,7 @@ def test_what_comes_to_the_host_is_counted(x: Any) -> None:
     assert transfers == {"get": 1, "tolist": 1, "item": 3}
 
 
-def test_views_know_whose_memory_it_is(x: Any) -> None:
+def test_views_have_their_owner_as_base(x: Any) -> None:
     assert x.base is None
     assert x[1:].base is x[::-1].reshape(3)[:2].base is x
     assert backend.owner(x[1:][1:]) is x
@@ -167,32 +167,32 @@ def test_views_know_whose_memory_it_is(x: Any) -> None:
     assert square.tolist() == [[5.0, 1.0], [1.0, 5.0]]
 
 
-def test_an_operation_fetches_nothing_without_a_reason(x: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def curious(x: Any) -> Any:
+def test_a_fetch_in_an_operation_without_a_reason_raises(x: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch(x: Any) -> Any:
         return backend.to_numpy(x)
 
-    place = {"filename": embedding.__file__, "qualname": "Curious.forward"}
-    monkeypatch.setattr(curious, "__code__", curious.__code__.replace(co_filename=place["filename"]))
-    with pytest.raises(AssertionError, match=r"ops/embedding.py:.*curious fetches an array from the device \(get\)"):
-        curious(x)
-    monkeypatch.setattr(askers, "ALLOWED", {"ops/embedding.py": "it may"})
-    assert curious(x).tolist() == HOST.tolist()
+    place = {"filename": embedding.__file__, "qualname": "Fetch.forward"}
+    monkeypatch.setattr(fetch, "__code__", fetch.__code__.replace(co_filename=place["filename"]))
+    with pytest.raises(AssertionError, match=r"ops/embedding.py:.*fetch fetches an array from the device \(get\)"):
+        fetch(x)
+    monkeypatch.setattr(callers, "ALLOWED", {"ops/embedding.py": "it may"})
+    assert fetch(x).tolist() == HOST.tolist()
 
 
-def test_a_test_of_the_second_run_may_look(x: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def look(x: Any) -> Any:
+def test_tests_that_run_on_the_device_may_read_values(x: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(x: Any) -> Any:
         np.testing.assert_array_equal(x, HOST)
         return x + HOST
 
-    monkeypatch.setattr(look, "__code__", look.__code__.replace(co_filename=f"{askers.TESTS}/test_something.py"))
-    monkeypatch.setattr(askers, "tests_look", False)
+    monkeypatch.setattr(read, "__code__", read.__code__.replace(co_filename=f"{callers.TESTS}/test_something.py"))
+    monkeypatch.setattr(callers, "tests_may_read", False)
     with pytest.raises(TypeError):
-        look(x)
-    monkeypatch.setattr(askers, "tests_look", True)
-    assert type(look(x)) is np.ndarray
+        read(x)
+    monkeypatch.setattr(callers, "tests_may_read", True)
+    assert type(read(x)) is np.ndarray
 
 
-def test_what_is_no_array_answers_itself(x: Any) -> None:
+def test_objects_with_numpy_s_protocols_are_called(x: Any) -> None:
     class Other:
         def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> str:
             return ufunc.__name__

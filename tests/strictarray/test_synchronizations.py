@@ -1,4 +1,4 @@
-"""How often an operation waits for the GPU: for a number that decides whether an argument is refused, and no more."""
+"""Synchronizations: operations wait for the GPU at most once, to check that their arguments are in range."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from microgad.nn import functional as F
 
 from . import installed, transfers
 
-# What is waited for: that all indices are classes or rows, that all of two inputs are probabilities. PyTorch leaves it
-# to the GPU, which ends the program later; CuPy's indexing would wrap, and the loss be wrong without a word.
+# They wait for the check that all indices are in range, or that all values are probabilities. PyTorch's kernels abort
+# the program later; with CuPy, indices would wrap and the loss would be silently wrong.
 ONCE: dict[str, Callable[..., Any]] = {
     "cross_entropy": lambda x, p, i, im, w: F.cross_entropy(x, i),
     "cross_entropy weighted": lambda x, p, i, im, w: F.cross_entropy(x, i, p.detach()[0]),
@@ -51,8 +51,8 @@ def gpu() -> Iterator[None]:
         yield
 
 
-def waited(operation: Callable[..., Any]) -> int:
-    """How many numbers were read, forward and backward."""
+def synchronizations(operation: Callable[..., Any]) -> int:
+    """How many numbers are read in forward and backward."""
     x, p = torch.randn(6, 5, requires_grad=True), torch.rand(6, 5, requires_grad=True)
     im, w = torch.randn(2, 3, 8, 8, requires_grad=True), torch.randn(5, 4, requires_grad=True)
     i = torch.tensor([0, 1, 2, 3, 4, 0])
@@ -62,35 +62,35 @@ def waited(operation: Callable[..., Any]) -> int:
 
 
 @pytest.mark.parametrize("name", ONCE)
-def test_one_number_is_waited_for(name: str) -> None:
-    assert waited(ONCE[name]) == 1
+def test_losses_of_indices_and_embedding_synchronize_once(name: str) -> None:
+    assert synchronizations(ONCE[name]) == 1
 
 
 @pytest.mark.parametrize("name", NEVER)
-def test_nothing_is_waited_for(name: str) -> None:
-    assert waited(NEVER[name]) == 0
+def test_other_operations_never_synchronize(name: str) -> None:
+    assert synchronizations(NEVER[name]) == 0
 
 
 POOLS: dict[str, Callable[[torch.Tensor], Any]] = {
-    "tiles": lambda x: F.max_pool2d(x, 2, return_indices=True),
+    "no overlap": lambda x: F.max_pool2d(x, 2, return_indices=True),
     "overlapping": lambda x: F.max_pool2d(x, 3, 1, 1, return_indices=True),
     "dilated": lambda x: F.max_pool2d(x, 2, 1, 0, 2, return_indices=True),
     "many taps": lambda x: F.max_pool2d(x, 4, return_indices=True),
-    "volumes": lambda x: F.max_pool3d(x, 2, return_indices=True),
-    "boxes": lambda x: F.adaptive_max_pool2d(x, 3, return_indices=True),
+    "three dimensions": lambda x: F.max_pool3d(x, 2, return_indices=True),
+    "adaptive": lambda x: F.adaptive_max_pool2d(x, 3, return_indices=True),
 }
 
 
 @pytest.mark.parametrize("name", POOLS)
-def test_of_nans_the_last_wins_and_of_equals_the_first_as_on_the_cpu(name: str) -> None:
+def test_max_pooling_selects_among_nans_and_equal_values_as_on_the_cpu(name: str) -> None:
     rng = np.random.default_rng(0)
     values = rng.choice([0.0, 1.0, 2.0, np.nan], (2, 3, 8, 8), p=[0.3, 0.3, 0.3, 0.1])
-    there, here = (POOLS[name](torch.tensor(values, device=device)) for device in ("cuda", "cpu"))
-    for a, b in zip(there, here, strict=True):
+    on_gpu, on_cpu = (POOLS[name](torch.tensor(values, device=device)) for device in ("cuda", "cpu"))
+    for a, b in zip(on_gpu, on_cpu, strict=True):
         np.testing.assert_array_equal(a.cpu().numpy(), b.numpy())
 
 
-def test_what_is_refused_is_refused_there_too() -> None:
+def test_arguments_out_of_range_raise_on_the_gpu_as_well() -> None:
     x, p = torch.randn(2, 3), torch.rand(2, 3)
     with pytest.raises(IndexError, match="Target 3 is out of bounds"):
         F.cross_entropy(x, torch.tensor([0, 3]))

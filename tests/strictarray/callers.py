@@ -1,0 +1,48 @@
+"""Which code reads values of an array on the device: a test, which may, or an operation, which may not.
+
+The tests that run a second time with `--device cuda` read results as if they were NumPy arrays, for example in
+`np.testing.assert_allclose(y.array, z)`. They would prove no more with a `.get()` in each line, so this is allowed. It
+isn't allowed in the tests of the stand-in itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import microgad
+
+from .synchronizations import ALLOWED
+
+HERE, TESTS = str(Path(__file__).parent), str(Path(__file__).parents[1])
+LIBRARY = str(Path(microgad.__file__).parent) + "/"
+SKIPPED = (str(Path(np.__file__).parent), f"{HERE}/array.py", f"{HERE}/callers.py", contextlib.__file__)
+SKIPPED += (f"{LIBRARY}backend/__init__.py", f"{LIBRARY}batching/array.py")
+tests_may_read = False  # whether the tests run with --device cuda
+
+
+def caller() -> tuple[str, str]:
+    """File and function of the code that reads, without the frames of NumPy, of the stand-in and of helpers."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_code.co_filename.startswith(SKIPPED):
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_code.co_qualname
+
+
+def called_by_test() -> bool:
+    """Whether a test that runs with --device cuda reads values."""
+    return tests_may_read and (file := caller()[0]).startswith(TESTS) and not file.startswith(HERE)
+
+
+def check_fetch(how: str) -> None:
+    """Raise AssertionError if code of microgad fetches an array without a reason in synchronizations.py."""
+    file, function = caller()
+    if file.startswith(LIBRARY):
+        location = f"{file.removeprefix(LIBRARY)}:{function}"
+        if not location.startswith(tuple(ALLOWED)):
+            raise AssertionError(
+                f"{location} fetches an array from the device ({how}): synchronizations.py has no reason"
+            )
