@@ -1,4 +1,4 @@
-"""Derivatives are written in a subset of NumPy that runs on arrays and on Tensors alike.
+"""Derivatives are written in a dialect: the subset of NumPy that runs on arrays and on Tensors alike.
 
 The tests read the source of all derivatives and report what lies outside of that subset.
 """

@@ -1,4 +1,4 @@
-"""Gradients through steps of an optimizer are PyTorch's."""
+"""Differentiable optimizers: gradients through their steps equal PyTorch's and numerical ones."""
 
 import numpy as np
 import pytest
@@ -17,11 +17,11 @@ OPTIONS = {
     "ASGD": [{}, {"lambd": 0.1, "t0": 2, "weight_decay": 0.1}], "Rprop": [{}, {"maximize": True}],
 }  # fmt: skip
 CASES = [(name, options) for name, several in OPTIONS.items() for options in several]
-OF_TORCH = [(name, options) for name, options in CASES if name != "SGD" or not options]
+TORCH_CASES = [(name, options) for name, options in CASES if name != "SGD" or not options]
 
 
-def trained(lib, name, options, start, scale, steps):
-    """A few steps on a loss, and the loss after them."""
+def loss_after_steps(lib, name, options, start, scale, steps):
+    """Take some steps, and return a loss of the parameters after them."""
     p = start.clone()
     optimizer = getattr(lib.optim, name)([p], lr=0.1, differentiable=True, **options)
     for _ in range(steps):
@@ -36,28 +36,28 @@ def inputs(lib):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("name", "options"), OF_TORCH)
-def test_one_step_is_torchs(name, options):
-    """Through several, PyTorch's own don't go where an average is written in place, and its SGD detaches the first one.
+@pytest.mark.parametrize(("name", "options"), TORCH_CASES)
+def test_gradients_through_one_step_equal_pytorch_s(name, options):
+    """PyTorch's gradients through several steps fail where it writes averages in place, and its SGD detaches the first.
 
-    It counts Adam's steps in float32.
+    The tolerance is that of float32, in which PyTorch counts Adam's steps.
     """
     found = []
     for lib in (microgad, torch):
         given = inputs(lib)
-        loss = trained(lib, name, options, *given, 1)
+        loss = loss_after_steps(lib, name, options, *given, 1)
         found.append([np.asarray(x.detach()) for x in (loss, *lib.autograd.grad(loss, given))])
     for ours, theirs in zip(*found, strict=True):
         np.testing.assert_allclose(ours, theirs, 2e-6, 2e-6)
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)
-def test_gradients_through_several_steps(name, options):
-    assert gradcheck(lambda *given: trained(microgad, name, options, *given, 6), inputs(microgad))
+def test_gradients_through_several_steps_equal_numerical_ones(name, options):
+    assert gradcheck(lambda *given: loss_after_steps(microgad, name, options, *given, 6), inputs(microgad))
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_values_are_those_of_a_step_that_is_not_recorded(name):
+def test_differentiable_steps_give_the_same_values(name):
     p, q = (microgad.tensor([0.5, -1.2], dtype=microgad.float64, requires_grad=True) for _ in range(2))
     x = p * 1
     recorded = getattr(microgad.optim, name)([x], lr=0.1, differentiable=True)
@@ -69,7 +69,7 @@ def test_values_are_those_of_a_step_that_is_not_recorded(name):
     np.testing.assert_allclose(x.detach().array, q.detach().array, 1e-12, 1e-12)
 
 
-def test_a_learning_rate_can_be_learned():
+def test_the_learning_rate_gets_a_gradient():
     rate = microgad.tensor(0.1, dtype=microgad.float64, requires_grad=True)
     p = microgad.tensor([1.0], dtype=microgad.float64, requires_grad=True).clone()
     optimizer = microgad.optim.SGD([p], lr=rate, differentiable=True)
@@ -80,8 +80,8 @@ def test_a_learning_rate_can_be_learned():
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_a_learning_rate_is_learned_through_steps(name):
-    def moved(rate):
+def test_gradients_of_the_learning_rate_through_several_steps_equal_numerical_ones(name):
+    def parameters_after_steps(rate):
         p = microgad.tensor([0.5, -1.2], dtype=microgad.float64, requires_grad=True) * 1
         optimizer = getattr(microgad.optim, name)([p], lr=rate, differentiable=True)
         for grad in ([0.5, -1.0], [1.0, 2.0], [0.3, 0.1]):
@@ -89,11 +89,11 @@ def test_a_learning_rate_is_learned_through_steps(name):
             optimizer.step()
         return p
 
-    assert gradcheck(moved, (microgad.tensor(0.1, dtype=microgad.float64, requires_grad=True),))
+    assert gradcheck(parameters_after_steps, (microgad.tensor(0.1, dtype=microgad.float64, requires_grad=True),))
 
 
-def test_what_nadam_remembers_of_its_momenta_has_a_gradient():
-    def moved(product):
+def test_nadam_s_mu_product_gets_a_gradient():
+    def step_from(product):
         p = microgad.tensor([0.5, -1.2], dtype=microgad.float64, requires_grad=True) * 1
         optimizer = microgad.optim.NAdam([p], lr=0.1, differentiable=True)
         zeros = microgad.zeros(2, dtype=microgad.float64)
@@ -107,10 +107,10 @@ def test_what_nadam_remembers_of_its_momenta_has_a_gradient():
         optimizer.step()
         return p, optimizer.state[p]["mu_product"]
 
-    assert gradcheck(moved, (microgad.tensor(0.7, dtype=microgad.float64, requires_grad=True),))
+    assert gradcheck(step_from, (microgad.tensor(0.7, dtype=microgad.float64, requires_grad=True),))
 
 
-def test_a_leaf_is_refused_as_by_torch():
+def test_a_differentiable_step_of_a_leaf_raises():
     p = microgad.ones(1, requires_grad=True)
     optimizer = microgad.optim.SGD([p], lr=0.1, differentiable=True)
     p.grad = microgad.ones(1)
@@ -119,7 +119,7 @@ def test_a_leaf_is_refused_as_by_torch():
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_both_parts_of_complex_parameters_move(name):
+def test_differentiable_steps_update_both_parts_of_complex_parameters(name):
     start, second = [1.0 + 2.0j, -0.5j], [0.5 - 0.25j, 3.0 + 0.0j]
     p, q = (microgad.tensor(start, requires_grad=True) for _ in range(2))
     x = p * 1

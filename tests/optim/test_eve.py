@@ -1,4 +1,4 @@
-"""Eve against its paper's formulas, written out in float64."""
+"""Eve compared with the formulas of its paper, in float64."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ import microgad
 from microgad.optim import Adam, Eve
 
 
-def by_the_paper(
+def reference(
     x: Any, losses: Any, grads: Any, lr: float, betas: Any, eps: float, c: float, f_star: float
 ) -> tuple[Any, list[float]]:
-    """Koushik and Hayashi's Algorithm 1: the place after each step, and each d."""
+    """Algorithm 1 of Koushik and Hayashi: the final parameters, and d after each step."""
     beta1, beta2, beta3 = betas
     m, v, d, ds = np.zeros_like(x), np.zeros_like(x), 1.0, []
     for t, (f, g) in enumerate(zip(losses, grads, strict=True), 1):
@@ -34,10 +34,10 @@ def by_the_paper(
     st.sampled_from([1.0, 2.0, 10.0]),
     st.sampled_from([0.0, -3.0, 0.05]),
 )
-def test_eve_is_the_papers(losses: Any, betas: Any, c: float, f_star: float) -> None:
+def test_eve_equals_the_algorithm_of_its_paper(losses: Any, betas: Any, c: float, f_star: float) -> None:
     random = np.random.default_rng(0)
     start, grads = random.standard_normal((2, 3)), random.standard_normal((len(losses), 2, 3))
-    expected, ds = by_the_paper(start, losses, grads, 0.1, betas, 1e-8, c, f_star)
+    expected, ds = reference(start, losses, grads, 0.1, betas, 1e-8, c, f_star)
     p = microgad.tensor(start, requires_grad=True)
     optimizer = Eve([p], lr=0.1, betas=betas, c=c, f_star=f_star)
     for loss, grad, d in zip(losses, grads, ds, strict=True):
@@ -52,7 +52,7 @@ def step(optimizer: Any, p: Any, loss: Any) -> None:
     optimizer.step(lambda: loss)
 
 
-def test_the_first_step_is_adams() -> None:
+def test_the_first_step_is_that_of_adam() -> None:
     p, q = (microgad.ones(1, requires_grad=True) for _ in range(2))
     step(Eve([p]), p, 5.0)
     step(Adam([q]), q, 5.0)
@@ -62,8 +62,8 @@ def test_the_first_step_is_adams() -> None:
 @pytest.mark.parametrize(
     ("losses", "ratio"), [((5.0, 5.0), 0.1), ((0.0, 1e-9), 10.0), ((0.0, 0.0), 0.1), ((1.0, 99.0), 10.0)]
 )
-def test_ratios_at_their_limits(losses: Any, ratio: float) -> None:
-    """No change at all, and a loss that touches f_star, where the ratio would be a division by 0."""
+def test_the_ratio_of_losses_is_clipped(losses: Any, ratio: float) -> None:
+    """Without any change, and with a loss that equals f_star, for which the ratio divides by 0."""
     p = microgad.ones(1, requires_grad=True)
     optimizer = Eve([p], betas=(0.9, 0.999, 0.5))
     for loss in losses:
@@ -72,24 +72,24 @@ def test_ratios_at_their_limits(losses: Any, ratio: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("loss", "error", "said"),
+    ("loss", "error", "message"),
     [
         (None, TypeError, "closure that computes the gradients and returns the loss"),
         (float("nan"), ValueError, "loss is nan, but must be finite"),
         (-1.0, ValueError, "loss is -1.0, but must be >= f_star = 0.0"),
     ],
 )
-def test_a_loss_that_will_not_do_changes_nothing(loss: Any, error: Any, said: str) -> None:
+def test_an_invalid_loss_raises_and_changes_nothing(loss: Any, error: Any, message: str) -> None:
     p = microgad.ones(1, requires_grad=True)
     optimizer = Eve([p])
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         step(optimizer, p, loss)
     assert p.item() == 1
     assert not optimizer.state
     assert optimizer.param_groups[0]["previous_loss"] is None
 
 
-def test_step_without_closure() -> None:
+def test_a_step_without_closure_raises() -> None:
     with pytest.raises(TypeError, match="Eve: step needs a closure"):
         Eve([microgad.ones(1, requires_grad=True)]).step()
 
@@ -97,6 +97,6 @@ def test_step_without_closure() -> None:
 @pytest.mark.parametrize(
     "options", [{"lr": -1}, {"betas": (0.9, 0.999)}, {"betas": (0.9, 0.999, 1.0)}, {"c": 0.5}, {"eps": -1}]
 )
-def test_options_out_of_range(options: Any) -> None:
+def test_options_out_of_range_raise(options: Any) -> None:
     with pytest.raises(ValueError, match="Invalid"):
         Eve([microgad.ones(1, requires_grad=True)], **options)

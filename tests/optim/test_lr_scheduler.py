@@ -1,4 +1,4 @@
-"""lr_scheduler: what goes wrong, and what is saved. The schedules themselves are held against PyTorch's."""
+"""lr_scheduler: state dicts and errors. tests/parity compares the schedules with PyTorch's."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ def optimizer() -> SGD:
 
 @pytest.mark.filterwarnings("ignore:Detected call of .lr_scheduler.step:UserWarning")
 @pytest.mark.parametrize("kind", [lambda o: StepLR(o, 2), lambda o: CosineAnnealingLR(o, 7)])
-def test_a_saved_scheduler_goes_on(kind: Any) -> None:
-    whole, first = kind(optimizer()), kind(optimizer())
+def test_a_loaded_scheduler_continues_the_schedule(kind: Any) -> None:
+    uninterrupted, first = kind(optimizer()), kind(optimizer())
     rates = []
     for _ in range(9):
-        whole.step()
-        rates += whole.get_last_lr()
+        uninterrupted.step()
+        rates += uninterrupted.get_last_lr()
     for _ in range(4):
         first.step()
     second = kind(optimizer())
@@ -31,7 +31,7 @@ def test_a_saved_scheduler_goes_on(kind: Any) -> None:
         assert second.get_last_lr() == [expected] == [second.optimizer.param_groups[0]["lr"]]
 
 
-def test_attributes_of_a_callable_are_saved() -> None:
+def test_attributes_of_a_callable_are_saved_and_loaded() -> None:
     class Rule:
         power = 1
 
@@ -44,7 +44,7 @@ def test_attributes_of_a_callable_are_saved() -> None:
     assert b.power == 2
 
 
-def test_a_function_that_has_no_attributes_stays() -> None:
+def test_functions_are_kept_when_a_state_is_loaded() -> None:
     rule = LambdaLR(optimizer(), abs)
     rule.load_state_dict(rule.state_dict())
     cycle = CyclicLR(optimizer(), 0.1, 1.0, scale_fn=abs, cycle_momentum=False)
@@ -53,7 +53,7 @@ def test_a_function_that_has_no_attributes_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "error", "said"),
+    ("make", "error", "message"),
     [
         (lambda: StepLR("SGD", 2), TypeError, "str is not an Optimizer"),
         (lambda: StepLR(optimizer(), 2, last_epoch=3), KeyError, "'initial_lr' is not specified in param_groups"),
@@ -61,6 +61,6 @@ def test_a_function_that_has_no_attributes_stays() -> None:
         (lambda: LRScheduler(optimizer()), NotImplementedError, "must define get_lr"),
     ],
 )
-def test_refusals(make: Any, error: Any, said: str) -> None:
-    with pytest.raises(error, match=said):
+def test_wrong_arguments_raise(make: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
         make()

@@ -1,4 +1,4 @@
-"""Optimizer: groups, closures, hooks, state, and refusals that leave everything as it was."""
+"""Optimizer: parameter groups, closures, hooks, state dicts, and errors, which change nothing."""
 
 import copy
 import math
@@ -58,14 +58,15 @@ def with_gradient(*values: float) -> Any:
 def contents(optimizer: Optimizer) -> Any:
     """Parameters, state and options, as copies that can be compared."""
     params = [p.tolist() for group in optimizer.param_groups for p in group["params"]]
-    return params, listed(optimizer.state_dict()["state"]), copy.deepcopy(optimizer.state_dict()["param_groups"])
+    return params, to_lists(optimizer.state_dict()["state"]), copy.deepcopy(optimizer.state_dict()["param_groups"])
 
 
-def listed(x: Any) -> Any:
+def to_lists(x: Any) -> Any:
+    """x with Tensors as lists, also in dicts and lists."""
     if isinstance(x, dict):
-        return {key: listed(value) for key, value in x.items()}
+        return {key: to_lists(value) for key, value in x.items()}
     if isinstance(x, list):
-        return [listed(item) for item in x]
+        return [to_lists(item) for item in x]
     return x.tolist() if isinstance(x, microgad.Tensor) else x
 
 
@@ -88,7 +89,7 @@ def test_closure_is_called_once_and_its_loss_returned(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_backward_notices_that_a_kept_parameter_has_moved(kind: Any) -> None:
+def test_backward_after_a_step_raises(kind: Any) -> None:
     p = with_gradient(1, 2)
     loss = (p * p).sum()
     kind([p], lr=0.1).step(lambda: 1.0)
@@ -97,7 +98,7 @@ def test_backward_notices_that_a_kept_parameter_has_moved(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_arrays_stay_in_place_and_their_dtype(kind: Any) -> None:
+def test_steps_write_in_place_and_keep_the_dtype(kind: Any) -> None:
     p = with_gradient(1, 2)
     array = p.array
     decay = {} if kind is Rprop else {"weight_decay": np.float64(0.1)}
@@ -108,7 +109,7 @@ def test_arrays_stay_in_place_and_their_dtype(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_a_tensor_as_learning_rate(kind: Any) -> None:
+def test_the_learning_rate_may_be_a_tensor(kind: Any) -> None:
     p, q = with_gradient(1, 2), with_gradient(1, 2)
     kind([p], lr=microgad.tensor(0.5)).step(lambda: 1.0)
     kind([q], lr=0.5).step(lambda: 1.0)
@@ -117,15 +118,15 @@ def test_a_tensor_as_learning_rate(kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 @pytest.mark.filterwarnings("error")
-def test_nan_and_inf_go_their_way_without_warnings(kind: Any) -> None:
+def test_gradients_with_nan_and_infinity_give_no_warnings(kind: Any) -> None:
     p = parameter(1, 2, 3)
     p.grad = microgad.tensor([math.nan, math.inf, 1.0])
     kind([p], lr=0.1).step(lambda: 1.0)
-    assert math.isnan(p[0].item()) is (kind is not Rprop)  # to which NaN has no sign
+    assert math.isnan(p[0].item()) is (kind is not Rprop)  # takes the sign of NaN as 0
     assert math.isfinite(p[2].item())
 
 
-def test_parameters_without_gradient_are_left_alone() -> None:
+def test_parameters_without_gradients_are_not_changed() -> None:
     p, q = with_gradient(1), parameter(2)
     optimizer = Adam([p, q])
     optimizer.step()
@@ -133,7 +134,7 @@ def test_parameters_without_gradient_are_left_alone() -> None:
     assert list(optimizer.state_dict()["state"]) == [0]
 
 
-def test_zero_grad() -> None:
+def test_zero_grad_writes_zeros_or_removes_gradients() -> None:
     p, q = with_gradient(1, 2), parameter(1)
     optimizer = SGD([p, q])
     grad = p.grad
@@ -151,10 +152,7 @@ def test_zero_grad() -> None:
     assert q.grad.tolist() == [0]
 
 
-# Groups
-
-
-def test_a_group_added_later_takes_the_defaults() -> None:
+def test_an_added_group_gets_the_default_options() -> None:
     p, q = with_gradient(1), with_gradient(1)
     optimizer = SGD([p], lr=0.5)
     group = {"params": q, "weight_decay": 1.0}
@@ -171,20 +169,20 @@ def test_parameters_may_come_from_a_generator() -> None:
 
 
 @pytest.mark.parametrize("bad", [{"lr": -1}, {"params": [3.0]}, {"params": [parameter(1) * 2]}, {}])
-def test_a_refused_group_changes_nothing(bad: Any) -> None:
-    """A rate below 0, a number, a Tensor that an operation made, a parameter that is there already."""
+def test_a_group_that_raises_changes_nothing(bad: Any) -> None:
+    """A negative learning rate, a number, a Tensor that is no leaf, and a parameter of another group."""
     p = parameter(1)
     optimizer = SGD([p])
     before = copy.copy(optimizer.param_groups[0])
     group = {"params": [p], **bad}
-    asked = dict(group)
+    before_call = dict(group)
     with pytest.raises((ValueError, TypeError), match=r"learning rate|Tensors|non-leaf|more than one"):
         optimizer.add_param_group(group)
     assert optimizer.param_groups == [before]
-    assert group == asked
+    assert group == before_call
 
 
-def test_what_to_do_with_a_module() -> None:
+def test_a_module_in_place_of_parameters_raises_and_names_parameters() -> None:
     class Module:
         def parameters(self) -> Any:
             return iter([parameter(1)])
@@ -193,34 +191,31 @@ def test_what_to_do_with_a_module() -> None:
         SGD(Module())  # type: ignore[arg-type]
 
 
-def test_differentiable_is_refused_where_there_is_no_rule() -> None:
+def test_differentiable_raises_for_optimizers_without_an_implementation() -> None:
     with pytest.raises(NotImplementedError, match="differentiable"):
         Optimizer([parameter(1)], {"differentiable": True})
 
 
-# A step that is refused
-
-
 @pytest.mark.parametrize(
-    ("grad", "said"),
+    ("grad", "message"),
     [
         (np.ones(3, np.float32), r"gradient is float32 \(3,\) on cpu, but its parameter is float32 \(1,\)"),
         (np.ones(1), "gradient is float64"),
     ],
 )
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_a_gradient_that_does_not_fit(kind: Any, grad: Any, said: str) -> None:
+def test_a_gradient_of_a_wrong_shape_or_dtype_raises_and_changes_nothing(kind: Any, grad: Any, message: str) -> None:
     p, q = with_gradient(1), parameter(2)
     q.grad = microgad.ones(1)
     q.grad.data = microgad.from_numpy(grad)
     optimizer = kind([{"params": [p]}, {"params": [q]}])
     before = contents(optimizer)
-    with pytest.raises(RuntimeError, match=f"{kind.__name__}: the {said}"):
+    with pytest.raises(RuntimeError, match=f"{kind.__name__}: the {message}"):
         optimizer.step(lambda: 1.0)
     assert contents(optimizer) == before
 
 
-def test_a_parameter_whose_elements_share_memory() -> None:
+def test_an_expanded_parameter_raises() -> None:
     p = microgad.tensor([1.0]).expand(3).requires_grad_()
     p.grad = microgad.ones(3)
     with pytest.raises(RuntimeError, match=r"SGD: .*more than one element .* single memory location"):
@@ -228,15 +223,12 @@ def test_a_parameter_whose_elements_share_memory() -> None:
     assert p.tolist() == [1, 1, 1]
 
 
-def test_update_must_be_defined() -> None:
+def test_an_optimizer_without_update_raises() -> None:
     with pytest.raises(NotImplementedError, match=r"must define update\(group, params, loss\)"):
         Optimizer([parameter(1)], {}).step()
 
 
-# Hooks
-
-
-def test_hooks_see_the_step_and_can_be_taken_away() -> None:
+def test_step_hooks_are_called_until_they_are_removed() -> None:
     p, seen = with_gradient(1), []
     optimizer = SGD([p], lr=0.5)
     before = optimizer.register_step_pre_hook(lambda *args: seen.append(("before", p.item(), *args)))
@@ -254,25 +246,25 @@ def test_a_pre_hook_can_replace_the_closure() -> None:
     assert optimizer.step(lambda: 3) == 7
 
 
-class Own(SGD):
-    """An optimizer with a step of its own, as programs written for PyTorch have it."""
+class OwnStep(SGD):
+    """An optimizer that overrides step, as programs written for PyTorch do."""
 
     @microgad.no_grad()
     def step(self, closure: Any = None) -> Any:
         return super().step(closure) or "stepped"
 
 
-def test_hooks_of_an_optimizer_with_a_step_of_its_own() -> None:
-    """Once, though that calls its base's step."""
+def test_hooks_of_an_optimizer_that_overrides_step_are_called_once() -> None:
+    """Though its step calls the step of its base class."""
     seen: list[str] = []
-    optimizer = Own([with_gradient(1)])
+    optimizer = OwnStep([with_gradient(1)])
     optimizer.register_step_pre_hook(lambda *_: seen.append("before"))
     optimizer.register_step_post_hook(lambda *_: seen.append("after"))
     assert optimizer.step() == "stepped"
     assert seen == ["before", "after"]
 
 
-def test_hooks_of_all_optimizers() -> None:
+def test_global_step_hooks_are_called_for_all_optimizers() -> None:
     seen: list[Any] = []
     optimizer = SGD([with_gradient(1)])
     optimizer.register_step_post_hook(lambda *_: seen.append("own"))
@@ -285,14 +277,14 @@ def test_hooks_of_all_optimizers() -> None:
     assert seen == [optimizer, "own", "all", "own"]
 
 
-def test_what_a_pre_hook_returns() -> None:
+def test_a_pre_hook_that_returns_a_wrong_value_raises() -> None:
     optimizer = SGD([parameter(1)])
     optimizer.register_step_pre_hook(lambda *_: 3)
     with pytest.raises(RuntimeError, match="must return None or a tuple of"):
         optimizer.step()
 
 
-def test_hooks_around_the_state_dict() -> None:
+def test_state_dict_and_load_hooks_see_and_change_the_state() -> None:
     seen: list[Any] = []
     optimizer = SGD([parameter(1)], lr=0.5)
     optimizer.register_state_dict_pre_hook(lambda o: seen.append(o))
@@ -306,26 +298,23 @@ def test_hooks_around_the_state_dict() -> None:
     optimizer.load_state_dict(given)
     assert seen == [optimizer, 0.25]
     assert set(given) == {"state", "groups"}
-    assert optimizer.state_dict()["second"] == 2  # a load keeps hooks
+    assert optimizer.state_dict()["second"] == 2  # loading keeps the hooks
 
 
-def test_an_option_that_each_group_must_give() -> None:
+def test_a_required_option_must_be_given_by_each_group() -> None:
     with pytest.raises(ValueError, match="didn't specify a value of required optimization parameter lr"):
         Optimizer([parameter(1)], {"lr": required})
     assert Optimizer([{"params": parameter(1), "lr": 2}], {"lr": required}).param_groups[0]["lr"] == 2
 
 
-# State
-
-
-def trained(kind: Any, steps: int = 3, **options: Any) -> Any:
+def after_steps(kind: Any, steps: int = 3, **options: Any) -> Any:
     p = microgad.tensor([[1.0, 2.0]], requires_grad=True) if kind in MATRICES else parameter(1, 2)
     optimizer = kind([p], lr=0.1, **options)
-    run(optimizer, steps)
+    take_steps(optimizer, steps)
     return optimizer
 
 
-def run(optimizer: Any, steps: int) -> None:
+def take_steps(optimizer: Any, steps: int) -> None:
     (p,) = optimizer.param_groups[0]["params"]
 
     def closure() -> Any:
@@ -347,30 +336,30 @@ CASES = [
 
 
 @pytest.mark.parametrize(("kind", "options"), CASES)
-def test_going_on_from_a_state_dict_gives_the_very_same_numbers(kind: Any, options: Any) -> None:
-    whole = trained(kind, 5, **options)
-    half = trained(kind, 3, **options)
-    resumed = kind([half.param_groups[0]["params"][0].detach().clone().requires_grad_()])
-    resumed.load_state_dict(half.state_dict())
-    run(half, 1)  # what was loaded is a copy
-    run(resumed, 2)
-    assert contents(resumed) == contents(whole)
+def test_a_loaded_state_dict_continues_with_the_same_numbers(kind: Any, options: Any) -> None:
+    uninterrupted = after_steps(kind, 5, **options)
+    interrupted = after_steps(kind, 3, **options)
+    resumed = kind([interrupted.param_groups[0]["params"][0].detach().clone().requires_grad_()])
+    resumed.load_state_dict(interrupted.state_dict())
+    take_steps(interrupted, 1)  # the loaded state is a copy
+    take_steps(resumed, 2)
+    assert contents(resumed) == contents(uninterrupted)
 
 
 @pytest.mark.parametrize(("kind", "options"), CASES)
-@pytest.mark.parametrize("copied", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy])
-def test_copies_go_on_by_themselves(kind: Any, options: Any, copied: Any) -> None:
-    original = trained(kind, **options)
-    twin = copied(original)
+@pytest.mark.parametrize("make_copy", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy])
+def test_copies_are_independent_and_continue_with_the_same_numbers(kind: Any, options: Any, make_copy: Any) -> None:
+    original = after_steps(kind, **options)
+    twin = make_copy(original)
     before = contents(original)
-    run(twin, 2)
+    take_steps(twin, 2)
     assert contents(original) == before
-    run(original, 2)
+    take_steps(original, 2)
     assert contents(original) == contents(twin)
 
 
-def test_loaded_state_takes_the_dtype_of_its_parameter() -> None:
-    donor = trained(Adam)
+def test_loaded_state_is_converted_to_the_dtype_of_its_parameter() -> None:
+    donor = after_steps(Adam)
     optimizer = Adam([parameter(1, 2, dtype=microgad.float64)])
     optimizer.load_state_dict(donor.state_dict())
     (state,) = optimizer.state.values()
@@ -381,8 +370,8 @@ def test_loaded_state_takes_the_dtype_of_its_parameter() -> None:
     }
 
 
-def test_counts_of_steps_were_plain_numbers_once() -> None:
-    saved = trained(Adam).state_dict()
+def test_step_counts_that_are_plain_numbers_are_loaded_as_tensors() -> None:
+    saved = after_steps(Adam).state_dict()
     saved["state"][0]["step"] = 3
     optimizer = Adam([parameter(1, 2)])
     optimizer.load_state_dict(saved)
@@ -391,16 +380,16 @@ def test_counts_of_steps_were_plain_numbers_once() -> None:
 
 
 @pytest.mark.parametrize(("kind", "options"), CASES)
-def test_they_go_down(kind: Any, options: Any) -> None:
-    optimizer = trained(kind, 0, **options)
+def test_steps_decrease_the_loss(kind: Any, options: Any) -> None:
+    optimizer = after_steps(kind, 0, **options)
     (p,) = optimizer.param_groups[0]["params"]
     before = (p * p).sum().item()
-    run(optimizer, 5)
+    take_steps(optimizer, 5)
     assert (p * p).sum().item() < before
 
 
-def test_switches_that_an_older_state_lacks_stay_as_they_are() -> None:
-    saved = trained(Adam).state_dict()
+def test_options_that_an_old_state_dict_lacks_keep_their_values() -> None:
+    saved = after_steps(Adam).state_dict()
     for switch in ("amsgrad", "maximize", "foreach", "capturable", "differentiable", "fused", "decoupled_weight_decay"):
         del saved["param_groups"][0][switch]
     optimizer = Adam([parameter(1, 2)], maximize=True)
@@ -414,7 +403,7 @@ def transposed(saved: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("change", "message"),
     [
         (lambda saved: saved["param_groups"].append({"params": []}), "different number of parameter groups: 2"),
         (lambda saved: saved["param_groups"][0]["params"].append(1), "group 0 has 2 parameters, but here 1"),
@@ -422,23 +411,23 @@ def transposed(saved: Any) -> None:
         (transposed, r"exp_avg of shape \(2, 1\) for parameter 0, but this one has shape \(2,\)"),
     ],
 )
-def test_a_state_of_another_optimizer_changes_nothing(spoil: Any, said: str) -> None:
-    optimizer, saved = trained(Adam), copy.deepcopy(trained(Adam, 7).state_dict())
+def test_a_state_dict_of_another_optimizer_raises_and_changes_nothing(change: Any, message: str) -> None:
+    optimizer, saved = after_steps(Adam), copy.deepcopy(after_steps(Adam, 7).state_dict())
     before = contents(optimizer)
-    spoil(saved)
-    with pytest.raises(ValueError, match=said):
+    change(saved)
+    with pytest.raises(ValueError, match=message):
         optimizer.load_state_dict(saved)
     assert contents(optimizer) == before
 
 
-def test_adafactors_norms_of_float16_have_room() -> None:
+def test_adafactor_s_norms_of_float16_do_not_overflow() -> None:
     p = microgad.full((600, 600), 0.5, dtype=microgad.half).requires_grad_()
     p.grad = microgad.ones_like(p)
     Adafactor([p], lr=0.1).step()
     assert p.min().item() == p.max().item() == pytest.approx(0.45, abs=1e-3)
 
 
-def test_rprop_takes_nan_for_a_sign_of_0_as_torch_does() -> None:
+def test_rprop_treats_the_sign_of_nan_as_0() -> None:
     p = parameter(1, 1, 1)
     optimizer = microgad.optim.Rprop([p], lr=0.1)
     for grads in ([math.nan, math.inf, 1.0], [1.0, -1.0, 1.0]):
@@ -448,13 +437,13 @@ def test_rprop_takes_nan_for_a_sign_of_0_as_torch_does() -> None:
     assert optimizer.state[p]["step_size"].tolist() == pytest.approx([0.1, 0.05, 0.12])
 
 
-def test_a_line_search_comes_back_from_a_closure_that_fails() -> None:
+def test_lbfgs_restores_the_parameters_after_a_closure_raises() -> None:
     p = parameter(1, 2)
-    optimizer, places = LBFGS([p], line_search_fn="strong_wolfe"), []
+    optimizer, points = LBFGS([p], line_search_fn="strong_wolfe"), []
 
     def closure() -> Any:
-        places.append(p.tolist())
-        if len(places) == 2:
+        points.append(p.tolist())
+        if len(points) == 2:
             raise KeyError
         optimizer.zero_grad()
         loss = ((p - 3) ** 4).sum()
@@ -463,11 +452,11 @@ def test_a_line_search_comes_back_from_a_closure_that_fails() -> None:
 
     with pytest.raises(KeyError):
         optimizer.step(closure)
-    assert places[1] != [1, 2]
+    assert points[1] != [1, 2]
     assert p.tolist() == [1, 2]
 
 
-def test_statistics_are_left_as_they_were_set_where_a_batch_fails() -> None:
+def test_update_bn_restores_the_momentum_after_an_error() -> None:
     net = microgad.nn.BatchNorm1d(2, momentum=0.3).eval()
     with pytest.raises(RuntimeError):
         microgad.optim.swa_utils.update_bn([microgad.ones(3, 5)], net)
@@ -475,7 +464,7 @@ def test_statistics_are_left_as_they_were_set_where_a_batch_fails() -> None:
     assert not net.training
 
 
-def test_a_matrix_without_rows_has_no_row_that_moves() -> None:
+def test_sparse_adam_of_an_empty_parameter_does_nothing() -> None:
     p = microgad.zeros(0, 3, requires_grad=True)
     p.grad = microgad.zeros(0, 3)
     microgad.optim.SparseAdam([p]).step()
@@ -485,7 +474,7 @@ def test_a_matrix_without_rows_has_no_row_that_moves() -> None:
 @pytest.mark.parametrize(
     "kind", [Adafactor, Muon, *(getattr(microgad.optim, n) for n in ("SantaE", "SantaSSS", "SparseAdam"))]
 )
-def test_some_refuse_complex_parameters(kind: Any) -> None:
+def test_optimizers_without_complex_support_raise(kind: Any) -> None:
     p = microgad.ones(2, 2, dtype=microgad.complex64, requires_grad=True)
     p.grad = microgad.ones_like(p)
     with pytest.raises(RuntimeError, match=f"{kind.__name__} does not support complex parameters"):

@@ -1,4 +1,4 @@
-"""Steps go over arrays chunk by chunk, in memory that may run out."""
+"""Helpers of updates: chunks of arrays, and consistent states after an allocation fails."""
 
 import numpy as np
 import pytest
@@ -38,56 +38,56 @@ def test_chunks_cover_every_element_once(size: int) -> None:
     assert (array == 1).all()
 
 
-STEPPING = [
+OPTIMIZERS = [
     ASGD, SGD, SMORMS3, AdaBelief, AdaBound, Adadelta, Adafactor, Adagrad, Adam, Adamax, AdamW, AMSBound, AMSGrad, Muon,
     NAdam, RAdam, RMSprop, Rprop, SantaE,
 ]  # fmt: skip
 
 
-def failing_at(patch, which):
-    """Make the allocation of this number fail."""
+def fail_allocation(patch, n):
+    """Make the n-th allocation fail."""
     calls = iter(range(1, 1000))
 
-    def counted(right):
+    def failing(original):
         def allocate(*args, **kwargs):
-            if next(calls) == which:
+            if next(calls) == n:
                 raise MemoryError("no more")
-            return right(*args, **kwargs)
+            return original(*args, **kwargs)
 
         return allocate
 
     for name in ("empty_like", "zeros_like"):
-        patch.setattr(np, name, counted(getattr(np, name)))
+        patch.setattr(np, name, failing(getattr(np, name)))
 
 
-@pytest.mark.parametrize("cls", STEPPING, ids=lambda cls: cls.__name__)
-def test_memory_that_runs_out_leaves_no_half_made_state(cls, monkeypatch):
-    """Whichever allocation fails: the error names the optimizer, and a parameter's state is whole or nothing."""
+@pytest.mark.parametrize("cls", OPTIMIZERS, ids=lambda cls: cls.__name__)
+def test_running_out_of_memory_leaves_no_incomplete_state(cls, monkeypatch):
+    """The error names the optimizer, and the state of each parameter is complete or empty."""
     options = {"lr": 0.01, **({"momentum": 0.9} if cls in (SGD, RMSprop) else {})}
-    for which in range(1, 3):
+    for n in range(1, 3):
         params = [microgad.full((3, 3), 2.0, requires_grad=True) for _ in range(2)]
         optimizer = cls(params, **options)
         (params[0] * params[0] + params[1]).sum().backward()
         with monkeypatch.context() as patch:
-            failing_at(patch, which)
+            fail_allocation(patch, n)
             with pytest.raises(MemoryError, match=rf"^{cls.__name__}\.step: no more") as caught:
                 optimizer.step()
         assert isinstance(caught.value, RuntimeError)
         before = [set(optimizer.state[p]) for p in params]
         optimizer.step()
         after = [set(optimizer.state[p]) for p in params]
-        assert all(names in (set(), whole) for names, whole in zip(before, after, strict=True))
+        assert all(names in (set(), complete) for names, complete in zip(before, after, strict=True))
         assert all(p.isfinite().all() for p in params)
 
 
-def test_a_momentum_that_found_no_room_to_be_added_is_not_kept(monkeypatch):
+def test_a_momentum_whose_step_ran_out_of_memory_is_not_kept(monkeypatch):
     p = microgad.ones(3, requires_grad=True)
     p.grad = microgad.full((3,), 2.0)
     optimizer = SGD([p], lr=0.5, momentum=0.9)
-    right, calls = np.empty_like, iter(range(10))
+    original, calls = np.empty_like, iter(range(10))
 
     def allocate(*args, **kwargs):
-        if next(calls) == 1:  # after the momentum's own
+        if next(calls) == 1:  # the allocation after that of the momentum
             raise MemoryError
         return np.full_like(args[0], 1e30)
 
@@ -95,6 +95,6 @@ def test_a_momentum_that_found_no_room_to_be_added_is_not_kept(monkeypatch):
         patch.setattr(np, "empty_like", allocate)
         with pytest.raises(MemoryError, match=r"SGD\.step"):
             optimizer.step()
-    assert np.empty_like is right
+    assert np.empty_like is original
     optimizer.step()
     assert p.tolist() == [0.0] * 3

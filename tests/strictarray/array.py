@@ -35,11 +35,8 @@ METHODS = {
 }
 # The dtypes of CUDA's atomic operations.
 ATOMIC = {"add": "ilqILQefd", "subtract": "iI", "maximum": "ilqILQfd", "minimum": "ilqILQfd"}
-WRAPPING = {
-    np.take: "a",
-    np.take_along_axis: "arr",
-    np.put_along_axis: "arr",
-}  # functions whose indices wrap if they are out of range, and the name of their array
+# Functions whose indices wrap if they are out of range, and the name of their array.
+WRAPPING = {np.take: "a", np.take_along_axis: "arr", np.put_along_axis: "arr"}
 # How many of the first arguments have to be arrays, where NumPy also takes numbers or tuples.
 ARRAYS_ONLY = {np.may_share_memory: 2, np.shares_memory: 2, np.isin: 2, np.where: 1, np.lexsort: 1}
 SCALARS = (bool, int, float, complex, np.generic)

@@ -1,4 +1,4 @@
-"""What careful users write, and what it is to a type checker: `mypy` (its files in pyproject.toml) is the test."""
+"""Correct programs, with the types that a type checker infers. The test is mypy, configured in pyproject.toml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mistakes that a type checker finds: each `ignore` has to be needed, or `mypy` says so."""
+"""Mistakes that a type checker finds. mypy reports each `ignore` that isn't needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each way to test a derivative, without a line of configuration."""
+"""All ways to test a derivative, without configuration."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def softsign_vjp(grad: Any, x: Any) -> Any:
 
 
 class Swish(nn.Module):
-    """x · σ(βx), with a β for each feature that is learnt."""
+    """x · σ(βx), with a learned β for each feature."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Swish(nn.Module):
 
 
 class Slip(torch.Function):
-    """x³, whose derivative is wrong where ACTIVATIONS_FAULT is set: what a failure looks like."""
+    """x³. If ACTIVATIONS_FAULT is set, the derivative is wrong, to show what a failure looks like."""
 
     def forward(self, x: Any) -> Any:
         return x * x * x

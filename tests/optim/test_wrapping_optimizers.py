@@ -1,4 +1,4 @@
-"""Optimizers of programs' own around another one: PyTorch's names, where `super().__init__()` isn't called."""
+"""Optimizers that wrap another one without calling `super().__init__()`: hooks, schedulers and copies work."""
 
 import copy
 from collections import OrderedDict
@@ -7,8 +7,8 @@ from typing import Any
 import microgad as torch
 
 
-class Around(torch.optim.Optimizer):
-    """Every second step of the inner one's is undone."""
+class UndoEverySecondStep(torch.optim.Optimizer):
+    """Takes the steps of another optimizer, and undoes every second one."""
 
     def __init__(self, inner: Any) -> None:
         self._optimizer_step_pre_hooks: Any = OrderedDict()
@@ -28,14 +28,14 @@ class Around(torch.optim.Optimizer):
         return loss
 
 
-def trained() -> tuple[Any, Any]:
+def make_optimizer() -> tuple[Any, Any]:
     w = torch.tensor([1.0, 2.0], requires_grad=True)
     w.grad = torch.ones(2)
-    return w, Around(torch.optim.SGD([w], lr=0.5))
+    return w, UndoEverySecondStep(torch.optim.SGD([w], lr=0.5))
 
 
-def test_its_hooks_are_called() -> None:
-    (w, optimizer), seen = trained(), []
+def test_step_hooks_of_a_wrapper_are_called() -> None:
+    (w, optimizer), seen = make_optimizer(), []
     optimizer.register_step_pre_hook(lambda *_: seen.append(("before", w.tolist())))
     optimizer.register_step_post_hook(lambda *_: seen.append(("after", w.tolist())))
     optimizer.step()
@@ -43,8 +43,8 @@ def test_its_hooks_are_called() -> None:
     assert seen == [("before", [1, 2]), ("after", [0.5, 1.5]), ("before", [0.5, 1.5]), ("after", [0.5, 1.5])]
 
 
-def test_a_scheduler_takes_it() -> None:
-    _, optimizer = trained()
+def test_a_scheduler_changes_the_wrapped_learning_rate() -> None:
+    _, optimizer = make_optimizer()
     scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
     for _ in range(2):
         optimizer.step()
@@ -52,8 +52,8 @@ def test_a_scheduler_takes_it() -> None:
     assert optimizer.inner.param_groups[0]["lr"] == 0.125
 
 
-def test_a_copy_has_hooks_of_every_kind() -> None:
-    _, optimizer = trained()
+def test_a_copied_wrapper_has_state_dict_hooks() -> None:
+    _, optimizer = make_optimizer()
     copied = copy.deepcopy(optimizer)
     seen: list[str] = []
     copied.register_state_dict_pre_hook(lambda _: seen.append("saved"))
@@ -62,7 +62,7 @@ def test_a_copy_has_hooks_of_every_kind() -> None:
     assert seen == ["saved"]
 
 
-def test_a_step_that_the_class_is_given_later_is_hooked() -> None:
+def test_step_hooks_are_called_for_a_step_assigned_to_the_class() -> None:
     class Late(torch.optim.SGD):
         pass
 

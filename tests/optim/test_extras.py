@@ -1,4 +1,4 @@
-"""microgad's own optimizers against their papers' formulas, written out in float64."""
+"""Optimizers that PyTorch doesn't have, compared with the formulas of their papers in float64; also SparseAdam."""
 
 import copy
 import math
@@ -64,7 +64,7 @@ def adabelief(x, lr=0.1, b1=0.9, b2=0.999, eps=1e-16):
 
 
 def santa(x, euler, lr=0.01, sigma=0.95, eps=1e-8, rate=0.5, burnin=5, c=5.0):
-    """Algorithms 1 and 2, with the draws that the optimizer makes."""
+    """Algorithms 1 and 2 of the paper, with the same random draws as the optimizer."""
     torch.manual_seed(3)
 
     def zeta():
@@ -113,52 +113,52 @@ OWN = {
 }  # fmt: skip
 
 
-def steps(optimizer, p, grads=GRADS):
+def take_steps(optimizer, p, grads=GRADS):
     for grad in grads:
         p.grad = torch.tensor(grad, dtype=p.dtype)
         optimizer.step()
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_it_is_the_papers(name):
+def test_optimizers_equal_the_formulas_of_their_papers(name):
     make, reference = OWN[name]
     expected = reference(START)
     torch.manual_seed(3)
     p = torch.tensor(START, requires_grad=True)
-    steps(make([p]), p)
+    take_steps(make([p]), p)
     np.testing.assert_allclose(p.detach().array, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_maximize_climbs_and_decay_shrinks(name):
+def test_maximize_negates_gradients_and_weight_decay_shrinks_parameters(name):
     make, _ = OWN[name]
     ends = []
     for options, sign in (({}, 1), ({"maximize": True}, -1)):
         torch.manual_seed(3)
         p = torch.tensor(START, requires_grad=True)
         optimizer = make([{"params": [p], **options}])
-        steps(optimizer, p, GRADS * sign)
+        take_steps(optimizer, p, GRADS * sign)
         ends.append(p.tolist())
     assert ends[0] == ends[1]
     p = torch.ones(3, dtype=torch.float64, requires_grad=True)
     optimizer = make([{"params": [p], "weight_decay": 0.1, **({"burnin": 0} if "Santa" in name else {})}])
-    steps(optimizer, p, np.zeros((30, 3)))
+    take_steps(optimizer, p, np.zeros((30, 3)))
     assert (p < 1).all()
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_a_state_that_is_loaded_goes_on(name):
+def test_a_loaded_state_continues_with_the_same_numbers(name):
     make, _ = OWN[name]
     torch.manual_seed(0)
     p = torch.tensor(START, requires_grad=True)
     optimizer = make([{"params": [p], "lr": 0.02}])
-    steps(optimizer, p, GRADS[:3])
+    take_steps(optimizer, p, GRADS[:3])
     q = p.detach().clone().requires_grad_()
     other = make([q])
     other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-    for which, x in ((optimizer, p), (other, q)):
+    for each, x in ((optimizer, p), (other, q)):
         torch.manual_seed(1)
-        steps(which, x, GRADS[3:])
+        take_steps(each, x, GRADS[3:])
     assert p.tolist() == q.tolist()
 
 
@@ -176,8 +176,8 @@ def test_each_group_has_its_own_options(name):
 
 
 @pytest.mark.parametrize("name", [*OWN, "SAM", "Eve"])
-def test_it_finds_a_minimum(name):
-    """Of Rosenbrock's valley, softened: f = (1 − x)² + 5 (y − x²)². On a GPU the same steps lead there too."""
+def test_optimizers_find_the_minimum_of_rosenbrock_s_function(name):
+    """f = (1 − x)² + 5 (y − x²)², whose valley is less steep. On a GPU fewer steps are taken."""
     torch.manual_seed(0)
     x = torch.tensor([-1.0, 1.5], requires_grad=True)
     makers = {
@@ -203,24 +203,21 @@ def test_it_finds_a_minimum(name):
     assert last < part * first, (first, last)
 
 
-def test_amsgrad_is_torchs_option():
+def test_amsgrad_equals_adam_with_its_option():
     p, q = (torch.tensor(START, requires_grad=True) for _ in range(2))
-    steps(optim.AMSGrad([p], lr=0.1), p)
-    steps(optim.Adam([q], lr=0.1, amsgrad=True), q)
+    take_steps(optim.AMSGrad([p], lr=0.1), p)
+    take_steps(optim.Adam([q], lr=0.1, amsgrad=True), q)
     assert p.tolist() == q.tolist()
 
 
-def test_adabounds_bounds_follow_the_schedule():
+def test_the_bounds_of_adabound_follow_the_learning_rate():
     p, q = (torch.ones(1, requires_grad=True) for _ in range(2))
     optimizer = optim.AdaBound([p], lr=0.1, gamma=0.99, final_lr=0.1)
     optimizer.add_param_group({"params": [q], "lr": 0.2})
     assert [group["base_lr"] for group in optimizer.param_groups] == [0.1, 0.2]
     optimizer.param_groups[0]["lr"] = 0.0
-    steps(optimizer, p, np.ones((3, 1)))
+    take_steps(optimizer, p, np.ones((3, 1)))
     assert p.item() == 1
-
-
-# SAM
 
 
 def slope(x):
@@ -228,7 +225,7 @@ def slope(x):
 
 
 @pytest.mark.parametrize("adaptive", [False, True])
-def test_sam_is_the_papers(adaptive):
+def test_sam_equals_the_formulas_of_its_paper(adaptive):
     w, velocity = np.array([3.0, 1.0]), np.zeros(2)
     p = torch.tensor(w, requires_grad=True)
     optimizer = optim.SAM([p], optim.SGD, rho=0.5, adaptive=adaptive, lr=0.01, momentum=0.9)
@@ -242,18 +239,18 @@ def test_sam_is_the_papers(adaptive):
         return loss
 
     for _ in range(5):
-        here = w.tolist()
+        start = w.tolist()
         g = slope(w)
-        far = w + 0.5 * (w * w * g / np.linalg.norm(w * g) if adaptive else g / np.linalg.norm(g))
-        velocity = 0.9 * velocity + slope(far)
+        perturbed = w + 0.5 * (w * w * g / np.linalg.norm(w * g) if adaptive else g / np.linalg.norm(g))
+        velocity = 0.9 * velocity + slope(perturbed)
         w = w - 0.01 * velocity
-        assert optimizer.step(closure).item() == pytest.approx(here[0] ** 2 + 4 * here[1] ** 2)
+        assert optimizer.step(closure).item() == pytest.approx(start[0] ** 2 + 4 * start[1] ** 2)
         np.testing.assert_allclose(p.detach().array, w, 1e-9)
-    np.testing.assert_allclose(calls[-1], far, 1e-9)
+    np.testing.assert_allclose(calls[-1], perturbed, 1e-9)
     assert list(optimizer.state[p]) == ["momentum_buffer"]
 
 
-def test_sams_norm_is_over_all_parameters_and_steps_can_be_done_by_hand():
+def test_sam_s_norm_includes_all_groups_and_its_two_steps_can_be_called():
     p, q = torch.tensor([3.0], requires_grad=True), torch.tensor([4.0], requires_grad=True)
     optimizer = optim.SAM([{"params": [p]}, {"params": [q], "rho": 10.0}], rho=5.0, lr=0.5)
     (p * p / 2 + q * q / 2).backward()
@@ -289,7 +286,7 @@ def test_sam_keeps_and_loads_the_base_optimizers_state():
     assert other.state[q]["step"].item() == 2
 
 
-def test_sam_refuses():
+def test_sam_raises_for_wrong_arguments_and_without_closure():
     p = torch.ones(1, requires_grad=True)
     with pytest.raises(TypeError, match="SAM: step needs a closure"):
         optim.SAM([p], lr=0.1).step()
@@ -302,19 +299,19 @@ def test_sam_refuses():
             optim.SAM([p], base)
 
 
-def test_sam_comes_back_where_it_cannot_go_on():
-    class Full(float):
+def test_sam_restores_the_parameters_if_the_first_step_fails():
+    class FailingRho(float):
         def __truediv__(self, other):
             raise MemoryError
 
     p, q = torch.tensor([3.0], requires_grad=True), torch.tensor([4.0], requires_grad=True)
-    optimizer = optim.SAM([{"params": [p]}, {"params": [q], "rho": Full(5.0)}], rho=5.0, lr=0.1)
+    optimizer = optim.SAM([{"params": [p]}, {"params": [q], "rho": FailingRho(5.0)}], rho=5.0, lr=0.1)
     with pytest.raises(MemoryError):
         optimizer.step(lambda: (p + q).sum().backward())
     assert p.item() == 3
 
 
-def test_sam_comes_back_from_a_closure_that_fails():
+def test_sam_restores_the_parameters_after_a_closure_raises():
     p = torch.tensor([3.0, 4.0], requires_grad=True)
     optimizer, calls = optim.SAM([p], rho=5.0, lr=0.1), []
 
@@ -331,7 +328,7 @@ def test_sam_comes_back_from_a_closure_that_fails():
     assert p.tolist() == [3, 4]
 
 
-def test_sams_norm_of_float16_has_room():
+def test_sam_s_norm_of_float16_does_not_overflow():
     p = torch.zeros(4, dtype=torch.half, requires_grad=True)
     p.grad = torch.full((4,), 300.0, dtype=torch.half)
     optim.SAM([p], rho=2.0, lr=0.1).first_step()
@@ -346,31 +343,31 @@ def test_sams_norm_of_float16_has_room():
         (optim.SantaE, {"sigma": 1.0}), (optim.SantaSSS, {"burnin": -1}), (optim.SparseAdam, {"betas": (1.0, 0.9)}),
     ],
 )  # fmt: skip
-def test_options_out_of_range(kind, options):
+def test_options_out_of_range_raise(kind, options):
     with pytest.raises(ValueError, match="Invalid"):
         kind([torch.ones(1, requires_grad=True)], **options)
 
 
 @pytest.mark.parametrize("maximize", [False, True])
-def test_sparse_adam_is_torchs(maximize):
+def test_sparse_adam_equals_pytorch_s(maximize):
     theirs = pytest.importorskip("torch")
     table, grads = random.standard_normal((5, 3)), random.standard_normal((6, 5, 3))
     ours = torch.tensor(table, requires_grad=True)
     its = theirs.tensor(table, requires_grad=True)
     mine = optim.SparseAdam([ours], lr=0.1, maximize=maximize)
-    its_own = theirs.optim.SparseAdam([its], lr=0.1, maximize=maximize)
+    their_optimizer = theirs.optim.SparseAdam([its], lr=0.1, maximize=maximize)
     for i, grad in enumerate(grads):
         grad[[i % 5, (i + 2) % 5]] = 0
         ours.grad = torch.tensor(grad)
         its.grad = theirs.tensor(grad).to_sparse(1)
         mine.step()
-        its_own.step()
+        their_optimizer.step()
     np.testing.assert_allclose(ours.detach().array, its.detach().numpy(), 1e-12, 1e-12)
     for name in ("exp_avg", "exp_avg_sq"):
-        np.testing.assert_allclose(mine.state[ours][name].array, its_own.state[its][name].numpy(), 1e-12, 1e-12)
+        np.testing.assert_allclose(mine.state[ours][name].array, their_optimizer.state[its][name].numpy(), 1e-12, 1e-12)
 
 
-def test_sparse_adam_leaves_an_embeddings_other_rows():
+def test_sparse_adam_changes_only_rows_with_gradients():
     torch.manual_seed(0)
     table = torch.nn.Embedding(4, 2, sparse=True)
     before = table.weight.detach().clone()
@@ -383,7 +380,7 @@ def test_sparse_adam_leaves_an_embeddings_other_rows():
     assert moved.tolist() == [True, False, True, False]
 
 
-def test_complex_parameters_are_pairs_of_numbers_to_authors() -> None:
+def test_the_view_as_real_helper_converts_complex_parameters_only() -> None:
     params, grads = [torch.ones(2, dtype=torch.complex64), torch.ones(2)], [torch.zeros(2, dtype=torch.complex64)] * 2
     torch.optim.subclass_helpers._view_as_real(params, grads)
     assert [tuple(x.shape) for x in (*params, *grads)] == [(2, 2), (2,), (2, 2), (2,)]
