@@ -132,6 +132,15 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
         return (yield)
 
 
+@pytest.fixture
+def no_garbage_collection() -> Iterator[None]:
+    """Disable the garbage collector, so that only reference counting frees objects."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     with device_context(item):

@@ -6,9 +6,7 @@ import copy
 import gc
 import time
 import weakref
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,16 +15,6 @@ import pytest
 import microgad as torch
 from microgad import Function, backend, errors, nn
 from microgad.engine import leaves
-
-
-@contextmanager
-def garbage_collector_disabled() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def test_gradients_accumulate_in_place_over_calls() -> None:
@@ -145,22 +133,23 @@ def test_threads_that_accumulate_into_one_leaf_lose_no_gradient() -> None:
 
 
 @pytest.mark.host("as many nodes, whatever their arrays are")
+@pytest.mark.usefixtures("no_garbage_collection")
 def test_a_chain_of_a_million_nodes_runs_backward_and_is_freed() -> None:
     n = 1_000_000
-    with garbage_collector_disabled():
-        x = torch.ones(1, requires_grad=True)
-        y = x
-        for _ in range(n):
-            y = y + 1.0
-        weak = weakref.ref(y.node)
-        assert y.item() == n + 1
-        y.backward()
-        del y
-        assert x.grad is not None
-        assert x.grad.item() == 1.0
-        assert weak() is None
+    x = torch.ones(1, requires_grad=True)
+    y = x
+    for _ in range(n):
+        y = y + 1.0
+    weak = weakref.ref(y.node)
+    assert y.item() == n + 1
+    y.backward()
+    del y
+    assert x.grad is not None
+    assert x.grad.item() == 1.0
+    assert weak() is None
 
 
+@pytest.mark.usefixtures("no_garbage_collection")
 def test_a_training_step_leaves_nothing_for_the_garbage_collector() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(
@@ -188,11 +177,12 @@ def test_a_training_step_leaves_nothing_for_the_garbage_collector() -> None:
         optimizer.step()
 
     step()
-    with garbage_collector_disabled():
-        step()
-        assert gc.collect() == 0
+    gc.collect()
+    step()
+    assert gc.collect() == 0
 
 
+@pytest.mark.usefixtures("no_garbage_collection")
 def test_results_marked_and_saved_in_a_context_are_freed_without_the_garbage_collector() -> None:
     class Written(torch.autograd.Function):
         @staticmethod
@@ -213,21 +203,20 @@ def test_results_marked_and_saved_in_a_context_are_freed_without_the_garbage_col
             return tangent, None, tangent
 
     x = torch.ones(3, requires_grad=True)
-    with garbage_collector_disabled():
-        results = Written.apply(x * 1)
-        weak = [weakref.ref(y) for y in results]
-        del results
-        assert [ref() for ref in weak] == [None] * 3
+    results = Written.apply(x * 1)
+    weak = [weakref.ref(y) for y in results]
+    del results
+    assert [ref() for ref in weak] == [None] * 3
 
 
+@pytest.mark.usefixtures("no_garbage_collection")
 def test_double_backward_leaves_nothing_for_the_garbage_collector() -> None:
-    with garbage_collector_disabled():
-        x = torch.rand(4, 3, requires_grad=True)
-        y = nn.functional.log_softmax(x.tanh() @ torch.rand(3, 3), 1)
-        (g,) = torch.autograd.grad((y * y).sum(), x, create_graph=True)
-        (g * g).sum().backward()
-        del x, y, g
-        assert gc.collect() == 0
+    x = torch.rand(4, 3, requires_grad=True)
+    y = nn.functional.log_softmax(x.tanh() @ torch.rand(3, 3), 1)
+    (g,) = torch.autograd.grad((y * y).sum(), x, create_graph=True)
+    (g * g).sum().backward()
+    del x, y, g
+    assert gc.collect() == 0
 
 
 def test_a_decomposition_looks_up_hooked_leaves_only_in_its_own_graph(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,6 +359,7 @@ def test_a_failed_backward_changes_no_gradient() -> None:
     assert x.grad is y.grad is None  # gradients are given to leaves after all other nodes
 
 
+@pytest.mark.usefixtures("no_garbage_collection")
 def test_an_autograd_function_with_ctx_has_a_second_derivative_and_frees_its_values() -> None:
     class Cube(torch.autograd.Function):
         @staticmethod
@@ -384,18 +374,17 @@ def test_an_autograd_function_with_ctx_has_a_second_derivative_and_frees_its_val
             assert isinstance(grad, torch.Tensor)
             return grad * 3 * x * x
 
-    with garbage_collector_disabled():
-        x = torch.tensor(2.0, requires_grad=True)
-        y = Cube.apply(x)
-        (g,) = torch.autograd.grad(y, x, create_graph=True)
-        (gg,) = torch.autograd.grad(g, x)
-        assert (g.item(), gg.item()) == (12.0, 12.0)
-        y = Cube.apply(x)
+    x = torch.tensor(2.0, requires_grad=True)
+    y = Cube.apply(x)
+    (g,) = torch.autograd.grad(y, x, create_graph=True)
+    (gg,) = torch.autograd.grad(g, x)
+    assert (g.item(), gg.item()) == (12.0, 12.0)
+    y = Cube.apply(x)
+    y.backward()
+    with pytest.raises(RuntimeError, match="Cube: backward through the graph a second time"):
         y.backward()
-        with pytest.raises(RuntimeError, match="Cube: backward through the graph a second time"):
-            y.backward()
-        del y, g, gg
-        assert gc.collect() == 0
+    del y, g, gg
+    assert gc.collect() == 0
 
 
 def test_gradients_that_a_derivative_returns_unchanged_are_copied_for_leaves() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
 
 import numpy as np
@@ -146,6 +145,7 @@ def test_a_derivative_cannot_leave_the_graph_through_a_buffer(detour):
     assert "derivative called item()" in f"{raised.value} {raised.value.__cause__}"
 
 
+@pytest.mark.usefixtures("no_garbage_collection")
 def test_a_module_that_stores_its_output_forms_no_reference_cycle():
     class Storing(nn.Module):
         def __init__(self):
@@ -156,17 +156,12 @@ def test_a_module_that_stores_its_output_forms_no_reference_cycle():
             self.output = torch.tanh(self.linear(x))
             return self.output
 
-    gc.collect()
-    gc.disable()
-    try:
-        module = Storing()
-        module(torch.ones(1, 2))
-        gone = weakref.ref(module)
-        assert "linear" in module.output.node.edges[0].path
-        del module
-        assert gone() is None
-    finally:
-        gc.enable()
+    module = Storing()
+    module(torch.ones(1, 2))
+    gone = weakref.ref(module)
+    assert "linear" in module.output.node.edges[0].path
+    del module
+    assert gone() is None
 
 
 def test_the_recorded_environment_has_the_number_of_blas_threads():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
+
+import pytest
 
 import microgad as torch
 from microgad import nn, state
@@ -42,15 +43,11 @@ def test_set_grad_enabled_leaves_no_chain_of_states():
     state.variable.set(before)
 
 
+@pytest.mark.usefixtures("no_garbage_collection")
 def test_a_recorder_is_freed_at_the_end_of_its_block():
     model = nn.Sequential(nn.Linear(2, 2), nn.Softmax(-1))
-    gc.collect()
-    gc.disable()
-    try:
-        with torch.record():
-            recorder = weakref.ref(state.current().observer)
-            with torch.no_grad():
-                model(torch.ones(1, 2))
-        assert recorder() is None
-    finally:
-        gc.enable()
+    with torch.record():
+        recorder = weakref.ref(state.current().observer)
+        with torch.no_grad():
+            model(torch.ones(1, 2))
+    assert recorder() is None

@@ -110,18 +110,14 @@ def test_disable_saved_tensors_hooks_makes_hooks_raise():
         pass
 
 
+@pytest.mark.usefixtures("no_garbage_collection")
 def test_a_graph_with_packed_values_is_freed_without_the_collector():
-    gc.collect()
-    gc.disable()
-    try:
-        x = torch.ones(3, requires_grad=True)
-        with save_on_cpu():
-            y = (x * x).tanh()
-        y.sum().backward()
-        del y, x
-        assert gc.collect() == 0
-    finally:
-        gc.enable()
+    x = torch.ones(3, requires_grad=True)
+    with save_on_cpu():
+        y = (x * x).tanh()
+    y.sum().backward()
+    del y, x
+    assert gc.collect() == 0
 
 
 def test_hooks_can_be_registered_on_a_single_saved_value():

@@ -22,15 +22,7 @@ class StoresOutput(nn.Module):
         return self.out
 
 
-@pytest.fixture
-def no_collector():
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-@pytest.mark.usefixtures("no_collector")
+@pytest.mark.usefixtures("no_garbage_collection")
 @pytest.mark.parametrize("hooked", [False, True])
 def test_a_training_step_leaves_nothing_for_the_collector(hooked):
     net = nn.Sequential(StoresOutput(), nn.Linear(4, 2))
@@ -54,7 +46,7 @@ def test_a_training_step_leaves_nothing_for_the_collector(hooked):
     assert seen == [1, 1] * hooked
 
 
-@pytest.mark.usefixtures("no_collector")
+@pytest.mark.usefixtures("no_garbage_collection")
 def test_a_failed_call_leaves_nothing_for_the_collector():
     net = nn.Sequential(nn.Linear(4, 2))
     for args in ((torch.ones(2, 7),), ()):

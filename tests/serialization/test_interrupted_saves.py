@@ -59,8 +59,7 @@ def kills(request: pytest.FixtureRequest) -> int:
 
 def start(program: str, *arguments: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", program, *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    return process
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def kill_after(process: subprocess.Popen[str], seconds: float) -> list[str]:
