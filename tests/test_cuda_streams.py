@@ -83,7 +83,7 @@ def test_without_cupy_streams_events_and_devices_raise(monkeypatch: pytest.Monke
         torch.cuda.device(0).__enter__, torch.cuda.get_device_properties, torch.cuda.current_device,
         x.cuda,
     ):  # fmt: skip
-        for expected in (RuntimeError, AssertionError):  # PyTorch's, built for GPUs and not
+        for expected in (RuntimeError, AssertionError):  # the classes that PyTorch raises, built with and without CUDA
             with pytest.raises(expected, match="needs CuPy"):
                 call()
 

@@ -115,7 +115,7 @@ def test_backward_with_inputs_gives_no_gradient_to_other_leaves() -> None:
     assert y.grad is None
 
 
-@pytest.mark.host("an array of its own class")
+@pytest.mark.host("a subclass of ndarray")
 def test_threads_that_accumulate_into_one_leaf_lose_no_gradient() -> None:
     class Slow(np.ndarray):
         def __iadd__(self, other: Any) -> Any:
@@ -132,7 +132,7 @@ def test_threads_that_accumulate_into_one_leaf_lose_no_gradient() -> None:
     assert x.grad.tolist() == [8.0, 8.0]
 
 
-@pytest.mark.host("as many nodes, whatever their arrays are")
+@pytest.mark.host("the graph is the same, and a million nodes take long")
 @pytest.mark.usefixtures("no_garbage_collection")
 def test_a_chain_of_a_million_nodes_runs_backward_and_is_freed() -> None:
     n = 1_000_000
@@ -242,19 +242,19 @@ def test_multi_grad_hooks_keep_neither_gradients_nor_the_graph_alive() -> None:
     for mode in ("all", "any"):
         a, b, seen = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True), []
         torch.autograd.graph.register_multi_grad_hook((a, b), lambda grads, seen=seen: seen.append(1), mode=mode)
-        gone = []
+        references = []
         for x in (a, b):
-            x.register_hook(lambda grad, gone=gone: gone.append(weakref.ref(grad)))
+            x.register_hook(lambda grad, references=references: references.append(weakref.ref(grad)))
         for calls in (1, 2):
             y = (a * b).sum()
-            gone.append(weakref.ref(y.node))
+            references.append(weakref.ref(y.node))
             y.backward()
             del y
             assert len(seen) == calls
-            assert [ref() for ref in gone] == [None] * len(gone)
-        gone = [weakref.ref(a), weakref.ref(b)]
+            assert [ref() for ref in references] == [None] * len(references)
+        references = [weakref.ref(a), weakref.ref(b)]
         del a, b, x
-        assert [ref() for ref in gone] == [None, None]  # no cycle
+        assert [ref() for ref in references] == [None, None]  # there is no reference cycle
 
 
 def test_multi_grad_hooks_run_once_if_another_hook_enters_a_function_hook() -> None:
@@ -456,11 +456,11 @@ def test_saved_values_are_unpacked_again_after_a_derivative_failed() -> None:
 def test_a_hook_on_a_leaf_s_node_keeps_no_gradient_alive_that_grad_returned() -> None:
     x = torch.ones(2, requires_grad=True)
     handle = (x * 1).grad_fn.next_functions[0][0].register_hook(lambda inputs, outputs: None)
-    gone: list[Any] = []
-    x.register_hook(lambda grad: gone.append(weakref.ref(grad)))
+    references: list[Any] = []
+    x.register_hook(lambda grad: references.append(weakref.ref(grad)))
     for _ in range(2):
         torch.autograd.grad((x * 2).sum(), x)
-    assert gone[0]() is None
+    assert references[0]() is None
     handle.remove()
 
 

@@ -276,7 +276,7 @@ def test_out_of_memory_names_the_operation_in_pytorch_s_words(call: object, op: 
 
 
 def test_out_of_memory_on_a_gpu_raises_pytorch_s_classes() -> None:
-    class OutOfMemoryError(MemoryError):  # as CuPy's
+    class OutOfMemoryError(MemoryError):  # a class of CuPy's name
         pass
 
     class Full(torch.Function):

@@ -108,11 +108,11 @@ def test_fills_write_in_the_order_of_memory():
 
 def test_a_fill_in_chunks_equals_consecutive_fills():
     size = CHUNK + 23
-    whole, parts = uniform_(np.empty(size), generator=seeded()), np.empty(size)
+    at_once, parts = uniform_(np.empty(size), generator=seeded()), np.empty(size)
     source = seeded()
     for start in range(0, size, 1000):
         uniform_(parts[start : start + 1000], generator=source)
-    np.testing.assert_array_equal(whole, parts)
+    np.testing.assert_array_equal(at_once, parts)
 
 
 def test_fma_rounds_once_where_float64_would_round_to_a_tie():
@@ -284,7 +284,7 @@ def test_set_state_and_manual_seed_restart_a_stream_whatever_came_before():
     assert np.array_equal(source.random32(3), other.random32(3))
     source.manual_seed(3)
     assert np.array_equal(source.snapshot(), Generator().manual_seed(3).snapshot())
-    source.snapshot()[:] = 0  # a copy
+    source.snapshot()[:] = 0  # snapshot gives a copy
     assert np.array_equal(source.snapshot(), Generator().manual_seed(3).snapshot())
     assert np.array_equal(source.random32(3), Generator().manual_seed(3).random32(3))
     source.cached_normal = 0.5
@@ -323,7 +323,8 @@ def test_block_draws_keep_the_cached_normal():
     assert normal_(np.empty(1), generator=source) == cached
 
 
-def broken_state(**fields):
+def state_with(**fields):
+    """The bytes of a state with some fields changed."""
     record = seeded().snapshot().view(generator.stream.STATE)
     for name, value in fields.items():
         record[name] = value
@@ -336,9 +337,9 @@ def broken_state(**fields):
         (np.zeros(5056), TypeError, "must be uint8, but got float64"),
         (np.zeros(10, np.uint8), RuntimeError, "must have 5056 bytes, but got 10"),
         (np.zeros(5056, np.uint8), RuntimeError, r"seeded = 0 \(must be 1\)"),
-        (broken_state(left=0), RuntimeError, r"left = 0 \(must be 1 to 624\)"),
-        (broken_state(left=625), RuntimeError, "left = 625"),
-        (broken_state(left=3, next=5), RuntimeError, r"next = 5 \(must be 625 - left\)"),
+        (state_with(left=0), RuntimeError, r"left = 0 \(must be 1 to 624\)"),
+        (state_with(left=625), RuntimeError, "left = 625"),
+        (state_with(left=3, next=5), RuntimeError, r"next = 5 \(must be 625 - left\)"),
     ],
 )
 def test_bad_states_leave_the_generator_as_it_was(state, error, message):

@@ -45,9 +45,9 @@ def test_tensor_types_create_check_and_convert() -> None:
     leaf = torch.ones(2, requires_grad=True)
     for make in (torch.Tensor, torch.FloatTensor, x.new):
         leaf.grad = None
-        made = make(leaf)
-        assert made.data_ptr() == leaf.data_ptr()
-        (made * 3).sum().backward()
+        alias = make(leaf)
+        assert alias.data_ptr() == leaf.data_ptr()
+        (alias * 3).sum().backward()
         assert leaf.grad.tolist() == [3, 3]
     with pytest.raises(TypeError, match=r"expected a Tensor of torch\.float64, got one"):
         torch.DoubleTensor(leaf)

@@ -66,17 +66,17 @@ def test_operations_and_derivatives_give_meta_tensors_of_the_right_shape() -> No
     values, indices = on_meta(3, 4).max(1)
     assert (values.shape, indices.shape, indices.dtype, indices.is_meta) == ((3,), (3,), torch.int64, True)
     for order in (torch.sort, torch.median, torch.mode, lambda x, dim: x.topk(2, dim), lambda x, dim: x.kthvalue(2)):
-        real, made = order(torch.ones(3, 4), dim=1), order(on_meta(3, 4), dim=1)
-        assert [(x.shape, x.dtype, x.device.type) for x in made] == [(x.shape, x.dtype, "meta") for x in real]
+        real, found = order(torch.ones(3, 4), dim=1), order(on_meta(3, 4), dim=1)
+        assert [(x.shape, x.dtype, x.device.type) for x in found] == [(x.shape, x.dtype, "meta") for x in real]
     for layer, shape in [
         (nn.LSTM(4, 3, batch_first=True), (2, 5, 4)), (nn.TransformerEncoderLayer(4, 2, 8), (5, 2, 4)),
         (nn.BatchNorm2d(3), (2, 3, 4, 4)),
         (nn.Sequential(nn.Conv2d(3, 2, 3), nn.MaxPool2d(2), nn.GELU()), (2, 3, 8, 8)),
     ]:  # fmt: skip
-        real, made = layer(torch.ones(shape)), layer.to("meta")(on_meta(*shape))
-        real, made = (x[0] if isinstance(x, tuple) else x for x in (real, made))
-        assert (made.shape, made.stride(), made.is_meta) == (real.shape, real.stride(), True)
-        made.sum().backward()
+        real, found = layer(torch.ones(shape)), layer.to("meta")(on_meta(*shape))
+        real, found = (x[0] if isinstance(x, tuple) else x for x in (real, found))
+        assert (found.shape, found.stride(), found.is_meta) == (real.shape, real.stride(), True)
+        found.sum().backward()
         assert all(p.grad.is_meta and p.grad.shape == p.shape for p in layer.parameters())
 
 
@@ -101,14 +101,14 @@ def test_random_functions_draw_nothing() -> None:
     expected = torch.rand(3)
     torch.manual_seed(0)
     with torch.device("meta"):
-        made = [
+        created = [
             nn.Sequential(nn.Linear(3, 3), nn.Conv1d(2, 2, 2), nn.Embedding(3, 2), nn.LSTM(2, 2)), torch.randn(3),
             torch.randint(0, 3, (2,)), F.gumbel_softmax(torch.ones(3)),
             torch.rand_like(torch.ones(2)), torch.bernoulli(torch.ones(2)),
             nn.init.orthogonal_(torch.empty(3, 3)), nn.init.trunc_normal_(torch.empty(3)), torch.arange(3),
             torch.tensor([1.0]), torch.poisson(torch.ones(2)), torch.complex(torch.ones(2), torch.ones(2)),
         ]  # fmt: skip
-    assert all(x.is_meta for part in made for x in (part.parameters() if isinstance(part, nn.Module) else [part]))
+    assert all(x.is_meta for part in created for x in (part.parameters() if isinstance(part, nn.Module) else [part]))
     assert torch.equal(torch.rand(3), expected)
 
 

@@ -61,7 +61,7 @@ def test_numpy_still_warns_and_errstate_raise_makes_operations_raise(warnings_ar
     with pytest.raises(RuntimeWarning, match="divide by zero"):
         np.log(np.zeros(1))
     with pytest.raises(RuntimeWarning, match="invalid value"):
-        np.array([np.inf, -np.inf]).sum()  # from within NumPy's own Python code
+        np.array([np.inf, -np.inf]).sum()  # the warning comes from Python code of NumPy
     with np.errstate(all="raise"), pytest.raises(FloatingPointError):
         torch.zeros(1).log()
 

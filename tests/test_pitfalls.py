@@ -140,7 +140,7 @@ def test_a_derivative_cannot_leave_the_graph_through_a_buffer(detour):
 
     x = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
     torch.autograd.grad(Detour.apply(x), x)  # allowed in a first derivative, which runs on arrays
-    with pytest.raises((RuntimeError, ValueError)) as raised:  # some of NumPy's versions wrap it
+    with pytest.raises((RuntimeError, ValueError)) as raised:  # some NumPy versions wrap the error
         torch.autograd.grad(Detour.apply(x), x, torch.ones_like(x).requires_grad_(), create_graph=True)
     assert "derivative called item()" in f"{raised.value} {raised.value.__cause__}"
 

@@ -126,7 +126,7 @@ MUL = "       grad_fn=<MulBackward0>)"
         (float32([0.5] * 6), {"requires_grad": True}, f"tensor({HALVES}, requires_grad=True)"),
         (float32([0.5] * 6), {"grad_fn": "MulBackward0"}, f"tensor({HALVES},\n{MUL}"),
         (np.array([0.5] * 6), {"grad_fn": "MulBackward0"}, f"tensor({HALVES}, dtype=torch.float64,\n{MUL}"),
-        # with no entries to show it, the size is named, and any dtype but the default one
+        # without entries the size is printed, and any dtype but the default one
         (float32([]), {"requires_grad": True}, "tensor([], requires_grad=True)"),
         (np.zeros((0, 3), np.int64), {}, "tensor([], size=(0, 3), dtype=torch.int64)"),
         (np.zeros(0, np.bool_), {"device": "cuda:1"}, "tensor([], device='cuda:1', dtype=torch.bool)"),
@@ -141,7 +141,7 @@ def test_print_options_and_profiles_change_only_what_they_name() -> None:
     assert default == {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
     set_printoptions(profile="short", linewidth=100, sci_mode=True)
     assert get_printoptions() == {**default, "precision": 2, "edgeitems": 2, "linewidth": 100, "sci_mode": True}
-    set_printoptions(precision=6)  # leaves sci_mode out, and so resets it
+    set_printoptions(precision=6)  # sci_mode is left out and therefore reset
     assert get_printoptions() == {**default, "precision": 6, "edgeitems": 2, "linewidth": 100}
     set_printoptions(profile="full")
     assert get_printoptions() == {**default, "threshold": inf}

@@ -87,7 +87,7 @@ def test_a_write_keeps_the_nodes_of_views_of_other_elements() -> None:
     first.mul_(3)
     assert second.node is node
     second.mul_(first)
-    (base * base).sum().backward()  # of 3a, 3b, 3ac, 3bd
+    (base * base).sum().backward()  # the sum of the squares of 3a, 3b, 3ac, 3bd
     assert x.grad is not None
     assert x.grad.tolist() == [18 * (1 + 9), 36 * (1 + 16), 18 * 3, 18 * 4 * 4]
 
@@ -112,7 +112,7 @@ def test_writes_to_leaves_raise() -> None:
     ):
         x[:1].add_(5)
     with pytest.raises(RuntimeError, match="a view of a leaf Variable"):
-        torch.ones(2, 3).t().requires_grad_()[0].mul_(2)  # of a leaf that is itself a view of what wants no gradient
+        torch.ones(2, 3).t().requires_grad_()[0].mul_(2)  # a leaf that is a view of a Tensor that doesn't require grad
     with pytest.raises(RuntimeError, match="SetItem_: a leaf Variable"):
         x[0] = 5
     assert x.tolist() == [1.0, 1.0]
@@ -139,10 +139,10 @@ def test_a_write_to_a_view_made_under_no_grad_raises() -> None:
 @pytest.mark.parametrize(
     "write", [lambda x, w: x.mul_(w), lambda x, w: x[:1].copy_(w), lambda x, w: x.__setitem__(0, w)]
 )
-@pytest.mark.parametrize("wanted", [False, True])
-def test_backward_from_a_no_grad_view_raises_after_a_write_to_its_base(write: Any, wanted: bool) -> None:
+@pytest.mark.parametrize("recorded", [False, True])
+def test_backward_from_a_no_grad_view_raises_after_a_write_to_its_base(write: Any, recorded: bool) -> None:
     w = torch.tensor([3.0], requires_grad=True)
-    x = torch.ones(2, requires_grad=True) * 1 if wanted else torch.ones(2)
+    x = torch.ones(2, requires_grad=True) * 1 if recorded else torch.ones(2)
     with torch.no_grad():
         v, bits = x[:1], x.view(torch.int32)
     write(x, w[0])
@@ -449,7 +449,7 @@ def test_backward_adds_to_an_assigned_gradient() -> None:
 
 
 @pytest.mark.host("numpy() gives the array on the CPU")
-@pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")  # of NumPy 2.5
+@pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")  # a deprecation of NumPy 2.5
 def test_numpy_gives_the_array_under_no_grad() -> None:
     x = torch.ones(2, requires_grad=True)
     with torch.no_grad():

@@ -169,7 +169,7 @@ def test_torch_function_of_a_class_that_is_no_tensor_is_called() -> None:
 
 
 def test_tensors_have_no_override_if_the_module_is_named_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.Tensor, "__module__", "torch")  # as where a program imports torch
+    monkeypatch.setattr(torch.Tensor, "__module__", "torch")  # as in a program that imports torch
     torch_function.overrides_functions.cache_clear()
     assert not overrides.has_torch_function((torch.ones(1), torch.nn.Parameter(torch.ones(1))))
 

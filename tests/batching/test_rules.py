@@ -45,6 +45,7 @@ CALLS: list[tuple[Any, Callable[[Inputs], Any]]] = []  # functions, and what mak
 
 
 def calls(function: Any, *arguments: Callable[[Inputs], Any]) -> None:
+    """Add the function with each of these arguments to CALLS."""
     CALLS.extend((function, each) for each in arguments)
 
 

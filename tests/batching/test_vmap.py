@@ -470,11 +470,11 @@ def test_a_hook_that_falls_back_is_called_for_each_sample() -> None:
 def test_vmap_leaves_nothing_for_the_garbage_collector() -> None:
     x = X.clone().requires_grad_()
     found = vmap(lambda row: torch.softmax(NET(row) * row, 0))(x)
-    apart = vmap(lambda row: row.sin() if row[0] > 0 else row.cos())(x)
+    fallback = vmap(lambda row: row.sin() if row[0] > 0 else row.cos())(x)
     vmap(hessian(lambda row: NET(row).squeeze()))(X)
-    held = [weakref.ref(each) for each in (x.array, found.array, found.node, apart.array)]
-    del x, found, apart
-    assert [ref() is None for ref in held] == [True] * len(held)
+    references = [weakref.ref(each) for each in (x.array, found.array, found.node, fallback.array)]
+    del x, found, fallback
+    assert [ref() is None for ref in references] == [True] * len(references)
     assert gc.collect() == 0
 
 

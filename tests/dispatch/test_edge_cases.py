@@ -24,6 +24,7 @@ def compare(found: Any, expected: Any) -> None:
 
 
 def applied(function: Any, a: Any, *args: Any) -> Any:
+    """A copy of a, after the function wrote to it."""
     b = a * 1
     function(b, *args)
     return b

@@ -82,7 +82,7 @@ def test_unknown_functions_compute_on_arrays_unless_a_tensor_requires_grad() -> 
         np.testing.assert_array_equal(function(*args), expected)
     values, indices = np.unique(integers, return_index=True)
     assert (values.tolist(), indices.tolist()) == ([1, 3], [1, 0])
-    spacing = np.spacing(x)  # a ufunc gives Tensors
+    spacing = np.spacing(x)  # ufuncs return Tensors
     compare(spacing, np.spacing(VECTOR))
     with pytest.raises(TypeError, match="nanargmax is not recorded"):  # backward wouldn't notice the write
         np.nanargmax(x, out=torch.tensor(0))
@@ -130,7 +130,7 @@ def test_casting_and_order_follow_numpy() -> None:
             join((x.requires_grad_(), y), casting="no")
         with pytest.raises(TypeError, match=r"to torch.int64 according to the rule 'same_kind'"):
             join((x, x), dtype=np.int64)
-        with pytest.raises(TypeError, match="according to the rule 'no'"):  # NumPy's own
+        with pytest.raises(TypeError, match="according to the rule 'no'"):  # raised by NumPy
             join((x.detach_(), y), casting="no")
         assert join((x, x), dtype=np.int64, casting="unsafe").dtype == torch.int64
     for like in (np.zeros_like, np.ones_like, np.empty_like, lambda a, **options: np.full_like(a, 2.5, **options)):

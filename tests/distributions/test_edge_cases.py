@@ -124,7 +124,7 @@ def test_with_cache_keeps_the_class_of_a_transform_if_it_can():
     class Shift(d.AffineTransform):
         pass
 
-    class Double(d.AffineTransform):  # which takes other arguments
+    class Double(d.AffineTransform):  # whose constructor has other parameters
         def __init__(self):
             super().__init__(0.0, 2.0)
 
@@ -151,7 +151,7 @@ def test_multivariate_normal_takes_values_of_another_dtype():
     vectors = d.MultivariateNormal(torch.zeros(2), torch.eye(2))
     value = torch.tensor([1.0, -1.0], dtype=torch.float64, requires_grad=True)
     found = vectors.log_prob(value)
-    assert found.dtype == torch.float32  # the matrix's, as in PyTorch
+    assert found.dtype == torch.float32  # has the dtype of the matrix, as in PyTorch
     assert_close(found, -1 - np.log(2 * np.pi))
     assert torch.autograd.grad(found, value)[0].tolist() == [-1, 1]
 

@@ -31,18 +31,18 @@ def results(out):
 
 
 def test_an_interrupted_and_resumed_run_gives_the_same_numbers(tmp_path):
-    whole = start(tmp_path / "whole")
-    output, errors = whole.communicate(timeout=300)
-    assert whole.returncode == 0, errors
+    complete = start(tmp_path / "complete")
+    output, errors = complete.communicate(timeout=300)
+    assert complete.returncode == 0, errors
     table = output[output.index("variant") :]
     assert "197,210" in table
     assert "/500)" in table
     assert "\npredicted   7 2 1" in output
     assert "\ntruth       7 2 1 0 4" in output
-    written = {path.name for path in (tmp_path / "whole").iterdir()}
+    written = {path.name for path in (tmp_path / "complete").iterdir()}
     assert written - {"graph.svg", "graph.dot"} == {"results.csv", "curves.png", "curves.svg", "checkpoints"}
     assert written & {"graph.svg", "graph.dot"}
-    rows = results(tmp_path / "whole")
+    rows = results(tmp_path / "complete")
     assert len(rows) == 10
     assert float(rows[4]["held_out_error"]) < float(rows[0]["held_out_error"]) / 2
 

@@ -68,7 +68,7 @@ def test_lists_of_modules_are_changed_in_place(cls):
     assert net.append(a) is net
     net.extend(modules[1:3])
     assert contains_exactly(net, [a, b, c])
-    net.insert(index=1, module=d)  # by PyTorch's names
+    net.insert(index=1, module=d)  # under PyTorch's parameter names
     assert contains_exactly(net, [a, d, b, c])
     net.insert(-1, e)
     assert contains_exactly(net, [a, d, b, e, c])

@@ -271,8 +271,8 @@ def test_forward_hooks_added_or_removed_during_forward_take_effect():
         handles.append(module.register_forward_hook(lambda *_: seen.append("added"), always_call=True))
 
     layer.register_forward_pre_hook(add_another)
-    gone = layer.register_forward_hook(lambda *_: seen.append("gone"))
-    layer.register_forward_pre_hook(lambda *_: gone.remove())
+    removed = layer.register_forward_hook(lambda *_: seen.append("removed"))
+    layer.register_forward_pre_hook(lambda *_: removed.remove())
     handles = []
     layer(tensor(1.0))
     assert seen == ["added"]

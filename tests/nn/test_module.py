@@ -402,7 +402,7 @@ def test_private_names_that_libraries_use() -> None:
 def test_library_functions_as_class_attributes_are_not_bound_as_methods() -> None:
     class Net(nn.Module):
         act, convolve = torch.tanh, nn.functional.conv2d
-        reset = nn.Linear.reset_parameters  # a method is
+        reset = nn.Linear.reset_parameters  # methods are bound
 
         def forward(self, x):
             return self.act(x), self.convolve(x, torch.ones(1, 1, 1, 1))

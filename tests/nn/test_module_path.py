@@ -102,7 +102,7 @@ def test_an_unregistered_module_has_the_path_of_its_caller():
     class Part(nn.Module):
         def __init__(self):
             super().__init__()
-            self.helpers = [nn.Sequential(PathModule())]  # a plain list
+            self.helpers = [nn.Sequential(PathModule())]  # a plain list registers nothing
 
         def forward(self):
             return self.helpers[0](None)

@@ -48,9 +48,9 @@ def test_keys_values_and_metadata():
     assert [(path, known["version"]) for path, known in state._metadata.items()] == [
         ("", 1), ("fc", 1), ("act", 1), ("norm", 2)
     ]  # fmt: skip
-    mine = {}
-    assert model.fc.state_dict(destination=mine) is mine
-    assert list(mine) == ["weight", "bias"]
+    destination = {}
+    assert model.fc.state_dict(destination=destination) is destination
+    assert list(destination) == ["weight", "bias"]
 
 
 def test_load_state_dict_copies_values_into_the_parameters():
@@ -323,7 +323,7 @@ def test_batch_norm_loads_old_states_without_num_batches_tracked():
     del state["num_batches_tracked"]
     with pytest.raises(RuntimeError, match=r'Missing key.* "num_batches_tracked"'):
         model.load_state_dict(state)
-    model.load_state_dict(dict(state))  # no version with it
+    model.load_state_dict(dict(state))  # the dict has no version
     assert model.num_batches_tracked.item() == 3
 
 

@@ -27,7 +27,7 @@ def test_float32_gives_complex64_and_windows_of_float32():
     assert torch.fft.fft(torch.ones(4)).dtype == torch.complex64
     assert torch.fft.irfft(torch.ones(4)).dtype == torch.float32
     assert torch.hann_window(4).dtype == torch.float32
-    assert torch.blackman_window(4)[0] == 0.08 - torch.tensor(0.5) + 0.42 != 0  # rounded as PyTorch rounds
+    assert torch.blackman_window(4)[0] == 0.08 - torch.tensor(0.5) + 0.42 != 0  # with PyTorch's rounding errors
     assert torch.blackman_window(4, dtype=torch.float64)[0] == 0
 
 

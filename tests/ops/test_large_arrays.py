@@ -40,6 +40,7 @@ def gradient(f, x, *args):
 
 
 def in_pieces(f, *arrays):
+    """f of small pieces of the arrays, joined."""
     parts = range(0, len(arrays[0]), PIECE)
     return np.concatenate([f(*[torch.tensor(a[i : i + PIECE]) for a in arrays]).array for i in parts])
 

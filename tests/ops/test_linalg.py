@@ -15,7 +15,7 @@ def randn(*shape, dtype="float64", seed=0):
     return torch.tensor((x + 1j * rng.standard_normal(shape) if dtype == "complex128" else x).astype(dtype))
 
 
-def close(x, y, tolerance=1e-10):
+def assert_close(x, y, tolerance=1e-10):
     np.testing.assert_allclose(x.array, y.array if isinstance(y, torch.Tensor) else y, tolerance, tolerance)
 
 
@@ -32,8 +32,8 @@ def test_the_product_of_svd_s_factors_is_the_matrix(dtype, full, shape):
     assert S.dtype == torch.float64
     assert U.shape[-1] == (shape[-2] if full else k)
     assert Vh.shape[-2] == (shape[-1] if full else k)
-    close(U[..., :k] * S[..., None, :] @ Vh[..., :k, :], A)
-    close(U.mH @ U, np.broadcast_to(np.eye(U.shape[-1]), (*shape[:-2], U.shape[-1], U.shape[-1])))
+    assert_close(U[..., :k] * S[..., None, :] @ Vh[..., :k, :], A)
+    assert_close(U.mH @ U, np.broadcast_to(np.eye(U.shape[-1]), (*shape[:-2], U.shape[-1], U.shape[-1])))
 
 
 @real_and_complex
@@ -55,12 +55,12 @@ def test_eigenvectors_are_multiplied_by_their_eigenvalues(dtype):
     A = randn(2, 4, 4, dtype=dtype)
     w, V = torch.linalg.eig(A)
     assert w.is_complex()
-    close(A.to(torch.complex128) @ V, V * w[..., None, :])
+    assert_close(A.to(torch.complex128) @ V, V * w[..., None, :])
     np.testing.assert_allclose(np.sort_complex(torch.linalg.eigvals(A).array), np.sort_complex(w.array))
     H = A + A.mH
     w, V = torch.linalg.eigh(H)
-    close(H @ V, V * w[..., None, :])
-    close(torch.linalg.eigvalsh(H, "U"), w)
+    assert_close(H @ V, V * w[..., None, :])
+    assert_close(torch.linalg.eigvalsh(H, "U"), w)
 
 
 @real_and_complex
@@ -68,7 +68,7 @@ def test_eigenvectors_are_multiplied_by_their_eigenvalues(dtype):
 def test_the_product_of_lu_factors_is_the_matrix(dtype, shape):
     A = randn(*shape, dtype=dtype)
     P, L, U = torch.linalg.lu(A)
-    close(P @ L @ U, A)
+    assert_close(P @ L @ U, A)
     assert (abs(L.array) <= 1.5).all()  # the largest pivots, by |re| + |im|
     assert shape[-1] > lu_factors.PANEL or 0 in shape
 
@@ -80,7 +80,7 @@ def test_solve_triangular_in_blocks(upper, left):
     A, B = randn(n, n) / n + 2 * torch.eye(n, dtype=torch.float64), randn(2, *((n, 3) if left else (3, n)))
     X = torch.linalg.solve_triangular(A, B, upper=upper, left=left)
     T = torch.triu(A) if upper else torch.tril(A)
-    close(T @ X if left else X @ T, B)
+    assert_close(T @ X if left else X @ T, B)
 
 
 @pytest.mark.parametrize("unit", [True, False])
@@ -92,7 +92,7 @@ def test_solve_triangular_of_many_small_matrices_equals_one_by_one(upper, unit):
     one_by_one = [
         torch.linalg.solve_triangular(a, b, upper=upper, unitriangular=unit) for a, b in zip(A, B, strict=True)
     ]
-    close(X, torch.stack(one_by_one))
+    assert_close(X, torch.stack(one_by_one))
 
 
 @real_and_complex
@@ -106,7 +106,7 @@ def test_lu_of_one_matrix_equals_that_of_a_batch(dtype, shape):
 
 def test_solve_triangular_reads_one_triangle_only():
     A = torch.tensor([[2.0, float("nan")], [1.0, 4.0]])
-    close(torch.linalg.solve_triangular(A, torch.ones(2, 1), upper=False), [[0.5], [0.125]])
+    assert_close(torch.linalg.solve_triangular(A, torch.ones(2, 1), upper=False), [[0.5], [0.125]])
 
 
 def test_solve_triangular_gives_positive_strides():
@@ -123,9 +123,9 @@ def test_householder_products_give_q():
     A = randn(2, 5, 3, dtype="complex128")
     a, tau = torch.geqrf(A)
     Q = torch.linalg.householder_product(a, tau)
-    close(Q @ torch.triu(a[..., :3, :]), A)
+    assert_close(Q @ torch.triu(a[..., :3, :]), A)
     C = randn(2, 5, 2, dtype="complex128", seed=1)
-    close(torch.ormqr(a, tau, C, transpose=True)[..., :3, :], Q.mH @ C)
+    assert_close(torch.ormqr(a, tau, C, transpose=True)[..., :3, :], Q.mH @ C)
 
 
 def test_singular_matrices_raise_or_are_reported_in_info():
@@ -139,7 +139,7 @@ def test_singular_matrices_raise_or_are_reported_in_info():
     inverse, info = torch.linalg.inv_ex(S)
     assert info.tolist() == [2, 0]
     assert info.dtype == torch.int32
-    close(inverse[1], [[0.5, 0.0], [0.0, 1.0]])
+    assert_close(inverse[1], [[0.5, 0.0], [0.0, 1.0]])
     for B in (torch.ones(2, 2), torch.ones(2, 1), torch.ones(3, 2, 2, 1)):
         X, info = torch.linalg.solve_ex(S, B)
         assert info.tolist() == [2, 0]
@@ -153,7 +153,7 @@ def test_cholesky_reports_the_first_minor_that_is_not_positive_definite():
     A = torch.stack([torch.diag(torch.tensor([1.0, 2.0, -3.0, 4.0])), torch.eye(4)])
     L, info = torch.linalg.cholesky_ex(A)
     assert info.tolist() == [3, 0]
-    close(L[1], np.eye(4))
+    assert_close(L[1], np.eye(4))
     message = r"linalg.cholesky: \(Batch element 0\): .* \(the leading minor of order 3 is not positive-definite\)"
     with pytest.raises(torch.linalg.LinAlgError, match=message):
         torch.linalg.cholesky(A)
@@ -207,11 +207,11 @@ def test_derivatives_of_the_determinant_of_singular_matrices(rank):
               for i in range(n)]  # fmt: skip
     cofactors = torch.stack([torch.stack([(-1) ** (i + j) * minors[i][j] for j in range(n)]) for i in range(n)])
     (grad,) = torch.autograd.grad(torch.det(A), A, create_graph=True)
-    close(grad, cofactors.detach())
+    assert_close(grad, cofactors.detach())
     weights = randn(n, n, seed=20)
     (second,) = torch.autograd.grad((grad * weights).sum(), A)
     (expected,) = torch.autograd.grad((cofactors * weights).sum(), A)
-    close(second, expected, 1e-8)
+    assert_close(second, expected, 1e-8)
 
 
 def test_a_loss_that_depends_on_the_phase_of_vectors_raises():
@@ -225,7 +225,7 @@ def test_repeated_singular_values_and_eigenvalues_have_derivatives():
     A = torch.eye(3, dtype=torch.float64, requires_grad=True)
     for values in (torch.linalg.svd(A).S, torch.linalg.svdvals(A), torch.linalg.eigh(A).eigenvalues):
         (grad,) = torch.autograd.grad(values.sum(), A)
-        close(grad, np.eye(3))
+        assert_close(grad, np.eye(3))
 
 
 def test_einsum_of_one_operand_is_a_view_of_it():
@@ -239,7 +239,7 @@ def test_einsum_of_one_operand_is_a_view_of_it():
 def test_einsum_takes_the_cheapest_order():
     a, b, c = randn(50, 2), randn(2, 50), randn(50, 1)
     with torch.no_grad():
-        close(torch.einsum("ij,jk,kl->il", a, b, c), a @ (b @ c))
+        assert_close(torch.einsum("ij,jk,kl->il", a, b, c), a @ (b @ c))
     assert contracted_sizes("ij,jk,kl->il", a, b, c) == [(2, 1), (50, 1)]
 
 
@@ -277,7 +277,7 @@ def test_mixed_dtypes_and_inverses_of_integers_raise():
     for product in (torch.matmul, torch.mm, torch.inner, torch.tensordot, lambda a, b: torch.einsum("ij,jk", a, b)):
         with pytest.raises(RuntimeError, match="same dtype"):
             product(a, b)
-    assert np.matmul(a, b).dtype == torch.float64  # NumPy's function promotes
+    assert np.matmul(a, b).dtype == torch.float64  # numpy.matmul promotes
     with pytest.raises(RuntimeError, match=r"linalg\.inv: Expected a floating point"):
         torch.linalg.inv(torch.ones(2, 2, dtype=torch.int64))
     assert (torch.ones(2, 2, dtype=torch.int64) @ torch.ones(2, 2, dtype=torch.int64)).tolist() == [[2, 2], [2, 2]]
@@ -296,9 +296,9 @@ def test_products_of_integers_are_exact_and_wrap(rng, dtype, size):
 def test_addmm_with_beta_0_ignores_its_input():
     bad = torch.full((2, 2), float("nan"), requires_grad=True)
     result = torch.addmm(bad, torch.eye(2), torch.eye(2), beta=0)
-    close(result, np.eye(2))
+    assert_close(result, np.eye(2))
     (grad,) = torch.autograd.grad(result.sum(), bad)
-    close(grad, np.zeros((2, 2)))
+    assert_close(grad, np.zeros((2, 2)))
 
 
 NUMPY = {
@@ -324,13 +324,13 @@ def test_numpy_functions_of_tensors_equal_numpy(function, dtype):
     found, expected = function(*arguments), function(*(x.array for x in arguments))
     pairs = zip(found, expected, strict=True) if isinstance(expected, tuple) else [(found, expected)]
     for x, y in pairs:
-        close(x, y)
+        assert_close(x, y)
 
 
 def test_numpy_dot_of_batches_of_matrices():
     a, b = randn(2, 3, 4), randn(5, 4, 2)
-    close(np.dot(a, b), np.dot(a.array, b.array))
-    close(np.dot(a, b[:, :, 0].mT), np.dot(a.array, b.array[:, :, 0].mT))
+    assert_close(np.dot(a, b), np.dot(a.array, b.array))
+    assert_close(np.dot(a, b[:, :, 0].mT), np.dot(a.array, b.array[:, :, 0].mT))
 
 
 @real_and_complex
@@ -338,7 +338,7 @@ def test_numpy_dot_of_batches_of_matrices():
 def test_equal_magnitudes_share_the_gradient_of_an_infinity_norm(p, dtype):
     x = torch.tensor([1.0, -1.0], dtype=getattr(torch, dtype), requires_grad=True)
     torch.linalg.vector_norm(x, p).backward()
-    close(x.grad, [0.5, -0.5])
+    assert_close(x.grad, [0.5, -0.5])
 
 
 @real_and_complex

@@ -51,5 +51,5 @@ def test_a_write_of_a_tensor_to_itself_has_the_right_gradient():
     leaf = torch.ones(4, requires_grad=True)
     x = leaf * torch.arange(4.0)
     x.index_add_(0, torch.tensor([1, 2, 3, 3]), x)
-    (x * x).sum().backward()  # of 0, 1 + 0, 2 + 1, 3 + 2 + 3
+    (x * x).sum().backward()  # the sum of the squares of 0, 1 + 0, 2 + 1, 3 + 2 + 3
     assert leaf.grad.tolist() == [0, 1 * (2 + 6), 2 * (6 + 16), 3 * (16 + 16)]

@@ -82,7 +82,7 @@ def test_the_first_of_equal_maxima_gets_the_gradient():
     max_pool2d(x, 2).sum().backward()
     np.testing.assert_array_equal(x.grad.array, [[[[0, 1], [0, 0]]]])
     x = leaf(np.full((1, 1, 2, 2), -np.inf))
-    max_pool2d(x, 3, 1, 1).sum().backward()  # not a cell of the padding, which is -inf too
+    max_pool2d(x, 3, 1, 1).sum().backward()  # the padding is -inf as well, but gets no gradient
     assert x.grad.array.tolist() == [[[[4, 0], [0, 0]]]]
 
 

@@ -94,7 +94,7 @@ def test_functions_without_derivatives_raise():
     for function in (torch.igamma, torch.igammac, special.zeta):
         other = torch.ones(1, requires_grad=True)
         y = function(x, other)
-        assert torch.autograd.grad(y, other, retain_graph=True)[0].item() != 0  # which doesn't need the derivative by x
+        assert torch.autograd.grad(y, other, retain_graph=True)[0].item() != 0  # it doesn't need the derivative by x
         with pytest.raises(NotImplementedError, match=r"the derivative for .*: input"):
             y.backward()
 
@@ -131,7 +131,7 @@ def test_polynomials_of_high_degrees_follow_their_recurrence(large_degrees):
     """A few elements of large degree are computed one by one, many together."""
     rng = np.random.default_rng(0)
     x, n = rng.uniform(0, 2, 60), rng.integers(0, 100, 60)
-    n[:large_degrees], x[1] = rng.integers(4000, 9000, large_degrees), 1e20  # which overflows
+    n[:large_degrees], x[1] = rng.integers(4000, 9000, large_degrees), 1e20  # its polynomials overflow
     expected = []
     for value, degree in zip(x.tolist(), n.tolist(), strict=True):
         previous, p = 1.0, 1 - value
@@ -143,8 +143,10 @@ def test_polynomials_of_high_degrees_follow_their_recurrence(large_degrees):
     np.testing.assert_array_equal(found, expected)
 
 
+# Zeros of the functions, around which they have to be precise.
 ZEROS = [1, 2, 1.4616321, 3, -2.4570247, -2.7476826, -3.1435809, -4.0393619, -0.5040830, -1.5734985, -7.6871638]
-ZEROS += [2.4048256, 5.5200781, 3.8317060, 0.8935770, 3.9576784, 2.1971413, 5.4296810, 3.1415927]  # Bessel's
+# Those of Bessel functions.
+ZEROS += [2.4048256, 5.5200781, 3.8317060, 0.8935770, 3.9576784, 2.1971413, 5.4296810, 3.1415927]
 AROUND = np.array(ZEROS, np.float32).view(np.int32)[:, None] + np.arange(-40, 40, dtype=np.int32)
 LINE = np.concatenate([
     np.exp(np.linspace(-100, 88, 500)), np.linspace(0, 25, 500), np.linspace(-60.1, 0, 999),

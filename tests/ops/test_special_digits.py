@@ -48,15 +48,15 @@ def hurwitz(s, q):
 def odd_zeta(s, q):
     """The Hurwitz zeta function for odd s and q < 0, as sums over the terms on either side of 0."""
     with mp.workdps(70):
-        whole = mp.floor(-q)
-        return mp.zeta(s, q + whole + 1) - mp.zeta(s, -q - whole) + mp.zeta(s, 1 - q)
+        n = mp.floor(-q)
+        return mp.zeta(s, q + n + 1) - mp.zeta(s, -q - n) + mp.zeta(s, 1 - q)
 
 
 def even_zeta(s, q):
     """The Hurwitz zeta function for even s and q < 0."""
     with mp.workdps(70):
-        whole = mp.floor(-q)
-        return mp.zeta(s, q + whole + 1) + mp.zeta(s, -q - whole) - mp.zeta(s, 1 - q)
+        n = mp.floor(-q)
+        return mp.zeta(s, q + n + 1) + mp.zeta(s, -q - n) - mp.zeta(s, 1 - q)
 
 
 class Zeros(NamedTuple):
@@ -76,6 +76,7 @@ def zeta_zeros(s, *ns):
 
 
 def tail(x):
+    """The upper tail of the normal distribution."""
     return mp.erfc(x / mp.sqrt(2)) / 2
 
 
@@ -133,7 +134,7 @@ def digamma_zeros(*ns):
 
 def small_digamma_zeros():
     found = [float(mp.findroot(mp.digamma, (-n + 0.1, -n + 0.499), solver="anderson")) for n in range(1, 51)]
-    return [*found, -0.4992393555036735]  # as near to -1/2, and another pole
+    return [*found, -0.4992393555036735]  # also close to -1/2, but nearer to the pole at 0
 
 
 def airy_zeros(*ks):
@@ -319,6 +320,7 @@ def test_errors_are_at_most_four_units_in_the_last_place(name):
 
 
 def hankel(wave, x):
+    """The asymptotic form of Bessel functions for large x."""
     with mp.workdps(400):
         return mp.sqrt(2 / (mp.pi * x)) * wave(x - mp.pi / 4)
 

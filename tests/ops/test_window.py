@@ -166,15 +166,15 @@ def test_the_adjoint_for_many_channels_is_a_convolution_or_adds_columns(flips, m
 
 
 @pytest.mark.parametrize(
-    "wanted", [(True, True, True), (False, True, True), (False, True, False), (False, False, True), (True, False, True)]
+    "grads", [(True, True, True), (False, True, True), (False, True, False), (False, False, True), (True, False, True)]
 )
-def test_any_subset_of_the_inputs_may_require_grad(wanted):
+def test_any_subset_of_the_inputs_may_require_grad(grads):
     arrays = random(2, 3, 5, 5), random(4, 3, 3, 3, seed=1), random(4, seed=2)
     all_three = list(map(leaf, arrays))
     conv2d(*all_three).backward(torch.tensor(random(2, 4, 3, 3, seed=3)))
-    some = [torch.tensor(a, requires_grad=w) for a, w in zip(arrays, wanted, strict=True)]
+    some = [torch.tensor(a, requires_grad=w) for a, w in zip(arrays, grads, strict=True)]
     conv2d(*some).backward(torch.tensor(random(2, 4, 3, 3, seed=3)))
-    for x, y, w in zip(some, all_three, wanted, strict=True):
+    for x, y, w in zip(some, all_three, grads, strict=True):
         assert (x.grad is not None) == w
         if w:
             np.testing.assert_allclose(x.grad.array, y.grad.array, rtol=0, atol=1e-12)

@@ -14,6 +14,9 @@ random = np.random.default_rng(0)
 START, GRADS = random.standard_normal((2, 3)), random.standard_normal((7, 2, 3))
 
 
+# The parameters after steps with GRADS, by the formulas of the papers.
+
+
 def graves(x, lr=0.1, alpha=0.95, momentum=0.9, eps=1e-4):
     n = g_mean = delta = np.zeros_like(x)
     for g in GRADS:

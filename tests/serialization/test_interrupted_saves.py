@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.host("other processes"),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="signals and /proc as Linux has them"),
 ]
-SIZE = 2_000_000  # numbers: eight megabytes, so that a save takes a while
+SIZE = 2_000_000  # elements, which are eight megabytes: a save takes a while
 SAVES = {
     "pt": "torch.save(state, path)",
     "safetensors": "torch.serialization.safetensors.save_file(state, path)",

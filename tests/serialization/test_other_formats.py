@@ -37,7 +37,7 @@ def rejects(content: bytes, message: str) -> None:
         tracemalloc.stop()
 
 
-on_the_host = pytest.mark.host("memory that NumPy, or PyTorch, looks at")
+on_the_host = pytest.mark.host("NumPy and PyTorch read the memory")
 
 
 def tar_with(**changed: Any) -> bytes:
@@ -73,13 +73,13 @@ def test_pytorch_loads_the_same_from_a_tar(tmp_path: Path) -> None:
     without_empty = tensors.replace(joined([plain(4)]), joined([plain(3)]), 1)  # PyTorch now fails at an empty Tensor
     pickled = joined(parts["pickle"]).replace(b"23", b"22")
     (tmp_path / "old.pt").write_bytes(tar_with(tensors=without_empty, pickle=pickled, storages=storages))
-    wanted = theirs.load(tmp_path / "old.pt", weights_only=False)
+    expected = theirs.load(tmp_path / "old.pt", weights_only=False)
     found = torch.load(tmp_path / "old.pt")
-    assert list(found) == list(wanted)
-    for name in wanted:
-        assert found[name].tolist() == wanted[name].tolist()
-        assert found[name].stride() == wanted[name].stride()
-        assert found[name].requires_grad == wanted[name].requires_grad
+    assert list(found) == list(expected)
+    for name in expected:
+        assert found[name].tolist() == expected[name].tolist()
+        assert found[name].stride() == expected[name].stride()
+        assert found[name].requires_grad == expected[name].requires_grad
 
 
 def storage(count: int, data: bytes, key: Any = 10, kind: str = "torch.FloatStorage") -> list[Any]:
@@ -137,11 +137,11 @@ def state() -> dict[str, Any]:
     return {**tensors, "nothing": torch.zeros(0, 3), "number": torch.tensor(1.5), 'λ "\\\n\x07': torch.ones(1)}
 
 
-def assert_same_tensors(found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    assert set(found) == set(wanted)
-    for name in wanted:
-        assert (found[name].dtype, found[name].shape) == (wanted[name].dtype, wanted[name].shape)
-        assert found[name].tolist() == wanted[name].tolist()
+def assert_same_tensors(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert set(found) == set(expected)
+    for name in expected:
+        assert (found[name].dtype, found[name].shape) == (expected[name].dtype, expected[name].shape)
+        assert found[name].tolist() == expected[name].tolist()
 
 
 @pytest.mark.parametrize("mmap", [False, True])
@@ -211,7 +211,7 @@ def test_save_refuses_shared_memory_and_save_model_stores_tied_weights_once(tmp_
     x = torch.ones(4)
     with pytest.raises(RuntimeError, match=r"Some tensors share memory.*\[\['a', 'b'\]\]"):
         safetensors.save({"a": x, "b": x[1:3], "c": torch.ones(1)})
-    assert list(safetensors.load(safetensors.save({"a": x[:2], "b": x[2:]}))) == ["a", "b"]  # side by side
+    assert list(safetensors.load(safetensors.save({"a": x[:2], "b": x[2:]}))) == ["a", "b"]  # adjacent, not shared
     with pytest.raises(TypeError, match="metadata has to be text"):
         safetensors.save({"a": x}, {"epoch": 1})  # type: ignore[dict-item]
 

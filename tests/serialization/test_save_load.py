@@ -235,7 +235,7 @@ def test_the_same_state_gives_the_same_bytes() -> None:
         save({"w": microgad.arange(3), "epoch": 1}, file)
     assert files[0].getvalue() == files[1].getvalue()
     with zipfile.ZipFile(files[0]) as entries:
-        assert {entry.date_time for entry in entries.infolist()} == {(1980, 1, 1, 0, 0, 0)}  # not the time of writing
+        assert {entry.date_time for entry in entries.infolist()} == {(1980, 1, 1, 0, 0, 0)}  # not the current time
 
 
 @pytest.mark.parametrize("form", [str, Path])
