@@ -1,4 +1,4 @@
-"""Planted faults: each program loses a gradient at the operation of the line that says `# here`."""
+"""Planted faults for test_why_no_grad.py. Each loses a gradient at the operation in the line with the comment `# here`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from microgad import nn
 
 
 class Net(nn.Module):
-    """Layers to lose a gradient between; `forward` is the fault."""
+    """A model whose forward method is a given faulty function."""
 
     def __init__(self, forward):
         super().__init__()
@@ -56,7 +56,7 @@ def set_grad_enabled(net, x):
     return net.head(h)
 
 
-def gradients_switched_on_too_late(net, x):
+def requires_grad_after_no_grad(net, x):
     with torch.no_grad():
         h = net.stem(x)  # here Linear no_grad stem.weight
         h = h.relu()
@@ -87,9 +87,9 @@ def to_int32(net, x):
     return net.head(h / 10)
 
 
-def bytes_of_a_picture(net, x):
-    picture = net.conv(x.reshape(-1, 1, 4, 4))
-    quantized = (picture * 255).to(torch.uint8)  # here Cast integer conv.weight
+def bytes_of_an_image(net, x):
+    image = net.conv(x.reshape(-1, 1, 4, 4))
+    quantized = (image * 255).to(torch.uint8)  # here Cast integer conv.weight
     return quantized.float() / 255
 
 
@@ -276,6 +276,7 @@ FAULTS = [
 
 
 def planted(case):
+    """The line number of a fault, the operation and reason in its comment, and the parameter that has no gradient."""
     lines, first = inspect.getsourcelines(case)
     (at,) = (i for i, line in enumerate(lines) if "# here " in line)
     *words, name = lines[at].partition("# here ")[2].split()
@@ -286,7 +287,7 @@ def recorded(case, stats=True):
     torch.manual_seed(0)
     net = Net(case)
     x = torch.rand(4, 4)
-    if case is bytes_of_a_picture:
+    if case is bytes_of_an_image:
         x = torch.rand(4, 16)
     with torch.record(source=True, stats=stats, params=net) as tape:
         loss = net(x).square().sum()

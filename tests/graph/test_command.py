@@ -1,4 +1,4 @@
-"""`python -m microgad.graph` and MICROGAD_DEBUG, as programs of their own."""
+"""The command `python -m microgad.graph` and the variable MICROGAD_DEBUG, in processes of their own."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def run(folder, *arguments, **environment):
 
 
 @pytest.mark.parametrize("name", ["net.html", "net.json", "net.dot", "net.mmd"])
-def test_draws_what_the_first_backward_saw(folder, name):
+def test_the_command_writes_the_graph_of_the_first_backward(folder, name):
     ran = run(folder, "program.py", "a", "--out", name, "--other", "--", "--out", "b")
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == "ended a --other --out b\n"
@@ -54,7 +54,7 @@ def test_draws_what_the_first_backward_saw(folder, name):
     assert "Var" not in written.replace("Variable", "") or name == "net.html"
 
 
-def test_the_tape_has_its_lines_its_gradients_and_nothing_of_later_steps(folder):
+def test_the_tape_has_lines_and_gradients_of_the_first_step_only(folder):
     assert run(folder, "--out", "net.json", "program.py", "--twice").returncode == 0
     tape = Tape.from_json(folder / "net.json")
     assert [op.name for op in tape] == ["Linear", "Relu", "Linear", "CrossEntropy"]
@@ -69,7 +69,7 @@ def test_the_tape_has_its_lines_its_gradients_and_nothing_of_later_steps(folder)
     assert tape.results[0].source == tape.ops[-1].number
 
 
-def test_text(folder):
+def test_table_tree_memory_and_summary_print_text(folder):
     assert "Linear" in run(folder, "program.py").stdout
     by = run(folder, "table", "--sort", "flops", "--by", "op", "program.py").stdout.splitlines()
     assert by[1].split()[:2] == ["Linear", "2"]
@@ -85,7 +85,7 @@ def test_text(folder):
     assert "held for backward" in summary
 
 
-def test_diff(folder):
+def test_diff_compares_two_files(folder):
     run(folder, "--out", "a.json", "program.py")
     (folder / "program.py").write_text(PROGRAM.replace("nn.ReLU", "nn.Tanh"))
     run(folder, "--out", "b.json", "program.py")
@@ -110,7 +110,7 @@ def test_a_program_that_computes_nothing(folder):
     assert "0 operations" in (folder / "net.dot").read_text()
 
 
-def test_a_program_that_fails_is_told_of_as_python_does(folder):
+def test_an_error_of_the_program_is_reported_as_by_python(folder):
     (folder / "program.py").write_text(
         "import torch\nx = torch.ones(3, requires_grad=True)\nx.exp().sum().backward()\n1 / 0\n"
     )
@@ -120,14 +120,14 @@ def test_a_program_that_fails_is_told_of_as_python_does(folder):
     assert ran.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
-def test_a_file_that_cannot_be_written_is_told_of_when_the_program_has_ended(folder):
+def test_an_unwritable_output_file_is_reported_after_the_program(folder):
     ran = run(folder, "program.py", "--out", "nowhere/net.json")
     assert ran.stdout == "ended\n"
     assert ran.returncode == 2
     assert ran.stderr.startswith("python -m microgad.graph: [Errno 2]")
 
 
-def test_what_it_refuses(folder):
+def test_invalid_arguments_and_files_are_refused(folder):
     assert "the suffix must be one of .html" in run(folder, "--out", "net.doc", "program.py").stderr
     (folder / "x.json").write_text("{}")
     ran = run(folder, "table", "x.json")
@@ -162,7 +162,7 @@ def test_debug_prints_a_table_when_the_program_ends():
     assert lines[-1].endswith("52 B of results")
 
 
-def test_the_bytes_of_results_are_those_that_were_not_there_before():
+def test_bytes_of_results_count_new_memory_only():
     x = torch.ones(2, 3)
     with CostHook() as costs:
         torch.nn.functional.linear(x, torch.ones(4, 3))
@@ -176,21 +176,21 @@ def test_debug_prints_each_operation():
     assert lines[-1].startswith("Mul backward")
 
 
-def test_debug_of_something_else_and_of_nothing():
+def test_debug_refuses_other_values_and_is_off_when_empty():
     assert 'MICROGAD_DEBUG must be "1"' in python(MICROGAD_DEBUG="yes").stderr
     ran = python(MICROGAD_DEBUG="")
     assert (ran.stdout, ran.stderr) == ("end\n", "")
 
 
-@pytest.mark.parametrize("wants", [False, True])
-def test_writes_to_what_a_view_shows_are_of_the_pass_if_gradients_flow_through_them(wants):
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_a_write_to_a_base_is_in_the_backward_subgraph_if_it_has_a_gradient(requires_grad):
     w = torch.ones(3, requires_grad=True)
     with torch.record() as tape:
         base = torch.zeros(3)
         view = base[:2]
-        base.add_(w if wants else 1.0)
+        base.add_(w if requires_grad else 1.0)
         (view * w[:2]).sum().backward()
-    led = backward_subgraph(tape, [(tape.op(-1).number, 0)])
-    assert [op.name for op in led] == ["Add"] * wants + ["GetItem", "Mul", "Sum"]
-    assert led["Mul"][0].inputs[0].written == (led["Add"][0].number if wants else None)
-    assert len(Tape.from_json(led.to_json())) == len(led)
+    subgraph = backward_subgraph(tape, [(tape.op(-1).number, 0)])
+    assert [op.name for op in subgraph] == ["Add"] * requires_grad + ["GetItem", "Mul", "Sum"]
+    assert subgraph["Mul"][0].inputs[0].written == (subgraph["Add"][0].number if requires_grad else None)
+    assert len(Tape.from_json(subgraph.to_json())) == len(subgraph)

@@ -1,4 +1,4 @@
-"""torchviz's, torchview's and micrograd's drawings, by their own arguments."""
+"""`make_dot`, `draw_graph` and `draw_dot` take the arguments of torchviz, torchview and micrograd."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_draw_graph_takes_torchview_arguments(tmp_path):
     assert 'size="24,24"' in drawn.visual_graph.source
 
 
-def test_draw_graph_opens_to_a_depth_and_frames_on_demand():
+def test_draw_graph_opens_modules_to_a_depth_and_frames_them_on_request():
     model = network()
     deep = draw_graph(model, torch.ones(2, 3))
     assert [box.title for box in deep.graph.sketch.boxes if box.kind == "module"] == ["0.0", "0.1", "2"]
@@ -55,7 +55,7 @@ def test_draw_graph_opens_to_a_depth_and_frames_on_demand():
     assert "(4, 1)" in several.visual_graph.source
 
 
-def test_draw_graph_says_what_it_lacks():
+def test_draw_graph_names_missing_and_invalid_arguments():
     with pytest.raises(ValueError, match="input_data, or input_size"):
         draw_graph(network())
     with pytest.raises(ValueError, match="mode must be 'eval' or 'train', got 'test'"):
@@ -73,7 +73,7 @@ def test_draw_dot_shows_numbers_and_gradients():
     assert "rankdir=TB" in drawn.source
 
 
-def test_programs_made_for_them_run():
+def test_programs_that_import_torchviz_and_torchview_run():
     program = """
 import microgad
 microgad.as_torch()

@@ -1,4 +1,4 @@
-"""Functions that are one operation for speed, recorded as what they are made of."""
+"""`fine()`: Functions that are one operation for speed are recorded as the operations that they are composed of."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ LABELS = torch.tensor([[0, 1, 2, 3, 0, 1]] * 3)
 
 
 def layer(module, *more):
-    """A layer with its own parameters, the same each time."""
+    """A function that applies a layer in float64."""
     module = module.double()
     return lambda x: module(x, *more)
 
@@ -25,7 +25,7 @@ PROGRAMS = {
     "GRU": layer(nn.GRU(6, 2)),
     "RNN": layer(nn.RNN(6, 2, nonlinearity="relu")),
     "attention": lambda x: F.scaled_dot_product_attention(x, x, x * x, is_causal=True),
-    "attention with weights": lambda x: layer_of_attention(x, x, x),
+    "attention with weights": lambda x: multihead_attention(x, x, x),
     "Transformer": layer(nn.TransformerEncoderLayer(6, 2, 8, dropout=0.0)),
     "BatchNorm": layer(nn.BatchNorm1d(4)),
     "LayerNorm": layer(nn.LayerNorm(6)),
@@ -40,9 +40,9 @@ PROGRAMS = {
     "logcumsumexp": lambda x: x.logcumsumexp(1),
     "pdist": lambda x: torch.nn.functional.pdist(x[0]),
     "cross entropy": lambda x: F.cross_entropy(x, LABELS),
-    "nothing of one input": lambda x: F.gelu(x.detach()) * x,
+    "an input without a gradient": lambda x: F.gelu(x.detach()) * x,
 }
-layer_of_attention = nn.MultiheadAttention(6, 3).double()
+multihead_attention = nn.MultiheadAttention(6, 3).double()
 
 
 def run(program):
@@ -55,24 +55,24 @@ def run(program):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_the_steps_are_what_is_recorded(name):
+def test_decompositions_have_the_results_and_gradients_of_the_whole(name):
     whole, grad = run(PROGRAMS[name])
     with fine():
         steps, grad_of_steps = run(PROGRAMS[name])
     assert all(cls.decomposed is None for cls in classes_behind(steps))
-    assert name.startswith("nothing") or any(cls.decomposed is not None for cls in classes_behind(whole))
+    assert name == "an input without a gradient" or any(cls.decomposed is not None for cls in classes_behind(whole))
     for a, b in zip(whole, steps, strict=True):
         np.testing.assert_allclose(a.detach().array, b.detach().array, 1e-10, 1e-12)
     np.testing.assert_allclose(grad.array, grad_of_steps.array, 1e-9, 1e-10)
 
 
-def test_a_picture_folds_the_steps():
+def test_steps_of_a_decomposition_have_the_path_of_their_function():
     with fine():
         tape = PROGRAMS["GRU"](X.clone().requires_grad_())[0].graph().tape
     assert len([op for op in tape if op.path.endswith("Gru()")]) > 3 * 5
 
 
-def test_an_observer_sees_the_steps_alone():
+def test_record_sees_only_the_steps_of_a_decomposition():
     with fine(), torch.record() as tape:
         F.gelu(X.clone().requires_grad_())
     names = [op.name for op in tape]
@@ -80,12 +80,12 @@ def test_an_observer_sees_the_steps_alone():
     assert "Gelu" not in names
 
 
-def test_errors_are_those_of_the_whole():
+def test_errors_of_a_decomposition_are_those_of_the_function():
     with fine(), pytest.raises(RuntimeError, match="BatchNorm: Expected more than 1 value per channel"):
         F.batch_norm(torch.ones(1, 2, requires_grad=True), None, None, training=True)
 
 
-def test_without_gradients_nothing_changes():
+def test_without_gradients_nothing_is_decomposed():
     with fine(), torch.no_grad(), torch.record() as tape:
         F.gelu(X)
     assert [op.name for op in tape] == ["Gelu"]

@@ -1,4 +1,4 @@
-"""diff: a planted difference is found at the right operation, in random graphs."""
+"""`tape.diff`: it finds a planted difference of two tapes at the right operation, in random graphs too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from microgad import nn
 from microgad.graph.queries.diff import differing
 
 SHAPE = (2, 3)
-ONE = {
+UNARY = {
     "tanh": torch.tanh,
     "exp": lambda x: (x * 0).exp(),
     "sigmoid": torch.sigmoid,
@@ -22,65 +22,64 @@ ONE = {
     "roll": lambda x, dims=0: x.roll(1, dims),
     "softmax": lambda x, dims=0: x.softmax(dims),
 }
-TWO = {"add": torch.add, "mul": torch.mul, "maximum": torch.maximum}
+BINARY = {"add": torch.add, "mul": torch.mul, "maximum": torch.maximum}
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
     name: str
-    x: int  # which of the results before, or of the two inputs
+    x: int  # index of an operand among the two inputs and the results before
     z: int
     dims: int
     off: float = 0.0  # what is added to the first element
 
 
 def random_steps(rng):
-    """A graph: each step reads results before it, and none is without a reader but the last ones."""
-    names = [*ONE, *TWO]
+    """The steps of a random graph: each reads inputs or results before it."""
+    names = [*UNARY, *BINARY]
     n = rng.randint(3, 25)
     return [Step(rng.choice(names), rng.randrange(i + 2), rng.randrange(i + 2), rng.randrange(2)) for i in range(n)]
 
 
 def run(steps, extra=None, **level):
-    """The tape of a graph, and the place of each step's last operation on it."""
-    made = [torch.arange(6.0).reshape(SHAPE) / 7, torch.linspace(-1, 1, 6).reshape(SHAPE).requires_grad_()]
-    places = []
+    """The tape of a graph, and the index of each step's last operation on it."""
+    tensors = [torch.arange(6.0).reshape(SHAPE) / 7, torch.linspace(-1, 1, 6).reshape(SHAPE).requires_grad_()]
+    indices = []
     with torch.record(**level) as tape:
         for i, step in enumerate(steps):
-            x = made[step.x]
-            if step.name in TWO:
-                y = TWO[step.name](x, made[step.z])
+            x = tensors[step.x]
+            if step.name in BINARY:
+                y = BINARY[step.name](x, tensors[step.z])
             elif step.name in ("flip", "roll", "softmax"):
-                y = ONE[step.name](x, step.dims)
+                y = UNARY[step.name](x, step.dims)
             else:
-                y = ONE[step.name](x)
+                y = UNARY[step.name](x)
             if extra == i:
                 y = y.abs()
             if step.off:
                 y.array.flat[0] += np.float32(step.off)
                 tape.op(-1).values[0].flat[0] += np.float32(step.off)
-            made.append(y)
-            places.append(len(tape) - 1)
-    return tape, places
+            tensors.append(y)
+            indices.append(len(tape) - 1)
+    return tape, indices
 
 
 def planted(rng, steps):
-    """The steps with one change in them, the step that it is at, and what kind of difference it is."""
+    """The steps with one of them changed, the index of that step, and the kind of the difference."""
     at = rng.randrange(len(steps))
     step = steps[at]
-    ways = ["value"]
+    kinds = ["values"]
     if step.name in ("flip", "roll", "softmax"):
-        ways.append("setting")
-    if step.name in TWO and at:
-        ways.append("input")
-    way = rng.choice(ways)
-    if way == "setting":
+        kinds.append("settings")
+    if step.name in BINARY and at:
+        kinds.append("inputs")
+    kind = rng.choice(kinds)
+    if kind == "settings":
         changed = dataclasses.replace(step, dims=1 - step.dims)
-    elif way == "input":
+    elif kind == "inputs":
         changed = dataclasses.replace(step, z=(step.z + rng.randint(1, at + 1)) % (at + 2))
     else:
         changed = dataclasses.replace(step, off=rng.choice([1e-3, -0.5, 1e30]))
-    kind = {"setting": "settings", "input": "inputs", "value": "values"}[way]
     return [*steps[:at], changed, *steps[at + 1 :]], at, kind
 
 
@@ -90,37 +89,37 @@ def test_a_planted_difference_is_found_at_the_right_operation(hundred):
         rng = random.Random(seed)
         steps = random_steps(rng)
         other, at, kind = planted(rng, steps)
-        mine, places = run(steps, values=True)
+        mine, indices = run(steps, values=True)
         theirs, _ = run(other, values=True)
         assert not mine.diff(run(steps, values=True)[0])
         first = mine.diff(theirs).first
         assert first is not None, f"seed {seed}"
-        assert first.mine is mine.op(places[at]), f"seed {seed}: {first}"
+        assert first.mine is mine.op(indices[at]), f"seed {seed}: {first}"
         assert first.kind == kind, f"seed {seed}: {first}"
 
 
-def test_an_operation_that_is_in_one_alone_is_found():
+def test_an_operation_that_only_one_tape_has_is_found():
     for seed in range(200):
         rng = random.Random(seed)
         steps = random_steps(rng)
         at = rng.randrange(len(steps))
-        mine, places = run(steps)
+        mine, indices = run(steps)
         theirs, _ = run(steps, extra=at)
         found = mine.diff(theirs).differences
-        assert [x.theirs for x in found if x.kind == "added"] == [theirs.op(places[at] + 1)], f"seed {seed}"
+        assert [x.theirs for x in found if x.kind == "added"] == [theirs.op(indices[at] + 1)], f"seed {seed}"
         assert found[0].kind == "added", f"seed {seed}: {found[0]}"
-        back = theirs.diff(mine).differences
-        assert [x.mine for x in back if x.kind == "missing"] == [theirs.op(places[at] + 1)], f"seed {seed}"
+        reverse = theirs.diff(mine).differences
+        assert [x.mine for x in reverse if x.kind == "missing"] == [theirs.op(indices[at] + 1)], f"seed {seed}"
 
 
-def test_it_is_as_digests_say_where_there_are_no_values():
+def test_tapes_without_values_are_compared_by_digests():
     a = torch.trace(torch.exp, torch.tensor([1.0, 2.0]))
     b = torch.trace(torch.exp, torch.tensor([1.0, 2.5]))
     assert [x.kind for x in a.diff(b).differences] == ["values", "values"]
     assert not a.diff(torch.trace(torch.exp, torch.tensor([1.0, 2.0])))
 
 
-def test_ulps():
+def test_a_difference_is_measured_in_ulps():
     x = np.float32(1.0)
     tapes = []
     for value in (x, np.nextafter(np.nextafter(x, np.float32(2)), np.float32(2))):
@@ -143,7 +142,7 @@ def test_two_seeds_differ_at_the_first_draw():
     assert "noise" in str(first)
 
 
-def valued(array):
+def tape_of(array):
     with torch.record(values=True) as tape:
         torch.tensor(array).clone()
     return tape
@@ -153,23 +152,23 @@ def valued(array):
     ("mine", "theirs"),
     [
         ([-np.inf, 1.0], [-np.inf, 2.0]),  # a mask's infinity isn't the largest value
-        ([2**60, 0], [2**60 + 1, 0]),  # the same as float64
-        (np.array([1e-320, 1e300]), np.array([2e-320, 1e300])),  # whose ratio is too small for a number
+        ([2**60, 0], [2**60 + 1, 0]),  # equal after conversion to float64
+        (np.array([1e-320, 1e300]), np.array([2e-320, 1e300])),  # the ratio of difference and largest value underflows
         ([1.0, np.nan], [np.nan, np.nan]),
     ],
 )
-def test_no_difference_of_values_is_too_small_or_too_special(mine, theirs):
-    assert valued(mine).diff(valued(theirs)).first.kind == "values"
-    assert valued(theirs).diff(valued(mine)).first.kind == "values"
-    assert not valued(mine).diff(valued(mine))
+def test_small_differences_and_those_of_nan_and_infinity_are_found(mine, theirs):
+    assert tape_of(mine).diff(tape_of(theirs)).first.kind == "values"
+    assert tape_of(theirs).diff(tape_of(mine)).first.kind == "values"
+    assert not tape_of(mine).diff(tape_of(mine))
 
 
-def test_beside_an_infinity_rtol_is_of_the_largest_finite_value():
-    assert not valued([-np.inf, 1.0]).diff(valued([-np.inf, 1.0 + 1e-6]), rtol=1e-5)
-    assert valued([-np.inf, 1.0]).diff(valued([-np.inf, 1.1]), rtol=1e-5)
+def test_rtol_is_relative_to_the_largest_finite_value():
+    assert not tape_of([-np.inf, 1.0]).diff(tape_of([-np.inf, 1.0 + 1e-6]), rtol=1e-5)
+    assert tape_of([-np.inf, 1.0]).diff(tape_of([-np.inf, 1.1]), rtol=1e-5)
 
 
-def test_numbers_that_come_in_are_compared_as_values_are():
+def test_values_of_scalar_sources_are_compared():
     def read(number):
         with torch.record() as tape:
             torch.tensor(number).clone()
@@ -181,7 +180,7 @@ def test_numbers_that_come_in_are_compared_as_values_are():
     assert not read(1.0).diff(read(1.0 + 1e-6), rtol=1e-5)
 
 
-def test_one_tensor_in_the_place_of_two_is_a_difference_in_both_directions():
+def test_one_tensor_instead_of_two_is_a_difference_in_both_directions():
     x, y = torch.ones(2), torch.ones(2)
     with torch.record() as two:
         x * y
@@ -190,7 +189,7 @@ def test_one_tensor_in_the_place_of_two_is_a_difference_in_both_directions():
     assert two.diff(one).first.message == one.diff(two).first.message == "b is another constant than before"
 
 
-def test_a_number_in_the_place_of_a_tensor_is_told():
+def test_a_number_instead_of_a_tensor_is_a_difference():
     x, y = torch.ones(2), torch.ones(2)
     with torch.record() as number:
         x * 2
@@ -200,7 +199,7 @@ def test_a_number_in_the_place_of_a_tensor_is_told():
     assert tensor.diff(number).first.message == "b is constant, in the other 2"
 
 
-def test_indices_are_compared():
+def test_index_arrays_are_compared():
     tapes = [torch.trace(lambda x, i=i: x[i], torch.zeros(3)) for i in ([0, 1], [1, 0])]
     assert tapes[0].diff(tapes[1]).first.message == "index, an array (2,), has other values in the other"
 
@@ -220,10 +219,10 @@ def test_long_tapes_are_compared_quickly(first, last, count):
     mine, theirs = chain(torch.sin, torch.tanh), chain(first, last)
     started = time.process_time()
     assert sum(x.kind in ("missing", "added") for x in mine.diff(theirs).differences) == count
-    assert time.process_time() - started < 4  # of 0.2 s; aligning all of it anew took 15 s
+    assert time.process_time() - started < 4  # takes 0.2 s; a full alignment of both tapes took 15 s
 
 
-def test_float32_beside_float64():
+def test_float32_is_compared_with_float64():
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
     x = torch.ones(2, 3)
     with torch.record(values=True, replay=True, params=model) as single:
@@ -235,14 +234,14 @@ def test_float32_beside_float64():
     assert single.diff(double, rtol=1e-12, dtypes=False).first.mine is single.op(0)
 
 
-def test_its_numbers_are_for_drawings():
+def test_differing_gives_numbers_of_operations_to_mark():
     a, b = (torch.trace(lambda x, n=n: (x * n).exp(), torch.ones(1)) for n in (2.0, 3.0))
     assert list(differing(a.diff(b))) == [a.op(0).number, a.op(1).number]
     assert str(a.diff(b)).startswith("first × Mul at ")
     assert a.diff(b).first.message == "b is 2.0, in the other 3.0"
 
 
-def test_beside_pytorch():
+def test_a_tape_is_compared_with_one_captured_from_pytorch():
     theirs = pytest.importorskip("torch")
     from microgad.graph import Tape
     from microgad.graph.torch_capture import capture
@@ -270,7 +269,7 @@ def test_beside_pytorch():
             assert found.first.kind == "values"
 
 
-def test_a_replay_is_compared_by_the_tape_of_it():
+def test_a_replay_is_compared_after_recording_it():
     tape = torch.trace(nn.Linear(3, 2), torch.ones(1, 3))
     with pytest.raises(TypeError, match=r"expected a Tape, got Replay. To compare a replay.* microgad.record\(\)"):
         tape.diff(tape.replay())

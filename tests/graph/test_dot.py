@@ -1,4 +1,4 @@
-"""The drawing: its structure, in Graphviz's own words."""
+"""The DOT source of a drawing: boxes, labels, edges, clusters and legend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from microgad.ops.linalg import Linear
 
 
 class Drop(torch.Function):
-    """A dropout with its mask given."""
+    """Dropout with a given mask."""
 
     symbol = "dropout"
 
@@ -51,16 +51,16 @@ def edges(drawn: Graph) -> list[tuple[str, str, str]]:
 
 
 def labels(drawn: Graph) -> dict[str, str]:
-    """Box -> its label's words."""
+    """The text of each box's label."""
     found = re.findall(r"^\s*((?:op|source|result|module)\d+) \[label=<(.*?)>(?: \w+=|\])", drawn.source, re.MULTILINE)
     return {name: " ".join(re.sub(r"<[^>]*>|&#160;", " ", label).split()) for name, label in found}
 
 
-def test_it_is_a_digraph():
+def test_a_drawing_is_a_digraph_of_graphviz():
     assert isinstance(graph(network()[0]).dot, graphviz.Digraph)
 
 
-def test_boxes_edges_and_words():
+def test_labels_and_edges_of_a_network():
     loss, p = network()
     drawn = graph(loss, params=p | {"loss": loss})
     words = labels(drawn)
@@ -89,12 +89,12 @@ def test_boxes_edges_and_words():
     ]
 
 
-def test_dropout_is_one_box():
+def test_an_operation_with_a_setting_is_one_box():
     assert sum("Drop" in words for words in labels(graph(network()[0])).values()) == 1
 
 
 def clusters(drawn: Graph) -> dict[str, list[str]]:
-    """Box -> the labels of the clusters around it, outer ones first."""
+    """The labels of the clusters around each box, outer ones first."""
     opened: list[str] = []
     inside = {}
     for line in drawn.source.splitlines():
@@ -118,7 +118,7 @@ def test_modules_are_nested_clusters():
     assert inside["op4"] == inside["source3"] == []
 
 
-def test_depth_folds_modules_with_a_count():
+def test_depth_closes_modules_and_counts_their_operations():
     loss, _parameters = network()
     drawn = graph(loss, depth=1)
     words = labels(drawn)
@@ -131,7 +131,7 @@ def test_depth_folds_modules_with_a_count():
     ]
 
 
-def test_edges_alike_between_folded_modules_are_one():
+def test_equal_edges_between_closed_modules_are_drawn_once():
     x = torch.ones(2, requires_grad=True)
     with state.scope(path="a"):
         y = x.exp()
@@ -145,7 +145,7 @@ def test_a_square_has_two_edges():
     assert [edge[:2] for edge in edges(graph(x * x))][:2] == [("source0", "op0:0:n"), ("source0", "op0:1:n")]
 
 
-def test_other_dtypes_and_which_result_are_on_the_edge():
+def test_edges_show_dtypes_and_which_result_they_carry():
     class Halves(torch.Function):
         def forward(self, x):
             return x[:1], x[1:]
@@ -158,14 +158,14 @@ def test_other_dtypes_and_which_result_are_on_the_edge():
     assert [label for _, _, label in edges(graph(b))] == ["(3,) float64", "[1] (2,) float64"]
 
 
-def test_numbers_are_in_the_argument_and_constants_have_dashed_edges():
+def test_numbers_are_in_the_label_and_constants_have_dashed_edges():
     x = torch.ones(2, requires_grad=True)
     drawn = graph(x * 2.5 * torch.tensor([3.0, 4.0]))
     assert labels(drawn)["op0"] == "a b = 2.5 × Mul"
     assert re.search(r"source1 -> op1:1:n \[.*style=dashed", drawn.source)
 
 
-def test_show_saved_off_shows_none_of_it():
+def test_show_saved_false_hides_kept_arrays():
     source = graph(network()[0], show_saved=False).source
     assert "keeps" not in source
     assert "kept for backward</FONT>" not in source
@@ -176,17 +176,17 @@ def caption(drawn: Graph) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", drawn.source.splitlines()[1]).split())
 
 
-def test_the_legend_has_what_is_drawn():
+def test_the_legend_has_only_the_kinds_that_are_drawn():
     loss, _parameters = network()
     kinds = "parameter constant (no gradient) operation kept for backward result"
-    said = "5 operations, 24 parameters in 3 arrays; 240 B kept for backward"
-    assert f"{kinds} {said}" in caption(graph(loss))
-    assert f"= constant (no gradient) operation module result {said}" in caption(graph(loss, depth=1))
+    totals = "5 operations, 24 parameters in 3 arrays; 240 B kept for backward"
+    assert f"{kinds} {totals}" in caption(graph(loss))
+    assert f"= constant (no gradient) operation module result {totals}" in caption(graph(loss, depth=1))
     assert "= leaf (gets a gradient) operation result" in caption(graph(torch.ones(1, requires_grad=True) + 1.0))
 
 
 @pytest.mark.parametrize(("rankdir", "side"), [("TB", "n"), ("BT", "s"), ("LR", "w"), ("RL", "e")])
-def test_edges_come_in_at_the_side_that_faces_them(rankdir, side):
+def test_edges_enter_at_the_side_of_the_rankdir(rankdir, side):
     loss, _parameters = network()
     drawn = graph(loss, rankdir=rankdir)
     assert f"rankdir={rankdir}" in drawn.source
@@ -206,20 +206,20 @@ def test_the_same_program_gives_the_same_source():
     assert graph(network()[0]).source == graph(network()[0]).source
 
 
-def test_any_name_is_drawn_as_it_is():
+def test_special_characters_in_names_are_drawn_verbatim():
     pytest.importorskip("pygraphviz")
     x = torch.ones(2, requires_grad=True)
     name = "<b>&\"'\\n \\N |{} é × %s [x]"
     with state.scope(path="<&>.0"):
         y = x.exp()
-    picture = graph(y, params={name: x})._picture("svg").decode()
+    svg = graph(y, params={name: x})._picture("svg").decode()
     texts = {
-        node.text.replace("\u200b", "") for node in ElementTree.fromstring(picture).iter() if node.tag.endswith("text")
+        node.text.replace("\u200b", "") for node in ElementTree.fromstring(svg).iter() if node.tag.endswith("text")
     }
     assert {name, "<&>.0"} <= texts
 
 
-def test_kept_arrays_of_a_freed_graph_are_gone_from_the_picture():
+def test_the_drawing_of_a_freed_graph_shows_no_kept_arrays():
     loss, _ = network()
     drawn = graph(loss)
     loss.backward()

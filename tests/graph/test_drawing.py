@@ -1,4 +1,4 @@
-"""What a drawing opens, closes, rolls up and folds; its options, and the ways to write it."""
+"""Drawings: which modules are open, what is folded or drawn once, their options, and the DOT and Mermaid text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from microgad.graph.drawing.svg_titles import move_titles
 
 
 def nested() -> tuple[torch.Tensor, nn.Module]:
-    """Three alike: 0, 1 and 2, each a Linear and a Tanh."""
+    """A result of three modules of the same structure, 0, 1 and 2, each a Linear and a Tanh."""
     model = nn.Sequential(*(nn.Sequential(nn.Linear(2, 2), nn.Tanh()) for _ in range(3)))
     return model(torch.ones(1, 2)).sum(), model
 
@@ -43,7 +43,7 @@ def test_collapse_and_expand_name_modules_or_patterns():
     assert titles(graph(y, params=model, depth=1, expand=["2.1"])) == ["0", "1", "2.0"]
 
 
-def test_what_repeats_is_drawn_once_with_its_count():
+def test_repeated_modules_are_drawn_once_with_their_count():
     y, model = nested()
     drawn = graph(y, params=model, roll=True)
     (frame,) = [item for item in drawn.sketch.items if isinstance(item, Frame)]
@@ -55,23 +55,23 @@ def test_what_repeats_is_drawn_once_with_its_count():
     assert (box.title, box.times) == ("0 … 2", 3)
 
 
-def test_operations_repeat_only_where_one_time_leads_to_the_next():
+def test_operations_are_drawn_once_only_if_each_repetition_feeds_the_next():
     x = torch.ones(2, requires_grad=True)
-    apart = [x.exp().tanh() for _ in range(4)]
-    together = (apart[0] + apart[1]) * (apart[2] - apart[3])
-    assert not any(isinstance(item, Frame) for item in graph(together, roll=True).sketch.items)
+    parallel = [x.exp().tanh() for _ in range(4)]
+    joined = (parallel[0] + parallel[1]) * (parallel[2] - parallel[3])
+    assert not any(isinstance(item, Frame) for item in graph(joined, roll=True).sketch.items)
     for _ in range(4):
         x = x.exp().tanh()
     (frame,) = [item for item in graph(x, roll=True).sketch.items if isinstance(item, Frame)]
     assert frame.times == 4
 
 
-def test_twice_is_a_repetition_of_modules_only():
+def test_operations_that_occur_only_twice_are_not_rolled_up():
     x = torch.ones(2, requires_grad=True)
     assert not any(isinstance(item, Frame) for item in graph(x.exp().tanh().exp().tanh(), roll=True).sketch.items)
 
 
-def test_each_times_own_input_is_one_box_and_a_shared_one_stays_another():
+def test_inputs_of_the_repetitions_are_one_box_and_a_shared_input_is_another():
     h = torch.ones(2, requires_grad=True)
     steps = [torch.ones(2, requires_grad=True) for _ in range(4)]
     for step in steps:
@@ -92,7 +92,7 @@ def test_marked_operations_stand_out():
     assert "penwidth=3" in chain.draw(mark=[chain.ops[1].number], fold=True).source
 
 
-def test_operations_in_a_row_are_folded_up_to_where_something_else_reads():
+def test_a_chain_is_folded_up_to_a_result_with_two_readers():
     x = torch.ones(2, requires_grad=True)
     a = x.exp().tanh().sigmoid().log()
     kinds = [(box.kind, [op.name for op in box.ops]) for box in graph(a, fold=True).sketch.boxes]
@@ -102,7 +102,7 @@ def test_operations_in_a_row_are_folded_up_to_where_something_else_reads():
     assert {box.kind for box in graph(c, fold=True).sketch.boxes} == {"leaf", "op"}
 
 
-def test_a_long_tape_is_as_large_as_a_page():
+def test_a_long_tape_has_at_most_max_boxes():
     drawn = graph(chain(500))
     assert len(drawn.sketch.boxes) <= MAX_BOXES
     x = torch.ones(2, requires_grad=True)
@@ -118,7 +118,7 @@ def test_a_long_tape_is_as_large_as_a_page():
     assert len(graph(y, depth=None).sketch.boxes) > len(drawn.tape)
 
 
-def test_twenty_thousand_nodes_are_drawn_or_the_error_says_how():
+def test_twenty_thousand_nodes_are_drawn_in_seconds_or_the_error_says_how():
     y = chain(20_000)
     started = time.process_time()
     assert len(graph(y).sketch.boxes) <= MAX_BOXES
@@ -129,14 +129,14 @@ def test_twenty_thousand_nodes_are_drawn_or_the_error_says_how():
     assert time.process_time() - started < 30
 
 
-def test_a_deep_stack_of_modules_is_no_recursion_error():
+def test_deeply_nested_modules_are_drawn_without_recursion():
     x = torch.ones(2, requires_grad=True)
     with state.scope(path=".".join("a" * 300)):
         y = x.exp().exp()
     assert "Exp" in graph(y).source
 
 
-def test_edges_past_other_boxes_are_marked():
+def test_residual_edges_are_marked():
     x = torch.ones(2, requires_grad=True)
     h = x.exp()
     drawn = graph(h + h.tanh())
@@ -157,7 +157,7 @@ def test_shared_parameters_views_and_buffers_are_shown_as_such():
     assert {box.title for box in tape.draw().sketch.boxes if box.kind == "buffer"} <= {"running_mean", "running_var"}
 
 
-def test_what_is_written_through_a_view_leads_to_what_reads_it():
+def test_a_write_through_a_view_has_an_edge_to_the_reader_of_its_base():
     x = torch.rand(4, requires_grad=True)
     with torch.record() as tape:
         y = x * 2
@@ -181,7 +181,7 @@ def test_a_parameter_shared_by_closed_modules_is_named_on_its_edge():
 
 @pytest.mark.parametrize("color", SCALES)
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_boxes_are_coloured_by_what_was_recorded(color, theme):
+def test_boxes_are_colored_by_what_was_recorded(color, theme):
     x = torch.tensor([0.0, 1.0, torch.nan], requires_grad=True)
     with torch.record(time=True, stats=True) as tape:
         (x * 2).relu().sum().backward()
@@ -193,7 +193,7 @@ def test_boxes_are_coloured_by_what_was_recorded(color, theme):
     assert "not recorded" in graph(x.exp(), color="time").source
 
 
-def test_the_backward_pass_beside_has_the_same_edges_the_other_way():
+def test_the_backward_pass_drawn_beside_has_the_same_edges_reversed():
     w = torch.Parameter(torch.ones(2))
     drawn = graph((torch.ones(2) * w).sum(), params={"w": w}, beside=True)
     backward = re.findall(r"back_(\w+) -> back_(\w+) .*dir=back", drawn.source)
@@ -203,7 +203,7 @@ def test_the_backward_pass_beside_has_the_same_edges_the_other_way():
     assert "back_source1" not in drawn.source, "a constant gets no gradient"
 
 
-def test_the_backward_pass_beside_ends_where_gradients_do():
+def test_the_backward_pass_drawn_beside_ends_where_gradients_do():
     w = torch.ones(2, requires_grad=True)
     with torch.record(params={"w": w}) as tape:
         ((w * 3).detach() * 2).sum() + w.sum()
@@ -212,7 +212,7 @@ def test_the_backward_pass_beside_ends_where_gradients_do():
     assert set(re.findall(r"back_(\w+) \[", drawn)) == {"source0", "op4", "op5", "result0"}
 
 
-def test_a_view_that_is_read_after_a_write_to_its_memory_comes_from_both():
+def test_a_view_that_is_read_after_a_write_has_edges_from_its_base_and_the_write():
     with torch.record() as tape:
         base = torch.zeros(2, 3)
         view = base[0]
@@ -226,7 +226,7 @@ def test_a_view_that_is_read_after_a_write_to_its_memory_comes_from_both():
     assert 'op1 -.->|"has written"| op2' in drawn.mermaid
 
 
-def test_what_batch_norm_makes_in_between_is_no_input_of_the_model():
+def test_constants_that_batch_norm_creates_are_no_inputs_of_the_model():
     model, x = nn.Sequential(nn.BatchNorm1d(2), nn.ReLU()), torch.rand(3, 2)
     with torch.record(params=model) as tape:
         model(x)
@@ -245,14 +245,14 @@ def test_mermaid_has_the_boxes_frames_and_edges():
     assert any("-.->" in line and '"next"' in line for line in lines)
 
 
-def test_mermaid_says_which_of_several_results():
+def test_mermaid_numbers_the_results_of_an_operation():
     a, b = (torch.rand(4, requires_grad=True) * 1).chunk(2)
     drawn = (b - a).graph().mermaid
     assert '|"[1] (2,)"|' in drawn
     assert '|"[0] (2,)"|' in drawn
 
 
-def test_mermaid_escapes_what_means_something_to_it(tmp_path):
+def test_mermaid_escapes_its_special_characters(tmp_path):
     x = torch.ones(1, requires_grad=True)
     drawn = graph(x.exp(), params={'a"b<c>#d': x})
     assert 'source0("a#34;b#60;c#62;#35;d")' in drawn.mermaid
@@ -270,7 +270,7 @@ def test_a_layout_that_takes_too_long_is_stopped(monkeypatch, tmp_path):
         graph(torch.ones(1, requires_grad=True).exp()).save(tmp_path / "net.svg")
 
 
-def test_titles_go_where_no_edge_is():
+def test_titles_move_to_where_no_edge_is():
     def svg(y: float) -> str:
         return (
             '<svg><g id="c" class="cluster"><path d="M0,0C0,0 200,0 200,0 200,0 200,50 200,50"/>'
@@ -292,7 +292,7 @@ def test_bad_options_say_what_is_allowed():
 
 
 @pytest.mark.parametrize(("steps", "times"), [(3, [1, 1, 1]), (7, [7])])
-def test_steps_that_share_parameters_are_drawn_once_where_their_lines_would_hide_the_rest(steps, times):
+def test_steps_that_share_parameters_are_drawn_once_when_they_are_many(steps, times):
     cell, h = nn.RNNCell(3, 4), torch.zeros(2, 4)
     for _ in range(steps):
         h = cell(torch.rand(2, 3), h)

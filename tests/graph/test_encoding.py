@@ -1,4 +1,4 @@
-"""A tape as JSON, and back: whole, also of random programs and of very long ones; files that lie are refused."""
+"""A tape as JSON and back: nothing is lost, also of random and very long programs; invalid files are refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from microgad.testing.programs.program import execute
 from microgad.testing.strategies import programs
 
 
-def full(model, x):
+def recorded_in_full(model, x):
     with torch.record(values=True, stats=True, time=True, source=True, replay=True, params=model) as tape:
         model(x).sum().backward()
     return tape
@@ -26,12 +26,12 @@ def full(model, x):
 def tape():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout(0.5), nn.Flatten(), nn.Linear(8, 2))
-    return full(model, torch.rand(2, 1, 4, 4))
+    return recorded_in_full(model, torch.rand(2, 1, 4, 4))
 
 
 @settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(programs())
-def test_random_programs(program):
+def test_tapes_of_random_programs_come_back_whole(program):
     with torch.record(replay=True, values=True) as tape:
         execute(program, torch)
     assert tape.verify()
@@ -44,7 +44,7 @@ def test_random_programs(program):
         assert x.array.tobytes() == y.array.tobytes()
 
 
-def test_all_that_a_tape_has_comes_back(tape, tmp_path):
+def test_json_and_npz_give_back_all_that_a_tape_has(tape, tmp_path):
     tape.to_npz(tmp_path / "tape.npz")
     tape.to_json(tmp_path / "tape.json")
     for back in (Tape.from_npz(tmp_path / "tape.npz"), Tape.from_json(tmp_path / "tape.json")):
@@ -57,7 +57,7 @@ def test_all_that_a_tape_has_comes_back(tape, tmp_path):
         np.testing.assert_array_equal(back.op(1).values[0], tape.op(1).values[0])
 
 
-def test_the_json_is_any_readers(tape):
+def test_the_json_is_standard_json(tape):
     def no_constant(name):
         raise AssertionError(name)
 
@@ -65,14 +65,14 @@ def test_the_json_is_any_readers(tape):
     assert plain["ops"]["rows"] == len(tape)
 
 
-def test_numbers_that_json_does_not_have():
+def test_nan_and_infinity_come_back():
     with torch.record() as tape:
         torch.ones(1) * float("nan") + float("-inf")
     values = [op.inputs[1].value for op in Tape.from_json(tape.to_json())]
     assert str(values) == "[nan, -inf]"
 
 
-def test_a_tape_that_was_read_off_a_graph():
+def test_a_tape_of_a_graph_comes_back():
     x = torch.ones(2, requires_grad=True)
     tape = (x.exp() * x).sum().graph().tape
     assert str(Tape.from_json(tape.to_json())) == str(tape)
@@ -88,30 +88,32 @@ def test_settings_that_are_functions_cannot_be_written():
 
 
 def changed(path, value):
-    """A change at a place of the plain data."""
+    """A function that sets the entry at a path of the parsed JSON to a value."""
 
     def change(plain):
-        *way, last = path
-        for step in way:
-            plain = plain[step]
+        *parents, last = path
+        for key in parents:
+            plain = plain[key]
         plain[last] = value
 
     return change
 
 
-def function(module, name):
+def with_function(module, name):
+    """A function that makes the parsed JSON name another class as the Function of its first operation."""
+
     def change(plain):
         plain["ops"]["recipe"]["of"][0]["Recipe"][0] = {"class": [module, name]}
 
     return change
 
 
-LIES = {
+INVALID = {
     "an unknown format": (changed(["microgad tape"], 99), "a tape of format 1, got 99"),
     "no ops": (lambda plain: plain.pop("ops"), "not a valid tape"),
-    "another module's class": (function("subprocess", "Popen"), "there is no Function subprocess.Popen"),
-    "a class that is no Function": (function("microgad.ops.out", "into"), "there is no Function"),
-    "a module that isn't loaded": (function("antigravity", "Function"), "there is no Function antigravity"),
+    "another module's class": (with_function("subprocess", "Popen"), "there is no Function subprocess.Popen"),
+    "a class that is no Function": (with_function("microgad.ops.out", "into"), "there is no Function"),
+    "a module that isn't loaded": (with_function("antigravity", "Function"), "there is no Function antigravity"),
     "a recipe without a function": (
         lambda plain: plain["ops"]["recipe"]["of"][0]["Recipe"].__setitem__(0, "print"), "not a valid recipe"),
     "a method as a setting": (
@@ -131,22 +133,22 @@ LIES = {
     "a source that isn't there": (changed(["ops", "inputs", "of", "source", 0], 10**9), "doesn't come before it"),
     "a result that isn't there": (
         lambda plain: plain["results"].__setitem__("index", [7] * plain["results"]["rows"]), "there is no result 7"),
-    "two of a number": (lambda plain: changed(["ops", "number", 0], plain["ops"]["number"][1])(plain), "same number"),
+    "a repeated number": (lambda plain: changed(["ops", "number", 0], plain["ops"]["number"][1])(plain), "same number"),
     "an array of objects": (changed(["arrays", 0, 0], "|O"), "array can't have the dtype"),
     "an array that is too short": (changed(["arrays", 0, 1], [10**9]), "can't have .* bytes"),
     "an array whose size wraps around": (changed(["arrays", 0, 1], [2**32, 2**32]), "can't have .* bytes"),
-    "an array of strange strides": (changed(["arrays", 0, 2], [1, 2, 3, 4, 5]), "can't have the strides"),
+    "an array of impossible strides": (changed(["arrays", 0, 2], [1, 2, 3, 4, 5]), "can't have the strides"),
     "an array that isn't base64": (changed(["arrays", 0, 3], "%%%"), "not a valid tape"),
-    "a kind that nobody knows": (changed(["ops", "values", "of", 0], {"eval": "1"}), "not a valid tape"),
+    "an unknown kind of value": (changed(["ops", "values", "of", 0], {"eval": "1"}), "not a valid tape"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("lie", LIES)
-def test_files_that_lie_are_refused(tape, lie):
-    change, said = LIES[lie]
+@pytest.mark.parametrize("fault", INVALID)
+def test_invalid_files_are_refused(tape, fault):
+    change, message = INVALID[fault]
     plain = json.loads(tape.to_json())
     change(plain)
-    with pytest.raises(MicrogadError, match=said) as error:
+    with pytest.raises(MicrogadError, match=message) as error:
         Tape.from_json(json.dumps(plain))
     assert isinstance(error.value, ValueError)
 
@@ -154,7 +156,7 @@ def test_files_that_lie_are_refused(tape, lie):
 @pytest.mark.parametrize(
     "text", ["{", "{}", '{"microgad tape": 1}', "{]", '{"a":' * 100_000], ids=["{", "{}", "a number", "{]", "deep"]
 )
-def test_what_is_no_tape(text, tmp_path):
+def test_files_that_hold_no_tape_are_refused(text, tmp_path):
     with pytest.raises(MicrogadError, match="from_json: not a valid tape"):
         Tape.from_json(text)
     (tmp_path / "x.npz").write_text(text)
@@ -162,31 +164,31 @@ def test_what_is_no_tape(text, tmp_path):
         Tape.from_npz(tmp_path / "x.npz")
 
 
-def test_nothing_is_imported_by_name():
-    """A file may name modules of microgad alone: no other module is looked for."""
+def test_modules_named_by_a_file_are_not_imported():
+    """A file may name only modules of microgad; no other is even searched for."""
     import sys
 
-    Tape.from_json(torch.trace(torch.exp, torch.ones(1)).to_json())  # what reading itself needs is there before
+    Tape.from_json(torch.trace(torch.exp, torch.ones(1)).to_json())  # a first reading, which imports what it needs
     before = set(sys.modules)
     for module in ("this", "microgad.ops.nowhere", "microgad.__main__", "microgad.ops.out; import this"):
         plain = json.loads(torch.trace(torch.exp, torch.ones(1)).to_json())
-        function(module, "Exp")(plain)
+        with_function(module, "Exp")(plain)
         with pytest.raises(MicrogadError, match="from_json: there is no"):
             Tape.from_json(json.dumps(plain))
     assert not {name for name in set(sys.modules) - before if not name.startswith("microgad.ops")}
 
 
 @pytest.mark.parametrize("kind", ["chain", "graph"])
-def test_very_many_operations(kind, pytestconfig, tmp_path):
+def test_very_long_tapes_come_back(kind, pytestconfig, tmp_path):
     n = 1_000_000 if pytestconfig.getoption("--thorough") else 20_000
     rng = np.random.default_rng(0)
     x = torch.ones(1, requires_grad=True)
-    made = [x]
+    tensors = [x]
     for i in range(n):
-        other = made[rng.integers(max(0, i - 100), i + 1)] if kind == "graph" else 1.0
-        made.append(made[-1] * other)
-    tape = made[-1].graph().tape
-    del made
+        other = tensors[rng.integers(max(0, i - 100), i + 1)] if kind == "graph" else 1.0
+        tensors.append(tensors[-1] * other)
+    tape = tensors[-1].graph().tape
+    del tensors
     assert repr(tape).startswith(f"<Tape: {n:,} operations, 1 leaf")
     tape.to_json(tmp_path / "tape.json")
     back = Tape.from_json(tmp_path / "tape.json")

@@ -1,4 +1,4 @@
-"""Every Function's examples, recorded, replayed bit for bit, forward and backward, and once more after JSON."""
+"""Every Function's examples of tests/properties are recorded, and replay bit for bit, also after JSON."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ for file in PROPERTIES.glob("test_*.py"):
     if file.stem not in ("test_false_alarms", "test_every_function_is_tested"):
         importlib.import_module(f"..properties.{file.stem}", __package__)
 ENTRIES = sorted({id(e): e for found in REGISTRY.values() for e in found}.values(), key=lambda e: e.name)
-# Writes through views of a Tensor that transpose_() has turned: what happens to those views isn't an operation.
-TURNED = {"test_a_base_that_becomes_a_view", "test_a_write_through_a_view"}
+# Writes through views of a Tensor that transpose_() has transposed: what happens to those views isn't an operation.
+TRANSPOSED = {"test_a_base_that_becomes_a_view", "test_a_write_through_a_view"}
 
 
-@pytest.mark.parametrize("entry", [e for e in ENTRIES if e.name not in TURNED], ids=lambda entry: entry.name)
-def test_it_replays(entry, pytestconfig):
+@pytest.mark.parametrize("entry", [e for e in ENTRIES if e.name not in TRANSPOSED], ids=lambda entry: entry.name)
+def test_examples_replay_bit_for_bit(entry, pytestconfig):
     @settings(
         max_examples=20 if pytestconfig.getoption("--thorough") else 2,
         database=None,

@@ -1,4 +1,4 @@
-"""Faults as people make them, a line each: what cut a gradient's path, and what made the first NaN or infinity."""
+"""Common mistakes, one a line: `why_no_grad` names what cut a gradient's path, `first_bad` what made the first NaN."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def in_place(change):
     return loss
 
 
-def beside(net, x):
-    """A loss that another parameter gets a gradient of."""
+def with_scale(net, x):
+    """A loss of which at least net.scale gets a gradient."""
     return (x * net.scale).sum()
 
 
@@ -95,12 +95,12 @@ CUTS = {
     "inference mode": (lambda n: n.c(n.b(inferred(n).clone())), "a.weight", "Linear", "no_grad"),
     "frozen": (frozen, "a.weight", None, "frozen"),
     "int": (lambda n: n.c(n.hidden().int().float()), "b.weight", "Cast", "integer"),
-    "bytes": (lambda n: beside(n, n().mul(255).to(torch.uint8)), "c.weight", "Cast", "integer"),
-    "accuracy": (lambda n: beside(n, (n().argmax(1) == 1).float()), "c.weight", "Argmax", "integer"),
+    "bytes": (lambda n: with_scale(n, n().mul(255).to(torch.uint8)), "c.weight", "Cast", "integer"),
+    "accuracy": (lambda n: with_scale(n, (n().argmax(1) == 1).float()), "c.weight", "Argmax", "integer"),
     "counts": (lambda n: torch.count_nonzero(n()) * n.scale, "c.weight", "CountNonzero", "integer"),
-    "a threshold": (lambda n: beside(n, (n() > 0).float()), "c.weight", "Greater", "comparison"),
-    "one hot": (lambda n: beside(n, F.one_hot(n().argmax(1), 3)), "c.weight", "Argmax", "integer"),
-    "ranks": (lambda n: beside(n, n().argsort(1)), "c.weight", "Detach", "left"),
+    "a threshold": (lambda n: with_scale(n, (n() > 0).float()), "c.weight", "Greater", "comparison"),
+    "one hot": (lambda n: with_scale(n, F.one_hot(n().argmax(1), 3)), "c.weight", "Argmax", "integer"),
+    "ranks": (lambda n: with_scale(n, n().argsort(1)), "c.weight", "Detach", "left"),
     "a mask of nothing": (lambda n: torch.where(NO, n(), torch.ones(6, 3)) + n.scale, "c.weight", "Where", "zeros"),
     "all masked": (lambda n: n().masked_fill(YES, 0) + n.scale, "c.weight", "SetItem", "zeros"),
     "a dead unit": (lambda n: n.c((n.hidden() - 1e4).relu()), "b.weight", "Relu", "zeros"),
@@ -135,7 +135,7 @@ CUTS = {
 
 
 @pytest.mark.parametrize("fault", CUTS)
-def test_what_cuts_a_path(fault):
+def test_why_no_grad_names_the_cut(fault):
     torch.manual_seed(0)
     loss, parameter, op, reason = CUTS[fault]
     net = Net()
@@ -154,13 +154,13 @@ def zero(net):
     return net.hidden() * 0
 
 
-def spoiled(net):
+def with_nan_weight(net):
     with torch.no_grad():
         net.b.weight.copy_(torch.full((8, 8), math.nan))
     return net()
 
 
-def with_nan(net):
+def with_nan_target(net):
     return F.mse_loss(net(), torch.full((6, 3), math.nan))
 
 
@@ -175,7 +175,7 @@ def large_steps(net):
     return loss
 
 
-TROUBLE = {
+NON_FINITE = {
     "log of 0": (lambda n: n.c(zero(n).log()), "Log", "forward", "inf"),
     "0 / 0": (lambda n: n.c(zero(n) / zero(n)), "Div", "forward", "NaN"),
     "scaled to [0, 1]": (lambda n: (h := zero(n)) / (h.max() - h.min()), "Div", "forward", "NaN"),
@@ -199,8 +199,8 @@ TROUBLE = {
     "a matrix product": (lambda n: (h := zero(n) + 1e25) @ h.T, "MatMul", "forward", "inf"),
     "log of a determinant": (lambda n: torch.logdet(torch.zeros(3, 3) * n().sum()), "SLogDet", "forward", "inf"),
     "an own function": (lambda n: n.c(Poison.apply(n.hidden())), "Poison", "forward", "NaN"),
-    "a target": (with_nan, None, "forward", "NaN"),
-    "a weight": (spoiled, None, "forward", "NaN"),
+    "a target": (with_nan_target, None, "forward", "NaN"),
+    "a weight": (with_nan_weight, None, "forward", "NaN"),
     "large steps": (large_steps, "Linear", "forward", "inf"),
     "root of 0": (lambda n: zero(n).sqrt(), "Sqrt", "backward", "inf"),
     "the slope of 0 to the 0.3": (lambda n: zero(n) ** 0.3, "Pow", "backward", "inf"),
@@ -213,10 +213,10 @@ TROUBLE = {
 
 
 @pytest.mark.filterwarnings("ignore:.*degrees of freedom")
-@pytest.mark.parametrize("fault", TROUBLE)
-def test_what_made_the_first_nan(fault):
+@pytest.mark.parametrize("fault", NON_FINITE)
+def test_first_bad_names_the_operation(fault):
     torch.manual_seed(0)
-    loss, op, during, kind = TROUBLE[fault]
+    loss, op, during, kind = NON_FINITE[fault]
     net = Net()
     with np.errstate(all="ignore"), torch.record(source=True, stats=True, params=net) as tape:
         y = loss(net).sum()

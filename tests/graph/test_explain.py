@@ -1,4 +1,4 @@
-"""How a Tensor came about, in words, and what its derivatives are here."""
+"""`explain`: how a Tensor was computed, and the values of its derivatives, in words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def lines(tensor, params=None):
     return [line.strip() for line in explain(tensor, params).splitlines()]
 
 
-def test_of_a_product():
+def test_explain_a_product():
     x, y = torch.tensor([2.0, 3.0], requires_grad=True), torch.tensor(4.0, requires_grad=True)
     assert lines(x * y, {"x": x, "y": y}) == [
         "[ 8., 12.] is the result of × Mul: a · b, broadcast",
@@ -30,33 +30,33 @@ def test_of_a_product():
     ]
 
 
-def test_of_one_tensor_that_comes_in_twice():
+def test_explain_an_operation_that_reads_one_tensor_twice():
     x = torch.tensor([2.0, 3.0], requires_grad=True)
     assert lines(x * x)[-2:] == ["a gets [4., 6.] (all together)", "b gets [4., 6.] (all together)"]
 
 
-def test_of_a_layer():
+def test_explain_a_layer():
     net = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Conv1d(2, 4, 3, padding=1))
     y = net[2](net[1](net[0](torch.ones(5, 3))).T)
-    told = lines(y, net)
-    assert told[0].startswith("float32 (4, 5) from ")
-    assert any(line.startswith("settings: ") and "padding" in line for line in told) or "Reshape" in told[0]
+    text = lines(y, net)
+    assert text[0].startswith("float32 (4, 5) from ")
+    assert any(line.startswith("settings: ") and "padding" in line for line in text) or "Reshape" in text[0]
     linear = net[0](torch.ones(5, 3))
-    told = lines(linear, net)
-    assert " in 0" in told[0]
-    assert "weight: (2, 3), parameter 0.weight" in told
-    assert told[-1] == "bias gets [5., 5.]"
-    assert told[-2] == "weight gets [[5., 5., 5.], [5., 5., 5.]]"
+    text = lines(linear, net)
+    assert " in 0" in text[0]
+    assert "weight: (2, 3), parameter 0.weight" in text
+    assert text[-1] == "bias gets [5., 5.]"
+    assert text[-2] == "weight gets [[5., 5., 5.], [5., 5., 5.]]"
 
 
-def test_of_what_has_several_results():
+def test_explain_one_of_several_results():
     first, second = torch.tensor([1.0, 2.0], requires_grad=True).unbind()
     assert lines(second)[0].startswith("2. is result 1 of Unbind: ")
     assert lines(second)[-1] == "x gets [0., 1.]"
     assert lines(first)[-1] == "x gets [1., 0.]"
 
 
-def test_of_leaves():
+def test_explain_leaves():
     x = torch.tensor([2.0], requires_grad=True)
     assert lines(x) == ["[2.] is a leaf that wants a gradient, and has none yet"]
     (x * 3).sum().backward()
@@ -64,7 +64,7 @@ def test_of_leaves():
     assert "without a graph" in explain(x.detach())
 
 
-def test_after_backward_and_after_a_write():
+def test_explain_after_backward_and_after_an_in_place_write():
     x = torch.tensor([2.0], requires_grad=True)
     y = x.exp()
     y.sum().backward()
@@ -75,7 +75,7 @@ def test_after_backward_and_after_a_write():
     assert "can't be computed: Mul: one of the values needed" in explain(y)
 
 
-def test_it_changes_nothing():
+def test_explain_runs_no_hooks_and_records_nothing():
     x = torch.tensor([2.0, 3.0], requires_grad=True)
     seen = []
     x.register_hook(seen.append)
@@ -95,24 +95,24 @@ def test_it_changes_nothing():
     [torch.sin, torch.sort, torch.cumsum, F.softmax, torch.fft.fft, torch.linalg.norm, F.gelu, F.layer_norm],
     ids=lambda f: f.__name__,
 )
-def test_of_many(f):
+def test_explain_various_functions(f):
     x = torch.randn(3, 3, requires_grad=True)
     if f in (torch.cumsum, F.softmax):
         y = f(x, 1)
     else:
         y = f(x, (3,)) if f is F.layer_norm else f(x)
     y = y[0] if isinstance(y, tuple) else y
-    told = explain(y)
-    assert "gets " in told
-    assert "forward:" in told
+    text = explain(y)
+    assert "gets " in text
+    assert "forward:" in text
 
 
-def test_what_it_refuses():
+def test_explain_refuses_numbers():
     with pytest.raises(TypeError, match="expected a Tensor, got int"):
         explain(3)
 
 
-def test_hooks_of_the_node_see_nothing_of_it():
+def test_explain_runs_no_hooks_of_nodes():
     seen = []
     y = torch.ones(2, requires_grad=True) * 3
     y.grad_fn.register_hook(lambda inputs, outputs: seen.append("after"))
@@ -123,7 +123,7 @@ def test_hooks_of_the_node_see_nothing_of_it():
     assert seen == ["before", "after"]
 
 
-def test_a_tensor_that_no_derivative_reads_is_not_said_to_be_none():
+def test_an_input_that_was_not_kept_is_described_as_possibly_none():
     assert "b: None, or what no derivative reads" in lines(torch.ones(2, requires_grad=True) + torch.ones(2))
 
 

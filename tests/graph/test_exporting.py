@@ -1,4 +1,4 @@
-"""A tape for networkx and pandas."""
+"""`tape.to_networkx` and `tape.to_pandas`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def tape():
     return tape
 
 
-def test_networkx(tape):
+def test_the_networkx_graph_has_operations_and_edges(tape):
     networkx = pytest.importorskip("networkx")
     graph = tape.to_networkx()
     assert networkx.is_directed_acyclic_graph(graph)
@@ -38,7 +38,7 @@ def test_an_operation_that_reads_one_result_twice_has_two_edges():
     assert tape.to_networkx().number_of_edges(tape.op(0).number, tape.op(1).number) == 2
 
 
-def test_pandas(tape):
+def test_the_pandas_table_has_all_recorded_columns(tape):
     pytest.importorskip("pandas")
     table = tape.to_pandas()
     assert table["name"].tolist() == ["Linear", "Relu", "Linear", "Sum"]
@@ -49,7 +49,7 @@ def test_pandas(tape):
     assert table["seconds"].min() > 0
 
 
-def test_neither_is_imported_until_it_is_asked_for():
+def test_networkx_and_pandas_are_imported_only_when_needed():
     code = (
         "import sys, microgad as torch; torch.trace(torch.exp, torch.ones(1))\n"
         "print({'pandas', 'networkx'} & {*sys.modules})"

@@ -1,4 +1,4 @@
-"""Planted faults: each program makes its first NaN or infinity at the operation of the line that says `# here`."""
+"""`tape.first_bad`: planted faults. Each makes its first NaN or infinity in the line with the comment `# here`."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def too_large_a_product(net, x):
     return h - h
 
 
-def normalised_by_hand(net, x):
+def normalized_by_hand(net, x):
     h = net.stem(x)[:, :1]
     h = (h - h.mean(1, keepdim=True)) / h.std(1, keepdim=True, unbiased=False)  # here Div forward NaN
     return h
@@ -224,6 +224,7 @@ FAULTS = [
 
 
 def planted(case):
+    """The line number of a fault, and the words of its comment: operation, direction, kind of value."""
     lines, first = inspect.getsourcelines(case)
     (at,) = (i for i, line in enumerate(lines) if "# here " in line)
     return first + at, *lines[at].partition("# here ")[2].split()
@@ -242,7 +243,7 @@ def test_there_are_enough_faults():
 
 
 @pytest.mark.parametrize("case", FAULTS, ids=lambda case: case.__name__)
-def test_names_the_operation(case):
+def test_first_bad_names_the_operation_of_the_fault(case):
     line, name, during, kind = planted(case)
     tape = recorded(case, stats=True)
     bad = tape.first_bad()
@@ -252,22 +253,22 @@ def test_names_the_operation(case):
     assert torch.graph.Tape.from_json(tape.to_json()).first_bad().message == bad.message
 
 
-def test_values_alone_tell_of_the_forward():
+def test_a_tape_with_values_but_no_stats_finds_faults_of_the_forward():
     assert recorded(log_of_negative, values=True).first_bad().op.name == "Log"
     assert recorded(root_at_zero, values=True).first_bad() is None
     with pytest.raises(RuntimeError, match="record it with stats=True"):
         recorded(log_of_negative).first_bad()
 
 
-def test_it_says_ranges_module_and_line():
+def test_the_message_has_the_range_of_the_input_and_the_line():
     with torch.record(stats=True, source=True) as tape, np.errstate(all="ignore"):
         (torch.tensor([3.0, -2.0]) - 1.0).log()
-    said = str(tape.first_bad())
-    assert "produced NaN from finite inputs: x (2,) from -3 to 2" in said
-    assert said.startswith("Log at ")
+    message = str(tape.first_bad())
+    assert "produced NaN from finite inputs: x (2,) from -3 to 2" in message
+    assert message.startswith("Log at ")
 
 
-def test_a_sound_program_has_none():
+def test_a_program_without_nan_has_no_first_bad():
     def sound(net, x):
         scores = net.head(net.stem(x)).masked_fill(torch.eye(4, 3, dtype=torch.bool), float("-inf"))
         return F.softmax(scores, 1)
@@ -278,7 +279,7 @@ def test_a_sound_program_has_none():
     assert tape.first_bad() is None
 
 
-def test_what_came_in_as_nan_is_named():
+def test_a_parameter_that_holds_nan_is_named():
     net = nn.Linear(2, 2)
     with torch.no_grad():
         net.weight[0, 0] = float("nan")
@@ -289,7 +290,7 @@ def test_what_came_in_as_nan_is_named():
     assert bad.message == "weight: held NaN before any operation; Linear read it first"
 
 
-def test_an_infinity_that_came_in_is_told_where_it_becomes_nan():
+def test_an_infinite_input_is_reported_where_it_becomes_nan():
     with torch.record(stats=True) as tape:
         x = torch.tensor([float("inf"), 1.0])
         ((x * 2).exp() - x).sum()
@@ -298,7 +299,7 @@ def test_an_infinity_that_came_in_is_told_where_it_becomes_nan():
     assert "held inf before" in bad.message
 
 
-def test_the_backward_pass_that_spoiled_a_parameter_comes_first():
+def test_a_bad_gradient_counts_before_the_parameter_it_spoiled():
     w = torch.zeros(2, requires_grad=True)
     with torch.record(stats=True, params={"w": w}) as tape, np.errstate(all="ignore"):
         (w * 1).sqrt().sum().backward()
@@ -308,7 +309,7 @@ def test_the_backward_pass_that_spoiled_a_parameter_comes_first():
     assert (bad.op.name, bad.during) == ("Sqrt", "backward")
 
 
-def test_the_first_pass_that_went_wrong_counts():
+def test_of_several_bad_backward_passes_the_first_counts():
     w = torch.tensor([4.0, 0.0], requires_grad=True)
     with torch.record(stats=True, params={"w": w}) as tape, np.errstate(all="ignore"):
         for scale in (1.0, 2.0, 3.0):
@@ -317,7 +318,7 @@ def test_the_first_pass_that_went_wrong_counts():
     assert (bad.op, bad.during) == (tape["Sqrt", 0], "backward")
 
 
-def test_where_nothing_is_finite_no_range_is_told():
+def test_an_input_without_finite_values_has_no_range():
     x = torch.full((2,), float("nan"))
     with torch.record(stats=True) as tape:
         (x.reshape(1, 2) - float("inf")).log()
@@ -328,13 +329,13 @@ def test_where_nothing_is_finite_no_range_is_told():
     assert "b (2,) with nothing finite" in tape.first_bad().message
 
 
-def test_an_infinity_in_a_setting_is_no_fault():
+def test_an_infinity_in_a_setting_is_not_bad():
     with torch.record(stats=True) as tape:
         F.pad(torch.ones(1, 4), (1, 1), value=float("-inf")).amax()
     assert tape.first_bad() is None
 
 
-def test_of_two_the_one_that_backward_meets_first():
+def test_of_two_bad_derivatives_the_one_that_backward_computes_first_counts():
     w = torch.zeros(2, requires_grad=True)
     with torch.record(stats=True) as tape, np.errstate(all="ignore"):
         ((w * 1).sqrt() + (w * 2).pow(0.5)).sum().backward()
@@ -342,7 +343,7 @@ def test_of_two_the_one_that_backward_meets_first():
     assert (bad.op.name, bad.during, bad.input) == ("Pow", "backward", "x")
 
 
-def test_a_nan_counts_before_an_infinity_that_did_no_harm():
+def test_a_nan_counts_before_an_infinity_that_leads_to_none():
     with torch.record(stats=True) as tape, np.errstate(all="ignore"):
         x = torch.tensor([0.0, -1.0])
         y = torch.where(x < 1, x, 1 / x)
@@ -350,7 +351,7 @@ def test_a_nan_counts_before_an_infinity_that_did_no_harm():
     assert tape.first_bad().op.name == "Log"
 
 
-def test_a_gradient_that_was_bad_from_the_start():
+def test_nan_in_the_gradient_given_to_backward_is_named():
     w = torch.ones(2, requires_grad=True)
     with torch.record(stats=True) as tape:
         (w * 2).exp().backward(torch.tensor([1.0, float("nan")]))
@@ -372,8 +373,8 @@ PLANTS = {
 }
 
 
-def test_in_random_programs_the_planted_fault_is_found(request):
-    """The first operation of that name is the planted one: no other step has it."""
+def test_planted_faults_are_found_in_random_programs(request):
+    """No other step of a program has the planted operation, so that its name is enough to compare."""
     for seed in range(3000 if request.config.getoption("--thorough") else 150):
         rng = random.Random(seed)
         torch.manual_seed(seed)
@@ -393,7 +394,7 @@ def test_in_random_programs_the_planted_fault_is_found(request):
         assert (bad.op.name, bad.during) == (name, backward or "forward"), (seed, bad.message)
 
 
-def test_an_infinity_that_came_into_a_view_by_a_write_to_its_memory():
+def test_an_infinity_written_to_the_base_of_a_view_is_traced_to_the_write():
     with torch.record(stats=True) as tape:
         buffer = torch.full((3,), 1000.0)
         view = buffer[:2]
@@ -404,7 +405,7 @@ def test_an_infinity_that_came_into_a_view_by_a_write_to_its_memory():
     assert str(bad) == "Exp: produced inf from finite inputs: x (3,) from 1000 to 1000. It became NaN in Sub"
 
 
-def test_ranges_are_those_of_the_last_write():
+def test_the_range_of_an_input_is_that_after_the_last_write():
     with torch.record(stats=True) as tape:
         buffer = torch.full((3,), 1000.0)
         view = buffer[:2]

@@ -1,4 +1,4 @@
-"""The gallery's pictures: their boxes, frames and edges, as Mermaid writes them, and what they must show."""
+"""The drawings of examples/gallery: the committed files are up to date, and show what they are there for."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def drawn(name: str) -> Graph:
 
 
 def structure(mermaid: str) -> str:
-    """Without the results' values, whose last digits are the machine's."""
+    """Mermaid text without the results' values, whose last digits depend on the machine."""
     return re.sub(r'(result\d+\(\["[^<"]*)<br/>[^"]*', r"\1", mermaid)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_boxes_frames_and_edges_are_those_of_the_picture(name):
+def test_the_committed_mermaid_file_is_up_to_date(name):
     graph = drawn(name)
     committed = (FOLDER / f"{name}.mmd").read_text(encoding="utf-8")
     assert structure(graph.mermaid) == structure(committed), "run examples/gallery/make.py, and look at the picture"
@@ -43,7 +43,7 @@ def test_boxes_frames_and_edges_are_those_of_the_picture(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_picture_is_small_and_has_each_box_of_the_drawing(name):
+def test_the_committed_svg_file_is_small_and_has_all_boxes(name):
     text = (FOLDER / f"{name}.svg").read_text(encoding="utf-8")
     assert len(text) < 100_000
     nodes = [g for g in ElementTree.fromstring(text).iter("{http://www.w3.org/2000/svg}g") if g.get("class") == "node"]
@@ -52,7 +52,7 @@ def test_the_picture_is_small_and_has_each_box_of_the_drawing(name):
 
 
 def frames(graph: Graph) -> dict[str, int]:
-    """Each frame's title, and how many times it stands for."""
+    """The titles of the frames, each with its number of repetitions."""
     found, stack = {}, list(graph.sketch.items)
     while stack:
         item = stack.pop()
@@ -66,7 +66,7 @@ def test_a_gpt_shows_one_block_twelve_times_and_the_tied_weight():
     graph = drawn("gpt")
     assert frames(graph) == {"blocks": 1, "blocks.0 … 11": 12, "attention": 1, "mlp": 1}
     assert "tokens.weight (100, 48)" in graph.source
-    assert len(graph.sketch.residual_edges(graph.sketch.edges())) == 2, "the residual ways of attention and of the mlp"
+    assert len(graph.sketch.residual_edges(graph.sketch.edges())) == 2, "those around attention and mlp"
 
 
 def test_an_lstm_shows_one_step_fifty_times():
@@ -77,7 +77,7 @@ def test_an_lstm_shows_one_step_fifty_times():
     assert sum(edge.to_next for edge in graph.sketch.edges()) == 2
 
 
-def test_a_resnet_shows_its_layers_and_what_repeats():
+def test_a_resnet_shows_its_layers_with_repeated_blocks_once():
     boxes = {box.title: box.times for box in drawn("resnet50").sketch.boxes if box.title.startswith("layer")}
     assert boxes == {
         "layer1.0": 1, "layer1.1 … 2": 2, "layer2.0": 1, "layer2.1 … 3": 3,
@@ -85,7 +85,7 @@ def test_a_resnet_shows_its_layers_and_what_repeats():
     }  # fmt: skip
 
 
-def test_a_u_net_shows_its_two_ways_past():
+def test_a_u_net_shows_its_two_skip_connections():
     sketch = drawn("unet").sketch
-    past = sketch.residual_edges(sketch.edges())
-    assert sorted(edge.head.ops[0].name for edge in past) == ["Cat", "Cat"]
+    skip = sketch.residual_edges(sketch.edges())
+    assert sorted(edge.head.ops[0].name for edge in skip) == ["Cat", "Cat"]

@@ -1,4 +1,4 @@
-"""What is held for backward, at the worst, and with checkpoints: by the tape, and as measured."""
+"""`tape.memory()`: what is held for backward, the peak, and what checkpoints save, against measured memory."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Net(nn.Module):
             nn.Sequential(nn.Linear(n, 4 * n), nn.GELU(), nn.Linear(4 * n, n), nn.Tanh()) for _ in range(blocks)
         ])  # fmt: skip
         self.head = nn.Linear(n, 10)
-        self.again = False
+        self.checkpointed = False
 
     def forward(self, x):
         for block in self.blocks:
-            x = x + (checkpoint(block, x, use_reentrant=False) if self.again else block(x))
+            x = x + (checkpoint(block, x, use_reentrant=False) if self.checkpointed else block(x))
         return self.head(x)
 
 
@@ -33,7 +33,7 @@ def recorded(net, x):
 
 
 def measured(net, x):
-    """Bytes at the end of the forward, and at most in the backward without what parameters' gradients take."""
+    """Bytes held after the forward pass, and the peak of the backward pass without parameters' gradients."""
     for _ in range(2):
         net.zero_grad()
         for p in net.parameters():
@@ -48,26 +48,26 @@ def measured(net, x):
     return held, peak
 
 
-def test_as_much_as_is_measured():
+def test_memory_is_as_measured_by_tracemalloc():
     net, x = Net(), torch.randn(256, 32, requires_grad=True)
     memory = recorded(net, x).memory()
     net.zero_grad()
     tracemalloc.start()
     try:
         held, _ = measured(net, x)
-        net.again = True
-        held_again, _ = measured(net, x)
+        net.checkpointed = True
+        held_checkpointed, _ = measured(net, x)
     finally:
         tracemalloc.stop()
     assert memory.held == pytest.approx(held, rel=0.05)
     best = memory.checkpoints[0]
     assert best.paths == tuple(f"blocks.{i}" for i in range(8))
     block = sum(memory.by_module[f"blocks.0.{i}"] for i in (1, 2, 3) if f"blocks.0.{i}" in memory.by_module)
-    assert held_again < best.peak < held_again + 2.5 * block
+    assert held_checkpointed < best.peak < held_checkpointed + 2.5 * block
     assert best.peak < memory.peak / 3
 
 
-def test_the_peak_of_a_chain_by_hand():
+def test_the_peak_of_a_small_graph_computed_by_hand():
     x = torch.ones(256, requires_grad=True)
     memory = (x.exp() * x.sin()).sum().graph().tape.memory()
     assert memory.held == 2 * 1024
@@ -77,7 +77,7 @@ def test_the_peak_of_a_chain_by_hand():
     assert not memory.checkpoints
 
 
-def test_who_holds_most():
+def test_the_operations_that_keep_most_come_first():
     net, x = nn.Sequential(nn.Linear(4, 100), nn.Tanh(), nn.Linear(100, 2)), torch.randn(50, 4)
     memory = recorded(net, x).memory()
     assert [op.path for op in memory.largest[:2]] == ["1", "2"]
@@ -85,7 +85,7 @@ def test_who_holds_most():
     assert "19.5 KiB: Tanh in 1 keeps out" in str(memory)
 
 
-def test_a_checkpoint_costs_what_it_computes_again():
+def test_the_flops_of_a_checkpoint_are_those_it_recomputes():
     net, x = Net(3), torch.randn(16, 32)
     memory = recorded(net, x).memory()
     for found in memory.checkpoints:
@@ -110,17 +110,17 @@ def test_a_checkpoint_around_everything_saves_nothing():
     assert memory.checkpoints[0].paths == tuple(f"net.blocks.{i}" for i in range(4))
 
 
-def test_of_an_empty_tape():
+def test_an_empty_tape_holds_nothing():
     with torch.record() as tape:
         pass
     assert str(tape.memory()) == "0 B held for backward; 0 B at most, with gradients"
 
 
-def test_integers_have_no_gradients_that_are_held():
+def test_integer_results_have_no_gradients_to_hold():
     x = torch.ones(1000, requires_grad=True)
     with torch.record() as tape:
         mantissa, _ = x.frexp()
         mantissa.sum().backward()
     assert "int32" in tape["Frexp"][0].dtypes
-    whole, kept = tape.memory().peak, tape.bytes
-    assert whole - kept == 4000 + 4
+    peak, kept = tape.memory().peak, tape.bytes
+    assert peak - kept == 4000 + 4

@@ -1,4 +1,7 @@
-"""The HTML page: its data, and that its file is closed to everything else. What it does is in test_page_browser.py."""
+"""The data of the HTML page, and that its file loads and runs nothing from outside.
+
+test_page_browser.py tests the page in a browser.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ def chain(paths: list[str]) -> Tape:
 
 
 def items(data: dict, group: int = 0) -> list:
-    """A group's items by their labels, groups as lists."""
+    """A group's items: operations by label or index, groups as pairs of label and items."""
     found = []
     for item in data["groups"][group]["items"]:
         if item < 0:
@@ -49,6 +52,8 @@ def items(data: dict, group: int = 0) -> list:
 
 
 class Parts(HTMLParser):
+    """A parsed page: its tags, scripts, content security policy and data."""
+
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict]] = []
@@ -75,13 +80,13 @@ class Parts(HTMLParser):
         return json.loads(self.scripts[0])
 
 
-def test_calls_of_modules_are_groups_and_one_operation_alone_is_not():
+def test_calls_of_modules_with_several_operations_are_groups():
     data = page_data(chain(["", "a.0", "a.0", "a.1", "b.c.d", "b.c.d", "e.f", ""]))
     assert items(data) == [0, ("a", [("a.0", [1, 2]), "a.1"]), ("b.c.d", [4, 5]), "e.f", 7]
     assert [(g["low"], g["high"]) for g in data["groups"]] == [(0, 8), (1, 4), (1, 3), (4, 6)]
 
 
-def test_a_module_called_again_is_another_call():
+def test_each_call_of_a_module_is_its_own_group():
     data = page_data(chain(["a", "a", "b", "a", "a"]))
     assert [(g["label"], g["call"]) for g in data["groups"][1:]] == [("a", 0), ("a", 1)]
 
@@ -91,9 +96,9 @@ def test_every_operation_is_in_one_group_and_no_group_is_too_wide(paths, drawn):
     runs = [path for path in paths for _ in range(drawn.draw(st.sampled_from([1, 1, 2, 70]), label="times"))][:2000]
     data = page_data(chain(runs))
     seen: list[int] = []
-    line = [0]
-    while line:
-        group = data["groups"][line.pop()]
+    todo = [0]
+    while todo:
+        group = data["groups"][todo.pop()]
         assert len(group["items"]) <= WIDEST
         inner = []
         for item in group["items"]:
@@ -102,18 +107,18 @@ def test_every_operation_is_in_one_group_and_no_group_is_too_wide(paths, drawn):
             if item >= 0:
                 seen.append(item)
             else:
-                line.append(-1 - item)
+                todo.append(-1 - item)
         assert inner == list(range(group["low"], group["high"]))
     assert sorted(seen) == list(range(len(runs)))
 
 
-def test_what_is_too_long_is_parted_and_says_from_where_to_where():
+def test_a_long_group_is_split_into_parts_labeled_by_their_ends():
     data = page_data(chain([f"m.{i}" for i in range(3 * WIDEST)]))
     parts = [data["groups"][-1 - item] for item in data["groups"][1]["items"]]
     assert [part["label"] for part in parts] == ["m.0 … m.31", "m.32 … m.63", "m.64 … m.95"]
 
 
-def test_parts_that_begin_and_end_alike_are_told_apart():
+def test_parts_with_the_same_ends_are_labeled_by_their_positions():
     tape = chain([""] * 70)
     assert [group["label"] for group in page_data(tape)["groups"][1:]] == [
         "Mul, 24 times",
@@ -125,7 +130,7 @@ def test_parts_that_begin_and_end_alike_are_told_apart():
     assert page_data(tape)["groups"][1]["label"] == "Mul … Mul (1–24)"
 
 
-def test_parameters_are_drawn_within_operations_and_inputs_beside_them():
+def test_inputs_are_boxes_unless_they_are_parameters_or_read_by_many():
     w, x, c = leaf(-1, "parameter", "w"), leaf(-2, "leaf", "x"), leaf(-3, "constant", "c")
     often = leaf(-4, "constant", "often")
     ops = [op(0, [-2, -1]), op(1, [0, -3]), *(op(i, [i - 1, -4]) for i in range(2, MANY + 4))]
@@ -134,7 +139,7 @@ def test_parameters_are_drawn_within_operations_and_inputs_beside_them():
     assert data["ops"][-1]["results"] == ["y"]
 
 
-def test_what_gradient_has_no_part_in_is_drawn_within():
+def test_running_statistics_and_parameters_are_no_boxes():
     norm = torch.nn.BatchNorm1d(2)
     with torch.record(params=norm) as tape:
         norm(torch.randn(3, 2)).sum().backward()
@@ -144,7 +149,7 @@ def test_what_gradient_has_no_part_in_is_drawn_within():
     assert homes["input"] == 0
 
 
-def test_an_input_of_a_part_is_in_that_part():
+def test_an_input_is_in_the_part_that_reads_it():
     ops = [op(i, [i - 1] if i else [-1]) for i in range(100)]
     ops[60].inputs.append(Input("b", -5, 0, (2,), "float32"))
     data = page_data(Tape(ops, [leaf(-1), leaf(-5)], [Result(99, 0, "", (2,), "float32")]))
@@ -153,7 +158,7 @@ def test_an_input_of_a_part_is_in_that_part():
     assert part["high"] - part["low"] <= WIDEST
 
 
-def test_gradient_flows_as_backward_did_or_else_as_it_would():
+def test_operations_with_gradient_are_those_of_the_backward_pass_or_of_a_possible_one():
     x, w = torch.ones(3), torch.nn.Parameter(torch.ones(3))
     with torch.record() as tape:
         (x.exp() * w).sum()
@@ -166,7 +171,7 @@ def test_gradient_flows_as_backward_did_or_else_as_it_would():
     assert [tape.op(i).name for i in sorted(ops_with_gradient(tape))] == ["Mul", "Sum"]
 
 
-def test_everything_known_of_an_operation_is_there():
+def test_the_data_has_everything_recorded_of_an_operation():
     layer = torch.nn.Linear(3, 2)
     with torch.record(stats=True, time=True, source=True, params=layer) as tape:
         layer(torch.ones(4, 3)).sum().backward()
@@ -186,12 +191,12 @@ def test_everything_known_of_an_operation_is_there():
     assert {s["name"]: "gradients" in s for s in data["sources"]} == {"weight": True, "bias": True, "constant": False}
 
 
-def test_numbers_that_json_has_no_word_for_are_words():
+def test_nan_is_a_string_in_the_data():
     with torch.record(stats=True) as tape:
         (torch.ones(2) * float("nan") * float("inf")).sum()
-    said = Parts(page(tape)).data
-    assert said["ops"][0]["inputs"][1]["value"] == "nan"
-    assert said["ops"][0]["stats"][0]["nans"] == 2
+    data = Parts(page(tape)).data
+    assert data["ops"][0]["inputs"][1]["value"] == "nan"
+    assert data["ops"][0]["stats"][0]["nans"] == 2
 
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>{{data}}<!--"
@@ -210,7 +215,7 @@ def test_names_and_settings_are_never_markup():
     assert parts.data["title"] == HOSTILE
 
 
-def test_the_file_asks_for_nothing_and_runs_nothing_else():
+def test_the_policy_allows_no_requests_and_only_the_pages_own_scripts():
     parts = Parts(page(chain(["a", "b"])))
     assert not [(tag, a) for tag, a in parts.tags if "src" in a or "href" in a or any(k.startswith("on") for k in a)]
     rules = dict(rule.strip().split(" ", 1) for rule in parts.policy.split(";"))
@@ -218,10 +223,10 @@ def test_the_file_asks_for_nothing_and_runs_nothing_else():
     assert rules["connect-src"] == "'none'"
     hashes = [f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in parts.scripts[1:]]
     assert rules["script-src"].split() == hashes
-    assert "Permission is hereby granted" in parts.scripts[1], "the library's licence goes with it"
+    assert "Permission is hereby granted" in parts.scripts[1], "the library's license goes with it"
 
 
-def test_scripts_set_text_and_never_markup():
+def test_the_script_never_inserts_markup():
     parts = Parts(page(chain(["a"])))
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", parts.scripts[2]
@@ -256,16 +261,16 @@ def test_an_empty_tape_has_a_page():
 
 
 @pytest.mark.parametrize("line", ["", "nowhere", "x:y", "/no/such/file.py, line 3", ":", "a.py:"])
-def test_a_line_that_is_not_there_is_empty(line):
+def test_the_source_of_an_unknown_line_is_empty(line):
     assert source_line(line) == ""
 
 
 def test_formulas_are_the_source_of_the_derivatives():
     assert formula("Mul").derivatives == {"a": "grad * b", "b": "grad * a"}
     assert formula("Mul").forward == "a * b"
-    assert "" in formula("Sum").derivatives, "a linear map has one: its adjoint"
+    assert "" in formula("Sum").derivatives, "a linear operation has one derivative, its adjoint"
     assert formula("Linear").derivatives.keys() == {"x", "weight", "bias"}
-    assert formula("Conv2d").derivatives.keys() == {""}, "one that serves all inputs"
+    assert formula("Conv2d").derivatives.keys() == {""}, "one derivative serves all inputs"
     assert formula("no such thing") is None
 
 
@@ -275,7 +280,7 @@ def test_a_function_without_source_has_no_formula():
     assert formula("Typed") is None
 
 
-def test_what_comes_in_at_every_step_is_drawn_within_the_steps():
+def test_inputs_of_more_than_many_steps_are_no_boxes():
     ops = [op(i, [i - 1, -2 - i]) for i in range(MANY + 1)]
     few = page_data(Tape(ops[:MANY], [leaf(-2 - i) for i in range(MANY)], [Result(MANY - 1, 0, "", (2,), "float32")]))
     more = page_data(Tape(ops, [leaf(-2 - i) for i in range(MANY + 1)], [Result(MANY, 0, "", (2,), "float32")]))
@@ -283,8 +288,8 @@ def test_what_comes_in_at_every_step_is_drawn_within_the_steps():
     assert [source["home"] for source in more["sources"]] == [None] * (MANY + 1)
 
 
-def test_long_tapes_are_written_quickly():
+def test_page_data_of_long_tapes_is_computed_quickly():
     tape = Tape([op(i, [i - 1]) for i in range(30_000)], [leaf(-1)], [])
     started = time.process_time()
     assert len(page_data(tape)["ops"]) == 30_000
-    assert time.process_time() - started < 5  # of 1 s; it took 30 s
+    assert time.process_time() - started < 5  # takes 1 s; a quadratic search took 30 s

@@ -1,4 +1,4 @@
-"""The HTML page in a browser: Chromium without a window, where it and playwright are installed."""
+"""The HTML page in headless Chromium; skipped where Chromium or playwright isn't installed."""
 
 from __future__ import annotations
 
@@ -69,21 +69,21 @@ def browser():
 
 @pytest.fixture
 def tab(browser):
-    """A tab in which nothing may go wrong, and from which nothing may be asked."""
+    """A tab that collects errors, of which there must be none at the end, and the addresses of its requests."""
     context = browser.new_context(viewport={"width": 1300, "height": 900})
     tab = context.new_page()
-    tab.wrong, tab.asked = [], []
-    tab.on("pageerror", lambda error: tab.wrong.append(str(error)))
-    tab.on("console", lambda said: tab.wrong.append(said.text) if said.type == "error" else None)
-    tab.on("dialog", lambda dialog: (tab.wrong.append(dialog.message), dialog.dismiss()))
-    tab.on("request", lambda request: tab.asked.append(request.url))
+    tab.errors, tab.requests = [], []
+    tab.on("pageerror", lambda error: tab.errors.append(str(error)))
+    tab.on("console", lambda message: tab.errors.append(message.text) if message.type == "error" else None)
+    tab.on("dialog", lambda dialog: (tab.errors.append(dialog.message), dialog.dismiss()))
+    tab.on("request", lambda request: tab.requests.append(request.url))
     yield tab
     context.close()
-    assert not tab.wrong
+    assert not tab.errors
 
 
 def keys(tab) -> set[str]:
-    """What is on the page: names of operations and modules."""
+    """The labels of all operations and modules on the page."""
     return set(tab.eval_on_selector_all("[data-key][aria-label]", "all => all.map(e => e.getAttribute('aria-label'))"))
 
 
@@ -95,10 +95,10 @@ def opened(tab, path: str):
     return tab.locator(f'.group-head[aria-label^="{path}, open"]')
 
 
-def until(tab, true, seconds: float = 30) -> None:
-    """Wait; the page's policy forbids Playwright's own way, which is to evaluate text."""
+def until(tab, condition, seconds: float = 30) -> None:
+    """Wait for a condition. Playwright's own wait evaluates text, which the page's security policy forbids."""
     end = time.monotonic() + seconds
-    while not true():
+    while not condition():
         assert time.monotonic() < end
         tab.wait_for_timeout(50)
 
@@ -107,10 +107,10 @@ def panel(tab) -> str:
     return tab.inner_text("#panel")
 
 
-def test_it_opens_from_the_disk_and_asks_for_nothing(tab, net_page):
+def test_the_page_opens_from_disk_and_makes_no_requests(tab, net_page):
     tab.goto(net_page.as_uri())
     assert tab.title() == "A net"
-    assert tab.asked == [net_page.as_uri()]
+    assert tab.requests == [net_page.as_uri()]
     assert 10 < len(keys(tab)) < 60
     assert "parameters" in panel(tab)
 
@@ -148,22 +148,22 @@ def test_no_boxes_overlap_and_all_lie_in_their_frames(tab, net_page):
     assert not outside, "text is cut or runs over"
 
 
-def test_an_operation_tells_all_that_is_known(tab, net_page):
+def test_the_panel_of_an_operation_shows_all_that_was_recorded(tab, net_page):
     tab.goto(net_page.as_uri())
     tab.locator('.box[aria-label^="Conv2d in stem"]').click()
-    said = panel(tab)
+    text = panel(tab)
     for words in ("Conv2d", "in stem", "2×4×6×6 float32", "padding", "flops", "time backward", "stem.weight",
                   "x = self.stem(x)", "ITS DERIVATIVE", "FORWARD", "GRADIENT OF THE RESULT"):  # fmt: skip
-        assert words in said, words
+        assert words in text, words
     assert tab.locator("#panel svg .bin").count() > 10
     tab.locator("#panel button.link", has_text="stem.weight").click()
     assert "How gradient reaches it".upper() in panel(tab)
     assert "CrossEntropy" in panel(tab)
 
 
-# What is in a module is found by its path, and with two words by both.
+# Operations are found by the path of their module too; of two words, both must match.
 @pytest.mark.parametrize(("query", "count"), [("conv", 97), ("stem", 3), ("layers.3.0", 9), ("relu layers.0", 4)])
-def test_search_finds_and_goes_there(tab, net_page, query, count):
+def test_search_counts_matches_and_scrolls_to_them(tab, net_page, query, count):
     tab.goto(net_page.as_uri())
     tab.keyboard.press("/")
     tab.keyboard.type(query)
@@ -179,7 +179,7 @@ def test_search_finds_and_goes_there(tab, net_page, query, count):
     assert 0 <= chosen["y"] < 900
 
 
-def test_a_nan_is_found_and_seen(tab, tmp_path):
+def test_a_nan_is_reported_marked_and_found_by_search(tab, tmp_path):
     with torch.record(stats=True) as tape:
         torch.tensor([-1.0, 1.0]).log().exp()
     tape.page(tmp_path / "nan.html")
@@ -190,7 +190,7 @@ def test_a_nan_is_found_and_seen(tab, tmp_path):
     assert tab.locator(".box.bad").count() == 2
 
 
-def test_ancestors_descendants_and_the_path_of_the_gradient(tab, net_page):
+def test_the_chosen_operation_marks_ancestors_descendants_and_its_gradient_path(tab, net_page):
     tab.goto(net_page.as_uri())
     tab.locator('.box[aria-label^="Conv2d in stem"]').click()
     assert tab.locator(".box.after").count() > 8
@@ -204,7 +204,7 @@ def test_ancestors_descendants_and_the_path_of_the_gradient(tab, net_page):
     assert tab.locator(".path, .faded").count() == 0
 
 
-def test_what_no_gradient_reaches_says_so(tab, tmp_path):
+def test_the_panel_says_that_no_gradient_reaches_an_operation(tab, tmp_path):
     x = torch.ones(2, requires_grad=True)
     with torch.record() as tape:
         (x * 2).sum().backward()
@@ -218,7 +218,7 @@ def test_what_no_gradient_reaches_says_so(tab, tmp_path):
     assert "no gradient" not in panel(tab)
 
 
-def test_the_keyboard_is_enough(tab, net_page):
+def test_the_page_works_by_keyboard_alone(tab, net_page):
     tab.goto(net_page.as_uri())
     tab.locator("#graph").focus()
     tab.keyboard.press("ArrowDown")
@@ -243,25 +243,25 @@ def test_the_keyboard_is_enough(tab, net_page):
     assert not tab.locator("#keys").is_visible()
 
 
-def test_pan_and_zoom(tab, net_page):
+def test_dragging_pans_and_the_wheel_zooms(tab, net_page):
     tab.goto(net_page.as_uri())
-    where = "document.querySelector('#graph > g').getAttribute('transform')"
+    transform = "document.querySelector('#graph > g').getAttribute('transform')"
     stem = tab.locator('.box[aria-label^="Conv2d in stem"]')
     stem.click(position={"x": 8, "y": 8})
-    start = tab.evaluate(where)
+    start = tab.evaluate(transform)
     box = tab.locator(".box.constant").first.bounding_box()
     tab.mouse.move(box["x"] + 10, box["y"] + 10)
     tab.mouse.down()
     tab.mouse.move(box["x"] + 60, box["y"] + 70)
     tab.mouse.up()
-    panned = tab.evaluate(where)
+    panned = tab.evaluate(transform)
     assert panned != start
     tab.mouse.wheel(0, -300)
-    until(tab, lambda: tab.evaluate(where) != panned)
+    until(tab, lambda: tab.evaluate(transform) != panned)
     assert "chosen" in stem.get_attribute("class"), "a drag is no click: what was chosen stays"
 
 
-def test_colours_by_what_was_recorded(tab, net_page):
+def test_boxes_are_colored_by_what_was_recorded(tab, net_page):
     tab.goto(net_page.as_uri())
     offered = tab.eval_on_selector_all("#colour option", "all => all.map(e => e.value)")
     assert {"kind", "module", "seconds", "backward", "bytes", "flops", "gradient", "zeros"} <= set(offered)
@@ -277,7 +277,7 @@ def test_colours_by_what_was_recorded(tab, net_page):
     assert "leaf" not in legend, "there is none"
 
 
-def test_forward_and_backward(tab, net_page):
+def test_the_backward_view_reverses_the_edges(tab, net_page):
     tab.goto(net_page.as_uri())
     ends = "document.querySelectorAll('.edge[marker-{}*=head]').length"
     assert tab.evaluate(ends.format("start")) == 0
@@ -317,17 +317,17 @@ def test_the_slider_goes_through_the_steps(tab, tmp_path):
     for i in range(3):
         tab.locator("#step").fill(str(i))
         ranges.append(tab.locator("#panel table tr", has_text="range").first.inner_text())
-    assert [said.split()[1] for said in ranges] == ["1", "2", "3"]
+    assert [text.split()[1] for text in ranges] == ["1", "2", "3"]
     assert tab.inner_text("#stepsaid") == "step 2"
 
 
-def test_dark_and_light_and_paper(tab, net_page):
+def test_dark_and_light_themes_and_print(tab, net_page):
     tab.emulate_media(color_scheme="dark")
     tab.goto(net_page.as_uri())
-    ground = "getComputedStyle(document.body).backgroundColor"
-    assert tab.evaluate(ground) == "rgb(22, 25, 29)"
+    background = "getComputedStyle(document.body).backgroundColor"
+    assert tab.evaluate(background) == "rgb(22, 25, 29)"
     tab.keyboard.press("t")
-    assert tab.evaluate(ground) == "rgb(251, 251, 250)"
+    assert tab.evaluate(background) == "rgb(251, 251, 250)"
     tab.keyboard.press("t")
     tab.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     tab.emulate_media(media="print")
@@ -339,6 +339,7 @@ def test_dark_and_light_and_paper(tab, net_page):
 
 
 def contrast(tab, ink: str, ground: str) -> float:
+    """The contrast ratio of two colors, by the WCAG's formula."""
     return tab.evaluate(
         """([ink, ground]) => {
             const style = getComputedStyle(document.documentElement);
@@ -353,7 +354,7 @@ def contrast(tab, ink: str, ground: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_words_stand_out_from_what_they_are_on(tab, net_page, scheme):
+def test_text_has_enough_contrast(tab, net_page, scheme):
     tab.emulate_media(color_scheme=scheme)
     tab.goto(net_page.as_uri())
     for ink in ("--ink", "--faint"):
@@ -406,10 +407,10 @@ def test_a_click_among_ten_thousand_operations_takes_less_than_a_tenth_of_a_seco
             return took;
         })"""
     )
-    assert min(took) < 100, took  # of a machine that does other things as well
+    assert min(took) < 100, took  # the fastest, as other programs may run on the machine
 
 
-def test_the_live_view_shows_steps_as_they_come(tab):
+def test_the_live_view_shows_steps_during_the_training(tab):
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
     x = torch.randn(5, 3)
@@ -428,13 +429,13 @@ def test_the_live_view_shows_steps_as_they_come(tab):
         train(6)
         until(tab, lambda: tab.input_value("#step") == "8")
         assert threading.active_count() > 1
-        tab.wrong.clear()
+        tab.errors.clear()
     until(tab, lambda: "ended" in tab.inner_text("#notice"))
-    assert all("CONNECTION" in said for said in tab.wrong)
-    tab.wrong.clear()
+    assert all("CONNECTION" in error for error in tab.errors)
+    tab.errors.clear()
 
 
-def test_a_long_training_leaves_the_page_as_many_steps_as_are_held(tab):
+def test_the_live_view_of_a_long_training_keeps_the_last_steps(tab):
     w = torch.ones(1, requires_grad=True)
 
     def train(steps: int) -> None:
@@ -449,4 +450,4 @@ def test_a_long_training_leaves_the_page_as_many_steps_as_are_held(tab):
         until(tab, lambda: tab.inner_text("#stepsaid").startswith("step 2499"))
         assert tab.get_attribute("#step", "max") == "1999"
     until(tab, lambda: "ended" in tab.inner_text("#notice"))
-    tab.wrong.clear()
+    tab.errors.clear()

@@ -1,4 +1,4 @@
-"""A tape as a program of NumPy alone: it computes the same bytes, forward and backward."""
+"""`tape.program()`: programs that need NumPy alone compute the same bytes as the tape, forward and backward."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from microgad.graph.replays.program import ProgramWriter
 from microgad.testing.programs.program import execute
 from microgad.testing.strategies import programs
 
-from .test_verifying import Draft
+from .test_verifying import RandomTraining
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "pytorch").glob("*.py"))
 
@@ -32,28 +32,27 @@ def recorded(model, *inputs, loss=lambda y: (y * y).sum()):
     return tape
 
 
-def same(tape):
-    """The program computes what a replay computes, and its gradients."""
+def check_replayed(tape):
+    """Assert that the program's results and gradients are those of a replay, and return its gradients."""
     writer = ProgramWriter(tape)
     replayed = writer.run({}, {})
     results, gradients = writer.program().run()
     assert [x.tobytes() for x in results.values()] == [x.array.tobytes() for x in replayed.results]
-    made = {name: writer.made[at] for name, at in writer.names.items()}
-    if any(passed.bounded for passed in tape.passes):  # what `grad` gives isn't added to any leaf's
+    written = {name: writer.made[at] for name, at in writer.names.items()}
+    if any(passed.bounded for passed in tape.passes):  # autograd.grad accumulates into no leaf
         return gradients
     for name, grad in gradients.items():
-        if made[name].is_leaf:
-            assert np.asarray(grad).tobytes() == made[name].grad.array.tobytes(), name
+        if written[name].is_leaf:
+            assert np.asarray(grad).tobytes() == written[name].grad.array.tobytes(), name
     return gradients
 
 
-def same_values(tape):
-    """The gradients that the program computes."""
+def program_gradients(tape):
     _, gradients = tape.program().run()
     return gradients
 
 
-def test_gradients_are_those_of_backward():
+def test_a_program_has_the_gradients_of_backward():
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(), nn.Linear(16, 3)
@@ -80,19 +79,19 @@ LAYERS = {
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_layers(layer):
+def test_programs_of_layers(layer):
     torch.manual_seed(0)
     make, shape, loss = LAYERS[layer]
     model = make()
-    assert set(same(recorded(model, torch.rand(shape), loss=loss))) == {name for name, _ in model.named_parameters()}
+    assert set(check_replayed(recorded(model, torch.rand(shape), loss=loss))) == set(dict(model.named_parameters()))
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "squeezenet1_1"])
-def test_models(name):
+def test_programs_of_models(name):
     torch.manual_seed(0)
     tape = recorded(getattr(models, name)(num_classes=3), torch.rand(2, 3, 32, 32))
     assert tape.verify()
-    same(tape)
+    check_replayed(tape)
 
 
 def run(program, monkeypatch):
@@ -107,99 +106,99 @@ def run(program, monkeypatch):
 
 
 @pytest.mark.parametrize("program", EXAMPLES, ids=lambda path: path.stem)
-def test_examples_replay_and_are_programs(program, monkeypatch):
+def test_the_examples_replay_and_have_programs(program, monkeypatch):
     tape = run(program, monkeypatch)
     assert tape.verify()
-    same(tape)
+    check_replayed(tape)
 
 
-def test_complex_numbers():
+def test_a_program_with_complex_numbers():
     z = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
     with torch.record(replay=True) as tape:
         (z * z.conj() * torch.exp(z * 0.1)).abs().sum().backward()
-    (grad,) = same(tape).values()
+    (grad,) = check_replayed(tape).values()
     np.testing.assert_array_equal(grad, z.grad.numpy())
 
 
-def test_operands_of_different_dtypes():
+def test_a_program_with_operands_of_different_dtypes():
     a, b = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([3, 4])
     c = torch.tensor([1.5], dtype=torch.float64, requires_grad=True)
     with torch.record(replay=True) as tape:
         (a * b * c + 2).sum().backward()
-    assert {x.dtype.name for x in same(tape).values()} == {"float32", "float64"}
+    assert {x.dtype.name for x in check_replayed(tape).values()} == {"float32", "float64"}
 
 
-def test_what_is_written_in_place():
+def test_a_program_with_in_place_writes():
     x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
     with torch.record(replay=True) as tape:
         y = x * 2
         y.mul_(x).add_(1)
         y.exp_()
         y.sum().backward()
-    np.testing.assert_array_equal(same(tape)["leaf"], x.grad.numpy())
+    np.testing.assert_array_equal(check_replayed(tape)["leaf"], x.grad.numpy())
 
 
-def test_two_passes_add_up():
+def test_gradients_of_two_backward_passes_accumulate():
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     with torch.record(replay=True) as tape:
         x.exp().sum().backward()
         x.sin().sum().backward()
-    np.testing.assert_array_equal(same(tape)["leaf"], x.grad.numpy())
+    np.testing.assert_array_equal(check_replayed(tape)["leaf"], x.grad.numpy())
 
 
 @settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(programs())
-def test_random_programs(program):
+def test_programs_of_random_graphs(program):
     with torch.record(replay=True) as tape:
         execute(program, torch)
     try:
-        same(tape)
+        check_replayed(tape)
     except MicrogadError as error:
         assert re.search("in-place writes to views", str(error))  # noqa: PT017
 
 
-def test_drafts():
+def test_programs_of_random_trainings():
     """Programs with steps, hooks, random draws and writes through views."""
     for seed in range(12):
-        draft = Draft(seed)
+        training = RandomTraining(seed)
         with torch.record(replay=True) as tape:
-            draft.run(14)
+            training.run(14)
         try:
-            same(tape)
+            check_replayed(tape)
         except MicrogadError as error:
             assert re.search("in-place writes to views", str(error))  # noqa: PT017
 
 
-def test_names_that_are_made_out_of_others_are_taken():
+def test_derived_names_of_variables_do_not_collide():
     """The second gradient of `leaf` would be called like the first of `leaf_2`."""
     x, y = (torch.rand(2, 3, requires_grad=True) for _ in range(2))
     with torch.record(replay=True) as tape:
         (x.exp() + torch.cat([x, y])[:2]).sum().backward()
         (x.exp() * x.sum() + torch.cat([x, y * y, x])[2:4]).sum().backward()
-    gradients = same(tape)
+    gradients = check_replayed(tape)
     np.testing.assert_array_equal(gradients["leaf"], x.grad.numpy())
     np.testing.assert_array_equal(gradients["leaf_2"], y.grad.numpy())
 
 
-def test_empty_arrays_keep_their_shape():
+def test_gradients_of_empty_arrays_keep_their_shape():
     x = torch.rand(0, 3, requires_grad=True)
     with torch.record(replay=True) as tape:
         torch.cat([x, torch.rand(2, 3)]).sum().backward()
-    assert same(tape)["leaf"].shape == (0, 3)
+    assert check_replayed(tape)["leaf"].shape == (0, 3)
 
 
-def test_what_grad_is_asked_for():
+def test_a_program_computes_the_gradients_that_autograd_grad_returned():
     x, y = (torch.rand(3, requires_grad=True) for _ in range(2))
     with torch.record(replay=True) as tape:
         z = x * y
         expected = torch.autograd.grad(z.exp().sum(), [z, y])
-    gradients = same_values(tape)
+    gradients = program_gradients(tape)
     assert list(gradients) == ["mul", "leaf_2"]
     for found, g in zip(gradients.values(), expected, strict=True):
         np.testing.assert_array_equal(found, g.numpy())
 
 
-def test_what_hooks_have_made_of_gradients():
+def test_a_program_applies_what_hooks_did_to_gradients():
     x = torch.rand(6, requires_grad=True)
     with torch.record(replay=True) as tape:
         a, b = (x * 2).chunk(2)
@@ -207,10 +206,10 @@ def test_what_hooks_have_made_of_gradients():
         c = a * b
         c.register_hook(lambda grad: grad * torch.tensor([1.0, 2.0, 3.0]))
         c.exp().sum().backward()
-    np.testing.assert_array_equal(same_values(tape)["leaf"], x.grad.numpy())
+    np.testing.assert_array_equal(program_gradients(tape)["leaf"], x.grad.numpy())
 
 
-def test_it_runs_by_itself(tmp_path):
+def test_a_saved_program_runs_without_microgad(tmp_path):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 40), nn.Tanh(), nn.Linear(40, 1))
     tape = recorded(model, torch.rand(4, 3))
@@ -223,7 +222,7 @@ def test_it_runs_by_itself(tmp_path):
     assert f"gradient of 2.bias (1,) [{grad.item():.4f}"[:-3] in done.stdout
 
 
-def test_what_cannot_be_written_out():
+def test_operations_without_a_program_are_an_error():
     class Square(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):

@@ -1,4 +1,4 @@
-"""record and trace: what happens in a block, on a Tape."""
+"""`record` and `trace`: the operations, sources, names, values and flops that they write on a tape."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def names(tape):
     return [op.name for op in tape]
 
 
-def test_everything_is_recorded_also_what_needs_no_gradient():
+def test_operations_without_gradients_are_recorded_too():
     x = torch.arange(6)
     with torch.record() as tape:
         (x > 2).sum()
@@ -35,7 +35,7 @@ def test_everything_is_recorded_also_what_needs_no_gradient():
     assert not tape.op(-1).kept
 
 
-def test_the_tape_grows_as_it_happens_and_ends_with_the_block():
+def test_the_tape_grows_with_each_operation_until_the_block_ends():
     x = torch.ones(2)
     with torch.record() as tape:
         x = x * 2
@@ -44,7 +44,7 @@ def test_the_tape_grows_as_it_happens_and_ends_with_the_block():
     assert names(tape) == ["Mul"]
 
 
-def test_what_is_set_in_the_block_stays_set_and_blocks_end_in_any_order():
+def test_record_restores_no_other_state_and_blocks_may_end_in_any_order():
     first, second = torch.record(), torch.record()
     mine, other = first.__enter__(), second.__enter__()
     torch.set_grad_enabled(False)
@@ -60,7 +60,7 @@ def test_what_is_set_in_the_block_stays_set_and_blocks_end_in_any_order():
     assert (names(mine), names(other)) == (["Exp"], ["Exp", "Sin"])
 
 
-def test_edges_follow_tensors():
+def test_inputs_name_the_operations_and_sources_they_come_from():
     a, b = torch.ones(2), torch.ones(2, requires_grad=True)
     with torch.record() as tape:
         c = a * b
@@ -71,7 +71,7 @@ def test_edges_follow_tensors():
     assert [(result.source, result.shape) for result in tape.results] == [(add.number, tuple(d.shape))]
 
 
-def test_results_are_of_what_nobody_read_and_not_what_is_kept_beside():
+def test_results_are_what_no_operation_read_without_running_statistics():
     model = nn.Sequential(nn.BatchNorm1d(2), nn.ReLU())
     with torch.record() as tape:
         model(torch.randn(4, 2))
@@ -82,13 +82,13 @@ def test_results_are_of_what_nobody_read_and_not_what_is_kept_beside():
     assert [tape[result.source].name for result in tape.results] == ["Mul"]
 
 
-def test_a_number_of_an_input_is_its_value():
+def test_a_python_number_is_recorded_as_a_value():
     with torch.record() as tape:
         torch.ones(2) * 3.0
     assert tape.op(0).inputs[1].value == 3.0
 
 
-def test_blocks_in_blocks_both_see():
+def test_nested_blocks_both_record():
     with torch.record() as outer:
         torch.ones(1).exp()
         with torch.record() as inner:
@@ -115,7 +115,7 @@ def test_detach_is_an_operation_on_the_tape():
     assert y.requires_grad
 
 
-def test_a_write_nobody_saw_makes_a_new_source():
+def test_an_unrecorded_write_makes_a_new_source():
     x = torch.ones(2)
     with torch.record(replay=True) as tape:
         x.exp()
@@ -127,7 +127,7 @@ def test_a_write_nobody_saw_makes_a_new_source():
     assert second.array.tolist() == [5.0, 1.0]
 
 
-def test_a_write_in_place_is_seen_by_views():
+def test_views_read_the_result_of_a_write_to_their_base():
     x = torch.ones(3)
     with torch.record(replay=True) as tape:
         view = x[1:]
@@ -138,7 +138,7 @@ def test_a_write_in_place_is_seen_by_views():
     assert tape.replay().results[-1].tolist() == y.tolist() == [3.0, 3.0]
 
 
-def test_values_are_copies_and_lines_are_the_programs():
+def test_values_are_copies_and_lines_are_those_of_the_program():
     with torch.record(values=True, source=True) as tape:
         x = torch.ones(2) * 2
         x.mul_(0.0)
@@ -146,7 +146,7 @@ def test_values_are_copies_and_lines_are_the_programs():
     assert "test_recording.py" in tape.op(0).line
 
 
-def test_times_and_statistics():
+def test_times_and_statistics_of_forward_and_backward():
     x = torch.tensor([1.0, -1.0, 0.0], requires_grad=True)
     with torch.record(stats=True, time=True) as tape:
         x.relu().sum().backward()
@@ -159,8 +159,8 @@ def test_times_and_statistics():
     assert relu.backward_seconds > 0
 
 
-def test_flops_of_products_of_all_kinds():
-    def of(function, *shapes):
+def test_flops_of_convolutions_products_and_recurrent_layers():
+    def flops(function, *shapes):
         with torch.record() as tape:
             function(*(torch.ones(*shape) for shape in shapes))
         return sum(op.flops for op in tape)
@@ -168,19 +168,19 @@ def test_flops_of_products_of_all_kinds():
     F = nn.functional
     for n in (1, 2, 3):
         size = (2, 3, *[5] * n)
-        assert of(getattr(F, f"conv{n}d"), size, (4, 3, *[3] * n)) == 2 * (2 * 4 * 3**n) * (3 * 3**n)
-        assert of(getattr(F, f"conv_transpose{n}d"), size, (3, 4, *[3] * n)) == 2 * (2 * 3 * 5**n) * (4 * 3**n)
-    assert of(lambda a, b: torch.einsum("bij,bjk->bik", a, b), (2, 3, 4), (2, 4, 5)) == 2 * 2 * 3 * 4 * 5
-    assert of(lambda a, b: torch.tensordot(a, b, 1), (3, 4), (4, 5)) == 2 * 3 * 4 * 5
-    assert of(torch.dot, (5,), (5,)) == 10
+        assert flops(getattr(F, f"conv{n}d"), size, (4, 3, *[3] * n)) == 2 * (2 * 4 * 3**n) * (3 * 3**n)
+        assert flops(getattr(F, f"conv_transpose{n}d"), size, (3, 4, *[3] * n)) == 2 * (2 * 3 * 5**n) * (4 * 3**n)
+    assert flops(lambda a, b: torch.einsum("bij,bjk->bik", a, b), (2, 3, 4), (2, 4, 5)) == 2 * 2 * 3 * 4 * 5
+    assert flops(lambda a, b: torch.tensordot(a, b, 1), (3, 4), (4, 5)) == 2 * 3 * 4 * 5
+    assert flops(torch.dot, (5,), (5,)) == 10
     for gates, layer in ((1, nn.RNN), (3, nn.GRU), (4, nn.LSTM)):
-        assert of(layer(3, 6), (5, 2, 3)) == 5 * 2 * gates * 6 * (2 * (3 + 6) + 2)
+        assert flops(layer(3, 6), (5, 2, 3)) == 5 * 2 * gates * 6 * (2 * (3 + 6) + 2)
     with torch.profiler.profile(with_flops=True) as seen:
         torch.einsum("ij,kj->ik", torch.ones(3, 4), torch.ones(5, 4))
     assert sum(event.flops for event in seen.events()) == 2 * 3 * 4 * 5
 
 
-def test_flops():
+def test_flops_of_operations_on_a_tape():
     with torch.record() as tape:
         nn.Conv2d(3, 8, 3)(torch.ones(2, 3, 6, 6))
         torch.ones(4, 5) @ torch.ones(5, 6)
@@ -189,7 +189,7 @@ def test_flops():
     assert [op.flops for op in tape] == [2 * n * 27 + n, 2 * 4 * 5 * 6, 7, 0]
 
 
-def test_what_moves_values_costs_nothing():
+def test_operations_that_only_move_values_have_no_flops():
     x = torch.rand(1, 4, 2, 2, dtype=torch.complex64)
     with torch.record() as tape:
         x.index_select(1, torch.tensor([0, 2])).real.contiguous()
@@ -198,20 +198,20 @@ def test_what_moves_values_costs_nothing():
     assert {"IndexSelect", "Real", "Shuffle"} <= {op.name for op in tape}
 
 
-def test_tables_of_operations_name_those_that_there_are():
+def test_tables_of_operations_name_only_existing_functions():
     names = {*function_names()}
     tables = (MOVES, RULES, FLAT, _VIEWS, _RESIDUAL_JOINS, NAMES, OPERATORS)
     assert [name for table in tables for name in table if name not in names] == []
 
 
-def test_flops_of_what_a_node_did_not_keep():
-    """Inputs that want no gradient are known to nodes as far as they keep them, and after backward not at all."""
+def test_flops_of_graphs_whose_nodes_kept_only_some_inputs():
+    """A node knows an input without gradient only if it keeps it, and only until backward frees it."""
     F = nn.functional
     y = F.linear(torch.ones(2, 3), torch.ones(4, 3), torch.ones(4, requires_grad=True))
     assert y.graph().tape.table(width=200).rows == [["Linear", "", "(2, 4)", "0 B", "0"]]
 
     def known(function, *shapes):
-        """How often the count is known, of gradients for each input alone, before backward and after."""
+        """How often the flops are known, with gradients for one input at a time, before backward and after."""
         with torch.record() as tape:
             function(*(torch.ones(*shape) for shape in shapes))
         found = []
@@ -221,7 +221,7 @@ def test_flops_of_what_a_node_did_not_keep():
             y.sum().backward()
             found.append(flops_of(y.graph().tape.op(0)))
         whole, results = tape.op(0).flops, math.prod(tape.op(0).shapes[0])
-        assert set(found) <= {whole, whole - results, None}  # a bias that isn't known is none
+        assert set(found) <= {whole, whole - results, None}  # an unknown bias counts as none
         return sum(x is not None for x in found)
 
     assert known(F.linear, (2, 3), (4, 3), (4,)) == 4
@@ -233,14 +233,14 @@ def test_flops_of_what_a_node_did_not_keep():
     assert known(F.scaled_dot_product_attention, *[(2, 3, 4)] * 3) >= 4
 
 
-def test_names_of_a_models_parameters():
+def test_params_names_the_parameters_of_a_model():
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     with torch.record(params=model) as tape:
         model(torch.ones(1, 2))
     assert [s.name for s in tape.sources if s.kind == "parameter"] == ["0.weight", "0.bias", "1.weight", "1.bias"]
 
 
-def test_asking_a_tape():
+def test_a_tape_is_indexed_by_name_path_and_number():
     model = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
     tape = torch.trace(model, torch.ones(1, 2))
     assert [op.path for op in tape["Linear"]] == ["0", "2"]
@@ -254,7 +254,7 @@ def test_asking_a_tape():
         tape["Linaer"]
 
 
-def test_trace_of_a_matrix_is_its_sum():
+def test_trace_of_a_matrix_is_the_sum_of_its_diagonal():
     assert torch.trace(torch.tensor([[1, 2], [3, 4]])).item() == 5
     with pytest.raises(MicrogadError, match="expected a module, a function or a matrix, got int"):
         torch.trace(3)
@@ -276,7 +276,7 @@ def test_a_tape_without_values_keeps_no_array_alive(level):
     assert len(tape) == 3
 
 
-def test_values_of_all_that_was_read_from_outside_are_kept_for_a_replay_alone():
+def test_arrays_of_sources_are_kept_only_with_replay():
     noise = torch.randn(3)
     with torch.record() as tape:
         noise.exp()
@@ -313,8 +313,8 @@ def test_an_autograd_function_is_one_operation():
     assert np.isfinite(y.item())
 
 
-@pytest.mark.parametrize("wanted", [False, True])
-def test_an_autograd_function_may_write_to_its_input_and_give_it_back(wanted):
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_an_autograd_function_may_write_to_its_input_and_return_it(requires_grad):
     class Doubled(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -325,8 +325,8 @@ def test_an_autograd_function_may_write_to_its_input_and_give_it_back(wanted):
         def backward(ctx, grad):
             return 2 * grad
 
-    x = torch.ones(2, requires_grad=wanted)
-    inputs = x * 1 if wanted else x
+    x = torch.ones(2, requires_grad=requires_grad)
+    inputs = x * 1 if requires_grad else x
     with torch.record(replay=True) as tape:
         y = Doubled.apply(inputs) + 1
     assert names(tape) == ["Doubled", "Add"]
@@ -334,7 +334,7 @@ def test_an_autograd_function_may_write_to_its_input_and_give_it_back(wanted):
     assert tape.replay().results[0].tolist() == y.tolist() == [3.0, 3.0]
 
 
-def test_an_autograd_function_may_give_what_is_no_tensor():
+def test_an_autograd_function_without_tensor_results_is_not_recorded():
     class Counted(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -349,7 +349,7 @@ def test_an_autograd_function_may_give_what_is_no_tensor():
     assert len(tape) == 0
 
 
-def test_a_copy_of_a_module_does_not_take_its_names():
+def test_parameters_of_a_copied_module_have_names_of_their_own():
     net = torch.nn.Linear(2, 1)
     other = copy.deepcopy(net)
     with torch.record(params={"weight": net.weight, "bias": net.bias}) as tape:
@@ -359,7 +359,7 @@ def test_a_copy_of_a_module_does_not_take_its_names():
     assert tape.why_no_grad("weight").reason == "flows"
 
 
-def test_bytes_of_memory_that_a_dead_leaf_had_before_are_counted():
+def test_bytes_in_reused_memory_of_a_deleted_leaf_are_counted():
     with torch.record() as tape:
         for _ in range(4):
             x = torch.ones(1000, requires_grad=True)
@@ -369,7 +369,7 @@ def test_bytes_of_memory_that_a_dead_leaf_had_before_are_counted():
     assert [op.bytes for op in tape if op.name == "Exp"] == [4000] * 4
 
 
-def test_a_name_is_not_that_of_a_dead_tensor_of_the_same_id():
+def test_a_tensor_does_not_inherit_the_name_of_a_deleted_one_with_its_id():
     class Decaying(nn.Module):
         def __init__(self):
             super().__init__()
@@ -385,7 +385,7 @@ def test_a_name_is_not_that_of_a_dead_tensor_of_the_same_id():
     assert [source.name for source in tape.sources].count("average") == 1
 
 
-def test_a_number_and_a_gradient_of_a_replay_are_where_its_results_are():
+def test_edits_inputs_and_gradients_of_a_replay_may_be_numbers_and_lists():
     with torch.record(replay=True, params={"x": (x := torch.ones(2))}) as tape:
         (x + 1) * torch.full((2,), 3.0)
     assert tape.replay(edits={"Add": 5.0}).results[0].tolist() == [15.0, 15.0]
@@ -393,7 +393,7 @@ def test_a_number_and_a_gradient_of_a_replay_are_where_its_results_are():
     assert tape.gradient("Mul", "Add", grad=[1, 2]).tolist() == [3.0, 6.0]
 
 
-def test_statistics_of_half_are_those_of_its_values():
+def test_statistics_of_float16_do_not_overflow():
     with torch.record(stats=True) as tape:
         torch.linspace(-300, 300, 1000).half().clone()
     (found,) = tape.op(-1).stats

@@ -1,4 +1,4 @@
-"""Saving and showing: each way to a renderer, and none."""
+"""Saving and showing drawings with pygraphviz, with the program dot, and with neither."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import warnings
 import pytest
 
 import microgad as torch
-import microgad.graph as room
-from microgad.graph import graph
+from microgad.graph import Graph, drawing, graph
 
 
 @pytest.fixture
-def drawn() -> room.Graph:
+def drawn() -> Graph:
     x = torch.ones(2, requires_grad=True)
     return graph((x * x).exp().sum())
 
@@ -25,7 +24,7 @@ def no_program(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def no_wheel(monkeypatch):
+def no_pygraphviz(monkeypatch):
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
 
 
@@ -33,7 +32,7 @@ MAGIC = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
 
 
 @pytest.mark.parametrize("format", MAGIC)
-def test_the_wheel_draws_where_there_is_no_program(drawn, no_program, tmp_path, format):
+def test_pygraphviz_draws_where_there_is_no_program(drawn, no_program, tmp_path, format):
     pytest.importorskip("pygraphviz")
     drawn.save(tmp_path / f"net.{format}")
     picture = (tmp_path / f"net.{format}").read_bytes()
@@ -42,7 +41,7 @@ def test_the_wheel_draws_where_there_is_no_program(drawn, no_program, tmp_path, 
 
 
 @pytest.mark.parametrize("format", MAGIC)
-def test_the_program_draws_where_there_is_one(drawn, no_wheel, monkeypatch, tmp_path, format):
+def test_the_program_dot_draws_without_pygraphviz(drawn, no_pygraphviz, monkeypatch, tmp_path, format):
     program = tmp_path / "dot"
     program.write_text('#!/bin/sh\necho "drawn with $@"\n/bin/cat\n')
     program.chmod(0o755)
@@ -55,19 +54,19 @@ def test_the_program_draws_where_there_is_one(drawn, no_wheel, monkeypatch, tmp_
     assert "dpi" not in drawn.source
 
 
-def test_without_both_the_source_is_written_and_the_error_says_both_ways(drawn, no_program, no_wheel, tmp_path):
+def test_with_neither_the_error_names_both_and_the_source_is_saved(drawn, no_program, no_pygraphviz, tmp_path):
     with pytest.raises(RuntimeError) as caught:
         drawn.save(tmp_path / "net.svg")
     assert (tmp_path / "net.dot").read_text() == drawn.source
     assert not (tmp_path / "net.svg").exists()
-    said = str(caught.value)
-    assert f"net.svg is not drawn, but its source is written to {tmp_path / 'net.dot'}" in said
-    assert "apt install graphviz" in said
-    assert "pip install 'microgad[dot]'" in said
+    message = str(caught.value)
+    assert f"net.svg is not drawn, but its source is written to {tmp_path / 'net.dot'}" in message
+    assert "apt install graphviz" in message
+    assert "pip install 'microgad[dot]'" in message
 
 
 @pytest.mark.parametrize("suffix", ["dot", "gv"])
-def test_the_source_needs_no_renderer(drawn, no_program, no_wheel, tmp_path, suffix):
+def test_the_source_needs_no_renderer(drawn, no_program, no_pygraphviz, tmp_path, suffix):
     drawn.save(tmp_path / f"net.{suffix}")
     assert (tmp_path / f"net.{suffix}").read_text(encoding="utf-8") == drawn.source
 
@@ -80,7 +79,7 @@ def test_another_suffix_is_refused_and_nothing_is_written(drawn, tmp_path, name)
 
 
 def test_too_many_boxes_are_refused_with_the_depth_that_helps(monkeypatch, tmp_path):
-    monkeypatch.setattr(room.drawing.graph, "MAX_LAID_OUT", 5)
+    monkeypatch.setattr(drawing.graph, "MAX_LAID_OUT", 5)
     x = torch.ones(2, requires_grad=True)
     y = x
     for i in range(4):
@@ -121,7 +120,7 @@ def test_view_opens_the_picture(drawn, monkeypatch, no_program):
     assert uri.endswith(".svg")
 
 
-def test_changes_to_the_drawing_are_saved(drawn, tmp_path):
+def test_changes_to_the_dot_attributes_are_saved(drawn, tmp_path):
     drawn.dot.attr(bgcolor="pink")
     drawn.save(tmp_path / "net.dot")
     assert "pink" in (tmp_path / "net.dot").read_text()
@@ -139,7 +138,7 @@ print("Exp" in str(drawn), "Exp" in drawn.mermaid)
     assert done.stdout == "True True\n"
 
 
-def test_drawing_warns_of_nothing(drawn, no_program, tmp_path):
+def test_drawing_warns_about_nothing(drawn, no_program, tmp_path):
     pytest.importorskip("pygraphviz")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""Replays: with other values, in another dtype, changed on the way; gradients of anything by anything; what is held."""
+"""`tape.replay` and `tape.gradient`: other inputs, parameters, dtypes and edits; what a tape keeps alive."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def model():
     return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Dropout(0.5), nn.Linear(4, 2))
 
 
-def test_other_inputs_with_the_same_draws(model):
+def test_replay_with_other_inputs_repeats_the_random_draws(model):
     x, z = torch.rand(5, 3), torch.rand(5, 3)
     torch.manual_seed(1)
     tape = torch.trace(model, x)
@@ -32,7 +32,7 @@ def test_other_inputs_with_the_same_draws(model):
     )
 
 
-def test_other_parameters_and_dtypes(model):
+def test_replay_with_other_parameters_and_dtypes(model):
     x = torch.rand(5, 3)
     model.eval()
     tape = torch.trace(model, x)
@@ -42,14 +42,14 @@ def test_other_parameters_and_dtypes(model):
     np.testing.assert_allclose(double.detach().numpy(), model.double()(x.double()).detach().numpy(), rtol=1e-15)
 
 
-def test_edits(model):
+def test_replay_with_edited_results(model):
     tape = torch.trace(model.eval(), torch.rand(5, 3))
     zeroed = tape.replay(edits={"Tanh": 0.0}).results[0]
     np.testing.assert_array_equal(zeroed.detach().numpy(), np.tile(model[3].bias.detach().numpy(), (5, 1)))
     scaled = tape.replay(edits={("Linear", 0): lambda y: y * 2, "1": torch.ones(5, 4)})
     assert scaled[("Linear", 0)].tolist() == (2 * tape.replay()[("Linear", 0)]).tolist()
     scaled.results[0].sum().backward()
-    assert scaled.sources["0.weight"].grad is None  # what it led to was replaced
+    assert scaled.sources["0.weight"].grad is None  # its result was replaced
     assert scaled.sources["3.weight"].grad.tolist() == [[5.0] * 4] * 2
     with pytest.raises(MicrogadError, match="a result of shape"):
         tape.replay(edits={"Tanh": torch.ones(3)})
@@ -61,7 +61,7 @@ def test_edits(model):
         nameless.replay(inputs={"x": 1})
 
 
-def test_gradients_with_respect_to_anything(model):
+def test_gradient_of_any_result_with_respect_to_any_value(model):
     x = torch.rand(5, 3)
     tape = torch.trace(model.eval(), x)
     z = model[0](x).detach().requires_grad_()
@@ -77,7 +77,7 @@ def test_gradients_with_respect_to_anything(model):
         tape.gradient(("Linear", 0), "Tanh")
 
 
-def test_gradients_of_what_was_recorded_without_them_or_written_to():
+def test_gradient_of_operations_recorded_under_no_grad_with_in_place_writes():
     with torch.no_grad(), torch.record(replay=True) as tape:
         y = torch.tensor([1.0, 2.0]) * 3
         y.mul_(y).add_(1)
@@ -86,7 +86,7 @@ def test_gradients_of_what_was_recorded_without_them_or_written_to():
     assert tape.gradient("Sum", tape.sources[0].number).tolist() == [18.0, 36.0]
 
 
-def test_a_leaf_that_was_computed_and_then_wants_gradients():
+def test_a_computed_leaf_that_requires_grad_afterwards():
     x = torch.ones(3)
     with torch.record(replay=True) as tape:
         y = (x * 2).requires_grad_()
@@ -98,7 +98,7 @@ def test_a_leaf_that_was_computed_and_then_wants_gradients():
     assert [source.kind for source in tape.sources][:2] == ["constant", "leaf"]
 
 
-def test_a_step_between_two_passes():
+def test_optimizer_steps_between_backward_passes_replay():
     model = nn.Linear(2, 1)
     optimizer = torch.optim.Adam(model.parameters(), 0.1)
     with torch.record(replay=True, params=model) as tape:
@@ -110,7 +110,7 @@ def test_a_step_between_two_passes():
     assert Tape.from_json(tape.to_json()).verify()
 
 
-def test_a_view_of_what_wants_no_gradient_is_written_to_by_what_does():
+def test_a_write_through_a_view_that_makes_its_base_require_grad_replays():
     x, w = torch.ones(3), torch.tensor(2.0, requires_grad=True)
     with torch.record(replay=True) as tape:
         x[1:].mul_(w)
@@ -118,7 +118,7 @@ def test_a_view_of_what_wants_no_gradient_is_written_to_by_what_does():
     assert tape.verify()
 
 
-def test_checkpoints_and_gradients_of_gradients():
+def test_checkpoints_and_second_derivatives_replay():
     torch.manual_seed(0)
     inner = nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5), nn.Tanh())
     x = torch.rand(2, 3, requires_grad=True)
@@ -136,16 +136,16 @@ LEVELS = {"nothing": {}, "stats": {"stats": True}, "source": {"source": True}, "
 
 
 def held(**level):
-    """Weak references to all arrays that a recorded program has made, and the tape."""
+    """The tape of a recorded program, and weak references to the arrays of all its Tensors."""
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Dropout(0.5), nn.Flatten())
     x = torch.rand(2, 1, 5, 5)
-    made = []
+    results = []
     with torch.record(**level) as tape:
         for layer in model:
             x = layer(x)
-            made.append(x)
+            results.append(x)
         x.sum().backward()
-    tensors = [*made, *model.parameters(), *(p.grad for p in model.parameters()), *model.buffers()]
+    tensors = [*results, *model.parameters(), *(p.grad for p in model.parameters()), *model.buffers()]
     return tape, [weakref.ref(t.array) for t in tensors]
 
 
@@ -155,14 +155,14 @@ def alive(arrays):
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_a_level_without_values_holds_no_array(level):
+def test_a_tape_without_values_holds_no_array(level):
     tape, arrays = held(**LEVELS[level])
     assert alive(arrays) == 0
     assert len(tape) >= 6
 
 
 @pytest.mark.parametrize("level", [{"values": True}, {"replay": True}, {"values": True, "replay": True, "stats": True}])
-def test_values_are_copies_so_that_no_array_of_the_programs_is_held(level):
+def test_recorded_values_are_copies_of_the_arrays(level):
     tape, arrays = held(**level)
     assert alive(arrays) == 0
     copies = [y for op in tape for y in op.values or ()] + [s.array for s in tape.sources if s.array is not None]
@@ -172,7 +172,7 @@ def test_values_are_copies_so_that_no_array_of_the_programs_is_held(level):
     assert alive(refs) == 0
 
 
-def test_a_tape_read_off_a_graph_holds_neither_nodes_nor_arrays():
+def test_a_tape_of_a_graph_holds_neither_nodes_nor_arrays():
     x = torch.rand(3, requires_grad=True)
     y = (x.exp() * x).sum()
     tape = y.graph().tape
@@ -182,7 +182,7 @@ def test_a_tape_read_off_a_graph_holds_neither_nodes_nor_arrays():
     assert len(tape) == 3
 
 
-def written():
+def tape_of_a_write():
     x = torch.ones(2)
     with torch.record(replay=True, params={"x": x}) as tape:
         x.add_(1)
@@ -190,34 +190,34 @@ def written():
     return tape
 
 
-def test_what_is_given_is_not_written_to():
-    tape, given = written(), torch.zeros(2)
+def test_replay_does_not_write_to_its_inputs():
+    tape, given = tape_of_a_write(), torch.zeros(2)
     assert tape.replay(inputs={"x": given}).results[0].tolist() == [3.0, 3.0]
     assert given.tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("given", [[1.0, 2.0], np.array([1.0, 2.0]), (1, 2), torch.tensor([1.0, 2.0])])
-def test_what_is_given_is_of_the_dtype_of_what_it_stands_for(given):
-    (found,) = written().replay(inputs={"x": given}).results
+def test_inputs_of_a_replay_are_cast_to_the_recorded_dtype(given):
+    (found,) = tape_of_a_write().replay(inputs={"x": given}).results
     assert found.dtype == torch.float32
     assert found.tolist() == [6.0, 9.0]
 
 
-def test_values_that_a_dtype_cannot_hold_are_refused():
+def test_inputs_that_the_recorded_dtype_cannot_hold_are_refused():
     with torch.record(replay=True, params={"n": (n := torch.tensor([0, 1]))}) as tape:
         n * 2
     with pytest.raises(TypeError, match="same_kind"):
         tape.replay(inputs={"n": [0.5, 1.0]})
 
 
-def test_gradient_takes_no_other_names():
+def test_gradient_refuses_unknown_keyword_arguments():
     tape = torch.trace(lambda x: (x * 3).exp().sum(), torch.zeros(2))
     with pytest.raises(TypeError, match="inptus"):
         tape.gradient("Sum", "Mul", inptus={})
     assert tape.gradient("Exp", "Mul", grad=[1, 2]).tolist() == [1.0, 2.0]
 
 
-def test_parameters_of_a_module_that_the_tape_does_not_read_are_passed_over():
+def test_parameters_that_the_tape_does_not_read_are_ignored():
     class Branched(nn.Module):
         def __init__(self):
             super().__init__()

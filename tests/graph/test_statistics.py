@@ -1,4 +1,4 @@
-"""What values are like: statistics of arrays of every size of number."""
+"""`stats_of`: range, mean, deviation, norm and histogram of arrays, against long double, at every magnitude."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RNG = np.random.default_rng(0)
         ("i8", 2e18),
     ],
 )  # fmt: skip
-def test_numbers_of_all_sizes(dtype, scale, count):
+def test_statistics_of_numbers_of_every_magnitude(dtype, scale, count):
     x = (RNG.uniform(-1, 1, count) * scale).astype(dtype)
     x[0] = x.dtype.type(0.9 * scale)
     found, wide = stats_of(x), x.astype(np.longdouble)
@@ -26,13 +26,13 @@ def test_numbers_of_all_sizes(dtype, scale, count):
     assert found.mean == pytest.approx(float(wide.mean()), rel=1e-5, abs=1e-5 * scale)
     assert found.std == pytest.approx(float(wide.std()), rel=1e-5)
     assert found.norm == pytest.approx(float(np.sqrt((wide**2).sum())), rel=1e-5)
-    if scale > 1e-30:  # parts of such a range aren't counted
+    if scale > 1e-30:  # the histogram leaves out smaller ranges
         ends = wide.min() / scale, wide.max() / scale
         expected = np.histogram(wide[:: -(-count // SAMPLE)] / scale, BINS, ends)[0]
-        assert np.abs(expected - found.counts).max() <= 2  # some lie on an end
+        assert np.abs(expected - found.counts).max() <= 2  # values on an edge of a bin
 
 
-def test_one_large_number_again_and_again():
+def test_an_array_of_one_large_number_does_not_overflow():
     found = stats_of(np.full(70_000, 3e38, np.float32))
     assert (found.mean, found.std) == (pytest.approx(3e38), 0.0)
     assert found.norm == pytest.approx(3e38 * 70_000**0.5)

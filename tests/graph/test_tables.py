@@ -1,4 +1,4 @@
-"""What operations cost, and the tree of modules, as text."""
+"""`tape.table` and `tape.tree`: the costs of operations and modules as text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def rows(table):
     return [line.split() for line in str(table).splitlines()]
 
 
-def test_sorted_by_each_cost():
+def test_a_table_is_sorted_by_each_cost():
     tape = recorded(time=True)
     for sort, cost in [("bytes", lambda op: op.bytes), ("flops", lambda op: op.flops),
                        ("time", lambda op: op.seconds + op.backward_seconds)]:  # fmt: skip
@@ -32,7 +32,7 @@ def test_sorted_by_each_cost():
         assert [row[0] for row in tape.table(sort=sort).rows] == [text.title(op) for op in ordered]
 
 
-def test_groups_add_up():
+def test_groups_by_module_and_operation_sum_their_costs():
     tape = recorded(time=True)
     by_module = {row[0]: row[1:] for row in tape.table(by="module").rows}
     assert list(by_module) == ["0", "1", "2.0", "2.1", "(outside)"]
@@ -45,7 +45,7 @@ def test_groups_add_up():
     assert sum(shares) == pytest.approx(100, abs=0.5)
 
 
-def test_a_function_belongs_to_the_module_that_calls_it():
+def test_an_operation_belongs_to_the_module_that_calls_it():
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -67,7 +67,7 @@ def test_a_function_belongs_to_the_module_that_calls_it():
     assert {row[0] for row in tape.table(by="module").rows} == {"net", "net.inner"}
 
 
-def test_it_fits_the_terminal():
+def test_a_table_fits_its_width():
     tape = recorded()
     for op in tape:
         op.path = "a_module_with_a_very_long_name." * 4 + op.path
@@ -79,7 +79,7 @@ def test_it_fits_the_terminal():
     assert narrow.splitlines()[1].endswith(wide.splitlines()[1].split()[-1])
 
 
-def test_the_terminals_width_counts(monkeypatch):
+def test_a_table_fits_the_terminal(monkeypatch):
     tape = recorded()
     for op in tape:
         op.path = "m" * 150
@@ -87,7 +87,7 @@ def test_the_terminals_width_counts(monkeypatch):
     assert len(str(tape.table()).splitlines()[1]) <= 90
 
 
-def test_many_rows_are_cut():
+def test_rows_limits_the_number_of_rows():
     tape = recorded()
     lines = str(tape.table(rows=2)).splitlines()
     assert len(lines) == 1 + 2 + 2
@@ -95,7 +95,7 @@ def test_many_rows_are_cut():
     assert "more" not in str(tape.table(rows=len(tape)))
 
 
-def test_tree():
+def test_the_tree_has_modules_with_their_operations_and_totals():
     tape = recorded()
     assert [line.split("  ")[0] for line in str(tape.tree()).splitlines()] == [
         "operation", "0:", "└─ Linear", "1:", "└─ Relu", "2:", "├─ 0:", "│", "└─ 1:", "", *[
@@ -118,7 +118,7 @@ def test_a_module_in_the_tree_has_the_result_that_is_read_outside_of_it():
     assert shown["last"] == "(2, 4), (4,), (4,)"  # nothing reads it
 
 
-def test_a_long_chain_needs_no_recursion():
+def test_tables_of_long_chains_need_no_recursion():
     y = torch.ones(2, requires_grad=True)
     for _ in range(3000):
         y = y + 1.0
@@ -127,14 +127,14 @@ def test_a_long_chain_needs_no_recursion():
     assert tape.table(by="op").rows == [["Add", "3,000", "0 B", "6.0 k"]]
 
 
-def test_rich_draws_it():
+def test_rich_renders_a_table():
     rich = pytest.importorskip("rich.console")
     console = rich.Console(width=80, record=True, file=io.StringIO())
     console.print(recorded().table(by="op"))
     assert "Softmax" in console.export_text()
 
 
-def test_what_it_refuses():
+def test_invalid_arguments_of_table_are_refused():
     tape = recorded()
     with pytest.raises(RuntimeError, match="record it with time=True"):
         tape.table(sort="time")

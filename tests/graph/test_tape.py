@@ -1,4 +1,4 @@
-"""The Tape: what it says of a graph, and that it holds nothing of it."""
+"""The tape of a graph: the operations, sources and kept arrays that it describes, and that it keeps no memory alive."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SinCos(torch.Function):
 
 
 class Masked(torch.Function):
-    """A kept setting, as dropout has one."""
+    """An operation with an array as a setting, which it keeps for backward, as dropout does."""
 
     def forward(self, x):
         return x * self.mask * self.scale
@@ -74,14 +74,14 @@ def test_kept_arrays_have_role_bytes_and_owner():
     assert [(k.name, k.role, k.bytes) for k in exp.kept] == [("out", "output", 32)]
 
 
-def test_one_memory_counts_once():
+def test_an_array_kept_by_two_operations_counts_once():
     h = leaf(8) * 1.0
     found = tape(h.exp().log(), h.tanh() * h)  # log and exp keep one array, and so do the two inputs of the last
     assert sum(op.bytes for op in found) == 4 * 32 + 32
     assert found.bytes == 3 * 32
 
 
-def test_a_view_counts_for_its_own_part_and_an_expanded_one_for_its_memory():
+def test_a_kept_view_counts_its_own_bytes_and_an_expanded_one_its_memory():
     big = torch.ones(100, 10) * leaf(1)
     assert tape(big[:2].log()).ops[-1].kept[0].bytes == 80
     wide = (leaf(1) * 2.0).expand(1000)
@@ -97,7 +97,7 @@ def test_settings_that_are_arrays_are_kept_arrays():
     assert [(k.name, k.bytes) for k in op.kept] == [("index[0]", 16)]
 
 
-def test_constants_are_known_as_far_as_they_are_kept():
+def test_constants_are_sources_only_if_they_are_kept():
     x, c = leaf(3), torch.full((3,), 2.0)
     found = tape((x * c) * c + c)
     (source,) = [s for s in found.sources if s.kind == "constant"]  # one array, one source
@@ -107,7 +107,7 @@ def test_constants_are_known_as_far_as_they_are_kept():
     assert (add.inputs[1].source, add.inputs[1].shape) == (None, None)
 
 
-def test_python_numbers_are_values():
+def test_values_of_python_numbers_and_scalars_are_recorded():
     x = torch.tensor(3.0, requires_grad=True)
     found = tape(x * 2.5)
     (op,) = found
@@ -116,7 +116,7 @@ def test_python_numbers_are_values():
     assert found.results[0].value == 7.5
 
 
-def test_several_results_are_folded_into_their_operation():
+def test_an_operation_with_several_results_is_one_entry():
     s, c = SinCos.apply(leaf(5))
     found = tape(s + c, c)
     assert [op.name for op in found] == ["SinCos", "Add"]
@@ -146,7 +146,7 @@ def test_an_autograd_function_has_its_name_and_what_it_saved():
     ]
 
 
-def test_an_autograd_function_s_inputs_are_called_as_its_forward_calls_them():
+def test_inputs_of_an_autograd_function_have_the_names_of_its_forward():
     class Sum(torch.autograd.Function):
         @staticmethod
         def forward(first, *others):
@@ -167,7 +167,7 @@ def test_an_autograd_function_s_inputs_are_called_as_its_forward_calls_them():
         y.sum().backward()
 
 
-def test_names_by_params_by_the_tensor_and_by_the_argument():
+def test_sources_are_named_by_params_by_the_tensor_or_by_the_argument():
     x, y = torch.ones(2), leaf(2)
     y.name = "y"
     w, b = torch.Parameter(torch.ones(4, 2)), torch.Parameter(torch.ones(4))
@@ -187,7 +187,7 @@ def test_names_by_params_by_the_tensor_and_by_the_argument():
     assert named.results[0].name == "out"
 
 
-def test_what_comes_in_as_input_is_called_that():
+def test_the_input_of_a_layer_is_called_input():
     x, w = leaf(1, 1, 3, 3), torch.Parameter(torch.ones(1, 1, 2, 2))
     with state.scope(path="net.0"):
         kept = tape(torch.nn.functional.conv2d(x, w))
@@ -233,7 +233,7 @@ def test_params_may_be_a_module():
     }
 
 
-def test_after_backward_what_was_kept_is_freed_and_the_rest_is_there():
+def test_after_backward_kept_arrays_are_freed_and_the_rest_remains():
     x = leaf(3)
     y = (x * torch.full((3,), 2.0)).exp()
     before = tape(y)
@@ -243,11 +243,11 @@ def test_after_backward_what_was_kept_is_freed_and_the_rest_is_there():
     assert after.bytes == 0
     for a, b in zip(before, after, strict=True):
         assert (a.name, a.number, a.shapes, a.path) == (b.name, b.number, b.shapes, b.path)
-    (constant,) = [s for s in after.sources if s.kind == "constant"]  # that it was there is known, what it was isn't
+    (constant,) = [s for s in after.sources if s.kind == "constant"]  # its array is freed, so its shape is unknown
     assert (constant.shape, constant.dtype) == (None, None)
 
 
-def test_gradients_and_their_gradients_are_the_same_kind_of_graph():
+def test_gradients_of_first_and_second_order_have_graphs():
     x = leaf(3)
     (first,) = torch.autograd.grad((x**3).sum(), x, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), x, create_graph=True)
@@ -288,7 +288,7 @@ def test_20_000_operations_are_read_in_well_under_a_second():
     assert len(found) == 20_000
 
 
-def test_it_holds_no_array_and_no_node():
+def test_a_tape_holds_no_array_and_no_node():
     x = leaf(1000)
     y = ((x * torch.ones(1000)).exp() * 2.0).sum()
     watched = [weakref.ref(thing) for thing in (x, x.array, y.array, y.node, y.node.edges[0])]
@@ -311,7 +311,7 @@ def assert_plain(value) -> None:
         assert value is None or type(value) in (int, float, str, bool), type(value)
 
 
-def test_a_leaf_whose_tensor_is_gone_is_a_leaf_without_a_name():
+def test_a_leaf_whose_tensor_was_deleted_has_no_name():
     x = leaf(2)
     x.name = "x"
     y = x.exp()
@@ -326,7 +326,7 @@ def test_a_leaf_alone_is_a_graph():
     assert (len(found), found.results[0].source) == (0, x.node.number)
 
 
-def test_no_graph_is_an_error_that_says_why():
+def test_tensors_without_a_graph_are_an_error_that_says_why():
     with pytest.raises(
         RuntimeError, match=r"Tensor 1 of shape \(2,\) has no graph: nothing that led to it requires grad"
     ):
@@ -345,7 +345,7 @@ def test_no_graph_is_an_error_that_says_why():
         max_size=30,
     )
 )
-def test_a_random_program_is_read_as_its_nodes_are(program):
+def test_the_tape_of_a_random_program_matches_its_nodes(program):
     tensors = [leaf(2), leaf(2), torch.ones(2)]
     for name, i, j in program:
         a, b = tensors[i % len(tensors)], tensors[j % len(tensors)]

@@ -1,4 +1,4 @@
-"""The table, and the words that the drawing shares with it."""
+"""The table of a graph, and the titles, sizes and settings that it shares with drawings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from microgad.graph.tape import Op
 from microgad.ops.window import conv, pool
 
 
-def test_the_table_has_a_line_for_each_operation():
+def test_a_table_has_a_line_for_each_operation():
     x = torch.ones(256, 2, requires_grad=True, dtype=torch.float64)
     with state.scope(path="net.0"):
         y = x.exp()
@@ -33,7 +33,7 @@ def test_a_long_table_leaves_out_its_middle():
     assert [lines[i].split()[0] for i in (1, 30, 32, 61)] == ["0", "29", "970", "999"]
 
 
-def test_after_backward_it_says_freed():
+def test_the_table_of_a_freed_graph_says_so():
     x = torch.ones(2, requires_grad=True)
     y = x.exp().sum()
     y.backward()
@@ -47,7 +47,7 @@ def test_repr_is_one_line():
 
 
 @pytest.mark.parametrize(
-    ("count", "said"),
+    ("count", "expected"),
     [
         (0, "0 B"),
         (1023, "1023 B"),
@@ -57,15 +57,15 @@ def test_repr_is_one_line():
         (5 << 40, "5,120.0 GiB"),
     ],
 )
-def test_sizes(count, said):
-    assert text.size(count) == said
+def test_sizes_are_written_in_binary_units(count, expected):
+    assert text.size(count) == expected
 
 
 def last(tensor) -> Op:
     return graph(tensor).tape.ops[-1]
 
 
-def test_settings_that_say_something_are_said():
+def test_settings_that_differ_from_their_defaults_are_written():
     x = torch.ones(1, 2, 8, 8, requires_grad=True)
     w = torch.ones(4, 2, 3, 3, requires_grad=True)
     assert text.settings(last(conv.conv2d(x, w))) == ["kernel 3"]
@@ -84,21 +84,21 @@ def test_settings_that_say_something_are_said():
 
 def test_long_settings_are_cut():
     x = torch.ones(*[1] * 20, requires_grad=True)
-    (said,) = text.settings(last(x.permute(*range(20))))
-    assert len(said) == 40
-    assert said.endswith("…")
+    (setting,) = text.settings(last(x.permute(*range(20))))
+    assert len(setting) == 40
+    assert setting.endswith("…")
 
 
 @pytest.mark.parametrize(
-    ("name", "symbol", "said"),
+    ("name", "symbol", "expected"),
     [("Mul", "×", "× Mul"), ("Conv2d", "conv2d", "Conv2d"), ("MaxPool2d", "max_pool2d", "MaxPool2d"),
      ("Mine", "", "Mine"), ("SumAdjoint", "", "Sumᵀ")],
 )  # fmt: skip
-def test_titles(name, symbol, said):
-    assert text.title(Op(0, name, symbol, "", {}, [], [()], ["float32"], [], False)) == said
+def test_titles_of_operations(name, symbol, expected):
+    assert text.title(Op(0, name, symbol, "", {}, [], [()], ["float32"], [], False)) == expected
 
 
-def test_what_one_of_two_backward_passes_has_left():
+def test_the_table_counts_what_one_of_two_backward_passes_freed():
     x = torch.ones(4, requires_grad=True)
     y = x.exp()
     left, right = y.sin(), y.cos()
@@ -106,20 +106,20 @@ def test_what_one_of_two_backward_passes_has_left():
     assert str(graph(left, right)).endswith("3 operations, 1 leaf; 16 B kept for backward, the rest is freed")
 
 
-def test_answers_show_themselves_in_words():
+def test_results_of_queries_have_readable_reprs():
     x = torch.tensor([0.0, 1.0], requires_grad=True)
     with torch.record(replay=True, stats=True, params={"x": x}) as tape:
         (x.log() * 0).sum().backward()
     other = torch.trace(lambda x: x.exp().sum(), torch.ones(2))
     memory, diff, bad = tape.memory(), tape.diff(other), tape.first_bad()
-    for answer in (memory, *memory.checkpoints, diff, *diff.differences, bad, tape.why_no_grad("x")):
-        assert repr(answer) == str(answer)
+    for result in (memory, *memory.checkpoints, diff, *diff.differences, bad, tape.why_no_grad("x")):
+        assert repr(result) == str(result)
     assert repr(tape.replay()) == f"<Replay of {tape!r}>"
     program = tape.program()
     assert repr(program) == f"<Program: {len(program.text.splitlines())} lines>"
 
 
-def test_an_empty_tape_answers_too():
+def test_why_no_grad_on_an_empty_tape():
     tape = torch.trace(lambda: None)
     assert str(tape.why_no_grad("w")) == "w gets no gradient: no operation on the tape reads it"
     leaf = graph(torch.ones(2, requires_grad=True)).tape

@@ -1,4 +1,4 @@
-"""The layers of a model, in torchinfo's numbers and words."""
+"""`summary` prints the table of torchinfo, character for character."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from microgad.graph import summary
 
 torch = pytest.importorskip("torch")
 torchinfo = pytest.importorskip("torchinfo")
-EVERY = ("input_size", "output_size", "num_params", "params_percent", "kernel_size", "mult_adds", "trainable")
+COLUMNS = ("input_size", "output_size", "num_params", "params_percent", "kernel_size", "mult_adds", "trainable")
 
 
 def shared(torch):
@@ -104,12 +104,13 @@ CASES = [
 ]  # fmt: skip
 OPTIONS = [
     {}, {"depth": 1}, {"depth": 2, "row_settings": ("var_names", "ascii_only")}, {"verbose": 2},
-    {"col_names": EVERY, "row_settings": ("depth", "var_names")}, {"col_names": EVERY, "depth": 1, "col_width": 16},
+    {"col_names": COLUMNS, "row_settings": ("depth", "var_names")}, {"col_names": COLUMNS, "depth": 1, "col_width": 16},
     {"row_settings": ("hide_recursive_layers",)}, {"mode": "train"},
 ]  # fmt: skip
 
 
 def both(make, arguments):
+    """The model and its summary, by torchinfo and by microgad."""
     found = []
     for library, summarize in ((torch, torchinfo.summary), (microgad, summary)):
         given = dict(arguments)
@@ -122,12 +123,12 @@ def both(make, arguments):
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize(("make", "arguments"), CASES, ids=lambda x: getattr(x, "__name__", ""))
-def test_prints_what_torchinfo_prints(make, arguments, options, capsys):
+def test_summary_prints_what_torchinfo_prints(make, arguments, options, capsys):
     if "col_names" in options and not arguments:
         options = options | {"col_names": ("num_params", "params_percent", "kernel_size", "trainable")}
     torch.manual_seed(0)
     (_, theirs), (model, mine) = both(make, arguments | {"verbose": 0} | options)
-    # torchinfo writes the name of an enum there.
+    # torchinfo prints the name of an enum in place of the unit's first letter.
     expected = str(theirs)
     for unit in ("MEGABYTES", "GIGABYTES", "TERABYTES"):
         expected = expected.replace(f"Units.{unit}", unit[0])
@@ -140,7 +141,7 @@ def test_prints_what_torchinfo_prints(make, arguments, options, capsys):
     assert not any(module._forward_hooks for module in model.modules())
 
 
-def test_input_data_and_arguments(capsys):
+def test_input_data_by_position_and_by_name(capsys):
     class Net(microgad.nn.Module):
         def __init__(self):
             super().__init__()
@@ -150,22 +151,22 @@ def test_input_data_and_arguments(capsys):
             return self.fc(x) * mask * scale
 
     x, mask = microgad.ones(4, 3), microgad.ones(4, 2, dtype=microgad.float64)
-    by_place = summary(Net(), input_data=[x, mask], verbose=0, scale=2.0)
+    by_position = summary(Net(), input_data=[x, mask], verbose=0, scale=2.0)
     by_name = summary(Net(), input_data={"x": x, "mask": mask}, verbose=0)
-    assert str(by_place) == str(by_name)
-    assert by_place.total_input == 4 * 3 * 4 + 4 * 2 * 8
-    assert by_place.input_size == [(4, 3), (4, 2)]
+    assert str(by_position) == str(by_name)
+    assert by_position.total_input == 4 * 3 * 4 + 4 * 2 * 8
+    assert by_position.input_size == [(4, 3), (4, 2)]
     assert capsys.readouterr().out == ""
     assert str(summary(Net(), input_data=[x, mask], verbose=1)) == capsys.readouterr().out.rstrip("\n")
 
 
-def test_what_it_refuses():
+def test_errors_of_the_model_and_invalid_arguments():
     net = microgad.nn.Sequential(microgad.nn.Linear(3, 2), microgad.nn.ReLU(), microgad.nn.Linear(3, 2))
     with pytest.raises(RuntimeError, match=r"the model failed, after Linear: 1, ReLU: 1|Linear: 1-0, ReLU"):
         summary(net, (1, 3), verbose=0)
     assert not net[0]._forward_hooks
     assert net.training
-    for error, said, arguments in [
+    for error, message, arguments in [
         (ValueError, "verbose must be 0", {"verbose": 3}),
         (ValueError, "col_width must be greater than 0, got 0", {"col_width": 0}),
         (ValueError, "columns mult_adds need", {"col_names": ("mult_adds",)}),
@@ -175,11 +176,11 @@ def test_what_it_refuses():
         (TypeError, "input_size must be a size", {"input_size": 3}),
         (RuntimeError, "input_size or input_data, not both", {"input_size": (1, 3), "input_data": microgad.ones(1, 3)}),
     ]:
-        with pytest.raises(error, match=said):
+        with pytest.raises(error, match=message):
             summary(net, **arguments)
 
 
-def test_programs_that_import_torchinfo():
+def test_programs_that_import_torchinfo_run():
     import subprocess
     import sys
 

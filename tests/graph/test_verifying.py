@@ -1,4 +1,4 @@
-"""Programs of every kind, recorded and replayed bit for bit, once more after JSON and after a bundle of arrays."""
+"""`tape.verify`: programs of every kind replay bit for bit, also after they were written as JSON and npz."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from microgad.nn import functional as F
 from microgad.utils.checkpoint import checkpoint
 
 
-def verified(tape, tmp_path):
-    """A tape holds all that happened, also after it was written and read."""
+def assert_verified(tape, tmp_path):
+    """Assert that a tape replays to the same bits, also after it was written to a file and read."""
     assert tape.verify()
     assert Tape.from_json(tape.to_json()).verify()
     tape.to_npz(tmp_path / "tape.npz")
@@ -24,7 +24,7 @@ def verified(tape, tmp_path):
 
 
 class Noisy(torch.autograd.Function):
-    """Rounds at random, and passes gradients on."""
+    """Stochastic rounding with a straight-through gradient."""
 
     @staticmethod
     def forward(ctx, x):
@@ -51,7 +51,7 @@ def hook_of_one_of_several_results():
     (a * b).sum().backward()
 
 
-def hook_of_where_backward_starts():
+def hook_of_the_tensor_that_backward_starts_at():
     x, y = leaf(4).exp().chunk(2)
     y.register_hook(lambda grad: grad + 1)
     torch.autograd.backward([x.sum(), y], [None, torch.rand(2)])
@@ -65,7 +65,7 @@ def hooks_of_a_module():
         layer(leaf(2, 3) * 2).sum().backward()
 
 
-def a_module_clips_its_gradient():
+def hook_of_the_output_of_a_module():
     layer = nn.GRU(3, 3)
     y, state = layer(leaf(4, 2, 3) * 2)
     y.register_hook(lambda grad: grad / grad.norm())
@@ -79,14 +79,14 @@ def gradients_of_some_leaves():
     torch.autograd.grad((z * 2).sum(), [z, y])
 
 
-def gradients_of_what_was_written_to():
+def gradients_of_a_tensor_written_in_place():
     x = leaf(4)
     y = x * 1
     y[1:].mul_(x[:-1])
     torch.autograd.grad((y * y).sum(), y)
 
 
-def taken_off_in_place():
+def detached_in_place():
     x = leaf(3)
     y = x * 3
     y.detach_()
@@ -95,7 +95,7 @@ def taken_off_in_place():
     (y * x).sum().backward()
 
 
-def drawn_over():
+def random_in_place():
     x = leaf(4)
     y = x * 2
     y.uniform_()
@@ -105,12 +105,12 @@ def drawn_over():
     (y * x).sum().backward()
 
 
-def drawn_in_a_function():
+def random_autograd_function():
     x = leaf(5)
     (Noisy.apply(x * 3) * Noisy.apply(x)).sum().backward()
 
 
-def drawn_from_distributions():
+def samples_of_distributions():
     x = leaf(3)
     normal, gamma = distributions.Normal(x, x.exp()), distributions.Gamma(x + 1, x + 1)
     drawn = normal.rsample() + gamma.rsample() + distributions.Dirichlet(x + 1).rsample()
@@ -122,7 +122,7 @@ def hessians():
     torch.func.hessian(lambda x: (x.sin() * x.flip(0)).sum())(torch.rand(3))
 
 
-def functions_of_functions():
+def transforms_of_functions():
     x, w = torch.rand(3, 4), torch.rand(4)
     torch.func.vmap(torch.func.grad(lambda w, x: (x @ w).tanh()), (None, 0))(w, x)
     torch.func.jvp(lambda w: (x @ w).exp(), (w,), (w * 2,))
@@ -143,7 +143,7 @@ def quasi_newton():
     optimizer.step(closure)
 
 
-def weights_of_classes():
+def class_weights():
     F.cross_entropy(leaf(4, 5), torch.tensor([0, 1, 2, 3]), weight=torch.rand(5), label_smoothing=0.1).backward()
 
 
@@ -182,16 +182,16 @@ def written_through_views_of_views():
     (a**2).sum().backward()
 
 
-def results_given():
+def results_in_out_arguments():
     x, out, w = torch.rand(3, 3), torch.empty(3, 3), leaf(3, 3)
     torch.exp(torch.mul(x, 2, out=out), out=out)
     torch.matmul(x, out.clone(), out=out)
-    values, places = torch.empty(0), torch.empty(0, dtype=torch.int64)
-    torch.max(x, 0, out=(values, places))
+    values, indices = torch.empty(0), torch.empty(0, dtype=torch.int64)
+    torch.max(x, 0, out=(values, indices))
     (w * out * values).sum().backward()
 
 
-def complex_numbers_in_parts():
+def writes_to_parts_of_complex_numbers():
     z = torch.randn(3, dtype=torch.complex64, requires_grad=True)
     y = z * 1
     y.real.mul_(2)
@@ -200,29 +200,29 @@ def complex_numbers_in_parts():
 
 
 PROGRAMS = [
-    hook_of_a_result, hook_of_one_of_several_results, hook_of_where_backward_starts, hooks_of_a_module,
-    a_module_clips_its_gradient, gradients_of_some_leaves, gradients_of_what_was_written_to, taken_off_in_place,
-    drawn_over, drawn_in_a_function, drawn_from_distributions, hessians, functions_of_functions, quasi_newton,
-    weights_of_classes, checkpoints_in_checkpoints, running_statistics, a_penalty_on_gradients,
-    written_through_views_of_views, results_given, complex_numbers_in_parts,
+    hook_of_a_result, hook_of_one_of_several_results, hook_of_the_tensor_that_backward_starts_at, hooks_of_a_module,
+    hook_of_the_output_of_a_module, gradients_of_some_leaves, gradients_of_a_tensor_written_in_place, detached_in_place,
+    random_in_place, random_autograd_function, samples_of_distributions, hessians, transforms_of_functions,
+    quasi_newton, class_weights, checkpoints_in_checkpoints, running_statistics, a_penalty_on_gradients,
+    written_through_views_of_views, results_in_out_arguments, writes_to_parts_of_complex_numbers,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
-def test_programs(program, tmp_path):
+def test_programs_replay_bit_for_bit(program, tmp_path):
     torch.manual_seed(0)
     with torch.record(replay=True) as tape:
         program()
     assert tape.passes
-    verified(tape, tmp_path)
+    assert_verified(tape, tmp_path)
 
 
-def test_what_was_computed_before_is_where_gradients_end(tmp_path):
+def test_tensors_computed_before_the_recording_are_leaves(tmp_path):
     x = leaf(3)
     y = x * 2
     with torch.record(replay=True) as tape:
         (y * 3).exp().sum().backward()
-    verified(tape, tmp_path)
+    assert_verified(tape, tmp_path)
     assert [(source.kind, source.computed) for source in tape.sources] == [("leaf", True)]
     _, gradients = tape.program().run()
     z = y.detach().requires_grad_()
@@ -231,12 +231,11 @@ def test_what_was_computed_before_is_where_gradients_end(tmp_path):
     with torch.record(replay=True) as tape:
         y[1:].mul_(x[1:])
         y.sum().backward()
-    verified(tape, tmp_path)
+    assert_verified(tape, tmp_path)
     assert tape.gradient("Sum", tape.sources[0].number).shape == (3,)
 
 
-def test_verifying_touches_nothing_of_the_program():
-    """Neither a module's hooks nor its gradients, nor the random stream."""
+def test_verify_leaves_hooks_gradients_and_random_state_alone():
     layer, seen = nn.Linear(3, 3), []
     layer.register_full_backward_hook(lambda layer, grads, given: seen.append(given))
     with torch.record(replay=True) as tape:
@@ -248,7 +247,7 @@ def test_verifying_touches_nothing_of_the_program():
     assert torch.equal(torch.get_rng_state(), before[1])
 
 
-def test_a_derivative_of_a_derivative_reads_the_leaf():
+def test_a_second_derivative_has_the_leaf_as_its_source():
     x = leaf(3)
     with torch.record(replay=True) as tape:
         (first,) = torch.autograd.grad((x**3).sum(), x, create_graph=True)
@@ -256,22 +255,22 @@ def test_a_derivative_of_a_derivative_reads_the_leaf():
     assert [source.kind for source in tape.sources if source.shape] == ["leaf"]
 
 
-def test_what_went_missing_is_found():
+def test_a_changed_tape_does_not_verify():
     x = leaf(3)
     with torch.record(replay=True) as tape:
         (x.exp() * x).sum().backward()
-    passed = tape.passes.pop()
+    backward_pass = tape.passes.pop()
     assert not tape.verify()
-    passed.points[0].gradient = np.float32(2)
-    tape.passes.append(passed)
+    backward_pass.points[0].gradient = np.float32(2)
+    tape.passes.append(backward_pass)
     assert not tape.verify()
-    passed.points[0].gradient = np.float32(1)
+    backward_pass.points[0].gradient = np.float32(1)
     assert tape.verify()
     tape.sources[0].array = tape.sources[0].array + 1
     assert repr(tape.verify()).startswith("<7 differ") or "first the result of Exp" in repr(tape.verify())
 
 
-def test_threads_do_not_mix():
+def test_threads_record_separate_tapes():
     x, tapes = leaf(3), {}
 
     def work(n):
@@ -291,8 +290,8 @@ def test_threads_do_not_mix():
     assert all(tape.verify() for tape in tapes.values())
 
 
-class Draft:
-    """A random program: statements over a pool of Tensors, of any dtype, views among them, that are also written to."""
+class RandomTraining:
+    """A random program: statements over a pool of Tensors and views, with in-place writes, hooks and training steps."""
 
     def __init__(self, seed):
         self.random = random.Random(seed)
@@ -308,9 +307,9 @@ class Draft:
 
     def run(self, statements):
         kinds = (
-            [self.elementwise] * 4 + [self.module] * 2 + [self.view, self.write, self.masked, self.places, self.drawn]
+            [self.elementwise] * 4 + [self.module] * 2 + [self.view, self.write, self.masked, self.index, self.noise]
         )
-        kinds += [self.joined, self.untracked, self.hooked, self.backward, self.twice, self.detached, self.again]
+        kinds += [self.joined, self.untracked, self.hooked, self.backward, self.slope, self.detached, self.checkpointed]
         for _ in range(statements):
             self.random.choice(kinds)()
         self.backward()
@@ -353,7 +352,7 @@ class Draft:
         a[b > self.random.random()] = self.random.random()
         self.keep(a.masked_fill(b < 0.1, 0.5))
 
-    def places(self):
+    def index(self):
         a, i = self.any(), torch.randint(0, 3, (3,))
         taken = self.random.choice([
             lambda: a[i], lambda: a.sort(1)[0], lambda: a.topk(2, 1)[0].repeat(1, 2), lambda: a.index_add(0, i, a),
@@ -361,7 +360,7 @@ class Draft:
         ])  # fmt: skip
         self.keep(taken())
 
-    def drawn(self):
+    def noise(self):
         a = self.any()
         self.keep(self.random.choice([
             lambda: F.dropout(a, 0.3), lambda: a + torch.randn_like(a) * 0.1, lambda: a * torch.rand(4).to(a.dtype),
@@ -376,7 +375,7 @@ class Draft:
         with torch.no_grad():
             a = self.any() * 2
             self.random.choice(self.leaves).mul_(0.9)
-        self.pool = [a + leaf for leaf in self.leaves]  # what led to the others has been written to
+        self.pool = [a + leaf for leaf in self.leaves]  # the others depend on leaves that were written to
 
     def hooked(self):
         a = self.any() * 1
@@ -389,12 +388,12 @@ class Draft:
         a.detach_()
         self.keep(a * self.random.choice(self.leaves))
 
-    def again(self):
+    def checkpointed(self):
         a = self.any()
         if a.dtype == torch.float32:
             self.keep(checkpoint(lambda x: self.layers[3](x).tanh(), a, use_reentrant=False))
 
-    def twice(self):
+    def slope(self):
         x = self.random.choice(self.leaves)
         (slope,) = torch.autograd.grad((x * x).sigmoid().sum(), x, create_graph=True)
         self.keep(slope)
@@ -412,27 +411,27 @@ class Draft:
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_random_programs(part, tmp_path, pytestconfig):
+def test_random_trainings_replay_bit_for_bit(part, tmp_path, pytestconfig):
     for seed in range(part, 400 if pytestconfig.getoption("--thorough") else 40, 4):
-        draft = Draft(seed)
+        program = RandomTraining(seed)
         with torch.record(replay=True) as tape:
-            draft.run(30)
+            program.run(30)
         assert tape.verify(), seed
-        verified(tape, tmp_path)
+        assert_verified(tape, tmp_path)
 
 
-def test_hooks_of_nodes_are_refused():
+def test_a_tape_with_hooks_of_nodes_is_refused():
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     with torch.record(replay=True) as tape:
         y = x * 3
         y.grad_fn.register_hook(lambda inputs, outputs: (inputs[0] * 10, None))
         y.exp().sum().backward()
-    for ask in (tape.verify, tape.program):
+    for method in (tape.verify, tape.program):
         with pytest.raises(RuntimeError, match="hooks of nodes"):
-            ask()
+            method()
 
 
-def test_second_derivatives_through_writes_into_views():
+def test_second_derivatives_through_writes_to_views_replay():
     x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
     with torch.record(replay=True) as tape:
         y = x * 2
@@ -444,7 +443,7 @@ def test_second_derivatives_through_writes_into_views():
     assert tape.verify().gradients > 10
 
 
-def test_a_write_of_an_autograd_function_to_its_second_input():
+def test_an_autograd_function_that_writes_to_its_second_input_replays():
     class Doubled(torch.autograd.Function):
         @staticmethod
         def forward(ctx, a, b):
@@ -459,6 +458,6 @@ def test_a_write_of_an_autograd_function_to_its_second_input():
         b = torch.ones(3) * 3
         y, _ = Doubled.apply(torch.ones(3, requires_grad=True), b)
         (y + b * b).sum().backward()
-    made = tape["Doubled"][0]
-    assert [x.source for x in tape["Mul"][-1].inputs] == [made.number] * 2
+    doubled = tape["Doubled"][0]
+    assert [x.source for x in tape["Mul"][-1].inputs] == [doubled.number] * 2
     assert tape.verify()

@@ -1,4 +1,4 @@
-"""The live view: what it sees of a training, and that it leaves nothing behind."""
+"""`watch`: what the live view sees of a training, its server, and that it cleans up."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_losses_and_gradient_norms_are_those_of_the_training():
         assert step["norms"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_graph_is_that_of_one_step_without_what_lies_between():
+def test_the_graph_of_a_step_leaves_out_operations_between_steps():
     model, x = model_and_data()
     with watch(model, every=2) as live:
         for _ in range(3):
@@ -66,7 +66,7 @@ def test_the_graph_is_that_of_one_step_without_what_lies_between():
     assert data["steps"][0]["ops"][0]["gradients"][0]["size"] == 20
 
 
-def test_a_gradient_of_a_gradient_is_within_its_step():
+def test_a_second_derivative_belongs_to_the_same_step():
     model, x = model_and_data()
     x.requires_grad_()
     with watch(model) as live:
@@ -76,17 +76,17 @@ def test_a_gradient_of_a_gradient_is_within_its_step():
     assert len(live.steps) == 2
 
 
-def test_a_backward_that_is_recorded_itself_is_one_step():
+def test_a_backward_with_create_graph_is_one_step():
     old = torch.nn.Parameter(torch.ones(2))
     before = old.exp()
-    new = torch.nn.Parameter(torch.ones(2))  # gets its gradient first; derivatives of what was before it come after
+    new = torch.nn.Parameter(torch.ones(2))  # it gets its gradient before the operations that are older than it
     with watch({"old": old, "new": new}) as live:
         (before * new).square().sum().backward(create_graph=True)
     norms = {"old": old.grad.norm().item(), "new": new.grad.norm().item()}
     assert [step["norms"] for step in live.steps] == [pytest.approx(norms, rel=1e-4)]
 
 
-def test_a_function_of_the_users_is_one_operation():
+def test_an_autograd_function_is_one_operation():
     class Twice(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -102,7 +102,7 @@ def test_a_function_of_the_users_is_one_operation():
     assert [op["name"] for op in live._history.graph["ops"]] == ["Linear", "Tanh", "Linear", "Twice", "Sum"]
 
 
-def test_it_serves_the_page_and_what_is_new():
+def test_the_server_sends_the_page_and_new_steps():
     model, x = model_and_data()
     with watch(model) as live:
         assert "Waiting for the first step" in get(live.url)
@@ -118,7 +118,7 @@ def test_it_serves_the_page_and_what_is_new():
             get(f"{live.url}secrets")
 
 
-def test_it_answers_nobody_who_came_by_another_name():
+def test_the_server_refuses_a_foreign_host_header():
     model, _ = model_and_data()
     with watch(model) as live:
         connection = http.client.HTTPConnection(urlsplit(live.url).netloc, timeout=10)
@@ -127,7 +127,7 @@ def test_it_answers_nobody_who_came_by_another_name():
         connection.close()
 
 
-def test_it_leaves_nothing_behind():
+def test_close_removes_observer_threads_hooks_and_server():
     model, x = model_and_data()
     before = state.current().observer, set(threading.enumerate())
     live = watch(model)
@@ -144,7 +144,7 @@ def test_it_leaves_nothing_behind():
     again.close()
 
 
-def test_an_error_in_the_block_closes_it_too():
+def test_an_error_in_the_with_block_closes_the_live_view():
     model, _ = model_and_data()
     before = state.current().observer
     with pytest.raises(KeyError), watch(model):
@@ -152,7 +152,7 @@ def test_an_error_in_the_block_closes_it_too():
     assert state.current().observer is before
 
 
-def test_a_record_inside_and_a_record_outside_see_the_same():
+def test_record_works_inside_and_outside_of_watch():
     model, x = model_and_data()
     with torch.record() as outer, watch(model) as live:
         with torch.record() as inner:
@@ -163,7 +163,7 @@ def test_a_record_inside_and_a_record_outside_see_the_same():
     assert len(outer) == 8
 
 
-def test_it_saves_a_page_with_its_history(tmp_path):
+def test_save_writes_a_page_with_the_history(tmp_path):
     model, x = model_and_data()
     with watch({"w": model[0].weight}) as live:
         for _ in range(3):
@@ -175,7 +175,7 @@ def test_it_saves_a_page_with_its_history(tmp_path):
     assert '"live":false' in text
 
 
-def test_what_can_not_be_watched_is_refused():
+def test_invalid_arguments_of_watch_are_refused():
     with pytest.raises(ValueError, match="every must be at least 1, got 0"):
         watch(torch.nn.Linear(1, 1), every=0)
     with pytest.raises(TypeError, match="must be a module or a dict"):
@@ -186,7 +186,7 @@ def test_what_can_not_be_watched_is_refused():
     assert not any(p._post_accumulate_grad_hooks for p in model.parameters())
 
 
-def test_nothing_of_it_is_loaded_before_it_is_asked_for():
+def test_the_server_is_imported_only_when_watch_is_called():
     program = (
         "import sys, microgad.graph as graph; graph.watch; "
         "print([name for name in ('http.server', 'json', 'webbrowser', 'microgad.graph.pages.page') "
@@ -196,7 +196,7 @@ def test_nothing_of_it_is_loaded_before_it_is_asked_for():
     assert done.stdout == "[]\n"
 
 
-def test_it_may_begin_between_forward_and_backward():
+def test_watch_may_begin_between_forward_and_backward():
     model, x = model_and_data()
     loss = model(x).mean()
     with watch(model, every=2) as live:
@@ -212,23 +212,23 @@ def test_it_may_begin_between_forward_and_backward():
         assert step["norms"] == [pytest.approx(norms[name], rel=1e-4) if name in norms else None for name in sources]
 
 
-def test_norms_of_half_gradients_are_as_large_as_they_are():
+def test_norms_of_float16_gradients_do_not_overflow():
     model = torch.nn.Linear(300, 1).half()
     with watch(model) as live:
         model(torch.full((1, 300), 200.0).half()).sum().backward()
     assert live.steps[0]["norms"] == {"weight": pytest.approx(200 * 300**0.5, rel=1e-3), "bias": 1.0}
 
 
-def test_browsers_that_go_away_and_strange_questions_leave_the_output_clean(capfd):
+def test_aborted_connections_and_invalid_queries_print_nothing(capfd):
     model, x = model_and_data()
     with watch(model) as live:
         model(x).sum().backward()
         port = urlsplit(live.url).port
         for _ in range(3):
-            asking = socket.create_connection(("127.0.0.1", port))
-            asking.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing resets
-            asking.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n")
-            asking.close()
+            client = socket.create_connection(("127.0.0.1", port))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close() resets it
+            client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n")
+            client.close()
         assert json.loads(get(f"{live.url}steps?after=%C2%B3"))["open"]
         for thread in threading.enumerate():
             if "process_request_thread" in thread.name:
@@ -236,7 +236,7 @@ def test_browsers_that_go_away_and_strange_questions_leave_the_output_clean(capf
     assert capfd.readouterr().err == ""
 
 
-def test_what_was_around_it_may_end_before():
+def test_an_outer_observer_may_end_before_watch():
     model, x = model_and_data()
     counts = CountHook().__enter__()
     live = watch(model)

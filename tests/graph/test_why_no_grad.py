@@ -1,4 +1,4 @@
-"""Where a gradient was lost: at planted faults, in what a user asks, and in random programs."""
+"""`why_no_grad`: where a gradient's path was cut, in planted faults, special cases and random programs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_there_are_enough_faults():
 
 @pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True:UserWarning")
 @pytest.mark.parametrize("case", FAULTS, ids=lambda case: case.__name__)
-def test_names_the_operation_that_cuts_the_path(case):
+def test_the_operation_that_cuts_the_path_is_named(case):
     line, name, reason, parameter = planted(case)
     net, _, tape = recorded(case)
     cut = tape.why_no_grad(parameter)
@@ -31,14 +31,14 @@ def test_names_the_operation_that_cuts_the_path(case):
     assert str(cut).startswith(parameter)
     grad = net.get_parameter(parameter).grad
     assert grad is None if reason not in ("flat", "zeros") else not grad.any()
-    loss = torch.graph.Tape.from_json(tape.to_json())
-    assert loss.why_no_grad(parameter).message == cut.message
+    loaded = torch.graph.Tape.from_json(tape.to_json())
+    assert loaded.why_no_grad(parameter).message == cut.message
 
 
 @pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True:UserWarning")
 @pytest.mark.parametrize("case", FAULTS, ids=lambda case: case.__name__)
-def test_other_parameters_are_not_accused(case):
-    """What got a gradient has a path; what got none has none."""
+def test_reasons_match_the_gradients_of_all_parameters(case):
+    """A parameter with a gradient has a path, and one without has none."""
     net, _, tape = recorded(case)
     for name, parameter in net.named_parameters():
         cut = tape.why_no_grad(name)
@@ -48,7 +48,7 @@ def test_other_parameters_are_not_accused(case):
             assert cut.reason == "flows", (name, cut.message)
 
 
-def test_of_a_frozen_parameter():
+def test_a_frozen_parameter():
     net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
     net[0].weight.requires_grad_(False)
     with torch.record(source=True, params=net) as tape:
@@ -71,7 +71,7 @@ def test_several_cuts_are_all_named():
     assert cut.message.endswith("It ends at Argmax, Greater as well")
 
 
-def test_a_cut_beside_the_path_does_not_count():
+def test_a_cut_that_does_not_lead_to_the_loss_is_ignored():
     w = torch.ones(3, requires_grad=True)
     with torch.record(params={"w": w}) as tape:
         y = (w * 2).sum()
@@ -81,14 +81,14 @@ def test_a_cut_beside_the_path_does_not_count():
     assert tape.why_no_grad("w").op.name == "Detach"
 
 
-def test_a_path_through_memory():
-    """What is written through one view is read through another, or through the whole."""
+def test_paths_through_writes_to_views():
+    """A value is written through one view and read through another, or through the base."""
     x, w = torch.rand(4, requires_grad=True), torch.tensor(2.0, requires_grad=True)
-    with torch.record(params={"w": w}) as through_a_part:
+    with torch.record(params={"w": w}) as through_view:
         y = x * 2
         y[1:].mul_(w)
         y.sum().backward()
-    with torch.record(params={"w": w}) as through_the_whole:
+    with torch.record(params={"w": w}) as through_base:
         y = x * 2
         part = y[1:]
         y.mul_(w)
@@ -99,7 +99,7 @@ def test_a_path_through_memory():
         first.mul_(w)
         second.add_(1)
         y.sum().backward()
-    for tape in (through_a_part, through_the_whole, twice):
+    for tape in (through_view, through_base, twice):
         assert tape.why_no_grad("w").reason == "flows"
         assert not torch.graph.Tape.from_json(tape.to_json()).why_no_grad("w")
         assert len(tape.results) == 1
@@ -122,7 +122,7 @@ def test_a_write_under_no_grad_is_no_cut():
     assert not why_no_grad(w, loss, tape)
 
 
-def test_a_tensor_and_a_function():
+def test_the_loss_may_be_a_function():
     w = torch.ones(3, requires_grad=True)
     cut = why_no_grad(w, lambda: (w * 2).detach().sum())
     assert (cut.op.name, cut.reason) == ("Detach", "detached")
@@ -137,7 +137,7 @@ def test_a_tensor_and_a_function():
     assert why_no_grad(w, lambda: torch.ones(2).sum()).reason == "unused"
 
 
-def test_by_the_nodes_alone():
+def test_a_tensor_and_its_loss_without_a_tape():
     w, v = torch.ones(3, requires_grad=True), torch.ones(3, requires_grad=True)
     h = w * 2
     loss = (h.detach().exp() * v).sum()
@@ -153,7 +153,7 @@ def test_by_the_nodes_alone():
     assert why_no_grad(w, w.floor().sum()).reason == "flat"
 
 
-def test_what_it_refuses():
+def test_invalid_arguments_are_refused():
     w = torch.ones(3, requires_grad=True)
     with pytest.raises(TypeError, match="expected a Tensor, got float"):
         why_no_grad(math.pi, w.sum())
@@ -166,7 +166,7 @@ def test_what_it_refuses():
     assert tape.why_no_grad("v").message == "v gets no gradient: no operation on the tape reads it"
 
 
-def test_what_is_added_under_no_grad_is_cut_off():
+def test_a_tensor_added_under_no_grad_is_cut_off():
     w, v = torch.ones(3, requires_grad=True), torch.ones(3, requires_grad=True)
     with torch.record(params={"w": w, "v": v}) as tape:
         with torch.no_grad():
@@ -176,7 +176,7 @@ def test_what_is_added_under_no_grad_is_cut_off():
     assert not tape.why_no_grad("w")
 
 
-def test_of_several_that_give_zeros_the_first():
+def test_of_several_operations_with_zero_gradients_the_first_is_named():
     w = torch.ones(3, requires_grad=True)
     with torch.record(stats=True, params={"w": w}) as tape:
         ((w - 5).relu() + (w - 9).sigmoid().clamp(0.5, 1)).sum().backward()
@@ -184,7 +184,7 @@ def test_of_several_that_give_zeros_the_first():
     assert (cut.op.name, cut.reason) == ("Relu", "zeros")
 
 
-def test_values_left_at_the_operation_before_they_came_back():
+def test_values_that_leave_as_numbers_and_return_are_cut_where_they_left():
     w = torch.ones(3, requires_grad=True)
     with torch.record(params={"w": w}) as tape:
         w.exp()
@@ -194,7 +194,7 @@ def test_values_left_at_the_operation_before_they_came_back():
     assert (cut.op.name, cut.reason) == ("Sum", "left")
 
 
-def test_a_tensor_on_a_tape():
+def test_a_tensor_may_be_given_in_place_of_its_name():
     net, loss, tape = recorded(no_grad)
     cut = tape.why_no_grad(net.stem.weight)
     assert (cut.op.name, cut.reason) == ("Linear", "no_grad")
@@ -203,7 +203,7 @@ def test_a_tensor_on_a_tape():
     assert not tape.why_no_grad("head.weight", loss)
 
 
-def test_the_loss_is_where_backward_started():
+def test_the_default_loss_is_where_backward_started():
     w = torch.ones(3, requires_grad=True)
     with torch.record(params={"w": w}) as tape:
         loss = (w * 2).sum()
@@ -231,7 +231,7 @@ def random_step(rng, pool):
     }[kind]()  # fmt: skip
 
 
-def test_on_random_programs_it_says_what_the_gradients_are(request):
+def test_reasons_match_the_gradients_in_random_programs(request):
     for seed in range(3000 if request.config.getoption("--thorough") else 150):
         rng = random.Random(seed)
         torch.manual_seed(seed)
