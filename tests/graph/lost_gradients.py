@@ -1,4 +1,4 @@
-"""Planted faults for test_why_no_grad.py. Each loses a gradient at the operation in the line with the comment `# here`."""
+"""Planted faults for test_why_no_grad.py: each loses a gradient in the line with the comment `# here`."""
 
 from __future__ import annotations
 

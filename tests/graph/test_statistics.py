@@ -26,7 +26,7 @@ def test_statistics_of_numbers_of_every_magnitude(dtype, scale, count):
     assert found.mean == pytest.approx(float(wide.mean()), rel=1e-5, abs=1e-5 * scale)
     assert found.std == pytest.approx(float(wide.std()), rel=1e-5)
     assert found.norm == pytest.approx(float(np.sqrt((wide**2).sum())), rel=1e-5)
-    if scale > 1e-30:  # the histogram leaves out smaller ranges
+    if scale > 1e-30:  # a smaller range has only one bin
         ends = wide.min() / scale, wide.max() / scale
         expected = np.histogram(wide[:: -(-count // SAMPLE)] / scale, BINS, ends)[0]
         assert np.abs(expected - found.counts).max() <= 2  # values on an edge of a bin

@@ -1,4 +1,4 @@
-"""How long hypothesis looks on where a fault has been found."""
+"""Fixtures that say whether hypothesis makes a failing example smaller."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from hypothesis import Phase, settings
 
 
 @pytest.fixture
-def unshrunk(pytestconfig: pytest.Config) -> Iterator[None]:
-    """A fault is found, and not made small, which takes the longest."""
-    settings.register_profile("unshrunk", settings(), phases=[Phase.generate], database=None)
-    settings.load_profile("unshrunk")
+def no_shrinking(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Stop at the first failing example: to shrink it takes the longest."""
+    settings.register_profile("no_shrinking", settings(), phases=[Phase.generate], database=None)
+    settings.load_profile("no_shrinking")
     yield
     settings.load_profile("thorough" if pytestconfig.getoption("--thorough") else "gate")
 
 
 @pytest.fixture
-def shrunk(unshrunk: None) -> None:
-    """It is made small, in the same way each time."""
-    settings.register_profile("shrunk", settings(), phases=[Phase.generate, Phase.shrink], derandomize=True)
-    settings.load_profile("shrunk")
+def shrinking(no_shrinking: None) -> None:
+    """Shrink failing examples, in the same way each time."""
+    settings.register_profile("shrinking", settings(), phases=[Phase.generate, Phase.shrink], derandomize=True)
+    settings.load_profile("shrinking")

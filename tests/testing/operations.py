@@ -1,4 +1,4 @@
-"""Operations that obey every law, and how one is broken."""
+"""Operations that obey every law, and a function that replaces methods of theirs by faulty ones."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ class Product(Function):
 
 
 def bare(x):
+    """The array of a Tensor, which detaches it; arrays are returned as they are."""
     return getattr(x, "array", x)
 
 
 def broken(base=Square, **body):
+    """A subclass with the given methods and attributes."""
     return type("Broken", (base,), body)

@@ -1,4 +1,4 @@
-"""One call checks a Function, a Module, a NumPy function with its vjp, and whatever torch differentiates."""
+"""`check_grads` adapts what it is given: Functions, modules, NumPy functions with a vjp, and PyTorch's functions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def random(*shape, seed=0, requires_grad=True):
 
 
 def wrong(f, args, order=1, match="derivative", **options):
-    """Checks up to `order` find a fault, and below nothing."""
+    """Assert that checks find a fault in the derivative of that order and none below, and return the error."""
     if order > 1:
         check_grads(f, args, order=order - 1, **options)
     with pytest.raises(GradcheckError, match=match) as error:
@@ -47,14 +47,14 @@ class TestMicrogad:
         check_grads(Cube.apply, [random(3)], order=2)
         check_grads(functools.partial(F.softmax, dim=1), [random(2, 3)], order=2)
 
-    def test_a_wrong_one(self):
+    def test_a_wrong_function(self):
         class Twice(Cube):
             def grad_x(self, grad, x):
                 return grad * (2 * x * x)
 
         assert wrong(Twice, [random(3)], match="Twice: the derivative").finding.op == "Twice"
 
-    def test_one_with_ctx(self):
+    def test_an_autograd_function(self):
         class Squared(microgad.autograd.Function):
             @staticmethod
             def forward(ctx, x):
@@ -86,13 +86,13 @@ class TestMicrogad:
         wrong(Detached(), random(4, 3), match=r"Detached\(\): the derivative")
 
     @pytest.mark.parametrize("cls", [nn.Linear, int, Cube(), 3, None])
-    def test_what_is_nothing_to_call_says_so(self, cls):
+    def test_targets_that_cannot_be_called_are_refused(self, cls):
         expected = ArgumentError if isinstance(cls, type) else DtypeError
         with pytest.raises(expected, match="pass an instance" if isinstance(cls, type) else "expected a function"):
             check_grads(cls, [random(3)])
 
 
-# NumPy functions: value and vjp
+# NumPy functions with their vjp
 
 
 def cubed(x):
@@ -140,13 +140,13 @@ class TestNumPy:
         error = wrong(affine, args, vjp=transposed)
         assert error.finding.names[error.finding.input] == "input 1"
 
-    def test_settings(self):
+    def test_keyword_arguments(self):
         args = random(4, 3), random(3, 2, seed=1), random(2, seed=2)
         check_grads(functools.partial(affine, scale=2.0), args, vjp=functools.partial(affine_vjp, scale=2.0))
         call = adapt(affine, affine_vjp)
         check_grads(lambda x, w, b: call(x, w, b, scale=0.5), args, order=2)
 
-    def test_arguments_that_are_no_arrays(self):
+    def test_arguments_that_are_numbers(self):
         def power(x, n):
             return x**n
 
@@ -172,14 +172,14 @@ class TestNumPy:
     def test_several_results(self):
         args = random(3), random(3, seed=1)
         check_grads(polar, args, order=2, vjp=polar_vjp)
-        check_grads(lambda r, phi: adapt(polar, polar_vjp)(r, phi)[1], args, order=2)  # the other gets no gradient
+        check_grads(lambda r, phi: adapt(polar, polar_vjp)(r, phi)[1], args, order=2)  # only one result gets a gradient
 
         def only_first(grad, r, phi):
             return polar_vjp((grad[0], 0 * grad[1]), r, phi)
 
         assert wrong(polar, args, vjp=only_first).finding.output == 1
 
-    def test_a_result_that_is_no_float(self):
+    def test_a_result_that_is_not_floating_point(self):
         def largest(x):
             return np.max(x), np.argmax(x)
 
@@ -196,7 +196,7 @@ class TestNumPy:
         check_grads(lambda x: x, [random(3)], order=2, vjp=lambda grad, x: grad)
         check_grads(lambda x: x[::-1], [random(3)], order=2, vjp=lambda grad, x: np.flip(grad))
 
-    def test_indices(self):
+    def test_integer_arrays_get_no_gradient(self):
         def taken(x, i):
             return x[i]
 
@@ -206,14 +206,14 @@ class TestNumPy:
 
         check_grads(taken, (random(4), np.array([1, 1, 3])), vjp=vjp)
 
-    def test_none_is_no_gradient(self):
+    def test_none_means_no_gradient(self):
         def first(x, y):
             return x * 2 + 0 * y
 
         check_grads(first, (random(3), random(3, seed=1)), order=2, vjp=lambda grad, x, y: (2 * grad, None))
         wrong(lambda x, y: x * y, (random(3), random(3, seed=1)), vjp=lambda grad, x, y: (y * grad, None))
 
-    def test_a_sum_that_is_missing_over_a_broadcast_axis(self):
+    def test_a_missing_sum_over_a_broadcast_axis_is_found(self):
         args = random(4, 3), random(3, seed=1)
         check_grads(np.multiply, args, order=2, vjp=lambda grad, x, y: (grad * y, (grad * x).sum(0)))
         with pytest.raises(ShapeError, match=r"gradient of shape \(4, 3\) for array 1, whose shape is \(3,\). Sum it"):
@@ -226,11 +226,11 @@ class TestNumPy:
         with pytest.raises(ShapeError, match="<lambda>: its vjp returned 1 gradient for 2 arrays"):
             check_grads(lambda x, y: x * y, (random(3), random(3)), vjp=lambda grad, x, y: grad * y)
 
-    def test_a_gradient_that_is_no_float(self):
+    def test_a_gradient_that_is_not_floating_point(self):
         with pytest.raises(DtypeError, match="vjp returned int64 for array 0, expected a float"):
             check_grads(np.ceil, [random(3)], vjp=lambda grad, x: np.zeros(x.shape, np.int64))
 
-    def test_a_second_derivative_that_is_wrong(self):
+    def test_a_wrong_second_derivative(self):
         def half_detached(grad, x):
             return grad * 3 * (x * microgad.tensor(x.array) if isinstance(x, microgad.Tensor) else x**2)
 
@@ -254,36 +254,36 @@ class TestNumPy:
         assert isinstance(error.value, GraphError)
         assert "order=1" in str(error.value)
 
-    def test_a_method_that_means_something_else_on_tensors(self):
+    def test_a_method_that_computes_something_else_on_tensors(self):
         def spread(x):
             return x.std()
 
-        def vjp(grad, x):  # std is the population's of an array, the sample's of a Tensor
+        def vjp(grad, x):  # std divides by N for an array, by N - 1 for a Tensor
             return grad * (x - x.mean()) / (3 * x.std())
 
         check_grads(spread, [random(3)], vjp=vjp)
         with pytest.raises(GraphError, match="gives other values on Tensors"):
             check_grads(spread, [random(3)], order=2, vjp=vjp)
 
-    def test_an_infinite_value_hides_no_other_one(self):
+    def test_values_beside_an_infinite_one_are_compared(self):
         x = microgad.tensor([0.0, 1.0, 2.0], dtype=microgad.float64, requires_grad=True)
         with np.errstate(all="ignore"):
             y = adapt(np.log, lambda grad, x: grad / x * x.std())(x)
         with np.errstate(all="ignore"), pytest.raises(GraphError, match="gives other values on Tensors"):
             microgad.autograd.grad(y.sum(), x, create_graph=True)
 
-    def test_zeros_are_a_constant(self):
+    def test_a_gradient_of_zeros_needs_no_graph(self):
         check_grads(np.floor, [random(3)], order=2, vjp=lambda grad, x: np.zeros(x.shape))
         check_grads(np.floor, [random(3)], order=2, vjp=lambda grad, x: np.zeros_like(x))
 
-    def test_infinite_and_missing_values_are_the_same_on_tensors(self):
+    def test_equal_infinities_and_nans_are_no_difference(self):
         x = microgad.tensor([0.0, 1.0, np.nan, np.inf], dtype=microgad.float64, requires_grad=True)
         root = adapt(np.sqrt, lambda grad, x: grad / (2 * np.sqrt(x)))
         with np.errstate(all="ignore"):
             (g,) = microgad.autograd.grad(root(x).sum(), x, create_graph=True)
         np.testing.assert_array_equal(g.detach().numpy(), [np.inf, 0.5, np.nan, 0.0])
 
-    def test_a_function_that_writes_into_its_input(self):
+    def test_a_function_that_writes_to_its_input(self):
         def doubled(x):
             x *= 2
             return x * 1.0
@@ -291,11 +291,11 @@ class TestNumPy:
         with pytest.raises(GradcheckError, match=r"in place|other values"):
             check_grads(doubled, [random(3)], vjp=lambda grad, x: 2 * grad)
 
-    def test_a_function_that_fails(self):
+    def test_errors_of_a_function_are_raised(self):
         with pytest.raises(ShapeError, match="matmul"):
             check_grads(affine, (random(4, 3), random(2, 2), random(2)), vjp=affine_vjp)
 
-    def test_a_random_one_draws_from_the_default_generator(self):
+    def test_random_draws_repeat(self):
         state = {}
 
         def noisy(x):
@@ -304,12 +304,12 @@ class TestNumPy:
 
         check_grads(noisy, [random(3)], vjp=lambda grad, x: grad * state["mask"])
 
-    def test_a_vjp_for_what_has_a_derivative(self):
+    def test_a_vjp_for_a_function_or_module_is_refused(self):
         for target in (Cube, nn.Tanh()):
             with pytest.raises(ArgumentError, match="vjp is for NumPy functions"):
                 check_grads(target, [random(3)], vjp=lambda grad, x: grad)
 
-    def test_what_is_recorded_has_the_functions_name(self):
+    def test_the_node_has_the_name_of_the_function(self):
         y = adapt(cubed, cubed_vjp)(random(3))
         assert "cubedBackward" in repr(y)
         assert name_of(adapt(cubed, cubed_vjp)) == name_of(cubed)
@@ -318,14 +318,14 @@ class TestNumPy:
 class TestArrays:
     """NumPy's arrays as arguments."""
 
-    def test_are_differentiated_where_nothing_requires_grad(self):
+    def test_arrays_are_differentiated_if_nothing_requires_grad(self):
         check_grads(cubed, np.array([1.0, 2.0]), order=2, vjp=cubed_vjp)
         args = random(4, 3).detach().numpy(), random(3, 2).detach().numpy(), random(2).detach().numpy()
         check_grads(affine, args, order=2, vjp=affine_vjp)
         error = wrong(affine, args, vjp=lambda grad, x, w, b: (*affine_vjp(grad, x, w, b)[:2], grad[0]))
         assert error.finding.input == 2
 
-    def test_are_not_where_something_does(self):
+    def test_arrays_are_constants_if_something_requires_grad(self):
         def vjp(grad, x, y):
             return grad * y, None
 
@@ -333,32 +333,32 @@ class TestArrays:
         with pytest.raises(GradcheckError):
             check_grads(np.multiply, (np.ones(3), np.ones(3)), vjp=vjp)
 
-    def test_stay_as_they_are(self):
+    def test_arrays_are_not_written_to(self):
         x = np.array([1.0, 2.0])
         x.flags.writeable = False
         check_grads(cubed, [x], order=2, vjp=cubed_vjp)
         assert x.tolist() == [1.0, 2.0]
 
-    def test_of_float32_are_checked_in_float64(self):
+    def test_float32_arrays_are_checked_in_float64(self):
         check_grads(cubed, [np.array([1.0, 2.0], np.float32)], vjp=cubed_vjp)
         wrong(cubed, [np.array([1.0, 2.0], np.float32)], vjp=lambda grad, x: grad * 2 * x**2)
 
-    def test_that_are_one_are_one_tensor(self):
+    def test_the_same_array_twice_is_one_tensor(self):
         x = np.array([1.0, 2.0])
         _, (a, b) = with_arguments(np.multiply, [x, x], lambda grad, x, y: (grad * y, grad * x))
         assert a is b
         check_grads(np.multiply, (x, x), order=2, vjp=lambda grad, x, y: (grad * y, grad * x))
 
-    def test_of_integers_are_not(self):
+    def test_integer_arrays_are_not_differentiated(self):
         with pytest.raises(ArgumentError, match="at least one input Tensor must require grad"):
             check_grads(cubed, [np.array([1, 2])], vjp=cubed_vjp)
 
-    def test_without_a_vjp_are_constants(self):
+    def test_arrays_are_constants_without_a_vjp(self):
         with pytest.raises(ArgumentError, match="none does: arrays are constants to a function on Tensors"):
             check_grads(cubed, [np.array([1.0, 2.0])])
 
 
-def test_arguments_keep_no_arrays():
+def test_arguments_holds_the_structure_without_the_arrays():
     x, y = np.ones(2), np.zeros(2)
     args, settings = (x, [1, (y,)]), {"scale": 2.0}
     around = Arguments(args, settings)
@@ -378,16 +378,16 @@ class TestWithoutTorch:
         monkeypatch.setitem(sys.modules, "torch", None)
 
     @pytest.mark.usefixtures("_absent")
-    def test_a_function_of_torch_says_what_to_install(self):
+    def test_torch_function_says_what_to_install(self):
         with pytest.raises(ModuleNotFoundError, match="pip install torch"):
             torch_function(lambda x: x)
 
     @pytest.mark.usefixtures("_absent")
-    def test_everything_else_is_checked(self):
+    def test_other_functions_are_checked(self):
         check_grads(Cube, [random(3)], order=2)
         check_grads(cubed, np.ones(3), vjp=cubed_vjp)
 
-    def test_what_torch_itself_misses_is_said_as_it_is(self, monkeypatch):
+    def test_a_missing_dependency_of_torch_is_named(self, monkeypatch):
         def broken(name, *rest):
             raise ModuleNotFoundError("No module named 'sympy'", name="sympy")
 
@@ -395,7 +395,7 @@ class TestWithoutTorch:
         with pytest.raises(ModuleNotFoundError, match="sympy"):
             torch_function(lambda x: x)
 
-    def test_microgad_under_its_name_is_not_taken_for_it(self, monkeypatch):
+    def test_microgad_imported_as_torch_is_not_taken_for_torch(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "torch", microgad)
         check_grads(Cube, [random(3)])
         check_grads(lambda x: x * 2, [random(3)])

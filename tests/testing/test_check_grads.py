@@ -1,4 +1,4 @@
-"""check_grads finds what is wrong, and finds nothing where nothing is: at kinks, at ties, at every scale."""
+"""`check_grads` finds wrong derivatives, and accepts right ones at kinks, at ties and at every scale."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from microgad.testing import GradcheckError, check_grads
 
 from .without_conj import WithoutConj
 
-both = pytest.mark.parametrize("full", [True, False])
+full_or_projected = pytest.mark.parametrize("full", [True, False])
 
 
 def leaf(*values, dtype=torch.float64):
@@ -45,7 +45,7 @@ OPERATIONS = {
 }
 
 
-@both
+@full_or_projected
 @pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e-3, 1.0, 1e4, 1e12, 1e30])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_right_derivatives_pass_at_every_scale(name, scale, full):
@@ -53,20 +53,20 @@ def test_right_derivatives_pass_at_every_scale(name, scale, full):
     check_grads(f, inputs(scale), order=2, modes=("rev", "fwd"), full=full)
 
 
-@both
+@full_or_projected
 @pytest.mark.parametrize("f", [lambda x: x * x.detach(), lambda x: x.detach() * 2, lambda x: x + 1e-7 * x.detach()])
-def test_what_is_taken_off_the_graph_is_missed(f, full):
+def test_detached_terms_are_found(f, full):
     with pytest.raises(GradcheckError, match="wrong in"):
         check_grads(f, [random(2, 3)], full=full)
 
 
-def test_a_projection_that_is_nan_is_told():
+def test_a_projection_that_is_nan_is_found():
     with pytest.raises(GradcheckError, match="is nan, although the numerical one is finite: backward computes 0 / 0"):
         check_grads(lambda x: ((x * x).sum()) ** 0.5, [leaf()], order=2, full=False)
 
 
 class Cubed(Function):
-    """Its second derivative is wrong: the first takes x off the graph."""
+    """x³, whose second derivative is wrong, as the first one detaches a factor x."""
 
     def forward(self, x):
         return x**3
@@ -75,8 +75,8 @@ class Cubed(Function):
         return grad * (3 * x * getattr(x, "array", x))
 
 
-@both
-def test_a_second_derivative_is_found_wrong_by_the_second_order_only(full):
+@full_or_projected
+def test_a_wrong_second_derivative_is_found_with_order_2_only(full):
     check_grads(Cubed, [leaf(1.0, 2.0)], full=full)
     with pytest.raises(GradcheckError, match="second derivative") as error:
         check_grads(Cubed, [leaf(1.0, 2.0)], order=2, full=full)
@@ -84,7 +84,7 @@ def test_a_second_derivative_is_found_wrong_by_the_second_order_only(full):
     assert "Look at the derivatives of Cubed, Mul" in str(error.value)
 
 
-def test_what_forward_kept_is_a_constant_of_its_second_derivative():
+def test_an_intermediate_saved_by_forward_makes_the_second_derivative_wrong():
     class Swish(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -104,14 +104,14 @@ def test_what_forward_kept_is_a_constant_of_its_second_derivative():
     )
 
 
-def test_a_third_derivative():
+def test_a_wrong_third_derivative_is_found_with_order_3_only():
     class Fourth(Function):
         def forward(self, x):
             return x**4
 
         def grad_x(self, grad, x):
             frozen = torch.tensor(getattr(x, "array", x))
-            return grad * (4 * (x**3 - (x - frozen) ** 2))  # right up to the second derivative
+            return grad * (4 * (x**3 - (x - frozen) ** 2))  # right for orders 1 and 2
 
     check_grads(Fourth, [leaf(1.0, 2.0)], order=2)
     with pytest.raises(GradcheckError, match="order 3"):
@@ -120,7 +120,7 @@ def test_a_third_derivative():
 
 
 class TestKinks:
-    @both
+    @full_or_projected
     @pytest.mark.parametrize("kinks", ["move", "accept"])
     @pytest.mark.parametrize(
         ("f", "values"),
@@ -134,25 +134,25 @@ class TestKinks:
             (lambda x: torch.minimum(x, x.flip(0)), (0.0, 0.0)),
         ],
     )
-    def test_are_no_error(self, f, values, kinks, full):
+    def test_right_derivatives_pass_at_kinks(self, f, values, kinks, full):
         check_grads(f, [leaf(*values)], order=2 if kinks == "move" else 1, kinks=kinks, full=full)
 
-    def test_are_one_where_the_caller_says_so(self):
+    def test_kinks_fail_if_the_caller_says_so(self):
         with pytest.raises(GradcheckError, match="kink"):
             check_grads(torch.relu, [leaf(0.0, 1.0)], kinks="fail")
         check_grads(torch.relu, [leaf(0.5, 1.0)], kinks="fail")
 
     @given(st.sampled_from([0.0, 1.0]))
-    def test_reject_an_example_of_hypothesis(self, x):
+    def test_reject_discards_an_example_of_hypothesis(self, x):
         check_grads(torch.relu, [leaf(x)], kinks="reject")
         assert x == 1.0
 
-    def test_cannot_be_rejected_without_hypothesis(self):
+    def test_reject_needs_hypothesis(self):
         with pytest.raises(GradcheckError, match="needs hypothesis"):
             check_grads(torch.relu, [leaf(0.0)], kinks="reject")
 
     @pytest.mark.parametrize("slope", [-0.5, 1.5])
-    def test_accept_takes_only_what_lies_between_the_two_sides(self, slope):
+    def test_accept_requires_a_derivative_between_the_one_sided_ones(self, slope):
         class Steep(Function):
             def forward(self, x):
                 return np.maximum(x, 0)
@@ -164,7 +164,7 @@ class TestKinks:
         with pytest.raises(GradcheckError, match="wrong in 1 of 4"):
             check_grads(Steep, [leaf(0.0, 1.0)], kinks="accept")
 
-    def test_what_is_wrong_at_ties_only_is_found(self):
+    def test_a_fault_at_ties_only_is_found(self):
         class Largest(Function):
             def forward(self, x):
                 return np.max(x, keepdims=True)
@@ -176,19 +176,19 @@ class TestKinks:
         with pytest.raises(GradcheckError, match="where values are equal"):
             check_grads(Largest, [leaf(1.0, 3.0, 3.0)])
 
-    @both
-    def test_beside_a_kink_the_others_are_checked(self, full):
+    @full_or_projected
+    def test_other_elements_are_checked_beside_a_kink(self, full):
         with pytest.raises(GradcheckError, match="wrong in"):
             check_grads(lambda x: torch.cat([torch.relu(x[:1]), 2 * x[1:].detach()]), [leaf(0.0, 1.0)], full=full)
 
 
-class TestAlone:
-    """What is wrong at one place alone, where the function is smooth and its derivative small all around."""
+class TestSinglePoints:
+    """Derivatives that are wrong at a single point, where the function is smooth and its derivative small nearby."""
 
-    @both
+    @full_or_projected
     @pytest.mark.parametrize("values", [(0.0,), (0.0, 0.125), (0.0, 0.0), (1.0, 0.0, -2.0)])
     @pytest.mark.parametrize("there", [1.0, np.nan])
-    def test_at_zero(self, there, values, full):
+    def test_a_fault_at_zero_is_found(self, there, values, full):
         class Square(Function):
             def forward(self, x):
                 return x * x
@@ -199,8 +199,8 @@ class TestAlone:
         with pytest.raises(GradcheckError, match="wrong in"):
             check_grads(Square, [leaf(*values)], full=full)
 
-    @both
-    def test_where_two_inputs_are_equal(self, full):
+    @full_or_projected
+    def test_a_fault_where_two_inputs_are_equal_is_found(self, full):
         class Distance(Function):
             def forward(self, a, b):
                 return (a - b) * (a - b)
@@ -212,7 +212,7 @@ class TestAlone:
             check_grads(Distance, [leaf(1.0, 2.0), torch.tensor([1.0, 3.0], dtype=torch.float64)], full=full)
 
 
-def test_float32_is_held_against_float64():
+def test_float32_derivatives_are_compared_with_float64():
     check_grads(lambda x: torch.tanh(x) * x, [leaf(0.5, -1.0, 3.0, dtype=torch.float32)], order=2)
 
     class Rough(Function):
@@ -226,7 +226,7 @@ def test_float32_is_held_against_float64():
         check_grads(Rough, [leaf(1.0, dtype=torch.float32)])
 
 
-def test_float16_is_held_against_float64():
+def test_float16_derivatives_are_compared_with_float64():
     class Rough(Function):
         def forward(self, x):
             return x * x
@@ -241,19 +241,19 @@ def test_float16_is_held_against_float64():
             check_grads(Rough, [x])
 
 
-def test_the_complex_step_warns_of_nothing():
+def test_the_complex_step_gives_no_warning():
     notices.heard.clear()
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         check_grads(lambda x: x * x.long(), [leaf(1.5, 0.5)])
-    assert not said
+    assert not caught
 
 
-def test_one_mode_needs_no_list():
+def test_modes_may_be_one_string():
     check_grads(torch.exp, [leaf(1.0)], modes="fwd")
 
 
-def test_float32_goes_back_to_what_it_was():
+def test_a_float32_input_stays_float32():
     x = leaf(1.0, dtype=torch.float32)
     check_grads(torch.exp, [x])
     assert x.dtype == torch.float32
@@ -261,22 +261,22 @@ def test_float32_goes_back_to_what_it_was():
     assert x.grad.dtype == torch.float32
 
 
-@both
-def test_the_inputs_stay_as_they_are_and_the_generator_moves_once(full):
+@full_or_projected
+def test_inputs_are_unchanged_and_the_generator_advances_by_one_call(full):
     x = random(3, 4)
-    before, version = x.array, x.array.copy()
+    array, values = x.array, x.array.copy()
     torch.manual_seed(0)
     F.dropout(x, 0.5)
     once = torch.get_rng_state()
     torch.manual_seed(0)
     check_grads(lambda x: F.dropout(x, 0.5), [x], order=2, full=full)
     assert torch.equal(torch.get_rng_state(), once)
-    assert x.array is before
-    np.testing.assert_array_equal(x.array, version)
+    assert x.array is array
+    np.testing.assert_array_equal(x.array, values)
     assert x.grad is None
 
 
-def test_a_call_that_writes_into_its_input_is_found():
+def test_a_function_that_writes_to_its_input_is_found():
     def f(x):
         x.array[...] += 1
         return x * x
@@ -285,13 +285,13 @@ def test_a_call_that_writes_into_its_input_is_found():
         check_grads(f, [leaf(1.0)])
 
 
-def test_a_call_with_draws_of_its_own_has_no_derivative():
+def test_a_function_with_a_generator_of_its_own_is_found():
     rng = np.random.default_rng(0)
     with pytest.raises(GradcheckError, match="gives other values when it is called again"):
         check_grads(lambda x: x * rng.random(), [leaf(1.0)])
 
 
-def test_forward_mode_alone_shows_a_backward_that_is_not_linear():
+def test_forward_mode_finds_a_backward_that_is_not_linear():
     class Squared(Function):
         def forward(self, x):
             return x * 1.0
@@ -325,7 +325,7 @@ def test_a_finding_has_both_derivatives():
         ({"order": 0}, "order must be at least 1, got 0"),
     ],
 )
-def test_options_are_checked(options, message):
+def test_invalid_options_are_refused(options, message):
     with pytest.raises(ArgumentError, match=message):
         check_grads(torch.exp, [leaf(1.0)], **options)
 
@@ -339,38 +339,38 @@ def test_a_module_in_single_precision_is_refused(dtype):
     check_grads(layer.double(), [leaf(1.0, 2.0, 3.0)])
 
 
-def test_something_has_to_be_differentiated():
+def test_an_input_must_require_grad():
     with pytest.raises(ArgumentError, match="check_grads: at least one input Tensor must require grad"):
         check_grads(torch.exp, [torch.ones(2)])
 
 
-def test_a_tensor_to_differentiate_is_not_in_a_list():
+def test_a_tensor_that_requires_grad_in_a_list_is_refused():
     with pytest.raises(ArgumentError, match="argument 1 holds Tensors that require grad: pass them one by one"):
         check_grads(lambda x, ys: x * ys[0], [leaf(1.0), [leaf(2.0)]])
 
 
 @pytest.mark.parametrize(
-    ("f", "said"),
+    ("f", "message"),
     [
         (lambda x: None, "returned NoneType, which has no derivative"),
         (lambda x: float(x.detach()), "returned float"),
         (lambda x: (x.detach() > 0, 3), "returned torch.bool"),
     ],
 )
-def test_something_has_to_come_out(f, said):
-    with pytest.raises(ArgumentError, match=said):
+def test_results_without_a_derivative_are_refused(f, message):
+    with pytest.raises(ArgumentError, match=message):
         check_grads(f, [leaf(1.0)])
 
 
-@both
+@full_or_projected
 @pytest.mark.parametrize("wrap", [lambda y: {"a": y}, lambda y: (1, [y]), lambda y: ((y, None), y.detach().int())])
-def test_results_are_looked_for_in_lists_and_dicts(wrap, full):
+def test_results_in_lists_and_dicts_are_checked(wrap, full):
     check_grads(lambda x: wrap(x * x), [leaf(1.0, 2.0)], order=2, full=full)
     with pytest.raises(GradcheckError, match="wrong in 2"):
         check_grads(lambda x: wrap(x * x.detach()), [leaf(1.0, 2.0)], full=full)
 
 
-@both
+@full_or_projected
 def test_complex_numbers(full):
     z = torch.tensor([1 + 2j, 0.3 - 0.5j], dtype=torch.complex128, requires_grad=True)
     options = {"order": 2, "modes": ("rev", "fwd"), "full": full}
@@ -387,24 +387,24 @@ def test_complex_numbers(full):
     check_grads(torch.exp, [torch.tensor([1 + 2j], requires_grad=True)])
 
 
-@both
+@full_or_projected
 @pytest.mark.parametrize("shape", [(), (0,), (2, 0), (1, 1)])
-def test_any_shape(shape, full):
+def test_scalars_and_empty_tensors_are_checked(shape, full):
     check_grads(torch.mul, [random(*shape), random(*shape, seed=1)], order=2, full=full)
 
 
-def test_one_tensor_twice_and_several_results():
+def test_one_tensor_as_two_inputs_and_several_results():
     x = leaf(1.0, 2.0)
     check_grads(lambda x, y: (x * y, x + y, torch.tensor([1])), [x, x], order=2)
 
 
-def test_the_same_draws_are_made_where_a_kink_is_left():
+def test_random_draws_repeat_at_inputs_moved_off_a_kink():
     torch.manual_seed(0)
     check_grads(lambda x: F.dropout(torch.relu(x), 0.5), [leaf(0.0, 1.0, -1.0)], order=2)
 
 
 @pytest.mark.parametrize("check", [check_grads, torch.autograd.gradcheck])
-def test_a_view_made_without_recording_is_off_the_graph(check):
+def test_a_view_made_under_no_grad_is_found(check):
     def flat(x):
         with torch.no_grad():
             return x.view(-1)

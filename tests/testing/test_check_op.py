@@ -1,4 +1,4 @@
-"""check_op: correct operations obey every law, inputs that nobody gave are found, and examples are made small."""
+"""`check_op`: right operations pass, inputs are inferred, and failing examples shrink."""
 
 import numpy as np
 import pytest
@@ -21,12 +21,12 @@ from microgad.testing.strategies import broadcastable_tensors, conv_problems, sh
 from .operations import Product, Square, bare
 from .without_conj import WithoutConj
 
-pytestmark = pytest.mark.usefixtures("unshrunk")
+pytestmark = pytest.mark.usefixtures("no_shrinking")
 EXAMPLES = 40
 
 
 class Power(torch.autograd.Function):
-    """In PyTorch's form, with a number among its arguments."""
+    """An autograd.Function with a number among its arguments."""
 
     @staticmethod
     def forward(ctx, x, n: int):
@@ -41,7 +41,7 @@ class Power(torch.autograd.Function):
 
 
 class Swish(torch.autograd.Function):
-    """In its other form, with a factor by its name."""
+    """An autograd.Function with setup_context, and a number without an annotation."""
 
     @staticmethod
     def forward(x, beta):
@@ -70,7 +70,7 @@ class Both(Function):
 
 
 class PlainMatMul(Function):
-    """Of matrices alone."""
+    """A product that takes matrices only."""
 
     def forward(self, a, b):
         return a @ b
@@ -83,7 +83,7 @@ class PlainMatMul(Function):
 
 
 class SquaredError(Function):
-    """Of inputs of one shape."""
+    """A loss whose inputs have the same shape."""
 
     def forward(self, x, y):
         return np.mean((x - y) ** 2)
@@ -96,7 +96,7 @@ class SquaredError(Function):
 
 
 class Gelu(Function):
-    """1 + tanh(x) cancels where x is negative."""
+    """Its 1 + tanh(x) cancels where x is negative."""
 
     def forward(self, x):
         return 0.5 * x * (1 + np.tanh(0.8 * (x + 0.045 * x * x * x)))
@@ -117,17 +117,17 @@ class RowSum(Function):
 
 
 RIGHT = [Square, Product, Power, Swish, Both, PlainMatMul, SquaredError, Gelu, RowSum]
-OF_THE_LIBRARY = [Exp, Log, Sqrt, Relu, Add, Mul, Div, Pow, Sum, Amax, Softmax, MatMul, Linear]
+LIBRARY = [Exp, Log, Sqrt, Relu, Add, Mul, Div, Pow, Sum, Amax, Softmax, MatMul, Linear]
 
 
-@pytest.mark.parametrize("op", RIGHT + OF_THE_LIBRARY, ids=lambda op: op.__name__)
-def test_correct_operations_obey(op):
+@pytest.mark.parametrize("op", RIGHT + LIBRARY, ids=lambda op: op.__name__)
+def test_right_operations_obey_all_laws(op):
     report = check_op(op, examples=EXAMPLES)
     assert report.examples == EXAMPLES
     assert op.__name__ in report.classes or issubclass(op, torch.autograd.Function)
 
 
-def test_correct_functions_obey():
+def test_right_functions_obey_all_laws():
     check_op(torch.softmax, examples=EXAMPLES)
     check_op(torch.nn.functional.conv2d, examples=EXAMPLES)
     check_op(torch.nn.functional.dropout, examples=EXAMPLES)
@@ -136,7 +136,7 @@ def test_correct_functions_obey():
     check_op(torch.nn.functional.conv2d, problems, examples=EXAMPLES)
 
 
-def test_a_numpy_function_with_its_derivative():
+def test_a_numpy_function_is_checked_with_its_vjp():
     check_op(np.sin, vjp=lambda grad, x: grad * np.cos(x), examples=EXAMPLES)
     check_op(lambda a, b: a @ b, vjp=lambda grad, a, b: (grad @ b.T, a.T @ grad), examples=EXAMPLES)
     with pytest.raises(AssertionError, match="broadcast"):
@@ -145,7 +145,7 @@ def test_a_numpy_function_with_its_derivative():
         check_op(np.sin, vjp=lambda grad, x: grad * np.sin(x), examples=EXAMPLES)
 
 
-def test_a_function_of_torch():
+def test_an_autograd_function_of_pytorch_is_checked():
     pytorch = pytest.importorskip("torch")
 
     class Cube(pytorch.autograd.Function):
@@ -171,7 +171,7 @@ def test_a_function_of_torch():
         check_op(Wrong, examples=EXAMPLES)
 
 
-def test_a_function_with_float64_constants():
+def test_a_function_with_float64_constants_obeys_all_laws():
     weight = torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64)
     check_op(lambda x: x @ weight, tensors((3, 2)), examples=EXAMPLES)
 
@@ -180,7 +180,7 @@ def test_a_function_with_float64_constants():
 
 
 class SoftmaxOfVectors(Function):
-    """Of vectors its derivative is right; of matrices the sum lacks keepdims."""
+    """Its derivative is right for vectors only: for matrices the sum lacks keepdims."""
 
     def forward(self, x):
         e = np.exp(x - np.max(x, axis=-1, keepdims=True))
@@ -190,14 +190,14 @@ class SoftmaxOfVectors(Function):
         return out * (grad - np.sum(grad * out, axis=-1))
 
 
-def test_a_derivative_that_fails_where_there_are_more_axes_is_to_blame_and_not_the_inputs_that_were_guessed():
+def test_a_derivative_that_fails_for_inferred_inputs_is_wrong():
     with pytest.raises((AssertionError, GradcheckError), match="breaks the law") as error:
         check_op(SoftmaxOfVectors, examples=EXAMPLES)
     assert any("check_op chose the inputs" in note for note in error.value.__notes__)
     check_op(SoftmaxOfVectors, tensors(shapes(min_dims=1, max_dims=1)), examples=EXAMPLES)
 
 
-def test_what_is_refused_on_a_graph_alone_is_told():
+def test_an_error_that_only_recording_raises_is_reported():
     class Same(Function):
         def forward(self, x):
             return x
@@ -209,7 +209,7 @@ def test_what_is_refused_on_a_graph_alone_is_told():
         check_op(Same, examples=EXAMPLES)
 
 
-def test_what_takes_derivatives_itself_is_given_inputs_that_have_some():
+def test_a_function_that_calls_grad_gets_inputs_that_require_grad():
     def slope(x):
         return torch.autograd.grad((x * x * x).sum(), x, create_graph=True)[0]
 
@@ -230,7 +230,7 @@ def test_settings_are_values_or_strategies():
 
 
 @pytest.mark.parametrize(
-    ("op", "said"),
+    ("op", "message"),
     [
         (torch.ops.movement.Reshape, "give settings={'size': ...}"),
         (torch.ops.elementwise.BitwiseNot, "give its inputs"),
@@ -238,10 +238,10 @@ def test_settings_are_values_or_strategies():
         (lambda x: x + "a", "give its inputs (TypeError: "),
     ],
 )
-def test_what_has_to_be_given_is_said(op, said):
+def test_the_error_names_what_has_to_be_given(op, message):
     with pytest.raises(ArgumentError) as error:
         check_op(op, examples=5)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_results_may_be_nested_or_complex():
@@ -261,25 +261,25 @@ def test_complex_inputs():
         check_op(lambda z: z * torch.tensor(1j).to(torch.complex128).reshape(1), z, examples=1, laws=["float32"])
     with pytest.raises(GradcheckError, match="`derivatives`"):
         check_op(WithoutConj, z, examples=1)
-    with pytest.raises((AssertionError, GradcheckError), match="breaks the law"):  # none of them asks for gradients
+    with pytest.raises((AssertionError, GradcheckError), match="breaks the law"):  # of inputs that don't require grad
         check_op(WithoutConj, tensors((2,), torch.complex128), examples=EXAMPLES)
 
 
-def test_something_has_to_come_out():
+def test_a_function_must_return_tensors():
     with pytest.raises(AssertionError, match="it returned a NoneType, expected Tensors"):
         check_op(lambda x: None, tensors(), examples=5)
     with pytest.raises(AssertionError, match="it returned a dict, expected Tensors"):
         check_op(lambda x: {}, examples=5)
-    check_op(lambda x: torch.unbind(x), tensors((3, 2)), examples=EXAMPLES)  # of no rows it returns none
+    check_op(lambda x: torch.unbind(x), tensors((3, 2)), examples=EXAMPLES)  # without rows it returns no Tensors
     check_op(lambda x: torch.gradient(x, dim=0), tensors((3,)), examples=EXAMPLES)
 
 
-def test_a_law_that_there_is_not():
+def test_an_unknown_law_is_refused():
     with pytest.raises(ArgumentError, match="no law gravity"):
         check_op(Square, laws=["gravity"])
 
 
-def test_draws_are_not_seen_outside():
+def test_check_op_restores_the_random_state():
     torch.manual_seed(3)
     before = torch.get_rng_state()
     check_op(torch.nn.functional.dropout, tensors((3,)), examples=3)
@@ -289,22 +289,22 @@ def test_draws_are_not_seen_outside():
 squares = st.builds(Case, st.just("Square"), st.just(Square.apply), st.tuples(tensors()))
 
 
-@pytest.mark.usefixtures("shrunk")
-def test_the_first_example_and_all_others_after_a_failure_are_looked_at_in_every_way():
+@pytest.mark.usefixtures("shrinking")
+def test_the_first_example_and_those_after_a_failure_are_checked_thoroughly():
     seen = []
 
-    def noted(case):
+    def record(case):
         seen.append((case.seed, case.thorough, case.one_in(10**9)))
         assert len(seen) < 4
 
-    with pytest.raises(AssertionError, match="noted"):
-        check_for_all("Square", squares, [noted], 9)
-    assert [ways for _, *ways in seen[:4]] == [[True, True], [False, False], [False, False], [False, False]]
+    with pytest.raises(AssertionError, match="record"):
+        check_for_all("Square", squares, [record], 9)
+    assert [flags for _, *flags in seen[:4]] == [[True, True], [False, False], [False, False], [False, False]]
     failed = seen[3][0]
     assert {(seed == failed, thorough) for seed, thorough, _ in seen[4:]} == {(True, False), (False, True)}
 
 
-def test_what_holds_when_it_is_looked_at_again_is_told_so():
+def test_a_failure_that_does_not_repeat_is_reported_as_such():
     failed = []
 
     def once(case):
@@ -316,8 +316,8 @@ def test_what_holds_when_it_is_looked_at_again_is_told_so():
         check_for_all("Square", squares, [once], 5)
 
 
-def test_what_a_law_draws_is_the_same_whatever_laws_were_held_before():
-    """An example that failed is looked at again by the law that it broke alone."""
+def test_random_draws_of_a_law_do_not_depend_on_the_laws_before_it():
+    """A failing example is checked again by the broken law alone, which must draw the same numbers."""
     x = torch.tensor([1.0, -2.0], dtype=torch.float64, requires_grad=True)
     drawn = []
     for before in (["shapes"], []):
@@ -330,7 +330,7 @@ def test_what_a_law_draws_is_the_same_whatever_laws_were_held_before():
 
 
 class Affine(Function):
-    """x wᵀ + b, whose derivative for b is the mean over the rows, which of none is no number."""
+    """x wᵀ + b, whose derivative for b is the mean over the rows, and NaN without rows."""
 
     def forward(self, x, w, b):
         return x @ w.T + b
@@ -339,9 +339,9 @@ class Affine(Function):
         return grad @ w, grad.T @ x, np.mean(grad, 0)
 
 
-@pytest.mark.usefixtures("shrunk")
-def test_an_example_that_failed_fails_in_the_same_way_while_it_is_made_small():
-    """Hypothesis takes a test for flaky whose example breaks another law the second time."""
+@pytest.mark.usefixtures("shrinking")
+def test_a_failing_example_breaks_the_same_law_while_it_shrinks():
+    """Hypothesis calls a test flaky if the example breaks another law when it is run again."""
     sizes = st.tuples(*[st.integers(1, 4)] * 3)
     inputs = sizes.flatmap(lambda s: st.tuples(tensors((s[0], s[1])), tensors((s[2], s[1])), tensors((s[2],))))
     with pytest.raises(GradcheckError, match="breaks the law `derivatives`") as error:
@@ -349,7 +349,7 @@ def test_an_example_that_failed_fails_in_the_same_way_while_it_is_made_small():
     assert [x.shape for x in error.value.finding.arguments] == [(2, 1), (1, 1), (1,)]
 
 
-def test_what_failed_at_one_of_many_examples_fails_again_when_hypothesis_replays_it():
+def test_a_rare_failure_is_repeated_when_hypothesis_replays_the_example():
     def rare(case):
         assert not case.one_in(10) or case.inputs[0].ndim < 3
 

@@ -1,4 +1,4 @@
-"""`python -m microgad.testing check`: targets, exit codes, what is said, the bar."""
+"""`python -m microgad.testing check`: what can be named, exit codes, messages and the progress bar."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OPS = """
 import numpy as np
 import microgad as torch
 from microgad import nn
-from microgad.ops.elementwise import Sin  # another's
+from microgad.ops.elementwise import Sin  # imported, not defined here
 
 class Cube(torch.Function):
     def forward(self, x): return x * x * x
@@ -74,7 +74,7 @@ names = (f"checked_{i}" for i in count())
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """Writes a module, and gives its name, which no other test's has."""
+    """A function that writes a module's code to a file, and returns a module name that no other test uses."""
     monkeypatch.syspath_prepend(tmp_path)
 
     def module(code: str) -> str:
@@ -87,7 +87,7 @@ def module(tmp_path, monkeypatch):
 
 @pytest.fixture
 def check(capsys):
-    """(exit code, standard output, standard error) of a command."""
+    """A function that runs the command, and returns its exit code, standard output and standard error."""
 
     def check(*arguments: str) -> tuple[int, str, str]:
         try:
@@ -99,7 +99,7 @@ def check(capsys):
     return check
 
 
-def test_a_module_stands_for_the_functions_and_modules_that_it_defines(check, module):
+def test_a_module_name_checks_the_functions_and_modules_defined_there(check, module):
     code, out, err = check(module(OPS), "--examples", "5")
     assert [line.split(":")[0] for line in out.splitlines() if "examples obey" in line] == ["Cube", "Swish", "Double"]
     assert "Cube: 5 examples obey" in out
@@ -107,7 +107,7 @@ def test_a_module_stands_for_the_functions_and_modules_that_it_defines(check, mo
     assert (code, err) == (0, "")
 
 
-def test_a_package_stands_for_what_its_files_define(check, tmp_path, monkeypatch):
+def test_a_package_name_checks_what_its_files_define(check, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     home = tmp_path / "checked_package"
     home.mkdir()
@@ -120,14 +120,14 @@ def test_a_package_stands_for_what_its_files_define(check, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("name", ["Cube", "square", "swish", "Swish", "Namespace.square", "Double"])
-def test_anything_that_has_derivatives_can_be_named(check, module, name):
+def test_functions_modules_and_methods_can_be_named(check, module, name):
     code, out, err = check(f"{module(OPS)}:{name}", "--examples", "4", "--order=1")
     assert (code, err) == (0, "")
     assert f"{name}: 4 examples obey" in out
 
 
 @pytest.mark.parametrize("name", ["Square", "Layer"])
-def test_a_fault_is_shown_and_gives_code_1(check, module, name):
+def test_a_wrong_derivative_is_shown_and_exits_with_1(check, module, name):
     code, out, err = check(f"{module(BAD)}:{name}", "--examples", "10")
     assert (code, err) == (1, "")
     assert "is wrong in 1 of 1 entries" in out
@@ -136,7 +136,7 @@ def test_a_fault_is_shown_and_gives_code_1(check, module, name):
     assert "Explanation" not in out
 
 
-def test_what_cannot_be_checked_gives_code_2_and_a_fault_goes_before(check, module):
+def test_an_unchecked_target_exits_with_2_unless_another_is_wrong(check, module):
     name = module(BAD)
     code, out, err = check(f"{name}:Seven", f"{name}:Sized", "--examples", "5")
     assert code == 2
@@ -148,14 +148,14 @@ def test_what_cannot_be_checked_gives_code_2_and_a_fault_goes_before(check, modu
     assert out.endswith("4 checked: 2 wrong, 2 not checked\n")
 
 
-def test_what_raises_an_error_is_a_fault(check, module):
+def test_a_target_that_raises_exits_with_1(check, module):
     code, out, _ = check(f"{module(OPS)}:raises", "--examples", "5")
     assert code == 1
     assert "nonsense" in out
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["no_such_module"], "error: there is no module no_such_module, here or among what is installed"),
         (["microgad.no_such_module:X"], "error: there is no module microgad.no_such_module"),
@@ -171,7 +171,7 @@ def test_what_raises_an_error_is_a_fault(check, module):
         ([], "the following arguments are required: TARGET"),
     ],
 )
-def test_bad_usage_gives_code_2_and_says_what_is_wrong(check, module, arguments, said):
+def test_bad_usage_exits_with_2_and_names_the_error(check, module, arguments, message):
     written = {
         "ops": module(OPS),
         "empty": module(""),
@@ -180,10 +180,10 @@ def test_bad_usage_gives_code_2_and_says_what_is_wrong(check, module, arguments,
     }
     code, out, err = check(*(argument.format(**written) for argument in arguments))
     assert (code, out) == (2, "")
-    assert said.format(**written) in err
+    assert message.format(**written) in err
 
 
-def test_without_hypothesis_it_says_what_to_install(check, monkeypatch):
+def test_without_hypothesis_the_message_names_the_extra_to_install(check, monkeypatch):
     monkeypatch.setattr("microgad.testing.cli.command.find_spec", lambda name: None)
     assert check("microgad.ops.elementwise") == (
         2,
@@ -197,7 +197,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_on_a_terminal_a_bar_goes_through_all_examples(check, module, monkeypatch):
+def test_a_terminal_shows_a_progress_bar(check, module, monkeypatch):
     pytest.importorskip("tqdm")
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
@@ -210,7 +210,7 @@ def test_on_a_terminal_a_bar_goes_through_all_examples(check, module, monkeypatc
     assert ":Cube" in shown or ":Double" in shown
 
 
-def test_the_bar_is_moved_by_every_example_and_ends_full(monkeypatch):
+def test_the_bar_advances_with_every_example_and_ends_full(monkeypatch):
     pytest.importorskip("tqdm")
     from microgad.testing.cli.command import _progress_bar
     from microgad.testing.cli.progress import Progress
@@ -222,7 +222,7 @@ def test_the_bar_is_moved_by_every_example_and_ends_full(monkeypatch):
     with _progress_bar(6):
         check_op(abs, examples=6, laws=["unchanged"])
     assert len(moved) == 6
-    on_example.get()()  # nobody looks any more
+    on_example.get()()  # outside of the block nothing is counted
     assert len(moved) == 6
     progress = Progress(10, Terminal())
     progress.at("x", 5)
@@ -240,7 +240,7 @@ def test_without_tqdm_there_is_no_bar(check, module, monkeypatch):
     assert terminal.getvalue() == ""
 
 
-def test_it_is_a_program(tmp_path):
+def test_the_command_runs_in_a_process(tmp_path):
     (tmp_path / "mine.py").write_text(OPS)
     command = [sys.executable, "-m", "microgad.testing", "check", "mine:Cube", "--examples", "3"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""tests/consumer, a package as a user of the kit has it, is tested in a process of its own."""
+"""tests/consumer, a package that uses microgad.testing as its users do, is tested in a process of its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ settings.load_profile("few")
 
 @pytest.fixture
 def run(tmp_path):
-    """pytest in a copy of the package, away from microgad's own checkout: what is installed is what is used."""
+    """A function that runs pytest in a copy of the package, outside of this repository, with the installed microgad."""
     for group, module in (("pytest11", "_microgad_pytest"), ("hypothesis", "_microgad_hypothesis:setup")):
         assert module in [entry.value for entry in entry_points(group=group)], (
             f"microgad isn't installed with its {group} entry point: pip install it again (an editable install too)"
@@ -36,14 +36,14 @@ def run(tmp_path):
     return run
 
 
-def test_everything_of_the_kit_works_where_it_is_just_installed(run, tmp_path):
+def test_the_tests_of_an_installed_package_pass(run, tmp_path):
     result = run("--grad-report", str(tmp_path / "r.html"), "--microgad-device", "cpu")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "10 passed" in result.stdout
     assert "No gradient was found wrong" in (tmp_path / "r.html").read_text()
 
 
-def test_a_fault_is_a_line_of_the_table_and_marked_on_the_page(run, tmp_path):
+def test_a_wrong_gradient_is_in_the_table_and_on_the_page(run, tmp_path):
     result = run("--grad-report", str(tmp_path / "r.html"), ACTIVATIONS_FAULT="1")
     assert result.returncode == 1, result.stdout + result.stderr
     assert "1 failed, 9 passed" in result.stdout
@@ -55,7 +55,7 @@ def test_a_fault_is_a_line_of_the_table_and_marked_on_the_page(run, tmp_path):
     assert "Softplus" in page
 
 
-def test_a_plugin_that_is_left_out_leaves_the_mark_unknown(run):
+def test_without_the_plugin_the_mark_is_unknown(run):
     result = run("-p", "no:microgad")
     assert result.returncode == 2
     assert "'gradcheck' not found in `markers` configuration option" in result.stdout

@@ -1,4 +1,4 @@
-"""Faults are planted in derivatives, one at a time, and have to be recognised by what they do to the numbers."""
+"""`likely_mistake` recognizes faults that are planted in derivatives, one at a time, by their effect on the numbers."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import microgad as torch
 from microgad.testing.findings.diagnosis import MISTAKES, likely_mistake
 from microgad.testing.findings.finding import Finding
 
-from .planting import F, Plant, conv, dropped, exp, find, first, layer_norm, mixed, negated, r, relu, rng, tanh, times
-from .plants import PLANTS
+from .fault_table import FAULTS
+from .faults import F, Fault, conv, dropped, exp, find, first, layer_norm, mixed, negated, r, relu, rng, tanh, times
 
 
-@pytest.mark.parametrize("name", PLANTS)
-def test_recognises(name):
-    plant = PLANTS[name]
-    assert re.search(plant.said, likely_mistake(find(plant)) or "")
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_of_the_table_is_recognized(name):
+    fault = FAULTS[name]
+    assert re.search(fault.pattern, likely_mistake(find(fault)) or "")
 
 
-def test_every_line_of_the_table_is_needed():
+def test_every_kind_of_mistake_is_the_answer_to_some_fault():
     with np.errstate(all="ignore"):
-        said = [likely_mistake(find(plant)) or "" for plant in PLANTS.values()]
-    assert {name for name, _ in MISTAKES} == {sentence.split(":")[0] for sentence in said} | {"float32"}
+        sentences = [likely_mistake(find(fault)) or "" for fault in FAULTS.values()]
+    assert {name for name, _ in MISTAKES} == {sentence.split(":")[0] for sentence in sentences} | {"float32"}
 
 
 OPS = {
@@ -60,7 +60,7 @@ OPS = {
 
 
 def faults(x):
-    """(what has to be said, change of the gradient) of faults that any derivative may have."""
+    """Faults that any derivative may have: a pattern of the expected sentence, and a change of the gradient."""
     size = float(x.size)
     yield "sign", negated
     yield "factor", times(2)
@@ -80,16 +80,16 @@ def faults(x):
             yield "transposed", lambda g, axes=axes: np.swapaxes(g, *axes)
 
 
-def test_the_share_that_is_recognised_among_faults_made_by_a_program():
+def test_almost_all_generated_faults_are_recognized():
     right, wrong = 0, []
     for name, (f, *arrays) in OPS.items():
-        for said, change in faults(arrays[0]):
-            finding = find(Plant(said, f, tuple(arrays), at_input=change))
+        for pattern, change in faults(arrays[0]):
+            finding = find(Fault(pattern, f, tuple(arrays), at_input=change))
             if finding.excess().any():
                 sentence = likely_mistake(finding) or "nothing"
-                right += bool(re.search(said, sentence))
-                if not re.search(said, sentence):
-                    wrong.append(f"{name}: {said} is taken for {sentence}")
+                right += bool(re.search(pattern, sentence))
+                if not re.search(pattern, sentence):
+                    wrong.append(f"{name}: {pattern} is taken for {sentence}")
     share = right / (right + len(wrong))
     print(f"{right} of {right + len(wrong)} = {share:.1%}", *wrong, sep="\n")
     assert right > 200
@@ -97,18 +97,18 @@ def test_the_share_that_is_recognised_among_faults_made_by_a_program():
 
 
 def planted(change, error=1e-9, x=None, **fields):
-    """A finding of x ↦ w x (4,) whose derivative was changed."""
+    """The finding of a check of x ↦ w · x, for x of shape (4,), with a changed derivative."""
     w = np.array([0.5, -1.5, 2.0, 3.0])
     finding = Finding("f", 1, 0, 0, ("x",), (4,), (4,), np.diag(w), change(np.diag(w)), np.full((4, 4), error), (x,))
     return replace(finding, **fields)
 
 
-def test_float32():
+def test_a_loss_of_precision_to_float32():
     assert likely_mistake(planted(lambda n: np.float32(n / 3).astype(float) * 3)).startswith("float32")
     assert likely_mistake(planted(lambda n: n * 1.01)).startswith("a factor")
 
 
-def test_the_sentence():
+def test_the_sentence_for_first_and_second_derivatives():
     finding = planted(lambda n: -n)
     assert likely_mistake(finding) == "a sign: the analytical derivative is -1 × the numerical one"
     assert likely_mistake(replace(finding, order=2)) == (
@@ -117,27 +117,27 @@ def test_the_sentence():
     )
 
 
-def test_right_or_empty_derivatives_are_no_mistake():
+def test_right_and_empty_derivatives_have_no_mistake():
     empty = np.zeros((0, 3))
     assert likely_mistake(planted(lambda n: n)) is None
     assert likely_mistake(Finding("f", 1, 0, 0, ("x",), (0,), (3,), empty, empty, empty, (np.zeros(0),))) is None
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e-8, 1.0, 1e30])
-def test_any_scale_and_noise_within_the_tolerance(size):
+def test_faults_are_recognized_at_any_scale_and_with_noise(size):
     noise = 1e-6 * size * rng.uniform(-1, 1, (4, 4))
     n = size * np.diag([0.5, -1.5, 2.0, 3.0])
-    for said, a in (
+    for pattern, a in (
         ("a sign", -n),
         ("a factor", 2 * n),
         ("flipped|rolled", np.flip(n, 0)),
         ("slices", n * [[1], [0], [0], [0]]),
     ):
         sentence = likely_mistake(planted(lambda n, a=a: a, 2e-6 * size, numerical=n + noise))
-        assert re.match(said, sentence)
+        assert re.match(pattern, sentence)
 
 
-def test_entries_that_are_not_numbers_are_left_out():
+def test_entries_that_are_not_finite_are_ignored():
     n = np.diag([0.5, -1.5, 2.0, 3.0])
     n[1, 1] = np.nan
     n[2, 3] = np.inf
@@ -148,25 +148,23 @@ def test_entries_that_are_not_numbers_are_left_out():
     )
 
 
-def test_a_nan_or_infinite_gradient_is_told():
+def test_a_nan_or_infinite_gradient_is_recognized():
     for bad in (np.nan, np.inf, -np.inf):
-        said = likely_mistake(planted(lambda n, bad=bad: np.where(n == 2, bad, n)))
-        assert (
-            said == f"a number that isn't finite: the analytical derivative is {bad} where the numerical one is finite"
-        )
+        sentence = f"a number that isn't finite: the analytical derivative is {bad} where the numerical one is finite"
+        assert likely_mistake(planted(lambda n, bad=bad: np.where(n == 2, bad, n))) == sentence
 
 
-def test_a_nan_at_0_is_explained():
+def test_a_nan_where_x_is_0_is_explained():
     x, n = np.array([0.0, 1.0]), np.eye(2)
     found = Finding("f", 1, 0, 0, ("x",), (2,), (2,), n, np.diag([np.nan, 1.0]), np.full((2, 2), 1e-9), (x,))
-    said = "nan only where x is 0, but the numerical one is finite. There backward computes 0 / 0 or 0 · ∞; np.where"
-    assert said in likely_mistake(found)
+    text = "nan only where x is 0, but the numerical one is finite. There backward computes 0 / 0 or 0 · ∞; np.where"
+    assert text in likely_mistake(found)
 
 
 @pytest.mark.parametrize(
     "shapes", [((), ()), ((3,), (3,)), ((2, 2), (2, 2)), ((1, 3), (2, 3)), ((2, 3), ()), ((3, 2), (2,))]
 )
-def test_nothing_is_said_of_garbage(shapes):
+def test_random_derivatives_have_no_likely_mistake(shapes):
     for seed in range(20):
         random = np.random.default_rng(seed)
         sizes = [int(np.prod(shape)) for shape in shapes]
@@ -176,15 +174,14 @@ def test_nothing_is_said_of_garbage(shapes):
         finding = Finding(
             "f", 1, 0, 0, ("x",), *shapes, n, a, 1e-6 * (1 + abs(n)), (random.standard_normal(shapes[0]),)
         )
-        said = likely_mistake(finding)
-        assert said is None
+        assert likely_mistake(finding) is None
         assert likely_mistake(replace(finding, order=2)) == (
             "off the graph: a term is missing or wrong. It is right in the first derivative: something may have been "
             "taken off the graph"
         )
 
 
-def test_one_wrong_entry_is_not_explained_by_a_rule_for_all():
+def test_one_wrong_entry_has_no_likely_mistake():
     n = rng.standard_normal((6, 4))
     a = n.copy()
     a[2, 1] += 0.5
@@ -192,10 +189,10 @@ def test_one_wrong_entry_is_not_explained_by_a_rule_for_all():
     assert likely_mistake(finding) is None
 
 
-def test_arguments_may_be_anything():
+def test_other_arguments_may_be_of_any_type():
     x = np.array([-0.5, 1.5, 2.0, 3.0])
     arguments = ("text", None, [1, 2], np.array(["a"]), x, torch.float32, 2, np.array([True]), np.ones((7, 7)))
     wrong = {"numerical": np.diag(np.exp(x)), "arguments": arguments}
-    said = "the wrong function: it is exp's in terms of out, but with input 4 in its place"
-    assert likely_mistake(planted(lambda n: np.diag(x), names=("input 4",), **wrong)) == said
+    sentence = "the wrong function: it is exp's in terms of out, but with input 4 in its place"
+    assert likely_mistake(planted(lambda n: np.diag(x), names=("input 4",), **wrong)) == sentence
     assert likely_mistake(planted(lambda n: np.diag(x), names=("grad_outputs[0]",), **wrong)) is None

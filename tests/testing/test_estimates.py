@@ -1,4 +1,4 @@
-"""Numerical derivatives know their error: held against derivatives known exactly."""
+"""Numerical derivatives and their estimated errors, against exact derivatives."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from microgad.testing.numerical.estimates import Estimate, Line, estimate, refin
 
 
 def along(f, x, direction=None, scale=1.0):
+    """The estimated derivative of f along a direction, and that direction."""
     t = torch.tensor(np.asarray(x, float))
     v = step_unit(t.array) if direction is None else direction
     with np.errstate(all="ignore"):
@@ -36,19 +37,19 @@ SMOOTH = {
 
 @pytest.mark.parametrize("name", SMOOTH)
 @given(st.lists(st.floats(-3, 3), min_size=1, max_size=4), st.sampled_from([1e-30, 1e-8, 1.0, 1e3]))
-def test_the_error_is_no_smaller_than_what_it_is(name, x, scale):
+def test_the_estimated_error_bounds_the_real_one(name, x, scale):
     f, derivative = SMOOTH[name]
     x = np.array(x) * scale
     found, v = along(f, x)
     with np.errstate(all="ignore"):
         exact = derivative(x) * v
-    off = np.abs(found.value - exact)
+    difference = np.abs(found.value - exact)
     known = np.isfinite(found.error) & np.isfinite(exact)
-    assert np.all(off[known] <= 10 * found.error[known] + 1e-12 * np.abs(exact[known]))
+    assert np.all(difference[known] <= 10 * found.error[known] + 1e-12 * np.abs(exact[known]))
 
 
 @pytest.mark.parametrize("name", sorted(set(SMOOTH) - {"steep"}))
-def test_of_smooth_functions_the_error_is_small_and_there_is_no_kink(name):
+def test_smooth_functions_have_small_errors_and_no_kinks(name):
     f, derivative = SMOOTH[name]
     x = np.random.default_rng(0).uniform(-2, 2, 50)
     found, v = along(f, x)
@@ -56,7 +57,7 @@ def test_of_smooth_functions_the_error_is_small_and_there_is_no_kink(name):
     assert np.all(found.error <= 1e-7 * np.maximum(np.abs(f(x)), np.abs(derivative(x) * v)))
 
 
-def test_a_kink_has_two_sides():
+def test_a_kink_has_different_one_sided_derivatives():
     found, v = along(np.abs, [0.0, 1.0, -2.0])
     assert found.kinked.tolist() == [True, False, False]
     np.testing.assert_allclose(found.below / v, [-1, 1, -1], rtol=1e-9)
@@ -64,7 +65,7 @@ def test_a_kink_has_two_sides():
 
 
 @pytest.mark.parametrize("near", [1e-3, 1e-5])
-def test_a_kink_nearby_is_gone_around_by_smaller_steps(near):
+def test_near_a_kink_smaller_steps_are_taken(near):
     found, v = along(lambda x: np.maximum(x, 1.0), [1 + near, 1 - near])
     np.testing.assert_allclose(found.value, [v[0], 0], atol=1e-9)
     assert not found.kinked.any()
@@ -76,18 +77,18 @@ def test_a_jump_is_a_kink_without_a_derivative():
     assert np.isinf(found.error[0])
 
 
-def test_of_a_wave_shorter_than_any_step_nothing_is_said():
+def test_a_wave_shorter_than_any_step_has_an_infinite_error():
     found, _ = along(np.sin, np.random.default_rng(0).standard_normal(300) * 1e12)
     assert np.mean(np.isinf(found.error)) > 0.99
 
 
-def test_where_the_function_is_not_a_number_nothing_is_said():
+def test_a_nan_value_has_an_infinite_error():
     with np.errstate(all="ignore"):
         found, _ = along(np.log, [-1.0, 1.0])
     assert np.isinf(found.error).tolist() == [True, False]
 
 
-def test_an_element_moves_by_its_own_size_and_zero_by_a_thousandth_of_the_largest():
+def test_the_step_is_relative_to_each_element_or_to_the_largest():
     np.testing.assert_allclose(step_unit(np.array([4.0, -1e-9, 0.0])), [4, 4e-3, 4e-3])
     np.testing.assert_allclose(step_unit(np.zeros(2)), 1e-3)
     np.testing.assert_allclose(step_unit(np.array([np.inf, np.nan, 2.0])), [2e-3, 2e-3, 2])
@@ -95,6 +96,7 @@ def test_an_element_moves_by_its_own_size_and_zero_by_a_thousandth_of_the_larges
 
 
 def confirmed_along(f, x):
+    """The derivative by a complex step, verified by a difference; None if the difference contradicts it."""
     t = torch.tensor(np.asarray(x, float))
     values = lambda: f(t.array).reshape(-1)  # noqa: E731
     exact = complex_step(values, [t], [step_unit(t.array)])
@@ -102,7 +104,7 @@ def confirmed_along(f, x):
 
 
 @pytest.mark.parametrize("f", [np.exp, np.sin, np.tanh, lambda x: x**3, lambda x: 1 / x])
-def test_a_complex_step_is_confirmed_by_one_difference(f):
+def test_a_difference_confirms_the_complex_step_of_an_analytic_function(f):
     x = np.array([0.5, -1.25, 3.0])
     found, (expected, _) = confirmed_along(f, x), along(f, x)
     assert np.all(found.error <= 1e-9 * (np.abs(f(x)) + np.abs(found.value)))
@@ -120,20 +122,20 @@ def test_a_complex_step_is_confirmed_by_one_difference(f):
         lambda x: np.sin(1e5 * x),  # a wave too short for the step
     ],
 )
-def test_where_the_difference_says_otherwise_the_complex_step_is_not_taken(f):
+def test_a_difference_refutes_a_wrong_complex_step(f):
     assert confirmed_along(f, [0.0, 1.0]) is None
 
 
-def test_a_complex_step_that_is_wrong_for_one_result_is_believed_for_none():
-    """Of what isn't analytic it may be off by little elsewhere: by 1e-6 here, within a difference's error."""
+def test_a_complex_step_that_is_wrong_for_one_result_is_used_for_none():
+    """A function that isn't analytic may be off by little elsewhere: by 1e-6 here, within a difference's error."""
     exact = np.array([1.0, 2.0])
     by_differences = Estimate(exact, np.array([1e-6, 1e-9]), *[np.zeros(2)] * 3, np.zeros(2, bool))
-    off = exact + np.array([1e-6, -4.0])
-    assert refined(by_differences, off).value.tolist() == exact.tolist()
+    wrong = exact + np.array([1e-6, -4.0])
+    assert refined(by_differences, wrong).value.tolist() == exact.tolist()
     assert refined(by_differences, exact + np.array([1e-7, 0])).error[0] < 2e-7
 
 
-def test_what_a_complex_step_is_off_the_difference_counts_as_error():
+def test_a_small_deviation_of_the_complex_step_counts_as_error():
     """NumPy's Cholesky factor takes complex numbers, of whose diagonal it reads the real part."""
     t = torch.tensor([0.00125], dtype=torch.float64)
     values = lambda: t.array * np.linalg.cholesky((2 + t.array * t.array).reshape(1, 1))[0]  # noqa: E731

@@ -1,4 +1,4 @@
-"""`python -m microgad.testing write`: what it prints is tidy, green for right Functions and red for wrong ones."""
+"""`python -m microgad.testing write`: the tests that it prints are formatted, and fail for wrong Functions only."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ settings.load_profile("few")
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A project with the package `mypackage`: tests are written in it, and run."""
+    """A folder with the package `mypackage`, in which the written tests are saved and run."""
     home = tmp_path / "mypackage"
     home.mkdir()
     files = {"__init__": "", "ops": RIGHT, "wrong": WRONG, "np": RIGHT, "scales": SCALE, "empty": "x = 1"}
@@ -99,6 +99,8 @@ def package(tmp_path, monkeypatch):
 
 @pytest.fixture
 def written(package, capsys):
+    """A function that returns the tests that the command prints for a module."""
+
     def written(module: str) -> str:
         assert main(["write", module]) == 0
         return capsys.readouterr().out
@@ -114,10 +116,11 @@ def pytest_run(package, code: str) -> subprocess.CompletedProcess[str]:
 
 
 def body(code: str, test: str) -> str:
+    """The body of a test in the printed code."""
     return code.partition(f"def {test}() -> None:\n")[2].partition("\n\n\n")[0].rstrip()
 
 
-def test_there_is_a_test_for_each_function_with_inputs_that_it_accepts(written):
+def test_each_function_has_a_test_with_inputs_that_it_accepts(written):
     code = written("mypackage.ops")
     tensors = "s.tensors(elements=s.numbers(), scale=SCALES)"
     assert body(code, "test_softplus") == f"    check_op(ops.Softplus, {tensors})"
@@ -133,7 +136,7 @@ def test_there_is_a_test_for_each_function_with_inputs_that_it_accepts(written):
     assert body(code, "test_scale").startswith("    # check_op draws factor")
 
 
-def test_names_that_the_file_needs_are_not_taken_by_the_module(written):
+def test_the_module_is_imported_under_a_name_that_is_free(written):
     code = written("mypackage.np")
     assert "from mypackage import np as module\n" in code
     assert "check_op(module.Softplus" in code
@@ -143,7 +146,7 @@ def test_names_that_the_file_needs_are_not_taken_by_the_module(written):
 @pytest.mark.parametrize(
     "module", ["mypackage.ops", "mypackage.wrong", "mypackage.np", "mypackage.scales", "microgad.ops.elementwise"]
 )
-def test_ruff_has_nothing_to_say(written, package, module, options):
+def test_written_tests_pass_ruff(written, package, module, options):
     pytest.importorskip("ruff")
     (package / "test_written.py").write_text(written(module))
     for command in (["check", *options], ["format", "--check", *options[1:]]):
@@ -152,13 +155,13 @@ def test_ruff_has_nothing_to_say(written, package, module, options):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_tests_are_green_where_the_functions_are_right(written, package):
+def test_written_tests_pass_for_right_functions(written, package):
     result = pytest_run(package, written("mypackage.ops"))
     assert result.returncode == 0, result.stdout
     assert "9 passed" in result.stdout
 
 
-def test_they_are_red_where_one_is_wrong_and_say_what_to_give(written, package):
+def test_written_tests_fail_for_wrong_functions_and_name_missing_inputs(written, package):
     result = pytest_run(package, written("mypackage.wrong"))
     assert result.returncode == 1
     assert "2 failed" in result.stdout

@@ -1,4 +1,4 @@
-"""gradcheck and gradgradcheck: what they accept, what they refuse, and what they say."""
+"""`gradcheck` and `gradgradcheck`: what they accept and refuse, and their messages."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class WrongCube(torch.Function):
         return -3 * grad * x * x
 
 
-class OnceRight(torch.autograd.Function):
-    """exp, whose derivative is right but off the graph."""
+class DetachedExp(torch.autograd.Function):
+    """exp, whose first derivative is right but detached, so that the second is wrong."""
 
     @staticmethod
     def forward(ctx, x):
@@ -79,15 +79,15 @@ def test_the_message_shows_the_worst_entry(fast_mode):
     assert gradcheck(WrongCube.apply, x, raise_exception=False, fast_mode=fast_mode) is False
 
 
-def test_a_second_derivative_can_be_wrong_where_the_first_is_right():
+def test_a_wrong_second_derivative_is_found_where_the_first_is_right():
     x = leaf(3)
-    assert gradcheck(OnceRight.apply, x)
+    assert gradcheck(DetachedExp.apply, x)
     with pytest.raises(GradcheckError, match=r"the derivative of gradient 0 .* with respect to input 0"):
-        gradgradcheck(OnceRight.apply, x)
-    assert gradgradcheck(OnceRight.apply, x, raise_exception=False, fast_mode=True) is False
+        gradgradcheck(DetachedExp.apply, x)
+    assert gradgradcheck(DetachedExp.apply, x, raise_exception=False, fast_mode=True) is False
 
 
-def test_a_kink_is_said():
+def test_the_message_names_a_kink():
     x = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
     with pytest.raises(
         GradcheckError, match="From below the derivative is 0, from above 1: the input may sit on a kink"
@@ -95,27 +95,27 @@ def test_a_kink_is_said():
         gradcheck(torch.relu, x)
 
 
-def test_values_taken_off_the_graph():
+def test_detached_outputs_are_found_unless_another_output_has_a_graph():
     x = leaf(2)
     with pytest.raises(GradcheckError, match="output 0 doesn't require grad"):
         gradcheck(lambda x: x.detach() * 2, x)
-    assert gradcheck(lambda x: (x * 2, x.detach()), x)  # beside an output on the graph it is on purpose, as in PyTorch
+    assert gradcheck(lambda x: (x * 2, x.detach()), x)  # beside another output it counts as intended, as in PyTorch
     assert gradcheck(lambda x: torch.ones(2) * 2, x)  # does not depend on x
 
 
-def test_parameters_that_the_function_closes_over():
+def test_parameters_in_the_closure_of_a_function_are_checked():
     layer = nn.Linear(2, 2, dtype=torch.float64)
     x = leaf(1, 2)
     assert gradcheck(lambda x, *parameters: torch.tanh(layer(x)), (x, *layer.parameters()))
 
 
-def test_one_tensor_given_twice():
+def test_one_tensor_may_be_two_inputs():
     x = leaf(2)
     assert gradcheck(torch.mul, (x, x))
     assert gradgradcheck(torch.mul, (x, x))
 
 
-def test_inputs_that_an_operation_made():
+def test_inputs_need_not_be_leaves():
     x = leaf(2) * 2
     assert gradcheck(torch.exp, x)
     assert gradgradcheck(torch.exp, x)
@@ -123,20 +123,20 @@ def test_inputs_that_an_operation_made():
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-8, 1.0, 1e8, 1e30])
-def test_scales(scale):
-    """Where the function takes complex input, 1e-6 need not be a small step."""
+def test_inputs_of_any_scale(scale):
+    """The complex step needs no eps, which at 1e-6 is no small step for some of these inputs."""
     x = torch.tensor([0.7 * scale, 1.3 * scale], dtype=torch.float64, requires_grad=True)
     assert gradcheck(torch.log, x, atol=0, rtol=1e-10)
     assert gradgradcheck(torch.sqrt, x, atol=0, rtol=1e-10)
 
 
-def test_a_function_that_only_seems_to_take_complex_input():
+def test_a_function_that_takes_complex_input_but_is_not_analytic():
     x = torch.tensor([-1.0, 2.0], dtype=torch.float64, requires_grad=True)
     assert gradcheck(lambda x: x * x.abs(), x)
     assert gradcheck(lambda x: torch.where(x > 0, x, x * x), x)
 
 
-def test_draws_are_made_once_and_for_all():
+def test_every_evaluation_repeats_the_random_draws():
     x = leaf(20)
     torch.manual_seed(5)
     F.dropout(x, 0.5)
@@ -146,22 +146,22 @@ def test_draws_are_made_once_and_for_all():
     assert torch.equal(torch.rand(1), after_one)
 
 
-def test_draws_that_cannot_be_put_back():
+def test_draws_of_another_generator_are_found():
     rng = np.random.default_rng(0)
     with pytest.raises(GradcheckError, match="other values when it is called again"):
         gradcheck(lambda x: x * rng.random(), leaf(2))
 
 
-def test_an_input_changed_in_place():
-    def meddling(x):
+def test_an_in_place_write_to_an_input_is_found():
+    def writes_to_input(x):
         x.array[0] += 1e-12
         return x * 2
 
     with pytest.raises(GradcheckError, match="changed input 0 in place"):
-        gradcheck(meddling, leaf(2))
+        gradcheck(writes_to_input, leaf(2))
 
 
-def test_unstable_backward():
+def test_a_nondeterministic_backward_is_found():
     class Unstable(torch.Function):
         count = 0
 
@@ -177,9 +177,9 @@ def test_unstable_backward():
     assert gradcheck(Unstable.apply, leaf(2), nondet_tol=1e-6)
 
 
-def test_a_gradient_of_zero_and_none_at_all():
+def test_a_zero_gradient_and_an_undefined_one_must_give_the_same():
     class Pair(torch.Function):
-        """x and 2 x; its backward looks at how much came in."""
+        """x and 2 x, whose backward reads both gradients."""
 
         def forward(self, x):
             return x * 1, x * 2
@@ -200,8 +200,8 @@ def test_a_gradient_of_zero_and_none_at_all():
     assert gradcheck(through_a_hook, leaf(2), atol=10, check_undefined_grad=False)
 
 
-def test_gradients_have_the_dtype_of_their_inputs(monkeypatch):
-    """The engine sees to it: here it is looked at through another one."""
+def test_a_gradient_of_another_dtype_is_found(monkeypatch):
+    """The engine's gradients always have the right dtype, so that it is patched here."""
     x, module = leaf(2), sys.modules[gradcheck.__module__]
     gradients = module.gradients
     monkeypatch.setattr(module, "gradients", lambda *given: [g.astype(np.float32) for g in gradients(*given)])
@@ -210,7 +210,7 @@ def test_gradients_have_the_dtype_of_their_inputs(monkeypatch):
         gradcheck(torch.exp, x, check_grad_dtypes=True)
 
 
-def test_float32_is_warned_of():
+def test_float32_inputs_give_a_warning():
     x, z = torch.ones(2, requires_grad=True), torch.tensor([1 + 2j], requires_grad=True)
     with pytest.warns(UserWarning, match="input 0 requires grad and is torch.float32") as warned:
         assert gradcheck(lambda x: x * 2, x, eps=0.25)
@@ -247,13 +247,13 @@ def test_a_transposed_matrix_is_found(fast_mode):
         gradcheck(Times.apply, leaf(3), fast_mode=fast_mode)
 
 
-def test_complex_grad_outputs():
+def test_grad_outputs_may_be_complex():
     z = torch.tensor([1 + 2j, 0.3 - 0.5j], dtype=torch.complex128, requires_grad=True)
     for given in (z.detach(), (z.detach().clone().requires_grad_(),)):
         assert gradgradcheck(torch.exp, z, given)
 
 
-def test_results_are_looked_for_in_lists_and_dicts():
+def test_results_in_lists_and_dicts_are_checked():
     with pytest.raises(GradcheckError, match="output 1"):
         gradcheck(lambda x: {"a": x * 2, "b": (3, [WrongCube.apply(x)])}, leaf(2))
     for nothing in (None, 2.0):
@@ -262,7 +262,7 @@ def test_results_are_looked_for_in_lists_and_dicts():
     assert gradcheck(lambda x: torch.argmax(x), leaf(2))
 
 
-def test_given_grad_outputs():
+def test_grad_outputs_may_be_given():
     x = leaf(2)
     fixed = torch.tensor([1.0, 2.0], dtype=torch.float64)
     assert gradgradcheck(torch.exp, x, fixed)
@@ -277,12 +277,12 @@ def test_given_grad_outputs():
         ((leaf(2),), {"check_batched_forward_grad": True}, "Expected check_forward_ad, as check_batched_forward_grad"),
     ],
 )
-def test_what_is_refused(inputs, options, message):
+def test_invalid_arguments_are_refused(inputs, options, message):
     with pytest.raises(ValueError, match=message):
         gradcheck(lambda x: x * 2, inputs, **options)
 
 
-def test_everything_is_as_it_was_afterwards():
+def test_inputs_are_unchanged_after_failed_checks():
     x = leaf(2)
     array, node = x.array, x.node
     with pytest.raises(ZeroDivisionError):
@@ -294,12 +294,12 @@ def test_everything_is_as_it_was_afterwards():
     assert x.grad is None
 
 
-def test_it_is_torchs_name_too():
+def test_torch_autograd_has_the_same_functions():
     assert torch.autograd.gradcheck is gradcheck
     assert torch.autograd.gradgradcheck is gradgradcheck
 
 
-def test_only_what_draws_needs_hypothesis():
+def test_gradcheck_works_without_hypothesis():
     program = """
 import sys
 sys.modules["hypothesis"] = None

@@ -1,4 +1,4 @@
-"""gradcheck of forward mode, and of several derivatives at once."""
+"""`gradcheck` in forward mode, and of batches of gradients by vmap."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def leaf(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 class Product(torch.autograd.Function):
-    """x · y with a rule of its own for each mode."""
+    """x · y with a backward and a jvp."""
 
-    of_tangents = 1
+    tangent_factor = 1
 
     @staticmethod
     def forward(x, y):
@@ -37,17 +37,17 @@ class Product(torch.autograd.Function):
     @classmethod
     def jvp(cls, ctx, along_x, along_y):
         x, y = ctx.saved_tensors
-        return cls.of_tangents * (along_x * y + along_y * x)
+        return cls.tangent_factor * (along_x * y + along_y * x)
 
 
-class Tripled(Product):
-    """Right backward, three times the tangent."""
+class WrongTangent(Product):
+    """Its backward is right, its tangent three times too large."""
 
-    of_tangents = 3
+    tangent_factor = 3
 
 
-class ForwardAlone(Product):
-    """A backward that is wrong, a jvp that is right."""
+class WrongBackward(Product):
+    """Its backward is wrong, its jvp right."""
 
     @staticmethod
     def backward(ctx, grad):
@@ -55,7 +55,7 @@ class ForwardAlone(Product):
 
 
 @pytest.mark.parametrize("fast_mode", [False, True])
-def test_every_mode_of_what_is_right_passes(fast_mode):
+def test_right_derivatives_pass_in_every_mode(fast_mode):
     x, y = leaf(2, 3), leaf(3, seed=1)
     every = {"check_forward_ad": True, "check_batched_grad": True, "check_batched_forward_grad": True}
     functions = [
@@ -73,29 +73,29 @@ def test_every_mode_of_what_is_right_passes(fast_mode):
 
 @pytest.mark.parametrize("fast_mode", [False, True])
 def test_a_wrong_jvp_is_found_in_forward_mode(fast_mode):
-    given = leaf(2, 3), leaf(3, seed=1)
-    assert gradcheck(Tripled.apply, given, fast_mode=fast_mode)
+    inputs = leaf(2, 3), leaf(3, seed=1)
+    assert gradcheck(WrongTangent.apply, inputs, fast_mode=fast_mode)
     with pytest.raises(GradcheckError, match=r"^in forward mode the derivative of output 0 \(2, 3\) with respect to i"):
-        gradcheck(Tripled.apply, given, check_forward_ad=True, fast_mode=fast_mode)
-    assert not gradcheck(Tripled.apply, given, check_forward_ad=True, raise_exception=False, fast_mode=fast_mode)
+        gradcheck(WrongTangent.apply, inputs, check_forward_ad=True, fast_mode=fast_mode)
+    assert not gradcheck(WrongTangent.apply, inputs, check_forward_ad=True, raise_exception=False, fast_mode=fast_mode)
 
 
-def test_backward_is_left_out_where_it_is_not_to_be_checked():
-    given = leaf(3), leaf(3, seed=1)
+def test_check_backward_ad_false_does_not_check_backward():
+    inputs = leaf(3), leaf(3, seed=1)
     with pytest.raises(GradcheckError, match=r"^the derivative of output 0"):
-        gradcheck(ForwardAlone.apply, given)
-    assert gradcheck(ForwardAlone.apply, given, check_forward_ad=True, check_backward_ad=False)
+        gradcheck(WrongBackward.apply, inputs)
+    assert gradcheck(WrongBackward.apply, inputs, check_forward_ad=True, check_backward_ad=False)
 
 
-def test_check_op_asks_a_jvp_too():
+def test_check_op_compares_a_jvp_with_backward():
     assert check_op(Product, examples=5)
     with pytest.raises(AssertionError, match=r"forward mode gives .* along a random direction, reverse mode"):
-        check_op(Tripled, examples=5)
+        check_op(WrongTangent, examples=5)
 
 
-def test_several_at_once_that_are_others_are_found():
+def test_a_wrong_vmap_rule_is_found():
     class Own(torch.autograd.Function):
-        """Doubles; in a mapping it triples."""
+        """2 x, but 3 x under vmap."""
 
         @staticmethod
         def forward(x):
@@ -118,7 +118,7 @@ def test_several_at_once_that_are_others_are_found():
         gradcheck(Own.apply, leaf(3), check_forward_ad=True, check_batched_forward_grad=True)
 
 
-OVER_REVERSE = {"check_rev_over_rev": False, "check_fwd_over_rev": True, "check_undefined_grad": False}
+FORWARD_OVER_REVERSE = {"check_rev_over_rev": False, "check_fwd_over_rev": True, "check_undefined_grad": False}
 
 
 @pytest.mark.parametrize(
@@ -126,29 +126,22 @@ OVER_REVERSE = {"check_rev_over_rev": False, "check_fwd_over_rev": True, "check_
     [
         {"check_rev_over_rev": False},
         {"check_rev_over_rev": False, "check_fwd_over_rev": True},
-        {
-            "check_rev_over_rev": False,
-            "check_fwd_over_rev": True,
-            "check_undefined_grad": False,
-            "check_batched_grad": True,
-        },
+        {**FORWARD_OVER_REVERSE, "check_batched_grad": True},
     ],
 )
-def test_what_contradicts_itself_is_refused(options):
+def test_contradictory_options_are_refused(options):
     with pytest.raises(AssertionError, match="Expected"):
         gradgradcheck(torch.sin, leaf(2), **options)
-    assert gradgradcheck(
-        torch.sin, leaf(2), check_rev_over_rev=False, check_fwd_over_rev=True, check_undefined_grad=False
-    )
+    assert gradgradcheck(torch.sin, leaf(2), **FORWARD_OVER_REVERSE)
 
 
-def test_forward_mode_asks_a_jvp():
+def test_forward_mode_calls_the_jvp_of_a_function():
     with torch.autograd.forward_ad.dual_level():
         x = torch.autograd.forward_ad.make_dual(torch.tensor([1.0, 2.0]), torch.ones(2))
-        tangent = torch.autograd.forward_ad.unpack_dual(Tripled.apply(x, torch.tensor([3.0, 4.0]))).tangent
+        tangent = torch.autograd.forward_ad.unpack_dual(WrongTangent.apply(x, torch.tensor([3.0, 4.0]))).tangent
     assert tangent.tolist() == [9.0, 12.0]
-    _, tangent = torch.func.jvp(lambda x: Tripled.apply(x, x), (torch.tensor(2.0),), (torch.tensor(1.0),))
+    _, tangent = torch.func.jvp(lambda x: WrongTangent.apply(x, x), (torch.tensor(2.0),), (torch.tensor(1.0),))
     assert tangent.item() == 12
     x = torch.tensor(2.0, requires_grad=True)
-    Tripled.apply(x, torch.tensor(5.0)).backward()
+    WrongTangent.apply(x, torch.tensor(5.0)).backward()
     assert x.grad.item() == 5

@@ -1,4 +1,4 @@
-"""The page of wrong gradients, and which operations it marks."""
+"""The HTML report of wrong gradients, and which operations it marks as wrong."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Cube(torch.Function):
         return grad * 3 * Square.apply(x)
 
 
-class Odd(torch.autograd.Function):
-    """Square, in PyTorch's form."""
+class CtxSquare(torch.autograd.Function):
+    """Square as an autograd.Function, with the same mistake."""
 
     @staticmethod
     def forward(ctx, x):
@@ -52,7 +52,7 @@ def vector(*shape: int) -> torch.Tensor:
     return torch.tensor(np.random.default_rng(0).uniform(0.5, 2, shape or (2,)), requires_grad=True)
 
 
-def wrong(f, *inputs, **options) -> GradcheckError:
+def error_of(f, *inputs, **options) -> GradcheckError:
     with pytest.raises(GradcheckError) as caught:
         check_grads(f, inputs, **options)
     return caught.value
@@ -62,7 +62,7 @@ def names(nodes) -> list[str]:
     return [type(node).__name__ for node in nodes]
 
 
-def test_the_guilty_are_those_that_are_wrong_by_themselves():
+def test_operations_that_are_wrong_by_themselves_are_faulty():
     net = nn.Sequential(nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout())
     net.double()
     trace = CallTrace(lambda x: Square.apply(net(x)), [vector(2, 1, 5, 5)])
@@ -72,86 +72,87 @@ def test_the_guilty_are_those_that_are_wrong_by_themselves():
     assert CallTrace(net, [vector(2, 1, 5, 5)]).faulty(order=2) == []
 
 
-def test_an_operation_whose_second_derivative_is_wrong_is_guilty_at_order_2():
+def test_an_operation_whose_second_derivative_is_wrong_is_faulty_at_order_2():
     trace = CallTrace(Cube.apply, [vector()])
     assert trace.faulty(order=1) == []
     assert names(trace.faulty(order=2)) == ["Cube"]
 
 
-def test_an_operation_that_cannot_be_called_alone_is_marked_if_all_others_are_right():
-    trace = CallTrace(lambda x: Odd.apply(x.exp()).sum(), [vector()])
+def test_an_unchecked_operation_is_marked_if_all_others_are_right():
+    trace = CallTrace(lambda x: CtxSquare.apply(x.exp()).sum(), [vector()])
     assert trace.faulty(order=1) == []
-    assert names(trace.unchecked()) == ["Odd"]
-    assert "Marked: <b>Odd</b>, since the derivatives of all others are right" in drawing(Odd.apply, [vector()], 1)
+    assert names(trace.unchecked()) == ["CtxSquare"]
+    html = drawing(CtxSquare.apply, [vector()], 1)
+    assert "Marked: <b>CtxSquare</b>, since the derivatives of all others are right" in html
 
 
-def test_what_was_taken_off_the_graph_is_between_operations():
-    shown = drawing(lambda x: x * x.detach(), [vector()], 1)
-    assert "Each operation's derivative is right by itself, so that the mistake is between them." in shown
+def test_a_detached_value_is_a_mistake_between_operations():
+    html = drawing(lambda x: x * x.detach(), [vector()], 1)
+    assert "Each operation's derivative is right by itself, so that the mistake is between them." in html
     assert "No output has a graph" in drawing(lambda x: x.detach() * 2, [vector()], 1)
 
 
-def test_the_drawing_has_the_wrong_operation_marked_and_inputs_named_by_their_places(monkeypatch):
+def test_the_drawing_marks_the_wrong_operation_and_numbers_the_inputs(monkeypatch):
     pytest.importorskip("pygraphviz")
-    shown = drawing(lambda k, x: Square.apply(x.exp()) * k, [2.0, vector()], 1)
-    assert shown.startswith("<figure><svg")
-    assert "input 1" in shown
-    assert "input 0" not in shown
-    boxes = re.findall(r'<g id="node\d+".*?(?=<g id="(?:node|edge)|</svg>)', shown, re.DOTALL)
+    html = drawing(lambda k, x: Square.apply(x.exp()) * k, [2.0, vector()], 1)
+    assert html.startswith("<figure><svg")
+    assert "input 1" in html
+    assert "input 0" not in html
+    boxes = re.findall(r'<g id="node\d+".*?(?=<g id="(?:node|edge)|</svg>)', html, re.DOTALL)
     assert [re.search('xlink:title="(.*?)"', box)[1] for box in boxes if "#d55e00" in box.lower()] == ["Square"]
 
 
-def test_without_graphviz_there_is_the_source_of_the_drawing(monkeypatch, tmp_path):
+def test_without_graphviz_the_dot_source_is_shown(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "pygraphviz", None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    shown = drawing(Square.apply, [vector()], 1)
-    assert shown.startswith("<figure><pre>digraph")
-    assert "#D55E00" in shown
+    html = drawing(Square.apply, [vector()], 1)
+    assert html.startswith("<figure><pre>digraph")
+    assert "#D55E00" in html
 
 
-def test_an_example_has_the_numbers_the_mistake_and_code_to_paste():
-    error = wrong(Square, vector(3))
-    shown = example("test_it.py::test_<square>", error)
-    assert "test_it.py::test_&lt;square&gt;" in shown
-    assert "is wrong in 3 of 9 entries." in shown
-    assert '<p class="mistake">It looks like a factor' in shown
-    assert "check_grads(" in shown
-    assert "<figure>" in shown
+def test_an_example_has_numbers_likely_mistake_and_code():
+    error = error_of(Square, vector(3))
+    html = example("test_it.py::test_<square>", error)
+    assert "test_it.py::test_&lt;square&gt;" in html
+    assert "is wrong in 3 of 9 entries." in html
+    assert '<p class="mistake">It looks like a factor' in html
+    assert "check_grads(" in html
+    assert "<figure>" in html
     worst = facts(error.finding)
     assert float(worst["numerical"]) == pytest.approx(2 * float(worst["analytical"]), rel=1e-4)
     assert (worst["op"], worst["input"], worst["order"]) == ("Square", "input 0, x", "1")
 
 
-def test_the_table_has_the_worst_entries_first_and_no_right_ones():
+def test_the_table_lists_wrong_entries_worst_first():
     x = vector(4)
-    rows = re.findall("<td>(.*?)</td>" * 6, numbers(wrong(Square, x).finding))
+    rows = re.findall("<td>(.*?)</td>" * 6, numbers(error_of(Square, x).finding))
     assert len(rows) == 4
     differences = [float(row[4]) for row in rows]
     assert differences == sorted(differences, reverse=True)
     assert all(row[0] == row[1] for row in rows)
-    assert numbers(wrong(Square, vector(20)).finding).count("<tr>") == ENTRIES + 1
+    assert numbers(error_of(Square, vector(20)).finding).count("<tr>") == ENTRIES + 1
 
 
-def test_an_error_about_no_entry_is_shown_as_it_is():
-    error = wrong(torch.relu, torch.zeros(1, dtype=torch.float64, requires_grad=True), kinks="fail")
+def test_an_error_without_a_finding_is_shown_as_text():
+    error = error_of(torch.relu, torch.zeros(1, dtype=torch.float64, requires_grad=True), kinks="fail")
     assert error.finding is None
     assert "sits on a kink" in example("test_it", error)
 
 
 def test_a_graph_that_cannot_be_drawn_does_not_hide_the_error():
-    error = wrong(Square, vector())
+    error = error_of(Square, vector())
 
     def fails(x):
         raise ZeroDivisionError("<twice>")
 
     error.call = fails, error.call[1]
-    shown = example("test_it", error)
-    assert "The graph can't be drawn: ZeroDivisionError: &lt;twice&gt;" in shown
-    assert "is wrong in 2 of 4 entries" in shown
+    html = example("test_it", error)
+    assert "The graph can't be drawn: ZeroDivisionError: &lt;twice&gt;" in html
+    assert "is wrong in 2 of 4 entries" in html
 
 
-def test_the_page_needs_no_other_file():
-    shown = page([example("test_it", wrong(Square, vector()))])
-    assert shown.startswith("<!DOCTYPE html>")
-    assert shown.count("<section>") == 1
-    assert not re.search(r'(src|href)="http|@import|<script', shown)
+def test_the_page_is_self_contained():
+    html = page([example("test_it", error_of(Square, vector()))])
+    assert html.startswith("<!DOCTYPE html>")
+    assert html.count("<section>") == 1
+    assert not re.search(r'(src|href)="http|@import|<script', html)

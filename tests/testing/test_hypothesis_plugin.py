@@ -1,4 +1,4 @@
-"""The hypothesis plugin, as it is loaded by its entry point: from_type, and a profile; and what it costs others."""
+"""The hypothesis plugin, loaded by its entry point: types for `from_type`, a profile, and which imports it costs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ LAYERS = [cls for cls in vars(nn).values() if isinstance(cls, type) and issubcla
 
 
 def fresh(code: str, **environment: str) -> str:
-    """What a new process prints."""
+    """What the code prints in a new process."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-ASKED = """
+FROM_TYPE = """
 from hypothesis import find, strategies as st
 linear = find(st.from_type(nn.Linear), lambda layer: layer.in_features == 2)
 print(type(linear).__name__, tuple(linear.weight.shape))
@@ -40,8 +40,8 @@ IMPORTS = {
 
 
 @pytest.mark.parametrize("first", IMPORTS.values(), ids=IMPORTS)
-def test_types_are_known_in_whatever_order_the_two_are_imported(first):
-    assert fresh(first + ASKED).split("\n") == ["Linear (1, 2)", "Tensor", "Parameter", ""]
+def test_types_are_registered_in_any_order_of_imports(first):
+    assert fresh(first + FROM_TYPE).split("\n") == ["Linear (1, 2)", "Tensor", "Parameter", ""]
 
 
 def test_importing_hypothesis_imports_neither_numpy_nor_microgad():
@@ -52,7 +52,7 @@ print("_microgad_hypothesis" in sys.modules, *{"numpy", "microgad"} & {*sys.modu
     assert fresh(code).split() == ["True"]
 
 
-def test_importing_both_imports_nothing_of_the_kit_until_a_type_is_asked_for():
+def test_importing_both_does_not_import_microgad_testing():
     code = f"""
 import sys
 {IMPORTS["hypothesis first"]}
@@ -81,19 +81,19 @@ def test_every_layer_has_a_strategy_of_its_own(cls):
 
 
 @pytest.mark.parametrize("cls", [torch.Tensor, nn.Parameter])
-def test_tensors_are_of_the_type_asked_for(cls):
+def test_from_type_draws_tensors_of_exactly_that_type(cls):
     drawn = find(st.from_type(cls), lambda x: x.ndim == 2)
     assert type(drawn) is cls
     assert tuple(drawn.shape) == (1, 1)
 
 
-def test_a_subclass_is_built_by_its_own_arguments():
+def test_a_subclass_is_built_from_its_annotated_arguments():
     class Net(nn.Module):
         def __init__(self, layer: nn.Linear, x: torch.Tensor, dtype: torch.dtype, device: torch.device) -> None:
             super().__init__()
             self.layer, self.x = layer, x.to(device, dtype)
 
-    # Annotations of a local class: hypothesis asks for the types by their names.
+    # Hypothesis reads annotations by name, which fails for those of a local class.
     types = {"layer": nn.Linear, "x": torch.Tensor, "dtype": torch.dtype, "device": torch.device}
     Net.__init__.__annotations__.update(types)
     net = find(st.from_type(Net), lambda net: net.layer.in_features > 1 and net.x.ndim)
@@ -102,7 +102,7 @@ def test_a_subclass_is_built_by_its_own_arguments():
     assert find(st.from_type(torch.dtype), lambda kind: not kind.is_floating_point) == torch.complex64
 
 
-def test_initial_values_are_drawn_and_the_generator_stays_as_it_is():
+def test_initial_values_vary_and_the_random_state_is_restored():
     before = torch.get_rng_state()
     seen = []
 

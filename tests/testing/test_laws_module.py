@@ -1,4 +1,4 @@
-"""check_module: each law of a module finds what breaks it, and correct modules obey them all."""
+"""`check_module`: each law finds a module that breaks it, and correct modules obey them all."""
 
 import copy
 
@@ -13,13 +13,13 @@ from microgad.testing.laws import op
 from microgad.testing.laws.module import LAWS
 from microgad.testing.strategies import modules, tensors
 
-pytestmark = pytest.mark.usefixtures("unshrunk")
+pytestmark = pytest.mark.usefixtures("no_shrinking")
 EXAMPLES = 10
 ROWS, SEQUENCES = tensors((2, 3)), tensors((2, 4, 3))
 
 
 class Scale(nn.Module):
-    """One parameter, which the planted faults are built around."""
+    """A correct module with one parameter, from which the faulty ones below are derived."""
 
     def __init__(self):
         super().__init__()
@@ -34,17 +34,17 @@ class LeaksBetweenRows(Scale):
         return super().forward(x) + 0.1 * x.mean(0)
 
 
-class LooksAhead(Scale):
+class ReadsLaterSteps(Scale):
     def forward(self, x):
         return super().forward(x) + torch.flip(x, [1])
 
 
-class KnowsPlaces(Scale):
+class DependsOnPositions(Scale):
     def forward(self, x):
         return super().forward(x) * torch.arange(1, 5).reshape(1, 4, 1)
 
 
-class InAPlainList(Scale):
+class ParameterInAPlainList(Scale):
     def __init__(self):
         super().__init__()
         self.hidden = [nn.Parameter(torch.ones(3))]
@@ -67,7 +67,7 @@ class AlwaysDrops(Scale):
         return nn.functional.dropout(super().forward(x), 0.5, training=True)
 
 
-class DoesNotPassTheModeOn(Scale):
+class KeepsModeOfChildren(Scale):
     def __init__(self):
         super().__init__()
         self.inner = nn.Dropout(0.5)
@@ -77,7 +77,7 @@ class DoesNotPassTheModeOn(Scale):
         return self
 
 
-class Forgets(Scale):
+class SavesZeros(Scale):
     def state_dict(self, *args, **kwargs):
         return {name: value * 0 for name, value in super().state_dict(*args, **kwargs).items()}
 
@@ -90,7 +90,7 @@ class SharesItsWeight(Scale):
         return other
 
 
-class PicklesOther(Scale):
+class PicklesAnotherModule(Scale):
     def __reduce__(self):
         return (nn.Identity, ())
 
@@ -100,7 +100,7 @@ class PicklesOther(Scale):
         return other
 
 
-class KeepsItsGradient(Scale):
+class IgnoresZeroGrad(Scale):
     def zero_grad(self, set_to_none=True):
         pass
 
@@ -112,58 +112,58 @@ class Detaches(Scale):
 
 PLANTED = {
     "samples": (LeaksBetweenRows, ROWS, {"independent": "samples"}),
-    "causal": (LooksAhead, SEQUENCES, {"causal": 1}),
-    "permutation_equivariant": (KnowsPlaces, SEQUENCES, {"permutation_equivariant": 1}),
-    "registered": (InAPlainList, ROWS, {}),
-    "state_dict": (Forgets, ROWS, {}),
-    "pickles": (PicklesOther, ROWS, {}),
-    "zero_grad": (KeepsItsGradient, ROWS, {}),
+    "causal": (ReadsLaterSteps, SEQUENCES, {"causal": 1}),
+    "permutation_equivariant": (DependsOnPositions, SEQUENCES, {"permutation_equivariant": 1}),
+    "registered": (ParameterInAPlainList, ROWS, {}),
+    "state_dict": (SavesZeros, ROWS, {}),
+    "pickles": (PicklesAnotherModule, ROWS, {}),
+    "zero_grad": (IgnoresZeroGrad, ROWS, {}),
     "derivatives": (Detaches, ROWS, {}),
 }
 
 
-OF_OTHERS = {"modes", "deepcopy"}  # planted in tests of their own, below
+TESTED_BELOW = {"modes", "deepcopy"}
 
 
-def test_every_law_of_its_own_has_a_planted_fault():
+def test_every_law_of_modules_has_a_planted_fault():
     of_operations = {law.__name__ for law in op.LAWS} - {"derivatives"}
-    assert {law.__name__ for law in LAWS} - of_operations == set(PLANTED) | OF_OTHERS
+    assert {law.__name__ for law in LAWS} - of_operations == set(PLANTED) | TESTED_BELOW
 
 
 @pytest.mark.parametrize("law", PLANTED)
-def test_a_law_finds_what_breaks_it(law):
+def test_a_law_finds_its_planted_fault(law):
     module, inputs, declared = PLANTED[law]
     with pytest.raises((AssertionError, GradcheckError), match=f"breaks the law `{law}`"):
         check_module(module(), inputs, examples=EXAMPLES, laws=[law], **declared)
 
 
 @pytest.mark.parametrize("law", ["samples", "causal", "permutation_equivariant", "state_dict", "pickles", "zero_grad"])
-def test_no_other_law_is_broken(law):
+def test_a_planted_fault_breaks_no_other_law(law):
     module, inputs, _ = PLANTED[law]
     others = [other.__name__ for other in LAWS if other.__name__ not in (law, "deepcopy")]
     check_module(module(), inputs, examples=3, laws=others)
 
 
-@pytest.mark.parametrize(("module", "said"), [(AlwaysDrops, "draws random numbers"), (DoesNotPassTheModeOn, "inner")])
-def test_modes(module, said):
-    with pytest.raises(AssertionError, match=f"breaks the law `modes`: .*{said}"):
+@pytest.mark.parametrize(("module", "message"), [(AlwaysDrops, "draws random numbers"), (KeepsModeOfChildren, "inner")])
+def test_the_law_of_modes_finds_its_planted_faults(module, message):
+    with pytest.raises(AssertionError, match=f"breaks the law `modes`: .*{message}"):
         check_module(module(), ROWS, examples=EXAMPLES, laws=["modes"])
 
 
-def test_deepcopy():
+def test_the_law_of_deepcopy_finds_its_planted_fault():
     module = SharesItsWeight()
     with pytest.raises(AssertionError, match="breaks the law `deepcopy`"):
         check_module(module, ROWS, examples=EXAMPLES, laws=["deepcopy"])
 
 
-def test_where_a_wrong_derivative_is_has_the_parameters_name():
+def test_the_error_for_a_wrong_derivative_names_the_parameter():
     with pytest.raises(GradcheckError, match=r"with respect to input 1, weight \(3,\)") as error:
         check_module(Detaches(), ROWS, examples=EXAMPLES, laws=["derivatives"])
     assert "weight = torch.from_numpy(np.array([1.5, -0.5, 2.0])).requires_grad_()" in str(error.value)
     assert "put the checked function here: Detaches of its inputs and parameters\n" in str(error.value)
 
 
-def test_what_double_does_not_reach():
+def test_a_layer_in_a_plain_list_is_found():
     with pytest.raises(AssertionError, match=r"breaks the law `registered`: .*float32.* in a plain list"):
         check_module(LayerInAPlainList(), ROWS, examples=EXAMPLES)
 
@@ -194,26 +194,26 @@ class Masked(Scale):
     def __init__(self):
         super().__init__()
         self.register_buffer("mask", torch.tensor([True, False, True]))
-        self.register_buffer("places", torch.arange(3))
+        self.register_buffer("positions", torch.arange(3))
         self.factors = nn.Parameter(torch.arange(1, 4), requires_grad=False)
 
     def forward(self, x):
-        return torch.where(self.mask, super().forward(x)[:, self.places] * self.factors, 0)
+        return torch.where(self.mask, super().forward(x)[:, self.positions] * self.factors, 0)
 
 
-class Turned(nn.Module):
+class ComplexScale(nn.Module):
     """A complex parameter."""
 
     def __init__(self):
         super().__init__()
-        self.turn = nn.Parameter(torch.tensor([1 + 2j, 0.5j, -1.0]))
+        self.factor = nn.Parameter(torch.tensor([1 + 2j, 0.5j, -1.0]))
 
     def forward(self, x):
-        return x * self.turn
+        return x * self.factor
 
 
 class Counts(Scale):
-    """In training, the result depends on how often that was called."""
+    """In training mode, the result depends on the number of calls."""
 
     def __init__(self):
         super().__init__()
@@ -237,7 +237,7 @@ RIGHT = {
     ),
     "attention": (Attention(), SEQUENCES, {"independent": "samples", "permutation_equivariant": 1}),
     "buffers of all kinds": (Masked(), ROWS, {"independent": "samples"}),
-    "a complex parameter": (Turned(), ROWS, {"independent": "samples"}),
+    "a complex parameter": (ComplexScale(), ROWS, {"independent": "samples"}),
     "complex numbers": (
         nn.Linear(2, 2, dtype=torch.complex128),
         torch.ones(3, 2).to(torch.complex128),
@@ -251,7 +251,7 @@ RIGHT = {
 
 
 @pytest.mark.parametrize("name", RIGHT)
-def test_correct_modules_obey(name):
+def test_correct_modules_obey_all_laws(name):
     module, inputs, declared = RIGHT[name]
     before = copy.deepcopy(module.state_dict())
     check_module(module, inputs, examples=EXAMPLES, **declared)
@@ -260,13 +260,13 @@ def test_correct_modules_obey(name):
     assert all(p.dtype != torch.float64 and p.grad is None for p in module.parameters())
 
 
-def test_modules_that_are_made_or_drawn():
+def test_modules_may_be_factories_or_strategies():
     check_module(lambda: nn.Linear(3, 2), ROWS, examples=EXAMPLES)
     check_module(modules(), examples=EXAMPLES)
 
 
 @pytest.mark.parametrize("module", [nn.ReLU, nn.ReLU(), nn.Linear(3, 2), lambda: nn.Linear(3, 2), Scale])
-def test_inputs_that_nobody_gave_are_found(module):
+def test_inputs_are_inferred(module):
     before = torch.get_rng_state()
     assert check_module(module, examples=EXAMPLES).examples == EXAMPLES
     assert torch.equal(torch.get_rng_state(), before)
@@ -284,14 +284,14 @@ def test_a_module_without_inputs():
     assert "Tanh" in check_module(Table, examples=EXAMPLES).classes
 
 
-def test_declarations_have_to_fit():
+def test_invalid_declarations_are_refused():
     with pytest.raises(ArgumentError, match="independent is None or 'samples'"):
         check_module(Scale(), ROWS, independent="rows")
     with pytest.raises((ArgumentError, AssertionError), match="same length along axis 2"):
         check_module(Scale(), ROWS, causal=2, examples=1)
 
 
-def test_what_is_no_module_or_none_yet():
+def test_targets_that_are_no_modules_are_refused():
     with pytest.raises(ArgumentError, match=r"expected a microgad Module, got builtins.int"):
         check_module(lambda: 3, ROWS, examples=1)
     for inputs in ((), (ROWS,)):

@@ -1,4 +1,4 @@
-"""check_op: each law finds what breaks it, also where that is seldom."""
+"""`check_op`: each law finds an operation that breaks it, also if the fault shows only in rare inputs."""
 
 import numpy as np
 import pytest
@@ -17,27 +17,27 @@ from microgad.testing.strategies import tensors
 
 from .operations import Product, Square, bare, broken
 
-pytestmark = pytest.mark.usefixtures("unshrunk")
+pytestmark = pytest.mark.usefixtures("no_shrinking")
 EXAMPLES = 40
 
 
-def turned(self, x):
+def negates_its_input(self, x):
     x *= -1
     return x * x
 
 
-def nowhere_empty(self, grad, x):
+def fails_if_empty(self, grad, x):
     if 0 in x.shape:
         raise ValueError("nothing there")
     return 2 * grad * x
 
 
-def only_together(self, grad, a, b):
+def right_for_both(self, grad, a, b):
     gradients = [grad * b, grad * a]
     return [g if all(self.needs) else 2 * g for g in gradients]
 
 
-def wrong_of_one(self, grad, x):
+def wrong_for_one_result(self, grad, x):
     used = [g for g in grad if g is not None]
     return sum(used) * len(used) * x
 
@@ -51,7 +51,7 @@ class Counted(Square):
 
 
 class LastMask(Function):
-    """Its derivative reads which values the last forward has let through, whosever that was."""
+    """ReLU whose derivative reads the mask of the last forward pass, even if that was another node's."""
 
     mask = [None]
 
@@ -63,7 +63,7 @@ class LastMask(Function):
         return grad * self.mask[0]
 
 
-class Cached(Square):
+class ReferenceCycle(Square):
     nodes = []
 
     def forward(self, x):
@@ -71,13 +71,13 @@ class Cached(Square):
         return x * x
 
 
-class Hoarder(Square):
+class HiddenArray(Square):
     def forward(self, x):
         vars(self)["hidden"] = x
         return x * x
 
 
-class NotItsAdjoint(LinearMap):
+class WrongAdjoint(LinearMap):
     def forward(self, x):
         return x + x
 
@@ -85,41 +85,41 @@ class NotItsAdjoint(LinearMap):
         return grad + grad + grad
 
 
-def into_what_comes_in(self, grad, x):
+def writes_to_grad(self, grad, x):
     grad *= 2
     return grad * x
 
 
 PLANTED = {
     "shapes": broken(grad_x=lambda self, grad, x: np.zeros((7, 7))),
-    "unchanged": broken(forward=turned),
+    "unchanged": broken(forward=negates_its_input),
     "deterministic": Counted,
     "interleaved": LastMask,
     "layout": broken(forward=lambda self, x: x * x if x.flags.c_contiguous else x * x + 1),
     "float32": broken(forward=lambda self, x: x * x * np.ones((), np.float64)),
-    "each_alone": type("Broken", (Function,), {"forward": Product.forward, "backward": only_together}),
-    "results_alone": broken(forward=lambda self, x: (x * x, x * x), grad_x=wrong_of_one, materializes=False),
+    "each_alone": type("Broken", (Function,), {"forward": Product.forward, "backward": right_for_both}),
+    "results_alone": broken(forward=lambda self, x: (x * x, x * x), grad_x=wrong_for_one_result, materializes=False),
     "linear_in_grad": broken(grad_x=lambda self, grad, x: 2 * np.abs(grad) * x),
-    "adjoint": NotItsAdjoint,
+    "adjoint": WrongAdjoint,
     "chain_rule": lambda x: x * x if x.is_leaf else 2 * x * x,
     "create_graph": broken(grad_x=lambda self, grad, x: (2 if bare(x) is x else 2.001) * grad * x),
     "symmetry": broken(Product, grad_a=lambda self, grad, b: grad * bare(b)),
     "forward_mode": broken(grad_x=lambda self, grad, x: 2 * bare(grad) * x),
-    "kept": Hoarder,
-    "graph_freed": Cached,
-    "sizes": broken(grad_x=nowhere_empty),
+    "kept": HiddenArray,
+    "graph_freed": ReferenceCycle,
+    "sizes": broken(grad_x=fails_if_empty),
     "derivatives": broken(grad_x=lambda self, grad, x: grad * x),
     "derivatives_nearby": broken(grad_x=lambda self, grad, x: 2 * grad * np.astype(np.astype(x, np.float32), x.dtype)),
 }
-OF_OTHERS = {"reference", "devices", "aliasing", "accumulation"}  # planted in tests of their own, below
+TESTED_BELOW = {"reference", "devices", "aliasing", "accumulation"}
 
 
 def test_every_law_has_a_planted_fault():
-    assert {law.__name__ for law in LAWS} == set(PLANTED) | OF_OTHERS
+    assert {law.__name__ for law in LAWS} == set(PLANTED) | TESTED_BELOW
 
 
 @pytest.mark.parametrize("law", PLANTED)
-def test_a_law_finds_what_breaks_it(law):
+def test_a_law_finds_its_planted_fault(law):
     with pytest.raises((AssertionError, GradcheckError), match=f"breaks the law `{law}`"):
         check_op(PLANTED[law], examples=EXAMPLES, laws=[law])
 
@@ -130,23 +130,23 @@ def test_a_fault_is_found_without_naming_the_law(law):
         check_op(PLANTED[law], examples=EXAMPLES)
 
 
-# What one law alone sees.
-SEEN_BY_ONE = ["layout", "interleaved", "chain_rule", "each_alone", "results_alone", "kept", "graph_freed", "float32"]
+# Laws whose planted faults no other law finds.
+FOUND_BY_ONE = ["layout", "interleaved", "chain_rule", "each_alone", "results_alone", "kept", "graph_freed", "float32"]
 
 
-@pytest.mark.parametrize("law", SEEN_BY_ONE)
-def test_no_other_law_is_broken(law):
+@pytest.mark.parametrize("law", FOUND_BY_ONE)
+def test_no_other_law_finds_the_fault(law):
     check_op(PLANTED[law], examples=EXAMPLES, laws=[other.__name__ for other in LAWS if other.__name__ != law])
 
 
-def test_a_backward_that_writes_into_what_comes_in():
-    wrong = broken(grad_x=into_what_comes_in)
+def test_a_backward_that_writes_to_its_incoming_gradient_is_found():
+    wrong = broken(grad_x=writes_to_grad)
     with pytest.raises(AssertionError, match="`unchanged`: the incoming gradient of output 0 was changed in place"):
         check_op(wrong, tensors((2,)), order=1, examples=EXAMPLES)
 
 
 class Clamped(torch.autograd.Function):
-    """max(x, 0), which forward writes into x."""
+    """max(x, 0), which forward writes to x in place."""
 
     @staticmethod
     def forward(ctx, x):
@@ -159,7 +159,7 @@ class Clamped(torch.autograd.Function):
 
 
 class OnCtx(torch.autograd.Function):
-    """exp, whose result is an attribute of ctx."""
+    """exp, whose result is kept as an attribute of ctx."""
 
     @staticmethod
     def forward(ctx, x):
@@ -171,22 +171,22 @@ class OnCtx(torch.autograd.Function):
         return grad * ctx.out
 
 
-def test_a_forward_that_writes_into_its_argument_is_told_so_whatever_the_values():
+def test_a_forward_that_writes_to_its_input_is_found_whatever_the_values():
     with pytest.raises(AssertionError, match="`layout`: it fails for inputs that are not writable"):
         check_op(Clamped, tensors((2,), elements=st.just(1.0)), examples=EXAMPLES)
 
 
-def test_a_result_on_ctx_is_told_how_to_be_kept():
+def test_a_result_kept_on_ctx_is_found_and_the_error_names_save_for_backward():
     with pytest.raises(AssertionError, match=r"`graph_freed`: .* the node of OnCtx: .* ctx\.save_for_backward"):
         check_op(OnCtx, examples=EXAMPLES)
 
 
-def test_what_cancels_has_not_been_rounded_to_float32():
+def test_cancellation_is_not_taken_for_rounding_to_float32():
     small = tensors((2,), elements=st.floats(1e-5, 3e-5))
     check_op(lambda x: 1 - torch.cos(x), small, laws=["float32"], examples=EXAMPLES)
 
 
-def test_reference():
+def test_the_law_of_the_reference_finds_a_wrong_value():
     check_op(Square, reference=np.square, examples=EXAMPLES, laws=["reference"])
     with pytest.raises(AssertionError, match="breaks the law `reference`"):
         check_op(Square, reference=np.sin, examples=EXAMPLES)
@@ -200,7 +200,7 @@ def test_integers_agree_with_the_reference_in_every_digit():
         values.assert_equal(np.array(True), np.array(False), "output 0")
 
 
-def test_the_reference_is_given_the_settings():
+def test_the_reference_gets_the_settings():
     inputs = tensors((2, 3))
     check_op(Softmax, inputs, settings={"axis": 1}, reference=lambda x, axis: softmax(x, axis), examples=EXAMPLES)
     with pytest.raises(AssertionError, match="`reference`"):
@@ -212,23 +212,23 @@ def softmax(x, axis):
     return e / e.sum(axis, keepdims=True)
 
 
-def test_devices(monkeypatch):
-    elsewhere = []
-    monkeypatch.setattr(values, "_other_devices", lambda case: [("another", lambda a: elsewhere.append(1) or a.copy())])
+def test_the_law_of_devices_finds_a_fault_on_another_device(monkeypatch):
+    calls = []
+    monkeypatch.setattr(values, "_other_devices", lambda case: [("another", lambda a: calls.append(1) or a.copy())])
     check_op(Square, examples=5, laws=["devices"])
-    elsewhere.clear()
-    wrong = broken(forward=lambda self, x: x * x + len(elsewhere))
+    calls.clear()
+    wrong = broken(forward=lambda self, x: x * x + len(calls))
     with pytest.raises(AssertionError, match="breaks the law `devices`: on another"):
         check_op(wrong, tensors(), examples=1, laws=["devices"])
 
 
-def test_aliasing(monkeypatch):
+def test_the_law_of_aliasing_finds_shared_gradients(monkeypatch):
     monkeypatch.setattr(engine, "_fit_to_input", lambda node, i, g, create_graph: (g, True))
     with pytest.raises(AssertionError, match="breaks the law `aliasing`"):
         check_op(Add, tensors((2,)), tensors((2,)), examples=5)
 
 
-def test_accumulation(monkeypatch):
+def test_the_law_of_accumulation_finds_overwritten_gradients(monkeypatch):
     def overwritten(leaf, grad, owned, create_graph):
         leaf.tensor().grad = Tensor._wrap(grad.copy())
 
@@ -237,9 +237,9 @@ def test_accumulation(monkeypatch):
         check_op(Square, examples=5)
 
 
-# Faults that show in some places alone, found by what is drawn where nobody says what to draw
+# Faults that only some inputs show, among those that check_op draws by default
 
-SELDOM = {
+RARE = {
     "below 0": broken(grad_x=lambda self, grad, x: 2 * grad * np.abs(x)),
     "at 0": broken(grad_x=lambda self, grad, x: 2 * grad * x + grad * (x == 0)),
     "beyond 5": broken(grad_x=lambda self, grad, x: np.where(x > 5, 3 * grad * x, 2 * grad * x)),
@@ -256,14 +256,14 @@ SELDOM = {
 }
 
 
-@pytest.mark.parametrize("where", SELDOM)
-def test_what_is_seldom_wrong_is_found(where):
+@pytest.mark.parametrize("where", RARE)
+def test_faults_that_only_some_inputs_show_are_found(where):
     with pytest.raises((AssertionError, GradcheckError), match="breaks the law"):
-        check_op(SELDOM[where], examples=150)
+        check_op(RARE[where], examples=150)
 
 
 @pytest.mark.parametrize("slope", [-3.0, 2.0])
-def test_at_a_kink_a_derivative_lies_between_the_two(slope):
+def test_at_a_kink_a_derivative_must_lie_between_the_one_sided_ones(slope):
     right = broken(forward=lambda self, x: np.maximum(x, 0), grad_x=lambda self, grad, x: grad * (x > 0))
     wrong = broken(right, grad_x=lambda self, grad, x: grad * (x > 0) + slope * grad * (x == 0))
     check_op(right, examples=EXAMPLES)
@@ -271,5 +271,5 @@ def test_at_a_kink_a_derivative_lies_between_the_two(slope):
         check_op(wrong, examples=EXAMPLES)
 
 
-def test_of_a_composite_at_kinks_each_part_may_choose_its_side():
+def test_each_part_of_a_composite_may_choose_its_side_of_a_kink():
     check_op(lambda x: torch.relu(x) - 2 * torch.relu(2 * x), examples=EXAMPLES)

@@ -1,4 +1,4 @@
-"""The machine: microgad passes, and faults planted in the engine, in views and in in-place writes are found."""
+"""`check_engine`: microgad passes, and faults planted in the engine, in views and in in-place writes are found."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from microgad.testing.strategies import programs
 Tensor = microgad.Tensor
 
 
-def test_microgad_passes(pytestconfig):
+def test_microgad_passes_in_short_programs(pytestconfig):
     check_engine(examples=5000 if pytestconfig.getoption("--thorough") else 60)
 
 
@@ -51,7 +51,7 @@ def accumulation_overwrites(patch):
     patch.setattr(engine, "accumulate", accumulate)
 
 
-def leaf_takes_what_is_not_its_own(patch):
+def leaf_keeps_a_gradient_that_it_does_not_own(patch):
     right = engine.accumulate
     patch.setattr(engine, "accumulate", lambda leaf, grad, owned, create: right(leaf, grad, True, create))
 
@@ -63,7 +63,7 @@ def gradient_of_a_fan_out_overwrites(patch):
     patch.setattr(engine, "_add", add)
 
 
-def gradients_are_added_in_place_always(patch):
+def gradients_are_always_added_in_place(patch):
     right = engine._fit_to_input
     patch.setattr(engine, "_fit_to_input", lambda *args: (right(*args)[0], True))
 
@@ -112,11 +112,11 @@ def sum_to_takes_the_mean(patch):
 def grad_stops_at_the_first_target(patch):
     right = engine._routes
 
-    def ways(roots, ends, oldest):
+    def routes(roots, ends, oldest):
         beyond = {root.number for root in roots}
         return {number: edges for number, edges in right(roots, ends, oldest).items() if number not in beyond}
 
-    patch.setattr(engine, "_routes", ways)
+    patch.setattr(engine, "_routes", routes)
 
 
 def write_through_a_view_does_not_reach_the_base(patch):
@@ -185,7 +185,7 @@ def no_grad_leaks(patch):
     patch.setattr(grad_mode._GradMode, "__exit__", lambda self, *_: None)
 
 
-def leaves_can_be_written(patch):
+def writes_to_leaves_are_allowed(patch):
     patch.setattr(Tensor, "_check_writable", lambda self, op, recorded: None)
 
 
@@ -202,14 +202,14 @@ def write_keeps_the_value_after_it(patch):
     patch.setattr(Function, "apply_", classmethod(apply_))
 
 
-def region_written_keeps_its_gradient(patch):
+def written_region_keeps_its_gradient(patch):
     patch.setattr(view_writes.RegionWrite, "grad_base", lambda self, grad: grad)
     patch.setattr(
         view_writes.RegionWrite, "derivatives", (view_writes.RegionWrite.grad_base, view_writes.RegionWrite.grad_value)
     )
 
 
-def clear_clears_nothing(patch):
+def clear_item_changes_nothing(patch):
     patch.setattr(indexing.ClearItem, "adjoint", lambda self, grad: grad.copy())
     patch.setattr(indexing.ClearItem, "forward", lambda self, x: x.copy())
 
@@ -238,7 +238,7 @@ def overwritten_values_are_used(patch):
     patch.setattr(engine, "derive", derive)
 
 
-def in_place_tanh_gives_another_tensor(patch):
+def in_place_tanh_returns_another_tensor(patch):
     def apply_(cls, target, *others, **settings):
         result = cls.apply(target, *others, **settings)
         target.array[...] = result.array
@@ -248,7 +248,7 @@ def in_place_tanh_gives_another_tensor(patch):
     patch.setattr(Tanh, "apply_", classmethod(apply_))
 
 
-def matmul_by_the_reversed(patch):
+def matmul_derivative_reads_the_flipped_operand(patch):
     right = linalg.MatMul.grad_a
 
     def grad_a(self, grad, b):
@@ -265,14 +265,14 @@ FAULTS = [
 
 
 def examples_to_find(most: int) -> tuple[int, str]:
-    """How many programs the machine takes to find what is planted, and what it says."""
+    """The number of programs that the state machine takes to find a planted fault, and the error's message."""
     count = 0
 
     class Counting(GradMachine):
         def __init__(self):
             nonlocal count
             count += 1
-            state.variable.set(state.State())  # a fault may leave it changed
+            state.variable.set(state.State())  # a fault may have changed it
             super().__init__()
 
     options = settings(
@@ -288,7 +288,7 @@ def examples_to_find(most: int) -> tuple[int, str]:
     return count, str(caught.value)
 
 
-# Found, but only after hundreds of programs; what is never freed shows in PyTorch's refusal alone.
+# Found, but only after hundreds of programs. A graph that is never freed shows only in comparison with PyTorch.
 RARE = {
     graph_is_never_freed,
     write_through_a_view_does_not_reach_the_base,
@@ -296,9 +296,9 @@ RARE = {
     views_of_views_forget_the_first_step,
     view_counts_its_own_writes,
     detach_counts_its_own_writes,
-    region_written_keeps_its_gradient,
-    clear_clears_nothing,
-    in_place_tanh_gives_another_tensor,
+    written_region_keeps_its_gradient,
+    clear_item_changes_nothing,
+    in_place_tanh_returns_another_tensor,
 }
 
 
@@ -309,13 +309,13 @@ def test_planted_faults_are_found(fault, monkeypatch, pytestconfig):
     if fault is graph_is_never_freed:
         pytest.importorskip("torch")
     for cls in Function.__subclasses__():
-        monkeypatch.setattr(cls, "plans", {})  # what was worked out without the fault
+        monkeypatch.setattr(cls, "plans", {})  # cached plans don't have the fault
     fault(monkeypatch)
-    count, said = examples_to_find(3000)
-    print(f"{fault.__name__}: {count} programs\n{said}")
+    count, message = examples_to_find(3000)
+    print(f"{fault.__name__}: {count} programs\n{message}")
 
 
-def test_a_failure_is_a_short_program_to_paste(monkeypatch):
+def test_the_message_has_a_short_program_that_shows_the_fault(monkeypatch):
     accumulation_overwrites(monkeypatch)
     with pytest.raises(AssertionError) as caught:
         check_engine(against=(), examples=50, steps=8)
@@ -327,14 +327,14 @@ def test_a_failure_is_a_short_program_to_paste(monkeypatch):
     assert f"t0.grad is {names['t0'].grad.tolist()}, " in what
 
 
-def test_what_only_another_library_does_is_found():
+def test_a_fault_of_another_library_is_found():
     other = types.SimpleNamespace(**vars(microgad))
     other.tensor, other.__name__ = lambda data, dtype, requires_grad: microgad.tensor(data, dtype=dtype), "other"
     with pytest.raises(AssertionError, match=r"other: t\d+.requires_grad is False, but must be True"):
         check_engine(against=[other], examples=50, steps=8)
 
 
-def test_programs_run_to_the_end_everywhere():
+def test_drawn_programs_run_in_microgad_and_in_the_naive_engine():
     @given(programs())
     def check(program):
         ours, expected = execute(program, microgad), execute(program, NaiveEngine())
@@ -346,7 +346,7 @@ def test_programs_run_to_the_end_everywhere():
     check()
 
 
-def test_programs_are_python():
+def test_a_program_prints_as_python_code():
     program = find(programs(), lambda program: any(kind == "mul_in_no_grad" for kind, *_ in program))
     assert len(program) == 2, program
     out = subprocess.run([sys.executable, "-c", f"{program}\nprint(t1)"], capture_output=True, text=True)
@@ -354,14 +354,14 @@ def test_programs_are_python():
 
 
 @pytest.mark.parametrize("kind", sorted(made.CHOSEN))
-def test_every_kind_comes_and_shrinks(kind, pytestconfig):
+def test_every_kind_of_instruction_is_drawn_and_shrinks(kind, pytestconfig):
     if kind not in ("matmul", "add_transposed_", "descend") and not pytestconfig.getoption("--thorough"):
         pytest.skip("seconds each")
     program = find(programs(), lambda program: any(instruction[0] == kind for instruction in program))
     assert len(program) <= 4, program
 
 
-def test_draft_leaves_out_what_is_refused_and_what_grows_beyond_bounds():
+def test_draft_leaves_out_refused_and_too_large_instructions():
     draft = Draft()
     assert draft.instruction(Step("tanh")) is None
     assert draft.add(draft.instruction(Step("leaf", data=10.0, flag=True))) == "done"
@@ -375,6 +375,6 @@ def test_draft_leaves_out_what_is_refused_and_what_grows_beyond_bounds():
     assert draft.tensors["t0"].grad.tolist() == 20.0
 
 
-def test_the_files_import_without_torch():
+def test_check_engine_works_without_torch():
     code = "import sys; sys.modules['torch'] = None; from microgad.testing import check_engine; "
     subprocess.run([sys.executable, "-c", code + "check_engine(against=(), examples=2)"], check=True)

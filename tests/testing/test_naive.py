@@ -1,4 +1,4 @@
-"""The naive engine: closed forms, and what it refuses; that it agrees with PyTorch on random programs."""
+"""The naive engine: its derivatives against closed forms, differences and PyTorch, and what it refuses."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ S = 1 / (1 + np.exp(-A))
         (lambda x, y: x * x.detach(), A),
     ],
 )
-def test_derivatives(torch, function, derivative):
+def test_derivatives_are_those_of_closed_forms(torch, function, derivative):
     x, y = leaf(torch, A), leaf(torch, B)
     function(x, y).sum().backward()
     np.testing.assert_allclose(x.grad.values, derivative, atol=1e-15)
@@ -75,8 +75,8 @@ def test_derivatives(torch, function, derivative):
         (lambda b, x: b.detach().fill_(7.0), np.full((2, 2), 7.0), np.full((2, 2), 2.0)),
     ],
 )
-def test_writes(torch, write, values, derivative):
-    """What is written into a base that is 2 · x shows in a view of it that is older."""
+def test_in_place_writes_show_in_older_views(torch, write, values, derivative):
+    """A write to a base, which is 2 · x, changes a view that was made before, and its gradient."""
     x = leaf(torch, A)
     base = x * 2.0
     view = base.t()
@@ -86,7 +86,7 @@ def test_writes(torch, write, values, derivative):
     np.testing.assert_allclose(x.grad.values, derivative, atol=1e-15)
 
 
-def test_no_grad_writes_values_alone(torch):
+def test_no_grad_records_no_writes(torch):
     x = leaf(torch, [1.0, 2.0])
     with torch.no_grad():
         y = x * x
@@ -97,7 +97,7 @@ def test_no_grad_writes_values_alone(torch):
     assert x.grad.tolist() == [4.0, 8.0]
 
 
-def test_gradients_accumulate_and_are_forgotten(torch):
+def test_gradients_accumulate_until_they_are_reset(torch):
     x = leaf(torch, 3.0)
     for expected in (6.0, 12.0):
         (x * x).backward()
@@ -107,7 +107,7 @@ def test_gradients_accumulate_and_are_forgotten(torch):
     assert x.grad.tolist() == 6.0
 
 
-def test_weights_and_gradients_by_what_is_no_leaf(torch):
+def test_grad_outputs_and_gradients_of_intermediate_results(torch):
     x = leaf(torch, [1.0, 2.0])
     y = x * x
     z = y * y
@@ -119,7 +119,7 @@ def test_weights_and_gradients_by_what_is_no_leaf(torch):
         torch.grad(z.sum(), y)
 
 
-def test_hooks_multiply_what_goes_by_way_of_their_tensor(torch):
+def test_hooks_change_the_gradient_through_their_tensor(torch):
     x = leaf(torch, 3.0)
     y = x * 2.0
     z = y * y + x
@@ -129,7 +129,7 @@ def test_hooks_multiply_what_goes_by_way_of_their_tensor(torch):
     assert x.grad.tolist() == -(10.0 * 24.0 + 1.0)
 
 
-def test_leaves(torch):
+def test_is_leaf(torch):
     x, constant = leaf(torch, [1.0, 2.0]), torch.tensor([1.0])
     assert [t.is_leaf for t in (x, constant, x[0], x * 1.0, x.detach())] == [True, True, False, False, True]
     assert constant.requires_grad_() is constant
@@ -149,12 +149,12 @@ def test_leaves(torch):
         (lambda torch, x: x.detach().register_hook(lambda grad: grad), "hook"),
     ],
 )
-def test_refusals(torch, refused, why):
+def test_invalid_calls_are_refused(torch, refused, why):
     with pytest.raises(Refusal, match=why):
         refused(torch, leaf(torch, [1.0, 2.0]))
 
 
-def test_doubtful_is_what_was_freed_or_overwritten(torch):
+def test_reading_freed_or_overwritten_values_is_marked_doubtful(torch):
     x = leaf(torch, [1.0, 2.0])
     y = x * x
     y.sum().backward(retain_graph=True)
@@ -174,33 +174,33 @@ def test_doubtful_is_what_was_freed_or_overwritten(torch):
     assert torch.by_view
 
 
-def test_more_columns_can_be_asked_for():
+def test_too_many_elements_need_more_columns():
     with pytest.raises(OverflowError, match="ask for more columns"):
         NaiveEngine(columns=3).tensor(np.zeros(4), requires_grad=True)
     leaf(NaiveEngine(columns=4), np.zeros(4))
 
 
-def test_agrees_with_differences():
-    """In programs of results, views and writes: `no_grad`, `detach` and hooks make gradients differ from slopes."""
-    unlike = {"mul_in_no_grad", "detach", "add_in_no_grad_", "scale_row_in_no_grad_"}
-    kinds = [kind for kind in RESULTS | VIEWS | WRITES if kind not in unlike]
-    wishes = st.permutations(kinds).flatmap(lambda kinds: st.tuples(*(steps([kind]) for kind in kinds[:10])))
+def test_gradients_of_random_programs_agree_with_differences():
+    """The programs have no `no_grad`, `detach` and hooks, with which gradients are not the slopes of values."""
+    excluded = {"mul_in_no_grad", "detach", "add_in_no_grad_", "scale_row_in_no_grad_"}
+    kinds = [kind for kind in RESULTS | VIEWS | WRITES if kind not in excluded]
+    wanted = st.permutations(kinds).flatmap(lambda kinds: st.tuples(*(steps([kind]) for kind in kinds[:10])))
     compared = 0
 
     @settings(max_examples=100)
-    @given(st.tuples(leaf_steps(), leaf_steps(), wishes).map(lambda drawn: build_program([*drawn[:2], *drawn[2]])))
+    @given(st.tuples(leaf_steps(), leaf_steps(), wanted).map(lambda drawn: build_program([*drawn[:2], *drawn[2]])))
     def check(program):
         nonlocal compared
         tensors = execute(program, NaiveEngine())
-        for place, (kind, leaf, *words) in enumerate(program):
+        for position, (kind, leaf, *words) in enumerate(program):
             if (kind, words[-1:]) != ("leaf", ["True"]):
                 continue
             outputs = [name for name, z in tensors.items() if name != leaf and leads_to(tensors[leaf], z)]
             if outputs:
-                compare(program, place, leaf, outputs[-1], tensors)
+                compare(program, position, leaf, outputs[-1], tensors)
                 compared += 1
 
-    def compare(program, place, leaf, output, tensors):
+    def compare(program, position, leaf, output, tensors):
         x, z = tensors[leaf], tensors[output]
         (found,) = z.gradients([x], z.engine.tensor(np.ones(z.shape)), retain_graph=True)
         for index in np.ndindex(x.shape):
@@ -208,8 +208,8 @@ def test_agrees_with_differences():
             for step in (1e-6, -1e-6):
                 data = x.values
                 data[index] += step
-                moved = [*program[:place], ("leaf", leaf, str(data.tolist()), "True"), *program[place + 1 :]]
-                ends.append(execute(type(program)(moved), NaiveEngine())[output].values.sum())
+                changed = [*program[:position], ("leaf", leaf, str(data.tolist()), "True"), *program[position + 1 :]]
+                ends.append(execute(type(program)(changed), NaiveEngine())[output].values.sum())
             scale = 1 + np.abs(z.values).max()
             assert abs(found[index] - (ends[0] - ends[1]) / 2e-6) < 1e-5 * scale * (1 + abs(found[index])), program
 
@@ -217,7 +217,7 @@ def test_agrees_with_differences():
     assert compared > 50
 
 
-def test_agrees_with_pytorch():
+def test_random_programs_agree_with_pytorch():
     pytorch = pytest.importorskip("torch")
 
     @settings(max_examples=100)
@@ -226,7 +226,7 @@ def test_agrees_with_pytorch():
         try:
             found = execute(program, pytorch)
         except RuntimeError as error:
-            if not any(said in str(error) for said in (*ONLY_PYTORCH_REFUSES, ONLY_PYTORCH_REFUSES_BY_VIEW)):
+            if not any(message in str(error) for message in (*ONLY_PYTORCH_REFUSES, ONLY_PYTORCH_REFUSES_BY_VIEW)):
                 raise
             return
         for name, expected in execute(program, NaiveEngine()).items():
@@ -239,7 +239,7 @@ def test_agrees_with_pytorch():
     check()
 
 
-def test_a_draft_never_leaves_its_bounds():
+def test_programs_of_the_strategy_are_accepted_by_draft():
     @given(programs())
     def check(program):
         draft = Draft()

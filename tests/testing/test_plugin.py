@@ -1,4 +1,4 @@
-"""The pytest plugin, as it is loaded by its entry point: the mark, the fixtures, the table and the page."""
+"""The pytest plugin, loaded by its entry point: the mark gradcheck, fixtures, the table and the HTML page."""
 
 from __future__ import annotations
 
@@ -25,19 +25,21 @@ FAULTY = """
 
 @pytest.fixture
 def run(pytester: pytest.Pytester):
-    def run(code: str, *args: str, apart: bool = False) -> pytest.RunResult:
+    """A function that runs pytest on a file with the given code."""
+
+    def run(code: str, *args: str, in_subprocess: bool = False) -> pytest.RunResult:
         pytester.makepyfile(test_it=code)
         options = ("-p", "no:cacheprovider", "-W", "error", *args)
-        return pytester.runpytest_subprocess(*options) if apart else pytester.runpytest_inprocess(*options)
+        return pytester.runpytest_subprocess(*options) if in_subprocess else pytester.runpytest_inprocess(*options)
 
     return run
 
 
-def said(result: pytest.RunResult) -> str:
+def output_of(result: pytest.RunResult) -> str:
     return result.stdout.str() + result.stderr.str()
 
 
-def test_what_a_marked_test_returns_is_checked(run):
+def test_the_call_that_a_marked_test_returns_is_checked(run):
     result = run(
         FAULTY
         + """
@@ -60,7 +62,7 @@ def test_what_a_marked_test_returns_is_checked(run):
     result.stdout.fnmatch_lines(["*GradcheckError: Square: the derivative of output 0 (2,)*"])
 
 
-def test_arrays_are_differentiated_and_so_are_tensors_if_none_requires_grad(run):
+def test_arrays_and_tensors_are_differentiated_if_none_requires_grad(run):
     run(
         FAULTY
         + """
@@ -76,7 +78,7 @@ def test_arrays_are_differentiated_and_so_are_tensors_if_none_requires_grad(run)
     ).assert_outcomes(passed=1, failed=2)
 
 
-def test_each_example_of_hypothesis_is_checked_and_the_least_is_shown(run):
+def test_each_example_of_hypothesis_is_checked_and_the_smallest_shown(run):
     result = run(
         """
     import numpy as np, pytest
@@ -117,7 +119,7 @@ def test_options_are_those_of_check_grads(run):
     result = run(
         FAULTY
         + """
-    class Cube(torch.Function):  # a right derivative, of which the derivative is wrong
+    class Cube(torch.Function):  # the first derivative is right, the second wrong
         def forward(self, x): return x * x * x
         def grad_x(self, grad, x): return grad * 3 * Square.apply(x)
 
@@ -140,7 +142,7 @@ def test_options_are_those_of_check_grads(run):
     """
     )
     result.assert_outcomes(passed=2, failed=3)
-    lines = said(result).partition("wrong gradients ===")[2]
+    lines = output_of(result).partition("wrong gradients ===")[2]
     assert re.search(r"test_second +Cube +input 0, x +2 ", lines)
     assert re.search(r"test_fail: relu sits on a kink|test_fail: .*sits on a kink", lines)
     assert re.search(r"test_vjp +numpy.square +input 0 +1 ", lines)
@@ -158,13 +160,13 @@ def test_options_are_those_of_check_grads(run):
         ("", "return torch.exp, 1.0", "at least one input Tensor must require grad"),
     ],
 )
-def test_what_cannot_be_checked_says_so(run, mark, body, expected):
+def test_invalid_options_and_results_of_a_marked_test_are_errors(run, mark, body, expected):
     result = run(f"{FAULTY}\n    @pytest.mark.gradcheck{mark}\n    def test_it(): {body}\n")
     result.assert_outcomes(failed=1)
-    assert expected in said(result)
+    assert expected in output_of(result)
 
 
-def test_a_mark_where_nothing_would_be_checked_is_an_error(run):
+def test_a_mark_on_a_test_case_is_an_error(run):
     result = run(
         """
     import unittest, pytest, microgad as torch
@@ -175,10 +177,10 @@ def test_a_mark_where_nothing_would_be_checked_is_an_error(run):
     """
     )
     result.assert_outcomes(failed=1)
-    assert "test_it is marked gradcheck, but a TestCaseFunction can't be: make it a function" in said(result)
+    assert "test_it is marked gradcheck, but a TestCaseFunction can't be: make it a function" in output_of(result)
 
 
-def test_skipped_and_expected_failures_stay_so(run):
+def test_skipped_tests_and_expected_failures_stay_so(run):
     result = run(
         FAULTY
         + """
@@ -191,10 +193,10 @@ def test_skipped_and_expected_failures_stay_so(run):
     """
     )
     result.assert_outcomes(skipped=1, xfailed=1)
-    assert "wrong gradients" not in said(result)
+    assert "wrong gradients" not in output_of(result)
 
 
-def test_the_table_has_a_line_for_each_wrong_gradient_whatever_check_found_it(run):
+def test_the_table_has_a_line_for_each_wrong_gradient_of_any_check(run):
     result = run(
         FAULTY
         + """
@@ -207,7 +209,7 @@ def test_the_table_has_a_line_for_each_wrong_gradient_whatever_check_found_it(ru
     """
     )
     result.assert_outcomes(failed=4)
-    lines = said(result).partition("wrong gradients ===")[2].splitlines()[1:5]
+    lines = output_of(result).partition("wrong gradients ===")[2].splitlines()[1:5]
     assert re.split("  +", lines[0]) == [
         *("test", "op", "input", "order", "worst", "numerical", "analytical", "likely mistake")
     ]
@@ -231,14 +233,14 @@ def test_each_of_several_errors_that_hypothesis_finds_has_a_line(run):
     """
     )
     result.assert_outcomes(failed=1)
-    lines = said(result).partition("wrong gradients ===")[2]
+    lines = output_of(result).partition("wrong gradients ===")[2]
     assert re.search(r"\ntest_two +Square +input 0, x ", lines)
     assert re.search(r"\ntest_two: .*sits on a kink", lines)
 
 
 def test_without_wrong_gradients_there_is_no_table(run):
     result = run("def test_it(): assert 1 == 2")
-    assert "wrong gradients" not in said(result)
+    assert "wrong gradients" not in output_of(result)
 
 
 PAGE = (
@@ -251,7 +253,7 @@ PAGE = (
 
 
 def marked(page: str) -> list[str]:
-    """The operations that the drawing in a page marks: titles of the boxes in its colour."""
+    """The operations that the drawing in a page marks, by the fill color of their boxes."""
     groups = re.findall(r'<g id="node\d+" class="node">(.*?)</g>\s*(?=<!--|</g>)', page, re.DOTALL)
     return [re.search('xlink:title="([^"]*)"', g)[1] for g in groups if 'fill="#d55e00"' in g.lower()]
 
@@ -260,7 +262,7 @@ def test_the_page_draws_the_graph_and_marks_the_wrong_operation(run, pytester):
     pytest.importorskip("pygraphviz")
     result = run(PAGE, "--grad-report", "out/report.html")
     result.assert_outcomes(failed=1)
-    assert "gradient report: out/report.html" in said(result)
+    assert "gradient report: out/report.html" in output_of(result)
     page = (pytester.path / "out/report.html").read_text()
     assert page.count("<section>") == 1
     assert "test_it.py::test_wrong" in page
@@ -276,15 +278,15 @@ def test_the_page_of_a_run_without_failures_says_so(run, pytester):
     assert "No gradient was found wrong" in (pytester.path / "r.html").read_text()
 
 
-def test_results_of_workers_arrive(run, pytester):
+def test_findings_of_xdist_workers_are_reported(run, pytester):
     pytest.importorskip("xdist")
-    result = run(PAGE, "-n1", "--grad-report=r.html", "--microgad-device=cpu", apart=True)
+    result = run(PAGE, "-n1", "--grad-report=r.html", "--microgad-device=cpu", in_subprocess=True)
     result.assert_outcomes(failed=1)
-    assert re.search(r"test_wrong +test_it.<lambda>|test_wrong +<lambda>", said(result))
+    assert re.search(r"test_wrong +test_it.<lambda>|test_wrong +<lambda>", output_of(result))
     assert (pytester.path / "r.html").read_text().count("<section>") == 1
 
 
-def test_rng_is_seeded_by_the_test_and_shown_where_it_fails(run):
+def test_rng_is_seeded_by_the_test_and_shown_when_it_fails(run):
     code = """
     import pytest
     drawn = []
@@ -298,12 +300,11 @@ def test_rng_is_seeded_by_the_test_and_shown_where_it_fails(run):
     """
     first, second = run(code), run(code)
     first.assert_outcomes(passed=3, failed=1)
-    line = r"np.random.default_rng\(\d+\)"
-    assert re.search(line, said(first))[0] == re.search(line, said(second))[0]
-    assert re.search(r"AssertionError: \[.*\]", said(first))[0] == re.search(r"AssertionError: \[.*\]", said(second))[0]
+    for line in (r"np.random.default_rng\(\d+\)", r"AssertionError: \[.*\]"):
+        assert re.search(line, output_of(first))[0] == re.search(line, output_of(second))[0]
 
 
-def test_strict_numerics_makes_warnings_errors_for_the_test_alone(run):
+def test_strict_numerics_makes_warnings_errors_in_the_test_only(run):
     result = run(
         """
     import warnings
@@ -362,20 +363,20 @@ def test_the_device_is_the_one_that_the_option_names(run):
     assert run(DEVICE, "--microgad-device=gpu").ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_a_device_that_is_not_there_is_an_error(run, monkeypatch):
+def test_a_missing_device_is_an_error(run, monkeypatch):
     import microgad.cuda
 
     monkeypatch.setattr(microgad.cuda, "is_available", lambda: False)
     result = run(DEVICE, "--microgad-device=cuda")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "--microgad-device: there is no cuda here" in said(result)
+    assert "--microgad-device: there is no cuda here" in output_of(result)
     monkeypatch.setattr(microgad.cuda, "is_available", lambda: True)
     result = run("def test_it(device): assert device.type", "--microgad-device=cuda", "--microgad-device=cpu", "-v")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*test_it?cuda?*", "*test_it?cpu?*"])
 
 
-def test_fixtures_of_a_project_go_first(run):
+def test_fixtures_of_a_project_take_precedence(run):
     run(
         """
     import pytest
@@ -391,27 +392,27 @@ def test_fixtures_of_a_project_go_first(run):
     ).assert_outcomes(passed=1)
 
 
-def test_the_plugin_can_be_left_out(run):
-    result = run("def test_it(): pass", "-p", "no:microgad", "--grad-report=r.html", apart=True)
+def test_the_plugin_can_be_disabled(run):
+    result = run("def test_it(): pass", "-p", "no:microgad", "--grad-report=r.html", in_subprocess=True)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    run("def test_it(): pass", "-p", "no:microgad", apart=True).assert_outcomes(passed=1)
-    result = run("def test_it(rng): pass", "-p", "no:microgad", apart=True)
+    run("def test_it(): pass", "-p", "no:microgad", in_subprocess=True).assert_outcomes(passed=1)
+    result = run("def test_it(rng): pass", "-p", "no:microgad", in_subprocess=True)
     result.assert_outcomes(errors=1)
 
 
-def test_the_mark_is_known_where_marks_are_strict(run):
+def test_the_mark_is_registered(run):
     run(PAGE, "--strict-markers").assert_outcomes(failed=1)
     run("", "--markers").stdout.fnmatch_lines(["*gradcheck(order=1, kinks='move', ...)*"])
 
 
-def test_a_run_without_it_imports_neither_microgad_nor_numpy(run):
+def test_a_run_without_gradchecks_imports_neither_microgad_nor_numpy(run):
     result = run(
         """
     import sys
     def test_it(): assert not {"numpy", "microgad"} & set(sys.modules)
     def test_fails(): assert 1 == 2
     """,
-        apart=True,
+        in_subprocess=True,
     )
     result.assert_outcomes(passed=1, failed=1)
     code = "import sys, _microgad_pytest; print('numpy' in sys.modules, 'microgad' in sys.modules)"

@@ -1,4 +1,4 @@
-"""The code that a failure gives runs, and makes the same arrays again, bit for bit."""
+"""The code in the message of a failed check runs, and gives the same arrays, bit for bit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def finding(*arguments, op="<lambda>", names=None, order=1):
 
 
 def run(code):
-    """What the code calls check_grads with: the function, the arguments, the order."""
+    """Run the code, and return the function, arguments and order that it calls check_grads with."""
     calls = []
     fake = types.ModuleType("microgad.testing")
     fake.check_grads = lambda f, args, order: calls.append((f, args, order))
@@ -37,8 +37,8 @@ def run(code):
     return call
 
 
-def again(x, **options):
-    """(the array that the code makes of x, the code)"""
+def reproduced(x, **options):
+    """The array that the code creates for x, and the code."""
     code = as_code(finding(x, **options))
     _, (tensor,), _ = run(code)
     return tensor.array, code
@@ -76,15 +76,15 @@ ARRAYS = {
 @pytest.mark.parametrize("name", ARRAYS)
 def test_arrays_come_back_bit_for_bit(name):
     x = ARRAYS[name]
-    y, _ = again(x, names=() if x.dtype.kind not in "f" else None)
+    y, _ = reproduced(x, names=() if x.dtype.kind not in "f" else None)
     assert same_bits(x, y)
     assert y.flags.c_contiguous
 
 
-def test_every_float32_is_told_by_its_shortest_digits():
+def test_every_float32_comes_back_from_its_decimal_digits():
     bits = np.random.default_rng(3).integers(0, 2**32, 50 * 20, dtype=np.uint64).astype(np.uint32)
     for x in np.split(bits.view(np.float32), 20):
-        assert same_bits(x, again(x)[0])
+        assert same_bits(x, reproduced(x)[0])
 
 
 BASE = np.arange(1.0, 25.0).reshape(2, 3, 4)
@@ -115,14 +115,14 @@ def layout(x):
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_layouts_come_back(name):
+def test_arrays_come_back_with_their_layout(name):
     x = LAYOUTS[name]
-    y, _ = again(x)
+    y, _ = reproduced(x)
     assert same_bits(x, y)
     assert layout(x) == layout(y)
 
 
-def test_short_arrays_are_written_out_and_long_ones_are_one_line():
+def test_short_arrays_are_literals_and_long_ones_base64():
     short, long = (np.random.default_rng(4).standard_normal(n) for n in (reproducer.SHORT, reproducer.SHORT + 1))
     code = as_code(finding(short))
     assert "base64" not in code
@@ -133,7 +133,7 @@ def test_short_arrays_are_written_out_and_long_ones_are_one_line():
     assert len(code) < 1200
 
 
-def test_the_whole():
+def test_the_complete_code_of_a_finding():
     x, w = np.array([[0.5, -1.0]]), np.array([[1, 3], [2, 4]], np.float32).T
     code = as_code(finding(x, w, None, op="microgad.exp", names=("x", "input 1"), order=2))
     assert code == (
@@ -154,7 +154,7 @@ def test_the_whole():
     assert order == 2
 
 
-def test_only_inputs_require_grad():
+def test_only_differentiated_arguments_require_grad():
     code = as_code(finding(np.ones(2), np.ones(2), np.ones(2), names=("input 1", "grad_outputs[0]")))
     _, tensors, _ = run(code)
     assert [t.requires_grad for t in tensors] == [False, True, False]
@@ -172,13 +172,13 @@ def test_only_inputs_require_grad():
         "",
     ],
 )
-def test_what_cannot_be_imported_is_a_placeholder(op):
+def test_a_function_that_cannot_be_imported_is_a_placeholder(op):
     code = as_code(finding(np.ones(2), op=op))
     assert f"f = ...  # PLACEHOLDER: put the checked function here: {' '.join(op.split())}\n" in code
     assert run(code)[0] is ...
 
 
-def test_names_that_are_taken_or_no_names():
+def test_names_that_are_taken_or_invalid_are_replaced():
     names = ("np", "lambda", "x", "x", "a.weight", "exp")
     code = as_code(finding(*[np.full(1, float(i)) for i in range(6)], op="microgad.exp", names=names))
     f, tensors, _ = run(code)
@@ -187,7 +187,7 @@ def test_names_that_are_taken_or_no_names():
     assert "(x0, x1, x, x3, x4, x5)" in code
 
 
-def test_other_arguments():
+def test_arguments_of_other_types_come_back():
     weight = torch.tensor([1.0, 2.0], requires_grad=True)
     arguments = (
         None, True, -3, 0.1, np.inf, -np.inf, "a'b", b"c", ..., [1, (2,)], (), {"k": [np.float32(0.1)]}, torch.float32,
@@ -202,7 +202,7 @@ def test_other_arguments():
     assert np.isnan(found[-1])
 
 
-def test_arguments_that_cannot_be_written_down():
+def test_arguments_without_a_literal_are_placeholders():
     objects = object(), [object()], np.array([object()]), {"a": object()}, len
     code = as_code(finding(*objects, names=()))
     assert code.count("PLACEHOLDER") == 6
@@ -223,7 +223,7 @@ def wrong(x, w):
     return Wrong.apply(x, w)
 
 
-def test_what_was_found_is_found_again():
+def test_the_code_finds_the_same_fault_again():
     x = torch.tensor(np.array([[1.0, 2.0], [0.3, 4.0]]).T, requires_grad=True)
     with pytest.raises(GradcheckError) as first:
         check_grads(wrong, (x, torch.tensor([3.0, 1 / 3])))
@@ -239,7 +239,7 @@ def double(x):
     return 2 * x
 
 
-def test_a_derivative_that_was_given_is_asked_for():
+def test_a_given_vjp_is_a_placeholder():
     with pytest.raises(GradcheckError) as error:
         check_grads(double, [np.ones(2)], vjp=lambda grad, x: grad)
     code = as_code(error.value.finding)
@@ -270,7 +270,7 @@ def weighted(weight, x, *, scale):
         (functools.partial(weighted, torch.tensor([3.0, 4.0]), scale=2.0), "from {home} import weighted"),
     ],
 )
-def test_what_is_bound_is_bound_again(call, expected):
+def test_bound_arguments_and_settings_are_written_as_partial(call, expected):
     with pytest.raises(GradcheckError) as first:
         check_grads(call, [torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)])
     code = as_code(first.value.finding)
@@ -281,7 +281,7 @@ def test_what_is_bound_is_bound_again(call, expected):
     np.testing.assert_array_equal(first.value.finding.analytical, second.value.finding.analytical)
 
 
-def test_settings_of_check_op_are_written_down():
+def test_settings_of_check_op_are_written_as_partial():
     class Number(float):
         pass
 
@@ -291,7 +291,7 @@ def test_settings_of_check_op_are_written_down():
     assert "check_grads(partial(WrongPower, p=3, scale=bound1), (x,), order=1)" in str(error.value)
 
 
-def test_settings_of_check_op_reach_the_derivative_that_was_given():
+def test_settings_of_check_op_are_bound_to_the_vjp_too():
     with pytest.raises(GradcheckError) as error:
         check_op(power, tensors((2,)), settings={"k": 3}, vjp=power, laws=["derivatives"], examples=5)
     assert "check_grads(partial(power, k=3), (x0,), order=1, vjp=partial(vjp, k=3))" in str(error.value)
@@ -301,7 +301,7 @@ def power(*grads_and_x, k):
     return grads_and_x[-1] ** k
 
 
-def test_a_function_that_calls_torch_is_wrapped():
+def test_a_pytorch_function_is_wrapped_in_torch_function():
     found = dataclasses.replace(finding(np.ones(2), op="f"), adapter="torch")
     code = as_code(found)
     assert "from microgad.testing import check_grads, torch_function\n" in code

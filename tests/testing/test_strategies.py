@@ -1,4 +1,4 @@
-"""Strategies: what they draw, and what it shrinks to."""
+"""The strategies of `microgad.testing`: what they draw is valid, varied, and shrinks to simple examples."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from microgad.testing import strategies as s
 
 
 def optional_torch():
-    """PyTorch, which is another's word on what is valid; None where it isn't installed."""
+    """PyTorch, to compare with what it accepts; None if it isn't installed."""
     return importlib.import_module("torch") if importlib.util.find_spec("torch") else None
 
 
 @given(st.data())
-def test_tensors_are_what_was_asked_for(data):
+def test_tensors_have_the_given_shape_dtype_and_requires_grad(data):
     shape = data.draw(s.shapes(min_side=0))
     dtype = data.draw(st.sampled_from([torch.float32, torch.float64, torch.int64, torch.bool]))
-    wanted = dtype.is_floating_point and data.draw(st.booleans())
-    x = data.draw(s.tensors(shape, dtype, requires_grad=wanted))
+    requires_grad = dtype.is_floating_point and data.draw(st.booleans())
+    x = data.draw(s.tensors(shape, dtype, requires_grad=requires_grad))
     assert tuple(x.shape) == shape
     assert x.dtype == dtype
-    assert x.requires_grad == wanted
+    assert x.requires_grad == requires_grad
     assert type(x.array) is np.ndarray
 
 
@@ -60,13 +60,13 @@ def test_axes_are_valid(data):
 
 
 @given(s.numbers(-1, 1, away_from=[0, 0.5], by=0.2))
-def test_numbers_keep_away(x):
+def test_numbers_keep_their_distance(x):
     assert -1 <= x <= 1
     assert abs(x) >= 0.2
     assert abs(x - 0.5) >= 0.2
 
 
-LAID_OUT = {
+HAS_LAYOUT = {
     "contiguous": lambda x: x.flags.c_contiguous,
     "fortran": lambda x: x.flags.f_contiguous,
     "gapped": lambda x: not x.flags.contiguous,
@@ -77,11 +77,11 @@ LAID_OUT = {
 
 
 @pytest.mark.parametrize("layout", s.LAYOUTS)
-def test_layouts(layout):
+def test_laid_out_keeps_the_values(layout):
     x = np.arange(6.0).reshape(2, 3)
-    laid = s.laid_out(x, layout)
-    assert LAID_OUT[layout](laid)
-    np.testing.assert_array_equal(laid, np.repeat(x[:, :1], 3, 1) if layout == "broadcast" else x)
+    y = s.laid_out(x, layout)
+    assert HAS_LAYOUT[layout](y)
+    np.testing.assert_array_equal(y, np.repeat(x[:, :1], 3, 1) if layout == "broadcast" else x)
     for other in (np.zeros(()), np.zeros((0, 2))):
         assert s.laid_out(other, layout).shape == other.shape
         assert type(s.laid_out(other, layout)) is np.ndarray
@@ -89,18 +89,18 @@ def test_layouts(layout):
 
 @pytest.mark.parametrize("layout", s.LAYOUTS)
 def test_every_layout_is_drawn(layout):
-    find(s.tensors((2, 2), elements=s.numbers(away_from=[0])), lambda x: LAID_OUT[layout](x.array))
+    find(s.tensors((2, 2), elements=s.numbers(away_from=[0])), lambda x: HAS_LAYOUT[layout](x.array))
 
 
-def simplest(strategy, such=lambda value: True):
-    return find(strategy, such, settings=settings(max_examples=2000))
+def simplest(strategy, condition=lambda value: True):
+    return find(strategy, condition, settings=settings(max_examples=2000))
 
 
 def test_shrinks_to_small_readable_examples():
-    """A fault in broadcasting, planted: the gradient of a stretched operand is not summed."""
+    """The planted fault is in broadcasting: the gradient of an expanded operand is not summed."""
 
     def gradient(x, out):
-        return np.ones(out.shape)  # of x + y by x, where x has the shape of the result alone
+        return np.ones(out.shape)  # of x + y with respect to x, which is right only if x isn't broadcast
 
     a, b = simplest(s.broadcastable_tensors(2), lambda pair: gradient(pair[0], sum(pair)).shape != pair[0].shape)
     assert a.numel() <= 2
@@ -109,8 +109,8 @@ def test_shrinks_to_small_readable_examples():
     assert repr(simplest(s.tensors(), lambda x: x.ndim == 2)) == "tensor([[0.]], dtype=torch.float64)"
 
 
-def test_a_fault_planted_in_the_engines_sum_shrinks(monkeypatch):
-    """Broadcasting is undone by the mean: found by values, in shapes of at most 2 elements."""
+def test_a_fault_planted_in_the_engine_shrinks_to_small_inputs(monkeypatch):
+    """The gradient of a broadcast operand is a mean in place of a sum."""
     right = engine.sum_to
     monkeypatch.setattr(engine, "sum_to", lambda g, shape: right(g, shape) * (np.prod(shape) / g.size))
 
@@ -144,18 +144,18 @@ def test_indices_are_valid(kind, data):
         assert isinstance(x[index], np.float64) or x[index].base is not None or x[index] is x
 
 
-def test_indices_of_no_such_kind():
+def test_an_unknown_kind_of_indices_is_refused():
     with pytest.raises(ValueError, match="kind must be one of"):
         s.indices((2,), "odd")
 
 
-def test_indices_shrink():
+def test_indices_shrink_to_simple_ones():
     assert simplest(s.indices((2, 3), "boolean"), lambda index: index.any()).sum() == 1
     index = simplest(s.indices((2, 3), "basic"), lambda index: np.zeros((2, 3))[index].shape == (3,))
     assert index in (0, (0,), (0, ...), (0, slice(0, None)))
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # PyTorch's, of speed
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # PyTorch warns about speed
 @pytest.mark.parametrize("dims", [1, 2, 3])
 @given(st.data())
 def test_conv_problems_are_valid(dims, data):
@@ -232,7 +232,7 @@ def test_special_numbers_are_exact(dtype, data):
 
 
 @pytest.mark.parametrize(
-    ("name", "such"),
+    ("name", "condition"),
     [
         ("zeros", lambda x: x == 0 and np.signbit(x)),
         ("ties", lambda x: x == -0.5),
@@ -243,28 +243,28 @@ def test_special_numbers_are_exact(dtype, data):
         ("nan", np.isnan),
     ],
 )
-def test_each_class_of_special_numbers(name, such):
+def test_each_class_of_special_numbers_is_drawn(name, condition):
     names = ("zeros", "ties", "subnormals", "tiny", "huge", "inf", "nan")
     with np.errstate(over="ignore"):
-        simplest(s.special_numbers(**{other: other == name for other in names}), such)
-        simplest(s.special_numbers(), such)
+        simplest(s.special_numbers(**{other: other == name for other in names}), condition)
+        simplest(s.special_numbers(), condition)
     with pytest.raises(ValueError, match="every class"):
         s.special_numbers(**dict.fromkeys(names, False))
 
 
 @given(s.tensors((3,), scale=s.scales()))
-def test_scales_are_one_for_all_elements(x):
+def test_all_elements_have_the_same_scale(x):
     values = np.abs(x.array[x.array != 0])
     assert values.max(initial=0) <= 1000.1 * values.min(initial=np.inf) or not values.size
 
 
-def test_products_shrink():
+def test_einsum_problems_and_matmul_operands_shrink_to_small_ones():
     assert simplest(s.einsum_problems()).equation == "->"
     a, b = simplest(s.matmul_operands(), lambda pair: pair[0].ndim == pair[1].ndim == 2)
     assert a.numel() == b.numel() == 1
 
 
-def test_problems_and_networks_shrink(pytestconfig):
+def test_conv_and_pool_problems_and_modules_shrink_to_small_ones(pytestconfig):
     if not pytestconfig.getoption("--thorough"):
         pytest.skip("ten seconds each")
     problem = simplest(s.conv_problems(2), lambda problem: problem.stride != (1, 1))

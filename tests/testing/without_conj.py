@@ -1,4 +1,4 @@
-"""A fault that shows in complex numbers alone."""
+"""An operation with a fault that shows for complex numbers only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import microgad as torch
 
 
 class WithoutConj(torch.autograd.Function):
-    """z², of whose gradient the conjugate is missing."""
+    """z², whose derivative lacks the conjugate."""
 
     @staticmethod
     def forward(ctx, z):

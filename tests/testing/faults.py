@@ -1,4 +1,4 @@
-"""Derivatives with a fault in them: how one is planted, and what it does to the numbers."""
+"""Plant a fault in a derivative, and compute the Finding that a check of it would report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ rng = np.random.default_rng(7)
 
 
 class Changed(torch.Function):
-    """x, and on the way back what `change` makes of its gradient."""
+    """The identity, whose gradient is passed through the function `change`."""
 
     def forward(self, x):
         return x.copy()
@@ -23,11 +23,11 @@ class Changed(torch.Function):
         return self.change(grad)
 
 
-class Plant(NamedTuple):
-    """A fault: `vjp(grad, *arrays)` in place of the derivative, or a change of the gradient of input or output."""
+class Fault(NamedTuple):
+    """A fault: a wrong `vjp(grad, *arrays)`, or a change of the gradient of the input or the output."""
 
-    said: str  # words of which one has to be in the sentence, separated by |
-    f: Any  # on Tensors
+    pattern: str  # regular expression for the expected sentence
+    f: Any  # a function of Tensors, whose derivative is right
     arrays: tuple
     wrt: int = 0
     vjp: Any = None
@@ -37,7 +37,7 @@ class Plant(NamedTuple):
 
 
 def numerical(f, arrays, wrt):
-    """(x.size, y.size): central differences, extrapolated."""
+    """The matrix (x.size, y.size) of derivatives, by extrapolated central differences."""
 
     def value(x):
         return np.ravel(f(*arrays[:wrt], x, *arrays[wrt + 1 :]))
@@ -52,20 +52,20 @@ def numerical(f, arrays, wrt):
     return np.stack(rows)
 
 
-def analytical(plant, f):
-    """(x.size, y.size): a backward pass for each element of the output."""
-    x = torch.tensor(plant.arrays[plant.wrt], requires_grad=True)
-    tensors = [torch.tensor(a) for a in plant.arrays]
-    tensors[plant.wrt] = Changed.apply(x, change=plant.at_input) if plant.at_input else x
+def analytical(fault, f):
+    """The faulty matrix (x.size, y.size), by a backward pass for each element of y, and the shape of y."""
+    x = torch.tensor(fault.arrays[fault.wrt], requires_grad=True)
+    tensors = [torch.tensor(a) for a in fault.arrays]
+    tensors[fault.wrt] = Changed.apply(x, change=fault.at_input) if fault.at_input else x
     y = f(*tensors)
-    y = Changed.apply(y, change=plant.at_output) if plant.at_output else y
+    y = Changed.apply(y, change=fault.at_output) if fault.at_output else y
     columns = []
     for j in range(y.numel()):
         seed = np.zeros(y.numel())
         seed[j] = 1
         seed = seed.reshape(tuple(y.shape))
-        if plant.vjp:
-            columns.append(np.ravel(plant.vjp(seed, *plant.arrays)))
+        if fault.vjp:
+            columns.append(np.ravel(fault.vjp(seed, *fault.arrays)))
         elif not y.requires_grad:
             columns.append(np.zeros(x.numel()))
         else:
@@ -74,23 +74,23 @@ def analytical(plant, f):
     return np.stack(columns, 1), tuple(y.shape)
 
 
-def find(plant):
-    """The finding that a check would make of a planted fault."""
-    f = plant.f
-    if plant.order == 2:
+def find(fault):
+    """The Finding that a check of a planted fault would report."""
+    f = fault.f
+    if fault.order == 2:
 
         def f(*tensors):
-            x = tensors[plant.wrt] if tensors[plant.wrt].requires_grad else tensors[plant.wrt].requires_grad_()
-            (g,) = torch.autograd.grad(plant.f(*tensors[: plant.wrt], x, *tensors[plant.wrt + 1 :]).sum(), x,
+            x = tensors[fault.wrt] if tensors[fault.wrt].requires_grad else tensors[fault.wrt].requires_grad_()
+            (g,) = torch.autograd.grad(fault.f(*tensors[: fault.wrt], x, *tensors[fault.wrt + 1 :]).sum(), x,
                                        create_graph=True)  # fmt: skip
             return g
 
-    n = numerical(lambda *arrays: f(*(torch.tensor(a) for a in arrays)).array, plant.arrays, plant.wrt)
-    a, y_shape = analytical(plant, f)
-    names = tuple(f"input {i}" for i in range(len(plant.arrays)))
+    n = numerical(lambda *arrays: f(*(torch.tensor(a) for a in arrays)).array, fault.arrays, fault.wrt)
+    a, y_shape = analytical(fault, f)
+    names = tuple(f"input {i}" for i in range(len(fault.arrays)))
     error = 1e-6 * (1 + np.abs(n))
     return Finding(
-        "op", plant.order, 0, plant.wrt, names, plant.arrays[plant.wrt].shape, y_shape, n, a, error, plant.arrays
+        "op", fault.order, 0, fault.wrt, names, fault.arrays[fault.wrt].shape, y_shape, n, a, error, fault.arrays
     )
 
 
@@ -119,7 +119,7 @@ def times(k):
 
 
 def first(axis, keep=True):
-    """Of an axis only the first slice arrives."""
+    """A change of the gradient that sets all but the first index of an axis to 0."""
 
     def change(g):
         out = np.zeros(g.shape)
@@ -144,7 +144,7 @@ def conv(x, w):
 
 
 def conv_by_x(g, x, w, rotated=True, transposed=False):
-    """(N, O, P, Q), (O, C, K, L) -> (N, C, H, W), in loops."""
+    """The derivative of conv for x, in loops; wrong unless the kernel is rotated and not transposed."""
     w = w if rotated else w[:, :, ::-1, ::-1]
     w = w.swapaxes(2, 3) if transposed else w
     out = np.zeros_like(x)
@@ -154,25 +154,17 @@ def conv_by_x(g, x, w, rotated=True, transposed=False):
     return out
 
 
-def conv_by_w(g, x, w, last=False):
-    out = np.zeros_like(w)
-    for p in range(g.shape[2]):
-        for q in range(g.shape[3]):
-            term = np.einsum("no,nckl->ockl", g[:, :, p, q], x[:, :, p : p + w.shape[2], q : q + w.shape[3]])
-            out = term if last and term.any() else out + term
-    return out
-
-
 def layer_norm(x):
-    centred = x - x.mean(-1, True)
-    return centred / torch.sqrt((centred * centred).mean(-1, True) + 1e-5)
+    centered = x - x.mean(-1, True)
+    return centered / torch.sqrt((centered * centered).mean(-1, True) + 1e-5)
 
 
-def layer_norm_by_x(g, x, mean=True, variance=True, n=0):
-    n = n or x.shape[-1]
-    centred = x - x.mean(-1, keepdims=True)
-    scale = 1 / np.sqrt(centred.var(-1, keepdims=True) + 1e-5)
-    hat = centred * scale
+def layer_norm_by_x(g, x, mean=True, variance=True):
+    """The derivative of layer_norm; wrong if mean or variance are taken for constants."""
+    n = x.shape[-1]
+    centered = x - x.mean(-1, keepdims=True)
+    scale = 1 / np.sqrt(centered.var(-1, keepdims=True) + 1e-5)
+    hat = centered * scale
     out = g.copy()
     if mean:
         out = out - g.sum(-1, keepdims=True) / n
@@ -190,6 +182,7 @@ def dropped(x):
 
 
 def scatter(g, x, first=False):
+    """The derivative of x[INDEX], where the last (or first) of repeated indices overwrites the others."""
     out = np.zeros_like(x)
     order = slice(None, None, -1) if first else slice(None)
     at, g = INDEX[order], g[order]
@@ -212,7 +205,7 @@ def windows_all(g, x):
 
 
 class Frozen(torch.Function):
-    """x³, of whose derivative one factor x is off the graph."""
+    """x³, whose derivative detaches one factor x."""
 
     def forward(self, x):
         return x * x * x
@@ -227,7 +220,7 @@ class AllFrozen(Frozen):
 
 
 class FrozenSum(torch.Function):
-    """x² + x³, of whose derivative one term is off the graph."""
+    """x² + x³, whose derivative detaches one term."""
 
     def forward(self, x):
         return x * x + x * x * x
@@ -244,8 +237,8 @@ class FrozenTanh(torch.Function):
         return grad * (1 - np.tanh(x) * np.tanh(getattr(x, "array", x)))
 
 
-class Half(torch.Function):
-    """A second derivative that is another function's: nothing of it fits."""
+class WrongSecondDerivative(torch.Function):
+    """exp, whose second derivative is that of another function."""
 
     def forward(self, x):
         return np.exp(x)

@@ -1,4 +1,4 @@
-"""What is said of a wrong derivative where the example is so small, or so full of zeros, that much would explain it."""
+"""The likely mistake in examples that are so small, or so full of zeros, that several mistakes would explain them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ def leaf(*values):
     return torch.tensor(np.array(values, float), requires_grad=True)
 
 
-def said(function, *args, order=1):
+def guess(function, *args, order=1):
+    """The likely mistake that the failed check of a function guesses; empty if it has no guess."""
     with pytest.raises(GradcheckError) as caught:
         check_grads(function, args, order=order)
     mistake = likely_mistake(caught.value.finding)
@@ -69,44 +70,44 @@ def said(function, *args, order=1):
     return mistake or ""
 
 
-def test_one_value_that_is_not_zero_could_as_well_be_flipped():
-    assert said(Product.apply, leaf([0, 1], [0, 0]), leaf([0, 1], [0, 0])).startswith("transposed")
+def test_one_nonzero_value_is_transposed_rather_than_flipped():
+    assert guess(Product.apply, leaf([0, 1], [0, 0]), leaf([0, 1], [0, 0])).startswith("transposed")
 
 
-def test_a_matrix_before_a_nonlinearity():
-    assert said(Layer.apply, leaf([0.5, -0.25]), leaf([1, 2], [0.5, -1])).startswith("transposed")
+def test_a_transposed_matrix_before_a_nonlinearity():
+    assert guess(Layer.apply, leaf([0.5, -0.25]), leaf([1, 2], [0.5, -1])).startswith("transposed")
 
 
-def test_the_mean_of_two_lacks_its_half():
-    assert said(Mean.apply, leaf(1, 2)).startswith("a factor 1/N: the analytical derivative is 2 × the numerical one")
+def test_a_mean_of_two_without_its_half():
+    assert guess(Mean.apply, leaf(1, 2)).startswith("a factor 1/N: the analytical derivative is 2 × the numerical one")
 
 
-def test_twice_an_elementwise_derivative_is_a_factor_even_of_two_elements():
-    assert said(lambda x: Scaled.apply(x, scale=1.0, wrong=2.0), leaf(1, 2)).startswith("a factor: ")
+def test_twice_an_elementwise_derivative_is_a_factor_not_one_over_n():
+    assert guess(lambda x: Scaled.apply(x, scale=1.0, wrong=2.0), leaf(1, 2)).startswith("a factor: ")
 
 
 @pytest.mark.parametrize("factor", [1.01, 0.9, 3.0])
 def test_a_factor_of_a_single_number(factor):
-    assert said(lambda x: Scaled.apply(x, scale=1.0, wrong=factor), leaf(0.0)).startswith("a factor: ")
+    assert guess(lambda x: Scaled.apply(x, scale=1.0, wrong=factor), leaf(0.0)).startswith("a factor: ")
 
 
-def test_a_mask_twice_of_which_nothing_is_held_back():
-    assert said(lambda x: Scaled.apply(x, scale=1.25, wrong=1.25**2), leaf(1)).startswith("a mask applied twice")
-    alternative = said(lambda x: Scaled.apply(x, scale=2.0, wrong=4.0), leaf(1))
+def test_a_mask_applied_twice_that_masks_nothing():
+    assert guess(lambda x: Scaled.apply(x, scale=1.25, wrong=1.25**2), leaf(1)).startswith("a mask applied twice")
+    alternative = guess(lambda x: Scaled.apply(x, scale=2.0, wrong=4.0), leaf(1))
     assert alternative.startswith("a factor: ")
     assert "a mask is applied twice" in alternative
 
 
-def test_what_fits_by_accident_is_not_said():
-    """Of ones 1/x is 1: elsewhere it isn't."""
-    assert said(lambda x: torch.sin(x).detach() + x, leaf(1, 1, 1)) == ""
+def test_a_formula_that_fits_only_these_values_is_not_named():
+    """At ones 1/x is 1, so that many formulas fit."""
+    assert guess(lambda x: torch.sin(x).detach() + x, leaf(1, 1, 1)) == ""
 
 
 @pytest.mark.parametrize(
     "other", [[torch.ones(3)], [np.ones((2, 3)), np.ones((2, 4))], {"a": np.ones(3)}, "text", None]
 )
-def test_other_arguments_may_be_anything(other):
-    assert said(lambda x, other: Scaled.apply(x, scale=1.0, wrong=2.0), leaf(1, 2), other).startswith("a factor: ")
+def test_other_arguments_may_be_of_any_type(other):
+    assert guess(lambda x, other: Scaled.apply(x, scale=1.0, wrong=2.0), leaf(1, 2), other).startswith("a factor: ")
 
 
 class FirstOnly(torch.Function):
@@ -122,13 +123,13 @@ class FirstOnly(torch.Function):
         return grad[0]
 
 
-def test_what_is_right_counts_as_known():
-    """The entries that are right say that something arrives."""
-    mistake = said(FirstOnly.apply, leaf([0, 0], [0, 0]), leaf(0, 0))
+def test_right_entries_count_as_evidence():
+    """They show that a part of the gradient arrives, so that "nothing arrives" is no explanation."""
+    mistake = guess(FirstOnly.apply, leaf([0, 0], [0, 0]), leaf(0, 0))
     assert mistake.startswith("a missing sum: only [0] along axis 0 of the output arrives")
 
 
-def test_another_law_that_is_broken_says_it_too():
+def test_the_message_of_another_law_names_the_mistake_too():
     zeros = np.zeros((2, 2))
     with pytest.raises(AssertionError, match="breaks the law `symmetry`") as caught:
         check_op(Product, zeros, zeros + 0, examples=1, laws=["symmetry"])
@@ -137,7 +138,7 @@ def test_another_law_that_is_broken_says_it_too():
 
 
 class BothBounds(torch.Function):
-    """x between low and high, of which both have the gradient where they are one."""
+    """x clamped to low and high, both of which get the whole gradient where they are equal."""
 
     def forward(self, x, low, high):
         return np.minimum(np.maximum(x, low), high)
@@ -152,6 +153,6 @@ class BothBounds(torch.Function):
         return grad * ((x > high) | (low >= high))
 
 
-def test_where_each_ones_derivative_jumps_their_sum_is_still_known():
+def test_the_sum_of_two_derivatives_is_known_where_each_of_them_jumps():
     with pytest.raises(GradcheckError, match="wrong where values are equal"):
         check_grads(BothBounds.apply, [leaf(-1, 2), leaf(0.5, 0.25), leaf(0.5, 0.75)])
