@@ -1,4 +1,4 @@
-"""CIFAR: pickles of Python 2 are read, and nothing in them is run; files are checked and fetched."""
+"""CIFAR10 and CIFAR100: pickles are read without running anything in them; files are checked and downloaded."""
 
 import gzip
 import hashlib
@@ -20,13 +20,13 @@ RNG = np.random.default_rng(0)
 
 
 def text(value):
-    """As a str of Python 2 stands in a pickle."""
+    """The pickle code of a str of Python 2."""
     data = value if isinstance(value, bytes) else value.encode()
     return (b"U" + bytes([len(data)]) if len(data) < 256 else b"T" + struct.pack("<i", len(data))) + data
 
 
 def array(values):
-    """As an array of bytes stands in a pickle of Python 2."""
+    """The pickle code of an array of uint8 in Python 2."""
     shape = b"".join(b"J" + struct.pack("<i", n) for n in values.shape)
     return (
         b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\0\x85" + text("b") + b"tR(K\1("
@@ -55,8 +55,8 @@ def batch(n, classes, key="labels"):
 
 TRAIN = [batch(3, 10) for _ in range(5)]
 TEST = batch(4, 10)
-KINDS = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-META = pickled(num_cases_per_batch=b"M\x10\x27", label_names=names(KINDS), num_vis=b"M\x00\x0c")
+CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+META = pickled(num_cases_per_batch=b"M\x10\x27", label_names=names(CLASSES), num_vis=b"M\x00\x0c")
 FILES = {
     **{f"data_batch_{i + 1}": content for i, (*_, content) in enumerate(TRAIN)},
     "test_batch": TEST[2],
@@ -79,7 +79,7 @@ def archive(files, folder="cifar-10-batches-py"):
 
 
 def small(files=FILES, packed=b"", url="http://127.0.0.1:9/cifar.tar.gz"):
-    """CIFAR-10 whose official files are these."""
+    """A subclass of CIFAR10 for which these are the official files."""
 
     class Small(CIFAR10):
         train_list = [[name, md5(files[name])] for name in files if name.startswith("data")]
@@ -91,20 +91,20 @@ def small(files=FILES, packed=b"", url="http://127.0.0.1:9/cifar.tar.gz"):
     return Small
 
 
-def place(folder, files=FILES):
+def write_files(folder, files=FILES):
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
 
 
-def test_the_pickles_are_such_as_python_reads():
+def test_the_pickles_of_these_tests_are_valid():
     found = pickle.loads(TEST[2], encoding="latin1")
     np.testing.assert_array_equal(found["data"], TEST[0])
     assert found["labels"] == TEST[1]
 
 
 def test_images_targets_and_classes(tmp_path):
-    place(tmp_path / "cifar-10-batches-py")
+    write_files(tmp_path / "cifar-10-batches-py")
     train, test = small()(tmp_path), small()(tmp_path, train=False)
     images = np.concatenate([images for images, *_ in TRAIN]).reshape(15, 3, 32, 32).transpose(0, 2, 3, 1)
     np.testing.assert_array_equal(train.data, images)
@@ -114,12 +114,12 @@ def test_images_targets_and_classes(tmp_path):
 
 
 @pytest.mark.parametrize("pillow", [True, False])
-def test_items(tmp_path, pillow, monkeypatch):
+def test_items_are_images_and_labels(tmp_path, pillow, monkeypatch):
     if pillow:
         pytest.importorskip("PIL")
     else:
         monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    place(tmp_path / "cifar-10-batches-py")
+    write_files(tmp_path / "cifar-10-batches-py")
     plain, made = (small()(tmp_path, False, transform) for transform in (None, ToTensor()))
     image, target = plain[1]
     assert target == TEST[1][1]
@@ -127,7 +127,7 @@ def test_items(tmp_path, pillow, monkeypatch):
     np.testing.assert_array_equal(made[1][0].numpy(), plain.data[1].transpose(2, 0, 1) / np.float32(255))
 
 
-def test_cifar100(tmp_path):
+def test_cifar100_is_read(tmp_path):
     images, labels, content = batch(2, 100, "fine_labels")
     files = {"train": content, "test": content, "meta": pickled(fine_label_names=names(["apple", "bear"]))}
 
@@ -135,7 +135,7 @@ def test_cifar100(tmp_path):
         train_list = test_list = [["train", md5(content)]]
         meta = {**CIFAR100.meta, "md5": md5(files["meta"])}
 
-    place(tmp_path / "cifar-100-python", files)
+    write_files(tmp_path / "cifar-100-python", files)
     found = Small(tmp_path)
     assert (found.targets, found.classes) == (labels, ["apple", "bear"])
     np.testing.assert_array_equal(found.data[1].transpose(2, 0, 1).ravel(), images[1])
@@ -144,38 +144,39 @@ def test_cifar100(tmp_path):
 @pytest.mark.parametrize("name", FILES)
 def test_missing_and_damaged_files_are_named(tmp_path, name):
     folder = tmp_path / "cifar-10-batches-py"
-    place(folder, {other: content for other, content in FILES.items() if other != name})
+    write_files(folder, {other: content for other, content in FILES.items() if other != name})
     with pytest.raises(RuntimeError, match=f"{name} isn't there"):
         small()(tmp_path)
-    place(folder, {name: FILES[name][:-2] + b"x."})
+    write_files(folder, {name: FILES[name][:-2] + b"x."})
     with pytest.raises(ValueError, match=f"{name} has MD5 .*, expected"):
         small()(tmp_path)
 
 
-EVIL = {
+INVALID = {
     "os.system": b"\x80\x02cos\nsystem\nU\x04exitR.",
     "builtins.eval": b"\x80\x02cbuiltins\neval\nU\x011\x85R.",
     "a list": b"\x80\x02].",
     "an array of objects": pickled(data=array(TEST[0]).replace(text("u1"), text("O8")), labels=numbers(TEST[1])),
-    "more than there is": pickled(data=array(TEST[0]).replace(struct.pack("<i", 3072), struct.pack("<i", 1 << 30))),
+    "too large an array": pickled(data=array(TEST[0]).replace(struct.pack("<i", 3072), struct.pack("<i", 1 << 30))),
     "fewer labels": pickled(data=array(TEST[0]), labels=numbers(TEST[1][1:])),
     "no images": pickled(data=numbers([1]), labels=numbers([1])),
     "labels that aren't numbers": pickled(data=array(TEST[0]), labels=names("abcd")),
     "a reference": b"\x80\x02U\x01aQ.",
-    "an end within": TEST[2][: len(TEST[2]) // 2],
+    "a truncated pickle": TEST[2][: len(TEST[2]) // 2],
 }
 
 
-@pytest.mark.parametrize("content", EVIL.values(), ids=EVIL)
-def test_nothing_in_a_file_is_run(tmp_path, content):
+@pytest.mark.parametrize("content", INVALID.values(), ids=INVALID)
+def test_invalid_pickles_are_refused_and_run_nothing(tmp_path, content):
     files = {**FILES, "test_batch": content}
-    place(tmp_path / "cifar-10-batches-py", files)
+    write_files(tmp_path / "cifar-10-batches-py", files)
     with pytest.raises(DataError, match="test_batch"):
         small(files)(tmp_path, train=False)
 
 
 @pytest.fixture
 def serve(monkeypatch):
+    """A function that starts a server for the given content, and returns its address."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     servers = []
 
@@ -202,7 +203,7 @@ def serve(monkeypatch):
         server.server_close()
 
 
-def test_download(tmp_path, serve):
+def test_download_extracts_only_the_official_files(tmp_path, serve):
     packed = archive({**FILES, "../../climbing": b"!"})
     kind = small(packed=packed, url=serve(packed))
     assert len(kind(tmp_path / "a", download=True)) == 15
@@ -211,7 +212,7 @@ def test_download(tmp_path, serve):
     assert len(kind(tmp_path / "a", train=False, download=True)) == 4
 
 
-def test_a_download_that_fails(tmp_path, serve):
+def test_invalid_downloads_are_refused(tmp_path, serve):
     packed = archive({name: FILES[name] for name in list(FILES)[:3]})
     with pytest.raises(DataError, match=r"has MD5 .*, expected"):
         small(packed=b"other", url=serve(packed))(tmp_path / "a", download=True)

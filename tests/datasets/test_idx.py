@@ -1,4 +1,4 @@
-"""IDX files: what goes in comes out, and damage is named."""
+"""IDX files: encoding and decoding, and the errors for damaged files."""
 
 import gzip
 
@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from microgad.datasets import DataError, decode_idx, encode_idx, read_idx
 
 DTYPES = [np.uint8, np.int8, np.int16, np.int32, np.float32, np.float64]
-# Three images of 2 x 2, and the header that says so.
+# Three images of 2 x 2, and their IDX header.
 IMAGES = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
 HEADER = bytes([0, 0, 0x08, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2])
 
@@ -23,7 +23,7 @@ def idx_arrays(draw):
 
 
 @given(idx_arrays())
-def test_decode_gives_back_what_encode_took(array):
+def test_decode_idx_reverses_encode_idx(array):
     back = decode_idx(encode_idx(array))
     assert back.dtype == array.dtype.newbyteorder("=")
     assert back.dtype.isnative
@@ -32,7 +32,7 @@ def test_decode_gives_back_what_encode_took(array):
 
 
 @given(idx_arrays(), st.data())
-def test_any_cut_is_found(array, data):
+def test_truncated_content_is_refused(array, data):
     content = encode_idx(array)
     cut = data.draw(st.integers(0, len(content) - 1))
     with pytest.raises(DataError):
@@ -41,14 +41,14 @@ def test_any_cut_is_found(array, data):
 
 @st.composite
 def changed(draw):
-    """A file in which a byte is another one."""
+    """The content of a file with one changed byte."""
     content = bytearray(encode_idx(draw(idx_arrays())))
     content[draw(st.integers(0, len(content) - 1))] ^= draw(st.integers(1, 255))
     return bytes(content)
 
 
 @given(st.binary(max_size=40) | changed())
-def test_arbitrary_bytes_are_idx_or_refused(content):
+def test_arbitrary_bytes_are_decoded_exactly_or_refused(content):
     try:
         array = decode_idx(content)
     except ValueError:
@@ -56,14 +56,14 @@ def test_arbitrary_bytes_are_idx_or_refused(content):
     assert encode_idx(array) == content
 
 
-def test_the_layout_is_the_one_of_mnist():
+def test_the_format_is_that_of_mnist():
     assert encode_idx(IMAGES) == HEADER + bytes(range(12))
     np.testing.assert_array_equal(decode_idx(HEADER + bytes(range(12))), IMAGES)
     assert decode_idx(bytes([0, 0, 0x0C, 1, 0, 0, 0, 1, 0, 0, 1, 2])).tolist() == [258]
 
 
 @pytest.mark.parametrize(
-    ("content", "trouble"),
+    ("content", "message"),
     [
         (b"", "0 bytes, but an IDX header has at least 8"),
         (b"\0\0\x08", "3 bytes, but an IDX header has at least 8"),
@@ -77,33 +77,33 @@ def test_the_layout_is_the_one_of_mnist():
         (HEADER[:4] + b"\xff" * 12 + bytes(12), r"are missing: the IDX header says shape \(4294967295, "),
     ],
 )
-def test_damage_is_named_with_its_file(tmp_path, content, trouble):
+def test_the_error_names_the_file_and_the_damage(tmp_path, content, message):
     path = tmp_path / "images"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=rf"images: .*{trouble}.*Delete the file and get it again"):
+    with pytest.raises(DataError, match=rf"images: .*{message}.*Delete the file and get it again"):
         read_idx(path)
 
 
 @pytest.mark.parametrize("name", ["images", "images.gz"])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_gzip_is_seen_by_the_contents_not_by_the_name(tmp_path, name, pack):
+def test_gzip_is_recognized_by_the_content_not_by_the_name(tmp_path, name, pack):
     (tmp_path / name).write_bytes(pack(encode_idx(IMAGES)))
     np.testing.assert_array_equal(read_idx(tmp_path / name), IMAGES)
 
 
 @pytest.mark.parametrize("kept", [2, 9, 12, -9, -4, -1])
-def test_a_truncated_gzip_is_found(tmp_path, kept):
+def test_a_truncated_gzip_stream_is_refused(tmp_path, kept):
     path = tmp_path / "images.gz"
     path.write_bytes(gzip.compress(encode_idx(IMAGES))[:kept])
     with pytest.raises(DataError, match=r"images\.gz: the gzip stream is cut off"):
         read_idx(path)
 
 
-def test_every_flipped_byte_of_a_gzip_is_found_or_harmless(tmp_path):
+def test_every_flipped_byte_of_a_gzip_stream_is_found_or_harmless(tmp_path):
     path = tmp_path / "images.gz"
     whole = gzip.compress(encode_idx(IMAGES), mtime=0)
     found = 0
-    for at in range(2, len(whole)):  # the first two bytes say that it is gzip
+    for at in range(2, len(whole)):  # the first two bytes are gzip's magic number
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
         try:
             np.testing.assert_array_equal(read_idx(path), IMAGES)
@@ -112,7 +112,7 @@ def test_every_flipped_byte_of_a_gzip_is_found_or_harmless(tmp_path):
     assert found >= len(whole) - 10  # harmless: only the header's time, level and system
 
 
-def test_bytes_after_a_gzip_are_found(tmp_path):
+def test_bytes_after_a_gzip_stream_are_refused(tmp_path):
     path = tmp_path / "images.gz"
     path.write_bytes(gzip.compress(encode_idx(IMAGES)) + b"more")
     with pytest.raises(DataError, match=r"images\.gz: the gzip stream is broken"):
@@ -120,7 +120,7 @@ def test_bytes_after_a_gzip_are_found(tmp_path):
 
 
 @pytest.mark.parametrize("array", [np.zeros(3, np.int64), np.zeros(3, bool), np.zeros((), np.uint8)])
-def test_encode_refuses_what_idx_cannot_hold(array):
+def test_encode_idx_refuses_arrays_that_idx_cannot_hold(array):
     with pytest.raises(DataError, match=rf"array is {array.dtype} with {array.ndim} dimensions"):
         encode_idx(array)
 

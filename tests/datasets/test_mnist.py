@@ -1,4 +1,4 @@
-"""MNIST: the shipped subset, files of all layouts, damage, and downloads from a server of our own."""
+"""MNIST: the shipped subset, files in all layouts, damaged files, and downloads from a local server."""
 
 import gzip
 import hashlib
@@ -27,7 +27,7 @@ TEST = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
 def contents(count, seed):
-    """A small set: `count` images and labels, as unpacked IDX."""
+    """Random images and labels as the contents of IDX files."""
     generator = np.random.default_rng(seed)
     images = generator.integers(0, 256, (count, 28, 28), np.uint8)
     return encode_idx(images), encode_idx(np.arange(count, dtype=np.uint8) % 10)
@@ -37,7 +37,7 @@ FILES = dict(zip(TRAIN + TEST, contents(12, seed=0) + contents(5, seed=1), stric
 PACKED = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in FILES.items()}
 
 
-def place(folder, files):
+def write_files(folder, files):
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
@@ -59,7 +59,7 @@ def listing(folder):
         (TEST[1], "a8455fc3bf4f53a12fd7fac83ac10b16241e37d6ab97bdfad5c2ebdffb543bea"),
     ],
 )
-def test_the_shipped_files_are_those_that_the_script_made(name, digest):
+def test_the_shipped_files_are_those_of_the_script(name, digest):
     packed = (SHIPPED / f"{name}.gz").read_bytes()
     assert packed[3:8] == b"\0" * 5  # no name, no time
     assert hashlib.sha256(gzip.decompress(packed)).hexdigest() == digest
@@ -71,7 +71,7 @@ def test_the_shipped_files_are_small():
 
 
 @pytest.mark.parametrize(("names", "per_class"), [(TRAIN, 600), (TEST, 100)])
-def test_the_subset_is_balanced_and_every_image_is_another(names, per_class):
+def test_the_subset_is_balanced_and_has_no_image_twice(names, per_class):
     images, labels = (read_idx(SHIPPED / f"{name}.gz") for name in names)
     assert images.shape == (10 * per_class, 28, 28)
     assert images.dtype == np.uint8
@@ -87,20 +87,20 @@ def script():
     return module
 
 
-def test_the_script_selects_at_equal_distances(script):
+def test_the_script_selects_evenly_from_each_class(script):
     labels = np.array([0, 1, 0, 1, 0, 0, 1, 1, 1])
     assert script.select(labels, 2).tolist() == [0, 1, 4, 6]
     assert script.select(labels, 4).tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
 
 
 def test_the_script_refuses_files_that_are_not_mnist(script, tmp_path):
-    place(tmp_path, FILES)
+    write_files(tmp_path, FILES)
     with pytest.raises(SystemExit, match="train-images-idx3-ubyte is not MNIST's own file: MD5"):
         script.read_official(tmp_path, TRAIN[0])
 
 
 @pytest.mark.parametrize(("train", "count"), [(True, 6000), (False, 1000)])
-def test_subset_loads_what_is_shipped(train, count):
+def test_subset_loads_the_shipped_files(train, count):
     subset = MNIST.subset(train=train)
     images, labels = (read_idx(SHIPPED / f"{name}.gz") for name in (TRAIN if train else TEST))
     assert len(subset) == count
@@ -113,8 +113,8 @@ def test_subset_loads_what_is_shipped(train, count):
 
 
 @pytest.fixture(params=["pillow", "none"])
-def images_are(request, monkeypatch):
-    """Whether Pillow is installed: the test runs with it, and as if without."""
+def pillow(request, monkeypatch):
+    """Run the test with Pillow and, as "none", without it."""
     if request.param == "none":
         monkeypatch.setitem(sys.modules, "PIL.Image", None)
     else:
@@ -122,12 +122,12 @@ def images_are(request, monkeypatch):
     return request.param
 
 
-def test_items_are_images_and_ints(images_are):
+def test_items_are_images_and_ints(pillow):
     subset = MNIST.subset(train=False)
     assert subset.data.numpy().dtype == np.uint8
     assert subset.targets.numpy().dtype == np.int64
     image, target = subset[-1]
-    assert type(image).__module__ == ("PIL.Image" if images_are == "pillow" else "microgad.tensor")
+    assert type(image).__module__ == ("PIL.Image" if pillow == "pillow" else "microgad.tensor")
     assert isinstance(target, int)
     np.testing.assert_array_equal(np.array(image), subset.data.numpy()[999])
     assert target == subset.targets.numpy()[999]
@@ -136,9 +136,9 @@ def test_items_are_images_and_ints(images_are):
         subset[1000]
 
 
-def test_transforms_get_an_image_of_their_own_and_an_int(images_are):
+def test_transforms_get_a_copy_of_the_image_and_an_int(pillow):
     def blank(image):
-        if images_are == "pillow":
+        if pillow == "pillow":
             assert (image.mode, image.size) == ("L", (28, 28))
             image.paste(0, (0, 0, 28, 28))
         else:
@@ -152,12 +152,12 @@ def test_transforms_get_an_image_of_their_own_and_an_int(images_are):
     assert subset.data.numpy()[0].any()
 
 
-def test_values_are_the_same_with_pillow_and_without(images_are):
+def test_values_are_the_same_with_pillow_and_without(pillow):
     subset = MNIST.subset(train=False, transform=ToTensor())
     np.testing.assert_array_equal(subset[3][0].numpy()[0], subset.data.numpy()[3] / np.float32(255))
 
 
-def test_what_a_program_assigns_is_what_it_gets():
+def test_data_and_targets_may_be_assigned():
     subset = MNIST.subset(train=False)
     subset.data, subset.targets = subset.data[10:12], subset.targets[10:12]
     assert len(subset) == 2
@@ -194,7 +194,7 @@ def test_repr_is_that_of_torchvision(tmp_path):
         def __repr__(self):
             return "Two(\n    lines\n)"
 
-    place(tmp_path / "MNIST" / "raw", FILES)
+    write_files(tmp_path / "MNIST" / "raw", FILES)
     assert repr(MNIST(tmp_path)) == (
         f"Dataset MNIST\n    Number of datapoints: 12\n    Root location: {tmp_path}\n    Split: Train"
     )
@@ -213,35 +213,35 @@ def test_repr_is_that_of_torchvision(tmp_path):
 @pytest.mark.parametrize("where", ["MNIST/raw", "."])
 @pytest.mark.parametrize(("train", "names"), [(True, TRAIN), (False, TEST)])
 def test_files_are_found_in_every_layout(tmp_path, files, where, train, names):
-    place(tmp_path / where, files)
+    write_files(tmp_path / where, files)
     found = MNIST(str(tmp_path), train=train)
     assert encode_idx(found.data.numpy()) == FILES[names[0]]
     assert os.path.samefile(found.raw_folder, tmp_path / where)
 
 
-def test_one_split_is_enough(tmp_path):
-    place(tmp_path, {name: FILES[name] for name in TEST})
+def test_files_of_one_split_are_enough(tmp_path):
+    write_files(tmp_path, {name: FILES[name] for name in TEST})
     assert len(MNIST(tmp_path, train=False)) == 5
 
 
 def test_home_is_expanded(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    place(tmp_path / "sets", FILES)
+    write_files(tmp_path / "sets", FILES)
     assert len(MNIST("~/sets")) == 12
 
 
 def test_missing_files_say_where_to_put_them(tmp_path):
-    place(tmp_path, {TRAIN[0]: FILES[TRAIN[0]]})  # images without labels
+    write_files(tmp_path, {TRAIN[0]: FILES[TRAIN[0]]})  # images without labels
     with pytest.raises(RuntimeError, match="Dataset not found") as caught:
         MNIST(tmp_path)
-    for told in (*TRAIN, str(tmp_path / "MNIST" / "raw"), "download=True", "MNIST.subset(train=True)"):
-        assert told in str(caught.value)
+    for part in (*TRAIN, str(tmp_path / "MNIST" / "raw"), "download=True", "MNIST.subset(train=True)"):
+        assert part in str(caught.value)
     assert listing(tmp_path) == [TRAIN[0]]
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "trouble"),
+    ("name", "content", "message"),
     [
         (TRAIN[0], FILES[TRAIN[0]][:-1], "1 bytes are missing.*download=True"),
         (f"{TRAIN[0]}.gz", PACKED[f"{TRAIN[0]}.gz"][:-20], "gzip stream is cut off.*download=True"),
@@ -252,36 +252,36 @@ def test_missing_files_say_where_to_put_them(tmp_path):
         (TRAIN[1], encode_idx(np.full(12, -1, np.int8)), "labels from -1 to -1, but there are 10 classes"),
     ],
 )
-def test_damaged_files_are_named(tmp_path, name, content, trouble):
+def test_damaged_files_are_named(tmp_path, name, content, message):
     plain = name.removesuffix(".gz")
-    place(tmp_path, {other: data for other, data in FILES.items() if other != plain} | {name: content})
-    with pytest.raises(ValueError, match=trouble) as caught:
+    write_files(tmp_path, {other: data for other, data in FILES.items() if other != plain} | {name: content})
+    with pytest.raises(ValueError, match=message) as caught:
         MNIST(tmp_path)
     assert str(tmp_path / name) in str(caught.value)
 
 
-def test_an_unpacked_file_of_the_official_size_is_checked_against_the_official_contents(tmp_path):
+def test_an_unpacked_file_of_the_official_size_must_have_the_official_content(tmp_path):
     class Small(MNIST):
         unpacked = {TRAIN[0]: (len(FILES[TRAIN[0]]), hashlib.md5(FILES[TRAIN[0]]).hexdigest())}
 
-    place(tmp_path, FILES)
+    write_files(tmp_path, FILES)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Small(tmp_path)
     flipped = bytearray(FILES[TRAIN[0]])
     flipped[-1] ^= 1
-    place(tmp_path, {TRAIN[0]: flipped})
+    write_files(tmp_path, {TRAIN[0]: flipped})
     with pytest.warns(UserWarning, match=r"train-images-idx3-ubyte: has the size .* but not its contents") as seen:
         Small(tmp_path)
-    assert seen[0].filename == __file__  # the line that made the data set
+    assert seen[0].filename == __file__  # the line that created the data set
 
 
-def test_a_set_of_ones_own_with_other_classes(tmp_path):
+def test_a_subclass_may_have_other_classes(tmp_path):
     class Letters(MNIST):
         classes = list("abcdefghijklmnopqrstuvwxyz")
 
     images, labels = np.zeros((3, 32, 20), np.uint8), np.array([0, 25, 13], np.int32)
-    place(tmp_path / "Letters" / "raw", {TRAIN[0]: encode_idx(images), TRAIN[1]: encode_idx(labels)})
+    write_files(tmp_path / "Letters" / "raw", {TRAIN[0]: encode_idx(images), TRAIN[1]: encode_idx(labels)})
     letters = Letters(tmp_path)
     assert letters.data.numpy().shape == (3, 32, 20)
     assert letters[1][1] == 25
@@ -293,7 +293,7 @@ def test_a_set_of_ones_own_with_other_classes(tmp_path):
 
 @pytest.fixture
 def serve(monkeypatch):
-    """serve({name: bytes}) -> the address of a server that has these files alone, and the list of what it was asked.
+    """A function that starts a server for files, and returns its address and the list of requested paths.
 
     The server sends each file without its last `short` bytes.
     """
@@ -304,7 +304,7 @@ def serve(monkeypatch):
     def start(files, short=0):
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
-                server.asked.append(self.path)
+                server.requests.append(self.path)
                 content = files.get(self.path.rpartition("/")[2])
                 if content is None:
                     return self.send_error(404)
@@ -317,11 +317,11 @@ def serve(monkeypatch):
                 pass
 
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.asked = []
+        server.requests = []
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         servers.append((server, thread))
-        return f"http://127.0.0.1:{server.server_port}/mnist/", server.asked
+        return f"http://127.0.0.1:{server.server_port}/mnist/", server.requests
 
     yield start
     for server, thread in servers:
@@ -332,10 +332,10 @@ def serve(monkeypatch):
 
 @pytest.fixture
 def refused():
-    """An address where nothing listens."""
+    """An address that refuses connections."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"  # bound, but it does not listen
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"  # bound, but not listening
 
 
 def small_mnist(*addresses):
@@ -348,49 +348,49 @@ def small_mnist(*addresses):
 
 
 def test_download_fetches_all_files_once(tmp_path, serve):
-    address, asked = serve(PACKED)
+    address, requests = serve(PACKED)
     small = small_mnist(address)
     assert len(small(tmp_path, download=True)) == 12
     assert listing(tmp_path) == sorted(f"Small/raw/{name}" for name in PACKED)
-    assert asked == [f"/mnist/{name}" for name in PACKED]
+    assert requests == [f"/mnist/{name}" for name in PACKED]
     assert len(small(tmp_path, train=False, download=True)) == 5
-    assert len(asked) == 4
+    assert len(requests) == 4
 
 
-def test_download_fetches_nothing_over_files_that_are_there(tmp_path, serve):
-    address, asked = serve(PACKED)
-    place(tmp_path, FILES)
+def test_download_fetches_only_missing_files(tmp_path, serve):
+    address, requests = serve(PACKED)
+    write_files(tmp_path, FILES)
     assert len(small_mnist(address)(tmp_path, download=True)) == 12
-    place(tmp_path / "b" / "Small" / "raw", {TRAIN[0]: FILES[TRAIN[0]]})
+    write_files(tmp_path / "b" / "Small" / "raw", {TRAIN[0]: FILES[TRAIN[0]]})
     assert len(small_mnist(address)(tmp_path / "b", download=True)) == 12
-    assert asked == [f"/mnist/{name}" for name in list(PACKED)[1:]]
+    assert requests == [f"/mnist/{name}" for name in list(PACKED)[1:]]
 
 
-def test_download_asks_for_nothing_where_this_split_is_whole(tmp_path):
-    place(tmp_path, {name: FILES[name] for name in TEST})
+def test_download_fetches_nothing_for_a_complete_split(tmp_path):
+    write_files(tmp_path, {name: FILES[name] for name in TEST})
     assert len(small_mnist()(tmp_path, train=False, download=True)) == 5
 
 
-def test_the_next_mirror_is_tried_after_a_refusal_a_404_and_a_corrupt_file(tmp_path, serve, refused):
+def test_the_next_mirror_is_tried_after_each_kind_of_failure(tmp_path, serve, refused):
     first = next(iter(PACKED))
-    empty, asked_empty = serve({})
-    corrupt, asked_corrupt = serve({**PACKED, first: PACKED[first][:-1] + b"!"})
-    good, asked_good = serve(PACKED)
+    empty, requests_of_empty = serve({})
+    corrupt, requests_of_corrupt = serve({**PACKED, first: PACKED[first][:-1] + b"!"})
+    good, requests_of_good = serve(PACKED)
     small = small_mnist(refused, "no address", empty, corrupt, good)
     assert len(small(tmp_path, download=True)) == 12
     assert listing(tmp_path) == sorted(f"Small/raw/{name}" for name in PACKED)
-    assert len(asked_empty) == len(asked_corrupt) == 4
-    assert asked_good == [f"/mnist/{first}"]
+    assert len(requests_of_empty) == len(requests_of_corrupt) == 4
+    assert requests_of_good == [f"/mnist/{first}"]
 
 
-def test_a_cut_off_answer_is_not_taken(tmp_path, serve):
+def test_an_incomplete_download_is_refused(tmp_path, serve):
     address, _ = serve(PACKED, short=1)
     with pytest.raises(DataError, match=r"the download .* has MD5 .*, expected|IncompleteRead"):
         small_mnist(address)(tmp_path, download=True)
     assert listing(tmp_path) == []
 
 
-def test_when_every_mirror_fails_the_error_says_what_to_do(tmp_path, serve, refused):
+def test_if_every_mirror_fails_the_error_says_what_to_do(tmp_path, serve, refused):
     first = next(iter(PACKED))
     corrupt, _ = serve(dict.fromkeys(PACKED, b"<html>"))
     with pytest.raises(RuntimeError) as caught:
@@ -400,12 +400,12 @@ def test_when_every_mirror_fails_the_error_says_what_to_do(tmp_path, serve, refu
     assert f"{refused}{first}: <urlopen error" in message
     assert "refused" in message
     assert f"{corrupt}{first}: the download (6 bytes) has MD5" in message
-    for told in (*PACKED, str(tmp_path / "Small" / "raw"), "Without a network", "MNIST.subset(train=True)"):
-        assert told in message
+    for part in (*PACKED, str(tmp_path / "Small" / "raw"), "Without a network", "MNIST.subset(train=True)"):
+        assert part in message
     assert listing(tmp_path) == []
 
 
-def test_files_that_came_before_a_failure_stay_and_are_not_asked_for_again(tmp_path, serve):
+def test_files_downloaded_before_a_failure_are_kept(tmp_path, serve):
     first, *others = PACKED
     address, _ = serve({first: PACKED[first]})
     with pytest.raises(DataError, match=rf"put {', '.join(others)} \(gzipped or unpacked\)"):
@@ -413,7 +413,7 @@ def test_files_that_came_before_a_failure_stay_and_are_not_asked_for_again(tmp_p
     assert listing(tmp_path) == [f"Small/raw/{first}"]
 
 
-def test_without_mirrors_the_error_says_so(tmp_path):
+def test_the_error_without_mirrors(tmp_path):
     with pytest.raises(DataError, match="Tried nothing: no mirrors are listed"):
         small_mnist()(tmp_path, download=True)
 
@@ -432,7 +432,7 @@ def test_an_interrupted_download_leaves_nothing(tmp_path, serve, monkeypatch):
     assert listing(tmp_path) == []
 
 
-def test_progress_is_lines(tmp_path, serve, capsys):
+def test_the_progress_of_downloads_is_printed_in_lines(tmp_path, serve, capsys):
     address, _ = serve(PACKED)
     small_mnist(address)(tmp_path, download=True)
     lines = capsys.readouterr().err.splitlines()

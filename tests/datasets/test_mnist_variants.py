@@ -1,4 +1,4 @@
-"""FashionMNIST, KMNIST, EMNIST, QMNIST: where their files lie, what is in them, how they are fetched."""
+"""FashionMNIST, KMNIST, EMNIST and QMNIST: the names and contents of their files, and downloads."""
 
 import gzip
 import hashlib
@@ -16,15 +16,15 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (6, 28, 28), np.uint8)
 LABELS = np.arange(6, dtype=np.uint8)
 
 
-def place(folder, images, labels, content=(IMAGES, LABELS), pack=gzip.compress, end=".gz"):
+def write_files(folder, images, labels, content=(IMAGES, LABELS), pack=gzip.compress, end=".gz"):
     folder.mkdir(parents=True, exist_ok=True)
     for name, values in zip((images, labels), content, strict=True):
         (folder / f"{name}{end}").write_bytes(pack(encode_idx(values)))
 
 
 @pytest.mark.parametrize("kind", [FashionMNIST, KMNIST])
-def test_sets_in_mnists_files(tmp_path, kind):
-    place(tmp_path / kind.__name__ / "raw", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+def test_data_sets_with_the_file_names_of_mnist(tmp_path, kind):
+    write_files(tmp_path / kind.__name__ / "raw", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
     found = kind(tmp_path, train=False)
     np.testing.assert_array_equal(found.data.numpy(), IMAGES)
     assert [found[i][1] for i in range(6)] == LABELS.tolist()
@@ -35,8 +35,8 @@ def test_sets_in_mnists_files(tmp_path, kind):
         kind.subset()
 
 
-def test_emnist(tmp_path):
-    place(
+def test_the_splits_of_emnist(tmp_path):
+    write_files(
         tmp_path / "EMNIST" / "raw", "emnist-letters-train-images-idx3-ubyte", "emnist-letters-train-labels-idx1-ubyte"
     )
     found = EMNIST(tmp_path, "letters")
@@ -48,7 +48,7 @@ def test_emnist(tmp_path):
         EMNIST(tmp_path, split="digits", train=False)
 
 
-def test_emnists_archive_is_fetched_and_only_its_files_are_taken(tmp_path, monkeypatch):
+def test_download_of_emnist_extracts_only_its_files(tmp_path, monkeypatch):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for name, values in (("images-idx3", IMAGES), ("labels-idx1", LABELS)):
@@ -69,11 +69,11 @@ def test_emnists_archive_is_fetched_and_only_its_files_are_taken(tmp_path, monke
         EMNIST(tmp_path / "b", "mnist", download=True)
 
 
-def test_qmnist(tmp_path):
+def test_the_subsets_of_qmnist(tmp_path):
     facts = np.stack([LABELS.astype(np.int32) + 10 * (i > 0) for i in range(8)], 1)
     raw = tmp_path / "QMNIST" / "raw"
-    place(raw, "qmnist-test-images-idx3-ubyte", "qmnist-test-labels-idx2-int", (IMAGES, facts))
-    place(raw, "xnist-images-idx3-ubyte", "xnist-labels-idx2-int", (IMAGES, facts), lzma.compress, ".xz")
+    write_files(raw, "qmnist-test-images-idx3-ubyte", "qmnist-test-labels-idx2-int", (IMAGES, facts))
+    write_files(raw, "xnist-images-idx3-ubyte", "xnist-labels-idx2-int", (IMAGES, facts), lzma.compress, ".xz")
     found = QMNIST(tmp_path, train=False)
     assert (found.what, found[3][1], tuple(found.targets.shape)) == ("test", 3, (6, 8))
     assert QMNIST(tmp_path, "nist", compat=False)[2][1].tolist() == facts[2].tolist()
@@ -83,13 +83,13 @@ def test_qmnist(tmp_path):
         QMNIST(tmp_path, "x")
 
 
-def test_a_broken_xz_stream_is_named(tmp_path):
+def test_a_truncated_xz_stream_is_refused(tmp_path):
     (tmp_path / "x").write_bytes(lzma.compress(encode_idx(IMAGES))[:-20])
     with pytest.raises(DataError, match="x: the xz stream is cut off"):
         read_idx(tmp_path / "x")
 
 
-def test_checksums_are_md5():
+def test_checksums_have_the_length_of_md5():
     kinds = (MNIST, FashionMNIST, KMNIST)
     pairs = [pair for kind in kinds for pair in kind.resources] + [p for pairs in QMNIST.files.values() for p in pairs]
     assert all(len(md5) == hashlib.md5().digest_size * 2 for _, md5 in pairs)

@@ -1,4 +1,4 @@
-"""A small problem that everything in training can be tried on."""
+"""A small training problem for all tests of microgad.training."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _problem() -> Callable[..., Problem]:
 
 
 def state(given: Problem) -> list[Any]:
-    """Every number that a run leaves: parameters, buffers, what optimizers remember, and the random stream's place."""
+    """Every number that a run changes: parameters, buffers, states of optimizers, and the random state."""
     found = [tensor.tolist() for tensor in given["model"].state_dict().values()]
     optimizers = given["optimizer"] if isinstance(given["optimizer"], list) else [given["optimizer"]]
     for optimizer in optimizers:
@@ -58,7 +58,7 @@ def _state() -> Callable[[Problem], list[Any]]:
 
 
 def numbers(history: Any) -> list[dict[str, float]]:
-    """A history without the time that it took."""
+    """The rows of a history without the elapsed seconds."""
     return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
 
 

@@ -1,4 +1,4 @@
-"""compare, its table, its file, its picture."""
+"""`compare`: its runs, its table, its CSV file and its plot."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from microgad.training.plots import curves, spread
 
 @pytest.fixture
 def compared(problem):
-    """Keyword arguments of `compare`, but for the folder."""
+    """Keyword arguments of `compare` without the folder."""
     shared = problem()
     shared["optimizer"] = shared["model"] = None
 
@@ -31,7 +31,7 @@ def compared(problem):
     return {"variants": {"dropout 0.5": variant(0.5), "none": variant(0.0)}, "seeds": (0, 1), **shared}
 
 
-def test_each_variant_from_each_seed(compared, numbers):
+def test_every_variant_is_trained_from_every_seed(compared, numbers):
     comparison = compare(**compared)
     order = [("dropout 0.5", 0), ("none", 0), ("dropout 0.5", 1), ("none", 1)]
     assert [(run.variant, run.seed) for run in comparison] == order
@@ -43,7 +43,7 @@ def test_each_variant_from_each_seed(compared, numbers):
         assert run.model.training
 
 
-def test_an_interrupted_comparison_goes_on(compared, numbers, tmp_path):
+def test_an_interrupted_comparison_is_resumed(compared, numbers, tmp_path):
     whole = compare(**compared)
     count = 0
 
@@ -66,19 +66,19 @@ def test_an_interrupted_comparison_goes_on(compared, numbers, tmp_path):
         assert all(torch.equal(p, q) for p, q in zip(a.model.parameters(), b.model.parameters(), strict=True))
 
 
-def test_variants_whose_files_would_be_one_are_refused(tmp_path):
+def test_variants_with_the_same_file_name_are_refused(tmp_path):
     with pytest.raises(ValueError, match="two variants' names differ in nothing"):
         compare({"lr 1": dict, "lr:1": dict}, folder=tmp_path)
 
 
-def test_a_run_that_diverges_is_named(compared):
+def test_the_error_names_the_run_that_diverged(compared):
     compared["loss"] = lambda output, target: nn.functional.cross_entropy(output, target) * float("nan")
     with pytest.raises(TrainingDiverged, match=r"^dropout 0\.5, seed 0: epoch 1, batch 1: the loss is NaN. Mul: "):
         compare(**compared)
 
 
 def runs():
-    """Two variants from two seeds, with numbers that are easy to reckon with."""
+    """A Comparison of two variants from two seeds, with round numbers."""
     made = Comparison()
     for seed in (0, 1):
         for name, errors in (("dropout", [0.4, 0.2, 0.1]), ("none", [0.4, 0.1, 0.3])):
@@ -94,7 +94,7 @@ def runs():
     return made
 
 
-def test_the_table():
+def test_the_table_of_a_comparison():
     assert runs().table().splitlines() == [
         "variant   best error   at epoch   last error     best accuracy     last accuracy   seconds/epoch   parameters",
         "───────   ──────────   ────────   ──────────   ───────────────   ───────────────   ─────────────   ──────────",
@@ -104,14 +104,14 @@ def test_the_table():
     ]
 
 
-def test_the_table_leaves_out_what_nobody_measured():
+def test_the_table_leaves_out_columns_without_values():
     rows = History([{"epoch": 1, "seconds": 1.0, "loss": 0.5}])
     table = Comparison([Run("net", 0, rows, nn.Linear(1, 1)), Run("none", 0, History(), nn.Linear(1, 1))]).table()
     assert table.splitlines()[0].split() == ["variant", "seconds/epoch", "parameters"]
     assert Comparison().table().split() == ["variant", "───────"]
 
 
-def test_the_file(tmp_path):
+def test_the_csv_file_of_a_comparison(tmp_path):
     runs().save(tmp_path / "results.csv")
     with open(tmp_path / "results.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -121,7 +121,7 @@ def test_the_file(tmp_path):
     assert float(rows[-1]["held_out_error"]) == 0.3 + 1 / 100
 
 
-def test_the_picture(tmp_path):
+def test_the_plot_of_a_comparison(tmp_path):
     pytest.importorskip("matplotlib")
     figure = runs().plot(tmp_path / "curves.png", tmp_path / "curves.svg", title="Dropout")
     (axes,) = figure.axes
@@ -132,8 +132,8 @@ def test_the_picture(tmp_path):
     assert len(axes.collections) == 4  # a band each
     band = axes.collections[0].get_datalim(axes.transData)
     assert (band.y0, band.y1) == pytest.approx((0.1, 0.41))
-    colours = {line.get_color() for line in axes.lines}
-    assert len(colours) == 2
+    colors = {line.get_color() for line in axes.lines}
+    assert len(colors) == 2
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     svg = (tmp_path / "curves.svg").read_bytes()
     assert ElementTree.fromstring(svg).tag.endswith("svg")
@@ -141,7 +141,7 @@ def test_the_picture(tmp_path):
     assert (tmp_path / "again.svg").read_bytes() == svg
 
 
-def test_the_names_beside_lines_do_not_overlap():
+def test_labels_beside_lines_do_not_overlap():
     pytest.importorskip("matplotlib")
     text = pytest.importorskip("matplotlib.text")
     rows = [{"epoch": 1, "held_out_error": 0.5}, {"epoch": 2, "held_out_error": 0.1}]
@@ -154,7 +154,7 @@ def test_the_names_beside_lines_do_not_overlap():
     assert all(box.x1 <= figure.bbox.x1 for box in boxes)
 
 
-def test_one_seed_has_no_band_and_runs_of_different_lengths_go_as_far_as_all_do():
+def test_one_seed_has_no_band_and_runs_of_different_lengths_are_cut():
     pytest.importorskip("matplotlib")
     long = History([{"epoch": i, "held_out_error": 1 / i} for i in (1, 2, 3)])
     figure = curves({"one": [long], "two": [long, History(list(long)[:2])]})
@@ -162,7 +162,7 @@ def test_one_seed_has_no_band_and_runs_of_different_lengths_go_as_far_as_all_do(
     assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [3, 2]
 
 
-def test_an_error_of_0_is_named_at_the_bottom():
+def test_the_label_of_an_error_of_0_is_at_the_bottom():
     pytest.importorskip("matplotlib")
     rows = [
         {"epoch": 1, "held_out_error": 0.5, "train_error": 0.1},
@@ -175,13 +175,13 @@ def test_an_error_of_0_is_named_at_the_bottom():
 
 
 @pytest.mark.parametrize("heights", [[], [0.3], [0.1, 0.2, 0.9], [0.5, 0.5, 0.5], [0.0, 0.01, 0.5, 0.51, 0.52]])
-def test_spread(heights):
+def test_spread_separates_heights_and_keeps_their_mean(heights):
     moved = spread(heights, 0.1)
     assert all(b - a >= 0.1 - 1e-12 for a, b in pairwise(moved))
     assert sum(moved) == pytest.approx(sum(heights))
 
 
-def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
+def test_without_matplotlib_the_error_names_the_extra_to_install(monkeypatch):
     import sys
 
     for name in ("matplotlib", "matplotlib.figure"):
@@ -190,12 +190,12 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
         runs().plot()
 
 
-def test_a_picture_tells_of_the_lines_that_it_has():
+def test_the_caption_explains_the_lines_that_are_drawn():
     pytest.importorskip("matplotlib")
 
-    def said(**measured):
+    def caption(**measured):
         return curves({"net": [History([{"epoch": 1, **measured}])]}).axes[0].texts[-1].get_text()
 
-    assert said(held_out_error=0.5) == "solid: held-out data"
-    assert said(held_out_error=0.5, train_error=0.4) == "solid: held-out data; dashed: training data, dropout off"
-    assert said(loss=0.5) == "no errors were measured: fit takes held_out, and train_error=True"
+    assert caption(held_out_error=0.5) == "solid: held-out data"
+    assert caption(held_out_error=0.5, train_error=0.4) == "solid: held-out data; dashed: training data, dropout off"
+    assert caption(loss=0.5) == "no errors were measured: fit takes held_out, and train_error=True"

@@ -1,4 +1,4 @@
-"""A loss or gradient that isn't finite: the error names the operation and the module, and nothing has changed."""
+"""TrainingDiverged: an error names the operation and module that made NaN or infinity, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ABOUT = r"Model, optimizers and random stream are as they were before this batch
 
 
 class Apply(nn.Module):
-    """A function of one Tensor as a module."""
+    """A module that applies a function."""
 
     def __init__(self, function):
         super().__init__()
@@ -23,25 +23,25 @@ class Apply(nn.Module):
 
 
 def net(function):
-    """Dropout draws, batch normalization averages: both happen before the trouble."""
+    """A model that draws random numbers and updates running averages before it applies the function."""
     torch.manual_seed(0)
     features = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), Apply(function))
     return nn.Sequential(OrderedDict(features=features, out=nn.Linear(4, 1)))
 
 
 def outcome(model, batches, state, **options):
-    """Train for an epoch on batches; the error, and the state before each batch and at the end."""
+    """Train for an epoch, and return the error, and the states before each batch and at the end."""
     given = {"model": model, "optimizer": torch.optim.Adam(model.parameters())}
     states = []
 
-    def noted():
+    def record_states():
         for batch in batches:
             states.append(state(given))
             yield batch
 
     class Batches(list):
         def __iter__(self):
-            return noted()
+            return record_states()
 
     with pytest.raises(TrainingDiverged) as caught:
         fit(**given, data=Batches(batches), loss=F.mse_loss, epochs=1, progress=False, **options)
@@ -53,7 +53,7 @@ def batches(*scales):
     return [(torch.randn(8, 2) * scale, torch.zeros(8, 1)) for scale in scales]
 
 
-def test_a_nan_loss_names_the_operation_and_the_module_that_made_it(state):
+def test_the_error_for_a_nan_loss_names_operation_and_module(state):
     model = net(lambda x: (x.abs() + 1.5 - torch.where(x.abs().amax() > 1e3, 1e6, 0.0)).log())
     model.features[1] = nn.Identity()
     error, states = outcome(model, batches(1, 1, 1e6, 1), state)
@@ -67,15 +67,15 @@ def test_a_nan_loss_names_the_operation_and_the_module_that_made_it(state):
     assert error.history == []
 
 
-def test_buffers_and_the_random_stream_are_put_back(state):
+def test_buffers_and_the_random_state_are_restored(state):
     model = net(lambda x: (x - 5).log())  # normalized values are never above 5
     error, states = outcome(model, batches(1), state)
     assert (error.op, error.path) == ("Log", "features.3")
     assert states[1] == states[0]
 
 
-def test_the_producer_is_named_and_not_the_first_victim(state):
-    """exp makes an infinity, which only later, in inf - inf, turns into NaN."""
+def test_the_origin_of_an_infinity_is_named_rather_than_the_first_nan(state):
+    """exp overflows to infinity, which only becomes NaN in inf - inf."""
 
     def function(x):
         y = (x.abs() * 1000 + 1000).exp()
@@ -87,7 +87,7 @@ def test_the_producer_is_named_and_not_the_first_victim(state):
     assert states[1] == states[0]
 
 
-def test_an_infinity_that_goes_away_again_is_not_blamed(state):
+def test_an_infinity_that_vanishes_is_not_named(state):
     """log(0) is minus infinity, whose exponential is 0: the NaN comes from elsewhere."""
 
     def function(x):
@@ -98,8 +98,8 @@ def test_an_infinity_that_goes_away_again_is_not_blamed(state):
     assert (error.op, error.path) == ("Sqrt", "features.3")
 
 
-def test_a_gradient_that_is_not_finite_is_caught_before_it_reaches_the_weights(state):
-    """sqrt at 0: the value is fine, the slope is not."""
+def test_a_gradient_that_is_not_finite_does_not_change_the_weights(state):
+    """The value of sqrt at 0 is finite, its derivative isn't."""
     error, states = outcome(net(lambda x: (x * 0).sqrt() + x), batches(1, 1), state)
     assert (error.op, error.path) == ("Sqrt", "features.3")
     assert str(error).startswith(
@@ -109,7 +109,7 @@ def test_a_gradient_that_is_not_finite_is_caught_before_it_reaches_the_weights(s
     assert states[1] == states[0]
 
 
-def test_a_batch_that_holds_nan(state):
+def test_nan_in_a_batch_is_named(state):
     ((x, target),) = batches(1)
     x[3, 1] = float("nan")
     error, states = outcome(net(lambda x: x), [(x, target)], state)
@@ -118,7 +118,7 @@ def test_a_batch_that_holds_nan(state):
     assert states[1] == states[0]
 
 
-def test_a_parameter_that_holds_nan(state):
+def test_infinity_in_a_parameter_is_named(state):
     model = net(lambda x: x)
     with torch.no_grad():
         model.out.bias.fill_(float("inf"))
@@ -127,7 +127,7 @@ def test_a_parameter_that_holds_nan(state):
     assert "its input bias (parameter out.bias) held inf before" in str(error)
 
 
-def test_any_other_error_changes_nothing_either():
+def test_other_errors_change_nothing_either():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Dropout(0.5))
     step = Step(model, [torch.optim.SGD(model.parameters())], F.cross_entropy)
@@ -151,8 +151,8 @@ def test_a_held_out_error_that_is_nan_is_named():
     assert model.training
 
 
-def test_a_large_gradient_is_no_trouble():
-    """Its square overflows in float32, it doesn't."""
+def test_a_large_finite_gradient_is_accepted():
+    """Only its square would overflow in float32."""
     model = nn.Linear(1, 1, bias=False)
     model.weight.data = torch.ones(1, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-30)

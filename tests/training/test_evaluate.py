@@ -1,4 +1,4 @@
-"""evaluate and predict: right means, bounded memory, no trace."""
+"""`evaluate` and `predict`: right means, bounded memory, and no effect on the model and the random state."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from microgad.training import evaluate, predict
 from microgad.utils.data import DataLoader, TensorDataset
 
 
-class Watched(nn.Module):
-    """Notes how many samples come at once, in which mode, and whether they are recorded."""
+class RecordsCalls(nn.Module):
+    """A model that records for each call the number of samples, its mode, and whether gradients are enabled."""
 
     def __init__(self):
         super().__init__()
@@ -30,8 +30,8 @@ def data():
     return TensorDataset(torch.randn(50, 4), torch.randint(0, 3, (50,)))
 
 
-def test_chunks_bound_what_the_model_sees_and_change_nothing(data):
-    model = Watched()
+def test_at_once_bounds_the_batch_size_and_changes_no_result(data):
+    model = RecordsCalls()
     x, target = data.tensors
     whole = evaluate(model, data, F.cross_entropy, at_once=50)
     for given in (data, data.tensors, DataLoader(data, batch_size=40), DataLoader(data, batch_size=7, shuffle=True)):
@@ -47,49 +47,49 @@ def test_chunks_bound_what_the_model_sees_and_change_nothing(data):
     assert whole.correct == (model(x).argmax(1) == target).sum().item()
 
 
-def test_predict_gives_what_the_model_gives(data):
-    model = Watched()
+def test_predict_returns_the_outputs_of_the_model(data):
+    model = RecordsCalls()
     out = predict(model, data.tensors[0], at_once=16)
     assert max(n for n, *_ in model.seen) == 16
     assert not out.requires_grad
     assert torch.allclose(out, model.eval()(data.tensors[0]))
 
 
-def test_modes_and_streams_are_put_back(data):
-    model = Watched()
+def test_modes_and_random_states_are_restored(data):
+    model = RecordsCalls()
     model.inner[1].eval()
-    stream = torch.Generator().manual_seed(1)
-    loader = DataLoader(data, batch_size=8, shuffle=True, generator=stream)
+    generator = torch.Generator().manual_seed(1)
+    loader = DataLoader(data, batch_size=8, shuffle=True, generator=generator)
     modes = [module.training for module in model.modules()]
-    before = torch.get_rng_state().tolist(), stream.get_state().tolist()
+    before = torch.get_rng_state().tolist(), generator.get_state().tolist()
     evaluate(model, loader, F.cross_entropy)
-    assert (torch.get_rng_state().tolist(), stream.get_state().tolist()) == before
+    assert (torch.get_rng_state().tolist(), generator.get_state().tolist()) == before
     assert [module.training for module in model.modules()] == modes
     assert torch.is_grad_enabled()
 
 
-def test_everything_is_put_back_after_an_error(data):
-    model = Watched()
+def test_modes_are_restored_after_an_error(data):
+    model = RecordsCalls()
     with pytest.raises(IndexError, match="Target 3 is out of bounds"):
         evaluate(model, (torch.ones(4, 4), torch.full((4,), 3).long()), F.cross_entropy)
     assert model.training
     assert torch.is_grad_enabled()
 
 
-def test_no_samples():
+def test_evaluate_without_samples():
     model = nn.Linear(4, 3)
     score = evaluate(model, (torch.ones(0, 4), torch.zeros(0).long()), F.cross_entropy)
     assert score.error != score.error
     assert (score.correct, score.samples) == (None, 0)
 
 
-def test_places_of_a_sample_count_as_samples():
-    output = torch.tensor([[[3.0, 0.0], [0.0, 3.0]], [[3.0, 3.0], [0.0, 0.0]]])  # (N, C, places)
+def test_positions_of_a_sample_count_as_samples():
+    output = torch.tensor([[[3.0, 0.0], [0.0, 3.0]], [[3.0, 3.0], [0.0, 0.0]]])  # (N, C, positions)
     target = torch.tensor([[0, 1], [0, 1]])
     score = evaluate(nn.Identity(), (output, target), F.cross_entropy, at_once=1)
     assert (score.correct, score.samples, score.accuracy) == (3, 4, 0.75)
     assert score.error == pytest.approx(F.cross_entropy(output, target).item())
 
 
-def test_predictions_of_nothing_have_a_shape():
+def test_predict_without_samples_has_the_shape_of_outputs():
     assert predict(nn.Linear(4, 3), torch.ones(0, 4)).shape == (0, 3)

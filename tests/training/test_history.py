@@ -1,4 +1,4 @@
-"""History: columns, the best row, and a CSV file that gives the same numbers again."""
+"""`History`: columns, the best row, and reading back from a CSV file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from microgad.training import History
 
 
 @given(st.lists(st.tuples(st.integers(1, 10**6), st.floats(allow_nan=False), st.floats(width=32, allow_nan=False))))
-def test_csv_gives_the_same_numbers_again(tmp_path_factory, rows):
+def test_a_csv_file_gives_back_the_same_numbers(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("history") / "h.csv"
     history = History({"epoch": epoch, "loss": loss, "held_out_error": error} for epoch, loss, error in rows)
     history.save(path)
@@ -39,7 +39,7 @@ def test_columns_rows_and_the_best():
 
 
 @pytest.mark.parametrize("line", ["2,fast", "2,0.5,7"])
-def test_a_file_with_something_else_in_it(tmp_path, line):
+def test_a_file_with_an_invalid_line_is_refused(tmp_path, line):
     path = tmp_path / "h.csv"
     path.write_text(f"epoch,loss\n1,0.5\n{line}\n")
     with pytest.raises(ValueError, match=r"h\.csv, line 3: expected a number for each of epoch, loss, got 2, "):

@@ -1,4 +1,4 @@
-"""fit: the loop, its means, its modes, optimizers that need the loss, early stopping."""
+"""`fit`: the training loop, its mean losses, modes, schedulers, early stopping, and optimizers that need the loss."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from microgad.training import EarlyStopping, fit
 from microgad.utils.data import DataLoader, TensorDataset
 
 
-def test_the_loop_is_pytorchs_loop(problem, state):
-    """The same numbers as from the loop that everybody writes by hand."""
+def test_fit_equals_a_training_loop_written_by_hand(problem, state):
     by_fit, by_hand = problem(), None
     history = fit(**by_fit)
     after_fit = state(by_fit)
@@ -37,17 +36,17 @@ def test_the_loop_is_pytorchs_loop(problem, state):
 
 
 def test_evaluation_does_not_change_the_training(problem, state):
-    measured, bare = problem(), problem()
-    bare.update(held_out=None, train_error=False)
+    measured, unmeasured = problem(), problem()
+    unmeasured.update(held_out=None, train_error=False)
     torch.manual_seed(7)
     fit(**measured)
     after = state(measured)
     torch.manual_seed(7)
-    fit(**bare)
-    assert state(bare) == after
+    fit(**unmeasured)
+    assert state(unmeasured) == after
 
 
-def test_the_mean_counts_samples_and_the_last_batch(problem):
+def test_the_mean_loss_weights_batches_by_their_size(problem):
     """50 samples in batches of 16: with a learning rate of zero, the running loss is that of all samples."""
     given = problem(p=0.0)
     given["model"][1] = nn.Identity()
@@ -60,7 +59,7 @@ def test_the_mean_counts_samples_and_the_last_batch(problem):
     assert (row["train_samples"], row["held_out_samples"]) == (50, 20)
 
 
-def test_what_a_row_has(problem):
+def test_the_columns_of_the_history(problem):
     history = fit(**problem())
     assert list(history[0]) == [
         "epoch", "seconds", "loss", "train_error", "train_accuracy", "train_samples",
@@ -70,7 +69,7 @@ def test_what_a_row_has(problem):
     assert history["train_error"][-1] < history["train_error"][0]
 
 
-def test_modes_are_put_back(problem):
+def test_modes_are_restored(problem):
     given = problem()
     given["model"].eval()
     given["model"][3].train()
@@ -82,7 +81,7 @@ def test_modes_are_put_back(problem):
     assert [module.training for module in given["model"].modules()] == modes
 
 
-def test_modes_are_put_back_after_an_error(problem):
+def test_modes_are_restored_after_an_error(problem):
     given = problem()
     given["model"].eval()
 
@@ -94,8 +93,8 @@ def test_modes_are_put_back_after_an_error(problem):
     assert not any(module.training for module in given["model"].modules())
 
 
-def test_an_optimizer_may_ask_for_the_loss_again():
-    """As SAM and LBFGS do: the first call of the closure is free, further ones compute anew."""
+def test_an_optimizer_may_call_the_closure_several_times():
+    """As SAM and LBFGS do: the first call returns the computed loss, further ones compute it again."""
 
     class Twice(torch.optim.SGD):
         def step(self, closure=None):
@@ -120,7 +119,7 @@ def test_a_regression_has_no_accuracy():
     assert list(history[0]) == ["epoch", "seconds", "loss", "held_out_error"]
 
 
-def test_several_inputs():
+def test_a_model_may_have_several_inputs():
     class Sum(nn.Module):
         def __init__(self):
             super().__init__()
@@ -143,7 +142,7 @@ def test_a_scheduler_steps_after_each_epoch(problem):
     assert given["optimizer"][0].param_groups[0]["lr"] == pytest.approx(0.01 * 0.1**2)
 
 
-def test_a_scheduler_of_plateaus_watches_the_validation_error(problem):
+def test_reduce_lr_on_plateau_gets_the_validation_error(problem):
     given = problem()
     never = {"patience": 0, "threshold": 1e9, "threshold_mode": "abs"}
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(given["optimizer"][0], factor=0.5, **never)
@@ -152,16 +151,16 @@ def test_a_scheduler_of_plateaus_watches_the_validation_error(problem):
     assert given["optimizer"][0].param_groups[0]["lr"] == 0.01 * 0.5 ** (len(history) - 1)
 
 
-def test_stops_when_the_validation_error_falls_no_more(problem):
+def test_early_stopping_when_the_validation_error_stays(problem):
     given = problem()
     given["optimizer"] = torch.optim.SGD(given["model"].parameters(), lr=0.0)
-    given["model"][1] = nn.Identity()  # its running averages would go on changing
+    given["model"][1] = nn.Identity()  # running averages of batch normalization would change
     history = fit(**{**given, "epochs": 50}, validation=given["held_out"], stop=EarlyStopping(patience=3))
     assert len(history) == 4
     assert history.stopped.startswith("for 3 epochs the validation error has not fallen by more than 1e-08 below")
 
 
-def test_stopping_watches_the_best_error():
+def test_early_stopping_compares_with_the_best_error():
     stop = EarlyStopping(patience=2, threshold=0.1)
     assert stop.reason([1.0, 0.5, 0.6, 0.45]) is not None
     assert stop.reason([1.0, 0.5, 0.6, 0.35]) is None
@@ -170,11 +169,11 @@ def test_stopping_watches_the_best_error():
         EarlyStopping(patience=0)
 
 
-def test_arguments_that_do_not_fit(problem, state):
+def test_invalid_arguments_are_refused_and_change_nothing(problem, state):
     given = problem()
     before = state(given)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(given["optimizer"][0])
-    stranger = torch.optim.SGD(nn.Linear(1, 1).parameters())
+    unrelated = torch.optim.SGD(nn.Linear(1, 1).parameters())
     torch.set_rng_state(torch.tensor(before[-1], dtype=torch.uint8))
     wrong = [
         ({"stop": EarlyStopping()}, ValueError, "EarlyStopping needs validation="),
@@ -182,7 +181,7 @@ def test_arguments_that_do_not_fit(problem, state):
         ({"epochs": -1}, ValueError, "epochs must be >= 0"),
         ({"at_once": 0}, ValueError, "at_once >= 1"),
         ({"data": given["data"].dataset}, TypeError, r"must give batches: DataLoader\(data"),
-        ({"optimizer": stranger}, ValueError, r"optimizer 0 \(SGD\) has none of the model's parameters"),
+        ({"optimizer": unrelated}, ValueError, r"optimizer 0 \(SGD\) has none of the model's parameters"),
         ({"data": []}, TypeError, "data gave no batches in epoch 1"),
         ({"data": [torch.ones(2, 4)]}, TypeError, r"a batch must be \(input, ..., target\), but is a Tensor"),
     ]

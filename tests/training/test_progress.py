@@ -1,4 +1,4 @@
-"""Progress: a bar on a terminal, lines elsewhere, and lines where there is no tqdm."""
+"""Progress of `fit`: a bar on a terminal, and lines elsewhere or without tqdm."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_lines_where_it_is_no_terminal(problem, capsys):
+def test_progress_is_lines_where_there_is_no_terminal(problem, capsys):
     fit(**{**problem(), "progress": True})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
@@ -26,24 +26,24 @@ def test_lines_where_it_is_no_terminal(problem, capsys):
     assert lines[-1].endswith(" s, 0:00 left")
 
 
-def test_nothing_when_it_is_not_wanted(problem, capsys):
+def test_progress_false_prints_nothing(problem, capsys):
     fit(**problem())
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_bar_on_a_terminal(problem):
+def test_progress_is_a_bar_on_a_terminal(problem):
     pytest.importorskip("tqdm")
     file = Terminal()
     fit(**{**problem(), "progress": Progress("net", file)})
-    shown = file.getvalue()
-    assert shown.count("\n") == 1  # the bar stays when it is done
-    last = shown.strip().split("\r")[-1]
+    output = file.getvalue()
+    assert output.count("\n") == 1  # the bar stays at the end
+    last = output.strip().split("\r")[-1]
     assert last.startswith("net  100 %|")
     assert "left, epoch 4/4, loss 0." in last
     assert ", held-out " in last
 
 
-def test_lines_on_a_terminal_without_tqdm(problem, monkeypatch):
+def test_progress_is_lines_on_a_terminal_without_tqdm(problem, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     file = Terminal()
     fit(**{**problem(), "progress": Progress("net", file)})
@@ -74,6 +74,6 @@ def test_the_bar_is_closed_after_an_error(problem):
     assert progress._bar is None
 
 
-def test_time():
+def test_clock_formats_seconds():
     expected = {0: "0:00", 59.6: "1:00", 3599: "59:59", 3600: "1:00:00", 36000: "10:00:00"}
     assert {seconds: clock(seconds) for seconds in expected} == expected

@@ -1,4 +1,4 @@
-"""Checkpoints: an interrupted run goes on to the very same numbers; a wrong file is refused and changes nothing."""
+"""Checkpoints of `fit`: a resumed run gives exactly the same numbers, and an unsuitable file is refused."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Interrupted(Exception):
 
 
 def interrupt_after(batches):
-    """A loss that breaks off in the middle of an epoch."""
+    """A loss that raises Interrupted after some batches."""
     count = 0
 
-    def cross_entropy(output, target):  # its name is part of what a checkpoint is checked by
+    def cross_entropy(output, target):  # a checkpoint is only accepted for a loss of the same name
         nonlocal count
         count += output.requires_grad
         if count > batches:
@@ -56,7 +56,7 @@ def test_resumed_equals_uninterrupted(problem, state, numbers, tmp_path, batches
     assert (numbers(history), state(again)) == expected
 
 
-def test_twice_interrupted(problem, state, numbers, tmp_path):
+def test_a_run_may_be_interrupted_twice(problem, state, numbers, tmp_path):
     whole = problem()
     expected = numbers(fit(**whole)), state(whole)
     for batches in (5, 6):
@@ -66,7 +66,7 @@ def test_twice_interrupted(problem, state, numbers, tmp_path):
     assert (numbers(fit(**again, checkpoint=tmp_path / "run.ckpt", resume=True)), state(again)) == expected
 
 
-def test_more_epochs_later(problem, state, numbers, tmp_path):
+def test_a_finished_run_continues_for_more_epochs(problem, state, numbers, tmp_path):
     whole = problem()
     expected = numbers(fit(**whole)), state(whole)
     fit(**{**problem(), "epochs": 2}, checkpoint=tmp_path / "run.ckpt")
@@ -74,7 +74,7 @@ def test_more_epochs_later(problem, state, numbers, tmp_path):
     assert (numbers(fit(**again, checkpoint=tmp_path / "run.ckpt", resume=True)), state(again)) == expected
 
 
-def test_a_loader_with_a_stream_of_its_own(problem, state, numbers, tmp_path):
+def test_a_loader_with_its_own_generator_is_resumed(problem, state, numbers, tmp_path):
     def given():
         made = problem()
         made["data"] = DataLoader(made["data"].dataset, 16, shuffle=True, generator=torch.Generator().manual_seed(5))
@@ -87,7 +87,7 @@ def test_a_loader_with_a_stream_of_its_own(problem, state, numbers, tmp_path):
     assert (numbers(fit(**again, checkpoint=tmp_path / "run.ckpt", resume=True)), state(again)) == expected
 
 
-def test_a_finished_run_is_not_done_again(problem, state, numbers, tmp_path):
+def test_a_finished_run_is_not_repeated(problem, state, numbers, tmp_path):
     first = problem()
     history = fit(**first, checkpoint=tmp_path / "run.ckpt")
     again = problem()
@@ -98,7 +98,7 @@ def test_a_finished_run_is_not_done_again(problem, state, numbers, tmp_path):
     assert not steps
 
 
-def test_a_run_that_stopped_early_stays_stopped(problem, tmp_path):
+def test_a_run_that_stopped_early_is_not_continued(problem, tmp_path):
     def given():
         made = problem()
         return {**made, "epochs": 30, "validation": made["held_out"], "stop": EarlyStopping(patience=1, threshold=0.1)}
@@ -159,8 +159,8 @@ def run_program(path, kill_at=0, moment="never"):
 
 
 @pytest.mark.host("processes of their own")
-def test_kill_9_at_any_moment(tmp_path):
-    """In the middle of an epoch, before a checkpoint has its name, and right after: always to the same numbers."""
+def test_a_killed_run_resumes_to_the_same_numbers(tmp_path):
+    """The process is killed within an epoch, and before and after the checkpoint file is renamed."""
     whole = run_program(tmp_path / "whole.ckpt")
     assert whole.returncode == 0, whole.stderr
     path = tmp_path / "run.ckpt"
@@ -185,7 +185,7 @@ def other_batches(made):
 
 
 def other_samples(made):
-    made["held_out"][0][0, 0] = 7  # the training data's own memory
+    made["held_out"][0][0, 0] = 7  # shares memory with the training data
 
 
 def other_loss(made):
@@ -231,7 +231,7 @@ def truncated(path):
     path.write_bytes(path.read_bytes()[:-200])
 
 
-def emptied(path):
+def empty(path):
     path.write_bytes(b"")
 
 
@@ -239,12 +239,12 @@ def text(path):
     path.write_text("epoch 3\n")
 
 
-def weights_alone(path):
+def only_weights(path):
     torch.save({"weight": torch.ones(3)}, path)
 
 
-@pytest.mark.parametrize("damage", [truncated, emptied, text, weights_alone])
-def test_a_damaged_file_is_named(problem, state, tmp_path, damage):
+@pytest.mark.parametrize("damage", [truncated, empty, text, only_weights])
+def test_a_damaged_file_is_refused(problem, state, tmp_path, damage):
     path = tmp_path / "run.ckpt"
     fit(**{**problem(), "epochs": 1}, checkpoint=path)
     damage(path)
@@ -255,32 +255,32 @@ def test_a_damaged_file_is_named(problem, state, tmp_path, damage):
     assert state(given) == before
 
 
-def test_a_flipped_bit_is_noticed_or_changes_no_number(problem, state, numbers, tmp_path):
-    """Some bytes of a zip archive say nothing, such as the time of a file in it."""
+def test_a_flipped_bit_is_found_or_changes_no_number(problem, state, numbers, tmp_path):
+    """Some bytes of a zip archive don't matter, such as the times of its files."""
     path = tmp_path / "run.ckpt"
     fit(**{**problem(), "epochs": 1}, checkpoint=path)
     whole = path.read_bytes()
     given = problem()
     expected = numbers(fit(**{**given, "epochs": 1}, checkpoint=path, resume=True)), state(given)
-    noticed = 0
-    for place in range(0, len(whole), 499):
+    refused = 0
+    for position in range(0, len(whole), 499):
         data = bytearray(whole)
-        data[place] ^= 1 << place % 8
+        data[position] ^= 1 << position % 8
         path.write_bytes(data)
         given = problem()
         before = state(given)
         try:
             history = fit(**{**given, "epochs": 1}, checkpoint=path, resume=True)
         except CheckpointError:
-            noticed += 1
+            refused += 1
             assert state(given) == before
         else:
             assert (numbers(history), state(given)) == expected
-    assert noticed > len(range(0, len(whole), 499)) / 2
+    assert refused > len(range(0, len(whole), 499)) / 2
 
 
-def test_a_file_that_does_not_fit_changes_nothing(problem, state, tmp_path):
-    """Its settings say that it fits, and it doesn't: the model, already loaded, is put back."""
+def test_a_file_that_fails_to_load_changes_nothing(problem, state, tmp_path):
+    """Its settings match, but loading an optimizer fails: the model, which is already loaded, is restored."""
     path = tmp_path / "run.ckpt"
     fit(**{**problem(), "epochs": 1}, checkpoint=path)
     saved = torch.load(path)
@@ -293,12 +293,12 @@ def test_a_file_that_does_not_fit_changes_nothing(problem, state, tmp_path):
     assert state(given) == before
 
 
-def test_a_folder_that_is_not_there(problem, tmp_path):
+def test_a_missing_folder_is_an_error(problem, tmp_path):
     with pytest.raises(RuntimeError, match="does not exist"):
         fit(**problem(), checkpoint=tmp_path / "none" / "run.ckpt")
 
 
-def test_resuming_elsewhere_says_what_is_not_as_it_was(problem, tmp_path, monkeypatch):
+def test_resuming_in_another_environment_warns_about_the_differences(problem, tmp_path, monkeypatch):
     path = tmp_path / "run.ckpt"
     there = checkpoint.environment() | {"NumPy": "1.0.0", "CPU features": "X86_V2"}
     monkeypatch.setattr(checkpoint, "environment", lambda: there)
@@ -309,7 +309,7 @@ def test_resuming_elsewhere_says_what_is_not_as_it_was(problem, tmp_path, monkey
     assert f"NumPy: 1.0.0 then, {np.__version__} now; CPU features: X86_V2 then, " in str(warned[0].message)
 
 
-def test_blas_gets_as_many_threads_as_it_had(problem, tmp_path):
+def test_a_resumed_run_uses_as_many_blas_threads_as_before(problem, tmp_path):
     threadpoolctl = pytest.importorskip("threadpoolctl")
     path = tmp_path / "run.ckpt"
     seen = []
@@ -326,13 +326,13 @@ def test_blas_gets_as_many_threads_as_it_had(problem, tmp_path):
     assert seen == [1, 1, 2]
 
 
-def test_without_threadpoolctl_a_checkpoint_does_without(problem, numbers, tmp_path, monkeypatch):
+def test_checkpoints_work_without_threadpoolctl(problem, numbers, tmp_path, monkeypatch):
     expected = numbers(fit(**problem()))
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
     fit(**{**problem(), "epochs": 2}, checkpoint=tmp_path / "run.ckpt")
     assert numbers(fit(**problem(), checkpoint=tmp_path / "run.ckpt", resume=True)) == expected
 
 
-def test_a_checkpoint_is_one_file_and_nothing_else_is_left(problem, tmp_path):
+def test_a_checkpoint_is_one_file_without_leftovers(problem, tmp_path):
     fit(**problem(), checkpoint=tmp_path / "run.ckpt")
     assert os.listdir(tmp_path) == ["run.ckpt"]

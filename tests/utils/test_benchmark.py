@@ -1,4 +1,4 @@
-"""Timers: PyTorch's names and arithmetic; times of a clock that is told what to say."""
+"""Timers and tables of torch.utils.benchmark: PyTorch's names and statistics, with times of a fake clock."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from microgad.utils.benchmark import Compare, Measurement, TaskSpec, Timer
 
 
 class Clock:
-    """Goes on by a second at each look."""
+    """A clock that advances by a second with each call."""
 
     def __init__(self):
         self.now = 0.0
@@ -27,7 +27,7 @@ def test_a_statement_sees_its_globals_and_torch():
     assert measured.mean == measured.median > 0
 
 
-def test_by_a_clock():
+def test_measurements_by_a_fake_clock():
     timer = Timer("pass", timer=Clock(), label="nothing", sub_label="none", num_threads=2)
     assert timer.timeit(4).times == [0.25]
     blocks = timer.blocked_autorange(min_run_time=3)
@@ -35,13 +35,13 @@ def test_by_a_clock():
     assert blocks.iqr == 0
     assert not blocks.has_warnings
     assert len(timer.adaptive_autorange(min_run_time=2, max_run_time=50).times) == 6
-    said = repr(blocks)
-    assert "nothing: none" in said
-    assert "Median: 1.00 s" in said
-    assert "3 measurements, 1 runs per measurement, 2 threads" in said
+    text = repr(blocks)
+    assert "nothing: none" in text
+    assert "Median: 1.00 s" in text
+    assert "3 measurements, 1 runs per measurement, 2 threads" in text
 
 
-def test_quartiles_are_those_of_torch():
+def test_statistics_are_those_of_pytorch():
     theirs = pytest.importorskip("torch.utils.benchmark")
     times = [1.0, 5.0, 2.0, 8.0, 3.0]
     mine = Measurement(2, times, TaskSpec("f()", "pass", description="d"))
@@ -52,19 +52,19 @@ def test_quartiles_are_those_of_torch():
         mine.unheard_of  # noqa: B018
 
 
-def test_a_table():
-    made = [
+def test_compare_prints_a_table():
+    measurements = [
         Measurement(1, [t], TaskSpec("s", "pass", label="sum", sub_label=row, description=column))
         for row, column, t in (("a", "x", 1e-3), ("a", "y", 2e-3), ("b", "y", 30e-3))
     ]
-    lines = str(Compare(made)).splitlines()
+    lines = str(Compare(measurements)).splitlines()
     assert lines[3].split() == ["a", "|", "1.0", "|", "2.0"]
     assert lines[4].split() == ["b", "|", "|", "30.0"]
     assert "sum" in lines[0]
     assert lines[-1] == "Times are in milliseconds (ms)."
 
 
-def test_what_it_cannot_do_it_says():
+def test_unsupported_arguments_are_refused():
     with pytest.raises(NotImplementedError, match="language"):
         Timer("x", language="c++")
     with pytest.raises(ValueError, match="global_setup"):

@@ -1,4 +1,4 @@
-"""Checkpoints: nothing is kept, what is needed is computed again, and what can't be is said."""
+"""`checkpoint`: nothing is kept for backward, values are recomputed, and changes in between are errors."""
 
 import functools
 import gc
@@ -7,9 +7,9 @@ import pytest
 
 import microgad as torch
 from microgad import errors
-from microgad.utils import checkpoint as room
+from microgad.utils import checkpoint as checkpoints
 
-checkpoint = functools.partial(room.checkpoint, use_reentrant=False)
+checkpoint = functools.partial(checkpoints.checkpoint, use_reentrant=False)
 
 
 def f(x):
@@ -17,6 +17,7 @@ def f(x):
 
 
 def nodes(y):
+    """All nodes of the graph of a result."""
     seen, stack = {}, [y.node]
     while stack:
         node = stack.pop()
@@ -36,7 +37,7 @@ def test_nothing_is_kept_until_backward():
     assert not any(node.kept for node in nodes(y))
 
 
-def test_the_function_is_called_once_more_a_pass():
+def test_each_backward_pass_calls_the_function_once_more():
     calls = []
     x = torch.rand(5, requires_grad=True)
     y = checkpoint(lambda x: calls.append(1) or f(x), x)
@@ -52,7 +53,7 @@ def test_checkpoints_nest():
     assert torch.allclose(torch.autograd.grad(y.sum(), x)[0], expected[0])
 
 
-def test_no_graph_no_checkpoint():
+def test_without_gradients_the_function_is_called_once():
     calls = []
     with torch.no_grad():
         y = checkpoint(lambda x: calls.append(1) or f(x), torch.rand(3))
@@ -60,7 +61,7 @@ def test_no_graph_no_checkpoint():
     assert calls == [1]
 
 
-def test_another_call_is_said():
+def test_a_recomputation_with_other_operations_is_an_error():
     turn = []
 
     def fickle(x):
@@ -73,7 +74,7 @@ def test_another_call_is_said():
 
 
 @pytest.mark.parametrize("check", ["default", "none"])
-def test_what_keeps_nothing_may_be_there_once_and_what_keeps_something_may_not(check):
+def test_a_recomputation_may_only_lack_operations_that_keep_nothing(check):
     turn = []
 
     def fickle(x, more):
@@ -89,8 +90,8 @@ def test_what_keeps_nothing_may_be_there_once_and_what_keeps_something_may_not(c
         y.sum().backward()
 
 
-def test_a_result_may_be_written_to():
-    """What the last operation kept of it is computed again. Within the call, and what it reads, it may not."""
+def test_the_result_of_a_checkpoint_may_be_written_to():
+    """If an operation kept it, it is recomputed. Writes to results within the call and to its inputs are errors."""
     x, weight = torch.rand(2, 3, requires_grad=True), torch.rand(3)
     y = checkpoint(lambda x: (x * weight).tanh(), x, use_reentrant=False)
     before = y.detach().clone()
@@ -108,7 +109,7 @@ def test_a_result_may_be_written_to():
         y.sum().backward()
 
 
-def test_an_argument_that_was_written_to_is_said():
+def test_a_write_to_an_argument_is_an_error():
     x = torch.rand(3, requires_grad=True)
     z = x * 1
     y = checkpoint(f, z)
@@ -117,16 +118,16 @@ def test_an_argument_that_was_written_to_is_said():
         y.sum().backward()
 
 
-def test_a_sequence_in_segments():
+def test_checkpoint_sequential():
     net = torch.nn.Sequential(*(torch.nn.Linear(4, 4) for _ in range(5)))
     x = torch.rand(2, 4)
-    y = room.checkpoint_sequential(net, 2, x, use_reentrant=False)
+    y = checkpoints.checkpoint_sequential(net, 2, x, use_reentrant=False)
     assert torch.equal(y, net(x))
     y.sum().backward()
     assert all(p.grad is not None for p in net.parameters())
 
 
-def test_freed_without_the_collector():
+def test_a_checkpoint_is_freed_without_the_garbage_collector():
     gc.collect()
     gc.disable()
     try:
@@ -139,6 +140,6 @@ def test_freed_without_the_collector():
         gc.enable()
 
 
-def test_another_check_than_there_is_is_refused():
+def test_an_unknown_determinism_check_is_refused():
     with pytest.raises(ValueError, match="determinism_check"):
         checkpoint(f, torch.ones(2), determinism_check="strict")

@@ -1,4 +1,4 @@
-"""utils.data: whole batches at once, and only where that changes nothing. Orders are held against PyTorch's."""
+"""torch.utils.data: batches are indexed at once only if that gives the same samples as one by one."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -37,7 +37,7 @@ class Counted(microgad.Tensor):
 
 
 @pytest.mark.parametrize("nested", [False, True])
-def test_a_batch_is_one_indexing(nested: bool) -> None:
+def test_a_batch_of_a_tensor_dataset_is_indexed_once(nested: bool) -> None:
     x = Counted._wrap(np.arange(12.0))
     dataset: Any = TensorDataset(x)
     if nested:
@@ -48,8 +48,8 @@ def test_a_batch_is_one_indexing(nested: bool) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int8", "bool", "complex64"])
-def test_at_once_and_one_by_one_agree(dtype: str) -> None:
-    """A plain list of the same samples has no __getitems__."""
+def test_batches_equal_those_of_single_samples(dtype: str) -> None:
+    """A list of the same samples has no __getitems__, so that they are collated one by one."""
     x = microgad.from_numpy(np.arange(24).reshape(6, 2, 2).astype(dtype))
     x = x.permute(0, 2, 1)
     dataset = TensorDataset(x, x[:, 0, 0])
@@ -79,7 +79,7 @@ def test_gradients_flow_through_a_batch() -> None:
     assert x.grad.tolist() == [1, 0, 2, 1]
 
 
-def test_samples_that_differ_in_dtype_or_want_gradients() -> None:
+def test_default_collate_of_mixed_dtypes_and_of_tensors_with_gradients() -> None:
     mixed = default_collate([microgad.tensor([1]), microgad.tensor([0.5])])
     assert (mixed.dtype, mixed.tolist()) == (microgad.float32, [[1], [0.5]])
     x = microgad.ones(2, requires_grad=True)
@@ -98,13 +98,13 @@ class Halved(Subset[Any]):
         return tuple(x / 2 for x in super().__getitem__(index))
 
 
-def test_a_subclass_that_changes_its_samples_is_asked_for_each() -> None:
+def test_getitem_of_a_subclass_is_called_for_each_sample() -> None:
     doubled = Doubled(microgad.arange(3))
     assert batches(doubled, batch_size=3) == [[[0, 2, 4]]]
     assert batches(Halved(doubled, [2, 1]), batch_size=2) == [[[2, 1]]]
 
 
-def test_a_collate_function_gets_samples() -> None:
+def test_collate_fn_gets_a_list_of_samples() -> None:
     def collate(samples: Any) -> Any:
         assert len(samples) == 2
         assert [s[1].item() for s in samples] == [samples[0][1].item(), samples[-1][1].item()]
@@ -114,7 +114,7 @@ def test_a_collate_function_gets_samples() -> None:
     assert batches(numbers(4), batch_size=2, collate_fn=collate) == batches(numbers(4), batch_size=2)
 
 
-def test_getitems_of_a_users_data_set() -> None:
+def test_getitems_of_a_custom_dataset_is_called() -> None:
     class Words(Dataset[str]):
         def __len__(self) -> int:
             return 3
@@ -125,19 +125,19 @@ def test_getitems_of_a_users_data_set() -> None:
     assert list(DataLoader(Words(), batch_size=2)) == [["a", "b"], ["c"]]
 
 
-def test_samples_one_by_one() -> None:
+def test_batch_size_none_gives_single_samples() -> None:
     x = np.arange(3)
     assert [type(sample) for sample in DataLoader([x, x], batch_size=None)] == [microgad.Tensor] * 2
 
 
-def test_a_pass_knows_how_many_batches_it_has() -> None:
+def test_an_iterator_has_the_length_of_the_loader() -> None:
     assert len(iter(DataLoader(numbers(5), 2))) == 3
     assert len(iter(DataLoader(numbers(5), 2, drop_last=True, shuffle=True))) == 2
     with pytest.raises(TypeError):
         len(iter(DataLoader(Stream(), 2)))
 
 
-def test_a_pass_goes_on_after_a_sample_that_fails() -> None:
+def test_an_iterator_continues_after_a_sample_that_fails() -> None:
     class Failing(Dataset[int]):
         def __getitem__(self, i: int) -> int:
             return 6 // (i - 1)
@@ -152,7 +152,7 @@ def test_a_pass_goes_on_after_a_sample_that_fails() -> None:
     assert list(rest) == [6, 3]
 
 
-def test_datasets_add_up() -> None:
+def test_the_sum_of_datasets_is_their_concatenation() -> None:
     both = numbers(2) + numbers(3)
     assert isinstance(both, ConcatDataset)
     assert [both[i][1].item() for i in range(-5, 5)] == [0, 1, 0, 1, 2] * 2
@@ -165,7 +165,7 @@ class Stream(IterableDataset[int]):
 
 
 @pytest.mark.parametrize(
-    ("make", "error", "said"),
+    ("make", "error", "message"),
     [
         (lambda: TensorDataset(np.zeros(2)), TypeError, "expected Tensors, but got ndarray"),
         (
@@ -182,6 +182,6 @@ class Stream(IterableDataset[int]):
         (lambda: DataLoader([1], num_workers=1, prefetch_factor=0), ValueError, "should be at least 1, but got 0"),
     ],
 )
-def test_refusals(make: Any, error: Any, said: str) -> None:
-    with pytest.raises(error, match=said):
+def test_invalid_datasets_and_arguments_are_refused(make: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
         make()

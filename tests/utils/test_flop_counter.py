@@ -1,4 +1,4 @@
-"""FlopCounterMode, where PyTorch says nothing, or can't be asked."""
+"""FlopCounterMode in cases where PyTorch gives no count to compare with."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def layer(device):
     return nn.Linear(3, 4).to(device)
 
 
-def test_whatever_holds_what_is_kept(layer, device):
-    """A product of 2 · 2 · 3 · 4 = 48, and one for each of two gradients."""
+def test_checkpoints_and_saved_tensor_hooks_do_not_change_the_count(layer, device):
+    """A product of 2 · 2 · 3 · 4 = 48 flops, and one for each of two gradients."""
     for wrapped in (layer, lambda x: checkpoint(layer, x, use_reentrant=False)):
         x = torch.ones(2, 3, device=device, requires_grad=True)
         with FlopCounterMode(display=False) as counter:
@@ -37,7 +37,7 @@ def test_second_derivatives_are_counted(device):
     assert counter.get_total_flops() == (3 + 4 + 2) * 48  # each of three products has two derivatives
 
 
-def test_derivatives_of_convolutions_are_what_derivatives_are_made_of(device):
+def test_the_derivatives_of_a_convolution_count_as_convolution_backward(device):
     conv, x = nn.Conv1d(2, 3, 3).to(device), torch.ones(1, 2, 5, device=device, requires_grad=True)
     with FlopCounterMode(display=False) as counter:
         torch.autograd.grad(conv(x).square().sum(), (x, conv.weight), create_graph=True)
@@ -46,20 +46,20 @@ def test_derivatives_of_convolutions_are_what_derivatives_are_made_of(device):
     assert counts == {"aten.convolution": flops, "aten.convolution_backward": 2 * flops}
 
 
-def test_attention_is_the_products_in_it(device):
+def test_attention_counts_its_matrix_products(device):
     q, k, v = (torch.ones(2, n, 4, device=device, requires_grad=True) for n in (3, 5, 5))
     with FlopCounterMode(display=False) as counter:
         torch.nn.functional.scaled_dot_product_attention(q, k, v).sum().backward()
     assert counter.get_total_flops() == 6 * (2 * 2 * 3 * 4 * 5)
 
 
-def test_operations_are_keys_by_their_names_in_torch_ops(layer, device):
+def test_operations_are_counted_under_their_names_in_torch_ops(layer, device):
     with FlopCounterMode(display=False) as counter:
         layer(torch.ones(2, 3, device=device))
     assert counter.get_flop_counts()["Linear"] == {operators.aten.addmm: 48}  # torch.ops.aten.addmm of a program
 
 
-def test_a_programs_own_functions_count_by_what_they_call():
+def test_an_autograd_function_counts_the_operations_that_it_calls():
     class Linear(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -74,7 +74,7 @@ def test_a_programs_own_functions_count_by_what_they_call():
     assert counter.get_total_flops() == 2 * 48
 
 
-def test_it_begins_anew_with_each_block(layer, capsys, device):
+def test_the_count_starts_again_with_each_block(layer, capsys, device):
     counter = FlopCounterMode()
     for _ in range(2):
         with counter:
@@ -90,7 +90,7 @@ Linear             48    100.00%
     assert capsys.readouterr().out == 2 * expected
 
 
-def test_nothing_and_what_is_outside_of_modules(device):
+def test_tables_without_operations_and_with_operations_outside_of_modules(device):
     with FlopCounterMode(display=False) as counter:
         pass
     assert counter.get_table().splitlines()[2] == "Global         0         0%"
@@ -105,7 +105,7 @@ def test_nothing_and_what_is_outside_of_modules(device):
     assert counter.get_table().splitlines()[2].split() == ["Global", "16.128K", "100.00%"]
 
 
-def test_arguments():
+def test_deprecated_and_unsupported_arguments():
     with pytest.warns(UserWarning, match="mods argument is not needed"):
         FlopCounterMode(nn.Linear(1, 1))
     with pytest.raises(NotImplementedError, match="custom_mapping"):

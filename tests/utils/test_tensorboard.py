@@ -1,4 +1,4 @@
-"""SummaryWriter: Tensors in, files out; without tensorboardX its name."""
+"""SummaryWriter writes Tensors to event files, and names tensorboardX if it isn't installed."""
 
 import sys
 import warnings
@@ -11,19 +11,19 @@ from microgad.utils import tensorboard
 
 
 @pytest.fixture(autouse=True)
-def _anew():
+def _fresh_writer():
     tensorboard._writer.cache_clear()
     yield
     tensorboard._writer.cache_clear()
 
 
-def test_without_the_package_its_name_is_said(monkeypatch):
+def test_without_tensorboardx_the_error_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(ImportError, match=r"needs the package tensorboardX: pip install 'microgad\[board\]'"):
         tensorboard.SummaryWriter("runs")
 
 
-def test_what_is_written_is_read_again(tmp_path):
+def test_written_values_can_be_read(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pytest.importorskip("tensorboardX")
@@ -60,7 +60,7 @@ def test_torch_s_names_and_arguments(tmp_path):
     assert (tmp_path / "first run").is_dir()
 
 
-def test_a_graph_is_left_out_with_a_notice(tmp_path):
+def test_add_graph_is_ignored_with_a_warning(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pytest.importorskip("tensorboardX")

@@ -1,4 +1,4 @@
-"""A DataLoader's worker processes: what they bring, how they fail, and that nothing of them is left."""
+"""Worker processes of DataLoader: their batches, failures, and that no process or shared memory is left."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = [
 
 
 class Numbered:
-    """Samples that do something at index 5, and say which process made them."""
+    """A data set whose samples have the id of their process, and whose sample 5 calls a function."""
 
     def __init__(self, do: Any = lambda: None, size: int = 1) -> None:
         self.do, self.size = do, size
@@ -50,6 +50,7 @@ def alive(pid: int) -> bool:
 
 
 def gone(pids: Any, seconds: float = 10) -> bool:
+    """Whether all processes end within some seconds."""
     until = time.monotonic() + seconds
     while any(map(alive, pids)) and time.monotonic() < until:
         time.sleep(0.02)
@@ -68,39 +69,39 @@ def pids(batches: Any) -> set[int]:
     return {int(pid) for _, several in batches for pid in several}
 
 
-def test_batches_come_from_other_processes_which_end() -> None:
+def test_batches_come_from_worker_processes_that_end_afterwards() -> None:
     loader = DataLoader(Numbered(), 2, num_workers=2)
     batches = list(loader)
     assert [x[:, 0].tolist() for x, _ in batches] == [[2 * i, 2 * i + 1] for i in range(6)]
-    made = pids(batches)
-    assert len(made) == 2
-    assert os.getpid() not in made
-    assert gone(made)
+    workers = pids(batches)
+    assert len(workers) == 2
+    assert os.getpid() not in workers
+    assert gone(workers)
     assert get_worker_info() is None
 
 
-def test_persistent_workers_stay_and_leave_with_the_loader() -> None:
+def test_persistent_workers_end_with_the_loader() -> None:
     loader = DataLoader(Numbered(), 2, num_workers=2, persistent_workers=True)
     iterator = iter(loader)
     first = next(iterator)
-    made = pids(list(loader))  # the first pass was broken off: nothing of it comes late
-    assert pids([first]) <= made
+    workers = pids(list(loader))  # the first iterator was abandoned: none of its batches may come now
+    assert pids([first]) <= workers
     assert [x[0].item() for x, _ in loader] == [0, 2, 4, 6, 8, 10]
-    assert pids(list(loader)) == made
-    assert all(map(alive, made))
+    assert pids(list(loader)) == workers
+    assert all(map(alive, workers))
     del loader, iterator
-    assert gone(made)
+    assert gone(workers)
 
 
-def test_a_pass_that_is_broken_off() -> None:
-    made = set()
+def test_workers_of_an_abandoned_iterator_end() -> None:
+    workers = set()
     for _, several in DataLoader(Numbered(), 2, num_workers=2):
-        made = set(several.tolist())
+        workers = set(several.tolist())
         break
-    assert gone(made)
+    assert gone(workers)
 
 
-def test_large_arrays_are_shared_memory_that_is_written_and_goes() -> None:
+def test_large_arrays_are_in_shared_memory_that_is_writable_and_freed() -> None:
     def shared() -> int:
         return sum("memfd:microgad" in line for line in Path("/proc/self/maps").read_text().splitlines())
 
@@ -117,13 +118,13 @@ def test_large_arrays_are_shared_memory_that_is_written_and_goes() -> None:
     assert shared() == before
 
 
-def test_many_indices_and_workers_that_are_busy() -> None:
+def test_batches_of_very_many_indices() -> None:
     data = TensorDataset(microgad.arange(200_000))
     (batch,), (rest,) = DataLoader(data, 150_000, num_workers=1, prefetch_factor=2)
     assert (batch.sum() + rest.sum()).item() == 200_000 * 199_999 // 2
 
 
-def test_in_order_or_as_they_are_ready() -> None:
+def test_in_order_false_gives_batches_as_they_are_ready() -> None:
     class Slow:
         def __len__(self) -> int:
             return 6
@@ -140,13 +141,13 @@ def test_in_order_or_as_they_are_ready() -> None:
 
 
 @pytest.mark.parametrize("context", ["fork", "spawn", "forkserver"])
-def test_every_way_to_start(context: str) -> None:
+def test_every_start_method(context: str) -> None:
     data = TensorDataset(microgad.arange(6))
     found = [batch.tolist() for (batch,) in DataLoader(data, 4, num_workers=1, multiprocessing_context=context)]
     assert found == [[0, 1, 2, 3], [4, 5]]
 
 
-class Picky(Exception):
+class TwoArguments(Exception):
     def __init__(self, a: int, b: int) -> None:
         super().__init__(a, b)
 
@@ -160,9 +161,9 @@ def raising(error: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [(ValueError("no five"), ValueError), (KeyError("five"), KeyError), (Picky(1, 2), RuntimeError)],
+    [(ValueError("no five"), ValueError), (KeyError("five"), KeyError), (TwoArguments(1, 2), RuntimeError)],
 )
-def test_an_exception_is_raised_again_and_the_pass_goes_on(error: Any, kind: Any) -> None:
+def test_an_exception_is_raised_again_and_the_iterator_continues(error: Any, kind: Any) -> None:
     iterator = iter(DataLoader(Numbered(raising(error)), 2, num_workers=2))
     next(iterator), next(iterator)
     with pytest.raises(kind, match="in DataLoader worker process 0") as caught:
@@ -172,43 +173,43 @@ def test_an_exception_is_raised_again_and_the_pass_goes_on(error: Any, kind: Any
     assert [x[0].item() for x, _ in iterator] == [6, 8, 10]
 
 
-class Unopened(IterableDataset[int]):
+class FailsToStart(IterableDataset[int]):
     def __iter__(self) -> Iterator[int]:
         raise ValueError("no file")
 
 
-def test_a_stream_that_cannot_begin_says_so() -> None:
+def test_an_error_of_an_iterable_dataset_is_raised() -> None:
     with pytest.raises(ValueError, match="no file"):
-        next(iter(DataLoader(Unopened(), num_workers=1, timeout=20)))
+        next(iter(DataLoader(FailsToStart(), num_workers=1, timeout=20)))
 
 
-def test_what_cannot_be_sent() -> None:
+def test_a_batch_that_cannot_be_pickled_is_an_error() -> None:
     loader = DataLoader(Numbered(), 2, num_workers=1, collate_fn=lambda samples: lambda: samples)
     with pytest.raises(Exception, match=r"(?i)pickle"):
         next(iter(loader))
 
 
-def test_a_worker_that_is_killed_is_noticed_at_once() -> None:
+def test_a_killed_worker_is_noticed_at_once() -> None:
     iterator = iter(DataLoader(Numbered(die), 2, num_workers=2))
-    made = pids([next(iterator)])
+    workers = pids([next(iterator)])
     start = time.monotonic()
     with pytest.raises(RuntimeError, match=r"DataLoader worker \(pid\(s\) \d+\) exited unexpectedly: .* SIGKILL"):
         list(iterator)
     assert time.monotonic() - start < 5
-    assert gone(made)
+    assert gone(workers)
     with pytest.raises(StopIteration):
         next(iterator)
 
 
-def test_what_a_worker_made_before_it_was_killed_counts() -> None:
+def test_batches_sent_before_a_worker_was_killed_are_returned() -> None:
     iterator: Any = iter(DataLoader(Numbered(die), 2, num_workers=2))
     iterator.workers[0].join(10)
-    assert next(iterator)[0].flatten().tolist() == [0, 1]  # and the next batch is asked of nobody
+    assert next(iterator)[0].flatten().tolist() == [0, 1]  # the next batch is requested from no worker
     with pytest.raises(RuntimeError, match="exited unexpectedly"):
         list(iterator)
 
 
-def test_what_cannot_be_asked_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_while_sending_indices_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     def send(*_: Any) -> None:
         raise OSError(errno.EMFILE, "too many open files")
 
@@ -217,25 +218,24 @@ def test_what_cannot_be_asked_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
         iter(DataLoader(Numbered(), 2, num_workers=2))
 
 
-def test_a_worker_that_leaves() -> None:
+def test_a_worker_that_exits_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="exited unexpectedly: worker 0 exited with code 3"):
         list(DataLoader(Numbered(lambda: os._exit(3)), 2, num_workers=2))
 
 
 @pytest.mark.parametrize("do", [stop, lambda: time.sleep(1000)])
-def test_a_worker_that_hangs(do: Any) -> None:
-    """Within the timeout, and a stopped one is ended as well."""
+def test_a_worker_that_hangs_or_is_stopped_times_out(do: Any) -> None:
     iterator = iter(DataLoader(Numbered(do), 2, num_workers=2, timeout=1))
-    made = pids([next(iterator)])
+    workers = pids([next(iterator)])
     start = time.monotonic()
     with pytest.raises(RuntimeError, match="DataLoader timed out after 1 seconds"):
         list(iterator)
     assert time.monotonic() - start < 5
-    assert gone(made)
+    assert gone(workers)
 
 
-def test_after_a_failure_persistent_workers_are_made_anew() -> None:
-    loader = DataLoader(Numbered(), 1, num_workers=2, persistent_workers=True)  # more batches than are asked for ahead
+def test_persistent_workers_are_started_again_after_a_failure() -> None:
+    loader = DataLoader(Numbered(), 1, num_workers=2, persistent_workers=True)  # more batches than are prefetched
     iterator = iter(loader)
     (pid,) = next(iterator)[1].tolist()
     os.kill(pid, signal.SIGKILL)
@@ -244,7 +244,7 @@ def test_after_a_failure_persistent_workers_are_made_anew() -> None:
     assert len(list(loader)) == 12
 
 
-def test_init_function_and_info() -> None:
+def test_worker_init_fn_and_get_worker_info() -> None:
     def init(number: int) -> None:
         info = get_worker_info()
         assert info is not None
@@ -264,7 +264,7 @@ class Stream(IterableDataset[int]):
         return 3
 
 
-def test_a_stream_comes_from_each_worker() -> None:
+def test_an_iterable_dataset_is_iterated_by_each_worker() -> None:
     loader = DataLoader(Stream(), 2, num_workers=2)
     assert [x.tolist() for x in loader] == [[0, 1], [0, 1], [2], [2]]
     assert [x.tolist() for x in DataLoader(Stream(), 2, drop_last=True, num_workers=2)] == [[0, 1], [0, 1]]
@@ -275,7 +275,7 @@ import os, signal, sys, time
 import microgad
 from microgad.utils.data import DataLoader
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which programs in the background ignore
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background processes ignore it
 
 class Slow:
     def __len__(self):
@@ -290,10 +290,10 @@ for batch in DataLoader(Slow(), 4, num_workers=2):
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("kill_signal", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("busy", ["0.05", "1000"])
-def test_no_orphans(how: int, busy: str, tmp_path: Path) -> None:
-    """Neither after Ctrl-C, which all processes of a terminal get, nor when the program is killed, however busy."""
+def test_workers_end_when_the_program_is_killed(kill_signal: int, busy: str, tmp_path: Path) -> None:
+    """SIGINT goes to all processes, as Ctrl-C does; the workers may be busy or asleep."""
     file = tmp_path / "program.py"
     file.write_text(PROGRAM)
     program = subprocess.Popen(
@@ -301,16 +301,16 @@ def test_no_orphans(how: int, busy: str, tmp_path: Path) -> None:
     )
     assert program.stdout is not None
     seen = {int(program.stdout.readline()) for _ in range(2)}
-    if how == signal.SIGINT:
-        os.killpg(program.pid, how)
+    if kill_signal == signal.SIGINT:
+        os.killpg(program.pid, kill_signal)
     else:
-        program.send_signal(how)
+        program.send_signal(kill_signal)
     program.stdout.close()
     assert program.wait(20)
     assert gone(seen)
 
 
-def test_processes_is_an_iterator() -> None:
+def test_the_iterator_with_workers_is_its_own_iterator() -> None:
     iterator = iter(DataLoader(Numbered(), 2, num_workers=1))
     assert isinstance(iterator, MultiprocessIterator)
     assert iter(iterator) is iterator
