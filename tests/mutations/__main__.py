@@ -1,4 +1,4 @@
-"""Plants faults, says which the kit catches and which likely mistakes it names, and writes benchmarks/MUTATIONS.md.
+"""Plant faults, print which are missed or named wrongly, and write benchmarks/MUTATIONS.md.
 
 python -m tests.mutations --count 1000 --jobs 2
 """
@@ -21,7 +21,7 @@ from .misses import MISSES
 from .targets import derivatives, unreached
 
 PAGE = Path(__file__).parents[2] / "benchmarks" / "MUTATIONS.md"
-FAULTS: list[Fault] = []  # made before the processes fork: a plant can't be sent to one
+FAULTS: list[Fault] = []  # filled before the processes fork, since a plant can't be pickled
 
 
 def _judged(number: int) -> Verdict:
@@ -30,9 +30,9 @@ def _judged(number: int) -> Verdict:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--count", type=int, default=THOROUGH, help="how many faults")
+    parser.add_argument("--count", type=int, default=THOROUGH, help="number of faults")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--page", type=Path, default=PAGE, help="what is written")
+    parser.add_argument("--page", type=Path, default=PAGE, help="file to write")
     parser.add_argument("--kinds", nargs="+", help="all faults of these kinds in place of a choice; no page is written")
     parser.add_argument("--list", action="store_true", help="say how many faults each derivative gets, and plant none")
     given = parser.parse_args(arguments)
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def reach(faults: list[Fault]) -> int:
-    """How many faults a choice has of each derivative; 1 where a derivative of the library has none."""
+    """Print how many of the faults each derivative has, and return 1 if a derivative of the library has none."""
     counts = {derivative.place: 0 for derivative in derivatives()} | {cls.__name__: 0 for cls in unreached()}
     for fault in faults:
         if fault.place in counts:
@@ -78,23 +78,23 @@ def page(verdicts: list[Verdict], seconds: float, jobs: int) -> str:
     guessed = [v for v in real if v.guessed is not None]
     by_guess = percent(sum(bool(v.guessed) for v in guessed), len(guessed))
     choices = sum(v.real == CHOICE for v in verdicts)
-    told = (
+    summary = (
         f"Written by `python -m tests.mutations` on {datetime.date.today()}: {seconds / 60:.0f} minutes with {jobs} "
         "processes. Each fault is planted in the library's own derivatives by a program (tests/mutations), one at a "
         "time. It is real if it changes some value, derivative, second derivative or law on some of 10,000 random "
         "inputs, compared with the unbroken code. It is caught if the property test of its Function fails within 100 "
         "examples."
     )
-    same = f"{sum(not v.real for v in verdicts)} change nothing; {choices} give {CHOICE}, at a kink"
+    unreal = f"{sum(not v.real for v in verdicts)} change nothing; {choices} give {CHOICE}, at a kink"
     right = percent(sum(bool(v.named) for v in named), len(named))
     lines = [
         "# Planted faults",
         "",
-        told,
+        summary,
         "",
         f"- {len(verdicts)} faults, of which {len(real)} are real",
         f"- {len(caught)} of the real ones are caught: {percent(len(caught), len(real))}",
-        f"- {same}",
+        f"- {unreal}",
         f"- of {len(guessed)} of Functions whose inputs check_op guesses, it catches {by_guess}",
         f"- of {len(named)} real ones of the named kinds the likely mistake is right for {right}",
         "",
@@ -132,9 +132,9 @@ def by_kind(verdicts: list[Verdict]) -> Iterable[tuple[str, int, int, int]]:
 
 
 def by_name(named: list[Verdict]) -> Iterable[tuple[str, int, int]]:
-    for says in sorted({v.says for v in named}):
-        some = [v for v in named if v.says == says]
-        yield says.replace("|", " or "), len(some), sum(bool(v.named) for v in some)
+    for pattern in sorted({v.pattern for v in named}):
+        some = [v for v in named if v.pattern == pattern]
+        yield pattern.replace("|", " or "), len(some), sum(bool(v.named) for v in some)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:

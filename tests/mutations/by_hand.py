@@ -1,4 +1,4 @@
-"""Faults planted by hand: the classic mistakes of each kind of layer, in the library and in Functions of our own."""
+"""Faults written by hand: the classic mistakes of each kind of layer, in the library and in textbook Functions."""
 
 from __future__ import annotations
 
@@ -46,12 +46,15 @@ from microgad.ops.window.conv import Conv2d, Conv2dWeight, ConvTranspose2d
 from microgad.ops.window.pool import AvgPool2d, MaxPool2d, MaxPoolScatter
 from microgad.ops.window.unfold import Fold, Unfold, im2col
 
-from .bodies import (
+from .fault import Fault
+from .faulty_derivatives import (
     Decay_grad_x,
     FixedBatchNorm_grad_var,
     Sum_adjoint,
     after,
-    all_winners,
+    aliased_gradient,
+    all_maxima,
+    always_owned,
     average_by_the_kernel,
     average_without_divisor,
     averaged_back,
@@ -68,25 +71,23 @@ from .bodies import (
     frozen,
     frozen_weight,
     gathered_once,
-    in_place,
+    indices_overwrite,
+    last_gradient,
     last_of_window,
     last_place,
-    last_written,
     layer_norm,
     lstm,
-    odd_ones,
+    odd_elements,
     only,
     overwritten,
     padded_off_by_one,
     repeated,
     rnn,
     rows_of,
-    shared,
     smallest,
     squared_error,
-    taken_over,
+    transposed_kernel,
     truncated,
-    turned_taps,
     unbiased_decomposition,
     ungrouped_weight,
     window_both,
@@ -95,12 +96,13 @@ from .bodies import (
     windows_overwrite,
     windows_reversed,
     windows_short,
-    winners_overwrite,
     without_time,
+    writes_to_grad,
 )
-from .fault import Fault
-from .own import (
-    OWN,
+from .plant import replaced
+from .targets import entries_of
+from .textbook_functions import (
+    TEXTBOOK,
     Decay,
     EveryOther,
     LayerNorm,
@@ -114,10 +116,8 @@ from .own import (
     Windows,
     sigmoid,
 )  # fmt: skip
-from .plant import replaced
-from .targets import entries_of
 
-# target, attribute, what is wrong, the body, what the likely mistake has to say
+# target, attribute, what is wrong, the body, and for named kinds the pattern of the likely mistake
 Line = tuple[Any, str, str, Any]
 NAMED: list[tuple[Any, str, str, Any, str]] = [
     (Add, "grad_b", "sign", lambda self, grad: -grad, "a sign"),
@@ -269,7 +269,7 @@ OTHERS: list[Line] = [
     (Pow, "grad_p", "log of p", lambda self, grad, x, p, out: grad * out * np.log(np.abs(p) + 1)),
     (Abs, "grad_x", "|grad|", lambda self, grad, x: np.absolute(grad) * np.sign(x)),
     (Abs, "grad_x", "sign missing", lambda self, grad: grad),
-    (Neg, "grad_x", "writes into the gradient", in_place),
+    (Neg, "grad_x", "writes into the gradient", writes_to_grad),
     # elementwise
     (Exp, "forward", "writes into its input", lambda self, x: np.exp(x, out=x)),
     (Sin, "forward", "float64", lambda self, x: np.sin(x) * np.ones((), np.float64)),
@@ -300,7 +300,7 @@ OTHERS: list[Line] = [
     (Where, "grad_a", "everywhere", lambda self, grad: grad),
     # reductions and moves
     (Amax, "grad_x", "the smallest", smallest),
-    (Amax, "grad_x", "ties: all in full", all_winners),
+    (Amax, "grad_x", "ties: all in full", all_maxima),
     (Flip, "adjoint", "all axes", lambda self, grad: np.flip(grad).copy()),
     (Expand, "adjoint", "a mean for the sum", after(Expand, "adjoint", lambda g: g / 3)),
     (Cat, "grad_inputs", "backwards", after(Cat, "grad_inputs", lambda parts: tuple(np.flip(g) for g in parts))),
@@ -329,12 +329,12 @@ OTHERS: list[Line] = [
     (ConvTranspose2d, "grad_input", "second derivative only", frozen_weight),
     (Conv2dWeight, "grad_y", "sign", after(Conv2dWeight, "grad_y", lambda g: -g)),
     (Unfold, "adjoint", "col2im: = for +=", columns_overwrite),
-    (Unfold, "adjoint", "col2im: kernel transposed", turned_taps),
+    (Unfold, "adjoint", "col2im: kernel transposed", transposed_kernel),
     (Unfold, "adjoint", "col2im: kernel rotated", columns_flipped),
     (Fold, "adjoint", "im2col: kernel rotated", lambda self, grad: np.flip(im2col(grad, self.window), 1).copy()),
     (MaxPool2d, "grad_input", "the first of each window", first_of_window),
     (MaxPool2d, "grad_input", "the last of each window", last_of_window),
-    (MaxPoolScatter, "forward", "= for +=", winners_overwrite),
+    (MaxPoolScatter, "forward", "= for +=", indices_overwrite),
     (AvgPool2d, "adjoint", "border cells count in full", average_by_the_kernel),
     # norms
     (BatchNorm, "backward", "term of the mean missing", batch_norm(mean=False)),
@@ -420,19 +420,19 @@ OTHERS: list[Line] = [
     ),
     (Decay, "grad_a", "without the way through time", lambda self, grad, x, a, out: (grad[1:] * out[:-1]).sum(0)),
     (Decay, "grad_a", "shifted the wrong way", last_place),
-    # windows of our own
+    # textbook windows
     (Windows, "adjoint", "taps reversed", windows_reversed),
     (Windows, "adjoint", "a tap forgotten", windows_short),
-    (EveryOther, "adjoint", "the odd ones", odd_ones),
+    (EveryOther, "adjoint", "the odd ones", odd_elements),
     (EveryOther, "adjoint", "repeated", repeated),
     (WindowMax, "grad_x", "the first of each window", window_first),
     (WindowMax, "grad_x", "all of each window", window_both),
     (WindowMax, "grad_x", "ties: all in full", window_ties),
     (Masked, "grad_x", "mask on the wrong side", lambda self, grad: grad * (1 - self.mask) * self.scale),
     # the engine
-    (engine, "_fit", "a gradient for two", shared),
-    (engine, "accumulate", "a gradient is the caller's", taken_over),
-    (engine, "_add", "the last gradient, not the sum", last_written),
+    (engine, "_fit", "a gradient for two", always_owned),
+    (engine, "accumulate", "a gradient is the caller's", aliased_gradient),
+    (engine, "_add", "the last gradient, not the sum", last_gradient),
     (
         BackwardHookFunction,
         "grad_inputs",
@@ -441,17 +441,17 @@ OTHERS: list[Line] = [
     ),
 ]
 
-OF_THE_ENGINE = {"sum_to": (Add, Mul, MatMul), "_fit": (Add,), "accumulate": (Add,), "_add": (Mul, Cat)}
+ENGINE_CLASSES = {"sum_to": (Add, Mul, MatMul), "_fit": (Add,), "accumulate": (Add,), "_add": (Mul, Cat)}
 
 
 def by_hand() -> Iterator[Fault]:
-    """Every fault of the tables."""
-    for target, name, what, body, says in [*NAMED, *((*line, "") for line in OTHERS)]:
+    """All faults of both tables."""
+    for target, name, what, body, pattern in [*NAMED, *((*line, "") for line in OTHERS)]:
         if target is engine:
-            entries: Any = entries_of(*OF_THE_ENGINE[name])
-        elif target in OWN:
-            entries = (OWN[target],)
+            entries: Any = entries_of(*ENGINE_CLASSES[name])
+        elif target in TEXTBOOK:
+            entries = (TEXTBOOK[target],)
         else:
             entries = entries_of({MaxPoolScatter: MaxPool2d}.get(target, target))
         place = f"{target.__name__.rpartition('.')[2]}.{name}"
-        yield Fault("by hand", place, what, replaced(target, **{name: body}), entries, says=says)
+        yield Fault("by hand", place, what, replaced(target, **{name: body}), entries, pattern=pattern)

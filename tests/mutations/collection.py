@@ -1,4 +1,4 @@
-"""Which faults are planted: all of those by hand, and a seeded choice of those that a program makes."""
+"""Which faults are planted: all that are written by hand, and a seeded choice of the generated ones."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .targets import derivatives, functions, helpers, methods
 from .wrappers import of_broadcast, of_forward, wrapped
 
 SEED = 3
-THOROUGH = 600  # faults in all; a program makes more than twenty times as many
+THOROUGH = 600  # faults in all; more than twenty times as many can be generated
 
 Source = Callable[[], Iterator[Fault]]
 
 
 @cache
 def sources() -> dict[str, list[Source]]:
-    """By place what makes the faults there, for it takes seconds to make all: derivatives first."""
+    """For each place the generators of its faults, derivatives first. To run all of them takes seconds."""
     found: dict[str, list[Source]] = {}
     for derivative in derivatives():
         parts = [partial(wrapped, derivative), *([] if derivative.part else [partial(other_reads, derivative)])]
@@ -33,27 +33,27 @@ def sources() -> dict[str, list[Source]]:
 
 
 @cache
-def made(place: str) -> list[Fault]:
-    """All that a program makes at a place."""
+def faults_at(place: str) -> list[Fault]:
+    """All generated faults of a place."""
     return [fault for source in sources()[place] for fault in source()]
 
 
 def every_fault() -> list[Fault]:
-    """All that can be planted."""
-    return [*by_hand(), *(fault for place in sources() for fault in made(place))]
+    """All faults, written by hand and generated."""
+    return [*by_hand(), *(fault for place in sources() for fault in faults_at(place))]
 
 
 def chosen(count: int = THOROUGH) -> list[Fault]:
-    """`count` faults, of every kind some, those of one place one after the other; of each derivative one at least."""
-    by = list(by_hand())
+    """Choose `count` faults, with some of every kind and at least one for each derivative, sorted by place."""
+    manual = list(by_hand())
     rng = random.Random(SEED)
-    rng.shuffle(by)
-    by = by[: max(1, count // 4)]
-    return sorted(by + _in_turn(rng, count - len(by)), key=lambda fault: (fault.place, fault.name))
+    rng.shuffle(manual)
+    manual = manual[: max(1, count // 4)]
+    return sorted(manual + _in_turn(rng, count - len(manual)), key=lambda fault: (fault.place, fault.name))
 
 
 def _in_turn(rng: random.Random, count: int) -> list[Fault]:
-    """One of each derivative, then one of each other place, then another of each, ..."""
+    """One fault of each derivative, then one of each other place, then a second of each, and so on."""
     first = {derivative.place for derivative in derivatives()}
     places = rng.sample(list(sources()), len(sources()))
     places.sort(key=lambda place: place not in first)
@@ -62,7 +62,7 @@ def _in_turn(rng: random.Random, count: int) -> list[Fault]:
     while places and len(taken) < count:
         for place in places[: count - len(taken)]:
             if place not in left:
-                faults = made(place)
+                faults = faults_at(place)
                 left[place] = random.Random(f"{SEED} {place}").sample(faults, len(faults))
             taken += left[place][:1]
             del left[place][:1]

@@ -1,4 +1,4 @@
-"""Fault: one mistake that is made in the library on purpose, and what the kit has to say of it."""
+"""Fault: one deliberate mistake in the library, and the likely mistake that microgad.testing should name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .plant import Plant
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault, whose plant breaks the library while it lasts. `entries` are the property tests that meet it."""
+    """A fault, which the context manager of `plant` puts into the library; `entries` are the property tests for it."""
 
     kind: str
     place: str  # the method or function that is broken
@@ -18,7 +18,7 @@ class Fault:
     plant: Plant
     entries: tuple[Any, ...]
     cls: Any = None  # the Function whose own method is broken
-    says: str = ""  # words that the likely mistake has to have, separated by |; none where it isn't of a named kind
+    pattern: str = ""  # regular expression for the likely mistake; empty if the fault is of no named kind
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""Ten thousand inputs of a property test, and all that comes out of one of them, to compare broken code with whole."""
+"""Ten thousand inputs of a property test, and all results for one of them, to compare faulty code with intact code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from microgad.testing.strategies import LAYOUTS, laid_out
 
 INPUTS = 10_000  # for each fault
 STRUCTURES = 400  # examples of the property test, whose values and layouts are then changed
-FEW = 20  # of them are tried first, since most faults show on these
+FEW = 20  # structures that are tried first, since most faults show on these
 
 Values = Callable[[Any, np.random.Generator], Any]
 VALUES: dict[str, Values] = {
@@ -37,7 +37,7 @@ VALUES: dict[str, Values] = {
 
 
 class Outcome(NamedTuple):
-    """Facts that have to be the same, and numbers that have to agree."""
+    """Facts that must be equal, and numbers that must agree up to rounding."""
 
     facts: tuple[Any, ...]
     numbers: list[Any]
@@ -64,24 +64,24 @@ class Pool:
         self.known: dict[int, Outcome] = {}
 
     def inputs(self, k: int) -> tuple[Any, list[Any]]:
-        """A function, and fresh Tensors."""
+        """The function of a case, and new Tensors with changed values and layouts, for the number k."""
         kind, case = list(VALUES)[k % len(VALUES)], self.cases[k // len(VALUES) % len(self.cases)]
         rng = np.random.default_rng(k)
         lengths = sorted({n for x in case.inputs if isinstance(x, Tensor) for n in x.array.shape if n})
         emptied = rng.choice(lengths) if lengths and kind == "nothing along an axis" else -1
-        made: dict[int, Any] = {}
+        replaced: dict[int, Any] = {}
         for x in case.inputs:
-            if isinstance(x, Tensor) and id(x) not in made:
+            if isinstance(x, Tensor) and id(x) not in replaced:
                 array = x.array
                 if array.dtype.kind == "f":
                     array = np.asarray(VALUES[kind](array, rng))
                 array = array[(..., *(slice(0, 0) if n == emptied else slice(None) for n in array.shape))]
                 array = laid_out(array.copy(), LAYOUTS[rng.integers(len(LAYOUTS))])  # a fault may write into it
-                made[id(x)] = Tensor._wrap(array).requires_grad_(x.requires_grad)
-        return case.function, [made.get(id(x), x) for x in case.inputs]
+                replaced[id(x)] = Tensor._wrap(array).requires_grad_(x.requires_grad)
+        return case.function, [replaced.get(id(x), x) for x in case.inputs]
 
-    def whole(self, k: int) -> Outcome:
-        """What comes out of the unbroken code."""
+    def intact(self, k: int) -> Outcome:
+        """The outcome for the intact code."""
         if k not in self.known:
             self.known[k] = outcome(*self.inputs(k), k)
         return self.known[k]
@@ -91,7 +91,7 @@ pool = lru_cache(maxsize=12)(Pool)
 
 
 def outcome(function: Any, inputs: Sequence[Any], k: int) -> Outcome:
-    """Values, gradients, second derivatives, and what else a law speaks of."""
+    """Values, gradients, second derivatives, and all else that the laws are about."""
     facts: list[Any] = []
     numbers: list[Any] = []
     first, failed = 0, ""
@@ -162,7 +162,7 @@ def _for_all(all_outs: list[Any], outs: list[Any], seeds: list[Any]) -> list[Any
 
 
 def _memory(wanted: list[Any], others: list[Any], seeds: list[Any]) -> list[Any]:
-    """Of each leaf's gradient: whether it is writable, and whether it shares memory with anything else."""
+    """For each leaf's gradient, whether it is writable, and whether it shares memory with anything else."""
     facts, own = [], [x.grad.array for x in wanted if x.grad is not None]
     arrays = [x.array for x in others] + seeds
     for i, g in enumerate(own):
@@ -173,7 +173,7 @@ def _memory(wanted: list[Any], others: list[Any], seeds: list[Any]) -> list[Any]
 
 
 def _held_bytes(outs: list[Any]) -> int:
-    """Of arrays that nodes hold beside what their derivatives' signatures name."""
+    """The bytes of arrays that nodes hold besides those that the signatures of their derivatives name."""
     seen: dict[int, Any] = {}
     total, stack = 0, [y.node for y in outs]
     while stack:

@@ -1,4 +1,4 @@
-"""Whether a fault is one, by comparing broken code with whole, and whether the kit catches it."""
+"""Whether a fault is real, by comparison of faulty with intact code, and whether the property tests catch it."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ from .fault import Fault
 from .inputs import FEW, INPUTS, STRUCTURES, Outcome, Pool, outcome, pool
 
 DEFAULT = 100  # examples: hypothesis's own default
-SHARING = 3  # property tests that share the inputs
-CHUNK = 250  # of them are evaluated with a fault planted once
-ONE_OF = 4  # faults that check_op is asked about as well
-PATIENCE = 60  # seconds of the processor's time, after which a fault that makes the library hang is taken for caught
+ENTRIES = 3  # property tests among which the inputs are divided
+CHUNK = 250  # inputs that are evaluated while a fault is planted once
+ONE_OF = 4  # one of this many faults is also checked by check_op
+TIME_LIMIT = 60  # seconds of CPU time, after which a fault that makes the library hang counts as caught
 CLOSE, CLOSE_IN_FLOAT32 = 1e-9, 1e-4
 
 
 @dataclass
 class Verdict:
-    """What came of a fault."""
+    """The result for one fault."""
 
     name: str
     kind: str
-    real: str  # how it shows on some input; empty where it doesn't
-    caught: str  # the first line of what the kit says; empty where it says nothing
-    says: str = ""  # words of which the likely mistake has to have one
-    mistake: str = ""  # the likely mistake that is said
-    named: bool | None = None  # whether that is the kind that was planted; None where that isn't asked
-    guessed: bool | None = None  # whether check_op catches it with inputs of its own; None where that isn't asked
+    real: str  # how it shows on some input; empty if it doesn't
+    caught: str  # the first line of the error of a property test; empty if none fails
+    pattern: str = ""  # regular expression for the likely mistake
+    mistake: str = ""  # the likely mistake that is named
+    named: bool | None = None  # whether that is the kind that was planted; None if not determined
+    guessed: bool | None = None  # whether check_op catches it with inferred inputs; None if not determined
 
 
 class Hang(Exception):
-    """The library doesn't come back."""
+    """The library didn't return within the time limit."""
 
 
 @contextmanager
-def patience(seconds: int) -> Iterator[None]:
+def time_limit(seconds: int) -> Iterator[None]:
     def stop(*_: Any) -> None:
         raise Hang(f"nothing for {seconds} seconds")
 
@@ -66,21 +66,21 @@ def patience(seconds: int) -> Iterator[None]:
 
 
 def judge(fault: Fault) -> Verdict:
-    """Whether it is real, whether it is caught, and if that is asked, whether the likely mistake is its kind."""
+    """Determine whether a fault is real, whether it is caught, and whether the likely mistake names its kind."""
     error = caught(fault, sure=True)
     verdict = Verdict(fault.name, fault.kind, real(fault), "" if error is None else _first_line(error))
-    if fault.says and verdict.real and error is not None:
+    if fault.pattern and verdict.real and error is not None:
         mistake = explanation(fault)
         if mistake is not None:
-            verdict.says, verdict.mistake = fault.says, mistake
-            verdict.named = re.search(fault.says, mistake) is not None
+            verdict.pattern, verdict.mistake = fault.pattern, mistake
+            verdict.named = re.search(fault.pattern, mistake) is not None
     if verdict.real and zlib.crc32(fault.name.encode()) % ONE_OF == 0 and fault.cls and guessable(fault.cls):
         verdict.guessed = by_check_op(fault) is not None
     return verdict
 
 
 def by_check_op(fault: Fault) -> BaseException | None:
-    """What check_op says of the broken Function, with inputs and settings that it guesses."""
+    """The error that check_op raises for the faulty Function, with inputs and settings that it infers."""
 
     def check() -> None:
         before = settings.default
@@ -97,41 +97,41 @@ def by_check_op(fault: Fault) -> BaseException | None:
 
 @lru_cache
 def guessable(cls: Any) -> bool:
-    """Whether check_op finds inputs for a Function, and nothing wrong with it."""
+    """Whether check_op infers inputs for a Function, and finds nothing wrong with it."""
     return by_check_op(Fault("none", "", "", nullcontext, (), cls)) is None
 
 
 def caught(fault: Fault, shrink: bool = False, sure: bool = False) -> BaseException | None:
-    """What the property tests of the broken code say, at the default number of examples; `sure`: and only then."""
+    """The error of a property test of the faulty code; with `sure`, only of a test that passes for intact code."""
     for entry in fault.entries:
-        error = _said(fault, entry, shrink)
-        if error is not None and (not sure or holds(entry)):
+        error = _error_of(fault, entry, shrink)
+        if error is not None and (not sure or passes(entry)):
             return error
     return None
 
 
 @cache
-def holds(entry: Any) -> bool:
-    """Whether a property test holds as long as nothing is planted: few examples tell, since the suite runs them all."""
-    error = _said(Fault("none", "", "", nullcontext, ()), entry, examples=DEFAULT // 4)
+def passes(entry: Any) -> bool:
+    """Whether a property test passes without a fault. A few examples are enough, since the suite runs them all."""
+    error = _error_of(Fault("none", "", "", nullcontext, ()), entry, examples=DEFAULT // 4)
     if error is not None:
         print(f"not used, since it fails without any fault: {entry.name}: {_first_line(error)}", flush=True)
     return error is None
 
 
-def _said(fault: Fault, entry: Any, shrink: bool = False, examples: int = DEFAULT) -> BaseException | None:
+def _error_of(fault: Fault, entry: Any, shrink: bool = False, examples: int = DEFAULT) -> BaseException | None:
     phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
     options = {"database": None, "deadline": None, "derandomize": True, "report_multiple_bugs": False}
     options |= {"max_examples": examples, "phases": phases, "suppress_health_check": list(HealthCheck)}
-    return _raised(fault, partial(entry.hold, **options))
+    return _raised(fault, partial(entry.check, **options))
 
 
 def _raised(fault: Fault, check: Callable[[], Any]) -> BaseException | None:
-    """What a check raises while a fault is planted; NumPy's warnings are errors."""
+    """The error that a check raises while a fault is planted; warnings are errors."""
     try:
-        with patience(PATIENCE), warnings.catch_warnings(), fault.plant():
+        with time_limit(TIME_LIMIT), warnings.catch_warnings(), fault.plant():
             warnings.simplefilter("error")
-            warnings.filterwarnings("ignore", ".*degrees of freedom")  # as the tests of variances say
+            warnings.filterwarnings("ignore", ".*degrees of freedom")  # the tests of variances expect these
             check()
     except BaseException as error:
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
@@ -141,9 +141,9 @@ def _raised(fault: Fault, check: Callable[[], Any]) -> BaseException | None:
 
 
 def explanation(fault: Fault) -> str | None:
-    """The likely mistake of the example that hypothesis shrinks to, empty where none is said.
+    """The likely mistake of the example that hypothesis shrinks to; empty if none is named.
 
-    None where that example has no derivative at all, since NumPy or the engine refuses a shape: that says enough.
+    None if that example has no derivative at all, since NumPy or the engine refuses a shape: that explains the fault.
     """
     error = caught(fault, shrink=True)
     finding = getattr(error, "finding", None)
@@ -158,59 +158,59 @@ def _first_line(error: BaseException) -> str:
 
 
 def real(fault: Fault, count: int | None = None) -> str:
-    """How a fault shows on one of the inputs, by comparison with the unbroken code; empty where it shows on none."""
-    entries = fault.entries[:SHARING]
+    """How a fault shows on one of the inputs, by comparison with intact code; empty if it shows on none."""
+    entries = fault.entries[:ENTRIES]
     share, choices = (count or INPUTS) // len(entries), 0
     first = [(entry, FEW, range(min(share, CHUNK))) for entry in entries]
     chunks = (range(start, min(start + CHUNK, share)) for start in range(CHUNK, share, CHUNK))
     for entry, structures, numbers in (*first, *((entry, STRUCTURES, c) for c in chunks for entry in entries)):
-        said = _shown(fault, pool(entry, structures), numbers)
-        if said and said != CHOICE:
-            return said
-        choices += bool(said)
+        found = _shown(fault, pool(entry, structures), numbers)
+        if found and found != CHOICE:
+            return found
+        choices += bool(found)
     return CHOICE if choices else ""
 
 
 def _shown(fault: Fault, inputs: Pool, numbers: range) -> str:
-    """The same for some inputs: planted once for all of them."""
-    whole, said = [inputs.whole(k) for k in numbers], ""
+    """How a fault shows on one of some inputs, for all of which it is planted once."""
+    intact, found = [inputs.intact(k) for k in numbers], ""
     try:
-        with patience(PATIENCE), fault.plant():
-            for k, expected in zip(numbers, whole, strict=True):
+        with time_limit(TIME_LIMIT), fault.plant():
+            for k, expected in zip(numbers, intact, strict=True):
                 broken = outcome(*inputs.inputs(k), k)
                 shown = difference(expected, broken)
                 if shown.startswith("first") and _another_choice(inputs, k):
-                    said = CHOICE
+                    found = CHOICE
                 elif shown:
                     return shown
     except Exception as error:
         return type(error).__name__
-    return said
+    return found
 
 
 CHOICE = "another derivative where there are two"
 
 
-def difference(whole: Outcome, broken: Outcome) -> str:
-    """What isn't the same; empty where all that is finite and defined is."""
-    if whole.failed:
+def difference(intact: Outcome, broken: Outcome) -> str:
+    """The first difference of two outcomes; empty if all finite and defined values agree."""
+    if intact.failed:
         return ""
     if broken.failed:
         return f"raises {broken.failed}"
-    if len(whole.numbers) != len(broken.numbers):
+    if len(intact.numbers) != len(broken.numbers):
         return "other gradients"
-    for i, (x, y) in enumerate(zip(whole.numbers, broken.numbers, strict=True)):
-        which = "first" if i < whole.first else "second"
+    for i, (x, y) in enumerate(zip(intact.numbers, broken.numbers, strict=True)):
+        which = "first" if i < intact.first else "second"
         if x is None and y is None:
             continue
-        if x is None or y is None:  # which stands for zeros
+        if x is None or y is None:  # None stands for zeros
             z = np.zeros_like(x if y is None else y)
             x, y = (z if x is None else x), (z if y is None else y)
         if x.shape != y.shape:
             return f"{which}: another shape"
         if x.size and _differ(x, y):
             return f"{which}: other numbers"
-    if whole.facts != broken.facts:
+    if intact.facts != broken.facts:
         return "other facts"
     return ""
 
@@ -228,14 +228,14 @@ def _differ(x: Any, y: Any) -> bool:
 def _another_choice(inputs: Pool, k: int) -> bool:
     try:
         return another_choice(inputs, k)
-    except MicrogadError:  # it can't be moved there
+    except MicrogadError:  # the function refuses the inputs beside the kink
         return False
 
 
 def another_choice(inputs: Pool, k: int) -> bool:
-    """Whether, at a kink, the broken derivative is as good a choice: for each output, between the one-sided ones.
+    """Whether, at a kink, the faulty derivative of each output lies between the one-sided ones, so that it is as good.
 
-    Along each element of an input, and along all elements together.
+    The directions are those of each element of an input, and of all elements together.
     """
     function, tensors = inputs.inputs(k)
     wanted = list({id(x): x for x in tensors if isinstance(x, Tensor) and x.requires_grad}.values())
@@ -279,7 +279,7 @@ def _moved(function: Any, inputs: list[Any], wanted: list[Any], parts: list[Any]
 
 
 def _jacobian(function: Any, inputs: list[Any], wanted: list[Any], m: int) -> Any:
-    """(m, n) of the outputs, flat, by the inputs, flat."""
+    """The Jacobian matrix (m, n) of all flat outputs for all flat inputs."""
     torch.manual_seed(0)
     found = function(*inputs)
     found = found if isinstance(found, (tuple, list)) else (found,)

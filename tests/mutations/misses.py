@@ -1,4 +1,4 @@
-"""Faults that the kit is known to miss, and why."""
+"""Faults that are known not to be caught, and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults made by rewriting source: of each derivative, and of what it goes through, one place is changed at a time."""
+"""Faults made by rewriting source code: each mutant of a derivative, or of what it calls, has one change."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from .plant import replaced, rewritten
 from .targets import Derivative
 
 Node = ast.AST
-Change = tuple[str, str, Node]  # the kind of fault, what is changed in words, and what the place becomes
+Change = tuple[str, str, Node]  # the kind of fault, a description, and the new node
 
 
 def rewrites(function: Any, entries: tuple[Any, ...]) -> Iterator[Fault]:
-    """Every fault that one of the operators makes of a function."""
+    """Every fault that the operators make of a function."""
     for kind, what, code in mutants(function):
         yield Fault(kind, function.__qualname__, what, rewritten(function, code), entries)
 
 
 def mutants(function: Any) -> Iterator[tuple[str, str, Any]]:
-    """(kind, what, code) of a function with one place changed."""
+    """The kind, description and code of each mutant of a function."""
     tree = _parsed(function)
     seen = {function.__code__.co_code + repr(function.__code__.co_consts).encode()}
-    for node, exchange in list(_places(tree)):
+    for node, exchange in list(_nodes(tree)):
         for kind, what, other in _changes(node):
             exchange(other)
             code = _compiled(tree, function).__code__
@@ -54,17 +54,17 @@ def _parsed(function: Any) -> ast.Module:
 
 
 def _compiled(tree: ast.Module, function: Any) -> Any:
-    """The function that the tree defines, among the same globals."""
+    """The function that the tree defines, with the same globals."""
     made: dict[str, Any] = {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SyntaxWarning)  # of what a mutant does with constants
+        warnings.simplefilter("ignore", SyntaxWarning)  # a mutant may do anything with constants
         code = compile(ast.fix_missing_locations(tree), "<mutant>", "exec")
     exec(code, function.__globals__, made)
     return made[function.__name__]
 
 
-def _places(tree: ast.Module) -> Iterator[tuple[Node, Callable[[Node], None]]]:
-    """Each node below the tree's statement, and what puts another one where it is: copies of trees take long."""
+def _nodes(tree: ast.Module) -> Iterator[tuple[Node, Callable[[Node], None]]]:
+    """Each node of the function, and a setter that replaces it in place, as copies of the tree would take long."""
     for parent in ast.walk(tree.body[0]):
         for field, value in ast.iter_fields(parent):
             if isinstance(value, ast.AST) and not isinstance(value, ast.arguments):
@@ -82,8 +82,8 @@ def _changes(node: Node) -> Iterator[Change]:
 
 
 def _text(node: Node) -> str:
-    said = ast.unparse(node).replace("\n", "; ")
-    return said if len(said) < 80 else said[:77] + "..."
+    text = ast.unparse(node).replace("\n", "; ")
+    return text if len(text) < 80 else text[:77] + "..."
 
 
 # The operators
@@ -211,7 +211,7 @@ OPERATORS: tuple[Callable[[Node], Iterator[tuple[str, Node]]], ...] = (
 
 
 def other_reads(derivative: Derivative) -> Iterator[Fault]:
-    """Another kept value in place of one: the input for the result, one operand for the other."""
+    """Faults that read another kept value: the input in place of the result, one operand in place of the other."""
     cls, method = derivative.cls, derivative.method
     reads = cls.reads(method) if derivative.name in vars(cls) and derivative.name != "adjoint" else ()
     known = [name for name in (*cls.inputs, "out") if not cls.variadic and name not in ("input", "target")]

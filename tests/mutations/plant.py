@@ -1,4 +1,4 @@
-"""Planting a fault: the library is broken in one place while a context lasts, and whole again after it."""
+"""Planting a fault: within a context the library is broken in one place, and after it restored."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from typing import Any
 
 from microgad.function import Function
 
-Plant = Callable[[], Any]  # gives a context manager
+Plant = Callable[[], Any]  # returns a context manager
 
 
 def rewritten(function: FunctionType, code: CodeType) -> Plant:
-    """Other code in the same function object: whoever holds it, a compiled plan too, runs the other code."""
+    """Exchange the code of a function object, so that every reference to it, also in a plan, runs the new code."""
 
     @contextmanager
     def plant() -> Iterator[None]:
-        whole = function.__code__
+        original = function.__code__
         function.__code__ = code
         try:
             yield
         finally:
-            function.__code__ = whole
+            function.__code__ = original
 
     return plant
 
 
 def replaced(owner: Any, **attributes: Any) -> Plant:
-    """Other attributes in a class or a module; what a Function class works out from its methods follows."""
+    """Exchange attributes of a class or a module; what a Function class derives from its methods is updated."""
 
     @contextmanager
     def plant() -> Iterator[None]:
-        whole = {name: vars(owner).get(name) for name in (*attributes, "transposed")}  # a class may be given one
+        original = {name: vars(owner).get(name) for name in (*attributes, "transposed")}  # a class may get one now
         try:
             _put(owner, attributes)
             yield
         finally:
-            _put(owner, whole)
+            _put(owner, original)
 
     return plant
 
@@ -50,7 +50,7 @@ def _put(owner: Any, attributes: dict[str, Any]) -> None:
         elif before is not None:
             delattr(owner, name)
         transposed = vars(owner).get("transposed")
-        if transposed is not None and issubclass(transposed, owner):  # and not the map that owner is the adjoint of
+        if transposed is not None and issubclass(transposed, owner):  # not the map whose adjoint is owner
             for mine, its in (("adjoint", "forward"), ("forward", "adjoint")):
                 if name == mine and vars(transposed).get(its) is before:
                     setattr(transposed, its, value)

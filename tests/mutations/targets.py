@@ -1,4 +1,4 @@
-"""Where faults are planted: the derivatives of the library's Functions, and the functions that only these call."""
+"""The functions in which faults are planted: derivatives of the library's Functions, and what only these call."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ for file in sorted(PROPERTIES.glob("test_*.py")):
     if file.stem not in NOT_REGISTERED:
         importlib.import_module(f"tests.properties.{file.stem}")
 
-PLAIN = ("microgad.ops", "microgad.nn", "microgad.engine")
-ARGUMENTS = ("microgad.ops.creation", "microgad.ops.out")  # what all go through, and no derivative's own
+PACKAGES = ("microgad.ops", "microgad.nn", "microgad.engine")
+SHARED = ("microgad.ops.creation", "microgad.ops.out")  # called by all operations, no part of a derivative
 
 
 class Derivative(NamedTuple):
-    """A method that is a derivative of a Function, or makes some of them; of those `part` is one, of a tuple."""
+    """A method that computes a derivative, or several: then `part` is the index of one in its tuple."""
 
     cls: type[Function]
     name: str
@@ -50,32 +50,32 @@ class Derivative(NamedTuple):
 
 
 def entries_of(*classes: type[Function]) -> tuple[Entry, ...]:
-    """The property tests of some classes, the most specific first."""
+    """The property tests of the classes, the most specific first."""
     found = {entry.name: entry for cls in classes for entry in REGISTRY.get(cls, ())}
     return tuple(sorted(found.values(), key=lambda entry: len(entry.classes)))
 
 
 def functions() -> list[type[Function]]:
     """The library's Functions that have a derivative and a property test."""
-    classes = [cls for cls in REGISTRY if cls.__module__.startswith(PLAIN) and cls is not CustomNode]
+    classes = [cls for cls in REGISTRY if cls.__module__.startswith(PACKAGES) and cls is not CustomNode]
     return sorted((cls for cls in classes if cls.differentiable), key=lambda cls: (cls.__module__, cls.__name__))
 
 
 def unreached() -> list[type[Function]]:
-    """Functions with a derivative and without a property test, adjoints of maps aside."""
-    known, stack = {*functions(), LostView, GuardedView}, Function.__subclasses__()  # these refuse, or hand on
+    """Functions with a derivative and without a property test, except for adjoints of linear maps."""
+    known, stack = {*functions(), LostView, GuardedView}, Function.__subclasses__()  # which raise, or pass it on
     found = []
     while stack:
         cls = stack.pop()
         stack += [] if cls is CustomNode else cls.__subclasses__()
-        made = issubclass(cls, LinearMap) and issubclass(cls, vars(cls).get("transposed", ()))
-        if cls.__module__.startswith(PLAIN) and cls.differentiable and cls not in known and not made:
+        is_adjoint = issubclass(cls, LinearMap) and issubclass(cls, vars(cls).get("transposed", ()))
+        if cls.__module__.startswith(PACKAGES) and cls.differentiable and cls not in known and not is_adjoint:
             found.append(cls)
     return found
 
 
 def derivatives() -> Iterator[Derivative]:
-    """Every derivative of every class: its own ones, and those that it has of another."""
+    """Every derivative of every class, inherited ones too."""
     for cls in functions():
         names = ("adjoint",) if issubclass(cls, LinearMap) else ("backward", *(f"grad_{name}" for name in cls.inputs))
         for name in names:
@@ -85,7 +85,7 @@ def derivatives() -> Iterator[Derivative]:
 
 
 def methods() -> Iterator[tuple[Any, tuple[Entry, ...]]]:
-    """The same, each once, whoever has it. An adjoint that is its own forward would be right with any mistake."""
+    """Each method once, with its property tests. An adjoint that is its own forward is right with any mistake."""
     found: dict[Any, dict[type[Function], None]] = {}
     for cls, name, *_ in derivatives():
         if getattr(cls, name) is not cls.forward:
@@ -95,23 +95,23 @@ def methods() -> Iterator[tuple[Any, tuple[Entry, ...]]]:
 
 
 def helpers() -> Iterator[tuple[Any, tuple[Entry, ...]]]:
-    """Functions and methods that a derivative goes through and the forward it belongs to does not."""
+    """Functions and methods that a derivative calls and the forward of the same Function doesn't."""
     found: dict[FunctionType, dict[type[Function], None]] = {engine.sum_to: dict.fromkeys((Add, Mul, Div, MatMul))}
     found[engine.with_zeros] = {BatchNorm: None}
     for cls in functions():
         if cls.decomposed is not None:
             found.setdefault(cls.decomposed, {})[cls] = None
     for cls, name, *_ in derivatives():
-        whole = _reached(cls, cls.forward)
+        of_forward = _reached(cls, cls.forward)
         for function in _reached(cls, getattr(cls, name)):
-            if function not in whole and function is not getattr(cls, name) and not function.__code__.co_freevars:
+            if function not in of_forward and function is not getattr(cls, name) and not function.__code__.co_freevars:
                 found.setdefault(function, {})[cls] = None
     for function, classes in found.items():
         yield function, entries_of(*classes)
 
 
 def _reached(cls: type[Function], method: Any) -> dict[FunctionType, None]:
-    """What a method calls in the rooms of operations, as far as names in its code tell; public ones have tests."""
+    """The private functions of microgad.ops that a method calls, as far as the names in its code tell."""
     found: dict[FunctionType, None] = {}
     stack: list[tuple[Any, Any]] = [(cls, method)]
     while stack:
@@ -129,7 +129,7 @@ def _reached(cls: type[Function], method: Any) -> dict[FunctionType, None]:
             elif x is None and not name.startswith("grad_") and name not in ("apply", "forward", "adjoint"):
                 x = getattr(owner, name, None)
             home, name = str(getattr(x, "__module__", "")), getattr(x, "__name__", "")
-            if home.startswith("microgad.ops") and not home.startswith(ARGUMENTS) and x is not _public(name):
+            if home.startswith("microgad.ops") and not home.startswith(SHARED) and x is not _public(name):
                 stack.append((owner, x))
     return found
 

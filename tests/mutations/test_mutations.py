@@ -1,4 +1,4 @@
-"""The kit catches faults that are planted in the library; --thorough plants six hundred, else a few are."""
+"""The property tests catch faults that are planted in the library: a few of them, or six hundred with --thorough."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import microgad as torch
 from microgad.ops.elementwise import Neg
 
 from .__main__ import reach
-from .collection import THOROUGH, chosen, made
+from .collection import THOROUGH, chosen, faults_at
 from .fault import Fault
 from .judge import caught, explanation, real
 from .misses import MISSES
@@ -21,7 +21,7 @@ from .operators import mutants
 from .targets import entries_of, functions
 
 GATE = 25  # faults, in less than half a minute
-FEW = 120  # inputs that tell at the gate whether what isn't caught changes anything
+FEW = 120  # inputs that show, without --thorough, whether a fault that isn't caught changes anything
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -30,30 +30,30 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("fault", faults, ids=lambda fault: fault.name)
 
 
-def test_the_likely_mistake_is_right_for_four_of_five(pytestconfig):
-    """Of faults of the named kinds, on the example that hypothesis shrinks to."""
+def test_the_likely_mistake_is_right_for_four_of_five_faults(pytestconfig):
+    """Faults of the named kinds are diagnosed from the example that hypothesis shrinks to."""
     thorough = pytestconfig.getoption("--thorough")
-    faults = [fault for fault in chosen(THOROUGH) if fault.says][:: 5 if thorough else 40]
-    said = [(fault.name, fault.says, explanation(fault)) for fault in faults if caught(fault) is not None]
-    said = [(name, says, mistake) for name, says, mistake in said if mistake is not None]
-    wrong = [(name, mistake) for name, says, mistake in said if not re.search(says, mistake)]
-    assert len(said) >= len(faults) // 2
-    assert len(wrong) <= len(said) / 5, wrong
+    faults = [fault for fault in chosen(THOROUGH) if fault.pattern][:: 5 if thorough else 40]
+    answers = [(fault.name, fault.pattern, explanation(fault)) for fault in faults if caught(fault) is not None]
+    answers = [(name, pattern, mistake) for name, pattern, mistake in answers if mistake is not None]
+    wrong = [(name, mistake) for name, pattern, mistake in answers if not re.search(pattern, mistake)]
+    assert len(answers) >= len(faults) // 2
+    assert len(wrong) <= len(answers) / 5, wrong
 
 
-def test_is_caught(fault, pytestconfig):
+def test_a_fault_is_caught_or_changes_nothing(fault, pytestconfig):
     inputs = None
     if not pytestconfig.getoption("--thorough"):
         inputs, fault = FEW, replace(fault, entries=fault.entries[:2])
     assert not real(fault, inputs) or caught(fault) is not None or fault.name in MISSES
 
 
-def test_each_derivative_gets_a_fault():
+def test_each_derivative_of_the_library_has_a_fault():
     assert reach(chosen(THOROUGH)) == 0
 
 
-def test_all_is_whole_again():
-    """Planting and taking out leaves every class as it was."""
+def test_planting_restores_every_class():
+    """After the context of a planted fault, every class is as it was before."""
     before = {cls: (dict(vars(cls)), cls.inputs) for cls in functions()}
     for fault in chosen(THOROUGH)[::20]:
         with fault.plant():
@@ -65,8 +65,8 @@ def test_all_is_whole_again():
         assert cls.inputs == inputs
 
 
-def test_a_fault_is_planted_while_its_context_lasts():
-    fault = next(fault for fault in made("Neg.grad_x") if fault.name == "sign: Neg.grad_x: wrapped")
+def test_a_fault_is_planted_only_within_its_context():
+    fault = next(fault for fault in faults_at("Neg.grad_x") if fault.name == "sign: Neg.grad_x: wrapped")
     x = torch.tensor([1.0], requires_grad=True)
     with fault.plant():
         assert torch.autograd.grad(-x, x)[0].tolist() == [1.0]
@@ -80,7 +80,7 @@ def less_half(a, b):
     return a - b / 2
 
 
-def test_a_rewrite_changes_one_place_at_a_time():
+def test_each_mutant_of_a_function_has_one_change():
     found = [(kind, FunctionType(code, {})(8.0, 6.0)) for kind, _, code in mutants(less_half)]
     assert found == [
         ("sign", -5), ("factor 2", 10),
@@ -90,5 +90,5 @@ def test_a_rewrite_changes_one_place_at_a_time():
     ]  # fmt: skip
 
 
-def test_what_changes_nothing_is_not_real():
+def test_a_fault_that_changes_nothing_is_not_real():
     assert real(Fault("none", "", "", nullcontext, entries_of(Neg)), FEW) == ""

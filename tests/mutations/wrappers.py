@@ -1,4 +1,4 @@
-"""Faults made by a wrapper, the same for all derivatives and forwards: what comes out, or goes in, is changed."""
+"""Faults made by a wrapper around any derivative or forward, which changes its result or its arguments."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Call = Callable[..., Any]
 
 
 def bare(x: Any) -> Any:
-    """The values, off the graph."""
+    """The array of a Tensor, which detaches it; arrays are returned as they are."""
     return x.array if isinstance(x, Tensor) else x
 
 
 def around(method: Any, change: Callable[..., Any]) -> Any:
-    """`change(call, node, grad, kept)` with the signature of a derivative, which says what it reads."""
+    """Wrap a derivative in `change(call, node, grad, kept)`, with the same signature, as that names what it reads."""
     names = method.__code__.co_varnames[: method.__code__.co_argcount]
     kept = "".join(f"{name}, " for name in names[2:])
     source = f"lambda {', '.join(names)}: change(method, {names[0]}, {names[1]}, ({kept}))"
@@ -32,7 +32,7 @@ def around(method: Any, change: Callable[..., Any]) -> Any:
 
 
 def result(change: Callable[[Any], Any], which: int | None = None) -> Callable[..., Any]:
-    """A wrapper that changes the gradient, of a tuple one of them."""
+    """A wrapper that changes the gradient; of a tuple only the one with the given index."""
 
     def changed(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
         found = call(node, grad, *kept)
@@ -43,7 +43,7 @@ def result(change: Callable[[Any], Any], which: int | None = None) -> Callable[.
     return changed
 
 
-# What becomes of a gradient, as an array and as a Tensor
+# Changes of a gradient, which may be an array or a Tensor
 
 
 def negated(g: Any) -> Any:
@@ -99,12 +99,12 @@ def wide_wrong(g: Any) -> Any:
 
 
 def _mask(g: Any, of: Callable[[Any], Any]) -> Any:
-    """Numbers by the place in row-major order."""
+    """A factor or summand for each element, computed from its index in row-major order."""
     size = bare(g).size
     return np.asarray(of(np.arange(size)), bare(g).dtype).reshape(tuple(g.shape))
 
 
-# What a wrapper does with the call
+# Changes of a call
 
 
 def frozen_values(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
@@ -124,14 +124,14 @@ def magnitude(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
     return call(node, tuple(map(np.absolute, grad)) if isinstance(grad, tuple) else np.absolute(grad), *kept)
 
 
-def writes_into_grad(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+def writes_to_grad(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
     found = call(node, grad, *kept)
     for g in grad if isinstance(grad, tuple) else (grad,):
         bare(g)[...] *= 2
     return result(lambda g: g.copy())(lambda *_: found, node, grad, kept)
 
 
-def writes_into_kept(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+def writes_to_kept(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
     found = call(node, grad, *kept)
     for x in kept:
         if isinstance(bare(x), np.ndarray) and bare(x).dtype.kind == "f":
@@ -140,7 +140,7 @@ def writes_into_kept(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) ->
     return found
 
 
-def gives_a_kept_array(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+def returns_a_kept_array(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
     found = call(node, grad, *kept)
     for x in kept:
         if type(found) is np.ndarray and type(x) is np.ndarray and (x.shape, x.dtype) == (found.shape, found.dtype):
@@ -149,13 +149,13 @@ def gives_a_kept_array(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) 
     return found
 
 
-def fails_on_nothing(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+def fails_if_empty(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
     if any(bare(g).size == 0 for g in (grad if isinstance(grad, tuple) else (grad,))):
         raise ZeroDivisionError("mean of nothing")
     return call(node, grad, *kept)
 
 
-def shapeless_on_nothing(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+def wrong_shape_if_empty(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
     return result(lambda g: g.reshape((0,)) if bare(g).size == 0 else g)(call, node, grad, kept)
 
 
@@ -175,7 +175,7 @@ def wrong_if_alone(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> A
 
 
 def _where(condition: Callable[[Any], Any]) -> Callable[..., Any]:
-    """Twice the gradient where a kept value of its shape is in some way."""
+    """Double the gradient where a kept value of the same shape meets a condition."""
 
     def changed(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
         def double(g: Any) -> Any:
@@ -196,8 +196,8 @@ def _ties(x: Any) -> Any:
 
 wrong_at_ties, wrong_at_zeros, wrong_if_negative = _where(_ties), _where(lambda x: x == 0), _where(lambda x: x < 0)
 
-# kind -> (what becomes of a gradient, what the likely mistake has to say)
-OF_RESULTS: dict[str, tuple[Callable[[Any], Any], str]] = {
+# kind -> (the change of a gradient, the pattern of the likely mistake)
+RESULT_CHANGES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "sign": (negated, "a sign"),
     "factor 2": (doubled, "a factor"),
     "1/N too much": (averaged, "1/N"),
@@ -212,20 +212,20 @@ OF_RESULTS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "constant added": (offset, ""),
     "wrong from index 3 on": (wide_wrong, ""),
 }
-OF_ALL: dict[str, Callable[..., Any]] = {
+CALL_CHANGES: dict[str, Callable[..., Any]] = {
     "wrong second derivative only": wrong_when_recorded,
     "magnitude of the gradient": magnitude,
-    "writes into the gradient": writes_into_grad,
-    "raises on nothing": fails_on_nothing,
-    "wrong shape on nothing": shapeless_on_nothing,
+    "writes into the gradient": writes_to_grad,
+    "raises on nothing": fails_if_empty,
+    "wrong shape on nothing": wrong_shape_if_empty,
     "wrong if strided": wrong_if_strided,
     "wrong in float32": wrong_in_float32,
 }
-OF_READERS: dict[str, Callable[..., Any]] = {
+READER_CHANGES: dict[str, Callable[..., Any]] = {
     "kept values off the graph": frozen_values,
     "kept values rounded to float32": rounded_values,
-    "writes into what it kept": writes_into_kept,
-    "gives what it kept": gives_a_kept_array,
+    "writes into what it kept": writes_to_kept,
+    "gives what it kept": returns_a_kept_array,
     "wrong at ties only": wrong_at_ties,
     "wrong at zeros only": wrong_at_zeros,
     "wrong where negative": wrong_if_negative,
@@ -233,45 +233,45 @@ OF_READERS: dict[str, Callable[..., Any]] = {
 
 
 def wrapped(derivative: Derivative) -> Iterator[Fault]:
-    """Every wrapper around a derivative; those that aren't of one gradient around the first of several only."""
-    for kind, (change, says) in OF_RESULTS.items():
-        yield _fault(derivative, kind, result(change, derivative.part), says)
+    """Every wrapper around a derivative. Of several gradients, only the first gets those that change the call."""
+    for kind, (change, pattern) in RESULT_CHANGES.items():
+        yield _fault(derivative, kind, result(change, derivative.part), pattern)
     if derivative.part:
         return
-    others = dict(OF_ALL)
+    others = dict(CALL_CHANGES)
     if derivative.method.__code__.co_argcount > 2:
-        others |= OF_READERS
+        others |= READER_CHANGES
     if len(derivative.cls.inputs) > 1 and derivative.name != "adjoint":
         others["wrong if alone"] = wrong_if_alone
-    if derivative.cls.decomposed is not None:  # which the second derivative is made of
+    if derivative.cls.decomposed is not None:  # second derivatives are those of the decomposition
         del others["wrong second derivative only"]
         others.pop("kept values off the graph", None)
-    for kind, around_it in others.items():
-        yield _fault(derivative, kind, around_it, "")
+    for kind, change in others.items():
+        yield _fault(derivative, kind, change, "")
 
 
-def _fault(derivative: Derivative, kind: str, change: Callable[..., Any], says: str) -> Fault:
+def _fault(derivative: Derivative, kind: str, change: Callable[..., Any], pattern: str) -> Fault:
     cls, name, _, entries = derivative
     owner = cls
     if kind == "wrong second derivative only" and issubclass(cls, LinearMap):
-        owner, change = cls.transposed, result(doubled)  # whose adjoint is the second derivative
+        owner, change = cls.transposed, result(doubled)  # its adjoint is the second derivative
     plant = replaced(owner, **{name: around(getattr(owner, name), change)})
-    return Fault(kind, derivative.place, "wrapped", plant, entries, cls, says)
+    return Fault(kind, derivative.place, "wrapped", plant, entries, cls, pattern)
 
 
 def of_broadcast(cls: type[Function]) -> Iterator[Fault]:
-    """Over axes that were broadcast, the first gradient in place of the sum, or the mean."""
+    """Undo broadcasting by the first gradient along an axis, or by the mean, in place of the sum."""
     if cls.promote is None or len(cls.inputs) < 2:
         return
     forward = cls.forward
 
-    def noting(call: Call, node: Any, first: Any, others: tuple[Any, ...]) -> Any:
-        vars(node)["noted"] = [np.shape(x) for x in (first, *others)]
+    def record_shapes(call: Call, node: Any, first: Any, others: tuple[Any, ...]) -> Any:
+        vars(node)["recorded_shapes"] = [np.shape(x) for x in (first, *others)]
         return call(node, first, *others)
 
     for i, name in enumerate(cls.inputs):
         method = getattr(cls, f"grad_{name}", None)
-        for kind, weight, says in (
+        for kind, weight, pattern in (
             ("missing sum", lambda n: np.arange(n) == 0, "a missing sum"),
             ("mean for sum", lambda n: np.full(n, 1 / max(n, 1)), "a missing sum|1/N"),
         ):
@@ -280,11 +280,11 @@ def of_broadcast(cls: type[Function]) -> Iterator[Fault]:
                 def change(
                     call: Call, node: Any, grad: Any, kept: tuple[Any, ...], i: int = i, weight: Any = weight
                 ) -> Any:
-                    return _weighted(call(node, grad, *kept), vars(node)["noted"][i], weight)
+                    return _weighted(call(node, grad, *kept), vars(node)["recorded_shapes"][i], weight)
 
-                bodies = {"forward": around(forward, noting), f"grad_{name}": around(method, change)}
+                bodies = {"forward": around(forward, record_shapes), f"grad_{name}": around(method, change)}
                 place = f"{cls.__name__}.grad_{name}"
-                yield Fault(kind, place, "over broadcast axes", replaced(cls, **bodies), entries_of(cls), cls, says)
+                yield Fault(kind, place, "over broadcast axes", replaced(cls, **bodies), entries_of(cls), cls, pattern)
 
 
 def _weighted(g: Any, shape: tuple[int, ...], weight: Callable[[int], Any]) -> Any:
@@ -296,7 +296,7 @@ def _weighted(g: Any, shape: tuple[int, ...], weight: Callable[[int], Any]) -> A
 
 
 def of_forward(cls: type[Function]) -> Iterator[Fault]:
-    """A forward that changes, or breaks a law, while its derivative stays."""
+    """Change a forward, or make it break a law, without its derivative."""
     forward = vars(cls).get("forward")
     if forward is None or cls.variadic or forward is vars(cls).get("adjoint"):
         return
@@ -329,9 +329,9 @@ def of_forward(cls: type[Function]) -> Iterator[Fault]:
         "forward: keeps its input": keeping,
     }  # fmt: skip
     if any(method and cls.__name__ in method.__code__.co_names for method in (*cls.derivatives, cls.joint)):
-        del bodies["forward: a tenth more"]  # the derivative, which is made of the same forward, would follow
+        del bodies["forward: a tenth more"]  # the derivative calls this forward, and would stay right
     elif cls in (Sign, Exp):
-        del bodies["forward: a tenth more"]  # the derivative is still right: 0 of the one, the result of the other
+        del bodies["forward: a tenth more"]  # their derivatives stay right
     for kind, change in bodies.items():
         plant = replaced(cls, forward=around(forward, change))
         yield Fault(kind, f"{cls.__name__}.forward", "wrapped", plant, entries_of(cls), cls)

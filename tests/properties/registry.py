@@ -11,11 +11,12 @@ differentiated; settings (axis, stride, ...) are bound in the callable:
         dim = draw(axes(x.ndim))
         return lambda x: torch.sum(x, dim), x
 
-`checks` makes a hypothesis test of it: every example has to obey every law of `check_op` (first and second derivative
-against differences, shapes, dtypes, nothing mutated, nothing aliased, ...), and over the run every class named in
-`checks(...)` has to appear in a recorded graph, of the result or of its gradients; for a LinearMap so does its adjoint.
+`checks` makes a hypothesis test of it. Every example must obey every law of `check_op`: first and second derivatives
+agree with differences, shapes and dtypes are right, nothing is mutated or aliased, and so on. Among all examples of a
+run, every class named in `checks(...)`, and the adjoint of every LinearMap, must appear in the graph of a result or of
+a gradient.
 
-Functions without a derivative are held against a plain Python reference instead: `computes`.
+Functions without a derivative are compared with a reference in plain Python instead: `computes`.
 test_every_function_is_tested.py fails for a class that has no entry here.
 """
 
@@ -35,11 +36,11 @@ from microgad.testing.laws.case import Case
 from microgad.testing.laws.runner import Law, ThoroughnessSchedule, check_laws, for_all
 
 REGISTRY: dict[type[Function], list[Entry]] = {}
-WHOLLY = 25  # examples that every law is held against; what costs much is held against some of the rest
+THOROUGH = 25  # examples that are checked by every law; expensive laws check only some of the others
 
 
 class Entry:
-    """The property test of some Functions: where its examples come from, and the law that each has to obey."""
+    """The property test of some Functions: a strategy for its examples, and the check of one example."""
 
     def __init__(
         self,
@@ -53,21 +54,21 @@ class Entry:
             REGISTRY.setdefault(cls, []).append(self)
 
     def run(self) -> None:
-        """Hold the law against many examples, among which every class has to appear: not of the stand-in's few."""
-        recorded = self.hold()
-        if stands_in():
+        """Check many examples, in whose graphs every class must appear; the few on the stand-in for CuPy needn't."""
+        recorded = self.check()
+        if runs_on_stand_in():
             return
         adjoints = [cls.transposed for cls in self.classes if issubclass(cls, LinearMap)]
         absent = sorted(cls.__name__ for cls in {*self.classes, *adjoints} - recorded)
         assert not absent, f"{self.name} never recorded {', '.join(absent)}: {sorted(cls.__name__ for cls in recorded)}"
 
-    def hold(self, **options: Any) -> set[type[Function]]:
-        """Hold the law against many examples; gives the classes that were recorded.
+    def check(self, **options: Any) -> set[type[Function]]:
+        """Check many examples, and return the classes that were recorded.
 
-        Options are hypothesis's settings, where they aren't the profile's.
+        Options are settings of hypothesis that differ from the profile's.
         """
         recorded: set[type[Function]] = set()
-        schedule = ThoroughnessSchedule(WHOLLY)
+        schedule = ThoroughnessSchedule(THOROUGH)
 
         def every_example_obeys(case: Case) -> None:
             with schedule.running(case):
@@ -78,34 +79,34 @@ class Entry:
 
 
 def obeys_laws(case: Case, *, laws: Sequence[Law[Case]] = op.LAWS) -> set[type[Function]]:
-    """Hold every law of an operation against an example; gives the classes that were recorded."""
-    laws = on_the_stand_in(laws)
-    case.evaluate_all()  # here, where a warning is an error
+    """Check that an example obeys every law, and return the classes that were recorded."""
+    laws = laws_of_this_run(laws)
+    case.evaluate_all()  # before the laws, since warnings are errors here
     check_laws(case, laws)
     return case.classes
 
 
 def computes_as(case: Case) -> set[type[Function]]:
-    """Hold the laws against an example of a Function without derivative; gives the classes that were called."""
+    """Check that a Function without derivative obeys the laws, and return the classes that were called."""
     assert not any(y.requires_grad for y in case.results)
-    check_laws(case, on_the_stand_in(op.LAWS))
+    check_laws(case, laws_of_this_run(op.LAWS))
     return {type(node) for node, _, _ in case.calls.seen}
 
 
-def on_the_stand_in(laws: Sequence[Law[Case]]) -> Sequence[Law[Case]]:
-    """Of the laws those of devices, where a run is on the stand-in for CuPy: another run holds the others."""
-    return [law for law in laws if law in (gradients.shapes, values.devices)] if stands_in() else laws
+def laws_of_this_run(laws: Sequence[Law[Case]]) -> Sequence[Law[Case]]:
+    """Select the laws of devices in a run on the stand-in for CuPy: the other laws are checked on the CPU."""
+    return [law for law in laws if law in (gradients.shapes, values.devices)] if runs_on_stand_in() else laws
 
 
-def stands_in() -> bool:
+def runs_on_stand_in() -> bool:
     """Whether this run is on the stand-in for CuPy."""
     return getattr(sys.modules.get("cupy"), "is_stand_in", False)
 
 
 def checks(*classes: type[Function], float32: bool = True) -> Callable[[Callable[..., Any]], Callable[[], None]]:
-    """Make a function that draws `(callable, *inputs)` the property test of the Functions named.
+    """Turn a function that draws `(callable, *inputs)` into the property test of the named Functions.
 
-    `float32=False` leaves out that float32 inputs give float32 results.
+    `float32=False` leaves out the law that float32 inputs give float32 results.
     """
     laws = [law for law in op.LAWS if float32 or law is not values.float32]
 
@@ -118,14 +119,14 @@ def checks(*classes: type[Function], float32: bool = True) -> Callable[[Callable
 
 
 def computes(cls: type[Function], function: Callable[..., Any], reference: Callable[..., Any], inputs: Any) -> Entry:
-    """Hold a Function without derivative against a reference that works on arrays; `inputs` is a strategy of tuples."""
+    """Compare a Function without derivative with a reference for arrays; `inputs` is a strategy for tuples."""
 
-    def case(drawn: Sequence[Any]) -> Case:
-        made = _case(function, *drawn)
-        made.reference = reference
-        return made
+    def with_reference(drawn: Sequence[Any]) -> Case:
+        case = _case(function, *drawn)
+        case.reference = reference
+        return case
 
-    return Entry(cls.__name__, inputs.map(case), [cls], computes_as)
+    return Entry(cls.__name__, inputs.map(with_reference), [cls], computes_as)
 
 
 def _case(function: Callable[..., Any], *inputs: Any) -> Case:

@@ -1,4 +1,4 @@
-"""Activations, each of them where no kink is near."""
+"""Activation functions, with inputs away from their kinks."""
 
 import functools
 
@@ -36,7 +36,7 @@ nonzero = numbers(away_from=[0])
 
 
 def example(draw, function, elements=None, *, inplace=True, **options):
-    """The function with options, or the same in place."""
+    """The function with options, in place or not, and an input."""
     x = draw(tensors(shapes(min_side=0), elements=numbers() if elements is None else elements, requires_grad=True))
     if inplace and draw(st.booleans()):
         return (lambda x: function(x.clone(), inplace=True, **options)), x
@@ -68,7 +68,7 @@ def test_hardtanh(draw):
 
 
 @checks(HardtanhInPlace)
-def test_hardtanh_that_knows_its_result(draw):
+def test_hardtanh_in_place(draw):
     low, high = draw(st.sampled_from([(-1.0, 1.0), (0.0, 2.0), (-2.0, -0.5)]))
     return example(draw, HardtanhInPlace.apply, numbers(away_from=[low, high]), low=low, high=high)
 
@@ -149,7 +149,7 @@ def test_far_from_zero_derivatives_are_those_of_relu(function):
 
 
 @pytest.mark.parametrize("function", [F.silu, F.mish, F.gelu, functools.partial(F.gelu, approximate="tanh")])
-def test_float32_gradients_have_float32s_digits(function):
+def test_float32_gradients_agree_with_float64(function):
     values = np.linspace(-12, 12, 2001)
     gradients = []
     for dtype in (np.float32, np.float64):
@@ -166,7 +166,7 @@ def test_the_gradient_of_silu_stays_in_float16():
 
 
 @given(tensors(shapes(min_dims=1), elements=nonzero))
-def test_softshrink_hardshrink_and_threshold(x):
+def test_values_of_softshrink_hardshrink_and_threshold(x):
     y = x.array
     np.testing.assert_array_equal(F.softshrink(x).array, np.sign(y) * np.maximum(np.abs(y) - 0.5, 0))
     np.testing.assert_array_equal(F.hardshrink(x, 0.25).array, np.where(np.abs(y) > 0.25, y, 0))
@@ -174,13 +174,13 @@ def test_softshrink_hardshrink_and_threshold(x):
 
 
 @pytest.mark.parametrize("shape", [(2, 0), (0, 0), (2, 0, 3)])
-def test_prelu_has_a_slope_for_each_of_no_channels(shape):
+def test_prelu_of_no_channels(shape):
     assert F.prelu(torch.zeros(shape), torch.zeros(0)).shape == shape
 
 
 @checks(Sigmoid)
-def test_activations_of_microgads_own(draw):
-    """Composites, which have no Function of their own; with parameters that have gradients, one for each channel."""
+def test_activations_that_pytorch_lacks(draw):
+    """They are composed of other operations; some have a parameter for each channel."""
     x = draw(tensors(shapes(min_side=0), elements=numbers(-4, 4), requires_grad=True))
     function, count = draw(
         st.sampled_from(

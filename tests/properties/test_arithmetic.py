@@ -1,4 +1,4 @@
-"""Functions of two inputs: arithmetic, powers, signs, logarithms of sums, angles; |x|, sign."""
+"""Arithmetic, powers, signs, logarithms of sums, angles and other elementwise functions of two inputs."""
 
 import math
 
@@ -43,7 +43,7 @@ scalars = numbers(-2, 2)
 
 
 def operands(draw, *elements):
-    """Two Tensors that broadcast together; sometimes a Python number in place of one."""
+    """Two Tensors that broadcast together, or a Tensor and a Python number."""
     a, b = draw(broadcastable_tensors(2, elements=elements or None, min_side=0, requires_grad=True))
     return [(a, b), (a, b), (a, float(b.array.flat[0])) if b.numel() else (a, b)][draw(st.integers(0, 2))]
 
@@ -84,11 +84,11 @@ def test_neg(draw):
 
 @checks(Pow)
 def test_pow(draw):
-    """Of zero, whose derivative may have no bounds, the exponent's is 0."""
-    of_zero = draw(st.booleans())
-    elements = [st.sampled_from([0.0, 0.5, 2.0]), positive] if of_zero else [positive, scalars]
+    """At a base of 0, only the exponent gets a gradient, as the base's may be infinite."""
+    zero_base = draw(st.booleans())
+    elements = [st.sampled_from([0.0, 0.5, 2.0]), positive] if zero_base else [positive, scalars]
     x, p = draw(broadcastable_tensors(2, elements=elements, requires_grad=True))
-    return torch.pow, x.detach() if of_zero else x, p
+    return torch.pow, x.detach() if zero_base else x, p
 
 
 @checks(Pow)
@@ -99,7 +99,7 @@ def test_pow_of_a_constant(draw):
 
 @checks(Pow)
 def test_constant_power(draw):
-    """Whole powers of any number, others of positive numbers: three at once, so that each of them comes."""
+    """Integer powers of any number, others of positive ones; three at once, so that each kind occurs."""
     kinds = [(0, 1, 2, 3, 4, 2.0), (-2, -1, 1, 2), (-0.5, 0.5, 1.5)]
     powers = draw(st.permutations(draw(st.sampled_from(kinds))))[:3]
     elements = positive if 0.5 in powers else nonzero if min(powers) < 0 else numbers()
@@ -133,12 +133,12 @@ def test_addcmul_and_addcdiv(draw):
     return lambda x, a, b: function(x, a, b, value=value), x, a, b
 
 
-never_whole = st.integers(-16, 16).map(lambda n: n / 8 + 0.03)  # times of the divisors
+no_multiples = st.integers(-16, 16).map(lambda n: n / 8 + 0.03)  # of the divisors, where the quotients jump
 divisors = st.sampled_from([-1.25, -0.5, 0.5, 0.75])
 
 
 def rounded_division(draw, *functions):
-    a, b = draw(broadcastable_tensors(2, elements=[never_whole, divisors], requires_grad=True))
+    a, b = draw(broadcastable_tensors(2, elements=[no_multiples, divisors], requires_grad=True))
     return draw(st.sampled_from(functions)), a, b
 
 
@@ -186,8 +186,8 @@ def test_logaddexp2(draw):
 @checks(XLogY)
 def test_xlogy(draw):
     x, y = operands_as_tensors(draw, numbers(), positive)
-    ways = [(torch.xlogy, x, y), (lambda y: torch.xlogy(2, y), y), (lambda x: torch.xlogy(x, 0.5), x)]
-    return draw(st.sampled_from(ways))
+    calls = [(torch.xlogy, x, y), (lambda y: torch.xlogy(2, y), y), (lambda x: torch.xlogy(x, 0.5), x)]
+    return draw(st.sampled_from(calls))
 
 
 @checks(CopySign)
@@ -208,13 +208,13 @@ def test_heaviside(draw):
 
 
 @checks(Heaviside)
-def test_heaviside_beside_its_jump(draw):
+def test_heaviside_away_from_its_jump(draw):
     return torch.heaviside, *operands_as_tensors(draw, nonzero, None)
 
 
 @checks(NextAfter)
 def test_nextafter(draw):
-    a, b = draw(broadcastable_tensors(2, elements=[never_whole, divisors], requires_grad=True))
+    a, b = draw(broadcastable_tensors(2, elements=[no_multiples, divisors], requires_grad=True))
     return torch.nextafter, a, b
 
 
@@ -222,24 +222,24 @@ def operands_as_tensors(draw, *elements):
     return draw(broadcastable_tensors(2, elements=elements, min_side=0, requires_grad=True))
 
 
-WHOLE = broadcastable_tensors(2, elements=[st.integers(-12, 12)] * 2, dtype=torch.int64)
-DIVISORS = [
-    computes(cls, function, np.vectorize(reference, otypes=[np.int64]), WHOLE)
+INTEGERS = broadcastable_tensors(2, elements=[st.integers(-12, 12)] * 2, dtype=torch.int64)
+GCD_AND_LCM = [
+    computes(cls, function, np.vectorize(reference, otypes=[np.int64]), INTEGERS)
     for cls, function, reference in [(Gcd, torch.gcd, math.gcd), (Lcm, torch.lcm, math.lcm)]
 ]
 
 
-@pytest.mark.parametrize("entry", DIVISORS, ids=lambda entry: entry.name)
-def test_divisors_and_multiples(entry):
+@pytest.mark.parametrize("entry", GCD_AND_LCM, ids=lambda entry: entry.name)
+def test_gcd_and_lcm(entry):
     entry.run()
 
 
 @checks(Add, Sub, Mul, Div)
 def test_in_place(draw):
-    """x op= y, where y broadcasts to x's shape; what x was before is what the derivative sees."""
+    """x op= y, where y broadcasts to x's shape; the derivative reads x as it was before."""
     x = draw(tensors(elements=nonzero, requires_grad=True))
     y = draw(tensors(tuple(draw(st.sampled_from([1, n])) for n in x.shape), elements=nonzero, requires_grad=True))
-    ops = [*draw(st.permutations(["add_", "sub_", "mul_"])), "div_"]  # what div_ gave is kept: it can't be overwritten
+    ops = [*draw(st.permutations(["add_", "sub_", "mul_"])), "div_"]  # last, as its result is kept for backward
 
     def function(x, y):
         z = x.clone()
@@ -251,7 +251,7 @@ def test_in_place(draw):
 
 
 @checks(Neg, Abs, Pow)
-def test_in_place_on_its_own(draw):
+def test_in_place_of_one_input(draw):
     x = draw(tensors(elements=positive, requires_grad=True))
     return lambda x: (x * 2).neg_().abs_().pow_(1.5), x
 
@@ -260,15 +260,15 @@ AT_ZERO = [(torch.abs, 0.0), (torch.sign, 0.0), (lambda x: x**0, 0.0), (lambda x
 
 
 @pytest.mark.parametrize(("function", "expected"), AT_ZERO)
-def test_at_zero(function, expected):
+def test_derivatives_at_zero(function, expected):
     x = torch.tensor([0.0, -0.0], dtype=torch.float64, requires_grad=True)
     (g,) = torch.autograd.grad(function(x).sum(), x)
     assert g.tolist() == [expected, expected]
 
 
 @pytest.mark.parametrize("p", [0.0, 1.0, 2.0, 3.5])
-def test_power_of_zero(p):
-    """0ᵖ by tensors: p·0ᵖ⁻¹ for x, 0 for p, and nothing becomes NaN."""
+def test_derivatives_of_a_power_of_zero(p):
+    """The derivative of 0ᵖ is p·0ᵖ⁻¹ for the base and 0 for the exponent, never NaN."""
     x = torch.zeros(2, dtype=torch.float64, requires_grad=True)
     p = torch.full((2,), p, dtype=torch.float64, requires_grad=True)
     by_x, by_p = torch.autograd.grad((x**p).sum(), (x, p))

@@ -1,4 +1,4 @@
-"""Attention, whole and in blocks, its scores kept for backward and made again."""
+"""Attention, computed as a whole or in blocks, with scores that are kept for backward or recomputed."""
 
 import numpy as np
 import pytest
@@ -16,8 +16,8 @@ from .registry import checks
 blocks = st.sampled_from([1, 64, 1 << 16])
 
 
-def drawn(draw, batches=((), (2,), (2, 2), (2, 1, 2))):
-    """query, key, value, of batch axes that may have to be broadcast, and the scores' shape."""
+def attention_inputs(draw, batches=((), (2,), (2, 2), (2, 1, 2))):
+    """Query, key and value, whose batch axes may have to be broadcast, and the shape of the scores."""
     length, keys, wide, out = (draw(st.integers(1, 3)) for _ in range(4))
     batch = draw(st.sampled_from(batches))
     shapes = []
@@ -31,8 +31,8 @@ def drawn(draw, batches=((), (2,), (2, 2), (2, 1, 2))):
 
 @checks(Attention)
 def test_attention(draw):
-    """With a mask that has a gradient too, with noise, and with the softmax as a result."""
-    query, key, value, shape = drawn(draw)
+    """With a mask that has a gradient too, with dropout's noise, and with the softmax as a second result."""
+    query, key, value, shape = attention_inputs(draw)
     weighted = draw(st.booleans())
     if weighted:
         shape = (*np.broadcast_shapes(query.shape[:-2], key.shape[:-2]), *shape[-2:])
@@ -45,15 +45,15 @@ def test_attention(draw):
     }  # fmt: skip
 
     def apply(query, *others):
-        here = None if noise is None else backend.like(noise.array * 2.0, query.array, query.array.dtype)
-        return Attention.apply(query, *others, noise=here, **settings)
+        noise_array = None if noise is None else backend.like(noise.array * 2.0, query.array, query.array.dtype)
+        return Attention.apply(query, *others, noise=noise_array, **settings)
 
     return apply, query, key, value, mask
 
 
 @checks(Attention)
 def test_scaled_dot_product_attention(draw):
-    query, key, value, shape = drawn(draw)
+    query, key, value, shape = attention_inputs(draw)
     causal = draw(st.booleans())
     mask = None if causal else draw(st.one_of(st.none(), tensors(shape, dtype=torch.bool)))
     same = query.shape[:-2] == key.shape[:-2] == value.shape[:-2]
@@ -68,8 +68,8 @@ def test_attention_where_inputs_depend_on_each_other(draw):
 
 
 @given(st.data())
-def test_fused_is_what_its_steps_are(data):
-    query, key, value, shape = drawn(data.draw)
+def test_attention_equals_its_decomposition(data):
+    query, key, value, shape = attention_inputs(data.draw)
     mask = np.where(data.draw(tensors(shape, dtype=torch.bool)).array, -np.inf, 0.0)
     settings = {"scale": 0.7, "noise": None, "weighted": False, "safe": True, "keep": False}
     node = Attention()
@@ -83,18 +83,18 @@ def test_fused_is_what_its_steps_are(data):
 
 
 @given(st.lists(st.integers(1, 5), max_size=3), st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 7, 30, 200]))
-def test_places_are_each_there_once(batch, length, keys, block):
+def test_score_blocks_cover_each_row_once(batch, length, keys, block):
     seen = np.zeros((*batch, length), int)
-    for every, rows in score_blocks(tuple(batch), length, keys, block):
-        part = seen[(*every, rows)]
+    for batch_index, rows in score_blocks(tuple(batch), length, keys, block):
+        part = seen[(*batch_index, rows)]
         assert part.size * keys <= max(block, block * keys)
         part += 1
     assert (seen == 1).all()
 
 
 @pytest.mark.parametrize("largest", [80, 88])
-def test_large_scores_cost_no_digits(largest):
-    """Their exponentials would overflow where values multiply them, and leave no digits of a small gradient."""
+def test_large_scores_lose_no_precision(largest):
+    """Products of their exponentials with values would overflow, or leave no digits of a small gradient."""
     rng = np.random.default_rng(0)
     q, k, v, grad = (rng.standard_normal((128, n)).astype(np.float32) for n in (16, 16, 8, 8))
     q *= largest / (q @ k.T / 4).max()

@@ -1,4 +1,4 @@
-"""Slices of a Tensor that are computed together, beside what they have in common."""
+"""The operations that vmap records: at its inputs, at its outputs, and for an input that all examples share."""
 
 from hypothesis import strategies as st
 
@@ -10,7 +10,7 @@ from .registry import checks
 
 
 @checks(AddBatchDim, RemoveBatchDim, SumOverSlices)
-def test_slices(draw):
+def test_vmap(draw):
     x, common = draw(tensors(shapes(min_dims=1), requires_grad=True)), draw(tensors((), requires_grad=True))
     dim, out = draw(st.integers(-x.ndim, x.ndim - 1)), draw(st.integers(0, x.ndim - 1))
 

@@ -1,4 +1,4 @@
-"""Comparison and logic have no derivative: their values are held against Python's, number by number."""
+"""Comparisons and logical operations have no derivative: their values are compared with Python's, one by one."""
 
 import math
 import operator
@@ -21,8 +21,8 @@ INTEGERS = st.sampled_from([torch.int64, torch.uint8, torch.bool]).flatmap(
 )
 
 
-def pythons(function, result=bool):
-    """A Python function of numbers, applied to arrays."""
+def mapped(function, result=bool):
+    """Apply a Python function of numbers to the elements of arrays."""
 
     def on_arrays(*arrays):
         arrays = np.broadcast_arrays(*arrays)
@@ -37,7 +37,7 @@ def inverted(x):
     return not x if isinstance(x, bool) else ~x & 0xFF if x >= 0 else ~x
 
 
-TWO = {
+BINARY = {
     ops.Equal: (torch.eq, operator.eq),
     ops.NotEqual: (torch.ne, operator.ne),
     ops.Less: (torch.lt, operator.lt),
@@ -48,13 +48,13 @@ TWO = {
     ops.LogicalOr: (torch.logical_or, lambda a, b: bool(a) or bool(b)),
     ops.LogicalXor: (torch.logical_xor, lambda a, b: bool(a) != bool(b)),
 }
-BITS = {
+BITWISE = {
     ops.BitwiseAnd: (torch.bitwise_and, operator.and_),
     ops.BitwiseOr: (torch.bitwise_or, operator.or_),
     ops.BitwiseXor: (torch.bitwise_xor, operator.xor),
 }
 SHIFTS = broadcastable_tensors(2, elements=[st.integers(-300, 300), st.integers(0, 9)], dtype=torch.int64)
-ONE = {
+UNARY = {
     ops.IsPosInf: (torch.isposinf, lambda x: x == math.inf),
     ops.IsNegInf: (torch.isneginf, lambda x: x == -math.inf),
     ops.IsReal: (torch.isreal, lambda x: True),
@@ -65,28 +65,28 @@ ONE = {
     ops.IsFinite: (torch.isfinite, math.isfinite),
 }
 ENTRIES = [
-    *(computes(cls, function, pythons(reference), FLOATS) for cls, (function, reference) in TWO.items()),
-    *(computes(cls, function, pythons(reference, None), INTEGERS) for cls, (function, reference) in BITS.items()),
-    *(computes(cls, function, pythons(reference), ONE_FLOAT) for cls, (function, reference) in ONE.items()),
-    computes(ops.LeftShift, torch.bitwise_left_shift, pythons(operator.lshift, None), SHIFTS),
-    computes(ops.RightShift, torch.bitwise_right_shift, pythons(operator.rshift, None), SHIFTS),
-    computes(ops.IsClose, torch.isclose, pythons(lambda a, b: math.isclose(a, b, rel_tol=0)), FLOATS),
+    *(computes(cls, function, mapped(reference), FLOATS) for cls, (function, reference) in BINARY.items()),
+    *(computes(cls, function, mapped(reference, None), INTEGERS) for cls, (function, reference) in BITWISE.items()),
+    *(computes(cls, function, mapped(reference), ONE_FLOAT) for cls, (function, reference) in UNARY.items()),
+    computes(ops.LeftShift, torch.bitwise_left_shift, mapped(operator.lshift, None), SHIFTS),
+    computes(ops.RightShift, torch.bitwise_right_shift, mapped(operator.rshift, None), SHIFTS),
+    computes(ops.IsClose, torch.isclose, mapped(lambda a, b: math.isclose(a, b, rel_tol=0)), FLOATS),
     computes(ops.IsIn, torch.isin, lambda a, b: np.array([x in b for x in a.flat], bool).reshape(a.shape), INTEGERS),
     computes(
         ops.BitwiseNot,
         torch.bitwise_not,
-        pythons(inverted, None),
+        mapped(inverted, None),
         st.sampled_from([torch.uint8, torch.bool]).flatmap(lambda dtype: tensors(dtype=dtype)).map(lambda x: (x,)),
     ),
 ]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-def test_values(entry):
+def test_values_agree_with_python(entry):
     entry.run()
 
 
-def test_closeness_counts_from_the_second_operand():
+def test_the_tolerance_of_isclose_is_relative_to_the_second_operand():
     a, b = torch.tensor([1.0, math.nan, math.inf]), torch.tensor([1.1, math.nan, math.inf])
     assert torch.isclose(a, b, rtol=0.0909).tolist() == [False, False, True]
     assert torch.isclose(a, b, rtol=0.091, equal_nan=True).tolist() == [True, True, True]

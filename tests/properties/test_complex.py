@@ -1,4 +1,4 @@
-"""Complex numbers, between real inputs and real results: their parts, and functions of them."""
+"""Functions of complex numbers that are composed of real inputs, with real results."""
 
 import functools
 
@@ -26,7 +26,7 @@ def test_parts_and_conjugates(draw):
 
 
 @checks(ops.Complex, ops.ViewAsReal)
-def test_complex_numbers_of_two_parts(draw):
+def test_complex_numbers_from_two_real_tensors(draw):
     x, y = draw(broadcastable_tensors(2, requires_grad=True))
     function = draw(st.sampled_from([torch.complex, torch.polar]))
     return lambda x, y: torch.view_as_real(function(x, y) * (2 - 1j)), x, y
@@ -43,13 +43,13 @@ def test_pairs_as_complex_numbers(draw):
     return squared, x
 
 
-# Where no branch is cut: x and y from 1/4 to 1, turned away from the axes.
+# Inputs are away from branch cuts: x and y are between 1/4 and 1, and the number is rotated off the axes.
 HOLOMORPHIC = [
     *(torch.exp, torch.exp2, torch.expm1, torch.log, torch.log2, torch.log10, torch.log1p, torch.sqrt, torch.rsqrt),
     *(torch.reciprocal, torch.sin, torch.cos, torch.tan, torch.asin, torch.acos, torch.atan, torch.sinc),
     *(torch.sinh, torch.cosh, torch.tanh, torch.asinh, torch.acosh, torch.atanh, torch.sigmoid, torch.square),
 ]
-OF_TWO = {
+COMPOSED = {
     "power": lambda z: z**3.5,
     "exponential": lambda z: 2**z,
     "quotient": lambda z: z / (z + 1j),
@@ -58,7 +58,7 @@ OF_TWO = {
     "logaddexp": lambda z: torch.logaddexp(z, z * z),
     "lerp": lambda z: torch.lerp(z, z * z, z),
 }
-ELSEWHERE = {
+NOT_HOLOMORPHIC = {
     "abs": torch.abs,
     "angle": torch.angle,
     "sgn": torch.sgn,
@@ -67,15 +67,15 @@ ELSEWHERE = {
 quarter = numbers(0.25, 1)
 
 
-def through(function, x, y):
+def real_function(function, x, y):
     w = function(torch.complex(x, y) * (0.6 + 0.3j))
-    return torch.real(w) + 3 * torch.imag(w) if w.is_complex() else w  # of conj(z) with 2 no x would be left
+    return torch.real(w) + 3 * torch.imag(w) if w.is_complex() else w  # with 2, x would cancel in conj(z)
 
 
 def example_of(name, function):
     def example(draw):
         x, y = draw(broadcastable_tensors(2, elements=[quarter, quarter], requires_grad=True))
-        return functools.partial(through, function), x, y
+        return functools.partial(real_function, function), x, y
 
     example.__name__ = f"complex_{name}"
     return example
@@ -84,7 +84,7 @@ def example_of(name, function):
 CLASSES = {"abs": (ops.Abs, ops.Sgn), "angle": (ops.Angle,), "sgn": (ops.Sgn,)}
 TESTS = [
     checks(ops.Complex, *CLASSES.get(name, ()), float32=False)(example_of(name, function))
-    for name, function in ({f.__name__: f for f in HOLOMORPHIC} | OF_TWO | ELSEWHERE).items()
+    for name, function in ({f.__name__: f for f in HOLOMORPHIC} | COMPOSED | NOT_HOLOMORPHIC).items()
 ]
 
 
@@ -100,7 +100,7 @@ def test_angle_of_real_numbers(draw):
     )
 
 
-def test_at_zero_abs_sgn_and_angle_have_the_derivative_zero():
+def test_the_derivatives_of_abs_sgn_and_angle_at_zero_are_zero():
     for function in (torch.abs, torch.sgn, torch.angle):
         z = torch.zeros(2, dtype=torch.complex64, requires_grad=True)
         y = function(z)
@@ -108,7 +108,7 @@ def test_at_zero_abs_sgn_and_angle_have_the_derivative_zero():
         assert g.tolist() == [0, 0]
 
 
-def test_views_of_the_parts_write_into_the_number():
+def test_writes_to_views_of_real_and_imaginary_parts_change_the_tensor():
     z = torch.tensor([1 + 2j, 3 + 4j])
     z.real = torch.tensor([5.0, 6.0])
     z.imag[0] = 7

@@ -1,4 +1,4 @@
-"""Convolution, its transpose, the weight's derivative, im2col and col2im."""
+"""Convolution, transposed convolution, the derivative for the weight, im2col and col2im."""
 
 from hypothesis import strategies as st
 
@@ -34,7 +34,7 @@ pairs = st.tuples(small, small)
 
 
 def geometry(draw):
-    """A kernel, its settings, and a plane that it fits in."""
+    """The size of an image, a kernel that fits into it, and its settings."""
     kernel, stride, dilation = draw(st.tuples(st.integers(1, 3), small)), draw(pairs), draw(pairs)
     padding = draw(st.tuples(st.integers(0, 1), st.integers(0, 1)))
     spans = [(k - 1) * d + 1 - 2 * p for k, d, p in zip(kernel, dilation, padding, strict=True)]
@@ -65,7 +65,7 @@ def test_conv_transpose2d(draw):
     _, kernel, options = geometry(draw)
     options["padding"] = 0
     groups, c, o = draw(small), draw(small), draw(small)
-    n = draw(st.sampled_from([1, 5]))  # no other length is 5: the batch alone can be emptied
+    n = draw(st.sampled_from([1, 5]))  # only the batch can have length 5, so that it is emptied alone
     x = draw(tensors((n, c * groups, *draw(pairs)), requires_grad=True))
     weight = draw(tensors((c * groups, o, *kernel), requires_grad=True))
     bias = draw(st.none() | tensors((o * groups,), requires_grad=True))
@@ -84,10 +84,10 @@ def test_conv3d(draw):
     return lambda *operands: conv3d(*operands, **problem.settings), *problem.operands
 
 
-def transposed(draw, dims, *weight):
+def transposed_problem(draw, dims, *weight):
     """Arguments of a transposed convolution in one or three dimensions, and its settings."""
     stride = draw(small)
-    n = draw(st.sampled_from([1, 5]))  # no other length is 5: the batch alone can be emptied
+    n = draw(st.sampled_from([1, 5]))  # only the batch can have length 5, so that it is emptied alone
     x = draw(tensors((n, 2, *draw(st.tuples(*[small] * dims))), requires_grad=True))
     options = {"stride": stride, "output_padding": stride - 1, "groups": draw(small), "dilation": draw(small)}
     bias = draw(st.none() | tensors((options["groups"],), requires_grad=True))
@@ -96,13 +96,13 @@ def transposed(draw, dims, *weight):
 
 @checks(ConvTranspose1d, Conv1d)
 def test_conv_transpose1d(draw):
-    operands, options = transposed(draw, 1, draw(st.integers(1, 3)))
+    operands, options = transposed_problem(draw, 1, draw(st.integers(1, 3)))
     return lambda x, weight, bias: conv_transpose1d(x, weight, bias, **options), *operands
 
 
 @checks(ConvTranspose3d, Conv3d)
 def test_conv_transpose3d(draw):
-    operands, options = transposed(draw, 3, 1, draw(small), draw(small))
+    operands, options = transposed_problem(draw, 3, 1, draw(small), draw(small))
     return lambda x, weight, bias: conv_transpose3d(x, weight, bias, **options), *operands
 
 
@@ -114,15 +114,15 @@ def test_conv_tbc(draw):
     return conv_tbc, x, weight, bias
 
 
-def test_convolution_is_each_of_them():
+def test_torch_convolution_equals_the_named_convolutions():
     rng = torch.Generator().manual_seed(0)
-    both = {1: (conv1d, conv_transpose1d), 2: (conv2d, conv_transpose2d), 3: (conv3d, conv_transpose3d)}
-    for dims, (plain, back) in both.items():
+    functions = {1: (conv1d, conv_transpose1d), 2: (conv2d, conv_transpose2d), 3: (conv3d, conv_transpose3d)}
+    for dims, (conv, deconv) in functions.items():
         x, weight = (torch.randn(2, 2, *[n] * dims, generator=rng) for n in (4, 2))
         assert torch.equal(
-            torch.convolution(x, weight, None, [2], [1], [1], False, [0], 1), plain(x, weight, None, 2, 1)
+            torch.convolution(x, weight, None, [2], [1], [1], False, [0], 1), conv(x, weight, None, 2, 1)
         )
-        assert torch.equal(torch.convolution(x, weight, None, 2, 1, 1, True, 1, 1), back(x, weight, None, 2, 1, 1))
+        assert torch.equal(torch.convolution(x, weight, None, 2, 1, 1, True, 1, 1), deconv(x, weight, None, 2, 1, 1))
 
 
 @checks(Unfold, Fold)

@@ -1,4 +1,4 @@
-"""A value everywhere in the shape of a Tensor; grids, products and blocks of several."""
+"""`fill`, grids, Cartesian products, combinations and block-diagonal matrices."""
 
 import pytest
 from hypothesis import strategies as st
@@ -37,8 +37,8 @@ def test_cartesian_prod(draw):
 
 @checks(GetItem)
 def test_combinations(draw):
-    r, again = draw(st.integers(1, 3)), draw(st.booleans())
-    return lambda x: torch.combinations(x, r, again), draw(tensors((4,), elements=numbers(), requires_grad=True))
+    r, repeat = draw(st.integers(1, 3)), draw(st.booleans())
+    return lambda x: torch.combinations(x, r, repeat), draw(tensors((4,), elements=numbers(), requires_grad=True))
 
 
 @checks(BlockDiag)
@@ -48,7 +48,7 @@ def test_block_diag(draw):
 
 
 @pytest.mark.parametrize("indexing", ["ij", "xy"])
-def test_the_two_ways_to_lay_a_grid(indexing):
+def test_the_two_kinds_of_indexing_of_meshgrid(indexing):
     rows, columns = torch.meshgrid(torch.arange(2), torch.arange(3), indexing=indexing)
     assert tuple(rows.shape) == ((2, 3) if indexing == "ij" else (3, 2))
     assert (rows[-1, 0].item(), columns[-1, 0].item()) == ((1, 0) if indexing == "ij" else (0, 2))

@@ -1,4 +1,4 @@
-"""Functions of one input, elementwise."""
+"""Elementwise functions of one input."""
 
 import math
 
@@ -14,9 +14,9 @@ from .registry import checks
 
 real, positive, nonzero = numbers(), numbers(0.25, 3), numbers(away_from=[0])
 inside, unit, large = numbers(-0.875, 0.875), numbers(0.125, 0.875), numbers(1.125, 3)
-between = st.integers(-6, 6).map(lambda n: n / 2 + 0.13)  # the jumps of what rounds, also to one decimal
+between = st.integers(-6, 6).map(lambda n: n / 2 + 0.13)  # away from the jumps of rounding, also to one decimal
 T = torch.Tensor
-# In which range, and in which ways it is called; those that end in _ are given a copy to write into.
+# The elements to draw, and the functions that call it; those whose name ends in _ write to a copy.
 FUNCTIONS = {
     ops.Exp: (real, torch.exp, np.exp, T.exp_),
     ops.Exp2: (real, torch.exp2, np.exp2, T.exp2_),
@@ -76,17 +76,17 @@ def test_derivatives(test):
 @checks(ops.Frexp)
 def test_frexp(draw):
     function = draw(st.sampled_from([torch.frexp, np.frexp]))
-    elements = st.integers(-6, 6).map(lambda n: n / 2 + 0.3)  # between the powers of two
+    elements = st.integers(-6, 6).map(lambda n: n / 2 + 0.3)  # no powers of two, where it jumps
     return lambda x: function(x)[0], draw(tensors(elements=elements, requires_grad=True))
 
 
-def test_relu_at_zero():
+def test_the_derivative_of_relu_at_zero():
     x = torch.tensor([0.0, -0.0], requires_grad=True)
     (g,) = torch.autograd.grad(torch.relu(x).sum(), x, create_graph=True)
     assert g.tolist() == [0, 0]
 
 
-def test_the_derivatives_of_sinc_at_zero_and_on_both_sides_of_where_its_series_ends():
+def test_derivatives_of_sinc_at_zero_and_where_its_series_ends():
     x = torch.tensor([0.0, 0.2 - 1e-9, 0.2 + 1e-9], dtype=torch.float64, requires_grad=True)
     (first,) = torch.autograd.grad(torch.sinc(x).sum(), x, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), x)
@@ -95,10 +95,10 @@ def test_the_derivatives_of_sinc_at_zero_and_on_both_sides_of_where_its_series_e
     assert second[1].item() == pytest.approx(second[2].item(), abs=1e-7)
 
 
-def test_logit_outside_of_its_domain():
+def test_the_derivative_of_logit_outside_of_its_domain():
     x = torch.tensor([-0.5, 0.1, 0.5, 2.0], requires_grad=True)
-    (held,) = torch.autograd.grad(torch.logit(x, 0.2).sum(), x)
-    assert held.tolist() == [0, 0, 4, 0]
+    (with_eps,) = torch.autograd.grad(torch.logit(x, 0.2).sum(), x)
+    assert with_eps.tolist() == [0, 0, 4, 0]
     with np.errstate(invalid="ignore"):
-        (free,) = torch.autograd.grad(torch.logit(x).sum(), x)
-    assert np.isnan(free.numpy()).tolist() == [True, False, False, True]
+        (without_eps,) = torch.autograd.grad(torch.logit(x).sum(), x)
+    assert np.isnan(without_eps.numpy()).tolist() == [True, False, False, True]

@@ -1,4 +1,4 @@
-"""Rows looked up in a table, and what comes back to them."""
+"""Embedding, embedding bags and the rows that they read: values and gradients."""
 
 import tracemalloc
 
@@ -28,16 +28,16 @@ def test_embedding(draw):
 
 
 @checks(TakeRows)
-def test_rows(draw):
-    """Of few and of many that are the same."""
+def test_take_rows(draw):
+    """With few indices, and with many that repeat."""
     x = draw(tensors((draw(st.integers(1, 3)), 2), requires_grad=True))
     index = indices(draw, len(x), draw(st.sampled_from([(), (3,), (2, 3), (40,)])))
     return lambda x, index: TakeRows.apply(x, index=index.array), x, index
 
 
 @given(st.integers(1, 40), st.integers(0, 3), st.integers(0, 2**32 - 1))
-def test_many_numbers_that_come_back_to_few_rows(rows, spread, seed):
-    """So many that they are added up row by row: a whole number is exact in whatever order."""
+def test_many_gradients_of_few_rows_add_up_exactly(rows, spread, seed):
+    """They are so many that they are added row by row; sums of integers are exact in any order."""
     rng = np.random.default_rng(seed)
     index = np.minimum(rng.integers(0, rows, 60), rng.integers(0, rows, 60)) >> spread
     grad = rng.integers(-9, 9, (60, 600)).astype(np.float32)
@@ -66,7 +66,7 @@ def test_embedding_bag(draw):
 
 
 @given(st.data())
-def test_what_comes_back_to_a_row_is_the_sum(data):
+def test_the_gradient_of_a_row_is_the_sum_over_its_uses(data):
     index = indices(data.draw, 5, data.draw(st.sampled_from([(7,), (30,), (3, 20)])))
     weight = torch.zeros(5, 2, dtype=torch.float64, requires_grad=True)
     rows = F.embedding(index, weight, padding_idx=1, scale_grad_by_freq=True)
@@ -74,21 +74,21 @@ def test_what_comes_back_to_a_row_is_the_sum(data):
     (g,) = torch.autograd.grad(rows, weight, seed)
     expected = np.zeros((5, 2))
     np.add.at(expected, index.array, seed.array)
-    often = np.maximum(np.bincount(index.array.reshape(-1), minlength=5), 1)
-    expected /= often[:, None]
+    counts = np.maximum(np.bincount(index.array.reshape(-1), minlength=5), 1)
+    expected /= counts[:, None]
     expected[1] = 0
     np.testing.assert_allclose(g.array, expected, atol=1e-12)
 
 
-def test_rows_too_long_are_scaled_down_in_the_table():
+def test_max_norm_scales_rows_of_the_weight_in_place():
     weight = torch.tensor([[3.0, 4.0], [0.3, 0.4], [6.0, 8.0]], requires_grad=True)
     rows = F.embedding(torch.tensor([0, 1]), weight, max_norm=1.0)
     np.testing.assert_allclose(rows.detach().array, [[0.6, 0.8], [0.3, 0.4]], rtol=1e-6)
     np.testing.assert_allclose(weight.detach().array, [[0.6, 0.8], [0.3, 0.4], [6, 8]], rtol=1e-6)
 
 
-def test_of_padding_no_gradient_comes_back_not_even_one_that_is_no_number():
-    """The length of a row of zeros has none: a program that asks for it would lose its padding to NaN."""
+def test_padding_gets_no_gradient_not_even_nan():
+    """The norm of a padding row of zeros has the gradient NaN, which must not reach the weight."""
     weight = torch.tensor([[0.0, 0.0], [3.0, 4.0]], requires_grad=True)
     for scaled in (False, True):
         rows = F.embedding(torch.tensor([0, 1, 0]), weight, padding_idx=0, scale_grad_by_freq=scaled)
@@ -97,8 +97,8 @@ def test_of_padding_no_gradient_comes_back_not_even_one_that_is_no_number():
 
 
 @pytest.mark.parametrize("largest", [600, 3])
-def test_bags_of_many_sizes(largest, monkeypatch):
-    """A table as wide as the largest bag, for all of them, would be of 40 MB."""
+def test_bags_of_very_different_sizes_take_little_memory(largest, monkeypatch):
+    """Padded to the largest bag, all of them would take 40 MB."""
     monkeypatch.setattr(embedding, "MAX_TABLE", 1 << 12)
     rng = np.random.default_rng(0)
     sizes = np.concatenate([rng.integers(0, 3, 300), [largest], rng.integers(0, 3, 300)])
@@ -120,6 +120,6 @@ def test_bags_of_many_sizes(largest, monkeypatch):
     np.testing.assert_array_equal(weight.grad.array, grad)
 
 
-def test_one_hot_asks_for_the_number_of_classes_by_minus_one_alone():
+def test_one_hot_infers_the_number_of_classes_for_minus_one_only():
     with pytest.raises(RuntimeError, match="Class values must be"):
         F.one_hot(torch.tensor([0, 2]), -5)

@@ -1,4 +1,4 @@
-"""Nodes that no operation makes: those of the engine, and of autograd.Function."""
+"""Nodes that are no operations: those of the engine, and of autograd.Function."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from .registry import checks
 
 
 class Gauss(torch.Function):
-    """x · exp(-x²): what forward computes on the way is read by a derivative, so it has a decomposition."""
+    """x · exp(-x²), whose derivative reads an intermediate of forward; so it has a decomposition."""
 
     def forward(self, x):
         self.bell = np.exp(-x * x)
@@ -25,7 +25,7 @@ class Gauss(torch.Function):
 
 
 class Product(torch.autograd.Function):
-    """a · b and a + b, with a context."""
+    """a · b and a + b."""
 
     @staticmethod
     def forward(ctx, a, b):

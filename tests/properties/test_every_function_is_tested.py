@@ -1,4 +1,4 @@
-"""Every Function of the package has a property test, and that test meets it."""
+"""Every Function of the package has a property test, in which it is recorded."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from microgad.testing.strategies import tensors
 
 from .registry import REGISTRY, Entry, obeys_laws
 
-OF_THE_TAPE = {Detach, Leaf, LostView, Output, GuardedView}  # they compute nothing
+WITHOUT_VALUES = {Detach, Leaf, LostView, Output, GuardedView}  # nodes that compute nothing
 
 
-def packages_functions() -> Iterator[type[Function]]:
+def functions_of_the_package() -> Iterator[type[Function]]:
     """Every operation defined in microgad. The adjoint of a LinearMap is tested with it."""
     for module in pkgutil.walk_packages(microgad.__path__, "microgad.", onerror=lambda name: None):
         if not module.name.endswith("__main__"):
             try:
                 importlib.import_module(module.name)
-            except ModuleNotFoundError as error:  # of a package that it is about
+            except ModuleNotFoundError as error:  # an optional dependency of the module
                 if str(error.name).startswith("microgad"):
                     raise
     stack = Function.__subclasses__()
@@ -38,16 +38,16 @@ def packages_functions() -> Iterator[type[Function]]:
         cls = stack.pop()
         if cls is not CustomNode:  # whose subclasses are users' autograd.Functions
             stack.extend(cls.__subclasses__())
-        made_as_adjoint = issubclass(cls, LinearMap) and issubclass(cls, vars(cls).get("transposed", ()))
+        is_adjoint = issubclass(cls, LinearMap) and issubclass(cls, vars(cls).get("transposed", ()))
         abstract = cls.forward is Function.forward
-        if cls.__module__.startswith("microgad.") and not made_as_adjoint and not abstract and cls not in OF_THE_TAPE:
+        if cls.__module__.startswith("microgad.") and not is_adjoint and not abstract and cls not in WITHOUT_VALUES:
             yield cls
 
 
 def untested() -> list[str]:
     for file in Path(__file__).parent.glob("test_*.py"):
         importlib.import_module(f".{file.stem}", __package__)
-    return sorted({f"{cls.__module__}.{cls.__name__}" for cls in packages_functions() if cls not in REGISTRY})
+    return sorted({f"{cls.__module__}.{cls.__name__}" for cls in functions_of_the_package() if cls not in REGISTRY})
 
 
 def test_every_function_is_tested():
@@ -68,7 +68,7 @@ def test_a_function_without_a_test_is_found():
     del Forgotten
 
 
-def test_a_test_that_never_meets_its_function_fails():
+def test_an_entry_that_never_records_its_function_fails():
     examples = st.builds(lambda x: Case("mul", microgad.mul, (x, x)), tensors(requires_grad=True))
     entry = Entry("test_wrong", examples, [], obeys_laws)
     entry.classes = [Mul, Sub]

@@ -1,4 +1,4 @@
-"""Fourier transforms: between real inputs and the parts of what comes out."""
+"""Fourier transforms of real inputs, and the real and imaginary parts of their results."""
 
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ def example(draw, *names, real=False):
     else:
         dims, sizes = draw(st.sampled_from(range(-x.ndim, x.ndim))), draw(st.none() | st.integers(1, 5))
         if sizes is None and x.shape[dims] == 1:
-            sizes = draw(st.integers(1, 3))  # of one element the inverse for real numbers has none
+            sizes = draw(st.integers(1, 3))  # irfft of one element has an empty result
     if sizes is None and name == "irfftn":
         sizes = [draw(st.integers(1, 5)) for _ in dims]
 
@@ -33,20 +33,20 @@ def example(draw, *names, real=False):
 
 
 @checks(Fft, Ifft)
-def test_complex(draw):
+def test_complex_transforms(draw):
     return example(draw, "fft", "fftn", "ifft", "ifftn")
 
 
 @checks(Rfft)
-def test_half_of_real_numbers(draw):
+def test_rfft_of_real_numbers(draw):
     return example(draw, "rfft", "rfftn", real=True)
 
 
 @checks(RealFft)
-def test_of_real_numbers(draw):
+def test_fft_of_real_numbers(draw):
     return example(draw, "fft", "fftn", real=True)
 
 
 @checks(Irfft, Ifft)
-def test_to_real_numbers(draw):
+def test_irfft_to_real_numbers(draw):
     return example(draw, "irfft", "irfftn")

@@ -1,4 +1,4 @@
-"""Operations that are one Function because that is faster or more exact: softmax, losses, batch norm, dropout."""
+"""Operations that are one Function for speed or precision: softmax, losses, batch normalization, dropout."""
 
 import functools
 
@@ -33,14 +33,14 @@ from .registry import checks
 reductions = st.sampled_from(["none", "mean", "sum"])
 positive = numbers(0.2, 3)
 inside = numbers(0.1, 0.9)
-# A row of 40 takes another way through softmax than a short one.
+# Softmax computes a row of 40 by another algorithm than a short one.
 rows = st.one_of(st.tuples(st.integers(1, 3), st.integers(1, 4)), st.tuples(st.just(2), st.just(40)))
 batches = st.one_of(rows, st.tuples(*[st.integers(1, 3)] * 3), st.tuples(*[st.integers(1, 2)] * 4))
 
 cubes = st.tuples(*[st.integers(2, 3)] * 3)  # with an axis in the middle
 
 
-def a_dim(draw, x):
+def dim_of(draw, x):
     return draw(st.sampled_from(range(-x.ndim, x.ndim))) if x.ndim else 0
 
 
@@ -48,15 +48,15 @@ def a_dim(draw, x):
 def test_softmax(draw):
     shape = draw(draw(st.sampled_from([rows, batches, cubes, st.just(())])))
     x = draw(tensors(shape, requires_grad=True))
-    dim, function = a_dim(draw, x), draw(st.sampled_from([softmax, softmin]))
-    dims = (dim, x.ndim // 2) if x.ndim > 2 else (dim,)  # one in the middle too: chosen by chance it may never be
+    dim, function = dim_of(draw, x), draw(st.sampled_from([softmax, softmin]))
+    dims = (dim, x.ndim // 2) if x.ndim > 2 else (dim,)  # an axis in the middle too, which might never be drawn
     return lambda x: tuple(function(x, dim) for dim in dims), x
 
 
 @checks(LogSoftmax)
 def test_log_softmax(draw):
     x = draw(tensors(draw(st.one_of(rows, batches, st.just(()))), requires_grad=True))
-    dim = a_dim(draw, x)
+    dim = dim_of(draw, x)
     return lambda x: log_softmax(x, dim), x
 
 
@@ -68,7 +68,7 @@ def test_logsumexp(draw):
 
 
 def classes(draw, shape, *, ignored=False):
-    """(N, C, ...) -> indices (N, ...), among them -100 if `ignored`, but not only that."""
+    """Class indices (N, ...) for a shape (N, C, ...), with `ignored` some of them -100, but not all."""
     n, c, *rest = shape
     target = draw(tensors((n, *rest), dtype=torch.int64, elements=st.integers(0, c - 1)))
     if ignored and target.numel() > 1:
@@ -107,7 +107,7 @@ def test_cross_entropy_with_smooth_labels(draw):
 
 @checks(LogSoftmax)
 def test_cross_entropy_with_probabilities(draw):
-    """They and the weights have derivatives too."""
+    """The probabilities and the weights have derivatives too."""
     x = draw(tensors(draw(batches), requires_grad=True))
     target = draw(tensors(tuple(x.shape), elements=inside, requires_grad=True))
     weight = draw(tensors((x.shape[1],), elements=positive, requires_grad=True))
@@ -116,7 +116,7 @@ def test_cross_entropy_with_probabilities(draw):
 
 
 @given(st.data())
-def test_cross_entropy_is_nll_loss_of_log_softmax(data):
+def test_cross_entropy_equals_nll_loss_of_log_softmax(data):
     x = data.draw(tensors(data.draw(batches)))
     target = classes(data.draw, x.shape, ignored=data.draw(st.booleans()))
     weight = data.draw(st.one_of(st.none(), tensors((x.shape[1],), elements=positive)))
@@ -158,7 +158,7 @@ def test_binary_cross_entropy_with_logits(draw):
 
 @checks(BinaryCrossEntropy)
 def test_binary_cross_entropy(draw):
-    """Of a probability of 0 the derivative has no bounds, but that of its target has."""
+    """At a probability of 0, only the target gets a gradient, as the input's is unbounded."""
     zeros = draw(st.booleans())
     x = draw(tensors(elements=st.sampled_from([0.0, 0.25]) if zeros else inside, requires_grad=not zeros))
     target = draw(tensors(tuple(x.shape), elements=inside, requires_grad=True))
@@ -167,7 +167,7 @@ def test_binary_cross_entropy(draw):
     return lambda x, target, weight: binary_cross_entropy(x, target, weight, reduction=reduction), x, target, weight
 
 
-big_eps = st.sampled_from([0.3, 1.0])  # where all values are equal, a small one makes the derivatives huge
+big_eps = st.sampled_from([0.3, 1.0])  # a small one makes derivatives huge where all values are equal
 
 
 @checks(BatchNorm)
@@ -175,14 +175,14 @@ def test_batch_norm(draw):
     x = draw(tensors(draw(batches.filter(lambda s: s[0] * np.prod(s[2:]) > 1)), requires_grad=True))
     weight, bias = (draw(st.one_of(st.none(), tensors((x.shape[1],), requires_grad=True))) for _ in range(2))
     eps = draw(big_eps)
-    if draw(st.booleans()):  # with the mean and the variance
+    if draw(st.booleans()):  # with the mean and the variance as further results
         return lambda x, weight, bias: BatchNorm.apply(x, weight, bias, eps=eps), x, weight, bias
     return lambda x, weight, bias: batch_norm(x, None, None, weight, bias, True, eps=eps), x, weight, bias
 
 
 @checks(BatchNorm)
 def test_batch_norm_where_inputs_depend_on_each_other(draw):
-    """One Tensor as weight and bias, or both computed from the input: derivatives have to be partial ones."""
+    """One Tensor is weight and bias, or both depend on the input: only partial derivatives add up right."""
     x = draw(tensors((3, draw(st.integers(1, 3))), requires_grad=True))
     eps = draw(big_eps)
     if draw(st.booleans()):
@@ -209,7 +209,7 @@ def test_batch_norm_in_evaluation_where_inputs_depend_on_each_other(draw):
 @checks(Dropout)
 def test_dropout(draw):
     p, in_place = draw(st.sampled_from([0.1, 0.5, 1.0])), draw(st.booleans())
-    x = draw(tensors(requires_grad=True, layout="contiguous"))  # what is drawn follows the order in memory
+    x = draw(tensors(requires_grad=True, layout="contiguous"))  # random draws follow the order in memory
     return lambda x: dropout(x.clone() if in_place else x, p, inplace=in_place), x
 
 
@@ -234,6 +234,6 @@ def test_dropout_drops_or_scales(x, p):
 
 
 @given(tensors())
-def test_l1_loss_is_the_mean_of_absolute_differences(x):
+def test_l1_loss_equals_the_mean_of_absolute_differences(x):
     loss = l1_loss(x, x * 3 + 1)
     assert loss.item() == pytest.approx(np.abs(2 * x.array + 1).mean())

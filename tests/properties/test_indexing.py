@@ -1,4 +1,4 @@
-"""Indexing, read and written: basic, integer, boolean, mixed; along a dimension, by mask, and flat."""
+"""Reading and writing by index: basic, integer, boolean and mixed indices, along a dimension, by mask, and flat."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def value_for(draw, x, index):
 
 
 def along(draw, x):
-    """A dimension, and an index along it: shorter than x along the others, and longer along this one."""
+    """A dimension, and indices along it for gather and scatter; other dimensions may be shorter than x's."""
     dim = draw(axes(x.ndim, several=False, all=False))
     shape = tuple(draw(st.integers(1, 4 if i == dim % x.ndim else n)) for i, n in enumerate(x.shape))
     return dim, draw(arrays_of.arrays(np.int64, shape, elements=st.integers(0, x.shape[dim] - 1)))
@@ -83,8 +83,8 @@ def test_index_select(draw):
 
 
 @checks(GetItem)
-def test_taken(draw):
-    """Values of the flat Tensor, and by a mask."""
+def test_take_and_masked_select(draw):
+    """Values by flat index, and by mask."""
     x = draw(tensors(sizes, requires_grad=True))
     flat = draw(st.lists(st.integers(-x.numel(), x.numel() - 1), min_size=1, max_size=6))
     mask = draw(arrays_of.arrays(bool, tuple(x.shape)[draw(st.integers(0, x.ndim - 1)) :]))
@@ -97,7 +97,7 @@ def test_taken(draw):
 
 @checks(SetItem, ClearItem, Select)
 def test_setitem(draw):
-    """Where an index comes more than once, the last value stays; the value broadcasts."""
+    """The value broadcasts, and the last value of a repeated index stays."""
     x = draw(tensors(sizes, requires_grad=True))
     index = valid_index(draw, tuple(x.shape))
     value = value_for(draw, x, index)
@@ -111,7 +111,7 @@ def test_setitem(draw):
 
 
 @checks(ClearItem)
-def test_a_number_written(draw):
+def test_setitem_of_a_number(draw):
     x = draw(tensors(sizes, requires_grad=True))
     index = valid_index(draw, tuple(x.shape))
 
@@ -124,7 +124,7 @@ def test_a_number_written(draw):
 
 
 @checks(SetItem, ClearItem)
-def test_put_along_and_by_mask(draw):
+def test_scatter_index_copy_index_fill_and_masked_fill(draw):
     x = draw(tensors(sizes, requires_grad=True))
     dim, index = along(draw, x)
     at, vector = rows(draw, x)
@@ -164,8 +164,8 @@ def test_gather(draw):
 
 
 @checks(AddItem, GetItem)
-def test_added(draw):
-    """At places that come more than once each value counts."""
+def test_scatter_add_index_add_and_accumulating_index_put(draw):
+    """All values of a repeated index are added."""
     x = draw(tensors(sizes, requires_grad=True))
     dim, index = along(draw, x)
     at, vector = rows(draw, x)
@@ -185,13 +185,13 @@ def test_added(draw):
 
 
 def one_zero_at_most(src):
-    """A source that has no two zeros that go to one place: there the second derivative refuses."""
+    """The source with one zero at most: the second derivative is refused for two zeros at one index."""
     array = src.detach().array
     return src.detach().masked_fill(torch.from_numpy(np.cumsum(array == 0).reshape(array.shape) > 1), 0.5)
 
 
 @checks(MulItem)
-def test_multiplied(draw):
+def test_scatter_reduce_by_product(draw):
     x = draw(tensors(sizes, requires_grad=True))
     dim, index = along(draw, x)
     src = one_zero_at_most(draw(tensors(index.shape))).requires_grad_()
@@ -206,8 +206,8 @@ def test_multiplied(draw):
 
 
 @checks(ExtremeItem)
-def test_extremes(draw):
-    """Ties share the gradient; where the values that were there don't count, they have none."""
+def test_scatter_reduce_by_extrema(draw):
+    """Ties share the gradient; with include_self=False, the input gets none where a source was written."""
     x = draw(tensors(sizes, requires_grad=True))
     dim, index = along(draw, x)
     src = draw(tensors(index.shape, requires_grad=True))
@@ -226,7 +226,7 @@ REDUCTIONS = {"sum": sum, "prod": np.prod, "mean": np.mean, "amax": max, "amin":
 
 @pytest.mark.parametrize("include_self", [True, False])
 @pytest.mark.parametrize("reduce", REDUCTIONS)
-def test_reduced_as_python_does_it(reduce, include_self):
+def test_scatter_reduce_equals_reductions_in_python(reduce, include_self):
     x, src, index = [[-5.0, 7.0, 0.5]], [[-2.0, -3.0, -4.0, 6.0]], [[0, 0, 0, 2]]
     out = torch.tensor(x).scatter_reduce(1, torch.tensor(index), torch.tensor(src), reduce, include_self=include_self)
     groups = [[x[0][i]] * (include_self or i not in index[0]) for i in range(3)]
@@ -252,13 +252,13 @@ SHAPES = [
 @pytest.mark.parametrize(("shape", "count"), SHAPES)
 @pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum])
 @pytest.mark.parametrize("dtype", [np.float64, np.int64])
-def test_many_values_go_where_few_do(shape, count, ufunc, dtype):
-    """The ways for many values, row by row and flat, against NumPy's own."""
+def test_the_algorithms_for_many_values_equal_numpy(shape, count, ufunc, dtype):
+    """Many values are added, multiplied or compared row by row or flat, in place of `ufunc.at`."""
     rng = np.random.default_rng(0)
     for axis in range(len(shape)):
-        for spread, of_one in ((shape[axis], 0), (7 if shape[axis] > 7 else 1, 0), (shape[axis], count // 2)):
+        for spread, repeats in ((shape[axis], 0), (7 if shape[axis] > 7 else 1, 0), (shape[axis], count // 2)):
             where = rng.integers(-1, spread - 1, count)
-            where[:of_one] = 0  # a few rounds by rows, and then the other way
+            where[:repeats] = 0  # a few passes over rows, and then the other algorithm
             index = (*(slice(None),) * axis, where)
             values = rng.choice([-1, 1, 0.5, 2], (*shape[:axis], count, *shape[axis + 1 :]))
             x = (rng.standard_normal(shape) * 3).astype(dtype)
@@ -269,7 +269,7 @@ def test_many_values_go_where_few_do(shape, count, ufunc, dtype):
 
 
 @pytest.mark.parametrize("shape", [(5, 0), (0, 5), (0, 5, 3), (3, 5, 0)])
-def test_many_rows_of_no_values(shape):
+def test_many_indices_of_empty_rows(shape):
     dim = shape.index(5)
     x, index = torch.zeros(shape, requires_grad=True), torch.arange(700) % 5
     rows = torch.index_select(x, dim, index)
@@ -278,13 +278,13 @@ def test_many_rows_of_no_values(shape):
 
 
 @pytest.mark.parametrize("contiguous", [True, False])
-def test_many_values_taken_and_put(contiguous):
+def test_the_kernels_for_many_indices_equal_numpy(contiguous):
     rng = np.random.default_rng(0)
     base = rng.standard_normal((60, 50, 4))
     x = base if contiguous else base.transpose(1, 0, 2)[:, ::2]
     many, mask = rng.integers(-9, 9, (40, 50)), rng.random(x.shape[:2]) < 0.5
-    every = (slice(None), many, slice(None)), (many, many, slice(None)), (many, many, many % 4), (mask, slice(None))
-    for index in every:
+    indices = (slice(None), many, slice(None)), (many, many, slice(None)), (many, many, many % 4), (mask, slice(None))
+    for index in indices:
         np.testing.assert_array_equal(index_kernels.take(x, index), x[index])
         out, expected = x.copy(), x.copy()
         index_kernels.put(out, index, 0)
@@ -297,8 +297,8 @@ def test_many_values_taken_and_put(contiguous):
         np.testing.assert_allclose(out, expected, rtol=1e-9)
 
 
-def test_values_broadcast_along_an_index_of_more_axes_than_the_tensor():
-    """NumPy 2.4 reads on behind the values there."""
+def test_values_broadcast_to_an_index_of_more_axes_than_the_tensor():
+    """NumPy 2.4 reads beyond the end of the values in this case."""
     x, value = torch.zeros(3, dtype=torch.float64), torch.tensor([4.0, 7.0], dtype=torch.float64)
     index = torch.tensor([[0, 1], [1, 0], [2, 2]])
     assert torch.index_put(x, (index,), value, accumulate=True).tolist() == [11, 11, 11]

@@ -1,4 +1,4 @@
-"""Linear algebra: what is solved, factorized, decomposed. Matrices are kept away from singular ones."""
+"""Linear algebra: solving, factorizations, decompositions, norms. Matrices are kept away from singular ones."""
 
 import math
 
@@ -42,12 +42,13 @@ def square(draw, lead=None):
 
 
 def regular(x):
-    """A matrix with a dominant diagonal of values that differ."""
+    """A matrix with a dominant diagonal of distinct values, made of any matrix."""
     n = x.shape[-1]
     return 0.1 * x + torch.diag(torch.tensor([(-1) ** i * (i + 2.0) for i in range(n)], dtype=x.dtype, device=x.device))
 
 
 def definite(x):
+    """A positive definite matrix, made of any matrix."""
     n = x.shape[-1]
     return x @ x.transpose(-2, -1) + torch.diag(torch.arange(n, dtype=x.dtype, device=x.device) + 2)
 
@@ -58,7 +59,7 @@ def rectangular(draw, lead=None):
 
 
 def full_rank(x):
-    """Of singular values that differ."""
+    """A matrix with distinct singular values, made of any matrix."""
     n, m = x.shape[-2:]
     return 0.1 * x + torch.diag(torch.arange(max(n, m), dtype=x.dtype, device=x.device) + 2)[:n, :m]
 
@@ -71,7 +72,7 @@ def test_inv(draw):
 
 @checks(Solve)
 def test_solve(draw):
-    """Also where leading axes broadcast, and of vectors."""
+    """Also with leading axes that broadcast, and for vectors."""
     x = square(draw)
     n = x.shape[-1]
     left = draw(st.booleans())
@@ -129,7 +130,7 @@ def test_qr(draw):
     def factors(x):
         wide = x.shape[-2] <= x.shape[-1]
         q, r = torch.linalg.qr(full_rank(x), "complete" if complete and wide else "reduced")
-        signs = torch.sign(torch.diagonal(r, 0, -2, -1)).detach()  # which change at zeros below the diagonal
+        signs = torch.sign(torch.diagonal(r, 0, -2, -1)).detach()  # they change at zeros below the diagonal
         return q * signs[..., None, :], r * signs[..., None]
 
     return factors, x
@@ -144,8 +145,8 @@ def test_lu(draw):
 
 
 @checks(LUFactor)
-def test_lu_of_rows_in_a_cycle(draw):
-    """Wide and tall ones, of rows whose exchanges are not their own inverse."""
+def test_lu_of_cyclically_permuted_rows(draw):
+    """The permutation of pivoting is not its own inverse; wide and tall matrices too."""
     n, m = draw(st.sampled_from([(3, 3), (3, 4), (4, 3), (3, 5), (4, 2)]))
     x = draw(tensors((*draw(st.sampled_from([(), (2,)])), n, m), elements=numbers(away_from=[0]), requires_grad=True))
     return lambda x: tuple(torch.linalg.lu(torch.roll(full_rank(x), 1, -2)))[1:], x
@@ -181,7 +182,7 @@ def test_eigh(draw):
 
     def projections(x):
         w, v = torch.linalg.eigh(regular(x + x.transpose(-2, -1)), triangle)
-        return w, v[..., None, :, :] * v[..., :, None, :]  # whatever the signs
+        return w, v[..., None, :, :] * v[..., :, None, :]  # independent of the signs of eigenvectors
 
     return projections, square(draw)
 
@@ -195,7 +196,7 @@ def test_eigvalsh(draw):
 @checks(Eig, float32=False)
 def test_eig(draw):
     def of_real_eigenvalues(x):
-        # not diagonal: there LAPACK gives eigenvalues in the order in which they stand, and in another one nearby
+        # Not diagonal, as LAPACK's order of eigenvalues changes there.
         w, v = torch.linalg.eig(regular(x) + 0.033 * (1 - torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)))
         return torch.real(w * w), torch.real(v * v)
 
@@ -209,7 +210,7 @@ def test_svd(draw):
     def triples(x):
         u, s, vh = torch.linalg.svd(full_rank(x), full_matrices=full)
         k = s.shape[-1]
-        return s, u[..., None, :k] * vh.transpose(-2, -1)[..., None, :, :k]  # whatever the signs
+        return s, u[..., None, :k] * vh.transpose(-2, -1)[..., None, :, :k]  # independent of the signs
 
     return triples, rectangular(draw)
 
@@ -228,7 +229,7 @@ def test_pinv(draw):
 
 @checks(Pinv)
 def test_pinv_of_low_rank(draw):
-    """The derivative is that of matrices of the same rank."""
+    """The derivative is that among matrices of the same rank, which the inputs keep."""
     n, m = draw(st.integers(2, 3)), draw(st.integers(2, 3))
     a, b = draw(tensors((n, 1), requires_grad=True)), draw(tensors((1, m), requires_grad=True))
     return lambda a, b: torch.linalg.pinv(full_rank(a) @ full_rank(b), atol=1e-3), a, b
@@ -239,20 +240,20 @@ def test_lstsq(draw):
     x = rectangular(draw)
     b = draw(tensors((*x.shape[:-1], 2), requires_grad=True))
     driver = draw(st.sampled_from(["gelsy", "gelsd"]))
-    wanted = 2 if driver == "gelsd" and x.shape[-2] > x.shape[-1] else 1
-    return lambda x, b: tuple(torch.linalg.lstsq(full_rank(x), b, driver=driver))[:wanted], x, b
+    results = 2 if driver == "gelsd" and x.shape[-2] > x.shape[-1] else 1
+    return lambda x, b: tuple(torch.linalg.lstsq(full_rank(x), b, driver=driver))[:results], x, b
 
 
 @checks(MatrixExp)
 def test_matrix_exp(draw):
-    """Also of norms that are halved first."""
+    """Also with norms so large that the matrix is scaled and squared."""
     scale = draw(st.sampled_from([0.2, 4.0]))
     return lambda x: torch.linalg.matrix_exp(scale * x) * math.exp(-9 * scale), square(draw)
 
 
 @checks(VectorNorm)
 def test_vector_norm(draw):
-    """Away from 0, where it has kinks."""
+    """Inputs are away from 0, where it has kinks."""
     p = draw(st.sampled_from([2, 1, 0, 0.5, 1.5, 3, -1, math.inf, -math.inf]))
     elements = numbers(away_from=[0])
     x = draw(tensors(draw(shapes()), elements=elements, unique=math.isinf(p), requires_grad=True))
@@ -294,7 +295,7 @@ geqrf = computes(Geqrf, torch.geqrf, reflections, st.tuples(tensors((3, 2))))
 
 
 def solved_by_ldl(x):
-    """Of matrices whose pivots are of two rows and of one."""
+    """The solution for matrices that have pivots of one and of two rows."""
     a = (
         x
         + x.swapaxes(-1, -2)
@@ -303,13 +304,13 @@ def solved_by_ldl(x):
     return torch.linalg.ldl_solve(*torch.linalg.ldl_factor(a), x)
 
 
-def solved(x):
+def solved_by_numpy(x):
     return np.linalg.solve(x + x.swapaxes(-1, -2) + np.array([[0, 20, 0], [20, 0, 0], [0, 0, -20]]), x)
 
 
-ldl = computes(LDLFactor, solved_by_ldl, solved, st.tuples(tensors((2, 3, 3))))
+ldl = computes(LDLFactor, solved_by_ldl, solved_by_numpy, st.tuples(tensors((2, 3, 3))))
 
 
-def test_what_has_no_derivative():
+def test_values_of_functions_without_a_derivative():
     for entry in (eigenvalues, singular_values, symmetric_eigenvalues, rank, geqrf, ldl):
         entry.run()

@@ -1,4 +1,4 @@
-"""Losses that are a Function, and the algebra of those that aren't."""
+"""Losses that have a Function of their own, and identities between losses."""
 
 import math
 
@@ -19,7 +19,7 @@ reductions = st.sampled_from(["none", "mean", "sum"])
 
 @checks(Huber)
 def test_huber(draw):
-    """Multiples of 1/8 are never at a kink of a delta that is none."""
+    """The inputs are multiples of 1/8 and delta isn't, so that no input is at a kink."""
     x, y = draw(broadcastable_tensors(2, requires_grad=True, min_side=1))
     delta, function = draw(st.sampled_from([0.3, 1.3])), draw(st.sampled_from(["huber", "smooth"]))
     if x.shape != y.shape:
@@ -32,7 +32,7 @@ def test_huber(draw):
 
 @checks(MultiMarginLoss)
 def test_multi_margin_loss(draw):
-    """Nor is such a margin."""
+    """The margin isn't a multiple of 1/8 either, so that no input is at a kink."""
     x = draw(tensors((draw(st.integers(1, 3)), draw(st.integers(1, 4))), requires_grad=True))
     target = draw(tensors((len(x),), dtype=torch.int64, elements=st.integers(0, x.shape[1] - 1)))
     weight = draw(st.one_of(st.none(), tensors((x.shape[1],), elements=numbers(0.5, 2), requires_grad=True)))
@@ -46,7 +46,7 @@ def test_multi_margin_loss(draw):
 
 @checks(MultilabelMarginLoss)
 def test_multilabel_margin_loss(draw):
-    """A label may come twice, and what follows the first -1 counts for nothing. Differences are never 1."""
+    """Labels may repeat, and those after the first -1 are ignored. No difference is 1, where the loss has a kink."""
     shape = draw(st.integers(1, 3)), draw(st.integers(1, 4))
     x = draw(tensors(shape, requires_grad=True))
     x = (x.detach() * 0.3).requires_grad_()
@@ -57,7 +57,7 @@ def test_multilabel_margin_loss(draw):
 
 @checks(Ctc)
 def test_ctc(draw):
-    """Where log_probs are results of log_softmax; elsewhere its derivative is PyTorch's, which isn't that."""
+    """For results of log_softmax; for other log_probs the derivative is PyTorch's, which isn't the true one."""
     time, count, classes = draw(st.integers(3, 5)), draw(st.integers(1, 2)), draw(st.integers(2, 4))
     x = draw(tensors((time, count, classes), elements=numbers(-1.5, 1.5), requires_grad=True))
     blank = draw(st.integers(0, classes - 1))
@@ -69,8 +69,8 @@ def test_ctc(draw):
     return lambda x, targets: F.ctc_loss(F.log_softmax(x, 2), targets, lengths, sizes, **options), x, targets
 
 
-def by_all_paths(log_probs, target, blank):
-    """The definition: the sum over all sequences of labels that come to the target."""
+def ctc_over_all_paths(log_probs, target, blank):
+    """CTC by its definition: the sum over all label sequences that merge to the target."""
     time, classes = log_probs.shape
     total = 0.0
     for path in np.ndindex(*(classes,) * time):
@@ -88,7 +88,7 @@ def test_ctc_sums_over_all_paths(data):
     target = data.draw(st.lists(labels, max_size=3))
     length = data.draw(st.integers(1, 4))
     found = F.ctc_loss(x, torch.tensor([target], dtype=torch.int64), [length], [len(target)], blank, "none")
-    assert found.item() == pytest.approx(by_all_paths(x.array[:length, 0], target, blank))
+    assert found.item() == pytest.approx(ctc_over_all_paths(x.array[:length, 0], target, blank))
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,13 @@ def test_ctc_sums_over_all_paths(data):
         ((3, 1, 4), [[4, 1]], "targets must be labels from 0 to 3"),
     ],
 )
-def test_ctc_needs_numbers_and_labels_of_them(shape, target, message):
+def test_ctc_refuses_empty_log_probs_and_labels_out_of_range(shape, target, message):
     x, count, target = torch.zeros(shape), shape[1], torch.tensor(target, dtype=torch.int64)
     with pytest.raises(RuntimeError, match=message):
         F.ctc_loss(x, target, [min(shape[0], 3)] * count, [target.shape[-1]] * count)
 
 
-def test_an_impossible_ctc_target():
+def test_the_gradient_of_ctc_for_an_impossible_target():
     x = F.log_softmax(torch.randn(2, 2, 3), 2).detach().requires_grad_()
     target = torch.tensor([[1, 1], [1, 2]])
     loss = F.ctc_loss(x, target, [2, 2], [2, 2], reduction="none")
@@ -122,7 +122,7 @@ def test_an_impossible_ctc_target():
 
 
 @given(tensors((3, 4), elements=numbers()), tensors((3,), dtype=torch.int64, elements=st.integers(0, 3)))
-def test_multi_margin_is_multilabel_margin_of_one_label(x, target):
+def test_multi_margin_equals_multilabel_margin_of_one_label(x, target):
     one = F.multi_margin_loss(x, target, reduction="none")
     labels = torch.tensor(np.pad(target.array[:, None], ((0, 0), (0, 3)), constant_values=-1))
     several = F.multilabel_margin_loss(x, labels, reduction="none")
@@ -130,7 +130,7 @@ def test_multi_margin_is_multilabel_margin_of_one_label(x, target):
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_poisson_of_a_logarithm(full):
+def test_poisson_nll_loss_of_a_logarithm(full):
     x, target = torch.tensor([0.5, 2.0]), torch.tensor([1.0, 3.0])
     a = F.poisson_nll_loss(torch.log(x), target, full=full)
     b = F.poisson_nll_loss(x, target, log_input=False, full=full, eps=0)

@@ -14,8 +14,8 @@ from .registry import checks
 @checks(MatMul, Linear, Dot)
 def test_matmul(draw):
     """Matrices, vectors, and leading axes that broadcast."""
-    fitting = arrays_of.mutually_broadcastable_shapes(signature=np.matmul.signature, max_side=3, max_dims=2)
-    a, b = (draw(tensors(shape, requires_grad=True)) for shape in draw(fitting).input_shapes)
+    matching = arrays_of.mutually_broadcastable_shapes(signature=np.matmul.signature, max_side=3, max_dims=2)
+    a, b = (draw(tensors(shape, requires_grad=True)) for shape in draw(matching).input_shapes)
     return draw(st.sampled_from([torch.matmul, np.matmul, lambda a, b: a @ b])), a, b
 
 
@@ -50,7 +50,7 @@ def test_dot(draw):
 
 @checks(Contract)
 def test_einsum(draw):
-    """With and without ellipses, repeated letters, sums, results out of order."""
+    """With and without ellipses, repeated letters, sums and permuted results."""
     problem = draw(einsum_problems(requires_grad=True))
     return lambda *operands: torch.einsum(problem.equation, *operands), *problem.operands
 
@@ -72,7 +72,7 @@ def test_cross(draw):
 
 
 @checks(MatMul)
-def test_added_products(draw):
+def test_addbmm_and_baddbmm(draw):
     beta, alpha = draw(st.sampled_from([(1, 1), (0.5, 2), (0, 3)]))
     a, b = draw(tensors((2, 2, 3), requires_grad=True)), draw(tensors((2, 3, 2), requires_grad=True))
     x = draw(tensors((2, 2), requires_grad=True))

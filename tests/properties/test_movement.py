@@ -1,4 +1,4 @@
-"""Shape, order, joining, padding, conversion."""
+"""Shapes, order of elements, joining and splitting, padding, and conversion of dtypes."""
 
 import math
 
@@ -40,13 +40,14 @@ from .registry import checks
 sizes = shapes(min_side=0)
 
 
-def turned(x):
+def swapped(x):
+    """The view with its axes in reverse order."""
     return x.permute(tuple(range(x.ndim)[::-1]))
 
 
 @checks(Reshape)
 def test_reshape(draw):
-    """To shapes of the same number of elements, one size sometimes left to be worked out."""
+    """To shapes of the same number of elements, sometimes with -1."""
     x = draw(tensors(sizes, requires_grad=True))
     n = x.numel()
     shapes = [(n,), (1, n), (n, 1), (2, n // 2), (n // 3, 3)]
@@ -70,7 +71,7 @@ def test_permute(draw):
 
 
 @checks(Shuffle)
-def test_pixels_and_channels_shuffled(draw):
+def test_pixel_and_channel_shuffle(draw):
     lead, c, h, w = draw(st.tuples(*[st.integers(0, 2)] * 4))
     functions = [torch.pixel_shuffle, torch.pixel_unshuffle, torch.channel_shuffle]
     x = draw(tensors((lead, 4 * c, 2 * h, 2 * w), requires_grad=True))
@@ -105,17 +106,17 @@ def test_flip(draw):
 @checks(Clone)
 def test_clone(draw):
     x = draw(tensors(sizes, requires_grad=True))
-    return draw(st.sampled_from([torch.clone, lambda x: turned(x).clone(), lambda x: turned(x).contiguous()])), x
+    return draw(st.sampled_from([torch.clone, lambda x: swapped(x).clone(), lambda x: swapped(x).contiguous()])), x
 
 
 @checks(Cast, float32=False)
 def test_cast(draw):
-    """To a dtype of the same precision: a coarser one has no numerical derivative."""
+    """To the same dtype: a less precise one has no accurate numerical derivative."""
     x, double = draw(tensors(sizes, requires_grad=True)), np.dtype(np.float64)
     return lambda x: Cast.apply(x, to=double, source=x.array.dtype), x
 
 
-def test_cast_gives_gradients_in_the_source_dtype():
+def test_the_gradient_of_a_cast_has_the_source_dtype():
     x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
     y = x.float()
     (g,) = torch.autograd.grad(y, x, torch.ones(2), create_graph=True)
@@ -156,7 +157,7 @@ def test_one_tensor_twice_in_a_cat(draw):
 
 @checks(Pad)
 def test_pad(draw):
-    """Negative widths cut off."""
+    """Negative widths crop."""
     x = draw(tensors(shapes(min_dims=1, min_side=0), requires_grad=True))
     widths = [draw(st.integers(-(x.shape[-1 - i // 2] // 2), 2)) for i in range(2 * draw(st.integers(1, x.ndim)))]
     value = draw(st.sampled_from([None, 0, 1.5]))
@@ -164,7 +165,7 @@ def test_pad(draw):
 
 
 @checks(NonConstantPad)
-def test_border(draw):
+def test_nonconstant_pad(draw):
     """Widths up to what the mode allows, 0 among them."""
     x = draw(tensors(shapes(min_dims=1, max_dims=2), requires_grad=True))
     mode = draw(st.sampled_from(["reflect", "symmetric", "edge", "wrap"]))
@@ -174,8 +175,8 @@ def test_border(draw):
 
 
 @checks(NonConstantPad)
-def test_border_cut_off(draw):
-    """Negative widths as well, in the modes of torch's pad."""
+def test_nonconstant_pad_with_negative_widths(draw):
+    """In the modes of torch.nn.functional.pad."""
     x = draw(tensors(shapes(min_dims=2, max_dims=2, min_side=2), requires_grad=True))
     mode = draw(st.sampled_from(["reflect", "replicate", "circular"]))
     low, high = draw(st.sampled_from([(1, 1), (1, 0), (-1, 1), (0, -1), (1, -1)]))
@@ -204,7 +205,7 @@ def test_rot90(draw):
 
 @checks(Split)
 def test_split(draw):
-    """Into pieces of one size, of given sizes, or so many; some of them may go unused."""
+    """Into parts of one size, of given sizes, or a given number of parts; some may be unused."""
     x = draw(tensors(shapes(min_dims=1, min_side=0), requires_grad=True))
     dim = draw(axes(x.ndim, several=False, all=False))
     n, size = x.shape[dim], draw(st.integers(1, 3))
@@ -216,8 +217,8 @@ def test_split(draw):
         lambda x: x.tensor_split(size, dim),
         lambda x: x.tensor_split((cut,), dim),
     ]
-    taken = draw(st.sampled_from(parts))
-    return draw(st.sampled_from([taken, lambda x: taken(x)[-1], lambda x: torch.cat(taken(x)[::-1], dim)])), x
+    split = draw(st.sampled_from(parts))
+    return draw(st.sampled_from([split, lambda x: split(x)[-1], lambda x: torch.cat(split(x)[::-1], dim)])), x
 
 
 @checks(Unbind)
@@ -258,7 +259,7 @@ def test_triangles(draw):
 
 @checks(SlidingWindows)
 def test_unfold(draw):
-    """Overlapping, side by side, and with gaps."""
+    """Windows that overlap, that touch, and with gaps."""
     x = draw(tensors(shapes(min_dims=1), requires_grad=True))
     dim = draw(axes(x.ndim, several=False, all=False))
     n = x.shape[dim]
@@ -269,14 +270,14 @@ def test_unfold(draw):
 
 @checks(AsStrided)
 def test_as_strided(draw):
-    """Of a Tensor by itself, and of views: within what they show, as what lies beyond has no gradient."""
+    """Of a Tensor and of views of it, only within the view: elements outside of it would have no gradient."""
     x = draw(tensors(shapes(min_dims=1, max_dims=2), requires_grad=True))
     n, row = x.numel(), x[0].numel()
-    show, first, end = draw(
+    view_of, first, end = draw(
         st.sampled_from(
             [
                 (lambda x: x, 0, n),
-                (turned, 0, n),
+                (swapped, 0, n),
                 (lambda x: x[-1:], n - row, n),
                 (lambda x: x[:1].expand(2, *x.shape[1:]), 0, row),
             ]
@@ -287,7 +288,7 @@ def test_as_strided(draw):
     stride = draw(st.integers(0, most))
     size = draw(st.integers(0, most // stride + 1 if stride else 3))
     columns = draw(st.integers(0, most - max(size - 1, 0) * stride + 1))
-    return lambda x: show(x.contiguous() * 1).as_strided((size, columns), (stride, 1), offset), x
+    return lambda x: view_of(x.contiguous() * 1).as_strided((size, columns), (stride, 1), offset), x
 
 
 @checks(Expand, Reshape, RepeatInterleave)

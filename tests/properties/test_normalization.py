@@ -1,4 +1,4 @@
-"""Layer, group and RMS norm; batch norm is in test_fused."""
+"""Layer, group and RMS normalization; batch normalization is in test_fused.py."""
 
 import numpy as np
 from hypothesis import given
@@ -10,7 +10,7 @@ from microgad.testing.strategies import shapes, tensors
 
 from .registry import checks
 
-big_eps = st.sampled_from([0.3, 1.0])  # where all values are equal, a small one makes the derivatives huge
+big_eps = st.sampled_from([0.3, 1.0])  # a small one makes derivatives huge where all values are equal
 
 
 def parameter(draw, size):
@@ -49,13 +49,13 @@ def test_layer_norm_where_inputs_depend_on_each_other(draw):
 
 
 @given(tensors((2, 3, 4)))
-def test_a_group_a_channel_is_instance_norm_and_one_group_is_layer_norm(x):
+def test_group_norm_equals_instance_norm_and_layer_norm(x):
     np.testing.assert_allclose(F.group_norm(x, 3).array, F.instance_norm(x).array, atol=1e-9)
     np.testing.assert_allclose(F.group_norm(x, 1).array, F.layer_norm(x, (3, 4)).array, atol=1e-12)
 
 
 @given(tensors((2, 3, 2)))
-def test_values_far_from_zero_keep_their_digits(x):
-    far = (x + 1e6).to(dtype=x.dtype)
-    centred = F.layer_norm(far - 1e6, (3, 2))
-    np.testing.assert_allclose(F.layer_norm(far, (3, 2)).array, centred.array, atol=1e-6)
+def test_layer_norm_of_values_far_from_zero_is_precise(x):
+    shifted = (x + 1e6).to(dtype=x.dtype)
+    expected = F.layer_norm(shifted - 1e6, (3, 2))
+    np.testing.assert_allclose(F.layer_norm(shifted, (3, 2)).array, expected.array, atol=1e-6)

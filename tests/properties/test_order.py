@@ -1,4 +1,4 @@
-"""Order: sorted values, those that have a place in it, and between two places."""
+"""Sorting, order statistics and quantiles."""
 
 import numpy as np
 from hypothesis import given
@@ -12,21 +12,21 @@ from microgad.testing.strategies import axes, numbers, shapes, special_numbers, 
 from .registry import checks
 
 
-def line_of(draw, x):
+def axis_of(draw, x):
     return draw(axes(x.ndim, several=False, all=False)) if x.ndim else draw(st.sampled_from([0, -1]))
 
 
 @checks(Pick)
 def test_sort(draw):
     x = draw(tensors(requires_grad=True, unique=True))
-    dim, descending = line_of(draw, x), draw(st.booleans())
+    dim, descending = axis_of(draw, x), draw(st.booleans())
     return lambda x: torch.sort(x, dim, descending).values, x
 
 
 @checks(Pick)
-def test_a_place_in_the_order(draw):
+def test_kthvalue_topk_median_and_mode(draw):
     x = draw(tensors(requires_grad=True, unique=True))
-    dim, keepdim = line_of(draw, x), draw(st.booleans())
+    dim, keepdim = axis_of(draw, x), draw(st.booleans())
     n = x.shape[dim] if x.ndim else 1
     k = draw(st.integers(1, n))
     functions = [
@@ -39,7 +39,7 @@ def test_a_place_in_the_order(draw):
 
 
 @checks(Median)
-def test_the_median_of_all(draw):
+def test_the_median_of_all_elements(draw):
     x = draw(tensors(requires_grad=True, unique=True))
     return draw(st.sampled_from([torch.median, torch.nanmedian])), x
 
@@ -47,15 +47,15 @@ def test_the_median_of_all(draw):
 @checks(Pick, Gather)
 def test_quantile(draw):
     x = draw(tensors(requires_grad=True, unique=True))
-    dim, keepdim = (line_of(draw, x) if draw(st.booleans()) else None), draw(st.booleans())
+    dim, keepdim = (axis_of(draw, x) if draw(st.booleans()) else None), draw(st.booleans())
     q = draw(tensors(draw(shapes(max_dims=1)), elements=st.sampled_from([0.05, 0.15, 0.45, 0.6, 0.95])))
-    way = draw(st.sampled_from(["linear", "lower", "higher", "midpoint", "nearest"]))
+    interpolation = draw(st.sampled_from(["linear", "lower", "higher", "midpoint", "nearest"]))
     function = draw(st.sampled_from([torch.quantile, torch.nanquantile]))
-    return lambda x: function(x, q.to(x), dim, keepdim, interpolation=way), x
+    return lambda x: function(x, q.to(x), dim, keepdim, interpolation=interpolation), x
 
 
 @given(tensors(shapes(min_dims=1), elements=numbers(-0.5, 0.5) | special_numbers()), st.booleans())
-def test_order_is_stable_and_nan_is_the_greatest(x, descending):
+def test_sort_is_stable_and_nan_is_the_greatest(x, descending):
     values, indices = torch.sort(x, -1, descending)
     for row, found, order in zip(*(t.array.reshape(-1, x.shape[-1]) for t in (x, values, indices)), strict=True):
         rank = [(value != value, 0.0 if value != value else value) for value in row.tolist()]
@@ -65,7 +65,7 @@ def test_order_is_stable_and_nan_is_the_greatest(x, descending):
 
 
 @given(tensors(shapes(min_dims=1), elements=numbers(-0.5, 0.5)), st.data())
-def test_extreme_and_frequent_values_are_those_of_sorted_lines(x, data):
+def test_order_statistics_equal_those_of_sorted_rows(x, data):
     n = x.shape[-1]
     k = data.draw(st.integers(1, n))
     ordered = np.sort(x.array, -1)

@@ -1,4 +1,4 @@
-"""Pooling. What happens at ties is said in tests/ops/test_pooling.py."""
+"""Pooling and unpooling. tests/ops/test_pooling.py tests ties."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -28,7 +28,7 @@ pairs = st.tuples(small, small)
 
 
 def problem(draw, dilated):
-    """A plane, a kernel size and settings that fit it."""
+    """The shape of a batch of images, and a kernel size and settings that fit it."""
     kernel, stride = draw(pairs), draw(pairs)
     dilation = draw(pairs) if dilated else (1, 1)
     padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
@@ -51,13 +51,13 @@ def test_avg_pool2d(draw):
     return lambda x: avg_pool2d(x, kernel, **options), draw(tensors(shape, requires_grad=True))
 
 
-def places(x):
-    """(1, 1, 2, W): the place of the first largest value of each two by two block, looked for one by one."""
+def first_maxima(x):
+    """For x (1, 1, 2, W), the flat index of the first largest value of each 2 × 2 block, in plain Python."""
     _, _, _, w = x.shape
     out = []
     for j in range(0, w - 1, 2):
         cells = [(0, j), (0, j + 1), (1, j), (1, j + 1)]
-        i, k = max(cells, key=lambda cell: x[0, 0][cell])  # of equal ones, Python's max takes the first
+        i, k = max(cells, key=lambda cell: x[0, 0][cell])  # Python's max takes the first of equal values
         out.append(i * w + k)
     return np.array(out, np.int64).reshape(1, 1, 1, -1)
 
@@ -66,23 +66,23 @@ WITH_TIES = st.integers(2, 5).flatmap(lambda w: tensors((1, 1, 2, w), elements=s
 INDICES = computes(
     MaxPool2d,
     lambda x: max_pool2d(x, 2, return_indices=True)[1],
-    places,
+    first_maxima,
     WITH_TIES.map(lambda x: (x,)),
 )
 
 
-def test_indices():
+def test_indices_of_max_pool2d():
     INDICES.run()
 
 
-def test_what_is_pooled_twice_has_both_gradients():
+def test_an_element_that_wins_twice_gets_both_gradients():
     x = torch.tensor([[[[0.0, 3.0, 1.0]]]], requires_grad=True)
     max_pool2d(x, (1, 2), stride=1).sum().backward()
     assert x.grad.tolist() == [[[[0, 2, 0]]]]
 
 
 @checks(MaxPool1d, MaxPool3d, MaxPoolScatter)
-def test_max_pools_of_lines_and_volumes(draw):
+def test_max_pool1d_and_max_pool3d(draw):
     dims = draw(st.sampled_from([1, 3]))
     problem = draw(pool_problems(dims, requires_grad=True, unique=True))
     pool = F.max_pool1d if dims == 1 else F.max_pool3d
@@ -103,8 +103,8 @@ def test_avg_pool3d(draw):
     return lambda x: F.avg_pool3d(x, **problem.settings, **settings), problem.x
 
 
-def planes(draw, dims, **options):
-    """(C, ...) or (N, C, ...) in so many dimensions, and an output size for it."""
+def adaptive_problem(draw, dims, **options):
+    """An input (C, ...) or (N, C, ...) of the given number of dimensions, and an output size."""
     lead = draw(st.sampled_from([(1,), (1, 2), (2, 1)]))
     size = draw(st.tuples(*[st.integers(1, 4 if dims < 3 else 2)] * dims))
     out = draw(st.tuples(*[st.integers(1, 3)] * dims))
@@ -114,7 +114,7 @@ def planes(draw, dims, **options):
 @checks(AdaptiveAvg)
 def test_adaptive_avg_pool(draw):
     dims = draw(st.integers(1, 3))
-    x, out = planes(draw, dims)
+    x, out = adaptive_problem(draw, dims)
     pool = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[dims - 1]
     return lambda x: pool(x, out), x
 
@@ -122,7 +122,7 @@ def test_adaptive_avg_pool(draw):
 @checks(MaxPool2d)
 def test_adaptive_max_pool(draw):
     dims = draw(st.integers(1, 3))
-    x, out = planes(draw, dims, unique=True)
+    x, out = adaptive_problem(draw, dims, unique=True)
     pool = (F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d)[dims - 1]
     return lambda x: pool(x, out), x
 
@@ -142,9 +142,9 @@ def test_max_unpool(draw):
     size = draw(st.tuples(*[st.integers(1, 2)] * dims))
     x = draw(tensors((draw(small), draw(small), *size), requires_grad=True))
     area = int(np.prod(size))
-    places = torch.tensor(np.random.default_rng(0).permutation(area * 2**dims)[:area]).reshape(size).expand(x.shape)
+    indices = torch.tensor(np.random.default_rng(0).permutation(area * 2**dims)[:area]).reshape(size).expand(x.shape)
     unpool = (F.max_unpool1d, F.max_unpool2d, F.max_unpool3d)[dims - 1]
-    return lambda x: unpool(x, places.expand(x.shape).to(x.device), 2), x
+    return lambda x: unpool(x, indices.expand(x.shape).to(x.device), 2), x
 
 
 @checks(AvgPool2d)
@@ -157,8 +157,8 @@ def test_lp_pool(draw):
     return lambda x: pool(x, p, kernel, stride, ceil_mode), x
 
 
-def boxes_one_by_one(x):
-    """Of (1, H, W) the place of the largest value of each of 2 · 3 nearly equal parts, looked for one by one."""
+def first_maxima_of_boxes(x):
+    """For x (1, H, W), the flat index of the largest value of each of 2 × 3 boxes, in plain Python."""
     _, h, w = x.shape
     out = []
     for i in range(2):
@@ -166,20 +166,20 @@ def boxes_one_by_one(x):
             rows = range(i * h // 2, -(-(i + 1) * h // 2))
             columns = range(j * w // 3, -(-(j + 1) * w // 3))
             cells = [(r, c) for r in rows for c in columns]
-            r, c = max(cells, key=lambda cell: x[0][cell])  # of equal ones, Python's max takes the first
+            r, c = max(cells, key=lambda cell: x[0][cell])  # Python's max takes the first of equal values
             out.append(r * w + c)
     return np.array(out, np.int64).reshape(1, 2, 3)
 
 
-OF_BOXES = computes(
+BOX_INDICES = computes(
     BoxArgmax,
     lambda x: F.adaptive_max_pool2d(x, (2, 3), return_indices=True)[1],
-    boxes_one_by_one,
+    first_maxima_of_boxes,
     st.tuples(st.sampled_from([3, 5]), st.sampled_from([2, 4, 5, 7])).flatmap(
         lambda size: tensors((1, *size), elements=st.sampled_from([0.0, 1.0, 2.0])).map(lambda x: (x,))
     ),
 )
 
 
-def test_places_in_boxes():
-    OF_BOXES.run()
+def test_indices_of_adaptive_max_pool2d():
+    BOX_INDICES.run()

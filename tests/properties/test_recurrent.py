@@ -1,4 +1,4 @@
-"""Recurrent layers, each a direction of a layer for a whole sequence."""
+"""Recurrent layers: one Function computes one direction of a layer for a whole sequence."""
 
 import functools
 
@@ -17,8 +17,8 @@ lengths = st.lists(st.integers(1, 3), min_size=1, max_size=3).map(lambda sizes: 
 small = numbers(-1.5, 1.5)
 
 
-def drawn(draw, gates, states, projected=False):
-    """Settings, and inputs: rows of a batch of one length or packed, states, weights, and biases or none."""
+def recurrent_inputs(draw, gates, states, projected=False):
+    """Settings and inputs: a batch of equal or packed lengths, initial states, weights, and perhaps biases."""
     sizes, wide, hidden = draw(lengths), draw(st.integers(1, 2)), draw(st.integers(1, 2))
     kept = draw(st.integers(1, 2)) if projected else hidden
     made = functools.partial(tensors, elements=small, requires_grad=True)
@@ -35,14 +35,14 @@ def drawn(draw, gates, states, projected=False):
 
 @checks(Rnn)
 def test_rnn(draw):
-    settings, *inputs = drawn(draw, 1, 1)
+    settings, *inputs = recurrent_inputs(draw, 1, 1)
     return functools.partial(Rnn.apply, relu=False, **settings), *inputs
 
 
 @checks(Rnn)
 def test_rnn_with_relu(draw):
-    """Far from its kink."""
-    settings, *inputs = drawn(draw, 1, 1)
+    """A bias keeps the inputs of the ReLU away from its kink."""
+    settings, *inputs = recurrent_inputs(draw, 1, 1)
     shift = draw(st.sampled_from([9.0, -9.0]))
 
     def shifted(input, hx, w_ih, w_hh, b_ih, b_hh):
@@ -54,25 +54,25 @@ def test_rnn_with_relu(draw):
 
 @checks(Lstm)
 def test_lstm(draw):
-    settings, *inputs = drawn(draw, 4, 2)
+    settings, *inputs = recurrent_inputs(draw, 4, 2)
     return functools.partial(Lstm.apply, **settings), *inputs, None
 
 
 @checks(Lstm)
 def test_lstm_with_projection(draw):
-    settings, *inputs = drawn(draw, 4, 2, projected=True)
+    settings, *inputs = recurrent_inputs(draw, 4, 2, projected=True)
     return functools.partial(Lstm.apply, **settings), *inputs
 
 
 @checks(Gru)
 def test_gru(draw):
-    settings, *inputs = drawn(draw, 3, 1)
+    settings, *inputs = recurrent_inputs(draw, 3, 1)
     return functools.partial(Gru.apply, **settings), *inputs
 
 
 @checks(Gru)
 def test_gru_where_inputs_depend_on_each_other(draw):
-    """One Tensor as both weights, and a state that the input makes: derivatives have to be partial ones."""
+    """One Tensor is both weights, and the state depends on the input: only partial derivatives add up right."""
     x, w = (draw(tensors(shape, elements=small, requires_grad=True)) for shape in ((3, 2, 2), (6, 2)))
     settings = {"batch_sizes": (2,) * 3, "reverse": draw(st.booleans())}
     return lambda x, w: Gru.apply(x, x[0] * x[1], w, w, w[:, 0], w[:, 0], **settings), x, w
@@ -80,9 +80,9 @@ def test_gru_where_inputs_depend_on_each_other(draw):
 
 @given(st.data())
 @pytest.mark.parametrize(("cls", "gates", "states"), [(Rnn, 1, 1), (Lstm, 4, 2), (Gru, 3, 1)])
-def test_fused_is_what_its_steps_are(cls, gates, states, data):
-    """The decomposition, a node of the tape for each operation of each step, is the reference."""
-    settings, *inputs = drawn(data.draw, gates, states)
+def test_layers_equal_their_decomposition(cls, gates, states, data):
+    """The reference is the decomposition, which records each operation of each step."""
+    settings, *inputs = recurrent_inputs(data.draw, gates, states)
     inputs += [None] * (cls is Lstm)
     settings["relu"] = False
     node = cls()
@@ -93,8 +93,8 @@ def test_fused_is_what_its_steps_are(cls, gates, states, data):
 
 @given(st.data())
 @pytest.mark.parametrize(("op", "gates"), [("gru", 3), ("rnn_tanh", 1)])
-def test_a_packed_batch_is_its_sequences_one_by_one(op, gates, data):
-    (settings, rows, state, w_ih, w_hh, *_), both = drawn(data.draw, gates, 1), data.draw(st.booleans())
+def test_a_packed_batch_equals_its_sequences_one_by_one(op, gates, data):
+    (settings, rows, state, w_ih, w_hh, *_), both = recurrent_inputs(data.draw, gates, 1), data.draw(st.booleans())
     sizes, weights = settings["batch_sizes"], [w_ih, w_hh] * (1 + both)
     run = functools.partial(getattr(torch, op), bidirectional=both, has_biases=False, num_layers=1, dropout=0.0)
     states, rows = torch.stack([state] * (1 + both)), rows.reshape(-1, rows.shape[-1])

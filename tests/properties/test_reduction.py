@@ -1,4 +1,4 @@
-"""Sums, products, means, extrema and where they are, variance, distances."""
+"""Sums, products, means, extrema and their indices, variances and distances."""
 
 import math
 
@@ -62,7 +62,7 @@ def test_sum_to_size(draw):
 
 @checks(Prod)
 def test_prod(draw):
-    """Zeros are frequent: there the quotient by an element is no way to the derivative."""
+    """Zeros are frequent, as the derivative can't be a quotient by the element there."""
     x = draw(tensors(elements=with_zeros, requires_grad=True))
     return reduced(draw, torch.prod, x, several=False)
 
@@ -78,13 +78,13 @@ def test_amin(draw):
 
 
 @checks(Max, Min)
-def test_max_of_all(draw):
+def test_max_and_min_of_all_elements(draw):
     function = draw(st.sampled_from([torch.max, torch.min]))
     return function, draw(tensors(requires_grad=True, unique=draw(st.booleans())))
 
 
 @checks(Pick)
-def test_max_along_a_dimension(draw):
+def test_max_and_min_along_a_dimension(draw):
     x = draw(tensors(shapes(), requires_grad=True, unique=True))
     function, keepdim = draw(st.sampled_from([torch.max, torch.min])), draw(st.booleans())
     dim = draw(axes(x.ndim, several=False, all=False)) if x.ndim else 0
@@ -94,7 +94,7 @@ def test_max_along_a_dimension(draw):
 @few
 @checks(Var)
 def test_var(draw):
-    """Of a single element with correction 1 it would be 0/0."""
+    """At least two elements, since with correction 1 it would be 0/0 for one."""
     x = draw(tensors(shapes(min_dims=1, min_side=2), requires_grad=True))
     dim, correction, keepdim = draw(axes(x.ndim)), draw(st.sampled_from([0, 1, 0.5])), draw(st.booleans())
     return lambda x: torch.var(x, dim, correction=correction, keepdim=keepdim), x
@@ -110,7 +110,7 @@ def test_std_and_mean(draw):
 
 @few
 @checks(VarMean, StdMean)
-def test_both_of_one_function(draw):
+def test_var_mean_and_std_mean(draw):
     x = draw(tensors(shapes(min_dims=1, min_side=2), requires_grad=True, unique=True))
     dim, correction, keepdim = draw(axes(x.ndim)), draw(st.sampled_from([0, 1, 0.5])), draw(st.booleans())
     function = draw(st.sampled_from([torch.var_mean, torch.std_mean]))
@@ -159,7 +159,7 @@ def test_ties_share_the_gradient_equally(x, largest):
 
 
 def first(better):
-    """The index of the first of the best values along the last axis, found by looking at one after the other."""
+    """A function that finds the index of the first best value along the last axis, in plain Python."""
 
     def on_array(x):
         indices = []
@@ -190,5 +190,5 @@ ENTRIES = [
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-def test_values(entry):
+def test_values_agree_with_the_reference(entry):
     entry.run()

@@ -1,4 +1,4 @@
-"""Resizing, and sampling at a grid."""
+"""Interpolation, and sampling at the points of a grid."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -47,12 +47,12 @@ def test_grid_sample(draw):
     size = draw(st.tuples(*[st.integers(2, 3)] * dims))
     n = draw(st.integers(1, 2))
     x = draw(tensors((n, draw(st.integers(1, 2)), *size), requires_grad=True))
-    # Between cells and off the edges, where it has kinks.
+    # Between the centers of cells, and away from the edges: it has kinks at both.
     cells = st.integers(-1, 3).flatmap(lambda i: st.floats(i + 0.2, i + 0.3))
     cell = draw(tensors((n, *[1] * (dims - 1), draw(st.integers(1, 3)), dims), elements=cells))
     span = np.array(size[::-1], float)
-    places = (cell.array / (span - 1) if align else (cell.array + 0.5) / span) * 2 - 1
-    grid = torch.tensor(places, requires_grad=True)
+    points = (cell.array / (span - 1) if align else (cell.array + 0.5) / span) * 2 - 1
+    grid = torch.tensor(points, requires_grad=True)
     return lambda x, grid: F.grid_sample(x, grid, mode, padding, align), x, grid
 
 
@@ -64,17 +64,17 @@ def test_grid_sample_nearest(draw):
     return lambda x: F.grid_sample(x, grid.to(x), "nearest", padding, align), x
 
 
-def test_the_nearest_cell_does_not_move_with_its_place():
+def test_nearest_sampling_has_a_zero_gradient_for_the_grid_and_takes_no_nan():
     grid = torch.tensor([[[[0.3, 0.1], [float("nan"), 0.0], [float("inf"), 0.0]]]], requires_grad=True)
     out = F.grid_sample(torch.ones(1, 1, 2, 2), grid, "nearest", align_corners=True)
     assert out.tolist() == [[[[1, 0, 0]]]]
     (slope,) = torch.autograd.grad(out.sum(), grid)
     assert not slope.any()
-    curved = F.grid_sample(torch.ones(1, 1, 2, 2), grid, "bicubic", align_corners=True)
-    assert curved.isnan().tolist() == [[[[False, True, True]]]]
+    bicubic = F.grid_sample(torch.ones(1, 1, 2, 2), grid, "bicubic", align_corners=True)
+    assert bicubic.isnan().tolist() == [[[[False, True, True]]]]
 
 
-def test_the_identity_map_samples_the_cells():
+def test_the_grid_of_the_identity_samples_the_input_itself():
     x = torch.arange(24.0).reshape(1, 2, 3, 4)
     theta = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
     for align in (True, False):
@@ -82,12 +82,12 @@ def test_the_identity_map_samples_the_cells():
         np.testing.assert_allclose(F.grid_sample(x, grid, align_corners=align).array, x.array, atol=1e-5)
 
 
-def test_resizing_keeps_what_is_constant_and_its_own_size():
+def test_interpolation_keeps_constants_and_is_a_copy_at_the_same_size():
     x = torch.full((1, 1, 3, 5), 7.0)
     for mode in MODES[2]:
         np.testing.assert_allclose(F.interpolate(x, (4, 2), mode=mode).array, 7, rtol=1e-6)
     x = torch.arange(15.0).reshape(1, 1, 3, 5)
     for mode in MODES[2]:
-        same = F.interpolate(x, (3, 5), mode=mode)
-        np.testing.assert_allclose(same.array, x.array, rtol=1e-6)
-        assert not np.may_share_memory(same.array, x.array)
+        y = F.interpolate(x, (3, 5), mode=mode)
+        np.testing.assert_allclose(y.array, x.array, rtol=1e-6)
+        assert not np.may_share_memory(y.array, x.array)

@@ -1,4 +1,4 @@
-"""Running sums, products, extrema and log-sums; differences, integrals."""
+"""Cumulative sums, products, extrema and logsumexp; differences and integrals."""
 
 from hypothesis import strategies as st
 
@@ -23,7 +23,7 @@ def test_cumsum(draw):
 
 @checks(Cumprod)
 def test_cumprod(draw):
-    """Zeros are frequent: there the quotient by an element is no way to the derivative."""
+    """Zeros are frequent, as the derivative can't be a quotient by the element there."""
     return along(draw, torch.cumprod, draw(tensors(elements=with_zeros, requires_grad=True)))
 
 

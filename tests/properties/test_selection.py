@@ -1,4 +1,4 @@
-"""Choosing between values: maximum, minimum, clamp, where."""
+"""Selection between values: maximum, minimum, clamp, where, nan_to_num."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_nan_to_num(draw):
 
 @checks(Clamp, Select)
 def test_clamp_by_tensors(draw):
-    """Also where low > high: then high wins."""
+    """Also if low > high, where the result is high."""
     elements = draw(st.sampled_from([[plain, shifted, shifted_again], [few, few, few]]))
     x, low, high = draw(broadcastable_tensors(3, elements=elements, requires_grad=True))
     one_sided = lambda x, low, high: torch.clamp_min(x, low) * torch.clamp(x, max=high)  # noqa: E731
@@ -81,26 +81,26 @@ def test_select(draw):
 
 
 @checks(Flat)
-def test_a_flat_slope(draw):
+def test_flat(draw):
     g = draw(tensors(requires_grad=True))
     return Flat.apply, g, draw(tensors(tuple(g.shape), requires_grad=True))
 
 
 @given(st.sampled_from([torch.maximum, torch.minimum]), numbers())
-def test_a_tie_is_shared_by_halves(function, value):
+def test_ties_of_maximum_and_minimum_share_the_gradient(function, value):
     a, b = (torch.full((2,), value, dtype=torch.float64, requires_grad=True) for _ in range(2))
     for g in torch.autograd.grad(function(a, b).sum(), (a, b), create_graph=True):
         assert g.tolist() == [0.5, 0.5]
 
 
-def test_on_the_bounds_the_gradient_is_the_inputs():
+def test_at_its_bounds_clamp_gives_the_gradient_to_the_input():
     x = torch.tensor([-1.0, 0.0, 1.0], requires_grad=True)
     low, high = (torch.tensor(bound, requires_grad=True) for bound in (-1.0, 1.0))
     grads = torch.autograd.grad(torch.clamp(x, low, high).sum(), (x, low, high))
     assert [g.tolist() for g in grads] == [[1, 1, 1], 0, 0]
 
 
-def test_what_is_not_selected_is_zero_even_beside_infinity():
+def test_an_infinite_gradient_leaves_zeros_where_the_input_is_not_selected():
     x = torch.tensor([0.0, 1.0], requires_grad=True)
     (g,) = torch.autograd.grad(torch.where(x > 0, 1.0, x), x, torch.tensor([1.0, float("inf")]))
     assert g.tolist() == [1, 0]
@@ -111,25 +111,25 @@ NAN, INF = float("nan"), float("inf")
 
 @pytest.mark.parametrize("function", [torch.fmax, torch.fmin])
 @pytest.mark.parametrize(("a", "b", "to_a"), [(1.0, 1.0, 1), (NAN, 1.0, 0), (1.0, NAN, 1), (NAN, NAN, 1)])
-def test_a_tie_and_nan_among_fmax_and_fmin(function, a, b, to_a):
+def test_the_gradient_of_fmax_and_fmin_at_ties_and_nan(function, a, b, to_a):
     a, b = torch.tensor(a, requires_grad=True), torch.tensor(b, requires_grad=True)
     grads = torch.autograd.grad(function(a, b), (a, b))
     assert [g.item() for g in grads] == [to_a, 1 - to_a]
 
 
-def test_numbers_in_place_of_what_is_none():
+def test_nan_to_num_replaces_nan_and_infinities():
     x = torch.tensor([NAN, INF, -INF, 2.0], requires_grad=True)
     y = torch.nan_to_num(x, nan=7, posinf=8)
     assert y.tolist() == [7, 8, torch.finfo(torch.float32).min, 2]
     assert torch.autograd.grad(y.sum(), x)[0].tolist() == [0, 0, 0, 1]
 
 
-def test_where_with_the_condition_alone_gives_places():
+def test_where_with_only_a_condition_returns_indices():
     assert [i.tolist() for i in torch.where(torch.tensor([[True, False], [False, True]]))] == [[0, 1], [0, 1]]
     assert [i.tolist() for i in torch.where(torch.tensor(True))] == [[0]]
 
 
-def test_where_of_numbers_gives_the_default_dtypes_and_wants_a_boolean_condition():
+def test_where_of_numbers_has_default_dtypes_and_needs_a_boolean_condition():
     assert torch.where(torch.tensor([True]), 1.0, 2).dtype == torch.float32
     assert torch.where(torch.tensor([True]), 1, 2).dtype == torch.int64
     with pytest.raises(RuntimeError, match="boolean"):

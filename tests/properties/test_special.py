@@ -1,4 +1,4 @@
-"""Special functions: derivatives, and what has none against series, integrals and NumPy's polynomials."""
+"""Special functions: derivatives by their laws, values against series, integrals and NumPy's polynomials."""
 
 import math
 
@@ -20,7 +20,7 @@ special = torch.special
 
 
 def example(draw, elements, *functions):
-    """A way to write the function, the last of them in place, and a Tensor."""
+    """One of the functions, applied to a copy if its name ends in _, and an input."""
     function = draw(st.sampled_from(functions))
     x = draw(tensors(shapes(min_side=0), elements=elements, requires_grad=True))
     return (lambda x: function(x.clone())) if function.__name__.endswith("_") else function, x
@@ -132,15 +132,15 @@ def test_xlog1py(draw):
 
 @checks(ops.Igamma)
 def test_igamma(draw):
-    return incomplete(draw, torch.igamma, special.gammainc, torch.Tensor.igamma)
+    return incomplete_gamma(draw, torch.igamma, special.gammainc, torch.Tensor.igamma)
 
 
 @checks(ops.Igammac)
 def test_igammac(draw):
-    return incomplete(draw, torch.igammac, special.gammaincc, torch.Tensor.igammac)
+    return incomplete_gamma(draw, torch.igammac, special.gammaincc, torch.Tensor.igammac)
 
 
-def incomplete(draw, *functions):
+def incomplete_gamma(draw, *functions):
     function = draw(st.sampled_from(functions))
     a, x = draw(broadcastable_tensors(2, elements=[st.one_of(positive, numbers(4, 9)), positive]))
     return function, a, x.requires_grad_()
@@ -148,7 +148,7 @@ def incomplete(draw, *functions):
 
 @np.vectorize
 def integral_j(x, n):
-    """Jₙ(x) by the mean of cos(nθ - x sin θ), which the trapezoidal rule has to all digits."""
+    """Jₙ(x) as the mean of cos(nθ - x sin θ), for which the trapezoidal rule is exact to all digits."""
     theta = np.arange(64) * (2 * math.pi / 64)
     return np.cos(n * theta - x * np.sin(theta)).mean()
 
@@ -161,7 +161,7 @@ def integral_i(x, n):
 
 @np.vectorize
 def integral_k(x, n):
-    """Kₙ(x) by ∫ exp(-x cosh t) cosh(nt), by the trapezoidal rule as well."""
+    """Kₙ(x) as ∫ exp(-x cosh t) cosh(nt) dt, by the trapezoidal rule."""
     t = np.arange(-160, 161) / 20
     return (np.exp(-x * np.cosh(t)) * np.cosh(n * t)).sum() / 40
 
@@ -184,20 +184,20 @@ def series_airy(x):
     return total
 
 
-def second_kind(n):
+def chebyshev_u(n):
     return chebyshev.chebder(np.eye(n + 2)[n + 1]) / (n + 1) if n >= 0 else np.zeros(1)
 
 
-def by_degree(value):
-    """A function of (x, n), the polynomial of each integer degree given."""
+def polynomial(value):
+    """A function of arrays (x, n) that evaluates the polynomial of degree n at x."""
     return lambda x, n: np.vectorize(lambda x, n: value(x, int(n)) if n >= 0 else 0.0, otypes=[float])(x, n)
 
 
 KINDS = {
     "t": lambda x, n: chebyshev.chebval(x, np.eye(n + 1)[n]),
-    "u": lambda x, n: chebyshev.chebval(x, second_kind(n)),
-    "v": lambda x, n: chebyshev.chebval(x, second_kind(n)) - chebyshev.chebval(x, second_kind(n - 1)),
-    "w": lambda x, n: chebyshev.chebval(x, second_kind(n)) + chebyshev.chebval(x, second_kind(n - 1)),
+    "u": lambda x, n: chebyshev.chebval(x, chebyshev_u(n)),
+    "v": lambda x, n: chebyshev.chebval(x, chebyshev_u(n)) - chebyshev.chebval(x, chebyshev_u(n - 1)),
+    "w": lambda x, n: chebyshev.chebval(x, chebyshev_u(n)) + chebyshev.chebval(x, chebyshev_u(n - 1)),
 }
 POLYNOMIALS = {
     ops.HermiteH: (special.hermite_polynomial_h, lambda x, n: hermite.hermval(x, np.eye(n + 1)[n])),
@@ -212,7 +212,7 @@ for kind, value in KINDS.items():
         getattr(special, f"shifted_{name}"),
         lambda x, n, value=value: value(2 * x - 1, n),
     )
-TENTHS = st.integers(-30, 30).map(lambda n: n / 10 + 0.03)  # whose powers float32 doesn't hold, as it does an eighth's
+TENTHS = st.integers(-30, 30).map(lambda n: n / 10 + 0.03)  # powers of eighths would be exact in float32
 DEGREES = broadcastable_tensors(2, elements=[TENTHS, st.integers(-1, 7).map(float)])
 BESSEL = {
     ops.BesselJ0: (special.bessel_j0, lambda x: integral_j(x, 0), real),
@@ -229,7 +229,7 @@ BESSEL = {
     ops.AiryAi: (special.airy_ai, series_airy, real),
 }
 ENTRIES = [
-    *(computes(cls, f, by_degree(value), DEGREES) for cls, (f, value) in POLYNOMIALS.items()),
+    *(computes(cls, f, polynomial(value), DEGREES) for cls, (f, value) in POLYNOMIALS.items()),
     *(
         computes(cls, f, reference, tensors(shapes(min_side=1), elements=elements).map(lambda x: (x,)))
         for cls, (f, reference, elements) in BESSEL.items()
@@ -238,5 +238,5 @@ ENTRIES = [
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-def test_values(entry):
+def test_values_agree_with_the_reference(entry):
     entry.run()

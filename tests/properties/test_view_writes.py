@@ -1,4 +1,4 @@
-"""In-place writes through views: what they do to the base, and to other views of it."""
+"""In-place writes through views: their effect on the base, and on other views of it."""
 
 import re
 
@@ -10,7 +10,7 @@ from microgad.testing.strategies import shapes, tensors
 
 from .registry import checks
 
-# A step that a view takes of an array with so many dimensions -> (the step, the dimensions after it).
+# For the number of dimensions of a Tensor, a function that takes a view of it, and the dimensions of that view.
 STEPS = {
     "slice": lambda n: (lambda x: x[x.shape[0] // 2 :], n),
     "transpose": lambda n: (lambda x: x.permute(tuple(range(x.ndim)[::-1])), n),
@@ -22,7 +22,7 @@ STEPS = {
     "unflatten": lambda n: (lambda x: x.unflatten(0, (1, -1)), n + 1),
     "become": lambda n: (lambda x: x[...].transpose_(0, -1), n),
 }
-OF_MORE = {
+FROM_TWO_DIMENSIONS = {
     "index": lambda n: (lambda x: x[0], n - 1),
     "flatten": lambda n: (lambda x: x[:1].flatten(0, 1), n - 1),
     "unbind": lambda n: (lambda x: x.unbind(-1)[-1], n - 1),
@@ -32,11 +32,11 @@ OF_MORE = {
 
 @st.composite
 def view_makers(draw, ndim, depth=2):
-    """A function that takes a view of a Tensor, in some steps."""
+    """A function that takes a view of a Tensor by one or more steps."""
     steps = []
     for _ in range(draw(st.integers(1, depth))):
-        known = STEPS | OF_MORE if ndim > 1 else STEPS
-        step, ndim = known[draw(st.sampled_from(sorted(known)))](ndim)
+        steps_here = STEPS | FROM_TWO_DIMENSIONS if ndim > 1 else STEPS
+        step, ndim = steps_here[draw(st.sampled_from(sorted(steps_here)))](ndim)
         steps.append(step)
 
     def view(x):
@@ -49,17 +49,17 @@ def view_makers(draw, ndim, depth=2):
 
 @checks(RegionWrite, RegionClear, RegionRead)
 def test_a_write_through_a_view(draw):
-    """Gives the base, the view, and another view that was taken before the write and may overlap."""
+    """The results are the base, the view, and another view that was taken before the write and may overlap."""
     x = draw(tensors(shapes(min_dims=1), requires_grad=True))
-    taken, other = draw(view_makers(x.ndim)), draw(view_makers(x.ndim))
+    view_of, other_of = draw(view_makers(x.ndim)), draw(view_makers(x.ndim))
     scale = draw(tensors((1,), requires_grad=True))
 
     def function(x, scale):
         base = x * 2
-        view, beside = taken(base), other(base)
+        view, other = view_of(base), other_of(base)
         view.mul_(scale)
-        beside.add_(scale)
-        return base * 1, view * 1, beside * 1
+        other.add_(scale)
+        return base * 1, view * 1, other * 1
 
     return function, x, scale
 
@@ -67,13 +67,13 @@ def test_a_write_through_a_view(draw):
 @checks(RegionWrite)
 def test_a_value_copied_into_a_view(draw):
     x = draw(tensors(shapes(min_dims=1), requires_grad=True))
-    forward = arrays_of.basic_indices(tuple(x.shape)).filter(lambda index: not re.search(r", -\d+\)", str(index)))
-    taken = draw(forward)
+    indices = arrays_of.basic_indices(tuple(x.shape)).filter(lambda index: not re.search(r", -\d+\)", str(index)))
+    index = draw(indices)
     value = draw(tensors((), requires_grad=True))
 
     def function(x, value):
         base = x.clone()
-        base[taken].copy_(value)
+        base[index].copy_(value)
         return base
 
     return function, x, value
@@ -95,24 +95,24 @@ def test_a_write_through_one_of_two_views(draw):
 
 @checks(RegionWrite)
 def test_a_write_through_as_strided(draw):
-    """Of a matrix in rows, and of a view of it."""
+    """Through a strided view of a matrix, or of a view of it."""
     x = draw(tensors(shapes(min_dims=2, max_dims=2, min_side=2), requires_grad=True))
-    show = draw(st.sampled_from([lambda x: x, lambda x: x.t(), lambda x: x[1:]]))
+    view_of = draw(st.sampled_from([lambda x: x, lambda x: x.t(), lambda x: x[1:]]))
     stride = draw(st.integers(1, x.shape[1] - 1))
 
     def function(x):
         base = x.contiguous() * 2
-        view = show(base)
-        seen = view.as_strided((2,), (stride,), view.storage_offset())
-        seen.mul_(3)
-        return base * 1, view * 1, seen * 1
+        view = view_of(base)
+        strided = view.as_strided((2,), (stride,), view.storage_offset())
+        strided.mul_(3)
+        return base * 1, view * 1, strided * 1
 
     return function, x
 
 
 @checks(RegionWrite)
 def test_a_view_overwritten_out_of_place(draw):
-    """By PyTorch's names for it; second derivatives too."""
+    """By diagonal_scatter, select_scatter and slice_scatter."""
     x = draw(tensors(shapes(min_dims=2, max_dims=3), requires_grad=True))
     dim = draw(st.sampled_from(range(-x.ndim, x.ndim)))
     view, put = draw(
@@ -130,7 +130,7 @@ def test_a_view_overwritten_out_of_place(draw):
 
 @checks(RegionWrite)
 def test_a_base_that_becomes_a_view(draw):
-    """With views from before and from after, and writes into each."""
+    """By t_ and unsqueeze_, with views taken before and after, and a write to one of the three."""
     x = draw(tensors(shapes(min_dims=2, max_dims=2), requires_grad=True))
     written = draw(st.integers(0, 2))
 

@@ -1,4 +1,4 @@
-"""Laws of the windowed operations, over random shapes and settings, in float64."""
+"""Identities of convolution, unfold and pooling, over random shapes and settings, in float64."""
 
 import numpy as np
 from hypothesis import assume, given
@@ -23,7 +23,7 @@ def leaf(array):
 
 @st.composite
 def windows(draw, symmetric=False):
-    """A window that fits its plane; unless symmetric, paddings may differ on the two sides, and crop."""
+    """A window that fits its image; unless symmetric, the paddings of the two sides may differ, and may be negative."""
     edges = []
     for _ in range(2):
         kernel, stride, dilation = draw(st.integers(1, 5)), draw(small), draw(small)
@@ -35,8 +35,8 @@ def windows(draw, symmetric=False):
 
 
 @st.composite
-def forms(draw, symmetric=False):
-    """x, weight and y of one convolution, with its window and groups."""
+def convolutions(draw, symmetric=False):
+    """Input, weight and output gradient of a convolution, its window and its groups."""
     window, groups, n = draw(windows(symmetric)), draw(small), draw(small)
     c, o, rng = draw(small), draw(small), np.random.default_rng(draw(seeds))
     x = rng.standard_normal((n, c * groups, *window.size))
@@ -45,9 +45,9 @@ def forms(draw, symmetric=False):
     return x, weight, y, window, groups
 
 
-@given(forms())
-def test_the_three_convolutions_are_one_trilinear_form(form):
-    """<y, conv(x, w)> = <x, transpose(y, w)> = <w, taps(y, x)>."""
+@given(convolutions())
+def test_forward_and_both_derivatives_are_one_trilinear_form(form):
+    """<y, conv(x, w)> = <x, conv_transpose(y, w)> = <w, conv_weight(y, x)>."""
     x, weight, y, window, groups = form
     value = (y * conv.Conv2d.apply(x, weight, None, window=window, groups=groups)).sum()
     close((x * conv.ConvTranspose2d.apply(y, weight, None, window=window, groups=groups)).sum(), value)
@@ -57,7 +57,7 @@ def test_the_three_convolutions_are_one_trilinear_form(form):
     close(by_bias, y.sum((0, 2, 3)))
 
 
-@given(forms(), seeds)
+@given(convolutions(), seeds)
 def test_derivatives_of_weight_and_bias_together(form, seed):
     """Conv2d is affine in weight and bias; Conv2dWeight is its adjoint, with the derivatives of an adjoint."""
     x, weight, y, window, groups = form
@@ -72,8 +72,8 @@ def test_derivatives_of_weight_and_bias_together(form, seed):
     close(only_bias.array, 1)
 
 
-@given(forms(), seeds)
-def test_derivatives_of_every_order_stay_among_the_three(form, seed):
+@given(convolutions(), seeds)
+def test_derivatives_up_to_third_order_of_a_convolution(form, seed):
     """d/dx, d²/dx dw and d³/dx dw dy of the form, each by the graph of the one before."""
     x, weight, y = map(leaf, form[:3])
     settings = {"window": form[3], "groups": form[4]}
@@ -88,8 +88,8 @@ def test_derivatives_of_every_order_stay_among_the_three(form, seed):
     assert dy.shape == t.shape
 
 
-@given(forms(), seeds)
-def test_bias_is_added_to_every_place(form, seed):
+@given(convolutions(), seeds)
+def test_bias_is_added_to_every_position(form, seed):
     x, weight, y, window, groups = form
     for op, a, channels in ((conv.Conv2d, x, len(weight)), (conv.ConvTranspose2d, y, weight.shape[1] * groups)):
         bias = leaf(np.random.default_rng(seed).standard_normal(channels))
@@ -111,7 +111,7 @@ def test_fold_is_the_adjoint_of_unfold(window, n, c, seed):
     y = rng.standard_normal(columns.shape)
     folded = Fold.apply(y, window=window)
     close((columns * y).sum(), (x * folded).sum())
-    # each is recorded as the other's derivative
+    # Each is recorded as the derivative of the other.
     a = leaf(x)
     (grad,) = torch.autograd.grad(Unfold.apply(a, window=window), a, up := leaf(y), create_graph=True)
     close(grad.array, folded)
@@ -120,20 +120,21 @@ def test_fold_is_the_adjoint_of_unfold(window, n, c, seed):
 
 @st.composite
 def pools(draw, dilated=True):
+    """The shape of a batch of images, and settings of a pooling whose windows all contain an element."""
     kernel, stride = draw(st.tuples(small, small)), draw(st.tuples(small, small))
     dilation = draw(st.tuples(small, small)) if dilated else (1, 1)
     spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     padding = tuple(draw(st.integers(0, min(k, span) // 2)) for k, span in zip(kernel, spans, strict=True))
     plane = tuple(draw(st.integers(max(1, span - 2 * p), span + 5)) for span, p in zip(spans, padding, strict=True))
-    for size, k, s, p, d in zip(plane, kernel, stride, padding, dilation, strict=True):  # every window has a cell
+    for size, k, s, p, d in zip(plane, kernel, stride, padding, dilation, strict=True):  # no window is all padding
         assume(all(any(0 <= i + t * d < size for t in range(k)) for i in range(-p, size, s)))
     settings = {"kernel_size": kernel, "stride": stride, "padding": padding, "ceil_mode": draw(st.booleans())}
     return (draw(small), draw(small), *plane), settings | ({"dilation": dilation} if dilated else {})
 
 
 @given(pools(), seeds)
-def test_max_pool2d_is_the_value_of_its_winner(shapes, seed):
-    """Its derivative sends to the winners, the derivative of that picks from them: each the adjoint of the other."""
+def test_max_pool2d_and_its_derivatives_agree_with_its_indices(shapes, seed):
+    """The first derivative scatters to the indices, and the second gathers from them: they are adjoint."""
     shape, settings = shapes
     rng = np.random.default_rng(seed)
     x = leaf(rng.permutation(np.arange(float(np.prod(shape)))).reshape(shape))  # no ties
@@ -148,15 +149,15 @@ def test_max_pool2d_is_the_value_of_its_winner(shapes, seed):
     close(grad.array, expected.reshape(shape))
     (back,) = torch.autograd.grad(grad, g, torch.tensor(v))
     close(back.array.reshape(n, c, -1), np.take_along_axis(v.reshape(n, c, -1), flat, 2))
-    # a small step along v, which no winner can lose by: a central difference is exact
+    # A central difference along v is exact, as the step is too small to change any index.
     h = 0.1 / np.abs(v).max()
-    moved = [max_pool2d(torch.tensor(x.array + s * h * v), **settings).array for s in (1, -1)]
-    np.testing.assert_allclose((moved[0] - moved[1]) / (2 * h), back.array, rtol=1e-6, atol=1e-6)
+    values = [max_pool2d(torch.tensor(x.array + s * h * v), **settings).array for s in (1, -1)]
+    np.testing.assert_allclose((values[0] - values[1]) / (2 * h), back.array, rtol=1e-6, atol=1e-6)
 
 
 @given(pools(), seeds)
-def test_among_equals_one_wins(shapes, seed):
-    """However many tie, a window's gradient goes to exactly one cell."""
+def test_a_tie_gives_the_gradient_to_one_element(shapes, seed):
+    """However many values tie, a window's gradient goes to exactly one element."""
     shape, settings = shapes
     x = leaf(np.random.default_rng(seed).integers(0, 2, shape).astype(float))
     out = max_pool2d(x, **settings)
@@ -184,8 +185,8 @@ def test_avg_pool2d_is_linear_with_its_adjoint(shapes, count_include_pad, diviso
         close(avg_pool2d(torch.ones(shape, dtype=torch.float64), **settings).array, 1)
 
 
-@given(forms(symmetric=True))
-def test_public_functions_are_adjoint_too(form):
+@given(convolutions(symmetric=True))
+def test_conv2d_and_conv_transpose2d_are_adjoint(form):
     x, weight, y, window, groups = form
     padding = [before for before, _ in window.padding]
     settings = {"stride": window.stride, "padding": padding, "dilation": window.dilation, "groups": groups}
@@ -196,7 +197,7 @@ def test_public_functions_are_adjoint_too(form):
     close((transposed * x).sum().array, (conv2d(x, weight, **settings) * y).sum().array)
 
 
-def test_winners_are_counted_from_their_windows_corner():
+def test_window_maxima_gives_offsets_within_the_window():
     x = np.array([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]])
     window = Window((2, 3), (2, 2), (1, 1), ((0, 0), (0, 0)), (1, 1))
     assert [a.tolist() for a in max_pool_kernels.window_maxima(x, window)] == [[[[[5, 6]]]], [[[[4, 4]]]]]

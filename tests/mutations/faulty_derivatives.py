@@ -1,4 +1,4 @@
-"""Derivatives with a mistake that takes more than a line: what by_hand.py plants."""
+"""Faulty derivatives that take more than a line, for by_hand.py."""
 
 from __future__ import annotations
 
@@ -18,15 +18,12 @@ from microgad.ops.window.conv import Conv2d
 from microgad.ops.window.pool import AvgPool2d, MaxPoolScatter, divisor
 from microgad.ops.window.unfold import Unfold
 
-from .own import (
-    Decay,
-    sigmoid,
-)  # fmt: skip
+from .textbook_functions import Decay, sigmoid
 from .wrappers import bare
 
 
 def after(cls: type[Function], name: str, change: Callable[[Any], Any]) -> Any:
-    """A derivative whose result is changed; its signature, which says what it reads, stays."""
+    """A derivative with a changed result and the same signature, which names the values that it reads."""
     method = vars(cls)[name]
     names = ", ".join(method.__code__.co_varnames[: method.__code__.co_argcount])
     return eval(f"lambda {names}: change(method({names}))", {"change": change, "method": method})
@@ -38,7 +35,7 @@ def only(i: int, change: Callable[[Any], Any]) -> Callable[[tuple[Any, ...]], tu
 
 
 def frozen(x: Any) -> Any:
-    """The values, as a Tensor off the graph where they are one: right at first, lost in the second derivative."""
+    """A Tensor is detached: the first derivative stays right, the second is wrong."""
     return Tensor._wrap(x.array) if isinstance(x, Tensor) else x
 
 
@@ -58,7 +55,7 @@ def smallest(self, grad, x):
     return spread * (x == np.min(x, self.axis, keepdims=True))
 
 
-def all_winners(self, grad, x, out):
+def all_maxima(self, grad, x, out):
     shape = keepdims_shape(x.shape, self.axis)
     return Select.apply(x == out.reshape(shape), np.broadcast_to(grad.reshape(shape), x.shape))
 
@@ -76,12 +73,13 @@ def gathered_once(self, grad):
 
 
 def first_only(g, shape):
-    """Of what was stretched along an axis, the first gradient in place of the sum."""
+    """Undo broadcasting by the first gradient along an axis, in place of the sum."""
     g = g[(0,) * (g.ndim - len(shape))]
     return g[tuple(slice(0, 1) if n == 1 else slice(None) for n in shape)]
 
 
 def averaged_back(g, shape):
+    """Undo broadcasting by the mean, in place of the sum."""
     lead = g.ndim - len(shape)
     axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and g.shape[i + lead] != 1)
     return (np.mean(g, axes) if axes else g).reshape(shape)
@@ -91,20 +89,20 @@ def exchanged(self, grad, condition):
     return Select.apply(condition, grad)
 
 
-def in_place(self, grad):
+def writes_to_grad(self, grad):
     return np.negative(grad, out=bare(grad))
 
 
-def shared(node, i, g, grad, gradients, create_graph):
+def always_owned(node, i, g, grad, gradients, create_graph):
     return g, True
 
 
-def taken_over(leaf, grad, owned, create_graph):
+def aliased_gradient(leaf, grad, owned, create_graph):
     leaf.tensor().grad = Tensor._wrap(grad)
 
 
-def last_written(waiting, grad, create_graph):
-    """The gradient that comes last, in place of the sum of all."""
+def last_gradient(waiting, grad, create_graph):
+    """Accumulate only the last gradient, in place of the sum."""
     waiting[1:] = grad, False
 
 
@@ -114,13 +112,13 @@ def batch_norm(*, mean=True, variance=True, unbiased=False, weight_in=True, cent
     def backward(self, grad, input, weight, mean_, inv_std):
         grad_out, grad_mean, grad_var = grad
         g, n = _flat(grad_out), _count(input) or 1
-        centred = _flat(input) - mean_[:, None]
-        grad_weight = np.einsum("ncp,ncp->c", g, centred if center else _flat(input)) * inv_std
+        centered = _flat(input) - mean_[:, None]
+        grad_weight = np.einsum("ncp,ncp->c", g, centered if center else _flat(input)) * inv_std
         grad_bias = np.einsum("ncp->c", g)
         scale = inv_std if weight is None or not weight_in else inv_std * weight
         found = g * scale[:, None]
         if variance:
-            found = found + centred * ((2 * grad_var - scale * grad_weight * inv_std) / (n - unbiased))[:, None]
+            found = found + centered * ((2 * grad_var - scale * grad_weight * inv_std) / (n - unbiased))[:, None]
         if mean:
             found = found + ((grad_mean - scale * grad_bias) / n)[:, None]
         gradients = found.reshape(input.shape), grad_weight, grad_bias
@@ -134,9 +132,9 @@ def unbiased_decomposition(self, input, weight, bias):
     axes = (0, *range(2, input.ndim))
     n = _count(bare(input))
     mean = np.mean(input, axes)
-    centred = input - _column(mean, input)
-    var = np.mean(centred * centred, axes)
-    out = centred / _column(np.sqrt(var * (n / (n - 1)) + self.eps), input)
+    centered = input - _column(mean, input)
+    var = np.mean(centered * centered, axes)
+    out = centered / _column(np.sqrt(var * (n / (n - 1)) + self.eps), input)
     if weight is not None:
         out = out * _column(weight, input)
     return (out if bias is None else out + _column(bias, input)), mean, var
@@ -187,7 +185,7 @@ def average_by_the_kernel(self, grad):
     return AvgPool2d_adjoint(self, grad * divisor(self, grad) / kernel)
 
 
-def winners_overwrite(self, x):
+def indices_overwrite(self, x):
     """MaxPoolScatter with = for +=."""
     from microgad.ops.window.pool import winning_cells
 
@@ -205,17 +203,17 @@ def columns_overwrite(self, grad):
     n, c = len(grad), grad.shape[1] // (kh * kw)
     x = np.zeros_like(grad, shape=(n, c, *self.window.size), order="C")
     columns = grad.reshape(n, c, kh * kw, oh, ow)
-    for k, cells, (rows, places) in taps(self.window):
-        x[cells] = columns[..., k, rows, places]
+    for k, cells, (rows, positions) in taps(self.window):
+        x[cells] = columns[..., k, rows, positions]
     return x
 
 
-def turned_taps(self, grad):
-    """col2im whose kernel is not row by row but column by column."""
+def transposed_kernel(self, grad):
+    """col2im with a transposed kernel."""
     kh, kw = self.window.kernel
-    n, rows, places = grad.shape
-    turned = np.swapaxes(grad.reshape(n, -1, kw, kh, places), 2, 3).reshape(n, rows, places)
-    return Unfold_adjoint(self, turned)
+    n, rows, positions = grad.shape
+    transposed = np.swapaxes(grad.reshape(n, -1, kw, kh, positions), 2, 3).reshape(n, rows, positions)
+    return Unfold_adjoint(self, transposed)
 
 
 Unfold_adjoint = Unfold.adjoint
@@ -223,8 +221,8 @@ Unfold_adjoint = Unfold.adjoint
 
 def columns_flipped(self, grad):
     kh, kw = self.window.kernel
-    n, rows, places = grad.shape
-    return Unfold_adjoint(self, np.flip(grad.reshape(n, -1, kh * kw, places), 2).reshape(n, rows, places))
+    n, rows, positions = grad.shape
+    return Unfold_adjoint(self, np.flip(grad.reshape(n, -1, kh * kw, positions), 2).reshape(n, rows, positions))
 
 
 def padded_off_by_one(self, grad):
@@ -236,7 +234,7 @@ def padded_off_by_one(self, grad):
 
 
 def ungrouped_weight(self, grad, weight):
-    """Filters in reverse, as where input and output channels are exchanged."""
+    """The filters in reverse order, as if input and output channels were exchanged."""
     flipped = np.flip(weight, 0) if isinstance(weight, Tensor) else np.flip(weight, 0).copy()
     return Conv2d.apply(grad, flipped, None, window=self.window, groups=self.groups)
 
@@ -339,7 +337,7 @@ def windows_short(self, grad):
     return out
 
 
-def odd_ones(self, grad):
+def odd_elements(self, grad):
     out = np.zeros_like(grad, shape=self.x_shape)
     out[1::2] = grad[: len(out[1::2])]
     return out

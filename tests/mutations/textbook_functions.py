@@ -1,6 +1,6 @@
-"""Functions that people write and the library has not: the ground for the classic mistakes of layers like these.
+"""Functions that users write and the library lacks, in which by_hand.py plants the classic mistakes.
 
-Derivatives are written as in a textbook; what is wrong with them is planted by by_hand.py.
+Their derivatives are right, and written as in a textbook.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from microgad.testing.strategies import numbers, tensors
 small = st.integers(1, 3)
 
 
-class Own:
-    """What registry.Entry is to the library's Functions: examples, and the laws that each has to obey."""
+class TextbookEntry:
+    """The property test of such a Function, with the attributes of registry.Entry that are used here."""
 
     def __init__(self, cls: type[Function], example: Callable[..., Any]) -> None:
         self.name, self.classes = cls.__name__, (cls,)
         self.examples = st.composite(lambda draw: Case(cls.__name__, *example(draw)))()
 
-    def hold(self, **options: Any) -> None:
+    def check(self, **options: Any) -> None:
         @settings(**options)
         @given(self.examples)
         def every_example_obeys(case: Case) -> None:
@@ -39,12 +39,12 @@ class Own:
         every_example_obeys()
 
 
-OWN: dict[type[Function], Own] = {}
+TEXTBOOK: dict[type[Function], TextbookEntry] = {}
 
 
 def example_of(cls: type[Function]) -> Callable[[Callable[..., Any]], None]:
     def register(example: Callable[..., Any]) -> None:
-        OWN[cls] = Own(cls, example)
+        TEXTBOOK[cls] = TextbookEntry(cls, example)
 
     return register
 
@@ -57,8 +57,8 @@ class LayerNorm(Function):
     def forward(self, x, weight, bias):
         if 0 in x.shape:
             raise ShapeError(f"x has shape {x.shape}, but a mean needs something")
-        centred = x - np.mean(x, 1, keepdims=True)
-        return centred / np.sqrt(np.mean(centred * centred, 1, keepdims=True) + self.eps) * weight + bias
+        centered = x - np.mean(x, 1, keepdims=True)
+        return centered / np.sqrt(np.mean(centered * centered, 1, keepdims=True) + self.eps) * weight + bias
 
     def grad_x(self, grad, x, weight):
         hat, std = self.standard(x)
@@ -72,9 +72,9 @@ class LayerNorm(Function):
         return grad.sum(0)
 
     def standard(self, x):
-        centred = x - np.mean(x, 1, keepdims=True)
-        std = np.sqrt(np.mean(centred * centred, 1, keepdims=True) + self.eps)
-        return centred / std, std
+        centered = x - np.mean(x, 1, keepdims=True)
+        std = np.sqrt(np.mean(centered * centered, 1, keepdims=True) + self.eps)
+        return centered / std, std
 
 
 @example_of(LayerNorm)
@@ -273,7 +273,7 @@ def masked(draw):
 
 
 class WindowMax(Function):
-    """(N, 2L) -> (N, L): the larger of each two neighbours, at a tie the first."""
+    """(N, 2L) -> (N, L): the larger of each two neighbors, at a tie the first."""
 
     def forward(self, x):
         return np.maximum(x[:, ::2], x[:, 1::2])
