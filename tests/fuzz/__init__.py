@@ -1,1 +1,1 @@
-"""Files that are broken on purpose, by what is known of their formats: whatever is in one, it is loaded or refused."""
+"""Broken files, made with knowledge of their formats: each must be loaded or refused."""

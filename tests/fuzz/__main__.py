@@ -1,4 +1,4 @@
-"""python -m tests.fuzz: read many broken files, and say of each that isn't loaded or refused as it should be."""
+"""python -m tests.fuzz: read many broken files, and report each that isn't loaded or refused as it should be."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from collections import Counter
 from datetime import date
 from pathlib import Path
 
-from .mutate import KINDS, made
+from .mutate import KINDS, broken_file
 from .watch import Watch, end_if_stuck
 
-SAMPLE = 50  # of this many files one is read with an eye on memory
+SAMPLE = 50  # for one of this many files the allocated memory is measured
 
 
 def run(
     kinds: list[str], seed: int, begin: int, end: int, step: int = 1, seconds: float = float("inf")
 ) -> Counter[str]:
-    """Files of numbers begin, begin + step, ...: how many, how many were loaded, and what is wrong."""
+    """Read the files with the numbers begin, begin + step, ..., and count them, those loaded, and the problems."""
     watch, tally = Watch(), Counter[str]()
-    for kind in kinds:  # so that what is imported late is there
+    for kind in kinds:  # imports what readers import only when needed
         for number in range(200):
-            _quietly(watch, kind, made(kind, seed + 1, number))
+            _quietly(watch, kind, broken_file(kind, seed + 1, number))
     started = time.monotonic()
     for count, number in enumerate(range(begin, end, step)):
         if count % 1000 == 0:
@@ -33,7 +33,7 @@ def run(
         if count and count % 50_000 == 0:
             print(f"{count} files, {tally['problems']} problems", file=sys.stderr, flush=True)
         kind = kinds[number % len(kinds)]
-        content = made(kind, seed, number)
+        content = broken_file(kind, seed, number)
         problem, loaded = watch.problem(kind, content, memory=count % SAMPLE == 0)
         tally[kind] += 1
         tally[f"{kind} loaded"] += loaded
@@ -78,7 +78,7 @@ beyond that) plus some 200 kB.
 
 
 def page(kinds: list[str], tally: Counter[str], arguments: str, seconds: float) -> str:
-    """What is said of a run in benchmarks/FUZZ.md."""
+    """The text of benchmarks/FUZZ.md for a run."""
     rows = [
         f"| {kind} | {tally[kind]:,} | {tally[f'{kind} loaded']:,} | {tally[f'{kind} problems']} |" for kind in kinds
     ]
@@ -92,18 +92,18 @@ def page(kinds: list[str], tally: Counter[str], arguments: str, seconds: float) 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--count", type=int, default=10_000, help="files of all kinds together")
-    parser.add_argument("--begin", type=int, default=0, help="the number of the first")
+    parser.add_argument("--count", type=int, default=10_000, help="number of files of all kinds together")
+    parser.add_argument("--begin", type=int, default=0, help="number of the first file")
     parser.add_argument("--only", type=int, help="write the file of this number to standard output, and read it")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--jobs", type=int, default=1, help="number of processes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
-    parser.add_argument("--page", type=Path, help="write what came of it there")
+    parser.add_argument("--page", type=Path, help="write a report to this file")
     given = parser.parse_args()
     if given.only is not None:
         kind = given.kinds[given.only % len(given.kinds)]
-        content = made(kind, given.seed, given.only)
+        content = broken_file(kind, given.seed, given.only)
         sys.stdout.buffer.write(content)
         _quietly(watch := Watch(), kind, content)
         print(f"\n{kind}: {watch.problem(kind, content, memory=True)}", file=sys.stderr)

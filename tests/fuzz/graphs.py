@@ -1,4 +1,4 @@
-"""Broken ONNX files: graphs of small models with nodes, tensors, attributes and functions that were changed."""
+"""Broken ONNX files: models whose nodes, tensors, attributes and functions were changed."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def seeds() -> list[bytes]:
 
 
 def graph(rng: Random) -> bytes:
-    """ONNX with some of its parts changed."""
+    """An ONNX model with some of its parts changed."""
     model = ModelProto()
     model.ParseFromString(rng.choice(seeds()))
     for _ in range(rng.choice([1, 1, 2, 3])):
-        rng.choice([_node, _node, _node, _attribute, _attribute, _tensor, _tensor, _tensor, _whole])(model, rng)
+        rng.choice([_node, _node, _node, _attribute, _attribute, _tensor, _tensor, _tensor, _model])(model, rng)
     return model.SerializeToString()
 
 
@@ -122,14 +122,14 @@ def _changed(tensor: Any, rng: Random) -> Any:
     return tensor
 
 
-def _whole(model: Any, rng: Random) -> None:
+def _model(model: Any, rng: Random) -> None:
     kind = rng.randrange(6)
     if kind == 0:
         model.opset_import[0].version = rng.choice([*NUMBERS, 7, 13, 21])
     elif kind == 1:
         model.graph.ClearField(rng.choice(["output", "input", "initializer", "node"]))
     elif kind == 2:
-        function = model.functions.add()  # which calls itself
+        function = model.functions.add()  # a function that calls itself
         function.name, function.domain = "Own", rng.choice(["", "own"])
         function.input.extend(["x"])
         function.output.extend(["y"])

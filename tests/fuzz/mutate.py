@@ -1,4 +1,4 @@
-"""Mutations that know the formats: of pickles' instructions, records, headers, sizes and offsets; and of bytes."""
+"""Mutations of files that know the formats: instructions of pickles, records, headers, sizes, offsets; any bytes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from . import whole
-from .whole import Code, Parts, joined
+from . import intact_files
+from .intact_files import Code, Parts, global_instruction, joined
 
 NUMBERS = [
     0, 1, 2, 3, 4, 7, 8, 16, 63, 64, 65, 127, 128, 255, 256, 1000, 65535, 65536, 10**6, 2**31 - 1, 2**31, 2**32 - 1,
@@ -72,14 +72,14 @@ def pickle_text(rng: Random) -> bytes:
 
 
 def instruction(rng: Random) -> bytes:
-    """One that may be in a pickle."""
+    """A random instruction of a pickle."""
     kind = rng.randrange(6)
     if kind == 0:
         return pickle_number(rng)
     if kind == 1:
         return pickle_text(rng)
     if kind == 2:
-        return whole.named(rng.choice(GLOBALS))
+        return global_instruction(rng.choice(GLOBALS))
     if kind == 3:
         return rng.choice([b"q", b"h"]) + bytes([rng.randrange(20)])
     if kind == 4:
@@ -88,22 +88,22 @@ def instruction(rng: Random) -> bytes:
 
 
 def of_the_same_kind(old: bytes, rng: Random) -> bytes:
-    """Another instruction at the place of one: a number for a number, a name for a name."""
+    """Another instruction of the same kind: a number for a number, a name for a name."""
     if old[:1] in b"KMJI\x8a\x8bG":
         return pickle_number(rng)
     if old[:1] in b"XU\x8cTCB":
         return pickle_text(rng)
-    return whole.named(rng.choice(GLOBALS)) if old[:1] == b"c" else instruction(rng)
+    return global_instruction(rng.choice(GLOBALS)) if old[:1] == b"c" else instruction(rng)
 
 
-# A tuple of 2**60 parts in few bytes, which nobody may hash, compare or show.
-LAUGHS = [b")", *[b"q\x63", b"h\x63", b"\x86"] * 60]
+# A "billion laughs" attack: nested tuples with 2**60 leaves in a few bytes, which no reader may hash, compare or print.
+BILLION_LAUGHS = [b")", *[b"q\x63", b"h\x63", b"\x86"] * 60]
 
 
 def copies(rng: Random) -> Code:
-    """A long text, and much that is made of it."""
+    """A long text, and many copies that calls make of it."""
     text = b"X" + struct.pack("<I", 3000) + b"1" * 3000
-    name = whole.named(rng.choice(["_codecs.encode", "__builtin__.bytearray", "collections.OrderedDict"]))
+    name = global_instruction(rng.choice(["_codecs.encode", "__builtin__.bytearray", "collections.OrderedDict"]))
     call = [name, b"(", b"h\x62", b"X\x06\0\0\0latin1", b"t", b"R"]
     return [b"(", text, b"q\x62", *call * rng.choice([3, 1000]), b"t"]
 
@@ -127,7 +127,7 @@ def pickled(code: Code, rng: Random) -> Code:
             other = rng.randrange(len(code))
             code[at], code[other] = code[other], code[at]
         elif kind == 8:
-            code[at:at] = LAUGHS if rng.random() < 0.5 else copies(rng)
+            code[at:at] = BILLION_LAUGHS if rng.random() < 0.5 else copies(rng)
         else:
             deep = rng.choice([10, 400, 900, 1500])
             code[at:at] = rng.choice([[b"("] * deep, [b"]"] * deep + [b"a"] * deep, [b")"] + [b"\x85"] * deep])
@@ -135,7 +135,7 @@ def pickled(code: Code, rng: Random) -> Code:
 
 
 def raw(data: bytes, rng: Random) -> bytes:
-    """Bytes with some changed, of any kind of file."""
+    """Some bytes changed, removed, inserted or copied, for any kind of file."""
     changed = bytearray(data)
     for _ in range(rng.choice([1, 1, 2, 4])):
         if not changed:
@@ -162,7 +162,7 @@ def raw(data: bytes, rng: Random) -> bytes:
 
 
 def parts(given: Parts, rng: Random) -> bytes:
-    """Pickles and numbers one after the other, with one of them changed."""
+    """A sequence of pickles and numbers with one of them changed."""
     changed = list(given)
     at = rng.randrange(len(changed))
     part = changed[at]
@@ -181,7 +181,7 @@ def parts(given: Parts, rng: Random) -> bytes:
 
 
 def header_of_npy(data: bytes, rng: Random) -> bytes:
-    """An array's header with another dtype, shape or length."""
+    """The header of a .npy file with another dtype, shape or length."""
     begins = 10 if data[6:7] == b"\1" else 12
     text = data[begins : begins + int.from_bytes(data[8:begins], "little")].decode("latin-1")
     kind = rng.randrange(7)
@@ -203,9 +203,9 @@ def header_of_npy(data: bytes, rng: Random) -> bytes:
 
 
 def zipped(records: list[tuple[str, bytes]], rng: Random) -> bytes:
-    """A zip archive, written by hand, so that each number in it can be another."""
+    """A zip archive, written field by field, so that each number in it can be changed."""
     out, directory = bytearray(), bytearray()
-    wrong = rng.randrange(len(records) + 1) if rng.random() < 0.5 else -1  # whose header; the end's, if none's
+    wrong = rng.randrange(len(records) + 1) if rng.random() < 0.5 else -1  # the record with a wrong header, or the end
     for number, (name, data) in enumerate(records):
         text = name.encode("utf-8", "surrogatepass")
         method, packed = 0, data
@@ -213,18 +213,18 @@ def zipped(records: list[tuple[str, bytes]], rng: Random) -> bytes:
             method, machine = 8, zlib.compressobj(wbits=-15)
             bomb = data + bytes(rng.choice([0, 10**5, 3 * 10**6])) if rng.random() < 0.2 else data
             packed, data = machine.compress(bomb) + machine.flush(), bomb
-        there = [20, 0, method, 0, 0x21, zlib.crc32(data), len(packed), len(data), len(text), 0]
-        listed = [20, *there, 0, 0, 0, 0, len(out)]
+        local = [20, 0, method, 0, 0x21, zlib.crc32(data), len(packed), len(data), len(text), 0]
+        central = [20, *local, 0, 0, 0, 0, len(out)]
         if number == wrong:
-            fields = rng.choice([there, listed])
+            fields = rng.choice([local, central])
             fields[rng.randrange(len(fields))] = rng.choice([*NUMBERS, len(data) + 1, 8, 12])
-        out += b"PK\3\4" + fitted("HHHHHLLLHH", there) + text + packed
+        out += b"PK\3\4" + fitted("HHHHHLLLHH", local) + text + packed
         extra = struct.pack("<HHQQQ", 1, 24, *(rng.choice(NUMBERS) & (2**64 - 1) for _ in range(3)))
         if rng.random() < 0.03:
-            listed[10], listed[8], listed[9] = len(extra), 2**32 - 1, 2**32 - 1
+            central[10], central[8], central[9] = len(extra), 2**32 - 1, 2**32 - 1
         else:
             extra = b""
-        directory += b"PK\1\2" + fitted("HHHHHHLLLHHHHHLL", listed) + text + extra
+        directory += b"PK\1\2" + fitted("HHHHHHLLLHHHHHLL", central) + text + extra
     end = [0, 0, len(records), len(records), len(directory), len(out), 0]
     if wrong == len(records):
         end[rng.randrange(7)] = rng.choice([*NUMBERS, 100_000])
@@ -237,11 +237,11 @@ def fitted(form: str, numbers: list[int]) -> bytes:
 
 
 def records(given: list[tuple[str, Any]], rng: Random) -> bytes:
-    """An archive with a record changed, renamed, doubled or left out."""
+    """An archive with a record changed, renamed, duplicated or removed."""
     changed = list(given)
     for _ in range(rng.choice([1, 1, 1, 2])):
         at, kind = rng.randrange(len(changed)), rng.randrange(12)
-        if kind < 8:  # most often what is inside of the one that says what the others are
+        if kind < 8:  # most often the pickle, which describes the other records
             at = next((i for i, (name, _) in enumerate(changed) if name.endswith(".pkl")), at)
         name, data = changed[at]
         if kind < 9:
@@ -272,7 +272,7 @@ def npz(rng: Random) -> bytes:
 
 
 def tar(rng: Random) -> bytes:
-    """An archive of PyTorch 0.1 with a part, or a header, changed; checksums fit, as a rule."""
+    """A file of PyTorch 0.1 with a changed part or header; most checksums are right."""
     out, given = bytearray(), list(rng.choice(seeds("tars")))
     at, kind = rng.randrange(len(given)), rng.randrange(8)
     if kind == 6:
@@ -302,7 +302,7 @@ def tar(rng: Random) -> bytes:
 
 
 def table(rng: Random) -> bytes:
-    """safetensors with another header, or another length of it."""
+    """A safetensors file with another header, or another length of it."""
     header, data = rng.choice(seeds("tables"))
     header = json.loads(json.dumps(header))
     for _ in range(rng.choice([1, 1, 2])):
@@ -339,7 +339,7 @@ def table(rng: Random) -> bytes:
 
 
 def idx(rng: Random) -> bytes:
-    """IDX with another header, or gzipped with more behind it."""
+    """An IDX file with another header, or gzipped with trailing bytes."""
     data = rng.choice(seeds("images"))
     packed = data[:2] == b"\x1f\x8b"
     content = bytearray(gzip.decompress(data) if packed else data)
@@ -368,11 +368,11 @@ if importlib.util.find_spec("onnx"):
 
 @cache
 def seeds(kind: str) -> Any:
-    return getattr(whole, kind)()
+    return getattr(intact_files, kind)()
 
 
-def made(kind: str, seed: int, number: int) -> bytes:
-    """The file of a kind that has a number: the same one whenever it is asked for."""
+def broken_file(kind: str, seed: int, number: int) -> bytes:
+    """The broken file of a kind, seed and number, always the same."""
     rng = Random(seed << 40 | number)
     content = KINDS[kind](rng)
     return raw(content, rng) if rng.random() < 0.15 else content

@@ -1,4 +1,4 @@
-"""What a reader may not do with a broken file: anything but load it or refuse it, at once, in little memory."""
+"""Watch what a reader does with a broken file: it may only load it or refuse it, in a second and in little memory."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from microgad.serialization.archive import max_unpacked_size
 from .mutate import KINDS
 
 Reader = Callable[[bytes], Any]
-LONGEST = 1.0  # seconds for a file
-ROOM = 2**28  # bytes of addresses that the process may take beyond what it has; the system refuses more
-# What Python tells of before it does it, and no reader does. Words that begin so.
+MAX_SECONDS = 1.0  # for a file
+MAX_MEMORY = 2**28  # bytes of address space beyond those at the start; the system refuses more
+# Prefixes of the audit events of Python that no reader may cause.
 FORBIDDEN = (
     "os.", "subprocess.", "shutil.", "socket.", "ctypes.", "exec", "compile", "import", "marshal.", "pickle.", "open",
     "code.__new__", "function.__new__", "builtins.input", "builtins.breakpoint", "tempfile.", "webbrowser.", "urllib.",
@@ -63,11 +63,11 @@ DECLARED |= {"idx": (DataError,), "onnx": (FileError, UnsupportedError)}
 
 
 class Forbidden(BaseException):
-    """Raised where a reader is about to run something, or to open a file: no `except Exception` hides it."""
+    """A reader is about to run code or open a file. It is no Exception, so that no `except Exception` hides it."""
 
 
 class Watch:
-    """Sees what readers do. There is one for a process, as Python's audit hooks stay."""
+    """Watches readers. There can be only one in a process, as Python's audit hooks can't be removed."""
 
     def __init__(self, readers: dict[str, Reader] | None = None) -> None:
         self.readers = {**READERS, **(readers or {})}
@@ -76,11 +76,11 @@ class Watch:
         sys.addaudithook(self._audit)
         signal.signal(signal.SIGALRM, self._late)
         taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        resource.setrlimit(resource.RLIMIT_AS, (taken + MAX_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
     def _audit(self, event: str, args: tuple[Any, ...]) -> None:
         if event == "os.listdir" and str(args[0]).startswith(PACKAGE):
-            return  # Python looks for a layer's module that a file names, and somebody is at work in the folder
+            return  # an import of a module that a file names lists the package's folder if it has changed
         if self._on and event.startswith(FORBIDDEN):
             self._seen.append(f"{event}{args!r:.200}")
             raise Forbidden(event)
@@ -90,7 +90,7 @@ class Watch:
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:
-        signal.setitimer(signal.ITIMER_REAL, 3 * LONGEST)
+        signal.setitimer(signal.ITIMER_REAL, 3 * MAX_SECONDS)
         self._on = True
         try:
             yield
@@ -99,17 +99,18 @@ class Watch:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def problem(self, kind: str, content: bytes, memory: bool = False) -> tuple[str | None, bool]:
-        """What is wrong with how a file is read, None if nothing; and whether it was loaded.
+        """Read a file, and return what is wrong, or None, and whether it was loaded.
 
-        `memory` looks at what is allocated, too, which takes some time.
+        With `memory` the allocated memory is measured too, which takes longer.
         """
         found, loaded = self._read(kind, content)
         if found and found.startswith("takes"):
-            found, loaded = self._read(kind, content)  # unless the machine had something else to do
+            found, loaded = self._read(kind, content)  # again, since the machine may have been busy
         if memory and not found:
             packed = 2 * max_unpacked_size(len(content)) if kind in ("zip", "npz", "idx") else 0
             most = 200_000 + 25 * len(content) + packed
-            taken = min(self._allocated(kind, content), self._allocated(kind, content))  # Python's own tables grow once
+            # Twice, as Python's own tables may grow once.
+            taken = min(self._allocated(kind, content), self._allocated(kind, content))
             if taken > most:
                 found = f"allocates {taken} bytes for a file of {len(content)}"
         return found, loaded
@@ -128,7 +129,7 @@ class Watch:
             raise
         except BaseException as error:
             found = f"raises {type(error).__name__}: {error!s:.300}"
-        if time.perf_counter() - begins > LONGEST:
+        if time.perf_counter() - begins > MAX_SECONDS:
             found = f"takes {time.perf_counter() - begins:.1f} s"
         if self._seen:
             found = f"does {self._seen[0]}"
@@ -143,7 +144,7 @@ class Watch:
 
 
 def outside(x: Any) -> str | None:
-    """Whether an array in what was loaded reaches beyond its memory."""
+    """A message if an array in what was loaded exceeds its memory, else None."""
     todo, seen = [x], set()
     while todo:
         x = todo.pop()
@@ -164,5 +165,5 @@ def outside(x: Any) -> str | None:
 
 
 def end_if_stuck(seconds: int) -> None:
-    """Where not even an alarm comes through: say where, and end."""
+    """Print the traceback and exit after some seconds, even if no signal handler can run."""
     faulthandler.dump_traceback_later(seconds, exit=True)

@@ -1,4 +1,4 @@
-"""Small whole files of every kind, in the parts that mutations change. None needs PyTorch."""
+"""Small intact files of every kind, in the parts that mutations change. PyTorch isn't needed."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ from microgad.datasets import encode_idx
 from microgad.serialization import safetensors, save_npz
 from microgad.serialization.pickling import Pickler
 
-Code = list[bytes]  # a pickle, by instructions
-Parts = list[bytes | Code]  # pickles and what lies between them
+Code = list[bytes]  # the instructions of a pickle
+Parts = list[bytes | Code]  # pickles and the bytes between them
 MAGIC = 0x1950A86A20F9469CFC6C
 
 
 def instructions(pickled: bytes) -> Code:
-    """A pickle, or some one after the other, in its instructions."""
-    places = [place for _, _, place in pickletools.genops(pickled)]
-    return [pickled[a:b] for a, b in zip(places, [*places[1:], len(pickled)], strict=True)]
+    """The instructions of a pickle, or of several in a row."""
+    starts = [start for _, _, start in pickletools.genops(pickled)]
+    return [pickled[a:b] for a, b in zip(starts, [*starts[1:], len(pickled)], strict=True)]
 
 
 def plain(x: Any) -> Code:
+    """The instructions of the pickle of a plain object."""
     return instructions(pickle.dumps(x, 2))
 
 
 def states() -> list[Any]:
-    """What is saved: Tensors of many dtypes, views, Parameters, arrays, and what else may be in a state dict."""
+    """The saved objects: Tensors of many dtypes, views, Parameters, arrays, and whatever a state dict may have."""
     w = microgad.arange(12.0).reshape(3, 4)
     return [
         {"w": w, "row": w[1], "column": w.T[2:], "p": microgad.Parameter(microgad.ones(2)), "n": [1.5, None, True]},
@@ -55,7 +56,7 @@ def states() -> list[Any]:
 
 
 def archives() -> list[list[tuple[str, Any]]]:
-    """PyTorch's format since 1.6: records by name, the pickle in instructions."""
+    """Files in PyTorch's format since 1.6: named records, the pickle as instructions."""
     found = []
     for state in states():
         file = io.BytesIO()
@@ -67,7 +68,7 @@ def archives() -> list[list[tuple[str, Any]]]:
 
 
 def streams() -> list[Parts]:
-    """The format of before 1.6: pickles, then the memory."""
+    """Files in the format before 1.6: pickles, then the bytes of the storages."""
     found: list[Parts] = []
     for state in states():
         machine = Pickler()
@@ -80,13 +81,13 @@ def streams() -> list[Parts]:
     return found
 
 
-def named(name: str) -> bytes:
+def global_instruction(name: str) -> bytes:
     module, _, what = name.rpartition(".")
     return f"c{module}\n{what}\n".encode()
 
 
-def facts(*items: Any) -> Code:
-    """The pickle of a tuple; what is bytes goes in as it is."""
+def tuple_of(*items: Any) -> Code:
+    """The pickle of a tuple; items of bytes are inserted as instructions."""
     code = [b"\x80\x02", b"("]
     for item in items:
         code += [item] if type(item) is bytes else plain(item)[1:-1]
@@ -94,12 +95,12 @@ def facts(*items: Any) -> Code:
 
 
 def tars() -> list[list[tuple[str, Parts]]]:
-    """The format of PyTorch 0.1: two storages, a view of one, four Tensors, and a pickle that names them."""
+    """A file in the format of PyTorch 0.1: two storages, a view of one, four Tensors, and a pickle that names them."""
     floats, longs = np.arange(6, dtype="<f4"), np.arange(3, dtype="<i8")
     storages: Parts = [
         plain(2),
-        facts(10, "cpu", named("torch.FloatStorage")), struct.pack("<q", 6), floats.tobytes(),
-        facts(11, "cpu", named("torch.LongStorage")), struct.pack("<q", 3), longs.tobytes(),
+        tuple_of(10, "cpu", global_instruction("torch.FloatStorage")), struct.pack("<q", 6), floats.tobytes(),
+        tuple_of(11, "cpu", global_instruction("torch.LongStorage")), struct.pack("<q", 3), longs.tobytes(),
         plain([(12, 10, 2, 4)]),
     ]  # fmt: skip
     tensors: Parts = [plain(4)]
@@ -108,22 +109,23 @@ def tars() -> list[list[tuple[str, Parts]]]:
         (22, 11, "LongTensor", (3,), (1,), 0), (23, None, "DoubleTensor", (), (), 0),
     ):  # fmt: skip
         sizes = struct.pack(f"<{2 * len(size) + 1}q", *size, *stride, offset)
-        tensors += [facts(key, storage, named(f"torch.{kind}")), struct.pack("<q", len(size)) + sizes]
+        tensors += [tuple_of(key, storage, global_instruction(f"torch.{kind}")), struct.pack("<q", len(size)) + sizes]
     pickled = [b"\x80\x02", b"}", b"("]
     for name, key in (("w", "20"), ("view", "21"), ("n", "22"), ("empty", "23"), ("again", "20")):
         pickled += [*plain(name)[1:-1], *plain(key)[1:-1], b"Q"]
-    pickled += [*plain("variable")[1:-1], named("torch.autograd.variable.Variable"), b"("]
+    pickled += [*plain("variable")[1:-1], global_instruction("torch.autograd.variable.Variable"), b"("]
     pickled += [*plain("20")[1:-1], b"Q", b"t", b"R", b"(", b"\x88", b"\x89", b"N", b"t", b"b", b"u", b"."]
     info = {"protocol_version": 1000, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 8}}
     return [[("sys_info", [plain(info)]), ("pickle", [pickled]), ("tensors", tensors), ("storages", storages)]]
 
 
 def joined(parts: Parts) -> bytes:
+    """The bytes of all parts in a row."""
     return b"".join(part if type(part) is bytes else b"".join(part) for part in parts)
 
 
 def tar() -> bytes:
-    """Such an archive, written by Python's own module."""
+    """A file in the format of PyTorch 0.1, written by Python's tarfile."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:", format=tarfile.PAX_FORMAT) as archive:
         for name, parts in tars()[0]:
@@ -134,7 +136,7 @@ def tar() -> bytes:
 
 
 def tables() -> list[tuple[dict[str, Any], bytes]]:
-    """safetensors: the header as a table, and the bytes."""
+    """safetensors files: the header as a dict, and the bytes of the arrays."""
     import json
 
     found = []
@@ -146,23 +148,23 @@ def tables() -> list[tuple[dict[str, Any], bytes]]:
 
 
 def arrays() -> list[list[tuple[str, Any]]]:
-    """npz: records by name, of ours and of NumPy's."""
+    """npz files written by microgad and by NumPy, as named records."""
     state = {
         "w": np.arange(6.0).reshape(2, 3),
         "f": np.asfortranarray(np.ones((2, 2), "f4")),
         "t": np.array(["a", "bc"]),
     }
-    mine, theirs = io.BytesIO(), io.BytesIO()
-    save_npz(state, mine)
+    ours, theirs = io.BytesIO(), io.BytesIO()
+    save_npz(state, ours)
     np.savez_compressed(theirs, big=np.arange(4, dtype=">i4"), scalar=np.array(1j), none=np.zeros((0, 3)), **state)
     found = []
-    for file in (mine, theirs):
+    for file in (ours, theirs):
         with zipfile.ZipFile(file) as entries:
             found.append([(entry.filename, entries.read(entry)) for entry in entries.infolist()])
     return found
 
 
 def images() -> list[bytes]:
-    """IDX, plain and gzipped."""
+    """IDX files, plain and gzipped."""
     plain = [encode_idx(np.arange(24, dtype=kind).reshape(2, 3, 4)) for kind in ("u1", "i2", "f4")]
     return [*plain, *(gzip.compress(content, mtime=0) for content in plain)]
