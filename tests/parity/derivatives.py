@@ -1,4 +1,4 @@
-"""Values, first derivatives, and derivatives of those, of a function of both libraries."""
+"""Comparison of a function of both libraries: values, first derivatives and their derivatives."""
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ def same(mine, other, tolerance=0.0):
 
 
 def check(mine, other, inputs, dtype, seed):
-    """The two functions give equal values, equal gradients, and equal gradients of <gradients, random>."""
+    """Assert that two functions have equal values, gradients, and gradients of <gradients, random numbers>."""
     rng, tolerance = np.random.default_rng(seed), TOLERANCE[dtype]
     arrays = [rng.standard_normal(shape).astype(dtype) for shape in inputs]
     a = [microgad.tensor(x, requires_grad=True) for x in arrays]
@@ -34,21 +34,21 @@ def check(mine, other, inputs, dtype, seed):
     grads_a = microgad.autograd.grad(out_a, a, up_a, create_graph=True)
     grads_b = torch.autograd.grad(out_b, b, up_b, create_graph=True)
     probes = [rng.standard_normal(x.shape).astype(dtype) for x in arrays]
-    along_a = sum((g * microgad.tensor(v)).sum() for g, v in zip(grads_a, probes, strict=True))
-    along_b = sum((g * torch.tensor(v)).sum() for g, v in zip(grads_b, probes, strict=True))
-    second_a = microgad.autograd.grad(along_a, [*a, up_a], allow_unused=True)
-    second_b = torch.autograd.grad(along_b, [*b, up_b], allow_unused=True)
+    projection_a = sum((g * microgad.tensor(v)).sum() for g, v in zip(grads_a, probes, strict=True))
+    projection_b = sum((g * torch.tensor(v)).sum() for g, v in zip(grads_b, probes, strict=True))
+    second_a = microgad.autograd.grad(projection_a, [*a, up_a], allow_unused=True)
+    second_b = torch.autograd.grad(projection_b, [*b, up_b], allow_unused=True)
     for x, y in zip(second_a, second_b, strict=True):
-        if x is None or y is None:  # where nothing depends on it, one may say None and the other zeros
+        if x is None or y is None:  # one may have None and the other zeros if nothing depends on the input
             assert all(z is None or not z.any() for z in (x, y))
         else:
             same(x, y, 10 * tolerance)
 
 
-def alike(name, *args, **settings):
-    """The function of that name in both libraries, with the same arguments after the Tensors."""
+def functional_pair(name, *args, **settings):
+    """The function `name` of each library's nn.functional, with the same arguments after the Tensors."""
 
-    def of(library):
+    def bind(library):
         return lambda *tensors: getattr(library.nn.functional, name)(*tensors, *args, **settings)
 
-    return of(microgad), of(torch)
+    return bind(microgad), bind(torch)

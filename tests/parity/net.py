@@ -1,4 +1,4 @@
-"""The network of the programs about nn.Module."""
+"""The network that the programs about nn.Module use, and the names of named parameters, buffers or modules."""
 
 
 def net(t, nn):
@@ -20,5 +20,5 @@ def net(t, nn):
     return Net()
 
 
-def names(found):
-    return [name for name, _ in found]
+def names(named):
+    return [name for name, _ in named]

@@ -1,4 +1,4 @@
-"""Arguments by PyTorch's names and in its order: calls that both libraries take, and that give the same."""
+"""Calls with PyTorch's argument names and order, and with unusual values: both libraries give the same results."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .op_db.compare import same
 torch = pytest.importorskip("torch")
 import microgad  # noqa: E402
 
-from .both import given  # noqa: E402
+from .side_by_side import namespace  # noqa: E402
 
-# T is the library; v and i are vectors, A and P matrices, B a batch of them, v0 a number.
+# T is the library; v and i are vectors, A and P matrices, B a batch of matrices, v0 a scalar.
 CALLS = """
     T.ones(1,3,1).squeeze(0,2)
     T.ones(1,3,1).squeeze_(0,2)
@@ -464,16 +464,16 @@ CALLS = """
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("call", [line.strip() for line in CALLS.strip().splitlines()])
-def test_a_call_is_taken_as_pytorch_takes_it(call):
+def test_call_gives_torchs_result(call):
     try:
-        same(eval(call, given(torch)), eval(call, given(microgad)), slack=4)
+        same(eval(call, namespace(torch)), eval(call, namespace(microgad)), slack=4)
     finally:
         torch.set_grad_enabled(True)
         microgad.set_grad_enabled(True)
 
 
 @pytest.mark.filterwarnings("ignore:`grad_variables` is deprecated:FutureWarning")
-def test_a_tensor_of_sizes_and_a_backward_pass_by_old_names():
+def test_tensor_from_a_size_and_deprecated_arguments_of_backward():
     assert microgad.Tensor(microgad.Size([2, 3])).shape == (2, 3)
     x = microgad.tensor([1.0, 2.0], requires_grad=True)
     microgad.autograd.backward(x * x, grad_variables=microgad.tensor([1.0, 10.0]))

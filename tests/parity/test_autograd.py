@@ -1,8 +1,7 @@
-"""torch.autograd.functional, torch.func and hooks: the same programs on both libraries."""
+"""torch.autograd, autograd.functional, torch.func and hooks: the same programs give the same in both libraries."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -19,15 +18,11 @@ X = np.array([0.5, -1.25, 2.0])
 M = np.array([[0.5, 1.0, -0.25], [2.0, -1.5, 0.75]])
 
 
-def ad(lib: Any, name: str) -> Any:
-    return importlib.import_module(f"{lib.__name__}.{name}")
-
-
 def x_and_m(lib: Any) -> Any:
     return lib.tensor(X), lib.tensor(M)
 
 
-def f(x: Any, m: Any) -> Any:
+def two_outputs(x: Any, m: Any) -> Any:
     return (m @ x.sin()) * x[:2], (m * m).sum() * x.prod() if hasattr(x, "prod") else (m * m).sum() * x.exp().sum()
 
 
@@ -35,56 +30,56 @@ def scalar(x: Any, m: Any) -> Any:
     return ((m @ (x * x)) ** 2).sum() + x.exp().sum()
 
 
-def test_functional_products(both):
-    both(lambda t: ad(t, "autograd.functional").vjp(f, x_and_m(t), (t.ones(2).double(), t.tensor(2.0).double())))
-    both(lambda t: ad(t, "autograd.functional").jvp(f, x_and_m(t), x_and_m(t)))
-    both(lambda t: ad(t, "autograd.functional").vhp(scalar, x_and_m(t), x_and_m(t)))
-    both(lambda t: ad(t, "autograd.functional").hvp(scalar, x_and_m(t), x_and_m(t)))
+def test_vjp_jvp_vhp_and_hvp(both):
+    both(lambda t: t.autograd.functional.vjp(two_outputs, x_and_m(t), (t.ones(2).double(), t.tensor(2.0).double())))
+    both(lambda t: t.autograd.functional.jvp(two_outputs, x_and_m(t), x_and_m(t)))
+    both(lambda t: t.autograd.functional.vhp(scalar, x_and_m(t), x_and_m(t)))
+    both(lambda t: t.autograd.functional.hvp(scalar, x_and_m(t), x_and_m(t)))
 
 
 @pytest.mark.parametrize("strategy", ["reverse-mode", "forward-mode"])
-def test_functional_matrices(both, strategy):
+def test_jacobian_and_hessian(both, strategy):
     vectorize = strategy == "forward-mode"
-    both(lambda t: ad(t, "autograd.functional").jacobian(f, x_and_m(t), vectorize=vectorize, strategy=strategy))
-    both(lambda t: ad(t, "autograd.functional").hessian(scalar, x_and_m(t)))
-    both(lambda t: ad(t, "autograd.functional").hessian(lambda x: (x**3).sum(), t.tensor(X)))
+    both(lambda t: t.autograd.functional.jacobian(two_outputs, x_and_m(t), vectorize=vectorize, strategy=strategy))
+    both(lambda t: t.autograd.functional.hessian(scalar, x_and_m(t)))
+    both(lambda t: t.autograd.functional.hessian(lambda x: (x**3).sum(), t.tensor(X)))
 
 
-def test_a_jacobian_with_a_graph(both):
+def test_jacobian_with_create_graph(both):
     def program(t):
         x = t.tensor(X, requires_grad=True)
-        j = ad(t, "autograd.functional").jacobian(lambda x: x**3, x, create_graph=True)
+        j = t.autograd.functional.jacobian(lambda x: x**3, x, create_graph=True)
         (j * j).sum().backward()
         return j, x.grad
 
     both(program)
 
 
-def test_strict(raises):
-    raises(lambda t: ad(t, "autograd.functional").vjp(lambda x: t.ones(2), t.tensor(X), t.ones(2), strict=True))
-    raises(lambda t: ad(t, "autograd.functional").jvp(lambda x: x, t.tensor(X)))
-    raises(lambda t: ad(t, "autograd.functional").vhp(lambda x: x, t.tensor(X), t.tensor(X)))
+def test_errors_of_functional(raises):
+    raises(lambda t: t.autograd.functional.vjp(lambda x: t.ones(2), t.tensor(X), t.ones(2), strict=True))
+    raises(lambda t: t.autograd.functional.jvp(lambda x: x, t.tensor(X)))
+    raises(lambda t: t.autograd.functional.vhp(lambda x: x, t.tensor(X), t.tensor(X)))
 
 
-def test_func(both):
-    both(lambda t: ad(t, "func").grad(scalar)(*x_and_m(t)))
-    both(lambda t: ad(t, "func").grad(scalar, argnums=(0, 1))(*x_and_m(t)))
-    both(lambda t: ad(t, "func").grad_and_value(lambda x: (x.sum(), x * 2), has_aux=True)(t.tensor(X)))
-    both(lambda t: ad(t, "func").grad(lambda p: (p["w"] * p["b"][0]).sum())({"w": t.tensor(X), "b": [t.tensor(X)]}))
-    both(lambda t: ad(t, "func").jvp(f, x_and_m(t), x_and_m(t)))
-    both(lambda t: ad(t, "func").jacrev(f, argnums=(0, 1))(*x_and_m(t)))
-    both(lambda t: ad(t, "func").jacfwd(f, argnums=1)(*x_and_m(t)))
-    both(lambda t: ad(t, "func").hessian(scalar)(*x_and_m(t)))
+def test_func_transforms(both):
+    both(lambda t: t.func.grad(scalar)(*x_and_m(t)))
+    both(lambda t: t.func.grad(scalar, argnums=(0, 1))(*x_and_m(t)))
+    both(lambda t: t.func.grad_and_value(lambda x: (x.sum(), x * 2), has_aux=True)(t.tensor(X)))
+    both(lambda t: t.func.grad(lambda p: (p["w"] * p["b"][0]).sum())({"w": t.tensor(X), "b": [t.tensor(X)]}))
+    both(lambda t: t.func.jvp(two_outputs, x_and_m(t), x_and_m(t)))
+    both(lambda t: t.func.jacrev(two_outputs, argnums=(0, 1))(*x_and_m(t)))
+    both(lambda t: t.func.jacfwd(two_outputs, argnums=1)(*x_and_m(t)))
+    both(lambda t: t.func.hessian(scalar)(*x_and_m(t)))
 
 
-def test_func_nests(both):
+def test_nested_func_transforms(both):
     third = lambda t, g: g(g(g(lambda x: (x**4).sum() if x.ndim else x**4)))  # noqa: E731
-    both(lambda t: third(t, ad(t, "func").grad)(t.tensor(1.5)))
-    both(lambda t: ad(t, "func").jacrev(ad(t, "func").grad(lambda x: (x**3).sum()))(t.tensor(X)))
+    both(lambda t: third(t, t.func.grad)(t.tensor(1.5)))
+    both(lambda t: t.func.jacrev(t.func.grad(lambda x: (x**3).sum()))(t.tensor(X)))
 
     def program(t):
         x = t.tensor(X, requires_grad=True)
-        g = ad(t, "func").grad(lambda y: (y**3).sum())(x)
+        g = t.func.grad(lambda y: (y**3).sum())(x)
         (g * g).sum().backward()
         return g, x.grad
 
@@ -95,11 +90,11 @@ def weighted(x, y):
     return (x * y * y).sum()
 
 
-def test_func_nests_by_different_arguments(both):
-    """An argument of the transform inside is no capture of the one outside, whose results are off the graph."""
+def test_nested_func_transforms_by_different_arguments(both):
+    """Transforms differentiate by different arguments, and the results don't require grad."""
 
     def program(t):
-        func = ad(t, "func")
+        func = t.func
         grad, x, y = func.grad(weighted, 1), t.tensor(X), t.tensor(X) + 3
         found = [around(grad, 0)(x, y) for around in (func.jacrev, func.jacfwd)]
         found += [func.jacrev(func.jacrev(weighted, 1), k)(x, y) for k in (0, 1)]
@@ -111,29 +106,29 @@ def test_func_nests_by_different_arguments(both):
 
 def test_func_vjp(both):
     def program(t):
-        y, pull = ad(t, "func").vjp(f, *x_and_m(t))
+        y, pull = t.func.vjp(two_outputs, *x_and_m(t))
         return y, pull((t.ones(2).double(), t.tensor(3.0).double()))
 
     both(program)
 
 
-def test_what_is_captured_keeps_its_graph(both):
+def test_gradient_by_a_captured_tensor(both):
     def program(t):
         w = t.tensor(X, requires_grad=True)
-        g = ad(t, "func").grad(lambda x: (x * x * w).sum())(t.tensor(X))
+        g = t.func.grad(lambda x: (x * x * w).sum())(t.tensor(X))
         return (g.requires_grad, *t.autograd.grad(g.sum(), w))
 
     both(program)
 
 
 def test_vmap(both):
-    both(lambda t: ad(t, "func").vmap(lambda a, b: (a * b).sum())(t.tensor(M), t.tensor(M)))
-    both(lambda t: ad(t, "func").vmap(lambda a, b: a @ b, in_dims=(1, None))(t.tensor(M), t.tensor(M[:, 0])))
-    both(lambda t: ad(t, "func").vmap(lambda a: (a, a * 2), out_dims=(0, 1))(t.tensor(M)))
-    both(lambda t: ad(t, "func").vmap(ad(t, "func").grad(lambda x: (x**3).sum()))(t.tensor(M)))
+    both(lambda t: t.func.vmap(lambda a, b: (a * b).sum())(t.tensor(M), t.tensor(M)))
+    both(lambda t: t.func.vmap(lambda a, b: a @ b, in_dims=(1, None))(t.tensor(M), t.tensor(M[:, 0])))
+    both(lambda t: t.func.vmap(lambda a: (a, a * 2), out_dims=(0, 1))(t.tensor(M)))
+    both(lambda t: t.func.vmap(t.func.grad(lambda x: (x**3).sum()))(t.tensor(M)))
 
 
-def test_derivatives_with_a_graph_where_none_is_recorded(both):
+def test_create_graph_under_no_grad(both):
     def program(t):
         with t.no_grad():
             functional = t.autograd.functional
@@ -149,14 +144,14 @@ def test_functional_call(both):
         net = t.nn.Sequential(t.nn.Linear(3, 3), t.nn.Tanh(), t.nn.Linear(3, 1)).double()
         weights = {name: t.ones_like(p) * 0.25 for name, p in net.named_parameters()}
         before = net[0].weight
-        found = ad(t, "func").functional_call(net, weights, (t.tensor(X),))
-        grads = ad(t, "func").grad(lambda w: ad(t, "func").functional_call(net, w, (t.tensor(X),)).sum())(weights)
+        found = t.func.functional_call(net, weights, (t.tensor(X),))
+        grads = t.func.grad(lambda w: t.func.functional_call(net, w, (t.tensor(X),)).sum())(weights)
         return found, grads, net[0].weight is before
 
     both(program)
 
 
-FLAT: dict[str, Callable[[Any, Any], Any]] = {
+PIECEWISE_LINEAR: dict[str, Callable[[Any, Any], Any]] = {
     "relu": lambda F, x: F.relu(x),
     "relu6": lambda F, x: F.relu6(x),
     "hardtanh": lambda F, x: F.hardtanh(x),
@@ -181,21 +176,21 @@ FLAT: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", FLAT)
-def test_the_second_derivative_of_what_is_flat(both, name):
-    """It is 0, and not none."""
+@pytest.mark.parametrize("name", PIECEWISE_LINEAR)
+def test_second_derivative_of_piecewise_linear_functions_is_zero(both, name):
+    """It is zero instead of missing."""
 
     def program(t):
         t.manual_seed(0)
         x = t.tensor(np.array([X, X[::-1]]), requires_grad=True)
-        (first,) = t.autograd.grad(FLAT[name](t.nn.functional, x).sum(), x, create_graph=True)
+        (first,) = t.autograd.grad(PIECEWISE_LINEAR[name](t.nn.functional, x).sum(), x, create_graph=True)
         return first, t.autograd.grad(first.sum(), x)
 
     both(program)
 
 
 @pytest.mark.parametrize("power", [0, 1, 2, 3, 2.5])
-def test_a_power_has_as_many_derivatives_as_in_pytorch(both, power):
+def test_powers_have_as_many_derivatives_as_in_torch(both, power):
     def program(t):
         x = t.tensor(X, requires_grad=True)
         y, found = x**power, []
@@ -207,7 +202,7 @@ def test_a_power_has_as_many_derivatives_as_in_pytorch(both, power):
     both(program)
 
 
-def test_a_batch_of_gradients(both):
+def test_batched_grad_outputs(both):
     def program(t):
         x = t.tensor(X, requires_grad=True)
         return t.autograd.grad(x**2, x, t.eye(3).double(), is_grads_batched=True)
@@ -215,11 +210,11 @@ def test_a_batch_of_gradients(both):
     both(program)
 
 
-def test_hooks_on_several_gradients(both):
+def test_multi_grad_hooks(both):
     def program(t):
         seen: list[Any] = []
         a, b, c = (t.tensor(v, requires_grad=True) for v in (1.0, 2.0, 3.0))
-        graph = ad(t, "autograd.graph")
+        graph = t.autograd.graph
         first = graph.register_multi_grad_hook((a, b, c), lambda grads: seen.append(("all", *grads)))
         graph.register_multi_grad_hook((a, b), lambda grad: seen.append(("any",)), mode="any")
         (a * b * c).backward()
@@ -231,7 +226,7 @@ def test_hooks_on_several_gradients(both):
     both(program)
 
 
-def test_an_autograd_function_that_writes(both):
+def test_custom_function_that_writes_in_place(both):
     def program(t):
         class Double(t.autograd.Function):
             @staticmethod
@@ -254,7 +249,7 @@ def test_an_autograd_function_that_writes(both):
     both(program)
 
 
-def test_gradients_that_nobody_made(both):
+def test_set_materialize_grads_false(both):
     def program(t):
         seen = []
 
@@ -277,11 +272,11 @@ def test_gradients_that_nobody_made(both):
 
 
 @pytest.mark.parametrize("name", ["eq_", "lt_", "clamp_min_", "clamp_max_", "mul_", "pow_", "lerp_"])
-@pytest.mark.parametrize("wanting", ["written", "operand", "both"])
-def test_an_operand_written_in_place_or_into_which_is_written(both, name, wanting):
+@pytest.mark.parametrize("requires_grad", ["written", "operand", "both"])
+def test_gradients_of_in_place_binary_operations(both, name, requires_grad):
     def program(t):
-        x = t.tensor(np.abs(X), requires_grad=wanting != "operand")
-        y = t.tensor(np.abs(X[::-1].copy()), requires_grad=wanting != "written")
+        x = t.tensor(np.abs(X), requires_grad=requires_grad != "operand")
+        y = t.tensor(np.abs(X[::-1].copy()), requires_grad=requires_grad != "written")
         out = x * 1
         getattr(out, name)(y, *((0.25,) if name == "lerp_" else ()))
         leaves = [leaf for leaf in (x, y) if leaf.requires_grad]
@@ -293,7 +288,7 @@ def test_an_operand_written_in_place_or_into_which_is_written(both, name, wantin
 
 @pytest.mark.parametrize("written", ["input", "result"])
 @pytest.mark.parametrize("name", ["sign", "round", "floor"])
-def test_what_has_no_slope_keeps_nothing_that_could_be_written_over(both, name, written):
+def test_functions_with_zero_derivative_save_no_input_or_result(both, name, written):
     def program(t):
         x = t.tensor(X, requires_grad=True)
         y = x * 1
@@ -317,7 +312,7 @@ VIEWS = {
 
 @pytest.mark.parametrize("write", [lambda v: v.mul_(3), lambda v: v.copy_(v.clone() ** 2), lambda v: v.exp_()])
 @pytest.mark.parametrize("name", VIEWS)
-def test_a_write_through_a_view_of_parts_of_complex_numbers(both, name, write):
+def test_writes_through_real_and_imaginary_views(both, name, write):
     z = [1 + 2j, 3 - 1j, -0.5 + 0.25j]
 
     def program(t):
@@ -336,7 +331,7 @@ def test_a_write_through_a_view_of_parts_of_complex_numbers(both, name, write):
 
 @pytest.mark.parametrize("write", [lambda y, v: y.copy_(v), lambda y, v: y.__setitem__(0, v)])
 @pytest.mark.parametrize("dtype", ["int64", "bool", "uint8"])
-def test_integers_carry_no_gradient(both, write, dtype):
+def test_writing_into_integers_records_no_gradient(both, write, dtype):
     def program(t):
         y = t.zeros(2, dtype=getattr(t, dtype))
         write(y, t.tensor(2.5, requires_grad=True))
@@ -345,8 +340,8 @@ def test_integers_carry_no_gradient(both, write, dtype):
     both(program)
 
 
-def test_gradients_end_where_truth_values_are_written():
-    """PyTorch doesn't notice `logical_and_`, and its gradient is that of the values before."""
+def test_logical_in_place_writes_end_the_gradient():
+    """PyTorch ignores `logical_and_` there, and gives the gradient for the values before the write."""
     x = microgad.tensor([1.0, 0.0, 2.0], requires_grad=True)
     out = x * 1
     out.logical_and_(microgad.ones(3))
@@ -389,14 +384,14 @@ def raises():
     return compare
 
 
-@pytest.mark.parametrize("made", ["no_grad", "enable_grad", "inference_mode"])
-def test_a_generator_runs_its_steps_in_the_mode(made):
-    """What takes its values keeps its own mode; what is sent, thrown and returned arrives."""
+@pytest.mark.parametrize("mode_name", ["no_grad", "enable_grad", "inference_mode"])
+def test_grad_mode_decorator_of_generators(mode_name):
+    """The caller keeps its own mode, and values that are sent, thrown and returned arrive."""
 
     def program(t):
         seen = []
 
-        @getattr(t, made)()
+        @getattr(t, mode_name)()
         def steps(n):
             try:
                 for i in range(n):
@@ -441,8 +436,8 @@ def test_a_generator_runs_its_steps_in_the_mode(made):
         lambda t, w: t.histogram(t.tensor([1.0, 2.0, 1.0, 5.0]).double(), 5, weight=w, density=True)[0],
     ],
 )
-def test_weights_of_counts_have_gradients(f):
-    """PyTorch has none, and says so: it is asked for index_add, and for differences."""
+def test_gradients_by_weights_of_bincount_and_histogram(f):
+    """PyTorch has no gradient of bincount and histogram, so finite differences of its results are compared."""
     values, grad = torch.arange(1.0, 5.0).double(), torch.arange(5.0).double()
     w = microgad.tensor(values.tolist(), dtype=microgad.float64, requires_grad=True)
     (f(microgad, w) * microgad.tensor(grad.tolist(), dtype=microgad.float64)).sum().backward()

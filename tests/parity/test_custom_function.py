@@ -1,4 +1,4 @@
-"""torch.autograd.Function, in all that forward may give and backward may take: the same on both libraries."""
+"""torch.autograd.Function: what forward may return, and backward and jvp may receive, in both libraries."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .both import Programs, leaf, numbers, room
+from .side_by_side import Programs, leaf, randn, submodule
 
 programs = Programs()
 
 
 @pytest.mark.parametrize("name", programs)
-def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
-    programs.check(name, in_words=False)
+def test_program_behaves_as_in_torch(name: str) -> None:
+    programs.check(name, messages=False)
 
 
 def function(t: Any, **methods: Any) -> Any:
@@ -27,9 +27,9 @@ def twice(ctx: Any, x: Any) -> Any:
 
 
 def forward_mode(t: Any) -> Any:
-    """Without what PyTorch warns of when it first scripts its own derivatives."""
+    """The module autograd.forward_ad, without the deprecation warning of PyTorch's own scripting."""
     warnings.filterwarnings("ignore", "`torch.jit.script`", DeprecationWarning)
-    return room(t, "autograd.forward_ad")
+    return submodule(t, "autograd.forward_ad")
 
 
 @programs
@@ -46,15 +46,15 @@ def outputs_that_are_no_tensors(t, nn):
 
 
 @programs
-def its_node_leads_to_the_arguments_that_are_tensors(t, nn):
+def next_functions_of_tensor_arguments(t, nn):
     Scale = function(t, forward=lambda ctx, by, x, name, offset, y: x * by + y, backward=lambda ctx, g: (None,) * 5)
     x, y = t.ones(2, requires_grad=True), t.ones(2, requires_grad=True) * 2
     node = Scale.apply(3.0, x, "name", t.ones(2), y).grad_fn
-    return [(i, before and before.name().rpartition("::")[2]) for before, i in node.next_functions]
+    return [(i, next_node and next_node.name().rpartition("::")[2]) for next_node, i in node.next_functions]
 
 
 @programs
-def no_tensor_at_all(t, nn):
+def list_of_tensors_is_no_output(t, nn):
     f = function(t, forward=lambda ctx, x: [x * 2, x * 3], backward=lambda ctx, grad: None)
     return [y.requires_grad for y in f.apply(leaf(t, 3))]
 
@@ -69,7 +69,7 @@ def keyword_arguments(t, nn):
 
 
 @programs
-def keyword_arguments_and_defaults_in_a_context(t, nn):
+def keyword_arguments_and_defaults_with_setup_context(t, nn):
     def setup_context(ctx, inputs, output):
         ctx.factor, ctx.count = inputs[1] * inputs[2], len(inputs)
 
@@ -86,20 +86,20 @@ def keyword_arguments_and_defaults_in_a_context(t, nn):
 
 
 @programs
-def vjp_is_another_name_of_backward(t, nn):
+def vjp_as_alias_of_backward(t, nn):
     x = leaf(t, 3)
     function(t, forward=twice, vjp=lambda ctx, grad: grad * 2).apply(x).sum().backward()
     return x.grad
 
 
 @programs
-def backward_under_both_of_its_names(t, nn):
+def both_backward_and_vjp(t, nn):
     both = function(t, forward=twice, backward=lambda ctx, grad: grad * 2, vjp=lambda ctx, grad: grad * 2)
     both.apply(leaf(t, 3)).sum().backward()
 
 
 @programs
-def a_jvp_alone_gives_tangents(t, nn):
+def jvp_without_backward(t, nn):
     def forward(ctx, x):
         ctx.out = x.exp()
         return ctx.out
@@ -111,30 +111,30 @@ def a_jvp_alone_gives_tangents(t, nn):
 
     forward_ad = forward_mode(t)
     with forward_ad.dual_level():
-        x = forward_ad.make_dual(leaf(t, 3), numbers(t, 3, seed=2))
+        x = forward_ad.make_dual(leaf(t, 3), randn(t, 3, seed=2))
         return forward_ad.unpack_dual(function(t, forward=forward, jvp=jvp).apply(x)).tangent
 
 
 @programs
-def a_jvp_of_two_inputs_reads_what_is_saved_for_it(t, nn):
+def jvp_of_two_inputs_with_save_for_forward(t, nn):
     def forward(ctx, x, y, k):
         ctx.save_for_forward(x, y)
         ctx.k = k
         return x * y * k, x + y
 
-    def jvp(ctx, along_x, along_y, k):
+    def jvp(ctx, tangent_x, tangent_y, k):
         x, y = ctx.saved_tensors
-        return (along_x * y + along_y * x) * ctx.k, along_x + along_y
+        return (tangent_x * y + tangent_y * x) * ctx.k, tangent_x + tangent_y
 
     forward_ad = forward_mode(t)
     with forward_ad.dual_level():
-        x, y = (forward_ad.make_dual(numbers(t, 3, seed=i), numbers(t, 3, seed=i + 2)) for i in range(2))
+        x, y = (forward_ad.make_dual(randn(t, 3, seed=i), randn(t, 3, seed=i + 2)) for i in range(2))
         product, total = function(t, forward=forward, jvp=jvp).apply(x, y, 2)
         return [forward_ad.unpack_dual(z).tangent for z in (product, total, product.sin() + total)]
 
 
-def of_numpy(t, **methods):
-    """exp, forward and backward computed by NumPy."""
+def numpy_exp(t, **methods):
+    """A Function for exp whose forward and backward are computed by NumPy."""
 
     def forward(ctx, x):
         out = t.from_numpy(np.exp(x.detach().numpy()))
@@ -149,21 +149,21 @@ def of_numpy(t, **methods):
 
 
 @programs
-def a_jvp_is_what_forward_mode_takes(t, nn):
-    """Also where backward can't be differentiated, is marked so, or is another derivative on purpose."""
-    exp = of_numpy(t, jvp=lambda ctx, tangent: tangent * ctx.saved_tensors[1])
+def forward_mode_uses_jvp(t, nn):
+    """Also if backward isn't differentiable or deliberately gives another derivative."""
+    exp = numpy_exp(t, jvp=lambda ctx, tangent: tangent * ctx.saved_tensors[1])
     once = t.autograd.function.once_differentiable(lambda ctx, grad: grad)
     sign = function(t, forward=lambda ctx, x: x.sign(), backward=once, jvp=lambda ctx, tangent: tangent * 0)
     forward_ad, x = forward_mode(t), leaf(t, 3)
     with forward_ad.dual_level():
-        dual = forward_ad.make_dual(x.detach(), numbers(t, 3, seed=2))
+        dual = forward_ad.make_dual(x.detach(), randn(t, 3, seed=2))
         found = [forward_ad.unpack_dual(f(dual)).tangent for f in (lambda x: exp.apply(x).sin() * x, sign.apply)]
     (exp.apply(x) + sign.apply(x)).sum().backward()
     return found, x.grad
 
 
 @programs
-def a_jvp_s_result_has_derivatives(t, nn):
+def gradients_of_jvp_results(t, nn):
     def forward(ctx, x, y):
         ctx.save_for_backward(x, y)
         ctx.save_for_forward(y, x)
@@ -173,21 +173,21 @@ def a_jvp_s_result_has_derivatives(t, nn):
         x, y = ctx.saved_tensors
         return grad_product * y + grad_cube * 3 * x**2, grad_product * x
 
-    def jvp(ctx, along_x, along_y):
+    def jvp(ctx, tangent_x, tangent_y):
         y, x = ctx.saved_tensors
-        return along_x * y + along_y * x, along_x * 3 * x**2, None
+        return tangent_x * y + tangent_y * x, tangent_x * 3 * x**2, None
 
     f, forward_ad = function(t, forward=forward, backward=backward, jvp=jvp), forward_mode(t)
     x, y = leaf(t, 3), leaf(t, 3, seed=2)
     with forward_ad.dual_level():
-        results = f.apply(forward_ad.make_dual(x, numbers(t, 3, seed=3)), y)
+        results = f.apply(forward_ad.make_dual(x, randn(t, 3, seed=3)), y)
         tangents = [forward_ad.unpack_dual(z).tangent for z in (results[0], results[0] * results[1].sin())]
         gradients = t.autograd.grad(sum(tangents).sum(), (x, y))
     return tangents, gradients, forward_ad.unpack_dual(results[2]).tangent
 
 
 @programs
-def tangents_of_arguments_that_have_none(t, nn):
+def jvp_arguments_without_tangent(t, nn):
     given = []
 
     def tangents(materialize):
@@ -203,13 +203,13 @@ def tangents_of_arguments_that_have_none(t, nn):
 
     forward_ad = forward_mode(t)
     with forward_ad.dual_level():
-        x = forward_ad.make_dual(numbers(t, 3), numbers(t, 3, seed=2))
-        found = [forward_ad.unpack_dual(tangents(m).apply(x, numbers(t, 2), 3)).tangent for m in (True, False)]
+        x = forward_ad.make_dual(randn(t, 3), randn(t, 3, seed=2))
+        found = [forward_ad.unpack_dual(tangents(m).apply(x, randn(t, 2), 3)).tangent for m in (True, False)]
     return found, given
 
 
 @programs
-def a_jvp_writes_where_forward_has_written(t, nn):
+def jvp_of_in_place_forward(t, nn):
     def forward(ctx, x):
         ctx.mark_dirty(x)
         return x.mul_(2)
@@ -217,21 +217,21 @@ def a_jvp_writes_where_forward_has_written(t, nn):
     f = function(t, forward=forward, backward=lambda ctx, g: g * 2, jvp=lambda ctx, tangent: tangent.mul_(2))
     forward_ad = forward_mode(t)
     with forward_ad.dual_level():
-        x = f.apply(forward_ad.make_dual(numbers(t, 3), numbers(t, 3, seed=2)) * 1)
+        x = f.apply(forward_ad.make_dual(randn(t, 3), randn(t, 3, seed=2)) * 1)
         return [forward_ad.unpack_dual(x) for _ in range(2)]
 
 
 @programs
-def forward_mode_through_a_backward_of_numpy(t, nn):
-    """It would find 0 where there is no jvp."""
+def forward_mode_through_a_numpy_backward(t, nn):
+    """Without jvp, forward mode would find 0: backward isn't recorded."""
     forward_ad = forward_mode(t)
     with forward_ad.dual_level():
-        x = forward_ad.make_dual(numbers(t, 3), numbers(t, 3, seed=2))
-        return forward_ad.unpack_dual(of_numpy(t).apply(x)).tangent
+        x = forward_ad.make_dual(randn(t, 3), randn(t, 3, seed=2))
+        return forward_ad.unpack_dual(numpy_exp(t).apply(x)).tangent
 
 
 @programs
-def forward_mode_asks_the_jvp_where_there_is_a_backward_too(t, nn):
+def forward_mode_prefers_jvp_to_backward(t, nn):
     def save(ctx, inputs, output):
         ctx.save_for_backward(output)
         ctx.save_for_forward(*inputs)
@@ -244,9 +244,9 @@ def forward_mode_asks_the_jvp_where_there_is_a_backward_too(t, nn):
         return 10 * tangent * y * x.exp()
 
     doubled = function(t, forward=lambda x, y: x.exp() * y, setup_context=save, backward=backward, jvp=jvp)
-    forward_ad, x, y = forward_mode(t), leaf(t, 3), numbers(t, 3, seed=2)
+    forward_ad, x, y = forward_mode(t), leaf(t, 3), randn(t, 3, seed=2)
     with forward_ad.dual_level():
-        dual = forward_ad.make_dual(x, numbers(t, 3, seed=1))
+        dual = forward_ad.make_dual(x, randn(t, 3, seed=1))
         tangent = forward_ad.unpack_dual(doubled.apply(dual, y)).tangent
     doubled.apply(x, y).sum().backward()
     pushed = t.func.jvp(lambda x: doubled.apply(x, y).sin(), (x.detach(),), (y,))
@@ -254,7 +254,7 @@ def forward_mode_asks_the_jvp_where_there_is_a_backward_too(t, nn):
 
 
 @programs
-def a_jvp_calls_its_function_and_writes_to_tangents(t, nn):
+def jvp_that_calls_its_function_and_writes_to_tangents(t, nn):
     class Flipped(t.autograd.Function):
         @staticmethod
         def forward(x):
@@ -274,12 +274,12 @@ def a_jvp_calls_its_function_and_writes_to_tangents(t, nn):
 
     forward_ad = forward_mode(t)
     with forward_ad.dual_level():
-        x = forward_ad.make_dual(numbers(t, 3), numbers(t, 3, seed=1))
+        x = forward_ad.make_dual(randn(t, 3), randn(t, 3, seed=1))
         return forward_ad.unpack_dual(Flipped.apply(x)).tangent
 
 
 @programs
-def a_jvp_is_taken_back_by_that_of_the_base(t, nn):
+def jvp_of_the_base_class_means_none(t, nn):
     x = leaf(t, 3)
     double = function(t, forward=twice, backward=lambda ctx, grad: grad * 2, jvp=t.autograd.Function.jvp)
     double.apply(x).sum().backward()
@@ -287,7 +287,7 @@ def a_jvp_is_taken_back_by_that_of_the_base(t, nn):
 
 
 @programs
-def the_node_is_the_context(t, nn):
+def grad_fn_has_the_attributes_of_ctx(t, nn):
     def forward(ctx, x):
         ctx.factor = 5
         out = x.exp()
@@ -301,7 +301,7 @@ def the_node_is_the_context(t, nn):
 
 
 @programs
-def what_is_saved_is_freed(t, nn):
+def saved_tensors_are_freed_by_backward(t, nn):
     def forward(ctx, x):
         ctx.save_for_backward(x)
         return x * 2
@@ -330,7 +330,7 @@ def what_backward_writes_to_is_not_read_again(t, nn):
 
 
 @programs
-def what_is_saved_is_a_tensor(t, nn):
+def saving_a_number_raises(t, nn):
     def forward(ctx, x):
         ctx.save_for_backward(x, 3)
         return x * 2
@@ -339,7 +339,7 @@ def what_is_saved_is_a_tensor(t, nn):
 
 
 @programs
-def what_is_dirty_is_given_back(t, nn):
+def dirty_argument_must_be_returned(t, nn):
     def forward(ctx, x):
         ctx.mark_dirty(x)
         x.mul_(2)
@@ -355,22 +355,22 @@ for case, gradients in {
 }.items():
 
     @programs
-    def given(t, nn, gradients=gradients):
+    def return_gradients(t, nn, gradients=gradients):
         x = leaf(t, 3)
         function(t, forward=twice, backward=lambda ctx, grad: gradients(grad)).apply(x).sum().backward()
         return x.grad
 
-    programs[case] = programs.pop("given")
+    programs[case] = programs.pop("return_gradients")
 
 
 @programs
-def a_gradient_for_what_is_no_tensor(t, nn):
+def gradient_for_a_number(t, nn):
     f = function(t, forward=lambda ctx, x, k: x * k, backward=lambda ctx, grad: (grad, grad))
     f.apply(leaf(t, 3), 2).sum().backward()
 
 
 @programs
-def the_context_is_the_node(t, nn):
+def ctx_has_the_attributes_of_the_node(t, nn):
     seen = []
 
     def backward(ctx, grad):
@@ -382,12 +382,12 @@ def the_context_is_the_node(t, nn):
 
 
 @programs
-def backward_into_nothing(t, nn):
+def backward_with_empty_inputs(t, nn):
     leaf(t, 3).sum().backward(inputs=[])
 
 
-def handing_on(t: Any, constant: bool = False) -> Any:
-    """A Function whose result is its argument."""
+def identity(t: Any, constant: bool = False) -> Any:
+    """A Function that returns its argument."""
 
     def forward(ctx, x):
         if constant:
@@ -398,35 +398,35 @@ def handing_on(t: Any, constant: bool = False) -> Any:
 
 
 @programs
-def an_argument_that_is_given_back_is_a_view_of_it(t, nn):
+def returned_argument_is_a_view(t, nn):
     x = leaf(t, 3)
-    y = handing_on(t).apply(x)
+    y = identity(t).apply(x)
     (y * y).sum().backward()
     return x.grad, y.is_leaf, y._base is x
 
 
 @programs
-def without_a_gradient_too(t, nn):
+def returned_argument_without_grad(t, nn):
     x = t.ones(3)
-    y = handing_on(t).apply(x)
+    y = identity(t).apply(x)
     y += 1
     return x, x._version, y is x
 
 
 @programs
-def a_constant_that_is_given_back(t, nn):
-    y = handing_on(t, constant=True).apply(leaf(t, 3))
+def returned_argument_marked_non_differentiable(t, nn):
+    y = identity(t, constant=True).apply(leaf(t, 3))
     return y.requires_grad
 
 
 @programs
-def an_argument_that_is_given_back_is_written_to(t, nn):
-    handing_on(t).apply(leaf(t, 3) * 1).mul_(2)
+def write_to_a_returned_argument(t, nn):
+    identity(t).apply(leaf(t, 3) * 1).mul_(2)
 
 
 @programs
-def what_it_saved_is_the_very_tensor(t, nn):
-    """By which training loops know their weights, and what they have set on them."""
+def saved_tensors_are_the_arguments_themselves(t, nn):
+    """Saved arguments are the same objects, with the attributes that a training loop has set on them."""
     found = []
 
     def forward(ctx, x, w):
@@ -441,7 +441,7 @@ def what_it_saved_is_the_very_tensor(t, nn):
             w.grad += 1
         return grad * w * 2, grad * between
 
-    given, weight = leaf(t, 3) * 2, nn.Parameter(numbers(t, 3, seed=2))
+    given, weight = leaf(t, 3) * 2, nn.Parameter(randn(t, 3, seed=2))
     weight.name_of_mine, weight.grad = "mine", t.ones(3).double()
     y = function(t, forward=forward, backward=backward).apply(given, weight)
     y.sum().backward(retain_graph=True)

@@ -1,4 +1,4 @@
-"""utils.data: orders, batches, and how far each generator moves, are PyTorch's."""
+"""torch.utils.data: order, batches, and the state of each generator afterwards are PyTorch's."""
 
 import itertools
 import random
@@ -21,26 +21,26 @@ LIBRARIES = (microgad, torch)
 
 
 class Tagged(list[Any]):
-    """A list of one's own."""
+    """A subclass of list."""
 
 
-def plain(x: Any) -> Any:
-    """Numbers, lists and dtypes of any batch, with the kinds of its containers."""
+def comparable(x: Any) -> Any:
+    """A batch as dtypes, shapes, lists of numbers, and the types of its containers."""
     if isinstance(x, LIBRARIES[0].Tensor | torch.Tensor):
         return str(x.dtype), tuple(x.shape), x.tolist()
     if isinstance(x, Mapping):
-        return type(x), {key: plain(value) for key, value in x.items()}
+        return type(x), {key: comparable(value) for key, value in x.items()}
     if isinstance(x, Sequence) and not isinstance(x, str | bytes):
-        return type(x), [plain(item) for item in x]
+        return type(x), [comparable(item) for item in x]
     return x
 
 
-def same(program: Any, seed: int = 5) -> Any:
-    """What the program gives in both libraries, and that their default generators have come equally far."""
+def check_same(program: Any, seed: int = 5) -> Any:
+    """Assert that the program returns the same in both libraries and leaves the same generator state; return it."""
     results = []
     for lib in LIBRARIES:
         lib.manual_seed(seed)
-        results.append((plain(program(lib, lib.utils.data)), lib.get_rng_state().tolist()))
+        results.append((comparable(program(lib, lib.utils.data)), lib.get_rng_state().tolist()))
     assert results[0] == results[1]
     return results[0][0]
 
@@ -50,8 +50,8 @@ def tensors(lib: Any, n: int) -> tuple[Any, Any]:
     return lib.from_numpy(x.copy()), lib.arange(n)
 
 
-class Sized:
-    """n samples that draw when they are fetched: what is drawn shows when that is."""
+class RandomSamples:
+    """n samples with a random number, which shows the order in which samples are fetched."""
 
     def __init__(self, lib: Any, n: int) -> None:
         self.lib, self.n = lib, n
@@ -73,47 +73,47 @@ loaders = st.fixed_dictionaries(
     st.integers(1, 40), loaders, st.booleans(), st.sampled_from(["tensors", "subset", "sized"]),
     st.lists(st.integers(0, 3), max_size=4), st.integers(-(2**63), 2**64 - 1),
 )  # fmt: skip
-def test_loader(n: int, options: Any, own: bool, kind: str, cuts: Any, seed: int) -> None:
-    """Passes cut short or run to the end, random draws in between, a generator of its own or the default one."""
+def test_dataloader(n: int, options: Any, own_generator: bool, kind: str, lengths: Any, seed: int) -> None:
+    """Complete and incomplete passes with random draws in between, with the default or a separate generator."""
 
     def program(lib: Any, data: Any) -> Any:
-        dataset = Sized(lib, n) if kind == "sized" else data.TensorDataset(*tensors(lib, n))
+        dataset = RandomSamples(lib, n) if kind == "sized" else data.TensorDataset(*tensors(lib, n))
         if kind == "subset":
             dataset = data.Subset(dataset, [i // 2 for i in range(n)])
-        generator = lib.Generator().manual_seed(9) if own else None
+        generator = lib.Generator().manual_seed(9) if own_generator else None
         loader = data.DataLoader(dataset, **options, generator=generator)
         seen: list[Any] = [len(loader)]
-        for cut in cuts:
-            seen += [list(itertools.islice(loader, cut)), lib.rand(2)]
+        for length in lengths:
+            seen += [list(itertools.islice(loader, length)), lib.rand(2)]
         seen += [list(loader), lib.rand(1)]
-        return seen + ([generator.get_state().tolist()] if own else [])
+        return seen + ([generator.get_state().tolist()] if own_generator else [])
 
-    same(program, seed)
+    check_same(program, seed)
 
 
-def test_two_passes_at_once() -> None:
-    """Each draws when its iterator is made, and again at its first batch."""
+def test_two_iterators_of_a_loader() -> None:
+    """Each iterator draws when it is made, and again at its first batch."""
 
     def program(lib: Any, data: Any) -> Any:
         loader = data.DataLoader(list(range(10)), batch_size=3, shuffle=True)
         a, b = iter(loader), iter(loader)
         return [next(a), next(b), lib.rand(1), next(a), list(b), list(a)]
 
-    same(program)
+    check_same(program)
 
 
-def test_next_iter_twice() -> None:
-    """RANDOM.md's vector."""
+def test_first_batch_of_two_iterators() -> None:
+    """The orders are known values."""
 
     def program(lib: Any, data: Any) -> Any:
         loader = data.DataLoader(range(6), 6, shuffle=True)
         return [next(iter(loader)), next(iter(loader)), lib.rand(1)]
 
-    _, (first, second, _) = same(program, 2024)
+    _, (first, second, _) = check_same(program, 2024)
     assert (first[2], second[2]) == ([3, 4, 5, 1, 2, 0], [3, 2, 4, 0, 5, 1])
 
 
-def test_batches_and_an_iterable_data_set() -> None:
+def test_iterable_dataset_and_batch_sampler() -> None:
     def program(lib: Any, data: Any) -> Any:
         class Stream(data.IterableDataset):  # type: ignore[misc]
             def __iter__(self) -> Any:
@@ -121,21 +121,21 @@ def test_batches_and_an_iterable_data_set() -> None:
 
         settings = [{"batch_size": 3}, {"batch_size": 3, "drop_last": True}, {"batch_size": None}, {"batch_size": 7}]
         batches = [[4, 4], [0], [2, 1]]
-        own = data.DataLoader(list("abcdef"), batch_sampler=batches)
-        return [list(data.DataLoader(Stream(), **options)) for options in settings] + list(own) + [len(own)]
+        batched = data.DataLoader(list("abcdef"), batch_sampler=batches)
+        return [list(data.DataLoader(Stream(), **options)) for options in settings] + list(batched) + [len(batched)]
 
-    same(program)
+    check_same(program)
 
 
 @given(st.integers(1, 700), st.booleans(), st.integers(1, 1500) | st.none(), st.booleans())
-def test_random_sampler(n: int, replacement: bool, num_samples: Any, own: bool) -> None:
+def test_random_sampler(n: int, replacement: bool, num_samples: Any, own_generator: bool) -> None:
     def program(lib: Any, data: Any) -> Any:
-        generator = lib.Generator().manual_seed(1) if own else None
+        generator = lib.Generator().manual_seed(1) if own_generator else None
         sampler = data.RandomSampler(range(n), replacement, num_samples, generator)
         seen = [list(sampler), list(itertools.islice(sampler, n // 2)), list(sampler), len(sampler)]
-        return [*seen, generator.get_state().tolist() if own else None]
+        return [*seen, generator.get_state().tolist() if own_generator else None]
 
-    same(program)
+    check_same(program)
 
 
 @given(
@@ -151,22 +151,22 @@ def test_other_samplers(weights: Any, count: int, replacement: bool, drop_last: 
         seen = [list(weighted), list(weighted), list(subset), list(data.SubsetRandomSampler(weights)), list(batches)]
         return [*seen, len(weighted), len(subset), len(batches)]
 
-    same(program)
+    check_same(program)
 
 
 @pytest.mark.filterwarnings("ignore:Length of split:UserWarning")
 @given(st.integers(1, 50), st.lists(st.integers(0, 9), min_size=1, max_size=5).filter(any), st.booleans())
-def test_random_split(n: int, parts: Any, own: bool) -> None:
-    """By lengths and by fractions; with a remainder to share out."""
+def test_random_split(n: int, parts: Any, own_generator: bool) -> None:
+    """By lengths and by fractions, whose remainder is distributed."""
 
     def program(lib: Any, data: Any) -> Any:
-        generator = {"generator": lib.Generator().manual_seed(3)} if own else {}
+        generator = {"generator": lib.Generator().manual_seed(3)} if own_generator else {}
         fractions = [part / sum(parts) for part in parts]
         halves = data.random_split(range(n), [n // 2, n - n // 2], **generator)
         shares = data.random_split(range(n), fractions, **generator) if sum(fractions) <= 1 else []
         return [list(part) for part in [*halves, *shares]]
 
-    same(program)
+    check_same(program)
 
 
 @given(st.integers(1, 30), st.integers(1, 7), st.booleans(), st.booleans(), st.integers(0, 9))
@@ -179,10 +179,10 @@ def test_distributed_sampler(n: int, replicas: int, shuffle: bool, drop_last: bo
             seen.append((list(sampler), len(sampler), sampler.total_size))
         return seen
 
-    same(program)
+    check_same(program)
 
 
-def test_stacked_and_chained() -> None:
+def test_stack_and_chain_datasets() -> None:
     def program(lib: Any, data: Any) -> Any:
         rows = data.TensorDataset(*tensors(lib, 5))
         several = [data.StackDataset(rows, range(5)), data.StackDataset(x=range(5), y=rows)]
@@ -190,11 +190,11 @@ def test_stacked_and_chained() -> None:
         chain = Stream(data) + Stream(data)
         return batches, several[0][3], several[1][2], len(several[1]), list(data.DataLoader(chain, 4))
 
-    same(program)
+    check_same(program)
 
 
 class Squares:
-    """A sample is a number, its square, and what the worker draws for it."""
+    """A sample is a number, its square, and numbers drawn in the worker."""
 
     def __init__(self, lib: Any) -> None:
         self.lib = lib
@@ -208,26 +208,26 @@ class Squares:
         return i, self.lib.full((3,), float(i * i)), drawn, (info.id, info.num_workers, info.seed % 2**31)
 
 
-few_cores = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+ignore_few_cores = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 
 
-@few_cores
+@ignore_few_cores
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("options", [{}, {"prefetch_factor": 1, "persistent_workers": True}, {"drop_last": True}])
-def test_workers(shuffle: bool, options: Any) -> None:
-    """The same batches, made by the same worker from the same draws, in two passes."""
+def test_worker_processes(shuffle: bool, options: Any) -> None:
+    """Batches, workers and random numbers of two passes are PyTorch's."""
 
     def program(lib: Any, data: Any) -> Any:
         loader = data.DataLoader(Squares(lib), 4, shuffle, num_workers=3, **options)
         return [list(loader), lib.rand(1), list(loader), len(loader)]
 
-    same(program)
+    check_same(program)
 
 
-@few_cores
+@ignore_few_cores
 @pytest.mark.parametrize("batch_size", [None, 2])
-def test_workers_of_a_stream(batch_size: Any) -> None:
-    """Each has the whole stream, but for what it makes of its worker's number; they end at different times."""
+def test_worker_processes_of_an_iterable_dataset(batch_size: Any) -> None:
+    """Each worker iterates over its own stream, and they end at different times."""
 
     def program(lib: Any, data: Any) -> Any:
         class Stream(data.IterableDataset):  # type: ignore[misc]
@@ -238,10 +238,10 @@ def test_workers_of_a_stream(batch_size: Any) -> None:
         loader = data.DataLoader(Stream(), batch_size, num_workers=3, persistent_workers=True)
         return [list(loader), list(loader)]
 
-    same(program)
+    check_same(program)
 
 
-SAMPLES: list[Any] = [
+BATCHES: list[Any] = [
     [1, 2], [1.5, 2.5], [True, False], ["a", "b"], [b"a", b"b"], [(1, 2.0), (3, 4.0)], [[1, "a"], [2, "b"]],
     [{"a": 1, "b": [1, 2]}, {"a": 2, "b": [3, 4]}], [OrderedDict(a=1), OrderedDict(a=2)],
     [Point(1, 2.0), Point(3, 4.0)],
@@ -252,19 +252,19 @@ SAMPLES: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("batch", SAMPLES, ids=repr)
+@pytest.mark.parametrize("batch", BATCHES, ids=repr)
 def test_collate_and_convert(batch: Any) -> None:
-    same(lambda lib, data: data.default_collate(batch))
-    same(lambda lib, data: data.default_convert(batch))
-    same(lambda lib, data: data.default_convert(batch[0]))
+    check_same(lambda lib, data: data.default_collate(batch))
+    check_same(lambda lib, data: data.default_convert(batch))
+    check_same(lambda lib, data: data.default_convert(batch[0]))
 
 
 def test_collate_tensors() -> None:
-    same(lambda lib, data: data.default_collate([lib.ones(2, dtype=lib.int8), lib.zeros(2, dtype=lib.int8)]))
-    same(lambda lib, data: data.default_convert([lib.ones(2), np.ones(2)]))
+    check_same(lambda lib, data: data.default_collate([lib.ones(2, dtype=lib.int8), lib.zeros(2, dtype=lib.int8)]))
+    check_same(lambda lib, data: data.default_convert([lib.ones(2), np.ones(2)]))
 
 
-REFUSED: list[Any] = [
+ERRORS: list[Any] = [
     lambda lib, data: data.default_collate([object(), object()]),
     lambda lib, data: data.default_collate([np.array(["a"]), np.array(["b"])]),
     lambda lib, data: data.default_collate([[1], [1, 2]]),
@@ -318,21 +318,21 @@ def Stream(data: Any) -> Any:
     return type("Stream", (data.IterableDataset,), {"__iter__": lambda self: iter(range(3))})()
 
 
-@pytest.mark.parametrize("program", REFUSED)
-def test_refused(program: Any) -> None:
+@pytest.mark.parametrize("program", ERRORS)
+def test_errors_have_torchs_class(program: Any) -> None:
     with pytest.raises(Exception) as theirs:  # noqa: PT011 - whatever PyTorch raises
         program(torch, torch.utils.data)
     with pytest.raises(theirs.type):
         program(microgad, microgad.utils.data)
 
 
-def test_fractions_that_leave_a_part_empty_warn() -> None:
+def test_random_split_warns_about_empty_parts() -> None:
     for lib in LIBRARIES:
         with pytest.warns(UserWarning, match="Length of split at index 1 is 0"):
             lib.utils.data.random_split([1], [0.5, 0.5])
 
 
-def test_a_collate_function_of_ones_own_gets_a_list() -> None:
+def test_custom_collate_function_gets_a_list() -> None:
     def by_length(batch: Any) -> Any:
         batch.sort(key=lambda sample: sample[0].item())
         batch.append(batch[0])
@@ -342,4 +342,4 @@ def test_a_collate_function_of_ones_own_gets_a_list() -> None:
         rows = data.TensorDataset(lib.tensor([3.0, 1.0, 2.0]), lib.tensor([0, 1, 2]))
         return [list(data.DataLoader(each, 2, collate_fn=by_length)) for each in (rows, data.Subset(rows, [2, 0, 1]))]
 
-    same(program)
+    check_same(program)

@@ -1,4 +1,4 @@
-"""Distributions against PyTorch's: from one seed the same draws, and the same values, gradients, errors and reprs."""
+"""Distributions against PyTorch's: draws from the same seed, values, gradients, errors and reprs."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,8 @@ import microgad
 
 torch = pytest.importorskip("torch")
 LIBRARIES = (microgad, torch)
-pytestmark = pytest.mark.filterwarnings("ignore:Singular sample")  # PyTorch takes Wishart's definite draws for singular
+# PyTorch takes some positive definite draws of Wishart for singular
+pytestmark = pytest.mark.filterwarnings("ignore:Singular sample")
 
 LOC = np.array([[0.3, -1.2, 2.0], [0.0, 0.5, -0.7]])
 SCALE = np.array([0.5, 1.0, 2.5])
@@ -68,42 +69,42 @@ CASES = {
     "Wishart covariance": {"df": 1 + RATE[:1, 2:], "covariance_matrix": COVARIANCE},
     "Wishart precision": {"df": np.array(4.5), "precision_matrix": COVARIANCE},
 }
-REFUSALS = (NotImplementedError, ValueError, IndexError, RuntimeError)
-NUMBERS = {"total_count", "dim"}
+ERRORS = (NotImplementedError, ValueError, IndexError, RuntimeError)
+NUMBER_ARGUMENTS = {"total_count", "dim"}
 # PyTorch's implicit derivatives are rational approximations.
-BY_APPROXIMATION = {"Gamma", "Chi2", "Beta", "Dirichlet", "StudentT", "InverseGamma", "FisherSnedecor", "LKJCholesky"}
-# Its Bessel functions are approximations too, and its GeneralizedPareto scores float32 alone.
-APPROXIMATELY = {"VonMises": 1e-5, "GeneralizedPareto": 1e-5}
+SAMPLED_WITH_GAMMA = {"Gamma", "Chi2", "Beta", "Dirichlet", "StudentT", "InverseGamma", "FisherSnedecor", "LKJCholesky"}
+# PyTorch's Bessel functions are approximations too, and log_prob of its GeneralizedPareto only takes float32.
+APPROXIMATE_RTOL = {"VonMises": 1e-5, "GeneralizedPareto": 1e-5}
 DTYPES = {"GeneralizedPareto": np.float32}
 
 
 def made(library, case, dtype=np.float64, **more):
-    """A distribution, and its parameters that want a gradient."""
+    """A distribution, and its parameters that require grad."""
     arguments = {
-        name: x if name in NUMBERS else library.tensor(np.asarray(x, dtype), requires_grad=True)
+        name: x if name in NUMBER_ARGUMENTS else library.tensor(np.asarray(x, dtype), requires_grad=True)
         for name, x in CASES[case].items()
     }
-    parameters = [x for name, x in arguments.items() if name not in NUMBERS]
+    parameters = [x for name, x in arguments.items() if name not in NUMBER_ARGUMENTS]
     return getattr(library.distributions, case.split()[0])(**arguments, **more), parameters
 
 
-def seeded(seed=3):
+def seed_both(seed=3):
     for library in LIBRARIES:
         library.manual_seed(seed)
 
 
-def streams():
+def generator_states():
     return {microgad.get_rng_state().array.tobytes(), torch.get_rng_state().numpy().tobytes()}
 
 
-def both(function):
-    """A function of a library and its name, in both; where PyTorch refuses, its class must be ours."""
+def in_both(function):
+    """The results of a function of the library, ours first. For an error it is the first class in ERRORS that fits."""
     found = []
     for library in LIBRARIES:
         try:
             found.append(function(library))
-        except REFUSALS as error:
-            found.append(next(c for c in REFUSALS if isinstance(error, c)))
+        except ERRORS as error:
+            found.append(next(c for c in ERRORS if isinstance(error, c)))
     return found
 
 
@@ -125,34 +126,34 @@ def gradients(library, result, parameters):
     return [library.zeros_like(p) if g is None else g for g, p in zip(found, parameters, strict=True)]
 
 
-def same(case, function, rtol=None, **more):
-    """A function of a distribution: its result, and its gradients by the parameters."""
-    approximately = APPROXIMATELY.get(case.split()[0], 1e-9)
-    rtol = rtol or approximately
+def check(case, function, rtol=None, **more):
+    """Assert that a function of a distribution has PyTorch's result, and its gradients by the parameters."""
+    value_rtol = APPROXIMATE_RTOL.get(case.split()[0], 1e-9)
+    rtol = rtol or value_rtol
 
     def run(library):
         d, parameters = made(library, case, **more)
         result = function(library, d)
         return result, gradients(library, result, parameters)
 
-    mine, other = both(run)
+    mine, other = in_both(run)
     if not isinstance(mine, tuple) or not isinstance(other, tuple):
         assert mine == other
         return
-    close(mine[0], other[0], approximately, approximately / 100)
+    close(mine[0], other[0], value_rtol, value_rtol / 100)
     assert (mine[1] is None) == (other[1] is None)
     for a, b in zip(mine[1] or (), other[1] or (), strict=True):
-        # where PyTorch has NaN, it multiplies the gradient of an infinite moment by 0
+        # PyTorch has NaN where it multiplies the gradient of an infinite moment by 0
         close(a, torch.where(b.isnan(), torch.from_numpy(a.numpy()), b), rtol, rtol)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_facts(case):
-    (mine, _), (other, _) = both(lambda library: made(library, case))
-    for fact in ("batch_shape", "event_shape"):
-        assert tuple(getattr(mine, fact)) == tuple(getattr(other, fact))
-    for fact in ("has_rsample", "has_enumerate_support"):
-        assert getattr(mine, fact) == getattr(other, fact)
+def test_shapes_supports_and_repr(case):
+    (mine, _), (other, _) = in_both(lambda library: made(library, case))
+    for name in ("batch_shape", "event_shape"):
+        assert tuple(getattr(mine, name)) == tuple(getattr(other, name))
+    for name in ("has_rsample", "has_enumerate_support"):
+        assert getattr(mine, name) == getattr(other, name)
     assert repr(mine) == repr(other)
     assert repr(mine.support).replace(", grad_fn", "") == repr(other.support).replace(", grad_fn", "") or "(" in repr(
         other.support
@@ -161,53 +162,53 @@ def test_facts(case):
     assert sorted(mine.arg_constraints) == sorted(other.arg_constraints)
 
 
-@pytest.mark.parametrize("fact", ["mean", "mode", "variance", "stddev", "entropy", "perplexity", "enumerate_support"])
+@pytest.mark.parametrize("name", ["mean", "mode", "variance", "stddev", "entropy", "perplexity", "enumerate_support"])
 @pytest.mark.parametrize("case", CASES)
-def test_moments(case, fact):
-    def ask(library, d):
-        found = getattr(d, fact)
+def test_moments_entropy_and_enumerate_support(case, name):
+    def evaluate(library, d):
+        found = getattr(d, name)
         return found() if callable(found) else found
 
-    same(case, ask)
-    if (case.split()[0], fact) not in {("Multinomial", "entropy"), ("Multinomial", "perplexity")}:  # PyTorch fails
-        same(case, lambda library, d: ask(library, d.expand((4, *d.batch_shape))))
+    check(case, evaluate)
+    if (case.split()[0], name) not in {("Multinomial", "entropy"), ("Multinomial", "perplexity")}:  # PyTorch fails
+        check(case, lambda library, d: evaluate(library, d.expand((4, *d.batch_shape))))
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3)])
 @pytest.mark.parametrize("case", CASES)
-def test_draws(case, shape):
+def test_samples_are_torchs(case, shape):
     for dtype, rtol in ((np.float32, 2e-6), (np.float64, 1e-12)):
-        seeded()
-        mine, other = both(lambda library, dtype=dtype: made(library, case, dtype)[0].sample(shape))
+        seed_both()
+        mine, other = in_both(lambda library, dtype=dtype: made(library, case, dtype)[0].sample(shape))
         close(mine, other, rtol, rtol)
-        assert len(streams()) == 1
+        assert len(generator_states()) == 1
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_draws_with_gradients(case):
-    seeded()
-    rtol = 5e-3 if case.split()[0] in BY_APPROXIMATION else None
+def test_rsample_and_its_gradients(case):
+    seed_both()
+    rtol = 5e-3 if case.split()[0] in SAMPLED_WITH_GAMMA else None
     if case.split()[0] != "Wishart":  # PyTorch's own fails in backward
-        same(case, lambda library, d: d.rsample((7,)), rtol)
-    same(case, lambda library, d: d.expand((2, *d.batch_shape)).sample((2,)))
-    assert len(streams()) == 1
+        check(case, lambda library, d: d.rsample((7,)), rtol)
+    check(case, lambda library, d: d.expand((2, *d.batch_shape)).sample((2,)))
+    assert len(generator_states()) == 1
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_log_prob_and_cdf(case):
-    seeded(11)
+    seed_both(11)
     dtype = DTYPES.get(case.split()[0], np.float64)
     value = made(torch, case, dtype)[0].sample((6,)).numpy()
-    same(case, lambda library, d: d.log_prob(library.tensor(value)), dtype=dtype)
-    same(case, lambda library, d: d.expand((6, *d.batch_shape)).log_prob(library.tensor(value)), dtype=dtype)
+    check(case, lambda library, d: d.log_prob(library.tensor(value)), dtype=dtype)
+    check(case, lambda library, d: d.expand((6, *d.batch_shape)).log_prob(library.tensor(value)), dtype=dtype)
     if case not in ("Gamma", "Chi2", "InverseGamma"):  # where PyTorch has no gradient by concentration
-        same(case, lambda library, d: d.cdf(library.tensor(value)), dtype=dtype)
+        check(case, lambda library, d: d.cdf(library.tensor(value)), dtype=dtype)
     unit = np.linspace(0.05, 0.95, 6).reshape(6, *(1,) * len(made(torch, case)[0].batch_shape))
-    same(case, lambda library, d: d.icdf(library.tensor(unit)))
+    check(case, lambda library, d: d.icdf(library.tensor(unit)))
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_gradients_by_the_value(case):
+def test_gradients_of_log_prob_by_the_value(case):
     dtype = DTYPES.get(case.split()[0], np.float64)
     value = made(torch, case, dtype)[0].sample((6,)).numpy()
 
@@ -216,42 +217,43 @@ def test_gradients_by_the_value(case):
         x = library.tensor(value, dtype=getattr(library, np.dtype(dtype).name), requires_grad=True)
         return gradients(library, d.log_prob(x), [x])
 
-    mine, other = both(run)
+    mine, other = in_both(run)
     assert (mine is None) == (other is None)
     for a, b in zip(mine or (), other or (), strict=True):
-        close(a, b, APPROXIMATELY.get(case.split()[0], 1e-9))
+        close(a, b, APPROXIMATE_RTOL.get(case.split()[0], 1e-9))
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_refusals(case):
-    """A parameter outside of its constraint, a value outside of the support, shapes that don't fit."""
+def test_errors_have_torchs_class(case):
+    """A parameter outside of its constraint, values outside of the support, and a wrong shape raise as in PyTorch."""
     for name, x in CASES[case].items():
-        if name in NUMBERS:
+        if name in NUMBER_ARGUMENTS:
             continue
         wrong = np.asarray(x, float).copy()
         wrong.reshape(-1)[0] = np.nan
 
         def build(library, name=name, wrong=wrong):
             cls = getattr(library.distributions, case.split()[0])
-            rest = {k: v if k in NUMBERS else library.tensor(v) for k, v in CASES[case].items()}
+            rest = {k: v if k in NUMBER_ARGUMENTS else library.tensor(v) for k, v in CASES[case].items()}
             return str(cls(**{**rest, name: library.tensor(wrong)}))
 
-        mine, other = both(build)
-        assert mine == other or (case, mine) == ("LowRankMultivariateNormal", ValueError)  # of the factorization, there
+        mine, other = in_both(build)
+        # PyTorch's factorization raises another class
+        assert mine == other or (case, mine) == ("LowRankMultivariateNormal", ValueError)
     shape = tuple(made(torch, case)[0].sample().shape)
     for bad in (*(np.full(shape, x) for x in (-7.5, 0.25, 1.5, np.nan)), np.zeros((3, 5))):
 
         def score(library, bad=bad):
             return "scored" if made(library, case)[0].log_prob(library.tensor(bad)) is not None else ""
 
-        mine, other = both(score)
+        mine, other = in_both(score)
         assert mine == other, bad
 
 
 def pairs():
     for p in CASES:
         for q in CASES:
-            if "Wishart" not in (p, q):  # of a batch of them, PyTorch gives the sum
+            if "Wishart" not in (p, q):  # PyTorch sums over a batch of Wishart distributions
                 yield p, q
 
 
@@ -260,27 +262,28 @@ def kl(library, p, q):
     b, second = made(library, q)
     result = library.distributions.kl_divergence(a, b)
     if p == "Uniform" and q.startswith("ContinuousBernoulli"):
-        result = result[:1]  # of what ends at 0 PyTorch's is infinite
-    wanted = second if p.startswith("Wishart") else first + second  # PyTorch's has no gradient by the first
-    return result, gradients(library, result, wanted)
+        result = result[:1]  # PyTorch's is infinite for an interval that ends at 0
+    parameters = second if p.startswith("Wishart") else first + second  # PyTorch has no gradient by p there
+    return result, gradients(library, result, parameters)
 
 
-def test_kl():
-    known = 0
+def test_kl_divergence_of_all_pairs():
+    compared = 0
     for p, q in pairs():
-        mine, other = both(lambda library, p=p, q=q: kl(library, p, q))
+        mine, other = in_both(lambda library, p=p, q=q: kl(library, p, q))
         if isinstance(mine, tuple) and isinstance(other, tuple):
-            known += 1
-            there = other[0].expand(mine[0].shape) if other[0].isinf().all() else other[0]  # infinite, in p's own shape
-            close(mine[0], there)
+            compared += 1
+            # PyTorch's infinite results have p's shape
+            expected = other[0].expand(mine[0].shape) if other[0].isinf().all() else other[0]
+            close(mine[0], expected)
             for a, b in zip(mine[1] or (), other[1] or (), strict=True):
                 close(a, torch.where(b.isnan(), torch.from_numpy(a.numpy()), b), 1e-8, 1e-9)
-        elif p.split()[0] == q.split()[0] and other is not IndexError:  # which is PyTorch's failure to broadcast
+        elif p.split()[0] == q.split()[0] and other is not IndexError:  # PyTorch fails to broadcast
             assert mine == other, (p, q)
-    assert known >= 150
+    assert compared >= 150
 
 
-def of_a_family(library):
+def exponential_family_results(library):
     class Diagonal(library.distributions.ExponentialFamily):  # normal vectors of any mean, with variances 1
         arg_constraints, _mean_carrier_measure = {}, -0.5 * np.log(2 * np.pi) * 3
 
@@ -300,8 +303,8 @@ def of_a_family(library):
     return Diagonal(p).entropy(), found, library.autograd.grad(found.sum(), q)[0]
 
 
-def test_a_family_of_a_program():
-    for a, b in zip(of_a_family(microgad), of_a_family(torch), strict=True):
+def test_custom_exponential_family():
+    for a, b in zip(exponential_family_results(microgad), exponential_family_results(torch), strict=True):
         close(a, b)
 
 
@@ -355,7 +358,7 @@ def test_transforms(name):
 
 
 @pytest.mark.parametrize("name", ["CatTransform", "StackTransform"])
-def test_more_values_than_transforms_are_refused(name):
+def test_cat_and_stack_transforms_check_the_number_of_values(name):
     for library in LIBRARIES:
         transform = getattr(library.distributions, name)([library.distributions.ExpTransform()] * 2, 0)
         for call in (transform, transform.inv):
@@ -371,8 +374,8 @@ def test_transformed_distributions():
         scale = library.tensor([1.0, 2.0, 3.0], dtype=library.float64)
         return d.TransformedDistribution(base, [d.AffineTransform(scale, scale, event_dim=1), d.TanhTransform()])
 
-    seeded()
-    mine, other = both(lambda library: (flow(library), flow(library).rsample((4,))))
+    seed_both()
+    mine, other = in_both(lambda library: (flow(library), flow(library).rsample((4,))))
     close(mine[1], other[1], 1e-12)
     close(mine[0].log_prob(mine[1] * 0.5), other[0].log_prob(other[1] * 0.5))
     assert tuple(mine[0].event_shape) == tuple(other[0].event_shape)
@@ -386,12 +389,12 @@ def test_transformed_distributions():
         )
         return t, t.sample((2,)), t.cdf(library.ones(3)), t.icdf(library.full((3,), 0.25)), t.batch_shape
 
-    seeded()
+    seed_both()
     for a, b in zip(squashed(microgad)[1:], squashed(torch)[1:], strict=True):
         close(a, b, 1e-5) if isinstance(a, microgad.Tensor) else None
 
 
-def test_mixtures():
+def test_mixture_same_family():
     def mixture(library):
         d = library.distributions
         weights = library.tensor(RATE, requires_grad=True)
@@ -404,16 +407,16 @@ def test_mixtures():
         normal = d.Independent(d.Normal(library.tensor(LOC).T, 1.0), 1)
         return d.MixtureSameFamily(d.Categorical(weights), normal), [weights]
 
-    for build in (mixture, vectors):
-        seeded()
-        (mine, p), (other, q) = build(microgad), build(torch)
+    for make_mixture in (mixture, vectors):
+        seed_both()
+        (mine, p), (other, q) = make_mixture(microgad), make_mixture(torch)
         assert repr(mine) == repr(other)
         x, y = mine.sample((5,)), other.sample((5,))
         close(x, y, 1e-12)
-        asked = [lambda d, v: d.log_prob(v), lambda d, v: d.mean, lambda d, v: d.variance]
-        asked += [lambda d, v: d.cdf(v)] if build is mixture else []
-        for ask in asked:
-            a, b = ask(mine, x), ask(other, y)
+        evaluations = [lambda d, v: d.log_prob(v), lambda d, v: d.mean, lambda d, v: d.variance]
+        evaluations += [lambda d, v: d.cdf(v)] if make_mixture is mixture else []
+        for evaluate in evaluations:
+            a, b = evaluate(mine, x), evaluate(other, y)
             close(a, b)
             for g, h in zip(gradients(microgad, a, p), gradients(torch, b, q), strict=True):
                 close(g, h)
@@ -425,9 +428,9 @@ def test_mixtures():
 @pytest.mark.parametrize(
     "name", ["real", "positive", "nonnegative", "unit_interval", "simplex", "corr_cholesky", "real_vector"]
 )
-def test_from_all_numbers(registry, name):
+def test_transforms_from_unconstrained_values(registry, name):
     array = np.random.default_rng(0).standard_normal((2, 3))
-    mine, other = both(
+    mine, other = in_both(
         lambda library: getattr(library.distributions, registry)(getattr(library.distributions.constraints, name))(
             library.tensor(array)
         )
@@ -436,14 +439,14 @@ def test_from_all_numbers(registry, name):
     assert bool(getattr(microgad.distributions.constraints, name).check(mine).all())
 
 
-def test_numbers_above_a_bound_are_made_in_two_steps():
-    """Also where the bound is 0, as printed transforms show."""
+def test_transforms_to_positive_numbers_are_torchs():
+    """`positive` and `nonnegative` get PyTorch's transforms, also for the bound 0."""
 
     def printed(library):
-        rooms, constraints = library.distributions, library.distributions.constraints
+        distributions, constraints = library.distributions, library.distributions.constraints
         return [
             repr(registry(constraint))
-            for registry in (rooms.biject_to, rooms.transform_to)
+            for registry in (distributions.biject_to, distributions.transform_to)
             for constraint in (constraints.positive, constraints.nonnegative)
         ]
 

@@ -1,4 +1,4 @@
-"""A program written for torch, run by both after the swap of its imports: it prints the same."""
+"""A program written for torch prints the same under both libraries after its imports are replaced."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ print(a.max(), a.min(dim=1), a.max(dim=0), a.sum(), a.int(), a.to(torch.float64)
 """
 
 
-def printed(library: str) -> str:
+def output_of(library: str) -> str:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         exec(compile(PROGRAM.replace("LIBRARY", library), library, "exec"), {"__name__": library})
-    return re.sub(r"grad_fn=<\w+>", "grad_fn=<...>", out.getvalue())  # nodes have names of their own
+    return re.sub(r"grad_fn=<\w+>", "grad_fn=<...>", out.getvalue())  # some nodes have other names
 
 
-def test_the_program_prints_the_same() -> None:
-    assert printed("microgad") == printed("torch")
+def test_training_program_prints_the_same() -> None:
+    assert output_of("microgad") == output_of("torch")

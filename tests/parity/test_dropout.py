@@ -1,4 +1,4 @@
-"""Dropout against PyTorch's: the same seed drops the same elements, bit for bit, and leaves the same state."""
+"""Dropout against PyTorch's: the same seed drops the same elements and leaves the generator in the same state."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,11 @@ torch = pytest.importorskip("torch")
 seeds = st.integers(0, 2**32 - 1)
 
 
-def states():
+def generator_states():
     return microgad.get_rng_state().array.tobytes(), torch.get_rng_state().numpy().tobytes()
 
 
-def seeded(seed):
+def seed_both(seed):
     microgad.manual_seed(seed)
     torch.manual_seed(seed)
 
@@ -31,7 +31,7 @@ def seeded(seed):
 def test_masks_and_gradients(shape, p, dtype, training, seed):
     array = np.random.default_rng(seed).standard_normal(shape).astype(dtype)
     results = []
-    seeded(seed)
+    seed_both(seed)
     for library, function in ((microgad, dropout), (torch, torch.nn.functional.dropout)):
         x = library.tensor(array, requires_grad=True)
         y = function(x, p, training)
@@ -40,22 +40,22 @@ def test_masks_and_gradients(shape, p, dtype, training, seed):
     for a, b in zip(*results, strict=True):
         assert a.dtype == b.dtype == dtype
         np.testing.assert_array_equal(a, b)
-    assert len(set(states())) == 1
+    assert len(set(generator_states())) == 1
 
 
 @pytest.mark.parametrize("p", [0.15, 0.42])  # in float64, 1/(1 - p) would round to another float32
-def test_the_scale_is_a_float32(p):
+def test_scale_is_computed_in_float32(p):
     array = np.ones(50, np.float32)
-    seeded(0)
+    seed_both(0)
     mine = dropout(microgad.tensor(array), p)
     np.testing.assert_array_equal(mine.array, torch.nn.functional.dropout(torch.tensor(array), p).numpy())
 
 
 @pytest.mark.parametrize("name", ["dropout", "dropout1d", "alpha_dropout", "feature_alpha_dropout"])
 @given(st.permutations(range(3)))
-def test_what_is_dropped_out_lies_as_it_did(name, order):
+def test_results_and_gradients_keep_the_input_strides(name, order):
     array, results = np.ones((2, 3, 4), np.float32), []
-    seeded(0)
+    seed_both(0)
     for library in (microgad, torch):
         x = library.tensor(array).permute(*order).requires_grad_()
         y = getattr(library.nn.functional, name)(x, training=True)
@@ -66,9 +66,9 @@ def test_what_is_dropped_out_lies_as_it_did(name, order):
 
 
 @given(st.permutations(range(3)), seeds)
-def test_a_permuted_input_is_drawn_for_in_the_order_of_its_memory(order, seed):
+def test_masks_follow_memory_order_of_permuted_inputs(order, seed):
     array = np.ones((2, 3, 4), np.float32)
-    seeded(seed)
+    seed_both(seed)
     mine = dropout(microgad.tensor(array).permute(*order))
     other = torch.nn.functional.dropout(torch.tensor(array).permute(*order))
     np.testing.assert_array_equal(mine.array, other.numpy())
@@ -77,7 +77,7 @@ def test_a_permuted_input_is_drawn_for_in_the_order_of_its_memory(order, seed):
 @given(seeds)
 def test_infinities_and_negative_zero(seed):
     array = np.array([np.inf, -np.inf, np.nan, -0.0, 0.0] * 8, np.float32)
-    seeded(seed)
+    seed_both(seed)
     with np.errstate(invalid="ignore"):
         mine = dropout(microgad.tensor(array))
     other = torch.nn.functional.dropout(torch.tensor(array)).numpy()
@@ -86,20 +86,20 @@ def test_infinities_and_negative_zero(seed):
 
 
 @given(seeds)
-def test_in_place(seed):
+def test_in_place_dropout(seed):
     array = np.random.default_rng(seed).standard_normal(20).astype(np.float32)
-    seeded(seed)
+    seed_both(seed)
     mine, other = microgad.tensor(array.copy()), torch.tensor(array.copy())
     dropout(mine, 0.3, inplace=True)
     torch.nn.functional.dropout(other, 0.3, inplace=True)
     np.testing.assert_array_equal(mine.array, other.numpy())
 
 
-def test_the_same_class_of_error():
+def test_errors_have_torchs_class():
     for p, dtype in ((1.5, "float32"), (-0.1, "float32"), (0.5, "int64")):
-        kinds = []
+        errors = []
         for library, function in ((microgad, dropout), (torch, torch.nn.functional.dropout)):
             with pytest.raises((ValueError, RuntimeError)) as caught:
                 function(library.tensor(np.ones(3, dtype)), p)
-            kinds.append(caught.value)
-        assert isinstance(kinds[0], ValueError if isinstance(kinds[1], ValueError) else RuntimeError)
+            errors.append(caught.value)
+        assert isinstance(errors[0], ValueError if isinstance(errors[1], ValueError) else RuntimeError)

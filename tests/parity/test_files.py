@@ -1,4 +1,4 @@
-"""Files of PyTorch's: opened here, and written here and opened there."""
+"""Files that one library saves and the other loads: values, structure, strides, shared memory and dtypes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DTYPES = [
 
 
 def state(lib):
-    """The same objects in either library."""
+    """The same objects made with either library."""
     w = lib.arange(12.0).reshape(3, 4)
     return {
         "views": [w, w[1:], w.t(), w[:, ::2], w[0, 1].expand(3)],
@@ -31,7 +31,7 @@ def state(lib):
         "leaf": lib.ones(1, dtype=lib.float64, requires_grad=True),
         "empty": lib.zeros(0, 3),
         "number": lib.tensor(5),
-        "facts": (lib.float32, lib.device("cpu"), lib.Size([2, 3]), None, True, -(2**70), 1e-300, 2j, "ü", b"\xff\0"),
+        "other": (lib.float32, lib.device("cpu"), lib.Size([2, 3]), None, True, -(2**70), 1e-300, 2j, "ü", b"\xff\0"),
         "nested": OrderedDict(a={1: [set(), {2}]}),
         "counted": [Counter("aab"), Counter(), bytearray(b"\xff"), bytearray()],
         "scheduler": lib.optim.lr_scheduler.MultiStepLR(lib.optim.SGD([w], 0.1), [2, 4, 4]).state_dict(),
@@ -39,14 +39,14 @@ def state(lib):
     }
 
 
-def written(lib, obj, **options):
+def saved(lib, obj, **options):
     file = io.BytesIO()
     lib.save(obj, file, **options)
     file.seek(0)
     return file
 
 
-def same(ours, theirs):
+def assert_same(ours, theirs):
     if isinstance(theirs, torch.Tensor):
         assert type(ours).__name__ == type(theirs).__name__
         assert (ours.shape, ours.stride(), ours.requires_grad) == (theirs.shape, theirs.stride(), theirs.requires_grad)
@@ -56,20 +56,20 @@ def same(ours, theirs):
         assert type(ours) is type(theirs)
         assert list(ours) == list(theirs)
         for key in theirs:
-            same(ours[key], theirs[key])
+            assert_same(ours[key], theirs[key])
     elif isinstance(theirs, (list, tuple)):
         assert len(ours) == len(theirs)
         for x, y in zip(ours, theirs, strict=True):
-            same(x, y)
+            assert_same(x, y)
     else:
         assert repr(ours) == repr(theirs)
 
 
-@pytest.mark.parametrize("zipped", [True, False])
-def test_their_files(zipped):
+@pytest.mark.parametrize("zip_format", [True, False])
+def test_microgad_loads_torchs_files(zip_format):
     theirs = state(torch)
-    ours = microgad.load(written(torch, theirs, _use_new_zipfile_serialization=zipped))
-    same(ours, theirs)
+    ours = microgad.load(saved(torch, theirs, _use_new_zipfile_serialization=zip_format))
+    assert_same(ours, theirs)
     whole, rows, *_ = ours["views"]
     whole[1, 0] = 50
     assert rows[0, 0].item() == 50
@@ -78,11 +78,11 @@ def test_their_files(zipped):
     assert all(a is b for a, b in zip(ours["twice"][::2], ours["twice"][1::2], strict=True))
 
 
-def test_our_files():
+def test_torch_loads_microgads_files():
     ours = state(microgad)
-    theirs = torch.load(written(microgad, ours), weights_only=True)
-    same(ours, theirs)
-    same(microgad.load(written(microgad, ours)), theirs)
+    theirs = torch.load(saved(microgad, ours), weights_only=True)
+    assert_same(ours, theirs)
+    assert_same(microgad.load(saved(microgad, ours)), theirs)
     whole, rows, *_ = theirs["views"]
     whole[1, 0] = 50
     assert rows[0, 0].item() == 50
@@ -91,12 +91,12 @@ def test_our_files():
 
 
 @pytest.mark.parametrize(("writer", "reader"), [(microgad, torch), (torch, microgad)])
-def test_settings(writer, reader):
-    given = [Path("/a/b"), PureWindowsPath("c:\\x"), range(1, 9, 2), frozenset({1, "a"}), np.dtype(">i2")]
-    found = reader.load(written(writer, given), weights_only=False)
-    assert found == given
-    assert list(map(type, found)) == list(map(type, given))
-    lazy = reader.load(written(writer, writer.nn.LazyLinear(2).state_dict()), weights_only=False)
+def test_paths_ranges_dtypes_and_lazy_parameters(writer, reader):
+    objects = [Path("/a/b"), PureWindowsPath("c:\\x"), range(1, 9, 2), frozenset({1, "a"}), np.dtype(">i2")]
+    found = reader.load(saved(writer, objects), weights_only=False)
+    assert found == objects
+    assert list(map(type, found)) == list(map(type, objects))
+    lazy = reader.load(saved(writer, writer.nn.LazyLinear(2).state_dict()), weights_only=False)
     assert isinstance(lazy["weight"], reader.nn.UninitializedParameter)
 
 
@@ -105,27 +105,27 @@ PAIRS = [(microgad, torch), (torch, microgad), (microgad, microgad)]
 
 
 @pytest.mark.parametrize(("writer", "reader"), PAIRS)
-@pytest.mark.parametrize("zipped", [True, False])
-def test_parts_that_have_names(writer, reader, zipped):
+@pytest.mark.parametrize("zip_format", [True, False])
+def test_namedtuples_and_packed_sequences(writer, reader, zip_format):
     x = writer.arange(6.0).reshape(2, 3)
     packed = writer.nn.utils.rnn.pack_sequence([x[0], x[1, :2]])
-    given = [x.max(0), x.topk(2), writer.linalg.qr(x), packed, Step(x, 1)]
-    options = {"_use_new_zipfile_serialization": zipped} if writer is torch else {}
+    objects = [x.max(0), x.topk(2), writer.linalg.qr(x), packed, Step(x, 1)]
+    options = {"_use_new_zipfile_serialization": zip_format} if writer is torch else {}
     with writer.serialization.safe_globals([Step]), reader.serialization.safe_globals([Step]):
-        *found, again = reader.load(written(writer, [*given, given[0]], **options), weights_only=False)
-    assert again is found[0]
-    assert repr(found) == repr(given)
-    assert [type(x).__name__ for x in found] == [type(x).__name__ for x in given]
+        *found, loaded = reader.load(saved(writer, [*objects, objects[0]], **options), weights_only=False)
+    assert loaded is found[0]
+    assert repr(found) == repr(objects)
+    assert [type(x).__name__ for x in found] == [type(x).__name__ for x in objects]
     with pytest.raises((RuntimeError, pickle.UnpicklingError), match="PackedSequence"):
-        reader.load(written(writer, packed), weights_only=True)
+        reader.load(saved(writer, packed), weights_only=True)
 
 
 @pytest.mark.parametrize(("writer", "reader"), PAIRS)
-def test_lists_and_dicts_of_other_kinds(writer, reader):
+def test_other_containers_and_slices(writer, reader):
     log, empty = defaultdict(list, loss=[writer.ones(1)]), defaultdict(None, a=defaultdict(set))
-    given = [log, log, empty, deque([1, [2]], 5), deque(), slice(1, None, 2), (..., slice(None))]
-    found = reader.load(written(writer, given), weights_only=False)
-    assert repr(found) == repr(given)
+    objects = [log, log, empty, deque([1, [2]], 5), deque(), slice(1, None, 2), (..., slice(None))]
+    found = reader.load(saved(writer, objects), weights_only=False)
+    assert repr(found) == repr(objects)
     assert found[0] is found[1]
     found[0]["more"].append(1)
     assert found[3].maxlen == 5
@@ -135,23 +135,23 @@ def test_lists_and_dicts_of_other_kinds(writer, reader):
 @pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
 def test_storages(writer, reader):
     x = writer.arange(6.0)
-    given = {
+    objects = {
         "x": x[2:4],
         "typed": x.storage(),
         "bytes": x.clone().untyped_storage(),
         "list": [x.to(writer.int16).storage()],
     }
-    found = reader.load(written(writer, given), weights_only=True)
-    assert repr(found["typed"]) == repr(given["typed"])
-    assert repr(found["list"]) == repr(given["list"])
-    assert found["bytes"].tolist() == given["bytes"].tolist()
+    found = reader.load(saved(writer, objects), weights_only=True)
+    assert repr(found["typed"]) == repr(objects["typed"])
+    assert repr(found["list"]) == repr(objects["list"])
+    assert found["bytes"].tolist() == objects["bytes"].tolist()
     found["typed"][2] = 50.0
     assert found["x"].tolist() == [50, 3]
 
 
-def test_a_part_of_a_storage():
+def test_storage_slice():
     x = microgad.arange(6.0).storage()[2:4]
-    assert microgad.load(written(microgad, [x]))[0].tolist() == [2, 3]
+    assert microgad.load(saved(microgad, [x]))[0].tolist() == [2, 3]
 
 
 @pytest.mark.parametrize("lib", [torch, microgad])
@@ -168,8 +168,8 @@ def test_pickles_keep_strides(lib):
         assert lib.equal(found, view)
 
 
-def test_a_pickle_has_no_more_values_than_its_tensor():
-    """PyTorch's has all of the memory that a view lies in."""
+def test_pickle_only_holds_the_values_of_its_tensor():
+    """In PyTorch, the pickle of a view has the whole storage."""
     x = microgad.arange(1e6).reshape(1000, 1000)
     for view in (x[500].expand(9, 1000), x[:, 7], x[::2, 3:5].t()):
         pickled = pickle.dumps(view)
@@ -182,30 +182,30 @@ def test_dtypes(dtype):
     values = [0, 1, 1]
     ours = microgad.tensor(values).to(getattr(microgad, dtype))
     theirs = torch.tensor(values).to(getattr(torch, dtype))
-    same(microgad.load(written(torch, theirs)), theirs)
-    same(ours, torch.load(written(microgad, ours), weights_only=True))
+    assert_same(microgad.load(saved(torch, theirs)), theirs)
+    assert_same(ours, torch.load(saved(microgad, ours), weights_only=True))
 
 
 @pytest.mark.parametrize(("writer", "reader"), [(torch, microgad), (microgad, torch), (microgad, microgad)])
-def test_what_was_set_on_a_tensor_comes_with_it(writer, reader):
+def test_attributes_set_on_tensors_are_saved(writer, reader):
     x, half, p = writer.ones(3), writer.ones(2, dtype=writer.uint16), writer.nn.Parameter(writer.zeros(2))
     x.kind, half.kind, p.kind = "data", [1, {"a": x}], (2.5, None)
     x.requires_grad_().sum().backward()
-    again = reader.load(written(writer, [x, half, p, x]))
-    assert [list(vars(item)) for item in again] == [["kind"]] * 4
-    assert again[0] is again[3] is again[1].kind[1]["a"]
-    assert (again[0].kind, again[2].kind, again[1].kind[0]) == ("data", (2.5, None), 1)
+    loaded = reader.load(saved(writer, [x, half, p, x]))
+    assert [list(vars(item)) for item in loaded] == [["kind"]] * 4
+    assert loaded[0] is loaded[3] is loaded[1].kind[1]["a"]
+    assert (loaded[0].kind, loaded[2].kind, loaded[1].kind[0]) == ("data", (2.5, None), 1)
 
 
-def test_a_file_sets_nothing_that_a_tensor_has_itself():
+def test_files_can_not_replace_a_tensors_own_attributes():
     x = torch.ones(2)
     x.__dict__.update(base=1, views=[2], _post_accumulate_grad_hooks=[3], array=4, add=5, _is_param=True, kept=6)
-    again = microgad.load(written(torch, x))
-    assert vars(again) == {"kept": 6}
-    assert (again + 1).tolist() == [2, 2]
+    loaded = microgad.load(saved(torch, x))
+    assert vars(loaded) == {"kept": 6}
+    assert (loaded + 1).tolist() == [2, 2]
 
 
-def test_memory_is_mapped(tmp_path):
+def test_mmap_maps_the_file(tmp_path):
     path = tmp_path / "large.pt"
     torch.save({"w": torch.arange(100_000.0)}, path)
     loaded = microgad.load(path, mmap=True)
@@ -213,11 +213,11 @@ def test_memory_is_mapped(tmp_path):
     loaded["w"][0] = 7
     assert torch.load(path)["w"][0] == 0
     microgad.save({"w": microgad.arange(100_000.0)}, path)
-    assert loaded["w"][1].item() == 1  # the old file's
-    same(microgad.load(path), torch.load(path, mmap=True))
+    assert loaded["w"][1].item() == 1  # from the file before it was replaced
+    assert_same(microgad.load(path), torch.load(path, mmap=True))
 
 
-def test_arrays():
+def test_numpy_arrays():
     obj = {
         "a": np.arange(6.0).reshape(2, 3).T,
         "number": np.float32(3),
@@ -225,16 +225,16 @@ def test_arrays():
         "empty": np.zeros(0),
     }
     for loaded in (
-        microgad.load(written(torch, obj)),
-        microgad.load(written(microgad, obj)),
-        torch.load(written(microgad, obj), weights_only=False),
+        microgad.load(saved(torch, obj)),
+        microgad.load(saved(microgad, obj)),
+        torch.load(saved(microgad, obj), weights_only=False),
     ):
         for name, value in obj.items():
             assert (type(loaded[name]), loaded[name].dtype) == (type(value), value.dtype)
             np.testing.assert_array_equal(loaded[name], value)
 
 
-def test_training_goes_on_in_the_other_library(tmp_path):
+def test_training_continues_in_the_other_library(tmp_path):
     path = tmp_path / "run.pt"
     for saving, loading in ((torch, microgad), (microgad, torch)):
         saving.manual_seed(0)

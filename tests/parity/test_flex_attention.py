@@ -1,4 +1,7 @@
-"""flex_attention and its masks: PyTorch's values, blocks and errors. PyTorch has no gradients of it on the CPU."""
+"""flex_attention and its masks against PyTorch's: values, blocks and error classes.
+
+PyTorch has no gradients of flex_attention on the CPU.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def room(lib: Any) -> Any:
+def flex_attention_module(lib: Any) -> Any:
     return importlib.import_module(f"{lib.__name__}.nn.attention.flex_attention")
 
 
@@ -23,20 +26,20 @@ def tensors(lib: Any, *shapes: tuple[int, ...]) -> list[Any]:
     return [lib.randn(*shape) for shape in shapes]
 
 
-def close(found: Any, expected: Any) -> None:
+def assert_close(found: Any, expected: Any) -> None:
     assert type(found).__name__ == type(expected).__name__
     if isinstance(expected, tuple):
         for a, b in zip(found, expected, strict=True):
-            close(a, b)
+            assert_close(a, b)
     elif isinstance(expected, torch.Tensor):
         torch.testing.assert_close(torch.from_numpy(found.numpy()), expected)
     else:
         assert found == expected
 
 
-def both(call: Any) -> Any:
-    found, expected = ((call(room(lib), lib)) for lib in (microgad, torch))
-    close(found, expected)
+def check_both(call: Any) -> Any:
+    found, expected = ((call(flex_attention_module(lib), lib)) for lib in (microgad, torch))
+    assert_close(found, expected)
     return found
 
 
@@ -66,8 +69,8 @@ SIZES = (2, 4, 3, 4), (2, 4, 5, 4), (2, 4, 5, 6)
         ),
     ],
 )  # fmt: skip
-def test_values(call):
-    both(call)
+def test_flex_attention_values(call):
+    check_both(call)
 
 
 @pytest.mark.parametrize(
@@ -87,19 +90,19 @@ def test_values(call):
         lambda f, t: f.create_block_mask(lambda b, h, i, j: i >= j, None, None, 4, 4, "cpu")[0].mask_mod(0, 0, 0, 0),
     ],
 )
-def test_errors(call):
+def test_errors_have_torchs_class(call):
     with pytest.raises(Exception) as expected:  # noqa: PT011
-        call(room(torch), torch)
+        call(flex_attention_module(torch), torch)
     with pytest.raises(expected.type):
-        call(room(microgad), microgad)
+        call(flex_attention_module(microgad), microgad)
 
 
 @pytest.mark.parametrize(
     "arguments",
     [(None, None, 5, 5, "cpu", 2), (2, 3, 300, 200, "cpu"), (1, 2, 7, 9, "cpu", (2, 4)), (None, 2, 64, 64, "cpu", 2)],
 )
-def test_blocks(arguments):
-    def facts(f: Any, t: Any) -> Any:
+def test_block_mask_properties(arguments):
+    def properties(f: Any, t: Any) -> Any:
         def mask_mod(b: Any, h: Any, i: Any, j: Any) -> Any:
             return (i + h >= j) & (j >= b)
 
@@ -116,10 +119,10 @@ def test_blocks(arguments):
         indices = mask.kv_indices, mask.full_kv_indices, mask.q_indices, sliced.kv_indices
         return tuple(found), indices, f.create_mask(mask_mod, *arguments[:5])
 
-    both(facts)
+    check_both(properties)
 
 
-def test_masks_combined():
+def test_and_masks_and_or_masks():
     def masks(f: Any, t: Any) -> Any:
         def causal(b: Any, h: Any, i: Any, j: Any) -> Any:
             return i >= j
@@ -130,4 +133,4 @@ def test_masks_combined():
         found = [f.and_masks(causal, near), f.or_masks(causal, near), f.and_masks(), f.or_masks(), f.noop_mask]
         return tuple(f.create_mask(mask, None, 3, 4, 5, "cpu") for mask in found)
 
-    both(masks)
+    check_both(masks)

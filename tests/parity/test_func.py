@@ -1,10 +1,10 @@
-"""torch.func, torch.autograd.functional and forward mode at their edges: the same programs on both libraries."""
+"""torch.func, torch.autograd.functional and forward mode in edge cases: programs that both libraries run."""
 
 from __future__ import annotations
 
 import pytest
 
-from .both import Programs, leaf, numbers, room
+from .side_by_side import Programs, leaf, randn, submodule
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own
 
@@ -13,16 +13,16 @@ programs = Programs()
 
 
 @pytest.mark.parametrize("name", programs)
-def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
-    programs.check(name, in_words=False, warned_alike=False)
+def test_program_behaves_as_in_torch(name: str) -> None:
+    programs.check(name, messages=False, warning_classes=False)
 
 
 @programs
-def vmap_spreads_in_dims_and_out_dims_over_structures(t, nn):
+def vmap_in_dims_and_out_dims_of_nested_containers(t, nn):
     def f(d, xs):
         return {"a": d["a"] * xs[0] + xs[1], "b": (xs[0], d["a"].sum())}
 
-    args = {"a": numbers(t, 3, 2)}, (numbers(t, 2, 3, seed=3), numbers(t, 2))
+    args = {"a": randn(t, 3, 2)}, (randn(t, 2, 3, seed=3), randn(t, 2))
     return t.func.vmap(f, in_dims=({"a": 0}, (1, None)), out_dims={"a": 1, "b": (-1, 0)})(*args)
 
 
@@ -34,52 +34,52 @@ def the_node_of_what_vmap_returns(t, nn):
 
 
 @programs
-def vmap_leaves_keyword_arguments_whole(t, nn):
-    return t.func.vmap(lambda x, y=None: x * y)(numbers(t, 3, 2), y=numbers(t, 3, 2))
+def vmap_does_not_batch_keyword_arguments(t, nn):
+    return t.func.vmap(lambda x, y=None: x * y)(randn(t, 3, 2), y=randn(t, 3, 2))
 
 
 @programs
-def vmap_gives_what_no_slice_has_a_part_in_once(t, nn):
-    return t.func.vmap(lambda x: (x, t.tensor([float("nan"), 1]), 3), out_dims=(0, None, None))(numbers(t, 3, 2))
+def vmap_with_unbatched_results(t, nn):
+    return t.func.vmap(lambda x: (x, t.tensor([float("nan"), 1]), 3), out_dims=(0, None, None))(randn(t, 3, 2))
 
 
 @programs
-def forward_mode_of_what_writes_to_its_arguments(t, nn):
+def forward_mode_of_in_place_writes_to_arguments(t, nn):
     def f(x):
         x[0] = x[1] * 5
         x[1:].mul_(x[0])
         return x * x
 
     def fresh():
-        return numbers(t, 3)
+        return randn(t, 3)
 
     return t.func.jvp(f, (fresh(),), (t.ones(3).double(),)), t.func.jacfwd(f)(fresh())
 
 
 @programs
-def vmap_over_nothing(t, nn):
+def vmap_over_an_empty_batch(t, nn):
     return t.func.vmap(lambda x: (x.sum(), x * 2), out_dims=(0, 1))(t.zeros(0, 3))
 
 
 @programs
-def vmap_draws_only_where_it_may(t, nn):
-    return t.func.vmap(lambda x: x + t.rand(2))(numbers(t, 3, 2))
+def vmap_of_random_draws_raises_by_default(t, nn):
+    return t.func.vmap(lambda x: x + t.rand(2))(randn(t, 3, 2))
 
 
 @programs
-def vmap_draws_for_all_slices_at_once(t, nn):
-    """Each dropout of a net; in chunks; one transform in another; permutations."""
+def vmap_randomness(t, nn):
+    """Several dropouts in a net, in chunks; nested vmap; permutations."""
     t.manual_seed(5)
     net = nn.Sequential(nn.Dropout(0.5), nn.Linear(4, 9), nn.Dropout(0.3))
     one = [t.func.vmap(net, randomness="different", chunk_size=n)(t.ones(5, 4)) for n in (None, 2)]
-    deep = t.func.vmap(t.func.vmap(lambda x: t.rand(2).sum() + t.randn(20), randomness="different"), randomness="same")
-    deeper = t.func.vmap(t.func.vmap(lambda x: x + t.rand(2) + t.randint(9, ()), **DIFFERENT), **DIFFERENT)
+    nested = t.func.vmap(t.func.vmap(lambda x: t.rand(2).sum() + t.randn(20), **DIFFERENT), randomness="same")
+    both_different = t.func.vmap(t.func.vmap(lambda x: x + t.rand(2) + t.randint(9, ()), **DIFFERENT), **DIFFERENT)
     shuffled = t.func.vmap(lambda x: t.randperm(5) + t.rand(5) + t.empty_like(x).normal_(), **DIFFERENT)
-    return one, deep(t.ones(2, 3)), deeper(t.ones(2, 3, 1)), shuffled(t.ones(3, 5)), t.rand(1)
+    return one, nested(t.ones(2, 3)), both_different(t.ones(2, 3, 1)), shuffled(t.ones(3, 5)), t.rand(1)
 
 
 @programs
-def vmap_writes_once_what_is_the_same_for_all(t, nn):
+def vmap_of_writes_to_unbatched_buffers(t, nn):
     class Counting(nn.Module):
         def __init__(self):
             super().__init__()
@@ -99,11 +99,11 @@ def vmap_writes_once_what_is_the_same_for_all(t, nn):
 
 
 @programs
-def vmap_of_a_function_with_a_rule_of_its_own(t, nn):
-    """The rule is given all slices, and wherever it says they are in what it gives; one mapping in another."""
+def vmap_of_a_custom_function_with_a_vmap_rule(t, nn):
+    """The rule gets the whole batch and says in which dimension its results are batched; also in nested vmap."""
     seen = []
 
-    class Own(t.autograd.Function):
+    class Custom(t.autograd.Function):
         @staticmethod
         def forward(x, others, k):
             return x.sin() * others[0] * k, x + 1
@@ -121,34 +121,34 @@ def vmap_of_a_function_with_a_rule_of_its_own(t, nn):
         @staticmethod
         def vmap(info, in_dims, x, others, k):
             seen.append((info.batch_size, info.randomness, in_dims[1:]))
-            y, plain = Own.apply(x.movedim(in_dims[0], 0), others, k)
+            y, plain = Custom.apply(x.movedim(in_dims[0], 0), others, k)
             return (y.movedim(0, -1) * 10, plain.sum(0)), (-1, None)
 
-    x, w = leaf(t, 3, 2, 2), numbers(t, 2)
-    y, plain = t.vmap(lambda x: Own.apply(x, [w], 2), 1, randomness="same")(x)
+    x, w = leaf(t, 3, 2, 2), randn(t, 2)
+    y, plain = t.vmap(lambda x: Custom.apply(x, [w], 2), 1, randomness="same")(x)
     (y.sum() + plain.sin().sum()).backward()
-    deep = t.vmap(t.vmap(lambda x: Own.apply(x, [w[0]], 2)[0]))(numbers(t, 3, 2, 2))
-    return y, plain, x.grad, deep, seen
+    nested = t.vmap(t.vmap(lambda x: Custom.apply(x, [w[0]], 2)[0]))(randn(t, 3, 2, 2))
+    return y, plain, x.grad, nested, seen
 
 
 @programs
 def vmap_of_dropout_raises(t, nn):
-    return t.func.vmap(lambda x: nn.functional.dropout(x, 0.5))(numbers(t, 3, 2))
+    return t.func.vmap(lambda x: nn.functional.dropout(x, 0.5))(randn(t, 3, 2))
 
 
 for case, call in {
     "a number": lambda t: t.vmap(lambda x, k: x * k)(t.ones(3, 2), 2),
     "a dimension that isn't there": lambda t: t.vmap(lambda x: x, in_dims=2)(t.ones(3, 2)),
     "no dimension": lambda t: t.vmap(lambda x: x)(t.ones(())),
-    "half a dimension": lambda t: t.vmap(lambda x: x, in_dims=0.5)(t.ones(3, 2)),
-    "other structure": lambda t: t.vmap(lambda x: x[0], in_dims=((0, 0, 0),))((t.ones(3), t.ones(3))),
-    "other structure of results": lambda t: t.vmap(lambda x: x, out_dims=(0, 0))(t.ones(3)),
+    "a fractional dimension": lambda t: t.vmap(lambda x: x, in_dims=0.5)(t.ones(3, 2)),
+    "in_dims of another structure": lambda t: t.vmap(lambda x: x[0], in_dims=((0, 0, 0),))((t.ones(3), t.ones(3))),
+    "out_dims of another structure": lambda t: t.vmap(lambda x: x, out_dims=(0, 0))(t.ones(3)),
     "a result that is no Tensor": lambda t: t.vmap(lambda x: 3.0)(t.ones(3, 2)),
     "randomness": lambda t: t.vmap(lambda x: x, randomness="some"),
     "no chunk": lambda t: t.vmap(lambda x: x, chunk_size=0),
     "no chunk of rows": lambda t: t.func.jacrev(lambda x: x, chunk_size=0),
     "argnums twice": lambda t: t.func.grad(lambda x, y: (x * y).sum(), (0, 0))(t.ones(2), t.ones(2)),
-    "argnums by both names": lambda t: t.func.grad(lambda x, y: (x * y).sum(), (1, -1))(t.ones(2), t.ones(2)),
+    "the same argnum twice": lambda t: t.func.grad(lambda x, y: (x * y).sum(), (1, -1))(t.ones(2), t.ones(2)),
     "no argnums": lambda t: t.func.grad(lambda x: x.sum(), ())(t.ones(2)),
     "no result": lambda t: t.func.vjp(lambda x: (), t.ones(2)),
     "no rows": lambda t: t.func.jacrev(lambda x: [])(t.ones(2)),
@@ -160,17 +160,17 @@ for case, call in {
     "complex arguments": lambda t: t.func.jacrev(lambda z: z * z)(t.ones(2) * 1j),
     "complex arguments forward": lambda t: t.func.jacfwd(lambda z: z * z)(t.ones(2) * 1j),
     "complex results": lambda t: t.func.jacrev(lambda x: x * 1j)(t.ones(2)),
-    "a list of inputs": lambda t: room(t, "autograd.functional").jacobian(lambda x: x, [t.ones(2)]),
-    "a linear function's graph": lambda t: room(t, "autograd.functional").jacobian(
+    "a list of inputs": lambda t: submodule(t, "autograd.functional").jacobian(lambda x: x, [t.ones(2)]),
+    "a linear function's graph": lambda t: submodule(t, "autograd.functional").jacobian(
         lambda x: x * 2, t.ones(2), create_graph=True, strict=True
     ),
-    "a linear function's product": lambda t: room(t, "autograd.functional").vjp(
+    "a linear function's product": lambda t: submodule(t, "autograd.functional").vjp(
         lambda x: x * 2, t.ones(2), t.ones(2), create_graph=True, strict=True
     ),
-    "a linear function's tangent": lambda t: room(t, "autograd.functional").jvp(
+    "a linear function's tangent": lambda t: submodule(t, "autograd.functional").jvp(
         lambda x: x * 2, t.ones(2), t.ones(2), create_graph=True, strict=True
     ),
-    "an input without a part": lambda t: room(t, "autograd.functional").jvp(
+    "an input that the result does not depend on": lambda t: submodule(t, "autograd.functional").jvp(
         lambda x, y: x**2, (t.ones(2), t.ones(2)), (t.ones(2), t.ones(2)), strict=True
     ),
     "a complex number's gradient": lambda t: t.tensor(1 + 2j, requires_grad=True).backward(),
@@ -179,21 +179,21 @@ for case, call in {
 
 
 @programs
-def matrices_of_nothing(t, nn):
-    rows = t.func.jacrev(lambda x: x[:0])(numbers(t, 3))
-    return rows, t.func.jacfwd(lambda x: x * 2)(numbers(t, 0)), t.func.jacfwd(lambda x: x[:0])(numbers(t, 3))
+def jacobians_of_empty_inputs_and_results(t, nn):
+    rows = t.func.jacrev(lambda x: x[:0])(randn(t, 3))
+    return rows, t.func.jacfwd(lambda x: x * 2)(randn(t, 0)), t.func.jacfwd(lambda x: x[:0])(randn(t, 3))
 
 
 @programs
-def matrices_however_arguments_and_results_lie_in_memory(t, nn):
-    x, ad = numbers(t, 3, 2).T, room(t, "autograd.functional")
+def jacobians_of_noncontiguous_inputs_and_results(t, nn):
+    x, functional = randn(t, 3, 2).T, submodule(t, "autograd.functional")
     found = [t.func.jacrev(t.sin)(x), t.func.jacfwd(t.sin)(x), t.func.hessian(lambda x: x.sin().sum())(x)]
-    found += [ad.jacobian(lambda x: x.T * x.flip(0).T, numbers(t, 2, 3)), ad.jacobian(t.sin, x)]
-    return found, ad.jacobian(t.sin, x, vectorize=True, strategy="forward-mode")
+    found += [functional.jacobian(lambda x: x.T * x.flip(0).T, randn(t, 2, 3)), functional.jacobian(t.sin, x)]
+    return found, functional.jacobian(t.sin, x, vectorize=True, strategy="forward-mode")
 
 
 @programs
-def no_grad_outside_ends_what_comes_from_leaves(t, nn):
+def func_transforms_under_no_grad(t, nn):
     x = t.tensor(3.0, requires_grad=True)
     with t.no_grad():
         found = [t.func.grad(lambda x: x**3)(x), t.func.grad(lambda y: x * y**3)(t.tensor(2.0))]
@@ -202,7 +202,7 @@ def no_grad_outside_ends_what_comes_from_leaves(t, nn):
 
 
 @programs
-def no_grad_around_the_pull_alone_ends_it_too(t, nn):
+def vjp_function_called_under_no_grad(t, nn):
     y, pull = t.func.vjp(lambda x: x**3, t.tensor(3.0, requires_grad=True))
     with t.no_grad():
         (g,) = pull(t.tensor(1.0))
@@ -210,7 +210,7 @@ def no_grad_around_the_pull_alone_ends_it_too(t, nn):
 
 
 @programs
-def tied_weights_take_one_tensor(t, nn):
+def functional_call_of_tied_weights(t, nn):
     net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     net[1].weight = net[0].weight
     one, other = t.ones(2, 2), t.zeros(2, 2)
@@ -221,17 +221,17 @@ def tied_weights_take_one_tensor(t, nn):
 
 
 @programs
-def zeros_of_a_graph_want_a_gradient(t, nn):
-    x, w = (numbers(t, n).requires_grad_() for n in (3, 2))
+def materialized_zeros_with_create_graph(t, nn):
+    x, w = (randn(t, n).requires_grad_() for n in (3, 2))
     found = t.autograd.grad((x**3).sum(), (x, w), materialize_grads=True, create_graph=True)
     return found, [g.requires_grad for g in found]
 
 
 @programs
-def a_tangent_is_on_the_graph_of_what_is_outside(t, nn):
-    """Of the value that was made dual, of its tangent, and of what else is multiplied with."""
-    forward = room(t, "autograd.forward_ad")
-    x, v, w = (numbers(t, 3, seed=i).requires_grad_() for i in range(3))
+def gradients_of_tangents(t, nn):
+    """A tangent has gradients by the primal, by the given tangent, and by other factors."""
+    forward = submodule(t, "autograd.forward_ad")
+    x, v, w = (randn(t, 3, seed=i).requires_grad_() for i in range(3))
     found = []
     for primal, tangent in ((x, v.detach()), (x.detach(), v), (x.detach(), v.detach())):
         with forward.dual_level():
@@ -241,59 +241,59 @@ def a_tangent_is_on_the_graph_of_what_is_outside(t, nn):
 
 
 @programs
-def a_gradient_has_a_tangent(t, nn):
-    forward = room(t, "autograd.forward_ad")
-    x = numbers(t, 3).requires_grad_()
+def tangent_of_a_gradient(t, nn):
+    forward = submodule(t, "autograd.forward_ad")
+    x = randn(t, 3).requires_grad_()
     with forward.dual_level():
-        y = (forward.make_dual(x, numbers(t, 3, seed=2)) ** 3).sum()
+        y = (forward.make_dual(x, randn(t, 3, seed=2)) ** 3).sum()
         (g,) = t.autograd.grad(y, x, create_graph=True)
         return g, forward.unpack_dual(g).tangent, forward.unpack_dual(y).tangent
 
 
 @programs
-def the_derivative_of_what_is_linear_is_zero_and_not_none(t, nn):
-    forward, x = room(t, "autograd.forward_ad"), leaf(t, 3)
+def gradient_of_the_tangent_of_a_linear_function(t, nn):
+    forward, x = submodule(t, "autograd.forward_ad"), leaf(t, 3)
     with forward.dual_level():
-        tangent = forward.unpack_dual(forward.make_dual(x, numbers(t, 3, seed=2)) * 2).tangent
+        tangent = forward.unpack_dual(forward.make_dual(x, randn(t, 3, seed=2)) * 2).tangent
         return tangent, tangent.requires_grad, t.autograd.grad((tangent * 3).sum(), x)
 
 
 @programs
-def a_value_that_was_made_dual_keeps_its_graph(t, nn):
-    forward, x = room(t, "autograd.forward_ad"), leaf(t, 3)
+def primal_keeps_its_graph(t, nn):
+    forward, x = submodule(t, "autograd.forward_ad"), leaf(t, 3)
     with forward.dual_level():
-        primal, tangent = forward.unpack_dual(forward.make_dual(x * 2, numbers(t, 3, seed=2)))
+        primal, tangent = forward.unpack_dual(forward.make_dual(x * 2, randn(t, 3, seed=2)))
         return primal.requires_grad, tangent.requires_grad, t.autograd.grad((primal * tangent).sum(), x)
 
 
 @programs
-def a_network_that_learns_by_its_tangents(t, nn):
-    forward = room(t, "autograd.forward_ad")
+def backward_through_tangents_of_a_network(t, nn):
+    forward = submodule(t, "autograd.forward_ad")
     net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
-    for given in (numbers(t, 2, 3), leaf(t, 2, 3)):
+    for inputs in (randn(t, 2, 3), leaf(t, 2, 3)):
         with forward.dual_level():
-            value, tangent = forward.unpack_dual(net(forward.make_dual(given, numbers(t, 2, 3, seed=2))))
+            value, tangent = forward.unpack_dual(net(forward.make_dual(inputs, randn(t, 2, 3, seed=2))))
             (tangent**2).sum().backward(retain_graph=True)
             value.sum().backward()
-    return given.grad, [p.grad for p in net.parameters()]
+    return inputs.grad, [p.grad for p in net.parameters()]
 
 
 @programs
-def forward_mode_needs_no_graph(t, nn):
-    forward = room(t, "autograd.forward_ad")
+def forward_mode_under_no_grad(t, nn):
+    forward = submodule(t, "autograd.forward_ad")
     with t.no_grad(), forward.dual_level():
-        return forward.unpack_dual(forward.make_dual(numbers(t, 3), t.ones(3).double()) ** 2).tangent
+        return forward.unpack_dual(forward.make_dual(randn(t, 3), t.ones(3).double()) ** 2).tangent
 
 
 @programs
-def integers_have_no_tangent(t, nn):
-    forward = room(t, "autograd.forward_ad")
+def dual_of_integers(t, nn):
+    forward = submodule(t, "autograd.forward_ad")
     with forward.dual_level():
         forward.make_dual(t.ones(2, dtype=t.int64), t.ones(2, dtype=t.int64))
 
 
 @programs
-def an_autograd_function_that_saves_for_forward(t, nn):
+def custom_function_with_save_for_forward(t, nn):
     class Square(t.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -309,13 +309,13 @@ def an_autograd_function_that_saves_for_forward(t, nn):
         def jvp(ctx, tangent):
             return 2 * ctx.saved_tensors[0] * tangent
 
-    forward = room(t, "autograd.forward_ad")
+    forward = submodule(t, "autograd.forward_ad")
     with forward.dual_level():
-        return forward.unpack_dual(Square.apply(forward.make_dual(numbers(t, 3), numbers(t, 3, seed=2)))).tangent
+        return forward.unpack_dual(Square.apply(forward.make_dual(randn(t, 3), randn(t, 3, seed=2)))).tangent
 
 
 @programs
-def a_function_with_a_jvp_in_mappings(t, nn):
+def custom_function_with_jvp_under_transforms(t, nn):
     class Wave(t.autograd.Function):
         generate_vmap_rule = True
 
@@ -337,27 +337,27 @@ def a_function_with_a_jvp_in_mappings(t, nn):
         def jvp(ctx, tangent, _):
             return tangent * ctx.saved_tensors[0].cos() * ctx.k
 
-    x, f = numbers(t, 3, 2), t.func
+    x, f = randn(t, 3, 2), t.func
 
     def wave(x):
         return Wave.apply(x, 2.0)
 
-    def along(x):
+    def tangent_sum(x):
         return f.jvp(lambda x: wave(x).sum(), (x,), (x,))[1]
 
     return [
-        f.vmap(f.jacfwd(wave))(x), f.jacfwd(f.vmap(wave))(x), f.vmap(f.jacrev(wave))(x), f.vmap(f.grad(along))(x),
+        f.vmap(f.jacfwd(wave))(x), f.jacfwd(f.vmap(wave))(x), f.vmap(f.jacrev(wave))(x), f.vmap(f.grad(tangent_sum))(x),
         f.vmap(lambda x: f.jvp(wave, (x,), (x,)))(x), f.jvp(f.grad(lambda x: wave(x).sum()), (x,), (x,)),
         f.hessian(lambda x: wave(x).pow(2).sum())(x), f.linearize(wave, x)[1](x), f.jvp(f.vmap(wave), (x,), (x,)),
     ]  # fmt: skip
 
 
 @programs
-def kernels_of_tangents(t, nn):
-    """The neural tangent kernel, by matrices and by vmap of jvp of vjp."""
+def neural_tangent_kernel(t, nn):
+    """The neural tangent kernel, by Jacobians and by vmap over jvp of vjp."""
     net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
     weights = {name: p.detach() for name, p in net.named_parameters()}
-    x, y = numbers(t, 3, 3), numbers(t, 2, 3, seed=2)
+    x, y = randn(t, 3, 3), randn(t, 2, 3, seed=2)
 
     def f(w, x):
         return t.func.functional_call(net, w, (x,))
@@ -372,7 +372,7 @@ def kernels_of_tangents(t, nn):
 
 
 @programs
-def an_ensemble_on_a_model_of_shapes_alone(t, nn):
+def ensemble_with_a_meta_model(t, nn):
     nets = [nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).eval() for _ in range(4)]
     parameters, buffers = t.func.stack_module_state(nets)
     base = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).eval().to("meta")
@@ -386,63 +386,63 @@ def an_ensemble_on_a_model_of_shapes_alone(t, nn):
 
 
 @programs
-def tangents_of_what_depends_on_none(t, nn):
-    ad, w = room(t, "autograd.forward_ad"), leaf(t, 3)
-    with ad.dual_level():
-        x = ad.make_dual(numbers(t, 3), numbers(t, 3, seed=2))
-        return [ad.unpack_dual(y).tangent for y in (w, w * 2, w * x, t.sign(x), t.ones(3))]
+def tangents_of_results_without_dual_inputs(t, nn):
+    functional, w = submodule(t, "autograd.forward_ad"), leaf(t, 3)
+    with functional.dual_level():
+        x = functional.make_dual(randn(t, 3), randn(t, 3, seed=2))
+        return [functional.unpack_dual(y).tangent for y in (w, w * 2, w * x, t.sign(x), t.ones(3))]
 
 
 @programs
-def a_level_that_is_entered_by_hand_without_recording(t, nn):
-    ad = room(t, "autograd.forward_ad")
+def enter_and_exit_dual_level_under_no_grad(t, nn):
+    functional = submodule(t, "autograd.forward_ad")
     with t.no_grad():
-        ad.enter_dual_level()
-        found = ad.unpack_dual(ad.make_dual(numbers(t, 3), numbers(t, 3, seed=2)) ** 2).tangent
-        ad.exit_dual_level()
+        functional.enter_dual_level()
+        found = functional.unpack_dual(functional.make_dual(randn(t, 3), randn(t, 3, seed=2)) ** 2).tangent
+        functional.exit_dual_level()
         return found, t.is_grad_enabled()
 
 
 @programs
-def a_pull_that_frees_its_graph(t, nn):
-    _, pull = t.func.vjp(t.exp, numbers(t, 3))
+def vjp_function_frees_its_graph(t, nn):
+    _, pull = t.func.vjp(t.exp, randn(t, 3))
     first = pull(t.ones(3).double(), create_graph=True)
     pull(t.ones(3).double(), retain_graph=False)
     try:
         pull(t.ones(3).double())
     except RuntimeError:
         return first
-    return "it is still there"
+    return "the graph was not freed"
 
 
 @programs
-def the_gradient_of_a_complex_result(t, nn):
+def func_grad_of_a_complex_result(t, nn):
     return t.func.grad(lambda x: x * 1j)(t.tensor(1 + 2j))
 
 
 @programs
-def the_jacobian_of_complex_results(t, nn):
-    jacobian, x = room(t, "autograd.functional").jacobian, t.tensor([1 + 2j, 3 - 1j])
+def jacobian_of_complex_results(t, nn):
+    jacobian, x = submodule(t, "autograd.functional").jacobian, t.tensor([1 + 2j, 3 - 1j])
     return jacobian(t.abs, x), jacobian(t.exp, x)
 
 
 @programs
-def vmap_counts_offsets_as_if_each_slice_lay_where_the_whole_begins(t, nn):
-    def shown(x):
+def as_strided_under_vmap(t, nn):
+    def strided_views(x):
         at = x.storage_offset()
         parts = x.as_strided((2,), (1,), 4), x[1:].as_strided((1,), (2,), 5), x.as_strided((1,), (1,), at)
         return *parts, t.tensor(float(at))
 
     x = leaf(t, 4, 3)
-    found = t.func.vmap(shown)(x[1:3])
+    found = t.func.vmap(strided_views)(x[1:3])
     inner = t.func.vmap(t.func.vmap(lambda x: x.as_strided((1,), (1,), 1)))(x.reshape(2, 2, 3))
     sides = t.func.vmap(lambda x, y: x.as_strided((2,), (6,), 3) * y, in_dims=(1, None))(x, x[0, 0])
     return found, inner, sides, t.autograd.grad(inner.sum() + sides.sum(), x)
 
 
 @programs
-def one_backward_for_all_slices_frees_the_graph_once(t, nn):
-    """As the tutorial on Jacobians has it: the rows of one by vmap of a product with it."""
+def vmap_over_autograd_grad_frees_the_graph_once(t, nn):
+    """The rows of a Jacobian by vmap over vector-Jacobian products, as in PyTorch's tutorial."""
 
     def rows(y, x, seeds, **options):
         return t.vmap(lambda v: t.autograd.grad(y, x, v)[0], **options)(seeds)

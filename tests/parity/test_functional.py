@@ -1,6 +1,6 @@
-"""Programs that call torch.nn.functional, run by both libraries: values, derivatives, draws, errors.
+"""Programs that call torch.nn.functional, run by both libraries: values, derivatives, draws and errors.
 
-op_db holds the operations in their usual forms; here are arguments, shapes and forms that it doesn't have.
+op_db covers the operations in their usual forms; this file has arguments, shapes and forms that it lacks.
 """
 
 import numpy as np
@@ -23,31 +23,32 @@ def positive(*shape):
 
 
 def run(lib, program, arrays, dtype, second):
-    """Results of a program, their derivatives, derivatives of those, and the next number drawn."""
+    """A program's results, their derivatives and (if `second`) second derivatives, and the next random number."""
     lib.manual_seed(5)
     inputs = [lib.tensor(a.astype(dtype)).requires_grad_() if a.dtype == float else lib.tensor(a) for a in arrays]
     outs = program(lib, lib.nn.functional, *inputs)
     outs = list(outs) if isinstance(outs, tuple) else [outs]
-    wanting = [y for y in outs if y.requires_grad]
+    differentiable = [y for y in outs if y.requires_grad]
     leaves = [x for x in inputs if x.requires_grad]
     found = [y.detach().numpy() for y in outs]
-    if wanting:
+    if differentiable:
         fixed = np.random.default_rng(1)
-        seeds = [lib.tensor(fixed.standard_normal(tuple(y.shape)).astype(dtype)) for y in wanting]
-        first = lib.autograd.grad(wanting, leaves, seeds, allow_unused=True, create_graph=second)
+        seeds = [lib.tensor(fixed.standard_normal(tuple(y.shape)).astype(dtype)) for y in differentiable]
+        first = lib.autograd.grad(differentiable, leaves, seeds, allow_unused=True, create_graph=second)
         found += [None if g is None else g.detach().numpy() for g in first]
         if second:
-            along = [(g * g).sum() for g in first if g is not None and g.requires_grad]
-            found += lib.autograd.grad(along, leaves, allow_unused=True) if along else [None] * len(leaves)
-    options = {"force": True} if lib is torch else {}  # of zeros that it hasn't filled in
+            squares = [(g * g).sum() for g in first if g is not None and g.requires_grad]
+            found += lib.autograd.grad(squares, leaves, allow_unused=True) if squares else [None] * len(leaves)
+    options = {"force": True} if lib is torch else {}  # resolves PyTorch's lazily filled zeros
     return [x.numpy(**options) if hasattr(x, "numpy") else x for x in [*found, lib.rand(1)]]
 
 
 def agree(program, *arrays, second=True):
+    """Assert that both libraries give the same for the arrays in float64 and float32."""
     for dtype in ("float64", "float32"):
         theirs, ours = (run(lib, program, arrays, dtype, second) for lib in (torch, microgad))
         for i, (a, b) in enumerate(zip(theirs, ours, strict=True)):
-            if a is None or b is None:  # where nothing depends on it, one may say None and the other zeros
+            if a is None or b is None:  # one may have None and the other zeros if nothing depends on the input
                 assert not any(x is not None and x.any() for x in (a, b)), i
                 continue
             assert (a.shape, a.dtype) == (b.shape, b.dtype), i
@@ -56,7 +57,8 @@ def agree(program, *arrays, second=True):
             np.testing.assert_allclose(b, a, tolerance, tolerance * scale, err_msg=f"result {i}")
 
 
-def refuse(error, program, *arrays):
+def raises(error, program, *arrays):
+    """Assert that the program raises `error` in both libraries."""
     for lib in (torch, microgad):
         with pytest.raises(error):
             run(lib, program, arrays, "float64", False)
@@ -81,17 +83,17 @@ def test_activations_in_place(name):
         return y
 
     agree(in_a_view, x, second=False)
-    refuse(RuntimeError, lambda lib, F, x: getattr(F, name)(x, inplace=True, **options), x)
+    raises(RuntimeError, lambda lib, F, x: getattr(F, name)(x, inplace=True, **options), x)
     if f"{name}_" in dir(torch):
         agree(lambda lib, F, x: getattr(lib, f"{name}_")(x * 1, *options.values()), x, second=False)
 
 
 @pytest.mark.parametrize("name", ["elu", "gelu", "silu", "mish", "softplus", "logsigmoid", "hardswish", "leaky_relu"])
-def test_activations_take_no_integers(name):
-    refuse(RuntimeError, lambda lib, F, x: getattr(F, name)(x), np.arange(3))
+def test_activations_that_reject_integers(name):
+    raises(RuntimeError, lambda lib, F, x: getattr(F, name)(x), np.arange(3))
 
 
-def test_activations_of_integers():
+def test_activations_that_accept_integers():
     for program in (
         lambda lib, F, x: F.hardtanh(x, -1, 2), lambda lib, F, x: F.relu6(x), lambda lib, F, x: F.softsign(x),
         lambda lib, F, x: F.tanhshrink(x), lambda lib, F, x: F.threshold(x, 1, 20),
@@ -106,7 +108,7 @@ KINKS = {
 
 
 @pytest.mark.parametrize("name", KINKS)
-def test_at_kinks(name):
+def test_derivatives_of_activations_at_kinks(name):
     agree(lambda lib, F, x: getattr(F, name)(x), np.array(KINKS[name], float))
 
 
@@ -131,10 +133,10 @@ def test_dropouts(p):
 
 
 @pytest.mark.filterwarnings("ignore:dropout2d")
-def test_dropouts_of_other_dimensions():
+def test_dropouts_of_unexpected_dimensions():
     agree(lambda lib, F, x: F.dropout2d(x), normal(2, 3, 4))
-    refuse(RuntimeError, lambda lib, F, x: F.dropout1d(x), normal(2, 3, 4, 5))
-    refuse(ValueError, lambda lib, F, x: F.dropout1d(x, 1.5), normal(2, 3, 4))
+    raises(RuntimeError, lambda lib, F, x: F.dropout1d(x), normal(2, 3, 4, 5))
+    raises(ValueError, lambda lib, F, x: F.dropout1d(x, 1.5), normal(2, 3, 4))
 
 
 def test_random_activations():
@@ -188,13 +190,13 @@ def test_likelihoods(full, reduction):
             positive(4, 6),
             counts,
         )
-    refuse(ValueError, lambda lib, F, x: F.gaussian_nll_loss(x, x, -x * x), x)
-    refuse(ValueError, lambda lib, F, x: F.gaussian_nll_loss(x, x, (x * x)[:2]), x)
+    raises(ValueError, lambda lib, F, x: F.gaussian_nll_loss(x, x, -x * x), x)
+    raises(ValueError, lambda lib, F, x: F.gaussian_nll_loss(x, x, (x * x)[:2]), x)
 
 
 @pytest.mark.parametrize("zero_infinity", [False, True])
 @pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
-def test_ctc(reduction, zero_infinity):
+def test_ctc_loss(reduction, zero_infinity):
     x, targets = normal(7, 3, 5), rng.integers(1, 5, (3, 3))
     options = {"reduction": reduction, "zero_infinity": zero_infinity}
     for lengths, sizes in (((7, 5, 2), (3, 2, 3)), ((7, 5, 6), (3, 2, 0))):
@@ -208,32 +210,32 @@ def test_ctc(reduction, zero_infinity):
                 second=False,
             )
 
-    def one_after_another(lib, F, x, t):
+    def concatenated_targets(lib, F, x, t):
         return F.ctc_loss(x, t.reshape(-1)[:6] - 1, lib.tensor([7, 5, 7]), lib.tensor([3, 2, 1]), 4, **options)
 
-    def without_batch(lib, F, x, t):
+    def unbatched(lib, F, x, t):
         return F.ctc_loss(x[:, 0], t[0], lib.tensor(7), lib.tensor(3), **options)
 
-    agree(one_after_another, x, targets, second=False)
-    agree(without_batch, x, targets, second=False)
+    agree(concatenated_targets, x, targets, second=False)
+    agree(unbatched, x, targets, second=False)
 
 
-def test_ctc_refuses():
+def test_ctc_loss_errors():
     x, targets = normal(7, 3, 5), rng.integers(1, 5, (3, 3))
     for lengths, sizes, blank in (
         ((8, 5, 2), (3, 2, 3), 0), ((7, 5), (3, 2, 3), 0), ((7, 5, 2), (3, 2, 4), 0), ((7, 5, 2), (3, 2, 3), 9),
     ):  # fmt: skip
-        refuse(
+        raises(
             RuntimeError,
             lambda lib, F, x, t, a=(lengths, sizes, blank): F.ctc_loss(x, t, *a),
             x,
             targets,
         )
-    refuse(RuntimeError, lambda lib, F, x, t: F.ctc_loss(x, t.reshape(-1), (7, 5, 2), (3, 2, 3)), x, targets)
+    raises(RuntimeError, lambda lib, F, x, t: F.ctc_loss(x, t.reshape(-1), (7, 5, 2), (3, 2, 3)), x, targets)
 
 
 @pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
-def test_masks_and_weights_of_float32_beside_float64():
+def test_float32_masks_and_weights_with_float64_inputs():
     agree(
         lambda lib, F, x: F.scaled_dot_product_attention(x, x, x, attn_mask=lib.arange(9.0).reshape(3, 3)),
         normal(2, 3, 4),
@@ -259,9 +261,9 @@ def test_normalizations():
 
     for training in (True, False):
         agree(lambda *args, training=training: with_running_statistics(*args, training), x, normal(4), positive(4))
-    refuse(ValueError, lambda lib, F, x: F.instance_norm(x), normal(2, 3, 1))
-    refuse(RuntimeError, lambda lib, F, x: F.group_norm(x, 3), x)
-    refuse(RuntimeError, lambda lib, F, x: F.layer_norm(x, (4,)), x)
+    raises(ValueError, lambda lib, F, x: F.instance_norm(x), normal(2, 3, 1))
+    raises(RuntimeError, lambda lib, F, x: F.group_norm(x, 3), x)
+    raises(RuntimeError, lambda lib, F, x: F.layer_norm(x, (4,)), x)
 
 
 def test_distances():
@@ -323,32 +325,32 @@ def test_embedding_bag(mode, padding_idx):
         )
 
 
-def test_embedding_refuses():
+def test_embedding_errors():
     weight, index = normal(7, 3), rng.integers(0, 7, 9)
-    refuse(IndexError, lambda lib, F, i, w: F.embedding(i + 7, w), index, weight)
-    refuse(IndexError, lambda lib, F, i, w: F.embedding(i - 7, w), index, weight)
-    refuse(AssertionError, lambda lib, F, i, w: F.embedding(i, w, 7), index, weight)
-    refuse(ValueError, lambda lib, F, i, w: F.embedding_bag(i, w), index, weight)
-    refuse(ValueError, lambda lib, F, i, w: F.embedding_bag(i, w, i[:1] * 0, mode="median"), index, weight)
-    refuse(RuntimeError, lambda lib, F, i, w: F.embedding_bag(i, w, i[:1] * 0 + 1), index, weight)
+    raises(IndexError, lambda lib, F, i, w: F.embedding(i + 7, w), index, weight)
+    raises(IndexError, lambda lib, F, i, w: F.embedding(i - 7, w), index, weight)
+    raises(AssertionError, lambda lib, F, i, w: F.embedding(i, w, 7), index, weight)
+    raises(ValueError, lambda lib, F, i, w: F.embedding_bag(i, w), index, weight)
+    raises(ValueError, lambda lib, F, i, w: F.embedding_bag(i, w, i[:1] * 0, mode="median"), index, weight)
+    raises(RuntimeError, lambda lib, F, i, w: F.embedding_bag(i, w, i[:1] * 0 + 1), index, weight)
 
 
 def test_scaled_dot_product_attention():
     q, k, v = normal(2, 4, 5, 6), normal(2, 4, 7, 6), normal(2, 4, 7, 3)
     mask = rng.random((5, 7)) > 0.4
-    mask[1] = False  # no key counts
+    mask[1] = False  # all keys are masked
     for options in ({}, {"is_causal": True}, {"scale": 0.3}, {"dropout_p": 0.4}):
         agree(lambda lib, F, *qkv, o=options: F.scaled_dot_product_attention(*qkv, **o), q, k, v)
     agree(lambda lib, F, q, k, v, m: F.scaled_dot_product_attention(q, k, v, m), q, k, v, mask, second=False)
     agree(lambda lib, F, q, k, v, m: F.scaled_dot_product_attention(q, k, v, m), q, k, v, normal(2, 1, 5, 7))
     agree(lambda lib, F, q, k, v: F.scaled_dot_product_attention(q, k[:, :2], v[:, :2], enable_gqa=True), q, k, v)
     agree(lambda lib, F, q, k, v: F.scaled_dot_product_attention(q[0, 0], k[0, 0], v[0, 0]), q, k, v)
-    refuse(RuntimeError, lambda lib, F, q, k, v, m: F.scaled_dot_product_attention(q, k, v, m), q, k, v, mask * 1)
-    refuse(RuntimeError, lambda lib, F, q, k, v: F.scaled_dot_product_attention(q, k[:, :2], v[:, :2]), q, k, v)
+    raises(RuntimeError, lambda lib, F, q, k, v, m: F.scaled_dot_product_attention(q, k, v, m), q, k, v, mask * 1)
+    raises(RuntimeError, lambda lib, F, q, k, v: F.scaled_dot_product_attention(q, k[:, :2], v[:, :2]), q, k, v)
     attend = lambda lib, F, q, k, m: F.scaled_dot_product_attention(q, k, k, m, is_causal=True)  # noqa: E731
     for m in (mask, normal(5, 7)):
         agree(lambda lib, F, q, k, m: attend(lib, F, q, k, m.detach()), q, k, m, second=False)
-    refuse(RuntimeError, attend, q, k, normal(5, 7))  # that wants a gradient
+    raises(RuntimeError, attend, q, k, normal(5, 7))  # a mask that requires grad
 
 
 @pytest.mark.parametrize("need_weights", [False, True])
@@ -387,7 +389,7 @@ def test_multi_head_attention_without_batch_and_with_its_own_projections():
 
     agree(unbatched, *arrays, second=False)
     agree(separate, *arrays, second=False)
-    refuse(
+    raises(
         AssertionError,
         lambda lib, F, q, k, w, b, out: F.multi_head_attention_forward(
             q, k, k, 6, 4, w, b, None, None, False, 0.0, out, None
@@ -396,7 +398,7 @@ def test_multi_head_attention_without_batch_and_with_its_own_projections():
     )
 
 
-def test_shuffles_and_bilinear():
+def test_pixel_and_channel_shuffles_and_bilinear():
     x = normal(2, 4, 2, 2)
     for r in (1, 2):
         agree(lambda lib, F, x, r=r: F.pixel_shuffle(x, r), x)
@@ -404,13 +406,13 @@ def test_shuffles_and_bilinear():
         agree(lambda lib, F, x, r=r: F.channel_shuffle(x, r), x)
     agree(lambda lib, F, *args: F.bilinear(*args), normal(2, 3, 4), normal(2, 3, 5), normal(6, 4, 5), normal(6))
     agree(lambda lib, F, *args: F.bilinear(*args), normal(4), normal(5), normal(6, 4, 5))
-    refuse(RuntimeError, lambda lib, F, x: F.pixel_shuffle(x, 3), x)
-    refuse(RuntimeError, lambda lib, F, x: F.channel_shuffle(x, 3), x)
+    raises(RuntimeError, lambda lib, F, x: F.pixel_shuffle(x, 3), x)
+    raises(RuntimeError, lambda lib, F, x: F.channel_shuffle(x, 3), x)
 
 
 @pytest.mark.filterwarnings("ignore:reduction")
 @pytest.mark.parametrize("reduction", [0, 1, 2])
-def test_losses_on_torch_itself_take_numbers_for_reductions(reduction):
+def test_losses_in_the_torch_namespace_take_integers_for_reduction(reduction):
     x, t = normal(4, 6), np.sign(normal(4, 6))
     for program in (
         lambda lib, F, x, t: lib.hinge_embedding_loss(x, t.detach(), 1.0, reduction),
@@ -423,7 +425,7 @@ def test_losses_on_torch_itself_take_numbers_for_reductions(reduction):
         agree(program, x, t)
 
 
-def test_bytes_are_classes_in_the_second_derivative_too():
+def test_second_derivative_of_cross_entropy_with_uint8_targets():
     for reduction in ("none", "mean"):
         agree(
             lambda lib, F, x, y, reduction=reduction: F.cross_entropy(x, y, reduction=reduction),
@@ -431,23 +433,23 @@ def test_bytes_are_classes_in_the_second_derivative_too():
         )  # fmt: skip
 
 
-def test_hard_gumbel_softmax_of_one_number_and_of_none():
+def test_hard_gumbel_softmax_of_scalars_and_empty_inputs():
     agree(lambda lib, F, x: F.gumbel_softmax(x * 1, hard=True), normal())
     agree(lambda lib, F, x: F.gumbel_softmax(x * 1, hard=True, dim=1), normal(2, 3, 2))
-    refuse(IndexError, lambda lib, F, x: F.gumbel_softmax(x, hard=True), normal(2, 0))
+    raises(IndexError, lambda lib, F, x: F.gumbel_softmax(x, hard=True), normal(2, 0))
 
 
-def test_distances_of_whole_numbers():
+def test_pairwise_distance_of_integers():
     agree(lambda lib, F, x: F.pairwise_distance(x, x + 2, eps=0), np.arange(6).reshape(2, 3))
 
 
-def test_what_is_refused():
-    refuse(TypeError, lambda lib, F, x, w: F.conv_transpose1d(x, w, padding="same"), normal(1, 2, 5), normal(2, 2, 3))
-    refuse(RuntimeError, lambda lib, F, x: F.one_hot(x, 0), np.zeros((2, 0), int))
-    refuse(RuntimeError, lambda lib, F, i, w: F.embedding_bag(i, w, padding_idx=3), np.zeros((1, 2), int), normal(3, 2))
+def test_errors_have_torchs_class():
+    raises(TypeError, lambda lib, F, x, w: F.conv_transpose1d(x, w, padding="same"), normal(1, 2, 5), normal(2, 2, 3))
+    raises(RuntimeError, lambda lib, F, x: F.one_hot(x, 0), np.zeros((2, 0), int))
+    raises(RuntimeError, lambda lib, F, i, w: F.embedding_bag(i, w, padding_idx=3), np.zeros((1, 2), int), normal(3, 2))
     for name in ("dropout", "hardtanh"):
-        refuse(NotImplementedError, lambda lib, F, x, name=name: getattr(F, name)(x + 1j), normal(2))
-    refuse(
+        raises(NotImplementedError, lambda lib, F, x, name=name: getattr(F, name)(x + 1j), normal(2))
+    raises(
         NotImplementedError,
         lambda lib, F, x: F.interpolate(x.byte(), 3, mode="area"),
         np.zeros((1, 1, 2, 2), int),
@@ -464,7 +466,7 @@ def test_what_is_refused():
         ),
     ],
 )
-def test_what_is_warned_of(program):
+def test_warnings_are_torchs(program):
     for lib in (torch, microgad):
         with pytest.warns(UserWarning, match=r"align_corners|mismatched key_padding_mask"):
             program(lib, lib.nn.functional)

@@ -1,4 +1,4 @@
-"""The random streams against PyTorch's: values, and after each draw the whole state."""
+"""Random draws against PyTorch's: values, and the generator's whole state after each draw."""
 
 import math
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*Due to precision limitations")
 
 FLOATS = ["float16", "float32", "float64"]
 DTYPES = [*FLOATS, "bool", "uint8", "int8", "int16", "int32", "int64"]
-# Units in the last place by which NumPy's logarithm, sine and cosine may move a value. All other draws are equal.
+# Units in the last place by which NumPy's logarithm, sine and cosine may change a value. All other draws are equal.
 NORMAL_ULPS = {"float16": 1, "float32": 5, "float64": 2}
 EXPONENTIAL_ULPS = {"float16": 0, "float32": 0, "float64": 2}
 SIZES = [0, 1, 2, 15, 16, 17, 31, 32, 33, 1000]
@@ -48,7 +48,7 @@ def pair(seed):
 
 
 def same(theirs, array, ulps=0):
-    """Equal, or at most so many units in the last place apart."""
+    """Assert that values differ by at most `ulps` units in the last place."""
     expected = theirs.numpy()
     assert (expected.shape, expected.dtype) == (array.shape, array.dtype)
     if ulps == 0:
@@ -59,21 +59,21 @@ def same(theirs, array, ulps=0):
 
 @st.composite
 def destinations(draw, dtypes):
-    """The same array twice, for PyTorch and for us: of any order of axes, with gaps or without."""
+    """A Tensor and an array with the same layout: axes in any order, contiguous or strided."""
     dtype = draw(st.sampled_from(dtypes))
     shape = draw(shapes)
     axes = draw(st.permutations(range(len(shape))))
-    gap = draw(st.sampled_from([1, 1, 2, 3])) if shape else 1
+    stride = draw(st.sampled_from([1, 1, 2, 3])) if shape else 1
 
-    def make():
-        laid_out = [shape[axis] for axis in axes]
-        array = np.zeros([*laid_out[:-1], laid_out[-1] * gap] if shape else (), dtype)
-        return array[..., ::gap].transpose(np.argsort(axes)) if shape else array
+    def make_array():
+        permuted_shape = [shape[axis] for axis in axes]
+        array = np.zeros([*permuted_shape[:-1], permuted_shape[-1] * stride] if shape else (), dtype)
+        return array[..., ::stride].transpose(np.argsort(axes)) if shape else array
 
-    return torch.from_numpy(make()), make()
+    return torch.from_numpy(make_array()), make_array()
 
 
-# Each strategy gives one step: a function that draws from both generators and compares the values.
+# Each strategy gives a step: a function that draws from both generators and compares the values.
 
 
 @st.composite
@@ -100,7 +100,7 @@ def normal(draw):
         ulps = NORMAL_ULPS[array.dtype.name] if blocks else 0
         if (mean, std) == (0, 1) or not blocks:
             same(theirs, array, ulps)
-        else:  # the error of N(0, 1), scaled, and one rounding
+        else:  # the error of N(0, 1), scaled, and one rounding error
             scaled = ulps * std * np.spacing(np.abs(standard)).astype(np.float64)
             error = np.abs(array.astype(np.float64) - theirs.numpy())
             assert (error <= scaled + np.spacing(np.abs(array)).astype(np.float64)).all()
@@ -120,7 +120,7 @@ def exponential(draw):
     return step
 
 
-# name, arguments, dtypes, and by how many units in the last place NumPy's tan, exp and log may move a float64 value
+# Name, arguments, dtypes, and by how many units in the last place NumPy's tan, exp and log may change a float64.
 TRANSFORMED = [
     ("cauchy_", (0, 1), FLOATS, 3),
     ("cauchy_", (0, 2.5), FLOATS, 3),
@@ -236,7 +236,7 @@ def dropout(draw):
     return lambda both: dropout_pair(both, x.fill_(1), array, p)
 
 
-# Beyond 2**62 a float that stands for a bound can leave int64, where C++ promises nothing.
+# Beyond 2**62 the float nearest to a bound may exceed int64, whose conversion is undefined in C++.
 integers = st.one_of(st.integers(-300, 300), st.integers(-(2**62), 2**62), st.just(2**28))
 ranges = st.one_of(
     st.sampled_from([(None, None), (-(2**63), None), (-(2**63), 2**63 - 1)]),
@@ -251,7 +251,7 @@ ranges = st.one_of(
 @st.composite
 def random(draw):
     theirs, array = draw(destinations(DTYPES))
-    low, high = draw(ranges) if array.size else (None, None)  # PyTorch checks an empty one's bounds by halves
+    low, high = draw(ranges) if array.size else (None, None)  # PyTorch only checks some bounds of an empty Tensor
 
     def step(both):
         before = both.theirs.get_state()
@@ -291,7 +291,7 @@ def multinomial(draw):
     replacement = draw(st.booleans())
     positive = int((weights > 0).sum(-1).min()) if weights.size else 1
     count = draw(st.integers(1, 20 if replacement else positive))
-    # several float16 quotients can be equal, and PyTorch's topk takes any of them
+    # float16 quotients may be equal, and PyTorch's topk takes any of them
     weights = weights.astype(draw(st.sampled_from(FLOATS if count == 1 or replacement else FLOATS[1:])))
 
     def step(both):
@@ -312,7 +312,7 @@ seeds = st.integers(-(2**63), 2**64 - 1)
 
 @settings(deadline=None, max_examples=150)
 @given(seeds, st.lists(steps, min_size=1, max_size=8))
-def test_any_sequence_of_draws(seed, sequence):
+def test_sequences_of_draws_are_torchs(seed, sequence):
     both = pair(seed)
     for step in sequence:
         step(both)
@@ -321,37 +321,37 @@ def test_any_sequence_of_draws(seed, sequence):
 
 @settings(deadline=None, max_examples=30)
 @given(seeds, steps, steps)
-def test_states_are_exchanged(seed, before, after):
+def test_generators_continue_from_each_others_state(seed, before, after):
     both = pair(seed)
     before(both)
-    goes_on = pair(0)
-    goes_on.ours.set_state(both.theirs.get_state().numpy())
-    goes_on.theirs.set_state(torch.from_numpy(both.ours.snapshot()))
-    after(goes_on)
-    goes_on.check_state()
-    assert goes_on.ours.initial_seed() == goes_on.theirs.initial_seed() == seed % 2**64
+    continued = pair(0)
+    continued.ours.set_state(both.theirs.get_state().numpy())
+    continued.theirs.set_state(torch.from_numpy(both.ours.snapshot()))
+    after(continued)
+    continued.check_state()
+    assert continued.ours.initial_seed() == continued.theirs.initial_seed() == seed % 2**64
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("size", [*SIZES, 3 * CHUNK + 5])
-@pytest.mark.parametrize("layout", ["contiguous", "transposed", "gapped"])
+@pytest.mark.parametrize("layout", ["contiguous", "transposed", "strided"])
 def test_normal_at_every_size(dtype, size, layout):
     both = pair(size)
 
-    def make():
+    def make_array():
         if layout == "contiguous":
             return np.zeros(size, dtype)
         return np.zeros((2, size), dtype).T if layout == "transposed" else np.zeros((size, 2), dtype)[:, 0]
 
-    theirs, array = torch.from_numpy(make()).normal_(generator=both.theirs), make()
+    theirs, array = torch.from_numpy(make_array()).normal_(generator=both.theirs), make_array()
     ours.normal_(array, generator=both.ours)
     same(theirs, array, NORMAL_ULPS[dtype] if size >= 16 and array.flags.c_contiguous else 0)
     both.check_state()
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_uniform_excludes_its_end(dtype):
-    """Of neighbours about half the values round up to the end; they become the start."""
+def test_uniform_excludes_its_upper_bound(dtype):
+    """Between neighboring numbers about half the values round up to the end; they become the start."""
     for low, high in ((1.0, math.nextafter(1, 2)), (1.0, 1 + 2**-23), (1.0, 1 + 2**-10), (0.1, 2.1), (0.0, 1.0)):
         both = pair(1)
         theirs = torch.zeros(20000, dtype=getattr(torch, dtype)).uniform_(low, high, generator=both.theirs)
@@ -371,7 +371,7 @@ def test_uniform_rounds_once(dtype, least, width):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_integer_ranges(dtype):
-    """One word or two, and what floating-point dtypes make of bounds that they can't represent."""
+    """Ranges that need 32 or 64 random bits, and bounds that a floating-point dtype can't represent."""
     bounds = [(None, None), (-3, 5), (0, 2), (1, None), (0, 2**28 - 1), (0, 2**28), (-5, 2**28 - 4), (0, 2**32)]
     bounds += [(4097, 4200), (2047, 5001), (2**25 + 1, 2**25 + 99), (-(2**25) - 3, 2**25 + 3), (2**54 + 1, 2**55 - 1)]
     drawn = 0
@@ -391,7 +391,7 @@ def test_integer_ranges(dtype):
 
 
 @pytest.mark.parametrize(("n", "dtype"), [(500, "int64"), (60000, "int64"), (200_001, "float32")])
-def test_long_permutations(n, dtype):
+def test_randperm_of_long_ranges(n, dtype):
     both = pair(n)
     theirs = torch.randperm(n, dtype=getattr(torch, dtype), generator=both.theirs)
     same(theirs, ours.randperm(n, dtype, generator=both.ours))
@@ -399,7 +399,7 @@ def test_long_permutations(n, dtype):
 
 
 @pytest.mark.parametrize(("n", "dtype"), [(256, "uint8"), (128, "int8"), (2049, "float16")])
-def test_the_longest_permutation_of_a_dtype(n, dtype):
+def test_randperm_of_the_largest_size_of_a_dtype(n, dtype):
     both = pair(n)
     theirs = torch.randperm(n, dtype=getattr(torch, dtype), generator=both.theirs)
     same(theirs, ours.randperm(n, dtype, generator=both.ours))
@@ -420,7 +420,7 @@ def test_multinomial_of_many_rows(dtype, count, replacement):
 @pytest.mark.parametrize("base", [(4, 5), (4, 1), (1, 5), (1, 1)])
 @pytest.mark.parametrize("axes", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0)])
 @pytest.mark.parametrize("step", [1, 2])
-def test_noise_of_expanded_inputs(base, axes, step):
+def test_dropout_noise_of_expanded_inputs(base, axes, step):
     x = torch.ones(base).expand(6, 4, 5)[:, ::step].permute(axes)
     array = np.broadcast_to(np.ones(base, np.float32), (6, 4, 5))[:, ::step].transpose(axes)
     dropout_pair(pair(3), x, array, 0.5)

@@ -1,4 +1,4 @@
-"""grad_fn goes by PyTorch's names, which printed Tensors show."""
+"""grad_fn nodes have PyTorch's names, which repr shows, and its inputs, outputs and gradients."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "multi_dot": lambda t, x, y: t.linalg.multi_dot([x, y.T, x]),
     "diff": lambda t, x, y: x.diff(),
     "trapezoid": lambda t, x, y: t.trapezoid(x),
-    "without a gradient, in place": lambda t, x, y: written_quietly(t, x),
+    "without a gradient, in place": lambda t, x, y: written_without_grad(t, x),
     "repeat": lambda t, x, y: x.repeat(2, 2),
     "addcmul": lambda t, x, y: t.addcmul(x, x, y, value=0.5),
     "addmm": lambda t, x, y: t.addmm(x, x[:, :2], y),
@@ -308,7 +308,7 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
 }
 
 
-def written_quietly(t: Any, x: Any) -> Any:
+def written_without_grad(t: Any, x: Any) -> Any:
     with t.no_grad():
         return x.masked_fill_(x > 1, 0).zero_()
 
@@ -325,7 +325,7 @@ def written(x: Any, index: Any, value: Any = 0) -> Any:
 
 @pytest.mark.filterwarnings("ignore:index_reduce:UserWarning")
 @pytest.mark.parametrize("name", CALLS)
-def test_the_name_of_a_node(name: str) -> None:
+def test_node_name_is_torchs(name: str) -> None:
     names = []
     for library in (torch, microgad):
         x, y = (library.tensor(values, requires_grad=True) for values in ([[0.5, 1.0, 2.0], [1.5, 0.25, 3.0]],) * 2)
@@ -340,7 +340,7 @@ def test_the_name_of_a_node(name: str) -> None:
     assert packed.grad_fn.name() == names[0]
 
 
-ONE_STEP = [
+SAME_INPUTS_AND_GRADIENTS = [
     "square", "exponential", "remainder", "fmod", "number minus", "leaky_relu", "clamp", "clamp_min", "clamp_max",
     "masked_fill", "where", "where, a number", "where, a number first", "index_fill", "scatter a number", "fill",
     "zero", "a matrix times a vector", "add",
@@ -348,9 +348,9 @@ ONE_STEP = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ONE_STEP)
-def test_inputs_and_gradients_of_a_node_are_pytorchs(name: str) -> None:
-    def told(library: Any) -> Any:
+@pytest.mark.parametrize("name", SAME_INPUTS_AND_GRADIENTS)
+def test_node_inputs_and_gradients_are_torchs(name: str) -> None:
+    def observed(library: Any) -> Any:
         library.manual_seed(0)
         x, y = (library.tensor(values, requires_grad=True) for values in ([[0.5, 1.0, 2.0], [1.5, 0.25, 3.0]],) * 2)
         result, seen = CALLS[name](library, x * 1, y * 1), []
@@ -358,25 +358,25 @@ def test_inputs_and_gradients_of_a_node_are_pytorchs(name: str) -> None:
         node.register_hook(lambda inputs, outputs: seen.append(inputs))
         called = node(library.ones_like(result))
         result.sum().backward()
-        return called, seen, [before is not None for before, _ in node.next_functions]
+        return called, seen, [previous is not None for previous, _ in node.next_functions]
 
-    same(told(torch), told(microgad))
+    same(observed(torch), observed(microgad))
 
 
-def test_programs_see_where_a_graph_ends_by_the_class_s_name() -> None:
+def test_leaf_nodes_are_named_accumulate_grad() -> None:
     for library in (torch, microgad):
         ((leaf, _),) = library.ones(2, requires_grad=True).exp().grad_fn.next_functions
         assert type(leaf).__name__ == "AccumulateGrad"
 
 
-def test_a_constant_among_many_inputs_has_no_gradient() -> None:
+def test_stack_gives_no_gradient_for_a_constant() -> None:
     x = microgad.ones(2, requires_grad=True)
     one, none = microgad.stack([x, microgad.zeros(2)]).grad_fn(microgad.ones(2, 2))
     assert one.tolist() == [1.0, 1.0]
     assert none is None
 
 
-def test_the_name_of_a_users_function() -> None:
+def test_name_of_a_custom_function() -> None:
     for library in (torch, microgad):
 
         class Doubled(library.autograd.Function):  # type: ignore[name-defined, misc]
@@ -393,7 +393,7 @@ def test_the_name_of_a_users_function() -> None:
         assert repr(y.grad_fn).startswith("<torch.autograd.function.DoubledBackward object at 0x")
 
 
-def test_the_name_of_what_was_written_in_part() -> None:
+def test_partial_writes_are_named_copy_slices() -> None:
     for library in (torch, microgad):
         x = library.ones(2, 3, requires_grad=True)
         assert "grad_fn=<CopySlices>" in repr(written(x * 1, 0))
@@ -406,7 +406,7 @@ def test_the_name_of_what_was_written_in_part() -> None:
         assert "grad_fn=<CopySlices>" in repr(y)
 
 
-def test_a_name_is_known_when_backward_is_done() -> None:
+def test_node_name_after_backward() -> None:
     for library in (torch, microgad):
         x = library.ones(2, 3, requires_grad=True)
         picked, scaled, leaky = x[[0]], 1 / x, library.nn.functional.leaky_relu(x)
@@ -417,22 +417,22 @@ def test_a_name_is_known_when_backward_is_done() -> None:
 
 
 @pytest.mark.parametrize("name", ["var_mean", "std_mean"])
-def test_a_mean_has_the_node_of_what_was_made_with_it(name: str) -> None:
-    def told(library: Any) -> Any:
+def test_both_results_of_var_mean_share_a_node(name: str) -> None:
+    def observed(library: Any) -> Any:
         x = library.arange(6.0, requires_grad=True).reshape(2, 3) * 1
         first, second = getattr(library, name)(x, 1)
-        ((before, _),) = first.grad_fn.next_functions
+        ((previous, _),) = first.grad_fn.next_functions
         which = [(y * 1).grad_fn.next_functions[0] for y in (first, second)]
         return (
-            first.grad_fn is second.grad_fn, first.grad_fn.name(), before.name(), [i for _, i in which],
+            first.grad_fn is second.grad_fn, first.grad_fn.name(), previous.name(), [i for _, i in which],
             all(node is first.grad_fn for node, _ in which), repr(second),
         )  # fmt: skip
 
-    assert told(microgad) == told(torch)
+    assert observed(microgad) == observed(torch)
 
 
-def test_results_that_were_made_together_have_one_node() -> None:
-    def told(library: Any) -> Any:
+def test_results_of_one_call_share_a_node() -> None:
+    def observed(library: Any) -> Any:
         class Twice(library.autograd.Function):  # type: ignore[misc, name-defined]
             @staticmethod
             def forward(ctx: Any, x: Any) -> Any:
@@ -453,4 +453,4 @@ def test_results_that_were_made_together_have_one_node() -> None:
         same = first.grad_fn is second.grad_fn, twice is first.grad_fn, a.grad_fn is b.grad_fn
         return leaf.name(), leaf.variable is x, at, which, pairs, saved, same
 
-    assert told(microgad) == told(torch)
+    assert observed(microgad) == observed(torch)

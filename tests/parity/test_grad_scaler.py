@@ -1,4 +1,4 @@
-"""GradScaler: the same scales, steps, states and refusals."""
+"""GradScaler: scales, steps, states and errors are PyTorch's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 LIBRARIES = (torch, microgad)
 
 
-def trained(t: Any, **options: Any) -> list[Any]:
+def train(t: Any, **options: Any) -> list[Any]:
     scaler, w = t.amp.GradScaler("cpu", **options), t.nn.Parameter(t.ones(2))
     optimizer, found = t.optim.SGD([w], 0.1), []
     for slope in ([1.0, 2.0], [float("inf"), 1.0], [1.0, 1.0], [2.0, 2.0], [1.0, float("nan")]):
@@ -26,27 +26,27 @@ def trained(t: Any, **options: Any) -> list[Any]:
         scaler.step(optimizer)
         scaler.update()
         found += [loss.item(), w.tolist(), scaler.get_scale(), scaler.state_dict()]
-    again = t.amp.GradScaler("cpu", **options)
-    again.load_state_dict(scaler.state_dict())
+    loaded = t.amp.GradScaler("cpu", **options)
+    loaded.load_state_dict(scaler.state_dict())
     scaler.update(8.0)
-    return [*found, again.get_scale(), again.is_enabled(), scaler.get_scale()]
+    return [*found, loaded.get_scale(), loaded.is_enabled(), scaler.get_scale()]
 
 
 @pytest.mark.parametrize(
     "options",
     [{}, {"init_scale": 4.0, "growth_interval": 2}, {"init_scale": 4.0, "backoff_factor": 0.25}, {"enabled": False}],
 )
-def test_a_training(options: Any) -> None:
-    theirs, ours = (trained(t, **options) for t in LIBRARIES)
+def test_training_gives_torchs_losses_scales_and_states(options: Any) -> None:
+    theirs, ours = (train(t, **options) for t in LIBRARIES)
     assert str(ours) == str(theirs)
 
 
-def twice(scaler: Any, optimizer: Any) -> None:
+def unscale_twice(scaler: Any, optimizer: Any) -> None:
     scaler.unscale_(optimizer)
     scaler.unscale_(optimizer)
 
 
-def after_step(scaler: Any, optimizer: Any) -> None:
+def unscale_after_step(scaler: Any, optimizer: Any) -> None:
     scaler.step(optimizer)
     scaler.unscale_(optimizer)
 
@@ -61,26 +61,26 @@ def without_gradients(scaler: Any, optimizer: Any) -> None:
     scaler.step(optimizer)
 
 
-REFUSED = [
-    twice, after_step, step_twice, without_gradients, lambda scaler, optimizer: scaler.update(),
+MISUSES = [
+    unscale_twice, unscale_after_step, step_twice, without_gradients, lambda scaler, optimizer: scaler.update(),
     lambda scaler, optimizer: scaler.step(optimizer, closure=lambda: None),
     lambda scaler, optimizer: scaler.load_state_dict({}),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("refused", REFUSED)
-def test_refusals(refused: Any) -> None:
-    said = []
+@pytest.mark.parametrize("misuse", MISUSES)
+def test_errors_have_torchs_class_and_message(misuse: Any) -> None:
+    errors = []
     for t in LIBRARIES:
         scaler, w = t.amp.GradScaler("cpu"), t.nn.Parameter(t.ones(2))
         scaler.scale(w.sum()).backward()
         with pytest.raises((RuntimeError, AssertionError)) as error:
-            refused(scaler, t.optim.SGD([w], 0.1))
-        said.append((str(error.value), isinstance(error.value, RuntimeError)))
-    assert said[1] == said[0]
+            misuse(scaler, t.optim.SGD([w], 0.1))
+        errors.append((str(error.value), isinstance(error.value, RuntimeError)))
+    assert errors[1] == errors[0]
 
 
-def test_it_is_off_without_its_device() -> None:
+def test_cuda_scaler_is_disabled_without_a_gpu() -> None:
     if torch.cuda.is_available() or microgad.cuda.is_available():
         pytest.skip("there is a GPU")
     for t in LIBRARIES:
@@ -95,7 +95,7 @@ def test_it_is_off_without_its_device() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available() or microgad.cuda.is_available(), reason="enabled where there is a GPU")
-def test_the_names_of_before():
+def test_deprecated_names_in_cuda_amp():
     for t in (torch, microgad):
         with pytest.warns(FutureWarning, match="is deprecated"), pytest.warns(UserWarning, match="not available"):
             scaler = t.cuda.amp.GradScaler(1024.0)
@@ -104,7 +104,7 @@ def test_the_names_of_before():
             assert (t.ones(2) @ t.ones(2)).dtype == t.float32
 
 
-def test_a_loss_in_half_precision_has_room() -> None:
+def test_scalar_float16_loss_is_scaled_in_float32() -> None:
     for t in LIBRARIES:
         scaler = t.amp.GradScaler("cpu", init_scale=65536.0)
         scaled = [scaler.scale(t.ones(shape, dtype=kind)) for shape in ((), (1,)) for kind in (t.float16, t.float64)]
@@ -113,7 +113,7 @@ def test_a_loss_in_half_precision_has_room() -> None:
         ]  # fmt: skip
 
 
-def test_what_is_finite_until_it_is_divided_by_a_tiny_scale_makes_a_step() -> None:
+def test_step_is_taken_if_unscaling_overflows() -> None:
     for t in LIBRARIES:
         scaler, w = t.amp.GradScaler("cpu", init_scale=2.0**-120), t.nn.Parameter(t.ones(1))
         optimizer = t.optim.SGD([w], 0.1)
@@ -124,7 +124,7 @@ def test_what_is_finite_until_it_is_divided_by_a_tiny_scale_makes_a_step() -> No
 
 
 @pytest.mark.parametrize("call", [lambda s, o: s.update(8), lambda s, o: s.unscale_(o), lambda s, o: s.step(o)])
-def test_nothing_is_done_before_something_was_scaled(call: Any) -> None:
+def test_calls_before_scale_raise(call: Any) -> None:
     for t in LIBRARIES:
         w = t.nn.Parameter(t.ones(1))
         w.grad = t.ones(1)
@@ -132,7 +132,7 @@ def test_nothing_is_done_before_something_was_scaled(call: Any) -> None:
             call(t.amp.GradScaler("cpu"), t.optim.SGD([w], 0.1))
 
 
-def test_gradients_in_half_precision_are_not_unscaled() -> None:
+def test_unscaling_float16_gradients_raises() -> None:
     for t in LIBRARIES:
         scaler, w = t.amp.GradScaler("cpu"), t.nn.Parameter(t.ones(1, dtype=t.float16))
         scaler.scale(w.sum()).backward()
@@ -140,7 +140,7 @@ def test_gradients_in_half_precision_are_not_unscaled() -> None:
             scaler.unscale_(t.optim.SGD([w], 0.1))
 
 
-def test_a_block_of_autocast_is_itself() -> None:
+def test_autocast_returns_itself_as_context() -> None:
     for t in LIBRARIES:
         with t.autocast("cpu", enabled=False) as block:
             assert isinstance(block, t.autocast)

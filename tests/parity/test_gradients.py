@@ -1,4 +1,4 @@
-"""What backward and grad give, where it lies and whose it is: the same programs on both libraries."""
+"""Gradients from backward and grad: their strides, and whether they may be written to."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from .both import Programs, leaf
+from .side_by_side import Programs, leaf
 
 programs = Programs()
 
 
 @pytest.mark.parametrize("name", programs)
-def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
-    programs.check(name, in_words=False, warned_alike=False)
+def test_program_behaves_as_in_torch(name: str) -> None:
+    programs.check(name, messages=False, warning_classes=False)
 
 
 @programs
-def gradients_lie_in_memory_as_their_leaves_do(t, nn):
+def gradients_have_the_strides_of_their_leaves(t, nn):
     strides: list[Any] = []
     for x in (
         t.ones(3, 4).t(), t.ones(4, 6)[:, ::2].t(), t.ones(6, 4)[::2], t.ones(3, 4), t.ones(0, 4).t(), t.ones(()),
@@ -31,7 +31,7 @@ def gradients_lie_in_memory_as_their_leaves_do(t, nn):
 
 
 @programs
-def a_batch_of_gradients_frees_the_graph(t, nn):
+def batched_grad_outputs_free_the_graph(t, nn):
     x = leaf(t, 3)
     y = x * x
     first = t.autograd.grad(y, x, t.eye(3).double(), retain_graph=True, is_grads_batched=True)
@@ -40,11 +40,11 @@ def a_batch_of_gradients_frees_the_graph(t, nn):
         t.autograd.grad(y, x, t.ones(3).double())
     except RuntimeError:
         return first, second
-    return "it is still there"
+    return "the graph was not freed"
 
 
 @programs
-def a_batch_of_no_gradients(t, nn):
+def empty_batch_of_grad_outputs(t, nn):
     x = leaf(t, 3)
     return t.autograd.grad(x * x, x, t.zeros(0, 3).double(), is_grads_batched=True)
 
@@ -63,14 +63,14 @@ def gradients_of_means_may_be_written_to(t, nn):
 
 
 @programs
-def a_gradient_by_the_root_itself_lies_as_it_was_given(t, nn):
+def gradient_by_the_root_keeps_the_strides_of_grad_outputs(t, nn):
     x = leaf(t, 3, 4).t()
     (g,) = t.autograd.grad(x, x, t.ones_like(x))
     return g.stride()
 
 
 @programs
-def gradients_of_sums_are_written_where_one_number_shows_at_many_places(t, nn):
+def expanded_gradients_of_sums_may_be_written_to(t, nn):
     x, found = leaf(t, 3, 4), []
     seen = x * 1
     seen.register_hook(lambda g: found.append(g))

@@ -1,4 +1,4 @@
-"""float16 to the bit: computed in float32 and rounded once, by both."""
+"""float16 results equal PyTorch's bit for bit: both compute in float32 and round once."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ PROGRAMS = {line.strip(): compile(line.strip(), "<half>", "eval") for line in CA
 
 
 @pytest.mark.parametrize("call", PROGRAMS)
-def test_bit_for_bit(call: str) -> None:
+def test_float16_result_is_torchs_bit_for_bit(call: str) -> None:
     values = np.random.default_rng(0).standard_normal(1000).astype(np.float16)
     found = []
     for lib in (torch, microgad):

@@ -1,4 +1,4 @@
-"""The headline experiment beside PyTorch, from the same seed with nothing copied: weights, masks, orders, losses."""
+"""The README's experiment in both libraries from the same seed: weights, dropout masks, order of batches, losses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def experiment(library: Any, dropout: float, seed: int, steps: int) -> tuple[lis
     data = MNIST.subset(train=True)
     x = library.from_numpy(data.data.numpy()[:, None].astype(np.float32) / np.float32(255))
     y = library.from_numpy(data.targets.numpy())
-    loader_room = __import__(f"{library.__name__}.utils.data", fromlist=["DataLoader"])
+    data_module = __import__(f"{library.__name__}.utils.data", fromlist=["DataLoader"])
     library.manual_seed(seed)
     drop = [nn.Dropout(dropout)] if dropout else []
     net = nn.Sequential(
@@ -31,7 +31,7 @@ def experiment(library: Any, dropout: float, seed: int, steps: int) -> tuple[lis
     losses: list[float] = []
     order = []
     while len(losses) < steps:
-        for batch, target in loader_room.DataLoader(loader_room.TensorDataset(x, y), batch_size=128, shuffle=True):
+        for batch, target in data_module.DataLoader(data_module.TensorDataset(x, y), batch_size=128, shuffle=True):
             optimizer.zero_grad()
             loss = F.cross_entropy(net(batch), target)
             loss.backward()
@@ -45,7 +45,7 @@ def experiment(library: Any, dropout: float, seed: int, steps: int) -> tuple[lis
 
 @pytest.mark.parametrize("seed", [0, 2024])
 @pytest.mark.parametrize("dropout", [0.5, 0.0])
-def test_the_first_hundred_losses_are_pytorch_s(dropout: float, seed: int) -> None:
+def test_first_hundred_losses_are_torchs(dropout: float, seed: int) -> None:
     theirs, ours = experiment(torch, dropout, seed, 100), experiment(microgad, dropout, seed, 100)
     for a, b in zip(theirs[0], ours[0], strict=True):
         assert np.array_equal(a, b), "initial weights"
@@ -54,7 +54,7 @@ def test_the_first_hundred_losses_are_pytorch_s(dropout: float, seed: int) -> No
     np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-5)
 
 
-def test_dropout_masks_are_pytorch_s_bit_for_bit() -> None:
+def test_dropout_masks_are_torchs_bit_for_bit() -> None:
     masks = []
     for library in (torch, microgad):
         library.manual_seed(7)

@@ -1,4 +1,4 @@
-"""Hooks, what is kept, checkpoints, and what is written or switched off before backward: the same on both libraries."""
+"""Hooks, saved tensors, checkpoints, and writes or changed flags before backward: programs run by both libraries."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import torch
 
 import microgad
 
-from .both import Programs, leaf, room
+from .side_by_side import Programs, leaf, submodule
 
 programs = Programs()
 
 
 @pytest.mark.parametrize("name", programs)
-def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
-    programs.check(name, in_words=False, warned_alike=False)
+def test_program_behaves_as_in_torch(name: str) -> None:
+    programs.check(name, messages=False, warning_classes=False)
 
 
 @programs
-def hooks_are_seen_on_a_tensor(t, nn):
+def hook_dictionaries_of_a_tensor(t, nn):
     x = leaf(t, 3)
     y = x * 2
     seen = [x._backward_hooks, y._backward_hooks, x._post_accumulate_grad_hooks, t.ones(1)._backward_hooks]
@@ -34,7 +34,7 @@ def hooks_are_seen_on_a_tensor(t, nn):
 
 
 @programs
-def what_wants_no_gradient_any_more_gets_none(t, nn):
+def leaf_without_requires_grad_at_backward_gets_no_gradient(t, nn):
     x, y, z = (leaf(t, 3, seed=i) for i in range(3))
     loss = (x * y * z).sum()
     x.requires_grad_(False)
@@ -56,7 +56,7 @@ def a_gradient_with_a_graph_keeps_it(t, nn):
 
 
 @programs
-def data_of_its_own_shape_leaves_a_leaf_where_it_is(t, nn):
+def hook_order_after_assigning_data_of_the_same_shape(t, nn):
     seen: list[str] = []
     x, y = leaf(t, 3, 3), leaf(t, 3, 3)
     x.register_post_accumulate_grad_hook(lambda p: seen.append("x"))
@@ -91,7 +91,7 @@ def data_of_another_shape(t, nn):
 
 
 @programs
-def retained_where_it_stands_after_a_write(t, nn):
+def retain_grad_after_a_write(t, nn):
     x = leaf(t, 4)
     y, z = x * 2, x * 3
     view = z[1:]
@@ -125,23 +125,23 @@ for case, hook in {
 }.items():
 
     @programs
-    def changed(t, nn, hook=hook):
+    def change_gradient_in_hook(t, nn, hook=hook):
         x = leaf(t, 3)
         x.register_hook(hook)
         (x * 2).sum().backward()
 
-    programs[f"a hook gives {case}"] = programs.pop("changed")
+    programs[f"a hook returns {case}"] = programs.pop("change_gradient_in_hook")
 
 
 @programs
-def a_hook_after_accumulation_gives_nothing(t, nn):
+def post_accumulate_hook_that_returns_a_tensor(t, nn):
     x = leaf(t, 3)
     x.register_post_accumulate_grad_hook(lambda x: x.grad)
     (x * 2).sum().backward()
 
 
 @programs
-def a_hook_after_accumulation_gives_what_it_was_given(t, nn):
+def post_accumulate_hook_that_updates_the_leaf(t, nn):
     x = leaf(t, 3)
     x.register_post_accumulate_grad_hook(lambda x: x.add_(x.grad, alpha=-0.1))
     (x * 2).sum().backward()
@@ -149,11 +149,11 @@ def a_hook_after_accumulation_gives_what_it_was_given(t, nn):
 
 
 @programs
-def hooks_on_several_gradients_of_which_some_never_come(t, nn):
+def multi_grad_hook_with_missing_gradients(t, nn):
     seen: list[Any] = []
     a, b, c = (leaf(t, 2, seed=i) for i in range(3))
     inner = a * 2
-    handle = room(t, "autograd.graph").register_multi_grad_hook([a, b, c, inner], seen.append)
+    handle = submodule(t, "autograd.graph").register_multi_grad_hook([a, b, c, inner], seen.append)
     (inner * b).sum().backward()
     (a * c).sum().backward(retain_graph=True)
     b.sum().backward()
@@ -163,7 +163,7 @@ def hooks_on_several_gradients_of_which_some_never_come(t, nn):
 
 
 @programs
-def marked_dirty_is_a_write_more(t, nn):
+def mark_dirty_increases_the_version(t, nn):
     class Double(t.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -181,7 +181,7 @@ def marked_dirty_is_a_write_more(t, nn):
 
 
 @programs
-def what_an_autograd_function_saves_is_packed(t, nn):
+def saved_tensors_hooks_pack_what_a_custom_function_saves(t, nn):
     log: list[str] = []
 
     class Exp(t.autograd.Function):
@@ -206,14 +206,14 @@ def what_an_autograd_function_saves_is_packed(t, nn):
         return t.from_numpy(array)
 
     x = leaf(t, 3)
-    with room(t, "autograd.graph").saved_tensors_hooks(pack, unpack):
+    with submodule(t, "autograd.graph").saved_tensors_hooks(pack, unpack):
         y = Exp.apply(x)
     y.sum().backward()
     return log, x.grad
 
 
 @programs
-def what_is_packed_of_arguments_is_the_very_tensor(t, nn):
+def saved_tensors_hooks_get_the_argument_itself(t, nn):
     seen: list[Any] = []
 
     class Times(t.autograd.Function):
@@ -228,24 +228,24 @@ def what_is_packed_of_arguments_is_the_very_tensor(t, nn):
             return grad * w, grad * x
 
     def pack(tensor):
-        seen.append(next((name for name, x in known.items() if x is tensor), "a result"))
+        seen.append(next((name for name, x in tensors.items() if x is tensor), "a result"))
         return tensor.detach()
 
     w = nn.Parameter(t.ones(3).double())
-    known = {"w": w, "x": leaf(t, 3) * 2, "c": t.ones(3).double()}
-    with room(t, "autograd.graph").saved_tensors_hooks(pack, lambda tensor: tensor):
-        y = Times.apply(known["x"], w) + known["x"] * w * known["c"]
+    tensors = {"w": w, "x": leaf(t, 3) * 2, "c": t.ones(3).double()}
+    with submodule(t, "autograd.graph").saved_tensors_hooks(pack, lambda tensor: tensor):
+        y = Times.apply(tensors["x"], w) + tensors["x"] * w * tensors["c"]
         y = y.exp() * 1
-        y.mul_(known["x"])
-    return sorted(seen), t.autograd.grad((y * known["c"]).sum(), w)
+        y.mul_(tensors["x"])
+    return sorted(seen), t.autograd.grad((y * tensors["c"]).sum(), w)
 
 
 @programs
-def the_innermost_hooks_pack(t, nn):
+def innermost_saved_tensors_hooks_pack(t, nn):
     log: list[str] = []
 
     def hooks(name):
-        return room(t, "autograd.graph").saved_tensors_hooks(lambda x: (log.append(name), x)[1], lambda x: x)
+        return submodule(t, "autograd.graph").saved_tensors_hooks(lambda x: (log.append(name), x)[1], lambda x: x)
 
     x = leaf(t, 3)
     with hooks("outer"):
@@ -263,24 +263,24 @@ for case, (pack, unpack) in {
 }.items():
 
     @programs
-    def packed(t, nn, pack=pack, unpack=unpack):
+    def pack_and_unpack(t, nn, pack=pack, unpack=unpack):
         x = leaf(t, 3)
-        with room(t, "autograd.graph").saved_tensors_hooks(pack, unpack):
+        with submodule(t, "autograd.graph").saved_tensors_hooks(pack, unpack):
             y = x.sin()
         y.sum().backward()
 
-    programs[case] = programs.pop("packed")
+    programs[case] = programs.pop("pack_and_unpack")
 
 
 @programs
-def hooks_in_force_are_not_switched_off(t, nn):
-    graph = room(t, "autograd.graph")
+def active_saved_tensors_hooks_can_not_be_disabled(t, nn):
+    graph = submodule(t, "autograd.graph")
     with graph.saved_tensors_hooks(lambda x: x, lambda x: x), graph.disable_saved_tensors_hooks("no"):
         pass
 
 
 @programs
-def a_checkpoint_in_contexts(t, nn):
+def checkpoint_with_context_fn(t, nn):
     log: list[str] = []
 
     @contextlib.contextmanager
@@ -290,7 +290,7 @@ def a_checkpoint_in_contexts(t, nn):
         log.append(name)
 
     x = leaf(t, 3)
-    y = room(t, "utils.checkpoint").checkpoint(
+    y = submodule(t, "utils.checkpoint").checkpoint(
         lambda x: x.sin().exp(),
         x,
         use_reentrant=False,
@@ -303,7 +303,7 @@ def a_checkpoint_in_contexts(t, nn):
 
 
 @programs
-def a_checkpoint_that_goes_further_the_second_time(t, nn):
+def checkpoint_that_runs_more_operations_when_recomputed(t, nn):
     calls: list[int] = []
 
     def call(x):
@@ -311,7 +311,7 @@ def a_checkpoint_that_goes_further_the_second_time(t, nn):
         return x.sin() if len(calls) == 1 else x.sin().exp().sin()
 
     x = leaf(t, 3)
-    room(t, "utils.checkpoint").checkpoint(call, x, use_reentrant=False).sum().backward()
+    submodule(t, "utils.checkpoint").checkpoint(call, x, use_reentrant=False).sum().backward()
     return x.grad
 
 
@@ -319,8 +319,8 @@ def a_checkpoint_that_goes_further_the_second_time(t, nn):
 @pytest.mark.parametrize(
     ("first", "again"), [(lambda x: x.sin().exp(), lambda x: x.sin()), (lambda x: x.sin(), lambda x: x[:2].sin())]
 )
-def test_a_checkpoint_that_is_another_the_second_time(library, first, again):
-    checkpoint = room(library, "utils.checkpoint")
+def test_checkpoint_that_saves_other_tensors_when_recomputed_raises(library, first, again):
+    checkpoint = submodule(library, "utils.checkpoint")
     calls = [again, first]
     y = checkpoint.checkpoint(lambda x: calls.pop()(x * 1).sum(), leaf(library, 3), use_reentrant=False)
     with pytest.raises(checkpoint.CheckpointError):
@@ -328,34 +328,34 @@ def test_a_checkpoint_that_is_another_the_second_time(library, first, again):
 
 
 @programs
-def values_that_occur_once(t, nn):
+def unique_values(t, nn):
     x, y = leaf(t, 3), leaf(t, 3, 2)
     found = [*t.unique(x, return_counts=True), t.unique(y, dim=0), t.unique(x[[0, 0, 1]]), t.unique_consecutive(x)]
     return [f.detach() for f in found], [f.requires_grad for f in found]
 
 
-def test_their_gradient_is_the_first_occurrence_s():
+def test_gradient_of_unique_goes_to_the_first_occurrence():
     x = microgad.tensor([3.0, 1.0, 3.0, 2.0], requires_grad=True)
     (microgad.unique(x) * microgad.tensor([1.0, 2.0, 3.0])).sum().backward()
     assert x.grad.tolist() == [3.0, 1.0, 0.0, 2.0]
 
 
 @programs
-def views_made_without_recording_say_what_their_base_says(t, nn):
+def views_made_under_no_grad_have_requires_grad_of_their_base(t, nn):
     x = leaf(t, 2, 3)
     with t.no_grad():
         views = [x[0], x.t(), x.view(-1), x.detach()[0], x.view(t.int64)]
         printed = repr(views[0]), repr((views[0] * 2).sum())
-    older = t.ones(3)
-    shown = older[:2]
-    older.requires_grad_()
+    late = t.ones(3)
+    shown = late[:2]
+    late.requires_grad_()
     before = [y.requires_grad for y in (*views, shown)]
     x.requires_grad_(False)
     return printed, before, [y.requires_grad for y in views]
 
 
 @programs
-def a_view_made_without_recording_gives_no_array_of_what_wants_a_gradient(t, nn):
+def numpy_of_a_view_made_under_no_grad(t, nn):
     x = leaf(t, 2, 3)
     with t.no_grad():
         view = x[0]
@@ -364,7 +364,7 @@ def a_view_made_without_recording_gives_no_array_of_what_wants_a_gradient(t, nn)
 
 
 @programs
-def a_base_turned_in_place_leaves_its_views_as_they_are(t, nn):
+def base_transposed_in_place_leaves_its_views_unchanged(t, nn):
     x = t.arange(4.0).reshape(2, 2).clone()
     with t.no_grad():
         row = x[0]
@@ -376,7 +376,7 @@ def a_base_turned_in_place_leaves_its_views_as_they_are(t, nn):
 
 
 @programs
-def backward_into_what_is_no_leaf(t, nn):
+def backward_inputs_that_are_not_leaves(t, nn):
     x, w = leaf(t, 3), leaf(t, 3)
     y = x * 2
     z = (y * y).sum()

@@ -1,4 +1,4 @@
-"""Indexing as PyTorch has it: what is read and written, the gradients, and what is refused with which class."""
+"""Indexing against PyTorch's: results, writes, gradients, and the class of errors."""
 
 from typing import Any
 
@@ -15,42 +15,43 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
 def converted(lib, index):
-    """An index whose arrays are Tensors."""
+    """The index with arrays replaced by Tensors."""
     if isinstance(index, tuple):
         return tuple(converted(lib, item) for item in index)
     return lib.from_numpy(index) if isinstance(index, np.ndarray) else index
 
 
-def numbers(rng, shape):
+def quarters(rng, shape):
     return rng.integers(-8, 9, shape) / 4
 
 
 @given(st.data())
-def test_read_and_written(data):
+def test_random_reads_and_writes_have_torchs_gradients(data):
     shape = data.draw(s.shapes(min_dims=1))
-    index, kind = data.draw(s.indices(shape)), data.draw(st.sampled_from(["read", "write", "number", "add"]))
+    index, operation = data.draw(s.indices(shape)), data.draw(st.sampled_from(["read", "write", "number", "add"]))
     rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
-    a, target = numbers(rng, shape), tuple(torch.zeros(shape)[converted(torch, index)].shape)
-    value = numbers(rng, [data.draw(st.sampled_from([1, n])) for n in target][data.draw(st.integers(0, len(target))) :])
-    weights = numbers(rng, target if kind == "read" else shape)
+    a, target = quarters(rng, shape), tuple(torch.zeros(shape)[converted(torch, index)].shape)
+    sizes = [data.draw(st.sampled_from([1, n])) for n in target]
+    value = quarters(rng, sizes[data.draw(st.integers(0, len(target))) :])
+    weights = quarters(rng, target if operation == "read" else shape)
 
     def run(lib):
         x, v = (lib.tensor(y, requires_grad=True) for y in (a, value))
         at, out = converted(lib, index), x * 1
-        if kind == "read":
+        if operation == "read":
             out = out[at]
-        elif kind == "add":
+        elif operation == "add":
             out[at] += v
         else:
-            out[at] = v if kind == "write" else 2.5
+            out[at] = v if operation == "write" else 2.5
         grads = lib.autograd.grad((out * out * lib.tensor(weights)).sum(), (x, v), allow_unused=True)
         return [y.detach().numpy() for y in (out, *grads) if y is not None]
 
     theirs, mine = run(torch), run(microgad)
     repeated = np.zeros(shape)
     np.add.at(repeated, np.unravel_index(np.arange(repeated.size).reshape(shape)[index], shape), 1)
-    # of values that are overwritten PyTorch says that they have a gradient
-    checked = 2 if kind in ("write", "add") and repeated.max(initial=0) > 1 else 3
+    # PyTorch gives a gradient to values that are overwritten
+    checked = 2 if operation in ("write", "add") and repeated.max(initial=0) > 1 else 3
     for p, q in zip(theirs[:checked], mine[:checked], strict=True):
         np.testing.assert_array_equal(q, p)
 
@@ -142,11 +143,11 @@ c[0] = 300; c[[0]] = 300; c[0] = 127; u[0] = -1; i[0] = float("nan"); y[0] = 1e4
 """
 
 
-def several(text):
+def split_calls(text):
     return [line.strip() for line in text.replace("\n", ";").split(";") if line.strip()]
 
 
-def names(lib: Any) -> dict[str, Any]:
+def namespace(lib: Any) -> dict[str, Any]:
     m, t = lib.arange(6.0).reshape(2, 3), lib.tensor
     return {
         "torch": lib,
@@ -167,10 +168,10 @@ def names(lib: Any) -> dict[str, Any]:
 
 
 def outcome(lib, run, code):
-    scope = names(lib)
+    scope = namespace(lib)
     try:
         result = run(code, scope)
-    except Exception as error:  # its class is what is compared
+    except Exception as error:  # the class is compared
         return error
     results = (
         result if isinstance(result, tuple) else (result,) if result is not None else tuple(scope[n] for n in "yicu")
@@ -178,8 +179,8 @@ def outcome(lib, run, code):
     return [(tuple(r.shape), str(r.dtype), r.numpy()) for r in results]
 
 
-@pytest.mark.parametrize("code", [*several(READ), *several(CALLS), *several(WRITES)])
-def test_as_pytorch_has_it(code):
+@pytest.mark.parametrize("code", [*split_calls(READ), *split_calls(CALLS), *split_calls(WRITES)])
+def test_call_gives_torchs_result_or_error_class(code):
     run = eval if " = " not in code else exec
     theirs, mine = outcome(torch, run, code), outcome(microgad, run, code)
     if isinstance(theirs, Exception):
@@ -194,7 +195,7 @@ def test_as_pytorch_has_it(code):
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "complex64"])
 @pytest.mark.parametrize("columns", [2, 4, 8])
 @pytest.mark.parametrize("name", ["neg_", "abs_", "square_", "sgn_", "conj_physical_"])
-def test_a_column_in_place(name, columns, dtype):
+def test_in_place_operation_on_a_column(name, columns, dtype):
     results = []
     for lib in (torch, microgad):
         x = lib.arange(5 * columns).reshape(5, columns).to(getattr(lib, dtype))
@@ -207,12 +208,12 @@ def test_a_column_in_place(name, columns, dtype):
 
 @pytest.mark.parametrize("include_self", [True, False])
 @pytest.mark.parametrize("reduce", ["prod", "amax", "amin", "mean"])
-def test_gradients_at_ties_and_zeros(reduce, include_self):
+def test_gradients_of_scatter_reduce_at_ties_and_zeros(reduce, include_self):
     index = np.array([[0, 0, 0], [1, 1, 2]])
     for values in ([[2, 2, 1], [0, 3, 4]], [[0, 0, 1], [0, 0, 0]], [[1, 1, 1], [-1, 5, 0]]):
         grads = []
         for lib in (torch, microgad):
-            # PyTorch counts a value that was there among the winners, if it happens to equal them, even if it is out
+            # PyTorch counts an excluded element of x among the winners if it happens to equal them.
             x = lib.tensor([[2.0, 7, 7], [8, 0, 4]] if include_self else [[9.0] * 3] * 2, requires_grad=True)
             src = lib.tensor(np.array(values, np.float32), requires_grad=True)
             out = lib.scatter_reduce(x, 1, lib.tensor(index), src, reduce, include_self=include_self)
@@ -221,7 +222,7 @@ def test_gradients_at_ties_and_zeros(reduce, include_self):
             np.testing.assert_allclose(q, p, rtol=1e-6)
 
 
-def test_two_zeros_at_one_place_have_no_second_derivative():
+def test_second_derivative_of_scatter_reduce_prod_of_two_zeros_raises():
     for lib in (torch, microgad):
         src = lib.tensor([0.0, 0.0], requires_grad=True)
         out = lib.ones(1).scatter_reduce(0, lib.tensor([0, 0]), src, "prod")
@@ -229,15 +230,15 @@ def test_two_zeros_at_one_place_have_no_second_derivative():
             lib.autograd.grad(lib.autograd.grad(out, src, create_graph=True)[0].sum(), src)
 
 
-def test_an_index_written_to_after_its_use_changes_no_gradient():
+def test_writing_to_an_index_does_not_change_the_gradient():
     x, index = microgad.ones(3, requires_grad=True), microgad.tensor([0, 1])
     out = x[index] * microgad.tensor([1.0, 2.0])
     index[:] = 2
     assert microgad.autograd.grad(out.sum(), x)[0].tolist() == [1, 2, 0]
 
 
-def test_a_mask_of_another_shape_is_refused_in_pytorchs_words():
-    words = []
+def test_mask_of_wrong_shape_has_torchs_message():
+    messages = []
     for lib in (torch, microgad):
         for index in ([True, False, True], (0, [True]), (None, ..., [[True, False]]), [[True, False], [True, True]]):
             items = index if isinstance(index, tuple) else (index,)
@@ -245,5 +246,5 @@ def test_a_mask_of_another_shape_is_refused_in_pytorchs_words():
             for run in (lambda x, at: x[at], lambda x, at: x.__setitem__(at, 3)):
                 with pytest.raises(IndexError) as error:
                     run(lib.zeros(2, 3), at)
-                words.append(str(error.value))
-    assert words[len(words) // 2 :] == words[: len(words) // 2]
+                messages.append(str(error.value))
+    assert messages[len(messages) // 2 :] == messages[: len(messages) // 2]

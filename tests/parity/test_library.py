@@ -1,18 +1,18 @@
-"""torch.library: a program's own operations, on both libraries."""
+"""torch.library: custom operations behave the same in both libraries."""
 
-# No `from __future__ import annotations`: an operation's schema is read off the annotations, which are each library's.
+# No `from __future__ import annotations`: schemas are read from the annotations, which are classes of each library.
 
 import numpy as np
 import pytest
 
-from .both import Programs, leaf
+from .side_by_side import Programs, leaf
 
 programs = Programs()
 
 
 @pytest.mark.parametrize("name", programs)
-def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
-    programs.check(name, in_words=False, warned_alike=False)
+def test_program_behaves_as_in_torch(name: str) -> None:
+    programs.check(name, messages=False, warning_classes=False)
 
 
 def sine(t):
@@ -24,7 +24,7 @@ def sine(t):
 
 
 @programs
-def an_operation_with_a_derivative(t, nn):
+def custom_op_with_autograd(t, nn):
     op = sine(t)
     op.register_autograd(
         lambda ctx, grad: grad * ctx.saved_tensors[0].cos(),
@@ -43,14 +43,14 @@ def an_operation_with_a_derivative(t, nn):
 
 
 @programs
-def it_has_no_derivative_until_one_is_registered(t, nn):
+def custom_op_without_autograd(t, nn):
     y = sine(t)(leaf(t, 3))
     assert y.requires_grad
     y.sum().backward()
 
 
 @programs
-def what_it_writes_to_is_known(t, nn):
+def mutated_argument_is_detected_in_backward(t, nn):
     @t.library.custom_op("own::raise_", mutates_args={"x"})
     def raise_(x: t.Tensor, by: float = 1.0) -> None:
         x.detach().numpy()[...] += by
@@ -63,7 +63,7 @@ def what_it_writes_to_is_known(t, nn):
 
 
 @programs
-def several_results_and_lists(t, nn):
+def custom_op_with_lists_and_several_results(t, nn):
     @t.library.custom_op("own::parts", mutates_args=(), schema="(Tensor[] xs, int k=2) -> (Tensor, Tensor[])")
     def parts(xs, k=2):
         return t.stack(xs).sum(0) * k, [x * k for x in xs]
@@ -86,7 +86,7 @@ def several_results_and_lists(t, nn):
 
 
 @programs
-def what_has_to_be_named(t, nn):
+def keyword_only_arguments(t, nn):
     @t.library.custom_op("own::scaled", mutates_args=())
     def scaled(x: t.Tensor, *, by: float = 2.0) -> t.Tensor:
         return x * by
@@ -102,43 +102,43 @@ def what_has_to_be_named(t, nn):
 
 
 @programs
-def a_library(t, nn):
-    library = t.library.Library("rooms", "DEF")
+def library_definitions_and_kernels(t, nn):
+    library = t.library.Library("demo", "DEF")
     names = [
         library.define("mul(Tensor a, Tensor b) -> Tensor"),
         library.define("mul.number(Tensor a, float b) -> Tensor"),
     ]
     library.impl("mul", lambda a, b: a * b * 10, "CPU")
     library.impl("mul.number", lambda a, b: a * b, "CompositeExplicitAutograd")
-    t.library.define("rooms::half", "(Tensor x, float y=0.5) -> Tensor")
-    t.library.impl("rooms::half", "cpu", lambda x, y=0.5: x * y)
+    t.library.define("demo::half", "(Tensor x, float y=0.5) -> Tensor")
+    t.library.impl("demo::half", "cpu", lambda x, y=0.5: x * y)
     x = leaf(t, 3)
-    t.ops.rooms.mul(x, x).sum().backward()
-    t.library.register_autograd("rooms::half", lambda ctx, grad: (grad * 100, None))
-    half = t.ops.rooms.half(x)
+    t.ops.demo.mul(x, x).sum().backward()
+    t.library.register_autograd("demo::half", lambda ctx, grad: (grad * 100, None))
+    half = t.ops.demo.half(x)
     half.sum().backward()
 
-    @t.library.register_kernel("rooms::half", "cpu")
+    @t.library.register_kernel("demo::half", "cpu")
     def _(x, y=0.5):
         return x - y
 
-    fragment = t.library.Library("rooms", "FRAGMENT")
+    fragment = t.library.Library("demo", "FRAGMENT")
     fragment.define("cube(Tensor x) -> Tensor")
 
     @t.library.impl(fragment, "cube", "CompositeImplicitAutograd")
     def cube(x):
         return x**3
 
-    t.ops.rooms.cube(x).sum().backward()
-    called = t.ops.rooms.mul(x.detach(), 2.0), t.ops.rooms.half(x.detach())
+    t.ops.demo.cube(x).sum().backward()
+    called = t.ops.demo.mul(x.detach(), 2.0), t.ops.demo.half(x.detach())
     return (
-        names, called, half.detach(), half.grad_fn.name(), x.grad, t.ops.rooms.mul.overloads(),
-        repr(fragment), t.ops.rooms.mul.number.name(),
+        names, called, half.detach(), half.grad_fn.name(), x.grad, t.ops.demo.mul.overloads(),
+        repr(fragment), t.ops.demo.mul.number.name(),
     )  # fmt: skip
 
 
 @programs
-def a_kernel_that_records(t, nn):
+def autograd_kernel(t, nn):
     library = t.library.Library("below", "DEF")
     library.define("double(Tensor x) -> Tensor")
     library.impl("double", lambda x: x * 2, "CPU")
@@ -161,7 +161,7 @@ def a_kernel_that_records(t, nn):
 
 
 @programs
-def schemas(t, nn):
+def inferred_schemas(t, nn):
     def f(
         a: t.Tensor, b: t.Tensor | None, c: list[t.Tensor], d: int = 1, e: float | None = None, f: str = "a",
         *, g: list[int] | None = None, h: t.dtype = t.float32, i: bool = False,
@@ -185,4 +185,4 @@ for name, make in {
     "no such key": lambda t, op: t.library.Library("own", "IMPL").impl("sine", len, "Nowhere"),
     "no schema": lambda t, op: t.library.Library("own", "FRAGMENT").define("f"),
 }.items():
-    programs[f"refused: {name}"] = lambda t, nn, make=make: make(t, sine(t))
+    programs[f"error: {name}"] = lambda t, nn, make=make: make(t, sine(t))

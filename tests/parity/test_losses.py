@@ -1,4 +1,4 @@
-"""Softmax and losses against PyTorch's: values, first derivatives, and derivatives of those."""
+"""Softmax and losses against PyTorch's: values, first derivatives and their derivatives."""
 
 import itertools
 
@@ -26,13 +26,13 @@ def close(mine, other, tolerance):
     np.testing.assert_allclose(mine, other, rtol=tolerance, atol=tolerance)
 
 
-def check(ours, others, arrays, wanted=(0,), least=0.0):
-    """Two functions of arrays have the same values, gradients and derivatives of those; to `least` at best."""
+def check(our_function, their_function, arrays, differentiated=(0,), least=0.0):
+    """Two functions of arrays have the same values, gradients and second derivatives; tolerances are >= `least`."""
     tolerance = max(TOLERANCE[str(arrays[0].dtype)], least)
     results = []
-    for library, function in ((microgad, ours), (torch, others)):
+    for library, function in ((microgad, our_function), (torch, their_function)):
         inputs = [None if a is None else library.tensor(a) for a in arrays]
-        leaves = [inputs[i].requires_grad_() for i in wanted if inputs[i] is not None]
+        leaves = [inputs[i].requires_grad_() for i in differentiated if inputs[i] is not None]
         out = function(*inputs)
         seed = library.tensor(np.random.default_rng(0).standard_normal(tuple(out.shape)).astype(arrays[0].dtype))
         seed.requires_grad_()
@@ -42,7 +42,7 @@ def check(ours, others, arrays, wanted=(0,), least=0.0):
         second = library.autograd.grad(along, [*leaves, seed], allow_unused=True)
         results.append([out, *plain, *first, *(s for s in second)])
     for i, (a, b) in enumerate(zip(*results, strict=True)):
-        if a is None or b is None:  # where nothing depends on it, one may say None and the other zeros
+        if a is None or b is None:  # one may have None and the other zeros if nothing depends on the input
             assert all(x is None or not x.any() for x in (a, b)), i
         else:
             close(a, b, tolerance)
@@ -63,7 +63,7 @@ def test_logsumexp(dim, keepdim, dtype, seed):
 
 
 @given(st.sampled_from(["cross_entropy", "nll_loss"]), batches, st.data(), dtypes, seeds)
-def test_classes(name, shape, data, dtype, seed):
+def test_cross_entropy_and_nll_loss_of_class_indices(name, shape, data, dtype, seed):
     rng = np.random.default_rng(seed)
     options = {"reduction": data.draw(reductions), "ignore_index": data.draw(st.sampled_from([-100, 0, 7]))}
     if name == "cross_entropy":
@@ -84,8 +84,8 @@ def test_classes(name, shape, data, dtype, seed):
 @pytest.mark.parametrize("weights", [(0, 0, 1), (0, 1, 0), (np.inf, 1, 0), (np.nan, 1, 0), (1, -1, 0)])
 @pytest.mark.parametrize("first", [1, np.inf, np.nan])
 @pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
-def test_weights_that_add_up_to_nothing(name, first, weights, ignored, reduction):
-    """What isn't counted has a gradient of 0 whatever there is; what counts with a weight of 0 has that of 0 / 0."""
+def test_class_weights_with_a_sum_of_zero_or_not_finite(name, first, weights, ignored, reduction):
+    """Ignored inputs have gradient 0 for any value; others with a total weight of 0 have the gradient of 0 / 0."""
     arrays = [np.array([[first, 0.5, 2], [1, 2, 3]]), np.array([0, 1]), np.array(weights, float)]
     check(
         lambda x, target, weight: getattr(loss, name)(x, target, weight, ignore_index=ignored, reduction=reduction),
@@ -95,7 +95,7 @@ def test_weights_that_add_up_to_nothing(name, first, weights, ignored, reduction
 
 
 @given(batches.filter(lambda shape: shape[0]), st.data(), dtypes, seeds)
-def test_probabilities(shape, data, dtype, seed):
+def test_cross_entropy_of_class_probabilities(shape, data, dtype, seed):
     """Derivatives of input, target and weight."""
     rng = np.random.default_rng(seed)
     options = {"reduction": data.draw(reductions), "label_smoothing": data.draw(st.sampled_from([0.0, 0.1, 1.0]))}
@@ -111,7 +111,7 @@ def test_probabilities(shape, data, dtype, seed):
 
 @pytest.mark.parametrize("target", [np.array(1), np.array([0.5, 0.2, 0.3])])
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
-def test_without_batch(target, reduction):
+def test_unbatched_input(target, reduction):
     x = np.array([0.5, -1, 2])
     check(
         lambda x, target: loss.cross_entropy(x, target, reduction=reduction),
@@ -127,7 +127,7 @@ def test_without_batch(target, reduction):
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
-def test_without_batch_the_target_may_have_one(reduction):
+def test_unbatched_input_with_a_batched_target(reduction):
     values = []
     for library, functional in ((microgad, loss), (torch, theirs)):
         x, target = library.tensor(np.array([0.5, -1, 2])), library.tensor(np.array([1]))
@@ -139,7 +139,7 @@ def test_without_batch_the_target_may_have_one(reduction):
 
 @given(st.sampled_from(["mse_loss", "l1_loss"]), st.data(), dtypes, seeds)
 @pytest.mark.filterwarnings("ignore:Using a target size")
-def test_errors(name, data, dtype, seed):
+def test_mse_loss_and_l1_loss(name, data, dtype, seed):
     rng = np.random.default_rng(seed)
     shapes = data.draw(st.sampled_from([((2, 3), (2, 3)), ((), ()), ((2, 3), (3,)), ((1, 3), (2, 1)), ((3,), (1, 3))]))
     arrays = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
@@ -155,7 +155,7 @@ def test_errors(name, data, dtype, seed):
 
 
 @given(st.data(), dtypes, seeds)
-def test_bits(data, dtype, seed):
+def test_binary_cross_entropies_and_logsigmoid(data, dtype, seed):
     """With pos_weight or without; weights broadcast."""
     rng = np.random.default_rng(seed)
     shape = data.draw(st.sampled_from([(2, 3), (3,), ()]))
@@ -176,13 +176,13 @@ def test_bits(data, dtype, seed):
         lambda x, target, weight: theirs.binary_cross_entropy(x, target, weight, reduction=reduction),
         probabilities,
         (0, 1),
-        least=1e-9,  # PyTorch's second derivative is that of x + 1e-12
+        least=1e-9,  # PyTorch adds 1e-12 to x in the second derivative
     )
     check(loss.logsigmoid, theirs.logsigmoid, logits[:1])
 
 
 @pytest.mark.parametrize("pos_weight", [None, 2.0])
-def test_infinite_logits(pos_weight):
+def test_binary_cross_entropy_of_infinite_logits(pos_weight):
     x, y = np.repeat([np.inf, -np.inf, np.nan], 3), np.tile([0.0, 0.5, 1.0], 3)
     results = [
         t.nn.functional.binary_cross_entropy_with_logits(
@@ -190,20 +190,20 @@ def test_infinite_logits(pos_weight):
         ).numpy()
         for t in (torch, microgad)
     ]
-    known = ~np.isnan(results[0])  # with a weight there is less that is NaN here
+    known = ~np.isnan(results[0])  # with pos_weight, microgad has fewer NaNs
     np.testing.assert_array_equal(results[0][known], results[1][known])
     assert np.isposinf(results[0]).sum() == 2
 
 
-def test_bits_at_the_ends():
-    """Of the target's gradient PyTorch's is infinite there, although the loss stops at 100; ours is 100."""
+def test_gradient_of_binary_cross_entropy_at_zero_and_one():
+    """The target's gradient isn't compared: at 0 and 1 it is infinite in PyTorch and 100 here."""
     ends = np.array(list(itertools.product([0.0, 1.0], [0.0, 0.5, 1.0])))
     grads = []
     for library, function in ((microgad, loss.binary_cross_entropy), (torch, theirs.binary_cross_entropy)):
         x, y = (library.tensor(ends[:, i].copy(), requires_grad=i == 0) for i in (0, 1))
         function(x, y, reduction="sum").backward()
         grads.append(x.grad)
-    close(*grads, 1e-8)  # PyTorch's 1e-12 is a float32
+    close(*grads, 1e-8)  # PyTorch's epsilon 1e-12 is a float32
 
 
 def error_of(library, functional, name, arrays, options):
@@ -237,7 +237,7 @@ def error_of(library, functional, name, arrays, options):
     ("binary_cross_entropy", [np.zeros(2), np.zeros(3)], {}),
     ("binary_cross_entropy_with_logits", [np.zeros(2), np.zeros(3)], {}),
 ])  # fmt: skip
-def test_the_same_class_of_error(name, arrays, options):
+def test_errors_have_torchs_class(name, arrays, options):
     mine, other = error_of(microgad, loss, name, arrays, options), error_of(torch, theirs, name, arrays, options)
     expected = next(kind for kind in (IndexError, ValueError, RuntimeError) if isinstance(other, kind))
     assert isinstance(mine, expected)

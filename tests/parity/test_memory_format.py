@@ -1,4 +1,4 @@
-"""Memory formats: values, strides and what `is_contiguous` says are PyTorch's."""
+"""Memory formats: values, strides and `is_contiguous` are PyTorch's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CALLS = {
 }
 
 
-def told(t, call, shape, name):
+def layout_after(t, call, shape, name):
     x = t.arange(720.0)[: t.Size(shape).numel()].reshape(shape)
     f = getattr(t, name)
     try:
@@ -36,8 +36,8 @@ def told(t, call, shape, name):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("call", CALLS)
-def test_it_lies_as_pytorch_has_it(call, name, shape):
-    assert told(microgad, CALLS[call], shape, name) == told(torch, CALLS[call], shape, name)
+def test_conversion_gives_torchs_layout(call, name, shape):
+    assert layout_after(microgad, CALLS[call], shape, name) == layout_after(torch, CALLS[call], shape, name)
 
 
 MAKERS = {
@@ -53,7 +53,7 @@ MAKERS = {
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("maker", MAKERS)
-def test_new_tensors_take_it(maker, name):
+def test_factories_take_a_memory_format(maker, name):
     for shape in ((2, 3, 4, 5), (2, 3, 4, 5, 6), (3, 2)):
         found = []
         for t in (torch, microgad):
@@ -68,7 +68,7 @@ def test_new_tensors_take_it(maker, name):
         assert found[0] == found[1]
 
 
-def test_a_gradient_comes_through_it():
+def test_conversion_is_differentiable():
     x = microgad.arange(120.0).reshape(2, 3, 4, 5).requires_grad_()
     y = x.contiguous(memory_format=microgad.channels_last)
     assert y.grad_fn is not None
@@ -77,7 +77,7 @@ def test_a_gradient_comes_through_it():
     assert (x.grad == 2 * x).all()
 
 
-def test_a_module_takes_a_format_for_what_has_four_dimensions():
+def test_module_to_memory_format_changes_4d_parameters_only():
     for t in (torch, microgad):
         net = t.nn.Sequential(t.nn.Conv2d(3, 4, 3), t.nn.BatchNorm2d(4)).to(memory_format=t.channels_last)
         assert net[0].weight.stride() == (27, 1, 9, 3)
@@ -87,35 +87,35 @@ def test_a_module_takes_a_format_for_what_has_four_dimensions():
 
 @pytest.mark.parametrize("kernel", [1, 3])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_dropout_behind_a_convolution_with_channels_last_draws_the_same(channels, kernel):
-    """Of one channel, or one tap, the strides alone say in which format a weight or a picture lies."""
-    told = []
+def test_dropout_after_a_channels_last_convolution_draws_torchs_mask(channels, kernel):
+    """With one channel or a 1×1 kernel, only the strides tell which memory format a weight or an image has."""
+    found = []
     for t in (torch, microgad):
         t.manual_seed(0)
         net = t.nn.Sequential(t.nn.Conv2d(channels, 4, kernel), t.nn.ReLU(), t.nn.Dropout(), t.nn.Conv2d(4, 2, 1))
         x = t.rand(2, channels, 6, 5)
         ys = net(x), net.to(memory_format=t.channels_last)(x), net(x.to(memory_format=t.channels_last))
-        told += [(y.stride(), y.detach().numpy()) for y in ys]
-    for (stride, y), (our_stride, ours) in zip(told[:3], told[3:], strict=True):
+        found += [(y.stride(), y.detach().numpy()) for y in ys]
+    for (stride, y), (our_stride, ours) in zip(found[:3], found[3:], strict=True):
         assert our_stride == stride
         assert ours == pytest.approx(y, abs=1e-6)
 
 
-def turned(t, *shape):
-    """Of that shape, its axes the other way round in memory."""
+def transposed(t, *shape):
+    """Random numbers of that shape whose axes are reversed in memory."""
     return t.randn(shape[::-1]).permute(tuple(range(len(shape)))[::-1])
 
 
-def last(t, *shape):
+def nhwc(t, *shape):
     return t.randn(shape).to(memory_format=t.channels_last if len(shape) == 4 else t.channels_last_3d)
 
 
-def picture(t):
-    """As a file gives it, (H, W, C), with its channels brought to the front."""
+def image(t):
+    """An image as files have it, (H, W, C), permuted to (C, H, W)."""
     return t.randn(6, 8, 3).permute(2, 0, 1)
 
 
-PICTURES = {
+IMAGE = {
     "conv2d": lambda x, t, F: F.conv2d(x, t.ones(4, 3, 2, 2)),
     "conv_transpose2d": lambda x, t, F: F.conv_transpose2d(x, t.ones(3, 4, 2, 2)),
     "avg_pool2d": lambda x, t, F: F.avg_pool2d(x, 2),
@@ -124,7 +124,7 @@ PICTURES = {
     "adaptive_avg_pool2d": lambda x, t, F: F.adaptive_avg_pool2d(x, (4, 5)),
     "adaptive_max_pool2d, equal parts": lambda x, t, F: F.adaptive_max_pool2d(x, 2),
 }
-BATCHES = {
+BATCH = {
     "interpolate": lambda x, t, F: F.interpolate(x, scale_factor=2, mode="bilinear"),
     "group_norm": lambda x, t, F: F.group_norm(x, 3),
     "batch_norm": lambda x, t, F: F.batch_norm(x, t.zeros(3), t.ones(3), training=True),
@@ -133,7 +133,7 @@ BATCHES = {
     "pixel_unshuffle": lambda x, t, F: F.pixel_unshuffle(x, 2),
     "cat": lambda x, t, F: t.cat([x, x]),
 }
-LINES = {
+SIGNAL = {
     "conv1d": lambda x, t, F: F.conv1d(x, t.ones(4, 3, 2)),
     "conv1d, weight turned": lambda x, t, F: F.conv1d(x, t.ones(4, 2, 3).transpose(1, 2)),
     "conv_transpose1d, weight turned": lambda x, t, F: F.conv_transpose1d(x, t.ones(3, 2, 4).transpose(1, 2)),
@@ -151,7 +151,7 @@ LINES = {
     "linear": lambda x, t, F: F.interpolate(x, 4, mode="linear"),
     "max_unpool1d": lambda x, t, F: F.max_unpool1d(*F.max_pool1d(x, 2, return_indices=True), 2),
 }
-VOLUMES = {
+VOLUME = {
     "conv3d": lambda x, t, F: F.conv3d(x, t.ones(5, 4, 1, 2, 1)),
     "conv_transpose3d": lambda x, t, F: F.conv_transpose3d(x, t.ones(4, 5, 1, 2, 1)),
     "max_pool3d": lambda x, t, F: F.max_pool3d(x, 2),
@@ -175,36 +175,36 @@ VOLUMES = {
 
 
 RESULTS = {
-    "avg_pool1d": lambda t, F: F.avg_pool1d(turned(t, 2, 3, 6), 2),
-    "avg_pool2d": lambda t, F: F.avg_pool2d(turned(t, 2, 3, 6, 4), 2, divisor_override=3),
-    "avg_pool3d": lambda t, F: F.avg_pool3d(turned(t, 2, 3, 6, 4, 4), 1),
-    "avg_pool2d, channels_last": lambda t, F: F.avg_pool2d(last(t, 2, 3, 6, 4), 2),
-    "lp_pool2d": lambda t, F: F.lp_pool2d(turned(t, 2, 3, 6, 4), 2, 2),
-    "adaptive_avg_pool1d": lambda t, F: F.adaptive_avg_pool1d(turned(t, 2, 3, 4), 2),
-    "adaptive_avg_pool2d": lambda t, F: F.adaptive_avg_pool2d(turned(t, 2, 3, 4, 5), (2, 3)),
-    "adaptive_avg_pool2d, channels_last": lambda t, F: F.adaptive_avg_pool2d(last(t, 2, 3, 4, 5), (2, 3)),
-    "interpolate": lambda t, F: F.interpolate(turned(t, 2, 3, 4, 5), scale_factor=2, mode="bilinear"),
-    "interpolate, channels_last": lambda t, F: F.interpolate(last(t, 2, 3, 4, 5), scale_factor=2),
+    "avg_pool1d": lambda t, F: F.avg_pool1d(transposed(t, 2, 3, 6), 2),
+    "avg_pool2d": lambda t, F: F.avg_pool2d(transposed(t, 2, 3, 6, 4), 2, divisor_override=3),
+    "avg_pool3d": lambda t, F: F.avg_pool3d(transposed(t, 2, 3, 6, 4, 4), 1),
+    "avg_pool2d, channels_last": lambda t, F: F.avg_pool2d(nhwc(t, 2, 3, 6, 4), 2),
+    "lp_pool2d": lambda t, F: F.lp_pool2d(transposed(t, 2, 3, 6, 4), 2, 2),
+    "adaptive_avg_pool1d": lambda t, F: F.adaptive_avg_pool1d(transposed(t, 2, 3, 4), 2),
+    "adaptive_avg_pool2d": lambda t, F: F.adaptive_avg_pool2d(transposed(t, 2, 3, 4, 5), (2, 3)),
+    "adaptive_avg_pool2d, channels_last": lambda t, F: F.adaptive_avg_pool2d(nhwc(t, 2, 3, 4, 5), (2, 3)),
+    "interpolate": lambda t, F: F.interpolate(transposed(t, 2, 3, 4, 5), scale_factor=2, mode="bilinear"),
+    "interpolate, channels_last": lambda t, F: F.interpolate(nhwc(t, 2, 3, 4, 5), scale_factor=2),
     **{
-        f"pad, {mode}, channels_last": lambda t, F, mode=mode: F.pad(last(t, 2, 3, 4, 5), (1, 1, 2, 0), mode)
+        f"pad, {mode}, channels_last": lambda t, F, mode=mode: F.pad(nhwc(t, 2, 3, 4, 5), (1, 1, 2, 0), mode)
         for mode in ("constant", "reflect", "replicate", "circular")
     },
     **{
-        f"pad and cut, {mode}, channels_last": lambda t, F, mode=mode: F.pad(last(t, 2, 3, 4, 5), (-1, 2, 1, 0), mode)
+        f"pad and cut, {mode}, channels_last": lambda t, F, mode=mode: F.pad(nhwc(t, 2, 3, 4, 5), (-1, 2, 1, 0), mode)
         for mode in ("constant", "reflect", "replicate", "circular")
     },
     "pad of no channels": lambda t, F: F.pad(t.zeros(2, 0, 4), (1, 2), "circular"),
-    "pad of channels, channels_last": lambda t, F: F.pad(last(t, 2, 3, 4, 5), (0, 0, 0, 0, 1, 1)),
+    "pad of channels, channels_last": lambda t, F: F.pad(nhwc(t, 2, 3, 4, 5), (0, 0, 0, 0, 1, 1)),
     "max_unpool2d, channels_last": lambda t, F: F.max_unpool2d(
-        *F.max_pool2d(last(t, 2, 3, 4, 4), 2, return_indices=True), 2
+        *F.max_pool2d(nhwc(t, 2, 3, 4, 4), 2, return_indices=True), 2
     ),
-    "indices of max_pool2d, channels_last": lambda t, F: F.max_pool2d(last(t, 2, 3, 4, 4), 2, return_indices=True)[1],
-    "pixel_shuffle, channels_last": lambda t, F: F.pixel_shuffle(last(t, 2, 8, 3, 3), 2),
-    "pixel_unshuffle, channels_last": lambda t, F: F.pixel_unshuffle(last(t, 2, 3, 4, 4), 2),
-    "channel_shuffle, channels_last": lambda t, F: F.channel_shuffle(last(t, 2, 4, 3, 3), 2),
-    "flip, channels_last": lambda t, F: last(t, 2, 3, 4, 5).flip(1, 3),
+    "indices of max_pool2d, channels_last": lambda t, F: F.max_pool2d(nhwc(t, 2, 3, 4, 4), 2, return_indices=True)[1],
+    "pixel_shuffle, channels_last": lambda t, F: F.pixel_shuffle(nhwc(t, 2, 8, 3, 3), 2),
+    "pixel_unshuffle, channels_last": lambda t, F: F.pixel_unshuffle(nhwc(t, 2, 3, 4, 4), 2),
+    "channel_shuffle, channels_last": lambda t, F: F.channel_shuffle(nhwc(t, 2, 4, 3, 3), 2),
+    "flip, channels_last": lambda t, F: nhwc(t, 2, 3, 4, 5).flip(1, 3),
     **{
-        f"{name}, channels_last": lambda t, F, f=f: f(last(t, 2, 4, 1, 3), t)
+        f"{name}, channels_last": lambda t, F, f=f: f(nhwc(t, 2, 4, 1, 3), t)
         for name, f in {
             "cat of one row each": lambda x, t: t.cat([x, x], 2),
             "cat of channels": lambda x, t: t.cat([x, x[:, 1:]], 1),
@@ -214,34 +214,34 @@ RESULTS = {
             "repeat_interleave": lambda x, t: x.repeat_interleave(t.tensor([1, 2]), 0),
         }.items()
     },
-    "roll, channels_last": lambda t, F: last(t, 2, 3, 4, 5).roll((1, 2), (1, 3)),
-    "roll by a whole turn, channels_last": lambda t, F: last(t, 2, 3, 4, 5).roll((1, 4), (0, 2)),
-    "conv2d, weight channels_last": lambda t, F: F.conv2d(t.randn(2, 3, 5, 5), last(t, 4, 3, 2, 2)),
-    "conv_transpose2d, weight channels_last": lambda t, F: F.conv_transpose2d(t.randn(2, 3, 5, 5), last(t, 3, 4, 2, 2)),
-    "batch_norm": lambda t, F: F.batch_norm(turned(t, 3, 2, 2, 3), t.zeros(2), t.ones(2)),
-    "batch_norm, channels_last": lambda t, F: F.batch_norm(last(t, 3, 2, 2, 3), t.zeros(2), t.ones(2)),
+    "roll, channels_last": lambda t, F: nhwc(t, 2, 3, 4, 5).roll((1, 2), (1, 3)),
+    "roll by a whole turn, channels_last": lambda t, F: nhwc(t, 2, 3, 4, 5).roll((1, 4), (0, 2)),
+    "conv2d, weight channels_last": lambda t, F: F.conv2d(t.randn(2, 3, 5, 5), nhwc(t, 4, 3, 2, 2)),
+    "conv_transpose2d, weight channels_last": lambda t, F: F.conv_transpose2d(t.randn(2, 3, 5, 5), nhwc(t, 3, 4, 2, 2)),
+    "batch_norm": lambda t, F: F.batch_norm(transposed(t, 3, 2, 2, 3), t.zeros(2), t.ones(2)),
+    "batch_norm, channels_last": lambda t, F: F.batch_norm(nhwc(t, 3, 2, 2, 3), t.zeros(2), t.ones(2)),
     "max_pool2d of one image, normalized, channels_last": lambda t, F: F.max_pool2d(
-        F.batch_norm(last(t, 1, 2, 4, 4), t.zeros(2), t.ones(2)), 2
+        F.batch_norm(nhwc(t, 1, 2, 4, 4), t.zeros(2), t.ones(2)), 2
     ),
-    "instance_norm": lambda t, F: F.instance_norm(last(t, 1, 2, 3, 2)),
-    **{f"{name}, channels_last_3d": lambda t, F, f=f: f(last(t, 2, 4, 4, 6, 4), t, F) for name, f in VOLUMES.items()},
-    **{f"{name} of a picture": lambda t, F, f=f: f(picture(t), t, F) for name, f in PICTURES.items()},
+    "instance_norm": lambda t, F: F.instance_norm(nhwc(t, 1, 2, 3, 2)),
+    **{f"{name}, channels_last_3d": lambda t, F, f=f: f(nhwc(t, 2, 4, 4, 6, 4), t, F) for name, f in VOLUME.items()},
+    **{f"{name} of a picture": lambda t, F, f=f: f(image(t), t, F) for name, f in IMAGE.items()},
     **{
-        f"{name} of one picture": lambda t, F, f=f: f(picture(t)[None], t, F)
-        for name, f in {**PICTURES, **BATCHES}.items()
+        f"{name} of one picture": lambda t, F, f=f: f(image(t)[None], t, F)
+        for name, f in {**IMAGE, **BATCH}.items()
     },
-    **{f"{name} of lines": lambda t, F, f=f: f(t.randn(4, 6, 3).transpose(1, 2), t, F) for name, f in LINES.items()},
-    "interpolated means, channels_last": lambda t, F: F.interpolate(F.adaptive_avg_pool2d(last(t, 2, 3, 4, 4), 1), 4),
-    "channel_shuffle": lambda t, F: F.channel_shuffle(turned(t, 2, 4, 3), 2),
-    "channel_shuffle of one group": lambda t, F: F.channel_shuffle(turned(t, 2, 4, 3), 1),
-    "pixel_shuffle": lambda t, F: F.pixel_shuffle(turned(t, 2, 4, 3, 3), 1),
+    **{f"{name} of lines": lambda t, F, f=f: f(t.randn(4, 6, 3).transpose(1, 2), t, F) for name, f in SIGNAL.items()},
+    "interpolated means, channels_last": lambda t, F: F.interpolate(F.adaptive_avg_pool2d(nhwc(t, 2, 3, 4, 4), 1), 4),
+    "channel_shuffle": lambda t, F: F.channel_shuffle(transposed(t, 2, 4, 3), 2),
+    "channel_shuffle of one group": lambda t, F: F.channel_shuffle(transposed(t, 2, 4, 3), 1),
+    "pixel_shuffle": lambda t, F: F.pixel_shuffle(transposed(t, 2, 4, 3, 3), 1),
     "pixel_unshuffle": lambda t, F: F.pixel_unshuffle(t.randn(2, 2, 4, 6)[..., ::2][..., :2, :2], 2),
-    "pad by nothing": lambda t, F: F.pad(turned(t, 2, 3, 4), (0, 0)),
-    "pad that cuts": lambda t, F: F.pad(turned(t, 2, 3, 4), (-1, 0, 0, -1)),
+    "pad by nothing": lambda t, F: F.pad(transposed(t, 2, 3, 4), (0, 0)),
+    "pad that cuts": lambda t, F: F.pad(transposed(t, 2, 3, 4), (-1, 0, 0, -1)),
     "pad": lambda t, F: F.pad(t.randn(2, 3, 4), (3, -1), "replicate"),
-    "nll_loss": lambda t, F: F.nll_loss(t.randn(3, 4, 2, 5), turned(t, 3, 2, 5).long() % 4, reduction="none"),
+    "nll_loss": lambda t, F: F.nll_loss(t.randn(3, 4, 2, 5), transposed(t, 3, 2, 5).long() % 4, reduction="none"),
     **{
-        f"{name}, {n} numbers, channels_last": lambda t, F, f=f, n=n: f(last(t, 2, 3, 4, n // 24), t)
+        f"{name}, {n} numbers, channels_last": lambda t, F, f=f, n=n: f(nhwc(t, 2, 3, 4, n // 24), t)
         for name, f in {
             "where": lambda x, t: t.where(x > 0, x, 2.0),
             "where of a number": lambda x, t: t.where(x > 0, 1.0, x),
@@ -282,9 +282,9 @@ RESULTS = {
         }.items()
     },
     "rms_norm of a turned one": lambda t, F: F.rms_norm(t.randn(4, 2, 3).transpose(0, 1), (3,)),
-    "rms_norm": lambda t, F: F.rms_norm(turned(t, 4, 2, 3), (2, 3), t.ones(2, 3)),
+    "rms_norm": lambda t, F: F.rms_norm(transposed(t, 4, 2, 3), (2, 3), t.ones(2, 3)),
     **{
-        name: lambda t, F, f=f: f(turned(t, 2, 3, 4), t)
+        name: lambda t, F, f=f: f(transposed(t, 2, 3, 4), t)
         for name, f in {
             "cumsum": lambda x, t: x.cumsum(1),
             "cumprod": lambda x, t: x.cumprod(1),
@@ -298,7 +298,7 @@ RESULTS = {
             "unique_consecutive columns": lambda x, t: x.unique_consecutive(dim=2),
         }.items()
     },
-    "cdist": lambda t, F: t.cdist(turned(t, 2, 3, 4), turned(t, 2, 3, 4)),
+    "cdist": lambda t, F: t.cdist(transposed(t, 2, 3, 4), transposed(t, 2, 3, 4)),
     "isreal": lambda t, F: t.isreal(t.randn(2, 3, 4).permute(2, 0, 1)),
     **{
         f"vmap, {dims}": lambda t, F, dims=dims: t.vmap(lambda x: x.exp() * 2, *dims)(turned(t, 2, 3, 4))
@@ -316,7 +316,7 @@ RESULTS = {
 
 
 @pytest.mark.parametrize("name", RESULTS)
-def test_results_lie_as_pytorch_has_them(name):
+def test_results_have_torchs_strides(name):
     theirs, ours = (RESULTS[name](t, t.nn.functional) for t in (torch, microgad))
     seen = [[s for s, n in zip(y.stride(), y.shape, strict=True) if n > 1] for y in (theirs, ours)]
     assert theirs.shape == ours.shape
@@ -332,7 +332,7 @@ def test_results_lie_as_pytorch_has_them(name):
         lambda F, x: F.pixel_unshuffle(x, 2),
     ],
 )
-def test_what_is_shuffled_is_a_copy(call):
+def test_shuffles_return_copies(call):
     for t in (torch, microgad):
         x = t.ones(1, 4, 2, 2)
         call(t.nn.functional, x).zero_()
@@ -356,15 +356,15 @@ REDUCTIONS = [
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
-def test_what_is_reduced_lies_in_the_order_of_its_axes(name):
+def test_reductions_keep_the_memory_order_of_axes(name):
     for axes, dim in (((2, 1, 0), 0), ((2, 1, 0), -1), ((1, 0, 2), -1), ((0, 2, 1), 0)):
-        told = []
+        found = []
         for t in (torch, microgad):
             x = t.arange(24.0).reshape(4, 3, 2).permute(axes)
             y = x.norm(2, dim) if name == "norm" else getattr(x, name)(dim)
-            told.append((y.stride(), y.view(-1).double()))
-        assert told[0][0] == told[1][0]
-        assert told[1][1].tolist() == pytest.approx(told[0][1].tolist(), rel=1e-5)
+            found.append((y.stride(), y.view(-1).double()))
+        assert found[0][0] == found[1][0]
+        assert found[1][1].tolist() == pytest.approx(found[0][1].tolist(), rel=1e-5)
 
 
 BINARY = {
@@ -391,7 +391,7 @@ def laid_out(t, layout):
 
 
 @pytest.mark.parametrize("name", BINARY)
-def test_operands_that_lie_otherwise(name):
+def test_binary_operations_on_operands_with_different_strides(name):
     for first, second in itertools.product(LAYOUTS, LAYOUTS):
         strides = []
         for t in (torch, microgad):
@@ -400,7 +400,7 @@ def test_operands_that_lie_otherwise(name):
         assert strides[0] == strides[1], (first, second)
 
 
-def test_dropout_behind_them_draws_the_same():
+def test_dropout_after_a_transposed_operand_draws_torchs_mask():
     found = []
     for t in (torch, microgad):
         t.manual_seed(0)
@@ -409,7 +409,7 @@ def test_dropout_behind_them_draws_the_same():
     assert found[0] == found[1]
 
 
-ROWS = {
+ROW_CALLS = {
     "x[[1, 0]]": lambda t, x: x[[1, 0]],
     "x[:, [2, 0, 0]]": lambda t, x: x[:, [2, 0, 0]],
     "x[..., [1, 1]]": lambda t, x: x[..., [1, 1]],
@@ -431,14 +431,14 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_rows_and_order_lie_as_pytorch_has_them(name):
+@pytest.mark.parametrize("name", ROW_CALLS)
+def test_indexing_and_sorting_have_torchs_strides(name):
     for order in itertools.permutations(range(3)):
-        told = []
+        found = []
         for t in (torch, microgad):
-            y = ROWS[name](t, t.arange(27.0).reshape(3, 3, 3).permute(order))
-            told.append(
+            y = ROW_CALLS[name](t, t.arange(27.0).reshape(3, 3, 3).permute(order))
+            found.append(
                 ([s for s, n in zip(y.stride(), y.shape, strict=True) if n > 1], y.double().reshape(-1).tolist())
             )
-        assert told[0][0] == told[1][0], order
-        assert told[1][1] == pytest.approx(told[0][1], rel=1e-5), order
+        assert found[0][0] == found[1][0], order
+        assert found[1][1] == pytest.approx(found[0][1], rel=1e-5), order

@@ -1,4 +1,4 @@
-"""Operands of several dtypes: what dtype comes out, and which gradients go back."""
+"""Operands of several dtypes in einsum and losses: the result's dtype and the gradients are PyTorch's."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from .both import Programs  # noqa: E402
+from .side_by_side import Programs  # noqa: E402
 
 programs = Programs()
 EQUATIONS = (
     "i,j->ij", "i,j->", "i,j->j", "i,i->i", "i,i->", "i,j,k->ijk", "i,j,j->i", "i,j,i->j", "ij,j->i", "ij,i->ij",
 )  # fmt: skip
-KINDS = {"number": [1.5, -0.5, 2.0], "complex": [1.0 + 2j, -1j, 0.5], "count": [1, 2, 3], "mask": [True, False, True]}
+VALUES = {"number": [1.5, -0.5, 2.0], "complex": [1.0 + 2j, -1j, 0.5], "count": [1, 2, 3], "mask": [True, False, True]}
 
 
 @programs
-def products_by_letters(T, nn):
-    def product(equation, kinds):
+def einsum_of_mixed_dtypes(T, nn):
+    def product(equation, dtype_names):
         terms = equation.split("->")[0].split(",")
-        operands = [T.tensor(KINDS[kind]) for kind in kinds]
+        operands = [T.tensor(VALUES[dtype_name]) for dtype_name in dtype_names]
         operands = [x.expand(3, 3) if len(term) == 2 else x for term, x in zip(terms, operands, strict=False)]
         leaves = [x.clone().requires_grad_() if x.is_floating_point() or x.is_complex() else x for x in operands]
         try:
             result = T.einsum(equation, *leaves)
         except RuntimeError:
-            return "refused"
+            return "raised"
         if not result.requires_grad:
             return (result,)
-        wanted = [x for x in leaves if x.requires_grad]
-        return (result, *T.autograd.grad((result * result.conj()).real.sum(), wanted))
+        differentiated = [x for x in leaves if x.requires_grad]
+        return (result, *T.autograd.grad((result * result.conj()).real.sum(), differentiated))
 
-    kinds = list(KINDS)
-    return [product(equation, (a, b, a)) for equation in EQUATIONS for a in kinds for b in kinds if a != b]
+    dtype_names = list(VALUES)
+    return [product(equation, (a, b, a)) for equation in EQUATIONS for a in dtype_names for b in dtype_names if a != b]
 
 
 @programs
@@ -44,17 +44,17 @@ def a_number_among_blocks(T, nn):
 
 
 @programs
-def a_number_among_losses(T, nn):
+def losses_of_a_scalar_and_a_vector(T, nn):
     def losses(x, y):
         names = ("mse_loss", "l1_loss", "smooth_l1_loss")
         return [
             (loss, *T.autograd.grad(loss, (x, y))) for loss in [getattr(nn.functional, name)(x, y) for name in names]
         ]
 
-    lines, number = T.tensor([1.0, 2.0, 4.0]).requires_grad_(), T.tensor(2.5, dtype=T.float64).requires_grad_()
-    return losses(lines, number), losses(number, lines)
+    vector, scalar = T.tensor([1.0, 2.0, 4.0]).requires_grad_(), T.tensor(2.5, dtype=T.float64).requires_grad_()
+    return losses(vector, scalar), losses(scalar, vector)
 
 
 @pytest.mark.parametrize("name", list(programs))
-def test_as_in_torch(name):
+def test_program_behaves_as_in_torch(name):
     programs.check(name)

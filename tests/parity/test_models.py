@@ -14,8 +14,8 @@ torch = pytest.importorskip("torch")
 theirs = pytest.importorskip("torchvision.models")
 
 SMALL = {"num_classes": 7}
-# Names and options of those that are cheap, and the side of an input.
-RUN = [
+# Networks that are cheap to run, and the height and width of their inputs.
+RUN_NETWORKS = [
     ("resnet18", 32),
     ("mobilenet_v2", 32),
     ("squeezenet1_1", 64),
@@ -24,7 +24,7 @@ RUN = [
     ("shufflenet_v2_x0_5", 64),
     ("efficientnet_b0", 32),
 ]
-NAMED = ["resnet50", "squeezenet1_0", "resnext50_32x4d", "wide_resnet50_2", "densenet169", "resnet34",
+BUILT_NETWORKS = ["resnet50", "squeezenet1_0", "resnext50_32x4d", "wide_resnet50_2", "densenet169", "resnet34",
          "mobilenet_v3_large", "shufflenet_v2_x1_5", "efficientnet_b2", "efficientnet_v2_s"]  # fmt: skip
 
 
@@ -32,23 +32,23 @@ def shapes(net):
     return {name: tuple(x.shape) for name, x in net.state_dict().items()}
 
 
-def seeded():
+def seed_both():
     microgad.manual_seed(1)
     torch.manual_seed(1)
 
 
-def same_values(mine, other):
+def assert_same_state(mine, other):
     assert list(mine.state_dict()) == list(other.state_dict())
     for (name, a), b in zip(mine.state_dict().items(), other.state_dict().values(), strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=2e-6, atol=1e-8, err_msg=name)
 
 
-@pytest.mark.parametrize(("name", "side"), RUN)
-def test_values_and_outputs(name, side):
-    seeded()
+@pytest.mark.parametrize(("name", "side"), RUN_NETWORKS)
+def test_initial_values_and_outputs_are_torchvisions(name, side):
+    seed_both()
     mine = getattr(models, name)(**SMALL)
     other = getattr(theirs, name)(**SMALL)
-    same_values(mine, other)
+    assert_same_state(mine, other)
     assert repr(mine) == repr(other)
     assert microgad.get_rng_state().array.tobytes() == torch.get_rng_state().numpy().tobytes()
     x = np.random.default_rng(0).standard_normal((2, 3, side, side)).astype(np.float32)
@@ -57,8 +57,8 @@ def test_values_and_outputs(name, side):
     np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", NAMED)
-def test_names_and_shapes(name):
+@pytest.mark.parametrize("name", BUILT_NETWORKS)
+def test_parameter_names_and_shapes_are_torchvisions(name):
     with torch.device("meta"):
         other = getattr(theirs, name)(**SMALL)
     mine = getattr(models, name)(**SMALL)
@@ -67,7 +67,7 @@ def test_names_and_shapes(name):
 
 
 @pytest.mark.parametrize(("depth", "batch_norm"), [(11, True), (13, False), (16, False), (16, True), (19, True)])
-def test_features_of_vgg(depth, batch_norm):
+def test_vgg_features_repr(depth, batch_norm):
     name = f"vgg{depth}_bn" if batch_norm else f"vgg{depth}"
     with torch.device("meta"):
         other = getattr(theirs, name)().features
@@ -75,7 +75,7 @@ def test_features_of_vgg(depth, batch_norm):
 
 
 @pytest.mark.parametrize(("name", "side"), [("ResNet", 8), ("DenseNet", 32), ("MobileNetV2", 64)])
-def test_small_ones_train_alike(name, side):
+def test_small_networks_train_with_torchvisions_losses(name, side):
     def small(library, networks):
         if name == "ResNet":
             block = networks.resnet.Bottleneck
@@ -85,7 +85,7 @@ def test_small_ones_train_alike(name, side):
         return networks.MobileNetV2(5, 0.25, dropout=0.5)
 
     losses = []
-    seeded()
+    seed_both()
     x = np.random.default_rng(0).standard_normal((4, 3, side, side))
     for library, networks in ((microgad, models), (torch, theirs)):
         net = small(library, networks).double()
@@ -99,46 +99,46 @@ def test_small_ones_train_alike(name, side):
     np.testing.assert_allclose(losses[:2], losses[2:], rtol=1e-4)
 
 
-class Scaled(microgad.nn.Module):
-    """What scales channels by a linear layer, in place of a SqueezeExcitation."""
+class ChannelScale(microgad.nn.Module):
+    """Takes the place of a SqueezeExcitation and has a linear layer."""
 
     def __init__(self, channels, squeezed, **options):
         super().__init__()
         self.fc = microgad.nn.Linear(channels, channels)
 
 
-class ScaledOfTorch(torch.nn.Module):
+class TorchChannelScale(torch.nn.Module):
     def __init__(self, channels, squeezed, **options):
         super().__init__()
         self.fc = torch.nn.Linear(channels, channels)
 
 
 @pytest.mark.parametrize("name", ["mobilenetv3", "efficientnet"])
-def test_linear_layers_of_a_programs_own_blocks_are_drawn_alike(name):
+def test_linear_layers_in_custom_blocks_have_torchvisions_initial_values(name):
     made = []
-    seeded()
-    for networks, scaled in ((models, Scaled), (theirs, ScaledOfTorch)):
-        room = getattr(networks, name)
+    seed_both()
+    for networks, scale_layer in ((models, ChannelScale), (theirs, TorchChannelScale)):
+        module = getattr(networks, name)
         if name == "mobilenetv3":
-            settings = [room.InvertedResidualConfig(16, 3, 16, 16, True, "RE", 1, 1, 1.0)]
-            block = functools.partial(room.InvertedResidual, se_layer=scaled)
+            settings = [module.InvertedResidualConfig(16, 3, 16, 16, True, "RE", 1, 1, 1.0)]
+            block = functools.partial(module.InvertedResidual, se_layer=scale_layer)
             made.append(networks.MobileNetV3(settings, 8, 3, block))
         else:
-            block = functools.partial(room.MBConv, se_layer=scaled)
-            settings = [room.MBConvConfig(1, 3, 1, 8, 8, 1, block=block)]
+            block = functools.partial(module.MBConv, se_layer=scale_layer)
+            settings = [module.MBConvConfig(1, 3, 1, 8, 8, 1, block=block)]
             made.append(networks.EfficientNet(settings, 0.2, num_classes=3))
-    same_values(*made)
+    assert_same_state(*made)
 
 
 @pytest.mark.parametrize("networks", [models, theirs])
-def test_settings_of_stages(networks):
-    room = networks.efficientnet
-    assert room.FusedMBConvConfig(1, 3, 1, 20, 24, 2, room.MBConv).block is room.MBConv
-    assert room.FusedMBConvConfig(1, 3, 1, 20, 24, 2).input_channels == 20
-    assert room.MBConvConfig(1, 3, 1, 20, 24, 2, 1.0, 1.2).num_layers == room.MBConvConfig.adjust_depth(2, 1.2) == 3
+def test_stage_configurations(networks):
+    module = networks.efficientnet
+    assert module.FusedMBConvConfig(1, 3, 1, 20, 24, 2, module.MBConv).block is module.MBConv
+    assert module.FusedMBConvConfig(1, 3, 1, 20, 24, 2).input_channels == 20
+    assert module.MBConvConfig(1, 3, 1, 20, 24, 2, 1.0, 1.2).num_layers == module.MBConvConfig.adjust_depth(2, 1.2) == 3
     assert networks.mobilenetv3.InvertedResidualConfig(16, 3, 16, 16, True, "HS", 1, 1, 1.0).use_hs
-    stage = room.MBConvConfig(1, 3, 1, 24, 24, 2)
-    stage.input_channels = stage.out_channels = 20  # as the program says, also for the blocks after the first
+    stage = module.MBConvConfig(1, 3, 1, 24, 24, 2)
+    stage.input_channels = stage.out_channels = 20  # the new value is used, also for the blocks after the first
     last = networks.EfficientNet([stage], 0.2).features[1][1].block
     assert last[-1].out_channels == last[0].out_channels - 4 == 20
     with pytest.raises(ValueError, match="non-empty"):
@@ -146,7 +146,7 @@ def test_settings_of_stages(networks):
 
 
 @pytest.mark.parametrize("options", [{"weights": "DEFAULT"}, {"pretrained": True}, {"weights": "IMAGENET1K_V1"}])
-def test_nothing_is_downloaded(options):
+def test_missing_weights_raise_instead_of_downloading(options):
     with pytest.raises(
         NotImplementedError,
         match=r"ResNet18_Weights.IMAGENET1K_V1 would be downloaded.*put resnet18-f37072fd\.pth into",
@@ -156,7 +156,7 @@ def test_nothing_is_downloaded(options):
 
 
 @pytest.mark.filterwarnings("ignore:.*deprecated since 0.13")
-def test_pretrained_ones_are_the_first():
+def test_pretrained_means_the_first_weights():
     for options in ({"pretrained": True}, {"weights": True}):
         with pytest.raises(NotImplementedError, match=r"ResNet50_Weights.IMAGENET1K_V1 would be downloaded"):
             models.resnet50(**options)
@@ -169,7 +169,7 @@ def test_pretrained_ones_are_the_first():
             networks.resnet18(weights="DEFAULT", **SMALL)
 
 
-def test_weights_are_named_and_images_prepared_alike():
+def test_weights_have_torchvisions_names_and_transforms():
     for name, mine in models.weights.enums().items():
         other = getattr(theirs, name)
         shown = [x for x in other if x.name != "IMAGENET1K_FEATURES"]
@@ -181,24 +181,24 @@ def test_weights_are_named_and_images_prepared_alike():
             assert repr(a.transforms()) == repr(b.transforms())
     pixels = np.random.default_rng(0).integers(0, 256, (3, 300, 280), np.uint8)
     a, b = (w.ResNet50_Weights.DEFAULT.transforms()(t.tensor(pixels)) for w, t in ((models, microgad), (theirs, torch)))
-    np.testing.assert_allclose(a.numpy(), b.numpy(), atol=0.02)  # a byte may be rounded the other way
+    np.testing.assert_allclose(a.numpy(), b.numpy(), atol=0.02)  # a byte may be rounded to the other neighbor
 
 
-def test_weights_that_are_there_are_loaded(tmp_path, monkeypatch):
+def test_weights_are_loaded_from_the_hub_folder(tmp_path, monkeypatch):
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     torch.save(theirs.squeezenet1_1().state_dict(), folder / "squeezenet1_1-b8a52dc0.pth")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     found = models.get_model("squeezenet1_1", weights="SqueezeNet1_1_Weights.DEFAULT")
-    wanted = torch.load(folder / "squeezenet1_1-b8a52dc0.pth")
-    same_values(found, type("", (), {"state_dict": lambda self: wanted})())
+    expected = torch.load(folder / "squeezenet1_1-b8a52dc0.pth")
+    assert_same_state(found, type("", (), {"state_dict": lambda self: expected})())
     with pytest.raises(TypeError, match="Invalid Weight class provided"):
         models.squeezenet1_1(weights=models.ResNet18_Weights.DEFAULT)
     with pytest.raises(KeyError):
         models.squeezenet1_1(weights="NONE")
 
 
-def test_files_whose_names_are_older_are_loaded():
+def test_state_dicts_with_older_names_load():
     net = theirs.DenseNet(4, (1, 2), num_init_features=8)
     older = {
         re.sub(r"(layer\d+\.)(norm|conv)(\d)", r"\1\2.\3", name): microgad.tensor(x.numpy())
@@ -208,7 +208,7 @@ def test_files_whose_names_are_older_are_loaded():
     assert "features.denseblock2.denselayer2.norm.1.running_mean" in older
     mine = models.DenseNet(4, (1, 2), num_init_features=8)
     mine.load_state_dict(older)
-    same_values(mine, net)
+    assert_same_state(mine, net)
     older = {"linear_1.weight": 1.0, "linear_1.bias": 2.0, "linear_2.weight": 3.0, "linear_2.bias": 4.0}
     for library, networks in ((microgad, models), (torch, theirs)):
         block = networks.vision_transformer.MLPBlock(1, 1, 0.0)
@@ -217,36 +217,36 @@ def test_files_whose_names_are_older_are_loaded():
         assert [x.item() for x in block.parameters()] == [1, 2, 3, 4]
 
 
-def test_weights_settle_options(monkeypatch):
-    """The size of images; and that nothing is drawn which they take the place of."""
-    asked = []
+def test_weights_determine_image_size_and_skip_initialization(monkeypatch):
+    """Weights set the image size, and initial values that they replace aren't drawn."""
+    arguments = []
     net = microgad.nn.Module()
     monkeypatch.setattr(models.weights, "load", lambda path: {})
     monkeypatch.setattr(models.weights.os.path, "isfile", lambda path: True)
-    vit = lambda image_size, *_, **how: asked.append(image_size) or net  # noqa: E731
+    vit = lambda image_size, *_, **how: arguments.append(image_size) or net  # noqa: E731
     monkeypatch.setattr(models.vision_transformer, "VisionTransformer", vit)
-    monkeypatch.setattr(models.vgg, "VGG", lambda _, **how: asked.append(how) or net)
+    monkeypatch.setattr(models.vgg, "VGG", lambda _, **how: arguments.append(how) or net)
     for weights in ("IMAGENET1K_V1", "IMAGENET1K_SWAG_E2E_V1", "IMAGENET1K_SWAG_LINEAR_V1"):
         models.vit_b_16(weights=weights)
     models.vgg11(weights="DEFAULT")
-    assert asked == [224, 384, 224, {"num_classes": 1000, "init_weights": False}]
+    assert arguments == [224, 384, 224, {"num_classes": 1000, "init_weights": False}]
     with pytest.raises(ValueError, match="The parameter 'image_size' expected value 384 but got 224"):
         models.vit_b_16(weights="IMAGENET1K_SWAG_E2E_V1", image_size=224)
 
 
-def test_lists_of_models():
+def test_list_models():
     options = [{}, {"include": "resnet*"}, {"include": ["vgg*", "alex*"], "exclude": "*_bn"}, {"exclude": "d*"}]
     for choice in options:
         assert models.list_models(**choice) == [n for n in theirs.list_models(**choice) if n in models.list_models()]
     assert models.list_models(models.resnet) == [n for n in models.list_models() if "res" in n]
     assert models.get_weight("VGG16_Weights.DEFAULT") is models.get_model_weights("vgg16").DEFAULT
-    for refused in (lambda m: m.get_model("x"), lambda m: m.get_weight("x"), lambda m: m.get_model_weights("x")):
+    for lookup in (lambda m: m.get_model("x"), lambda m: m.get_weight("x"), lambda m: m.get_model_weights("x")):
         for library in (models, theirs):
             with pytest.raises(ValueError, match="x"):
-                refused(library)
+                lookup(library)
 
 
-OF_OWN_SIZES = {
+CUSTOM_SIZES = {
     "vit": lambda m: m.VisionTransformer(16, 4, 2, 2, 16, 32, dropout=0.1, num_classes=5),
     "vit_wide_head": lambda m: m.VisionTransformer(16, 8, 1, 4, 16, 32, num_classes=5, representation_size=6),
     "convnext": lambda m: m.ConvNeXt(
@@ -261,12 +261,12 @@ OF_OWN_SIZES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", OF_OWN_SIZES)
-def test_of_own_sizes(name):
-    """Names, initial values, draws while training, outputs and gradients."""
-    seeded()
-    mine, other = OF_OWN_SIZES[name](models), OF_OWN_SIZES[name](theirs)
-    same_values(mine, other)
+@pytest.mark.parametrize("name", CUSTOM_SIZES)
+def test_networks_of_custom_sizes(name):
+    """Names, initial values, random draws in training, outputs and gradients are torchvision's."""
+    seed_both()
+    mine, other = CUSTOM_SIZES[name](models), CUSTOM_SIZES[name](theirs)
+    assert_same_state(mine, other)
     assert repr(mine) == repr(other)
     mine.load_state_dict({k: microgad.tensor(v.numpy()) for k, v in other.state_dict().items()})
     x = np.random.default_rng(0).standard_normal((4, 3, 16, 16)).astype(np.float32)
@@ -281,7 +281,7 @@ def test_of_own_sizes(name):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
-def test_settings_that_are_refused():
+def test_errors_of_invalid_configurations():
     for library in (models, theirs):
         for name in ("MobileNetV3", "EfficientNet"):
             with pytest.raises(ValueError, match="should not be empty"):
@@ -296,7 +296,7 @@ def test_settings_that_are_refused():
             library.VisionTransformer(8, 4, 1, 1, 8, 8)((torch if library is theirs else microgad).zeros(1, 3, 9, 9))
 
 
-def test_layers_by_name():
+def test_intermediate_layer_getter_and_make_divisible():
     from torchvision.models._utils import IntermediateLayerGetter, _make_divisible
 
     from microgad.models import _utils as ours

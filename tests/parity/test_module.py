@@ -1,18 +1,18 @@
-"""What an nn.Module holds and lets be assigned: each program here gives the same under PyTorch, or raises the same."""
+"""Names, registration and assignment of an nn.Module: each program gives PyTorch's result or error."""
 
 import pytest
 
-from .both import Programs
 from .net import names, net
+from .side_by_side import Programs
 
 program = Programs()
 
 
-# What it holds
+# Names and getters
 
 
 @program
-def named_everything(t, nn):
+def named_members(t, nn):
     m = net(t, nn)
     return [
         names(m.named_parameters()),
@@ -34,7 +34,7 @@ def named_everything(t, nn):
 
 
 @program
-def memo_of_named_modules(t, nn):
+def named_modules_with_memo(t, nn):
     m = net(t, nn)
     return names(m.named_modules({m.inner})), names(m.named_modules({m}))
 
@@ -235,11 +235,11 @@ for kind, value in {"parameter": "Parameter", "buffer": "Tensor", "module": "Mod
 
         program[f"{kind}_named_{label}"] = registered
 
-    def wrong(t, nn, kind=kind):
+    def registered_wrong_type(t, nn, kind=kind):
         m = net(t, nn)
         (m.add_module if kind == "module" else getattr(m, f"register_{kind}"))("new", 3)
 
-    program[f"{kind}_of_another_type"] = wrong
+    program[f"{kind}_of_another_type"] = registered_wrong_type
 
 
 @program
@@ -290,5 +290,5 @@ def call_of_super_init(t, nn):
 
 
 @pytest.mark.parametrize("name", program)
-def test_module(name):
+def test_program_behaves_as_in_torch(name):
     program.check(name)

@@ -1,4 +1,4 @@
-"""Modes, conversions and hooks of an nn.Module: each program here gives the same under PyTorch, or raises the same."""
+"""Modes, conversions and hooks of an nn.Module: each program gives PyTorch's result or error."""
 
 import copy
 import warnings
@@ -6,8 +6,8 @@ from collections import OrderedDict, namedtuple
 
 import pytest
 
-from .both import Programs
 from .net import names, net
+from .side_by_side import Programs
 
 program = Programs()
 
@@ -149,7 +149,7 @@ def hooks_cleared_by_hand(t, nn):
 
 
 @program
-def pre_hook_returns_one(t, nn):
+def pre_hook_returns_a_single_argument(t, nn):
     m = nn.ReLU()
     m.register_forward_pre_hook(lambda module, args: args[0] + 1)
     return m(t.ones(1))
@@ -192,12 +192,12 @@ def backward_hooks(t, nn):
 
 
 @program
-def old_backward_hook(t, nn):
+def deprecated_backward_hook(t, nn):
     seen = []
     m = nn.Linear(2, 1)
     m.register_backward_hook(lambda module, gin, gout: seen.append(gout[0]))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's misses gradients of inputs, and says so
+        warnings.simplefilter("ignore")  # PyTorch warns that some gradients of inputs are missing
         m(t.ones(1, 2, requires_grad=True)).sum().backward()
     return seen
 
@@ -261,7 +261,7 @@ def forward_assigned_to_the_instance(t, nn):
 @program
 def functional_call(t, nn):
     m = net(t, nn).eval()
-    m.tied = None  # with it PyTorch leaves the given parameters in the module
+    m.tied = None  # with a tied module PyTorch doesn't restore the module's parameters
     other = {name: t.ones_like(p) for name, p in m.named_parameters()}
     x = t.ones(2, 2)
     first = t.func.functional_call(m, other, (x,))
@@ -277,7 +277,7 @@ def functional_call_of_a_module_that_holds_itself(t, nn):
 
 
 @program
-def functional_call_with_one_parameter_more(t, nn):
+def functional_call_with_an_extra_parameter(t, nn):
     class Counted(nn.Module):
         def forward(self):
             return len(list(self.parameters()))
@@ -286,12 +286,12 @@ def functional_call_with_one_parameter_more(t, nn):
 
 
 @program
-def modules_put_between_named_ones(t, nn):
+def append_and_insert_into_named_sequential(t, nn):
     named = nn.Sequential(OrderedDict(first=nn.Linear(1, 1)))
     named.append(nn.Tanh()).insert(1, nn.Linear(1, 1))
     return list(named.state_dict()), names(named.named_children())
 
 
 @pytest.mark.parametrize("name", program)
-def test_module_calls(name):
+def test_program_behaves_as_in_torch(name):
     program.check(name)

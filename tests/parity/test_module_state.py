@@ -1,4 +1,4 @@
-"""States and copies of an nn.Module: each program here gives the same under PyTorch, or raises the same."""
+"""State dicts and copies of an nn.Module: each program gives PyTorch's result or error."""
 
 import copy
 import io
@@ -7,8 +7,8 @@ from collections import OrderedDict
 
 import pytest
 
-from .both import Programs
 from .net import net
+from .side_by_side import Programs
 
 program = Programs()
 
@@ -136,36 +136,36 @@ def extra_state_that_makes_a_child(t, nn):
 
 
 @program
-def a_buffer_where_an_attribute_is(t, nn):
+def buffer_over_an_existing_attribute(t, nn):
     m = nn.Module()
     m.steps = 5
     m.steps = nn.Buffer(t.zeros(1))
 
 
 @program
-def own_register_buffer(t, nn):
-    class Told(nn.Module):
+def overridden_register_buffer(t, nn):
+    class Recording(nn.Module):
         names = ()
 
         def register_buffer(self, name, tensor):
             self.names = (*self.names, name)
             super().register_buffer(name, tensor)
 
-    m = Told()
+    m = Recording()
     m.a = nn.Buffer(t.zeros(1))
     m.a = t.ones(1)
     return m.names, m.state_dict()
 
 
 @program
-def materialized_by_one_number(t, nn):
+def materialize_with_an_integer(t, nn):
     p = nn.UninitializedParameter()
     p.materialize(3)
     return p.shape
 
 
 @program
-def shared_before_it_has_a_shape(t, nn):
+def share_memory_of_uninitialized_parameters(t, nn):
     nn.LazyLinear(2).share_memory()
 
 
@@ -187,7 +187,7 @@ def extra_state_unexpected(t, nn):
 
 
 @program
-def hooks_of_state(t, nn):
+def hooks_of_state_dicts(t, nn):
     seen = []
     m = net(t, nn)
     m.inner.register_state_dict_pre_hook(lambda module, prefix, keep: seen.append(("pre", prefix, keep)))
@@ -202,8 +202,8 @@ def hooks_of_state(t, nn):
 
 
 @program
-def a_hook_after_loading_sees_what_is_missing_by_then(t, nn):
-    """And what it forgives is that alone."""
+def load_state_dict_post_hook_of_a_submodule(t, nn):
+    """A hook after loading sees the keys missing so far, and clearing them forgives only those."""
     seen, m = [], nn.Sequential(nn.Linear(1, 2), nn.Sequential(nn.Linear(2, 2)), nn.Linear(2, 1))
 
     def forgive(module, keys):
@@ -218,7 +218,7 @@ def a_hook_after_loading_sees_what_is_missing_by_then(t, nn):
 
 
 @program
-def hook_of_state_that_returns(t, nn):
+def state_dict_post_hook_that_returns(t, nn):
     m = net(t, nn)
     m.register_state_dict_post_hook(lambda module, state, prefix, metadata: state)
     m.state_dict()
@@ -288,7 +288,7 @@ def pickled(t, nn):
 
 
 @program
-def saved_whole(t, nn):
+def saved_and_loaded(t, nn):
     m, file = nn.Sequential(nn.Linear(2, 3), nn.ReLU()), io.BytesIO()
     t.save(m.state_dict(), file)
     file.seek(0)
@@ -309,5 +309,5 @@ def set_and_get_state(t, nn):
 
 
 @pytest.mark.parametrize("name", program)
-def test_module_state(name):
+def test_program_behaves_as_in_torch(name):
     program.check(name)

@@ -1,4 +1,4 @@
-"""Layers and modules against PyTorch's: initial values bit for bit, state, printing, messages, hooks, small nets."""
+"""Layers and modules against PyTorch's: initial values bit for bit, state, repr, messages, hooks and small nets."""
 
 import warnings
 from collections import OrderedDict
@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 BOTH = (microgad, torch)
 
-# Each is built with microgad.nn and with torch.nn.
+# Functions that build a layer with microgad.nn or torch.nn.
 LAYERS = {
     "linear": lambda nn, t: nn.Linear(7, 5),
     "linear without bias": lambda nn, t: nn.Linear(17, 3, bias=False),
@@ -52,8 +52,8 @@ LAYERS = {
 }
 
 
-def both(make, seed=0):
-    """The same layer of both, each made after manual_seed; and where their generators stand then."""
+def make_both(make, seed=0):
+    """Make the same layer in both libraries from the same seed; the generators must end in the same state."""
     made = []
     for t in BOTH:
         t.manual_seed(seed)
@@ -74,30 +74,30 @@ def assert_same_state(mine, theirs):
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("seed", [0, 2024])
 def test_initial_state_bit_for_bit(name, seed):
-    assert_same_state(*both(LAYERS[name], seed))
+    assert_same_state(*make_both(LAYERS[name], seed))
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_printed(name):
-    mine, theirs = both(LAYERS[name])
+def test_repr(name):
+    mine, theirs = make_both(LAYERS[name])
     assert repr(mine) == repr(theirs)
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_names(name):
+def test_names_and_modes(name):
     def names(module):
         pairs = (module.named_parameters(), module.named_buffers(), module.named_modules(), module.named_children())
         return [[name for name, _ in found] for found in pairs]
 
-    mine, theirs = both(LAYERS[name])
+    mine, theirs = make_both(LAYERS[name])
     assert names(mine) == names(theirs)
     assert [m.training for m in mine.eval().modules()] == [m.training for m in theirs.eval().modules()]
 
 
-# Initialisers
+# Initializers
 
 SHAPES = [(5, 3), (3, 5), (64, 100), (6, 4, 3, 3), (4, 2, 5)]
-INITIALISERS = {
+INITIALIZERS = {
     "uniform_": (-1.5, 2.5),
     "constant_": (0.3,),
     "xavier_uniform_": (1.7,),
@@ -107,7 +107,7 @@ INITIALISERS = {
     "ones_": (),
     "zeros_": (),
 }
-NORMAL_INITIALISERS = {  # equal but for the last bits of logarithm and cosine
+NORMAL_INITIALIZERS = {  # equal up to the last bits of logarithm and cosine
     "normal_": (0.5, 2.0),
     "xavier_normal_": (0.7,),
     "kaiming_normal_": (0.0, "fan_in", "relu"),
@@ -119,9 +119,9 @@ TOLERANCE = {"float32": 3e-6, "float64": 1e-12}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", INITIALISERS | NORMAL_INITIALISERS)
-def test_initialisers(name, dtype):
-    args = (INITIALISERS | NORMAL_INITIALISERS)[name]
+@pytest.mark.parametrize("name", INITIALIZERS | NORMAL_INITIALIZERS)
+def test_initializers(name, dtype):
+    args = (INITIALIZERS | NORMAL_INITIALIZERS)[name]
     for shape in SHAPES:
         if (name in ("eye_", "sparse_") and len(shape) != 2) or (name == "dirac_" and len(shape) == 2):
             continue
@@ -133,7 +133,7 @@ def test_initialisers(name, dtype):
             drawn.append(tensor.numpy())
         mine, theirs = drawn
         assert mine.dtype == theirs.dtype
-        if name in INITIALISERS:
+        if name in INITIALIZERS:
             assert mine.tobytes() == theirs.tobytes(), shape
         else:
             np.testing.assert_allclose(mine, theirs, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype], err_msg=str(shape))
@@ -150,7 +150,7 @@ def test_trunc_normal(mean, std, a, b):
     np.testing.assert_array_equal(microgad.get_rng_state().array, torch.get_rng_state().numpy())
 
 
-def test_gains():
+def test_calculate_gain():
     for args in (
         ("linear",),
         ("conv_transpose2d",),
@@ -166,7 +166,7 @@ def test_gains():
 # Loading
 
 
-def failed_load(t, change, strict=True):
+def load_result(t, change, strict=True):
     model = LAYERS["net"](t.nn, t)
     state = model.state_dict()
     change(state, t)
@@ -193,8 +193,8 @@ CHANGES = [
 
 @pytest.mark.parametrize("strict", [True, False])
 @pytest.mark.parametrize("change", CHANGES)
-def test_messages_of_loading(change, strict):
-    assert failed_load(microgad, change, strict) == failed_load(torch, change, strict)
+def test_messages_of_load_state_dict(change, strict):
+    assert load_result(microgad, change, strict) == load_result(torch, change, strict)
 
 
 def error_of(call):
@@ -228,7 +228,7 @@ def error_of(call):
         lambda net, t: t.nn.Dropout(1.5),
     ],
 )
-def test_messages(act):
+def test_error_messages(act):
     mine, theirs = (error_of(lambda t=t: act(t.nn.Sequential(t.nn.Linear(2, 2)), t)) for t in BOTH)
     assert str(mine) == str(theirs)
     assert isinstance(mine, type(theirs))
@@ -237,7 +237,7 @@ def test_messages(act):
 # Hooks
 
 
-def test_hooks_in_the_same_order_with_the_same_values():
+def test_hooks_run_in_torchs_order_with_its_values():
     def logged(t):
         log = []
 
@@ -275,7 +275,7 @@ def test_hooks_in_the_same_order_with_the_same_values():
     assert len(mine) == 5 * 5 + 1
 
 
-def test_backward_hooks_of_tuples():
+def test_backward_hooks_of_modules_with_several_inputs_and_outputs():
     def logged(t):
         class Two(t.nn.Module):
             def forward(self, a, b, c):
@@ -285,7 +285,7 @@ def test_backward_hooks_of_tuples():
         layer.register_full_backward_hook(
             lambda m, gi, go: log.append([[g if g is None else g.item() for g in x] for x in (gi, go)])
         )
-        a, b, c = (t.tensor(x, requires_grad=wanted) for x, wanted in ((2.0, True), (3.0, True), (4.0, False)))
+        a, b, c = (t.tensor(x, requires_grad=x < 4) for x in (2.0, 3.0, 4.0))
         out = layer(a, b, c)
         (out[0] + 10 * out[1] + 100 * out[2]).backward()
         return [*log, a.grad.item(), b.grad.item()]
@@ -296,8 +296,8 @@ def test_backward_hooks_of_tuples():
 # Nets
 
 
-def carried(mine, theirs):
-    """Give both the same values: normal draws differ in the last bits."""
+def copy_state(mine, theirs):
+    """Copy our state to PyTorch's module, because normal numbers differ in the last bits."""
     theirs.load_state_dict({name: torch.from_numpy(x.array.copy()) for name, x in mine.state_dict().items()})
 
 
@@ -306,8 +306,8 @@ def close(mine, theirs, tolerance=2e-5):
 
 
 @pytest.mark.parametrize("train", [True, False])
-def test_values_gradients_and_statistics(train):
-    mine, theirs = (net.train(train) for net in both(LAYERS["net"]))
+def test_net_gives_torchs_losses_gradients_and_statistics(train):
+    mine, theirs = (net.train(train) for net in make_both(LAYERS["net"]))
     rng = np.random.default_rng(0)
     images, classes = rng.standard_normal((8, 1, 28, 28)).astype(np.float32), rng.integers(0, 10, 8)
     losses = []
@@ -322,7 +322,7 @@ def test_values_gradients_and_statistics(train):
         close(x, y)
 
 
-def test_the_same_masks_and_losses_with_nothing_copied_over():
+def test_training_from_the_same_seed_gives_torchs_losses():
     def losses(t):
         t.manual_seed(1)
         nn = t.nn
@@ -346,14 +346,14 @@ def test_the_same_masks_and_losses_with_nothing_copied_over():
 @pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
 @pytest.mark.parametrize("padding", [(2, 1), "same"])
 def test_conv2d_padding_modes(mode, padding):
-    mine, theirs = both(lambda nn, t: nn.Conv2d(2, 3, (4, 3), padding=padding, padding_mode=mode, dilation=(1, 2)))
+    mine, theirs = make_both(lambda nn, t: nn.Conv2d(2, 3, (4, 3), padding=padding, padding_mode=mode, dilation=(1, 2)))
     x = np.random.default_rng(0).standard_normal((2, 2, 7, 8)).astype(np.float32)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # PyTorch's, of an even kernel
+        warnings.simplefilter("ignore", UserWarning)  # PyTorch warns about even kernels
         close(mine(microgad.tensor(x)), theirs(torch.tensor(x)))
 
 
-def test_inputs_without_a_batch():
+def test_unbatched_inputs():
     x = np.random.default_rng(0).standard_normal((2, 6, 6)).astype(np.float32)
     for make in (
         lambda nn, t: nn.Conv2d(2, 3, 3),
@@ -363,11 +363,11 @@ def test_inputs_without_a_batch():
         lambda nn, t: nn.BatchNorm1d(6),
         lambda nn, t: nn.Dropout(0.5),
     ):
-        mine, theirs = both(make)
+        mine, theirs = make_both(make)
         close(mine(microgad.tensor(x)), theirs(torch.tensor(x)))
 
 
-# Clipping and vectors
+# Clipping and one-hot vectors
 
 
 @pytest.mark.parametrize("norm_type", [2.0, 1.0, 3, float("inf")])
@@ -388,15 +388,6 @@ def test_clip_grad_norm(norm_type, max_norm):
     close(mine, theirs, 1e-6)
     for a, b in zip(p, q, strict=True):
         close(a.grad, b.grad, 1e-6)
-
-
-def test_parameters_as_a_vector():
-    mine, theirs = both(LAYERS["linear"])
-    vectors = [t.nn.utils.parameters_to_vector(net.parameters()) for t, net in zip(BOTH, (mine, theirs), strict=True)]
-    assert vectors[0].detach().numpy().tobytes() == vectors[1].detach().numpy().tobytes()
-    microgad.nn.utils.vector_to_parameters(microgad.arange(40.0), mine.parameters())
-    torch.nn.utils.vector_to_parameters(torch.arange(40.0), theirs.parameters())
-    assert_same_state(mine, theirs)
 
 
 def test_one_hot():

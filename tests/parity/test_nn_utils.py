@@ -1,4 +1,4 @@
-"""nn.utils: norms, parametrizations, pruning, fusion, and gradients of a model, as PyTorch has them."""
+"""nn.utils against PyTorch's: norms, parametrizations, pruning, fusion, and gradient clipping."""
 
 import copy
 import math
@@ -6,28 +6,28 @@ import math
 import pytest
 import torch.nn.utils.prune  # noqa: F401 - PyTorch doesn't load it by itself
 
-from .both import Programs
+from .side_by_side import Programs
 
 program = Programs()
 
 
-def learned(module):
-    """Names, values and gradients of all that is learned, buffers, and how it is printed."""
+def state_and_gradients(module):
+    """The state's names and values, the parameters' gradients, and the repr."""
     gradients = [p.grad for p in module.parameters()]
     return [list(module.state_dict()), dict(module.state_dict()), gradients, repr(module)]
 
 
-def stepped(t, module, x, count=2):
-    """Outputs of forward and backward, then all that is learned."""
+def train(t, module, x, count=2):
+    """Outputs of `count` forward and backward passes, the state afterwards, and the output in eval mode."""
     outs = []
     for _ in range(count):
         out = module(x)
         (out * out).sum().backward()
         outs.append(out.detach())
-    return outs, learned(module), module.eval()(x)
+    return outs, state_and_gradients(module), module.eval()(x)
 
 
-# The older norms
+# Deprecated norms
 
 
 @program
@@ -35,7 +35,7 @@ def weight_norm(t, nn):
     found = []
     for dim in (0, 1, None, -1):
         m = nn.utils.weight_norm(nn.Linear(3, 2), dim=dim)
-        found.append(stepped(t, m, t.rand(4, 3)))
+        found.append(train(t, m, t.rand(4, 3)))
         nn.utils.remove_weight_norm(m)
         found.append(list(m.state_dict()))
     return found
@@ -43,7 +43,7 @@ def weight_norm(t, nn):
 
 @program
 def weight_norm_of_a_convolution(t, nn):
-    return stepped(t, nn.utils.weight_norm(nn.Conv2d(2, 3, 2), "weight", 1), t.rand(2, 2, 4, 4))
+    return train(t, nn.utils.weight_norm(nn.Conv2d(2, 3, 2), "weight", 1), t.rand(2, 2, 4, 4))
 
 
 @program
@@ -51,7 +51,7 @@ def weight_norm_of_a_recurrent_layer(t, nn):
     m = nn.utils.weight_norm(nn.LSTM(3, 2), "weight_hh_l0")
     out, _ = m(t.rand(4, 2, 3))
     out.sum().backward()
-    return out, learned(m)
+    return out, state_and_gradients(m)
 
 
 @program
@@ -60,7 +60,7 @@ def weight_norm_twice(t, nn):
 
 
 @program
-def weight_norm_not_there(t, nn):
+def remove_missing_weight_norm(t, nn):
     nn.utils.remove_weight_norm(nn.Linear(3, 2))
 
 
@@ -77,7 +77,7 @@ def weight_norm_copied(t, nn):
 @program
 def spectral_norm(t, nn):
     m = nn.utils.spectral_norm(nn.Linear(3, 4), n_power_iterations=2)
-    found = [stepped(t, m, t.rand(4, 3)), dict(m.state_dict()._metadata)]
+    found = [train(t, m, t.rand(4, 3)), dict(m.state_dict()._metadata)]
     other = nn.utils.spectral_norm(nn.Linear(3, 4))
     other.load_state_dict(m.state_dict())
     found.append(other.eval()(t.ones(1, 3)))
@@ -88,7 +88,7 @@ def spectral_norm(t, nn):
 @program
 def spectral_norm_of_convolutions(t, nn):
     layers = nn.Conv2d(2, 3, 2), nn.ConvTranspose2d(2, 3, 2)
-    return [stepped(t, nn.utils.spectral_norm(layer), t.rand(2, 2, 4, 4)) for layer in layers]
+    return [train(t, nn.utils.spectral_norm(layer), t.rand(2, 2, 4, 4)) for layer in layers]
 
 
 @program
@@ -102,12 +102,12 @@ def spectral_norm_without_iterations(t, nn):
 
 
 @program
-def spectral_norm_of_nothing(t, nn):
+def spectral_norm_of_a_missing_parameter(t, nn):
     nn.utils.spectral_norm(nn.Linear(3, 2, bias=False), "bias")
 
 
 @program
-def spectral_norm_not_there(t, nn):
+def remove_missing_spectral_norm(t, nn):
     nn.utils.remove_spectral_norm(nn.Linear(3, 2))
 
 
@@ -140,7 +140,7 @@ def parametrized(t, nn):
     p.register_parametrization(m, "weight", scaled(nn))
     p.register_parametrization(m, "bias", scaled(nn, 3.0))
     found = [
-        stepped(t, m, t.rand(4, 3)),
+        train(t, m, t.rand(4, 3)),
         p.is_parametrized(m),
         p.is_parametrized(m, "weight"),
         p.is_parametrized(m, "x"),
@@ -154,13 +154,13 @@ def parametrized(t, nn):
         found.append(m.weight is m.weight)
     found.append(m.weight is m.weight)
     p.remove_parametrizations(m, "weight")
-    found += [learned(m), m.weight]
+    found += [state_and_gradients(m), m.weight]
     p.remove_parametrizations(m, "bias", leave_parametrized=False)
-    return [*found, learned(m), type(m) is nn.Linear]
+    return [*found, state_and_gradients(m), type(m) is nn.Linear]
 
 
 @program
-def assigned(t, nn):
+def assigned_through_inverse(t, nn):
     m = nn.utils.parametrize.register_parametrization(nn.Linear(3, 3), "weight", symmetric(nn))
     m.weight = t.arange(9.0).reshape(3, 3)
     return m.weight, dict(m.state_dict())
@@ -176,7 +176,7 @@ def assigned_without_inverse(t, nn):
 def parametrized_buffer(t, nn):
     m = nn.BatchNorm1d(2)
     nn.utils.parametrize.register_parametrization(m, "running_mean", scaled(nn))
-    return learned(m), m.running_mean
+    return state_and_gradients(m), m.running_mean
 
 
 @program
@@ -189,19 +189,19 @@ def several_originals(t, nn):
             return x[:, :1].clone(), x[:1].clone()
 
     m = nn.utils.parametrize.register_parametrization(nn.Linear(3, 2), "weight", Product())
-    found = stepped(t, m, t.rand(4, 3)), m.parametrizations.weight.ntensors, m.parametrizations.weight.is_tensor
+    found = train(t, m, t.rand(4, 3)), m.parametrizations.weight.ntensors, m.parametrizations.weight.is_tensor
     m.weight = t.ones(2, 3)
     return *found, m.weight, nn.utils.parametrize.remove_parametrizations(m, "weight").weight
 
 
 @program
-def several_originals_left(t, nn):
+def several_originals_left_unparametrized(t, nn):
     m = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
     nn.utils.parametrize.remove_parametrizations(m, "weight", leave_parametrized=False)
 
 
 @program
-def of_another_shape(t, nn):
+def parametrization_of_another_shape(t, nn):
     class Cut(nn.Module):
         def forward(self, x):
             return x[:1]
@@ -210,17 +210,17 @@ def of_another_shape(t, nn):
 
 
 @program
-def of_another_shape_unsafely(t, nn):
+def unsafe_parametrization_of_another_shape(t, nn):
     class Cut(nn.Module):
         def forward(self, x):
             return x[:1]
 
     m = nn.utils.parametrize.register_parametrization(nn.Linear(3, 2, bias=False), "weight", Cut(), unsafe=True)
-    return m(t.ones(1, 3)), learned(m)
+    return m(t.ones(1, 3)), state_and_gradients(m)
 
 
 @program
-def of_another_dtype(t, nn):
+def parametrization_of_another_dtype(t, nn):
     class Double(nn.Module):
         def forward(self, x):
             return x.double()
@@ -229,7 +229,7 @@ def of_another_dtype(t, nn):
 
 
 @program
-def another_of_another_dtype(t, nn):
+def second_parametrization_of_another_dtype(t, nn):
     class Double(nn.Module):
         def forward(self, x):
             return x.double()
@@ -239,7 +239,7 @@ def another_of_another_dtype(t, nn):
 
 
 @program
-def of_nothing(t, nn):
+def parametrization_of_a_missing_parameter(t, nn):
     nn.utils.parametrize.register_parametrization(nn.Linear(3, 2), "nope", scaled(nn))
 
 
@@ -252,7 +252,7 @@ def not_parametrized(t, nn):
 def transferred(t, nn):
     m = nn.utils.parametrize.register_parametrization(nn.Linear(3, 3), "weight", symmetric(nn))
     other = nn.utils.parametrize.transfer_parametrizations_and_params(m, nn.Linear(3, 3))
-    return learned(other), other.weight
+    return state_and_gradients(other), other.weight
 
 
 @program
@@ -260,14 +260,14 @@ def parametrized_weight_norm(t, nn):
     found = []
     for dim in (0, 1, None):
         m = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2), dim=dim)
-        found.append(stepped(t, m, t.rand(4, 3)))
+        found.append(train(t, m, t.rand(4, 3)))
         m.weight = t.ones(2, 3)
         found.append(m.weight)
     return found
 
 
 @program
-def old_weight_norm_loaded(t, nn):
+def deprecated_weight_norm_state_loaded(t, nn):
     m = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
     m.load_state_dict({"weight_g": t.ones(2, 1), "weight_v": t.ones(2, 3), "bias": t.ones(2)})
     return m.weight
@@ -276,13 +276,13 @@ def old_weight_norm_loaded(t, nn):
 @program
 def parametrized_spectral_norm(t, nn):
     layers = (nn.Linear(3, 4), t.rand(4, 3)), (nn.ConvTranspose2d(2, 3, 2), t.rand(2, 2, 4, 4))
-    found = [stepped(t, nn.utils.parametrizations.spectral_norm(layer), x) for layer, x in layers]
+    found = [train(t, nn.utils.parametrizations.spectral_norm(layer), x) for layer, x in layers]
     m = nn.utils.parametrizations.spectral_norm(nn.LayerNorm(4), "weight")
-    return found, m.weight, learned(m)
+    return found, m.weight, state_and_gradients(m)
 
 
 @program
-def parametrized_spectral_norm_of_a_dim_not_there(t, nn):
+def parametrized_spectral_norm_of_an_invalid_dim(t, nn):
     nn.utils.parametrizations.spectral_norm(nn.Linear(3, 2), dim=2)
 
 
@@ -290,21 +290,21 @@ def parametrized_spectral_norm_of_a_dim_not_there(t, nn):
 def orthogonal(t, nn):
     found = []
     for shape in ((3, 3), (4, 2), (2, 4)):
-        for way in ("matrix_exp", "cayley", "householder", None):
-            for trivialized in (True, False):
+        for orthogonal_map in ("matrix_exp", "cayley", "householder", None):
+            for use_trivialization in (True, False):
                 m = nn.Linear(*shape)
-                nn.utils.parametrizations.orthogonal(m, "weight", way, use_trivialization=trivialized)
+                nn.utils.parametrizations.orthogonal(m, "weight", orthogonal_map, use_trivialization=use_trivialization)
                 out = m(t.rand(2, shape[0]))
                 (out * out).sum().backward()
                 found += [m.weight, [p.grad for p in m.parameters()], list(m.state_dict()), repr(m)]
-                if trivialized or way == "householder":
+                if use_trivialization or orthogonal_map == "householder":
                     m.weight = nn.init.orthogonal_(t.empty(shape[::-1]))
                     found.append(m.weight)
     return found
 
 
 @program
-def orthogonal_in_no_way(t, nn):
+def orthogonal_with_an_unknown_map(t, nn):
     nn.utils.parametrizations.orthogonal(nn.Linear(3, 3), orthogonal_map="x")
 
 
@@ -314,7 +314,7 @@ def orthogonal_vector(t, nn):
 
 
 @program
-def orthogonal_nothing(t, nn):
+def orthogonal_without_weight(t, nn):
     nn.utils.parametrizations.orthogonal(nn.ReLU())
 
 
@@ -333,11 +333,11 @@ def pruned(t, nn):
     prune.ln_structured(m[3], "weight", 0.4, n=2, dim=1)
     prune.random_structured(m[3], "weight", 2, dim=0)
     prune.l1_unstructured(m[3], "weight", 5)
-    found = [stepped(t, m, x), prune.is_pruned(m), len(m[3]._forward_pre_hooks)]
+    found = [train(t, m, x), prune.is_pruned(m), len(m[3]._forward_pre_hooks)]
     found.append([type(hook).__name__ for hook in m[3]._forward_pre_hooks.values()])
     prune.remove(m[0], "weight")
     prune.remove(m[3], "weight")
-    return [*found, learned(m), m(x), prune.is_pruned(m)]
+    return [*found, state_and_gradients(m), m(x), prune.is_pruned(m)]
 
 
 @program
@@ -347,30 +347,30 @@ def pruned_by_importance_and_mask(t, nn):
     prune.ln_structured(m, "weight", 1, n=math.inf, dim=0, importance_scores=t.arange(12.0).reshape(4, 3))
     prune.custom_from_mask(m, "bias", t.tensor([1, 0, 1, 0]))
     prune.identity(m, "bias")
-    return learned(m), m.weight, m.bias
+    return state_and_gradients(m), m.weight, m.bias
 
 
 @program
-def pruned_together(t, nn):
+def pruned_globally(t, nn):
     prune, m = nn.utils.prune, net(nn)
-    places = [(m[0], "weight"), (m[3], "weight"), (m[3], "bias")]
-    prune.global_unstructured(places, pruning_method=prune.L1Unstructured, amount=0.3)
-    first = learned(m)
-    prune.global_unstructured(places, pruning_method=prune.RandomUnstructured, amount=10)
-    return first, learned(m), m(t.ones(1, 2, 4, 4))
+    parameters = [(m[0], "weight"), (m[3], "weight"), (m[3], "bias")]
+    prune.global_unstructured(parameters, pruning_method=prune.L1Unstructured, amount=0.3)
+    first = state_and_gradients(m)
+    prune.global_unstructured(parameters, pruning_method=prune.RandomUnstructured, amount=10)
+    return first, state_and_gradients(m), m(t.ones(1, 2, 4, 4))
 
 
 @program
-def pruned_together_by_importance(t, nn):
+def pruned_globally_by_importance(t, nn):
     prune, m = nn.utils.prune, nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
-    places = [(m[0], "weight"), (m[1], "weight")]
+    parameters = [(m[0], "weight"), (m[1], "weight")]
     scores = {(m[0], "weight"): t.full((3, 2), 9.0)}
-    prune.global_unstructured(places, prune.L1Unstructured, scores, amount=3)
-    return learned(m)
+    prune.global_unstructured(parameters, prune.L1Unstructured, scores, amount=3)
+    return state_and_gradients(m)
 
 
 @program
-def pruned_by_a_class_of_ones_own(t, nn):
+def pruned_by_a_custom_method(t, nn):
     class EverySecond(nn.utils.prune.BasePruningMethod):
         PRUNING_TYPE = "unstructured"
 
@@ -382,7 +382,7 @@ def pruned_by_a_class_of_ones_own(t, nn):
     m = nn.Linear(3, 2)
     EverySecond.apply(m, "weight")
     EverySecond.apply(m, "bias")
-    return learned(m), m.weight, EverySecond().prune(t.ones(4))
+    return state_and_gradients(m), m.weight, EverySecond().prune(t.ones(4))
 
 
 @program
@@ -424,21 +424,21 @@ def fused(t, nn):
         conv, bn = nn.Conv2d(2, 3, 3, bias=bias), nn.BatchNorm2d(3)
         bn(conv(t.rand(4, 2, 5, 5)))
         made = nn.utils.fusion.fuse_conv_bn_eval(conv.eval(), bn.eval())
-        found += [learned(made), made(t.ones(1, 2, 5, 5))]
+        found += [state_and_gradients(made), made(t.ones(1, 2, 5, 5))]
         back, bn = nn.ConvTranspose2d(3, 2, 3, bias=bias).eval(), nn.BatchNorm2d(2, affine=False).eval()
-        found.append(learned(nn.utils.fusion.fuse_conv_bn_eval(back, bn, transpose=True)))
+        found.append(state_and_gradients(nn.utils.fusion.fuse_conv_bn_eval(back, bn, transpose=True)))
         linear, bn = nn.Linear(3, 4, bias=bias).eval(), nn.BatchNorm1d(4).eval()
-        found.append(learned(nn.utils.fusion.fuse_linear_bn_eval(linear, bn)))
+        found.append(state_and_gradients(nn.utils.fusion.fuse_linear_bn_eval(linear, bn)))
     return found
 
 
 @program
-def fused_in_training(t, nn):
+def fusion_in_training_mode(t, nn):
     nn.utils.fusion.fuse_conv_bn_eval(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3))
 
 
 @program
-def fused_sizes(t, nn):
+def fusion_of_mismatched_sizes(t, nn):
     nn.utils.fusion.fuse_linear_bn_eval(nn.Linear(3, 4).eval(), nn.BatchNorm1d(3).eval())
 
 
@@ -450,42 +450,42 @@ def norms_of_gradients(t, nn):
         (m(t.rand(4, 3)) ** 2).sum().backward()
         grads = [p.grad for p in m.parameters()]
         total = nn.utils.get_total_norm(grads, order)
-        found += [total, nn.utils.clip_grad_norm_(m.parameters(), 0.5, order), learned(m)]
+        found += [total, nn.utils.clip_grad_norm_(m.parameters(), 0.5, order), state_and_gradients(m)]
         nn.utils.clip_grads_with_norm_(m.parameters(), 0.1, total)
         nn.utils.clip_grad_value_(m.parameters(), 0.01)
-        found.append(learned(m))
+        found.append(state_and_gradients(m))
     return [*found, nn.utils.get_total_norm([]), nn.utils.clip_grad_norm(m.parameters(), 1.0)]
 
 
 @program
-def vectors(t, nn):
+def parameters_to_vector_and_back(t, nn):
     m = nn.Linear(3, 2)
     vector = nn.utils.parameters_to_vector(m.parameters())
     nn.utils.vector_to_parameters(t.arange(8.0), m.parameters())
-    return vector, learned(m)
+    return vector, state_and_gradients(m)
 
 
 @program
-def initial_values_skipped(t, nn):
+def skip_init(t, nn):
     m = nn.utils.skip_init(nn.Linear, 3, 2, bias=False)
     return tuple(m.weight.shape), m.weight.requires_grad, t.rand(2)
 
 
 @program
-def initial_values_skipped_of_no_module(t, nn):
+def skip_init_of_no_module(t, nn):
     nn.utils.skip_init(dict)
 
 
 @program
-def initial_values_skipped_without_device(t, nn):
+def skip_init_without_device_argument(t, nn):
     nn.utils.skip_init(nn.ReLU)
 
 
-# Messages that say more, or where PyTorch's come from inside of its kernels.
-OTHER_WORDS = {"wrong_name_for_pruning"}
-ROUNDED = {"orthogonal": 8, "parametrized_spectral_norm": 4, "spectral_norm": 4, "spectral_norm_of_convolutions": 8}
+# Programs whose error messages say more than PyTorch's.
+OTHER_MESSAGES = {"wrong_name_for_pruning"}
+SLACK = {"orthogonal": 8, "parametrized_spectral_norm": 4, "spectral_norm": 4, "spectral_norm_of_convolutions": 8}
 
 
 @pytest.mark.parametrize("name", program)
-def test_utils(name):
-    program.check(name, slack=ROUNDED.get(name, 2), in_words=name not in OTHER_WORDS)
+def test_program_behaves_as_in_torch(name):
+    program.check(name, slack=SLACK.get(name, 2), messages=name not in OTHER_MESSAGES)

@@ -1,4 +1,4 @@
-"""Hooks of nodes, and in which order hooks are called: the same on both libraries."""
+"""Hooks of graph nodes, and the order in which hooks are called: programs that both libraries run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 
 import microgad
 
-from .both import Programs, leaf, room
+from .side_by_side import Programs, leaf, submodule
 
 programs = Programs()
 
 
 @pytest.mark.parametrize("name", programs)
-def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
-    programs.check(name, in_words=False, warned_alike=False)
+def test_program_behaves_as_in_torch(name: str) -> None:
+    programs.check(name, messages=False, warning_classes=False)
 
 
 @programs
@@ -38,7 +38,7 @@ def hooks_of_nodes(t, nn):
 
 
 @programs
-def hooks_of_nodes_see_complex_and_higher_derivatives(t, nn):
+def hooks_of_nodes_with_complex_and_higher_derivatives(t, nn):
     seen: list[Any] = []
     c = t.tensor([1 + 2j, 3 - 1j], requires_grad=True)
     d = c * (2 - 1j)
@@ -56,7 +56,7 @@ def hooks_of_nodes_see_complex_and_higher_derivatives(t, nn):
 
 
 @programs
-def hooks_of_leaves_nodes(t, nn):
+def hooks_of_leaf_nodes(t, nn):
     seen: list[Any] = []
     x = leaf(t, 3)
     node = x.expand_as(x).grad_fn.next_functions[0][0]
@@ -70,14 +70,14 @@ def hooks_of_leaves_nodes(t, nn):
 
 
 @programs
-def a_node_s_hook_returns_too_few(t, nn):
+def hook_of_a_node_returns_too_few_gradients(t, nn):
     y = leaf(t, 3) * leaf(t, 3)
     y.grad_fn.register_hook(lambda inputs, outputs: (inputs[0],))
     y.sum().backward()
 
 
 @programs
-def hooks_of_nodes_see_gradients_in_the_shapes_and_dtypes_of_what_they_are_of(t, nn):
+def hooks_of_nodes_see_gradients_in_the_shape_and_dtype_of_the_input(t, nn):
     seen: list[Any] = []
     x, w, half = t.ones(3, 1, requires_grad=True), leaf(t, 4), t.ones(2, dtype=t.float16, requires_grad=True)
     for y in (x * w, half.exp(), half * 2):
@@ -88,7 +88,7 @@ def hooks_of_nodes_see_gradients_in_the_shapes_and_dtypes_of_what_they_are_of(t,
 
 
 @programs
-def a_node_s_hook_ends_a_gradient(t, nn):
+def prehook_of_a_node_returns_none(t, nn):
     x = leaf(t, 3)
     y = x * 2
     y.grad_fn.register_prehook(lambda outputs: (None,))
@@ -97,7 +97,7 @@ def a_node_s_hook_ends_a_gradient(t, nn):
 
 
 @programs
-def hooks_of_nodes_see_none_for_results_that_nobody_used(t, nn):
+def hooks_of_nodes_see_none_for_unused_results(t, nn):
     class Twice(t.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -120,7 +120,7 @@ def hooks_of_nodes_see_none_for_results_that_nobody_used(t, nn):
 
 
 @programs
-def hooks_see_none_for_complex_results_that_nobody_used(t, nn):
+def hooks_see_none_for_unused_complex_results(t, nn):
     class Both(nn.Module):
         def forward(self, x):
             return x * 2j, x * 3j
@@ -136,12 +136,12 @@ def hooks_see_none_for_complex_results_that_nobody_used(t, nn):
 
 
 @programs
-def a_hook_before_a_node_of_several_results_ends_gradients(t, nn):
+def prehook_of_a_node_with_several_results_returns_none(t, nn):
     found = []
-    for ended in (lambda outputs: (None, outputs[1]), lambda outputs: (None, None)):
+    for drop_gradients in (lambda outputs: (None, outputs[1]), lambda outputs: (None, None)):
         x = leaf(t, 4)
         first, second = x.split(2)
-        first.grad_fn.register_prehook(ended)
+        first.grad_fn.register_prehook(drop_gradients)
         (first * second).sum().backward()
         found.append(x.grad)
     return found
@@ -154,18 +154,18 @@ for case, hook in {
 }.items():
 
     @programs
-    def leaf_answered(t, nn, hook=hook):
+    def hook_of_leaf_node_returns(t, nn, hook=hook):
         x = leaf(t, 3)
-        y = x * 2  # which holds PyTorch's node of the leaf
+        y = x * 2  # PyTorch's leaf node lives as long as y
         y.grad_fn.next_functions[0][0].register_hook(hook)
         y.sum().backward()
         return x.grad
 
-    programs[f"a leaf's node's hook gives {case}"] = programs.pop("leaf_answered")
+    programs[f"hook of a leaf node returns {case}"] = programs.pop("hook_of_leaf_node_returns")
 
 
 @programs
-def hooks_of_the_node_of_a_leaf_are_for_what_is_added_up(t, nn):
+def hooks_of_leaf_nodes_run_only_if_the_gradient_is_accumulated(t, nn):
     seen: list[Any] = []
     x = leaf(t, 3)
     y = x * 2
@@ -173,14 +173,14 @@ def hooks_of_the_node_of_a_leaf_are_for_what_is_added_up(t, nn):
     node.register_hook(lambda inputs, outputs: seen.append(outputs[0].clone()))
     node.register_prehook(lambda outputs: (outputs[0] * 5,))
     x.register_hook(lambda grad: grad + 1)
-    asked = t.autograd.grad(y.sum(), x, retain_graph=True)
+    from_grad = t.autograd.grad(y.sum(), x, retain_graph=True)
     y.sum().backward(inputs=[x], retain_graph=True)
     y.sum().backward()
-    return asked, seen, x.grad
+    return from_grad, seen, x.grad
 
 
 @programs
-def a_hook_before_the_node_of_a_leaf_ends_its_gradient(t, nn):
+def prehook_of_a_leaf_node_returns_none(t, nn):
     x = leaf(t, 3)
     y = x * 2
     y.sum().backward(retain_graph=True)
@@ -190,7 +190,7 @@ def a_hook_before_the_node_of_a_leaf_ends_its_gradient(t, nn):
 
 
 for case, hook in {
-    "what nobody wants": lambda inputs, outputs: (inputs[0], outputs[0]),
+    "a gradient for a constant": lambda inputs, outputs: (inputs[0], outputs[0]),
     "another shape": lambda inputs, outputs: (inputs[0][:1], None),
     "another dtype": lambda inputs, outputs: (inputs[0].float(), None),
     "no tensor": lambda inputs, outputs: (3, None),
@@ -198,15 +198,15 @@ for case, hook in {
 }.items():
 
     @programs
-    def node_changed(t, nn, hook=hook):
+    def hook_of_node_returns(t, nn, hook=hook):
         y = leaf(t, 3) * t.ones(3).double()
         y.grad_fn.register_hook(hook)
         y.sum().backward()
 
-    programs[f"a node's hook gives {case}"] = programs.pop("node_changed")
+    programs[f"hook of a node returns {case}"] = programs.pop("hook_of_node_returns")
 
 
-def test_hooks_of_nodes_make_no_cycle():
+def test_hooks_of_nodes_create_no_reference_cycle():
     gc.collect()
     gc.disable()
     try:
@@ -223,16 +223,16 @@ def test_hooks_of_nodes_make_no_cycle():
         gc.enable()
 
 
-# Programs that note in `log` what is called, in the order in which it is.
+# Programs whose hooks write to `log`, which shows their order.
 
 
-def parameters_noted(net, log):
+def log_parameter_hooks(net, log):
     for name, parameter in net.named_parameters():
         parameter.register_hook(lambda grad, name=name: log.append(f"hook {name}"))
         parameter.register_post_accumulate_grad_hook(lambda parameter, name=name: log.append(f"added {name}"))
 
 
-def modules_noted(net, log):
+def log_module_hooks(net, log):
     for name, module in net.named_modules():
         module.register_full_backward_pre_hook(
             lambda module, grads, name=name: log.append(("before", name, [g is None for g in grads]))
@@ -243,31 +243,31 @@ def modules_noted(net, log):
 
 
 @programs
-def the_order_of_leaves_and_modules(t, nn):
+def order_of_leaf_and_module_hooks(t, nn):
     log: list[Any] = []
-    for net, given in (
+    for net, input in (
         (nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)), t.ones(3, 2)),
         (nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 1)), t.ones(3, 1, 4, 4)),
     ):
-        modules_noted(net, log)
-        parameters_noted(net, log)
-        net(given).sum().backward()
-        net(given.requires_grad_()).sum().backward()
+        log_module_hooks(net, log)
+        log_parameter_hooks(net, log)
+        net(input).sum().backward()
+        net(input.requires_grad_()).sum().backward()
     return log
 
 
 @programs
-def the_order_of_a_layer_that_is_used_twice(t, nn):
+def order_of_hooks_of_a_layer_that_is_used_twice(t, nn):
     log: list[Any] = []
     layer = nn.Linear(2, 2)
-    modules_noted(layer, log)
-    parameters_noted(layer, log)
+    log_module_hooks(layer, log)
+    log_parameter_hooks(layer, log)
     layer(t.tanh(layer(t.ones(1, 2, requires_grad=True)))).sum().backward()
     return log
 
 
 @programs
-def the_order_of_leaves_in_a_formula(t, nn):
+def order_of_leaf_hooks_in_a_formula(t, nn):
     log: list[Any] = []
     leaves = {name: leaf(t, 2) for name in "abcdef"}
     for name, x in leaves.items():
@@ -282,7 +282,7 @@ def the_order_of_leaves_in_a_formula(t, nn):
 
 
 @programs
-def the_order_at_the_node_of_a_leaf(t, nn):
+def order_of_hooks_at_a_leaf_node(t, nn):
     log: list[Any] = []
     x = leaf(t, 2)
     node = (x * 2).grad_fn.next_functions[0][0]
@@ -295,11 +295,11 @@ def the_order_at_the_node_of_a_leaf(t, nn):
 
 
 @programs
-def the_order_of_hooks_on_several_gradients(t, nn):
+def order_of_multi_grad_hooks(t, nn):
     log: list[Any] = []
     tensors = {name: leaf(t, 2) for name in "abc"}
     a, b, c = tensors.values()
-    graph = room(t, "autograd.graph")
+    graph = submodule(t, "autograd.graph")
     graph.register_multi_grad_hook((a, b, c), lambda grads: log.append([g is not None for g in grads]))
     graph.register_multi_grad_hook((a, b, c), lambda grad: log.append("any"), mode="any")
     for name, x in tensors.items():
@@ -311,7 +311,7 @@ def the_order_of_hooks_on_several_gradients(t, nn):
 
 
 @programs
-def what_is_called_at_the_end(t, nn):
+def callbacks_queued_for_the_end_of_backward(t, nn):
     log: list[Any] = []
     x = leaf(t, 2)
     queue = t.autograd.Variable._execution_engine.queue_callback
@@ -332,7 +332,7 @@ def what_is_called_at_the_end(t, nn):
 
 
 @programs
-def backward_by_hand_from_node_to_node(t, nn):
+def calling_nodes_by_hand(t, nn):
     x, w = leaf(t, 3), leaf(t, 3, seed=2)
     y, ones = (x * w).sin(), t.ones(3, dtype=t.float64)
     product = y.grad_fn.next_functions[0][0]
@@ -340,8 +340,8 @@ def backward_by_hand_from_node_to_node(t, nn):
     first = product(y.grad_fn(ones))
     handle.remove()
     second = t.autograd.grad(first[0].sum(), w)
-    for (leaf_of, _), g in zip(product.next_functions, first, strict=True):
-        assert [leaf_of(g), leaf_of(None), leaf_of(g)] == [(), (), ()]
+    for (leaf_node, _), g in zip(product.next_functions, first, strict=True):
+        assert [leaf_node(g), leaf_node(None), leaf_node(g)] == [(), (), ()]
     with t.no_grad():
         constant = product(ones)
     z = t.complex(leaf(t, 3), leaf(t, 3, seed=2))
@@ -356,29 +356,29 @@ def backward_by_hand_from_node_to_node(t, nn):
 
 
 @programs
-def a_module_s_result_that_nobody_uses(t, nn):
+def unused_result_of_a_module(t, nn):
     class Two(nn.Module):
         def forward(self, x, y):
             return x * 2, y * 3
 
     log: list[Any] = []
     net = Two()
-    modules_noted(net, log)
+    log_module_hooks(net, log)
     x, y = leaf(t, 2), leaf(t, 2)
     net(x, y)[1].sum().backward()
     return log, x.grad, y.grad
 
 
-def test_a_gradient_is_given_away_before_the_next_layer_s_is_there():
-    """What steps in a hook and lets the gradient go never holds them all: PyTorch's optimizer in backward."""
+def test_post_accumulate_hooks_run_before_the_next_gradient_is_computed():
+    """Hooks that step and drop the gradient keep at most one gradient, as optimizers in backward need."""
     net = microgad.nn.Sequential(*[microgad.nn.Linear(4, 4) for _ in range(5)])
-    held = []
+    gradient_counts = []
 
     def step(parameter):
-        held.append(sum(p.grad is not None for p in net.parameters()))
+        gradient_counts.append(sum(p.grad is not None for p in net.parameters()))
         parameter.grad = None
 
     for parameter in net.parameters():
         parameter.register_post_accumulate_grad_hook(step)
     net(microgad.ones(2, 4)).sum().backward()
-    assert held == [1] * 10
+    assert gradient_counts == [1] * 10

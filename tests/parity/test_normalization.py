@@ -1,4 +1,4 @@
-"""Batch norm against PyTorch's: values, running statistics, first derivatives, and derivatives of those."""
+"""Batch norm against PyTorch's: values, running statistics, first derivatives and their derivatives."""
 
 import numpy as np
 import pytest
@@ -38,21 +38,21 @@ def test_batch_norm(shape, training, affine, momentum, eps, dtype, seed):
             return library.tensor(rng.uniform(low, 2, size).astype(dtype))
 
         x, g = tensor(*shape).requires_grad_(), tensor(*shape).requires_grad_()
-        weight, bias = (tensor(shape[1]).requires_grad_() if wanted else None for wanted in affine)
+        weight, bias = (tensor(shape[1]).requires_grad_() if given else None for given in affine)
         mean, var = tensor(shape[1]), tensor(shape[1], low=0.5)
         scale = weight
-        if weight is None and library is torch:  # whose second derivative fails without
+        if weight is None and library is torch:  # whose second derivative fails without a weight
             scale = library.tensor(np.ones(shape[1], dtype))
         out = function(x, mean, var, scale, bias, training, momentum, eps)
         leaves = [t for t in (x, weight, bias) if t is not None]
         plain = library.autograd.grad(out, leaves, g, retain_graph=True)
         first = library.autograd.grad(out, leaves, g, create_graph=True)
         probes = [tensor(*t.shape) for t in first]
-        along = sum((t * t * probe).sum() for t, probe in zip(first, probes, strict=True))
-        second = library.autograd.grad(along, [*leaves, g], allow_unused=True)
+        projection = sum((t * t * probe).sum() for t, probe in zip(first, probes, strict=True))
+        second = library.autograd.grad(projection, [*leaves, g], allow_unused=True)
         results.append([out, mean, var, *plain, *first, *second])
     for i, (a, b) in enumerate(zip(*results, strict=True)):
-        if a is None or b is None:  # where nothing depends on it, one may say None and the other zeros
+        if a is None or b is None:  # one may have None and the other zeros if nothing depends on the input
             assert all(t is None or not t.any() for t in (a, b)), i
         else:
             close(a, b, TOLERANCE[dtype])
@@ -67,7 +67,7 @@ def test_batch_norm(shape, training, affine, momentum, eps, dtype, seed):
     lambda library, f: f(library.ones(4, 5), None, None, library.ones(5, dtype=library.float64), training=True),
     lambda library, f: f(library.ones(4, 5).long(), library.zeros(5), library.ones(5)),
 ])  # fmt: skip
-def test_the_same_class_of_error(case):
+def test_errors_have_torchs_class(case):
     raised = []
     for library, function in ((microgad, batch_norm), (torch, torch.nn.functional.batch_norm)):
         with pytest.raises((ValueError, RuntimeError)) as caught:
@@ -76,7 +76,7 @@ def test_the_same_class_of_error(case):
     assert isinstance(raised[0], ValueError if isinstance(raised[1], ValueError) else RuntimeError)
 
 
-def test_fifty_steps_leave_the_same_statistics():
+def test_running_statistics_after_fifty_steps():
     x = np.random.default_rng(0).standard_normal((50, 8, 3, 5)).astype(np.float32) * 3 + 2
     statistics = []
     for library, function in ((microgad, batch_norm), (torch, torch.nn.functional.batch_norm)):
@@ -88,7 +88,7 @@ def test_fifty_steps_leave_the_same_statistics():
         close(a, b, 1e-6)
 
 
-def test_an_infinity_stays_one_in_the_running_mean():
+def test_running_mean_of_infinite_values_is_infinite():
     x = np.array([[1.0, -np.inf], [np.inf, 2.0], [3.0, 4.0]])
     found = []
     for library, function in ((microgad, batch_norm), (torch, torch.nn.functional.batch_norm)):

@@ -1,8 +1,7 @@
-"""optim: the same steps, state dicts, schedules, words and refusals as PyTorch's."""
+"""torch.optim: steps, state dicts, reprs and errors are PyTorch's."""
 
 import copy
 import importlib
-import inspect
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ torch = pytest.importorskip("torch")
 
 SHAPES = [(10, 1, 3, 3), (7,), (1, 1), (3, 5), ()]
 NAMES = ["SGD", "Adam", "AdamW"]
-OTHERS = ["Adadelta", "Adafactor", "Adagrad", "Adamax", "ASGD", "NAdam", "RAdam", "RMSprop", "Rprop"]
+OTHER_NAMES = ["Adadelta", "Adafactor", "Adagrad", "Adamax", "ASGD", "NAdam", "RAdam", "RMSprop", "Rprop"]
 rates = st.sampled_from([1e-3, 0.03, 0.1])
 decays = st.sampled_from([0, 0.01, 0.3])
 sgd = st.fixed_dictionaries(
@@ -47,7 +46,7 @@ def to_torch(array: Any) -> Any:
 
 
 def converted(x: Any, tensor: Any) -> Any:
-    """A state dict with `tensor(array)` for each Tensor, ours or PyTorch's."""
+    """A state_dict with `tensor(array)` in place of each Tensor of either library."""
     if isinstance(x, dict):
         return {key: converted(value, tensor) for key, value in x.items()}
     if isinstance(x, list):
@@ -55,39 +54,39 @@ def converted(x: Any, tensor: Any) -> Any:
     return tensor(x.detach().numpy()) if isinstance(x, (microgad.Tensor, torch.Tensor)) else x
 
 
-class Twins:
-    """The same parameters and optimizer here and there."""
+class OptimizerPair:
+    """An optimizer of each library (`ours` and `theirs`), over parameters with the same values."""
 
     def __init__(self, name: str, options: Any, dtype: str = "float32", groups: Any = None) -> None:
         self.random = np.random.default_rng(3)
         self.dtype = dtype
         values = [self.random.standard_normal(shape).astype(dtype) for shape in SHAPES]
-        self.ours = [microgad.Parameter(microgad.from_numpy(value.copy())) for value in values]
-        self.theirs = [torch.nn.Parameter(to_torch(value)) for value in values]
-        self.mine = getattr(microgad.optim, name)(self.grouped(self.ours, groups), **options)
-        self.other = getattr(torch.optim, name)(self.grouped(self.theirs, groups), **options)
-        self.sizes = [np.zeros(shape) for shape in SHAPES]  # of what gradients are computed from, the largest so far
+        self.our_params = [microgad.Parameter(microgad.from_numpy(value.copy())) for value in values]
+        self.their_params = [torch.nn.Parameter(to_torch(value)) for value in values]
+        self.ours = getattr(microgad.optim, name)(self.grouped(self.our_params, groups), **options)
+        self.theirs = getattr(torch.optim, name)(self.grouped(self.their_params, groups), **options)
+        self.sizes = [np.zeros(shape) for shape in SHAPES]  # the largest magnitudes in gradients so far
 
     @staticmethod
     def grouped(params: Any, groups: Any) -> Any:
         return params if groups is None else [{"params": params[:2]}, {"params": params[2:], **groups}]
 
     def step(self, skipped: int | None = None) -> None:
-        for i, (p, q) in enumerate(zip(self.ours, self.theirs, strict=True)):
+        for i, (p, q) in enumerate(zip(self.our_params, self.their_params, strict=True)):
             scale = 10.0 ** self.random.integers(-3, 2)
             grad = np.asarray(self.random.standard_normal(p.shape) * scale).astype(self.dtype)
             p.grad, q.grad = (None, None) if i == skipped else (microgad.from_numpy(grad), to_torch(grad))
-            decay = max(group["weight_decay"] for group in self.other.param_groups)
+            decay = max(group["weight_decay"] for group in self.theirs.param_groups)
             self.sizes[i] = np.maximum(self.sizes[i], abs(grad) + decay * abs(p.array))
-        self.mine.step()
-        self.other.step()
+        self.ours.step()
+        self.theirs.step()
 
     def check(self) -> None:
-        # a few roundings, each of half a unit in the last place of a number as large as the sum's parts
+        # a few rounding errors, each half a unit in the last place of the addends
         tolerance = 8 * float(np.finfo(self.dtype).eps)
-        for p, q in zip(self.ours, self.theirs, strict=True):
+        for p, q in zip(self.our_params, self.their_params, strict=True):
             np.testing.assert_allclose(p.array, q.detach().numpy(), rtol=tolerance, atol=tolerance)
-        ours, theirs = converted(self.mine.state_dict(), lambda x: x), converted(self.other.state_dict(), lambda x: x)
+        ours, theirs = converted(self.ours.state_dict(), lambda x: x), converted(self.theirs.state_dict(), lambda x: x)
         assert ours["param_groups"] == theirs["param_groups"]
         assert [list(group) for group in ours["param_groups"]] == [list(group) for group in theirs["param_groups"]]
         assert {k: list(v) for k, v in ours["state"].items()} == {k: list(v) for k, v in theirs["state"].items()}
@@ -101,24 +100,24 @@ class Twins:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(st.data())
-def test_steps(name: str, data: st.DataObject) -> None:
-    """A parameter without gradient in the second step keeps its value and its count."""
+def test_steps_give_torchs_parameters_and_state(name: str, data: st.DataObject) -> None:
+    """A parameter without gradient in the second step keeps its value and step count."""
     skipped = data.draw(st.integers(0, 3))
-    twins = Twins(name, data.draw(cases[name]), data.draw(st.sampled_from(["float32", "float64"])))
+    pair = OptimizerPair(name, data.draw(cases[name]), data.draw(st.sampled_from(["float32", "float64"])))
     for t in range(5):
-        twins.step(skipped if t == 1 else None)
-        twins.check()
+        pair.step(skipped if t == 1 else None)
+        pair.check()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_groups_and_repr(name: str) -> None:
-    twins = Twins(name, {"lr": 0.1}, groups={"lr": 0.01, "weight_decay": 0.5})
-    twins.step()
-    twins.check()
-    assert repr(twins.mine) == repr(twins.other)
-    twins.mine.param_groups[0]["lr"] = twins.other.param_groups[0]["lr"] = 0.3
-    twins.step()
-    twins.check()
+def test_parameter_groups_and_repr(name: str) -> None:
+    pair = OptimizerPair(name, {"lr": 0.1}, groups={"lr": 0.01, "weight_decay": 0.5})
+    pair.step()
+    pair.check()
+    assert repr(pair.ours) == repr(pair.theirs)
+    pair.ours.param_groups[0]["lr"] = pair.theirs.param_groups[0]["lr"] = 0.3
+    pair.step()
+    pair.check()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -133,34 +132,34 @@ def test_named_parameters(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "options"), [("SGD", {"momentum": 0.9}), ("Adam", {"amsgrad": True}), ("AdamW", {}), ("SGD", {})]
 )
-def test_state_goes_both_ways(name: str, options: Any) -> None:
-    """Each goes on from the other's state, with options from there too, to the same values."""
-    twins = Twins(name, {"lr": 0.05, **options}, groups={"lr": 0.02})
+def test_each_library_continues_from_the_others_state_dict(name: str, options: Any) -> None:
+    """Each library continues from the other's state_dict, which also has the options."""
+    pair = OptimizerPair(name, {"lr": 0.05, **options}, groups={"lr": 0.02})
     for _ in range(3):
-        twins.step()
-    fresh = Twins(name, {}, groups={})
-    for p, q, a, b in zip(fresh.ours, fresh.theirs, twins.ours, twins.theirs, strict=True):
+        pair.step()
+    fresh = OptimizerPair(name, {}, groups={})
+    for p, q, a, b in zip(fresh.our_params, fresh.their_params, pair.our_params, pair.their_params, strict=True):
         p.array[...], q.data[...] = b.detach().numpy(), to_torch(a.array)
-    fresh.mine.load_state_dict(converted(twins.other.state_dict(), lambda x: microgad.from_numpy(x.copy())))
-    fresh.other.load_state_dict(converted(twins.mine.state_dict(), to_torch))
+    fresh.ours.load_state_dict(converted(pair.theirs.state_dict(), lambda x: microgad.from_numpy(x.copy())))
+    fresh.theirs.load_state_dict(converted(pair.ours.state_dict(), to_torch))
     for _ in range(3):
         fresh.step()
     fresh.check()
 
 
-def test_adamw_takes_adams_state() -> None:
-    twins, donor = Twins("AdamW", {}), Twins("Adam", {"weight_decay": 0.3})
+def test_adamw_loads_adams_state_dict() -> None:
+    pair, donor = OptimizerPair("AdamW", {}), OptimizerPair("Adam", {"weight_decay": 0.3})
     donor.step()
-    twins.mine.load_state_dict(donor.mine.state_dict())
-    twins.other.load_state_dict(donor.other.state_dict())
-    twins.step()
-    twins.check()
+    pair.ours.load_state_dict(donor.ours.state_dict())
+    pair.theirs.load_state_dict(donor.theirs.state_dict())
+    pair.step()
+    pair.check()
 
 
-@pytest.mark.parametrize("name", [*NAMES, *OTHERS])
+@pytest.mark.parametrize("name", [*NAMES, *OTHER_NAMES])
 @pytest.mark.parametrize("transposed", [(), ("p",), ("grad",), ("p", "grad")])
-def test_large_and_transposed(name: str, transposed: Any) -> None:
-    """More than one chunk, and memory in another order than the gradient's."""
+def test_large_and_transposed_parameters(name: str, transposed: Any) -> None:
+    """Parameters larger than a chunk, and other strides than those of the gradient."""
     random = np.random.default_rng(0)
     values, grad = random.standard_normal((2, 300, 300)).astype(np.float32)
     p, q = microgad.from_numpy(values.copy()), to_torch(values)
@@ -177,8 +176,8 @@ def test_large_and_transposed(name: str, transposed: Any) -> None:
     np.testing.assert_allclose(p.array, q.detach().numpy(), rtol=1e-6, atol=1e-6)
 
 
-def test_without_memory_the_average_is_the_gradient() -> None:
-    """Not what is left of it after a far larger one: lerp reckons from the nearer side."""
+def test_average_with_beta_zero_is_the_gradient() -> None:
+    """With beta1 = 0, lerp keeps no rounding error of a far larger previous gradient."""
     averages = []
     for lib in (microgad, torch):
         p = lib.ones(1, requires_grad=True)
@@ -213,27 +212,20 @@ def test_float16_parameters_stay_float16() -> None:
     assert {str(value.dtype) for value in mine.state[p].values()} == {"torch.float16", "torch.float32"}
 
 
-def test_default_dtype_of_the_step_count() -> None:
+def test_step_count_has_the_default_dtype() -> None:
     old = microgad.get_default_dtype()
     try:
         microgad.set_default_dtype(microgad.float64)
         torch.set_default_dtype(torch.float64)
-        twins = Twins("Adam", {}, "float64")
-        twins.step()
-        twins.check()
+        pair = OptimizerPair("Adam", {}, "float64")
+        pair.step()
+        pair.check()
     finally:
         microgad.set_default_dtype(old)
         torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_arguments(name: str) -> None:
-    ours = inspect.signature(getattr(microgad.optim, name)).parameters.values()
-    theirs = inspect.signature(getattr(torch.optim, name)).parameters.values()
-    assert [(p.name, p.default, p.kind) for p in ours] == [(p.name, p.default, p.kind) for p in theirs]
-
-
-REFUSED = [
+WRONG_OPTIONS = [
     ("SGD", {"lr": -1}), ("SGD", {"momentum": -0.1}), ("SGD", {"weight_decay": -1}), ("SGD", {"nesterov": True}),
     ("SGD", {"nesterov": True, "momentum": 0.9, "dampening": 0.1}), ("Adam", {"lr": -1}), ("Adam", {"eps": -1}),
     ("Adam", {"betas": (1.0, 0.9)}), ("Adam", {"betas": (0.9, -0.1)}), ("AdamW", {"weight_decay": -1}),
@@ -247,9 +239,9 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "options"), REFUSED)
-def test_refused_options(name: str, options: Any) -> None:
-    """PyTorch's class and words, and then the rule."""
+@pytest.mark.parametrize(("name", "options"), WRONG_OPTIONS)
+def test_errors_of_invalid_options(name: str, options: Any) -> None:
+    """The class is PyTorch's, and the message starts with PyTorch's."""
     with pytest.raises(Exception) as theirs:  # noqa: PT011 - whatever PyTorch raises
         getattr(torch.optim, name)([torch.ones(1)], **options)
     with pytest.raises(theirs.type) as ours:
@@ -271,7 +263,7 @@ def test_refused_options(name: str, options: Any) -> None:
         lambda lib: [{"params": [lib.ones(1)]}, lib.ones(1)],
     ],
 )
-def test_refused_parameters(params: Any) -> None:
+def test_errors_of_invalid_parameters(params: Any) -> None:
     with pytest.raises(Exception) as theirs:  # noqa: PT011 - whatever PyTorch raises
         torch.optim.SGD(params(torch))
     with pytest.raises(theirs.type) as ours:
@@ -279,29 +271,29 @@ def test_refused_parameters(params: Any) -> None:
     assert str(ours.value)[:30] == str(theirs.value)[:30]
 
 
-def test_duplicates_warn() -> None:
+def test_duplicate_parameters_warn() -> None:
     for lib in (torch, microgad):
         with pytest.warns(UserWarning, match="duplicate parameters"):
             lib.optim.SGD([lib.ones(1)] * 2)
 
 
 @pytest.mark.parametrize("saved", [[[0]], [[0], [1, 2], [3, 4]], [[0, 1], [2]]])
-def test_refused_states(saved: Any) -> None:
-    twins = Twins("Adam", {}, groups={})
-    groups = [{**twins.other.state_dict()["param_groups"][0], "params": numbers} for numbers in saved]
+def test_errors_of_mismatched_state_dicts(saved: Any) -> None:
+    pair = OptimizerPair("Adam", {}, groups={})
+    groups = [{**pair.theirs.state_dict()["param_groups"][0], "params": indices} for indices in saved]
     state = {"state": {}, "param_groups": groups}
     with pytest.raises(ValueError, match="loaded state dict") as theirs:
-        twins.other.load_state_dict(copy.deepcopy(state))
+        pair.theirs.load_state_dict(copy.deepcopy(state))
     with pytest.raises(ValueError, match="loaded state dict") as ours:
-        twins.mine.load_state_dict(state)
+        pair.ours.load_state_dict(state)
     assert str(ours.value).startswith(str(theirs.value))
 
 
 @pytest.mark.parametrize("line_search", [None, "strong_wolfe"])
 @pytest.mark.parametrize("history", [1, 3, 100])
 @pytest.mark.parametrize("start", [(-1.5, 2.0), (0.0, 0.0), (5.0, -3.0)])
-def test_lbfgs_on_rosenbrocks_valley(line_search: Any, history: int, start: Any) -> None:
-    """The same places and the same count of calls, through line searches that bracket, zoom and give up."""
+def test_lbfgs_on_the_rosenbrock_function(line_search: Any, history: int, start: Any) -> None:
+    """The same parameters and number of evaluations, with line searches that bracket, zoom and give up."""
     options = {"lr": 1e-3 if line_search is None else 1.0, "max_iter": 7, "history_size": history}
     runs = []
     for lib in (microgad, torch):
@@ -314,16 +306,17 @@ def test_lbfgs_on_rosenbrocks_valley(line_search: Any, history: int, start: Any)
             loss.backward()
             return loss
 
-        places = []
+        iterates = []
         for _ in range(4):
             optimizer.step(closure)
-            places.append(p.detach().numpy().copy())
-        runs.append((places, optimizer.state[p]["func_evals"], optimizer.state[p]["n_iter"]))
-    np.testing.assert_allclose(runs[0][0], runs[1][0], rtol=1e-4, atol=1e-9)  # cubics amplify the last bits
+            iterates.append(p.detach().numpy().copy())
+        runs.append((iterates, optimizer.state[p]["func_evals"], optimizer.state[p]["n_iter"]))
+    # cubic interpolation amplifies the last bits
+    np.testing.assert_allclose(runs[0][0], runs[1][0], rtol=1e-4, atol=1e-9)
     assert runs[0][1:] == runs[1][1:]
 
 
-def test_lbfgs_where_there_is_nothing_to_do() -> None:
+def test_lbfgs_at_the_minimum() -> None:
     for lib in (microgad, torch):
         p = lib.zeros(2, requires_grad=True)
         optimizer = lib.optim.LBFGS([p])
@@ -338,7 +331,7 @@ def test_lbfgs_where_there_is_nothing_to_do() -> None:
         assert optimizer.state[p] == {"func_evals": 1, "n_iter": 0}
 
 
-def test_lbfgs_takes_one_group() -> None:
+def test_lbfgs_rejects_several_groups() -> None:
     for lib in (microgad, torch):
         with pytest.raises(ValueError, match="doesn't support per-parameter options"):
             lib.optim.LBFGS([{"params": lib.ones(1)}, {"params": lib.ones(1)}])
@@ -347,8 +340,8 @@ def test_lbfgs_takes_one_group() -> None:
 @pytest.mark.parametrize("shape", [(40, 30), (30, 40), (64, 64)])
 @pytest.mark.parametrize("options", [{}, {"nesterov": False, "adjust_lr_fn": "match_rms_adamw"}])
 @pytest.mark.parametrize("steps", [1, 5])
-def test_muon_rounds_as_torch_does(shape: Any, options: Any, steps: int) -> None:
-    """To bfloat16 at the same places. Where a sum's last bit tips a rounding, the next iterations amplify it."""
+def test_muon_rounds_to_bfloat16_as_torch_does(shape: Any, options: Any, steps: int) -> None:
+    """Both round to bfloat16. Iterations amplify the differences where the last bit of a sum changes a rounding."""
     grad = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
     p, q = microgad.zeros(shape, requires_grad=True), torch.zeros(shape, requires_grad=True)
     p.grad, q.grad = microgad.from_numpy(grad), to_torch(grad)
@@ -360,8 +353,8 @@ def test_muon_rounds_as_torch_does(shape: Any, options: Any, steps: int) -> None
 
 
 @pytest.mark.parametrize("iterations", [1, 3])
-def test_lbfgs_remembers_under_the_same_names_in_the_same_order(iterations: int) -> None:
-    def remembered(lib: Any) -> list[str]:
+def test_lbfgs_state_has_torchs_names_and_order(iterations: int) -> None:
+    def state_names(lib: Any) -> list[str]:
         p = lib.nn.Parameter(lib.tensor([1.0, 2.0]))
         optimizer = lib.optim.LBFGS([p], max_iter=iterations)
 
@@ -374,15 +367,15 @@ def test_lbfgs_remembers_under_the_same_names_in_the_same_order(iterations: int)
         optimizer.step(closure)
         return list(optimizer.state_dict()["state"][0])
 
-    assert remembered(microgad) == remembered(torch)
+    assert state_names(microgad) == state_names(torch)
 
 
-@pytest.mark.parametrize("far", [1e-3, 0.3, 20.0])
-def test_the_line_search_that_authors_of_optimizers_take(far: float) -> None:
-    """By name from torch.optim.lbfgs, of Tensors: where it ends, what is there, and how many points it looked at."""
+@pytest.mark.parametrize("first_step", [1e-3, 0.3, 20.0])
+def test_line_search_functions_are_torchs(first_step: float) -> None:
+    """`_strong_wolfe` and `_cubic_interpolate`, called with Tensors: step, loss, gradient and number of evaluations."""
 
-    def searched(lib: Any) -> list[Any]:
-        def valley(x: Any, t: Any, d: Any) -> Any:
+    def search(lib: Any) -> list[Any]:
+        def rosenbrock(x: Any, t: Any, d: Any) -> Any:
             p = (x + t * d).detach().requires_grad_()
             loss = (1 - p[0]) ** 2 + 100 * (p[1] - p[0] ** 2) ** 2
             loss.backward()
@@ -390,21 +383,21 @@ def test_the_line_search_that_authors_of_optimizers_take(far: float) -> None:
 
         module = importlib.import_module(f"{lib.__name__}.optim.lbfgs")
         x = lib.tensor([-1.2, 1.0], dtype=lib.float64)
-        loss, grad = valley(x, 0, x)
+        loss, grad = rosenbrock(x, 0, x)
         d = -grad / grad.norm()
-        found = module._strong_wolfe(valley, x, far, d, loss, grad, grad.dot(d))
+        found = module._strong_wolfe(rosenbrock, x, first_step, d, loss, grad, grad.dot(d))
         assert isinstance(found[1], lib.Tensor)
-        lowest = [
+        interpolated = [
             module._cubic_interpolate(lib.tensor(0.0), 3.0, lib.tensor(-4.0), lib.tensor(2.0), 1.0, lib.tensor(3.0), b)
             for b in (None, (0.0, 0.5))
         ]
-        return [*map(float, (found[0], *found[1], found[2], *lowest)), found[3]]
+        return [*map(float, (found[0], *found[1], found[2], *interpolated)), found[3]]
 
-    np.testing.assert_allclose(searched(microgad), searched(torch), rtol=1e-6)
+    np.testing.assert_allclose(search(microgad), search(torch), rtol=1e-6)
 
 
 def test_rprop_has_no_weight_decay() -> None:
-    """Whatever a group says that other optimizers take."""
+    """A group's weight_decay, an option of other optimizers, is ignored."""
     for lib in (torch, microgad):
         p = lib.ones(2, requires_grad=True)
         optimizer = lib.optim.Rprop([{"params": p, "weight_decay": 0.3}])
@@ -413,10 +406,10 @@ def test_rprop_has_no_weight_decay() -> None:
         assert optimizer.state[p]["prev"].tolist() == [1.0, 1.0]
 
 
-def test_lbfgs_moves_numbers_of_several_kinds() -> None:
-    def moved(lib: Any) -> list[Any]:
-        given = [([1 + 2j, 3 - 1j], lib.complex64), ([1.0, 2.0], lib.float64), (0.5, lib.float32), (2j, lib.complex128)]
-        params = [lib.tensor(x, dtype=dtype, requires_grad=True) for x, dtype in given]
+def test_lbfgs_with_parameters_of_several_dtypes() -> None:
+    def updated_params(lib: Any) -> list[Any]:
+        data = [([1 + 2j, 3 - 1j], lib.complex64), ([1.0, 2.0], lib.float64), (0.5, lib.float32), (2j, lib.complex128)]
+        params = [lib.tensor(x, dtype=dtype, requires_grad=True) for x, dtype in data]
         optimizer = lib.optim.LBFGS(params, lr=0.5, max_iter=5)
 
         def closure() -> Any:
@@ -428,6 +421,6 @@ def test_lbfgs_moves_numbers_of_several_kinds() -> None:
         optimizer.step(closure)
         return [p.detach().numpy() for p in params]
 
-    for ours, theirs in zip(moved(microgad), moved(torch), strict=True):
+    for ours, theirs in zip(updated_params(microgad), updated_params(torch), strict=True):
         assert ours.dtype == theirs.dtype
         np.testing.assert_allclose(ours, theirs, rtol=1e-5)

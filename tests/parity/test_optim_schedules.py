@@ -1,4 +1,4 @@
-"""optim.lr_scheduler and swa_utils: the same learning rates and momenta as PyTorch's, to the last bit."""
+"""optim.lr_scheduler and swa_utils: learning rates and momenta equal PyTorch's to the last bit."""
 
 import copy
 import inspect
@@ -16,7 +16,7 @@ LIBRARIES = (microgad, torch)
 STEPS = 50
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The epoch parameter:UserWarning"),
-    pytest.mark.filterwarnings("ignore:Detected call of .lr_scheduler.step:UserWarning"),  # a sequence in a sequence
+    pytest.mark.filterwarnings("ignore:Detected call of .lr_scheduler.step:UserWarning"),  # nested SequentialLR
 ]
 
 
@@ -102,34 +102,34 @@ def optimizer(lib: Any, kind: str = "SGD", tensor: bool = False) -> Any:
     return getattr(lib.optim, kind)([{"params": p}, {"params": q, "lr": rates[1]}], lr=rates[0], **options)
 
 
-def numbers(x: Any) -> Any:
+def to_numbers(x: Any) -> Any:
     """Tensors of either library as numbers."""
     if isinstance(x, (microgad.Tensor, torch.Tensor)):
         return x.tolist()
     if isinstance(x, dict):
-        return {key: numbers(value) for key, value in x.items() if key != "params"}
-    return [numbers(item) for item in x] if isinstance(x, (list, tuple)) else x
+        return {key: to_numbers(value) for key, value in x.items() if key != "params"}
+    return [to_numbers(item) for item in x] if isinstance(x, (list, tuple)) else x
 
 
-def stepped(lib: Any, optimizer: Any, scheduler: Any, epoch: int) -> None:
+def step(lib: Any, optimizer: Any, scheduler: Any, epoch: int) -> None:
     optimizer.step()
     metric = [] if not hasattr(scheduler, "patience") else [float(np.cos(epoch / 7) + 0.02 * (epoch % 3))]
     scheduler.step(*metric)
 
 
-def seen(optimizer: Any, scheduler: Any) -> Any:
+def observe(optimizer: Any, scheduler: Any) -> Any:
     state = scheduler.state_dict()
-    return numbers(scheduler.get_last_lr()), numbers(optimizer.param_groups), numbers(state), list(state)
+    return to_numbers(scheduler.get_last_lr()), to_numbers(optimizer.param_groups), to_numbers(state), list(state)
 
 
 @pytest.mark.parametrize("make", [*MAKERS, *COMBINED])
 @pytest.mark.parametrize("kind", ["SGD", "Adam"])
-def test_schedules(make: Any, kind: str) -> None:
-    """Also after the user changed a learning rate, and after a load of what the other library has saved."""
+def test_schedules_give_torchs_learning_rates_and_state(make: Any, kind: str) -> None:
+    """Also after a user changes a learning rate, and after each scheduler loads the other library's state_dict."""
     pairs = [(optimizer(lib, kind), lib) for lib in LIBRARIES]
     made = [make(lib, o, lib.optim.lr_scheduler) for o, lib in pairs]
     for epoch in range(STEPS):
-        mine, other = (seen(o, s) for (o, _), s in zip(pairs, made, strict=True))
+        mine, other = (observe(o, s) for (o, _), s in zip(pairs, made, strict=True))
         assert mine == other, epoch
         if epoch == 16:
             for o, _ in pairs:
@@ -144,59 +144,59 @@ def test_schedules(make: Any, kind: str) -> None:
             for (o, _), state in zip(pairs, states, strict=True):
                 o.load_state_dict(state)
         for (o, lib), s in zip(pairs, made, strict=True):
-            stepped(lib, o, s, epoch)
+            step(lib, o, s, epoch)
 
 
 @pytest.mark.parametrize("make", [*MAKERS, *COMBINED])
-def test_learning_rates_that_are_tensors(make: Any) -> None:
-    """Are written in place; what get_last_lr gives isn't."""
+def test_tensor_learning_rates(make: Any) -> None:
+    """They are updated in place, but the result of get_last_lr isn't."""
     pairs = [(optimizer(lib, tensor=True), lib) for lib in LIBRARIES]
     rates = [[group["lr"] for group in o.param_groups] for o, _ in pairs]
     made = [make(lib, o, lib.optim.lr_scheduler) for o, lib in pairs]
     for epoch in range(12):
-        mine, other = (seen(o, s)[:2] for (o, _), s in zip(pairs, made, strict=True))
+        mine, other = (observe(o, s)[:2] for (o, _), s in zip(pairs, made, strict=True))
         np.testing.assert_allclose(mine[0], other[0], rtol=1e-14)
         for (o, lib), s, kept in zip(pairs, made, rates, strict=True):
             before = s.get_last_lr()
-            noted = numbers(before)
-            stepped(lib, o, s, epoch)
-            assert numbers(before) == noted
+            noted = to_numbers(before)
+            step(lib, o, s, epoch)
+            assert to_numbers(before) == noted
             assert all(group["lr"] is lr for group, lr in zip(o.param_groups, kept, strict=True))
 
 
 @pytest.mark.parametrize("make", [maker for maker in MAKERS if "Plateau" not in maker.id])
-def test_going_on_from_an_epoch(make: Any) -> None:
-    seens = []
+def test_last_epoch_continues_a_schedule(make: Any) -> None:
+    observed = []
     for lib in LIBRARIES:
         o = optimizer(lib)
         s = make(lib, o, lib.optim.lr_scheduler)
         for epoch in range(5):
-            stepped(lib, o, s, epoch)
+            step(lib, o, s, epoch)
         s = make(lib, o, lib.optim.lr_scheduler, last_epoch=5)
-        first = seen(o, s)
+        first = observe(o, s)
         for epoch in range(5):
-            stepped(lib, o, s, epoch)
-        seens.append((first, seen(o, s)))
-    assert seens[0] == seens[1]
+            step(lib, o, s, epoch)
+        observed.append((first, observe(o, s)))
+    assert observed[0] == observed[1]
 
 
 @pytest.mark.parametrize("make", [maker for maker in MAKERS if "Plateau" not in maker.id])
 @pytest.mark.parametrize("epochs", [[3, 9], [11, 2], [40]])
-def test_steps_to_an_epoch(make: Any, epochs: Any) -> None:
-    """The closed form, where there is one."""
-    seens: list[Any] = []
+def test_step_with_an_epoch(make: Any, epochs: Any) -> None:
+    """step(epoch) uses the closed form where there is one."""
+    observed: list[Any] = []
     for lib in LIBRARIES:
         o = optimizer(lib)
         s = make(lib, o, lib.optim.lr_scheduler)
-        seens.append([])
+        observed.append([])
         for epoch in epochs:
             o.step()
             s.step(epoch)
-            seens[-1].append(seen(o, s))
-    assert seens[0] == seens[1]
+            observed[-1].append(observe(o, s))
+    assert observed[0] == observed[1]
 
 
-def test_warm_restarts_take_fractions() -> None:
+def test_warm_restarts_with_fractional_epochs() -> None:
     rates = []
     for lib in LIBRARIES:
         s = lib.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer(lib), 3, 2)
@@ -207,7 +207,7 @@ def test_warm_restarts_take_fractions() -> None:
 @pytest.mark.parametrize(
     "name", sorted({name for name, _ in SCHEDULES} | {"SequentialLR", "ChainedScheduler", "LRScheduler"})
 )
-def test_arguments(name: str) -> None:
+def test_signature_is_torchs(name: str) -> None:
     ours, theirs = (
         inspect.signature(getattr(lib.optim.swa_utils if name == "SWALR" else lib.optim.lr_scheduler, name)).parameters
         for lib in LIBRARIES
@@ -215,7 +215,7 @@ def test_arguments(name: str) -> None:
     assert [(p.name, p.default) for p in ours.values()] == [(p.name, p.default) for p in theirs.values()]
 
 
-REFUSED: list[Any] = [
+ERRORS: list[Any] = [
     lambda lib, o, s: s.StepLR("SGD", 2),
     lambda lib, o, s: s.StepLR(o, 2, last_epoch=3),
     lambda lib, o, s: s.LambdaLR(o, [abs]),
@@ -266,9 +266,9 @@ REFUSED: list[Any] = [
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("program", REFUSED)
-def test_refused(program: Any) -> None:
-    """PyTorch's class and first words."""
+@pytest.mark.parametrize("program", ERRORS)
+def test_errors_have_torchs_class_and_message(program: Any) -> None:
+    """The class and the start of the message are PyTorch's."""
     with pytest.raises(Exception) as theirs:  # noqa: PT011 - whatever PyTorch raises
         program(torch, optimizer(torch), torch.optim.lr_scheduler)
     with pytest.raises(theirs.type) as ours:
@@ -276,7 +276,7 @@ def test_refused(program: Any) -> None:
     assert str(ours.value)[:23] == str(theirs.value)[:23]
 
 
-def warned(program: Any) -> list[Any]:
+def get_warnings(program: Any) -> list[Any]:
     found = []
     for lib in LIBRARIES:
         with warnings.catch_warnings(record=True) as caught:
@@ -287,17 +287,17 @@ def warned(program: Any) -> list[Any]:
     return found[0]
 
 
-def test_warnings() -> None:
-    """Of the first step before the optimizer's alone, also where that stepped before there was a schedule."""
+def test_warning_for_a_step_before_the_optimizers() -> None:
+    """A scheduler warns if it steps before the optimizer does, once, and only steps since its creation count."""
 
-    def early(lib: Any, s: Any) -> None:
+    def step_scheduler_first(lib: Any, s: Any) -> None:
         o = optimizer(lib)
         o.step()
         scheduler = s.StepLR(o, 2)
         for _ in range(3):
             scheduler.step()
 
-    def once(lib: Any, s: Any) -> None:
+    def two_schedulers(lib: Any, s: Any) -> None:
         o = optimizer(lib)
         first, second = s.StepLR(o, 2), s.ExponentialLR(o, 0.5)
         o.step()
@@ -305,11 +305,11 @@ def test_warnings() -> None:
         second.step()
         s.StepLR(o, 3).step()
 
-    assert len(warned(early)) == 1
-    assert warned(once) == []
-    assert len(warned(lambda lib, s: s.StepLR(optimizer(lib), 2).get_lr())) == 1
-    assert len(warned(lambda lib, s: s.CosineAnnealingWarmRestarts(optimizer(lib), 2).step(3))) == 0
-    assert len(warned(lambda lib, s: s.ReduceLROnPlateau(optimizer(lib)).step(1.0, 2))) == 1
+    assert len(get_warnings(step_scheduler_first)) == 1
+    assert get_warnings(two_schedulers) == []
+    assert len(get_warnings(lambda lib, s: s.StepLR(optimizer(lib), 2).get_lr())) == 1
+    assert len(get_warnings(lambda lib, s: s.CosineAnnealingWarmRestarts(optimizer(lib), 2).step(3))) == 0
+    assert len(get_warnings(lambda lib, s: s.ReduceLROnPlateau(optimizer(lib)).step(1.0, 2))) == 1
 
 
 # Averages
@@ -333,7 +333,7 @@ AVERAGES: list[Any] = [
 
 @pytest.mark.parametrize("options", AVERAGES)
 def test_averaged_models(options: Any) -> None:
-    """State, output and what update_bn makes of it, after some steps of training."""
+    """State and output after some training steps, before and after update_bn."""
     runs = []
     for lib in LIBRARIES:
         net = model(lib)
@@ -356,18 +356,18 @@ def test_averaged_models(options: Any) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-6)
 
 
-def test_reducing_is_a_subclass_s():
-    """Programs override `_reduce_lr(epoch)`."""
+def test_reduce_lr_can_be_overridden():
+    """Subclasses can override `_reduce_lr(epoch)`."""
     found = []
     for lib in (torch, microgad):
 
-        class Told(lib.optim.lr_scheduler.ReduceLROnPlateau):
+        class Recording(lib.optim.lr_scheduler.ReduceLROnPlateau):
             def _reduce_lr(self, epoch):
                 super()._reduce_lr(epoch)
-                self.told = [*getattr(self, "told", []), (epoch, self.optimizer.param_groups[0]["lr"])]
+                self.reductions = [*getattr(self, "reductions", []), (epoch, self.optimizer.param_groups[0]["lr"])]
 
-        scheduler = Told(lib.optim.SGD([lib.ones(1)], 1.0), patience=1)
+        scheduler = Recording(lib.optim.SGD([lib.ones(1)], 1.0), patience=1)
         for _ in range(6):
             scheduler.step(1.0)
-        found.append(scheduler.told)
+        found.append(scheduler.reductions)
     assert found[1] == found[0]

@@ -1,4 +1,4 @@
-"""printing: any array prints as PyTorch prints it, under any options."""
+"""Arrays of any dtype, shape and values print as PyTorch prints them, with any print options."""
 
 import math
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 DTYPES = ["float16", "float32", "float64", "complex64", "complex128", "bool"]
 DTYPES += ["uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"]
 
-# Magnitudes on both sides of each rule: whole numbers, the 1000 and 1e8 of scientific notation, subnormals, nan, inf.
+# Magnitudes on both sides of each rule: whole numbers, 1000 and 1e8 for scientific notation, subnormals, nan, inf.
 EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, 1e-4, 9.9e-5, 999.5, 1000, 1001, 1e8, 1.1e8, 5e-324, 1e300, math.nan, math.inf]
 reals = st.one_of(
     st.sampled_from([*EDGES, -math.inf]),
@@ -29,7 +29,7 @@ reals = st.one_of(
 
 @st.composite
 def arrays(draw: st.DrawFn) -> Any:
-    """Up to 4-d, some beyond 1000 entries, each filled by lot from a few drawn values."""
+    """Arrays of up to 4 dimensions, some with over 1000 elements, filled at random from a few drawn values."""
     dtype = np.dtype(draw(st.sampled_from(DTYPES)))
     small = st.lists(st.integers(0, 9), max_size=4)
     large = st.sampled_from([[999], [1000], [1001], [30, 40], [2, 600], [700, 2], [8, 5, 30], [7, 4, 7, 6]])
@@ -42,9 +42,9 @@ def arrays(draw: st.DrawFn) -> Any:
         values = st.builds(complex, reals, reals) if dtype.kind == "c" else reals
     pool = draw(st.lists(values, min_size=1, max_size=8))
     with np.errstate(over="ignore"):
-        palette = np.array(pool).astype(dtype) if dtype.kind == "b" else np.array(pool, dtype)
-    lot = np.random.default_rng(draw(st.integers(0, 2**32 - 1))).integers(len(pool), size=shape)
-    return np.asarray(palette[lot])
+        values_in_dtype = np.array(pool).astype(dtype) if dtype.kind == "b" else np.array(pool, dtype)
+    indices = np.random.default_rng(draw(st.integers(0, 2**32 - 1))).integers(len(pool), size=shape)
+    return np.asarray(values_in_dtype[indices])
 
 
 options = st.fixed_dictionaries(
@@ -60,7 +60,7 @@ options = st.fixed_dictionaries(
 
 
 @pytest.fixture(autouse=True, scope="module")
-def torch_defaults() -> Iterator[None]:
+def restore_print_options() -> Iterator[None]:
     yield
     torch.set_printoptions(profile="default")
     torch.set_default_dtype(torch.float32)
@@ -88,20 +88,20 @@ recordings = st.sampled_from(["no", "leaf", "result"])
 
 @settings(deadline=None)
 @given(arrays(), recordings)
-def test_prints_as_pytorch_does(array: Any, recorded: str) -> None:
+def test_prints_as_torch_by_default(array: Any, recorded: str) -> None:
     check(array, {"profile": "default"}, "float32", recorded)
 
 
 @settings(deadline=None)
 @given(arrays(), options, st.sampled_from(["float16", "float32", "float64"]), recordings)
-def test_prints_as_pytorch_does_under_any_options(
+def test_prints_as_torch_with_any_options(
     array: Any, chosen: dict[str, Any], default_dtype: str, recorded: str
 ) -> None:
     check(array, chosen, default_dtype, recorded)
 
 
-def test_a_program_s_own_class_goes_by_its_name() -> None:
-    """Of what `as_subclass` and `_make_subclass` make, and of parameters; other classes are PyTorch's own."""
+def test_repr_of_subclasses_starts_with_their_name() -> None:
+    """Subclasses made by `as_subclass` and `_make_subclass`, and of Parameter."""
 
     def printed(library: Any) -> list[str]:
         class Masked(library.Tensor):  # type: ignore[name-defined, misc]

@@ -1,18 +1,18 @@
-"""Points of Sobol's sequence are PyTorch's, bit for bit."""
+"""SobolEngine's points are PyTorch's bit for bit, and its errors have the same class."""
 
 from __future__ import annotations
 
 import pytest
 
-from .both import Programs
+from .side_by_side import Programs
 
 pytest.importorskip("scipy")
 programs = Programs()
 
 
 @pytest.mark.parametrize("name", programs)
-def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
-    programs.check(name, in_words=False)
+def test_program_behaves_as_in_torch(name: str) -> None:
+    programs.check(name, messages=False)
 
 
 for name, settings in {
@@ -32,7 +32,7 @@ for name, settings in {
 
 
 @programs
-def it_goes_on_and_begins_again(t, nn):
+def draws_fast_forward_and_reset(t, nn):
     engine, out = t.quasirandom.SobolEngine(2, scramble=True, seed=1), t.empty(0)
     assert engine.draw_base2(2, out=out) is out
     assert engine.fast_forward(4) is engine

@@ -1,4 +1,4 @@
-"""Resizing and sampling at a grid's places against PyTorch's: values, first derivatives, and derivatives of those."""
+"""Resizing, grid_sample and affine_grid against PyTorch's: values, first derivatives and their derivatives."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ import microgad.nn.functional as ours
 
 torch = pytest.importorskip("torch")
 
-from .derivatives import TOLERANCE, alike, check, same  # noqa: E402
+from .derivatives import TOLERANCE, check, functional_pair, same  # noqa: E402
 
 theirs = torch.nn.functional
 
@@ -20,33 +20,34 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning")
 sizes = st.integers(1, 3)
 seeds = st.integers(0, 2**32 - 1)
 
-RESIZED = {1: ["linear"], 2: ["bilinear", "bicubic"], 3: ["trilinear"]}
+LINEAR_MODES = {1: ["linear"], 2: ["bilinear", "bicubic"], 3: ["trilinear"]}
 
 
 @given(st.integers(1, 3), st.sampled_from(["float32", "float64"]), st.data(), seeds)
 def test_interpolate(dims, dtype, data, seed):
-    mode = data.draw(st.sampled_from([*RESIZED[dims], "nearest", "nearest-exact", "area"]))
+    mode = data.draw(st.sampled_from([*LINEAR_MODES[dims], "nearest", "nearest-exact", "area"]))
     shape = (data.draw(sizes), data.draw(sizes), *data.draw(st.tuples(*[st.integers(1, 7)] * dims)))
-    settings = {"align_corners": data.draw(st.booleans())} if mode in RESIZED[dims] else {}
+    settings = {"align_corners": data.draw(st.booleans())} if mode in LINEAR_MODES[dims] else {}
     if data.draw(st.booleans()):
         settings["size"] = data.draw(st.tuples(*[st.integers(2, 9)] * dims))
     else:
         scales = st.sampled_from([1.0, 1.7, 2.0, 2.5])
         settings["scale_factor"] = data.draw(st.one_of(scales, st.tuples(*[scales] * dims)))
         settings["recompute_scale_factor"] = data.draw(st.sampled_from([None, False, True]))
-    if dims == 2 and mode in RESIZED[2] and min(settings.get("size", shape[2:])) > 1:  # else PyTorch's are wrong
+    # PyTorch's result for size 1 is wrong
+    if dims == 2 and mode in LINEAR_MODES[2] and min(settings.get("size", shape[2:])) > 1:
         settings["antialias"] = data.draw(st.booleans())
-    check(*alike("interpolate", mode=mode, **settings), (shape,), dtype, seed)
+    check(*functional_pair("interpolate", mode=mode, **settings), (shape,), dtype, seed)
 
 
 @pytest.mark.parametrize("scale", [1.3, 2.2])
-def test_planes_whose_sides_stay_or_double_whatever_the_scale(scale):
-    check(*alike("interpolate", scale_factor=scale), ((1, 2, 3, 4),), "float32", 0)
+def test_interpolate_uses_the_scale_even_if_sizes_stay_or_double(scale):
+    check(*functional_pair("interpolate", scale_factor=scale), ((1, 2, 3, 4),), "float32", 0)
 
 
 @pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
 @pytest.mark.parametrize("antialias", [False, True])
-def test_resizing_bytes(mode, antialias):
+def test_interpolate_of_uint8(mode, antialias):
     x = np.random.default_rng(0).integers(0, 256, (1, 2, 6, 7), dtype=np.uint8)
     settings = {"size": (4, 9), "mode": mode, "antialias": antialias and mode != "nearest"}
     a, b = ours.interpolate(microgad.tensor(x), **settings), theirs.interpolate(torch.tensor(x), **settings)
@@ -54,8 +55,8 @@ def test_resizing_bytes(mode, antialias):
     assert np.abs(a.array.astype(int) - b.numpy()).max() <= 1
 
 
-def test_lanczos():
-    check(*alike("interpolate", (4, 9), mode="lanczos", antialias=True), ((1, 2, 9, 5),), "float64", 0)
+def test_interpolate_lanczos():
+    check(*functional_pair("interpolate", (4, 9), mode="lanczos", antialias=True), ((1, 2, 9, 5),), "float64", 0)
 
 
 @given(
@@ -66,12 +67,12 @@ def test_lanczos():
     st.sampled_from([0.5, 1.0, 3.0]),
     seeds,
 )
-def test_grid_sample(mode, padding, align, dtype, far, seed):
+def test_grid_sample(mode, padding, align, dtype, scale, seed):
     name, dims = mode
     rng = np.random.default_rng(seed)
     arrays = [
         rng.standard_normal((2, 3, *rng.integers(1, 6, dims))).astype(dtype),
-        (far * rng.standard_normal((2, *rng.integers(1, 4, dims), dims))).astype(dtype),
+        (scale * rng.standard_normal((2, *rng.integers(1, 4, dims), dims))).astype(dtype),
     ]
     settings = {"mode": name, "padding_mode": padding, "align_corners": align}
     a, b = ([lib.tensor(x, requires_grad=True) for x in arrays] for lib in (microgad, torch))
@@ -90,17 +91,17 @@ def test_grid_sample(mode, padding, align, dtype, far, seed):
 @pytest.mark.parametrize("size", [(2, 1, 3, 4), (1, 1, 1, 2), (2, 1, 2, 3, 4)])
 def test_affine_grid(align, size):
     dims = len(size) - 2
-    check(*alike("affine_grid", size, align_corners=align), ((size[0], dims, dims + 1),), "float64", 0)
+    check(*functional_pair("affine_grid", size, align_corners=align), ((size[0], dims, dims + 1),), "float64", 0)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("size", [(2, 1, 6, 11), (1, 1, 6, 11), (1, 1, 2, 3, 5), (1, 1, 6, 12)], ids=str)
-def test_places_are_pytorchs_to_the_last_bit(size, dtype):
-    """Of a small grid the product is PyTorch's own, which rounds after each step; of the last one it is a library's."""
+def test_affine_grid_is_torchs_bit_for_bit(size, dtype):
+    """For small grids PyTorch uses its own matrix product, which rounds after each step; for the last one a BLAS."""
     dims = len(size) - 2
     a, b = (np.random.default_rng(0).standard_normal(shape).astype(dtype) for shape in ((72, 3), (3, 2)))
     if size == (1, 1, 6, 12) and not np.array_equal(a @ b, torch.tensor(a) @ torch.tensor(b)):
-        pytest.skip("PyTorch's library rounds products in another way than NumPy's on this processor")
+        pytest.skip("PyTorch's BLAS rounds products differently from NumPy's on this processor")
     for seed in range(5):
         theta = np.random.default_rng(seed).standard_normal((size[0], dims, dims + 1)).astype(dtype)
         mine, other = (
@@ -115,8 +116,8 @@ def test_places_are_pytorchs_to_the_last_bit(size, dtype):
 @pytest.mark.parametrize(
     "size", [(2, 1, 28, 28), (1, 2, 100, 30), (1, 1, 12, 20), (1, 1, 1, 7), (1, 1, 3, 12, 20)], ids=str
 )
-def test_a_map_that_moves_nothing(size, align, dtype):
-    """Each place is the middle of a cell, where the derivative has two sides: the last bits choose PyTorch's."""
+def test_identity_grid_has_torchs_one_sided_derivatives(size, align, dtype):
+    """Each coordinate is a pixel's center, where left and right derivatives differ: the last bits choose one."""
     rng, dims = np.random.default_rng(0), len(size) - 2
     x, up = (rng.standard_normal(size).astype(dtype) for _ in range(2))
     found = []
@@ -132,7 +133,7 @@ def test_a_map_that_moves_nothing(size, align, dtype):
 
 @pytest.mark.parametrize("align", [False, True])
 @pytest.mark.parametrize("mode", ["bilinear", "nearest"])
-def test_nothing_is_read_of_a_volume_where_a_place_is_no_number(mode, align):
+def test_grid_sample_of_volumes_ignores_nonfinite_coordinates(mode, align):
     x, grid = np.random.default_rng(0).standard_normal((1, 2, 3, 3, 3)), np.zeros((1, 1, 2, 2, 3))
     grid.reshape(-1)[[0, 4, 8]] = np.nan, np.inf, -np.inf
     found = []

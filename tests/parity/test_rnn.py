@@ -1,23 +1,23 @@
-"""Recurrent layers against PyTorch's: states, packed batches, dropout's draws, gradients of two orders, errors."""
+"""Recurrent layers against PyTorch's: states, packed batches, dropout masks, first and second gradients, errors."""
 
 import itertools
 
 import pytest
 
-from .both import Programs
+from .side_by_side import Programs
 
 program = Programs()
 
 
-def learned(module):
+def state_and_gradients(module):
     return [repr(module), list(module.state_dict()), dict(module.state_dict()), [p.grad for p in module.parameters()]]
 
 
-def parts(states):
+def as_list(states):
     return list(states) if isinstance(states, tuple) else [states]
 
 
-def ran(kind, settings, packed):
+def recurrent_program(kind, settings, packed):
     def run(t, nn):
         m = getattr(nn, kind)(4, 5, **settings)
         rows = 2 if settings.get("batch_first") else 3
@@ -28,21 +28,21 @@ def ran(kind, settings, packed):
         if kind == "LSTM":
             hx.append(t.rand(directions, rows, 5).requires_grad_())
         found = []
-        for given in (None, tuple(hx) if kind == "LSTM" else hx[0]):
+        for states_in in (None, tuple(hx) if kind == "LSTM" else hx[0]):
             batch = x
             if packed:
                 batch = nn.utils.rnn.pack_padded_sequence(x, lengths, m.batch_first, enforce_sorted=False)
-            out, states = m(batch, given)
+            out, states = m(batch, states_in)
             if packed:
                 found.append(list(out))
-                out, long = nn.utils.rnn.pad_packed_sequence(out, m.batch_first, -1.0, 7)
-                found.append(long)
-            found += [out, parts(states)]
-            (out.cos().sum() + sum((s * s).sum() for s in parts(states))).backward()
-        found += [x.grad, [s.grad for s in hx], learned(m), m.all_weights[0][0] is m.weight_ih_l0]
+                out, lengths_out = nn.utils.rnn.pad_packed_sequence(out, m.batch_first, -1.0, 7)
+                found.append(lengths_out)
+            found += [out, as_list(states)]
+            (out.cos().sum() + sum((s * s).sum() for s in as_list(states))).backward()
+        found += [x.grad, [s.grad for s in hx], state_and_gradients(m), m.all_weights[0][0] is m.weight_ih_l0]
         m.eval()
         one, states = m(x[0])
-        return [*found, one, parts(states)]
+        return [*found, one, as_list(states)]
 
     return run
 
@@ -50,15 +50,15 @@ def ran(kind, settings, packed):
 SETTINGS = {
     "plain": {},
     "layers": {"num_layers": 3, "dropout": 0.4},
-    "both_ways": {"bidirectional": True, "num_layers": 2, "dropout": 0.3, "batch_first": True},
+    "bidirectional": {"bidirectional": True, "num_layers": 2, "dropout": 0.3, "batch_first": True},
     "without_bias": {"bias": False, "batch_first": True},
 }
 for kind, (label, settings), packed in itertools.product(("RNN", "LSTM", "GRU"), SETTINGS.items(), (True, False)):
-    program[f"{kind}_{label}{'_packed' * packed}"] = ran(kind, settings, packed)
-program["RNN_relu"] = ran("RNN", {"nonlinearity": "relu", "num_layers": 2}, False)
+    program[f"{kind}_{label}{'_packed' * packed}"] = recurrent_program(kind, settings, packed)
+program["RNN_relu"] = recurrent_program("RNN", {"nonlinearity": "relu", "num_layers": 2}, False)
 for packed in (True, False):
     projected = {"proj_size": 2, "num_layers": 2, "bidirectional": True}
-    program[f"LSTM_projected{'_packed' * packed}"] = ran("LSTM", projected, packed)
+    program[f"LSTM_projected{'_packed' * packed}"] = recurrent_program("LSTM", projected, packed)
 
 
 @program
@@ -68,7 +68,7 @@ def second_derivatives(t, nn):
         m = getattr(nn, kind)(2, 3, 2, bidirectional=True).double()
         x = t.rand(3, 2, 2, dtype=t.float64, requires_grad=True)
         out, states = m(x)
-        first = t.autograd.grad(out.cos().sum() + parts(states)[0].sum(), [x, *m.parameters()], create_graph=True)
+        first = t.autograd.grad(out.cos().sum() + as_list(states)[0].sum(), [x, *m.parameters()], create_graph=True)
         found += [first, t.autograd.grad(sum((g * g).sum() for g in first), [x, *m.parameters()])]
     return found
 
@@ -82,13 +82,13 @@ def cells(t, nn):
             states = m(x)
             for _ in range(3):
                 states = m(x, states)
-            sum(s.sum() for s in parts(states)).backward()
-            found += [parts(states), x.grad, learned(m), parts(m(x[0])), parts(m(x[0], m(x[0])))]
+            sum(s.sum() for s in as_list(states)).backward()
+            found += [as_list(states), x.grad, state_and_gradients(m), as_list(m(x[0])), as_list(m(x[0], m(x[0])))]
     return [*found, nn.RNNCell(2, 3, nonlinearity="relu")(t.rand(1, 2)), repr(nn.RNNCell(2, 3, nonlinearity="relu"))]
 
 
 @program
-def weights_by_hand(t, nn):
+def functions_with_explicit_weights(t, nn):
     x, h = t.rand(2, 3), t.rand(2, 4)
     args = {n: (t.rand(n * 4, 3), t.rand(n * 4, 4), t.rand(n * 4), t.rand(n * 4)) for n in (1, 3, 4)}
     return [
@@ -120,7 +120,7 @@ def results_written_in_place(t, nn):
         out.mul_(2).add_(1)
         state.mul_(3)
         (out.sum() + state.sum()).backward()
-        found.append(learned(m))
+        found.append(state_and_gradients(m))
     return found
 
 
@@ -145,7 +145,7 @@ def packing(t, nn):
         repr(packed),
         u.pad_packed_sequence(mixed),
         u.unpack_sequence(mixed),
-        u.pad_sequence(rows).view(-1),  # the rows of a step lie together
+        u.pad_sequence(rows).view(-1),  # values in memory order, to compare the layout
         u.pad_sequence(rows, True, -1, "left").view(-1),
         u.unpad_sequence(u.pad_sequence(rows, True), t.tensor([3, 2, 1]), True),
         u.invert_permutation(t.tensor([2, 0, 1])),
@@ -213,11 +213,12 @@ for label, call in {
 }.items():
     program[f"wrong_{label}"] = call
 
-# Messages that say more.
-OTHER_WORDS = {"packing_unsorted", "wrong_dimensions"}
+# Programs whose error messages say more than PyTorch's.
+OTHER_MESSAGES = {"packing_unsorted", "wrong_dimensions"}
 
 
 @pytest.mark.parametrize("name", program)
-def test_rnn(name):
-    # PyTorch warns of a kernel that it can't take.
-    program.check(name, slack=4, in_words=name not in OTHER_WORDS, warned_alike=not name.startswith("LSTM_projected"))
+def test_program_behaves_as_in_torch(name):
+    # PyTorch warns that a kernel doesn't support projections.
+    projected = name.startswith("LSTM_projected")
+    program.check(name, slack=4, messages=name not in OTHER_MESSAGES, warning_classes=not projected)

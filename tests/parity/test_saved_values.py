@@ -1,4 +1,4 @@
-"""What a node keeps, by PyTorch's names: `grad_fn._saved_self`, and hooks on one such value alone."""
+"""Values that a node saves, by PyTorch's names such as `grad_fn._saved_self`, and hooks on one of them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import torch
 
 import microgad
 
-from .both import Programs, leaf, numbers
+from .side_by_side import Programs, leaf, randn
 
 programs = Programs()
 
-# An operation on leaves x and w, both (3, 3), and a constant c -> what both libraries keep of it.
-KEPT: dict[str, tuple[Callable[..., Any], str]] = {
+# An operation on leaves x and w, both (3, 3), and a constant c; the tensors and numbers that both libraries save.
+SAVED: dict[str, tuple[Callable[..., Any], str]] = {
     "exp": (lambda t, x, w, c: x.exp(), "result"),
     "log": (lambda t, x, w, c: x.log(), "self"),
     "sin": (lambda t, x, w, c: x.sin(), "self"),
@@ -62,12 +62,12 @@ KEPT: dict[str, tuple[Callable[..., Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", KEPT)
-def test_what_is_kept_has_pytorchs_name(name):
-    operation, names = KEPT[name]
+@pytest.mark.parametrize("name", SAVED)
+def test_saved_values_have_torchs_names(name):
+    operation, names = SAVED[name]
 
     def program(t, nn):
-        node = operation(t, leaf(t, 3, 3), leaf(t, 3, 3, seed=2), numbers(t, 3, 3, seed=3)).grad_fn
+        node = operation(t, leaf(t, 3, 3), leaf(t, 3, 3, seed=2), randn(t, 3, 3, seed=3)).grad_fn
         listed = [f"_saved_{name}" in dir(node) for name in names.split()]
         found = [getattr(node, f"_saved_{name}") for name in names.split()]
         return found, [getattr(x, "requires_grad", None) for x in found], listed
@@ -75,8 +75,8 @@ def test_what_is_kept_has_pytorchs_name(name):
     Programs({"program": program}).check("program")
 
 
-# An operation on leaves x (2, 3, 4) and a picture (1, 2, 6, 6) -> what both libraries say that it was told.
-TOLD: dict[str, tuple[Callable[..., Any], str]] = {
+# An operation on leaves x (2, 3, 4) and p, an image (1, 2, 6, 6); the arguments that both libraries save.
+SAVED_ARGUMENTS: dict[str, tuple[Callable[..., Any], str]] = {
     "sum": (lambda t, F, x, p: x.sum(1), "dim keepdim self_sym_sizes"),
     "sum of all": (lambda t, F, x, p: x.sum(), "self_sym_sizes"),
     "mean": (lambda t, F, x, p: x.mean((0, 2), keepdim=True), "dim keepdim self_sym_sizes"),
@@ -130,26 +130,26 @@ TOLD: dict[str, tuple[Callable[..., Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", TOLD)
-def test_what_it_was_told_has_pytorchs_name(name):
-    operation, names = TOLD[name]
-    said = []
+@pytest.mark.parametrize("name", SAVED_ARGUMENTS)
+def test_saved_arguments_have_torchs_names(name):
+    operation, names = SAVED_ARGUMENTS[name]
+    saved = []
     for t in (torch, microgad):
         node = operation(t, t.nn.functional, leaf(t, 2, 3, 4), leaf(t, 1, 2, 6, 6)).grad_fn
         assert {f"_saved_{name}" for name in names.split()} <= set(dir(node))
-        said.append({name: getattr(node, f"_saved_{name}") for name in names.split()})
+        saved.append({name: getattr(node, f"_saved_{name}") for name in names.split()})
         assert not hasattr(node, "_saved_nonsense")
-    assert said[1] == said[0]
+    assert saved[1] == saved[0]
 
 
-def test_what_it_was_not_told_has_no_name():
+def test_arguments_that_were_not_given_have_no_name():
     for t in (torch, microgad):
         nodes = [y.grad_fn for y in (leaf(t, 3).exp(), leaf(t, 3) * 2, leaf(t, 3).sum())]
         assert [(hasattr(node, "_saved_dim"), "_saved_dim" in dir(node)) for node in nodes] == [(False, False)] * 3
 
 
 @programs
-def it_is_the_leaf_itself_and_a_result_at_its_node(t, nn):
+def saved_input_is_the_leaf_and_saved_result_the_result(t, nn):
     x, w = leaf(t, 3), leaf(t, 3)
     y, z = x * w, x.exp()
     result = z.grad_fn._saved_result
@@ -158,18 +158,18 @@ def it_is_the_leaf_itself_and_a_result_at_its_node(t, nn):
 
 
 @programs
-def only_what_there_is_is_listed(t, nn):
+def dir_lists_saved_names(t, nn):
     return [name for name in dir((leaf(t, 3) * leaf(t, 3)).grad_fn) if "saved" in name]
 
 
 @programs
-def what_is_not_kept_has_no_name(t, nn):
+def values_that_are_not_saved_have_no_name(t, nn):
     x = leaf(t, 3)
     return [hasattr(y.grad_fn, "_saved_self") for y in (x + 1, -x, x.exp(), x.sin())]
 
 
 @programs
-def it_is_freed(t, nn):
+def saved_values_are_freed_by_backward(t, nn):
     y = leaf(t, 3).exp().sum()
     node = y.grad_fn.next_functions[0][0]
     y.backward()
@@ -181,7 +181,7 @@ def it_is_freed(t, nn):
 
 
 @programs
-def it_was_written_to(t, nn):
+def saved_input_was_written_to(t, nn):
     x, w = leaf(t, 3), leaf(t, 3, seed=2)
     y = x * w
     with t.no_grad():
@@ -192,7 +192,7 @@ def it_was_written_to(t, nn):
 
 
 @programs
-def a_write_into_it_is_seen(t, nn):
+def write_to_a_saved_result_is_detected(t, nn):
     x = leaf(t, 3)
     y = (x * 2).exp()
     with t.no_grad():
@@ -204,12 +204,12 @@ def a_write_into_it_is_seen(t, nn):
 @programs
 def hooks_on_one_value(t, nn):
     x, w, seen = leaf(t, 3), leaf(t, 3, seed=2), []
-    y, noted = x * w, seen.append
-    y.grad_fn._raw_saved_self.register_hooks(lambda v: noted("pack") or v * 2, lambda v: noted("unpack") or v)
-    once = list(seen)
-    kept = y.grad_fn._saved_self
+    y, log = x * w, seen.append
+    y.grad_fn._raw_saved_self.register_hooks(lambda v: log("pack") or v * 2, lambda v: log("unpack") or v)
+    packed = list(seen)
+    unpacked = y.grad_fn._saved_self
     y.sum().backward()
-    return once, seen, kept, x.grad, w.grad
+    return packed, seen, unpacked, x.grad, w.grad
 
 
 @programs
@@ -223,7 +223,7 @@ def hooks_on_two_values(t, nn):
 
 
 @programs
-def hooks_for_a_block_are_asked_for_one_value(t, nn):
+def saved_tensors_hooks_unpack_one_value(t, nn):
     seen = []
     with t.autograd.graph.saved_tensors_hooks(lambda v: seen.append("pack") or v, lambda v: seen.append("unpack") or v):
         y = leaf(t, 3) * leaf(t, 3, seed=2)
@@ -241,12 +241,12 @@ def pinned_memory_is_a_copy(t, nn):
     return x.grad
 
 
-def refused(t, register):
+def register_wrongly(t, register):
     y = leaf(t, 3) * leaf(t, 3, seed=2)
     register(y.grad_fn._raw_saved_self, (leaf(t, 3) * 2).grad_fn._raw_saved_self)
 
 
-REFUSED = {
+WRONG_HOOKS = {
     "a second pair": lambda raw, none: [raw.register_hooks(abs, abs) for _ in range(2)],
     "of nothing": lambda raw, none: none.register_hooks(abs, abs),
     "one function": lambda raw, none: raw.register_hooks(abs),
@@ -255,11 +255,11 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_hooks_that_are_refused(name):
-    Programs({name: lambda t, nn: refused(t, REFUSED[name])}).check(name, in_words=False)
+@pytest.mark.parametrize("name", WRONG_HOOKS)
+def test_invalid_hooks_raise(name):
+    Programs({name: lambda t, nn: register_wrongly(t, WRONG_HOOKS[name])}).check(name, messages=False)
 
 
 @pytest.mark.parametrize("name", programs)
-def test_programs(name):
-    programs.check(name, in_words=False)
+def test_program_behaves_as_in_torch(name):
+    programs.check(name, messages=False)

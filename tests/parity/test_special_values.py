@@ -1,4 +1,4 @@
-"""Results, down to the sign of 0, and gradients against PyTorch's at 0, infinities and NaN, and below an eps."""
+"""Results (with the sign of zeros) and gradients against PyTorch's at 0, infinities, NaN and norms below eps."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import microgad
 torch = pytest.importorskip("torch")
 
 POINTS = [0.0, -0.0, 1, -1, 0.5, -0.5, 3, -3, 20.5, -100, math.inf, -math.inf, math.nan]
-PAIRS = [[1e-3, 2e-3], [0.0, 0.0], [1, 2], [-3, 4], [0.0, 1e-9]]
+SHORT_VECTORS = [[1e-3, 2e-3], [0.0, 0.0], [1, 2], [-3, 4], [0.0, 1e-9]]
 
 
 def weight(t: Any, x: Any, value: float) -> Any:
     return t.tensor([value], dtype=x.dtype)
 
 
-ALIKE: dict[str, Callable[..., Any]] = {  # functions of (library, x)
+CALLS: dict[str, Callable[..., Any]] = {  # functions of (library, x)
     "hardtanh": lambda t, x: t.nn.functional.hardtanh(x, -1, 0.5),
     "threshold": lambda t, x: t.nn.functional.threshold(x, 0.5, -2.0),
     "softplus": lambda t, x: t.nn.functional.softplus(x, 2.0, 5.0),
@@ -54,16 +54,16 @@ ALIKE: dict[str, Callable[..., Any]] = {  # functions of (library, x)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ALIKE)
-def test_results_and_gradients(name: str, dtype: str) -> None:
-    theirs, ours = (results(t, ALIKE[name], np.array(POINTS, dtype)) for t in (torch, microgad))
+@pytest.mark.parametrize("name", CALLS)
+def test_results_and_gradients_at_special_values(name: str, dtype: str) -> None:
+    theirs, ours = (results(t, CALLS[name], np.array(POINTS, dtype)) for t in (torch, microgad))
     for a, b in zip(theirs, ours, strict=True):
         np.testing.assert_allclose(b, a, 1e-6 if dtype == "float32" else 1e-13)
     assert (np.signbit(theirs[0]) == np.signbit(ours[0]))[~np.isnan(theirs[0])].all()
 
 
-def results(t: Any, function: Callable[..., Any], given: Any) -> list[Any]:
-    x = t.tensor(given, requires_grad=True)
+def results(t: Any, function: Callable[..., Any], values: Any) -> list[Any]:
+    x = t.tensor(values, requires_grad=True)
     y = function(t, x)
     weights = t.arange(1, y.numel() + 1, dtype=y.dtype).reshape(y.shape) % 3
     (grad,) = t.autograd.grad(y, x, weights)
@@ -83,7 +83,7 @@ def results(t: Any, function: Callable[..., Any], given: Any) -> list[Any]:
 def test_gradients_of_vectors_shorter_than_eps(function: Any) -> None:
     found = []
     for t in (torch, microgad):
-        x = t.tensor(PAIRS, dtype=t.float64, requires_grad=True)
+        x = t.tensor(SHORT_VECTORS, dtype=t.float64, requires_grad=True)
         y = function(t, x)
         (grad,) = t.autograd.grad((y * t.arange(1, y.numel() + 1).reshape(y.shape)).sum(), x)
         found.append(grad.numpy(force=True))
@@ -91,14 +91,14 @@ def test_gradients_of_vectors_shorter_than_eps(function: Any) -> None:
 
 
 @pytest.mark.parametrize("right", [False, True])
-def test_places_among_numbers_and_nan(right: bool) -> None:
+def test_searchsorted_and_bucketize_with_nan(right: bool) -> None:
     values = np.array([math.nan, math.inf, -math.inf, 0.0, -0.0, 1, 2, -1, 1.5])
-    for line in ([-1.0, 0, 1, math.inf, math.nan], [0.0, 1, math.nan, math.nan], [math.nan], [-1.0, 0, 1], []):
+    for edges in ([-1.0, 0, 1, math.inf, math.nan], [0.0, 1, math.nan, math.nan], [math.nan], [-1.0, 0, 1], []):
         theirs, ours = (
             [
-                t.searchsorted(t.tensor(line, dtype=t.float64), t.tensor(values), right=right).tolist(),
-                t.bucketize(t.tensor(values).reshape(3, 3), t.tensor(line, dtype=t.float64), right=right).tolist(),
-                t.bucketize(math.inf, t.tensor(line, dtype=t.float64), right=right).tolist(),
+                t.searchsorted(t.tensor(edges, dtype=t.float64), t.tensor(values), right=right).tolist(),
+                t.bucketize(t.tensor(values).reshape(3, 3), t.tensor(edges, dtype=t.float64), right=right).tolist(),
+                t.bucketize(math.inf, t.tensor(edges, dtype=t.float64), right=right).tolist(),
             ]
             for t in (torch, microgad)
         )

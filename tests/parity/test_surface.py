@@ -1,4 +1,4 @@
-"""Every public name of PyTorch's is here, or says why it isn't and what is nearest."""
+"""Every public name of PyTorch exists in microgad, or its AttributeError gives the reason and the nearest name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import microgad
 
 torch = pytest.importorskip("torch")
 
-ROOMS = [
+MODULES = [
     ".", "Tensor", "nn", "nn.functional", "nn.utils", "nn.utils.rnn", "nn.utils.parametrize",
     "nn.utils.parametrizations", "nn.utils.prune", "nn.utils.stateless", "nn.init", "nn.parameter", "nn.modules",
     "nn.modules.utils", "nn.grad", "nn.parallel", "linalg", "fft", "special", "autograd", "autograd.functional",
@@ -32,11 +32,11 @@ def find_module(root: Any, path: str) -> Any:
     return root
 
 
-def public(room: Any) -> Iterator[str]:
-    """The names that are PyTorch's own: of its `__all__`, or made in the room."""
-    listed = getattr(room, "__all__", None)
-    for name in dir(room):
-        value = getattr(room, name, None)
+def public_names(module: Any) -> Iterator[str]:
+    """The names that are PyTorch's own: in the module's `__all__`, or defined in the module."""
+    listed = getattr(module, "__all__", None)
+    for name in dir(module):
+        value = getattr(module, name, None)
         home = getattr(value, "__module__", None) or ""
         if name.startswith("_") or type(value).__module__ == "typing" or type(value).__name__ == "TypeVar":
             continue
@@ -44,28 +44,28 @@ def public(room: Any) -> Iterator[str]:
             continue
         if home.split(".")[0] in ("typing", "collections", "contextlib", "functools", "dataclasses", "enum", "abc"):
             continue
-        if listed is None or isinstance(room, type) or name in listed or home == room.__name__:
+        if listed is None or isinstance(module, type) or name in listed or home == module.__name__:
             yield name
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("path", ROOMS)
-def test_a_name_is_here_or_says_why_it_is_not(path):
+@pytest.mark.parametrize("path", MODULES)
+def test_names_exist_or_their_error_gives_a_reason(path):
     theirs, ours = find_module(torch, path), find_module(microgad, path)
     ours = microgad.zeros(1) if path == "Tensor" else ours
-    silent = []
-    for name in public(theirs):
+    unexplained = []
+    for name in public_names(theirs):
         try:
             getattr(ours, name)
         except AttributeError as error:
             if not re.match(rf"microgad has no [\w.]*{name}: .", str(error)):
-                silent.append(str(error))
-        except RuntimeError:  # a property that has no value here: grad, of a Tensor without one
+                unexplained.append(str(error))
+        except RuntimeError:  # the property exists, but has no value for this Tensor
             pass
-    assert not silent
+    assert not unexplained
 
 
-def test_a_typing_mistake_is_told_the_nearest_name():
+def test_errors_of_missing_names_give_the_nearest_name():
     with pytest.raises(AttributeError, match=r"microgad has no is_tensr; the nearest name is is_tensor"):
         microgad.is_tensr  # noqa: B018
     with pytest.raises(AttributeError, match=r"cuda.is_avaliable: .*; the nearest name is is_available"):

@@ -1,4 +1,4 @@
-"""torch.testing: the same words for the same difference, the same Tensors from the same seed."""
+"""torch.testing: assert_close raises PyTorch's messages, and make_tensor draws its Tensors."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,8 @@ torch = pytest.importorskip("torch")
 LIBRARIES = (microgad, torch)
 NAN, INF = float("nan"), float("inf")
 
-# What is compared, made by a library's `tensor`, and options.
-PAIRS = [
+# Functions that make two values to compare with a library's `tensor`, and options of assert_close.
+CASES = [
     (lambda t, lib: (t([1.0, 2, 3]), t([1, 2.5, 3])), {}),
     (lambda t, lib: (t([1.0, 2, 3]), t([1, 2 + 1e-6, 3])), {}),
     (lambda t, lib: (t([[1.0, 2], [3, 4]]), t([[1, 2.5], [9, 4]])), {"rtol": 0, "atol": 0.1}),
@@ -71,24 +71,24 @@ PAIRS = [
     (lambda t, lib: (lib.nn.Parameter(t([1.0])), t([1.0])), {}),
     (lambda t, lib: (lib.nn.Parameter(t([1.0])), t([1.0])), {"allow_subclasses": False}),
     (lambda t, lib: (t([1.0]), t([2.0])), {"msg": "hello"}),
-    (lambda t, lib: (t([1.0]), t([2.0])), {"msg": lambda said: f"so: {said}"}),
+    (lambda t, lib: (t([1.0]), t([2.0])), {"msg": lambda messages: f"so: {messages}"}),
     (lambda t, lib: (t([1.0]), t([1.0])), {"rtol": 1.0}),
     (lambda t, lib: (t([1.0]), t([1.0])), {"atol": 1.0}),
 ]
 
 
-@pytest.mark.parametrize("case", range(len(PAIRS)))
-def test_assert_close(case):
-    make, options = PAIRS[case]
-    said = []
+@pytest.mark.parametrize("case", range(len(CASES)))
+def test_assert_close_raises_torchs_message(case):
+    make, options = CASES[case]
+    messages = []
     for library in LIBRARIES:
         try:
             library.testing.assert_close(*make(library.tensor, library), **options)
-            said.append("close")
+            messages.append("close")
         except (AssertionError, TypeError, ValueError) as error:
-            said.append(f"{type(error).__name__}: {error}")
-    words = said[0].replace("microgad.tensor.Tensor", "torch.Tensor")
-    assert words.replace("microgad.parameter.Parameter", "torch.nn.parameter.Parameter") == said[1]
+            messages.append(f"{type(error).__name__}: {error}")
+    message = messages[0].replace("microgad.tensor.Tensor", "torch.Tensor")
+    assert message.replace("microgad.parameter.Parameter", "torch.nn.parameter.Parameter") == messages[1]
 
 
 DTYPES = ["bool", "uint8", "int8", "int64", "float16", "float32", "float64", "complex64", "complex128"]
@@ -108,7 +108,7 @@ OPTIONS = [
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_make_tensor(dtype, options):
+def test_make_tensor_draws_torchs_values(dtype, options):
     for shape in (((2, 3),), (4, 5), ((),), ((0, 2),)):
         made = []
         for library in LIBRARIES:
@@ -125,19 +125,19 @@ def test_make_tensor(dtype, options):
         assert made[0][1:] == made[1][1:]
 
 
-def test_importing_the_kit_loads_neither():
+def test_comparison_and_creation_load_on_first_use():
     import subprocess
     import sys
 
-    code = """
-import sys, microgad.testing as kit
+    program = """
+import sys, microgad.testing as testing
 assert not {"microgad.testing.comparison", "microgad.testing.creation"} & set(sys.modules)
-kit.assert_close(1, 1)
+testing.assert_close(1, 1)
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_gradgradcheck_draws_the_same_gradients() -> None:
+def test_gradgradcheck_draws_as_many_numbers_as_torchs() -> None:
     drawn = []
     for lib in LIBRARIES:
         lib.manual_seed(0)

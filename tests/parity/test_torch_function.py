@@ -1,4 +1,4 @@
-"""__torch_function__ is called with PyTorch's functions."""
+"""__torch_function__ receives PyTorch's functions and types, in subclasses and in modes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROGRAMS = [
 ]
 
 
-def log_of(library: Any, program: Any) -> tuple[list[Any], list[str]]:
+def log_calls(library: Any, program: Any) -> tuple[list[Any], list[str]]:
     names: list[Any] = []
 
     class Logged(library.Tensor):  # type: ignore[misc]
@@ -36,8 +36,8 @@ def log_of(library: Any, program: Any) -> tuple[list[Any], list[str]]:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_the_same_functions_are_overridden_and_the_same_classes_come_out(program: Any) -> None:
-    assert log_of(microgad, program) == log_of(torch, program)
+def test_overrides_see_torchs_functions_and_results_have_torchs_classes(program: Any) -> None:
+    assert log_calls(microgad, program) == log_calls(torch, program)
 
 
 def parameters_of_subclasses(t: Any) -> Any:
@@ -60,14 +60,14 @@ def parameters_of_subclasses(t: Any) -> Any:
     yield layer.scale.tolist(), type(layer.scale).__name__, type(layer.double().scale).__name__
 
 
-def test_a_parameter_of_a_subclass_is_of_that_class() -> None:
+def test_parameter_keeps_the_tensor_subclass() -> None:
     assert list(parameters_of_subclasses(microgad)) == list(parameters_of_subclasses(torch))
 
 
-def modes_without_an_answer(t: Any) -> Any:
+def modes_that_return_not_implemented(t: Any) -> Any:
     seen: list[Any] = []
 
-    class Waits(t.overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
+    class Defers(t.overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             seen.append((t.overrides.resolve_name(func), len(types)))
             return NotImplemented if types else func(*args, **(kwargs or {}))
@@ -82,12 +82,12 @@ def modes_without_an_answer(t: Any) -> Any:
 
     plain, answers = t.ones(2).as_subclass(Plain), t.ones(2).as_subclass(Answers)
     seen.clear()
-    with Waits():
+    with Defers():
         yield type(t.neg(plain)).__name__, t.neg(answers)
-        with Waits():
+        with Defers():
             yield t.mean(answers)
     yield seen
 
 
-def test_where_a_mode_has_no_answer_the_classes_are_asked() -> None:
-    assert list(modes_without_an_answer(microgad)) == list(modes_without_an_answer(torch))
+def test_classes_are_called_if_a_mode_returns_not_implemented() -> None:
+    assert list(modes_that_return_not_implemented(microgad)) == list(modes_that_return_not_implemented(torch))

@@ -1,4 +1,4 @@
-"""Attention and transformers against PyTorch's: states, masks, dropout's draws, gradients, errors."""
+"""Attention and transformers against PyTorch's: states, masks, dropout masks, gradients and errors."""
 
 import importlib
 import itertools
@@ -10,12 +10,13 @@ import torch.nn.functional as F
 import microgad
 import microgad.nn.functional as G
 
-from .both import Programs
+from .side_by_side import Programs
 
 program = Programs()
 
 
 def learned(module):
+    """A module's repr and state, and its parameters' gradients."""
     return [repr(module), list(module.state_dict()), dict(module.state_dict()), [p.grad for p in module.parameters()]]
 
 
@@ -24,7 +25,7 @@ def functional(t):
 
 
 def padding(t, batch, length):
-    """The first sequence has one place of padding, the second two."""
+    """A padding mask: one position of the first sequence, two of the second."""
     mask = t.zeros(batch, length, dtype=t.bool)
     mask[0, -1] = True
     mask[1, -2:] = True
@@ -34,7 +35,7 @@ def padding(t, batch, length):
 # Attention
 
 
-def attended(name, layer, call):
+def add_attention_program(name, layer, call):
     def attend(t, nn):
         m = nn.MultiheadAttention(8, 2, **layer)
         batch_first = layer.get("batch_first", False)
@@ -67,9 +68,9 @@ for name, layer in {
     "padded": {"dropout": 0.1, "batch_first": True},
     "padded_by_numbers": {"add_bias_kv": True, "kdim": 3},
 }.items():
-    attended(name, layer, {})
-attended("without_weights", {"dropout": 0.4, "batch_first": True}, {"need_weights": False})
-attended("weights_of_heads", {"batch_first": True}, {"average_attn_weights": False})
+    add_attention_program(name, layer, {})
+add_attention_program("without_weights", {"dropout": 0.4, "batch_first": True}, {"need_weights": False})
+add_attention_program("weights_of_heads", {"batch_first": True}, {"average_attn_weights": False})
 
 
 @program
@@ -79,12 +80,12 @@ def attention_of_one_sequence(t, nn):
 
 
 @program
-def attention_heads(t, nn):
+def attention_heads_that_do_not_divide(t, nn):
     nn.MultiheadAttention(8, 3)
 
 
 @program
-def attention_of_nothing(t, nn):
+def attention_of_zero_features(t, nn):
     nn.MultiheadAttention(0, 3)
 
 
@@ -94,10 +95,10 @@ def attention_of_nothing(t, nn):
 def stacks():
     for train, batch_first, norm_first, pad, mask in itertools.product([True, False], repeat=5):
         settings = {"train": train, "batch_first": batch_first, "norm_first": norm_first, "pad": pad, "mask": mask}
-        yield "_".join(name for name, there in settings.items() if there) or "plain", settings
+        yield "_".join(name for name, enabled in settings.items() if enabled) or "plain", settings
 
 
-def encoded(train, batch_first, norm_first, pad, mask):
+def encoder_program(train, batch_first, norm_first, pad, mask):
     def encode(t, nn):
         layer = nn.TransformerEncoderLayer(8, 2, 16, 0.3, batch_first=batch_first, norm_first=norm_first)
         m = nn.TransformerEncoder(layer, 2, nn.LayerNorm(8)).train(train).double()
@@ -108,13 +109,13 @@ def encoded(train, batch_first, norm_first, pad, mask):
         out = m(x, **options)
         (out * out).sum().backward()
         with t.no_grad():
-            without = m(x, **options)  # in evaluation PyTorch takes a way of its own
+            without = m(x, **options)  # in evaluation PyTorch takes a fast path
         return out, x.grad, learned(m), without
 
     return encode
 
 
-def decoded(train, batch_first, norm_first, pad, mask):
+def decoder_program(train, batch_first, norm_first, pad, mask):
     def decode(t, nn):
         layer = nn.TransformerDecoderLayer(8, 2, 16, 0.3, "gelu", batch_first=batch_first, norm_first=norm_first)
         m = nn.TransformerDecoder(layer, 2).train(train).double()
@@ -134,8 +135,8 @@ def decoded(train, batch_first, norm_first, pad, mask):
 
 
 for name, settings in stacks():
-    program[f"encoder_{name}"] = encoded(**settings)
-    program[f"decoder_{name}"] = decoded(**settings)
+    program[f"encoder_{name}"] = encoder_program(**settings)
+    program[f"decoder_{name}"] = decoder_program(**settings)
 
 
 @program
@@ -158,8 +159,8 @@ def transformer_of_one_sequence(t, nn):
 
 
 @program
-def blocks_of_subclasses(t, nn):
-    """By PyTorch's names: overridden, and called from another forward."""
+def subclasses_override_and_call_blocks(t, nn):
+    """`_sa_block`, `_ff_block` and `_mha_block` can be overridden, and called from another forward."""
 
     class Seen(nn.TransformerEncoderLayer):
         def _sa_block(self, x, attn_mask, key_padding_mask, is_causal=False):
@@ -180,8 +181,8 @@ def blocks_of_subclasses(t, nn):
 
 
 @program
-def what_attention_is_called_with(t, nn):
-    """Hooks ask it for weights by changing need_weights."""
+def arguments_that_hooks_of_attention_see(t, nn):
+    """Hooks that change need_weights rely on how the layers call attention."""
     given = []
 
     def see(module, args, kwargs):
@@ -207,8 +208,8 @@ def activations(t, nn):
 
 
 @program
-def padding_in_between(t, nn):
-    """Such batches PyTorch doesn't pack, as mask_check tells."""
+def padding_at_the_start(t, nn):
+    """PyTorch doesn't pack such batches into nested tensors, which mask_check finds out."""
     m = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2).eval()
     x, mask = t.rand(2, 4, 8), t.tensor([[True, False, False, False], [False, False, False, True]])
     with t.no_grad():
@@ -246,22 +247,22 @@ def causal_masks(t, nn):
 def causal_masks_by_their_corner(t, nn):
     masks = causal_masks(t, nn)
     query, key = t.rand(2, 3, 4, 8).requires_grad_(), t.rand(2, 3, 6, 8)
-    told = [[m.name for m in masks.CausalVariant], *map(int, masks.CausalVariant)]
+    found = [[m.name for m in masks.CausalVariant], *map(int, masks.CausalVariant)]
     for mask in (masks.causal_upper_left(4, 6), masks.causal_lower_right(4, 6)):
         assert isinstance(mask, (t.Tensor, masks.CausalBias))
         out = functional(t).scaled_dot_product_attention(query, key, key, attn_mask=mask)
         (gradient,) = t.autograd.grad(out.sum(), query)
-        told += [repr(mask), int(mask.variant), mask.seq_len_q, mask.seq_len_kv, type(out).__name__, out, gradient]
-    return told
+        found += [repr(mask), int(mask.variant), mask.seq_len_q, mask.seq_len_kv, type(out).__name__, out, gradient]
+    return found
 
 
 @pytest.mark.parametrize("name", program)
-def test_transformer(name):
-    # PyTorch warns of masks of two kinds and of nested tensors.
-    program.check(name, slack=4, warned_alike="pad" not in name)
+def test_program_behaves_as_in_torch(name):
+    # PyTorch warns about masks of different dtypes and about nested tensors.
+    program.check(name, slack=4, warning_classes="pad" not in name)
 
 
-def test_a_causal_mask_has_two_sizes_and_a_corner():
+def test_causal_bias_arguments_and_warning():
     for t in (torch, microgad):
         masks = causal_masks(t, t.nn)
         with pytest.raises(AssertionError):

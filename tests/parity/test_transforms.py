@@ -1,4 +1,4 @@
-"""torchvision's transforms: the same draws, the same images, bit for bit of Pillow's, the same reprs and errors."""
+"""torchvision.transforms and transforms.v2: random draws, images, reprs and errors are torchvision's."""
 
 import pickle
 import random
@@ -19,8 +19,8 @@ Image = pytest.importorskip("PIL.Image")
 PIXELS = np.random.default_rng(0).integers(0, 256, (17, 23, 3), np.uint8)
 SMOOTH = np.add.outer(np.arange(17) * 3, np.arange(23) * 5).astype(np.uint8)
 
-# Transforms by name: made of a library's room, they take any image.
-ANY = {
+# Transforms by name, each made from a library's transforms module. They take images of any kind.
+TRANSFORMS = {
     "center_crop": lambda t: t.CenterCrop(9),
     "center_crop_larger": lambda t: t.CenterCrop((20, 30)),
     "pad": lambda t: t.Pad(2, fill=7),
@@ -77,14 +77,15 @@ ANY = {
     "grayscale": lambda t: t.Grayscale(),
     "grayscale_three": lambda t: t.Grayscale(3),
 }
-BYTES_ALONE = ("posterize", "equalize", "auto", "rand", "trivial", "mix", "solarize")
-BY_TENSORS = ("elastic", "blur", "blur_two", "mix")  # of Pillow's images, too: bytes may round the other way
+UINT8_ONLY = ("posterize", "equalize", "auto", "rand", "trivial", "mix", "solarize")
+# Pillow images run as tensors here, so bytes may be rounded to the other neighbor.
+APPROXIMATE_ON_PILLOW = ("elastic", "blur", "blur_two", "mix")
 SEEDS = range(6)
 
 
 @pytest.fixture(autouse=True)
-def one_product(monkeypatch):
-    """Both place a warp's pixels by NumPy's product: PyTorch's is rounded in another way on some processors."""
+def use_numpy_bmm(monkeypatch):
+    """Let both compute a warp's grid by NumPy's product, because PyTorch's rounds differently on some processors."""
     monkeypatch.setattr(torch.Tensor, "bmm", lambda a, b: torch.from_numpy(a.numpy() @ b.numpy()))
 
 
@@ -93,22 +94,22 @@ def seed(lib: Any, n: int) -> None:
     random.seed(n)
 
 
-def values(x: Any) -> Any:
+def to_arrays(x: Any) -> Any:
     if isinstance(x, (tuple, list)):
-        return [values(item) for item in x]
+        return [to_arrays(item) for item in x]
     return np.array(x) if isinstance(x, Image.Image) else x.numpy()
 
 
-def alike(program: Any, mine: Any, other: Any, atol: float) -> None:
-    """The program's results on both images are alike, and both have drawn as much."""
+def check(program: Any, mine: Any, other: Any, atol: float) -> None:
+    """Assert that both libraries' transforms give close results and draw as many random numbers."""
     for n in SEEDS:
         results = []
-        for lib, room, image in ((microgad, ours, mine), (torch, theirs, other)):
+        for lib, module, image in ((microgad, ours, mine), (torch, theirs, other)):
             seed(lib, n)
-            found = values(program(room)(image))
+            found = to_arrays(program(module)(image))
             results.append((found, random.random(), lib.rand(1).item()))
-        (a, *drawn), (b, *wanted) = results
-        assert drawn == wanted, n
+        (a, *drawn), (b, *expected) = results
+        assert drawn == expected, n
         for x, y in zip(a, b, strict=True) if isinstance(a, list) else [(a, b)]:
             assert (x.dtype, x.shape) == (y.dtype, y.shape)
             if atol:
@@ -117,29 +118,29 @@ def alike(program: Any, mine: Any, other: Any, atol: float) -> None:
                 np.testing.assert_array_equal(x, y, err_msg=f"seed {n}")
 
 
-@pytest.mark.parametrize("name", ANY)
+@pytest.mark.parametrize("name", TRANSFORMS)
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_of_pillow(name, mode):
+def test_pillow_images(name, mode):
     image = Image.fromarray(PIXELS if mode == "RGB" else SMOOTH)
-    alike(ANY[name], image, image, int(name in BY_TENSORS))
+    check(TRANSFORMS[name], image, image, int(name in APPROXIMATE_ON_PILLOW))
 
 
-@pytest.mark.parametrize("name", [name for name in ANY if name != "rand_strong"])
-def test_of_bytes(name):
+@pytest.mark.parametrize("name", [name for name in TRANSFORMS if name != "rand_strong"])
+def test_uint8_tensors(name):
     planes = np.ascontiguousarray(PIXELS.transpose(2, 0, 1))
-    # What lies in the middle between two bytes may go either way; rand_strong makes much of it.
-    alike(ANY[name], microgad.tensor(planes), torch.tensor(planes), 1)
+    # Values halfway between two bytes may be rounded either way, which rand_strong amplifies.
+    check(TRANSFORMS[name], microgad.tensor(planes), torch.tensor(planes), 1)
 
 
-@pytest.mark.parametrize("name", [name for name in ANY if not name.startswith(BYTES_ALONE)])
-def test_of_floats(name):
+@pytest.mark.parametrize("name", [name for name in TRANSFORMS if not name.startswith(UINT8_ONLY)])
+def test_float_tensors(name):
     planes = np.random.default_rng(1).random((2, 3, 17, 23), np.float32)
-    alike(ANY[name], microgad.tensor(planes), torch.tensor(planes), 1e-5)
+    check(TRANSFORMS[name], microgad.tensor(planes), torch.tensor(planes), 1e-5)
 
 
-@pytest.mark.parametrize("name", ANY)
+@pytest.mark.parametrize("name", TRANSFORMS)
 def test_reprs(name):
-    assert repr(ANY[name](ours)) == repr(ANY[name](theirs))
+    assert repr(TRANSFORMS[name](ours)) == repr(TRANSFORMS[name](theirs))
 
 
 OTHER_REPRS = {
@@ -158,13 +159,13 @@ def test_other_reprs(name):
 @pytest.mark.parametrize(
     "options", [{}, {"value": "random"}, {"value": (1, 2, 3.5)}, {"ratio": (1, 1.5), "inplace": True}]
 )
-def test_erasing(options):
+def test_random_erasing(options):
     planes = np.random.default_rng(1).random((3, 17, 23), np.float32)
-    alike(lambda t: t.RandomErasing(**options), microgad.tensor(planes), torch.tensor(planes), 1e-6)
+    check(lambda t: t.RandomErasing(**options), microgad.tensor(planes), torch.tensor(planes), 1e-6)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "I", "F", "RGB", "RGBA", "CMYK", "YCbCr", "HSV"])
-def test_conversion_of_every_mode(mode):
+def test_conversion_of_each_pillow_mode(mode):
     image = Image.fromarray(PIXELS).convert("HSV" if mode == "HSV" else mode)
     for name in ("ToTensor", "PILToTensor"):
         mine, other = (getattr(t, name)()(image) for t in (ours, theirs))
@@ -178,15 +179,15 @@ def test_conversion_of_every_mode(mode):
 
 @pytest.mark.parametrize("a", ["float32", "float64", "uint8", "int8", "int16", "int32", "int64"])
 @pytest.mark.parametrize("b", ["float32", "float64", "uint8", "int8", "int16", "int32", "int64"])
-def test_dtypes(a, b):
+def test_convert_image_dtype(a, b):
     for x in (np.array([0, 1, 100, 127]), np.linspace(0, 1, 257)):
-        outcomes = []
-        for lib, room in ((microgad, ours), (torch, theirs)):
+        results = []
+        for lib, module in ((microgad, ours), (torch, theirs)):
             try:
-                outcomes.append(room.ConvertImageDtype(getattr(lib, b))(lib.tensor(x.astype(a))).numpy())
+                results.append(module.ConvertImageDtype(getattr(lib, b))(lib.tensor(x.astype(a))).numpy())
             except RuntimeError as error:
-                outcomes.append(np.array(str(error).removeprefix("convert_image_dtype: ")))
-        np.testing.assert_array_equal(*outcomes)
+                results.append(np.array(str(error).removeprefix("convert_image_dtype: ")))
+        np.testing.assert_array_equal(*results)
 
 
 def test_linear_transformation():
@@ -202,7 +203,7 @@ def T(lib: Any, *shape: int, dtype: str = "float32") -> Any:
     return lib.zeros(*shape, dtype=getattr(lib, dtype))
 
 
-REFUSED = [
+ERRORS = [
     lambda lib, t: t.Resize(2.5),
     lambda lib, t: t.Resize((1, 2, 3)),
     lambda lib, t: t.Resize(10, max_size=5)(T(lib, 3, 20, 20)),
@@ -266,29 +267,29 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("program", REFUSED)
-def test_refused(program):
+@pytest.mark.parametrize("program", ERRORS)
+def test_errors_have_torchvisions_class(program):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with pytest.raises(Exception) as wanted:  # noqa: PT011 - whatever torchvision raises
+        with pytest.raises(Exception) as expected:  # noqa: PT011 - whatever torchvision raises
             program(torch, theirs)
-        with pytest.raises(wanted.type):
+        with pytest.raises(expected.type):
             program(microgad, ours)
 
 
-def test_names():
+def test_all_names_exist():
     augmentations = {"AutoAugment", "RandAugment", "TrivialAugmentWide", "AugMix", "AutoAugmentPolicy"}
-    wanted = {*theirs.transforms.__all__, *augmentations}
-    assert {name for name in wanted if not hasattr(ours, name)} == set()
+    expected = {*theirs.transforms.__all__, *augmentations}
+    assert {name for name in expected if not hasattr(ours, name)} == set()
     functions = {name for name in vars(theirs.functional) if name.islower() and not name.startswith("_")}
     mine = {name for name in functions if hasattr(ours.functional, name)}
     assert {n for n in functions - mine if callable(getattr(theirs.functional, n))} == set()
 
 
-# Version 2
+# transforms.v2
 
-SECOND = [name for name in ANY if not name.startswith("grayscale_three")]
-MORE = {
+KEPT_IN_V2 = [name for name in TRANSFORMS if not name.startswith("grayscale_three")]
+ADDED_IN_V2 = {
     "zoom_out": lambda t: t.RandomZoomOut(fill=3, p=0.7),
     "shortest": lambda t: t.RandomShortestSize([9, 10, 12], max_size=15),
     "scale_jitter": lambda t: t.ScaleJitter((20, 20), (0.5, 1.5)),
@@ -302,39 +303,39 @@ MORE = {
 }
 
 
-def room(lib):
+def v2_module(lib):
     return ours.v2 if lib is ours else theirs.v2
 
 
 @pytest.fixture
-def second():
+def requires_v2():
     pytest.importorskip("torchvision.transforms.v2")
 
 
-@pytest.mark.parametrize("name", [*SECOND, *MORE])
+@pytest.mark.parametrize("name", [*KEPT_IN_V2, *ADDED_IN_V2])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_second_of_pillow(second, name, mode):
+def test_v2_of_pillow_images(requires_v2, name, mode):
     image = Image.fromarray(PIXELS if mode == "RGB" else SMOOTH)
-    program = {**ANY, **MORE}[name]
-    alike(lambda lib: program(room(lib)), image, image, int(name in BY_TENSORS))
+    program = {**TRANSFORMS, **ADDED_IN_V2}[name]
+    check(lambda lib: program(v2_module(lib)), image, image, int(name in APPROXIMATE_ON_PILLOW))
 
 
-@pytest.mark.parametrize("name", [name for name in [*SECOND, *MORE] if not name.startswith(BYTES_ALONE)])
-def test_second_of_floats(second, name):
+@pytest.mark.parametrize("name", [name for name in [*KEPT_IN_V2, *ADDED_IN_V2] if not name.startswith(UINT8_ONLY)])
+def test_v2_of_float_tensors(requires_v2, name):
     planes = np.random.default_rng(1).random((3, 17, 23), np.float32)
-    program = {**ANY, **MORE}[name]
-    alike(lambda lib: program(room(lib)), microgad.tensor(planes), torch.tensor(planes), 1e-5)
+    program = {**TRANSFORMS, **ADDED_IN_V2}[name]
+    check(lambda lib: program(v2_module(lib)), microgad.tensor(planes), torch.tensor(planes), 1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in [*SECOND, *MORE] if "resize" in name])
-def test_second_resizes_bytes(second, name):
-    """In whole numbers, bit for bit; rounding is of the first version."""
+@pytest.mark.parametrize("name", [name for name in [*KEPT_IN_V2, *ADDED_IN_V2] if "resize" in name])
+def test_v2_resizes_uint8_tensors_exactly(requires_v2, name):
+    """v2 resizes uint8 images in integers, bit for bit; version 1 rounds floats."""
     planes = np.random.default_rng(1).integers(0, 256, (3, 17, 23), np.uint8)
-    program = {**ANY, **MORE}[name]
-    alike(lambda lib: program(room(lib)), microgad.tensor(planes), torch.tensor(planes), 0)
+    program = {**TRANSFORMS, **ADDED_IN_V2}[name]
+    check(lambda lib: program(v2_module(lib)), microgad.tensor(planes), torch.tensor(planes), 0)
 
 
-def test_transforms_are_pickled():
+def test_transforms_can_be_pickled():
     for lib in (ours, ours.v2, ours.functional, ours.v2.functional):
         for name, x in vars(lib).items():
             if isinstance(x, type) or (isinstance(x, FunctionType) and not name.startswith("__")):
@@ -342,9 +343,9 @@ def test_transforms_are_pickled():
     assert repr(pickle.loads(pickle.dumps(ours.v2.RandomCrop(3)))) == repr(ours.v2.RandomCrop(3))
 
 
-@pytest.mark.parametrize("name", [*SECOND, *MORE])
-def test_second_reprs(second, name):
-    program = {**ANY, **MORE}[name]
+@pytest.mark.parametrize("name", [*KEPT_IN_V2, *ADDED_IN_V2])
+def test_v2_reprs(requires_v2, name):
+    program = {**TRANSFORMS, **ADDED_IN_V2}[name]
     assert repr(program(ours.v2)) == repr(program(theirs.v2))
 
 
@@ -357,7 +358,7 @@ SAMPLES = {
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_samples_of_any_structure(second, name):
+def test_v2_samples_of_any_structure(requires_v2, name):
     image = Image.fromarray(PIXELS)
 
     def plain(x):
@@ -365,7 +366,7 @@ def test_samples_of_any_structure(second, name):
             return {key: plain(value) for key, value in x.items()}
         if isinstance(x, (list, tuple)):
             return type(x)(plain(item) for item in x)
-        return x if isinstance(x, (int, str)) else values(x).tolist()
+        return x if isinstance(x, (int, str)) else to_arrays(x).tolist()
 
     for n in SEEDS:
         results = []
@@ -377,7 +378,7 @@ def test_samples_of_any_structure(second, name):
         assert results[0] == results[1]
 
 
-OTHERS = {
+V2_CALLS = {
     "to_image": lambda lib, t: t.Compose([t.ToImage(), t.ToDtype(lib.float32, scale=True)])(Image.fromarray(PIXELS)),
     "to_dtype": lambda lib, t: t.ToDtype({lib.Tensor: lib.float64, "others": None})(lib.tensor(PIXELS)),
     "array": lambda lib, t: t.ToImage()(SMOOTH),
@@ -404,17 +405,17 @@ OTHERS = {
     "erasing_pillow": lambda lib, t: lib.tensor(np.array(t.RandomErasing(p=1.0, value=7)(Image.fromarray(PIXELS)))),
     "videos": lambda lib, t: t.Compose([t.Resize(7), t.GaussianBlur(3), t.Pad(1)])(lib.rand(2, 2, 3, 9, 9)),
     "lanczos": lambda lib, t: t.Resize(7, t.InterpolationMode.LANCZOS)(lib.rand(3, 9, 9)),
-    "bicubic_water": lambda lib, t: t.functional.elastic(lib.rand(1, 9, 9), lib.rand(1, 9, 9, 2), "bicubic"),
+    "elastic_bicubic": lambda lib, t: t.functional.elastic(lib.rand(1, 9, 9), lib.rand(1, 9, 9, 2), "bicubic"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", OTHERS)
-def test_others_of_the_second(second, name):
+@pytest.mark.parametrize("name", V2_CALLS)
+def test_v2_calls(requires_v2, name):
     for n in SEEDS:
         results = []
         for lib, t in ((microgad, ours.v2), (torch, theirs.v2)):
             seed(lib, n)
-            found = OTHERS[name](lib, t)
+            found = V2_CALLS[name](lib, t)
             found = found if isinstance(found, tuple) else (found,)
             results.append([np.asarray(x) for x in found] + [lib.rand(1).numpy()])
         for a, b in zip(*results, strict=True):
@@ -422,7 +423,7 @@ def test_others_of_the_second(second, name):
             np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
 
 
-OTHER_SECOND_REPRS = {
+OTHER_V2_REPRS = {
     "erasing": lambda t: t.RandomErasing(value="random"),
     "normalize": lambda t: t.Normalize((0.5,), (0.2,)),
     "types": lambda t: (t.ToImage(), t.ToDtype((microgad if t is ours.v2 else torch).float32, True)),
@@ -433,12 +434,12 @@ OTHER_SECOND_REPRS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", OTHER_SECOND_REPRS)
-def test_other_reprs_of_the_second(second, name):
-    assert repr(OTHER_SECOND_REPRS[name](ours.v2)) == repr(OTHER_SECOND_REPRS[name](theirs.v2))
+@pytest.mark.parametrize("name", OTHER_V2_REPRS)
+def test_other_v2_reprs(requires_v2, name):
+    assert repr(OTHER_V2_REPRS[name](ours.v2)) == repr(OTHER_V2_REPRS[name](theirs.v2))
 
 
-SECOND_REFUSED = [
+V2_ERRORS = [
     lambda lib, t: t.RandomAffine(0, fill="fill"),
     lambda lib, t: t.RandomPerspective(fill="fill"),
     lambda lib, t: t.RandomCrop(3, padding=1, fill="fill"),
@@ -470,9 +471,9 @@ SECOND_REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("program", SECOND_REFUSED)
-def test_refused_by_the_second(second, program):
-    with pytest.raises(Exception) as wanted:  # noqa: PT011 - whatever torchvision raises
+@pytest.mark.parametrize("program", V2_ERRORS)
+def test_v2_errors_have_torchvisions_class(requires_v2, program):
+    with pytest.raises(Exception) as expected:  # noqa: PT011 - whatever torchvision raises
         program(torch, theirs.v2)
-    with pytest.raises(wanted.type):
+    with pytest.raises(expected.type):
         program(microgad, ours.v2)

@@ -1,4 +1,4 @@
-"""torchvision's utils, io and ops: the same values, pictures, draws and errors."""
+"""torchvision's utils, io, ops and datasets: the same values, images, random draws and errors."""
 
 import io
 import operator
@@ -23,13 +23,13 @@ SCORES = RNG.random(30).astype(np.float32)
 CLASSES = RNG.integers(0, 3, 30)
 ROIS = np.concatenate([RNG.integers(0, 5, (8, 1)), BOXES[:8]], 1).astype(np.float32)
 SEEN = np.array([[1, 1, 0, 1, 1, 1], [1, 0, 1, 1, 1, 1]])[:, :, None]
-MOVED = RNG.standard_normal((5, 12, 5, 5)).astype(np.float32)
+OFFSET = RNG.standard_normal((5, 12, 5, 5)).astype(np.float32)
 KERNEL = RNG.standard_normal((4, 3, 2, 3)).astype(np.float32)
 X = BATCH[:, :, :1, :1].reshape(5, 3)
 
 
-def both(program, rtol=1e-6):
-    """The program's result under both: of Tensors alike, of others equal."""
+def check_both(program, rtol=1e-6):
+    """Run a program in both libraries: Tensors must be close, other results equal. Return ours."""
     results = []
     for lib, vision in ((microgad, ours), (torch, theirs)):
         lib.manual_seed(3)
@@ -43,7 +43,7 @@ def both(program, rtol=1e-6):
     return results[0]
 
 
-def saved(lib, vision, *args, **options):
+def png_bytes(lib, vision, *args, **options):
     file = io.BytesIO()
     vision.utils.save_image(*args, file, format="png", **options)
     return file.getvalue()
@@ -58,8 +58,8 @@ PROGRAMS = {
     "grid_list": lambda lib, v: v.utils.make_grid([lib.tensor(x[:1]) for x in BATCH], nrow=3),
     "grid_one": lambda lib, v: v.utils.make_grid(lib.tensor(BATCH[0, 0])),
     "grid_grey": lambda lib, v: v.utils.make_grid(lib.tensor(BATCH[:1, :1])),
-    "save": lambda lib, v: saved(lib, v, lib.tensor(BATCH), nrow=2, normalize=True),
-    "save_one": lambda lib, v: saved(lib, v, lib.tensor(BATCH[0])),
+    "save": lambda lib, v: png_bytes(lib, v, lib.tensor(BATCH), nrow=2, normalize=True),
+    "save_one": lambda lib, v: png_bytes(lib, v, lib.tensor(BATCH[0])),
     "boxes_drawn": lambda lib, v: v.utils.draw_bounding_boxes(lib.tensor(BYTES), lib.tensor(BOXES[:4])),
     "labels_filled": lambda lib, v: v.utils.draw_bounding_boxes(
         lib.tensor(BYTES), lib.tensor(BOXES[:2]), ["a", "b"], "red", fill_labels=True
@@ -120,9 +120,9 @@ PROGRAMS = {
     ),
     "pool_none": lambda lib, v: v.ops.roi_pool(lib.tensor(BATCH), lib.zeros(0, 5), 2),
     "pool_layer": lambda lib, v: repr(v.ops.RoIPool(2, 1.0)),
-    "deformed": lambda lib, v: v.ops.deform_conv2d(lib.tensor(BATCH), lib.tensor(MOVED), lib.tensor(KERNEL)),
+    "deformed": lambda lib, v: v.ops.deform_conv2d(lib.tensor(BATCH), lib.tensor(OFFSET), lib.tensor(KERNEL)),
     "deformed_outside": lambda lib, v: v.ops.deform_conv2d(
-        lib.tensor(BATCH), lib.tensor(MOVED * 4).round(), lib.tensor(KERNEL), lib.ones(4)
+        lib.tensor(BATCH), lib.tensor(OFFSET * 4).round(), lib.tensor(KERNEL), lib.ones(4)
     ),
     "deformed_layer": lambda lib, v: v.ops.DeformConv2d(6, 4, (3, 1), (1, 2), (2, 1), (2, 1), 2)(
         lib.tensor(BATCH).repeat(1, 2, 1, 1), lib.rand(5, 18, 6, 5), lib.rand(5, 9, 6, 5)
@@ -173,13 +173,13 @@ PROGRAMS = {
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_programs(name):
-    # A convolution's sums may be taken in another order.
-    both(PROGRAMS[name], 2e-5 if name in ("conv", "squeeze", "mlp", "focal", "frozen", "align_more") else 2e-6)
+def test_result_is_torchvisions(name):
+    # Convolutions may add in a different order.
+    check_both(PROGRAMS[name], 2e-5 if name in ("conv", "squeeze", "mlp", "focal", "frozen", "align_more") else 2e-6)
 
 
 @pytest.mark.parametrize("pool", [False, True])
-def test_pyramids_of_features(pool):
+def test_feature_pyramid_network(pool):
     def pyramid(lib, v):
         extra = v.ops.feature_pyramid_network.LastLevelMaxPool() if pool else None
         network = v.ops.FeaturePyramidNetwork([3, 5], 4, extra)
@@ -190,53 +190,54 @@ def test_pyramids_of_features(pool):
         return lib.cat([x.reshape(-1) for x in (*found.values(), large.grad)])
 
     names = []
-    both(pyramid, 2e-5)
+    check_both(pyramid, 2e-5)
     assert names[0] == names[1]
 
 
 @pytest.mark.parametrize("a", ["xyxy", "xywh", "cxcywh"])
 @pytest.mark.parametrize("b", ["xyxy", "xywh", "cxcywh"])
-def test_formats_of_boxes(a, b):
-    both(lambda lib, v: v.ops.box_convert(lib.tensor(BOXES), a, b))
+def test_box_convert(a, b):
+    check_both(lambda lib, v: v.ops.box_convert(lib.tensor(BOXES), a, b))
 
 
 @pytest.mark.parametrize("ratio", [-1, 2])
-def test_gradients_of_aligned_regions(ratio):
+def test_gradient_of_roi_align(ratio):
     def program(lib, vision):
         x = lib.tensor(BATCH, requires_grad=True)
         (vision.ops.roi_align(x, lib.tensor(ROIS), 3, 0.5, ratio) ** 2).sum().backward()
         return x.grad
 
-    both(program, 2e-5)
+    check_both(program, 2e-5)
 
 
-def test_gradients_of_pooled_regions():
+def test_gradient_of_roi_pool():
     def program(lib, vision):
-        x = lib.tensor(BATCH.round(), requires_grad=True)  # of several that are the largest, the first has it
+        # rounded, so that there are ties: the first maximum gets the gradient
+        x = lib.tensor(BATCH.round(), requires_grad=True)
         (vision.ops.roi_pool(x, lib.tensor(ROIS), 3, 0.5) ** 2).sum().backward()
         return x.grad
 
-    both(program)
+    check_both(program)
 
 
-def test_gradients_of_deformed_convolutions():
+def test_gradient_of_deform_conv2d():
     def program(lib, vision):
-        given = [lib.tensor(x, requires_grad=True) for x in (BATCH, MOVED, KERNEL, KERNEL[:, 0, 0, 0], MOVED[:, :6])]
+        given = [lib.tensor(x, requires_grad=True) for x in (BATCH, OFFSET, KERNEL, KERNEL[:, 0, 0, 0], OFFSET[:, :6])]
         *given, mask = given
         (vision.ops.deform_conv2d(*given, mask=mask) ** 2).sum().backward()
         return lib.cat([x.grad.flatten() for x in (*given, mask)])
 
-    both(program, 2e-4)
+    check_both(program, 2e-4)
 
 
-REFUSED = [
+ERRORS = [
     lambda lib, v: v.ops.roi_align(lib.tensor(BATCH), lib.zeros(2, 4), 2),
     lambda lib, v: v.ops.roi_align(lib.tensor(BATCH), [lib.zeros(2, 5)], 2),
     lambda lib, v: v.ops.roi_pool(lib.tensor(BATCH), 3, 2),
-    lambda lib, v: v.ops.deform_conv2d(lib.tensor(BATCH), lib.tensor(MOVED[:, :4]), lib.tensor(KERNEL)),
-    lambda lib, v: v.ops.deform_conv2d(lib.tensor(BATCH), lib.tensor(MOVED[..., :4]), lib.tensor(KERNEL)),
+    lambda lib, v: v.ops.deform_conv2d(lib.tensor(BATCH), lib.tensor(OFFSET[:, :4]), lib.tensor(KERNEL)),
+    lambda lib, v: v.ops.deform_conv2d(lib.tensor(BATCH), lib.tensor(OFFSET[..., :4]), lib.tensor(KERNEL)),
     lambda lib, v: v.ops.deform_conv2d(
-        lib.tensor(BATCH), lib.tensor(MOVED), lib.tensor(KERNEL), mask=lib.tensor(MOVED[:, :5])
+        lib.tensor(BATCH), lib.tensor(OFFSET), lib.tensor(KERNEL), mask=lib.tensor(OFFSET[:, :5])
     ),
     lambda lib, v: v.ops.DeformConv2d(3, 4, 3, groups=2),
     lambda lib, v: v.ops.FeaturePyramidNetwork([3, 0], 4),
@@ -278,16 +279,16 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("program", REFUSED)
-def test_refused(program):
-    with pytest.raises(Exception) as wanted:  # noqa: PT011 - whatever torchvision raises
+@pytest.mark.parametrize("program", ERRORS)
+def test_errors_have_torchvisions_class(program):
+    with pytest.raises(Exception) as expected:  # noqa: PT011 - whatever torchvision raises
         program(torch, theirs)
-    with pytest.raises(OSError if isinstance(wanted.value, OSError) else wanted.type):
+    with pytest.raises(OSError if isinstance(expected.value, OSError) else expected.type):
         program(microgad, ours)
 
 
-def test_files_of_data_sets_are_read_alike(tmp_path):
-    """The same folders: MNIST's files, and images."""
+def test_datasets_read_torchvisions_files(tmp_path):
+    """FashionMNIST and ImageFolder read the same folders."""
     import gzip
 
     from microgad.datasets import encode_idx
@@ -309,21 +310,21 @@ def test_files_of_data_sets_are_read_alike(tmp_path):
             vision.datasets.FashionMNIST(tmp_path, train=False, transform=made),
             vision.datasets.ImageFolder(str(tmp_path / "folder"), made, operator.neg),
         ]
-        facts = [(repr(x), len(x), x.classes, x.class_to_idx, list(map(int, x.targets))) for x in sets]
+        properties = [(repr(x), len(x), x.classes, x.class_to_idx, list(map(int, x.targets))) for x in sets]
         items = [(image.numpy().tolist(), target) for x in sets for image, target in (x[0], x[1])]
-        return facts, sets[1].samples, items
+        return properties, sets[1].samples, items
 
-    both(program)
+    check_both(program)
 
 
-def test_cifars_arguments_are_the_same():
+def test_cifar_files_and_checksums_are_torchvisions():
     for name in ("CIFAR10", "CIFAR100"):
         mine, other = (getattr(v.datasets, name) for v in (ours, theirs))
         for what in ("base_folder", "url", "filename", "tgz_md5", "train_list", "test_list", "meta"):
             assert getattr(mine, what) == getattr(other, what), what
 
 
-def test_names_of_mnists_kin_are_the_same():
+def test_mnist_variants_have_torchvisions_classes_and_files():
     for name in ("FashionMNIST", "KMNIST", "MNIST", "QMNIST"):
         mine, other = (getattr(v.datasets, name) for v in (ours, theirs))
         assert mine.classes == other.classes

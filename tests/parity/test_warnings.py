@@ -1,4 +1,4 @@
-"""Where a warning points to: the line of the program, which Python shows, and tells once for each."""
+"""Warnings point to the line of the user's program that caused them, and appear as often as PyTorch's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import microgad
 from microgad.errors import notices
 
 torch = pytest.importorskip("torch")
-from .both import room  # noqa: E402
+from .side_by_side import submodule  # noqa: E402
 
 CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "mse_loss": lambda t, F: F.mse_loss(t.ones(3), t.ones(3, 1)),
@@ -40,9 +40,9 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "embedding_bag": lambda t, F: F.embedding_bag(t.ones(2, 3), t.tensor([[0]])),
     "lu_solve": lambda t, F: t.lu_solve(t.ones(1, 1), *t.linalg.lu_factor(t.ones(1, 1))),
 }
-# Those of PyTorch's point to a line of its own.
-OTHERS: dict[str, Callable[[Any, Any], Any]] = {
-    "checkpoint": lambda t, F: room(t, "utils.checkpoint").checkpoint(t.exp, t.ones(3, requires_grad=True)),
+# Calls whose warnings point into PyTorch's own code there.
+CALLS_WARNING_IN_TORCH: dict[str, Callable[[Any, Any], Any]] = {
+    "checkpoint": lambda t, F: submodule(t, "utils.checkpoint").checkpoint(t.exp, t.ones(3, requires_grad=True)),
     "workers": lambda t, F: t.utils.data.DataLoader([1], num_workers=9999),
     "pin_memory": lambda t, F: next(iter(t.utils.data.DataLoader([1], pin_memory=True))),
     "storage": lambda t, F: t.ones(1).storage(),
@@ -53,20 +53,20 @@ OTHERS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_it_is_the_program_s(name: str) -> None:
+def test_warning_points_to_the_calling_line(name: str) -> None:
     for t in (torch, microgad):
-        warning = warned(CALLS[name], t)
+        warning = get_warning(CALLS[name], t)
         assert (warning.category, warning.filename) == (UserWarning, __file__), t.__name__
 
 
-@pytest.mark.parametrize("name", OTHERS)
-def test_it_is_of_the_same_class(name: str) -> None:
-    theirs, ours = (warned(OTHERS[name], t) for t in (torch, microgad))
+@pytest.mark.parametrize("name", CALLS_WARNING_IN_TORCH)
+def test_warning_has_torchs_class_and_points_to_the_calling_line(name: str) -> None:
+    theirs, ours = (get_warning(CALLS_WARNING_IN_TORCH[name], t) for t in (torch, microgad))
     assert (ours.category, ours.filename) == (theirs.category, __file__)
 
 
 @pytest.mark.parametrize("name", ["index", "mask", "std", "grid_sample"])
-def test_it_is_told_as_often(name: str) -> None:
+def test_repeated_calls_warn_as_often_as_in_torch(name: str) -> None:
     def count(t: Any) -> int:
         with warnings.catch_warnings(record=True) as found:
             warnings.simplefilter("always")
@@ -87,7 +87,7 @@ def test_it_is_told_as_often(name: str) -> None:
         lambda t: t.randn_like(t.zeros(3, dtype=t.complex64), dtype=t.float64),
     ],
 )
-def test_nothing_is_told(call: Callable[[Any], Any]) -> None:
+def test_call_does_not_warn(call: Callable[[Any], Any]) -> None:
     torch.set_warn_always(True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -96,8 +96,8 @@ def test_nothing_is_told(call: Callable[[Any], Any]) -> None:
     torch.set_warn_always(False)
 
 
-def warned(call: Callable[[Any, Any], Any], t: Any) -> warnings.WarningMessage:
-    torch.set_warn_always(True)  # also of what another test has led to
+def get_warning(call: Callable[[Any, Any], Any], t: Any) -> warnings.WarningMessage:
+    torch.set_warn_always(True)  # PyTorch would not repeat a warning of an earlier test
     torch.storage._warn_typed_storage_removal.__dict__.pop("has_warned", None)
     notices.heard.clear()
     with warnings.catch_warnings(record=True) as found:

@@ -1,4 +1,4 @@
-"""Convolution, folding and pooling against PyTorch's: values, first derivatives, and derivatives of those."""
+"""Convolution, folding and pooling against PyTorch's: values, first derivatives and their derivatives."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ import microgad.nn.functional as ours
 
 torch = pytest.importorskip("torch")
 
-from .derivatives import alike, check, same  # noqa: E402
+from .derivatives import check, functional_pair, same  # noqa: E402
 
 theirs = torch.nn.functional
 
@@ -22,13 +22,13 @@ pairs = st.one_of(sizes, st.tuples(sizes, sizes))
 seeds = st.integers(0, 2**32 - 1)
 
 
-def both(pair):
+def as_pair(pair):
     return pair if isinstance(pair, tuple) else (pair, pair)
 
 
 @st.composite
 def convolutions(draw):
-    """Shapes of input and weight, and settings that fit them."""
+    """Shapes of an input and a weight, and settings of conv2d that fit them."""
     groups, per_x, per_y, batch = draw(sizes), draw(sizes), draw(sizes), draw(st.integers(0, 3))
     kernel = draw(st.tuples(st.integers(1, 6), st.integers(1, 3)))
     settings = {
@@ -37,9 +37,9 @@ def convolutions(draw):
         "dilation": draw(pairs),
         "groups": groups,
     }
-    spans = [(k - 1) * d + 1 for k, d in zip(kernel, both(settings["dilation"]), strict=True)]
-    least = [max(1, span - 2 * p) for span, p in zip(spans, both(settings["padding"]), strict=True)]
-    plane = tuple(draw(st.integers(low, low + 5)) for low in least)
+    extents = [(k - 1) * d + 1 for k, d in zip(kernel, as_pair(settings["dilation"]), strict=True)]
+    min_sizes = [max(1, span - 2 * p) for span, p in zip(extents, as_pair(settings["padding"]), strict=True)]
+    plane = tuple(draw(st.integers(low, low + 5)) for low in min_sizes)
     if settings["stride"] in (1, (1, 1)) and draw(st.booleans()):
         settings["padding"] = "same"
     return (batch, per_x * groups, *plane), (per_y * groups, per_x, *kernel), settings
@@ -54,18 +54,18 @@ def test_conv2d(shapes, bias, dtype, seed):
 
 @st.composite
 def transposed_convolutions(draw):
-    """The same for conv_transpose2d: the output is at least one cell."""
+    """The same for conv_transpose2d, with an output of at least one element."""
     groups, per_x, per_y, batch = draw(sizes), draw(sizes), draw(sizes), draw(st.integers(1, 3))
     kernel, plane = (
         draw(st.tuples(st.integers(1, 6), st.integers(1, 3))),
         draw(st.tuples(st.integers(1, 5), st.integers(1, 5))),
     )
     stride, dilation = draw(pairs), draw(pairs)
-    limits = [max(s, d) - 1 for s, d in zip(both(stride), both(dilation), strict=True)]
+    limits = [max(s, d) - 1 for s, d in zip(as_pair(stride), as_pair(dilation), strict=True)]
     extra = tuple(draw(st.integers(0, limit)) for limit in limits)
     full = [
         (n - 1) * s + (k - 1) * d + 1 + e
-        for n, s, k, d, e in zip(plane, both(stride), kernel, both(dilation), extra, strict=True)
+        for n, s, k, d, e in zip(plane, as_pair(stride), kernel, as_pair(dilation), extra, strict=True)
     ]
     padding = tuple(draw(st.integers(0, min(3, (size - 1) // 2))) for size in full)
     settings = {"stride": stride, "padding": padding, "output_padding": extra, "groups": groups, "dilation": dilation}
@@ -87,13 +87,14 @@ def test_conv_transpose2d(shapes, bias, dtype, seed):
 
 @st.composite
 def foldings(draw):
+    """The shape of an input, and settings of unfold that fit it."""
     kernel, settings = (
         draw(st.tuples(sizes, sizes)),
         {"dilation": draw(pairs), "padding": draw(st.one_of(st.just(0), pairs)), "stride": draw(pairs)},
     )
-    spans = [(k - 1) * d + 1 for k, d in zip(kernel, both(settings["dilation"]), strict=True)]
-    least = [max(1, span - 2 * p) for span, p in zip(spans, both(settings["padding"]), strict=True)]
-    shape = (draw(sizes), draw(sizes), *(draw(st.integers(low, low + 5)) for low in least))
+    extents = [(k - 1) * d + 1 for k, d in zip(kernel, as_pair(settings["dilation"]), strict=True)]
+    min_sizes = [max(1, span - 2 * p) for span, p in zip(extents, as_pair(settings["padding"]), strict=True)]
+    shape = (draw(sizes), draw(sizes), *(draw(st.integers(low, low + 5)) for low in min_sizes))
     return shape if draw(st.booleans()) else shape[1:], {"kernel_size": kernel, **settings}
 
 
@@ -113,14 +114,15 @@ def test_unfold_and_fold(shapes, dtype, seed):
 
 @st.composite
 def poolings(draw, dilations=pairs):
+    """The shape of an input, a kernel size, and settings of a pooling that fit them."""
     kernel, dilation = draw(st.tuples(st.integers(1, 4), st.integers(1, 3))), draw(dilations)
-    spans = [(k - 1) * d + 1 for k, d in zip(kernel, both(dilation), strict=True)]
-    # PyTorch bounds the padding by the kernel's size first
-    padding = tuple(draw(st.integers(0, min(span, k) // 2)) for span, k in zip(spans, kernel, strict=True))
-    plane = tuple(draw(st.integers(max(1, span - 2 * p), span + 6)) for span, p in zip(spans, padding, strict=True))
+    extents = [(k - 1) * d + 1 for k, d in zip(kernel, as_pair(dilation), strict=True)]
+    # PyTorch bounds the padding by half the kernel size, without dilation
+    padding = tuple(draw(st.integers(0, min(span, k) // 2)) for span, k in zip(extents, kernel, strict=True))
+    plane = tuple(draw(st.integers(max(1, span - 2 * p), span + 6)) for span, p in zip(extents, padding, strict=True))
     stride = draw(st.one_of(st.none(), pairs))
-    for size, k, s, p, d in zip(plane, kernel, both(stride or kernel), padding, both(dilation), strict=True):
-        # a window that has no cell at all: PyTorch's index is anything
+    for size, k, s, p, d in zip(plane, kernel, as_pair(stride or kernel), padding, as_pair(dilation), strict=True):
+        # PyTorch's index is undefined for a window without any element
         assume(all(any(0 <= i + t * d < size for t in range(k)) for i in range(-p, size, s)))
     settings = {"stride": stride, "padding": padding, "ceil_mode": draw(st.booleans())}
     batch = draw(st.integers(0, 2))
@@ -142,7 +144,7 @@ def test_max_pool2d(shapes, dtype, seed):
 
 @given(poolings(), st.sampled_from(["int32", "int64", "float32", "float64"]), seeds)
 def test_max_pool2d_at_ties(shapes, dtype, seed):
-    """Few values, NaN and infinities among them: equal results, the same winners, the same gradients."""
+    """Inputs with few distinct values, NaN and infinities: the same results, indices and gradients."""
     shape, kernel, settings = shapes
     values = [0, 1, 2] if dtype.startswith("int") else [0, 1, 2, -np.inf, np.inf, np.nan]
     array = np.random.default_rng(seed).choice(values, shape).astype(dtype)
@@ -180,11 +182,11 @@ def test_avg_pool2d(shapes, count_include_pad, divisor, dtype, seed):
 
 
 @given(st.sampled_from([1, 3]), st.booleans(), st.sampled_from(["float32", "float64"]), st.data(), seeds)
-def test_convolutions_of_lines_and_volumes(dims, transposed, dtype, data, seed):
-    def several(least, most):
-        return data.draw(st.tuples(*[st.integers(least, most)] * dims))
+def test_1d_and_3d_convolutions(dims, transposed, dtype, data, seed):
+    def ints(min_sizes, most):
+        return data.draw(st.tuples(*[st.integers(min_sizes, most)] * dims))
 
-    groups, kernel, stride, dilation = data.draw(sizes), several(1, 3), several(1, 3), several(1, 2)
+    groups, kernel, stride, dilation = data.draw(sizes), ints(1, 3), ints(1, 3), ints(1, 2)
     span = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     plane = tuple(data.draw(st.integers(n, n + 2)) for n in span)
     batch = data.draw(st.sampled_from([(), (1,), (2,)]))
@@ -192,16 +194,16 @@ def test_convolutions_of_lines_and_volumes(dims, transposed, dtype, data, seed):
     if transposed:
         settings |= {"output_padding": tuple(max(s, d) - 1 for s, d in zip(stride, dilation, strict=True))}
     else:
-        settings |= {"padding": several(0, 2)}
+        settings |= {"padding": ints(0, 2)}
     name = f"conv_transpose{dims}d" if transposed else f"conv{dims}d"
     weight = (2 * groups, 1, *kernel)
     channels, out = (2 * groups, groups) if transposed else (groups, 2 * groups)
-    check(*alike(name, **settings), ((*batch, channels, *plane), weight, (out,)), dtype, seed)
+    check(*functional_pair(name, **settings), ((*batch, channels, *plane), weight, (out,)), dtype, seed)
 
 
 @pytest.mark.parametrize("name", ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d"])
 @pytest.mark.parametrize("dtype", ["complex64", "complex128", "int64"])
-def test_convolutions_of_other_numbers(name, dtype):
+def test_convolutions_of_complex_and_integer_numbers(name, dtype):
     dims, rng = int(name[-2]), np.random.default_rng(0)
     arrays = [rng.integers(-9, 9, (2, 2, *[n] * dims)).astype(dtype) for n in (4, 2)]
     arrays = [x * (1 - 0.5j) for x in arrays] if dtype.startswith("complex") else arrays
@@ -245,25 +247,25 @@ POOLS = {
 
 
 @pytest.mark.parametrize("name", POOLS)
-def test_pools_of_all_dimensions(name):
+def test_poolings_of_each_dimension(name):
     shape, args, settings = POOLS[name]
-    check(*alike(name.partition(",")[0], *args, **settings), (shape,), "float64", 0)
+    check(*functional_pair(name.partition(",")[0], *args, **settings), (shape,), "float64", 0)
 
 
 @pytest.mark.parametrize("name", [name for name in POOLS if "max_pool" in name])
 @pytest.mark.parametrize("values", [[0.0, 1.0], [0.0, 1.0, np.nan, -np.inf]])
-def test_places_of_winners(name, values):
+def test_max_pool_indices_at_ties_and_nan(name, values):
     shape, args, settings = POOLS[name]
     x = np.random.default_rng(0).choice(values, shape)
-    mine, other = alike(name.partition(",")[0], *args, return_indices=True, **settings)
+    mine, other = functional_pair(name.partition(",")[0], *args, return_indices=True, **settings)
     for a, b in zip(mine(microgad.tensor(x)), other(torch.tensor(x)), strict=True):
         same(a, b)
 
 
 @pytest.mark.parametrize("name", ["avg_pool1d", "avg_pool2d", "avg_pool3d"])
-def test_means_of_integers(name):
+def test_avg_pool_of_integers(name):
     x = np.random.default_rng(0).integers(-20, 20, (2, 3, *[5] * int(name[-2])))
-    mine, other = alike(name, 2, 1)
+    mine, other = functional_pair(name, 2, 1)
     same(mine(microgad.tensor(x)), other(torch.tensor(x)))
 
 
@@ -294,16 +296,16 @@ def test_fractional_max_pool(name, shape, kernel, settings):
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
-def test_max_unpool(dims):
-    def there_and_back(functions):
+def test_max_unpool_of_max_pool(dims):
+    def pool_and_unpool(functions):
         def program(x):
-            y, places = getattr(functions, f"max_pool{dims}d")(x, 3, 2, return_indices=True)
+            y, indices = getattr(functions, f"max_pool{dims}d")(x, 3, 2, return_indices=True)
             size = tuple(x.shape) if dims != 2 else tuple(x.shape[2:])
-            return getattr(functions, f"max_unpool{dims}d")(y, places, 3, 2, output_size=size)
+            return getattr(functions, f"max_unpool{dims}d")(y, indices, 3, 2, output_size=size)
 
         return program
 
-    check(there_and_back(ours), there_and_back(theirs), ((2, 3, *[6] * dims),), "float64", 0)
+    check(pool_and_unpool(ours), pool_and_unpool(theirs), ((2, 3, *[6] * dims),), "float64", 0)
 
 
 @pytest.mark.parametrize(
@@ -345,14 +347,14 @@ def test_max_unpool(dims):
         lambda f, t: f.affine_grid(t.zeros(1, 2, 3), (1, 1, 2, 2, 2), align_corners=False),
     ],
 )
-def test_refused_by_both(call):
+def test_errors_have_torchs_class(call):
     with pytest.raises((RuntimeError, TypeError, ValueError)) as error:
         call(theirs, torch)
     with pytest.raises(error.type):
         call(ours, microgad)
 
 
-POOLED = {
+LINEAR_POOLINGS = {
     "adaptive_avg_pool1d": ((6,), lambda t, F, x: F.adaptive_avg_pool1d(x, 4)),
     "adaptive_avg_pool2d": ((5, 6), lambda t, F, x: F.adaptive_avg_pool2d(x, (3, 4))),
     "adaptive_avg_pool3d": ((5, 6, 4), lambda t, F, x: F.adaptive_avg_pool3d(x, (3, 4, 3))),
@@ -369,10 +371,10 @@ POOLED = {
 }
 
 
-@pytest.mark.parametrize("name", POOLED)
-def test_what_pools_by_straight_lines_has_a_second_derivative(name):
-    """Which is 0, where it is asked for by the input alone; that of a cube of what was pooled is PyTorch's."""
-    size, pool = POOLED[name]
+@pytest.mark.parametrize("name", LINEAR_POOLINGS)
+def test_second_derivatives_of_piecewise_linear_poolings(name):
+    """It is 0 for the pooling itself; derivatives of the cube of a pooling are PyTorch's."""
+    size, pool = LINEAR_POOLINGS[name]
     found = []
     for t in (torch, microgad):
         x = t.tensor(np.random.default_rng(0).standard_normal((2, 3, *size)), requires_grad=True)

@@ -1,4 +1,4 @@
-"""Walk torch.nn's layers on microgad: a line a layer, the first check that fails, and a count.
+"""Check torch.nn's layers on microgad: print a line per layer, the first check that fails, and a count.
 
 An argument is a name (`nn.Conv2d`) or, where there is no such name, a prefix (`nn.Lazy`).
 """
@@ -13,7 +13,7 @@ import argparse
 import sys
 import warnings
 
-from tests.parity.op_db.__main__ import told
+from tests.parity.op_db.__main__ import report
 
 
 def main() -> int:
@@ -21,19 +21,19 @@ def main() -> int:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--verbose", action="store_true", help="the first failure of every check, with its traceback")
     parser.add_argument("--thorough", action="store_true", help="all samples, not a seeded choice")
-    parser.add_argument("--update", action="store_true", help="write pending.py and modules.md anew from what is seen")
+    parser.add_argument("--update", action="store_true", help="rewrite pending.py and modules.md from the results")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
-    from . import coverage, walk
+    from . import checks, coverage
 
     failed: dict[str, bool] = {}
-    for name in walk.selected(args.names):
-        failed[name] = told(name, walk.Walk(name, thorough=args.thorough).failures(), args.verbose)
-    bad = sum(failed.values())
-    print(f"{len(failed) - bad} ok, {bad} failed")
+    for name in checks.selected(args.names):
+        failed[name] = report(name, checks.LayerChecks(name, thorough=args.thorough).failures(), args.verbose)
+    failures = sum(failed.values())
+    print(f"{len(failed) - failures} ok, {failures} failed")
     if args.update:
-        coverage.PAGE.update(walk.NAMES, failed)
-    return bad > 0
+        coverage.PAGE.update(checks.NAMES, failed)
+    return failures > 0
 
 
 if __name__ == "__main__":

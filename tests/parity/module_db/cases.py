@@ -1,4 +1,4 @@
-"""Layers that module_db doesn't hold, and more of those that it does."""
+"""Cases of layers that module_db lacks, and further cases of some that it has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ Make = Callable[..., torch.Tensor]  # a shape -> a Tensor
 
 
 class Case:
-    """How a layer is made; `case(arguments)` says what forward gets, of a function that makes Tensors."""
+    """The constructor's arguments of a layer and, by a call, those of its forward.
+
+    The call's argument makes them from a function that makes random Tensors.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.constructor = FunctionInput(*args, **kwargs)
@@ -23,7 +26,7 @@ class Case:
         self.arguments = arguments
         return self
 
-    def given(self, make: Make) -> ModuleInput:
+    def module_input(self, make: Make) -> ModuleInput:
         args = self.arguments(make)
         return ModuleInput(self.constructor, FunctionInput(*(args if isinstance(args, tuple) else (args,))))
 
@@ -31,13 +34,13 @@ class Case:
 def layer(cls: Any, *cases: Case, **settings: Any) -> ModuleInfo:
     def inputs(info: Any, device: Any, dtype: Any, requires_grad: bool, training: bool, **kwargs: Any) -> Any:
         make = partial(make_tensor, device=device, dtype=dtype, requires_grad=requires_grad)
-        return [case.given(make) for case in cases]
+        return [case.module_input(make) for case in cases]
 
     return ModuleInfo(cls, module_inputs_func=inputs, **settings)
 
 
-def dice(*shape: int, low: int = 0, high: int) -> torch.Tensor:
-    """Integers, the same in each dtype."""
+def integers(*shape: int, low: int = 0, high: int) -> torch.Tensor:
+    """Random integers, the same for each dtype."""
     return torch.randint(low, high, shape)
 
 
@@ -45,17 +48,18 @@ def probabilities(x: Make, *shape: int) -> torch.Tensor:
     return x(*shape).detach().softmax(-1)
 
 
-def pooled(pool: Any, *sizes: int, given: bool = False) -> Callable[[Make], Any]:
-    """Values and indices of a pooling by 2, and the input's size if it is to be given."""
+def pooled(pool: Any, *sizes: int, output_size: bool = False) -> Callable[[Make], Any]:
+    """The arguments of an unpooling: results of a max pooling by 2 and, if `output_size`, the input's size."""
 
     def arguments(x: Make) -> Any:
         values, indices = pool(x(2, 3, *sizes).detach(), 2, return_indices=True)
-        return values.requires_grad_(), indices, *([torch.Size((2, 3, *sizes))] if given else [])
+        return values.requires_grad_(), indices, *([torch.Size((2, 3, *sizes))] if output_size else [])
 
     return arguments
 
 
 def of(*shapes: tuple[int, ...]) -> Callable[[Make], Any]:
+    """The arguments of forward: one random Tensor per shape."""
     return lambda x: tuple(x(*shape) for shape in shapes)
 
 
@@ -63,7 +67,7 @@ nn, F = torch.nn, torch.nn.functional
 IMAGE, LINE, BOX = (2, 4, 7, 6), (2, 4, 9), (2, 4, 5, 4, 6)
 MODES = ("zeros", "reflect", "replicate", "circular")
 
-torch.manual_seed(0)  # some layers are made of others, which are made here
+torch.manual_seed(0)  # some cases contain layers, which are initialized here
 
 DROPOUT = [
     layer(cls, *[Case(*args)(of(shape)) for args in ((), (0.2,), (0.0,), (1.0,))], train_and_eval_differ=True)
@@ -140,7 +144,7 @@ UNPOOL = [
         cls,
         Case(2)(pooled(pool, *sizes)),
         Case(2, 2)(pooled(pool, *sizes)),
-        Case((2,) * n)(pooled(pool, *(size + 1 for size in sizes), given=True)),
+        Case((2,) * n)(pooled(pool, *(size + 1 for size in sizes), output_size=True)),
     )
     for n, cls, pool, sizes in [
         (1, nn.MaxUnpool1d, F.max_pool1d, (8,)),
@@ -216,31 +220,31 @@ LOSSES = [
     ),
     layer(
         nn.AdaptiveLogSoftmaxWithLoss,
-        Case(16, 10, [2, 5])(lambda x: (x(6, 16), dice(6, high=10))),
-        Case(16, 10, [3], 2.0, True)(lambda x: (x(6, 16), dice(6, high=3))),
-        Case(16, 10, (4, 6, 8))(lambda x: (x(16), dice(high=10))),
+        Case(16, 10, [2, 5])(lambda x: (x(6, 16), integers(6, high=10))),
+        Case(16, 10, [3], 2.0, True)(lambda x: (x(6, 16), integers(6, high=3))),
+        Case(16, 10, (4, 6, 8))(lambda x: (x(16), integers(high=10))),
     ),
     layer(nn.MSELoss, Case(size_average=False)(of((3, 4), (3, 4))), Case(reduce=False)(of((3, 4), (3, 4)))),
-    layer(nn.NLLLoss2d, Case()(lambda x: (x(2, 4, 3, 3), dice(2, 3, 3, high=4)))),
+    layer(nn.NLLLoss2d, Case()(lambda x: (x(2, 4, 3, 3), integers(2, 3, 3, high=4)))),
     layer(nn.KLDivLoss, Case(reduction="batchmean")(lambda x: (x(3, 4), probabilities(x, 3, 4)))),
-    layer(nn.CrossEntropyLoss, Case(label_smoothing=0.1)(lambda x: (x(3, 4, 2), dice(3, 2, high=4)))),
+    layer(nn.CrossEntropyLoss, Case(label_smoothing=0.1)(lambda x: (x(3, 4, 2), integers(3, 2, high=4)))),
     layer(nn.BCEWithLogitsLoss, Case(pos_weight=torch.ones(4))(lambda x: (x(3, 4), probabilities(x, 3, 4)))),
 ]
 
 TABLES = [
     layer(
         nn.Embedding,
-        Case(7, 3, padding_idx=-1)(lambda x: dice(2, 4, high=7)),
-        Case(7, 3, max_norm=1.0, norm_type=1.0, scale_grad_by_freq=True)(lambda x: dice(5, high=7)),
-        Case(3, 2, _weight=torch.arange(6.0).reshape(3, 2), _freeze=True)(lambda x: dice(5, high=3)),
+        Case(7, 3, padding_idx=-1)(lambda x: integers(2, 4, high=7)),
+        Case(7, 3, max_norm=1.0, norm_type=1.0, scale_grad_by_freq=True)(lambda x: integers(5, high=7)),
+        Case(3, 2, _weight=torch.arange(6.0).reshape(3, 2), _freeze=True)(lambda x: integers(5, high=3)),
     ),
     layer(
         nn.EmbeddingBag,
-        Case(7, 3)(lambda x: dice(2, 4, high=7)),
-        Case(7, 3, mode="sum", padding_idx=2)(lambda x: (dice(6, high=7), torch.tensor([0, 2, 5]))),
-        Case(7, 3, mode="max", include_last_offset=True)(lambda x: (dice(6, high=7), torch.tensor([0, 2, 6]))),
-        Case(7, 3, max_norm=1.0, norm_type=3.0)(lambda x: dice(2, 4, high=7)),
-        Case(7, 3, mode="sum")(lambda x: (dice(2, 4, high=7), None, x(2, 4))),
+        Case(7, 3)(lambda x: integers(2, 4, high=7)),
+        Case(7, 3, mode="sum", padding_idx=2)(lambda x: (integers(6, high=7), torch.tensor([0, 2, 5]))),
+        Case(7, 3, mode="max", include_last_offset=True)(lambda x: (integers(6, high=7), torch.tensor([0, 2, 6]))),
+        Case(7, 3, max_norm=1.0, norm_type=3.0)(lambda x: integers(2, 4, high=7)),
+        Case(7, 3, mode="sum")(lambda x: (integers(2, 4, high=7), None, x(2, 4))),
     ),
 ]
 

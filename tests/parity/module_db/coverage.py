@@ -1,4 +1,4 @@
-"""The state of every layer of torch.nn, as tests/parity/modules.md shows it."""
+"""The state of each layer of torch.nn, which tests/parity/modules.md shows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.parity.op_db.coverage import Page
 
 from . import pending
-from .scope import OUT
+from .scope import OUT_OF_SCOPE
 
 MODULES_MD = """\
 # torch.nn's layers on microgad
@@ -20,4 +20,4 @@ Of {all} names {scope} are in scope: {done} are done, {pending} are pending. Wri
 |---|---|
 {rows}
 """
-PAGE = Page(Path(__file__).parent.parent / "modules.md", MODULES_MD, pending, OUT)
+PAGE = Page(Path(__file__).parent.parent / "modules.md", MODULES_MD, pending, OUT_OF_SCOPE)

@@ -1,4 +1,4 @@
-"""Names in scope that aren't done. None is to stay."""
+"""Names in scope that fail a check. The aim is that there are none."""
 
 from __future__ import annotations
 

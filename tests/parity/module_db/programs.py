@@ -1,4 +1,4 @@
-"""A layer built and called in one library, and the programs that both are given."""
+"""A layer built and called in one library, and the programs that both libraries run."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tests.parity.op_db.programs import SEED
 from tests.parity.op_db.swap import Copies, Swapped
 
 PLAIN = (int, float, str, bool, tuple, list, type(None))
-STREAM = 5019  # bytes of a generator's state; then comes a normal number in waiting, which has ulps of its own
+STREAM_BYTES = 5019  # bytes of a generator's state without the cached normal number, whose last bits may differ
 
 
 @dataclass
 class Sample:
-    """How a layer is made and called."""
+    """A layer's class and the arguments of its constructor and forward."""
 
     cls: Any
     constructor: FunctionInput
-    arguments: SampleInput | None  # of forward; its input is None
+    arguments: SampleInput | None  # of forward, all in args and kwargs: its input is None
     dtype: Any
     training: bool = True
     described: str = ""
@@ -40,7 +40,7 @@ class Sample:
         return cls(module, given.constructor_input, arguments, dtype, training, given.desc)
 
     def noncontiguous(self) -> Sample:
-        """The same with gaps in the memory of forward's arguments."""
+        """The same with noncontiguous arguments of forward."""
         return replace(self, arguments=self.arguments and self.arguments.noncontiguous())
 
     def summary(self) -> str:
@@ -51,14 +51,15 @@ class Sample:
 
 
 class Built:
-    """A layer of one library, made when it is first asked for, and what its forward is called with."""
+    """A layer of one library, made when it is first needed, and the arguments of its forward."""
 
     def __init__(self, sample: Sample, copies: Copies, seed: int = SEED) -> None:
         self.sample, self.copies, self.lib, self.seed = sample, copies, copies.lib, seed
         given = sample.arguments
         self.args, self.kwargs = copies((given.args, given.kwargs)) if given else ((), {})
         self.inputs = list(copies.tensors)
-        if sample.constructor.kwargs.get("inplace") and copies.requires_grad:  # a leaf can't be written then
+        # a leaf that requires grad can't be written to
+        if sample.constructor.kwargs.get("inplace") and copies.requires_grad:
             self.args = tuple(x.clone() if isinstance(x, self.lib.Tensor) else x for x in self.args)
 
     @functools.cached_property
@@ -82,8 +83,8 @@ class Built:
         return f(module, *self.args, **self.kwargs)
 
 
-class Given(Built):
-    """A layer whose initial values microgad takes from torch: drawn from a normal distribution they have other ulps."""
+class FromTorchState(Built):
+    """A layer whose initial values microgad takes from torch, because normal numbers differ in their last bits."""
 
     @functools.cached_property
     def module(self) -> Any:
@@ -99,9 +100,9 @@ def called(module: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def state(f: Any, call: Built) -> Any:
-    """All that a layer is before its first call."""
+    """The names, parameters, buffers, submodules and state of a layer before its first call."""
     module = call.module
-    stream = call.lib.get_rng_state()[:STREAM]
+    stream = call.lib.get_rng_state()[:STREAM_BYTES]
     found = {} if lazy(module) else dict(module.state_dict())
     return {
         "names": list(module.state_dict()),
@@ -118,33 +119,33 @@ def printed(f: Any, call: Built) -> Any:
 
 
 def attributes(f: Any, call: Built) -> Any:
-    """The settings under torch's names."""
-    return {name: plain(getattr(call.module, name)) for name in settings(call.sample)}
+    """The layer's settings, by their names in torch."""
+    return {name: comparable(getattr(call.module, name)) for name in settings(call.sample)}
 
 
-def plain(value: Any) -> Any:
+def comparable(value: Any) -> Any:
     return value if isinstance(value, PLAIN) else type(value).__name__
 
 
 def settings(sample: Sample) -> list[str]:
-    """torch's names of what a layer was made with."""
+    """The names of the settings that torch's layer has as attributes."""
     module = Built(sample, Copies()).module
     names = [name for name, value in vars(module).items() if not name.startswith("_") and isinstance(value, PLAIN)]
     return sorted({*names, *getattr(module, "__constants__", ())})
 
 
 def run(f: Any, call: Built) -> Any:
-    """The result, and what became of arguments, parameters, buffers and the random stream."""
+    """The result, and the arguments, state and random stream after the call."""
     result = call(f)
-    stream = call.lib.get_rng_state()[:STREAM]
+    stream = call.lib.get_rng_state()[:STREAM_BYTES]
     return {"result": result, "argument": call.tensors, "state": dict(call.module.state_dict()), "random": stream}
 
 
 def copied(f: Any, call: Built) -> Any:
-    """What copies give, and that the first one is as it was when they have been changed."""
+    """The results of copies, and that changes to the copies leave the original unchanged."""
     first = call.module
     if lazy(first):
-        call(f)  # torch's copies of what has no shape yet don't work
+        call(f)  # torch can't copy uninitialized parameters
     results = []
     for made in (copy.deepcopy(first), pickle.loads(pickle.dumps(first))):
         call.module = made
@@ -157,10 +158,11 @@ def copied(f: Any, call: Built) -> Any:
 
 
 def lazy(module: Any) -> bool:
+    """Whether a module has uninitialized parameters or buffers."""
     return any("Uninitialized" in type(t).__name__ for t in [*module.parameters(), *module.buffers()])
 
 
 def arguments(cls: Any) -> list[tuple[str, str, Any]]:
-    """What a constructor takes: names, kinds, defaults."""
+    """The names, kinds and defaults of a constructor's parameters."""
     taken = inspect.signature(cls.__init__).parameters.values()
-    return [(p.name, p.kind.name, plain(p.default)) for p in taken if p.name not in ("args", "kwargs")]
+    return [(p.name, p.kind.name, comparable(p.default)) for p in taken if p.name not in ("args", "kwargs")]

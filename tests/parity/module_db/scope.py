@@ -1,4 +1,4 @@
-"""What of torch.nn's layers is out of scope: names under the reason."""
+"""The names of torch.nn that are out of scope, by reason."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ REASONS = {
     "no layer: what layers are made from": "nn.Module",
     "no layer: what recurrent layers are made from": "nn.RNNBase nn.RNNCellBase",
 }
-OUT = {name: reason for reason, names in REASONS.items() for name in names.split()}
+OUT_OF_SCOPE = {name: reason for reason, names in REASONS.items() for name in names.split()}

@@ -1,4 +1,4 @@
-"""What the walk doesn't call: methods of containers and layers, as programs that both libraries run."""
+"""Methods of containers and layers that checks.py doesn't call, as programs that both libraries run, and errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sequential_as_a_list(t, nn):
     yield repr(pair), list(pair.state_dict())
 
 
-def sequential_of_names(t, nn):
+def sequential_with_names(t, nn):
     net = nn.Sequential(OrderedDict([("fc", nn.Linear(2, 3)), ("act", nn.ReLU()), ("out", nn.Linear(3, 1))]))
     yield repr(net), repr(net[:2]), list(net.state_dict()), repr(net.fc), repr(net[1])
     del net[1]
@@ -92,7 +92,7 @@ def pretrained(t, nn):
     yield table.weight[2], bag.weight[2]
 
 
-def many_classes(t, nn):
+def adaptive_log_softmax(t, nn):
     layer = nn.AdaptiveLogSoftmaxWithLoss(16, 12, [2, 5, 9], div_value=2.0)
     x = t.rand(7, 16)
     yield layer.log_prob(x), layer.predict(x), layer(x, layer.predict(x)), layer(x, layer.predict(x)).loss
@@ -103,7 +103,7 @@ def many_classes(t, nn):
     yield layer.predict(x), layer.predict(x[:1])
 
 
-def synchronized(t, nn):
+def convert_sync_batchnorm(t, nn):
     net = nn.Sequential(nn.Conv2d(1, 3, 1), nn.BatchNorm2d(3), nn.Sequential(nn.BatchNorm2d(3, affine=False))).eval()
     norm = net[1]
     made = nn.SyncBatchNorm.convert_sync_batchnorm(net)
@@ -116,7 +116,7 @@ def synchronized(t, nn):
     )
 
 
-def old_names_of_initializers(t, nn):
+def deprecated_names_of_initializers(t, nn):
     for name in ("uniform", "normal", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "eye"):
         with pytest.warns(FutureWarning, match=f"`nn.init.{name}` is now deprecated in favor of `nn.init.{name}_`."):
             yield getattr(nn.init, name)(t.empty(3, 4))
@@ -125,8 +125,8 @@ def old_names_of_initializers(t, nn):
     yield nn.init._calculate_correct_fan(t.empty(2, 3, 4), "fan_out"), nn.init.calculate_gain("conv2d")
 
 
-def weights_of_ones_own(t, nn):
-    """What subclasses of convolutions do, of weight standardization or of masks."""
+def internals_that_subclasses_use(t, nn):
+    """Subclasses that standardize weights or check input shapes call `_conv_forward` and `_check_input_dim`."""
 
     class Standardized(nn.Conv2d):
         def forward(self, x):
@@ -156,19 +156,20 @@ def buffers(t, nn):
 
 
 PROGRAMS = [
-    sequential_as_a_list, sequential_of_names, module_list, module_dict, parameter_list, parameter_dict, pretrained,
-    many_classes, synchronized, old_names_of_initializers, weights_of_ones_own, buffers,
+    sequential_as_a_list, sequential_with_names, module_list, module_dict, parameter_list, parameter_dict, pretrained,
+    adaptive_log_softmax, convert_sync_batchnorm, deprecated_names_of_initializers, internals_that_subclasses_use,
+    buffers,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
-def test_the_same(program):
+def test_program_yields_the_same_in_both_libraries(program):
     theirs, ours = ([*program(t, t.nn)] for t in (torch.manual_seed(0) and torch, microgad.manual_seed(0) and microgad))
     for expected, found in zip(theirs, ours, strict=True):
         same(expected, found)
 
 
-REFUSED = [
+ERRORS = [
     lambda t, nn: nn.Sequential(nn.ReLU())[1],
     lambda t, nn: nn.Sequential(nn.ReLU()) + [nn.ReLU()],  # noqa: RUF005
     lambda t, nn: nn.Sequential(nn.ReLU()) * 0,
@@ -241,9 +242,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("number", range(len(REFUSED)))
-def test_refused(number):
-    program = REFUSED[number]
+@pytest.mark.parametrize("number", range(len(ERRORS)))
+def test_error_has_the_class_of_torchs(number):
+    program = ERRORS[number]
     with pytest.raises(Exception) as theirs:  # noqa: PT011
         program(torch, torch.nn)
     with pytest.raises(type(theirs.value)) as ours:

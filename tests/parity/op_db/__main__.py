@@ -1,4 +1,4 @@
-"""Walk PyTorch's operator database on microgad: a line an op, the first check that fails, and a count.
+"""Check PyTorch's operator database on microgad: print a line per op, the first check that fails, and a count.
 
 An argument is a name of op_db (`add`, `nn.functional.relu`) or, where there is no such name, a prefix (`linalg.`).
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 
 def grouped(failures: list[Any]) -> list[tuple[Any, list[str]]]:
-    """Each reason once, with the other checks that fail by it."""
+    """The first failure for each reason, with the names of the other checks that fail for the same reason."""
     groups: dict[str, list[Any]] = {}
     for failure in failures:
         groups.setdefault(re.sub(r"(float|complex|int)\d+|bool", "", failure.reason), []).append(failure)
@@ -30,8 +30,8 @@ def grouped(failures: list[Any]) -> list[tuple[Any, list[str]]]:
     ]
 
 
-def told(name: str, failures: Iterator[Any], verbose: bool) -> bool:
-    """A line of what is walked, and what fails, of which by default the first is looked for; whether anything does."""
+def report(name: str, failures: Iterator[Any], verbose: bool) -> bool:
+    """Print a line for `name` and its failures (by default only the first), and return whether there are any."""
     start = time.perf_counter()
     found = list(failures if verbose else itertools.islice(failures, 1))
     took = time.perf_counter() - start
@@ -49,20 +49,20 @@ def main() -> int:
     parser.add_argument("--dtype", action="append", help="only this one; may be given again")
     parser.add_argument("--verbose", action="store_true", help="the first failure of every check, with its traceback")
     parser.add_argument("--thorough", action="store_true", help="all samples, not a seeded choice")
-    parser.add_argument("--update", action="store_true", help="write pending.py and coverage.md anew from what is seen")
+    parser.add_argument("--update", action="store_true", help="rewrite pending.py and coverage.md from the results")
     args = parser.parse_args()
     if args.update and args.dtype:
-        parser.error("--update judges by all dtypes")
+        parser.error("--update needs all dtypes")
     warnings.simplefilter("ignore")
-    from . import coverage, walk
+    from . import checks, coverage
 
     failed: dict[str, bool] = {}
     counts = [0, 0]
-    for op in walk.infos(args.names):
-        if op.name in coverage.OUT and op.name not in args.names:
+    for op in checks.infos(args.names):
+        if op.name in coverage.OUT_OF_SCOPE and op.name not in args.names:
             continue
-        walked = walk.Walk(op, tuple(args.dtype or walk.DTYPES), args.thorough)
-        found = told(walk.title(op), walked.failures(), args.verbose)
+        op_checks = checks.OpChecks(op, tuple(args.dtype or checks.DTYPES), args.thorough)
+        found = report(checks.title(op), op_checks.failures(), args.verbose)
         failed[op.name] = failed.get(op.name, False) or found
         counts[found] += 1
     print(f"{counts[0]} ok, {counts[1]} failed")

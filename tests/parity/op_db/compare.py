@@ -1,4 +1,4 @@
-"""Whether microgad's result is torch's: containers, shapes, dtypes, values."""
+"""Comparison of microgad's results with torch's: containers, shapes, dtypes and values."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import torch
 
 import microgad
 
-# |ours - theirs| <= rtol · |theirs| + atol · (the largest of theirs, at least 1); all other dtypes: equal. Of complex
-# numbers each part, beside the largest modulus: an imaginary part that nearly cancels is rounded as the whole is.
+# (rtol, atol) by dtype: |ours - theirs| <= rtol · |theirs| + atol · max(1, largest |theirs|). Others must be equal.
+# The parts of complex numbers are compared one by one, with the largest modulus as the largest value: an imaginary part
+# that nearly cancels has the rounding error of the whole number.
 TOLERANCES = {
     "float32": (1e-5, 2e-6),
     "complex64": (1e-5, 2e-6),
@@ -21,11 +22,14 @@ TOLERANCES = {
 
 
 class Different(AssertionError):
-    """What microgad gave is not what torch gave."""
+    """microgad's result is not torch's."""
 
 
 def same(theirs: Any, ours: Any, where: str = "result", slack: float = 1, values: bool = True) -> None:
-    """Raise Different where microgad's result is not torch's; `slack` widens the tolerances."""
+    """Raise Different if microgad's result is not torch's. `slack` is a factor on the tolerances.
+
+    Without `values` only shapes, dtypes and strides are compared.
+    """
     if isinstance(theirs, torch.Tensor):
         if not isinstance(ours, microgad.Tensor):
             raise Different(f"{where} is a {type(ours).__name__}, not a Tensor")
@@ -89,7 +93,7 @@ def same_tensor(theirs: torch.Tensor, ours: Any, where: str, slack: float, value
 
 
 def same_strides(theirs: torch.Tensor, ours: Any, where: str) -> None:
-    """How it is laid out, which is all that there is to a Tensor without values."""
+    """Compare the strides of dimensions of more than one element."""
     expected = [n for n, size in zip(theirs.stride(), theirs.shape, strict=True) if size > 1]
     strides = [n // ours.array.itemsize for n, size in zip(ours.array.strides, ours.shape, strict=True) if size > 1]
     if theirs.numel() and strides != expected:
@@ -97,7 +101,7 @@ def same_strides(theirs: torch.Tensor, ours: Any, where: str) -> None:
 
 
 def agree(a: Any, b: Any, rtol: float, atol: float, sizes: Any) -> Any:
-    """Elementwise, for real arrays; NaN agrees with NaN, an infinity with its like. The largest is that of `sizes`."""
+    """Whether each element of two real arrays agrees. NaN agrees with NaN, and `sizes` says how large values are."""
     finite = sizes[np.isfinite(sizes)]
     largest = max(finite.max(), 1.0) if finite.size else 1.0
     with np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""Without PyTorch there is no operator database to walk; with it, on one thread."""
+"""Leave out these tests where PyTorch or expecttest is missing, and run them on one thread."""
 
 from importlib.util import find_spec
 
@@ -12,6 +12,6 @@ def _one_thread():
     import torch
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a second one waits for a core longer than so little work takes
+    torch.set_num_threads(1)  # starting a second one takes longer than the work itself
     yield
     torch.set_num_threads(threads)

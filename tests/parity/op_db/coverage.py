@@ -1,4 +1,4 @@
-"""The state of every name of op_db, as tests/parity/coverage.md shows it."""
+"""The state of each name in op_db, which tests/parity/coverage.md shows."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from types import ModuleType
 
 from . import pending
-from .scope import OUT
+from .scope import OUT_OF_SCOPE
 
 HERE = Path(__file__).parent
 
-PENDING_PY = '''"""Names in scope that aren't done. None is to stay."""
+PENDING_PY = '''"""Names in scope that fail a check. The aim is that there are none."""
 
 from __future__ import annotations
 
@@ -40,43 +40,44 @@ Of {all} names {scope} are in scope: {done} are done, {pending} are pending. Wri
 
 @dataclass
 class Page:
-    """A page of names and states, and the file of names that wait."""
+    """A page with the state of each name, and the module with the pending names."""
 
     path: Path
     text: str
-    pending: ModuleType
-    out: dict[str, str]  # name -> reason
+    pending_module: ModuleType
+    out_of_scope: dict[str, str]  # name -> reason
 
-    def table(self, names: Iterable[str], waiting: Iterable[str]) -> str:
-        """The page: totals, and a line a name."""
-        waiting = set(waiting)
-        state = {name: "pending" if name in waiting else "done" for name in names}
-        state |= {name: f"out of scope: {reason}" for name, reason in self.out.items()}
+    def table(self, names: Iterable[str], pending: Iterable[str]) -> str:
+        """Make the page: totals, and one line per name."""
+        pending = set(pending)
+        state = {name: "pending" if name in pending else "done" for name in names}
+        state |= {name: f"out of scope: {reason}" for name, reason in self.out_of_scope.items()}
         counts = Counter(state.values())
         return self.text.format(
             all=len(state),
-            scope=len(state) - len(self.out),
+            scope=len(state) - len(self.out_of_scope),
             done=counts["done"],
             pending=counts["pending"],
             rows="\n".join(f"| `{name}` | {state[name]} |" for name in sorted(state)),
         )
 
     def update(self, names: Iterable[str], failed: dict[str, bool]) -> None:
-        """Write both files anew, by what a walk has seen of some names: whether they failed."""
-        before = {*importlib.reload(self.pending).PENDING}  # another walk may have written it since
-        now = sorted((before - {*failed} | {name for name, bad in failed.items() if bad}) - {*self.out})
+        """Rewrite both files. `failed` says whether a check failed, for the names that were checked."""
+        # Another process may have rewritten it since the import.
+        before = {*importlib.reload(self.pending_module).PENDING}
+        now = sorted((before - {*failed} | {name for name, bad in failed.items() if bad}) - {*self.out_of_scope})
         indents = {"initial_indent": "    ", "subsequent_indent": "    "}
         lines = textwrap.fill(" ".join(now), 116, break_on_hyphens=False, **indents)
-        Path(str(self.pending.__file__)).write_text(PENDING_PY.format(lines))
+        Path(str(self.pending_module.__file__)).write_text(PENDING_PY.format(lines))
         self.path.write_text(self.table(names, now))
 
 
-PAGE = Page(HERE.parent / "coverage.md", COVERAGE_MD, pending, OUT)
+PAGE = Page(HERE.parent / "coverage.md", COVERAGE_MD, pending, OUT_OF_SCOPE)
 TABLE, table = PAGE.path, PAGE.table
 
 
 def update(failed: dict[str, bool]) -> None:
-    """Write the page and pending.py anew."""
-    from .walk import op_db
+    """Rewrite the page and pending.py."""
+    from .checks import op_db
 
     PAGE.update({op.name for op in op_db}, failed)

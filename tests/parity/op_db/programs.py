@@ -1,4 +1,4 @@
-"""The programs that both libraries are given: what each returns has to be the same in both."""
+"""The programs that both libraries run, and whose results must be the same."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch.testing._internal.opinfo.core import SampleInput
 
 import microgad
 
-from .swap import Copies, Swapped, function
+from .swap import Copies, Swapped, swapped_function
 
-SEED = 7  # the libraries' random streams are the same
+SEED = 7  # both libraries draw the same numbers from it
 
 
 class Call:
@@ -23,7 +23,7 @@ class Call:
         self.input, self.args, self.kwargs = copies((sample.input, sample.args, sample.kwargs))
         self.tensors = copies.tensors
         process = sample.output_process_fn_grad  # such as leaving out the phases of eigenvectors
-        self.process = function(process) if isinstance(copies, Swapped) else process
+        self.process = swapped_function(process) if isinstance(copies, Swapped) else process
 
     def __call__(self, f: Callable[..., Any]) -> Any:
         self.lib.default_generator.manual_seed(SEED)
@@ -31,47 +31,48 @@ class Call:
 
 
 def forward(f: Any, call: Call) -> Any:
-    """The result, and what became of the arguments."""
+    """The result, and the arguments after the call."""
     return {"result": call(f), "argument": call.tensors}
 
 
 def memory(f: Any, call: Call) -> Any:
-    """Which results lie in the memory of which arguments: a write into one is seen in the other."""
+    """Which results share memory with which arguments."""
     results = flat(call(f), call.lib.Tensor)
     return {"shares memory": [[np.may_share_memory(array(r), array(t)) for t in call.tensors] for r in results]}
 
 
 def inplace(f: Any, call: Call) -> Any:
-    """The result is the first argument itself, which was changed."""
+    """The result of an in-place operation, whether it is the first argument, and the arguments after the call."""
     result = call(f)
     return {"result": result, "result is input": result is call.input, "argument": call.tensors}
 
 
 def out(f: Any, call: Call) -> Any:
-    """The result is what was given as `out`."""
-    result, given = call(f), call.kwargs["out"]
-    pairs = zip(result, given, strict=True) if isinstance(given, tuple) else [(result, given)]
-    return {"out": given, "result is out": all(a is b for a, b in pairs), "argument": call.tensors}
+    """What was written into `out`, and whether the result is `out` itself."""
+    result, outs = call(f), call.kwargs["out"]
+    pairs = zip(result, outs, strict=True) if isinstance(outs, tuple) else [(result, outs)]
+    return {"out": outs, "result is out": all(a is b for a, b in pairs), "argument": call.tensors}
 
 
 def gradient(f: Any, call: Call) -> Any:
     """The vector-Jacobian product, for random cotangents."""
-    leaves, results, wanting = recorded(f, call)
+    leaves, results, differentiable = recorded(f, call)
     grads = []
-    if wanting:
-        cotangents = [random(call.lib, t, i) for i, t in enumerate(wanting)]
-        grads = or_zeros(call.lib, call.lib.autograd.grad(wanting, leaves, cotangents, allow_unused=True), leaves)
+    if differentiable:
+        cotangents = [random(call.lib, t, i) for i, t in enumerate(differentiable)]
+        grads = call.lib.autograd.grad(differentiable, leaves, cotangents, allow_unused=True)
+        grads = or_zeros(call.lib, grads, leaves)
     return {"result": results, "requires_grad": [t.requires_grad for t in results], "gradient": grads}
 
 
 def gradgrad(f: Any, call: Call) -> Any:
-    """The same under create_graph, and the derivatives of that by the inputs and by the cotangents."""
-    leaves, _, wanting = recorded(f, call)
-    if not wanting:
+    """The same under create_graph, and its derivatives by the inputs and by the cotangents."""
+    leaves, _, differentiable = recorded(f, call)
+    if not differentiable:
         return {}
     lib, grad = call.lib, call.lib.autograd.grad
-    cotangents = [random(lib, t, i).requires_grad_() for i, t in enumerate(wanting)]
-    grads = grad(wanting, leaves, cotangents, create_graph=True, allow_unused=True)
+    cotangents = [random(lib, t, i).requires_grad_() for i, t in enumerate(differentiable)]
+    grads = grad(differentiable, leaves, cotangents, create_graph=True, allow_unused=True)
     pairs = [(g, random(lib, g, i + 100)) for i, g in enumerate(grads) if g is not None and g.requires_grad]
     inputs = [*leaves, *cotangents]
     seconds = grad([g for g, _ in pairs], inputs, [v for _, v in pairs], allow_unused=True)
@@ -79,14 +80,14 @@ def gradgrad(f: Any, call: Call) -> Any:
 
 
 def recorded(f: Any, call: Call) -> tuple[list[Any], list[Any], list[Any]]:
-    """The arguments that require grad, the results, and the results that do."""
+    """The arguments that require grad, the results, and the results that require grad."""
     leaves = [t for t in call.tensors if t.requires_grad]
     results = list(flat(call.process(call(f)), call.lib.Tensor))
     return leaves, results, [t for t in results if t.requires_grad]
 
 
 def random(lib: Any, like: Any, seed: int) -> Any:
-    """Numbers from NumPy, which are the same for both libraries."""
+    """Normal numbers from NumPy, the same for both libraries."""
     rng, shape, dtype = np.random.default_rng([seed, *like.shape]), tuple(like.shape), name_of(like.dtype)
     values = rng.standard_normal(shape) + (1j * rng.standard_normal(shape) if "complex" in dtype else 0)
     return lib.from_numpy(np.asarray(values, dtype))
@@ -97,12 +98,12 @@ def name_of(dtype: Any) -> str:
 
 
 def array(t: Any) -> Any:
-    """The memory of a Tensor, seen by NumPy; torch's lazy conjugates are copies, as NumPy's are."""
+    """A Tensor's memory as a NumPy array; torch's lazy conjugates become copies, as NumPy's conjugates are."""
     return t.array if isinstance(t, microgad.Tensor) else t.numpy(force=True)
 
 
 def flat(x: Any, kind: type) -> Iterator[Any]:
-    """Tensors in nested containers."""
+    """The Tensors in nested containers."""
     if isinstance(x, kind):
         yield x
     elif isinstance(x, dict | tuple | list):

@@ -1,4 +1,4 @@
-"""What of op_db is out of scope: names under the reason."""
+"""The names of op_db that are out of scope, by reason."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ REASONS = {
         torch.ops.aten._flash_attention_forward torch.ops.aten._safe_softmax.default
     """,
 }
-OUT = {name: reason for reason, names in REASONS.items() for name in names.split()}
+OUT_OF_SCOPE = {name: reason for reason, names in REASONS.items() for name in names.split()}

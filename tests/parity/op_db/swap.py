@@ -1,4 +1,4 @@
-"""torch's values and functions as microgad's: what `import microgad as torch` does to a program."""
+"""Replaces torch's values and functions by microgad's, as `import microgad as torch` does in a program."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from torch.testing._internal import common_methods_invocations
 
 import microgad
 
-EVERY_MODULE = vars(torch.nn.Module())  # what each has: registries, hooks
-ROOMS = (torch, torch.nn.functional, torch.linalg, torch.special, torch.fft, torch.Tensor)
+MODULE_ATTRIBUTES = vars(torch.nn.Module())  # what every module has, such as registries and hooks
+NAMESPACES = (torch, torch.nn.functional, torch.linalg, torch.special, torch.fft, torch.Tensor)
 
 
-class CannotHold(Exception):
-    """A value that NumPy has no way to hold, or a device that isn't there."""
+class Unsupported(Exception):
+    """NumPy can't represent the value, or the device isn't available."""
 
 
-def named(path: str) -> Any:
-    """What microgad has under a name of op_db: `add`, `linalg.det`, or a method such as `__rsub__`."""
+def microgad_function(path: str) -> Any:
+    """microgad's function for a name of op_db: `add`, `linalg.det`, or a method such as `__rsub__`."""
     path = path.removeprefix("torch.")
     start = microgad.Tensor if path.startswith("__") else microgad
     return functools.reduce(getattr, path.split("."), start)
 
 
-def memory_of(t: torch.Tensor, held: dict[int, torch.Tensor]) -> torch.Tensor:
-    """A copy of all memory behind a tensor, flat; the same one for tensors that share it."""
+def copy_memory(t: torch.Tensor, copies: dict[int, torch.Tensor]) -> torch.Tensor:
+    """A flat copy of a tensor's whole storage; tensors that share memory get the same copy."""
     storage = t.untyped_storage()
-    if storage.data_ptr() not in held or not storage.nbytes():
-        held[storage.data_ptr()] = torch.empty(0, dtype=torch.uint8).set_(storage.clone())
-        held[storage.data_ptr()].source = storage  # alive, or its address may be another's next
-    return torch.empty(0, dtype=t.dtype).set_(held[storage.data_ptr()].untyped_storage())
+    if storage.data_ptr() not in copies or not storage.nbytes():
+        copies[storage.data_ptr()] = torch.empty(0, dtype=torch.uint8).set_(storage.clone())
+        copies[storage.data_ptr()].source = storage  # kept alive, so that its address is not reused
+    return torch.empty(0, dtype=t.dtype).set_(copies[storage.data_ptr()].untyped_storage())
 
 
 class Copies:
-    """Copies of torch's values for torch itself: strides, shared memory and requires_grad as they are."""
+    """Copies values for torch itself, with their strides, shared memory and requires_grad."""
 
     lib: Any = torch
 
     def __init__(self, requires_grad: bool = True) -> None:
         self.requires_grad = requires_grad
-        self.held: dict[int, torch.Tensor] = {}
-        self.made: dict[int, Any] = {}  # by id of the original, which therefore has to live on
+        self.copied_memory: dict[int, torch.Tensor] = {}
+        self.made: dict[int, Any] = {}  # by the id of the original, which is kept alive so that the id stays its own
         self.tensors: list[Any] = []
 
     def __call__(self, x: Any) -> Any:
@@ -60,7 +60,7 @@ class Copies:
                 self.tensors.append(self.made[id(x)][1])
             return self.made[id(x)][1]
         if isinstance(x, torch.Size):
-            return self.other(x)
+            return self.convert_other(x)
         if type(x) in (list, tuple):
             return type(x)(self(item) for item in x)
         if type(x) is dict:
@@ -69,56 +69,56 @@ class Copies:
             return self.lib.nn.utils.rnn.PackedSequence(*map(self, x))
         if type(x) is slice:
             return slice(self(x.start), self(x.stop), self(x.step))
-        return self.other(x)
+        return self.convert_other(x)
 
     def tensor(self, t: torch.Tensor) -> Any:
         if type(t) not in (torch.Tensor, torch.nn.Parameter) or t.layout != torch.strided or t.is_quantized:
-            raise CannotHold(f"{type(t).__name__}, {t.layout}")
+            raise Unsupported(f"{type(t).__name__}, {t.layout}")
         if t.device.type != "cpu":
-            raise CannotHold(str(t.device))
+            raise Unsupported(str(t.device))
         strided = t.detach().resolve_conj().resolve_neg()
         geometry = strided.shape, strided.stride(), strided.storage_offset()
-        made = self.laid_out(memory_of(strided, self.held), *geometry)
+        made = self.strided(copy_memory(strided, self.copied_memory), *geometry)
         return made.requires_grad_() if self.requires_grad and t.requires_grad else made
 
-    def laid_out(self, memory: torch.Tensor, shape: Any, strides: Any, offset: int) -> Any:
+    def strided(self, memory: torch.Tensor, shape: Any, strides: Any, offset: int) -> Any:
         return memory.as_strided(shape, strides, offset)
 
-    def other(self, x: Any) -> Any:
+    def convert_other(self, x: Any) -> Any:
         if isinstance(x, torch.nn.Module):
             return copy.deepcopy(x)
         return torch.Generator().set_state(x.get_state()) if isinstance(x, torch.Generator) else x
 
 
 class Swapped(Copies):
-    """The same values for microgad."""
+    """Copies values for microgad, whose Tensors, dtypes, modules and functions replace torch's."""
 
     lib = microgad
 
-    def laid_out(self, memory: torch.Tensor, shape: Any, strides: Any, offset: int) -> Any:
-        held(memory.dtype)
+    def strided(self, memory: torch.Tensor, shape: Any, strides: Any, offset: int) -> Any:
+        dtype_name(memory.dtype)
         if len(shape) > 64:
-            raise CannotHold(f"{len(shape)} dimensions")
+            raise Unsupported(f"{len(shape)} dimensions")
         flat = memory.numpy()
         strides = [n * flat.itemsize for n in strides]
         return microgad.from_numpy(np.lib.stride_tricks.as_strided(flat[offset:], shape, strides))
 
-    def other(self, x: Any) -> Any:
+    def convert_other(self, x: Any) -> Any:
         return self.module(x) if isinstance(x, torch.nn.Module) else swapped(x)
 
     def module(self, x: torch.nn.Module) -> Any:
-        """microgad's module of that name with the same attributes."""
+        """microgad's module of the same name, with the same attributes, parameters, buffers and submodules."""
         name = type(x).__name__
-        rooms = (microgad.nn, importlib.import_module("microgad.nn.attention"))
-        made = object.__new__(next(getattr(room, name) for room in rooms if hasattr(room, name)))
+        namespaces = (microgad.nn, importlib.import_module("microgad.nn.attention"))
+        made = object.__new__(next(getattr(namespace, name) for namespace in namespaces if hasattr(namespace, name)))
         microgad.nn.Module.__init__(made)
         made.training = x.training
         for name, value in vars(x).items():
-            if not (name in EVERY_MODULE or isinstance(getattr(type(made), name, None), property)):
+            if not (name in MODULE_ATTRIBUTES or isinstance(getattr(type(made), name, None), property)):
                 setattr(made, name, self(value))
         for name, parameter in x._parameters.items():
-            held = parameter if parameter is None else microgad.nn.Parameter(self(parameter.data))
-            made.register_parameter(name, held)
+            converted = parameter if parameter is None else microgad.nn.Parameter(self(parameter.data))
+            made.register_parameter(name, converted)
         for name, buffer in x._buffers.items():
             made.register_buffer(name, self(buffer), name not in x._non_persistent_buffers_set)
         for name, child in x._modules.items():
@@ -126,30 +126,30 @@ class Swapped(Copies):
         return made
 
 
-def held(dtype: torch.dtype) -> str:
-    """The name of a dtype, if NumPy has it."""
+def dtype_name(dtype: torch.dtype) -> str:
+    """The name of a dtype that NumPy has itself; for others raise Unsupported."""
     name = str(dtype).removeprefix("torch.")
     try:
-        known = np.dtype(name).isbuiltin == 1  # not of ml_dtypes, which comes with onnx
+        known = np.dtype(name).isbuiltin == 1  # ml_dtypes, which onnx installs, adds others
     except TypeError:
         known = False
     if not known:
-        raise CannotHold(name)
+        raise Unsupported(name)
     return name
 
 
 def swapped(x: Any) -> Any:
-    """Anything but tensors and containers."""
+    """microgad's counterpart of anything but tensors and containers."""
     if isinstance(x, torch.dtype):
-        return getattr(microgad, held(x))
+        return getattr(microgad, dtype_name(x))
     if isinstance(x, torch.device):
         if x.type != "cpu":
-            raise CannotHold(str(x))
+            raise Unsupported(str(x))
         return microgad.device(str(x))
     if isinstance(x, torch.memory_format | torch.layout):
         if "sparse" in str(x) or "mkldnn" in str(x):
-            raise CannotHold(str(x))
-        return named(str(x))
+            raise Unsupported(str(x))
+        return microgad_function(str(x))
     if isinstance(x, torch.Size):
         return microgad.Size(x)
     if isinstance(x, torch.Generator):
@@ -158,15 +158,15 @@ def swapped(x: Any) -> Any:
         return functools.reduce(getattr, x.__name__.split(".")[1:], microgad)
     if isinstance(x, torch.nn.Module):
         return Swapped().module(x)
-    return function(x) if callable(x) and not isinstance(x, type) else x
+    return swapped_function(x) if callable(x) and not isinstance(x, type) else x
 
 
-def function(f: Callable[..., Any]) -> Callable[..., Any]:
-    """What a function that calls torch is after the swap: the same code, with microgad where it says torch."""
+def swapped_function(f: Callable[..., Any]) -> Callable[..., Any]:
+    """microgad's function for one of torch, or a function of PyTorch's tests with microgad in place of torch."""
     if f is common_methods_invocations.wrapper_set_seed:
         return seeded
     if isinstance(f, functools.partial):
-        return functools.partial(function(f.func), *f.args, **f.keywords)
+        return functools.partial(swapped_function(f.func), *f.args, **f.keywords)
     module = getattr(f, "__module__", None) or ""
     if inspect.isfunction(f) and module.startswith("torch.testing"):
         cells = tuple(types.CellType(swapped(cell.cell_contents)) for cell in f.__closure__ or ())
@@ -174,16 +174,16 @@ def function(f: Callable[..., Any]) -> Callable[..., Any]:
     if hasattr(f, "__objclass__") or getattr(f, "__qualname__", "").startswith("Tensor."):
         return getattr(microgad.Tensor, f.__name__)
     if module.startswith("torch") or type(f).__module__.startswith("torch") or isinstance(f, types.BuiltinMethodType):
-        for room in ROOMS:
-            for name, value in vars(room).items():
+        for namespace in NAMESPACES:
+            for name, value in vars(namespace).items():
                 if value is f:
-                    path = room.__name__.partition("torch")[2].strip(".")
-                    return named(f"{path}.{name}".strip("."))
+                    path = namespace.__name__.partition("torch")[2].strip(".")
+                    return microgad_function(f"{path}.{name}".strip("."))
     return f
 
 
 class Globals(dict[str, Any]):
-    """The names that a module of torch's tests sees, swapped when they are read."""
+    """The globals of a module of PyTorch's tests, each replaced by microgad's counterpart when it is first read."""
 
     def __init__(self, original: dict[str, Any]) -> None:
         super().__init__(__builtins__=builtins)
@@ -195,6 +195,6 @@ class Globals(dict[str, Any]):
 
 
 def seeded(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """torch's `wrapper_set_seed`: op_db calls what draws random numbers through it."""
+    """Replaces torch's `wrapper_set_seed`, through which op_db calls operations that draw random numbers."""
     microgad.manual_seed(42)
     return op(*args, **kwargs)

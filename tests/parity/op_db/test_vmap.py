@@ -1,4 +1,4 @@
-"""What `vmap` computes for all slices at once is what it gives of one after another: for op_db's samples."""
+"""`vmap` gives for a batch what a loop over the batch gives, for op_db's samples, and so do its gradients."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from microgad import Tensor
 from microgad.duck_arrays import Fallback
 from microgad.func import flatten, grad, vmap
 
+from .checks import OpChecks
 from .programs import Call
-from .swap import Swapped, function, named
-from .walk import Walk
+from .swap import Swapped, microgad_function, swapped_function
 
-OF_ANY_VALUES = {"empty_like", "new_empty", "new_empty_strided", "empty", "empty_permuted", "empty_strided"}
-OPS = [op for op in op_db if op.name not in OF_ANY_VALUES]
+UNINITIALIZED = {"empty_like", "new_empty", "new_empty_strided", "empty", "empty_permuted", "empty_strided"}
+OPS = [op for op in op_db if op.name not in UNINITIALIZED]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -30,23 +30,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("op", chosen, ids=lambda op: op.name)
 
 
-def test_at_once_is_as_in_turn(op: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vmap_gives_what_a_loop_over_the_batch_gives(op: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     try:
-        ours = function(op.op)
-        call = named(op.name) if ours is op.op else ours
+        ours = swapped_function(op.op)
+        call = microgad_function(op.name) if ours is op.op else ours
     except AttributeError:
         pytest.skip("out of scope")
-    walk = Walk(op)
+    op_checks = OpChecks(op)
     for dtype in ("float64", "int64"):
-        for sample in walk.samples(op.sample_inputs_func, dtype)[:3] if dtype in walk.dtypes else ():
+        for sample in op_checks.samples(op.sample_inputs_func, dtype)[:3] if dtype in op_checks.dtypes else ():
             try:
-                given = Call(sample, Swapped(False))
-            except Exception:  # of arguments that microgad has no form of
+                arguments = Call(sample, Swapped(False))
+            except Exception:  # some arguments can't be converted to microgad's
                 continue
-            check(call, given, monkeypatch)
+            check(call, arguments, monkeypatch)
 
 
 def check(function: Any, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare vmap with its loop for the function, its gradient under vmap, and the gradient through vmap.
+
+    Some of the Tensors, chosen by a seeded draw, have a batch dimension.
+    """
     leaves, rebuild = flatten((call.input, call.args, call.kwargs))
     if not leaves:
         return
@@ -55,30 +59,30 @@ def check(function: Any, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
         input, args, kwargs = rebuild(tensors)
         return function(input, *args, **kwargs)
 
-    def number(*tensors: Tensor) -> Tensor:
+    def to_scalar(*tensors: Tensor) -> Tensor:
         floats = [y for y in flatten(result(*tensors))[0] if y.is_floating_point()]
         return sum(((y * y.cos()).sum() for y in floats), sum(x.sum() for x in tensors if x.is_floating_point()))
 
-    own = random.Random(len(leaves)).sample(range(len(leaves)), random.Random(0).randint(1, len(leaves)))
-    tensors = [of_slices(x) if i in own else x for i, x in enumerate(leaves)]
-    dims = tuple(0 if i in own else None for i in range(len(leaves)))
+    batched_indices = random.Random(len(leaves)).sample(range(len(leaves)), random.Random(0).randint(1, len(leaves)))
+    tensors = [make_batch(x) if i in batched_indices else x for i, x in enumerate(leaves)]
+    dims = tuple(0 if i in batched_indices else None for i in range(len(leaves)))
     floats = tuple(i for i, x in enumerate(leaves) if x.is_floating_point())
-    for f in (result, *([grad(number, floats)] if floats else [])):
+    for f in (result, *([grad(to_scalar, floats)] if floats else [])):
         with monkeypatch.context() as patch, warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             found = outcome(f, dims, tensors)
-            patch.setattr("microgad.func.call_batched", apart)
+            patch.setattr("microgad.func.call_batched", raise_fallback)
             same(outcome(f, dims, tensors), found)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        outside = gradients(number, dims, tensors)
-        monkeypatch.setattr("microgad.func.call_batched", apart)
-        same(gradients(number, dims, tensors), outside)
+        outside = gradients(to_scalar, dims, tensors)
+        monkeypatch.setattr("microgad.func.call_batched", raise_fallback)
+        same(gradients(to_scalar, dims, tensors), outside)
         monkeypatch.undo()
 
 
-def same(in_turn: Any, at_once: Any) -> None:
-    expected, found = (flatten(x, tensors_only=False)[0] for x in (in_turn, at_once))
+def same(looped: Any, batched: Any) -> None:
+    expected, found = (flatten(x, tensors_only=False)[0] for x in (looped, batched))
     assert len(found) == len(expected)
     for x, y in zip(found, expected, strict=True):
         if isinstance(y, Tensor):
@@ -88,7 +92,8 @@ def same(in_turn: Any, at_once: Any) -> None:
             assert x == y
 
 
-def apart(*_: Any) -> Any:
+def raise_fallback(*_: Any) -> Any:
+    """Stand in for `call_batched`, so that vmap loops over the batch."""
     raise Fallback
 
 
@@ -101,17 +106,17 @@ def outcome(f: Any, dims: Any, tensors: list[Tensor]) -> Any:
 
 
 def gradients(f: Any, dims: Any, tensors: list[Tensor]) -> Any:
-    """By a backward pass when the mapping is over."""
+    """The gradients of the sum of vmap's result, by a backward pass outside vmap."""
     microgad.manual_seed(0)
-    own = [x.clone().requires_grad_(x.is_floating_point()) for x in tensors]
-    wanted = [x for x in own if x.requires_grad]
+    leaves = [x.clone().requires_grad_(x.is_floating_point()) for x in tensors]
+    wanted = [x for x in leaves if x.requires_grad]
     try:
-        return microgad.autograd.grad(vmap(f, dims)(*own).sum(), wanted, allow_unused=True)
+        return microgad.autograd.grad(vmap(f, dims)(*leaves).sum(), wanted, allow_unused=True)
     except Exception as error:
         return type(error).__name__
 
 
-def of_slices(x: Tensor) -> Tensor:
-    """The values of x in three orders, which keeps them where the operation is defined."""
+def make_batch(x: Tensor) -> Tensor:
+    """A batch of three: the values of x in three orders, so that all stay in the operation's domain."""
     flat = x.array.reshape(-1)
     return microgad.from_numpy(np.stack([flat, np.roll(flat, 1), flat[::-1]]).reshape(3, *x.shape))

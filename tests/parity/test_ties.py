@@ -1,4 +1,4 @@
-"""In which order sort leaves equal elements, and which of them topk, kthvalue, median and mode take."""
+"""Ties: in which order sort leaves equal elements, and which of them topk, kthvalue, median and mode take."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch")
 
 
 @st.composite
-def lines(draw):
-    """A line with equal elements in an order that may be good or bad for a partition, and a k."""
+def arrays_and_k(draw):
+    """A 1-D array with equal elements, in an order that may be good or bad for partitioning, and a k."""
     n = draw(st.integers(1, 400))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     x = rng.integers(0, draw(st.sampled_from([1, 2, 10, 1000])), n).astype(draw(st.sampled_from(["f", "d", "q"])))
@@ -26,32 +26,32 @@ def lines(draw):
     return x, draw(st.one_of(st.integers(0, n), st.integers(0, n // 64)))
 
 
-@given(lines(), st.booleans(), st.booleans())
-def test_equal_elements(line, largest, in_order):
-    x, k = line
-    theirs = torch.topk(torch.from_numpy(x), k, largest=largest, sorted=in_order).indices
-    ours = microgad.topk(microgad.from_numpy(x), k, largest=largest, sorted=in_order).indices
+@given(arrays_and_k(), st.booleans(), st.booleans())
+def test_topk_takes_torchs_of_equal_elements(array_and_k, largest, sorted_results):
+    x, k = array_and_k
+    theirs = torch.topk(torch.from_numpy(x), k, largest=largest, sorted=sorted_results).indices
+    ours = microgad.topk(microgad.from_numpy(x), k, largest=largest, sorted=sorted_results).indices
     assert ours.tolist() == theirs.tolist()
 
 
-@given(lines(), st.booleans(), st.sampled_from(["one", "rows", "columns"]))
-def test_equal_elements_sorted(line, descending, layout):
-    x, k = line
+@given(arrays_and_k(), st.booleans(), st.sampled_from(["one", "rows", "columns"]))
+def test_sort_argsort_and_mode_order_ties_as_torch(array_and_k, descending, layout):
+    x, k = array_and_k
     x = {"one": x, "rows": np.stack([x, np.roll(x, k)]), "columns": np.stack([x, np.roll(x, k)], 1)}[layout]
 
-    def places(library):
-        given, dim = library.from_numpy(x), 0 if layout == "columns" else -1
+    def indices(library):
+        tensor, dim = library.from_numpy(x), 0 if layout == "columns" else -1
         found = [
-            given.sort(dim, descending), given.sort(dim=dim, descending=descending, stable=True), given.mode(dim),
+            tensor.sort(dim, descending), tensor.sort(dim=dim, descending=descending, stable=True), tensor.mode(dim),
         ]  # fmt: skip
-        return [given.argsort(dim, descending).tolist(), *(r.indices.tolist() for r in found)]
+        return [tensor.argsort(dim, descending).tolist(), *(r.indices.tolist() for r in found)]
 
-    assert places(microgad) == places(torch)
+    assert indices(microgad) == indices(torch)
 
 
 @pytest.mark.parametrize("n", [20_000, 1 << 15, 100_000])
 @pytest.mark.parametrize("dtype", ["int64", "uint8", "float32"])
-def test_many_equal_elements_sorted(n, dtype):
+def test_argsort_of_long_arrays_orders_ties_as_torch(n, dtype):
     x = np.random.default_rng(0).integers(0, 10, n).astype(dtype)
     assert np.array_equal(microgad.from_numpy(x).argsort(), torch.from_numpy(x).argsort())
 
@@ -66,33 +66,33 @@ def test_sequences_of_equal_lengths_are_packed_in_the_same_order():
     assert order(microgad) == order(torch)
 
 
-@given(lines())
-def test_the_one_of_equal_elements(line):
-    x, k = line
+@given(arrays_and_k())
+def test_kthvalue_and_medians_take_torchs_of_equal_elements(array_and_k):
+    x, k = array_and_k
 
-    def places(library):
-        given = library.from_numpy(x)
-        return [r.indices.item() for r in (given.kthvalue(max(k, 1)), given.median(0), given.nanmedian(0))]
+    def indices(library):
+        tensor = library.from_numpy(x)
+        return [r.indices.item() for r in (tensor.kthvalue(max(k, 1)), tensor.median(0), tensor.nanmedian(0))]
 
-    assert places(microgad) == places(torch)
+    assert indices(microgad) == indices(torch)
 
 
-def killer(n):
-    """Numbers that make each median of three next to the least, so that partitions give up for a heap (Musser 1997)."""
+def median_of_three_killer(n):
+    """Numbers for which each median of three is nearly the minimum, so that introselect uses a heap (Musser 1997)."""
     half = n // 2
     return np.array([i if i % 2 else half + i - 1 for i in range(1, half + 1)] + [2 * i for i in range(1, half + 1)])
 
 
 @pytest.mark.parametrize("k", [300, 600, 999])
-def test_where_partitions_are_lopsided(k):
-    x = np.repeat(killer(1000) // 2, 2)
+def test_topk_where_quickselect_degenerates(k):
+    x = np.repeat(median_of_three_killer(1000) // 2, 2)
     theirs = torch.topk(torch.from_numpy(x), k, largest=False).indices
     assert microgad.topk(microgad.from_numpy(x), k, largest=False).indices.tolist() == theirs.tolist()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "int8", "uint8"])
 @pytest.mark.parametrize("largest", [True, False])
-def test_a_few_of_long_lines(dtype, largest):
+def test_topk_of_few_elements_in_long_rows(dtype, largest):
     rng = np.random.default_rng(0)
     x = rng.integers(-60 if dtype == "int8" else 0, 60, (20, 1000)).astype(dtype)
     if x.dtype.kind == "f":

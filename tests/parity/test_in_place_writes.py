@@ -1,4 +1,4 @@
-"""What may be written over between the forward and backward: a node keeps what PyTorch's keeps, or is told of it."""
+"""In-place writes between forward and backward: nodes save the same values as PyTorch's, or detect the write."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import torch
 
 import microgad
 
-from .both import Programs, leaf
+from .side_by_side import Programs, leaf
 
 FACTORS = [[1.0, -2.0, 0.5], [3.0, 0.25, -1.0], [2.0, 1.0, 4.0]]
 
-# An operation on x (3, 3) and integers i (2, 3), all of them places of rows.
+# Operations on x (3, 3) and integers i (2, 3), which are valid row indices.
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "hardtanh": lambda t, x, i: t.nn.functional.hardtanh(x),
     "relu6": lambda t, x, i: t.nn.functional.relu6(x),
@@ -40,7 +40,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 
 @pytest.mark.parametrize("written", ["input", "result"])
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_write_is_refused_where_pytorch_refuses_it(name, written):
+def test_writes_raise_in_backward_where_torch_does(name, written):
     def program(t, nn):
         x, i = leaf(t, 3, 3), t.tensor([[0, 2, 1], [2, 2, 0]])
         y = x * 1
@@ -51,10 +51,10 @@ def test_a_write_is_refused_where_pytorch_refuses_it(name, written):
         return t.autograd.grad((out * (factors if out.ndim else 1)).sum(), x)
 
     slack = 1000 if "hardsigmoid" in name else 1  # torch's derivative is the float32 nearest to 1/6
-    Programs({"program": program}).check("program", slack, in_words=False)
+    Programs({"program": program}).check("program", slack, messages=False)
 
 
-def test_relu6_in_place_keeps_only_what_became_of_its_input():
+def test_relu6_in_place_saves_only_its_result():
     def program(t, nn):
         x = leaf(t, 3, 3)
         y = x * 9
@@ -66,7 +66,7 @@ def test_relu6_in_place_keeps_only_what_became_of_its_input():
     assert microgad.nn.functional.relu6(y, inplace=True).grad_fn.kept[0] is y.array
 
 
-PLACES: dict[str, Callable[..., Any]] = {
+INDEXING: dict[str, Callable[..., Any]] = {
     "embedding": lambda t, x, i: t.nn.functional.embedding(i, x.reshape(9, 1)),
     "embedding_bag": lambda t, x, i: t.nn.functional.embedding_bag(i, x.reshape(9, 1), mode="sum"),
     "max_unpool1d": lambda t, x, i: t.nn.functional.max_unpool1d(x[:2], i, 2),
@@ -78,14 +78,14 @@ PLACES: dict[str, Callable[..., Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", PLACES)
-def test_places_that_are_written_over_are_still_those_of_the_forward(name):
-    """PyTorch refuses; here the gradient is that of the forward's places."""
+@pytest.mark.parametrize("name", INDEXING)
+def test_writes_to_an_index_do_not_change_gradients(name):
+    """PyTorch raises; here the gradient uses the indices of the forward."""
     t = microgad
 
     def gradient(written):
         x, i = leaf(t, 3, 3), t.tensor([[0, 2, 1], [2, 1, 0]])
-        out = PLACES[name](t, x, i)
+        out = INDEXING[name](t, x, i)
         if written:
             i.fill_(0)
         (grad,) = t.autograd.grad((out * t.arange(1.0, out.numel() + 1).reshape(out.shape)).sum(), x)
@@ -95,7 +95,7 @@ def test_places_that_are_written_over_are_still_those_of_the_forward(name):
 
 
 @pytest.mark.parametrize("number", [3, 0.1, 1, 2j])
-def test_a_number_over_a_tensor_has_pytorchs_last_bits(number):
+def test_number_divided_by_tensor_has_torchs_last_bits(number):
     def program(t, nn):
         x = t.arange(1, 200) / 7
         out = number / x
@@ -104,18 +104,18 @@ def test_a_number_over_a_tensor_has_pytorchs_last_bits(number):
     Programs({"program": program}).check("program")
 
 
-# Writes through views of x (3, 3) * 1 that show what the view before doesn't, or show one place several times.
+# Writes through views of y (3, 3) that reach beyond the view that they are made from, or that overlap themselves.
 VIEWS: dict[str, Callable[[Any, Any], Any]] = {
     "beyond a view": lambda t, y: y[:2].as_strided((2,), (1,), 7).mul_(2),
     "beyond a part of a view": lambda t, y: y[:2].as_strided((2, 2), (2, 1), 5)[1].tanh_(),
-    "beyond a view, of the base": lambda t, y: y[0].as_strided((2,), (1,), 4).mul_(y.sum().exp()),
+    "beyond a view, by a value of the base": lambda t, y: y[0].as_strided((2,), (1,), 4).mul_(y.sum().exp()),
     "beyond a view, twice": lambda t, y: (
         y.t()[1].as_strided((2, 2), (3, 1), 1).mul_(2).as_strided((3,), (1,), 0).exp_()
     ),
     "beyond a view, a row": lambda t, y: operator.setitem(y[1].as_strided((3, 3), (3, 1), 0), 0, y[2].exp()),
     "a row of what is expanded": lambda t, y: y[0].expand(4, 3)[1].mul_(3),
-    "a place of what is expanded": lambda t, y: operator.setitem(y[0].expand(4, 3), (1, 2), y[1, 1] * 2),
-    "one row alone of what is expanded": lambda t, y: y[:, :1].expand(3, 4)[:, 1:2].add_(1).exp_(),
+    "an element of what is expanded": lambda t, y: operator.setitem(y[0].expand(4, 3), (1, 2), y[1, 1] * 2),
+    "a single column of what is expanded": lambda t, y: y[:, :1].expand(3, 4)[:, 1:2].add_(1).exp_(),
     "what is expanded": lambda t, y: y.detach()[0].expand(4, 3).fill_(7),
     "what is expanded, with 0": lambda t, y: y.detach().expand(2, 3, 3).transpose(0, 1).zero_(),
     "two rows of what is expanded": lambda t, y: y.detach()[0].expand(4, 3)[:2].fill_(7),
@@ -135,36 +135,36 @@ VIEWS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("requires_grad", [True, False])
 @pytest.mark.parametrize("name", VIEWS)
-def test_a_write_through_a_view_reaches_all_that_shows_the_memory(name, wanted):
+def test_write_through_a_view_reaches_all_views_of_the_memory(name, requires_grad):
     def program(t, nn):
         x = leaf(t, 3, 3)
-        y = x * 1 if wanted else x.detach() * 1
+        y = x * 1 if requires_grad else x.detach() * 1
         row, rows = y[2], y[0].expand(4, 3)
         VIEWS[name](t, y)
-        shown = (y * 2).sum() + (row**3).sum() + (rows * t.arange(12.0, dtype=t.float64).reshape(4, 3)).sum()
-        return y, row, rows, t.autograd.grad(shown, x) if wanted else shown
+        observed = (y * 2).sum() + (row**3).sum() + (rows * t.arange(12.0, dtype=t.float64).reshape(4, 3)).sum()
+        return y, row, rows, t.autograd.grad(observed, x) if requires_grad else observed
 
-    Programs({"program": program}).check("program", in_words=False)
+    Programs({"program": program}).check("program", messages=False)
 
 
-def test_a_hooked_leaf_beside_a_write_to_what_a_view_does_not_show():
-    """Hooked leaves, and the node that such a write reads, stand between others in the walk: not at one place."""
+def test_hooked_leaf_and_write_beyond_a_view():
+    """A hooked leaf and the node that such a write reads both get a number between others, and not the same one."""
 
     def program(t, nn):
         x, w, seen = leaf(t, 3, 3), leaf(t, 2), []
         w.register_hook(seen.append)
         y = x * 1
-        shown = y[:2].as_strided((2,), (1,), 7)
-        shown.mul_(w * 2)  # w is the first input of the node after the view's
+        observed = y[:2].as_strided((2,), (1,), 7)
+        observed.mul_(w * 2)  # w is the first input of the node after the view's
         (y * y).sum().backward()
         return x.grad, w.grad, seen
 
     Programs({"program": program}).check("program")
 
 
-def test_what_is_shown_once_too_often_is_refused_in_pytorchs_words():
+def test_write_to_an_expanded_tensor_has_torchs_message():
     def program(t, nn):
         t.ones(3).expand(2, 3).add_(1)
 
@@ -174,7 +174,7 @@ def test_what_is_shown_once_too_often_is_refused_in_pytorchs_words():
         program(microgad, None)
 
 
-def test_a_custom_function_writes_what_a_view_does_not_show():
+def test_custom_function_writes_beyond_a_view():
     def program(t, nn):
         class Twice(t.autograd.Function):
             @staticmethod
@@ -194,8 +194,8 @@ def test_a_custom_function_writes_what_a_view_does_not_show():
     Programs({"program": program}).check("program")
 
 
-def test_what_is_expanded_is_filled_with_a_gradient():
-    """PyTorch refuses it on the way back."""
+def test_gradient_of_fill_on_an_expanded_view():
+    """PyTorch raises in backward."""
     x = leaf(microgad, 3)
     y = x * 1
     y.expand(2, 3)[:, 1:].fill_(7)
@@ -204,8 +204,8 @@ def test_what_is_expanded_is_filled_with_a_gradient():
 
 
 @pytest.mark.filterwarnings("ignore:Writes by index or mask")
-def test_what_is_expanded_is_filled_by_a_mask_with_a_gradient():
-    """There, too."""
+def test_gradient_of_masked_fill_on_an_expanded_view():
+    """PyTorch raises in backward."""
     x, value = leaf(microgad, 3), microgad.tensor(7.0, dtype=microgad.float64, requires_grad=True)
     y = x * 1
     rows = y.expand(2, 3)
@@ -216,8 +216,8 @@ def test_what_is_expanded_is_filled_by_a_mask_with_a_gradient():
     assert of_x.tolist() == [0, 2 * 2 * x[1].item() + 3 * x[1].item() ** 2, 0]
 
 
-def test_a_view_of_what_leaves_the_graph():
-    """Once something is written there PyTorch's has no gradient; it was that of the values before."""
+def test_views_of_a_base_that_is_detached_in_place():
+    """After a further write, PyTorch has no gradient for the view; here backward raises, as saved values changed."""
 
     def program(t, nn):
         x = leaf(t, 4)
@@ -241,7 +241,7 @@ def test_a_view_of_what_leaves_the_graph():
         view.sum().backward()
 
 
-def test_a_leaf_that_wants_no_gradient_for_a_while_is_the_one_that_graphs_lead_to():
+def test_leaf_with_requires_grad_switched_off_and_on_stays_the_graphs_leaf():
     def program(t, nn):
         x, y = leaf(t, 4), leaf(t, 4)
         view, double = x[:2], y * 2

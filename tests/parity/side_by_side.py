@@ -1,4 +1,4 @@
-"""Programs that are to give the same under PyTorch and under microgad, or to raise the same."""
+"""Programs that run under PyTorch and under microgad, and must return, warn of and raise the same."""
 
 from __future__ import annotations
 
@@ -19,44 +19,48 @@ Program = Callable[[Any, Any], Any]
 
 
 class Programs(dict[str, Program]):
-    """Programs by name: functions of the library and its nn, collected by a decorator."""
+    """Programs by name. Each takes the library and its `nn`; as a decorator, this adds a function under its name."""
 
     def __call__(self, function: Program) -> Program:
         self[function.__name__] = function
         return function
 
-    def check(self, name: str, slack: float = 1, in_words: bool = True, warned_alike: bool = True) -> None:
-        """Run a program under both: results, warnings' classes, or the error's class and, if in_words, what it says."""
+    def check(self, name: str, slack: float = 1, messages: bool = True, warning_classes: bool = True) -> None:
+        """Run a program under both libraries and compare the results, which may differ by `slack` times the tolerance.
+
+        If it raises under PyTorch, compare the error's class and, if `messages`, its message. If `warning_classes`,
+        compare the classes of the warnings too.
+        """
         (theirs, warned), (ours, ours_warned) = (outcome(self[name], t) for t in (torch, microgad))
         if isinstance(theirs, Exception):
             assert isinstance(ours, type(theirs)), (
                 f"{type(ours).__name__}: {ours}, not {type(theirs).__name__}: {theirs}"
             )
-            assert not in_words or words(ours) == words(theirs)
+            assert not messages or message(ours) == message(theirs)
         else:
             if isinstance(ours, Exception):
                 raise ours
             same(theirs, ours, slack=slack)
-        assert not warned_alike or ours_warned == warned
+        assert not warning_classes or ours_warned == warned
 
 
-def room(t: Any, name: str) -> Any:
-    """A module of a library, by its name in it."""
+def submodule(t: Any, name: str) -> Any:
+    """Import a module of the library `t` by its name within it."""
     return importlib.import_module(f"{t.__name__}.{name}")
 
 
-def numbers(t: Any, *shape: int, seed: int = 1) -> Any:
-    """Normal numbers, the same under both."""
+def randn(t: Any, *shape: int, seed: int = 1) -> Any:
+    """A Tensor of standard normal numbers, the same under both libraries."""
     return t.tensor(np.random.default_rng(seed).standard_normal(shape))
 
 
 def leaf(t: Any, *shape: int, seed: int = 1) -> Any:
-    """The same, wanting a gradient."""
-    return numbers(t, *shape, seed=seed).requires_grad_()
+    """The same numbers as a leaf that requires grad."""
+    return randn(t, *shape, seed=seed).requires_grad_()
 
 
 def outcome(program: Program, t: Any) -> tuple[Any, list[type]]:
-    """What a program gives or raises, and the classes of its warnings."""
+    """What a program returns or raises, and the classes of its warnings."""
     t.manual_seed(0)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -67,13 +71,13 @@ def outcome(program: Program, t: Any) -> tuple[Any, list[type]]:
     return result, [w.category for w in warned]
 
 
-def words(error: Exception) -> str:
-    """What an error says, but for the library's name and memory addresses."""
+def message(error: Exception) -> str:
+    """An error's message without memory addresses, where microgad is called torch."""
     return str(error).split(" at 0x")[0].replace("microgad.", "torch.")
 
 
-def given(T: Any) -> dict[str, Any]:
-    """What calls that are written down as strings are made of: the library, vectors, matrices, a batch, a number."""
+def namespace(T: Any) -> dict[str, Any]:
+    """The names that calls written as strings may use: the library, vectors, matrices, a batch and a scalar."""
     T.manual_seed(0)
     A = T.tensor([[2.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 4.0]])
     return {

@@ -1,4 +1,4 @@
-"""torch._check and its kin raise what PyTorch's do."""
+"""torch._check and its variants raise PyTorch's errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import microgad
 torch = pytest.importorskip("torch")
 
 
-def raised(call: Any, lib: Any) -> Any:
+def result_or_error(call: Any, lib: Any) -> Any:
     try:
         return call(lib)
     except Exception as error:
@@ -43,5 +43,5 @@ def raised(call: Any, lib: Any) -> Any:
         lambda t: t._check_tensor_all_with(KeyError, t.tensor(False)),
     ],
 )
-def test_checks(call):
-    assert raised(call, microgad) == raised(call, torch)
+def test_check_raises_torchs_error(call):
+    assert result_or_error(call, microgad) == result_or_error(call, torch)

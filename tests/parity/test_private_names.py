@@ -1,8 +1,7 @@
-"""What libraries reach for inside of PyTorch: graphs' compressed indices, and batches of a program's own kinds."""
+"""Names inside of PyTorch that other libraries use: private functions, collate functions, compressed indices."""
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
@@ -10,21 +9,20 @@ import pytest
 
 import microgad
 
-from .both import Programs, numbers
-from .both import room as module
+from .side_by_side import Programs, randn, submodule
 
 torch = pytest.importorskip("torch")
 programs = Programs()
 
 
 @pytest.mark.parametrize("name", programs)
-def test_it_gives_the_same_or_raises_the_same(name):
-    programs.check(name, in_words=False)
+def test_program_behaves_as_in_torch(name):
+    programs.check(name, messages=False)
 
 
 @programs
-def bases_of_layers(t, nn):
-    pooling, padding = module(t, "nn.modules.pooling"), module(t, "nn.modules.padding")
+def base_classes_of_layers(t, nn):
+    pooling, padding = submodule(t, "nn.modules.pooling"), submodule(t, "nn.modules.padding")
     kinds = {
         pooling: "MaxPool MaxUnpool LPPool AdaptiveAvgPool AdaptiveMaxPool",
         padding: "ConstantPad ReflectionPad ReplicationPad CircularPad",
@@ -37,40 +35,40 @@ def bases_of_layers(t, nn):
 
 
 @programs
-def what_layers_are_made_with(t, nn):
+def initializers_and_helpers_of_layers(t, nn):
     x = t.zeros(3, 4)
     nn.init._no_grad_trunc_normal_(x, 0.0, 1.0, -2.0, 2.0)
     nn.init._no_grad_normal_(x[0], 0.0, 1.0)
     nn.init._no_grad_uniform_(x[1], 0.0, 1.0)
     nn.init._no_grad_fill_(x[2], 3.0)
-    utils = module(t, "nn.modules.utils")
+    utils = submodule(t, "nn.modules.utils")
     sizes = [utils._list_with_default(size, [3, 5, 7]) for size in ((None, 2), [4, None], 6)]
-    return x, sizes, module(t, "nn.modules.module")._addindent("a\nb\n\nc", 3)
+    return x, sizes, submodule(t, "nn.modules.module")._addindent("a\nb\n\nc", 3)
 
 
 @programs
-def sizes_without_a_default(t, nn):
-    module(t, "nn.modules.utils")._list_with_default((None, 2), [3, 5])
+def list_with_default_of_too_few_sizes(t, nn):
+    submodule(t, "nn.modules.utils")._list_with_default((None, 2), [3, 5])
 
 
 @programs
 def projections(t, nn):
-    x, w, b = numbers(t, 5, 2, 4), numbers(t, 12, 4, seed=2), numbers(t, 12, seed=3)
+    x, w, b = randn(t, 5, 2, 4), randn(t, 12, 4, seed=2), randn(t, 12, seed=3)
     packed = nn.functional._in_projection_packed(x, x, x, w, b), nn.functional._in_projection_packed(x, x + 1, x + 1, w)
-    apart = nn.functional._in_projection(x, x, x, *w.chunk(3), *b.chunk(3))
-    return list(packed[0]), list(packed[1]), list(apart)
+    separate = nn.functional._in_projection(x, x, x, *w.chunk(3), *b.chunk(3))
+    return list(packed[0]), list(packed[1]), list(separate)
 
 
 @programs
 def bessel_functions(t, nn):
-    log = module(t, "distributions.von_mises")._log_modified_bessel_fn
+    log = submodule(t, "distributions.von_mises")._log_modified_bessel_fn
     x = t.linspace(0.1, 30, 9, dtype=t.float64)
     return [log(x, order).round(decimals=5) for order in (0, 1)]
 
 
 @programs
-def tensors_as_keys(t, nn):
-    names = module(t, "utils.weak").WeakTensorKeyDictionary()
+def weak_tensor_key_dictionary(t, nn):
+    names = submodule(t, "utils.weak").WeakTensorKeyDictionary()
     x, y = t.ones(2), t.ones(2)
     names[x] = 1
     names[y] = 2
@@ -80,11 +78,11 @@ def tensors_as_keys(t, nn):
 
 
 @programs
-def tensors_that_are_no_keys(t, nn):
-    return module(t, "utils.weak").WeakTensorKeyDictionary()[t.ones(1)]
+def weak_tensor_key_dictionary_without_the_key(t, nn):
+    return submodule(t, "utils.weak").WeakTensorKeyDictionary()[t.ones(1)]
 
 
-CLOSE = {
+ASSERT_ALLCLOSE_ARGUMENTS = {
     "close": lambda t: (t.ones(1), [1.00005]),
     "of two dtypes": lambda t: (t.ones(1), t.ones(1, dtype=t.float64) + 5e-5),
     "numbers": lambda t: (1.0, 1.00005),
@@ -93,8 +91,8 @@ CLOSE = {
     "of two shapes": lambda t: (t.ones(2), t.ones(1, 2)),
     "NaN": lambda t: (t.tensor(float("nan")), float("nan")),
 }
-for name, pair in CLOSE.items():
-    programs[f"assert_allclose: {name}"] = lambda t, nn, pair=pair: module(t, "testing").assert_allclose(*pair(t))
+for name, pair in ASSERT_ALLCLOSE_ARGUMENTS.items():
+    programs[f"assert_allclose: {name}"] = lambda t, nn, pair=pair: submodule(t, "testing").assert_allclose(*pair(t))
 
 
 @pytest.mark.parametrize(
@@ -115,47 +113,45 @@ def test_compressed_indices(call):
 
 
 @pytest.mark.parametrize("rows", [[[0, 1]], [0.0, 1.0]])
-def test_indices_that_are_none(rows):
+def test_errors_of_invalid_indices(rows):
     with pytest.raises(RuntimeError) as expected:
         torch._convert_indices_from_coo_to_csr(torch.tensor(rows), 2)
     with pytest.raises(expected.type):
         microgad._convert_indices_from_coo_to_csr(microgad.tensor(rows), 2)
 
 
-class Own:
+class Sample:
     def __init__(self, x: int) -> None:
         self.x = x
 
 
-class Derived(Own):
+class DerivedSample(Sample):
     pass
 
 
-def joined(batch: Any, *, collate_fn_map: Any = None) -> Any:
+def collate_samples(batch: Any, *, collate_fn_map: Any = None) -> Any:
     return "own", [sample.x for sample in batch]
 
 
-def room(lib: Any) -> Any:
-    return importlib.import_module(f"{lib.__name__}.utils.data._utils").collate
-
-
 BATCHES = [
-    [Own(1), Own(2)], [Derived(1)], [{"a": Own(1), "b": 2.0}, {"a": Own(2), "b": 3.0}], [(Own(1), "x"), (Own(2), "y")],
-    [np.float32(1), np.float32(2)], [np.ones(2), np.ones(2)], [True, False], [b"x", b"y"], [np.array("x")], [None],
-    [[1], [2, 3]],
+    [Sample(1), Sample(2)], [DerivedSample(1)], [{"a": Sample(1), "b": 2.0}, {"a": Sample(2), "b": 3.0}],
+    [(Sample(1), "x"), (Sample(2), "y")], [np.float32(1), np.float32(2)], [np.ones(2), np.ones(2)], [True, False],
+    [b"x", b"y"], [np.array("x")], [None], [[1], [2, 3]],
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("batch", BATCHES, ids=map(str, range(len(BATCHES))))
-@pytest.mark.parametrize("alone", [True, False])
-def test_batches_of_a_programs_own_kinds(batch, alone, monkeypatch):
+@pytest.mark.parametrize("custom_map", [True, False])
+def test_collate_with_custom_types(batch, custom_map, monkeypatch):
     found = []
     for lib in (torch, microgad):
-        collate = room(lib)
-        monkeypatch.setitem(collate.default_collate_fn_map, Own, joined)
+        collate = submodule(lib, "utils.data._utils").collate
+        monkeypatch.setitem(collate.default_collate_fn_map, Sample, collate_samples)
         try:
-            if alone:
-                found.append(str(collate.collate(batch, collate_fn_map={Own: joined, str: collate.collate_str_fn})))
+            if custom_map:
+                found.append(
+                    str(collate.collate(batch, collate_fn_map={Sample: collate_samples, str: collate.collate_str_fn}))
+                )
             else:
                 found.append(str(collate.default_collate(batch)))
         except (TypeError, RuntimeError) as error:
@@ -163,20 +159,21 @@ def test_batches_of_a_programs_own_kinds(batch, alone, monkeypatch):
     assert found[0] == found[1]
 
 
-def test_the_factor_of_an_inverse_and_distances():
-    """As Laplace approximations and Gaussian processes ask for them."""
+def test_precision_to_scale_tril_and_batch_mahalanobis():
+    """Laplace approximations and Gaussian processes call them."""
 
     def found(library):
-        room = importlib.import_module(f"{library.__name__}.distributions.multivariate_normal")
+        multivariate_normal = submodule(library, "distributions.multivariate_normal")
         matrix = library.tensor([[[2.0, 0.5], [0.5, 1.0]], [[3.0, -1.0], [-1.0, 4.0]]], dtype=library.float64)
-        factor, x = room._precision_to_scale_tril(matrix), library.arange(12.0, dtype=library.float64).reshape(3, 2, 2)
-        return [t.numpy() for t in (factor, room._batch_mahalanobis(factor, x), room._batch_mahalanobis(factor[0], x))]
+        factor, distance = multivariate_normal._precision_to_scale_tril(matrix), multivariate_normal._batch_mahalanobis
+        x = library.arange(12.0, dtype=library.float64).reshape(3, 2, 2)
+        return [t.numpy() for t in (factor, distance(factor, x), distance(factor[0], x))]
 
     for mine, theirs in zip(found(microgad), found(torch), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-13)
 
 
-def test_paddings_for_each_side():
+def test_reverse_repeat_tuple():
     from torch.nn.modules.utils import _reverse_repeat_tuple as theirs
 
     from microgad.nn.modules.utils import _reverse_repeat_tuple as ours
@@ -184,8 +181,8 @@ def test_paddings_for_each_side():
     assert ours((1, 2, 3), 2) == theirs((1, 2, 3), 2)
 
 
-def test_a_function_that_writes_into_its_input():
-    """As quantized networks have it."""
+def test_inplace_function():
+    """Quantized networks use it to write into an input."""
 
     def found(library):
         class Signs(library.autograd.function.InplaceFunction):
@@ -207,5 +204,5 @@ def test_a_function_that_writes_into_its_input():
     assert found(microgad) == found(torch)
 
 
-def test_nothing_is_traced():
+def test_is_tracing_is_false():
     assert microgad._C._is_tracing() is torch._C._is_tracing() is False

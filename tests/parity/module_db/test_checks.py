@@ -1,4 +1,4 @@
-"""The walk goes red: each fault, planted in a layer, fails the check that is there for it."""
+"""The checks detect faults: each fault, planted in a layer, fails the check that is meant to find it."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import pytest
 import microgad
 from microgad import nn
 
-from .walk import Walk
+from .checks import LayerChecks
 
 linear = nn.Linear.forward
 build = nn.Linear.__init__
 
 
-def draws_once_more(self, *args, **kwargs):
+def draws_one_more_number(self, *args, **kwargs):
     build(self, *args, **kwargs)
     microgad.rand(1)
 
 
-def in_another_order(self, *args, **kwargs):
+def registers_in_another_order(self, *args, **kwargs):
     build(self, *args, **kwargs)
     self._parameters = dict(reversed(self._parameters.items()))
 
 
-def wrong_in_float64_alone(self, *args, dtype=None, **kwargs):
+def ignores_dtype_argument(self, *args, dtype=None, **kwargs):
     build(self, *args, **kwargs)
     if dtype is not None:
         self.double()
 
 
-def other_arguments(self, in_features, out_features, bias=True, dtype=None, device=None):
+def swaps_dtype_and_device(self, in_features, out_features, bias=True, dtype=None, device=None):
     build(self, in_features, out_features, bias, device, dtype)
 
 
@@ -38,7 +38,7 @@ def without_a_setting(self, *args, **kwargs):
     del self.in_features
 
 
-def keeps_its_weight(self, input):
+def computes_with_its_first_weight(self, input):
     weight = self.__dict__.setdefault("kept", self.weight.detach().clone())
     return microgad.nn.functional.linear(input, weight, self.bias)
 
@@ -50,33 +50,33 @@ def writes_its_input(self, input):
     return result
 
 
-def takes_any_kernel(self, *args, **kwargs):
+def raises_no_error(self, *args, **kwargs):
     return "anything"
 
 
-def a_wrong_gap(self, input):
+def wrong_on_noncontiguous_memory(self, input):
     return linear(self, input) if input.array.flags.c_contiguous else linear(self, input * 2)
 
 
 FAULTS = [
-    ("Linear", "__init__", draws_once_more, "state float32"),
-    ("Linear", "__init__", in_another_order, "state float64"),
-    ("Linear", "__init__", wrong_in_float64_alone, "factory"),
-    ("Linear", "__init__", other_arguments, "arguments"),
+    ("Linear", "__init__", draws_one_more_number, "state float32"),
+    ("Linear", "__init__", registers_in_another_order, "state float64"),
+    ("Linear", "__init__", ignores_dtype_argument, "factory"),
+    ("Linear", "__init__", swaps_dtype_and_device, "arguments"),
     ("Linear", "__init__", without_a_setting, "attributes float64"),
     ("Linear", "reset_parameters", lambda self: nn.init.ones_(self.weight), "state float32"),
     ("Linear", "extra_repr", lambda self: "", "repr float32"),
     ("Linear", "forward", lambda self, input: linear(self, input) * (1 + 1e-9), "forward float64"),
     ("Linear", "forward", lambda self, input: linear(self, input).double(), "forward float32"),
     ("Linear", "forward", lambda self, input: linear(self, input.detach()), "gradient float64"),
-    ("Linear", "forward", keeps_its_weight, "gradient float64"),
+    ("Linear", "forward", computes_with_its_first_weight, "gradient float64"),
     ("Linear", "forward", writes_its_input, "forward float64"),
-    ("Linear", "forward", a_wrong_gap, "forward float64 noncontiguous"),
+    ("Linear", "forward", wrong_on_noncontiguous_memory, "forward float64 noncontiguous"),
     ("Linear", "__deepcopy__", lambda self, memo: self, "copies float64"),
     ("Linear", "_load_from_state_dict", lambda self, *args: None, "state_dict float64"),
     ("BatchNorm2d", "forward", lambda self, x: nn.functional.batch_norm(x, None, None, self.weight, self.bias, True),
      "forward float64"),
-    ("MaxPool2d", "forward", takes_any_kernel, "errors"),
+    ("MaxPool2d", "forward", raises_no_error, "errors"),
     ("Sigmoid", "forward", lambda self, x: (x * x.detach().neg().exp() / x.detach()).add(1).reciprocal(),
      "gradgrad float64"),
     ("LazyLinear", "has_uninitialized_params", lambda self: True, "forward float32"),
@@ -84,11 +84,11 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("name", "method", "fault", "check"), FAULTS)
-def test_a_fault_is_found(monkeypatch, name, method, fault, check):
+def test_fault_fails_its_check(monkeypatch, name, method, fault, check):
     monkeypatch.setattr(getattr(nn, name), method, fault, raising=False)
-    assert check in {failure.check for failure in Walk(f"nn.{name}").failures()}
+    assert check in {failure.check for failure in LayerChecks(f"nn.{name}").failures()}
 
 
 @pytest.mark.parametrize("name", sorted({name for name, *_ in FAULTS}))
-def test_none_where_there_is_none(name):
-    assert not list(Walk(f"nn.{name}").failures())
+def test_layer_without_fault_passes(name):
+    assert not list(LayerChecks(f"nn.{name}").failures())

@@ -1,4 +1,4 @@
-"""torch.nn's layers, walked: the checks of each, every one a program that both libraries run."""
+"""The checks of each layer of torch.nn: programs that both libraries run."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ import torch
 from torch.testing._internal.common_modules import ModuleErrorEnum, module_db
 
 import microgad
+from tests.parity.op_db.checks import Check, Failure, describe, first_failures, seed_all, seeded_choice, spread
 from tests.parity.op_db.compare import Different, same
 from tests.parity.op_db.programs import gradgrad, gradient
 from tests.parity.op_db.swap import Copies, Swapped
-from tests.parity.op_db.walk import Check, Failure, described, first_failures, seed_all, seeded_choice, spread
 
 from .cases import CASES
 from .exceptions import LEFT_OUT, NORMAL, SLACK
-from .programs import Built, Given, Sample, arguments, attributes, called, copied, lazy, printed, run, state
-from .scope import OUT
+from .programs import Built, FromTorchState, Sample, arguments, attributes, called, copied, lazy, printed, run, state
+from .scope import OUT_OF_SCOPE
 
 DTYPES = ("float32", "float64", "complex128", "float16")
-SAMPLES = 8  # of a layer, in a dtype and mode
-FEWER = 3  # of them: for second derivatives, copies, gaps
-ULPS = 0.05  # of the tolerances
+SAMPLES = 8  # for a layer, a dtype and a mode
+FEWER_SAMPLES = 3  # for second derivatives, copies and noncontiguous arguments
+STATE_SLACK = 0.05  # the factor on the tolerances for normal initial values
 NAMES = {f"nn.{name}" for name in torch.nn.modules.__all__ if not name.endswith("Options")}
 
 
 @dataclass
-class Across(Check):
-    """A state_dict of torch's loaded by microgad's layer, and the other way round."""
+class StateExchange(Check):
+    """microgad's layer loads a state_dict of torch's and gives its results, and the other way round."""
 
     def failure(self, slack: float = 1, values: bool = True) -> Failure | None:
         try:
@@ -53,20 +53,20 @@ class Across(Check):
             again.module = ours.module
             same(fresh(called), again(called), "with microgad's state: result", slack)
         except Different as error:
-            return self.failed(str(error))
+            return self.make_failure(str(error))
         except Exception as error:
-            return self.failed(described(error), error)
+            return self.make_failure(describe(error), error)
         return None
 
 
-class Walk:
-    """All checks of one layer: of its entries in module_db and in cases.py."""
+class LayerChecks:
+    """All checks of a layer, with its entries in module_db and in cases.py."""
 
     def __init__(self, name: str, dtypes: tuple[str, ...] = DTYPES, thorough: bool = False) -> None:
         self.name, self.cls = name, getattr(torch.nn, name.removeprefix("nn."))
         self.infos = [info for info in (*module_db, *CASES) if info.module_cls is self.cls]
         self.dtypes = dtypes
-        self.most, self.fewer = (None, None) if thorough else (SAMPLES, FEWER)
+        self.max_samples, self.fewer_samples = (None, None) if thorough else (SAMPLES, FEWER_SAMPLES)
 
     def failures(self) -> Iterator[Failure]:
         """The first failure of each check, as soon as it is found."""
@@ -76,19 +76,19 @@ class Walk:
 
     def slack(self, check: Check) -> float:
         if check.name.partition(" ")[0] in ("state", "factory"):
-            return ULPS if self.name in NORMAL else 0
+            return STATE_SLACK if self.name in NORMAL else 0
         return SLACK.get(self.name, (1, ""))[0]
 
     def checks(self) -> Iterator[Check | Failure]:
-        yield from self.declared()
+        yield from self.signature()
         for info in self.infos:
             for dtype in (t for t in self.dtypes if getattr(torch, t) in info.dtypes):
                 for training in (True, False) if info.train_and_eval_differ else (True,):
                     yield from self.called(info, dtype, self.samples(info, dtype, training))
                     yield from self.errors(info, dtype, training)
 
-    def declared(self) -> Iterator[Failure]:
-        """What the class takes."""
+    def signature(self) -> Iterator[Failure]:
+        """Compare the signatures of the constructors."""
         try:
             ours = getattr(microgad.nn, self.cls.__name__)
         except AttributeError as error:
@@ -100,7 +100,7 @@ class Walk:
             yield Failure("arguments", str(error))
 
     def called(self, info: Any, dtype: str, samples: list[Sample]) -> Iterator[Check]:
-        few = spread(samples, self.fewer)
+        few = spread(samples, self.fewer_samples)
         for sample in samples:
             if self.name not in NORMAL or dtype == "float32":
                 yield check(f"state {dtype}", state, sample, call=Built)
@@ -113,7 +113,7 @@ class Walk:
             with contextlib.suppress(Exception):  # torch can't copy a sample that holds no Tensor
                 yield check(f"forward {dtype} noncontiguous", run, sample.noncontiguous())
             yield check(f"copies {dtype}", copied, sample)
-            yield Across(f"state_dict {dtype}", called, (called, called), sample)  # type: ignore[arg-type]
+            yield StateExchange(f"state_dict {dtype}", called, (called, called), sample)  # type: ignore[arg-type]
             if "dtype" in {name for name, *_ in arguments(self.cls)} and dtype == "float64":
                 factory = {"dtype": torch.float64, "device": torch.device("cpu")}
                 yield check("factory", state, replace(sample, factory=factory), call=Built)
@@ -129,20 +129,21 @@ class Walk:
             yield check("errors", program, sample, raises=error.error_type)
 
     def samples(self, info: Any, dtype: str, training: bool) -> list[Sample]:
-        """All that there are; without --thorough the first and a seeded choice."""
+        """All samples; without --thorough the first one and a seeded choice."""
         seed_all()
-        given = info.module_inputs_func(info, "cpu", getattr(torch, dtype), True, training)
-        return seeded_choice([Sample.of(self.cls, each, getattr(torch, dtype), training) for each in given], self.most)
+        inputs = info.module_inputs_func(info, "cpu", getattr(torch, dtype), True, training)
+        samples = [Sample.of(self.cls, each, getattr(torch, dtype), training) for each in inputs]
+        return seeded_choice(samples, self.max_samples)
 
 
 def check(name: str, program: Any, sample: Sample, **settings: Any) -> Check:
-    call = Given if f"nn.{sample.cls.__name__}" in NORMAL else Built
+    call = FromTorchState if f"nn.{sample.cls.__name__}" in NORMAL else Built
     return Check(name, program, (called, called), sample, **{"call": call, **settings})  # type: ignore[arg-type]
 
 
 def selected(names: list[str]) -> list[str]:
-    """The layers of these names and prefixes; all in scope if there are none."""
-    found = [n for n in sorted(NAMES) if (n not in OUT if not names else n in names)]
+    """The layers with these names and prefixes; without any, all that are in scope."""
+    found = [n for n in sorted(NAMES) if (n not in OUT_OF_SCOPE if not names else n in names)]
     for prefix in names:
         if prefix not in NAMES:
             matching = [n for n in sorted(NAMES) if n.startswith(prefix)]

@@ -1,4 +1,4 @@
-"""Python's numbers beside Tensors: out of range, and Tensors without dimensions in their place; and what is refused."""
+"""Python numbers and 0-d Tensors as operands and arguments: out of range, of other dtypes, and invalid ones."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ OUT_OF_RANGE = """
     t.tensor(-2**63 - 1)
 """
 
-# Tensors without dimensions in the place of numbers: n is 2, x is 0.5, g is 0.5 and wants a gradient.
-TENSORS = """
+# 0-d Tensors in place of numbers: n is 2, x is 0.5, g is 0.5 and requires grad.
+ZERO_DIM_TENSORS = """
     t.full((2,), x)
     t.full((2,), g)
     t.full((2,), t.tensor([3.0]))
@@ -138,8 +138,8 @@ TENSORS = """
     t.tensor([t.ones(2), t.ones(2)])
 """
 
-# What is refused, and by which class of error; and products of what is not finite.
-REFUSED = """
+# Calls that raise, whose error class is compared, and gradients of products of nonfinite values.
+INVALID = """
     F.cross_entropy(t.ones(2, 2), [0, 1])
     F.nll_loss(t.ones(2, 2), [0, 1])
     F.multi_margin_loss(t.ones(2, 2), [0, 1])
@@ -219,8 +219,8 @@ REFUSED = """
     prod(t, [[INF, 1.0], [2.0, 2.0]], 0)
 """
 
-# Of booleans, complex numbers and nothing at all; and parts of shapes.
-KINDS = """
+# Booleans, complex numbers, empty Tensors, and parts of shapes.
+DTYPES_AND_SHAPES = """
     t.tensor([1 + 2j, -1j, 0]).to(t.bool)
     t.tensor([1 + 2j, -1j, 0]).bool()
     t.tensor([1 + 2j, -1j, 0]).to(t.int64)
@@ -287,7 +287,7 @@ def power(t: Any, base: Any) -> Any:
 
 
 def outcome(t: Any, call: str) -> Any:
-    """What a call gives, or the error that it raises."""
+    """The result of a call, or the error that it raises."""
     values = {
         "t": t,
         "prod": prod,
@@ -319,8 +319,8 @@ def lines(calls: str) -> list[str]:
     return [line.strip() for line in calls.strip().splitlines()]
 
 
-@pytest.mark.parametrize("call", lines(OUT_OF_RANGE + TENSORS + REFUSED + KINDS))
-def test_a_number_and_a_tensor(call):
+@pytest.mark.parametrize("call", lines(OUT_OF_RANGE + ZERO_DIM_TENSORS + INVALID + DTYPES_AND_SHAPES))
+def test_call_gives_torchs_result_or_error_class(call):
     theirs, ours = outcome(torch, call), outcome(microgad, call)
     if isinstance(theirs, Exception):
         assert isinstance(ours, type(theirs)), ours
@@ -330,21 +330,21 @@ def test_a_number_and_a_tensor(call):
     same(theirs, ours)
 
 
-PYTHONS = True, 2, 2.5, 1j
-NUMPYS = [kind(1) for kind in (np.float16, np.float32, np.float64, np.int8, np.int32, np.int64, np.uint8, np.complex64)]
+PYTHON = True, 2, 2.5, 1j
+NUMPY = [kind(1) for kind in (np.float16, np.float32, np.float64, np.int8, np.int32, np.int64, np.uint8, np.complex64)]
 
 
-@pytest.mark.parametrize("place", [lambda x, y: [x, y], lambda x, y: [[x], [y]], lambda x, y: (2.5, x, y)])
-def test_numbers_of_both_kinds_in_a_list(place):
-    for x in (*PYTHONS, *NUMPYS):
-        for y in NUMPYS:
-            for data in (place(x, y), place(y, x)):
+@pytest.mark.parametrize("nest", [lambda x, y: [x, y], lambda x, y: [[x], [y]], lambda x, y: (2.5, x, y)])
+def test_tensor_from_python_and_numpy_numbers(nest):
+    for x in (*PYTHON, *NUMPY):
+        for y in NUMPY:
+            for data in (nest(x, y), nest(y, x)):
                 theirs = torch.tensor(data)
                 same(theirs, microgad.tensor(data))
                 same(theirs, microgad.as_tensor(data))
 
 
-DATA = """
+TENSOR_DATA = """
     t.tensor([1.5, t.tensor(1.5, dtype=t.float64)])
     t.tensor([np.ones(2, np.float32), [1.5, 2]])
     t.tensor([[1.5, 2], np.ones(2)])
@@ -391,13 +391,13 @@ DATA = """
 """
 
 
-@pytest.mark.parametrize("call", lines(DATA))
-def test_what_a_tensor_is_made_of(call):
-    test_a_number_and_a_tensor(call)
+@pytest.mark.parametrize("call", lines(TENSOR_DATA))
+def test_tensor_data_gives_torchs_result_or_error_class(call):
+    test_call_gives_torchs_result_or_error_class(call)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_linspace_has_pytorch_s_last_bits(dtype: str) -> None:
+def test_linspace_has_torchs_last_bits(dtype: str) -> None:
     rng = np.random.default_rng(0)
     for steps in (1, 2, 3, 7, 12, 51, 1000):
         start, end = (float(x) for x in rng.standard_normal(2) * 10)

@@ -1,4 +1,4 @@
-"""Calls that PyTorch refuses, and microgad with an error of the same class."""
+"""Calls that raise in PyTorch raise the same class of error, with a message, in microgad."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pytest
 torch = pytest.importorskip("torch")
 import microgad  # noqa: E402
 
-from .both import given  # noqa: E402
+from .side_by_side import namespace  # noqa: E402
 
-# The names are those of test_arguments.py.
-REFUSED = """
+# The variables are those of test_arguments.py.
+CALLS = """
     T.segment_reduce(v0,"sum",lengths=i[:1])
     T.nn.functional.pad(v,(1,1),value="a")
     T.constant_pad_nd(v,(1,1),"a")
@@ -222,7 +222,7 @@ REFUSED = """
     T.ones(2, 6, dtype=T.bool)[:, :4].view(T.float32)
     T.FloatTensor(device="cuda")
     v.__dlpack__(stream=object())
-    T.tensor([type("Lender", (), {"__dlpack__": lambda self, **said: 0})()])
+    T.tensor([type("DLPackOnly", (), {"__dlpack__": lambda self, **options: 0})()])
     T.combinations(T.ones(50),25)
     T.combinations(v,2**63)
     T.nn.functional.one_hot(i,2**50)
@@ -367,9 +367,9 @@ REFUSED = """
 """
 
 
-@pytest.mark.parametrize("call", [line.strip() for line in REFUSED.strip().splitlines()])
-def test_a_call_is_refused_as_pytorch_refuses_it(call):
+@pytest.mark.parametrize("call", [line.strip() for line in CALLS.strip().splitlines()])
+def test_call_raises_torchs_class_of_error(call):
     with pytest.raises(Exception, match=r".") as theirs:
-        eval(call, given(torch))
+        eval(call, namespace(torch))
     with pytest.raises(theirs.type, match=r"."):
-        eval(call, given(microgad))
+        eval(call, namespace(microgad))

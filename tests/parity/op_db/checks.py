@@ -1,4 +1,4 @@
-"""PyTorch's operator database, walked: the checks of each op, every one a program that both libraries run."""
+"""The checks of each op of PyTorch's operator database: programs that both libraries run."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from torch.testing._internal.opinfo.core import SampleInput
 from .compare import Different, same
 from .exceptions import LEFT_OUT, SLACK, UNDEFINED
 from .programs import Call, forward, gradgrad, gradient, inplace, memory, name_of, out
-from .swap import CannotHold, Copies, Swapped, function, named
+from .swap import Copies, Swapped, Unsupported, microgad_function, swapped_function
 
 DTYPES = ("float32", "float64", "complex64", "complex128", "int64", "bool")
-REFERENCE = ("float32", "float64", "int64")  # of the reference inputs: extreme values, more shapes
-SAMPLES = 12  # of an op in a dtype
-FEWER = 4  # of them: for second derivatives, and for each other form of the call
-ALIKE = "an error of the class that torch's has"
+REFERENCE = ("float32", "float64", "int64")  # dtypes of the reference inputs, which have extreme values and more shapes
+SAMPLES = 12  # for an op and a dtype
+FEWER_SAMPLES = 4  # for its second derivatives, and for each other form of the call
+SAME_CLASS = "the class of torch's error"  # a value of Check.raises
 T = TypeVar("T")
-LARGE = 1000  # elements, which a sample of the reference inputs may have
+LARGE = 1000  # the most elements that a sample of the reference inputs may have
 
 
 @dataclass
@@ -41,67 +41,71 @@ class Failure:
     missing: bool = False  # microgad doesn't have the op at all
 
     def __str__(self) -> str:
-        return f"{self.check}: {self.reason}" + (f"   [{summary(self.sample)}]" if self.sample else "")
+        return f"{self.check}: {self.reason}" + (f"   [{summarize(self.sample)}]" if self.sample else "")
 
 
 @dataclass
 class Check:
-    """A program, the function that it calls, in torch and in microgad, and the arguments."""
+    """A program, the functions of torch and microgad that it calls, and a sample with their arguments.
+
+    If `raises` is set and torch raises, microgad has to raise that class (SAME_CLASS: the class of torch's error). If
+    it isn't set, an error of torch proves nothing.
+    """
 
     name: str
     program: Callable[[Any, Call], Any]
     functions: tuple[Any, Any]
     sample: SampleInput
     requires_grad: bool = False
-    raises: Any = None  # where torch raises, microgad has to raise this, or the same; None: that proves nothing
-    call: Any = Call  # of a sample for one library
+    raises: Any = None
+    call: Any = Call  # makes a library's arguments from the sample and its Copies
 
     def failure(self, slack: float = 1, values: bool = True) -> Failure | None:
-        """What is wrong."""
+        """Run the program in both libraries, and return what is wrong."""
         try:
             theirs, ours = (self.call(self.sample, copies(self.requires_grad)) for copies in (Copies, Swapped))
-        except CannotHold:
+        except Unsupported:
             return None
         except Exception as error:
-            return self.failed(f"argument: {described(error)}", error)
+            return self.make_failure(f"argument: {describe(error)}", error)
         try:
             expected = self.program(self.functions[0], theirs)
         except Exception as error:
-            return self.unraised(ours, error) if self.raises else None
+            return self.error_failure(ours, error) if self.raises else None
         try:
             same(expected, self.program(self.functions[1], ours), slack=slack, values=values)
-        except CannotHold:
+        except Unsupported:
             return None
         except Different as error:
-            return self.failed(str(error))
+            return self.make_failure(str(error))
         except Exception as error:
-            return self.failed(described(error), error)
+            return self.make_failure(describe(error), error)
         return None
 
-    def unraised(self, ours: Call, expected: Exception) -> Failure | None:
+    def error_failure(self, ours: Call, expected: Exception) -> Failure | None:
         try:
             self.program(self.functions[1], ours)
-        except type(expected) if self.raises is ALIKE else self.raises as error:  # noqa: B030
-            return None if str(error) else self.failed(f"{type(error).__name__} without a message")
+        except type(expected) if self.raises is SAME_CLASS else self.raises as error:  # noqa: B030
+            return None if str(error) else self.make_failure(f"{type(error).__name__} without a message")
         except Exception as error:
-            return self.failed(f"{described(error)}, where torch has {described(expected)}", error)
-        return self.failed(f"nothing raised, where torch has {described(expected)}")
+            return self.make_failure(f"{describe(error)}, where torch has {describe(expected)}", error)
+        return self.make_failure(f"nothing raised, where torch has {describe(expected)}")
 
-    def failed(self, reason: str, error: Exception | None = None) -> Failure:
+    def make_failure(self, reason: str, error: Exception | None = None) -> Failure:
         trace = "".join(traceback.format_exception(error, limit=-4)) if error else ""
         missing = isinstance(error, AttributeError) and self.name.startswith("forward")
         return Failure(self.name, reason, self.sample, trace, missing)
 
 
-class Walk:
-    """All checks of one op."""
+class OpChecks:
+    """All checks of an op."""
 
     def __init__(self, op: Any, dtypes: tuple[str, ...] = DTYPES, thorough: bool = False) -> None:
         self.op = op
         supported = set(map(name_of, op.supported_dtypes("cpu")))
         self.dtypes = [t for t in dtypes if t in supported]
         self.differentiable = set(map(name_of, op.supported_backward_dtypes("cpu"))) if op.supports_autograd else set()
-        self.most, self.fewer = (None, None) if thorough else (SAMPLES, FEWER)
+        self.max_samples, self.fewer_samples = (None, None) if thorough else (SAMPLES, FEWER_SAMPLES)
 
     def failures(self) -> Iterator[Failure]:
         """The first failure of each check, as soon as it is found."""
@@ -112,16 +116,16 @@ class Walk:
     def checks(self) -> Iterator[Check | Failure]:
         op = self.op
         try:
-            ours = function(op.op)
-            functions = op.op, named(op.name) if ours is op.op else ours
+            ours = swapped_function(op.op)
+            functions = op.op, microgad_function(op.name) if ours is op.op else ours
         except AttributeError as error:
             yield Failure("forward", str(error), missing=True)
             return
         for dtype in self.dtypes:
             samples = self.samples(op.sample_inputs_func, dtype)
             yield from (Check(f"forward {dtype}", forward, functions, sample) for sample in samples)
-            if op.reference_inputs_func is not None and (dtype in REFERENCE or self.most is None):
-                for sample in filter(ordinary, self.samples(op.reference_inputs_func, dtype)):
+            if op.reference_inputs_func is not None and (dtype in REFERENCE or self.max_samples is None):
+                for sample in filter(has_ordinary_values, self.samples(op.reference_inputs_func, dtype)):
                     yield Check(f"forward {dtype} reference", forward, functions, sample)
             if dtype in ("float64", "complex128") and dtype in self.differentiable:
                 yield from self.derivatives(dtype, functions, samples)
@@ -132,25 +136,25 @@ class Walk:
         for sample in samples:
             with contextlib.suppress(Exception):  # torch can't copy a sample that holds no Tensor
                 yield Check("forward noncontiguous", forward, functions, sample.noncontiguous())
-        yield from self.forms(functions, spread(samples, self.fewer), dtype in self.differentiable)
+        yield from self.variants(functions, spread(samples, self.fewer_samples), dtype in self.differentiable)
         yield from self.errors(functions)
-        yield from self.no_tensors(functions, samples[:1])
+        yield from self.non_tensors(functions, samples[:1])
 
     def derivatives(self, dtype: str, functions: Any, samples: list[SampleInput]) -> Iterator[Check]:
         for sample in samples:
             yield Check(f"gradient {dtype}", gradient, functions, sample, requires_grad=True)
-        for sample in spread(samples, self.fewer):
-            gaps = sample.noncontiguous()
-            yield Check(f"gradient {dtype} noncontiguous", gradient, functions, gaps, requires_grad=True)
+        for sample in spread(samples, self.fewer_samples):
+            noncontiguous = sample.noncontiguous()
+            yield Check(f"gradient {dtype} noncontiguous", gradient, functions, noncontiguous, requires_grad=True)
             if self.op.supports_gradgrad:
                 yield Check(f"gradgrad {dtype}", gradgrad, functions, sample, requires_grad=True)
 
-    def forms(self, functions: Any, samples: list[SampleInput], differentiable: bool) -> Iterator[Check | Failure]:
-        """The same op called in other ways."""
+    def variants(self, functions: Any, samples: list[SampleInput], differentiable: bool) -> Iterator[Check | Failure]:
+        """Check the op's other functions, its shared memory and `out=`."""
         op = self.op
-        for name, theirs, path in self.spellings():
+        for name, theirs, path in self.variant_functions():
             try:
-                both = theirs, named(path) if path else function(theirs)
+                both = theirs, microgad_function(path) if path else swapped_function(theirs)
             except AttributeError as error:
                 yield Failure(name, str(error))
                 continue
@@ -160,15 +164,15 @@ class Walk:
                     continue
                 yield Check(name, inplace, both, sample, raises=Exception)
                 if differentiable and op.supports_inplace_autograd:
-                    of_copies = tuple(map(on_a_copy, both))
+                    of_copies = tuple(map(with_cloned_input, both))
                     yield Check(f"{name} gradient", gradient, of_copies, sample, requires_grad=True)
         for sample in samples:
             yield Check("memory", memory, functions, sample)
             if op.supports_out:
                 yield from self.out(functions, sample)
 
-    def spellings(self) -> Iterator[tuple[str, Any, str]]:
-        """What it is called, torch's function, and its name where that is known."""
+    def variant_functions(self) -> Iterator[tuple[str, Any, str]]:
+        """The check's name, torch's function, and the name of microgad's if it can't be found by torch's function."""
         op = self.op
         for alias in op.aliases:
             yield f"alias {alias.name}", alias.op, alias.name
@@ -183,7 +187,7 @@ class Walk:
             yield "operator in place", op.inplace_operator_variant, ""
 
     def out(self, functions: Any, sample: SampleInput) -> Iterator[Check]:
-        """Into memory with gaps, of the result's dtype, of another float, of integers."""
+        """Check `out=` with noncontiguous Tensors of the result's dtype, of float32 and of int64."""
         try:
             results = Call(sample, Copies(requires_grad=False))(functions[0])
             tensors = results if isinstance(results, tuple) else (results,)
@@ -201,36 +205,36 @@ class Walk:
         with contextlib.suppress(Exception):  # torch fails to make some of its own error inputs
             for error in self.op.error_inputs_func(self.op, "cpu"):
                 if self.op.name.startswith("__") and not isinstance(error.sample_input.input, torch.Tensor):
-                    continue  # a method of no Tensor: Python's error
+                    continue  # Python raises the error: the method's object is no Tensor
                 yield Check("errors", forward, functions, error.sample_input, raises=error.error_type)
 
-    def no_tensors(self, functions: Any, samples: list[SampleInput]) -> Iterator[Check]:
-        """A list, None and a str in the place of each Tensor."""
+    def non_tensors(self, functions: Any, samples: list[SampleInput]) -> Iterator[Check]:
+        """Check the errors for a list, None and a str in place of each Tensor."""
         for sample in samples:
             given = sample.input, *sample.args
             for i, x in enumerate(given):
                 if not isinstance(x, torch.Tensor) or (i == 0 and is_method(functions[0])):
-                    continue  # a method of no Tensor is Python's
+                    continue  # Python raises the error: the method's object is no Tensor
                 for wrong in ([1.0], None, "a"):
                     first, *rest = (*given[:i], wrong, *given[i + 1 :])
                     called = SampleInput(first, args=tuple(rest), kwargs=sample.kwargs)
-                    yield Check("no Tensor", forward, functions, called, raises=ALIKE)
+                    yield Check("no Tensor", forward, functions, called, raises=SAME_CLASS)
 
     def samples(self, source: Any, dtype: str) -> list[SampleInput]:
-        """All that op_db has; without --thorough the first and a seeded choice."""
+        """All samples of `source`; without --thorough the first one and a seeded choice."""
         seed_all()
         samples = []
         with contextlib.suppress(Exception):  # torch fails to make some of its own samples
             samples.extend(source(self.op, "cpu", getattr(torch, dtype), dtype in self.differentiable))
-        if self.op.name.startswith("__"):  # a method of no Tensor is Python's
+        if self.op.name.startswith("__"):  # Python looks up a method on the object, so it must be a Tensor
             samples = [sample for sample in samples if isinstance(sample.input, torch.Tensor)]
-        return seeded_choice(samples, self.most)
+        return seeded_choice(samples, self.max_samples)
 
 
 def first_failures(
-    checks: Iterable[Check | Failure], left_out: Iterable[str], judged: Callable[[Check], Failure | None]
+    checks: Iterable[Check | Failure], left_out: Iterable[str], run: Callable[[Check], Failure | None]
 ) -> Iterator[Failure]:
-    """The first failure of each check, but for those whose names begin as what is left out."""
+    """Yield the first failure of each check name, without names that start with one in `left_out`."""
     failed, left_out = set(), tuple(left_out)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -238,7 +242,7 @@ def first_failures(
             name = check.check if isinstance(check, Failure) else check.name
             if name in failed or name.startswith(left_out):
                 continue
-            failure = check if isinstance(check, Failure) else judged(check)
+            failure = check if isinstance(check, Failure) else run(check)
             if failure:
                 failed.add(name)
                 yield failure
@@ -247,16 +251,16 @@ def first_failures(
 
 
 def seed_all() -> None:
-    """Whatever samples are drawn with."""
+    """Seed all generators that samples are drawn with."""
     for seed in (random.seed, np.random.seed, torch.default_generator.manual_seed):
         seed(0)
 
 
-def seeded_choice(samples: list[T], most: int | None) -> list[T]:
-    """The first, and some others, at most so many in all."""
-    if most is None or len(samples) <= most:
+def seeded_choice(samples: list[T], max_samples: int | None) -> list[T]:
+    """The first sample and a seeded choice of the others, at most `max_samples` in all."""
+    if max_samples is None or len(samples) <= max_samples:
         return samples
-    chosen = sorted(random.Random(0).sample(range(1, len(samples)), most - 1))
+    chosen = sorted(random.Random(0).sample(range(1, len(samples)), max_samples - 1))
     return [samples[0], *(samples[i] for i in chosen)]
 
 
@@ -264,29 +268,29 @@ def is_method(f: Any) -> bool:
     return getattr(torch.Tensor, getattr(f, "__name__", ""), None) is f
 
 
-def ordinary(sample: SampleInput) -> bool:
-    """Small, and no complex infinities, of which C++ and C compilers think differently."""
+def has_ordinary_values(sample: SampleInput) -> bool:
+    """Whether a sample is small and has no complex infinities, for which C++ and C compilers give different results."""
     tensors = Call(sample, Copies()).tensors
     return all(t.numel() <= LARGE and not (t.is_complex() and not t.isfinite().all()) for t in tensors)
 
 
-def spread(samples: list[T], most: int | None) -> list[T]:
-    """The first, the last, and some between."""
-    if most is None or len(samples) <= most:
+def spread(samples: list[T], max_samples: int | None) -> list[T]:
+    """The first sample, the last, and some evenly spaced between them."""
+    if max_samples is None or len(samples) <= max_samples:
         return samples
-    return [samples[i * (len(samples) - 1) // (most - 1)] for i in range(most)]
+    return [samples[i * (len(samples) - 1) // (max_samples - 1)] for i in range(max_samples)]
 
 
-def on_a_copy(f: Any) -> Any:
-    """An in-place operation on an input that requires grad."""
+def with_cloned_input(f: Any) -> Any:
+    """An in-place operation on a clone of its input: a leaf that requires grad can't be written to."""
     return lambda x, *args, **kwargs: f(x.clone(), *args, **kwargs)
 
 
-def described(error: Exception) -> str:
+def describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".strip().split("\n")[0]
 
 
-def summary(sample: SampleInput) -> str:
+def summarize(sample: SampleInput) -> str:
     text = sample.summary().removeprefix("SampleInput(").partition(", broadcasts_input=")[0]
     for noise in (', device="cpu"', "dtype=torch.", "size="):
         text = text.replace(noise, "")
@@ -294,7 +298,7 @@ def summary(sample: SampleInput) -> str:
 
 
 def infos(selected: list[str] | None = None) -> list[Any]:
-    """The entries of op_db under these names, and under these prefixes where there is no such name."""
+    """The entries of op_db with these names; a string that is no name selects the names that it is a prefix of."""
     names = {op.name for op in op_db}
     unknown = [s for s in selected or () if not any(name.startswith(s) for name in names)]
     if unknown:
@@ -307,5 +311,5 @@ def infos(selected: list[str] | None = None) -> list[Any]:
 
 
 def title(op: Any) -> str:
-    """Its name and variant."""
+    """The op's name and variant."""
     return f"{op.name}.{op.variant_test_name}" if op.variant_test_name else op.name

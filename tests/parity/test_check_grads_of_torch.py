@@ -1,4 +1,4 @@
-"""check_grads of what torch differentiates: its functions, modules, autograd Functions, and code that just calls it."""
+"""check_grads of torch's functions, modules and autograd Functions, and of functions that call torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ F = torch.nn.functional
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread():
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a second one waits for a core longer than so little work takes
+    torch.set_num_threads(1)  # starting a second one takes longer than the work itself
     yield
     torch.set_num_threads(threads)
 
@@ -29,12 +29,12 @@ def random(*shape, seed=0, dtype=torch.float64, requires_grad=True):
     return torch.tensor(x, dtype=dtype, requires_grad=requires_grad)
 
 
-def ours(x):
+def to_microgad(x):
     return microgad.tensor(x.detach().numpy(), requires_grad=True)
 
 
-def wrong(f, args, order=1, match="derivative", **options):
-    """Checks up to `order` find a fault, and below nothing."""
+def check_fails(f, args, order=1, match="derivative", **options):
+    """Assert that check_grads fails at `order` and passes at the order below; return the error."""
     if order > 1:
         check_grads(f, args, order=order - 1, **options)
     with pytest.raises(GradcheckError, match=match) as error:
@@ -68,7 +68,7 @@ class HalfDetached(Squared):
         return 2 * x.detach() * grad
 
 
-class Once(Squared):
+class OnceDifferentiable(Squared):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
@@ -77,11 +77,11 @@ class Once(Squared):
 
 
 class TestFunctions:
-    """With microgad's Tensors and with torch's."""
+    """Functions of torch, checked with Tensors of torch and of microgad."""
 
     @pytest.fixture(params=["torch's tensors", "microgad's Tensors"])
-    def given(self, request):
-        return (lambda *xs: xs) if request.param == "torch's tensors" else (lambda *xs: tuple(map(ours, xs)))
+    def convert(self, request):
+        return (lambda *xs: xs) if request.param == "torch's tensors" else (lambda *xs: tuple(map(to_microgad, xs)))
 
     @pytest.mark.parametrize(
         ("f", "shapes"),
@@ -105,79 +105,81 @@ class TestFunctions:
             (Squared.apply, [(3,)]),
         ],
     )
-    def test_are_right(self, given, f, shapes):
-        args = given(*(random(*shape, seed=i) for i, shape in enumerate(shapes)))
+    def test_correct_derivatives_pass(self, convert, f, shapes):
+        args = convert(*(random(*shape, seed=i) for i, shape in enumerate(shapes)))
         check_grads(f, args, order=2, modes=("rev", "fwd"))
         check_grads(f, args, order=2, full=False)
 
-    def test_are_found_wrong(self, given):
-        error = wrong(Negated, given(random(3)), match=r"Negated: the derivative[\s\S]*sign")
+    def test_wrong_derivatives_fail(self, convert):
+        error = check_fails(Negated, convert(random(3)), match=r"Negated: the derivative[\s\S]*sign")
         assert error.finding.op == "Negated"
-        wrong(HalfDetached, given(random(3)), order=2, match="HalfDetached: the second derivative")
-        wrong(torch_function(lambda x: x * x.detach()), given(random(3)))
+        check_fails(HalfDetached, convert(random(3)), order=2, match="HalfDetached: the second derivative")
+        check_fails(torch_function(lambda x: x * x.detach()), convert(random(3)))
 
-    def test_that_have_a_first_derivative_only_say_so(self, given):
-        check_grads(Once, given(random(3)))
-        with pytest.raises(RuntimeError, match="no second derivative of Once: a backward on the way is once_diff"):
-            check_grads(Once, given(random(3)), order=2)
+    def test_once_differentiable_function_has_no_second_derivative(self, convert):
+        check_grads(OnceDifferentiable, convert(random(3)))
+        with pytest.raises(
+            RuntimeError, match="no second derivative of OnceDifferentiable: a backward on the way is once_diff"
+        ):
+            check_grads(OnceDifferentiable, convert(random(3)), order=2)
 
-    def test_that_have_a_first_derivative_only_say_so_also_where_the_incoming_gradient_is_constant(self):
-        x = ours(random(3))
-        (g,) = microgad.autograd.grad(torch_function(Once)(x).sum(), x, create_graph=True)
-        with pytest.raises(RuntimeError, match="no second derivative of Once"):
+    def test_once_differentiable_function_has_no_second_derivative_for_a_constant_grad_output(self):
+        x = to_microgad(random(3))
+        (g,) = microgad.autograd.grad(torch_function(OnceDifferentiable)(x).sum(), x, create_graph=True)
+        with pytest.raises(RuntimeError, match="no second derivative of OnceDifferentiable"):
             microgad.autograd.grad(g.sum(), x)
 
-    def test_results_that_are_inputs(self, given):
-        check_grads(torch_function(lambda x: x), given(random(2, 3)), order=2)
-        check_grads(torch_function(lambda x: (x, x.T)), given(random(2, 3)), order=2)
+    def test_results_that_are_inputs(self, convert):
+        check_grads(torch_function(lambda x: x), convert(random(2, 3)), order=2)
+        check_grads(torch_function(lambda x: (x, x.T)), convert(random(2, 3)), order=2)
         x = microgad.ones(2)
         y = torch_function(lambda x: x)(x)
         x.add_(1)
         assert y.tolist() == [1.0, 1.0]
 
-    def test_wrapped_ones(self, given):
-        check_grads(torch_function(lambda x, n: x**n), (*given(random(3)), 3), order=2)
+    def test_torch_function_with_a_number(self, convert):
+        check_grads(torch_function(lambda x, n: x**n), (*convert(random(3)), 3), order=2)
 
-    def test_arguments_that_are_no_tensors(self, given):
-        check_grads(torch.sum, (*given(random(2, 3)), 1), order=2)
-        check_grads(torch.index_select, (*given(random(4)), 0, torch.tensor([1, 1, 3])), order=2)
+    def test_non_tensor_arguments(self, convert):
+        check_grads(torch.sum, (*convert(random(2, 3)), 1), order=2)
+        check_grads(torch.index_select, (*convert(random(4)), 0, torch.tensor([1, 1, 3])), order=2)
 
-    def test_inputs_that_do_not_matter(self, given):
-        check_grads(torch_function(lambda x, y: x * 2), given(random(3), random(3, seed=1)), order=2)
+    def test_unused_inputs(self, convert):
+        check_grads(torch_function(lambda x, y: x * 2), convert(random(3), random(3, seed=1)), order=2)
 
-    def test_results_that_torch_leaves_off_the_graph(self, given):
-        check_grads(torch_function(lambda x, y: (x * 2, y.detach())), given(random(3), random(3)), order=2)
-        wrong(torch_function(lambda x, y: (x.detach() * 2, y.detach())), given(random(3), random(3)))
+    def test_detached_results(self, convert):
+        check_grads(torch_function(lambda x, y: (x * 2, y.detach())), convert(random(3), random(3)), order=2)
+        check_fails(torch_function(lambda x, y: (x.detach() * 2, y.detach())), convert(random(3), random(3)))
 
-    def test_a_tensor_that_comes_in_twice(self, given):
-        (x,) = given(random(3))
+    def test_same_tensor_twice(self, convert):
+        (x,) = convert(random(3))
         check_grads(torch.mul, (x, x), order=3)
 
-    def test_float32(self, given):
-        check_grads(torch.sin, given(random(3, dtype=torch.float32)), order=2)
-        wrong(Negated, given(random(3, dtype=torch.float32)))
+    def test_float32(self, convert):
+        check_grads(torch.sin, convert(random(3, dtype=torch.float32)), order=2)
+        check_fails(Negated, convert(random(3, dtype=torch.float32)))
 
     @pytest.mark.parametrize("shape", [(), (0,), (0, 3), (1, 1)])
-    def test_shapes_with_little_in_them(self, given, shape):
-        check_grads(torch.sin, given(random(*shape)), order=2)
+    def test_scalar_and_empty_shapes(self, convert, shape):
+        check_grads(torch.sin, convert(random(*shape)), order=2)
 
-    def test_that_write_into_their_input(self, given):
+    def test_writing_to_the_input_raises(self, convert):
         with pytest.raises(RuntimeError, match=r"in.place|other values"):
-            check_grads(torch_function(lambda x: x.mul_(2) * 1), given(random(3)))
+            check_grads(torch_function(lambda x: x.mul_(2) * 1), convert(random(3)))
 
 
 class TestTensors:
-    """Torch's own among the arguments."""
+    """Tensors of torch among the arguments of check_grads."""
 
-    def test_make_any_function_one_of_torch(self):
-        def mine(x, w):
+    def test_any_function_of_torch_tensors_is_checked(self):
+        def function(x, w):
             return torch.tanh(x @ w), w.exp().sum()
 
-        check_grads(mine, (random(2, 3), random(3, 2, seed=1)), order=2)
+        check_grads(function, (random(2, 3), random(3, 2, seed=1)), order=2)
         check_grads(lambda x: x.sigmoid(), random(3), order=2)
-        assert wrong(lambda x, y: x * y.detach(), (random(3), random(3))).finding.input == 1
+        assert check_fails(lambda x, y: x * y.detach(), (random(3), random(3))).finding.input == 1
 
-    def test_stay_as_they_are(self):
+    def test_inputs_are_unchanged(self):
         x = random(3)
         before = x.detach().clone()
         check_grads(lambda x: x.exp(), x, order=2)
@@ -186,41 +188,41 @@ class TestTensors:
         y = torch.exp(x)  # not a leaf
         check_grads(lambda y: y * y, [y])
 
-    def test_stay_as_they_are_when_the_function_writes_into_them(self):
+    def test_inputs_are_unchanged_if_the_function_writes_to_them(self):
         y = torch.ones(3, dtype=torch.float64)
         with pytest.raises(GradcheckError, match="other values"):
             check_grads(lambda x, y: x * y.add_(1), (random(3), y))
         assert torch.equal(y, torch.ones_like(y))
 
-    def test_that_are_one_are_one_tensor(self):
+    def test_identical_inputs_stay_identical(self):
         x = random(3)
         _, (a, b) = with_arguments(torch.mul, [x, x])
         assert a is b
 
-    def test_that_require_no_grad_are_not_checked(self):
+    def test_inputs_without_requires_grad_are_not_checked(self):
         check_grads(lambda x, y: x * y.detach(), (random(3), random(3, requires_grad=False)), order=2)
         with pytest.raises(ArgumentError, match="at least one input Tensor must require grad"):
             check_grads(torch.sin, random(3, requires_grad=False))
 
-    def test_of_integers(self):
+    def test_integer_inputs(self):
         check_grads(lambda x, i: x[i], (random(4), torch.tensor([1, 1, 3])), order=2)
 
-    def test_any_layout(self):
+    def test_noncontiguous_inputs(self):
         check_grads(torch.sin, random(3, 2).T, order=2)
         check_grads(torch.sin, random(6)[::2], order=2)
         check_grads(torch.sin, random(1, 3).expand(2, 3), order=2)
 
-    def test_beside_microgads(self):
-        check_grads(torch.mul, (random(3), ours(random(3))), order=2)
+    def test_inputs_of_both_libraries(self):
+        check_grads(torch.mul, (random(3), to_microgad(random(3))), order=2)
 
-    def test_for_what_is_microgads(self):
+    def test_torch_inputs_for_functions_of_microgad_and_numpy(self):
         check_grads(microgad.exp, random(3), order=2)
         check_grads(microgad.nn.Tanh(), random(3), order=2)
         check_grads(np.sin, random(3), order=2, vjp=lambda grad, x: grad * np.cos(x))
 
 
 class TestModules:
-    def test_with_parameters_as_arguments(self):
+    def test_parameters_as_arguments(self):
         module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Tanh(), torch.nn.Linear(2, 1)).double()
         names = [name for name, _ in module.named_parameters()]
 
@@ -232,26 +234,26 @@ class TestModules:
         def detached(x, *parameters):
             return call(x, *parameters[:-1], parameters[-1].detach())
 
-        assert wrong(detached, (random(4, 3), *module.parameters())).finding.input == 4
+        assert check_fails(detached, (random(4, 3), *module.parameters())).finding.input == 4
 
-    def test_in_float32_are_refused(self):
+    def test_float32_modules_raise(self):
         with pytest.raises(ArgumentError, match=r"parameter weight is torch.float32.*module.double\(\)"):
             check_grads(torch.nn.Linear(3, 2), random(4, 3))
         with pytest.raises(ArgumentError, match=r"module.double\(\)"):
             check_grads(torch.nn.Linear(3, 2).forward, random(4, 3))
 
-    def test_classes_are_refused(self):
+    def test_module_classes_raise(self):
         with pytest.raises(ArgumentError, match="pass an instance of it"):
             check_grads(torch.nn.Linear, random(4, 3))
 
-    def test_a_vjp_for_them_is_refused(self):
+    def test_vjp_argument_raises(self):
         for target in (torch.nn.Tanh(), torch.sin, Squared):
             with pytest.raises(ArgumentError, match="vjp is for NumPy functions"):
                 check_grads(target, random(3), vjp=lambda grad, x: grad)
 
 
 class TestRandom:
-    def test_draws_are_those_of_microgads_stream_and_torchs_stays(self):
+    def test_draws_come_from_microgads_generator(self):
         microgad.manual_seed(3)
         torch.manual_seed(5)
         x = microgad.ones(20)
@@ -262,7 +264,7 @@ class TestRandom:
         torch.manual_seed(5)
         assert torch.equal(torch.rand(1), after)
 
-    def test_each_call_draws_anew_and_its_backward_draws_the_same(self):
+    def test_backward_uses_the_draws_of_its_forward(self):
         microgad.manual_seed(0)
         x = microgad.ones(50, requires_grad=True)
         drop = torch_function(F.dropout)
@@ -272,25 +274,25 @@ class TestRandom:
             (g,) = microgad.autograd.grad(out.sum(), x)
             np.testing.assert_array_equal(g.numpy(), out.detach().numpy())
 
-    def test_a_module_in_training(self):
+    def test_module_in_training_mode(self):
         module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout(0.5), torch.nn.BatchNorm1d(4)).double()
         check_grads(module, random(5, 3), order=2)
 
-    def test_a_wrong_one(self):
-        wrong(lambda x: F.dropout(x, 0.5) * x.detach(), random(4))
+    def test_wrong_derivative_of_a_random_function_fails(self):
+        check_fails(lambda x: F.dropout(x, 0.5) * x.detach(), random(4))
 
 
-def test_results_that_are_no_tensors():
+def test_non_tensor_results_raise():
     with pytest.raises(RuntimeError, match="returned a float, expected torch's tensors"):
         check_grads(lambda x: 2.0, random(3))
 
 
-class Unwritten(Squared):
+class WithoutBackward(Squared):
     @staticmethod
     def backward(ctx, grad):
         raise RuntimeError("not written yet")
 
 
-def test_what_torch_cannot_differentiate():
-    with pytest.raises(RuntimeError, match="torch gives no gradient of Unwritten: not written yet"):
-        check_grads(Unwritten, random(3))
+def test_error_in_torchs_backward_is_reported():
+    with pytest.raises(RuntimeError, match="torch gives no gradient of WithoutBackward: not written yet"):
+        check_grads(WithoutBackward, random(3))

@@ -1,4 +1,4 @@
-"""What says yes or no has to be a bool where PyTorch's bindings say so: not 1, "a", None nor NumPy's."""
+"""Arguments that PyTorch's bindings require to be a bool reject other values, such as 1, "a", None, NumPy's bools."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .op_db.compare import same
 torch = pytest.importorskip("torch")
 import microgad  # noqa: E402
 
-# T is the library, x a leaf that requires grad, v a vector that doesn't, loss is made of x, W a wrong value.
+# T is the library, x a leaf that requires grad, v a vector that doesn't, loss a scalar made from x, W a wrong value.
 CALLS = """
     v.requires_grad_(W).requires_grad
     x.requires_grad_(requires_grad=W).requires_grad
@@ -22,10 +22,10 @@ CALLS = """
     T.nn.Parameter(v,W).requires_grad
     T.nn.Linear(2,2).requires_grad_(W)
     T.set_grad_enabled(W)
-    within(T.inference_mode(W))
+    enter(T.inference_mode(W))
     T.autograd.set_detect_anomaly(W)
     T.autograd.set_detect_anomaly(True,check_nan=W)
-    within(T.autograd.detect_anomaly(W))
+    enter(T.autograd.detect_anomaly(W))
     loss.backward(retain_graph=W)
     loss.backward(create_graph=W)
     T.autograd.backward(loss,None,W)
@@ -51,7 +51,7 @@ CALLS = """
 
 
 @pytest.fixture(autouse=True)
-def settings_are_put_back() -> Iterator[None]:
+def restore_settings() -> Iterator[None]:
     yield
     for t in (torch, microgad):
         t.set_grad_enabled(True)
@@ -63,7 +63,7 @@ def settings_are_put_back() -> Iterator[None]:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("wrong", ["a", 1, None, 1.5, np.True_], ids=repr)
 @pytest.mark.parametrize("call", [line.strip() for line in CALLS.strip().splitlines()])
-def test_another_thing_than_a_bool(call, wrong):
+def test_value_that_is_no_bool_raises_as_in_torch(call, wrong):
     theirs, ours = (outcome(call, wrong, t) for t in (torch, microgad))
     if isinstance(theirs, Exception):
         assert isinstance(ours, type(theirs)), ours
@@ -75,11 +75,11 @@ def test_another_thing_than_a_bool(call, wrong):
 def outcome(call: str, wrong: Any, T: Any) -> Any:
     x, v = T.ones(2, requires_grad=True), T.ones(2)
     try:
-        return eval(call, {"T": T, "x": x, "v": v, "loss": (x * x).sum(), "within": within, "W": wrong})
+        return eval(call, {"T": T, "x": x, "v": v, "loss": (x * x).sum(), "enter": enter, "W": wrong})
     except Exception as error:
         return error
 
 
-def within(mode: Any) -> None:
+def enter(mode: Any) -> None:
     with mode:
         pass

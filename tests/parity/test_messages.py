@@ -1,4 +1,4 @@
-"""What is most often wrong is told in PyTorch's words, with the operation's name and its arguments around them."""
+"""Messages of the most common errors contain PyTorch's, with the operation's name and arguments around it."""
 
 import re
 
@@ -29,12 +29,12 @@ T.tensor([[[1, 2]], [[1]]])
 """
 
 
-def refusal(lib, call):
+def error_message(lib, call):
     with pytest.raises((RuntimeError, ValueError, IndexError)) as caught:
         eval(call, {"T": lib, "F": lib.nn.functional})
     return str(caught.value)
 
 
 @pytest.mark.parametrize("call", [call.strip() for call in re.split(r";|\n(?=\S)", CALLS.strip())])
-def test_words(call):
-    assert refusal(torch, call).removeprefix("torch.").rstrip(".") in refusal(microgad, call)
+def test_message_contains_torchs(call):
+    assert error_message(torch, call).removeprefix("torch.").rstrip(".") in error_message(microgad, call)

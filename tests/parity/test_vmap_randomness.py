@@ -1,13 +1,13 @@
-"""What slices of torch.func.vmap draw: the same programs on both libraries, from the same seed."""
+"""Random draws under torch.func.vmap: the same programs draw the same in both libraries from the same seed."""
 
 from __future__ import annotations
 
 import pytest
 
-from .both import Programs, leaf, numbers
+from .side_by_side import Programs, leaf, randn
 
 programs = Programs()
-WAYS = {
+OPTIONS = {
     "different": ("different", None),
     "the same": ("same", None),
     "in chunks": ("different", 2),
@@ -16,8 +16,8 @@ WAYS = {
 
 
 @pytest.mark.parametrize("name", programs)
-def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
-    programs.check(name, in_words=False, warned_alike=False)
+def test_program_behaves_as_in_torch(name: str) -> None:
+    programs.check(name, messages=False, warning_classes=False)
 
 
 def probabilities(t, *shape):
@@ -38,36 +38,36 @@ DRAWS = {
     "alpha dropout": lambda t, x: t.nn.functional.alpha_dropout(x, 0.3, True),
     "in place": lambda t, x: x.clone().normal_() + x.clone().uniform_(1, 2) + x.clone().exponential_(),
     "in place, integers": lambda t, x: x.clone().random_(0, 9) + x.clone().geometric_(0.2) + x.clone().bernoulli_(0.3),
-    "by what all have in common": lambda t, x: t.bernoulli(probabilities(t, 9)),
+    "bernoulli with unbatched probabilities": lambda t, x: t.bernoulli(probabilities(t, 9)),
 }
-OWN = {  # draws by values of which each slice has its own: PyTorch refuses the same
+BATCHED_DRAWS = {  # draws with batched parameters: PyTorch rejects randomness="same" for them
     "bernoulli": lambda t, x: t.bernoulli(x),
     "bernoulli by a number": lambda t, x: t.bernoulli(x, 0.3),
     "bernoulli_": lambda t, x: x.clone().bernoulli_(x),
     "poisson": lambda t, x: t.poisson(x * 9),
     "binomial": lambda t, x: t.binomial(t.full((15,), 9.0), x),
     "multinomial": lambda t, x: t.multinomial(x, 3),
-    "multinomial, put back": lambda t, x: t.multinomial(x, 3, True),
+    "multinomial with replacement": lambda t, x: t.multinomial(x, 3, True),
     "normal": lambda t, x: t.normal(x, 2.0) + t.normal(1.0, x) + t.normal(x, x),
     "gumbel_softmax": lambda t, x: t.nn.functional.gumbel_softmax(x),
 }
 
 
-def mapped(call, in_dim=0, shape=(5, 15), **options):
-    """A program that draws slice by slice, and then to see where the generator is."""
+def mapped_draw(call, in_dim=0, shape=(5, 15), **options):
+    """A program that draws under vmap and then once more, which shows the generator's state."""
     return lambda t, nn: (
         t.vmap(lambda x: call(t, x), in_dim, in_dim, **options)(probabilities(t, *shape)), t.rand(2), t.randn(2)
     )  # fmt: skip
 
 
-for draw, call in {**DRAWS, **OWN}.items():
-    for way, (randomness, chunk) in WAYS.items():
+for draw, call in {**DRAWS, **BATCHED_DRAWS}.items():
+    for option, (randomness, chunk) in OPTIONS.items():
         if draw in DRAWS or randomness == "different":
-            programs[f"{draw}, {way}"] = mapped(call, randomness=randomness, chunk_size=chunk)
+            programs[f"{draw}, {option}"] = mapped_draw(call, randomness=randomness, chunk_size=chunk)
 for draw in ("randn_like", "poisson", "bernoulli", "multinomial", "dropout"):
-    programs[f"{draw} of columns"] = mapped({**DRAWS, **OWN}[draw], 1, (9, 4), randomness="different")
+    programs[f"{draw} of columns"] = mapped_draw({**DRAWS, **BATCHED_DRAWS}[draw], 1, (9, 4), randomness="different")
 for draw in ("bernoulli", "multinomial", "poisson"):
-    programs[f"{draw}, by each one's own values the same"] = mapped(OWN[draw], randomness="same")
+    programs[f"{draw}, with batched parameters, the same"] = mapped_draw(BATCHED_DRAWS[draw], randomness="same")
 
 
 def nested(inner, outer):
@@ -82,7 +82,7 @@ def nested(inner, outer):
 
 for outer in ("different", "same", "error"):
     for inner in ("different", "same", "error"):
-        programs[f"one mapping in another, {inner} in {outer}"] = nested(inner, outer)
+        programs[f"nested vmap, {inner} in {outer}"] = nested(inner, outer)
 
 
 @programs
@@ -96,7 +96,7 @@ def draws_from_a_generator(t, nn):
 def an_ensemble_with_dropout_and_its_gradients(t, nn):
     nets = [nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2)) for _ in range(3)]
     parameters, buffers = t.func.stack_module_state(nets)
-    x = numbers(t, 5, 3).float()
+    x = randn(t, 5, 3).float()
 
     def call(p, b):
         return t.func.functional_call(nets[0], (p, b), (x,))
@@ -114,7 +114,7 @@ def gradients_of_samples_with_dropout(t, nn):
     def loss(p, x):
         return t.func.functional_call(net, p, (x[None],)).pow(2).sum()
 
-    x = numbers(t, 6, 3).float()
+    x = randn(t, 6, 3).float()
     return [
         t.vmap(t.func.grad(loss), (None, 0), randomness=r, chunk_size=n)(parameters, x)
         for r, n in (("different", None), ("same", None), ("different", 4))
@@ -136,13 +136,13 @@ for name in ("error", "same"):
 
 
 @programs
-def jacfwd_of_columns_that_draw_for_themselves(t, nn):
+def jacfwd_with_different_randomness(t, nn):
     def f(x, by):
         return {"y": nn.functional.dropout(x["a"].sin() * t.rand(3)) * by, "z": t.randn(()) * x["b"].sum()}, t.rand(2)
 
-    given = {"a": probabilities(t, 3), "b": probabilities(t, 2, 2)}, t.tensor(2.0)
+    arguments = {"a": probabilities(t, 3), "b": probabilities(t, 2, 2)}, t.tensor(2.0)
     outer = t.func.jacfwd(lambda x: t.func.jacrev(lambda y: (y * t.rand(3)).sin())(x), randomness="different")
-    return t.func.jacfwd(f, (0, 1), True, randomness="different")(*given), outer(probabilities(t, 3)), t.rand(2)
+    return t.func.jacfwd(f, (0, 1), True, randomness="different")(*arguments), outer(probabilities(t, 3)), t.rand(2)
 
 
 programs["hessian of what draws"] = lambda t, nn: t.func.hessian(lambda x: nn.functional.dropout(x).pow(2).sum())(

@@ -1,4 +1,4 @@
-"""Random programs of operations, views and in-place writes: values, gradients and refusals are PyTorch's."""
+"""Random programs of operations, views and in-place writes: values, gradients and errors are PyTorch's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import microgad
 
 torch = pytest.importorskip("torch")
 
-# A step: (kind, which tensor, which other, a number). Everything is (2, 3) or smaller, by views.
+# A step is (kind, index of a tensor, index of another, number). All tensors are views of shape (2, 3) or smaller.
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
@@ -40,21 +40,21 @@ STARTS = (
 
 
 def execute(library: Any, steps: list[Any], starts: Any = STARTS) -> tuple[str, list[Any], list[Any]]:
-    """Run a program: "done" or where it was refused, the leaves, and every tensor it made."""
+    """Run a program. Return "done" or which step raised, the leaves, and every tensor made."""
     leaves = [library.tensor(start, dtype=library.float64, requires_grad=k < 2) for k, start in enumerate(starts)]
     tensors = [leaves[0] * 1, leaves[1] * 1, leaves[2].clone(), leaves[0]]
     for step, (kind, i, j, number) in enumerate(steps):
         try:
             made = apply(library, kind, tensors[i % len(tensors)], tensors[j % len(tensors)], number)
         except RuntimeError:
-            return f"refused at {step}", leaves, tensors
+            return f"raised at {step}", leaves, tensors
         if made is not None:
             tensors.append(made)
     return "done", leaves, tensors
 
 
 def run(library: Any, steps: list[Any]) -> tuple[str, list[Any]]:
-    """The outcome of a program and of its backward; the values of every tensor and the leaves' gradients."""
+    """Run a program and its backward. Return how it ended, the values of every tensor and the leaves' gradients."""
     outcome, leaves, tensors = execute(library, steps)
     if outcome != "done":
         return outcome, []
@@ -62,17 +62,17 @@ def run(library: Any, steps: list[Any]) -> tuple[str, list[Any]]:
     try:
         total.backward()
     except RuntimeError:
-        return "backward refused", []
+        return "backward raised", []
     grads = [None if leaf.grad is None else np.array(leaf.grad.tolist()) for leaf in leaves]
     return "done", [*(np.array(t.tolist()) for t in tensors), *grads]
 
 
 def apply(library: Any, kind: str, x: Any, y: Any, number: float) -> Any:
-    fits = tuple(x.shape) == tuple(y.shape)
+    same_shape = tuple(x.shape) == tuple(y.shape)
     if kind == "mul":
-        return x * y if fits else x * number
+        return x * y if same_shape else x * number
     if kind == "add":
-        return x + y if fits else x + number
+        return x + y if same_shape else x + number
     if kind in ("tanh", "detach", "clone"):
         return getattr(x, kind)()
     if kind == "row":
@@ -88,7 +88,7 @@ def apply(library: Any, kind: str, x: Any, y: Any, number: float) -> Any:
     if kind == "expand":
         return x.unsqueeze(0).expand(2, *x.shape)[1] if x.ndim == 1 else None
     if kind in ("mul_", "add_", "copy_"):
-        getattr(x, kind)(y if fits else y.sum())
+        getattr(x, kind)(y if same_shape else y.sum())
     elif kind == "mul_number_":
         x.mul_(number)
     elif kind in ("tanh_", "sigmoid_", "relu_"):
@@ -117,29 +117,29 @@ def numerical(steps: list[Any]) -> list[Any]:
         return float(sum((t.detach() * (k + 1)).sum().item() for k, t in enumerate(tensors)))
 
     grads, h = [], 1e-6
-    for which in range(2):
+    for leaf_index in range(2):
         grad = np.zeros((2, 3))
         for index in np.ndindex(2, 3):
-            ends = []
+            values = []
             for sign in (h, -h):
                 starts = [np.array(start) for start in STARTS]
-                starts[which][index] += sign
-                ends.append(total(starts))
-            grad[index] = (ends[0] - ends[1]) / (2 * h)
+                starts[leaf_index][index] += sign
+                values.append(total(starts))
+            grad[index] = (values[0] - values[1]) / (2 * h)
         grads.append(grad)
     return grads
 
 
 @given(STEPS)
-def test_programs_agree_with_pytorch(steps: list[Any]) -> None:
+def test_random_program_behaves_as_in_torch(steps: list[Any]) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         theirs, expected = run(torch, steps)
         ours, found = run(microgad, steps)
     if ours == "done" and theirs != "done":
-        # PyTorch forgets the value that x.mul_(x) overwrites, and refuses a write through a view made before its base
-        # wanted a gradient. microgad can follow both: it must be right, then.
-        unlike_a_number = {"detach", "no_grad_add_", "relu_", "fill_", "setitem_integer", "copy_"}
-        if not {kind for kind, *_ in steps} & unlike_a_number:
+        # PyTorch can't differentiate x.mul_(x), whose input is overwritten, nor a write through a view made before its
+        # base required grad. microgad can, so its gradient is compared with numerical derivatives.
+        not_checked_numerically = {"detach", "no_grad_add_", "relu_", "fill_", "setitem_integer", "copy_"}
+        if not {kind for kind, *_ in steps} & not_checked_numerically:
             for grad, number in zip(found[-3:-1], numerical(steps), strict=True):
                 np.testing.assert_allclose(np.zeros((2, 3)) if grad is None else grad, number, rtol=1e-3, atol=1e-4)
         return

@@ -1,4 +1,4 @@
-"""What PyTorch has beside its operations: other libraries' memory, places in the graph, functions of few programs."""
+"""Functions of the torch namespace besides operations: DLPack, gradient edges, storages, files, rarely used names."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 torch = pytest.importorskip("torch")
 import microgad  # noqa: E402
 
-from .both import Programs  # noqa: E402
 from .op_db.compare import same  # noqa: E402
+from .side_by_side import Programs  # noqa: E402
 
 programs = Programs()
-# Numbers that a dtype can hold or not, and operands that don't go together.
-HELD = (
+# Calls with numbers that a dtype can or can't represent, and with operands of wrong shapes.
+FILL_CALLS = (
     "t.full((2,), 1e5, dtype=t.float16)",
     "t.full_like(t.ones(2, dtype=t.float16), -1e5)",
     "t.full((2,), 1e40j, dtype=t.complex64)",
@@ -57,27 +57,27 @@ def in_place_functions_by_name(t, nn):
 
 
 @programs
-def memory_read_as_a_type_of_python(t, nn):
+def view_as_python_type(t, nn):
     x = t.tensor([1.0, -2.0], dtype=t.float64)
     return x.view(int), x.view(float), x.view(dtype=complex), t.view_copy(x, float), x.view(t.float32).view(int)
 
 
 @programs
-def result_type_by_name(t, nn):
+def result_type_with_keywords(t, nn):
     x = t.ones(2, dtype=t.int8)
     found = t.result_type(tensor=x, other=1.5), t.result_type(scalar=2, tensor=x), t.result_type(scalar1=1, scalar2=2.0)
     return [str(kind) for kind in (*found, t.result_type(x, other=x))]
 
 
 @programs
-def half_takes_what_is_too_large_by_index(t, nn):
+def float16_overflow_by_index(t, nn):
     x = t.ones(3, dtype=t.float16)
     x[0], x[1:] = 1e5, -1e9
     return x
 
 
 @programs
-def bags(t, nn):
+def embedding_bags(t, nn):
     weight = t.arange(12.0).reshape(6, 2).requires_grad_()
     indices, offsets = t.tensor([0, 1, 4, 5, 3]), t.tensor([0, 0, 2, 5])
     found = [t.embedding_bag(weight, indices, offsets, False, mode) for mode in (1, 2)]
@@ -88,7 +88,7 @@ def bags(t, nn):
 
 
 @programs
-def places_in_the_graph(t, nn):
+def gradient_edges(t, nn):
     edge = t.autograd.graph.get_gradient_edge
     x = t.tensor([1.0, 2.0], requires_grad=True)
     y = x.sin()
@@ -100,18 +100,18 @@ def places_in_the_graph(t, nn):
 
 
 @programs
-def a_place_without_a_gradient(t, nn):
+def gradient_edge_without_grad(t, nn):
     t.autograd.graph.get_gradient_edge(t.ones(2))
 
 
 @programs
-def a_linear_approximation(t, nn):
+def linearize(t, nn):
     out, push = t.func.linearize(lambda x, y: {"p": x * y, "s": x.sum()}, t.tensor([1.0, 2.0]), t.tensor([3.0, 4.0]))
     return out, push(t.ones(2), t.zeros(2)), push(t.zeros(2), t.ones(2))
 
 
 @programs
-def an_ensemble(t, nn):
+def ensemble_with_vmap(t, nn):
     models = [nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).eval() for _ in range(3)]
     weights, buffers = t.func.stack_module_state(models)
     call = lambda w, b, x: t.func.functional_call(models[0], (w, b), (x,))  # noqa: E731
@@ -131,7 +131,7 @@ def derivatives_of_convolutions(t, nn):
 
 
 @programs
-def a_few_eigenvalues(t, nn):
+def lobpcg(t, nn):
     A = t.tensor([[4.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 1.0]])
     B = t.diag(t.tensor([1.0, 2.0, 3.0]))
     start = t.tensor([[1.0], [0.3], [0.2]])
@@ -165,7 +165,7 @@ def control_flow(t, nn):
 
 
 @programs
-def swapped(t, nn):
+def swap_tensors(t, nn):
     a, b = t.zeros(1), nn.Parameter(t.ones(2))
     b.grad = t.full((2,), 3.0)
     t.utils.swap_tensors(a, b)
@@ -173,7 +173,7 @@ def swapped(t, nn):
 
 
 @programs
-def swapped_with_hooks(t, nn):
+def swap_tensors_with_hooks(t, nn):
     a, b, c, seen = t.zeros(2, requires_grad=True), t.ones(3), t.ones(4, requires_grad=True), []
     for x in (a, c):
         x.register_hook(lambda grad: seen.append(grad))
@@ -187,11 +187,11 @@ def swapped_with_hooks(t, nn):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", programs)
-def test_it_is_as_in_pytorch(name):
-    programs.check(name, slack=16, warned_alike=False)
+def test_program_behaves_as_in_torch(name):
+    programs.check(name, slack=16, warning_classes=False)
 
 
-def test_memory_goes_by_dlpack_both_ways():
+def test_dlpack_shares_memory_in_both_directions():
     theirs = torch.arange(6.0).reshape(2, 3).t()
     ours = microgad.from_dlpack(theirs)
     ours.add_(1)
@@ -201,43 +201,43 @@ def test_memory_goes_by_dlpack_both_ways():
     back.zero_()
     assert not ours.any()
     assert not theirs.any()
-    numbers = torch.arange(3)
-    taken = microgad.from_dlpack(torch.utils.dlpack.to_dlpack(numbers))
-    taken += 1  # a capsule lends its memory to be written to
-    assert numbers.tolist() == taken.tolist() == [1, 2, 3]
+    source = torch.arange(3)
+    imported = microgad.from_dlpack(torch.utils.dlpack.to_dlpack(source))
+    imported += 1  # memory from a capsule may be written to
+    assert source.tolist() == imported.tolist() == [1, 2, 3]
     copied = microgad.from_dlpack(theirs, copy=True).add_(1)
     assert copied.all()
     assert not theirs.any()
     assert microgad.from_dlpack(np.arange(2), copy=False).tolist() == [0, 1]
 
 
-class Lender:
-    """What has DLPack's methods and nothing else."""
+class DLPackOnly:
+    """An object that only has DLPack's methods."""
 
     def __init__(self, tensor):
         self.__dlpack_device__, self.tensor = tensor.__dlpack_device__, tensor
 
-    def __dlpack__(self, **said):
-        return self.tensor.__dlpack__(**said)
+    def __dlpack__(self, **options):
+        return self.tensor.__dlpack__(**options)
 
 
 @pytest.mark.parametrize("library", [torch, microgad])
-def test_what_lends_its_memory_is_data(library):
-    numbers = library.arange(3)
-    shared = library.as_tensor(Lender(numbers)), library.asarray(Lender(numbers))
-    copy = library.tensor(Lender(numbers), dtype=library.float64)
-    numbers[0] = 5
+def test_objects_with_dlpack_methods_are_data(library):
+    source = library.arange(3)
+    shared = library.as_tensor(DLPackOnly(source)), library.asarray(DLPackOnly(source))
+    copy = library.tensor(DLPackOnly(source), dtype=library.float64)
+    source[0] = 5
     assert [x.tolist() for x in (*shared, copy)] == [[5, 1, 2], [5, 1, 2], [0, 1, 2]]
 
 
-@pytest.mark.parametrize("call", HELD)
-def test_a_number_is_held_or_refused(call):
+@pytest.mark.parametrize("call", FILL_CALLS)
+def test_fill_overflow_and_errors(call):
     calls = Programs()
     calls[call] = lambda t, nn: eval(call, {"t": t, "math": math})
-    calls.check(call, in_words=False)
+    calls.check(call, messages=False)
 
 
-def test_what_requires_grad_is_not_detached_in_silence():
+def test_dlpack_of_tensors_that_require_grad_raises():
     x = microgad.ones(2, requires_grad=True)
     for take in (np.from_dlpack, torch.from_dlpack, microgad.utils.dlpack.to_dlpack):
         with pytest.raises(BufferError, match="require gradient"):
@@ -248,7 +248,7 @@ def test_what_requires_grad_is_not_detached_in_silence():
         microgad.from_dlpack(torch.ones(2, dtype=torch.bfloat16))
 
 
-def test_a_file_is_memory(tmp_path):
+def test_from_file_maps_memory(tmp_path):
     file = tmp_path / "numbers"
     microgad.from_file(str(file), shared=True, size=3, dtype=microgad.float64).fill_(2)
     same(
@@ -259,13 +259,13 @@ def test_a_file_is_memory(tmp_path):
     assert torch.from_file(str(file), size=1, dtype=torch.float64).item() == 2
 
 
-MIXED = [
+NUMPY_AND_PYTHON_NUMBERS = [
     [np.float32(1), 2], [np.float32(1), 2.5], [[np.float32(1)], [2.5]], [np.int8(2), 1.5], [np.float16(2), 1.5],
     [np.float64(1), True], [np.complex64(1), 2.0], [np.int64(3), np.float32(2)], [np.uint8(3), 300],
     [np.float64(1), 1j],
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("data", MIXED)
-def test_numbers_of_numpy_beside_others(data):
+@pytest.mark.parametrize("data", NUMPY_AND_PYTHON_NUMBERS)
+def test_tensor_of_numpy_and_python_numbers(data):
     same(torch.tensor(data), microgad.tensor(data))

@@ -1,4 +1,4 @@
-"""The walk goes red: each fault, planted in an op, fails the check that is there for it."""
+"""The checks detect faults: each fault, planted in an op, fails the check that is meant to find it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 import microgad
 
-from .walk import Walk, infos
+from .checks import OpChecks, infos
 
 exp, add, add_, split, permute = (
     microgad.exp, microgad.add, microgad.Tensor.add_, microgad.split, microgad.permute
@@ -37,8 +37,7 @@ class NoSecondDerivative(microgad.autograd.Function):
         return grad * out.detach().conj()
 
 
-def wrong_in_a_gap(x):
-    """Right on contiguous memory."""
+def wrong_on_noncontiguous_memory(x):
     return exp(x) if x.array.flags.c_contiguous else exp(x) * 2
 
 
@@ -61,7 +60,7 @@ def ignores_out(*args, out=None, **kwargs):
     return add(*args, **kwargs)
 
 
-def writes_to_out_alone(*args, out=None, **kwargs):
+def writes_to_out_but_returns_another_tensor(*args, out=None, **kwargs):
     result = add(*args, **kwargs)
     if out is not None:
         out.array[...] = result.array
@@ -78,7 +77,7 @@ def writes_to_out_alone(*args, out=None, **kwargs):
         ("exp", microgad, lambda x: exp(x).array, "forward float64"),
         ("exp", microgad, lambda x: 1 / 0, "forward complex64"),
         ("exp", microgad, wrong_for_infinity, "forward float64 reference"),
-        ("exp", microgad, wrong_in_a_gap, "forward noncontiguous"),
+        ("exp", microgad, wrong_on_noncontiguous_memory, "forward noncontiguous"),
         ("exp", microgad, changes_its_argument, "forward float64"),
         ("exp", microgad, requires_no_grad, "gradient float64"),
         ("exp", microgad, TwiceTheGradient.apply, "gradient complex128"),
@@ -89,37 +88,37 @@ def writes_to_out_alone(*args, out=None, **kwargs):
         ("add", microgad.Tensor, lambda x, *args, **kwargs: x - args[0], "method"),
         ("add_", microgad.Tensor, lambda x, *args, **kwargs: add(x, *args, **kwargs), "in place"),
         ("add", microgad, ignores_out, "out"),
-        ("add", microgad, writes_to_out_alone, "out"),
+        ("add", microgad, writes_to_out_but_returns_another_tensor, "out"),
         ("split", microgad, lambda *args, **kwargs: list(split(*args, **kwargs)), "forward float64"),
         ("split", microgad, lambda *args, **kwargs: split(*args, **kwargs)[:1], "forward float64"),
         ("permute", microgad, lambda *args, **kwargs: permute(*args, **kwargs).clone(), "memory"),
         ("gather", microgad, lambda x, dim, index: x, "errors"),
     ],
 )
-def test_a_fault_is_found(monkeypatch, name, where, fault, check):
-    before, found = failing(monkeypatch, name, where, fault)
+def test_fault_fails_its_check(monkeypatch, name, where, fault, check):
+    before, found = failures_before_and_after(monkeypatch, name, where, fault)
     assert check in found
-    assert found[check] != before.get(check)  # what an op that isn't done fails by
+    assert found[check] != before.get(check)  # an op that isn't done may fail the check anyway
 
 
-def test_nothing_else_is_found(monkeypatch):
-    """A right gradient with a wrong derivative fails no check but that of the second derivative."""
-    before, found = failing(monkeypatch, "exp", microgad, NoSecondDerivative.apply)
-    other = {"out", "out float32", "out int64", "no Tensor"}  # which exp itself knows
+def test_fault_fails_no_other_check(monkeypatch):
+    """A right first derivative with a wrong second one fails only the checks of second derivatives."""
+    before, found = failures_before_and_after(monkeypatch, "exp", microgad, NoSecondDerivative.apply)
+    other = {"out", "out float32", "out int64", "no Tensor"}  # the replacement lacks exp's own handling of these
     assert {*found} - {*before} - other == {"gradgrad float64", "gradgrad complex128"}
 
 
-def failing(monkeypatch, name, where, fault):
-    """What is wrong with an op, without the fault and with it."""
-    before = without(name)
+def failures_before_and_after(monkeypatch, name, where, fault):
+    """The failed checks of an op and their reasons, without the fault and with it."""
+    before = failures_without_fault(name)
     monkeypatch.setattr(where, name, fault)
     return before, failures(name)
 
 
 @cache
-def without(name):
+def failures_without_fault(name):
     return failures(name)
 
 
 def failures(name):
-    return {failure.check: failure.reason for failure in Walk(infos([name.rstrip("_")])[0]).failures()}
+    return {failure.check: failure.reason for failure in OpChecks(infos([name.rstrip("_")])[0]).failures()}

@@ -1,4 +1,4 @@
-"""What random streams refuse, in the classes of PyTorch's errors."""
+"""Invalid arguments of random draws raise PyTorch's class of error."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from microgad import generator as ours
 
 torch = pytest.importorskip("torch")
 
-REFUSALS = {
+CALLS = {
     "uniform_ bounds": (lambda t: t.zeros(3).uniform_(2, 1), lambda: ours.uniform_(np.zeros(3), 2, 1)),
     "uniform_ dtype": (lambda t: t.zeros(3, dtype=t.int64).uniform_(), lambda: ours.uniform_(np.zeros(3, int))),
     "normal_ std": (lambda t: t.zeros(3).normal_(0, -1), lambda: ours.normal_(np.zeros(3), 0, -1)),
@@ -75,10 +75,10 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSALS)
-def test_refusals_are_of_pytorchs_class(name):
-    theirs, mine = REFUSALS[name]
-    with pytest.raises(Exception) as refused:  # noqa: PT011
+@pytest.mark.parametrize("name", CALLS)
+def test_error_has_torchs_class(name):
+    theirs, mine = CALLS[name]
+    with pytest.raises(Exception) as expected:  # noqa: PT011
         theirs(torch)
-    with pytest.raises(refused.type):
+    with pytest.raises(expected.type):
         mine()
