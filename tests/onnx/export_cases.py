@@ -1,4 +1,4 @@
-"""What is exported, with arguments and the axes left open, and run in onnxruntime to be compared."""
+"""Modules and functions that the tests export to ONNX, with their arguments."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from microgad.nn import functional as F
 
 
 def x(*shape: int) -> torch.Tensor:
-    """Values in [-2, 2)."""
+    """Random numbers in [-2, 2)."""
     return torch.rand(*shape) * 4 - 2
 
 
-def of(n: int, *shape: int) -> torch.Tensor:
-    """Integers below n."""
+def ints(n: int, *shape: int) -> torch.Tensor:
+    """Random integers below n."""
     return torch.randint(0, n, shape)
 
 
-LABELS = torch.tensor([[3, 0, -1, 1, 2], [-1, 2, 2, 2, 2], [4, 0, 1, 3, 2]])  # of a row those before -1
+LABELS = torch.tensor([[3, 0, -1, 1, 2], [-1, 2, 2, 2, 2], [4, 0, 1, 3, 2]])  # in each row, the labels before -1 count
 
 
 class Call(nn.Module):
@@ -33,7 +33,7 @@ class Call(nn.Module):
         self.forward = function
 
 
-class Masked(nn.Module):
+class MaskedAttention(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
@@ -42,7 +42,7 @@ class Masked(nn.Module):
         return self.attention(query, query, query, key_padding_mask=padding, need_weights=False)[0]
 
 
-class Tied(nn.Module):
+class TiedEmbedding(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.embedding, self.out = nn.Embedding(7, 4), nn.Linear(4, 7, bias=False)
@@ -53,18 +53,18 @@ class Tied(nn.Module):
 
 
 class Positions(nn.Module):
-    """A causal block with positions of its own making, over a sequence of any length."""
+    """A causal transformer that computes positions and mask from the length of its input."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.token, self.place = nn.Embedding(11, 8), nn.Embedding(32, 8)
+        self.token, self.position = nn.Embedding(11, 8), nn.Embedding(32, 8)
         layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=True)
         self.blocks = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
         self.head = nn.Linear(8, 11)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         length = tokens.shape[1]
-        hidden = self.token(tokens) + self.place(torch.arange(length))
+        hidden = self.token(tokens) + self.position(torch.arange(length))
         mask = nn.Transformer.generate_square_subsequent_mask(length)
         return self.head(self.blocks(hidden, mask=mask, is_causal=True))
 
@@ -79,13 +79,13 @@ ACTIVATIONS = [
 ]  # fmt: skip
 
 # ruff: noqa: E501
-# Name -> (module, arguments); the first axis of each argument is left open, and the batch is 2.
+# Name -> (module, arguments). The first axis of each argument, of size 2, is exported as dynamic.
 LAYERS: dict[str, Callable[[], tuple[Any, tuple[Any, ...]]]] = {
     "Linear": lambda: (nn.Linear(3, 4), (x(2, 3),)),
     "Linear of three axes": lambda: (nn.Linear(3, 4), (x(2, 5, 3),)),
     "Linear without bias": lambda: (nn.Linear(3, 4, bias=False), (x(2, 5, 3),)),
     "Bilinear": lambda: (nn.Bilinear(3, 4, 5), (x(2, 3), x(2, 4))),
-    "LazyLinear": lambda: (_seen(nn.LazyLinear(4), x(2, 3)), (x(2, 3),)),
+    "LazyLinear": lambda: (_called(nn.LazyLinear(4), x(2, 3)), (x(2, 3),)),
     "Conv1d": lambda: (nn.Conv1d(4, 6, 3, 2, 1, 2, 2), (x(2, 4, 9),)),
     "Conv2d": lambda: (nn.Conv2d(4, 6, (3, 2), (2, 1), (1, 0), 2, 2), (x(2, 4, 9, 7),)),
     "Conv2d same": lambda: (nn.Conv2d(2, 3, (4, 3), padding="same"), (x(2, 2, 6, 6),)),
@@ -153,15 +153,15 @@ LAYERS: dict[str, Callable[[], tuple[Any, tuple[Any, ...]]]] = {
     "LSTMCell": lambda: (nn.LSTMCell(3, 4), (x(2, 3),)),
     "GRUCell": lambda: (nn.GRUCell(3, 4), (x(2, 3),)),
     "MultiheadAttention": lambda: (nn.MultiheadAttention(6, 2, batch_first=True), (x(2, 4, 6), x(2, 5, 6), x(2, 5, 6))),
-    "MultiheadAttention, masked": lambda: (Masked(), (x(2, 4, 6), of(2, 2, 4) > 2)),
+    "MultiheadAttention, masked": lambda: (MaskedAttention(), (x(2, 4, 6), ints(2, 2, 4) > 2)),
     "TransformerEncoderLayer": lambda: (nn.TransformerEncoderLayer(6, 2, 8, batch_first=True), (x(2, 4, 6),)),
     "TransformerDecoderLayer": lambda: (
         nn.TransformerDecoderLayer(6, 2, 8, batch_first=True, norm_first=True),
         (x(2, 4, 6), x(2, 5, 6)),
     ),
     "Transformer": lambda: (nn.Transformer(6, 2, 1, 1, 8, batch_first=True), (x(2, 4, 6), x(2, 5, 6))),
-    "Embedding": lambda: (nn.Embedding(9, 4, padding_idx=0), (of(9, 2, 5),)),
-    "EmbeddingBag": lambda: (nn.EmbeddingBag(9, 4, mode="mean"), (of(9, 2, 5),)),
+    "Embedding": lambda: (nn.Embedding(9, 4, padding_idx=0), (ints(9, 2, 5),)),
+    "EmbeddingBag": lambda: (nn.EmbeddingBag(9, 4, mode="mean"), (ints(9, 2, 5),)),
     "CosineSimilarity": lambda: (nn.CosineSimilarity(), (x(2, 5), x(2, 5))),
     "PairwiseDistance": lambda: (nn.PairwiseDistance(), (x(2, 5), x(2, 5))),
     "PixelShuffle": lambda: (nn.PixelShuffle(2), (x(2, 8, 3, 3),)),
@@ -174,33 +174,33 @@ LAYERS: dict[str, Callable[[], tuple[Any, tuple[Any, ...]]]] = {
     "Upsample linear": lambda: (nn.Upsample(7, mode="linear"), (x(2, 3, 4),)),
     "Flatten": lambda: (nn.Flatten(), (x(2, 3, 4),)),
     "Unflatten": lambda: (nn.Unflatten(1, (2, 3)), (x(2, 6),)),
-    "Tied": lambda: (Tied(), (of(7, 2, 3),)),
+    "Tied": lambda: (TiedEmbedding(), (ints(7, 2, 3),)),
     "weight_norm": lambda: (nn.utils.weight_norm(nn.Linear(3, 4)), (x(2, 3),)),
     "spectral_norm": lambda: (_trained(nn.utils.spectral_norm(nn.Linear(3, 4)), x(2, 3)), (x(2, 3),)),
     "parametrized weight_norm": lambda: (nn.utils.parametrizations.weight_norm(nn.Conv1d(3, 4, 2)), (x(2, 3, 4),)),
-    "Positions": lambda: (Positions(), (of(11, 2, 5),)),
+    "Positions": lambda: (Positions(), (ints(11, 2, 5),)),
     **{repr(layer): (lambda layer=layer: (layer, (x(2, 3, 4),))) for layer in ACTIVATIONS},
 }
 
 LOSSES: dict[str, Callable[[], tuple[Any, tuple[Any, ...]]]] = {
     "L1Loss": lambda: (nn.L1Loss(), (x(2, 3), x(2, 3))),
     "MSELoss": lambda: (nn.MSELoss(reduction="sum"), (x(2, 3), x(2, 3))),
-    "CrossEntropyLoss": lambda: (nn.CrossEntropyLoss(), (x(2, 5), of(5, 2))),
+    "CrossEntropyLoss": lambda: (nn.CrossEntropyLoss(), (x(2, 5), ints(5, 2))),
     "CrossEntropyLoss weighted": lambda: (
         nn.CrossEntropyLoss(torch.rand(5), ignore_index=1, reduction="sum"),
-        (x(2, 5, 3), of(5, 2, 3)),
+        (x(2, 5, 3), ints(5, 2, 3)),
     ),
     "CrossEntropyLoss of probabilities": lambda: (nn.CrossEntropyLoss(), (x(2, 5), torch.rand(2, 5))),
-    "CrossEntropyLoss smoothed": lambda: (nn.CrossEntropyLoss(label_smoothing=0.2), (x(2, 5), of(5, 2))),
+    "CrossEntropyLoss smoothed": lambda: (nn.CrossEntropyLoss(label_smoothing=0.2), (x(2, 5), ints(5, 2))),
     "CrossEntropyLoss smoothed and weighted": lambda: (
         nn.CrossEntropyLoss(torch.rand(5), ignore_index=1, label_smoothing=0.2),
-        (x(2, 5, 3), of(5, 2, 3)),
+        (x(2, 5, 3), ints(5, 2, 3)),
     ),
     "CrossEntropyLoss of each, smoothed": lambda: (
         nn.CrossEntropyLoss(torch.rand(5), reduction="none", label_smoothing=0.2),
-        (x(2, 5), of(5, 2)),
+        (x(2, 5), ints(5, 2)),
     ),
-    "NLLLoss": lambda: (nn.NLLLoss(reduction="none"), (x(2, 5), of(5, 2))),
+    "NLLLoss": lambda: (nn.NLLLoss(reduction="none"), (x(2, 5), ints(5, 2))),
     "BCELoss": lambda: (nn.BCELoss(), (torch.rand(2, 3), torch.rand(2, 3))),
     "BCEWithLogitsLoss": lambda: (nn.BCEWithLogitsLoss(pos_weight=torch.rand(3)), (x(2, 3), torch.rand(2, 3))),
     "KLDivLoss": lambda: (nn.KLDivLoss(reduction="batchmean"), (x(2, 3), torch.rand(2, 3))),
@@ -213,20 +213,20 @@ LOSSES: dict[str, Callable[[], tuple[Any, tuple[Any, ...]]]] = {
     "TripletMarginLoss": lambda: (nn.TripletMarginLoss(), (x(2, 3), x(2, 3), x(2, 3))),
     "PoissonNLLLoss": lambda: (nn.PoissonNLLLoss(), (x(2, 3), torch.rand(2, 3))),
     "GaussianNLLLoss": lambda: (nn.GaussianNLLLoss(), (x(2, 3), x(2, 3), torch.rand(2, 3) + 0.1)),
-    "MultiMarginLoss": lambda: (nn.MultiMarginLoss(), (x(2, 5), of(5, 2))),
+    "MultiMarginLoss": lambda: (nn.MultiMarginLoss(), (x(2, 5), ints(5, 2))),
     "MultiMarginLoss weighted": lambda: (
         nn.MultiMarginLoss(2, 0.5, torch.rand(5), reduction="sum"),
-        (x(2, 5), of(5, 2)),
+        (x(2, 5), ints(5, 2)),
     ),
     "MultiLabelMarginLoss": lambda: (nn.MultiLabelMarginLoss(), (x(3, 5), LABELS)),
     "MultiLabelMarginLoss of each": lambda: (nn.MultiLabelMarginLoss(reduction="none"), (x(3, 5), LABELS)),
-    "MultiLabelSoftMarginLoss": lambda: (nn.MultiLabelSoftMarginLoss(), (x(2, 3), of(2, 2, 3).float())),
+    "MultiLabelSoftMarginLoss": lambda: (nn.MultiLabelSoftMarginLoss(), (x(2, 3), ints(2, 2, 3).float())),
 }
 
 FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "arithmetic": (lambda a, b: (a + 2 * b - a / (b * b + 1), -a, 1 - a, a**2, abs(a) ** 1.5), (x(2, 3), x(2, 3))),
-    "integers": (lambda a: (a + 1, a * 2.5, a / 2, a // 2, a % 3, a > 1, a == 2, -a), (of(9, 2, 3) - 4,)),
-    "mixed": (lambda a, b: (a + b, a * (b > 1), torch.where(b > 1, a, 0.0), a > b), (x(2, 3), of(3, 2, 3))),
+    "integers": (lambda a: (a + 1, a * 2.5, a / 2, a // 2, a % 3, a > 1, a == 2, -a), (ints(9, 2, 3) - 4,)),
+    "mixed": (lambda a, b: (a + b, a * (b > 1), torch.where(b > 1, a, 0.0), a > b), (x(2, 3), ints(3, 2, 3))),
     "broadcast": (lambda a, b: a[:, None] + b[None], (x(2, 3), x(1, 3))),
     "exponentials": (lambda a: (a.exp(), a.abs().log(), a.expm1(), a.abs().log1p(), a.abs().sqrt(), a.exp2(),
                                 a.abs().rsqrt(), a.abs().log2(), a.abs().log10(), a.sigmoid(), a.ldexp(torch.tensor(3))),
@@ -254,12 +254,12 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "joining": (lambda a, b: (torch.cat((a, b), 1), torch.stack((a, b), 1), torch.cat((a, b)), *a.chunk(2, 1),
                               *a.split([1, 2], 1), *a.unbind(1), torch.hstack((a, b)), torch.block_diag(a, b[:1]),
                               torch.kron(a, b)), (x(2, 3), x(2, 3))),
-    "turning": (lambda a: tuple(torch.rot90(a, k, (2, 0)) for k in range(4)), (x(2, 3, 4),)),
-    "shortening": (lambda a: (torch.renorm(a, 2, 0, 1.5), a.select_scatter(a[0], 0, 0)), (x(2, 3),)),
+    "rotation": (lambda a: tuple(torch.rot90(a, k, (2, 0)) for k in range(4)), (x(2, 3, 4),)),
+    "renorm and select_scatter": (lambda a: (torch.renorm(a, 2, 0, 1.5), a.select_scatter(a[0], 0, 0)), (x(2, 3),)),
     "indexing": (lambda a: (a[:, 0], a[0], a[..., -1], a[:, 1:], a[:, ::2], a[:, [2, 0]], a[:, None, 1],
                             a[:-1], a[-1:], a.flip(1), a.roll(1, 1), a.roll(-1, 1), a.narrow(1, 1, 2)), (x(2, 3, 4),)),
     "gathering": (lambda a, i: (a.gather(1, i), a.index_select(1, i[0]), a[:, i[0]], a[i[:, 0] * 0], a.take_along_dim(i, 1),
-                                a[torch.arange(a.shape[0]), i[:, 0]]), (x(2, 5), of(5, 2, 3))),
+                                a[torch.arange(a.shape[0]), i[:, 0]]), (x(2, 5), ints(5, 2, 3))),
     "writing": (lambda a: _write(a), (x(2, 3, 4),)),
     "triangles": (lambda a: (a.tril(), a.triu(1), a.diagonal(0, 1, 2), a[0].trace()), (x(2, 3, 4),)),
     "products": (lambda a, b: (a @ b.mT, torch.bmm(a, b.mT), torch.einsum("bij,bkj->bik", a, b), a @ b[0].T,
@@ -293,13 +293,14 @@ def _write(a: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return out, first, b
 
 
-def _seen(module: nn.Module, *args: Any) -> nn.Module:
+def _called(module: nn.Module, *args: Any) -> nn.Module:
+    """The module after a call, which initializes lazy parameters."""
     module(*args)
     return module
 
 
 def _trained(module: nn.Module, *args: Any) -> nn.Module:
-    """After steps that move running statistics."""
+    """The module after calls in training mode, which update running statistics."""
     module.train()
     for _ in range(3):
         module(*args)
@@ -307,7 +308,7 @@ def _trained(module: nn.Module, *args: Any) -> nn.Module:
 
 
 def arrays(result: Any) -> list[np.ndarray[Any, Any]]:
-    """Of nested results."""
+    """The arrays in nested results."""
     if isinstance(result, torch.Tensor):
         return [result.detach().numpy()]
     parts = result.values() if isinstance(result, dict) else result if isinstance(result, (tuple, list)) else ()

@@ -1,6 +1,6 @@
-"""ONNX's own node tests, run by `load`: `python -m tests.onnx.nodes` writes nodes.md, which says what is supported.
+"""ONNX's own node tests, run by `load`: `python -m tests.onnx.nodes` writes nodes.md, which lists what is supported.
 
-Each of ONNX's cases is a model of a node or a few, its inputs and its results.
+Each test case is a model of one or a few nodes, with its inputs and expected results.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import microgad
 from microgad import onnx
 
 TABLE = Path(__file__).with_name("nodes.md")
-DRAWN = ("Bernoulli", "RandomUniformLike", "RandomNormalLike", "RandomUniform", "RandomNormal", "Multinomial")
-# Masks drawn with NumPy's seed.
-SEEDED = [f"test_training_dropout{name}" for name in ("", "_mask", "_default", "_default_mask")]
+RANDOM = ("Bernoulli", "RandomUniformLike", "RandomNormalLike", "RandomUniform", "RandomNormal", "Multinomial")
+# Cases whose masks are drawn by NumPy from a seed.
+SEEDED_CASES = [f"test_training_dropout{name}" for name in ("", "_mask", "_default", "_default_mask")]
 
 
 def cases() -> list[Any]:
-    """All of them, by name."""
+    """All test cases, sorted by name."""
     from onnx.backend.test.case.node import collect_testcases
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -33,10 +33,10 @@ def cases() -> list[Any]:
     return sorted(found, key=lambda case: case.name)
 
 
-def fed(x: Any) -> Any:
-    """An input as the module takes it."""
+def to_tensors(x: Any) -> Any:
+    """Convert an input of a case to Tensors, lists of Tensors or None."""
     if isinstance(x, (list, tuple)):
-        return [fed(part) for part in x]
+        return [to_tensors(part) for part in x]
     if hasattr(x, "SerializeToString"):
         from onnx import numpy_helper
 
@@ -45,7 +45,7 @@ def fed(x: Any) -> Any:
 
 
 def unsupported(case: Any) -> str | None:
-    """Why a case isn't run, or None."""
+    """Why a case isn't supported, or None."""
     for x in (*case.model.graph.input, *case.model.graph.output):
         if why := _type(x.type):
             return why
@@ -54,12 +54,12 @@ def unsupported(case: Any) -> str | None:
             warnings.simplefilter("ignore")
             onnx.load(case.model)
     except (onnx.UnsupportedError, onnx.FileError) as error:
-        said = str(error)
-        if "of dtype" in said:
-            return "dtype " + said.split("of dtype ")[1].split(",")[0]
-        if "there is no kernel for the operator" in said:
-            return "operator " + said.split("operator ")[1].split(" (node")[0].split(",")[0]
-        return said
+        message = str(error)
+        if "of dtype" in message:
+            return "dtype " + message.split("of dtype ")[1].split(",")[0]
+        if "there is no kernel for the operator" in message:
+            return "operator " + message.split("operator ")[1].split(" (node")[0].split(",")[0]
+        return message
     return None
 
 
@@ -78,31 +78,31 @@ def _type(kind: Any) -> str | None:
 
 
 def run(case: Any) -> None:
-    """Compare the results with the case's. Raises AssertionError."""
+    """Run a case and assert that the results are the expected ones."""
     model = onnx.load(case.model)
     for inputs, outputs in case.data_sets:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            found = model(*map(fed, inputs))
+            found = model(*map(to_tensors, inputs))
         found = found if isinstance(found, tuple) else (found,)
-        wanted = [fed(x) for x in outputs]
-        drawn = any(node.op_type in DRAWN for node in case.model.graph.node) or case.name in SEEDED
-        for a, b in zip(found, wanted, strict=True):
-            _same(a, b, case, drawn)
+        expected = [to_tensors(x) for x in outputs]
+        is_random = any(node.op_type in RANDOM for node in case.model.graph.node) or case.name in SEEDED_CASES
+        for a, b in zip(found, expected, strict=True):
+            _assert_same(a, b, case, is_random)
 
 
-def _same(a: Any, b: Any, case: Any, drawn: bool) -> None:
+def _assert_same(a: Any, b: Any, case: Any, is_random: bool) -> None:
     if isinstance(b, list):
         assert len(a) == len(b)
         for x, y in zip(a, b, strict=True):
-            _same(x, y, case, drawn)
+            _assert_same(x, y, case, is_random)
         return
     if b is None:
         assert a is None
         return
     x, y = a.detach().numpy(), b.numpy()
     assert (x.dtype, x.shape) == (y.dtype, y.shape)
-    if drawn:
+    if is_random:
         return
     if y.dtype.kind in "fc":
         np.testing.assert_allclose(x, y, rtol=case.rtol, atol=case.atol if y.dtype != np.float16 else 2e-3)
@@ -110,30 +110,30 @@ def _same(a: Any, b: Any, case: Any, drawn: bool) -> None:
         np.testing.assert_array_equal(x, y)
 
 
-def examined() -> Iterator[tuple[Any, str | None, str | None]]:
-    """(case, why it isn't supported, what is wrong) for all."""
+def run_all() -> Iterator[tuple[Any, str | None, str | None]]:
+    """Yield (case, why it isn't supported or None, its failure or None) for each case."""
     for case in cases():
         why = unsupported(case)
-        wrong = None
+        failure = None
         if why is None:
             try:
                 run(case)
             except Exception as error:
-                wrong = f"{type(error).__name__}: {error}"
-        yield case, why, wrong
+                failure = f"{type(error).__name__}: {error}"
+        yield case, why, failure
 
 
 def table(found: list[tuple[str, str | None]]) -> str:
-    """nodes.md: how many cases pass, and why others aren't run."""
+    """The text of nodes.md: how many cases pass, and why others aren't run."""
     import onnx as package
 
     reasons = collections.Counter(why for _, why in found if why)
     passed = sum(not why for _, why in found)
-    said = f"Of the {len(found)} cases of onnx {package.__version__}, {passed} are run and pass."
+    message = f"Of the {len(found)} cases of onnx {package.__version__}, {passed} are run and pass."
     lines = [
         "# ONNX's node tests",
         "",
-        f"{said} Written by `python -m tests.onnx.nodes`.",
+        f"{message} Written by `python -m tests.onnx.nodes`.",
         "",
         "| not run | cases |",
         "|---|---|",
@@ -144,11 +144,11 @@ def table(found: list[tuple[str, str | None]]) -> str:
 
 if __name__ == "__main__":
     found, failed = [], 0
-    for case, why, wrong in examined():
+    for case, why, failure in run_all():
         found.append((case.name, why))
-        if wrong:
+        if failure:
             failed += 1
-            print(case.name, "|", wrong.replace("\n", " ")[:300])
+            print(case.name, "|", failure.replace("\n", " ")[:300])
     print(failed, "failed")
     if not failed:
         TABLE.write_text(table(found))

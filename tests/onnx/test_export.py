@@ -1,4 +1,4 @@
-"""What is exported computes the same in onnxruntime, for other sizes of the open axes too."""
+"""Exported models give the same results in onnxruntime, also for other sizes of their dynamic axes."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ runtime = pytest.importorskip("onnxruntime")
 
 from microgad import onnx  # noqa: E402
 
-from .exported import FUNCTIONS, LAYERS, LOSSES, Call, arrays, x  # noqa: E402
+from .export_cases import FUNCTIONS, LAYERS, LOSSES, Call, arrays, x  # noqa: E402
 
 ROOT = Path(torch.__file__).parents[1]
 
 
-def agree(
+def check(
     model: Any, args: tuple[Any, ...], axes: Any = None, sizes: tuple[int, ...] = (1, 2, 5), **options: Any
 ) -> Any:
-    """Export with the first axis of all arguments open, and compare with runs for several sizes of it."""
+    """Export with the first axis of all arguments dynamic, and compare results for several sizes of it."""
     names = [f"x{i}" for i in range(len(args))]
     axes = {name: {0: "batch"} for name in names} if axes is None else axes
     with warnings.catch_warnings():
@@ -37,50 +37,50 @@ def agree(
         proto = onnx.export(model, args, input_names=names, dynamic_axes=axes, **options)
     session = runtime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     for n in sizes if axes else (2,):
-        given = [torch.as_tensor(np.take(x.numpy(), np.arange(n) % len(x.numpy()), 0)) if axes else x for x in args]
+        inputs = [torch.as_tensor(np.take(x.numpy(), np.arange(n) % len(x.numpy()), 0)) if axes else x for x in args]
         found = session.run(
-            None, {i.name: x.numpy() for i, x in zip(session.get_inputs(), _used(session, names, given), strict=True)}
+            None, {i.name: x.numpy() for i, x in zip(session.get_inputs(), _used(session, names, inputs), strict=True)}
         )
         if isinstance(model, torch.nn.Module):
             model.eval()
         with torch.no_grad():
-            wanted = arrays(model(*(x.clone() for x in given)))
-        assert len(found) == len(wanted)
-        for a, b in zip(found, wanted, strict=True):
+            expected = arrays(model(*(x.clone() for x in inputs)))
+        assert len(found) == len(expected)
+        for a, b in zip(found, expected, strict=True):
             assert (a.dtype, a.shape) == (b.dtype, b.shape)
             np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
     return proto
 
 
-def _used(session: Any, names: list[str], given: list[Any]) -> list[Any]:
-    by_name = dict(zip(names, given, strict=True))
+def _used(session: Any, names: list[str], inputs: list[Any]) -> list[Any]:
+    by_name = dict(zip(names, inputs, strict=True))
     return [by_name[i.name] for i in session.get_inputs()]
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_layers(name: str) -> None:
+def test_layers_export(name: str) -> None:
     torch.manual_seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model, args = LAYERS[name]()
-    agree(model, args)
+    check(model, args)
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_losses(name: str) -> None:
+def test_losses_export(name: str) -> None:
     torch.manual_seed(0)
-    agree(*LOSSES[name]())
+    check(*LOSSES[name]())
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions(name: str) -> None:
+def test_functions_export(name: str) -> None:
     torch.manual_seed(0)
     function, args = FUNCTIONS[name]
-    agree(Call(function), args)
+    check(Call(function), args)
 
 
 @pytest.mark.parametrize("opset", [17, 20, 21, 23])
-def test_opsets(opset: int) -> None:
+def test_opset_versions(opset: int) -> None:
     torch.manual_seed(0)
     for name in (
         "Conv2d",
@@ -92,14 +92,14 @@ def test_opsets(opset: int) -> None:
         "Positions",
     ):
         model, args = LAYERS[name]()
-        proto = agree(model, args, opset_version=opset)
+        proto = check(model, args, opset_version=opset)
         assert proto.opset_import[0].version == opset
     for name in ("sums", "sampling", "rounding"):
         function, args = FUNCTIONS[name]
-        agree(Call(function), args, opset_version=opset)
+        check(Call(function), args, opset_version=opset)
 
 
-def special(*values: float) -> Any:
+def values(*values: float) -> Any:
     return torch.tensor(values)
 
 
@@ -109,12 +109,12 @@ INF, NAN = float("inf"), float("nan")
 @pytest.mark.parametrize(
     ("function", "args"),
     [
-        (torch.logaddexp, (special(-INF, INF, -INF, 1, NAN), special(-INF, INF, INF, 1, 0))),
-        (torch.xlogy, (special(0, 0, 0, 2), special(NAN, 0, 3, 3))),
-        (torch.floor_divide, (special(1, -1, 7, 1, -1, 0, 5, -7.5), special(0.1, 0.1, -2, INF, INF, 3, 0, 2.5))),
-        (torch.remainder, (special(1, -1, 7, 1, -1, 1000.1, -7.5), special(0.1, 0.1, -2, INF, INF, 0.1, 2.5))),
-        (torch.logaddexp2, (special(-INF, INF, -INF, 1, NAN, 3), special(-INF, INF, INF, 1, 0, -5))),
-        (lambda n: (n.isinf(), n.isposinf(), n.isneginf(), n.isfinite()), (special(-INF, INF, 1, NAN),)),
+        (torch.logaddexp, (values(-INF, INF, -INF, 1, NAN), values(-INF, INF, INF, 1, 0))),
+        (torch.xlogy, (values(0, 0, 0, 2), values(NAN, 0, 3, 3))),
+        (torch.floor_divide, (values(1, -1, 7, 1, -1, 0, 5, -7.5), values(0.1, 0.1, -2, INF, INF, 3, 0, 2.5))),
+        (torch.remainder, (values(1, -1, 7, 1, -1, 1000.1, -7.5), values(0.1, 0.1, -2, INF, INF, 0.1, 2.5))),
+        (torch.logaddexp2, (values(-INF, INF, -INF, 1, NAN, 3), values(-INF, INF, INF, 1, 0, -5))),
+        (lambda n: (n.isinf(), n.isposinf(), n.isneginf(), n.isfinite()), (values(-INF, INF, 1, NAN),)),
         (
             lambda n: (n.trunc(), n.round(), n.isnan(), n.isinf(), n.isposinf(), n.isfinite(), (n > 0).isfinite()),
             (torch.tensor([1, -2]),),
@@ -122,17 +122,17 @@ INF, NAN = float("inf"), float("nan")
     ],
     ids=["logaddexp", "xlogy", "floor_divide", "remainder", "logaddexp2", "infinities", "integers"],
 )
-def test_special_values(function: Any, args: Any) -> None:
-    agree(function, args, axes={})
+def test_nonfinite_and_integer_values(function: Any, args: Any) -> None:
+    check(function, args, axes={})
 
 
 @pytest.mark.parametrize("number", [2.5, 2, True])
-def test_inputs_without_dimensions(number: Any) -> None:
-    proto = agree(lambda a, n: a * n, (x(2, 3), torch.tensor(number)), axes={})
+def test_scalar_inputs(number: Any) -> None:
+    proto = check(lambda a, n: a * n, (x(2, 3), torch.tensor(number)), axes={})
     assert [list(i.type.tensor_type.shape.dim) for i in proto.graph.input][1] == []
 
 
-def test_names_files_and_arguments(tmp_path: Path) -> None:
+def test_names_files_and_nested_arguments(tmp_path: Path) -> None:
     class Two(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -159,12 +159,12 @@ def test_names_files_and_arguments(tmp_path: Path) -> None:
     inputs = package.load_model_from_string(file.getvalue()).graph.input
     assert [x.name for x in inputs] == ["p", "q", "pair_1", "scale"]
     shapes = {"x": (5, 2), "pair_0": (3,), "pair_1": (1,), "scale": (1,)}
-    given = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
-    assert runtime.InferenceSession(path).run(["s"], given)[0].shape == (5, 3)
+    inputs = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+    assert runtime.InferenceSession(path).run(["s"], inputs)[0].shape == (5, 3)
 
 
 class Named(nn.Module):
-    """A function in a module that has a name."""
+    """A module with a function as a named submodule, which error messages mention."""
 
     def __init__(self, function: Any) -> None:
         super().__init__()
@@ -174,7 +174,7 @@ class Named(nn.Module):
         return self.part(x)
 
 
-def _cleared(x: torch.Tensor) -> torch.Tensor:
+def _write_by_mask(x: torch.Tensor) -> torch.Tensor:
     x[x[:, 0] > 0, 1] = 0.0
     return x
 
@@ -191,22 +191,22 @@ def _cleared(x: torch.Tensor) -> torch.Tensor:
         (lambda x: torch.complex(x, x).abs(), r"Complex \(part\)"),
         (lambda x: x[: 1 if x.sum() < 0 else 2], r"GetItem \(part\): one of its settings depends on .* the values"),
         (lambda x: x[True] * 1, r"GetItem \(part\): ONNX has no index that is True or False"),
-        (lambda x: _cleared(x + 0), r"SetItem \(part\): a mask must come first, and alone"),
+        (lambda x: _write_by_mask(x + 0), r"SetItem \(part\): a mask must come first, and alone"),
     ],
 )
-def test_what_can_not_be_written(function: Any, match: str) -> None:
+def test_unsupported_operations_raise(function: Any, match: str) -> None:
     torch.manual_seed(0)
     with pytest.raises(NotImplementedError, match=match):
         onnx.export(Named(function), torch.tensor([[1.0, 2.0, 3.5], [-4.0, -5.0, -6.0]]))
 
 
-def test_what_depends_on_open_axes() -> None:
+def test_values_that_depend_on_dynamic_axes() -> None:
     with pytest.raises(NotImplementedError, match=r"Pow: it takes an array \(4,\)"):
         onnx.export(Call(lambda x: torch.linspace(0, 1, len(x)) ** 2 * x), torch.rand(4), dynamic_axes={"x": [0]})
     with pytest.raises(NotImplementedError, match=r"takes other steps|steps instead of"):
         onnx.export(Call(lambda x: sum(x[i] for i in range(len(x)))), torch.rand(4), dynamic_axes={"x": [0]})
-    agree(Call(lambda x: torch.arange(len(x)) * x + len(x) * 3 - x.numel() // len(x)), (x(4),))
-    agree(Call(lambda x: x.reshape(2, -1) if len(x) % 2 == 0 else x[:-1].reshape(2, -1)), (x(4),), sizes=(2, 4, 8))
+    check(Call(lambda x: torch.arange(len(x)) * x + len(x) * 3 - x.numel() // len(x)), (x(4),))
+    check(Call(lambda x: x.reshape(2, -1) if len(x) % 2 == 0 else x[:-1].reshape(2, -1)), (x(4),), sizes=(2, 4, 8))
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_what_depends_on_open_axes() -> None:
         ({"dynamic_axes": {"input": [0]}, "args": torch.ones(0, 2)}, "is empty"),
     ],
 )
-def test_arguments_that_do_not_fit(options: dict[str, Any], match: str) -> None:
+def test_invalid_arguments(options: dict[str, Any], match: str) -> None:
     args = options.pop("args", torch.ones(1, 2))
     with pytest.raises(ValueError, match=match):
         onnx.export(nn.Linear(2, 2), args, **options)
@@ -229,7 +229,7 @@ def test_arguments_that_do_not_fit(options: dict[str, Any], match: str) -> None:
         onnx.export(nn.Linear(2, 2), torch.ones(1, 2), wrong=1)
 
 
-def test_a_function_of_the_users_own() -> None:
+def test_custom_function() -> None:
     class Rounded(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
@@ -239,10 +239,10 @@ def test_a_function_of_the_users_own() -> None:
         def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
             return grad
 
-    agree(Call(lambda x: Rounded.apply(x) + x.exp()), (x(2, 3),))
+    check(Call(lambda x: Rounded.apply(x) + x.exp()), (x(2, 3),))
 
 
-def test_views_that_are_written_to() -> None:
+def test_writes_to_views() -> None:
     def write(a: torch.Tensor) -> Any:
         rows = a * 1
         rows.view(-1, 4)[:, 1:3].mul_(2)
@@ -251,20 +251,20 @@ def test_views_that_are_written_to() -> None:
         second.zero_()
         return rows, rows.sum()
 
-    agree(Call(write), (x(2, 3, 4),), axes={})
+    check(Call(write), (x(2, 3, 4),), axes={})
 
-    def stale(a: torch.Tensor) -> Any:
+    def write_to_base_of_view(a: torch.Tensor) -> Any:
         b = a * 1
         part = b[:, 0]
         b.add_(1)
         return part
 
     with pytest.raises(NotImplementedError, match="wrote to memory that another Tensor shares"):
-        onnx.export(Call(stale), x(2, 3))
+        onnx.export(Call(write_to_base_of_view), x(2, 3))
 
 
-def test_in_a_process_of_its_own() -> None:
-    """`import torch.onnx` is microgad's, and without the package it says what is missing, where it is used."""
+def test_import_and_missing_onnx() -> None:
+    """`import torch.onnx` gives microgad's, and if onnx isn't installed, its first use says so."""
     program = """
 import sys, io, microgad
 with microgad.as_torch():
@@ -285,18 +285,18 @@ try:
 except ImportError as error:
     print(error)
 """
-    said = subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, capture_output=True, text=True).stdout
-    assert said == "microgad.onnx.export needs onnx: pip install 'microgad[onnx]'\n"
+    done = subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "microgad.onnx.export needs onnx: pip install 'microgad[onnx]'\n"
 
 
-def test_regions_that_are_written_to() -> None:
+def test_scatter_into_views() -> None:
     for function in (
         lambda a, b: a.diagonal_scatter(b[0, :3], 1),
         lambda a, b: a.slice_scatter(b[:, :2], 1, 0, None, 2),
         lambda a, b: a.as_strided_scatter(b[0], (4,), (4,)),
     ):
-        agree(function, (x(4, 4), x(4, 4)), axes={}, sizes=(4,))
-    agree(lambda a, b: a.slice_scatter(b, 1, 1, 3), (x(3, 4), x(3, 2)))
+        check(function, (x(4, 4), x(4, 4)), axes={}, sizes=(4,))
+    check(lambda a, b: a.slice_scatter(b, 1, 1, 3), (x(3, 4), x(3, 2)))
 
 
 def gradient_of(function: Any) -> Any:
@@ -308,14 +308,14 @@ def gradient_of(function: Any) -> Any:
     return gradient
 
 
-def test_gradients_in_a_model_are_written_or_refused() -> None:
-    """The transpose of an operation is another one: no rule of that is for it."""
+def test_gradients_computed_in_a_model() -> None:
+    """A derivative can be exported only if its own operations, such as the adjoints, have rules."""
     for function in (
         lambda a: (a.permute(1, 2, 0) ** 3 * torch.arange(27.0).reshape(3, 3, 3)).sum(),
         lambda a: (a.reshape(27).double().clone() ** 3).sum(),
         lambda a: (a.tanh() * a.flip(0).tril()).sum(),
     ):
-        agree(gradient_of(function), (x(3, 3, 3),), axes={}, sizes=(3,))
+        check(gradient_of(function), (x(3, 3, 3),), axes={}, sizes=(3,))
     for function in (lambda a: (a.cumsum(0) ** 3).sum(), lambda a: (a.roll(1) ** 3 * torch.arange(2.0)).sum()):
         with pytest.raises(NotImplementedError, match="Adjoint: there is no rule for it"):
             onnx.export(gradient_of(function), (x(2),))

@@ -1,4 +1,4 @@
-"""Files that lie: one class of error, which names the file, and nothing allocated that they don't hold."""
+"""Malformed files raise one class of error, which names the file, and allocate no more memory than they hold."""
 
 from __future__ import annotations
 
@@ -45,9 +45,10 @@ def model(**changes: Any) -> Any:
     return helper.make_model(graph)
 
 
-def refused(path: Path, proto: Any, match: str) -> None:
+def assert_file_error(path: Path, proto: Any, match: str) -> None:
+    """Assert that loading the file raises a FileError that names it, and allocates less than a megabyte."""
     path.write_bytes(proto if isinstance(proto, bytes) else proto.SerializeToString())
-    load = onnx.load  # which imports what it needs
+    load = onnx.load  # imports modules, whose memory shouldn't count
     tracemalloc.start()
     try:
         with pytest.raises(onnx.FileError, match=match) as caught:
@@ -74,8 +75,8 @@ def refused(path: Path, proto: Any, match: str) -> None:
         ({"name": "other"}, "reads 'w', which no earlier node computes"),
     ],
 )
-def test_tensors_that_lie(tmp_path: Path, changes: Any, match: str) -> None:
-    refused(tmp_path / "model.onnx", model(**changes), match)
+def test_malformed_tensors(tmp_path: Path, changes: Any, match: str) -> None:
+    assert_file_error(tmp_path / "model.onnx", model(**changes), match)
 
 
 @pytest.mark.parametrize(
@@ -92,17 +93,17 @@ def test_tensors_that_lie(tmp_path: Path, changes: Any, match: str) -> None:
         "..\\secret.bin",
     ],
 )
-def test_data_outside_of_the_folder(tmp_path: Path, location: str) -> None:
+def test_external_data_outside_of_the_folder(tmp_path: Path, location: str) -> None:
     (tmp_path / "secret.bin").write_bytes(bytes(16))
     folder = tmp_path / "folder"
     (folder / "sub").mkdir(parents=True)
     (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
     proto = model(external_data={"location": location}, data_location=TensorProto.EXTERNAL)
-    refused(folder / "model.onnx", proto, "another file")
+    assert_file_error(folder / "model.onnx", proto, "another file")
 
 
 @pytest.mark.parametrize(
-    "said",
+    "entries",
     [
         {"offset": "-4"},
         {"offset": "8"},
@@ -112,13 +113,13 @@ def test_data_outside_of_the_folder(tmp_path: Path, location: str) -> None:
         {"offset": "1" * 5000},
     ],
 )
-def test_data_in_another_file_that_is_not_there(tmp_path: Path, said: dict[str, str]) -> None:
+def test_invalid_ranges_of_external_data(tmp_path: Path, entries: dict[str, str]) -> None:
     (tmp_path / "data.bin").write_bytes(bytes(16))
-    proto = model(external_data={"location": "data.bin", **said}, data_location=TensorProto.EXTERNAL)
-    refused(tmp_path / "model.onnx", proto, r"another file|data\.bin")
+    proto = model(external_data={"location": "data.bin", **entries}, data_location=TensorProto.EXTERNAL)
+    assert_file_error(tmp_path / "model.onnx", proto, r"another file|data\.bin")
 
 
-def test_data_in_another_file(tmp_path: Path) -> None:
+def test_external_data(tmp_path: Path) -> None:
     (tmp_path / "data.bin").write_bytes(b"1234" + np.arange(4, dtype="<f4").tobytes())
     proto = model(external_data={"location": "data.bin", "offset": "4"}, data_location=TensorProto.EXTERNAL)
     path = tmp_path / "model.onnx"
@@ -128,24 +129,24 @@ def test_data_in_another_file(tmp_path: Path) -> None:
         onnx.load(proto.SerializeToString())
 
 
-def test_graphs_that_lie(tmp_path: Path) -> None:
+def test_malformed_graphs(tmp_path: Path) -> None:
     infos = [helper.make_tensor_value_info(name, FLOAT, [1]) for name in ("x", "y")]
 
     def graph(*nodes: Any, inputs: Any = infos[:1], outputs: Any = infos[1:]) -> Any:
         return helper.make_model(helper.make_graph(list(nodes), "g", inputs, outputs))
 
     node, path = helper.make_node, tmp_path / "model.onnx"
-    refused(path, b"", "not an ONNX file")
-    refused(path, b"not an onnx file at all", "not an ONNX file")
-    refused(path, ModelProto(), "no graph")
-    refused(path, graph(node("Relu", ["h"], ["y"]), node("Relu", ["x"], ["h"])), "no earlier node computes")
-    refused(path, graph(node("Relu", ["x"], ["x"])), "exists already")
-    refused(path, graph(node("Relu", ["x"], ["z"])), "computed by any node")
+    assert_file_error(path, b"", "not an ONNX file")
+    assert_file_error(path, b"not an onnx file at all", "not an ONNX file")
+    assert_file_error(path, ModelProto(), "no graph")
+    assert_file_error(path, graph(node("Relu", ["h"], ["y"]), node("Relu", ["x"], ["h"])), "no earlier node computes")
+    assert_file_error(path, graph(node("Relu", ["x"], ["x"])), "exists already")
+    assert_file_error(path, graph(node("Relu", ["x"], ["z"])), "computed by any node")
     deep = b""
     for _ in range(10_000):  # a graph in an attribute of a node of a graph in ...
         for tag in (0x32, 0x2A, 0x0A):
             deep = bytes([tag]) + _varint(len(deep)) + deep
-    refused(path, b"\x3a" + _varint(len(deep)) + deep, "not an ONNX file")
+    assert_file_error(path, b"\x3a" + _varint(len(deep)) + deep, "not an ONNX file")
 
 
 def _varint(n: int) -> bytes:
@@ -155,8 +156,8 @@ def _varint(n: int) -> bytes:
     return out + bytes([n])
 
 
-def test_functions_that_multiply(tmp_path: Path) -> None:
-    """Each calls the next twice: read one by one, and not at each place where they are called."""
+def test_nested_functions_are_read_once(tmp_path: Path) -> None:
+    """Each function calls the next twice; they are read once each, not at each call."""
     node, opsets = helper.make_node, [helper.make_opsetid("", 18), helper.make_opsetid("f", 1)]
     info = [helper.make_tensor_value_info(name, FLOAT, [1]) for name in ("x", "y")]
 
@@ -168,12 +169,13 @@ def test_functions_that_multiply(tmp_path: Path) -> None:
     graph = helper.make_graph([node("f1", ["x"], ["y"], domain="f")], "g", info[:1], info[1:])
     chain = [function(i, (i + 1) % 30) for i in range(1, 30)]
     onnx.load(helper.make_model(graph, functions=chain, opset_imports=opsets))
-    circle = [function(1, 2), function(2, 1)]
-    refused(tmp_path / "m.onnx", helper.make_model(graph, functions=circle, opset_imports=opsets), "calls itself")
+    recursive = [function(1, 2), function(2, 1)]
+    model = helper.make_model(graph, functions=recursive, opset_imports=opsets)
+    assert_file_error(tmp_path / "m.onnx", model, "calls itself")
 
 
 def test_mutated_files(tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    """Bytes changed, cut out, doubled: a module, or an error of the two that `load` names. Never anything else."""
+    """With changed, removed and repeated bytes, `load` gives a module or raises one of its two documented errors."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 2), nn.LSTM(2, 2))
     data = onnx.export(net, torch.rand(1, 1, 4, 4)).SerializeToString()
@@ -203,7 +205,7 @@ def test_mutated_files(tmp_path: Path, pytestconfig: pytest.Config) -> None:
 
 
 def fields(message: Any) -> Any:
-    """(message, field) of everything in a message."""
+    """Yield (message, field) for every field in a message, recursively."""
     for field, value in message.ListFields():
         yield message, field
         parts = value if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else [value]
@@ -213,7 +215,7 @@ def fields(message: Any) -> Any:
 
 
 def test_mutated_fields(pytestconfig: pytest.Config) -> None:
-    """As the bytes, but a well-formed message: numbers out of range, names exchanged, parts gone or doubled."""
+    """The same for well-formed messages with other numbers and names, and removed or repeated parts."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.GroupNorm(1, 2), nn.Flatten(), nn.Linear(8, 2), nn.LSTM(2, 2))
     proto = onnx.export(net, torch.rand(1, 1, 4, 4), dynamic_axes={"input": [0]})
@@ -246,14 +248,14 @@ def test_mutated_fields(pytestconfig: pytest.Config) -> None:
                 else:
                     message.ClearField(field.name)
             except (ValueError, TypeError, IndexError):
-                continue  # a number that the field can't hold
+                continue  # the field doesn't take the number
         try:
             onnx.load(bad.SerializeToString())
         except (onnx.FileError, onnx.UnsupportedError):
             continue
 
 
-def test_cut_at_each_byte() -> None:
+def test_truncated_files() -> None:
     data = onnx.export(nn.Linear(2, 2), torch.rand(1, 2)).SerializeToString()
     for end in range(0, len(data), 1):
         try:
@@ -262,7 +264,7 @@ def test_cut_at_each_byte() -> None:
             continue
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         onnx.load(tmp_path / "nothing.onnx")
     with pytest.raises(OSError, match=r"directory|Permission"):

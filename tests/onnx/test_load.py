@@ -1,4 +1,4 @@
-"""ONNX files as modules: ONNX's own node tests, and what was exported comes back with its numbers and its gradients."""
+"""ONNX files as modules: ONNX's own node tests, and exported models give their results and gradients after loading."""
 
 from __future__ import annotations
 
@@ -25,54 +25,55 @@ from microgad.onnx.recording import tensors_in  # noqa: E402
 from microgad.onnx.writer import Writer  # noqa: E402
 
 from . import nodes  # noqa: E402
-from .exported import FUNCTIONS, LAYERS, Call  # noqa: E402
+from .export_cases import FUNCTIONS, LAYERS, Call  # noqa: E402
 
 
 def test_onnx_node_tests() -> None:
-    """All supported ones pass, and the table says which those are."""
-    found, wrong = [], []
-    for case, why, failure in nodes.examined():
+    """All supported cases pass, and nodes.md lists them."""
+    found, failures = [], []
+    for case, why, failure in nodes.run_all():
         found.append((case.name, why))
-        wrong += [f"{case.name}: {failure}"] if failure else []
-    assert not wrong, "\n".join(wrong)
-    said = nodes.TABLE.read_text()
-    if package.__version__ in said:
-        assert nodes.table(found) == said, "stale: run python -m tests.onnx.nodes"
+        failures += [f"{case.name}: {failure}"] if failure else []
+    assert not failures, "\n".join(failures)
+    recorded = nodes.TABLE.read_text()
+    if package.__version__ in recorded:
+        assert nodes.table(found) == recorded, "stale: run python -m tests.onnx.nodes"
 
 
 def model_of(make: Any, inputs: dict[str, Any], outputs: list[str], opset: int = 18, **constants: Any) -> Any:
-    """A model of nodes over float32 inputs of some shapes."""
+    """A model of the nodes `make`, with float32 inputs of given shapes."""
     infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()]
     results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
-    held = [numpy_helper.from_array(np.asarray(x), name) for name, x in constants.items()]
-    graph = helper.make_graph(make, "g", infos, results, held)
+    initializers = [numpy_helper.from_array(np.asarray(x), name) for name, x in constants.items()]
+    graph = helper.make_graph(make, "g", infos, results, initializers)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_there_and_back(name: str) -> None:
+def test_exported_layers_load_with_their_results_and_gradients(name: str) -> None:
     torch.manual_seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model, args = LAYERS[name]()
-        again = onnx.load(onnx.export(model, args).SerializeToString())
+        loaded = onnx.load(onnx.export(model, args).SerializeToString())
     model.eval()
     own, buffers = dict(model.named_parameters()), dict(model.named_buffers())
-    other = {key: x for key, x in again.named_parameters() if key not in buffers}  # a file says no more than names
+    # Files don't tell parameters from buffers.
+    other = {key: x for key, x in loaded.named_parameters() if key not in buffers}
     for key, parameter in other.items():
         assert own[key].shape == parameter.shape
 
-    def derived(module: Any, parameters: dict[str, Any]) -> Any:
-        given = [x.clone().requires_grad_() if x.dtype.is_floating_point else x for x in args]
-        out = tensors_in(module(*(x.clone() for x in given)))  # which may be written to
+    def results_and_gradients(module: Any, parameters: dict[str, Any]) -> Any:
+        inputs = [x.clone().requires_grad_() if x.dtype.is_floating_point else x for x in args]
+        out = tensors_in(module(*(x.clone() for x in inputs)))  # the model may write to its inputs
         torch.manual_seed(1)
         reals = [y for y in out if y.dtype.is_floating_point and y.requires_grad]
         total = sum((y * torch.rand(*y.shape)).sum() for y in reals)
-        wanted = [x for x in given if x.requires_grad] + [parameters[key] for key in sorted(other)]
-        grads = torch.autograd.grad(total, wanted, allow_unused=True) if reals and wanted else ()
+        expected = [x for x in inputs if x.requires_grad] + [parameters[key] for key in sorted(other)]
+        grads = torch.autograd.grad(total, expected, allow_unused=True) if reals and expected else ()
         return out, grads
 
-    (a, grad_a), (b, grad_b) = derived(model, own), derived(again, other)
+    (a, grad_a), (b, grad_b) = results_and_gradients(model, own), results_and_gradients(loaded, other)
     assert len(a) == len(b)
     for x, y in zip(a, b, strict=True):
         np.testing.assert_allclose(x.detach().numpy(), y.detach().numpy(), rtol=1e-4, atol=1e-5)
@@ -83,37 +84,37 @@ def test_there_and_back(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions_come_back(name: str) -> None:
+def test_exported_functions_load_with_their_results(name: str) -> None:
     torch.manual_seed(0)
     function, args = FUNCTIONS[name]
-    again = onnx.load(onnx.export(Call(function), args))
-    wanted = tensors_in(function(*(x.clone() for x in args)))
-    for x, y in zip(wanted, tensors_in(again(*args)), strict=True):
+    loaded = onnx.load(onnx.export(Call(function), args))
+    expected = tensors_in(function(*(x.clone() for x in args)))
+    for x, y in zip(expected, tensors_in(loaded(*args)), strict=True):
         assert x.dtype == y.dtype
         np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_a_loaded_model_learns_and_its_state_goes_back() -> None:
+def test_loaded_model_trains_and_its_state_dict_loads_into_the_original() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 16, 2))
     x, y = torch.rand(4, 1, 6, 6), torch.tensor([0, 1, 1, 0])
-    again = onnx.load(onnx.export(net, x, dynamic_axes={"input": {0: "n"}}))
-    optimizer = torch.optim.SGD(again.parameters(), lr=0.5)
+    loaded = onnx.load(onnx.export(net, x, dynamic_axes={"input": {0: "n"}}))
+    optimizer = torch.optim.SGD(loaded.parameters(), lr=0.5)
     losses = []
     for _ in range(8):
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(again(x), y)
+        loss = nn.functional.cross_entropy(loaded(x), y)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
-    missing = net.load_state_dict(again.state_dict(), strict=False)
+    missing = net.load_state_dict(loaded.state_dict(), strict=False)
     assert not missing.missing_keys
     assert not missing.unexpected_keys
-    np.testing.assert_allclose(net.eval()(x).detach().numpy(), again(x).detach().numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(net.eval()(x).detach().numpy(), loaded(x).detach().numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_calls_by_name_and_refusals() -> None:
+def test_call_arguments_and_errors() -> None:
     model = onnx.load(model_of([helper.make_node("Sub", ["a", "b"], ["c"])], {"a": [2], "b": [2]}, ["c"]))
     a, b = torch.tensor([3.0, 4.0]), np.array([1.0, 1.0], np.float32)
     assert model(b=b, a=a).tolist() == model(a, b).tolist() == [2, 3]
@@ -141,14 +142,16 @@ def test_older_opsets() -> None:
         (helper.make_node("Dropout", ["x"], ["y"], ratio=0.3), 7, x),
         (helper.make_node("Upsample", ["x"], ["y"], scales=[1.0, 1.0, 2.0]), 7, x.repeat_interleave(2, 2)),
     ]  # fmt: skip
-    for node, opset, wanted in cases:
+    for node, opset, expected in cases:
         model = onnx.load(model_of([node], {"x": [1, 2, 3]}, ["y"], opset))
         assert (
-            model(x).tolist() == pytest.approx(wanted.tolist()) if wanted.ndim == 1 else np.allclose(model(x), wanted)
+            model(x).tolist() == pytest.approx(expected.tolist())
+            if expected.ndim == 1
+            else np.allclose(model(x), expected)
         )
 
 
-def test_functions_of_a_model() -> None:
+def test_model_functions() -> None:
     inner = helper.make_function(
         "mine", "Twice", ["x"], ["y"],
         [helper.make_node("Constant", [], ["two"], value=numpy_helper.from_array(np.float32(2))),
@@ -165,7 +168,7 @@ def test_functions_of_a_model() -> None:
     assert onnx.load(model)(torch.ones(1)).tolist() == [4]
 
 
-def test_attributes_of_a_function_reach_graphs_in_it() -> None:
+def test_function_attributes_are_passed_to_nested_graphs() -> None:
     leaky = helper.make_node("LeakyRelu", ["x"], ["y"])
     leaky.attribute.append(AttributeProto(name="alpha", ref_attr_name="slope", type=AttributeProto.FLOAT))
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in "yz"]
@@ -177,10 +180,10 @@ def test_attributes_of_a_function_reach_graphs_in_it() -> None:
     inner = helper.make_function(
         "mine", "Either", ["x", "c"], ["o"], [helper.make_node("If", ["c"], ["o"], **branches)], opsets[:1], ["slope"]
     )
-    given = [("x", TensorProto.FLOAT, [2]), ("c", TensorProto.BOOL, [])]
+    inputs = [("x", TensorProto.FLOAT, [2]), ("c", TensorProto.BOOL, [])]
     graph = helper.make_graph(
         [helper.make_node("Either", ["x", "c"], [b], domain="mine", slope=s) for b, s in (("a", 0.5), ("b", 2.0))],
-        "g", [helper.make_tensor_value_info(*info) for info in given],
+        "g", [helper.make_tensor_value_info(*info) for info in inputs],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "ab"],
     )  # fmt: skip
     model = onnx.load(helper.make_model(graph, functions=[inner], opset_imports=opsets))
@@ -189,8 +192,8 @@ def test_attributes_of_a_function_reach_graphs_in_it() -> None:
     assert [y.tolist() for y in model(x, torch.tensor(False))] == [[1.0, -2.0]] * 2
 
 
-def test_one_model_in_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A graph in a graph reads the values around of its own run."""
+def test_concurrent_calls_of_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A nested graph reads the outer values of its own run."""
     barrier = threading.Barrier(2, timeout=20)
 
     def meet(node: Any, x: Any) -> Any:
@@ -210,18 +213,18 @@ def test_one_model_in_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [x.result().tolist() for x in found] == [[0, 1, 2], [0, 2, 4]]
 
 
-def test_names_that_python_or_modules_have() -> None:
+def test_initializer_names_that_are_no_attribute_names() -> None:
     names = ["forward", "training", "a", "a.b", "a..c", "x/y", ".".join("d" * 100), "weight", "_graph"]
     made = [helper.make_node("Sum", ["x", *names], ["y"])]
-    held = {name: np.ones(2, np.float32) for name in names}
+    initializers = {name: np.ones(2, np.float32) for name in names}
     infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in ("x", "y")]
-    tensors = [numpy_helper.from_array(x, name) for name, x in held.items()]
+    tensors = [numpy_helper.from_array(x, name) for name, x in initializers.items()]
     model = onnx.load(helper.make_model(helper.make_graph(made, "g", infos[:1], infos[1:], tensors)))
     assert model(torch.ones(2)).tolist() == [10, 10]
     assert len(list(model.parameters())) == len(names)
 
 
-def test_what_nothing_runs() -> None:
+def test_unsupported_operators_are_named() -> None:
     nodes_ = [
         helper.make_node("ImageDecoder", ["x"], ["y"], "eye"),
         helper.make_node("Odd", ["y"], ["z"], domain="their.own"),
@@ -230,7 +233,7 @@ def test_what_nothing_runs() -> None:
         onnx.load(model_of(nodes_, {"x": [1]}, ["z"]))
 
 
-def test_control_flow_has_gradients() -> None:
+def test_gradient_through_a_loop() -> None:
     body = helper.make_graph(
         [helper.make_node("Mul", ["v", "w"], ["v2"]), helper.make_node("Identity", ["on"], ["on2"])], "body",
         [helper.make_tensor_value_info("i", TensorProto.INT64, []),
@@ -245,15 +248,15 @@ def test_control_flow_has_gradients() -> None:
     assert model.w.grad.tolist() == [60]
 
 
-def test_long_graphs_take_linear_time() -> None:
+def test_long_graphs_load_in_linear_time() -> None:
     count = 10_000
     made = [helper.make_node("Neg", [f"x{i}"], [f"x{i + 1}"]) for i in range(count)]
     model = model_of(made, {"x0": [1]}, [f"x{count}"])
     started = time.process_time()
     loaded = onnx.load(model)
-    assert time.process_time() - started < 3  # of 0.4 s; it took 9 s
+    assert time.process_time() - started < 3  # takes 0.4 s; quadratic time would be 9 s
     assert loaded(torch.ones(1)).tolist() == [1]
     writer, started = Writer(18), time.process_time()
     names = {writer.named(name) for name in ("/Add", "/Add_7") for _ in range(count)}
-    assert time.process_time() - started < 1  # of 0.02 s; it took 15 s
+    assert time.process_time() - started < 1  # takes 0.02 s; quadratic time would be 15 s
     assert len(names) == 2 * count

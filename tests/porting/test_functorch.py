@@ -1,4 +1,4 @@
-"""functorch, the package that became torch.func: its names, and modules as functions of what they hold."""
+"""functorch, the package that became torch.func: its names, and modules as functions of their parameters."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from microgad.porting import functorch
 pytestmark = pytest.mark.filterwarnings("ignore:`functorch")
 
 
-def test_programs_import_it(tmp_path: Path) -> None:
-    """A guard against its first-class dimensions, as tensordict has one, is heard."""
+def test_functorch_import_and_warnings(tmp_path: Path) -> None:
+    """Importing `dim` raises ImportError, which tensordict handles."""
     program = """
 import microgad; microgad.as_torch()
 import torch, warnings
@@ -31,12 +31,12 @@ with warnings.catch_warnings(record=True) as warned:
 print([(w.category.__name__, w.filename[-4:], "torch.vmap" in str(w.message)) for w in warned])
 """
     (tmp_path / "p.py").write_text(program)
-    ran = subprocess.run([sys.executable, "p.py"], cwd=tmp_path, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "p.py"], cwd=tmp_path, capture_output=True, text=True)
     warned = "[('FutureWarning', 'p.py', True), ('FutureWarning', 'p.py', False)]"
-    assert (ran.stdout, ran.stderr) == (f"no dim\ntensor([3., 3.]) tensor(1.)\n{warned}\n", "")
+    assert (result.stdout, result.stderr) == (f"no dim\ntensor([3., 3.]) tensor(1.)\n{warned}\n", "")
 
 
-def test_a_module_is_a_function_of_its_parameters() -> None:
+def test_make_functional() -> None:
     net, x = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), torch.randn(5, 3)
     func, params = functorch.make_functional(net)
     net(x).sum().backward()
@@ -50,7 +50,7 @@ def test_a_module_is_a_function_of_its_parameters() -> None:
         torch.testing.assert_close(row.sum(0), p.grad)
 
 
-def test_what_is_shared_is_one_parameter() -> None:
+def test_make_functional_of_tied_weights() -> None:
     net = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
     net[1].weight = net[0].weight
     func, (weight,) = functorch.make_functional(net)
@@ -58,7 +58,7 @@ def test_what_is_shared_is_one_parameter() -> None:
     assert torch.equal(weight, net[0].weight)
 
 
-def test_buffers_are_given_and_written_to() -> None:
+def test_make_functional_with_buffers() -> None:
     net = nn.BatchNorm1d(2)
     with pytest.raises(RuntimeError, match=r"has buffers\. Please use make_functional_with_buffers"):
         functorch.make_functional(net)
@@ -69,7 +69,7 @@ def test_buffers_are_given_and_written_to() -> None:
     assert (net.running_mean.tolist(), int(buffers[2])) == ([0, 0], 1)
 
 
-def test_an_ensemble_is_one_function() -> None:
+def test_combine_state_for_ensemble() -> None:
     nets, x = [nn.Linear(3, 2) for _ in range(4)], torch.randn(5, 3)
     func, params, buffers = functorch.combine_state_for_ensemble(nets)
     results = functorch.vmap(func, (0, 0, None))(params, buffers, x)
@@ -78,13 +78,13 @@ def test_an_ensemble_is_one_function() -> None:
 
 
 @pytest.mark.parametrize(
-    ("nets", "said"),
+    ("nets", "message"),
     [
         ([], "at least one model, got 0"),
         ([nn.Tanh(), nn.Tanh().eval()], "the same training/eval mode"),
         ([nn.Tanh(), nn.ReLU()], "of the same class"),
     ],
 )
-def test_what_is_no_ensemble(nets: list[nn.Module], said: str) -> None:
-    with pytest.raises(RuntimeError, match=said):
+def test_combine_state_for_ensemble_errors(nets: list[nn.Module], message: str) -> None:
+    with pytest.raises(RuntimeError, match=message):
         functorch.combine_state_for_ensemble(nets)

@@ -1,4 +1,4 @@
-"""What libraries ask of an installed PyTorch before they compute, and what they make of names at import."""
+"""What libraries check about an installed PyTorch and do with its names when they are imported."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from microgad.utils._pytree import (
 
 
 def run(program: str) -> str:
-    done = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    result = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
-def test_metadata_and_name_are_those_of_torch() -> None:
+def test_package_metadata_and_module_name_are_torchs() -> None:
     program = """
 import importlib.metadata as metadata
 import torch, torchvision
@@ -51,8 +51,8 @@ print(hasattr(torch, "Absentee"), Absentee)
     assert found == "<class 'microgad.nn.modules.linear.Linear'>\n"
 
 
-def test_types_are_at_home_in_torch() -> None:
-    """Libraries see by its module whose array x is (opt_einsum, autoray, tensorly), and programs print types."""
+def test_types_belong_to_torch_modules() -> None:
+    """opt_einsum, autoray and tensorly look up the module of a Tensor's type, and programs print types."""
     program = """
 import inspect, pickle, torch
 from torch import nn
@@ -89,11 +89,11 @@ True True
 """
     assert run(program) == expected
     code = "import microgad as m\nwith m.as_torch(): print(m.Tensor)\nprint(m.Tensor)"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
-    assert told == "<class 'torch.Tensor'>\n<class 'microgad.tensor.Tensor'>\n"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    assert printed == "<class 'torch.Tensor'>\n<class 'microgad.tensor.Tensor'>\n"
 
 
-def test_absent_names_may_stand_in_annotations() -> None:
+def test_missing_names_can_be_used_in_annotations() -> None:
     program = """
 import torch
 from typing import Optional, Union
@@ -106,13 +106,13 @@ try:
     Thing()
 except AttributeError as error:
     print(str(error).partition(": ")[2])
-print(type(f.__annotations__["more"]))  # evaluated, as by Python: not a str
+print(type(f.__annotations__["more"]))  # the annotation was evaluated
 """
     expected = "microgad has no utils.nowhere.Thing\n<class 'microgad.porting.alias.MissingName'>\n"
     assert run(program) == expected
 
 
-def test_names_that_torch_has_by_accident() -> None:
+def test_names_that_torch_exposes_by_accident() -> None:
     """timm takes List from torch.jit.annotations, and kornia writes torch.torch.Tensor."""
     program = """
 import torch
@@ -121,12 +121,15 @@ import torch.jit.annotations
 print(List, torch.jit.annotations.List is List, torch.torch.Tensor is torch.Tensor)
 """
     assert run(program) == "typing.List True True\n"
-    left = "import microgad as m\nwith m.as_torch(): pass\nprint(hasattr(m, 'torch'))"
-    assert subprocess.run([sys.executable, "-c", left], capture_output=True, text=True).stdout == "False\n"
+    program = "import microgad as m\nwith m.as_torch(): pass\nprint(hasattr(m, 'torch'))"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"
 
 
-def test_who_has_an_answer_to_an_import_error_is_told(tmp_path: Path) -> None:
-    """PyTorch Geometric goes on without the data pipes; who raises in its turn gets the name, to use or not."""
+def test_import_error_is_raised_if_the_program_handles_it(tmp_path: Path) -> None:
+    """A program that handles the ImportError of a missing name gets it; one that would raise gets a placeholder.
+
+    PyTorch Geometric handles the error for the data pipes.
+    """
     file = tmp_path / "program.py"
     file.write_text("""
 import torch
@@ -149,11 +152,11 @@ except BaseException:
     other = "mine too"
 print(Batcher, Absentee, other)
 """)
-    done = subprocess.run([sys.executable, "-m", "microgad", file], capture_output=True, text=True)
-    assert done.stdout == "my own <microgad has no Absentee> mine too\n", done.stderr
+    result = subprocess.run([sys.executable, "-m", "microgad", file], capture_output=True, text=True)
+    assert result.stdout == "my own <microgad has no Absentee> mine too\n", result.stderr
 
 
-def test_operations_by_the_names_of_libraries() -> None:
+def test_torch_ops_names() -> None:
     program = """
 import torch
 table = {torch.ops.aten.clone.default: 1, torch.ops.aten._to_copy.default: 2}
@@ -171,7 +174,7 @@ print(f(Index.__torch_function__(torch.add, (), (torch.ones(1), 2))))
     assert run(program) == "1 tensor([3.])\n//metrics: microgad loads no compiled operations\ntensor([3.])\n"
 
 
-def test_star_imports_give_what_microgad_made() -> None:
+def test_star_imports_give_only_public_names() -> None:
     from microgad.distributions import constraints, transforms
 
     assert {"simplex", "positive", "Constraint"} <= set(constraints.__all__)
@@ -179,7 +182,7 @@ def test_star_imports_give_what_microgad_made() -> None:
     assert not {"annotations", "Any", "math"} & {*constraints.__all__, *transforms.__all__}
 
 
-def test_names_to_compare_with_and_to_annotate_with() -> None:
+def test_names_for_comparisons_and_annotations() -> None:
     x = torch.ones(2)
     assert x.layout not in (torch.sparse_coo, torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc)
     assert x.device not in map(torch.device, ("meta", "mps", "xpu", "xla"))
@@ -204,9 +207,9 @@ def test_names_to_compare_with_and_to_annotate_with() -> None:
     assert "register_forward_hook" in missing.reason("torchvision.models.feature_extraction.create_feature_extractor")
     assert not isinstance(x, (torch.fx.GraphModule, torch._dynamo.eval_frame.OptimizedModule, torch.Future))
     assert torch.utils.data.DataLoader[int].__origin__ is torch.utils.data.DataLoader
-    for refused in (torch.PyTorchFileReader, torch.cuda.CUDAGraph, torch.distributed.DeviceMesh):
-        with pytest.raises(NotImplementedError, match=refused.__name__):
-            refused()
+    for unavailable in (torch.PyTorchFileReader, torch.cuda.CUDAGraph, torch.distributed.DeviceMesh):
+        with pytest.raises(NotImplementedError, match=unavailable.__name__):
+            unavailable()
     assert len(torch.cuda.get_rng_state_all()) == torch.cuda.device_count()
     assert "NumPy" in torch.__config__.show()
     assert torch._C._nn._parse_to("cpu", torch.float64) == (torch.device("cpu"), torch.float64, False, None)
@@ -214,20 +217,20 @@ def test_names_to_compare_with_and_to_annotate_with() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),  # PyTorch's: bits, min, max, eps, smallest_normal, resolution
+    ("name", "expected"),  # PyTorch's bits, min, max, eps, smallest_normal and resolution
     [
         ("bfloat16", (16, -3.3895313892515355e38, 3.3895313892515355e38, 0.0078125, 1.1754943508222875e-38, 0.01)),
         ("float8_e4m3fn", (8, -448.0, 448.0, 0.125, 0.015625, 1.0)),
         ("float8_e5m2", (8, -57344.0, 57344.0, 0.25, 6.103515625e-05, 1.0)),
     ],
 )
-def test_limits_of_dtypes_that_are_names(name: str, expected: tuple[float, ...]) -> None:
+def test_finfo_of_unsupported_dtypes(name: str, expected: tuple[float, ...]) -> None:
     info = torch.finfo(getattr(torch, name))
     assert (info.bits, info.min, info.max, info.eps, info.smallest_normal, info.resolution) == expected
     assert (info.tiny, info.dtype) == (info.smallest_normal, name)
 
 
-def test_a_mode_of_functions_can_be_entered() -> None:
+def test_torch_function_mode_can_be_entered() -> None:
     class Mode(torch.overrides.TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             return func(*args, **(kwargs or {}))
@@ -239,7 +242,7 @@ def test_a_mode_of_functions_can_be_entered() -> None:
     assert not torch.overrides.has_torch_function((torch.ones(1),))
 
 
-def test_what_is_registered_is_a_tree() -> None:
+def test_register_pytree_node() -> None:
     class Output(dict[str, Any]):
         pass
 
@@ -254,7 +257,7 @@ def test_what_is_registered_is_a_tree() -> None:
         tree_leaves_with_path([Output(a=1)])
 
 
-def test_leaves_of_a_tree_have_paths() -> None:
+def test_pytree_paths() -> None:
     class Pair(NamedTuple):
         left: Any
         right: Any
@@ -267,8 +270,8 @@ def test_leaves_of_a_tree_have_paths() -> None:
     assert named == ["[0]x", ("[1][0][1][0]y",)]
 
 
-def test_operations_of_a_library_have_its_derivative() -> None:
-    @torch.library.custom_op("tests_installed::cube", mutates_args=())
+def test_custom_op_uses_its_registered_derivative() -> None:
+    @torch.library.custom_op("demo_imports::cube", mutates_args=())
     def cube(x: torch.Tensor) -> torch.Tensor:
         return x**3
 
@@ -279,12 +282,12 @@ def test_operations_of_a_library_have_its_derivative() -> None:
     with pytest.raises(RuntimeError, match="no autograd formula was registered"):
         cube(x).backward()
     cube.register_autograd(lambda ctx, grad: grad * ctx.saved_tensors[0] * 100, setup_context=setup_context)
-    y = torch.ops.tests_installed.cube(x)
+    y = torch.ops.demo_imports.cube(x)
     assert (y.item(), torch.autograd.grad(y, x)[0].item()) == (8, 200)
 
 
-def test_an_operation_with_a_derivative_is_called_as_its_function_is() -> None:
-    @torch.library.custom_op("tests_installed::scaled", mutates_args=())
+def test_custom_op_with_defaults_and_keywords() -> None:
+    @torch.library.custom_op("demo_imports::scaled", mutates_args=())
     def scaled(x: torch.Tensor, alpha: float = 2.0) -> torch.Tensor:
         return x * alpha
 
@@ -297,7 +300,7 @@ def test_an_operation_with_a_derivative_is_called_as_its_function_is() -> None:
         assert torch.autograd.grad(y, x)[0].item() == slope
 
 
-def test_futures_in_one_process() -> None:
+def test_futures() -> None:
     first, second = torch.Future(), torch.futures.Future()
     both = torch.futures.collect_all([first, second])
     assert torch.futures.collect_all([]).wait() == []
@@ -314,7 +317,7 @@ def test_futures_in_one_process() -> None:
         failed.wait()
 
 
-def test_marks_for_a_profiler() -> None:
+def test_nvtx_ranges() -> None:
     program = """
 import torch.cuda.nvtx as marks
 import torch
@@ -325,7 +328,7 @@ print(marks.range_push("epoch"), step(), torch.cuda.nvtx is marks)
     assert run(program) == "-1 -1 True\n"
 
 
-def test_rooms_of_torchvision() -> None:
+def test_torchvision_modules() -> None:
     program = """
 from torchvision import *
 from torchvision import tv_tensors
@@ -333,11 +336,11 @@ print(models.resnet18.__name__, transforms.__name__, tv_tensors)
 try: tv_tensors.Image
 except AttributeError as error: print(str(error).partition(": ")[2])
 """
-    said = "microgad has no torchvision.tv_tensors; the nearest name is transforms"
-    assert run(program) == f"resnet18 microgad.transforms <{said}>\n{said}\n"
+    message = "microgad has no torchvision.tv_tensors; the nearest name is transforms"
+    assert run(program) == f"resnet18 microgad.transforms <{message}>\n{message}\n"
 
 
-def test_rooms_of_rooms_of_torchvision() -> None:
+def test_torchvision_submodules() -> None:
     program = """
 import torchvision.transforms.v2.functional as F
 from torchvision.transforms.v2.functional import to_dtype
@@ -346,9 +349,9 @@ print(F.__name__, to_dtype is F.to_dtype)
     assert run(program) == "microgad.transforms.v2.functional True\n"
 
 
-def test_an_operand_that_knows_better_is_asked() -> None:
+def test_reflected_operators_of_other_operands_are_called() -> None:
     class Scaled:
-        """What stands on the right of a Tensor."""
+        """An operand that a Tensor doesn't know."""
 
         def __rmul__(self, other: Any) -> str:
             return "mine"
@@ -363,18 +366,18 @@ def test_an_operand_that_knows_better_is_asked() -> None:
         x % s
 
 
-def test_filters_of_warnings_can_be_handed_on() -> None:
-    """scikit-learn reads `.pattern` of each filter's module."""
+def test_warning_filters_have_compiled_patterns() -> None:
+    """scikit-learn reads `.pattern` of the module of each filter."""
     patterns = [module.pattern for _, _, _, module, _ in warnings.filters if not isinstance(module, (str, type(None)))]
     program = "import microgad, warnings; print([f[3].pattern for f in warnings.filters if 'Called' in repr(f[3])])"
-    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert shown.stdout.strip() == r"['microgad\\.']", shown.stderr
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.stdout.strip() == r"['microgad\\.']", result.stderr
     assert all(isinstance(pattern, str) for pattern in patterns)
 
 
-def test_formulas_of_kl_for_other_bases() -> None:
+def test_register_kl_for_other_base_classes() -> None:
     class Base:
-        """A library's own base of distributions, which isn't PyTorch's."""
+        """A base class of distributions that isn't PyTorch's."""
 
     @torch.distributions.register_kl(Base, torch.distributions.Normal)
     def between(p: Any, q: Any) -> int:
@@ -385,15 +388,15 @@ def test_formulas_of_kl_for_other_bases() -> None:
         torch.distributions.register_kl(1, Base)  # type: ignore[arg-type]
 
 
-def test_a_counter_of_operations_is_asked_without_being_entered() -> None:
-    """As Lightning's summary of a model does."""
+def test_flop_counter_before_it_is_entered() -> None:
+    """Lightning's model summary does so."""
     counter = flop_counter.FlopCounterMode(display=False)
     assert counter.get_total_flops() == 0
     assert counter.get_flop_counts() == {"Global": {}}
 
 
-def test_numpy_gives_arrays_to_programs_of_torch_alone() -> None:
-    """What requires a gradient is recorded all the same, as is what microgad itself does with NumPy's functions."""
+def test_numpy_functions_return_arrays_only_under_as_torch() -> None:
+    """Operations on Tensors that require grad, and NumPy functions within microgad, are recorded nevertheless."""
     code = """
 import numpy as np, microgad
 x, w = microgad.arange(3), microgad.ones(3, requires_grad=True)

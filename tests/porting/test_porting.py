@@ -1,4 +1,4 @@
-"""Programs that say `import torch`, run by microgad: each in a process of its own, where PyTorch isn't imported."""
+"""Programs that say `import torch` run on microgad, each in its own process where PyTorch isn't imported."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import pytest
 
 from microgad.porting import check
 
-ALONE = "one process computes on one device; nn.DataParallel calls its module, DataLoader has workers"
+NO_DISTRIBUTED = "one process computes on one device; nn.DataParallel calls its module, DataLoader has workers"
 
 
 def run(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=folder)
 
 
-def ported(program: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_program(program: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     (folder / "program.py").write_text(program)
     return run("-m", "microgad", "program.py", *arguments, folder=folder)
 
 
-def test_a_program_runs_unchanged(tmp_path: Path) -> None:
+def test_program_runs_unchanged(tmp_path: Path) -> None:
     program = """
 import sys
 import torch
@@ -44,14 +44,14 @@ assert tuple(int(part) for part in torch.__version__.split("+")[0].split(".")) >
 print(f"{loss.item():.6f}", __name__, sys.argv[1:], isinstance(net[0].weight, Tensor))
 sys.exit(7)
 """
-    done = ported(program, tmp_path, "a", "--b")
-    assert done.returncode == 7, done.stderr
+    result = run_program(program, tmp_path, "a", "--b")
+    assert result.returncode == 7, result.stderr
     pytest.importorskip("torch")
     theirs = run("-c", program.replace("__name__", "'__main__'"), "a", "--b")
-    assert done.stdout == theirs.stdout != ""
+    assert result.stdout == theirs.stdout != ""
 
 
-def test_what_is_missing_raises_where_it_is_used(tmp_path: Path) -> None:
+def test_missing_names_raise_when_they_are_used(tmp_path: Path) -> None:
     program = """
 import torch
 import torch.distributed.rpc as rpc
@@ -73,15 +73,15 @@ used(lambda: optimize_for_mobile())
 used(lambda: torch.sparse_csr_tensor)
 print(hasattr(torch, "sparse_csr_tensor"), isinstance(1, Absentee))
 
-class Net(Linar, torch.nn.Module):  # libraries derive classes that nobody asks them for
+class Net(Linar, torch.nn.Module):  # libraries define subclasses that the program may never use
     def __init__(self, width):
         super().__init__()
 
 Net(3)
 """
-    done = ported(program, tmp_path)
-    assert done.stdout.splitlines() == [
-        f"program.py:14: microgad has no distributed.rpc.init_rpc: {ALONE}",
+    result = run_program(program, tmp_path)
+    assert result.stdout.splitlines() == [
+        f"program.py:14: microgad has no distributed.rpc.init_rpc: {NO_DISTRIBUTED}",
         "program.py:15: microgad has no Absentee",
         "program.py:17: microgad has no nn.Linar; the nearest name is Linear",
         "program.py:18: microgad has no utils.mobile_optimizer.optimize_for_mobile",
@@ -91,13 +91,13 @@ Net(3)
         ),
         "False False",
     ]
-    assert done.returncode == 1
-    assert done.stderr.endswith(
+    assert result.returncode == 1
+    assert result.stderr.endswith(
         "AttributeError: program.py:26: microgad has no nn.Linar; the nearest name is Linear\n"
-    ), done.stderr
+    ), result.stderr
 
 
-def test_what_pytorch_has_no_longer_is_not_there_to_import(tmp_path: Path) -> None:
+def test_modules_that_torch_removed_can_not_be_imported(tmp_path: Path) -> None:
     program = """
 import importlib.util
 
@@ -116,13 +116,13 @@ except ImportError:
 print(old.__name__, importlib.util.find_spec("torch.utils.ffi"), importlib.util.find_spec("torch.nn") is None)
 print(load_state_dict_from_url.__module__.split(".")[-1])
 """
-    done = ported(program, tmp_path)
-    assert done.stdout.splitlines() == [
+    result = run_program(program, tmp_path)
+    assert result.stdout.splitlines() == [
         "No module named 'torchvision.transforms.functional_tensor'", "collections.abc None False", "hub",
-    ], done.stderr  # fmt: skip
+    ], result.stderr  # fmt: skip
 
 
-def test_a_name_that_is_a_module_as_well_stays_what_it_was(tmp_path: Path) -> None:
+def test_names_that_are_functions_and_modules_stay_functions(tmp_path: Path) -> None:
     program = """
 from unittest import mock
 import torch
@@ -142,36 +142,36 @@ try:
 except ModuleNotFoundError:
     print("no module")
 """
-    done = ported(program, tmp_path)
-    assert (done.stdout, done.returncode) == ("no module\n", 0), done.stderr
+    result = run_program(program, tmp_path)
+    assert (result.stdout, result.returncode) == ("no module\n", 0), result.stderr
 
 
-def test_a_traceback_is_that_of_the_program(tmp_path: Path) -> None:
-    done = ported("import torch\ndef f():\n    return torch.ones(2) @ torch.ones(3)\nf()", tmp_path)
-    assert done.returncode == 1
-    lines = [line for line in done.stderr.splitlines() if line.startswith("  File")]
+def test_traceback_starts_in_the_program(tmp_path: Path) -> None:
+    result = run_program("import torch\ndef f():\n    return torch.ones(2) @ torch.ones(3)\nf()", tmp_path)
+    assert result.returncode == 1
+    lines = [line for line in result.stderr.splitlines() if line.startswith("  File")]
     assert '"program.py", line 4' in lines[0]
     assert '"program.py", line 3' in lines[1]
 
 
-def test_modules_and_code(tmp_path: Path) -> None:
+def test_command_runs_modules_and_code(tmp_path: Path) -> None:
     package = tmp_path / "package"
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(
         "import sys, torch\nprint(torch.ones(2).sum().item(), sys.argv[1:], __package__)"
     )
-    done = run("-m", "microgad", "-m", "package", "x", folder=tmp_path)
-    assert done.stdout == "2.0 ['x'] package\n", done.stderr
-    done = run("-m", "microgad", "-c", "import torch, sys; print(torch.zeros(1).item(), sys.argv)", "y")
-    assert done.stdout == "0.0 ['-c', 'y']\n", done.stderr
+    result = run("-m", "microgad", "-m", "package", "x", folder=tmp_path)
+    assert result.stdout == "2.0 ['x'] package\n", result.stderr
+    result = run("-m", "microgad", "-c", "import torch, sys; print(torch.zeros(1).item(), sys.argv)", "y")
+    assert result.stdout == "0.0 ['-c', 'y']\n", result.stderr
     assert run("-m", "microgad").returncode == 2
     assert "usage" in run("-m", "microgad", "--help").stdout
     assert "argument expected for the -m option" in run("-m", "microgad", "-m").stderr
 
 
-def test_for_a_while_and_for_good() -> None:
-    done = run(
+def test_as_torch_in_a_with_block_and_permanently() -> None:
+    result = run(
         "-c",
         """
 import sys, microgad
@@ -180,7 +180,7 @@ with microgad.as_torch() as given:
     import torch, torch.nn, torch.absent
     assert torch is given is microgad and torch.nn is microgad.nn
     assert torch.__version__ == f"2.13.0+microgad.{before}" and torch.__version__ >= (1, 13)
-    assert torch.__version__ > "2.9"  # by its numbers: as text it is before
+    assert torch.__version__ > "2.9"  # compared as a version: as text it would be smaller
     with microgad.as_torch():
         assert torch.__version__ == f"2.13.0+microgad.{before}"
 assert microgad.__version__ == before and not hasattr(microgad, "absent")
@@ -194,17 +194,17 @@ except ImportError:
     print(Absentee)
 """,
     )
-    assert done.stdout == "<microgad has no Absentee>\n", done.stderr
+    assert result.stdout == "<microgad has no Absentee>\n", result.stderr
 
 
-def test_pytorch_itself_is_not_mixed_in() -> None:
+def test_as_torch_raises_if_torch_is_imported() -> None:
     pytest.importorskip("torch")
-    done = run("-c", "import torch, microgad; microgad.as_torch()")
-    assert "ImportError" not in done.stdout
-    assert "NameTakenError: as_torch: torch itself is imported already" in done.stderr
+    result = run("-c", "import torch, microgad; microgad.as_torch()")
+    assert "ImportError" not in result.stdout
+    assert "NameTakenError: as_torch: torch itself is imported already" in result.stderr
 
 
-def test_check_lists_what_is_missing(tmp_path: Path) -> None:
+def test_check_command_lists_missing_names(tmp_path: Path) -> None:
     file = tmp_path / "program.py"
     file.write_text(
         """
@@ -220,7 +220,7 @@ nn.Module.absent
 """
     )
     assert [(absence.line, absence.said) for absence in check(file)] == [
-        (2, f"microgad has no distributed.rpc: {ALONE}"),
+        (2, f"microgad has no distributed.rpc: {NO_DISTRIBUTED}"),
         (4, "microgad has no nn.Linar"),
         (9, "microgad has no nn.functional.rellu; the nearest name is relu"),
         (
@@ -231,31 +231,31 @@ nn.Module.absent
             ),
         ),
     ]
-    done = run("-m", "microgad", "check", str(file))
-    assert done.returncode == 1
-    assert done.stdout.splitlines()[0] == f"{file}:2: microgad has no distributed.rpc: {ALONE}"
+    result = run("-m", "microgad", "check", str(file))
+    assert result.returncode == 1
+    assert result.stdout.splitlines()[0] == f"{file}:2: microgad has no distributed.rpc: {NO_DISTRIBUTED}"
     file.write_text("import torch\ntorch.ones(2)\nfrom torch.version import cuda, debug")
     assert run("-m", "microgad", "check", str(file)).returncode == 0
     file.write_text("from torch.absent import *")
     assert [absence.said for absence in check(file)] == ["microgad has no absent"]
     file.write_text("x = (")
-    done = run("-m", "microgad", "check", str(file))
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert "python -m microgad check: '(' was never closed (program.py, line 1)" in done.stderr
+    result = run("-m", "microgad", "check", str(file))
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
+    assert "python -m microgad check: '(' was never closed (program.py, line 1)" in result.stderr
 
 
 @pytest.mark.parametrize("command", [(), ("check",)])
-def test_a_program_that_is_not_there(command: tuple[str, ...]) -> None:
-    done = run("-m", "microgad", *command, "absent.py")
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
+def test_missing_program_file(command: tuple[str, ...]) -> None:
+    result = run("-m", "microgad", *command, "absent.py")
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
     assert line.startswith("python -m microgad")
     assert "absent.py" in line
 
 
 @pytest.mark.parametrize("command", [(), ("check",)])
-@pytest.mark.parametrize("asked", ["-h", "--help"])
-def test_help(command: tuple[str, ...], asked: str) -> None:
-    done = run("-m", "microgad", *command, asked)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("usage: python -m microgad program.py")
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_flag(command: tuple[str, ...], flag: str) -> None:
+    result = run("-m", "microgad", *command, flag)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("usage: python -m microgad program.py")

@@ -1,4 +1,4 @@
-"""Processes of torch.multiprocessing: memory that is shared, and programs whose processes are spawned."""
+"""torch.multiprocessing: shared memory, and programs that spawn and fork processes."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ if __name__ == "__main__":
 """
 
 
-def test_processes_see_one_memory(tmp_path: Path) -> None:
+def test_processes_share_memory_and_report_errors(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     done = subprocess.run([sys.executable, "-m", "microgad", str(program)], capture_output=True, text=True, timeout=120)
@@ -97,20 +97,20 @@ def test_processes_see_one_memory(tmp_path: Path) -> None:
     ]
 
 
-def test_a_base_and_its_views_move_to_shared_memory_together() -> None:
+def test_base_and_views_move_to_shared_memory_together() -> None:
     leaf = torch.ones(6, requires_grad=True)
     base = leaf * torch.arange(6.0)
-    row, turned = base[2:4], base.view(2, 3).t()
+    row, transposed = base[2:4], base.view(2, 3).t()
     assert row.share_memory_() is row
-    assert all(x.is_shared() for x in (base, row, turned))
-    assert (row.tolist(), turned.tolist(), turned.stride()) == ([2, 3], [[0, 3], [1, 4], [2, 5]], (1, 3))
+    assert all(x.is_shared() for x in (base, row, transposed))
+    assert (row.tolist(), transposed.tolist(), transposed.stride()) == ([2, 3], [[0, 3], [1, 4], [2, 5]], (1, 3))
     base.mul_(2)
-    assert (row.tolist(), turned[0].tolist()) == ([4, 6], [0, 6])
-    (row.sum() + turned[0].sum()).backward()
+    assert (row.tolist(), transposed[0].tolist()) == ([4, 6], [0, 6])
+    (row.sum() + transposed[0].sum()).backward()
     assert leaf.grad.tolist() == [0, 0, 4, 12, 0, 0]
 
 
-def test_shared_memory_keeps_what_a_tensor_is() -> None:
+def test_share_memory_keeps_values_and_identity() -> None:
     layer = nn.Linear(2, 3)
     weight, values = layer.weight, layer.weight.tolist()
     assert not weight.is_shared()
@@ -118,11 +118,11 @@ def test_shared_memory_keeps_what_a_tensor_is() -> None:
     assert weight.is_shared()
     assert weight[1:].is_shared()
     assert weight.tolist() == values
-    place = weight.data_ptr()
-    assert weight.share_memory_().data_ptr() == place
+    address = weight.data_ptr()
+    assert weight.share_memory_().data_ptr() == address
     layer(torch.ones(2)).sum().backward()
     torch.optim.SGD(layer.parameters(), 1.0).step()
-    assert weight.data_ptr() == place
+    assert weight.data_ptr() == address
     assert weight.tolist() != values
     for x in (torch.zeros(0, 3), torch.tensor(2, dtype=torch.int8), torch.from_numpy(np.ones((3, 2)).T)):
         before = x.tolist()
@@ -130,7 +130,7 @@ def test_shared_memory_keeps_what_a_tensor_is() -> None:
         assert x.is_shared()
 
 
-def test_what_backward_keeps_stays_right() -> None:
+def test_share_memory_between_forward_and_backward() -> None:
     x = torch.tensor([1.0, 3.0], requires_grad=True)
     y = x * x
     x.share_memory_()

@@ -12,12 +12,12 @@ from subprocess import PIPE
 import pytest
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "pytorch").glob("*.py"))
-PROGRAMS = [*EXAMPLES, *sorted((Path(__file__).parent / "programs").glob("*.py"))]  # those try more and explain less
+PROGRAMS = [*EXAMPLES, *sorted((Path(__file__).parent / "programs").glob("*.py"))]  # these cover more and explain less
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[+-]\d+)?")
 
 
-# Starts PyTorch once, and goes on as a copy of itself for each program that it is told to run. The copy ends at once:
-# to take PyTorch down takes more than a second, and most programs less than a tenth.
+# Imports PyTorch once and forks for each program that it reads from stdin. The child ends by os._exit, because a
+# regular exit of PyTorch takes more than a second, and most programs less than a tenth.
 PYTORCH = """
 import os, runpy, sys, traceback, warnings
 import torch, torchvision
@@ -41,16 +41,16 @@ for line in sys.stdin:
 """
 
 
-def printed(program: Path) -> str:
+def output_of(program: Path) -> str:
     command = [sys.executable, "-W", "ignore", "-m", "microgad", str(program)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 @pytest.fixture(scope="module")
 def pytorch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], str]]:
-    """What a program prints under PyTorch."""
+    """A function that runs a program under PyTorch and returns its output."""
     pytest.importorskip("torchvision")
     folder = tmp_path_factory.mktemp("printed")
     with subprocess.Popen([sys.executable, "-c", PYTORCH], stdin=PIPE, stdout=PIPE, text=True) as process:
@@ -69,14 +69,15 @@ def pytorch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
-def test_a_program_prints_the_same(program: Path, request: pytest.FixtureRequest) -> None:
+def test_program_prints_the_same_under_both(program: Path, request: pytest.FixtureRequest) -> None:
     assert "microgad" not in program.read_text()
-    ours = printed(program)
-    theirs = request.getfixturevalue("pytorch")(program)  # only now: without PyTorch, ours has to run all the same
+    ours = output_of(program)
+    # requested late: without PyTorch, the program must run on microgad anyway
+    theirs = request.getfixturevalue("pytorch")(program)
     assert NUMBER.sub("number", ours) == NUMBER.sub("number", theirs)
     for x, y in zip(NUMBER.findall(ours), NUMBER.findall(theirs), strict=True):
         assert float(x) == pytest.approx(float(y), rel=1e-4, abs=1e-4 if abs(float(y)) < 0.01 else 0)
 
 
-def test_there_are_twenty() -> None:
+def test_there_are_twenty_examples() -> None:
     assert len(EXAMPLES) >= 20

@@ -1,4 +1,4 @@
-"""What libraries written on PyTorch take from its interior, and what they do that tutorials don't."""
+"""Internals of PyTorch that libraries use, and rarely used arguments and functions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from microgad.utils._foreach_utils import _group_tensors_by_device_and_dtype
 from microgad.utils._pytree import tree_flatten, tree_map, tree_map_only, tree_unflatten
 
 
-def test_switches_of_the_compiler_can_be_set() -> None:
+def test_compiler_settings_can_be_set() -> None:
     torch._dynamo.config.suppress_errors = True
     torch._inductor.config.coordinate_descent_tuning = True
     torch._inductor.config.triton.unique_kernel_names = True
@@ -28,12 +28,12 @@ def test_switches_of_the_compiler_can_be_set() -> None:
     with pytest.raises(AssertionError, match="no"):
         torch._assert(False, "no")
     with pytest.warns(FutureWarning, match="sdpa_kernel"):
-        older = torch.backends.cuda.sdp_kernel(enable_flash=False)
-    with sdpa_kernel(SDPBackend.MATH), older:
+        deprecated = torch.backends.cuda.sdp_kernel(enable_flash=False)
+    with sdpa_kernel(SDPBackend.MATH), deprecated:
         pass
 
 
-def test_annotations_of_scripts() -> None:
+def test_torchscript_annotations() -> None:
     class Net(torch.nn.Module):
         fused: torch.jit.Final[bool]
         sizes: torch.jit.List[int]
@@ -42,15 +42,15 @@ def test_annotations_of_scripts() -> None:
     assert not isinstance(Net(), torch.jit.ScriptModule)
 
 
-def test_the_room_of_annotations_is_found() -> None:
-    """And isn't __future__'s feature of that name, which modules of Python's have."""
+def test_jit_annotations_module_is_found() -> None:
+    """It isn't mistaken for the name that `from __future__ import annotations` defines in a module."""
     program = "import microgad; microgad.as_torch(); from torch.jit.annotations import List, Union; import torch; "
     program += "from torch.jit import annotations; print(annotations.List is List is torch.jit.annotations.List)"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "True\n"
 
 
 @pytest.mark.filterwarnings("ignore:torch.jit")
-def test_what_is_traced_runs_once() -> None:
+def test_jit_trace_runs_the_module_once() -> None:
     layer = torch.nn.BatchNorm1d(2)
     assert torch.jit.trace(layer, torch.ones(3, 2)) is layer
     assert torch.jit.trace(layer, (torch.ones(3, 2),)) is layer
@@ -60,9 +60,9 @@ def test_what_is_traced_runs_once() -> None:
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
 
 
-def test_a_group_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_group_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     dist = torch.distributed
-    assert not dist.is_available()  # so that libraries leave out what they share work with
+    assert not dist.is_available()  # so that libraries don't distribute work
     assert not dist.is_initialized()
     with pytest.raises(ValueError, match="has not been initialized"):
         dist.get_rank()
@@ -74,9 +74,9 @@ def test_a_group_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     dist.all_gather(parts, x)
     assert x.tolist() == parts[0].tolist() == [1, 1]
     dist.reduce(x, dst=0, op=dist.ReduceOp.MAX)
-    begun = [dist.all_reduce(x, async_op=True), dist.barrier(async_op=True), dist.gather(x, parts, async_op=True)]
-    begun += [dist.broadcast(x, 0, async_op=True), dist.reduce_scatter_tensor(x, 2 * x, async_op=True)]
-    assert [work.wait() and work.is_completed() for work in begun] == [True] * 5
+    works = [dist.all_reduce(x, async_op=True), dist.barrier(async_op=True), dist.gather(x, parts, async_op=True)]
+    works += [dist.broadcast(x, 0, async_op=True), dist.reduce_scatter_tensor(x, 2 * x, async_op=True)]
+    assert [work.wait() and work.is_completed() for work in works] == [True] * 5
     assert (x.tolist(), dist.barrier()) == ([2, 2], None)
     dist.broadcast_object_list([x], src=0, device=torch.device("cpu"))
     dist.destroy_process_group()
@@ -86,7 +86,7 @@ def test_a_group_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
         dist.init_process_group()
 
 
-def test_trees_are_built_again() -> None:
+def test_pytree_flatten_and_unflatten() -> None:
     Pair = collections.namedtuple("Pair", "a b")
     tree = {"x": [1, (2, Pair(3, None))], "y": collections.OrderedDict(z=4), "d": collections.deque([5], 3)}
     leaves, spec = tree_flatten(tree)
@@ -103,7 +103,7 @@ def test_trees_are_built_again() -> None:
         tree_unflatten([1], spec)
 
 
-def test_further_trees_are_gone_into_as_far_as_the_first() -> None:
+def test_tree_map_follows_the_structure_of_the_first_tree() -> None:
     def pairs(*trees: Any) -> Any:
         return tree_map(lambda *parts: parts, *trees)
 
@@ -138,16 +138,16 @@ def test_further_trees_are_gone_into_as_far_as_the_first() -> None:
         ("norm", (), [1.0, 1.0]),
     ],
 )
-def test_operations_over_lists(name: str, args: Any, expected: list[float]) -> None:
-    given = [torch.ones(1), torch.ones(1)]
-    result = getattr(torch, f"_foreach_{name}")(given, *args)
+def test_foreach_operations(name: str, args: Any, expected: list[float]) -> None:
+    tensors = [torch.ones(1), torch.ones(1)]
+    result = getattr(torch, f"_foreach_{name}")(tensors, *args)
     assert [x.item() for x in result] == expected
     if name != "norm":
-        assert getattr(torch, f"_foreach_{name}_")(given, *args) is given
-        assert [x.item() for x in given] == expected
+        assert getattr(torch, f"_foreach_{name}_")(tensors, *args) is tensors
+        assert [x.item() for x in tensors] == expected
 
 
-def test_more_operations_over_lists() -> None:
+def test_other_foreach_operations() -> None:
     xs = [torch.ones(1), torch.ones(2)]
     assert [x.tolist() for x in torch._foreach_pow(2.0, xs)] == [[2], [2, 2]]
     torch._foreach_copy_(xs, [torch.zeros(1), torch.full((2,), 5.0)])
@@ -155,7 +155,7 @@ def test_more_operations_over_lists() -> None:
     torch._foreach_zero_(xs)
     assert [x.tolist() for x in xs] == [[0], [0, 0]]
     assert not hasattr(torch, "_foreach_absent")
-    torch._foreach_add_([xs[0], xs[0]], 1)  # each reads what the one before has written
+    torch._foreach_add_([xs[0], xs[0]], 1)  # the second addition reads the result of the first
     assert xs[0].tolist() == [2]
     with pytest.raises(RuntimeError, match="lists must have the same length, but have 2 and 1"):
         torch._foreach_add_(xs, xs[:1])
@@ -170,7 +170,7 @@ def test_more_operations_over_lists() -> None:
     assert [indices for _, indices in groups.values()] == [[0], [1]]
 
 
-def test_operations_over_lists_write_and_refuse_as_their_methods() -> None:
+def test_foreach_errors_leave_tensors_unchanged() -> None:
     whole = [torch.tensor([1, 2])]
     for name, args in (("add", (1.5,)), ("exp", ()), ("maximum", (1.5,)), ("addcdiv", (whole, whole, 0.5))):
         with pytest.raises(RuntimeError, match=r"cast|integer"):
@@ -199,8 +199,8 @@ def test_operations_over_lists_write_and_refuse_as_their_methods() -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:numbers before the Tensors")
-def test_factors_before_tensors(call: Any, expected: float) -> None:
-    """As programs of before 2020 have them."""
+def test_deprecated_order_with_scalars_before_tensors(call: Any, expected: float) -> None:
+    """The deprecated order of arguments, which programs from before 2020 use."""
     x, a, b = torch.ones(2, 2), torch.full((2, 2), 2.0), torch.full((2, 2), 3.0)
     assert call(x, a, b).flatten()[0].item() == expected
 
@@ -208,14 +208,14 @@ def test_factors_before_tensors(call: Any, expected: float) -> None:
 @pytest.mark.parametrize(
     "call", [lambda x: x.add(x, 2), lambda x: torch.add(x, x, 2), lambda x: torch.addcmul(x, x, x, 2)]
 )
-def test_factors_after_tensors_are_named(call: Any) -> None:
+def test_scalars_after_tensors_must_be_keywords(call: Any) -> None:
     with pytest.raises(TypeError):
         call(torch.ones(2))
 
 
-def test_dtypes_that_numpy_lacks_have_names() -> None:
-    named = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-    assert named["bfloat16"] != torch.float32
+def test_bfloat16_exists_as_a_name() -> None:
+    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    assert dtypes["bfloat16"] != torch.float32
     assert torch.bfloat16.is_floating_point
     assert torch.bfloat16.itemsize == 2
     assert torch.get_autocast_dtype("cpu") is torch.bfloat16
@@ -223,19 +223,19 @@ def test_dtypes_that_numpy_lacks_have_names() -> None:
         torch.set_default_dtype(torch.bfloat16)
 
 
-def test_sizes_of_what_is_named_only() -> None:
-    """kornia asks for them by Tensors without elements, when it is imported."""
+def test_empty_tensors_of_unsupported_dtypes() -> None:
+    """kornia makes empty Tensors of such dtypes on import to get their element size."""
     kinds = (torch.bfloat16, torch.float8_e5m2, torch.float8_e4m3fn)
     assert [torch.empty(0, dtype=kind).element_size() for kind in kinds] == [2, 1, 1]
-    none = torch.zeros(0, 3, dtype=torch.bfloat16, device="cpu")
-    assert none.dtype is torch.bfloat16
-    assert repr(none) == "tensor([], size=(0, 3), dtype=torch.bfloat16)"
-    for refused in (lambda: none + 1, lambda: none * none, lambda: torch.zeros(1, dtype=torch.bfloat16)):
+    empty = torch.zeros(0, 3, dtype=torch.bfloat16, device="cpu")
+    assert empty.dtype is torch.bfloat16
+    assert repr(empty) == "tensor([], size=(0, 3), dtype=torch.bfloat16)"
+    for operation in (lambda: empty + 1, lambda: empty * empty, lambda: torch.zeros(1, dtype=torch.bfloat16)):
         with pytest.raises(TypeError, match="bfloat16"):
-            refused()
+            operation()
 
 
-def test_sparse_tensors_are_dense() -> None:
+def test_sparse_tensors_become_dense() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         adjacency = torch.sparse.FloatTensor(torch.tensor([[0, 1], [1, 0]]), torch.ones(2), torch.Size([2, 3]))
@@ -252,7 +252,7 @@ def test_sparse_tensors_are_dense() -> None:
         torch.sparse_coo_tensor([[0], [-1]], [1.0], (2, 2))
 
 
-def test_an_optimizer_that_never_called_init_steps() -> None:
+def test_optimizer_that_does_not_call_init() -> None:
     class Lookahead(Optimizer):
         def __init__(self, inner: Any) -> None:
             self.inner, self.param_groups = inner, inner.param_groups
@@ -266,7 +266,7 @@ def test_an_optimizer_that_never_called_init_steps() -> None:
     assert p.item() == 0.5
 
 
-def test_a_step_of_authors() -> None:
+def test_step_with_optimizer_helpers() -> None:
     class Half(Optimizer):
         @_use_grad_for_differentiable
         def step(self, closure: Any = None) -> None:
@@ -279,7 +279,7 @@ def test_a_step_of_authors() -> None:
     assert p.item() == 0.5
 
 
-def test_a_gradient_that_broadcasts_is_summed() -> None:
+def test_broadcast_gradient_of_a_custom_function_is_summed() -> None:
     class Times(Function):
         @staticmethod
         def forward(ctx: Any, x: Any, scale: Any) -> Any:
@@ -302,32 +302,32 @@ def test_a_gradient_that_broadcasts_is_summed() -> None:
         Times.apply(x, torch.ones(2, 3, requires_grad=True)).sum().backward()
 
 
-def test_only_tensors_and_numbers_are_looked_for() -> None:
+def test_contains_takes_tensors_and_numbers_only() -> None:
     assert 1 in torch.ones(2)
     with pytest.raises(RuntimeError, match="only supports Tensor or scalar"):
         "a" in torch.ones(2)  # noqa: B015
 
 
-def test_no_tensor_is_a_masked_one() -> None:
+def test_masked_tensor_is_only_a_name() -> None:
     assert not isinstance(torch.ones(2), torch.masked.MaskedTensor)
     assert not torch.masked.is_masked_tensor(torch.ones(2))
     with pytest.raises(NotImplementedError, match="functions take a Tensor and a mask"):
         torch.masked.masked_tensor(torch.ones(2), torch.tensor([True, False]))
 
 
-def test_vmap_under_its_older_name() -> None:
+def test_deprecated_vmap() -> None:
     assert torch._vmap_internals._vmap(torch.dot, (0, None))(torch.eye(2), torch.tensor([3.0, 4.0])).tolist() == [3, 4]
 
 
-def test_a_module_has_other_parameters_while_it_lasts() -> None:
+def test_reparametrize_module_restores_the_parameters() -> None:
     layer = torch.nn.Linear(2, 1)
-    own = layer.weight
+    weight = layer.weight
     with torch.nn.utils.stateless._reparametrize_module(layer, {"weight": torch.ones(1, 2), "bias": torch.zeros(1)}):
         assert layer(torch.tensor([3.0, 4.0])).tolist() == [7.0]
-    assert layer.weight is own
+    assert layer.weight is weight
 
 
-def test_names_that_flows_take_from_inside() -> None:
+def test_private_functions_that_flow_libraries_use() -> None:
     concentration = torch.tensor([0.5, 3.0], requires_grad=True)
     torch.manual_seed(0)
     drawn = torch._standard_gamma(concentration)
@@ -337,7 +337,7 @@ def test_names_that_flows_take_from_inside() -> None:
     assert torch._has_compatible_shallow_copy_type(drawn, drawn)
 
 
-def test_private_rooms_are_there_before_they_are_imported() -> None:
+def test_private_modules_are_available_without_import() -> None:
     program = (
         "import torch\n"
         "first = torch.utils.data._utils.collate.default_collate([1, 2])\n"
@@ -345,18 +345,18 @@ def test_private_rooms_are_there_before_they_are_imported() -> None:
         "again = torch.utils.data._utils.collate.default_collate is default_collate\n"
         "print(first, again, torch.utils._pytree.tree_map(str, [1, (2,)]))"
     )
-    done = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
-    assert done.stdout == "tensor([1, 2]) True ['1', ('2',)]\n", done.stderr
+    result = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    assert result.stdout == "tensor([1, 2]) True ['1', ('2',)]\n", result.stderr
 
 
-@pytest.mark.parametrize("room", ["func", "nn.init", "distributions.kl", "nn.utils.parametrize"])
-def test_a_star_takes_no_name_of_the_program(room: str) -> None:
+@pytest.mark.parametrize("module", ["func", "nn.init", "distributions.kl", "nn.utils.parametrize"])
+def test_star_import_does_not_export_helper_names(module: str) -> None:
     names: dict[str, Any] = {}
-    exec(f"from microgad.{room} import *", names)
+    exec(f"from microgad.{module} import *", names)
     assert not {"F", "M", "T", "T_co", "TYPE_CHECKING", "annotations"} & {*names}
 
 
-def test_what_kornia_asks_of_the_compiler_and_of_dtypes() -> None:
+def test_names_that_kornia_uses() -> None:
     assert torch.complex32.is_complex
     assert not torch.complex32.is_floating_point
     assert torch.complex32 not in (torch.float32, torch.complex64)

@@ -1,4 +1,4 @@
-"""What has no effect says so once, and what a program asks of it is answered."""
+"""torch modules without effect in microgad (compile, jit, amp, backends, distributed) warn once and answer queries."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from microgad.utils import cache, progress_bar
 
 
 @pytest.fixture(autouse=True)
-def _unsaid():
+def _forget_warnings():
     notices.heard.clear()
     yield
     notices.heard.clear()
 
 
-def test_nothing_is_compiled_and_that_is_said_once() -> None:
+def test_compile_and_jit_do_nothing_and_warn_once() -> None:
     net = torch.nn.Linear(1, 1)
     with pytest.warns(UserWarning, match="nothing is compiled"):
         assert torch.compile(len) is len
@@ -50,7 +50,7 @@ def test_nothing_is_compiled_and_that_is_said_once() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:torch.compile")
-def test_a_compiled_module_has_the_names_of_pytorchs_checkpoints() -> None:
+def test_compiled_module_has_torchs_state_dict_names() -> None:
     net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout())
     net.scale = 3
     compiled = torch.compile(mode="max-autotune")(net)
@@ -82,7 +82,7 @@ def test_a_compiled_module_has_the_names_of_pytorchs_checkpoints() -> None:
     assert compiled(x).grad_fn.path == "0"
 
 
-def test_mixed_precision_is_one_precision() -> None:
+def test_autocast_and_grad_scaler_keep_float32() -> None:
     net, scaler = torch.nn.Linear(2, 1), torch.amp.GradScaler("cpu")
     optimizer = torch.optim.SGD(net.parameters(), 0.1)
     with pytest.warns(UserWarning, match="nothing is cast"), torch.autocast("cpu", dtype=torch.float16):
@@ -92,14 +92,14 @@ def test_mixed_precision_is_one_precision() -> None:
     scaler.scale(loss).backward()
     scaler.step(optimizer)
     scaler.update()
-    moved = net.weight.tolist()
-    assert moved != before
+    weight_after = net.weight.tolist()
+    assert weight_after != before
     net.weight.grad[0, 0] = float("inf")
     assert scaler.step(optimizer) is None
-    assert net.weight.tolist() == moved
+    assert net.weight.tolist() == weight_after
 
 
-def test_settings_are_remembered() -> None:
+def test_deterministic_and_precision_settings() -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     assert torch.are_deterministic_algorithms_enabled()
     assert torch.is_deterministic_algorithms_warn_only_enabled()
@@ -117,7 +117,7 @@ def test_settings_are_remembered() -> None:
             torch.set_deterministic_debug_mode(unknown)
 
 
-def test_threads_are_those_of_the_blas() -> None:
+def test_set_num_threads_sets_the_blas_threads() -> None:
     pools = pytest.importorskip("threadpoolctl")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -126,7 +126,7 @@ def test_threads_are_those_of_the_blas() -> None:
     torch.set_num_threads(before)
 
 
-def test_flags_of_backends() -> None:
+def test_backend_flags() -> None:
     cudnn = torch.backends.cudnn
     cudnn.benchmark = True
     with cudnn.flags(benchmark=False, deterministic=True):
@@ -139,7 +139,7 @@ def test_flags_of_backends() -> None:
     assert not torch.mps.is_available()
 
 
-def test_without_a_gpu() -> None:
+def test_cuda_without_a_gpu() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is one")
     assert torch.accelerator.current_accelerator() is None
@@ -149,24 +149,24 @@ def test_without_a_gpu() -> None:
         torch.cuda.current_device()
 
 
-def test_there_is_no_xpu_and_tqdm_is_where_programs_take_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_xpu_and_hub_tqdm(capsys: pytest.CaptureFixture[str]) -> None:
     assert not torch.xpu.is_available()
     assert torch.xpu.device_count() == 0
     assert list(torch.hub.tqdm([1, 2], disable=True)) == [1, 2]
-    unseen = progress_bar._NoBar([1, 2], desc="a")
-    with unseen as shown:
-        shown.update(1)
-        shown.set_postfix(loss=1)
+    bar = progress_bar._NoBar([1, 2], desc="a")
+    with bar as entered:
+        entered.update(1)
+        entered.set_postfix(loss=1)
         shown.write("a message")
     progress_bar._NoBar.write("another", file=sys.stderr, end="")
-    assert list(unseen) == [1, 2]
+    assert list(bar) == [1, 2]
     assert capsys.readouterr() == ("a message\n", "another")
-    assert len(unseen) == 2
+    assert len(bar) == 2
     with pytest.raises(AttributeError, match=r"no hub\.lod"):
         torch.hub.lod  # noqa: B018
 
 
-def test_where_downloads_lie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_hub_directory_and_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cache, "_chosen", [])
     weights = torch.models.ResNet18_Weights.DEFAULT
     for name, value, folder in (
@@ -183,7 +183,7 @@ def test_where_downloads_lie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert weights.get_state_dict() == {"w": 1}
 
 
-def test_arguments_in_pytorchs_order() -> None:
+def test_positional_arguments_have_torchs_order() -> None:
     x, net = torch.ones(2, 2), torch.nn.Linear(1, 1)
     assert torch.sparse.sum(x, 0, torch.float64).dtype == torch.float64
     with warnings.catch_warnings():
@@ -205,7 +205,7 @@ def test_arguments_in_pytorchs_order() -> None:
         torch.distributed.destroy_process_group()
 
 
-def test_a_future_ends_once() -> None:
+def test_future_can_only_be_completed_once() -> None:
     for end in ("set_result", "set_exception"):
         future: torch.futures.Future[object] = torch.futures.Future()
         getattr(future, end)(ValueError())
@@ -216,24 +216,24 @@ def test_a_future_ends_once() -> None:
         torch.futures.Future().set_exception("no")  # type: ignore[arg-type]
 
 
-def test_what_is_shared_out_over_processes_has_names_to_ask_by() -> None:
+def test_names_of_distributed_tensors_and_meshes() -> None:
     program = (
         "import torch\n"
         "from torch.distributed.device_mesh import DeviceMesh\n"
         "print(DeviceMesh is torch.distributed.DeviceMesh)"
     )
-    done = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
-    assert done.stdout == "True\n", done.stderr
+    result = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    assert result.stdout == "True\n", result.stderr
     distributed = torch.distributed
     assert not isinstance(torch.nn.Linear(1, 1), (distributed.fsdp.FSDPModule, distributed.tensor.DTensor))
     with pytest.raises(NotImplementedError, match="in one process"):
         distributed.device_mesh.init_device_mesh("cpu", (1,))
-    for refused in (distributed.fsdp.FullyShardedDataParallel, distributed.tensor.DTensor):
-        with pytest.raises(NotImplementedError, match=refused.__name__):
-            refused(torch.nn.Linear(1, 1))
+    for unavailable in (distributed.fsdp.FullyShardedDataParallel, distributed.tensor.DTensor):
+        with pytest.raises(NotImplementedError, match=unavailable.__name__):
+            unavailable(torch.nn.Linear(1, 1))
 
 
-def test_names_that_libraries_take_from_inside_of_pytorch() -> None:
+def test_private_names_that_libraries_use() -> None:
     from microgad.nn.modules.linear import NonDynamicallyQuantizableLinear
 
     assert type(torch.nn.MultiheadAttention(2, 1).out_proj) is NonDynamicallyQuantizableLinear
@@ -242,7 +242,7 @@ def test_names_that_libraries_take_from_inside_of_pytorch() -> None:
     assert not torch.backends.mps.is_macos_or_newer(14, 0)
 
 
-def test_a_place_to_restore_to(tmp_path: Path) -> None:
+def test_default_restore_location(tmp_path: Path) -> None:
     torch.save(torch.ones(2), tmp_path / "saved.pt")
     restore = torch.serialization.default_restore_location
     assert torch.load(tmp_path / "saved.pt", lambda s, _: restore(s, "cpu")).device.type == "cpu"
@@ -263,7 +263,7 @@ def test_a_storage_is_restored_to_a_place() -> None:
             restore(storage, place)
 
 
-def test_a_softmax_of_a_programs_own_as_debertas() -> None:
+def test_softmax_backward_data_in_a_custom_softmax() -> None:
     class XSoftmax(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, x: Any, mask: Any, dim: int) -> Any:
@@ -287,7 +287,7 @@ def test_a_softmax_of_a_programs_own_as_debertas() -> None:
     torch.testing.assert_close(torch._log_softmax_backward_data(grad, out.detach(), 1, out.dtype), expected)
 
 
-def test_compressed_indices_lie_where_rows_do(device: Any) -> None:
+def test_compressed_indices_are_on_the_device_of_the_rows(device: Any) -> None:
     rows, columns = torch.tensor([0, 0, 2], device=device), torch.tensor([1, 3, 0], device=device)
     starts = torch._convert_indices_from_coo_to_csr(rows, 3)
     assert starts.device == rows.device

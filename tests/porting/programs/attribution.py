@@ -1,4 +1,4 @@
-"""Hooks of every kind: Grad-CAM, features, guided backward, integrated gradients, occlusion, a dream."""
+"""Hooks of every kind: Grad-CAM, features, guided backward, integrated gradients, occlusion, DeepDream."""
 
 from collections import OrderedDict, defaultdict
 

@@ -1,4 +1,4 @@
-"""Averaged weights, accumulated gradients, groups of parameters, modules cut up."""
+"""Averaged weights, gradient accumulation, parameter groups, and models taken apart into their layers."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Losses, layers, recurrence and optimizers by hand beside PyTorch's own, as course work has them."""
+"""Losses, layers, recurrence and optimizers written by hand and compared with PyTorch's, as in course work."""
 
 import numpy as np
 import torch

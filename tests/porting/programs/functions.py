@@ -1,4 +1,4 @@
-"""Matrices, puzzles of indexing, one line for each function, dtypes that meet, numbers drawn."""
+"""Matrix functions, indexing exercises, one line for each function, type promotion, and random draws."""
 
 import math
 

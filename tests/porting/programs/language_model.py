@@ -1,4 +1,4 @@
-"""HF-like GPT-2: Conv1D, cache, weight tying, from_pretrained key surgery, generation strategies."""
+"""A GPT-2 in Hugging Face's style: Conv1D, cache, weight tying, renamed checkpoint keys, generation strategies."""
 
 import math
 import re

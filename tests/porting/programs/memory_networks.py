@@ -1,4 +1,4 @@
-"""A neural Turing machine, a pointer network, and searches over what they give."""
+"""A neural Turing machine, a pointer network, and search algorithms on their outputs."""
 
 import torch
 import torch.nn as nn

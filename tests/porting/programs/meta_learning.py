@@ -1,4 +1,4 @@
-"""MAML, Reptile, gradients of each sample, ensembles and tangent kernels, with torch.func."""
+"""MAML, Reptile, per-sample gradients, ensembles and tangent kernels, with torch.func."""
 
 import copy
 

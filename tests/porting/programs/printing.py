@@ -1,4 +1,4 @@
-"""How Tensors print, under all sorts of options."""
+"""How Tensors print, with various print options."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Data kept in Tensors and split, sorted and summed up by NumPy's functions, which give arrays to go on with."""
+"""Data kept in Tensors and split, sorted and summed by NumPy's functions, which return arrays."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ labels = torch.arange(24) % 4
 parts = []
 for label in np.unique(labels).astype(int):
     places = np.where(labels == label)[0]
-    rng.shuffle(places)  # of an array, in place: of a Tensor it would make some rows double
+    rng.shuffle(places)  # an array: shuffling a Tensor in place would duplicate rows
     parts.append(places[:3])
     print(label, places, type(places).__name__)
 chosen = np.concatenate(parts)

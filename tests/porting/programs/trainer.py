@@ -1,4 +1,4 @@
-"""A lightning-like trainer: accumulation, clipping, EMA, warmup, early stopping, checkpoint, resume."""
+"""A trainer in Lightning's style: accumulation, clipping, EMA, warmup, early stopping, checkpoints, resuming."""
 
 import copy
 import io
