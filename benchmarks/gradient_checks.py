@@ -30,9 +30,9 @@ positive = tensors(elements=numbers(0.125, 8.0))
 
 class Operation(NamedTuple):
     name: str
-    of: Callable[[Any], Any]  # a library -> its function
+    function_of: Callable[[Any], Any]  # a library -> its function
     inputs: st.SearchStrategy[Any]  # of tuples
-    aim: float  # seconds
+    target: float  # seconds
 
 
 OPERATIONS = [
@@ -59,13 +59,13 @@ class Seconds(NamedTuple):
         return f"{self.processor:.2f} ({self.clock:.2f})"
 
 
-def timed(action: Callable[[], object]) -> Seconds:
+def measure(action: Callable[[], object]) -> Seconds:
     processor, clock = time.process_time(), time.perf_counter()
     action()
     return Seconds(time.process_time() - processor, time.perf_counter() - clock)
 
 
-class ByTorch:
+class TorchChecks:
     """PyTorch's gradcheck and gradgradcheck on the same examples."""
 
     def __init__(self, function: Any, examples: list[tuple[Any, ...]]) -> None:
@@ -88,19 +88,19 @@ class ByTorch:
 
 def row(operation: Operation, torch: Any) -> list[str]:
     """Return the cells of an operation's row."""
-    function, examples = operation.of(microgad), list[tuple[Any, ...]]()
+    function, examples = operation.function_of(microgad), list[tuple[Any, ...]]()
 
-    def noted(example: tuple[Any, ...]) -> tuple[Any, ...]:
+    def record(example: tuple[Any, ...]) -> tuple[Any, ...]:
         examples.append(example)
         return example
 
-    ours = timed(lambda: check_op(function, operation.inputs.map(noted), examples=EXAMPLES))
-    alone = timed(lambda: check_op(function, operation.inputs, examples=EXAMPLES, laws=["derivatives"]))
-    cells = [operation.name, f"< {operation.aim}", str(ours), str(alone)]
+    ours = measure(lambda: check_op(function, operation.inputs.map(record), examples=EXAMPLES))
+    derivatives_only = measure(lambda: check_op(function, operation.inputs, examples=EXAMPLES, laws=["derivatives"]))
+    cells = [operation.name, f"< {operation.target}", str(ours), str(derivatives_only)]
     if torch is not None:
-        peer = ByTorch(operation.of(torch), examples)
-        theirs = timed(peer.check)
-        ratios = [f"{seconds.processor / theirs.processor:.2f}" for seconds in (ours, alone)]
+        peer = TorchChecks(operation.function_of(torch), examples)
+        theirs = measure(peer.check)
+        ratios = [f"{seconds.processor / theirs.processor:.2f}" for seconds in (ours, derivatives_only)]
         cells += [str(theirs), *ratios, str(peer.refused)]
     return cells
 
@@ -112,8 +112,8 @@ def main() -> None:
     titles = ["operation", "aim", "check_op", "derivatives", "PyTorch", "ratio", "derivatives'", "refused"]
     if torch is not None:
         torch.set_num_threads(1)
-        mine = torch.zeros(1, dtype=torch.float64, requires_grad=True)
-        torch.autograd.gradcheck(torch.sin, mine)  # a warm-up: some parts are loaded on first use
+        x = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+        torch.autograd.gradcheck(torch.sin, x)  # a warm-up: some parts are loaded on first use
     check_op(microgad.sin, tensors(), examples=5)
     print("seconds of the processor (of the clock)")
     for cells in [titles, *(row(operation, torch) for operation in OPERATIONS)]:

@@ -85,9 +85,10 @@ def million(count: int = 1_000_000) -> None:
             (".npz", tape.to_npz, microgad.graph.Tape.from_npz),
         ):
             path = Path(folder) / f"tape{suffix}"
-            took = seconds(lambda: write(path))  # noqa: B023
-            again = seconds(lambda: read(path))  # noqa: B023
-            print(f"  {suffix[1:]}: written in {took:.1f} s, {path.stat().st_size >> 20} MiB, read in {again:.1f} s")
+            write_seconds = seconds(lambda: write(path))  # noqa: B023
+            read_seconds = seconds(lambda: read(path))  # noqa: B023
+            size = path.stat().st_size >> 20
+            print(f"  {suffix[1:]}: written in {write_seconds:.1f} s, {size} MiB, read in {read_seconds:.1f} s")
     print(f"  summarized in {seconds(lambda: str(tape.table(by='op'))):.1f} s")
 
 

@@ -49,8 +49,8 @@ def trainer(name: str, dropout: float, data: Path) -> Train:
     return train
 
 
-def apart(stack: ExitStack, name: str, dropout: float, data: Path) -> Train:
-    """Return a trainer that works in a process of its own, which ends with `stack`."""
+def in_own_process(stack: ExitStack, name: str, dropout: float, data: Path) -> Train:
+    """Return a trainer that runs in its own process, which ends with `stack`."""
     command = [sys.executable, __file__, name, str(dropout), str(data)]
     worker = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
     sent, received = worker.stdin, worker.stdout
@@ -65,13 +65,13 @@ def apart(stack: ExitStack, name: str, dropout: float, data: Path) -> Train:
     return train
 
 
-def work(name: str, dropout: str, data: str) -> None:
-    """Serve `apart` in its process: read numbers of steps, train, and print the time of a step and the peak memory."""
+def serve(name: str, dropout: str, data: str) -> None:
+    """Run the process of `in_own_process`: for each number of steps read, train and print step time and peak memory."""
     train = trainer(name, float(dropout), Path(data))
     for line in sys.stdin:
-        spent = train(int(line))
-        peak = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
-        print(spent, int(peak) / 1024, flush=True)
+        milliseconds = train(int(line))
+        peak_kib = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
+        print(milliseconds, int(peak_kib) / 1024, flush=True)
 
 
 def peak_memory(name: str, data: Path) -> float:
@@ -94,7 +94,7 @@ def main() -> None:
         np.savez(data, x=x[: 128 * 20], y=y[: 128 * 20])
         for dropout in (0.5, 0.0):
             with ExitStack() as stack:
-                theirs, ours = (apart(stack, name, dropout, data) for name in ("torch", "microgad"))
+                theirs, ours = (in_own_process(stack, name, dropout, data) for name in ("torch", "microgad"))
                 compare(f"step, dropout {dropout}                ", theirs, ours)
             theirs, ours = (trainer(name, dropout, data) for name in ("torch", "microgad"))
             compare(f"step, dropout {dropout}, in one process", theirs, ours)
@@ -103,4 +103,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    work(*sys.argv[1:]) if len(sys.argv) > 1 else main()
+    serve(*sys.argv[1:]) if len(sys.argv) > 1 else main()

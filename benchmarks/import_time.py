@@ -11,12 +11,13 @@ import os
 import subprocess
 import sys
 
-CACHING = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # as users have it
+# Compiled files are cached, as users have them.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def processor_time(code: str) -> float:
     """Return the seconds of user and system time of a Python process."""
-    process = subprocess.Popen([sys.executable, "-c", code], env=CACHING)
+    process = subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, code

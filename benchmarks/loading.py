@@ -40,7 +40,7 @@ def write(path: Path) -> None:
     torch.save({name: torch.randn(shape) for name, shape in shapes.items()}, path)
 
 
-def measured(library: str, path: Path) -> tuple[float, float]:
+def measure(library: str, path: Path) -> tuple[float, float]:
     """Return seconds and MiB."""
     run = subprocess.run([sys.executable, "-c", CODE, library, path], capture_output=True, text=True, check=True)
     seconds, kib = run.stdout.split()
@@ -51,8 +51,8 @@ def main(turns: int = 7) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "gpt2.pt"
         write(path)
-        found = np.array([[measured(name, path) for name in ("torch", "microgad")] for _ in range(turns)])
-    (t, t_mib), (m, m_mib) = np.median(found, axis=0)
+        measurements = np.array([[measure(name, path) for name in ("torch", "microgad")] for _ in range(turns)])
+    (t, t_mib), (m, m_mib) = np.median(measurements, axis=0)
     print(f"load: PyTorch {t:.2f} s, microgad {m:.2f} s: {m / t:.2f} x")
     print(f"the process at most: PyTorch {t_mib:.0f} MiB, microgad {m_mib:.0f} MiB: {m_mib / t_mib:.2f} x")
 

@@ -18,17 +18,17 @@ import unslowed  # noqa: F401
 from experiment import images, network, step
 
 
-def held_out(library: Any, net: Any, x: Any, y: Any) -> tuple[float, int]:
+def evaluate(library: Any, net: Any, x: Any, y: Any) -> tuple[float, int]:
     """Return the mean loss and the number of right answers, with dropout off."""
     net.eval()
-    loss, right = 0.0, 0
+    loss, correct = 0.0, 0
     with library.no_grad():
         for i in range(0, len(x), 1000):
             out = net(x[i : i + 1000])
             loss += library.nn.functional.cross_entropy(out, y[i : i + 1000], reduction="sum").item()
-            right += int((out.argmax(1) == y[i : i + 1000]).sum().item())
+            correct += int((out.argmax(1) == y[i : i + 1000]).sum().item())
     net.train()
-    return loss / len(x), right
+    return loss / len(x), correct
 
 
 def run(library: Any, data_module: Any, dropout: float, args: argparse.Namespace) -> None:
@@ -43,11 +43,11 @@ def run(library: Any, data_module: Any, dropout: float, args: argparse.Namespace
         start = time.perf_counter()
         total = sum(step(library, net, optimizer, batch, target) * len(batch) for batch, target in loader)
         seconds += time.perf_counter() - start
-        loss, right = held_out(library, net, tx, ty)
-        best = max(best, right / len(tx))
+        loss, correct = evaluate(library, net, tx, ty)
+        best = max(best, correct / len(tx))
         print(
             f"{library.__name__:9s} dropout {dropout}  epoch {epoch:3d}  training loss {total / len(x):.4f}  "
-            f"held-out loss {loss:.4f}  accuracy {100 * right / len(tx):.2f} %  best {100 * best:.2f} %",
+            f"held-out loss {loss:.4f}  accuracy {100 * correct / len(tx):.2f} %  best {100 * best:.2f} %",
             flush=True,
         )
     print(

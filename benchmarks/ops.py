@@ -122,7 +122,7 @@ def arrays_of(workload: Workload) -> list[Any]:
     return [rng.uniform(0.05, 0.95, shape).astype(np.float32) for shape in workload.shapes]
 
 
-class Contestant:
+class LibraryTimer:
     """A workload in one library: times the forward pass, and the backward pass through its graph."""
 
     def __init__(self, library: Any, workload: Workload) -> None:
@@ -131,7 +131,7 @@ class Contestant:
         for t in self.tensors:
             if t.dtype == library.float32:
                 t.requires_grad_()
-        self.wanted = [t for t in self.tensors if t.requires_grad]
+        self.inputs = [t for t in self.tensors if t.requires_grad]
         y = self._forward()
         self.differentiable = y.requires_grad
         self.seed = library.ones_like(y).detach()
@@ -148,14 +148,14 @@ class Contestant:
             y = self._forward()
             middle = time.process_time()
             if self.differentiable:
-                self.library.autograd.grad(y, self.wanted, self.seed, allow_unused=True)
+                self.library.autograd.grad(y, self.inputs, self.seed, allow_unused=True)
             end = time.process_time()
             spent[0] += middle - start
             spent[1] += end - middle
         return spent[0] / rounds, spent[1] / rounds
 
 
-class Bare:
+class BareTimer:
     """A workload in bare NumPy."""
 
     def __init__(self, call: Callable[..., bare.Result], arrays: list[Any]) -> None:
@@ -163,7 +163,7 @@ class Bare:
         self.seed = np.ones_like(call(*arrays)[0])
 
     def time(self, rounds: int) -> tuple[float, float]:
-        """Return the processor seconds of forward and backward. As in Contestant, a result lives until the next one."""
+        """Return the processor seconds of forward and backward. Results live as long as in LibraryTimer."""
         spent = [0.0, 0.0]
         for _ in range(rounds):
             start = time.process_time()
@@ -184,12 +184,12 @@ def measure(workload: Workload, seconds: float, percentile: float = 25) -> list[
     Each turn has several rounds, because the first one finds the other library's arrays in the cache. The result is the
     first quartile, or another percentile, over the turns.
     """
-    contestants: list[Any] = [Contestant(torch, workload), Contestant(microgad, workload)]
+    timers: list[Any] = [LibraryTimer(torch, workload), LibraryTimer(microgad, workload)]
     if workload.bare is not None:
-        contestants.append(Bare(workload.bare, arrays_of(workload)))
-    once = sum(sum(contestant.time(1)) for contestant in contestants)
+        timers.append(BareTimer(workload.bare, arrays_of(workload)))
+    once = sum(sum(timer.time(1)) for timer in timers)
     rounds = max(1, int(seconds / 12 / max(once, 1e-6)))
-    turns = [[contestant.time(rounds) for contestant in contestants] for _ in range(12)]
+    turns = [[timer.time(rounds) for timer in timers] for _ in range(12)]
     return list(np.percentile(turns, percentile, axis=0))
 
 
@@ -209,10 +209,10 @@ def main() -> None:
         allowed = [max((aim or math.inf, *more)) for aim, *more in zip(aims, *least, strict=True)]
         over = any(r > 1.15 * most for r, most in zip(found, allowed, strict=True))
         times = "  ".join(f"{1e3 * f:8.4f} {1e3 * b:8.4f}" for f, b in (theirs, ours))
-        said = " / ".join("-" if aim is None else str(aim) for aim in aims)
+        targets = " / ".join("-" if aim is None else str(aim) for aim in aims)
         bares = "".join("  bare " + " / ".join(f"{r:.2f}" if r > 0.001 else "-" for r in ratios) for ratios in least)
         ratios = " ".join(f"{r:6.2f}" for r in found)
-        print(f"{workload.name:>28}  {times}  {ratios:>13}  {said}{bares}{'  <-' if over else ''}")
+        print(f"{workload.name:>28}  {times}  {ratios:>13}  {targets}{bares}{'  <-' if over else ''}")
 
 
 if __name__ == "__main__":

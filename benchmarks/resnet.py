@@ -37,9 +37,9 @@ def resnet18(t: Any) -> Any:
                 )
 
         def forward(self, x: Any) -> Any:
-            kept = x if self.downsample is None else self.downsample(x)
+            shortcut = x if self.downsample is None else self.downsample(x)
             out = self.relu(self.bn1(self.conv1(x)))
-            return self.relu(self.bn2(self.conv2(out)) + kept)
+            return self.relu(self.bn2(self.conv2(out)) + shortcut)
 
     def stage(inputs: int, outputs: int, stride: int) -> Any:
         return nn.Sequential(Block(inputs, outputs, stride), Block(outputs, outputs, 1))
@@ -77,17 +77,17 @@ def train(name: str, steps: int = 4) -> None:
 
 
 def main() -> None:
-    found = {}
+    measurements = {}
     for name in ("torch", "microgad"):
         path = [os.path.dirname(__file__), *sys.path]
         code = f"import sys; sys.path[:0] = {path!r}; import resnet; resnet.train('{name}')"
         out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         before, after, spent, loss = map(float, out.split())
-        found[name] = after, after - before, spent
+        measurements[name] = after, after - before, spent
         print(
             f"{name:>9}: {after:.0f} MiB, the steps {after - before:.0f} of it; {spent:.0f} ms a step; loss {loss:.6f}"
         )
-    ratios = [m / t for m, t in zip(found["microgad"], found["torch"], strict=True)]
+    ratios = [m / t for m, t in zip(measurements["microgad"], measurements["torch"], strict=True)]
     print("   ratios: whole process {:.2f}, steps {:.2f}, time {:.2f}".format(*ratios))
 
 

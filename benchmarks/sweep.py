@@ -352,12 +352,12 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="how the names of operations begin; all without any")
     parser.add_argument("--all", action="store_true", help="print those within 3 times PyTorch's time too")
     parser.add_argument("--page", type=Path, help="write a table of those over 3 times to this file")
-    given = parser.parse_args()
+    args = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     ratios: dict[str, list[Any]] = {}
     print(f"{'':>34}  {'µs, PyTorch':>19}  {'µs, microgad':>19}  {'ratio':>13}")
-    for workload in workloads(tuple(given.names) or ("",)):
+    for workload in workloads(tuple(args.names) or ("",)):
         try:
             theirs, ours = measure(workload, 0.2, percentile=0)
         except Exception as error:  # an operation that fails shouldn't stop the others
@@ -365,12 +365,12 @@ def main() -> None:
             continue
         ratio = ours / np.maximum(theirs, 1e-7)
         ratios.setdefault(workload.name.rpartition(" ")[0], []).append(ratio)
-        if given.all or (ratio > 3).any():
+        if args.all or (ratio > 3).any():
             times = "  ".join(f"{1e6 * f:9.1f} {1e6 * b:9.1f}" for f, b in (theirs, ours))
             print(f"{workload.name:>34}  {times}  {ratio[0]:6.2f} {ratio[1]:6.2f}", flush=True)
     print(f"{sum(map(len, ratios.values()))} workloads")
-    if given.page:
-        given.page.write_text(page(ratios))
+    if args.page:
+        args.page.write_text(page(ratios))
 
 
 def page(ratios: dict[str, list[Any]]) -> str:

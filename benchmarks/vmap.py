@@ -1,8 +1,8 @@
-"""vmap of derivatives relative to PyTorch's torch.func: processor time on one thread, with alternating turns.
+"""vmap of derivatives relative to PyTorch's torch.func: processor time on one thread, in alternating turns.
 
-A ratio is that of the first quartiles. "in turn" is the same computation in microgad as a loop over the slices.
+A ratio is that of the first quartiles. "in turn" is the same computation in microgad as a loop over the batch.
 
-    python benchmarks/mapping.py
+    python benchmarks/vmap.py
 """
 
 from __future__ import annotations
@@ -35,29 +35,29 @@ def per_sample_gradients(t: Any) -> Callable[[], Any]:
     def loss(parameters: Any, x: Any, y: Any) -> Any:
         return nn.functional.cross_entropy(func.functional_call(net, parameters, (x[None],)), y[None])
 
-    mapped = func.vmap(func.grad(loss), (None, 0, 0))
-    return lambda: mapped(parameters, x, y)
+    batched = func.vmap(func.grad(loss), (None, 0, 0))
+    return lambda: batched(parameters, x, y)
 
 
 def second_derivatives(t: Any) -> Callable[[], Any]:
     nn, func = t.nn, t.func
     net, parameters = network(t, nn.Linear(2, 32), nn.Tanh(), nn.Linear(32, 1))
     x = t.randn(256, 2)
-    mapped = func.vmap(func.hessian(lambda x: func.functional_call(net, parameters, (x,)).squeeze()))
-    return lambda: mapped(x)
+    batched = func.vmap(func.hessian(lambda x: func.functional_call(net, parameters, (x,)).squeeze()))
+    return lambda: batched(x)
 
 
 def jacobian(t: Any) -> Callable[[], Any]:
     t.manual_seed(0)
     w, x = t.randn(50, 50), t.ones(50)
-    found = t.func.jacrev(lambda x: t.tanh(w @ x))
-    return lambda: found(x)
+    jacobian_of = t.func.jacrev(lambda x: t.tanh(w @ x))
+    return lambda: jacobian_of(x)
 
 
 def products(t: Any) -> Callable[[], Any]:
     x = t.ones(1000, 5)
-    mapped = t.func.vmap(t.dot)
-    return lambda: mapped(x, x)
+    batched = t.func.vmap(t.dot)
+    return lambda: batched(x, x)
 
 
 def seconds(call: Callable[[], Any]) -> float:
@@ -68,17 +68,18 @@ def seconds(call: Callable[[], Any]) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
-    at_once = microgad.func.call_batched
+    call_batched = microgad.func.call_batched
 
-    def in_turn(*_: Any) -> Any:
+    def raise_fallback(*_: Any) -> Any:
+        """Stand in for `call_batched`, so that vmap loops over the batch."""
         raise microgad.duck_arrays.Fallback
 
     for make in (per_sample_gradients, second_derivatives, jacobian, products):
         calls, turns = [make(torch), make(microgad), make(microgad)], []
         for _ in range(20):
             turn = []
-            for call, way in zip(calls, (at_once, at_once, in_turn), strict=True):
-                microgad.func.call_batched = way
+            for call, implementation in zip(calls, (call_batched, call_batched, raise_fallback), strict=True):
+                microgad.func.call_batched = implementation
                 turn.append(seconds(call))
             turns.append(turn)
         theirs, ours, looped = np.percentile(turns, 25, axis=0)
