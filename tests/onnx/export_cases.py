@@ -282,6 +282,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 
 
 def _write(a: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Results of several in-place writes."""
     out = torch.zeros(a.shape[0], 3, 4)
     out[:, 0] = a[:, 1]
     out[:, 1:3] = a[:, :2]

@@ -64,6 +64,7 @@ def unsupported(case: Any) -> str | None:
 
 
 def _type(kind: Any) -> str | None:
+    """Why values of a type aren't supported, or None."""
     from onnx import TensorProto
 
     from microgad.onnx.tensors import KINDS

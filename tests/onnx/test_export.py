@@ -300,6 +300,8 @@ def test_scatter_into_views() -> None:
 
 
 def gradient_of(function: Any) -> Any:
+    """A function that computes the gradient of `function`, recorded in the model."""
+
     def gradient(a: Any) -> Any:
         with torch.enable_grad():
             a = a.detach().requires_grad_()

@@ -150,6 +150,7 @@ def test_malformed_graphs(tmp_path: Path) -> None:
 
 
 def _varint(n: int) -> bytes:
+    """A number as protobuf encodes it."""
     out = b""
     while n > 127:
         out, n = out + bytes([n & 127 | 128]), n >> 7

@@ -350,6 +350,7 @@ def test_logical_in_place_writes_end_the_gradient():
 
 
 def flat(x: Any) -> Any:
+    """The leaves of nested dicts, tuples and lists."""
     if isinstance(x, dict):
         return [leaf for name in x for leaf in flat(x[name])]
     if isinstance(x, (tuple, list)):

@@ -188,7 +188,7 @@ def gradients_of_jvp_results(t, nn):
 
 @programs
 def jvp_arguments_without_tangent(t, nn):
-    given = []
+    received = []
 
     def tangents(materialize):
         def forward(ctx, x, y, k):
@@ -196,7 +196,7 @@ def jvp_arguments_without_tangent(t, nn):
             return x * 2
 
         def jvp(ctx, *along):
-            given.append(along)
+            received.append(along)
             return along[0] * 2
 
         return function(t, forward=forward, backward=lambda ctx, grad: (grad * 2, None, None), jvp=jvp)
@@ -205,7 +205,7 @@ def jvp_arguments_without_tangent(t, nn):
     with forward_ad.dual_level():
         x = forward_ad.make_dual(randn(t, 3), randn(t, 3, seed=2))
         found = [forward_ad.unpack_dual(tangents(m).apply(x, randn(t, 2), 3)).tangent for m in (True, False)]
-    return found, given
+    return found, received
 
 
 @programs
@@ -436,14 +436,14 @@ def saved_tensors_are_the_arguments_themselves(t, nn):
 
     def backward(ctx, grad):
         x, w, between = ctx.saved_tensors
-        found.append((x is given, w is weight, type(w).__name__, w.name_of_mine, w.grad.clone(), between))
+        found.append((x is inner, w is weight, type(w).__name__, w.name_of_mine, w.grad.clone(), between))
         with t.no_grad():
             w.grad += 1
         return grad * w * 2, grad * between
 
-    given, weight = leaf(t, 3) * 2, nn.Parameter(randn(t, 3, seed=2))
+    inner, weight = leaf(t, 3) * 2, nn.Parameter(randn(t, 3, seed=2))
     weight.name_of_mine, weight.grad = "mine", t.ones(3).double()
-    y = function(t, forward=forward, backward=backward).apply(given, weight)
+    y = function(t, forward=forward, backward=backward).apply(inner, weight)
     y.sum().backward(retain_graph=True)
     other = t.autograd.grad(y.sum(), weight, create_graph=True)
     return found, weight.grad, other

@@ -118,6 +118,7 @@ def close(mine, other, rtol=1e-9, atol=1e-11):
 
 
 def gradients(library, result, parameters):
+    """Gradients of a weighted sum of the finite elements of a result, with zeros for unused parameters."""
     if not isinstance(result, library.Tensor) or not result.requires_grad:
         return None
     weights = library.tensor(np.cos(np.arange(result.numel())).reshape(tuple(result.shape)), dtype=result.dtype)
@@ -251,6 +252,7 @@ def test_errors_have_torchs_class(case):
 
 
 def pairs():
+    """All pairs of cases whose divergence can be compared."""
     for p in CASES:
         for q in CASES:
             if "Wishart" not in (p, q):  # PyTorch sums over a batch of Wishart distributions
@@ -258,6 +260,7 @@ def pairs():
 
 
 def kl(library, p, q):
+    """The divergence of two cases, and its gradients by their parameters."""
     a, first = made(library, p)
     b, second = made(library, q)
     result = library.distributions.kl_divergence(a, b)

@@ -40,6 +40,7 @@ def state(lib):
 
 
 def saved(lib, obj, **options):
+    """A file in memory with the saved object."""
     file = io.BytesIO()
     lib.save(obj, file, **options)
     file.seek(0)

@@ -92,9 +92,9 @@ def gradients_in_a_level_have_tangents(t, nn):
     net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).double()
     x, one, found = randn(t, 5, 3), randn(t, 3), []
     for on_graph in (False, True):
-        given = {n: p if on_graph else p.detach() for n, p in net.named_parameters()}
+        primals = {n: p if on_graph else p.detach() for n, p in net.named_parameters()}
         with fw.dual_level():
-            duals = {n: fw.make_dual(p, t.ones_like(p)) for n, p in given.items()}
+            duals = {n: fw.make_dual(p, t.ones_like(p)) for n, p in primals.items()}
             if not on_graph:
                 duals = {n: p.requires_grad_() for n, p in duals.items()}
             loss = t.func.functional_call(net, duals, (x,)).pow(2).sum()

@@ -127,7 +127,7 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "view that adds an axis": lambda t, x, y: x.view(2, 1, 3),
     "view without an axis": lambda t, x, y: x[:1].view(3),
     "flatten": lambda t, x, y: x[:, :1].clone().flatten(),
-    "flatten of what doesn't lie row by row": lambda t, x, y: x[:, :2].flatten(),
+    "flatten, copied": lambda t, x, y: x[:, :2].flatten(),
     "reshape of columns": lambda t, x, y: x.T.reshape(3, 1, 2),
     "reshape of columns, copied": lambda t, x, y: x.t().reshape(6),
     "reshape of what is repeated": lambda t, x, y: x.expand(4, 2, 3).reshape(4, 6),

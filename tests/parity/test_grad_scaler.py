@@ -14,6 +14,7 @@ LIBRARIES = (torch, microgad)
 
 
 def train(t: Any, **options: Any) -> list[Any]:
+    """Losses, parameters and scaler states of a training with infinite and NaN gradients."""
     scaler, w = t.amp.GradScaler("cpu", **options), t.nn.Parameter(t.ones(2))
     optimizer, found = t.optim.SGD([w], 0.1), []
     for slope in ([1.0, 2.0], [float("inf"), 1.0], [1.0, 1.0], [2.0, 2.0], [1.0, float("nan")]):

@@ -90,6 +90,8 @@ def linear_of_saved_input(t, y, w):
 
 
 def saves_for_backward(t):
+    """A Function that saves its second argument for backward."""
+
     class SavesForBackward(t.autograd.Function):
         @staticmethod
         def forward(ctx, x, y):

@@ -23,6 +23,7 @@ CALLS = {
 
 
 def layout_after(t, call, shape, name):
+    """Values, strides, identity and contiguity of the result of a call, or RuntimeError."""
     x = t.arange(720.0)[: t.Size(shape).numel()].reshape(shape)
     f = getattr(t, name)
     try:
@@ -265,10 +266,10 @@ RESULTS = {
     **{
         f"attention, {name}": lambda t, F, f=f: f(t.randn(2, 5, 3, 4).transpose(1, 2), t, F)
         for name, f in {
-            "heads apart": lambda q, t, F: F.scaled_dot_product_attention(q, q, q),
+            "transposed heads": lambda q, t, F: F.scaled_dot_product_attention(q, q, q),
             "for a gradient": lambda q, t, F: F.scaled_dot_product_attention(q.requires_grad_(), q, q, is_causal=True),
             "mask": lambda q, t, F: F.scaled_dot_product_attention(q, q, q, attn_mask=t.zeros(5, 5)),
-            "mask that wants a gradient": lambda q, t, F: F.scaled_dot_product_attention(
+            "mask that requires grad": lambda q, t, F: F.scaled_dot_product_attention(
                 q, q, q, attn_mask=t.zeros(5, 5, requires_grad=True)
             ),
             "mask of heads": lambda q, t, F: F.scaled_dot_product_attention(q, q, q, attn_mask=t.zeros(3, 5, 5)),
@@ -385,6 +386,7 @@ LAYOUTS = [(0, 1, 2), (0, 2, 1), (1, 2, 0), (2, 1, 0), "expanded", "a row", "a c
 
 
 def laid_out(t, layout):
+    """Random numbers with one of the LAYOUTS."""
     x = t.rand(3, 3, 3)
     special = {"expanded": x[:1].expand(3, 3, 3), "a row": x[0, 0], "a column": x[:, :1, :1]}
     return special[layout] if layout in special else x.permute(layout)

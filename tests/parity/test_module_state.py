@@ -253,6 +253,7 @@ def overridden_loading(t, nn):
 
 
 def same_parts(t, m, other):
+    """Which parts of two modules are equal or the same objects."""
     return [
         list(m.state_dict()) == list(other.state_dict()),
         all(bool((a == b).all()) for a, b in zip(m.state_dict().values(), other.state_dict().values(), strict=True)),

@@ -167,6 +167,7 @@ def test_calculate_gain():
 
 
 def load_result(t, change, strict=True):
+    """The result of load_state_dict with a changed state_dict, or the error's message."""
     model = LAYERS["net"](t.nn, t)
     state = model.state_dict()
     change(state, t)

@@ -227,12 +227,14 @@ def test_hooks_of_nodes_create_no_reference_cycle():
 
 
 def log_parameter_hooks(net, log):
+    """Log the calls of hooks on all parameters."""
     for name, parameter in net.named_parameters():
         parameter.register_hook(lambda grad, name=name: log.append(f"hook {name}"))
         parameter.register_post_accumulate_grad_hook(lambda parameter, name=name: log.append(f"added {name}"))
 
 
 def log_module_hooks(net, log):
+    """Log the calls of backward hooks on all modules, and which gradients are None."""
     for name, module in net.named_modules():
         module.register_full_backward_pre_hook(
             lambda module, grads, name=name: log.append(("before", name, [g is None for g in grads]))

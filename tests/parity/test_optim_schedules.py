@@ -96,6 +96,7 @@ MAKERS = [
 
 
 def optimizer(lib: Any, kind: str = "SGD", tensor: bool = False) -> Any:
+    """An optimizer with two parameter groups of different learning rates."""
     p, q = (lib.ones(1, requires_grad=True) for _ in range(2))
     rates = [lib.tensor(lr, dtype=lib.float64) if tensor else lr for lr in (0.1, 0.7)]
     options = {"momentum": 0.5} if kind in ("SGD", "RMSprop") else {}
@@ -277,6 +278,7 @@ def test_errors_have_torchs_class_and_message(program: Any) -> None:
 
 
 def get_warnings(program: Any) -> list[Any]:
+    """The warnings of a program, which must be the same in both libraries."""
     found = []
     for lib in LIBRARIES:
         with warnings.catch_warnings(record=True) as caught:
@@ -288,7 +290,7 @@ def get_warnings(program: Any) -> list[Any]:
 
 
 def test_warning_for_a_step_before_the_optimizers() -> None:
-    """A scheduler warns if it steps before the optimizer does, once, and only steps since its creation count."""
+    """A scheduler's first step warns if the optimizer hasn't stepped since its first scheduler was made."""
 
     def step_scheduler_first(lib: Any, s: Any) -> None:
         o = optimizer(lib)

@@ -68,6 +68,7 @@ def restore_print_options() -> Iterator[None]:
 
 
 def check(array: Any, chosen: dict[str, Any], default_dtype: str, recorded: str) -> None:
+    """Assert that an array prints as PyTorch prints it, as a plain Tensor, a leaf or a result."""
     set_printoptions(**chosen)
     torch.set_printoptions(**chosen)
     assert get_printoptions() == torch._tensor_str.get_printoptions()

@@ -68,6 +68,7 @@ def run(library: Any, steps: list[Any]) -> tuple[str, list[Any]]:
 
 
 def apply(library: Any, kind: str, x: Any, y: Any, number: float) -> Any:
+    """Apply a step to x (and y, if the shapes are equal), and return a new Tensor or None."""
     same_shape = tuple(x.shape) == tuple(y.shape)
     if kind == "mul":
         return x * y if same_shape else x * number

@@ -10,6 +10,7 @@ program = Programs()
 
 
 def state_and_gradients(module):
+    """A module's repr and state, and its parameters' gradients."""
     return [repr(module), list(module.state_dict()), dict(module.state_dict()), [p.grad for p in module.parameters()]]
 
 
@@ -18,6 +19,8 @@ def as_list(states):
 
 
 def recurrent_program(kind, settings, packed):
+    """A program that trains a recurrent layer with and without initial states, and evaluates it."""
+
     def run(t, nn):
         m = getattr(nn, kind)(4, 5, **settings)
         rows = 2 if settings.get("batch_first") else 3

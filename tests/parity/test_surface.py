@@ -27,6 +27,7 @@ MODULES = [
 
 
 def find_module(root: Any, path: str) -> Any:
+    """The module or class at a path in a library."""
     for name in path.split(".") if path != "." else ():
         root = getattr(root, name, None) or importlib.import_module(f"{root.__name__}.{name}")
     return root

@@ -23,6 +23,7 @@ PROGRAMS = [
 
 
 def log_calls(library: Any, program: Any) -> tuple[list[Any], list[str]]:
+    """The functions and types that __torch_function__ of a subclass received, and the classes of the results."""
     names: list[Any] = []
 
     class Logged(library.Tensor):  # type: ignore[misc]
@@ -41,17 +42,19 @@ def test_overrides_see_torchs_functions_and_results_have_torchs_classes(program:
 
 
 def parameters_of_subclasses(t: Any) -> Any:
+    """Yield facts about a Parameter made from a Tensor subclass."""
+
     class Named(t.Tensor):  # type: ignore[misc, name-defined]
         def twice(self) -> Any:
             return self * 2
 
-    given = t.ones(3).as_subclass(Named)
-    p = t.nn.Parameter(given)
+    source = t.ones(3).as_subclass(Named)
+    p = t.nn.Parameter(source)
     layer = t.nn.Linear(3, 3)
     layer.scale = p
     yield type(p).__name__, type(p + 1).__name__, type(p.twice()).__name__, type(t.nn.Parameter(p)).__name__
-    yield p.requires_grad, p.is_leaf, p.data_ptr() == given.data_ptr(), t.nn.Parameter(given, False).requires_grad
-    yield [isinstance(x, t.nn.Parameter) for x in (p, given, t.nn.Parameter(t.ones(1)), t.ones(1), 3)]
+    yield p.requires_grad, p.is_leaf, p.data_ptr() == source.data_ptr(), t.nn.Parameter(source, False).requires_grad
+    yield [isinstance(x, t.nn.Parameter) for x in (p, source, t.nn.Parameter(t.ones(1)), t.ones(1), 3)]
     yield isinstance(t.nn.Parameter(t.ones(1)), Named), issubclass(Named, t.nn.Parameter)
     yield [name for name, _ in layer.named_parameters()], type(layer.state_dict()["scale"]).__name__, repr(p)
     optimizer = t.optim.SGD(layer.parameters(), lr=0.5)
@@ -65,6 +68,7 @@ def test_parameter_keeps_the_tensor_subclass() -> None:
 
 
 def modes_that_return_not_implemented(t: Any) -> Any:
+    """Yield results under modes that return NotImplemented, and what the modes received."""
     seen: list[Any] = []
 
     class Defers(t.overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]

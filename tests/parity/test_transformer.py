@@ -36,6 +36,8 @@ def padding(t, batch, length):
 
 
 def add_attention_program(name, layer, call):
+    """Add a program that trains and evaluates a MultiheadAttention, with the masks that belong to `name`."""
+
     def attend(t, nn):
         m = nn.MultiheadAttention(8, 2, **layer)
         batch_first = layer.get("batch_first", False)
@@ -93,12 +95,15 @@ def attention_of_zero_features(t, nn):
 
 
 def stacks():
+    """All combinations of the settings of encoder and decoder, with names."""
     for train, batch_first, norm_first, pad, mask in itertools.product([True, False], repeat=5):
         settings = {"train": train, "batch_first": batch_first, "norm_first": norm_first, "pad": pad, "mask": mask}
         yield "_".join(name for name, enabled in settings.items() if enabled) or "plain", settings
 
 
 def encoder_program(train, batch_first, norm_first, pad, mask):
+    """A program that runs an encoder forward, backward, and forward without recording."""
+
     def encode(t, nn):
         layer = nn.TransformerEncoderLayer(8, 2, 16, 0.3, batch_first=batch_first, norm_first=norm_first)
         m = nn.TransformerEncoder(layer, 2, nn.LayerNorm(8)).train(train).double()
@@ -116,6 +121,8 @@ def encoder_program(train, batch_first, norm_first, pad, mask):
 
 
 def decoder_program(train, batch_first, norm_first, pad, mask):
+    """A program that runs a decoder forward and backward."""
+
     def decode(t, nn):
         layer = nn.TransformerDecoderLayer(8, 2, 16, 0.3, "gelu", batch_first=batch_first, norm_first=norm_first)
         m = nn.TransformerDecoder(layer, 2).train(train).double()
@@ -183,17 +190,17 @@ def subclasses_override_and_call_blocks(t, nn):
 @program
 def arguments_that_hooks_of_attention_see(t, nn):
     """Hooks that change need_weights rely on how the layers call attention."""
-    given = []
+    calls = []
 
     def see(module, args, kwargs):
-        given.append((len(args), sorted(kwargs)))
+        calls.append((len(args), sorted(kwargs)))
 
     m = nn.Transformer(8, 2, 1, 1, 16)
     for module in m.modules():
         if isinstance(module, nn.MultiheadAttention):
             module.register_forward_pre_hook(see, with_kwargs=True)
     m(t.rand(5, 2, 8), t.rand(3, 2, 8))
-    return str(given)
+    return str(calls)
 
 
 @program

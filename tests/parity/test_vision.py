@@ -222,10 +222,10 @@ def test_gradient_of_roi_pool():
 
 def test_gradient_of_deform_conv2d():
     def program(lib, vision):
-        given = [lib.tensor(x, requires_grad=True) for x in (BATCH, OFFSET, KERNEL, KERNEL[:, 0, 0, 0], OFFSET[:, :6])]
-        *given, mask = given
-        (vision.ops.deform_conv2d(*given, mask=mask) ** 2).sum().backward()
-        return lib.cat([x.grad.flatten() for x in (*given, mask)])
+        arrays = BATCH, OFFSET, KERNEL, KERNEL[:, 0, 0, 0], OFFSET[:, :6]
+        *inputs, mask = (lib.tensor(x, requires_grad=True) for x in arrays)
+        (vision.ops.deform_conv2d(*inputs, mask=mask) ** 2).sum().backward()
+        return lib.cat([x.grad.flatten() for x in (*inputs, mask)])
 
     check_both(program, 2e-4)
 

@@ -97,6 +97,7 @@ def test_call_does_not_warn(call: Callable[[Any], Any]) -> None:
 
 
 def get_warning(call: Callable[[Any, Any], Any], t: Any) -> warnings.WarningMessage:
+    """The only warning of a call."""
     torch.set_warn_always(True)  # PyTorch would not repeat a warning of an earlier test
     torch.storage._warn_typed_storage_removal.__dict__.pop("has_warned", None)
     notices.heard.clear()

@@ -32,6 +32,8 @@ class Case:
 
 
 def layer(cls: Any, *cases: Case, **settings: Any) -> ModuleInfo:
+    """An entry like those of module_db, for a layer's class and cases."""
+
     def inputs(info: Any, device: Any, dtype: Any, requires_grad: bool, training: bool, **kwargs: Any) -> Any:
         make = partial(make_tensor, device=device, dtype=dtype, requires_grad=requires_grad)
         return [case.module_input(make) for case in cases]

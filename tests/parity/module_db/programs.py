@@ -34,10 +34,10 @@ class Sample:
     factory: dict[str, Any] = field(default_factory=dict)  # dtype and device for the constructor
 
     @classmethod
-    def of(cls, module: Any, given: ModuleInput, dtype: Any, training: bool) -> Sample:
-        args = given.forward_input
+    def of(cls, module: Any, inputs: ModuleInput, dtype: Any, training: bool) -> Sample:
+        args = inputs.forward_input
         arguments = None if args is None else SampleInput(None, args=tuple(args.args), kwargs=dict(args.kwargs))
-        return cls(module, given.constructor_input, arguments, dtype, training, given.desc)
+        return cls(module, inputs.constructor_input, arguments, dtype, training, inputs.desc)
 
     def noncontiguous(self) -> Sample:
         """The same with noncontiguous arguments of forward."""
@@ -45,9 +45,9 @@ class Sample:
 
     def summary(self) -> str:
         args = [*map(repr, self.constructor.args), *(f"{k}={v!r}" for k, v in self.constructor.kwargs.items())]
-        given = self.arguments.summary().partition("args=")[2] if self.arguments else ""
+        inputs = self.arguments.summary().partition("args=")[2] if self.arguments else ""
         mode = "" if self.training else ", eval"
-        return f"{self.cls.__name__}({', '.join(args)}){self.described and ' ' + self.described}{mode}; {given}"
+        return f"{self.cls.__name__}({', '.join(args)}){self.described and ' ' + self.described}{mode}; {inputs}"
 
 
 class Built:

@@ -191,12 +191,12 @@ class OpChecks:
         try:
             results = Call(sample, Copies(requires_grad=False))(functions[0])
             tensors = results if isinstance(results, tuple) else (results,)
-            places = [noncontiguous_like(torch.ones_like(t)) for t in tensors]
+            like_results = [noncontiguous_like(torch.ones_like(t)) for t in tensors]
         except Exception:
             return
         for dtype in (None, torch.float32, torch.int64):
-            given = [t.to(dtype) if dtype and t.dtype == torch.float64 else t for t in places]
-            kwargs = {**sample.kwargs, "out": tuple(given) if isinstance(results, tuple) else given[0]}
+            outs = [t.to(dtype) if dtype and t.dtype == torch.float64 else t for t in like_results]
+            kwargs = {**sample.kwargs, "out": tuple(outs) if isinstance(results, tuple) else outs[0]}
             with_out = SampleInput(sample.input, args=sample.args, kwargs=kwargs)
             kind = f" {name_of(dtype)}" if dtype else ""
             yield Check(f"out{kind}", out, functions, with_out, raises=Exception if dtype == torch.int64 else None)
@@ -211,12 +211,12 @@ class OpChecks:
     def non_tensors(self, functions: Any, samples: list[SampleInput]) -> Iterator[Check]:
         """Check the errors for a list, None and a str in place of each Tensor."""
         for sample in samples:
-            given = sample.input, *sample.args
-            for i, x in enumerate(given):
+            operands = sample.input, *sample.args
+            for i, x in enumerate(operands):
                 if not isinstance(x, torch.Tensor) or (i == 0 and is_method(functions[0])):
                     continue  # Python raises the error: the method's object is no Tensor
                 for wrong in ([1.0], None, "a"):
-                    first, *rest = (*given[:i], wrong, *given[i + 1 :])
+                    first, *rest = (*operands[:i], wrong, *operands[i + 1 :])
                     called = SampleInput(first, args=tuple(rest), kwargs=sample.kwargs)
                     yield Check("no Tensor", forward, functions, called, raises=SAME_CLASS)
 

@@ -24,6 +24,7 @@ OPS = [op for op in op_db if op.name not in UNINITIALIZED]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run all ops with --thorough, else a seeded choice."""
     if "op" in metafunc.fixturenames:
         thorough = metafunc.config.getoption("--thorough")
         chosen = OPS if thorough else random.Random(0).sample(OPS, 150)
@@ -98,6 +99,7 @@ def raise_fallback(*_: Any) -> Any:
 
 
 def outcome(f: Any, dims: Any, tensors: list[Tensor]) -> Any:
+    """The results of vmap of f, or the name of the error's class."""
     microgad.manual_seed(0)
     try:
         return vmap(f, dims)(*[x.clone() for x in tensors])
@@ -109,9 +111,9 @@ def gradients(f: Any, dims: Any, tensors: list[Tensor]) -> Any:
     """The gradients of the sum of vmap's result, by a backward pass outside vmap."""
     microgad.manual_seed(0)
     leaves = [x.clone().requires_grad_(x.is_floating_point()) for x in tensors]
-    wanted = [x for x in leaves if x.requires_grad]
+    differentiable = [x for x in leaves if x.requires_grad]
     try:
-        return microgad.autograd.grad(vmap(f, dims)(*leaves).sum(), wanted, allow_unused=True)
+        return microgad.autograd.grad(vmap(f, dims)(*leaves).sum(), differentiable, allow_unused=True)
     except Exception as error:
         return type(error).__name__
 

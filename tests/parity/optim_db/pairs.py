@@ -127,6 +127,8 @@ class OptimizerPair:
 
 
 def closure(params: Any, optimizer: Any) -> Any:
+    """A closure for LBFGS: zero the gradients, compute a loss and run backward."""
+
     def loss() -> Any:
         optimizer.zero_grad()
         value = sum((i + 1) * ((p - 1).abs() ** 2).sum() + (p.abs() ** 4).sum() for i, p in enumerate(params))

@@ -141,8 +141,8 @@ def test_signature_is_torchs(name: str) -> None:
 def test_errors_have_torchs_class_and_message(name: str) -> None:
     """The error or warning has the class and message that optim_db expects."""
     for case in INFOS[name].optim_error_inputs_func("cpu", torch.float32):
-        given = case.optimizer_error_input
-        params = [torch.nn.Parameter(torch.ones(2, 2))] if given.params is None else given.params
+        inputs = case.optimizer_error_input
+        params = [torch.nn.Parameter(torch.ones(2, 2))] if inputs.params is None else inputs.params
 
         def program(
             lib: Any, params: Any, kwargs: Any, in_step: bool = case.error_on is OptimizerErrorEnum.STEP_ERROR
@@ -151,7 +151,7 @@ def test_errors_have_torchs_class_and_message(name: str) -> None:
             if in_step:
                 optimizer.step()
 
-        ours = first_error_or_warning(program, microgad, as_microgad(params), as_microgad(given.kwargs))
-        assert isinstance(ours, case.error_type), (given.desc, ours)
+        ours = first_error_or_warning(program, microgad, as_microgad(params), as_microgad(inputs.kwargs))
+        assert isinstance(ours, case.error_type), (inputs.desc, ours)
         with pytest.raises(case.error_type, match=case.error_regex):
             raise ours
