@@ -118,7 +118,9 @@ calls(np.matmul, lambda m: ((m.own(4, 5), m.own(5, 2)), {}), lambda m: ((m.own(5
       lambda m: ((m.own(5), m.common(2, 5, 3)), {}), lambda m: ((m.own(5, axis=1), m.common(5, 3)), {}))  # fmt: skip
 calls(np.dot, lambda m: ((m.own(5), m.common(5)), {}), lambda m: ((m.own(4, 5), m.own(5, 2)), {}))
 calls(np.vecdot, lambda m: ((m.own(4, 5), m.common(5)), {}))
-calls(np.einsum, lambda m: (("ij,kj->ki", m.own(4, 5), m.common(2, 5)), {}), lambda m: (("AZ->Z", m.own(4, 5)), {}))
+calls(np.einsum, lambda m: (("ij,kj->ki", m.own(4, 5), m.common(2, 5)), {}), lambda m: (("AZ->Z", m.own(4, 5)), {}),
+      lambda m: (("...s,...s->...", m.own(2, 4, 5), m.own(2, 4, 5)), {}),
+      lambda m: (("...ij, ...jk -> ...ik", m.own(2, 3, 4), m.common(2, 4, 5)), {}))  # fmt: skip
 for _f in (np.linalg.cholesky, np.linalg.det, np.linalg.eigh, np.linalg.eigvalsh, np.linalg.inv, np.linalg.pinv,
            np.linalg.qr, np.linalg.slogdet, np.linalg.svd, np.linalg.eig, np.linalg.eigvals):  # fmt: skip
     calls(_f, lambda m: ((m.square(3),), {}))
@@ -189,8 +191,8 @@ def assert_equals_samples(found: Any, samples: list[Any]) -> None:
 
 @pytest.mark.parametrize("function", [np.empty_like, np.zeros_like, np.ones_like])
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_slices_of_a_new_array_lie_in_memory_as_numpy_lays_them_out(function: Any, axis: int) -> None:
-    x = Make().own(4, 5, axis=axis)
+def test_samples_of_a_new_array_lie_in_memory_as_numpy_lays_them_out(function: Any, axis: int) -> None:
+    x = Inputs().own(4, 5, axis=axis)
     for of in (x, np.transpose(x)):
         one = take_slice(of, x.level, 1)
         assert function(of).strides == function(one).strides
@@ -296,18 +298,14 @@ def test_ufuncs_may_have_several_results_and_where() -> None:
     )
 
 
-calls(np.einsum, lambda m: (("...s,...s->...", m.own(2, 4, 5), m.own(2, 4, 5)), {}),
-      lambda m: (("...ij, ...jk -> ...ik", m.own(2, 3, 4), m.common(2, 4, 5)), {}))  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("shape", "value"), [((), 7.0), ((4,), 7.0), ((4, 3), np.float64(7)), ((), np.arange(3.0)), ((4,), np.arange(3.0))]
 )
-def test_a_mask_of_each_batch_element_selects_where_a_shared_value_is_written(
+def test_a_batched_mask_selects_where_a_shared_value_is_written(
     shape: tuple[int, ...], value: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(functions, "call_per_slice", None)
-    m = Make()
+    m = Inputs()
     x, mask = m.own(4, 3), m.own(*shape) > 0
     expected = x.whole.copy()
     for part, own in zip(expected, mask.whole, strict=True):

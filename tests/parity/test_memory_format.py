@@ -302,10 +302,10 @@ RESULTS = {
     "cdist": lambda t, F: t.cdist(transposed(t, 2, 3, 4), transposed(t, 2, 3, 4)),
     "isreal": lambda t, F: t.isreal(t.randn(2, 3, 4).permute(2, 0, 1)),
     **{
-        f"vmap, {dims}": lambda t, F, dims=dims: t.vmap(lambda x: x.exp() * 2, *dims)(turned(t, 2, 3, 4))
+        f"vmap, {dims}": lambda t, F, dims=dims: t.vmap(lambda x: x.exp() * 2, *dims)(transposed(t, 2, 3, 4))
         for dims in ((0, 0), (1, 0), (2, 1), (0, 2))
     },
-    "vmap of vmap": lambda t, F: t.vmap(t.vmap(t.sin, 1), 1)(turned(t, 2, 3, 4)),
+    "vmap of vmap": lambda t, F: t.vmap(t.vmap(t.sin, 1), 1)(transposed(t, 2, 3, 4)),
     "one_hot": lambda t, F: F.one_hot(t.arange(3).expand(2, 3)),
     "a dtype": lambda t, F: t.randn(3).expand(2, 3).double(),
     "rot90": lambda t, F: t.randn(2, 1, 3).expand(2, 4, 3).rot90(1, (1, 2)),

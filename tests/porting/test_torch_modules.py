@@ -157,7 +157,7 @@ def test_xpu_and_hub_tqdm(capsys: pytest.CaptureFixture[str]) -> None:
     with bar as entered:
         entered.update(1)
         entered.set_postfix(loss=1)
-        shown.write("a message")
+        entered.write("a message")
     progress_bar._NoBar.write("another", file=sys.stderr, end="")
     assert list(bar) == [1, 2]
     assert capsys.readouterr() == ("a message\n", "another")
