@@ -142,7 +142,7 @@ class DoubleBackward:
         self.outputs = outputs
         self.recorded = [y for y in outputs if y.node is not None]
         with state.scope(grad_enabled=True):
-            self.seeds = [zeros_like(y).requires_grad_() for y in self.recorded]
+            self.seeds = [ones_like(y).requires_grad_() for y in self.recorded]
         with binding(computing_jvp, by_jvp):
             self.grads = vjp_of(self.recorded, inputs, self.seeds, True)
 

@@ -120,7 +120,7 @@ class Pdist(Function):
         for differences, rows, pairs, upper in _row_blocks(x):
             weight = np.zeros_like(differences, shape=differences.shape[1:])
             weight.reshape(-1)[upper] = grad[pairs]
-            differences = _slopes(differences, p) * weight
+            differences = np.where(weight == 0, 0, _slopes(differences, p) * weight)  # rows minus themselves may be NaN
             result[:, rows] += differences.sum(2)
             result[:, rows.start :] -= differences.sum(1)
         return np.copy(result.T, "C")
@@ -180,7 +180,7 @@ def _norms_along_first(x: Any, p: float) -> Any:
     if p == 2:
         return np.sqrt((x * x).sum(0))
     if p == 0:
-        return (x != 0).astype(x.dtype).sum(0)
+        return np.minimum(np.ceil(abs(x)), 1).sum(0)  # NaN stays NaN
     x = abs(x)
     if p == math.inf:
         return np.max(x, 0) if len(x) else x.sum(0)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+
+import microgad
 
 from .side_by_side import Programs, leaf
 
@@ -80,3 +84,17 @@ def expanded_gradients_of_sums_may_be_written_to(t, nn):
     found[1].zero_()
     found[2][:, 0].mul_(2)
     return found, [g.stride() for g in found]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_and_quotients_bit_for_bit(dtype):
+    rng = np.random.default_rng(0)
+    x, y, z = rng.normal(size=(3, 40, 7)).astype(dtype)
+
+    def found(t):
+        a, b = (t.tensor(array, requires_grad=True) for array in (x, y))
+        value = t.addcdiv(a, a, b, value=-0.3)
+        return [value, *t.autograd.grad(a / b, b, t.tensor(z)), *t.autograd.grad(a.prod(1), a, t.tensor(z[:, 0]))]
+
+    for mine, other in zip(found(microgad), found(torch), strict=True):
+        assert np.array_equal(mine.numpy(force=True), other.numpy(force=True))

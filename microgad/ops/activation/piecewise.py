@@ -233,7 +233,7 @@ class Hardswish(Function):
         return by_blocks(slope, grad, x)
 
     def decomposition(self, x):
-        return x * Hardtanh.apply(x + 3, low=0.0, high=6.0) / 6
+        return x * Hardsigmoid.apply(x)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:

@@ -125,13 +125,14 @@ class Silu(Function):
         reach = SILU_REACH.get(x.dtype)
 
         def slope(out: Any, grad: Any, x: Any) -> None:
-            clipped = x if reach is None else np.clip(x, -reach, reach)
+            clipped = x.copy() if reach is None else np.clip(x, -reach, reach)
             np.exp(clipped, out=out)
             complement = out + 1
             np.divide(1, complement, out=complement)  # 1 - s
             out *= complement  # s
             complement *= clipped
             complement += 1
+            complement += np.subtract(x, x, out=clipped)  # NaN where x is infinite, of ∞ · 0 in PyTorch
             out *= complement
             out *= grad
 
@@ -164,13 +165,14 @@ class Gelu(Function):
         reach = 12.0 if x.dtype == np.float32 else 35.0  # beyond, the derivative is 1 or negligible
 
         def slope(out: Any, grad: Any, x: Any) -> None:
-            x = np.clip(x, -reach, reach)
-            _times_normal_cdf(out, x, 1)
-            density = x * x
+            clipped = np.clip(x, -reach, reach)
+            _times_normal_cdf(out, clipped, 1)
+            density = clipped * clipped
             density *= -0.5
             density = np.exp(density)
             density *= INV_SQRT_2PI
-            density *= x
+            density *= clipped
+            density += np.subtract(x, x, out=clipped)  # NaN where x is infinite, of ∞ · 0 in PyTorch
             out += density
             out *= grad
 
@@ -245,14 +247,14 @@ class GeluTanh(Function):
             u -= clipped  # 2u'x
             u *= complement
             u += 1
+            u += np.subtract(x, x, out=clipped)  # NaN where x is infinite, of ∞ · 0 in PyTorch
             out *= u
             out *= grad
 
         return by_blocks(slope, grad, x)
 
     def decomposition(self, x):
-        u = np.clip(x, -30, 30)
-        return x * Sigmoid.apply(u * (2 * CUBE * u * u + 2 * SLOPE))
+        return x * Sigmoid.apply(x * (2 * CUBE * x * x + 2 * SLOPE))
 
 
 SLOPE = math.sqrt(2 / math.pi)
@@ -402,10 +404,10 @@ class Glu(Function):
         out = np.empty_like(x, order="C")
         grad_first, grad_second = self._halves(out)
         np.multiply(grad, gate, out=grad_first)
-        np.multiply(grad, first, out=grad_second)
         slope = 1 - gate
         slope *= gate
-        grad_second *= slope
+        slope *= first
+        np.multiply(grad, slope, out=grad_second)
         return out
 
     def decomposition(self, x):

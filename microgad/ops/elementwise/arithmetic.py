@@ -230,12 +230,12 @@ def addcdiv(
 
 
 def _add_scaled(op: str, input: Tensor, combine: Any, tensor1: Tensor, tensor2: Tensor, value: complex) -> Tensor:
-    """input + value · combine(tensor1, tensor2); float16 is computed in float32 and rounded once."""
+    """input + combine(value · tensor1, tensor2); float16 is computed in float32 and rounded once."""
     dtype = dtypes.result_dtype([x.array for x in (input, tensor1, tensor2)])
     wide = np.dtype(np.float32) if dtype == HALF else dtype
     input, tensor1, tensor2 = cast_to(wide, *cast_to(dtype, input, tensor1, tensor2))
-    combined, value = combine(tensor1, tensor2), scale_factor(op, value, wide)
-    result: Tensor = input + (combined if value == 1 else combined * value)
+    value = scale_factor(op, value, wide)
+    result: Tensor = input + combine(tensor1 if value == 1 else value * tensor1, tensor2)
     return result if dtype is wide else result.to(dtypes.of(dtype))
 
 

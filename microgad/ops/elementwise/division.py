@@ -31,7 +31,7 @@ class Div(Function):
         return grad / b
 
     def grad_b(self, grad, a, b):
-        return -grad * (a / b) / b
+        return -grad * (a / b / b)
 
 
 def div(input: Operand, other: Operand, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
@@ -257,7 +257,7 @@ class Fmod(Function):
         return grad
 
     def grad_b(self, grad, a, b):
-        return -grad * np.trunc(a / b)
+        return -grad * TruncDiv.apply(a, b)
 
 
 def fmod(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:

@@ -327,11 +327,11 @@ class Logit(Function):
     def grad_x(self, grad, x):
         low = self.eps or 0.0
         outside = (x < low) | (x > 1 - low)
+        x = x + 0.0  # of -0 it makes 0, where the slope is ∞
         if type(x) is np.ndarray and not outside.any():
             return grad / (x * (1 - x))
-        if self.eps is None:
-            return Where.apply(outside, math.nan, grad / (x * (1 - x)))
-        return Select.apply(np.logical_not(outside), grad / Where.apply(outside, 1.0, x * (1 - x)))
+        quotient = grad / Where.apply(outside, math.nan if self.eps is None else 1.0, x * (1 - x))
+        return quotient if self.eps is None else Select.apply(np.logical_not(outside), quotient)
 
 
 def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None) -> Tensor:

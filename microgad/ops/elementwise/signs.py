@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ class CopySign(Function):
         return np.copysign(a, b)
 
     def grad_a(self, grad, a, out):
-        return grad * (np.sign(a) * np.sign(out))
+        return grad * (out / np.where(a == 0, math.inf, a))
 
     def grad_b(self, grad):
         return np.zeros_like(grad)

@@ -38,6 +38,8 @@ class VectorNorm(Function):
 
     def _length(self, x: Any) -> Any:
         axis, keep = self.axis, self.keepdims
+        if self.p and all(x.shape[i] == 1 for i in axis):  # the power of one element could overflow
+            return abs(x).sum(axis, keepdims=keep)
         if self.p == 2:
             if len(axis) == x.ndim and x.dtype.kind == "f" and x.itemsize > 2:
                 return np.sqrt(sum_of_squares(x.reshape(x.size, order="A"))).reshape((1,) * (x.ndim * keep))
@@ -58,7 +60,7 @@ class VectorNorm(Function):
         shape = tuple(1 if i in self.axis else n for i, n in enumerate(x.shape))
         grad, out = grad.reshape(shape), out.reshape(shape)
         if p == 0:
-            return np.broadcast_to(grad * 0, x.shape) * _direction(x)
+            return np.zeros_like(x)
         if p == 1:
             return grad * _direction(x)
         if p == 2:

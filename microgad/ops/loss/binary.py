@@ -14,6 +14,8 @@ from ..elementwise.selection import fast_maximum, fast_minimum
 from ..spelling import tensors_only
 from .reduction import reduce_losses, resolve_reduction
 
+EPSILON = float(np.float32(1e-12))  # the least divisor in the derivative of binary_cross_entropy
+
 
 class BinaryCrossEntropyWithLogits(Function):
     """-p t log σ(x) - (1 - t) log σ(-x), elementwise; the positive weight p broadcasts, and None means 1."""
@@ -75,10 +77,10 @@ class BinaryCrossEntropy(Function):
                 raise ArgumentError("all elements of input should be between 0 and 1; logits have a loss of their own")
             raise ArgumentError("all elements of target should be between 0 and 1")
         with np.errstate(divide="ignore"):
-            return -(target * fast_maximum(-100, np.log(x)) + (1 - target) * fast_maximum(-100, np.log1p(-x)))
+            return (target - 1) * fast_maximum(-100, np.log1p(-x)) - target * fast_maximum(-100, np.log(x))
 
     def grad_x(self, grad, x, target):
-        return grad * (x - target) / np.maximum(x * (1 - x), 1e-12)
+        return grad * (x - target) / np.maximum(x * (1 - x), EPSILON)
 
     def grad_target(self, grad, x):
         with np.errstate(divide="ignore"):

@@ -49,7 +49,8 @@ class CrossEntropy(Function):
         exps = np.exp(shifted, out=shifted)
         self.exps = exps if exps.size <= MAX_KEPT else None
         self.total = _sum_of_first(exps)
-        return reduce_weighted(np.log(self.total) - own, self.counted, self.row_weights, self.divisor, self.reduction)
+        losses = -(own - np.log(self.total))  # in this order a loss of 0 is -0, as in PyTorch
+        return reduce_weighted(losses, self.counted, self.row_weights, self.divisor, self.reduction)
 
     def grad_input(self, grad, input, target, counted, row_weights, divisor, peak, total, exps):
         target, scale = _row_scales(grad, target, counted, row_weights, divisor, self)

@@ -22,7 +22,7 @@ from ..indexing import index_kernels
 from ..spelling import tensors_only
 from .reduction import reduce_losses, reduce_weighted, resolve_reduction, to_input_dtype
 
-EPSILON = 1e-12  # cosine_embedding_loss adds it to squared lengths
+EPSILON = float(np.float32(1e-12))  # cosine_embedding_loss adds it to squared lengths
 
 
 @composite
@@ -38,7 +38,8 @@ def soft_margin_loss(
     tensor(50.3466)
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
-    return reduce_losses(-logsigmoid(to_input_dtype("soft_margin_loss", target * input, input)), reduction)
+    losses = 0 - logsigmoid(to_input_dtype("soft_margin_loss", target * input, input))  # 0, where -0 would print as -0.
+    return reduce_losses(losses, reduction)
 
 
 @composite

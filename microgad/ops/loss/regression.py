@@ -14,6 +14,7 @@ from ...errors.notices import warn
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
+from ..activation import Hardtanh
 from ..creation import full_like
 from ..elementwise import clamp, exp, log, where, xlogy
 from ..fast_reductions import sum_of_squares
@@ -125,17 +126,17 @@ class Huber(Function):
     symbol, promote, elementwise = "huber", dtypes.promote_floating, True
 
     def forward(self, x, y):
-        out = x - y
-        near = out.clip(-self.delta, self.delta)
+        out = np.absolute(x - y)
+        near = out.clip(0, self.delta)
         out -= 0.5 * near
-        out *= near  # both factors have the same sign
+        out *= near
         return out
 
     def grad_x(self, grad, x, y):
-        return grad * np.clip(x - y, -self.delta, self.delta)
+        return grad * Hardtanh.apply(x - y, low=-self.delta, high=self.delta)
 
     def grad_y(self, grad, x, y):
-        return grad * np.clip(y - x, -self.delta, self.delta)
+        return grad * Hardtanh.apply(y - x, low=-self.delta, high=self.delta)
 
 
 @tensors_only

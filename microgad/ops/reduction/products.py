@@ -33,7 +33,7 @@ class Prod(Function):
         kept = keepdims_shape(x.shape, self.axis)
         zeros = np.sum(x == 0)
         if zeros == 0:
-            return (grad * out).reshape(kept) / x
+            return grad.reshape(kept) * (out.reshape(kept) / x)
         if self.axis is None and zeros > 1:
             return np.zeros_like(x)
         line, axis = (x.reshape(-1), 0) if self.axis is None else (x, self.axis)
@@ -110,6 +110,8 @@ class Cumprod(Function):
         """Before the first zero: Σ grad · out / x over this and all later elements; at it: the same, with the zero
         left out of the products; after it: 0.
         """
+        if x.shape[self.axis] == 1:
+            return grad
         zero = x == 0
         first = zero & (np.cumsum(zero, self.axis) == 1)
         before = _sum_from_here_on(grad * out, self.axis) / np.where(zero, 1, x)
