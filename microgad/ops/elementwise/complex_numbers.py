@@ -212,6 +212,8 @@ def _from_parts(a: Any, b: Any) -> Any:
 def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
     """real + imag·i, broadcast, of two Tensors of the same floating dtype. Source: torch.complex.
 
+    Two Tensors of float16 give complex64: NumPy has no complex32, in which PyTorch implements few operations.
+
     >>> torch.complex(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
     tensor([1.+3.j, 2.+4.j])
     """
