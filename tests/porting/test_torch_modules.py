@@ -257,7 +257,8 @@ def test_default_restore_location(tmp_path: Path) -> None:
 def test_a_storage_is_restored_to_a_place() -> None:
     restore = torch.serialization.default_restore_location
     storage = torch.ones(2).untyped_storage()
-    assert restore(storage, "cpu") is storage
+    assert restore(storage, storage.device) is storage
+    assert restore(storage, "cpu").device.type == "cpu"
     for place in ("nowhere", "mps", *(["cuda", "cuda:1"] if not torch.cuda.is_available() else [])):
         with pytest.raises(RuntimeError):
             restore(storage, place)
