@@ -327,6 +327,7 @@ def test_requires_grad_needs_floating_point_leaves() -> None:
 
 def test_dtypes_equal_numpy_s() -> None:
     assert torch.float32 == np.float32
+    assert torch.float32 != torch.ones(1)
     assert np.zeros(1, torch.float16).dtype == np.float16
     assert torch.float64.is_floating_point
     assert torch.int64.itemsize == 8

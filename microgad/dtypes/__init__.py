@@ -72,7 +72,7 @@ class dtype:
             return self.dtype == other.dtype
         try:
             return other is not None and self.dtype == np.dtype(other)  # type: ignore[call-overload]
-        except TypeError:
+        except (TypeError, ValueError):
             return False
 
     def __hash__(self) -> int:

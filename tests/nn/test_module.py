@@ -410,3 +410,10 @@ def test_library_functions_as_class_attributes_are_not_bound_as_methods() -> Non
     found = Net()(torch.ones(1, 1, 1, 1))
     assert [round(x.item(), 4) for x in found] == [0.7616, 1.0]
     assert Net().reset.__self__ is not None
+
+
+def test_a_subclass_extends_the_constants_of_its_layer() -> None:
+    class Masked(nn.Linear):
+        __constants__ = [*nn.Linear.__constants__, "mask_type"]
+
+    assert Masked(1, 2).__constants__[-1] == "mask_type"

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import FunctionType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from .... import state
 from ....parameter import Parameter, zero_grad
@@ -67,6 +67,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
     _path: str = ""  # relative to the outermost module, whose own path is ""
     _version: int = 1  # of the state_dict's layout; a subclass that changes its layout increments it
 
+    __constants__: ClassVar[list[str]] = []  # for the compiler; a subclass extends its base class's list
     call_super_init: bool = False  # whether __init__ passes its arguments on to the next class of the MRO
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
