@@ -50,7 +50,7 @@ class _TorchMethods:
         super().add_scalar(tag, scalar_value, global_step, walltime)  # type: ignore[misc]
 
     def get_logdir(self) -> str:
-        return self.logdir  # type: ignore[attr-defined, no-any-return]
+        return self.logdir  # type: ignore[attr-defined]
 
     log_dir = property(get_logdir)
 
