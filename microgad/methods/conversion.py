@@ -187,6 +187,8 @@ class Conversion:
             source = self.new_empty(0)
         if isinstance(source, storage.UntypedStorage) and getattr(source, "dtype", self.dtype) == self.dtype:
             source = type(self)._wrap(source.row.view(self.array.dtype))
+        if not isinstance(source, core.Tensor):
+            raise errors.DtypeError(f"set_(): argument 'source' must be Tensor or Storage, not {type(source).__name__}")
         if source.dtype != self.dtype:
             raise errors.DtypeError(f"set_: could not set {source.dtype} to a tensor of {self.dtype}")
         if state.current().grad_enabled and (self.requires_grad or source.requires_grad):

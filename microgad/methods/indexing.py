@@ -41,6 +41,8 @@ def _written(call: Callable[Concatenate[Tensor, P], Write]) -> Callable[Concaten
 
 def _each(op: str, function: Callable[..., Any], self: Tensor, *others: Tensor) -> Tensor:
     """Call a Python function for each element of Tensors, and write the results into the first one."""
+    if not all(isinstance(x, core.Tensor) for x in others):
+        raise errors.DtypeError(f"{op}(): all arguments but the function must be Tensor")
     if any(x.requires_grad for x in (self, *others)):
         raise errors.GraphError(f"Can't call {op}() on a Tensor that requires grad. Use detach().{op}() instead")
     rows = zip(*(x.expand(self.shape).reshape(-1).tolist() for x in (self, *others)), strict=True)
