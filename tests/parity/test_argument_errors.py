@@ -38,6 +38,7 @@ CALLS = """
     T.nn.functional.interpolate(A,scale_factor=2)
     T.nn.MultiheadAttention(4,4)(T.ones(4,4),T.ones(4,4),T.ones(4,4),attn_mask=T.ones(5,4,4)>0)
     T.slice_copy(T.tensor(1.),0,0,1)
+    T.narrow(v,0,1.,1)
     T.zeros(3).scatter_add(0,i,2)
     T.zeros(3).scatter_add_(0,i,2.5)
     T.zeros(3).scatter_reduce_(0,i,2,"sum")

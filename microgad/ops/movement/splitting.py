@@ -229,6 +229,7 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
         if start.ndim or start.array.dtype.kind not in "iu":
             raise ArgumentError(f"narrow: start must be an 0-dim integral Tensor, got {start.dtype} {start.shape}")
         start = int(start)
+    start = operator.index(start)
     if input.ndim == 0:
         raise ShapeError("narrow: cannot be applied to a 0-dim tensor")
     axis = wrap_dim(dim, input.ndim, "narrow")
@@ -237,7 +238,7 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
         raise ArgumentError(f"narrow: length must be non-negative, got {length}")
     if not -n <= start <= n:
         raise DimError(f"narrow: start out of range (expected to be in range of [{-n}, {n}], but got {start})")
-    first = int(start + n if start < 0 else start)
+    first = start + n if start < 0 else start
     if first + length > n:
         raise ShapeError(f"narrow: start ({start}) + length ({length}) exceeds dimension size ({n}) of dim {dim}")
     return input[slice_along(axis, first, first + length)]
