@@ -62,7 +62,7 @@ def synchronizations(operation: Callable[..., Any]) -> int:
 
 
 @pytest.mark.parametrize("name", ONCE)
-def test_losses_of_indices_and_embedding_synchronize_once(name: str) -> None:
+def test_operations_that_check_ranges_synchronize_once(name: str) -> None:
     assert synchronizations(ONCE[name]) == 1
 
 
