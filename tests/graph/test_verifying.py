@@ -267,7 +267,7 @@ def test_a_changed_tape_does_not_verify():
     backward_pass.points[0].gradient = np.float32(1)
     assert tape.verify()
     tape.sources[0].array = tape.sources[0].array + 1
-    assert repr(tape.verify()).startswith("<7 differ") or "first the result of Exp" in repr(tape.verify())
+    assert repr(tape.verify()) == "<5 differ, first the result of Exp>"
 
 
 def test_threads_record_separate_tapes():
