@@ -342,7 +342,7 @@ OTHERS: list[Line] = [
     (BatchNorm, "backward", "both terms missing", batch_norm(mean=False, variance=False)),
     (BatchNorm, "backward", "N - 1 for N", batch_norm(unbiased=True)),
     (BatchNorm, "backward", "weight forgotten", batch_norm(weight_in=False)),
-    (BatchNorm, "backward", "weight: not centred", batch_norm(center=False)),
+    (BatchNorm, "backward", "weight: not centered", batch_norm(center=False)),
     (BatchNorm, "decomposition", "unbiased variance", unbiased_decomposition),
     (FixedBatchNorm, "grad_mean", "sign", after(FixedBatchNorm, "grad_mean", lambda g: -g)),
     (
