@@ -113,25 +113,25 @@ VIEWS: dict[str, Callable[[Any, Any], Any]] = {
         y.t()[1].as_strided((2, 2), (3, 1), 1).mul_(2).as_strided((3,), (1,), 0).exp_()
     ),
     "beyond a view, a row": lambda t, y: operator.setitem(y[1].as_strided((3, 3), (3, 1), 0), 0, y[2].exp()),
-    "a row of what is expanded": lambda t, y: y[0].expand(4, 3)[1].mul_(3),
-    "an element of what is expanded": lambda t, y: operator.setitem(y[0].expand(4, 3), (1, 2), y[1, 1] * 2),
-    "a single column of what is expanded": lambda t, y: y[:, :1].expand(3, 4)[:, 1:2].add_(1).exp_(),
-    "what is expanded": lambda t, y: y.detach()[0].expand(4, 3).fill_(7),
-    "what is expanded, with 0": lambda t, y: y.detach().expand(2, 3, 3).transpose(0, 1).zero_(),
-    "two rows of what is expanded": lambda t, y: y.detach()[0].expand(4, 3)[:2].fill_(7),
-    "what is expanded, in brackets": lambda t, y: operator.setitem(y.detach()[0].expand(4, 3), t.tensor([1]), 7.0),
-    "what is expanded, by a mask": lambda t, y: (
+    "a row of an expanded view": lambda t, y: y[0].expand(4, 3)[1].mul_(3),
+    "an element of an expanded view": lambda t, y: operator.setitem(y[0].expand(4, 3), (1, 2), y[1, 1] * 2),
+    "a single column of an expanded view": lambda t, y: y[:, :1].expand(3, 4)[:, 1:2].add_(1).exp_(),
+    "an expanded view": lambda t, y: y.detach()[0].expand(4, 3).fill_(7),
+    "an expanded view, with 0": lambda t, y: y.detach().expand(2, 3, 3).transpose(0, 1).zero_(),
+    "two rows of an expanded view": lambda t, y: y.detach()[0].expand(4, 3)[:2].fill_(7),
+    "an expanded view, in brackets": lambda t, y: operator.setitem(y.detach()[0].expand(4, 3), t.tensor([1]), 7.0),
+    "an expanded view, by a mask": lambda t, y: (
         y.detach()[:, :1].expand(3, 4).masked_fill_(t.tensor([[True], [False], [True]]), t.tensor(7.0))
     ),
-    "what is expanded, by an index": lambda t, y: y.detach()[0].expand(4, 3).index_fill_(1, t.tensor([0, 2]), 7),
-    "what is expanded, by indices": lambda t, y: (
+    "an expanded view, by an index": lambda t, y: y.detach()[0].expand(4, 3).index_fill_(1, t.tensor([0, 2]), 7),
+    "an expanded view, by indices": lambda t, y: (
         y.detach()[0].expand(4, 3).index_put_((t.tensor([1, 1]), t.tensor([0, 2])), t.tensor([7.0]).double())
     ),
-    "what is expanded, by a sum": lambda t, y: y[0].expand(4, 3).add_(1),
-    "rows of what is expanded, by a sum": lambda t, y: y[0].expand(4, 3)[1:].add_(1),
-    "rows of what is expanded": lambda t, y: operator.setitem(y[0].expand(4, 3), slice(2), 1.0),
-    "what is expanded, by values": lambda t, y: y[0].expand(4, 3).copy_(t.ones(4, 3)),
-    "what is expanded, at random": lambda t, y: y[0].expand(4, 3).uniform_(),
+    "an expanded view, by a sum": lambda t, y: y[0].expand(4, 3).add_(1),
+    "rows of an expanded view, by a sum": lambda t, y: y[0].expand(4, 3)[1:].add_(1),
+    "rows of an expanded view": lambda t, y: operator.setitem(y[0].expand(4, 3), slice(2), 1.0),
+    "an expanded view, by values": lambda t, y: y[0].expand(4, 3).copy_(t.ones(4, 3)),
+    "an expanded view, at random": lambda t, y: y[0].expand(4, 3).uniform_(),
 }
 
 

@@ -136,8 +136,8 @@ BATCH = {
 }
 SIGNAL = {
     "conv1d": lambda x, t, F: F.conv1d(x, t.ones(4, 3, 2)),
-    "conv1d, weight turned": lambda x, t, F: F.conv1d(x, t.ones(4, 2, 3).transpose(1, 2)),
-    "conv_transpose1d, weight turned": lambda x, t, F: F.conv_transpose1d(x, t.ones(3, 2, 4).transpose(1, 2)),
+    "conv1d, weight transposed": lambda x, t, F: F.conv1d(x, t.ones(4, 2, 3).transpose(1, 2)),
+    "conv_transpose1d, weight transposed": lambda x, t, F: F.conv_transpose1d(x, t.ones(3, 2, 4).transpose(1, 2)),
     "avg_pool1d": lambda x, t, F: F.avg_pool1d(x, 2),
     "avg_pool1d of one": lambda x, t, F: F.avg_pool1d(x[:1], 2),
     "lp_pool1d": lambda x, t, F: F.lp_pool1d(x, 2, 2),
@@ -191,7 +191,7 @@ RESULTS = {
         for mode in ("constant", "reflect", "replicate", "circular")
     },
     **{
-        f"pad and cut, {mode}, channels_last": lambda t, F, mode=mode: F.pad(nhwc(t, 2, 3, 4, 5), (-1, 2, 1, 0), mode)
+        f"pad and crop, {mode}, channels_last": lambda t, F, mode=mode: F.pad(nhwc(t, 2, 3, 4, 5), (-1, 2, 1, 0), mode)
         for mode in ("constant", "reflect", "replicate", "circular")
     },
     "pad of no channels": lambda t, F: F.pad(t.zeros(2, 0, 4), (1, 2), "circular"),
@@ -226,19 +226,19 @@ RESULTS = {
     ),
     "instance_norm": lambda t, F: F.instance_norm(nhwc(t, 1, 2, 3, 2)),
     **{f"{name}, channels_last_3d": lambda t, F, f=f: f(nhwc(t, 2, 4, 4, 6, 4), t, F) for name, f in VOLUME.items()},
-    **{f"{name} of a picture": lambda t, F, f=f: f(image(t), t, F) for name, f in IMAGE.items()},
+    **{f"{name} of an image": lambda t, F, f=f: f(image(t), t, F) for name, f in IMAGE.items()},
     **{
-        f"{name} of one picture": lambda t, F, f=f: f(image(t)[None], t, F)
+        f"{name} of one image": lambda t, F, f=f: f(image(t)[None], t, F)
         for name, f in {**IMAGE, **BATCH}.items()
     },
-    **{f"{name} of lines": lambda t, F, f=f: f(t.randn(4, 6, 3).transpose(1, 2), t, F) for name, f in SIGNAL.items()},
-    "interpolated means, channels_last": lambda t, F: F.interpolate(F.adaptive_avg_pool2d(nhwc(t, 2, 3, 4, 4), 1), 4),
+    **{f"{name} of signals": lambda t, F, f=f: f(t.randn(4, 6, 3).transpose(1, 2), t, F) for name, f in SIGNAL.items()},
+    "interpolate of means, channels_last": lambda t, F: F.interpolate(F.adaptive_avg_pool2d(nhwc(t, 2, 3, 4, 4), 1), 4),
     "channel_shuffle": lambda t, F: F.channel_shuffle(transposed(t, 2, 4, 3), 2),
     "channel_shuffle of one group": lambda t, F: F.channel_shuffle(transposed(t, 2, 4, 3), 1),
     "pixel_shuffle": lambda t, F: F.pixel_shuffle(transposed(t, 2, 4, 3, 3), 1),
     "pixel_unshuffle": lambda t, F: F.pixel_unshuffle(t.randn(2, 2, 4, 6)[..., ::2][..., :2, :2], 2),
-    "pad by nothing": lambda t, F: F.pad(transposed(t, 2, 3, 4), (0, 0)),
-    "pad that cuts": lambda t, F: F.pad(transposed(t, 2, 3, 4), (-1, 0, 0, -1)),
+    "pad by 0": lambda t, F: F.pad(transposed(t, 2, 3, 4), (0, 0)),
+    "pad by negative sizes": lambda t, F: F.pad(transposed(t, 2, 3, 4), (-1, 0, 0, -1)),
     "pad": lambda t, F: F.pad(t.randn(2, 3, 4), (3, -1), "replicate"),
     "nll_loss": lambda t, F: F.nll_loss(t.randn(3, 4, 2, 5), transposed(t, 3, 2, 5).long() % 4, reduction="none"),
     **{
@@ -275,14 +275,14 @@ RESULTS = {
             "mask of heads": lambda q, t, F: F.scaled_dot_product_attention(q, q, q, attn_mask=t.zeros(3, 5, 5)),
             "no keys": lambda q, t, F: F.scaled_dot_product_attention(q, q[:, :, :0], q[:, :, :0]),
             "dropout": lambda q, t, F: F.scaled_dot_product_attention(q, q, q, dropout_p=0.5),
-            "a part of the queries": lambda q, t, F: F.scaled_dot_product_attention(q[:, :, :2], q, q),
+            "some of the queries": lambda q, t, F: F.scaled_dot_product_attention(q[:, :, :2], q, q),
             "wider values": lambda q, t, F: F.scaled_dot_product_attention(q, q, t.ones(2, 3, 5, 6)),
             "one sequence": lambda q, t, F: F.scaled_dot_product_attention(q[0], q[0], q[0]),
             "keys for all": lambda q, t, F: F.scaled_dot_product_attention(q, q[:1], q[:1]),
             "few heads of keys": lambda q, t, F: F.scaled_dot_product_attention(q, q[:, :1], q[:, :1], enable_gqa=True),
         }.items()
     },
-    "rms_norm of a turned one": lambda t, F: F.rms_norm(t.randn(4, 2, 3).transpose(0, 1), (3,)),
+    "rms_norm, transposed batch": lambda t, F: F.rms_norm(t.randn(4, 2, 3).transpose(0, 1), (3,)),
     "rms_norm": lambda t, F: F.rms_norm(transposed(t, 4, 2, 3), (2, 3), t.ones(2, 3)),
     **{
         name: lambda t, F, f=f: f(transposed(t, 2, 3, 4), t)
@@ -307,7 +307,7 @@ RESULTS = {
     },
     "vmap of vmap": lambda t, F: t.vmap(t.vmap(t.sin, 1), 1)(transposed(t, 2, 3, 4)),
     "one_hot": lambda t, F: F.one_hot(t.arange(3).expand(2, 3)),
-    "a dtype": lambda t, F: t.randn(3).expand(2, 3).double(),
+    "double of an expanded tensor": lambda t, F: t.randn(3).expand(2, 3).double(),
     "rot90": lambda t, F: t.randn(2, 1, 3).expand(2, 4, 3).rot90(1, (1, 2)),
     **{
         name: lambda t, F, name=name: getattr(F, name)(t.randn(2, 1, 3).expand(2, 4, 3))
