@@ -253,7 +253,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
                (x(2, 3, 4),)),
     "joining": (lambda a, b: (torch.cat((a, b), 1), torch.stack((a, b), 1), torch.cat((a, b)), *a.chunk(2, 1),
                               *a.split([1, 2], 1), *a.unbind(1), torch.hstack((a, b)), torch.block_diag(a, b[:1]),
-                              torch.kron(a, b)), (x(2, 3), x(2, 3))),
+                              torch.block_diag(a[0, 0], b[0], a), torch.kron(a, b)), (x(2, 3), x(2, 3))),
     "rotation": (lambda a: tuple(torch.rot90(a, k, (2, 0)) for k in range(4)), (x(2, 3, 4),)),
     "renorm and select_scatter": (lambda a: (torch.renorm(a, 2, 0, 1.5), a.select_scatter(a[0], 0, 0)), (x(2, 3),)),
     "indexing": (lambda a: (a[:, 0], a[0], a[..., -1], a[:, 1:], a[:, ::2], a[:, [2, 0]], a[:, None, 1],

@@ -108,8 +108,12 @@ def cat(w: Writer, step: Step) -> Any:
 
 @rule(BlockDiag)
 def block_diag(w: Writer, step: Step) -> Any:
-    blocks = operands(w, step)
-    columns = w.static([m for _, m in step.settings["shapes"]])
+    shapes = step.settings["shapes"]
+    blocks = [  # a vector counts as a row, a number as a matrix of one element
+        x if len(shape) == 2 else unsqueezed(w, x, *range(2 - len(shape)))
+        for x, shape in zip(operands(w, step), shapes, strict=True)
+    ]
+    columns = w.static([(1, *shape)[-1] for shape in shapes])
     edges = [w.ints([0, sum(columns[:i]), 0, sum(columns[i + 1 :])]) for i in range(len(blocks))]
     rows = [w.op("Pad", x, edge, w.constant(0, x.dtype)) for x, edge in zip(blocks, edges, strict=True)]
     return w.op("Concat", *rows, axis=0)
