@@ -41,7 +41,7 @@ class FunctionCtx:
         self.non_differentiable: set[int] = set()
         self.dirty: tuple[Tensor, ...] = ()
         self.materialize_grads = True
-        self._locations: tuple[Any, ...] = ()  # where in the graph each saved Tensor is
+        self._locations: tuple[Any, ...] = ()  # where in the graph each saved Tensor is: see `_location_of`
         self._num_outputs = 1
         self._tensor_outputs: list[int] = [0]  # which of the outputs are Tensors
         self._is_tensor: list[bool] = []  # which of the arguments are Tensors

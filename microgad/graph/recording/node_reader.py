@@ -172,7 +172,7 @@ class NodeReader:
             if isinstance(node, function.CustomNode):
                 names = [f"saved[{i}]" for i in range(len(node.kept))]
                 places = node.ctx._locations[: len(node.kept)]
-                roles = ["output" if type(place) is int else "intermediate" for place in places]
+                roles = ["output" if place and type(place[0]) is int else "intermediate" for place in places]
             for name, role, value in zip(names, roles, node.kept, strict=True):
                 self.keep(found, name, role, value)
         for name, value in vars(node).items():
