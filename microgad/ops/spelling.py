@@ -31,7 +31,8 @@ def numpy_spelling(function: F) -> F:
     code = inspect.unwrap(function).__code__
     own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     renamed = {name: own[place] for name, place in _POSITIONS.items() if place < code.co_argcount and name not in own}
-    renamed |= {theirs: ours for theirs, ours in _NUMPY_NAMES.items() if ours in own and theirs not in own}
+    places = {**dict(zip(own, own, strict=True)), **renamed}
+    renamed |= {name: places[like] for name, like in _NUMPY_NAMES.items() if like in places and name not in own}
     return _with_checks(function, renamed)
 
 

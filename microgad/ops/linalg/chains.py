@@ -13,7 +13,7 @@ from ...type_aliases import Tensor
 from ..elementwise import Where
 from ..movement import squeeze, unsqueeze
 from ..out import into
-from ..spelling import tensors_only
+from ..spelling import numpy_spelling, tensors_only
 from .common import check_floating, check_matrices, check_ndims, check_same_dtype, eye
 from .products import matmul
 from .solving import inv
@@ -80,6 +80,7 @@ def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
     return multi_dot(matrices, out=out)
 
 
+@numpy_spelling
 @composite
 def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
     """Return the n-th power of square matrices; a negative n inverts them first. Source: torch.linalg.matrix_power.

@@ -20,6 +20,7 @@ from ..elementwise import where
 from ..indexing import gather
 from ..movement import diag_embed, diagonal, tril
 from ..out import into
+from ..spelling import numpy_spelling
 from .common import adjoint, cabs1, check_fit, check_floating_matrices, mT
 from .lu_factors import permute_rows
 from .solving import Solve
@@ -92,6 +93,7 @@ def _pivot(rest: Any) -> tuple[int, int]:
     return (1, far) if own >= GROWTH * other.max() else (2, far)
 
 
+@numpy_spelling
 @composite
 def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> return_types.linalg_ldl_factor:
     """Return L and D of A = L D Lᵀ in one matrix, and pivots, for `ldl_solve`. A is symmetric or Hermitian.
@@ -109,6 +111,7 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> return
     return into(out, return_types.linalg_ldl_factor(factors, pivots), exact="linalg.ldl_factor")
 
 
+@numpy_spelling
 @composite
 def ldl_factor_ex(
     A: Tensor, *, hermitian: bool = False, check_errors: bool = False, out: Any = None

@@ -432,7 +432,7 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor |
     return linalg_cross(input, other, dim=dim, out=out)
 
 
-@tensors_only
+@numpy_spelling
 def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
     """Return the cross product along dim; the other dimensions broadcast. Source: torch.linalg.cross.
 

@@ -12,7 +12,7 @@ from ...errors import DimError, ShapeError
 def wrap_dim(dim: int, ndim: int, op: str, wrap_scalar: bool = True) -> int:
     """Check a dim and count it from the front; a 0-d Tensor counts as having one dim, unless `wrap_scalar` is false."""
     if type(dim) is not int:
-        dim = _as_int(dim, op)
+        dim = as_int(dim, op)
     if not (ndim or wrap_scalar):
         raise DimError(f"{op}: Dimension specified as {dim} but tensor has no dimensions")
     n = max(ndim, 1)
@@ -47,7 +47,7 @@ def is_number(numbers: Any) -> TypeGuard[int]:
     return isinstance(numbers, (int, float)) or getattr(numbers, "ndim", 1) == 0
 
 
-def _as_int(dim: Any, op: str) -> int:
+def as_int(dim: Any, op: str) -> int:
     """Convert a dim to int: NumPy's integers and 0-d Tensors are dims, booleans and floats are not, as in PyTorch."""
     if isinstance(dim, bool) or getattr(dim, "ndim", 0) != 0 or not hasattr(dim, "__index__"):
         raise TypeError(f"{op}(): argument 'dim' must be int, not {type(dim).__name__}")

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ... import backend, errors, function, state
+from ... import backend, dtypes, errors, function, state
 from ...backend import memory_formats
 from ...backend.memory_layout import axes_of, geometry, memory_of
 from ...engine import leaves
@@ -40,13 +40,19 @@ def detach(input: Tensor) -> Tensor:
     return input.detach()
 
 
-def _copy_variant(op: F) -> F:
-    """Make PyTorch's `*_copy` variant of an operation that returns views: the result is copied, in row-major order."""
+def _copy_variant(op: F, taken: Callable[..., Any] | None = None) -> F:
+    """Make PyTorch's `*_copy` variant of an operation that returns views: the result is copied, in row-major order.
+
+    With several results and `out`, it returns None, as in PyTorch. `taken` is called in place of `op` if it is given.
+    """
     name = f"{op.__name__}_copy"
 
     def copy(*args: Any, out: Any = None, **options: Any) -> Any:
-        view = op(*args, **options)
-        return into(out, tuple(map(copied, view)) if isinstance(view, tuple) else copied(view), exact=name)
+        view = (taken or op)(*args, **options)
+        if not isinstance(view, tuple):
+            return into(out, copied(view), exact=name)
+        results = into(out, tuple(map(copied, view)), exact=name)
+        return results if out is None else None
 
     def copied(view: Tensor) -> Tensor:
         return with_torch_name(f"{view.node.name()}_copy" if view.node else "", Clone.apply(view, order="C"))
@@ -55,6 +61,13 @@ def _copy_variant(op: F) -> F:
     copy.__doc__ = f"`{op.__name__}`, copied. Source: torch.{name}."
     copy.__wrapped__ = op  # type: ignore[attr-defined]  # `inspect.signature` and `help` follow it
     return state.composite(copy)  # type: ignore[return-value]
+
+
+def _view_or_copy(input: Tensor, size: Any) -> Tensor:
+    """Return `view`, or a copy in the new shape where the layout doesn't allow a view."""
+    if isinstance(size, (dtypes.dtype, type)):
+        return view(input, size)
+    return with_torch_name("View", reshape(input, size))
 
 
 alias_copy = _copy_variant(alias)
@@ -76,7 +89,7 @@ unfold_copy = _copy_variant(unfold)
 unsqueeze_copy = _copy_variant(unsqueeze)
 view_as_complex_copy = _copy_variant(view_as_complex)
 view_as_real_copy = _copy_variant(view_as_real)
-view_copy = _copy_variant(view)
+view_copy = _copy_variant(view, _view_or_copy)
 
 
 def _scatter(op: str, input: Tensor, src: Tensor, view_of: Callable[[Tensor], Tensor]) -> Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import Any, overload
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -17,11 +19,13 @@ from ...type_aliases import Tensor
 from .. import layouts
 from ..elementwise import Select, maximum, minimum
 from ..fast_reductions import fast_reduce
-from ..movement.dims import wrap_dim
+from ..movement.dims import as_int, wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling
 from .axes import Axis, Dim, at_least_1d, axes, check_not_empty, check_ordered, keepdims_shape, reduction_size
 from .picking import pick_along
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Amax(Function):
@@ -171,6 +175,20 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
     return into(out, _arg_extremum(Argmin, input, dim, keepdim, "argmin"), exact="argmin")
 
 
+def _tensor_dims(function: F) -> F:
+    """Make max or min take a 0-d integer Tensor as dim, if it is given by its name or together with keepdim."""
+
+    @functools.wraps(function)
+    def named(*args: Any, **kwargs: Any) -> Any:
+        if hasattr(kwargs.get("dim"), "array"):
+            kwargs["dim"] = as_int(kwargs["dim"], function.__name__)
+        elif hasattr(args[1:2] and args[1], "array") and (len(args) > 2 or "keepdim" in kwargs):
+            args = (args[0], as_int(args[1], function.__name__), *args[2:])
+        return function(*args, **kwargs)
+
+    return named  # type: ignore[return-value]
+
+
 @overload
 def max(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 @overload
@@ -178,6 +196,7 @@ def max(input: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -> r
 @overload
 def max(input: Tensor, other: Tensor, /, *, out: Tensor | None = None) -> Tensor: ...
 @numpy_spelling
+@_tensor_dims
 @observed
 def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None) -> Any:
     """Return the maximum of all values; with an int dim, (values, indices); with a Tensor, `maximum`.
@@ -197,6 +216,7 @@ def min(input: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -> r
 @overload
 def min(input: Tensor, other: Tensor, /, *, out: Tensor | None = None) -> Tensor: ...
 @numpy_spelling
+@_tensor_dims
 @observed
 def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None) -> Any:
     """Return the minimum of all values; with an int dim, (values, indices); with a Tensor, `minimum`.
@@ -216,7 +236,7 @@ def _max_or_min(input: Tensor, dim: Any, keepdim: bool, other: Tensor | None, ou
     """
     over_all, arg_method, elementwise, result = kind
     op = result.__name__
-    if hasattr(dim, "array") and not keepdim:
+    if hasattr(dim, "array"):
         dim, other = None, dim
     if other is not None:
         check_ordered(input, op)
