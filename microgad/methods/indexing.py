@@ -6,7 +6,7 @@ import numbers
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
-from .. import errors
+from .. import dtypes, errors
 from .. import function as core
 from ..errors.arguments import check_bool, no_tensor
 from ..function.naming import with_in_place_name
@@ -76,7 +76,12 @@ class Indexing:
     def copy_(self: Tensor, other: Operand, non_blocking: bool = False) -> Tensor:
         """Copy the values of other, broadcast and converted, into this Tensor."""
         check_bool("copy_", non_blocking=non_blocking)
-        if isinstance(other, core.Tensor) and other.ndim > self.ndim:
+        if not isinstance(other, core.Tensor):
+            if not isinstance(other, numbers.Complex):
+                raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
+            if isinstance(other, complex):
+                other = self.new_tensor(other, dtype=dtypes.complex128)
+        elif other.ndim > self.ndim:
             raise errors.ShapeError(
                 f"copy_: output with shape {list(self.shape)} doesn't match the broadcast shape {list(other.shape)}"
             )

@@ -6,6 +6,7 @@ import warnings
 from typing import Any, TypeVar
 
 from .. import dtypes, errors
+from ..backend.memory_layout import geometry, memory_of
 from ..state import current
 from ..type_aliases import Tensor
 
@@ -67,4 +68,8 @@ def _put(out: Tensor, result: Any, quiet: bool) -> None:
                 f"match the required output shape {list(result.shape)}. This behavior is deprecated."
             )
             warnings.warn(message, stacklevel=4)
-        out.data = result.detach().to(dtype=out.dtype)
+        if out.node is None and geometry(out.array)[2] + result.numel() <= memory_of(out.array).size:
+            out.resize_(*result.shape)
+            out[...] = result.detach()
+        else:
+            out.data = result.detach().to(dtype=out.dtype)
