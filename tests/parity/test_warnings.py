@@ -38,6 +38,15 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "scatter": lambda t, F: t.zeros(1).scatter(0, t.tensor([0]), t.ones(1), reduce="add"),
     "from_numpy": lambda t, F: t.from_numpy(np.broadcast_to(1.0, 3)),
     "embedding_bag": lambda t, F: F.embedding_bag(t.ones(2, 3), t.tensor([[0]])),
+    "conv1d": lambda t, F: F.conv1d(t.ones(1, 1, 5), t.ones(1, 1, 4), padding="same"),
+    "conv2d": lambda t, F: F.conv2d(t.ones(1, 1, 5, 5), t.ones(1, 1, 3, 2), padding="same", dilation=(1, 3)),
+    "frobenius_norm": lambda t, F: t.frobenius_norm(t.ones(2, 2), (0, 1)),
+    "nuclear_norm": lambda t, F: t.nuclear_norm(t.ones(2, 2)),
+    "searchsorted of boundaries": lambda t, F: t.searchsorted(t.ones(2, 3).t(), t.ones(3, 1)),
+    "searchsorted of values": lambda t, F: t.searchsorted(t.ones(3, 2), t.ones(2, 3).t()),
+    "searchsorted with a sorter": lambda t, F: t.searchsorted(
+        t.ones(3, 2), t.ones(3, 1), sorter=t.tensor([[0] * 3, [1] * 3]).t()
+    ),
     "lu_solve": lambda t, F: t.lu_solve(t.ones(1, 1), *t.linalg.lu_factor(t.ones(1, 1))),
 }
 # Calls whose warnings point into PyTorch's own code there.
@@ -65,7 +74,7 @@ def test_warning_has_torchs_class_and_points_to_the_calling_line(name: str) -> N
     assert (ours.category, ours.filename) == (theirs.category, __file__)
 
 
-@pytest.mark.parametrize("name", ["index", "mask", "std", "grid_sample"])
+@pytest.mark.parametrize("name", ["index", "mask", "std", "grid_sample", "conv1d", "frobenius_norm"])
 def test_repeated_calls_warn_as_often_as_in_torch(name: str) -> None:
     def count(t: Any) -> int:
         with warnings.catch_warnings(record=True) as found:
@@ -82,6 +91,8 @@ def test_repeated_calls_warn_as_often_as_in_torch(name: str) -> None:
     [
         lambda t: t.zeros(3, out=t.empty(2, 2)),
         lambda t: t.eye(3, out=t.empty(2, 2)),
+        lambda t: t.nn.functional.conv1d(t.ones(1, 1, 5), t.ones(1, 1, 4), padding="same", dilation=2),
+        lambda t: t.searchsorted(t.ones(3, 2), t.ones(6, 2)[::2].contiguous()),
         lambda t: t.linspace(0, 1, 3, out=t.empty(2, 2)),
         lambda t: t.rand(3, out=t.empty(2, 2)),
         lambda t: t.randn_like(t.zeros(3, dtype=t.complex64), dtype=t.float64),

@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import dtypes
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors.notices import once
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Dtype, Tensor
@@ -229,6 +230,7 @@ def frobenius_norm(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tenso
     >>> torch.frobenius_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), (0, 1))
     tensor(5.)
     """
+    once("frobenius_norm is deprecated. Use linalg.vector_norm(A, 2., dim, keepdim) instead.")
     dims = as_tuple(dim)
     if len(dims) > 2:
         raise ShapeError(f"frobenius_norm: expected at most 2 dimensions in dim, but got {len(dims)}")
@@ -244,6 +246,7 @@ def nuclear_norm(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: 
     >>> torch.nuclear_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
     tensor(7.)
     """
+    once("nuclear_norm is deprecated. Use linalg.matrix_norm(A, 'nuc', dim, keepdim) instead.")
     if isinstance(dim, bool):
         dim, keepdim = None, dim
     return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, out=out)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ... import backend, dtypes, function, return_types
 from ...errors import ArgumentError, KindError, ShapeError
+from ...errors.notices import once
 from ...type_aliases import Tensor
 from ..creation import as_tensor, linspace
 from ..indexing import Gather
@@ -212,6 +213,10 @@ def searchsorted(
             "searchsorted: sorted_sequence should have one dimension, or all but the last as input has: got "
             f"{lines.shape} and {values.shape}"
         )
+    given = (("boundary", lines), ("input value", values), ("sorter", None if sorter is None else sorter.array))
+    for name, x in given:
+        if x is not None and not x.flags.c_contiguous:
+            once(f"torch.searchsorted(): {name} tensor is non-contiguous, which costs a copy.")
     if sorter is not None:
         if sorter.array.dtype != np.int64 or sorter.array.shape != lines.shape:
             raise ShapeError(

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from ...errors import ArgumentError, DtypeError, ShapeError, place
+from ...errors.notices import once
 from ...state import current
 
 Sizes = tuple[int, ...]  # one for each spatial dimension
@@ -217,6 +218,8 @@ def named_padding(op: str, name: str, kernel: Any, stride: Sizes, dilation: Size
     if max(stride) > 1:
         raise invalid(op, f"padding='same' needs stride 1, but stride is {stride}")
     totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=False)]
+    if any(total % 2 for total in totals):
+        once("padding='same' with an even kernel length and an odd dilation pads the two sides differently, by a copy.")
     return tuple((total // 2, total - total // 2) for total in totals)
 
 
