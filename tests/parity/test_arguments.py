@@ -34,6 +34,26 @@ CALLS = """
     T.topk(v0, 0)
     [T.histc(T.tensor([x] * 2), bins) for x in (3.4e38, 1e10, -1e-40, 0.) for bins in (1, 4, 5)]
     T.max(A, T.tensor(1), True)
+    [T.max(A, dim=T.tensor(0)), T.min(A, dim=T.tensor(1), keepdim=False), T.max(A, T.tensor(0), False)]
+    [A.max(dim=T.tensor(0)), A.min(dim=T.tensor(1), keepdim=True), A.max(T.tensor(1.5))]
+    [T.view_copy(A.T, (-1,)), T.view_copy(A, (-1,)), T.view_copy(A.T, A.dtype)]
+    [(T.mul(T.ones(k), 2, out=x).add_(1), x, y) for k in (1, 3) for x in (T.zeros(2, 3),) for y in (x.view(-1),)]
+    [(T.mul(T.ones(3), 2, out=x[:0]), x) for x in (T.zeros(6),)]
+    T.split_with_sizes_copy(A, [1, 2], dim=1, out=[T.empty(3, 1), T.empty(3, 2)])
+    [(T.unbind_copy(A[:2], out=x), x) for x in ([T.empty(3), T.empty(3)],)]
+    [(T.split_copy(A, 2, out=x), x) for x in ([T.empty(2, 3), T.empty(1, 3)],)]
+    T.ones(3).copy_(2j)
+    [T.ones(3).copy_(2), T.ones(3).copy_(True), T.ones(3, dtype=T.int64).copy_(2.5), T.ones(3).cfloat().copy_(2j)]
+    [T.linalg.ldl_factor(input=A), T.linalg.ldl_factor_ex(input=A), T.linalg.ldl_factor(x=A)]
+    [T.linalg.det(A=A), T.linalg.eigvalsh(a=A), T.linalg.pinv(x1=A), T.linalg.vector_norm(a=A), T.linalg.norm(x=A)]
+    [T.linalg.cross(x1=A, x2=P), T.linalg.cross(a=A, other=P), T.linalg.matrix_power(x=A, n=2)]
+    [T.logit(T.tensor([.1, .35, .5, .6, .7, .9, T.nan]), eps=eps) for eps in (.5, .7)]
+    [T.nn.functional.elu(T.tensor([-T.inf, -1., -0., 0., 1., T.inf, T.nan]), alpha=T.inf)]
+    (lambda x: T.autograd.grad(T.nn.functional.elu(x, T.inf).sum(), x))(T.tensor([-1., 0., 2.]).requires_grad_())
+    (lambda x: T.autograd.grad(T.nn.functional.celu(x, T.inf).sum(), x))(T.tensor([-1., 0., 2.]).requires_grad_())
+    (lambda x: T.autograd.grad(T.nanmean(x, 1).sum(), x))(T.tensor([[T.nan] * 2, [1., T.nan]]).requires_grad_())
+    (lambda x: T.autograd.grad(T.nanmean(x), x))(T.tensor([T.nan] * 2).requires_grad_())
+    T.nn.functional.celu(T.tensor([-T.inf, -1., -0., 0., 1., T.inf, T.nan]), alpha=T.inf)
     A.min(T.tensor(0), keepdim=True)
     [str(T.nn.Conv2d(1, 1, 3, dilation=(1,))), str(T.nn.ConvTranspose2d(1, 1, 3, output_padding=(0,)))]
     T.nn.functional.mse_loss(A[:2].T, T.zeros(3, 2), reduction="none").stride()

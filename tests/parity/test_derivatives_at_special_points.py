@@ -269,3 +269,18 @@ def test_distances_from_infinity_and_nan():
     for count in (lambda t, x: t.cdist(x, x, 0.0), lambda t, x: t.pdist(x, 0.0)):
         ours, theirs = (count(t, t.tensor(with_nan)).numpy() for t in (microgad, torch))
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.filterwarnings("ignore:index_reduce:UserWarning")
+@pytest.mark.parametrize("reduce", ["amax", "amin"])
+@pytest.mark.parametrize("op", ["scatter_reduce", "index_reduce"])
+def test_extreme_at_an_index_that_is_nan_has_torchs_gradients(op, reduce):
+    def grads(t):
+        x, values = (
+            t.tensor(v, requires_grad=True) for v in ([np.nan, 1.0, 2.0, 4.0], [np.nan, 0.0, np.nan, 3.0, 2.0, 2.0])
+        )
+        result = getattr(t, op)(x, 0, t.tensor([0, 0, 1, 1, 2, 2]), values, reduce)
+        return [g.numpy() for g in t.autograd.grad(result, (x, values), t.arange(1.0, 5.0))]
+
+    for ours, theirs in zip(grads(microgad), grads(torch), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

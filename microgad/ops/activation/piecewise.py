@@ -9,6 +9,8 @@ import numpy as np
 
 from ... import backend
 from ... import generator as draws
+from ...dtypes.limits import finfo
+from ...dtypes.type_names import TYPE_NAMES
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...function.naming import with_torch_name
@@ -321,13 +323,15 @@ class Softshrink(Function):
 def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """sign(input) · max(|input| - lambd, 0). Source: torch.nn.functional.softshrink.
 
-    Raises RuntimeError where lambd is negative.
+    Raises RuntimeError where lambd is negative or infinite.
 
     >>> F.softshrink(torch.tensor([-2.0, 0.25]))
     tensor([-1.5000,  0.0000])
     """
-    if not lambd >= 0:
-        raise ArgumentError(f"softshrink: lambda must be greater or equal to 0, but found to be {lambd}")
+    limit = finfo(input.dtype).max if input.is_floating_point() else math.inf
+    if not 0 <= lambd <= limit:
+        kind = TYPE_NAMES[input.dtype]
+        raise ArgumentError(f"lambda must be in range [0, {limit:g}] for input dtype {kind}, but found {lambd:g}")
     return into(out, Softshrink.apply(input, bound=lambd), exact="softshrink")
 
 

@@ -41,6 +41,8 @@ class Elu(Function):
             out *= self.rate
             np.expm1(out, out=out)
             out *= self.size
+            if math.isinf(self.size):
+                out[x >= 0] = -0.0  # where 0 · inf is NaN
             above = x.clip(0, math.inf)
             above *= self.scale
             out += above
@@ -58,7 +60,9 @@ class Elu(Function):
         # At 0 and for NaN fmin returns its first argument, and x gets no second derivative, as in PyTorch.
         slope = np.multiply(np.fmin(0, x, out=out), self.rate, out=out)
         slope = np.multiply(np.exp(slope, out=out), below, out=out)
-        if below != self.scale:
+        if not math.isfinite(below):
+            slope = np.where(x <= 0, slope, self.scale)
+        elif below != self.scale:
             lower = np.astype(x <= 0, x.dtype)  # 0 for NaN, as in PyTorch
             slope = np.multiply(slope, lower, out=out)
             upper = 1 - lower

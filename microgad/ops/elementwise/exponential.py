@@ -318,7 +318,7 @@ class Logit(Function):
 
     def forward(self, x):
         if self.eps is not None:
-            x = x.clip(self.eps, 1 - self.eps)
+            x = np.where(x < self.eps, self.eps, np.minimum(x, 1 - self.eps))
         out = np.log(x / (1 - x))
         if x.dtype == np.float64:  # near its zero, 1/2, the quotient's rounding would cost digits
             out = np.where(abs(x - 0.5) < 0.25, np.log1p((2 * x - 1) / (1 - x)), out)

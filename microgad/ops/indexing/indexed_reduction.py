@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ...errors import ArgumentError, GraphError, KindError
 from ...function import Function
 from ...type_aliases import Tensor
 from .. import creation
-from ..elementwise import Div, FloorDiv, Select
+from ..elementwise import Div, FloorDiv
 from . import index_kernels
 from .item import AddItem, GetItem, SetItem, StoreMixin, Write
 
@@ -63,8 +64,8 @@ class ExtremeItem(StoreMixin, Function):
         kept = x == out
         taken = value == GetItem.apply(out, index=self.index)
         winners = AddItem.apply(np.astype(kept, grad.dtype), np.astype(taken, grad.dtype), index=self.index)
-        share = grad / np.maximum(winners, 1)
-        return Select.apply(kept, share), Select.apply(taken, GetItem.apply(share, index=self.index))
+        share = grad / np.where(winners == 0, math.nan, winners)  # a NaN equals no value
+        return share * kept, GetItem.apply(share, index=self.index) * taken
 
 
 def reduction_call(

@@ -14,7 +14,7 @@ from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Dtype, Tensor
 from .. import layouts
-from ..elementwise import Select
+from ..elementwise import Select, Where
 from ..fast_reductions import fast_sum
 from ..out import into
 from ..spelling import numpy_spelling
@@ -147,4 +147,7 @@ def nanmean(
     if not _may_be_nan(found.array):
         return into(out, with_torch_name("DivBackward0", found))
     is_number = x == x
-    return into(out, sum(Select.apply(is_number, x), dim, keepdim) / sum(is_number, dim, keepdim))
+    is_kept = is_number | (sum(is_number, dim, True) == 0)  # a mean of no numbers has NaN as its gradient, too
+    count = sum(is_number, dim, keepdim)
+    count = Where.apply(count == 0, math.nan, count)
+    return into(out, sum(Select.apply(is_kept, x), dim, keepdim) / count)
