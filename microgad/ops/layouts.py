@@ -91,11 +91,13 @@ def strided_view(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> An
 
 def expand(x: Any, shape: tuple[int, ...]) -> Any:
     """Return a view of x expanded to a shape, as torch.Tensor.expand does. Unlike np.broadcast_to, it is writable."""
-    if math.prod(shape) == x.size:
+    if math.prod(shape) == x.size and x.ndim:
         return x.reshape(shape)
     lead = len(shape) - x.ndim
-    steps = (step if n == m else 0 for n, m, step in zip(x.shape, shape[lead:], x.strides, strict=True))
-    return strided_view(x, shape, (*(0,) * lead, *steps))
+    steps = [step if n == m else 0 for n, m, step in zip(x.shape, shape[lead:], x.strides, strict=True)]
+    for i in reversed(range(lead)):
+        steps.insert(0, shape[i + 1] * steps[0] if shape[i] == 1 and steps else 0)
+    return strided_view(x, shape, tuple(steps))
 
 
 def channels_last(x: Any) -> bool:
@@ -145,9 +147,13 @@ def normalize_channels_last(x: Any) -> Any:
     return _channels_moved_second(inner) if inner.flags.c_contiguous else x
 
 
-def keep_channels_last_strides(out: Any, x: Any) -> Any:
+def keep_strides(out: Any, x: Any) -> Any:
     """Give `out`, a copy of x, also the strides that x has for axes of one element; NumPy makes up others."""
-    return _channels_moved_second(np.moveaxis(out, 1, -1)) if channels_last(x) else out
+    if 1 not in x.shape:
+        return out
+    strides = tuple(step // x.itemsize * out.itemsize for step in x.strides)
+    differ = [n for n, step, made in zip(x.shape, strides, out.strides, strict=True) if step != made]
+    return strided_view(out, out.shape, strides) if differ and set(differ) == {1} else out
 
 
 def _channels_moved_second(inner: Any) -> Any:

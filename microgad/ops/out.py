@@ -68,8 +68,9 @@ def _put(out: Tensor, result: Any, quiet: bool) -> None:
                 f"match the required output shape {list(result.shape)}. This behavior is deprecated."
             )
             warnings.warn(message, stacklevel=4)
-        if out.node is None and geometry(out.array)[2] + result.numel() <= memory_of(out.array).size:
-            out.resize_(*result.shape)
+        x = out.array
+        if x.size and out.node is None and geometry(x)[2] + result.numel() <= memory_of(x).size:
+            out.resize_(*result.shape)  # in the same memory, which views of it see
             out[...] = result.detach()
         else:
             out.data = result.detach().to(dtype=out.dtype)

@@ -38,7 +38,9 @@ CALLS = """
     [A.max(dim=T.tensor(0)), A.min(dim=T.tensor(1), keepdim=True), A.max(T.tensor(1.5))]
     [T.view_copy(A.T, (-1,)), T.view_copy(A, (-1,)), T.view_copy(A.T, A.dtype)]
     [(T.mul(T.ones(k), 2, out=x).add_(1), x, y) for k in (1, 3) for x in (T.zeros(2, 3),) for y in (x.view(-1),)]
-    [(T.mul(T.ones(3), 2, out=x[:0]), x) for x in (T.zeros(6),)]
+    [(T.mul(T.ones(5), 2, out=x[1:4]), x) for x in (T.zeros(6),)]
+    [(T.mul(T.ones(2), 2, out=x.t()[1:]), x) for x in (T.zeros(2, 3),)]
+    [(T.topk(v, 2, out=(x, y)), x) for x, y in ((T.zeros(3), T.zeros(3, dtype=T.int64)),)]
     T.split_with_sizes_copy(A, [1, 2], dim=1, out=[T.empty(3, 1), T.empty(3, 2)])
     [(T.unbind_copy(A[:2], out=x), x) for x in ([T.empty(3), T.empty(3)],)]
     [(T.split_copy(A, 2, out=x), x) for x in ([T.empty(2, 3), T.empty(1, 3)],)]
@@ -442,6 +444,12 @@ CALLS = """
     A[None].stride()
     A.T[:,None].stride()
     B[...,None,0].stride()
+    [v0.expand(1).stride(), v0.expand(1,1).stride(), v0.expand(3,1).stride(), v[:,None].expand(1,1,3,4).stride()]
+    [v[:,None].expand(2,1,3,4).stride(), v.expand(1,3).stride(), v[:1].expand(1,1).stride()]
+    [f(x).stride() for x in (A[None].mT,A[None].transpose(0,1),A[:,None].mT) for f in (T.clone,T.zeros_like)]
+    [x.clone().stride() for x in (v0.expand(1), v0.expand(1,1), v0.expand(1,3))]
+    [x.clone().stride() for x in (A[:,1:2], A[1:2,1:2], A[None].permute(2,1,0))]
+    [T.zeros_like(x, dtype=T.int64).stride() for x in (v0.expand(1), A[:,1:2], A[1:2,1:2], A[None].permute(2,1,0))]
     v0[None,...,None].stride()
     [T.fft.fft(x.transpose(0,1),dim=d).stride() for x in (B,B+0j) for d in (0,1,2)]
     [f(B+0j,dim=d).stride() for f in (T.fft.fftn,T.fft.ifftn,T.fft.irfftn,T.fft.hfftn) for d in ((1,0),(0,1),(2,0))]

@@ -284,7 +284,7 @@ def _like(
     if memory_format not in (None, memory_formats.preserve_format):
         array = in_memory_format(op, lambda shape: make(order="C", shape=shape), x.shape, memory_format)
     else:
-        array = make(order=layouts.copy_order(x))
+        array = layouts.keep_strides(make(order=layouts.copy_order(x)), x)
     return from_array(array, device, requires_grad)
 
 

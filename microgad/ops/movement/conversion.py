@@ -24,8 +24,9 @@ class Clone(LinearMap):
     def forward(self, x):
         order = order_by(x.strides) if self.order == "K" and 0 in x.strides else self.order
         if type(order) is str:
-            return layouts.keep_channels_last_strides(x.copy(order), x) if order == "K" else x.copy(order)
-        return x.transpose(order).copy("C").transpose(np.argsort(order).tolist())
+            return layouts.keep_strides(x.copy(order), x) if order == "K" else x.copy(order)
+        out = x.transpose(order).copy("C").transpose(np.argsort(order).tolist())
+        return layouts.keep_strides(out, x) if self.order == "K" else out
 
     def adjoint(self, grad):
         return grad
@@ -48,7 +49,7 @@ class Cast(LinearMap):
 def _cast(x: Any, to: Any) -> Any:
     """Convert an array to another dtype. Complex numbers become their real parts, unless `to` is complex or bool."""
     x = x.real if x.dtype.kind == "c" and to.kind not in "cb" else x
-    return layouts.keep_channels_last_strides(convert(x, to, layouts.copy_order(x)), x)
+    return layouts.keep_strides(convert(x, to, layouts.copy_order(x)), x)
 
 
 class Transfer(LinearMap):
