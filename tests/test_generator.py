@@ -200,6 +200,12 @@ def test_a_new_generator_has_pytorchs_seed():
     np.testing.assert_array_equal(Generator().snapshot(), Generator().manual_seed(67280421310721).snapshot())
 
 
+def test_a_process_that_sets_no_seed_draws_differently_each_time():
+    program = "import microgad as torch; print(torch.initial_seed(), torch.get_rng_state().tolist())"
+    first, second = (subprocess.check_output([sys.executable, "-c", program], text=True) for _ in range(2))
+    assert first != second and first.split()[0] != second.split()[0]
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2**32 + 1, 2**64 - 1, -1, -(2**63), np.int64(-5), True])
 def test_seeds_are_stored_modulo_2_64_and_their_low_32_bits_decide_the_stream(seed):
     assert Generator().manual_seed(seed).initial_seed() == int(seed) % 2**64

@@ -250,6 +250,7 @@ def _same_words(state: NDArray[np.uint8], other: NDArray[np.uint8] | None) -> bo
 
 
 default_generator = Generator()
+default_generator.seed()  # as in PyTorch, a program that sets no seed draws differently in each process
 
 
 def generator_or_default(generator: Generator | None) -> Generator:

@@ -26,7 +26,7 @@ def seed() -> int:
 
 
 def initial_seed() -> int:
-    """Return the seed of the default generator. Source: torch.initial_seed."""
+    """Return the seed of the default generator, random in each process that sets none. Source: torch.initial_seed."""
     return default_generator.initial_seed()
 
 
