@@ -180,6 +180,10 @@ def test_backward_hooks_that_return_a_wrong_number_of_gradients_raise():
         y = layer(x).sum()
         with pytest.raises(RuntimeError, match="invalid number of grad_input, got 2, but expected 1"):
             y.backward()
+    with layer.register_full_backward_hook(lambda m, gi, go: gi[0]):
+        y = layer(x).sum()
+        with pytest.raises(RuntimeError, match="invalid number of grad_input, got a Tensor, but expected a tuple of 1"):
+            y.backward()
     with layer.register_full_backward_pre_hook(lambda m, go: ()):
         y = layer(x).sum()
         with pytest.raises(RuntimeError, match="invalid number of grad_output, got 0, but expected 1"):

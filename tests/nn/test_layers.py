@@ -255,3 +255,11 @@ def test_cross_map_lrn_has_first_and_second_derivatives():
     x = torch.randn(2, 6, 1, 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(nn.CrossMapLRN2d(3, 1.0), (x,))
     assert torch.autograd.gradgradcheck(nn.CrossMapLRN2d(3, 1.0), (x,))
+
+
+@pytest.mark.parametrize("name", sorted(name for name, cls in vars(nn).items() if isinstance(cls, type)))
+def test_an_error_about_arguments_names_the_layer(name):
+    cls = getattr(nn, name)
+    if issubclass(cls, nn.Module) and cls is not nn.Identity:  # which takes any arguments
+        with pytest.raises(TypeError, match=r"^(?!_)\w+(\.__init__)?\(\) "):
+            cls(no_such_argument=1)

@@ -268,6 +268,13 @@ def test_a_failed_load_is_undone_where_a_part_loads_in_its_own_way(assign, refus
     assert (model[3].largest, hasattr(model[3], "part")) == (0.0, False)
 
 
+def test_a_module_has_no_extra_state():
+    with pytest.raises(RuntimeError, match=r"Module.get_extra_state\(\) that should never be called"):
+        nn.Linear(1, 1).get_extra_state()
+    with pytest.raises(RuntimeError, match=r"Module.set_extra_state\(\) that should never be called"):
+        nn.Linear(1, 1).set_extra_state(None)
+
+
 def test_extra_state_is_saved_and_loaded():
     class Counted(nn.Linear):
         steps = 0

@@ -13,6 +13,7 @@ from types import FunctionType
 from typing import Any, ClassVar, Self
 
 from .... import state
+from ....errors.wording import name_init
 from ....parameter import Parameter, zero_grad
 from ....tensor import Tensor
 from ...parameter import Buffer
@@ -77,6 +78,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         """
         super().__init_subclass__(**kwargs)
         if cls.__module__.startswith("microgad."):
+            name_init(cls)
             return
         for name, f in list(vars(cls).items()):
             if type(f) is FunctionType and f.__module__.partition(".")[0] == "microgad" and "." not in f.__qualname__:
@@ -368,6 +370,8 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         return member
 
     # State
+
+    get_extra_state, set_extra_state = state_dicts.get_extra_state, state_dicts.set_extra_state
 
     def state_dict(
         self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False

@@ -366,6 +366,8 @@ def _check_grads(message: str, changed: Any, current: tuple[Any, ...]) -> tuple[
     """Check what a backward hook returned, and return it, or the current gradients for None."""
     if changed is None:
         return current
+    if isinstance(changed, Tensor):  # PyTorch takes its rows for the gradients, which then have a wrong number or shape
+        raise ShapeError(f"Backward {message}, got a Tensor, but expected a tuple of {len(current)}")
     grads = tuple(changed) if isinstance(changed, (tuple, list)) else (changed,)
     for grad in grads:
         if grad is not None and not isinstance(grad, Tensor):

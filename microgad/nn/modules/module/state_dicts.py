@@ -65,8 +65,22 @@ def save_own_state(module: Module, destination: Any, prefix: str, keep_vars: boo
     """Put the state of one module, without its children, into `destination`."""
     for name, tensor in _persistent(module).items():
         destination[prefix + name] = tensor if keep_vars else tensor.detach()
-    if hasattr(type(module), "get_extra_state"):
+    if type(module).get_extra_state is not get_extra_state:
         destination[prefix + _EXTRA_STATE_KEY_SUFFIX] = module.get_extra_state()
+
+
+def get_extra_state(self: Module) -> Any:
+    """Return further state for the state_dict; `Module` itself has none. Source: torch.nn.Module.get_extra_state."""
+    raise RuntimeError("Reached a code path in Module.get_extra_state() that should never be called.")
+
+
+def set_extra_state(self: Module, state: Any) -> None:
+    """Take over what `get_extra_state` returned. Source: torch.nn.Module.set_extra_state."""
+    raise RuntimeError("Reached a code path in Module.set_extra_state() that should never be called.")
+
+
+def _takes_extra(module: Module) -> bool:
+    return type(module).set_extra_state is not set_extra_state
 
 
 def _persistent(module: Module) -> dict[str, Tensor]:
@@ -148,7 +162,7 @@ def load_own_state(
         else:
             missing.append(key)
     extra = prefix + _EXTRA_STATE_KEY_SUFFIX
-    takes_extra = hasattr(type(module), "set_extra_state")
+    takes_extra = _takes_extra(module)
     sets_extra = takes_extra and extra in state_dict
     if takes_extra and not sets_extra:
         missing.append(extra)
@@ -180,7 +194,7 @@ def _runs_code(module: Module) -> bool:
     """Return whether loading the module runs code of a program, which may change the module or read loaded values."""
     hooks = "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks"
     has_hooks = any(name in vars(module) for name in hooks)
-    return has_hooks or hasattr(type(module), "set_extra_state") or _has_custom_load(module)
+    return has_hooks or _takes_extra(module) or _has_custom_load(module)
 
 
 def _plan_copy(
