@@ -9,10 +9,12 @@ import numpy as np
 
 from .. import backend
 from .errors import FileError, shown
+from .pickling import Pickler
 from .storages import Storage, storage_slice
 from .unpickling import Name, Unpickler, storage_loader
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of such a file
+_VERSION = 1001  # of the format: the second pickle
 
 
 class PickleStream:
@@ -68,6 +70,22 @@ class _Storages:
                 raise FileError("ends within its storages")
             memory[...] = backend.like(np.frombuffer(self._data, np.uint8, memory.size, at + 8), memory)
             at += 8 + memory.size
+
+
+def write_legacy(file: Any, pickled: bytes, storages: list[Any]) -> None:
+    """Write a file of an object that a Pickler with `legacy` pickled, and of its storages."""
+    sizes = {"short": 2, "int": 4, "long": 4}
+    machine = {"protocol_version": _VERSION, "little_endian": True, "type_sizes": sizes}
+    keys = [str(number) for number in range(len(storages))]
+    for part in (*map(_pickled, (_MAGIC, _VERSION, machine)), pickled, _pickled(keys)):
+        file.write(part)
+    for memory in storages:
+        file.write(memory.size.to_bytes(8, "little"))
+        file.write(memory.astype(memory.dtype.newbyteorder("<"), copy=False).view("u1"))
+
+
+def _pickled(obj: Any) -> bytes:
+    return Pickler().pickle(obj)
 
 
 def read_legacy(data: bytes, place: Callable[[str], str]) -> Any:

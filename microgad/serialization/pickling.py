@@ -32,9 +32,11 @@ class Pickler:
     An object that occurs twice is written once, and is one object again when it is loaded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, legacy: bool = False) -> None:
+        self.legacy = legacy  # whether the pickle is for the format before PyTorch 1.6
         self.storages: list[Any] = []  # 1-D arrays; the pickle refers to them by their index
-        self._numbers: dict[int, int] = {}  # the index of a storage, by the id of the array that owns the memory
+        # The index and the dtype of a storage, by the id of the array that owns the memory.
+        self._known: dict[int, tuple[int, dtypes.dtype]] = {}
         self._out = bytearray(b"\x80\x02")
         self._memo: dict[Any, int] = {}
         self._kept: list[Any] = []  # keeps pickled objects alive, so that no id is used again
@@ -291,17 +293,19 @@ class Pickler:
     def _refer(self, memory: Any, dtype: dtypes.dtype | None, place: str) -> None:
         """Write a reference to a storage, of a dtype or of bytes, and collect the storage if it is new."""
         owner, typed = backend.owner(memory), dtype in STORAGE_CLASS_OF
-        if id(owner) not in self._numbers:
-            self._numbers[id(owner)] = len(self.storages)
+        number, first = self._known.setdefault(id(owner), (len(self.storages), dtype or dtypes.uint8))
+        if first != (dtype or dtypes.uint8):  # PyTorch would load all of them with the dtype of the first
+            raise RuntimeError("Cannot save multiple tensors or storages that view the same data as different types")
+        if number == len(self.storages):
             self._kept.append(owner)
             self.storages.append(backend.to_device(memory, "cpu"))
         self._write(b"(")
         self._save("storage", place)
         self._global(f"torch {STORAGE_CLASS_OF[dtype]}" if typed else UNTYPED)  # type: ignore[index]
-        self._save(str(self._numbers[id(owner)]), place)
+        self._save(str(number), place)
         self._save(str(backend.device_of(memory)), place)
         self._integer(memory.size if typed else memory.nbytes)
-        self._write(b"tQ")
+        self._write(b"NtQ" if self.legacy else b"tQ")  # None: the Tensor doesn't lie in a part of a storage
 
     def _dtype(self, x: Any, place: str) -> None:
         """Write a NumPy dtype as NumPy pickles it."""

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from ..errors import ArgumentError
 from .archive import ALIGNMENT, Writer
+from .legacy import write_legacy
 from .pickling import Pickler
 
 try:
@@ -30,14 +31,16 @@ def save(
     paths, or containers such as deques, frozensets and defaultdicts. Dtypes, strides, `requires_grad` and Parameters
     are kept. Tensors that share memory, and objects that occur twice, do so when they are loaded. A module is saved as
     its class's name and its attributes: `load` it with weights_only=False, after importing the class. Gradients and
-    graphs are not saved. The other arguments have no effect.
+    graphs are not saved. `_use_new_zipfile_serialization=False` writes the format of PyTorch before 1.6. The other
+    arguments have no effect.
 
     The file is written under a temporary name and renamed at the end. So an interrupted `save`, or a full disk, leaves
     an older file as it was.
 
     Raises TypeError, which says where in the object, for other types. If `import torch` imports microgad, they are
     instead written as Python pickles them, for PyTorch to load. Raises AttributeError if `f` is neither a path nor a
-    file, RuntimeError if the folder doesn't exist, OSError if the file can't be written.
+    file, RuntimeError if the folder doesn't exist or Tensors of several dtypes share memory, OSError if the file can't
+    be written.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -46,16 +49,23 @@ def save(
     >>> torch.load(file)
     {'weight': tensor([1., 2.]), 'epoch': 3}
     """
-    pickler = Pickler()
+    pickler = Pickler(legacy=not _use_new_zipfile_serialization)
     pickled = pickler.pickle(obj)
+
+    def write(file: Any, folder: str) -> None:
+        if pickler.legacy:
+            write_legacy(file, pickled, pickler.storages)
+        else:
+            _write(file, folder, pickled, pickler.storages)
+
     if hasattr(f, "write"):
-        _write(f, "archive", pickled, pickler.storages)
+        write(f, "archive")
         return
     if not isinstance(f, str | bytes | os.PathLike):
         raise AttributeError(f"save: f must be a path or a file with a write method, not a {type(f).__name__}")
     path = os.path.realpath(f)  # a symbolic link stays, and its target is replaced
     with atomic_write(path) as file:
-        _write(file, os.path.splitext(os.path.basename(path))[0] or "archive", pickled, pickler.storages)
+        write(file, os.path.splitext(os.path.basename(path))[0] or "archive")
 
 
 def _write(file: Any, folder: str, pickled: bytes, storages: list[Any]) -> None:

@@ -79,16 +79,28 @@ def test_microgad_loads_torchs_files(zip_format):
     assert all(a is b for a, b in zip(ours["twice"][::2], ours["twice"][1::2], strict=True))
 
 
-def test_torch_loads_microgads_files():
+@pytest.mark.parametrize("zip_format", [True, False])
+def test_torch_loads_microgads_files(zip_format):
     ours = state(microgad)
-    theirs = torch.load(saved(microgad, ours), weights_only=True)
+    file = saved(microgad, ours, _use_new_zipfile_serialization=zip_format)
+    assert file.getvalue().startswith(b"PK" if zip_format else b"\x80\x02")
+    theirs = torch.load(file, weights_only=True)
     assert_same(ours, theirs)
-    assert_same(microgad.load(saved(microgad, ours)), theirs)
+    file.seek(0)
+    assert_same(microgad.load(file), theirs)
     whole, rows, *_ = theirs["views"]
     whole[1, 0] = 50
     assert rows[0, 0].item() == 50
     assert theirs["tied"][0] is theirs["tied"][1]
     assert all(a is b for a, b in zip(theirs["twice"][::2], theirs["twice"][1::2], strict=True))
+
+
+@pytest.mark.parametrize("lib", [torch, microgad])
+def test_tensors_of_two_dtypes_in_one_memory_are_not_saved(lib):
+    x = lib.arange(3.0)
+    with pytest.raises(RuntimeError, match=r"^Cannot save multiple tensors .* as different types$"):
+        saved(lib, [x, x.view(lib.int32)])
+    saved(lib, [x.view(lib.uint8), x.untyped_storage()])
 
 
 @pytest.mark.parametrize(("writer", "reader"), [(microgad, torch), (torch, microgad)])
@@ -111,7 +123,7 @@ def test_namedtuples_and_packed_sequences(writer, reader, zip_format):
     x = writer.arange(6.0).reshape(2, 3)
     packed = writer.nn.utils.rnn.pack_sequence([x[0], x[1, :2]])
     objects = [x.max(0), x.topk(2), writer.linalg.qr(x), packed, Step(x, 1)]
-    options = {"_use_new_zipfile_serialization": zip_format} if writer is torch else {}
+    options = {"_use_new_zipfile_serialization": zip_format}
     with writer.serialization.safe_globals([Step]), reader.serialization.safe_globals([Step]):
         *found, loaded = reader.load(saved(writer, [*objects, objects[0]], **options), weights_only=False)
     assert loaded is found[0]
