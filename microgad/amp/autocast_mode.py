@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 from .. import dtypes
 from ..dtypes import unsupported
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DeviceError
 from ..errors.notices import once as _once
 
 if TYPE_CHECKING:
     from ..type_aliases import Dtype
 
 
+_DEVICE_TYPES = (
+    "cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla", "lazy",
+    "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone",
+)  # fmt: skip
+
+
 class autocast(contextlib.ContextDecorator):
     """Do nothing in a block or function, and warn of that once, unless `enabled` is false. Source: torch.autocast.
 
-    Raises ValueError if device_type isn't a string, such as `torch.device("cpu").type`.
+    Raises ValueError if device_type isn't a string, such as `torch.device("cpu").type`, and RuntimeError if it is none
+    of PyTorch's types.
 
     >>> with torch.autocast("cpu", enabled=False):
     ...     (torch.ones(2) @ torch.ones(2)).dtype
@@ -30,6 +37,9 @@ class autocast(contextlib.ContextDecorator):
     ) -> None:
         if not isinstance(device_type, str):
             raise ArgumentError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
+        if device_type.partition(":")[0] not in _DEVICE_TYPES:
+            kinds = ", ".join(_DEVICE_TYPES)
+            raise DeviceError(f"Expected one of {kinds} device type at start of device string: {device_type}")
         self.device, self.fast_dtype = device_type, dtype or get_autocast_dtype(device_type)
         if enabled:
             _once("torch.autocast: microgad computes in the dtype that the operands have; nothing is cast")

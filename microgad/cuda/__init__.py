@@ -129,6 +129,11 @@ def get_device_properties(device: Device = None) -> Any:
     return SimpleNamespace(**found, multi_processor_count=found["multiProcessorCount"])
 
 
+def get_arch_list() -> list[str]:
+    """Return an empty list: CuPy compiles for the GPU that it finds. Source: torch.cuda.get_arch_list."""
+    return []
+
+
 def ipc_collect() -> None:
     """Do nothing: no other process holds this one's arrays. Source: torch.cuda.ipc_collect."""
 

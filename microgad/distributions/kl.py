@@ -41,7 +41,7 @@ from .wishart import Wishart
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_formulas: dict[tuple[type, type], Callable[[Any, Any], Tensor]] = {}
+_KL_REGISTRY: dict[tuple[type, type], Callable[[Any, Any], Tensor]] = {}
 
 
 def register_kl(type_p: type, type_q: type) -> Callable[[F], F]:
@@ -60,7 +60,7 @@ def register_kl(type_p: type, type_q: type) -> Callable[[F], F]:
             raise TypeError(f"Expected {name} to be a Distribution subclass but got {cls}")
 
     def enter(function: F) -> F:
-        _formulas[type_p, type_q] = function
+        _KL_REGISTRY[type_p, type_q] = function
         return function
 
     return enter
@@ -77,8 +77,8 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     """
     for of_p in type(p).__mro__:  # the most derived classes first; that of p decides before that of q
         for of_q in type(q).__mro__:
-            if (of_p, of_q) in _formulas:
-                return _formulas[of_p, of_q](p, q)
+            if (of_p, of_q) in _KL_REGISTRY:
+                return _KL_REGISTRY[of_p, of_q](p, q)
     raise NotImplementedError(
         f"No KL(p || q) is implemented for p type {type(p).__name__} and q type {type(q).__name__}"
     )

@@ -233,12 +233,28 @@ def test_names_of_distributed_tensors_and_meshes() -> None:
             unavailable(torch.nn.Linear(1, 1))
 
 
+def test_calls_that_pytorch_runs_in_the_background_run_at_once() -> None:
+    calls = [torch.jit.fork(torch.sub, torch.tensor(i), other=1) for i in range(3)]
+    with torch.jit.optimized_execution(False):
+        assert [torch.jit.wait(call).item() for call in calls] == [-1, 0, 1]
+
+
+def test_autocast_refuses_an_unknown_device_type() -> None:
+    with pytest.raises(
+        RuntimeError, match=r"^Expected one of cpu, cuda, .* device type at start of device string: foo"
+    ):
+        torch.autocast("foo")
+    torch.autocast("cuda:0", enabled=False)
+
+
 def test_private_names_that_libraries_use() -> None:
     from microgad.nn.modules.linear import NonDynamicallyQuantizableLinear
 
     assert type(torch.nn.MultiheadAttention(2, 1).out_proj) is NonDynamicallyQuantizableLinear
     assert torch.legacy_contiguous_format is torch.contiguous_format
     assert torch.serialization.DEFAULT_PROTOCOL == 2
+    assert torch.distributions.kl._KL_REGISTRY[torch.distributions.Normal, torch.distributions.Normal]
+    assert torch.cuda.get_arch_list() == []
     assert not torch.backends.mps.is_macos_or_newer(14, 0)
 
 

@@ -1,6 +1,7 @@
 """torch.utils.data: batches are indexed at once only if that gives the same samples as one by one."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -130,6 +131,14 @@ def test_batch_size_none_gives_single_samples() -> None:
     assert [type(sample) for sample in DataLoader([x, x], batch_size=None)] == [microgad.Tensor] * 2
 
 
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_the_sampler_of_a_stream_yields_none_without_end(batch_size: int | None) -> None:
+    loader = DataLoader(Stream(), batch_size=batch_size)
+    assert list(islice(loader.sampler, 3)) == [None] * 3
+    with pytest.raises(TypeError, match="has no len"):
+        len(iter(loader))
+
+
 def test_an_iterator_has_the_length_of_the_loader() -> None:
     assert len(iter(DataLoader(numbers(5), 2))) == 3
     assert len(iter(DataLoader(numbers(5), 2, drop_last=True, shuffle=True))) == 2
@@ -177,7 +186,7 @@ class Stream(IterableDataset[int]):
         (lambda: Dataset()[0], NotImplementedError, "Dataset must define __getitem__"),
         (lambda: numbers(2) + Stream(), AssertionError, "does not support IterableDataset"),
         (lambda: default_collate([[1], [1, 2]]), RuntimeError, r"equal size, but the sizes are \[1, 2\]"),
-        (lambda: default_collate([{1}]), TypeError, "found <class 'set'>"),
+        (lambda: default_collate([{1}]), TypeError, "numpy arrays, numbers, dicts or lists; found <class 'set'>"),
         (lambda: DataLoader([1], num_workers=-1), ValueError, "num_workers option should be non-negative, but got -1"),
         (lambda: DataLoader([1], num_workers=1, prefetch_factor=0), ValueError, "should be at least 1, but got 0"),
     ],

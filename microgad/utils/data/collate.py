@@ -58,7 +58,7 @@ def collate(batch: Sequence[Any], *, collate_fn_map: CollateFns | None = None) -
 
 
 default_collate_err_msg_format = (
-    "default_collate: batch must contain tensors, numpy arrays, numbers, strings, dicts or lists; found {}"
+    "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
 )
 np_str_obj_array_pattern = re.compile("[SaUO]")  # matches the dtypes of arrays that can't become Tensors
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +14,7 @@ from ...errors.notices import warn
 from ...generator import Generator
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset
-from .sampler import BatchSampler, RandomSampler, SequentialSampler, draw_seed
+from .sampler import BatchSampler, RandomSampler, SequentialSampler, _InfiniteConstantSampler, draw_seed
 from .workers import Fetcher
 from .workers import get_worker_info as get_worker_info
 
@@ -76,10 +75,12 @@ class DataLoader:
             batch_size = None
         elif batch_size is None and drop_last:
             raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
-        if sampler is None and not streams:
+        if streams:
+            sampler = _InfiniteConstantSampler()
+        elif sampler is None:
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
         if batch_sampler is None and batch_size is not None:
-            batch_sampler = BatchSampler(() if sampler is None else sampler, batch_size, drop_last)
+            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.dataset = dataset
         self.batch_size = batch_size
         self.sampler = sampler
@@ -119,9 +120,7 @@ class DataLoader:
 
     @property
     def _indices(self) -> Any:
-        if not isinstance(self.dataset, IterableDataset):
-            return self.sampler if self.batch_sampler is None else self.batch_sampler
-        return itertools.repeat(None if self.batch_size is None else (None,) * self.batch_size)
+        return self.sampler if self.batch_sampler is None else self.batch_sampler
 
     def __len__(self) -> int:
         if not isinstance(self.dataset, IterableDataset):

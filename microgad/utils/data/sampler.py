@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -29,6 +29,13 @@ class Sampler(Generic[T_co]):
 
     def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError(f"{type(self).__name__} must define __iter__")
+
+
+class _InfiniteConstantSampler(Sampler[None]):
+    """Yields None without end: what stands for the indices of an IterableDataset, which has none."""
+
+    def __iter__(self) -> Iterator[None]:
+        return repeat(None)
 
 
 class SequentialSampler(Sampler[int]):

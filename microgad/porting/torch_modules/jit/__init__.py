@@ -2,18 +2,21 @@
 
 import builtins
 from collections.abc import Callable
-from typing import Any, NoReturn, get_args, get_origin
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NoReturn, TypeVar, get_args, get_origin
 from typing import Final as Final
 
 from ....errors.notices import once as _once
 from ....lazy import define_getattr as _define_getattr
 from ....nn import Module
+from ..futures import Future
 from . import annotations as annotations  # hence no `from __future__ import annotations`, of the same name
 from .annotations import Dict as Dict
 from .annotations import List as List
 from .annotations import Optional as Optional
 from .annotations import Tuple as Tuple
 
+T = TypeVar("T")
 _isinstance = builtins.isinstance  # torch.jit has its own isinstance, below
 
 
@@ -130,6 +133,27 @@ def is_scripting() -> bool:
 
 
 is_tracing = is_scripting
+
+
+def fork(func: Callable[..., T], *args: Any, **kwargs: Any) -> Future[T]:
+    """Call the function now, and return a Future that has its result. Source: torch.jit.fork.
+
+    >>> torch.jit.wait(torch.jit.fork(torch.add, torch.ones(2), 1))
+    tensor([2., 2.])
+    """
+    done: Future[T] = Future()
+    done.set_result(func(*args, **kwargs))
+    return done
+
+
+def wait(future: Future[T]) -> T:
+    """Return the result of a call by `fork`. Source: torch.jit.wait."""
+    return future.wait()
+
+
+def optimized_execution(should_optimize: bool) -> AbstractContextManager[None]:
+    """Return a context that has no effect. Source: torch.jit.optimized_execution."""
+    return nullcontext()
 
 
 def save(*args: Any, **options: Any) -> NoReturn:
