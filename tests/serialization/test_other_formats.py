@@ -19,8 +19,8 @@ import pytest
 import microgad as torch
 from microgad.serialization import FileError, safetensors, save_npz
 
-from ..fuzz import whole
-from ..fuzz.whole import facts, joined, named, plain
+from ..fuzz import intact_files
+from ..fuzz.intact_files import global_instruction, joined, plain, tuple_of
 
 DTYPES = ["float16", "float32", "float64", "complex64", "bool", "uint8", "uint16", "uint32", "uint64"]
 DTYPES += ["int8", "int16", "int32", "int64"]
@@ -43,7 +43,7 @@ on_the_host = pytest.mark.host("NumPy and PyTorch read the memory")
 def tar_with(**changed: Any) -> bytes:
     """An archive of PyTorch 0.1 with some entries replaced; None leaves an entry out."""
     found = b""
-    for name, parts in {**dict(whole.tars()[0]), **changed}.items():
+    for name, parts in {**dict(intact_files.tars()[0]), **changed}.items():
         if parts is not None:
             data = parts if type(parts) is bytes else joined(parts)
             header = name.encode().ljust(124, b"\0") + b"%011o\0" % len(data) + b" " * 20 + b"0" + bytes(100)
@@ -52,7 +52,7 @@ def tar_with(**changed: Any) -> bytes:
     return found + bytes(1024)
 
 
-@pytest.mark.parametrize("content", [whole.tar(), tar_with()])
+@pytest.mark.parametrize("content", [intact_files.tar(), tar_with()])
 def test_a_tar_of_pytorch_0_1_is_loaded(content: bytes) -> None:
     found = torch.load(io.BytesIO(content))
     assert found["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
@@ -68,7 +68,7 @@ def test_a_tar_of_pytorch_0_1_is_loaded(content: bytes) -> None:
 @pytest.mark.filterwarnings("ignore:Python 3.14 will:DeprecationWarning")  # PyTorch's own tar, in Python 3.12 and 3.13
 def test_pytorch_loads_the_same_from_a_tar(tmp_path: Path) -> None:
     theirs = pytest.importorskip("torch")
-    parts = dict(whole.tars()[0])
+    parts = dict(intact_files.tars()[0])
     storages, tensors = joined(parts["storages"]), joined(parts["tensors"])
     without_empty = tensors.replace(joined([plain(4)]), joined([plain(3)]), 1)  # PyTorch now fails at an empty Tensor
     pickled = joined(parts["pickle"]).replace(b"23", b"22")
@@ -83,12 +83,12 @@ def test_pytorch_loads_the_same_from_a_tar(tmp_path: Path) -> None:
 
 
 def storage(count: int, data: bytes, key: Any = 10, kind: str = "torch.FloatStorage") -> list[Any]:
-    return [plain(1), facts(key, "cpu", named(kind)), struct.pack("<q", count), data, plain([])]
+    return [plain(1), tuple_of(key, "cpu", global_instruction(kind)), struct.pack("<q", count), data, plain([])]
 
 
 def a_tensor(ndim: int, *numbers: int, storage: Any = 10) -> list[Any]:
     form = struct.pack(f"<{len(numbers) + 1}q", ndim, *numbers)
-    return [plain(1), facts(20, storage, named("torch.FloatTensor")), form]
+    return [plain(1), tuple_of(20, storage, global_instruction("torch.FloatTensor")), form]
 
 
 @pytest.mark.parametrize(
