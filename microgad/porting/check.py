@@ -16,10 +16,10 @@ class Absence(NamedTuple):
 
     file: str
     line: int
-    said: str
+    message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.said}"
+        return f"{self.file}:{self.line}: {self.message}"
 
 
 def check(file: str | Path) -> list[Absence]:
@@ -32,13 +32,13 @@ def check(file: str | Path) -> list[Absence]:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     program = pathlib.Path(folder, "program.py")
     ...     _ = program.write_text("import torch.nn as nn\\nnet = nn.Linar(2, 3)")
-    ...     [(absence.line, absence.said) for absence in microgad.porting.check(program)]
+    ...     [(absence.line, absence.message) for absence in microgad.porting.check(program)]
     [(2, 'microgad has no nn.Linar; the nearest name is Linear')]
     """
     tree = ast.parse(Path(file).read_bytes(), str(file))
     known: dict[str, Any] = {}
     found = [*_missing_imports(tree, known), *_missing_attributes(tree, known)]
-    return [Absence(str(file), line, said) for line, said in sorted(set(found))]
+    return [Absence(str(file), line, message) for line, message in sorted(set(found))]
 
 
 def _missing_imports(tree: ast.AST, known: dict[str, Any]) -> Iterator[tuple[int, str]]:
@@ -76,9 +76,9 @@ def _module(name: str) -> ModuleType:
 
 
 def _line_if_missing(node: ast.stmt, found: Any) -> Iterator[tuple[int, str]]:
-    said = missing_message(found)
-    if said is not None:
-        yield node.lineno, said
+    message = missing_message(found)
+    if message is not None:
+        yield node.lineno, message
 
 
 def _missing_attributes(tree: ast.AST, known: dict[str, Any]) -> Iterator[tuple[int, str]]:

@@ -263,14 +263,14 @@ def test_dragging_pans_and_the_wheel_zooms(tab, net_page):
 
 def test_boxes_are_colored_by_what_was_recorded(tab, net_page):
     tab.goto(net_page.as_uri())
-    offered = tab.eval_on_selector_all("#colour option", "all => all.map(e => e.value)")
+    offered = tab.eval_on_selector_all("#color option", "all => all.map(e => e.value)")
     assert {"kind", "module", "seconds", "backward", "bytes", "flops", "gradient", "zeros"} <= set(offered)
     fills = "new Set([...document.querySelectorAll('.box > rect.body')].map(e => getComputedStyle(e).fill)).size"
     for measure in offered[1:]:
-        tab.select_option("#colour", measure)
+        tab.select_option("#color", measure)
         assert tab.evaluate(fills) > 2, measure
         assert measure == "module" or tab.locator("#legend .ramp").count() == 1
-    tab.select_option("#colour", "kind")
+    tab.select_option("#color", "kind")
     legend = tab.inner_text("#legend")
     for kind in ("parameter", "constant: no gradient", "operation", "closed module", "result"):
         assert kind in legend

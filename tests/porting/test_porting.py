@@ -219,7 +219,7 @@ y = F.rellu(x), nn.Conv2d, torch.nn.init.zeros_, numpy.absent, torch.quantize_pe
 nn.Module.absent
 """
     )
-    assert [(absence.line, absence.said) for absence in check(file)] == [
+    assert [(absence.line, absence.message) for absence in check(file)] == [
         (2, f"microgad has no distributed.rpc: {NO_DISTRIBUTED}"),
         (4, "microgad has no nn.Linar"),
         (9, "microgad has no nn.functional.rellu; the nearest name is relu"),
@@ -237,7 +237,7 @@ nn.Module.absent
     file.write_text("import torch\ntorch.ones(2)\nfrom torch.version import cuda, debug")
     assert run("-m", "microgad", "check", str(file)).returncode == 0
     file.write_text("from torch.absent import *")
-    assert [absence.said for absence in check(file)] == ["microgad has no absent"]
+    assert [absence.message for absence in check(file)] == ["microgad has no absent"]
     file.write_text("x = (")
     result = run("-m", "microgad", "check", str(file))
     assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr

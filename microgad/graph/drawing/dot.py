@@ -216,13 +216,13 @@ class DotWriter:
         span = len(arguments) or 1
         style = ' STYLE="dashed"' if is_view(box.ops[0]) else ""
         fill = self.filled(box, self.theme.operation)
-        centre = f'<TD {"COLSPAN" if across else "ROWSPAN"}="{span}" BGCOLOR="{fill}"{style}>{body}</TD>'
+        center = f'<TD {"COLSPAN" if across else "ROWSPAN"}="{span}" BGCOLOR="{fill}"{style}>{body}</TD>'
         if across:
             rows = [f"<TR>{''.join(arguments)}</TR>"] if arguments else []
-            rows.append(f"<TR>{centre}</TR>")
+            rows.append(f"<TR>{center}</TR>")
         else:
             lines = arguments or [""]
-            first = [centre, lines[0]] if self.rankdir == "RL" else [lines[0], centre]
+            first = [center, lines[0]] if self.rankdir == "RL" else [lines[0], center]
             rows = [f"<TR>{''.join(first)}</TR>", *(f"<TR>{line}</TR>" for line in lines[1:])]
             span = 2 if arguments else 1
         if keeps:

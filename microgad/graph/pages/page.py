@@ -15,7 +15,7 @@ from ..tape import Tape
 from .page_data import page_data
 
 WEB = Path(__file__).parent / "web"
-SCRIPTS = ("graph", "layout", "colour", "draw", "view", "panel", "charts", "controls", "main")
+SCRIPTS = ("graph", "layout", "color", "draw", "view", "panel", "charts", "controls", "main")
 LARGEST = 200_000  # operations that a browser can hold
 
 

@@ -69,10 +69,10 @@ function scaleOf(keys) {
 }
 
 const topModules = [...new Set(ops.map((op) => (op.path || "").split(".")[0]))];
-function moduleColour(key) {
+function moduleColor(key) {
   const place = +key.slice(1);
   if (key[0] === "s") return null;
   const path = key[0] === "o" ? ops[place].path : groups[place].path;
-  const colours = dark() ? DARK_CATEGORIES : CATEGORIES;
-  return path ? colours[topModules.indexOf(path.split(".")[0]) % colours.length] : null;
+  const colors = dark() ? DARK_CATEGORIES : CATEGORIES;
+  return path ? colors[topModules.indexOf(path.split(".")[0]) % colors.length] : null;
 }

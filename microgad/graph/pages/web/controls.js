@@ -108,7 +108,7 @@ function toStep(n) {
 function showMeasures() {
   const has = Object.entries(MEASURES).filter(([, { of }]) => ops.some((_, i) => typeof of(i) === "number" && of(i) > 0));
   const wanted = [["kind", "kind"], ["module", "module"], ...has.map(([name, { said }]) => [name, said.toLowerCase()])];
-  const menu = $("colour");
+  const menu = $("color");
   if (menu.options.length === wanted.length) return;
   menu.replaceChildren(...wanted.map(([value, said]) => h("option", { value }, said)));
   menu.value = measure;
@@ -192,7 +192,7 @@ function start() {
     if (event.key === "Enter") findNext(event.shiftKey ? -1 : 1);
     if (event.key === "Escape") PRESSES.Escape();
   });
-  $("colour").addEventListener("change", (event) => {
+  $("color").addEventListener("change", (event) => {
     measure = event.target.value;
     paint();
   });

@@ -62,10 +62,10 @@ function paint() {
     is(box.element, "later", key[0] !== "s" && (key[0] === "o" ? +key.slice(1) : groups[+key.slice(1)].low) >= cursor);
     for (const pill of box.pills) states(pill.element, keyOf(pill.id));
     const value = measuring ? valueOf(key) : undefined;
-    const colour = measuring && scale && typeof value === "number" ? ramp(scale.at(value)) : null;
-    box.body.style.fill = colour ? `rgb(${colour})` : measure === "module" ? moduleColour(key) || "" : "";
-    const light = colour && 0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2] > 140;
-    for (const line of box.lines) line.style.fill = colour ? (light ? "#14181c" : "#ffffff") : "";
+    const color = measuring && scale && typeof value === "number" ? ramp(scale.at(value)) : null;
+    box.body.style.fill = color ? `rgb(${color})` : measure === "module" ? moduleColor(key) || "" : "";
+    const light = color && 0.3 * color[0] + 0.59 * color[1] + 0.11 * color[2] > 140;
+    for (const line of box.lines) line.style.fill = color ? (light ? "#14181c" : "#ffffff") : "";
   }
   for (const edge of drawnEdges) {
     const some = (set) => edge.ids.some((id) => set.has(id));
