@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
+from .. import backend, dtypes
+from .class_names import STORAGE_CLASS_OF
 from .errors import FileError, shown
 from .pickling import Pickler
 from .storages import Storage, storage_slice
@@ -80,7 +81,8 @@ def write_legacy(file: Any, pickled: bytes, storages: list[Any]) -> None:
     for part in (*map(_pickled, (_MAGIC, _VERSION, machine)), pickled, _pickled(keys)):
         file.write(part)
     for memory in storages:
-        file.write(memory.size.to_bytes(8, "little"))
+        typed = dtypes.of(memory.dtype) in STORAGE_CLASS_OF
+        file.write((memory.size if typed else memory.nbytes).to_bytes(8, "little"))
         file.write(memory.astype(memory.dtype.newbyteorder("<"), copy=False).view("u1"))
 
 

@@ -35,6 +35,7 @@ def state(lib):
         "nested": OrderedDict(a={1: [set(), {2}]}),
         "counted": [Counter("aab"), Counter(), bytearray(b"\xff"), bytearray()],
         "scheduler": lib.optim.lr_scheduler.MultiStepLR(lib.optim.SGD([w], 0.1), [2, 4, 4]).state_dict(),
+        "small": [lib.tensor([1, 2], dtype=getattr(lib, name)) for name in ("bool", "complex64", "uint8")],
         "twice": [x for x in ((1, [2]), {3}, Counter("a"), bytearray(b"a")) for _ in range(2)],
     }
 
@@ -100,7 +101,19 @@ def test_tensors_of_two_dtypes_in_one_memory_are_not_saved(lib):
     x = lib.arange(3.0)
     with pytest.raises(RuntimeError, match=r"^Cannot save multiple tensors .* as different types$"):
         saved(lib, [x, x.view(lib.int32)])
+    with pytest.raises(RuntimeError, match=r"^Cannot save multiple tensors .* as different types$"):
+        saved(lib, [x.untyped_storage(), x])
     saved(lib, [x.view(lib.uint8), x.untyped_storage()])
+
+
+def test_the_older_format_of_a_dtype_without_a_storage_class():
+    """PyTorch writes such files, but can't load its own."""
+    files = [
+        saved(lib, lib.arange(3).to(lib.uint16), _use_new_zipfile_serialization=False) for lib in (torch, microgad)
+    ]
+    for file in files:
+        assert file.getvalue().endswith(b"\6" + bytes(7) + b"\0\0\1\0\2\0")
+        assert microgad.load(file).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("writer", "reader"), [(microgad, torch), (torch, microgad)])
