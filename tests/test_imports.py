@@ -261,7 +261,7 @@ def test_the_core_has_fewer_than_1500_lines_of_code() -> None:
 
 def test_the_doctests_of_a_file_run_alone() -> None:
     """As an editor runs them, also where the file has the name of a function that its package takes from it."""
-    for file in ("ops/indexing/gather.py", "graph/tape.py"):
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(PACKAGE / file)]
-        out = subprocess.run(command, capture_output=True, text=True, cwd=PACKAGE.parent)
+    for file in ("microgad/ops/indexing/gather.py", "microgad/graph/tape.py"):
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", file]
+        out = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
         assert out.returncode == 0, out.stdout

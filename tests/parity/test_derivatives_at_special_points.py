@@ -90,6 +90,7 @@ PAIR_CALLS = {
 LESS_EXACT = "PyTorch's has fewer digits"
 OVERFLOW = "PyTorch's overflows on the way, or is NaN of ∞ - ∞, 0 · ∞ or 0 / 0; microgad's is the limit"
 SIGN = "PyTorch's of -0 is 0, but the function is odd"
+LOST = "PyTorch gives equal bounds no gradient where x is below them"
 ZEROS = "of 0 and -0 NumPy takes the other one"
 # Where the two may differ: a name, of what, at which arguments, and why. NaN is nowhere.
 APART = {
@@ -135,6 +136,8 @@ APART = {
     ("nn.functional.smooth_l1_loss", "second"): (lambda a, b: np.isinf(a) & (a == b), "PyTorch's of NaN is 0"),
     ("addcdiv", "first"): (lambda a, b: (abs(b) < 1e-37) | (abs(b) > 1e37), OVERFLOW),
     ("addcdiv", "second"): (lambda a, b: (abs(b) < 1e-12) | (abs(b) > 1e37), OVERFLOW),
+    ("clamp to one number", "first"): (lambda a, b: a < b, LOST),
+    ("clamp to crossed bounds", "first"): (lambda a, b: (b == 0) & (a < 0), LOST),
     ("binary_cross_entropy", "first"): (lambda a, b: (a < 1e-40) | (a >= 1), "PyTorch's by b isn't of the held loss"),
     ("binary_cross_entropy", "second"): (lambda a, b: True, "to the divisor PyTorch adds 1e-12"),
 }

@@ -150,7 +150,7 @@ class Clamp(Function):
     def grad_high(self, grad, x, low, high):
         if low is None:
             return Select.apply(x > high, grad)
-        return Select.apply((x > high) | (low > high), grad)
+        return Select.apply((x > high) | (low > high) | ((low == high) & (x < high)), grad)
 
 
 def clamp(
