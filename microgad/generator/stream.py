@@ -35,7 +35,8 @@ WORDS_END = 24 + 8 * 624  # in bytes; after the words comes the cached normal
 class Generator:
     """A stream of random numbers: `torch.Generator` on the CPU. Pickles and deep copies include its state.
 
-    A new one has PyTorch's default seed, 67280421310721. A device that isn't a CPU raises RuntimeError.
+    A new one has PyTorch's default seed, 67280421310721; the default generator has a random one. A device that isn't
+    a CPU raises RuntimeError.
 
     >>> from microgad.generator import randperm
     >>> randperm(8, generator=Generator().manual_seed(2024))
