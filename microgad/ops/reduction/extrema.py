@@ -182,7 +182,7 @@ def _tensor_dims(function: F) -> F:
     def named(*args: Any, **kwargs: Any) -> Any:
         if hasattr(kwargs.get("dim"), "array"):
             kwargs["dim"] = as_int(kwargs["dim"], function.__name__)
-        elif hasattr(args[1:2] and args[1], "array") and (len(args) > 2 or "keepdim" in kwargs):
+        elif len(args) > 2 or (len(args) == 2 and "keepdim" in kwargs):
             args = (args[0], as_int(args[1], function.__name__), *args[2:])
         return function(*args, **kwargs)
 
