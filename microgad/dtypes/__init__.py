@@ -71,8 +71,10 @@ class dtype:
         if isinstance(other, dtype):
             return self.dtype == other.dtype
         try:
-            return other is not None and self.dtype == np.dtype(other)  # type: ignore[call-overload]
-        except (TypeError, ValueError):
+            # np.dtype takes None for float64, and an array for its dtype.
+            given = other is not None and not hasattr(type(other), "__array__")
+            return given and self.dtype == np.dtype(other)  # type: ignore[call-overload]
+        except TypeError:
             return False
 
     def __hash__(self) -> int:
