@@ -25,6 +25,8 @@ from ..out import into
 from ..spelling import tensors_only
 from .common import apply_activation, require_floating
 
+HALF_MAX = 65504  # the largest float16 number: limits of other dtypes are above it
+
 
 class PRelu(Function):
     """x where x > 0, else slope · x; slope is a number or an array that broadcasts."""
@@ -328,10 +330,11 @@ def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
     >>> F.softshrink(torch.tensor([-2.0, 0.25]))
     tensor([-1.5000,  0.0000])
     """
-    limit = finfo(input.dtype).max if input.is_floating_point() else math.inf
-    if not 0 <= lambd <= limit:
-        kind = TYPE_NAMES[input.dtype]
-        raise ArgumentError(f"lambda must be in range [0, {limit:g}] for input dtype {kind}, but found {lambd:g}")
+    if not 0 <= lambd <= HALF_MAX:
+        limit = finfo(input.dtype).max if input.is_floating_point() else math.inf
+        if not 0 <= lambd <= limit:
+            kind = TYPE_NAMES[input.dtype]
+            raise ArgumentError(f"lambda must be in range [0, {limit:g}] for input dtype {kind}, but found {lambd:g}")
     return into(out, Softshrink.apply(input, bound=lambd), exact="softshrink")
 
 

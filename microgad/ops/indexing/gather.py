@@ -69,6 +69,8 @@ def index_along(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
 
     For x (N, M, B) and an index (N, K, B) along axis 1 that is expanded along the last one, it is (rows, index, :).
     """
+    if 0 not in index.strides:
+        return flat_indices(axis, index, shape)
     whole = [i != axis and step == 0 and index.shape[i] == shape[i] > 1 for i, step in enumerate(index.strides)]
     if not whole or not (whole[0] or whole[-1]):
         return flat_indices(axis, index, shape)
