@@ -460,3 +460,13 @@ def test_numpy_gives_the_array_under_no_grad() -> None:
         assert x.shape == (2,)
     with pytest.raises(RuntimeError, match="Can't call numpy"):
         x.numpy()
+
+
+@pytest.mark.filterwarnings("ignore:`grad_variables` is deprecated:FutureWarning")
+def test_tensor_from_a_size_and_deprecated_arguments_of_backward():
+    assert torch.Tensor(torch.Size([2, 3])).shape == (2, 3)
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    torch.autograd.backward(x * x, grad_variables=torch.tensor([1.0, 10.0]))
+    assert x.grad.tolist() == [2.0, 40.0]
+    torch.autograd.backward(x * x, torch.ones(2), None, False, None, [x])
+    assert x.grad.tolist() == [4.0, 44.0]

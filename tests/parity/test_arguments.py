@@ -498,13 +498,3 @@ def test_call_gives_torchs_result(call):
     finally:
         torch.set_grad_enabled(True)
         microgad.set_grad_enabled(True)
-
-
-@pytest.mark.filterwarnings("ignore:`grad_variables` is deprecated:FutureWarning")
-def test_tensor_from_a_size_and_deprecated_arguments_of_backward():
-    assert microgad.Tensor(microgad.Size([2, 3])).shape == (2, 3)
-    x = microgad.tensor([1.0, 2.0], requires_grad=True)
-    microgad.autograd.backward(x * x, grad_variables=microgad.tensor([1.0, 10.0]))
-    assert x.grad.tolist() == [2.0, 40.0]
-    microgad.autograd.backward(x * x, microgad.ones(2), None, False, None, [x])
-    assert x.grad.tolist() == [4.0, 44.0]
