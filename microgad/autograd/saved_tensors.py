@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import state
 from ..function import Function
-from ..methods.saved_values import PackedByHooks
+from ..methods.saved_values import PackedByHooks, has
 from ..tensor import Tensor
 from .function_hooks import remove_observer
 
@@ -99,7 +99,10 @@ class PackingObserver(state.Observer):
                 node.kept = packed = PackedByHooks(kept)
                 results = {id(x) for x in (out if type(out) is tuple else (out,))}
                 given = {id(x.array): x for x in inputs if isinstance(x, Tensor) and id(x) not in results}
-                for i in range(len(kept)):
+                order = list(range(len(kept)))
+                if node.plan.inputs == (0, 1) and any(has(node, name) for name in ("other", "mat2", "exponent")):
+                    order[:2] = 1, 0  # PyTorch packs in alphabetical order, `self` after these
+                for i in order:
                     packed.pack(i, self.hooks.pack_hook, self.hooks.unpack_hook, given)
                 if not packed.shares_memory(kept):
                     node.versions = ()  # the packed form shares no memory, so later writes don't matter

@@ -25,9 +25,9 @@ from ..pytree import tree_leaves
 RESULT = -1
 # PyTorch's names for inputs (by number) and the result, where these aren't `self`, `other`, `result` or our own name.
 INPUT_NAMES = {
-    "Cholesky": {"L": RESULT}, "Clamp": {"min": 1, "max": 2}, "Det": {"A": 0}, "Dot": {"tensor": 1},
-    "Inv": {"inverse": RESULT}, "Linear": {"mat1": 0}, "MatMul": {"mat2": 1}, "NllLoss": {"self": 0},
-    "Pow": {"exponent": 1}, "PRelu": {"weight": 1, "negative_slope": 1}, "Solve": {"A": 0},
+    "Cholesky": {"L": RESULT}, "Clamp": {"min": 1, "max": 2}, "Det": {"A": 0}, "Distances": {"x1": 0, "x2": 1},
+    "Dot": {"tensor": 1}, "Inv": {"inverse": RESULT}, "Linear": {"mat1": 0}, "MatMul": {"mat2": 1},
+    "NllLoss": {"self": 0}, "Pow": {"exponent": 1}, "PRelu": {"weight": 1, "negative_slope": 1}, "Solve": {"A": 0},
     "SquaredError": {"target": 1},
 }  # fmt: skip
 

@@ -28,6 +28,7 @@ SAVED: dict[str, tuple[Callable[..., Any], str]] = {
     "exponential": (lambda t, x, w, c: 2**x, "self exponent result"),
     "square": (lambda t, x, w, c: x.square(), "self exponent"),
     "mul": (lambda t, x, w, c: x * w, "self other"),
+    "cdist": (lambda t, x, w, c: t.cdist(x, w), "x1 x2 result"),
     "times a constant": (lambda t, x, w, c: x * c, "self other"),
     "constant times": (lambda t, x, w, c: c * x, "self other"),
     "times a number": (lambda t, x, w, c: x * 2.5, "self other"),
@@ -220,6 +221,15 @@ def hooks_on_two_values(t, nn):
         raw.register_hooks(lambda v, factor=factor: v * factor, lambda v: v)
     y.sum().backward()
     return x.grad, w.grad
+
+
+@programs
+def hooks_pack_in_the_alphabetical_order_of_names(t, nn):
+    x, w, packed = leaf(t, 3, 3), leaf(t, 3, 3, seed=2), []
+    with t.autograd.graph.saved_tensors_hooks(lambda v: packed.append(v.sum().item()) or v, lambda v: v):
+        for call in (t.mul, t.mm, t.pow, t.atan2, t.nn.functional.mse_loss, t.cdist, lambda a, b: t.addmm(a, a, b)):
+            call(x.abs(), w)
+    return packed
 
 
 @programs
