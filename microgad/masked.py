@@ -12,6 +12,7 @@ MaskedTensor, a prototype in PyTorch, exists only so that libraries can ask whet
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 from . import dtypes
@@ -349,4 +350,7 @@ def is_masked_tensor(obj: Any) -> bool:
     return isinstance(obj, MaskedTensor)
 
 
+_ops = sys.modules[
+    __name__
+]  # PyTorch defines the functions in torch.masked._ops, where the examples in its docs call them
 _define_getattr(globals())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, overload
 
 from .. import backend, dtypes, errors, gradients
@@ -122,10 +123,15 @@ class Attributes:
     def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
         """Return the dimensions from the outermost in memory to the innermost; those of equal strides stay in order.
 
-        With ambiguity_check=True equal strides, which leave the order ambiguous, raise RuntimeError.
+        If other orders are possible, because strides are equal or sizes 1, ambiguity_check=True raises RuntimeError,
+        and so does a list of memory formats unless exactly one of them fits.
         """
-        if ambiguity_check is True and len(set(strides(self.array))) < self.array.ndim:
-            raise errors.ArgumentError(f"dim_order: of strides {self.stride()} there is no one order")
+        several = 1 in self.array.shape or any(a == b for a, b in pairwise(strides(self.array)))
+        formats = () if isinstance(ambiguity_check, bool) else ambiguity_check
+        if ambiguity_check is not False and several and sum(map(self.is_contiguous, formats)) != 1:
+            raise errors.ArgumentError(
+                "The tensor does not have unique dim order, or cannot map to exact one of the given memory formats."
+            )
         return axes_of(self.array)
 
     def is_contiguous(self: Tensor, memory_format: Any = memory_formats.contiguous_format) -> bool:

@@ -159,8 +159,11 @@ class PackedByHooks(Packed):
             return _checked(unpack, value, facts)
 
     def unpack(self) -> list[Any]:
-        """Unpack all values."""
-        return [self.one(i) for i in range(len(self.values))]
+        """Unpack all values, in the order in which they were packed."""
+        values = list(self.values)
+        for i in self.hooks:
+            values[i] = self.one(i)
+        return values
 
 
 def _producer(node: Function) -> Function:

@@ -224,12 +224,16 @@ def hooks_on_two_values(t, nn):
 
 
 @programs
-def hooks_pack_in_the_alphabetical_order_of_names(t, nn):
-    x, w, packed = leaf(t, 3, 3), leaf(t, 3, 3, seed=2), []
-    with t.autograd.graph.saved_tensors_hooks(lambda v: packed.append(v.sum().item()) or v, lambda v: v):
+def hooks_pack_and_unpack_in_the_alphabetical_order_of_names(t, nn):
+    x, w, packed, unpacked = leaf(t, 3, 3), leaf(t, 3, 3, seed=2), [], []
+    with t.autograd.graph.saved_tensors_hooks(
+        lambda v: packed.append(v.sum().item()) or v, lambda v: unpacked.append(v.sum().item()) or v
+    ):
         for call in (t.mul, t.mm, t.pow, t.atan2, t.nn.functional.mse_loss, t.cdist, lambda a, b: t.addmm(a, a, b)):
-            call(x.abs(), w)
-    return packed
+            y = call(x.abs(), w)
+            if call is t.mul:
+                y.sum().backward()
+    return packed, unpacked
 
 
 @programs
