@@ -86,3 +86,18 @@ def name_init(cls: type) -> None:
 def plural(count: int, noun: str) -> str:
     """A count with its noun: `1 channel`, `3 channels`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def name_module(error: Exception, kind: str, path: str) -> None:
+    """Add a note to an error that a module's forward raised, which names the innermost such module.
+
+    A message in PyTorch's words stays as it is, and one that names the path of the module needs no note.
+
+    >>> error = ValueError("glu: Halving dimension must be even")
+    >>> name_module(error, "GLU", "layers.3"), name_module(error, "Sequential", "layers")
+    (None, None)
+    >>> error.__notes__
+    ['In module layers.3 (GLU)']
+    """
+    if not hasattr(error, "__notes__") and f"({path}" not in str(error):
+        error.add_note(f"In module {path} ({kind})")

@@ -417,3 +417,23 @@ def test_a_subclass_extends_the_constants_of_its_layer() -> None:
         __constants__ = [*nn.Linear.__constants__, "mask_type"]
 
     assert Masked(1, 2).__constants__[-1] == "mask_type"
+
+
+@pytest.mark.parametrize(
+    ("module", "note"),
+    [
+        (nn.GLU(), ["In module 0.0 (GLU)"]),
+        (nn.Linear(4, 2), None),  # its message names the path
+        (nn.Bilinear(1, 1, 1), ["In module 0.0 (Bilinear)"]),
+    ],
+)
+def test_an_error_of_a_nested_module_names_it_once(module, note):
+    with pytest.raises((RuntimeError, TypeError)) as error:
+        nn.Sequential(nn.Sequential(module))(torch.ones(2, 3))
+    assert getattr(error.value, "__notes__", None) == note
+
+
+def test_the_error_of_a_module_that_is_in_no_other_has_no_note():
+    with pytest.raises(RuntimeError) as error:
+        nn.GLU()(torch.ones(2, 3))
+    assert not hasattr(error.value, "__notes__")

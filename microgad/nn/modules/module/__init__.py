@@ -13,7 +13,7 @@ from types import FunctionType
 from typing import Any, ClassVar, Self
 
 from .... import state
-from ....errors.wording import name_init
+from ....errors.wording import name_init, name_module
 from ....parameter import Parameter, zero_grad
 from ....tensor import Tensor
 from ...parameter import Buffer
@@ -86,10 +86,9 @@ class Module(hooks.ModuleHooks, ModuleConversion):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init and (args or kwargs):
-            init = f"{type(self).__name__}.__init__()"
-            if kwargs:
-                raise TypeError(f"{init} got an unexpected keyword argument '{next(iter(kwargs))}'")
-            raise TypeError(f"{init} takes 1 positional argument but {len(args) + 1} were given")
+            given = f"takes 1 positional argument but {len(args) + 1} were given"
+            wrong = f"got an unexpected keyword argument '{next(iter(kwargs))}'" if kwargs else given
+            raise TypeError(f"{type(self).__name__}.__init__() {wrong}")
         vars(self).update(training=True, _parameters={}, _buffers={}, _non_persistent_buffers_set=set(), _modules={})
         if self.call_super_init:
             super().__init__(*args, **kwargs)
@@ -107,15 +106,17 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         now = state.current()
         inner = now.inner.get(path)
         if inner is None:
-            caller = now.path
-            called_from_elsewhere = caller and not path.startswith(f"{caller}.")
-            place = f"{caller}.{path.rpartition('.')[2]}" if called_from_elsewhere else path
+            called_from_elsewhere = now.path and not path.startswith(f"{now.path}.")
+            place = f"{now.path}.{path.rpartition('.')[2]}" if called_from_elsewhere else path
             inner = now.inner[path] = now.at(place, now.grad_enabled)
         if now.observer is not None:
             now.observer.enter(self, inner.path)
         token = state.variable.set(inner)
         try:
             return forward(*args, **kwargs)
+        except Exception as error:
+            name_module(error, self._get_name(), inner.path)
+            raise
         finally:
             state.variable.reset(token)
 
