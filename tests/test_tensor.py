@@ -22,7 +22,9 @@ def test_an_in_place_write_to_a_kept_value_raises_in_backward() -> None:
     h = x * 2
     y = h * h
     h.add_(1)
-    with pytest.raises(RuntimeError, match="Mul: one of the values needed for gradient computation has been modified"):
+    with pytest.raises(
+        RuntimeError, match="Mul: one of the variables needed for gradient computation has been modified"
+    ):
         y.sum().backward()
     assert x.grad is None
 

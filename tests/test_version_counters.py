@@ -48,7 +48,9 @@ def test_a_write_beside_the_kept_elements_is_allowed(write) -> None:  # type: ig
 def test_a_write_that_may_touch_kept_elements_raises(write) -> None:  # type: ignore[no-untyped-def]
     scratch, _, y = kept()
     write(scratch)
-    with pytest.raises(RuntimeError, match=r"Mul: one of the values needed .* at version [12], but version 0 was kept"):
+    with pytest.raises(
+        RuntimeError, match=r"Mul: one of the variables needed .* at version [12], but version 0 was kept"
+    ):
         y.backward()
 
 
@@ -76,3 +78,14 @@ def test_the_record_of_a_write_does_not_keep_its_memory_alive() -> None:
     memory = weakref.ref(p.array)
     p.data = torch.ones(1000)
     assert memory() is None
+
+
+def test_the_error_names_the_value_that_was_written_to() -> None:
+    x, y = torch.ones(2, requires_grad=True), torch.ones(2)
+    out, product = x.exp(), x * y
+    out.add_(1)
+    y.add_(1)
+    with pytest.raises(RuntimeError, match=r"^Exp: one of the variables .* its result \(2,\) is at version 1"):
+        out.sum().backward()
+    with pytest.raises(RuntimeError, match=r"^Mul: one of the variables .* b \(2,\) is at version 1"):
+        product.sum().backward()

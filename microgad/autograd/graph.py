@@ -146,7 +146,7 @@ def increment_version(tensor: Tensor | Sequence[Tensor]) -> None:
     >>> torch.autograd.graph.increment_version(kept)
     >>> y.backward()
     Traceback (most recent call last):
-    microgad.errors.GraphError: Mul: one of the values needed for gradient computation has been modified by ...
+    microgad.errors.GraphError: Mul: one of the variables needed for gradient computation has been modified by ...
     """
     for each in (tensor,) if isinstance(tensor, Tensor) else tensor:
         each._bump()

@@ -139,8 +139,8 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
     kept = node.kept
     if kept is None:
         raise errors.GraphError(
-            f"{_name(node)}: backward through the graph a second time, but what it kept was freed by the first."
-            " Give the first call retain_graph=True, or compute the result again"
+            f"{_name(node)}: Trying to backward through the graph a second time, but what it kept was freed by the "
+            "first. Give the first call retain_graph=True, or compute the result again"
         )
     versions_kept = node.versions
     for i in range(0, len(versions_kept), 2):

@@ -13,6 +13,7 @@ import numpy as np
 from .. import errors
 from ..backend import is_array
 from ..backend.memory_layout import address
+from ..function.plan import argument
 from ..state.inference import count
 
 REMEMBERED = 64  # how many of the latest writes' regions are remembered
@@ -43,10 +44,21 @@ def check(node: Any, counter: list[Any], then: int) -> None:
     known = type(node.kept) is list and len(since) == counter[0] - then  # nothing is known of packed values
     if not known or any(_may_overlap(place, x) for place in since for x in node.kept):
         raise errors.GraphError(
-            f"{errors.place(type(node).__name__, node.path)}: one of the values needed for gradient computation has "
-            f"been modified by an inplace operation: it is at version {counter[0]}, but version {then} was kept. Clone "
-            "it before the write, or write out of place"
+            f"{errors.place(type(node).__name__, node.path)}: one of the variables needed for gradient computation has "
+            f"been modified by an inplace operation: {_name(node, counter)} is at version {counter[0]}, but version "
+            f"{then} was kept. Clone it before the write, or write out of place"
         )
+
+
+def _name(node: Any, counter: list[Any]) -> str:
+    """Return what messages call a kept value with this counter; "it" if that isn't known."""
+    plan, counters = getattr(node, "plan", None), node.versions[::2]
+    known = plan is not None and type(node.kept) is list and len(counters) == len(plan.inputs) + plan.out
+    if not known:  # the value is packed, or belongs to an autograd.Function; numbers have no counters
+        return "it"
+    at = next(i for i, each in enumerate(counters) if each is counter)
+    name = argument(node, plan.inputs[at]) if at < len(plan.inputs) else "its result"
+    return f"{name} {node.kept[at].shape}" if is_array(node.kept[at]) else name
 
 
 def _may_overlap(place: _Region, kept: Any) -> bool:
