@@ -14,7 +14,7 @@ import microgad
 import microgad.nn.functional as F
 from microgad import nn
 from microgad.errors import ArgumentError, DtypeError, GraphError, ShapeError
-from microgad.testing import GradcheckError, check_grads, torch_function
+from microgad.testing import GradcheckError, check_grads, check_op, torch_function
 from microgad.testing.adapters import adapt, name_of, with_arguments
 from microgad.testing.adapters.foreign import Arguments, arrays_of
 
@@ -403,3 +403,8 @@ class TestWithoutTorch:
 
 def _bare(x):
     return getattr(x, "array", x)
+
+
+def test_a_vjp_may_give_float64_for_float32_inputs():
+    """The constant np.log(2) is a float64 scalar, by which NumPy promotes float32 arrays."""
+    check_op(np.exp2, vjp=lambda grad, x: grad * np.exp2(x) * np.log(2), laws=["float32"], examples=20)
