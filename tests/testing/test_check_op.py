@@ -266,9 +266,9 @@ def test_complex_inputs():
 
 
 def test_a_function_must_return_tensors():
-    with pytest.raises(AssertionError, match="it returned a NoneType, expected Tensors"):
+    with pytest.raises(AssertionError, match="<lambda> returned a NoneType, expected Tensors"):
         check_op(lambda x: None, tensors(), examples=5)
-    with pytest.raises(AssertionError, match="it returned a dict, expected Tensors"):
+    with pytest.raises(AssertionError, match="<lambda> returned a dict, expected Tensors"):
         check_op(lambda x: {}, examples=5)
     check_op(lambda x: torch.unbind(x), tensors((3, 2)), examples=EXAMPLES)  # without rows it returns no Tensors
     check_op(lambda x: torch.gradient(x, dim=0), tensors((3,)), examples=EXAMPLES)
@@ -312,7 +312,9 @@ def test_a_failure_that_does_not_repeat_is_reported_as_such():
             failed.append(case)
             raise AssertionError("7 in place of 8")
 
-    with pytest.raises(AssertionError, match="7 in place of 8\nThe same example passed when it was checked again"):
+    with pytest.raises(
+        AssertionError, match=r"7 in place of 8\n[^$]*The same example passed when it was checked again"
+    ):
         check_for_all("Square", squares, [once], 5)
 
 

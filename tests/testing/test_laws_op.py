@@ -95,6 +95,7 @@ PLANTED = {
     "unchanged": broken(forward=negates_its_input),
     "deterministic": Counted,
     "interleaved": LastMask,
+    "without_grad": lambda x: x * x if x.requires_grad else x * x + 1,
     "layout": broken(forward=lambda self, x: x * x if x.flags.c_contiguous else x * x + 1),
     "float32": broken(forward=lambda self, x: x * x * np.ones((), np.float64)),
     "each_alone": type("Broken", (Function,), {"forward": Product.forward, "backward": right_for_both}),
@@ -110,6 +111,7 @@ PLANTED = {
     "sizes": broken(grad_x=fails_if_empty),
     "derivatives": broken(grad_x=lambda self, grad, x: grad * x),
     "derivatives_nearby": broken(grad_x=lambda self, grad, x: 2 * grad * np.astype(np.astype(x, np.float32), x.dtype)),
+    "magnitudes": broken(grad_x=lambda self, grad, x: 2 * grad * np.clip(x, -1e6, 1e6)),
 }
 TESTED_BELOW = {"reference", "devices", "aliasing", "accumulation"}
 
@@ -131,7 +133,18 @@ def test_a_fault_is_found_without_naming_the_law(law):
 
 
 # Laws whose planted faults no other law finds.
-FOUND_BY_ONE = ["layout", "interleaved", "chain_rule", "each_alone", "results_alone", "kept", "graph_freed", "float32"]
+FOUND_BY_ONE = [
+    "layout",
+    "interleaved",
+    "chain_rule",
+    "each_alone",
+    "results_alone",
+    "kept",
+    "graph_freed",
+    "float32",
+    "without_grad",
+    "magnitudes",
+]
 
 
 @pytest.mark.parametrize("law", FOUND_BY_ONE)
@@ -184,6 +197,31 @@ def test_a_result_kept_on_ctx_is_found_and_the_error_names_save_for_backward():
 def test_cancellation_is_not_taken_for_rounding_to_float32():
     small = tensors((2,), elements=st.floats(1e-5, 3e-5))
     check_op(lambda x: 1 - torch.cos(x), small, laws=["float32"], examples=EXAMPLES)
+
+
+def test_a_derivative_that_computes_in_float64_for_float32_inputs_is_found():
+    wide = broken(grad_x=lambda self, grad, x: 2 * grad * x * np.ones((), np.float64))
+    with pytest.raises(AssertionError, match="with float32 inputs its derivative's Mul gives float64"):
+        check_op(wide, examples=EXAMPLES, laws=["float32"])
+
+
+def test_a_derivative_that_clips_its_incoming_gradient_is_found():
+    with pytest.raises(AssertionError, match="`linear_in_grad`"):
+        check_op(broken(grad_x=lambda self, grad, x: 2 * np.clip(grad, -100, 100) * x), examples=EXAMPLES)
+
+
+def test_an_overflow_counts_in_a_derivative_but_not_in_a_composite():
+    softplus = broken(
+        forward=lambda self, x: np.logaddexp(0, x), grad_x=lambda self, grad, x: grad * np.exp(x) / (1 + np.exp(x))
+    )
+    with pytest.raises(GradcheckError, match=r"`magnitudes`.*\n.*\n *analytical  nan"):
+        check_op(softplus, examples=EXAMPLES)
+    check_op(lambda x: 1 / torch.cosh(x), examples=EXAMPLES)
+
+
+def test_steps_that_grow_with_the_inputs_give_no_false_alarm():
+    check_op(np.floor, vjp=lambda grad, x: 0 * grad, laws=["magnitudes"], examples=4 * EXAMPLES)
+    check_op(lambda x: x.remainder(1.0), laws=["magnitudes"], examples=4 * EXAMPLES)
 
 
 def test_the_law_of_the_reference_finds_a_wrong_value():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import sys
+import textwrap
 import types
 
 import numpy as np
@@ -16,7 +17,7 @@ from microgad.testing.check_grads import check_grads
 from microgad.testing.findings import reproducer
 from microgad.testing.findings.finding import Finding
 from microgad.testing.findings.reproducer import as_code
-from microgad.testing.laws import check_op
+from microgad.testing.laws import check_module, check_op
 from microgad.testing.strategies import tensors
 
 
@@ -245,6 +246,59 @@ def test_a_given_vjp_is_a_placeholder():
     code = as_code(error.value.finding)
     assert "vjp = ...  # PLACEHOLDER" in code
     assert code.endswith("order=1, vjp=vjp)")
+
+
+class WrongInFloat32(torch.Function):
+    def forward(self, x):
+        return 2 * x
+
+    def grad_x(self, grad):
+        return (3 if grad.dtype == np.float32 else 2) * grad
+
+
+class WrongWithoutGrad(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, k):
+        return k * x if ctx.needs_input_grad[0] else x
+
+    @staticmethod
+    def backward(ctx, grad):
+        return 2 * grad, None
+
+
+def negating(x):
+    x.data.neg_()
+    return x * 2
+
+
+class Leaky(torch.nn.Module):
+    def forward(self, x):
+        return x - x.mean(0)
+
+
+@pytest.mark.parametrize(
+    ("check", "law"),
+    [
+        (lambda: check_op(WrongInFloat32, examples=10), "float32"),
+        (lambda: check_op(WrongWithoutGrad, tensors((2,)), settings={}, examples=10), "shapes"),
+        (lambda: check_op(functools.partial(WrongWithoutGrad.apply, k=2), tensors((2,)), examples=10), "without_grad"),
+        (lambda: check_op(negating, np.asfortranarray([[1.0, 2.0]]), examples=1), "unchanged"),
+        (lambda: check_module(Leaky, torch.ones(3, 2), independent="samples", examples=5), "samples"),
+    ],
+)
+def test_the_code_of_a_broken_law_breaks_it_again(check, law):
+    with pytest.raises(AssertionError, match=f"breaks the law `{law}`") as first:
+        check()
+    code = textwrap.dedent(str(first.value).partition("To reproduce it:\n")[2].partition("Failing test case")[0])
+    with pytest.raises(AssertionError, match=f"breaks the law `{law}`"):
+        exec(compile(code, "<pasted>", "exec"), {})
+
+
+def test_the_code_of_a_wrong_value_has_a_placeholder_for_the_reference():
+    with pytest.raises(AssertionError, match="breaks the law `reference`") as error:
+        check_op(WrongInFloat32, examples=5, reference=np.cos)
+    assert "reference = ...  # PLACEHOLDER: " in str(error.value)
+    assert "check_op(WrongInFloat32, (x0,), order=2, reference=reference, laws=['reference'])" in str(error.value)
 
 
 class WrongPower(torch.Function):

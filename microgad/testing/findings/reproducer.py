@@ -1,4 +1,4 @@
-"""Write the Python code that reproduces a finding."""
+"""Write the Python code that reproduces a finding, or the example that broke a law."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from .finding import Finding
 from .jacobian_pair import argument_positions
 
 SHORT = 50  # arrays of up to so many elements are written out, larger ones in base64
-TAKEN = {"np", "torch", "base64", "partial", "check_grads", "torch_function", "vjp", *keyword.kwlist}
+CHECKS = {"check_grads", "check_op", "check_module"}
+TAKEN = {"np", "torch", "base64", "partial", "torch_function", "vjp", *CHECKS, *keyword.kwlist}
 INFERRED = (np.float64, np.int64, np.bool_)  # dtypes that np.array infers from Python's numbers
 
 
-def as_code(finding: Finding) -> str:
+def as_code(finding: Finding, check: str = "check_grads", **options: Any) -> str:
     """Return code that repeats the check of a finding: the arrays, bit for bit and with their layout, and the call.
+
+    `check` is the name of the check, and `options` are further arguments of it. The finding's Jacobians are not read.
 
     Arrays have any shape and dtype; those that the finding names as inputs require grad. A PLACEHOLDER stands for a
     function that can't be imported by its name, such as a lambda, and for arguments that have no source code. Raises
@@ -39,7 +42,7 @@ def as_code(finding: Finding) -> str:
     x = torch.from_numpy(np.array([0.5, -1.0], dtype=np.float32)).requires_grad_()
     check_grads(f, (x, 2), order=1)
     """
-    kit = "check_grads, torch_function" if finding.adapter == "torch" else "check_grads"
+    kit = f"{check}, torch_function" if finding.adapter == "torch" else check
     imports = ["import numpy as np", "import microgad as torch", f"from microgad.testing import {kit}"]
     lines: list[str] = []
     module, _, op = f"{finding.module}.{finding.op}".strip(".").rpartition(".")
@@ -58,12 +61,15 @@ def as_code(finding: Finding) -> str:
     for i, (name, value) in enumerate([*(("", x) for x in finding.partial[0]), *finding.partial[1].items()]):
         written = _argument(lines, f"bound{i}", value)
         bound.append(f"{name}={written}" if name else written)
-    called, options = _partial(op, bound), f"order={finding.order}"
+    called = _partial(op, bound)
+    settings = [
+        f"{name}={_argument(lines, name, value)}" for name, value in {"order": finding.order, **options}.items()
+    ]
     if finding.adapter == "vjp":
         lines.append(_placeholder("vjp", "put its derivative here, as it was checked"))
-        options += f", vjp={_partial('vjp', bound)}"
+        settings.append(f"vjp={_partial('vjp', bound)}")
     called = f"torch_function({called})" if finding.adapter == "torch" else called
-    lines.append(f"check_grads({called}, {_tuple_source(arguments)}, {options})")
+    lines.append(f"{check}({', '.join([called, _tuple_source(arguments), *settings])})")
     if bound:
         imports.insert(0, "from functools import partial")
     if any("base64." in line for line in lines):

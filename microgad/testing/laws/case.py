@@ -15,7 +15,11 @@ from ...function import Function, Leaf, Output
 from ...generator import default_generator
 from ...gradients import grad
 from ...tensor import Tensor
+from ..adapters import name_of, unwrap
+from ..adapters.names import Unwrapped
 from ..calls import floating, gradients, nodes_behind, random_signed, tensors_in, wanted
+from ..findings.finding import Finding
+from ..findings.reproducer import as_code
 from .assertions import ROUNDINGS, assert_agree, max_abs
 
 NEARBY = 2.0**-20  # relative: perturbation of the inputs that shows what rounding errors do to the results
@@ -40,6 +44,7 @@ class Case:
 
     reference: Callable[..., Any] | None = None  # the same operation on arrays
     linear = False  # whether the operation is jointly linear in the differentiated inputs
+    inferred = False  # whether check_op chose the inputs
     thorough = True  # whether laws run their expensive parts on this example whatever its turn
 
     def __init__(
@@ -77,6 +82,26 @@ class Case:
         """Return the seed of the random numbers of this example for a law, or for a value that several laws share."""
         return self.seed, zlib.crc32(what.encode())
 
+    def as_code(self, law: str) -> str:
+        """Return code that checks a law on this example again."""
+        called = unwrap(self.function)
+        options: dict[str, Any] = {"linear": True} if self.linear else {}
+        options |= {"reference": self.reference} if law == "reference" else {}
+        return self._as_code("check_op", law, name_of(called.target), called, len(self.inputs), options)
+
+    def _as_code(
+        self, check: str, law: str, name: str, called: Unwrapped, count: int, options: Mapping[str, Any]
+    ) -> str:
+        """Return the code of a check, whose arguments are the first `count` inputs, as they were before the call."""
+        given = list(zip(self.inputs, self.before, strict=True))[:count]
+        names = tuple(f"input {i}" for i, (x, _) in enumerate(given) if isinstance(x, Tensor) and x.requires_grad)
+        call = Finding(
+            name, self.order, 0, 0, names, (), (), None, None, None, tuple(_original(*pair) for pair in given),
+            module=called.module, partial=(called.args, called.keywords), adapter=called.adapter,
+        )  # fmt: skip
+        kinks = {"kinks": self.kinks} if self.kinks != "move" else {}
+        return as_code(call, check, **options, **kinks, laws=[law])
+
     # Evaluations
 
     def start_draws(self) -> None:
@@ -89,7 +114,7 @@ class Case:
         returned = self.function(*inputs)
         found = tensors_in(returned)
         if not found:
-            raise NothingReturnedError(f"it returned a {type(returned).__name__}, expected Tensors")
+            raise NothingReturnedError(f"{self.name} returned a {type(returned).__name__}, expected Tensors")
         return found
 
     def outputs(self, inputs: Sequence[Any]) -> list[Tensor]:
@@ -285,6 +310,14 @@ class CallRecorder(state.Observer):
             for _, inputs, _ in self.seen
             for x in inputs
         )
+
+
+def _original(x: Any, before: Any) -> Any:
+    """Return the array of an input in its own layout, or the copy from before if it was changed in place."""
+    if not isinstance(x, Tensor):
+        return x
+    same = backend.to_numpy(x.array).tobytes() == backend.to_numpy(before).tobytes()
+    return x.array if same else before
 
 
 def _nearby(a: Any, step: float, rng: np.random.Generator) -> Any:

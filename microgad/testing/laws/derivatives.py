@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 
 from ...errors import FROM_FORWARD
-from ...function import Leaf, Output
+from ...function import Function, Leaf, Output
 from ..calls import GradcheckError, nodes_behind
 from ..check_grads import found_kink
 from ..numerical.perturbation import perturbed
 from .case import Case
 
+CLOSE = 2.0**-8  # an absolute step, small for inputs around 1
+FACTORS = (2.0**-20, 2.0**-10, 2.0**10, 2.0**20)  # of `magnitudes`
 PERTURBATION = 2.0**-6  # relative: moves inputs to values that float32 would round
 
 
@@ -47,6 +52,47 @@ def derivatives_nearby(case: Case) -> None:
             return
 
 
+def magnitudes(case: Case) -> None:
+    """First derivatives also agree at inputs about 10³ and 10⁶ times as large and as small, if check_op chose them.
+
+    Each is checked on an eighth of the examples, where the function accepts such inputs. A derivative of NaN counts for
+    a single operation only: a composite overflows where one of its parts does.
+    """
+    if not case.inferred or not case.wanted or not case.outs:
+        return
+    for factor in [factor for i, factor in enumerate(FACTORS) if case.one_in(8, i)]:
+        there = case.with_inputs(case.map_arrays(partial(_scaled, factor=factor)))
+        try:
+            _check(there, 1, "move")
+        except GradcheckError as error:
+            found = error.finding
+            counts = found is not None and (np.isfinite(found.analytical).all() or len(_operations(there)) == 1)
+            if counts and not _agrees_closely(there, CLOSE * min(1.0, factor)):
+                raise
+        except FROM_FORWARD:  # the function refuses these values
+            continue
+
+
+def _agrees_closely(case: Case, step: float) -> bool:
+    """Whether the derivative along all inputs together agrees with a difference over an absolute step.
+
+    The steps of check_grads grow with the inputs, beyond the structure of a function such as floor.
+    """
+    above, below = (case.evaluate(case.map_arrays(partial(_moved, step=d))).outs for d in (step, -step))
+    differences = zip(case.grad_outputs, above, below, strict=True)
+    slope = sum(float((s * (y - z)).sum()) for s, y, z in differences) / (2 * step)
+    analytical = sum(float(g.sum()) for g in case.gradients if g is not None)
+    return abs(slope - analytical) <= 0.01 * max(abs(slope), abs(analytical))
+
+
+def _moved(a: Any, step: float) -> Any:
+    return np.add(a, step, out=np.empty_like(a)) if a.dtype.kind in "fc" else a
+
+
+def _scaled(a: Any, factor: float) -> Any:
+    return np.multiply(a, factor, out=np.empty_like(a)) if a.dtype.kind in "fc" else a
+
+
 def _check(case: Case, order: int, kinks: str, full: bool = False) -> bool:
     """Run check_grads, but accept a derivative of NaN at a kink. Return whether there was a kink."""
     case.start_draws()
@@ -65,7 +111,12 @@ def _is_primitive(case: Case) -> bool:
     Nodes of NumPy and torch functions do not count: they may be composites. Nor do several inputs: where they tie, each
     gradient follows a convention, as that of clamp where both bounds equal the value.
     """
-    nodes = [node for node in nodes_behind(case.outs) if not isinstance(node, (Leaf, Output))]
+    nodes = _operations(case)
     return len(nodes) == len(case.wanted) == 1 and not any(
         "adapters" in base.__module__ for base in type(nodes[0]).__mro__
     )
+
+
+def _operations(case: Case) -> list[Function]:
+    """Return the operations in the graph of the results."""
+    return [node for node in nodes_behind(case.outs) if not isinstance(node, (Leaf, Output))]

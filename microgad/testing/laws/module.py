@@ -31,6 +31,7 @@ LAWS: tuple[Law[ModuleCase], ...] = (
     gradients.shapes,
     values.unchanged,
     values.deterministic,
+    values.without_grad,
     values.interleaved,
     values.layout,
     values.float32,

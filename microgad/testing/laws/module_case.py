@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 from ...nn import Module
 from ...tensor import Tensor
+from ..adapters import unwrap
 from ..calls import floating
 from .case import Case
 from .functional_module import FunctionalModule
@@ -32,6 +34,17 @@ class ModuleCase(Case):
 
     def __repr__(self) -> str:
         return f"{self.name}: {self.module!r}{self.given!r}"
+
+    def as_code(self, law: str) -> str:
+        """Return code that checks a law on these inputs again, with a new module if its class takes no arguments."""
+        cls, declared = type(self.module), ("independent", "causal", "permutation_equivariant")
+        try:
+            inspect.signature(cls).bind()
+            name = cls.__name__
+        except TypeError:
+            name = repr(self.module)
+        options = {setting: getattr(self, setting) for setting in declared if getattr(self, setting) is not None}
+        return self._as_code("check_module", law, name, unwrap(cls), len(self.given), options)
 
     def input_name(self, i: int) -> str:
         """Return the parameter's name, or the input's position, with its shape."""

@@ -16,7 +16,7 @@ from ..adapters import adapt, name_of
 from ..calls import GradcheckError
 from . import gradients, memory, second_derivatives, values
 from .case import Case
-from .derivatives import derivatives, derivatives_nearby
+from .derivatives import derivatives, derivatives_nearby, magnitudes
 from .given_inputs import examples as given_examples
 from .given_inputs import keywords
 from .inferred_inputs import InputInference, for_gradients, reject_if_refused
@@ -31,6 +31,7 @@ LAWS = (
     values.unchanged,
     values.reference,
     values.deterministic,
+    values.without_grad,
     values.interleaved,
     values.layout,
     values.float32,
@@ -49,6 +50,7 @@ LAWS = (
     memory.graph_freed,
     derivatives,
     derivatives_nearby,
+    magnitudes,
     sizes,
 )
 
@@ -117,6 +119,7 @@ def check_op(
         function = partial(call, **options) if options else call
         drawn = draw(inputs_for(function, options))
         case = Case(name, function, for_gradients(op, drawn), order=order, kinks=kinks, settings=options)
+        case.inferred = not inputs
         case.linear, case.reference = linear, partial(reference, **options) if reference else None
         if not inputs or len(options) > len(settings or {}):
             reject_if_refused(case)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from textwrap import indent
 from typing import Any, TypeVar
 
 import numpy as np
@@ -66,13 +67,20 @@ def check_laws(case: C, laws: Sequence[Law[C]]) -> None:
                 if found is not None:  # its message says what the mistake may be
                     message = f"{message}\nIts derivatives are wrong, at these inputs or nearby. {found}"
                     error.finding = found.finding  # type: ignore[union-attr]
+                elif getattr(error, "finding", None) is None:
+                    message += _reproducer(case, law)
                 error.args = (message,)
                 raise
             except HypothesisException:
                 raise
             except Exception as error:
                 message = f"{case.name} breaks the law `{law.__name__}`: {type(error).__name__}: {error}"
-                raise AssertionError(message) from error
+                raise AssertionError(message + _reproducer(case, law)) from error
+
+
+def _reproducer(case: C, law: Law[C]) -> str:
+    """Return the last lines of a message: code that checks the law on the same example."""
+    return f"\nTo reproduce it:\n{indent(case.as_code(law.__name__), '    ')}"
 
 
 class ThoroughnessSchedule:

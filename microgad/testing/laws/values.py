@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, cuda, state
+from ...autograd.grad_mode import enable_grad, no_grad
 from ...errors import FROM_FORWARD, DtypeError
 from ...pytree import tree_leaves
 from ...tensor import Tensor
@@ -73,6 +74,22 @@ def deterministic(case: Case) -> None:
     case.agrees(case.evaluate(case.inputs), "called again with the same seed")
 
 
+def without_grad(case: Case) -> None:
+    """The results have the same values where no graph is recorded: under no_grad, and if no input requires grad.
+
+    A function that differentiates something itself may refuse that.
+    """
+    detached = {id(x): x.detach() for x in case.inputs if isinstance(x, Tensor)}
+    free = [detached.get(id(x), x) for x in case.inputs]
+    for how, inputs, recording in (("under no_grad", case.inputs, False), ("if no input requires grad", free, True)):
+        with enable_grad() if recording else no_grad():
+            try:
+                outs = case.outputs(inputs)
+            except FROM_FORWARD:
+                continue
+        case.agrees(Evaluation([y.array for y in outs], case.gradients), how)
+
+
 def interleaved(case: Case) -> None:
     """Another call between forward and backward changes nothing: backward reads what its own forward kept.
 
@@ -134,7 +151,9 @@ def float32(case: Case) -> None:
         return
     _check_all_narrow(case, outs)
     if case.order > 1:
-        _ = case.with_inputs(single).classes  # takes second derivatives, which may refuse a wrong dtype
+        narrow = case.with_inputs(single)
+        _check_nodes_narrow([g for g in narrow.recorded[1] if g is not None], "its derivative's")
+        _ = narrow.classes  # takes second derivatives, which may refuse a wrong dtype
     grad_outputs = [g.astype(y.array.dtype) for g, y in zip(case.grad_outputs, outs, strict=True)]
     gradients = vjp(outs, wanted(single), grad_outputs)
     if not case.draws and all(map(_is_ordinary, case.inputs)):  # draws differ between dtypes
@@ -153,10 +172,14 @@ def _check_all_narrow(case: Case, outs: list[Tensor]) -> None:
     for k, (y, z) in enumerate(zip(case.outs, outs, strict=True)):
         if z.array.dtype != NARROW.get(y.array.dtype, z.array.dtype):
             raise AssertionError(f"with float32 inputs output {k} is {z.array.dtype}")
-    for node in nodes_behind(outs):
+    _check_nodes_narrow(outs, "an intermediate")
+
+
+def _check_nodes_narrow(results: list[Tensor], whose: str) -> None:
+    for node in nodes_behind(results):
         for dtype in node.dtype if isinstance(node.dtype, list) else [node.dtype]:
             if dtype in NARROW:
-                raise AssertionError(f"with float32 inputs an intermediate {type(node).__name__} gives {dtype}")
+                raise AssertionError(f"with float32 inputs {whose} {type(node).__name__} gives {dtype}")
 
 
 def _check_not_rounded(case: Case) -> None:
