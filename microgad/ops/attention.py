@@ -28,12 +28,12 @@ MAX_KEPT_SCORES = 1 << 22  # scores kept for backward, at most: keeping them is 
 
 
 class Attention(Function):
-    """softmax(query keyᵀ · scale + mask) value, with broadcast batch axes. If `weighted`, the softmax is a result, too.
+    """softmax(query keyᵀ · scale + mask) value, with broadcast batch axes.
 
-    `noise`, if any, multiplies the softmax: dropout. If `safe`, the softmax of a row that is all -∞ is 0. If `fused`,
-    the result has the shape and the strides of query. There is a score for each pair of query and key. The scores are
-    computed in blocks that stay in the cache. Unless `keep` is set, backward computes them again, with each row's
-    maximum (or 0) and sum, as in FlashAttention. Dao et al. (2022).
+    If `weighted`, the softmax is a result, too; otherwise that of a row that is all -∞ is 0. `noise`, if any,
+    multiplies the softmax: dropout. If `fused`, the result has the shape and the strides of query. There is a score
+    for each pair of query and key. The scores are computed in blocks that stay in the cache. Unless `keep` is set,
+    backward computes them again, with each row's maximum (or 0) and sum, as in FlashAttention. Dao et al. (2022).
     """
 
     symbol = "attention"
@@ -51,14 +51,14 @@ class Attention(Function):
         weights = new(shape=shape) if self.weighted else None
         for _, index, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
             kept = None if self.exps is None else self.exps[index]
-            exps, total, self.top[index] = exponentials(self.scores(q, k, added), -1, kept, self.safe)
+            exps, total, self.top[index] = exponentials(self.scores(q, k, added), -1, kept, not self.weighted)
             total += total == 0  # 1 if there is no key or all are masked: the exponentials are 0 then
             self.total[index] = total
             dropped = exps if noise is None else exps * noise
             if weights is not None:
                 weights[index] = dropped / total
             out[index] = np.matmul(dropped, v) / total
-        self.empty = self.top == -math.inf if self.safe and mask is not None else None
+        self.empty = None if self.weighted or mask is None else self.top == -math.inf
         return out if weights is None else (out, weights)
 
     def backward(self, grad, query, key, value, mask, top, total, exps):
@@ -72,7 +72,7 @@ class Attention(Function):
         for batch_index, index, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
             if exps is None:
                 part_exps = self.scores(q, k, added)
-                part_exps -= np.where(top[index] == -math.inf, 0, top[index]) if self.safe else top[index]
+                part_exps -= top[index] if self.weighted else np.where(top[index] == -math.inf, 0, top[index])
                 np.exp(part_exps, out=part_exps)
             else:
                 part_exps = exps[index]
@@ -249,8 +249,8 @@ def attention_with_dropout(
         noise = noise_like(np.empty(shape, query.array.dtype), dropout_p, query.device)
     keep = math.prod(shape) <= MAX_KEPT_SCORES and current().grad_enabled
     return Attention.apply(
-        query, key, value, mask, scale=float(scale), noise=noise, weighted=weighted, safe=not weighted, fused=fused,
-        keep=keep, block=BLOCK_SCORES,
+        query, key, value, mask, scale=float(scale), noise=noise, weighted=weighted, fused=fused, keep=keep,
+        block=BLOCK_SCORES,
     )  # fmt: skip
 
 

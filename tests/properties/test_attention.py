@@ -40,8 +40,8 @@ def test_attention(draw):
     mask = draw(st.one_of(st.none(), tensors(shape[-2:], requires_grad=True), tensors(shape, requires_grad=True)))
     noise = draw(st.one_of(st.none(), tensors(shape, dtype=torch.bool)))
     settings = {
-        "scale": draw(st.sampled_from([1.0, -0.5])), "weighted": weighted, "safe": draw(st.booleans()),
-        "keep": draw(st.booleans()), "block": draw(blocks),
+        "scale": draw(st.sampled_from([1.0, -0.5])), "weighted": weighted, "keep": draw(st.booleans()),
+        "block": draw(blocks),
     }  # fmt: skip
 
     def apply(query, *others):
@@ -71,7 +71,7 @@ def test_attention_where_inputs_depend_on_each_other(draw):
 def test_attention_equals_its_decomposition(data):
     query, key, value, shape = attention_inputs(data.draw)
     mask = np.where(data.draw(tensors(shape, dtype=torch.bool)).array, -np.inf, 0.0)
-    settings = {"scale": 0.7, "noise": None, "weighted": False, "safe": True, "keep": False}
+    settings = {"scale": 0.7, "noise": None, "weighted": False, "keep": False}
     node = Attention()
     vars(node).update(settings)
     empty = np.isinf(mask).all(-1, keepdims=True)
