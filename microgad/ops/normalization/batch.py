@@ -166,9 +166,8 @@ def _batch_norm(
             raise ShapeError(f"batch_norm: {size_rule(input, name, running)}")
     out, mean, var = BatchNorm.apply(input, weight, bias, eps=eps)
     count = channel_size(input.array)
-    if running_mean is not None and count:
+    if running_mean is not None and running_var is not None and count:
         running_mean.add_((mean.array - running_mean.array) * momentum)
-    if running_var is not None and count:
         running_var.add_((var.array * (count / (count - 1)) - running_var.array) * momentum)
     return out
 

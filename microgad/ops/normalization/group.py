@@ -26,10 +26,10 @@ class GroupNorm(Function):
     """Normalization of rows to mean 0 and variance 1, then an affine map of each channel.
 
     The input is seen as `rows` rows for the normalization, and in the shape `view`, (N, C) or (N, C, P), for the affine
-    map. `affine` is the shape of weight and bias.
+    map. `affine` is the shape of weight and bias. The result has input's memory format, unless it is `in_rows`.
     """
 
-    symbol, centered = "group norm", True
+    symbol, centered, in_rows = "group norm", True, False
 
     def forward(self, input, weight, bias):
         result = np.empty_like(input, order="C")
@@ -54,7 +54,7 @@ class GroupNorm(Function):
                     part *= weight
                 if bias is not None:
                     part += bias
-        return self._laid_out(result, input)
+        return result if self.in_rows else layouts.match_memory_format(result, input)
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_input = np.empty_like(input, order="C")
@@ -102,9 +102,6 @@ class GroupNorm(Function):
             out = out + column(bias.reshape(-1), out)
         return out.reshape(input.shape)
 
-    def _laid_out(self, result: Any, input: Any) -> Any:
-        return layouts.match_memory_format(result, input)
-
     def _rows(self, x: Any) -> Any:
         return x.reshape((self.rows, math.prod(x.shape) // (self.rows or 1)))
 
@@ -112,10 +109,7 @@ class GroupNorm(Function):
 class LayerNorm(GroupNorm):
     """Normalization of the last dimensions to mean 0 and variance 1, then times weight, plus bias."""
 
-    symbol = "layer norm"
-
-    def _laid_out(self, result: Any, input: Any) -> Any:
-        return result
+    symbol, in_rows = "layer norm", True
 
 
 class RmsNorm(GroupNorm):
