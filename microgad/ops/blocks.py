@@ -12,8 +12,7 @@ import numpy as np
 from .. import backend
 from . import layouts
 
-BLOCK_SIZE = 1 << 16  # elements of a block, for a formula that writes into `out` and makes few arrays
-FLOAT64_BLOCK_SIZE = 1 << 16  # elements of a block, for a formula that makes many arrays of float64
+BLOCK_SIZE = 1 << 16  # elements of a block
 BATCH_BYTES = 1 << 19  # bytes of a block of images
 GPU_BATCH_BYTES = 1 << 28
 UFUNC_BUFFER = 1 << 13  # elements of the buffer that NumPy's ufuncs use by default
@@ -24,13 +23,13 @@ def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
     """Return a new `out` into which an elementwise formula(out, *inputs) writes; 0-d arrays are passed to it as 1-D."""
     out = layouts.empty_like(inputs[0])
     if out.ndim:
-        piecewise(formula, out, *inputs)
+        write_by_blocks(formula, out, *inputs)
     else:
         formula(*[x.reshape(1) for x in (out, *inputs)])
     return out
 
 
-def piecewise(formula: Callable[..., Any], out: Any, *inputs: Any) -> None:
+def write_by_blocks(formula: Callable[..., Any], out: Any, *inputs: Any) -> None:
     """Call an elementwise formula(out, *inputs) block by block. Inputs have out's shape or a single element."""
     n = out.size
     whole = n <= BLOCK_SIZE or type(out) is not np.ndarray
@@ -53,11 +52,8 @@ def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
         inputs = tuple(np.broadcast_arrays(*arrays))
     out = layouts.empty_like(next((x for x in inputs if not layouts.expanded_axes(x)), inputs[0]))
     flat, *parts = [x.reshape(-1) for x in layouts.in_memory_order(out, *inputs)]
-    size = max(out.size, 1) if backend.is_gpu(out) else FLOAT64_BLOCK_SIZE
+    size = max(out.size, 1) if backend.is_gpu(out) else BLOCK_SIZE
     with np.errstate(all="ignore"):
-        if 0 < out.size <= size:
-            flat[...] = formula(*parts)
-            return out
         for i in range(0, out.size, size):
             flat[i : i + size] = formula(*[x[i : i + size] for x in parts])
     return out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
@@ -92,17 +91,9 @@ def _reduce_pairwise(ufunc: Any, lines: Any, out: Any) -> None:
     out[...] = rows
 
 
-@functools.lru_cache(maxsize=64)
-def _cached_ones(n: int, dtype: Any) -> Any:
-    made = np.ones(n, dtype)
-    made.flags.writeable = False
-    return made
-
-
 def ones(n: int, like: Any) -> Any:
-    """Return n ones with the dtype and device of `like`, as a factor that sums. Short vectors are cached."""
-    short = n <= 2 * SUM_CHUNK and type(like) is np.ndarray
-    return _cached_ones(n, like.dtype) if short else np.ones_like(like, shape=n)
+    """Return n ones with the dtype and device of `like`, as a factor that sums."""
+    return np.ones(n, like.dtype) if type(like) is np.ndarray else np.ones_like(like, shape=n)  # np.ones is faster
 
 
 def fast_sum(x: Any, axis: Any, keepdims: bool) -> Any:

@@ -14,7 +14,7 @@ from ...function import Function
 from ...function.naming import with_torch_name
 from ...type_aliases import Operand, Tensor
 from .. import layouts
-from ..blocks import piecewise
+from ..blocks import write_by_blocks
 from ..creation.scalars import checked_scalar
 from ..out import into
 from ..spelling import tensors_only
@@ -289,7 +289,7 @@ def fast_where(condition: Any, a: Any, b: Any) -> Any:
         bits &= a ^ b
         bits ^= b
 
-    piecewise(choose, *layouts.in_memory_order(out.view(a.dtype), condition, a, b))
+    write_by_blocks(choose, *layouts.in_memory_order(out.view(a.dtype), condition, a, b))
     return out
 
 

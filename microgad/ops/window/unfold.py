@@ -5,7 +5,6 @@ Unfold and Fold take 2-D inputs, as in PyTorch. The functions below them take 1,
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from collections.abc import Iterator
@@ -143,7 +142,6 @@ def taps(window: Window, first: int = 0, rows: int | None = None) -> Iterator[tu
         yield k, (..., *cells), places
 
 
-@functools.lru_cache(maxsize=1024)
 def reach(size: int, steps: int, stride: int, offset: int) -> tuple[slice, slice]:
     """Return, along one axis of `size` cells, the cells that a tap starting at `offset` reads, and at which steps."""
     first = max(0, -(offset // stride))
