@@ -91,10 +91,10 @@ def quickselect(line: Line, k: int) -> int:
     values, places = line
     low, high = 0, len(values) - 1
     while high > low + 1:
-        _swap(line, (low + high) // 2, low + 1)
+        swap(line, (low + high) // 2, low + 1)
         for i, j in ((low + 1, high), (low, high), (low + 1, low)):
             if values[i] > values[j]:
-                _swap(line, i, j)
+                swap(line, i, j)
         i, j, pivot = low + 2, high - 1, values[low]
         while True:
             while values[i] < pivot:
@@ -105,10 +105,10 @@ def quickselect(line: Line, k: int) -> int:
                 break
             values[i], values[j], places[i], places[j] = values[j], values[i], places[j], places[i]
             i, j = i + 1, j - 1
-        _swap(line, low, j)
+        swap(line, low, j)
         low, high = i if j <= k else low, j - 1 if j >= k else high
     if high > low and values[low] > values[high]:
-        _swap(line, low, high)
+        swap(line, low, high)
     return places[k]
 
 
@@ -121,7 +121,7 @@ def _partition(line: Line, first: int, last: int) -> int:
         middle = b if y < z else c if x < z else a
     else:
         middle = a if x < z else c if y < z else b
-    _swap(line, first, middle)
+    swap(line, first, middle)
     pivot, i, j = values[first], first + 1, last - 1
     while True:
         while values[i] < pivot:
@@ -134,7 +134,8 @@ def _partition(line: Line, first: int, last: int) -> int:
         i, j = i + 1, j - 1
 
 
-def _swap(line: Line, i: int, j: int) -> None:
+def swap(line: tuple[Any, Any], i: Any, j: Any) -> None:
+    """Exchange elements i and j, or those at two arrays of indices, together with their indices."""
     for x in line:
         x[i], x[j] = x[j], x[i]
 

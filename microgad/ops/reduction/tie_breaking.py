@@ -20,7 +20,7 @@ import numpy as np
 from ...backend.radix_sort import stable_argsort
 from ...dtypes.number_kinds import wide
 from . import introsort
-from .introsort import INSERTION_MAX, depth_of
+from .introsort import INSERTION_MAX, depth_of, swap
 
 Pair = tuple[Any, Any]
 
@@ -95,11 +95,11 @@ def kthvalue(lines: Any, k: int) -> Any:
     row = np.arange(m)
     while len(row := row[last[row] > first[row] + 1]):
         low, high = first[row], last[row]
-        _swap(pair, (low + high) // 2, low + 1)
+        swap(pair, (low + high) // 2, low + 1)
         for i, j in ((low + 1, high), (low, high), (low + 1, low)):
             _compare_exchange(pair, i, j)
         low_end, high_end = _partition(pair, low, high + 1, True)
-        _swap(pair, low, high_end)
+        swap(pair, low, high_end)
         first[row] = np.where(high_end <= wanted[row], low_end, low)
         last[row] = np.where(high_end >= wanted[row], high_end - 1, high)
     two = last > first
@@ -230,7 +230,7 @@ def _partition(pair: Pair, first: Any, last: Any, inner: bool = False) -> tuple[
     are swapped at once. Returns where the two scans end in each part.
     """
     if not inner:
-        _median_to_first(pair[0], pair, first, (first + 1, (first + last) // 2, last - 1))
+        _median_to_first(pair, first, (first + 1, (first + last) // 2, last - 1))
     length = last - first - 1
     end = np.cumsum(length)
     start = end - length
@@ -246,29 +246,24 @@ def _partition(pair: Pair, first: Any, last: Any, inner: bool = False) -> tuple[
     k = np.arange(before[-1] + count[-1]) - np.repeat(before, count)  # the number of each pair within its part
     here, there = left[np.repeat(i, count) + k], right[np.repeat(j, count) - k]
     swapped = here < there
-    _swap(pair, at[here[swapped]], at[there[swapped]])
+    swap(pair, at[here[swapped]], at[there[swapped]])
     done = np.add.reduceat(swapped, before, dtype=np.int64)
     i, j = i + done, j - done  # the first stops that are not swapped
     met = (left[i] == right[j]) & inner  # both scans stopped at the same element
     return at[np.minimum(left[i + met], right[j + 1])], at[np.maximum(right[j - met], left[i - 1])]
 
 
-def _swap(pair: Pair, i: Any, j: Any) -> None:
-    for x in pair:
-        x[i], x[j] = x[j], x[i]
-
-
 def _compare_exchange(pair: Pair, i: Any, j: Any) -> None:
     turned = pair[0][i] > pair[0][j]
-    _swap(pair, i[turned], j[turned])
+    swap(pair, i[turned], j[turned])
 
 
-def _median_to_first(values: Any, pair: Pair, first: Any, three: tuple[Any, Any, Any]) -> None:
+def _median_to_first(pair: Pair, first: Any, three: tuple[Any, Any, Any]) -> None:
     """Swap the median of three elements of each part to the part's first place."""
-    a, b, c = (values[i] for i in three)
+    a, b, c = (pair[0][i] for i in three)
     rising = np.where(b < c, 1, np.where(a < c, 2, 0))  # which of the three is the median, if a < b
     falling = np.where(a < c, 0, np.where(b < c, 2, 1))  # and if not
-    _swap(pair, first, np.choose(np.where(a < b, rising, falling), three))
+    swap(pair, first, np.choose(np.where(a < b, rising, falling), three))
 
 
 def _move_as_in_python(pair: Pair, first: int, last: int, moved: Callable[[list[Any]], list[Any]]) -> None:
