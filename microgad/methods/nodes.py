@@ -99,6 +99,11 @@ def _backward(node: Function, given: Any, onward: Sequence[Function | None], rec
         node.plan = plan
 
 
+def producer(node: Function) -> Function:
+    """Return the node of the operation itself, given that of one of its several results."""
+    return node.edges[0] if type(node) is Output else node
+
+
 def call_node(node: Function, *grads: Any) -> Any:
     """Return the gradients of a node's inputs, given those of its results: one step of backward, without hooks.
 
@@ -110,7 +115,7 @@ def call_node(node: Function, *grads: Any) -> Any:
     >>> (x * y).grad_fn(torch.tensor(2.0))
     (tensor(10., grad_fn=<MulBackward0>), tensor(6., grad_fn=<MulBackward0>))
     """
-    node = node.edges[0] if isinstance(node, Output) else node
+    node = producer(node)
     several = type(node.shape) is list
     given = _check_output_grads(node, grads)
     recorded = state.current().grad_enabled
@@ -207,7 +212,7 @@ def metadata(node: Function) -> dict[Any, Any]:
 
 
 def _hooked(node: Function) -> HookedPlan:
-    node = node.edges[0] if isinstance(node, Output) else node
+    node = producer(node)
     if not isinstance(node.plan, HookedPlan):
         node.plan = HookedPlan(node.plan)
     return node.plan

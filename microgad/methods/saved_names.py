@@ -27,10 +27,6 @@ SETTINGS = (
 )  # fmt: skip
 
 
-def _properties(name: str) -> tuple[property, property]:
-    return property(lambda node: saved_values.read(node, name)), property(lambda node: saved_values.raw(node, name))
-
-
 def _dir(node: Function) -> list[str]:
     """Return the names of a node's attributes, without saved values and settings that it doesn't have."""
     lacking = [name for name in NAMES if not saved_values.has(node, name)]
@@ -40,9 +36,8 @@ def _dir(node: Function) -> list[str]:
 
 
 for name in NAMES:
-    saved, raw = _properties(name)
-    setattr(Function, f"_saved_{name}", saved)
-    setattr(Function, f"_raw_saved_{name}", raw)
+    setattr(Function, f"_saved_{name}", property(lambda node, name=name: saved_values.read(node, name)))
+    setattr(Function, f"_raw_saved_{name}", property(lambda node, name=name: saved_values.raw(node, name)))
 for name in SETTINGS:
     setattr(Function, f"_saved_{name}", property(lambda node, name=name: saved_settings.read(node, name)))
 Function.__dir__ = _dir  # type: ignore[method-assign, assignment]

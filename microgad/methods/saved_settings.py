@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..function import Function, Output, torch_names
+from ..function import Function, torch_names
+from .nodes import producer
 
 Settings = Mapping[str, str | Callable[[Any], Any]]  # PyTorch's name -> the node's attribute, or a function of the node
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
@@ -75,7 +76,7 @@ SETTINGS: dict[str, Settings] = {
 
 def settings_of(node: Function) -> Settings:
     """Return the settings that a node has; none if it is a part of one PyTorch operation that is several here."""
-    node = node.edges[0] if type(node) is Output else node
+    node = producer(node)
     if torch_names.of_composite(node.path) is not None or type(node).__name__ == "SetItem":
         return {}
     name = node.name()
@@ -87,5 +88,5 @@ def read(node: Function, name: str) -> Any:
     found = settings_of(node).get(name)
     if found is None:
         raise AttributeError(f"{node.name()!r} object has no attribute '_saved_{name}'")
-    node = node.edges[0] if type(node) is Output else node
+    node = producer(node)
     return getattr(node, found) if isinstance(found, str) else found(node)

@@ -19,8 +19,9 @@ import numpy as np
 from .. import backend, errors, state
 from .. import function as core
 from ..engine import versions
-from ..function import Function, Leaf, Output, Packed, torch_names
+from ..function import Function, Leaf, Packed, torch_names
 from ..pytree import tree_leaves
+from .nodes import producer
 
 RESULT = -1
 # PyTorch's names for inputs (by number) and the result, where these aren't `self`, `other`, `result` or our own name.
@@ -37,7 +38,7 @@ _SHARES_NO_MEMORY = (type(None), int, float, complex, str, bytes, np.generic, Pa
 
 def has(node: Function, name: str) -> bool:
     """Whether some derivative of a node's operation reads the value of this name."""
-    return _find_input(_producer(node), name) is not None
+    return _find_input(producer(node), name) is not None
 
 
 def read(node: Function, name: str) -> Any:
@@ -45,7 +46,7 @@ def read(node: Function, name: str) -> Any:
 
     Raises AttributeError if there is no value of that name, RuntimeError if it was freed or written to.
     """
-    node = _producer(node)
+    node = producer(node)
     at = _position(node, name, "_saved_")
     if node.kept is None:
         raise errors.GraphError(
@@ -71,7 +72,7 @@ def read(node: Function, name: str) -> Any:
 
 def raw(node: Function, name: str) -> SavedTensor:
     """Return the object by which hooks are put on a kept value. Raises AttributeError if there is no such name."""
-    node = _producer(node)
+    node = producer(node)
     return SavedTensor(node, _position(node, name, "_raw_saved_"))
 
 
@@ -164,11 +165,6 @@ class PackedByHooks(Packed):
         for i in self.hooks:
             values[i] = self.one(i)
         return values
-
-
-def _producer(node: Function) -> Function:
-    """Return the node of the operation itself, given that of one of its several results."""
-    return node.edges[0] if type(node) is Output else node
 
 
 def _find_input(node: Function, name: str) -> int | None:
