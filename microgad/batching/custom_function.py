@@ -9,6 +9,7 @@ import numpy as np
 
 from ..duck_arrays import levels
 from ..generator.vmap_randomness import randomness
+from ..pytree import tree_leaves
 from ..state.contexts import binding
 from .array import Level
 from .functions import innermost_level, is_batched_at
@@ -27,19 +28,15 @@ def apply_vmap_rule(rule: Callable[..., Any], args: tuple[Any, ...]) -> Any:
 
     The rule returns its results, and the batch dimension of each, None for one that the slices share.
     """
-    arrays: list[Any] = []
-    _map_leaves(lambda x: arrays.append(getattr(x, "array", None)), args)
-    level, active = innermost_level(arrays), levels.get()
+    level, active = innermost_level([getattr(x, "array", None) for x in tree_leaves(args)]), levels.get()
     if level not in active:
         return NotImplemented
 
-    def unbatched(x: Any) -> Any:
-        if not hasattr(x, "array"):
-            return x
-        return RemoveBatchDim.apply(x, level=level, dim=0) if is_batched_at(x.array, level) else x
+    def is_batched(x: Any) -> bool:
+        return is_batched_at(getattr(x, "array", None), level)
 
-    dims = _map_leaves(lambda x: 0 if is_batched_at(getattr(x, "array", None), level) else None, args)
-    given = _map_leaves(unbatched, args)
+    dims = _map_leaves(lambda x: 0 if is_batched(x) else None, args)
+    given = _map_leaves(lambda x: RemoveBatchDim.apply(x, level=level, dim=0) if is_batched(x) else x, args)
     with binding(levels, active[: active.index(level)]):
         results, out_dims = rule(VmapInfo(level.count, randomness()), dims, *given)
     return _add_batch_dims(results, out_dims, level)

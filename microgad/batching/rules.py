@@ -433,8 +433,7 @@ def _transform_of_axes(func: Any) -> Rule:
     def of_axes(level: Level, a: Any, s: Any = None, axes: Any = None, norm: Any = None) -> Any:
         if axes is None and s is not None:
             raise NoRuleError
-        at = tuple(range(1, a.ndim + 1)) if axes is None else shift_axes(axes, a.ndim)
-        return BatchedArray(func(batch_of(a, level), s, at, norm), level)
+        return BatchedArray(func(batch_of(a, level), s, all_axes(axes, a), norm), level)
 
     return of_axes
 
