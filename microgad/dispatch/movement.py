@@ -170,7 +170,7 @@ def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any =
 
 
 def _atleast(op: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *arys: op(as_exact_tensor(arys[0])) if len(arys) == 1 else op(*_tensors(arys))
+    return lambda *arys: op(*_tensors(arys))
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {

@@ -134,7 +134,7 @@ class Movement:
         given = (*shape, *options.values())
         if not given or options.keys() - {"dtype", "size"} or (options and len(given) > 1):
             raise TypeError(f"view: expected sizes or a dtype, got {given}")
-        return ops.view(self, given[0] if given and isinstance(given[0], (dtypes.dtype, type)) else sizes_from(given))
+        return ops.view(self, given[0] if isinstance(given[0], (dtypes.dtype, type)) else sizes_from(given))
 
     @property
     def T(self: Tensor) -> Tensor:

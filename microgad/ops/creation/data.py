@@ -85,7 +85,7 @@ def _copy_to_array(data: Any, dtype: Dtype) -> Any:
         to = dtypes.of(dtype).dtype
         return array if array.dtype == to else convert(array, to)
     if dtype is not None:
-        return checked_cast("tensor", array, dtypes.of(dtype).dtype)
+        return checked_cast(array, dtypes.of(dtype).dtype)
     if not found and first is not data and array.dtype not in (np.int64, np.bool_) and _has_typed(data):
         _unwrap(data, found)
     if found:

@@ -72,14 +72,14 @@ def check_scale_factor(op: str, argument: str, value: Any, dtype: np.dtype[Any])
         raise ArgumentError(f"{op}: for non-complex input tensors, {wrong.format('complex')}")
 
 
-def checked_cast(op: str, numbers: Any, dtype: np.dtype[Any]) -> Any:
+def checked_cast(numbers: Any, dtype: np.dtype[Any]) -> Any:
     """Cast an array made of Python numbers. Raises RuntimeError where an integer dtype can't hold one of them.
 
     Raises TypeError for complex numbers and a real dtype.
     """
     if numbers.dtype.kind == "c" and dtype.kind not in "cb":
-        raise TypeError(f"{op}: must be real numbers for {dtype}, not complex")
+        raise TypeError(f"tensor: must be real numbers for {dtype}, not complex")
     if dtype.kind in "iu" and numbers.dtype.kind in "iuf" and numbers.size:
         for extreme in (numbers.min(), numbers.max()):
-            checked_scalar(op, extreme.item(), dtype)
+            checked_scalar("tensor", extreme.item(), dtype)
     return convert(numbers, dtype) if numbers.dtype != dtype else numbers

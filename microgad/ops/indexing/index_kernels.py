@@ -262,16 +262,12 @@ def _at_single_axis(ufunc: Any, x: Any, index: Any, values: Any) -> None:
     if flat.distinct:
         target[:, where] = ufunc(target[:, where], values)
     elif before * after >= SMALL_INDEX and where.size <= SMALL_INDEX // 10:
-        _at_place_by_place(ufunc, target, where, values)
+        for i, place in enumerate(where.tolist()):
+            ufunc(target[:, place], values[:, i], out=target[:, place])
     elif after < WIDE or values.size < SMALL or (before * after < 4 * WIDE and where.size >= MANY * flat.length):
         at_elements(ufunc, target, where, values)
     else:
         at_rows(ufunc, target, where, values)
-
-
-def _at_place_by_place(ufunc: Any, target: Any, where: Any, values: Any) -> None:
-    for i, place in enumerate(where.tolist()):
-        ufunc(target[:, place], values[:, i], out=target[:, place])
 
 
 def last_write_mask(index: Any, x: Any) -> Any:

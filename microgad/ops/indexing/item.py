@@ -247,7 +247,7 @@ def _single_masked_value(op: str, value: Tensor, input: Tensor, index: tuple[Any
     """Check a value of another dtype for an index with arrays: one value for one mask is allowed."""
     arrays = [item for item in index if backend.is_array(item)]
     if len(arrays) > 1 or not is_mask(arrays[0]) or value.array.size != 1:
-        raise _dtype_mismatch("Index put", input, value)
+        raise _dtype_mismatch(input, value)
     return fill_value_for(op, value.reshape(()), input)
 
 
@@ -264,9 +264,9 @@ def fill_value_for(op: str, value: Any, input: Tensor) -> Any:
     return value
 
 
-def _dtype_mismatch(op: str, input: Tensor, source: Tensor) -> DtypeError:
+def _dtype_mismatch(input: Tensor, source: Tensor) -> DtypeError:
     return DtypeError(
-        f"{op} requires the source and destination dtypes match, got {input.dtype} for the destination and "
+        f"Index put requires the source and destination dtypes match, got {input.dtype} for the destination and "
         f"{source.dtype} for the source"
     )
 
@@ -285,7 +285,7 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
     index = normalize_index(given, input.array, is_recorded(input, values))
     if values.array.dtype != input.array.dtype:
         if accumulate:
-            raise _dtype_mismatch("Index put", input, values)
+            raise _dtype_mismatch(input, values)
         values = _single_masked_value("index_put_", values, input, index)
     if not accumulate and values.array.size == 1:
         refuse_uint8_fill(given, index)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import reduce
 from itertools import pairwise
 
+import numpy as np
+
 from ...errors import ArgumentError, ShapeError
 from ...errors.notices import once
 from ...state import composite
@@ -91,8 +93,8 @@ def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
     """
     check_matrices("linalg.matrix_power", input, square=True)
     if n == 0:
-        never = eye(input, input.shape[-1]) != eye(input, input.shape[-1])
-        return into(out, Where.apply(never, input, eye(input, input.shape[-1])))
+        one = eye(input, input.shape[-1])
+        return into(out, Where.apply(np.zeros_like(one, bool), input, one))
     if n == 1:
         return into(out, input.clone())
     if n < 0:

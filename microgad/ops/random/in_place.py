@@ -40,12 +40,6 @@ def _fill_in_place(self: Tensor, draw: Callable[..., Any], generator: Generator 
     return self
 
 
-def _from_argument(name: str, from_: Any, options: dict[str, Any]) -> Any:
-    """Return the lower bound, which may be given as `**{"from": ...}`, PyTorch's name."""
-    check_options(name, options, {"from"})
-    return options.get("from", from_)
-
-
 @tensors_only
 def uniform_(
     self: Tensor, from_: float = 0, to: float = 1, *, generator: Generator | None = None, **spelled: float
@@ -57,8 +51,8 @@ def uniform_(
     >>> torch.empty(1).uniform_(-2, 5)
     tensor([1.7220])
     """
-    low = _from_argument("uniform_", from_, spelled)
-    return _fill_in_place(self, draws.uniform_, generator, **{"from": low, "to": to})
+    check_options("uniform_", spelled, {"from"})  # PyTorch's name of from_
+    return _fill_in_place(self, draws.uniform_, generator, **{"from": spelled.get("from", from_), "to": to})
 
 
 @tensors_only

@@ -105,9 +105,7 @@ def nansum(
 
 def _may_be_nan(found: Any) -> bool:
     """Whether a sum is NaN, so that its elements may include NaN. On a GPU always True, to avoid a synchronization."""
-    if backend.is_gpu(found):
-        return True
-    return math.isnan(found) if not found.ndim else bool(np.isnan(found).any())
+    return backend.is_gpu(found) or bool(np.isnan(found).any())
 
 
 @numpy_spelling
