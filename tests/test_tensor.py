@@ -209,6 +209,13 @@ def test_view_raises_if_the_memory_cannot_be_shared() -> None:
         x.view(4, 2)
 
 
+def test_no_size_for_minus_one_fits_beside_a_zero() -> None:
+    with pytest.raises(RuntimeError, match=r"shape '\[-1, 0\]' is invalid for input of size 5"):
+        torch.arange(5).reshape(-1, 0)
+    with pytest.raises(RuntimeError, match="cannot reshape tensor of 0 elements into shape"):
+        torch.arange(0).reshape(-1, 0)
+
+
 def test_a_view_knows_its_base() -> None:
     x = torch.ones(4)
     assert x._base is None

@@ -61,20 +61,13 @@ def _size(n: int, shape: Sequence[int], op: str) -> tuple[int, ...]:
     if product < 0 and least == -1 and size.count(-1) == 1 and n % product == 0:
         at = size.index(-1)
         return (*size[:at], n // -product, *size[at + 1 :])
-    known = math.prod(s for s in size if s != -1)
     if size.count(-1) > 1:
         raise ArgumentError(f"{op}: only one dimension can be inferred, got {size}")
-    if any(s < -1 for s in size):
-        raise ArgumentError(f"{op}: invalid shape dimension {min(size)} in {size}")
-    if -1 in size:
-        if known == 0:
-            raise ShapeError(
-                f"{op}: cannot reshape tensor of {n} elements into shape {list(size)} because -1 can be any value"
-            )
-        size = tuple(n // known if s == -1 else s for s in size)
-    if math.prod(size) != n:
-        raise ShapeError(f"shape '{list(shape)}' is invalid for input of size {n}")
-    return size
+    if least < -1:
+        raise ArgumentError(f"{op}: invalid shape dimension {least} in {size}")
+    if n == product == 0:
+        raise ShapeError(f"{op}: cannot reshape tensor of 0 elements into shape {[*size]} because -1 can be any value")
+    raise ShapeError(f"shape '{list(shape)}' is invalid for input of size {n}")
 
 
 def view(input: Tensor, size: Any) -> Tensor:
