@@ -164,7 +164,7 @@ def topk(
 def _topk_indices(lines: Any, k: int, largest: bool) -> Any:
     """(m, n) -> (m, k): the indices of the k best elements, best first; among equal ones those that PyTorch takes."""
     n, gpu = lines.shape[1], backend.is_gpu(lines)
-    index = _topk_by_argmax(lines, k, largest) if k <= SMALL_K and lines.size > 5000 and not gpu else None
+    index = _topk_by_argmax(lines, k, largest) if k <= min(SMALL_K, n // 4) and lines.size > 5000 and not gpu else None
     if index is None and (n <= SHORT_LINE or 4 * k > n or not k):
         order = _stable_argsort(lines, largest)
         index, beyond = order[:, :k], order[:, : k + 1]
