@@ -31,7 +31,8 @@ def _flat(a: Any) -> Any:
 
 
 def _take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
-    a, axis = (_flat(a), 0) if axis is None else (creation.as_tensor(a), axis)
+    a = creation.as_tensor(a)
+    a, axis = (_flat(a), 0) if axis is None else (a, axis)
     return a[(*(slice(None),) * (axis % a.ndim), _indices(indices, a.shape[axis], mode))]
 
 
@@ -41,10 +42,6 @@ def _take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
 
 def _compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
     return _take(a, np.flatnonzero(creation.as_tensor(condition).array), axis)
-
-
-def _extract(condition: Any, arr: Any) -> Any:
-    return _compress(movement.reshape(creation.as_tensor(condition), (-1,)), creation.as_tensor(arr))
 
 
 def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
@@ -107,7 +104,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.take: _take,
     np.take_along_axis: _take_along_axis,
     np.compress: _compress,
-    np.extract: _extract,
+    np.extract: lambda condition, arr: _compress(condition, arr),
     np.put: _put,
     np.put_along_axis: _put_along_axis,
     np.place: _place,

@@ -43,8 +43,8 @@ def _as(dtype: dtypes.dtype, like: F) -> F:
     own = dtype.dtype
 
     def method(self: Tensor, memory_format: memory_formats.memory_format | None = None) -> Tensor:
-        if memory_format is None:
-            return self if self.array.dtype is own else self.to(dtype=dtype)
+        if memory_format is None and self.array.dtype is own:
+            return self
         return self.to(dtype=dtype, memory_format=memory_format)
 
     return with_signature(method, dtype.name, f"Convert to {dtype.name}.", like)
@@ -87,7 +87,7 @@ class Conversion:
         """
         if ignored.keys() - {"non_blocking", "memory_format", "other"}:
             raise TypeError(f"to: unexpected keyword arguments {sorted(ignored)}")
-        if ignored or copy is not False:
+        if copy is not False or "non_blocking" in ignored:
             check_bool("to", copy=copy, non_blocking=ignored.get("non_blocking", False))
         device, dtype, flags = destination((*args, ignored.get("other")), device, dtype)
         copy = copy or flags[1:] == [True]

@@ -130,9 +130,9 @@ class Attention(Function):
         The arrays are query, key, value, mask and noise.
         """
         batch, shape = lead[:-1], (*lead, key.shape[-2])
-        q, k, v = [_broadcast(x, (*batch, *x.shape[-2:])) for x in (query, key, value)]
+        q, k, v = [layouts.expand(x, (*batch, *x.shape[-2:])) for x in (query, key, value)]
         added = None if mask is None else layouts.expand(mask, shape)  # `check` has made sure that it broadcasts
-        noise = None if self.noise is None else _broadcast(self.noise, shape)
+        noise = None if self.noise is None else np.broadcast_to(self.noise, shape)
         block = math.inf if backend.is_gpu(query) else self.block
         for batch_index, rows in score_blocks(batch, lead[-1], key.shape[-2], block):
             index = (*batch_index, rows, slice(None))
@@ -153,10 +153,6 @@ def _accumulate(out: Any, batch_index: Any, index: Any, part: Any) -> None:
         out[batch_index] += part
     else:
         out[batch_index] = part
-
-
-def _broadcast(x: Any, shape: tuple[int, ...]) -> Any:
-    return x if x.shape == shape else np.broadcast_to(x, shape)
 
 
 def score_blocks(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend
-from ..errors import ArgumentError, CallError, DimError, DtypeError, ShapeError
+from ..errors import ArgumentError, CallError, DimError, DtypeError, ShapeError, UnsupportedError
 from ..errors.notices import warn
 from ..function import Function
 from ..function.linear_map import LinearMap
@@ -198,15 +198,11 @@ def _check_bag(
     if mode == "max" and special:
         raise ArgumentError("max mode does not support scaling the gradient by the frequency, nor sparse weights")
     if per_sample_weights is not None and mode != "sum":
-        raise _NotSupported(f"embedding_bag: per_sample_weights is only supported for mode='sum', got mode='{mode}'")
+        raise UnsupportedError(f"embedding_bag: per_sample_weights is only supported for mode='sum', got mode='{mode}'")
     if per_sample_weights is not None and per_sample_weights.dtype != weight.dtype:
         raise DtypeError(f"embedding_bag: weight is {weight.dtype}, per_sample_weights {per_sample_weights.dtype}")
     if padding_idx is not None and not -weight.shape[0] <= padding_idx < weight.shape[0]:
         raise ArgumentError(f"embedding_bag: padding_idx must be one of {weight.shape[0]} rows, but is {padding_idx}")
-
-
-class _NotSupported(ArgumentError, NotImplementedError):
-    """The error that PyTorch raises for an option that it does not support."""
 
 
 def _bag_bounds(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Any, Any]:

@@ -20,7 +20,7 @@ from . import layouts
 from .blocks import UFUNC_BUFFER, unbuffered
 from .creation import zeros_like
 from .elementwise.complex_numbers import is_complex
-from .fast_reductions import fast_reduce, row_dots
+from .fast_reductions import fast_reduce, ones, row_dots
 from .movement.dims import wrap_dim
 from .out import into
 from .reduction import axes, keepdims_shape
@@ -204,7 +204,7 @@ def sum_along(x: Any, axis: Any) -> Any:
     if type(x) is np.ndarray and x.size < 5000:
         return np.add.reduce(x, axis, keepdims=True)
     if axis in (-1, x.ndim - 1):
-        return np.matmul(x, np.ones_like(x, shape=x.shape[-1]))[..., None]
+        return np.matmul(x, ones(x.shape[-1], x))[..., None]
     return fast_reduce(np.add, x, axis, True)
 
 

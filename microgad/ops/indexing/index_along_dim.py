@@ -33,13 +33,11 @@ def _checked_vector(
     shape = input.array.shape
     axis = wrap_dim(dim, len(shape), op)
     array = checked_index_array(op, index, input, *others, dtypes=dtypes)
-    if array.ndim != 1:
-        if array.ndim > 1:
-            raise DimError(f"{op}(): Index is supposed to be a vector, but got {array.shape}")
-        array = array.reshape(-1)
+    if array.ndim > 1:
+        raise DimError(f"{op}(): Index is supposed to be a vector, but got {array.shape}")
     if error is None:
         error = ArgumentError if axis == 1 else DimError  # PyTorch's two kernels raise different errors
-    return axis, wrap_indices(array, shape[axis] if shape else 1, op, error, negative, axis)
+    return axis, wrap_indices(array.reshape(-1), shape[axis] if shape else 1, op, error, negative, axis)
 
 
 def _as_index(op: str, input: Tensor, dim: int, index: Tensor, error: type[Exception], *others: Any, **kw: Any) -> Any:

@@ -35,8 +35,7 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor
     first, *middle, last = tensors
     if first.ndim not in (1, 2) or last.ndim not in (1, 2):
         raise ShapeError(f"multi_dot(): first and last must be 1D or 2D, got {first.ndim}D and {last.ndim}D")
-    for i, x in enumerate(middle):
-        check_ndims("multi_dot()", **{f"tensors[{i + 1}]": (x, 2)})
+    check_ndims("multi_dot()", **{f"tensors[{i}]": (x, 2) for i, x in enumerate(middle, 1)})
     check_same_dtype("multi_dot()", *tensors)
     chain = [unsqueeze(first, 0) if first.ndim == 1 else first, *middle, unsqueeze(last, 1) if last.ndim == 1 else last]
     for i, (a, b) in enumerate(pairwise(chain)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ... import backend, function, state
+from ... import backend, function
 from ... import generator as draws
 from ...duck_arrays import Fallback
 from ...errors import ArgumentError, KindError
@@ -15,6 +15,7 @@ from ...type_aliases import Tensor
 from ..creation import check_options
 from ..creation.scalars import as_scalar
 from ..indexing import SetItem
+from ..indexing.index_parsing import is_recorded
 from ..spelling import tensors_only
 
 
@@ -23,8 +24,7 @@ def _fill_in_place(self: Tensor, draw: Callable[..., Any], generator: Generator 
     name = draw.__name__
     numbers = [x if x is None or backend.is_array(x) else as_scalar(name, key, x) for key, x in parameters.items()]
     self._check_writable(name, False)
-    on_graph = self.node is not None or (self.base is not None and self.base.node is not None)
-    on_graph = on_graph and state.current().grad_enabled
+    on_graph = is_recorded(self, self.base)
     separate = on_graph or backend.is_gpu(self.array)  # draw into another array first
     host = draws.fills.empty_like(self.array) if separate else self.array
     if draw(host, *numbers, generator=generator) is not host:
