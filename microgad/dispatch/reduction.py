@@ -171,9 +171,9 @@ def _median(op: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
-    if weights is None or returned:
-        if returned:
-            raise DtypeError("numpy.average with returned=True is not recorded on Tensors")
+    if returned:
+        raise DtypeError("numpy.average with returned=True is not recorded on Tensors")
+    if weights is None:
         return _mean(a, axis, keepdims=keepdims)
     w = as_exact_tensor(weights)
     if w.ndim == 1 and a.ndim > 1:

@@ -16,7 +16,7 @@ from ...errors.arguments import check_bool
 from ...errors.notices import TO_SCALAR, once, warn
 from ...storage import is_storage
 from ...type_aliases import Device, Dtype, Tensor
-from .scalars import as_scalar, checked_cast
+from .scalars import as_scalar, check_numbers
 
 _PYTHON_NUMBERS = frozenset((float, int, bool, complex))
 _COPY_WARNING = (
@@ -80,12 +80,13 @@ def _copy_to_array(data: Any, dtype: Dtype) -> Any:
         array = _from_objects(data, array, dtype)
     if isinstance(first, str) and first is not data:
         raise ArgumentError("tensor: too many dimensions 'str'")
-    if dtype is not None and backend.is_array(data):
-        _check_dtype(data)
-        to = dtypes.of(dtype).dtype
-        return array if array.dtype == to else convert(array, to)
     if dtype is not None:
-        return checked_cast(array, dtypes.of(dtype).dtype)
+        to = dtypes.of(dtype).dtype
+        if backend.is_array(data):
+            _check_dtype(data)
+        else:
+            check_numbers(array, to)
+        return array if array.dtype == to else convert(array, to)
     if not found and first is not data and array.dtype not in (np.int64, np.bool_) and _has_typed(data):
         _unwrap(data, found)
     if found:

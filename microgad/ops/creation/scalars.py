@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes.half_precision import convert
 from ...dtypes.limits import bounds
 from ...dtypes.number_kinds import HALF
 from ...errors import ArgumentError, DtypeError
@@ -72,8 +71,8 @@ def check_scale_factor(op: str, argument: str, value: Any, dtype: np.dtype[Any])
         raise ArgumentError(f"{op}: for non-complex input tensors, {wrong.format('complex')}")
 
 
-def checked_cast(numbers: Any, dtype: np.dtype[Any]) -> Any:
-    """Cast an array made of Python numbers. Raises RuntimeError where an integer dtype can't hold one of them.
+def check_numbers(numbers: Any, dtype: np.dtype[Any]) -> None:
+    """Raise RuntimeError where an integer dtype can't hold one of an array of Python numbers.
 
     Raises TypeError for complex numbers and a real dtype.
     """
@@ -82,4 +81,3 @@ def checked_cast(numbers: Any, dtype: np.dtype[Any]) -> Any:
     if dtype.kind in "iu" and numbers.dtype.kind in "iuf" and numbers.size:
         for extreme in (numbers.min(), numbers.max()):
             checked_scalar("tensor", extreme.item(), dtype)
-    return convert(numbers, dtype) if numbers.dtype != dtype else numbers

@@ -107,7 +107,7 @@ def cross_entropy(
         return reduce_losses(losses, reduction, "DivBackward1" if reduction == "mean" else "Neg")
     if label_smoothing == 0:
         return CrossEntropy.apply(input, target, weight, ignore_index=ignore_index, reduction=reduction)
-    classes, counted, row_weights = _check_tensors("cross_entropy", input, target, weight, ignore_index)
+    classes, counted, row_weights = _check_tensors(input, target, weight, ignore_index)
     smooth = np.full_like(input.array, label_smoothing / max(input.shape[1], 1))
     np.swapaxes(smooth, 0, 1)[_class_index(classes)] += 1 - label_smoothing
     losses, divisor = _sum_over_classes(log_softmax(input, 1) * smooth, weight), _divisor(classes, row_weights)
@@ -263,13 +263,13 @@ def _weight_rule(weight: Any, count: int) -> str:
     return f"weight must have shape ({count},), a weight for each class of input, but has shape {weight.shape}"
 
 
-def _check_tensors(op: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Any, ...]:
-    """Call `_check_rows` for the Tensors of a composite, so that its errors name the operation and its arguments."""
+def _check_tensors(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Any, ...]:
+    """Call `_check_rows` for the Tensors of cross_entropy, so that its errors name the operation and its arguments."""
     try:
         return _check_rows(input.array, target.array, None if weight is None else weight.array, ignore_index)
     except errors.FROM_FORWARD as error:
         names = ("input", "target", "weight")
-        raise errors.in_forward(error, op, state.current().path, names, (input, target, weight)) from None
+        raise errors.in_forward(error, "cross_entropy", state.current().path, names, (input, target, weight)) from None
 
 
 def _classes_first(x: Any) -> Any:
