@@ -51,9 +51,12 @@ class Transform:
         """The inverse transform."""
         there = None if self._inv is None else self._inv()
         if there is None:
-            there = _InverseTransform(self)
+            there = self._inverted()
             self._inv = ref(there)
         return there
+
+    def _inverted(self) -> Transform:
+        return _InverseTransform(self)
 
     @property
     def sign(self) -> Any:
@@ -221,14 +224,10 @@ class ComposeTransform(Transform):
             x = part(x)
         return x
 
-    @property
-    def inv(self) -> Transform:
-        """The inverse transform: the inverses of the parts in reverse order."""
-        there = None if self._inv is None else self._inv()
-        if there is None:
-            there = ComposeTransform([part.inv for part in reversed(self.parts)])
-            self._inv, there._inv = ref(there), ref(self)
-        return there
+    def _inverted(self) -> Transform:
+        inverse = ComposeTransform([part.inv for part in reversed(self.parts)])
+        inverse._inv = ref(self)
+        return inverse
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         if not self.parts:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..dtypes.limits import finfo
-from ..linalg import cholesky_ex
+from ..linalg import cholesky_ex, eigvalsh
 from ..ops.elementwise import isclose
 from ..ops.movement import cat as _cat
 from ..ops.movement import stack as _stack
@@ -260,8 +260,6 @@ class _Symmetric(_Square):
 
 class _PositiveSemidefinite(_Symmetric):
     def check(self, value: Tensor) -> Tensor:
-        from ..linalg import eigvalsh
-
         symmetric = super().check(value)
         return eigvalsh(value).ge(0).all(-1) if symmetric.all() else symmetric
 

@@ -167,8 +167,8 @@ class Distribution:
         raise self._not_implemented("enumerate_support")
 
     def _expand_values(self, values: Tensor, expand: bool) -> Tensor:
-        values = values.view(-1, *(1,) * len(self._batch_shape))
-        return values.expand(-1, *self._batch_shape) if expand else values
+        values = values.view(-1, *(1,) * len(self._batch_shape), *self._event_shape)
+        return values.expand(-1, *self._batch_shape, *self._event_shape) if expand else values
 
     def entropy(self) -> Tensor:
         """Return the entropy in nats, of shape batch_shape."""

@@ -62,12 +62,11 @@ class MixtureSameFamily(Distribution):
     mixture_distribution: Categorical = alias("_mixture_distribution", "The distribution of the component's index.")
     component_distribution: Distribution = alias("_component_distribution", "The components.")
 
-    def _shares(self) -> Tensor:
-        probs = self._mixture_distribution.probs
-        return probs.reshape(*probs.shape, *(1,) * len(self._event_shape))
-
     def _mixture_mean(self, values: Tensor) -> Tensor:
-        return (self._shares() * values).sum(-1 - len(self._event_shape))
+        """Return the mean over the components, whose dimension precedes the event dimensions."""
+        probs = self._mixture_distribution.probs
+        probs = probs.reshape(*probs.shape, *(1,) * len(self._event_shape))
+        return (probs * values).sum(-1 - len(self._event_shape))
 
     @property
     def mean(self) -> Tensor:

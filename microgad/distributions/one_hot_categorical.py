@@ -44,10 +44,7 @@ class OneHotCategorical(CategoricalVector):
         return self._categorical.entropy()
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
-        n = self.event_shape[0]
-        values = eye(n, dtype=self._param.dtype, device=self._param.device)
-        values = values.view(n, *(1,) * len(self.batch_shape), n)
-        return values.expand(n, *self.batch_shape, n) if expand else values
+        return self._expand_values(eye(*self.event_shape, dtype=self._param.dtype, device=self._param.device), expand)
 
 
 class OneHotCategoricalStraightThrough(OneHotCategorical):

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..dtypes.limits import finfo
 from ..errors import ArgumentError
+from ..linalg import cholesky
 from ..nn.functional import logsigmoid, pad, softplus
 from ..size import Size
 from ..tensor import Tensor
@@ -139,8 +140,6 @@ class PositiveDefiniteTransform(ParameterFreeTransform):
         return root @ root.mT
 
     def _inverse(self, y: Tensor) -> Tensor:
-        from ..linalg import cholesky
-
         return LowerCholeskyTransform().inv(cholesky(y))
 
 
