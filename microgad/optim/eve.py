@@ -53,16 +53,15 @@ class Eve(AdamBase):
         require(len(options["betas"]) == 3, "betas", options["betas"], "must be three: β₁, β₂ and β₃")
         require(options["c"] >= 1, "c", options["c"], "must be >= 1: d's changes are clipped to [1/c, c]")
 
-    def params_with_grad(self, group: Group, loss: Any) -> list[Tensor]:
-        """Check the loss, and return the parameters of a group that have a gradient."""
+    def _update_all(self, loss: Any) -> None:
         if loss is None:
             raise TypeError("Eve: step needs a closure that computes the gradients and returns the loss")
-        now, least = _number(loss), group["f_star"]
+        now, least = _number(loss), max(group["f_star"] for group in self.param_groups)
         if not math.isfinite(now):
             raise ValueError(f"Eve: the loss is {now}, but must be finite")
         if now < least:
             raise ValueError(f"Eve: the loss is {now}, but must be >= f_star = {least}: lower f_star")
-        return super().params_with_grad(group, loss)
+        super()._update_all(loss)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Update `params` in place."""

@@ -113,7 +113,7 @@ class Optimizer(OptimizerHooks):
 
     def _update_all(self, loss: Any) -> None:
         """Update every parameter that has a gradient, after checking all of them."""
-        groups = [(group, self.params_with_grad(group, loss)) for group in self.param_groups]
+        groups = [(group, self.params_with_grad(group)) for group in self.param_groups]
         with np.errstate(all="ignore"):  # NaN and inf propagate silently, as in PyTorch
             for group, params in groups:
                 if group.get("differentiable"):
@@ -125,7 +125,7 @@ class Optimizer(OptimizerHooks):
                     p._bump()
                 self.update(group, params, loss)
 
-    def params_with_grad(self, group: Group, loss: Any) -> list[Tensor]:
+    def params_with_grad(self, group: Group) -> list[Tensor]:
         """Return the parameters of a group that have a gradient. Raises if one of them can't be updated."""
         params = [p for p in group["params"] if p.grad is not None]
         for p in params:

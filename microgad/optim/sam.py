@@ -78,7 +78,7 @@ class SAM(Optimizer):
 
     def first_step(self, zero_grad: bool = False) -> None:
         """Move the parameters to the worst point nearby."""
-        params = [(p, group) for group in self.param_groups for p in self.params_with_grad(group, None)]
+        params = [(p, group) for group in self.param_groups for p in self.params_with_grad(group)]
         slopes = [(p.array * p.grad.array if group["adaptive"] else p.grad.array) for p, group in params]  # type: ignore[union-attr]
         total = math.hypot(*(float(norm(slope)) for slope in slopes))
         self._before = {}

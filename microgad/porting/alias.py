@@ -182,6 +182,11 @@ def _unpickle_arguments(arguments: list[str]) -> ProgramArguments:
     return ProgramArguments(arguments)
 
 
+def _used(placeholder: Any, *args: Any, **options: Any) -> NoReturn:
+    """Raise the error of a placeholder that a program uses."""
+    raise AttributeError(f"{_caller_location()}: {missing_message(placeholder)}")
+
+
 class MissingName:
     """Placeholder for an imported name that microgad lacks. Uses other than in annotations and isinstance raise."""
 
@@ -191,15 +196,12 @@ class MissingName:
     def __repr__(self) -> str:
         return f"<{missing_message(self)}>"
 
-    def _used(self, *args: Any, **options: Any) -> NoReturn:
-        raise AttributeError(f"{_caller_location()}: {missing_message(self)}")
-
     __call__ = __getattr__ = __setattr__ = __iter__ = __enter__ = _used
     __instancecheck__ = __subclasscheck__ = _never
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type]:
         """Let a class derive from a missing one; the error is raised when an object of the class is made."""
-        return (type("MissingName", (), {"__new__": lambda cls, *args, **options: self._used()}),)
+        return (type("MissingName", (), {"__new__": lambda cls, *args, **options: _used(self)}),)
 
     def __getitem__(self, index: Any) -> MissingName:
         """Return the placeholder itself for annotations such as X[int] and X | None."""
@@ -210,9 +212,6 @@ class MissingName:
 
 class MissingModule(ModuleType):
     """Placeholder for a missing module of PyTorch's. Its names are looked up in the parent modules, else missing."""
-
-    def _used(self, *args: Any, **options: Any) -> NoReturn:
-        raise AttributeError(f"{_caller_location()}: {missing_message(self)}")
 
     __call__ = __mro_entries__ = __getitem__ = _used
     __instancecheck__ = __subclasscheck__ = _never

@@ -47,7 +47,8 @@ def _missing_imports(tree: ast.AST, known: dict[str, Any]) -> Iterator[tuple[int
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             for found, bound in _imported_names(node):
                 known.update(bound)
-                yield from _line_if_missing(node, found)
+                if (message := missing_message(found)) is not None:
+                    yield node.lineno, message
 
 
 def _imported_names(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[Any, dict[str, Any]]]:
@@ -73,12 +74,6 @@ def _imported_names(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[Any, di
 
 def _module(name: str) -> ModuleType:
     return find_module(name) or MissingModule(name)
-
-
-def _line_if_missing(node: ast.stmt, found: Any) -> Iterator[tuple[int, str]]:
-    message = missing_message(found)
-    if message is not None:
-        yield node.lineno, message
 
 
 def _missing_attributes(tree: ast.AST, known: dict[str, Any]) -> Iterator[tuple[int, str]]:

@@ -18,26 +18,29 @@ from ..tensor import Tensor
 Tensors = tuple[Tensor, ...]
 
 
-def _deprecated(name: str, new: str, f: Callable[..., Any]) -> Any:
-    """Wrap f so that calls by its old name warn as PyTorch does."""
+def _deprecated(new: str) -> Callable[[Callable[..., Any]], Any]:
+    """Make a decorator of functions whose calls warn, as PyTorch does, that `new` replaces them."""
 
-    @functools.wraps(f)
-    def called(*args: Any, **kwargs: Any) -> Any:
-        message = f"`functorch.{name}` is deprecated as of PyTorch 2.0. Please use `{new}` instead"
-        warnings.warn(message, FutureWarning, stacklevel=2)
-        return f(*args, **kwargs)
+    def decorated(f: Callable[..., Any]) -> Any:
+        @functools.wraps(f)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            message = f"`functorch.{f.__name__}` is deprecated as of PyTorch 2.0. Please use `{new}` instead"
+            warnings.warn(message, FutureWarning, stacklevel=2)
+            return f(*args, **kwargs)
 
-    return called
+        return called
+
+    return decorated
 
 
 grad, grad_and_value, vjp, jvp, jacrev, jacfwd, hessian, functionalize = (
-    _deprecated(f.__name__, f"torch.func.{f.__name__}", f)
+    _deprecated(f"torch.func.{f.__name__}")(f)
     for f in (
         _func.grad, _func.grad_and_value, _func.vjp, _func.jvp, _func.jacrev, _func.jacfwd, _func.hessian,
         _func.functionalize,
     )
 )  # fmt: skip
-vmap = _deprecated("vmap", "torch.vmap", _func.vmap)
+vmap = _deprecated("torch.vmap")(_func.vmap)
 
 
 class FunctionalModuleWithBuffers(Module):
@@ -61,7 +64,7 @@ class FunctionalModule(FunctionalModuleWithBuffers):
         return super().forward(params, (), *args, **kwargs)
 
 
-def _state(model: Module, disable_autograd_tracking: bool) -> tuple[Module, Tensors, Tensors]:
+def _state(model: Module, disable_autograd_tracking: bool = False) -> tuple[Module, Tensors, Tensors]:
     """Return a copy of the module with the copy's parameters and buffers."""
     copied = copy.deepcopy(model)
     params = tuple(copied.parameters())
@@ -71,7 +74,8 @@ def _state(model: Module, disable_autograd_tracking: bool) -> tuple[Module, Tens
     return copied, params, tuple(copied.buffers())
 
 
-def _make_functional_with_buffers(
+@_deprecated("torch.func.functional_call")
+def make_functional_with_buffers(
     model: Module, disable_autograd_tracking: bool = False
 ) -> tuple[FunctionalModuleWithBuffers, Tensors, Tensors]:
     """Return func(params, buffers, *inputs) with copies of both. Source: functorch.make_functional_with_buffers.
@@ -88,7 +92,8 @@ def _make_functional_with_buffers(
     return FunctionalModuleWithBuffers(copied), params, buffers
 
 
-def _make_functional(model: Module, disable_autograd_tracking: bool = False) -> tuple[FunctionalModule, Tensors]:
+@_deprecated("torch.func.functional_call")
+def make_functional(model: Module, disable_autograd_tracking: bool = False) -> tuple[FunctionalModule, Tensors]:
     """Return func(params, *inputs) with copies of the module's parameters. Source: functorch.make_functional.
 
     Raises RuntimeError for a module that has buffers.
@@ -109,7 +114,8 @@ def _make_functional(model: Module, disable_autograd_tracking: bool = False) -> 
     return FunctionalModule(copied), params
 
 
-def _combine_state_for_ensemble(models: Sequence[Module]) -> tuple[FunctionalModuleWithBuffers, Tensors, Tensors]:
+@_deprecated("torch.func.stack_module_state")
+def combine_state_for_ensemble(models: Sequence[Module]) -> tuple[FunctionalModuleWithBuffers, Tensors, Tensors]:
     """Return one function and the stacked states of models, for vmap. Source: functorch.combine_state_for_ensemble.
 
     Raises RuntimeError if there are no models, or if they differ in class or in training mode.
@@ -128,17 +134,9 @@ def _combine_state_for_ensemble(models: Sequence[Module]) -> tuple[FunctionalMod
         raise RuntimeError("combine_state_for_ensemble: Expected all models to have the same training/eval mode.")
     if len(set(map(type, models))) > 1:
         raise RuntimeError("combine_state_for_ensemble: Expected all models to be of the same class.")
-    functions, params, buffers = zip(*map(_make_functional_with_buffers, models), strict=True)
+    copies, params, buffers = zip(*map(_state, models), strict=True)
     stacked = [tuple(_stack(same).detach() for same in zip(*states, strict=True)) for states in (params, buffers)]
-    return functions[0], stacked[0], stacked[1]
+    return FunctionalModuleWithBuffers(copies[0]), stacked[0], stacked[1]
 
-
-make_functional = _deprecated("make_functional", "torch.func.functional_call", _make_functional)
-make_functional_with_buffers = _deprecated(
-    "make_functional_with_buffers", "torch.func.functional_call", _make_functional_with_buffers
-)
-combine_state_for_ensemble = _deprecated(
-    "combine_state_for_ensemble", "torch.func.stack_module_state", _combine_state_for_ensemble
-)
 
 _define_getattr(globals())

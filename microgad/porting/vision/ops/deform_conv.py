@@ -7,14 +7,11 @@ from typing import Any
 
 from ....dtypes import int64
 from ....errors import ArgumentError, ShapeError
-from ....nn import Module, Parameter, init
+from ....nn import Module, init
 from ....nn.functional import pad
+from ....nn.modules.layer_helpers import add_parameters, to_tuple
 from ....ops import creation
 from ....tensor import Tensor
-
-
-def _pair(x: Any) -> tuple[int, int]:
-    return (x, x) if isinstance(x, int) else tuple(x)
 
 
 def _coordinates(offset: Tensor, axis: int, count: int, size: int, step: int, padding: int, dilation: int) -> Tensor:
@@ -55,7 +52,8 @@ def deform_conv2d(
     >>> torch.porting.vision.ops.deform_conv2d(x, offset + 0.5, weight)[0, 0, 0]
     tensor([2.0000, 3.0000, 1.7500])
     """
-    strides, pads, dilations, kernel = _pair(stride), _pair(padding), _pair(dilation), tuple(weight.shape[2:])
+    strides, pads, dilations = (to_tuple(x, 2) for x in (stride, padding, dilation))
+    kernel = tuple(weight.shape[2:])
     (count, channels), taps, outputs = input.shape[:2], math.prod(kernel), len(weight)
     size = [
         (n + 2 * p - d * (k - 1) - 1) // s + 1
@@ -101,18 +99,15 @@ class DeformConv2d(Module):
         if in_channels % groups or out_channels % groups:
             raise ArgumentError(f"DeformConv2d: {groups} groups of {in_channels} and {out_channels} channels")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size, self.stride = _pair(kernel_size), _pair(stride)
-        self.padding, self.dilation = _pair(padding), _pair(dilation)
-        self.weight = Parameter(creation.empty(out_channels, in_channels // groups, *self.kernel_size))
-        self.register_parameter("bias", Parameter(creation.empty(out_channels)) if bias else None)
+        self.kernel_size, self.stride = to_tuple(kernel_size, 2), to_tuple(stride, 2)
+        self.padding, self.dilation = to_tuple(padding, 2), to_tuple(dilation, 2)
+        shape = out_channels, in_channels // groups, *self.kernel_size
+        add_parameters(self, None, None, weight=shape, bias=out_channels if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw new initial values."""
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        if self.bias is not None:
-            bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]))
-            init.uniform_(self.bias, -bound, bound)
+        init.fan_in_uniform_(self.weight, self.bias)
 
     def forward(self, input: Tensor, offset: Tensor, mask: Tensor | None = None) -> Tensor:
         how = self.stride, self.padding, self.dilation

@@ -9,7 +9,7 @@ import numpy as np
 
 from ....errors import CallError
 from ....nn import Module
-from ....nn.modules.layer_helpers import settings_repr
+from ....nn.modules.layer_helpers import settings_repr, to_tuple
 from ....ops import creation, movement
 from ....ops.linalg import einsum
 from ....tensor import Tensor
@@ -33,7 +33,7 @@ def _weights(start: float, size: float, bins: int, samples: int, length: int) ->
     return weights / count
 
 
-def _parse_arguments(output_size: Any, boxes: Any) -> tuple[tuple[int, int], Any]:
+def _parse_arguments(output_size: Any, boxes: Any) -> tuple[tuple[int, ...], Any]:
     """Return the output size as a pair, and the boxes as (K, 5) on the CPU, each with the index of its image first."""
     listed = boxes if isinstance(boxes, (list, tuple)) else [boxes]
     width = 5 if listed is not boxes else 4
@@ -42,8 +42,7 @@ def _parse_arguments(output_size: Any, boxes: Any) -> tuple[tuple[int, int], Any
     if isinstance(boxes, (list, tuple)):
         numbered = [movement.cat((b.new_full((len(b), 1), float(i)), b), 1) for i, b in enumerate(boxes)]
         boxes = movement.cat(numbered)
-    bins = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
-    return bins, boxes.detach().cpu().numpy().astype(np.float64)
+    return to_tuple(output_size, 2), boxes.detach().cpu().numpy().astype(np.float64)
 
 
 def roi_align(
