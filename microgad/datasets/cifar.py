@@ -11,9 +11,9 @@ import numpy as np
 from ..serialization.errors import FileError
 from ..serialization.reading import INVALID
 from ..serialization.unpickling import Unpickler
+from ..serialization.writing import atomic_write
 from .download import fetch
 from .idx import DataError
-from .mnist_variants import write_atomically
 from .vision import Transform, VisionDataset, md5_of
 
 
@@ -120,7 +120,8 @@ class CIFAR10(VisionDataset):
                     packed = archive.extractfile(f"{self.base_folder}/{name}")
                     if packed is None:
                         raise KeyError(f"{name} is no file")
-                    write_atomically(os.path.join(folder, name), packed.read())
+                    with atomic_write(os.path.join(folder, name)) as file:
+                        file.write(packed.read())
         except (tarfile.TarError, KeyError, EOFError, OSError) as error:
             raise DataError(f"{path}: {error}. Delete the file and get it again") from None
 

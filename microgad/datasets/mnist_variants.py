@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import string
 import zipfile
@@ -11,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..serialization.writing import atomic_write
 from .download import fetch
 from .idx import DataError
 from .mnist import MNIST
@@ -129,22 +129,11 @@ class EMNIST(MNIST):
                 for entry in packed.namelist():
                     name = entry.rpartition("/")[2]
                     if name.startswith("emnist-") and name.endswith(".gz"):
-                        write_atomically(os.path.join(folder, name), packed.read(entry))
+                        with atomic_write(os.path.join(folder, name)) as file:
+                            file.write(packed.read(entry))
         except zipfile.BadZipFile as error:
             raise DataError(f"{path}: {error}. Delete the file and get it again") from None
         os.remove(path)
-
-
-def write_atomically(path: str, content: bytes) -> None:
-    """Write to a temporary name and rename it, so that the file is complete or missing."""
-    partial = f"{path}.{os.getpid()}.part"
-    try:
-        with open(partial, "wb") as file:
-            file.write(content)
-        os.replace(partial, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(partial)
 
 
 class QMNIST(MNIST):

@@ -110,7 +110,7 @@ def _storages(stream: _Stream, place: Callable[[str], str]) -> dict[Any, Storage
         memory = np.frombuffer(bytearray(stream.take(count * dtype.itemsize)), np.uint8)
         memory = backend.to_device(memory, place(_check_type(location, str)))
         found[_check_type(key, int)] = Storage(_given(memory), memory.size, dtype, [0])
-    for view in _check_list(stream.object()):
+    for view in _check_type(stream.object(), list, "a list of views"):
         key, root, offset, count = _check_tuple(view, 4)
         whole = found[_check_type(root, int)]
         each = whole.dtype.itemsize if whole.dtype else 1
@@ -137,9 +137,9 @@ def _tensors(stream: _Stream, storages: dict[Any, Storage]) -> dict[Any, Tensor]
     return found
 
 
-def _check_type(x: Any, kind: type) -> Any:
+def _check_type(x: Any, kind: type, what: str = "a number or a name") -> Any:
     if type(x) is not kind:
-        raise FileError(f"holds a {type(x).__name__} where a number or a name belongs")
+        raise FileError(f"holds a {type(x).__name__} where {what} belongs")
     return x
 
 
@@ -150,12 +150,6 @@ def _class(kind: Any) -> str:
 def _check_tuple(x: Any, n: int) -> tuple[Any, ...]:
     if type(x) is not tuple or len(x) != n:
         raise FileError(f"holds a {type(x).__name__} where {n} facts belong")
-    return x
-
-
-def _check_list(x: Any) -> list[Any]:
-    if type(x) is not list:
-        raise FileError(f"holds a {type(x).__name__} where a list of views belongs")
     return x
 
 

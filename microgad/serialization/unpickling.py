@@ -166,7 +166,6 @@ def _of_type(value: Callable[..., Any], kind: Any, arguments: Any, state: Any = 
     return objects.restore_tensor_attributes(CALLS[value.name](*arguments), state)  # type: ignore[attr-defined]
 
 
-RESULTS = exported(vars(return_types))
 CALLS: dict[str, Callable[..., Any]] = {
     "collections OrderedDict": _ordered,
     "collections Counter": _counter,

@@ -148,7 +148,7 @@ class _Augmentation(ReprTransform):
 
         steps = (creation.arange(bins) / ((bins - 1) / bits)).round().tolist()
         ranges = {"ShearX": shear, "ShearY": shear, "TranslateX": across, "TranslateY": down, "Rotate": turn}
-        ranges |= dict.fromkeys(["Brightness", "Color", "Contrast", "Sharpness"], factor)
+        ranges |= dict.fromkeys(_ENHANCEMENTS, factor)
         space: Space = {name: (even(0.0, most), True) for name, most in ranges.items()}
         space["Posterize"] = [8.0 - step for step in steps], False
         space["Solarize"] = even(255.0, 0.0), False

@@ -198,12 +198,12 @@ class RNNBase(Module):
 
     def _call_op(self, x: Tensor, batch_sizes: Tensor | None, states: list[Tensor]) -> tuple[Tensor, ...]:
         """Call the operation of this mode, which has another signature for packed input."""
-        inputs = (x,) if batch_sizes is None else (x, batch_sizes)
-        settings = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
-        batch_first = (self.batch_first,) if batch_sizes is None else ()
         op = getattr(recurrent, self.mode.lower())
         hx = states[0] if len(states) == 1 else tuple(states)
-        return op(*inputs, hx, self._flat_weights, *settings, *batch_first)
+        settings = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
+        if batch_sizes is None:
+            return op(x, hx, self._flat_weights, *settings, self.batch_first)
+        return op(x, batch_sizes, hx, self._flat_weights, *settings)
 
     def extra_repr(self) -> str:
         defaults = {

@@ -8,7 +8,7 @@ from typing import Any
 from ...errors import ArgumentError, DtypeError
 from ...ops import creation
 from ...ops.random import multinomial, rand, randperm
-from .base import Transform
+from .base import Transform, require_p
 
 
 class _Container(Transform):
@@ -59,8 +59,7 @@ class RandomApply(Compose):
 
     def __init__(self, transforms: Any, p: float = 0.5) -> None:
         super().__init__(transforms)
-        if not 0.0 <= p <= 1.0:
-            raise ArgumentError(f"RandomApply: p is {p}, expected 0 to 1")
+        require_p("RandomApply", p)
         self.p = p
 
     def forward(self, *inputs: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import mmap
 import os
 import pickle
+from collections.abc import Iterator
 from itertools import accumulate
 from multiprocessing import reduction
 from typing import Any
@@ -22,19 +23,20 @@ def send(connection: Any, value: Any) -> None:
     buffers: list[Any] = []
     pickled = pickle.dumps(value, protocol=5, buffer_callback=lambda buffer: buffers.append(buffer.raw()))
     parts = [memoryview(pickled), *buffers]
-    ends = list(accumulate(-(-part.nbytes // ALIGNED) * ALIGNED for part in parts))
-    shared = SHARED and ends[-1] > LARGE
-    connection.send_bytes(pickle.dumps((shared, [part.nbytes for part in parts])))
+    sizes = [part.nbytes for part in parts]
+    *starts, total = _places(sizes)
+    shared = SHARED and total > LARGE
+    connection.send_bytes(pickle.dumps((shared, sizes)))
     if not shared:
         for part in parts:
             connection.send_bytes(part)
         return
     descriptor = os.memfd_create("microgad")
     try:
-        os.ftruncate(descriptor, ends[-1])
-        with mmap.mmap(descriptor, ends[-1]) as memory:
-            for part, end in zip(parts, [0, *ends], strict=False):
-                memory[end : end + part.nbytes] = part
+        os.ftruncate(descriptor, total)
+        with mmap.mmap(descriptor, total) as memory:
+            for part, start, size in zip(parts, starts, sizes, strict=True):
+                memory[start : start + size] = part
         reduction.send_handle(connection, descriptor, 0)
     finally:
         os.close(descriptor)
@@ -58,6 +60,10 @@ def receive(connection: Any) -> Any:
         memory = memoryview(mmap.mmap(descriptor, 0))
     finally:
         os.close(descriptor)
-    starts = accumulate((-(-size // ALIGNED) * ALIGNED for size in sizes), initial=0)
-    parts = [memory[start : start + size] for start, size in zip(starts, sizes, strict=False)]
+    parts = [memory[start : start + size] for start, size in zip(_places(sizes), sizes, strict=False)]
     return pickle.loads(parts[0], buffers=parts[1:])
+
+
+def _places(sizes: list[int]) -> Iterator[int]:
+    """Iterate over where parts of these sizes begin in shared memory, and then where the last one ends."""
+    return accumulate((-(-size // ALIGNED) * ALIGNED for size in sizes), initial=0)
