@@ -42,6 +42,19 @@ def test_conv2d_applies_its_settings():
     assert nn.Conv2d(1, 1, 1, **DEVICE_AND_DTYPE).bias.dtype == torch.float64
 
 
+def test_a_program_derives_its_own_convolution_from_the_base_class():
+    class Upsampled(nn.modules.conv._ConvNd):
+        def __init__(self):
+            super().__init__(4, 6, (3,), (2,), (1,), (1,), True, (0,), 2, False, padding_mode="zeros")
+
+        def forward(self, x):
+            return F.conv_transpose1d(x, self.weight, self.bias, self.stride, self.padding, groups=self.groups)
+
+    layer = Upsampled()
+    assert (layer.weight.shape, layer.transposed, layer.bias) == ((4, 3, 3), True, None)
+    assert layer(torch.rand(2, 4, 5)).shape == (2, 6, 9)
+
+
 @pytest.mark.parametrize(("mode", "numpy_mode"), [("reflect", "reflect"), ("replicate", "edge"), ("circular", "wrap")])
 @pytest.mark.parametrize("padding", [(2, 1), "same", "valid"])
 def test_conv2d_pads_in_other_modes(mode, numpy_mode, padding):

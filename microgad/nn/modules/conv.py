@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...errors import ArgumentError
 from ...parameter import Parameter
@@ -20,37 +20,40 @@ _PAD_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
 class _ConvNd(Module):
-    """Base class of convolutions and transposed convolutions of any number of dimensions."""
+    """Base class of convolutions and transposed convolutions, also of programs: kernel_size has all dimensions."""
 
     weight: Parameter
     bias: Parameter | None
 
-    transposed = False
     _spatial_dims: int
     _convolve: Callable[..., Tensor]
 
-    def _init_settings(
+    def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Size,
+        kernel_size: Sequence[int],
         stride: Size,
         padding: Size | str,
         dilation: Size,
+        transposed: bool,
         output_padding: Size,
         groups: int,
         bias: bool,
         padding_mode: str,
-        device: Any,
-        dtype: Any,
+        device: Device = None,
+        dtype: Dtype = None,
     ) -> None:
+        super().__init__()
+        n = len(kernel_size)
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.kernel_size = to_tuple(kernel_size, self._spatial_dims)
-        self.stride = to_tuple(stride, self._spatial_dims)
-        self.padding = padding if isinstance(padding, str) else to_tuple(padding, self._spatial_dims)
-        self.dilation = to_tuple(dilation, self._spatial_dims)
-        self.output_padding = to_tuple(output_padding, self._spatial_dims)
+        self.kernel_size = tuple(kernel_size)
+        self.stride = to_tuple(stride, n)
+        self.padding = padding if isinstance(padding, str) else to_tuple(padding, n)
+        self.dilation = to_tuple(dilation, n)
+        self.transposed = transposed
+        self.output_padding = to_tuple(output_padding, n)
         self.groups = groups
         self.padding_mode = padding_mode
         self._check_settings()
@@ -76,6 +79,18 @@ class _ConvNd(Module):
         if self.transposed:
             first, second = second, first
         return (first, second // self.groups, *self.kernel_size)
+
+    @property
+    def _reversed_padding_repeated_twice(self) -> list[int]:
+        """The padding in the order of `F.pad`: left, right, top, bottom."""
+        widths = []
+        for i in reversed(range(len(self.kernel_size))):
+            if isinstance(self.padding, str):
+                total = self.dilation[i] * (self.kernel_size[i] - 1) if self.padding == "same" else 0
+                widths += [total // 2, total - total // 2]
+            else:
+                widths += [self.padding[i]] * 2
+        return widths
 
     def reset_parameters(self) -> None:
         """Draw new initial values."""
@@ -113,10 +128,9 @@ class _Conv(_ConvNd):
         device: Device = None,
         dtype: Dtype = None,
     ) -> None:
-        super().__init__()
-        self._init_settings(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias, padding_mode,
-            device, dtype,
+        super().__init__(
+            in_channels, out_channels, to_tuple(kernel_size, self._spatial_dims), stride, padding, dilation, False, 0,
+            groups, bias, padding_mode, device, dtype,
         )  # fmt: skip
 
     def forward(self, input: Tensor) -> Tensor:
@@ -128,18 +142,6 @@ class _Conv(_ConvNd):
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode), 0
         return self._convolve(input, weight, bias, self.stride, padding, self.dilation, self.groups)
-
-    @property
-    def _reversed_padding_repeated_twice(self) -> list[int]:
-        """The padding in the order of `F.pad`: left, right, top, bottom."""
-        widths = []
-        for i in reversed(range(self._spatial_dims)):
-            if isinstance(self.padding, str):
-                total = self.dilation[i] * (self.kernel_size[i] - 1) if self.padding == "same" else 0
-                widths += [total // 2, total - total // 2]
-            else:
-                widths += [self.padding[i]] * 2
-        return widths
 
 
 class Conv1d(_Conv):
@@ -177,8 +179,6 @@ class Conv3d(_Conv):
 
 
 class _ConvTransposeNd(_ConvNd):
-    transposed = True
-
     def __init__(
         self,
         in_channels: int,
@@ -194,12 +194,11 @@ class _ConvTransposeNd(_ConvNd):
         device: Device = None,
         dtype: Dtype = None,
     ) -> None:
-        super().__init__()
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {self._get_name()}, got {padding_mode!r}')
-        self._init_settings(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups, bias,
-            padding_mode, device, dtype,
+        super().__init__(
+            in_channels, out_channels, to_tuple(kernel_size, self._spatial_dims), stride, padding, dilation, True,
+            output_padding, groups, bias, padding_mode, device, dtype,
         )  # fmt: skip
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:

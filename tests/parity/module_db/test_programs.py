@@ -136,6 +136,17 @@ def internals_that_subclasses_use(t, nn):
     yield Standardized(2, 3, 3, padding=1, padding_mode="circular")(t.rand(1, 2, 5, 5))
     yield nn.Conv2d(2, 3, 3, padding="same", dilation=2)._reversed_padding_repeated_twice
 
+    class Own(nn.modules.conv._ConvNd):
+        def __init__(self, stride=2):
+            pair = nn.modules.utils._pair
+            one = pair(1)
+            super().__init__(4, 6, pair(3), pair(stride), one, one, False, pair(0), 2, True, padding_mode="zeros")
+
+        def forward(self, x):
+            return nn.functional.conv2d(x, self.weight, self.bias, self.stride, self.padding, groups=self.groups)
+
+    yield Own().weight, repr(Own()), Own().transposed, Own()(t.rand(1, 4, 5, 5))
+
     class Norm(nn.modules.batchnorm._BatchNorm):
         def _check_input_dim(self, input):
             if input.dim() < 2:
