@@ -23,7 +23,14 @@ def _gzipped(*md5: str) -> list[tuple[str, str]]:
     return [(f"{name}.gz", checksum) for name, checksum in zip(_IDX, md5, strict=True)]
 
 
-class FashionMNIST(MNIST):
+class _Variant(MNIST):
+    """Base of the other data sets in MNIST's format, of which the package has no part."""
+
+    _has_subset = False
+    unpacked = {}
+
+
+class FashionMNIST(_Variant):
     """Images of clothes, 28 × 28, in MNIST's format, with its arguments, attributes and errors.
 
     Xiao, Rasul, Vollgraf (2017). Source: torchvision.datasets.FashionMNIST.
@@ -32,7 +39,6 @@ class FashionMNIST(MNIST):
     'Ankle boot'
     """
 
-    _has_subset = False
     mirrors = ["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"]
     resources = _gzipped(
         "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
@@ -40,13 +46,12 @@ class FashionMNIST(MNIST):
         "bef4ecab320f06d8554ea6380940ec79",
         "bb300cfdad3c16e7a12a480ee83cd310",
     )
-    unpacked = {}
     classes = [
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     ]  # fmt: skip
 
 
-class KMNIST(MNIST):
+class KMNIST(_Variant):
     """Images of ten hiragana, 28 × 28, in MNIST's format, with its arguments, attributes and errors.
 
     Clanuwat et al. (2018). Source: torchvision.datasets.KMNIST.
@@ -55,7 +60,6 @@ class KMNIST(MNIST):
     ['o', 'ki', 'su']
     """
 
-    _has_subset = False
     mirrors = ["http://codh.rois.ac.jp/kmnist/dataset/kmnist/"]
     resources = _gzipped(
         "bdb82020997e1d708af4cf47b453dcf7",
@@ -63,7 +67,6 @@ class KMNIST(MNIST):
         "5c965bf0a639b31b8f53240b1b52f4d7",
         "7320c461ea6c1c855c0b718fb2a4b134",
     )
-    unpacked = {}
     classes = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]
 
 
@@ -73,7 +76,7 @@ _ALL = sorted(string.digits + string.ascii_letters)
 _FEWER = sorted(set(_ALL) - _MERGED)
 
 
-class EMNIST(MNIST):
+class EMNIST(_Variant):
     """Images of handwritten digits and letters, 28 × 28, in MNIST's format. They are transposed, as in EMNIST's files.
 
     Args:
@@ -88,10 +91,8 @@ class EMNIST(MNIST):
     ['N/A', 'a', 'b']
     """
 
-    _has_subset = False
     url = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
     md5 = "58c8d27c78d21e728a6bc7b3cc06412e"
-    unpacked = {}
     splits = ("byclass", "bymerge", "balanced", "letters", "digits", "mnist")
     classes_split_dict: ClassVar[dict[str, list[str]]] = {
         "byclass": _ALL,
@@ -136,7 +137,7 @@ class EMNIST(MNIST):
         os.remove(path)
 
 
-class QMNIST(MNIST):
+class QMNIST(_Variant):
     """MNIST with the complete test set of 60,000 images, and information on the writers, in MNIST's format.
 
     Args:
@@ -153,9 +154,7 @@ class QMNIST(MNIST):
     'test'
     """
 
-    _has_subset = False
     mirrors = ["https://raw.githubusercontent.com/facebookresearch/qmnist/master/"]
-    unpacked = {}
     _label = (8,)
     subsets = {"train": "train", "test": "test", "test10k": "test", "test50k": "test", "nist": "nist"}
     files: ClassVar[dict[str, list[tuple[str, str]]]] = {

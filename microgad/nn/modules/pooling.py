@@ -129,36 +129,6 @@ class MaxUnpool3d(_MaxUnpoolNd):
     _unpool, _spatial_dims = staticmethod(F.max_unpool3d), 3
 
 
-class AvgPool1d(Module):
-    """The mean of each window: (N, C, L) or (C, L) -> (..., OL). `stride` is kernel_size by default.
-
-    Source: torch.nn.AvgPool1d.
-
-    >>> nn.AvgPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
-    tensor([[2., 1.]])
-    """
-
-    def __init__(
-        self,
-        kernel_size: Size,
-        stride: Size | None = None,
-        padding: Size = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-    ) -> None:
-        super().__init__()
-        self.kernel_size = to_tuple(kernel_size, 1)
-        self.stride = to_tuple(kernel_size if stride is None else stride, 1)
-        self.padding = to_tuple(padding, 1)
-        self.ceil_mode = ceil_mode
-        self.count_include_pad = count_include_pad
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
-
-    extra_repr = settings_repr("kernel_size stride padding")
-
-
 class _AvgPoolNd(Module):
     _pool: Callable[..., Tensor]
 
@@ -184,6 +154,30 @@ class _AvgPoolNd(Module):
         return self._pool(input, self.kernel_size, self.stride, *settings)
 
     extra_repr = settings_repr("kernel_size stride padding")
+
+
+class AvgPool1d(_AvgPoolNd):
+    """The mean of each window: (N, C, L) or (C, L) -> (..., OL). `stride` is kernel_size by default.
+
+    Source: torch.nn.AvgPool1d.
+
+    >>> nn.AvgPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
+    tensor([[2., 1.]])
+    """
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        stride = to_tuple(kernel_size if stride is None else stride, 1)
+        super().__init__(to_tuple(kernel_size, 1), stride, to_tuple(padding, 1), ceil_mode, count_include_pad)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
 
 class AvgPool2d(_AvgPoolNd):

@@ -154,6 +154,7 @@ def internals_that_subclasses_use(t, nn):
 
     yield Norm(3)(t.rand(4, 3, 2, 2, 2)), isinstance(nn.BatchNorm1d(2), nn.modules.batchnorm._BatchNorm)
     yield isinstance(nn.Conv1d(1, 1, 1), nn.modules.conv._ConvNd), isinstance(nn.MSELoss(), nn.modules.loss._Loss)
+    yield isinstance(nn.AvgPool1d(2), nn.modules.pooling._AvgPoolNd)
 
 
 def buffers(t, nn):
