@@ -36,7 +36,7 @@ class TransformedDistribution(Distribution):
         self.transforms = [transforms] if isinstance(transforms, Transform) else list(transforms)
         if not all(isinstance(t, Transform) for t in self.transforms):
             raise ArgumentError(f"transforms must be a Transform or a list, but was {transforms}")
-        base, transform = base_distribution, self._transform
+        base, transform = base_distribution, self._composed
         shape = base.batch_shape + base.event_shape
         if len(shape) < transform.domain.event_dim:
             raise ArgumentError(
@@ -55,7 +55,7 @@ class TransformedDistribution(Distribution):
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = super().expand(batch_shape, _instance)
-        shape = self._transform.inverse_shape((*batch_shape, *self.event_shape))
+        shape = self._composed.inverse_shape((*batch_shape, *self.event_shape))
         new.base_dist = self.base_dist.expand(shape[: len(shape) - len(self.base_dist.event_shape)])
         return new
 
@@ -70,15 +70,15 @@ class TransformedDistribution(Distribution):
     has_rsample: bool = alias("base_dist.has_rsample")
 
     @property
-    def _transform(self) -> ComposeTransform:
+    def _composed(self) -> ComposeTransform:
         """All transforms as one."""
         return ComposeTransform(self.transforms)
 
     def _sample(self, sample_shape: Any) -> Tensor:
-        return self._transform(self.base_dist.sample(sample_shape))
+        return self._composed(self.base_dist.sample(sample_shape))
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
-        return self._transform(self.base_dist.rsample(sample_shape))
+        return self._composed(self.base_dist.rsample(sample_shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._maybe_validate(value)
@@ -95,14 +95,14 @@ class TransformedDistribution(Distribution):
 
     def _monotonize_cdf(self, value: Tensor) -> Tensor:
         """Return value where the transforms are increasing, and 1 − value where they are decreasing."""
-        sign = self._transform.sign
+        sign = self._composed.sign
         return value if isinstance(sign, int) and sign == 1 else sign * (value - 0.5) + 0.5
 
     def cdf(self, value: Tensor) -> Tensor:
-        value = self._transform.inv(value)
+        value = self._composed.inv(value)
         if self._validate_args:
             self.base_dist._validate_sample(value)
         return self._monotonize_cdf(self.base_dist.cdf(value))
 
     def icdf(self, value: Tensor) -> Tensor:
-        return self._transform(self.base_dist.icdf(self._monotonize_cdf(value)))
+        return self._composed(self.base_dist.icdf(self._monotonize_cdf(value)))
