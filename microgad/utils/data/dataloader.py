@@ -119,12 +119,12 @@ class DataLoader:
         return self._workers.restart()
 
     @property
-    def _indices(self) -> Any:
+    def _index_sampler(self) -> Any:
         return self.sampler if self.batch_sampler is None else self.batch_sampler
 
     def __len__(self) -> int:
         if not isinstance(self.dataset, IterableDataset):
-            return len(self._indices)
+            return len(self._index_sampler)
         n = len(self.dataset)  # type: ignore[arg-type]
         if self.batch_size is None:
             return n
@@ -135,7 +135,7 @@ class SingleProcessIterator(Iterator[Any]):
     """Iterates over a dataset in this process."""
 
     def __init__(self, loader: DataLoader, fetcher: Fetcher) -> None:
-        self.sampler = loader._indices
+        self.sampler = loader._index_sampler
         self.indices = iter(self.sampler)
         draw_seed(loader.generator)  # unused, but PyTorch draws it too, which advances the generator
         self.fetch = fetcher.start_pass()

@@ -32,7 +32,7 @@ class MultiprocessIterator(Iterator[Any]):
     """
 
     def __init__(self, loader: Any, fetcher: Fetcher) -> None:
-        self.sampler = loader._indices
+        self.sampler = loader._index_sampler
         self.indices = iter(self.sampler)
         self.base_seed = draw_seed(loader.generator)
         self.timeout, self.in_order, self.persist = loader.timeout, loader.in_order, loader.persistent_workers
