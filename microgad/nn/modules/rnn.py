@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
 
-class RNNBase(Module):
+class _Recurrent(Module):
+    """Base class of recurrent layers and cells, all of whose parameters start uniform in ±1/√hidden_size."""
+
+    hidden_size: int
+
+    def reset_parameters(self) -> None:
+        """Draw new initial values."""
+        bound = 1 / math.sqrt(self.hidden_size) if self.hidden_size > 0 else 0
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+
+class RNNBase(_Recurrent):
     """Base class of RNN, LSTM and GRU: parameters, states, and batched, unbatched or packed input.
 
     Each layer and direction has weight_ih_l0 (gates · H, I) and weight_hh_l0 (gates · H, H or P). It has bias_ih_l0 and
@@ -96,10 +108,6 @@ class RNNBase(Module):
             raise ValueError("proj_size has to be smaller than hidden_size")
         if self.mode not in _GATES:
             raise ValueError(f"Unrecognized RNN mode: {self.mode}")
-
-    def reset_parameters(self) -> None:
-        """Draw new initial values."""
-        _init_uniform(self, self.hidden_size)
 
     @property
     def all_weights(self) -> list[list[Parameter]]:
@@ -273,14 +281,7 @@ def _reject_proj_size(kwargs: dict[str, Any]) -> None:
         raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
 
 
-def _init_uniform(module: Module, hidden_size: int) -> None:
-    """Draw all parameters uniformly from ±1/√hidden_size."""
-    bound = 1 / math.sqrt(hidden_size) if hidden_size > 0 else 0
-    for parameter in module.parameters():
-        init.uniform_(parameter, -bound, bound)
-
-
-class RNNCellBase(Module):
+class RNNCellBase(_Recurrent):
     """Base class of the cells, with weight_ih (gates · H, I), weight_hh (gates · H, H), bias_ih and bias_hh."""
 
     weight_ih: Parameter
@@ -299,10 +300,6 @@ class RNNCellBase(Module):
         add_parameters(self, device, dtype, weight_ih=(rows, input_size), weight_hh=(rows, hidden_size))
         add_parameters(self, device, dtype, bias_ih=rows if bias else None, bias_hh=rows if bias else None)
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw new initial values."""
-        _init_uniform(self, self.hidden_size)
 
     def extra_repr(self) -> str:
         text = f"{self.input_size}, {self.hidden_size}" + ("" if self.bias is True else f", bias={self.bias}")

@@ -63,9 +63,8 @@ class ParametrizationList(ModuleList):
         else:
             self._register_several(inverse, original)
         if not unsafe:
-            labels = "unparametrized {}", "parametrized {}", "`unsafe`"
             try:
-                _check("Registering a parametrization", self(), before, *labels)
+                _check(self(), before, "unparametrized {}", "parametrized {}", "`unsafe`")
             except Exception:
                 original.data = before
                 raise
@@ -149,14 +148,15 @@ def _register(module: Module, name: str, x: Tensor) -> None:
         module.register_buffer(name, x)
 
 
-def _check(what: str, new: Any, old: Any, old_label: str, new_label: str, flag: str) -> None:
+def _check(new: Any, old: Any, old_label: str, new_label: str, flag: str) -> None:
     if not isinstance(new, Tensor):
         raise ValueError(f"A parametrization must return a tensor. Got {type(new).__name__}.")
     for attr in ("dtype", "shape"):
         if getattr(new, attr) != getattr(old, attr):
             raise ValueError(
-                f"{what} may not change the {attr} of the tensor, unless {flag} flag is enabled.\n"
-                f"{old_label.format(attr)}: {getattr(old, attr)}\n{new_label.format(attr)}: {getattr(new, attr)}"
+                f"Registering a parametrization may not change the {attr} of the tensor, unless {flag} flag is "
+                f"enabled.\n{old_label.format(attr)}: {getattr(old, attr)}\n"
+                f"{new_label.format(attr)}: {getattr(new, attr)}"
             )
 
 
@@ -202,10 +202,7 @@ def _check_another(module: Module, name: str, parametrization: Module) -> None:
     """Check that one more parametrization, and its right_inverse, preserve shape and dtype."""
     old = getattr(module, name)
     new = parametrization(old)
-    _check(
-        "Registering a parametrization", new, old, f"module.{name}.{{}}", f"parametrization(module.{name}).{{}}",
-        "the `unsafe`",
-    )  # fmt: skip
+    _check(new, old, f"module.{name}.{{}}", f"parametrization(module.{name}).{{}}", "the `unsafe`")
     if not hasattr(parametrization, "right_inverse"):
         return
     try:
