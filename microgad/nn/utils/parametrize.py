@@ -224,10 +224,9 @@ def _parametrized_class(cls: type[Module]) -> type[Module]:
     """Make a subclass of `cls` for a single module, to hold the properties of its parametrized Tensors."""
 
     def copied(self: Any, memo: dict[int, Any]) -> Any:
-        if id(self) not in memo:
-            memo[id(self)] = other = object.__new__(type(self))
-            vars(other).update(copy.deepcopy(vars(self), memo))
-        return memo[id(self)]
+        memo[id(self)] = other = object.__new__(type(self))
+        vars(other).update(copy.deepcopy(vars(self), memo))
+        return other
 
     def refused(self: Any) -> Any:
         raise RuntimeError("Serialization of parametrized modules is only supported through state_dict().")
