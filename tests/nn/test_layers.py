@@ -55,6 +55,36 @@ def test_a_program_derives_its_own_convolution_from_the_base_class():
     assert layer(torch.rand(2, 4, 5)).shape == (2, 6, 9)
 
 
+def test_a_program_derives_its_own_transposed_convolution_normalization_and_embedding():
+    class Upsampled(nn.modules.conv._ConvTransposeNd):
+        def __init__(self):
+            super().__init__(4, 6, (3,), (2,), (1,), (1,), True, (0,), 2, False, padding_mode="zeros")
+
+        def forward(self, x, size=None):
+            extra = self._output_padding(x, size, self.stride, self.padding, self.kernel_size, 1)
+            return F.conv_transpose1d(x, self.weight, self.bias, self.stride, self.padding, extra, self.groups)
+
+    x = torch.rand(2, 4, 5)
+    assert (Upsampled()(x).shape, Upsampled()(x, (2, 6, 10)).shape) == ((2, 6, 9), (2, 6, 10))
+
+    class Normalized(nn.modules.instancenorm._InstanceNorm):
+        def _check_input_dim(self, x):
+            assert x.ndim in (3, 4)
+
+        def _get_no_batch_dim(self):
+            return 3
+
+    x = torch.rand(2, 5, 4)
+    assert torch.equal(Normalized(2)(x), nn.InstanceNorm2d(2)(x))
+
+    class Embedding(nn.Embedding):
+        def reset_parameters(self):
+            nn.init.ones_(self.weight)
+            self._fill_padding_idx_with_zero()
+
+    assert Embedding(3, 1, padding_idx=1).weight.tolist() == [[1.0], [0.0], [1.0]]
+
+
 @pytest.mark.parametrize(("mode", "numpy_mode"), [("reflect", "reflect"), ("replicate", "edge"), ("circular", "wrap")])
 @pytest.mark.parametrize("padding", [(2, 1), "same", "valid"])
 def test_conv2d_pads_in_other_modes(mode, numpy_mode, padding):

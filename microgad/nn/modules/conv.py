@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError
 from ...parameter import Parameter
@@ -179,6 +179,40 @@ class Conv3d(_Conv):
 
 
 class _ConvTransposeNd(_ConvNd):
+    def _output_padding(
+        self,
+        input: Tensor,
+        output_size: Sequence[int] | None,
+        stride: Sequence[int],
+        padding: Sequence[Any],
+        kernel_size: Sequence[int],
+        num_spatial_dims: int,
+        dilation: Sequence[int] | None = None,
+    ) -> Sequence[int]:
+        """Return the output_padding that gives the result this size. Subclasses of other programs call it, too."""
+        if output_size is None:
+            return self.output_padding
+        n, name = num_spatial_dims, layer_name(self)
+        batched = input.ndim == n + 2
+        wanted = tuple(output_size)[2 if batched else 1 :] if len(output_size) == input.ndim else tuple(output_size)
+        if len(wanted) != n:
+            raise ArgumentError(
+                f"{name}: for {input.ndim}D input, output_size must have {n} or {input.ndim} elements "
+                f"(got {len(output_size)})"
+            )
+        sizes = tuple(input.shape)[-n:]
+        settings = zip(sizes, stride, padding, dilation or (1,) * n, kernel_size, strict=True)
+        least = [(size - 1) * s - 2 * p + d * (k - 1) + 1 for size, s, p, d, k in settings]
+        most = [m + s - 1 for m, s in zip(least, stride, strict=True)]
+        if any(not a <= w <= b for w, a, b in zip(wanted, least, most, strict=True)):
+            raise ArgumentError(
+                f"{name}: requested an output size of {wanted}, but valid sizes range from {least} to {most} "
+                f"(for an input of {sizes})"
+            )
+        return [w - a for w, a in zip(wanted, least, strict=True)]
+
+
+class _ConvTranspose(_ConvTransposeNd):
     def __init__(
         self,
         in_channels: int,
@@ -202,34 +236,15 @@ class _ConvTransposeNd(_ConvNd):
         )  # fmt: skip
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        extra = self.output_padding if output_size is None else self._output_padding_for(input, output_size)
+        extra = self._output_padding(
+            input, output_size, self.stride, self.padding, self.kernel_size, self._spatial_dims, self.dilation
+        )
         return self._convolve(
             input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
         )
 
-    def _output_padding_for(self, input: Tensor, output_size: Sequence[int]) -> tuple[int, ...]:
-        """Return the output_padding that gives the result this size."""
-        n, name = self._spatial_dims, layer_name(self)
-        batched = input.ndim == n + 2
-        wanted = tuple(output_size)[2 if batched else 1 :] if len(output_size) == input.ndim else tuple(output_size)
-        if len(wanted) != n:
-            raise ArgumentError(
-                f"{name}: for {input.ndim}D input, output_size must have {n} or {input.ndim} elements "
-                f"(got {len(output_size)})"
-            )
-        sizes = tuple(input.shape)[-n:]
-        settings = zip(sizes, self.stride, self.padding, self.dilation, self.kernel_size, strict=True)
-        least = [(size - 1) * s - 2 * int(p) + d * (k - 1) + 1 for size, s, p, d, k in settings]
-        most = [m + s - 1 for m, s in zip(least, self.stride, strict=True)]
-        if any(not a <= w <= b for w, a, b in zip(wanted, least, most, strict=True)):
-            raise ArgumentError(
-                f"{name}: requested an output size of {wanted}, but valid sizes range from {least} to {most} "
-                f"(for an input of {sizes})"
-            )
-        return tuple(w - a for w, a in zip(wanted, least, strict=True))
 
-
-class ConvTranspose1d(_ConvTransposeNd):
+class ConvTranspose1d(_ConvTranspose):
     """(N, in_channels, L) -> (N, out_channels, OL): see ConvTranspose2d. Source: torch.nn.ConvTranspose1d.
 
     >>> nn.ConvTranspose1d(2, 3, kernel_size=4, stride=2, padding=1)(torch.zeros(2, 7)).shape
@@ -239,7 +254,7 @@ class ConvTranspose1d(_ConvTransposeNd):
     _spatial_dims, _convolve = 1, staticmethod(F.conv_transpose1d)
 
 
-class ConvTranspose2d(_ConvTransposeNd):
+class ConvTranspose2d(_ConvTranspose):
     """Transposed convolution, as in the gradient of Conv2d: (N, in_channels, H, W) -> (N, out_channels, OH, OW).
 
     weight is (in_channels, out_channels/groups, KH, KW). With a stride > 1 several output sizes are possible; `forward`
@@ -254,7 +269,7 @@ class ConvTranspose2d(_ConvTransposeNd):
     _spatial_dims, _convolve = 2, staticmethod(F.conv_transpose2d)
 
 
-class ConvTranspose3d(_ConvTransposeNd):
+class ConvTranspose3d(_ConvTranspose):
     """(N, in_channels, D, H, W) -> (N, out_channels, OD, OH, OW): see ConvTranspose2d.
 
     Source: torch.nn.ConvTranspose3d.

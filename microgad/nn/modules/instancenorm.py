@@ -32,16 +32,19 @@ class _InstanceNorm(_NormBase):
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
-        unbatched, _ = self._dimensions
-        dim = input.ndim - unbatched
+        dim = input.ndim - self._get_no_batch_dim()
         if input.shape[dim] != self.num_features:
             found = f"input's size at dim={dim}, {input.shape[dim]}, to match num_features ({self.num_features})"
             if self.affine:
                 raise ShapeError(f"{layer_name(self)}: expected {found}")
             warnings.warn(f"expected {found}, which is not used because affine=False", stacklevel=2)
-        return self._normalized(input.unsqueeze(0)).squeeze(0) if dim == 0 else self._normalized(input)
+        return self._apply_instance_norm(input) if dim else self._apply_instance_norm(input.unsqueeze(0)).squeeze(0)
 
-    def _normalized(self, input: Tensor) -> Tensor:
+    def _get_no_batch_dim(self) -> int:
+        """Return the number of dimensions of a single example: subclasses of other programs say it here."""
+        return self._dimensions[0]
+
+    def _apply_instance_norm(self, input: Tensor) -> Tensor:
         use_input_stats = self.training or not self.track_running_stats
         momentum = 0.0 if self.momentum is None else self.momentum
         parameters = self.running_mean, self.running_var, self.weight, self.bias

@@ -148,7 +148,7 @@ class LazyConv3d(_LazyConvNd, conv.Conv3d):
     cls_to_become = conv.Conv3d
 
 
-class _LazyConvTransposeNd(_LazyConv, conv._ConvTransposeNd):
+class _LazyConvTransposeNd(_LazyConv, conv._ConvTranspose):
     def __init__(
         self,
         out_channels: int,

@@ -58,6 +58,9 @@ class _EmbeddingBase(Module):
     def reset_parameters(self) -> None:
         """Draw new initial values."""
         init.normal_(self.weight)
+        self._fill_padding_idx_with_zero()
+
+    def _fill_padding_idx_with_zero(self) -> None:
         if self.padding_idx is not None:
             with scope(grad_enabled=False):
                 self.weight[self.padding_idx].fill_(0)

@@ -147,6 +147,35 @@ def internals_that_subclasses_use(t, nn):
 
     yield Own().weight, repr(Own()), Own().transposed, Own()(t.rand(1, 4, 5, 5))
 
+    class Up(nn.modules.conv._ConvTransposeNd):
+        def __init__(self):
+            super().__init__(4, 6, (3, 2), (2, 3), (1, 0), (1, 2), True, (0, 0), 2, True, padding_mode="zeros")
+
+        def forward(self, x, size):
+            settings = self.stride, self.padding, self.kernel_size, 2
+            extra = [self._output_padding(x, size, *settings), self._output_padding(x, size, *settings, self.dilation)]
+            out = nn.functional.conv_transpose2d(x, self.weight, self.bias, 3, 1, extra[1], self.groups)
+            return out, extra
+
+    yield repr(Up()), Up()(t.rand(1, 4, 3, 3), None), Up()(t.rand(1, 4, 3, 3), (6, 10))
+
+    class Instances(nn.modules.instancenorm._InstanceNorm):
+        def _check_input_dim(self, input):
+            if input.dim() not in (3, 4):
+                raise ValueError("wrong dimensions")
+
+        def _get_no_batch_dim(self):
+            return 3
+
+    yield Instances(3)(t.rand(3, 2, 2)), Instances(3, affine=True)(t.rand(2, 3, 2, 2))
+
+    class Table(nn.Embedding):
+        def reset_parameters(self):
+            nn.init.uniform_(self.weight)
+            self._fill_padding_idx_with_zero()
+
+    yield Table(4, 2, padding_idx=-1).weight
+
     class Norm(nn.modules.batchnorm._BatchNorm):
         def _check_input_dim(self, input):
             if input.dim() < 2:
