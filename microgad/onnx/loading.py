@@ -129,8 +129,6 @@ def load(f: str | os.PathLike[str] | IO[bytes] | bytes | ModelProto) -> OnnxModu
     except FileError as error:
         raise FileError(f"{name} can't be loaded: {error}") from None
     except (KeyError, ValueError, OverflowError, RecursionError) as error:
-        if isinstance(error, UnsupportedError):
-            raise
         raise FileError(f"{name} can't be loaded: {error}") from error
 
 

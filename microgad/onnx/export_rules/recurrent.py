@@ -39,19 +39,8 @@ def layer(w: Writer, step: Step, kind: str, order: list[int], states: int, **att
     if b_ih is not None:
         bias = w.op("Concat", *(gates(w, w.of(x, dtype), rows, order) for x in (b_ih, b_hh)), axis=1)
     first = [unsqueezed(w, w.of(x, dtype), 0) for x in step.inputs[1 : 1 + states]]
-    direction = "reverse" if step.settings["reverse"] else "forward"
-    out, *last = w.op(
-        kind,
-        x,
-        *made,
-        bias,
-        None,
-        *first,
-        outputs=1 + states,
-        hidden_size=int(hidden),
-        direction=direction,
-        **attributes,
-    )
+    attributes |= {"hidden_size": int(hidden), "direction": "reverse" if step.settings["reverse"] else "forward"}
+    out, *last = w.op(kind, x, *made, bias, None, *first, outputs=1 + states, **attributes)
     return [squeezed(w, out, *((0, 1) if one else (1,))), *(squeezed(w, state, 0) for state in last)]
 
 

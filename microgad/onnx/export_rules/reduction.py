@@ -91,8 +91,7 @@ def extremum(w: Writer, step: Step) -> Any:
     x, axis, keep = w.of(step.inputs[0]), step.settings.get("dim"), step.settings["keepdim"]
     largest = step.function.__name__ == "max"
     if len(step.inputs) > 1:
-        both = operands(w, step)
-        return w.op("Max" if largest else "Min", *both)
+        return w.op("Max" if largest else "Min", *operands(w, step))
     if axis is None:
         return reduced(w, "ReduceMax" if largest else "ReduceMin", x, axes_of(w, step), False)
     kind = "ArgMax" if largest else "ArgMin"

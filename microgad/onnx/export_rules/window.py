@@ -41,8 +41,7 @@ def sliding(w: Writer, step: Step) -> dict[str, Any]:
 def convolution(w: Writer, step: Step) -> Any:
     given = operands(w, step)
     attributes = sliding(w, step)
-    edges = attributes["pads"]
-    if min(edges) < 0:
+    if min(attributes["pads"]) < 0:
         raise w.unsupported("ONNX has no negative padding")
     return w.op("Conv", *given, group=step.settings["groups"], **attributes)
 
@@ -75,11 +74,8 @@ def max_pool(w: Writer, step: Step) -> Any:
 @rule(AvgPool2d)
 def avg_pool(w: Writer, step: Step) -> Any:
     x, window, attributes = operand(w, step), step.settings["window"], sliding(w, step)
-    inside, divisor, area = (
-        step.settings["count_include_pad"],
-        step.settings["divisor_override"],
-        math.prod(window.kernel),
-    )
+    inside, divisor = step.settings["count_include_pad"], step.settings["divisor_override"]
+    area = math.prod(window.kernel)
     del attributes["dilations"]
     even = all(low == high for low, high in window.padding)
     if divisor is None and (window.unpadded or even or not inside):
@@ -89,14 +85,7 @@ def avg_pool(w: Writer, step: Step) -> Any:
     if divisor is not None:
         return sums * (area / divisor)
     w.static(window.size)
-    ones = np.ones((1, 1, *window.size))
-    counted = pool.divisor(_Settings(step), ones)
-    return sums * w.constant(area / np.asarray(counted), x.dtype)
-
-
-class _Settings:
-    def __init__(self, step: Step) -> None:
-        vars(self).update(step.settings)
+    return sums * w.constant(area / pool.window_counts(window, True, np.dtype(np.float64)), x.dtype)
 
 
 @rule(Resample, AdaptiveAvg)
@@ -172,20 +161,19 @@ def col2im(w: Writer, step: Step) -> Any:
 
 @rule(BoxArgmax)
 def winners(w: Writer, step: Step) -> Any:
-    tables = [x.array if isinstance(x, Constant) else w.static(x) for x in step.settings["tables"]]
-    tables = [np.asarray(table) for table in tables]
+    given = (x.array if isinstance(x, Constant) else w.static(x) for x in step.settings["tables"])
+    tables = [np.asarray(table) for table in given]
     if any(table.ndim != 2 for table in tables):
         raise w.unsupported("its windows are random")
     sizes = w.shape_of(step.inputs[0])
-    dims = len(tables)
+    dims, lead = len(tables), len(sizes) - len(tables)
     spread: Any = np.zeros((1,) * (2 * dims), np.int64)
     for i, table in enumerate(tables):
         shape = [1] * (2 * dims)
         shape[i], shape[dims + i] = table.shape[1], table.shape[0]
-        spread = spread * w.static(sizes[len(sizes) - dims + i]) + table.T.reshape(shape)
+        spread = spread * w.static(sizes[lead + i]) + table.T.reshape(shape)
     outs, taps = math.prod(spread.shape[:dims]), math.prod(spread.shape[dims:])
     cells = spread.reshape(outs, taps)
-    lead = len(sizes) - dims
     x = w.op("Reshape", operand(w, step), w.ints([0] * lead + [-1]))
     taken = w.op("Gather", x, w.constant(cells, INT64), axis=lead)
     best = w.op("ArgMax", taken, axis=lead + 1, keepdims=0) + w.constant(np.arange(outs) * taps, INT64)

@@ -92,9 +92,7 @@ def clip(node: Node, x: Tensor, low: Any = None, high: Any = None) -> Any:
 @operator("Cast", "CastLike")
 def cast(node: Node, x: Tensor, like: Tensor | None = None) -> Any:
     dtype = kind_of(node.get("to"), "the result of a Cast") if like is None else like.array.dtype
-    if dtype.kind == "b":
-        return x != 0
-    return x.to(dtype)
+    return x != 0 if dtype.kind == "b" else x.to(dtype)
 
 
 @operator("BitCast")
@@ -183,14 +181,7 @@ def _window(make: Callable[..., Any]) -> Callable[..., Any]:
 
 operator("HannWindow")(_window(fourier.hann_window))
 operator("BlackmanWindow")(_window(fourier.blackman_window))
-
-
-@operator("HammingWindow")
-def hamming_window(node: Node, size: Tensor) -> Any:
-    n, dtype = size.item(), kind_of(node.get("output_datatype", 1), "a window")
-    periodic = bool(node.get("periodic", 1))
-    made = fourier.hamming_window(n, periodic=periodic, alpha=25 / 46, beta=21 / 46, dtype=np.float64)
-    return made.to(dtype)
+operator("HammingWindow")(_window(functools.partial(fourier.hamming_window, alpha=25 / 46, beta=21 / 46)))
 
 
 def _drawn(draw: Callable[..., Any]) -> Callable[..., Any]:

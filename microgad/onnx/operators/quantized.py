@@ -14,15 +14,19 @@ from .movement import column
 from .window import conv
 
 
-def _align_blocks(x: Tensor, like: Tensor, node: Node) -> Tensor:
-    """Expand a scale or zero point, per tensor, per axis or per block, to broadcast with the values."""
-    if x.ndim == 0 or x.array.size == 1:
-        return movement.reshape(x, ())
-    axis = node.get("axis", 1) % like.ndim
-    if x.ndim == 1:
-        return column(x, like.ndim, axis)
-    block = node.get("block_size", 0) or -(-like.shape[axis] // x.shape[axis])
-    return movement.narrow(movement.repeat_interleave(x, block, axis), axis, 0, like.shape[axis])
+def _align(part: Tensor, x: Tensor, axis: int, block: int = 0) -> Tensor:
+    """Expand a scale or zero point, per tensor, per axis or per block, to broadcast with x."""
+    if part.array.size == 1:
+        return movement.reshape(part, ())
+    axis %= x.ndim
+    if part.ndim == 1:
+        return column(part, x.ndim, axis)
+    block = block or -(-x.shape[axis] // part.shape[axis])
+    return movement.narrow(movement.repeat_interleave(part, block, axis), axis, 0, x.shape[axis])
+
+
+def _align_blocks(part: Tensor, x: Tensor, node: Node) -> Tensor:
+    return _align(part, x, node.get("axis", 1), node.get("block_size", 0))
 
 
 @operator("QuantizeLinear")
@@ -46,16 +50,11 @@ def dequantize_linear(node: Node, x: Tensor, scale: Tensor, zero: Tensor | None 
 
 @operator("DynamicQuantizeLinear")
 def dynamic_quantize_linear(node: Node, x: Tensor) -> Any:
-    low, high = (np.minimum(x.array.min(), 0), np.maximum(x.array.max(), 0))
+    low, high = np.minimum(x.array.min(), 0), np.maximum(x.array.max(), 0)
     scale = np.float32((high - low) / 255)
     zero = np.clip(np.rint(-low / scale), 0, 255).astype(np.uint8)
     made = np.clip(np.rint(x.array / scale) + zero, 0, 255).astype(np.uint8)
     return tuple(creation.as_tensor(np.asarray(part)) for part in (made, scale, zero))
-
-
-def _align(part: Tensor, x: Tensor, axis: int) -> Tensor:
-    """Reshape a scale or zero point, per tensor or per axis, to broadcast with x."""
-    return column(part, x.ndim, axis % x.ndim) if part.ndim == 1 else part
 
 
 def _subtract_zero_point(x: Tensor, zero: Tensor | None, axis: int, dtype: Any = np.float64) -> Tensor:

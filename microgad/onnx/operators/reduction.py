@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import fft
+from ...dtypes import limits
 from ...ops import creation, elementwise, linalg, movement, reduction, softmax
 from ...tensor import Tensor
 from ..graphs import Node, inputs_only, operator
@@ -47,9 +48,7 @@ def _extreme(largest: bool) -> Callable[..., Any]:
             return x
         if 0 in (x.shape[dim] for dim in dims):
             kind = x.array.dtype
-            worst = (-math.inf if largest else math.inf) if kind.kind == "f" else (
-                not largest if kind.kind == "b" else (np.iinfo(kind).min if largest else np.iinfo(kind).max)
-            )  # fmt: skip
+            worst = not largest if kind.kind == "b" else (limits.lowest if largest else limits.highest)(kind)
             return creation.full(_sum(x, dims, keep).shape, worst, dtype=kind)
         if x.array.dtype.kind == "b":
             return reduction.any(x, dims, keep) if largest else reduction.all(x, dims, keep)

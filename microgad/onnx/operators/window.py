@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...dtypes import limits
 from ...nn import functional as F
 from ...ops import creation, elementwise, indexing, linalg, movement, reduction
 from ...tensor import Tensor
@@ -117,8 +118,7 @@ def lp_pool(node: Node, x: Tensor) -> Any:
 def max_pool(node: Node, x: Tensor) -> Any:
     kernel, strides, dilations, _, whole = pooling(node, x)
     dims, dtype = len(kernel), x.array.dtype
-    worst = -math.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
-    wide = pad_last_axes(x, whole, worst)
+    wide = pad_last_axes(x, whole, limits.lowest(dtype))
     pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[dims - 1]
     if dtype.itemsize == 1:  # PyTorch has no pooling of 8-bit integers
         wide = wide.to(np.int32)
