@@ -52,10 +52,9 @@ def _expanded_mask(input: Tensor, mask: Tensor | None) -> Tensor:
 
 def _fill_masked(input: Tensor, mask: Tensor | None, value: float) -> Tensor:
     """Fill masked-out elements with `value`; for integers ±∞ stands for the largest or smallest number of the dtype."""
-    integer = not (input.is_floating_point() or input.is_complex())
     if mask is None:
         return input
-    if integer and math.isinf(value):
+    if math.isinf(value) and not (input.is_floating_point() or input.is_complex()):
         if input.dtype == dtypes.bool_:
             raise KindError("torch.masked: booleans have no least or largest number to be filled with; convert input")
         value = limits.iinfo(input.dtype).max if value > 0 else limits.iinfo(input.dtype).min

@@ -296,13 +296,9 @@ class CustomNode(core.Function):
         return self.ctx.materialize_grads
 
     def grad_inputs(self, grad: Any) -> tuple[Any, ...]:
-        grads = tuple(
-            g if g is None or isinstance(g, Tensor) else Tensor._wrap(g)
-            for g in (grad if type(grad) is tuple else (grad,))
-        )
         given: list[Any] = [None] * self.ctx._num_outputs
-        for i, g in zip(self.ctx._tensor_outputs, grads, strict=True):
-            given[i] = g
+        for i, g in zip(self.ctx._tensor_outputs, grad if type(grad) is tuple else (grad,), strict=True):
+            given[i] = g if g is None or isinstance(g, Tensor) else Tensor._wrap(g)
         recording = state.current().grad_enabled
         if recording and computing_jvp.get():
             results = _ZeroWithJvp.apply(self, *given) if self.ctx._zero_tangents else self._recorded_vjp(given)

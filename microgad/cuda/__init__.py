@@ -150,12 +150,12 @@ def memory_allocated(device: Device = None) -> int:
     >>> torch.cuda.memory_allocated() >= 0
     True
     """
-    return int(_cupy().get_default_memory_pool().used_bytes()) if is_available() else 0
+    return int(backend._cupy().get_default_memory_pool().used_bytes()) if is_available() else 0
 
 
 def memory_reserved(device: Device = None) -> int:
     """Return the bytes of CuPy's memory pool, used or free; 0 without a GPU. Source: torch.cuda.memory_reserved."""
-    return int(_cupy().get_default_memory_pool().total_bytes()) if is_available() else 0
+    return int(backend._cupy().get_default_memory_pool().total_bytes()) if is_available() else 0
 
 
 def reset_peak_memory_stats(device: Device = None) -> None:
@@ -165,12 +165,8 @@ def reset_peak_memory_stats(device: Device = None) -> None:
 max_memory_allocated, max_memory_reserved = memory_allocated, memory_reserved  # the present values, for lack of peaks
 
 
-def _cupy() -> Any:
-    return backend._cupy()
-
-
 def _runtime() -> Any:
-    return _cupy().cuda.runtime
+    return backend._cupy().cuda.runtime
 
 
 default_generators: tuple[Any, ...] = ()  # all draws are made by the CPU's default generator

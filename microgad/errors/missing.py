@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 REASONS = {
     "arrays are dense; index_add, gather and matmul do what sparse ones do": """
         *sparse* *ccol_indices* *crow_indices* *col_indices* *row_indices* Tensor.indices Tensor.values indices_copy
-        values_copy *coalesce* *dense_dim hspmm dsmm hsmm spmm sspaddmm saddmm smm *.smm *.sspaddmm *.to_mkldnn
+        values_copy *coalesce* *dense_dim hspmm dsmm hsmm sspaddmm saddmm smm *.smm *.sspaddmm *.to_mkldnn
     """,
     "arrays are not quantized; float16 takes half of the memory of float32": """
         *quant* *qparams* *per_channel_* *per_tensor_* *q_scale *q_zero_point *qscheme *.qat qint* quint* *int_repr
@@ -17,7 +17,7 @@ REASONS = {
     """,
     "arrays have one size along a dimension: see nn.utils.rnn.pad_sequence": "*nested* *jagged *padded_tensor",
     "NumPy can't hold it; float16 and int8 are the nearest": """
-        *bfloat16* *BFloat16* *chalf *complex32 *float8_* *float4_* uint[1-7] int[1-7] bit bits*
+        *bfloat16* *BFloat16* *chalf *float8_* *float4_* uint[1-7] int[1-7] bit bits*
     """,
     "it is a kernel inside PyTorch; the functions of torch and of nn.functional that call it are here": """
         cudnn_* miopen_* mkldnn_* batch_norm_* native_norm *scaled_mm *grouped_mm *jiterator hash_tensor *.hash_tensor
@@ -29,7 +29,7 @@ REASONS = {
     "PyTorch keeps it for programs of long ago": """
         Tensor.reinforce Tensor.volatile Tensor.resize Tensor.resize_as Tensor.storage_type nn.Container
         nn.modules.Container *DataPipe *DataChunk *datapipe* utils.data.*validation* utils.data.non_deterministic
-        nn.utils.rnn.PackedSequence_ nn.utils.rnn.bind *NestedIOFunction *.InplaceFunction *.BackwardCFunction
+        nn.utils.rnn.PackedSequence_ nn.utils.rnn.bind *NestedIOFunction *.BackwardCFunction
         *.FunctionMeta *.enforce_grad_layout_policy
         nn.parameter.UninitializedTensorMixin *Storage Storage* autocast_*crement_nesting Tensor.index *slice_inverse
         types.Storage nn.functional.Broadcasting* nn.functional.DType nn.functional.GRID_SAMPLE*
@@ -56,13 +56,13 @@ REASONS = {
         utils.file_baton utils.model_zoo utils.generate_methods* utils.rename_privateuse1_backend utils.*hroughput*
         utils.serialization
         classproperty TYPE_CHECKING torch windows nn.factory_kwargs types.*
-        utils.deterministic nn.utils.prune.torch nn.functional.torch utils.torch ops ops.* return_types.*_out
+        utils.deterministic nn.utils.prune.torch nn.functional.torch utils.torch ops.* return_types.*_out
         return_types.pytree* return_types.all_return_types optim.swap_in* thread_safe_generator
         random.thread_safe_generator utils.checkpoint.GraphExecGroup utils.checkpoint.SAC* utils.checkpoint.Selective*
         utils.checkpoint.create_selective* utils.checkpoint.CheckpointFunction utils.checkpoint.CheckpointPolicy
         utils.checkpoint.DefaultDeviceType utils.checkpoint.check_backward_validity cpu.Event
         utils.dlpack.DLDeviceType utils.hooks.* amp.amp_def* func.rearrange fft.Tensor
-        nn.attention.* autograd.variable nn.functional.TYPE_CHECKING cpu.get_capabilities
+        nn.attention.* nn.functional.TYPE_CHECKING cpu.get_capabilities
     """,
     "one process computes on one device; nn.DataParallel calls its module, DataLoader has workers": """
         distributed* *DistributedDataParallel* *parallel_apply nn.parallel.* futures* *multiprocessing* *nccl*
@@ -72,7 +72,7 @@ REASONS = {
         *xpu *xpu.* *.ipu *mtia* *_ipu* *_xla* *_xpu* *hpu* mps.* backends.* *vulkan* AcceleratorError Tensor.xla
     """,
     "what is particular to a GPU is CuPy's own: cupy.cuda has streams, events, graphs and memory pools": """
-        cuda.* accelerator.* Stream Event Tensor.record_stream
+        cuda.* accelerator.* Tensor.record_stream
     """,
     "MaskedTensor is a prototype in PyTorch; functions that take a Tensor and a mask are here": "masked*",
     "subclasses of Tensor and modes are asked by __torch_function__; operations are subclasses of Function": """

@@ -264,7 +264,7 @@ def fill(name: str, array: Array, draw: Callable[[Array], None]) -> Array:
 
 
 def _check_writable(name: str, array: Array) -> None:
-    if not array.flags.c_contiguous and array.size and 0 in array.strides and _expanded(array):
+    if not array.flags.c_contiguous and array.size and _expanded(array):
         raise RuntimeError(f"{name}: elements of the array {array.shape} share memory (it was expanded); copy it first")
     if not array.flags.writeable:
         raise ValueError(f"{name}: the array {array.shape} is read-only; copy it first")

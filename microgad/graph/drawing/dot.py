@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from .. import text
-from ..tape import Input, Kept, Op, Result, Source, total
+from ..tape import Input, Op, Result, Source, total
 from .sketch import Box, Edge, Frame
 from .styles import SCALES, THEMES, interpolate
 
@@ -237,13 +237,14 @@ class DotWriter:
 
     def keeps(self, op: Op) -> str:
         """Return the lines with what is kept besides inputs, and the bytes of all that is kept."""
-        lines = [_small(escaped(self.kept_line(kept))) for kept in op.kept if kept.role != "input"]
+        lines = [
+            _small(escaped(x.name if x.role == "output" else f"{x.name} {text.shape_of(x.shape, x.dtype)}"))
+            for x in op.kept
+            if x.role != "input"
+        ]
         if op.bytes:
             lines.append(_small(f"keeps {text.size(op.bytes)}"))
         return "<BR/>".join(lines)
-
-    def kept_line(self, kept: Kept) -> str:
-        return kept.name if kept.role == "output" else f"{kept.name} {text.shape_of(kept.shape, kept.dtype)}"
 
     def connect(self) -> None:
         repeated: set[Box] = set()  # one edge to the next repetition is enough for a box

@@ -76,7 +76,7 @@ class Options:
     parts: int = 0  # if not 0, the number of operations in each box
 
     def opens(self, call: ModuleCall) -> bool:
-        if self.expand and any(_leads_to(call.parts, pattern.split(".")) for pattern in self.expand):
+        if any(_leads_to(call.parts, pattern.split(".")) for pattern in self.expand):
             return True
         if any(fnmatchcase(call.path, pattern) for pattern in self.collapse):
             return False
@@ -244,7 +244,7 @@ class Sketch:
         before: Op | None = None
         for member in row:
             op = self.only_op(member)
-            read = [x for x in op.inputs if x.origin is not None and x.origin in self.modules.call_of] if op else []
+            read = [x for x in op.inputs if x.origin in self.modules.call_of] if op else []
             goes_on = (
                 op is not None and before is not None and len(read) == 1 and read[0].origin == before.number
                 and self.uses[before.number] == 1 and read[0].shape == op.shapes[0]

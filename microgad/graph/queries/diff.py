@@ -173,15 +173,13 @@ def _compare_sources(a: Source, b: Source, rtol: float) -> Difference | None:
 
 
 def _compare_facts(a: Op, b: Op, dtypes: bool, settings: bool) -> Difference | None:
-    if not settings:
-        if a.shapes[0] != b.shapes[0]:
-            return Difference("shapes", a, b, _other("shapes", a, b))
-        same = not dtypes or a.dtypes[0] == b.dtypes[0]
-        return None if same else Difference("dtypes", a, b, _other("dtypes", a, b))
-    if a.shapes != b.shapes:
+    compared = slice(None if settings else 1)  # without settings only the first result counts
+    if a.shapes[compared] != b.shapes[compared]:
         return Difference("shapes", a, b, _other("shapes", a, b))
-    if dtypes and a.dtypes != b.dtypes:
+    if dtypes and a.dtypes[compared] != b.dtypes[compared]:
         return Difference("dtypes", a, b, _other("dtypes", a, b))
+    if not settings:
+        return None
     for name in dict.fromkeys((*a.settings, *b.settings)):
         x, y = a.settings.get(name), b.settings.get(name)
         if repr(x) != repr(y) and (dtypes or name != "dtype"):

@@ -7,16 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ... import dtypes
 from ..module_tree import ModuleCall, ModuleTree
 from ..repeats import ops_in
 from ..tape import Op, Tape, differentiable, total
 from ..text import size, title
 from .tables import count, flops, module_of
 
-_ITEM_SIZES = {  # bytes per element of dtypes that don't have 4
-    "bool": 1, "uint8": 1, "int8": 1, "float16": 2, "bfloat16": 2, "int16": 2, "uint16": 2, "float64": 8,
-    "complex64": 8, "int64": 8, "uint64": 8, "complex128": 16,
-}  # fmt: skip
+_ITEM_SIZES = {kind.name: kind.itemsize for kind in dtypes._ALL}
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ...autograd.anomaly import describe_range
+from ...autograd.anomaly import describe_range, nonfinite_kind
 from ...errors import GraphError
 from ..statistics import Stats, stats_of
 from ..tape import Input, Op, Source, Tape
@@ -95,7 +94,7 @@ class _ForwardSearch:
         if not bad:
             if wanted == "inf" and _has_infinite_setting(op):
                 return None
-            message = f"{place(op)}: produced {wanted} from finite inputs: {self._ranges(op)}"
+            message = f"{place(op)}: produced {wanted} from finite inputs: {_ranges(self.tape, op)}"
             return NonFinite(op, "forward", wanted, message)  # type: ignore[arg-type]
         if wanted == "inf":
             return None  # an infinity that merely passes through
@@ -103,7 +102,7 @@ class _ForwardSearch:
             return origin
         x = bad[0]
         held = f"its input {x.name} held {self._kind(x)} before"
-        return NonFinite(op, "forward", "NaN", f"{place(op)}: produced NaN, but {held}: {self._ranges(op)}")
+        return NonFinite(op, "forward", "NaN", f"{place(op)}: produced NaN, but {held}: {_ranges(self.tape, op)}")
 
     def _origin(self, inputs: list[Input], then: str) -> NonFinite | None:
         """Return the first operation that made an infinity in these inputs from finite values.
@@ -127,7 +126,7 @@ class _ForwardSearch:
         if not found:
             return None
         first = min(found, key=lambda op: op.number)
-        message = f"{place(first)}: produced inf from finite inputs: {self._ranges(first)}. {then}"
+        message = f"{place(first)}: produced inf from finite inputs: {_ranges(self.tape, first)}. {then}"
         return NonFinite(first, "forward", "inf", message)
 
     def _kind(self, x: Input) -> str:
@@ -151,9 +150,6 @@ class _ForwardSearch:
                 return NonFinite(source, "forward", "NaN", message)
         return None
 
-    def _ranges(self, op: Op) -> str:
-        return ", ".join(message for x in op.inputs if (message := _range(self.tape, x)))
-
 
 def _first_in_backward(tape: Tape) -> NonFinite | None:
     """Return what was first non-finite in the first backward pass with such a gradient."""
@@ -173,10 +169,9 @@ def _in_pass(tape: Tape, ops: list[Op]) -> NonFinite | None:
             if x.got in ("NaN", "inf"):
                 grads = [stats for stats in op.gradients or () if stats is not None]
                 gave = ", ".join(f"from {g.minimum:.4g} to {g.maximum:.4g}" for g in grads)
-                ranges = ", ".join(message for y in op.inputs if (message := _range(tape, y)))
                 message = (
                     f"backward: {place(op)}: the gradient of its input {x.name} {x.shape} is the first one with "
-                    f"{x.got}; the gradient of its result was {gave or 'finite'}, its inputs {ranges}"
+                    f"{x.got}; the gradient of its result was {gave or 'finite'}, its inputs {_ranges(tape, op)}"
                 )
                 return NonFinite(op, "backward", x.got, message, x.name)  # type: ignore[arg-type]
     for op in ops:
@@ -192,15 +187,16 @@ def _kind_of(stats: Stats | None) -> str:
 
 
 def _kind_of_number(value: Any) -> str:
-    if not isinstance(value, (float, complex)):
-        return ""
-    parts = (value.real, value.imag)
-    return "NaN" if any(map(math.isnan, parts)) else "inf" if any(map(math.isinf, parts)) else ""
+    return nonfinite_kind(value).removeprefix("-") if isinstance(value, (float, complex)) else ""
 
 
 def _has_infinite_setting(op: Op) -> bool:
     """Whether a setting of the operation is infinite, as of a mask filled with -inf."""
     return any(_kind_of_number(x) for x in op.settings.values())
+
+
+def _ranges(tape: Tape, op: Op) -> str:
+    return ", ".join(filter(None, (_range(tape, x) for x in op.inputs)))
 
 
 def _range(tape: Tape, x: Input) -> str:

@@ -98,7 +98,8 @@ def table(
     for key, ops in items[:rows]:
         calls = [f"{len(ops):,}"] if by else []
         times = _times(ops, whole) if timed else []
-        lines.append([*_words(ops[0], key, by), *calls, size(total(ops)), count(flops(ops)), *times])
+        words = [key] if by else [title(ops[0]), ops[0].path, results(ops[0])]
+        lines.append([*words, *calls, size(total(ops)), count(flops(ops)), *times])
     more = f"... {len(items) - rows:,} more ...\n" if len(items) > rows else ""
     footer = f"{more}{summary(tape)}, {count(flops(tape.ops))} flops"
     if timed:
@@ -125,12 +126,6 @@ def count(n: int) -> str:
         if n >= 0.99995 * scale:
             return f"{n / scale:.1f} {unit}"
     return str(n)
-
-
-def _words(op: Op, key: Any, by: str | None) -> list[str]:
-    if by is not None:
-        return [key]
-    return [title(op), op.path, results(op)]
 
 
 def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | None = None) -> Table:

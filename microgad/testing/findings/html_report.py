@@ -103,14 +103,8 @@ def numbers(finding: Finding) -> str:
             cells = [brackets(j, finding.output_shape) or "·", brackets(i, finding.input_shape) or "·"]
             cells += [f"{x:.10g}" for x in (n, a)] + [f"{x:.3g}" for x in (abs(a - n), finding.error[i, j])]
             rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    heads = (
-        f"output {finding.output}",
-        finding.names[finding.input],
-        "numerical",
-        "analytical",
-        "difference",
-        "tolerance",
-    )
+    heads = [f"output {finding.output}", finding.names[finding.input]]
+    heads += ["numerical", "analytical", "difference", "tolerance"]
     head = "".join(f"<th>{escape(name)}</th>" for name in heads)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
