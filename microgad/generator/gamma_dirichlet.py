@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,29 +29,35 @@ def gamma(shapes: Array, *, generator: Generator | None = None) -> Array:
     >>> gamma(np.array([0.5, 3.0]), generator=Generator().manual_seed(2024)).round(4)
     array([0.7375, 1.4583])
     """
-    units = UniformBuffer(generator_or_default(generator), shapes.size)
-    kind = shapes.dtype.type
-    values = [_gamma(units, a, kind) for a in shapes.reshape(-1)]
+    source, kind, flat = generator_or_default(generator), shapes.dtype.type, shapes.reshape(-1)
+    d = flat + (flat < 1) - kind(_THIRD)
+    with np.errstate(divide="ignore"):
+        exponents = kind(1) / flat
+    units = UniformBuffer(source, flat.size)
+    each = zip(flat.tolist(), d.tolist(), exponents.tolist(), strict=True)
+    values = [_gamma(units.next, source, *constants) for constants in each]
     units.rewind()
     return np.maximum(np.array(values, shapes.dtype), np.finfo(kind).tiny).reshape(shapes.shape)
 
 
-def _gamma(unit: UniformBuffer, a: Any, kind: Any) -> float:
-    """Draw one value for the shape parameter a; `kind` is the scalar type of its dtype."""
+def _gamma(unit: Callable[[], float], source: Generator, a: float, d: float, exponent: float) -> float:
+    """Draw one value for the shape parameter a; d is a - 1/3, or a + 2/3 for a < 1."""
     if a == 0:
         return 0.0
-    scale = 1.0
-    if a < 1:  # a draw for a + 1, times a power of a uniform number
-        scale = (1 - unit()) ** float(kind(1) / a)
-        a = a + kind(1)
-    d = float(a - kind(_THIRD))
+    # for a < 1, a draw for a + 1 times a power of a uniform number
+    scale = (1 - unit()) ** exponent if a < 1 else 1.0
     c = 1 / math.sqrt(9 * d)
     while True:
-        x = unit.normal()
-        v = (1 + c * x) ** 3
-        if v <= 0:
+        x = source.cached_normal
+        if x is None:
+            angle, radius = unit() * (2 * math.pi), math.sqrt(math.log1p(-unit()) * -2)
+            x, source.cached_normal = radius * math.cos(angle), radius * math.sin(angle)
+        else:
+            source.cached_normal = None
+        root = 1 + c * x
+        if root <= 0:
             continue
-        u, square = 1 - unit(), x * x
+        v, u, square = root * root * root, 1 - unit(), x * x
         if u < 1 - _SQUEEZE * square * square or math.log(u) < 0.5 * square + d * (1 - v + math.log(v)):
             return scale * d * v
 

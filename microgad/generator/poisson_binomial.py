@@ -1,34 +1,63 @@
 """poisson and binomial: draws that take a random number of uniform numbers each (ATen's Distributions).
 
-They are made one after the other, as each begins in the stream where the one before it ended.
+Each begins in the stream where the one before it ended.
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .fills import check_floating
+from .fills import FLOAT64, check_floating
 from .stream import Generator, generator_or_default
-from .uniform_buffer import UniformBuffer
+from .transformed_rejection import Btrs, Ptrs, draw, draw_many
+from .uniform_buffer import FEW, UniformBuffer, give_back
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
 
+BLOCK = 1 << 11  # uniform numbers drawn at a time
+
 Unit = Callable[[], float]
 
 
-def _draw_each(draw: Callable[..., float], generator: Generator | None, *parameters: Array) -> Array:
-    """Make a draw for each element of the parameters, in row-major order."""
-    units = UniformBuffer(generator_or_default(generator), parameters[0].size)
-    values = [draw(units, *each) for each in zip(*(p.reshape(-1).tolist() for p in parameters), strict=True)]
+def _draw_each(draw_one: Callable[..., float], source: Generator, *parameters: Array) -> Array:
+    """Make one draw after the other, for each of the parameters."""
+    units = UniformBuffer(source, parameters[0].size)
+    values = [draw_one(units.next, *each) for each in zip(*(p.tolist() for p in parameters), strict=True)]
     units.rewind()
-    return np.array(values, np.float64).astype(parameters[0].dtype).reshape(parameters[0].shape)
+    return np.array(values, np.float64)
+
+
+def _alike(x: Array) -> bool:
+    """Whether there are many numbers, all the same, so that arrays make draws faster than a loop."""
+    return x.size > FEW and x[0] == x[-1] and bool((x == x[0]).all())
+
+
+def _steps_within(source: Generator, limits: Array, step: Callable[[Array], Array]) -> Array:
+    """For each limit, count the steps that fit in it, and take one more. `step` makes steps of uniform numbers.
+
+    Steps of one draw after the other are added up, so sums have rounding errors that those of a single draw don't have.
+    Of 10¹² draws about one may differ for it.
+    """
+    start, used, units = source.snapshot(), 0, np.empty(0)
+    counts, totals, place, before = list[int](), list[float](), 0, 0.0
+    for limit in limits.tolist():
+        while (end := bisect_right(totals, before + limit, place)) == len(totals):
+            units = np.concatenate((units[place:], source.uniform(BLOCK, FLOAT64)))
+            totals = np.cumsum(step(units)).tolist()
+            used, place, before = used + place, 0, 0.0
+        counts.append(end - place)
+        place, before = end + 1, totals[end]
+    give_back(source, start, used + place)
+    return np.array(counts, np.float64)
 
 
 def poisson(rates: Array, *, generator: Generator | None = None) -> Array:
@@ -43,7 +72,15 @@ def poisson(rates: Array, *, generator: Generator | None = None) -> Array:
     check_floating("poisson", rates, "rates")
     if not (rates >= 0).all():
         raise RuntimeError("poisson: rates must be >= 0, but some are negative or NaN")
-    return _draw_each(_poisson, generator, rates)
+    source, rate = generator_or_default(generator), rates.reshape(-1).astype(np.float64)
+    if _alike(rate) and 10 <= rate[0] < np.inf:
+        values = draw_many(source, rate.size, Ptrs, float(rate[0]))
+    elif rate.size > FEW and rate.max() < 10:
+        values, drawn = np.zeros_like(rate), rate > 0
+        values[drawn] = _steps_within(source, rate[drawn], lambda unit: -np.log(unit))
+    else:
+        values = _draw_each(_poisson, source, rate)
+    return values.astype(rates.dtype).reshape(rates.shape)
 
 
 def _poisson(unit: Unit, rate: float) -> float:
@@ -51,33 +88,12 @@ def _poisson(unit: Unit, rate: float) -> float:
     if rate in (0, math.inf):
         return rate
     if rate >= 10:
-        return _poisson_by_rejection(unit, rate)
+        return draw(unit, Ptrs, rate)
     least, product, count = math.exp(-rate), unit(), 0
     while product > least:
         product *= unit()
         count += 1
     return count
-
-
-def _poisson_by_rejection(unit: Unit, rate: float) -> float:
-    """Draw one value for a rate of 10 or more by Hoermann's transformed rejection."""
-    root, log_rate = math.sqrt(rate), math.log(rate)
-    b = 0.931 + 2.53 * root
-    a = -0.059 + 0.02483 * b
-    inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
-    tight = 0.9277 - 3.6224 / (b - 2)
-    while True:
-        u = unit() - 0.5
-        v = unit()
-        edge = 0.5 - abs(u)
-        count = math.floor((2 * a / edge + b) * u + rate + 0.43)
-        if edge >= 0.07 and v <= tight:
-            return count
-        if count < 0 or (edge < 0.013 and v > edge):
-            continue
-        height = _log(v) + math.log(inverse_alpha) - math.log(a / (edge * edge) + b)
-        if height <= -rate + count * log_rate - math.lgamma(count + 1):
-            return count
 
 
 def binomial(counts: Array, probabilities: Array, *, generator: Generator | None = None) -> Array:
@@ -93,10 +109,28 @@ def binomial(counts: Array, probabilities: Array, *, generator: Generator | None
     check_floating("binomial", probabilities, "probabilities", ValueError)
     if np.float16 in (counts.dtype, probabilities.dtype):
         raise NotImplementedError("binomial: not implemented for float16")
-    return _draw_each(_binomial, generator, counts, probabilities)
+    source, kind = generator_or_default(generator), counts.dtype.type
+    count, p = counts.reshape(-1), probabilities.reshape(-1)
+    with np.errstate(invalid="ignore", divide="ignore"):  # where nothing is drawn
+        rare = np.minimum(p, 1 - p)
+        mean = count * rare
+        # As in PyTorch, these are rounded to the dtype of the parameters; all else is computed in float64.
+        rounded = rare, mean, np.sqrt(mean * (1 - rare)), rare / (1 - rare), np.floor((count + 1) * rare)
+    each, values = np.array([p, count, *rounded], np.float64), None
+    if _alike(p) and 0 < p[0] < 1 and count.min() > 0 and count.max() < np.inf:
+        if mean.max() < 10:
+            log_failure = _log_failure(float(rare[0]), kind)
+            values = _steps_within(source, each[1], lambda unit: np.ceil(np.log(unit) / log_failure))
+        elif _alike(count):
+            values = draw_many(source, count.size, Btrs, *each[1:, 0].tolist())
+    if values is None:
+        values = _draw_each(functools.partial(_binomial, kind), source, *each)
+    elif p[0] > 0.5:
+        values = count - values
+    return values.astype(counts.dtype).reshape(counts.shape)
 
 
-def _binomial(unit: Unit, count: float, p: float) -> float:
+def _binomial(kind: Any, unit: Unit, p: float, count: float, rare: float, mean: float, *more: float) -> float:
     """Draw one binomially distributed value."""
     if count <= 0 or p <= 0:
         return 0
@@ -106,14 +140,13 @@ def _binomial(unit: Unit, count: float, p: float) -> float:
         return math.nan
     if not count < math.inf:
         return count
-    rare = min(p, 1 - p)
-    found = _btrs(unit, count, rare) if count * rare >= 10 else _binomial_by_gaps(unit, count, rare)
+    found = draw(unit, Btrs, count, rare, mean, *more) if mean >= 10 else _binomial_by_gaps(unit, count, rare, kind)
     return found if p <= 0.5 else count - found
 
 
-def _binomial_by_gaps(unit: Unit, count: float, p: float) -> float:
+def _binomial_by_gaps(unit: Unit, count: float, p: float, kind: Any) -> float:
     """Count the successes by the geometric gaps between them."""
-    log_failure = math.log1p(-p)
+    log_failure = _log_failure(p, kind)
     place = successes = 0.0
     while True:
         u = unit()
@@ -123,45 +156,6 @@ def _binomial_by_gaps(unit: Unit, count: float, p: float) -> float:
         successes += 1
 
 
-def _btrs(unit: Unit, count: float, p: float) -> float:
-    """Hoermann's transformed rejection with squeeze."""
-    deviation = math.sqrt(count * p * (1 - p))
-    b = 1.15 + 2.53 * deviation
-    a = -0.0873 + 0.0248 * b + 0.01 * p
-    center = count * p + 0.5
-    tight = 0.92 - 4.2 / b
-    odds = p / (1 - p)
-    alpha = (2.83 + 5.1 / b) * deviation
-    mode = math.floor((count + 1) * p)
-    while True:
-        u = unit() - 0.5
-        v = unit()
-        edge = 0.5 - abs(u)
-        k = math.floor((2 * a / edge + b) * u + center)
-        if edge >= 0.07 and v <= tight:
-            return k
-        if k < 0 or k > count:
-            continue
-        bound = (
-            (mode + 0.5) * math.log((mode + 1) / (odds * (count - mode + 1)))
-            + (count + 1) * math.log((count - mode + 1) / (count - k + 1))
-            + (k + 0.5) * math.log(odds * (count - k + 1) / (k + 1))
-            + _stirling_tail(mode)
-            + _stirling_tail(count - mode)
-            - _stirling_tail(k)
-            - _stirling_tail(count - k)
-        )
-        if _log(v * alpha / (a / (edge * edge) + b)) <= bound:
-            return k
-
-
-def _log(x: float) -> float:
-    return math.log(x) if x > 0 else -math.inf
-
-
-def _stirling_tail(k: float) -> float:
-    """Return the error of Stirling's approximation of log k!."""
-    if k <= 9:
-        return math.lgamma(k + 1) - ((k + 0.5) * math.log(k + 1) - (k + 1) + 0.5 * math.log(2 * math.pi))
-    square = (k + 1) ** 2
-    return (1 / 12 - (1 / 360 - 1 / 1260 / square) / square) / (k + 1)
+def _log_failure(p: float, kind: Any) -> float:
+    """Return log(1 - p), rounded to a dtype."""
+    return float(kind(math.log1p(-p)))

@@ -2,44 +2,46 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
+from itertools import chain
+from operator import length_hint
+from typing import Any
 
-from .fills import FLOAT64, SMALL_LOOP
+from .fills import FLOAT64
 from .stream import Generator
+
+FEW = 64  # up to here it is faster to draw nothing ahead, as giving back takes long
 
 
 class UniformBuffer:
-    """A callable that returns the next uniform float64 in [0, 1). It draws ahead in blocks.
+    """The next uniform float64 numbers in [0, 1), which `next()` returns. They are drawn ahead in blocks.
 
     `rewind` must be called at the end: it gives back what was drawn ahead. `draws` is the number of values to be made
-    of the numbers; for a few nothing is drawn ahead, as giving back takes longer.
+    of the numbers.
     """
 
     def __init__(self, source: Generator, draws: int) -> None:
-        self.source, self.cached_normal = source, source.cached_normal
-        self.block = min(8 * draws, 1024) if draws >= SMALL_LOOP else 1
-        self.start = source.snapshot() if self.block > 1 else None
-        self.used, self.ahead = 0, list[float]()
+        self.source, self.block, self.start, self.next = source, min(8 * draws, 1024), None, source.unit
+        if draws > FEW:
+            self.start = source.snapshot()
+            self.drawn, self.ahead = 0, iter(list[float]())
+            self.next = chain.from_iterable(self._blocks()).__next__  # runs no Python function for each number
 
-    def __call__(self) -> float:
-        if not self.ahead:
-            self.ahead = self.source.uniform(self.block, FLOAT64).tolist()[::-1]
-        self.used += 1
-        return self.ahead.pop()
-
-    def normal(self) -> float:
-        """Return the next value of N(0, 1). Values come in pairs; the second one is cached."""
-        found = self.cached_normal
-        if found is None:
-            angle, radius = self() * (2 * math.pi), math.sqrt(math.log1p(-self()) * -2)
-            self.cached_normal = radius * math.sin(angle)
-            return radius * math.cos(angle)
-        self.cached_normal = None
-        return found
+    def _blocks(self) -> Iterator[Iterator[float]]:
+        while True:
+            self.drawn += self.block
+            self.ahead = iter(self.source.uniform(self.block, FLOAT64).tolist())
+            yield self.ahead
 
     def rewind(self) -> None:
         """Put the generator where it would be without drawing ahead."""
         if self.start is not None:
-            self.source.set_state(self.start)
-            self.source.random64(self.used)
-        self.source.cached_normal = self.cached_normal
+            give_back(self.source, self.start, self.drawn - length_hint(self.ahead))
+
+
+def give_back(source: Generator, start: Any, used: int) -> None:
+    """Put the generator where it is after `used` uniform numbers from the state `start` on."""
+    cached_normal = source.cached_normal
+    source.set_state(start)
+    source.random64(used)
+    source.cached_normal = cached_normal

@@ -1,0 +1,43 @@
+"""Gamma, Poisson and binomial draws, of which each takes a random number of uniform numbers."""
+
+import numpy as np
+import pytest
+
+from microgad.generator import Generator, binomial, gamma, normal_, poisson
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("draw", "parameters"),
+    [
+        (poisson, (30.0,)),
+        (poisson, (1e4,)),
+        (poisson, (np.linspace(0, 9.5, 2000),)),
+        (poisson, (np.linspace(0, 100, 200),)),
+        (binomial, (100.0, 0.4)),
+        (binomial, (100.0, 0.75)),
+        (binomial, (1e6, 0.3)),
+        (binomial, (np.arange(1, 2001.0) % 19 + 1, 0.5)),
+        (binomial, (2000.0, 1 / 512)),
+        (binomial, (np.arange(200.0), np.linspace(0, 1, 200))),
+        (gamma, (0.5,)),
+        (gamma, (2.0,)),
+        (gamma, (np.linspace(0, 3, 200),)),
+    ],
+)
+def test_many_draws_are_those_of_one_after_the_other(draw, parameters, dtype):
+    parameters = np.broadcast_arrays(np.zeros(200 if np.ndim(parameters[0]) == 0 else 1), *parameters)[1:]
+    many, single = (Generator().manual_seed(2024) for _ in range(2))
+    for source in many, single:  # leaves a cached normal
+        normal_(np.empty(1), generator=source)
+    parameters = [p.astype(dtype) for p in parameters]
+    expected = [draw(*(p[i : i + 1] for p in parameters), generator=single)[0] for i in range(len(parameters[0]))]
+    np.testing.assert_array_equal(draw(*parameters, generator=many), expected)
+    np.testing.assert_array_equal(many.snapshot(), single.snapshot())
+
+
+def test_draws_round_as_pytorchs_do():
+    """What PyTorch 2.13 returns; other roundings give other numbers here."""
+    assert gamma(np.full(6, 2.0), generator=Generator().manual_seed(2024))[-1] == 1.922530565306614
+    counts, chances = (np.full(27372, x, np.float32) for x in (21928, 0.17197369))
+    assert binomial(counts, chances, generator=Generator().manual_seed(5))[-1] == 3791
