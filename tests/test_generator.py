@@ -464,6 +464,13 @@ def test_the_largest_dirichlet_draw_is_the_number_before_1(dtype):
     assert draws.max() == np.nextafter(dtype(1), dtype(0))
 
 
+@pytest.mark.parametrize(("count", "replacement"), [(1, False), (3, False), (3, True)])
+def test_multinomial_draws_row_after_row(count, replacement):
+    rows, whole, single = np.random.default_rng(0).random((40, 10)), seeded(), seeded()
+    expected = [multinomial(row, count, replacement, generator=single) for row in rows]
+    np.testing.assert_array_equal(multinomial(rows, count, replacement, generator=whole), expected)
+
+
 def test_vmap_with_different_randomness_draws_for_the_whole_batch_at_once():
     """The k-th draws of all samples are one draw of the whole batch, unless their shapes differ."""
     _ = torch.manual_seed(2024)

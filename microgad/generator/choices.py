@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 
+FEW = 32  # categories of many rows up to which a loop over them is faster than one over the rows
+
+
 def randperm(n: int, dtype: DTypeLike = np.int64, *, generator: Generator | None = None) -> NDArray[Any]:
     """Return a random permutation of 0 .. n-1, shape (n,): `torch.randperm`.
 
@@ -90,14 +93,21 @@ def multinomial(
         # Efraimidis and Spirakis (2006): exponential clocks with these rates ring in the order of a weighted draw.
         clocks = exponential_(empty_like(probabilities), generator=generator)
         with np.errstate(divide="ignore", over="ignore"):
-            ranks = stable_argsort(-(probabilities / clocks))
-        return np.ascontiguousarray(ranks[..., :num_samples])
+            speeds = probabilities / clocks
+        if num_samples == 1:
+            return speeds.argmax(-1, keepdims=True)
+        return np.ascontiguousarray(stable_argsort(-speeds)[..., :num_samples])
     rows = probabilities.reshape(-1, probabilities.shape[-1])
     cumulative = np.cumsum(rows, -1, dtype=working_dtype(rows))
     cumulative /= cumulative[:, -1:]
     units = generator_or_default(generator).uniform(len(rows) * num_samples, np.dtype(np.float64))
     units = units.reshape(len(rows), num_samples)
-    samples = np.array([row.searchsorted(unit) for row, unit in zip(cumulative, units, strict=True)], np.int64)
+    if rows.shape[1] < min(FEW, len(rows)):
+        samples = np.zeros(units.shape, np.int64)
+        for total in cumulative.T:
+            samples += total[:, None] < units
+    else:
+        samples = np.array([row.searchsorted(unit) for row, unit in zip(cumulative, units, strict=True)], np.int64)
     return samples.reshape(*probabilities.shape[:-1], num_samples)
 
 
