@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
+import numpy as np
+
 from .. import errors, state
 from .. import function as core
 from ..duck_arrays import levels
@@ -47,6 +49,7 @@ class FunctionCtx:
         self._is_tensor: list[bool] = []  # which of the arguments are Tensors
         self._zero_tangents: list[Tensor | None] = []  # a zero tangent for each argument, if there is a static jvp
         self._modifies_inputs = False  # whether forward writes to arguments, so that jvp may write to tangents
+        self._example: Any = None  # an array of the results' kind, on their device
         self._num_saved = 0  # how many of the kept Tensors, the first ones, are for backward
         self._jvp_indices: tuple[int, ...] = ()  # which of the kept Tensors are for jvp
 
@@ -192,7 +195,7 @@ def _record(
     ctx._num_outputs, ctx._tensor_outputs = len(every), [i for i, x in enumerate(every) if isinstance(x, Tensor)]
     outs = [every[i] for i in ctx._tensor_outputs]
     node: Any = cls.node_class.recorded(edges, outs[0].array, ctx=ctx)
-    ctx._node = weakref.ref(node)
+    ctx._node, ctx._example = weakref.ref(node), np.empty_like(outs[0].array, shape=())
     _save(ctx, node, inputs, outs)
     if several:
         node.shape, node.dtype = [x.array.shape for x in outs], [x.array.dtype for x in outs]
@@ -267,6 +270,7 @@ class CustomNode(core.Function):
 
     broadcasts = True  # a gradient of any shape that the argument's broadcasts to is summed to it
     conjugates = False  # backward returns gradients of complex arguments in PyTorch's convention
+    materializes, takes_undefined = False, True  # what ctx says about undefined gradients decides
     function: ClassVar[type[Function]]
     ctx: FunctionCtx
 
@@ -291,13 +295,14 @@ class CustomNode(core.Function):
             raise errors.GraphError(f"{self.function.__name__}: saved tensors have already been freed by backward")
         return tuple(map(self._unpack, kept, self.ctx._locations))
 
-    @property
-    def materializes(self) -> bool:  # type: ignore[override]
-        return self.ctx.materialize_grads
-
     def grad_inputs(self, grad: Any) -> tuple[Any, ...]:
+        several = type(self.shape) is list
+        shapes, dtypes = (self.shape, self.dtype) if several else ([self.shape], [self.dtype])
+        grads = grad if type(grad) is tuple else (grad,) * len(shapes)
         given: list[Any] = [None] * self.ctx._num_outputs
-        for i, g in zip(self.ctx._tensor_outputs, grad if type(grad) is tuple else (grad,), strict=True):
+        for i, g, shape, dtype in zip(self.ctx._tensor_outputs, grads, shapes, dtypes, strict=True):
+            if g is None and self.ctx.materialize_grads:
+                g = np.zeros_like(self.ctx._example, shape=shape, dtype=dtype)
             given[i] = g if g is None or isinstance(g, Tensor) else Tensor._wrap(g)
         recording = state.current().grad_enabled
         if recording and computing_jvp.get():

@@ -18,7 +18,7 @@ from ..duck_arrays import DuckArray, Fallback
 from ..function import Function, Leaf, Output, Packed
 from ..function.plan import argument
 from ..state import State
-from . import leaves, versions
+from . import leaves, results, versions
 from .hooks import LAST
 
 _FLOAT32 = np.dtype("float32")  # the most common dtype: `is` is faster than asking for the kind
@@ -38,6 +38,9 @@ def run(
 
     Without targets, the gradients are accumulated in the leaves' `.grad`. With targets, nothing is stored: only the
     nodes on a path to a target are visited, and the targets' gradients are returned by node number.
+
+    A gradient may be None, PyTorch's undefined Tensor: the walk goes on, and what depends on it alone is None too,
+    except that hooks and custom Functions are called.
     """
     heap: list[float] = []  # negated positions, so that the newest node comes first
     pending: dict[float, Pending] = {}
@@ -66,7 +69,7 @@ def run(
             kind = type(node)
             if node.hooks:
                 grad, owned = leaves.run_hooks(node, grad, stop=LAST if kind is Leaf else inf), False
-            if node.number in ends:
+            if node.number in ends and grad is not None:
                 found[node.number] = grad if owned or create_graph else copied(grad)
             if kind is Leaf:
                 if routes is None:
@@ -79,11 +82,11 @@ def run(
                     _gather(heap, pending, parent, node.index, grad)
                 continue
             if type(grad) is list:  # a node with several results, of which some may be unused
-                grad = with_zeros(node, grad) if node.materializes and node.plan.fills else tuple(grad)
+                grad = results.gathered(node, grad)
             onward = edges if routes is None else routes[node.number]
             if not onward:
                 continue
-            if observer is not None:
+            if observer is not None and grad is not None:
                 observer.begin_backward(node, grad)
             if create_graph:
                 inner = state.variable.set(State(True, node.path, observer, True, outer.holomorphic))
@@ -96,17 +99,18 @@ def run(
                     gradients = derive(node, grad, onward, create_graph)
                 except Fallback as fallback:
                     gradients = fallback.derivatives(node, grad, onward, derive)
-            if observer is not None:
+            if observer is not None and grad is not None:
                 observer.backward(node, list(gradients))  # it may keep them: its references prevent writes in place
             for i, g in enumerate(gradients):
                 edge = onward[i]
-                if g is not None and edge is not None:
-                    g, owned = _fit_to_input(node, i, g, create_graph)
-                    if (position := positions.get(edge.number, edge.number) if positions else edge.number) in pending:
-                        _add(pending[position], g, create_graph)
-                    else:
+                if edge is not None:
+                    g, owned = (None, False) if g is None else _fit_to_input(node, i, g, create_graph)
+                    position = positions.get(edge.number, edge.number) if positions else edge.number
+                    if position not in pending:
                         heappush(heap, -position)
                         pending[position] = [edge, g, owned]
+                    elif g is not None:
+                        _add(pending[position], g, create_graph)
             if not retain_graph:
                 free(node)
     except MemoryError as error:
@@ -126,7 +130,7 @@ def _add(waiting: Pending, grad: Any, create_graph: bool) -> None:
 
 
 def _sum(a: Any, b: Any) -> Any:
-    total = a + b
+    total = np.copy(b) if a is None else a + b
     return backend.as_array(total) if isinstance(total, np.generic) else total  # NumPy adds 0-d arrays to a scalar
 
 
@@ -150,20 +154,20 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
     if plan.keeps and type(kept) is not list:
         kept = kept.unpack()
     if create_graph:
-        if plan.decomposition is not None:
+        if plan.decomposition is not None and grad is not None:
             return _derive_by_decomposition(node, kept, grad, onward)
         kept = _as_tensors(node, kept)
     gradients: list[Any] = [None] * len(onward)
     if node.dtype is not _FLOAT32:
         grad, kept = for_derivatives(node, grad, kept)
-    if plan.joint is not None:
+    if plan.joint is not None and (grad is not None or node.takes_undefined or not plan.fills):
         derivative, positions = plan.joint
         node.needs = tuple(edge is not None for edge in onward)
         result = derivative(node, grad, *[kept[j] for j in positions])
         gradients = list(result) if type(result) in (tuple, list) else [result]
         if len(gradients) != len(onward):
             raise errors.ShapeError(f"{_name(node)}: backward gave {len(gradients)} gradients for {len(onward)} inputs")
-    else:
+    elif grad is not None:
         for i, derivative, positions in plan.derivatives:
             if onward[i] is not None:
                 # f(*values) costs as much as the product of two small arrays, so the common cases avoid it.
@@ -245,10 +249,10 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
         return
     if leaf.hooks:
         grad, owned = leaves.run_hooks(leaf, grad, start=LAST), False
-    if create_graph:  # copied, since other leaves may have the same gradient, and clipping one must not clip the others
+    if create_graph and grad is not None:  # copied, since other leaves may have the same gradient, and clipping one must not clip the others
         held = tensor.__dict__.get("grad")  # the property `.grad` would check what is assigned
         tensor.__dict__["grad"] = np.copy(grad) if held is None else held + grad
-    else:
+    elif grad is not None:
         with leaves.accumulate_lock:
             held = tensor.__dict__.get("grad")
             if held is None:
@@ -270,14 +274,7 @@ def _gather(heap: list[float], pending: dict[float, Pending], parent: Function, 
         heappush(heap, -parent.number)
         waiting = pending[parent.number] = [parent, [None] * len(parent.shape), False]
     held = waiting[1][index]  # another Output of the same result has contributed: see Function.result
-    waiting[1][index] = grad if held is None else _sum(held, grad)
-
-
-def with_zeros(node: Function, grads: Sequence[Any]) -> tuple[Any, ...]:
-    """The gradients of several results, with zeros in place of None."""
-    known = next(g for g in grads if g is not None)
-    facts = zip(grads, node.shape, node.dtype, strict=True)
-    return tuple(np.zeros_like(known, shape=shape, dtype=dtype) if g is None else g for g, shape, dtype in facts)
+    waiting[1][index] = held if grad is None else grad if held is None else _sum(held, grad)
 
 
 def _routes(roots: Sequence[Function], ends: frozenset[int], oldest: float) -> dict[int, Sequence[Function | None]]:

@@ -137,11 +137,13 @@ def run_hooks(node: Function, grad: Any, start: float = 0, stop: float = inf) ->
     Those of a leaf from `LAST` on wait until its gradient is complete.
     """
     Tensor = function.Tensor
-    bare = not isinstance(grad, Tensor)
+    bare = not (grad is None or isinstance(grad, Tensor))
     grad = Tensor._wrap(grad) if bare else grad
     for i, hook in sorted(node.hooks.items()):  # type: ignore[union-attr]
         changed = call_hook(hook, grad) if start <= i < stop else None
         if changed is not None:
+            if grad is None:
+                raise errors.GraphError("can't replace a None gradient with a non-None value")
             facts = grad.array.shape, grad.array.dtype
             if not isinstance(changed, Tensor) or (changed.array.shape, changed.array.dtype) != facts:
                 place = errors.place(type(node).__name__, node.path)

@@ -38,7 +38,7 @@ class Hooks:
         weak = weakref.ref(self)
 
         def keep(grad: Tensor) -> None:
-            if (tensor := weak()) is not None:
+            if grad is not None and (tensor := weak()) is not None:
                 tensor.grad = grad.clone() if tensor.grad is None else tensor.grad + grad
 
         self.retainer = leaves.add_hook(self.node, keep, last=1)

@@ -13,6 +13,7 @@ from .. import engine, errors, function, state
 from ..dtypes.number_kinds import HALF, conjugate, conjugates
 from ..engine import leaves
 from ..engine.hooks import RemovableHandle
+from ..engine.results import gathered
 from ..errors import arguments
 from ..function import Function, Leaf, Output
 from ..function.plan import Plan
@@ -59,21 +60,13 @@ def backward_with_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
     The engine's conjugation of complex gradients is undone for the hooks, which see PyTorch's convention.
     """
     plan: Any = node.plan
-    several = type(grad) is tuple
-    grads, dtypes = (grad, node.dtype) if several else ((grad,), [node.dtype])
-    recorded = any(isinstance(g, function.Tensor) for g in grads)
+    grads, dtypes = (grad, node.dtype) if type(grad) is tuple else ((grad,), [node.dtype])
+    recorded = state.current().grad_enabled
     grads = _tensors(_conjugated(node, [_narrow(g, dtype) for g, dtype in zip(grads, dtypes, strict=True)], dtypes))
     for hook in list(plan.before.values()):
         grads = _checked_replacement(hook(grads), grads, "prehook")
-    given: Any = grads if recorded else _arrays(grads)
-    if all(g is None for g in given):
-        return (None,) * len(node.edges)
-    if not several:
-        (given,) = given
-    elif node.materializes:
-        given = engine.with_zeros(node, given)
     onward = [edge if need else None for edge, need in zip(node.edges, node.needs, strict=True)]
-    results = _backward(node, given, onward, recorded)
+    results = _backward(node, grads if recorded else _arrays(grads), onward, recorded)
     inputs = torch_names.inputs_of(node)
     seen = tuple(compress(results, inputs))
     for hook in list(plan.after.values()):
@@ -84,11 +77,14 @@ def backward_with_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
     return results if recorded else _arrays(results)
 
 
-def _backward(node: Function, given: Any, onward: Sequence[Function | None], recorded: bool) -> tuple[Any, ...]:
+def _backward(
+    node: Function, grads: Sequence[Any], onward: Sequence[Function | None], recorded: bool
+) -> tuple[Any, ...]:
     """Return the gradients of a node's inputs, without its hooks."""
     plan: Any = node.plan
     node.plan = getattr(plan, "own", plan)
     try:
+        given = gathered(node, grads) if type(node.shape) is list else grads[0]
         found = engine.derive(node, given, onward, recorded)
         fit = [
             None if g is None or edge is None else engine._fit_to_input(node, i, g, recorded)[0]
@@ -116,20 +112,16 @@ def call_node(node: Function, *grads: Any) -> Any:
     (tensor(10., grad_fn=<MulBackward0>), tensor(6., grad_fn=<MulBackward0>))
     """
     node = producer(node)
-    several = type(node.shape) is list
     given = _check_output_grads(node, grads)
     recorded = state.current().grad_enabled
     if not recorded:
         given = [g if g is None else g.array for g in given]
-    if all(g is None for g in given):
-        results: tuple[Any, ...] = (None,) * len(node.edges)
-    elif isinstance(node, Leaf):
+    results: tuple[Any, ...] = ()
+    if isinstance(node, Leaf):
         engine.accumulate(node, given[0], False, recorded)
-        results = ()
     else:
-        whole = engine.with_zeros(node, given) if several and node.materializes else tuple(given)
         with state.scope(deriving=recorded):
-            results = _backward(node, whole if several else given[0], node.edges, recorded)
+            results = _backward(node, given, node.edges, recorded)
     results = tuple(compress(results, torch_names.inputs_of(node)))
     return results[0] if len(results) == 1 else results
 
@@ -191,7 +183,7 @@ def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
 
         def call(grad: Any) -> Any:
             (changed,) = _checked_replacement(fn((grad,)), (grad,), "prehook")
-            return np.zeros_like(grad) if changed is None else changed  # None would mean unchanged
+            return np.zeros_like(grad) if changed is None and grad is not None else changed  # None means unchanged
 
         return leaves.add_hook(node, call, last=1)
     return RemovableHandle(_hooked(node).before, fn)
@@ -253,8 +245,10 @@ def _checked_replacement(changed: Any, grads: tuple[Any, ...], what: str) -> tup
             continue
         if not isinstance(new, function.Tensor):
             raise TypeError(f"expected Tensors, but {what} returned '{type(new).__name__}'")
-        if old is None or (new.shape, new.dtype) != (old.shape, old.dtype):
-            was = "None, of what wants no gradient" if old is None else f"{old.dtype} of shape {tuple(old.shape)}"
+        if old is None:
+            raise errors.GraphError("can't replace a None gradient with a non-None value")
+        if (new.shape, new.dtype) != (old.shape, old.dtype):
+            was = f"{old.dtype} of shape {tuple(old.shape)}"
             raise errors.ArgumentError(f"{what}: can't replace a gradient, {was}, by {new!r:.60}")
     return changed
 

@@ -245,7 +245,7 @@ class BackwardHookFunction(Function):
     """
 
     # Outputs have materializes=False: a hook gets None for an unused one. Complex gradients are as in PyTorch.
-    symbol, conjugates = "hook", False
+    symbol, conjugates, takes_undefined = "hook", False, True
 
     def callback(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the gradients. The setting of the same name overrides this, except in a replay."""
@@ -255,8 +255,9 @@ class BackwardHookFunction(Function):
         return inputs
 
     def grad_inputs(self, grad: Any) -> Any:
+        grad = (None,) * len(self.edges) if grad is None else grad
         with state.scope(deriving=False):  # the hook may read values
-            if any(isinstance(g, Tensor) for g in grad):
+            if state.current().grad_enabled:
                 return self.callback(grad)
             changed = self.callback(tuple(None if g is None else Tensor._wrap(g) for g in grad))
             return tuple(None if g is None else g.array[...] for g in changed)  # views: the hook may keep the arrays
@@ -274,7 +275,8 @@ class _BackwardHooks:
         self.inputs: list[int] | None = None  # positions of the arguments that require grad
         self.outputs: list[int] | None = None
         self.n_inputs = self.n_outputs = 0
-        self.constants: list[tuple[int, Any, Any]] = []  # position, shape and dtype of the other Tensor arguments
+        self.tensors: list[tuple[int, Any, Any]] = []  # position, shape and dtype of each Tensor argument
+        self.example: Any = None  # an array of their kind, on their device
         self.grad_output: tuple[Any, ...] | None = None  # kept from on_grad_outputs for on_grad_inputs
 
     @classmethod
@@ -287,8 +289,9 @@ class _BackwardHooks:
         """Pass the arguments that require grad through a BackwardHookFunction."""
         self.n_inputs = len(args)
         wrapped, self.inputs = _wrap_tensors(args, self.on_grad_inputs)
-        others = ((i, x) for i, x in enumerate(args) if isinstance(x, Tensor) and i not in (self.inputs or ()))
-        self.constants = [(i, x.array.shape, x.array.dtype) for i, x in others]
+        self.tensors = [(i, x.array.shape, x.array.dtype) for i, x in enumerate(args) if isinstance(x, Tensor)]
+        if self.inputs is not None:
+            self.example = np.empty_like(args[self.inputs[0]].array, shape=())
         return wrapped
 
     def wrap_outputs(self, result: Any) -> Any:
@@ -327,8 +330,9 @@ class _BackwardHooks:
         if module is None or grad_output is None:  # the gradients didn't come through the outputs
             return grads
         self.grad_output = None
-        zeros = {i: Tensor._wrap(np.zeros_like(grads[0].array, shape=s, dtype=d)) for i, s, d in self.constants}
-        grad_input = tuple(zeros.get(i, g) for i, g in enumerate(_pack_with_none(self.inputs, grads, self.n_inputs)))
+        known = _pack_with_none(self.inputs, grads, self.n_inputs)
+        zeros = {i: np.zeros_like(self.example, shape=s, dtype=d) for i, s, d in self.tensors if known[i] is None}
+        grad_input = tuple(Tensor._wrap(zeros[i]) if i in zeros else g for i, g in enumerate(known))
         for hook in self.hooks:
             changed = hook.function(module, grad_input, grad_output)
             grad_input = _check_grads("hook returned an invalid number of grad_input", changed, grad_input)

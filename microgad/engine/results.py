@@ -1,0 +1,24 @@
+"""The gradients of a node with several results, of which some may be unused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..function import Function
+
+
+def gathered(node: Function, grads: Sequence[Any]) -> tuple[Any, ...] | None:
+    """The gradients of several results as the node's derivatives take them; None if no result has one."""
+    if all(g is None for g in grads) and node.plan.fills:
+        return None
+    return with_zeros(node, grads) if node.materializes and node.plan.fills else tuple(grads)
+
+
+def with_zeros(node: Function, grads: Sequence[Any]) -> tuple[Any, ...]:
+    """The gradients of several results, with zeros in place of None."""
+    known = next(g for g in grads if g is not None)
+    facts = zip(grads, node.shape, node.dtype, strict=True)
+    return tuple(np.zeros_like(known, shape=shape, dtype=dtype) if g is None else g for g, shape, dtype in facts)
