@@ -45,8 +45,8 @@ def set_history(tensor: Tensor, node: Function) -> None:
     handle = tensor.retainer
     if handle is not None:
         node.hooks = node.hooks or {}
-        node.hooks[handle.id] = handle.hooks.pop(handle.id)
-        handle.hooks = node.hooks
+        node.hooks[handle.id] = handle.dicts[0].pop(handle.id)
+        handle.dicts = [node.hooks]
 
 
 class LostView(Identity):

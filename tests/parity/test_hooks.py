@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import OrderedDict
 from typing import Any
 
 import pytest
@@ -31,6 +32,24 @@ def hook_dictionaries_of_a_tensor(t, nn):
     y.sum().backward()
     second.remove()
     return seen, x.grad, list(x._backward_hooks), list(x._post_accumulate_grad_hooks)
+
+
+@programs
+def handles_of_a_programs_own_hooks(t, nn):
+    RemovableHandle = submodule(t, "utils.hooks").RemovableHandle
+    hooks, options, more = OrderedDict(), OrderedDict(), OrderedDict()
+    first = RemovableHandle(hooks)
+    others = [RemovableHandle(hooks, extra_dict=options), RemovableHandle(hooks, extra_dict=[options, more])]
+    for place, handle in enumerate((first, *others)):
+        hooks[handle.id], options[handle.id], more[handle.id] = place, -place, place * 10
+    seen = [list(d.values()) for d in (hooks, options, more)]
+    for handle in (first, *others):
+        handle.remove()
+        handle.remove()
+        seen += [list(d.values()) for d in (hooks, options, more)]
+    with RemovableHandle(hooks) as handle:
+        hooks[handle.id] = "hook"
+    return seen, list(hooks), isinstance(leaf(t, 3).register_hook(print), RemovableHandle)
 
 
 @programs
