@@ -296,8 +296,7 @@ class CustomNode(core.Function):
         return tuple(map(self._unpack, kept, self.ctx._locations))
 
     def grad_inputs(self, grad: Any) -> tuple[Any, ...]:
-        several = type(self.shape) is list
-        shapes, dtypes = (self.shape, self.dtype) if several else ([self.shape], [self.dtype])
+        shapes, dtypes = (self.shape, self.dtype) if type(self.shape) is list else ([self.shape], [self.dtype])
         grads = grad if type(grad) is tuple else (grad,) * len(shapes)
         given: list[Any] = [None] * self.ctx._num_outputs
         for i, g, shape, dtype in zip(self.ctx._tensor_outputs, grads, shapes, dtypes, strict=True):

@@ -249,7 +249,8 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
         return
     if leaf.hooks:
         grad, owned = leaves.run_hooks(leaf, grad, start=LAST), False
-    if create_graph and grad is not None:  # copied, since other leaves may have the same gradient, and clipping one must not clip the others
+    if create_graph and grad is not None:
+        # It is copied: other leaves may have the same gradient, and clipping one must not clip the others.
         held = tensor.__dict__.get("grad")  # the property `.grad` would check what is assigned
         tensor.__dict__["grad"] = np.copy(grad) if held is None else held + grad
     elif grad is not None:

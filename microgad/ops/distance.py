@@ -132,6 +132,10 @@ class Pdist(Function):
 
 def _norms_along_last(x: Any, p: float) -> Any:
     """Return the p-norms along the last axis."""
+    if p == math.inf and x.shape[-1]:  # each of several largest numbers has the whole gradient
+        size = abs(x)
+        largest = np.max(bare(size), -1, keepdims=True)
+        return np.where(bare(size) == largest, size - largest, 0).sum(-1) + largest[..., 0]
     return np.linalg.norm(x, p if x.shape[-1] else 1, -1)  # p = inf would fail for an empty axis
 
 
@@ -191,15 +195,14 @@ def _divide_by_powers(grad: Any, length: Any, p: float) -> Any:
 
 
 def _slopes(x: Any, p: float) -> Any:
-    """Return the derivatives of the p-norms along the first axis, times lengthᵖ⁻¹; for p = inf, ties share equally."""
+    """Return the derivatives of the p-norms along the first axis, times lengthᵖ⁻¹; for p = inf, each tie's is whole."""
     if p == 2:
         return x
     if p == 1:
         return np.sign(x)
     size = abs(x)
     if p == math.inf:
-        largest = (size == np.max(size, 0)).astype(x.dtype)
-        return np.sign(x) * (largest / largest.sum(0))
+        return np.where(size == np.max(size, 0), np.sign(x), 0)
     return np.sign(x) * np.where(size == 0, 1, size) ** (p - 1)
 
 

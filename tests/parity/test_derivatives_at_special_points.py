@@ -274,6 +274,23 @@ def test_distances_from_infinity_and_nan():
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_each_of_several_largest_differences_has_the_whole_gradient():
+    rows = np.array([[0.0, 0.0], [1.0, -1.0], [1.0, 2.0], [1.0, 2.0]])
+    for distances in (lambda t, x: t.cdist(x, x + 1, np.inf), lambda t, x: t.pdist(x, np.inf)):
+        compare_slopes(lambda t, distances=distances: lambda x: distances(t, x), rows)
+    x = microgad.tensor(rows, requires_grad=True)
+    ours = [microgad.autograd.grad(microgad.pdist(x, np.inf).sum(), x, create_graph=c)[0] for c in (False, True)]
+    assert ours[0].tolist() == ours[1].tolist()
+
+
+def test_scaled_bessel_functions_have_second_derivatives_at_infinity():
+    def slope(t, name):
+        return lambda x: t.autograd.grad(getattr(t.special, name)(x).sum(), x, create_graph=True)[0]
+
+    for name in ("i0e", "i1e"):
+        compare_slopes(lambda t, name=name: slope(t, name), np.array([np.inf, -np.inf, 3.0, -0.5]))
+
+
 @pytest.mark.filterwarnings("ignore:index_reduce:UserWarning")
 @pytest.mark.parametrize("reduce", ["amax", "amin"])
 @pytest.mark.parametrize("op", ["scatter_reduce", "index_reduce"])

@@ -300,6 +300,7 @@ RESULTS = {
         }.items()
     },
     "cdist": lambda t, F: t.cdist(transposed(t, 2, 3, 4), transposed(t, 2, 3, 4)),
+    "einsum of one": lambda t, F: t.einsum("bij->ji", transposed(t, 2, 3, 4)),
     "isreal": lambda t, F: t.isreal(t.randn(2, 3, 4).permute(2, 0, 1)),
     **{
         f"vmap, {dims}": lambda t, F, dims=dims: t.vmap(lambda x: x.exp() * 2, *dims)(transposed(t, 2, 3, 4))

@@ -197,10 +197,11 @@ def _contract(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> Tensor:
             last = not others and not chosen
             chosen.insert(0, _contract_pair(a, b, needed, result if last else None))
         parts.append(chosen[0])
-    x, labels = _sum_unneeded(*parts[0], set(result))
-    if tuple(labels) == result and x is not whole:
-        return x
-    return permute(x, [labels.index(label) for label in result])
+    x, labels = parts[0]
+    order = (*result, *(label for label in labels if label not in result))
+    if tuple(labels) != order or (order == result and x is whole):
+        x = permute(x, [labels.index(label) for label in order])
+    return _sum_unneeded(x, list(order), set(result))[0]
 
 
 def _label_sizes(parts: list[tuple[Tensor, list[Any]]]) -> dict[Any, int]:

@@ -63,8 +63,9 @@ def _copy_variant(op: F, taken: Callable[..., Any] | None = None) -> F:
     return state.composite(copy)  # type: ignore[return-value]
 
 
-def _view_or_copy(input: Tensor, size: Any) -> Tensor:
+def _view_or_copy(input: Tensor, size: Any = None, dtype: Any = None) -> Tensor:
     """Return `view`, or a copy in the new shape where the layout doesn't allow a view."""
+    size = dtype if size is None else size
     if isinstance(size, (dtypes.dtype, type)):
         return view(input, size)
     return with_torch_name("View", reshape(input, size))

@@ -255,7 +255,8 @@ class BesselIOverPower(Function):
         return in_double(lambda x: bessel_i_over_power(abs(x), self.n, self.scaled), x)
 
     def grad_x(self, grad, x, out):
-        slope = x * BesselIOverPower.apply(x, n=self.n + 1, scaled=self.scaled)
+        finite = np.where(np.isinf(x), 0, x) if self.scaled else x  # at infinity Iₙ₊₁(x) / xⁿ is 0, not infinity · 0
+        slope = finite * BesselIOverPower.apply(x, n=self.n + 1, scaled=self.scaled)
         return grad * (slope - np.sign(x) * out if self.scaled else slope)
 
 
