@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DtypeError, KindError
+from ..errors import ArgumentError, DtypeError, KindError
 from .half_precision import convert
 
 # Categories order PyTorch's promotion: 0-d tensors and numbers change others' dtype only by a higher category.
@@ -174,7 +174,7 @@ def _join(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
         dtypes = [d for d in dtypes if _CATEGORY[d.kind] >= _FLOATING]
     joined = np.result_type(*dtypes)
     if top == _INTEGER and joined.kind == "f":  # uint64 beside a signed dtype
-        raise DtypeError(f"there is no integer dtype to which {' and '.join(map(str, dtypes))} could be promoted")
+        raise ArgumentError(f"there is no integer dtype to which {' and '.join(map(str, dtypes))} could be promoted")
     return joined
 
 

@@ -192,6 +192,9 @@ def test_promote_types_result_type_and_can_cast():
     assert torch.promote_types(torch.float64, torch.complex64) == torch.complex128
     assert torch.result_type(torch.tensor(1, dtype=torch.int8), 1000) == torch.int8
     assert torch.result_type(1, 2.0) == torch.float32
+    with pytest.raises(RuntimeError) as caught:
+        torch.promote_types(torch.uint64, torch.int64)
+    assert not isinstance(caught.value, TypeError)  # SciPy takes a TypeError for two dtypes that can't be mixed
     assert torch.can_cast(torch.int64, torch.uint8)
     assert not torch.can_cast(torch.complex64, torch.float64)
 

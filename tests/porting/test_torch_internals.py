@@ -40,6 +40,7 @@ def test_torchscript_annotations() -> None:
 
     assert torch.jit.annotate(int, 3) == torch.jit.Attribute(3, int) == 3
     assert not isinstance(Net(), torch.jit.ScriptModule)
+    assert not isinstance(torch.relu, torch.jit.ScriptFunction)
 
 
 def test_jit_annotations_module_is_found() -> None:

@@ -24,6 +24,10 @@ class ScriptModule(Module):
     """A scripted module, as a base class. There are none. Source: torch.jit.ScriptModule."""
 
 
+class ScriptFunction:
+    """The class of scripted functions, which programs ask isinstance of. Source: torch.jit.ScriptFunction."""
+
+
 def script(obj: Any, *args: Any, **options: Any) -> Any:
     """Return the module or function unchanged, after a warning, once per process. Source: torch.jit.script.
 
