@@ -12,6 +12,7 @@ from ..backend import memory_formats
 from ..backend.memory_layout import axes_of, strides
 from ..errors import notices
 from ..lazy import LazyModule
+from ..ops.movement.dims import wrap_dim
 from ..state import inference
 from . import printing
 
@@ -79,7 +80,7 @@ class Attributes:
     def size(self: Tensor, dim: int) -> int: ...
     def size(self: Tensor, dim: int | None = None) -> Any:
         """Return the shape, or the size of one dimension."""
-        return self.shape if dim is None else self.shape[dim]
+        return self.shape if dim is None else self.shape[wrap_dim(dim, self.ndim, "size", wrap_scalar=False)]
 
     def dim(self: Tensor) -> int:
         """Return the number of dimensions."""
@@ -118,7 +119,7 @@ class Attributes:
     def stride(self: Tensor, dim: int | None = None) -> Any:
         """Return the strides in elements, of all dimensions or of one."""
         steps = strides(self.array)
-        return steps if dim is None else steps[dim]
+        return steps if dim is None else steps[wrap_dim(dim, self.ndim, "stride", wrap_scalar=False)]
 
     def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
         """Return the dimensions from the outermost in memory to the innermost; those of equal strides stay in order.

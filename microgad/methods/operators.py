@@ -89,7 +89,9 @@ class Operators:
 
     def __contains__(self: Tensor, value: Any) -> bool:
         if not isinstance(value, (core.Tensor, int, float, complex, np.number)):
-            raise ArgumentError(f"Tensor.__contains__ only supports Tensor or scalar, but got a {type(value)}.")
+            raise ArgumentError(
+                f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(value)}."
+            )
         return bool((self == value).any())
 
     def __delitem__(self: Tensor, index: Any) -> None:

@@ -84,9 +84,9 @@ def test_the_mean_of_no_losses_is_nan_and_its_gradient_zero(loss):
     (IndexError, "Target -1 is out of bounds", [-1, 0], {}),
     (IndexError, "Target -100 is out of bounds", [-100, 0], {"ignore_index": -1}),
     (ValueError, r"Expected input batch_size \(2\) to match target batch_size \(3\)", [0, 1, 1], {}),
-    (RuntimeError, r"target has shape \(2, 3\), but", [[0, 1, 1], [0, 1, 1]], {}),
-    (RuntimeError, r"target must be int64 or uint8, but are float32: use target.long\(\)", [0.0, 1.0], {}),
-    (RuntimeError, r"weight must have shape \(3,\), .* but has shape \(2,\)", [0, 1], {"weight": torch.ones(2)}),
+    (RuntimeError, r"multi-target not supported: target has shape \(2, 3\), but", [[0, 1, 1], [0, 1, 1]], {}),
+    (RuntimeError, r"Long or Byte, but got Float: use target.long\(\)", [0.0, 1.0], {}),
+    (RuntimeError, r"all 3 classes or no classes but got .* shape: \[2\]", [0, 1], {"weight": torch.ones(2)}),
     (RuntimeError, "weight is float64, but input is float32", [0, 1], {"weight": torch.ones(3, dtype=torch.float64)}),
     (ValueError, "x is not a valid value for reduction", [0, 1], {"reduction": "x"}),
 ])  # fmt: skip
@@ -108,7 +108,7 @@ def test_errors_name_the_operation_and_every_argument():
         cross_entropy(LOGITS, torch.tensor([1, 0]), label_smoothing=2)
     with pytest.raises(RuntimeError, match="ignore_index=1 is not supported for class probabilities"):
         cross_entropy(LOGITS, LOGITS, ignore_index=1)
-    with pytest.raises(RuntimeError, match=r"cross_entropy: weight must have shape \(3,\)"):
+    with pytest.raises(RuntimeError, match=r"cross_entropy: weight tensor should be defined .* 3 classes"):
         cross_entropy(LOGITS, LOGITS, torch.ones(2))
 
 
@@ -222,7 +222,7 @@ def test_binary_cross_entropy_of_what_is_no_probability_raises(wrong):
 
 @pytest.mark.parametrize("loss", [binary_cross_entropy, binary_cross_entropy_with_logits])
 def test_binary_cross_entropy_of_different_shapes_raises(loss):
-    with pytest.raises(ValueError, match=rf"{loss.__name__}: target size .*\[2\].* must be .* input size .*\[1\]"):
+    with pytest.raises(ValueError, match=rf"{loss.__name__}: .*arget size .*\[2\].* input size .*\[1\]"):
         loss(torch.zeros(1), torch.zeros(2))
 
 

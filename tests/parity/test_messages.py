@@ -25,7 +25,18 @@ F.conv2d(T.ones(1, 2, 5, 5), T.ones(2, 3, 3, 3)); F.conv2d(T.ones(1, 2, 5, 5), T
 F.conv_transpose1d(T.ones(1, 2, 5), T.ones(3, 1, 3)); F.cross_entropy(T.ones(4, 3), T.tensor([0, 1]))
 F.nll_loss(T.ones(4, 3), T.tensor([0, 1])); F.one_hot(T.tensor([5]), 3); F.one_hot(T.tensor([-1]))
 F.pixel_shuffle(T.ones(1, 3, 2, 2), 2); T.tensor([[1, 2], [3]])
-T.tensor([[[1, 2]], [[1]]])
+T.tensor([[[1, 2]], [[1]]]); "a" in T.ones(2); None in T.ones(2)
+T.ones(2).size(1); T.ones(2).size(-2); T.tensor(1.0).size(0); T.ones(2, device="meta").size(dim=1)
+T.ones(2).stride(1); T.tensor(1.0).stride(-1)
+F.binary_cross_entropy(T.ones(4, 3), T.ones(4)); F.binary_cross_entropy_with_logits(T.ones(4, 3), T.ones(4))
+F.nll_loss(T.ones(4, 3), T.tensor([[0], [1], [2], [0]])); F.cross_entropy(T.ones(4, 3), T.ones(4, 2))
+F.cross_entropy(T.ones(1, 3, 5), T.tensor([[0, 1]])); F.cross_entropy(T.ones(2, 3, 5, 5), T.ones(2, 1, 5, 5).long())
+F.nll_loss(T.ones(2, 3, 5, 5), T.ones(2, 5, 6).long()); F.cross_entropy(T.ones(3), T.tensor([0, 1]))
+F.nll_loss(T.ones(3), T.tensor([0, 1])); F.cross_entropy(T.ones(2, 3), T.ones(2))
+F.nll_loss(T.ones(1, 3), T.ones(1).int()); F.cross_entropy(T.ones(1, 3), T.tensor([0]), T.ones(2))
+F.nll_loss(T.ones(1, 3), T.tensor([0]), T.ones(2)); F.multi_margin_loss(T.ones(4, 3), T.tensor([0, 1]))
+F.multi_margin_loss(T.ones(1, 3), T.tensor([0]), weight=T.ones(2))
+F.multilabel_margin_loss(T.ones(4, 3), T.tensor([0, 1]))
 """
 
 

@@ -56,7 +56,11 @@ def binary_cross_entropy_with_logits(
     tensor(0.3466)
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
-    _check_same("binary_cross_entropy_with_logits", input, target)
+    if target.array.shape != input.array.shape:
+        raise ShapeError(
+            f"binary_cross_entropy_with_logits: Target size ({target.shape}) must be the same as input size "
+            f"({input.shape})"
+        )
     for name, x in (("input", input), ("target", target)):
         if x.array.dtype.kind != "f":
             raise KindError(f"binary_cross_entropy_with_logits: {name} must be floating-point, got {x.dtype}")
@@ -101,7 +105,11 @@ def binary_cross_entropy(
     tensor(0.3466)
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
-    _check_same("binary_cross_entropy", input, target)
+    if target.array.shape != input.array.shape:
+        raise ShapeError(
+            f"binary_cross_entropy: Using a target size ({target.shape}) that is different to the input size "
+            f"({input.shape}) is deprecated. Please ensure they have the same size."
+        )
     if target.dtype != input.dtype or input.array.dtype.kind != "f":
         raise KindError(
             "binary_cross_entropy: input and target must have one floating-point dtype, got "
@@ -109,11 +117,6 @@ def binary_cross_entropy(
         )
     losses = _apply_weight("binary_cross_entropy", BinaryCrossEntropy.apply(input, target), weight, target)
     return reduce_losses(losses, reduction, "BinaryCrossEntropy")
-
-
-def _check_same(op: str, input: Tensor, target: Tensor) -> None:
-    if target.array.shape != input.array.shape:
-        raise ShapeError(f"{op}: target size ({target.shape}) must be the same as input size ({input.shape})")
 
 
 def _apply_weight(op: str, losses: Tensor, weight: Tensor | None, target: Tensor) -> Tensor:

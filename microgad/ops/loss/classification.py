@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend, errors, state
+from ... import backend, dtypes, errors, state
+from ...dtypes.type_names import TYPE_NAMES
 from ...errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...function.naming import with_torch_name
@@ -213,7 +214,9 @@ def linear_cross_entropy(
 
 def _with_batch_axis(loss: Callable[..., Tensor], input: Tensor, target: Tensor, reduction: str, **rest: Any) -> Tensor:
     """Compute a loss of an input (C) as that of (1, C), and remove the batch axis."""
-    indexed = target.array.shape == (1,) and not target.dtype.is_floating_point
+    indexed = target.array.ndim == 1 and not target.dtype.is_floating_point
+    if indexed and target.array.size != 1:
+        raise ShapeError(f"For 1D input, 1D target must have size 1, but got target size: {target.array.size}")
     out = loss(input.unsqueeze(0), target if indexed else target.unsqueeze(0), reduction=reduction, **rest)
     return out.squeeze(0) if out.ndim else out
 
@@ -228,12 +231,10 @@ def _check_rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tupl
     if target.shape != input.shape[:1] + input.shape[2:]:
         if target.ndim and len(target) != len(input):
             raise ShapeError(f"Expected input batch_size ({len(input)}) to match target batch_size ({len(target)}).")
-        raise ShapeError(
-            f"size mismatch: target has shape {target.shape}, but input {input.shape} needs class indices of shape "
-            f"{input.shape[:1] + input.shape[2:]}, or floating-point class probabilities of its own shape"
-        )
+        raise ShapeError(f"{_target_rule(input, target)}: target has shape {target.shape}, but input {input.shape}")
     if target.dtype not in INDEX_DTYPES:
-        raise DtypeError(f"class indices in target must be int64 or uint8, but are {target.dtype}: use target.long()")
+        name = TYPE_NAMES[dtypes.of(target.dtype)]
+        raise DtypeError(f"expected target dtype to be Long or Byte, but got {name}: use target.long()")
     if weight is not None and weight.shape != (count,):
         raise ShapeError(_weight_rule(weight, count))
     if weight is not None and weight.dtype != input.dtype:
@@ -259,8 +260,22 @@ def _row_scales(grad: Any, target: Any, counted: Any, row_weights: Any, divisor:
     return np.where(counted, target, 0), fast_select(counted, scale)
 
 
+def _target_rule(input: Any, target: Any) -> str:
+    """Return the rule, in PyTorch's words, for the shape of class indices that the target breaks."""
+    if input.ndim == 2:
+        return "0D or 1D target tensor expected, multi-target not supported"
+    if input.ndim == 4 and target.ndim != 3:
+        return f"only batches of spatial targets supported (3D tensors) but got targets of dimension: {target.ndim}"
+    if input.ndim == 4:
+        return f"size mismatch (got input: {[*input.shape]} , target: {[*target.shape]}"
+    return f"Expected target size {[len(input), *input.shape[2:]]}, got {[*target.shape]}"
+
+
 def _weight_rule(weight: Any, count: int) -> str:
-    return f"weight must have shape ({count},), a weight for each class of input, but has shape {weight.shape}"
+    return (
+        f"weight tensor should be defined either for all {count} classes or no classes but got weight tensor of shape: "
+        f"{[*weight.shape]}"
+    )
 
 
 def _check_tensors(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Any, ...]:

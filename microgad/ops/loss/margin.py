@@ -196,11 +196,11 @@ def multi_margin_loss(
     shape = x.array.shape
     if len(shape) != 2 or shape[1] == 0 or target.ndim > 1 or target.array.size != shape[0]:
         raise ShapeError(
-            f"multi_margin_loss: input is (N, C) and target (N), but they have {tuple(input.shape)} and "
-            f"{tuple(target.shape)}: inconsistent target size"
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
+            f"size). Expected target size {[*shape[:1]]}, but got {[*target.shape]}. Input has shape {[*input.shape]}."
         )
     if weight is not None and weight.numel() != shape[1]:
-        raise ShapeError(f"multi_margin_loss: inconsistent weight size: {weight.numel()} for {shape[1]} classes")
+        raise ShapeError(f"multi_margin_loss: inconsistent weight size, expected {shape[1]} but got {[*weight.shape]}")
     classes = _checked_classes("multi_margin_loss", target if target.ndim else target.reshape(1), shape[1])
     losses = MultiMarginLoss.apply(x, classes, weight, p=p, margin=float(margin), reduction=reduction)
     return losses if target.ndim or reduction != "none" else losses.reshape(())
@@ -273,8 +273,7 @@ def multilabel_margin_loss(
     reduction = resolve_reduction(size_average, reduce, reduction)
     if input.shape != target.shape or input.ndim > 2 or (input.ndim and input.shape[-1] == 0):
         raise ShapeError(
-            f"multilabel_margin_loss: input and target are (N, C) or (C), but have {tuple(input.shape)} and "
-            f"{tuple(target.shape)}: inconsistent size"
+            f"multilabel_margin_loss: inconsistent target size: {[*target.shape]} for input of size: {[*input.shape]}"
         )
     x, labels = (a if a.ndim == 2 else a.reshape(1, -1) for a in (input, target))
     counted = labels.array * _label_mask(labels.array)
