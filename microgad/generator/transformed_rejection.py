@@ -4,8 +4,8 @@ A try takes two uniform numbers: the first proposes a value k, the second decide
 decides most tries; for the others k's probability is computed.
 
 A method, `Ptrs` or `Btrs`, consists of formulas that are the same for numbers and arrays: they are given `OfNumbers` or
-`OfArrays` as `of`. `constants(parameters)` returns the center, tight, a, b, the largest k, and what else `fits`, the
-slow test, needs.
+`OfArrays` as `of`. `hat(*parameters)` returns what the proposals and the quick test need: a, b, the center, the bound
+of v, and the largest k. `fits` is the other test.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 BLOCK = 1 << 12  # tries made at a time, so that temporaries stay in the cache
-Constants = tuple[float, float, float, float, float, Any]
+Hat = tuple[float, float, float, float, float]
 
 
 class OfNumbers:
@@ -66,32 +66,27 @@ class Ptrs:
     """For Poisson distributions with rates of 10 or more."""
 
     @staticmethod
-    def constants(rate: float) -> Constants:
+    def hat(rate: float) -> Hat:
         b = 0.931 + 2.53 * math.sqrt(rate)
-        a = -0.059 + 0.02483 * b
-        logs = math.log(rate), math.log(1.1239 + 1.1328 / (b - 3.4))
-        return rate + 0.43, 0.9277 - 3.6224 / (b - 2), a, b, math.inf, (rate, *logs)
+        return -0.059 + 0.02483 * b, b, rate + 0.43, 0.9277 - 3.6224 / (b - 2), math.inf
 
     @staticmethod
-    def fits(of: Any, k: Any, v: Any, edge: Any, a: float, b: float, more: Any) -> Any:
-        rate, log_rate, log_inverse_alpha = more
-        height = of.log(v) + log_inverse_alpha - of.log(a / (edge * edge) + b)
-        return ((edge >= 0.013) | (v <= edge)) & (height <= -rate + k * log_rate - of.lgamma(k + 1))
+    def fits(of: Any, k: Any, v: Any, edge: Any, a: float, b: float, rate: float) -> Any:
+        height = of.log(v) + math.log(1.1239 + 1.1328 / (b - 3.4)) - of.log(a / (edge * edge) + b)
+        return ((edge >= 0.013) | (v <= edge)) & (height <= -rate + k * math.log(rate) - of.lgamma(k + 1))
 
 
 class Btrs:
     """For binomial distributions with p <= 0.5 that expect 10 successes or more."""
 
     @staticmethod
-    def constants(count: float, p: float, mean: float, deviation: float, odds: float, mode: float) -> Constants:
+    def hat(count: float, p: float, mean: float, deviation: float, odds: float, mode: float) -> Hat:
         b = 1.15 + 2.53 * deviation
-        a = -0.0873 + 0.0248 * b + 0.01 * p
-        more = count, odds, (2.83 + 5.1 / b) * deviation, mode
-        return mean + 0.5, 0.92 - 4.2 / b, a, b, count, more
+        return -0.0873 + 0.0248 * b + 0.01 * p, b, mean + 0.5, 0.92 - 4.2 / b, count
 
     @staticmethod
-    def fits(of: Any, k: Any, v: Any, edge: Any, a: float, b: float, more: Any) -> Any:
-        count, odds, alpha, mode = more
+    def fits(of: Any, k: Any, v: Any, edge: Any, a: float, b: float, count: float, *more: float) -> Any:
+        _, _, deviation, odds, mode = more
         bound = (
             (mode + 0.5) * math.log((mode + 1) / (odds * (count - mode + 1)))
             + (count + 1) * of.log((count - mode + 1) / (count - k + 1))
@@ -101,12 +96,12 @@ class Btrs:
             - of.tail(k)
             - of.tail(count - k)
         )
-        return of.log(v * alpha / (a / (edge * edge) + b)) <= bound
+        return of.log(v * ((2.83 + 5.1 / b) * deviation) / (a / (edge * edge) + b)) <= bound
 
 
 def draw(unit: Callable[[], float], method: Any, *parameters: float) -> float:
     """Draw one value; `unit` returns the next uniform number."""
-    center, tight, a, b, largest, more = method.constants(*parameters)
+    a, b, center, tight, largest = method.hat(*parameters)
     while True:
         u = unit() - 0.5
         v = unit() or 1e-300  # log 0 would raise
@@ -114,13 +109,13 @@ def draw(unit: Callable[[], float], method: Any, *parameters: float) -> float:
         k = math.floor((2 * a / edge + b) * u + center)
         if edge >= 0.07 and v <= tight:
             return k
-        if 0 <= k <= largest and method.fits(OfNumbers, k, v, edge, a, b, more):
+        if 0 <= k <= largest and method.fits(OfNumbers, k, v, edge, a, b, *parameters):
             return k
 
 
 def draw_many(source: Generator, count: int, method: Any, *parameters: float) -> Array:
     """Draw `count` values with the same parameters: those that `draw` gives one after the other."""
-    center, tight, a, b, largest, more = method.constants(*parameters)
+    a, b, center, tight, largest = method.hat(*parameters)
     start, tries, found = source.snapshot(), 0, list[Any]()
     while count:
         units = source.uniform(2 * min(BLOCK, 2 * count), FLOAT64)
@@ -129,7 +124,7 @@ def draw_many(source: Generator, count: int, method: Any, *parameters: float) ->
         k = np.floor((2 * a / edge + b) * u + center)
         accepted = (edge >= 0.07) & (v <= tight)
         rest = np.flatnonzero(~accepted & (k >= 0) & (k <= largest))
-        accepted[rest] = method.fits(OfArrays, k[rest], v[rest], edge[rest], a, b, more)
+        accepted[rest] = method.fits(OfArrays, k[rest], v[rest], edge[rest], a, b, *parameters)
         at = np.flatnonzero(accepted)[:count]
         found.append(k[at])
         count -= len(at)
