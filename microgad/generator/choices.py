@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -76,14 +77,23 @@ def _shuffle_by_sort(partners: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     return order
 
 
+def _first_of_sorted(speeds: NDArray[Any], count: int) -> NDArray[np.int64]:
+    """Return the indices of the `count` greatest along the last axis, equal ones in the order of indices."""
+    return np.ascontiguousarray(stable_argsort(-speeds)[..., :count])
+
+
 def multinomial(
-    probabilities: NDArray[Any], num_samples: int, replacement: bool = False, *, generator: Generator | None = None
-) -> NDArray[np.int64]:
+    probabilities: NDArray[Any], num_samples: int, replacement: bool = False, *, generator: Generator | None = None,
+    greatest: Callable[[NDArray[Any], int], NDArray[np.int64]] = _first_of_sorted,
+) -> NDArray[np.int64]:  # fmt: skip
     """Draw indices with the weights in each row: `torch.multinomial`.
 
     (K,) or (N, K) weights -> (num_samples,) or (N, num_samples) indices, int64. Weights are floating-point and needn't
     add up to 1. Raises RuntimeError where one is negative, infinite or NaN, where a row has none above 0, and where
     more are drawn without replacement than there are.
+
+    Without replacement, the samples are those with the `greatest` of random numbers. PyTorch's order of equal ones is
+    known to ops/reduction, which this package can't import.
 
     >>> multinomial(np.array([1.0, 2, 3, 4], np.float32), 3, generator=Generator().manual_seed(2024))
     array([2, 0, 3])
@@ -96,7 +106,7 @@ def multinomial(
             speeds = probabilities / clocks
         if num_samples == 1:
             return speeds.argmax(-1, keepdims=True)
-        return np.ascontiguousarray(stable_argsort(-speeds)[..., :num_samples])
+        return greatest(speeds, num_samples)
     rows = probabilities.reshape(-1, probabilities.shape[-1])
     cumulative = np.cumsum(rows, -1, dtype=working_dtype(rows))
     cumulative /= cumulative[:, -1:]

@@ -51,3 +51,9 @@ def test_draws_with_infinite_parameters_terminate():
     assert rates.tolist() == [inf, 0]
     found = torch.binomial(torch.tensor([inf, nan]), torch.tensor([0.5, 0.5])).tolist()
     np.testing.assert_array_equal(found, [inf, nan])
+
+
+def test_multinomial_samples_with_equal_quotients_are_in_pytorchs_order():
+    torch.manual_seed(25)
+    samples = torch.multinomial(torch.ones(40, dtype=torch.float16), 30)
+    assert samples[19:21].tolist() == [34, 12]  # what PyTorch 2.13 returns

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import microgad
 from microgad import generator as ours
 from microgad.generator.fills import CHUNK
 from microgad.generator.gamma_dirichlet import gamma
@@ -429,3 +430,14 @@ def test_dropout_noise_of_expanded_inputs(base, axes, step):
     x = torch.ones(base).expand(6, 4, 5)[:, ::step].permute(axes)
     array = np.broadcast_to(np.ones(base, np.float32), (6, 4, 5))[:, ::step].transpose(axes)
     dropout_pair(pair(3), x, array, 0.5)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("count", [500, 20])
+def test_multinomial_without_replacement_where_quotients_are_equal(dtype, count):
+    weights = np.random.default_rng(0).random((3, 1000)).astype(dtype)
+    drawn = []
+    for library in torch, microgad:
+        library.manual_seed(5)
+        drawn.append(library.multinomial(library.from_numpy(weights), count).numpy())
+    same(torch.from_numpy(drawn[0]), drawn[1])

@@ -62,6 +62,13 @@ def bernoulli(
     return drawn if out is not None else with_torch_name("BernoulliBackward0", with_zero_gradients(drawn, input))
 
 
+def _greatest(x: Any, count: int) -> Any:
+    """Return the indices of the `count` greatest along the last axis, with equal ones in PyTorch's order."""
+    from ..reduction.sorting import topk_indices  # not at the top: reduction imports random
+
+    return topk_indices(x.reshape(-1, x.shape[-1]), count, True).reshape(*x.shape[:-1], count)
+
+
 @tensors_only
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None,
@@ -75,7 +82,8 @@ def multinomial(
     """
     if out is not None and out.array.dtype != np.int64:
         raise DtypeError(f"multinomial expects Long tensor out, got: {out.dtype}")
-    drawn = draws.multinomial(backend.to_numpy(input.array), num_samples, replacement, generator=generator)
+    weights = backend.to_numpy(input.array)
+    drawn = draws.multinomial(weights, num_samples, replacement, generator=generator, greatest=_greatest)
     return into(out, from_array(drawn, input.device), quiet=True)
 
 

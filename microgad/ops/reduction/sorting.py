@@ -157,11 +157,11 @@ def topk(
     if not sorted and tie_breaking.HEAP_RATIO * k > n and lines.size and not backend.is_gpu(lines):
         index = tie_breaking.topk(lines, k, largest, False)
     else:
-        index = _topk_indices(lines, k, largest)
+        index = topk_indices(lines, k, largest)
     return _pick_at(input, axis, index, True, return_types.topk, out)
 
 
-def _topk_indices(lines: Any, k: int, largest: bool) -> Any:
+def topk_indices(lines: Any, k: int, largest: bool) -> Any:
     """(m, n) -> (m, k): the indices of the k best elements, best first; among equal ones those that PyTorch takes."""
     n, gpu = lines.shape[1], backend.is_gpu(lines)
     index = _topk_by_argmax(lines, k, largest) if k <= min(SMALL_K, n // 4) and lines.size > 5000 and not gpu else None
