@@ -1,9 +1,13 @@
 """Gamma, Poisson and binomial draws, of which each takes a random number of uniform numbers."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
 from microgad.generator import Generator, binomial, gamma, normal_, poisson
+from microgad.generator.uniform_buffer import UniformBuffer
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -41,3 +45,21 @@ def test_draws_round_as_pytorchs_do():
     assert gamma(np.full(6, 2.0), generator=Generator().manual_seed(2024))[-1] == 1.922530565306614
     counts, chances = (np.full(27372, x, np.float32) for x in (21928, 0.17197369))
     assert binomial(counts, chances, generator=Generator().manual_seed(5))[-1] == 3791
+
+
+def test_gamma_draws_of_nan_and_of_negative_numbers_are_the_smallest_normal_number():
+    """PyTorch gives it by taking the maximum with NaN."""
+    assert (gamma(np.array([np.nan, -1.0])) == np.finfo(np.float64).tiny).all()
+
+
+def test_a_buffer_that_gave_back_what_it_drew_ahead_is_freed_at_once():
+    buffer = UniformBuffer(Generator(), 100)
+    buffer.next()
+    buffer.rewind()
+    alive = weakref.ref(buffer)
+    gc.disable()
+    try:
+        del buffer
+        assert alive() is None
+    finally:
+        gc.enable()

@@ -24,7 +24,7 @@ def gamma(shapes: Array, *, generator: Generator | None = None) -> Array:
     """Draw from the density x^(a-1) exp(-x) / Γ(a) for each a >= 0 in `shapes`: `torch._standard_gamma`.
 
     The method is Marsaglia and Tsang's (2000), in row-major order. Results are at least the smallest normal number of
-    the dtype.
+    the dtype, also where a is NaN.
 
     >>> gamma(np.array([0.5, 3.0]), generator=Generator().manual_seed(2024)).round(4)
     array([0.7375, 1.4583])
@@ -37,7 +37,7 @@ def gamma(shapes: Array, *, generator: Generator | None = None) -> Array:
     each = zip(flat.tolist(), d.tolist(), exponents.tolist(), strict=True)
     values = [_gamma(units.next, source, *constants) for constants in each]
     units.rewind()
-    return np.maximum(np.array(values, shapes.dtype), np.finfo(kind).tiny).reshape(shapes.shape)
+    return np.fmax(np.array(values, shapes.dtype), np.finfo(kind).tiny).reshape(shapes.shape)
 
 
 def _gamma(unit: Callable[[], float], source: Generator, a: float, d: float, exponent: float) -> float:
@@ -46,7 +46,7 @@ def _gamma(unit: Callable[[], float], source: Generator, a: float, d: float, exp
         return 0.0
     # for a < 1, a draw for a + 1 times a power of a uniform number
     scale = (1 - unit()) ** exponent if a < 1 else 1.0
-    c = 1 / math.sqrt(9 * d)
+    c = 1 / math.sqrt(9 * d) if d > 0 else math.nan
     while True:
         x = source.cached_normal
         if x is None:

@@ -37,6 +37,7 @@ class UniformBuffer:
         """Put the generator where it would be without drawing ahead."""
         if self.start is not None:
             give_back(self.source, self.start, self.drawn - length_hint(self.ahead))
+            del self.next  # it refers to the buffer
 
 
 def give_back(source: Generator, start: Any, used: int) -> None:
