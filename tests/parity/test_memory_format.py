@@ -300,6 +300,26 @@ RESULTS = {
         }.items()
     },
     "cdist": lambda t, F: t.cdist(transposed(t, 2, 3, 4), transposed(t, 2, 3, 4)),
+    **{
+        f"{name}{place}": lambda t, F, f=f, place=place: f(t.eye(4) * 9 + transposed(t, 2, 4, 4), t)[place]
+        for name, n, f in [
+            ("inv", 1, lambda x, t: [x.inverse()]),
+            ("solve", 1, lambda x, t: [t.linalg.solve(x, t.ones(4, 3))]),
+            ("solve from the right", 1, lambda x, t: [t.linalg.solve(x, t.ones(3, 4), left=False)]),
+            ("qr", 2, lambda x, t: t.linalg.qr(x[..., :3])),
+            ("svd", 3, lambda x, t: t.svd(x[..., :3])),
+            ("linalg.svd", 3, lambda x, t: t.linalg.svd(x[..., :3])),
+            ("eigh", 2, lambda x, t: t.linalg.eigh(x)),
+            ("eig", 2, lambda x, t: t.linalg.eig(x)),
+            ("cholesky", 2, lambda x, t: [t.linalg.cholesky(x @ x.mT, upper=upper) for upper in (False, True)]),
+            ("lu_factor", 2, lambda x, t: t.linalg.lu_factor(x)),
+            ("lu", 3, lambda x, t: t.linalg.lu(x)),
+            ("ldl_factor", 2, lambda x, t: t.linalg.ldl_factor(x)),
+            ("solve_triangular", 1, lambda x, t: [t.linalg.solve_triangular(x, t.ones(4, 3), upper=True)]),
+            ("geqrf", 2, lambda x, t: t.geqrf(x)),
+        ]
+        for place in range(n)
+    },
     "einsum of one": lambda t, F: t.einsum("bij->ji", transposed(t, 2, 3, 4)),
     "isreal": lambda t, F: t.isreal(t.randn(2, 3, 4).permute(2, 0, 1)),
     **{

@@ -23,6 +23,11 @@ def adjoint(x: Any) -> Any:
     return conjugate(np.swapaxes(x, -1, -2))
 
 
+def by_columns(x: Any) -> Any:
+    """Copy matrices to column-major memory, in which PyTorch has what LAPACK computes."""
+    return mT(np.copy(mT(x), "C"))
+
+
 def bare(x: Any) -> Any:
     """Return the bare array of an array or a Tensor. Use it for decisions only: operations on it are not recorded."""
     return x.array if isinstance(x, function.Tensor) else x

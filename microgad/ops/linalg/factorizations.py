@@ -18,7 +18,7 @@ from ...type_aliases import Tensor
 from ..elementwise import Where
 from ..out import into
 from ..spelling import numpy_spelling
-from .common import adjoint, check_floating_matrices, eye, mT
+from .common import adjoint, by_columns, check_floating_matrices, eye, mT
 from .triangular import tri_solve
 
 
@@ -29,7 +29,7 @@ class Cholesky(Function):
 
     def forward(self, x):
         with backend.checked(x):
-            return np.linalg.cholesky(adjoint(x) if self.upper else x)
+            return np.linalg.cholesky(adjoint(x)) if self.upper else by_columns(np.linalg.cholesky(x))
 
     def grad_x(self, grad, out):
         inner = np.tril(np.matmul(adjoint(out), grad))
@@ -145,8 +145,8 @@ class QR(Function):
 
     def forward(self, x):
         if self.mode == "r":
-            return np.zeros_like(x, shape=(0,)), np.linalg.qr(x, "r")
-        return tuple(np.linalg.qr(x, self.mode))
+            return np.zeros_like(x, shape=(0,)), by_columns(np.linalg.qr(x, "r"))
+        return tuple(map(by_columns, np.linalg.qr(x, self.mode)))
 
     def backward(self, grad, out):
         if self.mode == "r":

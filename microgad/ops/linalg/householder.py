@@ -16,7 +16,7 @@ from ..elementwise import conjugate
 from ..movement import unsqueeze
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
-from .common import adjoint, check_floating_matrices, check_matrices, eye, mT
+from .common import adjoint, by_columns, check_floating_matrices, check_matrices, eye, mT
 from .triangular import tri_solve
 
 
@@ -27,7 +27,7 @@ class Geqrf(Function):
 
     def forward(self, x):
         vectors, factors = np.linalg.qr(x, "raw")
-        return np.copy(mT(vectors), "C"), factors
+        return by_columns(mT(vectors)), factors
 
     def backward(self, grad):
         raise GraphError("the derivative for 'geqrf' is not implemented; use linalg.qr")

@@ -21,7 +21,7 @@ from ..indexing import gather
 from ..movement import diag_embed, diagonal, tril
 from ..out import into
 from ..spelling import numpy_spelling
-from .common import adjoint, cabs1, check_fit, check_floating_matrices, mT
+from .common import adjoint, by_columns, cabs1, check_fit, check_floating_matrices, mT
 from .lu_factors import permute_rows
 from .solving import Solve
 from .triangular import tri_solve
@@ -46,7 +46,8 @@ class LDLFactor(Function):
         each = zip(factors, pivots, strict=True)
         info = np.array([_factor_in_place(a, row, self.hermitian) for a, row in each], np.int32)
         results = factors.reshape(x.shape), pivots.reshape(*lead, n), info.reshape(lead)
-        return tuple(backend.like(result, x) for result in results)
+        factors, *others = (backend.like(result, x) for result in results)
+        return by_columns(factors), *others
 
     def backward(self, grad):
         raise GraphError("the derivative for 'ldl_factor' is not implemented; use linalg.solve")

@@ -17,7 +17,7 @@ from ...type_aliases import Tensor
 from ..indexing import Gather
 from ..out import into
 from .common import adjoint as _adjoint
-from .common import cabs1, check_fit, check_floating_matrices, eye, mT
+from .common import by_columns, cabs1, check_fit, check_floating_matrices, eye, mT
 from .triangular import tri_solve
 
 PANEL = 32  # columns that are factored before the rest of the matrix is updated by a matrix product
@@ -31,7 +31,7 @@ class LUFactor(Function):
     def forward(self, x):
         lu, pivots, order, info = lu_factorize(x)
         self.places = np.argsort(order, -1)
-        return lu, pivots, info, order
+        return by_columns(lu), pivots, info, order
 
     def backward(self, grad, out, places):
         lu, of_lu = out[0], grad[0]
@@ -224,7 +224,7 @@ def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types.linalg
 
 def _permutation(order: Any, like: Any) -> Any:
     """Return the matrix P of A = P L U for an order of rows."""
-    return mT((order[..., None] == backend.like(np.arange(order.shape[-1]), order)).astype(like.dtype))
+    return (order[..., None, :] == backend.like(np.arange(order.shape[-1]), order)[:, None]).astype(like.dtype)
 
 
 def _split_triangles(factors: Tensor) -> tuple[Any, Any]:

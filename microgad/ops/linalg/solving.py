@@ -18,7 +18,18 @@ from ..movement import permute, reshape, squeeze, unsqueeze
 from ..movement.dims import wrap_dims
 from ..out import into
 from ..spelling import numpy_spelling
-from .common import adjoint, bare, check_fit, check_floating_matrices, eye, is_vector_rhs, mT, solve_arrays, svd_or_nan
+from .common import (
+    adjoint,
+    bare,
+    by_columns,
+    check_fit,
+    check_floating_matrices,
+    eye,
+    is_vector_rhs,
+    mT,
+    solve_arrays,
+    svd_or_nan,
+)
 from .lu_factors import lu_factorize
 
 
@@ -30,7 +41,7 @@ class Inv(Function):
     def forward(self, x):
         try:
             with backend.checked(x):
-                return np.linalg.inv(x)
+                return by_columns(np.linalg.inv(x))
         except np.linalg.LinAlgError:
             raise _singular_error("linalg.inv", _zero_pivots(x)) from None
 
@@ -46,7 +57,7 @@ class Solve(Function):
 
     def forward(self, a, b):
         try:
-            return solve_arrays(a, b)
+            return by_columns(solve_arrays(a, b))
         except np.linalg.LinAlgError:
             raise _singular_error("linalg.solve", _zero_pivots(a)) from None
 

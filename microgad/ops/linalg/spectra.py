@@ -18,7 +18,7 @@ from ..movement import expand
 from ..out import into
 from ..random import randn
 from ..spelling import numpy_spelling, tensors_only
-from .common import adjoint, bare, check_floating_matrices, check_matrices, eye, svd_or_nan, svdvals_or_nan
+from .common import adjoint, bare, by_columns, check_floating_matrices, check_matrices, eye, svd_or_nan, svdvals_or_nan
 from .factorizations import cholesky, qr
 from .solving import Solve
 from .triangular import solve_triangular
@@ -32,7 +32,8 @@ class Eigh(Function):
     symbol, numpy, conjugates, materializes = "λ, v", np.linalg.eigh, False, False
 
     def forward(self, x):
-        return tuple(np.linalg.eigh(x, self.triangle))
+        w, v = np.linalg.eigh(x, self.triangle)
+        return w, by_columns(v)
 
     def backward(self, grad, out):
         (of_values, of_vectors), (w, v) = grad, out
@@ -65,7 +66,7 @@ class Eig(Function):
     def forward(self, x):
         w, v = np.linalg.eig(x)
         dtype = np.result_type(x.dtype, np.complex64)
-        return w.astype(dtype), v.astype(dtype)
+        return w.astype(dtype), by_columns(v.astype(dtype))
 
     def backward(self, grad, out):
         (of_values, of_vectors), (w, v) = grad, out
@@ -92,7 +93,8 @@ class SVD(Function):
     symbol, numpy, conjugates, materializes = "UΣVᴴ", np.linalg.svd, False, False
 
     def forward(self, x):
-        return svd_or_nan(x, self.full)
+        u, s, vh = svd_or_nan(x, self.full)
+        return by_columns(u), s, by_columns(vh)
 
     def backward(self, grad, out):
         k = out[1].shape[-1]

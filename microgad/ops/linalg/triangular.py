@@ -17,7 +17,7 @@ from ...type_aliases import Tensor
 from .. import layouts
 from ..out import into
 from ..spelling import numpy_spelling
-from .common import adjoint, check_fit, check_floating_matrices, eye, mT, solve_arrays
+from .common import adjoint, by_columns, check_fit, check_floating_matrices, eye, mT, solve_arrays
 
 BLOCK = 32  # rows of a diagonal block that is solved at once
 WIDE = 2  # columns of B per row of the block from which on its inverse is faster
@@ -34,7 +34,7 @@ class SolveTriangular(Function):
     symbol, broadcasts = "◺⁻¹", True
 
     def forward(self, a, b):
-        return _substitute(a, b, self.upper, self.unit)
+        return by_columns(_substitute(a, b, self.upper, self.unit))
 
     def backward(self, grad, a, out):
         solved = SolveTriangular.apply(mT(a), grad, upper=not self.upper, unit=self.unit, whole=self.whole)
@@ -52,7 +52,7 @@ def _substitute(a: Any, b: Any, upper: bool, unit: bool) -> Any:
     if n <= BLOCK // 2 or (n <= BLOCK and b.shape[-1] < WIDE * n):
         if upper:
             return _solve_block(a, b, unit)
-        return _solve_block(a[..., ::-1, ::-1], b[..., ::-1, :], unit)[..., ::-1, :].copy()  # avoids negative strides
+        return _solve_block(a[..., ::-1, ::-1], b[..., ::-1, :], unit)[..., ::-1, :]
     halves = slice(n // 2), slice(n // 2, n)
     done, left = halves[::-1] if upper else halves
     known = _substitute(a[..., done, done], b[..., done, :], upper, unit)
