@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import backend, dtypes
 from .. import generator as draws
-from ..backend.meta import placed_on
+from ..duck_arrays import DuckArray
 from ..errors import KindError
 from ..errors.notices import warn
 from ..function import Function
@@ -131,7 +131,9 @@ def gumbel_softmax(
     """
     if eps != 1e-10:
         warn("`eps` parameter is deprecated and has no effect.")
-    drawn = draws.exponential_(placed_on(np.empty(logits.array.shape, logits.array.dtype), logits.device))
+    x = logits.array  # vmap's slices are drawn in the order in which they lie in memory
+    space = draws.fills.empty_like(x) if isinstance(x, DuckArray) else np.empty(x.shape, x.dtype)
+    drawn = draws.exponential_(space)
     noise = backend.to_device(-np.log(drawn), logits.device)
     soft = softmax((logits + noise) / tau, dim)
     if not hard:

@@ -64,7 +64,7 @@ for draw, call in {**DRAWS, **BATCHED_DRAWS}.items():
     for option, (randomness, chunk) in OPTIONS.items():
         if draw in DRAWS or randomness == "different":
             programs[f"{draw}, {option}"] = mapped_draw(call, randomness=randomness, chunk_size=chunk)
-for draw in ("randn_like", "poisson", "bernoulli", "multinomial", "dropout"):
+for draw in ("randn_like", "poisson", "bernoulli", "multinomial", "dropout", "gumbel_softmax"):
     programs[f"{draw} of columns"] = mapped_draw({**DRAWS, **BATCHED_DRAWS}[draw], 1, (9, 4), randomness="different")
 for draw in ("bernoulli", "multinomial", "poisson"):
     programs[f"{draw}, with batched parameters, the same"] = mapped_draw(BATCHED_DRAWS[draw], randomness="same")
