@@ -12,6 +12,7 @@ from .. import errors
 from ..engine import leaves
 from ..engine.hooks import RemovableHandle
 from ..function import Function as Node
+from ..function import Output
 from ..lazy import define_getattr as _define_getattr
 from ..state.contexts import binding
 from ..tensor import Tensor
@@ -93,7 +94,8 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
     task: list[Any] = [None]  # the backward pass that runs: in another one, the gradients start anew
     grads: dict[int, Tensor | None] = {}
     count = len(tensors)  # the hook must not refer to the Tensors, which hold it
-    numbers, expected = [tensor.node.number for tensor in tensors if tensor.node is not None], set[int]()
+    nodes = [_numbers_at(tensor.node) for tensor in tensors]
+    expected = set[int]()
 
     def hook_of(i: int) -> Callable[[Tensor], None]:
         def hook(grad: Tensor) -> None:
@@ -101,14 +103,14 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
                 task[0] = leaves.current_pass()
                 grads.clear()
                 expected.clear()
-                expected.update(task[0].visits(numbers))
+                expected.update(task[0].visits(set[int]().union(*nodes)))
             if mode == "any":
                 if not grads:
                     grads[i] = None  # the gradient itself isn't kept alive
                     fn(grad)
                 return
             grads[i] = grad
-            if len(grads) == sum(number in expected for number in numbers):
+            if len(grads) == sum(not expected.isdisjoint(numbers) for numbers in nodes):
                 found = [grads.get(k) for k in range(count)]
                 grads.clear()
                 fn(found)
@@ -116,6 +118,11 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
         return hook
 
     return _Handles([tensor.register_hook(hook_of(i)) for i, tensor in enumerate(tensors)])
+
+
+def _numbers_at(node: Node | None) -> set[int]:
+    """The numbers of the nodes whose visit runs a node's hooks: of one of several results, also the operation's."""
+    return set() if node is None else {x.number for x in (node, *(node.edges if type(node) is Output else ()))}
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def run(
         while heap:
             node, grad, owned = pending.pop(-heappop(heap))
             kind = type(node)
-            if node.hooks:
+            if node.hooks and (kind is not Output or node.number in ends):
                 grad, owned = leaves.run_hooks(node, grad, stop=LAST if kind is Leaf else inf), False
             if node.number in ends and grad is not None:
                 found[node.number] = grad if owned or create_graph else copied(grad)
@@ -82,7 +82,7 @@ def run(
                     _gather(heap, pending, parent, node.index, grad)
                 continue
             if type(grad) is list:  # a node with several results, of which some may be unused
-                grad = results.gathered(node, grad)
+                grad = results.gathered(node, leaves.run_hooks_of_results(node, grad, ends))
             onward = edges if routes is None else routes[node.number]
             if not onward:
                 continue

@@ -35,6 +35,28 @@ def hook_dictionaries_of_a_tensor(t, nn):
 
 
 @programs
+def hooks_of_several_results_run_in_the_order_of_registration(t, nn):
+    seen = []
+    x = leaf(t, 3, 2)
+    results = (x * 2).unbind()
+    for i in (1, 0, 2):
+        results[i].register_hook(lambda grad, i=i: seen.append((i, grad)))
+        results[i].register_hook(lambda grad, i=i: None if grad is None else grad * i)
+    (results[0] + results[2] * 2).sum().backward(retain_graph=True)
+    return t.autograd.grad((results[0] * results[1]).sum(), x), x.grad, seen
+
+
+@programs
+def unused_result_with_hooks_on_all_gradients(t, nn):
+    seen = []
+    a, b = (leaf(t, 2, 3) * 2).unbind()
+    t.autograd.graph.register_multi_grad_hook([b, a], seen.append)
+    t.autograd.graph.register_multi_grad_hook([b], seen.append)
+    a.sum().backward()
+    return seen
+
+
+@programs
 def handles_of_a_programs_own_hooks(t, nn):
     RemovableHandle = submodule(t, "utils.hooks").RemovableHandle
     hooks, options, more = OrderedDict(), OrderedDict(), OrderedDict()
