@@ -110,6 +110,12 @@ def as_single_axis(index: Any, shape: tuple[int, ...]) -> SingleAxisIndex | None
     return SingleAxisIndex(shape[:start], math.prod(shape[start:stop]), shape[stop:], where, False)
 
 
+def _as_flat(index: Any, x: Any) -> SingleAxisIndex:
+    """Rewrite an index of x as one of x.reshape(-1)."""
+    positions = backend.like(np.arange(x.size), x).reshape(x.shape)[index]
+    return SingleAxisIndex((), x.size, (), positions, False)
+
+
 def _joined(arrays: list[Any], sizes: tuple[int, ...], start: int) -> Any:
     """Combine indices along the axes from start on to indices along the merged axis."""
     where = wrap_indices(arrays[0], sizes[0], axis=start)
@@ -150,11 +156,9 @@ def take(x: Any, index: Any) -> Any:
         return _in_memory_order_of(backend.as_array(x[index]), x, index)
     if len(index) == 1 and index[0].dtype.kind == "i" and x.ndim and x.size:
         return backend.as_array(x.take(index[0], 0))  # whole rows, in half the time of brackets
-    if backend.is_gpu(x) or _is_small(index):
-        return layouts.contiguous(backend.as_array(x[index]))
-    flat = as_single_axis(index, x.shape)
+    flat = None if backend.is_gpu(x) or _is_small(index) else as_single_axis(index, x.shape)
     if flat is None:
-        return layouts.contiguous(x[index])
+        return layouts.contiguous(backend.as_array(x[index]))
     return x.reshape(flat.shape).take(flat.where, 1).reshape(flat.before + flat.where.shape + flat.after)
 
 
@@ -236,7 +240,7 @@ def _ufunc_at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
 
 def _multiply_at_gpu(x: Any, index: Any, values: Any) -> None:
     """np.multiply.at, which CuPy lacks: in rounds, in each of which no place is repeated."""
-    where = backend.like(np.arange(x.size), x).reshape(x.shape)[index]
+    where = _as_flat(index, x).where
     values, where = np.broadcast_to(values, where.shape).reshape(-1), where.reshape(-1)
     order = np.argsort(where)  # CuPy's is stable
     ordered, flat = where[order], x.reshape(-1)
@@ -249,10 +253,7 @@ def _multiply_at_gpu(x: Any, index: Any, values: Any) -> None:
 
 def _at_single_axis(ufunc: Any, x: Any, index: Any, values: Any) -> None:
     """`ufunc.at` on a contiguous array, through a SingleAxisIndex, by the fastest of four ways."""
-    flat = as_single_axis(index, x.shape)
-    if flat is None:
-        index = np.arange(x.size).reshape(x.shape)[index]
-        flat = SingleAxisIndex((), x.size, (), index, False)
+    flat = as_single_axis(index, x.shape) or _as_flat(index, x)
     before, _, after = flat.shape
     target, where = x.reshape(flat.shape), flat.where.reshape(-1)
     values, shape = np.asarray(values, x.dtype), flat.before + flat.where.shape + flat.after
@@ -277,12 +278,9 @@ def last_write_mask(index: Any, x: Any) -> Any:
     """
     if 0 in x.shape:
         return None
-    flat = as_single_axis(index, x.shape)
-    if flat is not None and flat.distinct:
+    flat = as_single_axis(index, x.shape) or _as_flat(index, x)
+    if flat.distinct:
         return None
-    if flat is None:
-        positions = backend.like(np.arange(x.size), x).reshape(x.shape)
-        flat = SingleAxisIndex((), x.size, (), positions[index], False)
     order = backend.like(np.arange(flat.where.size), x).reshape(flat.where.shape)
     slots = np.zeros_like(order, shape=(flat.length,))
     slots[flat.where] = order
