@@ -184,12 +184,16 @@ def no_tensor(
 def _named(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Iterator[tuple[str, str, Any]]:
-    """Name, position (as text) and value of each argument; those of `*tensors` have its name."""
+    """Name, position (as text) and value of each argument; those of `*tensors` have its name.
+
+    PyTorch doesn't count a method's own Tensor: so it is for an `op_call`, by which the method `op_` is made.
+    """
     code = inspect.unwrap(function).__code__
+    first = 0 if function.__name__.endswith("_call") else 1
     own, count = code.co_varnames, code.co_argcount
     rest = own[count + code.co_kwonlyargcount] if code.co_flags & inspect.CO_VARARGS else ""
     for i, value in enumerate(args):
-        yield own[i] if i < count else rest, f" (position {i + 1})", value
+        yield own[i] if i < count else rest, f" (position {first + i})", value
     for name, value in kwargs.items():
         yield name, "", value
 

@@ -37,11 +37,14 @@ F.nll_loss(T.ones(1, 3), T.ones(1).int()); F.cross_entropy(T.ones(1, 3), T.tenso
 F.nll_loss(T.ones(1, 3), T.tensor([0]), T.ones(2)); F.multi_margin_loss(T.ones(4, 3), T.tensor([0, 1]))
 F.multi_margin_loss(T.ones(1, 3), T.tensor([0]), weight=T.ones(2))
 F.multilabel_margin_loss(T.ones(4, 3), T.tensor([0, 1]))
+T.scatter_add(T.ones(3), 0, T.tensor([0]), 1.0); T.ones(3).put_(T.tensor([0]), 1.0)
+T.ones(3).masked_scatter_([True], T.ones(3)); T.ones(3).scatter_add_(0, T.tensor([0]), 1.0)
+T.ones(3).index_add_(0, [0], T.ones(1)); T.ones(3).index_put_((T.tensor([0]),), 1.0)
 """
 
 
 def error_message(lib, call):
-    with pytest.raises((RuntimeError, ValueError, IndexError)) as caught:
+    with pytest.raises((RuntimeError, ValueError, IndexError, TypeError)) as caught:
         eval(call, {"T": lib, "F": lib.nn.functional})
     return str(caught.value)
 

@@ -84,7 +84,7 @@ def index_along(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
 def checked_index(op: str, input: Tensor, dim: int, index: Tensor, *others: Any) -> tuple[int, Any]:
     """Check dim and an index along it as PyTorch does, and return the axis and the index array."""
     axis = wrap_dim(dim, input.ndim, op)
-    if isinstance(index, function.Tensor) and index.array.size == 0:
+    if index.array.size == 0:
         return axis, index.array.astype(np.int64)  # of any dtype, as in PyTorch
     array = checked_index_array(op, index, input, *others)
     if max(array.ndim, 1) != max(input.ndim, 1):

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ... import function as core
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...errors.notices import once
 from ...function.linear_map import LinearMap
@@ -144,7 +143,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: T
 
 def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Write:
     """Check the arguments of `index_fill`, and return its Write."""
-    if isinstance(index, core.Tensor) and index.array.dtype != INT64:
+    if index.array.dtype != INT64:
         raise DimError(f"index_fill_(): Expected dtype int64 for index, got {index.array.dtype}")
     where = _as_index("index_fill", input, dim, index, DimError, value, negative=True)
     name, value = f"IndexFillBackward{int(hasattr(value, 'array'))}", fill_value_for("index_fill", value, input)

@@ -168,10 +168,8 @@ def split_int_indices(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[An
     return (*first, ...), tuple(then)
 
 
-def checked_index_array(op: str, index: Any, *kept_by: Any, dtypes: tuple[np.dtype[Any], ...] = INTEGERS) -> Any:
+def checked_index_array(op: str, index: Tensor, *kept_by: Any, dtypes: tuple[np.dtype[Any], ...] = INTEGERS) -> Any:
     """Return the array of an index Tensor, copied if a graph will keep it. Raises RuntimeError for other dtypes."""
-    if not isinstance(index, function.Tensor):
-        raise TypeError(f"{op}(): argument 'index' must be Tensor, not {type(index).__name__}")
     array = index.array
     if array.dtype != INT64:
         if array.dtype not in dtypes:

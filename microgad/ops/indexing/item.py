@@ -273,10 +273,8 @@ def _dtype_mismatch(input: Tensor, source: Tensor) -> DtypeError:
 
 def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Write:
     """Check the arguments of `index_put`, and return its Write."""
-    if isinstance(indices, function.Tensor) or not isinstance(indices, (tuple, list)):
+    if not isinstance(indices, (tuple, list)):
         raise TypeError(f"index_put(): argument 'indices' must be tuple of Tensors, not {type(indices).__name__}")
-    if not isinstance(values, function.Tensor):
-        raise TypeError(f"index_put(): argument 'values' must be Tensor, not {type(values).__name__}")
     check_bool("index_put_", accumulate=accumulate)
     for position, i in enumerate(indices):
         if i is not None and not isinstance(i, function.Tensor):

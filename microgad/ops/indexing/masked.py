@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ... import function
 from ...errors import DtypeError, ShapeError
 from ...errors.wording import in_torchs_words
 from ...function import Function
@@ -21,10 +20,8 @@ from .index_parsing import into_separate, is_recorded, normalize_index
 from .item import ClearItem, GetItem, SetItem, StoreMixin, Write, fill_value_for, index_put, single_write
 
 
-def _mask(op: str, mask: Any, *kept_by: Any) -> Any:
-    """Return the array of a mask, copied if a graph will keep it. Raises for other types and dtypes."""
-    if not isinstance(mask, function.Tensor):
-        raise TypeError(f"{op}(): argument 'mask' must be Tensor, not {type(mask).__name__}")
+def _mask(op: str, mask: Tensor, *kept_by: Any) -> Any:
+    """Return the array of a mask, copied if a graph will keep it. Raises RuntimeError for other dtypes."""
     if mask.array.dtype != bool:
         raise DtypeError(f"{op} only supports boolean masks, but got mask with dtype {mask.dtype}")
     return mask.array.copy() if is_recorded(*kept_by) else mask.array

@@ -22,9 +22,7 @@ _REDUCE: dict[str | None, Any] = {None: SetItem, "add": AddItem, "multiply": Mul
 
 def scatter_operands(op: str, input: Tensor, dim: int, index: Tensor, src: Any) -> tuple[Any, Any]:
     """Check the arguments of a scatter, and return its values and the index in input where they go."""
-    if not isinstance(src, function.Tensor):
-        if op != "scatter":
-            raise DtypeError(f"{op}(): argument 'src' (position 3) must be Tensor, not {type(src).__name__}")
+    if op == "scatter" and not isinstance(src, function.Tensor):
         axis, array = checked_index(op, input, dim, index)
         return checked_scalar(op, src, input.array.dtype), _index(input, axis, array)
     if src.array.dtype != input.array.dtype:
