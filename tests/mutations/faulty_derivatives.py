@@ -203,7 +203,7 @@ def columns_overwrite(self, grad):
     n, c = len(grad), grad.shape[1] // (kh * kw)
     x = np.zeros_like(grad, shape=(n, c, *self.window.size), order="C")
     columns = grad.reshape(n, c, kh * kw, oh, ow)
-    for k, cells, (rows, positions) in taps(self.window):
+    for k, cells, (rows, positions) in taps(self.window, 0, oh):
         x[cells] = columns[..., k, rows, positions]
     return x
 

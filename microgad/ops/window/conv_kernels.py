@@ -69,7 +69,7 @@ def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups:
     """Return the adjoint of `correlate` in x, plus bias: y (N, O, ...), weight (O, C/groups, ...) -> (N, C, ...)."""
     n, o, c, kernel, y = len(y), len(weight) // groups, weight.shape[1], window.kernel, contiguous(y)
     weight, area = weight.reshape(groups, o, c, *kernel), math.prod(kernel)
-    if area >= MIN_TILE and window.stride == kernel == window.span and window.unpadded and window.tiled:
+    if area >= MIN_TILE and window.tiled:
         return by_tiles(y, weight, bias, window)
     few = o <= min(2 * c * kernel[0], n * math.prod(window.out))
     fewer = o <= 2 * c and max(window.dilation) == 1  # strided additions take longer than copying
@@ -133,12 +133,13 @@ def weight_gradient(y: Any, x: Any, window: Window, groups: int, affine: bool) -
     """Return the gradient of the weight, (O, C/groups, ...), and if `affine` that of the bias, (O,), as a pair."""
     o, c, places = y.shape[1] // groups, x.shape[1] // groups, math.prod(window.out)
     flat, shape = contiguous(y).reshape(len(y), groups, o, places), (groups * o, c, *window.kernel)
-    if not is_deep(c, window) and not mec_pays(o, c, window, x.itemsize):
-        matrix = weight_by_columns(flat, x, window, affine)
-        weight = matrix[:, :, :-1] if affine else matrix
-        return (weight.reshape(shape), matrix[:, :, -1].reshape(groups * o)) if affine else weight.reshape(shape)
-    weight = (weight_by_joint_columns if is_deep(c, window) else weight_by_mec)(flat, x, window).reshape(shape)
-    return (weight, (flat @ np.ones_like(y, shape=places)).sum(0).reshape(groups * o)) if affine else weight
+    if is_deep(c, window) or mec_pays(o, c, window, x.itemsize):
+        weight = (weight_by_joint_columns if is_deep(c, window) else weight_by_mec)(flat, x, window)
+        bias: Any = (flat @ np.ones_like(y, shape=places)).sum(0) if affine else None
+    else:
+        weight = weight_by_columns(flat, x, window, affine)
+        weight, bias = (weight[:, :, :-1], weight[:, :, -1]) if affine else (weight, None)
+    return (weight.reshape(shape), bias.reshape(groups * o)) if affine else weight.reshape(shape)
 
 
 def weight_by_columns(y: Any, x: Any, window: Window, affine: bool) -> Any:

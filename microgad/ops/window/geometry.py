@@ -122,8 +122,9 @@ class Window(_Fields):
 
     @cached_property
     def tiled(self) -> bool:
-        """Whether the plane's size is the kernel's size times the number of positions, so that it can be tiled."""
-        return all(n == k * steps for n, k, steps in zip(self.size, self.kernel, self.out, strict=True))
+        """Whether the kernel's positions cover each cell of the plane once, without padding."""
+        whole = all(n == k * steps for n, k, steps in zip(self.size, self.kernel, self.out, strict=True))
+        return whole and self.stride == self.kernel == self.span and self.unpadded
 
     @cached_property
     def row_window(self) -> Window:
@@ -160,25 +161,18 @@ class Window(_Fields):
         """Whether the kernel's spans at different positions do not overlap."""
         return all(span <= step for span, step in zip(self.span, self.stride, strict=True))
 
-    @cached_property
-    def error(self) -> str:
-        """The error message for a kernel that is empty or larger than the padded plane; "" if it is neither."""
+    def check(self) -> None:
+        """Raise ShapeError if the kernel is empty or larger than the padded plane."""
         names = ("depth", "height", "width")[-len(self.kernel) :]
         for name, kernel, span, padded in zip(names, self.kernel, self.span, self.padded_size, strict=True):
             if kernel < 1:
-                return f"the kernel's {name} must be at least 1, got {kernel}"
+                raise ShapeError(f"the kernel's {name} must be at least 1, got {kernel}")
             if span > padded:
-                return (
+                raise ShapeError(
                     f"Kernel size can't be greater than actual input size: the kernel's {name} is {span} but the "
                     f"padded input's is {padded}: kernel_size {self.kernel}, dilation {self.dilation}, padding "
                     f"{self.padding}, input size {self.size}"
                 )
-        return ""
-
-    def check(self) -> None:
-        """Raise ShapeError if the kernel is empty or larger than the padded plane."""
-        if self.error:
-            raise ShapeError(self.error)
 
 
 @lru_cache(maxsize=256)

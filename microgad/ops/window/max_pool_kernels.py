@@ -28,7 +28,7 @@ def window_maxima(x: Any, window: Window) -> tuple[Any, Any]:
     """
     low, taps = lowest(x.dtype), len(window.tap_offsets)
     gpu = backend.is_gpu(x)  # asking whether there is a NaN would wait for the GPU, so every value is compared there
-    tiles = taps >= MANY_TAPS and window.stride == window.kernel == window.span and window.unpadded and window.tiled
+    tiles = taps >= MANY_TAPS and window.tiled
     few = not gpu and taps * len(x) * x.shape[1] * math.prod(window.out) <= FEW_CELLS
     if (tiles or few) and not isinstance(x, DuckArray):  # under vmap it would go slice by slice
         out, place = maxima_of_rows(windows_as_rows(x, window, tiles), x, window)

@@ -110,7 +110,7 @@ class AvgPool2d(LinearMap):
 
     def adjoint(self, grad):
         window, grad = self.window, grad / divisor(self, grad)
-        if window.stride == window.kernel and window.unpadded and window.tiled:
+        if window.tiled:
             for axis, k in reversed(list(enumerate(window.kernel, 2))):
                 grad = np.repeat(grad, k, axis)
             return grad

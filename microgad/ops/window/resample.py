@@ -50,9 +50,9 @@ class ResampleMatrix:
         if antialias:
             return antialiased(mode, size, step, i)
         if mode.startswith("nearest"):
-            cells = np.floor((i if mode == "nearest" else i + real(0.5)) * step).astype(np.int64)
+            cells = np.floor((i if mode == "nearest" else i + 0.5) * step).astype(np.int64)
             return ResampleMatrix(size, np.minimum(cells, size - 1)[None])
-        at = i * step if align else (i + real(0.5)) * step - real(0.5)
+        at = i * step if align else (i + 0.5) * step - 0.5
         if mode == "bicubic":
             low = np.floor(at)
             weights = np.stack([KERNELS["bicubic"][1](at - low - j, -0.75) for j in range(-1, 3)])
@@ -202,12 +202,12 @@ KERNELS: dict[str, tuple[int, Callable[..., Any]]] = {
 def antialiased(mode: str, size: int, step: Any, i: Any) -> ResampleMatrix:
     """Return the matrix of antialiased resizing: the kernel is stretched by the step if that is more than 1 cell."""
     reach, kernel = KERNELS[mode]
-    wide = max(step, type(step)(1))
-    center = (i + type(step)(0.5)) * step
-    start = np.maximum((center - reach * wide + type(step)(0.5)).astype(np.int64), 0)
-    stop = np.minimum((center + reach * wide + type(step)(0.5)).astype(np.int64), size)
+    wide = max(step, 1)
+    center = (i + 0.5) * step
+    start = np.maximum((center - reach * wide + 0.5).astype(np.int64), 0)
+    stop = np.minimum((center + reach * wide + 0.5).astype(np.int64), size)
     cells = start + np.arange((stop - start).max(initial=1))[:, None]
-    weights = np.where(cells < stop, kernel((cells - center + type(step)(0.5)) / wide), 0)
+    weights = np.where(cells < stop, kernel((cells - center + 0.5) / wide), 0)
     total = weights.sum(0)
     weights = (weights / np.where(total == 0, 1, total)).astype(step.dtype)
     return ResampleMatrix(size, np.where(cells < stop, cells, size), weights)

@@ -127,7 +127,7 @@ def add_columns(columns: Any, x: Any, window: Window, first: int = 0) -> None:
         x[cells] += columns[(..., k, *places)]
 
 
-def taps(window: Window, first: int = 0, rows: int | None = None) -> Iterator[tuple[int, Any, tuple[slice, ...]]]:
+def taps(window: Window, first: int, rows: int) -> Iterator[tuple[int, Any, tuple[slice, ...]]]:
     """Yield for each tap of the kernel, in row-major order: its number, the cells it reads, and the output positions.
 
     Positions at which the tap reads padding are left out. `first` and `rows` select a part of the output's rows.
@@ -135,7 +135,7 @@ def taps(window: Window, first: int = 0, rows: int | None = None) -> Iterator[tu
     lines: list[Any] = []
     for size, k, s, (before, _), d, steps in zip(*window, window.out, strict=True):
         if not lines:
-            before, steps = before - first * s, steps if rows is None else rows
+            before, steps = before - first * s, rows
         lines.append([reach(size, steps, s, i * d - before) for i in range(k)])
     for k, tap in enumerate(itertools.product(*lines)):
         cells, places = zip(*tap, strict=True)
@@ -174,19 +174,16 @@ def tap_cells(x: Any, window: Window) -> tuple[Any, list[tuple[Any, ...]]]:
     plane, dims = padded(x, level), len(window.kernel)
     first = plane.reshape(-1)[window.size[-1] - window.padding[-1][0] :]  # a row down: `level` has one more row above
     rest = (slice(None),) * (dims - 1)
-    return _windows(first, plane, window), [(..., tap, *rest, places) for tap, places in window.overhang]
+    return windows(plane, window, first), [(..., tap, *rest, places) for tap, places in window.overhang]
 
 
-def windows(plane: Any, window: Window) -> Any:
-    """Return a view of a padded plane with all windows, (N, C, H, W) -> (N, C, KH, KW, OH, OW); windows may overlap."""
-    if plane.shape[2:] != window.padded_size:
-        raise ShapeError(f"the padded plane must be {window.padded_size}, got {plane.shape[2:]}")
-    return _windows(plane, plane, window)
+def windows(plane: Any, window: Window, first: Any = None) -> Any:
+    """Return a view of a padded plane with all windows, (N, C, H, W) -> (N, C, KH, KW, OH, OW); windows may overlap.
 
-
-def _windows(first: Any, plane: Any, window: Window) -> Any:
-    """Return a view of the windows whose first cell is the first element of `first`, a view of the plane."""
+    They begin at the plane's first cell, or at that of `first`, a view of the plane.
+    """
     lead, steps = plane.strides[:2], plane.strides[2:]
     taps = [n * d for n, d in zip(steps, window.dilation, strict=True)]
     places = [n * s for n, s in zip(steps, window.stride, strict=True)]
-    return layouts.strided_view(first, (*plane.shape[:2], *window.kernel, *window.out), (*lead, *taps, *places))
+    shape = (*plane.shape[:2], *window.kernel, *window.out)
+    return layouts.strided_view(plane if first is None else first, shape, (*lead, *taps, *places))
