@@ -47,8 +47,7 @@ def add(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
     if rest:
         other, alpha = old_order("add", other, rest)
     scaled = other if type(alpha) is int and alpha == 1 else scaled_by_alpha("add", input, other, alpha)
-    result: Tensor = Add.apply(*wrap_scalars(input, scaled))
-    return result if out is None else into(out, result)
+    return into(out, Add.apply(*wrap_scalars(input, scaled)))
 
 
 def scaled_by_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
@@ -112,8 +111,7 @@ def sub(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
     if type(alpha) is not int or alpha != 1:
         reject_booleans((input, other))  # before scaling, which may convert a boolean
         scaled = scaled_by_alpha("sub", input, other, alpha)
-    result: Tensor = Sub.apply(*wrap_scalars(input, scaled))
-    return result if out is None else into(out, result)
+    return into(out, Sub.apply(*wrap_scalars(input, scaled)))
 
 
 def rsub(input: Tensor, other: Operand, alpha: float = 1) -> Tensor:
@@ -148,8 +146,7 @@ def mul(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.mul(torch.tensor([1.0, 2.0]), 3)
     tensor([3., 6.])
     """
-    result: Tensor = Mul.apply(*wrap_scalars(input, other))
-    return result if out is None else into(out, result)
+    return into(out, Mul.apply(*wrap_scalars(input, other)))
 
 
 # -0 - x is -x, also for zeros, and is vectorized, while NumPy negates complex numbers one by one.

@@ -44,9 +44,6 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None, out
     >>> torch.div(torch.tensor([-7, 7]), 2, rounding_mode="trunc")
     tensor([-3,  3])
     """
-    if rounding_mode is None:
-        result: Tensor = Div.apply(*wrap_scalars(input, other))
-        return result if out is None else into(out, result)
     return into(out, div_class(rounding_mode).apply(*wrap_scalars(input, other)))
 
 

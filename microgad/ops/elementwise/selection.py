@@ -260,12 +260,12 @@ def nan_to_num(
 
 def fast_maximum(low: Any, x: Any) -> Any:
     """np.maximum(low, x) of arrays; x if both are 0. Clipping at a number takes at most a third of the time."""
-    return x.clip(low, x.dtype.type(highest(x.dtype))) if _clips_faster(x, low) else np.maximum(low, x)
+    return x.clip(low, highest(x.dtype)) if _clips_faster(x, low) else np.maximum(low, x)
 
 
 def fast_minimum(high: Any, x: Any) -> Any:
     """np.minimum(high, x) of arrays, like `fast_maximum`."""
-    return x.clip(x.dtype.type(lowest(x.dtype)), high) if _clips_faster(x, high) else np.minimum(high, x)
+    return x.clip(lowest(x.dtype), high) if _clips_faster(x, high) else np.minimum(high, x)
 
 
 def _clips_faster(x: Any, bound: Any) -> bool:

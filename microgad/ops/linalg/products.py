@@ -153,8 +153,7 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
         raise not_a_tensor("matmul", input=input, other=other) from None
     if mixed:
         check_same_dtype("matmul", input, other)
-    result = promoted_matmul(input, other)
-    return result if out is None else into(out, result, exact="matmul")
+    return into(out, promoted_matmul(input, other), exact="matmul")
 
 
 def promoted_matmul(a: Tensor, b: Tensor) -> Tensor:
@@ -188,8 +187,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Te
         check_same_dtype("linear", input, weight, *(() if bias is None else (bias,)))
     if bias is not None and bias.array.shape != weight.array.shape[:1] and (bias.ndim != 1 or bias.numel() == 1):
         return _add_scaled("linear", bias, Linear.apply(input, weight, None), 1, 1, out)
-    result = Linear.apply(input, weight, bias)
-    return result if out is None else into(out, result, exact="linear")
+    return into(out, Linear.apply(input, weight, bias), exact="linear")
 
 
 def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
