@@ -123,6 +123,11 @@ class OptimizerHooks:
         if not getattr(kind.step, "hooked", False):
             kind.step = with_step_hooks(kind.step)
 
+    def _cuda_graph_capture_health_check(self) -> None:
+        """Do nothing: optimizers that programs derive from PyTorch's code call this, and nothing is captured here."""
+
+    _accelerator_graph_capture_health_check = _cuda_graph_capture_health_check
+
 
 def register_optimizer_step_pre_hook(hook: Callable[[Any, Any, Any], Any]) -> RemovableHandle:
     """Call `hook(optimizer, args, kwargs)` before each step of any optimizer."""

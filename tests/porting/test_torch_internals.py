@@ -271,6 +271,8 @@ def test_step_with_optimizer_helpers() -> None:
     class Half(Optimizer):
         @_use_grad_for_differentiable
         def step(self, closure: Any = None) -> None:
+            self._cuda_graph_capture_health_check()
+            self._accelerator_graph_capture_health_check()
             for group in self.param_groups:
                 for p in group["params"]:
                     p.mul_(_get_value(torch.tensor(0.5)))
