@@ -113,6 +113,52 @@ def test_first_batch_of_two_iterators() -> None:
     assert (first[2], second[2]) == ([3, 4, 5, 1, 2, 0], [3, 2, 4, 0, 5, 1])
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_loaders_that_repeat_their_samplers(workers: int) -> None:
+    """Programs that preserve the workers replace the sampler by an endless one, in these two ways."""
+
+    def program(lib: Any, data: Any) -> Any:
+        class Repeated:
+            def __init__(self, sampler: Any) -> None:
+                self.sampler = sampler
+
+            def __iter__(self) -> Any:
+                while True:
+                    yield from self.sampler
+
+        class Endless(data.DataLoader):  # type: ignore[misc]
+            def __init__(self, *args: Any, bypass: bool, **options: Any) -> None:
+                self.dataset = "is replaced"
+                super().__init__(*args, **options)
+                name = "batch_sampler" if self._auto_collation else "sampler"
+                if bypass:
+                    object.__setattr__(self, name, Repeated(getattr(self, name)))
+                else:
+                    self._DataLoader__initialized = False
+                    setattr(self, name, Repeated(getattr(self, name)))
+                    self._DataLoader__initialized = True
+                self.iterator = super().__iter__()
+
+            def __len__(self) -> int:
+                return len(self._index_sampler.sampler)
+
+            def __iter__(self) -> Any:
+                return itertools.islice(self.iterator, len(self))
+
+            def reset(self) -> None:
+                self.iterator = self._get_iterator()
+
+        seen = []
+        for bypass, size in ((False, 3), (True, 3), (False, None), (True, None)):
+            loader = Endless(range(7), size, shuffle=True, num_workers=workers, bypass=bypass)
+            seen += [list(loader), list(loader)]
+            loader.reset()
+            seen.append(list(loader))
+        return seen
+
+    check_same(program)
+
+
 def test_iterable_dataset_and_batch_sampler() -> None:
     def program(lib: Any, data: Any) -> Any:
         class Stream(data.IterableDataset):  # type: ignore[misc]
@@ -304,6 +350,8 @@ ERRORS: list[Any] = [
     lambda lib, data: data.random_split([1, 2], [1, 2]),
     lambda lib, data: data.random_split([1, 2], [1.5, -0.5]),
     lambda lib, data: data.TensorDataset(lib.ones(2), lib.ones(3)),
+    lambda lib, data: setattr(data.DataLoader([1]), "persistent_workers", True),
+    lambda lib, data: setattr(data.DataLoader([1]), "batch_sampler", [[0]]),
     lambda lib, data: data.ConcatDataset([]),
     lambda lib, data: data.ConcatDataset([Stream(data)]),
     lambda lib, data: data.ConcatDataset([[1]])[1],

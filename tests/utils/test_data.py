@@ -146,6 +146,20 @@ def test_an_iterator_has_the_length_of_the_loader() -> None:
         len(iter(DataLoader(Stream(), 2)))
 
 
+def test_a_subclass_replaces_its_sampler_while_it_is_not_initialized() -> None:
+    class Loader(DataLoader[Any]):
+        def take(self, sampler: Any) -> None:
+            self._DataLoader__initialized = False
+            self.sampler = sampler
+            self._DataLoader__initialized = True
+
+    loader = Loader("abc", batch_size=None)
+    with pytest.raises(ValueError, match="sampler attribute should not be set after Loader is initialized"):
+        loader.sampler = [2, 0]
+    loader.take([2, 0])
+    assert (list(loader), list(loader._get_iterator()), loader._auto_collation) == (["c", "a"], ["c", "a"], False)
+
+
 def test_an_iterator_continues_after_a_sample_that_fails() -> None:
     class Failing(Dataset[int]):
         def __getitem__(self, i: int) -> int:
@@ -159,6 +173,16 @@ def test_an_iterator_continues_after_a_sample_that_fails() -> None:
     with pytest.raises(ZeroDivisionError):
         next(rest)
     assert list(rest) == [6, 3]
+
+
+def test_a_concatenation_counts_by_its_cumsum() -> None:
+    class Padded(ConcatDataset[Any]):
+        @staticmethod
+        def cumsum(sequence: Any) -> list[int]:
+            return [2 * i for i, _ in enumerate(sequence, 1)]
+
+    assert ConcatDataset.cumsum(["abc", "de"]) == [3, 5]
+    assert Padded(["ab", "cd"])[2] == "c"
 
 
 def test_the_sum_of_datasets_is_their_concatenation() -> None:

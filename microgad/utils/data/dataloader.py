@@ -37,7 +37,7 @@ class DataLoader:
     persistent workers, as in PyTorch.
 
     Raises ValueError for arguments that exclude each other, a negative num_workers or timeout, and a prefetch_factor
-    below 1. The dataset, samplers, batch_size and drop_last can't be set later.
+    below 1. The dataset, samplers, batch_size, drop_last and persistent_workers can't be set later.
 
     >>> data = torch.utils.data.TensorDataset(torch.arange(5.0), torch.arange(5))
     >>> for x, y in torch.utils.data.DataLoader(data, batch_size=3):
@@ -47,6 +47,7 @@ class DataLoader:
     """
 
     __class_getitem__: Any = classmethod(GenericAlias)  # DataLoader[int], in annotations
+    __initialized = False  # subclasses set PyTorch's `_DataLoader__initialized` to replace their samplers
 
     def __init__(
         self, dataset: Any, batch_size: int | None = 1, shuffle: bool | None = None,
@@ -92,17 +93,27 @@ class DataLoader:
         self.num_workers, self.worker_init_fn, self.timeout = num_workers, worker_init_fn, timeout
         self.prefetch_factor = 2 if num_workers and prefetch_factor is None else prefetch_factor
         self.persistent_workers = persistent_workers
-        self._workers: Any = None
+        self._iterator: Any = None
         self.multiprocessing_context, self.in_order = multiprocessing_context, in_order
         self.pin_memory, self.pin_memory_device = pin_memory, pin_memory_device
+        self.__initialized = True
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("dataset", "batch_size", "sampler", "batch_sampler", "drop_last") and name in vars(self):
-            raise ValueError(f"{name} attribute should not be set after DataLoader is initialized")
+        fixed = ("dataset", "batch_size", "sampler", "batch_sampler", "drop_last", "persistent_workers")
+        if self.__initialized and name in fixed:
+            raise ValueError(f"{name} attribute should not be set after {type(self).__name__} is initialized")
         super().__setattr__(name, value)
 
     def __iter__(self) -> Iterator[Any]:
-        fetcher = Fetcher(self.dataset, self.collate_fn, self.batch_sampler is not None, self.drop_last)
+        if not (self.persistent_workers and self.num_workers):
+            return self._get_iterator()
+        if self._iterator is None or not self._iterator.close.still_active():
+            self._iterator = self._get_iterator()
+            return self._iterator
+        return self._iterator.restart()
+
+    def _get_iterator(self) -> Any:
+        fetcher = Fetcher(self.dataset, self.collate_fn, self._auto_collation, self.drop_last)
         if self.num_workers == 0:
             if self.timeout:
                 raise CallError(
@@ -111,16 +122,15 @@ class DataLoader:
             return SingleProcessIterator(self, fetcher)
         from .multiprocess import MultiprocessIterator
 
-        if not self.persistent_workers:
-            return MultiprocessIterator(self, fetcher)
-        if self._workers is None or not self._workers.close.still_active():
-            self._workers = MultiprocessIterator(self, fetcher)
-            return self._workers
-        return self._workers.restart()
+        return MultiprocessIterator(self, fetcher)
+
+    @property
+    def _auto_collation(self) -> bool:
+        return self.batch_sampler is not None
 
     @property
     def _index_sampler(self) -> Any:
-        return self.sampler if self.batch_sampler is None else self.batch_sampler
+        return self.batch_sampler if self._auto_collation else self.sampler
 
     def __len__(self) -> int:
         if not isinstance(self.dataset, IterableDataset):
