@@ -1,5 +1,7 @@
 """Distributions against PyTorch's: draws from the same seed, values, gradients, errors and reprs."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -358,6 +360,33 @@ def test_transforms(name):
         close(mine.log_abs_det_jacobian(x, a), other.log_abs_det_jacobian(y, b))
         assert tuple(mine.forward_shape((4, 3))) == tuple(other.forward_shape((4, 3)))
     assert (repr(mine), repr(mine.inv)) == (repr(other), repr(other.inv)) or "independent" in name
+
+
+def outcome(call):
+    """Return what a call returns, or the base class of what it raises."""
+    try:
+        return call()
+    except Exception as error:
+        return next(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")
+
+
+@pytest.mark.parametrize("name", transforms(microgad))
+def test_transforms_cache_compare_and_convert_shapes(name):
+    def facts(library):
+        one, other = transforms(library)[name], transforms(library)[name]
+        x = library.tensor([[0.3, 1.2, 0.7], [0.5, 0.1, 0.9], [0.4, 0.2, 1.5]])
+        cached = outcome(lambda: one.with_cache(1))
+        if not isinstance(cached, type):
+            y = cached(x)
+            yield cached(x) is y, cached.inv(y) is x, cached.inv.inv is cached, one.with_cache(0) is one
+            if name != "inverse":  # which PyTorch can't pickle
+                yield cached.inv.with_cache(1)._cache_size, tuple(pickle.loads(pickle.dumps(cached))(x).shape)
+        yield one == other, one == one.inv, one.inv == other.inv, outcome(lambda: one.sign), one.codomain.is_discrete
+        for shape in ((3,), (3, 3), (2, 3), (4, 1, 3), (6,), ()):
+            for transform in (one, one.inv):
+                yield outcome(lambda: tuple(transform.forward_shape(shape)))  # noqa: B023
+
+    assert str(list(facts(microgad))) == str(list(facts(torch)))
 
 
 @pytest.mark.parametrize("name", ["CatTransform", "StackTransform"])
