@@ -40,7 +40,7 @@ def tree_map(func: Callable[[Any], Any], tree: Any) -> Any:
     return func(tree)
 
 
-def flatten_into(tree: Any, leaves: list[Any], kind: type = object) -> Callable[[Sequence[Any]], Any]:
+def flatten_into(tree: Any, leaves: list[Any], kind: type) -> Callable[[Sequence[Any]], Any]:
     """Append the leaves of type `kind` to the list `leaves`; return a function that rebuilds the tree from others.
 
     Leaves of other types stay in the tree. No returned function calls itself: that cycle would keep the leaves alive.

@@ -198,7 +198,7 @@ def depends_on_others(outputs: Sequence[Tensor], own: Sequence[Place]) -> bool:
 
 
 def jacobian_by_rows(
-    outputs: Sequence[Tensor], inputs: Sequence[Tensor], pull: Callable[..., Sequence[Tensor]], chunk: int | None = None
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], pull: Callable[..., Sequence[Tensor]], chunk: int | None
 ) -> list[list[Tensor]]:
     """Return a list for each output of its derivatives by each input, (*output, *input), in reverse mode.
 

@@ -151,6 +151,18 @@ def test_older_opsets() -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("mode", "scale", "expected"),
+    [("nearest", 0.6, [1, 3]), ("nearest", 1.5, [1, 1, 2, 3, 3, 4]),
+     ("linear", 0.6, [1, 8 / 3]), ("linear", 1.5, [1, 5 / 3, 7 / 3, 3, 11 / 3, 4])],
+)  # fmt: skip
+def test_before_opset_11_resize_begins_at_the_first_cell(mode: str, scale: float, expected: list[float]) -> None:
+    """As onnxruntime has it: nearest takes the cell before, or the one after where it makes less of them."""
+    node = helper.make_node("Resize", ["x", "scales"], ["y"], mode=mode)
+    model = onnx.load(model_of([node], {"x": [1, 1, 4]}, ["y"], 10, scales=np.float32([1, 1, scale])))
+    assert model(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]])).flatten().tolist() == pytest.approx(expected)
+
+
 def test_model_functions() -> None:
     inner = helper.make_function(
         "mine", "Twice", ["x"], ["y"],

@@ -59,7 +59,7 @@ class _ForwardSearch:
                 stats = op.stats[i] if op.stats is not None else None
                 self._note((op.number, i), stats, op.values[i] if op.values is not None else None)
 
-    def _note(self, at: _Value, stats: Stats | None, array: Any = None, value: Any = None) -> None:
+    def _note(self, at: _Value, stats: Stats | None, array: Any, value: Any = None) -> None:
         kind = _kind_of(stats if stats is not None or array is None else stats_of(array)) or _kind_of_number(value)
         if kind:
             self.bad[at] = kind

@@ -18,20 +18,19 @@ Function = Callable[[Tensor], Tensor]
 OPERATOR_ACTIVATIONS = {
     "Relu", "Tanh", "Sigmoid", "Softsign", "Softplus", "LeakyRelu", "ThresholdedRelu", "HardSigmoid", "Elu",
 }  # fmt: skip
+WITH_BETA = {"Affine", "ScaledTanh", "HardSigmoid"}
+WITH_ALPHA = {*WITH_BETA, "LeakyRelu", "ThresholdedRelu", "Elu"}
 
 
-def activation_functions(node: Node, defaults: list[str], directions: int) -> list[Function]:
-    """Return the activation functions of all directions."""
-    alphas, betas = list(node.get("activation_alpha", [])), list(node.get("activation_beta", []))
-    made: list[Function] = []
-    for name in node.get("activations", defaults * directions):
-        alpha, beta = None, None
-        if name in ("Affine", "LeakyRelu", "ThresholdedRelu", "ScaledTanh", "HardSigmoid", "Elu"):
-            alpha = alphas.pop(0) if alphas else None
-        if name in ("Affine", "ScaledTanh", "HardSigmoid"):
-            beta = betas.pop(0) if betas else None
-        made.append(_activation(name, alpha, beta))
-    return made
+def activation_functions(node: Node, defaults: list[str]) -> list[Function]:
+    """Return the activation functions of all directions; the defaults are those of one."""
+    alphas, betas = iter(node.get("activation_alpha", [])), iter(node.get("activation_beta", []))
+    return [
+        _activation(
+            name, next(alphas, None) if name in WITH_ALPHA else None, next(betas, None) if name in WITH_BETA else None
+        )
+        for name in node.get("activations", defaults * 2)
+    ]
 
 
 def _activation(name: str, alpha: float | None, beta: float | None) -> Function:
@@ -114,7 +113,7 @@ def _clipped(node: Node) -> Function:
 def lstm(node: Node, x: Tensor, *inputs: Any) -> Any:
     inputs = (*inputs, *(None,) * (7 - len(inputs)))
     activations = ["Sigmoid", "Tanh", "Tanh"]
-    acts, clip = activation_functions(node, activations, 2), _clipped(node)
+    acts, clip = activation_functions(node, activations), _clipped(node)
 
     def one(d: int, backwards: bool, x: Any, w: Any, r: Any, b: Any, lengths: Any, start: Any, peep: Any = None) -> Any:
         if peep is None and matches_fused(node, lengths, activations):
@@ -139,7 +138,7 @@ def lstm(node: Node, x: Tensor, *inputs: Any) -> Any:
 @operator("GRU")
 def gru(node: Node, x: Tensor, *inputs: Any) -> Any:
     activations = ["Sigmoid", "Tanh"]
-    acts, clip, after = activation_functions(node, activations, 2), _clipped(node), node.get("linear_before_reset")
+    acts, clip, after = activation_functions(node, activations), _clipped(node), node.get("linear_before_reset")
 
     def one(d: int, backwards: bool, x: Any, w: Any, r: Any, b: Any, lengths: Any, start: Any) -> Any:
         if after and matches_fused(node, lengths, activations):
@@ -166,7 +165,7 @@ def gru(node: Node, x: Tensor, *inputs: Any) -> Any:
 
 @operator("RNN")
 def rnn(node: Node, x: Tensor, *inputs: Any) -> Any:
-    acts = activation_functions(node, ["Tanh"], 2)
+    acts = activation_functions(node, ["Tanh"])
     names, clip = node.get("activations", ["Tanh"]), _clipped(node)
 
     def one(d: int, backwards: bool, x: Any, w: Any, r: Any, b: Any, lengths: Any, start: Any) -> Any:

@@ -214,7 +214,7 @@ def _interpolation_matrix(node: Node, n: int, m: int, scale: float, region: tupl
     if mode == "nearest":
         rounds: Any = {
             "round_prefer_floor": lambda x: np.ceil(x - 0.5), "round_prefer_ceil": lambda x: np.floor(x + 0.5),
-            "floor": np.floor, "ceil": np.ceil,
+            "floor": np.floor, "ceil": np.ceil, "before opset 11": np.ceil if scale < 1 else np.floor,
         }[node.get("nearest_mode", "round_prefer_floor")]  # fmt: skip
         return np.eye(n)[np.clip(rounds(at), 0, n - 1).astype(np.int64)], at
     wide = min(scale, 1.0) if node.get("antialias") else 1.0
@@ -240,8 +240,8 @@ def _interpolation_matrix(node: Node, n: int, m: int, scale: float, region: tupl
 def resize(
     node: Node, x: Tensor, region: Tensor | None = None, scales: Tensor | None = None, sizes: Tensor | None = None
 ) -> Any:
-    if node.opset < 11:
-        scales, region = region, None
+    if node.opset < 11:  # its second input are the scales
+        return upsample(node, x, region)
     axes = [axis % x.ndim for axis in node.get("axes", range(x.ndim))]
     if scales is not None and scales.array.size:
         by = scales.array.astype(np.float64).tolist()
@@ -283,7 +283,7 @@ def _resized(node: Node, x: Tensor, axes: Any, out: list[int], by: list[float], 
 def upsample(node: Node, x: Tensor, scales: Tensor | None = None) -> Any:
     by = node.get("scales") if scales is None else scales.tolist()
     mode = {"bilinear": "linear"}.get(node.get("mode", "nearest"), node.get("mode", "nearest"))
-    attributes = {"mode": mode, "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    attributes = {"mode": mode, "coordinate_transformation_mode": "asymmetric", "nearest_mode": "before opset 11"}
     made = Node(node.op_type, node.name, node.run, attributes, [], [], node.opset)
     out = [math.floor(n * s) for n, s in zip(x.shape, by, strict=True)]
     return _resized(made, x, list(range(x.ndim)), out, by, [0.0] * (2 * x.ndim))
