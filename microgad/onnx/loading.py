@@ -20,26 +20,29 @@ from .graphs import MAIN, Graph, Reader
 OPSETS = range(7, 29)
 MAX_BYTES = 2**31  # the limit of protobuf
 MAX_DEPTH = 32  # the most parts of a name with dots
+BUFFERS = {  # inputs that have no derivative: running statistics, and the weights of classes
+    "BatchNormalization": slice(3, 5), "NegativeLogLikelihoodLoss": slice(2, 3), "SoftmaxCrossEntropyLoss": slice(2, 3),
+}  # fmt: skip
 
 
 class OnnxModule(Module):
     """An ONNX graph as a module. It takes the inputs in order or by name and returns the results, several as a tuple.
 
     Floating-point tensors in the file are parameters, except constants (names that begin with "/"), the running
-    statistics of batch normalization and single numbers, which are buffers like all other tensors. The tensor
-    "layer.weight" of the file is the attribute `layer.weight`.
+    statistics of batch normalization, the class weights of losses and single numbers, which are buffers like all other
+    tensors. The tensor "layer.weight" of the file is the attribute `layer.weight`.
     """
 
     def __init__(self, graph: Graph, name: str) -> None:
         super().__init__()
         self.input_names, self.output_names = tuple(graph.inputs), tuple(graph.outputs)
         self._graph, self._file = graph, name
-        statistics = {x for node in graph.nodes if node.op_type == "BatchNormalization" for x in node.inputs[3:5]}
+        buffers = {x for node in graph.nodes for x in node.inputs[BUFFERS.get(node.op_type, slice(0))]}
         self._places: dict[str, tuple[Module, str]] = {}
         for key, array in graph.constants.items():
             owner, last = self._place(key)
             x = as_tensor(array)
-            constant = key.startswith("/") or key in statistics or not x.ndim
+            constant = key.startswith("/") or key in buffers or not x.ndim
             if x.dtype.is_floating_point and not constant:
                 owner.register_parameter(last, Parameter(x))
             else:

@@ -25,7 +25,7 @@ from microgad.onnx.recording import tensors_in  # noqa: E402
 from microgad.onnx.writer import Writer  # noqa: E402
 
 from . import nodes  # noqa: E402
-from .export_cases import FUNCTIONS, LAYERS, Call  # noqa: E402
+from .export_cases import FUNCTIONS, LAYERS, LOSSES, Call  # noqa: E402
 
 
 def test_onnx_node_tests() -> None:
@@ -49,12 +49,12 @@ def model_of(make: Any, inputs: dict[str, Any], outputs: list[str], opset: int =
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", [*LAYERS, *LOSSES])
 def test_exported_layers_load_with_their_results_and_gradients(name: str) -> None:
     torch.manual_seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model, args = LAYERS[name]()
+        model, args = (LAYERS | LOSSES)[name]()
         loaded = onnx.load(onnx.export(model, args).SerializeToString())
     model.eval()
     own, buffers = dict(model.named_parameters()), dict(model.named_buffers())
