@@ -73,7 +73,7 @@ class Kept:
     dtype: str
     bytes: int  # its size, or that of its memory if that is smaller (an expanded view)
     memory: int  # arrays that share memory have the same number
-    leaf: int | None  # number of the parameter or leaf whose memory it is, if it takes none of its own
+    leaf: int | None  # number of the parameter, buffer or leaf whose memory it is, if it takes none of its own
 
 
 @dataclass(slots=True)
@@ -360,7 +360,8 @@ class Tape:
     def memory(self) -> Memory:
         """Return what is held for backward, by which operations and modules, and what checkpoints would save.
 
-        The peak is that of one backward pass through the whole tape, without the gradients of parameters.
+        The peak is that of one backward pass through the whole tape, without the gradients of parameters, and without
+        what the program's own checkpoints compute again.
 
         >>> x = torch.ones(256, requires_grad=True)
         >>> print((x.exp() * x.sin()).sum().graph().tape.memory())

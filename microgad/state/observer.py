@@ -25,6 +25,11 @@ class Observer:
         if self.outer is not None:
             self.outer.forward(node, inputs, out)
 
+    def release(self, node: Any, held: Sequence[Any]) -> None:
+        """Called when an operation no longer holds what it keeps, as in a checkpoint, which holds the arrays `held`."""
+        if self.outer is not None:
+            self.outer.release(node, held)
+
     def enter(self, module: Any, path: str) -> None:
         """Called when a module inside another one is called; `path` is its own."""
         if self.outer is not None:

@@ -159,8 +159,8 @@ class Region:
         self.function, self.args, self.kwargs, self.context, self.checks = function, args, kwargs, context, checks
         self.path = state.current().path
         self.draws, self.resumed = default_generator.snapshot() if preserve else None, resume_here()
-        tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
-        self.versions = [(counter, counter[0]) for counter in (x._counter() for x in tensors)]
+        self.tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
+        self.versions = [(counter, counter[0]) for counter in (x._counter() for x in self.tensors)]
         self.kinds: list[Any] = []
         self.kept: dict[int, Any] = {}
 
@@ -168,9 +168,12 @@ class Region:
         """Release the values that the first call's operations keep. Memory that it allocated may be written to now."""
         self.kinds = _kinds(nodes)
         self.versions = [(counter, counter[0]) for counter, _ in self.versions]
+        observer, held = state.current().observer, [x.array for x in self.tensors]
         for i, node in enumerate(nodes):
             if node.kept:  # false for values that are packed already, as in a nested checkpoint
                 node.kept = Recomputed(self, i)
+                if observer is not None:
+                    observer.release(node, held)
                 seen = [(c, then) for c, then in zip(node.versions[::2], node.versions[1::2], strict=True)]
                 node.versions = [x for c, then in seen if id(c) not in made or c[0] != then for x in (c, then)]
                 self.needed = i + 1 if self.stops else None

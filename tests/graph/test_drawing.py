@@ -301,3 +301,18 @@ def test_steps_that_share_parameters_are_drawn_once_when_they_are_many(steps, ti
     assert ('op0 -.->|"next"| op0' in drawn.mermaid) is (steps == 7), "each step reads what the one before gave"
     whole = graph(h.sum(), params=cell, roll=False).sketch.boxes
     assert sum(box.kind == "op" for box in whole) == steps + 1
+
+
+def test_edges_along_which_no_gradient_flows_are_dashed():
+    used, off, unrecorded, frozen = (nn.Linear(2, 2) for _ in range(4))
+    frozen.requires_grad_(False)
+    net = nn.ModuleDict({"used": used, "off": off, "unrecorded": unrecorded, "frozen": frozen})
+    x = torch.ones(1, 2)
+    with torch.record(params=net) as tape:
+        with torch.no_grad():
+            y = unrecorded(x)
+        (used(x) + off(x).detach() + y + frozen(x)).sum()
+    edges = tape.draw().sketch.edges()
+    tails = {edge.tail.title or edge.tail.ops[0].name for edge in edges if edge.dashed and edge.head.ops}
+    assert tails >= {"unrecorded.weight", "frozen.weight", "Detach"}
+    assert not {"off.weight", "used.weight"} & tails

@@ -124,3 +124,28 @@ def test_integer_results_have_no_gradients_to_hold():
     assert "int32" in tape["Frexp"][0].dtypes
     peak, kept = tape.memory().peak, tape.bytes
     assert peak - kept == 4000 + 4
+
+
+def test_frozen_parameters_and_buffers_are_not_counted_since_they_live_in_any_case():
+    net = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4).requires_grad_(False), nn.BatchNorm1d(4).eval())
+    net[2].requires_grad_(False)
+    x = torch.ones(2, 4)
+    with torch.record(params=net) as tape:
+        y = net(x).sum()
+    assert tape.memory().held == x.nbytes  # Linear keeps x; what follows reads only parameters and buffers
+    with torch.record() as unnamed:
+        net[:2](x).sum()
+    assert unnamed.memory().held == x.nbytes
+    assert y.graph(params=net).tape.memory().held == x.nbytes
+
+
+def test_a_checkpoint_in_the_program_holds_only_its_inputs():
+    net = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4), nn.Tanh())
+    x = torch.ones(2, 4, requires_grad=True)
+    with torch.record(params=net) as plain:
+        net(x.exp()).sum()
+    with torch.record(params=net) as tape:
+        checkpoint(net, x.exp(), use_reentrant=False).sum().backward()
+    assert plain.memory().held == 3 * x.nbytes  # exp's and tanh's results, each once
+    assert tape.memory().held == x.nbytes
+    assert [kept.name for op in tape if op.name != "Exp" for kept in op.kept] == ["x"]

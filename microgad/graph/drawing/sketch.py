@@ -56,11 +56,7 @@ class Edge:
     what: Input | Result
     to_next: bool  # whether it leads to the next repetition of something that is drawn once
     wrote: bool = False  # whether the tail didn't make the value, but wrote to its memory later
-
-    @property
-    def dashed(self) -> bool:
-        """Whether no gradient flows along it: it comes from a constant or buffer, or only stands for a write."""
-        return self.wrote or self.tail.kind in ("constant", "buffer")
+    dashed: bool = False  # whether no gradient flows along it
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,13 +325,25 @@ class Sketch:
         if tail is None or head is None or (tail is head and not reads_itself):
             return None
         argument, x = i if head.kind == "op" else None, op.inputs[i]
-        return Edge(tail, head, argument, x, again, number == x.written)
+        wrote = number == x.written
+        return Edge(tail, head, argument, x, again, wrote, wrote or not (x.wanted and op.recorded))
 
     def edge_key(self, edge: Edge, number: int) -> tuple[Any, ...]:
         """Return a key that is equal for edges to be merged. It tells sources in one box apart, but not operations."""
         source = None if number in self.modules.call_of else self.representative_of(number)
         x, index = edge.what, edge.what.index if len(edge.tail.ops) == 1 else 0
-        return edge.tail, edge.head, edge.argument, source, x.shape, x.dtype, index, edge.to_next, edge.wrote
+        return (
+            edge.tail,
+            edge.head,
+            edge.argument,
+            source,
+            x.shape,
+            x.dtype,
+            index,
+            edge.to_next,
+            edge.wrote,
+            edge.dashed,
+        )
 
     def crosses(self, tail: int, head: int) -> tuple[bool, bool]:
         """Return whether an edge leads to another repetition, and whether it adds to the count on its label."""

@@ -48,7 +48,7 @@ class Theme:
     def style(self, kind: str) -> Style:
         return {
             "parameter": Style("parameter", *self.parameter, "rounded,filled"),
-            "buffer": Style("buffer", *self.buffer, "rounded,filled,dashed"),
+            "buffer": Style("buffer or frozen parameter", *self.buffer, "rounded,filled,dashed"),
             "leaf": Style("leaf (gets a gradient)", self.operation, self.parameter[1], "rounded,filled"),
             "constant": Style("constant (no gradient)", self.operation, self.faint, "rounded,filled,dashed"),
             "result": Style("result", *self.result, "rounded,filled", "2"),

@@ -96,7 +96,7 @@ class NodeReader:
     def op(self, node: Function) -> Op:
         cls = type(node)
         several = type(node.shape) is list
-        plan, kept = node.plan, self.kept(node)
+        plan = node.plan
         arrays = dict(zip(plan.inputs, node.kept or (), strict=False))
         inputs = []
         for i, edge in enumerate(node.edges):
@@ -117,7 +117,7 @@ class NodeReader:
             inputs,
             list(node.shape) if several else [node.shape],
             [self.dtype(dtype) for dtype in node.dtype] if several else [self.dtype(node.dtype)],
-            kept,
+            self.kept(node),
             node.kept is None,
         )
 
@@ -136,6 +136,8 @@ class NodeReader:
             source = Source(-1 - len(self.constants), "constant", "", None, None)
             if array is not None:
                 source.name = self.array_names.get(id(array), "")
+                if source.name:  # a frozen parameter or a buffer, which lives in any case
+                    self.leaves[self.memory(array)] = source.number
                 source.shape, source.dtype, source.value = array.shape, self.dtype(array.dtype), scalar_value(array)
             self.constants[key] = source
         self.suggest(source, name, node.path)

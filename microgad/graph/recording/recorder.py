@@ -250,8 +250,9 @@ class Recorder(state.Observer):
         number = node.number if type(node) is Leaf and self.tape.find(node.number) is None else None
         source = self.source(kind, x.array, number, self.reader.name(x))
         source.made_by, source.computed = made_by, node is not None and type(node) is not Leaf
-        if kind != "constant":
+        if kind != "constant" or isinstance(x, Parameter) or id(x) in self.reader.names:
             self.reader.leaves[self.reader.memory(x.array)] = source.number
+        if kind != "constant":
             self.pass_recorder.differentiable.append((weakref.ref(x), source))
         return self.origins.place(x, source.number, 0)
 
@@ -265,6 +266,13 @@ class Recorder(state.Observer):
             source.stats = stats_of(array)
         self.tape.add(source)
         return source
+
+    def release(self, node: Function, held: Sequence[Any]) -> None:
+        """Take what a checkpoint computes again off the tape: only the checkpoint's own inputs are still held."""
+        super().release(node, held)
+        op, memories = self.tape.find(node.number), set(map(self.reader.memory, held))
+        if isinstance(op, Op):
+            op.kept = [kept for kept in op.kept if kept.memory in memories]
 
     def enter(self, module: Any, path: str) -> None:
         """Count the calls of a module."""
