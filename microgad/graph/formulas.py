@@ -43,10 +43,11 @@ def _all_functions() -> dict[str, type[Function]]:
     import importlib
     import pkgutil
 
-    from .. import ops
+    from .. import batching, ops
 
-    for module in pkgutil.walk_packages(ops.__path__, f"{ops.__name__}."):
-        importlib.import_module(module.name)
+    for package in (ops, batching):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
     return _functions()
 
 
