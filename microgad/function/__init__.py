@@ -44,7 +44,8 @@ class Function:
     (`self.winner = ...`). A node keeps exactly that for backward. Derivatives that share work are written as one
     `backward(self, grad, ...)`, which returns one gradient for each input; `self.needs` says which are wanted. A
     `forward(self, *inputs)` goes with `grad_inputs(self, grad, ...)`. All bodies are plain NumPy: given arrays they
-    compute, given Tensors (under create_graph) they record new nodes.
+    compute, given Tensors (under create_graph) they record new nodes. A derivative by a complex input is that of
+    calculus, grad · f'(z): the engine conjugates it.
 
     >>> import microgad, numpy as np
     >>> class Cube(microgad.Function):

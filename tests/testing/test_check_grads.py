@@ -411,3 +411,19 @@ def test_a_view_made_under_no_grad_is_found(check):
 
     with pytest.raises(GradcheckError, match="wrong in 2 of 4"):
         check(flat, [leaf(1.0, 2.0)])
+
+
+def test_the_message_names_the_operation_with_several_results_and_not_its_results():
+    class SinCos(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.sin(), x.cos()
+
+        @staticmethod
+        def backward(ctx, g, h):
+            return g * ctx.saved_tensors[0].cos()
+
+    x = torch.tensor([0.5], dtype=torch.float64, requires_grad=True)
+    with pytest.raises(GradcheckError, match="Look at the derivatives of SinCos\n"):
+        check_grads(SinCos, (x,))

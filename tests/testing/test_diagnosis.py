@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 import microgad as torch
+from microgad.testing import GradcheckError, check_grads
 from microgad.testing.findings.diagnosis import MISTAKES, likely_mistake
 from microgad.testing.findings.finding import Finding
 
 from .fault_table import FAULTS
 from .faults import F, Fault, conv, dropped, exp, find, first, layer_norm, mixed, negated, r, relu, rng, tanh, times
+from .without_conj import WithoutConj
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -26,7 +28,24 @@ def test_each_fault_of_the_table_is_recognized(name):
 def test_every_kind_of_mistake_is_the_answer_to_some_fault():
     with np.errstate(all="ignore"):
         sentences = [likely_mistake(find(fault)) or "" for fault in FAULTS.values()]
-    assert {name for name, _ in MISTAKES} == {sentence.split(":")[0] for sentence in sentences} | {"float32"}
+    assert {name for name, _ in MISTAKES} == {sentence.split(":")[0] for sentence in sentences} | {
+        "float32",
+        "a conjugate",
+    }
+
+
+@pytest.mark.parametrize(
+    ("function", "options"),
+    [
+        (WithoutConj, {}),
+        (lambda z: z * z, {"vjp": lambda grad, z: grad * 2 * np.conj(z)}),
+        (lambda z: np.abs(z), {"vjp": lambda grad, z: grad * z / np.abs(z)}),  # PyTorch's gradient
+    ],
+)
+def test_a_conjugate_too_few_or_too_many_is_recognized(function, options):
+    z = torch.tensor([1 + 2j, 0.5 - 1j], dtype=torch.complex128, requires_grad=True)
+    with pytest.raises(GradcheckError, match=r"a conjugate: .* a vjp gives grad · f'\(z\)"):
+        check_grads(function, (z,), **options)
 
 
 OPS = {

@@ -24,7 +24,7 @@ def adapt(target: Any, vjp: Callable[..., Any] | None = None) -> Callable[..., A
     - For a NumPy function with `vjp`, its derivative, an operation that computes with the two. `vjp(grad, *args)` gets
       the gradient of the result (a tuple for several results) and the arguments of the function, keyword arguments
       included. It returns a gradient for each array among these, None if there is none, or a tuple with one for every
-      positional argument.
+      positional argument. For complex arrays that is grad · f'(z), as in a Function, without a conjugate.
     - For a functools.partial of one of these classes, a partial of its `apply`.
     - Any other callable, such as a Module or a function on Tensors, is returned unchanged.
 

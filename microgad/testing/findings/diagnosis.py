@@ -58,6 +58,7 @@ MISTAKES: tuple[tuple[str, Callable[[JacobianPair], str | None]], ...] = (
     ("float32", factors.rounding),
     ("ties", factors.ties),
     ("a sign", factors.sign),
+    ("a conjugate", factors.conjugated),
     ("a mask applied twice, with its scale as a factor", factors.mask_twice),
     ("a factor", factors.mask_unscaled),
     ("a missing sum, with a factor 1/N too much", factors.averaged),

@@ -8,6 +8,7 @@ from itertools import chain, combinations
 
 import numpy as np
 
+from ... import backend
 from ...engine import stretches
 from .jacobian_pair import JacobianPair, expanded, fraction_text, near_fraction, nearest_fraction
 
@@ -72,6 +73,25 @@ def ties(pair: JacobianPair) -> str | None:
 def sign(pair: JacobianPair) -> str | None:
     """Recognize a wrong sign."""
     return ratio_text(-1) if pair.factor == -1 else None
+
+
+def conjugated(pair: JacobianPair) -> str | None:
+    """Recognize a derivative by a complex input that is the conjugate of the right one. Pairs lie along the last axis."""
+    value = pair.arguments[pair.at][1] if 0 <= pair.at < len(pair.arguments) else None
+    if not backend.is_array(value) or value.dtype.kind != "c":
+        return None
+    signs = np.ones(pair.x_shape)
+    signs[..., 1] = -1
+    for of_output in (True, False) if pair.y_shape[-1:] == (2,) else (False,):
+        both = np.multiply.outer(signs, np.ones(pair.y_shape))
+        if of_output:
+            both[..., 1] *= -1
+        if pair.explains(pair.n * both.reshape(pair.n.shape), pair.error):
+            return (
+                "the analytical derivative is the conjugate of the numerical one: a Function or a vjp gives grad · "
+                "f'(z), which the engine conjugates, an autograd.Function gives grad · conj(f'(z))"
+            )
+    return None
 
 
 def mask_twice(pair: JacobianPair) -> str | None:
