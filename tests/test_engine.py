@@ -499,3 +499,13 @@ def test_a_walk_goes_on_where_a_custom_function_gives_no_gradient() -> None:
     Stop.apply(y).sum().backward()
     assert seen == [None]
     assert x.grad.tolist() == [3.0, 3.0]
+
+
+def test_a_gradient_of_another_shape_is_refused_in_pytorchs_words():
+    x = torch.ones(3, 2, requires_grad=True)
+    with pytest.raises(RuntimeError) as error:
+        torch.autograd.grad(x * 2, x, torch.ones(2, 2))
+    assert str(error.value) == (
+        "Mismatch in shape: grad_output[0] has a shape of torch.Size([2, 2]) and "
+        "output[0] has a shape of torch.Size([3, 2])."
+    )

@@ -76,7 +76,7 @@ def sign(pair: JacobianPair) -> str | None:
 
 
 def conjugated(pair: JacobianPair) -> str | None:
-    """Recognize a derivative by a complex input that is the conjugate of the right one. Pairs lie along the last axis."""
+    """Recognize the conjugate of the right derivative. Real and imaginary parts lie along the last axis."""
     value = pair.arguments[pair.at][1] if 0 <= pair.at < len(pair.arguments) else None
     if not backend.is_array(value) or value.dtype.kind != "c":
         return None
