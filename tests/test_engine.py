@@ -475,37 +475,3 @@ def test_multi_grad_hooks_get_none_for_gradients_that_the_pass_does_not_compute(
         (a * b).backward()
     (a * b).backward()
     assert found == [[2, None], [None, 1], [2, 1]]
-
-
-def test_a_walk_goes_on_where_a_custom_function_gives_no_gradient() -> None:
-    class Stop(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):  # type: ignore[no-untyped-def]
-            return x.clone()
-
-        @staticmethod
-        def backward(ctx, grad):  # type: ignore[no-untyped-def]
-            return None
-
-    class Shifted(Stop):
-        @staticmethod
-        def backward(ctx, grad):  # type: ignore[no-untyped-def]
-            return grad + 3
-
-    x = torch.ones(2, requires_grad=True)
-    seen: list[Any] = []
-    y = Shifted.apply(x) * 2
-    y.register_hook(seen.append)
-    Stop.apply(y).sum().backward()
-    assert seen == [None]
-    assert x.grad.tolist() == [3.0, 3.0]
-
-
-def test_a_gradient_of_another_shape_is_refused_in_pytorchs_words():
-    x = torch.ones(3, 2, requires_grad=True)
-    with pytest.raises(RuntimeError) as error:
-        torch.autograd.grad(x * 2, x, torch.ones(2, 2))
-    assert str(error.value) == (
-        "Mismatch in shape: grad_output[0] has a shape of torch.Size([2, 2]) and "
-        "output[0] has a shape of torch.Size([3, 2])."
-    )

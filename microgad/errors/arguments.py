@@ -220,8 +220,8 @@ def unfit_gradient(i: int, grad: Any, shape: tuple[int, ...], dtype: Any) -> Exc
         return DtypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
     if grad.array.shape != shape:
         return ShapeError(
-            f"Mismatch in shape: grad_output[{i}] has a shape of torch.Size({list(grad.array.shape)}) and output[{i}] has "
-            f"a shape of torch.Size({list(shape)})."
+            f"Mismatch in shape: grad_output[{i}] has a shape of torch.Size({[*grad.array.shape]}) and "
+            f"output[{i}] has a shape of torch.Size({[*shape]})."
         )
     return DtypeError(
         "for complex Tensors, grad_output and output must have the same dtype: "

@@ -86,3 +86,27 @@ def test_a_callback_at_the_end_of_backward_may_queue_another():
     x.register_hook(lambda grad: queue(lambda: queue(lambda: called.append(x.grad.tolist()))))
     (x * 2).sum().backward()
     assert called == [[2, 2]]
+
+
+def test_a_walk_goes_on_where_a_custom_function_gives_no_gradient() -> None:
+    class Stop(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):  # type: ignore[no-untyped-def]
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, grad):  # type: ignore[no-untyped-def]
+            return None
+
+    class Shifted(Stop):
+        @staticmethod
+        def backward(ctx, grad):  # type: ignore[no-untyped-def]
+            return grad + 3
+
+    x = torch.ones(2, requires_grad=True)
+    seen: list[object] = []
+    y = Shifted.apply(x) * 2
+    y.register_hook(seen.append)
+    Stop.apply(y).sum().backward()
+    assert seen == [None]
+    assert x.grad.tolist() == [3.0, 3.0]

@@ -40,6 +40,7 @@ F.multilabel_margin_loss(T.ones(4, 3), T.tensor([0, 1]))
 T.scatter_add(T.ones(3), 0, T.tensor([0]), 1.0); T.ones(3).put_(T.tensor([0]), 1.0)
 T.ones(3).masked_scatter_([True], T.ones(3)); T.ones(3).scatter_add_(0, T.tensor([0]), 1.0)
 T.ones(3).index_add_(0, [0], T.ones(1)); T.ones(3).index_put_((T.tensor([0]),), 1.0)
+(T.ones(3, 2).requires_grad_() * 2).backward(T.ones(2, 2))
 """
 
 
