@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from math import cos, log, log1p, nan, pi, sin, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,31 +35,37 @@ def gamma(shapes: Array, *, generator: Generator | None = None) -> Array:
         exponents = kind(1) / flat
     units = UniformBuffer(source, flat.size)
     each = zip(flat.tolist(), d.tolist(), exponents.tolist(), strict=True)
-    values = [_gamma(units.next, source, *constants) for constants in each]
+    values, source.cached_normal = _draw_each(units.next, source.cached_normal, each)
     units.rewind()
     return np.fmax(np.array(values, shapes.dtype), np.finfo(kind).tiny).reshape(shapes.shape)
 
 
-def _gamma(unit: Callable[[], float], source: Generator, a: float, d: float, exponent: float) -> float:
-    """Draw one value for the shape parameter a; d is a - 1/3, or a + 2/3 for a < 1."""
-    if a == 0:
-        return 0.0
-    # for a < 1, a draw for a + 1 times a power of a uniform number
-    scale = (1 - unit()) ** exponent if a < 1 else 1.0
-    c = 1 / math.sqrt(9 * d) if d > 0 else math.nan
-    while True:
-        x = source.cached_normal
-        if x is None:
-            angle, radius = unit() * (2 * math.pi), math.sqrt(math.log1p(-unit()) * -2)
-            x, source.cached_normal = radius * math.cos(angle), radius * math.sin(angle)
-        else:
-            source.cached_normal = None
-        root = 1 + c * x
-        if root <= 0:
+def _draw_each(
+    unit: Callable[[], float], cached: float | None, parameters: Iterable[tuple[float, ...]]
+) -> tuple[list[float], float | None]:
+    """Draw a value for each (a, d, 1/a), where d is a - 1/3, or a + 2/3 for a < 1. `cached` is a normal number."""
+    values = []
+    for a, d, exponent in parameters:
+        if a == 0:
+            values.append(0.0)
             continue
-        v, u, square = root * root * root, 1 - unit(), x * x
-        if u < 1 - _SQUEEZE * square * square or math.log(u) < 0.5 * square + d * (1 - v + math.log(v)):
-            return scale * d * v
+        # for a < 1, a draw for a + 1 times a power of a uniform number
+        scale = (1 - unit()) ** exponent if a < 1 else 1.0
+        c = 1 / sqrt(9 * d) if d > 0 else nan
+        while True:
+            if cached is None:
+                angle, radius = unit() * (2 * pi), sqrt(log1p(-unit()) * -2)
+                x, cached = radius * cos(angle), radius * sin(angle)
+            else:
+                x, cached = cached, None
+            root = 1 + c * x
+            if root <= 0:
+                continue
+            v, u, square = root * root * root, 1 - unit(), x * x
+            if u < 1 - _SQUEEZE * square * square or log(u) < 0.5 * square + d * (1 - v + log(v)):
+                values.append(scale * d * v)
+                break
+    return values, cached
 
 
 def dirichlet(concentrations: Array, *, generator: Generator | None = None) -> Array:
