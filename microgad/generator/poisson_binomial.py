@@ -44,8 +44,8 @@ def _alike(x: Array) -> bool:
 def _steps_within(source: Generator, limits: Array, step: Callable[[Array], Array]) -> Array:
     """For each limit, count the steps that fit in it, and take one more. `step` makes steps of uniform numbers.
 
-    Steps of one draw after the other are added up, so sums have rounding errors that those of a single draw don't have.
-    Of 10¹² draws about one may differ for it.
+    The steps of successive draws are added up, which rounds otherwise than the product of Poisson's uniform numbers:
+    about one draw in 10¹² may differ for it.
     """
     start, used, units = source.snapshot(), 0, np.empty(0)
     counts, totals, place, before = list[int](), list[float](), 0, 0.0
