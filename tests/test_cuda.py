@@ -121,7 +121,7 @@ def test_creation_functions_and_operations_give_tensors_on_the_gpu() -> None:
     assert str(torch.zeros_like(on_gpu, device="cpu").device) == "cpu"
 
 
-@pytest.mark.parametrize("name", ["cuda:", "cuda:²", "cuda:-1", "cuda:x"])
+@pytest.mark.parametrize("name", ["cuda:", "cuda:²", "cuda:-1", "cuda:01", "cuda:x"])
 def test_a_device_name_has_a_number_after_its_colon(name: str) -> None:
     with pytest.raises(RuntimeError, match="invalid device"):
         torch.device(name)

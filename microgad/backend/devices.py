@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextvars import ContextVar
 from typing import Any
 
@@ -30,7 +31,7 @@ class device:
         if not isinstance(type, (str, int)):
             raise TypeError(f"argument 'device' must be torch.device, not {type.__class__.__name__}")
         kind, colon, number = f"cuda:{type}".partition(":") if isinstance(type, int) else type.partition(":")
-        if colon and (index is not None or not number.isdecimal()):
+        if colon and (index is not None or not re.fullmatch("0|[1-9][0-9]*", number)):
             raise DeviceError(f"invalid device: '{type}'{'' if index is None else f' with index {index}'}")
         if index is not None and index < 0:
             raise DeviceError(f"device index must not be negative, got {index}")
