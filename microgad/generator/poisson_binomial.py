@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 BLOCK = 1 << 11  # uniform numbers drawn at a time
+BLUR = 1e-9  # more than the rounding error of the sum of a block's logarithms
 
 Unit = Callable[[], float]
 
@@ -41,19 +42,21 @@ def _alike(x: Array) -> bool:
     return x.size > FEW and x[0] == x[-1] and bool((x == x[0]).all())
 
 
-def _steps_within(source: Generator, limits: Array, step: Callable[[Array], Array]) -> Array:
+def _steps_within(source: Generator, limits: Array, step: Callable[[Array], Array], blur: float = 0) -> Array | None:
     """For each limit, count the steps that fit in it, and take one more. `step` makes steps of uniform numbers.
 
-    The steps of successive draws are added up, which rounds otherwise than the product of Poisson's uniform numbers:
-    about one draw in 10¹² may differ for it.
+    Return None, with the stream where it was, if a sum of steps is so close to a limit that rounding might decide.
     """
     start, used, units = source.snapshot(), 0, np.empty(0)
     counts, totals, place, before = list[int](), list[float](), 0, 0.0
     for limit in limits.tolist():
-        while (end := bisect_right(totals, before + limit, place)) == len(totals):
+        while (end := bisect_right(totals, before + limit - blur, place)) == len(totals):
             units = np.concatenate((units[place:], source.uniform(BLOCK, FLOAT64)))
             totals = np.cumsum(step(units)).tolist()
             used, place, before = used + place, 0, 0.0
+        if totals[end] <= before + limit + blur:
+            give_back(source, start, 0)
+            return None
         counts.append(end - place)
         place, before = end + 1, totals[end]
     give_back(source, start, used + place)
@@ -73,12 +76,15 @@ def poisson(rates: Array, *, generator: Generator | None = None) -> Array:
     if not (rates >= 0).all():
         raise RuntimeError("poisson: rates must be >= 0, but some are negative or NaN")
     source, rate = generator_or_default(generator), rates.reshape(-1).astype(np.float64)
+    values = None
     if _alike(rate) and 10 <= rate[0] < np.inf:
         values = draw_many(source, rate.size, Ptrs, float(rate[0]))
-    elif rate.size > FEW and rate.max() < 10:
-        values, drawn = np.zeros_like(rate), rate > 0
-        values[drawn] = _steps_within(source, rate[drawn], lambda unit: -np.log(unit))
-    else:
+    elif rate.size > FEW and rate.max() < 10:  # sums of logarithms instead of products
+        found = _steps_within(source, rate[rate > 0], lambda unit: -np.log(unit), BLUR)
+        if found is not None:
+            values = np.zeros_like(rate)
+            values[rate > 0] = found
+    if values is None:
         values = _draw_each(_poisson, source, rate)
     return values.astype(rates.dtype).reshape(rates.shape)
 
