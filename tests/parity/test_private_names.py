@@ -47,6 +47,18 @@ def initializers_and_helpers_of_layers(t, nn):
 
 
 @programs
+def names_that_programs_import_from_other_modules(t, nn):
+    loaders, rnn = submodule(t, "utils.data.dataloader"), submodule(t, "nn.modules.rnn")
+    assert (loaders.Dataset, loaders.Sampler) == (t.utils.data.Dataset, t.utils.data.Sampler)
+    assert submodule(t, "optim.lr_scheduler").Optimizer is t.optim.Optimizer
+    linear = submodule(t, "nn.modules.activation").NonDynamicallyQuantizableLinear
+    conv = submodule(t, "nn.modules.conv")
+    with pytest.warns(FutureWarning, match="`apply_permutation` is deprecated, please use `tensor.index_select"):
+        x = rnn.apply_permutation(randn(t, 2, 3), t.tensor([2, 0, 1]))
+    return issubclass(linear, nn.Linear), conv._single(1), conv._pair(1), conv._triple((1, 2, 3)), x
+
+
+@programs
 def list_with_default_of_too_few_sizes(t, nn):
     submodule(t, "nn.modules.utils")._list_with_default((None, 2), [3, 5])
 

@@ -11,6 +11,7 @@ from .. import functional as F
 from .. import init as initial
 from ..attention import MultiheadAttention as MultiheadAttention
 from .layer_helpers import add_parameters, settings_repr
+from .linear import NonDynamicallyQuantizableLinear as NonDynamicallyQuantizableLinear
 from .module import Module
 from .softmax import LogSoftmax as LogSoftmax
 from .softmax import Softmax as Softmax

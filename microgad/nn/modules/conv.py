@@ -12,6 +12,9 @@ from .. import functional as F
 from .. import init
 from .layer_helpers import Size, add_parameters, layer_name, to_tuple
 from .module import Module
+from .utils import _pair as _pair  # programs import these from here, too
+from .utils import _single as _single
+from .utils import _triple as _triple
 
 if TYPE_CHECKING:
     from ...type_aliases import Device, Dtype

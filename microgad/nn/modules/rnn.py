@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
 
+def apply_permutation(tensor: Tensor, permutation: Tensor, dim: int = 1) -> Tensor:
+    """Return `tensor.index_select(dim, permutation)`, which replaces this: layers of programs reorder states by it."""
+    said = "`apply_permutation` is deprecated, please use `tensor.index_select(dim, permutation)` instead"
+    warnings.warn(said, FutureWarning, stacklevel=2)
+    return tensor.index_select(dim, permutation)
+
+
 class _Recurrent(Module):
     """Base class of recurrent layers and cells, all of whose parameters start uniform in ±1/√hidden_size."""
 

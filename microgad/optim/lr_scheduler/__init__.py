@@ -1,6 +1,7 @@
 """torch.optim.lr_scheduler: learning rate schedules, most of them stepped once per epoch, after the optimizer."""
 
 from ...lazy import define_getattr as _define_getattr
+from ..optimizer import Optimizer as Optimizer  # programs import it from here, too
 from .base import LRScheduler, _LRScheduler
 from .combined import ChainedScheduler, SequentialLR
 from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts

@@ -13,8 +13,10 @@ from ...errors import CallError
 from ...errors.notices import warn
 from ...generator import Generator
 from .collate import default_collate, default_convert
+from .dataset import Dataset as Dataset  # programs import it, and Sampler, from here, too
 from .dataset import IterableDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, _InfiniteConstantSampler, draw_seed
+from .sampler import Sampler as Sampler
 from .workers import Fetcher
 from .workers import get_worker_info as get_worker_info
 
