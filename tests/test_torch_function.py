@@ -266,8 +266,9 @@ def test_a_duck_type_overrides_from_its_first_call_on(library: str) -> None:
         ("torch.mean(duck)", "torch.mean"), ("torch.cat([x, duck])", "torch.cat"), ("x + duck", "torch.Tensor.add"),
         ("duck + x", "torch.Tensor.add"), ("duck - x", "torch.Tensor.__rsub__"), ("x @ duck", "torch.Tensor.matmul"),
         ("duck @ x", "torch.Tensor.__rmatmul__"), ("x == duck", "torch.Tensor.__eq__"),
-        ("x != duck", "torch.Tensor.__ne__"), ("duck / x", "torch.Tensor.__rtruediv__"),
-        ("x.__iadd__(duck)", "torch.Tensor.add_"),
+        ("x != duck", "torch.Tensor.ne"), ("duck / x", "torch.Tensor.__rtruediv__"),
+        ("x.__iadd__(duck)", "torch.Tensor.add_"), ("x.__imod__(duck)", "torch.Tensor.remainder_"),
+        ("x.__iand__(duck)", "torch.Tensor.__iand__"), ("duck << x", "torch.Tensor.__rlshift__"),
     ],
 )  # fmt: skip
 def test_a_duck_type_defined_in_a_function_overrides_too(call: str, name: str) -> None:

@@ -24,13 +24,18 @@ CLIENTS = ("microgad.nn", "microgad.distributions")  # packages that call the pu
 OPERATORS = {
     "add": "__add__ __radd__", "sub": "__sub__", "mul": "__mul__ __rmul__", "div": "__truediv__", "neg": "__neg__",
     "matmul": "__matmul__", "remainder": "__mod__", "abs": "__abs__", "lt": "__lt__", "le": "__le__", "gt": "__gt__",
-    "ge": "__ge__", "add_": "__iadd__", "sub_": "__isub__", "mul_": "__imul__", "div_": "__itruediv__",
+    "ge": "__ge__", "ne": "__ne__", "positive": "__pos__", "bitwise_and": "__rand__", "bitwise_or": "__ror__",
+    "bitwise_xor": "__rxor__", "add_": "__iadd__", "sub_": "__isub__", "mul_": "__imul__", "div_": "__itruediv__",
+    "floor_divide_": "__ifloordiv__", "remainder_": "__imod__",
 }  # fmt: skip
 OTHER_OPERATORS = """
-    __rsub__ __rtruediv__ __pow__ __rpow__ __rmatmul__ __floordiv__ __rfloordiv__ __rmod__ __eq__ __ne__ __and__ __or__
-    __xor__ __rand__ __ror__ __rxor__ __lshift__ __rshift__
+    __rsub__ __rtruediv__ __pow__ __rpow__ __rmatmul__ __floordiv__ __rfloordiv__ __rmod__ __eq__ __and__ __or__ __xor__
+    __lshift__ __rshift__ __rlshift__ __rrshift__ __ipow__ __iand__ __ior__ __ixor__ __ilshift__ __irshift__
 """
-SPECIALS = "__invert__ __getitem__ __setitem__ __len__ __reversed__ __contains__ __bool__ __float__ __int__ __repr__"
+SPECIALS = """
+    __invert__ __getitem__ __setitem__ __len__ __reversed__ __contains__ __bool__ __float__ __int__ __index__
+    __complex__ __repr__
+"""
 PROPERTIES = "T mT H mH data real imag grad shape dtype device requires_grad grad_fn is_leaf"
 NOT_OVERRIDABLE = """
     get_* set_* is_grad* is_tensor is_storage is_warn* manual_seed seed initial_seed save load compile typename vmap

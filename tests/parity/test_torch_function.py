@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import pytest
@@ -10,6 +11,10 @@ import microgad
 
 torch = pytest.importorskip("torch")
 
+IN_PLACE_OPERATORS = [
+    operator.iadd, operator.isub, operator.imul, operator.ifloordiv, operator.imod, operator.ipow, operator.iand,
+    operator.ior, operator.ixor, operator.ilshift, operator.irshift,
+]  # fmt: skip
 PROGRAMS = [
     lambda t, x: [x + 1, 1 + x, x - 1, 1 - x, x * 2, 2 * x, x / 2, 2 / x, x @ x, 2**x, -x, abs(x)],
     lambda t, x: [x == x, x < 1, x >= 1, x % 2, ~x.bool(), x[0], 1.0 in x],
@@ -18,6 +23,8 @@ PROGRAMS = [
     lambda t, x: [t.nn.functional.relu(x), t.nn.Linear(2, 2)(x), t.nn.LayerNorm(2)(x), t.nn.ReLU()(x)],
     lambda t, x: [t.softmax(x, 0), t.linalg.norm(x), t.fft.fft(x), t.special.expit(x), t.tril(x)],
     lambda t, x: [x.clone().add_(1), x.to(t.float64), x.detach(), t.ones(2, 2) + x, t.nn.Parameter(t.ones(2, 2)) * x],
+    lambda t, x: [x != 1, +x, complex(x[0, 0]), 2 & x.int(), 2 | x.int(), 2 ^ x.int(), 2 << x.int(), 2 >> x.int()],
+    lambda t, x: [f(x.clone().int(), 2) for f in IN_PLACE_OPERATORS] + [[1, 2, 3, 4][x.int()[0, 0]]],
     lambda t, x: [t.ones(2), t.nn.functional.cross_entropy(x, t.tensor([0, 1])), t.where(x > 2, x, 0.0)],
 ]
 
