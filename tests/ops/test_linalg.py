@@ -73,6 +73,12 @@ def test_the_product_of_lu_factors_is_the_matrix(dtype, shape):
     assert shape[-1] > lu_factors.PANEL or 0 in shape
 
 
+def test_torch_lu_gives_the_factors_of_a_singular_matrix():
+    factors, pivots = torch.lu(torch.ones(2, 2))
+    assert (factors.tolist(), pivots.tolist()) == ([[1, 1], [1, 0]], [1, 2])
+    assert torch.lu(torch.ones(2, 2), get_infos=True).info.item() == 2
+
+
 @pytest.mark.parametrize("upper", [True, False])
 @pytest.mark.parametrize("left", [True, False])
 def test_solve_triangular_in_blocks(upper, left):

@@ -192,15 +192,15 @@ def lu_factor_ex(
 
 
 def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
-    """Return `linalg.lu_factor` as a plain tuple, or with get_infos `linalg.lu_factor_ex`. Source: torch.lu.
+    """Return LU and pivots of `linalg.lu_factor_ex`, and info with get_infos. Source: torch.lu.
 
     >>> torch.lu(torch.tensor([[2.0]]))[1]
     tensor([1], dtype=torch.int32)
     """
     once("torch.lu is deprecated in favor of torch.linalg.lu_factor and torch.linalg.lu_factor_ex.")
-    factors = return_types._lu_with_info(*lu_factor_ex(A, pivot=pivot)) if get_infos else lu_factor(A, pivot=pivot)
+    factors = tuple(lu_factor_ex(A, pivot=pivot))[: 3 if get_infos else 2]
     if out is None:
-        return factors if get_infos else tuple(factors)
+        return return_types._lu_with_info(*factors) if get_infos else factors
     for target, value in zip(out, factors, strict=True):
         into(target, value.to(target.dtype))
     return out
