@@ -46,7 +46,7 @@ class Generator:
     __slots__ = ("__weakref__", "_engine", "_fresh", "_known", "_seed", "_seeded", "_start", "cached_normal", "device")
 
     def __init__(self, device: Any = "cpu") -> None:
-        if str(device).partition(":")[0] != "cpu":
+        if device is not None and str(device).partition(":")[0] != "cpu":
             raise RuntimeError(f"Generator: device is {device}, but these are PyTorch's CPU streams: use device='cpu'")
         self.device = CPU
         self._engine: Any = None  # made when first needed: importing numpy.random takes milliseconds

@@ -15,6 +15,7 @@ from .. import dispatch, lazy, operators, ops
 from ..backend.devices import device
 from ..dtypes import dtype
 from ..errors import MicrogadError, missing
+from ..generator import Generator
 from ..parameter import Parameter
 from ..size import Size
 from ..tensor import Tensor
@@ -52,7 +53,10 @@ REMOVED = {
 }  # fmt: skip
 PACKAGES = ("torch", "torchvision", "functorch", "safetensors", "torchinfo", "torchview", "torchviz")
 # The __module__ of classes: libraries read type(x).__module__ to see which framework x is of, and programs print it.
-CLASS_MODULES = {Tensor: "torch", Size: "torch", device: "torch", dtype: "torch", Parameter: "torch.nn.parameter"}
+CLASS_MODULES = {
+    Tensor: "torch", Size: "torch", device: "torch", dtype: "torch", Generator: "torch._C",
+    Parameter: "torch.nn.parameter",
+}  # fmt: skip
 # PyTorch's modules of layers, where ours have other names.
 LAYER_MODULES = {"ChannelShuffle": "channelshuffle", "Flatten": "flatten", "Unflatten": "flatten"}
 # Our modules of layers that PyTorch doesn't have. Those that it has import their classes.

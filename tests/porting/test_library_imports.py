@@ -60,7 +60,7 @@ for layer in (nn.Linear, nn.Flatten, nn.Softmax, nn.MSELoss, nn.MultiheadAttenti
     print(layer, pickle.loads(pickle.dumps(layer)) is layer)
 print(inspect.getsource(nn.Linear)[:12])
 p = nn.Parameter(torch.ones(1))
-for x in (torch.ones(1), p, p.shape, p.dtype, p.device):
+for x in (torch.ones(1), p, p.shape, p.dtype, p.device, torch.Generator()):
     print(type(x), pickle.loads(pickle.dumps(type(x))) is type(x))
 class Mine(torch.Tensor): pass
 class Weight(nn.Parameter): pass
@@ -82,6 +82,7 @@ class Linear
 <class 'torch.Size'> True
 <class 'torch.dtype'> True
 <class 'torch.device'> True
+<class 'torch._C.Generator'> True
 Mine([1.]) Parameter containing:
 tensor([1.], requires_grad=True) Parameter containing:
 Parameter(Weight([1.], requires_grad=True))
