@@ -187,6 +187,14 @@ def test_finfo_and_iinfo():
     assert torch.iinfo(torch.uint8).max == 255
 
 
+@pytest.mark.parametrize("make", [torch.tensor, torch.as_tensor, torch.asarray])
+def test_text_is_no_data(make):
+    with pytest.raises(TypeError, match=r"^new\(\): invalid data type 'str'$"):
+        make("a duck")
+    with pytest.raises(ValueError, match=r"^too many dimensions 'str'$"):
+        make(["a duck"])
+
+
 def test_promote_types_result_type_and_can_cast():
     assert torch.promote_types(torch.int8, torch.uint8) == torch.int16
     assert torch.promote_types(torch.float64, torch.complex64) == torch.complex128

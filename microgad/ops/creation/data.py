@@ -78,8 +78,10 @@ def _copy_to_array(data: Any, dtype: Dtype) -> Any:
     array = _stack(data, first, found)
     if array.dtype == object:
         array = _from_objects(data, array, dtype)
-    if isinstance(first, str) and first is not data:
-        raise ArgumentError("tensor: too many dimensions 'str'")
+    if isinstance(first, str):
+        if first is data:
+            raise DtypeError("new(): invalid data type 'str'")
+        raise ArgumentError("too many dimensions 'str'")
     if dtype is not None:
         to = dtypes.of(dtype).dtype
         if backend.is_array(data):
