@@ -115,8 +115,12 @@ def laid_out_as_operands(out: Any, operands: Sequence[Any]) -> Any:
         alike = (first.strides, first.itemsize) == (out.strides, out.itemsize)
         if alike or (first.flags.c_contiguous and out.flags.c_contiguous):
             return out
+        images = out.ndim == 4 and all(getattr(x, "shape", None) == out.shape for x in operands)
+        if images and all(x.transpose(0, 2, 3, 1).flags.c_contiguous for x in operands):
+            return lying(out, (0, 2, 3, 1))
         if 0 not in first.strides:
-            return lying(out, sorted(range(out.ndim), key=first.strides.__getitem__, reverse=True))
+            wide_first = sorted(range(out.ndim), key=lambda axis: (first.strides[axis], out.shape[axis]), reverse=True)
+            return lying(out, wide_first)
     return lying(out, order_by(*[np.broadcast_to(x, out.shape).strides for x in operands if getattr(x, "ndim", 0)]))
 
 
@@ -141,9 +145,14 @@ def order_by(*steps: tuple[int, ...]) -> list[int]:
 
 
 def lying(out: Any, order: Sequence[int]) -> Any:
-    """`out` without gaps and with its axes in this order in memory, the outermost first: copied if it isn't so."""
+    """`out` without gaps and with its axes in this order in memory, the outermost first: copied if it isn't so.
+
+    Axes of length 1, for which NumPy makes up strides, have those of the order, too.
+    """
     rows = out.transpose(order)
-    return out if rows.flags.c_contiguous else rows.copy().transpose([order.index(i) for i in range(out.ndim)])
+    if rows.flags.c_contiguous and 1 not in out.shape:
+        return out
+    return rows.reshape(-1).reshape(rows.shape).transpose([order.index(i) for i in range(out.ndim)])
 
 
 def on_one_device(operands: Sequence[Any]) -> list[Any] | None:

@@ -423,6 +423,16 @@ def test_binary_operations_on_operands_with_different_strides(name):
         assert strides[0] == strides[1], (first, second)
 
 
+@pytest.mark.parametrize("n", [8, 64, 512])
+def test_sums_with_a_batch_of_one_have_torchs_strides(n):
+    """The stride of the one image decides whether the next convolution makes a channels-last result."""
+    strides = []
+    for lib in (torch, microgad):
+        x, y = lib.ones(512).as_strided((1, 8, 8, 8), (n, 1, 64, 8)), lib.ones(1, 8, 8, 8)
+        strides.append([out.stride() for out in (x + y, y + x, x * x, lib.lerp(x, y, 0.5), lib.addcmul(x, y, y))])
+    assert strides[0] == strides[1]
+
+
 def test_dropout_after_a_transposed_operand_draws_torchs_mask():
     found = []
     for t in (torch, microgad):
