@@ -107,6 +107,30 @@ def test_constructors_of_subclasses_return_no_views() -> None:
         Plain(x.requires_grad_()).add_(1)
 
 
+def test_a_subclass_may_have_a_property_named_array() -> None:
+    """MONAI's MetaTensor has one, which gives the values as a NumPy array, as the attribute of Tensor does."""
+
+    class Meta(torch.Tensor):
+        @property
+        def array(self) -> Any:
+            return self.detach().numpy()
+
+        @array.setter
+        def array(self, values: Any) -> None:
+            self.data = torch.as_tensor(values)
+
+    x = torch.ones(2).as_subclass(Meta)
+    assert type(x + 1) is Meta
+    x.array = torch.tensor([2.0, 3.0]).numpy()
+    assert x.array.tolist() == x.tolist() == [2, 3]
+
+
+def test_collation_keeps_subclasses() -> None:
+    batch = torch.utils.data.default_collate([{"image": torch.ones(2).as_subclass(Plain)} for _ in range(3)])
+    assert type(batch["image"]) is Plain
+    assert batch["image"].shape == (3, 2)
+
+
 def test_sizes_lists_gradients_and_results_of_parameters_have_their_usual_types() -> None:
     x = torch.ones(2, requires_grad=True)
     y = x.as_subclass(Plain) * 2

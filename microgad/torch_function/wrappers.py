@@ -19,7 +19,8 @@ from .. import function
 from . import get_overloaded_args, handle_torch_function, has_torch_function, not_implemented_error
 
 MODULES = ("microgad.nn.functional", "microgad", "microgad.linalg", "microgad.fft", "microgad.special")
-CLIENTS = ("microgad.nn", "microgad.distributions")  # packages that call the public functions, as PyTorch's do
+# Packages that call the public functions, as PyTorch's do:
+CLIENTS = ("microgad.nn", "microgad.distributions", "microgad.utils.data")
 # The operators that PyTorch reports under a method's name, those that it reports under their own, and other specials.
 OPERATORS = {
     "add": "__add__ __radd__", "sub": "__sub__", "mul": "__mul__ __rmul__", "div": "__truediv__", "neg": "__neg__",
