@@ -98,10 +98,15 @@ def copied(x: Any) -> Any:
     return backend.as_strided(once, x.shape, steps)  # np.broadcast_to's result would be read-only
 
 
+def has_gaps(x: Any) -> bool:
+    """Whether there is other memory between an array's elements, or some share theirs."""
+    reach = sum((n - 1) * abs(stride) for n, stride in zip(x.shape, x.strides, strict=True))
+    return bool(reach + x.itemsize != x.nbytes)
+
+
 def copied_like(x: Any, values: Any) -> Any:
     """A copy of `values` with the axis order of `x`, or row-major if `x` has gaps."""
-    reach = sum((n - 1) * abs(stride) for n, stride in zip(x.shape, x.strides, strict=True))
-    if x.flags.c_contiguous or reach + x.itemsize != x.nbytes:
+    if x.flags.c_contiguous or has_gaps(x):
         return values.copy()
     out = np.empty_like(x, values.dtype, shape=values.shape)
     out[...] = values

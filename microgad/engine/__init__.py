@@ -252,7 +252,7 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
     if create_graph and grad is not None:
         # It is copied: other leaves may have the same gradient, and clipping one must not clip the others.
         held = tensor.__dict__.get("grad")  # the property `.grad` would check what is assigned
-        tensor.__dict__["grad"] = np.copy(grad) if held is None else held + grad
+        tensor.__dict__["grad"] = leaves.first_gradient(tensor, grad) if held is None else held + grad
     elif grad is not None:
         with leaves.accumulate_lock:
             held = tensor.__dict__.get("grad")

@@ -12,9 +12,13 @@ from threading import RLock
 from typing import Any
 from weakref import WeakSet
 
+import numpy as np
+
 from .. import errors, function
+from ..backend.memory_layout import has_gaps
 from ..duck_arrays import Fallback
 from ..function import Function, Leaf
+from ..function.naming import with_torch_name
 from ..state.contexts import binding
 from ..state.inference import check_inference
 from .hooks import RemovableHandle
@@ -161,10 +165,19 @@ def run_hooks_of_results(node: Function, grads: list[Any], ran: Collection[int])
     the numbers `ran` have had their hooks run.
     """
     outputs = [(i, output) for i, reference in node.results.items() if (output := reference()) and output.hooks]
-    for i, output in sorted(outputs, key=lambda each: min(each[1].hooks)):
+    for i, output in sorted(outputs, key=lambda each: min(each[1].hooks or ())):
         if output.number not in ran:
             grads[i] = run_hooks(output, grads[i])
     return grads
+
+
+def first_gradient(leaf: Any, grad: Any) -> Any:
+    """A recorded copy of a leaf Tensor's first gradient.
+
+    PyTorch copies it into memory like the leaf's, or clones it if that has gaps.
+    """
+    copy = np.copy(grad)
+    return copy if has_gaps(leaf.array) else with_torch_name("torch::autograd::CopyBackwards", copy)
 
 
 def run_post_accumulate_hooks(tensor: Any) -> None:

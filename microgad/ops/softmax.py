@@ -131,7 +131,7 @@ def gumbel_softmax(
     """
     if eps != 1e-10:
         warn("`eps` parameter is deprecated and has no effect.")
-    x = logits.array  # vmap's slices are drawn in the order in which they lie in memory
+    x: Any = logits.array  # vmap's slices are drawn in the order in which they lie in memory
     space = draws.fills.empty_like(x) if isinstance(x, DuckArray) else np.empty(x.shape, x.dtype)
     drawn = draws.exponential_(space)
     noise = backend.to_device(-np.log(drawn), logits.device)

@@ -458,3 +458,15 @@ def test_results_of_one_call_share_a_node() -> None:
         return leaf.name(), leaf.variable is x, at, which, pairs, saved, same
 
     assert observed(microgad) == observed(torch)
+
+
+@pytest.mark.filterwarnings("ignore:Using backward")
+def test_gradients_with_a_graph_have_torchs_node_names():
+    def names(t):
+        x = t.ones(2, 6)
+        leaves = [leaf.requires_grad_() for leaf in (x.clone(), x.clone().T, x.clone()[:, ::2], x[0, 0].clone())]
+        for _ in range(2):
+            sum((leaf.exp() * leaf).sum() for leaf in leaves).backward(create_graph=True)
+            yield [repr(leaf.grad).partition("grad_fn")[2] for leaf in leaves]
+
+    assert list(names(microgad)) == list(names(torch))
