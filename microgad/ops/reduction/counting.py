@@ -164,12 +164,7 @@ def unique(
         rows = np.sort(rows)
         starts = _run_starts(rows)
         return _unique_result(input, dim, shape, rows, starts, None, _run_lengths(starts) if return_counts else None)
-    if rows.ndim == 1:
-        order = stable_argsort(rows)
-    elif rows.shape[1]:
-        order = np.lexsort(np.flip(rows.T, 0))
-    else:
-        order = backend.like(np.arange(len(rows)), rows)
+    order = stable_argsort(rows) if rows.ndim == 1 else np.lexsort(np.flip(rows.T, 0))
     starts = _run_starts(rows[order])
     inverse = None
     if return_inverse:
@@ -233,7 +228,7 @@ def _as_rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
     n = x.shape[axis]
     if 0 in (*x.shape[:axis], *x.shape[axis + 1 :]):
         raise ShapeError(f"{op}: slices along dimension {axis} of shape {x.shape} have no elements to be compared")
-    return np.moveaxis(x, axis, 0).reshape(n, x.size // n if n else 0), (n,)
+    return np.moveaxis(x, axis, 0).reshape(n, x.size // n if n else 1), (n,)
 
 
 def _run_starts(rows: Any) -> Any:

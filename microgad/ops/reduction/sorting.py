@@ -202,8 +202,6 @@ def _best_of_line(line: Any, k: int, largest: bool) -> Any:
 
 def _topk_by_argmax(lines: Any, k: int, largest: bool) -> Any:
     """Find the k best elements by argmax, overwriting each with the worst value; None where that isn't safe."""
-    if lines.dtype.kind not in "if":
-        return None
     lines = lines.copy()
     rows, worst = np.arange(len(lines)), (lowest if largest else highest)(lines.dtype)
     index = np.empty((len(lines), k), np.int64)
