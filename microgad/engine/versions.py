@@ -52,7 +52,8 @@ def check(node: Any, counter: list[Any], then: int) -> None:
 
 def _name(node: Any, counter: list[Any]) -> str:
     """Return what messages call a kept value with this counter; "it" if that isn't known."""
-    plan, counters = getattr(node, "plan", None), node.versions[::2]
+    plan: Any = getattr(node, "plan", None)
+    counters = node.versions[::2]
     known = plan is not None and type(node.kept) is list and len(counters) == len(plan.inputs) + plan.out
     if not known:  # the value is packed, or belongs to an autograd.Function; numbers have no counters
         return "it"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from itertools import chain, combinations
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,7 @@ def sign(pair: JacobianPair) -> str | None:
 
 def conjugated(pair: JacobianPair) -> str | None:
     """Recognize the conjugate of the right derivative. Real and imaginary parts lie along the last axis."""
-    value = pair.arguments[pair.at][1] if 0 <= pair.at < len(pair.arguments) else None
+    value: Any = pair.arguments[pair.at][1] if 0 <= pair.at < len(pair.arguments) else None
     if not backend.is_array(value) or value.dtype.kind != "c":
         return None
     signs = np.ones(pair.x_shape)
