@@ -427,3 +427,16 @@ def test_the_message_names_the_operation_with_several_results_and_not_its_result
     x = torch.tensor([0.5], dtype=torch.float64, requires_grad=True)
     with pytest.raises(GradcheckError, match="Look at the derivatives of SinCos\n"):
         check_grads(SinCos, (x,))
+
+
+def test_a_wrong_derivative_that_vanishes_at_the_input_is_reported_there():
+    class WrongSin(torch.Function):
+        def forward(self, x):
+            return np.sin(x)
+
+        def grad_x(self, grad, x):
+            return grad * np.sin(x)
+
+    with pytest.raises(GradcheckError) as error:
+        check_grads(WrongSin, torch.tensor([0.0], dtype=torch.float64, requires_grad=True))
+    assert error.value.finding.arguments[0] == 0

@@ -15,7 +15,7 @@ from .estimates import largest, step_unit
 from .perturbation import perturbed
 from .projection import project
 
-ISOLATED = 1e-3  # if the derivative nearby is less than this share of that here, it is wrong and doesn't oscillate
+ISOLATED = 1e-3  # a derivative that oscillates is nearby not less than this share of that here, or of the numerical one
 
 
 def is_unresolvable(check: Check, fn: CheckedFunction, at: slice, finding: Finding, kinked: Any) -> bool:
@@ -44,7 +44,8 @@ def is_unresolvable(check: Check, fn: CheckedFunction, at: slice, finding: Findi
         return True
     direction = step_unit(x) * backend.like(weights, x)
     products = _nearby(check, fn, u, {i: direction})
-    here = np.abs(backend.to_numpy(direction).reshape(-1) * (finding.analytical @ u[at])).sum()
+    moves = np.abs(backend.to_numpy(direction).reshape(-1))
+    here = max((moves * np.abs(j @ u[at])).sum() for j in (finding.analytical, np.where(wrong, finding.numerical, 0)))
     there = np.abs(products).max(0).sum()
     return bool(np.ptp(products, axis=0).sum() > 0.5 * there > ISOLATED * here)
 
