@@ -360,8 +360,7 @@ class Tape:
     def memory(self) -> Memory:
         """Return what is held for backward, by which operations and modules, and what checkpoints would save.
 
-        The peak is that of one backward pass through the whole tape, without the gradients of parameters, and without
-        what the program's own checkpoints compute again.
+        The peak is that of one backward pass, without parameters' gradients and what checkpoints compute again.
 
         >>> x = torch.ones(256, requires_grad=True)
         >>> print((x.exp() * x.sin()).sum().graph().tape.memory())

@@ -158,7 +158,7 @@ class Conversion:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if isinstance(vars(cls).get("array"), property):  # as in MONAI, where it gives the NumPy array, too
-            del cls.array
+            del cls.array  # type: ignore[attr-defined]
         if cls.__module__.partition(".")[0] != "microgad" and torch_function.overrides_functions(cls):  # type: ignore[arg-type]
             wrappers.install()
 
