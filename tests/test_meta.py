@@ -125,3 +125,11 @@ def test_a_model_on_meta_gets_its_values_from_a_state_dict() -> None:
     empty = source.to("meta").to_empty(device="cpu")
     assert {x.device.type for x in empty.state_dict().values()} == {"cpu"}
     assert [torch.zeros_like(on_meta(2), device="cpu").tolist(), torch.empty_like(on_meta(2)).is_meta] == [[0, 0], True]
+
+
+def test_one_hot_needs_values_only_for_the_number_of_classes() -> None:
+    classes = on_meta(2, 3, dtype=torch.int64)
+    rows = F.one_hot(classes, 5)
+    assert (rows.shape, rows.is_meta, rows.dtype) == ((2, 3, 5), True, torch.int64)
+    with pytest.raises(RuntimeError, match=r"^Tensor.item\(\) cannot be called on meta tensors"):
+        F.one_hot(classes)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend
+from ..backend.meta import as_zeros
 from ..errors import ArgumentError, CallError, DimError, DtypeError, ShapeError, UnsupportedError
 from ..errors.notices import warn
 from ..function import Function
@@ -264,7 +265,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if num_classes <= 0 and not tensor.numel():
         raise ArgumentError("one_hot: can not infer total number of classes from empty tensor; give num_classes")
     x = tensor.array
-    low, high = (int(x.min()), int(x.max())) if x.size else (0, -1)
+    values = x if num_classes == -1 else as_zeros(x)  # on "meta" there are none to check
+    low, high = (int(values.min()), int(values.max())) if x.size else (0, -1)
     count = high + 1 if num_classes == -1 else num_classes
     if low < 0 or high >= count:
         rule = "non-negative" if low < 0 else "smaller than num_classes"
