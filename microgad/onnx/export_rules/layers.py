@@ -30,7 +30,7 @@ def attended(w: Writer, step: Step) -> Any:
     scores = w.op("MatMul", query * step.settings["scale"], turned)
     scores = scores if mask is None else scores + mask
     weights = w.op("Softmax", scores, axis=-1)
-    if step.settings["safe"] and mask is not None:  # 0 for queries without any allowed key
+    if mask is not None and not step.settings["weighted"]:  # 0 for queries without any allowed key
         nothing = w.op("IsNaN", weights)
         weights = w.op("Where", nothing, w.constant(0, weights.dtype), weights)
     out = w.op("MatMul", weights, value)
