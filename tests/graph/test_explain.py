@@ -72,7 +72,7 @@ def test_explain_after_backward_and_after_an_in_place_write():
     h = x * 1
     y = h * h
     h += 1
-    assert "can't be computed: Mul: one of the values needed" in explain(y)
+    assert "can't be computed: Mul: one of the variables needed" in explain(y)
 
 
 def test_explain_runs_no_hooks_and_records_nothing():
