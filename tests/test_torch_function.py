@@ -121,7 +121,7 @@ def test_a_subclass_may_have_a_property_named_array() -> None:
 
     x = torch.ones(2).as_subclass(Meta)
     assert type(x + 1) is Meta
-    x.array = torch.tensor([2.0, 3.0]).numpy()
+    x.array = torch.tensor([2.0, 3.0]).array
     assert x.array.tolist() == x.tolist() == [2, 3]
 
 

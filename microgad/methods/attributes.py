@@ -12,19 +12,19 @@ from ..backend import memory_formats
 from ..backend.memory_layout import axes_of, strides
 from ..errors import notices
 from ..lazy import LazyModule
-from ..ops.movement.dims import wrap_dim
 from ..state import inference
 from . import printing
 
 if TYPE_CHECKING:
     from .. import storage
-    from ..ops.movement import shared_memory
+    from ..ops.movement import dims, shared_memory
     from ..size import Size
     from ..tensor import Tensor
     from ..type_aliases import Device, Dtype
 else:
     storage = LazyModule("microgad.storage")
     shared_memory = LazyModule("microgad.ops.movement.shared_memory")
+    dims = LazyModule("microgad.ops.movement.dims")
 
 NO_LEAF = (
     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
@@ -80,7 +80,7 @@ class Attributes:
     def size(self: Tensor, dim: int) -> int: ...
     def size(self: Tensor, dim: int | None = None) -> Any:
         """Return the shape, or the size of one dimension."""
-        return self.shape if dim is None else self.shape[wrap_dim(dim, self.ndim, "size", wrap_scalar=False)]
+        return self.shape if dim is None else self.shape[dims.wrap_dim(dim, self.ndim, "size", wrap_scalar=False)]
 
     def dim(self: Tensor) -> int:
         """Return the number of dimensions."""
@@ -119,7 +119,7 @@ class Attributes:
     def stride(self: Tensor, dim: int | None = None) -> Any:
         """Return the strides in elements, of all dimensions or of one."""
         steps = strides(self.array)
-        return steps if dim is None else steps[wrap_dim(dim, self.ndim, "stride", wrap_scalar=False)]
+        return steps if dim is None else steps[dims.wrap_dim(dim, self.ndim, "stride", wrap_scalar=False)]
 
     def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
         """Return the dimensions from the outermost in memory to the innermost; those of equal strides stay in order.
