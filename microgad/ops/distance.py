@@ -126,8 +126,13 @@ class Pdist(Function):
         return np.copy(result.T, "C")
 
     def decomposition(self, x):
-        first, second = (backend.like(i, bare(x)) for i in np.triu_indices(x.shape[0], 1))
-        return _norms_along_last(x[first] - x[second], self.p)
+        return _pair_by_pair(x, self.p)
+
+
+def _pair_by_pair(x: Any, p: float) -> Any:
+    """Return the p-norms of the differences of any two rows, (N, M) -> (N·(N - 1)/2,), in differentiable calls."""
+    first, second = (backend.like(i, bare(x)) for i in np.triu_indices(x.shape[0], 1))
+    return _norms_along_last(x[first] - x[second], p)
 
 
 def _norms_along_last(x: Any, p: float) -> Any:
