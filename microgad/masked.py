@@ -209,7 +209,7 @@ def logaddexp(
     tensor([0.6931, 0.0000])
     """
     x, y = _fill_masked(input, input_mask, -math.inf), _fill_masked(other, other_mask, -math.inf)
-    return _logaddexp(x, y).to(dtype or input.dtype)
+    return _logaddexp(x, y).to(input.dtype if dtype is None else dtype)
 
 
 @composite
