@@ -52,9 +52,10 @@ def _expanded_mask(input: Tensor, mask: Tensor | None) -> Tensor:
 
 def _fill_masked(input: Tensor, mask: Tensor | None, value: float) -> Tensor:
     """Fill masked-out elements with `value`; for integers ±∞ stands for the largest or smallest number of the dtype."""
+    integer = not (input.is_floating_point() or input.is_complex())
     if mask is None:
         return input
-    if math.isinf(value) and not (input.is_floating_point() or input.is_complex()):
+    if integer and math.isinf(value):
         if input.dtype == dtypes.bool_:
             raise KindError("torch.masked: booleans have no least or largest number to be filled with; convert input")
         value = limits.iinfo(input.dtype).max if value > 0 else limits.iinfo(input.dtype).min
@@ -209,7 +210,7 @@ def logaddexp(
     tensor([0.6931, 0.0000])
     """
     x, y = _fill_masked(input, input_mask, -math.inf), _fill_masked(other, other_mask, -math.inf)
-    return _logaddexp(x, y).to(input.dtype if dtype is None else dtype)
+    return _logaddexp(x, y).to(dtype or input.dtype)
 
 
 @composite
