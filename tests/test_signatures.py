@@ -89,3 +89,8 @@ def test_no_module_hides_a_function_of_its_name() -> None:
         found = names_of_package(path)
         hidden = {name for name in wanted if found[name] == "module" and name != "*"}
         assert not hidden, (package, hidden)
+
+
+def test_in_place_methods_have_their_own_names() -> None:
+    for name in ("bitwise_and_", "bitwise_left_shift_", "floor_divide_", "ge_", "logical_xor_", "nextafter_", "xlogy_"):
+        assert getattr(torch.Tensor, name).__name__ == name

@@ -215,6 +215,8 @@ OPERATORS = {  # names that aren't the class's in snake case
     "FixedBatchNorm": "batch_norm", "GeluTanh": "gelu", "GetItem": "index", "Inv": "linalg_inv", "Less": "lt",
     "LogAddExp": "logaddexp", "LogSigmoid": "log_sigmoid", "LogSumExp": "logsumexp", "MatMul": "matmul",
     "Equal": "eq", "Greater": "gt", "GreaterEqual": "ge", "LessEqual": "le", "NotEqual": "ne", "PRelu": "prelu",
+    "CopySign": "copysign", "FloorDiv": "floor_divide", "LeftShift": "bitwise_left_shift", "NextAfter": "nextafter",
+    "RightShift": "bitwise_right_shift", "XLogY": "xlogy",
     "RRelu": "rrelu", "SetItem": "index_put_", "SquaredError": "mse_loss", "SVD": "linalg_svd", "Solve": "linalg_solve",
     "VectorNorm": "linalg_vector_norm",
 }  # fmt: skip

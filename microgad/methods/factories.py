@@ -201,7 +201,8 @@ def with_signature(method: Any, name: str, doc: str, like: F) -> F:
 
 
 def _named(method: Any, cls: type[Function], like: F) -> F:
-    return with_signature(method, f"{cls.__name__.lower()}_", f"In place: {cls.__doc__}", like)
+    name = torch_names.operator_name(cls).removeprefix("aten::")
+    return with_signature(method, f"{name}_", f"In place: {cls.__doc__}", like)
 
 
 @accepts_lazy
