@@ -232,7 +232,7 @@ def test_binary_cross_entropy_of_different_shapes_raises(loss):
 def test_weights_that_would_enlarge_a_binary_cross_entropy_raise(options):
     losses = [binary_cross_entropy_with_logits] + [binary_cross_entropy] * ("weight" in options)
     for loss in losses:
-        with pytest.raises(RuntimeError, match=r"weights must broadcast to \(1, 3\)"):
+        with pytest.raises(RuntimeError, match=r"output with shape \[1, 3\]"):
             loss(torch.zeros(1, 3), torch.zeros(1, 3), **options)
 
 
@@ -282,3 +282,19 @@ def test_huber_and_soft_margin_losses_have_the_dtype_of_the_input(loss):
 def test_smoothed_cross_entropy_with_weights_of_sum_zero_is_nan():
     x, weight = torch.tensor([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]]), torch.tensor([1.0, -1.0, 0.0])
     assert F.cross_entropy(x, torch.tensor([2, 2]), weight, label_smoothing=0.1).isnan()
+
+
+@pytest.mark.parametrize(
+    ("targets", "lengths", "sizes", "message"),
+    [
+        (torch.ones(3, 3), (5, 5), (3, 3), "tensor to have size 2 at dimension 0, but got size 3 for argument #2"),
+        (torch.ones(2, 2), (5, 5), (3, 3), "tensor to have size at least 3 at dimension 1, but got size 2 for"),
+        (torch.ones(5), (5, 5), (3, 3), "tensor to have size 6 at dimension 0, but got size 5 for argument #2"),
+        (torch.ones(2, 3, 1), (5, 5), (3, 3), "1 to 2 dimensions, but got 3-dimensional tensor for argument #2"),
+        (torch.ones(2, 3), (6, 5), (3, 3), "input_lengths to have value at most 5, but got value 6"),
+        (torch.ones(2, 3), (5, 5), (-1, 3), "target_lengths to have value at least 0, but got value -1"),
+    ],
+)
+def test_ctc_loss_says_in_pytorch_s_words_what_does_not_fit(targets, lengths, sizes, message):
+    with pytest.raises(RuntimeError, match=f"ctc_loss: Expected {message}"):
+        torch.nn.functional.ctc_loss(torch.zeros(5, 2, 4), targets.long(), lengths, sizes)

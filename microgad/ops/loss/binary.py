@@ -123,5 +123,7 @@ def _apply_weight(op: str, losses: Tensor, weight: Tensor | None, target: Tensor
     """Return losses · weight in target's shape and dtype, since PyTorch computes them in a copy of target."""
     losses = losses if weight is None else losses * weight
     if losses.array.shape != target.array.shape:
-        raise ShapeError(f"{op}: weights must broadcast to {tuple(target.shape)}, but would make it {losses.shape}")
+        raise ShapeError(
+            f"{op}: output with shape {[*target.shape]} doesn't match the broadcast shape {[*losses.shape]}"
+        )
     return losses if losses.array.dtype == target.array.dtype else losses.to(target.dtype)

@@ -144,10 +144,9 @@ def ctc_loss(
     if targets.array.dtype.kind == "c":
         raise DtypeError(f"ctc_loss: targets must be real, but are {targets.dtype}")
     lengths, sizes = (_check_lengths(n, x, count) for n, x in (("input", input_lengths), ("target", target_lengths)))
-    if lengths.max() > longest or lengths.min() < 0 or sizes.min() < 0:
+    if lengths.max() > longest:
         raise ShapeError(
-            f"ctc_loss: Expected input_lengths to have value at most {longest} and none to be negative, got {lengths} "
-            f"and target_lengths {sizes}"
+            f"ctc_loss: Expected input_lengths to have value at most {longest}, but got value {lengths.max()}"
         )
     tables = _make_settings(backend.to_numpy(targets.array), sizes, lengths, blank, classes)
     losses = Ctc.apply(batch, **{name: backend.like(table.T, batch.array) for name, table in tables.items()})
@@ -169,6 +168,8 @@ def _check_lengths(name: str, given: Any, count: int) -> Any:
         raise ShapeError(f"ctc_loss: {name}_lengths must be of size batch_size: {count}, but there are {array.size}")
     if array.dtype.kind not in "iu":
         raise DtypeError(f"ctc_loss: {name}_lengths must be integral, but are {array.dtype}")
+    if array.min() < 0:
+        raise ShapeError(f"ctc_loss: Expected {name}_lengths to have value at least 0, but got value {array.min()}")
     return array.astype(np.int64)
 
 
@@ -190,15 +191,17 @@ def _make_settings(targets: Any, sizes: Any, lengths: Any, blank: int, classes: 
 def _pad_labels(targets: Any, sizes: Any, blank: int) -> Any:
     """Return labels (N, S) with blanks after each sequence's own, from targets (N, S) or (sum of sizes,)."""
     width = int(sizes.max())
+    if targets.ndim not in (1, 2):
+        raise _wrong_targets(f"1 to 2 dimensions, but got {targets.ndim}-dimensional tensor")
+    if targets.shape[0] != (first := len(sizes) if targets.ndim == 2 else sizes.sum()):
+        raise _wrong_targets(f"tensor to have size {first} at dimension 0, but got size {targets.shape[0]}")
+    if targets.ndim == 2 and targets.shape[1] < width:
+        raise _wrong_targets(f"tensor to have size at least {width} at dimension 1, but got size {targets.shape[1]}")
     inside = np.arange(width) < sizes[:, None]
     out = np.full(inside.shape, blank)
-    if targets.ndim == 2 and targets.shape[0] == len(sizes) and targets.shape[1] >= width:
-        out[inside] = targets[:, :width][inside]
-    elif targets.ndim == 1 and targets.size == sizes.sum():
-        out[inside] = targets
-    else:
-        raise ShapeError(
-            f"ctc_loss: Expected targets to have size at least {width} for each of {len(sizes)} sequences, or "
-            f"exactly {sizes.sum()} together, but they have shape {targets.shape}"
-        )
+    out[inside] = targets if targets.ndim == 1 else targets[:, :width][inside]
     return out
+
+
+def _wrong_targets(rule: str) -> ShapeError:
+    return ShapeError(f"ctc_loss: Expected {rule} for argument #2 'targets'")
