@@ -378,9 +378,9 @@ def test_unsupported_attributes_raise_and_are_not_listed() -> None:
     with pytest.raises(AttributeError, match=r"microgad has no Tensor\.to_sparse_csr: arrays are dense; .*nearest"):
         torch.Tensor.to_sparse_csr  # noqa: B018
     assert not [name for name in NAMES if hasattr(x, name)]
-    assert "values" not in dir(x)
-    x.values = 3
-    assert x.values == 3
+    assert "qscheme" not in dir(x)
+    x.qscheme = 3
+    assert x.qscheme == 3
 
 
 @pytest.mark.host("attributes of Tensors on the CPU")

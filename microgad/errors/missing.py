@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 # Reason -> patterns of names, as they follow `torch.`; * matches anything. The first match counts.
 REASONS = {
     "arrays are dense; index_add, gather and matmul do what sparse ones do": """
-        *sparse* *ccol_indices* *crow_indices* *col_indices* *row_indices* Tensor.indices Tensor.values indices_copy
-        values_copy *coalesce* *dense_dim hspmm dsmm hsmm sspaddmm saddmm smm *.smm *.sspaddmm *.to_mkldnn
+        *sparse* *ccol_indices* *crow_indices* *col_indices* *row_indices* indices_copy
+        values_copy *coalesce* *dense_dim hspmm *.smm *.sspaddmm *.to_mkldnn
     """,
     "arrays are not quantized; float16 takes half of the memory of float32": """
         *quant* *qparams* *per_channel_* *per_tensor_* *q_scale *q_zero_point *qscheme *.qat qint* quint* *int_repr

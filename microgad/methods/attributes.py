@@ -244,6 +244,23 @@ class Attributes:
 
     coalesce = to_sparse
 
+    def indices(self: Tensor) -> Tensor:
+        """Return the indices (ndim, n) of the elements that aren't zero: what a coalesced sparse Tensor stores."""
+        return self.nonzero().T
+
+    def values(self: Tensor) -> Tensor:
+        """Return the elements that aren't zero, in the order of `indices`. Zeros that a program stored are left out."""
+        return self[self != 0]
+
+    _indices, _values = indices, values
+
+    def _nnz(self: Tensor) -> int:
+        return int((self != 0).sum())
+
+    def is_coalesced(self: Tensor) -> bool:
+        """Return True: no element is stored twice."""
+        return True
+
     def is_pinned(self: Tensor, device: Device = None) -> bool:
         """Return False: memory is never pinned."""
         return False

@@ -247,6 +247,9 @@ def test_sparse_tensors_become_dense() -> None:
     assert weighted.tolist() == [[0, 2]]
     weighted.sum().backward()
     assert values.grad is not None
+    assert (adjacency.coalesce().indices().tolist(), adjacency._indices().tolist()) == ([[0, 1], [1, 0]],) * 2
+    assert (weighted._values().tolist(), weighted._nnz(), weighted.is_coalesced()) == ([2], 1, True)
+    assert torch.dsmm(adjacency, torch.ones(3, 1)).tolist() == [[1], [1]]
     nowhere = torch.sparse_coo_tensor(torch.zeros(2, 0, dtype=torch.int64), torch.zeros(0))
     assert nowhere.shape == (0, 0)
     with pytest.raises(IndexError, match="found the negative index -1"):
