@@ -119,7 +119,7 @@ def _attention_mask(mask: Tensor | None, sizes: tuple[int, int], batch_heads: in
     wanted = sizes if mask.ndim == 2 else (batch_heads, *sizes)
     if tuple(mask.shape) != wanted:
         raise CallError(f"The shape of the {mask.ndim}D attn_mask is {tuple(mask.shape)}, but should be {wanted}.")
-    added = _additive_mask("attn_mask", mask, query)
+    added: Any = _canonical_mask(mask, "attn_mask", None, "", query.dtype)
     return added.unsqueeze(0) if mask.ndim == 2 else added
 
 
@@ -131,10 +131,7 @@ def _padding_mask(
         return None
     if tuple(mask.shape) != sizes:
         raise CallError(f"key_padding_mask must be (N, S), {sizes}, but is {tuple(mask.shape)}")
-    if attn_mask is not None and attn_mask.dtype != mask.dtype:
-        message = "Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type for both instead."
-        warnings.warn(message, stacklevel=4)
-    return _additive_mask("key_padding_mask", mask, query)
+    return _canonical_mask(mask, "key_padding_mask", _none_or_dtype(attn_mask), "attn_mask", query.dtype)
 
 
 def _combine_masks(mask: Tensor | None, padding: Tensor | None, extra_keys: int, num_heads: int) -> Tensor | None:
@@ -163,10 +160,20 @@ def _in_projection(
     return [linear(q, w_q, b_q), linear(k, w_k, b_k), linear(v, w_v, b_v)]
 
 
-def _additive_mask(name: str, mask: Tensor, query: Tensor) -> Any:
-    """Return a mask to add to the scores: a boolean one becomes -∞ where it is True."""
-    if mask.dtype.is_floating_point:
-        return mask
-    if mask.array.dtype != bool:
-        raise CallError(f"only bool and floating types of {name} are supported, got {mask.dtype}")
-    return where(mask, -math.inf, zeros(1, dtype=query.dtype, device=query.device))
+def _none_or_dtype(input: Tensor | None) -> Any:
+    return None if input is None else input.dtype
+
+
+def _canonical_mask(
+    mask: Tensor | None, mask_name: str, other_type: Any, other_name: str, target_type: Any, check_other: bool = True
+) -> Tensor | None:
+    """Return a mask to add to the scores: a boolean one becomes -∞ where it is True. Warns of masks of two dtypes."""
+    if mask is None:
+        return None
+    floating = mask.dtype.is_floating_point
+    if not floating and mask.array.dtype != bool:
+        raise CallError(f"only bool and floating types of {mask_name} are supported, got {mask.dtype}")
+    if check_other and other_type is not None and mask.dtype != other_type:
+        message = f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type for both instead."
+        warnings.warn(message, stacklevel=5)
+    return mask if floating else where(mask, -math.inf, zeros(1, dtype=target_type, device=mask.device))

@@ -59,6 +59,68 @@ def names_that_programs_import_from_other_modules(t, nn):
 
 
 @programs
+def subclasses_that_set_their_own_padding_or_kernel(t, nn):
+    pooling, padding = submodule(t, "nn.modules.pooling"), submodule(t, "nn.modules.padding")
+
+    class Pad(padding._ConstantPadNd):
+        def __init__(self):
+            super().__init__(2.0)
+            self.padding = (1, 0)
+
+    class Reflect(padding._ReflectionPadNd):
+        def __init__(self):
+            super().__init__()
+            self.padding = (1, 1)
+
+    for base in (pooling._AvgPoolNd, pooling._MaxUnpoolNd):
+        layer = base()
+        layer.kernel_size, layer.stride, layer.padding = 2, 1, 0
+        assert layer.extra_repr() == "kernel_size=2, stride=1, padding=0"
+    return Pad()(t.ones(1, 2)), repr(Pad()), Reflect()(randn(t, 1, 3)), repr(Reflect())
+
+
+@programs
+def helpers_of_recurrent_layers(t, nn):
+    lstm, x, order = nn.LSTM(2, 4, proj_size=3), randn(t, 5, 2, 2), t.tensor([1, 0])
+    h, c = randn(t, 1, 2, 3), randn(t, 1, 2, 4)
+    lstm.check_forward_args(x, (h, c), None)
+    errors = []
+    for call in (
+        lambda: lstm.check_forward_args(x, (h, h), None),
+        lambda: lstm.check_input(x[..., :1], None),
+        lambda: lstm.check_input(x, t.tensor([2])),
+        lambda: lstm.check_hidden_size(h, (1, 2, 4)),
+        lambda: nn.GRU(2, 4).check_forward_args(x, h, None),
+    ):
+        with pytest.raises(RuntimeError) as caught:
+            call()
+        errors.append(str(caught.value))
+    shapes = lstm.get_expected_hidden_size(x, None), lstm.get_expected_cell_size(x[0], t.tensor([1, 1]))
+    return shapes, list(lstm.permute_hidden((h, c), order)), nn.GRU(2, 3).permute_hidden(h, order), errors
+
+
+@programs
+def masks_of_transformers(t, nn):
+    canonical, mask = nn.functional._canonical_mask, t.tensor([True, False])
+    with pytest.warns(UserWarning, match="Support for mismatched a and b is deprecated. Use same type for both"):
+        added = canonical(mask, "a", nn.functional._none_or_dtype(t.ones(1)), "b", t.float32)
+    return added, canonical(t.ones(2), "a", None, "b", t.float64), canonical(None, "a", None, "b", t.float32)
+
+
+@programs
+def iterators_of_data_loaders(t, nn):
+    loaders, data = submodule(t, "utils.data.dataloader"), t.utils.data
+    loader = data.DataLoader([1, 2, 3], 2)
+    iterator = loaders._SingleProcessDataLoaderIter(loader)
+    assert issubclass(loaders._MultiProcessingDataLoaderIter, loaders._BaseDataLoaderIter)
+    assert isinstance(iterator, loaders._BaseDataLoaderIter)
+    assert type(iter(loader)) is type(iterator)
+    with pytest.warns(FutureWarning, match="`cummulative_sizes` attribute is renamed to `cumulative_sizes`"):
+        sizes = data.ConcatDataset(["ab", "c"]).cummulative_sizes
+    return list(iterator), type(iterator).__name__, sizes
+
+
+@programs
 def list_with_default_of_too_few_sizes(t, nn):
     submodule(t, "nn.modules.utils")._list_with_default((None, 2), [3, 5])
 

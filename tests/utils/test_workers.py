@@ -17,7 +17,7 @@ import pytest
 
 import microgad
 from microgad.utils.data import DataLoader, IterableDataset, TensorDataset, get_worker_info
-from microgad.utils.data.multiprocess import MultiprocessIterator
+from microgad.utils.data.multiprocess import _MultiProcessingDataLoaderIter
 from microgad.utils.data.transfer import SHARED
 
 pytestmark = [
@@ -312,5 +312,5 @@ def test_workers_end_when_the_program_is_killed(kill_signal: int, busy: str, tmp
 
 def test_the_iterator_with_workers_is_its_own_iterator() -> None:
     iterator = iter(DataLoader(Numbered(), 2, num_workers=1))
-    assert isinstance(iterator, MultiprocessIterator)
+    assert isinstance(iterator, _MultiProcessingDataLoaderIter)
     assert iter(iterator) is iterator

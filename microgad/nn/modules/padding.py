@@ -11,14 +11,10 @@ from .module import Module
 
 
 class _Pad(Module):
-    """Base class: padding is one width for all sides, or one per side: (left, right, top, bottom, front, back)."""
+    """Base class of padding layers. Like PyTorch's, it takes no padding: a program's subclass sets its own."""
 
     _mode = "constant"
-    _sides: int
-
-    def __init__(self, padding: Size) -> None:
-        super().__init__()
-        self.padding = to_tuple(padding, self._sides)
+    padding: Any
 
     def forward(self, input: Tensor) -> Tensor:
         return F.pad(input, self.padding, self._mode)
@@ -27,9 +23,19 @@ class _Pad(Module):
         return f"{self.padding}"
 
 
+class _Sides(_Pad):
+    """Takes the padding: one width for all sides, or one per side: (left, right, top, bottom, front, back)."""
+
+    _sides: int
+
+    def __init__(self, padding: Size) -> None:
+        super().__init__()
+        self.padding = to_tuple(padding, self._sides)
+
+
 class _ConstantPadNd(_Pad):
-    def __init__(self, padding: Size, value: float) -> None:
-        super().__init__(padding)
+    def __init__(self, value: float) -> None:
+        super().__init__()
         self.value = value
 
     def forward(self, input: Tensor) -> Tensor:
@@ -38,7 +44,15 @@ class _ConstantPadNd(_Pad):
     extra_repr = settings_repr("padding value")
 
 
-class ConstantPad1d(_ConstantPadNd):
+class _ConstantPad(_ConstantPadNd):
+    _sides: int
+
+    def __init__(self, padding: Size, value: float) -> None:
+        super().__init__(value)
+        self.padding = to_tuple(padding, self._sides)
+
+
+class ConstantPad1d(_ConstantPad):
     """Pad (..., L) with `value`; padding is (left, right) or one width. Source: torch.nn.ConstantPad1d.
 
     >>> nn.ConstantPad1d((1, 2), 9.0)(torch.zeros(2))
@@ -48,7 +62,7 @@ class ConstantPad1d(_ConstantPadNd):
     _sides = 2
 
 
-class ConstantPad2d(_ConstantPadNd):
+class ConstantPad2d(_ConstantPad):
     """Pad (..., H, W) with `value`; padding is (left, right, top, bottom) or one width. Source: torch.nn.ConstantPad2d.
 
     >>> nn.ConstantPad2d(1, 9.0)(torch.zeros(1, 1))
@@ -60,7 +74,7 @@ class ConstantPad2d(_ConstantPadNd):
     _sides = 4
 
 
-class ConstantPad3d(_ConstantPadNd):
+class ConstantPad3d(_ConstantPad):
     """Pad (..., D, H, W) with `value`; padding has six widths, or is one width. Source: torch.nn.ConstantPad3d.
 
     >>> nn.ConstantPad3d(1, 9.0)(torch.zeros(2, 2, 2)).shape
@@ -70,7 +84,7 @@ class ConstantPad3d(_ConstantPadNd):
     _sides = 6
 
 
-class _ZeroPad(_ConstantPadNd):
+class _ZeroPad(_ConstantPad):
     def __init__(self, padding: Size) -> None:
         super().__init__(padding, 0.0)
 
@@ -106,7 +120,7 @@ class _ReflectionPadNd(_Pad):
     _mode = "reflect"
 
 
-class ReflectionPad1d(_ReflectionPadNd):
+class ReflectionPad1d(_Sides, _ReflectionPadNd):
     """Pad (..., C, L) by reflection at the first and last value. Source: torch.nn.ReflectionPad1d.
 
     >>> nn.ReflectionPad1d(2)(torch.tensor([[0.0, 1.0, 2.0]]))
@@ -116,7 +130,7 @@ class ReflectionPad1d(_ReflectionPadNd):
     _sides = 2
 
 
-class ReflectionPad2d(_ReflectionPadNd):
+class ReflectionPad2d(_Sides, _ReflectionPadNd):
     """Pad (..., C, H, W) by reflection at the borders. Source: torch.nn.ReflectionPad2d.
 
     >>> nn.ReflectionPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))[0, 0]
@@ -126,7 +140,7 @@ class ReflectionPad2d(_ReflectionPadNd):
     _sides = 4
 
 
-class ReflectionPad3d(_ReflectionPadNd):
+class ReflectionPad3d(_Sides, _ReflectionPadNd):
     """Pad (..., C, D, H, W) by reflection at the borders. Source: torch.nn.ReflectionPad3d.
 
     >>> nn.ReflectionPad3d(1)(torch.zeros(1, 2, 2, 2)).shape
@@ -140,7 +154,7 @@ class _ReplicationPadNd(_Pad):
     _mode = "replicate"
 
 
-class ReplicationPad1d(_ReplicationPadNd):
+class ReplicationPad1d(_Sides, _ReplicationPadNd):
     """Pad (..., C, L) by repeating the first and last value. Source: torch.nn.ReplicationPad1d.
 
     >>> nn.ReplicationPad1d(2)(torch.tensor([[0.0, 1.0]]))
@@ -150,7 +164,7 @@ class ReplicationPad1d(_ReplicationPadNd):
     _sides = 2
 
 
-class ReplicationPad2d(_ReplicationPadNd):
+class ReplicationPad2d(_Sides, _ReplicationPadNd):
     """Pad (..., C, H, W) by repeating the values at the borders. Source: torch.nn.ReplicationPad2d.
 
     >>> nn.ReplicationPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))[0, 0]
@@ -160,7 +174,7 @@ class ReplicationPad2d(_ReplicationPadNd):
     _sides = 4
 
 
-class ReplicationPad3d(_ReplicationPadNd):
+class ReplicationPad3d(_Sides, _ReplicationPadNd):
     """Pad (..., C, D, H, W) by repeating the values at the borders. Source: torch.nn.ReplicationPad3d.
 
     >>> nn.ReplicationPad3d(1)(torch.zeros(1, 2, 2, 2)).shape
@@ -174,11 +188,11 @@ class _CircularPadNd(_Pad):
     _mode = "circular"
 
     def forward(self, input: Tensor) -> Any:
-        check_ndim(self, input, (self._sides // 2 + 1, self._sides // 2 + 2))
+        check_ndim(self, input, (len(self.padding) // 2 + 1, len(self.padding) // 2 + 2))
         return super().forward(input)
 
 
-class CircularPad1d(_CircularPadNd):
+class CircularPad1d(_Sides, _CircularPadNd):
     """Pad (..., C, L) with values from the opposite side. Source: torch.nn.CircularPad1d.
 
     >>> nn.CircularPad1d(2)(torch.tensor([[0.0, 1.0, 2.0]]))
@@ -188,7 +202,7 @@ class CircularPad1d(_CircularPadNd):
     _sides = 2
 
 
-class CircularPad2d(_CircularPadNd):
+class CircularPad2d(_Sides, _CircularPadNd):
     """Pad (..., C, H, W) with values from the opposite sides. Source: torch.nn.CircularPad2d.
 
     >>> nn.CircularPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))[0, 0]
@@ -198,7 +212,7 @@ class CircularPad2d(_CircularPadNd):
     _sides = 4
 
 
-class CircularPad3d(_CircularPadNd):
+class CircularPad3d(_Sides, _CircularPadNd):
     """Pad (..., C, D, H, W) with values from the opposite sides. Source: torch.nn.CircularPad3d.
 
     >>> nn.CircularPad3d(1)(torch.zeros(1, 2, 2, 2)).shape

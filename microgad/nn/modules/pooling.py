@@ -78,6 +78,10 @@ class MaxPool3d(_MaxPoolNd):
 
 
 class _MaxUnpoolNd(Module):
+    extra_repr = settings_repr("kernel_size stride padding")
+
+
+class _MaxUnpool(_MaxUnpoolNd):
     _unpool: Callable[..., Tensor]
     _spatial_dims: int
 
@@ -90,10 +94,8 @@ class _MaxUnpoolNd(Module):
     def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         return self._unpool(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
-    extra_repr = settings_repr("kernel_size stride padding")
 
-
-class MaxUnpool1d(_MaxUnpoolNd):
+class MaxUnpool1d(_MaxUnpool):
     """Put MaxPool1d's values back at their indices, with zeros elsewhere. Source: torch.nn.MaxUnpool1d.
 
     >>> values, indices = nn.MaxPool1d(2, return_indices=True)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
@@ -104,7 +106,7 @@ class MaxUnpool1d(_MaxUnpoolNd):
     _unpool, _spatial_dims = staticmethod(F.max_unpool1d), 1
 
 
-class MaxUnpool2d(_MaxUnpoolNd):
+class MaxUnpool2d(_MaxUnpool):
     """Put MaxPool2d's values back at their indices, with zeros elsewhere.
 
     `forward` takes an output_size, as several sizes may pool to the same one. Source: torch.nn.MaxUnpool2d.
@@ -118,7 +120,7 @@ class MaxUnpool2d(_MaxUnpoolNd):
     _unpool, _spatial_dims = staticmethod(F.max_unpool2d), 2
 
 
-class MaxUnpool3d(_MaxUnpoolNd):
+class MaxUnpool3d(_MaxUnpool):
     """Put MaxPool3d's values back at their indices, with zeros elsewhere. Source: torch.nn.MaxUnpool3d.
 
     >>> values, indices = nn.MaxPool3d(2, return_indices=True)(torch.arange(8.0).reshape(1, 2, 2, 2))
@@ -130,6 +132,10 @@ class MaxUnpool3d(_MaxUnpoolNd):
 
 
 class _AvgPoolNd(Module):
+    extra_repr = settings_repr("kernel_size stride padding")
+
+
+class _AvgPool(_AvgPoolNd):
     _pool: Callable[..., Tensor]
 
     def __init__(
@@ -153,10 +159,8 @@ class _AvgPoolNd(Module):
         settings = self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override
         return self._pool(input, self.kernel_size, self.stride, *settings)
 
-    extra_repr = settings_repr("kernel_size stride padding")
 
-
-class AvgPool1d(_AvgPoolNd):
+class AvgPool1d(_AvgPool):
     """The mean of each window: (N, C, L) or (C, L) -> (..., OL). `stride` is kernel_size by default.
 
     Source: torch.nn.AvgPool1d.
@@ -180,7 +184,7 @@ class AvgPool1d(_AvgPoolNd):
         return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
 
-class AvgPool2d(_AvgPoolNd):
+class AvgPool2d(_AvgPool):
     """The mean of each window: (N, C, H, W) -> (N, C, OH, OW). `stride` is kernel_size by default.
 
     Source: torch.nn.AvgPool2d.
@@ -193,7 +197,7 @@ class AvgPool2d(_AvgPoolNd):
     _pool = staticmethod(F.avg_pool2d)
 
 
-class AvgPool3d(_AvgPoolNd):
+class AvgPool3d(_AvgPool):
     """The mean of each window: (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.AvgPool3d.
 
     >>> nn.AvgPool3d(2)(torch.arange(8.0).reshape(1, 1, 2, 2, 2)).flatten()

@@ -161,24 +161,37 @@ class RNNBase(_Recurrent):
     ) -> tuple[PackedSequence, list[Tensor]]:
         """Run all layers over a packed batch. The states given and returned are in the batch's original order."""
         data, batch_sizes, sorted_indices, unsorted_indices = packed
-        if states is not None and sorted_indices is not None:
-            states = [s.index_select(1, sorted_indices) for s in states]
+        if states is not None:
+            states = self.permute_hidden(states, sorted_indices)
         data, states = self._forward_batch(data, batch_sizes, states)
-        if unsorted_indices is not None:
-            states = [s.index_select(1, unsorted_indices) for s in states]
+        states = self.permute_hidden(states, unsorted_indices)
         return PackedSequence(data, batch_sizes, sorted_indices, unsorted_indices), states
 
     def _forward_batch(self, x: Tensor, batch_sizes: Any, states: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
         """Run all layers over x: packed data with its batch_sizes, or else (T, B, I) (batch_first: (B, T, I))."""
-        packed = batch_sizes is not None
-        batch = int(batch_sizes[0]) if packed else x.shape[0 if self.batch_first else 1]
-        leading = self.num_layers * (1 + self.bidirectional), batch
-        shapes: list[tuple[int, ...]] = [(*leading, size) for size in self._state_sizes()]
         if states is None:
-            states = [zeros(shape, dtype=x.dtype, device=x.device) for shape in shapes]
-        self._check(x, states, shapes, 2 if packed else 3)
+            states = [zeros(shape, dtype=x.dtype, device=x.device) for shape in self._state_shapes(x, batch_sizes)]
+        self.check_forward_args(x, states, batch_sizes)
         out, *states = self._call_op(x, batch_sizes, states)
         return out, states
+
+    def _state_shapes(self, x: Tensor, batch_sizes: Any) -> list[tuple[int, int, int]]:
+        batch = x.shape[0 if self.batch_first else 1] if batch_sizes is None else int(batch_sizes[0])
+        return [(self.num_layers * (1 + self.bidirectional), batch, size) for size in self._state_sizes()]
+
+    def get_expected_hidden_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
+        """Return the shape of the state h_0 for a batched or packed input."""
+        return self._state_shapes(input, batch_sizes)[0]
+
+    def permute_hidden(self, hx: Any, permutation: Tensor | None) -> Any:
+        """Return the states with their batches in the order of `permutation`."""
+        if permutation is None:
+            return hx
+        return (
+            hx.index_select(1, permutation)
+            if isinstance(hx, Tensor)
+            else tuple(s.index_select(1, permutation) for s in hx)
+        )
 
     def _check_ndim(self, x: Tensor, states: list[Tensor] | None) -> None:
         if x.ndim not in (2, 3):
@@ -191,25 +204,38 @@ class RNNBase(_Recurrent):
                 f"{found} {'tensors' if several else 'tensor'}"
             )
 
-    def _check(self, x: Tensor, states: list[Tensor], shapes: list[tuple[int, ...]], dimensions: int) -> None:
+    def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
+        """Raise if the dtype or the shape of a batched or packed input doesn't fit."""
         weight = self._flat_weights[0]
-        if x.dtype != weight.dtype:
+        if input.dtype != weight.dtype:
             raise ValueError(
-                f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
-                f"Convert input: input.to({weight.dtype}), or convert model: model.to({x.dtype})"
+                f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
+                f"Convert input: input.to({weight.dtype}), or convert model: model.to({input.dtype})"
             )
-        if x.ndim != dimensions:
-            raise RuntimeError(f"input must have {dimensions} dimensions, got {x.ndim}")
-        if x.shape[-1] != self.input_size:
+        dimensions = 3 if batch_sizes is None else 2
+        if input.ndim != dimensions:
+            raise RuntimeError(f"input must have {dimensions} dimensions, got {input.ndim}")
+        if input.shape[-1] != self.input_size:
             raise RuntimeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.shape[-1]}"
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.shape[-1]}"
             )
+
+    def check_hidden_size(
+        self, hx: Tensor, expected_hidden_size: tuple[int, ...], msg: str = "Expected hidden size {}, got {}"
+    ) -> None:
+        """Raise if a state doesn't have the expected shape."""
+        if tuple(hx.shape) != expected_hidden_size:
+            raise RuntimeError(msg.format(expected_hidden_size, list(hx.shape)))
+
+    def check_forward_args(self, input: Tensor, hidden: Any, batch_sizes: Tensor | None) -> None:
+        """Raise if a batched or packed input or the states don't fit."""
+        self.check_input(input, batch_sizes)
+        states, shapes = [hidden] if isinstance(hidden, Tensor) else hidden, self._state_shapes(input, batch_sizes)
         if len(states) != len(shapes):
             raise ValueError(f"{type(self).__name__}: hx must be {len(shapes)} states, (h_0, c_0), got {len(states)}")
         for i, (state, shape) in enumerate(zip(states, shapes, strict=True)):
-            if tuple(state.shape) != shape:
-                which = f"hidden[{i}]" if len(shapes) > 1 else "hidden"
-                raise RuntimeError(f"Expected {which} size {shape}, got {list(state.shape)}")
+            which = f"hidden[{i}]" if len(shapes) > 1 else "hidden"
+            self.check_hidden_size(state, shape, f"Expected {which} size {{}}, got {{}}")
 
     def _call_op(self, x: Tensor, batch_sizes: Tensor | None, states: list[Tensor]) -> tuple[Tensor, ...]:
         """Call the operation of this mode, which has another signature for packed input."""
@@ -267,6 +293,10 @@ class LSTM(RNNBase):
 
     def _state_sizes(self) -> list[int]:
         return [self.proj_size or self.hidden_size, self.hidden_size]
+
+    def get_expected_cell_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
+        """Return the shape of the state c_0 for a batched or packed input."""
+        return self._state_shapes(input, batch_sizes)[1]
 
 
 class GRU(RNNBase):

@@ -12,6 +12,7 @@ from ... import backend
 from ...errors import CallError
 from ...errors.notices import warn
 from ...generator import Generator
+from ...lazy import define_getattr as _define_getattr
 from .collate import default_collate, default_convert
 from .dataset import Dataset as Dataset  # programs import it, and Sampler, from here, too
 from .dataset import IterableDataset
@@ -115,16 +116,15 @@ class DataLoader:
         return self._iterator.restart()
 
     def _get_iterator(self) -> Any:
-        fetcher = Fetcher(self.dataset, self.collate_fn, self._auto_collation, self.drop_last)
         if self.num_workers == 0:
             if self.timeout:
                 raise CallError(
                     f"DataLoader: timeout is for workers; with num_workers=0 it has to be 0, got {self.timeout}"
                 )
-            return SingleProcessIterator(self, fetcher)
-        from .multiprocess import MultiprocessIterator
+            return _SingleProcessDataLoaderIter(self)
+        from .multiprocess import _MultiProcessingDataLoaderIter
 
-        return MultiprocessIterator(self, fetcher)
+        return _MultiProcessingDataLoaderIter(self)
 
     @property
     def _auto_collation(self) -> bool:
@@ -143,17 +143,25 @@ class DataLoader:
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
 
 
-class SingleProcessIterator(Iterator[Any]):
-    """Iterates over a dataset in this process."""
+class _BaseDataLoaderIter(Iterator[Any]):
+    """Base class of the iterators over a dataset, in this process and by workers."""
 
-    def __init__(self, loader: DataLoader, fetcher: Fetcher) -> None:
+    def __init__(self, loader: DataLoader) -> None:
         self.sampler = loader._index_sampler
         self.indices = iter(self.sampler)
-        draw_seed(loader.generator)  # unused, but PyTorch draws it too, which advances the generator
-        self.fetch = fetcher.start_pass()
+        self.base_seed = draw_seed(loader.generator)  # in one process it is unused, but PyTorch draws it, too
+        self.fetcher = Fetcher(loader.dataset, loader.collate_fn, loader._auto_collation, loader.drop_last)
 
     def __len__(self) -> int:
         return len(self.sampler)
+
+
+class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
+    """Iterates over a dataset in this process."""
+
+    def __init__(self, loader: DataLoader) -> None:
+        super().__init__(loader)
+        self.fetch = self.fetcher.start_pass()
 
     def __next__(self) -> Any:
         return self.fetch(next(self.indices))
@@ -209,3 +217,6 @@ def _check_context(context: Any, num_workers: int) -> None:
             "multiprocessing_context option should be a valid context object or a string specifying the start method, "
             f"but got multiprocessing_context={context}"
         )
+
+
+_define_getattr(globals(), {"_MultiProcessingDataLoaderIter": "..multiprocess"})

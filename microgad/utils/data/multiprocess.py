@@ -14,15 +14,15 @@ from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
 from typing import Any
 
-from .sampler import draw_seed
+from .dataloader import _BaseDataLoaderIter
 from .transfer import SHARED, receive, send
-from .workers import ExceptionWrapper, Fetcher, StreamEnd, work
+from .workers import ExceptionWrapper, StreamEnd, work
 
 SHUTDOWN_SECONDS = 2.0  # that a worker has to end by itself
 _ends: weakref.WeakSet[Any] = weakref.WeakSet()  # this process's ends of the pipes to all workers
 
 
-class MultiprocessIterator(Iterator[Any]):
+class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     """Yields batches from worker processes, in the order of the indices or, without `in_order`, as they get ready.
 
     Each worker has a pipe of its own, so that one that dies doesn't harm the others. Workers are sent requests in turn,
@@ -31,10 +31,8 @@ class MultiprocessIterator(Iterator[Any]):
     this object is deleted.
     """
 
-    def __init__(self, loader: Any, fetcher: Fetcher) -> None:
-        self.sampler = loader._index_sampler
-        self.indices = iter(self.sampler)
-        self.base_seed = draw_seed(loader.generator)
+    def __init__(self, loader: Any) -> None:
+        super().__init__(loader)
         self.timeout, self.in_order, self.persist = loader.timeout, loader.in_order, loader.persistent_workers
         context: Any = loader.multiprocessing_context or multiprocessing.get_context()
         if isinstance(context, str):
@@ -49,7 +47,7 @@ class MultiprocessIterator(Iterator[Any]):
                 here, there = context.Pipe()
                 self.pipes.append(here)
                 _ends.add(here)
-                args = (there, list(_ends) if forks else [], fetcher, loader.worker_init_fn, self.base_seed)
+                args = (there, list(_ends) if forks else [], self.fetcher, loader.worker_init_fn, self.base_seed)
                 worker = context.Process(target=work, args=(*args, number, loader.num_workers), daemon=True)
                 with _delay_interrupts(), warnings.catch_warnings():  # about threads: BLAS's survive a fork
                     warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
@@ -65,7 +63,7 @@ class MultiprocessIterator(Iterator[Any]):
         self.turn = -1
         self._begin()
 
-    def restart(self) -> MultiprocessIterator:
+    def restart(self) -> _MultiProcessingDataLoaderIter:
         """Begin a new pass with the same workers."""
         self.indices = iter(self.sampler)
         self._begin()
@@ -95,12 +93,6 @@ class MultiprocessIterator(Iterator[Any]):
         with suppress(ConnectionError):  # a worker that has died is noticed when its answers are awaited
             send(self.pipes[number], (self.turn, self.asked, at))
         self.asked += 1
-
-    def __len__(self) -> int:
-        return len(self.sampler)
-
-    def __iter__(self) -> MultiprocessIterator:
-        return self
 
     def __next__(self) -> Any:
         if not self.workers:
