@@ -76,3 +76,9 @@ def test_a_buffer_that_gave_back_what_it_drew_ahead_is_freed_at_once():
         assert alive() is None
     finally:
         gc.enable()
+
+
+def test_gamma_of_small_negative_shapes_is_infinite_as_in_pytorch():
+    shapes = np.array([-0.001, -0.001, -0.5, -0.9, 0.5, -0.001], np.float32)
+    drawn = gamma(shapes, generator=Generator().manual_seed(0))
+    np.testing.assert_allclose(drawn, [np.inf, np.inf, 1.1586e-02, 1.1755e-38, 2.0048e-01, np.inf], rtol=1e-4)

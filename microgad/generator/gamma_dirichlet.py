@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from math import cos, log, log1p, nan, pi, sin, sqrt
+from math import cos, inf, log, log1p, nan, pi, sin, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,7 +50,7 @@ def _draw_each(
             values.append(0.0)
             continue
         # for a < 1, a draw for a + 1 times a power of a uniform number
-        scale = (1 - unit()) ** exponent if a < 1 else 1.0
+        scale = _power(1 - unit(), exponent) if a < 1 else 1.0
         c = 1 / sqrt(9 * d) if d > 0 else nan
         while True:
             if cached is None:
@@ -66,6 +66,13 @@ def _draw_each(
                 values.append(scale * d * v)
                 break
     return values, cached
+
+
+def _power(base: float, exponent: float) -> float:
+    try:
+        return base**exponent
+    except OverflowError:  # in Python's power; a negative shape has a large negative exponent
+        return inf
 
 
 def dirichlet(concentrations: Array, *, generator: Generator | None = None) -> Array:
