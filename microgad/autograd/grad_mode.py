@@ -6,6 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Self, TypeVar, overload
 
 from .. import state
@@ -216,17 +217,29 @@ def is_inference_mode_enabled() -> bool:
     return inferring.get()
 
 
+_multithreading = ContextVar("multithreading", default=True)
+
+
+def is_multithreading_enabled() -> bool:
+    """What `set_multithreading_enabled` was last given, or True. Source: torch.autograd.is_multithreading_enabled."""
+    return _multithreading.get()
+
+
 class set_multithreading_enabled:
-    """Do nothing: backward runs in the thread that calls it. Source: torch.autograd.set_multithreading_enabled."""
+    """Set a mode that has no effect, since backward runs in the thread that calls it. A block restores it at its end.
+
+    Source: torch.autograd.set_multithreading_enabled.
+    """
 
     def __init__(self, mode: bool) -> None:
-        self.mode = mode
+        self.prev, self.mode = _multithreading.get(), mode
+        _multithreading.set(mode)
 
     def __enter__(self) -> None:
         """Do nothing."""
 
     def __exit__(self, *raised: object) -> None:
-        """Do nothing."""
+        _multithreading.set(self.prev)
 
 
 _define_getattr(globals())

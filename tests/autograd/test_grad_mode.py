@@ -59,3 +59,10 @@ def test_a_grad_mode_can_be_entered_again() -> None:
             seen.append(torch.is_grad_enabled())
         seen.append(torch.is_grad_enabled())
     assert seen == [False, True, False, True]
+
+
+def test_multithreading_is_a_mode_without_effect() -> None:
+    enabled = torch.autograd.is_multithreading_enabled
+    with torch.autograd.set_multithreading_enabled(False):
+        assert not enabled()
+    assert enabled()

@@ -48,6 +48,16 @@ def allow_in_graph(fn: Callable[..., Any]) -> Callable[..., Any]:
     return fn
 
 
+def wrap_numpy(fn: F) -> F:
+    """Return the function unchanged: NumPy functions take Tensors, and are recorded. Source: torch.compiler.wrap_numpy.
+
+    >>> import numpy as np
+    >>> torch.compiler.wrap_numpy(lambda x: np.sum(x * x))(torch.tensor([1.0, 2.0]))
+    tensor(5.)
+    """
+    return fn
+
+
 def is_compiling() -> bool:
     """Return False. Source: torch.compiler.is_compiling."""
     return False
