@@ -176,6 +176,11 @@ WRONG_CALLS = {
     ),
     "conv_tbc": (lambda: F.conv_tbc(x, w, w), RuntimeError, "input and weight must have 3 dimensions, got 4 and 4"),
     "max_pool1d": (lambda: F.max_pool1d(x, 2), RuntimeError, "input must be (N, C, L) or (C, L), and only N may be 0"),
+    "pool, output": (
+        lambda: F.max_pool2d(torch.zeros(2, 3, 1, 3), 2),
+        RuntimeError,
+        "Given input size: (3x1x3). Calculated output size: (3x0x1). Output size is too small",
+    ),
     "max_pool3d": (lambda: F.max_pool3d(x, 29), RuntimeError, "the kernel's depth is 29 but the padded input's is 1"),
     "avg_pool3d": (
         lambda: F.avg_pool3d(x, 2, padding=1),

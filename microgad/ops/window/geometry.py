@@ -161,17 +161,16 @@ class Window(_Fields):
         """Whether the kernel's spans at different positions do not overlap."""
         return all(span <= step for span, step in zip(self.span, self.stride, strict=True))
 
-    def check(self) -> None:
-        """Raise ShapeError if the kernel is empty or larger than the padded plane."""
+    def check(self, too_large: str = "Kernel size can't be greater than actual input size") -> None:
+        """Raise ShapeError if the kernel is empty or larger than the padded plane, with what to say of the latter."""
         names = ("depth", "height", "width")[-len(self.kernel) :]
         for name, kernel, span, padded in zip(names, self.kernel, self.span, self.padded_size, strict=True):
             if kernel < 1:
                 raise ShapeError(f"the kernel's {name} must be at least 1, got {kernel}")
             if span > padded:
                 raise ShapeError(
-                    f"Kernel size can't be greater than actual input size: the kernel's {name} is {span} but the "
-                    f"padded input's is {padded}: kernel_size {self.kernel}, dilation {self.dilation}, padding "
-                    f"{self.padding}, input size {self.size}"
+                    f"{too_large}: the kernel's {name} is {span} but the padded input's is {padded}: kernel_size "
+                    f"{self.kernel}, dilation {self.dilation}, padding {self.padding}, input size {self.size}"
                 )
 
 

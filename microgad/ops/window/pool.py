@@ -325,7 +325,9 @@ def check(input: Any, window: Window, kinds: str, also: Any = None) -> None:
         raise ShapeError(f"input must be (N, C, {names}) or (C, {names}), and only N may be 0")
     if input.dtype.kind not in kinds and input.dtype != also:
         raise KindError(f"input must be {'floating-point' if kinds == 'f' else 'of real numbers'}, got {input.dtype}")
-    window.check()
+    if min(window.out) < 1:
+        given, out = ("x".join(map(str, (input.shape[1], *sizes))) for sizes in (window.size, window.out))
+        window.check(f"Given input size: ({given}). Calculated output size: ({out}). Output size is too small")
 
 
 def window_sums(plane: Any, window: Window) -> Any:
