@@ -164,6 +164,11 @@ class TestKinks:
         with pytest.raises(GradcheckError, match="wrong in 1 of 4"):
             check_grads(Steep, [leaf(0.0, 1.0)], kinks="accept")
 
+    def test_a_value_that_ties_with_both_bounds(self):
+        x = torch.tensor([[-0.375, 0.125], [0.25, 0.125]], dtype=torch.float64, requires_grad=True)
+        low = torch.tensor([[-0.375], [0.125]], dtype=torch.float64, requires_grad=True)
+        check_grads(torch.clamp, (x, low, torch.tensor(0.125, dtype=torch.float64, requires_grad=True)))
+
     def test_a_fault_at_ties_only_is_found(self):
         class Largest(Function):
             def forward(self, x):

@@ -237,7 +237,7 @@ class Case:
         step = max(NEARBY, 16 * self.eps)
         rng = np.random.default_rng(self._stream("scales"))
         moved = self.evaluate(self.map_arrays(lambda a: _nearby(a, step, rng) if a.dtype.kind in "fc" else a))
-        least = min(1.0, self.largest)
+        least = min(1.0, self.largest or 1.0)
         values = zip(self.outs, moved.outs, strict=True)
         outs = [least + max_abs(y.array) + max_abs(z - y.array) / step for y, z in values]
         incoming = max(map(max_abs, self.grad_outputs), default=0.0)

@@ -12,7 +12,11 @@ from ...errors import FROM_FORWARD
 from ...function import Function, Leaf, Output
 from ..calls import GradcheckError, nodes_behind
 from ..check_grads import found_kink
+from ..findings.finding import Finding
+from ..numerical.estimates import STEPS as RELATIVE_STEPS
+from ..numerical.estimates import step_unit
 from ..numerical.perturbation import perturbed
+from .assertions import ROUNDINGS, max_abs
 from .case import Case
 
 STEPS = (2.0**-8, 2.0**-12, 2.0**-16)  # absolute, small for inputs around 1
@@ -54,12 +58,12 @@ def derivatives_nearby(case: Case) -> None:
 
 
 def magnitudes(case: Case) -> None:
-    """First derivatives also agree at inputs about 10³ and 10⁶ times as large and as small, if check_op chose them.
+    """The first derivative of one operation also agrees at inputs about 10³ and 10⁶ times as large and as small.
 
-    Each is checked on an eighth of the examples, where the function accepts such inputs. A derivative of NaN counts for
-    a single operation only: a composite overflows where one of its parts does.
+    Each is checked on an eighth of the examples for which check_op chose the inputs, where the function accepts such
+    values. A composite is left out: its parts cancel or overflow, and its derivative is right if theirs are.
     """
-    if not case.inferred or not case.wanted or not case.outs:
+    if not case.inferred or not case.wanted or len(_operations(case)) != 1:
         return
     for factor in [factor for i, factor in enumerate(FACTORS) if case.one_in(8, i)]:
         there = case.with_inputs(case.map_arrays(partial(_scaled, factor=factor)))
@@ -67,18 +71,26 @@ def magnitudes(case: Case) -> None:
             _check(there, 1, "move")
         except GradcheckError as error:
             found = error.finding
-            counts = found is not None and (np.isfinite(found.analytical).all() or len(_operations(there)) == 1)
-            if counts and not any(_agrees_over(there, step) for step in STEPS):
+            if found and not _may_be_rounding(there, found) and not any(_agrees_over(there, step) for step in STEPS):
                 raise
         except FROM_FORWARD:  # the function refuses these values
             continue
+
+
+def _may_be_rounding(case: Case, found: Finding) -> bool:
+    """Whether a derivative is off by no more than rounding errors explain, if terms cancel that are at least around 1.
+
+    So they do in log(cosh(x)). An operation in NumPy doesn't show its terms, so that their size is a guess.
+    """
+    terms = max(1.0, case.largest, *(max_abs(y.array) for y in case.outs))
+    step = min(RELATIVE_STEPS) * min(float(step_unit(x.array).min()) for x in case.wanted if x.numel())
+    return float(found.excess().max()) <= ROUNDINGS * case.eps * terms / step
 
 
 def _agrees_over(case: Case, step: float) -> bool:
     """Whether the derivative along all inputs that aren't zero agrees with a difference over an absolute step.
 
     The steps of check_grads are relative. For large inputs they go beyond the structure of a function such as floor.
-    For small ones log(cosh(x)) changes by less than a rounding error of the cosh.
     """
     above, below = (case.evaluate(case.map_arrays(partial(_moved, step=d))).outs for d in (step, -step))
     differences = zip(case.grad_outputs, above, below, strict=True)

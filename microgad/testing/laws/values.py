@@ -22,7 +22,7 @@ from .case import CallRecorder, Case, Evaluation, vjp
 REFERENCE = 1e-9  # relative: a reference may sum in another order
 PERTURBATION = 2.0**-6  # relative: moves inputs to values with many digits
 SHORT = 2.0**-12  # multiples of it may be constants of the function, exact in float32
-LEFT_OVER = 2.0**-18  # smaller values may be differences of numbers around 1, which have few digits
+LEFT_OVER = 2.0**-8  # smaller values may be differences of numbers up to 10⁶, which have few digits
 NARROW = {np.dtype(np.float64): np.dtype(np.float32), np.dtype(np.complex128): np.dtype(np.complex64)}
 NOT_WRITABLE = ("broadcast", "read_only")  # layouts
 ORDINARY = (2.0**-10, 32.0)  # magnitudes at which no intermediate value leaves float32's range
@@ -130,14 +130,25 @@ def layout(case: Case) -> None:
 
 
 def float32(case: Case) -> None:
-    """With float32 inputs everything is float32, and agrees with the float64 run up to float32's rounding.
+    """With float32 inputs everything is float32, and, if it is finite, agrees with the float64 run up to rounding.
 
     Functions with float64 constants, such as a module's parameters, are skipped. With float64 inputs of many digits, no
     result may look rounded to float32. It runs on every second example.
+
+    Constants such as 0.3 are rounded, so that x // 0.3 may jump between the two runs. So only what fails at perturbed
+    inputs as well counts.
     """
     if not case.one_in(2, 1) or not all(x.array.dtype in NARROW for x in case.inputs if _is_floating(x)):
         return
     _check_not_rounded(case)
+    try:
+        _check_in_float32(case)
+    except AssertionError:
+        with perturbed(case.wanted, case.rng, PERTURBATION):
+            _check_in_float32(case.with_inputs(case.inputs))
+
+
+def _check_in_float32(case: Case) -> None:
     single = case.map_arrays(_narrowed)
     calls = CallRecorder()
     with state.scope(observer=calls):
@@ -156,7 +167,8 @@ def float32(case: Case) -> None:
         _ = narrow.classes  # takes second derivatives, which may refuse a wrong dtype
     grad_outputs = [g.astype(y.array.dtype) for g, y in zip(case.grad_outputs, outs, strict=True)]
     gradients = vjp(outs, wanted(single), grad_outputs)
-    if not case.draws and all(map(_is_ordinary, case.inputs)):  # draws differ between dtypes
+    finite = all(np.isfinite(x).all() for x in (*(y.array for y in outs), *gradients) if x is not None)
+    if finite and not case.draws and all(map(_is_ordinary, case.inputs)):  # draws differ between dtypes
         eps = float(np.finfo(np.float32).eps)
         rounded = case.map_arrays(lambda a: _narrowed(a).astype(a.dtype))
         same = case if all(map(_same_values, rounded, case.inputs)) else case.with_inputs(rounded)

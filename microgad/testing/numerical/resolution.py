@@ -16,6 +16,7 @@ from .perturbation import perturbed
 from .projection import project
 
 ISOLATED = 1e-3  # a derivative that oscillates is nearby not less than this share of that here, or of the numerical one
+NEARBY = 16  # points: a value that ties with both bounds of clamp lies between them at a sixth of the points nearby
 
 
 def is_unresolvable(check: Check, fn: CheckedFunction, at: slice, finding: Finding, kinked: Any) -> bool:
@@ -92,9 +93,9 @@ def oscillates(check: Check, fn: CheckedFunction, u: Any, directions: dict[int, 
 
 
 def _nearby(check: Check, fn: CheckedFunction, u: Any, directions: dict[int, Any]) -> Any:
-    """Return the terms of the analytical derivative along the directions, a row for each of four nearby points."""
+    """Return the terms of the analytical derivative along the directions, a row for each of NEARBY points."""
     rows = []
-    for _ in range(4):
+    for _ in range(NEARBY):
         with perturbed(check.tensors, check.rng, 1e-6):
             grads = check.vjp(fn.recorded(), [fn.tensors[i] for i in directions], u)
             products = [g * d for g, d in zip(grads, directions.values(), strict=True) if g is not None]
