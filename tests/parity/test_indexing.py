@@ -248,3 +248,18 @@ def test_mask_of_wrong_shape_has_torchs_message():
                     run(lib.zeros(2, 3), at)
                 messages.append(str(error.value))
     assert messages[len(messages) // 2 :] == messages[: len(messages) // 2]
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
+def test_values_of_another_dtype_are_written_at_a_bool_but_not_at_a_0d_mask(shape):
+    results = []
+    for lib in (torch, microgad):
+        for index in (True, False, (True,), (..., True), lib.tensor(True), lib.tensor(False), (lib.tensor(True), ...)):
+            for value in (lib.tensor(2.5), lib.tensor([2.5])):
+                x = lib.ones(shape, dtype=lib.int64)
+                try:
+                    x[index] = value
+                    results.append(x.tolist())
+                except RuntimeError:
+                    results.append("RuntimeError")
+    assert results[len(results) // 2 :] == results[: len(results) // 2]

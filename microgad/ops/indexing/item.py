@@ -188,8 +188,8 @@ def getitem(input: Tensor, index: Any) -> Tensor:
 def setitem(input: Tensor, index: Any, value: Any) -> None:
     """Assign a number, Tensor, array or list to input[index]. Source: torch.Tensor.__setitem__.
 
-    Where index has arrays, a Tensor value must have input's dtype, unless it is one value for one mask; other values
-    are converted.
+    Where index has arrays, a Tensor value must have input's dtype, unless it is one value for one mask that has
+    dimensions; other values are converted.
 
     >>> x = torch.zeros(3)
     >>> x[[0, 2]] = torch.tensor([1.0, 2.0])
@@ -205,7 +205,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     elif value is None or isinstance(value, str):
         raise DtypeError(f"__setitem__: can't assign a {type(value).__name__} to a Tensor")
     else:
-        value = _assignable(value, input, index)
+        value = _assignable(value, input, (...,) if isinstance(given, bool) else index)
     if is_basic(index):
         if layouts.expanded_axes(input.array):  # the part may hold each element once
             input, index = GetItem.apply(input, index=index), (Ellipsis,)
@@ -233,6 +233,8 @@ def _assignable(value: Any, input: Tensor, index: tuple[Any, ...]) -> Tensor:
         value = creation.as_tensor(value, device=input.device).to(dtype=input.dtype)
     elif value.array.dtype != input.array.dtype:
         if not is_basic(index):
+            if any(backend.is_array(item) and item.ndim == 0 and is_mask(item) for item in index):
+                raise _dtype_mismatch(input, value)
             value = _single_masked_value("__setitem__", value, input, index)
         elif value.array.dtype.kind == "c" or input.array.dtype == HALF:  # NumPy would round otherwise than `to`
             value = value.to(dtype=input.dtype)
