@@ -141,6 +141,18 @@ def test_resizing_an_array_does_not_change_the_tensor_on_its_memory(create) -> N
 
 
 @pytest.mark.host("the memory belongs to NumPy")
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("create", [torch.from_numpy, torch.as_tensor, torch.asarray, torch.Tensor, torch.from_dlpack])
+def test_matrices_and_masked_arrays_become_plain_tensors(create) -> None:
+    for data in (np.matrix([[1, 2], [3, 4]], np.float32), np.ma.array(np.float32([[1, 2], [3, 4]]), mask=[[0, 1]] * 2)):
+        x = create(data)
+        assert (x * x).flatten().tolist() == [1, 4, 9, 16]
+        assert type(x.numpy()) is np.ndarray
+        if create is not torch.Tensor:
+            x[0, 0] = 7
+            assert data[0, 0] == 7
+
+
 def test_asarray_and_frombuffer_share_memory_unless_asked_to_copy():
     numbers = np.zeros(2)
     assert torch.asarray(numbers).data_ptr() == numbers.ctypes.data

@@ -122,6 +122,11 @@ def _shared_array(data: Any, dtype: Dtype) -> Any:
     return data
 
 
+def _plain_view(array: Any) -> Any:
+    """The array's memory without its class, as a matrix multiplies differently; the caller may reshape its own."""
+    return array.view(np.ndarray) if isinstance(array, np.ndarray) else array.view()
+
+
 def _check_dtype(array: Any) -> None:
     """Raise RuntimeError for a dtype that PyTorch doesn't have, or bytes in another order than the machine's."""
     try:
@@ -214,8 +219,7 @@ def as_tensor(data: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
     data = _shared_array(data, dtype)
     if backend.is_array(data) and (dtype is None or dtypes.of(dtype).dtype == data.dtype):
         _check_dtype(data)
-        data = data.view()  # the caller may change the shape or the dtype of its array in place
-        return from_array(data, device if backend.is_gpu(data) else backend.chosen(device))
+        return from_array(_plain_view(data), device if backend.is_gpu(data) else backend.chosen(device))
     return tensor(data, dtype=dtype, device=device)
 
 
@@ -337,7 +341,7 @@ def from_dlpack(ext_tensor: Any, *, device: Device = None, copy: bool | None = N
         ext_tensor = ext_tensor.array
     try:
         if backend.is_array(ext_tensor):
-            array = ext_tensor.view()
+            array = _plain_view(ext_tensor)
         elif hasattr(ext_tensor, "__dlpack__"):
             array = backend.from_dlpack(ext_tensor, ext_tensor.__dlpack_device__()[0] == 1)
         else:
