@@ -212,3 +212,24 @@ def test_conversions_keep_the_order_in_memory(rng):
         for order in "KC":
             assert_converts_as_numpy(each, FLOAT16, order)
             assert_converts_as_numpy(each.astype(FLOAT16), FLOAT32, order)
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_code_of_a_program_takes_gradients_in_float16(create_graph):
+    seen = []
+
+    class Product(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, w):
+            ctx.save_for_backward(w)
+            return x @ w
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad @ ctx.saved_tensors[0].T, None  # a product of mixed dtypes would raise
+
+    module = nn.Tanh()
+    module.register_full_backward_hook(lambda module, *grads: seen.extend(each.dtype for (each,) in grads))
+    x = ones(2, 2, requires_grad=True)
+    module(Product.apply(x, ones(2, 2))).sum().backward(create_graph=create_graph)
+    assert [x.grad.dtype, *seen] == [torch.half] * 3

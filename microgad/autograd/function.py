@@ -270,7 +270,7 @@ class CustomNode(core.Function):
 
     broadcasts = True  # a gradient of any shape that the argument's broadcasts to is summed to it
     conjugates = False  # backward returns gradients of complex arguments in PyTorch's convention
-    materializes, takes_undefined = False, True  # what ctx says about undefined gradients decides
+    materializes, calls_back = False, True  # ctx says whether undefined gradients become zeros
     function: ClassVar[type[Function]]
     ctx: FunctionCtx
 

@@ -97,11 +97,11 @@ def casting(out: Any, *arrays: Any) -> Any:
 
 
 def for_derivatives(node: Any, grad: Any, kept: Any) -> tuple[Any, Any]:
-    """Prepare a gradient and kept values for a derivative: conjugate complex gradients, convert float16 to float32."""
+    """Prepare a gradient and kept values for a derivative: conjugate complex gradients, widen float16 to float32."""
     kinds = node.dtype if type(node.dtype) is list else [node.dtype]
     if any(d.kind == "c" for d in kinds) and conjugates(node):
         grad = tuple(map(conjugate, grad)) if type(grad) is tuple else conjugate(grad)
-    if HALF in kinds:
+    if HALF in kinds and not node.calls_back:
         grad, kept = wide(grad), [wide(x) for x in kept]
     return grad, kept
 

@@ -160,7 +160,7 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
     gradients: list[Any] = [None] * len(onward)
     if node.dtype is not _FLOAT32:
         grad, kept = for_derivatives(node, grad, kept)
-    if plan.joint is not None and (grad is not None or node.takes_undefined or not plan.fills):
+    if plan.joint is not None and (grad is not None or node.calls_back or not plan.fills):
         derivative, positions = plan.joint
         node.needs = tuple(edge is not None for edge in onward)
         result = derivative(node, grad, *[kept[j] for j in positions])

@@ -62,7 +62,7 @@ class Function:
     broadcasts: ClassVar[bool] = False  # whether a gradient's shape may be other than its input's and the result's
     may_share: ClassVar[bool] = False  # whether the result may be a view of the first input; several results: see Split
     materializes: ClassVar[bool] = True  # whether an unused result has the gradient zeros (True) or None
-    takes_undefined: ClassVar[bool] = False  # whether `backward` is called even if no result has a gradient
+    calls_back: ClassVar[bool] = False  # whether `backward` calls a program, also with float16 and undefined gradients
     last_first: ClassVar[bool] = False  # whether the hooks of its leaf inputs run from the last input to the first
     zero_link: ClassVar[type[Function] | None] = None  # records that a derivative depends on the input with slope zero
     conjugates: ClassVar[bool] = True  # whether the engine conjugates complex gradients, as PyTorch's convention asks

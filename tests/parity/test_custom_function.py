@@ -447,3 +447,23 @@ def saved_tensors_are_the_arguments_themselves(t, nn):
     y.sum().backward(retain_graph=True)
     other = t.autograd.grad(y.sum(), weight, create_graph=True)
     return found, weight.grad, other
+
+
+@programs
+def float16_gradients(t, nn):
+    """backward and a module's hooks take gradients in float16, so that they may multiply them by float16 weights."""
+    seen = []
+
+    def forward(ctx, x, w):
+        ctx.save_for_backward(x, w)
+        return x @ w
+
+    def backward(ctx, grad):
+        x, w = ctx.saved_tensors
+        return grad @ w.t(), x.t() @ grad
+
+    module = nn.Tanh()
+    module.register_full_backward_hook(lambda module, grad_input, grad_output: seen.extend(grad_input + grad_output))
+    x, w = (t.ones(2, 2, dtype=t.float16, requires_grad=True) for _ in range(2))
+    y = function(t, forward=forward, backward=backward).apply(x, w)
+    return [[g.detach() for g in t.autograd.grad(module(y).sum(), (x, w), create_graph=c)] for c in (False, True)], seen
