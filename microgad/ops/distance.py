@@ -131,8 +131,13 @@ class Pdist(Function):
 
 def _pair_by_pair(x: Any, p: float) -> Any:
     """Return the p-norms of the differences of any two rows, (N, M) -> (N·(N - 1)/2,), in differentiable calls."""
-    first, second = (backend.like(i, bare(x)) for i in np.triu_indices(x.shape[0], 1))
+    first, second = _pairs(x)
     return _norms_along_last(x[first] - x[second], p)
+
+
+def _pairs(x: Any) -> list[Any]:
+    """Return the indices of the first and of the second row of each pair, in the order of the results."""
+    return [backend.like(rows, bare(x)) for rows in np.triu_indices(x.shape[0], 1)]
 
 
 def _norms_along_last(x: Any, p: float) -> Any:
