@@ -465,5 +465,8 @@ def float16_gradients(t, nn):
     module = nn.Tanh()
     module.register_full_backward_hook(lambda module, grad_input, grad_output: seen.extend(grad_input + grad_output))
     x, w = (t.ones(2, 2, dtype=t.float16, requires_grad=True) for _ in range(2))
-    y = function(t, forward=forward, backward=backward).apply(x, w)
-    return [[g.detach() for g in t.autograd.grad(module(y).sum(), (x, w), create_graph=c)] for c in (False, True)], seen
+    product = function(t, forward=forward, backward=backward)
+    for create_graph in (False, True):
+        y = module(product.apply(x, w)).sum()
+        seen.extend(t.autograd.grad(y, (x, w), create_graph=create_graph))
+    return [g.detach() for g in seen]
