@@ -99,5 +99,5 @@ def name_module(error: Exception, kind: str, path: str) -> None:
     >>> error.__notes__
     ['In module layers.3 (GLU)']
     """
-    if not hasattr(error, "__notes__") and f"({path}" not in str(error):
+    if not hasattr(error, "__notes__") and not re.match(rf"\S+ \({re.escape(path)}(\.\S+)?\): ", str(error)):
         error.add_note(f"In module {path} ({kind})")

@@ -419,12 +419,23 @@ def test_a_subclass_extends_the_constants_of_its_layer() -> None:
     assert Masked(1, 2).__constants__[-1] == "mask_type"
 
 
+class Refusal(nn.Module):
+    def __init__(self, message):
+        super().__init__()
+        self.message = message
+
+    def forward(self, x):
+        raise RuntimeError(self.message)
+
+
 @pytest.mark.parametrize(
     ("module", "note"),
     [
         (nn.GLU(), ["In module 0.0 (GLU)"]),
         (nn.Linear(4, 2), None),  # its message names the path
         (nn.Bilinear(1, 1, 1), ["In module 0.0 (Bilinear)"]),
+        (Refusal("sizes (0.0, 3)"), ["In module 0.0 (Refusal)"]),  # numbers, no path
+        (Refusal("softmax (0.0.softmax()): no"), None),  # an operation made of others, in the module
     ],
 )
 def test_an_error_of_a_nested_module_names_it_once(module, note):
