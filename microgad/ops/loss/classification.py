@@ -231,7 +231,10 @@ def _check_rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tupl
     if target.shape != input.shape[:1] + input.shape[2:]:
         if target.ndim and len(target) != len(input):
             raise ShapeError(f"Expected input batch_size ({len(input)}) to match target batch_size ({len(target)}).")
-        raise ShapeError(f"{_target_rule(input, target)}: target has shape {target.shape}, but input {input.shape}")
+        raise ShapeError(
+            f"{_target_rule(input, target)}: class indices of this input have shape {input.shape[:1] + input.shape[2:]}"
+            ", and class probabilities, which are floating-point, its own shape"
+        )
     if target.dtype not in INDEX_DTYPES:
         name = TYPE_NAMES[dtypes.of(target.dtype)]
         raise DtypeError(f"expected target dtype to be Long or Byte, but got {name}: use target.long()")
