@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..type_aliases import Device, Dtype
 else:
     storage = LazyModule("microgad.storage")
+    dims = LazyModule("microgad.ops.movement.dims")
     shared_memory = LazyModule("microgad.ops.movement.shared_memory")
     dims = LazyModule("microgad.ops.movement.dims")
 
