@@ -350,7 +350,6 @@ def is_masked_tensor(obj: Any) -> bool:
     return isinstance(obj, MaskedTensor)
 
 
-_ops = sys.modules[
-    __name__
-]  # PyTorch defines the functions in torch.masked._ops, where the examples in its docs call them
+# PyTorch defines the functions in torch.masked._ops, where the examples in its docs call them.
+_ops = sys.modules[__name__]
 _define_getattr(globals())

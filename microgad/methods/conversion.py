@@ -157,7 +157,8 @@ class Conversion:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if isinstance(vars(cls).get("array"), property):  # as in MONAI, where it gives the NumPy array, too
+        if isinstance(vars(cls).get("array"), property):
+            # All operations read this attribute, so no property may take its place. MONAI's gives the same, the array.
             del cls.array  # type: ignore[attr-defined]
         if cls.__module__.partition(".")[0] != "microgad" and torch_function.overrides_functions(cls):  # type: ignore[arg-type]
             wrappers.install()

@@ -332,18 +332,8 @@ class Sketch:
         """Return a key that is equal for edges to be merged. It tells sources in one box apart, but not operations."""
         source = None if number in self.modules.call_of else self.representative_of(number)
         x, index = edge.what, edge.what.index if len(edge.tail.ops) == 1 else 0
-        return (
-            edge.tail,
-            edge.head,
-            edge.argument,
-            source,
-            x.shape,
-            x.dtype,
-            index,
-            edge.to_next,
-            edge.wrote,
-            edge.dashed,
-        )
+        looks = edge.argument, edge.to_next, edge.wrote, edge.dashed
+        return edge.tail, edge.head, looks, source, x.shape, x.dtype, index
 
     def crosses(self, tail: int, head: int) -> tuple[bool, bool]:
         """Return whether an edge leads to another repetition, and whether it adds to the count on its label."""
