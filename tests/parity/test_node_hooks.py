@@ -341,7 +341,7 @@ def calling_nodes_by_hand(t, nn):
     handle = product.register_hook(lambda *_: pytest.fail("a node that is called calls no hooks"))
     first = product(y.grad_fn(ones))
     handle.remove()
-    second = t.autograd.grad(first[0].sum(), w)
+    second = t.autograd.grad(first[0].sum(), w, retain_graph=True)
     for (leaf_node, _), g in zip(product.next_functions, first, strict=True):
         assert [leaf_node(g), leaf_node(None), leaf_node(g)] == [(), (), ()]
     with t.no_grad():
