@@ -25,7 +25,6 @@ else:
     storage = LazyModule("microgad.storage")
     dims = LazyModule("microgad.ops.movement.dims")
     shared_memory = LazyModule("microgad.ops.movement.shared_memory")
-    dims = LazyModule("microgad.ops.movement.dims")
 
 NO_LEAF = (
     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "

@@ -126,13 +126,8 @@ class Pdist(Function):
         return np.copy(result.T, "C")
 
     def decomposition(self, x):
-        return _pair_by_pair(x, self.p)
-
-
-def _pair_by_pair(x: Any, p: float) -> Any:
-    """Return the p-norms of the differences of any two rows, (N, M) -> (N·(N - 1)/2,), in differentiable calls."""
-    first, second = _pairs(x)
-    return _norms_along_last(x[first] - x[second], p)
+        first, second = _pairs(x)
+        return _norms_along_last(x[first] - x[second], self.p)
 
 
 def _pairs(x: Any) -> list[Any]:
