@@ -20,7 +20,7 @@ from .assertions import ROUNDINGS, max_abs
 from .case import Case
 
 STEPS = (2.0**-8, 2.0**-12, 2.0**-16)  # absolute, small for inputs around 1
-FACTORS = (1e-6 * math.pi, 1e-3 * math.pi, 1e3 * math.pi, 1e6 * math.pi)  # not to integers, where floor jumps
+FACTORS = (1e-3 * math.pi, 1e3 * math.pi)  # not to integers, where floor jumps
 PERTURBATION = 2.0**-6  # relative: moves inputs to values that float32 would round
 
 
@@ -58,7 +58,7 @@ def derivatives_nearby(case: Case) -> None:
 
 
 def magnitudes(case: Case) -> None:
-    """The first derivative of one operation also agrees at inputs about 10³ and 10⁶ times as large and as small.
+    """The first derivative of one operation also agrees at inputs about 1,000 times as large and as small.
 
     Each is checked on an eighth of the examples for which check_op chose the inputs, where the function accepts such
     values. A composite is left out: its parts cancel or overflow, and its derivative is right if theirs are.
