@@ -153,6 +153,7 @@ def test_matrices_and_masked_arrays_become_plain_tensors(create) -> None:
             assert data[0, 0] == 7
 
 
+@pytest.mark.host("the memory belongs to NumPy")
 def test_asarray_and_frombuffer_share_memory_unless_asked_to_copy():
     numbers = np.zeros(2)
     assert torch.asarray(numbers).data_ptr() == numbers.ctypes.data
