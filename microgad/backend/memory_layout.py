@@ -122,7 +122,7 @@ def laid_out_as_operands(out: Any, operands: Sequence[Any]) -> Any:
             return out
         images = out.ndim == 4 and all(getattr(x, "shape", None) == out.shape for x in operands)
         if images and all(x.transpose(0, 2, 3, 1).flags.c_contiguous for x in operands):
-            return lying(out, (0, 2, 3, 1))
+            return lying(out, (0, 2, 3, 1))  # channels_last, also where axes of length 1 leave the order open
         if 0 not in first.strides:
             wide_first = sorted(range(out.ndim), key=lambda axis: (first.strides[axis], out.shape[axis]), reverse=True)
             return lying(out, wide_first)

@@ -82,7 +82,7 @@ def run(
                     _gather(heap, pending, parent, node.index, grad)
                 continue
             if type(grad) is list:  # a node with several results, of which some may be unused
-                grad = results.gathered(node, leaves.run_hooks_of_results(node, grad, ends))
+                grad = results.gathered(node, results.run_hooks(node, grad, ends))
             onward = edges if routes is None else routes[node.number]
             if not onward:
                 continue

@@ -158,19 +158,6 @@ def run_hooks(node: Function, grad: Any, start: float = 0, stop: float = inf) ->
     return grad.array if bare else grad
 
 
-def run_hooks_of_results(node: Function, grads: list[Any], ran: Collection[int]) -> list[Any]:
-    """Run the hooks of a node's results, and return the gradients as they leave them.
-
-    The result whose hook was registered first comes first. A result that no gradient reaches has None. The Outputs with
-    the numbers `ran` have had their hooks run.
-    """
-    outputs = [(i, output) for i, reference in node.results.items() if (output := reference()) and output.hooks]
-    for i, output in sorted(outputs, key=lambda each: min(each[1].hooks or ())):
-        if output.number not in ran:
-            grads[i] = run_hooks(output, grads[i])
-    return grads
-
-
 def first_gradient(leaf: Any, grad: Any) -> Any:
     """A recorded copy of a leaf Tensor's first gradient.
 

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..function import Function
+from . import leaves
+
+
+def run_hooks(node: Function, grads: list[Any], ran: Collection[int]) -> list[Any]:
+    """Run the hooks of a node's results, and return the gradients as they leave them.
+
+    The result whose hook was registered first comes first. A result that no gradient reaches has None. The Outputs with
+    the numbers `ran` have had their hooks run.
+    """
+    outputs = [(i, output) for i, reference in node.results.items() if (output := reference()) and output.hooks]
+    for i, output in sorted(outputs, key=lambda each: min(each[1].hooks or ())):
+        if output.number not in ran:
+            grads[i] = leaves.run_hooks(output, grads[i])
+    return grads
 
 
 def gathered(node: Function, grads: Sequence[Any]) -> tuple[Any, ...] | None:
