@@ -193,7 +193,8 @@ _LOGIT = (
     3.687652995217586e-09, -2.703869135322912e-07, 7.996720605048627e-06, -0.0001109304533863154,
     -6.462534592703907e-05, 0.07266601066272332, 1.5957696977160927,
 )  # fmt: skip
-_LOGIT_2 = tuple(c / math.log(2) for c in _LOGIT)  # for base 2, since np.exp2 takes half the time of np.exp
+LOG2_E = 1 / math.log(2)  # converts exponents to base 2, since np.exp2 takes half the time of np.exp
+_LOGIT_2 = tuple(c * LOG2_E for c in _LOGIT)
 
 
 def _times_normal_cdf(out: Any, x: Any, factor: Any) -> None:
@@ -233,26 +234,26 @@ class GeluTanh(Function):
         return by_blocks(gelu, x)
 
     def grad_x(self, grad, x):
-        """grad · s · (1 + 2u'x (1 - s)) with s = σ(2u) = e²ᵘ / (1 + e²ᵘ) and 2u'x = 6u - 4 √(2/π) x."""
+        """grad · s · (1 + 2u'x (1 - s)) with s = σ(2u) = e²ᵘ / (1 + e²ᵘ)."""
         reach = 9.5 if x.dtype == np.float32 else 20.0  # beyond, it is 1 or negligible, but e²ᵘ overflows
 
         def slope(out: Any, grad: Any, x: Any) -> None:
             clipped = np.clip(x, -reach, reach)
-            u = np.square(clipped)
-            u *= 2 * CUBE
-            u += 2 * SLOPE
-            u *= clipped  # 2u
-            np.exp(u, out=out)
+            rest = np.square(clipped)
+            np.multiply(rest, 2 * CUBE * LOG2_E, out=out)
+            out += 2 * SLOPE * LOG2_E
+            out *= clipped  # 2u for base 2
+            np.exp2(out, out=out)
             complement = out + 1
             np.divide(1, complement, out=complement)  # 1 - s
             out *= complement  # s
-            u *= 3
-            clipped *= 4 * SLOPE
-            u -= clipped  # 2u'x
-            u *= complement
-            u += 1
-            u += np.subtract(x, x, out=clipped)  # NaN where x is infinite, of ∞ · 0 in PyTorch
-            out *= u
+            complement *= clipped
+            rest *= 6 * CUBE
+            rest += 2 * SLOPE  # 2u'
+            rest *= complement
+            rest += 1
+            rest += np.subtract(x, x, out=clipped)  # NaN where x is infinite, of ∞ · 0 in PyTorch
+            out *= rest
             out *= grad
 
         return by_blocks(slope, grad, x)
