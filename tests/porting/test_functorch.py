@@ -11,8 +11,13 @@ import pytest
 import microgad as torch
 from microgad import nn
 from microgad.porting import functorch
+from microgad.porting.alias import TORCH_VERSION
 
 pytestmark = pytest.mark.filterwarnings("ignore:`functorch")
+
+
+def test_version() -> None:
+    assert functorch.__version__ == TORCH_VERSION
 
 
 def test_functorch_import_and_warnings(tmp_path: Path) -> None:
