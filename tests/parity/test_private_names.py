@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from typing import Any
 
 import numpy as np
@@ -149,6 +151,26 @@ def weak_tensor_key_dictionary(t, nn):
     seen = [len(names), names[x], y in names, t.ones(2) in names, [key is x for key in names], sorted(names.values())]
     del names[y], x
     return seen, len(names), names.get(y, 5)
+
+
+@programs
+def weak_tensor_key_dictionaries_copied_and_merged(t, nn):
+    x, y = t.ones(2), t.ones(2)
+    names = submodule(t, "utils.weak").WeakTensorKeyDictionary({x: [1]})
+    copies = names.copy(), copy.copy(names), copy.deepcopy(names), names | {y: 2}, {x: 3, y: 4} | names
+    names |= {y: 5}
+    shared = [each[x] is names[x] for each in copies]
+    return shared, [list(each.values()) for each in (names, *copies)], {type(each) is type(names) for each in copies}
+
+
+@programs
+def weak_tensor_key_dictionary_in_words(t, nn):
+    return re.sub("0x.*", "", repr(submodule(t, "utils.weak").WeakTensorKeyDictionary()))
+
+
+@programs
+def weak_tensor_key_dictionary_of_a_number(t, nn):
+    submodule(t, "utils.weak").WeakTensorKeyDictionary()[1]
 
 
 @programs
