@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
@@ -14,6 +15,7 @@ import numpy as np
 from .. import errors, state
 from .. import function as core
 from ..duck_arrays import levels
+from ..errors.wording import FREED
 from ..gradients import grad
 from ..lazy import LazyModule
 from ..lazy import define_getattr as _define_getattr
@@ -87,7 +89,8 @@ class FunctionCtx:
 def _backward_and_vjp(ctx: FunctionCtx, *grads: Any) -> Any:
     """Raise: this is the backward of a class that defines both `backward` and `vjp`."""
     raise errors.GraphError(
-        "Implementing both 'backward' and 'vjp' for a custom Function is not allowed: they are names of one"
+        "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one of "
+        "them."
     )
 
 
@@ -124,12 +127,15 @@ class Function:
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the operation."""
-        raise NotImplementedError("an autograd.Function needs a static forward")
+        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
 
     @staticmethod
     def backward(ctx: Any, *grads: Any, **none: Any) -> Any:
         """Return the gradients of forward's arguments."""
-        raise NotImplementedError("an autograd.Function needs a static backward to be differentiated")
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
+            "backward mode AD."
+        )
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
@@ -138,7 +144,9 @@ class Function:
         A Function without backward is differentiated by its jvp in reverse mode as well. One without jvp is
         differentiated in forward mode by differentiating its backward.
         """
-        raise NotImplementedError("an autograd.Function needs a static jvp for forward mode")
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
 
     vmap: ClassVar[Callable[..., Any] | None] = None
     generate_vmap_rule: ClassVar[bool] = False  # no effect: without `vmap` a rule is always generated
@@ -220,8 +228,17 @@ def _copy_returned_inputs(cls: type[Function], ctx: FunctionCtx, inputs: tuple[A
     dirty = {id(t) for t in ctx.dirty}
     for t in ctx.dirty:
         t._bump()
+        if all(t is not given for given in inputs):
+            warnings.warn(
+                "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been mutated "
+                "should be passed to ctx.mark_dirty().",
+                stacklevel=3,
+            )
     if not dirty <= {id(x) for x in outs}:
-        raise errors.GraphError(f"{cls.__name__}: what forward marks as dirty has to be among its outputs")
+        raise errors.GraphError(
+            f"{cls.__name__}: Some elements marked as dirty during the forward method were not returned as output. The "
+            "inputs that are modified inplace must all be outputs of the Function."
+        )
 
     def as_output(x: Any) -> Any:
         if not isinstance(x, Tensor) or id(x) in dirty or not any(x is given for given in inputs):
@@ -236,7 +253,7 @@ def _copy_returned_inputs(cls: type[Function], ctx: FunctionCtx, inputs: tuple[A
 def _save(ctx: FunctionCtx, node: CustomNode, inputs: tuple[Any, ...], outs: list[Tensor]) -> None:
     """Keep in the node the Tensors that were saved for backward and jvp."""
     ctx._is_tensor = [isinstance(x, Tensor) for x in inputs]
-    saved, for_jvp = ctx.to_save, ctx.saved_for_forward or ctx.to_save
+    saved, for_jvp = ctx.to_save, ctx.saved_for_forward
     if node.function.jvp is not Function.jvp:
         floating = [isinstance(x, Tensor) and x.array.dtype.kind in "fc" for x in inputs]
         ctx._zero_tangents = [
@@ -292,7 +309,7 @@ class CustomNode(core.Function):
         """Return the Tensors saved for backward, and after them those for jvp."""
         kept = self.kept.unpack() if isinstance(self.kept, core.Packed) else self.kept
         if kept is None:
-            raise errors.GraphError(f"{self.function.__name__}: saved tensors have already been freed by backward")
+            raise errors.GraphError(f"{self.function.__name__}: {FREED}")
         return tuple(map(self._unpack, kept, self.ctx._locations))
 
     def grad_inputs(self, grad: Any) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ from .. import backend, errors, function, state
 from ..backend.memory_layout import SOLE, alone, copied, copied_like
 from ..dtypes.number_kinds import conjugate, conjugates, for_derivatives
 from ..duck_arrays import DuckArray, Fallback
+from ..errors.wording import FREED
 from ..function import Function, Leaf, Output, Packed
 from ..function.plan import argument
 from ..state import State
@@ -142,10 +143,7 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
     """
     kept = node.kept
     if kept is None:
-        raise errors.GraphError(
-            f"{_name(node)}: Trying to backward through the graph a second time, but what it kept was freed by the "
-            "first. Give the first call retain_graph=True, or compute the result again"
-        )
+        raise errors.GraphError(f"{_name(node)}: {FREED}")
     versions_kept = node.versions
     for i in range(0, len(versions_kept), 2):
         if versions_kept[i][0] != versions_kept[i + 1]:

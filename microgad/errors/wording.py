@@ -38,6 +38,15 @@ _WORDS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
 )
 
 
+# Said where a value that a node kept for backward is read after backward freed it.
+FREED = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
+    "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
+    "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
+    "after calling backward."
+)
+
+
 def in_torchs_words(rule: str) -> str:
     """NumPy's message in PyTorch's words, or unchanged if it isn't known."""
     return next((words(match) for pattern, words in _WORDS if (match := re.match(pattern, rule))), rule)

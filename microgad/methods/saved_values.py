@@ -19,6 +19,7 @@ import numpy as np
 from .. import backend, errors, state
 from .. import function as core
 from ..engine import versions
+from ..errors.wording import FREED
 from ..function import Function, Leaf, Packed, torch_names
 from ..pytree import tree_leaves
 from .nodes import producer
@@ -49,9 +50,7 @@ def read(node: Function, name: str) -> Any:
     node = producer(node)
     at = _position(node, name, "_saved_")
     if node.kept is None:
-        raise errors.GraphError(
-            f"{node.name()}: what it kept was freed by backward; give that retain_graph=True to look at it later"
-        )
+        raise errors.GraphError(f"{node.name()}: {FREED}")
     if at is None:
         return None
     counter = _check_version(node, at)

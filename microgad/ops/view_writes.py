@@ -220,12 +220,18 @@ def check_history(tensor: Tensor, op: str, recorded: bool) -> None:
     base = tensor.base
     if not state.current().grad_enabled:
         return
+    if base is not None and tensor.chain is None and (recorded or base.node is not None):
+        raise _refusal(
+            op,
+            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "
+            "use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view "
+            "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or "
+            "both outside (if you want the inplace to be tracked).",
+        )
     if type(tensor.node) is Leaf:
         raise _refusal(op, "a leaf Variable that requires grad is being used in an in-place operation")
     if base is not None and (type(base.node) is Leaf or (base.node is None and tensor.node is not None)):
         raise _refusal(op, "a view of a leaf Variable that requires grad is being used in an in-place operation")
-    if base is not None and tensor.chain is None and (recorded or base.node is not None):
-        raise _refusal(op, "a view was created in no_grad mode and is being modified inplace with grad mode enabled")
 
 
 def _refusal(op: str, why: str) -> errors.GraphError:

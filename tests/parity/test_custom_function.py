@@ -348,6 +348,31 @@ def dirty_argument_must_be_returned(t, nn):
     function(t, forward=forward, backward=lambda ctx, grad: grad).apply(leaf(t, 3) * 1)
 
 
+@programs
+def result_marked_as_dirty_warns(t, nn):
+    def forward(ctx, x):
+        result = x * 2
+        ctx.mark_dirty(result)
+        return result
+
+    return function(t, forward=forward, backward=lambda ctx, grad: grad * 2).apply(leaf(t, 3) * 1)
+
+
+@programs
+def jvp_reads_what_is_saved_for_forward_alone(t, nn):
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * 2
+
+    def jvp(ctx, tangent):
+        return tangent * (len(ctx.saved_tensors) + 2)
+
+    double = function(t, forward=forward, backward=lambda ctx, grad: grad * 2, jvp=jvp)
+    with t.autograd.forward_ad.dual_level():
+        dual = t.autograd.forward_ad.make_dual(randn(t, 3), t.ones(3).double())
+        return t.autograd.forward_ad.unpack_dual(double.apply(dual))
+
+
 for case, gradients in {
     "a gradient too many": lambda grad: (grad, grad),
     "none too many": lambda grad: (grad, None),

@@ -1,0 +1,108 @@
+"""Programs that misuse autograd: the error of microgad contains PyTorch's whole message, which programs match on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import microgad
+
+from .side_by_side import Programs, message, outcome
+
+torch = pytest.importorskip("torch")
+programs = Programs()
+
+
+@pytest.mark.parametrize("name", programs)
+def test_error_contains_torchs_message(name: str) -> None:
+    (theirs, _), (ours, _) = (outcome(programs[name], t) for t in (torch, microgad))
+    assert isinstance(ours, type(theirs)), ours
+    assert message(theirs) in message(ours)
+
+
+def function(t: Any, **methods: Any) -> Any:
+    """A custom Function with these static methods."""
+    return type("Custom", (t.autograd.Function,), {name: staticmethod(f) for name, f in methods.items()})
+
+
+def saving(t: Any, x: Any) -> Any:
+    """The result of a custom Function that saves its argument."""
+
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.clone()
+
+    return function(t, forward=forward, backward=lambda ctx, grad: grad * ctx.saved_tensors[0]).apply(x)
+
+
+def leaf(t: Any) -> Any:
+    return t.ones(2, requires_grad=True)
+
+
+@programs
+def second_backward(t, nn):
+    y = leaf(t).exp()
+    y.sum().backward()
+    y.sum().backward()
+
+
+@programs
+def second_backward_through_a_custom_function(t, nn):
+    y = saving(t, leaf(t))
+    y.sum().backward()
+    y.sum().backward()
+
+
+@programs
+def saved_value_after_backward(t, nn):
+    y = leaf(t).exp()
+    y.sum().backward()
+    _ = y.grad_fn._saved_result
+
+
+@programs
+def saved_tensors_after_backward(t, nn):
+    y = saving(t, leaf(t))
+    y.sum().backward()
+    _ = y.grad_fn.saved_tensors
+
+
+@programs
+def write_to_a_no_grad_view(t, nn):
+    with t.no_grad():
+        view = (leaf(t) * 1)[:1]
+    view.requires_grad_().mul_(2)
+
+
+@programs
+def write_to_a_no_grad_view_of_a_leaf(t, nn):
+    x = leaf(t)
+    with t.no_grad():
+        view = x[:]
+    view.zero_()
+
+
+@programs
+def function_without_forward(t, nn):
+    function(t, backward=lambda ctx, grad: grad).apply(leaf(t))
+
+
+@programs
+def function_without_backward(t, nn):
+    function(t, forward=lambda ctx, x: x.clone()).apply(leaf(t)).sum().backward()
+
+
+@programs
+def function_with_backward_and_vjp(t, nn):
+    double = function(t, forward=lambda ctx, x: x * 2, backward=lambda ctx, g: g * 2, vjp=lambda ctx, g: g * 2)
+    double.apply(leaf(t)).sum().backward()
+
+
+@programs
+def function_loses_what_it_marks_as_dirty(t, nn):
+    def forward(ctx, x):
+        ctx.mark_dirty(x)
+        return x.mul_(2) + 1
+
+    function(t, forward=forward, backward=lambda ctx, grad: grad).apply(leaf(t) * 1)
