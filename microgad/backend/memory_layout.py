@@ -76,8 +76,8 @@ SOLE = _sole()
 
 
 def strides(x: Any) -> tuple[int, ...]:
-    """The strides in elements; those of empty arrays, which NumPy leaves open, as PyTorch defines them."""
-    if x.size:
+    """The strides in elements. New empty arrays, to which NumPy gives zeros, have those that PyTorch gives them."""
+    if x.size or any(x.strides):
         return tuple(s // x.itemsize for s in x.strides)
     sizes = [max(n, 1) for n in x.shape]
     return tuple(math.prod(sizes[i + 1 :]) for i in range(len(sizes)))

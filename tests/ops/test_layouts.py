@@ -115,6 +115,13 @@ def test_results_of_expanded_inputs_are_contiguous(operation: Callable[[Tensor],
     assert operation(torch.arange(2.0).expand(3, 2)).stride() == (2, 1)
 
 
+def test_empty_views_have_the_strides_of_what_they_view() -> None:
+    x = torch.ones(2, 3, 4, 5)[..., 1]
+    assert x[:, 1:1].stride() == x.narrow(1, 3, 0).stride() == x.stride() == (60, 20, 5)
+    assert x[:0].transpose(0, 2).stride() == (5, 20, 60)
+    assert x[:, 1:1].exp().stride() == torch.empty(2, 0, 4).stride() == (4, 4, 1)
+
+
 def test_einsum_has_pytorch_s_strides() -> None:
     assert torch.einsum("bhij,hg->bgij", torch.ones(2, 3, 4, 5), torch.ones(3, 6)).stride() == (120, 1, 30, 6)
     assert torch.einsum("hg,bhij->bgij", torch.ones(3, 6), torch.ones(2, 3, 4, 5)).stride() == (20, 40, 5, 1)
