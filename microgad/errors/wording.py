@@ -34,6 +34,19 @@ _WORDS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
         r"index (-?\d+) is out of bounds for axis (\d+) with size (\d+)",
         lambda m: f"index {m[1]} is out of bounds for dimension {m[2]} with size {m[3]}",
     ),
+    (
+        r"NumPy boolean array indexing assignment cannot assign (\d+) input values to the (\d+) output values.*",
+        lambda m: (
+            f"shape mismatch: value tensor of shape [{m[1]}] cannot be broadcast to indexing result of shape [{m[2]}]"
+        ),
+    ),
+    (
+        r"too many indices for array: array is 0-dimensional, but 1 were indexed",
+        lambda m: (
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+            "0-dim tensor to a number"
+        ),
+    ),
     (r"too many indices for array: array is (\d+)-dim", lambda m: f"too many indices for tensor of dimension {m[1]}"),
 )
 

@@ -130,7 +130,7 @@ class Elementwise:
     def clamp_(self: Tensor, min: Operand | None = None, max: Operand | None = None) -> Tensor:
         """Clamp to the range from min to max, in place: see `clamp`."""
         if min is None and max is None:
-            raise ArgumentError("clamp_: at least one of min and max must not be None")
+            raise ArgumentError("clamp_: At least one of 'min' or 'max' must not be None")
         result: Tensor = ops.Clamp.apply_(self, min, max)
         return result
 

@@ -240,7 +240,7 @@ X = torch.arange(12.0).reshape(3, 4)
         (lambda: X.expand(3, 5), ShapeError, r"\(5\) must match the existing size \(4\)"),
         (lambda: X.expand(-1, 3, 4), ShapeError, "expand"),
         (lambda: X.permute(0, 0), ShapeError, "permute"),
-        (lambda: X.movedim((0, 0), (0, 1)), ShapeError, "appears multiple times"),
+        (lambda: X.movedim((0, 0), (0, 1)), ShapeError, "repeated dim in `source`"),
         (lambda: X.unflatten(1, (3, -1)), ShapeError, "don't multiply up to the size of dim 1"),
         (lambda: X.t().view(12), ShapeError, "Use .reshape"),
         (lambda: X.view(4, 3, dtype=torch.float64), TypeError, "view: expected sizes or a dtype"),

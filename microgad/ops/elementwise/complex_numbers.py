@@ -279,9 +279,18 @@ def view_as_complex(input: Tensor) -> Tensor:
     """
     if not input.is_floating_point() or input.element_size() < 4:
         raise DtypeError(f"view_as_complex: is only supported for float32 and float64 tensors, got {input.dtype}")
-    if not input.ndim or input.shape[-1] != 2:
-        raise ShapeError(f"view_as_complex: the last dimension must have size 2, got shape {tuple(input.shape)}")
+    if not input.ndim:
+        raise ShapeError("view_as_complex: Input tensor must have one or more dimensions")
+    if input.shape[-1] != 2:
+        raise ShapeError(
+            f"view_as_complex: Tensor must have a last dimension of size 2, got shape {tuple(input.shape)}"
+        )
     *others, last = input.stride()
-    if input.numel() and (last != 1 or any(stride % 2 for stride in others)):
-        raise ShapeError(f"view_as_complex: the last stride must be 1 and all others even, got {input.stride()}")
+    if input.numel() and last != 1:
+        raise ShapeError(f"view_as_complex: Tensor must have a last dimension with stride 1, got {input.stride()}")
+    if input.numel() and any(stride % 2 for stride in others):
+        raise ShapeError(
+            "view_as_complex: Tensor must have a stride divisible by 2 for all but last dimension, got "
+            f"{input.stride()}"
+        )
     return ViewAsComplex.apply(input)

@@ -165,7 +165,7 @@ def clamp(
     """
     input = require_tensor("clamp", input)
     if min is None and max is None:
-        raise ArgumentError("clamp: at least one of min and max must not be None")
+        raise ArgumentError("clamp: At least one of 'min' or 'max' must not be None")
     between_tensors = isinstance(min, function.Tensor) or isinstance(max, function.Tensor)
     return into(out, Clamp.apply(input, min, max), exact="" if between_tensors else "clamp")
 

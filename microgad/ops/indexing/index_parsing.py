@@ -54,9 +54,9 @@ def _item(item: Any, x: Any, keep: bool) -> Any:
     if isinstance(item, slice):
         if item.step is None and type(item.start) in BOUNDS and type(item.stop) in BOUNDS:
             return item
-        if item.step is not None and operator.index(item.step) < 0:
+        if item.step is not None and _bound(item.step) < 0:
             raise DimError(f"index: step must be greater than zero, got {item.step}")
-        return slice(*(None if i is None else operator.index(i) for i in (item.start, item.stop, item.step)))
+        return slice(*map(_bound, (item.start, item.stop, item.step)))
     if isinstance(item, function.Tensor):
         return _array(item.array, x, keep, INTEGERS)
     if isinstance(item, np.generic):
@@ -66,6 +66,13 @@ def _item(item: Any, x: Any, keep: bool) -> Any:
         array = array.astype(np.int64) if array.dtype.kind == "f" else array  # as PyTorch converts them
         return _array(array, x, keep and array is item)
     return operator.index(item) if hasattr(item, "__index__") else _refused(item)
+
+
+def _bound(bound: Any) -> Any:
+    """Convert the start, stop or step of a slice to an int, or leave it None."""
+    if bound is None or hasattr(bound, "__index__"):
+        return None if bound is None else operator.index(bound)
+    raise TypeError("slice indices must be integers or None or have an __index__ method")
 
 
 def _array(item: Any, x: Any, keep: bool, integers: tuple[np.dtype[Any], ...] = ()) -> Any:

@@ -43,11 +43,14 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     torch.Size([4, 2, 3])
     """
     ndim = input.array.ndim
-    order = tuple([wrap_dim(d, ndim, "permute") for d in dims]) if len(dims) == ndim else ()
-    if len(order) != ndim or sorted(order) != list(range(ndim)):
+    if len(dims) != ndim:
         raise ShapeError(
-            f"permute: dims {tuple(dims)} are no order of the {ndim} dimensions of input {tuple(input.shape)}"
+            "permute: number of dimensions in the tensor input does not match the length of the desired ordering of "
+            f"dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = {len(dims)}"
         )
+    order = tuple([wrap_dim(d, ndim, "permute") for d in dims])
+    if len(set(order)) != ndim:
+        raise ShapeError(f"permute(): duplicate dims are not allowed, got {tuple(dims)}")
     return Permute.apply(input, order=order)
 
 
@@ -88,7 +91,7 @@ def t(input: Tensor) -> Tensor:
     """
     ndim = input.array.ndim
     if ndim > 2:
-        raise ShapeError(f"t: expects a tensor with <= 2 dimensions, but self is {ndim}D")
+        raise ShapeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D")
     return with_torch_name("T", Permute.apply(input, order=tuple(range(ndim)[::-1])))
 
 
@@ -122,12 +125,15 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
     """
     if is_number(source) != is_number(destination):
         raise TypeError(f"movedim: source and destination are both ints or both tuples, got {source}, {destination}")
-    origins, places = wrap_dims(source, input.ndim, "movedim"), wrap_dims(destination, input.ndim, "movedim")
+    origins, places = ([wrap_dim(d, input.ndim, "movedim") for d in as_tuple(dims)] for dims in (source, destination))
     if len(origins) != len(places):
         raise ShapeError(
-            f"movedim: Invalid source or destination dims: source {list(origins)} should contain the same number of "
-            f"dims as destination {list(places)}"
+            f"movedim: Invalid source or destination dims: source {origins} should contain the same number of "
+            f"dims as destination {places}"
         )
+    for name, dims in (("source", origins), ("destination", places)):
+        if len(set(dims)) < len(dims):
+            raise ShapeError(f"movedim: repeated dim in `{name}` ({dims})")
     if input.ndim == 0:
         return permute(input, ())
     order = [d for d in range(input.ndim) if d not in origins]
@@ -266,5 +272,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
         raise ShapeError(f"rot90: expected total dims >= 2, but got total dims = {ndim}")
     a, b = wrap_dim(dims[0], ndim, "rot90"), wrap_dim(dims[1], ndim, "rot90")
     if a == b:
-        raise ArgumentError(f"rot90: expected rotation dims to be different, but got {dims[0]} and {dims[1]}")
+        raise ArgumentError(
+            f"rot90: expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}"
+        )
     return Rot90.apply(input, turns=k % 4, axes=(a, b))

@@ -48,8 +48,16 @@ def expand(input: Tensor, size: Sequence[int], *, implicit: bool = False) -> Ten
     """
     shape, sizes = input.array.shape, tuple(map(operator.index, size))
     lead = len(sizes) - len(shape)
-    if lead < 0 or (lead and min(sizes[:lead]) < 0):
-        raise ShapeError(f"expand: sizes {tuple(size)} don't fit the {len(shape)} dimensions of input {shape}")
+    if lead < 0:
+        raise ShapeError(
+            f"expand: the number of sizes provided ({len(sizes)}) must be greater or equal to the number of dimensions "
+            f"in the tensor ({len(shape)})"
+        )
+    for i, n in enumerate(sizes[:lead]):
+        if n < 0:
+            raise ShapeError(
+                f"expand: The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}"
+            )
     wanted = list(sizes)
     for i, n in enumerate(shape, lead):
         s = wanted[i]

@@ -10,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 
 from ... import dtypes, function
+from ...dtypes.type_names import TYPE_NAMES
 from ...errors import ArgumentError, DtypeError, ShapeError, place
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
@@ -64,9 +65,12 @@ def _size(n: int, shape: Sequence[int], op: str) -> tuple[int, ...]:
     if size.count(-1) > 1:
         raise ArgumentError(f"{op}: only one dimension can be inferred, got {size}")
     if least < -1:
-        raise ArgumentError(f"{op}: invalid shape dimension {least} in {size}")
+        raise ArgumentError(f"{op}: invalid shape dimension {least} at index {size.index(least)} of shape {[*size]}")
     if n == product == 0:
-        raise ShapeError(f"{op}: cannot reshape tensor of 0 elements into shape {[*size]} because -1 can be any value")
+        raise ShapeError(
+            f"cannot reshape tensor of 0 elements into shape {[*size]} because the unspecified dimension size -1 can be "
+            "any value and is ambiguous"
+        )
     raise ShapeError(f"shape '{list(shape)}' is invalid for input of size {n}")
 
 
@@ -96,16 +100,16 @@ def _view_as_dtype(input: Tensor, dtype: dtypes.dtype) -> Tensor:
     """Read the same memory as another dtype, where PyTorch's rules allow it."""
     x, ratio = input.array, dtype.itemsize / input.element_size()
     if ratio != 1:
-        said = f"view: to read {input.dtype} as {dtype} (different element sizes)"
+        said = f"to view {TYPE_NAMES[input.dtype]} as {TYPE_NAMES[dtype]} (different element sizes)"
         if x.ndim == 0:
-            raise ShapeError(f"{said}, self.dim() cannot be 0")
+            raise ShapeError(f"self.dim() cannot be 0 {said}")
         if x.size and x.strides[-1] != x.itemsize:
-            raise ShapeError(f"{said}, self.stride(-1) must be 1, but got {input.stride(-1)}")
+            raise ShapeError(f"self.stride(-1) must be 1 {said}, but got {input.stride(-1)}")
         counts = {"size(-1)": x.shape[-1], "storage_offset()": input.storage_offset()}
         counts |= {f"stride({i})": n for i, n in enumerate(input.stride()[:-1])}
         for name, n in counts.items():
             if ratio > 1 and n % ratio:
-                raise ShapeError(f"{said}, self.{name} must be divisible by {int(ratio)}, but got {n}")
+                raise ShapeError(f"self.{name} must be divisible by {int(ratio)} {said}, but got {n}")
     result = input.detach()  # the same memory and version counter; PyTorch stops the gradient here, too
     result.array = x.view(dtype.dtype)
     return result
@@ -159,7 +163,9 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     shape = input.array.shape or (1,)
     start, end = wrap_dim(start_dim, len(shape), "flatten"), wrap_dim(end_dim, len(shape), "flatten")
     if start > end:
-        raise ShapeError(f"flatten: start_dim {start_dim} cannot come after end_dim {end_dim}")
+        raise ShapeError(
+            f"flatten() has invalid args: start_dim cannot come after end_dim, got {start_dim} and {end_dim}"
+        )
     if start == end and input.array.ndim:
         return input
     return _reshaped(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ... import function
+from ...dtypes.type_names import TYPE_NAMES
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...function import Function
 from ...function.naming import with_torch_name
@@ -65,7 +66,7 @@ def _split_at(input: Tensor, bounds: Sequence[int], axis: int) -> tuple[Tensor, 
 
 def _check_ndim(input: Tensor, min_ndim: int, op: str) -> None:
     if input.array.ndim < min_ndim:
-        raise ShapeError(f"{op}: expects at least a {min_ndim}-dimensional tensor, but got {input.ndim} dimensions")
+        raise ShapeError(f"{op} expects at least a {min_ndim}-dimensional tensor, but got {input.ndim} dimensions")
 
 
 @numpy_spelling
@@ -84,7 +85,7 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
 def _split_evenly(tensor: Tensor, step: int, axis: int) -> tuple[Tensor, ...]:
     n = tensor.array.shape[axis]
     if step < 0:
-        raise ArgumentError(f"split: expects split_size be non-negative, but got split_size={step}")
+        raise ArgumentError(f"split expects split_size be non-negative, but got split_size={step}")
     if step == 0 and n:
         raise ArgumentError(f"split: split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
     return _split_at(tensor, [*range(0, n, step or 1), n] if n else [0, 0], axis)
@@ -101,11 +102,13 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
     axis, sizes = wrap_dim(dim, input.ndim, "split"), [*map(operator.index, split_sizes)]
     n = input.shape[axis]
     if any(s < 0 for s in sizes):
-        raise ArgumentError(f"split_with_sizes: expects split_sizes have only non-negative entries, but got {sizes}")
+        raise ArgumentError(
+            f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={sizes}"
+        )
     if sum(sizes) != n:
         raise ShapeError(
-            f"split_with_sizes: expects split_sizes to sum exactly to {n} (input's size at dimension {dim}), but got "
-            f"{sizes}, which sum to {sum(sizes)}"
+            f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {axis}), "
+            f"but got split_sizes={sizes}, which sum to {sum(sizes)}"
         )
     parts = _split_at(input, [0, *accumulate(sizes)], axis) if sizes else ()
     if parts and (node := parts[0].grad_fn) is not None:  # all parts share it
@@ -122,7 +125,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """
     _check_ndim(input, 1, "chunk")
     if chunks <= 0:
-        raise ArgumentError(f"chunk: expects `chunks` to be greater than 0, got: {chunks}")
+        raise ArgumentError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     axis = wrap_dim(dim, input.array.ndim, "chunk")
     n = input.array.shape[axis]
     return _split_evenly(input, -(-n // chunks), axis) if n else split_with_sizes(input, [0] * chunks, axis)
@@ -140,14 +143,21 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     >>> torch.tensor_split(torch.arange(5), (1, 3))
     (tensor([0]), tensor([1, 2]), tensor([3, 4]))
     """
-    _check_ndim(input, 1, "tensor_split")
+    if input.ndim == 0:
+        raise ShapeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
     axis = wrap_dim(dim, input.ndim, "tensor_split")
     n, cuts = input.shape[axis], indices_or_sections
     if isinstance(cuts, function.Tensor):
-        if cuts.array.dtype.kind not in "iu":
-            raise DtypeError(f"tensor_split: indices_or_sections must be int64, but got {cuts.dtype}")
+        if cuts.array.dtype != np.int64:
+            raise DtypeError(
+                "tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
+                f"{TYPE_NAMES[cuts.dtype]}"
+            )
         if cuts.ndim > 1:
-            raise ShapeError(f"tensor_split: indices_or_sections must have at most one dimension, but has {cuts.ndim}")
+            raise ShapeError(
+                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, "
+                f"but got a tensor with {cuts.ndim} dims"
+            )
         cuts = cuts.tolist()
     if is_number(cuts):
         cuts = operator.index(cuts)
@@ -162,10 +172,13 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
 
 def _split_along(input: Tensor, parts: Any, min_ndim: int, axis: int, op: str) -> tuple[Tensor, ...]:
     """Check the arguments of hsplit, vsplit or dsplit, and split."""
-    _check_ndim(input, min_ndim, op)
+    if input.ndim < min_ndim:
+        raise ShapeError(
+            f"{op} requires a tensor with at least {min_ndim} dimension, but got a tensor with {input.ndim} dimensions!"
+        )
     if is_number(parts) and (parts <= 0 or input.shape[axis] % parts):
         raise ArgumentError(
-            f"{op}: attempted to split along dimension {axis}, but the size of the dimension {input.shape[axis]} is "
+            f"{op} attempted to split along dimension {axis}, but the size of the dimension {input.shape[axis]} is "
             f"not divisible by the split_size {parts}!"
         )
     return tensor_split(input, parts, axis)
@@ -231,16 +244,16 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
         start = int(start)
     start = operator.index(start)
     if input.ndim == 0:
-        raise ShapeError("narrow: cannot be applied to a 0-dim tensor")
+        raise ShapeError("narrow() cannot be applied to a 0-dim tensor")
     axis = wrap_dim(dim, input.ndim, "narrow")
     n = input.shape[axis]
     if length < 0:
-        raise ArgumentError(f"narrow: length must be non-negative, got {length}")
+        raise ArgumentError(f"narrow(): length must be non-negative, got {length}")
     if not -n <= start <= n:
         raise DimError(f"narrow: start out of range (expected to be in range of [{-n}, {n}], but got {start})")
     first = start + n if start < 0 else start
     if first + length > n:
-        raise ShapeError(f"narrow: start ({start}) + length ({length}) exceeds dimension size ({n}) of dim {dim}")
+        raise ShapeError(f"narrow: start ({start}) + length ({length}) exceeds dimension size ({n}).")
     return input[slice_along(axis, first, first + length)]
 
 
@@ -253,11 +266,11 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     """
     shape = input.array.shape
     if not shape:
-        raise DimError("select: cannot be applied to a 0-dim tensor")
+        raise DimError("select() cannot be applied to a 0-dim tensor")
     axis, index = wrap_dim(dim, len(shape), "select"), int(index)
     n = shape[axis]
     if not -n <= index < n:
-        raise DimError(f"select: index {index} out of range for tensor of size {list(shape)} at dimension {dim}")
+        raise DimError(f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {dim}")
     return input[(*(builtins.slice(None),) * axis, index)]
 
 
@@ -270,7 +283,7 @@ def slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None
     tensor([1, 3])
     """
     if input.ndim == 0:
-        raise DimError("slice: cannot be applied to a 0-dim tensor")
+        raise DimError("slice() cannot be applied to a 0-dim tensor")
     if step <= 0:
         raise ArgumentError(f"slice: step must be positive, got {step}")
     axis = wrap_dim(dim, input.ndim, "slice")

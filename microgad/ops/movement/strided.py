@@ -131,8 +131,12 @@ def storage_view(input: Tensor, size: Sequence[int], stride: Sequence[int], offs
     offset = held[2] if offset is None else offset
     if len(shape) != len(strides):
         raise ShapeError(f"as_strided: mismatch in length of strides and shape: {shape}, {strides}")
-    if min((*shape, *strides, offset)) < 0:
-        raise ArgumentError(f"as_strided: negative numbers in size {shape}, stride {strides}, storage_offset {offset}")
+    if min(strides, default=0) < 0:
+        raise ArgumentError(
+            f"as_strided: Negative strides are not supported at the moment, got strides: {list(strides)}"
+        )
+    if min((*shape, offset)) < 0:
+        raise ArgumentError(f"as_strided: invalid storage offset {offset} or negative size in {list(shape)}")
     needed = offset + 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) if math.prod(shape) else 0
     if needed > extent:
         raise ShapeError(
@@ -179,8 +183,10 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
             [2, 3, 4]])
     """
     axis = wrap_dim(dimension, input.ndim, "unfold")
-    if size < 0 or step <= 0:
-        raise ArgumentError(f"unfold: size must be >= 0 and step > 0, got size {size} and step {step}")
+    if size < 0:
+        raise ArgumentError(f"unfold: size is {size} but must be >= 0")
+    if step <= 0:
+        raise ArgumentError(f"unfold: step is {step} but must be > 0")
     n = input.shape[axis] if input.ndim else 1
     if size > n:
         raise ShapeError(f"unfold: maximum size for tensor at dimension {dimension} is {n} but size is {size}")

@@ -103,7 +103,7 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
     places = layouts.nonzero(x.reshape(x.shape or (1,)))
     if as_tuple:
         if out is not None:
-            raise DtypeError("nonzero: as_tuple=True takes no out=")
+            raise DtypeError("nonzero does not support the out kwarg when as_tuple is True")
         return tuple(function.Tensor._wrap(layouts.contiguous(place)) for place in places)
     found = np.stack(places).T
     return into(out, function.Tensor._wrap(found if x.ndim else found[:, :0]), exact="nonzero")

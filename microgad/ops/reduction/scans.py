@@ -218,14 +218,14 @@ def diff(
     tensor([2, 2])
     """
     if input.ndim == 0:
-        raise ShapeError("diff: expects input to be at least one-dimensional")
+        raise ShapeError("diff expects input to be at least one-dimensional")
     if n < 0:
         raise ArgumentError(f"diff: order must be non-negative but got {n}")
     axis = wrap_dim(dim, input.ndim, "diff")
     parts = [x for x in (prepend, input, append) if x is not None]
     if any(x.ndim != input.ndim for x in parts):
         raise ShapeError(
-            f"diff: prepend and append must have the {input.ndim} dimensions of input, got "
+            "diff expects prepend or append to be the same dimension as input, got "
             f"{', '.join(str(tuple(x.shape)) for x in parts if x is not input)}"
         )
     x = cat(parts, axis) if len(parts) > 1 and n else input
