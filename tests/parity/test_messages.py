@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 import microgad
@@ -33,6 +34,8 @@ T.ones(3).as_strided((2,), (-1,)); T.ones(3)["0":1]; T.ones(3)[0.5:]
 T.arange(4).__setitem__(T.arange(4) > 1, T.arange(3)); T.ones(3).clamp(); T.diff(T.tensor(1.0))
 T.nonzero(T.ones(2), as_tuple=True, out=T.ones(2).long()); T.diff(T.ones(2), prepend=T.ones(2, 2))
 T.ones(2, 2).rot90(1, (0, 0))
+T.tensor(np.array([None])); T.from_numpy(np.array(["a"])); T.tensor(np.array([1], ">i4")); T.tensor([None])
+T.tensor({1}); T.tensor([[1, 2], 3]); T.tensor(2**63)
 T.linalg.inv(T.zeros(2, 2)); T.linalg.inv(T.tensor([[[1.0, 0], [0, 1]], [[1, 2], [2, 4]]])); T.inverse(T.zeros(1, 1))
 T.linalg.solve(T.zeros(2, 2), T.ones(2)); T.linalg.solve(T.zeros(2, 2, 2), T.ones(2, 2, 1))
 F.conv2d(T.ones(1, 2, 5, 5), T.ones(2, 3, 3, 3)); F.conv2d(T.ones(1, 2, 5, 5), T.ones(2, 3, 3, 3), groups=2)
@@ -60,7 +63,7 @@ T.ones(3).index_add_(0, [0], T.ones(1)); T.ones(3).index_put_((T.tensor([0]),), 
 
 def error_message(lib, call):
     with pytest.raises((RuntimeError, ValueError, IndexError, TypeError)) as caught:
-        eval(call, {"T": lib, "F": lib.nn.functional})
+        eval(call, {"T": lib, "np": np, "F": lib.nn.functional})
     return str(caught.value)
 
 

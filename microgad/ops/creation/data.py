@@ -96,7 +96,9 @@ def _copy_to_array(data: Any, dtype: Dtype) -> Any:
     if hasattr(first, "dtype"):
         return array
     if array.dtype == np.uint64 or (type(first) is int and array.dtype.kind == "f" and _overflows(data)):
-        raise ArgumentError("tensor: Overflow: a number is too large for int64; give dtype=torch.uint64")
+        raise ArgumentError(
+            "Overflow when unpacking long long: a number is too large for int64; give dtype=torch.uint64"
+        )
     if array.dtype.kind in "biufc":  # a buffer such as a bytearray counts as a sequence of Python numbers
         array = array.astype(dtypes.default_for("bifc".index(array.dtype.kind.replace("u", "i"))), copy=False)
     return array
@@ -129,12 +131,17 @@ def _plain_view(array: Any) -> Any:
 
 def _check_dtype(array: Any) -> None:
     """Raise RuntimeError for a dtype that PyTorch doesn't have, or bytes in another order than the machine's."""
-    try:
-        dtypes.of(array.dtype)
-    except DtypeError:
-        if array.dtype.isnative:
-            raise
-        raise ArgumentError(f"the bytes of a {array.dtype} array are in another order than this machine's") from None
+    if not array.dtype.isnative:
+        raise ArgumentError(
+            "given numpy array has byte order different from the native byte order. Conversion between byte orders is "
+            "currently not supported."
+        )
+    if dtypes.known(array.dtype) is None:
+        raise DtypeError(
+            f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported types are: "
+            "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, "
+            "uint8, and bool."
+        )
 
 
 _WIDE = {"b": np.bool_, "f": np.float64, "c": np.complex128}
@@ -152,8 +159,10 @@ def _from_objects(data: Any, array: Any, dtype: Any) -> Any:
         if kind in _WIDE and all(hasattr(x, "__float__") or (type(x) is complex and kind != "f") for x in array.flat):
             return array.astype(_WIDE[kind])
         if array.size and all(type(x) is int for x in array.flat):
-            raise ArgumentError("tensor: Overflow: a number is too large for int64")
-    raise DtypeError(f"tensor: expected numbers or nested sequences of equal lengths, got {type(data).__name__}")
+            raise ArgumentError("Overflow when unpacking long long: a number is too large for int64")
+        strange = next((x for x in array.flat if not isinstance(x, (int, float, complex))), data)
+        raise DtypeError(f"Could not infer dtype of {type(strange).__name__}")
+    _check_dtype(data)
 
 
 def _has_typed(data: Any) -> bool:
@@ -167,7 +176,7 @@ def _check_not_ragged(data: Any, like: Any, level: int = 0) -> None:
     """Raise where nested sequences differ in depth or in length from `like`, the first one at their level."""
     nested, wanted = (isinstance(x, (list, tuple)) or getattr(x, "ndim", 0) > 0 for x in (data, like))
     if nested is not wanted:
-        raise DtypeError("tensor: expected numbers or nested sequences of equal lengths, got numbers beside sequences")
+        raise DtypeError("not a sequence: expected nested sequences of equal lengths, got numbers beside sequences")
     if nested and len(data) != len(like):
         raise ValueError(f"expected sequence of length {len(like)} at dim {level} (got {len(data)})")
     for x in data if nested else ():

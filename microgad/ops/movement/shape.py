@@ -68,8 +68,8 @@ def _size(n: int, shape: Sequence[int], op: str) -> tuple[int, ...]:
         raise ArgumentError(f"{op}: invalid shape dimension {least} at index {size.index(least)} of shape {[*size]}")
     if n == product == 0:
         raise ShapeError(
-            f"cannot reshape tensor of 0 elements into shape {[*size]} because the unspecified dimension size -1 can be "
-            "any value and is ambiguous"
+            f"cannot reshape tensor of 0 elements into shape {[*size]} because the unspecified dimension size -1 can "
+            "be any value and is ambiguous"
         )
     raise ShapeError(f"shape '{list(shape)}' is invalid for input of size {n}")
 
