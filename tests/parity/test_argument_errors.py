@@ -11,6 +11,7 @@ from .side_by_side import namespace  # noqa: E402
 
 # The variables are those of test_arguments.py.
 CALLS = """
+    T.gradient(A,spacing=v)
     T.segment_reduce(v0,"sum",lengths=i[:1])
     T.nn.functional.pad(v,(1,1),value="a")
     T.constant_pad_nd(v,(1,1),"a")

@@ -36,6 +36,7 @@ T.nonzero(T.ones(2), as_tuple=True, out=T.ones(2).long()); T.diff(T.ones(2), pre
 T.ones(2, 2).rot90(1, (0, 0))
 T.tensor(np.array([None])); T.from_numpy(np.array(["a"])); T.tensor(np.array([1], ">i4")); T.tensor([None])
 T.tensor({1}); T.tensor([[1, 2], 3]); T.tensor(2**63)
+T.gradient(T.ones(3, 3), spacing=[1.0]); T.gradient(T.ones(3, 3), spacing=[1.0], dim=(0, 1))
 T.linalg.inv(T.zeros(2, 2)); T.linalg.inv(T.tensor([[[1.0, 0], [0, 1]], [[1, 2], [2, 4]]])); T.inverse(T.zeros(1, 1))
 T.linalg.solve(T.zeros(2, 2), T.ones(2)); T.linalg.solve(T.zeros(2, 2, 2), T.ones(2, 2, 1))
 F.conv2d(T.ones(1, 2, 5, 5), T.ones(2, 3, 3, 3)); F.conv2d(T.ones(1, 2, 5, 5), T.ones(2, 3, 3, 3), groups=2)

@@ -222,7 +222,7 @@ def addcdiv(
     tensor([2.5000, 3.5000])
     """
     if tensor1.array.dtype.kind in "biu" and tensor2.array.dtype.kind in "biu":
-        raise DtypeError("addcdiv: integer division of tensor1 by tensor2 is not supported; convert one of the two")
+        raise DtypeError("Integer division with addcdiv is no longer supported: convert tensor1 or tensor2")
     return into(out, _add_scaled("addcdiv", input, operator.truediv, tensor1, tensor2, value))
 
 

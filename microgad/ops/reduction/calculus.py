@@ -98,8 +98,16 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Dim = None, edge_order: in
         raise DtypeError(f"gradient: does not support {input.dtype} input")
     over = tuple(range(input.ndim)) if dim is None else wrap_dims(dim, input.ndim, "gradient", wrap_scalar=False)
     several = isinstance(spacing, Sequence)
+    if getattr(spacing, "ndim", 0):
+        raise DtypeError("gradient(): argument 'spacing' must be a number, or numbers or Tensors for each dim")
     if several and len(spacing) != len(over):
-        raise ArgumentError(f"gradient: expected spacing for {len(over)} dims, got {len(spacing)}")
+        raise ArgumentError(
+            "gradient expected spacing to be unspecified, a scalar, or a list of length equal to 'self.dim() = "
+            f"{input.ndim}', since dim argument was not given, but got a list of length {len(spacing)}"
+            if dim is None
+            else "gradient expected spacing to be unspecified, a scalar or it's spacing and dim arguments to have the "
+            f"same length, but got a spacing argument of length {len(spacing)} and a dim argument of length {len(over)}"
+        )
     if edge_order not in (1, 2):
         raise ArgumentError(f"gradient: only supports edge_order=1 and edge_order=2, got {edge_order}")
     for i in over:
