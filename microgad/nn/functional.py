@@ -82,6 +82,7 @@ from ..ops.movement import pad as pad
 from ..ops.multi_head import _canonical_mask as _canonical_mask
 from ..ops.multi_head import _in_projection as _in_projection
 from ..ops.multi_head import _in_projection_packed as _in_projection_packed
+from ..ops.multi_head import _mha_shape_check as _mha_shape_check
 from ..ops.multi_head import _none_or_dtype as _none_or_dtype
 from ..ops.multi_head import multi_head_attention_forward as multi_head_attention_forward
 from ..ops.normalization import batch_norm as batch_norm

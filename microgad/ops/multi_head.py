@@ -44,11 +44,11 @@ def multi_head_attention_forward(
     (torch.Size([2, 1, 2]), tensor([[[0.5000, 0.5000],
              [0.5000, 0.5000]]]))
     """
-    batched = query.ndim == 3
-    _check_heads(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)
+    batched = _mha_shape_check(query, key, value, key_padding_mask, attn_mask, num_heads)
     if not batched:
         query, key, value = (x.unsqueeze(1) for x in (query, key, value))
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
+    _check_heads(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)
     queries, batch, embed_dim = query.shape
     batch_heads, head_dim = batch * num_heads, embed_dim // num_heads
     if is_causal and attn_mask is None:
@@ -97,25 +97,45 @@ def multi_head_attention_forward(
     return out.squeeze(1), None if weights is None else weights.squeeze(0)
 
 
+def _mha_shape_check(
+    query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None, attn_mask: Tensor | None, num_heads: int
+) -> bool:
+    """Return whether query, key and value are batched. Raise if the dimensions of the others don't fit query's."""
+    ndim = query.ndim
+    if ndim not in (2, 3):
+        raise CallError(f"query should be unbatched 2D or batched 3D tensor but received {ndim}-D query tensor")
+    given = f"For {'batched' if ndim == 3 else 'unbatched'} ({ndim}-D) `query`, expected "
+    if not ndim == key.ndim == value.ndim:
+        found = f"{key.ndim}-D and {value.ndim}-D tensors respectively"
+        raise CallError(f"{given}`key` and `value` to be {ndim}-D but found {found}")
+    if key_padding_mask is not None and key_padding_mask.ndim != ndim - 1:
+        found = f"{key_padding_mask.ndim}-D tensor instead"
+        raise CallError(f"{given}`key_padding_mask` to be `None` or {ndim - 1}-D but found {found}")
+    if attn_mask is not None and attn_mask.ndim not in (2, 3):
+        raise CallError(f"{given}`attn_mask` to be `None`, 2-D or 3-D but found {attn_mask.ndim}-D tensor instead")
+    if ndim == 2 and attn_mask is not None and attn_mask.ndim == 3:
+        shape = num_heads, query.shape[0], key.shape[0]
+        if attn_mask.shape != shape:
+            raise CallError(f"Expected `attn_mask` shape to be {shape} but got {attn_mask.shape}")
+    return ndim == 3
+
+
 def _check_heads(query: Tensor, key: Tensor, value: Tensor, embed_dim: int, num_heads: int, separate: bool) -> None:
-    shapes = [tuple(x.shape) for x in (query, key, value)]
-    given = f"query {shapes[0]}, key {shapes[1]}, value {shapes[2]}"
-    if query.ndim not in (2, 3) or not query.ndim == key.ndim == value.ndim:
-        raise CallError(f"query should be unbatched 2D or batched 3D, key and value as it is, but they are {given}")
     if query.shape[-1] != embed_dim:
         raise CallError(f"was expecting embedding dimension of {embed_dim}, but got {query.shape[-1]}")
     if embed_dim % num_heads:
         raise CallError(f"embed_dim {embed_dim} not divisible by num_heads {num_heads}")
-    if (shapes[1][:-1] != shapes[2][:-1]) if separate else (shapes[1] != shapes[2]):
-        raise CallError(f"key and value must fit each other, but they are {given}")
+    if separate and key.shape[:2] != value.shape[:2]:
+        dims = key.shape[:2], value.shape[:2]
+        raise CallError(f"key's sequence and batch dims {dims[0]} do not match value's {dims[1]}")
+    if not separate and key.shape != value.shape:
+        raise CallError(f"key shape {key.shape} does not match value shape {value.shape}")
 
 
 def _attention_mask(mask: Tensor | None, sizes: tuple[int, int], batch_heads: int, query: Tensor) -> Tensor | None:
     """Return attn_mask in the form that is added to the scores, (1 or N · heads, L, S), or None."""
     if mask is None:
         return None
-    if mask.ndim not in (2, 3):
-        raise CallError(f"expected attn_mask to be None, 2-D or 3-D but found {mask.ndim}-D tensor instead")
     wanted = sizes if mask.ndim == 2 else (batch_heads, *sizes)
     if tuple(mask.shape) != wanted:
         raise CallError(f"The shape of the {mask.ndim}D attn_mask is {tuple(mask.shape)}, but should be {wanted}.")

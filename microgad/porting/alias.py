@@ -147,9 +147,8 @@ def _class_modules() -> dict[type, str]:
     class_modules = dict(CLASS_MODULES)
     for kind in vars(nn).values():
         if isinstance(kind, type) and issubclass(kind, nn.Module):
-            layer = next(base for base in kind.__mro__ if "Lazy" not in base.__name__)  # LazyLinear is where Linear is
-            own = LAYER_MODULES.get(layer.__name__, layer.__module__.rpartition(".")[2])
-            there = [name for name in (own, *contents) if contents.get(name, {}).get(layer.__name__) is layer]
+            own = LAYER_MODULES.get(kind.__name__, kind.__module__.rpartition(".")[2])
+            there = [name for name in (own, *contents) if contents.get(name, {}).get(kind.__name__) is kind]
             if there:
                 class_modules[kind] = f"torch.nn.modules.{there[0]}"
     return class_modules

@@ -59,12 +59,21 @@ T.scatter_add(T.ones(3), 0, T.tensor([0]), 1.0); T.ones(3).put_(T.tensor([0]), 1
 T.ones(3).masked_scatter_([True], T.ones(3)); T.ones(3).scatter_add_(0, T.tensor([0]), 1.0)
 T.ones(3).index_add_(0, [0], T.ones(1)); T.ones(3).index_put_((T.tensor([0]),), 1.0)
 (T.ones(3, 2).requires_grad_() * 2).backward(T.ones(2, 2))
+mha(T, (2, 3, 4), (3, 4)); mha(T, (3, 4), (3, 4), (2, 3, 4)); mha(T, (4,)); mha(T, (2, 3, 4), (5, 3, 4), (6, 3, 4))
+mha(T, (2, 3, 4), key_padding_mask=T.ones(2)); mha(T, (2, 4), key_padding_mask=T.ones(1, 2)); mha(T, (2, 5))
+mha(T, (2, 3, 4), attn_mask=T.ones(2)); mha(T, (2, 4), attn_mask=T.ones(3, 2, 2))
+mha(T, (2, 3, 4), (5, 3, 4), (6, 3, 4), vdim=4, kdim=4)
 """
 
 
+def mha(lib, query, key=None, value=None, kdim=None, vdim=None, **masks):
+    shapes = query, key or query, value or key or query
+    return lib.nn.MultiheadAttention(4, 2, kdim=kdim, vdim=vdim)(*[lib.ones(shape) for shape in shapes], **masks)
+
+
 def error_message(lib, call):
-    with pytest.raises((RuntimeError, ValueError, IndexError, TypeError)) as caught:
-        eval(call, {"T": lib, "np": np, "F": lib.nn.functional})
+    with pytest.raises((RuntimeError, ValueError, IndexError, TypeError, AssertionError)) as caught:
+        eval(call, {"T": lib, "np": np, "F": lib.nn.functional, "mha": mha})
     return str(caught.value)
 
 

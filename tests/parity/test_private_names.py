@@ -136,6 +136,35 @@ def projections(t, nn):
 
 
 @programs
+def shapes_of_attention(t, nn):
+    check, x, rows = nn.functional._mha_shape_check, t.ones(5, 2, 4), t.ones(5, 4)
+    return check(x, x, x, t.ones(2, 5), t.ones(5, 5), 2), check(rows, rows, rows, t.ones(5), t.ones(2, 5, 5), 2)
+
+
+@programs
+def parts_of_pruning_methods(t, nn):
+    prune, x = submodule(t, "nn.utils.prune"), randn(t, 3, 4)
+    counts = [prune._compute_nparams_toprune(amount, 7) for amount in (0, 3, 1, 1.0, 0.4, 0.5)]
+    prune._validate_pruning_amount_init(3)
+    prune._validate_pruning_amount(0.5, 0)
+    prune._validate_structured_pruning(x)
+    prune._validate_pruning_dim(x, -1)
+    errors = []
+    for call in (
+        lambda: prune._validate_pruning_amount_init("1"),
+        lambda: prune._validate_pruning_amount_init(1.5),
+        lambda: prune._validate_pruning_amount_init(-1),
+        lambda: prune._validate_pruning_amount(8, 7),
+        lambda: prune._validate_structured_pruning(t.ones(3)),
+        lambda: prune._validate_pruning_dim(x, 2),
+    ):
+        with pytest.raises((TypeError, ValueError, IndexError)) as caught:
+            call()
+        errors.append(str(caught.value))
+    return counts, errors, prune._compute_norm(x, 2, -1), prune._compute_norm(x, 1, 0)
+
+
+@programs
 def bessel_functions(t, nn):
     log = submodule(t, "distributions.von_mises")._log_modified_bessel_fn
     x = t.linspace(0.1, 30, 9, dtype=t.float64)

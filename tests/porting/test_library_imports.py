@@ -56,7 +56,8 @@ def test_types_belong_to_torch_modules() -> None:
     program = """
 import inspect, pickle, torch
 from torch import nn
-for layer in (nn.Linear, nn.Flatten, nn.Softmax, nn.MSELoss, nn.MultiheadAttention, nn.ParameterList, nn.Module):
+for layer in (nn.Linear, nn.LazyLinear, nn.LazyConvTranspose2d, nn.Flatten, nn.Softmax, nn.MSELoss,
+              nn.MultiheadAttention, nn.ParameterList, nn.Module):
     print(layer, pickle.loads(pickle.dumps(layer)) is layer)
 print(inspect.getsource(nn.Linear)[:12])
 p = nn.Parameter(torch.ones(1))
@@ -70,6 +71,8 @@ from torch.nn.parameter import *
 print(Tensor is torch.Tensor, Parameter is nn.Parameter)
 """
     expected = """<class 'torch.nn.modules.linear.Linear'> True
+<class 'torch.nn.modules.linear.LazyLinear'> True
+<class 'torch.nn.modules.conv.LazyConvTranspose2d'> True
 <class 'torch.nn.modules.flatten.Flatten'> True
 <class 'torch.nn.modules.activation.Softmax'> True
 <class 'torch.nn.modules.loss.MSELoss'> True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...errors import GraphError, ShapeError, place
@@ -293,3 +294,9 @@ class LazyInstanceNorm3d(_LazyNorm, instancenorm.InstanceNorm3d):
     """
 
     cls_to_become = instancenorm.InstanceNorm3d
+
+
+for _layer in [kind for kind in globals().values() if isinstance(kind, type) and issubclass(kind, _LazyLayer)]:
+    # PyTorch has a lazy layer in the module of the layer that it becomes. There pickle looks for it.
+    if _layer.cls_to_become is not None:
+        setattr(sys.modules[_layer.cls_to_become.__module__], _layer.__name__, _layer)

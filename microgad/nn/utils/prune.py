@@ -186,18 +186,55 @@ class _ByAmount(BasePruningMethod):
     """Base class of methods that prune `amount`: a number (int) or a fraction (float)."""
 
     def __init__(self, amount: Any) -> None:
-        if not isinstance(amount, numbers.Real):
-            raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
-        is_count = isinstance(amount, numbers.Integral)
-        if float(amount) < 0 or (not is_count and float(amount) > 1):
-            raise ValueError(f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer")
+        _validate_pruning_amount_init(amount)
         self.amount: Any = amount
 
     def _count(self, size: int) -> int:
-        is_count = isinstance(self.amount, numbers.Integral)
-        if is_count and self.amount > size:
-            raise ValueError(f"amount={self.amount} should be smaller than the number of parameters to prune={size}")
-        return int(self.amount) if is_count else round(self.amount * size)
+        count = _compute_nparams_toprune(self.amount, size)
+        _validate_pruning_amount(count, size)
+        return count
+
+
+# Methods that programs define call the following functions too.
+
+
+def _validate_pruning_amount_init(amount: Any) -> None:
+    """Raise unless `amount` is a number of parameters (int) or a fraction of them (float)."""
+    if not isinstance(amount, numbers.Real):
+        raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
+    if float(amount) < 0 or (not isinstance(amount, numbers.Integral) and float(amount) > 1):
+        raise ValueError(f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer")
+
+
+def _validate_pruning_amount(amount: Any, tensor_size: int) -> None:
+    """Raise if `amount` is a number of parameters larger than tensor_size."""
+    if isinstance(amount, numbers.Integral) and amount > tensor_size:
+        raise ValueError(f"amount={amount} should be smaller than the number of parameters to prune={tensor_size}")
+
+
+def _compute_nparams_toprune(amount: Any, tensor_size: int) -> int:
+    """Return how many of tensor_size parameters to prune."""
+    return int(amount) if isinstance(amount, numbers.Integral) else round(amount * tensor_size)
+
+
+def _validate_structured_pruning(t: Tensor) -> None:
+    """Raise if t has no channels."""
+    if t.ndim <= 1:
+        raise ValueError(
+            "Structured pruning can only be applied to multidimensional tensors. Found tensor of shape "
+            f"{t.shape} with {t.ndim} dims"
+        )
+
+
+def _validate_pruning_dim(t: Tensor, dim: int) -> None:
+    """Raise if t has no dimension `dim`."""
+    if dim >= t.ndim:
+        raise DimError(f"Invalid index {dim} for tensor of size {t.shape}")
+
+
+def _compute_norm(t: Tensor, n: Any, dim: int) -> Tensor:
+    """Return the norms of order n of the channels along `dim`."""
+    return norm(t, n, [i for i in range(t.ndim) if i != dim % t.ndim])
 
 
 class RandomUnstructured(_ByAmount):
@@ -242,13 +279,8 @@ class _Structured(_ByAmount):
         self.dim = dim
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
-        if t.ndim <= 1:
-            raise ValueError(
-                "Structured pruning can only be applied to multidimensional tensors. Found tensor of shape "
-                f"{t.shape} with {t.ndim} dims"
-            )
-        if self.dim >= t.ndim:
-            raise DimError(f"Invalid index {self.dim} for tensor of size {t.shape}")
+        _validate_structured_pruning(t)
+        _validate_pruning_dim(t, self.dim)
         size = t.shape[self.dim]
         count = self._count(size)
         if not count:
@@ -278,8 +310,7 @@ class LnStructured(_Structured):
         self.n = n
 
     def _kept(self, t: Tensor, size: int, count: int) -> Any:
-        norms = norm(t, self.n, [i for i in range(t.ndim) if i != self.dim % t.ndim])
-        return topk(norms, size - count).indices
+        return topk(_compute_norm(t, self.n, self.dim), size - count).indices
 
     @classmethod
     def apply(  # type: ignore[override]

@@ -139,8 +139,8 @@ def _check(input: Tensor, lengths: Any) -> None:
         )
     if (lengths[1:] > lengths[:-1]).any():
         raise ArgumentError(
-            "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True; enforce_sorted=False "
-            "sorts them"
+            "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
+            "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence, which sort them then."
         )
     if lengths[-1] <= 0:
         raise ArgumentError(
