@@ -48,10 +48,8 @@ def functional_call(
             kind = type(parameter_and_buffer_dicts).__name__
             raise errors.ArgumentError(f"functional_call: expected a dict, or a list or tuple of them, got {kind}")
         for each in parameter_and_buffer_dicts:
-            if repeated := given.keys() & each.keys():
-                raise errors.ArgumentError(
-                    f"functional_call: {', '.join(sorted(repeated))} appears in more than one dictionary"
-                )
+            if repeated := sorted(given.keys() & each.keys()):
+                raise errors.ArgumentError(f"functional_call: {repeated} appeared in multiple dictionaries")
             given.update(each)
     with _reparametrize_module(module, given, tie_weights, strict):
         positional = args if isinstance(args, tuple) else () if args is None else (args,)
@@ -62,15 +60,20 @@ def functional_call(
 def _reparametrize_module(module: Module, given: Any, tie_weights: bool, strict: bool) -> Iterator[None]:
     """Put the given Tensors into the module for the duration of a block; then put what replaced them into `given`."""
     slots = _find_slots(module, given, every=tie_weights or strict)
+    chosen = _with_tied_weights(given, slots) if tie_weights else dict(given)
     unknown = [name for name in given if name not in slots]
-    if unknown and strict:
-        raise errors.GraphError(f"functional_call: unexpected key(s): {', '.join(unknown)}")
+    if strict:
+        present = (key for key, (registry, name) in slots.items() if registry.get(name) is not None)
+        keys = {"Unexpected": unknown, "Missing": [key for key in present if key not in chosen]}
+        if lines := [
+            f"\n\t{kind} key(s): {', '.join(map(repr, sorted(found)))}." for kind, found in keys.items() if found
+        ]:
+            raise errors.GraphError(f"Error(s) in reparametrizing for {module._get_name()}:{''.join(lines)}")
     for name in unknown:
         slots[name] = _attribute_slot(module, name, given[name])
-    chosen = _with_tied_weights(given, slots) if tie_weights else dict(given)
-    present = (key for key, (registry, name) in slots.items() if registry.get(name) is not None)
-    if strict and (absent := [key for key in present if key not in chosen]):
-        raise errors.GraphError(f"functional_call: missing key(s): {', '.join(absent)}")
+    for value in given.values():
+        if not isinstance(value, (Tensor, type(None))):
+            raise TypeError(f"{value} is not an instance of torch.Tensor")
     saved = [(registry, name, registry.get(name, _MISSING)) for registry, name in (slots[key] for key in chosen)]
     try:
         for key, tensor in chosen.items():
@@ -128,9 +131,9 @@ def _with_tied_weights(given: Any, slots: dict[str, Slot]) -> dict[str, Any]:
     for key, (registry, name) in slots.items():
         own = registry.get(name)
         if key in given and own is not None and by_tensor.setdefault(id(own), given[key]) is not given[key]:
+            tied = sorted(other for other, (names, last) in slots.items() if names.get(last) is own)
             raise errors.ArgumentError(
-                f"functional_call: {key} is tied to another key, for which another Tensor is given: give the same one, "
-                "or set tie_weights=False"
+                f"functional_call got multiple values for keys {tied}, which are tied. Consider using tie_weights=False"
             )
     chosen = dict(given)
     for key in sorted(slots.keys() - given.keys()):

@@ -101,12 +101,15 @@ def embedding(
     return Embedding.apply(weight, index=index, share=share, counted=counted, shape_of_weight=tuple(weight.shape))
 
 
-def _check_indices(op: str, input: Tensor, count: int, error: type[Exception] = DimError) -> Any:
+def _check_indices(op: str, input: Tensor, count: int) -> Any:
     index = input.array
     if index.dtype not in (np.dtype(np.int64), np.dtype(np.int32)):
         raise DtypeError(f"{op}: indices must be int64 or int32, but are {input.dtype}")
     if not index_kernels.all_in_range(index, count):
-        raise error(f"{op}: index out of range: weight has {count} rows, indices are {index.min()} to {index.max()}")
+        found = f"weight has {count} rows, indices are {index.min()} to {index.max()}"
+        if op == "embedding_bag":
+            raise ArgumentError(f"{op}: Expected idx >= 0 && idx < num_embeddings, but {found}")
+        raise DimError(f"{op}: index out of range in self: {found}")
     return index
 
 
@@ -153,10 +156,10 @@ def embedding_bag(
     if weight.array.dtype == np.int64 and input.array.dtype.kind == "f":
         warn("embedding_bag(weight, input, ...) is deprecated: it is embedding_bag(input, weight, ...) now")
         input, weight = weight, input
-    _check_bag(input, weight, mode, scale_grad_by_freq or sparse, per_sample_weights, padding_idx)
+    _check_bag(input, weight, mode, scale_grad_by_freq, sparse, per_sample_weights, padding_idx)
     starts, sizes = _bag_bounds(input, offsets, include_last_offset)
     flat = input.reshape(-1)
-    index = backend.to_numpy(_check_indices("embedding_bag", flat, weight.shape[0], ArgumentError))
+    index = backend.to_numpy(_check_indices("embedding_bag", flat, weight.shape[0]))
     if max_norm is not None:
         embedding_renorm_(weight.detach(), flat, max_norm, norm_type)
     bag, counts, factors = None, sizes, None if per_sample_weights is None else per_sample_weights.reshape(-1)
@@ -184,8 +187,9 @@ def embedding_bag(
 
 
 def _check_bag(
-    input: Tensor, weight: Tensor, mode: str, special: bool, per_sample_weights: Tensor | None, padding_idx: int | None
-) -> None:
+    input: Tensor, weight: Tensor, mode: str, by_freq: bool, sparse: bool, per_sample_weights: Tensor | None,
+    padding_idx: int | None,
+) -> None:  # fmt: skip
     """Raise an error if arguments of embedding_bag do not fit; `special` means sparse or frequency-scaled gradients."""
     if per_sample_weights is not None and input.shape != per_sample_weights.shape:
         raise ShapeError(
@@ -196,14 +200,18 @@ def _check_bag(
         raise ShapeError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.ndim}")
     if mode not in ("sum", "mean", "max"):
         raise ArgumentError(f"mode has to be one of sum, mean or max, got {mode!r}")
-    if mode == "max" and special:
-        raise ArgumentError("max mode does not support scaling the gradient by the frequency, nor sparse weights")
+    if mode == "max" and (by_freq or sparse):
+        kind = "scaling the gradient by the frequency" if by_freq else "sparse weights"
+        raise ArgumentError(f"max mode does not support {kind}")
     if per_sample_weights is not None and mode != "sum":
         raise UnsupportedError(f"embedding_bag: per_sample_weights is only supported for mode='sum', got mode='{mode}'")
     if per_sample_weights is not None and per_sample_weights.dtype != weight.dtype:
-        raise DtypeError(f"embedding_bag: weight is {weight.dtype}, per_sample_weights {per_sample_weights.dtype}")
+        found = f"{weight.dtype} is not {per_sample_weights.dtype}"
+        raise DtypeError(f"embedding_bag: expected weight to have the same type as per_sample_weights, but {found}")
     if padding_idx is not None and not -weight.shape[0] <= padding_idx < weight.shape[0]:
-        raise ArgumentError(f"embedding_bag: padding_idx must be one of {weight.shape[0]} rows, but is {padding_idx}")
+        rows = weight.shape[0]
+        given = f"{-rows} through {rows - 1}, but got {padding_idx}"
+        raise ArgumentError(f"embedding_bag: padding_idx must be within the number of embeddings, {given}")
 
 
 def _bag_bounds(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Any, Any]:

@@ -37,15 +37,17 @@ def test_updates_of_buffers_are_written_to_the_dict():
 def test_unknown_missing_and_duplicate_names_raise():
     layer = torch.nn.Linear(2, 1)
     given = {**dict(layer.named_parameters()), "weigth": torch.ones(1, 2)}
-    with pytest.raises(errors.GraphError, match=r"unexpected key\(s\): weigth"):
+    with pytest.raises(errors.GraphError, match=r"reparametrizing for Linear:\n\tUnexpected key\(s\): 'weigth'\."):
         functional_call(layer, given, torch.ones(2), strict=True)
     with pytest.raises(AttributeError, match="absent"):
         functional_call(layer, {"absent.weight": torch.ones(1, 2)}, torch.ones(2))
     with pytest.raises(TypeError, match="in_features is 2"):
         functional_call(layer, {"in_features": torch.ones(1)}, torch.ones(2))
-    with pytest.raises(errors.GraphError, match=r"missing key\(s\): bias"):
+    with pytest.raises(errors.GraphError, match=r"\n\tMissing key\(s\): 'bias'\."):
         functional_call(layer, {"weight": torch.ones(1, 2)}, torch.ones(2), strict=True)
-    with pytest.raises(errors.ArgumentError, match="more than one dictionary"):
+    with pytest.raises(TypeError, match=r"1\.0 is not an instance of torch.Tensor"):
+        functional_call(layer, {"weight": 1.0}, torch.ones(2))
+    with pytest.raises(errors.ArgumentError, match=r"\['weight'\] appeared in multiple dictionaries"):
         functional_call(layer, ({"weight": layer.weight}, {"weight": layer.weight}), torch.ones(2))
 
 

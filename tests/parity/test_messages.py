@@ -59,11 +59,23 @@ T.scatter_add(T.ones(3), 0, T.tensor([0]), 1.0); T.ones(3).put_(T.tensor([0]), 1
 T.ones(3).masked_scatter_([True], T.ones(3)); T.ones(3).scatter_add_(0, T.tensor([0]), 1.0)
 T.ones(3).index_add_(0, [0], T.ones(1)); T.ones(3).index_put_((T.tensor([0]),), 1.0)
 (T.ones(3, 2).requires_grad_() * 2).backward(T.ones(2, 2))
+F.embedding(T.tensor([3]), T.ones(3, 2)); F.embedding(T.tensor([-1]), T.ones(3, 2))
+F.embedding_bag(T.tensor([[1]]), T.ones(3, 2), padding_idx=3)
+F.embedding_bag(T.tensor([[1]]), T.ones(3, 2), mode="max", sparse=True)
+F.embedding_bag(T.tensor([[1]]), T.ones(3, 2), mode="max", scale_grad_by_freq=True)
+T.func.functional_call(T.nn.Linear(1, 1), {"weigth": T.ones(1, 1)}, T.ones(1), strict=True)
+T.func.functional_call(T.nn.Linear(1, 1), {"weight": 1.0}, T.ones(1))
+T.func.functional_call(tied(T), {"0.weight": T.ones(1, 1), "1.weight": T.zeros(1, 1)}, T.ones(1))
 mha(T, (2, 3, 4), (3, 4)); mha(T, (3, 4), (3, 4), (2, 3, 4)); mha(T, (4,)); mha(T, (2, 3, 4), (5, 3, 4), (6, 3, 4))
 mha(T, (2, 3, 4), key_padding_mask=T.ones(2)); mha(T, (2, 4), key_padding_mask=T.ones(1, 2)); mha(T, (2, 5))
 mha(T, (2, 3, 4), attn_mask=T.ones(2)); mha(T, (2, 4), attn_mask=T.ones(3, 2, 2))
 mha(T, (2, 3, 4), (5, 3, 4), (6, 3, 4), vdim=4, kdim=4)
 """
+
+
+def tied(lib):
+    layer = lib.nn.Linear(1, 1)
+    return lib.nn.Sequential(layer, layer)
 
 
 def mha(lib, query, key=None, value=None, kdim=None, vdim=None, **masks):
@@ -73,7 +85,7 @@ def mha(lib, query, key=None, value=None, kdim=None, vdim=None, **masks):
 
 def error_message(lib, call):
     with pytest.raises((RuntimeError, ValueError, IndexError, TypeError, AssertionError)) as caught:
-        eval(call, {"T": lib, "np": np, "F": lib.nn.functional, "mha": mha})
+        eval(call, {"T": lib, "np": np, "F": lib.nn.functional, "mha": mha, "tied": tied})
     return str(caught.value)
 
 

@@ -11,16 +11,17 @@ from ...lazy import define_getattr as _define_getattr
 from ...tensor import Tensor
 from .. import stateless
 from ..modules.module import Module
+from ..stateless import functional_call as _functional_call
 
 
 def functional_call(module: Module, parameters_and_buffers: Any, *args: Any, **options: Any) -> Any:
     """Deprecated form of `torch.func.functional_call`. Source: torch.nn.utils.stateless.functional_call."""
     warnings.warn(
-        "`torch.nn.utils.stateless.functional_call` is deprecated; use `torch.func.functional_call`",
+        "`torch.nn.utils.stateless.functional_call` is deprecated. Please use `torch.func.functional_call`",
         FutureWarning,
         stacklevel=2,
     )
-    return stateless.functional_call(module, parameters_and_buffers, *args, **options)
+    return _functional_call(module, parameters_and_buffers, *args, **options)
 
 
 def _reparametrize_module(
