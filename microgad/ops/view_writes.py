@@ -50,13 +50,34 @@ def set_history(tensor: Tensor, node: Function) -> None:
 
 
 class LostView(Identity):
-    """The node of a view that was made under no_grad or by hooks before its base was modified: backward raises."""
+    """The node of a view made under no_grad or in a custom Function, whose base was then modified: backward raises."""
+
+    origin: Function | None  # the view's former node
 
     def grad_x(self, grad):
-        raise errors.GraphError(
-            "a view was created in no_grad mode, or by a module's backward hooks, and its base or another view of it "
-            "was modified inplace with grad mode enabled: make the view and the write both under no_grad, or neither"
+        change = "its base or another view of its base has been modified inplace"
+        raise errors.GraphError(_why_lost(self.origin, change))
+
+
+def _why_lost(node: Function | None, change: str) -> str:
+    """Say why a view, whose former node is `node`, can't be derived again from its base after a change."""
+    if node is None:
+        return (
+            f"A view was created in no_grad mode and {change} with grad mode enabled. Given that this use case is "
+            "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the "
+            "inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside "
+            "(if you want the inplace to be tracked)."
         )
+    output = f"Output {getattr(node, 'index', 0)} of {node.name().removesuffix('Backward')}"
+    return (
+        f"{output} is a view and {change}. This view was created inside a custom Function (or because an input was "
+        "returned as-is): clone the output of the custom Function"
+    )
+
+
+def _origin(view: Tensor) -> Function | None:
+    """Return the node of a view from before its base was modified."""
+    return view.node.origin if isinstance(view.node, LostView) else view.node
 
 
 _ENDS = (type(None), Leaf)
@@ -95,7 +116,7 @@ def refresh_views(base: Tensor, changed: Tensor) -> None:
                 continue
             if view.chain is None:
                 if view.array.dtype.kind in "fc":
-                    set_history(view, LostView.recorded([base.node], view.array))
+                    set_history(view, LostView.recorded([base.node], view.array, origin=_origin(view)))
                 continue
             shown = function.Tensor._wrap(base.array, base.node)
             for cls, settings in view.chain:
@@ -221,13 +242,7 @@ def check_history(tensor: Tensor, op: str, recorded: bool) -> None:
     if not state.current().grad_enabled:
         return
     if base is not None and tensor.chain is None and (recorded or base.node is not None):
-        raise _refusal(
-            op,
-            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "
-            "use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view "
-            "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or "
-            "both outside (if you want the inplace to be tracked).",
-        )
+        raise _refusal(op, _why_lost(_origin(tensor), "is being modified inplace"))
     if type(tensor.node) is Leaf:
         raise _refusal(op, "a leaf Variable that requires grad is being used in an in-place operation")
     if base is not None and (type(base.node) is Leaf or (base.node is None and tensor.node is not None)):

@@ -164,14 +164,30 @@ def test_backward_hooks_of_a_module_called_twice():
 def test_backward_hooks_without_an_input_that_requires_grad_warn():
     layer, seen = Affine(), []
     handle = layer.register_full_backward_hook(lambda m, gi, go: seen.append((gi, go[0].tolist())))
-    with pytest.warns(UserWarning, match="no input requires grad"):
+    with pytest.warns(UserWarning, match="since no inputs require gradients"):
         layer(torch.ones(2)).sum().backward()
     assert seen == [((None,), [1, 1])]
     handle.remove()
-    layer.register_full_backward_hook(lambda m, gi, go: (go[0],))
-    y = layer(torch.ones(2)).sum()
-    with pytest.warns(UserWarning, match="no input"), pytest.raises(RuntimeError, match="none requires grad"):
-        y.backward()
+    for changed in ((torch.ones(2),), torch.ones(2)):
+        with layer.register_full_backward_hook(lambda m, gi, go, changed=changed: changed):
+            y = layer(torch.ones(2)).sum()
+            message = "where no input requires gradient should always return None"
+            with pytest.warns(UserWarning, match="no input"), pytest.raises(RuntimeError, match=message):
+                y.backward()
+
+
+def test_an_input_written_in_place_under_backward_hooks_raises():
+    layer = nn.ReLU(inplace=True)
+    message = "Output 0 of BackwardHookFunction is a view and is being modified inplace"
+    with layer.register_full_backward_hook(lambda m, gi, go: None), pytest.raises(RuntimeError, match=message):
+        layer(tensor(1.0, 1.0) * 1)
+
+
+def test_a_removed_hook_leaves_no_entry():
+    layer = Affine()
+    handle = layer.register_forward_hook(lambda m, args, kwargs, out: None, with_kwargs=True, always_call=True)
+    handle.remove()
+    assert not any((layer._forward_hooks, layer._forward_hooks_with_kwargs, layer._forward_hooks_always_called))
 
 
 def test_backward_hooks_that_return_a_wrong_number_of_gradients_raise():
@@ -207,7 +223,7 @@ def test_backward_hooks_warn_about_outputs_of_other_types():
 
     layer = Dictionary()
     layer.register_full_backward_hook(lambda m, gi, go: None)
-    with pytest.warns(UserWarning, match="need a Tensor or a tuple of Tensors as output, got dict"):
+    with pytest.warns(UserWarning, match="output should be a Tensor or a tuple of Tensors but received <class 'dict'>"):
         layer(tensor(1.0))
 
 
@@ -294,7 +310,7 @@ def test_backward_from_an_output_that_is_a_view_raises_after_a_write_to_its_base
     y = layer(x.reshape(1, 2))
     before = y.sum()
     write(x)
-    with pytest.raises(RuntimeError, match="by a module's backward hooks"):
+    with pytest.raises(RuntimeError, match="Output 0 of BackwardHookFunction is a view and its base"):
         y.sum().backward()
     before.backward()
     assert a.grad.tolist() == [1, 1]

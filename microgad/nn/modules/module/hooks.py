@@ -61,12 +61,12 @@ class ModuleHooks:
         self, registry: str, hook: Callable[..., Any], prepend: bool = False, **options: bool
     ) -> RemovableHandle:
         hooks = getattr(self, registry)
-        handle = RemovableHandle(hooks, hook)
+        chosen = [getattr(self, f"{registry}_{option}") for option, wanted in options.items() if wanted]
+        handle = RemovableHandle(hooks, hook, extra_dict=chosen)
         if prepend:
             hooks.move_to_end(handle.id, last=False)
-        for option, chosen in options.items():
-            if chosen:
-                getattr(self, f"{registry}_{option}")[handle.id] = True
+        for ids in chosen:
+            ids[handle.id] = True
         return handle
 
     def register_forward_pre_hook(
@@ -297,8 +297,8 @@ class _BackwardHooks:
     def wrap_outputs(self, result: Any) -> Any:
         """Pass the results that require grad through a BackwardHookFunction."""
         if not isinstance(result, (Tensor, tuple)):
-            kind = type(result).__name__
-            warnings.warn(f"backward hooks need a Tensor or a tuple of Tensors as output, got {kind}", stacklevel=5)
+            found = f"a Tensor or a tuple of Tensors but received {type(result)}"
+            warnings.warn(f"For backward hooks to be called, module output should be {found}", stacklevel=5)
             return result
         results = result if isinstance(result, tuple) else (result,)
         self.n_outputs = len(results)
@@ -317,11 +317,18 @@ class _BackwardHooks:
         if self.inputs is not None:
             self.grad_output = grad_output
         elif self.hooks:
-            warnings.warn("a full backward hook is called without grad_input: no input requires grad", stacklevel=2)
+            warnings.warn(
+                "Full backward hook is firing when gradients are computed with respect to module outputs since no "
+                "inputs require gradients: it gets no grad_input",
+                stacklevel=2,
+            )
             for hook in self.hooks:
                 changed = hook.function(module, (None,) * self.n_inputs, grad_output)
-                if any(grad is not None for grad in changed or ()):
-                    raise GraphError("a backward hook can't change gradients of inputs of which none requires grad")
+                if isinstance(changed, Tensor) or any(grad is not None for grad in changed or ()):
+                    raise GraphError(
+                        "Backward hook for Modules where no input requires gradient should always return None or None "
+                        "for all gradients."
+                    )
         return tuple(grad_output[i] for i in self.outputs or ())
 
     def on_grad_inputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
