@@ -97,12 +97,12 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         input, target = (input_, target_) if target_.ndim else (input_.unsqueeze(0), target_.unsqueeze(0))
         if input.shape[0] != target.shape[0]:
             raise ShapeError(
-                f"{layer_name(self)}: input and target should have the same size in the batch dimension, but have "
-                f" {input.shape[0]} and {target.shape[0]}"
+                f"{layer_name(self)}: Input and target should have the same size in the batch dimension, but have "
+                f"{input.shape[0]} and {target.shape[0]}"
             )
         if ((target < 0) | (target >= self.n_classes)).any():
             raise ArgumentError(
-                f"{layer_name(self)}: target values should be in [0, {self.n_classes - 1}], but values in range "
+                f"{layer_name(self)}: Target values should be in [0, {self.n_classes - 1}], but values in range "
                 f"[{target.min().item()}, {target.max().item()}] were found"
             )
         output, head_classes = input.new_zeros(input.shape[0]), target.clone()

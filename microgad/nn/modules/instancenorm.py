@@ -34,10 +34,14 @@ class _InstanceNorm(_NormBase):
         self._check_input_dim(input)
         dim = input.ndim - self._get_no_batch_dim()
         if input.shape[dim] != self.num_features:
-            found = f"input's size at dim={dim}, {input.shape[dim]}, to match num_features ({self.num_features})"
             if self.affine:
-                raise ShapeError(f"{layer_name(self)}: expected {found}")
-            warnings.warn(f"expected {found}, which is not used because affine=False", stacklevel=2)
+                expected = f"expected input's size at dim={dim} to match num_features ({self.num_features})"
+                raise ShapeError(f"{layer_name(self)}: {expected}, but got: {input.shape[dim]}.")
+            warnings.warn(
+                f"input's size at dim={dim} does not match num_features. You can silence this warning by not passing "
+                "in num_features, which is not used because affine=False",
+                stacklevel=2,
+            )
         return self._apply_instance_norm(input) if dim else self._apply_instance_norm(input.unsqueeze(0)).squeeze(0)
 
     def _get_no_batch_dim(self) -> int:

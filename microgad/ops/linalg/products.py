@@ -65,7 +65,10 @@ class Linear(Function):
     symbol, last_first = "linear", True  # PyTorch's addmm begins with the bias
 
     def forward(self, x, weight, bias):
-        if x.ndim == 0 or weight.ndim not in (1, 2) or x.shape[-1] != weight.shape[-1]:
+        if not x.ndim or not weight.ndim:
+            found = f"{x.ndim}D and {weight.ndim}D"
+            raise ShapeError(f"both arguments to linear need to be at least 1D, but they are {found}")
+        if weight.ndim not in (1, 2) or x.shape[-1] != weight.shape[-1]:
             raise ShapeError(
                 f"mat1 and mat2 shapes cannot be multiplied ({_matrix(x.shape)} and "
                 f"{_matrix((*weight.shape[::-1], 1)[:2])}): the last size of x must be that of weight, in_features"

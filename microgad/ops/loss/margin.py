@@ -192,9 +192,10 @@ def multi_margin_loss(
         raise ArgumentError(f"multi_margin_loss: only p == 1 and p == 2 supported, got {p}")
     if weight is not None and weight.ndim != 1:
         raise ArgumentError(f"multi_margin_loss: weight must be one-dimensional, but has shape {tuple(weight.shape)}")
+    _check_not_empty("multi_margin_loss", input)
     x = input.reshape(1, -1) if input.ndim < 2 else input
     shape = x.array.shape
-    if len(shape) != 2 or shape[1] == 0 or target.ndim > 1 or target.array.size != shape[0]:
+    if target.ndim > 1 or target.array.size != shape[0]:
         raise ShapeError(
             "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
             f"size). Expected target size {[*shape[:1]]}, but got {[*target.shape]}. Input has shape {[*input.shape]}."
@@ -257,6 +258,13 @@ def _label_mask(target: Any) -> Any:
     return (target < 0).cumsum(1) == 0
 
 
+def _check_not_empty(op: str, input: Tensor) -> None:
+    if input.ndim > 2 or 0 in input.shape[-1:]:
+        raise ShapeError(
+            f"{op}: Expected non-empty vector or matrix with optional 0-dim batch size, but got: {[*input.shape]}"
+        )
+
+
 @tensors_only
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
@@ -271,7 +279,8 @@ def multilabel_margin_loss(
     tensor(0.8500)
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
-    if input.shape != target.shape or input.ndim > 2 or (input.ndim and input.shape[-1] == 0):
+    _check_not_empty("multilabel_margin_loss", input)
+    if input.shape != target.shape:
         raise ShapeError(
             f"multilabel_margin_loss: inconsistent target size: {[*target.shape]} for input of size: {[*input.shape]}"
         )

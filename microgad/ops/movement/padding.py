@@ -143,8 +143,11 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: comple
                 f"pad: Padding size {len(pad)} is not supported for {input.ndim}D input tensor: {mode} padding goes "
                 "around the last 1, 2 or 3 dimensions behind 1 or 2 others"
             )
-        if 0 in input.array.shape[1:] and mode != "circular":
-            raise ShapeError(f"pad: expected non-zero dimensions behind the first, got input {tuple(input.shape)}")
+        if mode != "circular" and 0 in input.array.shape[input.ndim == count + 2 :]:
+            raise ShapeError(
+                f"pad: Expected {count + 1}D or {count + 2}D (batch mode) tensor with possibly 0 batch size and other "
+                f"non-zero dimensions for input, but got: {[*input.shape]}"
+            )
     return padded(input, widths, MODES.get(mode, mode), value or 0)
 
 

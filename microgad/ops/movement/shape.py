@@ -188,7 +188,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     except ShapeError:
         raise ShapeError(
             f"{place('unflatten', current().path)}: Provided sizes {list(sizes)} don't multiply up to the size of dim "
-            f"{dim} ({shape[at]}) in the input"
+            f"{dim} ({shape[at]}) in the input tensor"
         ) from None
     return Reshape.apply(input, size=(*shape[:at], *sizes, *shape[at + 1 :]))
 

@@ -95,7 +95,8 @@ def _fractional(
     if output_size is None:
         ratios: Any = output_ratio if isinstance(output_ratio, Sequence) else (output_ratio,) * dims
         if len(ratios) != dims:
-            raise invalid(op, f"output_ratio must be a number or {dims} numbers, got {output_ratio}")
+            message = f"{op} requires output_ratio to either be a single Int or tuple of Ints."
+            raise invalid(op, f"{message} It takes {dims} numbers, got {output_ratio}")
         output_size = [int(n * ratio) for n, ratio in zip(size, ratios, strict=True)]
     out = ntuple(op, "output_size", output_size, dims)
     planes = (input.shape[0] if input.ndim == dims + 2 else 1, input.shape[-dims - 1])

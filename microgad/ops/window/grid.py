@@ -205,7 +205,8 @@ def grid_sample(
     op = "grid_sample"
     if mode not in MODES or padding_mode not in PADDINGS:
         name, value, known = ("padding_mode", padding_mode, PADDINGS) if mode in MODES else ("mode", mode, MODES)
-        raise invalid(op, f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
+        *first, last = map(repr, known)
+        raise invalid(op, f"expected {name} to be {', '.join(first)} or {last}, but got: {value!r}")
     size, align = _check_grid_sample(op, input, grid, mode), _resolve_align_corners(align_corners)
     axes = backend.like(size[::-1], grid.array, grid.array.dtype).reshape(-1, 1)
     within = "zeros" if mode == "bicubic" else padding_mode  # "bicubic" applies the padding mode to each cell it reads
@@ -238,21 +239,26 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     tensor([[[[-0.5000,  0.5000],
               [ 0.5000,  0.5000]]]])
     """
-    op, size = "affine_grid", tuple(size)
+    op = "affine_grid"
     if theta.array.dtype.kind != "f":
-        raise invalid(op, f"theta must be floating-point, got {theta.dtype}")
+        raise invalid(op, f"Expected theta to have floating point type, but got {theta.dtype}")
     dims = len(size) - 2
     if dims not in (2, 3):
-        raise invalid(op, f"size must be of 4 or 5 dimensions, got {size}", UnsupportedError)
+        message = "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got size"
+        raise invalid(op, f"{message} {size}", UnsupportedError)
     if theta.ndim != 3 or tuple(theta.shape[1:]) != (dims, dims + 1):
-        raise invalid(op, f"theta must be (N, {dims}, {dims + 1}) for size {size}, got {tuple(theta.shape)}")
+        expected = f"Expected a batch of {dims}D affine matrices of shape Nx{dims}x{dims + 1} for size {size}"
+        raise invalid(op, f"{expected}. Got {theta.shape}.")
     if min(size[1:]) <= 0:
-        raise invalid(op, f"size must be positive behind the batch, got {size}")
+        raise invalid(op, f"Expected non-zero, positive output size. Got {size}")
     if len(theta.array) != size[0]:
         raise invalid(op, f"theta must have {size[0]} maps for size {size}, got {len(theta.array)}")
     align, dtype = _resolve_align_corners(align_corners), theta.array.dtype
     if align and 1 in size[2:]:
-        warn("affine_grid: with align_corners=True the one cell of a size of 1 is at 0, in the middle, not at -1")
+        warn(
+            "Since version 1.3.0, affine_grid behavior has changed for unit-size grids when align_corners=True. This "
+            "is not an intended use case of affine_grid. See the documentation of affine_grid for details."
+        )
     base = np.ones((*size[2:], dims + 1), dtype)
     for axis, n in enumerate(size[2:]):
         base[..., dims - 1 - axis] = _cell_centers(n, align, dtype).reshape(-1, *(1,) * (dims - 1 - axis))
@@ -285,21 +291,22 @@ def _check_grid_sample(op: str, input: Tensor, grid: Tensor, mode: str) -> tuple
     """Check the arguments of grid_sample and return the input's spatial sizes."""
     x, places, found = input.array, grid.array, ""
     dims = x.ndim - 2
-    if dims not in (2, 3) or places.ndim != x.ndim:
-        found = "input and grid must both have 4 dimensions, or both 5"
+    if places.shape[:1] != x.shape[:1]:
+        found = "expected grid and input to have same batch size"
+    elif places.shape[-1:] != (dims,):
+        found = f"expected grid to have size {dims} in last dimension"
+    elif dims not in (2, 3) or places.ndim != x.ndim:
+        found = "expected 4D or 5D input and grid with same number of dimensions"
     elif x.dtype.kind != "f" or places.dtype != x.dtype:
         message = f"input and grid must be of one floating-point dtype, got {input.dtype} and {grid.dtype}"
         raise invalid(op, message, KindError)
-    elif len(places) != len(x):
-        found = "input and grid must have the same batch size"
-    elif places.shape[-1] != dims:
-        found = f"grid must have size {dims} in its last dimension"
     elif 0 in x.shape[2:]:
-        found = "input must not be empty but in its batch and its channels"
+        found = "expected input to have non-empty spatial dimensions"
     if found:
-        raise invalid(op, f"{found}; got input {x.shape} and grid {places.shape}", ShapeError)
+        sizes = f"input with sizes {[*x.shape]} and grid with sizes {[*places.shape]}"
+        raise invalid(op, f"{found}, but got {sizes}", ShapeError)
     if mode == "bicubic" and dims == 3:
-        raise invalid(op, "mode 'bicubic' takes 4-D input only, got 5-D", ArgumentError)
+        raise invalid(op, "bicubic interpolation only supports 4D input", ArgumentError)
     size: tuple[int, ...] = x.shape[2:]
     return size
 

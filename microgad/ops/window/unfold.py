@@ -28,9 +28,11 @@ class Unfold(LinearMap):
     window: Window
 
     def forward(self, input):
-        if input.ndim != 4:
-            raise ShapeError(f"input must be (N, C, H, W) or (C, H, W), got {input.ndim} dimensions")
-        self.window.check()
+        _check_dimensions(input, 4)
+        self.window.check(
+            f"calculated shape of the array of sliding blocks as {self.window.out}, but its components must be at "
+            "least one"
+        )
         return im2col(input, self.window)
 
     def adjoint(self, grad):
@@ -45,14 +47,23 @@ class Fold(LinearMap):
 
     def forward(self, input):
         (kh, kw), (oh, ow) = self.window.kernel, self.window.out
-        if input.ndim != 3:
-            raise ShapeError(f"input must be (N, C·KH·KW, OH·OW) or (C·KH·KW, OH·OW), got {input.ndim} dimensions")
-        if input.shape[1] % (kh * kw):
-            raise ShapeError(f"input has {input.shape[1]} rows, which is no multiple of the kernel's {kh}·{kw}")
-        if oh < 1 or ow < 1 or input.shape[2] != oh * ow:
+        _check_dimensions(input, 3)
+        rows, columns = input.shape[1:]
+        if rows % (kh * kw):
             raise ShapeError(
-                f"input has {input.shape[2]} columns, but a kernel {self.window.kernel} over output_size "
-                f"{self.window.size} takes {max(oh, 0)}·{max(ow, 0)} places"
+                "Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got "
+                f"input.size(1)={rows} and kernel_size={self.window.kernel}."
+            )
+        if oh < 1 or ow < 1:
+            raise ShapeError(
+                f"calculated shape of the array of sliding blocks as {(oh, ow)}, which is too small (non-positive), "
+                f"for output_size={self.window.size}, kernel_size={self.window.kernel}"
+            )
+        if columns != oh * ow:
+            raise ShapeError(
+                f"expected size of input's dimension 2 to match the calculated number of sliding blocks {oh} * {ow} = "
+                f"{oh * ow}, but got input.size(2)={columns}, for output_size={self.window.size}, "
+                f"kernel_size={self.window.kernel}"
             )
         return col2im(input, self.window)
 
@@ -61,6 +72,14 @@ class Fold(LinearMap):
 
 
 Unfold.transposed = Fold
+
+
+def _check_dimensions(input: Tensor, ndim: int) -> None:
+    if input.ndim != ndim or 0 in input.shape[1:]:
+        raise ShapeError(
+            f"Expected {ndim - 1}D or {ndim}D (batch mode) tensor with possibly 0 batch size and other non-zero "
+            f"dimensions for input, but got: {[*input.shape]}"
+        )
 
 
 @tensors_only
