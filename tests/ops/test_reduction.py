@@ -308,8 +308,17 @@ def test_the_initial_value_of_segment_reduce_takes_no_gradient():
 
 @pytest.mark.parametrize("lengths", [[2, 2], [4, -1], [2]])
 def test_lengths_of_segments_have_to_add_up_to_the_size(lengths):
-    with pytest.raises(RuntimeError, match="lengths"):
+    with pytest.raises(RuntimeError, match="Expected all rows of lengths along axis"):
         torch.segment_reduce(torch.ones(3), "sum", lengths=torch.tensor(lengths))
+    with pytest.raises(RuntimeError, match="indices based reduction is not supported"):
+        torch.segment_reduce(torch.ones(3), "sum", indices=torch.tensor([0, 0, 1]), lengths=torch.tensor([3]))
+
+
+@pytest.mark.parametrize("reduce", ["max", "min"])
+def test_the_nans_of_a_segment_share_the_gradient_of_its_extremum(reduce):
+    x = torch.tensor([[1.0, 1.0], [math.nan, 3.0], [3.0, math.nan], [4.0, math.nan]], requires_grad=True)
+    torch.segment_reduce(x, reduce, lengths=torch.tensor([1, 3])).sum().backward()
+    assert x.grad.tolist() == [[1.0, 1.0], [1.0, 0.0], [0.0, 0.5], [0.0, 0.5]]
 
 
 def test_too_few_degrees_of_freedom_and_empty_ranges_give_pytorch_s_results():

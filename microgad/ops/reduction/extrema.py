@@ -53,11 +53,12 @@ class Amin(Amax):
 
 
 class Max(Amax):
-    """The maximum of all elements. Tied elements share the gradient equally; if there are NaNs, only they share it."""
+    """The maximum, whose tied elements share the gradient equally; if there are NaNs, only they share it."""
 
     def grad_x(self, grad, x, out):
-        winners = (x == out) | ((x != x) & (out != out))
-        return _split_among_ties(grad.reshape(keepdims_shape(x.shape, None)), winners, None)
+        shape = keepdims_shape(x.shape, self.axis)
+        out = out.reshape(shape)
+        return _split_among_ties(grad.reshape(shape), (x == out) | ((x != x) & (out != out)), self.axis)
 
 
 class Min(Max):

@@ -13,7 +13,7 @@ from ...type_aliases import Tensor
 from ..elementwise import clamp
 from ..movement import stack
 from ..movement.dims import wrap_dim
-from .extrema import amax, amin
+from .extrema import Max, Min
 from .products import prod
 from .sums import sum
 
@@ -21,8 +21,8 @@ from .sums import sum
 _REDUCTIONS: dict[str, tuple[Any, Any, float]] = {
     "sum": (sum, lambda x, start: x + start, 0.0),
     "mean": (sum, lambda x, start: x + start, 0.0),
-    "max": (amax, lambda x, start: clamp(x, min=start), -np.inf),
-    "min": (amin, lambda x, start: clamp(x, max=start), np.inf),
+    "max": (lambda x, dim: Max.apply(x, axis=dim, keepdims=False), lambda x, start: clamp(x, min=start), -np.inf),
+    "min": (lambda x, dim: Min.apply(x, axis=dim, keepdims=False), lambda x, start: clamp(x, max=start), np.inf),
     "prod": (prod, lambda x, start: x * start, 1.0),
 }
 
@@ -42,6 +42,8 @@ def segment_reduce(
     """
     if reduce not in _REDUCTIONS:
         raise ArgumentError(f"segment_reduce: reduce is one of {', '.join(_REDUCTIONS)}, got {reduce}")
+    if indices is not None:
+        raise ArgumentError("segment_reduce(): indices based reduction is not supported yet.")
     if not data.ndim:
         raise ShapeError("segment_reduce: data must have a dimension to reduce")
     at = wrap_dim(axis, data.ndim, "segment_reduce")
@@ -52,8 +54,8 @@ def segment_reduce(
         bounds = np.concatenate([np.zeros_like(ends, shape=(*ends.shape[:-1], 1)), ends], -1)
         if not unsafe and (np.any(lengths.array < 0) or np.any(bounds[..., -1] != data.shape[at])):
             raise ShapeError(
-                f"segment_reduce: lengths must not be negative and add up to the {data.shape[at]} of data along axis "
-                f"{axis}, got {lengths.tolist()}"
+                "segment_reduce(): Expected all rows of lengths along axis to sum to data.size(lengths.dim()-1) when "
+                f"!unsafe, and none to be negative, but got {lengths.tolist()} for size {data.shape[at]}"
             )
     else:
         raise ArgumentError("segment_reduce: give lengths or offsets")
