@@ -143,3 +143,9 @@ def test_negation_of_complex_numbers_negates_both_parts_also_of_zeros(dtype):
         np.testing.assert_array_equal(negated.T, -part)
         not_nan = part == part
         np.testing.assert_array_equal(np.signbit(negated.T)[not_nan], ~np.signbit(part)[not_nan])
+
+
+def test_addcdiv_of_integers_is_refused_in_pytorch_s_words():
+    x = torch.tensor([6])
+    with pytest.raises(RuntimeError, match=r"^Integer division.+is no longer supported.+"):
+        torch.addcdiv(x.float(), x, x)

@@ -227,7 +227,10 @@ def _as_rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
         return x.reshape(-1), x.shape
     n = x.shape[axis]
     if 0 in (*x.shape[:axis], *x.shape[axis + 1 :]):
-        raise ShapeError(f"{op}: slices along dimension {axis} of shape {x.shape} have no elements to be compared")
+        raise ShapeError(
+            f"{op}: There are 0 sized dimensions, and they aren't selected, so unique cannot be applied "
+            f"(shape {x.shape}, dim {axis})"
+        )
     return np.moveaxis(x, axis, 0).reshape(n, x.size // n if n else 1), (n,)
 
 
