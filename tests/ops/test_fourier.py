@@ -43,6 +43,8 @@ def test_wrong_arguments_raise():
         torch.fft.fftn(x, dim=(0, -2))
     with pytest.raises(errors.DtypeError, match="rfft expects a real input tensor"):
         torch.fft.rfft(x * 1j)
+    with pytest.raises(errors.DtypeError, match="rfftn expects a real-valued input tensor"):
+        torch.fft.rfftn(x * 1j)
     with pytest.raises(errors.ArgumentError, match="expected 0 < n_fft <= 3, but got n_fft=8"):
         torch.stft(torch.ones(3), 8, window=torch.ones(8), center=False, return_complex=True)
 
@@ -78,3 +80,8 @@ def test_a_transform_along_no_dimension_returns_a_copy():
 def test_zeros_in_the_inverse_of_real_input_have_pytorch_s_signs():
     """Programs that print the result show them."""
     assert str(torch.fft.ifft(torch.tensor([1.0, 3.0]))).startswith("tensor([ 2.-0.j, -1.-0.j]")
+
+
+def test_a_dimension_given_twice_is_shifted_twice():
+    assert torch.fft.fftshift(torch.arange(6), (0, -1)).tolist() == list(range(6))
+    assert torch.fft.ifftshift(torch.arange(5), (0, 0)).tolist() == [4, 0, 1, 2, 3]

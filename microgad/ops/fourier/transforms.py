@@ -349,7 +349,7 @@ def _fft_c2c(op: str, cls: type[LinearMap], x: Tensor, sizes: Sequence[Any], dim
 def _fft_r2c(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
     """The half spectrum (Rfft) of real x, resized to `sizes` along `dims`."""
     if x.is_complex():
-        raise DtypeError(f"{op} expects a real input tensor, but got {x.dtype}")
+        raise DtypeError(f"{op} expects a {'real-valued' if op == 'rfftn' else 'real'} input tensor, but got {x.dtype}")
     dims = _dims(op, x, dims, least=1)
     x = _resize(op, _to_floating(x), sizes, dims)
     return Rfft.apply(x, axes=tuple(dims), norm=_check_norm(op, norm))
@@ -386,6 +386,7 @@ def _sizes_and_dims(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], li
     """Return the sizes and dimensions of an n-dimensional transform: those of dim, else the last len(s), else all.
 
     A size of -1 becomes None, which keeps the size of x. The one-dimensional transforms don't take -1.
+    Raises RuntimeError for repeated dimensions.
     """
     s = s if s is None else [None if n == -1 else n for n in as_tuple(s)]
     if dim is None:
@@ -395,6 +396,8 @@ def _sizes_and_dims(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], li
         dims = list(range(x.ndim - count, x.ndim))
     else:
         dims = _dims(op, x, dim)
+        if len(set(dims)) < len(dims):
+            raise ArgumentError(f"{op}: FFT dims must be unique, got {tuple(dims)}")
     sizes = [None] * len(dims) if s is None else s
     if len(sizes) != len(dims):
         raise ArgumentError(f"{op}: When given, dim and shape arguments must have the same length")
@@ -402,11 +405,9 @@ def _sizes_and_dims(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], li
 
 
 def _dims(op: str, x: Tensor, dim: Any, least: int = 0) -> list[int]:
-    """Return non-negative dimensions. Raises RuntimeError for repeated ones, and for fewer than `least`."""
+    """Return non-negative dimensions. Raises RuntimeError for fewer than `least`."""
     given = range(x.ndim) if dim is None else as_tuple(dim)
     dims = [wrap_dim(d, x.ndim, op, wrap_scalar=False) for d in given]
-    if len(set(dims)) < len(dims):
-        raise ArgumentError(f"{op}: FFT dims must be unique, got {tuple(given)}")
     if len(dims) < least:
         raise ArgumentError(f"{op} must transform at least one axis")
     return dims
