@@ -26,6 +26,9 @@ WARNED = [
     (lambda: F.upsample_nearest(torch.ones(1, 1, 2), 4), UserWarning, "`nn.functional.upsample_nearest`"),
     (lambda: F.upsample_bilinear(torch.ones(1, 1, 2, 2), 4), UserWarning, "`nn.functional.upsample_bilinear`"),
     (lambda: torch.exp(torch.ones(2), out=torch.ones(3)), UserWarning, r"resized since it had shape \[3\]"),
+    (lambda: torch.arange(3, out=torch.ones(2)), UserWarning, r"shape \[2\] is 2 which .* will be resized"),
+    (lambda: torch.fft.fftfreq(3, out=torch.ones(())), UserWarning, "out tensor will be resized"),
+    (lambda: torch.istft(torch.ones(3, 2) * 1j, 4, window=torch.ones(4), length=9), UserWarning, "length of signal is"),
     (
         lambda: checkpoint(torch.exp, torch.ones(2, requires_grad=True)),
         UserWarning,

@@ -90,9 +90,19 @@ def _arange(
             values *= step
         if start or step < 0:
             values += start
-    if op == "arange" and out is not None and 0 < out.array.size != count:
-        warn(f"{op}: the out tensor has {out.array.size} elements, not {count}, and is resized to that")
+    if op == "arange":
+        warn_of_resizing(out, count)
     return from_array_into(out, values.astype(result_dtype, copy=False), device, requires_grad)
+
+
+def warn_of_resizing(out: Tensor | None, count: int) -> None:
+    """Warn if `out` has another number of elements than the `count` of a range, which may be an error of rounding."""
+    if out is not None and 0 < out.array.size != count:
+        shape, size = list(out.shape), out.array.size
+        warn(
+            f"The number of elements in the out tensor of shape {shape} is {size} which does not match the computed "
+            f"number of elements {count}. The out tensor will be resized to a tensor of shape ({count},)."
+        )
 
 
 def _real_scalar(op: str, x: Any) -> Any:

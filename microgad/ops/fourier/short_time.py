@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import ArgumentError, ShapeError
-from ...errors.notices import once
+from ...errors.notices import once, warn
 from ...state import composite
 from ...type_aliases import Tensor
 from ..creation import ones
@@ -103,6 +103,9 @@ def istft(
         raise ArgumentError("istft: the sum of the squared windows has zeros: choose a window that overlaps more")
     signal = signal / weights
     if length is not None and signal.shape[1] < length:
+        warn(
+            "The length of signal is shorter than the length parameter. Result is being padded with zeros in the tail."
+        )
         signal = pad(signal, (0, length - signal.shape[1]))
     return signal.squeeze(0) if x.ndim == 2 else signal
 

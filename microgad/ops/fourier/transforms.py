@@ -15,6 +15,7 @@ from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Device, Dtype, Tensor
 from ..creation import from_array_into
+from ..creation.ranges import warn_of_resizing
 from ..elementwise import conj
 from ..movement import narrow, pad, roll
 from ..movement.dims import as_tuple, wrap_dim
@@ -328,6 +329,7 @@ def _frequencies(
     result_dtype = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
     if not (result_dtype.is_floating_point or result_dtype.is_complex):
         raise DtypeError(f"{op} requires a floating point or complex dtype, got {result_dtype}")
+    warn_of_resizing(out, len(cycles))
     frequencies = cycles * np.divide(1.0, n * float(d))
     return from_array_into(out, frequencies.astype(result_dtype.dtype), device, requires_grad)
 
