@@ -197,6 +197,14 @@ def test_no_out_is_written_where_one_of_several_has_the_wrong_dtype() -> None:
     assert values._version == 0
 
 
+def test_an_out_with_elements_becomes_a_single_number() -> None:
+    out = torch.ones(2, 2)
+    with pytest.warns(UserWarning, match=r"shape \[2, 2\], which does not match the required output shape \[\]"):
+        torch.mean(torch.arange(4.0), out=out)
+    assert out.shape == ()
+    assert out.item() == 1.5
+
+
 @pytest.mark.parametrize("name", ["amax", "aminmax", "signbit", "frexp", "nonzero", "isposinf", "neg", "sgn"])
 def test_an_out_of_another_dtype_raises_where_pytorch_does_not_cast(name: str) -> None:
     x = torch.tensor([1.0])
@@ -340,7 +348,7 @@ def test_the_temperature_of_gumbel_softmax_may_require_grad() -> None:
 
 @pytest.mark.parametrize("op", ["add_", "div_", "pow_", "xlogy_", "remainder_"])
 def test_in_place_results_that_integers_cannot_hold_raise_and_name_both_dtypes(op):
-    message = "result type torch.float32 can't be cast to the desired output type torch.int64"
+    message = "result type Float can't be cast to the desired output type Long"
     with pytest.raises(errors.DtypeError, match=message):
         getattr(torch.ones(2).long(), op)(0.5)
     with pytest.raises(errors.DtypeError, match=message):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .wording import in_torchs_words
+from .wording import cannot_cast, in_torchs_words
 
 
 class MicrogadError(Exception):
@@ -111,7 +111,7 @@ def in_forward(
         found = f"but found at least two devices, {' and '.join(devices)}!"
         kind, rule = DeviceError, f"Expected all tensors to be on the same device, {found}"
     elif cast := re.match(r"Cannot cast .* from dtype\('(\w+)'\) to dtype\('(\w+)'\)", rule):  # NumPy's words
-        kind, rule = DtypeError, f"result type torch.{cast[1]} can't be cast to the desired output type torch.{cast[2]}"
+        kind, rule = DtypeError, cannot_cast(cast[1], cast[2])
     elif not isinstance(error, MicrogadError):
         kind, rule = next(cls for base, cls in _REWORDED if isinstance(error, base)), in_torchs_words(rule)
     said = ", ".join(f"{name} {_describe(x, apart)}" for name, x in zip(names, inputs, strict=False) if x is not None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from types import FunctionType
+from typing import Any
 
 # The beginning of NumPy's or CuPy's message -> PyTorch's, which programs and people know.
 _WORDS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
@@ -29,6 +30,10 @@ _WORDS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (
         r"non-broadcastable output operand with shape \((.*?),?\) doesn't match the broadcast shape \((.*?),?\)",
         lambda m: f"output with shape [{_listed(m[1])}] doesn't match the broadcast shape [{_listed(m[2])}]",
+    ),
+    (
+        r"could not broadcast input array from shape \((.*?),?\) into shape \((.*?),?\)",
+        lambda m: f"output with shape [{_listed(m[2])}] doesn't match the broadcast shape [{_listed(m[1])}]",
     ),
     (
         r"index (-?\d+) is out of bounds for axis (\d+) with size (\d+)",
@@ -63,6 +68,21 @@ FREED = (
 def in_torchs_words(rule: str) -> str:
     """NumPy's message in PyTorch's words, or unchanged if it isn't known."""
     return next((words(match) for pattern, words in _WORDS if (match := re.match(pattern, rule))), rule)
+
+
+# The dtypes' names in PyTorch's messages and legacy classes.
+TYPE_NAMES = {
+    "float16": "Half", "float32": "Float", "float64": "Double", "complex64": "ComplexFloat",
+    "complex128": "ComplexDouble", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
+    "bool": "Bool", "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64",
+}  # fmt: skip
+
+
+def cannot_cast(dtype: Any, to: Any) -> str:
+    """PyTorch's message for a result whose dtype the output's cannot hold. Both are dtypes, or their names."""
+    names = (str(kind).removeprefix("torch.") for kind in (dtype, to))
+    result, output = (TYPE_NAMES.get(name, name) for name in names)
+    return f"result type {result} can't be cast to the desired output type {output}"
 
 
 def _listed(sizes: str) -> str:

@@ -299,7 +299,7 @@ class Function:
         result = self.forward(*given)
         if np.shape(result) != out.shape:
             raise errors.ShapeError(
-                f"the result's shape {np.shape(result)} is not the shape {out.shape} that it is written to"
+                f"output with shape {[*out.shape]} doesn't match the broadcast shape {[*np.shape(result)]}"
             )
         np.copyto(out, result, casting=casting(out, result))
 

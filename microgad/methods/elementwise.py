@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, DtypeError
+from ..errors import ArgumentError
 from ..lazy import LazyModule
 from .factories import binary, binary_alpha, by_copy, in_place, with_alpha, with_tensor
 
@@ -62,8 +62,7 @@ class Elementwise:
 
     def float_power_(self: Tensor, exponent: Operand) -> Tensor:
         """Raise to a power, in place: see `float_power`. The Tensor has to be in double precision."""
-        if self.element_size() != (16 if self.is_complex() else 8):
-            raise DtypeError(f"float_power_: the base must be in double precision, not {self.dtype}")
+        ops.powers.require_double(self, "base given to float_power_", ops.powers.double_of((self, exponent)))
         return by_copy(ops.float_power)(self, exponent)
 
     exp, exp2, expm1, log, log2, log10, log1p = ops.exp, ops.exp2, ops.expm1, ops.log, ops.log2, ops.log10, ops.log1p

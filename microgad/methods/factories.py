@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import backend, dtypes, errors
 from .. import function as core
+from ..errors.wording import cannot_cast
 from ..function import Function
 from ..function.naming import with_in_place_name, with_torch_name
 from ..lazy import LazyModule, accepts_lazy
@@ -163,13 +164,11 @@ def by_copy(function: F) -> F:
         before = self.clone() if recorded else self  # backward may need the values that are about to be overwritten
         result = function(before, *args, **options)
         if not dtypes.can_cast(result.dtype, self.dtype):
-            raise errors.DtypeError(
-                f"{function.__name__}_: result type {result.dtype} can't be cast to the output's type {self.dtype}"
-            )
+            raise errors.DtypeError(f"{function.__name__}_: {cannot_cast(result.dtype, self.dtype)}")
         if result.shape != self.shape:
             raise errors.ShapeError(
-                f"{function.__name__}_: output with shape {tuple(self.shape)} doesn't match the broadcast shape "
-                f"{tuple(result.shape)}"
+                f"{function.__name__}_: output with shape {list(self.shape)} doesn't match the broadcast shape "
+                f"{list(result.shape)}"
             )
         node, self[...] = self.node, result
         name = "" if result.node is None else core.Function.name(result.node)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from .. import dtypes, errors
 from ..backend.memory_layout import geometry, memory_of
+from ..errors.wording import cannot_cast
 from ..state import current
 from ..type_aliases import Tensor
 
@@ -47,9 +48,7 @@ def _check(out: Tensor, result: Any, exact: str) -> None:
     if exact and result.dtype != out.dtype:
         raise errors.DtypeError(f"{exact}: Expected out tensor to have dtype {result.dtype}, but got {out.dtype}")
     if not dtypes.can_cast(result.dtype, out.dtype):
-        raise errors.DtypeError(
-            f"out=: result type {result.dtype} can't be cast to the desired output type {out.dtype}"
-        )
+        raise errors.DtypeError(f"out=: {cannot_cast(result.dtype, out.dtype)}")
     if type(out.array) is not type(result.array):
         raise errors.DeviceError(
             "Expected all tensors to be on the same device, but found at least two devices, "
@@ -70,7 +69,7 @@ def _put(out: Tensor, result: Any, quiet: bool) -> None:
             warnings.warn(message, stacklevel=4)
         x = out.array
         if x.size and out.node is None and geometry(x)[2] + result.numel() <= memory_of(x).size:
-            out.resize_(*result.shape)  # in the same memory, which views of it see
+            out.resize_(result.shape)  # in the same memory, which views of it see
             out[...] = result.detach()
         else:
             out.data = result.detach().to(dtype=out.dtype)

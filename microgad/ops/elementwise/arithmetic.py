@@ -69,14 +69,21 @@ def cast_to(dtype: Any, *operands: Any) -> list[Any]:
     return [x.to(dtypes.of(dtype)) if hasattr(x, "array") and x.array.dtype != dtype else x for x in operands]
 
 
+_NOT_FOR_MASKS = (
+    "is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` operator instead."
+)
+
+
 def reject_booleans(operands: Any) -> None:
     """Raise RuntimeError if an operand of a subtraction is boolean."""
-    for x in operands:
-        if type(x) is bool or (hasattr(x, "dtype") and x.dtype == bool):
-            raise DtypeError(
-                "subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert "
-                "a mask, use the `~` or `logical_not()` operator instead"
-            )
+    booleans = [type(x) is bool or (hasattr(x, "dtype") and x.dtype == bool) for x in operands]
+    if all(booleans):
+        raise DtypeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+            "operator instead."
+        )
+    if any(booleans):
+        raise DtypeError(f"Subtraction, the `-` operator, with a bool tensor {_NOT_FOR_MASKS}")
 
 
 class Sub(Function):
@@ -156,7 +163,13 @@ NEGATIVE_ZERO = complex(-0.0, -0.0)
 class Neg(Function):
     """-x."""
 
-    symbol, numpy, promote, native_half = "−", np.negative, dtypes.only("iufc"), True
+    symbol, numpy, native_half = "−", np.negative, True
+
+    @staticmethod
+    def promote(arrays):
+        if arrays[0].dtype.kind == "b":
+            raise DtypeError(f"Negation, the `-` operator, on a bool tensor {_NOT_FOR_MASKS}")
+        return arrays
 
     def forward(self, x):
         return NEGATIVE_ZERO - x if x.dtype.kind == "c" else -x

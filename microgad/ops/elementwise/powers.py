@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ... import backend, dtypes, return_types
 from ...dtypes.number_kinds import by_forward
+from ...dtypes.type_names import TYPE_NAMES
 from ...errors import ArgumentError, DtypeError, KindError
 from ...function import Function
 from ...state import composite
@@ -36,7 +37,7 @@ class Pow(Function):
             raise KindError("not implemented for bool")
         if kind in "iu" and isinstance(power, int):
             if power < 0:
-                raise ArgumentError("integers to negative integer powers are not allowed")
+                raise ArgumentError("Integers to negative integer powers are not allowed.")
             checked_scalar("exponent", power, x.dtype)
         return arrays
 
@@ -101,10 +102,26 @@ def float_power(input: Operand, exponent: Operand, *, out: Tensor | None = None)
     tensor([2., 3.], dtype=torch.float64)
     """
     operands = require_one_tensor("float_power", input, exponent)
-    kinds = [np.dtype(getattr(x, "dtype", type(x))).kind for x in operands]
-    double: Any = dtypes.complex128 if "c" in kinds else dtypes.float64
+    double = double_of(operands)
+    if out is not None:
+        require_double(out, "output given to float_power", double)
     x, p = (x.to(double) if hasattr(x, "to") else checked_scalar("float_power", x, double.dtype) for x in operands)
-    return into(out, Pow.apply(x, p), exact="float_power")
+    return into(out, Pow.apply(x, p))
+
+
+def double_of(operands: Sequence[Any]) -> Any:
+    """Return the dtype in double precision that holds all operands."""
+    kinds = [np.dtype(getattr(x, "dtype", type(x))).kind for x in operands]
+    return dtypes.complex128 if "c" in kinds else dtypes.float64
+
+
+def require_double(holder: Tensor, what: str, double: Any) -> None:
+    """Raise RuntimeError if the Tensor that takes the result of float_power has another dtype."""
+    if holder.dtype != double:
+        raise DtypeError(
+            f"the {what} has dtype {TYPE_NAMES[holder.dtype]} but the operation's result requires dtype "
+            f"{TYPE_NAMES[double]}"
+        )
 
 
 def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -152,7 +152,8 @@ class Heaviside(PiecewiseConstant):
     def promote(arrays):
         x, values = arrays
         if x.dtype != values.dtype or x.dtype.kind == "c":
-            raise KindError(f"not implemented for {x.dtype} and {values.dtype}; give two of the same real dtype")
+            what = "complex tensors" if "c" in (x.dtype.kind, values.dtype.kind) else "tensors with different dtypes"
+            raise KindError(f"heaviside is not yet implemented for {what}.")
         return arrays
 
     def forward(self, x, values):

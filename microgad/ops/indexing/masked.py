@@ -36,7 +36,7 @@ def _broadcast(op: str, input: Tensor, mask: Any, in_place: bool = False) -> tup
     except ValueError as error:
         raise ShapeError(f"{op}: {in_torchs_words(str(error))}") from None
     if shape != input.array.shape and in_place:
-        raise ShapeError(f"{op}: output with shape {tuple(input.shape)} doesn't match the broadcast shape {shape}")
+        raise ShapeError(f"{op}: output with shape {[*input.shape]} doesn't match the broadcast shape {[*shape]}")
     return input if shape == input.array.shape else input.expand(shape), (np.broadcast_to(mask, shape),)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ... import dtypes
 from ...errors import ArgumentError, DtypeError
+from ...errors.wording import cannot_cast
 from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from ..elementwise import Select
@@ -28,7 +29,7 @@ def reduce_weighted(losses: Any, counted: Any, row_weights: Any, divisor: Any, r
 def to_input_dtype(op: str, losses: Tensor, input: Tensor) -> Tensor:
     """Cast losses to input's dtype, as PyTorch does where it writes them into a Tensor made like input."""
     if not dtypes.can_cast(losses.dtype, input.dtype):
-        raise DtypeError(f"{op}: result type {losses.dtype} can't be cast to the desired output type {input.dtype}")
+        raise DtypeError(f"{op}: {cannot_cast(losses.dtype, input.dtype)}")
     return losses.to(input.dtype)
 
 

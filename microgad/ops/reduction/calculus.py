@@ -29,7 +29,7 @@ def _trapezoid_terms(op: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) ->
         return _all_but_first(y, axis) + _all_but_last(y, axis), 1 if dx is None else dx, axis
     if x.ndim == 1:
         if x.shape[0] != y.shape[axis]:
-            raise ShapeError(f"{op}: there must be one x value for each sample point: {x.shape[0]}, {y.shape[axis]}")
+            raise ShapeError(f"{op}: There must be one `x` value for each sample point: {x.shape[0]}, {y.shape[axis]}")
         x = x.reshape([-1 if i == axis else 1 for i in range(y.ndim)])
     elif x.ndim < y.ndim:
         x = x.reshape((1,) * (y.ndim - x.ndim) + tuple(x.shape))
