@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 import pickle
 import subprocess
@@ -349,3 +350,55 @@ def test_distributions_call_torch_function() -> None:
     assert type(normal.loc) is type(normal.scale) is type(normal.log_prob(torch.ones(3))) is Plain
     logged = torch.ones(3).as_subclass(Logged)
     assert "torch.broadcast_tensors" in names(lambda: torch.distributions.Gamma(logged, 1.0))
+
+
+@pytest.mark.parametrize("name", ["ndim", "layout", "itemsize", "is_cpu", "T", "shape"])
+def test_every_public_property_can_be_overridden(name: str) -> None:
+    class Constant(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            return overrides.resolve_name(func)
+
+    getter = vars(torch.Tensor)[name].__get__
+    assert getattr(torch.ones(1).as_subclass(Constant), name) == f"torch.Tensor.{name}.__get__"
+    assert getter in overrides.get_overridable_functions()[torch.Tensor]
+    assert overrides.is_tensor_method_or_property(getter)
+
+
+def test_overridable_functions_are_listed_under_their_own_names() -> None:
+    for functions in overrides.get_overridable_functions().values():
+        for f in functions:
+            found: Any = operator.attrgetter(overrides.resolve_name(f).removeprefix("torch."))(torch)  # type: ignore[union-attr]
+            assert found == f
+
+
+def test_device_queries_copies_and_formats_can_be_overridden() -> None:
+    log: list[Any] = []
+    x = torch.ones(2)
+    with NamesMode(log):
+        x.get_device(), copy.deepcopy(x), f"{x}", x.set_(x)
+    outermost = ("get_device", "__deepcopy__", "__format__", "set_")
+    assert all(f"torch.Tensor.{name}" in log for name in outermost)
+
+
+def test_a_mode_whose_torch_function_is_a_classmethod_raises() -> None:
+    class Wrong(overrides.TorchFunctionMode):
+        @classmethod
+        def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+            return func(*args, **(kwargs or {}))
+
+    with pytest.raises(RuntimeError, match="as a classmethod is not supported, please make it a plain method"), Wrong():
+        pass
+
+
+def test_broadcast_all_takes_what_overrides_functions() -> None:
+    class Broadcast:
+        @classmethod
+        def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            assert func is torch.broadcast_tensors
+            return args
+
+    x = Broadcast()
+    found = torch.distributions.utils.broadcast_all(x, 2.0)
+    assert found[0] is x
+    assert torch.equal(found[1], torch.tensor(2.0))

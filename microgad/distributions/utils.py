@@ -27,12 +27,12 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
     >>> torch.distributions.utils.broadcast_all(torch.zeros(2), 1)
     (tensor([0., 0.]), tensor([1., 1.]))
     """
-    wrong = [type(v).__name__ for v in values if not isinstance(v, (Tensor, Number))]
+    wrong = [type(v).__name__ for v in values if not (isinstance(v, Number) or hasattr(v, "__torch_function__"))]
     if wrong:
         raise ArgumentError(f"Input arguments must all be instances of Number or Tensor, but one is {wrong[0]}")
     first = next((v for v in values if isinstance(v, Tensor)), None)
     like = {"dtype": get_default_dtype()} if first is None else {"dtype": first.dtype, "device": first.device}
-    return tuple(broadcast_tensors(*(v if isinstance(v, Tensor) else tensor(v, **like) for v in values)))
+    return tuple(broadcast_tensors(*(tensor(v, **like) if isinstance(v, Number) else v for v in values)))
 
 
 def _standard_normal(shape: Any, dtype: Any, device: Any) -> Tensor:

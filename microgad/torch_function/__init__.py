@@ -134,6 +134,6 @@ def _as_subclass(result: Any, cls: Any) -> Any:
 
 def resolve_name(func: Any) -> str | None:
     """Return PyTorch's name of a function that can be overridden, as "torch.Tensor.add"; None for other functions."""
-    if isinstance(getattr(func, "__self__", None), property):
-        return f"{func.__self__.fget.torch_name}.__get__"
+    if isinstance(owner := getattr(func, "__self__", None), property):
+        return f"{name}.__get__" if (name := resolve_name(owner.fget)) else None
     return getattr(func, "torch_name", None)

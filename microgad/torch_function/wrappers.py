@@ -16,7 +16,7 @@ from types import FunctionType
 from typing import Any
 
 from .. import function
-from . import get_overloaded_args, handle_torch_function, has_torch_function, not_implemented_error
+from . import get_overloaded_args, handle_torch_function, has_torch_function, not_implemented_error, resolve_name
 
 MODULES = ("microgad.nn.functional", "microgad", "microgad.linalg", "microgad.fft", "microgad.special")
 # Packages that call the public functions, as PyTorch's do:
@@ -35,12 +35,11 @@ OTHER_OPERATORS = """
 """
 SPECIALS = """
     __invert__ __getitem__ __setitem__ __len__ __reversed__ __contains__ __bool__ __float__ __int__ __index__
-    __complex__ __repr__
+    __complex__ __repr__ __format__ __array__ __deepcopy__ __reduce_ex__ __dlpack__ __dlpack_device__
 """
-PROPERTIES = "T mT H mH data real imag grad shape dtype device requires_grad grad_fn is_leaf"
 NOT_OVERRIDABLE = """
-    get_* set_* is_grad* is_tensor is_storage is_warn* manual_seed seed initial_seed save load compile typename vmap
-    graph as_subclass
+    get_[!d]* get_de[!v]* set_?* is_grad* is_tensor is_storage is_warn* manual_seed seed initial_seed save load compile
+    typename vmap graph as_subclass
 """
 
 
@@ -167,17 +166,24 @@ def _install_methods(cls: Any) -> None:
     for to, names in OPERATORS.items():
         for name in names.split():
             if name in known:
-                _set_wrapper(cls, name, _wrap(known[name], name, f"torch.Tensor.{to}", getattr(cls, to)))
-    for name in PROPERTIES.split():
+                _set_wrapper(cls, name, _wrap(known[name], name, f"torch.Tensor.{name}", getattr(cls, to)))
+    for name in filter(_is_overridable, known):
         own = inspect.getattr_static(cls, name)
-        getter = _wrap(own.fget, name, f"torch.Tensor.{name}")
-        made = property(getter, own.fset, own.fdel, own.__doc__)
-        getter.to = made.__get__
-        setattr(cls, name, made)
+        if isinstance(own, property):
+            getter = _wrap(own.fget, name, f"torch.Tensor.{name}")
+            made = property(getter, own.fset, own.fdel, own.__doc__)
+            getter.to = made.__get__
+            setattr(cls, name, made)
 
 
 def overridable_functions() -> dict[Any, list[Callable[..., Any]]]:
-    """Return the functions that have a wrapper, by the module or class that they are in."""
+    """Return the functions and the getters that have a wrapper, by the module or class that they are in."""
     install()
     owners = [importlib.import_module(name) for name in MODULES] + [function.Tensor]
-    return {owner: [f for f in vars(owner).values() if hasattr(f, "torch_name")] for owner in owners}
+    return {
+        owner: [
+            f for x in vars(owner).values()
+            if isinstance(resolve_name(f := x.__get__ if isinstance(x, property) else x), str)
+        ]
+        for owner in owners
+    }  # fmt: skip

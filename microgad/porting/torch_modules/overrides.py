@@ -32,6 +32,11 @@ class TorchFunctionMode:
         raise NotImplementedError
 
     def __enter__(self) -> Any:
+        if isinstance(getattr(self.__torch_function__, "__self__", None), type):
+            raise RuntimeError(
+                "Defining your mode's `__torch_function__` as a classmethod is not supported, please make it a plain "
+                "method"
+            )
         _wrappers.install()
         tokens = self.__dict__.setdefault("_tokens", [])
         tokens.append(_protocol.push_mode(self))
@@ -116,7 +121,7 @@ def resolve_name(f: Any) -> str | None:
 
 def is_tensor_method_or_property(func: Any) -> bool:
     """Return whether func is a method of Tensor or the getter of a property. Source: torch.overrides."""
-    return (_protocol.resolve_name(func) or "").startswith("torch.Tensor.")
+    return getattr(func, "__name__", None) == "__get__" or (resolve_name(func) or "").startswith("torch.Tensor.")
 
 
 def get_overridable_functions() -> dict[Any, list[Callable[..., Any]]]:
