@@ -227,7 +227,7 @@ def _independent(p: Independent, q: Independent) -> Tensor:
 
 
 @register_kl(ExponentialFamily, ExponentialFamily)
-def _exponential_family(p: ExponentialFamily, q: ExponentialFamily) -> Tensor:
+def _kl_expfamily_expfamily(p: ExponentialFamily, q: ExponentialFamily) -> Tensor:
     """Return the Bregman divergence of the log-normalizer: its value at q minus that of its tangent at p."""
     if type(p) is not type(q):
         raise NotImplementedError(f"KL-divergence of a {type(p).__name__} to a {type(q).__name__} is not implemented")

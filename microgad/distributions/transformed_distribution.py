@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ArgumentError
@@ -30,12 +29,16 @@ class TransformedDistribution(Distribution):
     def __init__(
         self,
         base_distribution: Distribution,
-        transforms: Transform | Sequence[Transform],
+        transforms: Transform | list[Transform],
         validate_args: bool | None = None,
     ) -> None:
-        self.transforms = [transforms] if isinstance(transforms, Transform) else list(transforms)
-        if not all(isinstance(t, Transform) for t in self.transforms):
-            raise ArgumentError(f"transforms must be a Transform or a list, but was {transforms}")
+        if isinstance(transforms, Transform):
+            transforms = [transforms]
+        elif not isinstance(transforms, list):
+            raise ArgumentError(f"transforms must be a Transform or list, but was {transforms}")
+        if not all(isinstance(t, Transform) for t in transforms):
+            raise ArgumentError("transforms must be a Transform or a list of Transforms")
+        self.transforms = transforms
         base, transform = base_distribution, self._composed
         shape = base.batch_shape + base.event_shape
         if len(shape) < transform.domain.event_dim:

@@ -28,3 +28,11 @@ from microgad import distributions as d
 def test_missing_methods_and_divergences_are_named(call, message):
     with pytest.raises(NotImplementedError, match=message):
         call()
+
+
+@pytest.mark.parametrize("transforms", [torch.exp, (d.ExpTransform(),)])
+def test_transforms_of_a_distribution_are_one_transform_or_a_list(transforms):
+    with pytest.raises(ValueError, match="transforms must be a Transform or list, but was"):
+        d.TransformedDistribution(d.Normal(0.0, 1.0), transforms)
+    with pytest.raises(ValueError, match="transforms must be a Transform or a list of Transforms"):
+        d.TransformedDistribution(d.Normal(0.0, 1.0), [torch.exp])
