@@ -1,7 +1,9 @@
 """optim.lr_scheduler and swa_utils: learning rates and momenta equal PyTorch's to the last bit."""
 
 import copy
+import functools
 import inspect
+import types
 import warnings
 from typing import Any
 
@@ -284,7 +286,7 @@ def get_warnings(program: Any) -> list[Any]:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             program(lib, lib.optim.lr_scheduler)
-        found.append([(w.category, str(w.message)[:60]) for w in caught])
+        found.append([(w.category, str(w.message).split(" Please open")[0]) for w in caught])
     assert found[0] == found[1]
     return found[0]
 
@@ -312,6 +314,39 @@ def test_warning_for_a_step_before_the_optimizers() -> None:
     assert len(get_warnings(lambda lib, s: s.StepLR(optimizer(lib), 2).get_lr())) == 1
     assert len(get_warnings(lambda lib, s: s.CosineAnnealingWarmRestarts(optimizer(lib), 2).step(3))) == 0
     assert len(get_warnings(lambda lib, s: s.ReduceLROnPlateau(optimizer(lib)).step(1.0, 2))) == 1
+
+
+def test_warning_for_a_step_that_was_overridden() -> None:
+    """A scheduler can't see whether the optimizer stepped if its `step` was replaced after the scheduler was made."""
+
+    def override(o: Any, wraps: Any = lambda step: lambda new: new) -> None:
+        step = o.step
+        o.step = types.MethodType(wraps(step)(lambda self, *args: step(*args)), o)
+
+    def before(lib: Any, s: Any) -> None:
+        o = optimizer(lib)
+        override(o)
+        scheduler = s.StepLR(o, 2)
+        o.step()
+        scheduler.step()
+
+    def after(lib: Any, s: Any, *wraps: Any) -> None:
+        o = optimizer(lib)
+        scheduler = s.StepLR(o, 2)
+        override(o, *wraps)
+        for _ in range(3):
+            o.step()
+            scheduler.step()
+
+    assert get_warnings(before) == get_warnings(lambda lib, s: after(lib, s, functools.wraps)) == []
+    ((_, message),) = get_warnings(after)
+    assert message.startswith("Seems like `optimizer.step()` has been overridden")
+
+
+def test_text_of_the_warning_for_an_epoch_is_public() -> None:
+    """Programs filter the warning by it."""
+    (text,) = {str(lib.optim.lr_scheduler.EPOCH_DEPRECATION_WARNING).split(" Please open")[0] for lib in LIBRARIES}
+    assert get_warnings(lambda lib, s: s.StepLR(optimizer(lib), 2).step(3))[-1] == (UserWarning, text)
 
 
 # Averages

@@ -2,6 +2,7 @@
 
 from ...lazy import define_getattr as _define_getattr
 from ..optimizer import Optimizer as Optimizer  # programs import it from here, too
+from .base import EPOCH_DEPRECATION_WARNING as EPOCH_DEPRECATION_WARNING
 from .base import LRScheduler, _LRScheduler
 from .combined import ChainedScheduler, SequentialLR
 from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts

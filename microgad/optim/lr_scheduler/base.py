@@ -9,15 +9,21 @@ from ... import state as execution
 from ...tensor import Tensor
 from ..optimizer import Optimizer
 
+_ORDER_DOCS = "See more details at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
 STEP_ORDER_WARNING = (
     "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, you should call "
-    "them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`. Else the first value of the learning "
-    "rate schedule is skipped."
+    "them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`.  Failure to do this will result in "
+    f"PyTorch skipping the first value of the learning rate schedule. {_ORDER_DOCS}"
+)
+OVERRIDDEN_STEP_WARNING = (
+    "Seems like `optimizer.step()` has been overridden after learning rate scheduler initialization. Please, make sure "
+    f"to call `optimizer.step()` before `lr_scheduler.step()`. {_ORDER_DOCS}"
 )
 GET_LR_WARNING = "To get the last learning rate computed by the scheduler, please use `get_last_lr()`."
-EPOCH_WARNING = (
+EPOCH_DEPRECATION_WARNING = (
     "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. Please use "
-    "`scheduler.step()` to step the scheduler. With an epoch, the closed form is used, where there is one."
+    "`scheduler.step()` to step the scheduler. During the deprecation, if epoch is different from None, the closed "
+    "form is used instead of the new chainable form, where available."
 )
 
 
@@ -58,6 +64,7 @@ class LRScheduler:
         self.base_lrs: list[Any] = group_values(optimizer, "initial_lr")
         self.last_epoch = last_epoch
         vars(optimizer).setdefault("_opt_called", False)  # from now on the optimizer's step sets it
+        vars(optimizer)["_scheduled_step"] = vars(optimizer).get("step")  # a step that the program has put there
         self._initial_step()
 
     def _initial_step(self) -> None:
@@ -78,11 +85,16 @@ class LRScheduler:
 
     def step(self, epoch: int | None = None) -> None:
         """Advance to the next epoch, or (deprecated) to `epoch`, and set the groups' learning rates."""
-        if self._step_count == 1 and not getattr(self.optimizer, "_opt_called", True):
-            warnings.warn(STEP_ORDER_WARNING, UserWarning, stacklevel=2)
+        if self._step_count == 1:
+            known = vars(self.optimizer)
+            overridden = known.get("step") is not known.get("_scheduled_step")
+            if overridden and not hasattr(self.optimizer.step, "hooked"):  # functools.wraps copies the mark of a step
+                warnings.warn(OVERRIDDEN_STEP_WARNING, UserWarning, stacklevel=2)
+            elif not known.get("_opt_called", True):
+                warnings.warn(STEP_ORDER_WARNING, UserWarning, stacklevel=2)
         self._step_count += 1
         if epoch is not None:
-            warnings.warn(EPOCH_WARNING, UserWarning, stacklevel=2)
+            warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=2)
         self._update_lr(epoch)
 
     def _update_lr(self, epoch: int | None = None) -> None:
