@@ -96,6 +96,24 @@ def test_views_share_memory_and_writes_have_no_effect() -> None:
     assert x.copy_(torch.ones(3)).is_meta
 
 
+def test_a_device_decorates_functions() -> None:
+    """Tensors that they make are there, also those of the steps of a generator."""
+
+    @torch.device("meta")
+    def one() -> Any:
+        return torch.ones(2)
+
+    @torch.device("meta")
+    def many() -> Any:
+        yield torch.ones(2)
+        yield torch.ones(2)
+
+    found = [one(), torch.ones(2)]
+    for x in many():
+        found += [x, torch.ones(2)]
+    assert [x.device.type for x in found] == ["meta", "cpu"] * 3
+
+
 def test_random_functions_draw_nothing() -> None:
     torch.manual_seed(0)
     expected = torch.rand(3)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,6 +11,7 @@ from .. import state
 from ..errors.arguments import check_bool
 from ..errors.notices import warn
 from ..lazy import define_getattr as _define_getattr
+from ..state.contexts import decorate
 from ..state.inference import inferences, inferring
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,39 +52,7 @@ class _GradMode:
     def __call__(self, function: F) -> F:
         if isinstance(function, type):
             warn("Decorating classes is deprecated: what is decorated is the making of an object alone", FutureWarning)
-        if inspect.isgeneratorfunction(function):  # its body runs at each step, not at the call
-            return self._wrap_generator(function)
-
-        @functools.wraps(function)
-        def within(*args: Any, **kwargs: Any) -> Any:
-            with self._scope():
-                return function(*args, **kwargs)
-
-        return within  # type: ignore[return-value]
-
-    def _wrap_generator(self, function: Any) -> Any:
-        """Wrap a generator function so that its steps run in the mode, and the code between them in the caller's."""
-
-        @functools.wraps(function)
-        def within(*args: Any, **kwargs: Any) -> Any:
-            generator = function(*args, **kwargs)
-            resume, value = generator.send, None
-            while True:
-                try:
-                    with self._scope():
-                        result = resume(value)
-                except StopIteration as stop:
-                    return stop.value
-                try:
-                    resume, value = generator.send, (yield result)
-                except GeneratorExit:
-                    with self._scope():
-                        generator.close()
-                    raise
-                except BaseException as error:
-                    resume, value = generator.throw, error
-
-        return within
+        return decorate(self._scope, function)
 
 
 class no_grad(_GradMode):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import DeviceError
+from ..state.contexts import decorate
 
 # All but the first three are accepted as names, for comparisons in programs: no Tensor can be there.
 KNOWN = ("cpu", "cuda", "meta", "mps", "xpu", "xla", "hpu", "mtia", "ipu", "vulkan", "hip", "maia", "privateuseone")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class device:
@@ -62,6 +65,10 @@ class device:
 
     def __exit__(self, *raised: Any) -> None:
         _defaults.set(_defaults.get()[:-1])
+
+    def __call__(self, function: F) -> F:
+        """Decorate a function: its new Tensors are on this device."""
+        return decorate(lambda: self, function)
 
 
 CPU = device("cpu")
