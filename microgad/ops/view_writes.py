@@ -61,12 +61,12 @@ class LostView(Identity):
 
 def _why_lost(node: Function | None, change: str) -> str:
     """Say why a view, whose former node is `node`, can't be derived again from its base after a change."""
-    if node is None:
+    if node is None or type(node) is Leaf:
         return (
             f"A view was created in no_grad mode and {change} with grad mode enabled. Given that this use case is "
             "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the "
-            "inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside "
-            "(if you want the inplace to be tracked)."
+            "inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
+            "outside (if you want the inplace to be tracked)."
         )
     output = f"Output {getattr(node, 'index', 0)} of {node.name().removesuffix('Backward')}"
     return (
