@@ -91,7 +91,10 @@ def jacobian(
     if strategy not in ("reverse-mode", "forward-mode"):
         raise errors.ArgumentError(f"jacobian: strategy must be 'reverse-mode' or 'forward-mode', got '{strategy}'")
     if strict and vectorize:
-        raise errors.ArgumentError("jacobian: strict=True and vectorize=True don't go together")
+        raise errors.ArgumentError(
+            "jacobian: `strict=True` and `vectorized=True` are not supported together. Please either set "
+            "`strict=False` or `vectorize=False`."
+        )
     call, chunk = _Call("jacobian", func, inputs, create_graph, strict), None if vectorize else 1
     if strategy == "forward-mode":
         rows = jacobian_by_columns(call.outputs, call.inputs, create_graph, chunk)
@@ -118,12 +121,12 @@ def hessian(
     tensor([[ 6.,  0.],
             [ 0., 12.]])
     """
-    single = isinstance(inputs, Tensor)
+    _, several = _as_list(inputs, "inputs", "hessian")
 
     def gradient(*inputs: Any) -> Any:
         call = _Call("hessian", func, inputs, True, strict, scalar=True, fresh=False)
         grads = call.vjp(call.outputs, (None,), True)
-        return grads[0] if single else tuple(grads)
+        return tuple(grads) if several else grads[0]
 
     return jacobian(gradient, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
 
@@ -266,33 +269,41 @@ class _Call:
         scalar: bool = False,
         fresh: bool = True,
     ) -> None:
-        self.name, self.strict, self.create_graph = name, strict, create_graph
-        self.single = isinstance(inputs, Tensor)
-        if not isinstance(inputs, (Tensor, tuple)):
-            raise errors.DtypeError(f"{name}: inputs must be a Tensor or a tuple of them, got {type(inputs).__name__}")
-        given = (inputs,) if self.single else inputs
-        for i, x in enumerate(given):
-            if not isinstance(x, Tensor):
-                raise errors.DtypeError(f"{name}: inputs must be Tensors, but inputs[{i}] is {type(x).__name__}")
+        self.name, self.strict, self.create_graph, self.scalar = name, strict, create_graph, scalar
+        given, self.several_inputs = _as_list(inputs, "inputs", name)
         with state.scope(grad_enabled=True):
-            self.inputs = [private_copy(x, create_graph) for x in given] if fresh else list(given)
+            self.inputs = [private_copy(x, create_graph) for x in given] if fresh else given
             outputs = func(*self.inputs)
-        self.several = not isinstance(outputs, Tensor)
-        if self.several and not isinstance(outputs, (tuple, list)):
-            raise errors.DtypeError(f"{name}: outputs must be Tensors, but they are {type(outputs).__name__}")
-        self.outputs: list[Tensor] = list(outputs) if self.several else [outputs]
+        self.outputs, self.several = _as_list(outputs, "outputs of the user-provided function", name)
         for i, y in enumerate(self.outputs):
-            if not isinstance(y, Tensor):
-                raise errors.DtypeError(f"{name}: outputs must be Tensors, but outputs[{i}] is {type(y).__name__}")
             if strict and y.node is None:
                 raise self.independent_error(i)
-        if scalar and (self.several or self.outputs[0].numel() != 1):
-            raise errors.ShapeError(f"{name}: the function must give a Tensor with a single element")
+        if scalar and self.several:
+            raise errors.ShapeError(f"The function given to {name} should return a single Tensor")
+        if scalar and self.outputs[0].numel() != 1:
+            raise errors.ShapeError(
+                f"The Tensor returned by the function given to {name} should contain a single element"
+            )
 
     def independent_error(self, i: int) -> Exception:
         """Return the error to raise with strict=True where an output doesn't depend on the inputs."""
         return errors.GraphError(
-            f"{self.name}: output {i} is independent of the inputs, which strict=True doesn't allow"
+            f"{self.name}: Output {i} of the user-provided function does not require gradients. The outputs must be "
+            "computed in a differentiable manner from the input when running in strict mode."
+        )
+
+    def independent_of_input_error(self, i: int, what: str) -> Exception:
+        """Return the error to raise with strict=True where the function's output or Jacobian has no input in it."""
+        if self.name == "hessian" or (self.scalar and what == "jacobian"):
+            return errors.GraphError(
+                f"{self.name}: While computing the hessian, found that the jacobian of the user-provided function with "
+                f"respect to input {i} is independent of the input. This is not allowed in strict mode. You should "
+                "ensure that your function is twice differentiable and that the jacobian depends on the inputs (this "
+                "would be violated by a linear function for example)."
+            )
+        return errors.GraphError(
+            f"{self.name}: The {what} of the user-provided function is independent of input {i}. This is not allowed "
+            "in strict mode."
         )
 
     def vjp(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor | None], create_graph: bool) -> list[Tensor]:
@@ -300,10 +311,7 @@ class _Call:
         found = vjp_of(outputs, self.inputs, seeds, create_graph)
         for i, g in enumerate(found):
             if self.strict and (g is None or (create_graph and g.node is None)):
-                raise errors.GraphError(
-                    f"{self.name}: the output, or its derivative, is independent of input {i}, which strict=True "
-                    "doesn't allow"
-                )
+                raise self.independent_of_input_error(i, "output" if g is None else "jacobian")
         return zeros_for_none(found, self.inputs)
 
     def jvp(self, outputs: Sequence[Tensor], tangents: Sequence[Tensor]) -> list[Tensor]:
@@ -314,32 +322,38 @@ class _Call:
             for i, t in enumerate(found):
                 if t is None or (self.create_graph and t.node is None):
                     raise self.independent_error(i)
-            if any(g is None for g in double_backward.grads):
-                raise self.independent_error(0)
+            for i, g in enumerate(double_backward.grads):
+                if g is None:
+                    raise self.independent_of_input_error(i, "output")
         return zeros_for_none(found, outputs)
 
     def cotangents(self, v: Any) -> list[Tensor]:
         """Return the vector `v` for the outputs, as a list; by default 1 for a scalar."""
-        return self._vector(v, self.outputs, "outputs")
+        return self._vector(v, self.outputs, self.several, "user-provided function returns")
 
     def tangents(self, v: Any) -> list[Tensor]:
         """Return the vector `v` for the inputs, as a list; by default 1 for a scalar."""
-        return self._vector(v, self.inputs, "inputs")
+        return self._vector(v, self.inputs, self.several_inputs, "input to the user-provided function is")
 
-    def _vector(self, v: Any, likes: Sequence[Tensor], whose: str) -> list[Tensor]:
+    def _vector(self, v: Any, likes: Sequence[Tensor], several: bool, whose: str) -> list[Tensor]:
         if v is None:
             if len(likes) != 1 or likes[0].numel() != 1:
-                raise errors.ArgumentError(f"{self.name}: v can be None only where the {whose} are a single element")
+                raise errors.ArgumentError(
+                    f"{self.name}: The vector v can only be None if the {whose} a single Tensor with a single element."
+                )
             return [ones_like(likes[0]).detach()]
-        found = list(v) if isinstance(v, (tuple, list)) else [v]
-        for x in found:
-            if not isinstance(x, Tensor):
-                raise errors.DtypeError(f"{self.name}: v must be a Tensor or a tuple of them, not {type(x).__name__}")
-        shapes = [tuple(x.shape) for x in found], [tuple(x.shape) for x in likes]
-        if shapes[0] != shapes[1]:
+        found, _ = _as_list(v, "v", self.name)
+        if len(found) != len(likes):
+            should = f"v is a tuple of invalid length: should be {len(likes)} but got {len(found)}."
             raise errors.ShapeError(
-                f"{self.name}: v must be like the {whose}: their shapes are {shapes[0]} and {shapes[1]}"
+                f"{self.name}: {should if several else 'The given v should contain a single Tensor.'}"
             )
+        for i, (x, like) in enumerate(zip(found, likes, strict=True)):
+            if x.shape != like.shape:
+                entry = f"Entry {i} in " if several else ""
+                raise errors.ShapeError(
+                    f"{self.name}: {entry}v has invalid size: should be {like.shape} but got {x.shape}."
+                )
         return found
 
     def returned_outputs(self) -> Any:
@@ -352,7 +366,21 @@ class _Call:
 
     def like_inputs(self, found: Sequence[Any]) -> Any:
         """Return one item for each input: a tuple if the inputs came as one."""
-        return found[0] if self.single else tuple(found)
+        return tuple(found) if self.several_inputs else found[0]
+
+
+def _as_list(given: Any, what: str, name: str) -> tuple[list[Tensor], bool]:
+    """Return the Tensors of a Tensor or of a tuple, and whether it is a tuple. Raises TypeError for anything else."""
+    several = isinstance(given, (tuple, list))
+    found = list(given) if several else [given]
+    for i, x in enumerate(found):
+        if not isinstance(x, Tensor):
+            where = f"value at index {i}" if several else f"given {what}"
+            raise errors.DtypeError(
+                f"The {what} given to {name} must be either a Tensor or a tuple of Tensors but the {where} has type "
+                f"{type(x)}."
+            )
+    return found, several
 
 
 def private_copy(x: Tensor, create_graph: bool = True) -> Tensor:

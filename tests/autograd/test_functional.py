@@ -28,13 +28,13 @@ def test_a_hessian_is_symmetric():
 
 def test_wrong_arguments_raise():
     x = torch.ones(2)
-    with pytest.raises(errors.ArgumentError, match="jvp: v can be None only where the inputs are a single element"):
+    with pytest.raises(errors.ArgumentError, match="jvp: The vector v can only be None if the input"):
         jvp(lambda x: x, x)
-    with pytest.raises(errors.ShapeError, match="vjp: v must be like the outputs"):
+    with pytest.raises(errors.ShapeError, match="vjp: v has invalid size: should be"):
         vjp(lambda x: x, x, torch.ones(3))
-    with pytest.raises(errors.GraphError, match="jacobian: output 0 is independent of the inputs"):
+    with pytest.raises(errors.GraphError, match="jacobian: Output 0 of the user-provided function does not require"):
         jacobian(lambda x: torch.ones(2), x, strict=True)
-    with pytest.raises(errors.DtypeError, match=r"inputs\[1\] is float"):
+    with pytest.raises(errors.DtypeError, match=r"index 1 has type <class 'float'>"):
         vjp(lambda x, y: x, (x, 1.0))
 
 

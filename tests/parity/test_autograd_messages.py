@@ -106,3 +106,28 @@ def function_loses_what_it_marks_as_dirty(t, nn):
         return x.mul_(2) + 1
 
     function(t, forward=forward, backward=lambda ctx, grad: grad).apply(leaf(t) * 1)
+
+
+FUNCTIONAL_CALLS = {
+    "an input that is a number": lambda f, x: f.hvp(lambda x, y: x.sum(), (x, 2), (x, x)),
+    "inputs that are a number": lambda f, x: f.jacobian(lambda x: x, 2),
+    "inputs of a hessian": lambda f, x: f.hessian(lambda x: x.sum(), (x, 2)),
+    "an output that is a number": lambda f, x: f.jacobian(lambda x: (x, 2), x),
+    "outputs that are a number": lambda f, x: f.vjp(lambda x: 2, x, x),
+    "several outputs": lambda f, x: f.vhp(lambda x: (x.sum(), x.sum()), x, x),
+    "an output of two elements": lambda f, x: f.hvp(lambda x: x, x, x),
+    "no v for two elements": lambda f, x: f.vjp(lambda x: x, x),
+    "no v for two elements in": lambda f, x: f.jvp(lambda x: x, x),
+    "v that is a number": lambda f, x: f.jvp(lambda x: x, x, 2),
+    "two v": lambda f, x: f.jvp(lambda x: x, x, (x, x)),
+    "one v for two": lambda f, x: f.jvp(lambda x, y: x, (x, x), x),
+    "v of another size": lambda f, x: f.vjp(lambda x: x, x, x[:1]),
+    "v of another size for two": lambda f, x: f.jvp(lambda x, y: x, (x, x), (x, x[:1])),
+    "strict, of a constant": lambda f, x: f.vjp(lambda x: x.detach(), x, x, strict=True),
+    "strict, independent of an input": lambda f, x: f.vjp(lambda x, y: x, (x, x), x, strict=True),
+    "strict, along an input without effect": lambda f, x: f.jvp(lambda x, y: x, (x, x), (x, x), strict=True),
+    "strict, of a constant, twice": lambda f, x: f.vhp(lambda x, y: x.sum(), (x, x), (x, x), strict=True),
+    "strict, of a linear function": lambda f, x: f.hvp(lambda x: x.sum(), x, x, strict=True),
+}
+for case, call in FUNCTIONAL_CALLS.items():
+    programs[f"functional: {case}"] = lambda t, nn, call=call: call(t.autograd.functional, t.ones(2))
