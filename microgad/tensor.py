@@ -178,9 +178,11 @@ class Tensor(Methods):
     @data.setter
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
-            raise errors.DtypeError(f"data: expected a Tensor, got {type(value).__name__}")
+            raise errors.DtypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         if type(self.node) is Leaf and value.array.dtype.kind not in "fc":
-            raise errors.DtypeError(f"data: a Tensor that requires grad can't take {value.dtype} values")
+            raise errors.DtypeError(
+                f"data set to a tensor that requires gradients must be floating point or complex dtype"
+            )
         check_write(self)
         self.array = value.array
         self._bump()
@@ -270,7 +272,7 @@ class Tensor(Methods):
         self._stay_on_graph("numpy()")
         if self.requires_grad and state.current().grad_enabled:
             raise errors.GraphError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead"
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
             )
         if not self.is_cpu:
             raise TypeError(

@@ -173,7 +173,7 @@ def test_an_error_about_two_devices_names_both() -> None:
         (
             lambda x: (x * 2).backward(torch.ones(2) + 1j),
             RuntimeError,
-            "grad_output and output must have the same dtype",
+            "grad_output and output are required to have the same dtype",
         ),
         (lambda x: torch.autograd.grad(x.sum(), []), RuntimeError, "`inputs` argument to `grad..` cannot be empty"),
         (lambda x: torch.ones(2).clamp_(), RuntimeError, "clamp_: At least one of 'min' or 'max'"),

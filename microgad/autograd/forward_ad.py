@@ -132,15 +132,22 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     """
     now = gradients.dual_level.get()
     if now is None:
-        raise errors.GraphError("Trying to create a dual Tensor for forward AD but no level exists: use dual_level()")
+        raise errors.GraphError(
+            "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first."
+        )
     for name, x in (("primal", tensor), ("tangent", tangent)):
         if not (x.is_floating_point() or x.is_complex()):
-            raise errors.ArgumentError(f"make_dual: expected {name} to be floating point or complex, got {x.dtype}")
+            raise errors.ArgumentError(f"Expected {name} to be floating point or complex, but got: {x.dtype}")
         if _duals_of(x):
-            raise errors.GraphError(f"make_dual: {name} has a tangent itself: at one level that isn't supported")
+            raise errors.GraphError(
+                f"make_dual: Setting a forward grad that itself has a forward gradient at the same level is not "
+                f"supported, but the {name} has one."
+            )
     if tuple(tensor.shape) != tuple(tangent.shape):
         raise errors.ShapeError(
-            f"make_dual: tensor has shape {tuple(tensor.shape)}, but tangent has {tuple(tangent.shape)}"
+            "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
+            f"supported. Tensor is of size {list(tensor.shape)} while the given forward gradient is of size "
+            f"{list(tangent.shape)}."
         )
     with state.scope(grad_enabled=True):
         dual = clone(tensor if tensor.node is not None else tensor.detach().requires_grad_())

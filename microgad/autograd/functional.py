@@ -371,7 +371,7 @@ class _Call:
 
 def _as_list(given: Any, what: str, name: str) -> tuple[list[Tensor], bool]:
     """Return the Tensors of a Tensor or of a tuple, and whether it is a tuple. Raises TypeError for anything else."""
-    several = isinstance(given, (tuple, list))
+    several = isinstance(given, tuple)
     found = list(given) if several else [given]
     for i, x in enumerate(found):
         if not isinstance(x, Tensor):

@@ -90,7 +90,7 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
     [tensor(2.), tensor(1.)]
     """
     if mode not in ("all", "any"):
-        raise errors.ArgumentError(f"register_multi_grad_hook: mode must be 'all' or 'any', got '{mode}'")
+        raise errors.ArgumentError(f"Expects mode to be one of ('all', 'any') but got {mode}")
     task: list[Any] = [None]  # the backward pass that runs: in another one, the gradients start anew
     grads: dict[int, Tensor | None] = {}
     count = len(tensors)  # the hook must not refer to the Tensors, which hold it
@@ -156,7 +156,8 @@ def increment_version(tensor: Tensor | Sequence[Tensor]) -> None:
     microgad.errors.GraphError: Mul: one of the variables needed for gradient computation has been modified by ...
     """
     for each in (tensor,) if isinstance(tensor, Tensor) else tensor:
-        each._bump()
+        if not each.is_inference():
+            each._bump()
 
 
 _define_getattr(globals())

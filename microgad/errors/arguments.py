@@ -201,8 +201,8 @@ def _named(
 def unused(i: int, shape: tuple[int, ...]) -> GraphError:
     """The error for an input of `grad` on which the outputs don't depend."""
     return GraphError(
-        f"grad: inputs[{i}] of shape {shape} appears to not have been used in the graph. "
-        "Set allow_unused=True if its gradient may be None"
+        f"grad: The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
+        f"allow_unused=True if this is the desired behavior. It has shape {shape}"
     )
 
 
@@ -224,8 +224,8 @@ def unfit_gradient(i: int, grad: Any, shape: tuple[int, ...], dtype: Any) -> Exc
             f"output[{i}] has a shape of torch.Size({[*shape]})."
         )
     return DtypeError(
-        "for complex Tensors, grad_output and output must have the same dtype: "
-        f"grad_output[{i}] has {grad.dtype} and output[{i}] has torch.{dtype}"
+        "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
+        f"grad_output[{i}] has a dtype of {grad.dtype} and output[{i}] has a dtype of torch.{dtype}."
     )
 
 
@@ -246,4 +246,7 @@ def check_grad(inputs: tuple[Any, ...], only_inputs: bool, materialize_grads: bo
     if not inputs:
         raise ArgumentError("`inputs` argument to `grad()` cannot be empty.")
     if materialize_grads and allow_unused is not None and not allow_unused:
-        raise ArgumentError(f"grad: materialize_grads needs allow_unused to be True or None, got {allow_unused}")
+        raise ArgumentError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+            f"allow_unused={allow_unused}."
+        )

@@ -64,9 +64,7 @@ class Hooks:
     def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call `hook` with this leaf each time its gradient has been added to `.grad`."""
         if type(self.node) is not Leaf:
-            raise errors.GraphError(
-                "post accumulate grad hooks can only be registered on leaf Tensors that require grad"
-            )
+            raise errors.GraphError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         return RemovableHandle(self._accumulation_hooks(), hook)
 
     def _accumulation_hooks(self: Tensor) -> dict[int, Any]:

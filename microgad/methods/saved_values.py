@@ -131,7 +131,8 @@ class PackedByHooks(Packed):
             value = pack_hook(tensor)
             if tensor._version != version:
                 raise errors.GraphError(
-                    "pack_hook: wrote into its Tensor, which backward needs as it is: clone it first"
+                    "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook "
+                    "cannot be modified by in-place operations as this can lead to unexpected side-effects: clone it first"
                 )
             return value
 
@@ -221,7 +222,9 @@ def _checked(unpack: Callable[[Any], Any], value: Any, fact: Any) -> Any:
         return value
     tensor = unpack(value)
     if not isinstance(tensor, core.Tensor):
-        raise TypeError(f"unpack_hook: expected to give a Tensor, got {type(tensor).__name__}")
+        raise TypeError(
+            f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(tensor).__name__}"
+        )
     array, (shape, dtype) = tensor.array, fact
     if array.shape != shape or array.dtype.kind != dtype.kind:
         raise errors.GraphError(

@@ -8,7 +8,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
-from types import FrameType, ModuleType, TracebackType
+from types import FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
 from .. import dispatch, lazy, operators, ops
@@ -214,7 +214,10 @@ class MissingName:
 
 
 class MissingModule(ModuleType):
-    """Placeholder for a missing module of PyTorch's. Its names are looked up in the parent modules, else missing."""
+    """Placeholder for a missing module of PyTorch's.
+
+    Its names are looked up beside the function of the module's name, if there is one, and in the parent modules.
+    """
 
     __call__ = __mro_entries__ = __getitem__ = _used
     __instancecheck__ = __subclasscheck__ = _never
@@ -222,12 +225,15 @@ class MissingModule(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        module = self.__name__
-        while "." in module:
-            module = module.rpartition(".")[0]
+        module, _, own = self.__name__.rpartition(".")
+        homonym = getattr(find_module(module), own, None)
+        if isinstance(homonym, FunctionType) and name in vars(beside := sys.modules[homonym.__module__]):
+            return getattr(beside, name)
+        while module:
             above = find_module(module)
             if hasattr(above, name):
                 return getattr(above, name)
+            module = module.rpartition(".")[0]
         message = _describe_missing(f"{self.__name__}.{name}")
         if lazy.is_unguarded_import(sys._getframe(1)):
             return MissingName(message)

@@ -203,8 +203,9 @@ class Region:
             kinds, found = [kind[:1] for kind in kinds], [kind[:1] for kind in found]
         if found[: len(kinds)] != kinds:
             raise CheckpointError(
-                f"checkpoint: the call was of {len(self.kinds)} operations that keep something, but called again it is "
-                f"of {len(collector.nodes)}, or of others"
+                "checkpoint: A different number of tensors was saved during the original forward and recomputation, or "
+                f"others were: {len(self.kinds)} operations keep something in forward, {len(collector.nodes)} in "
+                "recomputation."
             )
         return collector.nodes
 

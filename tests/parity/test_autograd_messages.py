@@ -108,6 +108,64 @@ def function_loses_what_it_marks_as_dirty(t, nn):
     function(t, forward=forward, backward=lambda ctx, grad: grad).apply(leaf(t) * 1)
 
 
+@programs
+def numpy_of_what_requires_grad(t, nn):
+    leaf(t).numpy()
+
+
+@programs
+def integers_as_data_of_a_leaf(t, nn):
+    leaf(t).data = t.ones(2, dtype=t.int64)
+
+
+@programs
+def number_as_data(t, nn):
+    leaf(t).data = 2
+
+
+@programs
+def post_accumulate_grad_hook_on_a_result(t, nn):
+    leaf(t).exp().register_post_accumulate_grad_hook(print)
+
+
+@programs
+def unpack_hook_gives_a_number(t, nn):
+    with t.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: 1):
+        y = leaf(t).exp()
+    y.sum().backward()
+
+
+@programs
+def mode_of_multi_grad_hook(t, nn):
+    t.autograd.graph.register_multi_grad_hook((leaf(t),), print, mode="some")
+
+
+@programs
+def materialize_grads_without_allow_unused(t, nn):
+    x = leaf(t)
+    t.autograd.grad(x.sum(), x, materialize_grads=True, allow_unused=False)
+
+
+@programs
+def complex_gradient_of_a_real_result(t, nn):
+    leaf(t).exp().backward(t.ones(2, dtype=t.complex64))
+
+
+@programs
+def gradient_of_another_shape_than_its_argument(t, nn):
+    function(t, forward=lambda ctx, x: x * 2, backward=lambda ctx, grad: t.ones(10)).apply(leaf(t)).sum().backward()
+
+
+def make_dual(t: Any, *given: Any) -> None:
+    with t.autograd.forward_ad.dual_level():
+        t.autograd.forward_ad.make_dual(*given)
+
+
+programs["integers as primal"] = lambda t, nn: make_dual(t, t.ones(2, dtype=t.int64), t.ones(2))
+programs["integers as tangent"] = lambda t, nn: make_dual(t, t.ones(2), t.ones(2, dtype=t.int64))
+programs["tangent of another shape"] = lambda t, nn: make_dual(t, t.ones(2), t.ones(3))
+programs["dual outside of a level"] = lambda t, nn: t.autograd.forward_ad.make_dual(t.ones(2), t.ones(2))
+
 FUNCTIONAL_CALLS = {
     "an input that is a number": lambda f, x: f.hvp(lambda x, y: x.sum(), (x, 2), (x, x)),
     "inputs that are a number": lambda f, x: f.jacobian(lambda x: x, 2),

@@ -129,13 +129,13 @@ import torch
 for name in "torch.optim.SGD.step", "torch.nn.utils.prune.L1Unstructured.compute_mask", "torch.cuda.is_available":
     with mock.patch(name):
         pass
-from torch.autograd.gradcheck import gradcheck
+from torch.autograd.gradcheck import GradcheckError, gradcheck
 from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel.data_parallel import DataParallel, data_parallel
 from torch.nn.utils.weight_norm import weight_norm
 assert gradcheck is torch.autograd.gradcheck and weight_norm is torch.nn.utils.weight_norm
 assert spawn is torch.multiprocessing.spawn and data_parallel is torch.nn.parallel.data_parallel
-assert DataParallel is torch.nn.DataParallel
+assert DataParallel is torch.nn.DataParallel and issubclass(GradcheckError, RuntimeError)
 assert isinstance(torch.optim.SGD, type) and isinstance(torch.nn.utils.prune.L1Unstructured, type)
 try:
     import torch.optim.SGD

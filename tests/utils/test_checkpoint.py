@@ -69,7 +69,7 @@ def test_a_recomputation_with_other_operations_is_an_error():
         return x.exp() * x if len(turn) == 1 else x.exp().tanh()
 
     x = torch.rand(3, requires_grad=True)
-    with pytest.raises(errors.GraphError, match="the call was of 2 operations that keep something, but called again"):
+    with pytest.raises(errors.GraphError, match="2 operations keep something in forward, "):
         checkpoint(fickle, x).sum().backward()
 
 
@@ -86,7 +86,7 @@ def test_a_recomputation_may_only_lack_operations_that_keep_nothing(check):
     (grad,) = torch.autograd.grad(y.sum(), x)
     assert torch.allclose(grad, x.exp())
     y = checkpoint(fickle, x, torch.sin, use_reentrant=False, determinism_check=check)
-    with pytest.raises(errors.GraphError, match="the call was of 2 operations"):
+    with pytest.raises(errors.GraphError, match="2 operations keep something in forward"):
         y.sum().backward()
 
 
