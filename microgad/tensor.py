@@ -105,7 +105,7 @@ class Tensor(Methods):
     def requires_grad(self) -> bool:
         """Whether gradients flow to this Tensor, or to the base of a view, as in PyTorch. It can be set on leaves."""
         if self.node is None and self.base is not None:  # a view made under no_grad
-            return self.base.node is not None and self.array.dtype.kind in "fc"
+            return self.base.node is not None and self.array.dtype.kind in "fc" and not self.is_inference()
         return self.node is not None
 
     @requires_grad.setter
@@ -181,7 +181,7 @@ class Tensor(Methods):
             raise errors.DtypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         if type(self.node) is Leaf and value.array.dtype.kind not in "fc":
             raise errors.DtypeError(
-                f"data set to a tensor that requires gradients must be floating point or complex dtype"
+                "data set to a tensor that requires gradients must be floating point or complex dtype"
             )
         check_write(self)
         self.array = value.array

@@ -209,9 +209,9 @@ def _fit_to_input(node: Function, i: int, g: Any, create_graph: bool) -> tuple[A
     if g.shape != edge.shape:
         if not stretches(edge.shape, g.shape) or (g.shape != node.shape and not node.broadcasts):
             raise errors.ShapeError(
-                f"{_name(node)}: its derivative for {argument(node, i)} has shape {tuple(g.shape)}, but the input's shape "
-                f"is {edge.shape}: Function {node.name()} returned an invalid gradient at index {i} - got {[*g.shape]} but "
-                f"expected shape compatible with {[*edge.shape]}"
+                f"{_name(node)}: its derivative for {argument(node, i)} has shape {tuple(g.shape)}, but the "
+                f"input's shape is {edge.shape}: Function {node.name()} returned an invalid gradient at index {i} - "
+                f"got {[*g.shape]} but expected shape compatible with {[*edge.shape]}"
             )
         g = sum_to(g, edge.shape)
     if create_graph:

@@ -194,7 +194,7 @@ class Attributes:
 
     def _is_view(self: Tensor) -> bool:
         """Whether this is a view of another Tensor."""
-        return self.base is not None
+        return self.base is not None and not self.is_inference()
 
     @property
     def output_nr(self: Tensor) -> int:

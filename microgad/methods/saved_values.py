@@ -132,7 +132,7 @@ class PackedByHooks(Packed):
             if tensor._version != version:
                 raise errors.GraphError(
                     "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook "
-                    "cannot be modified by in-place operations as this can lead to unexpected side-effects: clone it first"
+                    "cannot be modified by in-place operations as this can lead to unexpected side-effects: clone it"
                 )
             return value
 

@@ -45,8 +45,8 @@ def into(out: Any, result: R, exact: str = "", quiet: bool = False) -> R:
 def _check(out: Tensor, result: Any, exact: str) -> None:
     if current().grad_enabled and (out.requires_grad or result.requires_grad):
         raise errors.GraphError(
-            "functions with out=... arguments don't support automatic differentiation, but one of the arguments requires "
-            "grad."
+            "functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+            "requires grad."
         )
     if exact and result.dtype != out.dtype:
         raise errors.DtypeError(f"{exact}: Expected out tensor to have dtype {result.dtype}, but got {out.dtype}")

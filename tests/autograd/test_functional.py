@@ -50,7 +50,9 @@ def test_dual_levels_do_not_nest():
     with forward_ad.dual_level():
         with pytest.raises(RuntimeError, match="Nested"):
             forward_ad.enter_dual_level()
-        with pytest.raises(errors.ShapeError, match=r"Tensor is of size \[2\] while the given forward gradient is of size \[3\]"):
+        with pytest.raises(
+            errors.ShapeError, match=r"Tensor is of size \[2\] while the given forward gradient is of size \[3\]"
+        ):
             forward_ad.make_dual(torch.ones(2), torch.ones(3))
     with pytest.raises(RuntimeError, match="no level exists"):
         forward_ad.make_dual(torch.ones(2), torch.ones(2))

@@ -70,6 +70,23 @@ def which_tensors_are_inference_tensors(t, nn):
     return [(z.is_inference(), t.is_inference(z), z.requires_grad) for z in tensors + later], x._version, w.grad
 
 
+@programs
+def views_of_inference_tensors_are_not_tracked(t, nn):
+    with t.inference_mode():
+        c, x = t.ones(2, 3, requires_grad=True), t.ones(3)
+        views = [c, c.view(-1), c.t(), c[0], c.unbind(0)[0], c.detach(), x[:1], nn.Linear(3, 1)(x)[0]]
+        views += [nn.Linear(3, 1).weight.t()]
+    return [(v.requires_grad, v.is_leaf, v._is_view()) for v in views]
+
+
+@programs
+def version_of_an_inference_tensor_is_not_incremented(t, nn):
+    with t.inference_mode():
+        x = t.ones(2)
+    t.autograd.graph.increment_version([x])
+    return x
+
+
 for name, use in {
     "version": lambda t, y, w: y._version,
     "saved for backward": lambda t, y, w: y * w,
