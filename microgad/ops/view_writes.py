@@ -244,9 +244,9 @@ def check_history(tensor: Tensor, op: str, recorded: bool) -> None:
     if base is not None and tensor.chain is None and (recorded or base.node is not None):
         raise _refusal(op, _why_lost(_origin(tensor), "is being modified inplace"))
     if type(tensor.node) is Leaf:
-        raise _refusal(op, "a leaf Variable that requires grad is being used in an in-place operation")
+        raise _refusal(op, "a leaf Variable that requires grad is being used in an in-place operation.")
     if base is not None and (type(base.node) is Leaf or (base.node is None and tensor.node is not None)):
-        raise _refusal(op, "a view of a leaf Variable that requires grad is being used in an in-place operation")
+        raise _refusal(op, "a view of a leaf Variable that requires grad is being used in an in-place operation.")
 
 
 def _refusal(op: str, why: str) -> errors.GraphError:
