@@ -115,7 +115,10 @@ def require_wanted(check: str, inputs: Sequence[Any]) -> list[Tensor]:
     tensors = wanted(inputs)
     if not tensors:
         hint = ": arrays are constants to a function on Tensors" if any(map(backend.is_array, inputs)) else ""
-        raise ArgumentError(f"{check}: at least one input Tensor must require grad, but none does{hint}")
+        raise ArgumentError(
+            f"{check} expects at least one input tensor to require gradient, but none of them have requires_grad=True"
+            f"{hint}."
+        )
     return tensors
 
 
@@ -124,8 +127,9 @@ def warn_of_float32(check: str, inputs: list[Any]) -> None:
     for i, x in enumerate(inputs):
         if isinstance(x, Tensor) and x.requires_grad and x.dtype not in (float64, complex128):
             notices.warn(
-                f"{check}: input {i} requires grad and is {x.dtype}: the check will likely fail unless all such "
-                "inputs are torch.float64 or complex128"
+                f"{check}: Input #{i} requires gradient and is not a double precision floating point or complex, but "
+                f"{x.dtype}. This check will likely fail if all the inputs are not of double precision floating point "
+                "or complex."
             )
 
 

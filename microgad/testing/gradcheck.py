@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import backend
+from .. import backend, state
 from ..errors import ArgumentError, CallError
 from ..gradients import grad
 from ..ops.elementwise import view_as_real
@@ -183,7 +183,7 @@ class _Check(NamedTuple):
             with SameDraws() as draws:
                 outputs = self.recorded()
                 draws.first_done()
-                differences = FiniteDifferences(lambda: self._values(draws), self.tensors, self.eps)
+                differences = FiniteDifferences(lambda: self._values(outputs, draws), self.tensors, self.eps)
                 self._check_values(outputs, draws)
                 for mode, batched in self.modes:
                     found = mode(outputs, self.tensors)
@@ -199,12 +199,20 @@ class _Check(NamedTuple):
             return False
         return True
 
-    def _values(self, draws: SameDraws) -> Any:
+    def _values(self, outputs: list[Tensor], draws: SameDraws) -> Any:
         draws.rewind()
-        return flat(self.plain())
+        again = self.plain()
+        for what in () if state.current().holomorphic else ("shape", "dtype"):  # a complex step changes both
+            found, expected = ([getattr(y, what) for y in each] for each in (again, outputs))
+            if found != expected:
+                raise CallError(
+                    f"Expected `func` to return outputs with the same {what} when inputs are perturbed, but got: "
+                    f"{what}s {found} and {expected}."
+                )
+        return flat(again)
 
     def _check_values(self, outputs: list[Tensor], draws: SameDraws) -> None:
-        if not np.allclose(self._values(draws), flat(outputs), 1e-9, 1e-12, equal_nan=True):
+        if not np.allclose(self._values(outputs, draws), flat(outputs), 1e-9, 1e-12, equal_nan=True):
             raise GradcheckError(
                 "func gives other values when it is called again, so it has no numerical derivative. Draw from the "
                 "default generator, which is reset before each call, or pass the random numbers as an input"
@@ -265,6 +273,8 @@ class _Check(NamedTuple):
             self._check_repeated(outputs, seeds, nondet_tol, dtypes)
         if undefined and len(outputs) > 1:
             self._check_unused(outputs, seeds)
+        if outputs:
+            self._check_zeros(outputs, seeds)
 
     def _check_repeated(self, outputs: list[Tensor], seeds: list[Any], nondet_tol: float, dtypes: bool) -> None:
         """Check that a second backward gives the same gradients; with `dtypes` also that dtypes are the inputs'."""
@@ -273,8 +283,9 @@ class _Check(NamedTuple):
             gap = float(np.abs(a - b).max()) if a is not None and a.size else 0.0
             if not gap <= nondet_tol:
                 raise GradcheckError(
-                    f"backward gives other gradients for {name} when it runs again on the same graph: they differ by "
-                    f"{gap:.3g}, more than nondet_tol = {nondet_tol:g}"
+                    "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times "
+                    f"gives different values: gradients for {name} differ by {gap:.3g}. The tolerance for "
+                    f"nondeterminism was {nondet_tol}"
                 )
             if dtypes and a is not None and a.dtype != t.array.dtype:
                 raise GradcheckError(f"the gradient of {name} has dtype {a.dtype}, but {name} has {t.array.dtype}")
@@ -291,6 +302,15 @@ class _Check(NamedTuple):
                         f"{self.kind} {k} gives {name} one gradient if the other outputs have gradients of zero, and "
                         "another if they have none"
                     )
+
+    def _check_zeros(self, outputs: list[Tensor], seeds: list[Any]) -> None:
+        """Check that gradients of zero give the inputs gradients of zero."""
+        zeros = gradients(outputs, self.tensors, [np.zeros_like(seed) for seed in seeds])
+        for name, g in zip(self.names, zeros, strict=True):
+            if g is not None and (np.abs(g) > 0).any():  # not for NaN, 0 times an infinite derivative
+                raise GradcheckError(
+                    f"backward not multiplied by grad_output: from a gradient of zero it gives {name} another one"
+                )
 
 
 def _need(found: bool, what: str) -> None:

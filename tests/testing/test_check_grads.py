@@ -345,7 +345,7 @@ def test_a_module_in_single_precision_is_refused(dtype):
 
 
 def test_an_input_must_require_grad():
-    with pytest.raises(ArgumentError, match="check_grads: at least one input Tensor must require grad"):
+    with pytest.raises(ArgumentError, match="check_grads expects at least one input tensor to require gradient"):
         check_grads(torch.exp, [torch.ones(2)])
 
 

@@ -157,7 +157,7 @@ def test_options_are_those_of_check_grads(run):
         ("", "pass", "it returns the function to check and its inputs, `return function, x, y`; got None"),
         ("", "return torch.exp", "it returns the function to check and its inputs"),
         ("", "return vector(), torch.exp", "it returns the function to check and its inputs"),
-        ("", "return torch.exp, 1.0", "at least one input Tensor must require grad"),
+        ("", "return torch.exp, 1.0", "expects at least one input tensor to require gradient"),
     ],
 )
 def test_invalid_options_and_results_of_a_marked_test_are_errors(run, mark, body, expected):
