@@ -191,6 +191,14 @@ def test_out_gets_memory_of_its_own(op):
     assert x.tolist() == [[1, 1], [1, 1]]
 
 
+@pytest.mark.parametrize("op", ["zeros", "empty", "eye", "arange", "rand", "randn"])
+def test_out_requires_grad_if_asked_for(op):
+    out = torch.empty(0)
+    made = getattr(torch, op)(2.0 if op == "arange" else 2, out=out, requires_grad=True)
+    assert made is out
+    assert out.requires_grad
+
+
 def test_finfo_and_iinfo():
     assert repr(torch.finfo(torch.float16)) == (
         "finfo(resolution=0.001, min=-65504, max=65504, eps=0.000976562, smallest_normal=6.10352e-05, "

@@ -58,7 +58,8 @@ def from_array_into(out: Tensor | None, array: Any, device: Any, requires_grad: 
     if out is not None and array.ndim == 1 and array.size == out.array.size:
         array = array.reshape(out.array.shape)
     where = backend.chosen(device) if device is not None or out is None else out.device
-    return into(out, from_array(array, where, requires_grad), quiet=True)
+    made = into(out, from_array(array, where), quiet=True)
+    return made.requires_grad_() if requires_grad else made
 
 
 def _filled(
