@@ -47,6 +47,7 @@ WARNED = [
     (lambda: torch.utils.data.DataLoader([1], num_workers=9999), UserWarning, "create 9999 worker processes in total"),
     (lambda: torch.ones(2)[torch.ones(2, dtype=torch.uint8)], UserWarning, "indexing with dtype torch.uint8 is now"),
     (lambda: torch.ones(2, 2)[[slice(1), 0]], UserWarning, "Using a non-tuple sequence"),
+    (lambda: torch.ones(1).random_(0, 2**25), UserWarning, r"to - 1 is out of bounds \[-\(2\^24\), 2\^24\]"),
     (lambda: torch.nn.NLLLoss2d(), FutureWarning, "`NLLLoss2d` is deprecated"),
 ]
 WARNED_ONCE = [

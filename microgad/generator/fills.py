@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..duck_arrays import DuckArray
+from ..errors.notices import warn
 from .stream import Generator, generator_or_default
 
 if TYPE_CHECKING:
@@ -40,11 +41,13 @@ def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Ge
         return array
     check_floating("uniform_", array)
     limit = float(np.finfo(array.dtype).max)
-    for name, bound in (("low", low), ("high", high)):
+    for name, bound in (("from", low), ("to", high)):
         if not -limit <= bound <= limit:
-            raise RuntimeError(f"uniform_: {name} = {bound} is out of bounds for {array.dtype} (±{limit:g})")
-    if not 0 <= high - low <= limit:
-        raise RuntimeError(f"uniform_: high - low must be in [0, {limit:g}], but got low = {low}, high = {high}")
+            raise RuntimeError(f"uniform_: {name} is out of bounds for {array.dtype}: {bound} is not in ±{limit:g}")
+    if low > high:
+        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}")
+    if high - low > limit:
+        raise RuntimeError(f"uniform_ expects to-from <= {limit:g}, but found to={high:g} and from={low:g}")
     source, working = generator_or_default(generator), working_dtype(array)
     start, width = float(working.type(low)), float(working.type(high) - working.type(low))
     end, rounds = array.dtype.type(high), (start, width) != (0, 1) or working != array.dtype
@@ -69,7 +72,7 @@ def normal_(array: Array, mean: float = 0.0, std: float = 1.0, *, generator: Gen
     array([-0.0404,  1.726 , -0.814 ], dtype=float32)
     """
     if not std >= 0:
-        raise RuntimeError(f"normal_: std must be >= 0, but got {std}")
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
     if array.dtype.kind == "c":
         normal_(_parts(array), mean, std / math.sqrt(2), generator=generator)
         return array
@@ -236,17 +239,23 @@ def _integer_bounds(dtype: np.dtype[Any], low: int | None, high: int | None) -> 
     high = largest_integer(dtype) + 1 if high is None else index(high)
     info = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype) if dtype.kind in "iu" else None
     smallest, largest = (0, 1) if info is None else (int(info.min), int(info.max))
-    for name, bound in (("low", low), ("high - 1", high - 1)):
+    digits = np.finfo(dtype).nmant + 1 if dtype.kind == "f" else 63
+    for name, bound in (("from", low), ("to - 1", high - 1)):
         if not smallest <= bound <= min(largest, 2**63 - 1):
-            raise RuntimeError(f"random_: {name} = {bound} is out of bounds for {dtype} ({smallest} to {largest})")
+            raise RuntimeError(
+                f"random_: {name} is out of bounds for {dtype}: {bound} is not in [{smallest}, {largest}]"
+            )
+        if abs(bound) > 2**digits:
+            limits = f"is out of bounds [-(2^{digits}), 2^{digits}]. Due to precision limitations"
+            said = f"{name} {limits} {dtype} can support discrete uniform distribution only within this range."
+            warn(said)
     if dtype.kind == "f":
-        digits = np.finfo(dtype).nmant + 1
         if (first := int(dtype.type(low + 1))) < low:
             low = first + 2 ** (abs(low + 1).bit_length() - digits)
         if high <= (last := int(dtype.type(high - 1))) < 2**63:
             high = last - 2 ** (abs(high - 1).bit_length() - digits)
     if low >= high:
-        raise RuntimeError(f"random_: low must be less than high, but got low = {low}, high = {high}")
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     return low, high
 
 
@@ -348,6 +357,8 @@ def fma(x: Array, scale: float, shift: float) -> Array:
             total[halfway] = _add_to_odd(product[halfway], shift)
         return total.astype(np.float32)
     # Dekker (1971): halves of at most 27 bits multiply exactly, so that the product's error is known
+    if max(abs(scale), abs(shift)) > 2.0**1000:  # or the sums below could overflow
+        return fma(x, scale / 256, shift / 256) * 256
     mantissa, exponent = math.frexp(scale)
     scale_high = math.ldexp(math.trunc(mantissa * 2**27), exponent - 27)
     scale_low = scale - scale_high

@@ -38,7 +38,7 @@ def exponential_(array: Array, lambd: float = 1.0, *, generator: Generator | Non
     """
     check_floating("exponential_", array, error=RuntimeError)
     if not lambd > 0:
-        raise RuntimeError(f"exponential_: lambd must be > 0, but got {lambd}")
+        raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
     return _fill_by("exponential_", array, generator, lambda unit: np.log1p(-unit) * (-1 / lambd))
 
 
@@ -52,7 +52,7 @@ def cauchy_(array: Array, median: float = 0.0, sigma: float = 1.0, *, generator:
     """
     check_floating("cauchy_", array, error=RuntimeError)
     if not sigma > 0:
-        raise RuntimeError(f"cauchy_: sigma must be > 0, but got {sigma}")
+        raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
     return _fill_by("cauchy_", array, generator, lambda unit: fma(np.tan(math.pi * (unit - 0.5)), sigma, median))
 
 
@@ -66,7 +66,7 @@ def geometric_(array: Array, p: float, *, generator: Generator | None = None) ->
     array([4, 1, 4, 1])
     """
     if not 0 < p < 1:
-        raise RuntimeError(f"geometric_: p must be in (0, 1), but got {p}")
+        raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
     if array.dtype.kind not in "iuf":
         raise NotImplementedError(f"geometric_: not implemented for {array.dtype}")
 
@@ -86,7 +86,7 @@ def log_normal_(array: Array, mean: float = 1.0, std: float = 2.0, *, generator:
     array([2.507138])
     """
     if not std > 0:
-        raise RuntimeError(f"log_normal_: std must be > 0, but got {std}")
+        raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
     check_floating("log_normal_", array)
     source = generator_or_default(generator)
 

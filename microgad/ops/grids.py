@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..errors import ArgumentError, DtypeError, ShapeError
+from ..errors import ArgumentError, DeviceError, DtypeError, ShapeError
 from ..errors.notices import once
 from ..function import Function
 from ..state import composite
@@ -30,12 +30,18 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     """
     vectors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
     if not vectors:
-        raise ArgumentError("meshgrid: expects a non-empty list of tensors")
+        raise ArgumentError("meshgrid expects a non-empty TensorList")
     for i, x in enumerate(vectors):
         if x.array.ndim > 1:
-            raise ShapeError(f"meshgrid: expected 0D or 1D tensors, but tensor {i} has shape {tuple(x.shape)}")
+            raise ShapeError(
+                f"meshgrid: Expected 0D or 1D tensor in the tensor list but tensor {i} has shape {tuple(x.shape)}"
+            )
+        if x.device != vectors[0].device:
+            raise DeviceError(
+                f"meshgrid expects all tensors to have the same device, got {vectors[0].device}, {x.device}"
+            )
         if x.array.dtype != vectors[0].array.dtype:
-            raise DtypeError(f"meshgrid: expects all tensors to have the same dtype, got {vectors[0].dtype}, {x.dtype}")
+            raise DtypeError(f"meshgrid expects all tensors to have the same dtype, got {vectors[0].dtype}, {x.dtype}")
     if indexing not in (None, "ij", "xy"):
         raise ArgumentError(f'meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     if indexing is None:

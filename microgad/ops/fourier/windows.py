@@ -153,10 +153,10 @@ def _make_window(
     check_options(op, options)
     M = int(M)
     if M < 0:
-        raise ArgumentError(f"{op}: requires non-negative window length, got M={M}")
+        raise ArgumentError(f"{op} requires non-negative window_length, got window_length={M}")
     result_dtype = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
     if result_dtype not in kinds:
-        raise ArgumentError(f"{op}: expects {' or '.join(map(str, kinds))}, got: {result_dtype!r}")
+        raise ArgumentError(f"{op} expects floating point dtypes {' or '.join(map(str, kinds))}, got: {result_dtype!r}")
     window = values(np.arange(M, dtype=np.float64), M - 1 if sym else M) if M > 1 else np.ones(M)
     return tensor(window, dtype=result_dtype, device=device, requires_grad=requires_grad)
 
@@ -172,6 +172,10 @@ def _legacy_window(op: str, values: Any, M: int, periodic: bool, dtype: Dtype = 
     return _make_window(op, rounded, M, not periodic, dtype, kinds=kinds, **options)
 
 
+def _cosine_window(op: str, M: int, periodic: bool, alpha: float, beta: float, options: dict[str, Any]) -> Tensor:
+    return _legacy_window(op, lambda n, N: np.cos(n * (2 * math.pi / N)) * -beta + alpha, M, periodic, **options)
+
+
 @tensors_only
 def hann_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
     """`signal.windows.hann`, periodic by default. Source: torch.hann_window.
@@ -179,7 +183,7 @@ def hann_window(window_length: int, periodic: bool = True, **options: Any) -> Te
     >>> torch.hann_window(4)
     tensor([0.0000, 0.5000, 1.0000, 0.5000])
     """
-    return hamming_window(window_length, periodic, 0.5, 0.5, **options)
+    return _cosine_window("hann_window", window_length, periodic, 0.5, 0.5, options)
 
 
 @tensors_only
@@ -191,11 +195,7 @@ def hamming_window(
     >>> torch.hamming_window(2)
     tensor([0.0800, 1.0000])
     """
-
-    def values(n: Any, size: float) -> Any:
-        return np.cos(n * (2 * math.pi / size)) * -beta + alpha
-
-    return _legacy_window("hamming_window", values, window_length, periodic, **options)
+    return _cosine_window("hamming_window", window_length, periodic, alpha, beta, options)
 
 
 @tensors_only

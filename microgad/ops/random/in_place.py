@@ -64,7 +64,7 @@ def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Generat
     tensor([-0.0404,  1.7260, -0.8140])
     """
     if std < 0:
-        raise ArgumentError(f"normal_ expects std >= 0.0, but found std {std}")
+        raise ArgumentError(f"normal expects std >= 0.0, but found std {std:g}")
     return _fill_in_place(self, draws.normal_, generator, mean=mean, std=std)
 
 
