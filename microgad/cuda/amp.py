@@ -11,8 +11,10 @@ from ..errors.notices import warn as _warn
 from ..lazy import define_getattr as _define_getattr
 
 
-def _warn_deprecated(name: str) -> None:
-    _warn(f"`torch.cuda.amp.{name}(args...)` is deprecated. Use `torch.amp.{name}('cuda', args...)`.", FutureWarning)
+def warn_deprecated(name: str, device: str = "cuda") -> None:
+    """Warn that a class of torch.cuda.amp or torch.cpu.amp is deprecated."""
+    instead = f"Please use `torch.amp.{name}('{device}', args...)` instead."
+    _warn(f"`torch.{device}.amp.{name}(args...)` is deprecated. {instead}", FutureWarning)
 
 
 class autocast(amp.autocast):
@@ -26,7 +28,7 @@ class autocast(amp.autocast):
     """
 
     def __init__(self, enabled: bool = True, dtype: Any = None, cache_enabled: bool = True) -> None:
-        _warn_deprecated("autocast")
+        warn_deprecated("autocast")
         super().__init__("cuda", dtype, enabled, cache_enabled)
 
 
@@ -40,7 +42,7 @@ class GradScaler(amp.GradScaler):
     """
 
     def __init__(self, init_scale: float = 65536.0, *args: Any, **options: Any) -> None:
-        _warn_deprecated("GradScaler")
+        warn_deprecated("GradScaler")
         super().__init__("cuda", init_scale, *args, **options)
 
 

@@ -239,6 +239,16 @@ def test_calls_that_pytorch_runs_in_the_background_run_at_once() -> None:
         assert [torch.jit.wait(call).item() for call in calls] == [-1, 0, 1]
 
 
+def test_the_deprecated_cpu_amp_is_enabled_and_warns() -> None:
+    with pytest.warns(
+        FutureWarning, match=r"`torch.cpu.amp.GradScaler\(args...\)` is deprecated. Please use `torch.amp"
+    ):
+        scaler = torch.cpu.amp.GradScaler(8.0)
+    assert (scaler.is_enabled(), scaler.get_scale()) == (True, 8.0)
+    with pytest.warns(FutureWarning, match=r"torch.cpu.amp.autocast"), torch.cpu.amp.autocast(False):
+        assert not torch.is_autocast_enabled("cpu")
+
+
 def test_autocast_refuses_an_unknown_device_type() -> None:
     with pytest.raises(
         RuntimeError, match=r"^Expected one of cpu, cuda, .* device type at start of device string: foo"

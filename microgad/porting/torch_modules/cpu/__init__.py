@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from ... import amp as amp
-from ...lazy import define_getattr as _define_getattr
+from ....lazy import define_getattr as _define_getattr
+from . import amp as amp
 
 
 def is_available() -> bool:
