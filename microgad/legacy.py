@@ -62,7 +62,10 @@ def set_default_tensor_type(t: Any) -> None:
     torch.float64
     >>> torch.set_default_tensor_type("torch.FloatTensor")
     """
-    once("torch.set_default_tensor_type() is deprecated: torch.set_default_dtype() and set_default_device() are there.")
+    once(
+        "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use torch.set_default_dtype() and "
+        "torch.set_default_device() as alternatives."
+    )
     found = t
     if isinstance(t, str):
         place, _, name = t.removeprefix("torch.").rpartition(".")

@@ -72,6 +72,11 @@ class UntypedStorage:
         """Return the address of the first byte."""
         return address(self.row)
 
+    @property
+    def _cdata(self) -> int:
+        """A number that identifies the memory, which libraries compare."""
+        return self.data_ptr()
+
     def element_size(self) -> int:
         """Return the bytes of one element."""
         n: int = self.row.itemsize

@@ -71,9 +71,9 @@ WARNED_ONCE = [
     (lambda: torch.stft(torch.ones(8), 4, return_complex=True), "A window was not provided"),
     (lambda: torch.stft(torch.ones(8), 4, window=torch.ones(4), return_complex=False), "return_complex=False is depr"),
     (lambda: torch.triangular_solve(torch.ones(1, 1), torch.ones(1, 1)), "torch.triangular_solve is deprecated"),
-    (lambda: torch.add(torch.ones(1), 2, torch.ones(1)), "numbers before the Tensors that they scale are deprecated"),
-    (lambda: torch.addcmul(torch.ones(1), 2, torch.ones(1), torch.ones(1)), "numbers before the Tensors"),
-    (lambda: torch.ones(1).sub_(2, torch.ones(1)), "numbers before the Tensors"),
+    (lambda: torch.add(torch.ones(1), 2, torch.ones(1)), "This overload of add is deprecated"),
+    (lambda: torch.addcmul(torch.ones(1), 2, torch.ones(1), torch.ones(1)), "This overload of"),
+    (lambda: torch.ones(1).sub_(2, torch.ones(1)), "This overload of"),
 ]
 
 
@@ -97,7 +97,7 @@ def test_set_warn_always_repeats_warnings():
     try:
         assert torch.is_warn_always_enabled()
         for _ in range(2):
-            with pytest.warns(UserWarning, match="numbers before"):
+            with pytest.warns(UserWarning, match="This overload of sub_ is deprecated"):
                 torch.ones(1).sub_(2, torch.ones(1))
     finally:
         torch.set_warn_always(False)

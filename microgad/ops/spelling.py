@@ -20,7 +20,7 @@ _POSITIONS = {
     "input": 0, "input2": 1, "input3": 2, "b": 1, "other": 1, "indices": 1, "sections": 1,
     "tensor_indices_or_sections": 1, "split_size": 1,
 }  # fmt: skip
-_OLD_ORDER = "numbers before the Tensors that they scale are deprecated: give them by name, as in add(x, y, alpha=2)"
+_OLD_ORDER = "This overload of {} is deprecated: give numbers after the Tensors and by name, as in add(x, y, alpha=2)"
 
 
 def numpy_spelling(function: F) -> F:
@@ -73,7 +73,7 @@ def numbers_first(function: F) -> F:
     @functools.wraps(function)
     def ordered(*args: Any, **kwargs: Any) -> Any:
         if len(args) > 3 and isinstance(args[-1], core.Tensor):
-            once(_OLD_ORDER)
+            once(_OLD_ORDER.format(function.__name__))
             numbers = [x for x in args if not isinstance(x, core.Tensor)]
             args = tuple(x for x in args if isinstance(x, core.Tensor))
             kwargs = {**dict(zip(names, numbers, strict=False)), **kwargs}
@@ -86,5 +86,5 @@ def old_order(op: str, alpha: Any, rest: tuple[Any, ...]) -> tuple[Any, Any]:
     """Return other and alpha of a deprecated `add(input, alpha, other)`. Raise TypeError if `other` is no operand."""
     if len(rest) > 1 or not isinstance(rest[0], (core.Tensor, complex, float, int)):
         raise TypeError(f"{op}() takes 2 positional arguments but {2 + len(rest)} were given")
-    once(_OLD_ORDER)
+    once(_OLD_ORDER.format(op))
     return rest[0], alpha

@@ -228,6 +228,11 @@ def test_promote_types_result_type_and_can_cast():
     assert not torch.can_cast(torch.complex64, torch.float64)
 
 
+def test_storages_of_one_memory_are_recognized():
+    x = torch.arange(4.0)
+    assert x[1:].untyped_storage()._cdata == x.untyped_storage()._cdata != x.clone().untyped_storage()._cdata
+
+
 def test_a_tensor_of_a_storage_of_another_dtype_raises():
     with pytest.raises(RuntimeError, match=r"expected a storage of torch\.float32 or an UntypedStorage"):
         torch.tensor(torch.ones(2, dtype=torch.int64).storage())

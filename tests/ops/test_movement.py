@@ -231,7 +231,7 @@ X = torch.arange(12.0).reshape(3, 4)
     ("call", "error", "match"),
     [
         (lambda: torch.cat([]), ValueError, "non-empty list"),
-        (lambda: torch.cat(X), TypeError, "must be a tuple of Tensors"),
+        (lambda: torch.cat(X), TypeError, "must be tuple of Tensors"),
         (lambda: torch.cat([torch.tensor(1.0)]), RuntimeError, "zero-dimensional tensor"),
         (lambda: torch.cat([X, X[:, :1]]), ShapeError, "Expected size 4 but got size 1 for tensor number 1"),
         (lambda: torch.cat([X, X[0]]), ShapeError, "same number of dimensions: got 2 and 1"),

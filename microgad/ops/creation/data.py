@@ -373,11 +373,14 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
     try:
         length = memoryview(buffer).nbytes
     except TypeError:
-        raise ValueError("frombuffer: the object does not implement Python's buffer protocol") from None
-    if not (count and 0 <= offset < length):
-        raise ValueError(
-            f"frombuffer: count ({count}) must not be 0, and offset ({offset}) must be in the buffer's {length} bytes"
+        raise ValueError("object does not implement Python buffer protocol.") from None
+    if not (count and length):
+        raise ValueError(f"both buffer length ({length}) and count ({count}) must not be 0")
+    if not 0 <= offset < length:
+        said = (
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({length} bytes) minus 1"
         )
+        raise ValueError(said)
     if memoryview(buffer).readonly:
         once(_READ_ONLY_WARNING.format("buffer"))
     return from_array(np.frombuffer(buffer, dtypes.of(dtype).dtype, count, offset), None, requires_grad)

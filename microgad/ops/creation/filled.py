@@ -171,7 +171,7 @@ def empty_strided(
     check_options("empty_strided", options)
     shape, result_dtype = parse_shape((tuple(size),)), numpy_dtype(dtype)
     if len(shape) != len(stride):
-        raise ShapeError(f"empty_strided: dimensionality of sizes ({len(shape)}) must match strides ({len(stride)})")
+        raise ShapeError(f"dimensionality of sizes ({len(shape)}) must match dimensionality of strides ({len(stride)})")
     if min(stride, default=0) < 0:
         raise ArgumentError(f"empty_strided: strides can't be negative, got {list(stride)}")
     span = 0 if 0 in shape else 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))

@@ -191,7 +191,9 @@ def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any,
         return start, end, dtypes.default_for(3)
     result_dtype = numpy_dtype(dtype)
     if of_complex and result_dtype.kind != "c":
-        raise DtypeError(f"{op}: start or end is complex, which can't be safely cast to {dtype}")
+        raise DtypeError(
+            f"torch.{op}(): inferred dtype {dtypes.default_for(3)} can't be safely cast to passed dtype {dtype}"
+        )
     if result_dtype.kind == "b":
         raise KindError(f"{op}: not implemented for bool")
     return (*(scale_factor(op, x, result_dtype) for x in (start, end)), result_dtype)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
+from ...dtypes.type_names import TYPE_NAMES
 from ...errors import DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
@@ -179,9 +180,13 @@ def _check_same_floats(arrays: Any) -> Any:
     """Return both arrays. Raises RuntimeError unless they are both float32, or both float64."""
     a, b = (x.dtype for x in arrays)
     if {a, b} - {dtypes.float32.dtype, dtypes.float64.dtype}:
-        raise DtypeError(f"expected both inputs to be float32 or float64 tensors but got {a} and {b}")
+        raise DtypeError(
+            f"Expected both inputs to be Half, Float or Double tensors but got {TYPE_NAMES[a]} and {TYPE_NAMES[b]}"
+        )
     if a != b:
-        raise DtypeError(f"expected scalar type {a} but got scalar type {b} for the second argument")
+        raise DtypeError(
+            f"Expected object of scalar type {TYPE_NAMES[a]} but got scalar type {TYPE_NAMES[b]} for second argument"
+        )
     return arrays
 
 

@@ -79,7 +79,10 @@ class SetItem(StoreMixin, Function):
         axes = layouts.expanded_axes(x)
         if not axes or is_basic(index) or np.size(getattr(value, "array", value)) > 1:
             return super().apply_(target, value, **settings)
-        warn("Writes by index or mask into what is expanded are deprecated; clone() the Tensor first")
+        warn(
+            "Use of writes by index or mask on expanded tensors is deprecated. Please clone() the tensor before "
+            "performing this operation."
+        )
         mask = np.zeros_like(x, bool, order="C")
         index_kernels.put(mask, index, True)
         value = value.reshape(()) if hasattr(value, "array") else value

@@ -23,7 +23,11 @@ from .item import ClearItem, GetItem, SetItem, StoreMixin, Write, fill_value_for
 def _mask(op: str, mask: Tensor, *kept_by: Any) -> Any:
     """Return the array of a mask, copied if a graph will keep it. Raises RuntimeError for other dtypes."""
     if mask.array.dtype != bool:
-        raise DtypeError(f"{op} only supports boolean masks, but got mask with dtype {mask.dtype}")
+        raise DtypeError(
+            f"{op}: expected BoolTensor for mask"
+            if op == "masked_select"
+            else f"{op} only supports boolean masks, but got mask with dtype {mask.dtype}"
+        )
     return mask.array.copy() if is_recorded(*kept_by) else mask.array
 
 

@@ -109,10 +109,11 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
 def _as_list(tensors: Any, op: str) -> list[Any]:
     """Check a sequence of Tensors: RuntimeError if it is empty, TypeError if it holds anything else."""
     if isinstance(tensors, function.Tensor):
-        raise DtypeError(f"{op}: argument 'tensors' must be a tuple of Tensors, not a Tensor")
+        raise DtypeError(f"{op}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
     items = list(tensors)
     if not items:
-        raise ArgumentError(f"{op}: expected a non-empty list of Tensors")
+        said = "(): expected a non-empty list of Tensors" if op == "cat" else " expects a non-empty TensorList"
+        raise ArgumentError(f"{op}{said}")
     for i, t in enumerate(items):
         if not isinstance(t, function.Tensor):
             raise DtypeError(f"{op}: expected Tensor as element {i} in argument 'tensors', but got {type(t).__name__}")

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ... import dtypes
 from ...lazy import define_getattr as _define_getattr
 from ...ops.movement import cat
 from ...tensor import Tensor
+from ...type_aliases import Dtype
+
+
+def _element_size(dtype: Dtype) -> int:
+    """Return the bytes of one element. Source: torch._utils._element_size.
+
+    >>> from microgad.porting.torch_modules._utils import _element_size
+    >>> _element_size(torch.float64)
+    8
+    """
+    return dtypes.of(dtype).itemsize
 
 
 def _flatten_dense_tensors(tensors: Sequence[Tensor]) -> Tensor:
