@@ -203,7 +203,7 @@ def test_gradient_of_fill_on_an_expanded_view():
     assert microgad.autograd.grad(y.sum(), x)[0].tolist() == [1, 0, 0]
 
 
-@pytest.mark.filterwarnings("ignore:Writes by index or mask")
+@pytest.mark.filterwarnings("ignore:Use of writes by index or mask")
 def test_gradient_of_masked_fill_on_an_expanded_view():
     """PyTorch raises in backward."""
     x, value = leaf(microgad, 3), microgad.tensor(7.0, dtype=microgad.float64, requires_grad=True)

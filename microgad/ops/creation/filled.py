@@ -58,8 +58,11 @@ def from_array_into(out: Tensor | None, array: Any, device: Any, requires_grad: 
     if out is not None and array.ndim == 1 and array.size == out.array.size:
         array = array.reshape(out.array.shape)
     where = backend.chosen(device) if device is not None or out is None else out.device
-    made = into(out, from_array(array, where), quiet=True)
-    return made.requires_grad_() if requires_grad else made
+    made = from_array(array, where, requires_grad)
+    if out is None:
+        return made
+    into(out, made.detach(), quiet=True)
+    return out.requires_grad_(requires_grad) if requires_grad else out
 
 
 def _filled(

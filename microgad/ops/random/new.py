@@ -32,8 +32,9 @@ def _filled(
     """Fill `out`, resized, or a new Tensor of a size, by the in-place draw `fill` with the parameters `by`."""
     kind = dtypes.of(dtype or default or dtypes.get_default_dtype()).dtype
     made = fill_out_or_new(fill, parse_shape(size), kind, out, backend.chosen(device), *by, generator=generator)
-    made = made if out is not None else from_array(made.array, None)
-    return made.requires_grad_() if requires_grad else made
+    if out is None:
+        return from_array(made.array, None, requires_grad)
+    return made.requires_grad_(requires_grad) if requires_grad else made
 
 
 def _empty_like(input: Tensor, dtype: Any, memory_format: Any, device: Any) -> Any:
