@@ -24,7 +24,11 @@ class Copies:
 
     def __reduce_ex__(self: Tensor, protocol: Any) -> tuple[Any, ...]:
         array, own = self.array, _user_attributes(self)
-        if array.flags.c_contiguous or min(array.strides) < 0 or (row := _memory_span(array)).size > array.size:
+        if (
+            (array.size and array.flags.c_contiguous)
+            or min(array.strides) < 0
+            or (row := _memory_span(array)).size > array.size
+        ):
             return rebuild_tensor, (type(self), array, self.requires_grad, own)  # memory with gaps isn't copied whole
         return rebuild_tensor, (type(self), row, self.requires_grad, own, array.shape, array.strides)
 
