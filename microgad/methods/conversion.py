@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import numbers
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .. import backend, dtypes, errors, state
@@ -50,24 +50,29 @@ def _as(dtype: dtypes.dtype, like: F) -> F:
     return with_signature(method, dtype.name, f"Convert to {dtype.name}.", like)
 
 
-def destination(args: Iterable[Any], device: Any = None, dtype: Any = None) -> tuple[Any, Any, list[Any]]:
+def destination(args: Sequence[Any], device: Any = None, dtype: Any = None) -> tuple[Any, Any, Sequence[Any]]:
     """Parse the arguments of `to`: return the device, the dtype, and the flags (non_blocking, copy) in order.
 
-    A Tensor among the arguments gives both its device and its dtype.
+    The positional ones are (device, dtype, *flags), (dtype, *flags) or (other, *flags), where a Tensor `other` gives
+    both its device and its dtype. Raises TypeError for others.
     """
-    flags = []
-    for arg in args:
-        if arg is None:
-            continue
-        if isinstance(arg, core.Tensor):
-            device, dtype = arg.device, arg.dtype
-        elif type(arg) is bool:
-            flags.append(arg)
-        elif isinstance(arg, (str, backend.device, numbers.Integral)):
-            device = arg
-        else:
-            dtype = arg
-    return device, dtype, flags
+    if not args:
+        return device, dtype, ()
+    first, places = args[0], (str, backend.device, numbers.Integral)
+    if isinstance(first, core.Tensor):
+        valid, chosen, flags = device is dtype is None, (first.device, first.dtype), args[1:]
+    elif first is None or isinstance(first, places):
+        second = args[1] if len(args) > 1 else None
+        valid = (first is None or device is None) and (second is None or dtype is None)
+        valid = valid and type(first) is not bool and not isinstance(second, (*places, core.Tensor))
+        chosen, flags = (device if first is None else first, dtype if second is None else second), args[2:]
+    else:
+        valid, chosen, flags = device is dtype is None, (None, first), args[1:]
+    if not valid or len(flags) > 2 or not all(isinstance(flag, bool) for flag in flags):
+        given = [type(arg).__name__ for arg in args]
+        given += [f"{k}={type(v).__name__}" for k, v in (("device", device), ("dtype", dtype)) if v is not None]
+        raise TypeError(f"to() received an invalid combination of arguments - got ({', '.join(given)})")
+    return *chosen, flags
 
 
 class Conversion:
@@ -89,8 +94,8 @@ class Conversion:
             raise TypeError(f"to: unexpected keyword arguments {sorted(ignored)}")
         if copy is not False or "non_blocking" in ignored:
             check_bool("to", copy=copy, non_blocking=ignored.get("non_blocking", False))
-        device, dtype, flags = destination((*args, ignored.get("other")), device, dtype)
-        copy = copy or flags[1:] == [True]
+        device, dtype, flags = destination((ignored["other"], *args) if "other" in ignored else args, device, dtype)
+        copy = copy or flags[1:] == (True,)
         result = self
         if device is not None:
             place = backend.device(device)
@@ -122,7 +127,7 @@ class Conversion:
                 raise ValueError(f"invalid type: {dtype!r}")
             dtype, device = kind, place or "cpu"
         if dtype is core.Tensor:
-            dtype = dtypes.get_default_dtype()
+            dtype, device = dtypes.get_default_dtype(), None
         return self.to(device, getattr(dtype, "dtype", dtype))
 
     def type_as(self: Tensor, other: Tensor) -> Tensor:

@@ -149,8 +149,9 @@ def _padding_mask(
     """Return key_padding_mask in the form that is added to the scores, (N, S), or None."""
     if mask is None:
         return None
-    if tuple(mask.shape) != sizes:
-        raise CallError(f"key_padding_mask must be (N, S), {sizes}, but is {tuple(mask.shape)}")
+    for axis, (n, wanted) in enumerate(zip(mask.shape, sizes, strict=True)):
+        if n != wanted:
+            raise CallError(f"Expected key_padded_mask.shape[{axis}] to be {wanted}, but got {n}")
     return _canonical_mask(mask, "key_padding_mask", _none_or_dtype(attn_mask), "attn_mask", query.dtype)
 
 

@@ -250,11 +250,11 @@ WRONG_CALLS = {
         "output_size must have 2 or 4 elements, got 1",
     ),
     "resize, neither": (lambda: F.interpolate(x), ValueError, "either size or scale_factor should be defined"),
-    "resize, both": (lambda: F.interpolate(x, 2, 2.0), ValueError, "only one of size and scale_factor"),
+    "resize, both": (lambda: F.interpolate(x, 2, 2.0), ValueError, "only one of size or scale_factor"),
     "resize, sizes": (
         lambda: F.interpolate(x, scale_factor=(1.0,)),
         ValueError,
-        "scale_factor must have one number for each of input's dimensions (28, 28), got (1.0,)",
+        "but got input with spatial dimensions of [28, 28] and scale_factor of shape (1.0,).",
     ),
     "resize, two dimensions": (lambda: F.interpolate(x[0, 0], scale_factor=2), NotImplementedError, "got 2"),
     "resize, Tensors": (
@@ -262,7 +262,7 @@ WRONG_CALLS = {
         TypeError,
         "scale_factor must be of numbers, not Tensors",
     ),
-    "resize, floats": (lambda: F.interpolate(x, 2.5), TypeError, "size must be an int or ints, got 2.5"),
+    "resize, floats": (lambda: F.interpolate(x, 2.5), TypeError, "expected size to be one of int or Tuple[int]"),
     "resize, nothing": (lambda: F.interpolate(x, 0), RuntimeError, "input and output sizes should be greater than 0"),
     "resize, corners": (
         lambda: F.interpolate(x, 2, align_corners=True),
@@ -283,10 +283,10 @@ WRONG_CALLS = {
     "resize, dimensions": (
         lambda: F.interpolate(x, 2, mode="linear"),
         NotImplementedError,
-        "got 4-D input, but mode 'linear' needs 3-D input",
+        "Got 4D input, but linear mode needs 3D input",
     ),
     "resize, lanczos": (lambda: F.interpolate(x, 2, mode="lanczos"), ValueError, "'lanczos' needs antialias=True"),
-    "resize, integers": (lambda: F.interpolate(x.long(), 2), RuntimeError, "takes floating-point numbers"),
+    "resize, integers": (lambda: F.interpolate(x.long(), 2), RuntimeError, "is not implemented for torch.int64"),
     "grid, mode": (
         lambda: F.grid_sample(x, x, "linear"),
         ValueError,

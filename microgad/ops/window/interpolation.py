@@ -79,16 +79,15 @@ def _check(op: str, input: Tensor, mode: str, align_corners: bool | None, antial
     if wanted is None and mode not in PLAIN:
         raise invalid(op, f"mode {mode!r} of {dims + 2}-D input is not supported", UnsupportedError)
     if wanted not in (None, dims):
-        raise invalid(op, f"got {dims + 2}-D input, but mode {mode!r} needs {wanted + 2}-D input", UnsupportedError)
+        raise invalid(op, f"Got {dims + 2}D input, but {mode} mode needs {wanted + 2}D input", UnsupportedError)
     if mode == "lanczos" and (align_corners or not antialias):
         raise invalid(op, "mode 'lanczos' needs antialias=True, and takes no align_corners")
     if min(out) < (mode != "area") or 0 in input.array.shape[1:]:
         raise invalid(op, f"input and output sizes should be greater than 0, got {tuple(input.shape)} and {out}")
     dtype = input.array.dtype
     if dtype.kind != "f" and (dtype != np.uint8 or mode in ("linear", "trilinear", "area")):
-        raise invalid(
-            op, f"mode {mode!r} takes floating-point numbers, or bytes of planes; got {input.dtype}", KindError
-        )
+        rule = "it takes floating-point numbers, or bytes of planes"
+        raise invalid(op, f"mode {mode!r} is not implemented for {input.dtype}: {rule}", KindError)
 
 
 def upsample(
@@ -132,16 +131,16 @@ def _warn_deprecated(name: str) -> None:
 def _output_sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: int) -> tuple[list[int], list[Any]]:
     """Return the output's sizes, and the scale of each dimension, None if sizes were given."""
     if (size is None) == (scale_factor is None):
-        rule = "either size or scale_factor" if size is None else "only one of size and scale_factor"
+        rule = "either size or scale_factor" if size is None else "only one of size or scale_factor"
         raise invalid(op, f"{rule} should be defined")
     name, given = ("size", size) if scale_factor is None else ("scale_factor", scale_factor)
     if not isinstance(given, Sequence):
         given = [given] * dims
     elif len(given) != dims:
-        sizes = input.array.shape[2:]
-        raise invalid(
-            op, f"{name} must have one number for each of input's dimensions {sizes}, got {given}", ShapeError
-        )
+        other, found = ("output", "output size of") if name == "size" else (name, f"{name} of shape")
+        rule = f"Input and {other} must have the same number of spatial dimensions, but got input with"
+        sizes = [*input.array.shape[2:]]
+        raise invalid(op, f"{rule} spatial dimensions of {sizes} and {found} {given}.", ShapeError)
     if scale_factor is not None:
         if any(isinstance(scale, function.Tensor) for scale in given):
             raise invalid(op, "scale_factor must be of numbers, not Tensors", DtypeError)
@@ -152,7 +151,8 @@ def _output_sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: in
     try:
         return [*map(operator.index, given)], [None] * dims
     except TypeError:
-        raise invalid(op, f"size must be an int or ints, got {size!r}", DtypeError) from None
+        expected = "size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int]"
+        raise invalid(op, f"expected {expected}, but got size {size!r}", DtypeError) from None
 
 
 def _is_identity(mode: str, antialias: bool, size: int, steps: int, scale: float | None) -> bool:

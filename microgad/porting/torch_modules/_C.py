@@ -49,7 +49,8 @@ class _nn:
     @staticmethod
     def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
         """Parse the arguments of `Module.to` into (device, dtype, non_blocking, memory_format)."""
-        where, dtype, flags = destination((*args, kwargs.get("tensor")), kwargs.get("device"), kwargs.get("dtype"))
+        given = (kwargs["tensor"],) if "tensor" in kwargs else args
+        where, dtype, flags = destination(given, kwargs.get("device"), kwargs.get("dtype"))
         non_blocking = flags[0] if flags else kwargs.get("non_blocking", False)
         return None if where is None else device(where), dtype, non_blocking, kwargs.get("memory_format")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 from .... import backend, dtypes, state
-from ....errors import DtypeError
+from ....errors import DtypeError, UnsupportedError
 from ....methods.conversion import destination
 from ....ops.creation import empty_like
 from ....parameter import Parameter
@@ -80,6 +80,11 @@ class ModuleConversion:
             device = backend.device(device)  # raises for an unknown device, even if there is nothing to move
 
         def convert(t: Tensor) -> Tensor:
+            if t.is_meta and device is not None and device.type != "meta":
+                raise UnsupportedError(
+                    "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead of "
+                    "torch.nn.Module.to() when moving module from meta to a different device."
+                )
             floating = t.array.dtype.kind in "fc"
             converted = t.to(device=device, dtype=kind if floating else None)
             return converted.to(memory_format=memory_format) if t.ndim in (4, 5) else converted
