@@ -137,19 +137,23 @@ WRONG_CALLS = {
     "pool, dimensions": (
         lambda: max_pool2d(torch.zeros(4, 4), 2),
         RuntimeError,
-        "MaxPool2d (features.0): input must be (N, C, H, W)",
+        "MaxPool2d (features.0): Expected 3D or 4D (batch mode) tensor",
     ),
-    "pool, empty plane": (lambda: max_pool2d(x[:, :, :0], 2), RuntimeError, "only N may be 0"),
+    "pool, empty plane": (
+        lambda: max_pool2d(x[:, :, :0], 2),
+        RuntimeError,
+        "optional 0 dim batch size for input, but got:[8, 1, 0,",
+    ),
     "pool, kernel": (lambda: avg_pool2d(x, 29), RuntimeError, "the kernel's height is 29 but the padded input's is 28"),
     "pool, padding": (
         lambda: max_pool2d(x, 2, padding=2),
         RuntimeError,
-        "padding must be at most half of kernel_size, but it is 2 of 2",
+        "pad should be at most half of effective kernel size, but got pad=2, kernel_size=2 and dilation=1",
     ),
     "pool, padding of a dilated kernel": (
         lambda: max_pool2d(x, 3, padding=2, dilation=2),
         RuntimeError,
-        "padding must be at most half of kernel_size, but it is 2 of 3",
+        "pad should be smaller than or equal to half of kernel size, but got pad=2, kernel_size=3 and dilation=2",
     ),
     "pool, nothing but padding": (
         lambda: max_pool2d(x[:, :, :2], 2, 1, (1, 0), (3, 1)),
@@ -157,9 +161,17 @@ WRONG_CALLS = {
         "with kernel_size (2, 2), dilation (3, 1) and padding (1, 0) a window has no cell of the input",
     ),
     "pool, stride": (lambda: avg_pool2d(x, 2, 0), RuntimeError, "stride must be at least 1, got 0"),
-    "pool, bool": (lambda: max_pool2d(x > 0, 2), RuntimeError, "input must be of real numbers, got bool"),
-    "mean of integers": (lambda: avg_pool2d(x.int(), 2), RuntimeError, "input must be floating-point, got int32"),
-    "divisor": (lambda: avg_pool2d(x, 2, divisor_override=0), RuntimeError, "divisor_override must not be 0"),
+    "pool, bool": (
+        lambda: max_pool2d(x > 0, 2),
+        RuntimeError,
+        "not implemented for bool: input must be of real numbers",
+    ),
+    "mean of integers": (
+        lambda: avg_pool2d(x.int(), 2),
+        RuntimeError,
+        "not implemented for int32: input must be floating",
+    ),
+    "divisor": (lambda: avg_pool2d(x, 2, divisor_override=0), RuntimeError, "divisor must be not zero"),
     "lines, dimensions": (
         lambda: F.conv1d(x, w),
         RuntimeError,
@@ -181,7 +193,7 @@ WRONG_CALLS = {
         "weight must have 3 to 5 dimensions, got 2",
     ),
     "conv_tbc": (lambda: F.conv_tbc(x, w, w), RuntimeError, "input and weight must have 3 dimensions, got 4 and 4"),
-    "max_pool1d": (lambda: F.max_pool1d(x, 2), RuntimeError, "input must be (N, C, L) or (C, L), and only N may be 0"),
+    "max_pool1d": (lambda: F.max_pool1d(x, 2), RuntimeError, "Expected 2D or 3D (batch mode) tensor"),
     "pool, output": (
         lambda: F.max_pool2d(torch.zeros(2, 3, 1, 3), 2),
         RuntimeError,
@@ -200,7 +212,11 @@ WRONG_CALLS = {
         "output_size must be an int or 2 ints, got (1, 2, 3)",
     ),
     "adaptive, negative": (lambda: F.adaptive_avg_pool2d(x, -1), RuntimeError, "output_size must be at least 0"),
-    "adaptive, empty": (lambda: F.adaptive_max_pool2d(x[:, :0], 1), RuntimeError, "must not be empty but in its batch"),
+    "adaptive, empty": (
+        lambda: F.adaptive_max_pool2d(x[:, :0], 1),
+        RuntimeError,
+        "have non-zero size for non-batch dim",
+    ),
     "adaptive, integers": (lambda: F.adaptive_max_pool2d(x.long(), 1), RuntimeError, "must be floating-point"),
     "fractional, no size": (lambda: F.fractional_max_pool2d(x, 2), ValueError, "output_size or output_ratio must be"),
     "fractional, ratios": (
@@ -216,7 +232,7 @@ WRONG_CALLS = {
     "fractional, samples": (
         lambda: F.fractional_max_pool2d(x, 2, 2, _random_samples=torch.rand(8, 1, 3)),
         RuntimeError,
-        "_random_samples must be (8, 1, 2), got (8, 1, 3)",
+        "Expect _random_samples to be (8, 1, 2), got (8, 1, 3)",
     ),
     "fractional, dtype of samples": (
         lambda: F.fractional_max_pool2d(x, 2, 2, _random_samples=torch.rand(8, 1, 2).double()),
@@ -226,9 +242,9 @@ WRONG_CALLS = {
     "unpool, dtype": (
         lambda: F.max_unpool2d(x, x, 2),
         RuntimeError,
-        "indices must be of dtype int64, got torch.float32",
+        "elements in indices should be type int64 but got: torch.float32",
     ),
-    "unpool, shape": (lambda: F.max_unpool2d(x, x[:1].long(), 2), RuntimeError, "indices must have the shape of input"),
+    "unpool, shape": (lambda: F.max_unpool2d(x, x[:1].long(), 2), RuntimeError, "Expected shape of indices to be"),
     "unpool, dimensions": (
         lambda: F.max_unpool2d(x[0, 0], x[0, 0].long(), 2),
         RuntimeError,
@@ -237,7 +253,7 @@ WRONG_CALLS = {
     "unpool, place": (
         lambda: F.max_unpool1d(x[:, 0, :1], x[:, 0, :1].long() + 56, 2),
         RuntimeError,
-        "output volumes are of size (56,), indices reach from 56 to 56",
+        "Found an invalid max index: 56 (output volumes are of size 56)",
     ),
     "unpool, size": (
         lambda: F.max_unpool2d(x, x.long(), 2, output_size=(1, 1, 56, 58)),

@@ -275,6 +275,7 @@ def test_avg_pool_of_integers(name):
         ("fractional_max_pool2d", (2, 3, 9, 8), 2, {"output_size": (4, 3)}),
         ("fractional_max_pool2d", (3, 9, 8), (1, 3), {"output_ratio": (0.5, 0.6)}),
         ("fractional_max_pool2d", (0, 3, 9, 8), 2, {"output_size": 1}),
+        ("fractional_max_pool2d", (2, 3, 9, 8), 2, {"output_size": (0, 1)}),
         ("fractional_max_pool3d", (2, 3, 6, 7, 8), 2, {"output_size": (2, 3, 4)}),
         ("fractional_max_pool3d", (3, 6, 7, 8), 2, {"output_ratio": 0.5}),
     ],

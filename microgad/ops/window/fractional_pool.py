@@ -98,12 +98,13 @@ def _fractional(
             message = f"{op} requires output_ratio to either be a single Int or tuple of Ints."
             raise invalid(op, f"{message} It takes {dims} numbers, got {output_ratio}")
         output_size = [int(n * ratio) for n, ratio in zip(size, ratios, strict=True)]
-    out = ntuple(op, "output_size", output_size, dims)
+    out = ntuple(op, "output_size", output_size, dims, least=0)
     planes = (input.shape[0] if input.ndim == dims + 2 else 1, input.shape[-dims - 1])
     if samples is None:
         samples = rand(*planes, dims, dtype=input.dtype, device=input.device)
     elif samples.ndim != 3 or samples.shape[0] < planes[0] or tuple(samples.shape[1:]) != (planes[1], dims):
-        raise invalid(op, f"_random_samples must be {(*planes, dims)}, got {tuple(samples.shape)}", ShapeError)
+        found = f"{(*planes, dims)}, got {tuple(samples.shape)}"
+        raise invalid(op, f"Expect _random_samples to be {found}", ShapeError)
     elif samples.array.dtype != input.array.dtype:
         raise invalid(op, f"_random_samples must be {input.dtype}, as input is, got {samples.dtype}", DtypeError)
     for n, k, m in zip(size, kernel, out, strict=True):
@@ -123,9 +124,10 @@ def check_input(op: str, input: Tensor, dims: int, empty: bool = False) -> tuple
     if len(shape) not in (dims + 1, dims + 2):
         raise invalid(op, f"input must have {dims + 1} or {dims + 2} dimensions, got {len(shape)}", ShapeError)
     if 0 in shape[1:] and not empty:
-        raise invalid(op, f"input must not be empty but in its batch, got {tuple(input.shape)}", ShapeError)
+        rule = "Expected input to have non-zero size for non-batch dimensions"
+        raise invalid(op, f"{rule}, but input has sizes {[*input.shape]}", ShapeError)
     if input.array.dtype.kind != "f":
-        raise invalid(op, f"input must be floating-point, got {input.dtype}", KindError)
+        raise invalid(op, f"not implemented for {input.dtype}: input must be floating-point", KindError)
     return shape[-dims:]
 
 
@@ -146,7 +148,7 @@ def random_cells(sample: Any, size: int, kernel: int, steps: int) -> Any:
     u, i = sample[..., None], backend.like(np.arange(steps), sample, dtype)
     step = dtype(size - kernel) / dtype(max(steps - 1, 1))
     start = np.trunc((i + u) * step).astype(np.int64) - np.trunc(u * step).astype(np.int64)
-    start[..., -1] = size - kernel
+    start[..., -1:] = size - kernel
     return start + backend.like(np.arange(kernel), sample).reshape(-1, 1, 1, 1)
 
 

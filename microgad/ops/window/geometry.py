@@ -189,7 +189,8 @@ def pooling_window(
     for length, k, s, p, d in zip(size, kernel, stride, pads, dilation, strict=False):
         span = (k - 1) * d + 1
         if p > k // 2:
-            raise invalid(op, f"padding must be at most half of kernel_size, but it is {p} of {k}")
+            rule = "at most half of effective kernel size" if d == 1 else "smaller than or equal to half of kernel size"
+            raise invalid(op, f"pad should be {rule}, but got pad={p}, kernel_size={k} and dilation={d}")
         over = (span - length - 2 * p) % s if ceil_mode else 0  # cells missing for the last position
         last = length + 2 * p + over - span
         if last >= length + p:

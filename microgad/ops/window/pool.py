@@ -306,7 +306,7 @@ POOLS: dict[int, tuple[Any, Any]] = {
 
 def _avg_pool(op: type[AvgPool2d], dims: int, input: Any, settings: Any, count_include_pad: bool, divisor: Any) -> Any:
     if divisor == 0:
-        raise invalid(op.__name__, "divisor_override must not be 0")
+        raise invalid(op.__name__, "divisor must be not zero")
     batched = input.ndim != dims + 1
     batch = input if batched else input.unsqueeze(0)
     window = Window.pooling(op.__name__, dims, batch.array.shape[2:], *settings)
@@ -321,10 +321,14 @@ def _avg_pool(op: type[AvgPool2d], dims: int, input: Any, settings: Any, count_i
 def check(input: Any, window: Window, kinds: str, also: Any = None) -> None:
     """Check what every pooling requires of its input: its shape, its dtype, and a kernel that fits."""
     if input.ndim != len(window.kernel) + 2 or 0 in input.shape[1:]:
-        names = ("L", "H, W", "D, H, W")[len(window.kernel) - 1]
-        raise ShapeError(f"input must be (N, C, {names}) or (C, {names}), and only N may be 0")
+        dims = len(window.kernel)
+        raise ShapeError(
+            f"Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size for input, but "
+            f"got:{[*input.shape]}"
+        )
     if input.dtype.kind not in kinds and input.dtype != also:
-        raise KindError(f"input must be {'floating-point' if kinds == 'f' else 'of real numbers'}, got {input.dtype}")
+        rule = f"input must be {'floating-point' if kinds == 'f' else 'of real numbers'}"
+        raise KindError(f"not implemented for {input.dtype}: {rule}")
     if min(window.out) < 1:
         given, out = ("x".join(map(str, (input.shape[1], *sizes))) for sizes in (window.size, window.out))
         window.check(f"Given input size: ({given}). Calculated output size: ({out}). Output size is too small")

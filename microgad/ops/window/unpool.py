@@ -92,14 +92,15 @@ def _max_unpool(
     stride = stride_or_kernel(op, stride, kernel)
     padding = ntuple(op, "padding", padding, dims, least=0)
     if indices.array.dtype != np.int64:
-        raise invalid(op, f"indices must be of dtype int64, got {indices.dtype}", DtypeError)
+        raise invalid(op, f"elements in indices should be type int64 but got: {indices.dtype}", DtypeError)
     if input.ndim not in (dims + 1, dims + 2):
         raise invalid(op, f"input must have {dims + 1} or {dims + 2} dimensions, got {input.ndim}", ShapeError)
     if indices.shape != input.shape:
-        shapes = f"{tuple(indices.shape)} and {tuple(input.shape)}"
-        raise invalid(op, f"indices must have the shape of input, got {shapes}", ShapeError)
+        shapes = f"({[*input.shape]}) but got indices tensor with shape: {[*indices.shape]}"
+        raise invalid(op, f"Expected shape of indices to be same as that of the input tensor {shapes}", ShapeError)
     if 0 in input.shape[1:]:
-        raise invalid(op, f"input may be empty in its first dimension alone, got {tuple(input.shape)}", ShapeError)
+        rule = "Expected input to have non-zero size for non-batch dimensions"
+        raise invalid(op, f"{rule}, but got {[*input.shape]}", ShapeError)
     size = [(n - 1) * s + k - 2 * p for n, k, s, p in zip(input.shape[-dims:], kernel, stride, padding, strict=True)]
     size = size if output_size is None else _chosen(op, output_size, size, stride)
     if min(size) < 0:
@@ -107,8 +108,9 @@ def _max_unpool(
     lead, area = tuple(input.shape[:-dims]), math.prod(size)
     cells = indices.array.reshape(*lead, math.prod(input.shape[-dims:]))
     if cells.size and (cells.min() < 0 or cells.max() >= area):
-        raise invalid(op, f"found an invalid max index: output volumes are of size {tuple(size)}, indices reach "
-                      f"from {cells.min()} to {cells.max()}")  # fmt: skip
+        index = cells.min() if cells.min() < 0 else cells.max()
+        volumes = "x".join(map(str, size))
+        raise invalid(op, f"Found an invalid max index: {index} (output volumes are of size {volumes})")
     cells = cells.copy() if is_recorded(input) else cells  # the caller may write to indices before backward
     flat = input.reshape(cells.shape)
     out = MaxUnpool.apply(flat, cells=cells, size=area).reshape((*lead, *size))
