@@ -25,7 +25,7 @@ WRONG_CALLS = {
     "filters, groups": (
         lambda: conv2d(torch.zeros(1, 9, 5, 5), w, groups=3),
         RuntimeError,
-        "weight has 10 filters, which groups = 3 does not divide",
+        "Given groups=3, expected weight to be divisible by 3 at dimension 0",
     ),
     "no filters": (
         lambda: conv2d(x, w[:0, :1]),
@@ -49,11 +49,15 @@ WRONG_CALLS = {
     "bias shape": (
         lambda: conv2d(x, w[:, :1], torch.zeros(3)),
         RuntimeError,
-        "bias must have shape (10,), one for each output channel, got (3,)",
+        "expected bias to be 1-dimensional with 10 elements, but got bias of size [3] instead",
     ),
     "bool": (lambda: conv2d(x > 0, w[:, :1] > 0), RuntimeError, "input must be of numbers, got bool"),
-    "dimensions of input": (lambda: conv2d(torch.zeros(5, 5), w), RuntimeError, "input of size: [5, 5] and weight"),
-    "dimensions of weight": (lambda: conv2d(x, w[0], padding="same"), RuntimeError, "and weight of size: [3, 3, 3]"),
+    "dimensions of input": (
+        lambda: conv2d(torch.zeros(5, 5), w),
+        RuntimeError,
+        "input to conv2d, but got input of size: [5, 5]",
+    ),
+    "dimensions of weight": (lambda: conv2d(x, w[0], padding="same"), RuntimeError, "got weight of size: [3, 3, 3]"),
     "kernel": (
         lambda: conv2d(x[:, :, :3], w[:, :1], dilation=(3, 1), padding=(1, 0)),
         RuntimeError,
@@ -66,7 +70,7 @@ WRONG_CALLS = {
     "stride": (
         lambda: conv2d(x, w, stride=(0, 1)),
         RuntimeError,
-        "Conv2d (features.0): stride must be at least 1, got (0, 1)",
+        "Conv2d (features.0): stride must be greater than zero, non-positive stride is not supported, got (0, 1)",
     ),
     "stride's length": (
         lambda: conv2d(x, w, stride=(1, 1, 1)),
@@ -74,17 +78,17 @@ WRONG_CALLS = {
         "stride must be an int or two ints, got (1, 1, 1)",
     ),
     "stride's type": (lambda: conv2d(x, w, stride=1.0), TypeError, "stride must be an int or two ints, got 1.0"),
-    "dilation": (lambda: conv2d(x, w, dilation=0), RuntimeError, "dilation must be at least 1, got 0"),
-    "padding": (lambda: conv2d(x, w, padding=-1), RuntimeError, "padding must be at least 0, got -1"),
+    "dilation": (lambda: conv2d(x, w, dilation=0), RuntimeError, "dilation should be greater than zero, got 0"),
+    "padding": (lambda: conv2d(x, w, padding=-1), RuntimeError, "negative padding is not supported, got -1"),
     "padding's name": (
         lambda: conv2d(x, w, padding="full"),
         RuntimeError,
-        "padding must be ints, 'same' or 'valid', got 'full'",
+        "Invalid padding string: 'full', it is 'same' or 'valid'",
     ),
     "same, stride": (
         lambda: conv2d(x, w, stride=2, padding="same"),
         RuntimeError,
-        "padding='same' needs stride 1, but stride is (2, 2)",
+        "padding='same' is not supported for strided convolutions, got stride (2, 2)",
     ),
     "transposed, channels": (
         lambda: conv_transpose2d(x, w),
@@ -99,7 +103,7 @@ WRONG_CALLS = {
     "transposed, bias": (
         lambda: conv_transpose2d(torch.zeros(1, 10, 5, 5), w, torch.zeros(10)),
         RuntimeError,
-        "bias must have shape (3,), one for each output channel, got (10,)",
+        "expected bias to be 1-dimensional with 3 elements, but got bias of size [10] instead",
     ),
     "transposed, size": (
         lambda: conv_transpose2d(torch.zeros(1, 10, 1, 1), w, padding=2),
@@ -160,7 +164,7 @@ WRONG_CALLS = {
         RuntimeError,
         "with kernel_size (2, 2), dilation (3, 1) and padding (1, 0) a window has no cell of the input",
     ),
-    "pool, stride": (lambda: avg_pool2d(x, 2, 0), RuntimeError, "stride must be at least 1, got 0"),
+    "pool, stride": (lambda: avg_pool2d(x, 2, 0), RuntimeError, "stride must be greater than zero"),
     "pool, bool": (
         lambda: max_pool2d(x > 0, 2),
         RuntimeError,
@@ -180,7 +184,7 @@ WRONG_CALLS = {
     "volumes, dimensions": (
         lambda: F.conv3d(x, w),
         RuntimeError,
-        "weight of 5 dimensions, but got input of size: [1, 8, 1, 28, 28] and weight of size: [10, 3",
+        "Expected 5D weight to conv3d, but got weight of size: [10, 3, 3, 3]",
     ),
     "stride of a volume": (
         lambda: F.conv3d(x[None], w[None], stride=(1, 2)),

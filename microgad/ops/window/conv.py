@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ...errors import DtypeError, KindError, ShapeError
-from ...errors.wording import plural
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
@@ -37,7 +36,8 @@ class Conv2d(Function):
             raise channels_error(f"groups={self.groups}", input, weight, per_group * self.groups)
         if len(weight) % self.groups:
             raise ShapeError(
-                f"weight has {plural(len(weight), 'filter')}, which groups = {self.groups} does not divide"
+                f"Given groups={self.groups}, expected weight to be divisible by {self.groups} at dimension 0, but got "
+                f"weight of size [{[*weight.shape]}] instead"
             )
         self.window.check()
         return match_memory_format(correlate(input, weight, bias, self.window, self.groups), input, weight)
@@ -332,11 +332,10 @@ def match_memory_format(out: Any, input: Any, weight: Any) -> Any:
 def check(input: Any, weight: Any, bias: Any, window: Window, out_channels: int) -> None:
     """Check what convolutions and transposed convolutions both require."""
     dims = len(window.stride)
-    if input.ndim != dims + 2 or weight.ndim != dims + 2:
-        raise ShapeError(
-            f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input, and weight of {dims + 2} dimensions, "
-            f"but got input of size: {list(input.shape)} and weight of size: {list(weight.shape)}"
-        )
+    for name, x in (("input", input), ("weight", weight)):
+        if x.ndim != dims + 2:
+            expected = f"{dims + 1}D (unbatched) or {dims + 2}D (batched)" if x is input else f"{dims + 2}D"
+            raise ShapeError(f"Expected {expected} {name} to conv{dims}d, but got {name} of size: {[*x.shape]}")
     if 0 in input.shape[2:]:
         raise ShapeError(f"input may be empty in its batch or its channels alone, got {input.shape}")
     if not len(weight):
@@ -347,7 +346,10 @@ def check(input: Any, weight: Any, bias: Any, window: Window, out_channels: int)
         if x is not None and x.dtype != input.dtype:
             raise DtypeError(f"Input type ({input.dtype}) and {name} type ({x.dtype}) should be the same")
     if bias is not None and bias.shape != (out_channels,):
-        raise ShapeError(f"bias must have shape ({out_channels},), one for each output channel, got {bias.shape}")
+        raise ShapeError(
+            f"Given weight of size {[*weight.shape]}, expected bias to be 1-dimensional with {out_channels} elements, "
+            f"but got bias of size {[*bias.shape]} instead"
+        )
 
 
 def channels_error(given: str, input: Any, weight: Any, expected: int) -> Exception:

@@ -161,13 +161,18 @@ class Window(_Fields):
         """Whether the kernel's spans at different positions do not overlap."""
         return all(span <= step for span, step in zip(self.span, self.stride, strict=True))
 
-    def check(self, too_large: str = "Kernel size can't be greater than actual input size") -> None:
+    def check(self, too_large: str = "") -> None:
         """Raise ShapeError if the kernel is empty or larger than the padded plane, with what to say of the latter."""
         names = ("depth", "height", "width")[-len(self.kernel) :]
         for name, kernel, span, padded in zip(names, self.kernel, self.span, self.padded_size, strict=True):
             if kernel < 1:
                 raise ShapeError(f"the kernel's {name} must be at least 1, got {kernel}")
             if span > padded:
+                sizes, spans = (" x ".join(map(str, lengths)) for lengths in (self.padded_size, self.span))
+                too_large = too_large or (
+                    f"Calculated padded input size per channel: ({sizes}). Kernel size: ({spans}). Kernel size can't "
+                    "be greater than actual input size"
+                )
                 raise ShapeError(
                     f"{too_large}: the kernel's {name} is {span} but the padded input's is {padded}: kernel_size "
                     f"{self.kernel}, dilation {self.dilation}, padding {self.padding}, input size {self.size}"
@@ -206,11 +211,11 @@ def pooling_window(
 def named_padding(op: str, name: str, kernel: Any, stride: Sizes, dilation: Sizes) -> Any:
     """Return the padding for the names "valid" (none) and "same" (keeps the size; an odd cell goes to the far end)."""
     if name not in ("same", "valid"):
-        raise invalid(op, f"padding must be ints, 'same' or 'valid', got {name!r}")
+        raise invalid(op, f"Invalid padding string: {name!r}, it is 'same' or 'valid'")
     if name == "valid":
         return tuple((0, 0) for _ in stride)
     if max(stride) > 1:
-        raise invalid(op, f"padding='same' needs stride 1, but stride is {stride}")
+        raise invalid(op, f"padding='same' is not supported for strided convolutions, got stride {stride}")
     totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=False)]
     if any(total % 2 for total in totals):
         once("padding='same' with an even kernel length and an odd dilation pads the two sides differently, by a copy.")
@@ -222,6 +227,13 @@ def stride_or_kernel(op: str, stride: Size | None, kernel: Sizes) -> Sizes:
     if stride is None or (isinstance(stride, (tuple, list)) and not stride):
         return kernel
     return ntuple(op, "stride", stride, len(kernel))
+
+
+TOO_SMALL = {
+    "stride": "stride must be greater than zero, non-positive stride is not supported",
+    "padding": "negative padding is not supported",
+    "dilation": "dilation should be greater than zero",
+}
 
 
 def ntuple(op: str, name: str, value: Any, dims: int, least: int = 1) -> Sizes:
@@ -238,7 +250,7 @@ def ntuple(op: str, name: str, value: Any, dims: int, least: int = 1) -> Sizes:
     if len(given) not in (1, dims):
         raise invalid(op, rule)
     if min(given) < least:
-        raise invalid(op, f"{name} must be at least {least}, got {value!r}")
+        raise invalid(op, f"{TOO_SMALL.get(name, f'{name} must be at least {least}')}, got {value!r}")
     if max(given) >= 2**31:
         raise invalid(op, f"{name} must be less than 2**31, got {value!r}")
     return given if len(given) == dims else given * dims
