@@ -64,7 +64,7 @@ def destination(args: Sequence[Any], device: Any = None, dtype: Any = None) -> t
     elif first is None or isinstance(first, places):
         second = args[1] if len(args) > 1 else None
         valid = (first is None or device is None) and (second is None or dtype is None)
-        valid = valid and type(first) is not bool and not isinstance(second, (*places, core.Tensor))
+        valid = valid and not isinstance(first, bool) and not isinstance(second, (*places, core.Tensor))
         chosen, flags = (device if first is None else first, dtype if second is None else second), args[2:]
     else:
         valid, chosen, flags = device is dtype is None, (None, first), args[1:]
