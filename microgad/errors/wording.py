@@ -52,6 +52,14 @@ _WORDS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
             "0-dim tensor to a number"
         ),
     ),
+    (
+        r"Eigenvalues did not converge",
+        lambda m: (
+            "The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated "
+            "eigenvalues"
+        ),
+    ),
+    (r"Array must not contain infs or NaNs", lambda m: "input tensor should not contain infs or NaNs."),
     (r"too many indices for array: array is (\d+)-dim", lambda m: f"too many indices for tensor of dimension {m[1]}"),
 )
 

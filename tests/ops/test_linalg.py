@@ -474,3 +474,11 @@ def test_linear_broadcasts_its_bias():
     x, weight = torch.ones(4, 2), torch.ones(3, 2)
     for bias in (torch.ones(()), torch.ones(1), torch.ones(1, 3), torch.ones(4, 1)):
         assert torch.nn.functional.linear(x, weight, bias).tolist() == [[3.0] * 3] * 4
+
+
+def test_eigenvalues_of_nan_raise_in_pytorch_s_words():
+    for call in (torch.linalg.eigh, torch.linalg.eigvalsh):
+        with pytest.raises(torch.linalg.LinAlgError, match=r"The algorithm failed to converge .* repeated eigenvalues"):
+            call(torch.full((3, 3), torch.nan))
+    with pytest.raises(RuntimeError, match="input tensor should not contain infs or NaNs"):
+        torch.linalg.eig(torch.full((3, 3), torch.nan))

@@ -151,8 +151,10 @@ def matrix_norm(
     x = _cast(op, A, dtype)
     dims = as_tuple(dim)
     if len(dims) != 2:
-        raise ShapeError(f"{op}: dim must be a 2-tuple, got {dim}")
-    axis = _dims(op, dims, x)
+        raise ShapeError(f"{op}: dim must be a 2-tuple. Got {', '.join(map(str, dims))}")
+    axis = tuple(wrap_dim(d, x.ndim, op) for d in dims)
+    if axis[0] == axis[1]:
+        raise ShapeError(f"{op}: dims must be different. Got {axis}")
     if ord == "fro":
         return into(out, VectorNorm.apply(x, p=2.0, axis=axis, keepdims=keepdim), exact="linalg.matrix_norm")
     if ord not in ("nuc", 2, -2, 1, -1, math.inf, -math.inf):
@@ -198,9 +200,7 @@ def linalg_norm(
         return vector_norm(A, 2, dims, keepdim, dtype=dtype, out=out)
     if dims is None and A.ndim not in (1, 2):
         raise ShapeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A.ndim}D.")
-    if (A.ndim if dims is None else len(dims)) == 1:
-        if isinstance(ord, str):
-            raise ShapeError(f"linalg.norm: Order {ord} is a matrix norm, and needs two dimensions")
+    if (A.ndim if dims is None else len(dims)) == 1 and not isinstance(ord, str):
         return vector_norm(A, ord, dims, keepdim, dtype=dtype, out=out)
     return matrix_norm(A, ord, (-2, -1) if dims is None else dims, keepdim, dtype=dtype, out=out)
 

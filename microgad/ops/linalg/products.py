@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes
-from ...errors import DimError, KindError, ShapeError
+from ...errors import KindError, ShapeError
 from ...errors.notices import once
 from ...function import Function
 from ...function.naming import with_torch_name
@@ -20,6 +20,7 @@ from ..creation.scalars import as_scalar, check_scale_factor, scale_factor
 from ..elementwise import Mul, Where, conj, mul
 from ..elementwise.arithmetic import cast_to
 from ..movement import Reshape, transpose, unsqueeze
+from ..movement.dims import wrap_dim
 from ..out import into
 from ..spelling import numbers_first, numpy_spelling, tensors_only
 from .common import check_ndims, check_not_bool, check_same_dtype, not_a_tensor
@@ -215,8 +216,11 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
             [[3.]]])
     """
     check_ndims("bmm", batch1=(input, 3), batch2=(mat2, 3))
-    if input.shape[0] != mat2.shape[0]:
-        raise ShapeError(f"bmm: batch1 has {input.shape[0]} matrices, but batch2 has {mat2.shape[0]}")
+    if (input.shape[0], input.shape[2]) != mat2.shape[:2]:
+        raise ShapeError(
+            "bmm: Expected size for first two dimensions of batch2 tensor to be: "
+            f"[{input.shape[0]}, {input.shape[2]}] but got: {list(mat2.shape[:2])}."
+        )
     return with_torch_name("Bmm", matmul(input, mat2, out=out))
 
 
@@ -444,11 +448,10 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | N
     ndim = len(a)
     if ndim != len(b):
         raise ShapeError(f"linalg.cross: inputs must have the same number of dimensions, got {ndim} and {len(b)}")
-    if not -ndim <= dim < ndim:
-        raise DimError(f"linalg.cross: Dimension out of range, dim is {dim} for inputs of {ndim} dimensions")
+    axis = wrap_dim(dim, ndim, "linalg.cross", wrap_scalar=False)
     if a[dim] != 3 or b[dim] != 3:
         raise ShapeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {a[dim]} and {b[dim]}")
     if input.array.dtype == bool:
         raise KindError("linalg.cross: is not implemented for torch.bool")
     check_same_dtype("linalg.cross", input, other)
-    return into(out, Cross.apply(input, other, axis=dim % ndim), exact="linalg.cross")
+    return into(out, Cross.apply(input, other, axis=axis), exact="linalg.cross")
