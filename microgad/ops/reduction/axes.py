@@ -63,7 +63,7 @@ def check_ordered(input: Tensor, op: str, kinds: str = "biuf") -> None:
 def check_floating(input: Tensor, op: str) -> None:
     """Raise unless the input is floating-point or complex."""
     if input.array.dtype.kind not in "fc":
-        raise KindError(f"{op}: input must be floating-point or complex, got {input.dtype}; convert it")
+        raise KindError(f"{op}(): expected input to have floating point or complex dtype but got {input.dtype}")
 
 
 def apply_along(cls: type[Function], input: Tensor, axis: int) -> Tensor:

@@ -27,7 +27,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     """
     x = input.array
     if x.dtype.kind not in "iu":
-        raise KindError(f"bincount: is implemented for integers only, got {input.dtype}")
+        raise KindError(f"bincount: is not implemented for {input.dtype}, but for integers only")
     if minlength < 0:
         raise ArgumentError(f"bincount: minlength should be >= 0, got {minlength}")
     if x.ndim != 1 or (x.size and x.dtype.kind == "i" and x.min() < 0):
@@ -57,7 +57,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
     tensor([0., 2., 1., 0.])
     """
     if input.array.dtype.kind != "f":
-        raise KindError(f"histc: is implemented for floating-point numbers only, got {input.dtype}")
+        raise KindError(f"histc: is not implemented for {input.dtype}, but for floating-point numbers only")
     x = input.array.reshape(-1)
     bins = int(bins)
     low, high = _range("histc", x, bins, (float(min), float(max)) if min != max else None, 0)
@@ -77,7 +77,7 @@ def _range(op: str, x: Any, bins: int, given: tuple[float, float] | None, margin
         raise ArgumentError(f"{op}: bins must be > 0, but got {bins}")
     low, high = given or ((float(x.min()), float(x.max())) if x.size else (0.0, 1.0))
     if not math.isfinite(high - low):
-        raise ArgumentError(f"{op}: range of [{low}, {high}] is not finite")
+        raise ArgumentError(f"{op}: range of [{low:g}, {high:g}] is not finite")
     if low > high:
         raise ArgumentError(f"{op}: max must be larger than min, got [{low}, {high}]")
     return (low - margin, high + margin) if low == high else (low, high)
@@ -120,14 +120,15 @@ def histogramdd(
     each = [bins] * d if isinstance(bins, int) else list(bins)
     if len(each) != d:
         raise ShapeError(f"histogramdd: expected {d} sequences of bin edges or counts, got {len(each)}")
-    return return_types.histogramdd(*_histogram("histogramdd", input.reshape(-1, d), each, range, weight, density))
+    points = input.reshape(input.numel() // max(d, 1), d)
+    return return_types.histogramdd(*_histogram("histogramdd", points, each, range, weight, density))
 
 
 def _histogram(op: str, points: Tensor, bins: list[Any], range: Any, weight: Any, density: bool) -> Any:
     """Compute the histogram of points (N, D) and the edges along each dimension."""
     x = points.array
     if x.dtype.kind != "f":
-        raise KindError(f"{op}: is implemented for floating-point numbers only, got {points.dtype}")
+        raise KindError(f"{op}: is not implemented for {points.dtype}, but for floating-point numbers only")
     if range is not None and len(range) != 2 * len(bins):
         raise ShapeError(
             f"{op}: for {len(bins)} dimensions range should have {2 * len(bins)} numbers, got {len(range)}"
@@ -210,8 +211,9 @@ def searchsorted(
         raise ShapeError("searchsorted: sorted_sequence should have positive dimension, but got 0 dimension")
     if lines.ndim > 1 and lines.shape[:-1] != values.shape[:-1]:
         raise ShapeError(
-            "searchsorted: sorted_sequence should have one dimension, or all but the last as input has: got "
-            f"{lines.shape} and {values.shape}"
+            "searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor "
+            f"and input value tensor must match, but we got boundaries tensor {[*lines.shape]} and input value tensor "
+            f"{[*values.shape]}"
         )
     given = (("boundary", lines), ("input value", values), ("sorter", None if sorter is None else sorter.array))
     for name, x in given:
