@@ -58,6 +58,8 @@ T.linalg.norm(T.ones(3), "fro"); T.linalg.norm(T.eye(3), "nuc", 0); T.linalg.mat
 T.linalg.cross(T.eye(3), T.eye(3), dim=2)
 T.bmm(T.ones(2, 3, 3), T.ones(3, 3, 3)); T.bmm(T.ones(2, 3, 3), T.ones(2, 2, 3))
 T.histc(T.ones(2), 3, min=1, max=T.inf); T.searchsorted(T.ones(2, 3), T.ones(2, 2, 3))
+T.linalg.tensorsolve(T.eye(3), T.ones(2)); T.einsum("i....", T.eye(3)); T.einsum("i.i", T.eye(3))
+T.linalg.multi_dot([T.tensor(1.0), T.ones(2)]); T.linalg.multi_dot([T.ones(2), T.ones(2, 2, 2)])
 T.linalg.inv(T.zeros(2, 2)); T.linalg.inv(T.tensor([[[1.0, 0], [0, 1]], [[1, 2], [2, 4]]])); T.inverse(T.zeros(1, 1))
 T.linalg.solve(T.zeros(2, 2), T.ones(2)); T.linalg.solve(T.zeros(2, 2, 2), T.ones(2, 2, 1))
 F.conv2d(T.ones(1, 2, 5, 5), T.ones(2, 3, 3, 3)); F.conv2d(T.ones(1, 2, 5, 5), T.ones(2, 3, 3, 3), groups=2)

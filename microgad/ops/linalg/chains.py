@@ -33,8 +33,9 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor
     if len(tensors) < 2:
         raise ArgumentError(f"multi_dot(): expected at least 2 tensors but got {len(tensors)}")
     first, *middle, last = tensors
-    if first.ndim not in (1, 2) or last.ndim not in (1, 2):
-        raise ShapeError(f"multi_dot(): first and last must be 1D or 2D, got {first.ndim}D and {last.ndim}D")
+    for name, x in (("first", first), ("last", last)):
+        if x.ndim not in (1, 2):
+            raise ShapeError(f"multi_dot(): the {name} tensor must be 1D or 2D but got {x.ndim}D")
     check_ndims("multi_dot()", **{f"tensors[{i}]": (x, 2) for i, x in enumerate(middle, 1)})
     check_same_dtype("multi_dot()", *tensors)
     chain = [unsqueeze(first, 0) if first.ndim == 1 else first, *middle, unsqueeze(last, 1) if last.ndim == 1 else last]

@@ -161,7 +161,8 @@ def _split_ellipsis(text: str, where: str) -> tuple[str, str, str]:
     before, after = before.replace(" ", ""), after.replace(" ", "")
     for letter in before + after:
         if letter == ".":
-            raise ArgumentError(f"einsum(): found '.' for {where} that is not part of any ellipsis")
+            why = "for which an ellipsis was already found" if dots else "that is not part of any ellipsis"
+            raise ArgumentError(f"einsum(): found '.' for {where} {why}")
         if letter not in LETTERS:
             raise ArgumentError(f"einsum(): invalid subscript for {where}: {letter} is not in [a-zA-Z]")
     return before, dots, after

@@ -330,10 +330,10 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Tensor | None = 
         last = wrap_dims(dims, A.ndim, "linalg.tensorsolve")
         A = permute(A, [*(i for i in range(A.ndim) if i not in last), *last])
     shape = tuple(A.shape[B.ndim :])
-    if math.prod(A.shape[: B.ndim]) != math.prod(shape):
+    n = math.prod(shape)
+    if B.numel() != n:
         raise ShapeError(
             "linalg.tensorsolve: Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
-            f"prod(self.shape[:other.ndim]), but got {math.prod(shape)} != {math.prod(A.shape[: B.ndim])}"
+            f"prod(self.shape[:other.ndim]), but got {n} != {B.numel()}"
         )
-    n = math.prod(shape)
     return into(out, reshape(solve(reshape(A, (n, n)), reshape(B, (B.numel(),))), shape))
