@@ -158,7 +158,7 @@ def test_other_foreach_operations() -> None:
     assert not hasattr(torch, "_foreach_absent")
     torch._foreach_add_([xs[0], xs[0]], 1)  # the second addition reads the result of the first
     assert xs[0].tolist() == [2]
-    with pytest.raises(RuntimeError, match="lists must have the same length, but have 2 and 1"):
+    with pytest.raises(RuntimeError, match="lists must have the same number of tensors, got 2 and 1"):
         torch._foreach_add_(xs, xs[:1])
     assert xs[0].tolist() == [2]
     xs[0].zero_()
@@ -179,7 +179,7 @@ def test_foreach_errors_leave_tensors_unchanged() -> None:
         assert whole[0].tolist() == [1, 2]
     with pytest.raises(TypeError, match="'self' must be a list of Tensors"):
         torch._foreach_abs(whole[0])
-    with pytest.raises(RuntimeError, match="at least one Tensor"):
+    with pytest.raises(RuntimeError, match="at least one tensor"):
         torch._foreach_abs([])
     with pytest.raises(RuntimeError, match="0 dimensions, but has 1"):
         torch._foreach_add(whole, torch.ones(1))

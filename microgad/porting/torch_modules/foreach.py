@@ -71,13 +71,20 @@ def _columns(name: str, args: Sequence[Any]) -> list[Any]:
     columns = [_checked(name, args[0])]
     for x in args[1:]:
         if isinstance(x, Tensor) and name.startswith("addc"):  # it holds a value for each Tensor
+            if x.ndim != 1:
+                raise ArgumentError(f"Expected packed scalar Tensor to be of dimension 1. Got {x.ndim} instead.")
             x = x.tolist()
         elif isinstance(x, Tensor) and x.ndim:
             raise ArgumentError(f"_foreach_{name}: a tensor for all must be of 0 dimensions, but has {x.ndim}")
         columns.append(x if isinstance(x, (list, tuple)) else [x] * len(columns[0]))
     count = len(columns[0])
-    if wrong := [len(x) for x in columns if len(x) != count]:
-        raise ShapeError(f"_foreach_{name}: lists must have the same length, but have {count} and {wrong[0]}")
+    for x in columns:
+        if len(x) != count and x and isinstance(x[0], Tensor):
+            raise ShapeError(
+                f"_foreach_{name}: Tensor lists must have the same number of tensors, got {count} and {len(x)}"
+            )
+        if len(x) != count:
+            raise ShapeError(f"_foreach_{name}: Tensor list must have same number of elements as scalar list.")
     return columns
 
 
@@ -86,5 +93,5 @@ def _checked(name: str, tensors: Any) -> Sequence[Tensor]:
     if not isinstance(tensors, (list, tuple)) or not all(isinstance(x, Tensor) for x in tensors):
         raise DtypeError(f"_foreach_{name}: argument 'self' must be a list of Tensors, got {tensors!r}")
     if not tensors:
-        raise ArgumentError(f"_foreach_{name}: the list must have at least one Tensor")
+        raise ArgumentError(f"_foreach_{name}: Tensor list must have at least one tensor.")
     return tensors
