@@ -76,7 +76,8 @@ def normal_(array: Array, mean: float = 0.0, std: float = 1.0, *, generator: Gen
     if array.dtype.kind == "c":
         normal_(_parts(array), mean, std / math.sqrt(2), generator=generator)
         return array
-    check_floating("normal_", array)
+    if array.size:  # nothing is drawn for an empty array, whatever its dtype
+        check_floating("normal_", array)
     source = generator_or_default(generator)
     if array.size >= 16 and array.flags.c_contiguous:
         _check_writable("normal_", array)

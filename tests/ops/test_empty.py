@@ -82,3 +82,10 @@ def test_adaptive_avg_pool_of_an_empty_plane_is_nan_or_raises(shape):
     assert y.isnan().all()
     with pytest.raises(RuntimeError, match="must not be empty"):
         F.adaptive_avg_pool2d(torch.zeros(shape), 2)
+
+
+def test_no_normal_numbers_may_be_integers():
+    """Programs that test dtypes make empty ones with randn, as PyTorch allows."""
+    assert torch.randn(0, 2, dtype=torch.int64).shape == (0, 2)
+    with pytest.raises(NotImplementedError, match="int64"):
+        torch.randn(1, dtype=torch.int64)
