@@ -26,9 +26,26 @@ class TreeSpec(NamedTuple):
         """The number of leaves."""
         return 1 if self.type is None else sum(child.num_leaves for child in self.children_specs)
 
+    @property
+    def num_nodes(self) -> int:
+        """The number of containers and leaves."""
+        return 1 + sum(child.num_nodes for child in self.children_specs)
+
+    @property
+    def num_children(self) -> int:
+        """The number of parts of the outermost container."""
+        return len(self.children_specs)
+
     def is_leaf(self) -> bool:
         """Whether the tree is a single leaf."""
         return self.type is None
+
+    def __repr__(self, indent: int = 0) -> str:
+        if self.type is None:
+            return "*"
+        separator = ",\n" + " " * (indent + 2)
+        children = separator.join(child.__repr__(indent + 2) for child in self.children_specs)
+        return f"TreeSpec({self.type.__name__}, {self.context}, [{children}])"
 
 
 class LeafSpec(TreeSpec):
@@ -58,6 +75,10 @@ class MappingKey(NamedTuple):
     def __str__(self) -> str:
         return f"[{self.key!r}]"
 
+    def get(self, mapping: Any) -> Any:
+        """Return the item at this place."""
+        return mapping[self.key]
+
 
 class SequenceKey(NamedTuple):
     """The index of a sequence's item in the path of a leaf."""
@@ -67,6 +88,10 @@ class SequenceKey(NamedTuple):
     def __str__(self) -> str:
         return f"[{self.idx!r}]"
 
+    def get(self, sequence: Any) -> Any:
+        """Return the item at this place."""
+        return sequence[self.idx]
+
 
 class GetAttrKey(NamedTuple):
     """The name of an attribute in the path of a leaf."""
@@ -75,6 +100,10 @@ class GetAttrKey(NamedTuple):
 
     def __str__(self) -> str:
         return f".{self.name}"
+
+    def get(self, obj: Any) -> Any:
+        """Return the item at this place."""
+        return getattr(obj, self.name)
 
 
 def register_pytree_node(
@@ -196,6 +225,16 @@ def _built(leaves: Any, spec: TreeSpec) -> Any:
     return SUPPORTED_NODES[spec.type].unflatten_fn(children, spec.context)
 
 
+class _Asterisk:
+    def __repr__(self) -> str:
+        return "*"
+
+
+def treespec_pprint(treespec: TreeSpec) -> str:
+    """Format a structure as a tree of asterisks, such as "(*, [*])"."""
+    return repr(tree_unflatten([_Asterisk()] * treespec.num_leaves, treespec))
+
+
 def tree_leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
     """Return the leaves of a tree."""
     return tree_flatten(tree, is_leaf)[0]
@@ -234,6 +273,13 @@ def tree_flatten_with_path(
 def keystr(kp: tuple[Any, ...]) -> str:
     """Format a path as a Python expression, such as "['a'][0]"."""
     return "".join(map(str, kp))
+
+
+def key_get(obj: Any, kp: Iterable[Any]) -> Any:
+    """Return the part of a tree to which a path leads."""
+    for key in kp:
+        obj = key.get(obj)
+    return obj
 
 
 def tree_structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> TreeSpec:
@@ -280,6 +326,21 @@ def _at_leaves(spec: TreeSpec, tree: Any) -> list[Any]:
     return [x for child, part in zip(spec.children_specs, children, strict=True) for x in _at_leaves(child, part)]
 
 
+def _broadcast_to_and_flatten(
+    tree: Any, treespec: TreeSpec, is_leaf: Callable[[Any], bool] | None = None
+) -> list[Any] | None:
+    """Return, for each leaf of a structure, the leaf of `tree` that stands for the part which it is in.
+
+    None if `tree` doesn't start like the structure.
+    """
+    leaves, spec = tree_flatten(tree, is_leaf)
+    try:
+        parts = _at_leaves(spec, tree_unflatten([None] * treespec.num_leaves, treespec))
+    except ValueError:
+        return None
+    return [leaf for leaf, part in zip(leaves, parts, strict=True) for _ in tree_leaves(part, is_leaf)]
+
+
 def tree_map_(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
     """Call `func(leaf, ...)` for each leaf, and return the tree itself."""
     tree_map(func, tree, *rests, is_leaf=is_leaf)
@@ -290,9 +351,13 @@ def tree_map_only(
     type_or_types_or_pred: Any, func: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None
 ) -> Any:
     """Map `func` over the leaves of one or several types, or those for which a predicate holds; others stay."""
-    kind = type_or_types_or_pred
-    chosen = kind if callable(kind) and not isinstance(kind, type) else lambda x: isinstance(x, kind)
+    chosen = _predicate(type_or_types_or_pred)
     return tree_map(lambda x: func(x) if chosen(x) else x, tree, is_leaf=is_leaf)
+
+
+def _predicate(kind: Any) -> Callable[[Any], bool]:
+    """Return a test for one or several types, or a predicate as it is."""
+    return kind if callable(kind) and not isinstance(kind, type) else lambda x: isinstance(x, kind)
 
 
 def tree_all(pred: Callable[[Any], bool], tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> bool:
@@ -303,6 +368,20 @@ def tree_all(pred: Callable[[Any], bool], tree: Any, is_leaf: Callable[[Any], bo
 def tree_any(pred: Callable[[Any], bool], tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> bool:
     """Whether a predicate holds for any leaf."""
     return any(map(pred, tree_leaves(tree, is_leaf)))
+
+
+def tree_all_only(
+    type_or_types: Any, pred: Callable[[Any], bool], tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> bool:
+    """Whether a predicate holds for all leaves of one or several types."""
+    return all(map(pred, filter(_predicate(type_or_types), tree_leaves(tree, is_leaf))))
+
+
+def tree_any_only(
+    type_or_types: Any, pred: Callable[[Any], bool], tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> bool:
+    """Whether a predicate holds for any leaf of one or several types."""
+    return any(map(pred, filter(_predicate(type_or_types), tree_leaves(tree, is_leaf))))
 
 
 _define_getattr(globals())

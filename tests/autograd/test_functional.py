@@ -63,12 +63,15 @@ def test_dual_levels_do_not_nest():
     [
         (
             lambda x: func.jacrev(torch.sin, argnums=2)(x),
-            "jacrev: argnums has 2, but the call has 1 positional argument",
+            "Got argnum=2, but only 1 positional inputs",
         ),
-        (lambda x: func.grad(torch.sin, argnums=())(x), "grad: argnums must be non-empty"),
-        (lambda x: func.vjp(lambda x: 3, x), "vjp: expected the function to return only tensors"),
-        (lambda x: func.jacfwd(torch.sin)(x * 1j), "jacfwd: expected real arguments"),
-        (lambda x: func.jacrev(torch.sin, has_aux=True)(x), "jacrev: with has_aux the function must return a tuple"),
+        (lambda x: func.grad(torch.sin, argnums=())(x), "argnums must be non-empty"),
+        (lambda x: func.vjp(lambda x: 3, x), r"vjp\(f, \*primals\): expected f\(\*primals\) to return only tensors"),
+        (lambda x: func.jacfwd(torch.sin)(x * 1j), "jacfwd: Expected all inputs to be real"),
+        (
+            lambda x: func.jacrev(torch.sin, has_aux=True)(x),
+            r"vjp\(f, \*primals\): output of function f should be a tuple",
+        ),
     ],
 )
 def test_errors_name_the_transform(call, message):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+
 import pytest
 
 from .side_by_side import Programs, leaf, randn, submodule
@@ -176,6 +178,23 @@ for case, call in {
     "a complex number's gradient": lambda t: t.tensor(1 + 2j, requires_grad=True).backward(),
 }.items():
     programs[case] = lambda t, nn, call=call: call(t)
+
+
+@programs
+def transforms_of_functions_of_containers(t, nn):
+    class Pair:
+        def __init__(self, a, b):
+            self.a, self.b = a, b
+
+    pytree, deque, defaultdict = submodule(t, "utils._pytree"), collections.deque, collections.defaultdict
+    pytree.register_pytree_node(Pair, lambda pair: ([pair.a, pair.b], None), lambda parts, _: Pair(*parts))
+    pair, table = Pair(randn(t, 3), randn(t, 3)), defaultdict(list, a=randn(t, 3), b=[randn(t, 3)])
+    mapped = t.vmap(lambda pair: Pair(pair.a * pair.b, pair.b))(pair)
+    chosen = t.vmap(lambda pair: pair.a * pair.b.sum(), (Pair(0, None),))(pair)
+    gradient = t.func.grad(lambda pair: (pair.a * pair.b).sum())(pair)
+    tables = [t.vmap(lambda d: d["a"] * d["b"][0])(table), t.func.grad(lambda d: (d["a"] * d["b"][0]).sum())(table)]
+    queue = t.func.vjp(lambda q: deque([q[0] * q[1]]), deque([pair.a, pair.b]))[1](deque([pair.a]))
+    return mapped.a, mapped.b, chosen, gradient.a, gradient.b, tables, [list(part) for part in queue]
 
 
 @programs

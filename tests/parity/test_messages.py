@@ -115,6 +115,24 @@ F.interpolate(T.ones(1, 1, 4), 2, 2)
 mha(T, (2, 3, 4), key_padding_mask=T.ones(2)); mha(T, (2, 4), key_padding_mask=T.ones(1, 2)); mha(T, (2, 5))
 mha(T, (2, 3, 4), attn_mask=T.ones(2)); mha(T, (2, 4), attn_mask=T.ones(3, 2, 2))
 mha(T, (2, 3, 4), (5, 3, 4), (6, 3, 4), vdim=4, kdim=4)
+T.vmap(T.sin)(); T.vmap(T.sin)(3); T.vmap(T.sin)(T.ones(())); T.vmap(T.sin, 2)(T.ones(2, 3))
+T.vmap(T.sin, [0])(T.ones(3)); T.vmap(T.add)(T.ones(2), T.ones(3)); T.vmap(T.add, (0,))(T.ones(2), T.ones(2))
+T.vmap(T.sin, (0.5,))(T.ones(2)); T.vmap(T.add, (None, None))(T.ones(2), T.ones(2)); T.vmap(T.sin, randomness="some")
+T.vmap(T.sin, out_dims="lol")(T.ones(2)); T.vmap(T.sin, out_dims=(0, 0))(T.ones(2))
+T.vmap(T.sin, 0, None)(T.arange(2.0)); T.vmap(lambda x: 3.0)(T.ones(2))
+T.vmap(lambda x: {"y": x}, out_dims=(0,))(T.ones(2))
+T.func.grad(T.sin)(T.ones(2)); T.func.grad(lambda x: 3.0)(T.ones(2)); T.func.grad(T.sin, has_aux=True)(T.ones(()))
+T.func.grad(T.sin, 0.0)(T.ones(())); T.func.jacrev(T.sin, (0, 0))(T.ones(2)); T.func.jacfwd(T.sin, -2)(T.ones(2))
+T.func.jacrev(T.sin, ())(T.ones(2)); T.func.jacfwd(T.sin, (0.0,))(T.ones(2)); T.func.jacrev(T.sin)(T.ones(2) * 1j)
+T.func.vjp(lambda x: None, T.ones(2)); T.func.vjp(lambda x: (x, 1), T.ones(2)); T.func.vjp(lambda x: x > 0, T.ones(2))
+T.func.vjp(T.sin, T.ones(2), has_aux=True); T.func.vjp(T.sin, T.ones(2))[1]((T.ones(2),) * 2)
+T.func.vjp(lambda x: [x, {"y": x}], T.ones(2))[1]([T.ones(2)]); T.func.jvp(T.sin, (), ())
+T.func.jvp(T.sin, T.ones(2), (T.ones(2),)); T.func.jvp(T.sin, (T.ones(2),), (T.ones(2), T.ones(2)))
+T.func.jvp(T.sin, (T.ones(2),), (1.0,)); T.func.jvp(lambda x: None, (T.ones(2),), (T.ones(2),))
+T.func.jvp(T.sin, (T.ones(2),), (T.ones(2),), has_aux=True); T.func.jacfwd(lambda x: x, has_aux=True)(T.ones(2))
+T.func.jvp(lambda x: T.ones(2), (T.ones(2),), (T.ones(2),), strict=True)
+T.func.linearize(T.sin, T.ones(2))[1](T.ones(3)); T.func.linearize(T.sin, T.ones(2))[1](T.ones(2).double())
+T.func.linearize(T.sin, T.ones(2))[1]([T.ones(2)])
 """
 
 
@@ -134,6 +152,7 @@ def error_message(lib, call):
     return str(caught.value)
 
 
+@pytest.mark.filterwarnings("ignore")  # torch's jvp and linearize warn of the parts that they are made of
 @pytest.mark.parametrize("call", [call.strip() for call in re.split(r";|\n(?=\S)", CALLS.strip())])
 def test_message_contains_torchs(call):
     assert error_message(torch, call).removeprefix("torch.").rstrip(".") in error_message(microgad, call)

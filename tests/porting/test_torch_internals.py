@@ -14,8 +14,9 @@ import microgad as torch
 from microgad.autograd import Function
 from microgad.nn.attention import SDPBackend, sdpa_kernel
 from microgad.optim.optimizer import Optimizer, _get_value, _use_grad_for_differentiable
+from microgad.utils import _pytree
 from microgad.utils._foreach_utils import _group_tensors_by_device_and_dtype
-from microgad.utils._pytree import tree_flatten, tree_map, tree_map_only, tree_unflatten
+from microgad.utils._pytree import tree_flatten, tree_map, tree_map_only, tree_structure, tree_unflatten
 
 
 def test_compiler_settings_can_be_set() -> None:
@@ -102,6 +103,19 @@ def test_pytree_flatten_and_unflatten() -> None:
         assert tree_map_only(kind, str, [1, "a", 2.0]) == ["1", "a", 2.0]
     with pytest.raises(ValueError, match="has length 1 but the spec refers to a pytree that holds 6"):
         tree_unflatten([1], spec)
+
+
+def test_pytree_structures_paths_and_predicates() -> None:
+    tree = (1, [2, {"a": 3.0}])
+    spec = tree_structure(tree)
+    assert repr(spec) == "TreeSpec(tuple, None, [*,\n  TreeSpec(list, None, [*,\n    TreeSpec(dict, ['a'], [*])])])"
+    assert _pytree.treespec_pprint(spec) == "(*, [*, {'a': *}])"
+    assert (spec.num_nodes, spec.num_children, spec.num_leaves) == (6, 2, 3)
+    assert [_pytree.key_get(tree, path) for path, _ in _pytree.tree_leaves_with_path(tree)] == [1, 2, 3.0]
+    assert _pytree.tree_all_only(int, lambda x: x < 3, tree)
+    assert not _pytree.tree_any_only(int, lambda x: x > 2, tree)
+    assert _pytree._broadcast_to_and_flatten((0, None), spec) == [0, None, None]
+    assert _pytree._broadcast_to_and_flatten([0, None], spec) is None
 
 
 def test_tree_map_follows_the_structure_of_the_first_tree() -> None:

@@ -1,0 +1,133 @@
+"""One call of a function that a transform differentiates: its arguments, its results, and the checks of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import errors, state
+from ..autograd import functional
+from ..ops.movement import clone
+from ..tensor import Tensor
+from ..utils._pytree import TreeSpec, tree_flatten, tree_unflatten
+
+# What PyTorch's errors call the transforms.
+API = {"grad": "grad_and_value(f)(*args)", "vjp": "vjp(f, *primals)", "jacrev": "vjp(f, *primals)"} | dict.fromkeys(
+    ("jvp", "jacfwd", "linearize"), "jvp(f, primals, tangents)"
+)
+
+
+def flatten(tree: Any) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
+    """Return the Tensors in a tree, and a function that rebuilds it with others; what isn't a Tensor stays in it."""
+    leaves, spec = tree_flatten(tree)
+    places = [i for i, x in enumerate(leaves) if isinstance(x, Tensor)]
+    others = {i: x for i, x in enumerate(leaves) if not isinstance(x, Tensor)}
+
+    def rebuild(found: Sequence[Any]) -> Any:
+        every = others | dict(zip(places, found, strict=True))
+        return tree_unflatten([every[i] for i in range(len(every))], spec)
+
+    return [leaves[i] for i in places], rebuild
+
+
+def _chosen(argnums: Any, count: int) -> tuple[int, ...]:
+    """Return the positions of the arguments to differentiate by. Raises RuntimeError unless `argnums` are some."""
+    if not isinstance(argnums, (int, tuple)):
+        raise errors.DtypeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
+    numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+    for n in numbers:
+        if not isinstance(n, int):
+            raise errors.DtypeError(f"argnum must be int, got: {type(n)}")
+        if not -count <= n < count:
+            raise errors.ArgumentError(f"Got argnum={n}, but only {count} positional inputs")
+    found = tuple(n % count for n in numbers)
+    if not found:
+        raise errors.ArgumentError("argnums must be non-empty")
+    if len(set(found)) != len(found):
+        raise errors.ArgumentError(f"argnums elements must be unique, got {found}")
+    return found
+
+
+class TransformCall:
+    """One call of a transformed function: its arguments, and which of them (`argnums`, or all) to differentiate by.
+
+    With `copies` the function is given copies of these, since it may write to its arguments in forward mode.
+    """
+
+    def __init__(
+        self, op: str, args: tuple[Any, ...], argnums: int | tuple[int, ...] | None = None, copies: bool = False
+    ) -> None:
+        self.op, self.single = op, isinstance(argnums, int)
+        numbers = tuple(range(len(args))) if argnums is None else _chosen(argnums, len(args))
+        self._args, self._numbers = args, numbers
+        self.leaves, self._rebuild = flatten([args[n] for n in numbers])
+        # Nested in another transform, or on a graph outside: then results and derivatives stay on the graph.
+        self.recording = state.current().grad_enabled
+        self.nested = self.recording and any(x.node is not None for x in flatten((args,))[0])
+        with state.scope(grad_enabled=True):
+            self.wanted = [functional.private_copy(x) for x in self.leaves]
+            self.args = self.with_leaves([clone(x) for x in self.wanted] if copies else self.wanted)
+
+    def with_leaves(self, leaves: Sequence[Any]) -> list[Any]:
+        """Return the call's arguments, with other Tensors in place of those to differentiate by."""
+        found = list(self._args)
+        for n, x in zip(self._numbers, self._rebuild(leaves), strict=True):
+            found[n] = x
+        return found
+
+    def run(self, func: Callable[..., Any], kwargs: dict[str, Any], has_aux: bool) -> tuple[Any, Any]:
+        """Call the function, and return its output and aux, which is None without `has_aux`."""
+        with state.scope(grad_enabled=True):
+            result = func(*self.args, **kwargs)
+        self.nested |= self.recording and functional.depends_on_others(flatten(result)[0], self.wanted)
+        if not has_aux:
+            return result, None
+        if not (isinstance(result, tuple) and len(result) == 2):
+            raise errors.ArgumentError(
+                f"{API[self.op]}: output of function f should be a tuple: (output, aux) if has_aux is True"
+            )
+        leaves, rebuild = flatten(result[1])
+        return result[0], rebuild([self.off_graph(x) for x in leaves])
+
+    def vjp(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor], retain_graph: bool = True) -> list[Tensor]:
+        """Return the gradients of the wanted arguments, zeros where there are none."""
+        found = functional.vjp_of(outputs, self.wanted, seeds, self.needs_graph(seeds), retain_graph)
+        return functional.zeros_for_none(found, self.wanted)
+
+    def needs_graph(self, seeds: Sequence[Tensor]) -> bool:
+        """Whether the products with these cotangents or tangents have to be recorded, for derivatives of them."""
+        return state.current().grad_enabled and (self.nested or any(s.node is not None for s in seeds))
+
+    def like_wanted(self, found: Sequence[Any]) -> Any:
+        """Return one item for each wanted argument, in the structure of the arguments."""
+        made = self._rebuild(list(found))
+        return made[0] if self.single else tuple(made)
+
+    def results(
+        self, func: Callable[..., Any], kwargs: dict[str, Any], has_aux: bool
+    ) -> tuple[list[Tensor], TreeSpec, Any]:
+        """Call the function; return its output's leaves and structure, and aux. Raises unless all are Tensors."""
+        value, aux = self.run(func, kwargs, has_aux)
+        outputs, spec = tree_flatten(value)
+        if outputs in ([], [None]):
+            raise errors.ArgumentError(
+                f"{API[self.op]}: Expected f to be a function that has non-empty output (got output = {outputs})"
+            )
+        for y in outputs:
+            if not isinstance(y, Tensor):
+                raise errors.DtypeError(
+                    f"{API[self.op]}: expected f(*primals) to return only tensors, got unsupported type {type(y)}"
+                )
+        return outputs, spec, aux
+
+    def check_real(self, what: str, tensors: Sequence[Tensor]) -> None:
+        """Raise TypeError for complex Tensors, for which this derivative isn't defined."""
+        for i, x in enumerate(tensors):
+            if x.is_complex():
+                raise errors.DtypeError(
+                    f"{self.op}: Expected all {what} to be real but received complex tensor at flattened input idx: {i}"
+                )
+
+    def off_graph(self, y: Tensor) -> Tensor:
+        """Detach a result, unless an outer derivative needs its graph."""
+        return y if self.nested else y.detach()

@@ -1,0 +1,217 @@
+"""torch.func.vmap: its arguments and results, which may be nested, and the two ways to compute it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import errors, state
+from ..batching.randomness import BatchedDraws
+from ..batching.vmap import call_batched, remove_batch_dim
+from ..duck_arrays import Fallback, called_again
+from ..generator import default_generator
+from ..generator.vmap_randomness import SequentialDraws
+from ..ops.movement import cat, stack
+from ..ops.movement.strided import vmapped_inputs
+from ..state.contexts import binding
+from ..tensor import Tensor
+from ..utils._pytree import (
+    TreeSpec,
+    _broadcast_to_and_flatten,
+    tree_flatten,
+    tree_leaves,
+    tree_structure,
+    tree_unflatten,
+)
+
+
+def vmap(
+    func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *,
+    chunk_size: int | None = None,
+) -> Callable[..., Any]:  # fmt: skip
+    """Return a function that maps `func` over a dimension of its arguments, and stacks the results.
+
+    `in_dims` is the dimension to map over, None for what isn't mapped, or a structure of these like the arguments;
+    `out_dims` is where the dimension goes in the results, None for what doesn't depend on the slice. Keyword arguments
+    aren't mapped over. `func` is called once, for all slices or for each `chunk_size` of them. If something
+    can't be computed for all slices at once, it is called again, slice by slice. So `func` may do anything: branch on
+    a slice's values, convert them to Python numbers, write them into a Tensor that the slices share.
+
+    With `randomness` "different" each slice gets its part of one draw of the batch's shape, as in PyTorch; with "same"
+    all slices get the same draws; with "error" drawing raises RuntimeError. Source: torch.func.vmap.
+
+    >>> torch.func.vmap(torch.dot)(torch.ones(3, 2), torch.arange(6.0).reshape(3, 2))
+    tensor([1., 5., 9.])
+    """
+
+    if randomness not in ("error", "different", "same"):
+        raise errors.ArgumentError(
+            f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}"
+        )
+    if chunk_size is not None and chunk_size < 1:
+        raise errors.ArgumentError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
+    name = _name(func)
+
+    @functools.wraps(func)
+    def mapped(*args: Any, **kwargs: Any) -> Any:
+        for at in tree_leaves(out_dims):
+            if not isinstance(at, (int, type(None))):
+                raise errors.ArgumentError(
+                    f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python collection "
+                    "of ints representing where in the outputs the vmapped dimension should appear."
+                )
+        leaves, dims, spec = _mapped_leaves(name, in_dims, args)
+        (size,) = {x.shape[d] for x, d in zip(leaves, dims, strict=True) if d is not None}
+        if not size:  # one slice of zeros tells the shapes and dtypes of the empty results
+            leaves = [x if d is None else x.sum(d, True).to(x.dtype) for x, d in zip(leaves, dims, strict=True)]
+
+        def of_leaves(slices: Sequence[Any]) -> Any:
+            return func(*tree_unflatten(slices, spec), **kwargs)
+
+        results_of = _Results(name, out_dims)
+        if chunk_size is None or chunk_size >= size:
+            found = _map_over_slices(of_leaves, leaves, dims, results_of, size or 1, randomness)
+        else:
+            before, results = default_generator.snapshot(), []
+            for start in range(0, size, chunk_size):
+                if randomness == "same":
+                    default_generator.set_state(before)
+                count = min(chunk_size, size - start)
+                chunk = [x if d is None else x.narrow(d, start, count) for x, d in zip(leaves, dims, strict=True)]
+                results.append(_map_over_slices(of_leaves, chunk, dims, results_of, count, randomness))
+            found = results_of.joined(results, cat)
+        return found if size else results_of.joined([found], lambda parts, at: parts[0].narrow(at, 0, 0))
+
+    return mapped
+
+
+def _name(func: Any) -> str:
+    """Return what errors call a function."""
+    if isinstance(func, functools.partial):
+        return f"functools.partial({_name(func.func)}, ...)"
+    return getattr(func, "__name__", repr(func))
+
+
+def _mapped_leaves(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any], list[int | None], TreeSpec]:
+    """Return the leaves of the arguments, the dimension of each that is mapped over, and the arguments' structure.
+
+    Raises ValueError unless there are such dimensions, all of one size.
+    """
+    call = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
+    if not isinstance(in_dims, (int, tuple)):
+        raise errors.ArgumentError(
+            f"{call}: expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs, "
+            f"got: {type(in_dims)}."
+        )
+    if not args:
+        raise errors.ArgumentError(
+            f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a "
+            "function with no inputs. The latter is unsupported."
+        )
+    leaves, spec = tree_flatten(args)
+    dims = _broadcast_to_and_flatten(in_dims, spec)
+    if dims is None:
+        raise errors.ArgumentError(
+            f"{call}: in_dims is not compatible with the structure of `inputs`. in_dims has structure "
+            f"{tree_structure(in_dims)} but inputs has structure {spec}."
+        )
+    for x, d in zip(leaves, dims, strict=True):
+        if not isinstance(d, (int, type(None))):
+            raise errors.ArgumentError(
+                f"{call}: Got in_dim={d} for an input but in_dim must be either an integer dimension or None."
+            )
+        if d is not None and not isinstance(x, Tensor):
+            raise errors.ArgumentError(
+                f"{call}: Got in_dim={d} for an input but the input is of type {type(x)}. We cannot vmap over "
+                "non-Tensor arguments, please use None as the respective in_dim"
+            )
+        if d is not None and not -x.ndim <= d < x.ndim:
+            raise errors.ArgumentError(
+                f"{call}: Got in_dim={d} for some input, but that input is a Tensor of dimensionality {x.ndim} so "
+                f"expected in_dim to satisfy -{x.ndim} <= in_dim < {x.ndim}."
+            )
+    sizes = [x.shape[d] for x, d in zip(leaves, dims, strict=True) if d is not None]
+    if not sizes:
+        raise errors.ArgumentError("vmap: Expected at least one Tensor to vmap over")
+    if len(set(sizes)) > 1:
+        raise errors.ShapeError(
+            "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes "
+            f"{sizes} for the mapped dimension"
+        )
+    return leaves, dims, spec
+
+
+def _map_over_slices(
+    func: Callable[[Sequence[Any]], Any], leaves: Sequence[Any], dims: Sequence[int | None], results_of: _Results,
+    size: int, randomness: str,
+) -> Any:  # fmt: skip
+    """Map a function over the slices: call it once for all of them, or if that fails once for each."""
+
+    def unbatched(slices: Sequence[Any]) -> Any:
+        parts, dims, spec = results_of.flattened(func(slices))
+        return tree_unflatten([remove_batch_dim(y, d) for y, d in zip(parts, dims, strict=True)], spec)
+
+    if size > 1 and state.current().observer is None:
+        try:
+            return call_batched(unbatched, leaves, dims, size, BatchedDraws(randomness))
+        except (Fallback, Exception):  # an error of the function itself is raised again below
+            pass
+    draws, results = SequentialDraws(randomness, size), []
+    for i in range(size):
+        slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]
+        pairs = [(x, s) for x, s, d in zip(leaves, slices, dims, strict=True) if d is not None]
+        again = called_again.get() or i + 1 < size
+        with draws.at(i), binding(vmapped_inputs, (*vmapped_inputs.get(), pairs)), binding(called_again, again):
+            results.append(func(slices))
+    return results_of.joined(results, stack)
+
+
+class _Results:
+    """What is known of the results of a mapped function, whose name is for errors: where the slices go in each."""
+
+    def __init__(self, name: str, out_dims: Any) -> None:
+        self.name, self.out_dims = name, out_dims
+
+    def flattened(self, result: Any) -> tuple[list[Any], list[int | None], TreeSpec]:
+        """Return the leaves of a result, the dimension of each along which slices are stacked, and the structure."""
+        out_dims, (parts, spec) = self.out_dims, tree_flatten(result)
+        if isinstance(result, Tensor) and isinstance(out_dims, tuple) and len(out_dims) == 1:
+            (out_dims,) = out_dims
+        dims = _broadcast_to_and_flatten(out_dims, spec)
+        if dims is None:
+            raise errors.ArgumentError(
+                f"vmap({self.name}, ..., out_dims={self.out_dims})(<inputs>): out_dims is not compatible with the "
+                f"structure of `outputs`. out_dims has structure {tree_structure(self.out_dims)} but outputs has "
+                f"structure {spec}."
+            )
+        return parts, dims, spec
+
+    def joined(self, results: list[Any], join: Callable[[list[Any], int], Any]) -> Any:
+        """Join the results of slices, or of chunks of them: Tensors along the dimension that `out_dims` has."""
+        every = [tree_leaves(result) for result in results]
+        _, dims, spec = self.flattened(results[0])
+        joined = []
+        for parts, at in zip(zip(*every, strict=True), dims, strict=True):
+            if at is None:
+                if any(part is not parts[0] and not _same(part, parts[0]) for part in parts):
+                    raise errors.ArgumentError(
+                        f"vmap({self.name}, ...): `{self.name}` can not return a BatchedTensor when out_dim is None"
+                    )
+                joined.append(parts[0])
+            elif isinstance(parts[0], Tensor):
+                joined.append(join(list(parts), at))
+            else:
+                raise errors.ArgumentError(
+                    f"vmap({self.name}, ...): `{self.name}` must only return Tensors, got type {type(parts[0])}. "
+                    "Did you mean to set out_dims= to None for output?"
+                )
+        return tree_unflatten(joined, spec)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two results are equal; NaN equals NaN."""
+    if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
+        return True
+    x, y = a.array, b.array
+    return x.shape == y.shape and bool(((x == y) | ((x != x) & (y != y))).all())
