@@ -51,7 +51,7 @@ def vmap(
         )
     if chunk_size is not None and chunk_size < 1:
         raise errors.ArgumentError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
-    name = _name(func)
+    name = function_name(func)
 
     @functools.wraps(func)
     def mapped(*args: Any, **kwargs: Any) -> Any:
@@ -61,7 +61,7 @@ def vmap(
                     f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python collection "
                     "of ints representing where in the outputs the vmapped dimension should appear."
                 )
-        leaves, dims, spec = _mapped_leaves(name, in_dims, args)
+        leaves, dims, spec = mapped_leaves(name, in_dims, args)
         (size,) = {x.shape[d] for x, d in zip(leaves, dims, strict=True) if d is not None}
         if not size:  # one slice of zeros tells the shapes and dtypes of the empty results
             leaves = [x if d is None else x.sum(d, True).to(x.dtype) for x, d in zip(leaves, dims, strict=True)]
@@ -86,14 +86,14 @@ def vmap(
     return mapped
 
 
-def _name(func: Any) -> str:
+def function_name(func: Any) -> str:
     """Return what errors call a function."""
     if isinstance(func, functools.partial):
-        return f"functools.partial({_name(func.func)}, ...)"
+        return f"functools.partial({function_name(func.func)}, ...)"
     return getattr(func, "__name__", repr(func))
 
 
-def _mapped_leaves(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any], list[int | None], TreeSpec]:
+def mapped_leaves(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any], list[int | None], TreeSpec]:
     """Return the leaves of the arguments, the dimension of each that is mapped over, and the arguments' structure.
 
     Raises ValueError unless there are such dimensions, all of one size.

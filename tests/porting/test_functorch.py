@@ -12,6 +12,7 @@ import microgad as torch
 from microgad import nn
 from microgad.porting import functorch
 from microgad.porting.alias import TORCH_VERSION
+from microgad.porting.functorch import experimental
 
 pytestmark = pytest.mark.filterwarnings("ignore:`functorch")
 
@@ -26,6 +27,7 @@ def test_functorch_import_and_warnings(tmp_path: Path) -> None:
 import microgad; microgad.as_torch()
 import torch, warnings
 from functorch import grad, jacrev, make_functional, vmap
+from functorch.experimental import chunk_vmap
 try:
     from functorch import dim
 except ImportError:
@@ -93,3 +95,19 @@ def test_combine_state_for_ensemble() -> None:
 def test_combine_state_for_ensemble_errors(nets: list[nn.Module], message: str) -> None:
     with pytest.raises(RuntimeError, match=message):
         functorch.combine_state_for_ensemble(nets)
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 3, 7])
+def test_chunk_vmap_maps_in_a_number_of_chunks(chunks: int) -> None:
+    sizes = []
+
+    def func(x: torch.Tensor, k: int) -> torch.Tensor:
+        sizes.append(k)
+        return x.cos() * k
+
+    x = torch.randn(2, 7)
+    mapped = experimental.chunk_vmap(func, (1, None), out_dims=1, chunks=chunks)
+    torch.testing.assert_close(mapped(x, 3), x.cos() * 3)
+    assert len(sizes) == chunks
+    same = experimental.chunk_vmap(lambda x: x + torch.rand(()), randomness="same", chunks=chunks)
+    assert len(set(same(torch.zeros(7)).tolist())) == 1

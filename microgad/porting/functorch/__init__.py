@@ -8,12 +8,12 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .. import func as _func
-from ..lazy import define_getattr as _define_getattr
-from ..nn import Module
-from ..nn.stateless import functional_call as _functional_call
-from ..ops.movement import stack as _stack
-from ..tensor import Tensor
+from ... import func as _func
+from ...lazy import define_getattr as _define_getattr
+from ...nn import Module
+from ...nn.stateless import functional_call as _functional_call
+from ...ops.movement import stack as _stack
+from ...tensor import Tensor
 from .torch_modules.version import __version__ as __version__
 
 Tensors = tuple[Tensor, ...]
