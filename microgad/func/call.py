@@ -9,7 +9,7 @@ from .. import errors, state
 from ..autograd import functional
 from ..ops.movement import clone
 from ..tensor import Tensor
-from ..utils._pytree import TreeSpec, tree_flatten, tree_unflatten
+from ..utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflatten
 
 # What PyTorch's errors call the transforms.
 API = {"grad": "grad_and_value(f)(*args)", "vjp": "vjp(f, *primals)", "jacrev": "vjp(f, *primals)"} | dict.fromkeys(
@@ -63,7 +63,7 @@ class TransformCall:
         self.leaves, self._rebuild = flatten([args[n] for n in numbers])
         # Nested in another transform, or on a graph outside: then results and derivatives stay on the graph.
         self.recording = state.current().grad_enabled
-        self.nested = self.recording and any(x.node is not None for x in flatten((args,))[0])
+        self.nested = self.recording and any(isinstance(x, Tensor) and x.node is not None for x in tree_leaves(args))
         with state.scope(grad_enabled=True):
             self.wanted = [functional.private_copy(x) for x in self.leaves]
             self.args = self.with_leaves([clone(x) for x in self.wanted] if copies else self.wanted)

@@ -199,12 +199,21 @@ def tree_flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tup
     >>> leaves, tree_unflatten([x * 10 for x in leaves], spec)
     ([1, 2, 3], {'a': 10, 'b': (20, [30])})
     """
-    kind = _get_node_type(tree)
-    if kind not in SUPPORTED_NODES or (is_leaf is not None and is_leaf(tree)):
-        return [tree], LeafSpec()
-    children, context = SUPPORTED_NODES[kind].flatten_fn(tree)
-    parts = [tree_flatten(child, is_leaf) for child in children]
-    return [leaf for leaves, _ in parts for leaf in leaves], TreeSpec(kind, context, [spec for _, spec in parts])
+    leaves: list[Any] = []
+    return leaves, _flatten_into(leaves, tree, is_leaf)
+
+
+_LEAF = LeafSpec()
+
+
+def _flatten_into(leaves: list[Any], tree: Any, is_leaf: Callable[[Any], bool] | None) -> TreeSpec:
+    """Append the leaves of a tree to a list, and return the tree's structure."""
+    node = SUPPORTED_NODES.get(_get_node_type(tree))
+    if node is None or (is_leaf is not None and is_leaf(tree)):
+        leaves.append(tree)
+        return _LEAF
+    children, context = node.flatten_fn(tree)
+    return TreeSpec(node.type, context, [_flatten_into(leaves, child, is_leaf) for child in children])
 
 
 def tree_unflatten(leaves: Iterable[Any], treespec: TreeSpec) -> Any:
@@ -334,6 +343,8 @@ def _broadcast_to_and_flatten(
     None if `tree` doesn't start like the structure.
     """
     leaves, spec = tree_flatten(tree, is_leaf)
+    if spec.type is None:
+        return [tree] * treespec.num_leaves
     try:
         parts = _at_leaves(spec, tree_unflatten([None] * treespec.num_leaves, treespec))
     except ValueError:
