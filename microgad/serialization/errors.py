@@ -7,8 +7,12 @@ from reprlib import repr as shown  # what a file holds could have an endless rep
 
 from ..errors import MicrogadError
 
-__all__ = ["FileError", "shown"]
+__all__ = ["EmptyFileError", "FileError", "shown"]
 
 
 class FileError(MicrogadError, RuntimeError, ValueError, pickle.UnpicklingError):
     """A file that is damaged, or that holds what may not be loaded."""
+
+
+class EmptyFileError(FileError, EOFError):
+    """A file that ends where the object to load should begin."""

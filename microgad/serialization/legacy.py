@@ -57,10 +57,10 @@ class _Storages:
             memory = storage_slice(memory, offset, size, each)
         return Storage(lambda: memory, memory.size, dtype, self._versions.setdefault(key, [0]))
 
-    def fill(self, keys: Any, at: int) -> None:
+    def fill(self, keys: Any, at: int) -> int:
         """Fill the storages: their bytes follow in the order of the keys, each after its number of elements.
 
-        Raises FileError if the keys aren't those of the storages that the pickles refer to, or if the file ends early.
+        Return where they end. Raises FileError if the keys aren't those of the storages that the pickles refer to, or if the file ends early.
         """
         keys = [str(key) for key in keys if type(key) in (str, int)] if type(keys) is list else []
         if set(keys) != self._memories.keys():
@@ -71,6 +71,7 @@ class _Storages:
                 raise FileError("ends within its storages")
             memory[...] = backend.like(np.frombuffer(self._data, np.uint8, memory.size, at + 8), memory)
             at += 8 + memory.size
+        return at
 
 
 def write_legacy(file: Any, pickled: bytes, storages: list[Any]) -> None:
@@ -90,8 +91,8 @@ def _pickled(obj: Any) -> bytes:
     return Pickler().pickle(obj)
 
 
-def read_legacy(data: bytes, place: Callable[[str], str]) -> Any:
-    """Load the object of a file. Raises FileError, which says what is wrong."""
+def read_legacy(data: bytes, place: Callable[[str], str]) -> tuple[Any, int]:
+    """Return the object at the start of a file, and where it ends. Raises FileError, which says what is wrong."""
     if not data.startswith(b"\x80"):
         raise FileError("is not a file that torch.save wrote, nor one of safetensors or npz")
     memories = _Storages(data, place)
@@ -101,5 +102,4 @@ def read_legacy(data: bytes, place: Callable[[str], str]) -> Any:
     for _ in range(2):  # the protocol version, and facts about the machine
         pickles.object()
     obj, keys = pickles.object(), pickles.object()
-    memories.fill(keys, pickles.at)
-    return obj
+    return obj, memories.fill(keys, pickles.at)

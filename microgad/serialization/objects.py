@@ -31,7 +31,7 @@ _MAKERS = (object.__new__, types.SimpleNamespace.__new__)  # the `__new__` metho
 # Packages of layers and of what they call: a file may have these imported, and their classes and functions are trusted.
 _OWN = ("microgad.nn.", "microgad.ops.", "torch.nn.")
 _safe: list[Any] = []  # shared by all threads; an object is in it as often as it was added
-_program_classes_allowed: ContextVar[bool] = ContextVar("trusted", default=False)
+program_classes_allowed: ContextVar[bool] = ContextVar("trusted", default=False)
 
 
 def add_safe_globals(safe_globals: Iterable[Any]) -> None:
@@ -84,7 +84,7 @@ class safe_globals:
 
 def allow_program_classes(allowed: bool) -> AbstractContextManager[None]:
     """Set for a block whether files may hold Modules, and objects of the program's own classes."""
-    return binding(_program_classes_allowed, allowed)
+    return binding(program_classes_allowed, allowed)
 
 
 def _modules() -> tuple[Any, ...]:
@@ -139,7 +139,7 @@ def find_global(module: str, name: str) -> Any:
         return None
     if found in safe.values():
         return found
-    if not _program_classes_allowed.get():
+    if not program_classes_allowed.get():
         return None
     return found if _is_library(found) or (isinstance(found, type) and _is_program_class(found)) else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import sys
@@ -12,7 +13,7 @@ from .. import backend
 from ..errors import DeviceError
 from . import objects
 from .archive import Reader
-from .errors import FileError, shown
+from .errors import EmptyFileError, FileError, shown
 from .legacy import read_legacy
 from .npz import arrays_of, is_npz
 from .safetensors import File, is_safetensors
@@ -24,10 +25,14 @@ Path = str | os.PathLike[str]
 Location = Callable[[str], str]
 # The errors that invalid pickle instructions can raise, wherever they are carried out.
 INVALID = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, struct.error)
+_NO_GPU = (
+    "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If you are running on a "
+    "CPU-only machine, please use torch.load with map_location=torch.device('cpu') to map your storages to the CPU. "
+)
 
 
 def load(
-    f: Path | IO[bytes], map_location: Any = None, pickle_module: Any = None, *, weights_only: bool = True,
+    f: Path | IO[bytes], map_location: Any = None, pickle_module: Any = None, *, weights_only: bool | None = None,
     mmap: bool | None = None, **options: Any,
 ) -> Any:  # fmt: skip
     """Load a file that PyTorch's or microgad's `save` wrote. Source: torch.load.
@@ -36,7 +41,11 @@ def load(
 
     No code in a file is ever run, whatever `weights_only` is. Tensors, arrays, dicts, lists, sets, numbers and text are
     loaded; with weights_only=False modules too, if the program has imported their classes: objects are made empty and
-    given their attributes. Anything else raises an error that names it.
+    given their attributes. Anything else raises an error that names it. weights_only is True unless a pickle_module is
+    given, which is not used, or the environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD is 1.
+
+    A file that is open is read from its position on. One in PyTorch's format before 1.6 is then left at the end of the
+    object: the next `load` reads the one that follows, or raises EOFError.
 
     Tensors are loaded onto the device that they were saved from. `map_location` is another device, a dict from device
     to device, or a function: it is called with a storage on the CPU and the name of its old device, and returns the
@@ -44,16 +53,37 @@ def load(
     mapped from the file, not copied into memory.
 
     Raises RuntimeError, which names the file and what is wrong, if it is damaged or may not be loaded; OSError if it
-    can't be read; AttributeError if `f` is neither a path nor a file; TypeError for another map_location.
+    can't be read; AttributeError if `f` is neither a path nor a file that can seek; TypeError for another map_location.
     """
     place = _location(map_location)
-    with objects.allow_program_classes(not weights_only):
-        if hasattr(f, "read"):
-            return _read(f, getattr(f, "name", "the file"), place, False)
+    with objects.allow_program_classes(not _weights_only(weights_only, pickle_module)):
         if not isinstance(f, str | os.PathLike):
-            raise AttributeError(f"load: f must be a path or a file that can read and seek, not a {type(f).__name__}")
+            _check_seekable(f)
+            return _read(f, getattr(f, "name", "the file"), place, False)
         with open(f, "rb") as file:
             return _read(file, os.fspath(f), place, bool(mmap))
+
+
+def _weights_only(asked: bool | None, pickle_module: Any) -> bool:
+    """Whether to refuse modules and objects: as the environment, the argument or the default says."""
+    names = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+    forced, freed = (os.environ.get(name, "0").lower() in ("1", "y", "yes", "true") for name in names)
+    if forced and freed:
+        raise RuntimeError("Only one of `{}` or `{}` should be set, but both were set.".format(*names))
+    chosen = forced or (pickle_module is None and not freed if asked is None else asked)
+    if chosen and pickle_module is not None:
+        raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
+    return chosen
+
+
+def _check_seekable(file: Any) -> None:
+    try:
+        file.seek(file.tell())
+    except (AttributeError, io.UnsupportedOperation) as error:
+        raise type(error)(
+            f"{error}. You can only torch.load from a file that is seekable. Please pre-load the data into a buffer "
+            "like io.BytesIO and try to load from it instead. (load: f must be a path or a file that can read and seek)"
+        ) from None
 
 
 def _location(map_location: Any) -> Location:
@@ -111,11 +141,12 @@ class _StorageLocation:
 
 
 def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
+    begins = file.tell()
     start = file.read(512)
-    file.seek(0)
+    file.seek(begins)
     try:
         if not start:
-            raise FileError("is empty")
+            raise EmptyFileError("ends here" if begins else "is empty")
         if start.startswith((b"PK\3\4", b"PK\5\6")):
             archive = Reader(file)
             if archive.names() and not is_npz(archive):
@@ -126,11 +157,14 @@ def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
             return {name: to_tensor(tensors.array(name, mapped), place("cpu")) for name in tensors.names()}
         if is_tar(start):
             return read_tar(file.read(), place)
-        return read_legacy(file.read(), place)
+        obj, size = read_legacy(file.read(), place)
+        file.seek(begins + size)  # another object may follow
+        return obj
     except FileError as error:
-        raise FileError(f"load: {name} {error}") from None
+        raise type(error)(f"load: {name} {error}") from None
     except DeviceError as error:
-        raise DeviceError(f"load: {error}, or load with map_location='cpu'") from None
+        hint = _NO_GPU if "CuPy" in str(error) else ""
+        raise DeviceError(f"{hint}load: {error}, or load with map_location='cpu'") from None
     except INVALID as error:
         raise FileError(f"load: {name} makes no sense: {_describe(error)}") from None
 

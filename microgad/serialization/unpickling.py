@@ -293,11 +293,15 @@ class Unpickler:
         if name not in _KNOWN:
             found = objects.find_global(module, what)
             if found is None:
-                raise FileError(
+                refused = (
                     f"names {module}.{what}, which may not be loaded: a file may hold Tensors, arrays, dicts, lists, "
                     "numbers and text, with weights_only=False also modules, and with "
                     "torch.serialization.safe_globals([...]) objects of those classes; no code is run"
                 )
+                if not objects.program_classes_allowed.get():  # programs look for these words of PyTorch's
+                    refused += ". Weights only load failed. Unsupported global: GLOBAL "
+                    refused += f"{module}.{what} was not an allowed global by default."
+                raise FileError(refused)
             self._push(_ProgramGlobal(found))
             return
         self._push(_VALUES.get(name) or Name(name))

@@ -60,6 +60,8 @@ def save(
 
     if hasattr(f, "write"):
         write(f, "archive")
+        if hasattr(f, "flush"):  # other programs may open the file by its name now
+            f.flush()
         return
     if not isinstance(f, str | bytes | os.PathLike):
         raise AttributeError(f"save: f must be a path or a file with a write method, not a {type(f).__name__}")

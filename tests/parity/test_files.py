@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import io
 import pickle
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
@@ -283,3 +284,56 @@ def test_training_continues_in_the_other_library(tmp_path):
             assert step(saving, nets[0], optimizers[0]) == pytest.approx(
                 step(loading, nets[1], optimizers[1]), rel=1e-5
             )
+
+
+class Piped(io.BytesIO):
+    def seek(self, *args):
+        raise io.UnsupportedOperation("seek")
+
+
+class Custom(enum.Enum):
+    ONE = 1
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        (lambda lib: lib.load(Piped()), "seek. You can only torch.load from a file that is seekable."),
+        (lambda lib: lib.load(3), "'int' object has no attribute 'seek'. You can only torch.load from a file that is"),
+        (lambda lib: lib.load(saved(lib, 1), pickle_module=pickle, weights_only=True), "Can not safely load weights"),
+        (lambda lib: lib.load(saved(torch, Custom.ONE)), "Weights only load failed. "),
+        (
+            lambda lib: lib.load(saved(torch, Custom.ONE)),
+            "Unsupported global: GLOBAL .*test_files.Custom was not an allowed",
+        ),
+        (lambda lib: lib.load(io.BytesIO()), None),
+    ],
+)
+def test_errors_are_of_the_same_class_and_words(load, words):
+    with pytest.raises(Exception, match=words) as theirs:
+        load(torch)
+    with pytest.raises(theirs.type, match=words):
+        load(microgad)
+
+
+@pytest.mark.filterwarnings("ignore:Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD:UserWarning")
+@pytest.mark.parametrize("lib", [torch, microgad])
+def test_the_environment_decides_whether_objects_are_loaded(lib, monkeypatch):
+    """It is asked for weights_only only where the argument isn't given. A pickle_module allows objects, too."""
+    file = saved(torch, Custom.ONE)
+
+    def loads(**options):
+        file.seek(0)
+        try:
+            return isinstance(lib.load(file, **options), Custom)
+        except pickle.UnpicklingError:
+            return False
+
+    assert [loads(), loads(weights_only=None), loads(weights_only=False), loads(pickle_module=pickle)] == [0, 0, 1, 1]
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    assert [loads(), loads(weights_only=True)] == [1, 0]
+    monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "yes")
+    with pytest.raises(RuntimeError, match="should be set, but both were set"):
+        loads()
+    monkeypatch.delenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
+    assert not loads(weights_only=False)

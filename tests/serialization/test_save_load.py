@@ -252,6 +252,20 @@ def test_open_files_are_written_and_read(tmp_path: Path) -> None:
         assert load(file) == [1]
 
 
+def test_a_file_of_several_objects_is_read_one_after_the_other(tmp_path: Path) -> None:
+    """Only the format before 1.6 allows it. A saved object is on the disk, though the file is still open."""
+    with open(tmp_path / "run.pt", "wb") as file:
+        pickle.dump("first", file)
+        for obj in ([microgad.arange(3)], {"epoch": 2}):
+            save(obj, file, _use_new_zipfile_serialization=False)
+        with open(tmp_path / "run.pt", "rb") as reader:
+            assert pickle.load(reader) == "first"
+            assert load(reader)[0].tolist() == [0, 1, 2]
+            assert load(reader) == {"epoch": 2}
+            with pytest.raises(EOFError, match=r"run\.pt ends here"):
+                load(reader)
+
+
 def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "run.pt"
     save({"epoch": 1}, path)
@@ -312,7 +326,10 @@ def test_an_unavailable_device_raises_unless_map_location_replaces_it() -> None:
     try:
         import cupy  # noqa: F401
     except ImportError:
-        with pytest.raises(RuntimeError, match=r"needs CuPy: .*, or load with map_location='cpu'"):
+        with pytest.raises(
+            RuntimeError,
+            match=r"^Attempting to deserialize object on a CUDA device .*needs CuPy: .*, or load with map_location='cpu'",
+        ):
             load(on_a_gpu())
         with pytest.raises(RuntimeError, match="needs CuPy"):
             load(on_a_gpu(), map_location=lambda storage, place: storage.cuda(0))
