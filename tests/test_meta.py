@@ -96,6 +96,14 @@ def test_views_share_memory_and_writes_have_no_effect() -> None:
     assert x.copy_(torch.ones(3)).is_meta
 
 
+def test_assert_close_compares_all_but_the_values() -> None:
+    torch.testing.assert_close(on_meta(2), on_meta(2))
+    torch.testing.assert_close(on_meta(2), torch.ones(2, device="cpu"), check_device=False)
+    for other in (on_meta(3), torch.ones(2, device="cpu"), on_meta(2).double()):
+        with pytest.raises(AssertionError, match="do not match"):
+            torch.testing.assert_close(on_meta(2), other)
+
+
 def test_a_device_decorates_functions() -> None:
     """Tensors that they make are there, also those of the steps of a generator."""
 

@@ -53,9 +53,9 @@ def assert_close(
     """Raise AssertionError unless |actual - expected| <= atol + rtol · |expected|, with equal shape, device and dtype.
 
     The arguments are Tensors, arrays, numbers, None, or sequences and mappings of them, compared item by item. Default
-    tolerances depend on the dtype: rtol 1.3e-6 and atol 1e-5 for float32, 1e-7 both for float64, 0 for integers. Raises
-    TypeError for types that can't be compared, and ValueError if only one tolerance is given. Source:
-    torch.testing.assert_close.
+    tolerances depend on the dtype: rtol 1.3e-6 and atol 1e-5 for float32, 1e-7 both for float64, 0 for integers. Of
+    Tensors on the meta device there are no values to compare. Raises TypeError for types that can't be compared, and
+    ValueError if only one tolerance is given. Source: torch.testing.assert_close.
 
     >>> torch.testing.assert_close(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.5]))
     Traceback (most recent call last):
@@ -171,6 +171,8 @@ class _Rules(NamedTuple):
         for name, checked, mine, other in facts:
             if checked and mine != other:
                 raise _Different(f"The values for attribute '{name}' do not match: {mine} != {other}.")
+        if a.is_meta or b.is_meta:  # there are no values to compare
+            return
         rtol, atol = self.tolerances or tuple(map(max, *(_TOLERANCES.get(x.dtype, (0, 0)) for x in (a, b))))
         # uint64 counts as int64 here, as in PyTorch: no wider type holds it together with signed integers.
         common = promote_types(*(int64 if x.dtype == uint64 else x.dtype for x in (a, b)))

@@ -326,10 +326,8 @@ def test_an_unavailable_device_raises_unless_map_location_replaces_it() -> None:
     try:
         import cupy  # noqa: F401
     except ImportError:
-        with pytest.raises(
-            RuntimeError,
-            match=r"^Attempting to deserialize object on a CUDA device .*needs CuPy: .*, or load with map_location='cpu'",
-        ):
+        message = "^Attempting to deserialize object on a CUDA device .*needs CuPy: .*, or load with map_location='cpu'"
+        with pytest.raises(RuntimeError, match=message):
             load(on_a_gpu())
         with pytest.raises(RuntimeError, match="needs CuPy"):
             load(on_a_gpu(), map_location=lambda storage, place: storage.cuda(0))
