@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import warnings
 from collections import OrderedDict, UserList, defaultdict, deque, namedtuple
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -391,3 +392,37 @@ def test_custom_collate_function_gets_a_list() -> None:
         return [list(data.DataLoader(each, 2, collate_fn=by_length)) for each in (rows, data.Subset(rows, [2, 0, 1]))]
 
     check_same(program)
+
+
+class Longer:
+    """Yields 4 samples, 2 more than its length."""
+
+    def __iter__(self) -> Any:
+        return iter(range(4))
+
+    def __len__(self) -> int:
+        return 2
+
+    def __repr__(self) -> str:
+        return "Longer()"
+
+
+def test_warnings_of_too_many_samples_and_workers() -> None:
+    """A dataset's length is known once it was asked for; each worker may yield all of its samples."""
+
+    def program(lib: Any) -> list[str]:
+        data = lib.utils.data
+        loader = data.DataLoader(type("Stream", (Longer, data.IterableDataset), {})(), batch_size=None)
+        workers = data.DataLoader(loader.dataset, batch_size=None, num_workers=1, persistent_workers=True)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert [*loader, *workers] == [*range(4), *range(4)]
+            assert not caught
+            assert (len(loader), len(workers)) == (2, 2)
+            assert [*loader, *workers] == [*range(4), *range(4)]
+            data.DataLoader([1], num_workers=9999)
+        return [str(w.message) for w in caught]
+
+    ours, theirs = map(program, LIBRARIES)
+    assert ours == theirs
+    assert len(ours) == 5

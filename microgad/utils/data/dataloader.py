@@ -50,6 +50,7 @@ class DataLoader:
     """
 
     __class_getitem__: Any = classmethod(GenericAlias)  # DataLoader[int], in annotations
+    _IterableDataset_len_called: int | None = None  # the dataset's length, once len() has asked for it
     __initialized = False  # subclasses set PyTorch's `_DataLoader__initialized` to replace their samplers
 
     def __init__(
@@ -113,7 +114,7 @@ class DataLoader:
         if self._iterator is None or not self._iterator.close.still_active():
             self._iterator = self._get_iterator()
             return self._iterator
-        return self._iterator.restart()
+        return self._iterator.restart(self)
 
     def _get_iterator(self) -> Any:
         if self.num_workers == 0:
@@ -137,7 +138,7 @@ class DataLoader:
     def __len__(self) -> int:
         if not isinstance(self.dataset, IterableDataset):
             return len(self._index_sampler)
-        n = len(self.dataset)  # type: ignore[arg-type]
+        n = self._IterableDataset_len_called = len(self.dataset)  # type: ignore[arg-type]
         if self.batch_size is None:
             return n
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
@@ -146,11 +147,27 @@ class DataLoader:
 class _BaseDataLoaderIter(Iterator[Any]):
     """Base class of the iterators over a dataset, in this process and by workers."""
 
+    advice = ""  # what may be the reason for more samples than the dataset's length
+
     def __init__(self, loader: DataLoader) -> None:
         self.sampler = loader._index_sampler
         self.indices = iter(self.sampler)
         self.base_seed = draw_seed(loader.generator)  # in one process it is unused, but PyTorch draws it, too
         self.fetcher = Fetcher(loader.dataset, loader.collate_fn, loader._auto_collation, loader.drop_last)
+        self._start_count(loader)
+
+    def _start_count(self, loader: DataLoader) -> None:
+        self._num_yielded, self.length = 0, loader._IterableDataset_len_called
+
+    def _count(self, batch: Any) -> Any:
+        """Return a batch; warn if there are more than the dataset's length, as when each worker yields all."""
+        self._num_yielded += 1
+        if self.length is not None and self._num_yielded > self.length:
+            warn(
+                f"Length of IterableDataset {self.fetcher.dataset} was reported to be {self.length}(when accessing "
+                f"len(dataloader)), but {self._num_yielded} samples have been fetched. {self.advice}"
+            )
+        return batch
 
     def __len__(self) -> int:
         return len(self.sampler)
@@ -164,15 +181,17 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
         self.fetch = self.fetcher.start_pass()
 
     def __next__(self) -> Any:
-        return self.fetch(next(self.indices))
+        return self._count(self.fetch(next(self.indices)))
 
 
 def _warn_of_settings(num_workers: int, pin_memory: bool) -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if num_workers > cores:
         warn(
-            f"This DataLoader will create {num_workers} worker processes in total, but the suggested max number of "
-            f"them is {cores}, that of the cores that there are: more slow each other down"
+            f"This DataLoader will create {num_workers} worker processes in total. Our suggested max number of worker "
+            f"in current system is {cores}, which is smaller than what this DataLoader is going to create. Please be "
+            "aware that excessive worker creation might get DataLoader running slow or even freeze, lower the worker "
+            "number to avoid potential slowness/freeze if necessary."
         )
     if pin_memory and not backend.gpu_count():
         warn("'pin_memory' argument is set as true but there is no GPU, to which pinned memory would be copied faster")

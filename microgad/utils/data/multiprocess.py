@@ -31,6 +31,12 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     this object is deleted.
     """
 
+    advice = (
+        "For multiprocessing data-loading, this could be caused by not properly configuring the IterableDataset "
+        "replica at each worker. Please see https://pytorch.org/docs/stable/data.html#torch.utils.data.IterableDataset "
+        "for examples."
+    )
+
     def __init__(self, loader: Any) -> None:
         super().__init__(loader)
         self.timeout, self.in_order, self.persist = loader.timeout, loader.in_order, loader.persistent_workers
@@ -63,8 +69,9 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self.turn = -1
         self._begin()
 
-    def restart(self) -> _MultiProcessingDataLoaderIter:
+    def restart(self, loader: Any) -> _MultiProcessingDataLoaderIter:
         """Begin a new pass with the same workers."""
+        self._start_count(loader)
         self.indices = iter(self.sampler)
         self._begin()
         return self
@@ -106,7 +113,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._ask()
         if isinstance(batch, ExceptionWrapper):
             raise batch.make_exception()
-        return batch
+        return self._count(batch)
 
     def _next(self) -> Any:
         while True:
