@@ -60,7 +60,8 @@ class _Storages:
     def fill(self, keys: Any, at: int) -> int:
         """Fill the storages: their bytes follow in the order of the keys, each after its number of elements.
 
-        Return where they end. Raises FileError if the keys aren't those of the storages that the pickles refer to, or if the file ends early.
+        Return where they end. Raises FileError if the keys aren't those of the storages that the pickles refer to, or
+        if the file ends early.
         """
         keys = [str(key) for key in keys if type(key) in (str, int)] if type(keys) is list else []
         if set(keys) != self._memories.keys():
