@@ -14,7 +14,7 @@ from ...nn import Module
 from ...nn.stateless import functional_call as _functional_call
 from ...ops.movement import stack as _stack
 from ...tensor import Tensor
-from .torch_modules.version import __version__ as __version__
+from ..torch_modules.version import __version__ as __version__
 
 Tensors = tuple[Tensor, ...]
 
