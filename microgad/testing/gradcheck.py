@@ -62,15 +62,15 @@ def gradcheck(
     Complex inputs and results are checked as pairs of real numbers: in messages they have a last axis of size 2.
 
     It is also checked that `func` returns the same values each time and does not change its inputs; that backward gives
-    the same gradients again, up to `nondet_tol`; that the gradient of one output is the same whether the others have a
-    gradient of zero or none (`check_undefined_grad`); and that gradients have their input's dtype
-    (`check_grad_dtypes`). On request forward mode is checked, by a Function's jvp if it has one (`check_forward_ad`),
+    the same gradients again, up to `nondet_tol`, and zeros for zeros; that the gradient of one output is the same
+    whether the others have a gradient of zero or none (`check_undefined_grad`); and that gradients have their input's
+    dtype (`check_grad_dtypes`). On request forward mode is checked, by a Function's jvp if it has one (`check_forward_ad`),
     and batches of gradients or tangents by vmap (`check_batched_grad`, `check_batched_forward_grad`). `masked` is for
     sparse layouts and has no effect.
 
     Raises GradcheckError, a RuntimeError, which shows the worst entry (returns False without `raise_exception`),
-    ValueError if no input requires grad or if `func` returns no Tensor, and AssertionError if nothing is to be checked.
-    Warns of float32 inputs, which are too coarse.
+    ValueError if no input requires grad or if `func` returns no Tensor, and AssertionError if nothing is to be checked or
+    the outputs' shapes or dtypes depend on the inputs' values. Warns of float32 inputs, which are too coarse.
 
     >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
     >>> gradcheck(lambda x: torch.exp(x) * x, x)
