@@ -119,7 +119,7 @@ def _attribute_slot(module: Module, name: str, value: Any) -> Slot:
         )
     own = getattr(inner, attribute, value)
     if not isinstance(own, (Tensor, type(None))):
-        raise TypeError(f"functional_call: {name} is {own}, which is not a Tensor")
+        raise TypeError(f"attribute `{attribute}`: {own} is not an instance of torch.Tensor")
     attributes = vars(inner)
     new = attribute not in attributes
     return inner._parameters if new and isinstance(value, Parameter) else attributes, attribute
