@@ -148,8 +148,8 @@ class BatchedArray(DuckArray):
     __complex__ = lambda self: complex(self.item())  # noqa: E731
 
     def __index__(self) -> int:
-        if self.dtype.kind not in "biu":
-            raise TypeError("only integer arrays can be converted to an index")
+        if self.ndim or self.dtype.kind not in "biu":  # NumPy would take an array of one index for the index
+            raise TypeError("only integer scalar arrays can be converted to an index")
         return int(self.item())
 
     def refuse(self, *_: Any, **__: Any) -> Any:

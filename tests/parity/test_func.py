@@ -181,6 +181,12 @@ for case, call in {
 
 
 @programs
+def vmap_of_one_index_into_a_shared_tensor(t, nn):
+    x, indices = randn(t, 1, 4), t.zeros(2, 1, dtype=t.int64)
+    return t.vmap(lambda i: t.take_along_dim(x, i[:, None], 0))(indices), t.vmap(lambda i: x[i])(indices)
+
+
+@programs
 def transforms_of_functions_of_containers(t, nn):
     class Pair:
         def __init__(self, a, b):
