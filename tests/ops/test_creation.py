@@ -260,3 +260,16 @@ def test_a_list_that_contains_itself_raises():
     data.append(data)
     with pytest.raises(ValueError, match="too many dimensions 'list'"):
         torch.tensor(data)
+
+
+def test_a_layout_that_is_not_strided_is_refused():
+    assert torch.zeros(2, layout=torch.strided).layout is torch.strided
+    with pytest.raises(NotImplementedError, match=r"zeros: there is no layout torch\.sparse_coo: arrays are dense"):
+        torch.zeros(2, layout=torch.sparse_coo)
+
+
+def test_an_array_whose_strides_are_no_multiples_of_its_items_is_refused():
+    field = np.zeros(3, [("a", "u1"), ("b", "f4")])["b"]
+    with pytest.raises(ValueError, match="strides not a multiple of the element byte size"):
+        torch.from_numpy(field)
+    assert torch.from_numpy(field.copy()).stride() == (1,)

@@ -35,7 +35,7 @@ T.arange(4).__setitem__(T.arange(4) > 1, T.arange(3)); T.ones(3).clamp(); T.diff
 T.nonzero(T.ones(2), as_tuple=True, out=T.ones(2).long()); T.diff(T.ones(2), prepend=T.ones(2, 2))
 T.ones(2, 2).rot90(1, (0, 0))
 T.tensor(np.array([None])); T.from_numpy(np.array(["a"])); T.tensor(np.array([1], ">i4")); T.tensor([None])
-T.tensor({1}); T.tensor([[1, 2], 3]); T.tensor(2**63)
+T.from_numpy(np.zeros(2, [("a", "u1"), ("b", "f4")])["b"]); T.tensor({1}); T.tensor([[1, 2], 3]); T.tensor(2**63)
 T.gradient(T.ones(3, 3), spacing=[1.0]); T.gradient(T.ones(3, 3), spacing=[1.0], dim=(0, 1))
 T.unique(T.ones(0, 3), dim=1); T.unique_consecutive(T.ones(3, 0), dim=0)
 T.trapezoid(T.ones(2), T.ones(3)); T.heaviside(T.ones(2), T.ones(2).int()); T.heaviside(T.ones(2) * 1j, T.ones(2) * 1j)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes, function, state
+from ...backend.memory_formats import strided
 from ...dtypes.half_precision import convert
-from ...errors import ArgumentError, DtypeError, GraphError
+from ...errors import ArgumentError, DtypeError, GraphError, UnsupportedError
 from ...errors.arguments import check_bool
 from ...errors.notices import TO_SCALAR, once, warn
 from ...storage import is_storage
@@ -42,6 +43,8 @@ def check_options(op: str, options: dict[str, Any], known: Set[str] = _WITHOUT_E
     unexpected = options.keys() - known
     if unexpected:
         raise TypeError(f"{op}() got an unexpected keyword argument '{min(unexpected)}'")
+    if options.get("layout") not in (None, strided):
+        raise UnsupportedError(f"{op}: there is no layout {options['layout']}: arrays are dense")
 
 
 def tensor(
@@ -67,7 +70,7 @@ def tensor(
         array = data.copy() if dtype is None else data.astype(dtypes.of(dtype).dtype)
         return from_array(array, device, requires_grad)
     array = _copy_to_array(data, dtype)
-    _check_dtype(array)
+    _check_array(array)
     return from_array(array, backend.chosen(device), requires_grad)
 
 
@@ -85,7 +88,7 @@ def _copy_to_array(data: Any, dtype: Dtype) -> Any:
     if dtype is not None:
         to = dtypes.of(dtype).dtype
         if backend.is_array(data):
-            _check_dtype(data)
+            _check_array(data)
         else:
             check_numbers(array, to)
         return array if array.dtype == to else convert(array, to)
@@ -129,8 +132,8 @@ def _plain_view(array: Any) -> Any:
     return array.view(np.ndarray) if isinstance(array, np.ndarray) else array.view()
 
 
-def _check_dtype(array: Any) -> None:
-    """Raise RuntimeError for a dtype that PyTorch doesn't have, or bytes in another order than the machine's."""
+def _check_array(array: Any) -> None:
+    """Raise for a dtype that PyTorch lacks, for bytes in another order than the machine's, and for uneven strides."""
     if not array.dtype.isnative:
         raise ArgumentError(
             "given numpy array has byte order different from the native byte order. Conversion between byte orders is "
@@ -141,6 +144,11 @@ def _check_dtype(array: Any) -> None:
             f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported types are: "
             "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, "
             "uint8, and bool."
+        )
+    if any(stride % array.itemsize for stride in array.strides):  # a field of a structured array
+        raise ArgumentError(
+            "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the "
+            "memory."
         )
 
 
@@ -162,7 +170,7 @@ def _from_objects(data: Any, array: Any, dtype: Any) -> Any:
             raise ArgumentError("Overflow when unpacking long long: a number is too large for int64")
         strange = next((x for x in array.flat if not isinstance(x, (int, float, complex))), data)
         raise DtypeError(f"Could not infer dtype of {type(strange).__name__}")
-    _check_dtype(data)
+    _check_array(data)
 
 
 def _has_typed(data: Any) -> bool:
@@ -227,7 +235,7 @@ def as_tensor(data: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
         return data.to(dtype=dtype, device=device)
     data = _shared_array(data, dtype)
     if backend.is_array(data) and (dtype is None or dtypes.of(dtype).dtype == data.dtype):
-        _check_dtype(data)
+        _check_array(data)
         return from_array(_plain_view(data), device if backend.is_gpu(data) else backend.chosen(device))
     return tensor(data, dtype=dtype, device=device)
 
