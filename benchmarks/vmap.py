@@ -68,7 +68,7 @@ def seconds(call: Callable[[], Any]) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
-    call_batched = microgad.func.call_batched
+    call_batched = microgad.func.mapping.call_batched
 
     def raise_fallback(*_: Any) -> Any:
         """Stand in for `call_batched`, so that vmap loops over the batch."""
@@ -79,7 +79,7 @@ def main() -> None:
         for _ in range(20):
             turn = []
             for call, implementation in zip(calls, (call_batched, call_batched, raise_fallback), strict=True):
-                microgad.func.call_batched = implementation
+                microgad.func.mapping.call_batched = implementation
                 turn.append(seconds(call))
             turns.append(turn)
         theirs, ours, looped = np.percentile(turns, 25, axis=0)

@@ -556,6 +556,7 @@ from .ops.reduction import cumulative_trapezoid as cumulative_trapezoid
 from .ops.reduction import diff as diff
 from .ops.reduction import dist as dist
 from .ops.reduction import gradient as gradient
+from .ops.reduction import hash_tensor as hash_tensor
 from .ops.reduction import histc as histc
 from .ops.reduction import histogram as histogram
 from .ops.reduction import histogramdd as histogramdd

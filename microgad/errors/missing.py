@@ -20,7 +20,7 @@ REASONS = {
         *bfloat16* *BFloat16* *chalf *float8_* *float4_* uint[1-7] int[1-7] bit bits*
     """,
     "it is a kernel inside PyTorch; the functions of torch and of nn.functional that call it are here": """
-        cudnn_* miopen_* mkldnn_* batch_norm_* native_norm *scaled_mm *grouped_mm *jiterator hash_tensor *.hash_tensor
+        cudnn_* miopen_* mkldnn_* batch_norm_* native_norm *scaled_mm *grouped_mm *jiterator
         nn.functional.ScalingType nn.functional.SwizzleType
     """,
     "PyTorch has removed it; torch.linalg has eig, eigh, lstsq, matrix_rank and solve": """

@@ -36,6 +36,7 @@ class Reduction:
     nonzero, nonzero_static, argwhere = reduction.nonzero, reduction.nonzero_static, reduction.argwhere
     unique, unique_consecutive = reduction.unique, reduction.unique_consecutive
     bincount, histc, histogram = reduction.bincount, reduction.histc, reduction.histogram
+    hash_tensor = reduction.hash_tensor
     logsumexp = exponentials.logsumexp
 
     cumsum_, cumprod_, renorm_ = by_copy(reduction.cumsum), by_copy(reduction.cumprod), by_copy(reduction.renorm)

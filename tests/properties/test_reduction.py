@@ -1,6 +1,9 @@
 """Sums, products, means, extrema and their indices, variances and distances."""
 
+import functools
 import math
+import operator
+import struct
 
 import numpy as np
 import pytest
@@ -20,6 +23,7 @@ from microgad.ops.reduction import (
     Argmin,
     CountNonzero,
     Deviation,
+    HashTensor,
     Max,
     Mean,
     Min,
@@ -178,6 +182,12 @@ def over_rows(of_row):
     return lambda x: np.array([of_row(row) for row in x.reshape(-1, x.shape[-1]).tolist()]).reshape(x.shape[:-1])
 
 
+def xor_of_bits(row):
+    """The exclusive or of the row's float64 numbers, read as integers."""
+    bits = struct.unpack(f"{len(row)}Q", struct.pack(f"{len(row)}d", *row))
+    return np.uint64(functools.reduce(operator.xor, bits))
+
+
 WITH_TIES = tensors(shapes(min_dims=1), elements=numbers(-0.25, 0.25), requires_grad=True).map(lambda x: (x,))
 MASKS = tensors(shapes(min_dims=1), dtype=torch.bool).map(lambda x: (x,))
 ENTRIES = [
@@ -186,6 +196,7 @@ ENTRIES = [
     computes(Any_, lambda x: torch.any(x, -1), over_rows(any), MASKS),
     computes(All, lambda x: torch.all(x, -1), over_rows(all), MASKS),
     computes(CountNonzero, lambda x: torch.count_nonzero(x, -1), over_rows(sum), MASKS),
+    computes(HashTensor, lambda x: torch.hash_tensor(x, -1), over_rows(xor_of_bits), WITH_TIES),
 ]
 
 

@@ -8,6 +8,7 @@ from .counting import (
 )  # fmt: skip
 from .distances import dist, renorm
 from .extrema import Amax, Amin, Argmax, Argmin, Max, Median, Min, amax, amin, aminmax, argmax, argmin, max, min
+from .hashing import HashTensor, hash_tensor
 from .histograms import bincount, bucketize, histc, histogram, histogramdd, searchsorted
 from .sorting import argsort, kthvalue, median, mode, msort, nanmedian, sort, topk
 from .picking import Pick

@@ -11,7 +11,7 @@ REASONS = {
     """,
     "a kernel inside PyTorch; programs call the op around it": """
         _batch_norm_with_update _chunk_cat _native_batch_norm_legit _upsample_bilinear2d_aa
-        hash_tensor max_pool2d_with_indices_backward native_dropout_backward torch.ops.aten._efficient_attention_forward
+        max_pool2d_with_indices_backward native_dropout_backward torch.ops.aten._efficient_attention_forward
         torch.ops.aten._flash_attention_forward torch.ops.aten._safe_softmax.default
     """,
 }

@@ -13,7 +13,9 @@ from torch.testing._internal.common_methods_invocations import op_db
 import microgad
 from microgad import Tensor
 from microgad.duck_arrays import Fallback
-from microgad.func import flatten, grad, vmap
+from microgad.func import grad, vmap
+from microgad.func.call import flatten
+from microgad.utils._pytree import tree_leaves
 
 from .checks import OpChecks
 from .programs import Call
@@ -72,18 +74,18 @@ def check(function: Any, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patch, warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             found = outcome(f, dims, tensors)
-            patch.setattr("microgad.func.call_batched", raise_fallback)
+            patch.setattr("microgad.func.mapping.call_batched", raise_fallback)
             same(outcome(f, dims, tensors), found)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         outside = gradients(to_scalar, dims, tensors)
-        monkeypatch.setattr("microgad.func.call_batched", raise_fallback)
+        monkeypatch.setattr("microgad.func.mapping.call_batched", raise_fallback)
         same(gradients(to_scalar, dims, tensors), outside)
         monkeypatch.undo()
 
 
 def same(looped: Any, batched: Any) -> None:
-    expected, found = (flatten(x, tensors_only=False)[0] for x in (looped, batched))
+    expected, found = tree_leaves(looped), tree_leaves(batched)
     assert len(found) == len(expected)
     for x, y in zip(found, expected, strict=True):
         if isinstance(y, Tensor):
