@@ -1,17 +1,21 @@
-"""PyTorch's legacy Tensor types, `torch.FloatTensor(2, 3)`, and `torch.set_default_tensor_type`.
+"""PyTorch's legacy types, `torch.FloatTensor(2, 3)`, `torch.FloatStorage`, and `torch.set_default_tensor_type`.
 
 Programs from before 2018 use them, and `x.type()` still returns their names.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from . import backend, dtypes
 from .backend.devices import set_default_device
 from .errors import DeviceError, DtypeError
 from .errors.notices import once
 from .ops.creation import legacy_new
+from .storage import TypedStorage, UntypedStorage
 from .tensor import Tensor
 
 
@@ -49,7 +53,75 @@ DoubleTensor, ByteTensor = _make("DoubleTensor", dtypes.float64), _make("ByteTen
 CharTensor, ShortTensor = _make("CharTensor", dtypes.int8), _make("ShortTensor", dtypes.int16)
 IntTensor, LongTensor = _make("IntTensor", dtypes.int32), _make("LongTensor", dtypes.int64)
 BoolTensor = _make("BoolTensor", dtypes.bool_)
-ON_GPU = {name: _make(name, kind.dtype, "cuda") for name, kind in list(globals().items()) if type(kind) is _TensorType}
+
+
+class _StorageType(type):
+    """The metaclass of the legacy storages: instances of each are the TypedStorages of a dtype on a device."""
+
+    dtype: dtypes.dtype
+    device: str
+    _dtype = property(lambda cls: cls.dtype)
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return type(x) is TypedStorage and x.dtype == cls.dtype and x.device.type == cls.device
+
+
+class _LegacyStorage(TypedStorage, metaclass=_StorageType):
+    """The base class of the legacy storages: each is a TypedStorage of a dtype on a device."""
+
+    def __new__(cls, *args: Any, wrap_storage: Any = None, **options: Any) -> Any:
+        """Return a TypedStorage. Its dtype and device are those of the class, and so can't be specified."""
+        wrong: str | None = next((f"Keyword argument '{name}' cannot be specified" for name in options), None)
+        if args and wrap_storage is not None:
+            wrong = "No positional arguments should be given when using 'wrap_storage'"
+        elif len(args) > 1:
+            wrong = "Too many positional arguments"
+        elif args and not isinstance(args[0], int | np.integer | Sequence):
+            wrong = f"Argument type not recognized: {type(args[0])}"
+        elif wrap_storage is not None and not isinstance(wrap_storage, UntypedStorage):
+            wrong = f"Argument 'wrap_storage' must be UntypedStorage, but got {type(wrap_storage)}"
+        elif wrap_storage is not None and wrap_storage.device.type != cls.device:
+            wrong = f"Device of 'wrap_storage' must be {cls.device}, but got {wrap_storage.device.type}"
+        if wrong:
+            raise DtypeError(
+                f"{cls}.__new__ received an invalid combination of arguments. Expected one of:\n * no arguments\n"
+                f" * (int size)\n * (Sequence data)\n * (*, UntypedStorage wrap_storage)\n{wrong}"
+            )
+        place = cls.device if wrap_storage is None else None
+        return TypedStorage(*args, wrap_storage=wrap_storage, dtype=cls.dtype, device=place)
+
+    @classmethod
+    def from_buffer(cls, *args: Any, **options: Any) -> TypedStorage:
+        """Copy elements from a buffer: see `UntypedStorage.from_buffer`."""
+        return TypedStorage.from_buffer(*args, dtype=cls.dtype, device=cls.device, **options)
+
+    @classmethod
+    def from_file(cls, filename: Any, shared: bool = False, size: int = 0) -> TypedStorage:
+        """Map a file of `size` elements into memory: see `torch.from_file`."""
+        memory = UntypedStorage.from_file(filename, shared, size * cls.dtype.itemsize)
+        return TypedStorage(wrap_storage=memory, dtype=cls.dtype)
+
+
+def _storage(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
+    """Make the legacy class of storages of a dtype on a device."""
+    home = "torch" if place == "cpu" else f"torch.{place}"
+    doc = f"Storages of {dtype.name}. Source: {home}.{name}."
+    facts = {"__doc__": doc, "__module__": home, "dtype": dtype, "device": place}
+    return _StorageType(name, (_LegacyStorage,), facts)
+
+
+HalfStorage, FloatStorage = _storage("HalfStorage", dtypes.float16), _storage("FloatStorage", dtypes.float32)
+DoubleStorage, ByteStorage = _storage("DoubleStorage", dtypes.float64), _storage("ByteStorage", dtypes.uint8)
+CharStorage, ShortStorage = _storage("CharStorage", dtypes.int8), _storage("ShortStorage", dtypes.int16)
+IntStorage, LongStorage = _storage("IntStorage", dtypes.int32), _storage("LongStorage", dtypes.int64)
+BoolStorage = _storage("BoolStorage", dtypes.bool_)
+ComplexFloatStorage = _storage("ComplexFloatStorage", dtypes.complex64)
+ComplexDoubleStorage = _storage("ComplexDoubleStorage", dtypes.complex128)
+ON_GPU = {
+    name: (_make if type(kind) is _TensorType else _storage)(name, kind.dtype, "cuda")
+    for name, kind in list(globals().items())
+    if type(kind) is _TensorType or (type(kind) is _StorageType and kind is not _LegacyStorage)
+}
 
 
 def set_default_tensor_type(t: Any) -> None:

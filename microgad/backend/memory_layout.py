@@ -98,6 +98,23 @@ def copied(x: Any) -> Any:
     return backend.as_strided(once, x.shape, steps)  # np.broadcast_to's result would be read-only
 
 
+def deep_copied(x: Any, memo: dict[Any, Any]) -> tuple[Any, list[int]]:
+    """Return the array's view of a copy of its memory, and that copy's version counter.
+
+    Arrays that share memory get views of one copy, by `memo`, and one counter.
+    """
+    whole = backend.owner(x)
+    place = "memory", id(whole)
+    if place not in memo:
+        memo[place] = whole.copy("K"), [0]
+    memory, version = memo[place]
+    if x is whole:
+        return memory, version
+    if memory.strides != whole.strides:  # memory of another library, with gaps
+        return x.copy("K"), [0]
+    return elsewhere(x, whole, memory_of(memory).view(np.uint8)), version
+
+
 def has_gaps(x: Any) -> bool:
     """Whether there is other memory between an array's elements, or some share theirs."""
     reach = sum((n - 1) * abs(stride) for n, stride in zip(x.shape, x.strides, strict=True))

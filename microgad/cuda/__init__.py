@@ -207,4 +207,8 @@ class graph(CUDAGraph):
 BoolTensor, ByteTensor, CharTensor = _TYPES["BoolTensor"], _TYPES["ByteTensor"], _TYPES["CharTensor"]
 DoubleTensor, FloatTensor, HalfTensor = _TYPES["DoubleTensor"], _TYPES["FloatTensor"], _TYPES["HalfTensor"]
 IntTensor, LongTensor, ShortTensor = _TYPES["IntTensor"], _TYPES["LongTensor"], _TYPES["ShortTensor"]
+BoolStorage, ByteStorage, CharStorage = _TYPES["BoolStorage"], _TYPES["ByteStorage"], _TYPES["CharStorage"]
+DoubleStorage, FloatStorage, HalfStorage = _TYPES["DoubleStorage"], _TYPES["FloatStorage"], _TYPES["HalfStorage"]
+IntStorage, LongStorage, ShortStorage = _TYPES["IntStorage"], _TYPES["LongStorage"], _TYPES["ShortStorage"]
+ComplexFloatStorage, ComplexDoubleStorage = _TYPES["ComplexFloatStorage"], _TYPES["ComplexDoubleStorage"]
 _define_getattr(globals())

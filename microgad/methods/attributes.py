@@ -181,6 +181,10 @@ class Attributes:
     def storage(self: Tensor) -> storage.TypedStorage:
         """Return the whole memory that the Tensor lies in, as elements of its dtype: see `TypedStorage`."""
         notices.once("TypedStorage is deprecated: tensor.untyped_storage() is what will be left of it.")
+        return self._typed_storage()
+
+    def _typed_storage(self: Tensor) -> storage.TypedStorage:
+        """Return the storage as `storage` does, without its warning."""
         return storage.typed(self.array)
 
     def const_data_ptr(self: Tensor) -> int:

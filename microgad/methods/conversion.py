@@ -193,8 +193,8 @@ class Conversion:
         """
         if source is None:
             source = self.new_empty(0)
-        if isinstance(source, storage.UntypedStorage) and getattr(source, "dtype", self.dtype) == self.dtype:
-            source = type(self)._wrap(source.row.view(self.array.dtype))
+        if storage.is_storage(source) and getattr(source, "dtype", self.dtype) == self.dtype:
+            source = type(self)._wrap(source.row_of(self.array.dtype))
         if not isinstance(source, core.Tensor):
             raise errors.DtypeError(f"set_(): argument 'source' must be Tensor or Storage, not {type(source).__name__}")
         if source.dtype != self.dtype:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .. import backend, errors
-from ..backend.memory_layout import elsewhere, memory_of
+from ..backend.memory_layout import deep_copied
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -45,7 +43,7 @@ class Copies:
             )
         if id(self) in memo:
             return memo[id(self)]
-        array, version = _copy_memory(self.array, memo)
+        array, version = deep_copied(self.array, memo)
         copied: Tensor = rebuild_tensor(type(self), array, self.requires_grad, {})
         copied.version = version
         memo[id(self)] = copied
@@ -53,23 +51,6 @@ class Copies:
             if value is not None:
                 setattr(copied, name, copy.deepcopy(value, memo))
         return copied
-
-
-def _copy_memory(x: Any, memo: dict[Any, Any]) -> tuple[Any, list[int]]:
-    """Return the array's view of a copy of its memory, and that copy's version counter.
-
-    Arrays that share memory get views of one copy, by `memo`, and one counter.
-    """
-    whole = backend.owner(x)
-    place = "memory", id(whole)
-    if place not in memo:
-        memo[place] = whole.copy("K"), [0]
-    memory, version = memo[place]
-    if x is whole:
-        return memory, version
-    if memory.strides != whole.strides:  # memory of another library, with gaps
-        return x.copy("K"), [0]
-    return elsewhere(x, whole, memory_of(memory).view(np.uint8)), version
 
 
 def _memory_span(x: Any) -> Any:

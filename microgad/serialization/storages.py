@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .. import backend, dtypes
-from ..storage import TypedStorage
+from ..storage import TypedStorage, UntypedStorage
 from ..tensor import Tensor
 from .errors import FileError, shown
 
@@ -21,12 +21,12 @@ class Storage(NamedTuple):
 
     def row(self, kind: dtypes.dtype) -> Any:
         """Return the memory as a 1-D array of a dtype."""
-        memory = self.memory()
-        return memory[: memory.size // kind.itemsize * kind.itemsize].view(kind.dtype)
+        return UntypedStorage(self.memory()).row_of(kind.dtype)
 
-    def whole(self) -> TypedStorage:
-        """Return the storage as a TypedStorage object, for a file that holds it as such."""
-        return TypedStorage(self.row(self.dtype or dtypes.uint8))
+    def whole(self) -> TypedStorage | UntypedStorage:
+        """Return the storage as an object of its class, for a file that holds it as such."""
+        memory = UntypedStorage(self.memory())
+        return memory if self.dtype is None else TypedStorage(wrap_storage=memory, dtype=self.dtype)
 
 
 def to_tensor(array: Any, where: str = "cpu") -> Any:

@@ -158,6 +158,17 @@ def storages(t, nn):
 
 
 @programs
+def storages_of_their_own(t, nn):
+    made, memory = t.IntStorage([1, 2, 300]), t.UntypedStorage([1, 2, 255])
+    made[0:2] = 7
+    legacy = type(made).__name__, isinstance(made, t.IntStorage), isinstance(made, t.LongStorage), made.type()
+    found = made.tolist(), made.char().tolist(), memory.half().tolist(), t.FloatStorage(3).fill_(2).tolist(), made[-1]
+    swapped = t.ShortStorage.from_buffer(b"\0\1\0\2", "big").tolist()
+    same = t.ones(2).untyped_storage() == t.ones(2).untyped_storage(), made == made.clone()
+    return legacy, found, swapped, repr(made), repr(memory), repr(t.UntypedStorage()), same, memory.type()
+
+
+@programs
 def control_flow(t, nn):
     double = lambda x: (x * 2,)  # noqa: E731
     branches = [t.cond(t.tensor(flag), t.sin, t.cos, (t.tensor(1.0),)) for flag in (True, False)]

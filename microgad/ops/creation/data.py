@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Set
 from typing import Any
 
@@ -15,7 +14,7 @@ from ...dtypes.half_precision import convert
 from ...errors import ArgumentError, DtypeError, GraphError, UnsupportedError
 from ...errors.arguments import check_bool
 from ...errors.notices import TO_SCALAR, once, warn
-from ...storage import is_storage
+from ...storage import UntypedStorage, is_storage
 from ...type_aliases import Device, Dtype, Tensor
 from .scalars import as_scalar, check_numbers
 
@@ -307,9 +306,9 @@ def from_file(
     tensor([1., 1.])
     """
     check_options("from_file", options)
-    mode: Any = "c" if not shared else "r+" if os.path.exists(filename) else "w+"
     result_dtype = dtypes.of(dtype or dtypes.get_default_dtype()).dtype
-    return from_array(np.asarray(np.memmap(filename, result_dtype, mode, shape=(size,))), None, requires_grad)
+    memory = UntypedStorage.from_file(filename, shared, size * result_dtype.itemsize)
+    return from_array(memory.row.view(result_dtype), None, requires_grad)
 
 
 class _Capsule:
