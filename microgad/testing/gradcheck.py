@@ -77,7 +77,7 @@ def gradcheck(
     True
     >>> gradcheck(lambda x: x * x.detach(), x)
     Traceback (most recent call last):
-    microgad.testing.calls.GradcheckError: the derivative of output 0 (2,) with respect to input 0 (2,) is wrong in 2 of 4 entries. The worst: output 0[1] by input 0[1]
+    microgad.testing.calls.GradcheckError: Jacobian mismatch for output 0 with respect to input 0, of shapes (2,) and (2,): wrong in 2 of 4 entries. The worst: output 0[1] by input 0[1]
         numerical  -2
         analytical -1
         difference  1, tolerance 0.00201 = atol + rtol · |numerical|
@@ -236,7 +236,7 @@ class _Check(NamedTuple):
             start = slices(outputs)[worst.output].start
             below, above = (float(side[start + column]) for side in differences.one_sided(worst.input, row))
             message = explain(worst, self.kind, outputs[worst.output], below, above, self.eps, self.atol, self.rtol)
-            raise GradcheckError(f"{mode.prefix}{message}")
+            raise GradcheckError(f"Jacobian {mode.name}mismatch for {message}")
 
     def _finding(self, k: int, y: Tensor, i: int, numerical: Any, analytical: Any) -> Finding:
         shapes = tuple(self.tensors[i].shape), tuple(y.shape)
@@ -260,9 +260,9 @@ class _Check(NamedTuple):
                 if not abs(analytical - numerical) <= self.atol * share + self.rtol * abs(numerical):
                     self._check_entries(mode, differences)  # raises a more detailed error if an entry is wrong
                     raise GradcheckError(
-                        f"{mode.prefix}a random projection of the derivative of {self.kind} {k} with respect to "
-                        f"{self.names[i]} is numerically {numerical:.8g}, analytically {analytical:.8g}, although no "
-                        "entry by itself is outside of its tolerance"
+                        f"Jacobian {mode.name}mismatch for {self.kind} {k} with respect to {self.names[i]}, a random "
+                        f"projection is numerically {numerical:.8g}, analytically {analytical:.8g}, although no entry "
+                        "by itself is outside of its tolerance"
                     )
         if not any(y.requires_grad for y in outputs):
             self._check_entries(mode, differences)

@@ -20,7 +20,7 @@ LinearFunction = Callable[[Tensor], Sequence[Tensor | None]]  # None stands for 
 class ReverseMode:
     """Derivatives by backward passes: from the gradient of an output to those of the inputs."""
 
-    prefix = ""  # what an error message begins with
+    name = ""  # what error messages say about the mode
 
     def __init__(self, outputs: list[Tensor], tensors: list[Tensor]) -> None:
         self.outputs, self.tensors = outputs, tensors
@@ -48,7 +48,7 @@ class ReverseMode:
 class ForwardMode:
     """Derivatives by pushing tangents of the inputs to the outputs, by a Function's `jvp` if it has one."""
 
-    prefix = "in forward mode "
+    name = "computed with forward mode "
 
     def __init__(self, outputs: list[Tensor], tensors: list[Tensor]) -> None:
         self.outputs, self.tensors = outputs, tensors
@@ -96,7 +96,7 @@ def check_batches(mode: Mode) -> None:
                 continue
             expected = np.stack([at_once[0] * 0 if g is None else g for g in one_by_one])
             if not np.allclose(backend.to_numpy(at_once), backend.to_numpy(expected), equal_nan=True):
-                raise GradcheckError(f"{mode.prefix}a batch by vmap gives\n{at_once}\nbut one by one\n{expected}")
+                raise GradcheckError(f"a batch {mode.name}by vmap gives\n{at_once}\nbut one by one\n{expected}")
 
 
 def _dot(a: Tensor | None, b: Any) -> float:

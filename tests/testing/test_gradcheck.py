@@ -67,7 +67,7 @@ def test_the_message_shows_the_worst_entry(fast_mode):
         gradcheck(lambda c, x: WrongCube.apply(x), ("passed through", x), fast_mode=fast_mode)
     lines = str(failed.value).splitlines()
     assert lines[0] == (
-        "the derivative of output 0 (1, 3) with respect to input 1 (1, 3) is wrong in 3 of 9 entries. "
+        "Jacobian mismatch for output 0 with respect to input 1, of shapes (1, 3) and (1, 3): wrong in 3 of 9 entries. "
         "The worst: output 0[0, 1] by input 1[0, 1]"
     )
     assert [line.split() for line in lines[1:3]] == [["numerical", "12"], ["analytical", "-12"]]
@@ -82,7 +82,7 @@ def test_the_message_shows_the_worst_entry(fast_mode):
 def test_a_wrong_second_derivative_is_found_where_the_first_is_right():
     x = leaf(3)
     assert gradcheck(DetachedExp.apply, x)
-    with pytest.raises(GradcheckError, match=r"the derivative of gradient 0 .* with respect to input 0"):
+    with pytest.raises(GradcheckError, match=r"mismatch for gradient 0 with respect to input 0,"):
         gradgradcheck(DetachedExp.apply, x)
     assert gradgradcheck(DetachedExp.apply, x, raise_exception=False, fast_mode=True) is False
 
@@ -97,7 +97,9 @@ def test_the_message_names_a_kink():
 
 def test_detached_outputs_are_found_unless_another_output_has_a_graph():
     x = leaf(2)
-    with pytest.raises(GradcheckError, match="output 0 doesn't require grad"):
+    with pytest.raises(
+        GradcheckError, match="gradient for function expected to be zero, as output 0 doesn't require grad"
+    ):
         gradcheck(lambda x: x.detach() * 2, x)
     assert gradcheck(lambda x: (x * 2, x.detach()), x)  # beside another output it counts as intended, as in PyTorch
     assert gradcheck(lambda x: torch.ones(2) * 2, x)  # does not depend on x
@@ -253,7 +255,7 @@ def test_complex_numbers(fast_mode):
     for f in (torch.fft.fft, lambda x: torch.complex(x, x * x)):
         assert gradcheck(f, leaf(2), fast_mode=fast_mode)
         assert gradgradcheck(f, leaf(2), fast_mode=fast_mode)
-    with pytest.raises(GradcheckError, match=r"output 0 \(2, 2\) with respect to input 0 \(2, 2\)"):
+    with pytest.raises(GradcheckError, match=r"output 0 with respect to input 0, of shapes \(2, 2\) and \(2, 2\):"):
         gradcheck(WithoutConj.apply, z, fast_mode=fast_mode)
 
 

@@ -75,14 +75,14 @@ def test_right_derivatives_pass_in_every_mode(fast_mode):
 def test_a_wrong_jvp_is_found_in_forward_mode(fast_mode):
     inputs = leaf(2, 3), leaf(3, seed=1)
     assert gradcheck(WrongTangent.apply, inputs, fast_mode=fast_mode)
-    with pytest.raises(GradcheckError, match=r"^in forward mode the derivative of output 0 \(2, 3\) with respect to i"):
+    with pytest.raises(GradcheckError, match=r"^Jacobian computed with forward mode mismatch for output 0 with"):
         gradcheck(WrongTangent.apply, inputs, check_forward_ad=True, fast_mode=fast_mode)
     assert not gradcheck(WrongTangent.apply, inputs, check_forward_ad=True, raise_exception=False, fast_mode=fast_mode)
 
 
 def test_check_backward_ad_false_does_not_check_backward():
     inputs = leaf(3), leaf(3, seed=1)
-    with pytest.raises(GradcheckError, match=r"^the derivative of output 0"):
+    with pytest.raises(GradcheckError, match=r"^Jacobian mismatch for output 0 with"):
         gradcheck(WrongBackward.apply, inputs)
     assert gradcheck(WrongBackward.apply, inputs, check_forward_ad=True, check_backward_ad=False)
 
@@ -114,7 +114,7 @@ def test_a_wrong_vmap_rule_is_found():
     assert gradcheck(Own.apply, leaf(3))
     with pytest.raises(GradcheckError, match=r"^a batch by vmap gives"):
         gradcheck(Own.apply, leaf(3), check_batched_grad=True)
-    with pytest.raises(GradcheckError, match=r"^in forward mode a batch by vmap gives"):
+    with pytest.raises(GradcheckError, match=r"^a batch computed with forward mode by vmap gives"):
         gradcheck(Own.apply, leaf(3), check_forward_ad=True, check_batched_forward_grad=True)
 
 

@@ -15,35 +15,34 @@ from .finding import Finding, brackets, derivative_name
 def explain(
     finding: Finding, kind: str, y: Tensor, below: float, above: float, eps: float, atol: float, rtol: float
 ) -> str:
-    """Return gradcheck's message: the worst entry, its two derivatives, what they may mean, and where to look.
+    """Return gradcheck's message, from the names of output and input on.
 
-    `y` is the output, `kind` what messages call it, `below` and `above` are the one-sided derivatives of the entry.
+    It shows the worst entry, its two derivatives, what they may mean, and where to look. `y` is the output, `kind` what messages call it, `below` and `above` are the one-sided derivatives of the entry.
     """
-    lines, n, a, tolerance = _numbers(finding, kind)
+    output, name = f"{kind} {finding.output}", finding.names[finding.input]
+    shapes = f"of shapes {finding.output_shape} and {finding.input_shape}"
+    lines, n, a, tolerance = _numbers(finding, output, f"{output} with respect to {name}, {shapes}: wrong")
     lines.append(f"    difference {abs(a - n): .4g}, tolerance {tolerance:.4g} = atol + rtol · |numerical|")
     if abs(above - below) > atol + max(rtol, 0.01) * abs(n):
         kink = f"From below the derivative is {below:.6g}, from above {above:.6g}: the input may sit on a kink. "
         lines.append(f"{kink}Move it away by more than eps = {eps:g}")
     if not y.requires_grad:
         message = "doesn't require grad: somewhere on the way the values were taken off the graph"
-        lines.append(f"{kind} {finding.output} {message}")
+        lines.append(f"Numerical gradient for function expected to be zero, as {output} {message}")
     else:
         lines.append(f"{_ratio(finding)}Look at the derivatives of {', '.join(operations([y]))}")
     return "\n".join(lines)
 
 
-def _numbers(finding: Finding, kind: str) -> tuple[list[str], float, float, float]:
-    """Return the first lines of a message, and of the worst entry the two derivatives and the tolerance."""
+def _numbers(finding: Finding, output: str, what: str) -> tuple[list[str], float, float, float]:
+    """Return the first lines of a message about `what`, and of the worst entry the derivatives and the tolerance."""
     row, column = finding.worst_entry()
     n, a, error = (float(x[row, column]) for x in (finding.numerical, finding.analytical, finding.error))
     wrong, size = int((finding.excess() > 0).sum()), finding.numerical.size
-    output, name = f"{kind} {finding.output}", finding.names[finding.input]
-    what = (
-        f"the {derivative_name(finding.order)} of {output} {finding.output_shape} with respect to {name} "
-        f"{finding.input_shape} is wrong in {wrong} of {size} entries. The worst: {output}"
-        f"{brackets(column, finding.output_shape)} by {name}{brackets(row, finding.input_shape)}"
-    )
-    return [what, f"    numerical  {n: .10g}", f"    analytical {a: .10g}"], n, a, error
+    worst = f"{output}{brackets(column, finding.output_shape)}"
+    worst += f" by {finding.names[finding.input]}{brackets(row, finding.input_shape)}"
+    first = f"{what} in {wrong} of {size} entries. The worst: {worst}"
+    return [first, f"    numerical  {n: .10g}", f"    analytical {a: .10g}"], n, a, error
 
 
 def describe(finding: Finding) -> str:
@@ -51,8 +50,10 @@ def describe(finding: Finding) -> str:
     from .diagnosis import likely_mistake
     from .reproducer import as_code
 
-    lines, n, a, error = _numbers(finding, "output" if finding.order == 1 else "gradient")
-    lines[0] = f"{finding.op}: {lines[0]}"
+    output = f"{'output' if finding.order == 1 else 'gradient'} {finding.output}"
+    what = f"{finding.op}: the {derivative_name(finding.order)} of {output} {finding.output_shape} with respect to "
+    what += f"{finding.names[finding.input]} {finding.input_shape} is wrong"
+    lines, n, a, error = _numbers(finding, output, what)
     lines.append(f"    difference {abs(a - n): .4g}, of which the estimate's error explains {error:.4g}")
     mistake = likely_mistake(finding)
     if mistake:
