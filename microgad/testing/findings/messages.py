@@ -17,7 +17,8 @@ def explain(
 ) -> str:
     """Return gradcheck's message, from the names of output and input on.
 
-    It shows the worst entry, its two derivatives, what they may mean, and where to look. `y` is the output, `kind` what messages call it, `below` and `above` are the one-sided derivatives of the entry.
+    It shows the worst entry, its two derivatives, what they may mean, and where to look. `y` is the output, `kind` what
+    messages call it, `below` and `above` are the one-sided derivatives of the entry.
     """
     output, name = f"{kind} {finding.output}", finding.names[finding.input]
     shapes = f"of shapes {finding.output_shape} and {finding.input_shape}"
