@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import errors, state
+from ..engine.leaves import current_pass
 from ..errors.arguments import check_bool
 from ..function import Output
 from ..function.plan import argument
+from ..function.torch_names import inputs_of
 from ..tensor import Tensor
 from .function_hooks import remove_observer
 
@@ -61,6 +63,7 @@ class Tracer(state.Observer):
         self._sources: dict[int, tuple[Any, Source]] = {}  # by a Tensor's id; holding the Tensor keeps the id its own
         self._backward: dict[int, Source] = {}  # by the number of the node that receives the gradient
         self._lines: dict[int, str] = {}  # the line that recorded a node, by the node's number
+        self._inside: Source | None = None  # in the derivatives that are being computed
 
     def source(self, tensor: Any) -> Source | None:
         """Return where a Tensor's non-finite values came from; None if it has none, or if none was seen to arise."""
@@ -82,9 +85,18 @@ class Tracer(state.Observer):
         source = self._inherited(inputs) or self._new_source(node, inputs, kind)
         for tensor, _ in bad:
             self._sources[id(tensor)] = tensor, source
-        if self.halt and any(kind == "NaN" for _, kind in bad):
+        if not self.halt or all(kind != "NaN" for _, kind in bad):
+            return
+        if current_pass() is not None:  # only the gradients count: a NaN on the way to them may be masked
+            self._inside = self._inside or source
+        else:
             here = errors.place(type(node).__name__, state.current().path)
             raise source.error(after="" if source.told.startswith("produced NaN") else f". It became NaN in {here}")
+
+    def begin_backward(self, node: Any, grad: Any) -> None:
+        """Forget the operations of other derivatives."""
+        super().begin_backward(node, grad)
+        self._inside = None
 
     def backward(self, node: Any, gradients: list[Any]) -> None:
         """Check the gradients of an operation's inputs."""
@@ -93,15 +105,16 @@ class Tracer(state.Observer):
             kind = nonfinite_kind(grad)
             if not kind or edge is None:
                 continue
-            source = self._backward.get(node.number) or Source(
+            source = self._backward.get(node.number) or self._inside or Source(
                 len(self._sources) + len(self._backward), type(node).__name__, node.path,
                 f"the gradient of its input {argument(node, i)} {tuple(grad.shape)} is the first one with {kind}",
             )  # fmt: skip
             for target in (edge, *(edge.edges if isinstance(edge, Output) else ())):
                 self._backward.setdefault(target.number, source)
             if self.halt and kind == "NaN":
-                line = self._lines.get(node.number)
-                raise source.error(before="backward: ", after=f". It was recorded at {line}" if line else "")
+                line, index = self._lines.get(node.number), sum(inputs_of(node)[:i])
+                before = f"Function '{node.name()}' returned nan values in its {index}th output. backward: "
+                raise source.error(before, after=f". It was recorded at {line}" if line else "")
 
     def _inherited(self, inputs: tuple[Any, ...]) -> Source | None:
         """Return the source of the inputs' non-finite values: NaN before infinity, an older source before a younger."""
@@ -205,8 +218,9 @@ class detect_anomaly(ContextDecorator):
 
     The error names the operation and module that the NaN came from; if it came from an infinity, those that produced
     the infinity. In a backward pass it also gives the line that recorded the operation. Results are checked as well as
-    gradients, which are all that PyTorch checks. The checks take time; an infinity alone doesn't raise. With
-    check_nan=False nothing is checked. Source: torch.autograd.detect_anomaly.
+    gradients, which are all that PyTorch checks, but not what is computed on the way to a gradient. The
+    checks take time; an infinity alone doesn't raise. With check_nan=False nothing is checked.
+    Source: torch.autograd.detect_anomaly.
 
     >>> x = torch.tensor([4.0, -1.0], requires_grad=True)
     >>> with torch.autograd.detect_anomaly(), np.errstate(invalid="ignore"):

@@ -55,10 +55,35 @@ def test_a_derivative_that_makes_nan_raises():
     """The derivative of sqrt at 0 is infinite, and multiplied by 0."""
     x = torch.tensor([0.0, 4.0], requires_grad=True)
     y = ((x * 0).sqrt() + x).sum()
-    message = r"^backward: Sqrt: the gradient of its input x \(2,\) is the first one with "
+    message = r"^Function 'MulBackward0' returned nan values in its 0th output\. backward: Sqrt: the gradient of its "
     with torch.autograd.detect_anomaly(), pytest.raises(AnomalyError, match=message):
         y.backward()
     assert x.grad is None
+
+
+class Root(torch.autograd.Function):
+    """A square root that masks, or doesn't mask, the NaN that its backward computes at 0."""
+
+    @staticmethod
+    def forward(ctx, masked, x):
+        ctx.masked = masked
+        ctx.save_for_backward(x)
+        return x.sqrt()
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        slope = (x * x).sqrt() / (x * x * 2)
+        return None, grad * (torch.where(x > 0, slope, 0.0) if ctx.masked else slope)
+
+
+def test_of_a_custom_backward_only_the_gradients_are_checked():
+    x = torch.tensor([0.0, 4.0], requires_grad=True)
+    with torch.autograd.detect_anomaly():
+        assert torch.autograd.grad(Root.apply(True, x).sum(), x)[0].tolist() == [0.0, 0.125]
+        message = "^Function 'RootBackward' returned nan values in its 0th output. backward: Div: produced NaN from "
+        with pytest.raises(AnomalyError, match=message):
+            Root.apply(False, x).sum().backward()
 
 
 def test_second_derivatives_are_checked_too():
