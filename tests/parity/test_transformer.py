@@ -276,5 +276,8 @@ def test_causal_bias_arguments_and_warning():
             masks.causal_upper_left(4)
         with pytest.raises(AssertionError):
             masks.CausalBias(1, 4, 6)
+        x = t.ones(1, 1, 3, 2)
+        with pytest.raises(ValueError, match="causal=True"):
+            functional(t).scaled_dot_product_attention(x, x, x, masks.causal_lower_right(3, 3), is_causal=True)
         with pytest.warns(UserWarning, match="ower right causal"):
             masks.causal_lower_right(3, 2)
