@@ -86,6 +86,23 @@ def spectral_norm(t, nn):
 
 
 @program
+def spectral_norm_of_an_old_state_dict(t, nn):
+    m = nn.utils.spectral_norm(nn.Linear(3, 4))
+    m(t.rand(4, 3))
+    old = m.state_dict()
+    found = [old.pop("weight_v")]
+    old["weight"] = m.weight.detach().clone()
+    old._metadata[""].clear()
+    other = nn.utils.spectral_norm(nn.Linear(3, 4))
+    found += [str(other.load_state_dict(dict(old, bias=t.zeros(4)))), dict(other.state_dict()), other(t.ones(1, 3))]
+    for key in ("weight_orig", "weight", "weight_u"):
+        partial = {name: value for name, value in old.items() if name != key}
+        incompatible = other.load_state_dict(partial, strict=False)
+        found.append([sorted(incompatible.missing_keys), incompatible.unexpected_keys])
+    return found
+
+
+@program
 def spectral_norm_of_convolutions(t, nn):
     layers = nn.Conv2d(2, 3, 2), nn.ConvTranspose2d(2, 3, 2)
     return [train(t, nn.utils.spectral_norm(layer), t.rand(2, 2, 4, 4)) for layer in layers]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from ... import state
-from ...ops.linalg import dot, mv
+from ...ops.linalg import dot, mv, pinverse
 from ...parameter import Parameter
 from ...tensor import Tensor
 from .. import functional as F
@@ -91,6 +91,7 @@ def spectral_norm(
     module.register_buffer(f"{name}_v", v)
     module.register_forward_pre_hook(hook)
     module._register_state_dict_hook(_Version(name))
+    module._register_load_state_dict_pre_hook(_OldLayout(hook))
     return module
 
 
@@ -104,6 +105,38 @@ class _Version:
         metadata.setdefault("spectral_norm", {})[f"{self.name}.version"] = 1
 
 
+class _OldLayout:
+    """Hook before loading that converts the first layout of state dicts, which holds the weight / σ in place of v."""
+
+    def __init__(self, norm: SpectralNorm) -> None:
+        self.norm, self.name = norm, norm.name
+
+    def __call__(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        metadata: dict[str, Any],
+        strict: bool,
+        missing: list[str],
+        *_: Any,
+    ) -> None:
+        key = prefix + self.name
+        if f"{self.name}.version" in metadata.get("spectral_norm", {}) or (
+            key not in state_dict and all(f"{key}_{part}" in state_dict for part in ("orig", "u", "v"))
+        ):
+            return
+        absent = [k for k in (f"{key}_orig", key, f"{key}_u") if k not in state_dict]
+        if absent:
+            missing += absent if strict else []
+            return
+        with state.scope(grad_enabled=False):
+            original, u = state_dict[f"{key}_orig"], state_dict[f"{key}_u"]
+            sigma = (original / state_dict.pop(key)).mean()
+            matrix = self.norm.reshape_weight_to_matrix(original)
+            v = mv(pinverse(matrix.T @ matrix), mv(matrix.T, u))  # solves W v = u
+            state_dict[f"{key}_v"] = v * (sigma / dot(u, mv(matrix, v)))
+
+
 def remove_spectral_norm(module: M, name: str = "weight") -> M:
     """Make the weight a parameter again. Raises ValueError if `spectral_norm` wasn't applied to it.
 
@@ -113,6 +146,7 @@ def remove_spectral_norm(module: M, name: str = "weight") -> M:
         raise ValueError(f"spectral_norm of '{name}' not found in {module}")
     module._forward_pre_hooks[i].remove(module)
     del module._forward_pre_hooks[i]
-    if (i := find_hook(module._state_dict_hooks, _Version, name)) is not None:
-        del module._state_dict_hooks[i]
+    for hooks, kind in ((module._state_dict_hooks, _Version), (module._load_state_dict_pre_hooks, _OldLayout)):
+        if (i := find_hook(hooks, kind, name)) is not None:
+            del hooks[i]
     return module
