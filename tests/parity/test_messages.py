@@ -102,7 +102,7 @@ F.max_pool2d(T.ones(1, 0, 5, 5), 2); F.avg_pool2d(T.ones(1, 1, 3, 3), 2, padding
 F.avg_pool2d(T.ones(1, 1, 3, 3), 2, divisor_override=0); F.max_unpool2d(T.ones(1, 1, 1, 1), T.tensor([[[[4]]]]), 2)
 F.max_unpool2d(T.ones(1, 1, 1, 1), T.ones(1, 1, 1, 2).long(), 2)
 F.embedding(T.tensor([3]), T.ones(3, 2)); F.embedding(T.tensor([-1]), T.ones(3, 2))
-F.embedding_bag(T.tensor([[1]]), T.ones(3, 2), padding_idx=3)
+F.embedding_bag(T.tensor([[1]]), T.ones(3, 2), padding_idx=3); T.nn.EmbeddingBag(4, 3, padding_idx=5)
 F.embedding_bag(T.tensor([[1]]), T.ones(3, 2), mode="max", sparse=True)
 F.embedding_bag(T.tensor([[1]]), T.ones(3, 2), mode="max", scale_grad_by_freq=True)
 T.func.functional_call(T.nn.Linear(1, 1), {"weigth": T.ones(1, 1)}, T.ones(1), strict=True)

@@ -38,8 +38,9 @@ class _EmbeddingBase(Module):
         self.embedding_dim = embedding_dim
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < num_embeddings:
+                word = "padding_idx" if isinstance(self, EmbeddingBag) else "Padding_idx"
                 raise AssertionError(
-                    f"Padding_idx must be within num_embeddings, but {padding_idx} is not within {num_embeddings}"
+                    f"{word} must be within num_embeddings, but {padding_idx} is not within {num_embeddings}"
                 )
             padding_idx %= num_embeddings
         self.padding_idx = padding_idx
