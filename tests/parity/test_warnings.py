@@ -27,6 +27,7 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "tensor": lambda t, F: t.tensor(t.ones(1)),
     "gumbel_softmax": lambda t, F: F.gumbel_softmax(t.ones(3), eps=1e-3),
     "softmax": lambda t, F: F.softmax(t.ones(3)),
+    "complex module": lambda t, F: t.nn.Linear(1, 1).to(t.complex64),
     "grid_sample": lambda t, F: F.grid_sample(t.ones(1, 1, 2, 2), t.zeros(1, 2, 2, 2)),
     "affine_grid": lambda t, F: F.affine_grid(t.ones(1, 2, 3), (1, 1, 3, 3)),
     "affine_grid of one row": lambda t, F: F.affine_grid(t.ones(1, 2, 3), (1, 1, 1, 3), True),

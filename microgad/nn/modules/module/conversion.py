@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .... import backend, dtypes, state
 from ....errors import DtypeError, UnsupportedError
+from ....errors.notices import warn
 from ....methods.conversion import destination
 from ....ops.creation import empty_like
 from ....parameter import Parameter
@@ -60,22 +61,28 @@ class ModuleConversion:
         device: Device = None,
         dtype: Dtype = None,
         non_blocking: bool = False,
+        copy: bool = False,
         memory_format: Any = None,
     ) -> Self:
         """Move to a device, convert to a floating-point dtype, or both: `to(device)`, `to(dtype)`, `to(tensor)`.
 
-        Integer Tensors keep their dtype. memory_format applies to Tensors of four or five dimensions.
+        Integer Tensors keep their dtype. memory_format applies to Tensors of four or five dimensions. A module is
+        converted in place, so copy=True raises RuntimeError.
 
         >>> nn.Linear(2, 1).to(torch.float64).weight.dtype
         torch.float64
         """
-        device, dtype, _ = destination(args, device, dtype)
+        device, dtype, flags = destination(args, device, dtype)
+        if copy or any(flags[1:]):
+            raise UnsupportedError(".to() does not accept copy argument")
         kind = None if dtype is None else dtypes.of(dtype)
         if kind is not None and not (kind.is_floating_point or kind.is_complex):
             raise DtypeError(
                 f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={kind}"
             )
 
+        if kind is not None and kind.is_complex:
+            warn("Complex modules are a new feature, and some might not work as expected with complex parameters")
         if device is not None:
             device = backend.device(device)  # raises for an unknown device, even if there is nothing to move
 
