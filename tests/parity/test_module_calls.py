@@ -192,6 +192,16 @@ def backward_hooks(t, nn):
 
 
 @program
+def module_to_a_copy(t, nn):
+    net(t, nn).to("cpu", copy=True)
+
+
+@program
+def module_to_a_copy_by_position(t, nn):
+    net(t, nn).to("cpu", t.float64, False, True)
+
+
+@program
 def deprecated_backward_hook(t, nn):
     seen = []
     m = nn.Linear(2, 1)
@@ -200,6 +210,22 @@ def deprecated_backward_hook(t, nn):
         warnings.simplefilter("ignore")  # PyTorch warns that some gradients of inputs are missing
         m(t.ones(1, 2, requires_grad=True)).sum().backward()
     return seen
+
+
+@program
+def deprecated_backward_hook_of_a_module_that_returns_a_dict(t, nn):
+    class Net(nn.Linear):
+        def forward(self, x):
+            return {"name": "sum", "value": super().forward(x).sum()}
+
+    seen = []
+    m = Net(2, 1)
+    m.register_backward_hook(lambda module, gin, gout: seen.extend(g for g in gout if g is not None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch warns that some gradients are missing
+        result = m(t.ones(3, 2, requires_grad=True))
+    (result["value"] * 2).backward()
+    return seen, list(result), result["name"], m.weight.grad
 
 
 @program

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 import weakref
 from collections import OrderedDict
@@ -117,8 +118,8 @@ class ModuleHooks:
     def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Register a full backward hook under the older name.
 
-        Unlike PyTorch's, grad_input is that of the module, not of its last node. Raises RuntimeError if the module has
-        hooks of the other kind.
+        Unlike PyTorch's, grad_input is that of the module, not of its last node, and grad_output has the gradients of
+        all values if the module returns a dict. Raises RuntimeError if the module has hooks of the other kind.
         """
         return self._add_backward_hook(hook, False, full=False)
 
@@ -296,6 +297,11 @@ class _BackwardHooks:
 
     def wrap_outputs(self, result: Any) -> Any:
         """Pass the results that require grad through a BackwardHookFunction."""
+        if isinstance(result, dict) and getattr(self.module(), "_is_full_backward_hook", None) is False:
+            wrapped = copy.copy(result)  # only the older hooks, of register_backward_hook, look into a dict
+            for key, value in zip(result, self.wrap_outputs(tuple(result.values())), strict=True):
+                wrapped[key] = value
+            return wrapped
         if not isinstance(result, (Tensor, tuple)):
             found = f"a Tensor or a tuple of Tensors but received {type(result)}"
             warnings.warn(f"For backward hooks to be called, module output should be {found}", stacklevel=5)
