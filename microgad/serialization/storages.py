@@ -23,10 +23,9 @@ class Storage(NamedTuple):
         """Return the memory as a 1-D array of a dtype."""
         return UntypedStorage(self.memory()).row_of(kind.dtype)
 
-    def whole(self) -> TypedStorage | UntypedStorage:
-        """Return the storage as an object of its class, for a file that holds it as such."""
-        memory = UntypedStorage(self.memory())
-        return memory if self.dtype is None else TypedStorage(wrap_storage=memory, dtype=self.dtype)
+    def whole(self) -> TypedStorage:
+        """Return the storage as an object, for a file that holds it as such. An untyped one becomes one of uint8."""
+        return TypedStorage(wrap_storage=UntypedStorage(self.memory()), dtype=self.dtype or dtypes.uint8)
 
 
 def to_tensor(array: Any, where: str = "cpu") -> Any:

@@ -286,7 +286,7 @@ class Unpickler:
             raise FileError("takes more than there is")
         items = self._stack[len(self._stack) - n :]
         del self._stack[len(self._stack) - n :]
-        self._push(tuple(map(_part, items)))
+        self._push(_made_tuple(items))
 
     def _name(self, module: str, what: str) -> None:
         name = f"{_MOVED_TO.get(module, module)} {what}".replace("__builtin__ range", "__builtin__ xrange")
@@ -311,7 +311,7 @@ class Unpickler:
         if type(function) is _ProgramGlobal and isinstance(arguments, tuple):
             self._call_class(function.value, arguments)
             return
-        if type(function) is not Name or function.name not in CALLS or type(arguments) is not tuple:
+        if type(function) is not Name or function.name not in CALLS or not isinstance(arguments, tuple):
             raise FileError("calls what is no function")
         self._copied(*arguments)
         self._push(CALLS[function.name](*arguments))
@@ -424,12 +424,22 @@ def _finished(x: Any) -> Any:
         return x.value
     if x is _MARK:
         raise FileError("leaves something open")
+    if type(x) is _TupleOfStorages:
+        x.finished = x.finished or tuple(map(_finished, x))
+        return x.finished
     return x.whole() if type(x) is Storage else x
 
 
-def _part(x: Any) -> Any:
-    """Return an item of a tuple as `_finished` does, but keep storages: a Tensor may be made of them."""
-    return x if type(x) is Storage else _finished(x)
+class _TupleOfStorages(tuple[Any, ...]):
+    """A tuple with storages of the file, as a Tensor is made of. `finished` has storage objects in their place."""
+
+    finished: tuple[Any, ...] = ()
+
+
+def _made_tuple(items: list[Any]) -> tuple[Any, ...]:
+    kept = [type(x) in (Storage, _TupleOfStorages) for x in items]
+    parts = (x if keep else _finished(x) for x, keep in zip(items, kept, strict=True))
+    return _TupleOfStorages(parts) if any(kept) else tuple(parts)
 
 
 def _text(x: Any) -> str:
@@ -467,7 +477,7 @@ _OPCODES: dict[bytes, Callable[[Unpickler], Any]] = {
     b"}": lambda self: self._push({}),
     b")": lambda self: self._push(()),
     b"\x8f": lambda self: self._push(set()),
-    b"t": lambda self: self._push(tuple(map(_part, self._marked()))),
+    b"t": lambda self: self._push(_made_tuple(self._marked())),
     b"\x85": lambda self: self._tuple(1),
     b"\x86": lambda self: self._tuple(2),
     b"\x87": lambda self: self._tuple(3),

@@ -167,11 +167,13 @@ def test_storages(writer, reader):
         "typed": x.storage(),
         "bytes": x.clone().untyped_storage(),
         "list": [x.to(writer.int16).storage()],
+        "tuples": (x.storage(), (x.int().storage(), x.double().storage(), 3)),
     }
     found = reader.load(saved(writer, objects), weights_only=True)
     assert repr(found["typed"]) == repr(objects["typed"])
     assert repr(found["list"]) == repr(objects["list"])
     assert found["bytes"].tolist() == objects["bytes"].tolist()
+    assert repr(found["tuples"]) == repr(objects["tuples"])
     found["typed"][2] = 50.0
     assert found["x"].tolist() == [50, 3]
 
