@@ -294,7 +294,7 @@ class _Call:
 
     def independent_of_input_error(self, i: int, what: str) -> Exception:
         """Return the error to raise with strict=True where the function's output or Jacobian has no input in it."""
-        if self.name == "hessian" or (self.scalar and what == "jacobian"):
+        if self.name == "hessian" or (self.scalar and what == "The jacobian"):
             return errors.GraphError(
                 f"{self.name}: While computing the hessian, found that the jacobian of the user-provided function with "
                 f"respect to input {i} is independent of the input. This is not allowed in strict mode. You should "
@@ -302,8 +302,8 @@ class _Call:
                 "would be violated by a linear function for example)."
             )
         return errors.GraphError(
-            f"{self.name}: The {what} of the user-provided function is independent of input {i}. This is not allowed "
-            "in strict mode."
+            f"{self.name}: {what} of the user-provided function is independent of input {i}. This is not allowed in "
+            "strict mode."
         )
 
     def vjp(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor | None], create_graph: bool) -> list[Tensor]:
@@ -311,7 +311,9 @@ class _Call:
         found = vjp_of(outputs, self.inputs, seeds, create_graph)
         for i, g in enumerate(found):
             if self.strict and (g is None or (create_graph and g.node is None)):
-                raise self.independent_of_input_error(i, "output" if g is None else "jacobian")
+                own = next((f"Output {k}" for k, y in enumerate(self.outputs) if y is outputs[0]), "The output")
+                output = own if self.name == "jacobian" else "The output"
+                raise self.independent_of_input_error(i, output if g is None else "The jacobian")
         return zeros_for_none(found, self.inputs)
 
     def jvp(self, outputs: Sequence[Tensor], tangents: Sequence[Tensor]) -> list[Tensor]:
@@ -319,12 +321,12 @@ class _Call:
         double_backward = DoubleBackward(outputs, self.inputs, by_jvp=False)
         found = double_backward.jvp(tangents, self.create_graph)
         if self.strict:
+            for i, g in enumerate(double_backward.grads):
+                if g is None:
+                    raise self.independent_of_input_error(i, "The output")
             for i, t in enumerate(found):
                 if t is None or (self.create_graph and t.node is None):
                     raise self.independent_error(i)
-            for i, g in enumerate(double_backward.grads):
-                if g is None:
-                    raise self.independent_of_input_error(i, "output")
         return zeros_for_none(found, outputs)
 
     def cotangents(self, v: Any) -> list[Tensor]:

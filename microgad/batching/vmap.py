@@ -16,7 +16,7 @@ import numpy as np
 from .. import function, state
 from ..backend import as_array
 from ..duck_arrays import Fallback, levels
-from ..errors import ArgumentError, DimError
+from ..errors import ArgumentError, DimError, ShapeError
 from ..function import Function
 from ..state.contexts import binding
 from . import fallback as fallback
@@ -144,6 +144,15 @@ def batched_grad(
         raise ArgumentError("grad: is_grads_batched needs a gradient for each of outputs, and as many of each")
     if not len(grads[0]):
         raise DimError("grad: is_grads_batched needs at least one gradient in the batch")
+    for i, (y, g) in enumerate(zip(outputs, grads, strict=False)):
+        if isinstance(y, function.Tensor) and g.shape[1:] != y.shape:
+            raise ShapeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
+                "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
+                f"output, but a mismatch was detected: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a "
+                f"shape of {y.shape}. If you only want some tensors in `grad_output` to be considered batched, "
+                "consider using vmap."
+            )
     last = len(grads[0]) - 1
     found = map_slices(lambda slices: grad(outputs, inputs, slices, True, *rest), [g[:last] for g in grads])
     ends = grad(outputs, inputs, [g[last] for g in grads], retain_graph, *rest)

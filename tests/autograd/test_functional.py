@@ -34,6 +34,15 @@ def test_wrong_arguments_raise():
         vjp(lambda x: x, x, torch.ones(3))
     with pytest.raises(errors.GraphError, match="jacobian: Output 0 of the user-provided function does not require"):
         jacobian(lambda x: torch.ones(2), x, strict=True)
+    independent = (
+        "^jacobian: Output 1 of the user-provided function is independent of input 0. This is not allowed in strict"
+    )
+    with pytest.raises(errors.GraphError, match=independent):
+        jacobian(lambda x: (x, torch.ones(2, requires_grad=True) * 1), x, strict=True)
+    with pytest.raises(
+        errors.GraphError, match="jvp: The output of the user-provided function is independent of input 0"
+    ):
+        jvp(lambda x: torch.ones(2, requires_grad=True) * 1, x, x, strict=True)
     with pytest.raises(errors.DtypeError, match=r"index 1 has type <class 'float'>"):
         vjp(lambda x, y: x, (x, 1.0))
 
