@@ -430,7 +430,7 @@ def test_is_grads_batched_needs_a_gradient_for_each_output() -> None:
     x = torch.ones(2, requires_grad=True)
     with pytest.raises(errors.ArgumentError, match="is_grads_batched needs a gradient for each"):
         torch.autograd.grad(x * 2, x, is_grads_batched=True)
-    with pytest.raises(errors.ShapeError, match="^If `is_grads_batched=True`, we interpret"):
+    with pytest.raises(errors.ShapeError, match=r"^If `is_grads_batched=True`, we interpret"):
         torch.autograd.grad(x * 2, x, torch.ones(2), is_grads_batched=True)
     assert torch.autograd.grad(x * 2, x, torch.eye(2), is_grads_batched=True)[0].tolist() == [[2, 0], [0, 2]]
 
