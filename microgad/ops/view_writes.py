@@ -170,10 +170,12 @@ def rebase_history(view: Tensor, node: Function) -> Function:
     """Return the new node of a base after `node` has written to a view of it.
 
     If the view was made by `as_strided` of another view, the write reads its values from the base, not from that view.
+    So it does if the view has hooks, which in PyTorch see only the gradients of what was computed before the write.
     """
     base: Any = view.base
     order, writer = axes_of(base.array), node.edges[0] if type(node) is Output else node
-    if base.node is not None and view.chain and "held" in view.chain[0][1] and view.node in writer.edges:
+    direct = view.chain and ("held" in view.chain[0][1] or (view.node is not None and view.node.hooks))
+    if base.node is not None and direct and view.node in writer.edges:
         facts = {"x_shape": base.array.shape, "kind": base.array.dtype}
         before = RegionRead.recorded([base.node], view.array, chain=view.chain, order=order, **facts)
         # The engine visits this node after the write and before those two; no hooked leaf has a number so close.

@@ -424,3 +424,18 @@ def backward_inputs_that_are_not_leaves(t, nn):
     z.backward(inputs=[y, x, x, w], retain_graph=True)
     z.backward(inputs=(tensor for tensor in [y]))
     return x.grad, y.grad, w.grad, y.retains_grad
+
+
+@programs
+def hooks_of_a_view_see_the_gradients_of_what_was_computed_before_it_was_written_to(t, nn):
+    x, seen = leaf(t, 3), []
+    for read_before in (False, True):
+        base = x.clone()
+        view, other = base[1:], base[:2]
+        view.register_hook(lambda grad: seen.append(("before", grad)))
+        other.register_hook(lambda grad: seen.append(("other", grad)))
+        result = view.sum() * 5 if read_before else 0
+        view.mul_(2)
+        view.register_hook(lambda grad: seen.append(("after", grad)))
+        (result + (view * 3).sum() + other.sum() + base.sum()).backward()
+    return seen, x.grad
