@@ -134,6 +134,8 @@ def test_backend_flags() -> None:
     assert (cudnn.benchmark, cudnn.deterministic) == (True, False)
     cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False
+    with torch.backends.mkldnn.flags(enabled=False):
+        assert not torch.backends.mkldnn.enabled
     assert torch.backends.mkldnn.enabled
     assert not torch.backends.mps.is_available()
     assert not torch.mps.is_available()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from types import SimpleNamespace
 
 from ....lazy import define_getattr as _define_getattr
+from .flag_contexts import changed
 
 enabled, benchmark, deterministic, allow_tf32, benchmark_limit = True, False, False, True, 10
 fp32_precision, depthwise_kernel = "none", "auto"
@@ -27,19 +27,12 @@ def version() -> None:
     """Return None: cuDNN isn't used. Source: torch.backends.cudnn.version."""
 
 
-@contextlib.contextmanager
 def flags(
     enabled: bool = False, benchmark: bool = False, benchmark_limit: int = 10, deterministic: bool = False,
     allow_tf32: bool = True, fp32_precision: str = "none", depthwise_kernel: str = "auto",
-) -> Iterator[None]:  # fmt: skip
+) -> AbstractContextManager[None]:  # fmt: skip
     """Return a context in which the flags have other values. Source: torch.backends.cudnn.flags."""
-    options = locals()
-    before = {name: globals()[name] for name in options}
-    globals().update(options)
-    try:
-        yield
-    finally:
-        globals().update(before)
+    return changed(globals(), locals())
 
 
 _define_getattr(globals())
