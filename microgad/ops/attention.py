@@ -201,7 +201,9 @@ def scaled_dot_product_attention(
             [0.3302, 0.6698]])
     """
     _check_inputs(query, key, value, attn_mask)
-    if is_causal and attn_mask is not None and (query.ndim != 4 or dropout_p or _is_kept_apart(attn_mask)):
+    if is_causal and hasattr(attn_mask, "variant"):
+        raise ArgumentError("scaled_dot_product_attention: CausalBias should not be used with causal=True")
+    if is_causal and attn_mask is not None and (query.ndim != 4 or dropout_p or attn_mask.node is not None):
         raise ArgumentError(
             "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True; put both into one "
             "mask"
@@ -218,11 +220,6 @@ def scaled_dot_product_attention(
     scale = 1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale
     fused = not (dropout_p or query.array.flags.c_contiguous) and _has_fused_layout(query, key, value, attn_mask)
     return attention_with_dropout(query, key, value, mask, dropout_p, scale, fused=fused)
-
-
-def _is_kept_apart(mask: Tensor) -> bool:
-    """Whether PyTorch's fused kernel doesn't combine a mask with `is_causal`: one with a gradient, or a CausalBias."""
-    return mask.node is not None or hasattr(mask, "variant")
 
 
 def _has_fused_layout(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> bool:

@@ -277,7 +277,7 @@ def test_causal_bias_arguments_and_warning():
         with pytest.raises(AssertionError):
             masks.CausalBias(1, 4, 6)
         x = t.ones(1, 1, 3, 2)
-        with pytest.raises(ValueError, match="causal=True"):
+        with pytest.raises(ValueError, match="CausalBias should not be used with causal=True"):
             functional(t).scaled_dot_product_attention(x, x, x, masks.causal_lower_right(3, 3), is_causal=True)
         with pytest.warns(UserWarning, match="ower right causal"):
             masks.causal_lower_right(3, 2)
