@@ -191,8 +191,9 @@ def scaled_dot_product_attention(
     0 to i take part for query i. A query without keys gives 0. dropout_p applies to the weights, in evaluation mode
     too. With enable_gqa, key and value may have fewer heads (the third dimension from the end) than query.
 
-    Raises RuntimeError if shapes or dtypes do not fit, and for a mask together with is_causal, except for four
-    dimensions without dropout and a mask that needs no gradient and is no CausalBias, as in PyTorch's fused kernel.
+    Raises RuntimeError if shapes or dtypes do not fit, and for a mask together with is_causal where PyTorch doesn't
+    call its fused kernel: unless query, key and value have four dimensions, and the same batch, heads and E = D, and
+    for dropout, a CausalBias, or a mask that needs a gradient or hasn't two or four dimensions.
     Source: torch.nn.functional.scaled_dot_product_attention.
 
     >>> x = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
@@ -203,13 +204,13 @@ def scaled_dot_product_attention(
     _check_inputs(query, key, value, attn_mask)
     if is_causal and hasattr(attn_mask, "variant"):
         raise ArgumentError("scaled_dot_product_attention: CausalBias should not be used with causal=True")
-    if is_causal and attn_mask is not None and (query.ndim != 4 or dropout_p or attn_mask.node is not None):
+    if enable_gqa:
+        key, value = (_repeat_heads(x, query) for x in (key, value))
+    if is_causal and attn_mask is not None and (dropout_p or not _has_fused_layout(query, key, value, attn_mask)):
         raise ArgumentError(
             "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True; put both into one "
             "mask"
         )
-    if enable_gqa:
-        key, value = (_repeat_heads(x, query) for x in (key, value))
     mask: Any = attn_mask
     if attn_mask is not None and attn_mask.array.dtype == bool:
         mask = where(attn_mask, zeros(1, dtype=query.dtype, device=query.device), -math.inf)

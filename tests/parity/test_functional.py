@@ -351,6 +351,9 @@ def test_scaled_dot_product_attention():
     for m in (mask, normal(5, 7)):
         agree(lambda lib, F, q, k, m: attend(lib, F, q, k, m.detach()), q, k, m, second=False)
     raises(RuntimeError, attend, q, k, normal(5, 7))  # a mask that requires grad
+    detached = lambda lib, F, q, k, v, m: F.scaled_dot_product_attention(q, k, v, m.detach(), is_causal=True)  # noqa: E731
+    raises(RuntimeError, detached, q, k, k, normal(4, 5, 7))  # PyTorch's fused kernel takes no mask of three dimensions
+    raises(RuntimeError, detached, q, k, k[..., :2], normal(5, 7))
 
 
 @pytest.mark.parametrize("need_weights", [False, True])
