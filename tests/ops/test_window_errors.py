@@ -75,9 +75,13 @@ WRONG_CALLS = {
     "stride's length": (
         lambda: conv2d(x, w, stride=(1, 1, 1)),
         RuntimeError,
-        "stride must be an int or two ints, got (1, 1, 1)",
+        "stride must either be omitted, a single int, or a tuple of two ints, got (1, 1, 1)",
     ),
-    "stride's type": (lambda: conv2d(x, w, stride=1.0), TypeError, "stride must be an int or two ints, got 1.0"),
+    "stride's type": (
+        lambda: conv2d(x, w, stride=1.0),
+        TypeError,
+        "stride must either be omitted, a single int, or a tuple of two ints, got 1.0",
+    ),
     "dilation": (lambda: conv2d(x, w, dilation=0), RuntimeError, "dilation should be greater than zero, got 0"),
     "padding": (lambda: conv2d(x, w, padding=-1), RuntimeError, "negative padding is not supported, got -1"),
     "padding's name": (
@@ -149,6 +153,11 @@ WRONG_CALLS = {
         "optional 0 dim batch size for input, but got:[8, 1, 0,",
     ),
     "pool, kernel": (lambda: avg_pool2d(x, 29), RuntimeError, "the kernel's height is 29 but the padded input's is 28"),
+    "pool, kernel's length": (
+        lambda: max_pool2d(x, ()),
+        RuntimeError,
+        "kernel_size must either be a single int, or a tuple of two ints",
+    ),
     "pool, padding": (
         lambda: max_pool2d(x, 2, padding=2),
         RuntimeError,
@@ -189,7 +198,7 @@ WRONG_CALLS = {
     "stride of a volume": (
         lambda: F.conv3d(x[None], w[None], stride=(1, 2)),
         RuntimeError,
-        "Conv3d (features.0): stride must be an int or three ints, got (1, 2)",
+        "Conv3d (features.0): stride must either be omitted, a single int, or a tuple of three ints, got (1, 2)",
     ),
     "convolution": (
         lambda: torch.convolution(x, w[0, 0], None, 1, 0, 1, False, 0, 1),

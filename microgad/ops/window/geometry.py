@@ -240,7 +240,8 @@ def ntuple(op: str, name: str, value: Any, dims: int, least: int = 1) -> Sizes:
     """Return the argument `name` as `dims` ints. It is one int or one for each dimension, and at least `least`."""
     if type(value) is int and least <= value < 2**31:
         return (value,) * dims
-    rule = f"{name} must be an int or {('one int', 'two ints', 'three ints')[dims - 1]}, got {value!r}"
+    omitted, sizes = "omitted, " * (name == "stride"), ("one int", "two ints", "three ints")[dims - 1]
+    rule = f"{name} must either be {omitted}a single int, or a tuple of {sizes}, got {value!r}"
     if isinstance(value, bool):
         raise invalid(op, rule, DtypeError)
     try:
