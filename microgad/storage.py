@@ -10,7 +10,9 @@ from typing import Any, Self
 import numpy as np
 
 from . import backend, dtypes
+from .backend import meta
 from .backend.memory_layout import address, deep_copied, memory_of
+from .backend.meta import NoValuesError
 from .dtypes.type_names import TYPE_NAMES
 from .errors import ArgumentError, DtypeError, GraphError
 from .lazy import define_getattr as _define_getattr
@@ -107,6 +109,7 @@ class _StorageBase(_Conversions):
         return self
 
     def __getitem__(self, index: Any) -> Any:
+        self._check_values()
         self._check_index(index)
         return self.row[index].item()
 
@@ -126,8 +129,13 @@ class _StorageBase(_Conversions):
 
     def tolist(self) -> list[Any]:
         """Return the elements as Python numbers."""
+        self._check_values()
         values: list[Any] = self.row.tolist()
         return values
+
+    def _check_values(self) -> None:
+        if self.device.type == "meta":
+            raise NoValuesError("Not available for 'meta' device type")
 
     @property
     def device(self) -> backend.device:
@@ -234,6 +242,9 @@ class UntypedStorage(_StorageBase):
 
         Raises RuntimeError if Tensors lie in the memory, which PyTorch would move along: see `Tensor.resize_`.
         """
+        if self.device.type == "meta":
+            self.row = meta.empty((size,), np.uint8)
+            return self
         try:
             self.row.resize(size)  # checks that nothing else refers to the memory
         except (ValueError, AttributeError):
@@ -349,7 +360,8 @@ class TypedStorage(_StorageBase):
     def row_of(self, dtype: Any) -> Any:
         """Return the memory as a 1-D array, which has to be of that dtype already. Raises RuntimeError if it isn't."""
         if self.dtype != dtype:
-            raise DtypeError(f"expected a storage of {dtypes.of(dtype)} or an UntypedStorage, but got {self.dtype}")
+            expected, got = TYPE_NAMES[dtypes.of(dtype)], TYPE_NAMES[self.dtype]
+            raise DtypeError(f"Expected a Storage of type {expected} or an UntypedStorage, but got {got}")
         return self.row
 
     def untyped(self) -> UntypedStorage:

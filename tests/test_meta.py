@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Any
 
@@ -159,3 +160,19 @@ def test_one_hot_needs_values_only_for_the_number_of_classes() -> None:
     assert (rows.shape, rows.is_meta, rows.dtype) == ((2, 3, 5), True, torch.int64)
     with pytest.raises(RuntimeError, match=r"^Tensor.item\(\) cannot be called on meta tensors"):
         F.one_hot(classes)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allocate what is reserved")
+def test_a_tensor_larger_than_the_memory() -> None:
+    layer = nn.Conv2d(20000, 320000, kernel_size=3, device="meta")
+    assert layer.weight.stride() == (180000, 9, 3, 1)
+    assert layer.weight.untyped_storage().nbytes() == 230_400_000_000
+    with torch.device("meta"):
+        assert torch.zeros(2_000_000, 300_000)[1:].T.shape == (300_000, 1_999_999)
+    assert torch.empty(2, 3, 4, 5, device="meta", memory_format=torch.channels_last).stride() == (60, 1, 15, 3)
+    file = io.BytesIO()
+    torch.save(layer.state_dict(), file)
+    assert file.tell() < 2000
+    file.seek(0)
+    found = torch.load(file)["weight"]
+    assert (found.is_meta, found.shape, found.stride()) == (True, layer.weight.shape, layer.weight.stride())

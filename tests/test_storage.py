@@ -67,6 +67,7 @@ def test_a_typed_storage_is_made_of_a_size_a_sequence_or_an_untyped_storage() ->
         (lambda u: u[0:4:2], "Trying to slice with a step of 2, but only a step of 1 is supported"),
         (lambda u: u.__setitem__(0, 2.5), "can only set storage content with a int types, but got float instead"),
         (lambda u: torch.ByteStorage(4).__setitem__(0, u), "cannot set item with value type"),
+        (lambda u: torch.zeros(0).set_(torch.IntStorage(1)), "Expected a Storage of type Float or an UntypedStorage"),
         (lambda u: torch.ones(2).untyped_storage().resize_(0), "the memory belongs to a Tensor"),
     ],
 )  # fmt: skip
@@ -156,5 +157,8 @@ def test_storages_on_the_meta_device_have_no_values() -> None:
     assert repr(made) == "...\n[torch.storage.UntypedStorage(device=meta) of size 3]"
     assert (made.data_ptr(), torch.TypedStorage(3, device="meta").nbytes()) == (0, 12)
     assert torch.ones(2, device="meta").untyped_storage().data_ptr() == 0
-    with pytest.raises(NotImplementedError):
-        made[0]
+    for read in (lambda: made[0], made.tolist, lambda: torch.UntypedStorage(device="meta")[0]):
+        with pytest.raises(NotImplementedError, match="Not available for 'meta' device type"):
+            read()
+    assert made.resize_(5).size() == 5
+    assert made.copy_(torch.UntypedStorage([1, 2, 3, 4, 5])).fill_(2).clone().device == torch.device("meta")

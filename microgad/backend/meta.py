@@ -7,6 +7,7 @@ all of NumPy, works on them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..duck_arrays import DuckArray, Fallback
-from ..errors import MicrogadError
+from ..errors import MicrogadError, NoMemoryError
 from .devices import device
 
 np: Any = numpy  # untyped, since NumPy's stubs don't accept duck arrays
@@ -139,6 +140,11 @@ class MetaArray(DuckArray, NDArrayOperatorsMixin):
         return found if out is None else out
 
 
+def empty(shape: tuple[int, ...], dtype: Any) -> MetaArray:
+    """An array without values, of any size."""
+    return MetaArray(np.broadcast_to(np.empty((), dtype), shape))
+
+
 def placed_on(x: Any, where: Any) -> Any:
     """The NumPy array `x` for a device: without its values if that is "meta", else unchanged."""
     return MetaArray(x) if where is not None and device(where) == META else x
@@ -188,5 +194,10 @@ def _zeros_like(x: Any) -> Any:
     else:
         import mmap  # missing on some systems
 
-        zeros = np.frombuffer(mmap.mmap(-1, x.nbytes), x.dtype)
+        # Linux then allows more than there is; Python has had a name for the flag MAP_NORESERVE since 3.12.
+        flags = (mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000,) if sys.platform == "linux" else ()
+        try:
+            zeros = np.frombuffer(mmap.mmap(-1, x.nbytes, *flags), x.dtype)
+        except OSError:
+            raise NoMemoryError(f"meta: there are no addresses left for {x.nbytes} bytes") from None
     return zeros.reshape([x.shape[axis] for axis in axes]).transpose([axes.index(axis) for axis in range(x.ndim)])

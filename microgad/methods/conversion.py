@@ -193,7 +193,7 @@ class Conversion:
         """
         if source is None:
             source = self.new_empty(0)
-        if storage.is_storage(source) and getattr(source, "dtype", self.dtype) == self.dtype:
+        if storage.is_storage(source):
             source = type(self)._wrap(source.row_of(self.array.dtype))
         if not isinstance(source, core.Tensor):
             raise errors.DtypeError(f"set_(): argument 'source' must be Tensor or Storage, not {type(source).__name__}")

@@ -15,6 +15,7 @@ import numpy as np
 from .. import backend, dispatch, dtypes, return_types
 from ..backend import memory_formats
 from ..backend.memory_layout import geometry, memory_of, strides
+from ..backend.meta import MetaArray
 from ..errors import ArgumentError, DtypeError
 from ..parameter import Parameter
 from ..size import Size
@@ -259,6 +260,10 @@ class Pickler:
     def _tensor(self, x: Tensor, place: str) -> None:
         """Write a Tensor: its storage, the geometry in it, and the attributes that the program has set."""
         array = x.array
+        if isinstance(array, MetaArray):
+            facts = x.dtype, array.shape, strides(array), x.requires_grad
+            self._call("torch._utils _rebuild_meta_tensor_no_storage", facts, place, x)
+            return
         odd = any(stride < 0 or stride % array.itemsize for stride in array.strides)
         if odd or not (backend.is_gpu(array) or array.flags.aligned):
             array = np.ascontiguousarray(backend.to_numpy(array))  # PyTorch can't have such strides

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .. import backend, dtypes
+from ..backend import meta
 from ..storage import TypedStorage, UntypedStorage
 from ..tensor import Tensor
 from .errors import FileError, shown
@@ -47,11 +48,7 @@ def rebuild_tensor(
     if type(storage) is not Storage:
         raise FileError("holds a Tensor without a storage")
     kind = dtype if storage.dtype is None else storage.dtype
-    if type(kind) is not dtypes.dtype or type(size) is not tuple or type(stride) is not tuple:
-        raise FileError("holds a Tensor without a dtype or a shape")
-    if len(size) != len(stride) or any(type(n) is not int or n < 0 for n in (offset, *size, *stride)):
-        raise FileError(f"holds a Tensor of sizes {shown(size)}, strides {shown(stride)} and offset {shown(offset)}")
-    needed = offset + 1 + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if 0 not in size else 0
+    needed = _elements_needed(kind, offset, size, stride)
     if needed * kind.itemsize > storage.nbytes:
         raise FileError(
             f"holds a Tensor of sizes {size}, strides {stride} and offset {offset}, which reaches beyond its storage "
@@ -62,3 +59,19 @@ def rebuild_tensor(
     made: Tensor = Tensor._wrap(view)
     made.version = storage.version
     return made.requires_grad_(bool(requires_grad))
+
+
+def rebuild_meta_tensor(dtype: Any, size: Any, stride: Any, requires_grad: Any) -> Tensor:
+    """Make a Tensor on the device "meta". Raises FileError if its geometry isn't valid."""
+    memory = meta.empty((_elements_needed(dtype, 0, size, stride),), dtype.dtype)
+    made: Tensor = Tensor._wrap(memory.as_strided(size, tuple(step * dtype.itemsize for step in stride)))
+    return made.requires_grad_(bool(requires_grad))
+
+
+def _elements_needed(dtype: Any, offset: Any, size: Any, stride: Any) -> int:
+    """Return how many elements a storage has to have for a Tensor. Raises FileError if its geometry isn't valid."""
+    if type(dtype) is not dtypes.dtype or type(size) is not tuple or type(stride) is not tuple:
+        raise FileError("holds a Tensor without a dtype or a shape")
+    if len(size) != len(stride) or any(type(n) is not int or n < 0 for n in (offset, *size, *stride)):
+        raise FileError(f"holds a Tensor of sizes {shown(size)}, strides {shown(stride)} and offset {shown(offset)}")
+    return offset + 1 + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if 0 not in size else 0

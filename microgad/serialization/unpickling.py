@@ -26,7 +26,7 @@ from ..tensor import Tensor
 from . import objects
 from .class_names import DTYPES, FACTORIES, STORAGE_DTYPES, TENSOR_DTYPES, UNTYPED
 from .errors import FileError, shown
-from .storages import Storage, rebuild_tensor
+from .storages import Storage, rebuild_meta_tensor, rebuild_tensor
 
 _MARK = object()
 MAX_KEY_ITEMS = 10_000  # of a tuple that is a key, with those of tuples inside
@@ -171,7 +171,8 @@ CALLS: dict[str, Callable[..., Any]] = {
     "collections Counter": _counter,
     "collections defaultdict": _defaultdict,
     "collections deque": _deque,
-    "torch._utils _rebuild_tensor": lambda storage, offset, size, stride: rebuild_tensor(storage, offset, size, stride),
+    "torch._utils _rebuild_tensor": rebuild_tensor,
+    "torch._utils _rebuild_meta_tensor_no_storage": rebuild_meta_tensor,
     "torch._utils _rebuild_tensor_v2": lambda storage, offset, size, stride, grad=False, hooks=None, metadata=None: (
         rebuild_tensor(storage, offset, size, stride, grad)
     ),
@@ -437,9 +438,8 @@ class _TupleOfStorages(tuple[Any, ...]):
 
 
 def _made_tuple(items: list[Any]) -> tuple[Any, ...]:
-    kept = [type(x) in (Storage, _TupleOfStorages) for x in items]
-    parts = (x if keep else _finished(x) for x, keep in zip(items, kept, strict=True))
-    return _TupleOfStorages(parts) if any(kept) else tuple(parts)
+    parts = [x if type(x) in (Storage, _TupleOfStorages) else _finished(x) for x in items]
+    return _TupleOfStorages(parts) if {Storage, _TupleOfStorages} & set(map(type, parts)) else tuple(parts)
 
 
 def _text(x: Any) -> str:

@@ -234,7 +234,7 @@ def test_storages_of_one_memory_are_recognized():
 
 
 def test_a_tensor_of_a_storage_of_another_dtype_raises():
-    with pytest.raises(RuntimeError, match=r"expected a storage of torch\.float32 or an UntypedStorage"):
+    with pytest.raises(RuntimeError, match="Expected a Storage of type Float or an UntypedStorage, but got Long"):
         torch.tensor(torch.ones(2, dtype=torch.int64).storage())
 
 

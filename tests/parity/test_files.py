@@ -178,6 +178,15 @@ def test_storages(writer, reader):
     assert found["x"].tolist() == [50, 3]
 
 
+@pytest.mark.parametrize(("writer", "reader"), PAIRS)
+def test_tensors_without_values(writer, reader):
+    x = writer.empty(2, 3, 4, device="meta", requires_grad=True)
+    for written in (x, x.detach().mT, x[:0], writer.empty((), device="meta", dtype=writer.int16)):
+        found = reader.load(saved(writer, [written]))[0]
+        assert (found.shape, found.stride(), found.is_meta) == (written.shape, written.stride(), True)
+        assert (repr(found.dtype), found.requires_grad) == (repr(written.dtype), written.requires_grad)
+
+
 def test_storage_slice():
     x = microgad.UntypedStorage([0, 1, 2, 3, 4, 5])[2:4]
     assert microgad.load(saved(microgad, [x]))[0].tolist() == [2, 3]

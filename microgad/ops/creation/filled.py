@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes, function
-from ...backend import memory_formats
+from ...backend import memory_formats, meta
 from ...backend.meta import as_zeros
 from ...dtypes.unsupported import unsupported_dtype
 from ...errors import ArgumentError, DtypeError, ShapeError
@@ -75,6 +75,8 @@ def _filled(
     check_options(op, options)
     shape, dtype = parse_shape(size), resolve_dtype(op, dtype, out)
     result_dtype = dtype.without_values if 0 in shape and isinstance(dtype, unsupported_dtype) else numpy_dtype(dtype)
+    if out is None and (where := backend.chosen(device)) is not None and backend.device(where) == meta.META:
+        make = meta.empty
     array = in_memory_format(op, lambda shape: make(shape, result_dtype), shape, options.get("memory_format"))
     return from_array_into(out, array, device, requires_grad)
 
