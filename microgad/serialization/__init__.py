@@ -5,12 +5,20 @@ from . import safetensors
 from .errors import FileError
 from .npz import save_npz
 from .objects import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
-from .reading import default_restore_location, load
+from .reading import (
+    LoadEndianness,
+    _is_zipfile,
+    default_restore_location,
+    get_default_load_endianness,
+    load,
+    set_default_load_endianness,
+)
 from .writing import save
 
 __all__ = [
-    "DEFAULT_PROTOCOL", "FileError", "add_safe_globals", "clear_safe_globals", "default_restore_location",
-    "get_safe_globals", "load", "safe_globals", "safetensors", "save", "save_npz",
+    "DEFAULT_PROTOCOL", "FileError", "LoadEndianness", "_is_zipfile", "add_safe_globals", "clear_safe_globals",
+    "default_restore_location", "get_default_load_endianness", "get_safe_globals", "load", "safe_globals",
+    "safetensors", "save", "save_npz", "set_default_load_endianness",
 ]  # fmt: skip
 
 DEFAULT_PROTOCOL = 2  # the pickle protocol of files

@@ -82,6 +82,7 @@ class Reader:
             if entry.compress_type == zipfile.ZIP_STORED and entry.compress_size != entry.file_size:
                 raise FileError(f"says two sizes of {name!r}: {entry.compress_size} and {entry.file_size}")
             self._entries[name] = entry
+        self.first = min((entry.header_offset for entry in entries), default=0)  # where the archive begins
         total = sum(entry.compress_size for entry in entries)
         if total > self.length:
             raise FileError(f"is {self.length} bytes long, but its records claim {total}")

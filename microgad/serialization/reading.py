@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import io
 import os
 import struct
@@ -105,6 +106,34 @@ def _location(map_location: Any) -> Location:
     raise TypeError(f"load: map_location must be a device, a dict or a function, got {type(map_location).__name__}")
 
 
+class LoadEndianness(enum.Enum):
+    """The order of bytes in files that don't say theirs. Source: torch.serialization.LoadEndianness."""
+
+    NATIVE, LITTLE, BIG = 1, 2, 3
+
+
+_default_endianness: LoadEndianness | None = None
+
+
+def get_default_load_endianness() -> LoadEndianness | None:
+    """Return the order of bytes that `load` assumes where a file doesn't say it; None is little-endian.
+
+    Source: torch.serialization.get_default_load_endianness.
+    """
+    return _default_endianness
+
+
+def set_default_load_endianness(endianness: LoadEndianness | None) -> None:
+    """Set the order of bytes that `load` assumes where a file doesn't say it, as files of PyTorch 2.0 and before don't.
+
+    Source: torch.serialization.set_default_load_endianness.
+    """
+    global _default_endianness
+    if not isinstance(endianness, LoadEndianness | None):
+        raise TypeError("Invalid argument type in function set_default_load_endianness")
+    _default_endianness = endianness
+
+
 def default_restore_location(storage: Any, location: str) -> Any:
     """Move a storage, also one that `load` gives to a map_location function, to a device such as "cpu" or "cuda:1".
 
@@ -140,6 +169,13 @@ class _StorageLocation:
         return _StorageLocation(device)
 
 
+def _is_zipfile(f: Any) -> bool:
+    """Whether a zip archive begins at the position of a file, which stays where it is."""
+    start = f.read(4)
+    f.seek(-len(start), 1)
+    return bool(start == b"PK\3\4")
+
+
 def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
     begins = file.tell()
     start = file.read(512)
@@ -149,6 +185,11 @@ def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
             raise EmptyFileError("ends here" if begins else "is empty")
         if start.startswith((b"PK\3\4", b"PK\5\6")):
             archive = Reader(file)
+            if begins < archive.first:
+                raise FileError(
+                    "holds another zip archive after the one to load: save several objects as a list, or with "
+                    "_use_new_zipfile_serialization=False"
+                )
             if archive.names() and not is_npz(archive):
                 return _read_archive(archive, place, mapped)
             return {name: to_tensor(array, place("cpu")) for name, array in arrays_of(archive, mapped)}
@@ -179,8 +220,12 @@ def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
     archive.leave_folder()
     if "data.pkl" not in archive:
         raise FileError("is a zip archive, but not one of PyTorch's: it holds no data.pkl")
-    little = "byteorder" not in archive or archive.read("byteorder") == b"little"
-    swapped = little != (sys.byteorder == "little")
+    order = (_default_endianness or LoadEndianness.LITTLE).name.lower()
+    if "byteorder" in archive:
+        order = archive.read("byteorder").decode()
+        if order not in ("little", "big"):
+            raise FileError(f"has the unknown order of bytes {order!r}")
+    swapped = order not in (sys.byteorder, "native")
     memories: dict[tuple[str, str], Any] = {}
     versions: dict[tuple[str, str], list[int]] = {}
 

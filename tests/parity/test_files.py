@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import io
 import pickle
+import zipfile
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from pathlib import Path, PureWindowsPath
 
@@ -185,6 +186,47 @@ def test_tensors_without_values(writer, reader):
         found = reader.load(saved(writer, [written]))[0]
         assert (found.shape, found.stride(), found.is_meta) == (written.shape, written.stride(), True)
         assert (repr(found.dtype), found.requires_grad) == (repr(written.dtype), written.requires_grad)
+
+
+@pytest.mark.parametrize("writer", [torch, microgad])
+@pytest.mark.parametrize("reader", [torch, microgad])
+def test_files_without_an_order_of_bytes(writer, reader):
+    with zipfile.ZipFile(saved(writer, writer.tensor([1, 256]))) as whole:
+        records = {entry.filename: whole.read(entry) for entry in whole.infolist() if "byteorder" not in entry.filename}
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as whole:
+        for name, content in records.items():
+            whole.writestr(name, content)
+    orders, found = reader.serialization.LoadEndianness, []
+    for order in (None, orders.NATIVE, orders.LITTLE, orders.BIG):
+        reader.serialization.set_default_load_endianness(order)
+        try:
+            assert reader.serialization.get_default_load_endianness() is order
+            file.seek(0)
+            found.append(reader.load(file).tolist())
+        finally:
+            reader.serialization.set_default_load_endianness(None)
+    assert found == [[1, 256]] * 3 + [[1 << 56, 1 << 48]]
+    with pytest.raises(TypeError, match="Invalid argument type in function set_default_load_endianness"):
+        reader.serialization.set_default_load_endianness("little")
+
+
+@pytest.mark.parametrize("writer", [torch, microgad])
+def test_an_archive_may_begin_within_a_file_but_not_be_followed_by_another(writer):
+    file = io.BytesIO()
+    pickle.dump(3, file)
+    begins = file.tell()
+    writer.save(writer.ones(1), file)
+    file.seek(begins)
+    assert microgad.serialization._is_zipfile(file)
+    assert microgad.load(file).item() == 1
+    file.seek(0)
+    assert (microgad.serialization._is_zipfile(file), file.tell()) == (False, 0)
+    file.seek(0, 2)
+    writer.save(writer.zeros(1), file)
+    file.seek(begins)
+    with pytest.raises(RuntimeError, match="another zip archive after the one to load"):
+        microgad.load(file)
 
 
 def test_storage_slice():

@@ -269,3 +269,20 @@ def test_a_file_of_the_old_format_that_lists_other_storages_than_it_uses_is_reje
 
     assert torch.load(io.BytesIO(old(["0"])))["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
     rejects(old(keys), "holds other storages than those that its Tensors lie in")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (b"ctorch\nfloat32\n(K\x02t(J\xff\xff\xff\xfft\x89", r"of sizes \(2,\), strides \(-1,\)"),
+        (b"ctorch\nfloat32\n(K\x02tK\x01\x89", "without a dtype or a shape"),
+        (b"K\x01(K\x02t(K\x01t\x89", "without a dtype or a shape"),
+        (b"ctorch\nfloat32\n(\x8a\x08\0\0\0\0\0\0\0\x10t(K\x01t\x89", "makes no sense"),
+    ],
+)
+def test_a_tensor_without_values_of_no_valid_geometry(arguments: bytes, message: str) -> None:
+    rejects(with_pickle(b"ctorch._utils\n_rebuild_meta_tensor_no_storage\n(" + arguments + b"tR."), message)
+
+
+def test_an_unknown_order_of_bytes() -> None:
+    rejects(archive_with({"byteorder": b"middle"}), "the unknown order of bytes 'middle'")
