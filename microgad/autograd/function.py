@@ -62,6 +62,12 @@ class FunctionCtx:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(node, name)
 
+    @property
+    def saved_variables(self) -> tuple[Tensor | None, ...]:
+        """The name of `saved_tensors` before PyTorch 0.4. Reading it gives a DeprecationWarning."""
+        warnings.warn("'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2)
+        return self.saved_tensors
+
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Save inputs, outputs or intermediate results for backward, which finds them in `saved_tensors`."""
         for i, x in enumerate(tensors):
@@ -150,6 +156,13 @@ class Function:
 
     vmap: ClassVar[Callable[..., Any] | None] = None
     generate_vmap_rule: ClassVar[bool] = False  # no effect: without `vmap` a rule is always generated
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise errors.GraphError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd "
+            "function with static forward method. (Example: "
+            "https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
+        )
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:

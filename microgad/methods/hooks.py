@@ -26,8 +26,15 @@ class Hooks:
 
     @property
     def _backward_hooks(self: Tensor) -> dict[int, Any] | None:
-        """The hooks of `register_hook`, by their handles' ids; None if there never was one."""
+        """The hooks of `register_hook`, by their handles' ids; None if there never was one, or if it was assigned."""
         return self.node and self.node.hooks
+
+    @_backward_hooks.setter
+    def _backward_hooks(self: Tensor, hooks: dict[int, Any] | None) -> None:
+        if self.node is not None:
+            self.node.hooks = hooks
+            if hooks and type(self.node) is Leaf:
+                leaves.hooked.add(self.node)
 
     def retain_grad(self: Tensor) -> None:
         """Store the gradient in `.grad`, although this Tensor isn't a leaf."""

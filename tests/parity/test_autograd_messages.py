@@ -189,3 +189,12 @@ FUNCTIONAL_CALLS = {
 }
 for case, call in FUNCTIONAL_CALLS.items():
     programs[f"functional: {case}"] = lambda t, nn, call=call: call(t.autograd.functional, t.ones(2))
+
+
+@programs
+def call_of_an_instance_of_a_custom_function(t, nn):
+    class Legacy(t.autograd.Function):
+        def forward(self, x):
+            return x
+
+    Legacy()(leaf(t))

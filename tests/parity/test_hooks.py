@@ -439,3 +439,35 @@ def hooks_of_a_view_see_the_gradients_of_what_was_computed_before_it_was_written
         view.register_hook(lambda grad: seen.append(("after", grad)))
         (result + (view * 3).sum() + other.sum() + base.sum()).backward()
     return seen, x.grad
+
+
+@programs
+def hook_dictionary_that_is_replaced(t, nn):
+    seen, hooks = [], OrderedDict()
+    x = leaf(t, 3)
+    x.register_hook(lambda grad: seen.append("lost"))
+    x._backward_hooks = None
+    lost = x._backward_hooks
+    x._backward_hooks = hooks
+    hooks[0] = lambda grad: grad * 2
+    t.ones(2)._backward_hooks = OrderedDict()
+    x.sum().backward()
+    return lost, x._backward_hooks is hooks, seen, x.grad
+
+
+@programs
+def saved_tensors_by_their_old_name(t, nn):
+    class Square(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**2
+
+        @staticmethod
+        def backward(ctx, grad):
+            (x,) = ctx.saved_variables
+            return 2 * grad * x
+
+    x = leaf(t, 3)
+    Square.apply(x).sum().backward()
+    return x.grad
