@@ -152,7 +152,8 @@ def storages(t, nn):
     x = t.arange(6.0).reshape(2, 3)
     y = x[1:, 1:]
     return (
-        y.untyped_storage().nbytes(), y.storage().size(), y.storage().tolist(), x.untyped_storage().data_ptr() ==
+        y.storage().is_shared(), t.ones(2).share_memory_().untyped_storage().is_shared(), y.untyped_storage().nbytes(),
+        y.storage().size(), y.storage().tolist(), x.untyped_storage().data_ptr() ==
         y.untyped_storage().data_ptr(), len(x.untyped_storage()), t.zeros(0).set_(x.storage(), 1, (2, 2), (3, 1)),
     )  # fmt: skip
 
