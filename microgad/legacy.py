@@ -15,7 +15,7 @@ from .backend.devices import set_default_device
 from .errors import DeviceError, DtypeError
 from .errors.notices import once
 from .ops.creation import legacy_new
-from .storage import TypedStorage, UntypedStorage
+from .storage import TYPED_STORAGE_IS_DEPRECATED, TypedStorage, UntypedStorage
 from .tensor import Tensor
 
 
@@ -87,6 +87,7 @@ class _LegacyStorage(TypedStorage, metaclass=_StorageType):
                 f"{cls}.__new__ received an invalid combination of arguments. Expected one of:\n * no arguments\n"
                 f" * (int size)\n * (Sequence data)\n * (*, UntypedStorage wrap_storage)\n{wrong}"
             )
+        once(TYPED_STORAGE_IS_DEPRECATED)
         place = cls.device if wrap_storage is None else None
         return TypedStorage(*args, wrap_storage=wrap_storage, dtype=cls.dtype, device=place)
 

@@ -299,6 +299,11 @@ class UntypedStorage(_StorageBase):
         return cls(np.asarray(np.memmap(filename, np.uint8, mode, shape=(nbytes,))))
 
 
+TYPED_STORAGE_IS_DEPRECATED = (
+    "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage class. "
+    "This should only matter to you if you are using storages directly.  To access UntypedStorage directly, use "
+    "tensor.untyped_storage() instead of tensor.storage()"
+)
 _ARGUMENTS = (
     "TypedStorage.__init__ received an invalid combination of arguments. Expected one of:\n"
     " * (*, torch.device device, torch.dtype dtype)\n"

@@ -180,7 +180,7 @@ class Attributes:
 
     def storage(self: Tensor) -> storage.TypedStorage:
         """Return the whole memory that the Tensor lies in, as elements of its dtype: see `TypedStorage`."""
-        notices.once("TypedStorage is deprecated: tensor.untyped_storage() is what will be left of it.")
+        notices.once(storage.TYPED_STORAGE_IS_DEPRECATED)
         return self._typed_storage()
 
     def _typed_storage(self: Tensor) -> storage.TypedStorage:

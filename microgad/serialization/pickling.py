@@ -36,8 +36,8 @@ class Pickler:
     def __init__(self, legacy: bool = False) -> None:
         self.legacy = legacy  # whether the pickle is for the format before PyTorch 1.6
         self.storages: list[Any] = []  # 1-D arrays; the pickle refers to them by their index
-        # The index and the dtype of a storage, by the id of the array that owns the memory.
-        self._known: dict[int, tuple[int, dtypes.dtype]] = {}
+        # The index and the dtype of a storage, by the id of its memory's owner. Empty ones go by their dtype, too.
+        self._known: dict[Any, tuple[int, dtypes.dtype]] = {}
         self._out = bytearray(b"\x80\x02")
         self._memo: dict[Any, int] = {}
         self._kept: list[Any] = []  # keeps pickled objects alive, so that no id is used again
@@ -298,7 +298,8 @@ class Pickler:
     def _refer(self, memory: Any, dtype: dtypes.dtype | None, place: str) -> None:
         """Write a reference to a storage, of a dtype or of bytes, and collect the storage if it is new."""
         owner, typed = backend.owner(memory), dtype in STORAGE_CLASS_OF
-        number, first = self._known.setdefault(id(owner), (len(self.storages), dtype or dtypes.uint8))
+        known = id(owner) if memory.size else (id(owner), dtype)
+        number, first = self._known.setdefault(known, (len(self.storages), dtype or dtypes.uint8))
         if first != (dtype or dtypes.uint8):  # PyTorch would load all of them with the dtype of the first
             raise RuntimeError("Cannot save multiple tensors or storages that view the same data as different types")
         if number == len(self.storages):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from .. import backend, dtypes
 from ..backend import meta
+from ..errors import NoMemoryError
 from ..storage import TypedStorage, UntypedStorage
 from ..tensor import Tensor
 from .errors import FileError, shown
@@ -63,7 +64,11 @@ def rebuild_tensor(
 
 def rebuild_meta_tensor(dtype: Any, size: Any, stride: Any, requires_grad: Any) -> Tensor:
     """Make a Tensor on the device "meta". Raises FileError if its geometry isn't valid."""
-    memory = meta.empty((_elements_needed(dtype, 0, size, stride),), dtype.dtype)
+    needed = _elements_needed(dtype, 0, size, stride)
+    try:
+        memory = meta.empty((needed,), dtype.dtype)
+    except NoMemoryError as error:
+        raise FileError(f"holds a Tensor of sizes {size}: {error}") from None
     made: Tensor = Tensor._wrap(memory.as_strided(size, tuple(step * dtype.itemsize for step in stride)))
     return made.requires_grad_(bool(requires_grad))
 

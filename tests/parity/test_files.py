@@ -180,6 +180,15 @@ def test_storages(writer, reader):
 
 
 @pytest.mark.parametrize(("writer", "reader"), PAIRS)
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
+def test_empty_memory_may_have_several_dtypes(writer, reader):
+    x = writer.zeros(0)
+    same = writer.TypedStorage(wrap_storage=x.untyped_storage(), dtype=writer.int16)
+    for objects in ([x, same], [x.storage(), same]):
+        assert [len(loaded) for loaded in reader.load(saved(writer, objects))] == [0, 0]
+
+
+@pytest.mark.parametrize(("writer", "reader"), PAIRS)
 def test_tensors_without_values(writer, reader):
     x = writer.empty(2, 3, 4, device="meta", requires_grad=True)
     for written in (x, x.detach().mT, x[:0], writer.empty((), device="meta", dtype=writer.int16)):

@@ -56,6 +56,7 @@ CALLS_WARNING_IN_TORCH: dict[str, Callable[[Any, Any], Any]] = {
     "workers": lambda t, F: t.utils.data.DataLoader([1], num_workers=9999),
     "pin_memory": lambda t, F: next(iter(t.utils.data.DataLoader([1], pin_memory=True))),
     "storage": lambda t, F: t.ones(1).storage(),
+    "legacy storage": lambda t, F: t.FloatStorage(2),
     "sdp_kernel": lambda t, F: t.backends.cuda.sdp_kernel(),
     "NLLLoss2d": lambda t, F: t.nn.NLLLoss2d(),
     "step": lambda t, F: t.optim.lr_scheduler.StepLR(t.optim.SGD([t.ones(1)], 0.1), 1).step(),

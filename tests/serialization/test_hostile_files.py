@@ -277,7 +277,7 @@ def test_a_file_of_the_old_format_that_lists_other_storages_than_it_uses_is_reje
         (b"ctorch\nfloat32\n(K\x02t(J\xff\xff\xff\xfft\x89", r"of sizes \(2,\), strides \(-1,\)"),
         (b"ctorch\nfloat32\n(K\x02tK\x01\x89", "without a dtype or a shape"),
         (b"K\x01(K\x02t(K\x01t\x89", "without a dtype or a shape"),
-        (b"ctorch\nfloat32\n(\x8a\x08\0\0\0\0\0\0\0\x10t(K\x01t\x89", "makes no sense"),
+        (b"ctorch\nfloat32\n(\x8a\x08\0\0\0\0\0\0\0\x10t(K\x01t\x89", "there are no addresses left"),
     ],
 )
 def test_a_tensor_without_values_of_no_valid_geometry(arguments: bytes, message: str) -> None:
