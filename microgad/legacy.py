@@ -59,11 +59,11 @@ class _StorageType(type):
     """The metaclass of the legacy storages: instances of each are the TypedStorages of a dtype on a device."""
 
     dtype: dtypes.dtype
-    device: str
+    place: str
     _dtype = property(lambda cls: cls.dtype)
 
     def __instancecheck__(cls, x: Any) -> bool:
-        return type(x) is TypedStorage and x.dtype == cls.dtype and x.device.type == cls.device
+        return type(x) is TypedStorage and x.dtype == cls.dtype and x.device.type == cls.place
 
 
 class _LegacyStorage(TypedStorage, metaclass=_StorageType):
@@ -80,21 +80,21 @@ class _LegacyStorage(TypedStorage, metaclass=_StorageType):
             wrong = f"Argument type not recognized: {type(args[0])}"
         elif wrap_storage is not None and not isinstance(wrap_storage, UntypedStorage):
             wrong = f"Argument 'wrap_storage' must be UntypedStorage, but got {type(wrap_storage)}"
-        elif wrap_storage is not None and wrap_storage.device.type != cls.device:
-            wrong = f"Device of 'wrap_storage' must be {cls.device}, but got {wrap_storage.device.type}"
+        elif wrap_storage is not None and wrap_storage.device.type != cls.place:
+            wrong = f"Device of 'wrap_storage' must be {cls.place}, but got {wrap_storage.device.type}"
         if wrong:
             raise DtypeError(
                 f"{cls}.__new__ received an invalid combination of arguments. Expected one of:\n * no arguments\n"
                 f" * (int size)\n * (Sequence data)\n * (*, UntypedStorage wrap_storage)\n{wrong}"
             )
         once(TYPED_STORAGE_IS_DEPRECATED)
-        place = cls.device if wrap_storage is None else None
+        place = cls.place if wrap_storage is None else None
         return TypedStorage(*args, wrap_storage=wrap_storage, dtype=cls.dtype, device=place)
 
     @classmethod
     def from_buffer(cls, *args: Any, **options: Any) -> TypedStorage:
         """Copy elements from a buffer: see `UntypedStorage.from_buffer`."""
-        return TypedStorage.from_buffer(*args, dtype=cls.dtype, device=cls.device, **options)
+        return TypedStorage.from_buffer(*args, dtype=cls.dtype, device=cls.place, **options)
 
     @classmethod
     def from_file(cls, filename: Any, shared: bool = False, size: int = 0) -> TypedStorage:
@@ -107,7 +107,7 @@ def _storage(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
     """Make the legacy class of storages of a dtype on a device."""
     home = "torch" if place == "cpu" else f"torch.{place}"
     doc = f"Storages of {dtype.name}. Source: {home}.{name}."
-    facts = {"__doc__": doc, "__module__": home, "dtype": dtype, "device": place}
+    facts = {"__doc__": doc, "__module__": home, "dtype": dtype, "place": place}
     return _StorageType(name, (_LegacyStorage,), facts)
 
 

@@ -354,7 +354,7 @@ class TypedStorage(_StorageBase):
         self._untyped_storage, self.dtype = wrap_storage, dtype
 
     @property
-    def row(self) -> Any:  # type: ignore[override]
+    def row(self) -> Any:
         """The memory as a 1-D array of the dtype."""
         return self._untyped_storage.row_of(self.dtype.dtype)
 
@@ -415,10 +415,13 @@ class TypedStorage(_StorageBase):
         super().__setitem__(index, value)
 
     @classmethod
-    def from_buffer(cls, *args: Any, dtype: Any = None, device: Any = None, **options: Any) -> TypedStorage:
+    def from_buffer(
+        cls, buffer: Any, byte_order: str | None = None, count: int = -1, offset: int = 0, *, dtype: Any = None,
+        device: Any = None,
+    ) -> TypedStorage:  # fmt: skip
         """Copy elements from a buffer: see `UntypedStorage.from_buffer`."""
         dtype = dtypes.get_default_dtype() if dtype is None else dtype
-        memory = UntypedStorage.from_buffer(*args, dtype=dtype, **options)
+        memory = UntypedStorage.from_buffer(buffer, byte_order, count, offset, dtype)
         return TypedStorage(wrap_storage=memory.to(device=device), dtype=dtype)
 
 

@@ -178,14 +178,14 @@ class Attributes:
         """Return the whole memory that the Tensor lies in, as bytes: see `UntypedStorage`."""
         return storage.untyped(self.array)
 
+    def _typed_storage(self: Tensor) -> storage.TypedStorage:
+        """Return the storage as `storage` does, without its warning."""
+        return storage.typed(self.array)
+
     def storage(self: Tensor) -> storage.TypedStorage:
         """Return the whole memory that the Tensor lies in, as elements of its dtype: see `TypedStorage`."""
         notices.once(storage.TYPED_STORAGE_IS_DEPRECATED)
         return self._typed_storage()
-
-    def _typed_storage(self: Tensor) -> storage.TypedStorage:
-        """Return the storage as `storage` does, without its warning."""
-        return storage.typed(self.array)
 
     def const_data_ptr(self: Tensor) -> int:
         """Return the address of the first element: see `data_ptr`."""

@@ -48,7 +48,7 @@ def rebuild_tensor(
     """Make a Tensor on a storage. Raises FileError if its geometry isn't valid or reaches beyond the storage."""
     if type(storage) is not Storage:
         raise FileError("holds a Tensor without a storage")
-    kind = dtype if storage.dtype is None else storage.dtype
+    kind: Any = dtype if storage.dtype is None else storage.dtype
     needed = _elements_needed(kind, offset, size, stride)
     if needed * kind.itemsize > storage.nbytes:
         raise FileError(
