@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import backend, state
+from .. import backend, engine, state
 from ..errors import ArgumentError, CallError
 from ..gradients import grad
 from ..ops.elementwise import view_as_real
@@ -63,10 +63,10 @@ def gradcheck(
 
     It is also checked that `func` returns the same values each time and does not change its inputs; that backward gives
     the same gradients again, up to `nondet_tol`, and zeros for zeros; that the gradient of one output is the same
-    whether the others have a gradient of zero or none (`check_undefined_grad`); and that gradients have their input's
-    dtype (`check_grad_dtypes`). On request forward mode is checked, by a Function's jvp if it has one (`check_forward_ad`),
-    and batches of gradients or tangents by vmap (`check_batched_grad`, `check_batched_forward_grad`). `masked` is for
-    sparse layouts and has no effect.
+    whether the others have a gradient of zero or none, and zero if no output has one (`check_undefined_grad`); and that
+    gradients have their input's dtype (`check_grad_dtypes`). On request forward mode is checked, by a Function's jvp if
+    it has one (`check_forward_ad`), and batches of gradients or tangents by vmap (`check_batched_grad`,
+    `check_batched_forward_grad`). `masked` is for sparse layouts and has no effect.
 
     Raises GradcheckError, a RuntimeError, which shows the worst entry (returns False without `raise_exception`),
     ValueError if no input requires grad or if `func` returns no Tensor, and AssertionError if nothing is to be checked or
@@ -275,6 +275,8 @@ class _Check(NamedTuple):
             self._check_unused(outputs, seeds)
         if outputs:
             self._check_zeros(outputs, seeds)
+        if undefined:
+            self._check_undefined(outputs)
 
     def _check_repeated(self, outputs: list[Tensor], seeds: list[Any], nondet_tol: float, dtypes: bool) -> None:
         """Check that a second backward gives the same gradients; with `dtypes` also that dtypes are the inputs'."""
@@ -302,6 +304,20 @@ class _Check(NamedTuple):
                         f"{self.kind} {k} gives {name} one gradient if the other outputs have gradients of zero, and "
                         "another if they have none"
                     )
+
+    def _check_undefined(self, outputs: list[Tensor]) -> None:
+        """Check that backward, if no output has a gradient, gives the inputs none, or zeros."""
+        nodes, targets = list(dict.fromkeys(y.node for y in outputs)), [t.node for t in self.tensors]
+        try:
+            found = engine.run(nodes, [None] * len(nodes), targets, retain_graph=True)
+        except RuntimeError as error:
+            raise GradcheckError(f"Expected backward function to handle undefined output grads: {error}") from error
+        for name, target in zip(self.names, targets, strict=True):
+            if (np.abs(found.get(target.number, 0)) > 0).any():
+                raise GradcheckError(
+                    "Expected all input grads to be undefined or zero when all output grads are undefined or zero, but "
+                    f"{name} has another one"
+                )
 
     def _check_zeros(self, outputs: list[Tensor], seeds: list[Any]) -> None:
         """Check that gradients of zero give the inputs gradients of zero."""

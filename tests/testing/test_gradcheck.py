@@ -227,6 +227,40 @@ def test_a_zero_gradient_and_an_undefined_one_must_give_the_same():
         gradcheck(through_a_hook, leaf(2), atol=10, check_undefined_grad=False)
 
 
+@pytest.mark.parametrize("fast_mode", [False, True])
+def test_a_backward_that_cannot_take_undefined_gradients_is_found(fast_mode):
+    def refuses(x):
+        def hook(grad):
+            if grad is None:
+                raise RuntimeError("no gradient")
+
+        y = x.clone()
+        y.register_hook(hook)
+        return y
+
+    with pytest.raises(
+        GradcheckError, match="Expected backward function to handle undefined output grads: no gradient"
+    ):
+        gradcheck(refuses, leaf(2), fast_mode=fast_mode)
+    assert gradcheck(refuses, leaf(2), check_undefined_grad=False)
+    assert gradcheck(lambda x: (x, x), leaf(2))
+
+    class Offset(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.set_materialize_grads(False)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            return torch.ones(2).double() if grad is None else grad * 2
+
+    with pytest.raises(
+        GradcheckError, match="Expected all input grads to be undefined or zero when all output grads are"
+    ):
+        gradcheck(Offset.apply, leaf(2), fast_mode=fast_mode)
+
+
 def test_a_gradient_of_another_dtype_is_found(monkeypatch):
     """The engine's gradients always have the right dtype, so that it is patched here."""
     x, module = leaf(2), sys.modules[gradcheck.__module__]
