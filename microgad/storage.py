@@ -15,6 +15,7 @@ from .backend.memory_layout import address, deep_copied, memory_of
 from .backend.meta import NoValuesError
 from .dtypes.type_names import TYPE_NAMES
 from .errors import ArgumentError, DtypeError, GraphError
+from .backend.memory_layout import address, memory_of, shared_memory_of
 from .lazy import define_getattr as _define_getattr
 
 

@@ -27,6 +27,20 @@ def memory_of(x: Any) -> Any:
     return flat.view(x.dtype)
 
 
+class SharedMemory:
+    """An anonymous memory-mapped file, as an object that NumPy can make an array of."""
+
+    def __init__(self, arena: Any) -> None:
+        self.arena = arena
+        self.__array_interface__ = np.frombuffer(arena.buffer, np.uint8).__array_interface__
+
+
+def shared_memory_of(x: Any) -> SharedMemory | None:
+    """Return the shared memory in which an array lies, if any."""
+    base = None if backend.is_gpu(x) else backend.owner(x).base
+    return base if type(base) is SharedMemory else None
+
+
 def axes_of(x: Any) -> tuple[int, ...]:
     """The axes sorted from the widest stride to the narrowest; axes of equal strides keep their order."""
     steps = strides(x)
