@@ -298,10 +298,10 @@ class _BackwardHooks:
     def wrap_outputs(self, result: Any) -> Any:
         """Pass the results that require grad through a BackwardHookFunction."""
         if isinstance(result, dict) and getattr(self.module(), "_is_full_backward_hook", None) is False:
-            wrapped = copy.copy(result)  # only the older hooks, of register_backward_hook, look into a dict
+            changed = copy.copy(result)  # only the older hooks, of register_backward_hook, look into a dict
             for key, value in zip(result, self.wrap_outputs(tuple(result.values())), strict=True):
-                wrapped[key] = value
-            return wrapped
+                changed[key] = value
+            return changed
         if not isinstance(result, (Tensor, tuple)):
             found = f"a Tensor or a tuple of Tensors but received {type(result)}"
             warnings.warn(f"For backward hooks to be called, module output should be {found}", stacklevel=5)
