@@ -102,6 +102,18 @@ def helpers_of_recurrent_layers(t, nn):
 
 
 @programs
+def hooks_of_all_modules(t, nn):
+    module = submodule(t, "nn.modules.module")
+    seen = []
+    handle = module.register_module_forward_hook(lambda m, args, out: seen.append(type(m).__name__), always_call=True)
+    nn.ReLU()(t.ones(1))
+    found = list(module._global_forward_hooks) == [handle.id], [*module._global_forward_hooks_always_called.values()]
+    handle.remove()
+    nn.ReLU()(t.ones(1))
+    return seen, found, list(module._global_forward_hooks), list(module._global_backward_hooks)
+
+
+@programs
 def masks_of_transformers(t, nn):
     canonical, mask = nn.functional._canonical_mask, t.tensor([True, False])
     with pytest.warns(UserWarning, match="Support for mismatched a and b is deprecated. Use same type for both"):

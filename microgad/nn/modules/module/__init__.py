@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any, ClassVar, Self
 
 from .... import state
@@ -19,6 +18,7 @@ from ....tensor import Tensor
 from ...parameter import Buffer
 from . import hooks, state_dicts
 from .conversion import ModuleConversion
+from .hooks import __getattr__ as __getattr__
 from .hooks import register_module_backward_hook as register_module_backward_hook
 from .hooks import register_module_forward_hook as register_module_forward_hook
 from .hooks import register_module_forward_pre_hook as register_module_forward_pre_hook
@@ -99,7 +99,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
     forward: Callable[..., Any] = _no_forward
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        forward = partial(hooks.call_forward, self) if self._hooked or hooks.global_hooks._hooked else self.forward
+        forward = MethodType(hooks.call_forward, self) if self._hooked or hooks.global_hooks._hooked else self.forward
         path = self._path
         if not path:
             return forward(*args, **kwargs)

@@ -15,6 +15,7 @@ from .... import state
 from ....engine.hooks import RemovableHandle
 from ....errors import GraphError, ShapeError
 from ....function import Function
+from ....lazy import raise_missing
 from ....tensor import Tensor
 
 if TYPE_CHECKING:
@@ -171,6 +172,13 @@ register_module_forward_hook = global_hooks.register_forward_hook
 register_module_full_backward_pre_hook = global_hooks.register_full_backward_pre_hook
 register_module_full_backward_hook = global_hooks.register_full_backward_hook
 register_module_backward_hook = global_hooks.register_backward_hook
+
+
+def __getattr__(name: str) -> Any:
+    """Return a dictionary of the hooks of all modules by PyTorch's name, such as `_global_forward_hooks`."""
+    if name.startswith("_global_") and (registry := name.removeprefix("_global")) in HOOK_ATTRIBUTES:
+        return getattr(global_hooks, registry)
+    return raise_missing(__name__.removesuffix(".hooks"), name)
 
 
 HOOK_ATTRIBUTES = {name for name, value in vars(ModuleHooks).items() if isinstance(value, _LazyHookDict)}
