@@ -11,11 +11,10 @@ import numpy as np
 
 from . import backend, dtypes
 from .backend import meta
-from .backend.memory_layout import address, deep_copied, memory_of
+from .backend.memory_layout import address, deep_copied, memory_of, shared_memory_of
 from .backend.meta import NoValuesError
 from .dtypes.type_names import TYPE_NAMES
 from .errors import ArgumentError, DtypeError, GraphError
-from .backend.memory_layout import address, memory_of, shared_memory_of
 from .lazy import define_getattr as _define_getattr
 
 
@@ -162,7 +161,7 @@ class _StorageBase(_Conversions):
 
     def is_shared(self) -> bool:
         """Whether other processes share the memory: that of a GPU, and what `Tensor.share_memory_` made."""
-        return self.is_cuda or hasattr(getattr(backend.owner(self.row), "base", None), "arena")
+        return self.is_cuda or shared_memory_of(self.row) is not None
 
     @property
     def filename(self) -> str | None:

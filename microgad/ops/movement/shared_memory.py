@@ -9,24 +9,10 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ...backend.memory_layout import address, elsewhere, memory_of
+from ...backend.memory_layout import SharedMemory, address, elsewhere, memory_of, shared_memory_of
 from ...errors import DeviceError
 from ...type_aliases import Tensor
 from ..view_writes import live_views
-
-
-class _SharedMemory:
-    """An anonymous memory-mapped file, as an object that NumPy can make an array of."""
-
-    def __init__(self, arena: Any) -> None:
-        self.arena = arena
-        self.__array_interface__ = np.frombuffer(arena.buffer, np.uint8).__array_interface__
-
-
-def _shared_memory_of(x: Any) -> _SharedMemory | None:
-    """Return the shared memory in which an array lies, if any."""
-    base = None if backend.is_gpu(x) else backend.owner(x).base
-    return base if type(base) is _SharedMemory else None
 
 
 def is_shared(input: Tensor) -> bool:
@@ -36,7 +22,7 @@ def is_shared(input: Tensor) -> bool:
     >>> x.is_shared(), x.share_memory_().is_shared()
     (False, True)
     """
-    return _shared_memory_of(input.array) is not None
+    return shared_memory_of(input.array) is not None
 
 
 def share_memory_(input: Tensor) -> Tensor:
@@ -48,10 +34,10 @@ def share_memory_(input: Tensor) -> Tensor:
     """
     if backend.is_gpu(input.array):
         raise DeviceError("share_memory_: arrays on a GPU can't be shared with other processes")
-    if _shared_memory_of(input.array) is None:
+    if shared_memory_of(input.array) is None:
         base = input if input.base is None else input.base
         whole = memory_of(base.array)
-        row = np.asarray(_SharedMemory(Arena(max(whole.nbytes, 1))))
+        row = np.asarray(SharedMemory(Arena(max(whole.nbytes, 1))))
         row[: whole.nbytes].view(whole.dtype)[...] = whole
         for tensor in (base, *live_views(base)):
             tensor.array = elsewhere(tensor.array, whole, row)
@@ -62,7 +48,7 @@ def share_memory_(input: Tensor) -> Tensor:
 def _reduced(tensor: Tensor) -> tuple[Any, ...]:
     """Pickle a Tensor for another process: by its memory if that is shared, else by value."""
     array = tensor.array
-    memory = _shared_memory_of(array)
+    memory = shared_memory_of(array)
     if memory is None:
         return tensor.__reduce_ex__(2)
     start = address(array) - address(backend.owner(array))
@@ -73,6 +59,6 @@ def _reduced(tensor: Tensor) -> tuple[Any, ...]:
 def _rebuilt(kind: Any, arena: Any, start: int, shape: Any, strides: Any, dtype: Any, requires_grad: bool) -> Any:
     """Unpickle a Tensor in shared memory."""
     ForkingPickler.register(kind, _reduced)
-    row = np.asarray(_SharedMemory(arena))
+    row = np.asarray(SharedMemory(arena))
     array = np.ndarray(shape, dtype, row, start, strides)
     return kind._wrap(array).requires_grad_(requires_grad)
