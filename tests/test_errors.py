@@ -50,7 +50,7 @@ def test_a_linear_layer_of_the_wrong_size_names_its_module() -> None:
         (lambda: torch.tensor([1, 2]).mean(), RuntimeError, "mean: .* must be either a floating point or complex"),
         (lambda: torch.zeros(2).reshape(3), RuntimeError, "invalid for input of size 2"),
         (lambda: torch.zeros(2, 3).permute(0, 0), RuntimeError, "permute"),
-        (lambda: torch.cat([]), ValueError, "cat: expected a non-empty list"),
+        (lambda: torch.cat([]), ValueError, r"cat\(\): expected a non-empty list"),
         (lambda: torch.cat([torch.zeros(2, 2), torch.zeros(3)]), RuntimeError, "cat: Tensors must have same"),
         (lambda: torch.zeros(2).item(), RuntimeError, "2 elements cannot be converted to Scalar"),
         (lambda: bool(torch.zeros(2)), RuntimeError, "ambiguous"),

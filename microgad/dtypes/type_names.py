@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from .. import dtypes
 from ..errors import wording
+from . import _ALL
 
-TYPE_NAMES = {dtypes.of(np.dtype(name)): said for name, said in wording.TYPE_NAMES.items()}
+TYPE_NAMES = {dtype: wording.TYPE_NAMES[dtype.name] for dtype in _ALL}

@@ -136,7 +136,7 @@ def test_sparse_zeroes_a_fraction_of_each_column():
         ("orthogonal_", (3,), (), "2 or more dimensions"),
         ("sparse_", (3,), (0.1,), "2 dimensions"),
         ("normal_", (3,), (0, -1), "std >= 0"),
-        ("uniform_", (3,), (1, 0), "high - low"),
+        ("uniform_", (3,), (1, 0), "found from=1 > to=0"),
     ],
 )
 def test_errors_leave_tensor_and_generator_alone(name, shape, args, message):

@@ -245,8 +245,8 @@ class GeluTanh(Function):
             out *= clipped  # 2u for base 2
             np.exp2(out, out=out)
             complement = out + 1
+            out /= complement  # s, which is exactly 1 for large x
             np.divide(1, complement, out=complement)  # 1 - s
-            out *= complement  # s
             complement *= clipped
             rest *= 6 * CUBE
             rest += 2 * SLOPE  # 2u'

@@ -138,12 +138,14 @@ def _check_array(array: Any) -> None:
             "given numpy array has byte order different from the native byte order. Conversion between byte orders is "
             "currently not supported."
         )
-    if dtypes.known(array.dtype) is None:
+    try:
+        dtypes.of(array.dtype)
+    except DtypeError:
         raise DtypeError(
             f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported types are: "
             "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, "
             "uint8, and bool."
-        )
+        ) from None
     if any(stride % array.itemsize for stride in array.strides):  # a field of a structured array
         raise ArgumentError(
             "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the "
