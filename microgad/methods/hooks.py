@@ -26,7 +26,7 @@ class Hooks:
 
     @property
     def _backward_hooks(self: Tensor) -> dict[int, Any] | None:
-        """The hooks of `register_hook`, by their handles' ids; None if there never was one, or if it was assigned."""
+        """The hooks of `register_hook`, by their handles' ids; None if there never was one, or if None was assigned."""
         return self.node and self.node.hooks
 
     @_backward_hooks.setter
