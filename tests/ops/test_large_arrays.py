@@ -1,10 +1,13 @@
 """Large arrays, which have faster kernels, compared with small pieces, which have plain ones, or with NumPy."""
 
+import math
+
 import numpy as np
 import pytest
 
 import microgad as torch
 import microgad.nn.functional as F
+from microgad.ops import fast_exp
 from microgad.ops.blocks import BLOCK_SIZE as BLOCK
 
 PIECE = 4_000
@@ -91,10 +94,37 @@ def test_fast_derivatives_equal_those_of_the_decomposition(rng, f):
     np.testing.assert_allclose(fast.array, expected.detach().array, rtol=1e-5, atol=3e-7)
 
 
-def test_gelu_of_huge_numbers_has_the_derivative_1_or_0():
+GATED = [F.silu, F.gelu, lambda x: F.gelu(x, "tanh")]
+
+
+@pytest.fixture(params=[(np.exp, 1.0), (np.exp2, 1 / math.log(2))], ids=["e", "2"])
+def base(monkeypatch, request):
+    """Each of the two bases of fast_exp, of which a processor uses one."""
+    power, rate = request.param
+    monkeypatch.setattr(fast_exp, "power", power)
+    monkeypatch.setattr(fast_exp, "RATE", rate)
+
+
+@pytest.mark.parametrize("f", GATED)
+def test_silu_and_gelu_keep_their_digits(base, f):
+    x = torch.linspace(-20, 20, 10_001)
+    for operation in (f, lambda x: gradient(f, x)):
+        exact = operation(x.double()).array
+        np.testing.assert_allclose(operation(x).array, exact, rtol=1.2e-7, atol=2e-7)
+
+
+@pytest.mark.parametrize("f", GATED)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_derivatives_of_silu_and_gelu_far_from_0(base, f, dtype):
+    x = torch.tensor([-1e10, -1000.0, -100.0, 100.0, 1000.0, 1e10, math.inf, -math.inf, math.nan], dtype=dtype)
+    expected = [0, 0, 0, 1, 1, 1, math.nan, math.nan, math.nan]
+    np.testing.assert_allclose(gradient(f, x).array, expected, atol=1e-40)
+
+
+def test_gelu_of_huge_numbers_has_the_derivative_1_or_0(base):
     for dtype in (torch.float32, torch.float64):
-        x = torch.tensor([-3e38, -1e10, 1e10, 3e38], dtype=dtype)
-        np.testing.assert_allclose(gradient(F.gelu, x).array, [0, 0, 1, 1], atol=1e-12)
+        x = torch.tensor([-3e38, 3e38], dtype=dtype)
+        np.testing.assert_array_equal(gradient(F.gelu, x).array, [0, 1])
 
 
 @pytest.mark.parametrize("keepdim", [False, True])

@@ -90,6 +90,7 @@ PAIR_CALLS = {
 LESS_EXACT = "PyTorch's has fewer digits"
 OVERFLOW = "PyTorch's overflows on the way, or is NaN of ∞ - ∞, 0 · ∞ or 0 / 0; microgad's is the limit"
 SIGN = "PyTorch's of -0 is 0, but the function is odd"
+SIGNS = "whether PyTorch's zeros are negative depends on the processor"
 LOST = "PyTorch gives equal bounds no gradient where x is below them"
 ZEROS = "of 0 and -0 NumPy takes the other one"
 # Where the two may differ: a name, of what, at which arguments, and why. NaN is nowhere.
@@ -102,7 +103,7 @@ APART = {
     ("i0", "value"): (np.isinf, OVERFLOW),
     ("i0", "first"): (np.isinf, OVERFLOW),
     ("sinc", "value"): (lambda x: abs(x) >= 0.5, "microgad's is 0 at integers"),
-    ("nn.functional.gelu", "value"): (lambda x: x > 1e38, OVERFLOW),
+    ("nn.functional.gelu", "value"): (lambda x: (x > 1e38) | (abs(x) < 1e-37) | (x < -19), OVERFLOW + "; " + SIGNS),
     ("nn.functional.hardswish", "tangent"): (np.isinf, "microgad's is NaN of 0 · ∞, by the double-backward trick"),
     ("nn.functional.softplus", "second"): (lambda x: x == 20, "PyTorch's is 0 at the threshold, as if x were above"),
     ("special.erfcx", "first"): (lambda x: x > 1e38, OVERFLOW),

@@ -12,7 +12,7 @@ from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts
+from .. import fast_exp, layouts
 from ..blocks import by_blocks
 from ..elementwise import Sigmoid
 from ..elementwise.selection import fast_maximum, fast_minimum
@@ -23,10 +23,6 @@ from ..spelling import tensors_only
 from .common import apply_activation, require_floating
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. (2017)
-
-
-# Beyond, SiLU's derivative is 1 or negligible, but eˣ would overflow, or be subnormal, which takes 20 times as long.
-SILU_REACH = {np.dtype(np.float16): 10.0, np.dtype(np.float32): 80.0, np.dtype(np.float64): 640.0}
 
 
 class Elu(Function):
@@ -121,30 +117,32 @@ class Silu(Function):
             out += 1
             np.divide(x, out, out=out)
 
-        with np.errstate(over="ignore"):
-            return by_blocks(silu, x)
+        return by_blocks(silu, x)
 
     def grad_x(self, grad, x):
-        """grad · s · (1 + x (1 - s)) with s = σ(x), computed as s = eˣ / (1 + eˣ) and 1 - s = 1 / (1 + eˣ)."""
-        reach = SILU_REACH.get(x.dtype)
-
         def slope(out: Any, grad: Any, x: Any) -> None:
-            clipped = x.copy() if reach is None else np.clip(x, -reach, reach)
-            np.exp(clipped, out=out)
-            complement = out + 1
-            np.divide(1, complement, out=complement)  # 1 - s
-            out *= complement  # s
-            complement *= clipped
-            complement += 1
-            complement += np.subtract(x, x, out=clipped)  # NaN where x is infinite, of ∞ · 0 in PyTorch
-            out *= complement
+            np.negative(x, out=out)
+            np.exp(out, out=out)
+            gated_slope(out, x)
             out *= grad
 
-        with np.errstate(over="ignore"):  # complex x isn't clipped
-            return by_blocks(slope, grad, x)
+        return by_blocks(slope, grad, x)
 
     def decomposition(self, x):
         return x * Sigmoid.apply(x)
+
+
+def gated_slope(out: Any, growth: Any) -> None:
+    """Write the derivative of x · σ(z), (1 + growth / (1 + eᶻ)) / (1 + e⁻ᶻ), into out. It holds e⁻ᶻ; growth is x · z'.
+
+    The result is right also where an exponential overflows, and NaN, like PyTorch's, where x is infinite.
+    """
+    rest = np.reciprocal(out)
+    rest += 1
+    np.divide(growth, rest, out=rest)
+    rest += 1
+    out += 1
+    np.divide(rest, out, out=out)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -166,17 +164,14 @@ class Gelu(Function):
 
     def grad_x(self, grad, x):
         """grad · (Φ(x) + x · φ(x)) with the density φ(x) = exp(-x²/2) / √(2π)."""
-        reach = 12.0 if x.dtype == np.float32 else 35.0  # beyond, the derivative is 1 or negligible
 
         def slope(out: Any, grad: Any, x: Any) -> None:
-            clipped = np.clip(x, -reach, reach)
-            _times_normal_cdf(out, clipped, 1)
-            density = clipped * clipped
+            _times_normal_cdf(out, x, 1)
+            density = x * x
             density *= -0.5
-            density = np.exp(density)
+            np.exp(density, out=density)
             density *= INV_SQRT_2PI
-            density *= clipped
-            density += np.subtract(x, x, out=clipped)  # NaN where x is infinite, of ∞ · 0 in PyTorch
+            density *= x  # NaN where x is infinite, like PyTorch's
             out += density
             out *= grad
 
@@ -193,8 +188,6 @@ _LOGIT = (
     3.687652995217586e-09, -2.703869135322912e-07, 7.996720605048627e-06, -0.0001109304533863154,
     -6.462534592703907e-05, 0.07266601066272332, 1.5957696977160927,
 )  # fmt: skip
-LOG2_E = 1 / math.log(2)  # converts exponents to base 2, since np.exp2 takes half the time of np.exp
-_LOGIT_2 = tuple(c * LOG2_E for c in _LOGIT)
 
 
 def _times_normal_cdf(out: Any, x: Any, factor: Any) -> None:
@@ -202,17 +195,22 @@ def _times_normal_cdf(out: Any, x: Any, factor: Any) -> None:
     if x.dtype != np.float32:
         np.multiply(0.5 * Erfc.apply(x * -math.sqrt(0.5)), factor, out=out)
         return
-    with np.errstate(over="ignore"):
-        square = x * x
-        np.multiply(square, -_LOGIT_2[0], out=out)
-        for c in _LOGIT_2[1:-1]:
-            out -= c
-            out *= square
-        out -= _LOGIT_2[-1]
-        out *= x
-        np.exp2(out, out=out)
-        out += 1
-        np.divide(factor, out, out=out)
+    square = x * x
+    first, *rest = [c * fast_exp.RATE for c in _LOGIT]
+    np.multiply(square, -first, out=out)
+    for c in rest[:-1]:
+        out -= c
+        out *= square
+    out -= rest[-1]
+    out *= x
+    _gate(out, factor)
+
+
+def _gate(out: Any, factor: Any) -> None:
+    """Write factor · σ(z) into out, which holds -z · RATE."""
+    fast_exp.power(out, out=out)
+    out += 1
+    np.divide(factor, out, out=out)
 
 
 class GeluTanh(Function):
@@ -222,38 +220,21 @@ class GeluTanh(Function):
 
     def forward(self, x):
         def gelu(out: Any, x: Any) -> None:
-            np.multiply(x, x, out=out)
-            out *= CUBE
-            out += SLOPE
-            out *= x
-            np.tanh(out, out=out)
-            out *= 0.5
-            out += 0.5
-            out *= x
+            np.square(x, out=out)
+            _tanh_exponent(out, out, x)
+            _gate(out, x)
 
         return by_blocks(gelu, x)
 
     def grad_x(self, grad, x):
-        """grad · s · (1 + 2u'x (1 - s)) with s = σ(2u) = e²ᵘ / (1 + e²ᵘ)."""
-        reach = 9.5 if x.dtype == np.float32 else 20.0  # beyond, it is 1 or negligible, but e²ᵘ overflows
-
         def slope(out: Any, grad: Any, x: Any) -> None:
-            clipped = np.clip(x, -reach, reach)
-            rest = np.square(clipped)
-            np.multiply(rest, 2 * CUBE * LOG2_E, out=out)
-            out += 2 * SLOPE * LOG2_E
-            out *= clipped  # 2u for base 2
-            np.exp2(out, out=out)
-            complement = out + 1
-            out /= complement  # s, which is exactly 1 for large x
-            np.divide(1, complement, out=complement)  # 1 - s
-            complement *= clipped
-            rest *= 6 * CUBE
-            rest += 2 * SLOPE  # 2u'
-            rest *= complement
-            rest += 1
-            rest += np.subtract(x, x, out=clipped)  # NaN where x is infinite, of ∞ · 0 in PyTorch
-            out *= rest
+            growth = np.square(x)
+            _tanh_exponent(out, growth, x)
+            fast_exp.power(out, out=out)
+            growth *= 6 * CUBE
+            growth += 2 * SLOPE
+            growth *= x  # 2u'x
+            gated_slope(out, growth)
             out *= grad
 
         return by_blocks(slope, grad, x)
@@ -264,6 +245,13 @@ class GeluTanh(Function):
 
 SLOPE = math.sqrt(2 / math.pi)
 CUBE = 0.044715 * SLOPE  # u = SLOPE · x + CUBE · x³
+
+
+def _tanh_exponent(out: Any, square: Any, x: Any) -> None:
+    """Write -2u · RATE into out."""
+    np.multiply(square, -2 * CUBE * fast_exp.RATE, out=out)
+    out -= 2 * SLOPE * fast_exp.RATE
+    out *= x
 
 
 @tensors_only
