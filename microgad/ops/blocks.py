@@ -20,16 +20,12 @@ SHORT_RUN = 1 << 8  # elements: NumPy spends most of the time of a shorter inner
 
 
 def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
-    """Return a new `out` into which an elementwise formula(out, *inputs) writes, without NumPy's warnings.
-
-    0-d arrays are passed to it as 1-D.
-    """
+    """Return a new `out` into which an elementwise formula(out, *inputs) writes; 0-d arrays are passed to it as 1-D."""
     out = layouts.empty_like(inputs[0])
-    with np.errstate(all="ignore"):
-        if out.ndim:
-            write_by_blocks(formula, out, *inputs)
-        else:
-            formula(*[x.reshape(1) for x in (out, *inputs)])
+    if out.ndim:
+        write_by_blocks(formula, out, *inputs)
+    else:
+        formula(*[x.reshape(1) for x in (out, *inputs)])
     return out
 
 

@@ -117,8 +117,8 @@ def test_silu_and_gelu_keep_their_digits(base, f):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_derivatives_of_silu_and_gelu_far_from_0(base, f, dtype):
     x = torch.tensor([-1e10, -1000.0, -100.0, 100.0, 1000.0, 1e10, math.inf, -math.inf, math.nan], dtype=dtype)
-    expected = [0, 0, 0, 1, 1, 1, math.nan, math.nan, math.nan]
-    np.testing.assert_allclose(gradient(f, x).array, expected, atol=1e-40)
+    with np.errstate(all="raise", invalid="ignore"):
+        np.testing.assert_allclose(gradient(f, x).array, [0, 0, 0, 1, 1, 1, math.nan, math.nan, math.nan], atol=1e-40)
 
 
 def test_gelu_of_huge_numbers_has_the_derivative_1_or_0(base):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -117,25 +118,31 @@ class Silu(Function):
             out += 1
             np.divide(x, out, out=out)
 
-        return by_blocks(silu, x)
+        return _saturating(silu, x)
 
     def grad_x(self, grad, x):
         def slope(out: Any, grad: Any, x: Any) -> None:
             np.negative(x, out=out)
             np.exp(out, out=out)
-            gated_slope(out, x)
+            _gated_slope(out, x)
             out *= grad
 
-        return by_blocks(slope, grad, x)
+        return _saturating(slope, grad, x)
 
     def decomposition(self, x):
         return x * Sigmoid.apply(x)
 
 
-def gated_slope(out: Any, growth: Any) -> None:
+def _saturating(formula: Callable[..., None], *inputs: Any) -> Any:
+    """Compute `by_blocks` a formula that is right also where its exponentials or powers overflow or vanish."""
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        return by_blocks(formula, *inputs)
+
+
+def _gated_slope(out: Any, growth: Any) -> None:
     """Write the derivative of x · σ(z), (1 + growth / (1 + eᶻ)) / (1 + e⁻ᶻ), into out. It holds e⁻ᶻ; growth is x · z'.
 
-    The result is right also where an exponential overflows, and NaN, like PyTorch's, where x is infinite.
+    Like PyTorch's, the result is NaN where x is infinite.
     """
     rest = np.reciprocal(out)
     rest += 1
@@ -160,7 +167,7 @@ class Gelu(Function):
     symbol, promote = "gelu", staticmethod(require_floating)
 
     def forward(self, x):
-        return by_blocks(lambda out, x: _times_normal_cdf(out, x, x), x)
+        return _saturating(lambda out, x: _times_normal_cdf(out, x, x), x)
 
     def grad_x(self, grad, x):
         """grad · (Φ(x) + x · φ(x)) with the density φ(x) = exp(-x²/2) / √(2π)."""
@@ -175,7 +182,7 @@ class Gelu(Function):
             out += density
             out *= grad
 
-        return by_blocks(slope, grad, x)
+        return _saturating(slope, grad, x)
 
     def decomposition(self, x):
         return x * (0.5 * Erfc.apply(x * -math.sqrt(0.5)))
@@ -224,7 +231,7 @@ class GeluTanh(Function):
             _tanh_exponent(out, out, x)
             _gate(out, x)
 
-        return by_blocks(gelu, x)
+        return _saturating(gelu, x)
 
     def grad_x(self, grad, x):
         def slope(out: Any, grad: Any, x: Any) -> None:
@@ -234,10 +241,10 @@ class GeluTanh(Function):
             growth *= 6 * CUBE
             growth += 2 * SLOPE
             growth *= x  # 2u'x
-            gated_slope(out, growth)
+            _gated_slope(out, growth)
             out *= grad
 
-        return by_blocks(slope, grad, x)
+        return _saturating(slope, grad, x)
 
     def decomposition(self, x):
         return x * Sigmoid.apply(x * (2 * CUBE * x * x + 2 * SLOPE))
