@@ -359,3 +359,10 @@ def test_cosine_similarity_needs_one_floating_point_input():
     assert (found.dtype, found.tolist()) == (torch.float32, [1.0])
     with pytest.raises(RuntimeError, match="floating-point"):
         torch.cosine_similarity(x, x)
+
+
+def test_renorm_to_an_infinite_norm_is_the_identity():
+    x = torch.tensor([[3.0, 4.0], [0.0, 1.0]], requires_grad=True)
+    y = torch.renorm(x, 2, 0, math.inf)
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert y.tolist() == x.tolist() and gradient.tolist() == [[1.0, 1.0], [1.0, 1.0]]

@@ -31,7 +31,8 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
         raise DtypeError(f"renorm: Expected a floating point or complex tensor as input. Got {input.dtype}")
     others = tuple([i for i in range(input.ndim) if i != axis])
     size = VectorNorm.apply(input, p=float(p), axis=others, keepdims=True)
-    factor = where(size > maxnorm, maxnorm / (size + 1e-7), 1.0)
+    large = size > maxnorm
+    factor = where(large, maxnorm / where(large, size + 1e-7, 1.0), 1.0)  # an infinite maxnorm: no ∞ · 0 backward
     return into(out, input.contiguous() * factor, exact="renorm")
 
 
