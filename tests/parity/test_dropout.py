@@ -95,6 +95,17 @@ def test_in_place_dropout(seed):
     np.testing.assert_array_equal(mine.array, other.numpy())
 
 
+@pytest.mark.parametrize("name", ["Dropout", "Dropout2d", "AlphaDropout", "FeatureAlphaDropout"])
+def test_which_layers_write_in_place(name):
+    results = []
+    for library in (microgad, torch):
+        library.manual_seed(0)
+        x = library.ones(2, 3, 2, 2)
+        y = getattr(library.nn, name)(inplace=True)(x)
+        results.append((y is x, x.tolist()))
+    assert results[0] == results[1]
+
+
 def test_errors_have_torchs_class():
     for p, dtype in ((1.5, "float32"), (-0.1, "float32"), (0.5, "int64")):
         errors = []

@@ -77,7 +77,7 @@ class Dropout3d(_DropoutNd):
 
 
 class AlphaDropout(_DropoutNd):
-    """Dropout for SELU networks, which preserves mean and variance.
+    """Dropout for SELU networks, which preserves mean and variance. As in PyTorch, `inplace` has no effect.
 
     Source: torch.nn.AlphaDropout; Klambauer et al. (2017).
 
@@ -86,14 +86,16 @@ class AlphaDropout(_DropoutNd):
     tensor([-0.7792, -0.7792,  0.7792, -0.7792])
     """
 
-    _drop = staticmethod(F.alpha_dropout)
+    def forward(self, input: Tensor) -> Tensor:
+        return F.alpha_dropout(input, self.p, self.training)
 
 
 class FeatureAlphaDropout(_DropoutNd):
-    """AlphaDropout of whole channels of (N, C, ...). Source: torch.nn.FeatureAlphaDropout.
+    """AlphaDropout of whole channels of (N, C, ...), not in place. Source: torch.nn.FeatureAlphaDropout.
 
     >>> nn.FeatureAlphaDropout(0.5).eval()(torch.ones(1, 1, 2))
     tensor([[[1., 1.]]])
     """
 
-    _drop = staticmethod(F.feature_alpha_dropout)
+    def forward(self, input: Tensor) -> Tensor:
+        return F.feature_alpha_dropout(input, self.p, self.training)
