@@ -216,7 +216,10 @@ def _import_from_stub(package: str, where: str, what: str) -> Any:
     if where == ".":
         return importlib.import_module(f".{what}", package)
     module = importlib.import_module(where, package)
-    return getattr(module, what) if hasattr(module, what) else importlib.import_module(f"{where}.{what}", package)
+    found = getattr(module, what) if hasattr(module, what) else importlib.import_module(f"{where}.{what}", package)
+    if isinstance(found, ModuleType):
+        define_getattr_in_package(found.__name__)
+    return found
 
 
 def stub_getattr(module: Any, fallback: Callable[[str], Any]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:

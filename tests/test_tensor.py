@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import difflib
+import operator
 import pickle
 import subprocess
 import sys
@@ -350,6 +351,13 @@ def test_an_error_about_a_missing_name_suggests_the_nearest() -> None:
         torch.zeroes  # noqa: B018
     assert caught.value.name == "zeroes"
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["nn.init.zeroes_", "nn.utils.rnn.pad_sequenc", "jit.scrip", "backends.cudnn.enabld"])
+def test_modules_suggest_the_nearest_name(name: str) -> None:
+    """Those that call define_getattr, and those for which the stub's loader or their package does."""
+    with pytest.raises(AttributeError, match=f"microgad has no {name}.*; the nearest name is "):
+        operator.attrgetter(name)(torch)
 
 
 @pytest.mark.parametrize("owner", ["torch", "torch.nn", "torch.Tensor"])

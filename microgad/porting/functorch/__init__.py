@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ... import func as _func
-from ...lazy import define_getattr as _define_getattr
 from ...nn import Module
 from ...nn.stateless import functional_call as _functional_call
 from ...ops.movement import stack as _stack
@@ -138,6 +137,3 @@ def combine_state_for_ensemble(models: Sequence[Module]) -> tuple[FunctionalModu
     copies, params, buffers = zip(*map(_state, models), strict=True)
     stacked = [tuple(_stack(same).detach() for same in zip(*states, strict=True)) for states in (params, buffers)]
     return FunctionalModuleWithBuffers(copies[0]), stacked[0], stacked[1]
-
-
-_define_getattr(globals())

@@ -14,7 +14,6 @@ from ...func import replace_all_batch_norm_modules_ as replace_all_batch_norm_mo
 from ...func import vmap as _vmap
 from ...func.mapping import function_name as _function_name
 from ...func.mapping import mapped_leaves as _mapped_leaves
-from ...lazy import define_getattr as _define_getattr
 
 
 def chunk_vmap(
@@ -36,6 +35,3 @@ def chunk_vmap(
         return _vmap(func, in_dims, out_dims, randomness, chunk_size=max(-(-size // chunks), 1))(*args, **kwargs)
 
     return mapped
-
-
-_define_getattr(globals())

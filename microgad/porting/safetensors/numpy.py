@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ...lazy import define_getattr as _define_getattr
 from ...ops.creation import from_numpy
 from ...serialization import safetensors
 from ...serialization.writing import Path
@@ -41,6 +40,3 @@ def save(tensor_dict: Mapping[str, Any], metadata: Mapping[str, str] | None = No
 
 def _tensors(arrays: Mapping[str, Any]) -> dict[str, Any]:
     return {name: from_numpy(np.array(x, order="C")) for name, x in arrays.items()}
-
-
-_define_getattr(globals())

@@ -1,6 +1,5 @@
 """safetensors.torch: safetensors files of Tensors and of modules' state dicts."""
 
-from ...lazy import define_getattr as _define_getattr
 from ...serialization.safetensors import (
     load,
     load_file,
@@ -16,5 +15,3 @@ from ...serialization.safetensors import (
 __all__ = [
     "load", "load_file", "load_model", "safe_open", "save", "save_file", "save_model", "storage_ptr", "storage_size",
 ]  # fmt: skip
-
-_define_getattr(globals())

@@ -8,7 +8,6 @@ from ...backend.devices import device
 from ...dtypes import dtype as dtype
 from ...errors import UnsupportedError
 from ...generator import Generator as Generator
-from ...lazy import define_getattr as _define_getattr
 from ...methods.conversion import destination
 from ...size import Size as Size
 from ...tensor import Tensor
@@ -79,6 +78,3 @@ class PyTorchFileReader:
         raise UnsupportedError(
             "torch.PyTorchFileReader: microgad's own is in microgad.serialization; torch.load reads files"
         )
-
-
-_define_getattr(globals())

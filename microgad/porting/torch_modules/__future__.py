@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ...lazy import define_getattr as _define_getattr
 from ...nn.modules.module.conversion import FutureFlags as _FutureFlags
 
 
@@ -45,6 +44,3 @@ def get_swap_module_params_on_conversion() -> bool:
     False
     """
     return _FutureFlags.swap
-
-
-_define_getattr(globals())

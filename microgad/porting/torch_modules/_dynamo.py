@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from ...lazy import define_getattr as _define_getattr
 from .compiler import allow_in_graph as allow_in_graph
 from .compiler import assume_constant_result as assume_constant_result
 from .compiler import disable as disable
@@ -21,5 +20,3 @@ def mark_dynamic(t: object, index: object = None, **options: object) -> None:
 
 
 mark_static = mark_static_address = maybe_mark_dynamic = mark_dynamic
-
-_define_getattr(globals())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ...lazy import define_getattr as _define_getattr
 from .futures import Future as Future
 from .jit import Final as Final
 from .jit import _overload as _overload
@@ -14,5 +13,3 @@ from .jit import is_scripting as is_scripting
 from .jit import unused as unused
 
 _copy_to_script_wrapper = _unchanged
-
-_define_getattr(globals())

@@ -3,7 +3,6 @@
 from typing import Any
 
 from ...errors import UnsupportedError
-from ...lazy import define_getattr as _define_getattr
 
 
 class FakeTensor:
@@ -19,6 +18,3 @@ FakeTensorMode = FakeTensor
 def is_fake(x: object) -> bool:
     """Return False: nothing is traced."""
     return False
-
-
-_define_getattr(globals())

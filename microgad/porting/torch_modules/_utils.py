@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ... import dtypes
-from ...lazy import define_getattr as _define_getattr
 from ...ops.movement import cat
 from ...tensor import Tensor
 from ...type_aliases import Dtype
@@ -48,6 +47,3 @@ def _unflatten_dense_tensors(flat: Tensor, tensors: Sequence[Tensor]) -> tuple[T
         pieces.append(flat.narrow(0, start, x.numel()).view(x.shape) if x.numel() else flat.new_empty(0))
         start += x.numel()
     return tuple(pieces)
-
-
-_define_getattr(globals())

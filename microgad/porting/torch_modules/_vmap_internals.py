@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ...func import vmap as _mapped
-from ...lazy import define_getattr as _define_getattr
 
 
 def _vmap(
@@ -16,4 +15,3 @@ def _vmap(
 
 
 vmap = _vmap
-_define_getattr(globals())

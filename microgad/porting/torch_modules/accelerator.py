@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ... import backend, cuda
-from ...lazy import define_getattr as _define_getattr
 
 is_available, device_count, synchronize = cuda.is_available, cuda.device_count, cuda.synchronize
 memory_allocated, empty_cache, current_device_index = cuda.memory_allocated, cuda.empty_cache, cuda.current_device
@@ -16,6 +15,3 @@ def current_accelerator(check_available: bool = False) -> backend.device | None:
     >>> device = torch.accelerator.current_accelerator() or torch.device("cpu")
     """
     return backend.device("cuda") if is_available() else None
-
-
-_define_getattr(globals())

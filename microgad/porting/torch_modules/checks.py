@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...lazy import define_getattr as _define_getattr
 from ...tensor import Tensor
 
 Message = Callable[[], str] | None
@@ -72,6 +71,3 @@ def _check_tensor_all_with(error_type: type[Exception], cond: Tensor, message: M
 def _check_tensor_all(cond: Tensor, message: Message = None) -> None:
     """Raise RuntimeError unless all elements of cond are True. Source: torch._check_tensor_all."""
     _check_tensor_all_with(RuntimeError, cond, message)
-
-
-_define_getattr(globals())

@@ -7,7 +7,6 @@ from contextlib import ContextDecorator
 from typing import Any, TypeVar, overload
 
 from ...errors.notices import once as _once
-from ...lazy import define_getattr as _define_getattr
 from ...nn import Module as _Module
 from .optimized_module import OptimizedModule as _OptimizedModule
 
@@ -91,5 +90,3 @@ class set_stance(ContextDecorator):
 
 assume_constant_result = allow_in_graph
 is_dynamo_compiling = is_exporting = is_compiling
-
-_define_getattr(globals())

@@ -7,8 +7,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...lazy import define_getattr as _define_getattr
-
 
 def cond(pred: Any, true_fn: Callable[..., Any], false_fn: Callable[..., Any], operands: Sequence[Any] = ()) -> Any:
     """Return `true_fn(*operands)` if pred, else `false_fn(*operands)`. Source: torch.cond.
@@ -63,6 +61,3 @@ def sym_sum(args: Sequence[Any]) -> Any:
 
 
 sym_max, sym_min = builtins.max, builtins.min
-
-
-_define_getattr(globals())

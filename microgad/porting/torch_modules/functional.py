@@ -1,6 +1,5 @@
 """torch.functional: the functions of torch that PyTorch implements in Python."""
 
-from ...lazy import define_getattr as _define_getattr
 from ...ops.distance import cdist as cdist
 from ...ops.fourier import istft as istft
 from ...ops.fourier import stft as stft
@@ -22,5 +21,3 @@ from ...ops.movement import broadcast_tensors as broadcast_tensors
 from ...ops.movement import split as split
 from ...ops.reduction import unique as unique
 from ...ops.reduction import unique_consecutive as unique_consecutive
-
-_define_getattr(globals())

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from concurrent import futures
 from typing import Any, Generic, TypeVar
 
-from ...lazy import define_getattr as _define_getattr
-
 T = TypeVar("T")
 
 
@@ -102,6 +100,3 @@ def collect_all(futures: list[Future[Any]]) -> Future[list[Future[Any]]]:
 def wait_all(futures: list[Future[Any]]) -> list[Any]:
     """Wait for all Futures and return their results. Source: torch.futures.wait_all."""
     return [future.wait() for future in futures]
-
-
-_define_getattr(globals())

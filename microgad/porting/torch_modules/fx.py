@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import ArgumentError, UnsupportedError
-from ...lazy import define_getattr as _define_getattr
 from ...nn import Module
 from ...tensor import Tensor
 
@@ -81,6 +80,3 @@ class SymFloat(SymInt):
 
 class SymBool(SymInt):
     """A symbolic truth value of PyTorch's compiler: see SymInt. Source: torch.SymBool."""
-
-
-_define_getattr(globals())

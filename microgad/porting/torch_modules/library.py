@@ -10,7 +10,6 @@ from ... import backend, ops, state
 from ...autograd import Function
 from ...autograd.graph import increment_version
 from ...errors import ArgumentError, GraphError
-from ...lazy import define_getattr as _define_getattr
 from ...pytree import tree_leaves, tree_map
 from ...tensor import Tensor
 from .schemas import Schema
@@ -358,6 +357,3 @@ def _qualified(name: str) -> str:
 
 def _tensors(*nests: Any) -> list[Tensor]:
     return [x for x in tree_leaves(nests) if isinstance(x, Tensor)]
-
-
-_define_getattr(globals())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ...lazy import define_getattr as _define_getattr
-
 
 def is_available() -> bool:
     """Return False. Source: torch.mps.is_available."""
@@ -24,6 +22,3 @@ empty_cache = synchronize
 
 def manual_seed(seed: int) -> None:
     """Do nothing: the device has no generator. Source: torch.mps.manual_seed."""
-
-
-_define_getattr(globals())

@@ -13,8 +13,6 @@ from multiprocessing import *  # noqa: F403
 from multiprocessing.connection import wait
 from typing import Any
 
-from ...lazy import define_getattr as _define_getattr
-
 LONGEST = 8_000  # the most characters of a traceback: a pipe holds as many before it is read
 
 
@@ -157,6 +155,3 @@ def get_sharing_strategy() -> str:
 
 def set_sharing_strategy(new_strategy: str) -> None:
     """Do nothing: there is only one strategy. Source: torch.multiprocessing.set_sharing_strategy."""
-
-
-_define_getattr(globals())

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ... import torch_function as _protocol
-from ...lazy import define_getattr as _define_getattr
 from ...tensor import Tensor
 from ...torch_function import wrappers as _wrappers
 
@@ -132,6 +131,3 @@ def get_overridable_functions() -> dict[Any, list[Callable[..., Any]]]:
 def get_default_nowrap_functions() -> set[Any]:
     """Return the functions whose results aren't converted to subclasses. Source: torch.overrides."""
     return _protocol.functions_not_to_wrap()
-
-
-_define_getattr(globals())

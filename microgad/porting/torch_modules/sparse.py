@@ -7,7 +7,6 @@ from typing import Any
 from ... import dtypes
 from ...errors import DimError
 from ...errors.notices import once as _once
-from ...lazy import define_getattr as _define_getattr
 from ...ops.creation import as_tensor, zeros
 from ...ops.linalg import addmm as addmm
 from ...ops.linalg import mm as mm
@@ -63,5 +62,3 @@ def _of(dtype: dtypes.dtype) -> Any:
 FloatTensor, DoubleTensor, LongTensor, IntTensor = map(
     _of, (dtypes.float32, dtypes.float64, dtypes.int64, dtypes.int32)
 )
-
-_define_getattr(globals())

@@ -7,8 +7,6 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ...lazy import define_getattr as _define_getattr
-
 _FORM = re.compile(
     r"\s*v?(?:(?P<epoch>\d+)!)?(?P<release>\d+(?:\.\d+)*)"
     r"(?:[-_.]?(?P<stage>a|alpha|b|beta|rc|c|pre|preview)[-_.]?(?P<of_stage>\d*))?"
@@ -82,6 +80,3 @@ def _key(version: str) -> tuple[Any, ...] | None:
 def _number(part: str) -> int:
     """Return the number at the end of a part of a version, or 0."""
     return int("".join(filter(str.isdigit, part)) or 0)
-
-
-_define_getattr(globals())

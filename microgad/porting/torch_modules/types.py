@@ -7,7 +7,6 @@ from typing import IO, TypeAlias
 
 from ...backend.devices import device as _device_class
 from ...dtypes import dtype as _dtype_class
-from ...lazy import define_getattr as _define_getattr
 from ...size import Size as Size
 from ...tensor import Tensor as Tensor
 
@@ -20,6 +19,3 @@ BoolLikeType: TypeAlias = bool
 _TensorOrTensors: TypeAlias = Tensor | tuple[Tensor, ...]
 _dtype, _device = _dtype_class, _device_class
 _int, _float, _bool, _size = int, float, bool, Size | list[int] | tuple[int, ...]
-
-
-_define_getattr(globals())

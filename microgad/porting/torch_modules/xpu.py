@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ...lazy import define_getattr as _define_getattr
 from .cpu import synchronize as synchronize
 from .mps import device_count as device_count
 from .mps import empty_cache as empty_cache
@@ -10,5 +9,3 @@ from .mps import is_available as is_available
 from .mps import manual_seed as manual_seed
 
 manual_seed_all = manual_seed
-
-_define_getattr(globals())

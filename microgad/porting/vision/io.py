@@ -11,7 +11,6 @@ import numpy as np
 
 from ...dtypes import uint8
 from ...errors import ArgumentError, DtypeError
-from ...lazy import define_getattr as _define_getattr
 from ...ops import creation
 from ...tensor import Tensor
 from ...transforms.functional import pil_to_tensor, to_pil_image
@@ -150,6 +149,3 @@ def encode_jpeg(input: Tensor, quality: int = 75) -> Tensor:
 def write_jpeg(input: Tensor, filename: Path, quality: int = 75) -> None:
     """Write an image to a JPEG file: see encode_jpeg. Source: torchvision.io.write_jpeg."""
     write_file(filename, encode_jpeg(input, quality))
-
-
-_define_getattr(globals())

@@ -11,7 +11,6 @@ from ...autograd.grad_mode import no_grad
 from ...dtypes import bool_, float32, int64, uint8
 from ...dtypes.limits import finfo
 from ...errors import ArgumentError, DtypeError, ShapeError
-from ...lazy import define_getattr as _define_getattr
 from ...ops import creation, movement
 from ...tensor import Tensor
 from ...transforms.functional import convert_image_dtype, pil_to_tensor, to_pil_image
@@ -249,6 +248,3 @@ def flow_to_image(flow: Tensor) -> Tensor:
     part, length = (at - before).unsqueeze(-1), (flow**2).sum(-3).sqrt().unsqueeze(-1)
     hue = (1 - part) * wheel[before] + part * wheel[(before + 1) % len(wheel)]
     return (255 * (1 - length * (1 - hue))).floor().to(uint8).movedim(-1, -3).contiguous()
-
-
-_define_getattr(globals())

@@ -1,6 +1,5 @@
 """torch.backends: which backends are available, and their flags, which have no effect."""
 
-from ....lazy import define_getattr as _define_getattr
 from . import cpu as cpu
 from . import cuda as cuda
 from . import cudnn as cudnn
@@ -11,4 +10,3 @@ from . import openmp as openmp
 from . import opt_einsum as opt_einsum
 
 fp32_precision = "none"
-_define_getattr(globals())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ....lazy import define_getattr as _define_getattr
 from ....training.environment import environment
 
 
@@ -14,6 +13,3 @@ def get_cpu_capability() -> str:
     """
     features = str(environment()["CPU features"])
     return "AVX512" if "AVX512" in features else "AVX2" if "AVX2" in features else "DEFAULT"
-
-
-_define_getattr(globals())

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 from ....errors.notices import warn
-from ....lazy import define_getattr as _define_getattr
 
 matmul = SimpleNamespace(
     allow_tf32=False, allow_fp16_reduced_precision_reduction=True, allow_bf16_reduced_precision_reduction=True,
@@ -49,6 +48,3 @@ mem_efficient_sdp_enabled = cudnn_sdp_enabled = flash_sdp_enabled
 def math_sdp_enabled() -> bool:
     """Return True: attention follows its formula. Source: torch.backends.cuda.math_sdp_enabled."""
     return True
-
-
-_define_getattr(globals())

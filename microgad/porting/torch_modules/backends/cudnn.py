@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from types import SimpleNamespace
 
-from ....lazy import define_getattr as _define_getattr
 from .flag_contexts import changed
 
 enabled, benchmark, deterministic, allow_tf32, benchmark_limit = True, False, False, True, 10
@@ -33,6 +32,3 @@ def flags(
 ) -> AbstractContextManager[None]:  # fmt: skip
     """Return a context in which the flags have other values. Source: torch.backends.cudnn.flags."""
     return changed(globals(), locals())
-
-
-_define_getattr(globals())

@@ -3,7 +3,6 @@
 from contextlib import AbstractContextManager
 from types import SimpleNamespace
 
-from ....lazy import define_getattr as _define_getattr
 from .flag_contexts import changed
 
 enabled, deterministic, allow_tf32, fp32_precision = True, False, None, "none"
@@ -20,6 +19,3 @@ def flags(
 ) -> AbstractContextManager[None]:
     """Return a context in which the flags have other values. Source: torch.backends.mkldnn.flags."""
     return changed(globals(), locals())
-
-
-_define_getattr(globals())

@@ -1,7 +1,5 @@
 """torch.backends.mps: unavailable."""
 
-from ....lazy import define_getattr as _define_getattr
-
 
 def is_available() -> bool:
     """Return False. Source: torch.backends.mps.is_available."""
@@ -14,6 +12,3 @@ def is_macos_or_newer(major: int, minor: int) -> bool:
 
 
 is_built = is_available
-
-
-_define_getattr(globals())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from ....lazy import define_getattr as _define_getattr
 from . import amp as amp
 
 
@@ -38,6 +37,3 @@ Stream = stream = StreamContext = contextlib.nullcontext
 def current_stream(device: Any = None) -> Any:
     """Return a stream without effect: operations run at once. Source: torch.cpu.current_stream."""
     return Stream()
-
-
-_define_getattr(globals())

@@ -6,7 +6,6 @@ from typing import Any
 
 from .... import amp
 from ....cuda.amp import warn_deprecated as _warn_deprecated
-from ....lazy import define_getattr as _define_getattr
 
 
 class autocast(amp.autocast):
@@ -38,6 +37,3 @@ class GradScaler(amp.GradScaler):
     def __init__(self, init_scale: float = 65536.0, *args: Any, **options: Any) -> None:
         _warn_deprecated("GradScaler", "cpu")
         super().__init__("cpu", init_scale, *args, **options)
-
-
-_define_getattr(globals())

@@ -7,7 +7,6 @@ import os
 from typing import Any
 
 from ....errors import UnsupportedError
-from ....lazy import define_getattr as _define_getattr
 from . import device_mesh as device_mesh
 from . import fsdp as fsdp
 from . import tensor as tensor
@@ -220,6 +219,3 @@ def scatter(
     if scatter_list:
         tensor.copy_(scatter_list[0])
     return work
-
-
-_define_getattr(globals())

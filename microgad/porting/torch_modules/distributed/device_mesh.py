@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ....errors import UnsupportedError
-from ....lazy import define_getattr as _define_getattr
 
 
 class DeviceMesh:
@@ -18,6 +17,3 @@ class DeviceMesh:
 def init_device_mesh(device_type: str, mesh_shape: Any, **options: Any) -> DeviceMesh:
     """Raise, as DeviceMesh does. Source: torch.distributed.init_device_mesh."""
     return DeviceMesh(device_type, mesh_shape, **options)
-
-
-_define_getattr(globals())

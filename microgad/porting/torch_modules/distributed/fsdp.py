@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ....errors import UnsupportedError
-from ....lazy import define_getattr as _define_getattr
 
 
 class FSDPModule:
@@ -17,6 +16,3 @@ class FSDPModule:
 
 class FullyShardedDataParallel(FSDPModule):
     """The older form of FSDPModule. Source: torch.distributed.fsdp.FullyShardedDataParallel."""
-
-
-_define_getattr(globals())

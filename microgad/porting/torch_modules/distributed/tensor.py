@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ....errors import UnsupportedError
-from ....lazy import define_getattr as _define_getattr
 
 
 class DTensor:
@@ -13,6 +12,3 @@ class DTensor:
 
     def __init__(self, *args: Any, **options: Any) -> None:
         raise UnsupportedError("DTensor: microgad computes in one process, on one device")
-
-
-_define_getattr(globals())

@@ -7,7 +7,6 @@ from typing import Any, NoReturn, TypeVar, get_args, get_origin
 from typing import Final as Final
 
 from ....errors.notices import once as _once
-from ....lazy import define_getattr as _define_getattr
 from ....nn import Module
 from ..futures import Future
 from . import annotations as annotations  # hence no `from __future__ import annotations`, of the same name
@@ -166,5 +165,3 @@ def save(*args: Any, **options: Any) -> NoReturn:
 
 
 load = save
-
-_define_getattr(globals())
