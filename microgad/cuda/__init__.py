@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import backend
 from ..backend import memory
 from ..errors import NoMemoryError, UnsupportedError
-from ..lazy import define_getattr as _define_getattr
+from ..lazy import define_getattr_in_package as _define_getattr_in_package
 from ..legacy import ON_GPU as _TYPES
 from ..ops.random import get_rng_state as _get_state
 from ..ops.random import initial_seed as initial_seed
@@ -211,4 +211,4 @@ BoolStorage, ByteStorage, CharStorage = _TYPES["BoolStorage"], _TYPES["ByteStora
 DoubleStorage, FloatStorage, HalfStorage = _TYPES["DoubleStorage"], _TYPES["FloatStorage"], _TYPES["HalfStorage"]
 IntStorage, LongStorage, ShortStorage = _TYPES["IntStorage"], _TYPES["LongStorage"], _TYPES["ShortStorage"]
 ComplexFloatStorage, ComplexDoubleStorage = _TYPES["ComplexFloatStorage"], _TYPES["ComplexDoubleStorage"]
-_define_getattr(globals())
+_define_getattr_in_package(__name__)

@@ -8,7 +8,6 @@ from .. import amp, backend
 from ..amp import custom_bwd as custom_bwd
 from ..amp import custom_fwd as custom_fwd
 from ..errors.notices import warn as _warn
-from ..lazy import define_getattr as _define_getattr
 
 
 def warn_deprecated(name: str, device: str = "cuda") -> None:
@@ -49,6 +48,3 @@ class GradScaler(amp.GradScaler):
 def amp_definitely_not_available() -> bool:
     """Whether there is no GPU. Source: torch.cuda.amp.common.amp_definitely_not_available."""
     return not backend.gpu_count()
-
-
-_define_getattr(globals())

@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from ..lazy import define_getattr as _define_getattr
-
 
 @contextlib.contextmanager
 def range(msg: str, *args: Any, **kwargs: Any) -> Iterator[None]:
@@ -32,6 +30,3 @@ def range_pop() -> int:
 
 def mark(msg: str) -> None:
     """Do nothing. Source: torch.cuda.nvtx.mark."""
-
-
-_define_getattr(globals())

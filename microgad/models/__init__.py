@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ..lazy import define_getattr as _define_getattr
+from ..lazy import define_getattr_in_package as _define_getattr_in_package
 from . import convnext as convnext
 from . import densenet as densenet
 from . import efficientnet as efficientnet
@@ -115,4 +115,4 @@ if TYPE_CHECKING:  # the classes that `enums` makes; tests/test_signatures.py co
 for _build in BUILDERS.values():  # programs import them from the models' modules too
     vars(sys.modules[_build.__module__]).update(enums())
 globals().update(enums())
-_define_getattr(globals())
+_define_getattr_in_package(__name__)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, Conv2d, Dropout, Linear, MaxPool2d, Module, ReLU, Sequential
 from ..tensor import Tensor
 from .builders import builder
@@ -53,6 +52,3 @@ class AlexNet(Module):
 def alexnet(**options: Any) -> AlexNet:
     """Build AlexNet. Source: torchvision.models.alexnet."""
     return AlexNet(**options)
-
-
-_define_getattr(globals())

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..lazy import define_getattr as _define_getattr
 from ..nn import GELU, AdaptiveAvgPool2d, Conv2d, Flatten, LayerNorm, Linear, Module, Sequential, init
 from ..ops import creation
 from ..parameter import Parameter
@@ -122,5 +121,3 @@ convnext_tiny = _convnext("tiny", [96, 192, 384, 768], 9, 0.1)
 convnext_small = _convnext("small", [96, 192, 384, 768], 27, 0.4)
 convnext_base = _convnext("base", [128, 256, 512, 1024], 27, 0.5)
 convnext_large = _convnext("large", [192, 384, 768, 1536], 27, 0.5)
-
-_define_getattr(globals())

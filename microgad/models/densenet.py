@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import define_getattr as _define_getattr
 from ..nn import AvgPool2d, BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, ModuleDict, ReLU, Sequential, init
 from ..nn import functional as F
 from ..ops.movement import cat
@@ -135,5 +134,3 @@ densenet121 = _densenet(121, 32, (6, 12, 24, 16), 64)
 densenet161 = _densenet(161, 48, (6, 12, 36, 24), 96)
 densenet169 = _densenet(169, 32, (6, 12, 32, 32), 64)
 densenet201 = _densenet(201, 32, (6, 12, 48, 32), 64)
-
-_define_getattr(globals())

@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Dropout, Linear, Module, Sequential, SiLU, init
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, SqueezeExcitation, StochasticDepth, make_divisible
@@ -209,5 +208,3 @@ efficientnet_b7 = _v1("b7", 2.0, 3.1, 0.5, **_bn_options)
 efficientnet_v2_s = _v2("s", 0.2)
 efficientnet_v2_m = _v2("m", 0.3)
 efficientnet_v2_l = _v2("l", 0.4)
-
-_define_getattr(globals())

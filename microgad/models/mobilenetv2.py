@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..lazy import define_getattr as _define_getattr
 from ..nn import BatchNorm2d, Conv2d, Dropout, Linear, Module, ReLU6, Sequential
 from ..nn import functional as F
 from ..tensor import Tensor
@@ -98,6 +97,3 @@ class MobileNetV2(Module):
 def mobilenet_v2(**options: Any) -> MobileNetV2:
     """Build MobileNetV2. Source: torchvision.models.mobilenet_v2."""
     return MobileNetV2(**options)
-
-
-_define_getattr(globals())

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
 from typing import Any
 
-from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Dropout, Hardsigmoid, Hardswish, Linear, Module, ReLU, Sequential
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, SqueezeExcitation, make_divisible
@@ -158,6 +157,3 @@ def mobilenet_v3_large(**options: Any) -> MobileNetV3:
 def mobilenet_v3_small(**options: Any) -> MobileNetV3:
     """Build the small MobileNetV3. Source: torchvision.models.mobilenet_v3_small."""
     return _build(_SMALL, **options)
-
-
-_define_getattr(globals())

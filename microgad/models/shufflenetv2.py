@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..lazy import define_getattr as _define_getattr
 from ..nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, ReLU, Sequential
 from ..nn import functional as F
 from ..ops.movement import cat
@@ -100,5 +99,3 @@ shufflenet_v2_x0_5 = _shufflenet("x0_5", [24, 48, 96, 192, 1024])
 shufflenet_v2_x1_0 = _shufflenet("x1_0", [24, 116, 232, 464, 1024])
 shufflenet_v2_x1_5 = _shufflenet("x1_5", [24, 176, 352, 704, 1024])
 shufflenet_v2_x2_0 = _shufflenet("x2_0", [24, 244, 488, 976, 2048])
-
-_define_getattr(globals())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential, init
 from ..ops.movement import cat
 from ..tensor import Tensor
@@ -86,6 +85,3 @@ def squeezenet1_0(**options: Any) -> SqueezeNet:
 def squeezenet1_1(**options: Any) -> SqueezeNet:
     """Build SqueezeNet 1.1. Source: torchvision.models.squeezenet1_1."""
     return SqueezeNet("1_1", **options)
-
-
-_define_getattr(globals())

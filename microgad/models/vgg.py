@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, Module, ReLU, Sequential
 from ..tensor import Tensor
 from .builders import Builder, init_kaiming, init_small_normal, variant
@@ -77,5 +76,3 @@ def _vgg(depth: int, batch_norm: bool) -> Builder[VGG]:
 
 vgg11, vgg13, vgg16, vgg19 = (_vgg(depth, False) for depth in _CONFIGS)
 vgg11_bn, vgg13_bn, vgg16_bn, vgg19_bn = (_vgg(depth, True) for depth in _CONFIGS)
-
-_define_getattr(globals())

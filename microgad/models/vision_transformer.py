@@ -9,7 +9,6 @@ from typing import Any
 
 from .. import nn
 from ..errors import CallError
-from ..lazy import define_getattr as _define_getattr
 from ..nn import Module, Sequential, init
 from ..ops import creation
 from ..ops.movement import cat
@@ -168,5 +167,3 @@ vit_b_32 = _vit("b_32", 32, 12, 12, 768, 3072)
 vit_l_16 = _vit("l_16", 16, 24, 16, 1024, 4096)
 vit_l_32 = _vit("l_32", 32, 24, 16, 1024, 4096)
 vit_h_14 = _vit("h_14", 14, 32, 16, 1280, 5120)
-
-_define_getattr(globals())

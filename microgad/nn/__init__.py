@@ -1,7 +1,7 @@
 """torch.nn: modules, layers, losses and initializers under PyTorch's names."""
 
 from ..hypothesis_types import register as _register_hypothesis_types
-from ..lazy import define_getattr as _define_getattr
+from ..lazy import define_getattr_in_package as _define_getattr_in_package
 from . import common_types as common_types
 from . import functional as functional
 from . import grad as grad
@@ -185,4 +185,4 @@ from .parameter import UninitializedParameter as UninitializedParameter
 
 _register_hypothesis_types(*[cls for cls in vars().values() if isinstance(cls, type) and issubclass(cls, Module)])
 
-_define_getattr(globals())
+_define_getattr_in_package(__name__)

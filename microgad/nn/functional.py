@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..lazy import define_getattr as _define_getattr
 from ..ops import elementwise
 from ..ops.activation import acon_a as acon_a
 from ..ops.activation import acon_b as acon_b
@@ -164,5 +163,3 @@ def relu_(input: Tensor) -> Tensor:
 
 
 native_channel_shuffle = channel_shuffle
-
-_define_getattr(globals())

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import gradients, state
-from ..lazy import define_getattr as _define_getattr
 from ..ops.creation import zeros
 from ..ops.window import conv1d, conv2d, conv3d
 from ..tensor import Tensor
@@ -56,5 +55,3 @@ def _make_weight_gradient(conv: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 conv1d_input, conv2d_input, conv3d_input = map(_make_input_gradient, (conv1d, conv2d, conv3d))
 conv1d_weight, conv2d_weight, conv3d_weight = map(_make_weight_gradient, (conv1d, conv2d, conv3d))
-
-_define_getattr(globals())

@@ -13,7 +13,6 @@ import numpy as np
 
 from .. import state
 from ..generator import Generator
-from ..lazy import define_getattr as _define_getattr
 from ..ops.creation import empty_like
 from ..ops.elementwise import where
 from ..ops.random import randperm
@@ -327,5 +326,3 @@ sparse = deprecated_alias(sparse_, "nn.init")
 
 _no_grad_uniform_, _no_grad_normal_, _no_grad_trunc_normal_ = uniform_, normal_, trunc_normal_  # libraries import these
 _no_grad_fill_, _no_grad_zero_ = constant_, zeros_
-
-_define_getattr(globals())

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from ..lazy import define_getattr as _define_getattr
 from .modules.module import Module
 
 
@@ -63,6 +62,3 @@ def data_parallel(
     torch.Size([1, 3])
     """
     return module(*(inputs if isinstance(inputs, tuple) else (inputs,)), **(module_kwargs or {}))
-
-
-_define_getattr(globals())

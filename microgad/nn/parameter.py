@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..errors import ShapeError
-from ..lazy import define_getattr as _define_getattr
 from ..ops.creation import empty
 from ..parameter import Parameter as Parameter
 from ..tensor import Tensor
@@ -139,6 +138,3 @@ class UninitializedBuffer(_Uninitialized, Buffer):
 def is_lazy(param: Any) -> bool:
     """Return whether `param` is an uninitialized parameter or buffer."""
     return isinstance(param, _Uninitialized)
-
-
-_define_getattr(globals())

@@ -1,6 +1,6 @@
 """torch.optim: PyTorch's optimizers and others from the literature, which update raw arrays in place."""
 
-from ..lazy import define_getattr as _define_getattr
+from ..lazy import define_getattr_in_package as _define_getattr_in_package
 from . import lr_scheduler as lr_scheduler
 from . import swa_utils as swa_utils
 from .adabelief import AdaBelief
@@ -32,4 +32,4 @@ __all__ = [
     "Rprop", "SantaE", "SantaSSS", "SparseAdam", "lr_scheduler", "swa_utils",
 ]  # fmt: skip
 
-_define_getattr(globals())
+_define_getattr_in_package(__name__)

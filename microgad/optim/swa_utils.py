@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..autograd import no_grad
 from ..dtypes import int64
-from ..lazy import define_getattr as _define_getattr
 from ..nn.modules.batchnorm import _BatchNorm
 from ..nn.modules.module import Module
 from ..ops.creation import tensor
@@ -260,6 +259,3 @@ class SWALR(BuiltinScheduler):
     def _annealed_fraction(self, step: int) -> float:
         share = max(0, min(1, step / max(1, self.anneal_epochs)))
         return share if self._anneal_strategy == "linear" else (1 - math.cos(math.pi * share)) / 2
-
-
-_define_getattr(globals())

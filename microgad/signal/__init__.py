@@ -1,6 +1,6 @@
 """torch.signal, which has window functions only."""
 
-from ..lazy import define_getattr as _define_getattr
+from ..lazy import define_getattr_in_package as _define_getattr_in_package
 from . import windows as windows
 
-_define_getattr(globals())
+_define_getattr_in_package(__name__)

@@ -1,6 +1,5 @@
 """Window functions under the names of torch.signal.windows."""
 
-from ..lazy import define_getattr as _define_getattr
 from ..ops.fourier.windows import bartlett as bartlett
 from ..ops.fourier.windows import blackman as blackman
 from ..ops.fourier.windows import cosine as cosine
@@ -12,5 +11,3 @@ from ..ops.fourier.windows import hamming as hamming
 from ..ops.fourier.windows import hann as hann
 from ..ops.fourier.windows import kaiser as kaiser
 from ..ops.fourier.windows import nuttall as nuttall
-
-_define_getattr(globals())

@@ -6,7 +6,7 @@ import weakref
 from typing import Any
 
 from ..errors import GraphError as _GraphError
-from ..lazy import define_getattr as _define_getattr
+from ..lazy import define_getattr_in_package as _define_getattr_in_package
 from ..tensor import Tensor as _Tensor
 from . import _pytree as _pytree
 from . import benchmark as benchmark
@@ -52,4 +52,4 @@ def set_module(obj: Any, mod: str) -> None:
     obj.__module__ = mod
 
 
-_define_getattr(globals())
+_define_getattr_in_package(__name__)

@@ -10,7 +10,6 @@ from collections import OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from ..lazy import define_getattr as _define_getattr
 from ..size import Size
 
 
@@ -393,6 +392,3 @@ def tree_any_only(
 ) -> bool:
     """Whether a predicate holds for any leaf of one or several types."""
     return any(map(pred, filter(_predicate(type_or_types), tree_leaves(tree, is_leaf))))
-
-
-_define_getattr(globals())

@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..lazy import define_getattr as _define_getattr
-
 
 class TaskSpec(NamedTuple):
     """The statement that is measured, and its labels in tables. Source: torch.utils.benchmark.TaskSpec."""
@@ -267,6 +265,3 @@ class Compare:
             names = dict.fromkeys(m.as_row_name for m in results if m.num_threads == threads)
             lines += [line(f"  {name}", [cells.get((threads, name, c), "") for c in columns]) for name in names]
         return "\n".join([*lines, "", f"Times are in {self._units[unit]} ({unit})."])
-
-
-_define_getattr(globals())

@@ -12,7 +12,6 @@ from ..errors.notices import warn
 from ..function import Function, Packed
 from ..generator import default_generator
 from ..generator.vmap_randomness import resume_here
-from ..lazy import define_getattr as _define_getattr
 from ..state.contexts import binding
 from ..tensor import Tensor
 
@@ -267,6 +266,3 @@ def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     Source: torch.utils.checkpoint.detach_variable.
     """
     return tuple(x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x for x in inputs)
-
-
-_define_getattr(globals())

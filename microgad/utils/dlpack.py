@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import define_getattr as _define_getattr
 from ..ops.creation import from_dlpack as from_dlpack
 from ..ops.spelling import tensors_only as _tensors_only
 from ..tensor import Tensor
@@ -20,6 +19,3 @@ def to_dlpack(tensor: Tensor) -> Any:
     tensor([1., 1.])
     """
     return tensor.__dlpack__()
-
-
-_define_getattr(globals())

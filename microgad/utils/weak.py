@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from copy import deepcopy
 from typing import Any, Self
 
-from ..lazy import define_getattr as _define_getattr
-
 
 class WeakIdKeyDictionary(MutableMapping[Any, Any]):
     """A dict that compares keys by identity, and holds them weakly: an entry is removed when its key dies.
@@ -82,5 +80,3 @@ class WeakIdKeyDictionary(MutableMapping[Any, Any]):
 
 
 WeakTensorKeyDictionary = WeakIdKeyDictionary
-
-_define_getattr(globals())

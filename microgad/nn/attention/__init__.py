@@ -7,7 +7,6 @@ import enum
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ...lazy import define_getattr as _define_getattr
 from ...parameter import Parameter
 from ...tensor import Tensor
 from .. import functional as F
@@ -143,6 +142,3 @@ class MultiheadAttention(Module):
             self.k_proj_weight, self.v_proj_weight, average_attn_weights=average_attn_weights, is_causal=is_causal,
         )  # fmt: skip
         return out.transpose(0, 1) if transpose else out, weights
-
-
-_define_getattr(globals())

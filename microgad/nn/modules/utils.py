@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from ...lazy import define_getattr as _define_getattr
 from .layer_helpers import to_tuple
 
 _single, _pair, _triple, _quadruple = (partial(to_tuple, n=n) for n in (1, 2, 3, 4))
@@ -50,6 +49,3 @@ def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: 
         for name in list(names):
             if name.startswith(prefix) or (names is not state_dict and name and f"{name}." == prefix):
                 names[name[len(prefix) :]] = names.pop(name)
-
-
-_define_getattr(globals())

@@ -1,6 +1,5 @@
 """torch.nn.utils: gradient clipping, parametrizations, pruning, fusion, and sequences of several lengths."""
 
-from ...lazy import define_getattr as _define_getattr
 from . import fusion as fusion
 from . import parametrizations as parametrizations
 from . import parametrize as parametrize
@@ -25,5 +24,3 @@ from .spectral_norm import remove_spectral_norm as remove_spectral_norm
 from .spectral_norm import spectral_norm as spectral_norm
 from .weight_norm import remove_weight_norm as remove_weight_norm
 from .weight_norm import weight_norm as weight_norm
-
-_define_getattr(globals())

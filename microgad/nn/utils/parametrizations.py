@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 from ... import state
 from ...dtypes.limits import finfo
 from ...errors import DimError
-from ...lazy import define_getattr as _define_getattr
 from ...ops.creation import eye, zeros_like
 from ...ops.elementwise import allclose
 from ...ops.linalg import geqrf, householder_product, matrix_exp, mv, norm_except_dim, solve, vdot
@@ -242,6 +241,3 @@ def spectral_norm(
     dim = output_channel_dim(module) if dim is None else dim
     parametrization = _SpectralNorm(weight, n_power_iterations, dim, eps)
     return parametrize.register_parametrization(module, name, parametrization)
-
-
-_define_getattr(globals())

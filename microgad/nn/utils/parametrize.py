@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from ... import state
 from ...errors import GraphError
-from ...lazy import define_getattr as _define_getattr
 from ...parameter import Parameter
 from ...state.contexts import binding
 from ...tensor import Tensor
@@ -319,6 +318,3 @@ def transfer_parametrizations_and_params(from_module: Module, to_module: M, tens
         for key in ("original",) if source.is_tensor else [f"original{i}" for i in range(source.ntensors)]:
             setattr(to_module.parametrizations[name], key, getattr(source, key))
     return to_module
-
-
-_define_getattr(globals())

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, TypeVar
 
 from ...errors import DimError
-from ...lazy import define_getattr as _define_getattr
 from ...ops.creation import ones_like, zeros_like
 from ...ops.linalg import norm
 from ...ops.random import rand, rand_like
@@ -442,6 +441,3 @@ def is_pruned(module: Module) -> bool:
     """Return whether any parameter of a module or its descendants is pruned. Source: torch.nn.utils.prune.is_pruned."""
     hooks = (hook for m in module.modules() for hook in vars(m).get("_forward_pre_hooks", {}).values())
     return any(isinstance(hook, BasePruningMethod) for hook in hooks)
-
-
-_define_getattr(globals())

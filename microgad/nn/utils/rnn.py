@@ -9,7 +9,6 @@ import numpy as np
 
 from ...dtypes import int64
 from ...errors import ArgumentError, DtypeError, ShapeError
-from ...lazy import define_getattr as _define_getattr
 from ...ops.creation import as_tensor, full, tensor
 from ...ops.movement import cat
 from ...tensor import Tensor
@@ -253,6 +252,3 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)
-
-
-_define_getattr(globals())

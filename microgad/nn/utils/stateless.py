@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from ...lazy import define_getattr as _define_getattr
 from ...tensor import Tensor
 from .. import stateless
 from ..modules.module import Module
@@ -29,6 +28,3 @@ def _reparametrize_module(
 ) -> AbstractContextManager[None]:
     """Put these Tensors into the module for the duration of a block. Libraries import it from here."""
     return stateless._reparametrize_module(module, parameters_and_buffers, tie_weights, strict)
-
-
-_define_getattr(globals())

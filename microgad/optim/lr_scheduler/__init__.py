@@ -1,6 +1,5 @@
 """torch.optim.lr_scheduler: learning rate schedules, most of them stepped once per epoch, after the optimizer."""
 
-from ...lazy import define_getattr as _define_getattr
 from ..optimizer import Optimizer as Optimizer  # programs import it from here, too
 from .base import EPOCH_DEPRECATION_WARNING as EPOCH_DEPRECATION_WARNING
 from .base import LRScheduler, _LRScheduler
@@ -15,5 +14,3 @@ __all__ = [
     "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR",
     "ReduceLROnPlateau", "SequentialLR", "StepLR", "_LRScheduler",
 ]  # fmt: skip
-
-_define_getattr(globals())

@@ -4,7 +4,7 @@ Images are PIL images and plain Tensors; there are no types for boxes, masks and
 Source: torchvision.transforms.v2.
 """
 
-from ...lazy import define_getattr as _define_getattr
+from ...lazy import define_getattr_in_package as _define_getattr_in_package
 from ..autoaugment import AutoAugmentPolicy as AutoAugmentPolicy
 from ..images import InterpolationMode as InterpolationMode
 from . import functional as functional
@@ -63,4 +63,4 @@ from .mixing import CutMix as CutMix
 from .mixing import MixUp as MixUp
 from .photometric_distort import RandomPhotometricDistort as RandomPhotometricDistort
 
-_define_getattr(globals())
+_define_getattr_in_package(__name__)

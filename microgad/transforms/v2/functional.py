@@ -11,7 +11,6 @@ import numpy as np
 from ...dtypes import bool_, float32, float64, int16, uint8
 from ...dtypes import dtype as Dtype
 from ...errors import ArgumentError, DtypeError
-from ...lazy import define_getattr as _define_getattr
 from ...ops import creation
 from ...ops.elementwise import where
 from ...ops.random import randn_like
@@ -229,6 +228,3 @@ def gaussian_noise(inpt: Tensor, mean: float = 0.0, sigma: float = 0.1, clip: bo
         return (noisy.clamp(0, 255) if clip else noisy).to(uint8)
     noisy = inpt + (mean + randn_like(inpt) * sigma)
     return noisy.clamp(0, 1) if clip else noisy
-
-
-_define_getattr(globals())

@@ -1,6 +1,5 @@
 """torch.utils.data: datasets, samplers and the DataLoader, with PyTorch's random orders."""
 
-from ...lazy import define_getattr as _define_getattr
 from . import _utils as _utils
 from .collate import default_collate, default_convert
 from .dataloader import DataLoader, get_worker_info
@@ -45,5 +44,3 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
-
-_define_getattr(globals())

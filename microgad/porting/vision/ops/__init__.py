@@ -1,6 +1,6 @@
 """Boxes, region pooling, losses and layers for computer vision. Source: torchvision.ops."""
 
-from ....lazy import define_getattr as _define_getattr
+from ....lazy import define_getattr_in_package as _define_getattr_in_package
 from ....models.blocks import MLP as MLP
 from ....models.blocks import Conv2dNormActivation as Conv2dNormActivation
 from ....models.blocks import Conv3dNormActivation as Conv3dNormActivation
@@ -39,4 +39,4 @@ from .roi_pooling import RoIPool as RoIPool
 from .roi_pooling import roi_align as roi_align
 from .roi_pooling import roi_pool as roi_pool
 
-_define_getattr(globals())
+_define_getattr_in_package(__name__)

@@ -1,6 +1,5 @@
 """Layers under their names in torchvision.ops.misc, such as FrozenBatchNorm2d. Source: torchvision.ops.misc."""
 
-from ....lazy import define_getattr as _define_getattr
 from ....models.blocks import MLP as MLP
 from ....models.blocks import Conv2dNormActivation as Conv2dNormActivation
 from ....models.blocks import Conv3dNormActivation as Conv3dNormActivation
@@ -9,5 +8,3 @@ from ....models.blocks import FrozenBatchNorm2d as FrozenBatchNorm2d
 from ....models.blocks import Permute as Permute
 from ....models.blocks import SqueezeExcitation as SqueezeExcitation
 from ....nn.functional import interpolate as interpolate
-
-_define_getattr(globals())
