@@ -17,7 +17,9 @@ from typing import Any, TypeVar
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Names from these modules are a module's tools, not part of its interface.
-_TOOL_MODULES = frozenset(["__future__", "abc", "collections.abc", "contextlib", "dataclasses", "functools", "typing"])
+_TOOL_MODULES = frozenset(
+    ["__future__", "abc", "collections.abc", "contextlib", "dataclasses", "functools", "types", "typing"]
+)
 # The two kinds of lines of a stub: `from where import what as name` and `name = where.what`.
 _IMPORTED = re.compile(r"^from (\S+) import \(?\s*(\w+) as (\w+)", re.MULTILINE)
 _RENAMED = re.compile(r"^(\w+) = (\S+)\.(\w+)$", re.MULTILINE)

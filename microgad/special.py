@@ -3,8 +3,6 @@
 # isort: skip_file
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .lazy import define_getattr as _define_getattr
 from .ops import softmax as _softmax
 from .ops.elementwise import exp2, expm1, log1p, logit, round, sinc, xlogy
@@ -23,6 +21,7 @@ from .ops.special import igamma as gammainc
 from .ops.special import igammac as gammaincc
 from .ops.special import lgamma as gammaln
 from .ops.special import mvlgamma as multigammaln
+from .type_aliases import Dtype, Tensor
 
 __all__ = [
     "airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "chebyshev_polynomial_t", "chebyshev_polynomial_u",
@@ -34,10 +33,6 @@ __all__ = [
     "shifted_chebyshev_polynomial_t", "shifted_chebyshev_polynomial_u", "shifted_chebyshev_polynomial_v",
     "shifted_chebyshev_polynomial_w", "sinc", "softmax", "spherical_bessel_j0", "xlog1py", "xlogy", "zeta",
 ]  # fmt: skip
-
-if TYPE_CHECKING:
-    from .type_aliases import Dtype
-    from .tensor import Tensor
 
 
 def softmax(input: Tensor, dim: int, dtype: Dtype = None) -> Tensor:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import dtypes
 from ..dtypes import unsupported
 from ..errors import ArgumentError, DeviceError
 from ..errors.notices import once as _once
-
-if TYPE_CHECKING:
-    from ..type_aliases import Dtype
-
+from ..type_aliases import Dtype
 
 _DEVICE_TYPES = (
     "cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla", "lazy",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import backend
 from ..backend import memory
@@ -15,6 +15,7 @@ from ..ops.random import initial_seed as initial_seed
 from ..ops.random import manual_seed as _manual_seed
 from ..ops.random import seed as _seed
 from ..ops.random import set_rng_state as _set_state
+from ..type_aliases import Device
 from . import amp as amp
 from . import nvtx as nvtx
 from .streams import Event as Event
@@ -27,9 +28,6 @@ from .streams import device_of as device_of
 from .streams import index_of as _index
 from .streams import set_stream as set_stream
 from .streams import stream as stream
-
-if TYPE_CHECKING:
-    from ..type_aliases import Device
 
 empty_cache = memory.empty_cache
 OutOfMemoryError = NoMemoryError  # raised on the CPU, too

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import backend, errors
 from ..backend.memory_layout import deep_copied
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from ..type_aliases import Tensor
 
 # Attributes that belong to a Tensor's place in the graph.
 NOT_COPIED = ("grad", "base", "chain", "views", "_post_accumulate_grad_hooks", "idle_leaf", "retainer")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import errors
 from ..engine import leaves
 from ..engine.hooks import RemovableHandle
 from ..function import Leaf
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from ..type_aliases import Tensor
 
 
 class Hooks:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import errors, state
 from .. import function as core
 from ..errors import notices
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from ..type_aliases import Tensor
 
 
 class ScalarConversion:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..generator import Generator
 from ..ops.activation import acon_a, acon_b, acon_c, bent_identity, swish, tanhexp
 from ..tensor import Tensor
+from ..type_aliases import Device, Dtype
 from . import init as initial
 from .modules.layer_helpers import add_parameters, settings_repr
 from .modules.module import Module
-
-if TYPE_CHECKING:
-    from ..type_aliases import Device, Dtype
 
 
 class BentIdentity(Module):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +15,8 @@ from ..generator import Generator
 from ..ops.creation import empty_like
 from ..ops.elementwise import where
 from ..ops.random import randperm
+from ..type_aliases import Tensor
 from .deprecation import deprecated_alias
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 _GAINS: dict[str, float] = {"sigmoid": 1, "tanh": 5 / 3, "relu": math.sqrt(2.0), "selu": 3 / 4, "linear": 1}
 _GAINS |= {f"conv{transpose}{n}d": 1 for transpose in ("", "_transpose") for n in (1, 2, 3)}

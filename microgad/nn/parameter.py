@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,9 +11,7 @@ from ..errors import ShapeError
 from ..ops.creation import empty
 from ..parameter import Parameter as Parameter
 from ..tensor import Tensor
-
-if TYPE_CHECKING:
-    from ..type_aliases import Device, Dtype
+from ..type_aliases import Device, Dtype
 
 
 class Buffer(Tensor):

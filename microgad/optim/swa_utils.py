@@ -10,7 +10,7 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..autograd import no_grad
 from ..dtypes import int64
@@ -18,11 +18,9 @@ from ..nn.modules.batchnorm import _BatchNorm
 from ..nn.modules.module import Module
 from ..ops.creation import tensor
 from ..tensor import Tensor
+from ..type_aliases import Device
 from .lr_scheduler.base import BuiltinScheduler, per_group
 from .optimizer import Optimizer
-
-if TYPE_CHECKING:
-    from ..type_aliases import Device
 
 AvgFn = Callable[[Tensor, Tensor, Any], Tensor]
 MultiAvgFn = Callable[[list[Tensor], list[Tensor], Any], None]

@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import enum
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...parameter import Parameter
 from ...tensor import Tensor
+from ...type_aliases import Device, Dtype
 from .. import functional as F
 from .. import init
 from ..modules.layer_helpers import add_parameters
 from ..modules.linear import NonDynamicallyQuantizableLinear
 from ..modules.module import Module
-
-if TYPE_CHECKING:
-    from ...type_aliases import Device, Dtype
 
 
 class SDPBackend(enum.IntEnum):

@@ -8,7 +8,7 @@ import itertools
 import math
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ...dtypes import float32, promote_types
 from ...errors import ArgumentError, CallError, UnsupportedError
@@ -21,9 +21,7 @@ from ...ops.reduction import amax
 from ...ops.softmax import logsumexp, softmax
 from ...state import composite
 from ...tensor import Tensor
-
-if TYPE_CHECKING:
-    from ...type_aliases import Device
+from ...type_aliases import Device
 
 Mod = Callable[..., Tensor]
 

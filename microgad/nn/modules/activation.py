@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
 
 from ...parameter import Parameter
 from ...tensor import Tensor
+from ...type_aliases import Device, Dtype
 from .. import functional as F
 from .. import init as initial
 from ..attention import MultiheadAttention as MultiheadAttention
@@ -17,9 +17,6 @@ from .softmax import LogSoftmax as LogSoftmax
 from .softmax import Softmax as Softmax
 from .softmax import Softmax2d as Softmax2d
 from .softmax import Softmin as Softmin
-
-if TYPE_CHECKING:
-    from ...type_aliases import Device, Dtype
 
 
 class _InplaceActivation(Module):

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ...errors import ArgumentError, ShapeError
 from ...ops.movement import cat
 from ...tensor import Tensor
+from ...type_aliases import Device, Dtype
 from .. import functional as F
 from .container import ModuleList, Sequential
 from .layer_helpers import layer_name
 from .linear import Linear
 from .module import Module
-
-if TYPE_CHECKING:
-    from ...type_aliases import Device, Dtype
 
 
 class _ASMoutput(NamedTuple):

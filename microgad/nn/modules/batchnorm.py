@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ...errors import ShapeError
 from ...ops.creation import ones, tensor, zeros
 from ...tensor import Tensor
+from ...type_aliases import Device, Dtype
 from .. import functional as F
 from .layer_helpers import add_parameters, check_ndim, layer_name
 from .module import Module
 from .normalization import _AffineNorm
-
-if TYPE_CHECKING:
-    from ...type_aliases import Device, Dtype
 
 
 class _NormBase(_AffineNorm):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import ArgumentError
 from ...parameter import Parameter
 from ...tensor import Tensor
+from ...type_aliases import Device, Dtype
 from .. import functional as F
 from .. import init
 from .layer_helpers import Size, add_parameters, layer_name, to_tuple
@@ -15,9 +16,6 @@ from .module import Module
 from .utils import _pair as _pair  # programs import these from here, too
 from .utils import _single as _single
 from .utils import _triple as _triple
-
-if TYPE_CHECKING:
-    from ...type_aliases import Device, Dtype
 
 _PAD_MODES = ("zeros", "reflect", "replicate", "circular")
 

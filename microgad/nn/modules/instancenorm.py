@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
 
 from ...errors import ShapeError
 from ...tensor import Tensor
+from ...type_aliases import Device, Dtype
 from .. import functional as F
 from .batchnorm import _NormBase
 from .layer_helpers import layer_name
-
-if TYPE_CHECKING:
-    from ...type_aliases import Device, Dtype
 
 
 class _InstanceNorm(_NormBase):

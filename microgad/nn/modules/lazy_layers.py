@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from ...errors import GraphError, ShapeError, place
 from ...ops.creation import tensor
 from ...tensor import Tensor
+from ...type_aliases import Device, Dtype
 from ..parameter import UninitializedBuffer, UninitializedParameter, is_lazy
 from . import batchnorm, conv, instancenorm
 from .layer_helpers import Size
 from .lazy import LazyModuleMixin
 from .linear import Linear
-
-if TYPE_CHECKING:
-    from ...type_aliases import Device, Dtype
 
 
 class _LazyLayer(LazyModuleMixin):

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...parameter import Parameter
 from ...tensor import Tensor
+from ...type_aliases import Device, Dtype
 from .. import functional as F
 from .. import init
 from .layer_helpers import add_parameters, format_settings, settings_repr
 from .module import Module
-
-if TYPE_CHECKING:
-    from ...type_aliases import Device, Dtype
 
 
 class Linear(Module):

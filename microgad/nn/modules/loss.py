@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import ArgumentError, ShapeError
 from ...errors.notices import warn
 from ...tensor import Tensor
+from ...type_aliases import Device, Dtype
 from .. import functional as F
 from .layer_helpers import format_settings
 from .linear import Linear
@@ -22,9 +23,6 @@ from .margin_losses import MultiMarginLoss as MultiMarginLoss
 from .margin_losses import SoftMarginLoss as SoftMarginLoss
 from .margin_losses import TripletMarginLoss as TripletMarginLoss
 from .margin_losses import TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss
-
-if TYPE_CHECKING:
-    from ...type_aliases import Device, Dtype
 
 
 class CrossEntropyLoss(_WeightedLoss):

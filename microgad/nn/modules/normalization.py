@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import index
-from typing import TYPE_CHECKING
 
 from ...errors import ShapeError
 from ...ops.movement import cat
 from ...parameter import Parameter
 from ...tensor import Tensor
+from ...type_aliases import Device, Dtype
 from .. import functional as F
 from .. import init
 from .layer_helpers import add_parameters, format_settings, layer_name, to_tuple
 from .module import Module
-
-if TYPE_CHECKING:
-    from ...type_aliases import Device, Dtype
 
 _shape_t = int | Sequence[int]  # PyTorch's name, for annotations in derived layers
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...ops import recurrent
 from ...ops.creation import zeros
 from ...parameter import Parameter
 from ...tensor import Tensor
+from ...type_aliases import Device, Dtype
 from .. import init
 from ..utils.rnn import PackedSequence
 from .layer_helpers import add_parameters
 from .module import Module
-
-if TYPE_CHECKING:
-    from ...type_aliases import Device, Dtype
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ...ops.creation import empty
 from ...parameter import Parameter
 from ...state import scope
 from ...tensor import Tensor
+from ...type_aliases import Device, Dtype
 from .. import functional as F
 from .. import init
 from .module import Module
-
-if TYPE_CHECKING:
-    from ...type_aliases import Device, Dtype
 
 
 class _EmbeddingBase(Module):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ... import state
 from ...ops.creation import full
 from ...tensor import Tensor
+from ...type_aliases import Device, Dtype
 from .. import functional as F
 from .. import init
 from ..attention import MultiheadAttention
@@ -19,9 +20,6 @@ from .dropout import Dropout
 from .linear import Linear
 from .module import Module
 from .normalization import LayerNorm
-
-if TYPE_CHECKING:
-    from ...type_aliases import Device, Dtype
 
 Activation = str | Callable[[Tensor], Tensor]
 
