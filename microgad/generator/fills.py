@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +16,7 @@ from ..duck_arrays import DuckArray
 from ..errors.notices import warn
 from .stream import Generator, generator_or_default
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array = NDArray[Any]
-
+Array = np.ndarray[Any, Any]
 
 CHUNK = 1 << 15  # elements drawn at a time, so that words and temporaries stay in the cache
 FLOAT64 = np.dtype(np.float64)
@@ -119,7 +115,7 @@ def _normal_blocks(flat: Array, mean: float, std: float, source: Generator) -> N
         draw(flat[-16:])
 
 
-def normal_pairs(source: Generator, count: int) -> NDArray[np.float64]:
+def normal_pairs(source: Generator, count: int) -> Array:
     """Draw `count` values of N(0, 1) in pairs. The generator caches one that is left over for the next such draw."""
     cached = [] if source.cached_normal is None else [source.cached_normal]
     units = source.uniform((count - len(cached) + 1) // 2 * 2, FLOAT64)
@@ -336,7 +332,7 @@ def _threshold(name: str, argument: str, p: float) -> int:
     return math.ceil(p * 2**53)
 
 
-def _below(threshold: int, source: Generator, count: int) -> NDArray[np.bool_]:
+def _below(threshold: int, source: Generator, count: int) -> Array:
     """Compute `source.uniform(count, float64) < p` for threshold = ceil(p·2**53), with integers in half the time."""
     pairs = source.random64(count)
     pairs &= np.uint64(2**53 - 1)

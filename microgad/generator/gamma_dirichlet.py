@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import cos, inf, log, log1p, nan, pi, sin, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .stream import Generator, generator_or_default
 from .uniform_buffer import UniformBuffer
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array = NDArray[Any]
+Array = np.ndarray[Any, Any]
 
 # In PyTorch these constants are float32, even where it computes in float64.
 _THIRD, _SQUEEZE = float(np.float32(1) / np.float32(3)), float(np.float32(0.0331))

@@ -9,7 +9,7 @@ import functools
 import math
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +18,7 @@ from .stream import Generator, generator_or_default
 from .transformed_rejection import Btrs, Ptrs, draw, draw_many
 from .uniform_buffer import FEW, UniformBuffer, give_back
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array = NDArray[Any]
+Array = np.ndarray[Any, Any]
 
 BLOCK = 1 << 11  # uniform numbers drawn at a time
 BLUR = 1e-9  # more than the rounding error of the sum of a block's logarithms

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .fills import FLOAT64, check_floating, fill, fma, normal_pairs, working_dtype
 from .stream import Generator, generator_or_default
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array = NDArray[Any]
+Array = np.ndarray[Any, Any]
 
 
 def _fill_by(name: str, array: Array, generator: Generator | None, function: Callable[[Array], Array]) -> Array:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,10 +20,7 @@ from .fills import FLOAT64
 from .stream import Generator
 from .uniform_buffer import give_back
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
+Array = np.ndarray[Any, np.dtype[np.float64]]
 
 BLOCK = 1 << 12  # tries made at a time, so that temporaries stay in the cache
 Hat = tuple[float, float, float, float, float]

@@ -45,7 +45,6 @@ class AdaBound(AdamBase):
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError if an option is out of range."""
         super().check(options)
         require(options["final_lr"] >= 0, "final learning rate", options["final_lr"], "must be >= 0")
         require(0 <= options["gamma"] < 1, "gamma parameter", options["gamma"], "must be in [0, 1)")
@@ -56,7 +55,6 @@ class AdaBound(AdamBase):
         param_group.setdefault("base_lr", float(param_group["lr"]))
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         beta1, beta2 = group["betas"]
         lr, base = float(group["lr"]), group["base_lr"]
         final = group["final_lr"] * (lr / base if base else 1)

@@ -43,12 +43,10 @@ class Adadelta(Optimizer):
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError if an option is out of range."""
         super().check(options)
         require(0 <= options["rho"] <= 1, "rho value", options["rho"], "must be in [0, 1]")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         lr, rho, eps = float(group["lr"]), group["rho"], group["eps"]
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0)

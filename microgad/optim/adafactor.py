@@ -48,7 +48,6 @@ class Adafactor(Optimizer):
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError if an option is out of range."""
         require_nonnegative(options)
         eps1, eps2 = options["eps"]
         for what, value, ok, rule in (
@@ -63,7 +62,6 @@ class Adafactor(Optimizer):
                 raise ValueError(f"{what} should be {rule} but is: {value}")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         lr, (eps1, eps2) = float(group["lr"]), group["eps"]
         for p in params:
             if eps1 is None:

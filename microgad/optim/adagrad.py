@@ -54,7 +54,6 @@ class Adagrad(Optimizer):
         return state
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         for p in params:
             state = self._init_state(p)
             rate = float(group["lr"]) / (1 + (increment_step(state) - 1) * group["lr_decay"])

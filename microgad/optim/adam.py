@@ -23,7 +23,6 @@ class AdamBase(Optimizer):
     nonnegative: tuple[str, ...] = ("lr", "eps", "weight_decay")
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError if an option is out of range."""
         super().check(options)
         for i, beta in enumerate(options["betas"]):
             require(0 <= beta < 1, f"beta parameter at index {i}", beta, "must be in [0, 1)")
@@ -67,13 +66,11 @@ class Adam(AdamBase):
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError if an option is out of range."""
         if isinstance(options["lr"], Tensor) and options["foreach"] and not options["capturable"]:
             raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
         super().check(options)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         for p in params:
             adam_step(p, self.state[p], group)
 

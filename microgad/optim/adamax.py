@@ -44,7 +44,6 @@ class Adamax(AdamBase):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         beta1, beta2 = map(float, group["betas"])
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0)

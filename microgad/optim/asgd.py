@@ -43,7 +43,6 @@ class ASGD(Optimizer):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         lr, lambd = float(group["lr"]), group["lambd"]
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0, eta=lr, mu=1)

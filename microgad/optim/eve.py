@@ -48,7 +48,6 @@ class Eve(AdamBase):
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError if an option is out of range."""
         super().check(options)
         require(len(options["betas"]) == 3, "betas", options["betas"], "must be three: β₁, β₂ and β₃")
         require(options["c"] >= 1, "c", options["c"], "must be >= 1: d's changes are clipped to [1/c, c]")
@@ -64,7 +63,6 @@ class Eve(AdamBase):
         super()._update_all(loss)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         now, before, c = _number(loss), group["previous_loss"], group["c"]
         if before is not None:
             change, height = abs(now - before), min(now, before) - group["f_star"]

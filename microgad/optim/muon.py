@@ -55,7 +55,6 @@ class Muon(Optimizer):
                 raise ValueError(f"Muon only supports 2D parameters whereas we found a parameter with size: {p.shape}")
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError if an option is out of range."""
         require_nonnegative(options)
         for what, name in (("Learning rate", "lr"), ("momentum", "momentum"), ("weight decay", "weight_decay")):
             if options[name] < 0:
@@ -70,7 +69,6 @@ class Muon(Optimizer):
             raise ValueError("Coefficients must be a tuple of exactly 3 values")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         lr, momentum = float(group["lr"]), group["momentum"]
         for p in params:
             values, grad = p.array, p.grad.array  # type: ignore[union-attr]

@@ -48,7 +48,6 @@ class NAdam(AdamBase):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         lr, eps, (beta1, beta2) = float(group["lr"]), group["eps"], map(float, group["betas"])
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0, mu_product=1)

@@ -46,7 +46,6 @@ class RMSprop(Optimizer):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         lr, alpha, momentum = float(group["lr"]), group["alpha"], group["momentum"]
         names = _state_names(group)
         for p in params:

@@ -42,7 +42,6 @@ class RMSpropGraves(Optimizer):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         lr, alpha = float(group["lr"]), group["alpha"]
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0)

@@ -45,14 +45,12 @@ class Rprop(Optimizer):
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError if an option is out of range."""
         super().check(options)
         low, high = options["etas"]
         if not 0 < low < 1 < high:
             raise ValueError(f"Invalid eta values: {low}, {high} (must be 0 < {low} < 1 < {high})")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         (shrink, grow), (least, most) = group["etas"], group["step_sizes"]
         group = {**group, "weight_decay": 0}  # Rprop has none, even if a group sets it
         for p in params:

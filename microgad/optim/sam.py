@@ -57,7 +57,6 @@ class SAM(Optimizer):
         self.base_optimizer.param_groups, self.base_optimizer.state = self.param_groups, self.state
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError if an option is out of range."""
         require(options["rho"] >= 0, "rho", options["rho"], "must be >= 0")
         if "base_optimizer" in vars(self):
             self.base_optimizer.check(options)

@@ -32,12 +32,10 @@ class _Santa(Optimizer):
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError if an option is out of range."""
         super().check(options)
         require(0 <= options["sigma"] < 1, "sigma value", options["sigma"], "must be in [0, 1)")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         lr, sigma = float(group["lr"]), group["sigma"]
         for p in params:
             x, first_step = p.array, not self.state[p]

@@ -48,7 +48,6 @@ class SGD(Optimizer):
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError if an option is out of range."""
         super().check(options)
         if options["nesterov"] and (options["momentum"] <= 0 or options["dampening"] != 0):
             raise ValueError(
@@ -57,7 +56,6 @@ class SGD(Optimizer):
             )
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         lr, momentum, dampening = float(group["lr"]), float(group["momentum"]), float(group["dampening"])
         for p in params:
             buffers: list[Any] = [self.state[p].get("momentum_buffer")] if momentum else []

@@ -38,7 +38,6 @@ class SMORMS3(Optimizer):
         super().__init__(params, {"lr": lr, "eps": eps, "weight_decay": weight_decay, "maximize": maximize})
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         lr, eps = float(group["lr"]), group["eps"]
         for p in params:
             first_step = not self.state[p]

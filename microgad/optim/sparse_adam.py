@@ -43,7 +43,6 @@ class SparseAdam(AdamBase):
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Update `params` in place."""
         beta1, beta2 = group["betas"]
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0)

@@ -241,7 +241,6 @@ class SWALR(BuiltinScheduler):
         super().__init__(optimizer, last_epoch)
 
     def compute_lrs(self) -> list[Any]:
-        """Return the learning rates for `last_epoch`, one per group."""
         step = self._step_count - 1
         if self.anneal_epochs == 0:
             step = max(1, step)

@@ -31,7 +31,6 @@ class CosineAnnealingLR(BuiltinScheduler):
         super().__init__(optimizer, last_epoch)
 
     def compute_lrs(self) -> list[Any]:
-        """Return the learning rates for `last_epoch`, one per group."""
         epoch, low = self.last_epoch, self.eta_min
         if self._is_initial:
             return self._current_lrs()
@@ -80,7 +79,6 @@ class CosineAnnealingWarmRestarts(BuiltinScheduler):
         super().__init__(optimizer, last_epoch)
 
     def compute_lrs(self) -> list[Any]:
-        """Return the learning rates for `last_epoch`, one per group."""
         height = 1 + math.cos(math.pi * self.T_cur / self.T_i)
         return [self.eta_min + (lr - self.eta_min) * height / 2 for lr in self.base_lrs]
 

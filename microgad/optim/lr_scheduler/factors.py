@@ -62,7 +62,6 @@ class LambdaLR(_LambdaScheduler):
     """
 
     def compute_lrs(self) -> list[Any]:
-        """Return the learning rates for `last_epoch`, one per group."""
         return [lr * rule(self.last_epoch) for lr, rule in zip(self.base_lrs, self.lr_lambdas, strict=True)]
 
 
@@ -80,7 +79,6 @@ class MultiplicativeLR(_LambdaScheduler):
     """
 
     def compute_lrs(self) -> list[Any]:
-        """Return the learning rates for `last_epoch`, one per group."""
         if self._is_initial:
             return self._current_lrs()
         return [lr * rule(self.last_epoch) for lr, rule in zip(self._current_lrs(), self.lr_lambdas, strict=True)]
