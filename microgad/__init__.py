@@ -7,8 +7,6 @@
 tensor([2., 4.])
 """
 
-from __future__ import annotations
-
 from os import environ as _environ
 
 from . import autograd as autograd

@@ -1,8 +1,6 @@
 """Functions of linear algebra under the names of torch.linalg."""
 
 # isort: skip_file
-from __future__ import annotations
-
 from .errors import LinAlgError
 from .lazy import define_getattr as _define_getattr
 from .ops.linalg import (

@@ -1,7 +1,5 @@
 """The default random generator under the names of torch.random."""
 
-from __future__ import annotations
-
 from .generator import Generator as Generator
 from .generator import default_generator as default_generator
 from .lazy import define_getattr as _define_getattr

@@ -1,7 +1,5 @@
 """torch.amp: autocast, which casts nothing here, and GradScaler."""
 
-from __future__ import annotations
-
 from ..lazy import define_getattr as _define_getattr
 from .autocast_mode import autocast as autocast
 from .autocast_mode import custom_bwd as custom_bwd

@@ -1,7 +1,5 @@
 """PyTorch's torch.autograd: derivatives, grad modes, custom Functions with ctx, anomaly detection, gradcheck."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from ..gradients import backward as backward

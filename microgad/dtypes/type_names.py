@@ -1,7 +1,5 @@
 """The dtypes' names in PyTorch's messages and legacy classes: FloatTensor, FloatStorage, …"""
 
-from __future__ import annotations
-
 from ..errors import wording
 from . import _ALL
 

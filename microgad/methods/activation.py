@@ -1,7 +1,5 @@
 """Activation functions that are methods in PyTorch."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from ..lazy import LazyModule

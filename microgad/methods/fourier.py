@@ -1,7 +1,5 @@
 """The short-time Fourier transform and its inverse as methods."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from ..lazy import LazyModule

@@ -1,7 +1,5 @@
 """Matrix products and other linear algebra as methods."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from ..lazy import LazyModule

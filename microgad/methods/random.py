@@ -1,7 +1,5 @@
 """In-place random draws, and Bernoulli and multinomial sampling, as methods."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from ..lazy import LazyModule

@@ -1,7 +1,5 @@
 """Reductions, scans, sorting, statistics and softmax as methods."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from ..lazy import LazyModule

@@ -3,8 +3,6 @@
 Source: torchvision.models.
 """
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING
 

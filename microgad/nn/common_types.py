@@ -1,7 +1,5 @@
 """Type aliases that programs import from torch.nn.common_types."""
 
-from __future__ import annotations
-
 _size_1_t = int | tuple[int]
 _size_2_t = int | tuple[int, int]
 _size_3_t = int | tuple[int, int, int]

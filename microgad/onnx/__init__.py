@@ -3,8 +3,6 @@
 Both need the `onnx` package: `pip install microgad[onnx]`. It is imported on first use.
 """
 
-from __future__ import annotations
-
 import enum
 from typing import TYPE_CHECKING
 

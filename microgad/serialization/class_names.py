@@ -1,7 +1,5 @@
 """PyTorch's class names in files: storages, legacy Tensor types, dtypes, and factories of defaultdicts."""
 
-from __future__ import annotations
-
 from .. import dtypes
 from ..dtypes.type_names import TYPE_NAMES
 

@@ -1,7 +1,5 @@
 """The error of files that can't be loaded."""
 
-from __future__ import annotations
-
 import pickle
 from reprlib import repr as shown  # what a file holds could have an endless repr
 

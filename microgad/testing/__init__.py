@@ -3,8 +3,6 @@
 The functions under test may be microgad's, NumPy's with a handwritten vjp, or PyTorch's.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from ..lazy import define_getattr as _define_getattr

@@ -1,7 +1,5 @@
 """The command line: `python -m microgad.testing check mypackage.ops:Softplus`, `... write mypackage.ops`."""
 
-from __future__ import annotations
-
 import sys
 
 from .cli.command import main

@@ -4,8 +4,6 @@ An image is a PIL image (the extra `images`) or a Tensor (..., C, H, W). ToTenso
 Pillow. Source: torchvision.transforms.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from ..lazy import define_getattr as _define_getattr

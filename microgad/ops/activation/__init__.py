@@ -1,8 +1,6 @@
 """Activation functions: piecewise ones, smooth ones, and some that PyTorch doesn't have."""
 
 # isort: skip_file
-from __future__ import annotations
-
 from .piecewise import (
     Hardshrink, Hardsigmoid, Hardswish, Hardtanh, PRelu, RRelu, Softshrink, Threshold, hardshrink, hardsigmoid,
     hardswish, hardtanh, hardtanh_, leaky_relu, leaky_relu_, prelu, relu6, rrelu, rrelu_, softshrink, threshold,

@@ -1,8 +1,6 @@
 """Create Tensors: from data, filled with one value, or as evenly spaced values."""
 
 # isort: skip_file
-from __future__ import annotations
-
 from .data import (
     as_tensor, asarray, check_options, from_array, from_dlpack, from_file, from_numpy, frombuffer, scalar_tensor,
     tensor,

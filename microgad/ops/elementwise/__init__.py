@@ -1,8 +1,6 @@
 """Elementwise operations, one file per kind. They are all imported here."""
 
 # isort: skip_file
-from __future__ import annotations
-
 from .arithmetic import (
     Add, Lerp, Mul, Neg, Sub, add, addcdiv, addcmul, lerp, mul, multiply, neg, negative, positive, rsub, sub, subtract,
     scaled_by_alpha,

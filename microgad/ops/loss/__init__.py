@@ -1,8 +1,6 @@
 """Loss functions, by kind: classification, binary, CTC, margin, regression."""
 
 # isort: skip_file
-from __future__ import annotations
-
 from ..activation import LogSigmoid, logsigmoid
 from .binary import (
     BinaryCrossEntropy, BinaryCrossEntropyWithLogits, binary_cross_entropy, binary_cross_entropy_with_logits,

@@ -1,8 +1,6 @@
 """Operations that move values without computing: reshape, permute, join, split, pad, repeat, copy, convert."""
 
 # isort: skip_file
-from __future__ import annotations
-
 from .conversion import Cast, Clone, Transfer, clone, memory_format_of
 from .diagonal import (
     DiagEmbed, Diagonal, Trace, Tril, Triu, diag, diag_embed, diagflat, diagonal, linalg_diagonal, trace, tril, tril_,

@@ -1,8 +1,6 @@
 """Recurrent networks: Elman networks, long short-term memory, gated recurrent units; whole layers and single cells."""
 
 # isort: skip_file
-from __future__ import annotations
-
 from .cells import gru_cell, lstm_cell, rnn_relu_cell, rnn_tanh_cell
 from .gru import Gru
 from .lstm import Lstm

@@ -1,7 +1,5 @@
 """The gated recurrent unit (GRU)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..elementwise import Sigmoid

@@ -1,7 +1,5 @@
 """The Elman network: the new state is tanh or relu of a linear map of the input and the state."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..elementwise import Relu

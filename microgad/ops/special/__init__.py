@@ -1,8 +1,6 @@
 """Special functions, one file per family. They are all imported here."""
 
 # isort: skip_file
-from __future__ import annotations
-
 from .airy import AiryAi, airy_ai
 from .bessel import (
     BesselJ0, BesselJ1, BesselY0, BesselY1, SphericalBesselJ0, bessel_j0, bessel_j1, bessel_y0, bessel_y1,

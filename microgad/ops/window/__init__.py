@@ -1,8 +1,6 @@
 """Operations on windows of 1-D, 2-D and 3-D inputs: im2col, convolution, pooling, resizing and grid sampling."""
 
 # isort: skip_file
-from __future__ import annotations
-
 from .conv import (
     Conv1d, Conv1dWeight, Conv2d, Conv2dWeight, Conv3d, Conv3dWeight, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d,
     conv1d, conv2d, conv3d, conv_tbc, conv_transpose1d, conv_transpose2d, conv_transpose3d, convolution,

@@ -1,7 +1,5 @@
 """torch._jit_internal: decorators for TorchScript, which return functions unchanged."""
 
-from __future__ import annotations
-
 from .futures import Future as Future
 from .jit import Final as Final
 from .jit import _overload as _overload

@@ -1,7 +1,5 @@
 """torch.xpu: Intel's GPUs, which are unavailable."""
 
-from __future__ import annotations
-
 from .cpu import synchronize as synchronize
 from .mps import device_count as device_count
 from .mps import empty_cache as empty_cache

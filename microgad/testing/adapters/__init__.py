@@ -1,7 +1,5 @@
 """Adapters: turn Functions, Modules, NumPy functions with a vjp and torch functions into callables on Tensors."""
 
-from __future__ import annotations
-
 from .adapt import adapt
 from .arguments import with_arguments
 from .from_torch import torch_function

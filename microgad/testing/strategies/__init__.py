@@ -3,8 +3,6 @@
 Everything shrinks to small, readable examples: few dimensions, sides of 1, zeros and multiples of 1/8, contiguous.
 """
 
-from __future__ import annotations
-
 from .convolution import ConvProblem, conv_problems
 from .device import devices
 from .indexing import INDEX_KINDS, indices
