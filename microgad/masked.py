@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import dtypes
 from .dtypes import limits
@@ -26,13 +26,9 @@ from .ops.elementwise import clamp, sqrt, where
 from .ops.elementwise import logaddexp as _logaddexp
 from .ops.linalg import vector_norm
 from .ops.movement import broadcast_to
-from .ops.reduction.axes import axes
+from .ops.reduction.axes import Dim, axes
 from .state import composite
-
-if TYPE_CHECKING:
-    from .ops.reduction.axes import Dim
-    from .tensor import Tensor
-    from .type_aliases import Dtype
+from .type_aliases import Dtype, Tensor
 
 __all__ = [
     "MaskedTensor", "amax", "amin", "argmax", "argmin", "as_masked_tensor", "cumprod", "cumsum", "is_masked_tensor",

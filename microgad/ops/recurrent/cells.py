@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ... import function
 from ...errors import DtypeError, ShapeError
 from ...function.naming import with_torch_name
-from .base import check_dtypes
+from ...type_aliases import Tensor
+from .base import Recurrent, check_dtypes
 from .gru import Gru
 from .lstm import Lstm
 from .rnn import Rnn
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
-    from .base import Recurrent
 
 
 def lstm_cell(

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ... import function
 from ...errors import DtypeError, ShapeError
 from ...function.naming import with_torch_name
 from ...state import composite
+from ...type_aliases import Tensor
 from ..dropout import dropout
 from ..movement import cat, stack, unbind
-from .base import check_dtypes
+from .base import Recurrent, check_dtypes
 from .gru import Gru
 from .lstm import Lstm
 from .rnn import Rnn
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
-    from .base import Recurrent
 
 _BATCH_ARGUMENTS = (
     "input", "hx", "params", "has_biases", "num_layers", "dropout", "train", "bidirectional", "batch_first",
