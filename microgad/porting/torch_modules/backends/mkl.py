@@ -2,5 +2,5 @@
 
 
 def is_available() -> bool:
-    """Return False. Source: torch.backends.mkl.is_available."""
+    """Return False. Source: the functions of this name in torch.backends.mkl, mkldnn, mps, openmp and opt_einsum."""
     return False

@@ -4,14 +4,10 @@ from contextlib import AbstractContextManager
 from types import SimpleNamespace
 
 from .flag_contexts import changed
+from .mkl import is_available as is_available
 
 enabled, deterministic, allow_tf32, fp32_precision = True, False, None, "none"
 matmul, conv, rnn = (SimpleNamespace(fp32_precision="none") for _ in range(3))
-
-
-def is_available() -> bool:
-    """Return False. Source: torch.backends.mkldnn.is_available."""
-    return False
 
 
 def flags(

@@ -1,9 +1,6 @@
 """torch.backends.mps: unavailable."""
 
-
-def is_available() -> bool:
-    """Return False. Source: torch.backends.mps.is_available."""
-    return False
+from .mkl import is_available as is_available
 
 
 def is_macos_or_newer(major: int, minor: int) -> bool:
