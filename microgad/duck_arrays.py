@@ -49,8 +49,8 @@ def check_write(tensor: Any) -> None:
     same. vmap may fall back to one slice after another later, so each running vmap saves what is overwritten.
     """
     if going_on := levels.get():
-        array: Any = getattr(tensor, "array", None)
-        own: Any = getattr(array, "level", None)
+        array = getattr(tensor, "array", None)
+        own = getattr(array, "level", None)
         if array is None or (own and any(x is array.base for x in own.on_graphs)):
             raise Fallback
         if own in going_on:

@@ -28,7 +28,7 @@ class Size(tuple[int, ...]):
     @overload
     def __getitem__(self, index: slice) -> Size: ...
     def __getitem__(self, index: Any) -> Any:
-        part: Any = tuple.__getitem__(self, index)
+        part = tuple.__getitem__(self, index)
         return tuple.__new__(Size, part) if isinstance(index, slice) else part
 
     def __add__(self, other: tuple[int, ...]) -> Size:  # type: ignore[override]

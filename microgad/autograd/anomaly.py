@@ -134,7 +134,7 @@ class Tracer(state.Observer):
 
 def callers_line() -> str:
     """Return the file and line of the innermost frame that isn't microgad's own."""
-    frame: Any = sys._getframe(1)
+    frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "microgad":
         frame = frame.f_back
     return f"{frame.f_code.co_filename}, line {frame.f_lineno}"

@@ -132,7 +132,7 @@ class MNIST(VisionDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         image = self._to_image(self.data.numpy()[index], "L")
-        targets: Any = self.targets  # programs may replace it by a list
+        targets = self.targets  # programs may replace it by a list
         return self._apply_transforms(image, int((targets.numpy() if isinstance(targets, Tensor) else targets)[index]))
 
     def __len__(self) -> int:

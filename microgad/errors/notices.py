@@ -44,7 +44,7 @@ def quiet_numbers() -> None:
         return
     warnings.filterwarnings("ignore", OF_NUMBERS, RuntimeWarning, "microgad")
     action, message, category, _, line = warnings.filters[0]
-    first: Any = (action, message, category, _CalledByMicrogad(), line)
+    first = (action, message, category, _CalledByMicrogad(), line)
     warnings.filters = _BehindOurs([first, *warnings.filters[1:]])
 
 

@@ -17,7 +17,7 @@ def with_torch_name(name: str, result: T) -> T:
 
 def with_in_place_name(name: str, tensor: T, before: Any) -> T:
     """Do the same for a Tensor written in place, unless its node is still `before`. Views keep their view's name."""
-    node: Any = getattr(tensor, "node", None)
+    node = getattr(tensor, "node", None)
     return tensor if node is before or getattr(tensor, "base", None) is not None else with_torch_name(name, tensor)
 
 

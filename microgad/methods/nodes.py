@@ -81,7 +81,7 @@ def _backward(
     node: Function, grads: Sequence[Any], onward: Sequence[Function | None], recorded: bool
 ) -> tuple[Any, ...]:
     """Return the gradients of a node's inputs, without its hooks."""
-    plan: Any = node.plan
+    plan = node.plan
     node.plan = getattr(plan, "own", plan)
     try:
         given = gathered(node, grads) if type(node.shape) is list else grads[0]

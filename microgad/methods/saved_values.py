@@ -54,7 +54,7 @@ def read(node: Function, name: str) -> Any:
     if at is None:
         return None
     counter = _check_version(node, at)
-    kept: Any = node.kept
+    kept = node.kept
     if isinstance(kept, PackedByHooks):
         value = kept.one(at)
     else:
@@ -98,7 +98,7 @@ class SavedTensor:
         for hook in (pack_hook, unpack_hook):
             if not callable(hook):
                 raise TypeError(f"register_hooks(): expected two functions, got {type(hook).__name__}")
-        kept: Any = node.kept
+        kept = node.kept
         if kept is None:
             raise errors.GraphError("register_hooks: the saved tensor has been freed by backward")
         ours = isinstance(kept, PackedByHooks)

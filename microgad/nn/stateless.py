@@ -41,7 +41,7 @@ def functional_call(
     >>> torch.func.functional_call(layer, weights, torch.ones(2))
     tensor([3.5000])
     """
-    given: Any = parameter_and_buffer_dicts
+    given = parameter_and_buffer_dicts
     if not isinstance(parameter_and_buffer_dicts, Mapping):
         given = {}
         if not isinstance(parameter_and_buffer_dicts, (tuple, list)):

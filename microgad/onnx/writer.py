@@ -125,7 +125,7 @@ class Writer:
         array = np.asarray(value, dtype)
         if array.dtype.kind == "c":
             raise self.unsupported("ONNX has no complex numbers here")
-        key: Any = name or ((array.tobytes(), array.dtype, array.shape) if array.size <= 64 else id(value))
+        key = name or ((array.tobytes(), array.dtype, array.shape) if array.size <= 64 else id(value))
         if key not in self._constants:
             self._held.append(value)
             called = self.named(name or f"{self.place}Constant")

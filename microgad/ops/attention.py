@@ -211,7 +211,7 @@ def scaled_dot_product_attention(
             "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True; put both into one "
             "mask"
         )
-    mask: Any = attn_mask
+    mask = attn_mask
     if attn_mask is not None and attn_mask.array.dtype == bool:
         mask = where(attn_mask, zeros(1, dtype=query.dtype, device=query.device), -math.inf)
     elif attn_mask is not None:

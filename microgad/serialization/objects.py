@@ -120,7 +120,7 @@ def _find_loaded(module: str, name: str) -> Any:
             importlib.import_module(module)
         except ModuleNotFoundError:
             return None
-    found: Any = sys.modules.get(module)
+    found = sys.modules.get(module)
     for part in name.split("."):
         found = vars(found).get(part) if isinstance(found, types.ModuleType | type) else None
     return found

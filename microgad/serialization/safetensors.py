@@ -97,7 +97,7 @@ class File:
             raise FileError(f"holds {name!r} as {code}, of which NumPy has no arrays")
         place, nbytes = self._begins + begins, ends - begins
         if mapped and nbytes:
-            data: Any = np.memmap(self._file, np.uint8, "c", place, nbytes).view(np.ndarray)
+            data = np.memmap(self._file, np.uint8, "c", place, nbytes).view(np.ndarray)
         else:
             self._file.seek(place)
             data = read_array(self._file, nbytes, name)

@@ -176,7 +176,7 @@ def summary(
         raise ArgumentError(
             f"summary: the columns {', '.join(sorted(_COLUMNS_OF_A_RUN & set(columns)))} need input_size or input_data"
         )
-    args: Any = [input_data] if isinstance(input_data, (Tensor, np.ndarray)) else input_data
+    args = [input_data] if isinstance(input_data, (Tensor, np.ndarray)) else input_data
     if input_size is not None:
         sizes = _sizes(input_size)
         args = [_random(size, dtype, batch_dim) for size, dtype in zip(sizes, dtypes or [None] * len(sizes))]  # noqa: B905

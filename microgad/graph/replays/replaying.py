@@ -261,7 +261,7 @@ def gradient(
 
 def _one(tape: Tape, key: Any) -> Op | Source:
     """Return the entry of the tape for a key; of several operations, the last."""
-    found: Any = tape[key]
+    found = tape[key]
     return found[-1] if isinstance(found, list) else found
 
 

@@ -52,11 +52,10 @@ def fuse_linear_bn_eval(linear: M, bn: Any) -> M:
     Raises AssertionError in training mode, without running statistics, and if sizes don't fit.
     Source: torch.nn.utils.fusion.fuse_linear_bn_eval.
     """
-    features: Any = linear
-    if features.out_features != bn.num_features and bn.num_features != 1:
+    if linear.out_features != bn.num_features and bn.num_features != 1:
         raise AssertionError(
             "To fuse, linear.out_features == bn.num_features or bn.num_features == 1, got linear.out_features="
-            f"{features.out_features} and bn.num_features={bn.num_features}"
+            f"{linear.out_features} and bn.num_features={bn.num_features}"
         )
     return _fuse(linear, bn, fuse_linear_bn_weights)
 

@@ -44,7 +44,7 @@ class ParametrizationList(ModuleList):
         super().__init__(modules)
         self.unsafe = unsafe
         before = original.detach()
-        inverse: Any = original
+        inverse = original
         with state.scope(grad_enabled=False):
             for module in reversed(list(self)):
                 if hasattr(module, "right_inverse"):

@@ -143,7 +143,7 @@ class PruningContainer(BasePruningMethod):
         return self._pruning_methods[idx]
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
-        method: Any = self._pruning_methods[-1]
+        method = self._pruning_methods[-1]
         where: Any
         if method.PRUNING_TYPE == "unstructured":
             where = default_mask == 1

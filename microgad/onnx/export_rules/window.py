@@ -167,7 +167,7 @@ def winners(w: Writer, step: Step) -> Any:
         raise w.unsupported("its windows are random")
     sizes = w.shape_of(step.inputs[0])
     dims, lead = len(tables), len(sizes) - len(tables)
-    spread: Any = np.zeros((1,) * (2 * dims), np.int64)
+    spread = np.zeros((1,) * (2 * dims), np.int64)
     for i, table in enumerate(tables):
         shape = [1] * (2 * dims)
         shape[i], shape[dims + i] = table.shape[1], table.shape[0]

@@ -175,7 +175,7 @@ def col2im(node: Node, x: Tensor, size: Tensor, kernel: Tensor) -> Any:
     n, c = x.shape[0], x.shape[1] // math.prod(block)
     wide = [m + low + high for m, (low, high) in zip(sizes, edges, strict=True)]
     steps = [(m - (k - 1) * d - 1) // s + 1 for m, k, s, d in zip(wide, block, strides, dilations, strict=True)]
-    cells: Any = np.zeros((1,) * (2 * len(block)), np.int64)
+    cells = np.zeros((1,) * (2 * len(block)), np.int64)
     for i, (k, t, s, d) in enumerate(zip(block, steps, strides, dilations, strict=True)):
         line = (np.arange(k)[:, None] * d + np.arange(t) * s).reshape(
             [k if j == i else t if j == i + len(block) else 1 for j in range(2 * len(block))]
@@ -260,7 +260,7 @@ def resize(
 
 
 def _resized(node: Node, x: Tensor, axes: Any, out: list[int], by: list[float], corners: list[float]) -> Any:
-    outside: Any = np.zeros((1,) * x.ndim, bool)
+    outside = np.zeros((1,) * x.ndim, bool)
     kind = x.dtype
     made = x if kind.is_floating_point else x.double()
     for i, (axis, m, scale) in enumerate(zip(axes, out, by, strict=True)):

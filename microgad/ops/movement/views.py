@@ -186,7 +186,7 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
             # The tensor is the base of its views: prepend the inverse of the operation to their chains. The inverse of
             # an operation that only moves values is its transpose.
             step, settings = (shown.chain or ())[-1]
-            inverse: Any = step.transposed  # type: ignore[attr-defined]
+            inverse = step.transposed  # type: ignore[attr-defined]
             del shown  # or it would be among the live views
             for existing in view_writes.live_views(tensor):
                 if existing.chain is not None:

@@ -201,7 +201,7 @@ def cov(
     x = input.reshape(1, -1) if input.ndim < 2 else input
     weights = _weights(x.shape[1], fweights, aweights)
     if weights is None:
-        norm: Any = x.shape[1] - correction
+        norm = x.shape[1] - correction
         centered = weighted = x - x.sum(1, keepdim=True) / x.shape[1] if x.shape[1] else x * 1.0
     else:
         weight_sum = weights.sum()

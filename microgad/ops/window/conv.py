@@ -304,8 +304,8 @@ def _conv_transpose(dims: int, input: Any, weight: Any, bias: Any, settings: tup
         raise invalid(name, f"padding must be an int or {dims} ints, not {padding!r}", DtypeError)
     window = Window.sliding(name, dims, (0,) * dims, weight.shape[2:], stride, padding, dilation)
     extra = ntuple(name, "output_padding", output_padding, dims, least=0)
-    size: Any = []
-    edges: Any = []
+    size = []
+    edges = []
     for n, s, d, (p, _), span, e in zip(
         input.shape[2:], window.stride, window.dilation, window.padding, window.span, extra, strict=False
     ):

@@ -168,7 +168,7 @@ def targets_of(text: str) -> list[Target]:
         if not found:
             raise UsageError(f"{module_name} defines no Function and no Module; name what to check: {module_name}:name")
         return found
-    value: Any = module
+    value = module
     for part in path.split("."):
         if not hasattr(value, part):
             near = difflib.get_close_matches(part, dir(value), 1)

@@ -98,7 +98,7 @@ def _missing(op: type[Function], known: Mapping[str, Any]) -> str | None:
     """Return a setting that forward reads and that isn't in `known`, if any: found by calling forward without it."""
     n = 2 if op.variadic else len(op.inputs)
     for sizes in (sizes for group in groups(n) for family in group.families for sizes in family.examples):
-        node: Any = op()
+        node = op()
         vars(node).update(dict.fromkeys(known, 1), x_shape=sizes[0] if n else ())
         try:
             with np.errstate(all="ignore"):
