@@ -84,6 +84,11 @@ def is_bf16_supported(including_emulation: bool = True) -> bool:
     return False
 
 
+def is_tf32_supported() -> bool:
+    """Return False: float32 is computed as float32. Source: torch.cuda.is_tf32_supported."""
+    return False
+
+
 def current_device() -> int:
     """Return the number of the current GPU. Raises RuntimeError without a GPU. Source: torch.cuda.current_device."""
     return int(_runtime().getDevice())

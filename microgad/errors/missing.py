@@ -56,7 +56,7 @@ REASONS = {
         utils.file_baton utils.model_zoo utils.generate_methods* utils.rename_privateuse1_backend utils.*hroughput*
         utils.serialization
         classproperty TYPE_CHECKING torch windows nn.factory_kwargs types.*
-        utils.deterministic nn.utils.prune.torch nn.functional.torch utils.torch ops.* return_types.*_out
+        nn.utils.prune.torch nn.functional.torch utils.torch ops.* return_types.*_out
         return_types.pytree* return_types.all_return_types optim.swap_in* thread_safe_generator
         random.thread_safe_generator utils.checkpoint.GraphExecGroup utils.checkpoint.SAC* utils.checkpoint.Selective*
         utils.checkpoint.create_selective* utils.checkpoint.CheckpointFunction utils.checkpoint.CheckpointPolicy

@@ -12,6 +12,7 @@ from . import _pytree as _pytree
 from . import benchmark as benchmark
 from . import checkpoint as checkpoint
 from . import data as data
+from . import deterministic as deterministic
 from . import dlpack as dlpack
 from . import hooks as hooks
 from . import weak as weak

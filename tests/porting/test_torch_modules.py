@@ -117,6 +117,30 @@ def test_deterministic_and_precision_settings() -> None:
             torch.set_deterministic_debug_mode(unknown)
 
 
+def test_deterministic_algorithms_fill_uninitialized_memory() -> None:
+    """Expected values: PyTorch 2.13."""
+    t, settings = torch.arange(2.0), torch.utils.deterministic
+    torch.use_deterministic_algorithms(True)
+    try:
+        strided = torch.empty_strided((2,), (3,))
+        for made in (torch.empty(2), torch.empty_like(t), t.new_empty(2), strided, torch.Tensor(2)):
+            assert made.shape == (2,)
+            assert made.isnan().all()
+        assert torch.empty_permuted((2, 3), (1, 0), dtype=torch.complex64).isnan().all()
+        assert torch.empty(1, dtype=torch.int32).item() == 2**31 - 1
+        assert torch.empty(1, dtype=torch.bool).item() is True
+        assert t.clone().resize_(3).isnan().tolist() == [False, False, True]
+        assert torch.empty(2, device="meta").shape == torch.empty_like(t, device="meta").shape == (2,)
+        assert settings.fill_uninitialized_memory is True
+        settings.fill_uninitialized_memory = False
+        assert settings.fill_uninitialized_memory is False
+        with pytest.raises(RuntimeError, match="expected a bool, but got int"):
+            settings.fill_uninitialized_memory = 1
+    finally:
+        settings.fill_uninitialized_memory = True
+        torch.use_deterministic_algorithms(False)
+
+
 def test_set_num_threads_sets_the_blas_threads() -> None:
     pools = pytest.importorskip("threadpoolctl")
     before = torch.get_num_threads()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes, function
-from ...backend import memory_formats, meta
+from ...backend import memory_formats, meta, uninitialized
 from ...backend.meta import as_zeros
 from ...dtypes.unsupported import unsupported_dtype
 from ...errors import ArgumentError, DtypeError, ShapeError
@@ -78,6 +78,8 @@ def _filled(
     if out is None and (where := backend.chosen(device)) is not None and backend.device(where) == meta.META:
         make = meta.empty
     array = in_memory_format(op, lambda shape: make(shape, result_dtype), shape, options.get("memory_format"))
+    if make is np.empty:
+        uninitialized.filled(array)
     return from_array_into(out, array, device, requires_grad)
 
 
@@ -181,7 +183,7 @@ def empty_strided(
         raise ArgumentError(f"empty_strided: strides can't be negative, got {list(stride)}")
     span = 0 if 0 in shape else 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))
     parse_shape((span,))  # raises if the memory would be too large
-    memory = from_array(np.empty(span, result_dtype), backend.chosen(device)).array
+    memory = from_array(uninitialized.filled(np.empty(span, result_dtype)), backend.chosen(device)).array
     strides = tuple(s * result_dtype.itemsize for s in stride)
     return from_array(backend.as_strided(memory, shape, strides), None, requires_grad)
 
@@ -230,7 +232,9 @@ def empty_like(
     >>> torch.empty_like(torch.zeros(2)).shape
     torch.Size([2])
     """
-    return _like("empty_like", np.empty_like, input, dtype, device, requires_grad, options)
+    result = _like("empty_like", np.empty_like, input, dtype, device, requires_grad, options)
+    uninitialized.filled(result.array)
+    return result
 
 
 @tensors_only

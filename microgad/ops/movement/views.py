@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ... import backend, dtypes, errors, function, state
-from ...backend import memory_formats
+from ...backend import memory_formats, uninitialized
 from ...backend.memory_layout import axes_of, geometry, memory_of
 from ...engine import leaves
 from ...function.naming import set_in_place_view_name, with_torch_name
@@ -221,7 +221,7 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) ->
         return become_view(input, as_strided, shape, laid.strides)
     if input.base is not None or view_writes.live_views(input):
         raise errors.GraphError(f"resize_: {shape} needs more memory than there is, and the memory has other views")
-    grown = np.empty_like(x, shape=(count,))
+    grown = uninitialized.filled(np.empty_like(x, shape=(count,)))
     grown[: memory.size - first] = memory[first:]
     input.array = backend.as_strided(grown, shape, tuple(step * x.itemsize for step in laid.strides))
     input._bump()

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from ... import cuda
+from ...backend import uninitialized
 from ...backend.devices import device as _device
 from ...backend.devices import get_default_device
 from ...errors import ArgumentError, notices
@@ -54,25 +55,27 @@ def set_num_interop_threads(num_threads: int) -> None:
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Store the mode, which has no effect: the CPU is deterministic. Source: torch.use_deterministic_algorithms."""
+    """Make `empty` and its like fill their memory: all else is deterministic anyway on the CPU.
+
+    Source: torch.use_deterministic_algorithms.
+    """
     check_bool("use_deterministic_algorithms", mode=mode, warn_only=warn_only)
-    _settings["deterministic"] = mode, warn_only
+    uninitialized.deterministic, _settings["warn_only"] = mode, warn_only
 
 
 def are_deterministic_algorithms_enabled() -> bool:
     """Return the value that was set. Source: torch.are_deterministic_algorithms_enabled."""
-    return bool(_settings["deterministic"][0])
+    return uninitialized.deterministic
 
 
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
     """Return the value that was set. Source: torch.is_deterministic_algorithms_warn_only_enabled."""
-    return bool(_settings["deterministic"][1])
+    return bool(_settings["warn_only"])
 
 
 def get_deterministic_debug_mode() -> int:
     """Return 0 without determinism, 1 with warn_only, else 2. Source: torch.get_deterministic_debug_mode."""
-    mode, warn_only = _settings["deterministic"]
-    return (1 if warn_only else 2) if mode else 0
+    return (1 if _settings["warn_only"] else 2) if uninitialized.deterministic else 0
 
 
 def set_deterministic_debug_mode(debug_mode: int | str) -> None:
@@ -135,4 +138,4 @@ def set_flush_denormal(mode: bool) -> bool:
     return False
 
 
-_settings: dict[str, Any] = {"deterministic": (False, False), "precision": "highest"}
+_settings: dict[str, Any] = {"warn_only": False, "precision": "highest"}
