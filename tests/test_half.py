@@ -233,3 +233,22 @@ def test_code_of_a_program_takes_gradients_in_float16(create_graph):
     x = ones(2, 2, requires_grad=True)
     module(Product.apply(x, ones(2, 2))).sum().backward(create_graph=create_graph)
     assert [x.grad.dtype, *seen] == [torch.half] * 3
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda half, single: F.conv1d(single(1, 1, 2), half(1, 1, 2)),
+        lambda half, single: F.conv2d(half(1, 1, 2, 2), single(1, 1, 2, 2)),
+        lambda half, single: F.conv1d(single(1, 1, 2), single(1, 1, 2), half(1)),
+        lambda half, single: F.conv_transpose1d(single(1, 1, 2), half(1, 1, 2)),
+        lambda half, single: F.batch_norm(single(2, 2), half(2), half(2)),
+        lambda half, single: F.batch_norm(single(2, 2), None, None, half(2), training=True),
+        lambda half, single: F.cross_entropy(single(2, 2), torch.tensor([0, 1]), half(2)),
+        lambda half, single: F.nll_loss(half(2, 2), torch.tensor([0, 1]), single(2)),
+    ],
+)
+def test_float16_beside_float32_is_refused(compute):
+    compute(ones, ones)
+    with pytest.raises(RuntimeError, match="expected all to have the same dtype"):
+        compute(ones, torch.ones)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, function
+from ...dtypes.number_kinds import HALF
 from ...errors import DtypeError, KindError, ShapeError
 from ...type_aliases import Tensor
 from ..elementwise import Select, conjugate
@@ -106,6 +107,13 @@ def check_same_dtype(op: str, *tensors: Tensor) -> None:
     for x in tensors[1:]:
         if x.array.dtype is not first and x.array.dtype != first:
             raise DtypeError(f"{op}: expected all to have the same dtype, but got {tensors[0].dtype} and {x.dtype}")
+
+
+def check_halves(op: str, *tensors: Tensor | None) -> None:
+    """Raise RuntimeError for float16 beside another dtype: forward, which gets float32 for float16, can't see it."""
+    given = [x for x in tensors if x is not None]
+    if any(x.array.dtype == HALF for x in given):
+        check_same_dtype(op, *given)
 
 
 def check_matrices(op: str, x: Tensor, square: bool = False, name: str = "A") -> None:

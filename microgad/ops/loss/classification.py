@@ -22,6 +22,7 @@ from ..elementwise.selection import fast_select
 from ..fast_reductions import ones
 from ..indexing.index_kernels import all_in_range
 from ..linalg import linear
+from ..linalg.common import check_halves
 from ..softmax import LogSoftmax, log_softmax
 from ..spelling import tensors_only
 from .reduction import reduce_losses, reduce_weighted, resolve_reduction
@@ -106,6 +107,7 @@ def cross_entropy(
             target = target * (1 - label_smoothing) + label_smoothing / max(input.shape[1], 1)
         losses = _sum_over_classes(log_softmax(input, 1) * target, weight)
         return reduce_losses(losses, reduction, "DivBackward1" if reduction == "mean" else "Neg")
+    check_halves("cross_entropy", input, weight)
     if label_smoothing == 0:
         return CrossEntropy.apply(input, target, weight, ignore_index=ignore_index, reduction=reduction)
     classes, counted, row_weights = _check_tensors(input, target, weight, ignore_index)
@@ -170,6 +172,7 @@ def nll_loss(
     reduction = resolve_reduction(size_average, reduce, reduction)
     if input.ndim == 1:
         return _with_batch_axis(nll_loss, input, target, reduction=reduction, weight=weight, ignore_index=ignore_index)
+    check_halves("nll_loss", input, weight)
     sizes = tuple(input.shape)
     return NllLoss.apply(input, target, weight, ignore_index=ignore_index, reduction=reduction, sizes=sizes)
 

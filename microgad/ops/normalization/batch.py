@@ -14,6 +14,7 @@ from ...state import composite
 from ...type_aliases import Tensor
 from .. import layouts
 from ..blocks import batch_blocks
+from ..linalg.common import check_halves
 from ..spelling import tensors_only
 from .channels import channel_size, channel_sum, check_channels, column, flatten, is_mixed_half, per_channel, size_rule
 from .group import GroupNorm, apply_norm
@@ -157,6 +158,7 @@ def _batch_norm(
     if is_mixed_half(input, running_mean, running_var, weight, bias):
         settings = weight, bias, training, momentum, eps
         return _batch_norm(input.float(), running_mean, running_var, *settings).to(input.dtype)
+    check_halves("batch_norm", input, weight, bias, running_mean, running_var)
     if not training:
         if running_mean is None:
             raise ArgumentError("batch_norm: running_mean must be defined in evaluation mode")

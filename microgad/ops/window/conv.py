@@ -16,6 +16,7 @@ from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
 from .. import layouts
+from ..linalg.common import check_halves
 from ..reduction import Sum
 from ..spelling import tensors_only
 from .conv_kernels import correlate, correlate_transposed, weight_gradient
@@ -290,6 +291,7 @@ def _conv(dims: int, input: Any, weight: Any, bias: Any, settings: tuple[Any, ..
     stride, padding, dilation, groups = settings
     op = BY_DIMS[dims][0]
     name = op.__name__
+    check_halves(name, input, weight, bias)
     window = Window.sliding(name, dims, input.shape[2:], weight.shape[2:], stride, padding, dilation)
     return op.apply(input, weight, bias, window=window, groups=ntuple(name, "groups", groups, 1)[0])
 
@@ -300,6 +302,7 @@ def _conv_transpose(dims: int, input: Any, weight: Any, bias: Any, settings: tup
     stride, padding, output_padding, groups, dilation = settings
     op = BY_DIMS[dims][1]
     name = op.__name__
+    check_halves(name, input, weight, bias)
     if isinstance(padding, str):
         raise invalid(name, f"padding must be an int or {dims} ints, not {padding!r}", DtypeError)
     window = Window.sliding(name, dims, (0,) * dims, weight.shape[2:], stride, padding, dilation)
