@@ -162,6 +162,13 @@ def test_one_hot_needs_values_only_for_the_number_of_classes() -> None:
         F.one_hot(classes)
 
 
+def test_a_number_without_a_value_is_formatted_as_it_is_printed() -> None:
+    x = torch.empty((), device="meta")
+    assert f"{x}" == repr(x) == "tensor(..., device='meta', size=())"
+    with pytest.raises(TypeError, match="unsupported format string"):
+        f"{x:.2f}"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allocate what is reserved")
 def test_a_tensor_larger_than_the_memory() -> None:
     layer = nn.Conv2d(20000, 320000, kernel_size=3, device="meta")

@@ -125,8 +125,10 @@ class Attributes:
         """Return the dimensions from the outermost in memory to the innermost; those of equal strides stay in order.
 
         If other orders are possible, because strides are equal or sizes 1, ambiguity_check=True raises RuntimeError,
-        and so does a list of memory formats unless exactly one of them fits.
+        and so does a list of memory formats unless exactly one of them fits. Raises TypeError for anything else.
         """
+        if not isinstance(ambiguity_check, (bool, list)):
+            raise TypeError("dim_order: The ambiguity_check argument must be a bool or a list of memory formats.")
         several = 1 in self.array.shape or any(a == b for a, b in pairwise(strides(self.array)))
         formats = () if isinstance(ambiguity_check, bool) else ambiguity_check
         if ambiguity_check is not False and several and sum(map(self.is_contiguous, formats)) != 1:

@@ -41,7 +41,7 @@ class ScalarConversion:
         return int(self.item())
 
     def __format__(self: Tensor, spec: str) -> str:
-        plain = self.array.ndim == 0 and type(self) is core.Tensor
+        plain = self.array.ndim == 0 and type(self) is core.Tensor and not self.is_meta
         return format(self.detach().item(), spec) if plain else object.__format__(self, spec)
 
 

@@ -246,6 +246,8 @@ CALLS = """
     T.Size([1]) + (1.5,)
     T.ones(2, 2, 1, 2).dim_order(ambiguity_check=True)
     T.ones(1, 2, 1, 1).dim_order(ambiguity_check=[T.contiguous_format, T.channels_last])
+    T.ones(1, 2).dim_order(ambiguity_check="unknown")
+    T.ones(1, 2).dim_order(ambiguity_check=1)
     T.ones(2, 4, dtype=T.int8)[:, 1:3].view(T.int16)
     T.ones(2, 6, dtype=T.bool)[:, :4].view(T.float32)
     T.FloatTensor(device="cuda")
