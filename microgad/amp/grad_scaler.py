@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import inspect
 import warnings
 from collections.abc import Iterable
 from typing import Any
 
 from .. import backend, dtypes, errors
+from ..ops.creation import full
 from ..tensor import Tensor
 
 
@@ -35,9 +36,11 @@ class GradScaler:
             raise AssertionError("The growth factor must be > 1.0.")
         if enabled and backoff_factor >= 1.0:
             raise AssertionError("The backoff factor must be < 1.0.")
-        self._scale, self._growth_factor, self._backoff_factor = float(init_scale), growth_factor, backoff_factor
-        self._growth_interval, self._growth_tracker = growth_interval, 0
-        self._scale_called = False
+        self._growth_factor, self._backoff_factor = growth_factor, backoff_factor
+        self._growth_interval = growth_interval
+        self._init_scale, self._init_growth_tracker = float(init_scale), 0
+        self._scale: Tensor | None = None  # a Tensor from the first call of `scale` on, as is _growth_tracker
+        self._growth_tracker: Tensor | None = None
         self._found_inf: dict[int, bool] = {}  # by the optimizer's id: whether one of its gradients isn't finite
         self._stepped: set[int] = set()  # ids of optimizers that have stepped since the last update
 
@@ -46,12 +49,18 @@ class GradScaler:
         if not self._enabled:
             return outputs
         if isinstance(outputs, Tensor):
-            self._scale_called = True
-            return outputs * outputs.new_tensor(self._scale, dtype=dtypes.float32)  # float16 could overflow
+            if self._scale is None:
+                self._lazy_init_scale_growth_tracker(outputs.device)
+            scale: Any = self._scale
+            return outputs * scale.to(outputs.device)
         if isinstance(outputs, Iterable):
             scaled = map(self.scale, outputs)
             return type(outputs)(scaled) if isinstance(outputs, (list, tuple)) else scaled
         raise errors.ArgumentError("outputs must be a Tensor or an iterable of Tensors")
+
+    def _lazy_init_scale_growth_tracker(self, dev: Any) -> None:
+        self._scale = full((), self._init_scale, dtype=dtypes.float32, device=dev)
+        self._growth_tracker = full((), self._init_growth_tracker, dtype=dtypes.int32, device=dev)
 
     def unscale_(self, optimizer: Any) -> None:
         """Divide the optimizer's gradients by the scale, for example to clip them before `step`.
@@ -60,29 +69,40 @@ class GradScaler:
         """
         if not self._enabled:
             return
-        self._check("unscale_")
+        scale, _ = self._check_scale_growth_tracker("unscale_")
         key = id(optimizer)
         if key in self._stepped:
             raise errors.GraphError("unscale_() is being called after step().")
         if key in self._found_inf:
             raise errors.GraphError("unscale_() has already been called on this optimizer since the last update().")
-        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        grads = _grads_of(optimizer)
         if any(grad.dtype == dtypes.float16 for grad in grads):
             raise errors.ArgumentError("Attempting to unscale FP16 gradients.")
+        self._look_for_inf(key, grads)
+        for grad in grads:
+            grad.detach().mul_(1 / scale.item())
+
+    def _look_for_inf(self, key: int, grads: list[Tensor]) -> None:
         if grads:
             self._found_inf[key] = not all(bool(grad.isfinite().all()) for grad in grads)
-        for grad in grads:
-            grad.detach().mul_(1 / self._scale)
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call the optimizer's step, unless a gradient isn't finite."""
+        """Call the optimizer's step, unless a gradient isn't finite.
+
+        An optimizer with a true attribute `_step_supports_amp_scaling` steps in any case, with gradients as they are.
+        It finds the Tensors `grad_scale` and `found_inf` as its attributes, or takes the scaler as `grad_scaler`.
+        """
         if not self._enabled:
             return optimizer.step(*args, **kwargs)
         if "closure" in kwargs:
             raise errors.GraphError("Closure use is not currently supported if GradScaler is enabled.")
+        scale, _ = self._check_scale_growth_tracker("step")
         key = id(optimizer)
         if key in self._stepped:
             raise errors.GraphError("step() has already been called since the last update().")
+        if getattr(optimizer, "_step_supports_amp_scaling", False):
+            self._stepped.add(key)
+            return self._step_scaled(scale, optimizer, args, kwargs)
         if key not in self._found_inf:
             self.unscale_(optimizer)
         if key not in self._found_inf:
@@ -90,32 +110,55 @@ class GradScaler:
         self._stepped.add(key)
         return None if self._found_inf[key] else optimizer.step(*args, **kwargs)
 
+    def _step_scaled(self, scale: Tensor, optimizer: Any, args: Any, kwargs: Any) -> Any:
+        """Call the step of an optimizer that handles the scale."""
+        if "grad_scaler" in inspect.signature(optimizer.step).parameters:
+            message = "GradScaler is going to stop passing itself to optimizers: use their grad_scale and found_inf"
+            warnings.warn(message, FutureWarning, stacklevel=3)
+            return optimizer.step(*args, grad_scaler=self, **kwargs)
+        if id(optimizer) not in self._found_inf:  # or unscale_ was called
+            self._look_for_inf(id(optimizer), _grads_of(optimizer))
+            optimizer.grad_scale = scale * getattr(optimizer, "grad_scale", 1)
+        else:
+            optimizer.grad_scale = getattr(optimizer, "grad_scale", None)
+        optimizer.found_inf = scale.new_tensor(float(self._found_inf.get(id(optimizer), False)))
+        result = optimizer.step(*args, **kwargs)
+        del optimizer.grad_scale, optimizer.found_inf
+        return result
+
     def update(self, new_scale: float | Tensor | None = None) -> None:
         """Update the scale after the steps of all optimizers, or set it to `new_scale`."""
         if not self._enabled:
             return
-        self._check("update")
+        scale, growth_tracker = self._check_scale_growth_tracker("update")
         if new_scale is not None:
-            self._scale = float(new_scale)
+            scale.fill_(float(new_scale))
         elif not self._found_inf:
             raise AssertionError("No inf checks were recorded prior to update.")
         elif any(self._found_inf.values()):
-            self._scale, self._growth_tracker = self._scale * self._backoff_factor, 0
-        elif self._growth_tracker + 1 == self._growth_interval:
-            grown = self._scale * self._growth_factor
-            self._scale, self._growth_tracker = grown if math.isfinite(grown) else self._scale, 0
-        else:
-            self._growth_tracker += 1
+            scale *= self._backoff_factor
+            growth_tracker.zero_()
+        elif growth_tracker.add_(1).item() == self._growth_interval:
+            grown = scale * self._growth_factor
+            if grown.isfinite():
+                scale.copy_(grown)
+            growth_tracker.zero_()
         self._found_inf.clear()
         self._stepped.clear()
 
-    def _check(self, op: str) -> None:
-        if not self._scale_called:
-            raise AssertionError(f"Attempted {op} but _scale is None: call scaler.scale(loss) before")
+    def _check_scale_growth_tracker(self, funcname: str) -> tuple[Tensor, Tensor]:
+        if self._scale is None or self._growth_tracker is None:
+            raise AssertionError(f"Attempted {funcname} but _scale is None: call scaler.scale(loss) before")
+        return self._scale, self._growth_tracker
 
     def get_scale(self) -> float:
         """Return the scale, or 1 if the scaler is disabled."""
-        return self._scale if self._enabled else 1.0
+        if not self._enabled:
+            return 1.0
+        return self._init_scale if self._scale is None else float(self._scale)
+
+    def _get_growth_tracker(self) -> int:
+        return self._init_growth_tracker if self._growth_tracker is None else int(self._growth_tracker)
 
     def get_growth_factor(self) -> float:
         """Return the factor by which the scale grows after `growth_interval` updates with finite gradients."""
@@ -150,11 +193,11 @@ class GradScaler:
         if not self._enabled:
             return {}
         return {
-            "scale": self._scale,
+            "scale": self.get_scale(),
             "growth_factor": self._growth_factor,
             "backoff_factor": self._backoff_factor,
             "growth_interval": self._growth_interval,
-            "_growth_tracker": self._growth_tracker,
+            "_growth_tracker": self._get_growth_tracker(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -165,6 +208,22 @@ class GradScaler:
             raise errors.ArgumentError(
                 "The source state dict is empty, possibly because it was saved from a disabled instance of GradScaler."
             )
-        self._scale, self._growth_tracker = float(state_dict["scale"]), state_dict["_growth_tracker"]
+        self._init_scale, self._init_growth_tracker = state_dict["scale"], state_dict["_growth_tracker"]
+        if self._scale is not None:
+            self._lazy_init_scale_growth_tracker(self._scale.device)
         self._growth_factor, self._backoff_factor = state_dict["growth_factor"], state_dict["backoff_factor"]
         self._growth_interval = state_dict["growth_interval"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes, with numbers for the Tensors, which may be on a GPU."""
+        if self._found_inf or self._stepped:
+            raise AssertionError(
+                "A GradScaler instance may only be pickled at the beginning of an iteration, or at the end after "
+                "scaler.update()."
+            )
+        numbers = {"_init_scale": self.get_scale(), "_init_growth_tracker": self._get_growth_tracker()}
+        return {**vars(self), **numbers, "_scale": None, "_growth_tracker": None}
+
+
+def _grads_of(optimizer: Any) -> list[Tensor]:
+    return [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from typing import Any
 
@@ -148,3 +149,57 @@ def test_autocast_returns_itself_as_context() -> None:
         assert (block.device, block.fast_dtype) == ("cpu", t.bfloat16)
         with pytest.raises(TypeError, match="device_type"):
             t.autocast()
+
+
+def with_amp_scaling(t: Any, unscale: bool, takes_scaler: bool, slope: float) -> list[Any]:
+    """What an optimizer that handles the scale itself sees in its step."""
+    seen: list[Any] = []
+
+    class Optimizer(t.optim.SGD):
+        _step_supports_amp_scaling = True
+
+        def step(self) -> None:
+            given = [None if x is None else (x.item(), str(x.dtype)) for x in (self.grad_scale, self.found_inf)]
+            seen.extend([*given, self.param_groups[0]["params"][0].grad.item()])
+
+    class TakesScaler(Optimizer):
+        def step(self, grad_scaler: Any = None) -> None:
+            seen.extend([grad_scaler is scaler, hasattr(self, "grad_scale"), hasattr(self, "found_inf")])
+
+    scaler, w = t.amp.GradScaler("cpu", init_scale=4.0), t.nn.Parameter(t.ones(()))
+    optimizer = (TakesScaler if takes_scaler else Optimizer)([w], 0.1)
+    scaler.scale(w * slope).backward()
+    if unscale:
+        scaler.unscale_(optimizer)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scaler.step(optimizer)
+    return [seen, hasattr(optimizer, "grad_scale"), [x.category for x in caught if "GradScaler" in str(x.message)]]
+
+
+@pytest.mark.parametrize("slope", [3.0, float("inf")])
+@pytest.mark.parametrize("takes_scaler", [False, True])
+@pytest.mark.parametrize("unscale", [False, True])
+def test_an_optimizer_that_supports_scaling_sees_what_torchs_sees(unscale, takes_scaler, slope) -> None:
+    theirs, ours = (with_amp_scaling(t, unscale, takes_scaler, slope) for t in LIBRARIES)
+    assert ours == theirs
+
+
+def attributes(t: Any) -> list[Any]:
+    scaler = t.amp.GradScaler("cpu", init_scale=4.0, growth_interval=1)
+    w = t.nn.Parameter(t.ones(()))
+    optimizer = t.optim.SGD([w], 0.1)
+    found: list[Any] = [scaler._scale, scaler._growth_tracker]
+    scaler.scale(w).backward()
+    found += [str(scaler._scale), str(scaler._growth_tracker), scaler._growth_tracker.dtype is t.int32]
+    scaler.step(optimizer)
+    with pytest.raises(AssertionError, match="only be pickled at the beginning of an iteration"):
+        pickle.dumps(scaler)
+    scaler.update()
+    copy = pickle.loads(pickle.dumps(scaler))
+    return [*found, str(scaler._scale), copy._scale, copy._init_scale, copy.state_dict(), copy.scale(w).item()]
+
+
+def test_scale_and_growth_tracker_are_tensors_once_used() -> None:
+    theirs, ours = map(attributes, LIBRARIES)
+    assert ours == theirs
