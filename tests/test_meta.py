@@ -170,6 +170,19 @@ def test_a_number_without_a_value_is_formatted_as_it_is_printed() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allocate what is reserved")
+def test_elementwise_operations_on_tensors_larger_than_the_memory() -> None:
+    x, row = torch.empty(2**20, 2**20, device="meta"), torch.empty(2**20, device="meta")
+    for result in (x.exp(), x + row, row.int() * x, x.mul(2).add_(1), row[:, None] * row):
+        assert (result.shape, result.dtype, result.stride()) == (x.shape, torch.float32, (2**20, 1))
+    assert (x > row).dtype == torch.bool
+    assert (x.T + 1).stride() == (1, 2**20)
+    assert [part.shape for part in torch.frexp(x)] == [x.shape, x.shape]
+    parameter = torch.nn.Parameter(x)
+    (parameter * 0.5).exp().backward(x)
+    assert parameter.grad.shape == x.shape
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allocate what is reserved")
 def test_a_tensor_larger_than_the_memory() -> None:
     layer = nn.Conv2d(20000, 320000, kernel_size=3, device="meta")
     assert layer.weight.stride() == (180000, 9, 3, 1)

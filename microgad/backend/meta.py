@@ -7,6 +7,7 @@ all of NumPy, works on them.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ from .devices import device
 np: Any = numpy  # untyped, since NumPy's stubs don't accept duck arrays
 META = device("meta")
 PAGES = 65536  # bytes: larger arrays get untouched pages of their own, since malloc may return used ones
+LARGE = 1 << 27  # elements from which on ufuncs compute only one, for the dtype: zeros would take time and memory
 NO_DATA = "Cannot copy out of meta tensor; no data!"
 # NumPy functions that write into their first argument.
 _WRITERS = frozenset((np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask))
@@ -124,7 +126,12 @@ class MetaArray(DuckArray, NDArrayOperatorsMixin):
             raise NoValuesFallback(NO_DATA)
         if out:
             return out[0] if len(out) == 1 else out
-        return without_values(getattr(ufunc, method)(*as_zeros(inputs), **as_zeros(kwargs)), inputs)
+        zeros, kwargs = as_zeros(inputs), as_zeros(kwargs)
+        if method == "__call__" and ufunc.signature is None:
+            shape = np.broadcast_shapes(*map(np.shape, zeros))
+            if math.prod(shape) >= LARGE:
+                return _of_first_elements(ufunc, zeros, kwargs, shape)
+        return without_values(getattr(ufunc, method)(*zeros, **kwargs), inputs)
 
     def __array_function__(self, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         out = kwargs.pop("out", None)
@@ -148,6 +155,15 @@ def empty(shape: tuple[int, ...], dtype: Any) -> MetaArray:
 def placed_on(x: Any, where: Any) -> Any:
     """The NumPy array `x` for a device: without its values if that is "meta", else unchanged."""
     return MetaArray(x) if where is not None and device(where) == META else x
+
+
+def _of_first_elements(ufunc: Any, zeros: Any, kwargs: Any, shape: tuple[int, ...]) -> Any:
+    """Apply a ufunc to first elements. Its results are laid out like the first input that has their shape."""
+    found = ufunc(*[x[(slice(1),) * x.ndim] if isinstance(x, np.ndarray) else x for x in zeros], **kwargs)
+    strides = next((x.strides for x in zeros if np.shape(x) == shape), (0,) * len(shape))
+    parts = found if type(found) is tuple else (found,)
+    laid_out = tuple([MetaArray(np.lib.stride_tricks.as_strided(x, shape, strides)) for x in parts])
+    return laid_out if type(found) is tuple else laid_out[0]
 
 
 def as_zeros(x: Any) -> Any:
