@@ -143,7 +143,7 @@ def block_diag(*tensors: Any) -> Tensor:
     for i, x in enumerate(tensors):
         if x.ndim > 2:
             raise ShapeError(
-                f"block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {x.ndim} dimensions"
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {x.ndim} dimensions"
             )
     shapes = tuple([x.array.shape for x in tensors])
     return BlockDiag.apply(*tensors, shapes=shapes) if tensors else creation.empty((1, 0))

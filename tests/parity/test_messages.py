@@ -33,6 +33,7 @@ T.ones(3, 2).unfold(1, -1, 1); T.ones(3, 2).movedim((0, 0), (0, 1)); T.ones(3, 2
 T.ones(3).as_strided((2,), (-1,)); T.ones(3)["0":1]; T.ones(3)[0.5:]
 T.arange(4).__setitem__(T.arange(4) > 1, T.arange(3)); T.ones(3).clamp(); T.diff(T.tensor(1.0))
 T.nonzero(T.ones(2), as_tuple=True, out=T.ones(2).long()); T.diff(T.ones(2), prepend=T.ones(2, 2))
+T.diff(T.ones(2, 2), prepend=T.ones(2, 1), append=T.ones(3, 1)); T.diff(T.ones(2, 2), 1, 0, T.ones(3, 3))
 T.ones(2, 2).rot90(1, (0, 0))
 T.tensor(np.array([None])); T.from_numpy(np.array(["a"])); T.tensor(np.array([1], ">i4")); T.tensor([None])
 T.from_numpy(np.zeros(2, [("a", "u1"), ("b", "f4")])["b"]); T.tensor({1}); T.tensor([[1, 2], 3]); T.tensor(2**63)

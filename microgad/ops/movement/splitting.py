@@ -174,12 +174,13 @@ def _split_along(input: Tensor, parts: Any, min_ndim: int, axis: int, op: str) -
     """Check the arguments of hsplit, vsplit or dsplit, and split."""
     if input.ndim < min_ndim:
         raise ShapeError(
-            f"{op} requires a tensor with at least {min_ndim} dimension, but got a tensor with {input.ndim} dimensions!"
+            f"torch.{op} requires a tensor with at least {min_ndim} dimension, but got a tensor with {input.ndim} "
+            "dimensions!"
         )
     if is_number(parts) and (parts <= 0 or input.shape[axis] % parts):
         raise ArgumentError(
-            f"{op} attempted to split along dimension {axis}, but the size of the dimension {input.shape[axis]} is "
-            f"not divisible by the split_size {parts}!"
+            f"torch.{op} attempted to split along dimension {axis}, but the size of the dimension {input.shape[axis]} "
+            f"is not divisible by the split_size {parts}!"
         )
     return tensor_split(input, parts, axis)
 

@@ -228,6 +228,13 @@ def diff(
             "diff expects prepend or append to be the same dimension as input, got "
             f"{', '.join(str(tuple(x.shape)) for x in parts if x is not input)}"
         )
+    for x in parts:
+        for i, (size, given) in enumerate(zip(input.shape, x.shape, strict=True)):
+            if i != axis and size != given:
+                raise ShapeError(
+                    "diff expects the shape of tensor to prepend or append to match that of input except along the "
+                    f"differencing dimension; input.size({i}) = {size}, but got tensor.size({i}) = {given}"
+                )
     x = cat(parts, axis) if len(parts) > 1 and n else input
     later, earlier = slice_along(axis, 1, None), slice_along(axis, 0, -1)
     for _ in range(min(n, x.shape[axis])):
