@@ -1,26 +1,28 @@
-"""Parameter: a Tensor that a module registers as one to be learned."""
+"""Parameter: a Tensor that a module registers as one to be learned; exchanging what two Tensors hold."""
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
 
 from . import dtypes, torch_function
 from .backend.devices import device
+from .errors import GraphError
 from .hypothesis_types import register as _register_hypothesis_types
 from .tensor import Tensor
 
 
-class _ParameterMeta(type):
-    """Lets `isinstance(x, Parameter)` hold for Parameters made of a subclass of Tensor, which keep that class."""
+class MarkedMeta(type):
+    """Lets `isinstance(x, Parameter)` or Buffer hold for Tensors of other classes that have the class's `_mark`."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        marked = cls is Parameter and isinstance(instance, Tensor) and "_is_param" in vars(instance)
+        marked = isinstance(instance, Tensor) and vars(cls).get("_mark", "") in vars(instance)
         return marked or super().__instancecheck__(instance)
 
 
-class Parameter(Tensor, metaclass=_ParameterMeta):
+class Parameter(Tensor, metaclass=MarkedMeta):
     """A Tensor that is registered as a parameter when it is assigned to a module. Source: torch.nn.Parameter.
 
     A Parameter made of a Tensor of a subclass keeps that class, if the subclass's `detach` does.
@@ -30,7 +32,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     tensor([0., 0.], requires_grad=True)
     """
 
-    _keeps_class = False
+    _keeps_class, _mark = False, "_is_param"
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         if type(data) not in (Tensor, Parameter) and isinstance(data, Tensor):
@@ -72,6 +74,34 @@ def zero_grad(p: Tensor, set_to_none: bool) -> None:
         if p.grad.node is not None:
             p.grad.detach_()
         p.grad.zero_()
+
+
+def swap_tensors(t1: Tensor, t2: Tensor) -> None:
+    """Exchange the contents of two Tensor objects: values, attributes and class. Source: torch.utils.swap_tensors.
+
+    Raises RuntimeError if one of them isn't a leaf, or is a view or has views.
+
+    >>> a, b = torch.zeros(1), torch.ones(1)
+    >>> torch.utils.swap_tensors(a, b)
+    >>> a, b
+    (tensor([1.]), tensor([0.]))
+    """
+    for name, t in (("t1", t1), ("t2", t2)):
+        if not t.is_leaf or t.views or t.base is not None:
+            raise GraphError(f"swap_tensors: {name} must be a leaf without views")
+    wanted = t2.requires_grad, t1.requires_grad
+    for t in (t1, t2):
+        t.requires_grad_(False)
+    t1.__class__, t2.__class__ = t2.__class__, t1.__class__
+    t1.array, t2.array = t2.array, t1.array
+    first, second = dict(vars(t1)), dict(vars(t2))
+    for t, own, requires_grad in ((t1, second, wanted[0]), (t2, first, wanted[1])):
+        vars(t).clear()
+        vars(t).update(own)
+        if "idle_leaf" in own:  # the Leaf of a Tensor whose requires_grad is off
+            own["idle_leaf"].tensor = weakref.ref(t)
+        t._bump()
+        t.requires_grad_(requires_grad)
 
 
 _register_hypothesis_types(Tensor, Parameter, dtypes.dtype, device)

@@ -9,15 +9,17 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..ops.creation import empty
+from ..parameter import MarkedMeta
 from ..parameter import Parameter as Parameter
 from ..tensor import Tensor
 from ..type_aliases import Device, Dtype
 
 
-class Buffer(Tensor):
+class Buffer(Tensor, metaclass=MarkedMeta):
     """A Tensor that becomes a buffer, state that isn't learned, when it is assigned to an attribute of a module.
 
-    With persistent=False it stays out of `state_dict`. Source: torch.nn.Buffer.
+    It has the class of `data`, and is only marked. With persistent=False it stays out of `state_dict`. Source:
+    torch.nn.Buffer.
 
     >>> layer = nn.Identity()
     >>> layer.steps = nn.Buffer(torch.tensor(0))
@@ -26,12 +28,12 @@ class Buffer(Tensor):
     """
 
     persistent: bool
+    _mark = "_is_buffer"
 
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
         source = empty(0) if data is None else data
-        self = cls._wrap(source.array)
-        self.version = source._counter()
-        self.persistent = persistent
+        self = source.detach()
+        vars(self).update(_is_buffer=True, persistent=persistent)
         return self.requires_grad_(source.requires_grad)
 
 
@@ -129,8 +131,9 @@ class UninitializedBuffer(_Uninitialized, Buffer):
     def __new__(
         cls, requires_grad: bool = False, device: Device = None, dtype: Dtype = None, persistent: bool = True
     ) -> Any:
-        made = empty(0, device=device, dtype=dtype).requires_grad_(requires_grad)
-        return Buffer.__new__(cls, made, persistent=persistent)
+        self = cls._wrap(empty(0, device=device, dtype=dtype).array)
+        vars(self).update(_is_buffer=True, persistent=persistent)
+        return self.requires_grad_(requires_grad)
 
 
 def is_lazy(param: Any) -> bool:

@@ -90,6 +90,42 @@ def load_by_assignment(t, nn):
 
 
 @program
+def load_by_swapping(t, nn):
+    flags = t.__future__
+    flags.set_swap_module_params_on_conversion(True)
+    try:
+        seen = []
+        for assign in (False, True):
+            m, state = net(t, nn), net(t, nn).double().state_dict()
+            m.scale.requires_grad_(False)
+            before = m.state_dict(keep_vars=True)
+            m.load_state_dict(state, assign=assign)
+            now = m.state_dict(keep_vars=True)
+            seen += [[before[name] is x, type(x).__name__, x.requires_grad, x.dtype] for name, x in now.items()]
+            seen += [[x.data_ptr() == state[name].data_ptr() for name, x in now.items()], dict(m.state_dict())]
+        return seen
+    finally:
+        flags.set_swap_module_params_on_conversion(False)
+
+
+@program
+def load_by_a_module_load_of_its_own(t, nn):
+    class Sharing(t.Tensor):
+        def module_load(self, other, assign=False):
+            return other
+
+    t.__future__.set_swap_module_params_on_conversion(True)
+    try:
+        m = nn.Module()
+        m.x = nn.Buffer(t.ones(1).as_subclass(Sharing))
+        m.load_state_dict({"x": t.tensor([3.0])})
+    except RuntimeError:
+        return "module_load must return a new Tensor"
+    finally:
+        t.__future__.set_swap_module_params_on_conversion(False)
+
+
+@program
 def load_keeps_identity(t, nn):
     m = net(t, nn)
     before = dict(m.named_parameters())
@@ -140,6 +176,20 @@ def buffer_over_an_existing_attribute(t, nn):
     m = nn.Module()
     m.steps = 5
     m.steps = nn.Buffer(t.zeros(1))
+
+
+@program
+def class_of_a_buffer(t, nn):
+    class Image(t.Tensor):
+        pass
+
+    m = nn.Module()
+    m.steps, m.later = nn.Buffer(t.zeros(1)), nn.UninitializedBuffer()
+    m.later.materialize((1,))
+    copied = copy.deepcopy(m)
+    m.image = nn.Buffer(t.zeros(1).as_subclass(Image))
+    buffers = [*m.buffers(), *copied.buffers(), m.steps.detach(), m.steps + 1, m.image * 2]
+    return [(type(x).__name__, isinstance(x, nn.Buffer), hasattr(x, "persistent")) for x in buffers]
 
 
 @program

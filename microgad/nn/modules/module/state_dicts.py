@@ -13,9 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .... import state
-from ....parameter import Parameter
+from ....parameter import Parameter, swap_tensors
 from ....tensor import Tensor
 from ...parameter import is_lazy
+from .conversion import FutureFlags
 
 if TYPE_CHECKING:
     from . import Module
@@ -206,16 +207,18 @@ def _plan_copy(
     value, error = _match_shape(key, value, target)
     if error:
         return [], error
-    if assign:
-        if target.requires_grad and not (value.is_floating_point() or value.is_complex()):
-            return [], f"{key} requires grad, but its value in the checkpoint has dtype {value.dtype}"
+    if assign and target.requires_grad and not (value.is_floating_point() or value.is_complex()):
+        return [], f"{key} requires grad, but its value in the checkpoint has dtype {value.dtype}"
+    if assign and not FutureFlags.swap:
         return [partial(_assign, module, name, target, value)], ""
-    if not is_lazy(target) and target.is_meta and not value.is_meta:
+    if not assign and not is_lazy(target) and target.is_meta and not value.is_meta:
         warnings.warn(
             f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current model, "
             "which is a no-op. (Did you mean to pass `assign=True`?)",
             stacklevel=2,
         )
+    if FutureFlags.swap and not is_lazy(target):
+        return [partial(_swap, target, value, bool(assign))], ""
     materialize = [partial(target.materialize, value.shape)] if is_lazy(target) else []  # type: ignore[attr-defined]
     return [*materialize, partial(target.copy_, value.detach().to(device=target.device, dtype=target.dtype))], ""
 
@@ -246,6 +249,22 @@ def _assign(module: Module, name: str, target: Tensor, value: Tensor) -> None:
         else:
             value = Parameter(value, target.requires_grad)
     setattr(module, name, value)
+
+
+def _swap(target: Tensor, value: Tensor, assign: bool) -> None:
+    """Give a parameter or buffer, which stays the same object, what its class makes of `value`."""
+    loaded = target.module_load(value, assign=assign)
+    if loaded is target or loaded is value:
+        raise RuntimeError(
+            "module_load returned one of self or other, please .detach() the result if returning one of the inputs in "
+            "module_load"
+        )
+    if isinstance(target, Parameter):
+        if isinstance(loaded, Parameter):
+            loaded.requires_grad_(target.requires_grad)
+        else:
+            loaded = Parameter(loaded, target.requires_grad)
+    swap_tensors(target, loaded)
 
 
 def _load_error(module: Module, keys: _IncompatibleKeys | None, errors: list[str]) -> RuntimeError:
