@@ -314,11 +314,18 @@ def test_lengths_of_segments_have_to_add_up_to_the_size(lengths):
         torch.segment_reduce(torch.ones(3), "sum", indices=torch.tensor([0, 0, 1]), lengths=torch.tensor([3]))
 
 
+@pytest.mark.parametrize("initial", [None, 1.0])
 @pytest.mark.parametrize("reduce", ["max", "min"])
-def test_the_nans_of_a_segment_share_the_gradient_of_its_extremum(reduce):
+def test_the_nans_of_a_segment_share_the_gradient_of_its_extremum(reduce, initial):
     x = torch.tensor([[1.0, 1.0], [math.nan, 3.0], [3.0, math.nan], [4.0, math.nan]], requires_grad=True)
-    torch.segment_reduce(x, reduce, lengths=torch.tensor([1, 3])).sum().backward()
+    torch.segment_reduce(x, reduce, lengths=torch.tensor([1, 3]), initial=initial).sum().backward()
     assert x.grad.tolist() == [[1.0, 1.0], [1.0, 0.0], [0.0, 0.5], [0.0, 0.5]]
+
+
+def test_the_gradient_of_a_nan_in_a_product_of_a_segment_is_the_product_of_the_others():
+    x = torch.tensor([5.0, 2.0, math.nan, 3.0], requires_grad=True)
+    torch.segment_reduce(x, "prod", lengths=torch.tensor([1, 3])).sum().backward()
+    assert str(x.grad.tolist()) == "[1.0, nan, 6.0, nan]"
 
 
 def test_points_without_coordinates_have_a_histogram():
