@@ -14,6 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from .. import backend, dtypes, state
+from ..errors import ShapeError
 from .half_precision import convert
 
 HALF, _SINGLE = np.dtype("float16"), np.dtype("float32")
@@ -81,8 +82,10 @@ def shares(out: Any, arrays: Sequence[Any]) -> bool:
 
 
 def by_forward(node: Any, out: Any, *arrays: Any) -> None:
-    """A `write` for operations whose forward differs from their NumPy function: compute forward, then copy."""
+    """The `write` of operations that aren't a NumPy ufunc, or whose forward differs from it: compute forward, copy."""
     result = node.forward(*(widened(node, arrays) if out.dtype == HALF else arrays))
+    if np.shape(result) != out.shape:  # copyto alone would drop leading axes of size 1
+        raise ShapeError(f"output with shape {[*out.shape]} doesn't match the broadcast shape {[*np.shape(result)]}")
     np.copyto(out, result, casting=casting(out, result))
 
 

@@ -14,7 +14,7 @@ from numpy import ndarray
 from .. import errors
 from ..backend import as_array, is_array, is_gpu, owner
 from ..backend.memory_layout import laid_out_as_operands, on_one_device
-from ..dtypes.number_kinds import HALF, casting, in_single, widened
+from ..dtypes.number_kinds import HALF, by_forward, casting, in_single, widened
 from ..duck_arrays import Fallback
 from ..state import State, current, inference
 from .plan import Plan, parameters, read_signatures
@@ -292,16 +292,11 @@ class Function:
 
     def write(self, out: Any, *arrays: Any) -> None:
         """Compute the operation on bare arrays and write it into `out`, which is the memory of the first input."""
-        given = widened(self, arrays) if out.dtype == HALF else arrays
         if isinstance(self.numpy, np.ufunc):
+            given = widened(self, arrays) if out.dtype == HALF else arrays
             self.numpy(*given, out=out, casting=casting(out, *given))
-            return
-        result = self.forward(*given)
-        if np.shape(result) != out.shape:
-            raise errors.ShapeError(
-                f"output with shape {[*out.shape]} doesn't match the broadcast shape {[*np.shape(result)]}"
-            )
-        np.copyto(out, result, casting=casting(out, result))
+        else:
+            by_forward(self, out, *arrays)
 
     @classmethod
     def _operand(cls, x: Any) -> Any:

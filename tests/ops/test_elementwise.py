@@ -32,6 +32,13 @@ def test_in_place_results_are_bit_for_bit_those_of_the_operation(write, operatio
     assert write(x.clone(), *others).array.tobytes() == expected.array.tobytes()
 
 
+@pytest.mark.parametrize("name", ["pow_", "remainder_", "fmod_", "floor_divide_", "heaviside_", "xlogy_", "mul_"])
+def test_nothing_is_written_in_place_from_a_result_of_more_dimensions(name):
+    for x in torch.ones(3), torch.ones(3).half():
+        with pytest.raises(RuntimeError, match=r"output with shape \[3\] doesn't match the broadcast shape \[1, 3\]"):
+            getattr(x, name)(torch.ones(1, 3, dtype=x.dtype))
+
+
 def test_the_angle_of_nan_and_of_negative_numbers():
     assert math.isnan(torch.angle(torch.tensor(math.nan)).item())
     assert torch.angle(torch.tensor(-1.0)).item() == pytest.approx(math.pi)
