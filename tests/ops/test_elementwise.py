@@ -39,6 +39,12 @@ def test_nothing_is_written_in_place_from_a_result_of_more_dimensions(name):
             getattr(x, name)(torch.ones(1, 3, dtype=x.dtype))
 
 
+def test_a_complex_weight_needs_complex_numbers():
+    with pytest.raises(RuntimeError, match="cannot be converted to type float32 without overflow"):
+        torch.lerp(torch.ones(2), torch.zeros(2), 1j)
+    assert torch.lerp(torch.ones(2) + 0j, torch.zeros(2) + 0j, 1j).tolist() == [1 - 1j, 1 - 1j]
+
+
 def test_the_angle_of_nan_and_of_negative_numbers():
     assert math.isnan(torch.angle(torch.tensor(math.nan)).item())
     assert torch.angle(torch.tensor(-1.0)).item() == pytest.approx(math.pi)

@@ -165,6 +165,7 @@ def test_foreach_operations(name: str, args: Any, expected: list[float]) -> None
 def test_other_foreach_operations() -> None:
     xs = [torch.ones(1), torch.ones(2)]
     assert [x.tolist() for x in torch._foreach_pow(2.0, xs)] == [[2], [2, 2]]
+    assert [x.item() for x in torch._foreach_powsum([torch.tensor([-1.0, 2.0]), torch.ones(3)], 3)] == [9, 3]
     torch._foreach_copy_(xs, [torch.zeros(1), torch.full((2,), 5.0)])
     assert [x.tolist() for x in xs] == [[0], [5, 5]]
     torch._foreach_zero_(xs)
@@ -195,8 +196,13 @@ def test_foreach_errors_leave_tensors_unchanged() -> None:
         torch._foreach_abs(whole[0])
     with pytest.raises(RuntimeError, match="at least one tensor"):
         torch._foreach_abs([])
-    with pytest.raises(RuntimeError, match="0 dimensions, but has 1"):
-        torch._foreach_add(whole, torch.ones(1))
+    for name in "add", "maximum":
+        with pytest.raises(TypeError, match="0 dimensions, but has 1"):
+            getattr(torch, f"_foreach_{name}")(whole, torch.ones(1))
+    for source in 2, [2], torch.ones(2):
+        with pytest.raises(TypeError, match="'src' must be a list of Tensors"):
+            torch._foreach_copy_(whole, source)
+    assert whole[0].tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(

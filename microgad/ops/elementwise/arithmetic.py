@@ -266,6 +266,8 @@ class Lerp(Function):
         if arrays[0].dtype.kind not in "fc":
             raise KindError(f"not implemented for {arrays[0].dtype}")
         weight = arrays[2]
+        if type(weight) is complex:
+            checked_scalar("weight", weight, arrays[0].dtype)
         same = type(weight) in (int, float) or getattr(weight, "dtype", None) == arrays[0].dtype
         return arrays if same else dtypes.promote(arrays)
 

@@ -18,6 +18,7 @@ _METHODS = {
 _SPECIAL_CASES: dict[str, Callable[..., Any]] = {
     "copy_": Tensor.copy_,
     "norm": lambda x, ord=2, dtype=None: vector_norm(x, ord, dtype=dtype),
+    "powsum": lambda x, ord=2, dtype=None: x.to(dtype or x.dtype).abs().pow(ord).sum(),
     "zero_": Tensor.zero_,
 }
 for _name, _as in (("maximum", "clamp_min"), ("minimum", "clamp_max")):
@@ -70,12 +71,14 @@ def _columns(name: str, args: Sequence[Any]) -> list[Any]:
     """Return a list of equal length for each argument; a single value is repeated."""
     columns = [_checked(name, args[0])]
     for x in args[1:]:
+        if name == "copy_":
+            _checked(name, x, "src")
         if isinstance(x, Tensor) and name.startswith("addc"):  # it holds a value for each Tensor
             if x.ndim != 1:
                 raise ArgumentError(f"Expected packed scalar Tensor to be of dimension 1. Got {x.ndim} instead.")
             x = x.tolist()
         elif isinstance(x, Tensor) and x.ndim:
-            raise ArgumentError(f"_foreach_{name}: a tensor for all must be of 0 dimensions, but has {x.ndim}")
+            raise DtypeError(f"_foreach_{name}: a tensor for all must be of 0 dimensions, but has {x.ndim}")
         columns.append(x if isinstance(x, (list, tuple)) else [x] * len(columns[0]))
     count = len(columns[0])
     for x in columns:
@@ -88,10 +91,10 @@ def _columns(name: str, args: Sequence[Any]) -> list[Any]:
     return columns
 
 
-def _checked(name: str, tensors: Any) -> Sequence[Tensor]:
+def _checked(name: str, tensors: Any, argument: str = "self") -> Sequence[Tensor]:
     """Return the list of Tensors; raise an error for anything else."""
     if not isinstance(tensors, (list, tuple)) or not all(isinstance(x, Tensor) for x in tensors):
-        raise DtypeError(f"_foreach_{name}: argument 'self' must be a list of Tensors, got {tensors!r}")
+        raise DtypeError(f"_foreach_{name}: argument '{argument}' must be a list of Tensors, got {tensors!r}")
     if not tensors:
         raise ArgumentError(f"_foreach_{name}: Tensor list must have at least one tensor.")
     return tensors
