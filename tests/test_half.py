@@ -40,6 +40,12 @@ def test_sums_and_means_accumulate_in_float32(compute, expected):
     assert result.float().flatten().tolist() == pytest.approx([expected] * result.numel(), rel=1e-3)
 
 
+def test_a_standard_deviation_is_finite_where_the_variance_is_too_large():
+    x = torch.tensor([60000.0, -60000.0]).half()
+    assert x.std(correction=0).item() == 60000
+    assert torch.isinf(x.var())
+
+
 def test_cumulative_results_are_rounded_from_float32_as_in_pytorch():
     x = np.random.default_rng(0).normal(size=5000).astype(np.float16)
     for name, scan in (("cumsum", np.cumsum), ("cumprod", np.cumprod), ("logcumsumexp", np.logaddexp.accumulate)):

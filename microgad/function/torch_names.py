@@ -211,7 +211,7 @@ WITH_ALL = {  # operations whose `next_functions` have a place for each input, n
 }  # fmt: skip
 
 OPERATORS = {  # names that aren't the class's in snake case
-    "Attention": "scaled_dot_product_attention", "Cast": "to", "CrossEntropy": "cross_entropy_loss", "Deviation": "std",
+    "Attention": "scaled_dot_product_attention", "Cast": "to", "CrossEntropy": "cross_entropy_loss",
     "FixedBatchNorm": "batch_norm", "GeluTanh": "gelu", "GetItem": "index", "Inv": "linalg_inv", "Less": "lt",
     "LogAddExp": "logaddexp", "LogSigmoid": "log_sigmoid", "LogSumExp": "logsumexp", "MatMul": "matmul",
     "Equal": "eq", "Greater": "gt", "GreaterEqual": "ge", "LessEqual": "le", "NotEqual": "ne", "PRelu": "prelu",

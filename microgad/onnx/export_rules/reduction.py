@@ -16,7 +16,7 @@ from ...ops.reduction.counting import All, Any_, CountNonzero
 from ...ops.reduction.extrema import Amax, Amin, Argmax, Argmin, Max, Min
 from ...ops.reduction.scans import Cumsum
 from ...ops.reduction.sums import Mean, Sum
-from ...ops.reduction.variance import Deviation, StdMean, Var, VarMean
+from ...ops.reduction.variance import Std, StdMean, Var, VarMean
 from ..recording import Step
 from ..writer import BOOL, INT64, Symbol, Writer, rule
 from .elementwise import computed_dtype, operand, operands
@@ -148,9 +148,9 @@ def with_mean(w: Writer, step: Step) -> Any:
     return [w.op("Sqrt", spread) if step.function is StdMean else spread, mean]
 
 
-@rule(Deviation)
-def deviation(w: Writer, step: Step) -> Any:
-    return w.op("Sqrt", operand(w, step))
+@rule(Std)
+def std(w: Writer, step: Step) -> Any:
+    return w.op("Sqrt", var(w, step))
 
 
 def norm(w: Writer, x: Symbol, axes: list[int], keep: bool, p: float) -> Symbol:

@@ -17,4 +17,4 @@ from .quantiles import nanquantile, quantile
 from .scans import Cummax, Cummin, Cumsum, Diff, LogCumSumExp, cummax, cummin, cumsum, diff, logcumsumexp
 from .segments import segment_reduce
 from .sums import Mean, Sum, mean, nanmean, nansum, sum
-from .variance import Deviation, StdMean, Var, VarMean, corrcoef, cov, std, std_mean, var, var_mean
+from .variance import Std, StdMean, Var, VarMean, corrcoef, cov, std, std_mean, var, var_mean

@@ -35,6 +35,18 @@ class Var(Function):
         return _grad_from_variance(self, grad, x)
 
 
+class Std(Function):
+    """The square root of the variance, which may itself be too large for float16. Its derivative at 0 is taken as 0."""
+
+    symbol = "std"
+
+    def forward(self, x):
+        return np.sqrt(_variance_and_mean(self, x)[0])
+
+    def grad_x(self, grad, x, out):
+        return _grad_from_variance(self, safe_divide(grad, 2 * out), x)
+
+
 class VarMean(Function):
     """The variance and the mean over axes, computed together."""
 
@@ -97,18 +109,6 @@ def _grad_from_both(node: Any, variance: Any, mean: Any, x: Any) -> Any:
     return np.broadcast_to(share, x.shape) if found is None else found + share
 
 
-class Deviation(Function):
-    """The square root of a variance, whose derivative at 0 is taken as 0."""
-
-    symbol = "√"
-
-    def forward(self, variance):
-        return np.sqrt(variance)
-
-    def grad_variance(self, grad, out):
-        return safe_divide(grad, 2 * out)
-
-
 def _var(
     op: str, input: Tensor, dim: Any, unbiased: bool | None, keepdim: bool, correction: float | None,
     cls: type[Function] = Var,
@@ -158,7 +158,6 @@ def var_mean(
 
 
 @numpy_spelling
-@composite
 def std(
     input: Tensor, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None, out: Tensor | None = None,
@@ -168,7 +167,7 @@ def std(
     >>> torch.std(torch.tensor([1.0, 2.0, 4.0]))
     tensor(1.5275)
     """
-    return into(out, Deviation.apply(_var("std", input, dim, unbiased, keepdim, correction)))
+    return into(out, _var("std", input, dim, unbiased, keepdim, correction, Std))
 
 
 @numpy_spelling
