@@ -137,6 +137,19 @@ def test_nansum_leaves_nan_out_before_it_converts_the_dtype():
     assert torch.nansum(x, 1, dtype=torch.bool).tolist() == [True, False]
 
 
+def test_nansum_refuses_complex_numbers_by_the_dtype_of_its_input():
+    assert torch.nansum(torch.tensor([1, 2]), dtype=torch.complex64).item() == 3
+    for x, dtype in (torch.ones(2) + 0j, torch.float32), (torch.ones(2), torch.complex64):
+        with pytest.raises(RuntimeError, match="nansum: is not implemented for complex numbers"):
+            torch.nansum(x, dtype=dtype)
+
+
+def test_means_have_the_requested_dtype_and_an_out_alone_admits_no_integers():
+    assert torch.nanmean(torch.tensor([1.0, torch.nan]), dtype=torch.float16).dtype == torch.float16
+    with pytest.raises(RuntimeError, match=r"Got: torch\.int64"):
+        torch.mean(torch.tensor([1, 2]), 0, out=torch.zeros(()))
+
+
 def test_any_and_all_of_uint8_are_uint8():
     x = torch.tensor([[0, 3]], dtype=torch.uint8)
     assert torch.any(x).dtype == torch.uint8

@@ -96,10 +96,12 @@ def nansum(
     x = input
     if dtype is not None and x.is_floating_point() and not dtypes.of(dtype).is_floating_point:
         x = Select.apply(x == x, x)  # NaN can't be cast
+    check_ordered(x, "nansum")
     found = sum(x, dim, keepdim, dtype=dtype)
-    check_ordered(found, "nansum")
-    if found.is_floating_point() and _may_be_nan(found.array):
-        found = sum(Select.apply(x == x, x), dim, keepdim, dtype=dtype)
+    if x.is_floating_point():
+        check_ordered(found, "nansum")
+        if found.is_floating_point() and _may_be_nan(found.array):
+            found = sum(Select.apply(x == x, x), dim, keepdim, dtype=dtype)
     return into(out, found)
 
 
@@ -119,10 +121,11 @@ def mean(
             [3.5000]])
     """
     x = converted(input, dtype, out)
-    if x.array.dtype.kind not in "fc":
+    given = input if dtype is None else x  # out's dtype alone doesn't admit integers
+    if given.array.dtype.kind not in "fc":
         raise DtypeError(
             "mean: could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
-            f"{x.dtype}; convert it or give dtype="
+            f"{given.dtype}; convert it or give dtype="
         )
     return into(out, Mean.apply(x, axis=axes(dim, x.array.ndim, "mean"), keepdims=keepdim))
 
@@ -148,4 +151,4 @@ def nanmean(
     is_kept = is_number | (sum(is_number, dim, True) == 0)  # a mean of no numbers has NaN as its gradient, too
     count = sum(is_number, dim, keepdim)
     count = Where.apply(count == 0, math.nan, count)
-    return into(out, sum(Select.apply(is_kept, x), dim, keepdim) / count)
+    return into(out, (sum(Select.apply(is_kept, x), dim, keepdim) / count).to(x.dtype))
