@@ -150,6 +150,12 @@ def test_means_have_the_requested_dtype_and_an_out_alone_admits_no_integers():
         torch.mean(torch.tensor([1, 2]), 0, out=torch.zeros(()))
 
 
+def test_hashes_of_nothing_but_along_dims_with_elements_are_empty():
+    assert torch.hash_tensor(torch.ones(2, 0, 3), dim=(0, 2), keepdim=True).shape == (1, 0, 1)
+    with pytest.raises(IndexError, match="non-zero size"):
+        torch.hash_tensor(torch.ones(2, 0), dim=1)
+
+
 def test_any_and_all_of_uint8_are_uint8():
     x = torch.tensor([[0, 3]], dtype=torch.uint8)
     assert torch.any(x).dtype == torch.uint8

@@ -24,7 +24,7 @@ class HashTensor(Function):
         axis = range(x.ndim) if self.axis is None else np.atleast_1d(self.axis).tolist()
         kept = [n for i, n in enumerate(x.shape) if i not in axis]
         bits = x.astype(np.float64 if x.dtype.kind == "f" else np.int64).view(np.uint64)
-        bits = np.moveaxis(bits, axis, range(len(axis))).reshape(-1, math.prod(kept))
+        bits = np.moveaxis(bits, axis, range(len(axis))).reshape(math.prod(x.shape[i] for i in axis), math.prod(kept))
         while (n := len(bits)) > 1:  # CuPy's ufuncs have no `reduce`
             pairs = bits[: n // 2] ^ bits[n // 2 : n // 2 * 2]
             bits = np.concatenate([pairs, bits[-1:]]) if n % 2 else pairs
