@@ -14,11 +14,10 @@ from .. import errors, gradients, state
 from ..function import Function, Leaf
 from ..lazy import define_getattr as _define_getattr
 from ..ops.elementwise import Flat
-from ..ops.movement import clone
 from ..state.contexts import binding
 from ..tensor import Tensor
 from .function import Function as CustomFunction
-from .functional import jvp_of
+from .functional import jvp_of, on_memory_of
 from .grad_mode import enable_grad
 
 
@@ -125,7 +124,7 @@ def exit_dual_level(*, level: int | None = None) -> None:
 
 
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
-    """Return `tensor` as a dual Tensor with a tangent of the same shape.
+    """Return `tensor` as a dual Tensor with a tangent of the same shape. Writes to it are seen in `tensor`.
 
     Raises RuntimeError outside of a level and if either has a tangent already, ValueError if the two differ in shape or
     aren't floating-point or complex.
@@ -150,8 +149,9 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             f"{list(tangent.shape)}."
         )
     with state.scope(grad_enabled=True):
-        dual = clone(tensor if tensor.node is not None else tensor.detach().requires_grad_())
-    now.duals.append(_Dual(dual.node, 0, tangent, tensor.node is not None))
+        on_graph = tensor.node is not None
+        dual = tensor.view_as(tensor) if on_graph else on_memory_of(tensor, tensor.detach().requires_grad_())
+    now.duals.append(_Dual(dual.node, 0, tangent, on_graph))
     return dual
 
 

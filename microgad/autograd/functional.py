@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import errors, state
 from ..batching.vmap import map_slices
+from ..engine import Identity
 from ..gradients import grad
 from ..lazy import define_getattr as _define_getattr
 from ..ops.creation import ones_like, zeros, zeros_like
@@ -388,6 +389,16 @@ def _as_list(given: Any, what: str, name: str) -> tuple[list[Tensor], bool]:
 def private_copy(x: Tensor, create_graph: bool = True) -> Tensor:
     """Return a copy of an input that requires grad; with create_graph it stays on the input's graph."""
     return clone(x) if create_graph and x.node is not None else clone(x.detach()).requires_grad_()
+
+
+def on_memory_of(x: Tensor, source: Tensor) -> Tensor:
+    """Return a Tensor on the memory of x that is computed from `source`, a copy of x, as far as the graph knows.
+
+    Writes to it are seen in x, which isn't on a graph itself. The Tensor is no leaf and no view, so it may be written.
+    """
+    result = x.detach()
+    result.node = Identity.recorded([source.node], x.array)
+    return result
 
 
 _define_getattr(globals())

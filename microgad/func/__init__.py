@@ -19,9 +19,10 @@ from ..nn.stateless import functional_call as functional_call
 from ..nn.stateless import replace_all_batch_norm_modules_ as replace_all_batch_norm_modules_
 from ..nn.stateless import stack_module_state as stack_module_state
 from ..ops.creation import eye, ones_like
+from ..ops.movement import clone
 from ..tensor import Tensor
 from ..utils._pytree import tree_flatten, tree_map, tree_structure, tree_unflatten, treespec_pprint
-from .call import API, TransformCall
+from .call import API, TransformCall, writable
 from .mapping import vmap as vmap
 
 Argnums = int | tuple[int, ...]
@@ -110,8 +111,8 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
     """Return `func(*primals)` and its directional derivative along `tangents`, which are shaped like the primals.
 
-    `func` may write to its arguments, which are copies. The derivative is found from the recorded graph, so unlike in
-    PyTorch what `func` computes under `no_grad` is a constant; the same holds for `linearize` and `jacfwd`.
+    `func` may write to its arguments, and the primals see it. The derivative is found from the recorded graph, so
+    unlike in PyTorch what `func` computes under `no_grad` is a constant; the same holds for `linearize` and `jacfwd`.
     Source: torch.func.jvp.
 
     >>> torch.func.jvp(torch.sin, (torch.tensor(0.0),), (torch.tensor(2.0),))
@@ -136,7 +137,7 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
                 raise errors.DtypeError(f"{API['jvp']}: Expected {name} to only contain Tensors, got {type(x)}")
     if [tuple(v.shape) for v in directions] != [tuple(x.shape) for x in points]:
         raise errors.ShapeError("jvp: tangents must have the shapes of primals")
-    call = TransformCall("jvp", primals, copies=True)
+    call = TransformCall("jvp", primals, given=writable)
     outputs, spec, aux = call.results(func, {}, has_aux)
     if strict and not all(y.node is not None for y in outputs):
         raise errors.GraphError(
@@ -157,7 +158,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     >>> jvp_fn(torch.tensor(2.0))
     tensor(2.)
     """
-    call = TransformCall("linearize", primals, copies=True)
+    call = TransformCall("linearize", primals, given=lambda x, copy: clone(copy))
     outputs, spec, _ = call.results(func, {}, False)
     primals_spec = tree_structure(primals)
     double_backward = functional.DoubleBackward(outputs, call.wanted)
@@ -239,7 +240,7 @@ def jacfwd(
     def columns(call: TransformCall, outputs: list[Tensor]) -> list[list[Tensor]]:
         return functional.jacobian_by_columns(outputs, call.wanted, call.nested)
 
-    return _jacobian(checking_draws, columns, "jacfwd", argnums, has_aux, copies=True)
+    return _jacobian(checking_draws, columns, "jacfwd", argnums, has_aux, writable)
 
 
 def _jacfwd_with_draws_each(func: Callable[..., Any], args: Any, kwargs: Any, argnums: Argnums, has_aux: bool) -> Any:
@@ -262,13 +263,13 @@ def _jacfwd_with_draws_each(func: Callable[..., Any], args: Any, kwargs: Any, ar
 
 def _jacobian(
     func: Callable[..., Any], rows: Callable[[TransformCall, list[Tensor]], list[list[Tensor]]], op: str,
-    argnums: Argnums, has_aux: bool, copies: bool = False,
+    argnums: Argnums, has_aux: bool, given: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Callable[..., Any]:  # fmt: skip
     """Return a function that computes the Jacobian; `rows` computes the derivatives of each result by each argument."""
 
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
-        call = TransformCall(op, args, argnums, copies)
+        call = TransformCall(op, args, argnums, given)
         call.check_real("inputs", call.wanted)
         outputs, spec, aux = call.results(func, kwargs, has_aux)
         call.check_real("outputs", outputs)

@@ -30,6 +30,14 @@ def flatten(tree: Any) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
     return [leaves[i] for i in places], rebuild
 
 
+def writable(x: Tensor, copy: Tensor) -> Tensor:
+    """Return what stands for x in forward mode, where functions may write to their arguments, as a caller then sees.
+
+    Where x is on a graph already, writes go to a copy, since that graph wouldn't notice them.
+    """
+    return clone(copy) if x.node is not None else functional.on_memory_of(x, copy)
+
+
 def _chosen(argnums: Any, count: int) -> tuple[int, ...]:
     """Return the positions of the arguments to differentiate by. Raises RuntimeError unless `argnums` are some."""
     if not isinstance(argnums, (int, tuple)):
@@ -51,12 +59,13 @@ def _chosen(argnums: Any, count: int) -> tuple[int, ...]:
 class TransformCall:
     """One call of a transformed function: its arguments, and which of them (`argnums`, or all) to differentiate by.
 
-    With `copies` the function is given copies of these, since it may write to its arguments in forward mode.
+    The function is given private copies of these, or what `given` makes of each argument and its copy.
     """
 
     def __init__(
-        self, op: str, args: tuple[Any, ...], argnums: int | tuple[int, ...] | None = None, copies: bool = False
-    ) -> None:
+        self, op: str, args: tuple[Any, ...], argnums: int | tuple[int, ...] | None = None,
+        given: Callable[[Tensor, Tensor], Tensor] | None = None,
+    ) -> None:  # fmt: skip
         self.op, self.single = op, isinstance(argnums, int)
         numbers = tuple(range(len(args))) if argnums is None else _chosen(argnums, len(args))
         self._args, self._numbers = args, numbers
@@ -66,7 +75,7 @@ class TransformCall:
         self.nested = self.recording and any(isinstance(x, Tensor) and x.node is not None for x in tree_leaves(args))
         with state.scope(grad_enabled=True):
             self.wanted = [functional.private_copy(x) for x in self.leaves]
-            self.args = self.with_leaves([clone(x) for x in self.wanted] if copies else self.wanted)
+            self.args = self.with_leaves(list(map(given, self.leaves, self.wanted)) if given else self.wanted)
 
     def with_leaves(self, leaves: Sequence[Any]) -> list[Any]:
         """Return the call's arguments, with other Tensors in place of those to differentiate by."""
@@ -86,8 +95,11 @@ class TransformCall:
             raise errors.ArgumentError(
                 f"{API[self.op]}: output of function f should be a tuple: (output, aux) if has_aux is True"
             )
-        leaves, rebuild = flatten(result[1])
-        return result[0], rebuild([self.off_graph(x) for x in leaves])
+        leaves, spec = tree_flatten(result[1])
+        for x in leaves:
+            if not isinstance(x, Tensor):
+                raise errors.DtypeError(f"Expected tensors, got unsupported type {type(x)}")
+        return result[0], tree_unflatten(map(self.off_graph, leaves), spec)
 
     def vjp(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor], retain_graph: bool = True) -> list[Tensor]:
         """Return the gradients of the wanted arguments, zeros where there are none."""

@@ -121,3 +121,19 @@ def one_tangent_that_requires_grad_and_one_that_does_not(t, nn):
     with fw.dual_level():
         x, y = fw.make_dual(randn(t, 3), randn(t, 3, seed=2)), fw.make_dual(leaf(t, 3), randn(t, 3, seed=2))
         return with_requires_grad([*fw.unpack_dual(x * 2), *fw.unpack_dual(x * y)])
+
+
+@programs
+def writes_to_a_dual_are_seen_in_its_primal(t, nn):
+    fw, x, p = submodule(t, "autograd.forward_ad"), randn(t, 3), leaf(t, 3)
+    with fw.dual_level():
+        dual = fw.make_dual(x, randn(t, 3, seed=2))
+        dual.mul_(2)
+        dual[:1] *= 3
+        found = [*fw.unpack_dual(dual), x.clone()]
+        x.zero_()
+        with pytest.raises(RuntimeError, match="view of a leaf"):
+            fw.make_dual(p, randn(t, 3)).mul_(2)
+        inner = p * 2
+        part = fw.make_dual(inner, randn(t, 3, seed=3)).mul_(2)
+        return [*found, inner, *t.autograd.grad(part.sum(), p)]

@@ -482,3 +482,30 @@ def vmap_over_autograd_grad_frees_the_graph_once(t, nn):
             again()
         over.append(True)
     return whole, inner, over
+
+
+@programs
+def writes_to_arguments_in_forward_mode_are_seen_by_the_caller(t, nn):
+    def overwritten(x, y):
+        x.mul_(2)
+        x[:, ::2].copy_(y)
+        return x.clone(), x.sin()
+
+    x, y, v = randn(t, 2, 4), randn(t, 2, 2), randn(t, 2, 4, seed=2)
+    found = [t.func.jvp(overwritten, (x, y), (v, y)), x.clone()]
+    mapped = t.vmap(lambda x, y: t.func.jvp(overwritten, (x[None], y[None]), (x[None] * 2, y[None])))
+    found += [mapped(x, y), x.clone()]
+    return *found, t.func.jacfwd(lambda x: x.mul_(y[0, 0]))(x), x
+
+
+@programs
+def aux_must_consist_of_tensors(t, nn):
+    x, transforms = randn(t, 3), (t.func.grad, t.func.jacrev, t.func.jacfwd)
+    calls = [lambda f, of=of: of(f, has_aux=True)(x) for of in transforms]
+    calls += [lambda f: t.func.vjp(f, x, has_aux=True), lambda f: t.func.jvp(f, (x,), (x,), has_aux=True)]
+    found = [call(lambda x: (x.sum(), {"a": [x]}))[-1] for call in calls]
+    for call in calls:
+        for aux in (None, 1.0, {"a": [x, "b"]}):
+            with pytest.raises(RuntimeError, match="Expected tensors, got unsupported type"):
+                call(lambda x, aux=aux: (x.sum(), aux))
+    return found
