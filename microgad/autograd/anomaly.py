@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 import warnings
 from collections.abc import Mapping
 from contextlib import ContextDecorator
@@ -13,6 +14,7 @@ import numpy as np
 from .. import errors, state
 from ..engine.leaves import current_pass
 from ..errors.arguments import check_bool
+from ..errors.notices import warn
 from ..function import Output
 from ..function.plan import argument
 from ..function.torch_names import inputs_of
@@ -46,7 +48,8 @@ class Tracer(state.Observer):
     """An observer that follows every non-finite value back to its source, forward and backward.
 
     `names` maps names to Tensors, such as a model's parameters; a NaN in one of them is reported by its name. With
-    `halt`, a NaN raises AnomalyError at once.
+    `halt`, a NaN raises AnomalyError at once (unless `check_nan` is false), and an error in a backward pass gives a
+    warning with the traceback of the operation's call.
 
     >>> x = torch.tensor([1.0, -1.0])
     >>> tracer = Tracer()
@@ -56,13 +59,13 @@ class Tracer(state.Observer):
     ('Log', None)
     """
 
-    def __init__(self, names: Mapping[str, Any] | None = None, halt: bool = False) -> None:
+    def __init__(self, names: Mapping[str, Any] | None = None, halt: bool = False, check_nan: bool = True) -> None:
         self.outer = state.current().observer
-        self.halt = halt
+        self.halt, self.check_nan = halt, check_nan
         self._names = {id(tensor): name for name, tensor in (names or {}).items()}
         self._sources: dict[int, tuple[Any, Source]] = {}  # by a Tensor's id; holding the Tensor keeps the id its own
         self._backward: dict[int, Source] = {}  # by the number of the node that receives the gradient
-        self._lines: dict[int, str] = {}  # the line that recorded a node, by the node's number
+        self._stacks: dict[int, traceback.StackSummary] = {}  # the call that recorded a node, by the node's number
         self._inside: Source | None = None  # in the derivatives that are being computed
 
     def source(self, tensor: Any) -> Source | None:
@@ -77,7 +80,9 @@ class Tracer(state.Observer):
         """Check an operation's results."""
         super().forward(node, inputs, out)
         if self.halt and hasattr(node, "number"):
-            self._lines[node.number] = callers_line()
+            self._stacks[node.number] = callers_stack()
+        if not self.check_nan:
+            return
         bad = [(tensor, kind) for tensor in (out if type(out) is tuple else (out,)) if (kind := nonfinite_kind(tensor))]
         if not bad:
             return
@@ -101,6 +106,8 @@ class Tracer(state.Observer):
     def backward(self, node: Any, gradients: list[Any]) -> None:
         """Check the gradients of an operation's inputs."""
         super().backward(node, gradients)
+        if not self.check_nan:
+            return
         for i, (edge, grad) in enumerate(zip(node.edges, gradients, strict=True)):
             kind = nonfinite_kind(grad)
             if not kind or edge is None:
@@ -112,9 +119,25 @@ class Tracer(state.Observer):
             for target in (edge, *(edge.edges if isinstance(edge, Output) else ())):
                 self._backward.setdefault(target.number, source)
             if self.halt and kind == "NaN":
-                line, index = self._lines.get(node.number), sum(inputs_of(node)[:i])
+                stack, index = self._stacks.get(node.number), sum(inputs_of(node)[:i])
                 before = f"Function '{node.name()}' returned nan values in its {index}th output. backward: "
-                raise source.error(before, after=f". It was recorded at {line}" if line else "")
+                after = f". It was recorded at {stack[-1].filename}, line {stack[-1].lineno}" if stack else ""
+                raise source.error(before, after)
+
+    def failed(self, node: Any) -> None:
+        """Warn of an error in backward, with the call that recorded the operation."""
+        super().failed(node)
+        if not self.halt:
+            return
+        stack = self._stacks.get(node.number)
+        told = f"Error detected in {node.name()}. " + (
+            "Traceback of forward call that caused the error:\n" + "".join(stack.format()) if stack else
+            "No forward pass information available. Enable detect anomaly during forward pass for more information."
+        )  # fmt: skip
+        try:
+            warn(told)
+        except Warning:  # the program turns warnings into errors, but the error that is on its way matters more
+            print(told, file=sys.stderr)
 
     def _inherited(self, inputs: tuple[Any, ...]) -> Source | None:
         """Return the source of the inputs' non-finite values: NaN before infinity, an older source before a younger."""
@@ -132,12 +155,25 @@ class Tracer(state.Observer):
         return Source(len(self._sources) + len(self._backward), type(node).__name__, state.current().path, told)
 
 
-def callers_line() -> str:
-    """Return the file and line of the innermost frame that isn't microgad's own."""
+def _callers_frame() -> Any:
+    """Return the innermost frame that isn't microgad's own."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "microgad":
         frame = frame.f_back
+    return frame
+
+
+def callers_line() -> str:
+    """Return the file and line of the innermost frame that isn't microgad's own."""
+    frame = _callers_frame()
     return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
+
+
+def callers_stack() -> traceback.StackSummary:
+    """Return the calls that lead to the innermost frame that isn't microgad's own. Source lines aren't read yet."""
+    stack = traceback.StackSummary.extract(traceback.walk_stack(_callers_frame()), lookup_lines=False)
+    stack.reverse()
+    return stack
 
 
 def nonfinite_kind(x: Any) -> str:
@@ -201,7 +237,7 @@ class set_detect_anomaly:
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         check_bool("set_detect_anomaly", mode=mode, check_nan=check_nan)
         self.mode = mode
-        self._before = _replace_tracer(Tracer(halt=True) if mode and check_nan else None)
+        self._before = _replace_tracer(Tracer(halt=True, check_nan=check_nan) if mode else None)
 
     def __enter__(self) -> None:
         """Do nothing: the mode is set when the object is made."""
@@ -219,7 +255,9 @@ class detect_anomaly(ContextDecorator):
     The error names the operation and module that the NaN came from; if it came from an infinity, those that produced
     the infinity. In a backward pass it also gives the line that recorded the operation. Results are checked as well as
     gradients, which are all that PyTorch checks, but not what is computed on the way to a gradient. The
-    checks take time; an infinity alone doesn't raise. With check_nan=False nothing is checked.
+    checks take time; an infinity alone doesn't raise. With check_nan=False nothing is checked. Any error in a backward
+    pass, such as that of a value modified in place, comes with a warning that has the traceback of the operation's
+    call.
     Source: torch.autograd.detect_anomaly.
 
     >>> x = torch.tensor([4.0, -1.0], requires_grad=True)
@@ -255,7 +293,14 @@ def is_anomaly_enabled() -> bool:
     return _current_tracer() is not None
 
 
-is_anomaly_check_nan_enabled = is_anomaly_enabled  # checking values is all that anomaly detection does
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether anomaly detection is on and looks for NaN. Source: torch.is_anomaly_check_nan_enabled.
+
+    >>> with torch.autograd.detect_anomaly(check_nan=False):
+    ...     torch.is_anomaly_check_nan_enabled()
+    False
+    """
+    return (tracer := _current_tracer()) is not None and tracer.check_nan
 
 
 def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:

@@ -114,8 +114,8 @@ def run(
                         _add(pending[position], g, create_graph)
             if not retain_graph:
                 free(node)
-    except MemoryError as error:
-        raise errors.NoMemoryError(f"{_name(node)}, backward: {errors.no_memory(error)}") from error
+    except Exception as error:
+        raise leaves.reported(error, node, observer)  # noqa: B904 - it is this error, or has it as its cause
     finally:
         state.variable.reset(token)
         backward_pass.close()

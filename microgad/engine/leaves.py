@@ -19,6 +19,7 @@ from ..backend.memory_layout import has_gaps
 from ..duck_arrays import Fallback
 from ..function import Function, Leaf
 from ..function.naming import with_torch_name
+from ..state import Observer
 from ..state.contexts import binding
 from ..state.inference import check_inference
 from .hooks import RemovableHandle
@@ -108,6 +109,18 @@ class BackwardPass:
 
 _pass: ContextVar[BackwardPass | None] = ContextVar("microgad backward pass", default=None)
 current_pass = _pass.get  # the innermost running pass, None outside of any
+
+
+def reported(error: Exception, node: Function, observer: Observer | None) -> Exception:
+    """Tell the observer that the derivatives of `node` raised `error`, and return what the pass is to raise."""
+    if observer is not None:
+        observer.failed(node)
+    if not isinstance(error, MemoryError):
+        return error
+    place = errors.place(type(node).__name__, node.path)
+    explained = errors.NoMemoryError(f"{place}, backward: {errors.no_memory(error)}")
+    explained.__cause__ = error
+    return explained
 
 
 def hooked_positions(roots: Sequence[Function], oldest: float) -> dict[int, float]:

@@ -57,6 +57,11 @@ class Observer:
         if self.outer is not None:
             self.outer.backward(node, gradients)
 
+    def failed(self, node: Any) -> None:
+        """Called when a node's derivatives raised an error."""
+        if self.outer is not None:
+            self.outer.failed(node)
+
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make the call of a public function that is made of several operations, or computes on bare arrays."""
         return function(*args, **kwargs) if self.outer is None else self.outer.call(function, args, kwargs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -133,7 +134,9 @@ def test_set_detect_anomaly_switches_on_and_off():
         assert is_active()
     assert not is_active()
     with torch.autograd.detect_anomaly(check_nan=False):
-        assert not is_active()
+        assert is_active()
+        assert not torch.is_anomaly_check_nan_enabled()
+        assert torch.tensor(-1.0).sqrt().isnan()
 
 
 def test_another_observer_is_still_called():
@@ -194,3 +197,42 @@ def test_an_observer_that_is_entered_inside_stays_after_the_block():
     counts.__exit__()
     torch.ones(2).exp()
     assert counts.calls["Exp"] == 1
+
+
+def write_to_a_kept_value():
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    middle = x + 1
+    out = middle**2
+    middle += 1
+    return out.sum()
+
+
+def fail(out):
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        out.backward()
+
+
+@pytest.mark.parametrize("check_nan", [True, False])
+def test_an_error_in_backward_comes_with_the_traceback_of_the_call(check_nan):
+    message = r"(?s)^Error detected in PowBackward0\. Traceback of forward call .* in write_to_a_kept_value\n.*middle"
+    with torch.autograd.set_detect_anomaly(True, check_nan=check_nan):
+        assert torch.is_anomaly_enabled()
+        assert torch.is_anomaly_check_nan_enabled() is check_nan
+        out = write_to_a_kept_value()
+        with pytest.warns(UserWarning, match=message) as seen:
+            fail(out)
+    assert seen[0].filename == __file__
+
+
+def test_an_error_in_backward_of_what_was_recorded_before_says_so():
+    out = write_to_a_kept_value()
+    message = r"^Error detected in PowBackward0\. No forward pass information available"
+    with torch.autograd.set_detect_anomaly(True), pytest.warns(UserWarning, match=message):
+        fail(out)
+
+
+def test_the_error_in_backward_is_raised_even_if_warnings_are_errors(capsys):
+    with torch.autograd.set_detect_anomaly(True), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fail(write_to_a_kept_value())
+    assert "Error detected in PowBackward0" in capsys.readouterr().err
