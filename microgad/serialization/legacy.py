@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend, dtypes
+from . import old_text
 from .class_names import STORAGE_CLASS_OF
 from .errors import FileError, shown
 from .pickling import Pickler
@@ -63,7 +64,8 @@ class _Storages:
         Return where they end. Raises FileError if the keys aren't those of the storages that the pickles refer to, or
         if the file ends early.
         """
-        keys = [str(key) for key in keys if type(key) in (str, int)] if type(keys) is list else []
+        named = old_text.as_names(keys) if type(keys) is list else []
+        keys = [str(key) for key in named if type(key) in (str, int)]
         if set(keys) != self._memories.keys():
             raise FileError("holds other storages than those that its Tensors lie in")
         for memory in map(self._memories.__getitem__, keys):

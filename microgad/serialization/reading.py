@@ -12,7 +12,8 @@ from typing import IO, Any
 
 from .. import backend
 from ..errors import DeviceError
-from . import objects
+from ..state.contexts import binding
+from . import objects, old_text
 from .archive import Reader
 from .errors import EmptyFileError, FileError, shown
 from .legacy import read_legacy
@@ -48,6 +49,8 @@ def load(
     A file that is open is read from its position on. One in PyTorch's format before 1.6 is then left at the end of the
     object: the next `load` reads the one that follows, or raises EOFError.
 
+    `encoding` is that of strings in files that Python 2 wrote, "utf-8" by default; with "bytes" they stay bytes.
+
     Tensors are loaded onto the device that they were saved from. `map_location` is another device, a dict from device
     to device, or a function: it is called with a storage on the CPU and the name of its old device, and returns the
     storage, `storage.cuda(1)`, a device's name, or None for no change. With `mmap`, if `f` is a path, Tensors are
@@ -57,7 +60,8 @@ def load(
     can't be read; AttributeError if `f` is neither a path nor a file that can seek; TypeError for another map_location.
     """
     place = _location(map_location)
-    with objects.allow_program_classes(not _weights_only(weights_only, pickle_module)):
+    text = binding(old_text.encoding, options.get("encoding", "utf-8"))
+    with text, objects.allow_program_classes(not _weights_only(weights_only, pickle_module)):
         if not isinstance(f, str | os.PathLike):
             _check_seekable(f)
             return _read(f, getattr(f, "name", "the file"), place, False)

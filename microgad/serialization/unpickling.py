@@ -23,7 +23,7 @@ from ..lazy import exported
 from ..parameter import Parameter
 from ..size import Size
 from ..tensor import Tensor
-from . import objects
+from . import objects, old_text
 from .class_names import DTYPES, FACTORIES, STORAGE_DTYPES, TENSOR_DTYPES, UNTYPED
 from .errors import FileError, shown
 from .storages import Storage, rebuild_meta_tensor, rebuild_tensor
@@ -222,6 +222,7 @@ def storage_loader(storage: Callable[..., Storage]) -> Callable[[Any], Storage]:
     """Make the function that resolves persistent references to storages, by calling `storage(Name, *facts)`."""
 
     def referred(facts: Any) -> Storage:
+        facts = old_text.as_names(facts)
         if type(facts) is not tuple or len(facts) < 5 or facts[0] != "storage" or type(facts[1]) is not Name:
             raise FileError("holds a reference to what is no storage")
         if type(facts[2]) not in (str, int) or type(facts[3]) is not str:
@@ -236,10 +237,9 @@ class Unpickler:
 
     def __init__(self, data: bytes, referred: Callable[[Any], Any], at: int = 0) -> None:
         self.at = at  # the next byte to read; after `load`, the first one after the pickle
-        self._data, self._referred = data, referred
+        self._data, self._referred, self._copies = data, referred, 0
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
-        self._copies = 0
         self._empty: dict[int, Any] = {}  # objects that have no attributes yet, by their ids
 
     def load(self) -> Any:
@@ -393,7 +393,7 @@ class Unpickler:
 
 def _array(shape: Any, dtype: Any, columns: Any, data: Any) -> Any:
     if type(data) is str:  # bytes pickled by Python 2
-        data = data.encode("latin-1")
+        data = old_text.encoded(data)
     if not isinstance(dtype, np.dtype) or type(data) is not bytes:
         raise FileError("holds an array of something else than numbers or text")
     flat = np.frombuffer(data, dtype).copy()
@@ -471,8 +471,8 @@ _OPCODES: dict[bytes, Callable[[Unpickler], Any]] = {
     b"\x8d": lambda self: self._push(self._take(self._number("<Q")).decode("utf-8", "surrogatepass")),
     b"C": lambda self: self._push(self._take(self._number("<B"))),
     b"B": lambda self: self._push(self._take(self._number("<I"))),
-    b"U": lambda self: self._push(self._take(self._number("<B")).decode("latin-1")),
-    b"T": lambda self: self._push(self._take(self._number("<i")).decode("latin-1")),
+    b"U": lambda self: self._push(old_text.decoded(self._take(self._number("<B")))),
+    b"T": lambda self: self._push(old_text.decoded(self._take(self._number("<i")))),
     b"]": lambda self: self._push([]),
     b"}": lambda self: self._push({}),
     b")": lambda self: self._push(()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import pickle
 import struct
 import subprocess
 import sys
@@ -455,3 +456,40 @@ def test_errors_name_the_file_that_could_not_be_read(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=f"safetensors: {path} says that 'a'"):
         safetensors.load_file(path)
     assert os.listdir(tmp_path) == ["bad.npz"]
+
+
+def of_python_2(text: bytes) -> io.BytesIO:
+    """A file of [text, torch.tensor([1.0]), numpy.array([200], "uint8")], as Python 2 wrote them: strings are bytes."""
+
+    def string(data):
+        return b"U" + bytes([len(data)]) + data
+
+    storage = b"(" + string(b"storage") + b"ctorch\nFloatStorage\n" + string(b"7") + string(b"cpu") + b"K\1NtQ"
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\0K\1\x85K\1\x85\x89NtR"
+    dtype = b"cnumpy\ndtype\n(X\2\0\0\0u1K\0K\1tR(K\3X\1\0\0\0|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb"
+    empty = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\0\x85X\1\0\0\0btR"
+    array = empty + b"(K\1K\1\x85" + dtype + b"\x89" + string(b"\xc8") + b"tb"
+    obj, keys = b"](" + string(text) + tensor + array + b"e.", b"](" + string(b"7") + b"e."
+    header = b"".join(pickle.dumps(x, 2) for x in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
+    return io.BytesIO(header + b"\x80\2" + obj + b"\x80\2" + keys + struct.pack("<qf", 1, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, "é"),
+        ({"encoding": "utf-8"}, "é"),
+        ({"encoding": "latin1"}, "Ã©"),
+        ({"encoding": "bytes"}, b"\xc3\xa9"),
+    ],
+)
+def test_strings_of_python_2_have_the_encoding_that_the_program_gives(options, expected):
+    text, tensor, array = torch.load(of_python_2("é".encode()), **options)
+    assert text == expected
+    assert tensor.tolist() == [1.0]
+    assert array.tolist() == [200]
+
+
+def test_strings_of_python_2_that_are_not_utf_8_keep_their_bytes():
+    text = torch.load(of_python_2(b"\xe9"))[0]
+    assert text.encode("utf-8", "surrogateescape") == b"\xe9"
