@@ -19,77 +19,14 @@ from ..errors.wording import FREED
 from ..gradients import grad
 from ..lazy import LazyModule
 from ..lazy import define_getattr as _define_getattr
+from ..methods.saved_values import SavedTensor
 from ..state.contexts import binding
 from ..tensor import Tensor
+from .function_ctx import FunctionCtx as FunctionCtx
 
 custom_function = LazyModule("microgad.batching.custom_function")
 # Whether the backward pass that runs is the first one of the double-backward trick: its derivative will be a tangent.
 computing_jvp: ContextVar[bool] = ContextVar("computing jvp", default=False)
-
-_NODE_ATTRIBUTES = ("metadata", "name", "next_functions", "register_hook", "register_prehook")
-
-
-class FunctionCtx:
-    """The `ctx` by which a Function's forward passes Tensors and settings to its backward.
-
-    Source: torch.autograd.function.FunctionCtx.
-    """
-
-    needs_input_grad: tuple[bool, ...] = ()
-    saved_tensors: tuple[Tensor | None, ...] = ()  # set while backward runs
-    _node: Callable[[], Any] = staticmethod(lambda: None)
-
-    def __init__(self) -> None:
-        self.to_save: tuple[Tensor | None, ...] = ()
-        self.saved_for_forward: tuple[Tensor | None, ...] = ()
-        self.non_differentiable: set[int] = set()
-        self.dirty: tuple[Tensor, ...] = ()
-        self.materialize_grads = True
-        self._locations: tuple[Any, ...] = ()  # where in the graph each saved Tensor is: see `_location_of`
-        self._num_outputs = 1
-        self._tensor_outputs: list[int] = [0]  # which of the outputs are Tensors
-        self._is_tensor: list[bool] = []  # which of the arguments are Tensors
-        self._zero_tangents: list[Tensor | None] = []  # a zero tangent for each argument, if there is a static jvp
-        self._modifies_inputs = False  # whether forward writes to arguments, so that jvp may write to tangents
-        self._example: Any = None  # an array of the results' kind, on their device
-        self._num_saved = 0  # how many of the kept Tensors, the first ones, are for backward
-        self._jvp_indices: tuple[int, ...] = ()  # which of the kept Tensors are for jvp
-
-    def __getattr__(self, name: str) -> Any:
-        """Look up the node's attributes: in PyTorch ctx is the node itself."""
-        node = self._node() if name in _NODE_ATTRIBUTES else None
-        if node is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return getattr(node, name)
-
-    @property
-    def saved_variables(self) -> tuple[Tensor | None, ...]:
-        """The name of `saved_tensors` before PyTorch 0.4. Reading it gives a DeprecationWarning."""
-        warnings.warn("'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2)
-        return self.saved_tensors
-
-    def save_for_backward(self, *tensors: Tensor | None) -> None:
-        """Save inputs, outputs or intermediate results for backward, which finds them in `saved_tensors`."""
-        for i, x in enumerate(tensors):
-            if not (x is None or isinstance(x, Tensor)):
-                raise TypeError(f"save_for_backward can only save Tensors, but argument {i} is {type(x).__name__}")
-        self.to_save = tensors
-
-    def save_for_forward(self, *tensors: Tensor | None) -> None:
-        """Save Tensors for a static `jvp`, which finds them in `saved_tensors`."""
-        self.saved_for_forward = tensors
-
-    def mark_non_differentiable(self, *tensors: Tensor) -> None:
-        """Mark outputs that have no gradient."""
-        self.non_differentiable = {id(t) for t in tensors}
-
-    def mark_dirty(self, *tensors: Tensor) -> None:
-        """Mark arguments that forward has written to. Forward has to return them."""
-        self.dirty = tensors
-
-    def set_materialize_grads(self, value: bool) -> None:
-        """Set whether backward is given zeros for unused outputs, which is the default, or None."""
-        self.materialize_grads = value
 
 
 def _backward_and_vjp(ctx: FunctionCtx, *grads: Any) -> Any:
@@ -214,6 +151,7 @@ def _record(
 ) -> core.Function:
     """Make the node of a call, and set it as the node of the call's results."""
     ctx._num_outputs, ctx._tensor_outputs = len(every), [i for i, x in enumerate(every) if isinstance(x, Tensor)]
+    ctx._constant_outputs = [i for i in ctx._tensor_outputs if id(every[i]) in ctx.non_differentiable]
     outs = [every[i] for i in ctx._tensor_outputs]
     node: Any = cls.node_class.recorded(edges, outs[0].array, ctx=ctx)
     ctx._node, ctx._example = weakref.ref(node), np.empty_like(outs[0].array, shape=())
@@ -318,6 +256,16 @@ class CustomNode(core.Function):
         """The Tensors saved for backward. Raises RuntimeError if backward has freed them."""
         return self._all_saved_tensors()[: self.ctx._num_saved]
 
+    @property
+    def _raw_saved_tensors(self) -> tuple[SavedTensor, ...]:
+        """The objects by which hooks are put on saved Tensors. Raises RuntimeError if backward has freed them."""
+        return tuple(SavedTensor(self, i) for i, _ in enumerate(self.saved_tensors))
+
+    @property
+    def output_places(self) -> tuple[list[int], int]:
+        """Which of the outputs are Tensors, and the number of outputs. Hooks on the node see None for the others."""
+        return self.ctx._tensor_outputs, self.ctx._num_outputs
+
     def _all_saved_tensors(self) -> tuple[Tensor | None, ...]:
         """Return the Tensors saved for backward, and after them those for jvp."""
         kept = self.kept.unpack() if isinstance(self.kept, core.Packed) else self.kept
@@ -330,7 +278,8 @@ class CustomNode(core.Function):
         grads = grad if type(grad) is tuple else (grad,) * len(shapes)
         given: list[Any] = [None] * self.ctx._num_outputs
         for i, g, shape, dtype in zip(self.ctx._tensor_outputs, grads, shapes, dtypes, strict=True):
-            if g is None and self.ctx.materialize_grads:
+            constant = i in self.ctx._constant_outputs and not self.ctx._materialize_non_diff_grads
+            if g is None and self.ctx.materialize_grads and not constant:
                 g = np.zeros_like(self.ctx._example, shape=shape, dtype=dtype)
             given[i] = g if g is None or isinstance(g, Tensor) else Tensor._wrap(g)
         recording = state.current().grad_enabled

@@ -63,10 +63,14 @@ def backward_with_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
     grads, dtypes = (grad, node.dtype) if type(grad) is tuple else ((grad,), [node.dtype])
     recorded = state.current().grad_enabled
     grads = _tensors(_conjugated(node, [_narrow(g, dtype) for g, dtype in zip(grads, dtypes, strict=True)], dtypes))
+    places, count = getattr(node, "output_places", (range(len(grads)), len(grads)))
+    known = dict(zip(places, grads, strict=True))
+    grads = tuple(map(known.get, range(count)))
     for hook in list(plan.before.values()):
         grads = _checked_replacement(hook(grads), grads, "prehook")
+    of_tensors = tuple(grads[i] for i in places)
     onward = [edge if need else None for edge, need in zip(node.edges, node.needs, strict=True)]
-    results = _backward(node, grads if recorded else _arrays(grads), onward, recorded)
+    results = _backward(node, of_tensors if recorded else _arrays(of_tensors), onward, recorded)
     inputs = torch_names.inputs_of(node)
     seen = tuple(compress(results, inputs))
     for hook in list(plan.after.values()):

@@ -495,3 +495,94 @@ def float16_gradients(t, nn):
         y = module(product.apply(x, w)).sum()
         seen.extend(t.autograd.grad(y, (x, w), create_graph=create_graph))
     return [g.detach() for g in seen]
+
+
+@programs
+def prehook_of_outputs_that_are_no_tensors(t, nn):
+    """Hooks on the node see None where the output is no Tensor."""
+    seen = []
+
+    def prehook(grads):
+        seen.append(grads)
+        return grads[0] * 2, None, grads[2] * 3
+
+    f = function(t, forward=lambda ctx, x: (x * 2, "text", x * 3), backward=lambda ctx, a, text, b: a * 2 + b * 3)
+    x = leaf(t, 3)
+    a, _, b = f.apply(x)
+    a.grad_fn.register_prehook(prehook)
+    a.grad_fn.register_hook(lambda inputs, outputs: seen.append((inputs, outputs)))
+    (a + b).sum().backward()
+    return seen, x.grad
+
+
+@programs
+def undefined_gradients_of_outputs_that_are_not_differentiable(t, nn):
+    seen = []
+
+    def forward(ctx, x, materialize):
+        a, b, c = x * 2, x * 3, x * 4
+        ctx.mark_non_differentiable(b)
+        ctx._materialize_non_diff_grads = materialize
+        return a, b, c
+
+    def backward(ctx, *grads):
+        seen.append(grads)
+        return grads[0] * 2, None
+
+    f, x = function(t, forward=forward, backward=backward), leaf(t, 3)
+    for materialize in (True, False):
+        f.apply(x, materialize)[0].sum().backward()
+    return seen, x.grad
+
+
+@programs
+def hooks_on_saved_tensors_of_a_node(t, nn):
+    log = []
+
+    def forward(ctx, x, y):
+        ctx.save_for_backward(x, None, y)
+        return x * y
+
+    def backward(ctx, grad):
+        x, _, y = ctx.saved_tensors
+        return grad * y, grad * x
+
+    def note(name):
+        return lambda x: (log.append((name, x.detach())), x)[1]
+
+    x, y = leaf(t, 3), leaf(t, 3, seed=2)
+    out = function(t, forward=forward, backward=backward).apply(x, y)
+    saved = out.grad_fn._raw_saved_tensors
+    saved[0].register_hooks(note("pack"), note("unpack"))
+    for i, hooks in enumerate([(note("pack"), note("unpack"))] * 2):
+        with pytest.raises(RuntimeError):  # it has hooks already, and None takes none
+            saved[i].register_hooks(*hooks)
+    with pytest.raises(TypeError):
+        saved[2].register_hooks(1, 2)
+    out.sum().backward()
+    with pytest.raises(RuntimeError, match="freed"):
+        _ = out.grad_fn._raw_saved_tensors
+    return len(saved), log, x.grad, y.grad
+
+
+@programs
+def saved_tensors_after_backward(t, nn):
+    """A ctx that the program has kept still has the saved Tensors, as long as the graph does."""
+    kept = []
+
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    def backward(ctx, grad):
+        kept.append(ctx)
+        return grad * 2 * ctx.saved_tensors[0]
+
+    x = leaf(t, 3)
+    out = function(t, forward=forward, backward=backward).apply(x)
+    out.sum().backward(retain_graph=True)
+    before = [s.detach() for s in kept[0].saved_tensors]
+    out.sum().backward()
+    with pytest.raises(RuntimeError, match="freed"):
+        _ = kept[0].saved_tensors
+    return before

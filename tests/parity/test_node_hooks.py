@@ -207,7 +207,8 @@ for case, hook in {
 
 
 def test_hooks_of_nodes_create_no_reference_cycle():
-    gc.collect()
+    while gc.collect():  # what PyTorch's Functions leave takes more than one pass
+        pass
     gc.disable()
     try:
         x = leaf(microgad, 3)
