@@ -67,6 +67,7 @@ def checkpoint(
     region = Region(function, args, kwargs, preserve_rng_state, second, determinism_check != "none")
     chosen = _early_stop.get()
     region.stops = not reentrant and (early_stop if chosen is None else chosen)
+    region.compares_ends = not (reentrant or region.stops)
     collector = Collector(state.current().observer)
     with state.scope(observer=collector), first:
         out = function(*args, **kwargs)
@@ -144,6 +145,7 @@ class Region:
     """A checkpointed call, and the values that its recomputation has kept and backward hasn't read yet."""
 
     stops = False  # whether the recomputation stops early
+    compares_ends = False  # whether it must not go on after the first call's last operation that keeps something
     needed: int | None = None  # after how many operations that keep values it stops
 
     def __init__(
@@ -187,7 +189,7 @@ class Region:
         """Make the call again, and return its operations that keep values, checked against those of the first call."""
         if any(counter[0] != then for counter, then in self.versions):
             raise errors.GraphError("checkpoint: an argument has been modified by an inplace operation since the call")
-        collector, now = Collector(None, self.needed), default_generator.snapshot()
+        collector, draws = Collector(None, self.needed), default_generator.snapshot()
         if self.draws is not None:
             default_generator.set_state(self.draws)
         try:
@@ -196,15 +198,26 @@ class Region:
                 self.function(*self.args, **self.kwargs)
         finally:
             if self.draws is not None:
-                default_generator.set_state(now)
+                default_generator.set_state(draws)
         kinds, found = self.kinds[: self.needed], _kinds(collector.nodes)[: self.needed]
         if not self.checks:
             kinds, found = [kind[:1] for kind in kinds], [kind[:1] for kind in found]
-        if found[: len(kinds)] != kinds:
+        if len(found) < len(kinds):
             raise CheckpointError(
-                "checkpoint: A different number of tensors was saved during the original forward and recomputation, or "
-                f"others were: {len(self.kinds)} operations keep something in forward, {len(collector.nodes)} in "
-                "recomputation."
+                "checkpoint: A different number of tensors was saved during the original forward and recomputation: "
+                f"{len(self.kinds)} operations keep something in forward, {len(collector.nodes)} in recomputation."
+            )
+        if len(found) > len(kinds) and self.compares_ends:
+            raise CheckpointError(
+                "checkpoint: trying to save more tensors during recomputation than during the original forward pass: "
+                f"{len(collector.nodes)} operations keep something, {len(self.kinds)} did in forward."
+            )
+        differing = next((pair for pair in zip(kinds, found, strict=False) if pair[0] != pair[1]), None)
+        if differing is not None:
+            before, now = ([kind[0].__name__, *kind[1:]] for kind in differing)
+            raise CheckpointError(
+                "checkpoint: Recomputed values for the following tensors have different metadata than during the "
+                f"forward pass: {before} in forward, {now} in recomputation."
             )
         return collector.nodes
 

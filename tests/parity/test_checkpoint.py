@@ -88,3 +88,30 @@ def test_second_derivatives(both):
         return g, *t.autograd.grad((g * g).sum(), x)
 
     both(program)
+
+
+@pytest.mark.parametrize(
+    ("second", "options", "message"),
+    [
+        (
+            lambda x: x.sin(),
+            {},
+            "A different number of tensors was saved during the original forward and",
+        ),
+        (lambda x: x.sin().exp().sin(), {"early_stop": False}, "trying to save more tensors during recomputation than"),
+        (lambda x: x.sin().exp().sin(), {}, None),
+        (lambda x: x.sin().exp().sin(), {"use_reentrant": True}, None),
+        (lambda x: x[:1].sin().exp(), {}, "tensors have different metadata than during the forward pass"),
+    ],
+)
+def test_a_recomputation_that_differs_is_refused_in_torchs_words(second, options, message):
+    for t in (torch, microgad):
+        functions = [lambda x: x.sin().exp(), second]
+        x = t.ones(2, requires_grad=True)
+        y = t.utils.checkpoint.checkpoint(lambda x, f=functions: f.pop(0)(x), x, **{"use_reentrant": False} | options)
+        if message is None:
+            y.sum().backward()
+            assert x.grad is not None
+        else:
+            with pytest.raises(t.utils.checkpoint.CheckpointError, match=message):
+                y.sum().backward()

@@ -69,7 +69,7 @@ def test_a_recomputation_with_other_operations_is_an_error():
         return x.exp() * x if len(turn) == 1 else x.exp().tanh()
 
     x = torch.rand(3, requires_grad=True)
-    with pytest.raises(errors.GraphError, match="2 operations keep something in forward, "):
+    with pytest.raises(errors.GraphError, match=r"Recomputed values .* \['Mul'.* in forward, \['Tanh'"):
         checkpoint(fickle, x).sum().backward()
 
 
