@@ -25,7 +25,7 @@ def evaluate(formula: Callable[..., Any], float32_formula: Callable[..., Any], x
 
 
 def non_differentiable(name: str, formula: Callable[..., Any], float32_formula: Any = None) -> type[Function]:
-    """Define a Function of one or two inputs that has no derivative: its results are off the graph, as in PyTorch.
+    """Define a Function of one or two inputs that has no derivative, as in PyTorch.
 
     `float32_formula` is for a single float32 input, which it gets in float64.
     """
@@ -38,8 +38,7 @@ def non_differentiable(name: str, formula: Callable[..., Any], float32_formula: 
         return in_double(formula, x, n)
 
     body = {"forward": unary if count == 1 else binary, "promote": staticmethod(promote), "__doc__": formula.__doc__}
-    off_graph = {"_plan": classmethod(lambda cls, *_: None)}
-    return type(name, (Function,), {**body, **off_graph, "__module__": formula.__module__})
+    return type(name, (Function,), {**body, "__module__": formula.__module__})
 
 
 def piecewise(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:
