@@ -46,6 +46,8 @@ def test_without_cupy_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
     assert not torch.cuda.is_available()
     assert torch.cuda.device_count() == 0
+    assert not torch.cuda.is_bf16_supported()
+    assert not torch.cuda.is_tf32_supported()
 
 
 def test_without_cupy_an_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

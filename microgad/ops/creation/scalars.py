@@ -63,7 +63,7 @@ def scale_factor(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
 def check_scale_factor(op: str, argument: str, value: Any, dtype: np.dtype[Any]) -> None:
     """Raise RuntimeError where PyTorch refuses to scale values of a dtype by a number of this type."""
     if isinstance(value, bool) and dtype.kind != "b":
-        raise ArgumentError(f"{op}: Boolean {argument} only supported for Boolean results")
+        raise ArgumentError(f"{op}: Boolean {argument} only supported for Boolean results.")
     wrong = f"argument {argument} must not be a {{}} number, got {value}"
     if not isinstance(value, int) and dtype.kind in "biu":
         raise ArgumentError(f"{op}: for integral input tensors, {wrong.format('floating point')}")

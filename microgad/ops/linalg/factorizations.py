@@ -154,7 +154,9 @@ class QR(Function):
         (of_q, of_r), (q, r) = grad, out
         rows, columns, k = q.shape[-2], r.shape[-1], r.shape[-2]
         if self.mode == "complete" and rows > columns:
-            raise GraphError("linalg.qr: The derivative is not implemented when mode='complete' and nrows > ncols")
+            raise GraphError(
+                "linalg.qr: The QR decomposition is not differentiable when mode='complete' and nrows > ncols"
+            )
         halved = 1 - 0.5 * eye(q, k)
         if rows >= columns:
             inner = np.triu(np.matmul(of_r, adjoint(r)) - np.matmul(adjoint(q), of_q))

@@ -143,7 +143,7 @@ def pivots_to_order(pivots: Any, rows: int) -> Any:
 def _checked_lu(op: str, A: Tensor, pivot: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     check_floating_matrices(op, A)
     if not pivot:
-        raise ArgumentError(f"{op}: LU without pivoting is not implemented; give pivot=True")
+        raise ArgumentError(f"{op}: LU without pivoting is not implemented on the CPU; give pivot=True")
     return LUFactor.apply(A)
 
 
