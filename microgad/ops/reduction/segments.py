@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import reduce as fold
 from itertools import pairwise
-from operator import mul
 from typing import Any
 
 import numpy as np
@@ -20,18 +18,13 @@ from .products import prod
 from .sums import sum
 
 
-def _prod(x: Tensor, dim: int) -> Tensor:
-    """Return the product along the first axis. Only multiplied one by one does NaN get a gradient that isn't NaN."""
-    return fold(mul, x.unbind()) if np.any(np.isnan(x.array)) else prod(x, dim)
-
-
 # For each mode: the reduction of a segment, how it is combined with `initial`, and the result of an empty segment.
 _REDUCTIONS: dict[str, tuple[Any, Any, float]] = {
     "sum": (sum, lambda x, start: x + start, 0.0),
     "mean": (sum, lambda x, start: x + start, 0.0),
     "max": (lambda x, dim: Max.apply(x, axis=dim, keepdims=False), lambda x, low: where(x < low, low, x), -np.inf),
     "min": (lambda x, dim: Min.apply(x, axis=dim, keepdims=False), lambda x, high: where(x > high, high, x), np.inf),
-    "prod": (_prod, lambda x, start: x * start, 1.0),
+    "prod": (prod, lambda x, start: x * start, 1.0),
 }
 
 
