@@ -17,7 +17,6 @@ from .extrema import Max, Min
 from .products import prod
 from .sums import sum
 
-
 # For each mode: the reduction of a segment, how it is combined with `initial`, and the result of an empty segment.
 _REDUCTIONS: dict[str, tuple[Any, Any, float]] = {
     "sum": (sum, lambda x, start: x + start, 0.0),
