@@ -198,3 +198,10 @@ def test_profiling_ends_if_on_trace_ready_raises():
     with pytest.raises(OSError, match="disk"), torch.profiler.profile(on_trace_ready=fail):
         torch.ones(2) * 2
     assert state.current().observer is None
+
+
+def test_programs_ask_for_kineto_by_torchs_names():
+    assert torch.autograd.kineto_available is torch.autograd.profiler.kineto_available
+    with torch.autograd.profiler.profile(use_kineto=torch.autograd.kineto_available()) as profile:
+        _ = torch.ones(2) * 2
+    assert "aten::mul" in {event.name for event in profile.function_events}
