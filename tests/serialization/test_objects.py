@@ -110,6 +110,12 @@ def test_a_module_is_restored_with_its_attributes_and_shared_submodules() -> Non
     assert repr(other) == repr(net)
 
 
+def test_a_loss_with_options_is_restored() -> None:
+    loss = nn.LinearCrossEntropyLoss(4, 3, options=nn.LinearCrossEntropyOptions(batch_chunk_size=2))
+    again = reloaded(loss, weights_only=False)
+    assert again.options == loss.options
+
+
 def test_modules_are_loaded_only_with_weights_only_false_or_safe_globals() -> None:
     with pytest.raises(FileError, match=r"names .*Net.*weights_only=False"):
         reloaded(Net())

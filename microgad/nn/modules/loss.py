@@ -293,7 +293,7 @@ class CTCLoss(_Loss):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LinearCrossEntropyOptions:
     """Options by which PyTorch saves memory in `F.linear_cross_entropy`. They have no effect here.
 
