@@ -13,4 +13,5 @@ import numpy as np
 
 _loops = np.lib.introspect.opt_func_info("^exp2$", "float32").get("exp2", {})
 _vectorized = any(not loop["current"].startswith("baseline") for loop in _loops.values())
-power, RATE = (np.exp2, 1 / math.log(2)) if _vectorized else (np.exp, 1.0)
+power = np.exp2 if _vectorized else np.exp
+RATE = 1 / math.log(2) if power is np.exp2 else 1.0
