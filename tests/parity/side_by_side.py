@@ -59,6 +59,11 @@ def leaf(t: Any, *shape: int, seed: int = 1) -> Any:
     return randn(t, *shape, seed=seed).requires_grad_()
 
 
+def function(t: Any, **methods: Any) -> Any:
+    """A torch.autograd.Function with these methods."""
+    return type("F", (t.autograd.Function,), {name: staticmethod(method) for name, method in methods.items()})
+
+
 def outcome(program: Program, t: Any) -> tuple[Any, list[type]]:
     """What a program returns or raises, and the classes of its warnings."""
     t.manual_seed(0)

@@ -137,3 +137,113 @@ def writes_to_a_dual_are_seen_in_its_primal(t, nn):
         inner = p * 2
         part = fw.make_dual(inner, randn(t, 3, seed=3)).mul_(2)
         return [*found, inner, *t.autograd.grad(part.sum(), p)]
+
+
+@programs
+def forward_mode_of_in_place_writes_to_arguments(t, nn):
+    def f(x):
+        x[0] = x[1] * 5
+        x[1:].mul_(x[0])
+        return x * x
+
+    def fresh():
+        return randn(t, 3)
+
+    return t.func.jvp(f, (fresh(),), (t.ones(3).double(),)), t.func.jacfwd(f)(fresh())
+
+
+@programs
+def gradients_of_tangents(t, nn):
+    """A tangent has gradients by the primal, by the given tangent, and by other factors."""
+    forward = submodule(t, "autograd.forward_ad")
+    x, v, w = (randn(t, 3, seed=i).requires_grad_() for i in range(3))
+    found = []
+    for primal, tangent in ((x, v.detach()), (x.detach(), v), (x.detach(), v.detach())):
+        with forward.dual_level():
+            y = forward.unpack_dual((forward.make_dual(primal, tangent) ** 3 * w).sum())
+            found += [y.primal.requires_grad, *t.autograd.grad(y.tangent, (x, v, w), allow_unused=True)]
+    return found
+
+
+@programs
+def tangent_of_a_gradient(t, nn):
+    forward = submodule(t, "autograd.forward_ad")
+    x = randn(t, 3).requires_grad_()
+    with forward.dual_level():
+        y = (forward.make_dual(x, randn(t, 3, seed=2)) ** 3).sum()
+        (g,) = t.autograd.grad(y, x, create_graph=True)
+        return g, forward.unpack_dual(g).tangent, forward.unpack_dual(y).tangent
+
+
+@programs
+def gradient_of_the_tangent_of_a_linear_function(t, nn):
+    forward, x = submodule(t, "autograd.forward_ad"), leaf(t, 3)
+    with forward.dual_level():
+        tangent = forward.unpack_dual(forward.make_dual(x, randn(t, 3, seed=2)) * 2).tangent
+        return tangent, tangent.requires_grad, t.autograd.grad((tangent * 3).sum(), x)
+
+
+@programs
+def primal_keeps_its_graph(t, nn):
+    forward, x = submodule(t, "autograd.forward_ad"), leaf(t, 3)
+    with forward.dual_level():
+        primal, tangent = forward.unpack_dual(forward.make_dual(x * 2, randn(t, 3, seed=2)))
+        return primal.requires_grad, tangent.requires_grad, t.autograd.grad((primal * tangent).sum(), x)
+
+
+@programs
+def backward_through_tangents_of_a_network(t, nn):
+    forward = submodule(t, "autograd.forward_ad")
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+    for inputs in (randn(t, 2, 3), leaf(t, 2, 3)):
+        with forward.dual_level():
+            value, tangent = forward.unpack_dual(net(forward.make_dual(inputs, randn(t, 2, 3, seed=2))))
+            (tangent**2).sum().backward(retain_graph=True)
+            value.sum().backward()
+    return inputs.grad, [p.grad for p in net.parameters()]
+
+
+@programs
+def forward_mode_under_no_grad(t, nn):
+    forward = submodule(t, "autograd.forward_ad")
+    with t.no_grad(), forward.dual_level():
+        return forward.unpack_dual(forward.make_dual(randn(t, 3), t.ones(3).double()) ** 2).tangent
+
+
+@programs
+def dual_of_integers(t, nn):
+    forward = submodule(t, "autograd.forward_ad")
+    with forward.dual_level():
+        forward.make_dual(t.ones(2, dtype=t.int64), t.ones(2, dtype=t.int64))
+
+
+@programs
+def tangents_of_results_without_dual_inputs(t, nn):
+    functional, w = submodule(t, "autograd.forward_ad"), leaf(t, 3)
+    with functional.dual_level():
+        x = functional.make_dual(randn(t, 3), randn(t, 3, seed=2))
+        return [functional.unpack_dual(y).tangent for y in (w, w * 2, w * x, t.sign(x), t.ones(3))]
+
+
+@programs
+def enter_and_exit_dual_level_under_no_grad(t, nn):
+    functional = submodule(t, "autograd.forward_ad")
+    with t.no_grad():
+        functional.enter_dual_level()
+        found = functional.unpack_dual(functional.make_dual(randn(t, 3), randn(t, 3, seed=2)) ** 2).tangent
+        functional.exit_dual_level()
+        return found, t.is_grad_enabled()
+
+
+@programs
+def writes_to_arguments_in_forward_mode_are_seen_by_the_caller(t, nn):
+    def overwritten(x, y):
+        x.mul_(2)
+        x[:, ::2].copy_(y)
+        return x.clone(), x.sin()
+
+    x, y, v = randn(t, 2, 4), randn(t, 2, 2), randn(t, 2, 4, seed=2)
+    found = [t.func.jvp(overwritten, (x, y), (v, y)), x.clone()]
+    mapped = t.vmap(lambda x, y: t.func.jvp(overwritten, (x[None], y[None]), (x[None] * 2, y[None])))
+    found += [mapped(x, y), x.clone()]
+    return *found, t.func.jacfwd(lambda x: x.mul_(y[0, 0]))(x), x

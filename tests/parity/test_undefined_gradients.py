@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .side_by_side import Programs, leaf, submodule
+from .side_by_side import Programs, function, leaf, submodule
 
 programs = Programs()
 
@@ -16,12 +16,8 @@ def test_program_behaves_as_in_torch(name: str) -> None:
     programs.check(name, messages=False)
 
 
-def function(t: Any, forward: Any, backward: Any) -> Any:
-    return type("F", (t.autograd.Function,), {"forward": staticmethod(forward), "backward": staticmethod(backward)})
-
-
 def stop(t: Any, x: Any) -> Any:
-    return function(t, lambda ctx, x: x.clone(), lambda ctx, grad: None).apply(x)
+    return function(t, forward=lambda ctx, x: x.clone(), backward=lambda ctx, grad: None).apply(x)
 
 
 def twice(t: Any, x: Any, log: list[Any], materialize: bool = True) -> Any:
@@ -33,7 +29,7 @@ def twice(t: Any, x: Any, log: list[Any], materialize: bool = True) -> Any:
         log.append(grad)
         return grad if grad is None else grad * 2
 
-    return function(t, forward, backward).apply(x)
+    return function(t, forward=forward, backward=backward).apply(x)
 
 
 @programs
@@ -84,7 +80,12 @@ def defined_gradient_of_a_hooked_leaf(t, nn):
 @programs
 def unused_results(t, nn):
     x, log = leaf(t, 3), []
-    f = function(t, lambda ctx, x: (x * 2, x * 3), lambda ctx, a, b: (log.append((a, b)), a + b)[1])
+
+    def backward(ctx, a, b):
+        log.append((a, b))
+        return a + b
+
+    f = function(t, forward=lambda ctx, x: (x * 2, x * 3), backward=backward)
     a, _ = f.apply(x.sort()[0])
     stop(t, a).sum().backward()
     return x.grad, log

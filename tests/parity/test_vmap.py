@@ -1,0 +1,176 @@
+"""torch.func.vmap in edge cases: programs that both libraries run."""
+
+from __future__ import annotations
+
+import pytest
+
+from .side_by_side import Programs, leaf, randn
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own
+
+DIFFERENT = {"randomness": "different"}
+programs = Programs()
+
+
+@pytest.mark.parametrize("name", programs)
+def test_program_behaves_as_in_torch(name: str) -> None:
+    programs.check(name, messages=False, warning_classes=False)
+
+
+@programs
+def vmap_in_dims_and_out_dims_of_nested_containers(t, nn):
+    def f(d, xs):
+        return {"a": d["a"] * xs[0] + xs[1], "b": (xs[0], d["a"].sum())}
+
+    args = {"a": randn(t, 3, 2)}, (randn(t, 2, 3, seed=3), randn(t, 2))
+    return t.func.vmap(f, in_dims=({"a": 0}, (1, None)), out_dims={"a": 1, "b": (-1, 0)})(*args)
+
+
+@programs
+def the_node_of_what_vmap_returns(t, nn):
+    x, y = leaf(t, 2, 3), leaf(t, 3)
+    results = t.func.vmap(lambda a: a * y.sin())(x), t.func.vmap(t.exp, out_dims=1)(x), t.func.vmap(lambda a: y + 1)(x)
+    return [result.grad_fn.name() for result in results]
+
+
+@programs
+def vmap_does_not_batch_keyword_arguments(t, nn):
+    return t.func.vmap(lambda x, y=None: x * y)(randn(t, 3, 2), y=randn(t, 3, 2))
+
+
+@programs
+def vmap_with_unbatched_results(t, nn):
+    return t.func.vmap(lambda x: (x, t.tensor([float("nan"), 1]), 3), out_dims=(0, None, None))(randn(t, 3, 2))
+
+
+@programs
+def vmap_over_an_empty_batch(t, nn):
+    return t.func.vmap(lambda x: (x.sum(), x * 2), out_dims=(0, 1))(t.zeros(0, 3))
+
+
+@programs
+def vmap_of_random_draws_raises_by_default(t, nn):
+    return t.func.vmap(lambda x: x + t.rand(2))(randn(t, 3, 2))
+
+
+@programs
+def vmap_randomness(t, nn):
+    """Several dropouts in a net, in chunks; nested vmap; permutations."""
+    t.manual_seed(5)
+    net = nn.Sequential(nn.Dropout(0.5), nn.Linear(4, 9), nn.Dropout(0.3))
+    one = [t.func.vmap(net, randomness="different", chunk_size=n)(t.ones(5, 4)) for n in (None, 2)]
+    nested = t.func.vmap(t.func.vmap(lambda x: t.rand(2).sum() + t.randn(20), **DIFFERENT), randomness="same")
+    both_different = t.func.vmap(t.func.vmap(lambda x: x + t.rand(2) + t.randint(9, ()), **DIFFERENT), **DIFFERENT)
+    shuffled = t.func.vmap(lambda x: t.randperm(5) + t.rand(5) + t.empty_like(x).normal_(), **DIFFERENT)
+    return one, nested(t.ones(2, 3)), both_different(t.ones(2, 3, 1)), shuffled(t.ones(3, 5)), t.rand(1)
+
+
+@programs
+def vmap_of_writes_to_unbatched_buffers(t, nn):
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("calls", t.zeros(()))
+
+        def forward(self, x):
+            self.calls += 1
+            made = t.zeros(2)
+            made[1] = 3
+            return x * self.calls + made
+
+    found = []
+    for wrap, options in ((lambda f: f, {}), (lambda f: f, {"chunk_size": 2}), (t.vmap, {})):
+        net = Counting()
+        found.append((t.vmap(wrap(net), **options)(t.ones(3, 2, 2)), net.calls))
+    return found
+
+
+@programs
+def vmap_of_a_custom_function_with_a_vmap_rule(t, nn):
+    """The rule gets the whole batch and says in which dimension its results are batched; also in nested vmap."""
+    seen = []
+
+    class Custom(t.autograd.Function):
+        @staticmethod
+        def forward(x, others, k):
+            return x.sin() * others[0] * k, x + 1
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(inputs[0], inputs[1][0])
+            ctx.k = inputs[2]
+
+        @staticmethod
+        def backward(ctx, grad, plain):
+            x, other = ctx.saved_tensors
+            return grad * x.cos() * other * ctx.k + plain, None, None
+
+        @staticmethod
+        def vmap(info, in_dims, x, others, k):
+            seen.append((info.batch_size, info.randomness, in_dims[1:]))
+            y, plain = Custom.apply(x.movedim(in_dims[0], 0), others, k)
+            return (y.movedim(0, -1) * 10, plain.sum(0)), (-1, None)
+
+    x, w = leaf(t, 3, 2, 2), randn(t, 2)
+    y, plain = t.vmap(lambda x: Custom.apply(x, [w], 2), 1, randomness="same")(x)
+    (y.sum() + plain.sin().sum()).backward()
+    nested = t.vmap(t.vmap(lambda x: Custom.apply(x, [w[0]], 2)[0]))(randn(t, 3, 2, 2))
+    return y, plain, x.grad, nested, seen
+
+
+@programs
+def vmap_of_dropout_raises(t, nn):
+    return t.func.vmap(lambda x: nn.functional.dropout(x, 0.5))(randn(t, 3, 2))
+
+
+@programs
+def vmap_of_one_index_into_a_shared_tensor(t, nn):
+    x, indices = randn(t, 1, 4), t.zeros(2, 1, dtype=t.int64)
+    return t.vmap(lambda i: t.take_along_dim(x, i[:, None], 0))(indices), t.vmap(lambda i: x[i])(indices)
+
+
+@programs
+def as_strided_under_vmap(t, nn):
+    def strided_views(x):
+        at = x.storage_offset()
+        parts = x.as_strided((2,), (1,), 4), x[1:].as_strided((1,), (2,), 5), x.as_strided((1,), (1,), at)
+        return *parts, t.tensor(float(at))
+
+    x = leaf(t, 4, 3)
+    found = t.func.vmap(strided_views)(x[1:3])
+    inner = t.func.vmap(t.func.vmap(lambda x: x.as_strided((1,), (1,), 1)))(x.reshape(2, 2, 3))
+    sides = t.func.vmap(lambda x, y: x.as_strided((2,), (6,), 3) * y, in_dims=(1, None))(x, x[0, 0])
+    return found, inner, sides, t.autograd.grad(inner.sum() + sides.sum(), x)
+
+
+@programs
+def vmap_over_autograd_grad_frees_the_graph_once(t, nn):
+    """The rows of a Jacobian by vmap over vector-Jacobian products, as in PyTorch's tutorial."""
+
+    def rows(y, x, seeds, **options):
+        return t.vmap(lambda v: t.autograd.grad(y, x, v)[0], **options)(seeds)
+
+    x = leaf(t, 3)
+    y, z = x.exp().pow(2), x.exp().pow(3)
+    whole = rows(y, x, t.eye(3).double())
+    inner = t.vmap(t.vmap(lambda v: t.autograd.grad(z, x, v)[0]))(t.eye(3).double().expand(2, 3, 3))
+    over = []
+    for again in (lambda: y.sum().backward(), lambda: rows(x.exp(), x, t.eye(3).double(), chunk_size=2)):
+        with pytest.raises(RuntimeError, match="second time"):
+            again()
+        over.append(True)
+    return whole, inner, over
+
+
+for case, call in {
+    "a number": lambda t: t.vmap(lambda x, k: x * k)(t.ones(3, 2), 2),
+    "a dimension that isn't there": lambda t: t.vmap(lambda x: x, in_dims=2)(t.ones(3, 2)),
+    "no dimension": lambda t: t.vmap(lambda x: x)(t.ones(())),
+    "a fractional dimension": lambda t: t.vmap(lambda x: x, in_dims=0.5)(t.ones(3, 2)),
+    "in_dims of another structure": lambda t: t.vmap(lambda x: x[0], in_dims=((0, 0, 0),))((t.ones(3), t.ones(3))),
+    "out_dims of another structure": lambda t: t.vmap(lambda x: x, out_dims=(0, 0))(t.ones(3)),
+    "a result that is no Tensor": lambda t: t.vmap(lambda x: 3.0)(t.ones(3, 2)),
+    "randomness": lambda t: t.vmap(lambda x: x, randomness="some"),
+    "no chunk": lambda t: t.vmap(lambda x: x, chunk_size=0),
+}.items():
+    programs[case] = lambda t, nn, call=call: call(t)
