@@ -15,6 +15,7 @@ import torch
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.common_utils import noncontiguous_like
 from torch.testing._internal.opinfo.core import SampleInput
+from torch.utils._pytree import tree_leaves
 
 from .compare import Different, same
 from .exceptions import LEFT_OUT, SLACK, UNDEFINED
@@ -27,7 +28,8 @@ SAMPLES = 12  # for an op and a dtype
 FEWER_SAMPLES = 4  # for its second derivatives, and for each other form of the call
 SAME_CLASS = "the class of torch's error"  # a value of Check.raises
 T = TypeVar("T")
-LARGE = 1000  # the most elements that a sample of the reference inputs may have
+LARGE = 1000  # the most elements that a Tensor of the reference inputs may have
+HUGE = 100_000  # the most elements that a Tensor may have without --thorough
 
 
 @dataclass
@@ -228,6 +230,8 @@ class OpChecks:
             samples.extend(source(self.op, "cpu", getattr(torch, dtype), dtype in self.differentiable))
         if self.op.name.startswith("__"):  # Python looks up a method on the object, so it must be a Tensor
             samples = [sample for sample in samples if isinstance(sample.input, torch.Tensor)]
+        if self.max_samples is not None:
+            samples = [sample for sample in samples if fits(sample, HUGE)]
         return seeded_choice(samples, self.max_samples)
 
 
@@ -268,10 +272,19 @@ def is_method(f: Any) -> bool:
     return getattr(torch.Tensor, getattr(f, "__name__", ""), None) is f
 
 
+def tensors_of(sample: SampleInput) -> list[torch.Tensor]:
+    leaves = tree_leaves((sample.input, sample.args, sample.kwargs))
+    return [x for x in leaves if isinstance(x, torch.Tensor)]
+
+
 def has_ordinary_values(sample: SampleInput) -> bool:
     """Whether a sample is small and has no complex infinities, for which C++ and C compilers give different results."""
-    tensors = Call(sample, Copies()).tensors
-    return all(t.numel() <= LARGE and not (t.is_complex() and not t.isfinite().all()) for t in tensors)
+    return fits(sample, LARGE) and all(t.isfinite().all() for t in tensors_of(sample) if t.is_complex())
+
+
+def fits(sample: SampleInput, limit: int) -> bool:
+    """Whether no Tensor of a sample has more than `limit` elements."""
+    return all(t.numel() <= limit for t in tensors_of(sample))
 
 
 def spread(samples: list[T], max_samples: int | None) -> list[T]:
