@@ -114,6 +114,10 @@ class ndarray:
     def __iter__(self) -> Any:
         return (wrapped(part) for part in self._a[...])
 
+    dtype, shape, ndim, size = (
+        property(operator.attrgetter(f"_a.{fact}")) for fact in ("dtype", "shape", "ndim", "size")
+    )
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in SURFACE["attributes"]:
             raise AttributeError(f"'cupy.ndarray' object has no attribute '{name}'")
@@ -314,7 +318,7 @@ def check_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> bool:
     if len(kwargs.get("out", ())) > 1:
         raise ValueError("The 'out' parameter must have exactly one array value")
     if method == "__call__" and name in UFUNCS:
-        check_dtypes(name, inputs, UFUNCS[name])
+        check_dtypes(name, inputs)
     return True
 
 
@@ -365,17 +369,24 @@ def check_no_host_arrays(x: Any) -> None:
         check_no_host_arrays(part)
 
 
-def check_dtypes(name: str, inputs: Any, loops: list[str]) -> None:
+def check_dtypes(name: str, inputs: Any) -> None:
     """Raise TypeError if CuPy has no loop for the inputs' dtypes."""
-    kinds = [x.dtype if hasattr(x, "dtype") else type(x) for x in inputs]
+    kinds = tuple([x.dtype if isinstance(x, (ndarray, np.generic)) else type(x) for x in inputs])
+    if not has_loop(name, kinds):
+        raise TypeError(f"Wrong type ({kinds}) of arguments for cupy_{name}")
+
+
+@functools.cache
+def has_loop(name: str, kinds: tuple[Any, ...]) -> bool:
+    """Whether CuPy's ufunc has a loop for inputs of these dtypes and Python types."""
     weak = {bool: "?", int: "b", float: "e", complex: "F"}
     chars = [weak.get(kind) or np.dtype(kind).char for kind in kinds]
-    for loop in loops:
-        taken = loop.partition("->")[0]
-        if len(taken) == len(chars) and all(np.can_cast(c, t, "same_kind" if k in weak else "safe")
-                                            for c, t, k in zip(chars, taken, kinds, strict=True)):  # fmt: skip
-            return
-    raise TypeError(f"Wrong type ({kinds}) of arguments for cupy_{name}")
+    return any(
+        len(taken) == len(chars)
+        and all(np.can_cast(c, t, "same_kind" if k in weak else "safe")
+                for c, t, k in zip(chars, taken, kinds, strict=True))
+        for taken in (loop.partition("->")[0] for loop in UFUNCS[name])
+    )  # fmt: skip
 
 
 def numpy_index(index: Any, shape: tuple[int, ...]) -> Any:
