@@ -82,9 +82,14 @@ class LayerChecks:
     def checks(self) -> Iterator[Check | Failure]:
         yield from self.signature()
         for info in self.infos:
-            for dtype in (t for t in self.dtypes if getattr(torch, t) in info.dtypes):
+            dtypes = [t for t in self.dtypes if getattr(torch, t) in info.dtypes]
+            for dtype in dtypes:
                 for training in (True, False) if info.train_and_eval_differ else (True,):
-                    yield from self.called(info, dtype, self.samples(info, dtype, training))
+                    samples = self.samples(info, dtype, training)
+                    if dtype == dtypes[0]:  # settings don't depend on it
+                        yield from (check("repr", printed, sample) for sample in samples)
+                        yield from (check("attributes", attributes, sample) for sample in samples)
+                    yield from self.called(info, dtype, samples)
                     yield from self.errors(info, dtype, training)
 
     def signature(self) -> Iterator[Failure]:
@@ -104,8 +109,6 @@ class LayerChecks:
         for sample in samples:
             if self.name not in NORMAL or dtype == "float32":
                 yield check(f"state {dtype}", state, sample, call=Built)
-            yield check(f"repr {dtype}", printed, sample)
-            yield check(f"attributes {dtype}", attributes, sample)
             yield check(f"forward {dtype}", run, sample)
             if dtype in ("float64", "complex128"):
                 yield check(f"gradient {dtype}", gradient, sample, requires_grad=True)
