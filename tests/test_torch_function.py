@@ -234,6 +234,7 @@ def test_a_function_of_the_user_can_be_overridden() -> None:
     assert not overrides.has_torch_function((torch.ones(1), torch.nn.Parameter(torch.ones(1)), 1))
 
 
+@pytest.mark.host("a process of its own")
 def test_functions_are_wrapped_when_the_first_subclass_is_defined() -> None:
     program = """
         import microgad as torch
@@ -268,6 +269,7 @@ DUCK = """
 """
 
 
+@pytest.mark.host("a process of its own")
 @pytest.mark.parametrize("library", ["import microgad as torch", "import microgad; microgad.as_torch(); import torch"])
 def test_a_duck_type_overrides_from_its_first_call_on(library: str) -> None:
     run(
@@ -285,29 +287,34 @@ def test_a_duck_type_overrides_from_its_first_call_on(library: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("call", "name"),
-    [
-        ("torch.mean(duck)", "torch.mean"), ("torch.cat([x, duck])", "torch.cat"), ("x + duck", "torch.Tensor.add"),
-        ("duck + x", "torch.Tensor.add"), ("duck - x", "torch.Tensor.__rsub__"), ("x @ duck", "torch.Tensor.matmul"),
-        ("duck @ x", "torch.Tensor.__rmatmul__"), ("x == duck", "torch.Tensor.__eq__"),
-        ("x != duck", "torch.Tensor.ne"), ("duck / x", "torch.Tensor.__rtruediv__"),
-        ("x.__iadd__(duck)", "torch.Tensor.add_"), ("x.__imod__(duck)", "torch.Tensor.remainder_"),
-        ("x.__iand__(duck)", "torch.Tensor.__iand__"), ("duck << x", "torch.Tensor.__rlshift__"),
-    ],
-)  # fmt: skip
-def test_a_duck_type_defined_in_a_function_overrides_too(call: str, name: str) -> None:
-    run(
-        DUCK.format(library="import microgad as torch")
-        + f"""
-    answers, x = {{}}, torch.ones(2)
-    torch.mean, torch.cat, torch.overrides
-    duck = make()()
-    assert [({call}), ({call})] == ["{name}"] * 2
+CALLS = {
+    "torch.mean(duck)": "torch.mean", "torch.cat([x, duck])": "torch.cat", "x + duck": "torch.Tensor.add",
+    "duck + x": "torch.Tensor.add", "duck - x": "torch.Tensor.__rsub__", "x @ duck": "torch.Tensor.matmul",
+    "duck @ x": "torch.Tensor.__rmatmul__", "x == duck": "torch.Tensor.__eq__", "x != duck": "torch.Tensor.ne",
+    "duck / x": "torch.Tensor.__rtruediv__", "x.__iadd__(duck)": "torch.Tensor.add_",
+    "x.__imod__(duck)": "torch.Tensor.remainder_", "x.__iand__(duck)": "torch.Tensor.__iand__",
+    "duck << x": "torch.Tensor.__rlshift__",
+}  # fmt: skip
+
+
+@pytest.mark.host("a process of its own")
+def test_a_duck_type_defined_in_a_function_overrides_too() -> None:
+    """Each call is the first one of a process. One process forks, since new ones would import microgad again."""
+    program = DUCK.format(library="import microgad as torch") + "    import os\n"
+    for call, name in CALLS.items():
+        program += f"""
+    if (child := os.fork()) == 0:
+        answers, x = {{}}, torch.ones(2)
+        torch.mean, torch.cat, torch.overrides
+        duck = make()()
+        assert [({call}), ({call})] == ["{name}"] * 2
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0, "{call}"
     """
-    )
+    run(program)
 
 
+@pytest.mark.host("a process of its own")
 def test_functions_are_pickled_and_saved_whether_they_are_wrapped_or_not() -> None:
     program = """
         import io, pickle
