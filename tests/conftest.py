@@ -63,7 +63,7 @@ CPU_ONLY = {
 # The explain phase runs hundreds of further examples after shrinking, even for `hypothesis.find`.
 PHASES = [phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain]
 hypothesis.settings.register_profile("gate", max_examples=25, derandomize=True, deadline=None, phases=PHASES)
-hypothesis.settings.register_profile("device", max_examples=8, derandomize=True, deadline=None, phases=PHASES)
+hypothesis.settings.register_profile("again", max_examples=8, derandomize=True, deadline=None, phases=PHASES)
 hypothesis.settings.register_profile("thorough", max_examples=500, deadline=None)
 
 
@@ -79,7 +79,8 @@ def pytest_configure(config: pytest.Config) -> None:
             os.environ.setdefault(name, "1")
     config.addinivalue_line("markers", "host(reason): the test only holds on the CPU")
     device = runs_on_device(config)
-    hypothesis.settings.load_profile("thorough" if config.getoption("--thorough") else "device" if device else "gate")
+    profile = "thorough" if config.getoption("--thorough") else "again" if device else "gate"
+    hypothesis.settings.load_profile(config.getoption("--hypothesis-profile", None) or profile)
     if device:
         config.option.ignore = [*(config.option.ignore or []), *(str(HERE / path) for path in CPU_ONLY)]
         if config.args_source is config.ArgsSource.TESTPATHS:
