@@ -73,7 +73,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    gc.set_threshold(100_000, 20, 50)  # Python's 700 new objects take a seventh of the tests' time
     if config.getoption("numprocesses", None):  # with pytest-xdist there is a process for each core
         for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
