@@ -1,7 +1,8 @@
-"""Programs that say `import torch` print the same under PyTorch and under `python -m microgad`."""
+"""Programs that say `import torch` print the same under PyTorch and under microgad."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -16,11 +17,11 @@ PROGRAMS = [*EXAMPLES, *sorted((Path(__file__).parent / "programs").glob("*.py")
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[+-]\d+)?")
 
 
-# Imports PyTorch once and forks for each program that it reads from stdin. The child ends by os._exit, because a
+# Imports a library once and forks for each program that it reads from stdin. The child ends by os._exit, because a
 # regular exit of PyTorch takes more than a second, and most programs less than a tenth.
-PYTORCH = """
+RUNNER = """
 import os, runpy, sys, traceback, warnings
-import torch, torchvision
+{imports}
 warnings.simplefilter("ignore")
 for line in sys.stdin:
     program, output = line.rstrip().split("\\t")
@@ -39,21 +40,15 @@ for line in sys.stdin:
             os._exit(code)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
+PYTORCH = "import torch, torchvision"
+OURS = "import microgad; microgad.as_torch(); import torch.nn, torch.optim, torch.utils.data, torchvision"
 
 
-def output_of(program: Path) -> str:
-    command = [sys.executable, "-W", "ignore", "-m", "microgad", str(program)]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-@pytest.fixture(scope="module")
-def pytorch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], str]]:
-    """A function that runs a program under PyTorch and returns its output."""
-    pytest.importorskip("torchvision")
-    folder = tmp_path_factory.mktemp("printed")
-    with subprocess.Popen([sys.executable, "-c", PYTORCH], stdin=PIPE, stdout=PIPE, text=True) as process:
+@contextlib.contextmanager
+def runner(imports: str, folder: Path) -> Iterator[Callable[[Path], str]]:
+    """A function that runs a program after `imports` and returns its output."""
+    command = [sys.executable, "-c", RUNNER.format(imports=imports)]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
         assert process.stdin
         assert process.stdout
 
@@ -68,14 +63,29 @@ def pytorch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path
         process.stdin.close()
 
 
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], str]]:
+    with runner(OURS, tmp_path_factory.mktemp("ours")) as run:
+        yield run
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], str]]:
+    pytest.importorskip("torchvision")
+    with runner(PYTORCH, tmp_path_factory.mktemp("theirs")) as run:
+        yield run
+
+
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
-def test_program_prints_the_same_under_both(program: Path, request: pytest.FixtureRequest) -> None:
+def test_program_prints_the_same_under_both(
+    program: Path, ours: Callable[[Path], str], request: pytest.FixtureRequest
+) -> None:
     assert "microgad" not in program.read_text()
-    ours = output_of(program)
+    found = ours(program)
     # requested late: without PyTorch, the program must run on microgad anyway
-    theirs = request.getfixturevalue("pytorch")(program)
-    assert NUMBER.sub("number", ours) == NUMBER.sub("number", theirs)
-    for x, y in zip(NUMBER.findall(ours), NUMBER.findall(theirs), strict=True):
+    expected = request.getfixturevalue("theirs")(program)
+    assert NUMBER.sub("number", found) == NUMBER.sub("number", expected)
+    for x, y in zip(NUMBER.findall(found), NUMBER.findall(expected), strict=True):
         assert float(x) == pytest.approx(float(y), rel=1e-4, abs=1e-4 if abs(float(y)) < 0.01 else 0)
 
 
