@@ -52,7 +52,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     """Return the cosine of the angle between x1 and x2 along dim; the two broadcast. Source: torch.cosine_similarity.
 
     A norm that is less than eps is replaced by eps, but keeps its derivative. Raises RuntimeError if the common dtype
-    is not floating-point and real.
+    is not floating-point and real, or eps is negative.
 
     >>> torch.cosine_similarity(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 1.0]]))
     tensor([0.7071])
@@ -60,6 +60,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     common = dtypes.result_dtype([x1.array, x2.array])
     if common.kind != "f":
         raise DtypeError(f"cosine_similarity: expected floating-point numbers, got {x1.dtype} and {x2.dtype}")
+    if eps < 0:
+        raise ArgumentError(f"cosine_similarity: eps must be non-negative, got: {eps:g}")
     size = broadcast_shapes(x1.shape, x2.shape)
     wide = [x if x.array.dtype.kind == "f" else x.to(common) for x in (x1, x2)]
     wide = [x if x.shape == size else x.expand(size) for x in wide]

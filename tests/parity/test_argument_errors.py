@@ -106,6 +106,8 @@ CALLS = """
     T.ones(3).set_(T.ones(3).double())
     T.set_num_interop_threads(0)
     T.ones(()).index_add(0,i[:1],T.ones(1,1,1))
+    T.ones(()).index_add(0,i[:1],T.ones(1))
+    F.cosine_similarity(A,A,eps=-1.0)
     v.random_(1,2,3)
     T.autocast(T.device("cpu"))
     T.autocast(None)

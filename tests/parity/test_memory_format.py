@@ -442,6 +442,11 @@ def test_dropout_after_a_transposed_operand_draws_torchs_mask():
     assert found[0] == found[1]
 
 
+def test_multinomial_is_contiguous():
+    for t in (torch, microgad):
+        assert t.ones(2, 9).multinomial(4).is_contiguous()
+
+
 ROW_CALLS = {
     "x[[1, 0]]": lambda t, x: x[[1, 0]],
     "x[:, [2, 0, 0]]": lambda t, x: x[:, [2, 0, 0]],

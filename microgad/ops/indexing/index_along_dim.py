@@ -57,7 +57,7 @@ def _checked_source(op: str, input: Tensor, dim: int, index: Tensor, source: Ten
     expected, given = list(input.array.shape), source.array.shape
     if expected:
         expected[wrap_dim(dim, len(expected), op)] = index.array.size
-    alike = len(given) <= 1 and (not expected or (op == "index_copy" and len(expected) == 1))  # 1 element matches 0-d
+    alike = op == "index_copy" and len(given) <= 1 and len(expected) <= 1  # one element matches a 0-d Tensor
     if given != tuple(expected) and not (alike and source.array.size == index.array.size == 1):
         raise error(
             f"{op}(): source tensor shape must match self tensor shape, excluding the specified dimension, where it "

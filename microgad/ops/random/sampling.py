@@ -66,7 +66,7 @@ def _greatest(x: Any, count: int) -> Any:
     """Return the indices of the `count` greatest along the last axis, with equal ones in PyTorch's order."""
     from ..reduction.sorting import topk_indices  # not at the top: reduction imports random
 
-    return topk_indices(x.reshape(-1, x.shape[-1]), count, True).reshape(*x.shape[:-1], count)
+    return np.ascontiguousarray(topk_indices(x.reshape(-1, x.shape[-1]), count, True)).reshape(*x.shape[:-1], count)
 
 
 @tensors_only
