@@ -11,6 +11,7 @@ import pytest
 
 import microgad as torch
 from microgad import nn
+from microgad.backend import meta_rules
 
 F = nn.functional
 
@@ -180,6 +181,47 @@ def test_elementwise_operations_on_tensors_larger_than_the_memory() -> None:
     parameter = torch.nn.Parameter(x)
     (parameter * 0.5).exp().backward(x)
     assert parameter.grad.shape == x.shape
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda x, y: x.sum(), lambda x, y: x.sum(1), lambda x, y: x.sum((0, -1), keepdim=True), lambda x, y: x.mean(0),
+        lambda x, y: x.max(1), lambda x, y: x.amax((1, 2)), lambda x, y: x.argmin(2), lambda x, y: x.any(0),
+        lambda x, y: x.double(), lambda x, y: x.mT.clone(), lambda x, y: x.transpose(0, 2).contiguous(),
+        lambda x, y: x @ y, lambda x, y: x @ y[:, 0], lambda x, y: y.new_ones(5) @ y,
+        lambda x, y: y.T @ x.transpose(1, 2),
+        lambda x, y: torch.einsum("...jk,kl->l...j", x, y), lambda x, y: torch.einsum("ijk,ijk->j", x, x),
+        lambda x, y: torch.where(x > 0, x, 0.0), lambda x, y: x.clamp(0, 1), lambda x, y: x.relu(),
+        lambda x, y: torch.cat([x, x.double()], 1), lambda x, y: torch.stack([x, x], -1), lambda x, y: x.tril(),
+        lambda x, y: x.masked_fill(x > 0, 1), lambda x, y: x.transpose(0, 1).reshape(-1, 5),
+        lambda x, y: x.transpose(1, 2).reshape(2, 15), lambda x, y: torch.full_like(x, 3, dtype=torch.int64),
+        lambda x, y: torch.zeros_like(x.transpose(0, 2)), lambda x, y: torch.randn_like(x), lambda x, y: x.softmax(1),
+        lambda x, y: nn.functional.gelu(x), lambda x, y: nn.functional.layer_norm(x, (5,), y[:, 0], y[:, 1]),
+        lambda x, y: nn.functional.linear(x, y.T, y[0]), lambda x, y: nn.functional.dropout(x),
+        lambda x, y: nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True),
+        lambda x, y: nn.functional.cross_entropy(x[0], torch.zeros(3, dtype=torch.int64, device=x.device)),
+    ],
+)  # fmt: skip
+def test_rules_for_large_tensors_give_the_layouts_of_what_is_computed(monkeypatch: Any, compute: Any) -> None:
+    found = []
+    for large in (meta_rules.LARGE, 1):
+        monkeypatch.setattr(meta_rules, "LARGE", large)
+        x, y = (on_meta(*shape, requires_grad=True) for shape in ((2, 3, 5), (5, 4)))
+        results = compute(x, y)
+        results = list(results) if isinstance(results, tuple) else [results]
+        gradients = torch.autograd.grad(results[0].sum(), (x, y), allow_unused=True) if results[0].grad_fn else ()
+        results += [g for g in gradients if g is not None]
+        found.append([(r.shape, r.dtype, r.stride()) for r in results])
+    assert found[0] == found[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allocate what is reserved")
+def test_a_layer_computes_with_tensors_larger_than_the_memory() -> None:
+    layer = nn.TransformerEncoderLayer(4096, 32, 16384, batch_first=True, device="meta").half().float()
+    layer(torch.empty(8, 8192, 4096, device="meta")).sum().backward()
+    torch.optim.Adam(layer.parameters()).step()
+    assert layer.linear1.weight.grad.shape == (16384, 4096)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allocate what is reserved")

@@ -2,12 +2,11 @@
 
 A model made on it takes no memory, and can get its values from a file later. Whatever is computed with such arrays is
 computed with zeros in their place, and of the result only shape, dtype and strides are kept. So every operation, and
-all of NumPy, works on them.
+all of NumPy, works on them. Rules replace most of NumPy's work on large arrays: meta_rules.py.
 """
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,11 +17,11 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..duck_arrays import DuckArray, Fallback
 from ..errors import MicrogadError, NoMemoryError
 from .devices import device
+from .meta_rules import by_rule
 
 np: Any = numpy  # untyped, since NumPy's stubs don't accept duck arrays
 META = device("meta")
 PAGES = 65536  # bytes: larger arrays get untouched pages of their own, since malloc may return used ones
-LARGE = 1 << 27  # elements from which on ufuncs compute only one, for the dtype: zeros would take time and memory
 NO_DATA = "Cannot copy out of meta tensor; no data!"
 # NumPy functions that write into their first argument.
 _WRITERS = frozenset((np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask))
@@ -106,15 +105,16 @@ class MetaArray(DuckArray, NDArrayOperatorsMixin):
         found = getattr(self.zeros, name)
         if not callable(found):
             return without_values(found, (self,))
-        return lambda *args, **kwargs: without_values(found(*as_zeros(args), **as_zeros(kwargs)), (self, args))
+        return lambda *args, **kwargs: computed(name, getattr(np.ndarray, name), (self, *args), kwargs)
 
     def __getitem__(self, index: Any) -> Any:
-        if any(isinstance(x, MetaArray) and x.dtype == bool for x in (index if isinstance(index, tuple) else (index,))):
+        if _masks(index):
             raise NoValuesError("a mask without values selects an unknown number of elements")
         return without_values(self.zeros[as_zeros(index)], (self,))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        np.broadcast_to(as_zeros(value), self.zeros[as_zeros(index)].shape)  # raises if it doesn't fit; writes nothing
+        if not _masks(index):
+            np.broadcast_to(as_zeros(value), self.zeros[as_zeros(index)].shape)  # raises if it doesn't fit
 
     def fill(self, value: Any) -> None:
         """Do nothing: there are no values to write."""
@@ -126,12 +126,8 @@ class MetaArray(DuckArray, NDArrayOperatorsMixin):
             raise NoValuesFallback(NO_DATA)
         if out:
             return out[0] if len(out) == 1 else out
-        zeros, kwargs = as_zeros(inputs), as_zeros(kwargs)
-        if method == "__call__" and ufunc.signature is None:
-            shape = np.broadcast_shapes(*map(np.shape, zeros))
-            if math.prod(shape) >= LARGE:
-                return _of_first_elements(ufunc, zeros, kwargs, shape)
-        return without_values(getattr(ufunc, method)(*zeros, **kwargs), inputs)
+        name = method if method != "__call__" else ufunc.__name__ if ufunc.signature else "ufunc"
+        return computed(name, getattr(ufunc, method), inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         out = kwargs.pop("out", None)
@@ -143,7 +139,7 @@ class MetaArray(DuckArray, NDArrayOperatorsMixin):
             raise NoValuesFallback(NO_DATA)
         if func in _WRITERS:
             return None
-        found = without_values(func(*as_zeros(args), **as_zeros(kwargs)), args)
+        found = computed(func.__name__, func, args, kwargs)
         return found if out is None else out
 
 
@@ -152,18 +148,27 @@ def empty(shape: tuple[int, ...], dtype: Any) -> MetaArray:
     return MetaArray(np.broadcast_to(np.empty((), dtype), shape))
 
 
+def new_empty(shape: tuple[int, ...], dtype: Any, where: Any) -> Any:
+    """A new NumPy array for a device: one without values if that is "meta"."""
+    return empty(shape, dtype) if where is not None and device(where) == META else np.empty(shape, dtype)
+
+
 def placed_on(x: Any, where: Any) -> Any:
     """The NumPy array `x` for a device: without its values if that is "meta", else unchanged."""
     return MetaArray(x) if where is not None and device(where) == META else x
 
 
-def _of_first_elements(ufunc: Any, zeros: Any, kwargs: Any, shape: tuple[int, ...]) -> Any:
-    """Apply a ufunc to first elements. Its results are laid out like the first input that has their shape."""
-    found = ufunc(*[x[(slice(1),) * x.ndim] if isinstance(x, np.ndarray) else x for x in zeros], **kwargs)
-    strides = next((x.strides for x in zeros if np.shape(x) == shape), (0,) * len(shape))
-    parts = found if type(found) is tuple else (found,)
-    laid_out = tuple([MetaArray(np.lib.stride_tricks.as_strided(x, shape, strides)) for x in parts])
-    return laid_out if type(found) is tuple else laid_out[0]
+def computed(name: str, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a function or method of NumPy returns for arrays without values."""
+    zeros, kwargs = as_zeros(args), as_zeros(kwargs)
+    found = by_rule(name, call, zeros, kwargs)
+    return without_values(call(*zeros, **kwargs) if found is None else found, args)
+
+
+def _masks(index: Any) -> bool:
+    """Whether there is a mask without values in an index."""
+    items = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(x, MetaArray) and x.dtype == bool for x in items)
 
 
 def as_zeros(x: Any) -> Any:

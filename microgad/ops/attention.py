@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend
+from ..backend.meta import new_empty
 from ..errors import ArgumentError, DtypeError, KindError, ShapeError
 from ..function import Function
 from ..state import current, observed
@@ -245,11 +246,11 @@ def attention_with_dropout(
     shape = (*broadcast_shapes(q[:-2], k[:-2]), q[-2], k[-2])
     noise = None
     if dropout_p and 0 not in shape:
-        noise = noise_like(np.empty(shape, query.array.dtype), dropout_p, query.device)
+        noise = noise_like(new_empty(shape, query.array.dtype, query.device), dropout_p, query.device)
     keep = math.prod(shape) <= MAX_KEPT_SCORES and current().grad_enabled
     return Attention.apply(
         query, key, value, mask, scale=float(scale), noise=noise, weighted=weighted, fused=fused, keep=keep,
-        block=BLOCK_SCORES,
+        block=math.prod(shape) if query.is_meta else BLOCK_SCORES,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import backend, function
 from ... import generator as draws
-from ...backend.meta import placed_on
+from ...backend.meta import new_empty
 from ...errors import DtypeError, ShapeError
 from ...function.naming import with_torch_name
 from ...generator import Generator
@@ -30,7 +30,7 @@ def fill_out_or_new(
     if out is None:
         given = [backend.to_numpy(x.array) if isinstance(x, function.Tensor) else x for x in by]
         draw = getattr(draws, fill.__name__)
-        return from_array(draw(placed_on(np.empty(shape, dtype), device), *given, generator=generator), device)
+        return from_array(draw(new_empty(shape, dtype, device), *given, generator=generator), device)
     if out.array.shape != shape:
         out = into(out, from_array(np.empty(shape, out.array.dtype), out.device), quiet=True)
     return fill(out, *by, generator=generator)
