@@ -8,13 +8,18 @@ import pytest
 from hypothesis import Phase, settings
 
 
+@pytest.fixture(autouse=True)
+def _settings_of_this_run(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Load the run's settings again: tests that run pytest in this process load others."""
+    yield
+    settings.load_profile("thorough" if pytestconfig.getoption("--thorough") else "gate")
+
+
 @pytest.fixture
-def no_shrinking(pytestconfig: pytest.Config) -> Iterator[None]:
+def no_shrinking() -> None:
     """Stop at the first failing example: to shrink it takes the longest."""
     settings.register_profile("no_shrinking", settings(), phases=[Phase.generate], database=None)
     settings.load_profile("no_shrinking")
-    yield
-    settings.load_profile("thorough" if pytestconfig.getoption("--thorough") else "gate")
 
 
 @pytest.fixture
