@@ -173,7 +173,7 @@ def test_a_number_without_a_value_is_formatted_as_it_is_printed() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allocate what is reserved")
 def test_elementwise_operations_on_tensors_larger_than_the_memory() -> None:
     x, row = torch.empty(2**20, 2**20, device="meta"), torch.empty(2**20, device="meta")
-    for result in (x.exp(), x + row, row.int() * x, x.mul(2).add_(1), row[:, None] * row):
+    for result in (x.exp(), x + row, row.int() * x, x.mul(2).add_(1), row[:, None] * row, x.half().float()):
         assert (result.shape, result.dtype, result.stride()) == (x.shape, torch.float32, (2**20, 1))
     assert (x > row).dtype == torch.bool
     assert (x.T + 1).stride() == (1, 2**20)
@@ -223,10 +223,13 @@ def test_rules_for_large_tensors_give_the_layouts_of_what_is_computed(monkeypatc
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allocate what is reserved")
 def test_a_layer_computes_with_tensors_larger_than_the_memory() -> None:
-    layer = nn.TransformerEncoderLayer(4096, 32, 16384, batch_first=True, device="meta").half().float()
+    layer = nn.TransformerEncoderLayer(4096, 32, 16384, batch_first=True, device="meta")
     layer(torch.empty(8, 8192, 4096, device="meta")).sum().backward()
     torch.optim.Adam(layer.parameters()).step()
     assert layer.linear1.weight.grad.shape == (16384, 4096)
+    net = nn.Sequential(nn.Conv2d(64, 64, 3), nn.BatchNorm2d(64), nn.ReLU()).to("meta")
+    net(torch.empty(1024, 64, 512, 512, device="meta")).sum().backward()
+    assert net[0].weight.grad.shape == (64, 64, 3, 3)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allocate what is reserved")

@@ -17,7 +17,6 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..duck_arrays import DuckArray, Fallback
 from ..errors import MicrogadError, NoMemoryError
 from .devices import device
-from .meta_rules import by_rule
 
 np: Any = numpy  # untyped, since NumPy's stubs don't accept duck arrays
 META = device("meta")
@@ -160,6 +159,8 @@ def placed_on(x: Any, where: Any) -> Any:
 
 def computed(name: str, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What a function or method of NumPy returns for arrays without values."""
+    from .meta_rules import by_rule  # not at the top: most programs have no such arrays
+
     zeros, kwargs = as_zeros(args), as_zeros(kwargs)
     found = by_rule(name, call, zeros, kwargs)
     return without_values(call(*zeros, **kwargs) if found is None else found, args)

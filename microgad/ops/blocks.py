@@ -13,8 +13,7 @@ from .. import backend
 from . import layouts
 
 BLOCK_SIZE = 1 << 16  # elements of a block
-BATCH_BYTES = 1 << 19  # bytes of a block of images
-GPU_BATCH_BYTES = 1 << 28
+ROOM = {"cpu": 1 << 19, "cuda": 1 << 28, "meta": 1 << 62}  # bytes of a block of images
 UFUNC_BUFFER = 1 << 13  # elements of the buffer that NumPy's ufuncs use by default
 SHORT_RUN = 1 << 8  # elements: NumPy spends most of the time of a shorter inner loop on starting it
 
@@ -66,7 +65,7 @@ def in_double(formula: Callable[..., Any], *inputs: Any) -> Any:
 
 def batch_blocks(x: Any, rows: int, numbers: int) -> Iterator[tuple[slice, slice]]:
     """Yield pairs of slices, of the batch x and of its `rows`, that fit into a block. A row has `numbers` numbers."""
-    room = (GPU_BATCH_BYTES if backend.is_gpu(x) else BATCH_BYTES) // x.itemsize
+    room = ROOM[backend.device_of(x).type] // x.itemsize
     take = max(1, room // max(1, numbers))
     take_images, take_rows = max(1, take // rows), min(rows, take)
     for i in range(0, len(x), take_images):
