@@ -52,6 +52,11 @@ def as_array(x: Any) -> Any:
     return np.asarray(x) if isinstance(x, np.generic) or not is_array(x) else x
 
 
+def on_cpu(x: Any) -> bool:
+    """Whether an array, also one of vmap's, is neither on a GPU nor without values."""
+    return not (is_gpu(x) or isinstance(x, MetaArray))
+
+
 def device_of(x: Any) -> device:
     """The device of an array."""
     return device("cuda", x.device.id) if is_gpu(x) else META if isinstance(x, MetaArray) else CPU

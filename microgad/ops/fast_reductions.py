@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import backend
 from ..dtypes.limits import highest, lowest
 from .blocks import BLOCK_SIZE, SHORT_RUN
 
@@ -97,7 +98,7 @@ def ones(n: int, like: Any) -> Any:
 
 def fast_sum(x: Any, axis: Any, keepdims: bool) -> Any:
     """Sum an array over axes. Innermost axes are summed by a product with ones, 3 × as fast as NumPy's sum."""
-    if type(x) is not np.ndarray or x.size < 20_000 or x.dtype.char not in "fd":
+    if x.size < 20_000 or x.dtype.char not in "fd" or not backend.on_cpu(x):
         return fast_reduce(np.add, x, axis, keepdims)
     axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis % x.ndim,)
     if x.flags.f_contiguous and not x.flags.c_contiguous:

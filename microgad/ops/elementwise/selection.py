@@ -277,7 +277,7 @@ def _clips_faster(x: Any, bound: Any) -> bool:
 
 def fast_where(condition: Any, a: Any, b: Any) -> Any:
     """np.where of arrays. Large ones are blended by their bits, in a fifth of the time, without branches."""
-    if condition.size < 5000 or type(condition) is not np.ndarray or (dtype := np.result_type(a, b)).itemsize > 8:
+    if condition.size < 5000 or not backend.on_cpu(condition) or (dtype := np.result_type(a, b)).itemsize > 8:
         return np.where(condition, a, b)
     shape = np.broadcast_shapes(condition.shape, np.shape(a), np.shape(b))
     full = [x for x in (condition, a, b) if np.shape(x) == shape and not layouts.expanded_axes(x)]
@@ -295,7 +295,7 @@ def fast_where(condition: Any, a: Any, b: Any) -> Any:
 
 def fast_select(mask: Any, x: Any) -> Any:
     """x where the mask holds, else 0, of arrays. Large ones are multiplied by 0 or 1 as integers, without branches."""
-    if x.size < 5000 or x.dtype.itemsize > 8 or mask.shape != x.shape or type(x) is not np.ndarray:
+    if x.size < 5000 or x.dtype.itemsize > 8 or mask.shape != x.shape or not backend.on_cpu(x):
         return np.where(mask, x, x.dtype.type(0))
     out = layouts.empty_like(x)
     bits = out.view(f"i{x.dtype.itemsize}")

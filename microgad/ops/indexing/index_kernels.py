@@ -156,7 +156,7 @@ def take(x: Any, index: Any) -> Any:
         return _in_memory_order_of(backend.as_array(x[index]), x, index)
     if len(index) == 1 and index[0].dtype.kind == "i" and x.ndim and x.size:
         return backend.as_array(x.take(index[0], 0))  # whole rows, in half the time of brackets
-    flat = None if type(x) is not np.ndarray or _is_small(index) else as_single_axis(index, x.shape)
+    flat = None if not backend.on_cpu(x) or _is_small(index) else as_single_axis(index, x.shape)
     if flat is None:
         return layouts.contiguous(backend.as_array(x[index]))
     return x.reshape(flat.shape).take(flat.where, 1).reshape(flat.before + flat.where.shape + flat.after)
@@ -190,7 +190,7 @@ def put(x: Any, index: Any, values: Any) -> None:
     elif type(index) is not tuple:
         x.reshape(-1)[index] = values
     else:
-        flat = None if type(x) is not np.ndarray or _is_small(index) else as_single_axis(index, x.shape)
+        flat = None if not backend.on_cpu(x) or _is_small(index) else as_single_axis(index, x.shape)
         if flat is None:
             x[index] = values
         else:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import dtypes
+from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...errors.notices import once
 from ...function import Function
@@ -42,7 +42,7 @@ class GroupNorm(Function):
                 mean[...] = _mean(x[rows]) if self.centered else 0
                 np.subtract(x[rows], mean, out=part)
                 var = row_dots(part, part) / (x.shape[1] or 1)
-                if self.centered and (type(x) is not np.ndarray or (mean * mean > 16 * var).any()):
+                if self.centered and (not backend.on_cpu(x) or (mean * mean > 16 * var).any()):
                     rest = _mean(part)  # the mean's rounding error, which matters if |mean| > 4 std: see BatchNorm
                     part -= rest
                     mean += rest
@@ -85,9 +85,9 @@ class GroupNorm(Function):
         return (grad_input if self.needs[0] else None, *affine)
 
     def _parts(self, x: Any) -> Iterator[tuple[slice, slice]]:
-        """Yield blocks of x, each as a slice of the rows and as a slice of the view. NumPy's stay in the cache."""
+        """Yield blocks of x, each as a slice of the rows and as a slice of the view. The CPU's stay in the cache."""
         group = self.rows // (self.view[0] or 1) or 1
-        count = max(1, BLOCK // (group * x.shape[1] or 1) if type(x) is np.ndarray else self.view[0])
+        count = max(1, BLOCK // (group * x.shape[1] or 1) if backend.on_cpu(x) else self.view[0])
         for i in range(0, self.view[0], count):
             yield slice(group * i, group * (i + count)), slice(i, i + count)
 
