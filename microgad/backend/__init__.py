@@ -54,7 +54,7 @@ def as_array(x: Any) -> Any:
 
 def on_cpu(x: Any) -> bool:
     """Whether an array, also one of vmap's, is neither on a GPU nor without values."""
-    return not (is_gpu(x) or isinstance(x, MetaArray))
+    return device_of(x) is CPU
 
 
 def device_of(x: Any) -> device:

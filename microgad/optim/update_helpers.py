@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
+from .. import backend, dtypes
 from ..tensor import Tensor
 
 CHUNK_SIZE = 1 << 16  # elements; measured: 64k to 128k are best, 4k doubles the time
@@ -51,8 +51,8 @@ def chunks(*arrays: Any, scratch: int) -> Iterator[tuple[Any, ...]]:
     """Yield matching flat chunks of arrays of one shape, each tuple followed by `scratch` uninitialized arrays.
 
     A chunk and its scratch arrays stay in the processor's cache. Of complex arrays the real parts come first, then the
-    imaginary ones. Arrays that aren't NumPy's, such as those on a GPU, which prefers few large calls, come whole, as do
-    those that aren't contiguous.
+    imaginary ones. Arrays that aren't on the CPU come whole, since a GPU prefers few large calls, and so do those that
+    aren't contiguous.
 
     >>> [[len(part) for part in parts] for parts in chunks(np.zeros((300, 300)), np.ones((300, 300)), scratch=1)]
     [[65536, 65536, 65536], [24464, 24464, 24464]]
@@ -61,7 +61,7 @@ def chunks(*arrays: Any, scratch: int) -> Iterator[tuple[Any, ...]]:
     if first.dtype.kind == "c":
         yield from chunks(*(array.real for array in arrays), scratch=scratch)
         yield from chunks(*(array.imag for array in arrays), scratch=scratch)
-    elif type(first) is not np.ndarray or first.size <= CHUNK_SIZE or not all(x.flags.c_contiguous for x in arrays):
+    elif first.size <= CHUNK_SIZE or not backend.on_cpu(first) or not all(x.flags.c_contiguous for x in arrays):
         yield *arrays, *(np.empty_like(first) for _ in range(scratch))
     else:
         flat = [array.reshape(-1) for array in arrays]
