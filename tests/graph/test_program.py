@@ -36,7 +36,9 @@ def check_replayed(tape):
     """Assert that the program's results and gradients are those of a replay, and return its gradients."""
     writer = ProgramWriter(tape)
     replayed = writer.run({}, {})
-    results, gradients = writer.program().run()
+    program = writer.program()
+    assert not re.search(r"class (MetaArray|device)\b", str(program)), "a program has NumPy's arrays alone"
+    results, gradients = program.run()
     assert [x.tobytes() for x in results.values()] == [x.array.tobytes() for x in replayed.results]
     written = {name: writer.made[at] for name, at in writer.names.items()}
     if any(passed.bounded for passed in tape.passes):  # autograd.grad accumulates into no leaf

@@ -21,6 +21,8 @@ from ...function.linear_map import LinearMap
 # NumPy replacements for helpers that serve other arrays or speed, since a program has only NumPy arrays.
 REPLACEMENTS = {
     "is_gpu": "def {}(x):\n    return False",
+    "on_cpu": "def {}(x):\n    return True",
+    "device_of": 'class {}:\n    type = "cpu"\n\n    def __init__(self, x):\n        pass',
     "is_array": "def {}(x):\n    return isinstance(x, np.ndarray)",
     "as_array": "{} = np.asarray",
     "as_strided": "{} = np.lib.stride_tricks.as_strided",
@@ -33,6 +35,7 @@ REPLACEMENTS = {
     "add_at": "{} = np.add.at",
     "checked": "def {}(x):\n    return np.errstate()",
     "current": 'class {}:\n    path = ""  # of the running module: a program has none',
+    "DuckArray": 'class {}:\n    """A program has NumPy\'s arrays alone."""',
     "Tensor": 'class {}:\n    """A program has no Tensors."""',
 }
 FUNCTION_CLASS = '''class Function:
@@ -72,7 +75,8 @@ LINEAR_MAP_CLASS = '''class LinearMap(Function):
     def grad_x(self, grad):
         return self.adjoint(grad)'''
 REPLACED_MODULES = (
-    "microgad.backend", "microgad.backend.meta", "microgad.ops.blocks", "microgad.tensor", "microgad.state",
+    "microgad.backend", "microgad.backend.meta", "microgad.duck_arrays", "microgad.ops.blocks", "microgad.tensor",
+    "microgad.state",
 )  # fmt: skip
 UFUNC_CLASS = "class {}(Function):\n    def forward(self, *inputs):\n        return np.{}(*inputs)"
 LEFT_OUT = frozenset((  # attributes of a Function that a program doesn't need
