@@ -37,6 +37,15 @@ def test_a_small_loss_of_large_logits_keeps_its_digits(columns):
     np.testing.assert_allclose(x.grad.array[0, :3], [0, -math.exp(-12), math.exp(-12)], atol=6e-8)
 
 
+def test_losses_of_large_arrays_keep_their_digits_at_both_ends():
+    """The maximum isn't subtracted from these, whose sums of exponentials are moderate: exp(-90) has no digits."""
+    x = torch.full((5, 4096), -50.0)
+    x[:, 1], x[:, 2], x[:, 3], x[:, 4] = 20.0, 4.0, -90.0, -torch.inf
+    loss = cross_entropy(x, torch.tensor([1, 2, 3, 4, 1]), reduction="none")
+    rest = math.log1p(math.exp(-16))
+    np.testing.assert_allclose(loss.array, [rest, 16 + rest, 110 + rest, torch.inf, rest], 1e-6, 6e-8)
+
+
 def test_the_gradient_of_the_logits_is_softmax_minus_one_hot():
     x = LOGITS.clone().requires_grad_()
     cross_entropy(x, torch.tensor([0, 2])).backward()
@@ -126,17 +135,18 @@ def test_a_write_to_the_target_raises_in_backward():
 
 
 @pytest.mark.parametrize("reduction", ["mean", "none"])
-def test_cross_entropy_keeps_no_exponentials_of_large_inputs(monkeypatch, reduction):
-    x, target = torch.randn(64, 100, requires_grad=True), torch.zeros(64, dtype=torch.int64)
+@pytest.mark.parametrize(("columns", "totals"), [(100, [64, 64]), (200, [64])])  # the second has no maxima
+def test_cross_entropy_keeps_no_exponentials_of_large_inputs(monkeypatch, reduction, columns, totals):
+    x, target = torch.randn(64, columns, requires_grad=True), torch.zeros(64, dtype=torch.int64)
     gradients, shapes = [], []
-    for max_kept in (6400, 6399):
+    for max_kept in (64 * columns, 64 * columns - 1):
         monkeypatch.setattr(classification, "MAX_KEPT", max_kept)
         loss = cross_entropy(x, target, reduction=reduction)
         assert type(loss.grad_fn) is CrossEntropy
         kept = [k for k in loss.grad_fn.kept if hasattr(k, "nbytes") and k is not x.array and k is not target.array]
         shapes.append(sorted(k.size for k in kept))
         gradients += torch.autograd.grad(loss.sum(), x)
-    assert shapes == [[64, 64, 6400], [64, 64]]
+    assert shapes == [[*totals, 64 * columns], totals]
     np.testing.assert_allclose(gradients[0].array, gradients[1].array, 1e-6)
 
 

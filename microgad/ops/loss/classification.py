@@ -19,23 +19,23 @@ from .. import layouts
 from ..blocks import unbuffered
 from ..elementwise import Flat
 from ..elementwise.selection import fast_select
-from ..fast_reductions import ones
 from ..indexing.index_kernels import all_in_range
 from ..linalg import linear
 from ..linalg.common import check_halves
-from ..softmax import LogSoftmax, log_softmax
+from ..softmax import UNSHIFTED, LogSoftmax, exponentials, log_softmax
 from ..spelling import tensors_only
 from .reduction import reduce_losses, reduce_weighted, resolve_reduction
 
 MAX_KEPT = 1 << 22  # exponentials kept for backward, at most: keeping them is faster, but takes memory
+SUBNORMAL = 1e-37  # smaller exponentials have lost digits in float32
 INDEX_DTYPES = (np.dtype(np.int64), np.dtype(np.uint8))
 
 
 class CrossEntropy(Function):
     """log Σ exp(x) - x[target], or its sum or mean: (N, C, ...), int (N, ...), weight (C) -> (N, ...) or ().
 
-    For backward it keeps the exponentials, or, if there are many, only each row's maximum and sum, from which backward
-    computes the exponentials again.
+    For backward it keeps the exponentials, or, if there are many, only each row's sum and what was subtracted from it,
+    from which backward computes the exponentials again.
     """
 
     symbol = "cross entropy"
@@ -43,15 +43,13 @@ class CrossEntropy(Function):
     def forward(self, input, target, weight):
         classes, self.counted, self.row_weights = _check_rows(input, target, weight, self.ignore_index)
         self.divisor = _divisor(classes, self.row_weights)
-        x = _classes_first(input)
-        self.peak = x.max(0) if x.size else x.sum(0)
-        with unbuffered(input, 1):
-            shifted = x - self.peak
-        own = shifted[_class_index(classes)]
-        exps = np.exp(shifted, out=shifted)
+        x, own = _classes_first(input), _class_index(classes)
+        rows, axis = (input, 1) if x.base is not None else (x, 0)
+        exps, total, peak = exponentials(rows, axis)
+        exps, self.total = exps.swapaxes(0, axis), total.squeeze(axis)
         self.exps = exps if exps.size <= MAX_KEPT else None
-        self.total = _sum_of_first(exps)
-        losses = -(own - np.log(self.total))  # in this order a loss of 0 is -0, as in PyTorch
+        self.peak = peak if peak is UNSHIFTED else peak.squeeze(axis)
+        losses = -_log_share(x, own, exps, self.total, self.peak)  # a loss of 0 is -0, as in PyTorch
         return reduce_weighted(losses, self.counted, self.row_weights, self.divisor, self.reduction)
 
     def grad_input(self, grad, input, target, counted, row_weights, divisor, peak, total, exps):
@@ -299,9 +297,15 @@ def _classes_first(x: Any) -> Any:
     return x.copy() if x.ndim == 2 and x.shape[0] < 32 else x
 
 
-def _sum_of_first(x: Any) -> Any:
-    """Sum a bare array over its first axis, (C, N, ...) -> (N, ...): for a transposed matrix, fastest as a product."""
-    return x.sum(0) if x.ndim > 2 or x.flags.c_contiguous else ones(len(x), x) @ x
+def _log_share(x: Any, own: Any, exps: Any, total: Any, peak: Any) -> Any:
+    """Return the logarithm of the share that the exponential at index `own` has in the total, for each row."""
+    if peak is not UNSHIFTED:
+        return (x[own] - peak) - np.log(total)
+    found = exps[own]
+    # Wherever the share isn't tiny: x[own] - log(total) would lose digits of one that is nearly 1.
+    if np.minimum.reduce(found, None) > SUBNORMAL:
+        return np.log(found / total)
+    return np.where(found > SUBNORMAL, np.log(np.maximum(found, SUBNORMAL) / total), x[own] - np.log(total))
 
 
 def _class_index(classes: Any) -> tuple[Any, ...]:
