@@ -206,6 +206,14 @@ def of_numpy(function: Any, subscripts: str, *operands: torch.Tensor) -> Any:
         lambda x, y: nn.functional.linear(x, y.T, y[0]), lambda x, y: nn.functional.dropout(x),
         lambda x, y: nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True),
         lambda x, y: nn.functional.cross_entropy(x[0], torch.zeros(3, dtype=torch.int64, device=x.device)),
+        lambda x, y: x.mT.cumsum(1), lambda x, y: x.logcumsumexp(0), lambda x, y: x.cumprod(2), lambda x, y: x.prod(1),
+        lambda x, y: x.sort(1), lambda x, y: x.mT.topk(2, dim=0), lambda x, y: x.median(2), lambda x, y: x.roll(1, 2),
+        lambda x, y: torch.fft.fft2(x.detach(), dim=(0, 1)), lambda x, y: torch.fft.irfft(x, dim=1),
+        lambda x, y: x[:, [0, 2]], lambda x, y: y[x.argmax(0)], lambda x, y: y[[0, 3], [1, 1]],
+        lambda x, y: F.embedding(x.argmax(1), y), lambda x, y: torch.linalg.lu(y), lambda x, y: F.avg_pool1d(x, 2),
+        lambda x, y: torch.take_along_dim(x.mT, x.argmax(1, keepdim=True).mT, 1), lambda x, y: F.max_pool1d(x, 3, 2, 1),
+        lambda x, y: F.interpolate(x, scale_factor=2),
+        lambda x, y: torch.empty(2, 3, 1, device="meta").expand(2, 3, 4) * y[:4, 0],
     ],
 )  # fmt: skip
 def test_rules_for_large_tensors_give_the_layouts_of_what_is_computed(monkeypatch: Any, compute: Any) -> None:
@@ -230,6 +238,11 @@ def test_a_layer_computes_with_tensors_larger_than_the_memory() -> None:
     net = nn.Sequential(nn.Conv2d(64, 64, 3), nn.BatchNorm2d(64), nn.ReLU()).to("meta")
     net(torch.empty(1024, 64, 512, 512, device="meta")).sum().backward()
     assert net[0].weight.grad.shape == (64, 64, 3, 3)
+    table = torch.empty(2**20, 2**14, device="meta", requires_grad=True)
+    F.embedding(torch.zeros(2**10, 2**14, dtype=torch.int64, device="meta"), table).sort(2)[0].sum().backward()
+    images = torch.empty(64, 64, 512, 512, device="meta", requires_grad=True)
+    F.avg_pool2d(F.interpolate(F.max_pool2d(images, 3, 2, 1), scale_factor=4.0), 2).cumsum(1).sum().backward()
+    assert (table.grad.shape, images.grad.shape) == (table.shape, images.shape)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allocate what is reserved")

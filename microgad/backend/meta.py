@@ -7,8 +7,10 @@ all of NumPy, works on them. Rules replace most of NumPy's work on large arrays:
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
+from operator import getitem
 from typing import Any
 
 import numpy
@@ -45,7 +47,15 @@ class NoValuesFallback(Fallback, NoValuesError):
 
     @staticmethod
     def derivatives(node: Any, grad: Any, onward: Sequence[Any], derive: Callable[..., Any]) -> Any:
-        """Compute a node's derivatives on zeros: see `engine.derive`, which is passed in."""
+        """Compute a node's derivatives on zeros: see `engine.derive`, which is passed in.
+
+        Large ones aren't computed, since their shapes are known.
+        """
+        from .meta_rules import LARGE
+
+        shapes = [edge.shape for edge in (node, *onward) if edge is not None]
+        if max(0 if type(shape) is list else math.prod(shape) for shape in shapes) >= LARGE:
+            return [None if edge is None else empty(edge.shape, edge.dtype) for edge in onward]
         before, settings = node.kept, dict(vars(node))
         node.kept = as_zeros(before.unpack() if hasattr(before, "unpack") else before)
         vars(node).update(as_zeros(settings))
@@ -65,7 +75,7 @@ class MetaArray(DuckArray, NDArrayOperatorsMixin):
 
     def __init__(self, like: Any, base: MetaArray | None = None) -> None:
         """An array laid out like `like`. For a view of `base`, `like` is its `zeros` itself."""
-        self.zeros, self.base = like if base is not None else _zeros_like(like), base
+        self.zeros, self.base = like if base is not None else zeros(like.shape, like.dtype, like.strides), base
 
     def map_innermost(self, function: Callable[[Any], Any]) -> Any:
         """Apply a function to the zeros, and wrap its result."""
@@ -109,11 +119,11 @@ class MetaArray(DuckArray, NDArrayOperatorsMixin):
     def __getitem__(self, index: Any) -> Any:
         if _masks(index):
             raise NoValuesError("a mask without values selects an unknown number of elements")
-        return without_values(self.zeros[as_zeros(index)], (self,))
+        return computed("getitem", getitem, (self, index), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if not _masks(index):
-            np.broadcast_to(as_zeros(value), self.zeros[as_zeros(index)].shape)  # raises if it doesn't fit
+            np.broadcast_to(as_zeros(value), self[index].shape)  # raises if it doesn't fit
 
     def fill(self, value: Any) -> None:
         """Do nothing: there are no values to write."""
@@ -208,18 +218,18 @@ def _owner(x: Any) -> Any:
     return x
 
 
-def _zeros_like(x: Any) -> Any:
-    """Zeros laid out like `x`, without its gaps. Many are in untouched pages, which take no memory."""
-    axes = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
-    if x.nbytes < PAGES:
-        zeros = np.zeros(x.size, x.dtype)
+def zeros(shape: Sequence[int], dtype: Any, strides: Sequence[int]) -> Any:
+    """Zeros whose axes have the order of these strides. Many are in untouched pages, which take no memory."""
+    axes, size = sorted(range(len(shape)), key=lambda axis: -abs(strides[axis])), math.prod(shape)
+    if size * dtype.itemsize < PAGES:
+        memory = np.zeros(size, dtype)
     else:
         import mmap  # missing on some systems
 
         # Linux then allows more than there is; Python has had a name for the flag MAP_NORESERVE since 3.12.
         flags = (mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000,) if sys.platform == "linux" else ()
         try:
-            zeros = np.frombuffer(mmap.mmap(-1, x.nbytes, *flags), x.dtype)
-        except OSError:
-            raise NoMemoryError(f"meta: there are no addresses left for {x.nbytes} bytes") from None
-    return zeros.reshape([x.shape[axis] for axis in axes]).transpose([axes.index(axis) for axis in range(x.ndim)])
+            memory = np.frombuffer(mmap.mmap(-1, size * dtype.itemsize, *flags), dtype)
+        except (OSError, OverflowError):
+            raise NoMemoryError(f"meta: there are no addresses left for {size * dtype.itemsize} bytes") from None
+    return memory.reshape([shape[axis] for axis in axes]).transpose([axes.index(axis) for axis in range(len(shape))])

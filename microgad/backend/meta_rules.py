@@ -1,6 +1,7 @@
 """Results for arrays without values that are too large to compute with zeros in their place.
 
-Rules give their shapes and strides; one element is computed, for the dtype.
+Rules give their shapes. What NumPy computes from the arrays' first two elements along each axis, their corner, has the
+dtype and the order of axes in memory.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
-LARGE = 1 << 27  # elements from which on zeros would take too much memory and time
+from .meta import zeros
+
+LARGE = 1 << 17  # elements from which on computing with zeros takes longer
 
 
 def by_rule(name: str, call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -22,7 +24,7 @@ def by_rule(name: str, call: Callable[..., Any], args: Sequence[Any], kwargs: di
     None if there is no rule, and if the arrays are small. Errors are left to the call.
     """
     rule = RULES.get(name)
-    if rule is None:
+    if rule is None or any(isinstance(x, np.ndarray) for x in kwargs.values()):
         return None
     operands = [x for given in args for x in (given if type(given) in (tuple, list) else (given,))]
     arrays = [x for x in operands if isinstance(x, np.ndarray)]
@@ -30,14 +32,14 @@ def by_rule(name: str, call: Callable[..., Any], args: Sequence[Any], kwargs: di
 
 
 def elementwise(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
-    """Results have the operands' broadcast shape, and are laid out like the first operand that has it."""
+    """Results have the operands' broadcast shape."""
     shape = np.broadcast_shapes(*[x.shape for x in arrays])
-    if math.prod(shape) < LARGE or kwargs.get("copy") is False:  # `astype` may return its operand
+    if math.prod(shape) < LARGE:
         return None
-    found = call(*map(_first, args), **kwargs)
-    by_rows = any(isinstance(x, str) and x == "C" for x in (*args, kwargs.get("order")))
-    like = None if by_rows else next((x for x in arrays if x.shape == shape), None)
-    return tuple([_laid_out(x, shape, like) for x in found]) if type(found) is tuple else _laid_out(found, shape, like)
+    found = call(*map(_corner, args), **kwargs)
+    if kwargs.get("copy") is False and np.may_share_memory(found, arrays[0]):  # `astype` returned its operand
+        return None
+    return tuple([_grown(x, shape) for x in found]) if type(found) is tuple else _grown(found, shape)
 
 
 def creation(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
@@ -46,8 +48,7 @@ def creation(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, An
     shape = arrays[0].shape if given is None else (given,) if isinstance(given, int) else tuple(given)
     if math.prod(shape) < LARGE:
         return None
-    element = call(*map(_first, args), **kwargs | {"shape": (1,) * len(shape)})
-    return _laid_out(element, shape, arrays[0] if shape == arrays[0].shape and kwargs.get("order") != "C" else None)
+    return _grown(call(*map(_corner, args), **kwargs | {"shape": [min(n, 2) for n in shape]}), shape)
 
 
 def reduction(
@@ -59,10 +60,26 @@ def reduction(
         return None
     axis = args[1] if len(args) > 1 else kwargs.get("axis", default)
     axes = range(x.ndim) if axis is None else [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
-    element = call(_first(x), *args[1:], **kwargs | {"keepdims": True})
-    shape = tuple([1 if i in axes else n for i, n in enumerate(x.shape)])
-    whole = _laid_out(element, shape)
-    return whole if kwargs.get("keepdims") else np.squeeze(whole, tuple(axes))
+    kept = bool(kwargs.get("keepdims"))
+    shape = [1 if a in axes else n for a, n in enumerate(x.shape) if kept or a not in axes]
+    return _grown(call(_corner(x), *args[1:], **kwargs), shape)
+
+
+def along_axis(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+    """Sorts and running sums: results have x's shape, unless x is flattened."""
+    x = arrays[0]
+    found = call(_corner(x), *args[1:], **kwargs) if x.size >= LARGE else None
+    return None if found is None or found.ndim != x.ndim else _grown(found, x.shape)
+
+
+def transform(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+    """Fourier transforms along one axis, whose length may change: two lines of each other axis are transformed."""
+    x = arrays[0]
+    axis = (args[2] if len(args) > 2 else kwargs.get("axis", -1)) % x.ndim
+    if x.size < LARGE:
+        return None
+    lines = call(x[tuple([slice(None if a == axis else 2) for a in range(x.ndim)])], *args[1:], **kwargs)
+    return _grown(lines, (*x.shape[:axis], lines.shape[axis], *x.shape[axis:][1:]))
 
 
 def product(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
@@ -74,7 +91,7 @@ def product(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any
     shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), *rows, *columns)
     if math.prod(shape) * a.shape[-1] < LARGE or a.shape[-1] != b.shape[-2 if b.ndim > 1 else -1]:
         return None
-    return _laid_out(np.asarray(call(_first(a), _first(b), **kwargs)), shape)
+    return _grown(call(_corner(a), _corner(b), **kwargs), shape)
 
 
 def contraction(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
@@ -85,13 +102,14 @@ def contraction(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str,
     for term, x in zip(terms.split(","), arrays, strict=True):
         before, dots, after = term.partition("...")
         end = x.ndim - len(after)
-        sizes |= dict(zip(before + after, x.shape[: len(before)] + x.shape[end:], strict=True))
+        for label, n in zip(before + after, x.shape[: len(before)] + x.shape[end:], strict=True):
+            sizes[label] = max(n, sizes.get(label, 1))
         lead = np.broadcast_shapes(lead, x.shape[len(before) : end] if dots else ())
     if not arrow or math.prod((*sizes.values(), *lead)) < LARGE:
         return None
     before, dots, after = result.partition("...")
     shape = (*[sizes[i] for i in before], *(lead if dots else ()), *[sizes[i] for i in after])
-    return _laid_out(np.asarray(call(args[0], *map(_first, arrays), **kwargs)), shape)
+    return _grown(call(args[0], *map(_corner, arrays), **kwargs), shape)
 
 
 def reshaping(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
@@ -104,7 +122,7 @@ def reshaping(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, A
     try:
         return x.reshape(shape, copy=False)
     except ValueError:
-        return _laid_out(_first(x), tuple([x.size // given if n == -1 else n for n in shape]))
+        return _by_rows(x.dtype, [x.size // given if n == -1 else n for n in shape])
 
 
 def joining(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
@@ -112,31 +130,71 @@ def joining(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any
     axis = args[1] if len(args) > 1 else kwargs.get("axis", 0)
     if axis is None or sum(x.size for x in arrays) < LARGE:
         return None
-    element = call([_first(x) for x in arrays], *args[1:], **kwargs)
     shape = list(arrays[0].shape)
     shape[axis] = sum(x.shape[axis] for x in arrays)
-    return _laid_out(element, tuple(shape))
+    return _grown(call([_corner(x) for x in arrays], *args[1:], **kwargs), shape)
+
+
+def repetition(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+    """`repeat`, by a number, along one axis."""
+    x, times, *rest = args
+    axis = rest[0] if rest else kwargs.get("axis")
+    if axis is None or not isinstance(times, int) or x.size * times < LARGE:
+        return None
+    shape = list(x.shape)
+    shape[axis] *= times
+    return _grown(call(_corner(x), times, *rest, **kwargs), shape)
+
+
+def taking(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+    """`take`: the indices' axes replace an axis of x, or all of them."""
+    x, indices, *rest = args
+    axis = rest[0] if rest else kwargs.get("axis")
+    lead, last = ((), ()) if axis is None else (x.shape[:axis], x.shape[axis:][1:])
+    shape = (*lead, *np.shape(indices), *last)
+    return _by_rows(x.dtype, shape) if x.size and math.prod(shape) >= LARGE else None
+
+
+def indexing(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+    """x[i], x[i, j] with arrays of integers: their axes replace the first axes of x."""
+    x, index = args
+    items = index if type(index) is tuple else (index,)
+    if not items or not x.size or not all(isinstance(i, np.ndarray) and i.dtype.kind in "iu" for i in items):
+        return None
+    shape = (*np.broadcast_shapes(*[i.shape for i in items]), *x.shape[len(items) :])
+    if math.prod(shape) < LARGE:
+        return None
+    return _grown(call(_corner(x), tuple([np.zeros_like(_corner(i)) for i in items])), shape)
 
 
 RULES: dict[str, Callable[..., Any]] = {
-    **dict.fromkeys(("ufunc", "where", "clip", "copy", "astype", "nan_to_num", "tril", "triu"), elementwise),
+    **dict.fromkeys(("ufunc", "where", "clip", "copy", "astype", "nan_to_num", "tril", "triu", "roll"), elementwise),
     **dict.fromkeys(("empty_like", "zeros_like", "ones_like", "full_like"), creation),
     **dict.fromkeys(("sum", "prod", "mean", "max", "min", "amax", "amin", "any", "all", "argmax", "argmin"), reduction),
     "reduce": partial(reduction, default=0),
+    **dict.fromkeys(("sort", "argsort", "cumsum", "cumprod", "accumulate"), along_axis),
+    **dict.fromkeys(("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"), transform),
     "einsum": contraction,
     "reshape": reshaping,
     "concatenate": joining,
     "matmul": product,
+    "repeat": repetition,
+    "take": taking,
+    "getitem": indexing,
 }
 
 
-def _first(x: Any) -> Any:
-    """An array's first element, with all its axes."""
-    place: Any = slice(1)
-    return x[(..., *[place] * x.ndim)] if isinstance(x, np.ndarray) else x
+def _corner(x: Any) -> Any:
+    """The first two elements of an array along each axis."""
+    first: Any = slice(2)
+    return x[(..., *[first] * x.ndim)] if isinstance(x, np.ndarray) else x
 
 
-def _laid_out(element: Any, shape: tuple[int, ...], like: Any = None) -> Any:
-    """An array of this shape, laid out like `like` or by rows, of which no element but the first is to be read."""
-    own = element.copy()  # no view of an operand
-    return as_strided(own, shape, (0,) * len(shape) if like is None else like.strides)
+def _grown(corner: Any, shape: Sequence[int]) -> Any:
+    """Zeros of this shape whose axes have the order that the corner's have in memory."""
+    corner = np.asarray(corner)  # of a NumPy scalar
+    return zeros(shape, corner.dtype, corner.strides)
+
+
+def _by_rows(dtype: Any, shape: Sequence[int]) -> Any:
+    return np.broadcast_to(np.empty((), dtype), shape)

@@ -34,7 +34,7 @@ def in_wider_dtype(scan: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
     wider = _WIDER.get(x.dtype.char)
     if wider is None:
         return scan(x, axis)
-    if axis == 0 or x.size <= WIDENING_CHUNK or backend.is_gpu(x):
+    if axis == 0 or x.size <= WIDENING_CHUNK or not backend.on_cpu(x):
         return scan(x.astype(wider), axis).astype(x.dtype)
     out, step = np.empty_like(x), max(1, WIDENING_CHUNK * len(x) // x.size)
     for i in range(0, len(x), step):
@@ -72,7 +72,7 @@ def accumulate(ufunc: Any, x: Any, axis: int) -> Any:
 
 def _has_few_lines(x: Any, axis: int) -> bool:
     """Whether NumPy's own scan, line by line, is the better choice."""
-    return x.size < MIN_LINES * x.shape[axis] or x.shape[axis] < 2 or not x.size or backend.is_gpu(x)
+    return x.size < MIN_LINES * x.shape[axis] or x.shape[axis] < 2 or not x.size or not backend.on_cpu(x)
 
 
 def _scan_together(ufunc: Any, x: Any, axis: int, computed: Any, given: Any) -> Any:

@@ -46,15 +46,20 @@ def _with_axis_last(x: Any, axis: int) -> Any:
 
 
 def _lines(x: Any, axis: int) -> Any:
-    """(..., n, ...) -> (m, n): the 1-d slices along an axis."""
-    *lead, n = (turned := _with_axis_last(as_zeros(x), axis)).shape
-    return turned.reshape(math.prod(lead), n)
+    """(..., n, ...) -> (m, n): the 1-d slices along an axis. On "meta" one of zeros stands for all of them."""
+    turned = _with_axis_last(x, axis)
+    if backend.device_of(x).type == "meta":
+        turned = as_zeros(turned[(slice(1),) * (turned.ndim - 1)])
+    return turned.reshape(math.prod(turned.shape[:-1]), turned.shape[-1])
 
 
 def _pick_at(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable[..., R], out: Any) -> R:
     """Make the named tuple `result` of the values and indices of input at `index` (m, k) into its `_lines`."""
     *lead, _ = _with_axis_last(at_least_1d(input).array, axis).shape
-    index = placed_on(layouts.row_major(_with_axis_last(index.reshape(*lead, index.shape[1]), axis)), input.device)
+    index, count = placed_on(index, input.device), math.prod(lead)
+    if len(index) < count:  # on "meta"
+        index = np.broadcast_to(index, (count, index.shape[1]))
+    index = layouts.row_major(_with_axis_last(index.reshape(*lead, index.shape[1]), axis))
     return into(out, pick_along(input, axis, index, keepdim, result), exact=result.__name__)
 
 

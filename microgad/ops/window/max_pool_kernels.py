@@ -27,7 +27,7 @@ def window_maxima(x: Any, window: Window) -> tuple[Any, Any]:
     of NaNs the last. The search goes axis by axis, from the last one: in KH + KW steps, not KH · KW.
     """
     low, taps = lowest(x.dtype), len(window.tap_offsets)
-    gpu = backend.is_gpu(x)  # asking whether there is a NaN would wait for the GPU, so every value is compared there
+    gpu = not backend.on_cpu(x)  # asking whether there is a NaN would wait for it, so every value is compared there
     tiles = taps >= MANY_TAPS and window.tiled
     few = not gpu and taps * len(x) * x.shape[1] * math.prod(window.out) <= FEW_CELLS
     if (tiles or few) and not isinstance(x, DuckArray):  # under vmap it would go slice by slice
@@ -79,7 +79,7 @@ def maxima_along_axis(axis: int, window: Window, x: Any, won: Any, best: Any, pl
         copy(value, x[tap])
         other -= place
         better = value > best
-        if backend.is_gpu(x):
+        if not backend.on_cpu(x):
             better |= value != value
         other *= better.view(np.uint8).astype(small, copy=False)
         place += other
@@ -157,5 +157,5 @@ def winning_cells(x: Any, winner: Any, window: Window) -> Iterator[tuple[slice, 
         if images.start == 0:  # the first block is the largest
             planes = np.arange(0, images.stop * channels * plane, plane)
             planes = planes.reshape(images.stop, channels, *(1,) * len(window.size))
-            starts = backend.like(planes + corner_positions(window), winner, np.int64)
+            starts = backend.like(planes, winner, np.int64) + backend.like(corner_positions(window), winner, np.int64)
         yield images, (starts[: images.stop - images.start] + winner[images]).reshape(-1)
