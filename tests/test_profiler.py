@@ -57,6 +57,31 @@ def test_events_nest_and_times_add_up():
     assert events.self_cpu_time_total == pytest.approx(top)
 
 
+class Renamed(torch.optim.SGD):
+    def step(self, closure=None):
+        return super().step(closure)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, Renamed])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_optimizers_and_loaders_are_listed_under_pytorchs_labels(kind, workers):
+    net = nn.Linear(3, 2)
+    optimizer = kind(net.parameters())
+    loader = torch.utils.data.DataLoader(torch.ones(4, 3), 2, num_workers=workers)
+    with profile() as prof:
+        for x in loader:
+            optimizer.zero_grad()
+            net(x).sum().backward()
+            optimizer.step()
+    counts = {event.key: event.count for event in prof.key_averages() if "#" in event.key}
+    iterator = "_MultiProcessingDataLoaderIter" if workers else "_SingleProcessDataLoaderIter"
+    assert counts == {
+        f"enumerate(DataLoader)#{iterator}.__next__": 3,  # the last one finds the end
+        f"Optimizer.zero_grad#{kind.__name__}.zero_grad": 2,
+        f"Optimizer.step#{kind.__name__}.step": 2,
+    }
+
+
 def test_tables_show_columns_counts_memory_and_flops():
     with profile(record_shapes=True, profile_memory=True, with_flops=True, with_stack=True) as prof:
         work()
