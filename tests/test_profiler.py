@@ -171,6 +171,23 @@ def test_traces_and_stacks_are_exported(tmp_path):
     assert "work" in (tmp_path / "stacks.txt").read_text()
 
 
+def test_events_tell_their_device_time_and_kernels_as_pytorchs_do():
+    theirs = pytest.importorskip("torch")
+    told = []
+    for lib, profiler in ((theirs, theirs.profiler), (torch, torch.profiler)):
+        with profiler.profile() as prof, profiler.record_function("mine"):
+            lib.ones(2).exp()
+        event, average = prof.events()[0], prof.key_averages()[0]
+        names = ["use_device", "node_id", "is_async", "is_remote", "is_legacy", "cpu_parent"]
+        values = [getattr(each, name) for name in names for each in (event, average)]
+        told.append([*values, list(event.kernels), event.device_type.name, average.device_type.name])
+        assert event.device_type == lib.autograd.DeviceType.CPU != lib.autograd.DeviceType.CUDA
+        span = event.time_range
+        assert span.elapsed_us() == span.end - span.start == pytest.approx(event.cpu_time_total)
+        assert span.start <= event.cpu_children[-1].time_range.start
+    assert told[0] == told[1]
+
+
 def test_averages_before_the_start_raise_and_nothing_is_recorded_after_the_end():
     prof = profile()
     with pytest.raises(AssertionError, match="nothing is recorded yet"):
