@@ -42,6 +42,30 @@ def test_gradients_of_layers(layer, create_graph):
     assert strides[1] == strides[0]
 
 
+OPERATIONS = {
+    "pad": lambda x, F: F.pad(x, (1, 2)),
+    "pad and crop": lambda x, F: F.pad(x, (-1, 2, 1, 1)),
+    "pad with the opposite side": lambda x, F: F.pad(x, (1, 2, 2, 1), "circular"),
+    "pad with the nearest values": lambda x, F: F.pad(x, (1, 2, 2, 1), "replicate"),
+    "conv2d after padding": lambda x, F: F.conv2d(F.pad(x, (1, 1)), x[:2, :, :2, :2].detach()),
+    "cross_entropy": lambda x, F: F.cross_entropy(x, x[:, 0].detach().long()),
+    "nll_loss": lambda x, F: F.nll_loss(x, x[:, 0].detach().long(), reduction="none"),
+    "nll_loss of rows": lambda x, F: F.nll_loss(x[:, :, 0, 0], x[:, 0, 0, 0].detach().long(), ignore_index=0),
+}
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_gradients_of_operations(operation, create_graph):
+    strides = []
+    for t in (torch, microgad):
+        x = t.rand(3, 4, 5, 6).requires_grad_()
+        out = OPERATIONS[operation](x, t.nn.functional)
+        (grad,) = t.autograd.grad(out.pow(2).sum(), x, create_graph=create_graph)
+        strides.append(grad.stride())
+    assert strides[1] == strides[0]
+
+
 @pytest.mark.parametrize("create_graph", [False, True])
 @pytest.mark.parametrize("channels_last", ["input", "weight", "input and weight"])
 @pytest.mark.parametrize("kind", ["Conv2d", "ConvTranspose2d"])
