@@ -57,6 +57,31 @@ def test_events_nest_and_times_add_up():
     assert events.self_cpu_time_total == pytest.approx(top)
 
 
+class Renamed(torch.optim.SGD):
+    def step(self, closure=None):
+        return super().step(closure)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, Renamed])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_optimizers_and_loaders_are_listed_under_pytorchs_labels(kind, workers):
+    net = nn.Linear(3, 2)
+    optimizer = kind(net.parameters())
+    loader = torch.utils.data.DataLoader(torch.ones(4, 3), 2, num_workers=workers)
+    with profile() as prof:
+        for x in loader:
+            optimizer.zero_grad()
+            net(x).sum().backward()
+            optimizer.step()
+    counts = {event.key: event.count for event in prof.key_averages() if "#" in event.key}
+    iterator = "_MultiProcessingDataLoaderIter" if workers else "_SingleProcessDataLoaderIter"
+    assert counts == {
+        f"enumerate(DataLoader)#{iterator}.__next__": 3,  # the last one finds the end
+        f"Optimizer.zero_grad#{kind.__name__}.zero_grad": 2,
+        f"Optimizer.step#{kind.__name__}.step": 2,
+    }
+
+
 def test_tables_show_columns_counts_memory_and_flops():
     with profile(record_shapes=True, profile_memory=True, with_flops=True, with_stack=True) as prof:
         work()
@@ -144,6 +169,23 @@ def test_traces_and_stacks_are_exported(tmp_path):
         assert len(json.load(file)["traceEvents"]) == len(prof.events())
     prof.export_stacks(str(tmp_path / "stacks.txt"))
     assert "work" in (tmp_path / "stacks.txt").read_text()
+
+
+def test_events_tell_their_device_time_and_kernels_as_pytorchs_do():
+    theirs = pytest.importorskip("torch")
+    told = []
+    for lib, profiler in ((theirs, theirs.profiler), (torch, torch.profiler)):
+        with profiler.profile() as prof, profiler.record_function("mine"):
+            lib.ones(2).exp()
+        event, average = prof.events()[0], prof.key_averages()[0]
+        names = ["use_device", "node_id", "is_async", "is_remote", "is_legacy", "cpu_parent"]
+        values = [getattr(each, name) for name in names for each in (event, average)]
+        told.append([*values, list(event.kernels), event.device_type.name, average.device_type.name])
+        assert event.device_type == lib.autograd.DeviceType.CPU != lib.autograd.DeviceType.CUDA
+        span = event.time_range
+        assert span.elapsed_us() == span.end - span.start == pytest.approx(event.cpu_time_total)
+        assert span.start <= event.cpu_children[-1].time_range.start
+    assert told[0] == told[1]
 
 
 def test_averages_before_the_start_raise_and_nothing_is_recorded_after_the_end():

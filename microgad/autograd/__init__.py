@@ -24,13 +24,17 @@ if TYPE_CHECKING:
     from . import functional as functional
     from . import graph as graph
     from . import profiler as profiler
+    from . import profiler_util as profiler_util
     from .anomaly import detect_anomaly as detect_anomaly
     from .anomaly import set_detect_anomaly as set_detect_anomaly
     from .profiler import kineto_available as kineto_available
+    from .profiler_util import DeviceType as DeviceType
 
 # Loaded on first use (PEP 562).
-_LAZY_NAMES = {name: f".{name}" for name in ("forward_ad", "function_hooks", "functional", "graph", "profiler")}
-_LAZY_NAMES |= dict.fromkeys(("detect_anomaly", "set_detect_anomaly"), ".anomaly") | {"kineto_available": ".profiler"}
+_LAZY_NAMES = {name: f".{name}" for name in ("forward_ad", "function_hooks", "functional", "graph")}
+_LAZY_NAMES |= {name: f".{name}" for name in ("profiler", "profiler_util")}
+_LAZY_NAMES |= dict.fromkeys(("detect_anomaly", "set_detect_anomaly"), ".anomaly")
+_LAZY_NAMES |= {"kineto_available": ".profiler", "DeviceType": ".profiler_util"}
 _LAZY_NAMES |= dict.fromkeys(("gradcheck", "gradgradcheck"), "microgad.testing")
 
 _define_getattr(globals(), _LAZY_NAMES)

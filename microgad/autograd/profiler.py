@@ -14,6 +14,7 @@ from ..function import Function, torch_names
 from ..lazy import define_getattr as _define_getattr
 from ..tensor import Tensor
 from .function_hooks import FunctionHook, OpenIntervals, new_bytes
+from .profiler_util import DeviceType as DeviceType
 from .profiler_util import EventList as EventList
 from .profiler_util import FunctionEvent as FunctionEvent
 from .profiler_util import FunctionEventAvg as FunctionEventAvg

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import enum
 import gzip
 import json
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 _UNITS = {"s": 1e6, "ms": 1e3, "us": 1.0}
+
+
+class DeviceType(enum.Enum):
+    """The kinds of devices that events may be of. microgad's are all of the CPU. Source: torch.autograd.DeviceType."""
+
+    CPU, CUDA, HIP, XLA, XPU, MPS, Meta, HPU, MTIA, PrivateUse1 = 0, 1, 6, 9, 12, 13, 14, 15, 19, 20
+
+
+class Interval(NamedTuple):
+    """When an event began and ended, in µs. Source: torch.autograd.profiler_util.Interval."""
+
+    start: float
+    end: float
+
+    def elapsed_us(self) -> float:
+        """How long it took.
+
+        >>> Interval(1.5, 4.0).elapsed_us()
+        2.5
+        """
+        return self.end - self.start
 
 
 class TimedEvent:
@@ -24,6 +46,11 @@ class TimedEvent:
     stack: list[str]
     flops: int
     is_user_annotation: bool
+    cpu_parent: FunctionEvent | None = None
+    device_type = DeviceType.CPU
+    use_device: str | None = None
+    node_id = -1
+    is_async = is_remote = is_legacy = False
 
     @property
     def cpu_time(self) -> float:
@@ -48,6 +75,7 @@ class FunctionEvent(TimedEvent):
     """
 
     count = 1
+    kernels: tuple[Any, ...] = ()  # those of a GPU
 
     def __init__(self, id: int, name: str, start: int, parent: FunctionEvent | None = None) -> None:
         self.id = id
@@ -64,6 +92,11 @@ class FunctionEvent(TimedEvent):
         self.sequence_nr = -1  # the number of the operation's node
         if parent is not None:
             parent.cpu_children.append(self)
+
+    @property
+    def time_range(self) -> Interval:
+        """When it began and ended, in µs of a clock that has no date."""
+        return Interval(self.start / 1e3, self.end / 1e3)
 
     @property
     def cpu_time_total(self) -> float:  # type: ignore[override]

@@ -7,7 +7,7 @@ import math
 from ..errors import ShapeError
 from ..state import composite
 from ..type_aliases import Tensor
-from .linalg import matmul
+from .linalg import linear, matmul
 
 
 @composite
@@ -28,6 +28,6 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     if bias is not None and tuple(bias.shape) != tuple(weight.shape[:1]):
         raise ShapeError(f"bilinear: bias must be ({weight.shape[0]},), but is {tuple(bias.shape)}")
     (out, in1, in2), rows = weight.shape, math.prod(lead)
-    half = matmul(input1.reshape(rows, in1), weight.transpose(0, 1).reshape(in1, out * in2)).reshape(rows, out, in2)
-    result = matmul(half, input2.reshape(rows, in2, 1)).reshape(*lead, out)
+    half = linear(input2.reshape(rows, in2), weight.reshape(out * in1, in2)).reshape(rows, out, in1)
+    result = matmul(half, input1.reshape(rows, in1, 1)).reshape(*lead, out)
     return result if bias is None else result + bias

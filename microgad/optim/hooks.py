@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import errors
+from ..autograd.labels import profiled
 from ..engine.hooks import RemovableHandle
 
 Hooks = OrderedDict[int, Callable[..., Any]]
@@ -17,7 +18,7 @@ _pre_hooks, _post_hooks = Hooks(), Hooks()  # run around the steps of all optimi
 
 
 def with_step_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a class's `step` so that the hooks run around it, but not when a subclass's `step` calls it."""
+    """Wrap a class's `step`: hooks run around it and profiles list it, but not when a subclass's `step` calls it."""
 
     @functools.wraps(step)
     def with_hooks(self: OptimizerHooks, *args: Any, **kwargs: Any) -> Any:
@@ -25,27 +26,31 @@ def with_step_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
             return step(self, *args, **kwargs)
         if "_opt_called" in vars(self):
             self._opt_called = True
-        args = (self, *args)
-        for before in (*_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()):
-            replaced = before(self, args, kwargs)
-            if replaced is not None:
-                if not isinstance(replaced, tuple) or len(replaced) != 2:
-                    raise RuntimeError(
-                        f"{before} must return None or a tuple of (new_args, new_kwargs), but got {replaced}."
-                    )
-                args, kwargs = replaced
-        try:
-            loss = step(*args, **kwargs)
-        except errors.NoMemoryError:  # it names an operation of the closure already
-            raise
-        except MemoryError as error:
-            raise errors.NoMemoryError(f"{type(self).__name__}.step: {errors.no_memory(error)}") from error
-        for after in (*self._optimizer_step_post_hooks.values(), *_post_hooks.values()):
-            after(self, args, kwargs)
-        return loss
+        with profiled(f"Optimizer.step#{type(self).__name__}.step"):
+            return _step_with_hooks(step, self, (self, *args), kwargs)
 
     with_hooks.hooked = True  # type: ignore[attr-defined]
     return with_hooks
+
+
+def _step_with_hooks(step: Callable[..., Any], self: OptimizerHooks, args: Any, kwargs: Any) -> Any:
+    for before in (*_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()):
+        replaced = before(self, args, kwargs)
+        if replaced is not None:
+            if not isinstance(replaced, tuple) or len(replaced) != 2:
+                raise RuntimeError(
+                    f"{before} must return None or a tuple of (new_args, new_kwargs), but got {replaced}."
+                )
+            args, kwargs = replaced
+    try:
+        loss = step(*args, **kwargs)
+    except errors.NoMemoryError:  # it names an operation of the closure already
+        raise
+    except MemoryError as error:
+        raise errors.NoMemoryError(f"{type(self).__name__}.step: {errors.no_memory(error)}") from error
+    for after in (*self._optimizer_step_post_hooks.values(), *_post_hooks.values()):
+        after(self, args, kwargs)
+    return loss
 
 
 class OptimizerHooks:

@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import backend, errors
 from .. import state as execution
+from ..autograd.labels import profiled
 from ..errors import wording
 from ..parameter import zero_grad
 from ..tensor import Tensor
@@ -150,9 +151,10 @@ class Optimizer(OptimizerHooks):
         >>> w.grad
         tensor([0., 0.])
         """
-        for group in self.param_groups:
-            for p in group["params"]:
-                zero_grad(p, set_to_none)
+        with profiled(f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    zero_grad(p, set_to_none)
 
     def add_param_group(self, param_group: Group) -> None:
         """Add a parameter group: a dict of "params" and the options that differ from the defaults.

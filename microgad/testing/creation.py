@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import dtypes
 from ..dtypes.limits import finfo, iinfo
+from ..errors.notices import warn
 from ..ops.creation import empty
 from ..ops.elementwise import view_as_real
 from ..ops.random import randint
@@ -76,11 +77,17 @@ def _bounds(kind: Any, low: float | None, high: float | None) -> tuple[float, fl
         # the end is exclusive, and has to be an int64 itself
         least, most, usual = iinfo(kind).min, min(iinfo(kind).max + 1, 2**63 - 1), (-9, 10)
     first, last = usual[0] if low is None else low, usual[1] if high is None else high
-    if math.isnan(first) or math.isnan(last):
+    if first != first or last != last:  # an int may be too large for math.isnan
         raise ValueError(f"`low` and `high` cannot be NaN, but got low={first} and high={last}")
-    if first > last or (first == last and not inexact):
+    if first == last and inexact:
+        warn(
+            "Passing `low==high` to `torch.testing.make_tensor` for floating or complex types is deprecated: "
+            "`torch.full` takes its place",
+            FutureWarning,
+        )
+    elif first >= last:
         raise ValueError(f"`low` must be less than `high`, but got {first} >= {last}")
-    if last < least or first >= most:
+    elif last < least or first >= most:
         raise ValueError(
             f"The value interval specified by `low` and `high` is [{first}, {last}), "
             f"but {kind} only supports [{least}, {most})"

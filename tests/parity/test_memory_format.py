@@ -69,6 +69,16 @@ def test_factories_take_a_memory_format(maker, name):
         assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("maker", MAKERS)
+def test_factories_keep_the_strides_of_axes_of_length_1(maker):
+    strides = []
+    for t in (torch, microgad):
+        one_channel = t.ones(8, 1, 3, 3).to(memory_format=t.channels_last)
+        made = MAKERS[maker](t, one_channel, t.preserve_format if maker.endswith("like") else t.channels_last)
+        strides.append(made.stride())
+    assert strides[1] == strides[0] == (9, 1, 3, 1)
+
+
 def test_conversion_is_differentiable():
     x = microgad.arange(120.0).reshape(2, 3, 4, 5).requires_grad_()
     y = x.contiguous(memory_format=microgad.channels_last)

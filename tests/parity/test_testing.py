@@ -125,6 +125,20 @@ def test_make_tensor_draws_torchs_values(dtype, options):
         assert made[0][1:] == made[1][1:]
 
 
+def test_make_tensor_warns_of_an_empty_range_of_floats():
+    for library in LIBRARIES:
+        for dtype in (library.float32, library.complex128):
+            with pytest.warns(FutureWarning, match="low==high"):
+                made = library.testing.make_tensor(3, dtype=dtype, device="cpu", low=2, high=2)
+            assert made.tolist() == [2 + 2j if dtype.is_complex else 2] * 3
+
+
+def test_make_tensor_refuses_ints_that_are_too_large_for_floats():
+    for library in LIBRARIES:
+        with pytest.raises(ValueError, match="only supports"):
+            library.testing.make_tensor(3, dtype=library.float64, device="cpu", low=2**1025, high=2**1026)
+
+
 def test_comparison_and_creation_load_on_first_use():
     import subprocess
     import sys

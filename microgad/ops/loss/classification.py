@@ -151,7 +151,8 @@ def _pick_and_reduce(x: Any, target: Any, counted: Any, row_weights: Any, diviso
     """Return -x[target], reduced, in calls that can be differentiated: (N, C, ...), int (N, ...) -> (N, ...) or ()."""
     if counted is not None:
         target = np.where(counted, target, 0)
-    return reduce_weighted(-np.swapaxes(x, 0, 1)[_class_index(target)], counted, row_weights, divisor, reduction)
+    classes, rows, *places = _class_index(target)
+    return reduce_weighted(-x[(rows, classes, *places)], counted, row_weights, divisor, reduction)
 
 
 @tensors_only

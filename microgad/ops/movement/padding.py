@@ -17,6 +17,7 @@ from .. import layouts
 from ..creation.scalars import checked_scalar
 from ..elementwise import Flat
 from ..spelling import tensors_only
+from .conversion import Clone
 
 Widths = tuple[tuple[int, int], ...]  # before and after, for each axis
 
@@ -40,7 +41,7 @@ class Pad(Function):
 
     def grad_x(self, grad):
         middle = [slice(low, n - high) for n, (low, high) in zip(grad.shape, self.widths, strict=True)]
-        return grad[tuple(middle)]
+        return Clone.apply(grad[tuple(middle)], order="K")  # without gaps, as PyTorch's
 
 
 class NonConstantPad(LinearMap):
@@ -62,7 +63,7 @@ class NonConstantPad(LinearMap):
                 part = grad[(*lead, put)]
                 grad[(*lead, source)] += part.sum(axis, keepdims=True) if self.mode == "edge" else part
             grad = grad[(*lead, slice(low, low + n))]
-        return grad
+        return layouts.contiguous(grad)
 
 
 def _with_empty_border(x: Any, widths: Widths) -> Any:

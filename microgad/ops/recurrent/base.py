@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import DtypeError, ShapeError
 from ...function import Function
+from ..linalg.products import Linear
 
 
 class Recurrent(Function):
@@ -88,7 +89,7 @@ def flatten_rows(x: Any) -> Any:
 def project_inputs(x: Any, w: Any, *biases: Any) -> Any:
     """Return x wᵀ + biases, with one matrix product for all time steps."""
     present = [b for b in biases if b is not None]
-    product = np.matmul(flatten_rows(x), w.T)
+    product = Linear.apply(flatten_rows(x), w, None)
     return product + sum(present[1:], present[0]) if present else product
 
 

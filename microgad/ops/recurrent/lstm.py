@@ -8,6 +8,7 @@ import numpy as np
 
 from ... import backend
 from ..elementwise import Sigmoid
+from ..linalg.products import Linear
 from .base import Recurrent, flatten_rows, project_inputs, row_major
 
 
@@ -78,10 +79,10 @@ class Lstm(Recurrent):
 
     def decomposition(self, input, hx, cx, w_ih, w_hh, b_ih, b_hh, w_hr):
         def step(x, h, c):
-            i, f, g, o = split_gates(x + np.matmul(h, w_hh.T))
+            i, f, g, o = split_gates(x + Linear.apply(h, w_hh, None))
             c = Sigmoid.apply(f) * c + Sigmoid.apply(i) * np.tanh(g)
             hidden = Sigmoid.apply(o) * np.tanh(c)
-            return hidden if w_hr is None else np.matmul(hidden, w_hr.T), c
+            return hidden if w_hr is None else Linear.apply(hidden, w_hr, None), c
 
         out, h, c = self.unroll(step, project_inputs(input, w_ih, b_ih, b_hh), hx, cx)
         return out.reshape((*input.shape[:-1], hx.shape[-1])), h, c

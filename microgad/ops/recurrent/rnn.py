@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..elementwise import Relu
+from ..linalg.products import Linear
 from .base import Recurrent, flatten_rows, project_inputs, row_major
 
 
@@ -33,7 +34,7 @@ class Rnn(Recurrent):
 
     def decomposition(self, input, hx, w_ih, w_hh, b_ih, b_hh):
         def step(x, h):
-            z = x + np.matmul(h, w_hh.T)
+            z = x + Linear.apply(h, w_hh, None)
             return (Relu.apply(z) if self.relu else np.tanh(z),)
 
         out, h = self.unroll(step, project_inputs(input, w_ih, b_ih, b_hh), hx)

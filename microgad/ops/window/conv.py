@@ -96,7 +96,9 @@ class Conv2dWeight(Function):
     affine: bool
 
     def forward(self, y, x):
-        return weight_gradient(y, x, self.window, self.groups, self.affine)
+        weight, bias = weight_gradient(y, x, self.window, self.groups, self.affine)
+        weight = match_memory_format(weight, x, y)
+        return (weight, bias) if self.affine else weight
 
     def grad_y(self, grad, x):
         weight, bias = grad if self.affine else (grad, None)

@@ -130,7 +130,7 @@ def by_phases(y: Any, weight: Any, bias: Any, window: Window) -> Any:
 
 
 def weight_gradient(y: Any, x: Any, window: Window, groups: int, affine: bool) -> Any:
-    """Return the gradient of the weight, (O, C/groups, ...), and if `affine` that of the bias, (O,), as a pair."""
+    """Return the gradient of the weight, (O, C/groups, ...), and if `affine` that of the bias, (O,), or else None."""
     o, c, places = y.shape[1] // groups, x.shape[1] // groups, math.prod(window.out)
     flat, shape = contiguous(y).reshape(len(y), groups, o, places), (groups * o, c, *window.kernel)
     if is_deep(c, window) or mec_pays(o, c, window, x.itemsize):
@@ -138,8 +138,8 @@ def weight_gradient(y: Any, x: Any, window: Window, groups: int, affine: bool) -
         bias: Any = (flat @ np.ones_like(y, shape=places)).sum(0) if affine else None
     else:
         weight = weight_by_columns(flat, x, window, affine)
-        weight, bias = (weight[:, :, :-1], weight[:, :, -1]) if affine else (weight, None)
-    return (weight.reshape(shape), bias.reshape(groups * o)) if affine else weight.reshape(shape)
+        weight, bias = (weight[:, :, :-1], contiguous(weight[:, :, -1])) if affine else (weight, None)
+    return contiguous(weight).reshape(shape), bias.reshape(groups * o) if affine else None
 
 
 def weight_by_columns(y: Any, x: Any, window: Window, affine: bool) -> Any:

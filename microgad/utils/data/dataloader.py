@@ -9,6 +9,7 @@ from types import GenericAlias
 from typing import Any
 
 from ... import backend
+from ...autograd.labels import profiled
 from ...errors import CallError
 from ...errors.notices import warn
 from ...generator import Generator
@@ -159,6 +160,13 @@ class _BaseDataLoaderIter(Iterator[Any]):
     def _start_count(self, loader: DataLoader) -> None:
         self._num_yielded, self.length = 0, loader._IterableDataset_len_called
 
+    def __next__(self) -> Any:
+        with profiled(f"enumerate(DataLoader)#{type(self).__name__}.__next__"):
+            return self._count(self._next_data())
+
+    def _next_data(self) -> Any:
+        raise NotImplementedError
+
     def _count(self, batch: Any) -> Any:
         """Return a batch; warn if there are more than the dataset's length, as when each worker yields all."""
         self._num_yielded += 1
@@ -180,8 +188,8 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
         super().__init__(loader)
         self.fetch = self.fetcher.start_pass()
 
-    def __next__(self) -> Any:
-        return self._count(self.fetch(next(self.indices)))
+    def _next_data(self) -> Any:
+        return self.fetch(next(self.indices))
 
 
 def _warn_of_settings(num_workers: int, pin_memory: bool) -> None:

@@ -101,7 +101,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
             send(self.pipes[number], (self.turn, self.asked, at))
         self.asked += 1
 
-    def __next__(self) -> Any:
+    def _next_data(self) -> Any:
         if not self.workers:
             raise StopIteration
         try:
@@ -113,7 +113,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._ask()
         if isinstance(batch, ExceptionWrapper):
             raise batch.make_exception()
-        return self._count(batch)
+        return batch
 
     def _next(self) -> Any:
         while True:

@@ -1,0 +1,80 @@
+"""The strides of gradients that `autograd.grad` returns, which programs flatten by `view(-1)`, are PyTorch's."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+import microgad  # noqa: E402
+
+# Each entry is a layer and the sizes of its inputs.
+LAYERS = {
+    "linear": lambda nn: (nn.Linear(3, 4), (2, 5, 3)),
+    "bilinear": lambda nn: (nn.Bilinear(3, 4, 5), (2, 3), (2, 4)),
+    "conv1d": lambda nn: (nn.Conv1d(2, 4, 3), (2, 2, 6)),
+    "conv2d": lambda nn: (nn.Conv2d(2, 4, 3), (2, 2, 6, 6)),
+    "conv2d without bias": lambda nn: (nn.Conv2d(4, 4, 3, groups=2, bias=False), (2, 4, 6, 6)),
+    "conv2d of many channels": lambda nn: (nn.Conv2d(64, 64, 3, padding=1), (2, 64, 8, 8)),
+    "conv3d": lambda nn: (nn.Conv3d(2, 4, 3), (2, 2, 5, 5, 5)),
+    "conv_transpose2d": lambda nn: (nn.ConvTranspose2d(2, 4, 3), (2, 2, 5, 5)),
+    "lstm": lambda nn: (nn.LSTM(3, 4, 2, bidirectional=True), (5, 2, 3)),
+    "lstm with projections": lambda nn: (nn.LSTM(3, 4, proj_size=2), (5, 2, 3)),
+    "gru": lambda nn: (nn.GRU(3, 4), (5, 2, 3)),
+    "rnn": lambda nn: (nn.RNN(3, 4), (5, 2, 3)),
+    "lstm_cell": lambda nn: (nn.LSTMCell(3, 4), (2, 3)),
+    "attention": lambda nn: (nn.MultiheadAttention(8, 2), (5, 2, 8), (5, 2, 8), (5, 2, 8)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections")  # is not fast on the CPU, says PyTorch
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("layer", LAYERS)
+def test_gradients_of_layers(layer, create_graph):
+    strides = []
+    for t in (torch, microgad):
+        module, *sizes = LAYERS[layer](t.nn)
+        inputs = [t.rand(size).requires_grad_() for size in sizes]
+        out = module(*inputs)
+        while isinstance(out, tuple):
+            out = out[0]
+        gradients = t.autograd.grad(out.pow(2).sum(), [*module.parameters(), *inputs], create_graph=create_graph)
+        strides.append([grad.stride() for grad in gradients])
+    assert strides[1] == strides[0]
+
+
+OPERATIONS = {
+    "pad": lambda x, F: F.pad(x, (1, 2)),
+    "pad and crop": lambda x, F: F.pad(x, (-1, 2, 1, 1)),
+    "pad with the opposite side": lambda x, F: F.pad(x, (1, 2, 2, 1), "circular"),
+    "pad with the nearest values": lambda x, F: F.pad(x, (1, 2, 2, 1), "replicate"),
+    "conv2d after padding": lambda x, F: F.conv2d(F.pad(x, (1, 1)), x[:2, :, :2, :2].detach()),
+    "cross_entropy": lambda x, F: F.cross_entropy(x, x[:, 0].detach().long()),
+    "nll_loss": lambda x, F: F.nll_loss(x, x[:, 0].detach().long(), reduction="none"),
+    "nll_loss of rows": lambda x, F: F.nll_loss(x[:, :, 0, 0], x[:, 0, 0, 0].detach().long(), ignore_index=0),
+}
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_gradients_of_operations(operation, create_graph):
+    strides = []
+    for t in (torch, microgad):
+        x = t.rand(3, 4, 5, 6).requires_grad_()
+        out = OPERATIONS[operation](x, t.nn.functional)
+        (grad,) = t.autograd.grad(out.pow(2).sum(), x, create_graph=create_graph)
+        strides.append(grad.stride())
+    assert strides[1] == strides[0]
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("channels_last", ["input", "weight", "input and weight"])
+@pytest.mark.parametrize("kind", ["Conv2d", "ConvTranspose2d"])
+def test_gradients_of_convolutions_in_channels_last_format(kind, channels_last, create_graph):
+    strides = []
+    for t in (torch, microgad):
+        conv, x = getattr(t.nn, kind)(4, 4, 3), t.rand(2, 4, 6, 6)
+        conv = conv.to(memory_format=t.channels_last) if "weight" in channels_last else conv
+        x = (x.to(memory_format=t.channels_last) if "input" in channels_last else x).requires_grad_()
+        gradients = t.autograd.grad(conv(x).pow(2).sum(), [*conv.parameters(), x], create_graph=create_graph)
+        strides.append([grad.stride() for grad in gradients])
+    assert strides[1] == strides[0]
