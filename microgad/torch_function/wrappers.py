@@ -19,6 +19,8 @@ from .. import function
 from . import get_overloaded_args, handle_torch_function, has_torch_function, not_implemented_error, resolve_name
 
 MODULES = ("microgad.nn.functional", "microgad", "microgad.linalg", "microgad.fft", "microgad.special")
+# Modules of which PyTorch lets only these functions be overridden:
+FEW = {"microgad.autograd": "backward grad", "microgad.nn.init": "constant_ kaiming_uniform_ normal_ uniform_"}
 # Packages that call the public functions, as PyTorch's do:
 CLIENTS = ("microgad.nn", "microgad.distributions", "microgad.utils.data")
 # The operators that PyTorch reports under a method's name, those that it reports under their own, and other specials.
@@ -53,6 +55,10 @@ def _wrap(f: Any, name: str, called: str, to: Any = None) -> Any:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if not has_torch_function(arguments := (*args, *kwargs.values())):
             return f(*args, **kwargs)
+        if called.startswith("torch.nn.init."):  # PyTorch's have all arguments by name, which modes read
+            bound = inspect.signature(f).bind(*args, **kwargs)
+            bound.apply_defaults()
+            args, kwargs = (), bound.arguments
         result = handle_torch_function(wrapper.to, arguments, args, kwargs)  # type: ignore[attr-defined]
         if result is NotImplemented and (not operator or len(args) < 2):  # Python tries the other operand's operator
             raise not_implemented_error(wrapper.to, arguments)  # type: ignore[attr-defined]
@@ -101,9 +107,9 @@ def install() -> None:
     if _installed:
         return
     _installed = True
-    for public in MODULES:
+    for public in (*MODULES, *FEW):
         module = importlib.import_module(public)
-        for name in filter(_is_overridable, dir(module)):
+        for name in FEW[public].split() if public in FEW else filter(_is_overridable, dir(module)):
             if isinstance(f := getattr(module, name), FunctionType):
                 _set_wrapper(module, name, _wrap(f, name, f"torch{public.removeprefix('microgad')}.{name}"))
     _install_methods(function.Tensor)
