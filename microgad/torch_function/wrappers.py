@@ -174,7 +174,7 @@ def _replace_inside(x: Any, depth: int = 2) -> None:
         if not _wrappers.keys().isdisjoint(map(id, x.__defaults__ or ())):
             x.__defaults__ = tuple(map(_wrapper_of, x.__defaults__ or ()))
         x = x.__kwdefaults__
-    if depth == 0 or type(x) not in (dict, set, list):
+    if depth == 0 or type(x) not in (dict, set, list) or len(x) > 10_000:  # a larger one holds data
         return
     if type(x) is not list and not _wrappers.keys().isdisjoint(map(id, x)):
         known = x if type(x) is dict else dict.fromkeys(x)
