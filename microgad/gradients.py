@@ -31,9 +31,9 @@ def backward(
 ) -> None:
     """Add the gradients of `tensors` to `.grad` of the leaves that they depend on. Source: torch.autograd.backward.
 
-    With `inputs`, which needn't be leaves, only their gradients are added. Raises RuntimeError if a tensor isn't a
-    scalar and `grad_tensors` has no gradient for it, if it doesn't require grad, and if values that were saved for
-    backward have been freed or overwritten.
+    With `inputs`, which needn't be leaves and may be a dict, only their gradients are added. Raises RuntimeError if a
+    tensor isn't a scalar and `grad_tensors` has no gradient for it, if it doesn't require grad, and if values that were
+    saved for backward have been freed or overwritten.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> torch.autograd.backward((x * x).sum())
@@ -46,7 +46,7 @@ def backward(
     create_graph = index(create_graph) != 0
     roots, seeds = _check_gradients(tensors, given, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
-    wanted = () if inputs is None else _sequence(inputs)
+    wanted = () if inputs is None else _sequence(inputs.values() if type(inputs) is dict else inputs)
     targets = dict.fromkeys(_node_of(x, "backward", i) for i, x in enumerate(wanted))
     if inputs is not None and not targets:
         raise errors.ArgumentError("`inputs` argument to `backward()` cannot be empty.")
@@ -69,8 +69,10 @@ def grad(
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
-) -> tuple[Any, ...]:
+) -> Any:
     """Return the gradients of the sum of `outputs` with respect to `inputs`, without storing them in `.grad`.
+
+    They are a tuple, or a dict with the keys of `inputs` if that is one.
 
     An input that the outputs don't depend on raises RuntimeError; with allow_unused its gradient is None, with
     materialize_grads zeros. With is_grads_batched each of `grad_outputs` has a batch axis in front, and so have the
@@ -81,6 +83,9 @@ def grad(
     >>> torch.autograd.grad(first, x)
     (tensor(18.),)
     """
+    if type(inputs) is dict:
+        given = grad_outputs, retain_graph, create_graph, only_inputs, allow_unused, is_grads_batched, materialize_grads
+        return dict(zip(inputs, grad(outputs, tuple(inputs.values()), *given), strict=True))
     outputs, inputs = _sequence(outputs), _sequence(inputs)
     create_graph = index(create_graph) != 0
     if not only_inputs or not inputs or materialize_grads is not False or allow_unused is not None:
@@ -117,8 +122,8 @@ def _node_at(x: Any) -> Any:
 
 
 def _node_of(tensor: Any, op: str, i: int) -> Any:
-    if tensor.node is None:
-        raise errors.GraphError(f"{op}: inputs[{i}] of shape {tuple(tensor.shape)} does not require grad")
+    if getattr(tensor, "node", None) is None:
+        raise arguments.no_node(op, i, tensor)
     return _node_at(tensor)
 
 
@@ -128,7 +133,7 @@ def _check_gradients(tensors: Sequence[Any], grads: Any, create_graph: bool) -> 
         raise errors.ArgumentError(f"got {len(tensors)} tensors and {len(grads)} gradients")
     roots, seeds = [], []
     for i, (tensor, g) in enumerate(zip(tensors, grads, strict=True)):
-        if tensor.node is None:
+        if getattr(tensor, "node", None) is None:
             raise errors.GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
         node = _node_at(tensor)
         shape, dtype = node.shape, node.dtype

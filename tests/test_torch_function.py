@@ -240,7 +240,12 @@ def test_functions_are_wrapped_when_the_first_subclass_is_defined() -> None:
         import microgad as torch
         from microgad.nn.functional import relu
         answers = {torch.exp: 1, relu: 2}
-        class Layer: act = lambda self, x, by=relu: by(x)
+        tables = {"by name": {"relu": relu}, "in a list": [torch.sin, relu]}
+        def default(x, by=relu): return by(x)
+        def keyword(x, *, by=relu): return by(x)
+        class Layer:
+            act = lambda self, x, by=relu: by(x)
+            plain, static, table, method = relu, staticmethod(relu), {"relu": relu}, staticmethod(default)
         class Scale(torch.nn.Parameter): pass
         assert type(Scale(torch.ones(1)) * 2) is torch.Tensor
         assert not hasattr(torch.exp, "torch_name")
@@ -248,6 +253,9 @@ def test_functions_are_wrapped_when_the_first_subclass_is_defined() -> None:
         assert hasattr(torch.exp, "torch_name")
         x = torch.ones(1).as_subclass(Plain)
         assert type(relu(x)) is type(Layer().act(x)) is Plain
+        from_tables = tables["by name"]["relu"], tables["in a list"][1], Layer.table["relu"]
+        for f in (*from_tables, default, keyword, Layer.plain, Layer.static, Layer().static, Layer.method):
+            assert type(f(x)) is Plain
         assert [answers[f] for f in (torch.exp, torch.Tensor.exp, relu)] == [1, 1, 2]
         assert torch.overrides.resolve_name(torch.Tensor.add) == "torch.Tensor.add"
     """
@@ -339,6 +347,13 @@ def test_wrapped_functions_are_pickled_by_name(f: str) -> None:
     found = operator.attrgetter(f)(torch)
     assert hasattr(found, "torch_name")
     assert pickle.loads(pickle.dumps(found)) is found
+
+
+def test_recurrent_layers_call_torch_function() -> None:
+    log: list[Any] = []
+    with NamesMode(log):
+        torch.nn.GRU(2, 2)(torch.ones(1, 1, 2)), torch.nn.LSTMCell(2, 2)(torch.ones(1, 2))
+    assert {"torch.gru", "torch.lstm_cell"} <= set(log)
 
 
 def test_layers_and_their_default_functions_call_torch_function() -> None:

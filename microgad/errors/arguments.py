@@ -206,6 +206,13 @@ def unused(i: int, shape: tuple[int, ...]) -> GraphError:
     )
 
 
+def no_node(op: str, i: int, given: Any) -> GraphError:
+    """The error for an input of `grad` or `backward` that has no node, or isn't a Tensor at all."""
+    if not hasattr(given, "node"):
+        return GraphError(f"{op}: all inputs have to be Tensors or GradientEdges, but got {type(given).__name__}")
+    return GraphError(f"{op}: inputs[{i}] of shape {tuple(given.shape)} does not require grad")
+
+
 def no_gradient(i: int, shape: tuple[int, ...], dtype: Any) -> GraphError:
     """The error for an output that isn't a scalar and for which no gradient is given."""
     return GraphError(

@@ -301,7 +301,7 @@ class Function:
     @classmethod
     def _operand(cls, x: Any) -> Any:
         if isinstance(x, np.generic) and x.dtype.kind in "biufc":
-            return x.item()  # a NumPy scalar promotes like a Python scalar: float32 stays float32
+            return x.item() if x.dtype.kind != "b" else float(x)  # it widens nothing; bool_ is a float, as in PyTorch
         if x is None or isinstance(x, (float, int, complex)) or is_array(x):
             return x
         raise errors.DtypeError(f"{cls.__name__}: expected a Tensor, an array or a number, got {type(x).__name__}")

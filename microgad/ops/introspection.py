@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .. import dtypes, function
 from ..type_aliases import Tensor
+from .creation.scalars import as_scalar
 from .spelling import tensors_only
 
 
@@ -60,7 +63,9 @@ def result_type(*operands: Any, **named: Any) -> dtypes.dtype:
     kinds = (("tensor", "other"), ("scalar", "tensor"), ("scalar1", "scalar2"), ("tensor1", "tensor2"))
     if not any(set(kind[len(operands) :]) == set(named) for kind in kinds) or len(operands) > 2:
         raise TypeError(f"result_type() takes two operands; given are {len(operands)} by place and {sorted(named)}")
-    return dtypes.of(dtypes.result_dtype([getattr(x, "array", x) for x in (*operands, *named.values())]))
+    operands += tuple(named.values())
+    given = [as_scalar("result_type", "scalar", x) if isinstance(x, np.generic) else x for x in operands]
+    return dtypes.of(dtypes.result_dtype([getattr(x, "array", x) for x in given]))
 
 
 def is_nonzero(input: Tensor) -> bool:

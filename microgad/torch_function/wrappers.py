@@ -19,6 +19,8 @@ from .. import function
 from . import get_overloaded_args, handle_torch_function, has_torch_function, not_implemented_error, resolve_name
 
 MODULES = ("microgad.nn.functional", "microgad", "microgad.linalg", "microgad.fft", "microgad.special")
+# Modules of which PyTorch lets only these functions be overridden:
+FEW = {"microgad.autograd": "backward grad", "microgad.nn.init": "constant_ kaiming_uniform_ normal_ uniform_"}
 # Packages that call the public functions, as PyTorch's do:
 CLIENTS = ("microgad.nn", "microgad.distributions", "microgad.utils.data")
 # The operators that PyTorch reports under a method's name, those that it reports under their own, and other specials.
@@ -53,6 +55,10 @@ def _wrap(f: Any, name: str, called: str, to: Any = None) -> Any:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if not has_torch_function(arguments := (*args, *kwargs.values())):
             return f(*args, **kwargs)
+        if called.startswith("torch.nn.init."):  # PyTorch's have all arguments by name, which modes read
+            bound = inspect.signature(f).bind(*args, **kwargs)
+            bound.apply_defaults()
+            args, kwargs = (), bound.arguments
         result = handle_torch_function(wrapper.to, arguments, args, kwargs)  # type: ignore[attr-defined]
         if result is NotImplemented and (not operator or len(args) < 2):  # Python tries the other operand's operator
             raise not_implemented_error(wrapper.to, arguments)  # type: ignore[attr-defined]
@@ -101,9 +107,9 @@ def install() -> None:
     if _installed:
         return
     _installed = True
-    for public in MODULES:
+    for public in (*MODULES, *FEW):
         module = importlib.import_module(public)
-        for name in filter(_is_overridable, dir(module)):
+        for name in FEW[public].split() if public in FEW else filter(_is_overridable, dir(module)):
             if isinstance(f := getattr(module, name), FunctionType):
                 _set_wrapper(module, name, _wrap(f, name, f"torch{public.removeprefix('microgad')}.{name}"))
     _install_methods(function.Tensor)
@@ -111,10 +117,11 @@ def install() -> None:
         package = importlib.import_module(client)
         for name in dir(package):
             getattr(package, name)  # loads what is lazy
-    for module in list(sys.modules.values()):
-        path = str(getattr(module, "__name__", "microgad"))
-        if path.startswith(tuple(f"{client}." for client in CLIENTS)) or path.partition(".")[0] != "microgad":
-            _replace_references(module)
+    modules = list(sys.modules.values())
+    inner = [vars(module) for module in modules if not _is_client(module) and hasattr(module, "__dict__")]
+    kept = {id(x) for names in inner for x in names.values() if type(x) in (dict, set, list)}
+    for module in filter(_is_client, modules):
+        _replace_references(module, kept)
 
 
 def _set_wrapper(owner: Any, name: str, wrapper: Any) -> None:
@@ -130,32 +137,55 @@ def _is_overridable(name: str) -> bool:
     return not name.startswith("_") and not any(fnmatchcase(name, pattern) for pattern in NOT_OVERRIDABLE.split())
 
 
-def _replace_references(module: Any) -> None:
-    """Replace functions by their wrappers where a module has them: as globals, in tables, as defaults of parameters."""
+def _is_client(module: Any) -> bool:
+    """Whether a module calls the public functions from outside: a program's, or one of `CLIENTS`."""
+    path = str(getattr(module, "__name__", "microgad"))
+    return path.partition(".")[0] != "microgad" or path.startswith(tuple(f"{client}." for client in CLIENTS))
+
+
+def _replace_references(module: Any, kept: set[int]) -> None:
+    """Replace functions by their wrappers where a module has them: as globals, in tables, in classes, as defaults.
+
+    `kept` has the ids of tables that microgad itself uses, which stay as they are.
+    """
     for key, value in list(vars(module).items()):
         if id(value) in _wrappers:
             setattr(module, key, _wrapper_of(value))
-        elif type(value) in (dict, set):
-            _replace_in_table(value)
         elif issubclass(type(value), type) and value.__module__ == module.__name__:  # isinstance runs a value's code
-            for member in list(vars(value).values()):
-                if type(member) in (dict, set):
-                    _replace_in_table(member)
-                elif isinstance(member, FunctionType) and member.__defaults__:
-                    member.__defaults__ = tuple(map(_wrapper_of, member.__defaults__))
+            for name, member in list(vars(value).items()):
+                plain = member.__func__ if type(member) is staticmethod else member
+                if id(plain) in _wrappers:
+                    setattr(value, name, _wrapper_of(plain) if plain is member else staticmethod(_wrapper_of(plain)))
+                _replace_inside(plain)
+        elif id(value) not in kept and (type(value) is not FunctionType or value.__module__ == module.__name__):
+            _replace_inside(value)
 
 
 def _wrapper_of(value: Any) -> Any:
     return _wrappers.get(id(value), [value])[0]
 
 
-def _replace_in_table(table: Any) -> None:
-    """Replace functions that are keys of a dict or items of a set. One that is torch.add and Tensor.add becomes two."""
-    if not _wrappers.keys().isdisjoint(map(id, table)):
-        known = table if type(table) is dict else dict.fromkeys(table)
+def _replace_inside(x: Any, depth: int = 2) -> None:
+    """Replace functions in a dict, set or list, or in one inside of it, and in a function's defaults.
+
+    One that is torch.add and Tensor.add becomes two keys of a dict, or items of a set.
+    """
+    if type(x) is FunctionType:
+        if not _wrappers.keys().isdisjoint(map(id, x.__defaults__ or ())):
+            x.__defaults__ = tuple(map(_wrapper_of, x.__defaults__ or ()))
+        x = x.__kwdefaults__
+    if depth == 0 or type(x) not in (dict, set, list) or len(x) > 10_000:  # a larger one holds data
+        return
+    if type(x) is not list and not _wrappers.keys().isdisjoint(map(id, x)):
+        known = x if type(x) is dict else dict.fromkeys(x)
         made = {wrapper: value for key, value in known.items() for wrapper in _wrappers.get(id(key), [key])}
-        table.clear()
-        table.update(made)
+        x.clear()
+        x.update(made)
+    for place, value in [] if type(x) is set else list(x.items() if type(x) is dict else enumerate(x)):
+        if id(value) in _wrappers:
+            x[place] = _wrapper_of(value)
+        else:
+            _replace_inside(value, depth - 1)
 
 
 def _install_methods(cls: Any) -> None:

@@ -251,6 +251,16 @@ def tree_leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list
 tree_iter = tree_leaves
 
 
+def arg_tree_leaves(*args: Any, **kwargs: Any) -> list[Any]:
+    """Return the leaves of all arguments."""
+    return tree_leaves((args, kwargs))
+
+
+def tree_is_leaf(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> bool:
+    """Whether an object is a leaf, not a container."""
+    return (is_leaf is not None and is_leaf(tree)) or _get_node_type(tree) not in SUPPORTED_NODES
+
+
 def tree_leaves_with_path(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[tuple[tuple[Any, ...], Any]]:
     """Return (path, leaf) for each leaf of a tree; the path is the tuple of keys that lead to the leaf.
 
@@ -361,8 +371,20 @@ def tree_map_only(
     type_or_types_or_pred: Any, func: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None
 ) -> Any:
     """Map `func` over the leaves of one or several types, or those for which a predicate holds; others stay."""
+    return tree_map(map_only(type_or_types_or_pred)(func), tree, is_leaf=is_leaf)
+
+
+def tree_map_only_(
+    type_or_types_or_pred: Any, func: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> Any:
+    """Call `func` with the leaves that `tree_map_only` maps, and return the tree itself."""
+    return tree_map_(map_only(type_or_types_or_pred)(func), tree, is_leaf=is_leaf)
+
+
+def map_only(type_or_types_or_pred: Any) -> Callable[[Any], Callable[[Any], Any]]:
+    """Make a decorator of functions, which then return what isn't of these types, or fails the predicate, as it is."""
     chosen = _predicate(type_or_types_or_pred)
-    return tree_map(lambda x: func(x) if chosen(x) else x, tree, is_leaf=is_leaf)
+    return lambda func: lambda x: func(x) if chosen(x) else x
 
 
 def _predicate(kind: Any) -> Callable[[Any], bool]:

@@ -351,6 +351,7 @@ CALLS = """
     T.nn.functional.softplus(v,out=T.empty(0).double())
     T.nn.functional.hardshrink(v,out=T.empty(0).double())
     T.nn.functional.softshrink(v,out=T.empty(0).double())
+    T.threshold(v,.1,20,out=T.empty(0).int())
     T.nn.functional.logsigmoid(v,out=T.empty(0).double())
     T.nn.functional.avg_pool2d(B,1,out=T.empty(0).double())
     T.nn.functional.avg_pool3d(B[None],1,out=T.empty(0).double())

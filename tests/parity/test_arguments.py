@@ -321,6 +321,7 @@ CALLS = """
     T.nn.functional.embedding_bag(i[None],A,None,None,2,False,"mean",False,None,False,None)
     T.nn.functional.fold(T.ones(1,4,4),output_size=(3,3),kernel_size=2)
     T.nn.functional.threshold(v,threshold=.1,value=20)
+    T.threshold(v,.1,20,out=T.empty(3).double())
     T.nn.functional.softmax(v,dim=0,_stacklevel=3,dtype=None)
     T.nn.functional.softmax(v,0,3,None)
     T.nn.functional.log_softmax(v,0,3,None)

@@ -210,6 +210,18 @@ def test_batched_grad_outputs(both):
     both(program)
 
 
+def test_inputs_may_be_a_dict(both):
+    def program(t):
+        named = {"x": t.tensor(X, requires_grad=True), "unused": t.ones(2, requires_grad=True)}
+        y, batch = named["x"].exp(), t.eye(3).double()
+        batched = t.autograd.grad(y, named, batch, True, allow_unused=True, is_grads_batched=True)
+        found = t.autograd.grad(y.sum(), named, retain_graph=True, materialize_grads=True)
+        y.sum().backward(inputs={"x": named["x"]})
+        return list(found), list(found.values()), batched["x"], batched["unused"], named["x"].grad, named["unused"].grad
+
+    both(program)
+
+
 def test_multi_grad_hooks(both):
     def program(t):
         seen: list[Any] = []

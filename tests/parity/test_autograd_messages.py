@@ -55,6 +55,16 @@ def second_backward_through_a_custom_function(t, nn):
 
 
 @programs
+def gradient_by_a_name(t, nn):
+    t.autograd.grad(leaf(t).sum(), ["x"])
+
+
+@programs
+def gradients_of_an_empty_dict(t, nn):
+    t.autograd.grad(leaf(t).sum(), {})
+
+
+@programs
 def saved_value_after_backward(t, nn):
     y = leaf(t).exp()
     y.sum().backward()

@@ -286,6 +286,33 @@ def power(t: Any, base: Any) -> Any:
     return t.autograd.grad((base**x).sum().real, x)
 
 
+NUMPY_BOOLS = """
+    i * np.True_
+    np.True_ * i
+    m + np.True_
+    1 + np.True_ - i
+    i ** np.True_
+    i // np.True_
+    m & np.True_
+    i.clone().mul_(np.True_)
+    v.clone().mul_(np.True_)
+    i == np.True_
+    m == np.True_
+    t.where(m, np.True_, i)
+    t.where(m, m, np.True_)
+    t.masked_fill(m, m, np.True_)
+    i.clamp(min=np.True_)
+    t.add(v, v, alpha=np.True_)
+    t.arange(np.True_)
+    t.full((2,), np.True_)
+    t.full_like(m, np.True_)
+    t.tensor([np.True_])
+    t.zeros(1, dtype=t.result_type(i, np.True_))
+    t.zeros(1, dtype=t.result_type(v, np.float64(1)))
+    t.zeros(1, dtype=t.result_type(i, other=np.float64(1)))
+"""  # as numbers they are floats
+
+
 def outcome(t: Any, call: str) -> Any:
     """The result of a call, or the error that it raises."""
     values = {
@@ -319,7 +346,7 @@ def lines(calls: str) -> list[str]:
     return [line.strip() for line in calls.strip().splitlines()]
 
 
-@pytest.mark.parametrize("call", lines(OUT_OF_RANGE + ZERO_DIM_TENSORS + INVALID + DTYPES_AND_SHAPES))
+@pytest.mark.parametrize("call", lines(OUT_OF_RANGE + ZERO_DIM_TENSORS + INVALID + DTYPES_AND_SHAPES + NUMPY_BOOLS))
 def test_call_gives_torchs_result_or_error_class(call):
     theirs, ours = outcome(torch, call), outcome(microgad, call)
     if isinstance(theirs, Exception):

@@ -102,3 +102,57 @@ def modes_that_return_not_implemented(t: Any) -> Any:
 
 def test_classes_are_called_if_a_mode_returns_not_implemented() -> None:
     assert list(modes_that_return_not_implemented(microgad)) == list(modes_that_return_not_implemented(torch))
+
+
+def gradients_of_subclasses(t: Any) -> Any:
+    """Yield the classes of gradients by subclasses, and what a mode and another class see of `grad` and `backward`."""
+    seen: list[Any] = []
+
+    class Plain(t.Tensor):  # type: ignore[misc, name-defined]
+        pass
+
+    class Duck:
+        @classmethod
+        def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            return func.__name__
+
+    class Mode(t.overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            seen.append(func.__name__)
+            return func(*args, **(kwargs or {}))
+
+    x, w = t.ones(3).as_subclass(Plain).requires_grad_(), t.ones(3, requires_grad=True)
+    y = (x * w).sum()
+    yield [type(g).__name__ for g in t.autograd.grad(y, [x, w], retain_graph=True)]
+    yield [type(g).__name__ for g in t.autograd.grad((2 * w).sum(), w)]
+    t.autograd.backward([y], inputs=[w])
+    yield type(w.grad).__name__
+    yield t.autograd.grad(Duck(), [w]), t.autograd.backward([Duck()])
+    with Mode():
+        t.autograd.grad((2 * w).sum(), w)
+    yield seen[-1]
+
+
+def initializers_under_a_mode(t: Any) -> Any:
+    """Yield the arguments that a mode gets from initializers; it calls none of them."""
+    seen: list[Any] = []
+
+    class Skip(t.overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func in (init.uniform_, init.normal_, init.constant_, init.kaiming_uniform_):
+                seen.append((func.__name__, args, sorted(kwargs), kwargs["tensor"].shape))
+                return kwargs["tensor"]
+            return func(*args, **(kwargs or {}))
+
+    init = t.nn.init
+    with Skip():
+        x = t.zeros(2, 2)
+        yield init.uniform_(x, 1.0, 2.0).tolist(), init.normal_(x, 5.0).tolist(), init.constant_(x, val=2.0).tolist()
+        yield init.kaiming_uniform_(x, mode="fan_out").tolist()
+        layer = t.nn.Linear(2, 2)
+    yield len(list(layer.parameters())), seen
+
+
+@pytest.mark.parametrize("program", [gradients_of_subclasses, initializers_under_a_mode])
+def test_gradients_and_initializers_can_be_overridden(program: Any) -> None:
+    assert list(program(microgad)) == list(program(torch))

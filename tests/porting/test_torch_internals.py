@@ -114,6 +114,12 @@ def test_pytree_structures_paths_and_predicates() -> None:
     assert [_pytree.key_get(tree, path) for path, _ in _pytree.tree_leaves_with_path(tree)] == [1, 2, 3.0]
     assert _pytree.tree_all_only(int, lambda x: x < 3, tree)
     assert not _pytree.tree_any_only(int, lambda x: x > 2, tree)
+    assert _pytree.arg_tree_leaves(1, (2, {"a": 3}), b=[4]) == [1, 2, 3, 4]
+    assert [_pytree.tree_is_leaf(x) for x in (None, 1, (), {})] == [True, True, False, False]
+    assert _pytree.tree_is_leaf((1, 2), is_leaf=lambda x: x == (1, 2))
+    seen: list[int] = []
+    assert _pytree.tree_map_only_(int, seen.append, tree) is tree
+    assert seen == [1, 2]
     assert _pytree._broadcast_to_and_flatten((0, None), spec) == [0, None, None]
     assert _pytree._broadcast_to_and_flatten([0, None], spec) is None
 

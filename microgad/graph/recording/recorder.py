@@ -221,7 +221,7 @@ class Recorder(state.Observer):
             source = self.source("constant", x)
             self.reader.suggest(source, name, "")  # a bare array is no module's input
             return Input(name, source.number, 0, x.shape, self.reader.dtype(x.dtype))
-        value = x.item() if isinstance(x, np.generic) else x  # `apply` converts it in the same way
+        value = float(x) if isinstance(x, np.bool_) else x.item() if isinstance(x, np.generic) else x  # as `apply` does
         return Input(name, None, 0, None if x is None else (), None, value)
 
     def origin(self, x: Tensor) -> Origin:

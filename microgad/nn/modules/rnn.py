@@ -17,6 +17,11 @@ from ..utils.rnn import PackedSequence
 from .layer_helpers import add_parameters
 from .module import Module
 
+# By name, in a table that overriding by __torch_function__ can reach:
+_OPS: dict[str, Any] = {
+    name: getattr(recurrent, name)
+    for name in ["lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"]
+}
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
 
@@ -237,7 +242,7 @@ class RNNBase(_Recurrent):
 
     def _call_op(self, x: Tensor, batch_sizes: Tensor | None, states: list[Tensor]) -> tuple[Tensor, ...]:
         """Call the operation of this mode, which has another signature for packed input."""
-        op = getattr(recurrent, self.mode.lower())
+        op = _OPS[self.mode.lower()]
         hx = states[0] if len(states) == 1 else tuple(states)
         settings = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
         if batch_sizes is None:
@@ -358,7 +363,7 @@ class RNNCellBase(_Recurrent):
         elif unbatched:
             hidden = [s.unsqueeze(0) for s in hidden]
         weights = self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
-        new = getattr(recurrent, op)(x, hidden[0] if states == 1 else tuple(hidden), *weights)
+        new = _OPS[op](x, hidden[0] if states == 1 else tuple(hidden), *weights)
         if not unbatched:
             return new
         return new.squeeze(0) if states == 1 else tuple(s.squeeze(0) for s in new)

@@ -263,8 +263,10 @@ class Threshold(Function):
 
 
 @tensors_only
-def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
-    """input where input > threshold, else value. Source: torch.nn.functional.threshold.
+def threshold(
+    input: Tensor, threshold: float, value: float, inplace: bool = False, *, out: Tensor | None = None
+) -> Tensor:
+    """input where input > threshold, else value. Source: torch.nn.functional.threshold; torch.threshold has `out`.
 
     >>> F.threshold(torch.tensor([0.5, 2.0]), 1, 20)
     tensor([20.,  2.])
@@ -273,7 +275,8 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
         raise KindError(f"threshold: is not implemented for {input.dtype}")
     if not input.dtype.is_floating_point:
         threshold, value = (checked_scalar("threshold", int(x), input.array.dtype) for x in (threshold, value))
-    return apply_activation(Threshold, input, inplace=inplace, name="Threshold", bound=threshold, value=value)
+    result = apply_activation(Threshold, input, inplace=inplace, name="Threshold", bound=threshold, value=value)
+    return into(out, result)
 
 
 class Hardshrink(Function):

@@ -14,13 +14,13 @@ from ...errors import ArgumentError, DtypeError
 
 
 def as_scalar(op: str, argument: str, value: Any) -> Any:
-    """Return a number, a NumPy scalar or a 0-dimensional Tensor as a Python number.
+    """Return a number, a NumPy scalar or a 0-dimensional Tensor as a Python number: np.bool_ as a float, as in PyTorch.
 
     Raises TypeError for anything else, and for a Tensor that requires grad, since no gradient would reach it.
     """
     scalar = value
     if hasattr(value, "item") and not value.ndim and not getattr(value, "requires_grad", False):
-        scalar = value.item()
+        scalar = float(value) if isinstance(value, np.bool_) else value.item()
     if not isinstance(scalar, (float, int, complex)):
         raise TypeError(f"{op}(): argument '{argument}' must be Number, not {type(value).__name__}")
     return scalar
