@@ -79,7 +79,7 @@ def to_device(x: Any, where: device | str | int | None) -> Any:
 
 def like(values: Any, x: Any, dtype: Any = None) -> Any:
     """`values` as an array on the device of `x`."""
-    return to_device(np.asarray(values, dtype), device_of(x))
+    return np.asarray(values, dtype) if on_cpu(x) else to_device(np.asarray(values, dtype), device_of(x))
 
 
 def to_numpy(x: Any) -> Any:
