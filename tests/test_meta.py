@@ -82,6 +82,32 @@ def test_operations_and_derivatives_give_meta_tensors_of_the_right_shape() -> No
         assert all(p.grad.is_meta and p.grad.shape == p.shape for p in layer.parameters())
 
 
+@pytest.mark.parametrize(
+    "compute",
+    [
+        torch.linalg.cholesky, torch.linalg.inv, torch.linalg.inv_ex, lambda x: torch.linalg.solve(x, x[0]),
+        torch.linalg.lu_factor, torch.linalg.ldl_factor, lambda x: torch.lu_unpack(*torch.linalg.lu_factor(x)),
+        lambda x: torch.linalg.lu_solve(*torch.linalg.lu_factor(x), x), lambda x: torch.linalg.matrix_power(x, -2),
+        torch.matrix_exp, torch.cholesky_inverse, torch.linalg.det, lambda x: torch.linalg.lstsq(x, x).solution,
+        torch.nansum, torch.nanmean, lambda x: x.quantile(0.5, 1), lambda x: x.histc(7), lambda x: F.pdist(x),
+        lambda x: torch.bucketize(x, x[0]), lambda x: torch.searchsorted(x, x), lambda x: torch.normal(x, x),
+        lambda x: torch.searchsorted(x[0], x, sorter=x[0].argsort()),
+        lambda x: F.embedding_bag(x.argmax(1), x, x.argmin(1)[:1] * 0), lambda x: F.embedding_bag(x.int() % 4, x),
+        lambda x: F.embedding_bag(x.argmax(1), x, x.argmin(1)[:1] * 0, mode="max", padding_idx=2),
+        torch.digamma, torch.lgamma, torch.special.spherical_bessel_j0, lambda x: x.multinomial(2),
+        lambda x: F.max_unpool1d(*F.max_pool1d(x[None], 2, return_indices=True), 2),
+    ],
+)  # fmt: skip
+def test_what_checks_values_does_not_on_meta(compute: Any) -> None:
+    x = torch.tensor([[3.0, 1.0, 1.0, 1.0], [1.0, 4.0, 1.0, 1.0], [1.0, 1.0, 5.0, 1.0], [1.0, 1.0, 1.0, 6.0]])
+    facts = []
+    for results in (compute(x), compute(x.to("meta"))):
+        tensors = results if isinstance(results, tuple) else (results,)
+        facts.append([(r.shape, r.dtype, r.stride()) for r in tensors])
+    assert facts[0] == facts[1]
+    assert all(r.is_meta for r in tensors)
+
+
 def test_incompatible_shapes_raise() -> None:
     for wrong in (lambda x: x @ x, lambda x: x + on_meta(2), lambda x: x.copy_(torch.ones(4)), lambda x: x.view(5)):
         with pytest.raises(RuntimeError):

@@ -143,7 +143,7 @@ class MetaArray(DuckArray, NDArrayOperatorsMixin):
         if func in _WRITERS:
             out = args[0]
         if func in _NEEDING_VALUES:
-            raise NoValuesError(f"{func.__name__}: the number of elements depends on values, and there are none")
+            raise NoValuesFallback(f"{func.__name__}: the number of elements depends on values, and there are none")
         if out is not None and not isinstance(out, MetaArray):
             raise NoValuesFallback(NO_DATA)
         if func in _WRITERS:
@@ -180,6 +180,11 @@ def _masks(index: Any) -> bool:
     """Whether there is a mask without values in an index."""
     items = index if isinstance(index, tuple) else (index,)
     return any(isinstance(x, MetaArray) and x.dtype == bool for x in items)
+
+
+def known(condition: Any) -> bool:
+    """Whether a condition on values holds; not if there are none."""
+    return not isinstance(condition, MetaArray) and bool(condition)
 
 
 def as_zeros(x: Any) -> Any:

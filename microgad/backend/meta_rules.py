@@ -167,6 +167,18 @@ def indexing(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, An
     return _grown(call(_corner(x), tuple([np.zeros_like(_corner(i)) for i in items])), shape)
 
 
+def same(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+    """Results, also small ones, have the matrices' shape: zeros have no inverse and no Cholesky factor."""
+    return _by_rows(args[0].dtype, args[0].shape)
+
+
+def solution(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+    """np.linalg.solve, also of small arrays."""
+    a, b = args
+    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    return _by_rows(np.result_type(a, b), (*lead, *b.shape[-2:]))
+
+
 RULES: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("ufunc", "where", "clip", "copy", "astype", "nan_to_num", "tril", "triu", "roll"), elementwise),
     **dict.fromkeys(("empty_like", "zeros_like", "ones_like", "full_like"), creation),
@@ -178,6 +190,8 @@ RULES: dict[str, Callable[..., Any]] = {
     "reshape": reshaping,
     "concatenate": joining,
     "matmul": product,
+    **dict.fromkeys(("inv", "cholesky"), same),
+    "solve": solution,
     "repeat": repetition,
     "take": taking,
     "getitem": indexing,

@@ -159,7 +159,7 @@ def embedding_bag(
     _check_bag(input, weight, mode, scale_grad_by_freq, sparse, per_sample_weights, padding_idx)
     starts, sizes = _bag_bounds(input, offsets, include_last_offset)
     flat = input.reshape(-1)
-    index = backend.to_numpy(_check_indices("embedding_bag", flat, weight.shape[0]))
+    index = as_zeros(backend.to_numpy(_check_indices("embedding_bag", flat, weight.shape[0])))
     if max_norm is not None:
         embedding_renorm_(weight.detach(), flat, max_norm, norm_type)
     bag, counts, factors = None, sizes, None if per_sample_weights is None else per_sample_weights.reshape(-1)
@@ -226,7 +226,7 @@ def _bag_bounds(input: Tensor, offsets: Tensor | None, include_last_offset: bool
         raise ShapeError(f"offsets has to be a 1D Tensor but got {None if offsets is None else tuple(offsets.shape)}")
     if offsets.array.dtype.kind != "i":
         raise DtypeError(f"embedding_bag: offsets must be int64 or int32, but are {offsets.dtype}")
-    starts, end = backend.to_numpy(offsets.array), input.shape[0]
+    starts, end = as_zeros(backend.to_numpy(offsets.array)), input.shape[0]
     if include_last_offset and not starts.size:
         raise ArgumentError("embedding_bag: include_last_offset needs at least one offset")
     if starts.size and starts[0] != 0:

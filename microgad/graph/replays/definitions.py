@@ -28,6 +28,7 @@ REPLACEMENTS = {
     "as_strided": "{} = np.lib.stride_tricks.as_strided",
     "like": "def {}(values, x, dtype=None):\n    return np.asarray(values, dtype)",
     "to_numpy": "{} = np.asarray",
+    "known": "{} = bool",
     "as_zeros": "def {}(x):\n    return x",
     "unbuffered": "def {}(x, axis):\n    return np.errstate()",
     "unbuffered_runs": "def {}(length):\n    return np.errstate()",

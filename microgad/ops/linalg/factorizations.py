@@ -10,6 +10,7 @@ import numpy as np
 
 from ... import backend, return_types
 from ... import function as core
+from ...backend.meta import known
 from ...errors import ArgumentError, GraphError, LinAlgError
 from ...errors.notices import once
 from ...function import Function
@@ -79,7 +80,7 @@ def _cholesky(op: str, x: Tensor, upper: bool) -> Tensor | None:
 
 def _has_nan(factor: Any) -> bool:
     """Return whether some matrix contained NaN. LAPACK may not report it, but it reaches the factor's last entry."""
-    return bool(np.isnan(factor[..., -1:, -1:]).any())
+    return known(np.isnan(factor[..., -1:, -1:]).any())
 
 
 def _not_definite(op: str, info: Any) -> LinAlgError:

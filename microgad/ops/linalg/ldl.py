@@ -12,6 +12,7 @@ import numpy as np
 
 from ... import backend, return_types
 from ... import function as core
+from ...backend.meta import known
 from ...errors import ArgumentError, GraphError, KindError, LinAlgError, ShapeError
 from ...function import Function
 from ...state import composite
@@ -131,7 +132,7 @@ def ldl_factor_ex(
 def _checked_ldl(op: str, A: Tensor, hermitian: bool, check_errors: bool) -> Any:
     check_floating_matrices(op, A, square=True)
     factors = LDLFactor.apply(A, hermitian=hermitian)
-    if check_errors and (info := factors[2].array).any():
+    if check_errors and known((info := factors[2].array).any()):
         raise LinAlgError(f"{op}: The factorization could not be completed: row {info.max()} of D is zero")
     return factors
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ... import backend, return_types
 from ... import function as core
+from ...backend.meta import known
 from ...errors import ArgumentError, DtypeError, LinAlgError, ShapeError
 from ...function import Function
 from ...state import composite
@@ -69,7 +70,7 @@ def _within_norms(x: Any, inverse: Any, atol: Any, rtol: Any) -> bool:
     with np.errstate(all="ignore"):
         size, reach = np.linalg.norm(x, axis=(-2, -1)), np.linalg.norm(inverse, axis=(-2, -1))
         least = np.maximum(_tolerance(x, size, atol, rtol), _tolerance(x, size, None, None))
-        return bool((2 * least * reach < 1).all())
+        return known((2 * least * reach < 1).all())
 
 
 def _is_full(x: Any, inverse: Any, rtol: float) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import backend, return_types
 from ... import function as core
+from ...backend.meta import known
 from ...errors import ArgumentError, LinAlgError, ShapeError
 from ...errors.notices import once
 from ...function import Function
@@ -128,7 +129,7 @@ def pivots_to_order(pivots: Any, rows: int) -> Any:
     """Return the order of rows that the exchanges of `pivots` lead to, as a bare array."""
     lead, k = pivots.shape[:-1], pivots.shape[-1]
     flat = pivots.reshape(math.prod(lead), k).astype(np.int64) - 1
-    if ((flat < 0) | (flat >= rows)).any():
+    if known(((flat < 0) | (flat >= rows)).any()):
         raise ArgumentError(f"pivots must be between 1 and the {rows} rows of LU: are they those of lu_factor?")
     every = backend.like(np.arange(len(flat)), pivots)
     order = np.zeros_like(flat, shape=(len(flat), rows)) + backend.like(np.arange(rows), pivots)
@@ -166,8 +167,8 @@ def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types
 
 def _check_regular(op: str, info: Tensor) -> None:
     """Raise LinAlgError if a pivot is zero."""
-    first = int(info.array.max()) if info.numel() else 0
-    if first:
+    if info.numel() and known(info.array.max() > 0):
+        first = int(info.array.max())
         raise LinAlgError(
             f"{op}: U[{first},{first}] is zero and using it on lu_solve would result in a division by zero; "
             "linalg.lu and linalg.lu_factor_ex give the factors all the same"

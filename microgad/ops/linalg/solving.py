@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, return_types
+from ...backend.meta import known
 from ...errors import ArgumentError, LinAlgError, ShapeError
 from ...function import Function
 from ...state import composite
@@ -176,7 +177,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> return_
 def _replace_singular(op: str, a: Tensor, check_errors: bool) -> tuple[Tensor, Tensor]:
     """Return each matrix's first zero pivot (from 1) or 0, and the matrices, with the identity for singular ones."""
     info = _zero_pivots(a.array)
-    if info.any():
+    if known(info.any()):
         if check_errors:
             raise _singular_error(op, info)
         bad = info.reshape((*info.shape, 1, 1)) > 0
@@ -187,7 +188,7 @@ def _replace_singular(op: str, a: Tensor, check_errors: bool) -> tuple[Tensor, T
 def _zero_pivots(a: Any) -> Any:
     """Return the first zero pivot of each matrix of a bare array, counted from 1, or 0."""
     info = np.where(np.linalg.slogdet(a)[0] == 0, a.shape[-1], 0).astype(np.int32)
-    if info.any():
+    if known(info.any()):
         found = lu_factorize(a)[3]
         info = np.where((info > 0) & (found > 0), found, info)
     return info
@@ -208,7 +209,7 @@ def _singular_error(op: str, info: Any) -> LinAlgError:
 
 def _infinite_where_singular(x: Tensor, info: Tensor, dims: int) -> Tensor:
     """Set the results of singular matrices to infinity; a result is the last `dims` dimensions of x."""
-    return where(reshape(info, (*info.shape, *(1,) * dims)) > 0, math.inf, x) if info.array.any() else x
+    return where(reshape(info, (*info.shape, *(1,) * dims)) > 0, math.inf, x) if known(info.array.any()) else x
 
 
 @composite

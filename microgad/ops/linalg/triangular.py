@@ -171,7 +171,7 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
     """
     check_floating_matrices("cholesky_inverse", L, square=True, name="L")
     diagonal = np.diagonal(L.array, axis1=-2, axis2=-1)
-    if not backend.is_gpu(L.array) and (zeros := np.argwhere(diagonal == 0)).size:
+    if backend.on_cpu(L.array) and (zeros := np.argwhere(diagonal == 0)).size:
         raise LinAlgError(
             f"cholesky_inverse: The diagonal element {zeros[0, -1] + 1} is zero, the inverse could not be completed."
         )

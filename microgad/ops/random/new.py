@@ -193,7 +193,7 @@ def normal(
     if not tensors:
         raise ArgumentError("normal: with numbers for mean and std, size must be given")
     a, b = (x.detach() if isinstance(x, function.Tensor) else x for x in (mean, std))
-    if not (b >= 0 if b is std else (b >= 0).all()):
+    if not (b >= 0 if b is std else b.is_meta or (b >= 0).all()):
         raise ArgumentError("normal expects all elements of std >= 0.0")
     shape, like = broadcast_shapes(*(x.array.shape for x in tensors)), tensors[0]
     by = () if isinstance(std, function.Tensor) else (0, as_scalar("normal", "std", std))

@@ -82,6 +82,8 @@ def multinomial(
     """
     if out is not None and out.array.dtype != np.int64:
         raise DtypeError(f"multinomial expects Long tensor out, got: {out.dtype}")
+    if input.is_meta:
+        return into(out, from_array(new_empty((*input.shape[:-1], num_samples), np.int64, input.device)))
     weights = backend.to_numpy(input.array)
     drawn = draws.multinomial(weights, num_samples, replacement, generator=generator, greatest=_greatest)
     return into(out, from_array(drawn, input.device), quiet=True)

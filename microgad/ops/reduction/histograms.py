@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes, function, return_types
+from ...backend.meta import as_zeros, known, placed_on
 from ...errors import ArgumentError, KindError, ShapeError
 from ...errors.notices import once
 from ...type_aliases import Tensor
@@ -58,7 +59,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
     """
     if input.array.dtype.kind != "f":
         raise KindError(f"histc: is not implemented for {input.dtype}, but for floating-point numbers only")
-    x = input.array.reshape(-1)
+    x = as_zeros(input.array).reshape(-1)
     bins = int(bins)
     low, high = _range("histc", x, bins, (float(min), float(max)) if min != max else None, 0)
     x = x[(x >= low) & (x <= high)]
@@ -68,7 +69,8 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
         x = x.astype(np.float64) if high - low > np.finfo(x.dtype).max else x
         place = ((x - low) * bins / (high - low)).astype(np.int64)
     counts = np.bincount(np.minimum(place, bins - 1), minlength=bins)
-    return into(out, function.Tensor._wrap(counts.astype(input.array.dtype)), exact="histc")
+    counts = placed_on(counts.astype(input.array.dtype), input.device)
+    return into(out, function.Tensor._wrap(counts), exact="histc")
 
 
 def _range(op: str, x: Any, bins: int, given: tuple[float, float] | None, margin: float) -> tuple[float, float]:
@@ -225,7 +227,7 @@ def searchsorted(
                 f"searchsorted: sorter must be int64 and have the shape {lines.shape} of sorted_sequence, got "
                 f"{sorter.array.shape} {sorter.dtype}"
             )
-        if np.any((sorter.array < 0) | (sorter.array >= lines.shape[-1])):
+        if known(np.any((sorter.array < 0) | (sorter.array >= lines.shape[-1]))):
             raise ArgumentError("searchsorted: sorter index out of range")
         lines = np.take_along_axis(lines, sorter.array, -1)
     found = _search(lines, values, right or side == "right")
@@ -235,7 +237,7 @@ def searchsorted(
 
 def _search(lines: Any, values: Any, right: bool) -> Any:
     if lines.ndim == 1:
-        if backend.is_gpu(lines) or not lines.size or lines[-1] == lines[-1]:
+        if not backend.on_cpu(lines) or not lines.size or lines[-1] == lines[-1]:
             return np.searchsorted(lines, values, "right" if right else "left")
         # A NaN at the end: NumPy counts it as the largest number, PyTorch's comparisons don't.
         return _binary_search(lines, values.reshape(-1), right).reshape(values.shape)

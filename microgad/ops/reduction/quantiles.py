@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ... import function
+from ... import backend, function
+from ...backend.meta import known
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...state import composite
 from ...type_aliases import Tensor
@@ -64,7 +65,7 @@ def _quantile(op: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, in
     nans = np.sum(values.array != values.array, -1, keepdims=True)
     highest = np.maximum(last - nans, 0) if op == "nanquantile" else last + 0 * nans
     rank = q.reshape(-1) * function.Tensor._wrap(highest.astype(values.array.dtype))
-    if op == "quantile" and np.any(nans):
+    if op == "quantile" and known(np.any(nans)):
         rank = where(function.Tensor._wrap(nans > 0), float(last), rank)  # NaN is sorted last
     found = _interpolated(values, rank, interpolation)
     found = found.permute((found.ndim - 1, *range(found.ndim - 1)))
@@ -102,6 +103,6 @@ def _checked_q(op: str, input: Tensor, q: Any, interpolation: str) -> Tensor:
         raise ShapeError(f"{op}: q must be a scalar or 1D tensor, got shape {tuple(q.shape)}")
     if q.dtype != input.dtype:
         raise DtypeError(f"{op}: q tensor must be same dtype as the input tensor: q {q.dtype}, input {input.dtype}")
-    if not bool(np.all((q.array >= 0) & (q.array <= 1))):
+    if backend.on_cpu(q.array) and not bool(np.all((q.array >= 0) & (q.array <= 1))):
         raise ArgumentError(f"{op}: q must be in the range [0, 1] but got {q.tolist()}")
     return q

@@ -46,7 +46,7 @@ def piecewise(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -
 
     The conditions must exclude one another.
     """
-    if backend.is_gpu(inputs[0]):  # evaluate every case: looking at a condition would mean waiting for the GPU
+    if not backend.on_cpu(inputs[0]):  # evaluate every case: looking at a condition would mean waiting for the GPU
         out = np.full_like(inputs[0], np.nan)
         for condition, formula in cases:
             out = np.where(condition, formula(*inputs), out)
@@ -69,7 +69,7 @@ def piecewise(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -
 def replace_where(out: Any, inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:
     """Overwrite `out` with formula(*inputs) in the few places where a case's condition holds, and return it."""
     for condition, formula in cases:
-        if backend.is_gpu(out):
+        if not backend.on_cpu(out):
             out = np.where(condition, formula(*inputs), out)
         elif len(where := np.flatnonzero(condition)):
             out[where] = formula(*[x[where] for x in inputs])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.meta import known
 from ...errors import DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
@@ -107,7 +108,7 @@ def _max_unpool(
         raise invalid(op, f"output_size must not be negative, got {tuple(size)}")
     lead, area = tuple(input.shape[:-dims]), math.prod(size)
     cells = indices.array.reshape(*lead, math.prod(input.shape[-dims:]))
-    if cells.size and (cells.min() < 0 or cells.max() >= area):
+    if cells.size and (known(cells.min() < 0) or known(cells.max() >= area)):
         index = cells.min() if cells.min() < 0 else cells.max()
         volumes = "x".join(map(str, size))
         raise invalid(op, f"Found an invalid max index: {index} (output volumes are of size {volumes})")
