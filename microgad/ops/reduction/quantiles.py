@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend, function
+from ... import function
 from ...backend.meta import known
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...state import composite
@@ -103,6 +103,6 @@ def _checked_q(op: str, input: Tensor, q: Any, interpolation: str) -> Tensor:
         raise ShapeError(f"{op}: q must be a scalar or 1D tensor, got shape {tuple(q.shape)}")
     if q.dtype != input.dtype:
         raise DtypeError(f"{op}: q tensor must be same dtype as the input tensor: q {q.dtype}, input {input.dtype}")
-    if backend.on_cpu(q.array) and not bool(np.all((q.array >= 0) & (q.array <= 1))):
+    if known(~np.all((q.array >= 0) & (q.array <= 1))):
         raise ArgumentError(f"{op}: q must be in the range [0, 1] but got {q.tolist()}")
     return q
