@@ -6,7 +6,6 @@ import importlib
 import importlib.util
 import linecache
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -49,11 +48,15 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_torch_function_wrappers() -> Iterator[None]:
-    """Remove the wrappers that call __torch_function__. The first class that has one installs them, for good."""
-    _remove_wrappers()
-    yield
-    _remove_wrappers()
+def _torch_function_wrappers(request: pytest.FixtureRequest) -> None:
+    """Install the wrappers that call __torch_function__ where a test has that mark, and remove them elsewhere.
+
+    The first class that has a __torch_function__ installs them, for good.
+    """
+    if request.node.get_closest_marker("torch_function"):
+        wrappers.install()
+    else:
+        _remove_wrappers()
 
 
 def _remove_wrappers() -> None:

@@ -77,6 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
         for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
     config.addinivalue_line("markers", "host(reason): the test only holds on the CPU")
+    config.addinivalue_line("markers", "torch_function: the wrappers that call __torch_function__ are installed")
     device = runs_on_device(config)
     profile = "thorough" if config.getoption("--thorough") else "again" if device else "gate"
     hypothesis.settings.load_profile(config.getoption("--hypothesis-profile", None) or profile)

@@ -16,12 +16,8 @@ import microgad as torch
 from microgad import torch_function
 from microgad.nn import functional as F
 from microgad.porting.torch_modules import overrides
-from microgad.torch_function import wrappers
 
-
-@pytest.fixture(autouse=True)
-def _wrappers() -> None:
-    wrappers.install()  # the classes below installed them, but each test starts without
+pytestmark = pytest.mark.torch_function
 
 
 class Plain(torch.Tensor):
@@ -303,12 +299,21 @@ CALLS = {
     "x.__imod__(duck)": "torch.Tensor.remainder_", "x.__iand__(duck)": "torch.Tensor.__iand__",
     "duck << x": "torch.Tensor.__rlshift__",
 }  # fmt: skip
+# Loads what the wrappers would load, and load again in each child.
+LOADED = """
+    import os
+    from microgad.torch_function import wrappers
+    for name in wrappers.CLIENTS + wrappers.MODULES:
+        package = __import__(name, fromlist=["*"])
+        for name in dir(package):
+            getattr(package, name)
+"""
 
 
 @pytest.mark.host("a process of its own")
 def test_a_duck_type_defined_in_a_function_overrides_too() -> None:
     """Each call is the first one of a process. One process forks, since new ones would import microgad again."""
-    program = DUCK.format(library="import microgad as torch") + "    import os\n"
+    program = DUCK.format(library="import microgad as torch") + LOADED
     for call, name in CALLS.items():
         program += f"""
     if (child := os.fork()) == 0:

@@ -10,6 +10,7 @@ import pytest
 import microgad
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch_function
 
 IN_PLACE_OPERATORS = [
     operator.iadd, operator.isub, operator.imul, operator.ifloordiv, operator.imod, operator.ipow, operator.iand,

@@ -9,6 +9,7 @@ import inspect
 import re
 import sys
 import textwrap
+from functools import lru_cache
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
@@ -170,7 +171,7 @@ class Definitions:
         self.defined.add(key)
         try:
             if isinstance(x, (type, FunctionType)):
-                text, scope = textwrap.dedent(inspect.getsource(x)), vars(sys.modules[x.__module__])
+                text, scope = textwrap.dedent(_source(x)), vars(sys.modules[x.__module__])
             else:
                 text = _assignment(scope, called)
             (tree,) = ast.parse(text).body
@@ -340,9 +341,26 @@ def _has_source(cls: type[Any]) -> bool:
     return f"class {cls.__name__}(" in inspect.getsource(sys.modules[cls.__module__])
 
 
+@lru_cache(256)
+def _statements(text: str) -> list[ast.stmt]:
+    """Parse a module's source code. What a program needs is in a few files, each of which has many definitions."""
+    return ast.parse(text).body
+
+
+def _source(x: type[Any] | FunctionType) -> str:
+    """Return the source code of a class or function; `inspect` would parse a file again for each of its classes."""
+    module = sys.modules[x.__module__]
+    text = inspect.getsource(module) if isinstance(x, type) and hasattr(module, "__file__") else ""
+    for node in _statements(text):
+        if isinstance(node, ast.ClassDef) and node.name == x.__qualname__:
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            return "\n".join(text.split("\n")[first - 1 : node.end_lineno])
+    return inspect.getsource(x)
+
+
 def _origin(scope: dict[str, Any], name: str) -> dict[str, Any]:
     """Return the namespace of the module that assigns a constant, following imports."""
-    for node in ast.parse(inspect.getsource(sys.modules[scope["__name__"]])).body:
+    for node in _statements(inspect.getsource(sys.modules[scope["__name__"]])):
         if isinstance(node, ast.ImportFrom) and any((x.asname or x.name) == name for x in node.names):
             module = importlib.import_module("." * node.level + (node.module or ""), scope["__package__"])
             return _origin(vars(module), name)
@@ -352,7 +370,7 @@ def _origin(scope: dict[str, Any], name: str) -> dict[str, Any]:
 def _assignment(scope: dict[str, Any], name: str) -> str:
     """Return the statement that assigns a constant in its module."""
     text = inspect.getsource(sys.modules[scope["__name__"]])
-    for node in ast.parse(text).body:
+    for node in _statements(text):
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
             pairs = [(target, node.value)]
