@@ -292,40 +292,51 @@ def view_of(a: Any) -> ndarray:
 
 def bare(x: Any) -> Any:
     """x with NumPy arrays in place of the stand-in's, also in tuples, lists and dicts."""
-    if isinstance(x, ndarray):
+    if type(x) is ndarray:
         return x._a
-    if isinstance(x, dict):
+    if type(x) is dict:
         return {name: bare(value) for name, value in x.items()}
     return type(x)(map(bare, x)) if type(x) in (tuple, list) else x
 
 
 def check_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> bool:
     """Whether CuPy knows the types of all inputs. Raises if it lacks the ufunc, its method or the dtypes."""
-    name = ufunc.__name__
+    kinds = tuple([x._a.dtype if type(x) is ndarray else type(x) for x in inputs])
+    outs = tuple([type(x) for x in kwargs.get("out", ())])
+    return knows_ufunc(ufunc.__name__, method, kinds, outs, tuple(kwargs))
+
+
+@functools.lru_cache(10_000)
+def knows_ufunc(
+    name: str, method: str, kinds: tuple[Any, ...], outs: tuple[Any, ...], keywords: tuple[str, ...]
+) -> bool:
+    """What `check_ufunc` does, for inputs of these dtypes and types."""
     if name not in UFUNCS and name not in FUNCTIONS[""]:
         raise TypeError(f"CuPy has no ufunc {name}")
     if method != "__call__" and method != "outer" and name not in METHODS.get(method, ()):
         raise NotImplementedError(f"`{name}.{method}` is not supported in CuPy")
-    if method == "at":
-        check_scattered(name, inputs[0])
-    for x in (*inputs, *kwargs.get("out", ())):
-        if isinstance(x, np.ndarray):
+    for kind in (*kinds, *outs):
+        if isinstance(kind, np.dtype) or kind is ndarray:
+            continue
+        if issubclass(kind, np.ndarray):
             raise TypeError(f"Unsupported type {np.ndarray}")
-        if not isinstance(x, (ndarray, *SCALARS)) and not (method == "at" and isinstance(x, (tuple, slice))):
+        if not issubclass(kind, SCALARS) and not (method == "at" and issubclass(kind, (tuple, slice))):
             return False
-    if unknown := kwargs.keys() - {"out", "dtype", "casting", "axis", "keepdims"}:
+    if method == "at":
+        check_scattered(name, kinds[0])
+    if unknown := set(keywords) - {"out", "dtype", "casting", "axis", "keepdims"}:
         raise TypeError(f"Wrong arguments {sorted(unknown)}")
-    if len(kwargs.get("out", ())) > 1:
+    if len(outs) > 1:
         raise ValueError("The 'out' parameter must have exactly one array value")
     if method == "__call__" and name in UFUNCS:
-        check_dtypes(name, inputs)
+        check_dtypes(name, kinds)
     return True
 
 
-def check_scattered(name: str, target: Any) -> None:
-    """Raise TypeError if CUDA has no atomic operation on the target's dtype."""
-    if target.dtype.char not in ATOMIC.get(name, "ilqILQ"):
-        raise TypeError(f"cupy.{name}.at doesn't support {target.dtype} as data type")
+def check_scattered(name: str, dtype: Any) -> None:
+    """Raise TypeError if CUDA has no atomic operation on the dtype."""
+    if dtype.char not in ATOMIC.get(name, "ilqILQ"):
+        raise TypeError(f"cupy.{name}.at doesn't support {dtype} as data type")
 
 
 def check_function(func: Any, args: Any, kwargs: Any) -> None:
@@ -369,9 +380,8 @@ def check_no_host_arrays(x: Any) -> None:
         check_no_host_arrays(part)
 
 
-def check_dtypes(name: str, inputs: Any) -> None:
-    """Raise TypeError if CuPy has no loop for the inputs' dtypes."""
-    kinds = tuple([x.dtype if isinstance(x, (ndarray, np.generic)) else type(x) for x in inputs])
+def check_dtypes(name: str, kinds: tuple[Any, ...]) -> None:
+    """Raise TypeError if CuPy has no loop for inputs of these dtypes and Python types."""
     if not has_loop(name, kinds):
         raise TypeError(f"Wrong type ({kinds}) of arguments for cupy_{name}")
 

@@ -30,7 +30,7 @@ def scatter(ufunc: Any) -> Any:
     """cupyx.scatter_add and its kin: target[index] op= values, also for repeated indices."""
 
     def into(target: ndarray, index: Any, values: Any) -> None:
-        check_scattered(ufunc.__name__, target)
+        check_scattered(ufunc.__name__, target.dtype)
         ufunc.at(target._a, bare(index), bare(values))
 
     return into
