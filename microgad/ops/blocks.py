@@ -92,13 +92,14 @@ def unbuffered(x: Any, axis: int) -> AbstractContextManager[None]:
     """Return a context for elementwise arithmetic of x with an array of length 1 along an axis.
 
     Outside of it, NumPy processes several runs of x at once if they fit into its buffer, and first copies the broadcast
-    operand into that buffer, which takes longer than the arithmetic. The context makes the buffer smaller than a run.
+    operand into that buffer, which takes longer than the arithmetic. The context makes the buffer smaller than a run;
+    for a small array or short runs this takes longer than it saves.
     """
-    if type(x) is not np.ndarray or x.size < UFUNC_BUFFER:
+    if type(x) is not np.ndarray or x.size < BLOCK_SIZE:
         return _UNCHANGED
     return unbuffered_runs(math.prod(x.shape[axis:][1:] or x.shape[axis:]))
 
 
 def unbuffered_runs(length: int) -> AbstractContextManager[None]:
     """Return the context of `unbuffered` for many runs of a given length."""
-    return _ShortBuffer() if SHORT_RUN <= length < UFUNC_BUFFER else _UNCHANGED
+    return _ShortBuffer() if 1.5 * SHORT_RUN <= length < UFUNC_BUFFER else _UNCHANGED

@@ -126,6 +126,8 @@ def row_dots(a: Any, b: Any) -> Any:
     """Return the dot products of rows, (..., n), (..., n) -> (..., 1). Long rows are split: BLAS would lose digits."""
     n = a.shape[-1]
     if n <= LONG_ROW:
+        if type(a) is np.ndarray and a.dtype.kind == "f":
+            return np.vecdot(a, b)[..., None]  # CuPy has none
         return np.matmul(a[..., None, :], b[..., None])[..., 0]
     rest = n % DOT_CHUNK
     parts = (x[..., rest:].reshape((*x.shape[:-1], n // DOT_CHUNK, DOT_CHUNK)) for x in (a, b))
