@@ -19,7 +19,7 @@ from ..errors.wording import FREED
 from ..function import Function, Leaf, Output, Packed
 from ..function.plan import argument
 from ..state import State
-from . import leaves, results, versions
+from . import leaves, paths, results, versions
 from .hooks import LAST
 
 _FLOAT32 = np.dtype("float32")  # the most common dtype: `is` is faster than asking for the kind
@@ -46,9 +46,9 @@ def run(
     heap: list[float] = []  # negated positions, so that the newest node comes first
     pending: dict[float, Pending] = {}
     found: dict[int, Any] = {}
-    ends = frozenset(node.number for node in targets or ())
+    ends = frozenset([node.number for node in targets or ()])
     oldest = min(ends, default=0)
-    routes = None if targets is None else _routes(roots, ends, oldest)
+    routes = None if targets is None else paths.routes(roots, ends, oldest)
     positions = leaves.hooked_positions(roots, oldest) if leaves.hooked else {}
     for node, seed in zip(roots, seeds, strict=True):
         if routes is None or node.number in routes:
@@ -62,7 +62,9 @@ def run(
     observer = outer.observer
     if observer is not None:
         observer.start_backward(roots, seeds, targets)
-    running = State(create_graph, outer.path, observer, False, outer.holomorphic)
+    if outer.fine is not None or outer.deriving:
+        outer = State(outer.grad_enabled, outer.path, observer, False, outer.holomorphic)
+    running = outer.recording(create_graph)
     token, backward_pass = state.variable.set(running), leaves.BackwardPass(roots, routes)
     try:
         while heap:
@@ -196,7 +198,7 @@ def free(node: Function) -> None:
     """Release a node's kept values and the arrays among its settings. Edges and shapes stay, for drawing the graph."""
     if node.kept or isinstance(node.kept, Packed):
         node.kept, node.versions = None, ()
-    if node.has_settings:
+    if node.may_hold_arrays or node.intermediates:
         for name, value in list(vars(node).items()):
             if backend.is_array(value) or (type(value) is tuple and any(map(backend.is_array, value))):
                 delattr(node, name)
@@ -275,20 +277,6 @@ def _gather(heap: list[float], pending: dict[float, Pending], parent: Function, 
         waiting = pending[parent.number] = [parent, [None] * len(parent.shape), False]
     held = waiting[1][index]  # another Output of the same result has contributed: see Function.result
     waiting[1][index] = held if grad is None else grad if held is None else _sum(held, grad)
-
-
-def _routes(roots: Sequence[Function], ends: frozenset[int], oldest: float) -> dict[int, Sequence[Function | None]]:
-    """Find the nodes from which a target in `ends` can be reached.
-
-    For each, by number: its edges, with None in place of those that lead to no target.
-    """
-    reached = leaves.reachable(roots, oldest)
-    routes: dict[int, Sequence[Function | None]] = dict.fromkeys(ends, ())
-    for number in sorted(reached):
-        edges = [edge if edge is not None and edge.number in routes else None for edge in reached[number].edges]
-        if edges.count(None) < len(edges):
-            routes[number] = edges
-    return routes
 
 
 def _as_tensors(node: Function, kept: list[Any]) -> list[Any]:

@@ -23,6 +23,7 @@ from ..state import Observer
 from ..state.contexts import binding
 from ..state.inference import check_inference
 from .hooks import RemovableHandle
+from .paths import reachable
 
 hooked: WeakSet[Leaf] = WeakSet()  # leaves that have, or had, a hook
 accumulate_lock = RLock()  # held while adding to `.grad`: several threads' passes may end at one leaf
@@ -61,18 +62,6 @@ def set_requires_grad(tensor: Any, wanted: bool) -> Leaf | None:
     check_inference(tensor.version, "Setting requires_grad=True on inference tensor")
     tensor.node = vars(tensor).pop("idle_leaf", None) or Leaf(tensor)
     return leaf_of_new_array(tensor)
-
-
-def reachable(roots: Sequence[Function | None], oldest: float) -> dict[int, Function]:
-    """The nodes that can be reached from `roots`, by number, without those that are older than `oldest`."""
-    found: dict[int, Function] = {}
-    stack: list[Function | None] = list(roots)
-    while stack:
-        node = stack.pop()
-        if node is not None and node.number >= oldest and node.number not in found:
-            found[node.number] = node
-            stack += node.edges
-    return found
 
 
 class BackwardPass:

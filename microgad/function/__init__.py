@@ -20,6 +20,7 @@ from ..state import State, current, inference
 from .plan import Plan, parameters, read_signatures
 
 _SCALARS = frozenset((float, int, bool, complex))
+_SIMPLE = _SCALARS | {str, type(None)}  # types of settings that hold no arrays
 _PLAIN = _SCALARS | {type(None), ndarray}  # types of inputs that need no conversion
 _FLOAT32 = np.dtype("float32")  # the most common dtype: `is` is faster than asking for the kind
 numbers = count()  # numbers nodes in the order of creation, which is the order that the engine walks back
@@ -66,7 +67,7 @@ class Function:
     last_first: ClassVar[bool] = False  # whether the hooks of its leaf inputs run from the last input to the first
     zero_link: ClassVar[type[Function] | None] = None  # records that a derivative depends on the input with slope zero
     conjugates: ClassVar[bool] = True  # whether the engine conjugates complex gradients, as PyTorch's convention asks
-    has_settings: ClassVar[bool] = False  # whether any node of this class has been given settings
+    may_hold_arrays: ClassVar[bool] = False  # whether a node of this class was given settings that may hold arrays
     keeps_shape: ClassVar[bool] = False  # whether the input's shape is passed as the setting `x_shape`
     exact_scalars: ClassVar[bool] = False  # whether a Python number stays unrounded beside a float16 array
     elementwise: ClassVar[bool] = False  # whether the result's memory layout follows the operands', as in PyTorch
@@ -308,10 +309,12 @@ class Function:
 
     def _set(self, settings: dict[str, Any]) -> None:
         """Make the settings attributes of the node. It takes over the dict itself, so the caller must not reuse it."""
-        if not self.has_settings:
-            type(self).has_settings = True
         self.__dict__ = settings
         for name, x in settings.items():
+            if type(x) in _SIMPLE:
+                continue
+            if not self.may_hold_arrays:
+                type(self).may_hold_arrays = True
             if isinstance(x, _SCALAR_SETTING):
                 if isinstance(x, Tensor) and (x.array.ndim or x.node is not None or x.array.dtype == bool):
                     said = f"{type(self).__name__}: the setting {name} is a Tensor; hand Tensors in as inputs"

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import backend, state
 from ..dtypes import complex128, float64
-from ..engine.leaves import reachable
+from ..engine.paths import reachable
 from ..errors import ArgumentError, MicrogadError, notices
 from ..function import Function, Leaf
 from ..generator import default_generator

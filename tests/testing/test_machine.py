@@ -110,13 +110,13 @@ def sum_to_takes_the_mean(patch):
 
 
 def grad_stops_at_the_first_target(patch):
-    right = engine._routes
+    right = engine.paths.routes
 
     def routes(roots, ends, oldest):
         beyond = {root.number for root in roots}
         return {number: edges for number, edges in right(roots, ends, oldest).items() if number not in beyond}
 
-    patch.setattr(engine, "_routes", routes)
+    patch.setattr(engine.paths, "routes", routes)
 
 
 def write_through_a_view_does_not_reach_the_base(patch):
