@@ -54,6 +54,22 @@ def test_meta_tensors_take_no_memory() -> None:
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit < 200e6 < layer.weight.nbytes
 
 
+@pytest.mark.parametrize(
+    ("call", "shape"),
+    [
+        (lambda x: torch.nonzero_static(x, size=6), (6, 2)),
+        (lambda x: x.repeat_interleave(on_meta(2, dtype=torch.int64), 0, output_size=5), (5, 3)),
+        (lambda x: x.masked_scatter(on_meta(3, dtype=torch.bool), on_meta(6)), (2, 3)),
+    ],
+)
+def test_sizes_that_depend_on_values_may_be_given(call: Any, shape: tuple[int, ...]) -> None:
+    x = on_meta(2, 3, requires_grad=True)
+    made = call(x)
+    assert (made.shape, made.is_meta) == (shape, True)
+    if made.requires_grad:
+        assert torch.autograd.grad(made.sum(), x)[0].shape == (2, 3)
+
+
 def test_operations_and_derivatives_give_meta_tensors_of_the_right_shape() -> None:
     x, w = on_meta(7, 4), on_meta(4, 5, requires_grad=True)
     y = F.layer_norm(torch.softmax(x @ w + torch.tensor(1.0, device="cpu"), 1).exp(), (5,)).cumsum(0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.meta import as_zeros
 from ...errors import DtypeError, ShapeError
 from ...errors.wording import in_torchs_words
 from ...function import Function
@@ -104,7 +105,7 @@ def masked_scatter_call(input: Tensor, mask: Tensor, source: Tensor) -> Write:
             f"masked_scatter: expected self and source to have same dtypes but got {input.dtype} and {source.dtype}"
         )
     array = _mask("masked_scatter_", mask, input, source)
-    index = _broadcast("masked_scatter_", input, array, True)[1]
+    index = as_zeros(_broadcast("masked_scatter_", input, array, True)[1])  # the result's shape depends on no value
     count = int(np.count_nonzero(index[0]))
     if source.numel() < count:
         raise ShapeError(

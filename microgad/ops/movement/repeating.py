@@ -214,6 +214,8 @@ def repeat_interleave(
         input, dim = flatten(input), 0
     axis = wrap_dim(dim, input.ndim, "repeat_interleave", wrap_scalar=False)
     n = input.shape[axis]
+    if output_size is not None and isinstance(repeats, function.Tensor) and repeats.is_meta:
+        return input.index_select(axis, repeats.new_zeros(output_size))
     counts = _counts(repeats).tolist()
     if len(counts) not in (1, n):
         raise ShapeError(
