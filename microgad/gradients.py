@@ -88,7 +88,7 @@ def grad(
         return dict(zip(inputs, grad(outputs, tuple(inputs.values()), *given), strict=True))
     outputs, inputs = _sequence(outputs), _sequence(inputs)
     create_graph = index(create_graph) != 0
-    if not only_inputs or not inputs or materialize_grads is not False or allow_unused not in (None, True, False):
+    if not only_inputs or not inputs or materialize_grads is not False or allow_unused is not None:
         arguments.check_grad(inputs, only_inputs, materialize_grads, allow_unused)
     if not create_graph and (forward := dual_level.get()) is not None and any(map(forward.duals_of, outputs)):
         recorded = True, True, only_inputs, allow_unused, is_grads_batched, materialize_grads
