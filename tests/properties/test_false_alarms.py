@@ -53,6 +53,7 @@ CHANGES = {
 # - The exponentials in the sums of CTC and logcumsumexp have no digits for large values, as in PyTorch.
 # - Beside values of 1e20 the diagonal that separates the eigenvalues of eigh and eigvalsh is lost: where the rest is a
 #   multiple of the identity, they tie, and aren't differentiable.
+# - The rounding errors of a large matrix of low rank are above the limit from which its pinv counts singular values.
 NOT_SCALED = {
     "test_in_place", "test_batch_norm_where_inputs_depend_on_each_other", "test_binary_cross_entropy",
     "test_clamp_by_tensors", "Ceil", "Floor", "Round", "Trunc", "Frac", "test_floor_division",
@@ -61,7 +62,7 @@ NOT_SCALED = {
     "test_logcumsumexp", "test_rnn", "test_lstm", "test_lstm_with_projection", "test_gru",
     "test_gru_where_inputs_depend_on_each_other", "test_layer_norm_where_inputs_depend_on_each_other",
     "test_attention", "test_scaled_dot_product_attention", "test_attention_where_inputs_depend_on_each_other",
-    "test_eigh", "test_eigvalsh",
+    "test_eigh", "test_eigvalsh", "test_pinv_of_low_rank",
 }  # fmt: skip
 # At zeros and ties the derivatives of these are not those of the function, as in PyTorch: that of nextafter is 0 for
 # equal numbers, those of softshrink and hardshrink are 0 at 0, even for lambda 0, which is the identity. A norm of

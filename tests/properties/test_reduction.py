@@ -135,7 +135,12 @@ def test_cdist_by_differences(draw):
     leads = draw(st.sampled_from([((), ()), ((2,), ()), ((), (2,)), ((2, 1), (3,))]))
     a = draw(tensors((*leads[0], 3, m), requires_grad=True, unique=True))
     b = draw(tensors((*leads[1], r, m), elements=numbers(4, 6), requires_grad=True, unique=True))
-    return lambda a, b: torch.cdist(a, b, p, "donot_use_mm_for_euclid_dist"), a, b
+
+    def distances(a, b):
+        units = 1 + torch.arange(m, device=a.device) * 0.0137  # no differences tie: of order inf, all the largest count
+        return torch.cdist(a * units, b * units, p, "donot_use_mm_for_euclid_dist")
+
+    return distances, a, b
 
 
 @checks(Pdist)
