@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import linecache
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -34,17 +35,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         linecache.clearcache()
 
 
-def pytest_collectstart(collector: pytest.Collector) -> None:
-    """Prepare the import of a file with doctests.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """Install no wrappers for classes in tests' files: they would count as functions of the files with doctests."""
+    wrappers._installed = True
+    try:
+        return (yield)
+    finally:
+        wrappers._installed = False
+        wrappers._searched.update(sys.modules)
 
-    The wrappers are removed: they would count as functions of the file that has them. The file's package is imported
-    first. Otherwise pytest imports a file that the package imports too a second time, and puts the second module in the
-    place of a function of that name.
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Import a package before its files with doctests.
+
+    Otherwise pytest imports a file that the package imports too a second time, and puts the second module in the place
+    of a function of that name.
     """
-    if type(collector).__name__ == "DoctestModule":
-        _remove_wrappers()
-        if collector.path.is_relative_to(PACKAGE):
-            importlib.import_module(".".join(collector.path.relative_to(PACKAGE.parent).parent.parts))
+    if type(collector).__name__ == "DoctestModule" and collector.path.is_relative_to(PACKAGE):
+        importlib.import_module(".".join(collector.path.relative_to(PACKAGE.parent).parent.parts))
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +69,6 @@ def _torch_function_wrappers(request: pytest.FixtureRequest) -> None:
 
 
 def _remove_wrappers() -> None:
-    wrappers._searched.update(sys.modules)  # classes in tests' modules don't install them
     if not wrappers._installed:
         return
     wrappers._installed = False

@@ -44,6 +44,7 @@ CPU_ONLY = {
     "optim/test_differentiable.py": "comparisons with PyTorch's CPU",
     "onnx": "files, and another runtime on the CPU",
     "parity": "comparisons with PyTorch's CPU",
+    "porting/test_library_imports.py": "other processes",
     "porting/test_porting.py": "other processes",
     "porting/test_processes.py": "memory shared by processes",
     "porting/test_programs.py": "other processes",
@@ -114,6 +115,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items if runs_on_device(config) else ():
         if mark := item.get_closest_marker("host"):
             item.add_marker(pytest.mark.skip(reason=mark.args[0]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    gc.disable()  # hardly anything is freed while tests are collected
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_finish() -> None:

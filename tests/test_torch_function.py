@@ -66,11 +66,11 @@ def names(compute: Any) -> list[str | None]:
 @pytest.mark.parametrize(
     "compute",
     [
-        lambda x: x + 1, lambda x: 1 - x, lambda x: torch.ones(2, 2) * x, torch.exp, lambda x: x.sum(), lambda x: x[0],
-        F.relu, lambda x: torch.stack([torch.ones(2, 2), x]), torch.nn.Linear(2, 2), lambda x: x.T,
-        lambda x: x.detach(), lambda x: x.split(1)[1], lambda x: x.max(0).values, lambda x: torch.linalg.inv(x),
-        lambda x: x.data, lambda x: torch.nn.Parameter(torch.ones(2, 2)) @ x, lambda x: x.double(), torch.fft.fft,
-        lambda x: x.add_(1),
+        lambda x: x + 1, lambda x: 1 - x, lambda x: torch.ones(2, 2) * x, lambda x: torch.exp(x), lambda x: x.sum(),
+        lambda x: x[0], lambda x: F.relu(x), lambda x: torch.stack([torch.ones(2, 2), x]), torch.nn.Linear(2, 2),
+        lambda x: x.T, lambda x: x.detach(), lambda x: x.split(1)[1], lambda x: x.max(0).values, lambda x: x.data,
+        lambda x: torch.linalg.inv(x), lambda x: torch.nn.Parameter(torch.ones(2, 2)) @ x, lambda x: x.double(),
+        lambda x: torch.fft.fft(x), lambda x: x.add_(1),
     ],
 )  # fmt: skip
 def test_results_have_the_class_of_their_subclass_inputs(compute: Any) -> None:

@@ -63,7 +63,7 @@ def run(
     if observer is not None:
         observer.start_backward(roots, seeds, targets)
     if outer.fine is not None or outer.deriving:
-        outer = State(outer.grad_enabled, outer.path, observer, False, outer.holomorphic)
+        outer = state.changed(deriving=False, fine=None)
     running = outer.recording(create_graph)
     token, backward_pass = state.variable.set(running), leaves.BackwardPass(roots, routes)
     try:

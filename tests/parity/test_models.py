@@ -59,9 +59,8 @@ def test_initial_values_and_outputs_are_torchvisions(name, side):
 
 @pytest.mark.parametrize("name", BUILT_NETWORKS)
 def test_parameter_names_and_shapes_are_torchvisions(name):
-    with torch.device("meta"):
-        other = getattr(theirs, name)(**SMALL)
-    mine = getattr(models, name)(**SMALL)
+    with torch.device("meta"), microgad.device("meta"):
+        mine, other = getattr(models, name)(**SMALL), getattr(theirs, name)(**SMALL)
     assert shapes(mine) == shapes(other)
     assert [n for n, _ in mine.named_parameters()] == [n for n, _ in other.named_parameters()]
 
@@ -69,9 +68,10 @@ def test_parameter_names_and_shapes_are_torchvisions(name):
 @pytest.mark.parametrize(("depth", "batch_norm"), [(11, True), (13, False), (16, False), (16, True), (19, True)])
 def test_vgg_features_repr(depth, batch_norm):
     name = f"vgg{depth}_bn" if batch_norm else f"vgg{depth}"
-    with torch.device("meta"):
+    with torch.device("meta"), microgad.device("meta"):
         other = getattr(theirs, name)().features
-    assert repr(models.vgg.make_layers(models.vgg._CONFIGS[depth].split(), batch_norm)) == repr(other)
+        mine = models.vgg.make_layers(models.vgg._CONFIGS[depth].split(), batch_norm)
+    assert repr(mine) == repr(other)
 
 
 @pytest.mark.parametrize(("name", "side"), [("ResNet", 8), ("DenseNet", 32), ("MobileNetV2", 64)])

@@ -276,7 +276,7 @@ def entry(shape: Any = (2,), offsets: Any = (0, 8), dtype: Any = "F32") -> dict[
         (file_of(b"{" + b'"a":[' * 50_000), "is no JSON"),
         (file_of(b'{"a":' + b"9" * 5000 + b"}"), "is no JSON"),
         (file_of(b'{"\xff":1}'), "is no JSON"),
-        (file_of({f"t{i}": entry([0], [0, 0]) for i in range(100_000)}, b"x"), "holds 1 bytes"),
+        (file_of({f"t{i}": entry([0], [0, 0]) for i in range(10_000)}, b"x"), "holds 1 bytes"),
     ],
 )
 def test_malformed_safetensors_are_rejected(content: bytes, message: str) -> None:

@@ -175,8 +175,9 @@ class ndarray:
         if not known:
             return NotImplemented
         function = power if ufunc is np.power and method == "__call__" else getattr(ufunc, method)
+        values = [x._a if type(x) is ndarray else bare(x) for x in inputs]
         with np.errstate(all="ignore"):  # a GPU doesn't warn about NaN and infinity
-            return wrapped(function(*bare(inputs), **bare(kwargs)))
+            return wrapped(function(*values, **bare(kwargs)) if kwargs else function(*values))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if not all(issubclass(t, (ndarray, np.ndarray)) for t in types):

@@ -129,8 +129,10 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tenso
     """
     if size < 0:
         raise ArgumentError(f"nonzero_static: size must be a non-negative integer, got {size}")
-    none = np.zeros_like(input.array, dtype=np.int64, shape=(0, input.ndim))
-    found = none if input.is_meta else nonzero(input).array[:size]
+    if input.is_meta:
+        found = np.zeros_like(input.array, dtype=np.int64, shape=(0, input.ndim))
+    else:
+        found = nonzero(input).array[:size]
     padding = np.full_like(found, fill_value, shape=(size - len(found), found.shape[1]))
     return into(out, function.Tensor._wrap(np.concatenate([found, padding])), exact="nonzero_static")
 
