@@ -173,10 +173,28 @@ REDUCTIONS = {
     "searchsorted": ("x", lambda t, x: t.searchsorted(t.linspace(-3, 3, 100), x.detach())),
     "isin": ("i", lambda t, i: t.isin(i, t.arange(10))),
     "cov": ("x", lambda t, x: t.cov(x[:100])),
+    "sort of integers": ("i", lambda t, i: t.sort(i)),
+    "topk of integers": ("i", lambda t, i: t.topk(i, 5)),
+    "unique of rows": ("x", lambda t, x: t.unique(x.detach(), dim=0)),
+    "segment_reduce of a line": (
+        "x", lambda t, x: t.segment_reduce(x.reshape(-1), "max", lengths=_segments(t, x.numel()))),
+    "segment_reduce of rows": ("s", lambda t, x: t.segment_reduce(x, "mean", lengths=_segments(t, len(x)))),
+    "poisson": ("u", lambda t, x: t.poisson(x.detach())),
+    "binomial": ("u", lambda t, x: t.binomial(t.full_like(x, 9.0), x.detach())),
+    "randperm": ("x", lambda t, x: t.randperm(x.numel())),
     "softmax of short rows": ("s", lambda t, x: t.softmax(x, 1)),
     "layer_norm of short rows": functional("layer_norm", "s", (16,)),
     "cross_entropy of short rows": ("sl", lambda t, x, y: t.nn.functional.cross_entropy(x, y)),
 }  # fmt: skip
+
+
+def _segments(t: Any, count: int) -> Any:
+    """Return lengths of 3 and 13 in turn, whose sum is `count`."""
+    lengths = t.arange(count // 8) % 2 * 10 + 3
+    lengths[-1] += count - lengths.sum()
+    return lengths
+
+
 MOVEMENT = {
     "flip": ("x", lambda t, x: t.flip(x, (1,))),
     "roll": ("x", lambda t, x: t.roll(x, (3, 5), (0, 1))),
@@ -217,6 +235,7 @@ MOVEMENT = {
     "embedding": ("ne", lambda t, n, e: t.nn.functional.embedding(n, e)),
     "embedding_bag": ("ne", lambda t, n, e: t.nn.functional.embedding_bag(n, e)),
     "embedding_bag max": ("ne", lambda t, n, e: t.nn.functional.embedding_bag(n, e, mode="max")),
+    "embedding_bag of offsets": ("le", lambda t, n, e: t.nn.functional.embedding_bag(n, e, t.arange(0, len(n), 5))),
     "one_hot": ("j", lambda t, j: t.nn.functional.one_hot(j)),
 }
 LOSSES = {
@@ -269,6 +288,11 @@ WINDOWS: dict[str, Case] = {
     "grid_sample": functional("grid_sample", "2g", align_corners=False),
     "grid_sample nearest": functional("grid_sample", "2g", mode="nearest", padding_mode="border", align_corners=False),
     "unfold": functional("unfold", "2", 3, padding=1),
+    "fractional_max_pool": functional("fractional_max_pool2d", "2", 2, output_size=7),
+    "max_unpool": (
+        "2",
+        lambda t, x: t.nn.functional.max_unpool2d(*t.nn.functional.max_pool2d(x, 2, return_indices=True), 2),
+    ),
     "pixel_shuffle": functional("pixel_shuffle", "2", 2),
     "pixel_unshuffle": functional("pixel_unshuffle", "2", 2),
     "channel_shuffle": functional("channel_shuffle", "2", 2),
@@ -314,6 +338,11 @@ ALGEBRA = {
     "linalg.solve": ("p", lambda t, p: t.linalg.solve(p, p[..., :2])),
     "linalg.lstsq": ("p", lambda t, p: t.linalg.lstsq(p, p[..., :2])[0]),
     "linalg.solve_triangular": ("p", lambda t, p: t.linalg.solve_triangular(p, p[..., :2], upper=True)),
+    "linalg.lu_solve": ("p", lambda t, p: t.linalg.lu_solve(*t.linalg.lu_factor(p.detach()), p[..., :2])),
+    "cholesky_solve": ("p", lambda t, p: t.cholesky_solve(p[..., :2], p.detach().tril())),
+    "linalg.ldl_factor": ("p", lambda t, p: t.linalg.ldl_factor(p.detach())),
+    "linalg.ldl_solve": ("p", lambda t, p: t.linalg.ldl_solve(*t.linalg.ldl_factor(p.detach()), p[..., :2].detach())),
+    "linalg.householder_product": ("p", lambda t, p: t.linalg.householder_product(p, p[..., 0] * 0.01)),
     "linalg.matrix_exp": ("p", lambda t, p: t.linalg.matrix_exp(p * 0.01)),
     "linalg.matrix_power": ("p", lambda t, p: t.linalg.matrix_power(p * 0.01, 5)),
     "linalg.eig": ("p", lambda t, p: t.linalg.eig(p)[0].abs()),

@@ -60,6 +60,8 @@ def test_meta_tensors_take_no_memory() -> None:
         (lambda x: torch.nonzero_static(x, size=6), (6, 2)),
         (lambda x: x.repeat_interleave(on_meta(2, dtype=torch.int64), 0, output_size=5), (5, 3)),
         (lambda x: x.masked_scatter(on_meta(3, dtype=torch.bool), on_meta(6)), (2, 3)),
+        (lambda x: torch.segment_reduce(x, "max", lengths=on_meta(4, dtype=torch.int64)), (4, 3)),
+        (lambda x: torch.segment_reduce(x, "mean", offsets=on_meta(2, 5, dtype=torch.int64), axis=1), (2, 4)),
     ],
 )
 def test_sizes_that_depend_on_values_may_be_given(call: Any, shape: tuple[int, ...]) -> None:

@@ -19,6 +19,7 @@ from .elementwise import Select
 from .indexing import Gather, index_kernels
 from .indexing.index_parsing import is_recorded
 from .indexing.row_kernels import SMALL, at_elements, at_rows
+from .reduction.segments import SegmentSum
 from .spelling import numpy_spelling, tensors_only
 
 MAX_TABLE = 1 << 18  # elements of the bags whose maxima are computed together
@@ -162,25 +163,24 @@ def embedding_bag(
     index = as_zeros(backend.to_numpy(_check_indices("embedding_bag", flat, weight.shape[0])))
     if max_norm is not None:
         embedding_renorm_(weight.detach(), flat, max_norm, norm_type)
-    bag, counts, factors = None, sizes, None if per_sample_weights is None else per_sample_weights.reshape(-1)
-    if input.ndim == 1 or padding_idx is not None:  # otherwise every entry counts, and bags are rows of input
+    counts, factors = sizes, None if per_sample_weights is None else per_sample_weights.reshape(-1)
+    if padding_idx is not None or sizes.sum() != flat.shape[0]:  # otherwise every entry counts
         entries = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
-        bag = np.repeat(np.arange(len(sizes)), sizes)
         if padding_idx is not None:
             counted = index[entries] != padding_idx % weight.shape[0]
-            entries, bag = entries[counted], bag[counted]
-        counts, chosen = np.bincount(bag, minlength=len(sizes)), backend.like(entries, weight.array)
+            counts = np.bincount(np.repeat(np.arange(len(sizes)), sizes)[counted], minlength=len(sizes))
+            entries = entries[counted]
+        chosen = backend.like(entries, weight.array)
         flat, factors = flat[chosen], None if factors is None else factors[chosen]
     rows = embedding(flat, weight, scale_grad_by_freq=scale_grad_by_freq)
     if mode == "max":
         return _bag_maxima(rows, counts)
     if factors is not None:
         rows = rows * factors.unsqueeze(1)
-    shape = (len(sizes), weight.shape[1])
-    if bag is None:
-        out = rows.reshape(*input.shape, shape[1]).sum(1)
+    if input.ndim == 2 and padding_idx is None:
+        out = rows.reshape(*input.shape, weight.shape[1]).sum(1)
     else:
-        out = TakeRows.transposed.apply(rows, index=backend.like(bag, weight.array), x_shape=shape)
+        out = SegmentSum.apply(rows, lengths=counts)
     if mode == "mean":
         out = out / backend.like(np.maximum(counts, 1)[:, None], weight.array, weight.array.dtype)
     return out

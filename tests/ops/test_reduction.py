@@ -5,8 +5,12 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 import microgad as torch
+from microgad.ops.reduction import counting
 
 
 @pytest.fixture
@@ -323,6 +327,51 @@ def test_the_initial_value_of_segment_reduce_takes_no_gradient():
     assert torch.segment_reduce(x, "prod", **segments).tolist() == [math.inf, 2.0, 8.0]
     torch.segment_reduce(x, "min", **segments).sum().backward()  # equal elements share the gradient
     assert x.grad.tolist() == [0.0, 0.5, 0.5, 0.5, 0.5]
+
+
+@given(
+    arrays(np.float64, st.tuples(st.integers(0, 20), st.integers(1, 12)), elements=st.sampled_from([0, 1, math.nan]))
+)
+def test_unique_sorts_rows_by_column_after_column(rows):
+    assert counting._row_order(rows).tolist() == np.lexsort(np.flip(rows.T, 0)).tolist()
+
+
+def test_long_segments_of_rows_are_reduced_completely():
+    """Of segments of rows, the first 64 rows are reduced together, and what is left one by one."""
+    lengths = torch.tensor([3, 200, 0, 65, 64, 1])
+    x = torch.rand(333, 5, dtype=torch.float64)
+    for reduce in ("sum", "max"):
+        found = torch.segment_reduce(x, reduce, lengths=lengths, initial=0.0)
+        for part, row in zip(x.split(lengths.tolist()), found, strict=True):
+            expected = part.sum(0) if reduce == "sum" else part.amax(0) if len(part) else torch.zeros(5)
+            torch.testing.assert_close(row, expected.to(row.dtype))
+
+
+@pytest.mark.parametrize("reduce", ["sum", "mean", "max", "min", "prod"])
+@pytest.mark.parametrize("initial", [None, 2.0])
+@pytest.mark.parametrize(
+    ("shape", "axis", "offsets"),
+    [
+        ((7,), 0, [0, 3, 3, 7]),
+        ((7, 2), 0, [1, 1, 6]),
+        ((2, 5, 3), 1, [[0, 2, 5, 5], [0, 1, 2, 5]]),
+        ((2, 2, 4), 2, [[[1, 3], [0, 4]], [[2, 2], [3, 4]]]),
+        ((0, 3), 0, [0, 0]),
+    ],
+)
+def test_segments_are_reduced_one_by_one(reduce, initial, shape, axis, offsets):
+    x = torch.randn(shape).round()
+    found = torch.segment_reduce(x, reduce, offsets=torch.tensor(offsets), axis=axis, initial=initial)
+    lead, values, bounds = shape[:axis], x.cpu().numpy(), np.array(offsets)
+    expected = np.empty((*lead, bounds.shape[-1] - 1, *shape[axis + 1 :]), np.float32)
+    ufunc = {"max": np.maximum, "min": np.minimum, "prod": np.multiply}.get(reduce, np.add)
+    empty = {"max": -np.inf, "min": np.inf, "prod": 1, "mean": np.nan}.get(reduce, 0)
+    for *line, i in np.ndindex(*lead, bounds.shape[-1] - 1):
+        start, stop = bounds[(*line, slice(i, i + 2))]
+        part = values[tuple(line)][start:stop]
+        total = ufunc.reduce(part, 0, initial=initial) if len(part) or initial is not None else empty
+        expected[(*line, i)] = total / max(len(part), 1) if reduce == "mean" else total
+    np.testing.assert_allclose(found.cpu().numpy(), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("lengths", [[2, 2], [4, -1], [2]])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 import microgad as torch
 from microgad.ops.distance import Cdist, Distances, Pdist
@@ -28,6 +29,8 @@ from microgad.ops.reduction import (
     Min,
     Pick,
     Prod,
+    SegmentExtreme,
+    SegmentSum,
     Std,
     StdMean,
     Sum,
@@ -157,6 +160,26 @@ def test_renorm(draw):
     x = draw(tensors(shapes(min_dims=2, max_dims=3), elements=numbers(away_from=[0]), requires_grad=True))
     dim, most = draw(st.integers(-x.ndim, x.ndim - 1)), draw(st.sampled_from([0.3, 1.7, 30.1]))
     return lambda x: torch.renorm(x, p, dim, most), x
+
+
+def segments(draw, reduce, **options):
+    """A segment_reduce whose offsets leave some elements out, and with empty segments."""
+    x = draw(tensors(shapes(min_dims=1), requires_grad=True))
+    axis, count = draw(st.integers(0, x.ndim - 1)), draw(st.integers(1, 4))
+    offsets = draw(arrays(np.int64, (*x.shape[:axis], count), elements=st.integers(0, x.shape[axis])))
+    offsets = torch.tensor(np.sort(offsets, -1), device="cpu")
+    return lambda x: torch.segment_reduce(x, reduce, offsets=offsets, axis=axis, **options), x
+
+
+@checks(SegmentSum)
+def test_sums_of_segments(draw):
+    reduce = draw(st.sampled_from(["sum", "mean"]))
+    return segments(draw, reduce, initial=draw(st.sampled_from([2.0] if reduce == "mean" else [None, 2.0])))
+
+
+@checks(SegmentExtreme)
+def test_extrema_of_segments(draw):
+    return segments(draw, draw(st.sampled_from(["max", "min"])), initial=draw(numbers(-2, 2)))
 
 
 @given(tensors(elements=st.sampled_from([0.0, 1.0]), requires_grad=True), st.booleans())

@@ -17,7 +17,7 @@ ALLOWED = {
     "ops/loss/ctc.py": "labels and lengths of sequences",
     "ops/movement/repeating.py:_counts": "how often each slice is repeated",
     "dispatch/movement.py:_insert": "where values go",
-    "ops/reduction/segments.py:segment_reduce": "where segments begin",
+    "ops/reduction/segments.py:_bounds": "where segments begin",
     # Values that determine the next step.
     "ops/linalg/ldl.py": "which rows are exchanged",
     # Values that determine draws, which PyTorch's CPU generator makes for all devices.

@@ -15,6 +15,6 @@ from .picking import Pick
 from .products import Cumprod, Prod, cumprod, prod
 from .quantiles import nanquantile, quantile
 from .scans import Cummax, Cummin, Cumsum, Diff, LogCumSumExp, cummax, cummin, cumsum, diff, logcumsumexp
-from .segments import segment_reduce
+from .segments import SegmentExtreme, SegmentSum, segment_reduce
 from .sums import Mean, Sum, mean, nanmean, nansum, sum
 from .variance import Std, StdMean, Var, VarMean, corrcoef, cov, std, std_mean, var, var_mean

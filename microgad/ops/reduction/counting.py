@@ -167,7 +167,7 @@ def unique(
         rows = np.sort(rows)
         starts = _run_starts(rows)
         return _unique_result(input, dim, shape, rows, starts, None, _run_lengths(starts) if return_counts else None)
-    order = stable_argsort(rows) if rows.ndim == 1 else np.lexsort(np.flip(rows.T, 0))
+    order = stable_argsort(rows) if rows.ndim == 1 else _row_order(rows)
     starts = _run_starts(rows[order])
     inverse = None
     if return_inverse:
@@ -175,6 +175,30 @@ def unique(
         inverse[order] = np.cumsum(starts) - 1
     counts = _run_lengths(starts) if return_counts else None
     return _unique_result(input, dim, shape, rows, order[starts], inverse, counts)
+
+
+def _row_order(rows: Any) -> Any:
+    """(n, k) -> (n): the stable order of rows by their first column, then the second, and so on.
+
+    Rows that differ from all others in the columns so far are done; the other ones are sorted by further columns, twice
+    as many each time.
+    """
+    order = backend.like(np.arange(len(rows)), rows)
+    places = order.copy()
+    run, start, width = np.zeros_like(places), 0, 1  # run: numbers the places with equal rows
+    while len(places) and start < rows.shape[1]:
+        columns = rows[order[places], start : start + width]
+        sorting = np.lexsort(np.flip(columns.T, 0))
+        sorting = sorting[stable_argsort(run[sorting])]
+        order[places], columns = order[places][sorting], columns[sorting]
+        before, after = columns[:-1], columns[1:]
+        equal = np.all((before == after) | ((before != before) & (after != after)), 1) & (run[1:] == run[:-1])
+        begins, shared = np.ones_like(run, dtype=bool), np.zeros_like(run, dtype=bool)
+        begins[1:] = ~equal
+        shared[1:] = equal
+        shared[:-1] |= equal
+        places, run, start, width = places[shared], np.cumsum(begins)[shared], start + width, 2 * width
+    return order
 
 
 def _in_small_range(x: Any) -> bool:

@@ -2,29 +2,96 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+import math
 from typing import Any
 
 import numpy as np
 
+from ... import backend
 from ...errors import ArgumentError, ShapeError
+from ...function import Function
+from ...function.linear_map import LinearMap
 from ...state import composite
 from ...type_aliases import Tensor
-from ..elementwise import where
-from ..movement import stack
+from ..creation import from_array
+from ..elementwise import Select, where
+from ..indexing import MulItem, index_kernels
 from ..movement.dims import wrap_dim
-from .extrema import Max, Min
-from .products import prod
-from .sums import sum
 
-# For each mode: the reduction of a segment, how it is combined with `initial`, and the result of an empty segment.
-_REDUCTIONS: dict[str, tuple[Any, Any, float]] = {
-    "sum": (sum, lambda x, start: x + start, 0.0),
-    "mean": (sum, lambda x, start: x + start, 0.0),
-    "max": (lambda x, dim: Max.apply(x, axis=dim, keepdims=False), lambda x, low: where(x < low, low, x), -np.inf),
-    "min": (lambda x, dim: Min.apply(x, axis=dim, keepdims=False), lambda x, high: where(x > high, high, x), np.inf),
-    "prod": (prod, lambda x, start: x * start, 1.0),
-}
+ROUNDS = 64  # how many rows of all segments are reduced together
+
+
+class SegmentSum(LinearMap):
+    """The sums of consecutive segments of given lengths: (N, ...) -> (S, ...)."""
+
+    symbol = "segment sum"
+
+    def forward(self, x):
+        return _reduce(np.add, x, self.lengths, 0)
+
+    def adjoint(self, grad):
+        if type(grad) is np.ndarray:
+            return np.repeat(grad, self.lengths, 0)
+        return grad[backend.like(_segment_of_each(self.lengths), grad)]
+
+
+class SegmentExtreme(Function):
+    """The maxima or minima of consecutive segments of given lengths: (N, ...) -> (S, ...).
+
+    Tied elements share the gradient equally; if there are NaNs, only they share it.
+    """
+
+    symbol = "segment max"
+
+    def forward(self, x):
+        ufunc, empty = (np.maximum, -math.inf) if self.largest else (np.minimum, math.inf)
+        with np.errstate(invalid="ignore"):  # NumPy warns of comparisons with NaN
+            return _reduce(ufunc, x, self.lengths, empty)
+
+    def grad_x(self, grad, x, out):
+        segments = {"lengths": self.lengths}
+        spread = {**segments, "x_shape": x.shape}
+        extreme = SegmentSum.transposed.apply(out, **spread)
+        winners = (x == extreme) | ((x != x) & (extreme != extreme))
+        ties = SegmentSum.apply(np.astype(winners, grad.dtype), **segments)
+        return Select.apply(winners, SegmentSum.transposed.apply(grad / np.maximum(ties, 1), **spread))
+
+
+def _reduce(ufunc: Any, x: Any, lengths: Any, empty: float) -> Any:
+    """Reduce segments by a ufunc, (N, ...) -> (S, ...); the result of an empty one is `empty`."""
+    out = np.full_like(x, empty, order="C", shape=(len(lengths), *x.shape[1:]))
+    if type(x) is not np.ndarray:
+        index_kernels.at(ufunc, out, (backend.like(_segment_of_each(lengths), x), *[slice(None)] * (x.ndim - 1)), x)
+        return out
+    starts = np.cumsum(lengths) - lengths
+    if x.ndim == 1:
+        filled = np.flatnonzero(lengths)
+        out[filled] = ufunc.reduceat(x, starts[filled])
+    elif lengths.any():
+        _reduce_rows(ufunc, x, starts, lengths, out)
+    return out
+
+
+def _reduce_rows(ufunc: Any, x: Any, starts: Any, lengths: Any, out: Any) -> None:
+    """Write the reductions of segments of rows, (N, ..., D), to `out`; empty segments are left as they are.
+
+    The first rows of all segments are reduced together, then the second ones, and so on; what is left of long segments
+    is reduced one by one. `reduceat` goes through x once for each column.
+    """
+    order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]  # the longest first
+    starts, lengths = starts[order], lengths[order]
+    found = x.take(starts, 0)
+    for row in range(1, min(ROUNDS, int(lengths[0]))):
+        unfinished = found[: np.count_nonzero(lengths > row)]
+        ufunc(unfinished, x.take(starts[: len(unfinished)] + row, 0), out=unfinished)
+    for i in range(np.count_nonzero(lengths > ROUNDS)):
+        ufunc(found[i], ufunc.reduce(x[starts[i] + ROUNDS : starts[i] + lengths[i]], 0), out=found[i, ...])
+    out[order] = found
+
+
+def _segment_of_each(lengths: Any) -> Any:
+    """The number of the segment of each element, (S) -> (N)."""
+    return np.repeat(np.arange(len(lengths)), lengths)
 
 
 @composite
@@ -40,48 +107,66 @@ def segment_reduce(
     >>> torch.segment_reduce(torch.tensor([1.0, 2.0, 3.0]), "sum", lengths=torch.tensor([1, 2]))
     tensor([1., 5.])
     """
-    if reduce not in _REDUCTIONS:
-        raise ArgumentError(f"segment_reduce: reduce is one of {', '.join(_REDUCTIONS)}, got {reduce}")
+    if reduce not in ("sum", "mean", "max", "min", "prod"):
+        raise ArgumentError(f"segment_reduce: reduce is one of sum, mean, max, min, prod, got {reduce}")
     if indices is not None:
         raise ArgumentError("segment_reduce(): indices based reduction is not supported yet.")
     if not data.ndim:
         raise ShapeError("segment_reduce: data must have a dimension to reduce")
     at = wrap_dim(axis, data.ndim, "segment_reduce")
-    if offsets is not None:
-        bounds = offsets.array
-    elif lengths is not None:
-        ends = np.cumsum(lengths.array, -1)
-        bounds = np.concatenate([np.zeros_like(ends, shape=(*ends.shape[:-1], 1)), ends], -1)
-        if not unsafe and (np.any(lengths.array < 0) or np.any(bounds[..., -1] != data.shape[at])):
-            raise ShapeError(
-                "segment_reduce(): Expected all rows of lengths along axis to sum to data.size(lengths.dim()-1) when "
-                f"!unsafe, and none to be negative, but got {lengths.tolist()} for size {data.shape[at]}"
-            )
-    else:
-        raise ArgumentError("segment_reduce: give lengths or offsets")
-    if bounds.shape[:-1] != data.shape[:at]:
+    starts, sizes = _bounds(data, at, lengths, offsets, unsafe)
+    if starts.shape[:-1] != data.shape[:at]:
         raise ShapeError(
             f"segment_reduce: data {tuple(data.shape)} has other dimensions before axis {axis} than the segments, "
-            f"{bounds.shape[:-1]}"
+            f"{starts.shape[:-1]}"
         )
-    lines = data.reshape(-1, *data.shape[at:]) if at else data.unsqueeze(0)
-    parts = [
-        _segment(part, reduce, initial)
-        for line, places in zip(lines.unbind(), bounds.reshape(-1, bounds.shape[-1]).tolist(), strict=True)
-        for part in line[places[0] : places[-1]].split([stop - start for start, stop in pairwise(places)])
-    ]
-    shape = (*data.shape[:at], bounds.shape[-1] - 1, *data.shape[at + 1 :])
-    return stack(parts).reshape(shape) if parts else data.reshape(-1)[:0].reshape(shape)
+    rest, shape = data.shape[at + 1 :], (*starts.shape, *data.shape[at + 1 :])
+    n = data.shape[at]
+    lines = np.arange(math.prod(data.shape[:at])).reshape(*data.shape[:at], 1)
+    starts, sizes = (starts + n * lines).reshape(-1), sizes.reshape(-1)
+    x = data.reshape(-1, *rest)
+    if sizes.sum() != x.shape[0]:  # some elements are in no segment
+        x = x[from_array(np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum()), data.device)]
+    return _reduced(x, reduce, sizes, initial).reshape(shape)
 
 
-def _segment(part: Tensor, reduce: str, initial: float | None) -> Tensor:
-    """Reduce one segment along its first axis."""
-    reduction, combine, empty = _REDUCTIONS[reduce]
-    n = part.shape[0]
-    start = empty if initial is None else initial
-    if not n:
-        return sum(part, 0) + (start if reduce != "mean" or initial is not None else np.nan)
-    found: Tensor = reduction(part, 0)
-    if initial is not None:
-        found = combine(found, start)
-    return found / n if reduce == "mean" else found
+def _bounds(data: Tensor, axis: int, lengths: Tensor | None, offsets: Tensor | None, unsafe: bool) -> tuple[Any, Any]:
+    """Return where segments begin and their lengths, (..., S) each, on the CPU."""
+    given = lengths if offsets is None else offsets
+    if given is None:
+        raise ArgumentError("segment_reduce: give lengths or offsets")
+    n = data.shape[axis]
+    if given.is_meta:  # as if the first segment had all
+        count = given.shape[-1] - (offsets is not None)
+        sizes = np.zeros((*given.shape[:-1], count), np.int64)
+        sizes[..., :1] = n
+        return np.minimum(n, np.cumsum(sizes, -1) - sizes), sizes
+    values = backend.to_numpy(given.array)
+    if offsets is None:
+        if not unsafe and (np.any(values < 0) or np.any(values.sum(-1) != n)):
+            raise ShapeError(
+                "segment_reduce(): Expected all rows of lengths along axis to sum to data.size(lengths.dim()-1) when "
+                f"!unsafe, and none to be negative, but got {values.tolist()} for size {n}"
+            )
+        values = np.cumsum(np.insert(values, 0, 0, axis=-1), -1)
+    edges = np.clip(values, 0, n)
+    return edges[..., :-1], np.maximum(np.diff(edges, axis=-1), 0)
+
+
+def _reduced(x: Tensor, reduce: str, sizes: Any, initial: float | None) -> Tensor:
+    """Reduce consecutive segments along the first axis, with `initial` as a further element of each."""
+    if reduce in ("max", "min"):
+        out: Tensor = SegmentExtreme.apply(x, lengths=sizes, largest=reduce == "max")
+        if initial is None:
+            return out
+        return where(out < initial if reduce == "max" else out > initial, initial, out)
+    if reduce == "prod":
+        index = (backend.like(_segment_of_each(sizes), x.array), *[slice(None)] * (x.ndim - 1))
+        out = MulItem.apply(x.new_ones((len(sizes), *x.shape[1:])), x, index=index)
+        return out if initial is None else out * initial
+    out = SegmentSum.apply(x, lengths=sizes)
+    out = out if initial is None else out + initial
+    if reduce == "sum":
+        return out
+    counts = np.where(sizes == 0, math.nan if initial is None else 1, sizes).reshape(-1, *[1] * (x.ndim - 1))
+    return out / backend.like(counts.astype(x.array.dtype), x.array)
