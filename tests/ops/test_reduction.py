@@ -228,6 +228,11 @@ def test_named_results_print_as_in_pytorch():
         (lambda x: torch.bincount(torch.tensor([-1])), RuntimeError, "non-negative"),
         (lambda x: torch.searchsorted(x, x[0]), RuntimeError, r"tensor \[2, 3\] and .* \[3\]"),
         (lambda x: torch.segment_reduce(x, "median", lengths=torch.tensor([2])), RuntimeError, "got median"),
+        (
+            lambda x: torch.segment_reduce(x, "sum", lengths=torch.tensor([2.0])),
+            NotImplementedError,
+            "must be integers",
+        ),
         (lambda x: torch.max(x, keepdim=True), TypeError, "keepdim goes with a dim"),
         (lambda x: torch.median(x, keepdim=True), TypeError, "keepdim goes with a dim"),
         (lambda x: torch.sum(x, dtype=torch.float64, out=torch.empty(())), RuntimeError, "dtype torch.float64, but"),
@@ -357,6 +362,7 @@ def test_long_segments_of_rows_are_reduced_completely():
         ((2, 5, 3), 1, [[0, 2, 5, 5], [0, 1, 2, 5]]),
         ((2, 2, 4), 2, [[[1, 3], [0, 4]], [[2, 2], [3, 4]]]),
         ((0, 3), 0, [0, 0]),
+        ((4,), 0, [0, 3, 1, 2]),
     ],
 )
 def test_segments_are_reduced_one_by_one(reduce, initial, shape, axis, offsets):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ...errors import ArgumentError, ShapeError
+from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
 from ...function.linear_map import LinearMap
 from ...state import composite
@@ -124,9 +124,9 @@ def segment_reduce(
     n = data.shape[at]
     lines = np.arange(math.prod(data.shape[:at])).reshape(*data.shape[:at], 1)
     starts, sizes = (starts + n * lines).reshape(-1), sizes.reshape(-1)
-    x = data.reshape(-1, *rest)
-    if sizes.sum() != x.shape[0]:  # some elements are in no segment
-        x = x[from_array(np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum()), data.device)]
+    x, skipped = data.reshape(-1, *rest), starts - (np.cumsum(sizes) - sizes)
+    if sizes.sum() != x.shape[0] or skipped[sizes > 0].any():  # some elements are in no segment
+        x = x[from_array(np.repeat(skipped, sizes) + np.arange(sizes.sum()), data.device)]
     return _reduced(x, reduce, sizes, initial).reshape(shape)
 
 
@@ -135,12 +135,14 @@ def _bounds(data: Tensor, axis: int, lengths: Tensor | None, offsets: Tensor | N
     given = lengths if offsets is None else offsets
     if given is None:
         raise ArgumentError("segment_reduce: give lengths or offsets")
+    if given.array.dtype.kind not in "iu":
+        raise KindError(f"segment_reduce: lengths and offsets must be integers, got {given.dtype}")
     n = data.shape[axis]
-    if given.is_meta:  # as if the first segment had all
+    if given.is_meta and data.is_meta:  # as if the first segment had all
         count = given.shape[-1] - (offsets is not None)
         sizes = np.zeros((*given.shape[:-1], count), np.int64)
         sizes[..., :1] = n
-        return np.minimum(n, np.cumsum(sizes, -1) - sizes), sizes
+        return np.cumsum(sizes, -1) - sizes, sizes
     values = backend.to_numpy(given.array)
     if offsets is None:
         if not unsafe and (np.any(values < 0) or np.any(values.sum(-1) != n)):
