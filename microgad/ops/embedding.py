@@ -19,7 +19,7 @@ from .elementwise import Select
 from .indexing import Gather, index_kernels
 from .indexing.index_parsing import is_recorded
 from .indexing.row_kernels import SMALL, at_elements, at_rows
-from .reduction.segments import SegmentSum
+from .reduction.segments import SegmentSum, places_in_segments, segment_of_each
 from .spelling import numpy_spelling, tensors_only
 
 MAX_TABLE = 1 << 18  # elements of the bags whose maxima are computed together
@@ -165,10 +165,10 @@ def embedding_bag(
         embedding_renorm_(weight.detach(), flat, max_norm, norm_type)
     counts, factors = sizes, None if per_sample_weights is None else per_sample_weights.reshape(-1)
     if padding_idx is not None or sizes.sum() != flat.shape[0]:  # otherwise every entry counts
-        entries = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
+        entries = places_in_segments(starts, sizes)
         if padding_idx is not None:
             counted = index[entries] != padding_idx % weight.shape[0]
-            counts = np.bincount(np.repeat(np.arange(len(sizes)), sizes)[counted], minlength=len(sizes))
+            counts = np.bincount(segment_of_each(sizes)[counted], minlength=len(sizes))
             entries = entries[counted]
         chosen = backend.like(entries, weight.array)
         flat, factors = flat[chosen], None if factors is None else factors[chosen]

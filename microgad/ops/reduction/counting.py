@@ -17,6 +17,7 @@ from ..movement.dims import wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
 from .axes import Dim, axes
+from .tie_breaking import equal_neighbors
 
 
 class Any_(Function):
@@ -191,8 +192,7 @@ def _row_order(rows: Any) -> Any:
         sorting = np.lexsort(np.flip(columns.T, 0))
         sorting = sorting[stable_argsort(run[sorting])]
         order[places], columns = order[places][sorting], columns[sorting]
-        before, after = columns[:-1], columns[1:]
-        equal = np.all((before == after) | ((before != before) & (after != after)), 1) & (run[1:] == run[:-1])
+        equal = np.all(equal_neighbors(columns.T), 0) & (run[1:] == run[:-1])
         begins, shared = np.ones_like(run, dtype=bool), np.zeros_like(run, dtype=bool)
         begins[1:] = ~equal
         shared[1:] = equal

@@ -32,7 +32,7 @@ class SegmentSum(LinearMap):
     def adjoint(self, grad):
         if type(grad) is np.ndarray:
             return np.repeat(grad, self.lengths, 0)
-        return grad[backend.like(_segment_of_each(self.lengths), grad)]
+        return grad[backend.like(segment_of_each(self.lengths), grad)]
 
 
 class SegmentExtreme(Function):
@@ -61,7 +61,7 @@ def _reduce(ufunc: Any, x: Any, lengths: Any, empty: float) -> Any:
     """Reduce segments by a ufunc, (N, ...) -> (S, ...); the result of an empty one is `empty`."""
     out = np.full_like(x, empty, order="C", shape=(len(lengths), *x.shape[1:]))
     if type(x) is not np.ndarray:
-        index_kernels.at(ufunc, out, (backend.like(_segment_of_each(lengths), x), *[slice(None)] * (x.ndim - 1)), x)
+        index_kernels.at(ufunc, out, (backend.like(segment_of_each(lengths), x), *[slice(None)] * (x.ndim - 1)), x)
         return out
     starts = np.cumsum(lengths) - lengths
     if x.ndim == 1:
@@ -89,9 +89,14 @@ def _reduce_rows(ufunc: Any, x: Any, starts: Any, lengths: Any, out: Any) -> Non
     out[order] = found
 
 
-def _segment_of_each(lengths: Any) -> Any:
+def segment_of_each(lengths: Any) -> Any:
     """The number of the segment of each element, (S) -> (N)."""
     return np.repeat(np.arange(len(lengths)), lengths)
+
+
+def places_in_segments(starts: Any, lengths: Any) -> Any:
+    """The places of the elements of segments, (S), (S) -> (N)."""
+    return np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
 
 
 @composite
@@ -124,9 +129,9 @@ def segment_reduce(
     n = data.shape[at]
     lines = np.arange(math.prod(data.shape[:at])).reshape(*data.shape[:at], 1)
     starts, sizes = (starts + n * lines).reshape(-1), sizes.reshape(-1)
-    x, skipped = data.reshape(-1, *rest), starts - (np.cumsum(sizes) - sizes)
-    if sizes.sum() != x.shape[0] or skipped[sizes > 0].any():  # some elements are in no segment
-        x = x[from_array(np.repeat(skipped, sizes) + np.arange(sizes.sum()), data.device)]
+    x, filled = data.reshape(-1, *rest), sizes > 0
+    if sizes.sum() != x.shape[0] or (starts != np.cumsum(sizes) - sizes)[filled].any():  # some are in no segment
+        x = x[from_array(places_in_segments(starts, sizes), data.device)]
     return _reduced(x, reduce, sizes, initial).reshape(shape)
 
 
@@ -163,7 +168,7 @@ def _reduced(x: Tensor, reduce: str, sizes: Any, initial: float | None) -> Tenso
             return out
         return where(out < initial if reduce == "max" else out > initial, initial, out)
     if reduce == "prod":
-        index = (backend.like(_segment_of_each(sizes), x.array), *[slice(None)] * (x.ndim - 1))
+        index = (backend.like(segment_of_each(sizes), x.array), *[slice(None)] * (x.ndim - 1))
         out = MulItem.apply(x.new_ones((len(sizes), *x.shape[1:])), x, index=index)
         return out if initial is None else out * initial
     out = SegmentSum.apply(x, lengths=sizes)
