@@ -325,8 +325,23 @@ RESULTS = {
             ("lu_factor", 2, lambda x, t: t.linalg.lu_factor(x)),
             ("lu", 3, lambda x, t: t.linalg.lu(x)),
             ("ldl_factor", 2, lambda x, t: t.linalg.ldl_factor(x)),
-            ("solve_triangular", 1, lambda x, t: [t.linalg.solve_triangular(x, t.ones(4, 3), upper=True)]),
+            ("solve for vectors", 1, lambda x, t: [t.linalg.solve(x, t.ones(2, 4))]),
+            ("ldl_solve", 1, lambda x, t: [t.linalg.ldl_solve(*t.linalg.ldl_factor(x), t.ones(4, 3))]),
+            ("lstsq", 1, lambda x, t: t.linalg.lstsq(x, t.ones(2, 4, 3))),
+            ("cholesky_inverse", 1, lambda x, t: [t.cholesky_inverse(x)]),
+            ("lu_solve", 4, lambda x, t: [
+                t.linalg.lu_solve(*t.linalg.lu_factor(x), b, left=left, adjoint=adjoint)
+                for b, left in ((t.ones(4, 3), True), (t.ones(3, 4), False)) for adjoint in (False, True)]),
+            ("solve_triangular", 2, lambda x, t: [
+                t.linalg.solve_triangular(x, t.ones(4, 3), upper=True),
+                t.linalg.solve_triangular(x, t.ones(3, 4), upper=True, left=False)]),
+            ("triangular_solve", 2, lambda x, t: t.triangular_solve(t.ones(4, 3), x)),
             ("geqrf", 2, lambda x, t: t.geqrf(x)),
+            ("householder_product", 1, lambda x, t: [t.linalg.householder_product(*t.geqrf(x))]),
+            ("ormqr", 2, lambda x, t: [
+                t.ormqr(*t.geqrf(x), t.ones(2, 4, 3)), t.ormqr(*t.geqrf(x), t.ones(2, 3, 4), left=False)]),
+            ("first power", 1, lambda x, t: [t.linalg.matrix_power(x, 1)]),
+            ("unravel_index", 2, lambda x, t: t.unravel_index(x.int(), (5, 6))),
         ]
         for place in range(n)
     },

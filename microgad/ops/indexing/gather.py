@@ -17,6 +17,7 @@ from ...function.naming import with_torch_name
 from ...size import Size
 from ...type_aliases import Tensor
 from .. import creation, layouts
+from ..movement import unbind
 from ..movement.dims import wrap_dim
 from ..spelling import numpy_spelling, tensors_only
 from . import index_kernels
@@ -228,4 +229,5 @@ def unravel_index(indices: Tensor, shape: int | Sequence[int] | Size) -> tuple[T
         raise ArgumentError(f"unravel_index: 'shape' cannot have negative values, but got {tuple(sizes)}")
     steps = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
     flat = indices.array.astype(np.int64)
-    return tuple(creation.from_array(flat // max(step, 1) % max(n, 1)) for n, step in zip(sizes, steps, strict=True))
+    found = [flat // max(step, 1) % max(n, 1) for n, step in zip(sizes, steps, strict=True)]
+    return unbind(creation.from_array(np.stack(found, -1)), -1) if found else ()

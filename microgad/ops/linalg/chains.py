@@ -96,7 +96,7 @@ def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
         one = eye(input, input.shape[-1])
         return into(out, Where.apply(np.zeros_like(one, bool), input, one))
     if n == 1:
-        return into(out, input.clone())
+        return into(out, np.copy(input, "C"))
     if n < 0:
         check_floating("linalg.matrix_power", input)
         input, n = inv(input), -n

@@ -25,7 +25,7 @@ def adjoint(x: Any) -> Any:
 
 
 def by_columns(x: Any) -> Any:
-    """Copy matrices to column-major memory, in which PyTorch has what LAPACK computes."""
+    """Copy matrices, bare or Tensors, to column-major memory, in which PyTorch has what LAPACK computes."""
     return mT(np.copy(mT(x), "C"))
 
 

@@ -88,7 +88,7 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) ->
             f"{tuple(A.shape)}"
         )
     inner = tri_solve(a, d * adjoint(v[..., :columns, :]), upper=True, unit=True)
-    return into(out, core.Tensor._wrap(eye(A, rows, columns)) - np.matmul(v, inner))
+    return into(out, by_columns(core.Tensor._wrap(eye(A, rows, columns)) - np.matmul(v, inner)))
 
 
 @numpy_spelling
@@ -122,4 +122,4 @@ def ormqr(
     else:
         inner = tri_solve(a, d * np.matmul(adjoint(v), x), upper=True, unit=True)
     result = x - np.matmul(v, inner)
-    return into(out, result if left else adjoint(result), exact="ormqr")
+    return into(out, by_columns(result if left else adjoint(result)), exact="ormqr")

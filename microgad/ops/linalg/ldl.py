@@ -161,7 +161,7 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False,
     L = gather(tril(LD, -1) - beside, -2, places)
     x = Solve.apply(D, tri_solve(L, permute_rows(B, order), upper=False, unit=True))
     x = tri_solve(star(L), x, upper=True, unit=True)
-    return into(out, permute_rows(x, np.argsort(order, -1)), exact="linalg.ldl_solve")
+    return into(out, by_columns(permute_rows(x, np.argsort(order, -1))), exact="linalg.ldl_solve")
 
 
 def _row_orders(pivots: Any) -> tuple[Any, Tensor, Tensor]:

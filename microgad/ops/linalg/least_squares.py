@@ -17,7 +17,7 @@ from ..elementwise import abs as magnitude
 from ..movement import squeeze, unsqueeze
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
-from .common import adjoint, check_floating_matrices, is_vector_rhs, mT, svd_or_nan, svdvals_or_nan
+from .common import adjoint, by_columns, check_floating_matrices, is_vector_rhs, mT, svd_or_nan, svdvals_or_nan
 
 
 class Pinv(Function):
@@ -199,7 +199,7 @@ def lstsq(
         raise ShapeError(f"{op}: input.size(-2) should match other.size(-2), got {tuple(A.shape)} and {tuple(B.shape)}")
     tolerance = _driver_rtol(A.array, rcond, driver)
     inverse = pinv(A, tolerance)
-    x = np.matmul(inverse, b)
+    x = by_columns(np.matmul(inverse, b))
     nothing, made = np.zeros_like(x.array, shape=(0,)).real, core.Tensor._wrap
     s, spectral = nothing, driver in ("gelsd", "gelss")
     if spectral or not _is_full(A.array, inverse.array, tolerance):

@@ -292,7 +292,7 @@ def _solve_with_factors(factors: Tensor, order: Any, b: Tensor, adjoint: bool) -
         return tri_solve(factors, x, upper=True)
     flipped = _adjoint(factors)
     x = tri_solve(flipped, b, upper=False)
-    return permute_rows(tri_solve(flipped, x, upper=True, unit=True), np.argsort(order, -1))
+    return by_columns(permute_rows(tri_solve(flipped, x, upper=True, unit=True), np.argsort(order, -1)))
 
 
 def permute_rows(x: Any, order: Any) -> Any:

@@ -249,7 +249,10 @@ def _solve(op: str, a: Tensor, b: Tensor, left: bool) -> Tensor:
     x = unsqueeze(b, -1) if vectors else b
     check_fit(op, a, x, left)
     result = Solve.apply(a, x) if left else mT(Solve.apply(mT(a), mT(x)))
-    return squeeze(result, -1) if vectors else result
+    if not vectors:
+        return result
+    result = squeeze(result, -1)
+    return by_columns(result) if b.ndim > 1 else result
 
 
 @numpy_spelling

@@ -120,7 +120,8 @@ def solve_triangular(
     check_fit(op, A, B, left)
     if left:
         return into(out, tri_solve(A, B, upper, unitriangular), exact="linalg.solve_triangular")
-    return into(out, mT(tri_solve(mT(A), mT(B), not upper, unitriangular)), exact="linalg.solve_triangular")
+    solved = mT(tri_solve(mT(A), mT(B), not upper, unitriangular))
+    return into(out, by_columns(solved), exact="linalg.solve_triangular")
 
 
 @numpy_spelling
@@ -142,7 +143,7 @@ def triangular_solve(
     check_fit("triangular_solve", A, b, left=True)
     a = mT(A) if transpose else A
     solution = tri_solve(a, b, upper != transpose, unitriangular)
-    coefficients = A.expand(*solution.shape[:-2], *A.shape[-2:]).clone()
+    coefficients = by_columns(A.expand(*solution.shape[:-2], *A.shape[-2:]))
     return into(out, return_types.triangular_solve(solution, coefficients), exact="triangular_solve")
 
 
@@ -177,4 +178,5 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
         )
     one = type(L)._wrap(eye(L, L.shape[-1]))
     inverse = tri_solve(L, one, upper, whole=True)
-    return into(out, np.matmul(inverse, adjoint(inverse)) if upper else np.matmul(adjoint(inverse), inverse))
+    product = np.matmul(inverse, adjoint(inverse)) if upper else np.matmul(adjoint(inverse), inverse)
+    return into(out, by_columns(product))
