@@ -59,11 +59,11 @@ class Tensor(Methods):
         return creation.legacy_new(*sizes, device=device)._of_class(cls)
 
     @classmethod
-    def _wrap(cls, array: Any, node: Any = None) -> Any:
+    def _wrap(cls, array: Any, node: Any = None, version: Any = None) -> Any:
         self = _new(cls)
         self.array = array
         self.node = node
-        self.version = inference.fresh() if inference.inferences else None
+        self.version = version or (inference.fresh() if inference.inferences else None)
         return self
 
     # Facts

@@ -154,9 +154,9 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
     if plan.keeps and type(kept) is not list:
         kept = kept.unpack()
     if create_graph:
+        kept = _as_tensors(node, kept)
         if plan.decomposition is not None and grad is not None:
             return _derive_by_decomposition(node, kept, grad, onward)
-        kept = _as_tensors(node, kept)
     gradients: list[Any] = [None] * len(onward)
     if node.dtype is not _FLOAT32:
         grad, kept = for_derivatives(node, grad, kept)
@@ -280,14 +280,20 @@ def _gather(heap: list[float], pending: dict[float, Pending], parent: Function, 
 
 
 def _as_tensors(node: Function, kept: list[Any]) -> list[Any]:
-    """A node's kept values as Tensors that are connected to the graph, for create_graph. Constants stay bare arrays."""
-    made, plan = function.Tensor._wrap, node.plan
-    tensors = [made(x, node.edges[i]) if backend.is_array(x) else x for i, x in zip(plan.inputs, kept, strict=False)]
-    if plan.out:
-        out = kept[len(tensors)]
-        tensors.append(
-            tuple(made(x, node.result(i)) for i, x in enumerate(out)) if type(out) is tuple else made(out, node)
-        )
+    """A node's kept values as Tensors that are connected to the graph, for create_graph. Constants stay bare arrays.
+
+    They have the version counters of the Tensors that were kept: what is recorded now fails if one is overwritten.
+    """
+    made, plan, given = function.Tensor._wrap, node.plan, getattr(node, "tensor_bits", -1)
+    counters = iter(node.versions[::2])  # none where hooks have packed copies
+    tensors = [
+        made(x, node.edges[i], next(counters, None) if given >> i & 1 else None) if backend.is_array(x) else x
+        for i, x in zip(plan.inputs, kept, strict=False)
+    ]
+    if plan.out and type(out := kept[len(tensors)]) is tuple:
+        tensors.append(tuple(made(x, node.result(i), next(counters, None)) for i, x in enumerate(out)))
+    elif plan.out:
+        tensors.append(made(out, node, next(counters, None)))
     return [*tensors, *kept[len(tensors) :]]
 
 
@@ -298,13 +304,10 @@ def _derive_by_decomposition(node: Function, kept: list[Any], grad: Any, onward:
     derivatives even where one Tensor is two inputs, or one input depends on another.
     """
     decomposition, positions = node.plan.decomposition  # type: ignore[misc]
-    made, kept = function.Tensor._wrap, list(kept)
     starts: dict[int, Any] = {}
     for j, i in enumerate(node.plan.inputs):
-        if backend.is_array(kept[j]):
-            kept[j] = made(kept[j], node.edges[i])
-            if node.edges[i] is not None:
-                kept[j] = starts[i] = Identity.apply(kept[j])
+        if isinstance(kept[j], function.Tensor) and node.edges[i] is not None:
+            kept[j] = starts[i] = Identity.apply(kept[j])
     out = decomposition(node, *[kept[j] for j in positions])
     outs, grads = (out, grad) if type(out) is tuple else ((out,), (grad,))
     wanted = [i for i in starts if onward[i] is not None]

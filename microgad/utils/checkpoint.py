@@ -175,8 +175,8 @@ class Region:
                 node.kept = Recomputed(self, i)
                 if observer is not None:
                     observer.release(node, held)
-                seen = [(c, then) for c, then in zip(node.versions[::2], node.versions[1::2], strict=True)]
-                node.versions = [x for c, then in seen if id(c) not in made or c[0] != then for x in (c, then)]
+                seen = zip(node.versions[::2], node.versions[1::2], strict=True)
+                node.versions = [x for c, n in seen for x in ([n] if id(c) in made and c[0] == n else c, n)]
                 self.needed = i + 1 if self.stops else None
 
     def take(self, i: int) -> Any:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import warnings
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -12,13 +10,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 import microgad as torch
 from microgad.graph import Tape
 
-from ..properties.registry import REGISTRY
+from ..properties.entries import ENTRIES
 
-PROPERTIES = Path(__file__).parents[1] / "properties"
-for file in PROPERTIES.glob("test_*.py"):
-    if file.stem not in ("test_false_alarms", "test_every_function_is_tested"):
-        importlib.import_module(f"..properties.{file.stem}", __package__)
-ENTRIES = sorted({id(e): e for found in REGISTRY.values() for e in found}.values(), key=lambda e: e.name)
 # Writes through views of a Tensor that transpose_() has transposed: what happens to those views isn't an operation.
 TRANSPOSED = {"test_a_base_that_becomes_a_view", "test_a_write_through_a_view"}
 

@@ -1,0 +1,62 @@
+"""A value that is written between a pass with create_graph and the next pass: an error, or the right gradients."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+import microgad as torch
+
+from ..properties.entries import ENTRIES
+
+
+def second_gradients(case, written=None):
+    """Gradients of an example's first gradients; before that pass, input number `written` is written to."""
+    inputs = [x.detach().clone().requires_grad_(x.requires_grad) if torch.is_tensor(x) else x for x in case.inputs]
+    leaves = [x for x in inputs if torch.is_tensor(x) and x.requires_grad]
+    found = case.function(*inputs)
+    results = [y for y in (found if isinstance(found, (tuple, list)) else [found]) if torch.is_tensor(y)]
+    results = [y for y in results if y.requires_grad]
+    seeds = [torch.ones_like(y) for y in results]
+    first = torch.autograd.grad(results, leaves, seeds, create_graph=True, allow_unused=True)
+    first = [g for g in first if g is not None and g.requires_grad]
+    if not first:
+        return []
+    if written is not None:
+        with torch.no_grad():
+            inputs[written].mul_(0.5).add_(0.25)
+    return torch.autograd.grad(first, leaves, [torch.ones_like(g) for g in first], allow_unused=True)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_a_write_is_noticed_or_does_not_matter(entry, pytestconfig):
+    @settings(
+        max_examples=20 if pytestconfig.getoption("--thorough") else 2,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(entry.examples)
+    def holds(case):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                expected = second_gradients(case)
+            except RuntimeError:
+                return  # it has no second derivative
+            for i, x in enumerate(case.inputs):
+                if not torch.is_tensor(x) or not x.is_floating_point():
+                    continue
+                try:
+                    found = second_gradients(case, i)
+                except RuntimeError as error:
+                    assert "modified by an inplace operation" in str(error)  # noqa: PT017
+                    continue
+                for a, b in zip(expected, found, strict=True):
+                    assert (a is None) == (b is None)
+                    assert a is None or np.array_equal(a.numpy(), b.numpy(), equal_nan=True)
+
+    holds()
