@@ -145,7 +145,7 @@ def _check_gradients(tensors: Sequence[Any], grads: Any, create_graph: bool) -> 
         elif not isinstance(g, function.Tensor) or g.array.shape != shape:
             raise arguments.unfit_gradient(i, g, shape, dtype)
         if g.array.dtype != dtype:
-            if "c" in (g.array.dtype.kind, dtype.kind) and not state.current().holomorphic:
+            if (g.array.dtype.kind == "c") != (dtype.kind == "c") and not state.current().holomorphic:
                 raise arguments.unfit_gradient(i, g, shape, dtype)
             g = np.astype(g, dtype)
         roots.append(node)

@@ -119,7 +119,7 @@ class Tracer(state.Observer):
             for target in (edge, *(edge.edges if isinstance(edge, Output) else ())):
                 self._backward.setdefault(target.number, source)
             if self.halt and kind == "NaN":
-                stack, index = self._stacks.get(node.number), sum(inputs_of(node)[:i])
+                stack, index = self._stacks.get(node.number), inputs_of(node).index(i)
                 before = f"Function '{node.name()}' returned nan values in its {index}th output. backward: "
                 after = f". It was recorded at {stack[-1].filename}, line {stack[-1].lineno}" if stack else ""
                 raise source.error(before, after)

@@ -15,6 +15,7 @@ import numpy as np
 from .. import errors, state
 from .. import function as core
 from ..duck_arrays import levels
+from ..engine import versions
 from ..errors.wording import FREED
 from ..gradients import grad
 from ..lazy import LazyModule
@@ -267,7 +268,13 @@ class CustomNode(core.Function):
         return self.ctx._tensor_outputs, self.ctx._num_outputs
 
     def _all_saved_tensors(self) -> tuple[Tensor | None, ...]:
-        """Return the Tensors saved for backward, and after them those for jvp."""
+        """Return the Tensors saved for backward, and after them those for jvp.
+
+        Raises RuntimeError if backward has freed them, or if one was written to since.
+        """
+        for counter, then in zip(self.versions[::2], self.versions[1::2], strict=True):
+            if counter[0] != then:
+                versions.check(self, counter, then)
         kept = self.kept.unpack() if isinstance(self.kept, core.Packed) else self.kept
         if kept is None:
             raise errors.GraphError(f"{self.function.__name__}: {FREED}")
@@ -296,6 +303,13 @@ class CustomNode(core.Function):
         for i, g in enumerate(results[: len(self.edges)]):
             if not (g is None or isinstance(g, Tensor)):
                 raise errors.DtypeError(f"{name}: expected Variable or None (got {type(g).__name__})")
+            edge = self.edges[i]
+            if g is not None and edge is not None and g.array.dtype.kind == "c" != edge.dtype.kind:
+                raise errors.DtypeError(
+                    f"{name}: the gradient at position {i + 1} is {g.dtype}, but the input is real: Expected "
+                    "isFloatingType(grad.scalar_type()) || (input_is_complex == grad_is_complex) to be true, but got "
+                    "false."
+                )
             if g is not None and not self.ctx._is_tensor[i]:
                 raise errors.GraphError(
                     f"function {name} returned a gradient different than None at position {i + 1}, but the "
@@ -321,7 +335,8 @@ class CustomNode(core.Function):
         backward = self.function.backward
         if self.ctx._zero_tangents and backward is Function.backward:
             return self._transposed_jvp(grads)
-        result = self._call_with_saved(backward, self.saved_tensors, grads)
+        with state.scope(deriving=False):
+            result = backward(self.ctx, *grads)
         return result if isinstance(result, tuple) else (result,)
 
     def zero_tangents(self, grads: Sequence[Any]) -> list[Tensor | None]:
@@ -336,16 +351,13 @@ class CustomNode(core.Function):
         if self.ctx._modifies_inputs:
             tangents = [x if x is None else x.clone() for x in tangents]
         kept = self._all_saved_tensors()
-        result = self._call_with_saved(self.function.jvp, tuple(kept[i] for i in self.ctx._jvp_indices), tangents)
-        return result if isinstance(result, tuple) else (result,)
-
-    def _call_with_saved(self, derivative: Callable[..., Any], saved: tuple[Any, ...], given: Sequence[Any]) -> Any:
-        self.ctx.saved_tensors = saved
+        self.ctx.saved_tensors = tuple(kept[i] for i in self.ctx._jvp_indices)
         try:
             with state.scope(deriving=False):
-                return derivative(self.ctx, *given)
+                result = self.function.jvp(self.ctx, *tangents)
         finally:
             del self.ctx.saved_tensors
+        return result if isinstance(result, tuple) else (result,)
 
     def _transposed_jvp(self, grads: list[Any]) -> tuple[Any, ...]:
         """Compute gradients from the jvp: it is linear in the tangents, so its vjp by these is its transpose."""

@@ -20,7 +20,7 @@ class FunctionCtx:
     """
 
     needs_input_grad: tuple[bool, ...] = ()
-    saved_tensors: tuple[Tensor | None, ...]  # set while backward runs; the node has it then and later
+    saved_tensors: tuple[Tensor | None, ...]  # set while jvp runs; otherwise the node's, which unpacks them when read
     _node: Callable[[], Any] = staticmethod(lambda: None)
 
     def __init__(self) -> None:

@@ -143,12 +143,12 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
     Derivatives are written for real numbers and holomorphic functions: grad · f'. PyTorch's convention for complex
     numbers, the direction of steepest ascent, is grad · conj(f') = conj(conj(grad) · f').
     """
-    kept = node.kept
+    kept = () if node.calls_back else node.kept  # a program's backward reads, checks and unpacks them itself
     if kept is None:
         raise errors.GraphError(f"{_name(node)}: {FREED}")
     versions_kept = node.versions
     for i in range(0, len(versions_kept), 2):
-        if versions_kept[i][0] != versions_kept[i + 1]:
+        if versions_kept[i][0] != versions_kept[i + 1] and not node.calls_back:
             versions.check(node, versions_kept[i], versions_kept[i + 1])
     plan = node.plan
     if plan.keeps and type(kept) is not list:
@@ -263,8 +263,7 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
             elif held.node is not None:  # from an earlier create_graph pass: adding a constant keeps its derivatives
                 tensor.__dict__["grad"] = function.Tensor._wrap(_sum(held.array, grad), held.node)
             else:
-                held.array += grad
-                held._bump()
+                leaves.add_to_gradient(held, grad)
     if tensor._post_accumulate_grad_hooks:
         leaves.run_post_accumulate_hooks(tensor)
 

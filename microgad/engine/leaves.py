@@ -17,6 +17,7 @@ import numpy as np
 from .. import errors, function
 from ..backend.memory_layout import has_gaps
 from ..duck_arrays import Fallback
+from ..errors.wording import in_torchs_words
 from ..function import Function, Leaf
 from ..function.naming import with_torch_name
 from ..state import Observer
@@ -158,6 +159,17 @@ def run_hooks(node: Function, grad: Any, start: float = 0, stop: float = inf) ->
                 )
             grad = changed
     return grad.array if bare else grad
+
+
+def add_to_gradient(held: Any, grad: Any) -> None:
+    """Add a bare gradient to a `.grad` in place. Raises RuntimeError if `.grad` is expanded or of another shape."""
+    if 0 in held.array.strides:
+        held._check_writable("AccumulateGrad", False)
+    try:
+        held.array += grad
+    except ValueError as error:
+        raise errors.ShapeError(in_torchs_words(str(error))) from error
+    held._bump()
 
 
 def first_gradient(leaf: Any, grad: Any) -> Any:

@@ -30,18 +30,20 @@ def backward_name(node: Any) -> str:
     return name if "Backward" in name or name == "CopySlices" else f"{name}Backward0"
 
 
-def inputs_of(node: Any) -> list[bool]:
-    """Which inputs of a node appear in PyTorch's `next_functions`: not numbers, and not inputs without a derivative.
+def inputs_of(node: Any) -> list[int]:
+    """The inputs of a node that appear in PyTorch's `next_functions`, in its order.
 
-    The operations in WITH_ALL are exceptions: they have a place for each input.
+    Numbers and inputs without a derivative don't appear, except in the operations in WITH_ALL.
     """
     cls, given = type(node), getattr(node, "tensor_bits", -1)
     if hasattr(cls, "function"):
-        return node.ctx._is_tensor
+        return [i for i, is_tensor in enumerate(node.ctx._is_tensor) if is_tensor]
     if cls.__name__ in WITH_ALL and given & 1:
         given = -1
     known = cls.variadic or cls.joint is not None or not any(cls.derivatives)
-    return [bool(given >> i & 1) and (known or cls.derivatives[i] is not None) for i in range(len(node.edges))]
+    last = len(node.edges) - 1
+    order = (last, *range(last)) if cls.last_first else range(last + 1)
+    return [i for i in order if given >> i & 1 and (known or cls.derivatives[i] is not None)]
 
 
 def operator_name(cls: type) -> str:

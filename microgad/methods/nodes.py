@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import compress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -34,7 +33,7 @@ def next_functions(node: Function) -> tuple[tuple[Function | None, int], ...]:
     >>> (x.exp() * 3).grad_fn.next_functions[0][0].name()
     'ExpBackward0'
     """
-    edges = compress(node.edges, torch_names.inputs_of(node))
+    edges = [node.edges[i] for i in torch_names.inputs_of(node)]
     return tuple((e.edges[0], e.index) if type(e) is Output else (e, 0) for e in edges)
 
 
@@ -72,11 +71,11 @@ def backward_with_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
     onward = [edge if need else None for edge, need in zip(node.edges, node.needs, strict=True)]
     results = _backward(node, of_tensors if recorded else _arrays(of_tensors), onward, recorded)
     inputs = torch_names.inputs_of(node)
-    seen = tuple(compress(results, inputs))
+    seen = tuple(results[i] for i in inputs)
     for hook in list(plan.after.values()):
         seen = _checked_replacement(hook(seen, grads), seen, "hook")
-    rest = iter(seen)
-    results = tuple(next(rest) if known else None for known in inputs)
+    known = dict(zip(inputs, seen, strict=True))
+    results = tuple(map(known.get, range(len(results))))
     results = _conjugated(node, results, [edge and edge.dtype for edge in node.edges])
     return results if recorded else _arrays(results)
 
@@ -126,7 +125,7 @@ def call_node(node: Function, *grads: Any) -> Any:
     else:
         with state.scope(deriving=recorded):
             results = _backward(node, given, node.edges, recorded)
-    results = tuple(compress(results, torch_names.inputs_of(node)))
+    results = tuple(results[i] for i in torch_names.inputs_of(node)) if results else ()
     return results[0] if len(results) == 1 else results
 
 

@@ -371,3 +371,39 @@ def saved_tensors_after_backward(t, nn):
     with pytest.raises(RuntimeError, match="freed"):
         _ = kept[0].saved_tensors
     return before
+
+
+@programs
+def saved_tensors_that_backward_does_not_read(t, nn):
+    read = [False]
+
+    def forward(ctx, x, statistic):
+        ctx.save_for_backward(statistic)
+        return x * 2
+
+    def backward(ctx, g):
+        if read[0]:
+            try:
+                return g * ctx.saved_tensors[0], None
+            except RuntimeError:
+                unpacked.append("refused")
+        return g * 2, None
+
+    unpacked: list[str] = []
+    x, statistic = leaf(t, 3), t.zeros(3)
+    f = function(t, forward=forward, backward=backward)
+    with t.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: unpacked.append("unpacked") or x):
+        out = f.apply(x, statistic)
+    f.apply(x, statistic).sum().backward()
+    statistic += 1
+    out.sum().backward()
+    out.sum().backward()
+    read[0] = True
+    out.sum().backward()
+    return x.grad, unpacked
+
+
+@programs
+def a_complex_gradient_of_a_real_argument(t, nn):
+    x = leaf(t, 3)
+    function(t, forward=twice, backward=lambda ctx, g: g * (1 + 2j)).apply(x).sum().backward()

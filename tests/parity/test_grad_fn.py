@@ -470,3 +470,16 @@ def test_gradients_with_a_graph_have_torchs_node_names():
             yield [repr(leaf.grad).partition("grad_fn")[2] for leaf in leaves]
 
     assert list(names(microgad)) == list(names(torch))
+
+
+def test_the_first_input_of_a_linear_layer_is_its_bias():
+    """PyTorch's tutorial "Neural Networks" prints the first of the next functions twice."""
+    for library in (torch, microgad):
+        net = library.nn.Sequential(library.nn.Linear(3, 4), library.nn.ReLU(), library.nn.Linear(4, 2))
+        node = net(library.ones(2, 3)).grad_fn
+        names = [previous.name().rpartition("::")[2] for previous, _ in node.next_functions]
+        assert names[:2] == ["AccumulateGrad", "ReluBackward0"]
+        out, seen = net(library.ones(2, 3)), []
+        out.grad_fn.register_hook(lambda gradients, _, seen=seen: seen.append(gradients[1].shape))
+        out.sum().backward()
+        assert (*seen, node(library.ones(2, 2))[1].shape) == ((2, 4), (2, 4))

@@ -98,3 +98,31 @@ def test_products_and_quotients_bit_for_bit(dtype):
 
     for mine, other in zip(found(microgad), found(torch), strict=True):
         assert np.array_equal(mine.numpy(force=True), other.numpy(force=True))
+
+
+@programs
+def a_grad_that_cannot_be_added_to(t, nn):
+    def expanded():
+        x = leaf(t, 2, 2)
+        x.grad = t.zeros(1).double().expand(2, 2)
+        (x * x).sum().backward()
+
+    def of_another_shape():
+        x = nn.Parameter(t.ones(2, 3))
+        x.sum().backward()
+        x.data = t.ones(4)
+        (x * 2).sum().backward()
+
+    found: list[Any] = []
+    for attempt in (expanded, of_another_shape):
+        with pytest.raises(RuntimeError) as raised:
+            attempt()
+        found.append("single memory location" in str(raised.value))
+    return found
+
+
+@programs
+def a_complex_gradient_of_another_precision(t, nn):
+    x = t.ones(3, dtype=t.complex64, requires_grad=True)
+    (x * x).backward(t.ones(3, dtype=t.complex128))
+    return x.grad.real
