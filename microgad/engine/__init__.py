@@ -143,7 +143,7 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
     Derivatives are written for real numbers and holomorphic functions: grad · f'. PyTorch's convention for complex
     numbers, the direction of steepest ascent, is grad · conj(f') = conj(conj(grad) · f').
     """
-    kept = () if node.calls_back else node.kept  # a program's backward reads, checks and unpacks them itself
+    kept: Any = () if node.calls_back else node.kept  # a program's backward reads, checks and unpacks them itself
     if kept is None:
         raise errors.GraphError(f"{_name(node)}: {FREED}")
     versions_kept = node.versions

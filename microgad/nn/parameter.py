@@ -57,8 +57,8 @@ class _Uninitialized(Tensor):
     _check_writable = _refuse
 
     @classmethod
-    def _wrap(cls, array: Any, node: Any = None) -> Any:
-        return super()._wrap(array.view(_NoValues) if isinstance(array, np.ndarray) else array, node)
+    def _wrap(cls, array: Any, node: Any = None, version: Any = None) -> Any:
+        return super()._wrap(array.view(_NoValues) if isinstance(array, np.ndarray) else array, node, version)
 
     def materialize(self, shape: Any, device: Device = None, dtype: Dtype = None) -> None:
         """Turn this Tensor into an instance of `cls_to_become` with this shape and uninitialized values."""

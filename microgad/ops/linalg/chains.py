@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from ...backend import memory_formats
 from ...errors import ArgumentError, ShapeError
 from ...errors.notices import once
 from ...state import composite
@@ -96,7 +97,7 @@ def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
         one = eye(input, input.shape[-1])
         return into(out, Where.apply(np.zeros_like(one, bool), input, one))
     if n == 1:
-        return into(out, np.copy(input, "C"))
+        return into(out, input.clone(memory_format=memory_formats.contiguous_format))
     if n < 0:
         check_floating("linalg.matrix_power", input)
         input, n = inv(input), -n
