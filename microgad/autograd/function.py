@@ -387,6 +387,9 @@ class CustomNode(core.Function):
         raise NotImplementedError("an autograd.Function can't be replayed")
 
 
+Function.node_class = CustomNode  # apply raises what forward does
+
+
 def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a static `backward` that isn't differentiable: differentiating its results raises RuntimeError.
 

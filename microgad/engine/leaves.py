@@ -184,5 +184,8 @@ def first_gradient(leaf: Any, grad: Any) -> Any:
 def run_post_accumulate_hooks(tensor: Any) -> None:
     """Run a leaf's post-accumulate-grad hooks."""
     for _, hook in sorted(tensor._post_accumulate_grad_hooks.items()):
-        if (result := hook(tensor)) is not None and result is not tensor:
+        result = hook(tensor)
+        if not (result is None or isinstance(result, function.Tensor)):
+            raise errors.DtypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
+        if result is not None and result is not tensor:
             raise errors.GraphError("Tensor post accumulate grad hooks should return None.")

@@ -407,3 +407,8 @@ def saved_tensors_that_backward_does_not_read(t, nn):
 def a_complex_gradient_of_a_real_argument(t, nn):
     x = leaf(t, 3)
     function(t, forward=twice, backward=lambda ctx, g: g * (1 + 2j)).apply(x).sum().backward()
+
+
+@programs
+def the_base_class_has_no_forward(t, nn):
+    t.autograd.Function.apply(t.ones(1))

@@ -471,3 +471,10 @@ def saved_tensors_by_their_old_name(t, nn):
     x = leaf(t, 3)
     Square.apply(x).sum().backward()
     return x.grad
+
+
+@programs
+def a_post_accumulate_hook_that_returns_a_number(t, nn):
+    x = leaf(t, 2)
+    x.register_post_accumulate_grad_hook(lambda x: 3)
+    x.sum().backward()
