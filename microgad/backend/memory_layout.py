@@ -157,21 +157,29 @@ def laid_out_as_operands(out: Any, operands: Sequence[Any]) -> Any:
         if 0 not in first.strides:
             wide_first = sorted(range(out.ndim), key=lambda axis: (first.strides[axis], out.shape[axis]), reverse=True)
             return lying(out, wide_first)
-    return lying(out, order_by(*[np.broadcast_to(x, out.shape).strides for x in operands if getattr(x, "ndim", 0)]))
+    return lying(out, order_by(out.shape, *[_spread(x, out.shape) for x in operands if getattr(x, "ndim", 0)]))
 
 
-def order_by(*steps: tuple[int, ...]) -> list[int]:
+def _spread(x: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of x broadcast to a shape. Axes of one element that aren't expanded keep theirs, unlike NumPy's."""
+    lead = len(shape) - x.ndim
+    own = zip(x.strides, x.shape, shape[lead:], strict=True)
+    return (0,) * lead + tuple(step if n == m else 0 for step, n, m in own)
+
+
+def order_by(shape: tuple[int, ...], *steps: tuple[int, ...]) -> list[int]:
     """The axes from the outermost to the innermost that PyTorch's iterator chooses, given each operand's strides.
 
-    Of two axes, the outer one has the wider stride in the first operand in which their strides differ and none is
-    expanded (stride 0). NumPy does the same, except that it keeps the axes' own order where operands disagree.
+    Of two axes, the outer one has the wider stride, or of equal strides the larger size, in the first operand that
+    tells and in which none is expanded (stride 0). NumPy keeps the axes' own order where operands disagree.
     """
-    order = list(range(len(steps[0])))[::-1]  # from the innermost outwards
+    order = list(range(len(shape)))[::-1]  # from the innermost outwards
     for start in range(1, len(order)):
         at = start
         for j in reversed(range(start)):
             inner, outer = order[j], order[at]
-            told = next((s[inner] - s[outer] for s in steps if s[inner] and s[outer] not in (0, s[inner])), 0)
+            pairs = ((s[inner], s[outer]) for s in steps if s[inner] and s[outer])
+            told = next((a - b or 1 for a, b in pairs if a != b or shape[inner] > shape[outer]), 0)
             if told < 0:
                 break
             if told > 0:

@@ -167,7 +167,7 @@ class Function:
                     a, b = arrays = cls.promote(arrays)
                 half = a.dtype is not _FLOAT32 and a.dtype == HALF
                 out = in_single(self, arrays) if half else self.forward(a, b)
-                settled = a.flags.c_contiguous
+                settled = a.flags.c_contiguous and (b.flags.c_contiguous or a.shape == b.shape)
             else:
                 if cls.promote is not None:
                     arrays = cls.promote(arrays)

@@ -56,8 +56,8 @@ def expanded_axes(x: Any) -> tuple[int, ...]:
 
 
 def empty_like(x: Any) -> Any:
-    """Return np.empty_like(x), but in C order if x is expanded: NumPy would put the expanded axes innermost."""
-    return np.empty_like(x, order=copy_order(x))
+    """Return np.empty_like(x), but in PyTorch's order if x is expanded: NumPy would put the expanded axes innermost."""
+    return keep_strides(np.empty_like(x, order="C"), x) if expanded_axes(x) else np.empty_like(x)
 
 
 def empty_in_format(x: Any, shape: tuple[int, ...]) -> Any:
@@ -70,7 +70,7 @@ def empty_in_format(x: Any, shape: tuple[int, ...]) -> Any:
 
 def match_strides(out: Any, x: Any) -> Any:
     """Return `out`, which has the shape of x, with its axes in memory in the order of x's, copied if necessary."""
-    return out if x.flags.c_contiguous and out.flags.c_contiguous else lying(out, order_by(x.strides))
+    return out if x.flags.c_contiguous and out.flags.c_contiguous else lying(out, order_by(x.shape, x.strides))
 
 
 def in_memory_order(out: Any, *inputs: Any) -> list[Any]:
@@ -148,7 +148,12 @@ def normalize_channels_last(x: Any) -> Any:
 
 
 def keep_strides(out: Any, x: Any) -> Any:
-    """Give `out`, a copy of x, also the strides that x has for axes of one element; NumPy makes up others."""
+    """Give `out`, a copy of x, also the strides that x has for axes of one element; NumPy makes up others.
+
+    An expanded x has no strides to keep: the axes then lie in PyTorch's order.
+    """
+    if expanded_axes(x):
+        return lying(out, order_by(x.shape, x.strides))
     if 1 not in x.shape:
         return out
     strides = tuple(step // x.itemsize * out.itemsize for step in x.strides)

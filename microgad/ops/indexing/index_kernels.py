@@ -178,7 +178,7 @@ def _in_memory_order_of(out: Any, x: Any, index: tuple[Any, ...]) -> Any:
     strides += x.strides[axis:]
     start = at[0] if at[0] == at[-1] else 0  # arrays apart from each other put their axes first
     strides[start:start] = [0] * (out.ndim - len(strides))
-    return lying(out, order_by(tuple(strides)))
+    return lying(out, order_by(out.shape, tuple(strides)))
 
 
 def put(x: Any, index: Any, values: Any) -> None:

@@ -22,7 +22,7 @@ class Clone(LinearMap):
     symbol, numpy, native_half = "clone", np.copy, True
 
     def forward(self, x):
-        order = order_by(x.strides) if self.order == "K" and 0 in x.strides else self.order
+        order = order_by(x.shape, x.strides) if self.order == "K" and 0 in x.strides else self.order
         if type(order) is str:
             return layouts.keep_strides(x.copy(order), x) if order == "K" else x.copy(order)
         out = x.transpose(order).copy("C").transpose(np.argsort(order).tolist())

@@ -163,7 +163,7 @@ class Flip(LinearMap):
             index[axis] = slice(None, None, -1)
         if _can_flip_by_words(x, self.axis):
             return x.view(np.uint64)[(*index, ...)].byteswap().view(x.dtype)
-        return x[(*index, ...)].copy(layouts.copy_order(x))
+        return layouts.keep_strides(x[(*index, ...)].copy(layouts.copy_order(x)), x)
 
     adjoint = forward
 
