@@ -45,14 +45,17 @@ class NoValuesFallback(Fallback, NoValuesError):
         vars(node).update({name: vars(one)[name] for name in type(node).intermediates})
         return without_values(found, arrays)
 
-    @staticmethod
-    def derivatives(node: Any, grad: Any, onward: Sequence[Any], derive: Callable[..., Any]) -> Any:
-        """Compute a node's derivatives on zeros: see `engine.derive`, which is passed in.
+    def derivatives(
+        self, node: Any, grad: Any, onward: Sequence[Any], derive: Callable[..., Any], create_graph: bool
+    ) -> Any:
+        """Compute a node's derivatives on zeros, but none under create_graph: see `engine.derive`, which is passed in.
 
         Large ones aren't computed, since their shapes are known.
         """
         from .meta_rules import LARGE
 
+        if create_graph:
+            raise self
         shapes = [edge.shape for edge in (node, *onward) if edge is not None]
         if max(0 if type(shape) is list else math.prod(shape) for shape in shapes) >= LARGE:
             return [None if edge is None else empty(edge.shape, edge.dtype) for edge in onward]

@@ -12,8 +12,9 @@ from ..generator.vmap_randomness import randomness
 from ..pytree import tree_leaves
 from ..state.contexts import binding
 from .array import Level
+from .dims import RemoveBatchDim
 from .functions import innermost_level, is_batched_at
-from .vmap import RemoveBatchDim, add_batch_dim
+from .vmap import add_batch_dim
 
 
 class VmapInfo(NamedTuple):

@@ -147,13 +147,16 @@ def take_slice(x: Any, level: Level, i: int) -> Any:
 
 
 def stack_results(results: Sequence[Any], level: Level, args: Any = ()) -> Any:
-    """Stack the slices' results. Raises Fallback for different shapes, different numbers, and views of an argument."""
+    """Stack the slices' results.
+
+    Raises Fallback for different shapes, different numbers, views of an argument, and what isn't of one slice alone.
+    """
     first = results[0]
     if isinstance(first, (tuple, list)):
         parts = [stack_results(each, level, args) for each in zip(*results, strict=True)]
         return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
     if is_array(first) or isinstance(first, np.generic):
-        if any(x.shape != first.shape for x in results) or _shares_memory(first, args):
+        if any(x.shape != first.shape or is_batched_at(x, level) for x in results) or _shares_memory(first, args):
             raise Fallback
         return BatchedArray(np.stack(results), level)
     if any(x != first for x in results):

@@ -1,7 +1,4 @@
-"""Calls a function once for all slices: how Tensors get a batch dimension on the way in, and lose it on the way out.
-
-Gradients cross the same border the other way round; those of Tensors that the slices share are summed over the slices.
-"""
+"""Calls a function once for all slices: its Tensors get a batch dimension on the way in, and lose it on the way out."""
 
 from __future__ import annotations
 
@@ -14,59 +11,20 @@ from typing import Any
 import numpy as np
 
 from .. import function, state
-from ..backend import as_array
 from ..duck_arrays import Fallback, levels
 from ..errors import ArgumentError, DimError, ShapeError
 from ..function import Function
 from ..state.contexts import binding
 from . import fallback as fallback
 from . import rules as rules
-from .array import BatchedArray, Level, batched_view
+from .array import BatchedArray, Level
+from .dims import AddBatchDim, RemoveBatchDim, SumOverSlices
 from .functions import is_batched_at
 from .randomness import BatchedDraws
 
 F = Callable[[Sequence[Any]], Any]
 # In a backward pass a mapping that has ended counts as inside of those that go on, and of those that ended later.
 ENDED_DEPTHS = itertools.count(sys.maxsize, -1)
-
-
-class AddBatchDim(Function):
-    """Make an array batched: its slices along `dim` become those of the level."""
-
-    symbol = "slices"
-
-    def forward(self, x: Any) -> Any:
-        return batched_view(np.moveaxis(x, self.dim, 0), self.level)
-
-    def grad_x(self, grad: Any) -> Any:
-        return RemoveBatchDim.apply(grad, level=self.level, dim=self.dim)
-
-
-class RemoveBatchDim(Function):
-    """Return the slices of a level as one array, stacked along `dim`; an array that they share is repeated."""
-
-    symbol = "all slices"
-
-    def forward(self, x: Any) -> Any:
-        whole = np.moveaxis(rules.expand_to_batch(x, self.level), 0, self.dim)
-        return np.copy(whole, "K" if is_batched_at(x, self.level) else "C")  # "K" would put a repeated axis innermost
-
-    def grad_x(self, grad: Any) -> Any:
-        return AddBatchDim.apply(grad, level=self.level, dim=self.dim)
-
-
-class SumOverSlices(Function):
-    """Sum over the slices of a level: the gradient of an array that they share."""
-
-    symbol = "Σ slices"
-
-    def forward(self, x: Any) -> Any:
-        if x.level is self.level:
-            return as_array(x.whole.sum(0))
-        return BatchedArray(self.forward(x.whole), x.level)  # the level is further outside
-
-    def grad_x(self, grad: Any) -> Any:
-        return grad  # the same for each slice
 
 
 def call_batched(
@@ -178,7 +136,7 @@ def call_hook_per_slice(hook: Callable[[Any], Any], grad: Any) -> Any:
     """Call a hook with the gradient of each slice of a mapping that has ended; None if the hook changes none."""
     level = getattr(grad.array, "level", None)
     if level is None or level in levels.get():
-        raise Fallback
+        raise  # the Fallback that the hook raised
     pairs = [(hook(part), part) for part in RemoveBatchDim.apply(grad, level=level, dim=0)]
     if all(changed is None for changed, _ in pairs):
         return None

@@ -93,15 +93,13 @@ def run(
                 observer.begin_backward(node, grad)
             if create_graph:
                 inner = state.variable.set(State(True, node.path, observer, True, outer.holomorphic))
-                try:
-                    gradients = derive(node, grad, onward, create_graph)
-                finally:
+            try:
+                gradients = derive(node, grad, onward, create_graph)
+            except Fallback as fallback:
+                gradients = fallback.derivatives(node, grad, onward, derive, create_graph)
+            finally:
+                if create_graph:
                     state.variable.reset(inner)
-            else:
-                try:
-                    gradients = derive(node, grad, onward, create_graph)
-                except Fallback as fallback:
-                    gradients = fallback.derivatives(node, grad, onward, derive)
             if observer is not None and grad is not None:
                 observer.backward(node, list(gradients))  # it may keep them: its references prevent writes in place
             for i, g in enumerate(gradients):

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from microgad.batching.vmap import AddBatchDim, RemoveBatchDim, SumOverSlices
+from microgad.batching.dims import AddBatchDim, RemoveBatchDim, SumOverSlices
 from microgad.func import vmap
 from microgad.testing.strategies import shapes, tensors
 
