@@ -41,6 +41,9 @@ levels: ContextVar[tuple[Any, ...]] = ContextVar("microgad vmap levels", default
 # graph, which the slices may have in common.
 called_again: ContextVar[bool] = ContextVar("microgad called again", default=False)
 
+# What watches the writes of running vmaps that compute slice by slice: see batching/shared_writes.py.
+slice_writes: ContextVar[tuple[Any, ...]] = ContextVar("microgad slice writes", default=())
+
 
 def check_write(tensor: Any) -> None:
     """Raise Fallback if a write under vmap can't be made for all slices at once, as into a Tensor on a graph outside.
@@ -48,6 +51,9 @@ def check_write(tensor: Any) -> None:
     With None it always raises under vmap. An array that all slices share is written once, as if each slice wrote the
     same. vmap may fall back to one slice after another later, so each running vmap saves what is overwritten.
     """
+    if (watching := slice_writes.get()) and tensor is not None:
+        for writes in watching:
+            writes.note(tensor)
     if going_on := levels.get():
         array = getattr(tensor, "array", None)
         own = getattr(array, "level", None)

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import errors, state
 from ..batching.randomness import BatchedDraws
+from ..batching.shared_writes import SharedWrites
 from ..batching.vmap import call_batched, remove_batch_dim
 from ..duck_arrays import Fallback, called_again
 from ..generator import default_generator
@@ -35,8 +36,9 @@ def vmap(
     `in_dims` is the dimension to map over, None for what isn't mapped, or a structure of these like the arguments;
     `out_dims` is where the dimension goes in the results, None for what doesn't depend on the slice. Keyword arguments
     aren't mapped over. `func` is called once, for all slices or for each `chunk_size` of them. If something
-    can't be computed for all slices at once, it is called again, slice by slice. So `func` may do anything: branch on
-    a slice's values, convert them to Python numbers, write them into a Tensor that the slices share.
+    can't be computed for all slices at once, it is called again, slice by slice. So `func` may branch on a slice's
+    values, and convert them to Python numbers. What it writes into a Tensor that the slices share is written once, so
+    RuntimeError is raised if slices write different values.
 
     With `randomness` "different" each slice gets its part of one draw of the batch's shape, as in PyTorch; with "same"
     all slices get the same draws; with "error" drawing raises RuntimeError. Source: torch.func.vmap.
@@ -157,14 +159,26 @@ def _map_over_slices(
             return call_batched(unbatched, leaves, dims, size, BatchedDraws(randomness))
         except (Fallback, Exception):  # an error of the function itself is raised again below
             pass
-    draws, results = SequentialDraws(randomness, size), []
-    for i in range(size):
+    return results_of.joined(_one_by_one(func, leaves, dims, size, randomness), stack)
+
+
+def _one_by_one(
+    func: Callable[[Sequence[Any]], Any], leaves: Sequence[Any], dims: Sequence[int | None], size: int, randomness: str
+) -> list[Any]:
+    """Call a function once for each slice."""
+    draws, results, writes, i = SequentialDraws(randomness, size), [], SharedWrites(), 0
+    while i < size:
         slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]
         pairs = [(x, s) for x, s, d in zip(leaves, slices, dims, strict=True) if d is not None]
-        again = called_again.get() or i + 1 < size
-        with draws.at(i), binding(vmapped_inputs, (*vmapped_inputs.get(), pairs)), binding(called_again, again):
+        again = binding(called_again, called_again.get() or i + 1 < size)
+        with draws.at(i), writes.by_slice(i), again, binding(vmapped_inputs, (*vmapped_inputs.get(), pairs)):
             results.append(func(slices))
-    return results_of.joined(results, stack)
+        i += 1
+        if writes.start_again:
+            draws.undo()
+            draws, i = SequentialDraws(randomness, size), 0
+            results.clear()
+    return results
 
 
 class _Results:

@@ -5,6 +5,7 @@ Writes and draws that were made before a call turned out to be impossible for th
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 import io
@@ -114,23 +115,11 @@ def test_functions_without_a_batched_form_equal_a_loop(name: str) -> None:
     assert_close(vmap(FALLBACKS[name])(X), loop(FALLBACKS[name], X))
 
 
-def test_writes_to_shared_tensors_happen_once_for_each_sample() -> None:
-    total, steps = torch.zeros(3).double(), torch.zeros(())
-
-    def function(x):
-        steps.add_(1)
-        total.add_(x)
-        return x
-
-    vmap(function)(X)
-    assert_close(total, X.sum(0))
-    assert steps == len(X)
-
-
-def test_writes_of_shared_values_happen_once_unless_the_function_falls_back() -> None:
+@pytest.mark.parametrize("falls_back", [False, True])
+def test_writes_of_shared_values_happen_once(falls_back: bool) -> None:
     steps, rows = torch.zeros(2), torch.zeros(2, 3).double()
 
-    def function(x, falls_back):
+    def function(x):
         steps[1] += 1
         rows.mul_(2)
         rows[0] += 1
@@ -139,30 +128,52 @@ def test_writes_of_shared_values_happen_once_unless_the_function_falls_back() ->
         return x * (float(x.sum()) if falls_back else 1) + new + steps[1]
 
     call = Counted(function)
-    assert_close(vmap(call, (0, None))(X, False), X + torch.tensor([6.0, 1, 1]))
-    assert (call.calls, steps.tolist(), rows.tolist()) == (1, [0, 1], [[1] * 3, [0] * 3])
-    vmap(function, (0, None))(X, True)
-    assert (steps.tolist(), rows[0].tolist()) == ([0, 1 + len(X)], [2 ** (len(X) + 1) - 1] * 3)
-    vmap(vmap(function, (0, None)), (0, None))(X[None].expand(2, 5, 3), False)
-    assert steps[1] == 2 + len(X)
+    expected = X * X.sum(1, keepdim=True) if falls_back else X
+    assert_close(vmap(call)(X), expected + torch.tensor([6.0, 1, 1]))
+    assert falls_back or call.calls == 1
+    assert (steps.tolist(), rows.tolist()) == ([0, 1], [[1] * 3, [0] * 3])
+    with torch.record():  # computes one sample after another
+        vmap(function)(X)
+    vmap(vmap(function))(X[None].expand(2, 5, 3))
+    assert (steps.tolist(), rows.tolist()) == ([0, 3], [[7] * 3, [0] * 3])
+
+
+def test_writes_of_different_values_raise_and_are_undone() -> None:
+    """In whatever way the samples are computed, and also if only some of them write."""
+    total, on_graph = torch.ones(3).double(), numbers(3).requires_grad_() * 2
+
+    def add(x):
+        return total.add_(x)
+
+    functions = [
+        add, vmap(add), lambda x: add(x) if x.sum() > 0 else x, lambda x: on_graph.mul_(2) * x,
+        lambda x: total.add_(1) * float(add(x).sum()),
+    ]  # fmt: skip
+    before = on_graph.clone()
+    for i, function in enumerate(functions):
+        with torch.record() if i % 2 else contextlib.nullcontext(), pytest.raises(RuntimeError, match="made outside"):
+            vmap(function)(X[None] if i == 1 else X)
+        assert_close(total, torch.ones(3).double())
+        assert_close(on_graph, before)
 
 
 def test_random_fills_of_shared_tensors_follow_randomness() -> None:
     shared = torch.zeros(3)
+    with pytest.raises(RuntimeError, match="made outside"):
+        vmap(lambda x: x + shared.uniform_(), randomness="different")(X)
+    assert shared.count_nonzero() == 0
     torch.manual_seed(0)
-    found = vmap(lambda x: x + shared.uniform_(), randomness="different")(X)
+    found = vmap(lambda x: x + shared.uniform_(), randomness="same")(X)
     torch.manual_seed(0)
-    assert_close(found, X + torch.rand(5, 3))
-    torch.manual_seed(0)
-    assert_close(vmap(lambda x: x + shared.uniform_(), randomness="same")(X), X + shared)
+    assert_close(found, X + torch.rand(3))
 
 
-def test_batch_norm_counts_and_tracks_each_sample() -> None:
-    layer, looped = nn.BatchNorm1d(3).double(), nn.BatchNorm1d(3).double()
-    x = numbers(4, 6, 3)
-    assert_close(vmap(layer)(x), loop(looped, x))
-    assert layer.num_batches_tracked == 4
-    assert_close(layer.running_mean, looped.running_mean)
+def test_batch_norm_tracks_no_samples_of_different_statistics() -> None:
+    layer, x = nn.BatchNorm1d(3).double(), numbers(4, 6, 3)
+    with pytest.raises(RuntimeError, match="made outside"):
+        vmap(layer)(x)
+    assert (layer.num_batches_tracked, layer.running_mean.count_nonzero()) == (0, 0)
+    assert_close(vmap(layer.eval())(x), loop(layer, x))
 
 
 def test_draws_follow_randomness_and_advance_the_generator_as_one_draw() -> None:

@@ -86,6 +86,56 @@ def vmap_of_writes_to_unbatched_buffers(t, nn):
 
 
 @programs
+def equal_writes_happen_once_where_slices_are_computed_one_after_another(t, nn):
+    """microgad does so for half precision."""
+    calls, total = t.zeros(2), t.ones(3, dtype=t.half)
+
+    def function(x):
+        before = calls.sum()
+        calls.add_(1)
+        total.mul_(2)
+        calls[0].add_(before + 1)
+        made = t.zeros_like(x)
+        made.add_(x)
+        return made * calls.sum() * total + before
+
+    x = t.ones(3, 3, dtype=t.half)
+    found = t.vmap(function)(x)
+    return found, t.vmap(lambda rows: t.vmap(function)(rows) + 1)(x.expand(2, 3, 3)), calls, total
+
+
+def after_a_refused_write(write):
+    """A program that writes different values into a shared Tensor, and returns what is there after the error."""
+
+    def program(t, nn):
+        found = []
+        for dtype in (t.float32, t.half):
+            x, shared = t.arange(6, dtype=dtype).reshape(2, 3), t.ones(3, dtype=dtype)
+            for function in (
+                lambda x, b: write(t, b, x),
+                lambda x, b: t.vmap(lambda y: write(t, b, y) + x)(x[:, None]),
+            ):
+                with pytest.raises(RuntimeError):
+                    t.vmap(function, (0, None), **DIFFERENT)(x, shared)
+                found.append(shared.clone())
+        return found
+
+    return program
+
+
+for case, write in {
+    "add_": lambda t, b, x: b.add_(x),
+    "copy_": lambda t, b, x: b.copy_(x),
+    "setitem": lambda t, b, x: b.__setitem__(0, x[0]) or x,
+    "index_add_": lambda t, b, x: b.index_add_(0, t.tensor([0]), x[:1]),
+    "through a view": lambda t, b, x: b.view(-1)[1:].mul_(x[:1]).sum(),
+    "uniform_": lambda t, b, x: b.uniform_(),
+    "batch_norm": lambda t, b, x: t.nn.functional.batch_norm(x.expand(2, 3) + 0, b, b.clone(), training=True),
+}.items():
+    programs[f"a refused write: {case}"] = after_a_refused_write(write)
+
+
+@programs
 def vmap_of_a_custom_function_with_a_vmap_rule(t, nn):
     """The rule gets the whole batch and says in which dimension its results are batched; also in nested vmap."""
     seen = []
