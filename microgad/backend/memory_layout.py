@@ -199,6 +199,16 @@ def lying(out: Any, order: Sequence[int]) -> Any:
     return rows.reshape(-1).reshape(rows.shape).transpose([order.index(i) for i in range(out.ndim)])
 
 
+def cloned(x: Any) -> Any:
+    """A dense copy with the axes in memory as PyTorch's clone has them; NumPy would put expanded ones innermost."""
+    if isinstance(x, DuckArray):
+        return x.map_innermost(cloned)
+    if 0 not in x.strides:
+        return x.copy("K")
+    order = order_by(x.shape, x.strides)
+    return x.transpose(order).copy("C").transpose([order.index(i) for i in range(x.ndim)])
+
+
 def on_one_device(operands: Sequence[Any]) -> list[Any] | None:
     """Move 0-d operands from the CPU to the GPU of the others, as PyTorch allows.
 

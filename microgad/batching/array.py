@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend
+from ..backend.memory_layout import cloned
 from ..duck_arrays import DuckArray, Fallback
 from ..engine import leaves
 from ..errors import GraphError
@@ -167,7 +168,10 @@ class BatchedArray(DuckArray):
         return self.map_innermost(backend.to_numpy)
 
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> BatchedArray:
-        return self.map_innermost(lambda whole: whole.astype(dtype, *args, **kwargs))
+        def convert(whole: Any) -> Any:  # NumPy would put expanded axes innermost
+            return (cloned(whole) if 0 in whole.strides else whole).astype(dtype, *args, **kwargs)
+
+        return self.map_innermost(convert)
 
     def copy(self, order: str = "C") -> BatchedArray:
         return self.like(self.whole.copy(order))

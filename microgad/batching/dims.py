@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import as_array
+from ..backend.memory_layout import cloned
 from ..function import Function
 from . import rules
 from .array import BatchedArray, batched_view
@@ -35,7 +36,7 @@ class RemoveBatchDim(Function):
 
     def forward(self, x: Any) -> Any:
         whole = np.moveaxis(rules.expand_to_batch(x, self.level), 0, self.dim)
-        return np.copy(whole, "K" if is_batched_at(x, self.level) else "C")  # "K" would put a repeated axis innermost
+        return cloned(whole) if is_batched_at(x, self.level) else whole.copy()
 
     def grad_x(self, grad: Any) -> Any:
         return AddBatchDim.apply(grad, level=self.level, dim=self.dim)

@@ -53,7 +53,10 @@ class BatchedDraws(VmapDraws):
         else:  # dropout's noise, which in PyTorch lies in memory slice after slice
             whole = np.empty((level.count, *first.shape), first.dtype)
         by = (np.broadcast_to(align(x, level, first.ndim), whole.shape) if is_array(x) else x for x in rest)
-        found = draw(whole, *by, **options)
+        if draw.__name__ == "multinomial" and first.ndim == 2:  # which draws one index after another for rows alone
+            found = draw(whole.reshape(-1, whole.shape[-1]), *by, **options).reshape(*whole.shape[:2], -1)
+        else:
+            found = draw(whole, *by, **options)
         return first if fills and is_batched_at(first, level) else BatchedArray(found, level)
 
 

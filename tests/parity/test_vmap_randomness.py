@@ -85,6 +85,44 @@ for outer in ("different", "same", "error"):
         programs[f"nested vmap, {inner} in {outer}"] = nested(inner, outer)
 
 
+def nested_draw(call, expanded=False):
+    """A program that draws in two vmaps, over a Tensor or over one that was expanded for the outer one."""
+
+    def program(t, nn):
+        x = probabilities(t, 2, 3, 15)
+        x = x[1].expand(2, 3, 15) if expanded else x
+        each = t.vmap(t.vmap(lambda x: call(t, x), randomness="different"), randomness="different")(x)
+        return each, each.stride(), t.rand(2)
+
+    return program
+
+
+BY_ROWS = {
+    "multinomial of rows": lambda t, x: t.multinomial(x.reshape(3, 5), 2),
+    "multinomial of rows with replacement": lambda t, x: t.multinomial(x.reshape(3, 5), 7, True),
+}
+for draw, call in {**DRAWS, **BATCHED_DRAWS, **BY_ROWS}.items():
+    if draw != "in place, integers":  # PyTorch refuses geometric_ here
+        programs[f"{draw}, nested"] = nested_draw(call)
+for draw, call in BY_ROWS.items():
+    programs[draw] = mapped_draw(call, randomness="different")
+for draw in ("in place", "randn_like", "dropout", "multinomial"):
+    programs[f"{draw}, nested, expanded"] = nested_draw({**DRAWS, **BATCHED_DRAWS}[draw], expanded=True)
+
+
+@programs
+def the_memory_order_of_copies_of_an_expanded_tensor(t, nn):
+    """Draws fill them in this order."""
+    x = probabilities(t, 3, 2)
+    functions = t.clone, t.exp, lambda x: x + 0, lambda x: x.to(t.float64)
+    return [
+        t.tensor(t.vmap(t.vmap(f) if nested else f)(y).stride())
+        for y in (x.expand(2, 3, 2), x.t().expand(2, 2, 3), x[:, :1].expand(3, 2), x[:, None].expand(3, 4, 2))
+        for nested in (False, True)
+        for f in functions
+    ]
+
+
 @programs
 def draws_from_a_generator(t, nn):
     g = t.Generator().manual_seed(3)

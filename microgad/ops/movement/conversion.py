@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import backend
 from ...backend import memory_formats
-from ...backend.memory_layout import order_by
+from ...backend.memory_layout import cloned
 from ...dtypes.half_precision import convert
 from ...errors.notices import once
 from ...function.linear_map import LinearMap
@@ -22,11 +22,11 @@ class Clone(LinearMap):
     symbol, numpy, native_half = "clone", np.copy, True
 
     def forward(self, x):
-        order = order_by(x.shape, x.strides) if self.order == "K" and 0 in x.strides else self.order
-        if type(order) is str:
-            return layouts.keep_strides(x.copy(order), x) if order == "K" else x.copy(order)
-        out = x.transpose(order).copy("C").transpose(np.argsort(order).tolist())
-        return layouts.keep_strides(out, x) if self.order == "K" else out
+        if self.order == "K":
+            return layouts.keep_strides(cloned(x), x)
+        if type(self.order) is str:
+            return x.copy(self.order)
+        return x.transpose(self.order).copy("C").transpose(np.argsort(self.order).tolist())
 
     def adjoint(self, grad):
         return grad
