@@ -22,7 +22,7 @@ from ..ops.creation import eye, ones_like
 from ..ops.movement import clone
 from ..tensor import Tensor
 from ..utils._pytree import tree_flatten, tree_map, tree_structure, tree_unflatten, treespec_pprint
-from .call import API, TransformCall, writable
+from .call import API, TransformCall, recording, writable
 from .mapping import vmap as vmap
 
 Argnums = int | tuple[int, ...]
@@ -57,6 +57,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
     (tensor(6.), tensor(9.))
     """
 
+    @recording
     @functools.wraps(func)
     def both(*args: Any, **kwargs: Any) -> Any:
         call = TransformCall("grad", args, argnums)
@@ -76,6 +77,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
     return both
 
 
+@recording
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Return `func(*primals)`, and a function from cotangents of the results to a tuple of cotangents of the primals.
 
@@ -94,6 +96,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
                 f"{y.dtype}"
             )
 
+    @recording
     def vjp_fn(*cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         given = cotangents[0] if len(cotangents) == 1 else cotangents
         seeds, given_spec = tree_flatten(given)
@@ -108,6 +111,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     return (result, vjp_fn, aux) if has_aux else (result, vjp_fn)
 
 
+@recording
 def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
     """Return `func(*primals)` and its directional derivative along `tangents`, which are shaped like the primals.
 
@@ -149,6 +153,7 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
     return (result, pushed, aux) if has_aux else (result, pushed)
 
 
+@recording
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
     """Return `func(*primals)`, and a function from tangents of the primals to the derivative along them.
 
@@ -163,6 +168,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     primals_spec = tree_structure(primals)
     double_backward = functional.DoubleBackward(outputs, call.wanted)
 
+    @recording
     def jvp_fn(*tangents: Any) -> Any:
         directions, given_spec = tree_flatten(tangents)
         if given_spec != primals_spec:
@@ -267,6 +273,7 @@ def _jacobian(
 ) -> Callable[..., Any]:  # fmt: skip
     """Return a function that computes the Jacobian; `rows` computes the derivatives of each result by each argument."""
 
+    @recording
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         call = TransformCall(op, args, argnums, given)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from .. import errors, state
 from ..autograd import functional
 from ..ops.movement import clone
+from ..state import inference
+from ..state.contexts import binding
 from ..tensor import Tensor
-from ..utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflatten
+from ..utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 # What PyTorch's errors call the transforms.
 API = {"grad": "grad_and_value(f)(*args)", "vjp": "vjp(f, *primals)", "jacrev": "vjp(f, *primals)"} | dict.fromkeys(
@@ -36,6 +41,19 @@ def writable(x: Tensor, copy: Tensor) -> Tensor:
     Where x is on a graph already, writes go to a copy, since that graph wouldn't notice them.
     """
     return clone(copy) if x.node is not None else functional.on_memory_of(x, copy)
+
+
+def recording(function: F) -> F:
+    """Decorate a transform to make normal Tensors, which can be kept for backward, also in inference_mode."""
+
+    @functools.wraps(function)
+    def outside_inference_mode(*args: Any, **kwargs: Any) -> Any:
+        if not inference.inferences:
+            return function(*args, **kwargs)
+        with binding(inference.inferring, False):
+            return function(*args, **kwargs)
+
+    return outside_inference_mode  # type: ignore[return-value]
 
 
 def _chosen(argnums: Any, count: int) -> tuple[int, ...]:
@@ -68,6 +86,8 @@ class TransformCall:
     ) -> None:  # fmt: skip
         self.op, self.single = op, isinstance(argnums, int)
         numbers = tuple(range(len(args))) if argnums is None else _chosen(argnums, len(args))
+        if inference.inferences:  # inference tensors can't be kept for backward, but normal ones on their memory can
+            args = tree_map(lambda x: Tensor._wrap(x.array) if isinstance(x, Tensor) and x.is_inference() else x, args)
         self._args, self._numbers = args, numbers
         self.leaves, self._rebuild = flatten([args[n] for n in numbers])
         # Nested in another transform, or on a graph outside: then results and derivatives stay on the graph.

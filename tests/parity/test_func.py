@@ -244,3 +244,27 @@ def aux_must_consist_of_tensors(t, nn):
             with pytest.raises(RuntimeError, match="Expected tensors, got unsupported type"):
                 call(lambda x, aux=aux: (x.sum(), aux))
     return found
+
+
+@programs
+def transforms_record_in_inference_mode(t, nn):
+    """Their results are normal Tensors, also of inference tensors."""
+
+    def flags(x):
+        seen.append((x.is_inference(), t.is_inference_mode_enabled(), t.is_grad_enabled(), t.ones(1).is_inference()))
+        return (x.clone().mul_(2) ** 3).sum()
+
+    def vjp(x):
+        y, pull = t.func.vjp(t.sin, x)
+        return y, pull(x.cos())[0]
+
+    seen, found, f, x = [], [], t.func, t.tensor([0.5, -1.0])
+    with t.inference_mode():
+        for y in (x, x * 2):
+            found += [
+                f.grad(flags)(y), *f.grad_and_value(flags)(y), *f.jvp(t.sin, (y,), (y,)), *vjp(y), f.hessian(flags)(y),
+                f.jacrev(t.sin)(y), f.jacfwd(t.sin)(y), f.grad(lambda a, b: (a * b).sin().sum())(x, y),
+                f.grad(lambda y: f.grad(flags)(y).prod())(y), f.vmap(f.grad(t.sin))(y).clone(),
+            ]  # fmt: skip
+        modes = t.is_inference_mode_enabled(), t.is_grad_enabled()
+    return found, [y.is_inference() for y in found[:-1]], seen[:2], modes
