@@ -14,6 +14,7 @@ from .. import function, state
 from ..duck_arrays import Fallback, levels
 from ..errors import ArgumentError, DimError, ShapeError
 from ..function import Function
+from ..generator.vmap_randomness import RandomnessError
 from ..state.contexts import binding
 from . import fallback as fallback
 from . import rules as rules
@@ -33,6 +34,7 @@ def call_batched(
     """Call `func` once, with the Tensors that have a dim batched along it; it calls `remove_batch_dim` on its results.
 
     Raises Fallback if that needs one slice after another, or what `func` raises; all draws and writes are undone.
+    Those before a RandomnessError are not, since it is no reason to start again.
     """
     outer = levels.get()
     level = Level(count, len(outer))
@@ -40,6 +42,8 @@ def call_batched(
     try:
         with binding(levels, (*outer, level)), nullcontext() if draws is None else draws.of(level):
             return func(given)
+    except RandomnessError:
+        raise
     except BaseException:
         level.undo()
         if draws is not None:

@@ -12,7 +12,7 @@ from ..batching.shared_writes import SharedWrites
 from ..batching.vmap import call_batched, remove_batch_dim
 from ..duck_arrays import Fallback, called_again
 from ..generator import default_generator
-from ..generator.vmap_randomness import SequentialDraws
+from ..generator.vmap_randomness import RandomnessError, SequentialDraws
 from ..ops.movement import cat, stack
 from ..ops.movement.strided import vmapped_inputs
 from ..state.contexts import binding
@@ -157,6 +157,8 @@ def _map_over_slices(
     if size > 1 and state.current().observer is None:
         try:
             return call_batched(unbatched, leaves, dims, size, BatchedDraws(randomness))
+        except RandomnessError:
+            raise
         except (Fallback, Exception):  # an error of the function itself is raised again below
             pass
     return results_of.joined(_one_by_one(func, leaves, dims, size, randomness), stack)

@@ -57,6 +57,10 @@ def _outwards(draws: VmapDraws | None) -> Iterator[VmapDraws]:
         draws = draws.outer
 
 
+class RandomnessError(GraphError):
+    """A draw where the innermost vmap's `randomness` is "error"."""
+
+
 class VmapDraws:
     """How draws are made inside a vmap, by its `randomness`: "different", "same" or "error"."""
 
@@ -152,7 +156,7 @@ def vmap_aware(draw: F, reads: bool = False) -> F:
         if draws is None:
             return draw(*given, **options)
         if draws.randomness == "error":
-            raise GraphError(
+            raise RandomnessError(
                 "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
                 "'different' randomness flags on vmap or perform the randomness operation out of vmap"
             )

@@ -145,6 +145,17 @@ def an_ensemble_with_dropout_and_its_gradients(t, nn):
 
 
 @programs
+def an_ensemble_is_updated_before_a_draw_raises(t, nn):
+    nets = [nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5)) for _ in range(3)]
+    parameters, buffers = t.func.stack_module_state(nets)
+    with pytest.raises(RuntimeError, match="random"):
+        t.vmap(lambda p, b, x: t.func.functional_call(nets[0], (p, b), (x,)))(
+            parameters, buffers, probabilities(t, 3, 5, 3)
+        )
+    return buffers
+
+
+@programs
 def gradients_of_samples_with_dropout(t, nn):
     net = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 1))
     parameters = {name: p.detach() for name, p in net.named_parameters()}
