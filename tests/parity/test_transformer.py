@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import pickle
 
 import pytest
 import torch
@@ -211,6 +212,19 @@ def activations(t, nn):
         layer = nn.TransformerEncoderLayer(8, 2, 16, 0.0, activation, batch_first=True)
         found += [layer(t.rand(2, 3, 8)), layer.activation_relu_or_gelu]
         nn.TransformerEncoder(layer, 1)
+    return found
+
+
+@program
+def activations_of_copied_decoder_layers(t, nn):
+    """PyTorch replaces an activation that is a module by relu in every copy of a decoder layer, as a stack makes."""
+    x, found = t.rand(1, 2, 4), []
+    for activation in (functional(t).gelu, nn.GELU()):
+        layer = nn.TransformerDecoderLayer(4, 1, 8, 0.0, activation, batch_first=True)
+        stack = nn.TransformerDecoder(layer, 1)
+        copied = pickle.loads(pickle.dumps(layer))
+        found += [layer(x, x), stack(x, x), copied(x, x), *stack.state_dict(), repr(stack)]
+        found += [getattr(m.activation, "__name__", "GELU()") for m in (layer, stack.layers[0], copied)]
     return found
 
 

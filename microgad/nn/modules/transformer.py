@@ -112,7 +112,8 @@ class TransformerDecoderLayer(_TransformerLayer):
     """Self-attention, attention to the encoder's output, and a two-layer feedforward network per position.
 
     (T, N, E) and memory (S, N, E) -> (T, N, E). N comes first with batch_first, and may be missing. Masks, activation
-    and norm_first are the encoder layer's. Source: torch.nn.TransformerDecoderLayer; Vaswani et al. (2017).
+    and norm_first are the encoder layer's, but a copy uses relu for an activation that is a module. Source:
+    torch.nn.TransformerDecoderLayer; Vaswani et al. (2017).
 
     >>> layer = nn.TransformerDecoderLayer(d_model=4, nhead=2, dim_feedforward=8)
     >>> layer(torch.ones(3, 1, 4), torch.ones(5, 1, 4)).shape
@@ -120,6 +121,10 @@ class TransformerDecoderLayer(_TransformerLayer):
     """
 
     _attentions = ("self_attn", "multihead_attn")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # As in PyTorch: a copy's attribute hides an activation among the child modules. TransformerDecoder copies.
+        super().__setstate__({"activation": F.relu, **state})
 
     def forward(
         self,
