@@ -81,7 +81,9 @@ class LBFGS(Optimizer):
 
     def _iterate(self, closure: Closure, group: dict[str, Any], memory: dict[str, Any]) -> Any:
         """Iterate on bare arrays, keep the state in `memory`, and return the first loss."""
-        lr, max_iter, max_eval = float(group["lr"]), group["max_iter"], group["max_eval"]
+        # As in PyTorch, `t` in the state is the memory of an lr that is a Tensor, which schedulers then fill in place.
+        lr, max_iter, max_eval = group["lr"], group["max_iter"], group["max_eval"]
+        lr = lr.array.reshape(()) if isinstance(lr, Tensor) else lr
         first = _with_grad(closure)
         loss, grad, calls = float(first), self._gradient(), 1
         memory["func_evals"] += 1
@@ -110,7 +112,7 @@ class LBFGS(Optimizer):
                     loss, grad, called = float(_with_grad(closure)), self._gradient(), 1
             calls += called
             memory["func_evals"] += called
-            changes = _max_abs(direction * t), abs(loss - before)
+            changes = _max_abs(direction * float(t)), abs(loss - before)
             if calls >= max_eval or changes[0] <= group["tolerance_change"] or changes[1] < group["tolerance_change"]:
                 break
         return first
@@ -140,10 +142,11 @@ class LBFGS(Optimizer):
         grads = (np.zeros_like(p.array) if p.grad is None else p.grad.array for p in self._params)
         return np.concatenate([_flat_real(grad) for grad in grads])
 
-    def _move(self, t: float, direction: Any) -> None:
+    def _move(self, t: Any, direction: Any) -> None:
         """Move all parameters by t · direction."""
-        first = 0
+        first, t = 0, float(t)
         for p in self._params:
+            self._check_writable(p)
             parts = (p.array.real, p.array.imag) if p.is_complex() else (p.array,)
             last = first + p.numel() * len(parts)
             change = direction[first:last].reshape(*p.shape, len(parts))
@@ -161,7 +164,7 @@ def _search_direction(memory: dict[str, Any], grad: Any, size: int) -> Any:
     if memory["n_iter"] == 1:
         memory.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
         return -grad
-    change, step = grad - memory["prev_flat_grad"], memory["d"] * memory["t"]
+    change, step = grad - memory["prev_flat_grad"], memory["d"] * float(memory["t"])
     curvature = change.dot(step)
     if curvature > 1e-10:
         for name, value in (("old_dirs", change), ("old_stps", step), ("ro", 1.0 / curvature)):

@@ -137,10 +137,14 @@ class Optimizer(OptimizerHooks):
                 raise errors.ShapeError(
                     f"{type(self).__name__}: the gradient is {_kind(grad)}, but its parameter is {_kind(array)}"
                 )
-            if 0 in array.strides:
-                with execution.scope(grad_enabled=False):
-                    p._check_writable(type(self).__name__, False)
+            self._check_writable(p)
         return params
+
+    def _check_writable(self, p: Tensor) -> None:
+        """Raise RuntimeError if several elements of a parameter share memory, as in one that was expanded."""
+        if 0 in p.array.strides:
+            with execution.scope(grad_enabled=False):
+                p._check_writable(type(self).__name__, False)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients to None, or (set_to_none=False) fill them with zeros.

@@ -215,11 +215,12 @@ def test_a_gradient_of_a_wrong_shape_or_dtype_raises_and_changes_nothing(kind: A
     assert contents(optimizer) == before
 
 
-def test_an_expanded_parameter_raises() -> None:
+@pytest.mark.parametrize("kind", [SGD, LBFGS])
+def test_an_expanded_parameter_raises(kind: Any) -> None:
     p = microgad.tensor([1.0]).expand(3).requires_grad_()
     p.grad = microgad.ones(3)
-    with pytest.raises(RuntimeError, match=r"SGD: .*more than one element .* single memory location"):
-        SGD([p]).step()
+    with pytest.raises(RuntimeError, match=rf"{kind.__name__}: .*more than one element .* single memory location"):
+        kind([p]).step(lambda: 1.0)
     assert p.tolist() == [1, 1, 1]
 
 

@@ -316,6 +316,30 @@ def test_lbfgs_on_the_rosenbrock_function(line_search: Any, history: int, start:
     assert runs[0][1:] == runs[1][1:]
 
 
+@pytest.mark.parametrize("line_search", [None, "strong_wolfe"])
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_lbfgs_step_is_the_memory_of_a_tensor_lr_that_a_scheduler_fills(line_search: Any, shape: Any) -> None:
+    def run(lib: Any) -> list[float]:
+        p = lib.nn.Parameter(lib.tensor([1.0, 2.0], dtype=lib.float64))
+        optimizer = lib.optim.LBFGS([p], lr=lib.full(shape, 0.05), max_iter=4, line_search_fn=line_search)
+        schedule = lib.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+        def closure() -> Any:
+            optimizer.zero_grad()
+            loss = (p**2 * lib.tensor([1.0, 10.0])).sum() + (p**4).sum()
+            loss.backward()
+            return loss
+
+        found = []
+        for _ in range(4):
+            found += [optimizer.step(closure).item(), *p.tolist()]
+            schedule.step()
+            found += [optimizer.state[p]["t"].item()]
+        return found
+
+    np.testing.assert_allclose(run(microgad), run(torch), rtol=1e-6)
+
+
 def test_lbfgs_at_the_minimum() -> None:
     for lib in (microgad, torch):
         p = lib.zeros(2, requires_grad=True)
