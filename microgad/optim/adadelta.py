@@ -17,7 +17,7 @@ class Adadelta(Optimizer):
 
     v and u are running averages of the squares of the gradient g (+ weight_decay · p) and of the steps Δ:
     v = ρ · v + (1 − ρ) · g², Δ = √(u + eps) / √(v + eps) · g, u = ρ · u + (1 − ρ) · Δ², p = p − lr · Δ.
-    With `maximize` it ascends. `foreach` and `capturable` have no effect.
+    With `maximize` it ascends. `foreach` has no effect; `capturable` needs a GPU.
 
     Raises ValueError for a negative lr, eps or weight_decay, and for a rho outside of [0, 1].
 
@@ -47,7 +47,7 @@ class Adadelta(Optimizer):
         require(0 <= options["rho"] <= 1, "rho value", options["rho"], "must be in [0, 1]")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        lr, rho, eps = float(group["lr"]), group["rho"], group["eps"]
+        lr, rho, eps = (float(group[name]) for name in ("lr", "rho", "eps"))
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0)
             increment_step(state)

@@ -49,7 +49,7 @@ class Adafactor(Optimizer):
 
     def check(self, options: dict[str, Any]) -> None:
         require_nonnegative(options)
-        eps1, eps2 = options["eps"]
+        eps1, eps2 = options["eps"][0], options["eps"][1]
         for what, value, ok, rule in (
             ("Learning rate", options["lr"], options["lr"] >= 0, ">= 0"),
             ("beta2_decay", options["beta2_decay"], options["beta2_decay"] <= 0, "<= 0"),
@@ -62,7 +62,8 @@ class Adafactor(Optimizer):
                 raise ValueError(f"{what} should be {rule} but is: {value}")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        lr, (eps1, eps2) = float(group["lr"]), group["eps"]
+        lr, decay, beta2_decay = (float(group[name]) for name in ("lr", "weight_decay", "beta2_decay"))
+        eps1, eps2 = (eps if eps is None else float(eps) for eps in group["eps"])
         for p in params:
             if eps1 is None:
                 eps1 = float(np.finfo(p.array.dtype).eps)
@@ -71,9 +72,9 @@ class Adafactor(Optimizer):
             state = self._init_state(p)
             step = increment_step(state)
             alpha = max(eps2, _rms(values)) * min(lr, 1 / math.sqrt(step))
-            if group["weight_decay"]:
-                values *= 1 - lr * group["weight_decay"]
-            square = _estimate_square(state, grad, step ** group["beta2_decay"], eps1)
+            if decay:
+                values *= 1 - lr * decay
+            square = _estimate_square(state, grad, step**beta2_decay, eps1)
             update = grad / np.sqrt(np.maximum(square, eps1 * eps1))
             values -= update * (alpha / max(1.0, _rms(update) / group["d"]))
 

@@ -54,13 +54,14 @@ class Adagrad(Optimizer):
         return state
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
+        lr, lr_decay, eps = (float(group[name]) for name in ("lr", "lr_decay", "eps"))
         for p in params:
             state = self._init_state(p)
-            rate = float(group["lr"]) / (1 + (increment_step(state) - 1) * group["lr_decay"])
+            rate = lr / (1 + (increment_step(state) - 1) * lr_decay)
             for values, grad, s, a, b in update_chunks(p, group, state["sum"], scratch=2):
                 s += np.multiply(grad, grad, out=a)
                 np.sqrt(s, out=a)
-                a += group["eps"]
+                a += eps
                 np.multiply(grad, rate, out=b)
                 b /= a
                 values -= b

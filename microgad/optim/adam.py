@@ -24,7 +24,8 @@ class AdamBase(Optimizer):
 
     def check(self, options: dict[str, Any]) -> None:
         super().check(options)
-        for i, beta in enumerate(options["betas"]):
+        for i in (0, 1):
+            beta = options["betas"][i]
             require(0 <= beta < 1, f"beta parameter at index {i}", beta, "must be in [0, 1)")
 
 
@@ -35,9 +36,9 @@ class Adam(AdamBase):
     p = p − lr · m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + eps). With `amsgrad` the largest v so far replaces v.
     With `maximize` it ascends. `decoupled_weight_decay` makes it AdamW.
 
-    `foreach`, `capturable` and `fused`, which choose one of PyTorch's implementations, have no effect. Results differ
-    from PyTorch's by rounding: PyTorch fuses multiplications and additions where NumPy rounds both, divides once more,
-    and its square root of float32 is off by a unit in the last place in one case of six.
+    `foreach` and `fused`, which choose one of PyTorch's implementations, have no effect; `capturable` needs a GPU.
+    Results differ from PyTorch's by rounding: PyTorch fuses multiplications and additions where NumPy rounds both,
+    divides once more, and its square root of float32 is off by a unit in the last place in one case of six.
 
     Raises ValueError for a negative lr, eps or weight_decay, and for betas outside of [0, 1).
 
@@ -58,7 +59,7 @@ class Adam(AdamBase):
         decoupled_weight_decay: bool = False,
     ) -> None:  # fmt: skip
         defaults = {
-            "lr": lr, "betas": _numbers(betas, bool(foreach) and not capturable), "eps": eps,
+            "lr": lr, "betas": _checked_betas(betas, bool(foreach) and not capturable), "eps": eps,
             "weight_decay": weight_decay, "amsgrad": amsgrad, "maximize": maximize, "foreach": foreach,
             "capturable": capturable, "differentiable": differentiable,
             "fused": fused, "decoupled_weight_decay": decoupled_weight_decay,
@@ -133,16 +134,16 @@ class AMSGrad(Adam):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad=True, maximize=maximize)
 
 
-def _numbers(betas: tuple[Any, Any], refuse_tensors: bool) -> tuple[float, ...]:
-    """Return betas, which may be two floats or (unless `refuse_tensors`) two 1-element Tensors, as floats."""
-    tensors = [isinstance(beta, Tensor) for beta in betas]
+def _checked_betas(betas: tuple[Any, Any], refuse_tensors: bool) -> tuple[Any, ...]:
+    """Return betas, which may be two floats or (unless `refuse_tensors`) two 1-element Tensors; those become 0-d."""
+    tensors = [isinstance(beta, Tensor) for beta in (betas[0], betas[1])]
     if not all(tensors) and not all(isinstance(beta, float) for beta in betas):
         raise ValueError(f"betas must be either both floats or both Tensors, but are {betas}")
     if any(tensors) and refuse_tensors:
         raise ValueError("betas[0] as a Tensor is not supported for capturable=False and foreach=True")
     if any(tensors) and any(beta.numel() != 1 for beta in betas):
         raise ValueError("Tensor betas must be 1-element")
-    return tuple(float(beta) for beta in betas)
+    return tuple(beta.squeeze() for beta in betas) if any(tensors) else tuple(betas)
 
 
 def _state_names(group: Mapping[str, Any]) -> tuple[str, ...]:
@@ -157,7 +158,7 @@ def adam_step(p: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> Non
     step = increment_step(init_state(state, p, names, step=0))
     root = math.sqrt(1 - beta2**step)
     step_size = float(group["lr"]) * root / (1 - beta1**step)
-    eps = group["eps"] * root  # step_size holds the division of √v by root: one pass less (Kingma and Ba, section 2)
+    eps = float(group["eps"]) * root  # step_size holds the division of √v by root: one pass less (Kingma and Ba, section 2)
     for values, grad, m, v, *max_v, a, b in update_chunks(p, group, *(state[name] for name in names), scratch=2):
         lerp_(m, grad, 1 - beta1, a)
         ema_square_(v, grad, beta2, a)

@@ -18,7 +18,7 @@ class Adamax(AdamBase):
     """Adamax, Kingma and Ba (2015), section 7.1. Source: torch.optim.Adamax.
 
     m is a running average of the gradient g (+ weight_decay · p), u its decaying maximum, max(β₂ · u, |g| + eps); at
-    step t p = p − lr / (1 − β₁ᵗ) · m / u. With `maximize` it ascends. `foreach` and `capturable` have no effect.
+    step t p = p − lr / (1 − β₁ᵗ) · m / u. With `maximize` it ascends. `foreach` has no effect; `capturable` needs a GPU.
 
     Raises ValueError as Adam does.
 
@@ -44,7 +44,7 @@ class Adamax(AdamBase):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        beta1, beta2 = map(float, group["betas"])
+        (beta1, beta2), eps = map(float, group["betas"]), float(group["eps"])
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0)
             step_size = float(group["lr"]) / (1 - beta1 ** increment_step(state))
@@ -52,7 +52,7 @@ class Adamax(AdamBase):
                 lerp_(m, grad, 1 - beta1, a)
                 u *= beta2
                 np.abs(grad, out=a)
-                a += group["eps"]
+                a += eps
                 np.maximum(u, a, out=u)
                 np.multiply(m, step_size, out=a)
                 a /= u

@@ -16,7 +16,7 @@ class ASGD(Optimizer):
 
     p = (1 − lambd · η) · p − η · g for the gradient g (+ weight_decay · p), where η = lr at first and
     lr / (1 + lambd · lr · t)^alpha after step t. state[p]["ax"] is the average of p over the steps after `t0` + 1, and
-    before that p itself. With `maximize` it ascends. `foreach` and `capturable` have no effect.
+    before that p itself. With `maximize` it ascends. `foreach` has no effect; `capturable` needs a GPU.
 
     Raises ValueError for a negative lr or weight_decay.
 
@@ -43,7 +43,7 @@ class ASGD(Optimizer):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        lr, lambd = float(group["lr"]), group["lambd"]
+        lr, lambd = float(group["lr"]), float(group["lambd"])
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0, eta=lr, mu=1)
             step, eta, mu = increment_step(state), float(state["eta"].array), float(state["mu"].array)

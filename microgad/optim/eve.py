@@ -50,6 +50,7 @@ class Eve(AdamBase):
     def check(self, options: dict[str, Any]) -> None:
         super().check(options)
         require(len(options["betas"]) == 3, "betas", options["betas"], "must be three: β₁, β₂ and β₃")
+        require(0 <= options["betas"][2] < 1, "beta parameter at index 2", options["betas"][2], "must be in [0, 1)")
         require(options["c"] >= 1, "c", options["c"], "must be >= 1: d's changes are clipped to [1/c, c]")
 
     def _update_all(self, loss: Any) -> None:

@@ -57,7 +57,7 @@ class Muon(Optimizer):
     def check(self, options: dict[str, Any]) -> None:
         require_nonnegative(options)
         for what, name in (("Learning rate", "lr"), ("momentum", "momentum"), ("weight decay", "weight_decay")):
-            if options[name] < 0:
+            if not options[name] >= 0:
                 raise ValueError(f"{what} should be >= 0 but is: {options[name]}")
         if options["adjust_lr_fn"] not in (None, *LR_RATIOS):
             raise ValueError(
@@ -69,7 +69,8 @@ class Muon(Optimizer):
             raise ValueError("Coefficients must be a tuple of exactly 3 values")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        lr, momentum = float(group["lr"]), group["momentum"]
+        lr, momentum, decay, eps = (float(group[name]) for name in ("lr", "momentum", "weight_decay", "eps"))
+        coefficients = tuple(map(float, group["ns_coefficients"]))
         for p in params:
             values, grad = p.array, p.grad.array  # type: ignore[union-attr]
             mean = init_state(self.state[p], p, self.param_shaped)["momentum_buffer"].array
@@ -78,12 +79,12 @@ class Muon(Optimizer):
             if group["nesterov"]:
                 step = grad.copy()
                 lerp_(step, mean, momentum, np.empty_like(values))
-            step = orthogonalize(step, group["ns_coefficients"], group["ns_steps"], group["eps"])
-            values *= 1 - lr * group["weight_decay"]
+            step = orthogonalize(step, coefficients, group["ns_steps"], eps)
+            values *= 1 - lr * decay
             values -= step.astype(values.dtype) * (lr * LR_RATIOS[group["adjust_lr_fn"] or "original"](*values.shape))
 
 
-def orthogonalize(x: Any, coefficients: tuple[float, float, float], steps: int, eps: float) -> Any:
+def orthogonalize(x: Any, coefficients: tuple[float, ...], steps: int, eps: float) -> Any:
     """Return a matrix with the singular vectors of x and singular values near 1, rounded to bfloat16.
 
     >>> x = orthogonalize(np.array([[3.0, 0.0], [0.0, 4.0]]), (3.4445, -4.7750, 2.0315), 5, 1e-7)

@@ -20,7 +20,7 @@ class NAdam(AdamBase):
     μₜ = β₁ · (1 − 0.96^(t · momentum_decay) / 2), and with M = μ₁ · … · μₜ at step t
     p = p − lr · ((1 − μₜ) / (1 − M) · g + μₜ₊₁ / (1 − M · μₜ₊₁) · m) / (√(v / (1 − β₂ᵗ)) + eps).
     With `decoupled_weight_decay` p shrinks by lr · weight_decay · p instead. With `maximize` it ascends. `foreach`
-    and `capturable` have no effect.
+    has no effect; `capturable` needs a GPU.
 
     Raises ValueError as Adam does, and for a negative momentum_decay.
 
@@ -48,11 +48,12 @@ class NAdam(AdamBase):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        lr, eps, (beta1, beta2) = float(group["lr"]), group["eps"], map(float, group["betas"])
+        lr, eps, decay = (float(group[name]) for name in ("lr", "eps", "momentum_decay"))
+        beta1, beta2 = map(float, group["betas"])
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0, mu_product=1)
             step = increment_step(state)
-            mu, next_mu = (_momentum(beta1, group["momentum_decay"], t) for t in (step, step + 1))
+            mu, next_mu = (_momentum(beta1, decay, t) for t in (step, step + 1))
             state["mu_product"].array *= mu
             product = float(state["mu_product"].array)
             grad_rate = -lr * (1 - mu) / (1 - product)

@@ -102,8 +102,8 @@ class Optimizer(OptimizerHooks):
 
         `closure`, if given, is called first: it computes the gradients and returns the loss, which `step` returns.
 
-        Raises RuntimeError if a gradient's shape, dtype or device differs from its parameter's; nothing is updated
-        then. Running out of memory raises RuntimeError, too, but earlier parameters are updated by then.
+        Raises RuntimeError if a gradient's shape, dtype or device differs from its parameter's, and, as PyTorch does,
+        AssertionError for `capturable` on the CPU; nothing is updated then. Running out of memory raises RuntimeError, too, but earlier parameters are updated by then.
         """
         loss = None
         if closure is not None:
@@ -129,6 +129,8 @@ class Optimizer(OptimizerHooks):
     def params_with_grad(self, group: Group) -> list[Tensor]:
         """Return the parameters of a group that have a gradient. Raises if one of them can't be updated."""
         params = [p for p in group["params"] if p.grad is not None]
+        if group.get("capturable") and not group.get("fused") and not all(backend.is_gpu(p.array) for p in params):
+            raise AssertionError("If capturable=True, params and state_steps must be on supported devices: ['cuda'].")
         for p in params:
             array, grad = p.array, p.grad.array
             if self.real_only and p.is_complex():

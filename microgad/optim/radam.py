@@ -21,7 +21,7 @@ class RAdam(AdamBase):
     ρ∞ = 2 / (1 − β₂) − 1 and ρ = ρ∞ − 2t · β₂ᵗ / (1 − β₂ᵗ), p = p − lr · m / (1 − β₁ᵗ) while ρ <= 5, and then
     p = p − lr · m / (1 − β₁ᵗ) · r · √(1 − β₂ᵗ) / (√v + eps) with
     r = √((ρ − 4)(ρ − 2) ρ∞ / ((ρ∞ − 4)(ρ∞ − 2) ρ)). With `decoupled_weight_decay` p shrinks by
-    lr · weight_decay · p instead. With `maximize` it ascends. `foreach` and `capturable` have no effect.
+    lr · weight_decay · p instead. With `maximize` it ascends. `foreach` has no effect; `capturable` needs a GPU.
 
     Raises ValueError as Adam does.
 
@@ -48,7 +48,7 @@ class RAdam(AdamBase):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        beta1, beta2 = map(float, group["betas"])
+        (beta1, beta2), eps = map(float, group["betas"]), float(group["eps"])
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0)
             step = increment_step(state)
@@ -60,7 +60,7 @@ class RAdam(AdamBase):
                 np.multiply(m, step_size * (rectification or 1), out=b)
                 if rectification:
                     np.sqrt(v, out=a)
-                    a += group["eps"]
+                    a += eps
                     b /= a
                 values -= b
 

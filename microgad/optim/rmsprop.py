@@ -18,7 +18,7 @@ class RMSprop(Optimizer):
     v is a running average of the square of the gradient g (+ weight_decay · p): v = alpha · v + (1 − alpha) · g², and
     p = p − lr · g / (√v + eps). With `centered` the variance, v minus the square of g's running average, replaces v
     (Graves, 2013). With momentum, buffer = momentum · buffer + g / (√v + eps) and p = p − lr · buffer. With `maximize`
-    it ascends. `foreach` and `capturable` have no effect.
+    it ascends. `foreach` has no effect; `capturable` needs a GPU.
 
     Raises ValueError for a negative lr, eps, momentum, weight_decay or alpha.
 
@@ -46,7 +46,7 @@ class RMSprop(Optimizer):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        lr, alpha, momentum = float(group["lr"]), group["alpha"], group["momentum"]
+        lr, alpha, eps, momentum = (float(group[name]) for name in ("lr", "alpha", "eps", "momentum"))
         names = _state_names(group)
         for p in params:
             state = init_state(self.state[p], p, names, step=0)
@@ -59,7 +59,7 @@ class RMSprop(Optimizer):
                     np.sqrt(np.subtract(v, a, out=a), out=a)
                 else:
                     np.sqrt(v, out=a)
-                a += group["eps"]
+                a += eps
                 np.divide(grad, a, out=b)
                 if momentum > 0:
                     rest[0] *= momentum

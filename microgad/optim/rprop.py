@@ -17,8 +17,8 @@ class Rprop(Optimizer):
 
     Each element has a step size, at first lr, in state[p]["step_size"]. Where the gradient keeps its sign, the step
     size is multiplied by etas[1]. Where the sign changes, it is multiplied by etas[0], and the gradient counts as 0.
-    Step sizes are clamped to `step_sizes`. p = p − sign(g) · step size. With `maximize` it ascends. `foreach` and
-    `capturable` have no effect.
+    Step sizes are clamped to `step_sizes`. p = p − sign(g) · step size. With `maximize` it ascends. `foreach` has
+    no effect; `capturable` needs a GPU.
 
     Raises ValueError for a negative lr and for etas that aren't 0 < etas[0] < 1 < etas[1].
 
@@ -46,12 +46,12 @@ class Rprop(Optimizer):
 
     def check(self, options: dict[str, Any]) -> None:
         super().check(options)
-        low, high = options["etas"]
+        low, high = options["etas"][0], options["etas"][1]
         if not 0 < low < 1 < high:
             raise ValueError(f"Invalid eta values: {low}, {high} (must be 0 < {low} < 1 < {high})")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        (shrink, grow), (least, most) = group["etas"], group["step_sizes"]
+        (shrink, grow), (least, most) = group["etas"], map(float, group["step_sizes"])
         group = {**group, "weight_decay": 0}  # Rprop has none, even if a group sets it
         for p in params:
             state = self.state[p]

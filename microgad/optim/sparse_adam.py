@@ -9,7 +9,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .adam import MOMENTS, AdamBase
-from .optimizer import Group, Params
+from .optimizer import Group, Params, require
 from .update_helpers import increment_step, init_state
 
 
@@ -20,7 +20,7 @@ class SparseAdam(AdamBase):
     its gradient is 0 everywhere, as it is for rows of an Embedding that no index names. eps is added before the bias
     correction, as in PyTorch. With `maximize` it ascends.
 
-    Raises ValueError for a negative lr or eps, and for betas outside of [0, 1); `step` raises RuntimeError for complex
+    Raises ValueError unless lr and eps are positive, and for betas outside of [0, 1); `step` raises RuntimeError for complex
     parameters.
 
     >>> w = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
@@ -42,8 +42,13 @@ class SparseAdam(AdamBase):
     ) -> None:  # fmt: skip
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
 
+    def check(self, options: dict[str, Any]) -> None:
+        super().check(options)
+        require(options["lr"] > 0, "learning rate", options["lr"], "must be > 0")
+        require(options["eps"] > 0, "epsilon value", options["eps"], "must be > 0")
+
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        beta1, beta2 = group["betas"]
+        (beta1, beta2), eps = map(float, group["betas"]), float(group["eps"])
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0)
             step = increment_step(state)
@@ -55,4 +60,4 @@ class SparseAdam(AdamBase):
             m[rows] += (1 - beta1) * (g - m[rows])
             v[rows] += (1 - beta2) * (g * g - v[rows])
             rate = float(group["lr"]) * math.sqrt(1 - beta2**step) / (1 - beta1**step)
-            values[rows] -= rate * m[rows] / (np.sqrt(v[rows]) + group["eps"])
+            values[rows] -= rate * m[rows] / (np.sqrt(v[rows]) + eps)

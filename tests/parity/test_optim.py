@@ -235,7 +235,9 @@ WRONG_OPTIONS = [
     ("NAdam", {"momentum_decay": -1}), ("RAdam", {"weight_decay": -1}), ("RMSprop", {"alpha": -1}),
     ("RMSprop", {"momentum": -1}), ("Rprop", {"etas": (1.5, 1.2)}), ("LBFGS", {"lr": -1}), ("Muon", {"momentum": -1}),
     ("Muon", {"weight_decay": -1}), ("Muon", {"adjust_lr_fn": "x"}), ("Muon", {}), ("Adafactor", {"lr": -1}),
-    ("Adafactor", {"eps": (None, -1)}), ("Adafactor", {"weight_decay": -1}),
+    ("Adafactor", {"eps": (None, -1)}), ("Adafactor", {"weight_decay": -1}), ("Adam", {"betas": (0.9,)}),
+    ("NAdam", {"betas": (0.9,)}), ("Rprop", {"etas": (0.5,)}), ("Adafactor", {"eps": (None,)}),
+    ("SparseAdam", {"lr": 0}), ("SparseAdam", {"eps": 0}), ("Muon", {"lr": float("nan")}),
 ]  # fmt: skip
 
 
@@ -247,6 +249,51 @@ def test_errors_of_invalid_options(name: str, options: Any) -> None:
     with pytest.raises(theirs.type) as ours:
         getattr(microgad.optim, name)([microgad.ones(1)], **options)
     assert str(ours.value).startswith(str(theirs.value))
+
+
+TENSOR_OPTIONS = [
+    ("Adam", {"betas": (0.8, 0.99), "eps": 1e-3}), ("AdamW", {"betas": (0.8, 0.99), "weight_decay": 0.1}),
+    ("Adamax", {"betas": (0.8, 0.99), "eps": 1e-3}), ("NAdam", {"eps": 1e-3, "momentum_decay": 0.1}),
+    ("RAdam", {"betas": (0.5, 0.6), "eps": 1e-3}), ("Adadelta", {"rho": 0.5, "eps": 1e-3, "weight_decay": 0.1}),
+    ("Adagrad", {"lr_decay": 0.1, "eps": 1e-3}), ("ASGD", {"lambd": 0.1, "alpha": 0.5, "t0": 1.0}),
+    ("RMSprop", {"alpha": 0.5, "eps": 1e-3, "momentum": 0.5}), ("Rprop", {"etas": (0.3, 1.5), "step_sizes": (1e-3, 1)}),
+    ("Adafactor", {"weight_decay": 0.1, "beta2_decay": -0.5, "eps": (1e-3, 0.1)}),
+    ("Muon", {"weight_decay": 0.1, "momentum": 0.5, "eps": 1e-3, "ns_coefficients": (3.0, -4.0, 2.0)}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "options"), TENSOR_OPTIONS)
+def test_options_may_be_tensors_and_stay_tensors(name: str, options: Any) -> None:
+    def run(lib: Any) -> Any:
+        p = lib.nn.Parameter(lib.tensor([[1.0, -2.0], [3.0, 0.5]]))
+        as_tensors = {k: tuple(map(lib.tensor, v)) if isinstance(v, tuple) else lib.tensor(v) for k, v in options.items()}
+        optimizer = getattr(lib.optim, name)([p], lr=0.1, **as_tensors)
+        for i in range(4):
+            p.grad = p.detach() * (i - 1) + 1
+            optimizer.step()
+        return p.detach().numpy(), repr(optimizer)
+
+    (ours, our_repr), (theirs, their_repr) = run(microgad), run(torch)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-2 if name == "Muon" else 1e-4)  # Muon rounds to bfloat16
+    assert our_repr == their_repr
+
+
+CAPTURABLE = ["Adam", "AdamW", "Adamax", "NAdam", "RAdam", "Adadelta", "ASGD", "RMSprop", "Rprop"]
+
+
+@pytest.mark.parametrize("name", CAPTURABLE)
+def test_capturable_on_the_cpu_raises_in_step(name: str) -> None:
+    messages = []
+    for lib in (torch, microgad):
+        p = lib.nn.Parameter(lib.ones(2))
+        optimizer = getattr(lib.optim, name)([p], capturable=True)
+        optimizer.step()  # no gradient, nothing to check
+        p.grad = lib.ones(2)
+        with pytest.raises(AssertionError) as error:
+            optimizer.step()
+        messages.append(str(error.value).partition(",")[0])
+        assert p.tolist() == [1, 1]
+    assert messages[0] == messages[1]
 
 
 @pytest.mark.parametrize(
