@@ -18,7 +18,8 @@ class Adamax(AdamBase):
     """Adamax, Kingma and Ba (2015), section 7.1. Source: torch.optim.Adamax.
 
     m is a running average of the gradient g (+ weight_decay · p), u its decaying maximum, max(β₂ · u, |g| + eps); at
-    step t p = p − lr / (1 − β₁ᵗ) · m / u. With `maximize` it ascends. `foreach` has no effect; `capturable` needs a GPU.
+    step t p = p − lr / (1 − β₁ᵗ) · m / u. With `maximize` it ascends. `foreach` has no effect; `capturable`
+    needs a GPU.
 
     Raises ValueError as Adam does.
 

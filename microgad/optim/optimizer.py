@@ -103,7 +103,8 @@ class Optimizer(OptimizerHooks):
         `closure`, if given, is called first: it computes the gradients and returns the loss, which `step` returns.
 
         Raises RuntimeError if a gradient's shape, dtype or device differs from its parameter's, and, as PyTorch does,
-        AssertionError for `capturable` on the CPU; nothing is updated then. Running out of memory raises RuntimeError, too, but earlier parameters are updated by then.
+        AssertionError for `capturable` on the CPU; nothing is updated then. Running out of memory and a state of
+        another shape than its parameter's raise RuntimeError, too, but earlier parameters are updated by then.
         """
         loss = None
         if closure is not None:
@@ -124,7 +125,13 @@ class Optimizer(OptimizerHooks):
                     continue
                 for p in params:
                     p._bump()
-                self.update(group, params, loss)
+                try:
+                    self.update(group, params, loss)
+                except ValueError as error:
+                    rule = wording.in_torchs_words(str(error))
+                    if isinstance(error, RuntimeError) or rule == str(error):
+                        raise
+                    raise errors.ShapeError(f"{type(self).__name__}: {rule}") from error
 
     def params_with_grad(self, group: Group) -> list[Tensor]:
         """Return the parameters of a group that have a gradient. Raises if one of them can't be updated."""

@@ -20,8 +20,8 @@ class SparseAdam(AdamBase):
     its gradient is 0 everywhere, as it is for rows of an Embedding that no index names. eps is added before the bias
     correction, as in PyTorch. With `maximize` it ascends.
 
-    Raises ValueError unless lr and eps are positive, and for betas outside of [0, 1); `step` raises RuntimeError for complex
-    parameters.
+    Raises ValueError unless lr and eps are positive, and for betas outside of [0, 1); `step` raises RuntimeError for
+    complex parameters.
 
     >>> w = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
     >>> optimizer = torch.optim.SparseAdam([w], lr=0.5)

@@ -52,7 +52,7 @@ def chunks(*arrays: Any, scratch: int) -> Iterator[tuple[Any, ...]]:
 
     A chunk and its scratch arrays stay in the processor's cache. Of complex arrays the real parts come first, then the
     imaginary ones. Arrays that aren't on the CPU come whole, since a GPU prefers few large calls, and so do those that
-    aren't contiguous.
+    aren't contiguous, and those of different shapes, which NumPy then refuses.
 
     >>> [[len(part) for part in parts] for parts in chunks(np.zeros((300, 300)), np.ones((300, 300)), scratch=1)]
     [[65536, 65536, 65536], [24464, 24464, 24464]]
@@ -61,7 +61,11 @@ def chunks(*arrays: Any, scratch: int) -> Iterator[tuple[Any, ...]]:
     if first.dtype.kind == "c":
         yield from chunks(*(array.real for array in arrays), scratch=scratch)
         yield from chunks(*(array.imag for array in arrays), scratch=scratch)
-    elif first.size <= CHUNK_SIZE or not backend.on_cpu(first) or not all(x.flags.c_contiguous for x in arrays):
+    elif (
+        first.size <= CHUNK_SIZE
+        or not backend.on_cpu(first)
+        or not all(x.flags.c_contiguous and x.shape == first.shape for x in arrays)
+    ):
         yield *arrays, *(np.empty_like(first) for _ in range(scratch))
     else:
         flat = [array.reshape(-1) for array in arrays]

@@ -1,6 +1,7 @@
 """Optimizer: parameter groups, closures, hooks, state dicts, and errors, which change nothing."""
 
 import copy
+import functools
 import math
 import pickle
 from typing import Any
@@ -213,6 +214,30 @@ def test_a_gradient_of_a_wrong_shape_or_dtype_raises_and_changes_nothing(kind: A
     with pytest.raises(RuntimeError, match=f"{kind.__name__}: the {message}"):
         optimizer.step(lambda: 1.0)
     assert contents(optimizer) == before
+
+
+@pytest.mark.parametrize("sizes", [((2, 2), (3, 3)), ((300, 400), (400, 300)), ((2, 3), (1, 3))])
+@pytest.mark.parametrize("kind", [functools.partial(SGD, momentum=0.9), Adam, RMSprop, Rprop, Adadelta])
+def test_a_parameter_of_another_shape_than_its_state_raises(kind: Any, sizes: Any) -> None:
+    p = microgad.nn.Parameter(microgad.ones(sizes[0]))
+    optimizer = kind([p])
+    p.grad = microgad.ones(sizes[0])
+    optimizer.step()
+    p.grad, p.data = None, microgad.ones(sizes[1])
+    p.grad = microgad.ones(sizes[1])
+    with pytest.raises(RuntimeError, match=r"The size of tensor a \(|output with shape .* doesn't match the broadcast"):
+        optimizer.step()
+    assert (p == 1).all()
+
+
+def test_an_error_of_an_own_update_stays_as_it_is() -> None:
+    class Picky(Optimizer):
+        def update(self, group: Any, params: Any, loss: Any) -> None:
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match=r"^no$") as error:
+        Picky([with_gradient(1)], {}).step()
+    assert type(error.value) is ValueError
 
 
 @pytest.mark.parametrize("kind", [SGD, LBFGS])
