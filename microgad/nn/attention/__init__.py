@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import math
 from collections.abc import Iterator
 from typing import Any
 
+from ... import state
 from ...parameter import Parameter
 from ...tensor import Tensor
 from ...type_aliases import Device, Dtype
@@ -43,7 +45,9 @@ class MultiheadAttention(Module):
     (N, num_heads, L, S) with average_attn_weights=False. key_padding_mask (N, S) and attn_mask (L, S) or
     (N · num_heads, L, S) are either boolean, True where a key is ignored, or added to the scores. is_causal states
     that attn_mask is the causal mask. add_bias_kv adds a learned key and value, bias_k and bias_v; add_zero_attn adds a
-    key and value of zeros. `dropout` applies to the weights.
+    key and value of zeros. `dropout` applies to the weights. As in PyTorch, self-attention in evaluation ignores
+    is_causal and gives NaN for a query without keys, if nothing requires grad or gradients are disabled, and if it is
+    batched with batch_first, an even number of heads, biases, no additional keys, and no mask of numbers.
 
     Raises ValueError and AssertionError for sizes that don't fit. Source: torch.nn.MultiheadAttention; Vaswani et al.
     (2017).
@@ -130,6 +134,7 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
+        fast = query is key is value and self._takes_fast_path(query, attn_mask, key_padding_mask)
         transpose = self.batch_first and query.ndim == 3
         if transpose:
             query, key, value = (x.transpose(0, 1) for x in (query, key, value))
@@ -137,6 +142,38 @@ class MultiheadAttention(Module):
             query, key, value, self.embed_dim, self.num_heads, self.in_proj_weight, self.in_proj_bias, self.bias_k,
             self.bias_v, self.add_zero_attn, self.dropout, self.out_proj.weight, self.out_proj.bias, self.training,
             key_padding_mask, need_weights, attn_mask, not self._qkv_same_embed_dim, self.q_proj_weight,
-            self.k_proj_weight, self.v_proj_weight, average_attn_weights=average_attn_weights, is_causal=is_causal,
+            self.k_proj_weight, self.v_proj_weight, average_attn_weights=average_attn_weights,
+            is_causal=is_causal and not fast,
         )  # fmt: skip
-        return out.transpose(0, 1) if transpose else out, weights
+        out = out.transpose(0, 1) if transpose else out
+        if fast:
+            out = out.contiguous()
+            if attn_mask is not None or key_padding_mask is not None:
+                out.masked_fill_(_has_no_key(attn_mask, key_padding_mask, len(out), self.num_heads), math.nan)
+        return out, weights
+
+    def _takes_fast_path(self, query: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None) -> bool:
+        """Return whether PyTorch calls a kernel of its own for self-attention in evaluation.
+
+        Its output is contiguous, NaN for queries without keys, and independent of is_causal.
+        """
+        if self.training or not self.batch_first or query.ndim != 3 or self.num_heads % 2 or query.is_meta:
+            return False
+        if self.in_proj_weight is None or self.in_proj_bias is None or self.bias_k is not None or self.add_zero_attn:
+            return False
+        if any(mask is not None and mask.is_floating_point() for mask in (attn_mask, key_padding_mask)):
+            return False
+        tensors = query, self.in_proj_weight, self.in_proj_bias, self.out_proj.weight, self.out_proj.bias
+        return not (state.current().grad_enabled and any(x is not None and x.requires_grad for x in tensors))
+
+
+def _has_no_key(attn_mask: Tensor | None, key_padding_mask: Tensor | None, batch: int, heads: int) -> Tensor:
+    """Return where all keys of a query are masked in some head, as an array that broadcasts to (N, L, 1)."""
+    masks = []
+    if attn_mask is not None:
+        groups = (1, 1) if attn_mask.ndim == 2 else (batch, heads)
+        masks.append(attn_mask.reshape(*groups, *attn_mask.shape[-2:]))
+    if key_padding_mask is not None:
+        masks.append(key_padding_mask.unsqueeze(1).unsqueeze(1))
+    masked = masks[0] if len(masks) == 1 else masks[0] | masks[1]  # (N or 1, heads or 1, L or 1, S)
+    return masked.all(-1).any(1).unsqueeze(-1)

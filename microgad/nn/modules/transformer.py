@@ -88,6 +88,10 @@ class TransformerEncoderLayer(_TransformerLayer):
     MultiheadAttention's masks. `activation` is "relu", "gelu" or a callable. With norm_first the norms come before the
     blocks. Source: torch.nn.TransformerEncoderLayer; Vaswani et al. (2017).
 
+    As in PyTorch, in evaluation without gradients a key is ignored wherever a mask isn't 0, and a query without keys
+    gives NaN, if MultiheadAttention's conditions hold for all parameters, the activation is relu or gelu, and there are
+    no forward hooks.
+
     >>> nn.TransformerEncoderLayer(d_model=4, nhead=2, dim_feedforward=8)(torch.ones(3, 1, 4)).shape
     torch.Size([3, 1, 4])
     """
@@ -101,11 +105,26 @@ class TransformerEncoderLayer(_TransformerLayer):
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool = False,
     ) -> Tensor:
+        src_key_padding_mask = F._canonical_mask(
+            src_key_padding_mask, "src_key_padding_mask", F._none_or_dtype(src_mask), "src_mask", src.dtype
+        )
+        src_mask = F._canonical_mask(src_mask, "src_mask", None, "", src.dtype, check_other=False)
+        if not (src_mask is None and src_key_padding_mask is None) and self._takes_fast_path(src):
+            masks = src_mask, src_key_padding_mask
+            src_mask, src_key_padding_mask = (None if mask is None else mask.bool() for mask in masks)
         if self.norm_first:
             x = src + self._sa_block(self.norm1(src), src_mask, src_key_padding_mask, is_causal=is_causal)
             return x + self._ff_block(self.norm2(x))
         x = self.norm1(src + self._sa_block(src, src_mask, src_key_padding_mask, is_causal=is_causal))
         return self.norm2(x + self._ff_block(x))
+
+    def _takes_fast_path(self, src: Tensor) -> bool:
+        """Return whether PyTorch calls a kernel of its own in evaluation, which masks where a mask isn't 0."""
+        if src.ndim != 3 or self.training or _why_not_fused(self):
+            return False
+        if any(m._forward_hooks or m._forward_pre_hooks for m in self.modules()):
+            return False
+        return not (state.current().grad_enabled and any(x.requires_grad for x in (src, *self.parameters())))
 
 
 class TransformerDecoderLayer(_TransformerLayer):
@@ -373,9 +392,13 @@ def _why_not_nested_tensor(layer: Module) -> str:
     """Return the reason why PyTorch couldn't use nested Tensors with this layer, or "" if it could."""
     if not isinstance(layer, TransformerEncoderLayer):
         return " was not TransformerEncoderLayer"
+    return ".norm_first was True" if layer.norm_first else _why_not_fused(layer)
+
+
+def _why_not_fused(layer: TransformerEncoderLayer) -> str:
+    """Return the reason why PyTorch has no kernel for an encoder layer with these settings, or "" if it has one."""
     attention = layer.self_attn
     reasons = {
-        ".norm_first was True": layer.norm_first,
         ".self_attn.batch_first was not True(use batch_first for better inference performance)": (
             not attention.batch_first
         ),
