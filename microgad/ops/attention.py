@@ -32,9 +32,10 @@ class Attention(Function):
     """softmax(query keyᵀ · scale + mask) value, with broadcast batch axes.
 
     If `weighted`, the softmax is a result, too; otherwise that of a row that is all -∞ is 0. `noise`, if any,
-    multiplies the softmax: dropout. If `fused`, the result has the shape and the strides of query. There is a score
-    for each pair of query and key. The scores are computed in blocks that stay in the cache. Unless `keep` is set,
-    backward computes them again, with each row's maximum (or 0) and sum, as in FlashAttention. Dao et al. (2022).
+    multiplies the softmax: dropout. If `fused`, the result has the shape and the strides of query, and gradients
+    lie in memory as (batch, length, heads, features). There is a score for each pair of query and key. The scores are
+    computed in blocks that stay in the cache. Unless `keep` is set, backward computes them again, with each row's
+    maximum (or 0) and sum, as in FlashAttention. Dao et al. (2022).
     """
 
     symbol = "attention"
@@ -69,7 +70,11 @@ class Attention(Function):
             grad_out = np.zeros_like(value, shape=(*lead, value.shape[-1]))
         shapes = [(*lead[:-1], *x.shape[-2:]) for x in (query, key, value)] + [(*lead, key.shape[-2])]
         new = functools.partial(np.empty_like, query, order="C")
+        if self.fused:  # the mask has no gradient then
+            shapes = [(batch, length, heads, size) for batch, heads, length, size in shapes]
         grads: list[Any] = [new(shape=shape) if need else None for shape, need in zip(shapes, needs, strict=True)]
+        if self.fused:
+            grads = [None if x is None else np.swapaxes(x, 1, 2) for x in grads]
         for batch_index, index, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
             if exps is None:
                 part_exps = self.scores(q, k, added)
@@ -220,12 +225,13 @@ def scaled_dot_product_attention(
     if is_causal:
         mask = causal_mask(query, key) if mask is None else causal_mask(query, key) + mask.array
     scale = 1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale
-    fused = not (dropout_p or query.array.flags.c_contiguous) and _has_fused_layout(query, key, value, attn_mask)
+    as_usual = query.array.flags.c_contiguous and not current().grad_enabled
+    fused = not (dropout_p or as_usual) and _has_fused_layout(query, key, value, attn_mask)
     return attention_with_dropout(query, key, value, mask, dropout_p, scale, fused=fused)
 
 
 def _has_fused_layout(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> bool:
-    """Return whether PyTorch calls its fused kernel for these, whose result has the strides of query."""
+    """Return whether PyTorch calls its fused kernel for these, which determines strides."""
     if attn_mask is not None and (attn_mask.node is not None or attn_mask.ndim not in (2, 4)):
         return False
     arrays = [x.array for x in (query, key, value)]

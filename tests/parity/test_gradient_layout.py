@@ -42,6 +42,27 @@ def test_gradients_of_layers(layer, create_graph):
     assert strides[1] == strides[0]
 
 
+MASKS = {
+    "none": lambda t: None,
+    "numbers": lambda t: t.ones(4, 5),
+    "boolean": lambda t: t.ones(2, 3, 4, 5, dtype=t.bool),
+}
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 1, 3), (2, 0, 1, 3)])
+def test_gradients_of_fused_attention(order, mask):
+    strides = []
+    for t in (torch, microgad):
+        inputs = []
+        for sizes in ((2, 3, 4, 8), (2, 3, 5, 8), (2, 3, 5, 8)):
+            x = t.rand([sizes[axis] for axis in order]).permute([order.index(axis) for axis in range(4)])
+            inputs.append(x.detach().requires_grad_())
+        out = t.nn.functional.scaled_dot_product_attention(*inputs, MASKS[mask](t))
+        strides.append([out.stride(), *(grad.stride() for grad in t.autograd.grad(out.sum(), inputs))])
+    assert strides[1] == strides[0]
+
+
 OPERATIONS = {
     "pad": lambda x, F: F.pad(x, (1, 2)),
     "pad and crop": lambda x, F: F.pad(x, (-1, 2, 1, 1)),
