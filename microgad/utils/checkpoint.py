@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
+from itertools import takewhile
 from typing import Any
 
-from .. import errors, state
+from .. import backend, errors, state
+from ..autograd.saved_tensors import PackingObserver
 from ..errors.notices import warn
-from ..function import Function, Packed
+from ..function import Function, Output, Packed, numbers
 from ..generator import default_generator
 from ..generator.vmap_randomness import resume_here
+from ..methods.nodes import HookedPlan
 from ..state.contexts import binding
 from ..tensor import Tensor
 
@@ -36,10 +41,13 @@ def checkpoint(
 
     If `use_reentrant` is true, or not given (which warns), only the arguments count, as in PyTorch: if none of them
     requires grad, nothing inside gets a gradient, and there is a UserWarning. Keyword arguments then raise ValueError,
-    and the second call doesn't stop early. With either value every kind of backward works, second derivatives too.
+    the second call doesn't stop early, and gradients are wholly its own: if the function multiplies by a number, by the
+    one of the second call. Otherwise numbers are those of the first call, Tensors those of the second. With either
+    value every kind of backward works, second derivatives too.
 
     Backward raises RuntimeError if the second call doesn't begin with the same operations as the first, of the same
     shapes and dtypes (not checked if `determinism_check` is "none"), and if an argument has been written to in between.
+    If `use_reentrant` is true, all operations must be the same, of the same operands; PyTorch takes the second call's.
     Source: torch.utils.checkpoint.checkpoint.
 
     >>> from microgad.utils.checkpoint import checkpoint
@@ -64,14 +72,14 @@ def checkpoint(
         with state.scope(grad_enabled=False):
             return function(*args, **kwargs)
     first, second = (context_fn or noop_context_fn)()
-    region = Region(function, args, kwargs, preserve_rng_state, second, determinism_check != "none")
+    region = Region(function, args, kwargs, preserve_rng_state, second)
+    region.whole, region.checks = reentrant, reentrant or determinism_check != "none"
     chosen = _early_stop.get()
     region.stops = not reentrant and (early_stop if chosen is None else chosen)
-    region.compares_ends = not (reentrant or region.stops)
-    collector = Collector(state.current().observer)
+    collector = Collector(state.current().observer, reentrant)
     with state.scope(observer=collector), first:
         out = function(*args, **kwargs)
-    region.close(collector.nodes, {id(counter) for counter in collector.made})
+    region.close(collector)
     return out
 
 
@@ -119,20 +127,32 @@ class StopRecomputation(Exception):
     """Raised to leave a recomputation early, once all needed values are there."""
 
 
-class Collector(state.Observer):
-    """An observer that collects the recorded operations that keep values, and stops after `needed` of them."""
+class Collector(PackingObserver):
+    """An observer that collects the recorded operations that hold values for backward, or `every` recorded one.
 
-    def __init__(self, outer: Any, needed: int | None = None) -> None:
-        self.outer, self.needed, self.nodes = outer, needed, list[Function]()
+    It stops after `needed` of them. To a user's hooks on saved values outside, it is hooks further inside: these count.
+    """
+
+    hooks: Any = None
+
+    def __init__(self, outer: Any, every: bool, needed: int | None = None) -> None:
+        self.outer, self.every, self.needed, self.nodes = outer, every, needed, list[Function]()
         self.made: list[Any] = []  # version counters of memory that operations have allocated
+        self.start = next(numbers)  # older nodes are from outside
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
         """Collect an operation."""
-        super().forward(node, inputs, out)
+        state.Observer.forward(self, node, inputs, out)
         results = out if isinstance(out, tuple) else (out,)
         self.made += [y._counter() for y in results if y.base is None and all(y is not x for x in inputs)]
-        if any(not isinstance(x, int | float | complex | None) for x in getattr(node, "kept", ())):
+        kept = getattr(node, "kept", None)
+        if kept is not None and (not all(map(_is_number, kept)) or _arrays(node) or self._takes_every()):
             self.nodes.append(node)
+
+    def _takes_every(self) -> bool:
+        """Whether this observer, or one of a checkpoint within its own, collects every operation."""
+        inner = takewhile(lambda observer: observer is not self, state.observers())
+        return self.every or any(getattr(observer, "every", False) for observer in inner)
 
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:
         """Once all are collected, stop before the next operation on the graph. Running statistics are still updated."""
@@ -140,56 +160,88 @@ class Collector(state.Observer):
             raise StopRecomputation
         super().begin(node, inputs, target)
 
+    def kinds(self) -> list[list[Any]]:
+        """Return what must be the same of each operation in both calls; if `every` is set, its operands, too."""
+        places = {node.number: -i for i, node in enumerate(self.nodes, 1)} if self.every else {}
+        return [
+            [type(node).__name__, node.shape, node.dtype, *(self._place(x, places) for x in node.edges if self.every)]
+            for node in self.nodes
+        ]
+
+    def _place(self, edge: Function | None, places: dict[int, int]) -> Any:
+        """Return which result an edge leads to; for nodes that no observer sees, as those of a view's base, None."""
+        node, index = (edge.edges[0], edge.index) if type(edge) is Output else (edge, 0)
+        number = None if node is None else places.get(node.number, node.number)
+        return None if number is None or number > self.start else (number, index)
+
 
 class Region:
-    """A checkpointed call, and the values that its recomputation has kept and backward hasn't read yet."""
+    """A checkpointed call, and the values that its recomputation has kept and backward hasn't read yet.
 
+    What operations hold for backward is what they keep, and the arrays among their settings, such as a dropout's noise.
+    """
+
+    whole = False  # whether all that operations hold is that of the second call, numbers as well
+    checks = True  # whether shapes and dtypes must be the same in both calls
     stops = False  # whether the recomputation stops early
-    compares_ends = False  # whether it must not go on after the first call's last operation that keeps something
-    needed: int | None = None  # after how many operations that keep values it stops
+    needed: int | None = None  # after how many operations that hold values it stops
 
     def __init__(
-        self,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        preserve: bool,
-        context: Any,
-        checks: bool,
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], preserve: bool, context: Any
     ) -> None:
-        self.function, self.args, self.kwargs, self.context, self.checks = function, args, kwargs, context, checks
+        self.function, self.args, self.kwargs, self.context = function, args, kwargs, context
         self.path = state.current().path
         self.draws, self.resumed = default_generator.snapshot() if preserve else None, resume_here()
         self.tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
         self.versions = [(counter, counter[0]) for counter in (x._counter() for x in self.tensors)]
         self.kinds: list[Any] = []
-        self.kept: dict[int, Any] = {}
+        self.held: dict[int, tuple[Any, dict[str, Any]]] = {}  # for each operation what it keeps, and settings
+        self.last: Callable[[], Function | None] = lambda: None  # the operation whose settings were restored last
 
-    def close(self, nodes: list[Function], made: set[int]) -> None:
-        """Release the values that the first call's operations keep. Memory that it allocated may be written to now."""
-        self.kinds = _kinds(nodes)
-        self.versions = [(counter, counter[0]) for counter, _ in self.versions]
-        observer, held = state.current().observer, [x.array for x in self.tensors]
-        for i, node in enumerate(nodes):
-            if node.kept:  # false for values that are packed already, as in a nested checkpoint
-                node.kept = Recomputed(self, i)
-                if observer is not None:
-                    observer.release(node, held)
-                seen = zip(node.versions[::2], node.versions[1::2], strict=True)
-                node.versions = [x for c, n in seen for x in ([n] if id(c) in made and c[0] == n else c, n)]
-                self.needed = i + 1 if self.stops else None
+    def close(self, collector: Collector) -> None:
+        """Release the values that the first call's operations hold. Memory that it allocated may be written to now."""
+        self.kinds = collector.kinds()
+        if self.whole:  # the call may have written to its arguments: the second call writes to them again
+            self.versions = [(counter, counter[0]) for counter, _ in self.versions]
+        observer, held, made = state.current().observer, [x.array for x in self.tensors], set(map(id, collector.made))
+        for i, node in enumerate(collector.nodes):
+            kept = node.kept
+            if kept is None or (isinstance(kept, Packed) and not isinstance(kept, Recomputed)):
+                continue  # it is freed, or packed by hooks in the region
+            node.kept = Recomputed(self, i, node)
+            _release_settings(node)
+            node.plan = _unpacking(node.plan)
+            if observer is not None:
+                observer.release(node, held)
+            seen = zip(node.versions[::2], node.versions[1::2], strict=True)
+            node.versions = [x for c, n in seen for x in ([n] if id(c) in made and c[0] == n else c, n)]
+            self.needed = i + 1 if self.stops else None
 
-    def take(self, i: int) -> Any:
-        """Return what operation i kept, after a recomputation if it isn't there."""
-        if i not in self.kept:
-            self.kept = dict(enumerate(node.kept for node in self._recompute()))
-        return self.kept.pop(i)
+    def take(self, i: int) -> tuple[Any, dict[str, Any]]:
+        """Return what operation i keeps, and its settings, after a recomputation if they aren't there."""
+        if i not in self.held:
+            self.held = {j: (node.kept, self._settings(node)) for j, node in enumerate(self._recompute())}
+        kept, settings = self.held.pop(i)
+        if isinstance(kept, Recomputed):  # by a checkpoint within this one, which knows the rest
+            kept, rest = kept.take()
+            settings |= rest
+        return kept, settings
+
+    def _settings(self, node: Function) -> dict[str, Any]:
+        return {name: x for name, x in vars(node).items() if name != "ctx"} if self.whole else _arrays(node)
+
+    def restore(self, node: Function, settings: dict[str, Any]) -> None:
+        """Give an operation its settings for backward, which frees them unless it retains the graph: the next call."""
+        if (last := self.last()) is not None:
+            _release_settings(last)
+        vars(node).update(settings)
+        self.last = weakref.ref(node)
 
     def _recompute(self) -> list[Function]:
-        """Make the call again, and return its operations that keep values, checked against those of the first call."""
+        """Make the call again, and return its operations that hold values, checked against those of the first call."""
         if any(counter[0] != then for counter, then in self.versions):
             raise errors.GraphError("checkpoint: an argument has been modified by an inplace operation since the call")
-        collector, draws = Collector(None, self.needed), default_generator.snapshot()
+        collector, draws = Collector(None, self.whole, self.needed), default_generator.snapshot()
         if self.draws is not None:
             default_generator.set_state(self.draws)
         try:
@@ -199,7 +251,7 @@ class Region:
         finally:
             if self.draws is not None:
                 default_generator.set_state(draws)
-        kinds, found = self.kinds[: self.needed], _kinds(collector.nodes)[: self.needed]
+        kinds, found = self.kinds[: self.needed], collector.kinds()[: self.needed]
         if not self.checks:
             kinds, found = [kind[:1] for kind in kinds], [kind[:1] for kind in found]
         if len(found) < len(kinds):
@@ -207,35 +259,67 @@ class Region:
                 "checkpoint: A different number of tensors was saved during the original forward and recomputation: "
                 f"{len(self.kinds)} operations keep something in forward, {len(collector.nodes)} in recomputation."
             )
-        if len(found) > len(kinds) and self.compares_ends:
+        if len(found) > len(kinds) and not self.stops:
             raise CheckpointError(
                 "checkpoint: trying to save more tensors during recomputation than during the original forward pass: "
                 f"{len(collector.nodes)} operations keep something, {len(self.kinds)} did in forward."
             )
         differing = next((pair for pair in zip(kinds, found, strict=False) if pair[0] != pair[1]), None)
         if differing is not None:
-            before, now = ([kind[0].__name__, *kind[1:]] for kind in differing)
             raise CheckpointError(
                 "checkpoint: Recomputed values for the following tensors have different metadata than during the "
-                f"forward pass: {before} in forward, {now} in recomputation."
+                f"forward pass: {differing[0]} in forward, {differing[1]} in recomputation."
             )
         return collector.nodes
 
 
-def _kinds(nodes: list[Function]) -> list[Any]:
-    return [(type(node), node.shape, node.dtype) for node in nodes]
+def _is_number(x: Any) -> bool:
+    return isinstance(x, int | float | complex | None)
+
+
+def _arrays(node: Function) -> dict[str, Any]:
+    """Return the arrays among an operation's settings: those that the engine frees after backward."""
+    if not node.may_hold_arrays:
+        return {}
+    is_array = backend.is_array
+    return {name: x for name, x in vars(node).items() if is_array(x) or (type(x) is tuple and any(map(is_array, x)))}
+
+
+def _release_settings(node: Function) -> None:
+    for name in _arrays(node):
+        delattr(node, name)
+
+
+def _unpacking(plan: Any) -> Any:
+    """Return a plan that has the engine unpack what is kept, also where a derivative reads nothing but settings."""
+    if isinstance(plan, HookedPlan):
+        plan.own = _unpacking(plan.own)
+    elif not plan.keeps:
+        plan = copy.copy(plan)
+        plan.keeps = True
+    return plan
 
 
 class Recomputed(Packed):
-    """Stands for the values that an operation of a region kept: unpacking recomputes them."""
+    """Stands for the values that an operation of a region holds: unpacking recomputes them."""
 
-    def __init__(self, region: Region, i: int) -> None:
+    def __init__(self, region: Region, i: int, node: Function) -> None:
         super().__init__()
-        self.region, self.i = region, i
+        self.region, self.i, self.node = region, i, weakref.ref(node)
+        kept = {} if region.whole else getattr(node.kept, "numbers", dict(enumerate(node.kept)))
+        self.numbers = {at: x for at, x in kept.items() if _is_number(x)}  # these aren't recomputed
+
+    def take(self) -> tuple[list[Any], dict[str, Any]]:
+        """Return what the operation keeps, and its settings. Raises RuntimeError if the recomputation differs."""
+        kept, settings = self.region.take(self.i)
+        return [self.numbers.get(at, x) for at, x in enumerate(kept)], settings
 
     def unpack(self) -> list[Any]:
-        """Return the recomputed values. Raises RuntimeError if the recomputation isn't the same."""
-        return self.region.take(self.i)
+        """Return the recomputed values, and restore the operation's settings."""
+        kept, settings = self.take()
+        if (node := self.node()) is not None:
+            self.region.restore(node, settings)
+        return kept
 
 
 def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:

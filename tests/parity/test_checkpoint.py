@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 import microgad
@@ -25,6 +27,117 @@ def test_checkpoint_gives_torchs_gradients_and_random_stream(both, reentrant):
         z = checkpoint(net, y[[0, 1, 0]] * 1, use_reentrant=reentrant)
         z.sum().backward()
         return z, x.grad, [p.grad for p in net.parameters()], t.rand(2)
+
+    both(program, rtol=1e-5)
+
+
+def attention(t, x):
+    return t.nn.functional.scaled_dot_product_attention(x.sin(), x, x, dropout_p=0.5)
+
+
+DRAWING = {
+    "dropout": lambda t, x: t.nn.functional.dropout(x, 0.5),
+    "dropout between": lambda t, x: t.nn.functional.dropout(x.sin().exp(), 0.5).sin(),
+    "dropout and a factor": lambda t, x: t.nn.functional.dropout(x, 0.5) + t.randn(2, 3, 4) * x,
+    "alpha_dropout": lambda t, x: t.nn.functional.alpha_dropout(x * x, 0.5, True) + t.nn.functional.dropout1d(x),
+    "attention": attention,
+    "gumbel_softmax": lambda t, x: t.nn.functional.gumbel_softmax(x).square(),
+    "index": lambda t, x: x[:, t.randint(0, 3, (5,))],
+    "mask": lambda t, x: x.masked_fill(t.rand(2, 3, 4) > 0.5, 0.0),
+}
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.parametrize("name", DRAWING)
+def test_without_preserve_rng_state_backward_draws_anew(both, reentrant, name):
+    def program(t):
+        t.manual_seed(3)
+        x = t.rand(2, 3, 4, requires_grad=True)
+        call = lambda x: DRAWING[name](t, x)  # noqa: E731
+        y = t.utils.checkpoint.checkpoint(call, x, use_reentrant=reentrant, preserve_rng_state=False)
+        y.sum().backward()
+        return y, x.grad, t.rand(2)
+
+    both(program, rtol=1e-4)
+
+
+COUNTING = {
+    "factor": lambda t, x, n: x * n * 3 + x.sin() * n,
+    "factor alone": lambda t, x, n: x * n,
+    "exponent": lambda t, x, n: x**n,
+    "bound": lambda t, x, n: x.clamp(max=n - 1.5) * x,
+    "slope": lambda t, x, n: t.nn.functional.leaky_relu(-x, n),
+    "shift": lambda t, x, n: x.roll(n) * x.flip(0),
+    "part": lambda t, x, n: x[n - 1 : n] * x[n : n + 1],
+    "in place": lambda t, x, n: (x * n).mul_(n)[0:2].add_(x[0:2] * n),
+    "full": lambda t, x, n: x * t.full((3,), float(n)),
+}
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.parametrize("name", COUNTING)
+def test_numbers_that_change_between_the_calls(both, reentrant, name):
+    """Reentrant, backward uses those of the second call; otherwise those of the first, but the second's Tensors."""
+
+    def program(t):
+        x, count = t.tensor([0.5, -1.25, 2.0], requires_grad=True), itertools.count(1)
+        y = t.utils.checkpoint.checkpoint(lambda x: COUNTING[name](t, x, next(count)), x, use_reentrant=reentrant)
+        y.sum().backward()
+        return y, x.grad, next(count)
+
+    both(program, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch makes the first call under no_grad
+@pytest.mark.parametrize("preserve", [False, True])
+@pytest.mark.parametrize("inner", [False, True])
+@pytest.mark.parametrize("outer", [False, True])
+def test_nested_checkpoints_call_their_functions_as_often_as_torchs(both, outer, inner, preserve):
+    def program(t):
+        t.manual_seed(3)
+        x, calls, checkpoint = t.ones(6, requires_grad=True), [], t.utils.checkpoint.checkpoint
+        options = {"preserve_rng_state": preserve}
+
+        def g(x):
+            calls.append("g")
+            return t.nn.functional.dropout(x.sin(), 0.5) * len(calls)
+
+        def f(x):
+            calls.append("f")
+            return checkpoint(g, x * len(calls), use_reentrant=inner, **options).exp() * len(calls)
+
+        y = checkpoint(f, x * 1, use_reentrant=outer, **options)
+        y.sum().backward()
+        return y, x.grad, t.rand(2), "".join(calls)
+
+    both(program, rtol=1e-4)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_call_that_writes_to_an_argument(both, reentrant):
+    """PyTorch refuses it unless reentrant, where the second call writes once more."""
+
+    def program(t):
+        x, w = t.ones(2, requires_grad=True), t.ones(2)
+        y = t.utils.checkpoint.checkpoint(lambda x, w: x * w.add_(1), x, w, use_reentrant=reentrant)
+        if reentrant:
+            y.sum().backward()
+        else:
+            with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+                y.sum().backward()
+        return y, w, t.zeros(2) if x.grad is None else x.grad
+
+    both(program)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_hooks_on_saved_tensors_around_a_checkpoint_see_none_of_its_own(both, reentrant):
+    def program(t):
+        x, sizes, linear = t.ones(3, requires_grad=True), [], t.nn.functional.linear
+        with t.autograd.graph.saved_tensors_hooks(lambda x: (sizes.append(x.numel()), x)[1], lambda x: x):
+            y = t.utils.checkpoint.checkpoint(lambda x: linear(x, t.ones(5, 3)).sin(), x, use_reentrant=reentrant)
+        y.sum().backward()
+        return 5 in sizes, 15 in sizes, x.grad
 
     both(program, rtol=1e-5)
 
@@ -100,7 +213,6 @@ def test_second_derivatives(both):
         ),
         (lambda x: x.sin().exp().sin(), {"early_stop": False}, "trying to save more tensors during recomputation than"),
         (lambda x: x.sin().exp().sin(), {}, None),
-        (lambda x: x.sin().exp().sin(), {"use_reentrant": True}, None),
         (lambda x: x[:1].sin().exp(), {}, "tensors have different metadata than during the forward pass"),
     ],
 )

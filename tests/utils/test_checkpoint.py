@@ -37,6 +37,55 @@ def test_nothing_is_kept_until_backward():
     assert not any(node.kept for node in nodes(y))
 
 
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_dropouts_noise_and_indices_are_released_too(reentrant):
+    """They are settings of their nodes. A pass that retains the graph leaves those of one operation behind."""
+    indices = torch.tensor([2, 0, 1])
+
+    def call(x):
+        return torch.nn.functional.dropout(torch.nn.functional.dropout(x)[indices])
+
+    def held(y):
+        return [name for node in nodes(y) for name in vars(node) if name in ("noise", "index")]
+
+    x = torch.ones(3, requires_grad=True)
+    y = checkpoint(call, x, use_reentrant=reentrant)
+    assert not held(y)
+    for _ in range(2):
+        y.sum().backward(retain_graph=True)
+        assert len(held(y)) == 1
+    y.sum().backward()
+    assert not held(y)
+    assert torch.equal(x.grad[[2, 0, 1]], 3 * y)
+
+
+@pytest.mark.parametrize(
+    "second", [lambda x, w: x.sin().exp().sin(), lambda x, w: x.sin(), lambda x, w: w.sin().exp(), lambda x, w: w]
+)
+def test_reentrant_a_second_call_of_other_operations_or_operands_is_an_error(second):
+    functions = [second, lambda x, w: x.sin().exp()]
+    x, w = torch.ones(2, 2, requires_grad=True)
+    y = checkpoint(lambda x: functions.pop()(x, w), x, use_reentrant=True)
+    with pytest.raises(checkpoints.CheckpointError, match="recomputation"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_every_kind_of_backward_works_with_settings_that_are_recomputed(reentrant):
+    def call(x):
+        return torch.nn.functional.dropout(x.sin())[torch.tensor([0, 2])] ** 3
+
+    results = []
+    for run in (call, lambda x: checkpoint(call, x, use_reentrant=reentrant)):
+        torch.manual_seed(3)
+        x = torch.tensor([0.5, -1.0, 2.0], requires_grad=True)
+        y = run(x)
+        y.grad_fn.register_hook(lambda *grads: None)
+        (g,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+        results.append([y, g, *torch.autograd.grad((g * g).sum(), x), torch.rand(2)])
+    assert all(map(torch.allclose, *results))
+
+
 def test_each_backward_pass_calls_the_function_once_more():
     calls = []
     x = torch.rand(5, requires_grad=True)
