@@ -3,7 +3,8 @@
 A file has an object's class by name, and its attributes. The class must be in a module that the program has imported
 already: for a file only the library's own layers are imported. An object is made empty, and its attributes are put into
 its `__dict__`: no `__init__`, no `__setstate__`, no property runs. Classes whose objects are more than their
-`__dict__`, and those that have a `__del__`, are refused. A member of an Enum is looked up by its value.
+`__dict__`, and those that have a `__del__`, are refused. A member of an Enum is looked up by its value. A Tensor of a
+subclass is a Tensor that gets the class and its attributes at the end.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ def _is_library(x: Any) -> bool:
 
 def _is_program_class(kind: type) -> bool:
     """Whether a class of the program is one whose objects may be saved and loaded whole."""
-    return issubclass(kind, (enum.Enum, *_modules())) or kind in _PLAIN or kind.__module__ == "__main__"
+    return issubclass(kind, (enum.Enum, Tensor, *_modules())) or kind in _PLAIN or kind.__module__ == "__main__"
 
 
 def is_allowed(kind: type) -> bool:
@@ -215,19 +216,47 @@ def set_attributes(x: Any, state: Any) -> None:
 
 def tensor_attributes(x: Tensor) -> dict[str, Any]:
     """Return the attributes that a program has set on a Tensor."""
-    return {name: value for name, value in vars(x).items() if _settable(name)}
+    return {name: value for name, value in vars(x).items() if _settable(x, name)}
 
 
-def restore_tensor_attributes(x: Any, state: Any) -> Any:
-    """Set the attributes that a program had set on a Tensor: those in its `__dict__`, and no others."""
+def subclass_name(x: Tensor, place: str) -> str | None:
+    """Return "module name" for a subclass of Tensor, else None. Raises TypeError if `load` couldn't restore it."""
+    if type(x) is Tensor:
+        return None
+    why = _why_no_subclass(type(x))
+    if why:
+        raise DtypeError(f"save: {place} is a {type(x).__module__}.{type(x).__qualname__}, which {why}")
+    return global_name(type(x), place)
+
+
+def _why_no_subclass(kind: type) -> str | None:
+    """Return the reason why a Tensor can't be made one of a subclass by its class and attributes alone, or None."""
+    bases = kind.__mro__[: kind.__mro__.index(Tensor)]
+    if hasattr(kind, "__del__") or any(vars(base).get("__slots__") for base in bases):
+        return "is more than its attributes"
+    if any(name in vars(base) for base in bases for name in ("__reduce_ex__", "__reduce__", "__getstate__")):
+        return "is pickled by code of its own"
+    return "sets its state by code of its own" if hasattr(kind, "__setstate__") else None
+
+
+def restore_tensor_attributes(x: Any, state: Any, kind: Any = None) -> Any:
+    """Give a Tensor the class `kind`, and the attributes that a program had set: those in its `__dict__`, no others."""
+    if isinstance(kind, type):
+        if type(x) is not Tensor or not issubclass(kind, Tensor):
+            raise FileError(f"makes a {kind.__qualname__} of a {type(x).__name__}")
+        why = _why_no_subclass(kind)
+        if why:
+            raise FileError(f"holds a {kind.__module__}.{kind.__qualname__}, which {why}: no code is run")
+        x.__class__ = kind
     own = state[0] if type(state) is tuple and state else state
     if type(own) is dict and isinstance(x, Tensor):
-        vars(x).update({name: value for name, value in own.items() if type(name) is str and _settable(name)})
+        vars(x).update({name: value for name, value in own.items() if type(name) is str and _settable(x, name)})
     return x
 
 
-def _settable(name: str) -> bool:
-    return name not in (*NOT_COPIED, "_is_param") and not hasattr(Tensor, name)
+def _settable(x: Tensor, name: str) -> bool:
+    marks = name == "_is_param" and type(x) is Tensor  # Parameters of subclasses have this mark, others a class
+    return not (marks or name in NOT_COPIED or hasattr(Tensor, name))
 
 
 def global_name(x: Any, place: str) -> str | None:

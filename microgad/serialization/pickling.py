@@ -87,7 +87,7 @@ class Pickler:
             self._kinds[type(x)](x, place)
         elif objects.is_uninitialized(x):
             self._call(f"torch.nn.parameter {type(x).__name__}", (x.requires_grad, None, x.dtype), place, x)
-        elif isinstance(x, Parameter):
+        elif issubclass(type(x), Parameter):
             facts: tuple[Any, ...] = x.detach(), x.requires_grad, OrderedDict()
             if state := objects.tensor_attributes(x):
                 self._call("torch._utils _rebuild_parameter_with_state", (*facts, state), place, x)
@@ -258,23 +258,34 @@ class Pickler:
         self._put(x)
 
     def _tensor(self, x: Tensor, place: str) -> None:
-        """Write a Tensor: its storage, the geometry in it, and the attributes that the program has set."""
-        array = x.array
-        if isinstance(array, MetaArray):
-            facts = x.dtype, array.shape, strides(array), x.requires_grad
-            self._call("torch._utils _rebuild_meta_tensor_no_storage", facts, place, x)
+        """Write a Tensor, and where that isn't all, its class and the attributes that the program has set."""
+        own, kind = objects.tensor_attributes(x), objects.subclass_name(x, place)
+        if own or kind:
+            self._global("torch._tensor _rebuild_from_type_v2")
+            self._write(b"(")
+            self._bare_tensor(x, place, kind or "torch Tensor")
+            self._pairs(own, place, b"}")
+            self._write(b"t")
+        else:
+            self._bare_tensor(x, place)
+        self._write(b"R")
+        self._put(x)
+
+    def _bare_tensor(self, x: Tensor, place: str, kind: str | None = None) -> None:
+        """Write the function that makes a Tensor, `kind` if it is given, and the storage and the geometry in it."""
+        array, typed = x.array, x.dtype in STORAGE_CLASS_OF
+        meta = isinstance(array, MetaArray)
+        form = "meta_tensor_no_storage" if meta else "tensor_v2" if typed else "tensor_v3"
+        self._global(f"torch._utils _rebuild_{form}")
+        if kind is not None:
+            self._global(kind)
+        if meta:
+            self._tuple((x.dtype, array.shape, strides(array), x.requires_grad), place)
             return
         odd = any(stride < 0 or stride % array.itemsize for stride in array.strides)
         if odd or not (backend.is_gpu(array) or array.flags.aligned):
             array = np.ascontiguousarray(backend.to_numpy(array))  # PyTorch can't have such strides
         storage, (shape, _, offset) = memory_of(array), geometry(array)
-        typed, own = x.dtype in STORAGE_CLASS_OF, objects.tensor_attributes(x)
-        if own:
-            self._global("torch._tensor _rebuild_from_type_v2")
-            self._write(b"(")
-        self._global(f"torch._utils _rebuild_tensor_{'v2' if typed else 'v3'}")
-        if own:
-            self._global("torch Tensor")
         self._write(b"(")
         self._refer(storage, x.dtype, place)
         self._integer(offset)
@@ -285,11 +296,6 @@ class Pickler:
         if not typed:
             self._global(f"torch {x.dtype.name}")
         self._write(b"t")
-        if own:
-            self._pairs(own, place, b"}")
-            self._write(b"t")
-        self._write(b"R")
-        self._put(x)
 
     def _storage(self, x: UntypedStorage, dtype: dtypes.dtype | None, place: str) -> None:
         whole = backend.owner(x.row).nbytes == x.nbytes()

@@ -42,9 +42,10 @@ def load(
     Safetensors and npz files are recognized by their content, and are loaded as a dict of Tensors.
 
     No code in a file is ever run, whatever `weights_only` is. Tensors, arrays, dicts, lists, sets, numbers and text are
-    loaded; with weights_only=False modules too, if the program has imported their classes: objects are made empty and
-    given their attributes. Anything else raises an error that names it. weights_only is True unless a pickle_module is
-    given, which is not used, or the environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD is 1.
+    loaded; with weights_only=False modules and subclasses of Tensor too, if the program has imported their classes:
+    objects are made empty and given their attributes. Anything else raises an error that names it. weights_only is True
+    unless a pickle_module is given, which is not used, or the environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD is
+    1.
 
     A file that is open is read from its position on. One in PyTorch's format before 1.6 is then left at the end of the
     object: the next `load` reads the one that follows, or raises EOFError.

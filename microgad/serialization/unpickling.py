@@ -162,8 +162,8 @@ def _layout(name: Any) -> Any:
 
 
 def _of_type(value: Callable[..., Any], kind: Any, arguments: Any, state: Any = None) -> Any:
-    """Rebuild a Tensor with attributes. A subclass's becomes a plain Tensor: no code of the subclass is run."""
-    return objects.restore_tensor_attributes(CALLS[value.name](*arguments), state)  # type: ignore[attr-defined]
+    """Rebuild a Tensor of a subclass, or with attributes: no code of the subclass is run."""
+    return objects.restore_tensor_attributes(CALLS[value.name](*arguments), state, kind)  # type: ignore[attr-defined]
 
 
 CALLS: dict[str, Callable[..., Any]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import io
 import pickle
+import sys
 import zipfile
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from pathlib import Path, PureWindowsPath
@@ -292,6 +293,50 @@ def test_files_can_not_replace_a_tensors_own_attributes():
     loaded = microgad.load(saved(torch, x))
     assert vars(loaded) == {"kept": 6}
     assert (loaded + 1).tolist() == [2, 2]
+
+
+class Marked:
+    """The name under which files of both libraries have a subclass of Tensor, that of the library that reads."""
+
+    __qualname__ = "Marked"
+
+
+def subclass(lib, monkeypatch):
+    """Make a subclass of the library's Tensor, which is then found under the name Marked."""
+    kind = type("Marked", (lib.Tensor,), {"__module__": __name__})
+    monkeypatch.setattr(sys.modules[__name__], "Marked", kind)
+    return kind
+
+
+@pytest.mark.parametrize("zip_format", [True, False])
+@pytest.mark.parametrize("safe", [True, False])
+@pytest.mark.parametrize(("writer", "reader"), [(torch, microgad), (microgad, torch), (microgad, microgad)])
+def test_subclasses_of_tensor_are_restored(writer, reader, safe, zip_format, monkeypatch):
+    kind, base = subclass(writer, monkeypatch), writer.arange(3.0)
+    x, part = writer.ones(2).as_subclass(kind), base[1:].as_subclass(kind)
+    x.note, number = ["kept", base], writer.uint16 if zip_format else writer.int32
+    made = [x, part, writer.nn.Parameter(x), writer.ones(1, dtype=number).as_subclass(kind), x]
+    file = saved(writer, made, _use_new_zipfile_serialization=zip_format)
+    kind = subclass(reader, monkeypatch)
+    with reader.serialization.safe_globals([kind] if safe else []):
+        loaded = reader.load(file, weights_only=safe)
+    assert [type(item) for item in loaded] == [kind] * 5
+    assert loaded[0] is loaded[4]
+    assert [isinstance(item, reader.nn.Parameter) for item in loaded[:3]] == [False, False, True]
+    assert [item.requires_grad for item in loaded[:3]] == [False, False, True]
+    loaded[1][0] = 9
+    assert (loaded[0].note[0], loaded[0].note[1].tolist()) == ("kept", [0, 9, 2])
+    with pytest.raises(pickle.UnpicklingError, match=r"test_files\.Marked"):
+        reader.load(saved(writer, subclass(writer, monkeypatch)(1)))
+
+
+@pytest.mark.parametrize("lib", [torch, microgad])
+def test_the_class_of_a_module_s_tensors_and_of_parameters(lib, monkeypatch):
+    layer = lib.nn.Linear(1, 1)
+    x = lib.ones(2, device="meta").as_subclass(subclass(lib, monkeypatch))
+    layer.own, layer.more = lib.nn.Parameter(x), type("P", (lib.nn.Parameter,), {})(lib.ones(1))
+    loaded = lib.load(saved(lib, layer), weights_only=False)
+    assert [type(p).__name__ for p in loaded.parameters()] == ["Parameter", "Parameter", "Marked", "Parameter"]
 
 
 def test_mmap_maps_the_file(tmp_path):

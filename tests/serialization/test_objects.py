@@ -164,6 +164,38 @@ def test_classes_whose_code_would_run_are_neither_saved_nor_loaded(kind: type) -
         torch.load(file, weights_only=False)
 
 
+def subclass_with(**members: Any) -> type:
+    return type("Kind", (torch.Tensor,), {"__module__": __name__, **members})
+
+
+@pytest.mark.parametrize(
+    "member", ["__setstate__", "__getstate__", "__reduce__", "__reduce_ex__", "__del__", "__slots__"]
+)
+def test_subclasses_of_tensor_whose_code_would_run_are_neither_saved_nor_loaded(
+    member: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = subclass_with()
+    monkeypatch.setattr(HERE, "Kind", plain, raising=False)
+    file = io.BytesIO()
+    torch.save(torch.ones(2).as_subclass(plain), file)
+    kind = subclass_with(**{member: ("slot",) if member == "__slots__" else lambda self, *args: None})
+    monkeypatch.setattr(HERE, "Kind", kind)
+    with pytest.raises(TypeError, match="Kind"):
+        torch.save(torch.ones(2).as_subclass(kind), io.BytesIO())
+    file.seek(0)
+    with pytest.raises(FileError, match="no code is run"):
+        torch.load(file, weights_only=False)
+
+
+def test_a_subclass_of_tensor_is_made_of_a_tensor_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HERE, "Kind", subclass_with(), raising=False)
+    name = f"c{__name__}\nKind\n".encode()
+    rebuild = b"ctorch._tensor\n_rebuild_from_type_v2\n(ccollections\nOrderedDict\n%b)}tR."
+    for pickled in (name + b")\x81.", name + b")R.", rebuild % name, rebuild % b"cargparse\nNamespace\n"):
+        with pytest.raises(FileError, match=r"Kind|OrderedDict|calls what is no function"):
+            torch.load(archive_of(b"\x80\x02" + pickled), weights_only=False)
+
+
 @pytest.mark.parametrize(
     ("pickled", "message"),
     [
