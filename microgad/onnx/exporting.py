@@ -208,7 +208,12 @@ def _perturb(x: Any) -> Any:
 
 
 def _negate(x: Any) -> Any:
-    return -x if x.dtype.kind == "f" else np.roll(x, 1)
+    if x.dtype.kind == "f":
+        return -x
+    if not x.size:
+        return x
+    least = x.min()  # all integers become one that is likely to be as good an index, also if they were all the same
+    return np.full_like(x, least if (x != least).any() else least == 0)
 
 
 def _mark_value_dependent(steps: list[Step], recording: Recording, other: Recording) -> None:

@@ -22,7 +22,7 @@ BOOL = np.dtype(bool)
 # For operators whose result hasn't the dtype of the first input: the dtype, or the index of the input that has it.
 DTYPES = {
     **dict.fromkeys(("Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual"), BOOL),
-    **dict.fromkeys(("ArgMax", "ArgMin", "NonZero", "Shape"), INT64),
+    **dict.fromkeys(("ArgMax", "ArgMin", "NonZero", "Shape", "Size"), INT64),
 }
 DTYPE_INPUT = {"Where": 1, "OneHot": 2}
 WITH_INDICES = ("MaxPool", "TopK")  # operators whose second result holds indices

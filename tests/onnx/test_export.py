@@ -299,6 +299,60 @@ def test_scatter_into_views() -> None:
     check(lambda a, b: a.slice_scatter(b, 1, 1, 3), (x(3, 4), x(3, 2)))
 
 
+def at(*index: Any) -> Any:
+    return torch.tensor(index)
+
+
+COLUMN = at([0], [1], [3])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda a, b: (a.scatter(1, COLUMN, 9.0), a.scatter(0, at([0, 3, 1]), 9.0), a.scatter(-1, COLUMN, b)),
+        lambda a, b: (a.clone().scatter_(0, COLUMN, 9), a[0].scatter(0, at(2, 0), b[0]), a.int().scatter(1, COLUMN, 9)),
+        lambda a, b: (a.scatter(1, COLUMN, b * 2), a.sum().scatter(0, at(0), 2), a[..., None].scatter(1, at([[1]]), 9)),
+        lambda a, b: (a.scatter(1, COLUMN.expand(3, 2), 5.0), a.scatter(1, torch.zeros(0, 1).long(), 5.0)),
+        lambda a, b: (a.scatter(1, COLUMN, 9.0, reduce="add"), a.scatter(1, COLUMN, 9.0, reduce="multiply")),
+        lambda a, b: (a.scatter_add(1, COLUMN * 0, b), a.scatter_reduce(0, COLUMN * 0, b, "mean", include_self=False)),
+        lambda a, b: (a.index_add(1, at(3, 0, 3), b, alpha=2), a.index_copy(1, at(3, 0, 1), b)),
+        lambda a, b: (a.index_fill(1, at(-1), 2), a.index_reduce(0, at(0, 2, 0), a[:3] * 2, "prod")),
+        lambda a, b: (a.index_select(1, at(3, 3)), a.gather(1, COLUMN), a.sum().gather(0, at(0))),
+        lambda a, b: (a.take(at(1, 7)), a.take(at([-1], [2])), a.take_along_dim(at(5, 0))),
+        lambda a, b: (a.put(at([1, 7, 3]), b[0]), a.put(at(1, 7, 1), b[0], accumulate=True)),
+        lambda a, b: (a.index_put((at(0, 2), at(3, 1)), b[0, :2]), a.index_put((at(0, 0),), b[0, 0], accumulate=True)),
+    ],
+)  # fmt: skip
+def test_indices_that_are_known(function: Any) -> None:
+    check(Call(function), (x(4, 4), x(4, 3)), axes={})
+
+
+def _write_at(a: torch.Tensor, i: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Results of writes at indices that come as an input, or that leave out some of the elements of an open axis."""
+    written = [a.clone() for _ in range(4)]
+    written[0][i] = 5.0
+    written[1][i, :, 1] = a[0, :, 0]
+    written[2][:, [0, 2]] = 5.0
+    written[3][::2, None, 1:] = a[0, :1]
+    return *written, a.index_put((i, i * 0), a[0, 0], accumulate=True)
+
+
+def test_writes_at_indices_in_a_graph() -> None:
+    proto = check(Call(_write_at), (x(3, 4, 3), torch.tensor([2, 0, -1])), sizes=(3, 6))
+    session = runtime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    a, i = x(5, 4, 3), torch.tensor([1, -4])
+    found = session.run(None, {"x0": a.numpy(), "x1": i.numpy()})
+    for array, expected in zip(found, _write_at(a, i), strict=True):
+        np.testing.assert_allclose(array, expected.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("i", [0, 1])
+def test_an_index_of_equal_numbers_is_not_taken_for_a_constant(i: int) -> None:
+    """Flat indices into more than one dimension are computed outside of the recorded steps."""
+    with pytest.raises(NotImplementedError, match=r"SetItem: it takes an array \(2, 2\), .* depends on"):
+        onnx.export(lambda a, i: a.scatter(1, i, 9.0), (x(3, 4), torch.full((2, 2), i)))
+
+
 def gradient_of(function: Any) -> Any:
     """A function that computes the gradient of `function`, recorded in the model."""
 

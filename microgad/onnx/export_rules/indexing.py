@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...ops import embedding, indexing, view_writes
+from ...ops.indexing.indexed_reduction import MulItem
 from ...ops.window.fractional_pool import BoxMax
 from ..dynamic_axes import GeneratedArray, Varying
 from ..recording import Constant, Step, Value
@@ -17,6 +18,7 @@ from .movement import LAST, sliced, squeezed, unsqueezed
 
 ARRAYS = (Value, Constant, GeneratedArray, Varying)
 ALL = slice(None)
+COMBINED = {indexing.AddItem: "add", MulItem: "mul"}  # writes that combine values with those that are there
 
 
 def expand_index(index: Any, ndim: int) -> list[Any]:
@@ -38,8 +40,13 @@ def _slice_of(w: Writer, item: Any, axis: int) -> tuple[Any, ...]:
 
 @rule(indexing.GetItem)
 def getitem(w: Writer, step: Step) -> Any:
-    x, ndim = operand(w, step), len(w.shape_of(step.inputs[0]))
-    index = step.settings["index"]
+    return _read(w, operand(w, step), len(w.shape_of(step.inputs[0])), step.settings["index"])
+
+
+def _read(w: Writer, x: Symbol, ndim: int, index: Any) -> Any:
+    """Return x[index]; an index that is one array, not a tuple, is one into the flattened x."""
+    if isinstance(index, ARRAYS):
+        return w.op("Gather", w.op("Reshape", x, w.ints([-1])), w.of(index, INT64), axis=0)
     index = index if isinstance(index, tuple) else (index,)
     if _has_mask(w, index):
         return _read_mask(w, x, index)
@@ -109,48 +116,58 @@ def _read_mask(w: Writer, x: Symbol, index: tuple[Any, ...]) -> Any:
     return w.op("GatherND", x, where)
 
 
-def _write_at_positions(w: Writer, x: Symbol, sizes: Any, value: Any, places: Any) -> Any:
-    """Write a value at positions in the flattened x, broadcast to their shape."""
-    wide = w.op("Expand", w.of(value, x.dtype), w.ints(places.shape))
-    flat = w.op(
-        "ScatterElements", w.op("Reshape", x, w.ints([-1])), w.constant(places.reshape(-1), INT64),
-        w.op("Reshape", wide, w.ints([-1])), axis=0,
-    )  # fmt: skip
-    return w.op("Reshape", flat, w.ints(sizes))
-
-
-@rule(indexing.SetItem)
+@rule(indexing.SetItem, indexing.AddItem, MulItem)
 def setitem(w: Writer, step: Step) -> Any:
     return _write_at_index(w, step, step.settings["index"])
 
 
 @rule(view_writes.RegionWrite)
 def region_write(w: Writer, step: Step) -> Any:
-    chain, (base, value) = step.settings["chain"], step.inputs
+    chain, base = step.settings["chain"], step.inputs[0]
     if len(chain) == 1 and chain[0][0] is indexing.GetItem:
         return _write_at_index(w, step, chain[0][1]["index"])
     sizes = w.static(w.shape_of(base))
     places = np.arange(math.prod(sizes)).reshape(sizes)
     for cls, settings in w.static(chain):
         places = cls.apply(places, **settings)
-    return _write_at_positions(w, w.of(base, step.kinds[0]), sizes, value, places)
+    return _write_at_positions(w, step, w.constant(places, INT64))
+
+
+def _write_at_positions(w: Writer, step: Step, places: Symbol) -> Any:
+    """Write the second input, broadcast to their shape, at positions in the flattened first one."""
+    base, value = step.inputs
+    x = w.of(base, step.kinds[0])
+    parts = x, places, w.op("Expand", w.of(value, x.dtype), w.op("Shape", places))
+    lines = [w.op("Reshape", part, w.ints([-1])) for part in parts]
+    return w.reshaped(w.op("ScatterElements", *lines, axis=0, reduction=COMBINED.get(step.function)), w.shape_of(base))
 
 
 def _write_at_index(w: Writer, step: Step, index: Any) -> Any:
-    """Write the second input at an index of the first: at a mask, at known positions, or along one axis."""
+    """Write the second input at an index of the first: at a mask, along one axis, or at positions."""
     base, value = step.inputs
     x, sizes = w.of(base, step.kinds[0]), w.shape_of(base)
+    if isinstance(index, ARRAYS):
+        return _write_at_positions(w, step, w.of(index, INT64))
     index = index if isinstance(index, tuple) else (index,)
     if _has_mask(w, index):
+        if step.function in COMBINED:
+            raise w.unsupported("values can't be added to or multiplied with those at a mask")
         return _write_at_mask(w, x, sizes, value, index)
-    index = tuple(item.array if isinstance(item, Constant) else item for item in index)
-    if all(isinstance(n, int) for n in sizes) and not any(isinstance(item, ARRAYS) for item in index):
-        return _write_at_positions(w, x, sizes, value, np.arange(math.prod(sizes)).reshape(sizes)[w.static(index)])
+    found = tuple(item.array if isinstance(item, Constant) else item for item in index)
+    if all(isinstance(n, int) for n in sizes) and not any(isinstance(item, ARRAYS) for item in found):
+        places = np.arange(math.prod(sizes)).reshape(sizes)[w.static(found)]
+        return _write_at_positions(w, step, w.constant(places, INT64))
     items = expand_index(index, len(sizes))
     cut = [i for i, item in enumerate(items) if item != ALL]
-    if len(cut) != 1 or None in items or isinstance(items[cut[0]], ARRAYS):
-        raise w.unsupported("with dynamic axes, values can only be written at a number or a slice of one axis")
-    return _write_along_axis(w, x, len(sizes), value, cut[0], items[cut[0]])
+    if len(cut) == 1 and _is_stretch(items[cut[0]]) and step.function not in COMBINED:
+        return _write_along_axis(w, x, len(sizes), value, cut[0], items[cut[0]])
+    numbers = w.op("Range", w.number(0, INT64), w.op("Size", x), w.number(1, INT64))
+    return _write_at_positions(w, step, _read(w, w.op("Reshape", numbers, w.op("Shape", x)), len(sizes), index))
+
+
+def _is_stretch(item: Any) -> bool:
+    """Whether an item of an index is a number or selects consecutive ones."""
+    return isinstance(item, int) or (isinstance(item, slice) and item.step in (None, 1))
 
 
 def _write_at_mask(w: Writer, x: Symbol, sizes: Any, value: Any, index: tuple[Any, ...]) -> Any:
@@ -167,8 +184,6 @@ def _write_along_axis(w: Writer, x: Symbol, ndim: int, value: Any, axis: int, it
     """Write values at a number or slice of one axis, by concatenating them with the parts before and after."""
     put = w.of(value, x.dtype)
     if isinstance(item, slice):
-        if item.step not in (None, 1):
-            raise w.unsupported("with dynamic axes, values can only be written at consecutive indices of an axis")
         start, stop = item.start or 0, item.stop
     else:
         start, stop = item, item + 1 or None
