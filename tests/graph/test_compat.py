@@ -10,7 +10,8 @@ import pytest
 
 import microgad as torch
 from microgad import nn
-from microgad.graph import draw_dot, draw_graph, make_dot
+from microgad.graph import draw_dot, draw_graph, make_dot, summary
+from microgad.graph.compat.layer_info import LayerInfo
 
 
 def network() -> nn.Module:
@@ -93,3 +94,19 @@ def test_draw_graph_leaves_each_module_in_its_mode(mode):
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2).eval())
     draw_graph(model, input_size=(3, 2), mode=mode)
     assert [module.training for module in model.modules()] == [True, True, False]
+
+
+def test_summary_counts_the_parameters_of_each_layer_a_few_times_however_deep_it_is(monkeypatch):
+    counted, num_params = [], LayerInfo.num_params.fget
+
+    def count(layer):
+        counted.append(layer)
+        assert len(counted) < 1000, "once more on each level makes 2 ** 60"
+        return num_params(layer)
+
+    monkeypatch.setattr(LayerInfo, "num_params", property(count))
+    model = nn.Linear(2, 2)
+    for _ in range(60):
+        model = nn.Sequential(model)
+    assert summary(model, (1, 2), depth=61, verbose=0).total_params == 6
+    assert "└─Linear: 60-1" in str(summary(model, (1, 2), depth=61, verbose=0))

@@ -22,7 +22,8 @@ class LayerInfo:
         self.is_leaf_layer = not any(True for _ in module.children())
         self.is_recursive = False
         self.depth_index = 0
-        self.children: list[LayerInfo] = []
+        self.children: list[LayerInfo] = []  # all layers inside, at any depth
+        self._leftovers: dict[str, int] = {}
         self.input_size: list[int] = []
         self.output_size: list[int] = []
         self.output_bytes = self.macs = 0
@@ -63,8 +64,10 @@ class LayerInfo:
 
     def leftover(self, count: str) -> int:
         """Return one of its counts without those of the listed layers inside."""
-        inside = (x.num(count) for x in self.children if not x.is_recursive)
-        return int(getattr(self, count) - sum(inside))
+        if count not in self._leftovers:  # each level asks for it again
+            inside = (x.num(count) for x in self.children if not x.is_recursive)
+            self._leftovers[count] = int(getattr(self, count) - sum(inside))
+        return self._leftovers[count]
 
     def num(self, count: str) -> int:
         """Return one of its counts, for a sum over all layers."""
