@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import importlib
+import inspect
 import io
+import operator
+import pkgutil
 import re
 import subprocess
 import sys
+import types
 import warnings
 from pathlib import Path
 
@@ -17,7 +23,9 @@ from hypothesis import HealthCheck, given, settings
 import microgad as torch
 from microgad import models, nn
 from microgad.errors import MicrogadError
+from microgad.graph.replays.definitions import Definitions, Rewriter, _statements
 from microgad.graph.replays.program import ProgramWriter
+from microgad.ops.window.grid import _scatter_cells
 from microgad.testing.programs.program import execute
 from microgad.testing.strategies import programs
 
@@ -27,7 +35,7 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "pytorch").glob("*.p
 
 
 def recorded(model, *inputs, loss=lambda y: (y * y).sum()):
-    with torch.record(replay=True, params=model) as tape:
+    with torch.record(replay=True, params=model if isinstance(model, nn.Module) else None) as tape:
         loss(model(*inputs)).backward()
     return tape
 
@@ -112,6 +120,61 @@ def test_the_examples_replay_and_have_programs(program, monkeypatch):
     tape = run(program, monkeypatch)
     assert tape.verify()
     check_replayed(tape)
+
+
+@pytest.mark.parametrize("name", ["digamma", "igamma", "lgamma", "minimum", "polygamma", "special.zeta"])
+def test_programs_of_functions_with_computed_constants_or_parts_made_elsewhere(name):
+    function, x = operator.attrgetter(name)(torch), torch.linspace(1.5, 7, 6, dtype=torch.float64).requires_grad_()
+    first = {"digamma": (), "lgamma": (), "polygamma": (2,)}.get(name, (x.detach().flip(0),))
+    check_replayed(recorded(function, *first, x))
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+def test_programs_of_grid_sample(mode):
+    grid = torch.linspace(-1.1, 1.2, 24).reshape(2, 3, 2, 2).requires_grad_()
+    image = torch.arange(40.0).reshape(2, 2, 2, 5).requires_grad_()
+    tape = recorded(lambda x, at: nn.functional.grid_sample(x, at, mode, align_corners=False), image, grid)
+    assert len(check_replayed(tape)) == 2
+
+
+class AnyName(Definitions):
+    """Definitions that only give names, and hold the classes and functions that they named."""
+
+    def __init__(self):
+        super().__init__()
+        self.named = set()
+
+    def name(self, x, called, scope, at_once):
+        self.named |= {x} if isinstance(x, (type, types.FunctionType)) else set()
+        return called
+
+
+def rewrite(names, module, called):
+    """Rewrite a class or function of a module, as for a program."""
+    for node in _statements(text := inspect.getsource(module)):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == called:
+            Rewriter(names, text, dict(vars(module))).of(node, called)
+
+
+def test_no_variable_of_an_operation_hides_a_helper_that_its_program_calls():
+    names, done = AnyName(), set()
+    for found in pkgutil.walk_packages(torch.ops.__path__, "microgad.ops."):
+        module = importlib.import_module(found.name)
+        names.named |= {x for x in vars(module).values() if isinstance(x, type) and issubclass(x, torch.Function)}
+    while new := names.named - done:
+        for x in new:
+            if x.__module__.startswith("microgad.ops"):
+                rewrite(names, sys.modules[x.__module__], x.__name__)
+        done |= new
+    assert _scatter_cells in done
+
+
+def test_a_variable_that_hides_a_helper_is_an_error(monkeypatch):
+    module = types.ModuleType("hiding")
+    module.backend = torch.backend
+    monkeypatch.setattr(inspect, "getsource", lambda _: "def f(values, like):\n    return backend.like(values, like)")
+    with pytest.raises(MicrogadError, match=r"program: a local variable hides like, which backend.like becomes"):
+        rewrite(AnyName(), module, "f")
 
 
 def test_a_program_with_complex_numbers():

@@ -6,10 +6,13 @@ import ast
 import builtins
 import importlib
 import inspect
+import math
 import re
 import sys
 import textwrap
+from decimal import Decimal
 from functools import lru_cache
+from pprint import pformat
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
@@ -18,6 +21,7 @@ import numpy as np
 from ...errors import GraphError
 from ...function import Function
 from ...function.linear_map import LinearMap
+from ...pytree import tree_leaves
 
 # NumPy replacements for helpers that serve other arrays or speed, since a program has only NumPy arrays.
 REPLACEMENTS = {
@@ -120,7 +124,7 @@ class Definitions:
         if isinstance(x, ModuleType):
             return self.imported(f"import {x.__name__}", x, called)
         x = inspect.unwrap(x) if hasattr(x, "__wrapped__") else x
-        has_definition = isinstance(x, (type, FunctionType))
+        has_definition = _has_definition(x)
         foreign = isinstance(x, BuiltinFunctionType) or type(x).__module__.startswith("numpy")
         module = getattr(x, "__module__", None) if has_definition or foreign else None
         if not has_definition and module is None:
@@ -170,7 +174,7 @@ class Definitions:
             return
         self.defined.add(key)
         try:
-            if isinstance(x, (type, FunctionType)):
+            if _has_definition(x):
                 text, scope = textwrap.dedent(_source(x)), vars(sys.modules[x.__module__])
             else:
                 text = _assignment(scope, called)
@@ -265,6 +269,8 @@ class Rewriter:
             found = self.resolved(node, local)
             if found is not None:
                 name = self.definitions.name(*found, at_once)
+                if name in local:
+                    raise GraphError(f"program: a local variable hides {name}, which {ast.unparse(node)} becomes")
                 self.calls |= at_once and name in self.definitions.in_last
                 self.change(node, name)
             elif isinstance(node, ast.Attribute):
@@ -337,6 +343,11 @@ def _is_of_microgad(module: ModuleType) -> bool:
     return module.__spec__ is not None and module.__spec__.name.partition(".")[0] == "microgad"
 
 
+def _has_definition(x: Any) -> bool:
+    """Whether x is a class or function, other than one that a call made, whose definition needs the call's values."""
+    return isinstance(x, type) or (isinstance(x, FunctionType) and not x.__closure__)
+
+
 def _has_source(cls: type[Any]) -> bool:
     return f"class {cls.__name__}(" in inspect.getsource(sys.modules[cls.__module__])
 
@@ -368,7 +379,7 @@ def _origin(scope: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _assignment(scope: dict[str, Any], name: str) -> str:
-    """Return the statement that assigns a constant in its module."""
+    """Return the statement that assigns a constant in its module, or its numbers if there isn't one for it alone."""
     text = inspect.getsource(sys.modules[scope["__name__"]])
     for node in _statements(text):
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
@@ -380,4 +391,6 @@ def _assignment(scope: dict[str, Any], name: str) -> str:
                 if isinstance(one, ast.Name) and one.id == name:
                     expression = ast.get_source_segment(text, value) or ""
                     return f"{name} = ({expression})" if "\n" in expression else f"{name} = {expression}"
-    raise KeyError(name)
+    if not all(isinstance(x, (int, float, Decimal)) and math.isfinite(x) for x in tree_leaves(scope[name])):
+        raise KeyError(name)
+    return f"{name} = {pformat(scope[name], width=100)}"

@@ -116,7 +116,9 @@ class DerivativeWriter(Observer):
         for i, derivative, positions in plan.derivatives:
             if gradients[i] is not None:
                 arguments = ", ".join([incoming, *(kept[j] for j in positions)])
-                texts[i] = f"{step.op}.{derivative.__name__}({arguments})"
+                name = f"grad_{type(node).inputs[i]}"  # which may be another class's method, of another name
+                method = name if hasattr(node, name) else derivative.__name__  # LinearMap's is grad_x for any input
+                texts[i] = f"{step.op}.{method}({arguments})"
         for i, text in texts.items():
             edge, g = node.edges[i], gradients[i]
             if edge.dtype.kind == "c" and conjugates(node):

@@ -147,13 +147,13 @@ def _iter_framed(input: Any) -> Iterator[Any]:
         yield lines
 
 
-def _scatter_cells(values: Iterable[Any], cells: Any, like: Any) -> Any:
-    """Add values (C, K, P) to the cells (K, P), for each image, and return (N, C, ...): the adjoint of GatherCells."""
-    out = np.empty_like(like, order="C")
+def _scatter_cells(values: Iterable[Any], cells: Any, x: Any) -> Any:
+    """Add values (C, K, P) to the cells (K, P), for each image, as an array like x: the adjoint of GatherCells."""
+    out = np.empty_like(x, order="C")
     channels, size = out.shape[1], [n + 2 for n in out.shape[2:]]
-    frame = np.empty_like(like, shape=(channels, *size), order="C")
+    frame = np.empty_like(x, shape=(channels, *size), order="C")
     inside, starts = (..., *(slice(1, -1),) * len(size)), np.arange(channels)[:, None, None] * math.prod(size)
-    starts = backend.like(starts, like)
+    starts = backend.like(starts, x)
     for i, added in enumerate(values):
         frame[...] = 0
         backend.add_at(frame.reshape(-1), (starts + cells[i]).reshape(-1), added.reshape(-1))
