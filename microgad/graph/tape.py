@@ -144,13 +144,12 @@ class Tape:
     (['Mul', 'Exp'], ['leaf'])
     """
 
-    __slots__ = ("_by_number", "ops", "passes", "results", "sources")
+    __slots__ = ("_by_number", "names", "ops", "passes", "results", "sources")
 
     def __init__(self, ops: list[Op], sources: list[Source], results: list[Result]) -> None:
-        self.ops = ops
-        self.sources = sources
-        self.results = results
+        self.ops, self.sources, self.results = ops, sources, results
         self.passes: list[BackwardPass] = []  # only with record(replay=True)
+        self.names: list[str] = []  # of the Tensors in `params`, also of those that no operation read
         self._by_number: dict[int, Op | Source] = {op.number: op for op in ops}
         self._by_number.update((source.number, source) for source in sources)
 

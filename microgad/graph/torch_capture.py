@@ -60,6 +60,7 @@ class _TorchRecorder:
         self.names = {name.lower(): name for name in function_names()}
         self.paths: list[str] = []  # of the modules that are running
         self.known = {id(p): name for name, p in [*model.named_parameters(), *model.named_buffers()]}
+        self.tape.names += self.known.values()
         self.made: dict[int, tuple[int, int]] = {}  # id of a Tensor -> number of its Op or Source, and which result
         self.held: list[Any] = []  # keeps Tensors alive, so that their ids stay valid
 

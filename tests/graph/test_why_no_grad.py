@@ -163,7 +163,21 @@ def test_invalid_arguments_are_refused():
         w.sum()
     with pytest.raises(ValueError, match="loss must be an operation on the tape or its number, got 999999999"):
         tape.why_no_grad("w", 999999999)
-    assert tape.why_no_grad("v").message == "v gets no gradient: no operation on the tape reads it"
+    for unknown in ("v", "leaf", 999999999):
+        with pytest.raises(ValueError, match=f"nothing on the tape is named or numbered {unknown!r}. .*: w$"):
+            tape.why_no_grad(unknown)
+
+
+def test_a_name_that_is_given_but_not_read_is_known():
+    w, v = torch.ones(3, requires_grad=True), torch.ones(3, requires_grad=True)
+    with torch.record(params={"w": w, "v": v}) as tape:
+        w.sum()
+    read = torch.graph.graph(w.sum(), params={"w": w, "v": v}).tape
+    for tape in (tape, torch.graph.Tape.from_json(tape.to_json()), read):
+        for given in ("v", v):
+            cut = tape.why_no_grad(given)
+            assert cut.reason == "unused"
+            assert str(cut).endswith(" gets no gradient: no operation on the tape reads it")
 
 
 def test_a_tensor_added_under_no_grad_is_cut_off():

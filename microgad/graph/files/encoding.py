@@ -102,7 +102,7 @@ def _tape(plain: Any, arrays: list[Any]) -> Tape:
         columns = ((cls, plain[name]) for name, cls in ROWS.items())
         ops, sources, results, passes = (from_columns(cls, x, PARTS, reader.value) for cls, x in columns)
         tape = Tape(ops, sources, results)
-        tape.passes = passes
+        tape.passes, tape.names = passes, [str(name) for name in plain.get("names", ())]
         _check(tape)
     return tape
 
@@ -140,7 +140,7 @@ class _Writer:
 
     def tape(self, tape: Tape) -> dict[str, Any]:
         columns = {name: to_columns(cls, getattr(tape, name), PARTS, self.value) for name, cls in ROWS.items()}
-        return {"microgad tape": FORMAT, **columns}
+        return {"microgad tape": FORMAT, **columns, "names": tape.names}
 
     def value(self, x: Any) -> Any:
         """Convert a value. Numbers, strings, lists and None stay; others become JSON objects with their kind as key."""

@@ -51,6 +51,8 @@ def why_no_grad(
             loss = loss()
     if tape is not None:
         of = _number(tape, tensor)
+        if of is None and name not in tape.names and all(source.name != name for source in tape.sources):
+            return no_gradient(name, "unused", None, "no operation on the tape reads it")
         return tape.why_no_grad(name if of is None else of, _number(tape, loss))
     if not isinstance(loss, Tensor):
         raise DtypeError(f"why_no_grad: loss must be a Tensor, a function or a tape, got {type(loss).__name__}")

@@ -50,6 +50,12 @@ def no_gradient(name: str, reason: Reason, op: Op | Source | None, why: str, oth
 def why_no_grad(tape: Tape, of: str | int | Op | Source, loss: int | Op | None = None) -> Cut:
     """Return where the path from `of` to the loss is cut: see `Tape.why_no_grad`."""
     starts = _starts(tape, of)
+    if not starts and of not in tape.names:
+        known = dict.fromkeys([*tape.names, *(source.name for source in tape.sources if source.name)])
+        raise ArgumentError(
+            f"why_no_grad: nothing on the tape is named or numbered {of!r}. Names are given by record(params=...): "
+            f"{', '.join(known) or 'there are none'}"
+        )
     called = _called(starts[0]) if starts else str(of)
     end = tape.find(loss) if isinstance(loss, int) else loss or _last(tape)
     if loss is not None and not isinstance(end, Op):

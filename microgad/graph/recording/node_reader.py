@@ -73,7 +73,9 @@ class NodeReader:
         for tensor in tensors:
             (node, index), x = producer(tensor.node), tensor.array
             results.append(Result(node.number, index, self.name(tensor), x.shape, self.dtype(x.dtype), scalar_value(x)))
-        return Tape(ops, [*self.sources.values(), *self.constants.values()], results)
+        tape = Tape(ops, [*self.sources.values(), *self.constants.values()], results)
+        tape.names += self.known
+        return tape
 
     def name(self, tensor: Tensor) -> str:
         return self.names.get(id(tensor)) or tensor.name or ""

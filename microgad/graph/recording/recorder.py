@@ -135,6 +135,7 @@ class Recorder(state.Observer):
 
     def __init__(self, options: RecordOptions, names: dict[str, Tensor], outer: state.Observer | None = None) -> None:
         self.tape, self.options, self.outer = Tape([], [], []), options, outer
+        self.tape.names += names
         self.reader = RecordingReader(names)
         self.origins = Origins()
         self.pass_recorder = PassRecorder(self.tape, self.origins)
