@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import MicrogadError
 from ..porting import run
@@ -45,9 +46,12 @@ def _main(arguments: list[str]) -> int:
     if not Path(given.program).exists():
         return run.main([given.program])  # prints that there is no such file
     failed: list[Exception] = []
+    code: Any = None  # until the program has ended
 
     def show_or_fail_later(tape: Tape) -> None:
         """Show the tape in the middle of the program, which goes on even if that fails."""
+        if code and not tape:
+            return  # the program failed before it computed anything
         try:
             show(tape)
         except (MicrogadError, OSError) as error:
@@ -56,11 +60,14 @@ def _main(arguments: list[str]) -> int:
     recorder = FirstBackwardRecorder(show_or_fail_later, RecordOptions(source=True, stats=True, time=True))
     try:
         code = run.main([given.program, *others])
+    except BaseException as error:
+        code = getattr(error, "code", 1)  # of SystemExit
+        raise
     finally:
         recorder.end()
     if failed:
         raise failed[0]
-    return code
+    return int(code)
 
 
 def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:

@@ -38,7 +38,8 @@ def table(tape: Tape, rows: int = 60) -> str:
     lines = [("#", "operation", "module", "result", "keeps", "bytes")]
     for i, op in ops:
         keeps = "freed" if op.freed else ", ".join(kept.name for kept in op.kept)
-        lines.append((str(i), title(op), op.path, results(op), keeps, size(op.bytes) if op.bytes else ""))
+        path = on_one_line(op.path)
+        lines.append((str(i), title(op), path, results(op), keeps, size(op.bytes) if op.bytes else ""))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     aligned = [str.rjust, str.ljust, str.ljust, str.ljust, str.ljust, str.rjust]
     shown = [
@@ -64,6 +65,11 @@ def summary(tape: Tape) -> str:
     if any(op.freed for op in tape):
         held = f"{held}, the rest is freed" if tape.bytes else "what was kept is freed"
     return f"{', '.join(parts)}; {held}"
+
+
+def on_one_line(words: str) -> str:
+    """Escape line breaks and all else that isn't printable, as in a module's name."""
+    return words if words.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in words)
 
 
 def elements(source: Source) -> int:

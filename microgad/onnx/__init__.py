@@ -29,4 +29,4 @@ class TrainingMode(enum.IntEnum):
     TRAINING = 2
 
 
-_define_getattr(globals(), _HOMES, extras={"onnx": "onnx", "google": "onnx"})
+_define_getattr(globals(), _HOMES, extras={"onnx": "onnx"})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import IO, Any
 
-from google.protobuf.message import DecodeError
 from onnx import ModelProto
 
 from ..errors import ArgumentError, UnsupportedError
@@ -138,6 +137,8 @@ def load(f: str | os.PathLike[str] | IO[bytes] | bytes | ModelProto) -> OnnxModu
 def _read(data: Any, folder: str | None) -> Graph:
     model = data
     if not isinstance(data, ModelProto):
+        from google.protobuf.message import DecodeError  # comes with onnx: without it, onnx is what the error names
+
         model = ModelProto()
         try:
             model.ParseFromString(data)

@@ -115,8 +115,9 @@ class _Run:
 
     def check(self, epochs: int, stop: EarlyStopping | None, schedulers: Sequence[Any]) -> None:
         """Raise ArgumentError or TypeError if arguments don't fit together."""
-        if epochs < 0 or self.at_once < 1:
-            raise ArgumentError(f"fit: epochs must be >= 0 and at_once >= 1, got {epochs} and {self.at_once}")
+        if not all(isinstance(n, (int, np.integer)) for n in (epochs, self.at_once)) or epochs < 0 or self.at_once < 1:
+            given = f"{epochs} and {self.at_once}"
+            raise ArgumentError(f"fit: epochs must be >= 0 and at_once >= 1, and whole numbers, got {given}")
         if isinstance(self.data, (Dataset, tuple)):
             given = type(self.data).__name__
             raise TypeError(f"fit: data is a {given}, but must give batches: DataLoader(data, batch_size=...)")

@@ -120,6 +120,15 @@ def test_an_error_of_the_program_is_reported_as_by_python(folder):
     assert ran.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
+@pytest.mark.parametrize(("program", "code"), [("1 / 0", 1), ("def f(:", 1), ("raise SystemExit(3)", 3)])
+def test_a_program_that_fails_before_it_computes_anything_leaves_the_file_alone(folder, program, code):
+    (folder / "program.py").write_text(f"import torch\n{program}\n")
+    (folder / "net.dot").write_text("before")
+    ran = run(folder, "program.py", "--out", "net.dot")
+    assert ran.returncode == code
+    assert (folder / "net.dot").read_text() == "before"
+
+
 def test_an_unwritable_output_file_is_reported_after_the_program(folder):
     ran = run(folder, "program.py", "--out", "nowhere/net.json")
     assert ran.stdout == "ended\n"

@@ -49,6 +49,13 @@ def test_the_pandas_table_has_all_recorded_columns(tape):
     assert table["seconds"].min() > 0
 
 
+@pytest.mark.parametrize("package", ["networkx", "pandas"])
+def test_a_missing_package_is_named_with_what_installs_it(tape, package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=rf"^to_{package} needs {package}: pip install 'microgad\[tables\]'$"):
+        getattr(tape, f"to_{package}")()
+
+
 def test_networkx_and_pandas_are_imported_only_when_needed():
     code = (
         "import sys, microgad as torch; torch.trace(torch.exp, torch.ones(1))\n"

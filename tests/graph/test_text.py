@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import microgad as torch
-from microgad import state
+from microgad import nn, state
 from microgad.graph import graph, text
 from microgad.graph.tape import Op
 from microgad.ops.window import conv, pool
@@ -96,6 +96,16 @@ def test_long_settings_are_cut():
 )  # fmt: skip
 def test_titles_of_operations(name, symbol, expected):
     assert text.title(Op(0, name, symbol, "", {}, [], [()], ["float32"], [], False)) == expected
+
+
+def test_a_line_break_in_a_name_is_escaped():
+    net = nn.Module()
+    net.add_module("a\nb", nn.Linear(2, 1))
+    with torch.record(params=net) as tape:
+        net.get_submodule("a\nb")(torch.ones(1, 2)).sum().backward()
+    for shown in (text.table(tape), tape.table(), tape.table(by="module"), tape.tree()):
+        assert r"a\nb" in str(shown)
+        assert "a\nb" not in str(shown)
 
 
 def test_the_table_counts_what_one_of_two_backward_passes_freed():

@@ -173,9 +173,9 @@ def test_a_name_that_is_given_but_not_read_is_known():
     with torch.record(params={"w": w, "v": v}) as tape:
         w.sum()
     read = torch.graph.graph(w.sum(), params={"w": w, "v": v}).tape
-    for tape in (tape, torch.graph.Tape.from_json(tape.to_json()), read):
+    for each in (tape, torch.graph.Tape.from_json(tape.to_json()), read):
         for given in ("v", v):
-            cut = tape.why_no_grad(given)
+            cut = each.why_no_grad(given)
             assert cut.reason == "unused"
             assert str(cut).endswith(" gets no gradient: no operation on the tape reads it")
 

@@ -278,15 +278,17 @@ with microgad.as_torch():
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
     program = """
 import sys
-sys.modules["onnx"] = None
+sys.modules["onnx"] = sys.modules["google"] = None
 import microgad.onnx
-try:
-    microgad.onnx.export
-except ImportError as error:
-    print(error)
+for name in ("export", "load"):
+    try:
+        getattr(microgad.onnx, name)
+    except ImportError as error:
+        print(error)
 """
     done = subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout == "microgad.onnx.export needs onnx: pip install 'microgad[onnx]'\n"
+    needs = "microgad.onnx.{} needs onnx: pip install 'microgad[onnx]'\n"
+    assert done.stdout == needs.format("export") + needs.format("load")
 
 
 def test_scatter_into_views() -> None:

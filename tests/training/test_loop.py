@@ -180,6 +180,7 @@ def test_invalid_arguments_are_refused_and_change_nothing(problem, state):
         ({"scheduler": plateau}, ValueError, "ReduceLROnPlateau needs validation="),
         ({"epochs": -1}, ValueError, "epochs must be >= 0"),
         ({"at_once": 0}, ValueError, "at_once >= 1"),
+        ({"epochs": 1.5}, ValueError, "whole numbers, got 1.5 and"),
         ({"data": given["data"].dataset}, TypeError, r"must give batches: DataLoader\(data"),
         ({"optimizer": unrelated}, ValueError, r"optimizer 0 \(SGD\) has none of the model's parameters"),
         ({"data": []}, TypeError, "data gave no batches in epoch 1"),

@@ -51,6 +51,11 @@ class Graph:
                 "graph: depth must be 'auto', None or at least 1, the level of modules to draw as one box, "
                 f"got {depth!r}"
             )
+        if not isinstance(limit, int) or limit < 1:
+            raise ArgumentError(f"graph: limit must be at least 1, a number of boxes, got {limit!r}")
+        unknown = [number for number in mark if tape.find(number) is None]
+        if unknown:
+            raise ArgumentError(f"graph: mark must hold numbers of what is on the tape, not {unknown[0]!r}")
         for name, given, known in (
             ("rankdir", rankdir, DIRECTIONS), ("theme", theme, THEMES), ("color", color, (None, *SCALES))
         ):  # fmt: skip

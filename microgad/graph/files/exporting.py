@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from importlib import import_module
 from typing import Any
 
 from ..tape import Input, Op, Tape
@@ -10,8 +11,7 @@ from ..tape import Input, Op, Tape
 
 def to_networkx(tape: Tape) -> Any:
     """Return a MultiDiGraph: a node for each operation and source, and an edge for each input."""
-    import networkx
-
+    networkx = _package("networkx")
     graph = networkx.MultiDiGraph()
     for source in tape.sources:
         graph.add_node(source.number, name=source.name or "x", kind=source.kind, shape=source.shape, dtype=source.dtype)
@@ -25,9 +25,15 @@ def to_networkx(tape: Tape) -> Any:
 
 def to_pandas(tape: Tape) -> Any:
     """Return a DataFrame of the operations, indexed by number."""
-    import pandas
-
+    pandas = _package("pandas")
     return pandas.DataFrame([row(op) for op in tape], index=pandas.Index([op.number for op in tape], name="number"))
+
+
+def _package(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ImportError(f"to_{name} needs {name}: pip install 'microgad[tables]'") from error
 
 
 def row(op: Op) -> dict[str, Any]:

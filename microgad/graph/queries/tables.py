@@ -13,7 +13,7 @@ from ..flops import flops_of
 from ..module_tree import Member, ModuleCall, ModuleTree
 from ..repeats import ops_in
 from ..tape import Op, Tape, total
-from ..text import results, size, summary, title
+from ..text import on_one_line, results, size, summary, title
 
 MIN_WIDTH = 12  # characters that a column has at least when it is shortened to fit the line
 
@@ -24,7 +24,8 @@ class Table:
     def __init__(
         self, columns: Sequence[str], rows: list[list[str]], left: int, footer: str, width: int | None
     ) -> None:
-        self.columns, self.rows, self.footer, self.width = list(columns), rows, footer, width
+        self.columns, self.footer, self.width = list(columns), footer, width
+        self.rows = [[on_one_line(cell) for cell in row] for row in rows]
         self.left = left  # number of left-aligned columns, which are text; the others are numbers
 
     def __str__(self) -> str:
