@@ -90,7 +90,7 @@ def by_forward(node: Any, out: Any, *arrays: Any) -> None:
 
 
 def _rounded(x: Any) -> Any:
-    return convert(x, HALF) if x.dtype == _SINGLE else x
+    return convert(x, HALF) if getattr(x, "dtype", HALF) == _SINGLE else x  # forward may have returned a number
 
 
 def casting(out: Any, *arrays: Any) -> Any:

@@ -43,6 +43,10 @@ class GraphError(MicrogadError, RuntimeError):
     """A backward pass that can't be right: values freed or overwritten, no path, a non-scalar without gradient."""
 
 
+class FunctionError(GraphError, DtypeError):
+    """A Function that breaks a rule of how Functions are written."""
+
+
 class ArgumentError(MicrogadError, RuntimeError, ValueError):
     """An argument outside of what the operation allows."""
 

@@ -17,6 +17,7 @@ from ..backend.memory_layout import laid_out_as_operands, on_one_device
 from ..dtypes.number_kinds import HALF, by_forward, casting, in_single, widened
 from ..duck_arrays import Fallback
 from ..state import State, current, inference
+from . import rules
 from .plan import Plan, parameters, read_signatures
 
 _SCALARS = frozenset((float, int, bool, complex))
@@ -185,7 +186,7 @@ class Function:
         if type(out) is not ndarray:
             if type(out) is tuple:
                 return self._record_outputs(inputs, arrays, edges, wanting, state, out)
-            out = as_array(out)
+            out = as_array(out) if out is not None else rules.refuse_none(self)
         if not settled and cls.elementwise:
             out = laid_out_as_operands(out, arrays)
 
@@ -311,11 +312,13 @@ class Function:
         """Make the settings attributes of the node. It takes over the dict itself, so the caller must not reuse it."""
         self.__dict__ = settings
         for name, x in settings.items():
+            if name in _OWN:
+                raise rules.taken(type(self), name)
             if type(x) in _SIMPLE:
                 continue
             if not self.may_hold_arrays:
                 type(self).may_hold_arrays = True
-            if isinstance(x, _SCALAR_SETTING):
+            if type(x) is not tuple and isinstance(x, _SCALAR_SETTING):
                 if isinstance(x, Tensor) and (x.array.ndim or x.node is not None or x.array.dtype == bool):
                     said = f"{type(self).__name__}: the setting {name} is a Tensor; hand Tensors in as inputs"
                     raise errors.DtypeError(said)
@@ -334,10 +337,7 @@ class Function:
                     )
                 return None
             if not cls.may_share and any(is_array(x) and owner(x) is owner(out) for x in arrays):
-                raise errors.GraphError(
-                    f"{cls.__name__}: forward returned memory of an input: say may_share = True, or copy it; a write "
-                    "into one would go unnoticed by the other"
-                )
+                raise rules.shared(cls)
             plan = cls.plans[key] = Plan(cls, [bool(wanting >> i & 1) for i in range(count)])
         return plan
 
@@ -414,7 +414,8 @@ class Function:
         out: tuple[Any, ...],
     ) -> tuple[Any, ...]:  # fmt: skip
         """Make Tensors of a tuple of results. The node of each is an Output, which points at this node."""
-        results = tuple([Tensor._wrap(x if type(x) is ndarray else as_array(x)) for x in out])
+        made = [x if type(x) is ndarray else as_array(x) if x is not None else rules.refuse_none(self) for x in out]
+        results = tuple([Tensor._wrap(x) for x in made])
         plan = self._plan(wanting, len(inputs), results[0].array) if wanting and state.grad_enabled else None
         if self.may_share:
             (first, step), *others = zip(results, self.parts(arrays[0]), strict=True)
@@ -431,6 +432,9 @@ class Function:
         if state.observer is not None:
             state.observer.forward(self, tuple(inputs), results)
         return results
+
+
+_OWN = frozenset(vars(Function))  # names that settings can't have
 
 
 class Packed(list[Any]):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dis  # NumPy has loaded it already
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..errors import DtypeError, UnsupportedError
+from ..errors import UnsupportedError
+from . import rules
+from .rules import VARARGS
 
 if TYPE_CHECKING:
     from . import Function
-
-VARARGS = 0x04  # a code object's flag for *inputs
-_STORE_ATTR = dis.opmap["STORE_ATTR"]
 
 
 def parameters(method: Callable[..., Any]) -> tuple[str, ...]:
@@ -30,14 +28,9 @@ def argument(op: Any, i: int) -> str:
     return name
 
 
-def stored(method: Callable[..., Any]) -> list[str]:
-    """The names of the attributes that a method assigns: found in its bytecode."""
-    code, names = method.__code__.co_code, method.__code__.co_names
-    return [names[code[i + 1]] for i in range(0, len(code), 2) if code[i] == _STORE_ATTR]
-
-
 def read_signatures(cls: type[Function]) -> None:
     """Set the class attributes that follow from the methods' signatures; raise TypeError for impossible signatures."""
+    rules.check_forward(cls)
     forward = cls.forward
     cls.inputs = parameters(forward)
     cls.variadic = bool(forward.__code__.co_flags & VARARGS)
@@ -49,27 +42,10 @@ def read_signatures(cls: type[Function]) -> None:
     cls.elementwise = cls.elementwise or (isinstance(cls.numpy, np.ufunc) and cls.numpy.signature is None)
     cls.differentiable = cls.joint is not None or any(cls.derivatives)
     cls.plans = {}
-    for name in vars(cls):
-        if name.startswith("grad_") and name[5:] not in cls.inputs:
-            given = ", ".join(cls.inputs)
-            raise DtypeError(f"{cls.__name__}.{name} is no derivative: forward's inputs are {given}")
     methods = [f for f in (*cls.derivatives, cls.joint, cls.decomposed) if f is not None]
     reads = dict.fromkeys(name for f in methods for name in cls.reads(f))
     cls.intermediates = tuple(name for name in reads if name != "out" and name not in cls.inputs)
-    for name in stored(forward):
-        if name not in cls.intermediates:
-            raise DtypeError(
-                f"{cls.__name__}: forward sets self.{name}, but no derivative names {name} in its signature, "
-                "which is the only way to read it"
-            )
-    dependent = [name for name in cls.intermediates if name not in cls.constants]
-    if dependent and cls.decomposed is None:
-        raise DtypeError(
-            f"{cls.__name__}: a derivative reads {', '.join(dependent)}, which is neither an input "
-            f"({', '.join(cls.inputs)}) nor out. If forward computes it and it is boolean or integer, name it in "
-            "`constants`; if it depends on the inputs, write a `decomposition`, or second derivatives would be "
-            "silently wrong"
-        )
+    rules.check_derivatives(cls)
 
 
 class Plan:
@@ -126,11 +102,12 @@ class Plan:
         """Move intermediates from the node's attributes into `kept`: derivatives read them by their signature only."""
         values, kept = node.__dict__, node.kept
         for name, constant, read in self.hidden:
-            value = values.pop(name)
-            if constant and value is not None and value.dtype.kind not in "biu":
-                raise DtypeError(
-                    f"{type(node).__name__}: {name} is {value.dtype}, but constants are boolean or integer; what "
-                    "depends on the inputs' values needs a decomposition"
-                )
+            try:
+                value = values.pop(name)
+                wrong = constant and value is not None and value.dtype.kind not in "biu"
+            except (KeyError, AttributeError):
+                raise rules.never_set(type(node), name) from None
+            if wrong:
+                raise rules.not_constant(type(node), name, value.dtype)
             if read:
                 kept.append(value)

@@ -14,7 +14,7 @@ from ..engine import leaves
 from ..engine.hooks import RemovableHandle
 from ..engine.results import gathered
 from ..errors import arguments
-from ..function import Function, Leaf, Output
+from ..function import Function, Leaf, Output, rules
 from ..function.plan import Plan
 from ..lazy import LazyModule
 
@@ -115,6 +115,8 @@ def call_node(node: Function, *grads: Any) -> Any:
     (tensor(10., grad_fn=<MulBackward0>), tensor(6., grad_fn=<MulBackward0>))
     """
     node = producer(node)
+    if not hasattr(node, "number"):
+        raise rules.not_applied(type(node))
     given = _check_output_grads(node, grads)
     recorded = state.current().grad_enabled
     if not recorded:

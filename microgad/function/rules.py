@@ -1,0 +1,118 @@
+"""The rules that a Function's methods follow, and the errors that say which one is broken."""
+
+from __future__ import annotations
+
+import dis  # NumPy has loaded it already
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..errors import FunctionError
+
+if TYPE_CHECKING:
+    from . import Function
+
+VARARGS, VARKEYWORDS = 0x04, 0x08  # a code object's flags for *inputs and **settings
+_STORE_ATTR = dis.opmap["STORE_ATTR"]
+
+
+def stored(method: Callable[..., Any]) -> list[str]:
+    """The names of the attributes that a method assigns: found in its bytecode."""
+    code, names = method.__code__.co_code, method.__code__.co_names
+    return [names[code[i + 1]] for i in range(0, len(code), 2) if code[i] == _STORE_ATTR]
+
+
+def check_forward(cls: type[Function]) -> None:
+    """Raise TypeError unless forward is a method whose parameters are inputs, all without defaults."""
+    if isinstance(vars(cls).get("forward"), (staticmethod, classmethod)):
+        raise FunctionError(
+            f"{cls.__name__}: forward is a method, forward(self, x, ...), not a static one; PyTorch's form, with ctx, "
+            "is autograd.Function"
+        )
+    code = cls.forward.__code__
+    names, count = code.co_varnames, code.co_argcount
+    variadic, keywords = bool(code.co_flags & VARARGS), bool(code.co_flags & VARKEYWORDS)
+    if count + variadic < 2:
+        raise FunctionError(
+            f"{cls.__name__}: forward({', '.join(names[:count])}) has no input: its parameters are self, and after it "
+            "the inputs"
+        )
+    end = count + code.co_kwonlyargcount  # in names, the name of *inputs comes after those that are keyword-only
+    settings = names[count - len(cls.forward.__defaults__ or ()) : end] + names[end + variadic :][:keywords]
+    if settings:
+        name = settings[0]
+        raise FunctionError(
+            f"{cls.__name__}: forward's parameters are inputs, which apply is given by position, None where there is "
+            f"none, but {name} has a default or is keyword-only. A setting, as in apply(x, {name}=...), is read as "
+            f"self.{name}; a class attribute is its default"
+        )
+
+
+def check_derivatives(cls: type[Function]) -> None:
+    """Raise TypeError for derivatives that can't be called, or that would be ignored or silently wrong."""
+    op, given = cls.__name__, ", ".join(cls.inputs)
+    first = cls.forward.__code__.co_varnames[0]
+    for name in (name for name in vars(cls) if name.startswith("grad_")):
+        if name[5:] not in cls.inputs:
+            hint = f"; {first}, its first parameter, is the node, named self" if name[5:] == first else ""
+            raise FunctionError(f"{op}.{name} is no derivative: forward's inputs are {given}{hint}")
+        if hasattr(cls, "backward"):
+            raise FunctionError(f"{op} has both backward, which computes all gradients, and {name}: leave out one")
+    for method in filter(None, (*cls.derivatives, cls.joint)):
+        code = method.__code__
+        if code.co_argcount < 2 or code.co_varnames[1] in {*cls.inputs, "out"} - {"grad"}:
+            raise FunctionError(
+                f"{op}.{method.__name__}: the parameters are self, then the gradient, grad, then what it reads of "
+                f"{given}, out"
+            )
+    for name in stored(cls.forward):
+        if name not in cls.intermediates:
+            raise FunctionError(
+                f"{op}: forward sets self.{name}, but no derivative names {name} in its signature, which is the only "
+                "way to read it"
+            )
+    dependent = [name for name in cls.intermediates if name not in cls.constants]
+    if dependent and cls.decomposed is None:
+        raise FunctionError(
+            f"{op}: a derivative reads {', '.join(dependent)}, which is neither an input ({given}) nor out. If forward "
+            "computes it and it is boolean or integer, name it in `constants`; if it depends on the inputs, write a "
+            "`decomposition`, or second derivatives would be silently wrong"
+        )
+
+
+# What is found out only when a Function is applied:
+
+
+def taken(cls: type[Function], setting: str) -> FunctionError:
+    """The error for a setting that would be hidden by an attribute of the node, or would hide one."""
+    return FunctionError(f"{cls.__name__}: a setting can't be called {setting}: every node has its own {setting}")
+
+
+def refuse_none(node: Function) -> NoReturn:
+    """Raise TypeError: forward ended without `return`, or has None among its results."""
+    raise FunctionError(f"{type(node).__name__}: forward returned None, not an array or a tuple of arrays")
+
+
+def shared(cls: type[Function]) -> FunctionError:
+    """The error for an undeclared view."""
+    return FunctionError(
+        f"{cls.__name__}: forward returned memory of an input: say may_share = True, or copy it; a write into one "
+        "would go unnoticed by the other"
+    )
+
+
+def never_set(cls: type[Function], name: str) -> FunctionError:
+    """The error for an intermediate that forward didn't compute."""
+    return FunctionError(f"{cls.__name__}: a derivative reads {name}, but forward sets no array self.{name}")
+
+
+def not_constant(cls: type[Function], name: str, dtype: Any) -> FunctionError:
+    """The error for a declared constant that isn't boolean or integer."""
+    return FunctionError(
+        f"{cls.__name__}: {name} is {dtype}, but constants are boolean or integer; what depends on the inputs' values "
+        "needs a decomposition"
+    )
+
+
+def not_applied(cls: type[Function]) -> FunctionError:
+    """The error for a call of an instance that isn't a node of the tape."""
+    return FunctionError(f"{cls.__name__}: an operation is called by {cls.__name__}.apply(x, ...), not by its instance")

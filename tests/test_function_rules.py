@@ -1,0 +1,99 @@
+"""A Function that breaks a rule raises an error that names the class and the rule, mostly when it is defined."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import Function, errors
+
+
+def define(**members: Any) -> Any:
+    return type("Op", (Function,), members)
+
+
+def double(self, x):  # type: ignore[no-untyped-def]
+    return x * 2
+
+
+def grad_x(self, grad):  # type: ignore[no-untyped-def]
+    return grad * 2
+
+
+BY_POSITION = r"Op: forward's parameters are inputs, which apply is given by position.* but {0} has a default or is "
+BY_POSITION += r"keyword-only. A setting, as in apply\(x, {0}=...\), is read as self.{0}; a class attribute is its"
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"forward": lambda self, x, *, factor=2.0: x * factor}, BY_POSITION.format("factor")),
+        ({"forward": lambda self, x, *, factor: x * factor}, BY_POSITION.format("factor")),
+        ({"forward": lambda self, *inputs, factor: sum(inputs) * factor}, BY_POSITION.format("factor")),
+        ({"forward": lambda self, x, y, k=2: x * y * k}, BY_POSITION.format("k")),
+        ({"forward": lambda self, x, **settings: x}, BY_POSITION.format("settings")),
+        ({"forward": lambda self, *inputs, **settings: inputs[0]}, BY_POSITION.format("settings")),
+        ({"forward": lambda x: x * 2, "grad_x": grad_x}, r"Op: forward\(x\) has no input: its parameters are self"),
+        (
+            {"forward": lambda x, y: x * y, "grad_x": lambda self, grad, y: grad * y},
+            "Op.grad_x is no derivative: forward's inputs are y; x, its first parameter, is the node, named self",
+        ),
+        ({"forward": staticmethod(double)}, r"Op: forward is a method.* with ctx, is autograd.Function"),
+        ({"forward": double, "grad_x": grad_x, "backward": grad_x}, "Op has both backward.* and grad_x: leave out one"),
+        (
+            {"forward": lambda self, *x: x[0], "grad_x": grad_x, "backward": grad_x},
+            "Op has both backward.* and grad_x: leave out one",
+        ),
+        ({"forward": double, "grad_x": lambda self: 2}, "Op.<lambda>: the parameters are self, then the gradient"),
+        ({"forward": double, "grad_x": lambda self, x: 2 * x}, "the parameters are self, then the gradient, grad"),
+    ],
+)
+def test_wrong_methods_are_refused_when_the_class_is_defined(members: dict[str, Any], message: str) -> None:
+    with pytest.raises(errors.FunctionError, match=message):
+        define(**members)
+
+
+def test_a_derivative_beside_an_inherited_backward_is_refused() -> None:
+    """It would be ignored. The reverse, a backward in place of inherited derivatives, is not."""
+    base = define(forward=double, backward=lambda self, grad: (grad * 2,))
+    with pytest.raises(errors.FunctionError, match="Later has both backward"):
+        type("Later", (base,), {"grad_x": grad_x})
+    later = type("Later", (define(forward=double, grad_x=grad_x),), {"backward": lambda self, grad: (grad * 5,)})
+    x = torch.tensor(1.0, requires_grad=True)
+    assert torch.autograd.grad(later.apply(x), x)[0].item() == 5  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["number", "shape", "dtype", "path", "kept", "hooks", "edges", "plan", "name"])
+@pytest.mark.parametrize("requires_grad", [True, False])
+def test_settings_named_as_a_node_s_own_attributes_are_refused(name: str, requires_grad: bool) -> None:
+    """A derivative would read the node's own: its position on the tape in place of the setting `number`."""
+    op = define(forward=double, grad_x=lambda self, grad: grad * getattr(self, name))
+    x = torch.ones(2, requires_grad=requires_grad)
+    op.apply(x)
+    for value in (3, (3,)):
+        with pytest.raises(errors.FunctionError, match=f"Op: a setting can't be called {name}"):
+            op.apply(x, **{name: value})
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("result", [None, (None, np.ones(2)), (np.ones(2), None)])
+def test_a_forward_that_returns_none_is_refused(dtype: Any, result: Any) -> None:
+    op = define(forward=lambda self, x: result, grad_x=grad_x)
+    for requires_grad in (True, False):
+        with pytest.raises(errors.FunctionError, match="Op: forward returned None, not an array"):
+            op.apply(torch.ones(2, dtype=dtype, requires_grad=requires_grad))
+
+
+@pytest.mark.parametrize("forward", [double, lambda self, x: vars(self).update(mask=True) or x * 2])
+def test_a_constant_that_forward_does_not_compute_is_named(forward: Any) -> None:
+    op = define(forward=forward, grad_x=lambda self, grad, mask: grad * mask, constants=("mask",))
+    with pytest.raises(errors.FunctionError, match="Op: a derivative reads mask, but forward sets no array"):
+        op.apply(torch.ones(2, requires_grad=True))
+
+
+def test_an_instance_is_not_called() -> None:
+    with pytest.raises(errors.FunctionError, match=r"Op: an operation is called by Op.apply\(x, ...\), not by its"):
+        define(forward=double, grad_x=grad_x)()(torch.ones(2))
