@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,16 @@ def test_a_constant_that_forward_does_not_compute_is_named(forward: Any) -> None
     op = define(forward=forward, grad_x=lambda self, grad, mask: grad * mask, constants=("mask",))
     with pytest.raises(errors.FunctionError, match="Op: a derivative reads mask, but forward sets no array"):
         op.apply(torch.ones(2, requires_grad=True))
+
+
+@pytest.mark.parametrize("value", [2.0, "text", [1.0, 2.0]])
+def test_a_derivative_that_returns_no_array_is_named(value: Any) -> None:
+    out = define(forward=double, grad_x=lambda self, grad: value).apply(torch.ones(2, requires_grad=True))
+    returned = re.escape(f"Op: its derivative for x returned {value!r}, a {type(value).__name__}, instead of an array")
+    with pytest.raises(errors.FunctionError, match=returned):
+        out.sum().backward(retain_graph=True)
+    with pytest.raises(errors.FunctionError, match=returned), torch.no_grad():
+        out.grad_fn(torch.ones(2))
 
 
 def test_an_instance_is_not_called() -> None:

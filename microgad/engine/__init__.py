@@ -16,7 +16,7 @@ from ..backend.memory_layout import SOLE, alone, copied, copied_like
 from ..dtypes.number_kinds import conjugate, conjugates, for_derivatives
 from ..duck_arrays import DuckArray, Fallback
 from ..errors.wording import FREED
-from ..function import Function, Leaf, Output, Packed
+from ..function import Function, Leaf, Output, Packed, rules
 from ..function.plan import argument
 from ..state import State
 from . import leaves, paths, results, versions
@@ -206,7 +206,11 @@ def free(node: Function) -> None:
 def _fit_to_input(node: Function, i: int, g: Any, create_graph: bool) -> tuple[Any, bool]:
     """Convert a gradient to its input's shape and dtype; also tell whether the engine alone refers to the array."""
     edge = node.edges[i]
-    if g.shape != edge.shape:
+    try:
+        unlike = g.shape != edge.shape
+    except AttributeError:
+        raise rules.no_array(node, argument(node, i), g) from None
+    if unlike:
         if not stretches(edge.shape, g.shape) or (g.shape != node.shape and not node.broadcasts):
             raise errors.ShapeError(
                 f"{_name(node)}: its derivative for {argument(node, i)} has shape {tuple(g.shape)}, but the "

@@ -6,7 +6,7 @@ import dis  # NumPy has loaded it already
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..errors import FunctionError
+from ..errors import FunctionError, place
 
 if TYPE_CHECKING:
     from . import Function
@@ -110,6 +110,15 @@ def not_constant(cls: type[Function], name: str, dtype: Any) -> FunctionError:
     return FunctionError(
         f"{cls.__name__}: {name} is {dtype}, but constants are boolean or integer; what depends on the inputs' values "
         "needs a decomposition"
+    )
+
+
+def no_array(node: Function, name: str, gradient: Any) -> FunctionError:
+    """The error for a derivative that returned a Python number or another object that isn't an array."""
+    op = place(type(node).__name__, node.path)
+    return FunctionError(
+        f"{op}: its derivative for {name} returned {gradient!r:.60}, a {type(gradient).__name__}, instead of an array "
+        "of the input's shape"
     )
 
 
