@@ -42,6 +42,9 @@ def __getattr__(name):
     return globals()[name] if name in globals() else _loaded(name)
 
 
+_wrappers.install_if_needed()  # the program may have defined one already, and import only submodules
+
+
 if _environ.get("MICROGAD_DEBUG"):  # "1" or "print": see `microgad.graph.debugging`
     from .graph.debugging import start as _start
 

@@ -328,6 +328,33 @@ def test_a_duck_type_defined_in_a_function_overrides_too() -> None:
 
 
 @pytest.mark.host("a process of its own")
+@pytest.mark.parametrize("before", ["import numpy", "import microgad"])
+def test_a_duck_type_may_be_defined_before_any_part_of_microgad_is_imported(before: str) -> None:
+    """Parts that are loaded on first use are so while others are half loaded. One process forks for each import."""
+    run(
+        f"""
+        {before}
+        import os
+        class Duck:
+            @classmethod
+            def __torch_function__(cls, func, types, args=(), kwargs=None):
+                return func.torch_name
+        children = dict()
+        for name in ["nn"] if "{before}" == "import numpy" else ["nn.functional", "utils.data", "transforms"]:
+            if (child := os.fork()) == 0:
+                part = __import__("microgad." + name, fromlist=["*"])
+                import microgad as torch
+                assert torch.mean(Duck()) == "torch.mean"
+                assert name != "nn" or part.functional.relu(Duck()) == "torch.nn.functional.relu"
+                os._exit(0)
+            children[child] = name
+        for child, name in children.items():
+            assert os.waitpid(child, 0)[1] == 0, name
+    """
+    )
+
+
+@pytest.mark.host("a process of its own")
 def test_functions_are_pickled_and_saved_whether_they_are_wrapped_or_not() -> None:
     program = """
         import io, pickle

@@ -77,20 +77,28 @@ _searched: set[str] = set()  # modules that were fully loaded when they were sea
 def install_if_needed() -> None:
     """Install the wrappers if a program has a class with a __torch_function__ that isn't a subclass of Tensor.
 
-    Nothing notifies us when such a class is defined, so this searches the modules loaded since the last search.
+    Nothing notifies us when such a class is defined, so this searches the modules loaded since the last search. While
+    a part of microgad is half loaded, which what the wrappers load may need, it leaves them to the next call.
     """
     if _installed:
         return
     for name in sys.modules.keys() - _searched:
         module = sys.modules[name]
-        if name != "__main__" and not getattr(getattr(module, "__spec__", None), "_initializing", False):
+        if name != "__main__" and not _is_loading(module):
             _searched.add(name)
         if name.partition(".")[0] not in ("microgad", "torch") and any(
             issubclass(type(x), type) and "__torch_function__" in vars(x) and x.__module__ == name
             for x in list(getattr(module, "__dict__", {}).values())
         ):
-            install()
+            if any(_is_loading(part) for path, part in list(sys.modules.items()) if path.startswith("microgad.")):
+                _searched.discard(name)
+            else:
+                install()
             return
+
+
+def _is_loading(module: Any) -> bool:
+    return getattr(getattr(module, "__spec__", None), "_initializing", False)
 
 
 def retry_overridden(f: Any, /, *args: Any, **kwargs: Any) -> Any:
