@@ -169,3 +169,9 @@ def test_a_distribution_without_support_warns_and_raises():
             getattr(own, name)
     with pytest.warns(UserWarning, match="does not define `support`"):
         assert own.log_prob(torch.ones(2)).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("of", ["covariance_matrix", "precision_matrix"])
+def test_a_matrix_of_infinities_is_no_covariance(of):
+    with pytest.raises(ValueError, match=f"Expected parameter {of}"):
+        d.MultivariateNormal(torch.zeros(2), **{of: torch.full((2, 2), torch.inf)})

@@ -407,6 +407,15 @@ def test_a_matrix_with_nan_is_not_positive_definite():
     assert torch.linalg.cholesky_ex(torch.stack([A, torch.eye(3), -A])).info.tolist() == [3, 0, 1]
 
 
+def test_infinity_over_infinity_is_no_entry_of_a_cholesky_factor():
+    A = torch.full((2, 2), torch.inf)
+    with pytest.raises(torch.linalg.LinAlgError, match="minor of order 2 is not"):
+        torch.linalg.cholesky(A)
+    L, info = torch.linalg.cholesky_ex(torch.stack([A, torch.diag(torch.tensor([4.0, torch.inf]))]))
+    assert info.tolist() == [2, 0]
+    assert (L[0].isnan().all().item(), L[1].tolist()) == (True, [[2, 0], [0, torch.inf]])
+
+
 def test_the_first_minor_that_is_not_positive_definite_is_found_by_bisection(monkeypatch):
     sizes = []
     definite = factorizations._is_definite

@@ -103,3 +103,26 @@ def test_searchsorted_and_bucketize_with_nan(right: bool) -> None:
             for t in (torch, microgad)
         )
         assert ours == theirs
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_cholesky_of_matrices_with_infinities_and_nan(upper: bool) -> None:
+    """In float64: PyTorch's float32 kernel for small matrices makes NaN of what it divides by an infinite pivot."""
+    random = np.random.RandomState(0)
+    root = random.randn(60, 5, 5)
+    matrices = root @ root.transpose(0, 2, 1) + np.eye(5)
+    for x in matrices[2:]:
+        i, j, k = random.randint(5, size=3)
+        x[k, k] = math.inf
+        x[i, j] = x[j, i] = random.choice([math.inf, -math.inf, math.nan, x[i, j]])
+    matrices[0], matrices[1, 4, 4] = math.inf, math.inf
+    (expected, infos), (found, info) = (
+        t.linalg.cholesky_ex(t.tensor(matrices), upper=upper) for t in (torch, microgad)
+    )
+    assert info.tolist() == infos.tolist()
+    good = infos.numpy() == 0
+    assert 10 < good.sum() < 50
+    np.testing.assert_allclose(found.numpy()[good], expected.numpy()[good], atol=1e-12)
+    for t in (torch, microgad):
+        with pytest.raises(RuntimeError, match=r"\(Batch element 0\): .* minor of order 2 is not"):
+            t.linalg.cholesky(t.tensor(matrices), upper=upper)

@@ -73,14 +73,14 @@ def _cholesky(op: str, x: Tensor, upper: bool) -> Tensor | None:
         factor = Cholesky.apply(x, upper=upper)
     except LinAlgError:
         return None
-    if _has_nan(factor.array):
+    if _is_not_finite(factor.array) and known((_first_bad_minor(x, upper) > 0).any()):
         return None
     return adjoint(factor) if upper else factor
 
 
-def _has_nan(factor: Any) -> bool:
-    """Return whether some matrix contained NaN. LAPACK may not report it, but it reaches the factor's last entry."""
-    return known(np.isnan(factor[..., -1:, -1:]).any())
+def _is_not_finite(factor: Any) -> bool:
+    """Return whether some matrix contained infinity or NaN, which reach the diagonal. LAPACK may not report them."""
+    return known(~np.isfinite(np.diagonal(factor, 0, -2, -1)).all())
 
 
 def _not_definite(op: str, info: Any) -> LinAlgError:
@@ -126,6 +126,8 @@ def _first_bad_minor(A: Tensor, upper: bool) -> Any:
 
 def _first_bad(x: Any) -> int:
     """Return that order for one matrix, by bisection: beyond a minor that is not positive-definite, none is."""
+    if not np.isfinite(np.tril(x)).all():
+        return _first_bad_pivot(x)
     orders = range(1, len(x) + 1)
     place = bisect_left(orders, True, key=lambda k: not _is_definite(x[:k, :k]))
     return orders[place] if place < len(x) else 0
@@ -134,9 +136,21 @@ def _first_bad(x: Any) -> int:
 def _is_definite(x: Any) -> bool:
     try:
         with backend.checked(x):
-            return not _has_nan(np.linalg.cholesky(x))
+            return not _is_not_finite(np.linalg.cholesky(x))
     except np.linalg.LinAlgError:
         return False
+
+
+def _first_bad_pivot(x: Any) -> int:
+    """Return that order for a matrix with infinities or NaN, column by column: for OpenBLAS, inf / inf is 0."""
+    factor = np.zeros_like(x)
+    for k in range(len(x)):
+        column = x[k:, k] - np.matmul(factor[k:, :k], np.conj(factor[k, :k]))
+        pivot = np.real(column[0])
+        if not pivot > 0:
+            return k + 1
+        factor[k:, k] = column / np.sqrt(pivot)
+    return 0
 
 
 class QR(Function):
