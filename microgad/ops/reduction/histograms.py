@@ -61,12 +61,13 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
         raise KindError(f"histc: is not implemented for {input.dtype}, but for floating-point numbers only")
     x = as_zeros(input.array).reshape(-1)
     bins = int(bins)
-    low, high = _range("histc", x, bins, (float(min), float(max)) if min != max else None, 0)
+    low, high = _range("histc", x, bins, (float(min), float(max)) if min != max else None, 1)
+    x = x.astype(np.float64) if (high - low) * bins > np.finfo(x.dtype).max else x
+    low, high = x.dtype.type(low), x.dtype.type(high)  # as in PyTorch, the width of a bin is computed in input's dtype
     x = x[(x >= low) & (x <= high)]
-    if low == high:  # the elements of a one-point range go to the middle bin
+    if low == high:  # the range is too narrow for the dtype: the elements go to the middle bin
         place = np.full_like(x, bins // 2, dtype=np.int64)
     else:
-        x = x.astype(np.float64) if high - low > np.finfo(x.dtype).max else x
         place = ((x - low) * bins / (high - low)).astype(np.int64)
     counts = np.bincount(np.minimum(place, bins - 1), minlength=bins)
     counts = placed_on(counts.astype(input.array.dtype), input.device)
