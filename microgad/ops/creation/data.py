@@ -92,7 +92,7 @@ def _copy_to_array(data: Any, dtype: Dtype) -> Any:
             check_numbers(array, to)
         return array if array.dtype == to else convert(array, to)
     if not found and first is not data and array.dtype not in (np.int64, np.bool_) and _has_typed(data):
-        _unwrap(data, found)
+        _find_dtypes(data, found)
     if found:
         return array.astype(functools.reduce(dtypes.promote_types, found).dtype)
     if hasattr(first, "dtype"):
@@ -108,13 +108,19 @@ def _copy_to_array(data: Any, dtype: Dtype) -> Any:
 
 def _stack(data: Any, first: Any, found: list[Any]) -> Any:
     """np.array(data). If there are Tensors in it, they become numbers, and `found` gets the dtypes of all elements."""
-    try:
-        return np.array(_unwrap(data, found) if isinstance(first, function.Tensor) else data)
-    except (TypeError, GraphError):  # a later element is a Tensor on a GPU, or one that requires grad
-        return np.array(_unwrap(data, found))
-    except ValueError:
-        _check_not_ragged(data, data)
-        raise
+    if not isinstance(first, function.Tensor):
+        try:
+            return np.array(data)
+        except (TypeError, ValueError, GraphError):  # a later element may be a Tensor
+            pass
+    sizes = _sizes(data)
+    if 0 in sizes:  # what follows an empty sequence has no place, so that it may have any size
+        array = np.empty(sizes)
+        found += [] if backend.is_array(first) else [dtypes.get_default_dtype()]
+    else:
+        array = np.array(_numbers(data, sizes))
+    _find_dtypes(data, found)
+    return array
 
 
 def _shared_array(data: Any, dtype: Dtype) -> Any:
@@ -181,15 +187,33 @@ def _has_typed(data: Any) -> bool:
     return hasattr(data, "dtype")
 
 
-def _check_not_ragged(data: Any, like: Any, level: int = 0) -> None:
-    """Raise where nested sequences differ in depth or in length from `like`, the first one at their level."""
-    nested, wanted = (isinstance(x, (list, tuple)) or getattr(x, "ndim", 0) > 0 for x in (data, like))
-    if nested is not wanted:
+def _sizes(data: Any) -> list[int]:
+    """The sizes of nested sequences, by the first item at each level. A Tensor that comes first is a number."""
+    sizes = []
+    while isinstance(data, (list, tuple)) or (backend.is_array(data) and data.ndim):
+        sizes.append(len(data))
+        if not len(data):
+            break
+        data = data[0]
+    return sizes
+
+
+def _numbers(data: Any, sizes: list[int], level: int = 0) -> Any:
+    """Nested sequences as lists, with numbers for Tensors. Raise where they differ from `sizes` in depth or length."""
+    innermost = level == len(sizes)
+    if innermost and isinstance(data, function.Tensor):
+        if data.array.size != 1:
+            raise ArgumentError("only one element tensors can be converted to Python scalars")
+        if data.node is not None and state.current().grad_enabled:
+            once(TO_SCALAR)
+        return data.item()
+    if innermost is (isinstance(data, (list, tuple)) or getattr(data, "ndim", 0) > 0):
         raise DtypeError("not a sequence: expected nested sequences of equal lengths, got numbers beside sequences")
-    if nested and len(data) != len(like):
-        raise ValueError(f"expected sequence of length {len(like)} at dim {level} (got {len(data)})")
-    for x in data if nested else ():
-        _check_not_ragged(x, like[0], level + 1)
+    if innermost:
+        return data
+    if len(data) != sizes[level]:
+        raise ValueError(f"expected sequence of length {sizes[level]} at dim {level} (got {len(data)})")
+    return [_numbers(x, sizes, level + 1) for x in data]
 
 
 def _overflows(data: Any) -> bool:
@@ -197,22 +221,15 @@ def _overflows(data: Any) -> bool:
     return all(map(_overflows, data)) if isinstance(data, (list, tuple)) else type(data) is int
 
 
-def _unwrap(data: Any, found: list[Any]) -> Any:
-    """Replace the one-element Tensors in nested sequences by numbers; append the dtype of each element to `found`."""
+def _find_dtypes(data: Any, found: list[Any]) -> None:
+    """Append the dtype of each element of nested sequences to `found`."""
     if isinstance(data, (list, tuple)):
-        return [_unwrap(x, found) for x in data]
-    if isinstance(data, function.Tensor):
-        if data.array.size != 1:
-            raise ArgumentError("only one element tensors can be converted to Python scalars")
-        found.append(data.dtype)
-        if data.node is not None and state.current().grad_enabled:
-            once(TO_SCALAR)
-        return data.item()
-    if hasattr(data, "dtype"):
+        for x in data:
+            _find_dtypes(x, found)
+    elif hasattr(data, "dtype"):
         found.append(dtypes.of(data.dtype))
     elif isinstance(data, (bool, int, float, complex)):
         found.append(dtypes.result_dtype([data]))
-    return data
 
 
 def _first(data: Any) -> Any:
