@@ -1,5 +1,7 @@
 """Ties: in which order sort leaves equal elements, and which of them topk, kthvalue, median and mode take."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -54,6 +56,17 @@ def test_sort_argsort_and_mode_order_ties_as_torch(array_and_k, descending, layo
 def test_argsort_of_long_arrays_orders_ties_as_torch(n, dtype):
     x = np.random.default_rng(0).integers(0, 10, n).astype(dtype)
     assert np.array_equal(microgad.from_numpy(x).argsort(), torch.from_numpy(x).argsort())
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(("shape", "dim"), [((1,), 0), ((1, 3), 0), ((3, 1), -1), ((2, 1, 3), 1), ((1, 20), 1)])
+def test_elements_along_an_expanded_dimension_keep_their_order(shape, dim, descending):
+    def indices(library):
+        x = library.arange(math.prod(shape)).reshape(shape).remainder(5)
+        x = x.expand([20 if n == 1 else n for n in shape])
+        return [x.argsort(dim, descending).tolist(), x.sort(dim, descending).indices.tolist(), x.msort().tolist()]
+
+    assert indices(microgad) == indices(torch)
 
 
 def test_sequences_of_equal_lengths_are_packed_in_the_same_order():

@@ -112,9 +112,11 @@ def sort(
     """
     axis = wrap_dim(dim, input.array.ndim, "sort")
     check_ordered(input, "sort")
-    lines = _lines(at_least_1d(input).array, axis)
-    by_radix = input.array.ndim == 1 and lines.shape[1] >= RADIX_MIN and lines.dtype.kind in "iu" and not descending
-    index = (_stable_argsort if stable or by_radix else _torch_argsort)(lines, descending)
+    x = at_least_1d(input).array
+    lines = _lines(x, axis)
+    by_radix = x.ndim == 1 and lines.shape[1] >= RADIX_MIN and lines.dtype.kind in "iu" and not descending
+    keeps_order = stable or by_radix or x.strides[axis] == 0  # PyTorch doesn't sort along an expanded axis
+    index = (_stable_argsort if keeps_order else _torch_argsort)(lines, descending)
     return _pick_at(input, axis, index, True, return_types.sort, out)
 
 
