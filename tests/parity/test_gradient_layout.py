@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -99,3 +102,32 @@ def test_gradients_of_convolutions_in_channels_last_format(kind, channels_last, 
         gradients = t.autograd.grad(conv(x).pow(2).sum(), [*conv.parameters(), x], create_graph=create_graph)
         strides.append([grad.stride() for grad in gradients])
     assert strides[1] == strides[0]
+
+
+SUMS = {
+    "nansum": lambda x: x.nansum(),
+    "nansum along a dim": lambda x: x.nansum(0),
+    "nansum along the last dim": lambda x: x.nansum(-1, keepdim=True),
+    "nanmean": lambda x: x.nanmean(),
+    "nanmean along a dim": lambda x: x.nanmean(1),
+    "relu": lambda x: x.relu().sum(),
+}
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("value", [1.0, math.nan])
+@pytest.mark.parametrize("name", SUMS)
+def test_gradients_of_sums_lie_in_memory_as_the_input(name, value, create_graph):
+    results = []
+    for t in (torch, microgad):
+        for shape, order in (((2, 4, 5, 3), (0, 3, 1, 2)), ((12, 40, 30), (2, 1, 0)), ((4, 3), (1, 0))):
+            x = t.ones(shape)
+            x[0, 0] = value
+            x = x.permute(order).requires_grad_()
+            out = SUMS[name](x)
+            (grad,) = t.autograd.grad(out, x, t.ones_like(out), create_graph=create_graph)
+            results.append((grad.stride(), grad.detach().add_(1).tolist()))
+    half = len(results) // 2
+    assert [stride for stride, _ in results[half:]] == [stride for stride, _ in results[:half]]
+    for (_, ours), (_, theirs) in zip(results[half:], results[:half], strict=True):
+        np.testing.assert_allclose(ours, theirs, 1e-6)

@@ -297,6 +297,8 @@ def fast_select(mask: Any, x: Any) -> Any:
     """x where the mask holds, else 0, of arrays. Large ones are multiplied by 0 or 1 as integers, without branches."""
     if x.size < 5000 or x.dtype.itemsize > 8 or mask.shape != x.shape or not backend.on_cpu(x):
         return np.where(mask, x, x.dtype.type(0))
+    if layouts.expanded_axes(x):  # as sum's gradient is: the result lies in memory as the mask does
+        return np.multiply(x.view(f"i{x.dtype.itemsize}"), mask.view(np.int8)).view(x.dtype)
     out = layouts.empty_like(x)
     bits = out.view(f"i{x.dtype.itemsize}")
     bits[...] = mask.view(np.int8)

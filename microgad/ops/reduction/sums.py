@@ -10,7 +10,6 @@ import numpy as np
 from ... import backend, dtypes
 from ...errors import DtypeError
 from ...function.linear_map import LinearMap
-from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Dtype, Tensor
 from .. import layouts
@@ -100,7 +99,8 @@ def nansum(
     found = sum(x, dim, keepdim, dtype=dtype)
     if x.is_floating_point():
         check_ordered(found, "nansum")
-        if found.is_floating_point() and _may_be_nan(found.array):
+        # The gradient is selected even where nothing is NaN: sum's would be expanded, and a program can't write to it.
+        if found.is_floating_point() and (found.node is not None or _may_be_nan(found.array)):
             found = sum(Select.apply(x == x, x), dim, keepdim, dtype=dtype)
     return into(out, found)
 
@@ -145,8 +145,8 @@ def nanmean(
         check_floating(given, "nanmean")
         check_ordered(given, "nanmean")
     found = mean(x, dim, keepdim)
-    if not _may_be_nan(found.array):
-        return into(out, with_torch_name("DivBackward0", found))
+    if found.node is None and not _may_be_nan(found.array):
+        return into(out, found)
     is_number = x == x
     is_kept = is_number | (sum(is_number, dim, True) == 0)  # a mean of no numbers has NaN as its gradient, too
     count = sum(is_number, dim, keepdim)
