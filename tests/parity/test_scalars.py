@@ -407,6 +407,13 @@ TENSOR_DATA = """
     t.as_tensor(np.ones(1, "m8[s]"))
     t.from_numpy(np.ones(1, ">f4"))
     t.as_tensor(np.ones(1, ">i8"), dtype=t.float32)
+    t.linspace(-0.7, -317.2, 1, dtype=t.int8)
+    t.linspace(-317.2, 0, 1, dtype=t.int8)
+    t.linspace(1, float("inf"), 1)
+    t.linspace(2**53 + 1, 0, 1, dtype=t.int64)
+    t.logspace(2.5, 1000, 1, dtype=t.int32)
+    t.logspace(2.5, 1000, 1, dtype=t.int8)
+    t.logspace(0, 1e40, 1)
     t.full((2,), None)
     t.full((2,), [1.0])
     t.full_like(v, "a")
@@ -448,3 +455,22 @@ def test_linspace_has_torchs_last_bits(dtype: str) -> None:
         start, end = (float(x) for x in rng.standard_normal(2) * 10)
         mine, other = (lib.linspace(start, end, steps, dtype=getattr(lib, dtype)) for lib in (microgad, torch))
         assert mine.tolist() == other.tolist()
+
+
+@pytest.mark.parametrize("bounds", [(4, -1), (-3, 5), (2.7, -3.9), (0, 6)])
+@pytest.mark.parametrize("dtype", ["int8", "int64"])
+def test_ranges_of_integers_are_truncated_as_torchs(dtype: str, bounds: tuple[float, float]) -> None:
+    def ranges(t: Any, steps: int) -> list[list[int]]:
+        to: Any = {"steps": steps, "dtype": getattr(t, dtype)}
+        made = t.linspace(*bounds, **to), t.logspace(*bounds, base=2, **to), t.logspace(*bounds, base=0.5, **to)
+        return [x.tolist() for x in made]
+
+    for steps in (0, 1, 2, 7, 16, 67, 300):
+        assert ranges(microgad, steps) == ranges(torch, steps)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_logspace_has_torchs_last_digits(dtype: str) -> None:
+    for start, end, steps in ((16.0978, 17.3532, 17), (-9.1, 5.3, 64), (2.5, 1.0, 1)):
+        mine, other = (lib.logspace(start, end, steps, base=3, dtype=getattr(lib, dtype)) for lib in (microgad, torch))
+        np.testing.assert_allclose(mine, other, 1e-15 if dtype == "float64" else 1.2e-7)

@@ -125,14 +125,18 @@ def linspace(
     check_options("linspace", options)
     steps = operator.index(steps)
     start, end, result_dtype = _bounds("linspace", start, end, steps, resolve_dtype("linspace", dtype, out))
+    if steps < 2:
+        values = np.array([scale_factor("linspace", start, result_dtype)] * steps, result_dtype)
+        return from_array_into(out, values, device, requires_grad)
     # Each half is counted from its own end, as in PyTorch, so that the last value is exactly end.
-    first, last, half = result_dtype.type(start), result_dtype.type(end), max(steps // 2, min(steps, 1))
+    first, last = (result_dtype.type(scale_factor("linspace", x, result_dtype)) for x in (start, end))
+    half = steps // 2
     if result_dtype.kind in "iu":  # the difference may be too large for the dtype
-        first, last = int(first), int(last)
-    step = (last - first) / max(steps - 1, 1)
-    # PyTorch rounds float32 and integers once, after the sum.
-    wide = np.float64 if result_dtype == np.float32 or result_dtype.kind in "iu" else result_dtype
-    fused = result_dtype == np.float64 and abs(step) < 2.0**960  # nothing in `_fused_multiply_add` overflows
+        first, last = float(first), float(last)
+    step = (last - first) / (steps - 1)
+    # PyTorch rounds once, after the sum: float32 is computed in float64, float64 and integers by a fused multiply-add.
+    fused = (result_dtype == np.float64 or result_dtype.kind in "iu") and abs(step) < 2.0**960  # nothing overflows
+    wide = np.float64 if result_dtype == np.float32 or fused else result_dtype
     values = np.empty(steps, result_dtype)
     for part, begin, sign in ((values[:half], first, 1), (values[half:][::-1], last, -1)):
         for i in builtins.range(0, len(part), CHUNK):
@@ -168,10 +172,20 @@ def logspace(
     tensor([  1.,  10., 100.])
     """
     check_options("logspace", options)
+    steps = operator.index(steps)
     start, end, result_dtype = _bounds("logspace", start, end, steps, resolve_dtype("logspace", dtype, out))
     exact = np.result_type(result_dtype, np.float64)
-    exponents = linspace(start, end, steps, dtype=exact, device="cpu").array
     with np.errstate(invalid="ignore"):  # NaN for fractional powers of a negative base
+        if steps < 2:
+            only = [scale_factor("logspace", np.power(exact.type(base), x), result_dtype) for x in [start] * steps]
+            return from_array_into(out, np.array(only, result_dtype), device, requires_grad)
+        # As in linspace, but rounded before the sum, too.
+        first, last = (result_dtype.type(scale_factor("logspace", x, result_dtype)) for x in (start, end))
+        if result_dtype.kind != "f":
+            first, last = exact.type(first), exact.type(last)
+        step = exact.type(last - first) / (steps - 1)
+        from_end = step * np.arange(steps - steps // 2 - 1, -1, -1)
+        exponents = np.concatenate([first + step * np.arange(steps // 2), last - from_end])
         values = np.power(exact.type(base), exponents)
     return from_array_into(out, values.astype(result_dtype), device, requires_grad)
 
@@ -183,7 +197,7 @@ def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any,
             raise ArgumentError(
                 f"{op}: only supports 0-dimensional start and end tensors, but got {name} with {x.ndim}"
             )
-    if operator.index(steps) < 0:
+    if steps < 0:
         raise ArgumentError(f"{op}: number of steps must be non-negative, got {steps}")
     start, end = (as_scalar(op, name, getattr(x, "array", x)) for name, x in (("start", start), ("end", end)))
     of_complex = isinstance(start + end, complex)
@@ -196,7 +210,7 @@ def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any,
         )
     if result_dtype.kind == "b":
         raise KindError(f"{op}: not implemented for bool")
-    return (*(scale_factor(op, x, result_dtype) for x in (start, end)), result_dtype)
+    return start, end, result_dtype
 
 
 @tensors_only
