@@ -158,9 +158,8 @@ def adam_step(p: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> Non
     step = increment_step(init_state(state, p, names, step=0))
     root = math.sqrt(1 - beta2**step)
     step_size = float(group["lr"]) * root / (1 - beta1**step)
-    eps = (
-        float(group["eps"]) * root
-    )  # step_size holds the division of √v by root: one pass less (Kingma and Ba, section 2)
+    # step_size holds the division of √v by root, which saves a pass (Kingma and Ba, section 2).
+    eps = float(group["eps"]) * root
     for values, grad, m, v, *max_v, a, b in update_chunks(p, group, *(state[name] for name in names), scratch=2):
         lerp_(m, grad, 1 - beta1, a)
         ema_square_(v, grad, beta2, a)
