@@ -23,6 +23,8 @@ LAYERS = {
     "conv2d grouped": lambda nn, t: nn.Conv2d(4, 6, (3, 2), (2, 1), (1, 0), (1, 2), groups=2, bias=False),
     "conv2d same": lambda nn, t: nn.Conv2d(2, 2, 5, padding="same", padding_mode="reflect"),
     "conv2d valid": lambda nn, t: nn.Conv2d(2, 2, 5, padding="valid", dtype=t.float64),
+    "conv1d of two kernel sizes": lambda nn, t: nn.Conv1d(1, 2, (2, 3), padding=1),
+    "conv_transpose2d of one kernel size": lambda nn, t: nn.ConvTranspose2d(1, 2, (2,), stride=2, output_padding=1),
     "batch norm 1d": lambda nn, t: nn.BatchNorm1d(4),
     "batch norm 2d": lambda nn, t: nn.BatchNorm2d(4, eps=1e-3, momentum=None, dtype=t.float64),
     "batch norm plain": lambda nn, t: nn.BatchNorm2d(4, affine=False, track_running_stats=False),

@@ -61,6 +61,10 @@ class _ConvNd(Module):
         add_parameters(self, device, dtype, weight=self._weight_shape(), bias=out_channels if bias else None)
         self.reset_parameters()
 
+    def _sizes(self, *sizes: Any) -> list[Any]:
+        """Return sizes for each dimension of the layer, even if kernel_size has another number of them."""
+        return [size if isinstance(size, str) else to_tuple(size, self._spatial_dims) for size in sizes]
+
     def _check_settings(self) -> None:
         if self.groups <= 0:
             raise ValueError(f"groups must be a positive integer, got {self.groups}")
@@ -84,13 +88,12 @@ class _ConvNd(Module):
     @property
     def _reversed_padding_repeated_twice(self) -> list[int]:
         """The padding in the order of `F.pad`: left, right, top, bottom."""
+        if not isinstance(self.padding, str):
+            return [width for width in reversed(self.padding) for _ in range(2)]
         widths = []
-        for i in reversed(range(len(self.kernel_size))):
-            if isinstance(self.padding, str):
-                total = self.dilation[i] * (self.kernel_size[i] - 1) if self.padding == "same" else 0
-                widths += [total // 2, total - total // 2]
-            else:
-                widths += [self.padding[i]] * 2
+        for dilation, size in reversed(list(zip(self.dilation, self.kernel_size, strict=False))):
+            total = dilation * (size - 1) if self.padding == "same" else 0
+            widths += [total // 2, total - total // 2]
         return widths
 
     def reset_parameters(self) -> None:
@@ -130,7 +133,7 @@ class _Conv(_ConvNd):
         dtype: Dtype = None,
     ) -> None:
         super().__init__(
-            in_channels, out_channels, to_tuple(kernel_size, self._spatial_dims), stride, padding, dilation, False, 0,
+            in_channels, out_channels, *self._sizes(kernel_size, stride, padding, dilation), False, self._sizes(0)[0],
             groups, bias, padding_mode, device, dtype,
         )  # fmt: skip
 
@@ -232,8 +235,8 @@ class _ConvTranspose(_ConvTransposeNd):
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {self._get_name()}, got {padding_mode!r}')
         super().__init__(
-            in_channels, out_channels, to_tuple(kernel_size, self._spatial_dims), stride, padding, dilation, True,
-            output_padding, groups, bias, padding_mode, device, dtype,
+            in_channels, out_channels, *self._sizes(kernel_size, stride, padding, dilation), True,
+            self._sizes(output_padding)[0], groups, bias, padding_mode, device, dtype,
         )  # fmt: skip
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
