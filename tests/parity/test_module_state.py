@@ -39,6 +39,25 @@ def state_dict_by_position(t, nn):
 
 
 @program
+def parameters_that_go_to_meta_and_back(t, nn):
+    """They are new objects, also where two modules shared one, and what a program held keeps its values."""
+    m = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.BatchNorm1d(2))
+    m[1].weight = m[0].weight
+    m[0].bias.requires_grad_(False)
+    m(t.ones(3, 2)).sum().backward()
+    held = m[0].weight
+    found = []
+    for convert in (lambda: m.double(), lambda: m.to("meta"), lambda: m.to_empty(device="cpu")):
+        before = list(m.parameters())
+        assert convert() is m
+        found += [m[0].weight is held, m[0].weight is m[1].weight, held.device.type, held.grad.device.type]
+        found += [(type(p).__name__, p.device.type, str(p.dtype)[-7:], p.requires_grad) for p in m.parameters()]
+        found += [p.grad is None or (p.grad.device.type, p.grad is held.grad) for p in m.parameters()]
+        found += [any(p is q for q in before) for p in m.parameters()]
+    return found, held
+
+
+@program
 def load_strictly(t, nn):
     m = net(t, nn)
     state = m.state_dict()

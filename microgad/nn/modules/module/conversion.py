@@ -36,16 +36,23 @@ class ModuleConversion:
         def children(self) -> Iterator[Module]: ...
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Convert parameters, gradients and buffers by `fn`. Parameters stay the same objects without `overwrite`."""
+        """Convert parameters, gradients and buffers by `fn`.
+
+        Parameters stay the same objects, unless `overwrite` is set, or they go to the device "meta" or come from there.
+        """
         for module in self.children() if recurse else ():
             module._apply(fn)
         with state.scope(grad_enabled=False):
             if FutureFlags.overwrite and not FutureFlags.swap:
                 self._parameters.update({name: _new_parameter(p) for name, p in self._parameters.items()})
-            for tensor in (t for p in self._parameters.values() if p is not None for t in (p, p.grad) if t is not None):
-                converted = fn(tensor)
-                if converted is not tensor:
-                    tensor.data = converted
+            for name, p in self._parameters.items():
+                converted = None if p is None else fn(p)
+                if converted is not p:
+                    if converted.is_meta != p.is_meta and not FutureFlags.swap:
+                        p = self._parameters[name] = _new_parameter(p)
+                    p.data = converted
+                if p is not None and p.grad is not None and (converted := fn(p.grad)) is not p.grad:
+                    p.grad.data = converted
             for name, buffer in self._buffers.items():
                 if buffer is None:
                     continue
