@@ -174,6 +174,37 @@ def test_write_to_an_expanded_tensor_has_torchs_message():
         program(microgad, None)
 
 
+BY_INDEX: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "scatter_, a number": lambda t, x, i: x.scatter_(0, i, 7.0),
+    "scatter_, one value": lambda t, x, i: x.scatter_(0, i[:1], t.ones(1)),
+    "scatter_, no value": lambda t, x, i: x.scatter_(0, i[:0], 7.0),
+    "scatter_, added": lambda t, x, i: x.scatter_(0, i[:1], 7.0, reduce="add"),
+    "scatter_add_": lambda t, x, i: x.scatter_add_(0, i[:1], t.ones(1)),
+    "scatter_reduce_": lambda t, x, i: x.scatter_reduce_(0, i[:1], t.ones(1), "amax"),
+    "put_, one value": lambda t, x, i: x.put_(i[:1], t.ones(1)),
+    "put_, no value": lambda t, x, i: x.put_(i[:0], t.ones(0)),
+    "index_copy_, one value": lambda t, x, i: x.index_copy_(0, i[:1], t.ones(1)),
+    "masked_scatter_, one value": lambda t, x, i: x.masked_scatter_(i == 0, t.ones(1)),
+    "index_fill_": lambda t, x, i: x.index_fill_(0, i, 7.0),
+    "masked_fill_": lambda t, x, i: x.masked_fill_(i[:1] == 0, 7.0),
+    "index_put_, one value": lambda t, x, i: x.index_put_((i,), t.ones(1)),
+    "assignment": lambda t, x, i: operator.setitem(x, i, 7.0),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", BY_INDEX)
+def test_writes_by_index_to_an_expanded_tensor(name):
+    """PyTorch still allows some to write one value."""
+
+    def program(t, nn):
+        x = t.zeros(1).expand(3)
+        BY_INDEX[name](t, x, t.tensor([0, 1]))
+        return x
+
+    Programs({"program": program}).check("program", messages=False)
+
+
 def test_custom_function_writes_beyond_a_view():
     def program(t, nn):
         class Twice(t.autograd.Function):

@@ -147,7 +147,7 @@ def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Write
         raise DimError(f"index_fill_(): Expected dtype int64 for index, got {index.array.dtype}")
     where = _as_index("index_fill", input, dim, index, DimError, value, negative=True)
     name, value = f"IndexFillBackward{int(hasattr(value, 'array'))}", fill_value_for("index_fill", value, input)
-    return single_write(name, SetItem, value, where, order=layouts.copy_order(input.array))
+    return single_write(name, SetItem, value, where, True, order=layouts.copy_order(input.array))
 
 
 @numpy_spelling

@@ -70,24 +70,13 @@ class SetItem(StoreMixin, Function):
 
     @classmethod
     def apply_(cls, target: Any, value: Any, **settings: Any) -> Any:
-        """Write in place as usual, except into a `.data` Tensor, and one value into an expanded Tensor."""
-        x, index = target.array, settings["index"]
+        """Write in place as usual, except into a `.data` Tensor."""
+        index = settings["index"]
         if (target if target.base is None else target.base).is_data_alias and is_basic(index):
             # Through a view, which remembers where the write went.
             super().apply_(GetItem.apply(target, index=index), value, index=(...,))
             return target
-        axes = layouts.expanded_axes(x)
-        if not axes or is_basic(index) or np.size(getattr(value, "array", value)) > 1:
-            return super().apply_(target, value, **settings)
-        warn(
-            "Use of writes by index or mask on expanded tensors is deprecated. Please clone() the tensor before "
-            "performing this operation."
-        )
-        mask = np.zeros_like(x, bool, order="C")
-        index_kernels.put(mask, index, True)
-        value = value.reshape(()) if hasattr(value, "array") else value
-        super().apply_(GetItem.apply(target, index=unexpanded(x)), value, index=(mask.any(axes, keepdims=True),))
-        return target
+        return super().apply_(target, value, **settings)
 
     def store(self, out, value):
         index_kernels.put(out, self.index, value)
@@ -136,6 +125,7 @@ class Write(NamedTuple):
 
     name: str  # PyTorch's name of the node; empty where the Function's own will do
     steps: tuple[tuple[type[Function], Any, dict[str, Any]], ...]  # each with its second operand and its settings
+    fills: bool = False  # whether it is a SetItem that may write one value to an expanded Tensor
 
     def out_of_place(self, input: Tensor) -> Tensor:
         """Return the result as a new Tensor."""
@@ -151,8 +141,25 @@ class Write(NamedTuple):
             for cls, operand, settings in self.steps
         ]
         for cls, operand, settings in steps:
-            cls.apply_(input, operand, **settings)
+            if self.fills and layouts.expanded_axes(x) and np.size(getattr(operand, "array", operand)) <= 1:
+                _fill_expanded(input, operand, settings["index"])
+            else:
+                cls.apply_(input, operand, **settings)
         return with_in_place_name(self.name, input, before)
+
+
+def _fill_expanded(target: Tensor, value: Any, index: Any) -> None:
+    """Write one value to an expanded Tensor at an index with arrays."""
+    warn(
+        "Use of writes by index or mask on expanded tensors is deprecated. Please clone() the tensor before "
+        "performing this operation."
+    )
+    x = target.array
+    mask = np.zeros_like(x, bool, order="C")
+    index_kernels.put(mask, index, True)
+    where = mask.any(layouts.expanded_axes(x), keepdims=True)
+    value = value.reshape(()) if hasattr(value, "array") else value
+    SetItem.apply_(GetItem.apply(target, index=unexpanded(x)), value, index=(where,))
 
 
 def copy_if_shared(given: Any, target: Any) -> Any:
@@ -165,9 +172,11 @@ def copy_if_shared(given: Any, target: Any) -> Any:
     return array.copy() if given is array else given.clone()
 
 
-def single_write(name: str, cls: type[Function], operand: Any, index: Any, **settings: Any) -> Write:
+def single_write(
+    name: str, cls: type[Function], operand: Any, index: Any, fills: bool = False, **settings: Any
+) -> Write:
     """Make a Write of one Function at an index."""
-    return Write(name, ((cls, operand, {"index": index, **settings}),))
+    return Write(name, ((cls, operand, {"index": index, **settings}),), fills)
 
 
 @tensors_only
@@ -218,7 +227,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         refuse_uint8_fill(given, index)
     if (steps := split_int_indices(index)) is not None:
         input, index = GetItem.apply(input, index=steps[0]), steps[1]
-    single_write("", SetItem, value, index).in_place(input)
+    single_write("", SetItem, value, index, True).in_place(input)
 
 
 def fill_everywhere(name: str, input: Tensor, value: Any) -> Tensor:
@@ -293,7 +302,7 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
     if not accumulate and values.array.size == 1:
         refuse_uint8_fill(given, index)
     cls = AddItem if accumulate else SetItem
-    return single_write("IndexPut", cls, values, index, order=layouts.copy_order(input.array))
+    return single_write("IndexPut", cls, values, index, not accumulate, order=layouts.copy_order(input.array))
 
 
 @tensors_only

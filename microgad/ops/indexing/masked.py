@@ -54,7 +54,7 @@ def _filled(op: str, input: Tensor, mask: Tensor, value: Any, in_place: bool = F
     """Return the input expanded to the mask's shape, and the Write that fills it."""
     wide, index = _broadcast(op, input, _mask(op, mask, input, value), in_place)
     name = f"MaskedFillBackward{int(hasattr(value, 'array'))}"
-    return wide, single_write(name, SetItem, fill_value_for(op, value, input), index)
+    return wide, single_write(name, SetItem, fill_value_for(op, value, input), index, True)
 
 
 @tensors_only
