@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.database import InMemoryExampleDatabase
 
 import microgad as torch
-from microgad.errors import ArgumentError
+from microgad.errors import ArgumentError, FunctionError
 from microgad.function import Function
 from microgad.ops.elementwise import Add, Div, Exp, Log, Mul, Pow, Relu, Sqrt
 from microgad.ops.linalg import Linear, MatMul
@@ -197,16 +197,29 @@ def test_a_derivative_that_fails_for_inferred_inputs_is_wrong():
     check_op(SoftmaxOfVectors, tensors(shapes(min_dims=1, max_dims=1)), examples=EXAMPLES)
 
 
-def test_an_error_that_only_recording_raises_is_reported():
-    class Same(Function):
-        def forward(self, x):
-            return x
+def same(self, x):
+    return x
 
-        def grad_x(self, grad):
-            return grad
 
-    with pytest.raises(ArgumentError, match="GraphError: Same: forward returned memory of an input"):
-        check_op(Same, examples=EXAMPLES)
+def with_cosine(self, x):
+    self.c = np.cos(x)
+    return np.sin(x)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"forward": same, "grad_x": lambda self, grad: grad}, "^Wrong: forward returned memory of an input"),
+        (
+            {"forward": with_cosine, "grad_x": lambda self, grad, c: grad * c, "constants": ("c",)},
+            "^Wrong: c is float64, but constants are boolean or integer",
+        ),
+        ({"forward": lambda self, x: None, "grad_x": lambda self, grad: grad}, "^Wrong: forward returned None"),
+    ],
+)
+def test_an_error_of_a_function_is_not_taken_for_a_refusal_of_its_inputs(members, message):
+    with pytest.raises(FunctionError, match=message):
+        check_op(type("Wrong", (Function,), members), examples=EXAMPLES)
 
 
 def test_a_function_that_calls_grad_gets_inputs_that_require_grad():

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import reject
 from hypothesis import strategies as st
 
-from ...errors import FROM_FORWARD, ArgumentError
+from ...errors import FROM_FORWARD, ArgumentError, FunctionError
 from ...errors.wording import plural
 from ...function import Function
 from ...tensor import Tensor
@@ -154,6 +154,8 @@ class InputInference:
             except AttributeError as error:
                 if isinstance(error.obj, Function):
                     raise ArgumentError(f"{self.name}: give settings={{{error.name!r}: ...}}") from error
+                raise
+            except FunctionError:  # it breaks a rule, whatever the inputs are
                 raise
             except (*FROM_FORWARD, ZeroDivisionError) as error:
                 self.refused = f" ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
