@@ -103,6 +103,52 @@ def test_a_formula_that_fits_only_these_values_is_not_named():
     assert guess(lambda x: torch.sin(x).detach() + x, leaf(1, 1, 1)) == ""
 
 
+class WrongWhere(torch.Function):
+    """sin(x) · y, whose derivative for x is `instead` where `at(x, y)`."""
+
+    def forward(self, x, y):
+        return np.sin(x) * y
+
+    def grad_x(self, grad, x, y):
+        return grad * np.where(self.at(x, y), self.instead, np.cos(x) * y)
+
+    def grad_y(self, grad, x):
+        return grad * np.sin(x)
+
+
+@pytest.mark.parametrize("instead", [0.0, 2.0])
+@pytest.mark.parametrize(
+    ("at", "x", "where"),
+    [
+        (lambda x, y: x == 0, [0], "is 0"),
+        (lambda x, y: x == y, [1], "is equal to input 1"),
+        (lambda x, y: x == y, [1, 1], "has equal values or is equal to input 1"),
+        (lambda x, y: x == 3, [3], ""),
+    ],
+)
+def test_a_derivative_that_is_wrong_only_at_the_given_values_is_neither_0_nor_a_multiple(at, x, where, instead):
+    mistake = guess(lambda x, y: WrongWhere.apply(x, y, at=at, instead=instead), leaf(*x), leaf(1))
+    assert mistake == (f"ties: wrong only where input 0 {where}" if where else "")
+
+
+class Growth(torch.Function):
+    """x · exp(y), whose derivative for y lacks x."""
+
+    def forward(self, x, y):
+        return x * np.exp(y)
+
+    def grad_x(self, grad, y):
+        return grad * np.exp(y)
+
+    def grad_y(self, grad, y):
+        return grad * np.exp(y)
+
+
+def test_a_function_that_fits_only_these_values_is_not_named():
+    """At y = 0 the derivative for y is cos(y), and the numerical one is that of cos."""
+    assert guess(Growth.apply, leaf(0), leaf(0)) == "the wrong function: it is the derivative of exp"
+
+
 @pytest.mark.parametrize(
     "other", [[torch.ones(3)], [np.ones((2, 3)), np.ones((2, 4))], {"a": np.ones(3)}, "text", None]
 )

@@ -36,7 +36,7 @@ def likely_mistake(finding: Finding) -> str | None:
     pair = JacobianPair(finding, elsewhere, elsewhere is None)
     if pair.wrong.any():
         with np.errstate(all="ignore"):
-            for name, recognizer in MISTAKES:
+            for name, recognizer in AT_SPECIAL_VALUES if finding.only_here else MISTAKES:
                 message = recognizer(pair)
                 if message and (elsewhere is None or recognizer(elsewhere)):
                     return f"{name}: {message}{_lower_order(pair)}"
@@ -88,3 +88,6 @@ MISTAKES: tuple[tuple[str, Callable[[JacobianPair], str | None]], ...] = (
     ("one branch", terms.one_branch),
     ("off the graph", terms.off_the_graph),
 )
+
+# Those that a derivative may have at the given values if it is right at perturbed ones.
+AT_SPECIAL_VALUES = tuple(mistake for mistake in MISTAKES if mistake[1] in (factors.not_finite, factors.ties))

@@ -65,10 +65,12 @@ def ties(pair: JacobianPair) -> str | None:
     for i, name, value in pair.values():
         if i != pair.at and stretches(value.shape, pair.x_shape):
             where[f"is equal to {name}" if value.ndim else f"is {value:g}"] = pair.x == expanded(value, pair.x_shape)
-    for condition, at in where.items():
-        if at[rows].all() and not pair.no_effect[~at].all():  # and right somewhere else
-            return f"wrong only where {pair.name} {condition}"
-    return None
+    fitting = [
+        condition
+        for condition, at in where.items()
+        if at[rows].all() and (pair.only_here or not pair.no_effect[~at].all())  # and right somewhere else
+    ]
+    return f"wrong only where {pair.name} {' or '.join(fitting)}" if fitting else None
 
 
 def sign(pair: JacobianPair) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import permutations, product
 from typing import Any
 
@@ -16,8 +16,18 @@ Map = Callable[[Any], Any]
 
 def wrong_function(pair: JacobianPair) -> str | None:
     """Recognize another function's derivative, and a formula in terms of out that reads the input, or the reverse."""
+    return _common(_wrong_functions, pair)
+
+
+def _common(candidates: Callable[[JacobianPair], Iterator[str]], pair: JacobianPair) -> str | None:
+    """Return the first candidate that is one at perturbed inputs too, where these are known."""
+    there = None if pair.elsewhere is None else set(candidates(pair.elsewhere))
+    return next((message for message in candidates(pair) if there is None or message in there), None)
+
+
+def _wrong_functions(pair: JacobianPair) -> Iterator[str]:
     if pair.x is None or not pair.elementwise:
-        return None
+        return
     x, error = pair.x, np.diagonal(pair.error)
 
     def gives(values: Any) -> bool:
@@ -28,18 +38,17 @@ def wrong_function(pair: JacobianPair) -> str | None:
         if np.all(np.abs(derivative(x) - np.diagonal(pair.n)) <= error):
             out = function(x)
             if gives(out):
-                return f"it is {f}({pair.name}) itself"
+                yield f"it is {f}({pair.name}) itself"
             if gives(in_out(x)):
-                return f"it is {f}'s in terms of out, but with {pair.name} in its place"
+                yield f"it is {f}'s in terms of out, but with {pair.name} in its place"
             if gives(derivative(out)):
-                return f"it is {f}'s in terms of {pair.name}, but with out in its place"
+                yield f"it is {f}'s in terms of {pair.name}, but with out in its place"
             for g, (_, _, other) in FUNCTIONS.items():
                 if gives(other(out)):
-                    return f"it is {g}'s in terms of out"
+                    yield f"it is {g}'s in terms of out"
     for g, (_, other, _) in FUNCTIONS.items():
         if gives(other(x)):
-            return f"it is the derivative of {g}"
-    return None
+            yield f"it is the derivative of {g}"
 
 
 def _sigmoid(x: Any) -> Any:
@@ -69,6 +78,10 @@ FUNCTIONS: dict[str, tuple[Map, Map, Map]] = {
 
 def value_factor(pair: JacobianPair) -> str | None:
     """Recognize a factor of the chain or product rule that is missing, extra or exchanged."""
+    return _common(_value_factors, pair)
+
+
+def _value_factors(pair: JacobianPair) -> Iterator[str]:
     factors = [
         (name, expanded(value, shape).reshape(column))  # for the elements of the input, or for those of the output
         for _, name, value in pair.values()
@@ -78,11 +91,10 @@ def value_factor(pair: JacobianPair) -> str | None:
     for (name, value), (form, function) in product(factors, FORMS.items()):
         for verdict, by in (("is too much", function(value)), ("is missing", 1 / function(value))):
             if _scales(pair, by):
-                return f"{form.format(name)} {verdict}"
+                yield f"{form.format(name)} {verdict}"
     for (name, value), (other, instead) in permutations(factors, 2):
         if value.shape == instead.shape and _scales(pair, value / instead):
-            return f"{name} stands where {other} belongs"
-    return None
+            yield f"{name} stands where {other} belongs"
 
 
 FORMS: dict[str, Map] = {

@@ -28,6 +28,7 @@ class JacobianPair:
     def __init__(self, finding: Finding, elsewhere: JacobianPair | None = None, only: bool = True) -> None:
         self.elsewhere = elsewhere  # the same at perturbed inputs
         self.only = only  # whether there is no finding at perturbed inputs
+        self.only_here = finding.only_here
         self.order = finding.order
         self.operations = " ".join((finding.op, *finding.operations)).lower()
         self.n, self.a = (np.asarray(j, np.float64) for j in (finding.numerical, finding.analytical))

@@ -32,9 +32,7 @@ def check_entries(check: Check, fn: CheckedFunction, inputs: Sequence[int] | Non
         own = check.outputs()
         names = dict.fromkeys((*operations(own), *worst.operations))
         custom = dict.fromkeys(type(node).__name__ for node in nodes_behind(own) if isinstance(node, CustomNode))
-        worst = replace(
-            worst, elsewhere=_find_elsewhere(check, fn, worst), operations=(*names,), custom_functions=(*custom,)
-        )
+        worst = replace(_with_elsewhere(check, fn, worst), operations=(*names,), custom_functions=(*custom,))
         error = GradcheckError(describe(worst))
         error.finding, error.call = worst, (check.call, tuple(check.args))
         raise error
@@ -70,10 +68,10 @@ def _wrong_at_every_step(check: Check, fn: CheckedFunction, k: int, at: slice, i
     return finding
 
 
-def _find_elsewhere(check: Check, fn: CheckedFunction, finding: Finding) -> Finding | None:
-    """Return what is wrong at perturbed inputs, where no zeros or equal values hide the nature of the mistake.
+def _with_elsewhere(check: Check, fn: CheckedFunction, finding: Finding) -> Finding:
+    """Add to a finding what is wrong at perturbed inputs, if anything is, or a derivative of lower order there.
 
-    There a derivative of lower order may be wrong. None if nothing is.
+    No zeros or equal values hide the nature of the mistake there.
     """
     names = fn.names[: len(check.tensors)]
     with perturbed(check.tensors, check.rng, 0.4):
@@ -82,15 +80,16 @@ def _find_elsewhere(check: Check, fn: CheckedFunction, finding: Finding) -> Find
             while there.order < fn.order:
                 wrong, _ = _find_wrong(check, there, range(len(there.tensors)))
                 if wrong:
-                    return worst_of(wrong)
+                    return replace(finding, elsewhere=worst_of(wrong))
                 above = there.derivative(check.tensors, check.rng)
                 if above is None:
-                    return None
+                    return finding
                 there = above
-            wrong, _ = _find_wrong(check, there, [finding.input])
+            wrong, unknown = _find_wrong(check, there, [finding.input])
         except Exception:  # another failure than the one to explain
-            return None
-    return next((other for other in wrong if other.output == finding.output), None)
+            return finding
+    found = next((other for other in wrong if other.output == finding.output), None)
+    return replace(finding, elsewhere=found, only_here=found is None and not unknown)
 
 
 def _jacobian(fn: CheckedFunction, i: int, scale: float) -> Estimate:
