@@ -55,6 +55,24 @@ def test_interpolate_of_uint8(mode, antialias):
     assert np.abs(a.array.astype(int) - b.numpy()).max() <= 1
 
 
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(
+    "resized", [{"size": (3, 2)}, {"size": (7, 40)}, {"size": (19, 5)}, {"scale_factor": (0.4, 1.05)}]
+)
+@pytest.mark.parametrize("last", [False, True])
+def test_antialiased_float32_is_torchs_bit_for_bit(mode, resized, last):
+    """With a scale that leaves a size as it is too, which PyTorch ignores then."""
+    x = np.random.default_rng(0).normal(size=(2, 3, 17, 16)).astype(np.float32)
+    results = [
+        lib.nn.functional.interpolate(
+            lib.tensor(x).to(memory_format=lib.channels_last if last else lib.contiguous_format),
+            mode=mode, antialias=True, **resized,
+        ).numpy()
+        for lib in (microgad, torch)
+    ]  # fmt: skip
+    np.testing.assert_array_equal(*results)
+
+
 def test_interpolate_lanczos():
     check(*functional_pair("interpolate", (4, 9), mode="lanczos", antialias=True), ((1, 2, 9, 5),), "float64", 0)
 

@@ -62,7 +62,7 @@ def interpolate(
             result = (Resample.apply(result, axis=i + 2, matrix=matrices[i].rounded) + 0.5).floor().clamp(0, 255)
         return result.to(input.dtype)
     result = input
-    for i in sorted(changed, key=lambda i: out[i] / sizes[i]):
+    for i in reversed(changed) if antialias else sorted(changed, key=lambda i: out[i] / sizes[i]):
         result = Resample.apply(result, axis=i + 2, matrix=matrices[i])
     kind = {"nearest": "Nearest", "nearest-exact": "NearestExact"}.get(mode, mode.capitalize())
     return with_torch_name(f"Upsample{kind}{dims}D{'Aa' * antialias}", result)
@@ -157,4 +157,4 @@ def _output_sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: in
 
 def _is_identity(mode: str, antialias: bool, size: int, steps: int, scale: float | None) -> bool:
     """Return whether resizing along an axis changes nothing."""
-    return size == steps and (scale in (None, 1) or (mode.endswith("linear") and not antialias))
+    return size == steps and (scale in (None, 1) or antialias or mode.endswith("linear"))

@@ -20,12 +20,13 @@ class ResampleMatrix:
     """A sparse matrix (steps, size) whose row i has the weights `weights[:, i]` in the columns `cells[:, i]`.
 
     Both arrays are (taps, steps). Without weights, all are 1. A row with fewer taps is filled up with the cell `size`,
-    which counts as 0.
+    which counts as 0. If `ordered`, float32 is summed in PyTorch's order, bit for bit.
     """
 
     size: int
     cells: Any
     weights: Any = None
+    ordered: bool = False
 
     @staticmethod
     @functools.lru_cache(maxsize=64)
@@ -55,7 +56,7 @@ class ResampleMatrix:
         at = i * step if align else (i + 0.5) * step - 0.5
         if mode == "bicubic":
             low = np.floor(at)
-            weights = np.stack([KERNELS["bicubic"][1](at - low - j, -0.75) for j in range(-1, 3)])
+            weights = np.stack([cubic_kernel(at - low - j, -0.75) for j in range(-1, 3)])
             return ResampleMatrix(size, np.clip(low.astype(np.int64) + np.arange(-1, 3)[:, None], 0, size - 1), weights)
         at = np.maximum(at, 0)
         low = np.minimum(at.astype(np.int64), size - 1)
@@ -104,6 +105,8 @@ class ResampleMatrix:
 
     def times(self, x: Any, axis: int) -> Any:
         """Multiply the matrix and x along one axis."""
+        if self.ordered and x.dtype == np.float32:
+            return self._times_in_order(x, axis)
         if self.spans:
             lines = x.reshape(*x.shape[: axis + 1], math.prod(x.shape[axis + 1 :]))
             parts = [(row, lines[..., span, :]) for span, row in self._rows(x)]
@@ -122,6 +125,28 @@ class ResampleMatrix:
                 part *= weights[i]
             out = part if out is None else np.add(out, part, out=out)
         return out
+
+    def _times_in_order(self, x: Any, axis: int) -> Any:
+        """`times` as PyTorch's compiled loop: fours of products are rounded and then added, others are fused."""
+        x = np.moveaxis(x, axis, 0)
+        lines = np.zeros_like(x, order="C", shape=(self.size + 1, math.prod(x.shape[1:])))
+        lines[:-1] = x.reshape(self.size, -1)
+        cells, weights = backend.like(self.cells, x), backend.like(self.weights, x, x.dtype)[..., None]
+        first_fused = 1 + (np.count_nonzero(self.cells < self.size, 0) - 1) // 4 * 4
+        out = lines.take(cells[0], 0) * weights[0]
+        for i in range(1, len(cells)):
+            part, fused = lines.take(cells[i], 0), first_fused <= i
+            if fused.any():
+                exact = np.multiply(part, weights[i], dtype=np.float64)
+                exact += out
+            if not fused.all():
+                part *= weights[i]
+                out += part
+            if fused.all():
+                out = exact.astype(x.dtype)
+            elif fused.any():
+                out = np.where(backend.like(fused, x)[:, None], exact.astype(x.dtype), out)
+        return np.moveaxis(out.reshape(len(out), *x.shape[1:]), 0, axis).copy()
 
     def transposed_times(self, x: Any, axis: int) -> Any:
         """Multiply the transposed matrix and x along one axis."""
@@ -186,28 +211,43 @@ def cubic_kernel_slope(x: Any, a: float = -0.5) -> Any:
     return np.where(far <= 1, inner, np.where(far > 2, 0, outer))
 
 
+def fused_cubic_kernel(x: Any) -> Any:
+    """Evaluate `cubic_kernel` in the dtype of x, with products and sums that are rounded together, as by PyTorch."""
+    far = np.abs(x)
+
+    def fused(a: Any, c: float) -> Any:
+        return np.add(np.multiply(a, far, dtype=np.float64), c).astype(x.dtype)
+
+    inner, outer = fused(fused(1.5, -2.5) * far, 1), fused(fused(fused(-0.5, 2.5), -4), 2)
+    return np.where(far < 1, inner, np.where(far < 2, outer, 0))
+
+
 def lanczos_kernel(x: Any) -> Any:
     """Evaluate the Lanczos kernel of radius 3."""
     return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0)
 
 
-# The radius of each interpolation kernel, and its function.
+# The radius of each kernel of antialiased interpolation, and its function.
 KERNELS: dict[str, tuple[int, Callable[..., Any]]] = {
     "bilinear": (1, linear_kernel),
-    "bicubic": (2, cubic_kernel),
+    "bicubic": (2, fused_cubic_kernel),
     "lanczos": (3, lanczos_kernel),
 }
 
 
 def antialiased(mode: str, size: int, step: Any, i: Any) -> ResampleMatrix:
-    """Return the matrix of antialiased resizing: the kernel is stretched by the step if that is more than 1 cell."""
+    """Return the matrix of antialiased resizing: the kernel is stretched by the step if that is more than 1 cell.
+
+    The weights are PyTorch's, bit for bit in float32, whose compiler rounds a · b + c once.
+    """
     reach, kernel = KERNELS[mode]
-    wide = max(step, 1)
+    real, wide = step.dtype.type, max(step, 1)
     center = (i + 0.5) * step
-    start = np.maximum((center - reach * wide + 0.5).astype(np.int64), 0)
-    stop = np.minimum((center + reach * wide + 0.5).astype(np.int64), size)
+    low, high = (np.float64(center + side * reach * wide) + 0.5 for side in (-1, 1))
+    start, stop = np.maximum(low.astype(np.int64), 0), np.minimum(high.astype(np.int64), size)
     cells = start + np.arange((stop - start).max(initial=1))[:, None]
-    weights = np.where(cells < stop, kernel((cells - center + 0.5) / wide), 0)
-    total = weights.sum(0)
-    weights = (weights / np.where(total == 0, 1, total)).astype(step.dtype)
-    return ResampleMatrix(size, np.where(cells < stop, cells, size), weights)
+    at = (np.float64(real(cells) - center) + 0.5) * real(1 / wide)
+    weights = np.where(cells < stop, kernel(at.astype(real)), 0).astype(real)
+    total = weights.cumsum(0)[-1]
+    weights /= np.where(total == 0, 1, total)
+    return ResampleMatrix(size, np.where(cells < stop, cells, size), weights, ordered=True)
