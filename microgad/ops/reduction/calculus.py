@@ -80,7 +80,7 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None
     tensor([ 3.0000, 10.5000])
     """
     heights, widths, axis = _trapezoid_terms("cumulative_trapezoid", y, x, dx, dim)
-    return cumsum(heights * (widths / 2), axis)
+    return cumsum(heights * (widths / 2), axis) if x is None else cumsum(heights * widths, axis) / 2
 
 
 @numpy_spelling
