@@ -158,7 +158,8 @@ def clamp(
 ) -> Tensor:
     """Clip input to the interval [min, max]. Source: torch.clamp.
 
-    The bounds are numbers or Tensors that broadcast, and one of them may be None.
+    The bounds are numbers or Tensors that broadcast, and one of them may be None. Beside a number, a 0-dimensional
+    Tensor counts as a number, too; other Tensors may stand there as well, which PyTorch doesn't take.
 
     >>> torch.clamp(torch.tensor([-2.0, 0.5, 3.0]), min=0, max=1)
     tensor([0.0000, 0.5000, 1.0000])
@@ -166,8 +167,15 @@ def clamp(
     input = require_tensor("clamp", input)
     if min is None and max is None:
         raise ArgumentError("clamp: At least one of 'min' or 'max' must not be None")
-    between_tensors = isinstance(min, function.Tensor) or isinstance(max, function.Tensor)
-    return into(out, Clamp.apply(input, min, max), exact="" if between_tensors else "clamp")
+    below, above = isinstance(min, function.Tensor), isinstance(max, function.Tensor)
+    if below is not above and min is not None and max is not None:
+        min, max = (_as_number(x) if isinstance(x, function.Tensor) else x for x in (min, max))
+    return into(out, Clamp.apply(input, min, max), exact="" if below or above else "clamp")
+
+
+def _as_number(x: Tensor) -> Operand:
+    """The number in a 0-dimensional Tensor that wants no gradient; other Tensors unchanged."""
+    return x if x.ndim or x.node is not None else x.item()
 
 
 def clamp_min(input: Tensor, min: Operand, *, out: Tensor | None = None) -> Tensor:
