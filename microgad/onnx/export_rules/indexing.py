@@ -18,7 +18,7 @@ from .movement import LAST, sliced, squeezed, unsqueezed
 
 ARRAYS = (Value, Constant, GeneratedArray, Varying)
 ALL = slice(None)
-COMBINED = {indexing.AddItem: "add", MulItem: "mul"}  # writes that combine values with those that are there
+COMBINED: dict[Any, str] = {indexing.AddItem: "add", MulItem: "mul"}  # writes that combine values with the old ones
 
 
 def expand_index(index: Any, ndim: int) -> list[Any]:
