@@ -1,0 +1,82 @@
+"""The memory layouts of results whose operands differ in theirs, and the masks that dropout then draws."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+torch = pytest.importorskip("torch")
+import microgad  # noqa: E402
+
+BINARY = {
+    "add": lambda t, a, b: a + b,
+    "mul of another dtype": lambda t, a, b: a * b.double(),
+    "less": lambda t, a, b: a < b,
+    "maximum": lambda t, a, b: t.maximum(a, b),
+    "where": lambda t, a, b: t.where(a > 0.5, a, b),
+    "lerp": lambda t, a, b: t.lerp(a, b, 0.3),
+    "clamp": lambda t, a, b: a.clamp(b, b + 1),
+    "addcmul": lambda t, a, b: a.addcmul(b, b),
+    "in a row": lambda t, a, b: (a + b).exp() * b,
+    "half": lambda t, a, b: a.half() * b.half(),
+    "clone": lambda t, a, b: a.clone() / 2,
+    "half, alone": lambda t, a, b: (a.half() * 2).exp(),
+}
+LAYOUTS = [(0, 1, 2), (0, 2, 1), (1, 2, 0), (2, 1, 0), "expanded", "a row", "a column", "a matrix", "turned columns"]
+
+
+def laid_out(t, layout):
+    """Random numbers with one of the LAYOUTS."""
+    x = t.rand(3, 3, 3)
+    special = {
+        "expanded": x[:1].expand(3, 3, 3),
+        "a row": x[0, 0],
+        "a column": x[:, :1, :1],
+        "a matrix": x[0],
+        "turned columns": x[0].t().unsqueeze(1),
+    }
+    return special[layout] if layout in special else x.permute(layout)
+
+
+@pytest.mark.parametrize("name", ["half", "double", "bool", "sigmoid", "zeros_like", "empty_like", "gelu", "silu"])
+def test_results_for_turned_expanded_tensors_have_torchs_strides(name):
+    strides = []
+    for t in (torch, microgad):
+        f = next(getattr(place, name) for place in (t.Tensor, t, t.nn.functional) if hasattr(place, name))
+        sizes = itertools.product((1, 2), (1, 3), (1, 4))
+        bases = [t.ones(size).expand(2, 3, 4) for size in sizes]
+        results = [f(x.permute(axes)) for x in bases for axes in itertools.permutations(range(3))]
+        strides.append([y.stride() for y in results])
+    assert strides[0] == strides[1]
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_binary_operations_on_operands_with_different_strides(name):
+    for first, second in itertools.product(LAYOUTS, LAYOUTS):
+        if (name, first, second) == ("addcmul", "turned columns", "expanded"):
+            continue  # addcmul is two operations here
+        strides = []
+        for t in (torch, microgad):
+            y = BINARY[name](t, laid_out(t, first), laid_out(t, second))
+            strides.append([s for s, n in zip(y.stride(), y.shape, strict=True) if n > 1])
+        assert strides[0] == strides[1], (first, second)
+
+
+@pytest.mark.parametrize("n", [8, 64, 512])
+def test_sums_with_a_batch_of_one_have_torchs_strides(n):
+    """The stride of the one image decides whether the next convolution makes a channels-last result."""
+    strides = []
+    for lib in (torch, microgad):
+        x, y = lib.ones(512).as_strided((1, 8, 8, 8), (n, 1, 64, 8)), lib.ones(1, 8, 8, 8)
+        strides.append([out.stride() for out in (x + y, y + x, x * x, lib.lerp(x, y, 0.5), lib.addcmul(x, y, y))])
+    assert strides[0] == strides[1]
+
+
+def test_dropout_after_a_transposed_operand_draws_torchs_mask():
+    found = []
+    for t in (torch, microgad):
+        t.manual_seed(0)
+        patches, place = t.ones(2, 6, 5).transpose(1, 2), t.zeros(1, 5, 6)
+        found.append(t.nn.functional.dropout(patches + place).tolist())
+    assert found[0] == found[1]
