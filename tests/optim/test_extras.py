@@ -387,3 +387,10 @@ def test_the_view_as_real_helper_converts_complex_parameters_only() -> None:
     params, grads = [torch.ones(2, dtype=torch.complex64), torch.ones(2)], [torch.zeros(2, dtype=torch.complex64)] * 2
     torch.optim.subclass_helpers._view_as_real(params, grads)
     assert [tuple(x.shape) for x in (*params, *grads)] == [(2, 2), (2,), (2, 2), (2,)]
+
+
+def test_sparse_adam_of_an_empty_parameter_does_nothing():
+    p = torch.zeros(0, 3, requires_grad=True)
+    p.grad = torch.zeros(0, 3)
+    optim.SparseAdam([p]).step()
+    assert p.shape == (0, 3)
