@@ -462,7 +462,7 @@ CALLS = """
     T.addcmul(v*1j,v*1j,v,value=2j)
     (v*1j).addcdiv_(v*1j,v+1,value=2j)
     T.cumulative_trapezoid(T.tensor([100,100,3],dtype=T.int8),dx=2)
-    [f(T.tensor([100,100,-100],dtype=T.int8),T.tensor([-100,100,100],dtype=T.int8)) for f in (T.trapezoid,T.cumulative_trapezoid)]
+    [f(x,x.roll(1)) for x in (T.tensor([100,100,-100],dtype=T.int8),) for f in (T.trapezoid,T.cumulative_trapezoid)]
     T.fft.fftfreq(T.tensor(4))
     T.fft.rfftfreq(i[1]+3,v0)
     T.blackman_window(0)

@@ -267,6 +267,20 @@ def test_of_all(name):
         compare_slopes(lambda t: named(name).__get__(t), row[None])
 
 
+def test_cumprod_with_zeros_infinity_and_nan():
+    for p in ([0.5, 0.5, 0, 0, 0], [0.4, 0.3, 0.3, 0, 0], [0.4, 0.2, 0.2, 0.1, 0.1]):
+        rows = np.random.default_rng(0).choice([2.0, -0.5, 0, np.inf, np.nan], (40, 7), p=p)
+        compare_slopes(lambda t: lambda x: x.cumprod(1), rows)
+    compare_slopes(lambda t: lambda x: x.cumprod(0), rows)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3, np.inf])
+def test_renorm_of_rows_whose_norm_is_no_number(p):
+    rows = np.array([[1.0, np.nan], [3, 4], [0.1, 0.2], [0, 0], [np.nan, np.nan]])
+    compare_slopes(lambda t: lambda x: x.renorm(p, 0, 1.0), rows)
+    compare_slopes(lambda t: lambda x: x.t().renorm(p, 1, 1.0), rows)
+
+
 def test_distances_from_infinity_and_nan():
     compare_slopes(lambda t: lambda x: t.pdist(x, 1), np.array([[1.0, np.inf], [0, 0], [2, -1]]))
     with_nan = np.array([[1.0, np.nan], [0, 0], [2, -1]])

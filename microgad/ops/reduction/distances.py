@@ -30,8 +30,9 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
     if input.array.dtype.kind not in "fc":
         raise DtypeError(f"renorm: Expected a floating point or complex tensor as input. Got {input.dtype}")
     others = tuple([i for i in range(input.ndim) if i != axis])
-    size = VectorNorm.apply(input, p=float(p), axis=others, keepdims=True)
-    large = size > maxnorm
+    settings = {"p": float(p), "axis": others, "keepdims": True}
+    large = VectorNorm.apply(input.detach(), **settings) > maxnorm
+    size = VectorNorm.apply(where(large, input, 0.0), **settings)  # the derivative for other slices, of NaN, is no 0
     factor = where(large, maxnorm / where(large, size + 1e-7, 1.0), 1.0)  # an infinite maxnorm: no ∞ · 0 backward
     return into(out, input.contiguous() * factor, exact="renorm")
 

@@ -107,18 +107,23 @@ class Cumprod(Function):
         return cumulative(np.multiply, layouts.contiguous(x), self.axis)
 
     def grad_x(self, grad, x, out):
-        """Before the first zero: Σ grad · out / x over this and all later elements; at it: the same, with the zero
-        left out of the products; after it: 0.
+        """Before the first zero: Σ grad · out / x over this and all elements up to the zero. At it: Σ grad · the product
+        of all others, over this and all elements up to the next zero. After it: 0, though there be ∞ or NaN.
         """
-        if x.shape[self.axis] == 1:
+        axis, n = self.axis, x.shape[self.axis]
+        if n == 1:
             return grad
         zero = x == 0
-        first = zero & (np.cumsum(zero, self.axis) == 1)
-        before = _sum_from_here_on(grad * out, self.axis) / np.where(zero, 1, x)
         if not np.any(zero):
-            return before
-        without = np.cumprod(np.where(first, 1, x), self.axis)
-        return np.where(first, _sum_from_here_on(grad * without, self.axis), before)
+            return _sum_from_here_on(grad * out, axis) / x
+        zeros = np.cumsum(zero, axis)  # so far
+        before, between = zeros == 0, zeros == 1
+        first = zero & between
+        after = np.cumprod(np.where(between & ~first, x, 1), axis)
+        so_far = np.concatenate([np.ones_like(x[slice_along(axis, 0, 1)]), out[slice_along(axis, 0, n - 1)]], axis)
+        at_zero = so_far * np.sum(np.where(between, grad, 0) * after, axis, keepdims=True)
+        up_to_zero = _sum_from_here_on(np.where(before, grad * out, 0), axis) / np.where(zero, 1, x)
+        return np.where(before, up_to_zero, np.where(first, at_zero, 0))
 
     def decomposition(self, x):
         return associative_scan(np.multiply, x, self.axis)
