@@ -27,6 +27,7 @@ HERE = Path(__file__).parent
 CPU_ONLY = {
     "examples": "runs of programs",
     "fuzz": "files",
+    "autograd/test_writes_between_passes.py": "examples that the laws move to the device",
     "graph/test_command.py": "other processes",
     "graph/test_diff.py": "values read by .numpy()",
     "graph/test_drawing.py": "values read by .numpy()",
