@@ -63,7 +63,8 @@ class Adafactor(Optimizer):
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         lr, decay, beta2_decay = (float(group[name]) for name in ("lr", "weight_decay", "beta2_decay"))
-        eps1, eps2 = (eps if eps is None else float(eps) for eps in group["eps"])
+        eps1, eps2 = group["eps"]
+        eps1, eps2 = None if eps1 is None else float(eps1), float(eps2)
         for p in params:
             if eps1 is None:
                 eps1 = float(np.finfo(p.array.dtype).eps)

@@ -61,9 +61,9 @@ class _ConvNd(Module):
         add_parameters(self, device, dtype, weight=self._weight_shape(), bias=out_channels if bias else None)
         self.reset_parameters()
 
-    def _sizes(self, *sizes: Any) -> list[Any]:
-        """Return sizes for each dimension of the layer, even if kernel_size has another number of them."""
-        return [size if isinstance(size, str) else to_tuple(size, self._spatial_dims) for size in sizes]
+    def _size(self, size: Any) -> Any:
+        """Return a size for each dimension of the layer, even if kernel_size has another number of them."""
+        return size if isinstance(size, str) else to_tuple(size, self._spatial_dims)
 
     def _check_settings(self) -> None:
         if self.groups <= 0:
@@ -133,8 +133,8 @@ class _Conv(_ConvNd):
         dtype: Dtype = None,
     ) -> None:
         super().__init__(
-            in_channels, out_channels, *self._sizes(kernel_size, stride, padding, dilation), False, self._sizes(0)[0],
-            groups, bias, padding_mode, device, dtype,
+            in_channels, out_channels, self._size(kernel_size), self._size(stride), self._size(padding),
+            self._size(dilation), False, self._size(0), groups, bias, padding_mode, device, dtype,
         )  # fmt: skip
 
     def forward(self, input: Tensor) -> Tensor:
@@ -235,8 +235,8 @@ class _ConvTranspose(_ConvTransposeNd):
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {self._get_name()}, got {padding_mode!r}')
         super().__init__(
-            in_channels, out_channels, *self._sizes(kernel_size, stride, padding, dilation), True,
-            self._sizes(output_padding)[0], groups, bias, padding_mode, device, dtype,
+            in_channels, out_channels, self._size(kernel_size), self._size(stride), self._size(padding),
+            self._size(dilation), True, self._size(output_padding), groups, bias, padding_mode, device, dtype,
         )  # fmt: skip
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:

@@ -44,14 +44,16 @@ class ModuleConversion:
             module._apply(fn)
         with state.scope(grad_enabled=False):
             if FutureFlags.overwrite and not FutureFlags.swap:
-                self._parameters.update({name: _new_parameter(p) for name, p in self._parameters.items()})
+                self._parameters.update({k: _new_parameter(p) for k, p in self._parameters.items() if p is not None})
             for name, p in self._parameters.items():
-                converted = None if p is None else fn(p)
+                if p is None:
+                    continue
+                converted = fn(p)
                 if converted is not p:
                     if converted.is_meta != p.is_meta and not FutureFlags.swap:
                         p = self._parameters[name] = _new_parameter(p)
                     p.data = converted
-                if p is not None and p.grad is not None and (converted := fn(p.grad)) is not p.grad:
+                if p.grad is not None and (converted := fn(p.grad)) is not p.grad:
                     p.grad.data = converted
             for name, buffer in self._buffers.items():
                 if buffer is None:
@@ -141,9 +143,9 @@ class ModuleConversion:
         return self._apply(lambda t: t.half() if t.is_floating_point() else t)
 
 
-def _new_parameter(parameter: Parameter | None) -> Parameter | None:
+def _new_parameter(parameter: Parameter) -> Parameter:
     """Return a new Parameter on the same memory, with a new gradient on the memory of the old one."""
-    if parameter is None or is_lazy(parameter):
+    if is_lazy(parameter):
         return parameter
     other = Parameter(parameter.detach(), parameter.requires_grad)
     if parameter.grad is not None:
