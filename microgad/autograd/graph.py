@@ -81,8 +81,8 @@ class _Handles(RemovableHandle):
 def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None], *, mode: str = "all") -> _Handles:
     """Call `fn` once in each backward pass: with a list of all gradients or, in mode "any", with the first that comes.
 
-    In the list, Tensors that the pass doesn't reach have None. Returns a handle with `remove()`.
-    Source: torch.autograd.graph.register_multi_grad_hook.
+    In the list, Tensors that the pass doesn't reach have None. All have to require grad; mode "any" ignores those that
+    don't. Returns a handle with `remove()`. Source: torch.autograd.graph.register_multi_grad_hook.
 
     >>> a, b = torch.tensor(1.0, requires_grad=True), torch.tensor(2.0, requires_grad=True)
     >>> handle = torch.autograd.graph.register_multi_grad_hook((a, b), print)
@@ -91,6 +91,10 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
     """
     if mode not in ("all", "any"):
         raise errors.ArgumentError(f"Expects mode to be one of ('all', 'any') but got {mode}")
+    if mode == "any":
+        tensors = [x for x in tensors if x.requires_grad]
+    elif not all(x.requires_grad for x in tensors):
+        raise errors.CallError("register_multi_grad_hook: Expected gradient function to be set")
     task: list[Any] = [None]  # the backward pass that runs: in another one, the gradients start anew
     grads: dict[int, Tensor | None] = {}
     count = len(tensors)  # the hook must not refer to the Tensors, which hold it

@@ -18,6 +18,7 @@ from ..function import Function, Leaf
 from ..generator import default_generator
 from ..gradients import grad
 from ..ops.elementwise import view_as_real
+from ..ops.layouts import expanded_axes
 from ..pytree import tree_leaves
 from ..tensor import Tensor
 from .findings.finding import Finding
@@ -130,6 +131,17 @@ def warn_of_float32(check: str, inputs: list[Any]) -> None:
                 f"{check}: Input #{i} requires gradient and is not a double precision floating point or complex, but "
                 f"{x.dtype}. This check will likely fail if all the inputs are not of double precision floating point "
                 "or complex."
+            )
+
+
+def refuse_expanded(check: str, inputs: Sequence[Any]) -> None:
+    """Raise ArgumentError for an input that requires grad and was expanded: its elements can't be moved alone."""
+    for i, x in enumerate(inputs):
+        if isinstance(x, Tensor) and x.requires_grad and expanded_axes(x.array):
+            raise ArgumentError(
+                f"The {i}th input has a dimension with stride 0. {check} only supports inputs that are non-overlapping "
+                "to be able to compute the numerical gradients correctly. You should call .contiguous on the input "
+                f"before passing it to {check}."
             )
 
 

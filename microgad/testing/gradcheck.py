@@ -20,6 +20,7 @@ from .calls import (
     floating,
     gradients,
     input_names,
+    refuse_expanded,
     require_wanted,
     sequence,
     slices,
@@ -69,8 +70,9 @@ def gradcheck(
     `check_batched_forward_grad`). `masked` is for sparse layouts and has no effect.
 
     Raises GradcheckError, a RuntimeError, which shows the worst entry (returns False without `raise_exception`),
-    ValueError if no input requires grad or if `func` returns no Tensor, and AssertionError if nothing is to be checked or
-    the outputs' shapes or dtypes depend on the inputs' values. Warns of float32 inputs, which are too coarse.
+    ValueError if no input requires grad, if one that does was expanded, or if `func` returns no Tensor, and
+    AssertionError if nothing is to be checked or the outputs' shapes or dtypes depend on the inputs' values. Warns of
+    float32 inputs, which are too coarse.
 
     >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
     >>> gradcheck(lambda x: torch.exp(x) * x, x)
@@ -89,6 +91,7 @@ def gradcheck(
     call = ComplexAsReal(func, sequence(inputs))
     tensors = require_wanted("gradcheck", call.args)
     warn_of_float32("gradcheck", call.complex_args(call.args))
+    refuse_expanded("gradcheck", call.args)
 
     def outputs() -> list[Tensor]:
         return _outputs(call)
@@ -135,6 +138,7 @@ def gradgradcheck(
     call = ComplexAsReal(func, sequence(inputs))
     tensors = require_wanted("gradgradcheck", call.args)
     warn_of_float32("gradgradcheck", call.complex_args(call.args))
+    refuse_expanded("gradcheck", call.args)
 
     def outputs() -> list[Tensor]:
         return [y for y in _outputs(call) if y.requires_grad]

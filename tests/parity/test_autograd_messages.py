@@ -151,6 +151,23 @@ def mode_of_multi_grad_hook(t, nn):
 
 
 @programs
+def multi_grad_hook_on_a_constant(t, nn):
+    x = leaf(t)
+    t.autograd.graph.register_multi_grad_hook((x, x.detach()), print, mode="any")
+    t.autograd.graph.register_multi_grad_hook((x, x.detach()), print)
+
+
+@programs
+def gradcheck_of_an_expanded_input(t, nn):
+    t.autograd.gradcheck(t.mul, (t.ones(2), leaf(t)[:1].expand(3)), raise_exception=False)
+
+
+@programs
+def gradgradcheck_of_an_expanded_input(t, nn):
+    t.autograd.gradgradcheck(t.exp, leaf(t)[:1].expand(3), raise_exception=False)
+
+
+@programs
 def materialize_grads_without_allow_unused(t, nn):
     x = leaf(t)
     t.autograd.grad(x.sum(), x, materialize_grads=True, allow_unused=False)

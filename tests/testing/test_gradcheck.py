@@ -340,6 +340,11 @@ def test_grad_outputs_may_be_given():
     ("inputs", "options", "message"),
     [
         ((torch.ones(2),), {}, "expects at least one input tensor to require gradient"),
+        (
+            (leaf(2), torch.ones(1).double().expand(2).requires_grad_()),
+            {},
+            "The 1th input has a dimension with stride 0",
+        ),
         ((leaf(2),), {"check_backward_ad": False}, "Expected at least one of check_forward_ad or check_backward_ad"),
         ((leaf(2),), {"check_batched_forward_grad": True}, "Expected check_forward_ad, as check_batched_forward_grad"),
     ],
