@@ -84,12 +84,7 @@ Space = dict[str, tuple[Any, bool]]
 
 
 _IDENTITY: Space = {"Identity": (None, False)}
-_ENHANCEMENTS = {
-    "Brightness": F.adjust_brightness,
-    "Color": F.adjust_saturation,
-    "Contrast": F.adjust_contrast,
-    "Sharpness": F.adjust_sharpness,
-}
+_ENHANCEMENTS = {"Brightness": "brightness", "Color": "saturation", "Contrast": "contrast", "Sharpness": "sharpness"}
 
 
 def _apply(img: Any, name: str, magnitude: float, mode: InterpolationMode, fill: Any, version: Any = F) -> Any:
@@ -99,7 +94,7 @@ def _apply(img: Any, name: str, magnitude: float, mode: InterpolationMode, fill:
     if name in ("AutoContrast", "Equalize", "Invert"):
         return getattr(version, name.lower())(img)
     if name in _ENHANCEMENTS:
-        return _ENHANCEMENTS[name](img, 1.0 + magnitude)
+        return getattr(version, f"adjust_{_ENHANCEMENTS[name]}")(img, 1.0 + magnitude)
     if name == "Rotate":
         return F.rotate(img, magnitude, mode, fill=fill)
     if name == "Posterize":

@@ -77,8 +77,13 @@ def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
     require_not_negative("adjust_sharpness", "sharpness_factor", sharpness_factor)
     if min(img.shape[-2:]) <= 2:
         return img
+    blurred = img.clone()
+    blurred[..., 1:-1, 1:-1] = smoothed(img)
+    return blend(img, blurred, sharpness_factor)
+
+
+def smoothed(img: Tensor) -> Tensor:
+    """Return the inside of an image, (..., H - 2, W - 2): means of 3 × 3 pixels, with the middle one five times."""
     kernel = creation.ones(3, 3, dtype=img.dtype if img.is_floating_point() else float32, device=img.device)
     kernel[1, 1] = 5.0
-    blurred = img.clone()
-    blurred[..., 1:-1, 1:-1] = _filter2d(img, kernel / kernel.sum(), [])
-    return blend(img, blurred, sharpness_factor)
+    return _filter2d(img, kernel / kernel.sum(), [])

@@ -28,6 +28,8 @@ class ColorJitter(ReprTransform):
 
     repr_names = "brightness contrast saturation hue"
 
+    changes = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
+
     def __init__(self, brightness: Any = 0, contrast: Any = 0, saturation: Any = 0, hue: Any = 0) -> None:
         super().__init__()
         self.brightness = _factors(brightness, "brightness")
@@ -46,10 +48,9 @@ class ColorJitter(ReprTransform):
 
     def forward(self, img: Any) -> Any:
         order, *factors = self.get_params(self.brightness, self.contrast, self.saturation, self.hue)
-        adjust = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
         for i in order.tolist():
             if factors[i] is not None:
-                img = adjust[i](img, factors[i])
+                img = self.changes[i](img, factors[i])
         return img
 
 

@@ -49,8 +49,9 @@ RandomSolarize = to_v2(random_color.RandomSolarize, "p threshold")
 RandomAdjustSharpness = to_v2(random_color.RandomAdjustSharpness, "p sharpness_factor")
 RandomAutocontrast = to_v2(random_color.RandomAutocontrast, "p")
 RandomEqualize = to_v2(random_color.RandomEqualize, "p")
-for _name in ("invert", "posterize", "solarize", "autocontrast", "equalize"):
-    globals()[f"Random{_name.capitalize()}"].function = staticmethod(getattr(F, _name))
+ColorJitter.changes = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
+for _name in ("invert", "posterize", "solarize", "autocontrast", "equalize", "adjust_sharpness"):
+    globals()[f"Random{_name.title().replace('_', '')}"].function = staticmethod(getattr(F, _name))
 
 
 class _ParameterFreeTransform(Transform):

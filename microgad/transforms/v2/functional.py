@@ -15,7 +15,7 @@ from ...ops import creation
 from ...ops.elementwise import where
 from ...ops.random import randn_like
 from ...tensor import Tensor
-from .. import color, conversion, geometry
+from .. import color, conversion, filters, geometry
 from ..conversion import max_value
 from ..functional import *  # noqa: F403
 from ..functional import (
@@ -48,6 +48,47 @@ def _with_tensor_version(v1: Callable[..., Any], tensor_version: Callable[..., A
 def _grayscale_tensor(img: Tensor, num_output_channels: int = 1) -> Tensor:
     gray = color.rgb_to_grayscale(img, num_output_channels)
     return gray.expand(*img.shape[:-3], num_output_channels, *img.shape[-2:])
+
+
+def _add(a: Tensor, b: Tensor, alpha: float) -> Tensor:
+    """Return a + alpha · b, rounded once as by PyTorch's `add`: where digits are cut off then, the last one counts."""
+    if a.dtype != float32:
+        return a.add(b, alpha=alpha)
+    return (a.to(float64) + b.to(float64) * float(np.float32(alpha))).to(float32)
+
+
+def _blend(img: Tensor, other: Tensor, ratio: float) -> Tensor:
+    return _add(img * float(ratio), other, 1.0 - ratio).clamp(0, max_value(img.dtype)).to(img.dtype)
+
+
+def _luminance(img: Tensor) -> Tensor:
+    r, g, b = img.unbind(-3)
+    gray = _add(_add(r * 0.2989, g, 0.587), b, 0.114).unsqueeze(-3)
+    return gray if img.is_floating_point() else gray.floor()
+
+
+def _adjust_contrast_tensor(img: Tensor, contrast_factor: float) -> Tensor:
+    color.require_not_negative("adjust_contrast", "contrast_factor", contrast_factor)
+    require_tensor(img, "adjust_contrast", 3, channels=True)
+    gray = _luminance(img) if img.shape[-3] == 3 else img if img.is_floating_point() else img.to(float32)
+    return _blend(img, gray.mean((-3, -2, -1), keepdim=True), contrast_factor)
+
+
+def _adjust_saturation_tensor(img: Tensor, saturation_factor: float) -> Tensor:
+    color.require_not_negative("adjust_saturation", "saturation_factor", saturation_factor)
+    require_tensor(img, "adjust_saturation", 3, channels=True)
+    return img if img.shape[-3] == 1 else _blend(img, _luminance(img), saturation_factor)
+
+
+def _adjust_sharpness_tensor(img: Tensor, sharpness_factor: float) -> Tensor:
+    color.require_not_negative("adjust_sharpness", "sharpness_factor", sharpness_factor)
+    require_tensor(img, "adjust_sharpness", 3, channels=True)
+    if not img.numel() or min(img.shape[-2:]) <= 2:
+        return img
+    values = img.clone() if img.is_floating_point() else img.to(float32)
+    inside = values[..., 1:-1, 1:-1]
+    values[..., 1:-1, 1:-1] = _add(inside, filters.smoothed(img) - inside, 1.0 - sharpness_factor)
+    return values.clamp(0, max_value(img.dtype)).to(img.dtype)
 
 
 def _adjust_gamma_tensor(img: Tensor, gamma: float, gain: float = 1) -> Tensor:
@@ -87,6 +128,9 @@ def _pad_tensor(img: Tensor, padding: Any, fill: Any = None, padding_mode: str =
 
 
 rgb_to_grayscale = to_grayscale = _with_tensor_version(color.rgb_to_grayscale, _grayscale_tensor)
+adjust_contrast = _with_tensor_version(color.adjust_contrast, _adjust_contrast_tensor)
+adjust_saturation = _with_tensor_version(color.adjust_saturation, _adjust_saturation_tensor)
+adjust_sharpness = _with_tensor_version(filters.adjust_sharpness, _adjust_sharpness_tensor)
 adjust_gamma = _with_tensor_version(color.adjust_gamma, _adjust_gamma_tensor)
 invert = _with_tensor_version(color.invert, lambda img: max_value(img.dtype) - img)
 posterize = _with_tensor_version(color.posterize, _posterize_tensor)
