@@ -107,8 +107,8 @@ class Cumprod(Function):
         return cumulative(np.multiply, layouts.contiguous(x), self.axis)
 
     def grad_x(self, grad, x, out):
-        """Before the first zero: Σ grad · out / x over this and all elements up to the zero. At it: Σ grad · the product
-        of all others, over this and all elements up to the next zero. After it: 0, though there be ∞ or NaN.
+        """Before the first zero: Σ grad · out / x over this and all elements up to the zero. At it: Σ grad · the
+        product of the others, over this and all elements up to the next zero. After it: 0, even beside ∞ and NaN.
         """
         axis, n = self.axis, x.shape[self.axis]
         if n == 1:
