@@ -69,6 +69,13 @@ def test_elements_along_an_expanded_dimension_keep_their_order(shape, dim, desce
     assert indices(microgad) == indices(torch)
 
 
+@given(arrays_and_k())
+def test_unique_numbers_nan_as_torch(array_and_k):
+    x, _ = array_and_k
+    theirs, ours = (lib.from_numpy(x).unique(return_inverse=True, return_counts=True) for lib in (torch, microgad))
+    assert [y.tolist() for y in ours[1:]] == [y.tolist() for y in theirs[1:]]
+
+
 def test_sequences_of_equal_lengths_are_packed_in_the_same_order():
     lengths = [3, 1, 2, 2, 3] * 8
 

@@ -17,6 +17,7 @@ from ..movement.dims import wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
 from .axes import Dim, axes
+from .sorting import torch_argsort
 from .tie_breaking import equal_neighbors
 
 
@@ -172,8 +173,10 @@ def unique(
     starts = _run_starts(rows[order])
     inverse = None
     if return_inverse:
-        inverse = np.empty_like(order)
-        inverse[order] = np.cumsum(starts) - 1
+        inverse, places = np.empty_like(order), order
+        if rows.ndim == 1 and rows.dtype.kind == "f" and np.any(rows != rows):
+            places = torch_argsort(rows[None], False)[0]  # PyTorch numbers NaN after NaN as its sort leaves them
+        inverse[places] = np.cumsum(starts) - 1
     counts = _run_lengths(starts) if return_counts else None
     return _unique_result(input, dim, shape, rows, order[starts], inverse, counts)
 

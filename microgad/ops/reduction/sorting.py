@@ -75,7 +75,7 @@ def _stable_argsort(lines: Any, descending: bool = False) -> Any:
     return lines.shape[1] - 1 - stable_argsort(lines[:, ::-1])[:, ::-1]
 
 
-def _torch_argsort(lines: Any, descending: bool) -> Any:
+def torch_argsort(lines: Any, descending: bool) -> Any:
     """Sort lines with equal elements in the order in which PyTorch's unstable sort leaves them on the CPU.
 
     Stable order is kept for lines with no more ties than random float32 numbers have by chance, and where more than
@@ -116,7 +116,7 @@ def sort(
     lines = _lines(x, axis)
     by_radix = x.ndim == 1 and lines.shape[1] >= RADIX_MIN and lines.dtype.kind in "iu" and not descending
     keeps_order = stable or by_radix or x.strides[axis] == 0  # PyTorch doesn't sort along an expanded axis
-    index = (_stable_argsort if keeps_order else _torch_argsort)(lines, descending)
+    index = (_stable_argsort if keeps_order else torch_argsort)(lines, descending)
     return _pick_at(input, axis, index, True, return_types.sort, out)
 
 
