@@ -470,6 +470,7 @@ V2_ERRORS = [
     lambda lib, t: t.CutMix(num_classes=2)({"labels": lib.tensor([0, 1])}),
     lambda lib, t: t.CutMix(num_classes=2)(),
     lambda lib, t: t.GaussianNoise()(lib.zeros(1, 2, 2, dtype=lib.int16)),
+    lambda lib, t: t.LinearTransformation(lib.eye(4), lib.zeros(4))(Image.new("L", (2, 2))),
 ]
 
 
@@ -479,3 +480,9 @@ def test_v2_errors_have_torchvisions_class(requires_v2, program):
         program(torch, theirs.v2)
     with pytest.raises(expected.type):
         program(microgad, ours.v2)
+
+
+def test_v2_to_tensor_warns(requires_v2):
+    for t in (theirs.v2, ours.v2):
+        with pytest.warns(UserWarning, match=r"`ToTensor\(\)` is deprecated .* use `v2.Compose"):
+            t.ToTensor()

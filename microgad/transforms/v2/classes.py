@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ...dtypes import dtype as Dtype
 from ...dtypes import float32
-from ...errors import ArgumentError, ShapeError
+from ...errors import ArgumentError, DtypeError, ShapeError
 from ...ops.random import rand, randperm
 from ...tensor import Tensor
 from ...utils._pytree import tree_map_only
@@ -52,6 +53,15 @@ RandomEqualize = to_v2(random_color.RandomEqualize, "p")
 ColorJitter.changes = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
 for _name in ("invert", "posterize", "solarize", "autocontrast", "equalize", "adjust_sharpness"):
     globals()[f"Random{_name.title().replace('_', '')}"].function = staticmethod(getattr(F, _name))
+
+
+def _transform_linearly(self: Any, image: Any) -> Tensor:
+    if is_pil(image):
+        raise DtypeError("LinearTransformation() does not support PIL images.")
+    return deterministic.LinearTransformation.forward(self, image)
+
+
+LinearTransformation.transform_image = _transform_linearly
 
 
 class _ParameterFreeTransform(Transform):
@@ -101,7 +111,7 @@ class PILToTensor(_ParameterFreeTransform):
 
 
 class ToTensor(_ParameterFreeTransform):
-    """Convert a PIL image or an array to a Tensor (C, H, W), uint8 scaled to [0, 1].
+    """Convert a PIL image or an array to a Tensor (C, H, W), uint8 scaled to [0, 1]; ToImage and ToDtype replace it.
 
     Source: torchvision.transforms.v2.ToTensor.
 
@@ -110,6 +120,14 @@ class ToTensor(_ParameterFreeTransform):
     """
 
     handled_types = (is_pil, is_array)
+
+    def __init__(self) -> None:
+        warnings.warn(
+            "The transform `ToTensor()` is deprecated and will be removed in a future release. Instead, please use "
+            "`v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])`.",
+            stacklevel=2,
+        )
+        super().__init__()
 
     def transform_image(self, image: Any) -> Tensor:
         return F.to_tensor(image)
