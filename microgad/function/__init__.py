@@ -434,7 +434,7 @@ class Function:
         return results
 
 
-_OWN = frozenset(vars(Function))  # names that settings can't have
+_OWN = frozenset(name for name, x in vars(Function).items() if hasattr(x, "__get__"))  # slots and methods
 
 
 class Packed(list[Any]):

@@ -83,7 +83,7 @@ def check_derivatives(cls: type[Function]) -> None:
 
 
 def taken(cls: type[Function], setting: str) -> FunctionError:
-    """The error for a setting that would be hidden by an attribute of the node, or would hide one."""
+    """The error for a setting that would be hidden by a slot of the node, or would hide a method."""
     return FunctionError(f"{cls.__name__}: a setting can't be called {setting}: every node has its own {setting}")
 
 
