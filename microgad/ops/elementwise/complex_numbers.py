@@ -156,7 +156,7 @@ class Angle(Function):
 
     def forward(self, x):
         if x.dtype.kind == "c":
-            return np.arctan2(np.imag(x), np.real(x))
+            return layouts.row_major(np.arctan2(np.imag(x), np.real(x)))  # PyTorch keeps only real numbers' strides
         out, nan = (x < 0).astype(x.dtype) * math.pi, x != x
         return np.where(nan, x, out) if nan.any() else out
 

@@ -13,6 +13,7 @@ from ...errors import DtypeError, KindError
 from ...function import Function
 from ...function.naming import with_torch_name
 from ...type_aliases import Operand, Tensor
+from .. import layouts
 from ..out import into
 from ..spelling import tensors_only
 from .complex_numbers import conjugate, is_complex
@@ -55,7 +56,7 @@ class Sign(PiecewiseConstant):
     def forward(self, x):
         if x.dtype.kind == "f":
             return np.subtract((x > 0).view(np.int8), (x < 0).view(np.int8)).astype(x.dtype)
-        return np.sign(x) if x.dtype.kind != "b" else x.copy()
+        return np.sign(x) if x.dtype.kind != "b" else x.copy(layouts.copy_order(x))
 
 
 class Sgn(Function):
