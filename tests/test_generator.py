@@ -215,7 +215,7 @@ def test_seeds_are_stored_modulo_2_64_and_their_low_32_bits_decide_the_stream(se
 
 
 @pytest.mark.parametrize(
-    ("seed", "error"), [(2**64, ValueError), (-(2**63) - 1, ValueError), (1.5, TypeError), ("1", TypeError)]
+    ("seed", "error"), [(2**64, ValueError), (-(2**63) - 1, ValueError), (1.5, RuntimeError), ("1", RuntimeError)]
 )
 def test_bad_seeds_leave_the_generator_as_it_was(seed, error):
     source = seeded()

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import function
 from ..backend.devices import CPU
+from ..errors import DtypeError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -60,8 +61,8 @@ class Generator:
     def manual_seed(self, seed: int) -> Generator:
         """Restart the stream from a seed, and return self.
 
-        A negative seed stands for seed + 2**64. Raises ValueError unless -2**63 <= seed < 2**64, and TypeError for a
-        seed that isn't an integer.
+        A negative seed stands for seed + 2**64. Raises ValueError unless -2**63 <= seed < 2**64, and RuntimeError for
+        a seed that isn't an integer.
 
         >>> Generator().manual_seed(-1).initial_seed() == 2**64 - 1
         True
@@ -69,7 +70,7 @@ class Generator:
         try:
             number = index(seed)
         except TypeError:
-            raise TypeError(f"manual_seed: seed must be an integer, but got {type(seed).__name__}") from None
+            raise DtypeError(f"manual_seed: seed must be an integer, but got {type(seed).__name__}") from None
         if not -(2**63) <= number < 2**64:
             raise ValueError(f"manual_seed: seed must be in [-2**63, 2**64), but got {number}")
         self._seed, self._fresh, self.cached_normal = number % 2**64, True, None
