@@ -18,7 +18,7 @@ _DEFAULTS = {
 _SPATIAL = {"kernel", "stride", "dilation", "padding", "output_padding"}
 # Settings that aren't shown because the shapes of inputs and results imply them.
 _IN_SHAPES = {"x_shape", "size", "indices", "shape_of_weight", "rows", "view", "affine"}
-_INTERNAL = {"block", "keep"}  # how attention is computed, not what
+_INTERNAL = {"block", "fused", "keep"}  # how attention is computed, not what
 _LONGEST = 40  # characters of a setting
 
 
