@@ -210,7 +210,8 @@ class Region:
                 continue  # it is freed, or packed by hooks in the region
             node.kept = Recomputed(self, i, node)
             _release_settings(node)
-            node.plan = _unpacking(node.plan)
+            if not node.calls_back:  # a custom Function unpacks what it saved when that is read
+                node.plan = _unpacking(node.plan)
             if observer is not None:
                 observer.release(node, held)
             seen = zip(node.versions[::2], node.versions[1::2], strict=True)

@@ -8,6 +8,14 @@ import pytest
 import microgad
 
 torch = pytest.importorskip("torch")
+
+
+@pytest.fixture(autouse=True)
+def validated():
+    """PyTorch's compiler, which another test may have called in this process, switches the checks of arguments off."""
+    torch.distributions.Distribution.set_default_validate_args(True)
+
+
 LIBRARIES = (microgad, torch)
 # PyTorch takes some positive definite draws of Wishart for singular
 pytestmark = pytest.mark.filterwarnings("ignore:Singular sample")
