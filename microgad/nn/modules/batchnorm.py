@@ -82,16 +82,17 @@ class _BatchNorm(_NormBase):
         self._check_input_dim(input)
         momentum = self.momentum
         counts = self.training and self.track_running_stats and self.num_batches_tracked is not None
-        if counts:  # first: in PyTorch, too, a batch that raises below counts
-            self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
         if counts and momentum is None:  # mean over all batches seen
-            momentum = 1 / self.num_batches_tracked.item()  # type: ignore[union-attr]
+            momentum = 1 / (self.num_batches_tracked.item() + 1)  # type: ignore[union-attr]
         mean, var = self.running_mean, self.running_var
         use_batch_stats = self.training or (mean is None and var is None)
         if self.training and not self.track_running_stats:
             mean = var = None
         momentum = 0.0 if momentum is None else momentum
-        return F.batch_norm(input, mean, var, self.weight, self.bias, use_batch_stats, momentum, self.eps)
+        out = F.batch_norm(input, mean, var, self.weight, self.bias, use_batch_stats, momentum, self.eps)
+        if counts:  # last, so that a batch that raises doesn't count
+            self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+        return out
 
 
 class BatchNorm1d(_BatchNorm):
