@@ -266,7 +266,9 @@ TENSOR_OPTIONS = [
 def test_options_may_be_tensors_and_stay_tensors(name: str, options: Any) -> None:
     def run(lib: Any) -> Any:
         p = lib.nn.Parameter(lib.tensor([[1.0, -2.0], [3.0, 0.5]]))
-        as_tensors = {k: tuple(map(lib.tensor, v)) if isinstance(v, tuple) else lib.tensor(v) for k, v in options.items()}
+        as_tensors = {
+            k: tuple(map(lib.tensor, v)) if isinstance(v, tuple) else lib.tensor(v) for k, v in options.items()
+        }
         optimizer = getattr(lib.optim, name)([p], lr=0.1, **as_tensors)
         for i in range(4):
             p.grad = p.detach() * (i - 1) + 1
