@@ -272,9 +272,7 @@ class CustomNode(core.Function):
 
         Raises RuntimeError if backward has freed them, or if one was written to since.
         """
-        for counter, then in zip(self.versions[::2], self.versions[1::2], strict=True):
-            if counter[0] != then:
-                versions.check(self, counter, then)
+        versions.check_all(self)
         kept = self.kept.unpack() if isinstance(self.kept, core.Packed) else self.kept
         if kept is None:
             raise errors.GraphError(f"{self.function.__name__}: {FREED}")

@@ -50,6 +50,13 @@ def check(node: Any, counter: list[Any], then: int) -> None:
         )
 
 
+def check_all(node: Any) -> None:
+    """Raise GraphError if any value that `node` keeps may have been overwritten. The engine has these lines inlined."""
+    for counter, then in zip(node.versions[::2], node.versions[1::2], strict=True):
+        if counter[0] != then:
+            check(node, counter, then)
+
+
 def _name(node: Any, counter: list[Any]) -> str:
     """Return what messages call a kept value with this counter; "it" if that isn't known."""
     plan: Any = getattr(node, "plan", None)

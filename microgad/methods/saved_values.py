@@ -209,11 +209,13 @@ def _position(node: Function, name: str, lead: str) -> int | None:
 def _check_version(node: Function, at: int) -> Any:
     """Return the version counter of a kept value if it is known. Raises RuntimeError if the value was written to."""
     seen, plan = node.versions, node.plan
-    all_tensors = len(seen) == 2 * (len(plan.inputs) + plan.out)  # numbers have no counters
-    for i in (2 * at,) if all_tensors else range(0, len(seen), 2):
-        if seen[i][0] != seen[i + 1]:
-            versions.check(node, seen[i], seen[i + 1])
-    return seen[2 * at] if all_tensors else None
+    if len(seen) != 2 * (len(plan.inputs) + plan.out):  # numbers have no counters
+        versions.check_all(node)
+        return None
+    counter, then = seen[2 * at : 2 * at + 2]
+    if counter[0] != then:
+        versions.check(node, counter, then)
+    return counter
 
 
 def _checked(unpack: Callable[[Any], Any], value: Any, fact: Any) -> Any:

@@ -225,8 +225,9 @@ def scaled_dot_product_attention(
     if is_causal:
         mask = causal_mask(query, key) if mask is None else causal_mask(query, key) + mask.array
     scale = 1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale
-    as_usual = query.array.flags.c_contiguous and not current().grad_enabled
-    fused = not (dropout_p or as_usual) and _has_fused_layout(query, key, value, attn_mask)
+    # Without gradients, the kernel's layout of a contiguous query's result is the usual one.
+    usual = query.array.flags.c_contiguous and not current().grad_enabled
+    fused = not (dropout_p or usual) and _has_fused_layout(query, key, value, attn_mask)
     return attention_with_dropout(query, key, value, mask, dropout_p, scale, fused=fused)
 
 

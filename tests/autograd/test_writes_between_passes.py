@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, settings
 
 import microgad as torch
 
-from ..properties.entries import ENTRIES
+from ..properties.entries import ENTRIES, for_examples
 
 
 def second_gradients(case, written=None):
@@ -37,30 +34,21 @@ def pytest_generate_tests(metafunc):
 
 
 def test_a_write_is_noticed_or_does_not_matter(entry, pytestconfig):
-    @settings(
-        max_examples=20 if pytestconfig.getoption("--thorough") else 2,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(entry.examples)
-    def holds(case):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    def check(case):
+        try:
+            expected = second_gradients(case)
+        except RuntimeError:
+            return  # it has no second derivative
+        for i, x in enumerate(case.inputs):
+            if not torch.is_tensor(x) or not x.is_floating_point():
+                continue
             try:
-                expected = second_gradients(case)
-            except RuntimeError:
-                return  # it has no second derivative
-            for i, x in enumerate(case.inputs):
-                if not torch.is_tensor(x) or not x.is_floating_point():
-                    continue
-                try:
-                    found = second_gradients(case, i)
-                except RuntimeError as error:
-                    assert "modified by an inplace operation" in str(error)  # noqa: PT017
-                    continue
-                for a, b in zip(expected, found, strict=True):
-                    assert (a is None) == (b is None)
-                    assert a is None or np.array_equal(a.numpy(), b.numpy(), equal_nan=True)
+                found = second_gradients(case, i)
+            except RuntimeError as error:
+                assert "modified by an inplace operation" in str(error)  # noqa: PT017
+                continue
+            for a, b in zip(expected, found, strict=True):
+                assert (a is None) == (b is None)
+                assert a is None or np.array_equal(a.numpy(), b.numpy(), equal_nan=True)
 
-    holds()
+    for_examples(entry, pytestconfig, check)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 
 import microgad as torch
 from microgad.graph import Tape
 
-from ..properties.entries import ENTRIES
+from ..properties.entries import ENTRIES, for_examples
 
 # Writes through views of a Tensor that transpose_() has transposed: what happens to those views isn't an operation.
 TRANSPOSED = {"test_a_base_that_becomes_a_view", "test_a_write_through_a_view"}
@@ -18,16 +15,8 @@ TRANSPOSED = {"test_a_base_that_becomes_a_view", "test_a_write_through_a_view"}
 
 @pytest.mark.parametrize("entry", [e for e in ENTRIES if e.name not in TRANSPOSED], ids=lambda entry: entry.name)
 def test_examples_replay_bit_for_bit(entry, pytestconfig):
-    @settings(
-        max_examples=20 if pytestconfig.getoption("--thorough") else 2,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(entry.examples)
-    def replays(case):
-        with warnings.catch_warnings(), torch.record(replay=True) as tape:
-            warnings.simplefilter("ignore")
+    def check(case):
+        with torch.record(replay=True) as tape:
             found = case.function(*case.inputs)
             results = [y for y in (found if isinstance(found, (tuple, list)) else [found]) if torch.is_tensor(y)]
             results = [y for y in results if y.requires_grad]
@@ -35,4 +24,4 @@ def test_examples_replay_bit_for_bit(entry, pytestconfig):
         assert tape.verify()
         assert Tape.from_json(tape.to_json()).verify()
 
-    replays()
+    for_examples(entry, pytestconfig, check)
