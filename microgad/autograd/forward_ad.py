@@ -7,6 +7,7 @@ trick. So forward mode needs no derivatives of its own.
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from ..tensor import Tensor
 from .function import Function as CustomFunction
 from .functional import jvp_of, on_memory_of
 from .grad_mode import enable_grad
+from .saved_tensors import allow_mutation_on_saved_tensors
 
 
 class UnpackedDualTensor(NamedTuple):
@@ -57,14 +59,15 @@ class dual_level:
         if gradients.dual_level.get() is not None:
             raise errors.GraphError("Nested forward mode AD is not supported at the moment")
         self.duals: list[_Dual] = []
-        self._mode = enable_grad()
-        self._mode.__enter__()
+        self._modes = ExitStack()
+        self._modes.enter_context(enable_grad())
+        self._modes.enter_context(allow_mutation_on_saved_tensors())
         gradients.dual_level.set(self)
         return 0
 
     def __exit__(self, *_: object) -> None:
         gradients.dual_level.set(None)
-        self._mode.__exit__()
+        self._modes.close()
 
     def duals_of(self, tensor: Tensor) -> list[_Dual]:
         """Return the duals that a Tensor depends on."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakSet
 
 from .. import state
 from ..function import Function
@@ -67,9 +68,8 @@ class save_on_cpu(saved_tensors_hooks):
 
 @contextmanager
 def allow_mutation_on_saved_tensors() -> Iterator[None]:
-    """In a block, copy Tensors that are saved for backward, so that they may be written to afterwards.
+    """In a block, write to Tensors that were saved for backward in it: what was saved is copied before the first write.
 
-    PyTorch copies only what is written to; here all copies are made at once.
     Source: torch.autograd.graph.allow_mutation_on_saved_tensors.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -80,8 +80,36 @@ def allow_mutation_on_saved_tensors() -> Iterator[None]:
     >>> torch.autograd.grad(z.sum(), x)
     (tensor([2., 4.]),)
     """
-    with saved_tensors_hooks(lambda tensor: tensor.clone(), lambda copy: copy):
+    with state.scope(observer=CopyingObserver(state.current().observer)):
         yield
+
+
+class CopyingObserver(state.Observer):
+    """An observer that copies what operations have saved for backward before its memory is written to."""
+
+    takes_batches = True
+
+    def __init__(self, outer: Any) -> None:
+        self.outer = outer
+        self.saved: dict[int, tuple[Any, WeakSet[Function]]] = {}  # by id of version counter: it, and who saved it
+
+    def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
+        """Note the version counters of what an operation has saved."""
+        super().forward(node, inputs, out)
+        for counter in getattr(node, "versions", ())[::2]:
+            self.saved.setdefault(id(counter), (counter, WeakSet()))[1].add(node)
+
+    def write(self, tensor: Tensor) -> None:
+        """Copy what was saved of a Tensor's memory."""
+        super().write(tensor)
+        _, nodes = self.saved.pop(id(tensor.version), (None, ()))
+        with state.scope(observer=self.outer, grad_enabled=False):
+            for node in nodes:
+                if type(node.kept) is list:  # neither freed nor packed
+                    node.kept = packed = PackedByHooks(node.kept)
+                    for i in range(len(packed.values)):
+                        packed.pack(i, Tensor.clone, lambda copy: copy, {})
+                    node.versions = ()
 
 
 class PackingObserver(state.Observer):

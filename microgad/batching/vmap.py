@@ -80,7 +80,7 @@ def map_slices(func: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence
     All slices are computed at once if possible, so `func` must write only to what it makes. Returns [] for no slices.
     """
     count = len(tensors[0])
-    if count > 1 and state.current().observer is None:
+    if count > 1 and all(observer.takes_batches for observer in state.observers()):
 
         def unbatched(slices: Sequence[Any]) -> list[Any]:
             found = func(slices)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from .. import errors
 from ..autograd import functional
+from ..autograd.saved_tensors import allow_mutation_on_saved_tensors
 from ..generator.vmap_randomness import VmapDraws
 from ..lazy import define_getattr as _define_getattr
 from ..nn.stateless import functional_call as functional_call
@@ -142,7 +143,8 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
     if [tuple(v.shape) for v in directions] != [tuple(x.shape) for x in points]:
         raise errors.ShapeError("jvp: tangents must have the shapes of primals")
     call = TransformCall("jvp", primals, given=writable)
-    outputs, spec, aux = call.results(func, {}, has_aux)
+    with allow_mutation_on_saved_tensors():
+        outputs, spec, aux = call.results(func, {}, has_aux)
     if strict and not all(y.node is not None for y in outputs):
         raise errors.GraphError(
             "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not allowed "
@@ -164,7 +166,8 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     tensor(2.)
     """
     call = TransformCall("linearize", primals, given=lambda x, copy: clone(copy))
-    outputs, spec, _ = call.results(func, {}, False)
+    with allow_mutation_on_saved_tensors():
+        outputs, spec, _ = call.results(func, {}, False)
     primals_spec = tree_structure(primals)
     double_backward = functional.DoubleBackward(outputs, call.wanted)
 
@@ -240,7 +243,8 @@ def jacfwd(
 
     @functools.wraps(func)
     def checking_draws(*args: Any, **kwargs: Any) -> Any:
-        with VmapDraws(randomness).active() if randomness == "error" else nullcontext():
+        draws = VmapDraws(randomness).active() if randomness == "error" else nullcontext()
+        with draws, allow_mutation_on_saved_tensors():
             return func(*args, **kwargs)
 
     def columns(call: TransformCall, outputs: list[Tensor]) -> list[list[Tensor]]:

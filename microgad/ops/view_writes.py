@@ -221,6 +221,8 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
             "Please clone() the tensor before performing the operation.",
         )
     check_history(tensor, op, recorded)
+    if (observer := state.current().observer) is not None:
+        observer.write(tensor)
     if tensor.base is None or not recorded:
         return
     if x.size and overlaps(x.shape, x.strides):

@@ -124,6 +124,8 @@ class Optimizer(OptimizerHooks):
                             differentiable.step(self._recorded_update, self.param_shaped, group, self.state[p], p)
                     continue
                 for p in params:
+                    if (observer := execution.current().observer) is not None:
+                        observer.write(p)
                     p._bump()
                 try:
                     self.update(group, params, loss)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 
 class Observer:
@@ -14,6 +14,7 @@ class Observer:
     """
 
     outer: Observer | None = None
+    takes_batches: ClassVar[bool] = False  # whether operations may be computed for several slices at once
 
     def begin(self, node: Any, inputs: tuple[Any, ...], target: Any = None) -> None:
         """Called before an operation computes. `target` is the Tensor that it writes to, if it works in place."""
@@ -24,6 +25,11 @@ class Observer:
         """Called after an operation computed. `out` is its result, a tuple of several, or the Tensor written to."""
         if self.outer is not None:
             self.outer.forward(node, inputs, out)
+
+    def write(self, tensor: Any) -> None:
+        """Called before a Tensor's memory is written to, by an operation or otherwise."""
+        if self.outer is not None:
+            self.outer.write(tensor)
 
     def release(self, node: Any, held: Sequence[Any]) -> None:
         """Called when an operation no longer holds what it keeps, as in a checkpoint, which holds the arrays `held`."""

@@ -41,6 +41,36 @@ def test_a_write_to_a_value_whose_copy_was_saved_is_allowed(hooks):
     np.testing.assert_allclose(x.grad.cpu().numpy(), np.exp([1, 2]) * [2, 3], rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda y: y.detach().zero_(),
+        lambda y: y.view(2, 1).mul_(3),
+        lambda y: y.data.add_(1),
+        lambda y: y.detach().uniform_(),
+        lambda y: torch.exp(y.detach(), out=y.detach()),
+        lambda y: torch.optim.SGD([step_of(y)]).step(),
+    ],
+)
+def test_only_what_is_written_to_is_copied(write):
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    with allow_mutation_on_saved_tensors():
+        y, w = x * 1, x * 2
+        z = (y.exp() * w).sum() + (y * y).sum()
+        before = z.grad_fn.next_functions[0][0].next_functions[0][0].kept
+        write(y)
+    assert all(a is b for a, b in zip(z.grad_fn.next_functions[0][0].next_functions[0][0].kept, before, strict=True))
+    z.backward()
+    expected = 2 * np.exp([1, 2]) * [2, 3] + [2, 4]
+    np.testing.assert_allclose(x.grad.cpu().numpy(), expected, rtol=1e-6)
+
+
+def step_of(y):
+    parameter = y.detach().requires_grad_()
+    parameter.grad = torch.ones_like(parameter)
+    return parameter
+
+
 class Holder:
     def __init__(self, tensor):
         self.tensor = tensor

@@ -268,3 +268,36 @@ def transforms_record_in_inference_mode(t, nn):
             ]  # fmt: skip
         modes = t.is_inference_mode_enabled(), t.is_grad_enabled()
     return found, [y.is_inference() for y in found[:-1]], seen[:2], modes
+
+
+def overwrites_an_operand(x):
+    y = x * 2
+    z = y * y
+    y[0] = 5.0
+    w = y.exp() * z
+    y.zero_()
+    return w + y
+
+
+def simulates(k):
+    position, velocity = k.new_ones(2), k.new_zeros(2)
+    for _ in range(5):
+        velocity.add_(-0.1 * k * position)
+        position.add_(0.1 * velocity)
+    return position
+
+
+@programs
+def forward_mode_over_writes_to_operands(t, nn):
+    x, found = t.tensor([0.3, 0.7]), []
+    for f in overwrites_an_operand, simulates:
+        found += [t.func.jvp(f, (x,), (x + 1,)), t.func.jacfwd(f)(x)]
+        found += [t.func.vmap(t.func.jacfwd(f))(t.stack([x, x + 1]))]
+    found += [t.func.linearize(lambda x: (y := x * 2) * x * y.add_(1), x)[1](x)]  # PyTorch's is wrong for the first f
+    fw = submodule(t, "autograd.forward_ad")
+    with fw.dual_level():
+        dual = fw.make_dual(x.clone(), x + 1)
+        product = dual * dual
+        dual.zero_()
+        found += [*fw.unpack_dual(product), *fw.unpack_dual(dual)]
+    return found
