@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -86,6 +87,46 @@ def test_a_forward_that_returns_none_is_refused(dtype: Any, result: Any) -> None
     for requires_grad in (True, False):
         with pytest.raises(errors.FunctionError, match="Op: forward returned None, not an array"):
             op.apply(torch.ones(2, dtype=dtype, requires_grad=requires_grad))
+
+
+@pytest.mark.parametrize("result", ["text", [np.ones(2), np.ones(2)], {"y": np.ones(2)}, (np.ones(2), "text")])
+def test_a_forward_that_returns_no_array_is_refused(result: Any) -> None:
+    with pytest.raises(errors.FunctionError, match=r"Op: forward returned a (str|list|dict), not an array"):
+        define(forward=lambda self, x: result, grad_x=grad_x).apply(torch.ones(2, requires_grad=True))
+
+
+def test_an_operation_without_forward_says_so() -> None:
+    with pytest.raises(errors.FunctionError, match=r"Op: Op has no forward \(input\[0\] \(2,\)\)"):
+        define(grad_x=grad_x).apply(torch.ones(2, requires_grad=True))
+
+
+def by_method(self, x):  # type: ignore[no-untyped-def]
+    return self.exp(x) ** 2
+
+
+def by_inner_function(self, x):  # type: ignore[no-untyped-def]
+    def keep() -> None:
+        self.kept_exp = np.exp(x)
+
+    keep()
+    return self.kept_exp**2
+
+
+def exp(self, x):  # type: ignore[no-untyped-def]
+    self.kept_exp = np.exp(x)
+    return self.kept_exp
+
+
+@functools.wraps(exp)
+def decorated(self, x):  # type: ignore[no-untyped-def]
+    return exp(self, x) ** 2
+
+
+@pytest.mark.parametrize("forward", [exp, by_method, by_inner_function, decorated])
+def test_what_forward_keeps_for_no_derivative_is_refused(forward: Any) -> None:
+    """A derivative that read it would have a silently wrong derivative itself."""
+    with pytest.raises(errors.FunctionError, match=r"Op: forward sets self\.kept_exp, but no derivative names"):
+        define(forward=forward, exp=exp, grad_x=lambda self, grad: grad * 2 * self.kept_exp**2)
 
 
 @pytest.mark.parametrize("forward", [double, lambda self, x: vars(self).update(mask=True) or x * 2])

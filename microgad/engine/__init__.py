@@ -49,7 +49,7 @@ def run(
     ends = frozenset([node.number for node in targets or ()])
     oldest = min(ends, default=0)
     routes = None if targets is None else paths.routes(roots, ends, oldest)
-    positions = leaves.hooked_positions(roots, oldest) if leaves.hooked else {}
+    positions = leaves.positions(roots, oldest) if leaves.calling else {}
     for node, seed in zip(roots, seeds, strict=True):
         if routes is None or node.number in routes:
             if (position := positions.get(node.number, node.number)) in pending:

@@ -1,6 +1,7 @@
-"""Leaves and hooks in a backward pass: when a hooked leaf gets its gradient, and which functions to call then.
+"""Leaves and hooks in a backward pass: when a leaf gets its gradient, and which functions to call then.
 
-As in PyTorch, a leaf with hooks gets its gradient as soon as that is complete, and callbacks run when the pass ends.
+As in PyTorch, wherever hooks may see it a leaf gets its gradient as soon as that is complete, and callbacks run when
+the pass ends.
 """
 
 from __future__ import annotations
@@ -26,14 +27,13 @@ from ..state.inference import check_inference
 from .hooks import RemovableHandle
 from .paths import reachable
 
-hooked: WeakSet[Leaf] = WeakSet()  # leaves that have, or had, a hook
+calling: WeakSet[Function] = WeakSet()  # nodes by which a pass calls a user's code: hooks, or custom Functions
 accumulate_lock = RLock()  # held while adding to `.grad`: several threads' passes may end at one leaf
 
 
 def add_hook(node: Function, fn: Callable[[Any], Any], last: int = 0) -> RemovableHandle:
     """Register `fn` to be called with the gradient that reaches `node`. Hooks with a higher `last` run later."""
-    if type(node) is Leaf:
-        hooked.add(node)
+    calling.add(node)
     node.hooks = node.hooks or {}
     return RemovableHandle(node.hooks, fn, last)
 
@@ -45,8 +45,8 @@ def leaf_of_new_array(tensor: Any) -> Leaf:
         return leaf
     new = Leaf(tensor)
     new.hooks = leaf.hooks
-    if leaf in hooked:
-        hooked.add(new)
+    if leaf in calling:
+        calling.add(new)
     return new
 
 
@@ -113,17 +113,17 @@ def reported(error: Exception, node: Function, observer: Observer | None) -> Exc
     return explained
 
 
-def hooked_positions(roots: Sequence[Function], oldest: float) -> dict[int, float]:
-    """The positions of hooked leaves in the walk from `roots`, by node number.
+def positions(roots: Sequence[Function], oldest: float) -> dict[int, float]:
+    """The positions of leaves in the walk from `roots`, by node number, where a user's code may look at their `.grad`.
 
-    Leaves are older than the nodes that use them, often than all, so the engine would reach them late. A hooked leaf is
-    to come right after the oldest node that uses it: its position is that node's number minus a fraction. The leaves of
-    one node come in the order of its inputs, or in reverse. Nodes older than `oldest` aren't visited.
+    Leaves are older than the nodes that use them, often than all, so the engine would reach them late. Each is to come
+    right after the oldest node that uses it: its position is that node's number minus a fraction. The leaves of one
+    node come in the order of its inputs, or in reverse. Nodes older than `oldest` aren't visited.
     """
     found: dict[int, float] = {}
     for number, node in reachable(roots, oldest).items():
         for i, edge in enumerate(node.edges):
-            if type(edge) is Leaf and edge in hooked:
+            if type(edge) is Leaf:
                 before = -i if node.last_first else i
                 place = number - 0.5 - before / (2 * len(node.edges) + 2)
                 found[edge.number] = min(found.get(edge.number, place), place)

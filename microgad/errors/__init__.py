@@ -104,7 +104,8 @@ def in_forward(
     device.
     """
     if len(names) < len(inputs):  # forward(self, *inputs)
-        names = tuple(f"{names[-1]}[{i}]" for i in range(len(inputs)))
+        last = names[-1] if names else "input"  # there is no forward
+        names = tuple(f"{last}[{i}]" for i in range(len(inputs)))
     for name, x in (settings or {}).items():
         for part in x if isinstance(x, tuple) else (x,):
             if _device(part) not in (None, *map(_device, inputs)):

@@ -186,7 +186,7 @@ class Function:
         if type(out) is not ndarray:
             if type(out) is tuple:
                 return self._record_outputs(inputs, arrays, edges, wanting, state, out)
-            out = as_array(out) if out is not None else rules.refuse_none(self)
+            out = rules.as_result(self, out)
         if not settled and cls.elementwise:
             out = laid_out_as_operands(out, arrays)
 
@@ -290,7 +290,7 @@ class Function:
 
     def forward(self, *inputs: Any, **none: Any) -> Any:  # a type checker then accepts any parameters in a subclass
         """The operation on bare arrays."""
-        raise NotImplementedError(f"{type(self).__name__} has no forward")
+        raise errors.FunctionError(f"{type(self).__name__} has no forward")
 
     def write(self, out: Any, *arrays: Any) -> None:
         """Compute the operation on bare arrays and write it into `out`, which is the memory of the first input."""
@@ -304,6 +304,8 @@ class Function:
     def _operand(cls, x: Any) -> Any:
         if isinstance(x, np.generic) and x.dtype.kind in "biufc":
             return x.item() if x.dtype.kind != "b" else float(x)  # it widens nothing; bool_ is a float, as in PyTorch
+        if isinstance(x, ndarray):
+            return np.asarray(x)  # np.matrix and masked arrays compute by rules of their own
         if x is None or isinstance(x, (float, int, complex)) or is_array(x):
             return x
         raise errors.DtypeError(f"{cls.__name__}: expected a Tensor, an array or a number, got {type(x).__name__}")
@@ -414,7 +416,7 @@ class Function:
         out: tuple[Any, ...],
     ) -> tuple[Any, ...]:  # fmt: skip
         """Make Tensors of a tuple of results. The node of each is an Output, which points at this node."""
-        made = [x if type(x) is ndarray else as_array(x) if x is not None else rules.refuse_none(self) for x in out]
+        made = [x if type(x) is ndarray else rules.as_result(self, x) for x in out]
         results = tuple([Tensor._wrap(x) for x in made])
         plan = self._plan(wanting, len(inputs), results[0].array) if wanting and state.grad_enabled else None
         if self.may_share:

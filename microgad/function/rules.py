@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dis  # NumPy has loaded it already
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+import inspect
+from types import CodeType
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ..backend import is_array
 from ..errors import FunctionError, place
 
 if TYPE_CHECKING:
@@ -15,10 +19,19 @@ VARARGS, VARKEYWORDS = 0x04, 0x08  # a code object's flags for *inputs and **set
 _STORE_ATTR = dis.opmap["STORE_ATTR"]
 
 
-def stored(method: Callable[..., Any]) -> list[str]:
-    """The names of the attributes that a method assigns: found in its bytecode."""
-    code, names = method.__code__.co_code, method.__code__.co_names
-    return [names[code[i + 1]] for i in range(0, len(code), 2) if code[i] == _STORE_ATTR]
+def stored(cls: type[Function]) -> list[str]:
+    """The names of the attributes that forward assigns, also in functions inside it and in methods that it calls.
+
+    They are found in the bytecode.
+    """
+    found, bodies = [], [inspect.unwrap(cls.forward).__code__]
+    for body in bodies:
+        code, names = body.co_code, body.co_names
+        found += [names[code[i + 1]] for i in range(0, len(code), 2) if code[i] == _STORE_ATTR]
+        methods = [method for name in names if inspect.isfunction(method := getattr(cls, name, None))]
+        inner = [x for x in body.co_consts if isinstance(x, CodeType)]
+        bodies += [x for x in (*inner, *(m.__code__ for m in methods)) if x not in bodies]
+    return found
 
 
 def check_forward(cls: type[Function]) -> None:
@@ -64,7 +77,7 @@ def check_derivatives(cls: type[Function]) -> None:
                 f"{op}.{method.__name__}: the parameters are self, then the gradient, grad, then what it reads of "
                 f"{given}, out"
             )
-    for name in stored(cls.forward):
+    for name in stored(cls):
         if name not in cls.intermediates:
             raise FunctionError(
                 f"{op}: forward sets self.{name}, but no derivative names {name} in its signature, which is the only "
@@ -87,9 +100,16 @@ def taken(cls: type[Function], setting: str) -> FunctionError:
     return FunctionError(f"{cls.__name__}: a setting can't be called {setting}: every node has its own {setting}")
 
 
-def refuse_none(node: Function) -> NoReturn:
-    """Raise TypeError: forward ended without `return`, or has None among its results."""
-    raise FunctionError(f"{type(node).__name__}: forward returned None, not an array or a tuple of arrays")
+def as_result(node: Function, out: Any) -> Any:
+    """Return what forward returned, or one of several results, as an array. Raises TypeError if it isn't one."""
+    if isinstance(out, (np.number, np.bool_, np.ndarray, int, float, complex)):
+        return np.asarray(out)
+    if is_array(out):
+        return out
+    if isinstance(array := getattr(out, "array", None), np.ndarray):
+        return array  # of a Tensor
+    what = None if out is None else f"a {type(out).__name__}"
+    raise FunctionError(f"{type(node).__name__}: forward returned {what}, not an array or a tuple of arrays")
 
 
 def shared(cls: type[Function]) -> FunctionError:

@@ -31,8 +31,8 @@ class Hooks:
     def _backward_hooks(self: Tensor, hooks: dict[int, Any] | None) -> None:
         if self.node is not None:
             self.node.hooks = hooks
-            if hooks and type(self.node) is Leaf:
-                leaves.hooked.add(self.node)
+            if hooks:
+                leaves.calling.add(self.node)
 
     def retain_grad(self: Tensor) -> None:
         """Store the gradient in `.grad`, although this Tensor isn't a leaf."""
@@ -73,7 +73,7 @@ class Hooks:
         return RemovableHandle(self._accumulation_hooks(), hook)
 
     def _accumulation_hooks(self: Tensor) -> dict[int, Any]:
-        leaves.hooked.add(self.node)
+        leaves.calling.add(self.node)
         if self._post_accumulate_grad_hooks is None:
             self._post_accumulate_grad_hooks = {}
         return self._post_accumulate_grad_hooks

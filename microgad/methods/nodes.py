@@ -212,6 +212,7 @@ def _hooked(node: Function) -> HookedPlan:
     node = producer(node)
     if not isinstance(node.plan, HookedPlan):
         node.plan = HookedPlan(node.plan)
+        leaves.calling.add(node)
     return node.plan
 
 

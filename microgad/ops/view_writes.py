@@ -178,7 +178,7 @@ def rebase_history(view: Tensor, node: Function) -> Function:
     if base.node is not None and direct and view.node in writer.edges:
         facts = {"x_shape": base.array.shape, "kind": base.array.dtype}
         before = RegionRead.recorded([base.node], view.array, chain=view.chain, order=order, **facts)
-        # The engine visits this node after the write and before those two; no hooked leaf has a number so close.
+        # The engine visits this node after the write and before those two; no leaf has a position so close.
         before.number = max(view.node.number, base.node.number) + 2.0**-20
         writer.edges[writer.edges.index(view.node)] = before
     return RegionWrite.recorded([base.node, node], base.array, chain=view.chain, order=order)

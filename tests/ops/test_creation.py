@@ -153,6 +153,20 @@ def test_matrices_and_masked_arrays_become_plain_tensors(create) -> None:
             assert data[0, 0] == 7
 
 
+@pytest.mark.host("matrices and masked arrays are on the CPU")
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_operations_take_matrices_and_masked_arrays_as_plain_arrays() -> None:
+    numbers = np.float32([[1, 2], [3, 4]])
+    for data in (np.matrix(numbers), np.ma.array(numbers, mask=[[0, 1]] * 2)):
+        x = torch.ones(2, 2, requires_grad=True)
+        y = (x * data) * x + data
+        assert type(y.array) is np.ndarray
+        assert y.tolist() == [[2, 4], [6, 8]]
+        y.sum().backward()
+        assert type(x.grad.array) is np.ndarray
+        assert x.grad.tolist() == [[2, 4], [6, 8]]
+
+
 @pytest.mark.host("the memory belongs to NumPy")
 def test_asarray_and_frombuffer_share_memory_unless_asked_to_copy():
     numbers = np.zeros(2)

@@ -385,3 +385,65 @@ def test_post_accumulate_hooks_run_before_the_next_gradient_is_computed():
         parameter.register_post_accumulate_grad_hook(step)
     net(microgad.ones(2, 4)).sum().backward()
     assert gradient_counts == [1] * 10
+
+
+@programs
+def a_hook_sees_the_gradients_that_are_complete(t, nn):
+    a, b, seen = leaf(t, 2), leaf(t, 2, seed=1), []
+
+    def see(*_):
+        seen.append([x.grad if x.grad is None else x.grad.clone() for x in (a, b)])
+
+    class Seeing(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, grad):
+            see()
+            return grad
+
+    for loss in (a * 2) * b, Seeing.apply(a * 2) * b:
+        hooked = loss.grad_fn.next_functions[0][0]
+        hooked.register_hook(see)
+        loss.sum().backward()
+    first = a * 3
+    first.register_hook(see)
+    (first * b).sum().backward()
+    return seen, a.grad, b.grad
+
+
+@programs
+def a_module_s_hook_updates_its_parameters_and_frees_their_gradients(t, nn):
+    net, losses = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)), []
+
+    def update(module, grad_input, grad_output):
+        with t.no_grad():
+            for p in module.parameters():
+                p.sub_(p.grad * 0.1)
+                p.grad = None
+
+    for module in net:
+        module.register_full_backward_hook(update)
+    x = leaf(t, 4, 2)
+    for _ in range(3):
+        loss = net(x).pow(2).mean()
+        loss.backward()
+        losses.append(loss.item())
+    return losses
+
+
+@programs
+def what_was_complete_before_a_hook_raised_is_kept(t, nn):
+    a, b = leaf(t, 2), leaf(t, 2, seed=1)
+    h = a * 2
+
+    def refuse(grad):
+        raise ValueError("no")
+
+    h.register_hook(refuse)
+    try:
+        (h * b).sum().backward()
+    except ValueError as error:
+        return str(error), a.grad, b.grad

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .... import state
+from ....engine import leaves
 from ....engine.hooks import RemovableHandle
 from ....errors import GraphError, ShapeError
 from ....function import Function
@@ -372,6 +373,7 @@ def _wrap_tensors(
         return values, None
     wrapped = list(values)
     hooked = BackwardHookFunction.apply(*[values[i] for i in at], callback=callback, **settings)
+    leaves.calling.add(hooked[0].node.edges[0])
     for i, x in zip(at, hooked, strict=True):
         x._view_of(values[i], x.node, (BackwardHookFunction, {}))
         x.chain = None  # not writable in place: which hooks should see the gradient would be ambiguous
