@@ -234,26 +234,26 @@ CANCELLING = {
 @pytest.mark.parametrize("name", CANCELLING)
 def test_cancellation_gives_no_false_alarm_at_large_and_small_inputs(name):
     function, vjp = CANCELLING[name]
-    check_op(function, vjp=vjp, laws=["magnitudes"], examples=10 * EXAMPLES)
+    check_op(function, vjp=vjp, laws=["magnitudes"], examples=4 * EXAMPLES)
 
 
 def test_at_large_and_small_inputs_composites_are_not_checked():
     for function in (lambda x: x - torch.sin(x), lambda x: torch.log(x + torch.sqrt(x * x + 1))):
-        check_op(function, laws=["magnitudes"], examples=10 * EXAMPLES)
+        check_op(function, laws=["magnitudes"], examples=4 * EXAMPLES)
 
 
 def test_a_jump_or_a_cancellation_at_zero_is_not_taken_for_an_error_of_float32():
-    check_op(lambda x: x // 0.3, laws=["float32"], examples=10 * EXAMPLES)
+    check_op(lambda x: x // 0.3, laws=["float32"], examples=4 * EXAMPLES)
     check_op(lambda x: torch.log(x.exp() + 1e-12), laws=["float32"], examples=EXAMPLES)
 
 
 def test_an_overflow_or_few_digits_are_not_taken_for_an_error_of_float32():
-    check_op(lambda x: torch.exp(torch.exp(x)), laws=["float32"], examples=10 * EXAMPLES)
-    check_op(lambda x: x + 1e6 - 1e6, laws=["float32"], examples=10 * EXAMPLES)
+    check_op(lambda x: torch.exp(torch.exp(x)), laws=["float32"], examples=4 * EXAMPLES)
+    check_op(lambda x: x + 1e6 - 1e6, laws=["float32"], examples=4 * EXAMPLES)
 
 
 def test_cancellation_in_backward_is_still_linear():
-    check_op(lambda x: (torch.sin(x + 1e-4) - torch.sin(x)) / 1e-4, laws=["linear_in_grad"], examples=10 * EXAMPLES)
+    check_op(lambda x: (torch.sin(x + 1e-4) - torch.sin(x)) / 1e-4, laws=["linear_in_grad"], examples=4 * EXAMPLES)
 
 
 def test_the_law_of_the_reference_finds_a_wrong_value():

@@ -290,6 +290,7 @@ def examples_to_find(most: int) -> tuple[int, str]:
 
 # Found, but only after hundreds of programs. A graph that is never freed shows only in comparison with PyTorch.
 RARE = {
+    only_the_last_hook_is_called,
     graph_is_never_freed,
     write_through_a_view_does_not_reach_the_base,
     write_into_a_base_does_not_reach_its_views,
@@ -298,6 +299,7 @@ RARE = {
     detach_counts_its_own_writes,
     written_region_keeps_its_gradient,
     clear_item_changes_nothing,
+    repeated_index_counts_once,
     in_place_tanh_returns_another_tensor,
 }
 
@@ -355,7 +357,7 @@ def test_a_program_prints_as_python_code():
 
 @pytest.mark.parametrize("kind", sorted(made.CHOSEN))
 def test_every_kind_of_instruction_is_drawn_and_shrinks(kind, pytestconfig):
-    if kind not in ("matmul", "add_transposed_", "descend") and not pytestconfig.getoption("--thorough"):
+    if kind not in ("matmul", "add_transposed_") and not pytestconfig.getoption("--thorough"):
         pytest.skip("seconds each")
     program = find(programs(), lambda program: any(instruction[0] == kind for instruction in program))
     assert len(program) <= 4, program
