@@ -17,11 +17,12 @@ from ..lazy import LazyModule, accepts_lazy
 
 if TYPE_CHECKING:
     from ..function import torch_names
-    from ..ops import elementwise, spelling
+    from ..ops import elementwise, spelling, view_writes
     from ..tensor import Operand, Tensor
     from ..torch_function.wrappers import retry_overridden
 else:
     elementwise, spelling = LazyModule("microgad.ops.elementwise"), LazyModule("microgad.ops.spelling")
+    view_writes = LazyModule("microgad.ops.view_writes")
     retry_overridden = LazyModule("microgad.torch_function.wrappers").retry_overridden
     torch_names = LazyModule("microgad.function.torch_names")
 
@@ -162,6 +163,8 @@ def by_copy(function: F) -> F:
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
         recorded = any(map(_on_graph, (self, *args, *options.values())))
         before = self.clone() if recorded else self  # backward may need the values that are about to be overwritten
+        if self.base is not None and before.node is not None and before is not self:
+            view_writes.read_from_base(self, before.node)
         result = function(before, *args, **options)
         if not dtypes.can_cast(result.dtype, self.dtype):
             raise errors.DtypeError(f"{function.__name__}_: {cannot_cast(result.dtype, self.dtype)}")

@@ -167,21 +167,25 @@ class RegionRead(LinearMap):
 
 
 def rebase_history(view: Tensor, node: Function) -> Function:
-    """Return the new node of a base after `node` has written to a view of it.
+    """Return the new node of a base after `node` has written to a view of it."""
+    base: Any = view.base
+    read_from_base(view, node.edges[0] if type(node) is Output else node)
+    return RegionWrite.recorded([base.node, node], base.array, chain=view.chain, order=axes_of(base.array))
 
-    If the view was made by `as_strided` of another view, the write reads its values from the base, not from that view.
-    So it does if the view has hooks, which in PyTorch see only the gradients of what was computed before the write.
+
+def read_from_base(view: Tensor, node: Function) -> None:
+    """Let `node` read the values of a view that is written to from the view's base.
+
+    A view made by `as_strided` of another view may show more than that one. And hooks on views and their nodes see only
+    the gradients of what was computed before the write, as in PyTorch.
     """
     base: Any = view.base
-    order, writer = axes_of(base.array), node.edges[0] if type(node) is Output else node
-    direct = view.chain and ("held" in view.chain[0][1] or (view.node is not None and view.node.hooks))
-    if base.node is not None and direct and view.node in writer.edges:
-        facts = {"x_shape": base.array.shape, "kind": base.array.dtype}
-        before = RegionRead.recorded([base.node], view.array, chain=view.chain, order=order, **facts)
-        # The engine visits this node after the write and before those two; no leaf has a position so close.
+    if view.chain and base.node is not None and view.node in node.edges:
+        facts = {"x_shape": base.array.shape, "kind": base.array.dtype, "order": axes_of(base.array)}
+        before = RegionRead.recorded([base.node], view.array, chain=view.chain, **facts)
+        # The engine visits this node after `node` and before those two; no leaf has a position so close.
         before.number = max(view.node.number, base.node.number) + 2.0**-20
-        writer.edges[writer.edges.index(view.node)] = before
-    return RegionWrite.recorded([base.node, node], base.array, chain=view.chain, order=order)
+        node.edges[node.edges.index(view.node)] = before
 
 
 def _overwrite(node: Any, base: Any, value: Any, like: Any, shape: tuple[int, ...], kind: Any = None) -> Any:

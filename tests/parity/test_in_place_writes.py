@@ -282,3 +282,58 @@ def test_leaf_with_requires_grad_switched_off_and_on_stays_the_graphs_leaf():
         return t.autograd.grad((view * view).sum() + double.sum(), (x, y))
 
     Programs({"program": program}).check("program")
+
+
+# Writes to a view v (2, 3) with positive values that has hooks.
+TO_HOOKED_VIEWS: dict[str, Callable[[Any, Any], Any]] = {
+    "mul_": lambda t, v: v.mul_(2),
+    "addcdiv_": lambda t, v: v.addcdiv_(t.ones(2, 3).double(), t.full((2, 3), 2.0).double()),
+    "addcmul_": lambda t, v: v.addcmul_(t.ones(2, 3).double(), t.full((2, 3), 2.0).double()),
+    "addmm_": lambda t, v: v.addmm_(t.ones(2, 2).double(), t.ones(2, 3).double()),
+    "addr_": lambda t, v: v.addr_(t.ones(2).double(), t.ones(3).double()),
+    "clamp_max_": lambda t, v: v.clamp_max_(0.5),
+    "clamp_min_": lambda t, v: v.clamp_min_(0.5),
+    "cumprod_": lambda t, v: v.cumprod_(0),
+    "cumsum_": lambda t, v: v.cumsum_(1),
+    "deg2rad_": lambda t, v: v.deg2rad_(),
+    "float_power_": lambda t, v: v.float_power_(3),
+    "ldexp_": lambda t, v: v.ldexp_(t.tensor([1, 2, 3])),
+    "logit_": lambda t, v: v.logit_(),
+    "mvlgamma_": lambda t, v: v.mvlgamma_(1),
+    "nan_to_num_": lambda t, v: v.nan_to_num_(),
+    "renorm_": lambda t, v: v.renorm_(2, 0, 0.5),
+    "square_": lambda t, v: v.square_(),
+    "dropout1d, in place": lambda t, v: t.nn.functional.dropout1d(v, inplace=True),
+}
+
+HOOKS: dict[str, Callable[[Any], Any]] = {
+    "on the gradient": lambda v: v.register_hook(lambda grad: grad * 10),
+    "before the node": lambda v: v.grad_fn.register_prehook(lambda grads: (grads[0] * 10,)),
+    "after the node": lambda v: v.grad_fn.register_hook(lambda inputs, outputs: (inputs[0] * 10,)),
+}
+
+
+def hooks_of_a_view_do_not_see_what_is_computed_after_a_write(write: Any, hook: Any, show: Any = lambda v: v) -> None:
+    def program(t, nn):
+        x = t.linspace(0.1, 0.9, 9).double().requires_grad_()
+        base = (x * 1).view(3, 3)
+        v = base[:2]
+        earlier = (v * 3).sum()
+        hook(v)
+        write(t, show(v))
+        return v, t.autograd.grad(earlier + (base * t.arange(9).view(3, 3)).sum() + (v * v).sum(), x)
+
+    Programs({"program": program}).check("program")
+
+
+@pytest.mark.parametrize("name", TO_HOOKED_VIEWS)
+def test_writes_to_a_hooked_view(name):
+    hooks_of_a_view_do_not_see_what_is_computed_after_a_write(TO_HOOKED_VIEWS[name], HOOKS["on the gradient"])
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("name", ["mul_", "square_"])
+def test_writes_to_a_view_of_a_hooked_view(name, hook):
+    write = TO_HOOKED_VIEWS[name]
+    for show in (lambda v: v, lambda v: v.view(2, 3), lambda v: v[:1]):
+        hooks_of_a_view_do_not_see_what_is_computed_after_a_write(write, HOOKS[hook], show)
