@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -80,3 +81,19 @@ def test_dropout_after_a_transposed_operand_draws_torchs_mask():
         patches, place = t.ones(2, 6, 5).transpose(1, 2), t.zeros(1, 5, 6)
         found.append(t.nn.functional.dropout(patches + place).tolist())
     assert found[0] == found[1]
+
+
+@pytest.mark.filterwarnings("ignore:The given NumPy array is not writ")
+def test_copies_of_data_have_torchs_strides():
+    a = np.arange(24.0).reshape(2, 3, 4)
+    arrays = [
+        a, a.transpose(1, 2, 0), a[:, :, ::2], np.broadcast_to(a[0, 0], (2, 4)), np.broadcast_to(a[:, :1], (2, 5, 4)),
+        np.broadcast_to(a[0].T[:, :, None], (4, 3, 2)), np.broadcast_to(a.transpose(2, 0, 1)[:, None], (4, 7, 2, 3)),
+    ]  # fmt: skip
+    for t in (torch, microgad):
+        makers = (t.tensor, t.Tensor, t.ones(1).new_tensor, lambda x, t=t: t.as_tensor(x, dtype=t.int32))
+        strides = [make(x).stride() for make in makers for x in arrays]
+        strides += [t.asarray(t.as_tensor(x.copy()).expand(2, *x.shape), copy=True).stride() for x in arrays]
+        if t is torch:
+            expected = strides
+    assert strides == expected

@@ -10,6 +10,7 @@ import numpy as np
 
 from ... import backend, dtypes, function, state
 from ...backend.memory_formats import strided
+from ...backend.memory_layout import cloned
 from ...dtypes.half_precision import convert
 from ...errors import ArgumentError, DtypeError, GraphError, UnsupportedError
 from ...errors.arguments import check_bool
@@ -66,7 +67,7 @@ def tensor(
     else:
         data = _shared_array(data, dtype)
     if backend.is_gpu(data):
-        array = data.copy() if dtype is None else data.astype(dtypes.of(dtype).dtype)
+        array = cloned(data) if dtype is None else cloned(data).astype(dtypes.of(dtype).dtype)
         return from_array(array, device, requires_grad)
     array = _copy_to_array(data, dtype)
     _check_array(array)
@@ -107,10 +108,10 @@ def _copy_to_array(data: Any, dtype: Dtype) -> Any:
 
 
 def _stack(data: Any, first: Any, found: list[Any]) -> Any:
-    """np.array(data). If there are Tensors in it, they become numbers, and `found` gets the dtypes of all elements."""
+    """np.array(data), in PyTorch's layout. Tensors in it become numbers; `found` gets the dtypes of all elements."""
     if not isinstance(first, function.Tensor):
         try:
-            return np.array(data)
+            return cloned(data) if type(data) is np.ndarray else np.array(data)
         except (TypeError, ValueError, GraphError):  # a later element may be a Tensor
             pass
     sizes = _sizes(data)
