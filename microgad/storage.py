@@ -427,7 +427,7 @@ class TypedStorage(_StorageBase):
 
 def untyped(array: Any) -> UntypedStorage:
     """Return the storage of an array, as bytes."""
-    return UntypedStorage(memory_of(array))
+    return UntypedStorage(memory_of(backend.owner(array)))
 
 
 def typed(array: Any) -> TypedStorage:

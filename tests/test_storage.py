@@ -162,3 +162,12 @@ def test_storages_on_the_meta_device_have_no_values() -> None:
             read()
     assert made.resize_(5).size() == 5
     assert made.copy_(torch.UntypedStorage([1, 2, 3, 4, 5])).fill_(2).clone().device == torch.device("meta")
+
+
+def test_memory_that_is_no_whole_number_of_elements() -> None:
+    x = torch.arange(3.0)
+    for y in (torch.view_as_complex(x[:2]), x[:2].view(torch.complex64)):
+        assert (y.untyped_storage().nbytes(), list(y._typed_storage()), y.storage_offset()) == (12, [1j], 0)
+        assert y.as_strided((1,), (1,)).tolist() == [1j]
+        for copied in (pickle.loads(pickle.dumps(y)), copy.deepcopy(y), torch.empty(0, dtype=y.dtype).set_(y)):
+            assert copied.tolist() == y.tolist()

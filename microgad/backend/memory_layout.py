@@ -19,11 +19,13 @@ Geometry = tuple[tuple[int, ...], tuple[int, ...], int]  # shape, strides in ele
 
 
 def memory_of(x: Any) -> Any:
-    """All the memory of the array that owns the elements of `x`, as a 1-D array of x's dtype."""
+    """All the memory of the array that owns the elements of `x`, as a 1-D array of x's dtype, without an odd rest."""
     whole = backend.owner(x)
     flat = np.transpose(whole, axes_of(whole)).reshape(-1)
     if whole.size and backend.owner(flat) is not whole:
         raise ShapeError(f"the memory of an array of shape {whole.shape} and strides {whole.strides} has gaps")
+    if rest := whole.nbytes % x.itemsize:
+        flat = flat.view("uint8")[:-rest]
     return flat.view(x.dtype)
 
 
