@@ -70,9 +70,11 @@ def _put(out: Tensor, result: Any, quiet: bool) -> None:
                 f"match the required output shape {list(result.shape)}. This behavior is deprecated."
             )
             warnings.warn(message, stacklevel=4)
-        x = out.array
-        if x.size and out.node is None and geometry(x)[2] + result.numel() <= memory_of(x).size:
-            out.resize_(result.shape)  # in the same memory, which views of it see
-            out[...] = result.detach()
+        x, place = out.array, out if out.node is None else out.detach()
+        if x.size and geometry(x)[2] + result.numel() <= memory_of(x).size:
+            place.resize_(result.shape)  # in the same memory, which views of it see
+            place[...] = result.detach()
         else:
-            out.data = result.detach().to(dtype=out.dtype)
+            place = result.detach().to(dtype=out.dtype)
+        if place is not out:
+            out.data = place

@@ -5,6 +5,7 @@ A region is the part of a base that a view shows. The view's chain of view opera
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..engine import Identity
 from ..function import Function, Leaf, Output
 from ..function.linear_map import LinearMap
 from ..function.naming import with_torch_name
+from ..function.plan import Plan
 from ..state.inference import check_inference
 from ..type_aliases import Tensor
 from . import layouts
@@ -28,6 +30,19 @@ class Detach(Function):
 
     def forward(self, x: Any) -> Any:
         return x
+
+
+class Mirror(list[Any]):
+    """The version counter of a copy that is a view in PyTorch: a conjugate. A write to it should change its source."""
+
+    def __init__(self, source: Any) -> None:
+        super().__init__([0])
+        self.memory = weakref.ref(backend.owner(source))
+
+    @property
+    def has_source(self) -> bool:
+        """Whether the source's memory still exists, so that a write would be missing there."""
+        return self.memory() is not None
 
 
 def notify_detached(tensor: Tensor, result: Tensor) -> None:
@@ -106,13 +121,15 @@ def live_views(base: Tensor) -> list[Tensor]:
 def refresh_views(base: Tensor, changed: Tensor) -> None:
     """Give the live views of a base new nodes, which are derived from the base's new node.
 
-    Views that share no memory with what has changed keep theirs: to see that takes a hundredth of the time.
+    Views that share no memory with what has changed keep theirs: to see that takes a hundredth of the time. But they
+    are part of a retained gradient, which is now that at the base's new node; and a write to no element is rare.
     """
     if not base.views:
         return
+    every = base.retains_grad or not changed.array.size
     with state.scope(observer=None):  # the views are only rebuilt: an observer should see no operation
         for view in live_views(base):
-            if type(view.node) not in _ENDS and not np.may_share_memory(view.array, changed.array):
+            if not every and type(view.node) not in _ENDS and not np.may_share_memory(view.array, changed.array):
                 continue
             if view.chain is None:
                 if view.array.dtype.kind in "fc":
@@ -174,18 +191,32 @@ def rebase_history(view: Tensor, node: Function) -> Function:
 
 
 def read_from_base(view: Tensor, node: Function) -> None:
-    """Let `node` read the values of a view that is written to from the view's base.
+    """Let `node` read the values of a view that is written to from its base, where that makes a difference.
 
-    A view made by `as_strided` of another view may show more than that one. And hooks on views and their nodes see only
-    the gradients of what was computed before the write, as in PyTorch.
+    A view made by `as_strided` of another view may show more than that one. And the hooks on the nodes of views see, as
+    in PyTorch, only the gradients of what was computed before the write.
     """
     base: Any = view.base
-    if view.chain and base.node is not None and view.node in node.edges:
+    if base.node is None or not view.chain or view.node not in node.edges:
+        return
+    if "held" in view.chain[0][1] or _has_hooks(view.node, len(view.chain)):
         facts = {"x_shape": base.array.shape, "kind": base.array.dtype, "order": axes_of(base.array)}
         before = RegionRead.recorded([base.node], view.array, chain=view.chain, **facts)
         # The engine visits this node after `node` and before those two; no leaf has a position so close.
         before.number = max(view.node.number, base.node.number) + 2.0**-20
         node.edges[node.edges.index(view.node)] = before
+
+
+def _has_hooks(node: Any, steps: int) -> bool:
+    """Whether one of the nodes of a view has hooks: its own, and those of the views between it and its base."""
+    for _ in range(steps):
+        if node.hooks:
+            return True
+        node = node.edges[0] if type(node) is Output else node
+        if type(node.plan) is not Plan:  # one with hooks of the node
+            return True
+        node = node.edges[0]
+    return False
 
 
 def _overwrite(node: Any, base: Any, value: Any, like: Any, shape: tuple[int, ...], kind: Any = None) -> Any:
@@ -217,7 +248,15 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
     """Raise an error if an in-place operation cannot give right values or gradients."""
     x = tensor.array
     check_write(tensor)
-    check_inference(tensor.version, "Inplace update to inference tensor")
+    counter = tensor.version
+    if counter is not None and type(counter) is not list:
+        check_inference(counter, "Inplace update to inference tensor")
+        if type(counter) is Mirror and counter.has_source:
+            raise _refusal(
+                op,
+                "a conjugate is a copy, but in PyTorch a view of the tensor that it is taken of, which a write to it "
+                "would change too; write to that tensor, or to a clone() of the conjugate",
+            )
     if layouts.expanded_axes(x):
         raise _refusal(
             op,

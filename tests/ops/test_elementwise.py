@@ -162,3 +162,30 @@ def test_addcdiv_of_integers_is_refused_in_pytorch_s_words():
     x = torch.tensor([6])
     with pytest.raises(RuntimeError, match=r"^Integer division.+is no longer supported.+"):
         torch.addcdiv(x.float(), x, x)
+
+
+CONJUGATES = {
+    "conj": torch.conj,
+    "adjoint": torch.adjoint,
+    "H": lambda x: x.H,
+    "mH": lambda x: x.mH,
+    "a row": lambda x: x.conj()[0],
+    "the real part": lambda x: x.conj().real,
+    "detached": lambda x: x.conj().detach(),
+}
+
+
+@pytest.mark.parametrize("name", CONJUGATES)
+def test_a_conjugate_can_t_be_written_to_while_its_source_exists(name):
+    """In PyTorch it is a view, so the write changes the source too; here that would be lost."""
+    x = torch.tensor([[1 + 2j, 3], [4j, 5]])
+    for write in (lambda y: y.mul_(2), lambda y: y.fill_(1), lambda y: y.__setitem__(0, 1), lambda y: y.normal_()):
+        y = CONJUGATES[name](x)
+        before = y.tolist()
+        with pytest.raises(RuntimeError, match="a conjugate is a copy"):
+            write(y)
+        assert y.tolist() == before
+        write(y.clone())
+        write(y.resolve_conj())
+        write(CONJUGATES[name](x * 2))
+        write(torch.conj_physical(x))

@@ -337,3 +337,55 @@ def test_writes_to_a_view_of_a_hooked_view(name, hook):
     write = TO_HOOKED_VIEWS[name]
     for show in (lambda v: v, lambda v: v.view(2, 3), lambda v: v[:1]):
         hooks_of_a_view_do_not_see_what_is_computed_after_a_write(write, HOOKS[hook], show)
+
+
+@pytest.mark.parametrize("rows", [slice(4, None), slice(3, None), slice(0, 2)], ids=str)
+def test_gradient_of_a_base_after_a_write_to_another_part_of_it(rows):
+    def program(t, nn):
+        x = leaf(t, 4, 2)
+        base = x * 1
+        view = base[2:].view(4)
+        base.retain_grad()
+        base[rows].mul_(2)
+        (view * view).sum().backward()
+        return base.grad, x.grad
+
+    Programs({"program": program}).check("program")
+
+
+def test_write_to_no_element_leaves_the_views_of_a_base():
+    def program(t, nn):
+        x = leaf(t, 3)
+        base = x * 2
+        view, earlier = base[None], base.sum()
+        base[3:].mul_(2)
+        return t.autograd.grad(view.sum() + base.sum() + earlier, base, allow_unused=True), base._version
+
+    Programs({"program": program}).check("program")
+
+
+@pytest.mark.parametrize("requires_grad", [True, False])
+def test_factories_set_requires_grad_of_out(requires_grad):
+    """PyTorch switches it off, too."""
+
+    def program(t, nn):
+        found = []
+        for make in (t.zeros, t.ones, t.eye, t.rand, lambda n, **to: t.full((n,), 0.5, **to), t.arange, t.randperm):
+            x = leaf(t, 2)
+            with t.no_grad():
+                make(2, out=x, dtype=x.dtype, requires_grad=requires_grad)
+            found.append(x.requires_grad)
+        return found
+
+    Programs({"program": program}).check("program")
+
+
+def test_smaller_result_is_written_into_the_memory_of_a_leaf_s_view():
+    def program(t, nn):
+        x = leaf(t, 3)
+        alias, view = x.detach(), x.view(3)
+        with t.no_grad():
+            t.add(t.ones(1).double(), 1, out=view)
+        return x, alias, view.detach()
+
+    Programs({"program": program}).check("program")

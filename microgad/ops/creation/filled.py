@@ -62,7 +62,7 @@ def from_array_into(out: Tensor | None, array: Any, device: Any, requires_grad: 
     if out is None:
         return made
     into(out, made.detach(), quiet=True)
-    return out.requires_grad_(requires_grad) if requires_grad else out
+    return out.requires_grad_(bool(requires_grad)) if out.is_leaf else out  # also switches it off, as in PyTorch
 
 
 def _filled(

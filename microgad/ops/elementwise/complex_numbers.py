@@ -13,7 +13,7 @@ from ...errors import DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts
+from .. import layouts, view_writes
 from ..out import into
 from ..spelling import tensors_only
 
@@ -37,12 +37,18 @@ class Conj(Function):
 def conj(input: Tensor) -> Tensor:
     """The complex conjugate; a real input is returned as it is. Source: torch.conj.
 
-    The result is a new Tensor. PyTorch's is a view whose conjugate bit is set.
+    The result is a new Tensor, which doesn't see later writes to input. PyTorch's is a view whose conjugate bit is set,
+    so a write to the result raises RuntimeError as long as input's memory exists.
 
     >>> torch.conj(torch.tensor([1 + 2j]))
     tensor([1.-2.j])
     """
-    return Conj.apply(input) if input.is_complex() else input
+    if not input.is_complex():
+        return input
+    result: Tensor = Conj.apply(input)
+    if result.version is None:  # not of an inference tensor
+        result.version = view_writes.Mirror(input.array)
+    return result
 
 
 @tensors_only
@@ -52,7 +58,8 @@ def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.conj_physical(torch.tensor([1 + 2j]))
     tensor([1.-2.j])
     """
-    return into(out, conj(input) if out is None or input.is_complex() else input.clone(), exact="conj_physical")
+    result = Conj.apply(input) if input.is_complex() else input if out is None else input.clone()
+    return into(out, result, exact="conj_physical")
 
 
 def is_complex(x: Any) -> bool:
@@ -66,12 +73,12 @@ def conjugate(x: Any) -> Any:
 
 
 def resolve_conj(input: Tensor) -> Tensor:
-    """Return input: microgad's Tensors have no conjugate bit to resolve. Source: torch.resolve_conj.
+    """Return input, or a copy of a conjugate that can't be written to: see `conj`. Source: torch.resolve_conj.
 
     >>> torch.resolve_conj(torch.tensor([1 + 2j]).conj())
     tensor([1.-2.j])
     """
-    return input
+    return input.clone() if type(input.version) is view_writes.Mirror and input.version.has_source else input
 
 
 def resolve_neg(input: Tensor) -> Tensor:

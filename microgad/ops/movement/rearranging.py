@@ -107,7 +107,9 @@ def matrix_transpose(input: Tensor, op: str) -> Tensor:
 
 @tensors_only
 def adjoint(input: Tensor) -> Tensor:
-    """Exchange the last two dimensions and conjugate: a view, but of complex numbers a copy. Source: torch.adjoint.
+    """Exchange the last two dimensions and conjugate: a view, but of complex numbers a copy, as for `conj`.
+
+    Source: torch.adjoint.
 
     >>> torch.adjoint(torch.tensor([[1, 2j]]))
     tensor([[1.-0.j],

@@ -35,7 +35,7 @@ def _filled(
     made = fill_out_or_new(fill, parse_shape(size), kind, out, backend.chosen(device), *by, generator=generator)
     if out is None:
         return from_array(made.array, None, requires_grad)
-    return made.requires_grad_(requires_grad) if requires_grad else made
+    return made.requires_grad_(bool(requires_grad)) if made.is_leaf else made
 
 
 def _empty_like(input: Tensor, dtype: Any, memory_format: Any, device: Any) -> Any:
