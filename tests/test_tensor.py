@@ -280,6 +280,14 @@ def test_type_promotion_is_pytorch_s() -> None:
     assert (i * True).dtype == torch.int64
 
 
+def test_pickling_keeps_the_order_of_axes_of_memory_with_gaps() -> None:
+    x = torch.arange(96.0).view(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)[:, :2]
+    for y in (x, x[:, :, ::2], x.permute(3, 0, 1, 2)):
+        copied = pickle.loads(pickle.dumps(y))
+        assert copied.stride() == y.clone().stride()
+        assert copied.tolist() == y.tolist()
+
+
 def test_deepcopy_and_pickle_keep_values_requires_grad_and_sharing() -> None:
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     x.sum().backward()

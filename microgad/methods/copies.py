@@ -20,12 +20,11 @@ class Copies:
 
     def __reduce_ex__(self: Tensor, protocol: Any) -> tuple[Any, ...]:
         array, own = self.array, _user_attributes(self)
-        if (
-            (array.size and array.flags.c_contiguous)
-            or min(array.strides) < 0
-            or (row := _memory_span(array)).size > array.size
-        ):
-            return rebuild_tensor, (type(self), array, self.requires_grad, own)  # memory with gaps isn't copied whole
+        if not array.flags.c_contiguous and (min(array.strides) < 0 or _memory_span(array).size > array.size):
+            array = array.copy("K")  # memory with gaps isn't copied whole, but the axes keep their order
+        if array.size and array.flags.c_contiguous:
+            return rebuild_tensor, (type(self), array, self.requires_grad, own)
+        row = _memory_span(array)
         return rebuild_tensor, (type(self), row, self.requires_grad, own, array.shape, array.strides)
 
     def __copy__(self: Tensor) -> Tensor:
