@@ -172,6 +172,8 @@ def test_asarray_and_frombuffer_share_memory_unless_asked_to_copy():
     numbers = np.zeros(2)
     assert torch.asarray(numbers).data_ptr() == numbers.ctypes.data
     assert torch.asarray(numbers, copy=True).data_ptr() != numbers.ctypes.data
+    number = np.array(2.0)
+    assert torch.asarray(number).data_ptr() != number.ctypes.data  # without dimensions it counts as a number
     buffer = bytearray(4)
     torch.asarray(buffer, dtype=torch.int16)[1] = 5
     assert buffer == b"\0\0\5\0"

@@ -277,6 +277,8 @@ def asarray(
         obj = from_dlpack(obj)
     if not hasattr(obj, "dtype") and _has_buffer(obj):
         obj = frombuffer(obj, dtype=dtype or dtypes.get_default_dtype())
+    if isinstance(obj, np.ndarray) and not obj.ndim:
+        obj = obj.copy()  # counts as a number
     result = as_tensor(obj, dtype, device)
     array = getattr(obj, "array", obj)
     shares = backend.is_array(array) and np.may_share_memory(result.array, array)
