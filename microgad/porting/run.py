@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pkgutil
 import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
+from typing import Any
 
 from .alias import ProgramArguments, as_torch
 from .check import check
@@ -14,6 +17,7 @@ from .check import check
 USAGE = """usage: python -m microgad program.py [argument ...]
        python -m microgad -m module [argument ...]
        python -m microgad -c code [argument ...]
+       python -m microgad - [argument ...]
        python -m microgad check program.py [program.py ...]
 
 Runs a program in which `import torch` gives microgad, or lists the names that it uses and microgad lacks.
@@ -32,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     if first in ("-m", "-c") and not rest:
         print(f"python -m microgad: argument expected for the {first} option\n{USAGE}", file=sys.stderr, end="")
         return 2
-    if first not in ("-m", "-c") and not Path(first).exists():
+    if first not in ("-m", "-c", "-") and not Path(first).exists():
         print(f"python -m microgad: can't open {first}: there is no such file", file=sys.stderr)
         return 2
     as_torch()
@@ -50,25 +54,35 @@ def _run(first: str, rest: list[str]) -> None:
         sys.argv = ProgramArguments(rest)
         sys.path[0] = ""
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
-    elif first == "-c":
-        sys.argv = ProgramArguments(["-c", *rest[1:]])
+    elif first in ("-c", "-"):
+        sys.argv = ProgramArguments([first, *(rest[1:] if first == "-c" else rest)])
         sys.path[0] = ""
-        sys.modules["__main__"] = main = ModuleType("__main__")  # pickle finds the code's definitions there
-        exec(compile(rest[0], "<string>", "exec", dont_inherit=True), vars(main))  # without our `from __future__`
+        source, name = (rest[0], "<string>") if first == "-c" else (sys.stdin.buffer.read(), "<stdin>")
+        _execute(source, name, {})
     else:
         sys.argv = ProgramArguments([first, *rest])
         sys.path[0] = str(Path(first).resolve().parent)
-        runpy.run_path(first, run_name="__main__")
+        if first.endswith(".pyc") or pkgutil.get_importer(first) is not None:  # a directory or zip file with a program
+            runpy.run_path(first, run_name="__main__")
+        else:  # runpy would read it twice, which a pipe can't be
+            path = os.path.abspath(first)
+            _execute(Path(path).read_bytes(), path, {"__file__": path, "__cached__": None})
+
+
+def _execute(source: str | bytes, path: str, names: dict[str, Any]) -> None:
+    """Run a program as the module `__main__`, where pickle finds its definitions."""
+    sys.modules["__main__"] = main = ModuleType("__main__")
+    vars(main).update(names)
+    exec(compile(source, path, "exec", dont_inherit=True), vars(main))  # without our `from __future__`
 
 
 def _without_runner_frames(traceback: TracebackType | None) -> TracebackType | None:
     """Drop the leading frames of this file and of runpy from a traceback."""
-    inner = traceback
-    while inner is not None and (
-        inner.tb_frame.f_globals["__name__"] == __name__ or "runpy" in inner.tb_frame.f_code.co_filename
+    while traceback is not None and (
+        traceback.tb_frame.f_globals["__name__"] == __name__ or "runpy" in traceback.tb_frame.f_code.co_filename
     ):
-        inner = inner.tb_next
-    return inner or traceback
+        traceback = traceback.tb_next
+    return traceback
 
 
 def _check(files: Sequence[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ class Net(Linar, torch.nn.Module):  # libraries define subclasses that the progr
 Net(3)
 """
     result = run_program(program, tmp_path)
-    assert result.stdout.splitlines() == [
+    assert result.stdout.replace(f"{tmp_path.resolve()}/", "").splitlines() == [
         f"program.py:14: microgad has no distributed.rpc.init_rpc: {NO_DISTRIBUTED}",
         "program.py:15: microgad has no Absentee",
         "program.py:17: microgad has no nn.Linar; the nearest name is Linear",
@@ -93,7 +94,7 @@ Net(3)
     ]
     assert result.returncode == 1
     assert result.stderr.endswith(
-        "AttributeError: program.py:26: microgad has no nn.Linar; the nearest name is Linear\n"
+        f"AttributeError: {tmp_path.resolve()}/program.py:26: microgad has no nn.Linar; the nearest name is Linear\n"
     ), result.stderr
 
 
@@ -150,8 +151,34 @@ def test_traceback_starts_in_the_program(tmp_path: Path) -> None:
     result = run_program("import torch\ndef f():\n    return torch.ones(2) @ torch.ones(3)\nf()", tmp_path)
     assert result.returncode == 1
     lines = [line for line in result.stderr.splitlines() if line.startswith("  File")]
-    assert '"program.py", line 4' in lines[0]
-    assert '"program.py", line 3' in lines[1]
+    assert f'"{tmp_path.resolve() / "program.py"}", line 4' in lines[0]
+    assert f'"{tmp_path.resolve() / "program.py"}", line 3' in lines[1]
+
+
+def test_program_knows_its_file_in_every_folder(tmp_path: Path) -> None:
+    """Its __file__ and what warnings and tracebacks show are absolute paths, as under Python."""
+    program = "import os, sys, warnings\nos.chdir('/')\nprint(__file__, sys.argv)\nwarnings.warn('w')\n1 / 0"
+    ours, python = run_program(program, tmp_path, "x"), run("program.py", "x", folder=tmp_path)
+    assert (ours.stdout, ours.stderr, ours.returncode) == (python.stdout, python.stderr, 1)
+
+
+@pytest.mark.parametrize("name", ["/dev/stdin", "-"])
+def test_program_is_read_from_a_pipe(name: str) -> None:
+    program = "import sys, torch\nprint(torch.ones(1), sys.argv, globals().get('__file__'))"
+    command = [sys.executable, "-m", "microgad", name, "x"]
+    result = subprocess.run(command, input=program, capture_output=True, text=True)
+    file = None if name == "-" else name
+    assert result.stdout == f"tensor([1.]) ['{name}', 'x'] {file}\n", result.stderr
+
+
+def test_syntax_error_is_shown_without_a_traceback(tmp_path: Path) -> None:
+    assert run_program("x = (", tmp_path).stderr == run("program.py", folder=tmp_path).stderr
+
+
+def test_program_may_be_a_zip_file(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "program.zip", "w") as archive:
+        archive.writestr("__main__.py", "import torch; print(torch.ones(1))")
+    assert run("-m", "microgad", "program.zip", folder=tmp_path).stdout == "tensor([1.])\n"
 
 
 def test_command_runs_modules_and_code(tmp_path: Path) -> None:
