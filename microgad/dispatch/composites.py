@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from .. import function as core
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DtypeError
 from ..ops import creation, elementwise, movement, reduction
 from ..ops.grids import meshgrid
 from .elementwise import as_exact_tensor
@@ -31,9 +31,18 @@ def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * 
 
 def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     flat = movement.flatten(ary)
-    ends = [None if x is None else movement.flatten(as_exact_tensor(x)).to(ary.dtype) for x in (to_begin, to_end)]
-    parts = [ends[0], flat[1:] - flat[:-1], ends[1]]
-    return movement.cat([part for part in parts if part is not None])
+    before, after = (_end(name, x, ary.dtype) for name, x in (("to_begin", to_begin), ("to_end", to_end)))
+    return movement.cat([*before, flat[1:] - flat[:-1], *after])
+
+
+def _end(name: str, x: Any, dtype: dtypes.dtype) -> list[Any]:
+    """Flatten what np.ediff1d puts at an end, and convert it to the dtype if that loses no more than precision."""
+    if x is None:
+        return []
+    x = as_exact_tensor(x)
+    if not np.can_cast(x.array.dtype, np.dtype(dtype), "same_kind"):
+        raise DtypeError(f"dtype of `{name}` must be compatible with input `ary` under the `same_kind` rule.")
+    return [movement.flatten(x).to(dtype)]
 
 
 def _cumulative(op: Callable[..., Any], first: int) -> Callable[..., Any]:

@@ -152,6 +152,9 @@ def _pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values:
         raise DtypeError(
             f"numpy.pad on Tensors: mode is constant (of one value), reflect, symmetric, edge or wrap, got '{mode}'"
         )
+    if isinstance(pad_width, dict):
+        by_axis = {axis % array.ndim: width for axis, width in pad_width.items()}
+        pad_width = [np.broadcast_to(by_axis.get(axis, 0), 2) for axis in range(array.ndim)]
     widths = [(int(low), int(high)) for low, high in np.broadcast_to(pad_width, (array.ndim, 2))]
     return movement.padded(array, widths, mode, constant_values)
 

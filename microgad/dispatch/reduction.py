@@ -14,7 +14,7 @@ from ..ops.elementwise import imag, real, sqrt, where
 from ..ops.movement import cat, expand, unsqueeze
 from ..ops.movement.dims import wrap_dims
 from ..ops.softmax import logsumexp
-from .elementwise import as_exact_tensor
+from .elementwise import as_exact_tensor, promoted
 
 
 def _over_axes(op: Callable[..., Any], a: Any, axis: Any, keepdims: bool) -> Any:
@@ -183,15 +183,11 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
 
 
 def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
-    ends = (_as_slice(x, a, axis) for x in (prepend, append))
-    return reduction.diff(a, n, axis, *ends)
-
-
-def _as_slice(x: Any, a: Any, axis: int) -> Any:
-    if x is None or isinstance(x, type(np._NoValue)):
-        return None
-    t = as_exact_tensor(x)
-    return t if t.ndim else t.to(a.dtype).expand([1 if i == axis % a.ndim else n for i, n in enumerate(a.shape)])
+    ends = [None if x is None or isinstance(x, type(np._NoValue)) else as_exact_tensor(x) for x in (prepend, append)]
+    a, *given = promoted(a, *(x for x in ends if x is not None))
+    shape = [1 if i == axis % a.ndim else n for i, n in enumerate(a.shape)]
+    slices = iter([x if x.ndim else x.expand(shape) for x in given])
+    return reduction.diff(a, n, axis, *(None if x is None else next(slices) for x in ends))
 
 
 def _cov(
