@@ -15,32 +15,45 @@ from typing import Any
 
 import numpy as np
 
+from .. import dtypes
 from .. import function as core
 from ..backend import as_array
 from ..errors import DtypeError, ShapeError
 from ..ops.out import into
 from ..pytree import tree_leaves, tree_map
+from ..state import current
 from . import composites, creation, elementwise, files, fourier, indexing, linalg, movement, reduction
 
 TABLES = (elementwise, reduction, linalg, fourier, movement, indexing, creation, composites, files)
 UFUNCS: dict[Any, Callable[..., Any]] = {**elementwise.UFUNCS, **linalg.UFUNCS}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {name: op for table in TABLES for name, op in table.FUNCTIONS.items()}
 
-TRANSPARENT = (__name__, "microgad.tensor")  # the modules on the stack between a NumPy function and one that it calls
+# The modules on the stack between a NumPy function, or an operator that calls one, and what it calls.
+TRANSPARENT = (__name__, "microgad.tensor", "microgad.methods.factories", "microgad.torch_function.wrappers")
 running_as_torch = False  # whether `import torch` imports microgad: set by `as_torch`
 
 
 def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Implement Tensor's `__array_ufunc__`."""
-    if "out" in kwargs:
-        out, others = kwargs["out"], {name: value for name, value in kwargs.items() if name != "out"}
+    # `np.float64(2) * x` is np.multiply as well: there the operator counts, which follows PyTorch's type promotion.
+    as_torch = running_as_torch and not isinstance(inputs[0], np.generic) and not current().deriving
+    if as_torch and _arrays_suffice(method, inputs, kwargs) and _called_by_program():
+        return _on_arrays(ufunc, method, inputs, kwargs)
+    out = kwargs.get("out", ())
+    try:
+        if not out:
+            return _recorded(ufunc, method, inputs, kwargs)
         _check_out(ufunc, out)
-        return _write_out(ufunc, out[0] if len(out) == 1 else out, dispatch_ufunc(ufunc, method, inputs, others))
-    return dispatch_ufunc(ufunc, method, inputs, kwargs)
+        others = {name: value for name, value in kwargs.items() if name != "out"}
+        return _write_out(ufunc, out[0] if len(out) == 1 else out, _recorded(ufunc, method, inputs, others))
+    except (TypeError, NotImplementedError):
+        if not _arrays_suffice(method, inputs, kwargs):
+            raise
+    return _on_arrays(ufunc, method, inputs, kwargs)
 
 
-def dispatch_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Implement `__array_ufunc__` for calls without `out`."""
+def _recorded(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Compute a call without `out` by microgad's operations. Raises TypeError if there is none for it."""
     if method == "__call__" and not kwargs and ufunc in UFUNCS:
         return UFUNCS[ufunc](*[elementwise.as_exact_tensor(x) if isinstance(x, (list, tuple)) else x for x in inputs])
     reduce = reduction.METHODS.get(method, {}).get(ufunc)
@@ -48,15 +61,35 @@ def dispatch_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dic
         return reduce(inputs[0], **{"axis": 0, **kwargs})
     if method == "at" and not kwargs and indexing.at(ufunc, *inputs):
         return None
-    if method == "__call__" and not kwargs and _no_gradient_lost(inputs):  # Tensors, as by PyTorch's `__array_wrap__`
-        results = ufunc(*_as_arrays(inputs))
-        wrap = core.Tensor._wrap
-        return tuple(wrap(as_array(x)) for x in results) if ufunc.nout > 1 else wrap(as_array(results))
     options = f" with {', '.join(sorted(kwargs))}=" if kwargs else ""
     call = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     raise DtypeError(
         f"numpy.{call}{options} is not recorded on Tensors; write it out of place, or use tensor.detach().numpy()"
     )
+
+
+def _arrays_suffice(method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a ufunc can compute on arrays: it loses no gradient and writes no Tensor, which backward wouldn't see."""
+    written = (inputs[0],) if method == "at" else kwargs.get("out", ())
+    return not any(isinstance(x, core.Tensor) for x in written) and _no_gradient_lost((inputs, kwargs))
+
+
+def _on_arrays(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Compute a ufunc on arrays. What NumPy returns as a Tensor by PyTorch's `__array_wrap__` is a Tensor here too."""
+    results = getattr(ufunc, method)(*_as_arrays(inputs), **_as_arrays(kwargs))
+    if "out" in kwargs or method in ("outer", "at"):
+        return results
+    if method != "__call__" and not isinstance(inputs[0], core.Tensor):
+        return results
+    # PyTorch makes bools uint8. An operator may have called with an array, as in `array == x`: then they stay bools.
+    bytes_for_bools = running_as_torch and not any(isinstance(x, np.ndarray) for x in inputs)
+    return tree_map(lambda x: _as_tensor(x, bytes_for_bools), results)
+
+
+def _as_tensor(result: Any, bytes_for_bools: bool) -> Any:
+    array = as_array(result)
+    dtypes.of(array.dtype)  # raises TypeError if no Tensor has it
+    return core.Tensor._wrap(array.astype(np.uint8) if bytes_for_bools and array.dtype == bool else array)
 
 
 def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -66,7 +99,10 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             return func._implementation(*args, **kwargs)
         except (TypeError, ValueError, RuntimeError, AttributeError):  # it called a method that has PyTorch's arguments
             pass
+    given = args, kwargs
     args, kwargs, out = _without_out(func, args, kwargs)
+    if isinstance(out, np.ndarray) and _no_gradient_lost(given):
+        return func(*_as_arrays(given[0]), **_as_arrays(given[1]))
     op = FUNCTIONS.get(func)
     if op is None:
         if out is None and _no_gradient_lost((args, kwargs)):
@@ -87,8 +123,8 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         elif error.__traceback__ is None or error.__traceback__.tb_next is not None:
             raise  # raised inside the operation; a call that doesn't fit the signature raises in this frame
         else:
-            rule = "is not recorded on Tensors as it was called"
-        raise DtypeError(f"numpy.{func.__name__}: {rule}: {error}") from error
+            rule = f"is not recorded on Tensors as it was called: {error}"
+        raise DtypeError(f"numpy.{func.__name__}: {rule}") from error
     return result if out is None else _write_out(func, out, result)
 
 
@@ -105,9 +141,10 @@ def _without_out(
 
 
 def _no_gradient_lost(x: Any) -> bool:
-    """Whether arrays may stand for the Tensors: none of these requires grad, and all are on the CPU."""
-    tensors = (leaf for leaf in tree_leaves(x) if isinstance(leaf, core.Tensor))
-    return all(tensor.node is None and isinstance(tensor.array, np.ndarray) for tensor in tensors)
+    """Whether arrays may stand for the Tensors: none of these requires grad, unless off, and all are on the CPU."""
+    tensors = [leaf for leaf in tree_leaves(x) if isinstance(leaf, core.Tensor)]
+    unrecorded = all(tensor.node is None for tensor in tensors) or not current().grad_enabled
+    return unrecorded and all(isinstance(tensor.array, np.ndarray) for tensor in tensors)
 
 
 def _called_by_program() -> bool:

@@ -50,7 +50,7 @@ UFUNCS |= {
     np.fabs: elementwise.abs,
     np.rint: elementwise.round,
     np.sign: elementwise.sgn,
-    np.float_power: elementwise.float_power,
+    np.float_power: lambda x1, x2: elementwise.float_power(as_exact_tensor(x1), as_exact_tensor(x2)),
     np.ldexp: lambda x1, x2: elementwise.ldexp(as_tensor(x1), as_tensor(x2)),
     np.heaviside: _heaviside,
     np.deg2rad: elementwise.deg2rad,

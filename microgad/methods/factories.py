@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
+from numpy import ndarray
 
 from .. import backend, dtypes, errors
 from .. import function as core
@@ -126,6 +127,8 @@ def operator(cls: type[Function]) -> Callable[[Tensor, Operand | np.ndarray], Te
 
     def method(self: Tensor, other: Any) -> Any:
         try:
+            if type(other) is ndarray:  # in PyTorch the array's operator does it, which is a NumPy function
+                return self.__array_ufunc__(cls.numpy, "__call__", self, other)
             return cls.apply(self, other)
         except TypeError:
             if is_operand(other):
@@ -153,7 +156,9 @@ def reflected(cls: type[Function], name: str = "") -> Callable[[Tensor, Operand 
 
 def is_operand(x: Any) -> bool:
     """Whether operators accept an object as the operand beside a Tensor."""
-    return isinstance(x, (core.Tensor, int, float, complex, np.generic)) or backend.is_array(x)
+    if isinstance(x, (core.Tensor, int, float, complex, np.generic)):
+        return True
+    return backend.is_array(x) and x.dtype.kind in "biufcV"
 
 
 @accepts_lazy

@@ -48,13 +48,17 @@ OUTS: dict[str, Callable[..., Any]] = {
 
 
 @pytest.mark.parametrize("name", OUTS)
-def test_out_may_be_a_tensor_but_no_array(name: str) -> None:
+def test_out_may_be_a_tensor_or_an_array_unless_a_gradient_would_be_lost(name: str) -> None:
     x, out, expected = torch.tensor(SQUARE), torch.zeros(3, 3, dtype=torch.float64), np.zeros((3, 3))
     OUTS[name](SQUARE, expected)
     OUTS[name](x, out)
     compare(out, expected)
+    if not x.is_cuda:
+        array = np.zeros((3, 3))
+        OUTS[name](x, array)
+        np.testing.assert_array_equal(array, expected)
     with pytest.raises(TypeError, match="with out= is not recorded in a ndarray"):
-        OUTS[name](x, np.zeros((3, 3)))
+        OUTS[name](tensors(SQUARE), np.zeros((3, 3)))
     with pytest.raises(RuntimeError, match="don't support automatic differentiation"):
         OUTS[name](tensors(SQUARE), out)
     with pytest.raises(RuntimeError):
@@ -64,6 +68,69 @@ def test_out_may_be_a_tensor_but_no_array(name: str) -> None:
 def test_unsupported_arguments_raise() -> None:
     with pytest.raises(TypeError, match=r"numpy\.sum: .*'where'"):
         np.sum(torch.tensor(SQUARE, requires_grad=True), where=MASK)
+    for function in (np.copyto, np.full_like):
+        with pytest.raises(TypeError, match=r"numpy\.copyto: is recorded of Tensors, not of .* arrays$"):
+            function(np.zeros(3), tensors(VECTOR))
+    with pytest.raises(TypeError, match="there is no tensor of dtype object"):
+        np.array([None]) == tensors(VECTOR)  # noqa: B015
+
+
+@pytest.mark.host("NumPy arrays beside Tensors")
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, a, i: np.add.at(a, i, x),
+        lambda x, a, i: np.maximum.at(a, i, x),
+        lambda x, a, i: np.add(a, x, out=a),
+        lambda x, a, i: np.divmod(a, x, out=(a, None))[1],
+        lambda x, a, i: a.sum(where=x > 0),
+        lambda x, a, i: np.multiply.outer(x, x),
+        lambda x, a, i: np.add.reduceat(x, [0, 2]),
+        lambda x, a, i: np.multiply(x, x, dtype=np.float32, casting="same_kind"),
+        lambda x, a, i: np.subtract(x, x, where=x > 0, out=a),
+        lambda x, a, i: np.matmul(x[None], x[:, None], axes=[(0, 1), (0, 1), (0, 1)]),
+        lambda x, a, i: np.float_power(x, np.array([2, 3, 2])),
+        lambda x, a, i: np.hypot(i, i),
+        lambda x, a, i: np.array([None, 0.3, None]) == x,
+        lambda x, a, i: x != np.array([None, 0.3, None]),
+    ],
+)
+def test_methods_and_keywords_of_ufuncs_compute_on_arrays_if_no_gradient_is_lost(call: Callable[..., Any]) -> None:
+    indices, outs = np.array([0, 1, 0]), (np.arange(3.0), np.arange(3.0))
+    found = call(torch.tensor(VECTOR), outs[0], torch.tensor(indices))
+    expected = call(VECTOR, outs[1], indices)
+    if expected is not None:
+        compare(found, expected)
+    np.testing.assert_array_equal(*outs)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda a: np.diff(a, prepend=0.5),
+        lambda a: np.diff(a, append=[1.5, 2.5]),
+        lambda a: np.diff(a.astype(np.uint8) if isinstance(a, np.ndarray) else a.byte(), prepend=0.0, append=1),
+        lambda a: np.diff(np.astype(a, np.float32), prepend=np.float64(0.1)),
+        lambda a: np.ediff1d(np.astype(a, np.float32), 1, 0.1),
+    ],
+)
+def test_differences_promote_the_ends(function: Callable[..., Any]) -> None:
+    integers = np.array([3, 1, 7])
+    compare(function(torch.tensor(integers)), function(integers))
+
+
+@pytest.mark.parametrize("end", ["to_begin", "to_end"])
+def test_ediff1d_rejects_ends_that_would_be_truncated(end: str) -> None:
+    for integers in (np.array([3, 1, 7]), torch.tensor([3, 1, 7])):
+        with pytest.raises(TypeError, match=f"dtype of `{end}` must be compatible with input `ary`"):
+            np.ediff1d(integers, **{end: [1.5]})
+
+
+@pytest.mark.parametrize(
+    ("by_axis", "widths"), [({1: (1, 2)}, [(0, 0), (1, 2)]), ({0: 1, -1: (2, 0)}, [(1, 1), (2, 0)]), ({}, 0)]
+)
+def test_pad_takes_widths_by_axis(by_axis: dict[int, Any], widths: Any) -> None:
+    compare(np.pad(tensors(SQUARE), by_axis), np.pad(SQUARE, widths))
 
 
 @pytest.mark.host("NumPy arrays, which such functions create")
@@ -80,6 +147,8 @@ def test_unknown_functions_compute_on_arrays_unless_a_tensor_requires_grad() -> 
         expected = function(*(a.array if isinstance(a, torch.Tensor) else a for a in args))
         assert type(function(*args)) is type(expected)
         np.testing.assert_array_equal(function(*args), expected)
+    with torch.no_grad():
+        np.testing.assert_array_equal(np.convolve(tensors(VECTOR), x), np.convolve(VECTOR, VECTOR))
     values, indices = np.unique(integers, return_index=True)
     assert (values.tolist(), indices.tolist()) == ([1, 3], [1, 0])
     spacing = np.spacing(x)  # ufuncs return Tensors
