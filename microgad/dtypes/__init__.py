@@ -169,7 +169,7 @@ def result_dtype(arrays: list[Any]) -> np.dtype[Any]:
 
 def _join(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
     """NumPy's promotion, except that integers don't widen floats, as in PyTorch: int64 and float16 give float16."""
-    top = max(_CATEGORY[d.kind] if d.kind in _CATEGORY else of(d) for d in dtypes)  # `of` raises: no Tensor has it
+    top = max(_CATEGORY[d.kind if d.kind in _CATEGORY else of(d).dtype.kind] for d in dtypes)  # of() raises DtypeError
     if top >= _FLOATING:
         dtypes = [d for d in dtypes if _CATEGORY[d.kind] >= _FLOATING]
     joined = np.result_type(*dtypes)
