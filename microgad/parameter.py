@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -34,9 +34,9 @@ class Parameter(Tensor, metaclass=MarkedMeta):
 
     _keeps_class, _mark = False, "_is_param"
 
-    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
+    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Self:
         if type(data) not in (Tensor, Parameter) and isinstance(data, Tensor):
-            detached = data.detach()
+            detached: Any = data.detach()
             if type(detached) is not Tensor:
                 vars(detached)["_is_param"] = True
                 return detached.requires_grad_(requires_grad)

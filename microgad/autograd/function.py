@@ -254,7 +254,7 @@ class CustomNode(core.Function):
         return f"<torch.autograd.function.{core.Function.name(self)} object at {id(self):#x}>"
 
     @property
-    def saved_tensors(self) -> tuple[Tensor | None, ...]:
+    def saved_tensors(self) -> tuple[Tensor, ...]:
         """The Tensors saved for backward. Raises RuntimeError if backward has freed them."""
         return self._all_saved_tensors()[: self.ctx._num_saved]
 
@@ -268,7 +268,7 @@ class CustomNode(core.Function):
         """Which of the outputs are Tensors, and the number of outputs. Hooks on the node see None for the others."""
         return self.ctx._tensor_outputs, self.ctx._num_outputs
 
-    def _all_saved_tensors(self) -> tuple[Tensor | None, ...]:
+    def _all_saved_tensors(self) -> tuple[Any, ...]:
         """Return the Tensors saved for backward, and after them those for jvp.
 
         Raises RuntimeError if backward has freed them, or if one was written to since.

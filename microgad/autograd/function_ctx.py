@@ -20,7 +20,9 @@ class FunctionCtx:
     """
 
     needs_input_grad: tuple[bool, ...] = ()
-    saved_tensors: tuple[Tensor | None, ...]  # set while jvp runs; otherwise the node's, which unpacks them when read
+    # Set while jvp runs; otherwise the node's, which unpacks them when read. There is None where None was saved, but
+    # backward knows where, so type checkers see only Tensors, as with PyTorch.
+    saved_tensors: tuple[Tensor, ...]
     _node: Callable[[], Any] = staticmethod(lambda: None)
 
     def __init__(self) -> None:
@@ -51,7 +53,7 @@ class FunctionCtx:
         return getattr(node, name)
 
     @property
-    def saved_variables(self) -> tuple[Tensor | None, ...]:
+    def saved_variables(self) -> tuple[Tensor, ...]:
         """The name of `saved_tensors` before PyTorch 0.4. Reading it gives a DeprecationWarning."""
         warnings.warn("'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2)
         return self.saved_tensors

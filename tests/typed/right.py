@@ -115,8 +115,26 @@ class Double(torch.autograd.Function):
         return 2 * x
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        return 2 * grad
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return 2 * grad.to(x)
+
+
+class Scaled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert_type(self.w, nn.Parameter)
+        return x * self.w
+
+
+def loaders(batches: DataLoader[tuple[Tensor, Tensor]]) -> int:
+    assert_type(DataLoader([1, 2], batch_size=2), DataLoader[int])
+    assert_type(DataLoader(x), DataLoader[Tensor])
+    assert_type(DataLoader(TensorDataset(x)), DataLoader[tuple[Tensor, ...]])
+    return sum(len(inputs) for inputs, target in batches)
 
 
 def train(epochs: int = 1) -> Iterator[float]:

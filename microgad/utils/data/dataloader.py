@@ -5,8 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
-from types import GenericAlias
-from typing import Any
+from typing import Any, Generic, Protocol
 
 from ... import backend
 from ...autograd.labels import profiled
@@ -16,14 +15,20 @@ from ...generator import Generator
 from ...lazy import define_getattr as _define_getattr
 from .collate import default_collate, default_convert
 from .dataset import Dataset as Dataset  # programs import it, and Sampler, from here, too
-from .dataset import IterableDataset
+from .dataset import IterableDataset, T_co
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, _InfiniteConstantSampler, draw_seed
 from .sampler import Sampler as Sampler
 from .workers import Fetcher
 from .workers import get_worker_info as get_worker_info
 
 
-class DataLoader:
+class Rows(Protocol[T_co]):
+    """What a DataLoader takes: a Dataset, or a Tensor, a list and other things that give samples by index."""
+
+    def __getitem__(self, index: int, /) -> T_co: ...
+
+
+class DataLoader(Generic[T_co]):
     """Iterates over a dataset in batches, in PyTorch's order. Source: torch.utils.data.DataLoader.
 
     `shuffle` draws a new order for each pass. `sampler` yields indices, `batch_sampler` lists of indices; each replaces
@@ -50,12 +55,11 @@ class DataLoader:
     tensor([3., 4.]) tensor([3, 4])
     """
 
-    __class_getitem__: Any = classmethod(GenericAlias)  # DataLoader[int], in annotations
     _IterableDataset_len_called: int | None = None  # the dataset's length, once len() has asked for it
     __initialized = False  # subclasses set PyTorch's `_DataLoader__initialized` to replace their samplers
 
     def __init__(
-        self, dataset: Any, batch_size: int | None = 1, shuffle: bool | None = None,
+        self, dataset: Rows[T_co], batch_size: int | None = 1, shuffle: bool | None = None,
         sampler: Iterable[Any] | None = None, batch_sampler: Iterable[Any] | None = None, num_workers: int = 0,
         collate_fn: Callable[[Any], Any] | None = None, pin_memory: bool = False, drop_last: bool = False,
         timeout: float = 0, worker_init_fn: Callable[[int], None] | None = None, multiprocessing_context: Any = None,
@@ -84,7 +88,8 @@ class DataLoader:
         if streams:
             sampler = _InfiniteConstantSampler()
         elif sampler is None:
-            sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+            rows: Any = dataset  # the samplers ask for its length
+            sampler = RandomSampler(rows, generator=generator) if shuffle else SequentialSampler(rows)
         if batch_sampler is None and batch_size is not None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.dataset = dataset
@@ -150,14 +155,14 @@ class _BaseDataLoaderIter(Iterator[Any]):
 
     advice = ""  # what may be the reason for more samples than the dataset's length
 
-    def __init__(self, loader: DataLoader) -> None:
+    def __init__(self, loader: DataLoader[Any]) -> None:
         self.sampler = loader._index_sampler
         self.indices = iter(self.sampler)
         self.base_seed = draw_seed(loader.generator)  # in one process it is unused, but PyTorch draws it, too
         self.fetcher = Fetcher(loader.dataset, loader.collate_fn, loader._auto_collation, loader.drop_last)
         self._start_count(loader)
 
-    def _start_count(self, loader: DataLoader) -> None:
+    def _start_count(self, loader: DataLoader[Any]) -> None:
         self._num_yielded, self.length = 0, loader._IterableDataset_len_called
 
     def __next__(self) -> Any:
@@ -184,7 +189,7 @@ class _BaseDataLoaderIter(Iterator[Any]):
 class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
     """Iterates over a dataset in this process."""
 
-    def __init__(self, loader: DataLoader) -> None:
+    def __init__(self, loader: DataLoader[Any]) -> None:
         super().__init__(loader)
         self.fetch = self.fetcher.start_pass()
 
