@@ -117,7 +117,8 @@ class Double(torch.autograd.Function):
     @staticmethod
     def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        return 2 * grad.to(x)
+        assert_type(x, Tensor)
+        return 2 * grad
 
 
 class Scaled(nn.Module):
