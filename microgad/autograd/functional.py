@@ -186,10 +186,11 @@ def zeros_for_none(found: Sequence[Tensor | None], likes: Sequence[Tensor]) -> l
 def depends_on_others(outputs: Sequence[Tensor], own: Sequence[Place]) -> bool:
     """Whether outputs depend on Tensors that require grad other than a function's own inputs: those it closes over.
 
-    A node older than the inputs leads to such a Tensor. Younger leaves are arguments of inner transforms.
+    Or on such Tensors that the inputs were copied from. A node older than the inputs leads to one; younger leaves are
+    arguments of inner transforms.
     """
-    seen = {x.node.number for x in own}
-    start = min(seen, default=math.inf)
+    seen = set[float]()
+    start = min((x.node.number for x in own), default=math.inf)
     stack = [y.node for y in outputs]
     while stack:
         node = stack.pop()

@@ -12,7 +12,7 @@ from ..ops.movement import clone
 from ..state import inference
 from ..state.contexts import binding
 from ..tensor import Tensor
-from ..utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
+from ..utils._pytree import TreeSpec, tree_flatten, tree_map, tree_unflatten
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -90,9 +90,7 @@ class TransformCall:
             args = tree_map(lambda x: Tensor._wrap(x.array) if isinstance(x, Tensor) and x.is_inference() else x, args)
         self._args, self._numbers = args, numbers
         self.leaves, self._rebuild = flatten([args[n] for n in numbers])
-        # Nested in another transform, or on a graph outside: then results and derivatives stay on the graph.
         self.recording = state.current().grad_enabled
-        self.nested = self.recording and any(isinstance(x, Tensor) and x.node is not None for x in tree_leaves(args))
         with state.scope(grad_enabled=True):
             self.wanted = [functional.private_copy(x) for x in self.leaves]
             self.args = self.with_leaves(list(map(given, self.leaves, self.wanted)) if given else self.wanted)
@@ -108,7 +106,8 @@ class TransformCall:
         """Call the function, and return its output and aux, which is None without `has_aux`."""
         with state.scope(grad_enabled=True):
             result = func(*self.args, **kwargs)
-        self.nested |= self.recording and functional.depends_on_others(flatten(result)[0], self.wanted)
+        # Nested in another transform, or on a graph outside: then results and derivatives stay on the graph.
+        self.nested = self.recording and functional.depends_on_others(flatten(result)[0], self.wanted)
         if not has_aux:
             return result, None
         if not (isinstance(result, tuple) and len(result) == 2):

@@ -301,3 +301,18 @@ def forward_mode_over_writes_to_operands(t, nn):
         dual.zero_()
         found += [*fw.unpack_dual(product), *fw.unpack_dual(dual)]
     return found
+
+
+@programs
+def transforms_of_functions_that_do_not_differentiate_an_argument(t, nn):
+    """Results are on a graph outside only if they depend on it."""
+    x, w = randn(t, 3), randn(t, 3, seed=2).requires_grad_()
+    found = []
+    for f in (lambda a, b: a * b.detach(), lambda a, b: a * b.argmax()):
+        found += t.func.jvp(f, (x, w), (x, x))
+        y, pull = t.func.vjp(f, x, w)
+        found += y, *pull(y.detach()), *t.func.jacrev(f, (0, 1))(x, w), *t.func.jacfwd(f, (0, 1))(x, w)
+        y, push = t.func.linearize(f, x, w)
+        found += y, push(x, x), t.func.grad(lambda a, f=f: f(a, w).sum())(x)
+    inner = t.func.grad(lambda b: t.func.vjp(lambda a: a * b**2, x)[0].sum())(w)
+    return [(y, y.requires_grad) for y in (*found, inner)]
