@@ -46,7 +46,7 @@ def _check(op: str, x: Tensor, scale: Any, quant_min: int, quant_max: int) -> No
         raise KindError(f"{op}: not implemented for {x.dtype}")
     if quant_min > quant_max:
         raise ArgumentError(f"{op}: `quant_min` should be less than or equal to `quant_max`: {quant_min}, {quant_max}")
-    if isinstance(scale, Tensor) and scale.requires_grad:
+    if isinstance(scale, Tensor) and scale.node is not None:
         raise ArgumentError(f"{op}: is not differentiable with respect to 'scale', which requires grad")
 
 

@@ -42,10 +42,12 @@ def backward(
     """
     check_write(None)  # under vmap each slice adds its own gradient
     tensors = _sequence(tensors)
+    if (level := dual_level.get()) is not None:
+        level.check_roots(tensors)
     given = grad_tensors if grad_variables is None else arguments.old_gradients(grad_tensors, grad_variables)
     create_graph = index(create_graph) != 0
     roots, seeds = _check_gradients(tensors, given, create_graph)
-    retain = create_graph if retain_graph is None else retain_graph
+    retain = _retains(create_graph if retain_graph is None else retain_graph)
     wanted = () if inputs is None else _sequence(inputs.values() if type(inputs) is dict else inputs)
     targets = dict.fromkeys(_node_of(x, "backward", i) for i, x in enumerate(wanted))
     if inputs is not None and not targets:
@@ -53,7 +55,7 @@ def backward(
     for x in wanted:
         if isinstance(x, function.Tensor):
             x.retain_grad()  # does nothing for leaves
-    found = engine.run(roots, seeds, None if inputs is None else list(targets), index(retain) != 0, create_graph)
+    found = engine.run(roots, seeds, None if inputs is None else list(targets), retain, create_graph)
     for target in targets:
         if isinstance(target, Leaf) and (g := found.get(target.number)) is not None:
             engine.accumulate(target, g, not create_graph and 0 not in g.strides, create_graph)  # stride 0: copied
@@ -98,8 +100,8 @@ def grad(
         return tuple(mapping.batched_grad(grad, outputs, inputs, grad_outputs, retain_graph, rest))
     roots, seeds = _check_gradients(outputs, grad_outputs, create_graph)
     targets = [_node_of(x, "grad", i) for i, x in enumerate(inputs)]
-    retain = create_graph if retain_graph is None else retain_graph
-    found = engine.run(roots, seeds, targets, index(retain) != 0 or called_again.get(), create_graph)
+    retain = _retains(create_graph if retain_graph is None else retain_graph)
+    found = engine.run(roots, seeds, targets, retain, create_graph)
     results: list[Any] = []
     for i, (x, target) in enumerate(zip(inputs, targets, strict=True)):
         g = found.get(target.number)
@@ -110,6 +112,11 @@ def grad(
             raise arguments.unused(i, target.shape)
         results.append(g if g is None or isinstance(g, function.Tensor) else function.Tensor._wrap(g))
     return tuple(results)
+
+
+def _retains(wanted: Any) -> bool:
+    """Whether a backward pass keeps the graph: also where vmap goes through it again, or forward mode needs it."""
+    return index(wanted) != 0 or called_again.get() or bool((level := dual_level.get()) and level.duals)
 
 
 def _sequence(tensors: Any) -> tuple[Any, ...]:

@@ -91,7 +91,7 @@ class Tensor(Methods):
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded operation made this Tensor."""
-        return self.node is None or type(self.node) is Leaf
+        return self.node is None or type(self.node) is Leaf or not self.requires_grad
 
     @property
     def grad_fn(self) -> Function | None:
@@ -103,10 +103,13 @@ class Tensor(Methods):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients flow to this Tensor, or to the base of a view, as in PyTorch. It can be set on leaves."""
+        """Whether gradients flow to this Tensor, or to the base of a view, as in PyTorch. It can be set on leaves.
+
+        In forward mode it is False for what is recorded only because it depends on dual Tensors.
+        """
         if self.node is None and self.base is not None:  # a view made under no_grad
-            return self.base.node is not None and self.array.dtype.kind in "fc" and not self.is_inference()
-        return self.node is not None
+            return self.base.requires_grad and self.array.dtype.kind in "fc" and not self.is_inference()
+        return self.node is not None and ((level := gradients.dual_level.get()) is None or level.requires_grad(self))
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
@@ -134,15 +137,14 @@ class Tensor(Methods):
         Raises RuntimeError for a Tensor that an operation made and for an integer one, TypeError unless given a bool.
         """
         arguments.check_bool("requires_grad_", requires_grad=requires_grad)
-        if requires_grad == (self.node is not None):
+        if requires_grad == (self.node is not None and self.requires_grad):
             return self
         if not self.is_leaf:
             raise errors.GraphError("you can only change requires_grad flags of leaf variables; use detach()")
         if requires_grad and self.array.dtype.kind not in "fc":
-            raise errors.DtypeError(
-                f"only Tensors of floating point and complex dtype can require gradients, got {self.dtype}"
-            )
-        self.node = leaves.set_requires_grad(self, requires_grad)
+            said = f"only Tensors of floating point and complex dtype can require gradients, got {self.dtype}"
+            raise errors.DtypeError(said)
+        self.node = (gradients.dual_level.get() or leaves).set_requires_grad(self, requires_grad)
         return self
 
     def detach(self) -> Tensor:

@@ -7,20 +7,23 @@ trick. So forward mode needs no derivatives of its own.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from .. import errors, gradients, state
+from ..engine import leaves
 from ..function import Function, Leaf
 from ..lazy import define_getattr as _define_getattr
 from ..ops.elementwise import Flat
+from ..ops.view_writes import live_views
 from ..state.contexts import binding
 from ..tensor import Tensor
 from .function import Function as CustomFunction
 from .functional import jvp_of, on_memory_of
-from .grad_mode import enable_grad
-from .saved_tensors import allow_mutation_on_saved_tensors
+from .saved_tensors import CopyingObserver
 
 
 class UnpackedDualTensor(NamedTuple):
@@ -46,6 +49,7 @@ class dual_level:
     """A block in which Tensors may carry tangents. As in PyTorch only one level can be entered at a time.
 
     In the block operations are recorded, and so are gradients of dual Tensors, since tangents are found from the graph.
+    What depends on nothing else that requires grad doesn't require grad, and leaves the graph when the block ends.
     Results computed in a `no_grad` block inside have no tangents.
 
     >>> from microgad.autograd import forward_ad
@@ -58,21 +62,28 @@ class dual_level:
     def __enter__(self) -> int:
         if gradients.dual_level.get() is not None:
             raise errors.GraphError("Nested forward mode AD is not supported at the moment")
-        self.duals: list[_Dual] = []
+        self.duals: dict[float, _Dual] = {}  # by the node's number
+        self._bare: set[float] = set()  # the numbers of nodes that are known to depend on nothing but duals
+        self._results = _Results(state.current().observer)
         self._modes = ExitStack()
-        self._modes.enter_context(enable_grad())
-        self._modes.enter_context(allow_mutation_on_saved_tensors())
+        self._modes.enter_context(state.scope(grad_enabled=True, observer=self._results))
         gradients.dual_level.set(self)
         return 0
 
     def __exit__(self, *_: object) -> None:
         gradients.dual_level.set(None)
         self._modes.close()
+        for tensor in self._results.recorded():
+            if not self.requires_grad(tensor):
+                tensor.node = None
+
+    def add(self, node: Function, tangent: Tensor, on_graph: bool) -> None:
+        """Note that a Tensor with the given node is a dual."""
+        self.duals[node.number] = _Dual(node, 0, tangent, on_graph)
 
     def duals_of(self, tensor: Tensor) -> list[_Dual]:
         """Return the duals that a Tensor depends on."""
-        duals = {dual.node.number: dual for dual in self.duals}
-        oldest, seen, stack = min(duals, default=math.inf), set(), [tensor.node]
+        oldest, seen, stack = min(self.duals, default=math.inf), set(), [tensor.node]
         while stack:
             node = stack.pop()
             if node is None or node.number < oldest or node.number in seen:
@@ -81,32 +92,48 @@ class dual_level:
                 continue
             seen.add(node.number)
             stack += node.edges
-        return [dual for number, dual in duals.items() if number in seen]
+        return [dual for number, dual in self.duals.items() if number in seen]
 
     def requires_grad(self, tensor: Tensor) -> bool:
-        """Whether a dual Tensor, and so its tangent, depends on Tensors that require grad, apart from the duals."""
-        of_graphs = {dual.node.number: dual.on_graph or dual.tangent.node is not None for dual in self.duals}
-        oldest, seen, stack = min(of_graphs), set(), [tensor.node]
+        """Whether a recorded Tensor depends on Tensors that require grad, apart from the duals."""
+        oldest, seen, stack = min(self.duals, default=math.inf), set[float](), [tensor.node]
         while stack:
             node = stack.pop()
-            if node is None or node.number in seen or isinstance(node, _OnlyTangent.node_class):
+            if node is None or isinstance(node, _OnlyTangent.node_class):
+                continue
+            if node.number in seen or node.number in self._bare:
                 continue
             seen.add(node.number)
-            if node.number in of_graphs:
-                if of_graphs[node.number]:
+            if (dual := self.duals.get(node.number)) is not None:
+                if dual.on_graph:
                     return True
             elif node.number < oldest or type(node) is Leaf:
                 return True
             else:
                 stack += node.edges
+        self._bare |= seen
         return False
 
+    def set_requires_grad(self, tensor: Tensor, wanted: bool) -> Function | None:
+        """Return the node of a leaf Tensor after `requires_grad_(wanted)`; a tangent stays."""
+        tangent = unpack_dual(tensor).tangent
+        node: Function | None = leaves.set_requires_grad(tensor, wanted)
+        if tangent is not None:
+            node = node or on_memory_of(tensor, tensor.detach().requires_grad_()).node
+            self.add(node, tangent, wanted)
+        return node
+
+    def check_roots(self, tensors: Sequence[Tensor]) -> None:
+        """Raise RuntimeError if a backward pass is to start from what only depends on duals."""
+        for i, x in enumerate(tensors):
+            if getattr(x, "node", None) is not None and not self.requires_grad(x):
+                raise errors.GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+
     @staticmethod
-    def as_printed(tensor: Tensor) -> tuple[bool, Tensor | None]:
-        """Return whether a Tensor's primal requires grad, and its tangent, for printing."""
+    def printed_tangent(tensor: Tensor) -> Tensor | None:
+        """Return a Tensor's tangent, for printing."""
         with state.scope(observer=None):
-            primal, tangent = unpack_dual(tensor)
-        return primal.requires_grad, tangent
+            return unpack_dual(tensor).tangent
 
     @staticmethod
     def constant(gradient: Tensor | None) -> Tensor | None:
@@ -154,7 +181,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     with state.scope(grad_enabled=True):
         on_graph = tensor.node is not None
         dual = tensor.view_as(tensor) if on_graph else on_memory_of(tensor, tensor.detach().requires_grad_())
-    now.duals.append(_Dual(dual.node, 0, tangent, on_graph))
+    now.add(dual.node, tangent, on_graph)
     return dual
 
 
@@ -168,37 +195,58 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     duals = _duals_of(tensor)
     if not duals:
         return UnpackedDualTensor(tensor, None)
+    primal = _WithoutTangent.apply(tensor) if tensor.requires_grad else tensor.detach()
     for dual in duals:
         if dual.node is tensor.node:
-            return UnpackedDualTensor(_WithoutTangent.apply(tensor) if dual.on_graph else tensor.detach(), dual.tangent)
-    differentiable = gradients.dual_level.get().requires_grad(tensor)
+            return UnpackedDualTensor(primal, dual.tangent)
+    differentiable = tensor.requires_grad or any(dual.tangent.node is not None for dual in duals)
     with binding(_computing_tangent, True), binding(gradients.dual_level, None):
         (tangent,) = jvp_of([tensor], duals, [dual.tangent for dual in duals], differentiable)
     if not differentiable:
-        return UnpackedDualTensor(tensor.detach(), tangent)
+        return UnpackedDualTensor(primal, tangent)
     if tangent.node is None:
         tangent = Flat.apply(tangent, tensor)  # of a linear function: the tangent's derivative is 0, but exists
-    return UnpackedDualTensor(_WithoutTangent.apply(tensor), _WithoutTangent.apply(tangent))
+    return UnpackedDualTensor(primal, _WithoutTangent.apply(tangent))
 
 
-class _Identity(CustomFunction):
-    """The same value. Subclasses stop either gradients or tangents, both of which go through `backward`."""
+class _Results(CopyingObserver):
+    """Knows the Tensors that were recorded in a level, while they live, and lets them be overwritten."""
+
+    def __init__(self, outer: Any) -> None:
+        super().__init__(outer)
+        # By id, since Tensors are compared element by element.
+        self._made: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
+
+    def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
+        """Note the results of an operation."""
+        super().forward(node, inputs, out)
+        for x in out if type(out) is tuple else (out,):
+            self._made[id(x)] = x
+
+    def recorded(self) -> list[Tensor]:
+        """Return the Tensors that have a node, which writes may also have given to their bases and those' views."""
+        bases = {id(base): base for base in (x if x.base is None else x.base for x in self._made.values())}
+        return [x for base in bases.values() for x in (base, *live_views(base)) if x.node is not None]
+
+
+class _WithoutTangent(CustomFunction):
+    """A value or tangent that has gradients, but no tangent of its own. Both go through `backward`."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         return x
-
-
-class _WithoutTangent(_Identity):
-    """A value or tangent that has gradients, but no tangent of its own."""
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor | None:
         return None if _computing_tangent.get() else grad
 
 
-class _OnlyTangent(_Identity):
-    """A gradient that has a tangent, but no gradients of its own."""
+class _OnlyTangent(CustomFunction):
+    """A gradient that has a tangent, but no gradients of its own. It is no view of the one that has."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.detach()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor | None:

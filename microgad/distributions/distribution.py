@@ -249,7 +249,7 @@ class ExponentialFamily(Distribution):
     def _means(self) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """Return F(θ), and each θ with the mean of its t."""
         with state.scope(grad_enabled=True):
-            natural = [x if x.requires_grad else x.detach().requires_grad_() for x in self._natural_params]
+            natural = [x if x.node is not None else x.detach().requires_grad_() for x in self._natural_params]
             normalizer = self._log_normalizer(*natural)
             means = grad(normalizer.sum(), natural, create_graph=True)
         return normalizer, list(zip(natural, means, strict=True))

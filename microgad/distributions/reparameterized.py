@@ -58,7 +58,7 @@ class _StandardGamma(_ImplicitDraw):
 
 def gamma_cdf(concentration: Tensor, x: Tensor) -> Tensor:
     """Return P(a, x), the probability of samples ≤ x. Unlike torch.igamma, it is differentiable by a."""
-    return (_GammaCdf.apply if concentration.requires_grad else igamma)(concentration, x)
+    return (_GammaCdf.apply if concentration.node is not None else igamma)(concentration, x)
 
 
 class _GammaCdf(Function):

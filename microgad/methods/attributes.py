@@ -62,15 +62,14 @@ class Attributes:
 
     def __repr__(self: Tensor) -> str:
         level = gradients.dual_level.get()
-        on_graph, tangent = (self.requires_grad, None) if level is None else level.as_printed(self)
         text = printing.format_tensor(
             self.array,
             kind=type(self),
             default_dtype=repr(dtypes.get_default_dtype()),
             device=None if self.is_cpu else str(self.device),
-            requires_grad=on_graph,
-            grad_fn=core.Function.name(self.node).rpartition("::")[2] if on_graph and not self.is_leaf else None,
-            tangent=tangent,
+            requires_grad=self.requires_grad,
+            grad_fn=core.Function.name(self.node).rpartition("::")[2] if not self.is_leaf else None,
+            tangent=None if level is None else level.printed_tangent(self),
         )
         return f"Parameter({text})" if "_is_param" in vars(self) else text
 

@@ -199,7 +199,7 @@ class Conversion:
             raise errors.DtypeError(f"set_(): argument 'source' must be Tensor or Storage, not {type(source).__name__}")
         if source.dtype != self.dtype:
             raise errors.DtypeError(f"set_: could not set {source.dtype} to a tensor of {self.dtype}")
-        if state.current().grad_enabled and (self.requires_grad or source.requires_grad):
+        if state.current().grad_enabled and any(x.requires_grad or x.node is not None for x in (self, source)):
             said = "set_: is not recorded, so neither Tensor may require grad: use detach() first, or no_grad()"
             raise errors.GraphError(said)
         if size is not None:

@@ -43,7 +43,7 @@ def _each(op: str, function: Callable[..., Any], self: Tensor, *others: Tensor) 
     """Call a Python function for each element of Tensors, and write the results into the first one."""
     if not all(isinstance(x, core.Tensor) for x in others):
         raise errors.DtypeError(f"{op}(): all arguments but the function must be Tensor")
-    if any(x.requires_grad for x in (self, *others)):
+    if any(x.requires_grad or x.node is not None for x in (self, *others)):
         raise errors.GraphError(f"Can't call {op}() on a Tensor that requires grad. Use detach().{op}() instead")
     rows = zip(*(x.expand(self.shape).reshape(-1).tolist() for x in (self, *others)), strict=True)
     values = [function(*row) for row in rows]

@@ -20,7 +20,7 @@ def _conv_gradient(
     """
     wanted = (input, weight)[at]
     graph = state.current().grad_enabled and any(
-        x.requires_grad for x in (input, weight, grad_output) if x is not wanted
+        x.node is not None for x in (input, weight, grad_output) if x is not wanted
     )
     with state.scope(grad_enabled=True):
         result = conv(input, weight, None, *settings)

@@ -43,7 +43,7 @@ def into(out: Any, result: R, exact: str = "", quiet: bool = False) -> R:
 
 
 def _check(out: Tensor, result: Any, exact: str) -> None:
-    if current().grad_enabled and (out.requires_grad or result.requires_grad):
+    if current().grad_enabled and (out.requires_grad or any(x.node is not None for x in (out, result))):
         raise errors.GraphError(
             "functions with out=... arguments don't support automatic differentiation, but one of the arguments "
             "requires grad."

@@ -65,7 +65,7 @@ def checkpoint(
         raise ValueError(f"checkpoint: Unexpected keyword arguments: {', '.join(kwargs)}; give use_reentrant=False")
     if reentrant and (context_fn or debug):
         raise ValueError("checkpoint: Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
-    seen = not reentrant or any(isinstance(x, Tensor) and x.requires_grad for x in args)
+    seen = not reentrant or any(isinstance(x, Tensor) and x.node is not None for x in args)
     if not seen and any(isinstance(x, Tensor) for x in args):
         warn("None of the inputs have requires_grad=True. Gradients will be None")
     if not (seen and state.current().grad_enabled):

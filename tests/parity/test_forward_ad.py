@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
+
+import microgad
 
 from .side_by_side import Programs, leaf, randn, submodule
 
@@ -247,3 +251,93 @@ def writes_to_arguments_in_forward_mode_are_seen_by_the_caller(t, nn):
     mapped = t.vmap(lambda x, y: t.func.jvp(overwritten, (x[None], y[None]), (x[None] * 2, y[None])))
     found += [mapped(x, y), x.clone()]
     return *found, t.func.jacfwd(lambda x: x.mul_(y[0, 0]))(x), x
+
+
+def flags(*tensors):
+    return [(x.requires_grad, x.is_leaf, x.grad_fn is None) for x in tensors]
+
+
+@programs
+def what_depends_on_duals_alone_requires_no_grad(t, nn):
+    fw, x, w, v = submodule(t, "autograd.forward_ad"), randn(t, 3), leaf(t, 3), leaf(t, 3)
+    base, average = t.zeros(4, dtype=t.double), t.zeros(3, dtype=t.double)
+    part, held = base[:3], randn(t, 3)
+    with fw.dual_level():
+        y = fw.make_dual(x, randn(t, 3, seed=2)) * 2
+        part.copy_(y)
+        held.mul_(y)
+        average = 0.5 * average + 0.5 * y
+        largest, pieces, z, by_tangent = y.max(0).values, y.split([1, 2]), y * w, fw.make_dual(x, v) ** 2
+        (gradient,) = t.autograd.grad((y * w**2).sum(), w)
+        with t.no_grad():
+            shown = y[:2]
+        kept = shown, part, base, held, average, largest, *pieces, z, by_tangent, gradient
+        found = flags(y, *kept), y.cpu().numpy().tolist(), copy.deepcopy(y), fw.unpack_dual(base).tangent
+    z.sum().backward()
+    return *found, flags(y, *kept), base.cpu().numpy().tolist(), w.grad, base.mul_(2), average
+
+
+@programs
+def backward_from_duals_alone(t, nn):
+    fw = submodule(t, "autograd.forward_ad")
+    with fw.dual_level():
+        (fw.make_dual(randn(t, 3), randn(t, 3, seed=2)) * 2).sum().backward()
+
+
+@programs
+def duals_that_become_leaves(t, nn):
+    fw, found = submodule(t, "autograd.forward_ad"), []
+    for change in (lambda d: d, lambda d: d.clone(), lambda d: d * 2, lambda d: d[1:]):
+        with fw.dual_level():
+            d = change(fw.make_dual(randn(t, 3), randn(t, 3, seed=2)))
+            before = d * 5
+            d.requires_grad_()
+            y = d**3 * before
+            y.sum().backward()
+            pair = fw.unpack_dual(y)
+            found += [*flags(d, before, y, *pair), d.grad, *pair, *fw.unpack_dual(d), *fw.unpack_dual(before)]
+            with pytest.raises(RuntimeError, match="leaf Variable"):
+                d.mul_(2)
+            found += fw.unpack_dual(d.requires_grad_(False) * 3)
+        found += flags(d, before, y)
+    return found
+
+
+@programs
+def a_parameter_that_becomes_a_dual_and_a_leaf_again(t, nn):
+    fw, p = submodule(t, "autograd.forward_ad"), leaf(t, 3)
+    p.requires_grad_(False)
+    with fw.dual_level():
+        p.copy_(fw.make_dual(randn(t, 3), randn(t, 3, seed=2)))
+        y = (p.requires_grad_() ** 2).sum()
+        y.backward()
+        return fw.unpack_dual(y).tangent, p.grad, flags(p)
+
+
+@programs
+def tangents_after_a_backward_pass(t, nn):
+    fw, w = submodule(t, "autograd.forward_ad"), leaf(t, 3)
+    with fw.dual_level():
+        x = fw.make_dual(randn(t, 3), randn(t, 3, seed=2))
+        y, z = (x * w).sin(), (x * w).cos()
+        (y**2).sum().backward()
+        t.autograd.grad(fw.unpack_dual(z).tangent.sum(), w)
+        return fw.unpack_dual(y).tangent, fw.unpack_dual(z).tangent, w.grad, fw.unpack_dual(w.grad).tangent
+
+
+@programs
+def tangents_of_gradients_that_are_zero_but_exist(t, nn):
+    fw, x, one = submodule(t, "autograd.forward_ad"), randn(t, 2, 1, 4), t.ones(2, 2).double()
+    with fw.dual_level():
+        d = fw.make_dual(randn(t, 2, 2), randn(t, 2, 2, seed=2))
+        g = fw.make_dual(randn(t, 2, 1, 3), randn(t, 2, 1, 3, seed=2))
+        results = t.addmm(d, one, one, beta=0), t.nn.grad.conv1d_weight(x, (1, 1, 2), g)
+        return [with_requires_grad(fw.unpack_dual(y)) for y in results]
+
+
+@pytest.mark.parametrize("write", [lambda lib, d: lib.mul(lib.ones(2), 2, out=d), lambda lib, d: lib.zeros(2).set_(d)])
+def test_writes_without_a_tangent_are_refused(write):
+    with microgad.autograd.forward_ad.dual_level():
+        dual = microgad.autograd.forward_ad.make_dual(microgad.ones(2), microgad.ones(2))
+        with pytest.raises(RuntimeError, match=r"requires? grad"):
+            write(microgad, dual)

@@ -340,7 +340,7 @@ def _add_scaled(op: str, input: Tensor, product: Tensor, beta: Any, alpha: Any, 
     result = product if alpha == 1 else product * alpha
     if beta != 0:
         result = result + (input if beta == 1 else input * beta)
-    elif input.requires_grad:  # its gradient is 0, but not None
+    elif input.node is not None:  # its gradient is 0, but not None
         result = result + Where.apply(backend.like(False, input.array), input, 0)
     return into(out, result, exact=op)
 

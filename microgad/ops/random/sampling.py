@@ -39,7 +39,7 @@ def fill_out_or_new(
 def with_zero_gradients(drawn: Tensor, *inputs: Any) -> Tensor:
     """Record a draw as a function of its parameters, with zeros as their gradients."""
     for x in inputs:
-        if isinstance(x, function.Tensor) and x.requires_grad:
+        if isinstance(x, function.Tensor) and x.node is not None:
             drawn = Where.apply(from_array(np.asarray(True), drawn.device), drawn, x)
     return drawn
 

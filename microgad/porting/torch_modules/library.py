@@ -59,7 +59,7 @@ class OpOverload:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         given = self._schema.bind(args, kwargs)
         tensors = _tensors(given.args, given.kwargs)
-        if state.current().grad_enabled and any(x.requires_grad for x in tensors):
+        if state.current().grad_enabled and any(x.node is not None for x in tensors):
             recorded = [self.kernels[key] for key in RECORDED if key in self.kernels]
             if recorded:  # records a node, whose forward calls this again with recording off
                 return recorded[-1](*given.args, **given.kwargs)
