@@ -274,7 +274,7 @@ class _Call:
         self.name, self.strict, self.create_graph, self.scalar = name, strict, create_graph, scalar
         given, self.several_inputs = _as_list(inputs, "inputs", name)
         with state.scope(grad_enabled=True):
-            self.inputs = [private_copy(x, create_graph) for x in given] if fresh else given
+            self.inputs = [private_copy(x, create_graph and x.requires_grad) for x in given] if fresh else given
             outputs = func(*self.inputs)
         self.outputs, self.several = _as_list(outputs, "outputs of the user-provided function", name)
         for i, y in enumerate(self.outputs):
@@ -318,7 +318,7 @@ class _Call:
                 raise self.independent_of_input_error(i, output if g is None else "The jacobian")
         return zeros_for_none(found, self.inputs)
 
-    def jvp(self, outputs: Sequence[Tensor], tangents: Sequence[Tensor]) -> list[Tensor]:
+    def jvp(self, outputs: Sequence[Tensor], tangents: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the derivatives of outputs along tangents of the inputs, zeros where there are none."""
         double_backward = DoubleBackward(outputs, self.inputs, by_jvp=False)
         found = double_backward.jvp(tangents, self.create_graph)
@@ -329,7 +329,7 @@ class _Call:
             for i, t in enumerate(found):
                 if t is None or (self.create_graph and t.node is None):
                     raise self.independent_error(i)
-        return zeros_for_none(found, outputs)
+        return self.off_graph(zeros_for_none(found, outputs))
 
     def cotangents(self, v: Any) -> list[Tensor]:
         """Return the vector `v` for the outputs, as a list; by default 1 for a scalar."""
@@ -358,11 +358,15 @@ class _Call:
                 raise errors.ShapeError(
                     f"{self.name}: {entry}v has invalid size: should be {like.shape} but got {x.shape}."
                 )
-        return found
+        return [x if x.requires_grad else x.detach() for x in found]
+
+    def off_graph(self, found: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Detach results unless create_graph; then they have no tangents in forward mode either."""
+        return found if self.create_graph else [x.detach() for x in found]
 
     def returned_outputs(self) -> Any:
-        """Return the function's outputs, detached unless create_graph."""
-        return self.like_outputs([y if self.create_graph else y.detach() for y in self.outputs])
+        """Return the function's outputs."""
+        return self.like_outputs(self.off_graph(self.outputs))
 
     def like_outputs(self, found: Sequence[Any]) -> Any:
         """Return one item for each output: a tuple if the function returned several."""
@@ -370,6 +374,7 @@ class _Call:
 
     def like_inputs(self, found: Sequence[Any]) -> Any:
         """Return one item for each input: a tuple if the inputs came as one."""
+        found = self.off_graph(found)
         return tuple(found) if self.several_inputs else found[0]
 
 

@@ -326,6 +326,22 @@ def tangents_after_a_backward_pass(t, nn):
 
 
 @programs
+def functional_in_a_level(t, nn):
+    """Its results have a tangent only with create_graph, and only by what its inputs are not."""
+    fw, AF = submodule(t, "autograd.forward_ad"), submodule(t, "autograd.functional")
+    x, found = randn(t, 3), []
+    with fw.dual_level():
+        d = fw.make_dual(randn(t, 3, seed=1), randn(t, 3, seed=2))
+        for create_graph in (False, True):
+            for at, v, c in (d, x, x), (x, d, x), (x, x, d):
+                f, total = (lambda a, c=c: a**3 * c), (lambda a, c=c: (a**3 * c).sum())
+                for g, transform in (f, AF.jvp), (f, AF.vjp), (total, AF.hvp), (total, AF.vhp):
+                    found += transform(g, at, v, create_graph=create_graph)
+                found += AF.jacobian(f, at, create_graph), AF.hessian(total, at, create_graph)
+        return [(*fw.unpack_dual(y), y.requires_grad) for y in found]
+
+
+@programs
 def tangents_of_gradients_that_are_zero_but_exist(t, nn):
     fw, x, one = submodule(t, "autograd.forward_ad"), randn(t, 2, 1, 4), t.ones(2, 2).double()
     with fw.dual_level():
