@@ -182,9 +182,8 @@ class Tensor(Methods):
         if not isinstance(value, Tensor):
             raise errors.DtypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         if type(self.node) is Leaf and value.array.dtype.kind not in "fc":
-            raise errors.DtypeError(
-                "data set to a tensor that requires gradients must be floating point or complex dtype"
-            )
+            said = "data set to a tensor that requires gradients must be floating point or complex dtype"
+            raise errors.DtypeError(said)
         check_write(self)
         self.array = value.array
         self._bump()
@@ -273,9 +272,8 @@ class Tensor(Methods):
             return backend.to_numpy(self.array).view()
         self._stay_on_graph("numpy()")
         if self.requires_grad and state.current().grad_enabled:
-            raise errors.GraphError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
-            )
+            said = "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+            raise errors.GraphError(said)
         if not self.is_cpu:
             raise TypeError(
                 f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy it first"
@@ -292,9 +290,8 @@ class Tensor(Methods):
     def _stay_on_graph(self, what: str) -> None:
         """Raise RuntimeError if a derivative under create_graph takes values off the graph: its own would be wrong."""
         if self.node is not None and state.current().deriving:
-            raise errors.GraphError(
-                f"a derivative called {what} on a recorded Tensor: its own derivative would be lost"
-            )
+            said = f"a derivative called {what} on a recorded Tensor: its own derivative would be lost"
+            raise errors.GraphError(said)
 
     def __hash__(self) -> int:
         return id(self)
