@@ -12,7 +12,7 @@ from ..engine import Identity
 from ..gradients import grad
 from ..lazy import define_getattr as _define_getattr
 from ..ops.creation import ones_like, zeros, zeros_like
-from ..ops.movement import cat, clone, movedim
+from ..ops.movement import cat, movedim, view_as
 from ..state.contexts import binding
 from ..tensor import Tensor
 from .function import computing_jvp
@@ -256,7 +256,7 @@ def _reshape(found: Tensor | None, y: Tensor, x: Tensor) -> Tensor:
 
 
 class _Call:
-    """One call of a function with private copies of its inputs; checks inputs, outputs and vectors.
+    """One call of a function with Tensors on the memory of its inputs; checks inputs, outputs and vectors.
 
     Gradients then flow to this call's inputs alone. `fresh=False` takes the inputs as they are.
     """
@@ -274,7 +274,7 @@ class _Call:
         self.name, self.strict, self.create_graph, self.scalar = name, strict, create_graph, scalar
         given, self.several_inputs = _as_list(inputs, "inputs", name)
         with state.scope(grad_enabled=True):
-            self.inputs = [private_copy(x, create_graph and x.requires_grad) for x in given] if fresh else given
+            self.inputs = [_entering(x, create_graph and x.requires_grad) for x in given] if fresh else given
             outputs = func(*self.inputs)
         self.outputs, self.several = _as_list(outputs, "outputs of the user-provided function", name)
         for i, y in enumerate(self.outputs):
@@ -392,13 +392,13 @@ def _as_list(given: Any, what: str, name: str) -> tuple[list[Tensor], bool]:
     return found, several
 
 
-def private_copy(x: Tensor, create_graph: bool = True) -> Tensor:
-    """Return a copy of an input that requires grad; with create_graph it stays on the input's graph."""
-    return clone(x) if create_graph and x.node is not None else clone(x.detach()).requires_grad_()
+def _entering(x: Tensor, create_graph: bool) -> Tensor:
+    """Return a Tensor on an input's memory that requires grad; with create_graph it stays on the input's graph."""
+    return view_as(x, x) if create_graph and x.node is not None else x.detach().requires_grad_()
 
 
 def on_memory_of(x: Tensor, source: Tensor) -> Tensor:
-    """Return a Tensor on the memory of x that is computed from `source`, a copy of x, as far as the graph knows.
+    """Return a Tensor on the memory of x that is computed from `source`, a Tensor like x, as far as the graph knows.
 
     Writes to it are seen in x, which isn't on a graph itself. The Tensor is no leaf and no view, so it may be written.
     """

@@ -165,7 +165,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     >>> jvp_fn(torch.tensor(2.0))
     tensor(2.)
     """
-    call = TransformCall("linearize", primals, given=lambda x, copy: clone(copy))
+    call = TransformCall("linearize", primals, given=lambda x, entry: clone(entry))
     with allow_mutation_on_saved_tensors():
         outputs, spec, _ = call.results(func, {}, False)
     primals_spec = tree_structure(primals)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from .. import errors, state
 from ..autograd import functional
 from ..ops.movement import clone
+from ..ops.view_writes import Entry
 from ..state import inference
 from ..state.contexts import binding
 from ..tensor import Tensor
@@ -35,12 +36,23 @@ def flatten(tree: Any) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
     return [leaves[i] for i in places], rebuild
 
 
-def writable(x: Tensor, copy: Tensor) -> Tensor:
+def entering(x: Tensor) -> Tensor:
+    """Return a Tensor on the memory of x to differentiate by. It is a leaf, or if x is on a graph the next best."""
+    result = x.detach()
+    if x.node is None:
+        return result.requires_grad_()
+    result.node = Entry.recorded([x.node], x.array)
+    if (observer := state.current().observer) is not None:
+        observer.forward(result.node, (x,), result)
+    return result
+
+
+def writable(x: Tensor, entry: Tensor) -> Tensor:
     """Return what stands for x in forward mode, where functions may write to their arguments, as a caller then sees.
 
     Where x is on a graph already, writes go to a copy, since that graph wouldn't notice them.
     """
-    return clone(copy) if x.node is not None else functional.on_memory_of(x, copy)
+    return clone(entry) if x.node is not None else functional.on_memory_of(x, entry)
 
 
 def recording(function: F) -> F:
@@ -77,7 +89,8 @@ def _chosen(argnums: Any, count: int) -> tuple[int, ...]:
 class TransformCall:
     """One call of a transformed function: its arguments, and which of them (`argnums`, or all) to differentiate by.
 
-    The function is given private copies of these, or what `given` makes of each argument and its copy.
+    For these the function is given Tensors on their memory that can't be written to, or what `given` makes of each
+    argument and that Tensor.
     """
 
     def __init__(
@@ -92,7 +105,7 @@ class TransformCall:
         self.leaves, self._rebuild = flatten([args[n] for n in numbers])
         self.recording = state.current().grad_enabled
         with state.scope(grad_enabled=True):
-            self.wanted = [functional.private_copy(x) for x in self.leaves]
+            self.wanted = [entering(x) for x in self.leaves]
             self.args = self.with_leaves(list(map(given, self.leaves, self.wanted)) if given else self.wanted)
 
     def with_leaves(self, leaves: Sequence[Any]) -> list[Any]:

@@ -105,6 +105,13 @@ class GuardedView(Identity):
         return grad
 
 
+class Entry(Identity):
+    """The node of an argument that a transform differentiates by: as a leaf's, its memory isn't written to."""
+
+
+_FIXED = frozenset((Leaf, Entry))
+
+
 def guard_views(base: Tensor) -> None:
     """Make the live views of a base that is detached in place refuse a gradient after they are written to."""
     with state.scope(grad_enabled=True, observer=None):
@@ -290,9 +297,9 @@ def check_history(tensor: Tensor, op: str, recorded: bool) -> None:
         return
     if base is not None and tensor.chain is None and (recorded or base.node is not None):
         raise _refusal(op, _why_lost(_origin(tensor), "is being modified inplace"))
-    if type(tensor.node) is Leaf:
+    if type(tensor.node) in _FIXED:
         raise _refusal(op, "a leaf Variable that requires grad is being used in an in-place operation.")
-    if base is not None and (type(base.node) is Leaf or (base.node is None and tensor.node is not None)):
+    if base is not None and (type(base.node) in _FIXED or (base.node is None and tensor.node is not None)):
         raise _refusal(op, "a view of a leaf Variable that requires grad is being used in an in-place operation.")
 
 

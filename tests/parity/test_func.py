@@ -316,3 +316,57 @@ def transforms_of_functions_that_do_not_differentiate_an_argument(t, nn):
         found += y, push(x, x), t.func.grad(lambda a, f=f: f(a, w).sum())(x)
     inner = t.func.grad(lambda b: t.func.vjp(lambda a: a * b**2, x)[0].sum())(w)
     return [(y, y.requires_grad) for y in (*found, inner)]
+
+
+def doubles(q):
+    q.mul_(2)
+    return (q * q).sum()
+
+
+def doubles_a_view(q):
+    q[0].mul_(2)
+    return (q * q).sum()
+
+
+def doubles_unrecorded(q):
+    q.detach().mul_(2)
+    return (q * q).sum()
+
+
+for write in (doubles, doubles_a_view, doubles_unrecorded):
+    for case, derive in {
+        "grad": lambda f, write, w: f.grad(write)(w),
+        "grad at a result": lambda f, write, w: f.grad(write)(w * 1),
+        "vjp": lambda f, write, w: f.vjp(write, w)[1](w[0].detach()),
+        "jacrev": lambda f, write, w: f.jacrev(write)(w),
+        "vmap of grad": lambda f, write, w: f.vmap(f.grad(write))(w[:, None]),
+        "hessian": lambda f, write, w: f.hessian(write)(w.detach()),
+        "grad of grad": lambda f, write, w: f.grad(lambda q: f.grad(write)(q).sum())(w.detach()),
+    }.items():
+        programs[f"{case} of a function that {write.__name__}"] = lambda t, nn, derive=derive, write=write: (
+            w := t.ones(2, requires_grad=True),
+            derive(t.func, write, w),
+        )
+
+
+@programs
+def functional_derivatives_of_a_function_that_writes(t, nn):
+    functional, w, z = submodule(t, "autograd.functional"), t.ones(2, requires_grad=True), t.ones(2).requires_grad_() * 1
+    found = functional.jacobian(doubles, z, create_graph=True), z, functional.vjp(doubles_unrecorded, w)
+    return *found, functional.vjp(doubles, w, create_graph=True)
+
+
+@programs
+def functions_that_look_at_the_memory_of_their_arguments(t, nn):
+    f, functional, table = t.func, submodule(t, "autograd.functional"), t.arange(24.0).view(4, 6)
+
+    def squares(z):
+        seen.append((z.stride(), z.storage_offset(), z.is_contiguous()))
+        return (z.as_strided((2, 2), (1, 3)) ** 2).sum()
+
+    found, seen = [], []
+    for z in table[:, ::2], table[1:, :3], table.T, table[:, ::2].detach().requires_grad_():
+        found += [f.grad_and_value(squares)(z), f.vjp(squares, z)[0], f.jacrev(squares)(z), functional.vjp(squares, z)]
+        found += [functional.jacobian(squares, z, create_graph=True), f.hessian(squares)(z.detach())]
+    y, _ = f.vjp(lambda z: z, table)
+    return found, seen[::6], y.data_ptr() == table.data_ptr()
