@@ -59,6 +59,8 @@ class Tracer(state.Observer):
     ('Log', None)
     """
 
+    takes_batches = True
+
     def __init__(self, names: Mapping[str, Any] | None = None, halt: bool = False, check_nan: bool = True) -> None:
         self.outer = state.current().observer
         self.halt, self.check_nan = halt, check_nan
@@ -183,6 +185,7 @@ def nonfinite_kind(x: Any) -> str:
     ('-inf', '', '')
     """
     values = x.array if isinstance(x, Tensor) else x
+    values = getattr(values, "innermost", values)  # of all slices, under vmap
     if isinstance(values, (float, complex)):
         values = np.asarray(values)
     if getattr(getattr(values, "dtype", None), "kind", "") not in ("f", "c") or np.isfinite(values).all():
@@ -198,7 +201,8 @@ def _describe_inputs(node: Any, inputs: tuple[Any, ...]) -> str:
     for i, x in enumerate(inputs):
         if isinstance(x, Tensor):
             real = x.array.dtype.kind in "fiu" and x.array.size
-            ends = (float(x.array.min()), float(x.array.max())) if real else None
+            values = getattr(x.array, "innermost", x.array)
+            ends = (float(values.min()), float(values.max())) if real else None
             told.append(describe_range(argument(node, i), tuple(x.array.shape), ends))
         elif x is not None:
             told.append(f"{argument(node, i)} {x!r}")

@@ -115,6 +115,8 @@ class CopyingObserver(state.Observer):
 class PackingObserver(state.Observer):
     """An observer that packs what each recorded operation saves for backward."""
 
+    takes_batches = True
+
     def __init__(self, outer: Any, hooks: saved_tensors_hooks) -> None:
         self.outer, self.hooks = outer, hooks
 

@@ -7,7 +7,7 @@ functions.py implements NumPy's functions for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -185,6 +185,13 @@ class BatchedArray(DuckArray):
         """Return a view of each slice's memory, from its first element on."""
         geometry = (self.level.count, *shape), (self.whole.strides[0], *strides)
         return self.like(backend.as_strided(self.whole, *geometry))
+
+
+def on_levels(whole: Any, levels: Sequence[Level]) -> Any:
+    """Wrap a NumPy or CuPy array, of which the first axes are the batch axes of `levels`, innermost level first."""
+    for level in levels[::-1]:
+        whole = BatchedArray(whole, level)
+    return whole
 
 
 def batched_view(whole: Any, level: Level) -> BatchedArray:

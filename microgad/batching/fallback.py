@@ -15,7 +15,7 @@ from ..backend import is_array
 from ..duck_arrays import Fallback, levels
 from ..errors import GraphError
 from ..function import Function, Packed
-from .array import BatchedArray, Level, batched_view
+from .array import Level, batched_view, on_levels
 from .dims import AddBatchDim, RemoveBatchDim
 from .functions import innermost_level, is_batched_at, stack_results, take_slice
 from .rules import expand_to_batch
@@ -102,11 +102,9 @@ def _recorded_derivatives(
 
 def _stand_in(shape: Any, dtype: Any, node: Function | None = None) -> Any:
     """Return a Tensor without values for the result of a node, whose `shape` says for which levels it is batched."""
-    around = getattr(shape, "levels", ())[::-1]
-    whole: Any = np.broadcast_to(np.empty((), dtype), (*(level.count for level in around), *shape))
-    for level in around:
-        whole = BatchedArray(whole, level)
-    return function.Tensor._wrap(whole, node)
+    levels = getattr(shape, "levels", ())
+    whole = np.broadcast_to(np.empty((), dtype), (*(level.count for level in levels[::-1]), *shape))
+    return function.Tensor._wrap(on_levels(whole, levels), node)
 
 
 def _slices_of(tensors: Sequence[Any], level: Level) -> list[tuple[Any, ...]]:

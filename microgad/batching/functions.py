@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy
 
+from .. import function
 from ..backend import at, is_array, like, owner
 from ..duck_arrays import Fallback
 from .array import BatchedArray, Level
@@ -28,7 +29,9 @@ class NoRuleError(Exception):
 
 
 def array_ufunc(self: BatchedArray, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    """Implement `__array_ufunc__`."""
+    """Implement `__array_ufunc__`. As a derivative's constant next to recorded Tensors, it leaves the call to them."""
+    if any(isinstance(x, function.Tensor) for x in inputs):
+        return NotImplemented
     level = innermost_level((*inputs, *kwargs.get("out", ()), kwargs.get("where")))
     if method == "at" and len(inputs) == 3 and is_batched_at(inputs[0], level):
         return setitem(*inputs, partial(at, ufunc))
@@ -41,6 +44,8 @@ def array_ufunc(self: BatchedArray, ufunc: Any, method: str, *inputs: Any, **kwa
 
 def array_function(self: BatchedArray, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Implement `__array_function__`."""
+    if any(issubclass(cls, function.Tensor) for cls in types):
+        return NotImplemented
     if func in (np.may_share_memory, np.shares_memory):  # allowed after the mapping has ended, too
         return RULES[func](None, *args, **kwargs)
     return _apply_rule(func, func, innermost_level((*args, *kwargs.values())), args, kwargs)

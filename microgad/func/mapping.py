@@ -154,7 +154,7 @@ def _map_over_slices(
         parts, dims, spec = results_of.flattened(func(slices))
         return tree_unflatten([remove_batch_dim(y, d) for y, d in zip(parts, dims, strict=True)], spec)
 
-    if size > 1 and state.current().observer is None:
+    if all(observer.takes_batches for observer in state.observers()):
         try:
             return call_batched(unbatched, leaves, dims, size, BatchedDraws(randomness))
         except RandomnessError:

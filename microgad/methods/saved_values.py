@@ -18,6 +18,7 @@ import numpy as np
 
 from .. import backend, errors, state
 from .. import function as core
+from ..batching.array import on_levels
 from ..engine import versions
 from ..errors.wording import FREED
 from ..function import Function, Leaf, Packed, torch_names
@@ -126,7 +127,8 @@ class PackedByHooks(Packed):
         """Replace value i by `pack_hook`'s result. The hook gets the Tensor in `given` that has this array."""
 
         def packed(array: Any) -> Any:
-            tensor = given.get(id(array), core.Tensor._wrap(array))
+            batched = hasattr(array.shape, "levels")  # under vmap hooks see all slices
+            tensor = core.Tensor._wrap(array.innermost) if batched else given.get(id(array), core.Tensor._wrap(array))
             version = tensor._version
             value = pack_hook(tensor)
             if tensor._version != version:
@@ -141,10 +143,10 @@ class PackedByHooks(Packed):
 
     def shares_memory(self, kept: Sequence[Any]) -> bool:
         """Whether the packed values may share memory with what was kept; objects of unknown types may."""
-        owners = {id(backend.owner(x)) for x in tree_leaves(kept) if backend.is_array(x)}
+        owners = {id(backend.owner(getattr(x, "innermost", x))) for x in tree_leaves(kept) if backend.is_array(x)}
         for value in tree_leaves(self.values):
             x = value.array if isinstance(value, core.Tensor) else value
-            if id(backend.owner(x)) in owners if backend.is_array(x) else not isinstance(x, _SHARES_NO_MEMORY):
+            if id(backend.owner(getattr(x, "innermost", x))) in owners if backend.is_array(x) else not isinstance(x, _SHARES_NO_MEMORY):
                 return True
         return False
 
@@ -228,9 +230,11 @@ def _checked(unpack: Callable[[Any], Any], value: Any, fact: Any) -> Any:
             f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(tensor).__name__}"
         )
     array, (shape, dtype) = tensor.array, fact
-    if array.shape != shape or array.dtype.kind != dtype.kind:
+    if levels := getattr(shape, "levels", ()):
+        array, shape = on_levels(array, levels), (*(level.count for level in levels[::-1]), *shape)
+    if tensor.array.shape != shape or array.dtype.kind != dtype.kind:
         raise errors.GraphError(
-            f"unpack_hook: expected shape {shape} and dtype {dtype}, got {array.shape} and {array.dtype}"
+            f"unpack_hook: expected shape {shape} and dtype {dtype}, got {tensor.array.shape} and {array.dtype}"
         )
     return array if array.dtype == dtype else array.astype(dtype)  # the hooks may use fewer bits
 

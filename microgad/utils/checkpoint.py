@@ -134,6 +134,7 @@ class Collector(PackingObserver):
     """
 
     hooks: Any = None
+    takes_batches = False  # a second call's slices are of another mapping than the first one's
 
     def __init__(self, outer: Any, every: bool, needed: int | None = None) -> None:
         self.outer, self.every, self.needed, self.nodes = outer, every, needed, list[Function]()

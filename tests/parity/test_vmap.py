@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .side_by_side import Programs, leaf, randn
+from .side_by_side import Programs, function, leaf, randn, submodule
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own
 
@@ -210,6 +210,61 @@ def vmap_over_autograd_grad_frees_the_graph_once(t, nn):
             again()
         over.append(True)
     return whole, inner, over
+
+
+@programs
+def second_derivatives_of_mapped_attention_with_masks(t, nn):
+    q, found = leaf(t, 2, 1, 4, 3), []
+    causal = t.arange(4)[None] <= t.arange(4)[:, None]
+    for mask in (randn(t, 4, 4), causal, causal & (t.arange(4) > 0)[:, None], None):
+        attend = t.func.vmap(lambda a, m=mask: nn.functional.scaled_dot_product_attention(a, a, a, m, is_causal=m is None))
+        (g,) = t.autograd.grad(attend(q).sin().sum(), q, create_graph=True)
+        found.append(t.autograd.grad((g**2).sum(), q))
+    return found
+
+
+def with_a_static_vmap(t, seen):
+    """A Function whose static vmap multiplies by 20 instead of 2, which shows whether it is used."""
+
+    def batched(info, in_dims, x):
+        seen.append((info.batch_size, x.shape))
+        return x * 20, in_dims[0]
+
+    return function(t, forward=lambda x: x * 2, setup_context=lambda *_: None, backward=lambda _, g: g, vmap=batched)
+
+
+@programs
+def a_static_vmap_is_used_for_any_number_of_slices(t, nn):
+    x, seen = randn(t, 3, 2), []
+    apply = with_a_static_vmap(t, seen).apply
+    return [t.func.vmap(apply)(x[:1]), *(t.func.vmap(apply, chunk_size=n)(x) for n in (1, 2, 3))], seen
+
+
+@programs
+def a_function_is_mapped_once_under_hooks_and_anomaly_detection(t, nn):
+    x, w, seen, packed = randn(t, 3, 2), leaf(t, 2), [], []
+    apply, graph = with_a_static_vmap(t, seen).apply, submodule(t, "autograd.graph")
+    mapped = t.func.vmap(lambda a: apply(a) * w.exp())
+    nested = t.func.vmap(t.func.vmap(lambda a: (a * w[0]).exp()))
+
+    def packs(tensor):
+        packed.append(tensor.shape)
+        return tensor.tolist()
+
+    with graph.saved_tensors_hooks(packs, lambda values: t.tensor(values).double()):
+        found = [mapped(x), nested(x)]
+    with graph.save_on_cpu():
+        found += [mapped(x), nested(x)]
+    with t.autograd.detect_anomaly():
+        found += [mapped(x), nested(x)]
+        (g,) = t.autograd.grad(sum(y.sum() for y in found), w)
+    return found, g, seen, sorted(packed)
+
+
+@programs
+def anomaly_of_one_slice(t, nn):
+    with t.autograd.detect_anomaly():
+        t.func.vmap(lambda a: (a * a).sqrt())(t.arange(3.0).requires_grad_()).sum().backward()
 
 
 for case, call in {
