@@ -6,12 +6,14 @@ import itertools
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dis import opmap
 from typing import Any
 
 import numpy as np
 
-from .. import function, state
-from ..duck_arrays import Fallback, levels
+from .. import engine, function, state
+from ..duck_arrays import Fallback, called_again, levels
+from ..engine import paths
 from ..errors import ArgumentError, DimError, ShapeError
 from ..function import Function
 from ..generator.vmap_randomness import RandomnessError
@@ -33,8 +35,8 @@ def call_batched(
 ) -> Any:
     """Call `func` once, with the Tensors that have a dim batched along it; it calls `remove_batch_dim` on its results.
 
-    Raises Fallback if that needs one slice after another, or what `func` raises; all draws and writes are undone.
-    Those before a RandomnessError are not, since it is no reason to start again.
+    Raises Fallback if that needs one slice after another, or what `func` raises; all draws and writes are undone,
+    unless the error `is_final`.
     """
     outer = levels.get()
     level = Level(count, len(outer))
@@ -42,18 +44,29 @@ def call_batched(
     try:
         with binding(levels, (*outer, level)), nullcontext() if draws is None else draws.of(level):
             return func(given)
-    except RandomnessError:
-        raise
-    except BaseException:
-        level.undo()
-        if draws is not None:
-            draws.undo()
+    except BaseException as error:
+        if not is_final(error):
+            level.undo()
+            if draws is not None:
+                draws.undo()
         raise
     finally:
         level.entered.clear()  # their arrays refer to this level: no cycles
         level.on_graphs.clear()
         level.written.clear()
         level.depth, level.ended = next(ENDED_DEPTHS), True
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether an error is no reason to start again slice by slice: one of draws, or of a program's `raise`."""
+    if isinstance(error, RandomnessError):
+        return True
+    at: Any = error.__traceback__
+    while at.tb_next is not None:
+        at = at.tb_next
+    library = at.tb_frame.f_globals.get("__name__", "").partition(".")[0]
+    raises = at.tb_frame.f_code.co_code[at.tb_lasti] == opmap["RAISE_VARARGS"]
+    return raises and library not in ("microgad", "numpy", "cupy")
 
 
 def add_batch_dim(x: Any, level: Level, dim: int) -> Any:
@@ -90,8 +103,9 @@ def map_slices(func: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence
         try:
             found: list[Any] = call_batched(unbatched, tensors, [0] * len(tensors), count)
             return found
-        except (Fallback, Exception):  # an error of the function itself is raised again below
-            pass
+        except (Fallback, Exception) as error:  # an error of the function itself is raised again below
+            if is_final(error):
+                raise
     every = [func([x[i] for x in tensors]) for i in range(count)]
     with state.scope(grad_enabled=True):
         return [parts[0] if parts[0] is None else np.stack(parts) for parts in zip(*every, strict=True)]
@@ -100,7 +114,7 @@ def map_slices(func: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence
 def batched_grad(
     grad: Callable[..., Any], outputs: Any, inputs: Any, grads: Any, retain_graph: bool | None, rest: Any
 ) -> tuple[Any, ...]:
-    """Call `autograd.grad` for each slice of gradients and stack the results; the last call may free the graph."""
+    """Call `autograd.grad` for all slices of gradients at once if possible, and stack the results."""
     grads = (grads,) if isinstance(grads, function.Tensor) or grads is None else tuple(grads)
     if any(g is None for g in grads) or len({len(g) for g in grads}) > 1:
         raise ArgumentError("grad: is_grads_batched needs a gradient for each of outputs, and as many of each")
@@ -115,13 +129,24 @@ def batched_grad(
                 f"shape of {y.shape}. If you only want some tensors in `grad_output` to be considered batched, "
                 "consider using vmap."
             )
-    last = len(grads[0]) - 1
-    found = map_slices(lambda slices: grad(outputs, inputs, slices, True, *rest), [g[:last] for g in grads])
-    ends = grad(outputs, inputs, [g[last] for g in grads], retain_graph, *rest)
-    with state.scope(grad_enabled=True):
-        return tuple(
-            end if end is None else np.concatenate([*found[i : i + 1], end[None]]) for i, end in enumerate(ends)
-        )
+    found = map_slices(lambda slices: grad(outputs, inputs, slices, True, *rest), grads)
+    if not (rest[0] if retain_graph is None else retain_graph) and not called_again.get():  # rest[0] is create_graph
+        _free([_node_at(y) for y in outputs], [_node_at(x) for x in inputs])
+    return tuple(found)
+
+
+def _node_at(x: Any) -> Any:
+    """Return the node of a Tensor or GradientEdge."""
+    return x.node.result(x.output_nr) if type(x.node.shape) is list else x.node
+
+
+def _free(roots: Sequence[Function], ends: Sequence[Function]) -> None:
+    """Free the graph between nodes, as a backward pass does."""
+    numbers = frozenset(end.number for end in ends)
+    passed = paths.routes(roots, numbers, min(numbers))
+    for number, node in paths.reachable(roots, min(numbers)).items():
+        if passed.get(number):
+            engine.free(node)
 
 
 def sum_to_levels(self: BatchedArray, g: Any, node: Function) -> Any:

@@ -9,10 +9,10 @@ from typing import Any
 from .. import errors, state
 from ..batching.randomness import BatchedDraws
 from ..batching.shared_writes import SharedWrites
-from ..batching.vmap import call_batched, remove_batch_dim
+from ..batching.vmap import call_batched, is_final, remove_batch_dim
 from ..duck_arrays import Fallback, called_again
 from ..generator import default_generator
-from ..generator.vmap_randomness import RandomnessError, SequentialDraws
+from ..generator.vmap_randomness import SequentialDraws
 from ..ops.movement import cat, stack
 from ..ops.movement.strided import vmapped_inputs
 from ..state.contexts import binding
@@ -157,10 +157,9 @@ def _map_over_slices(
     if all(observer.takes_batches for observer in state.observers()):
         try:
             return call_batched(unbatched, leaves, dims, size, BatchedDraws(randomness))
-        except RandomnessError:
-            raise
-        except (Fallback, Exception):  # an error of the function itself is raised again below
-            pass
+        except (Fallback, Exception) as error:  # an error of the function itself is raised again below
+            if is_final(error):
+                raise
     return results_of.joined(_one_by_one(func, leaves, dims, size, randomness), stack)
 
 

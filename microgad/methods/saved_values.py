@@ -143,10 +143,10 @@ class PackedByHooks(Packed):
 
     def shares_memory(self, kept: Sequence[Any]) -> bool:
         """Whether the packed values may share memory with what was kept; objects of unknown types may."""
-        owners = {id(backend.owner(getattr(x, "innermost", x))) for x in tree_leaves(kept) if backend.is_array(x)}
+        owners = {_memory(x) for x in tree_leaves(kept) if backend.is_array(x)}
         for value in tree_leaves(self.values):
             x = value.array if isinstance(value, core.Tensor) else value
-            if id(backend.owner(getattr(x, "innermost", x))) in owners if backend.is_array(x) else not isinstance(x, _SHARES_NO_MEMORY):
+            if _memory(x) in owners if backend.is_array(x) else not isinstance(x, _SHARES_NO_MEMORY):
                 return True
         return False
 
@@ -237,6 +237,11 @@ def _checked(unpack: Callable[[Any], Any], value: Any, fact: Any) -> Any:
             f"unpack_hook: expected shape {shape} and dtype {dtype}, got {tensor.array.shape} and {array.dtype}"
         )
     return array if array.dtype == dtype else array.astype(dtype)  # the hooks may use fewer bits
+
+
+def _memory(x: Any) -> int:
+    """Return the id of the array that owns an array's memory."""
+    return id(backend.owner(getattr(x, "innermost", x)))
 
 
 def _of_each(x: Any, change: Callable[[Any], Any]) -> Any:

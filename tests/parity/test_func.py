@@ -351,7 +351,8 @@ for write in (doubles, doubles_a_view, doubles_unrecorded):
 
 @programs
 def functional_derivatives_of_a_function_that_writes(t, nn):
-    functional, w, z = submodule(t, "autograd.functional"), t.ones(2, requires_grad=True), t.ones(2).requires_grad_() * 1
+    functional, w = submodule(t, "autograd.functional"), t.ones(2, requires_grad=True)
+    z = w * 1
     found = functional.jacobian(doubles, z, create_graph=True), z, functional.vjp(doubles_unrecorded, w)
     return *found, functional.vjp(doubles, w, create_graph=True)
 

@@ -48,6 +48,20 @@ def batched_grad_outputs_free_the_graph(t, nn):
 
 
 @programs
+def batched_grad_outputs_take_one_pass(t, nn):
+    x, calls, seeds = leaf(t, 2), [], t.eye(2).double()
+    y = x * 2
+    y.register_hook(lambda g: calls.append(g.shape))
+    parts = y.exp().unbind()
+    found = [t.autograd.grad(y.exp(), x, seeds, is_grads_batched=True, retain_graph=True)]
+    found += [t.autograd.grad(parts, y, (seeds[0], seeds[1]), is_grads_batched=True)]
+    y.sum().backward()  # what lies before y isn't freed
+    with pytest.raises(RuntimeError, match="second time"):
+        parts[0].backward()
+    return found, x.grad, calls
+
+
+@programs
 def empty_batch_of_grad_outputs(t, nn):
     x = leaf(t, 3)
     return t.autograd.grad(x * x, x, t.zeros(0, 3).double(), is_grads_batched=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from .side_by_side import Programs, function, leaf, randn, submodule
+from .side_by_side import Programs, leaf, randn, submodule
+from .side_by_side import function as custom_function
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own
 
@@ -217,8 +220,8 @@ def second_derivatives_of_mapped_attention_with_masks(t, nn):
     q, found = leaf(t, 2, 1, 4, 3), []
     causal = t.arange(4)[None] <= t.arange(4)[:, None]
     for mask in (randn(t, 4, 4), causal, causal & (t.arange(4) > 0)[:, None], None):
-        attend = t.func.vmap(lambda a, m=mask: nn.functional.scaled_dot_product_attention(a, a, a, m, is_causal=m is None))
-        (g,) = t.autograd.grad(attend(q).sin().sum(), q, create_graph=True)
+        attend = partial(nn.functional.scaled_dot_product_attention, attn_mask=mask, is_causal=mask is None)
+        (g,) = t.autograd.grad(t.func.vmap(lambda a, f=attend: f(a, a, a))(q).sin().sum(), q, create_graph=True)
         found.append(t.autograd.grad((g**2).sum(), q))
     return found
 
@@ -230,7 +233,9 @@ def with_a_static_vmap(t, seen):
         seen.append((info.batch_size, x.shape))
         return x * 20, in_dims[0]
 
-    return function(t, forward=lambda x: x * 2, setup_context=lambda *_: None, backward=lambda _, g: g, vmap=batched)
+    return custom_function(
+        t, forward=lambda x: x * 2, setup_context=lambda *_: None, backward=lambda _, g: g, vmap=batched
+    )
 
 
 @programs
@@ -265,6 +270,26 @@ def a_function_is_mapped_once_under_hooks_and_anomaly_detection(t, nn):
 def anomaly_of_one_slice(t, nn):
     with t.autograd.detect_anomaly():
         t.func.vmap(lambda a: (a * a).sqrt())(t.arange(3.0).requires_grad_()).sum().backward()
+
+
+@programs
+def a_mapped_function_that_raises_is_called_once(t, nn):
+    x, calls = t.zeros(3, 2), []
+
+    def refuses(a):
+        calls.append(a.shape)
+        a.add_(1)
+        raise ValueError("no")
+
+    def asserts(a):
+        calls.append(a.shape)
+        a.add_(t.rand(1))
+        assert a.ndim == 3
+
+    for f, error in (refuses, ValueError), (asserts, AssertionError):
+        with pytest.raises(error):
+            t.func.vmap(f, randomness="same")(x)
+    return calls, x, t.rand(1)
 
 
 for case, call in {
