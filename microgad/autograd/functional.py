@@ -82,7 +82,8 @@ def jacobian(
 
     It takes a backward pass for each element of the outputs or, with strategy "forward-mode", a derivative along each
     element of the inputs; `vectorize` runs all of them at once. The result is a tuple over several outputs, of tuples
-    over several inputs; a single output or input adds no tuple. Raises RuntimeError for `strict` with `vectorize`.
+    over several inputs; a single output or input adds no tuple. Raises RuntimeError for `strict` with `vectorize`,
+    AssertionError for another strategy.
     Source: torch.autograd.functional.jacobian.
 
     >>> torch.autograd.functional.jacobian(lambda x: x * x, torch.tensor([1.0, 2.0]))
@@ -90,7 +91,10 @@ def jacobian(
             [0., 4.]])
     """
     if strategy not in ("reverse-mode", "forward-mode"):
-        raise errors.ArgumentError(f"jacobian: strategy must be 'reverse-mode' or 'forward-mode', got '{strategy}'")
+        raise AssertionError(
+            'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more outputs '
+            'than inputs, "forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".'
+        )
     if strict and vectorize:
         raise errors.ArgumentError(
             "jacobian: `strict=True` and `vectorized=True` are not supported together. Please either set "

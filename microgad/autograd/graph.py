@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -146,7 +146,7 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
         yield
 
 
-def increment_version(tensor: Tensor | Sequence[Tensor]) -> None:
+def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
     """Record that Tensors have been written to in a way that autograd didn't see.
 
     Source: torch.autograd.graph.increment_version.
@@ -159,7 +159,10 @@ def increment_version(tensor: Tensor | Sequence[Tensor]) -> None:
     Traceback (most recent call last):
     microgad.errors.GraphError: Mul: one of the variables needed for gradient computation has been modified by ...
     """
-    for each in (tensor,) if isinstance(tensor, Tensor) else tensor:
+    tensors = tuple(tensor) if isinstance(tensor, Iterable) and not isinstance(tensor, Tensor) else (tensor,)
+    if not all(isinstance(each, Tensor) for each in tensors):
+        raise errors.ArgumentError("increment_version expects a Tensor, or an Iterable[Tensor], as input")
+    for each in tensors:
         if not each.is_inference():
             each._bump()
 

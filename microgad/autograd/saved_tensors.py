@@ -67,9 +67,10 @@ class save_on_cpu(saved_tensors_hooks):
 
 
 @contextmanager
-def allow_mutation_on_saved_tensors() -> Iterator[None]:
+def allow_mutation_on_saved_tensors() -> Iterator[CopyingObserver]:
     """In a block, write to Tensors that were saved for backward in it: what was saved is copied before the first write.
 
+    The block's object has a method `clear`, which forgets what has been saved so far.
     Source: torch.autograd.graph.allow_mutation_on_saved_tensors.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -80,8 +81,9 @@ def allow_mutation_on_saved_tensors() -> Iterator[None]:
     >>> torch.autograd.grad(z.sum(), x)
     (tensor([2., 4.]),)
     """
-    with state.scope(observer=CopyingObserver(state.current().observer)):
-        yield
+    observer = CopyingObserver(state.current().observer)
+    with state.scope(observer=observer):
+        yield observer
 
 
 class CopyingObserver(state.Observer):
@@ -92,6 +94,7 @@ class CopyingObserver(state.Observer):
     def __init__(self, outer: Any) -> None:
         self.outer = outer
         self.saved: dict[int, tuple[Any, WeakSet[Function]]] = {}  # by id of version counter: it, and who saved it
+        self.clear = self.saved.clear
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
         """Note the version counters of what an operation has saved."""
@@ -127,13 +130,17 @@ class PackingObserver(state.Observer):
         if kept and innermost() is self:
             with state.scope(observer=self.outer, grad_enabled=False):
                 node.kept = packed = PackedByHooks(kept)
-                results = {id(x) for x in (out if type(out) is tuple else (out,))}
-                given = {id(x.array): x for x in inputs if isinstance(x, Tensor) and id(x) not in results}
+                results = out if type(out) is tuple else (out,)
+                made = [Tensor._wrap(x.array, x.node) for x in results]
+                others = [x for x in inputs if isinstance(x, Tensor) and all(x is not y for y in results)]
+                given = {id(x.array): x for x in (*made, *others)}
                 order = list(range(len(kept)))
                 if node.plan.inputs == (0, 1) and any(has(node, name) for name in ("other", "mat2", "exponent")):
                     order[:2] = 1, 0  # PyTorch packs in alphabetical order, `self` after these
                 for i in order:
                     packed.pack(i, self.hooks.pack_hook, self.hooks.unpack_hook, given)
+                for x in made:
+                    x.node = None  # the hook may have returned it: the node would hold itself
                 if not packed.shares_memory(kept):
                     node.versions = ()  # the packed form shares no memory, so later writes don't matter
 

@@ -1,6 +1,7 @@
 """Hooks on saved tensors, which pack values kept for backward into another form: packing, errors, memory."""
 
 import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -184,3 +185,16 @@ def test_hooks_entered_in_an_unpack_hook_end_with_the_backward_pass():
     before, y = len(packed), x * x
     assert len(packed) == before
     assert type(y.grad_fn.kept) is list
+
+
+@pytest.mark.parametrize("hooks", [lambda: saved_tensors_hooks(lambda t: (t, t[0]), lambda pair: pair[0]), save_on_cpu])
+def test_a_graph_with_packed_results_holds_no_reference_to_itself(hooks):
+    with hooks():
+        y = torch.ones(2, requires_grad=True).exp().sum()
+    node = weakref.ref(y.grad_fn.next_functions[0][0])
+    gc.disable()
+    try:
+        del y
+        assert node() is None
+    finally:
+        gc.enable()

@@ -33,6 +33,12 @@ for case, call in {
     "complex arguments": lambda t: t.func.jacrev(lambda z: z * z)(t.ones(2) * 1j),
     "complex arguments forward": lambda t: t.func.jacfwd(lambda z: z * z)(t.ones(2) * 1j),
     "complex results": lambda t: t.func.jacrev(lambda x: x * 1j)(t.ones(2)),
+    "an unknown strategy": lambda t: submodule(t, "autograd.functional").jacobian(t.sin, t.ones(2), strategy="x"),
+    "an unknown outer strategy": lambda t: submodule(t, "autograd.functional").hessian(
+        t.sum, t.ones(2), outer_jacobian_strategy="x"
+    ),
+    "the version of a number": lambda t: submodule(t, "autograd.graph").increment_version(3),
+    "the version of numbers": lambda t: submodule(t, "autograd.graph").increment_version([3]),
     "a list of inputs": lambda t: submodule(t, "autograd.functional").jacobian(lambda x: x, [t.ones(2)]),
     "a linear function's graph": lambda t: submodule(t, "autograd.functional").jacobian(
         lambda x: x * 2, t.ones(2), create_graph=True, strict=True

@@ -10,7 +10,7 @@ import torch
 
 import microgad
 
-from .side_by_side import Programs, leaf, randn
+from .side_by_side import Programs, leaf, randn, submodule
 
 programs = Programs()
 
@@ -156,6 +156,32 @@ def saved_input_is_the_leaf_and_saved_result_the_result(t, nn):
     result = z.grad_fn._saved_result
     twice = t.autograd.grad((result * 2).sum(), x, retain_graph=True)
     return y.grad_fn._saved_self is x, y.grad_fn._saved_other is w, result is z, result.grad_fn is z.grad_fn, twice
+
+
+@programs
+def pack_hooks_get_results_on_the_graph(t, nn):
+    x, seen, graph = leaf(t, 3), [], submodule(t, "autograd.graph")
+
+    def pack(tensor):
+        seen.append((tensor.shape, tensor.requires_grad, tensor.is_leaf))
+        return tensor
+
+    functions = t.exp, t.tanh, t.sqrt, t.relu, t.sigmoid, t.norm, t.prod
+    with graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        results = [f(x).sum() for f in functions] + [x.softmax(0), x.log_softmax(0), (x * 2).exp_()]
+    return seen, t.autograd.grad(sum(y.sum() for y in results), x)
+
+
+@programs
+def mutation_on_saved_tensors_gives_an_object_to_clear(t, nn):
+    x = leaf(t, 3)
+    with submodule(t, "autograd.graph").allow_mutation_on_saved_tensors() as context:
+        y = x * 1
+        context.clear()
+        z = (y * y).sum()
+        y.zero_()
+        z.backward()
+    return x.grad
 
 
 @programs
