@@ -12,18 +12,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import backend, errors, state
 from .. import function as core
-from ..batching.array import on_levels
 from ..engine import versions
 from ..errors.wording import FREED
 from ..function import Function, Leaf, Packed, torch_names
+from ..lazy import LazyModule
 from ..pytree import tree_leaves
 from .nodes import producer
+
+if TYPE_CHECKING:
+    from ..batching import array as batched
+else:
+    batched = LazyModule("microgad.batching.array")
 
 RESULT = -1
 # PyTorch's names for inputs (by number) and the result, where these aren't `self`, `other`, `result` or our own name.
@@ -127,8 +132,10 @@ class PackedByHooks(Packed):
         """Replace value i by `pack_hook`'s result. The hook gets the Tensor in `given` that has this array."""
 
         def packed(array: Any) -> Any:
-            batched = hasattr(array.shape, "levels")  # under vmap hooks see all slices
-            tensor = core.Tensor._wrap(array.innermost) if batched else given.get(id(array), core.Tensor._wrap(array))
+            if hasattr(array.shape, "levels"):  # under vmap hooks see all slices
+                tensor = core.Tensor._wrap(array.innermost)
+            else:
+                tensor = given.get(id(array), core.Tensor._wrap(array))
             version = tensor._version
             value = pack_hook(tensor)
             if tensor._version != version:
@@ -231,7 +238,7 @@ def _checked(unpack: Callable[[Any], Any], value: Any, fact: Any) -> Any:
         )
     array, (shape, dtype) = tensor.array, fact
     if levels := getattr(shape, "levels", ()):
-        array, shape = on_levels(array, levels), (*(level.count for level in levels[::-1]), *shape)
+        array, shape = batched.on_levels(array, levels), (*(level.count for level in levels[::-1]), *shape)
     if tensor.array.shape != shape or array.dtype.kind != dtype.kind:
         raise errors.GraphError(
             f"unpack_hook: expected shape {shape} and dtype {dtype}, got {tensor.array.shape} and {array.dtype}"
