@@ -137,6 +137,56 @@ def test_a_law_finds_its_planted_fault(law):
         check_module(module(), inputs, examples=EXAMPLES, laws=[law], **declared)
 
 
+class Summed(nn.Module):
+    """The last position of the axis, and no other, depends on earlier ones; reversed, only the first on later ones."""
+
+    def __init__(self, axis, reverse=False):
+        super().__init__()
+        self.axis, self.ends = axis, (-1, 0) if reverse else (0, -1)
+
+    def forward(self, x):
+        first, last = (x.movedim(self.axis, 0)[end] for end in self.ends)
+        out = x.clone()
+        out.movedim(self.axis, 0)[self.ends[1]] = first + last
+        return out
+
+
+class Alternates(nn.Module):
+    """Depends on positions along axis 1, but not on how far all are moved if that is an even number."""
+
+    def forward(self, x):
+        return x * (torch.arange(x.shape[1]) % 2 + 1).to(x.dtype)
+
+
+class Neighbours(nn.Module):
+    """Depends on the order along axis 1, but not on how far all are moved."""
+
+    def forward(self, x):
+        return x + torch.roll(x, 1, 1)
+
+
+def test_an_order_is_noticed_by_a_module_that_does_not_notice_a_move():
+    with pytest.raises(AssertionError, match="breaks the law `permutation_equivariant`"):
+        check_module(Neighbours(), torch.eye(3), examples=1, permutation_equivariant=1)
+
+
+@pytest.mark.parametrize("n", [2, 3, 20])
+@pytest.mark.parametrize(
+    ("module", "declared"),
+    [
+        (Summed(0), {"independent": "samples"}),
+        (Summed(0, reverse=True), {"independent": "samples"}),
+        (Summed(1, reverse=True), {"causal": 1}),
+        (Alternates(), {"permutation_equivariant": 1}),
+    ],
+)
+def test_one_example_is_enough_for_what_a_module_may_depend_on(module, declared, n):
+    """With given Tensors, all examples have the same inputs."""
+    inputs = torch.arange(1, n * n + 1).reshape(n, n).to(torch.float64) / (n * n)
+    with pytest.raises(AssertionError, match="breaks the law `(samples|causal|permutation_equivariant)`"):
+        check_module(module, inputs, examples=1, order=1, **declared)
+
+
 @pytest.mark.parametrize("law", ["samples", "causal", "permutation_equivariant", "state_dict", "pickles", "zero_grad"])
 def test_a_planted_fault_breaks_no_other_law(law):
     module, inputs, _ = PLANTED[law]
