@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from typing import Any
 
@@ -303,3 +304,18 @@ def test_a_tensor_larger_than_the_memory() -> None:
     file.seek(0)
     found = torch.load(file)["weight"]
     assert (found.is_meta, found.shape, found.stride()) == (True, layer.weight.shape, layer.weight.stride())
+
+
+def test_a_graph_on_the_meta_device_is_read_and_recorded_without_its_values() -> None:
+    layer, x = nn.Linear(2, 3, device="meta"), on_meta(4, 2)
+    with torch.record(values=True) as tape:
+        loss = layer(x).sum() * torch.tensor(2.0, device="meta")
+    assert [op.name for op in tape] == ["Linear", "Sum", "Mul"]
+    assert {op.name for op in tape} <= set(re.findall(r"\w+", loss.graph().source))
+
+
+@pytest.mark.parametrize("option", ["replay", "stats"])
+def test_what_needs_values_is_not_recorded_on_the_meta_device(option: str) -> None:
+    layer, x = nn.Linear(2, 3, device="meta"), on_meta(4, 2)
+    with pytest.raises(NotImplementedError, match=f"record: {option}=True needs values"), torch.record(**{option: True}):
+        layer(x)

@@ -220,8 +220,8 @@ def ancestors(roots: list[Function]) -> dict[int, Function]:
 
 
 def scalar_value(array: Any) -> Any:
-    """Return the value of a 0-d array as a Python number, None for other arrays."""
-    return None if array.ndim else backend.to_numpy(array).item()
+    """Return the value of a 0-d array as a Python number, None for other arrays and on the meta device."""
+    return None if array.ndim or isinstance(array, backend.MetaArray) else backend.to_numpy(array).item()
 
 
 def plain_setting(value: Any) -> Any:
