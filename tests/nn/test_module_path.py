@@ -63,6 +63,38 @@ def test_the_path_of_a_shared_module_is_that_of_its_call():
     assert paths == ["0.act", "1.act"]
 
 
+def _renamed(parts):
+    parts.last = parts.a
+    del parts.a
+
+
+def _removed(parts):
+    parts.last = parts.a
+    parts.a = None
+
+
+def _replaced(parts):
+    parts.last, parts.a = parts.a, nn.Identity()
+
+
+@pytest.mark.parametrize("change", [lambda parts: parts.update({"c": parts["a"]}), _renamed, _removed, _replaced,
+    lambda parts: parts.update({"c": parts["b"], "d": parts.pop("b")})])  # fmt: skip
+def test_a_child_with_several_names_has_the_first_one(change):
+    net = nn.Module()
+    net.parts = nn.ModuleDict({"a": nn.Sequential(PathModule()), "b": PathModule()})
+    change(net.parts)
+    assert {module._path: module for module in net.modules()} == dict(net.named_modules())
+
+
+def test_a_layer_is_recorded_and_edited_under_the_first_of_its_names():
+    layer = nn.Linear(2, 2, bias=False)
+    net = nn.Sequential(layer, nn.ReLU(), layer)
+    with torch.record(params=net, replay=True) as tape:
+        net(torch.ones(1, 2)).sum()
+    assert [op.path for op in tape] == ["0", "1", "0", ""]
+    assert tape.replay(edits={"0": 0.0})
+
+
 def test_paths_with_a_common_prefix_are_not_confused():
     class Block(nn.Module):
         def __init__(self, act):

@@ -213,7 +213,7 @@ class ModuleDict(Module):
         self.add_module(key, module)
 
     def __delitem__(self, key: str) -> None:
-        del self._modules[key]
+        self.pop(key)
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -251,7 +251,7 @@ class ModuleDict(Module):
     def pop(self, key: str) -> Module:
         """Remove a module, and return it."""
         module = self._modules[key]
-        del self._modules[key]
+        self._unregister(key)
         return module
 
     def clear(self) -> None:

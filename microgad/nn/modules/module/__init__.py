@@ -16,7 +16,7 @@ from ....errors.wording import name_init, name_module
 from ....parameter import Parameter, zero_grad
 from ....tensor import Tensor
 from ...parameter import Buffer
-from . import hooks, state_dicts
+from . import hooks, paths, state_dicts
 from .conversion import ModuleConversion
 from .hooks import __getattr__ as __getattr__
 from .hooks import register_module_backward_hook as register_module_backward_hook
@@ -41,8 +41,8 @@ class Module(hooks.ModuleHooks, ModuleConversion):
 
     Assigning a Parameter, a Module or a Buffer to an attribute registers it. Calling a module runs its hooks and
     `forward` under the module's path ("features.0"), which error messages and drawings show. The path says where the
-    module was last registered. If another module calls it (several may share it), the path is the caller's path
-    followed by the module's own name. Source: torch.nn.Module.
+    module was last registered, with the first of its names there. If another module calls it (several may share it),
+    the path is the caller's path followed by the module's own name. Source: torch.nn.Module.
 
     >>> class Net(nn.Module):
     ...     def __init__(self):
@@ -152,7 +152,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         elif name in self._modules:
             if value is not None:
                 raise _not_assignable(value, "child module", name, "torch.nn.Module")
-            self._modules[name] = None
+            self._set_child(name, None)
         elif kind is Buffer or name in self._buffers:
             if value is not None and not isinstance(value, Tensor):
                 raise _not_assignable(value, "buffer", name, "torch.nn.Buffer, torch.Tensor")
@@ -176,16 +176,16 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         """Remove `name` from every registry except `keep`, and return whether any of them had it."""
         found = [members for each in _REGISTRIES if each != keep and name in (members := getattr(self, each))]
         for members in found:
-            del members[name]
+            paths.set_paths(self, members.pop(name))
         self._non_persistent_buffers_set.discard(name)
         return bool(found)
 
     def _set_child(self, name: str, module: Module | None) -> None:
-        """Make `module` the child `name`, and update the paths of `module` and of everything below it."""
+        """Make `module` the child `name`, and update paths."""
+        replaced = self._modules.get(name)
         self._modules[name] = module = call_registration_hooks("module", self, name, module)
-        if module is not None:
-            for path, inner in module.named_modules(prefix=f"{self._path}.{name}" if self._path else name):
-                inner.__dict__["_path"] = path
+        for child in (module, replaced):
+            paths.set_paths(self, child, name if replaced is None else None)
 
     # Registration
 
