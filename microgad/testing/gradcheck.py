@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import backend, engine, state
-from ..errors import ArgumentError, CallError
+from ..errors import ArgumentError, CallError, DtypeError
 from ..gradients import grad
 from ..ops.elementwise import view_as_real
 from ..tensor import Tensor
@@ -126,7 +126,7 @@ def gradgradcheck(
     It checks, as `gradcheck` does, the function from `inputs` and `grad_outputs` (random by default) to the gradients
     of the inputs. The numerical derivative is that of the plain backward pass. The analytical one is that of the
     backward pass recorded under create_graph, in reverse mode (`check_rev_over_rev`) or in forward mode
-    (`check_fwd_over_rev`). Errors are those of `gradcheck`.
+    (`check_fwd_over_rev`). Errors are those of `gradcheck`, and TypeError if no output requires grad.
 
     >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
     >>> gradgradcheck(torch.tanh, x)
@@ -145,6 +145,8 @@ def gradgradcheck(
 
     with SameDraws():
         results = outputs()
+    if not results:
+        raise DtypeError("gradgradcheck: no output of func requires grad, so there are no second derivatives to check")
     grads = _grad_outputs(results, grad_outputs, gen_non_contig_grad_outputs)
     moved = [i for i, g in enumerate(grads) if g.requires_grad]
 

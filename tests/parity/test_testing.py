@@ -159,3 +159,10 @@ def test_gradgradcheck_draws_as_many_numbers_as_torchs() -> None:
         assert lib.autograd.gradgradcheck(lambda x: (x.exp(), x.sin()), x)
         drawn.append(lib.rand(2).tolist())
     assert drawn[0] == drawn[1]
+
+
+@pytest.mark.parametrize("function", ["lambda x: x.detach()", "lambda x: x.argmax()"])
+def test_gradgradcheck_refuses_a_function_without_second_derivatives(function: str) -> None:
+    for lib in LIBRARIES:
+        with pytest.raises(TypeError):
+            lib.autograd.gradgradcheck(eval(function), lib.ones(3, dtype=lib.float64, requires_grad=True))

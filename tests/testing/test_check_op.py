@@ -127,6 +127,11 @@ def test_right_operations_obey_all_laws(op):
     assert op.__name__ in report.classes or issubclass(op, torch.autograd.Function)
 
 
+@pytest.mark.parametrize("op", [Power, Swish, Square], ids=lambda op: op.__name__)
+def test_the_apply_of_a_function_is_checked_as_the_function_is(op):
+    assert str(check_op(op.apply, examples=2, laws=["derivatives"])).startswith(f"{op.__name__}: 2 examples")
+
+
 def test_right_functions_obey_all_laws():
     check_op(torch.softmax, examples=EXAMPLES)
     check_op(torch.nn.functional.conv2d, examples=EXAMPLES)
