@@ -44,11 +44,21 @@ MODULES = {
     "torchview": "microgad.graph.compat",
     "torchviz": "microgad.graph.compat",
 }
-# Modules of old PyTorch versions. Programs import them to detect these: `import torch._six` must raise, as in PyTorch.
+# The modules right below torch that microgad lacks. Others must raise when they are imported, as in PyTorch: programs
+# import torch._six, for example, to detect old versions.
+LACKING = {
+    "_VF", "_appdirs", "_awaits", "_classes", "_compile", "_custom_op", "_custom_ops", "_decomp", "_dispatch",
+    "_environment", "_export", "_functorch", "_guards", "_higher_order_ops", "_lazy", "_library", "_linalg_utils",
+    "_lobpcg", "_logging", "_lowrank", "_meta_registrations", "_native", "_numpy", "_opaque_base", "_prims",
+    "_prims_common", "_python_dispatcher", "_refs", "_size_docs", "_sources", "_storage_docs", "_streambase",
+    "_strobelight", "_tensor", "_tensor_docs", "_tensor_iterator", "_tensor_str", "_thread_safe_fork",
+    "_torch_docs", "_utils_internal", "_vendor", "_weights_only_unpickler", "ao", "classes", "contrib", "export",
+    "monitor", "mtia", "nativert", "nested", "numa", "package", "quantization",
+}  # fmt: skip
+# Modules of old PyTorch versions further below.
 REMOVED = {
-    "torch._namedtensor_internals", "torch._six", "torch.distributed.deprecated", "torch.for_onnx", "torch.functorch",
-    "torch.nn._functions", "torch.nn.parallel.deprecated", "torch.onnx.symbolic", "torch.utils.ffi",
-    "torch.utils.trainer", "torchvision.models.utils", "torchvision.prototype",
+    "torch.distributed.deprecated", "torch.nn._functions", "torch.nn.parallel.deprecated", "torch.onnx.symbolic",
+    "torch.utils.ffi", "torch.utils.trainer", "torchvision.models.utils", "torchvision.prototype",
     "torchvision.transforms.functional_tensor",
 }  # fmt: skip
 PACKAGES = ("torch", "torchvision", "functorch", "safetensors", "torchinfo", "torchview", "torchviz")
@@ -73,9 +83,10 @@ class NameTakenError(MicrogadError, ImportError):
 class as_torch:
     """Let `import torch`, torchvision and safetensors give microgad: from the call on, or inside a `with` block.
 
-    A name that microgad doesn't have raises AttributeError when it is used, not when it is imported. Meanwhile
-    `__version__` is the version of PyTorch that microgad follows, and `importlib.metadata` knows torch and torchvision.
-    Raises ImportError if PyTorch itself is already imported, because a program would get parts of both.
+    A name that microgad doesn't have raises AttributeError when it is used, not when it is imported; but
+    `import torch.name` raises ModuleNotFoundError for a name that PyTorch doesn't have either. Meanwhile `__version__`
+    is the version of PyTorch that microgad follows, and `importlib.metadata` knows torch and torchvision. Raises
+    ImportError if PyTorch itself is already imported, because a program would get parts of both.
 
     >>> import subprocess, sys
     >>> program = '''
@@ -315,7 +326,10 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         wrappers.install_if_needed()
-        if name.partition(".")[0] not in PACKAGES or name in REMOVED:
+        package, _, below = name.partition(".")
+        if package not in PACKAGES or name in REMOVED:
+            return None
+        if package == "torch" and below and "." not in below and below not in LACKING and find_module(name) is None:
             return None
         if (_is_held_by_parent(name) or _is_from_import()) and find_module(name) is None:
             return None

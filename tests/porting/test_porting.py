@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
 import zipfile
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from microgad.porting import check
+from microgad.porting import alias, check
 
 NO_DISTRIBUTED = "one process computes on one device; nn.DataParallel calls its module, DataLoader has workers"
 
@@ -123,6 +124,24 @@ print(load_state_dict_from_url.__module__.split(".")[-1])
     ], result.stderr  # fmt: skip
 
 
+def test_modules_that_torch_does_not_have_can_not_be_imported(tmp_path: Path) -> None:
+    program = """
+for statement in "import torch.zzz", "import torch.zzz.inner", "from torch.zzz import inner":
+    try:
+        exec(statement)
+    except ImportError as error:
+        print(type(error).__name__)
+import torch.export, torch._prims_common, torch.nn.zzz
+"""
+    result = run_program(program, tmp_path)
+    assert result.stdout.split() == ["ModuleNotFoundError"] * 3, result.stderr
+
+
+def test_all_modules_right_below_torch_are_known() -> None:
+    theirs = {module.name for module in pkgutil.iter_modules(pytest.importorskip("torch").__path__)}
+    assert {name for name in (*theirs, "classes", "ops") if alias.find_module(f"torch.{name}") is None} == alias.LACKING
+
+
 def test_names_that_are_functions_and_modules_stay_functions(tmp_path: Path) -> None:
     program = """
 from unittest import mock
@@ -204,13 +223,13 @@ def test_as_torch_in_a_with_block_and_permanently() -> None:
 import sys, microgad
 before = microgad.__version__
 with microgad.as_torch() as given:
-    import torch, torch.nn, torch.absent
+    import torch, torch.nn, torch.nested
     assert torch is given is microgad and torch.nn is microgad.nn
     assert torch.__version__ == f"2.13.0+microgad.{before}" and torch.__version__ >= (1, 13)
     assert torch.__version__ > "2.9"  # compared as a version: as text it would be smaller
     with microgad.as_torch():
         assert torch.__version__ == f"2.13.0+microgad.{before}"
-assert microgad.__version__ == before and not hasattr(microgad, "absent")
+assert microgad.__version__ == before and not hasattr(microgad, "nested")
 assert callable(microgad.autograd.gradcheck)
 assert not [name for name in sys.modules if name.partition(".")[0] == "torch"]
 try:
