@@ -261,7 +261,7 @@ class detect_anomaly(ContextDecorator):
     gradients, which are all that PyTorch checks, but not what is computed on the way to a gradient. The
     checks take time; an infinity alone doesn't raise. With check_nan=False nothing is checked. Any error in a backward
     pass, such as that of a value modified in place, comes with a warning that has the traceback of the operation's
-    call.
+    call. It is on in the thread that enters the block alone, whereas in PyTorch it is on in all threads.
     Source: torch.autograd.detect_anomaly.
 
     >>> x = torch.tensor([4.0, -1.0], requires_grad=True)
@@ -298,13 +298,13 @@ def is_anomaly_enabled() -> bool:
 
 
 def is_anomaly_check_nan_enabled() -> bool:
-    """Whether anomaly detection is on and looks for NaN. Source: torch.is_anomaly_check_nan_enabled.
+    """Whether anomaly detection looks for NaN; True while it is off. Source: torch.is_anomaly_check_nan_enabled.
 
     >>> with torch.autograd.detect_anomaly(check_nan=False):
     ...     torch.is_anomaly_check_nan_enabled()
     False
     """
-    return (tracer := _current_tracer()) is not None and tracer.check_nan
+    return (tracer := _current_tracer()) is None or tracer.check_nan
 
 
 def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:

@@ -140,11 +140,13 @@ def lobpcg(t, nn):
 
 @programs
 def anomaly_flags(t, nn):
-    before = t.is_anomaly_enabled()
+    before = t.is_anomaly_enabled(), t.is_anomaly_check_nan_enabled()
     with t.autograd.detect_anomaly():
         inside = t.is_anomaly_enabled(), t.is_anomaly_check_nan_enabled()
+    with t.autograd.detect_anomaly(check_nan=False):
+        without_check = t.is_anomaly_enabled(), t.is_anomaly_check_nan_enabled()
     t.set_anomaly_enabled(False)
-    return before, inside, t.is_anomaly_enabled()
+    return before, inside, without_check, t.is_anomaly_enabled(), t.is_anomaly_check_nan_enabled()
 
 
 @programs
