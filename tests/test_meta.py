@@ -317,5 +317,5 @@ def test_a_graph_on_the_meta_device_is_read_and_recorded_without_its_values() ->
 @pytest.mark.parametrize("option", ["replay", "stats"])
 def test_what_needs_values_is_not_recorded_on_the_meta_device(option: str) -> None:
     layer, x = nn.Linear(2, 3, device="meta"), on_meta(4, 2)
-    with pytest.raises(NotImplementedError, match=f"record: {option}=True needs values"), torch.record(**{option: True}):
+    with pytest.raises(NotImplementedError, match=f"record: {option}=True needs"), torch.record(**{option: True}):
         layer(x)

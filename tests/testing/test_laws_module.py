@@ -183,7 +183,7 @@ def test_an_order_is_noticed_by_a_module_that_does_not_notice_a_move():
 def test_one_example_is_enough_for_what_a_module_may_depend_on(module, declared, n):
     """With given Tensors, all examples have the same inputs."""
     inputs = torch.arange(1, n * n + 1).reshape(n, n).to(torch.float64) / (n * n)
-    with pytest.raises(AssertionError, match="breaks the law `(samples|causal|permutation_equivariant)`"):
+    with pytest.raises(AssertionError, match=r"breaks the law `(samples|causal|permutation_equivariant)`"):
         check_module(module, inputs, examples=1, order=1, **declared)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ... import backend
 from ...autograd import function
+from ...backend.meta import MetaArray
 from ...errors import DtypeError, GraphError
 from ...function import Function, Leaf, Output
 from ...function.plan import argument
@@ -221,7 +222,7 @@ def ancestors(roots: list[Function]) -> dict[int, Function]:
 
 def scalar_value(array: Any) -> Any:
     """Return the value of a 0-d array as a Python number, None for other arrays and on the meta device."""
-    return None if array.ndim or isinstance(array, backend.MetaArray) else backend.to_numpy(array).item()
+    return None if array.ndim or isinstance(array, MetaArray) else backend.to_numpy(array).item()
 
 
 def plain_setting(value: Any) -> Any:

@@ -16,6 +16,7 @@ from ... import backend, state
 from ...autograd.anomaly import callers_line
 from ...autograd.function import CustomNode
 from ...autograd.function_hooks import remove_observer
+from ...backend.meta import MetaArray
 from ...errors import DtypeError, UnsupportedError
 from ...function import Function, Leaf, numbers
 from ...function.plan import argument
@@ -258,7 +259,7 @@ class Recorder(state.Observer):
         return self.origins.place(x, source.number, 0)
 
     def source(self, kind: Any, array: Any, number: int | None = None, name: str = "") -> Source:
-        if isinstance(array, backend.MetaArray) and (self.options.replay or self.options.stats):
+        if isinstance(array, MetaArray) and (self.options.replay or self.options.stats):
             wanted = "replay" if self.options.replay else "stats"
             raise UnsupportedError(f"record: {wanted}=True needs values, and Tensors on the device 'meta' have none")
         if number is None:
