@@ -178,25 +178,29 @@ def _join(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
     return joined
 
 
-def promote(arrays: list[Any]) -> list[Any]:
-    """Operands of an elementwise operation, brought to PyTorch's common dtype (untouched where NumPy agrees)."""
-    if len(arrays) == 1:
-        return arrays
-    if len(arrays) == 2:
-        a, b = arrays
-        if type(a) is np.ndarray:
-            if type(b) is np.ndarray:
-                if a.dtype is b.dtype:
-                    return arrays
-            elif type(b) in _WEAK_WITH.get(a.dtype.kind, ()):
-                # Every integer dtype holds 0 to 127.
-                return arrays if a.dtype.kind == "f" or 0 <= b < 128 else [a, wrapped(b, a.dtype)]
-        elif type(b) is np.ndarray and type(a) in _WEAK_WITH.get(b.dtype.kind, ()):
-            return arrays if b.dtype.kind == "f" or 0 <= a < 128 else [wrapped(a, b.dtype), b]
-        if a is None or b is None:
-            raise TypeError("expected a Tensor, an array or a number, got None")
-    kind = result_dtype(arrays)
-    return [wrapped(x, kind) if type(x) is int and kind.kind in "iu" else x for x in cast(arrays, kind)]
+def _promotion(cast: Callable[[list[Any], np.dtype[Any]], list[Any]]) -> Callable[[list[Any]], list[Any]]:
+    """Make a promotion of operands that uses `cast` where their dtypes differ, so that no other case pays for it."""
+
+    def promote(arrays: list[Any]) -> list[Any]:
+        if len(arrays) == 1:
+            return arrays
+        if len(arrays) == 2:
+            a, b = arrays
+            if type(a) is np.ndarray:
+                if type(b) is np.ndarray:
+                    if a.dtype is b.dtype:
+                        return arrays
+                elif type(b) in _WEAK_WITH.get(a.dtype.kind, ()):
+                    # Every integer dtype holds 0 to 127.
+                    return arrays if a.dtype.kind == "f" or 0 <= b < 128 else [a, wrapped(b, a.dtype)]
+            elif type(b) is np.ndarray and type(a) in _WEAK_WITH.get(b.dtype.kind, ()):
+                return arrays if b.dtype.kind == "f" or 0 <= a < 128 else [wrapped(a, b.dtype), b]
+            if a is None or b is None:
+                raise TypeError("expected a Tensor, an array or a number, got None")
+        kind = result_dtype(arrays)
+        return [wrapped(x, kind) if type(x) is int and kind.kind in "iu" else x for x in cast(arrays, kind)]
+
+    return promote
 
 
 def wrapped(number: int, to: np.dtype[Any]) -> int:
@@ -208,15 +212,37 @@ def wrapped(number: int, to: np.dtype[Any]) -> int:
     return (number - low) % (1 << bits) + low
 
 
-def promote_floating(arrays: list[Any]) -> list[Any]:
-    """As `promote`, and then integers and booleans become the default floating dtype: for division, exp and so on."""
-    if len(arrays) == 1 and type(arrays[0]) is np.ndarray and arrays[0].dtype.kind == "f":
-        return arrays
-    promoted = promote(arrays)
-    for x in promoted:
-        if hasattr(x, "dtype") and x.dtype.kind not in "fc":
-            return cast(arrays, _default.dtype)  # not `promoted`: there a number may have wrapped
-    return promoted
+def _floating(promote: Callable[[list[Any]], list[Any]]) -> Callable[[list[Any]], list[Any]]:
+    def promote_floating(arrays: list[Any]) -> list[Any]:
+        if len(arrays) == 1 and type(arrays[0]) is np.ndarray and arrays[0].dtype.kind == "f":
+            return arrays
+        promoted = promote(arrays)
+        for x in promoted:
+            if hasattr(x, "dtype") and x.dtype.kind not in "fc":
+                return cast(arrays, _default.dtype)  # not `promoted`: there a number may have wrapped
+        return promoted
+
+    return promote_floating
+
+
+def cast(arrays: list[Any], to: np.dtype[Any]) -> list[Any]:
+    """Convert the arrays of another dtype to `to`, keeping their layout; expanded ones become row-major."""
+    others = [hasattr(x, "dtype") and x.dtype != to for x in arrays]
+    return [convert(x, to, "C" if 0 in x.strides else "K") if o else x for x, o in zip(arrays, others, strict=True)]
+
+
+def _cast_exactly(arrays: list[Any], to: np.dtype[Any]) -> list[Any]:
+    """As `cast`, but a 0-d second operand beside float16 becomes float32: PyTorch computes with its unrounded value."""
+    if to == np.float16 and type(arrays[0]) is type(arrays[-1]) is np.ndarray and arrays[-1].ndim == 0:
+        return [*cast(arrays[:-1], to), convert(arrays[-1], np.dtype(np.float32))]
+    return cast(arrays, to)
+
+
+# Operands of an elementwise operation, brought to PyTorch's common dtype (untouched where NumPy agrees).
+# `_floating`: then integers and booleans become the default floating dtype, for division, exp and so on.
+# `_exactly`: for products and quotients, see `_cast_exactly`.
+promote, promote_exactly = _promotion(cast), _promotion(_cast_exactly)
+promote_floating, promote_floating_exactly = _floating(promote), _floating(promote_exactly)
 
 
 def only(kinds: str, promotion: Callable[[list[Any]], list[Any]] = promote) -> staticmethod[[list[Any]], list[Any]]:
@@ -232,12 +258,6 @@ def only(kinds: str, promotion: Callable[[list[Any]], list[Any]] = promote) -> s
         return promoted
 
     return staticmethod(checked)
-
-
-def cast(arrays: list[Any], to: np.dtype[Any]) -> list[Any]:
-    """Convert the arrays of another dtype to `to`, keeping their layout; expanded ones become row-major."""
-    others = [hasattr(x, "dtype") and x.dtype != to for x in arrays]
-    return [convert(x, to, "C" if 0 in x.strides else "K") if o else x for x, o in zip(arrays, others, strict=True)]
 
 
 def promote_types(type1: Any, type2: Any) -> dtype:

@@ -47,8 +47,28 @@ CALLS = """
     F.interpolate(h.view(1, 10, 100), scale_factor=2, mode="linear")
     F.mse_loss(h, p)
     F.cross_entropy(h.view(10, 100), t.arange(10))
+    h * s
+    (h * 1e-3).mul(t.tensor(77616))
+    h.clone().mul_(s / 2**25)
+    h / s.double()
+    (h * 1e4).div_(t.tensor(1e5))
+    h // s
+    h.clone().floor_divide_(s)
+    h.div(s, rounding_mode="trunc")
+    h.ldexp(s)
+    s * h
+    h + s
+    t._foreach_div([h], s)[0]
+    gradient(lambda x: x * 1e-3 * t.tensor(1e5) * 1e-3, h)
+    gradient(lambda x: x / t.tensor(77616.0) * 1000, h)
 """
 PROGRAMS = {line.strip(): compile(line.strip(), "<half>", "eval") for line in CALLS.strip().splitlines()}
+
+
+def gradient(f: Any, x: Any) -> Any:
+    x.requires_grad_()
+    f(x).float().sum().backward()
+    return x.grad
 
 
 @pytest.mark.parametrize("call", PROGRAMS)
@@ -57,7 +77,7 @@ def test_float16_result_is_torchs_bit_for_bit(call: str) -> None:
     found = []
     for lib in (torch, microgad):
         h: Any = lib.tensor(values)
-        names = {"t": lib, "F": lib.nn.functional, "h": h, "p": h.abs()}
+        names = {"t": lib, "F": lib.nn.functional, "h": h, "p": h.abs(), "s": lib.tensor(0.1), "gradient": gradient}
         found.append(eval(PROGRAMS[call], names).numpy())
     assert found[1].dtype == np.float16
     np.testing.assert_array_equal(found[1], found[0])

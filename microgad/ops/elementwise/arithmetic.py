@@ -134,7 +134,7 @@ def rsub(input: Tensor, other: Operand, alpha: float = 1) -> Tensor:
 class Mul(Function):
     """a · b, broadcast."""
 
-    symbol, numpy, promote = "×", np.multiply, dtypes.promote
+    symbol, numpy, promote = "×", np.multiply, dtypes.promote_exactly
     exact_scalars = True
 
     def forward(self, a, b):

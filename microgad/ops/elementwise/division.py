@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from .operands import require_one_tensor, require_tensor, require_tensors, wrap_
 class Div(Function):
     """a / b, broadcast; integers give the default floating dtype."""
 
-    symbol, numpy, promote = "÷", np.true_divide, dtypes.promote_floating
+    symbol, numpy, promote = "÷", np.true_divide, dtypes.promote_floating_exactly
     exact_scalars = True
 
     def forward(self, a, b):
@@ -56,15 +57,15 @@ def div_class(rounding_mode: str | None) -> type[Function]:
     return Div if rounding_mode is None else FloorDiv if rounding_mode == "floor" else TruncDiv
 
 
-_REAL = dtypes.only("iuf").__func__
+_REAL, _REAL_EXACTLY = (dtypes.only("iuf", by).__func__ for by in (dtypes.promote, dtypes.promote_exactly))
 
 
-def _promote_division(arrays: Any) -> Any:
+def _promote_division(arrays: Any, promote: Any = _REAL) -> Any:
     """Promote the operands. Raises RuntimeError for integers divided by zero, unless they are on a GPU.
 
     Divisors on a GPU aren't checked, because that would mean waiting for the GPU.
     """
-    arrays = _REAL(arrays)
+    arrays = promote(arrays)
     integers = all(getattr(x, "dtype", np.dtype(type(x))).kind in "biu" for x in arrays)
     empty = any(getattr(x, "size", 1) == 0 for x in arrays)
     if integers and not empty and not backend.is_gpu(arrays[1]) and not np.all(arrays[1]):
@@ -75,7 +76,7 @@ def _promote_division(arrays: Any) -> Any:
 class RoundedDiv(Function):
     """a / b rounded to whole numbers, broadcast. It is piecewise constant, so its derivatives are 0."""
 
-    promote = staticmethod(_promote_division)
+    promote = staticmethod(partial(_promote_division, promote=_REAL_EXACTLY))
     exact_scalars = native_half = True
     write = by_forward
 
@@ -93,7 +94,7 @@ def _float32_for_one_divisor(forward: Any) -> Any:
     """
 
     def widened(self, a, b):
-        if np.result_type(a, b) == HALF and np.size(b) == 1:
+        if np.size(b) == 1 and HALF in (getattr(x, "dtype", None) for x in (a, b)):
             return convert(forward(self, wide(a), wide(b)), HALF)
         return forward(self, a, b)
 

@@ -257,7 +257,7 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     require_tensors("ldexp", input, other)
     if input.is_floating_point() and other.array.dtype.kind in "biu":
         return into(out, Ldexp.apply(input, other))
-    if input.is_floating_point() and other.is_floating_point():
+    if input.is_floating_point() and other.is_floating_point() and other.ndim:
         other = other.to(dtypes.of(dtypes.result_dtype([input.array, other.array])))  # the result's, for 2ⁿ too
     return into(out, input * Pow.apply(2.0, other))
 
