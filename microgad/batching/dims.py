@@ -14,7 +14,6 @@ from ..backend.memory_layout import cloned
 from ..function import Function
 from . import rules
 from .array import BatchedArray, batched_view
-from .functions import is_batched_at
 
 
 class AddBatchDim(Function):
@@ -35,8 +34,7 @@ class RemoveBatchDim(Function):
     symbol = "all slices"
 
     def forward(self, x: Any) -> Any:
-        whole = np.moveaxis(rules.expand_to_batch(x, self.level), 0, self.dim)
-        return cloned(whole) if is_batched_at(x, self.level) else whole.copy()
+        return cloned(np.moveaxis(rules.expand_to_batch(x, self.level), 0, self.dim))
 
     def grad_x(self, grad: Any) -> Any:
         return AddBatchDim.apply(grad, level=self.level, dim=self.dim)

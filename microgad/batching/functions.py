@@ -15,6 +15,7 @@ import numpy
 
 from .. import function
 from ..backend import at, is_array, like, owner
+from ..backend.memory_layout import laid_out_as_operands
 from ..duck_arrays import Fallback
 from .array import BatchedArray, Level
 
@@ -82,11 +83,19 @@ def _elementwise(ufunc: Any, level: Level, inputs: tuple[Any, ...], out: Any = (
     if "where" in kwargs:
         kwargs["where"] = align(kwargs["where"], level, ndim)
     if not out:
-        return wrap(ufunc(*given, **kwargs), level)
+        return wrap(_laid_out(ufunc(*given, **kwargs), given), level)
     if not all(x is None or (is_batched_at(x, level) and x.ndim == ndim) for x in out):
         raise Fallback
     ufunc(*given, out=tuple(x if x is None else x.whole for x in out), **kwargs)
     return out[0] if len(out) == 1 else out
+
+
+def _laid_out(found: Any, given: list[Any]) -> Any:
+    """Return a result in PyTorch's layout, which follows the first operand also where its batch axis isn't the first."""
+    arrays = [x for x in given if is_array(x)]
+    if type(found) in (tuple, BatchedArray) or all(x.flags.c_contiguous for x in arrays):
+        return found
+    return laid_out_as_operands(found, arrays)
 
 
 # Arguments

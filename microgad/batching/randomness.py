@@ -26,6 +26,10 @@ class BatchedDraws(VmapDraws):
         self.level = level
         return self.active()
 
+    def shared(self, array: Any) -> Any:
+        own = self.randomness == "same" and is_batched_at(array, self.level)
+        return empty_like(array.whole[0, ...]) if own else array
+
     def made(self, draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
         make = self._one_for_all if self.randomness == "same" else self._one_each
         return make(draw, reads, *given, **options)
@@ -36,7 +40,7 @@ class BatchedDraws(VmapDraws):
             raise same_randomness_error()
         if not is_batched_at(first, self.level):
             return draw(first, *rest, **options)
-        found = draw(empty_like(first.whole[0, ...]), *rest, **options)
+        found = draw(np.empty_like(first.whole[0, ...], order="C"), *rest, **options)
         if not _fills(draw):
             return found
         first[...] = found

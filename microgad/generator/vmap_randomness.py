@@ -27,6 +27,12 @@ def randomness() -> str:
     return "error" if draws is None else draws.randomness
 
 
+def shared_part(array: Any) -> Any:
+    """Return an array like one slice of a new one, if the slices of the innermost vmap share a draw into it."""
+    draws = _variable.get()
+    return array if draws is None else draws.shared(array)
+
+
 def resume_here() -> Callable[[], AbstractContextManager[None]]:
     """Note the current position of the draws, and return a context manager that resumes them there.
 
@@ -77,6 +83,10 @@ class VmapDraws:
         """Return a context manager inside which draws are made this way."""
         return binding(_variable, self)
 
+    def shared(self, array: Any) -> Any:
+        """See `shared_part`."""
+        return array
+
     def made(self, draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Return the result of draw(*given) inside this vmap. Called with the draws of the enclosing vmap active."""
         raise NotImplementedError
@@ -116,8 +126,10 @@ class SequentialDraws(VmapDraws):
     def _for_all_slices(self, draw: Callable[..., Any], given: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Make a draw for all slices, (count, *shape)."""
         first, *rest = given
+        if draw.__name__ == "dropout_noise":  # drawn in the order of the axes, as for all slices at once
+            first = np.empty(first.shape, first.dtype)
         if self.randomness == "same":
-            return np.stack([draw(*given, **options)] * self.count)
+            return np.stack([draw(first, *rest, **options)] * self.count)
         if not _is_array(first):
             return np.stack([draw(*given, **options) for _ in range(self.count)])
         return draw(empty_like(np.broadcast_to(first, (self.count, *first.shape))), *rest, **options)

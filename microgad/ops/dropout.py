@@ -201,6 +201,7 @@ def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor,
         return input.clone(), input._wrap(np.ones_like(input.array, dtype=bool))
     if not input.dtype.is_floating_point:
         raise KindError(f"native_dropout: input must be floating-point, but is {input.dtype}")
-    mask = noise_like(input.array, p, input.device, scale=1.0) != 0
+    mask = draws.bernoulli_(draws.fills.empty_like(input.array, bool), 1 - p)
+    mask = backend.to_device(mask, input.device)
     noise = mask * input.array.dtype.type(1 / (1 - p) if p < 1 else 0)
     return Dropout.apply(input, noise=noise), input._wrap(mask)

@@ -70,6 +70,43 @@ for draw in ("bernoulli", "multinomial", "poisson"):
     programs[f"{draw}, with batched parameters, the same"] = mapped_draw(BATCHED_DRAWS[draw], randomness="same")
 
 
+# Draws into copies of transposed slices are in the order of the axes where all slices share them.
+LAYOUTS = {
+    "dropout": lambda t, x: t.nn.functional.dropout(x.mT),
+    "dropout of half": lambda t, x: t.nn.functional.dropout(x.mT.half()).float().contiguous(),
+    "dropout of channels": lambda t, x: t.nn.functional.dropout1d(x),
+    "alpha dropout": lambda t, x: t.nn.functional.alpha_dropout(x, 0.5, True),
+    "alpha dropout of channels": lambda t, x: t.nn.functional.feature_alpha_dropout(x, 0.5, True),
+    "native dropout": lambda t, x: t.native_dropout(x, 0.5, True)[0],
+    "native dropout of transposes": lambda t, x: t.native_dropout(x.mT, 0.5, True)[0],
+    "uniform_": lambda t, x: x.mT.clone().uniform_(),
+    "normal_": lambda t, x: x.mT.clone().normal_(),
+    "rand_like": lambda t, x: t.rand_like(x.mT) + x.mT.contiguous(),
+    "randn_like": lambda t, x: t.randn_like(x.mT) + x.mT.contiguous(),
+    "uniform distribution": lambda t, x: t.distributions.Uniform(x, x + 1).rsample(),
+}
+
+
+def layout(call, dim, randomness):
+    def program(t, nn):
+        y = t.vmap(lambda x: call(t, x), dim, randomness=randomness)(probabilities(t, 4, 5, 6))
+        return y, y.stride(), t.rand(2)
+
+    return program
+
+
+for draw, call in LAYOUTS.items():
+    for dim in (0, 1, 2):
+        for randomness in ("different", "same"):
+            programs[f"layout of {draw}, slices along {dim}, {randomness}"] = layout(call, dim, randomness)
+
+
+@programs
+def the_layout_of_a_draw_that_all_slices_share(t, nn):
+    y = t.vmap(lambda x: t.rand_like(x.mT), randomness="same")(t.ones(4, 3, 2))
+    return y, nn.functional.dropout(y)
+
+
 def nested(inner, outer):
     def program(t, nn):
         def f(x):

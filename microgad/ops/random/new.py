@@ -15,6 +15,7 @@ from ...backend.meta import as_zeros
 from ...errors import ArgumentError
 from ...function.naming import with_torch_name
 from ...generator import Generator, fills
+from ...generator.vmap_randomness import shared_part
 from ...type_aliases import Device, Dtype, Tensor
 from .. import layouts
 from ..creation import check_options, from_array, from_array_into, in_memory_format, parse_shape
@@ -44,7 +45,7 @@ def _empty_like(input: Tensor, dtype: Any, memory_format: Any, device: Any) -> A
     kind = x.dtype if dtype is None else dtypes.of(dtype).dtype
     if memory_format not in (None, memory_formats.preserve_format):
         return in_memory_format("empty_like", lambda shape: np.empty(shape, kind), x.shape, memory_format)
-    return layouts.keep_strides(fills.empty_like(x, kind), x)
+    return shared_part(layouts.keep_strides(fills.empty_like(x, kind), x))
 
 
 def _sizes(size: tuple[Any, ...], options: dict[str, Any], op: str) -> tuple[Any, ...]:
