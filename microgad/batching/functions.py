@@ -91,7 +91,7 @@ def _elementwise(ufunc: Any, level: Level, inputs: tuple[Any, ...], out: Any = (
 
 
 def _laid_out(found: Any, given: list[Any]) -> Any:
-    """Return a result in PyTorch's layout, which follows the first operand also where its batch axis isn't the first."""
+    """Return a result in PyTorch's layout, which follows the first operand also where its batch axis isn't in front."""
     arrays = [x for x in given if is_array(x)]
     if type(found) in (tuple, BatchedArray) or all(x.flags.c_contiguous for x in arrays):
         return found

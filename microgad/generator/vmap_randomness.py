@@ -64,7 +64,7 @@ def _outwards(draws: VmapDraws | None) -> Iterator[VmapDraws]:
 
 
 class RandomnessError(GraphError):
-    """A draw where the innermost vmap's `randomness` is "error"."""
+    """A draw that the innermost vmap's `randomness` doesn't allow."""
 
 
 class VmapDraws:
@@ -139,9 +139,9 @@ def _is_array(x: Any) -> bool:
     return isinstance(x, (np.ndarray, DuckArray))
 
 
-def same_randomness_error() -> GraphError:
+def same_randomness_error() -> RandomnessError:
     """Make the error for a draw with randomness="same" that depends on values which differ from slice to slice."""
-    return GraphError(
+    return RandomnessError(
         "vmap: randomness='same' can't be had of a draw by values of which each slice has its own: Vmap does not "
         "currently support same randomness with a batched tensor input"
     )
