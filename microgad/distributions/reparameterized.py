@@ -112,17 +112,24 @@ def _digamma(x: Any) -> Any:
 
 def _gamma_slope(a: Any, x: Any) -> Any:
     """Return dx/da of gamma samples; the density of w is ∝ exp(±a w - x (exp(±w) - 1)) with log t = log x ± w."""
-    excess = np.log(x) - _digamma(a)
+    log_x = np.log(x)
+    excess = log_x - _digamma(a)
     sign = np.where(excess > 0, 1.0, -1.0)
+    half = sign / 2  # exp(±w) = exp(±w/2)² may overflow although x exp(±w) doesn't
 
     def height(w: Any) -> Any:
-        return a * sign * w - x * np.expm1(sign * w)
+        root = np.expm1(half * w)
+        return a * sign * w - x * root * (root + 2)
 
     def slope(w: Any) -> Any:
-        return sign * (a - x * np.exp(sign * w))
+        root = np.exp(half * w)
+        return sign * (a - x * root * root)
 
-    drop = _CUTOFF + 2 * a * (np.log1p(_CUTOFF / x) + 1 + np.log1p(a))
-    far = np.where(sign > 0, np.log1p(drop / x), (_CUTOFF + x) / a)
+    def log1p_over_x(y: Any) -> Any:
+        return np.logaddexp(0, np.log(y) - log_x)
+
+    drop = _CUTOFF + 2 * a * (log1p_over_x(_CUTOFF) + 1 + np.log1p(a))
+    far = np.where(sign > 0, log1p_over_x(drop), (_CUTOFF + x) / a)
     return x * _integral(height, slope, lambda w: np.abs(excess + sign * w), far, lambda end: end - 6)
 
 

@@ -109,14 +109,11 @@ def the_layout_of_a_draw_that_all_slices_share(t, nn):
 
 @programs
 def a_draw_that_is_refused_draws_nothing(t, nn):
-    def f(x):
-        return t.rand(3) + draw(t, x)
-
     x, after = probabilities(t, 4, 15), []
     for name, draw in BATCHED_DRAWS.items():
         if name not in ("binomial", "normal", "bernoulli by a number", "gumbel_softmax", "bernoulli_"):
             with pytest.raises(RuntimeError, match="same"):
-                t.vmap(f, randomness="same")(x)
+                t.vmap(lambda x, draw=draw: (t.rand(3), draw(t, x)), randomness="same")(x)
             after.append(t.rand(2))
     return after
 
