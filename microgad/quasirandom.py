@@ -43,14 +43,14 @@ class SobolEngine:
         except ModuleNotFoundError:
             raise ImportError("SobolEngine needs SciPy, which has the directions: pip install scipy") from None
         self.dimension, self.scramble, self.seed, self.num_generated = dimension, scramble, seed, 0
-        powers = 1 << np.arange(self.MAXBIT)
-        self._columns, shift = powers[::-1] * np.ones((dimension, 1), int), np.zeros(dimension, int)
+        shift = np.zeros(dimension, int)
         if scramble:
+            powers = 1 << np.arange(self.MAXBIT)
             generator = None if seed is None else Generator().manual_seed(seed)
             bits = (dimension, self.MAXBIT)
             shift = randint(2, bits, generator=generator, device="cpu").array @ powers
             lower = np.tril(randint(2, (*bits, self.MAXBIT), generator=generator, device="cpu").array, -1)
-            self._columns = self._columns + (lower * powers[::-1, None]).sum(1)  # a unit lower triangular bit matrix
+            self._columns = powers[::-1] + (lower * powers[::-1, None]).sum(1)  # a unit lower triangular bit matrix
         self.shift = Tensor._wrap(shift)
 
     def draw(self, n: int = 1, out: Tensor | None = None, dtype: Any = None) -> Tensor:
@@ -66,15 +66,31 @@ class SobolEngine:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # SciPy warns unless n is a power of 2
             plain = np.ldexp(self._sequence.random(n), self.MAXBIT).astype(np.int64)
-        points = np.broadcast_to(self.shift.array, plain.shape)
-        for i in range(self.MAXBIT):
-            points = points ^ (plain >> self.MAXBIT - 1 - i & 1) * self._columns[:, i]
+        points = self._scrambled(plain) if self.scramble else plain
         drawn = np.ldexp(points.astype(kind), -self.MAXBIT)
         if self.num_generated == 0:  # PyTorch computes the first point in the default dtype
             drawn[0] = np.ldexp(points[0].astype(dtypes.get_default_dtype()), -self.MAXBIT)
         self.num_generated += n
         result = Tensor._wrap(drawn)
         return result if out is None else out.resize_(result.shape).copy_(result)
+
+    def _scrambled(self, plain: Any) -> Any:
+        """Multiply each point's bits by the bit matrix and add the shift, (n, dimension), modulo 2.
+
+        Point i of the sequence is point i - 1 plus (modulo 2) a number that depends on the lowest bit of i alone. So it
+        is enough to multiply these numbers and the first point.
+        """
+        rows = np.arange(1, len(plain))
+        lowest = np.frexp((rows + self.num_generated) & -(rows + self.num_generated))[1]
+        row_with = np.zeros(self.MAXBIT + 2, int)  # for each lowest bit some row; row 0 stands for the first point
+        row_with[lowest] = rows
+        steps = np.where(row_with[:, None], plain[row_with] ^ plain[row_with - 1], plain[0])
+        found = np.zeros_like(steps)
+        for i in range(self.MAXBIT):
+            found ^= (steps >> self.MAXBIT - 1 - i & 1) * self._columns[:, i]
+        found[0] ^= self.shift.array
+        points = found[np.concatenate(([0], lowest))]
+        return np.bitwise_xor.accumulate(points, 0, out=points)
 
     def draw_base2(self, m: int, out: Tensor | None = None, dtype: Any = None) -> Tensor:
         """Return the next 2ᵐ points. Raises ValueError unless the total number of points is then a power of 2."""

@@ -40,6 +40,13 @@ def draws_fast_forward_and_reset(t, nn):
     return found, engine.reset().fast_forward(3).draw(2), engine.draw(2, dtype=t.float64)
 
 
+@programs
+def many_points_after_others(t, nn):
+    engine = t.quasirandom.SobolEngine(3, scramble=True, seed=1)
+    points = [engine.fast_forward(n).draw(m).numpy().tobytes() for n, m in ((0, 7), (5, 1), (0, 5000), (95_000, 4096))]
+    return points, engine.draw(2)
+
+
 for name, wrong in {
     "no dimension": lambda t: t.quasirandom.SobolEngine(0),
     "too many": lambda t: t.quasirandom.SobolEngine(21202),

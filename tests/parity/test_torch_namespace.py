@@ -131,6 +131,14 @@ def derivatives_of_convolutions(t, nn):
 
 
 @programs
+def lobpcg_draws_a_start(t, nn):
+    A = t.diag(t.arange(1.0, 13))
+    found = [t.lobpcg(A, 2, n=3)[0], t.rand(2), t.lobpcg(A, B=2 * A)[0], t.rand(2)]
+    values, vectors = t.lobpcg(A.expand(2, 3, 12, 12), 2)
+    return found, values, values.stride(), vectors.stride(), t.rand(2)
+
+
+@programs
 def lobpcg(t, nn):
     A = t.tensor([[4.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 1.0]])
     B = t.diag(t.tensor([1.0, 2.0, 3.0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -303,8 +304,9 @@ def lobpcg(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Return the k largest (or smallest) eigenvalues of symmetric A (*, m, m), or of A x = λ B x, and their vectors.
 
-    B is positive-definite. They come from `eigh`, so the arguments for PyTorch's iteration have no effect. Raises
-    RuntimeError if A is not square. Source: torch.lobpcg.
+    B is positive-definite. They come from `eigh`, so the arguments for PyTorch's iteration have no effect, but without
+    X its random start is drawn, so that later draws are PyTorch's. Raises RuntimeError if A is not square.
+    Source: torch.lobpcg.
 
     >>> values, vectors = torch.lobpcg(torch.diag(torch.tensor([1.0, 3.0, 2.0])), k=2)
     >>> values
@@ -312,6 +314,8 @@ def lobpcg(
     """
     check_matrices("lobpcg", A, square=True)
     count = k or (1 if X is None else X.shape[-1])
+    for _ in range(math.prod(A.shape[:-2]) if X is None else 0):
+        randn(A.shape[-1], n or count, dtype=A.dtype, device=A.device)
     A = (A + A.mH) / 2  # `eigh` would read one triangle only
     if B is None:
         values, vectors = eigh(A)
@@ -322,4 +326,5 @@ def lobpcg(
         vectors = solve_triangular(root.mH, vectors, upper=True)
     if largest is None or largest:
         values, vectors = values.flip(-1), vectors.flip(-1)
-    return values[..., :count], vectors[..., :count]
+    values, vectors = values[..., :count], vectors[..., :count]
+    return (values.contiguous(), vectors.contiguous()) if A.ndim > 2 else (values, vectors)
