@@ -28,6 +28,7 @@ class Multinomial(CategoricalVector):
             raise NotImplementedError("inhomogeneous total_count is not supported")
         self.total_count = total_count
         super().__init__(probs, logits, validate_args)
+        self._binomial = Binomial(total_count, probs=self.probs)
 
     @constraints.dependent_property(is_discrete=True, event_dim=1)
     def support(self) -> Any:
@@ -56,7 +57,6 @@ class Multinomial(CategoricalVector):
 
     def entropy(self) -> Tensor:
         n = self.total_count
-        counts = Binomial(n, probs=self.probs)
-        values = counts.enumerate_support(expand=False)[1:]
-        spread = (counts.log_prob(values).exp() * (values + 1).lgamma()).sum((0, -1))
+        values = self._binomial.enumerate_support(expand=False)[1:]
+        spread = (self._binomial.log_prob(values).exp() * (values + 1).lgamma()).sum((0, -1))
         return n * self._categorical.entropy() - tensor(n + 1.0).lgamma() + spread

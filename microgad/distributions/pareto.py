@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ..tensor import Tensor
@@ -33,16 +32,15 @@ class Pareto(TransformedDistribution):
 
     @property
     def mean(self) -> Tensor:
-        a = self.alpha.masked_fill(self.alpha <= 1, 2.0)
-        return (a * self.scale / (a - 1)).masked_fill(self.alpha <= 1, math.inf)
+        a = self.alpha.clamp(min=1)
+        return a * self.scale / (a - 1)
 
     mode: Tensor = alias("scale")
 
     @property
     def variance(self) -> Tensor:
-        a = self.alpha.masked_fill(self.alpha <= 2, 3.0)
-        variance = self.scale.pow(2) * a / ((a - 1).pow(2) * (a - 2))
-        return variance.masked_fill(self.alpha <= 2, math.inf)
+        a = self.alpha.clamp(min=2)
+        return self.scale.pow(2) * a / ((a - 1).pow(2) * (a - 2))
 
     def entropy(self) -> Tensor:
         return (self.scale / self.alpha).log() + (1 + self.alpha.reciprocal())

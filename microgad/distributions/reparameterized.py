@@ -84,6 +84,7 @@ class _Dirichlet(_ImplicitDraw):
         concentration, x = ctx.saved_tensors
         others = concentration.sum(-1, True) - concentration
         slope = _in_float64(_beta_slope, concentration, others, x)
+        slope = slope.masked_fill(others == 0, 0.0)  # the only category always has probability 1
         return slope * (grad - (x * grad).sum(-1, True)), None
 
 
@@ -121,16 +122,19 @@ def _gamma_slope(a: Any, x: Any) -> Any:
         root = np.expm1(half * w)
         return a * sign * w - x * root * (root + 2)
 
-    def slope(w: Any) -> Any:
+    def curve(w: Any) -> tuple[Any, Any]:
         root = np.exp(half * w)
-        return sign * (a - x * root * root)
+        return height(w), sign * (a - x * root * root)
+
+    def integrand(w: Any) -> Any:
+        return np.exp(height(w)) * np.abs(excess + sign * w)
 
     def log1p_over_x(y: Any) -> Any:
         return np.logaddexp(0, np.log(y) - log_x)
 
     drop = _CUTOFF + 2 * a * (log1p_over_x(_CUTOFF) + 1 + np.log1p(a))
     far = np.where(sign > 0, log1p_over_x(drop), (_CUTOFF + x) / a)
-    return x * _integral(height, slope, lambda w: np.abs(excess + sign * w), far, lambda end: end - 6)
+    return x * _integral(curve, integrand, far, lambda end: end - 6)
 
 
 def _beta_slope(a: Any, b: Any, x: Any) -> Any:
@@ -142,29 +146,35 @@ def _beta_slope(a: Any, b: Any, x: Any) -> Any:
 
     def logs(w: Any) -> tuple[Any, Any]:
         t = logit + sign * w
-        return -np.logaddexp(0, -t), -np.logaddexp(0, t)
+        tail = np.log1p(np.exp(-np.abs(t)))
+        return np.minimum(t, 0) - tail, np.minimum(-t, 0) - tail
 
-    def height(w: Any) -> Any:
-        log_t, log_other = logs(w)
+    def height(log_t: Any, log_other: Any) -> Any:
         return a * (log_t - log_x) + b * (log_other - log_rest)
 
-    def slope(w: Any) -> Any:
+    def curve(w: Any) -> tuple[Any, Any]:
         log_t, log_other = logs(w)
-        return sign * (a * np.exp(log_other) - b * np.exp(log_t))
+        return height(log_t, log_other), sign * (a * np.exp(log_other) - b * np.exp(log_t))
+
+    def integrand(w: Any) -> Any:
+        log_t, log_other = logs(w)
+        return np.exp(height(log_t, log_other)) * np.abs(log_t - mean_log)
 
     far = np.where(sign > 0, (_CUTOFF - (a + b) * log_x) / b, (_CUTOFF - (a + b) * log_rest) / a)
-    return x * _integral(height, slope, lambda w: np.abs(logs(w)[0] - mean_log), far, lambda end: -sign * logit)
+    return x * _integral(curve, integrand, far, lambda end: -sign * logit)
 
 
-def _integral(height: Any, slope: Any, weight: Any, far: Any, bend: Any) -> Any:
-    """Return ∫ exp(height) · weight from 0 to the point where the concave height has fallen to -_CUTOFF.
+def _integral(curve: Any, integrand: Any, far: Any, bend: Any) -> Any:
+    """Return ∫ integrand from 0 to the point where its concave height has fallen to -_CUTOFF.
 
-    Newton's method, started at `far` beyond that point, approaches it from one side. Away from `bend` the height is
-    nearly linear, so the interval is split there.
+    `curve` returns the height, which is the logarithm of the density in the integrand, and its slope. Newton's method,
+    started at `far` beyond that point, approaches it from one side. Away from `bend` the height is nearly linear, so
+    the interval is split there.
     """
     end = far
     for _ in range(60):
-        step = (height(end) + _CUTOFF) / slope(end)
+        height, slope = curve(end)
+        step = (height + _CUTOFF) / slope
         end = end - step
         if not (np.abs(step) > 1e-3 * end).any():
             break
@@ -172,6 +182,5 @@ def _integral(height: Any, slope: Any, weight: Any, far: Any, bend: Any) -> Any:
     places = [0.0, *(np.clip(bend(end) + side, 0, end) for side in (-6, 6)), end]
     for low, high in pairwise(places):
         half = (high - low) / 2
-        w = low + half * (1 + _NODES)
-        total = total + half * (_WEIGHTS * np.exp(height(w)) * weight(w)).sum(0)
+        total = total + half * (_WEIGHTS * integrand(low + half * (1 + _NODES))).sum(0)
     return total
