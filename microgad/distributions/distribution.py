@@ -77,10 +77,10 @@ class Distribution:
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         """Return the distribution expanded to a larger batch, without copying memory."""
-        own = next(c for c in type(self).__mro__ if c.__module__.startswith(__package__))
-        if own in (Distribution, ExponentialFamily):  # what a subclass holds may not be enough to make another
+        base = next(c for c in type(self).__mro__ if c.__module__.startswith(__package__))
+        if base in (Distribution, ExponentialFamily):  # what a subclass holds may not be enough to make another
             raise self._not_implemented("expand")
-        new = self._get_checked_instance(own, _instance)
+        new = self._get_checked_instance(base, _instance)
         shape = Size(batch_shape)
         for name, value in vars(self).items():
             if isinstance(value, Tensor):  # a parameter; the dimensions after those of the batch are its own

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import microgad
 from microgad import generator as ours
 
 torch = pytest.importorskip("torch")
@@ -82,3 +83,10 @@ def test_error_has_torchs_class(name):
         theirs(torch)
     with pytest.raises(expected.type):
         mine()
+
+
+@pytest.mark.parametrize("call", ["rand(3", "randn(3", "randint(9, (3,)", "randperm(3", "normal(0.0, 1.0, (3,)"])
+def test_a_dtype_that_is_not_that_of_out(call):
+    for t in (torch, microgad):
+        with pytest.raises(RuntimeError, match="does not match dtype of out parameter"):
+            eval(f"t.{call}, dtype=t.float64, out=t.empty(3))", {"t": t})

@@ -19,6 +19,7 @@ from ...generator.vmap_randomness import shared_part
 from ...type_aliases import Device, Dtype, Tensor
 from .. import layouts
 from ..creation import check_options, from_array, from_array_into, in_memory_format, parse_shape
+from ..creation.filled import resolve_dtype
 from ..creation.scalars import as_scalar
 from ..movement import broadcast_shapes
 from ..out import into
@@ -32,7 +33,7 @@ def _filled(
     requires_grad: bool, *by: float, generator: Generator | None, default: Any = None,
 ) -> Tensor:  # fmt: skip
     """Fill `out`, resized, or a new Tensor of a size, by the in-place draw `fill` with the parameters `by`."""
-    kind = dtypes.of(dtype or default or dtypes.get_default_dtype()).dtype
+    kind = dtypes.of(resolve_dtype(fill.__name__, dtype, out) or default or dtypes.get_default_dtype()).dtype
     made = fill_out_or_new(fill, parse_shape(size), kind, out, backend.chosen(device), *by, generator=generator)
     if out is None:
         return from_array(made.array, None, requires_grad)
@@ -170,8 +171,8 @@ def randperm(
     >>> torch.randperm(8)
     tensor([0, 1, 6, 3, 7, 4, 2, 5])
     """
-    kind = dtypes.of(dtype) if dtype is not None else dtypes.int64 if out is None else out.dtype
-    return from_array_into(out, draws.randperm(n, kind.dtype, generator=generator), device, requires_grad)
+    kind = dtypes.of(resolve_dtype("randperm", dtype, out) or dtypes.int64).dtype
+    return from_array_into(out, draws.randperm(n, kind, generator=generator), device, requires_grad)
 
 
 @tensors_only
