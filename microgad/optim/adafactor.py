@@ -84,7 +84,7 @@ class Adafactor(Optimizer):
         if state or p.ndim < 2:
             return init_state(state, p, self.param_shaped, step=0)
         parts = {"row_var": p.array[..., :1], "col_var": p.array[..., :1, :]}
-        averages = {name: Tensor._wrap(np.zeros_like(part)) for name, part in parts.items()}
+        averages = {name: Tensor._wrap(np.zeros_like(part, order="C")) for name, part in parts.items()}
         state.update({"step": scalar_tensor(0)} | averages)
         return state
 

@@ -72,8 +72,9 @@ class Muon(Optimizer):
         lr, momentum, decay, eps = (float(group[name]) for name in ("lr", "momentum", "weight_decay", "eps"))
         coefficients = tuple(map(float, group["ns_coefficients"]))
         for p in params:
-            values, grad = p.array, p.grad.array  # type: ignore[union-attr]
-            mean = init_state(self.state[p], p, self.param_shaped)["momentum_buffer"].array
+            assert p.grad is not None
+            values, grad = p.array, p.grad.array
+            mean = init_state(self.state[p], p.grad, self.param_shaped)["momentum_buffer"].array
             lerp_(mean, grad, 1 - momentum, np.empty_like(values))
             step = mean
             if group["nesterov"]:

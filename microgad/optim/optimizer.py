@@ -38,6 +38,11 @@ class _Required:
 
 required = _Required()
 
+# Options that optimizers gained after their first version, with their values in state dicts that were saved before.
+ADDED_LATER = dict.fromkeys(
+    ("nesterov", "centered", "amsgrad", "maximize", "differentiable", "capturable", "decoupled_weight_decay"), False
+) | {"foreach": None, "fused": None}
+
 
 class Optimizer(OptimizerHooks):
     """Base class of optimizers. Source: torch.optim.Optimizer.
@@ -68,7 +73,12 @@ class Optimizer(OptimizerHooks):
     _recorded_update: ClassVar[Any] = None  # the update in recorded operations, if supported: see differentiable.py
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
-        self._check(defaults)
+        if defaults.get("fused"):
+            if defaults.get("differentiable"):
+                raise RuntimeError("`fused` does not support `differentiable`")
+            if defaults.get("foreach"):
+                raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+        self.check(defaults)
         self.defaults = defaults
         self.state: dict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
@@ -77,21 +87,12 @@ class Optimizer(OptimizerHooks):
             self.add_param_group(group)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError if an option is out of range. Called with the defaults and with each group."""
+        """Raise ValueError if a default is out of range.
+
+        As in PyTorch, the options that a group sets itself aren't checked: with a negative lr a group ascends.
+        """
         if self.nonnegative:
             require_nonnegative(options, *self.nonnegative)
-
-    def _check(self, options: dict[str, Any]) -> None:
-        if options.get("fused"):
-            if options.get("differentiable"):
-                raise RuntimeError("`fused` does not support `differentiable`")
-            if options.get("foreach"):
-                raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
-        if options.get("differentiable") and self._recorded_update is None:
-            raise NotImplementedError(
-                f"{type(self).__name__}: differentiable=True: updates run on bare arrays and aren't recorded"
-            )
-        self.check(options)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Update `params`, the group's parameters with a gradient, in place. `loss` is the closure's, or None."""
@@ -199,7 +200,10 @@ class Optimizer(OptimizerHooks):
             if default is required and option not in group:
                 raise ValueError(f"parameter group didn't specify a value of required optimization parameter {option}")
             group.setdefault(option, default)
-        self._check(group)
+        if group.get("differentiable") and self._recorded_update is None:
+            raise NotImplementedError(
+                f"{type(self).__name__}: differentiable=True: updates run on bare arrays and aren't recorded"
+            )
         param_group.update(group)
         self.param_groups.append(param_group)
 
@@ -235,7 +239,7 @@ class Optimizer(OptimizerHooks):
         Raises ValueError if groups, options or the parameters' shapes are not this optimizer's; nothing changes then.
         """
         state_dict = self._call_state_dict_hooks("load_state_dict_pre", dict(state_dict))
-        saved = state_dict["param_groups"]
+        saved = copy.deepcopy(state_dict["param_groups"])  # all at once: groups may share a Tensor, such as their lr
         if len(saved) != len(self.param_groups):
             raise ValueError(
                 f"loaded state dict has a different number of parameter groups: {len(saved)}, "
@@ -258,27 +262,24 @@ class Optimizer(OptimizerHooks):
             hook(self)
 
     def _merged(self, i: int, ours: Group, theirs: Group) -> Group:
-        """Return our group `i` with the loaded options.
-
-        A switch (an option whose default is None or a bool) that the loaded group lacks keeps our value: the version of
-        PyTorch that saved it may not have had it.
-        """
+        """Return our group `i` with the loaded options. A version of PyTorch before an option existed didn't save it."""
         if len(ours["params"]) != len(theirs["params"]):
             raise ValueError(
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
                 f"group {i} has {wording.plural(len(theirs['params']), 'parameter')}, but here {len(ours['params'])}"
             )
-        switches = {k for k, v in self.defaults.items() if v is None or isinstance(v, bool)}
-        if missing := sorted(self.defaults.keys() - theirs.keys() - switches):
+        group = {**theirs, "params": ours["params"]}
+        for option, value in ADDED_LATER.items():
+            if option in self.defaults:
+                group.setdefault(option, value)
+        if missing := sorted(self.defaults.keys() - group.keys()):
             raise ValueError(
                 f"loaded state dict comes from another kind of optimizer: {type(self).__name__} has the options "
                 f"{', '.join(missing)}, but its group {i} has only {', '.join(sorted(theirs.keys() - {'params'}))}"
             )
-        group = copy.deepcopy({**theirs, "params": None})
-        for option in (*switches, "param_names"):
-            if option in ours:
-                group.setdefault(option, ours[option])
-        return {**group, "params": ours["params"]}
+        if "param_names" in ours:
+            group.setdefault("param_names", ours["param_names"])
+        return group
 
     def _adapted(self, name: str, value: Any, p: Tensor, number: Any) -> Any:
         """Return a copy of a state entry. A Tensor other than the step count takes p's device and floating dtype."""

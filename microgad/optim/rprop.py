@@ -57,7 +57,8 @@ class Rprop(Optimizer):
             state = self.state[p]
             if not state:
                 start = float(group["lr"]) * (1 + 1j if p.is_complex() else 1)
-                init_state(state, p, self.param_shaped, step=0)["step_size"].array[...] = start
+                sizes = Tensor._wrap(np.full_like(p.grad.array, start))  # type: ignore[union-attr]
+                init_state(state, p, ("prev",), step=0)["step_size"] = sizes
             increment_step(state)
             for values, grad, before, sizes, a in update_chunks(p, group, state["prev"], state["step_size"], scratch=1):
                 np.multiply(grad, before, out=a)

@@ -58,8 +58,6 @@ class SAM(Optimizer):
 
     def check(self, options: dict[str, Any]) -> None:
         require(options["rho"] >= 0, "rho", options["rho"], "must be >= 0")
-        if "base_optimizer" in vars(self):
-            self.base_optimizer.check(options)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Make both steps; `closure`, which computes the gradients and returns the loss, is called twice."""

@@ -61,7 +61,7 @@ class SGD(Optimizer):
             buffers: list[Any] = [self.state[p].get("momentum_buffer")] if momentum else []
             first = bool(buffers) and buffers[0] is None
             if first:
-                buffers = [Tensor._wrap(np.empty_like(p.array))]
+                buffers = [Tensor._wrap(np.empty_like(p.grad.array))]  # type: ignore[union-attr]
             for values, grad, *buffer, a in update_chunks(p, group, *buffers, scratch=1):
                 if momentum:
                     grad = _momentum(grad, buffer[0], a, momentum, dampening, group["nesterov"], first)
