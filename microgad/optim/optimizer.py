@@ -262,7 +262,7 @@ class Optimizer(OptimizerHooks):
             hook(self)
 
     def _merged(self, i: int, ours: Group, theirs: Group) -> Group:
-        """Return our group `i` with the loaded options. A version of PyTorch before an option existed didn't save it."""
+        """Return our group `i` with the loaded options. Old versions of PyTorch lacked some."""
         if len(ours["params"]) != len(theirs["params"]):
             raise ValueError(
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "

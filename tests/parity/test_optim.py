@@ -186,7 +186,7 @@ def test_adamw_loads_adams_state_dict() -> None:
     ("name", "options", "group"),
     [
         ("SGD", {"lr": 0.1}, {"lr": -0.1, "weight_decay": -0.5}), ("Adam", {}, {"lr": -0.1}),
-        ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}, {"dampening": 0.5}), ("AdamW", {}, {"fused": True}),
+        ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}, {"dampening": 0.5}),
         ("SGD", {"lr": 0.1, "foreach": True}, {"momentum": -0.5, "fused": False}),
     ],
 )  # fmt: skip
