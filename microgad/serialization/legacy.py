@@ -36,7 +36,7 @@ class PickleStream:
 class _Storages:
     """The storages of a file by their keys. They are allocated when a pickle refers to them, and filled at the end."""
 
-    def __init__(self, data: bytes, place: Callable[[str], str]) -> None:
+    def __init__(self, data: bytes, place: Callable[[Any, str], Any]) -> None:
         self._data, self._place, self._claimed = data, place, 0
         self._memories: dict[str, Any] = {}
         self._versions: dict[str, list[int]] = {}
@@ -51,7 +51,7 @@ class _Storages:
             self._claimed += count * each
             if self._claimed > len(self._data):
                 raise FileError(f"is {len(self._data)} bytes long, but its storages claim {self._claimed}")
-            self._memories[key] = backend.to_device(np.zeros(count * each, np.uint8), self._place(location))
+            self._memories[key] = self._place(np.zeros(count * each, np.uint8), location)
         memory = self._memories[key]
         if view is not None:
             _, offset, size = view
@@ -94,7 +94,7 @@ def _pickled(obj: Any) -> bytes:
     return Pickler().pickle(obj)
 
 
-def read_legacy(data: bytes, place: Callable[[str], str]) -> tuple[Any, int]:
+def read_legacy(data: bytes, place: Callable[[Any, str], Any]) -> tuple[Any, int]:
     """Return the object at the start of a file, and where it ends. Raises FileError, which says what is wrong."""
     if not data.startswith(b"\x80"):
         raise FileError("is not a file that torch.save wrote, nor one of safetensors or npz")

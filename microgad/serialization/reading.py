@@ -10,9 +10,12 @@ import sys
 from collections.abc import Callable
 from typing import IO, Any
 
+import numpy as np
+
 from .. import backend
 from ..errors import DeviceError
 from ..state.contexts import binding
+from ..storage import UntypedStorage, is_storage
 from . import objects, old_text
 from .archive import Reader
 from .errors import EmptyFileError, FileError, shown
@@ -24,7 +27,7 @@ from .tar import is_tar, read_tar
 from .unpickling import Name, Unpickler, storage_loader
 
 Path = str | os.PathLike[str]
-Location = Callable[[str], str]
+Location = Callable[[Any, str], Any]  # moves memory, an array of bytes on the CPU, given the device it was saved from
 # The errors that invalid pickle instructions can raise, wherever they are carried out.
 INVALID = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, struct.error)
 _NO_GPU = (
@@ -50,19 +53,23 @@ def load(
     A file that is open is read from its position on. One in PyTorch's format before 1.6 is then left at the end of the
     object: the next `load` reads the one that follows, or raises EOFError.
 
-    `encoding` is that of strings in files that Python 2 wrote, "utf-8" by default; with "bytes" they stay bytes.
+    `encoding` is that of strings in files that Python 2 wrote, "utf-8" by default; with "bytes" they stay bytes. The
+    other options of pickle's `load`, allowed with weights_only=False, have no effect.
 
     Tensors are loaded onto the device that they were saved from. `map_location` is another device, a dict from device
-    to device, or a function: it is called with a storage on the CPU and the name of its old device, and returns the
-    storage, `storage.cuda(1)`, a device's name, or None for no change. With `mmap`, if `f` is a path, Tensors are
+    to device, or a function: it is called with each storage, on the CPU, and the name of its old device, and returns
+    the storage, `storage.cuda(1)`, a device's name, or None for no change. With `mmap`, if `f` is a path, Tensors are
     mapped from the file, not copied into memory.
 
     Raises RuntimeError, which names the file and what is wrong, if it is damaged or may not be loaded; OSError if it
-    can't be read; AttributeError if `f` is neither a path nor a file that can seek; TypeError for another map_location.
+    can't be read; AttributeError if `f` is neither a path nor a file that can seek; TypeError for another map_location
+    or an unknown option.
     """
     place = _location(map_location)
-    text = binding(old_text.encoding, options.get("encoding", "utf-8"))
-    with text, objects.allow_program_classes(not _weights_only(weights_only, pickle_module)):
+    safe = _weights_only(weights_only, pickle_module)
+    if unknown := options.keys() - ({"encoding"} if safe else {"encoding", "errors", "fix_imports", "buffers"}):
+        raise TypeError(f"load() got an unexpected keyword argument {min(unknown)!r}")
+    with binding(old_text.encoding, options.get("encoding", "utf-8")), objects.allow_program_classes(not safe):
         if not isinstance(f, str | os.PathLike):
             _check_seekable(f)
             return _read(f, getattr(f, "name", "the file"), place, False)
@@ -93,19 +100,23 @@ def _check_seekable(file: Any) -> None:
 
 
 def _location(map_location: Any) -> Location:
-    """Return a function from the device that a storage was saved on to the one to load it onto."""
+    """Return a function that moves a storage's memory to where it is to be loaded."""
     if map_location is None:
-        return lambda saved: saved
+        return backend.to_device
     if isinstance(map_location, dict):
         moved = {str(old): str(new) for old, new in map_location.items()}
-        return lambda saved: moved.get(saved, saved)
+        return lambda memory, saved: backend.to_device(memory, moved.get(saved, saved))
     if isinstance(map_location, (str, backend.device)):
-        return lambda saved: str(map_location)
+        return lambda memory, saved: backend.to_device(memory, map_location)
     if callable(map_location):
 
-        def asked(saved: str) -> str:
-            found = map_location(_StorageLocation(), saved)
-            return saved if found is None else str(found)
+        def asked(memory: Any, saved: str) -> Any:
+            found = map_location(UntypedStorage(memory), saved)
+            if not is_storage(found):
+                return backend.to_device(memory, saved if found is None else str(found))
+            if found.nbytes() != memory.nbytes:
+                raise FileError(f"has a storage of {memory.nbytes} bytes, but map_location made {found.nbytes()} of it")
+            return found.untyped().row
 
         return asked
     raise TypeError(f"load: map_location must be a device, a dict or a function, got {type(map_location).__name__}")
@@ -140,9 +151,8 @@ def set_default_load_endianness(endianness: LoadEndianness | None) -> None:
 
 
 def default_restore_location(storage: Any, location: str) -> Any:
-    """Move a storage, also one that `load` gives to a map_location function, to a device such as "cpu" or "cuda:1".
+    """Move a storage to a device such as "cpu" or "cuda:1". Raises RuntimeError if there is no such device.
 
-    It or then `load` raises RuntimeError if there is no such device.
     Source: torch.serialization.default_restore_location.
 
     >>> import io
@@ -153,25 +163,6 @@ def default_restore_location(storage: Any, location: str) -> Any:
     tensor([1., 1.])
     """
     return storage.to(device=location)
-
-
-class _StorageLocation:
-    """Stands for a storage when a map_location function is called: it knows its device, and can be moved."""
-
-    def __init__(self, device: Any = "cpu") -> None:
-        self.device = backend.device(device)
-
-    def __str__(self) -> str:
-        return str(self.device)
-
-    def cpu(self) -> _StorageLocation:
-        return _StorageLocation()
-
-    def cuda(self, device: Any = None, non_blocking: bool = False) -> _StorageLocation:
-        return _StorageLocation("cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
-
-    def to(self, *, device: Any, non_blocking: bool = False) -> _StorageLocation:
-        return _StorageLocation(device)
 
 
 def _is_zipfile(f: Any) -> bool:
@@ -197,10 +188,11 @@ def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
                 )
             if archive.names() and not is_npz(archive):
                 return _read_archive(archive, place, mapped)
-            return {name: to_tensor(array, place("cpu")) for name, array in arrays_of(archive, mapped)}
+            where = _device(place)
+            return {name: to_tensor(array, where) for name, array in arrays_of(archive, mapped)}
         if is_safetensors(start):
-            tensors = File(file)
-            return {name: to_tensor(tensors.array(name, mapped), place("cpu")) for name in tensors.names()}
+            tensors, where = File(file), _device(place)
+            return {name: to_tensor(tensors.array(name, mapped), where) for name in tensors.names()}
         if is_tar(start):
             return read_tar(file.read(), place)
         obj, size = read_legacy(file.read(), place)
@@ -213,6 +205,11 @@ def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
         raise DeviceError(f"{hint}load: {error}, or load with map_location='cpu'") from None
     except INVALID as error:
         raise FileError(f"load: {name} makes no sense: {_describe(error)}") from None
+
+
+def _device(place: Location) -> backend.device:
+    """Return the device for Tensors of a file that knows no storages."""
+    return backend.device_of(place(np.empty(0, np.uint8), "cpu"))
 
 
 def _describe(error: Exception) -> str:
@@ -231,31 +228,26 @@ def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
         if order not in ("little", "big"):
             raise FileError(f"has the unknown order of bytes {order!r}")
     swapped = order not in (sys.byteorder, "native")
-    memories: dict[tuple[str, str], Any] = {}
-    versions: dict[tuple[str, str], list[int]] = {}
+    memories: dict[str, Any] = {}
+    versions: dict[str, list[int]] = {}
 
     def storage(kind: Name, key: Any, location: Any, count: Any, *rest: Any) -> Storage:
-        record, device, dtype = f"data/{key}", _normalize_device(place(location)), kind.dtype
+        record, dtype = f"data/{key}", kind.dtype
         nbytes = archive.size(record)
         if type(count) is not int or count < 0 or count * (dtype.itemsize if dtype else 1) > nbytes:
             raise FileError(f"claims {shown(count)} elements of {record!r}, which has {nbytes} bytes")
 
         def memory() -> Any:
-            if (record, device) not in memories:
+            if record not in memories:
                 data = archive.mapped(record) if mapped else archive.array(record)
                 if swapped:
                     data = _swap_bytes(data, dtype)
-                memories[record, device] = backend.to_device(data, device)
-            return memories[record, device]
+                memories[record] = place(data, location)
+            return memories[record]
 
-        return Storage(memory, nbytes, dtype, versions.setdefault((record, device), [0]))
+        return Storage(memory, nbytes, dtype, versions.setdefault(record, [0]))
 
     return Unpickler(archive.read("data.pkl"), storage_loader(storage)).load()
-
-
-def _normalize_device(name: str) -> str:
-    """Map the several names of the CPU to one, so that a storage on it is read once."""
-    return "cpu" if backend.device(name).type == "cpu" else name
 
 
 def _swap_bytes(data: Any, dtype: Any) -> Any:

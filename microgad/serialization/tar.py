@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
 from ..tensor import Tensor
 from .class_names import STORAGE_DTYPES, TENSOR_DTYPES
 from .errors import FileError
@@ -26,7 +25,7 @@ def is_tar(start: bytes) -> bool:
     return start[257:262] == b"ustar"
 
 
-def read_tar(data: bytes, place: Callable[[str], str]) -> Any:
+def read_tar(data: bytes, place: Callable[[Any, str], Any]) -> Any:
     """Load the object of an archive. Raises FileError, which says what is wrong."""
     parts = _entries(data)
     storages = _storages(_Stream(parts["storages"]), place)
@@ -98,7 +97,7 @@ class _Stream(PickleStream):
         return struct.unpack(f"<{n}q", self.take(8 * n)) if n >= 0 else ()
 
 
-def _storages(stream: _Stream, place: Callable[[str], str]) -> dict[Any, Storage]:
+def _storages(stream: _Stream, place: Callable[[Any, str], Any]) -> dict[Any, Storage]:
     """Read the storages, and then the views of storages, by their keys."""
     found: dict[Any, Storage] = {}
     for _ in range(stream.count()):
@@ -108,7 +107,7 @@ def _storages(stream: _Stream, place: Callable[[str], str]) -> dict[Any, Storage
             raise FileError("holds a storage of no dtype")
         (count,) = stream.numbers(1)
         memory = np.frombuffer(bytearray(stream.take(count * dtype.itemsize)), np.uint8)
-        memory = backend.to_device(memory, place(_check_type(location, str)))
+        memory = place(memory, _check_type(location, str))
         found[_check_type(key, int)] = Storage(_given(memory), memory.size, dtype, [0])
     for view in _check_type(stream.object(), list, "a list of views"):
         key, root, offset, count = _check_tuple(view, 4)

@@ -351,6 +351,32 @@ def test_mmap_maps_the_file(tmp_path):
     assert_same(microgad.load(path), torch.load(path, mmap=True))
 
 
+@pytest.mark.parametrize("zip_format", [True, False])
+def test_map_location_is_called_once_with_each_storage(zip_format):
+    calls = []
+    for lib in (microgad, torch):
+        x = lib.arange(4.0)
+        file = saved(lib, [x, x[1:], x.clone(), x], _use_new_zipfile_serialization=zip_format)
+        called = []
+        lib.load(file, lambda s, place, called=called: called.append((type(s).__name__, s.nbytes(), place)) or s)
+        calls.append(called)
+    assert calls[0] == calls[1]
+
+
+@pytest.mark.filterwarnings("ignore:pickle_load_args only works")
+@pytest.mark.parametrize("options", [{"map_locaton": "cpu"}, {"fix_imports": True}, {"errors": "strict"}])
+@pytest.mark.parametrize("safe", [True, False])
+def test_load_takes_the_options_that_pickle_takes(options, safe):
+    """With weights_only PyTorch reads the pickle itself, and takes none of them."""
+    results = []
+    for lib in (microgad, torch):
+        try:
+            results.append(lib.load(saved(lib, 3), weights_only=safe, **options))
+        except TypeError:
+            results.append(TypeError)
+    assert results[0] == results[1]
+
+
 def test_numpy_arrays():
     obj = {
         "a": np.arange(6.0).reshape(2, 3).T,
