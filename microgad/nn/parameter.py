@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -39,8 +38,8 @@ class Buffer(Tensor, metaclass=MarkedMeta):
 
 def _refuse(*args: Any, **kwargs: Any) -> Any:
     raise ShapeError(
-        "Attempted to use the values or the shape of an uninitialized parameter or buffer. Call `forward` to "
-        "initialize the parameters before accessing their attributes"
+        "Attempted to use an uninitialized parameter or buffer, which has neither values nor a shape. Call `forward` "
+        "to initialize the parameters before accessing their attributes"
     )
 
 
@@ -50,11 +49,26 @@ class _NoValues(np.ndarray[Any, Any]):
     __array_ufunc__ = __array_function__ = __getitem__ = _refuse
 
 
+# The public methods that an uninitialized Tensor has; all others raise. PyTorch's list, and what modules call.
+_ALLOWED = """
+    size copy_ is_complex is_floating_point half float double char short int long cuda cpu to get_device requires_grad_
+    is_inference
+""".split()
+
+
 class _Uninitialized(Tensor):
     """A Tensor without a shape, which can only be converted to a dtype or device, and be materialized."""
 
     cls_to_become: ClassVar[type[Tensor]]
-    _check_writable = _refuse
+    nbytes = 0
+    _check_writable = __len__ = __iter__ = __array__ = __contains__ = _refuse
+    vars().update(
+        {
+            name: _refuse
+            for name in dir(Tensor)
+            if not name.startswith("_") and name not in _ALLOWED and callable(getattr(Tensor, name, None))
+        }
+    )
 
     @classmethod
     def _wrap(cls, array: Any, node: Any = None, version: Any = None) -> Any:
@@ -68,7 +82,10 @@ class _Uninitialized(Tensor):
 
     @property
     def shape(self) -> Any:
-        _refuse()
+        raise ShapeError(
+            "Can't access the shape of an uninitialized parameter or buffer. Call `forward` to initialize the "
+            "parameters before accessing their attributes"
+        )
 
     @property
     def data(self) -> Tensor:
@@ -79,8 +96,9 @@ class _Uninitialized(Tensor):
     def data(self, value: Tensor) -> None:
         Tensor.data.__set__(self, value)  # type: ignore[attr-defined]
 
-    def numel(self) -> int:
-        return math.prod(self.shape)
+    def size(self, dim: int | None = None) -> Any:
+        """Return the size that PyTorch gives: that of an empty Tensor."""
+        return self.data.size(dim)
 
     def share_memory_(self) -> Any:
         raise ShapeError(

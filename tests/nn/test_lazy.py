@@ -1,6 +1,7 @@
 """Lazy layers: they infer the size of their input from the first call or from a loaded state dict."""
 
 import copy
+import operator
 import pickle
 
 import numpy as np
@@ -159,10 +160,14 @@ def test_an_input_that_raises_does_not_determine_the_size(make, bad, good):
     "use",
     [
         lambda p: p + 1, lambda p: p.sum(), nn.init.normal_, nn.init.zeros_, np.exp, lambda p: p == p, lambda p: p[...],
-        torch.zeros_like,
+        torch.zeros_like, len, list, *map(operator.methodcaller, (
+            "clone", "dim", "view", "tolist", "stride", "t", "reshape", "nelement", "squeeze", "is_contiguous", "numpy",
+            "register_hook", "new_zeros", "storage",
+        )),
     ],
 )  # fmt: skip
 def test_operations_on_uninitialized_parameters_raise(use):
     for p in (nn.UninitializedParameter(device="cpu"), nn.UninitializedBuffer(device="cpu")):
         with pytest.raises(ValueError, match="uninitialized parameter"):
             use(p)
+        assert (p.size(), p.nbytes) == ((0,), 0)
