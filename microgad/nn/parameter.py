@@ -53,7 +53,7 @@ class _NoValues(np.ndarray[Any, Any]):
 _ALLOWED = """
     size copy_ is_complex is_floating_point half float double char short int long cuda cpu to get_device requires_grad_
     is_inference
-""".split()
+"""
 
 
 class _Uninitialized(Tensor):
@@ -66,7 +66,7 @@ class _Uninitialized(Tensor):
         {
             name: _refuse
             for name in dir(Tensor)
-            if not name.startswith("_") and name not in _ALLOWED and callable(getattr(Tensor, name, None))
+            if not name.startswith("_") and name not in _ALLOWED.split() and callable(getattr(Tensor, name, None))
         }
     )
 

@@ -204,3 +204,8 @@ def test_parameters_of_contained_modules_are_registered():
     assert [name for name, _ in net.named_parameters()] == ["list.0.weight", "list.0.bias"]
     with pytest.raises(NotImplementedError, match="ModuleDict"):
         net(torch.ones(1))
+
+
+def test_no_item_can_be_popped_from_an_empty_parameter_dict():
+    with pytest.raises(KeyError, match="dictionary is empty"):
+        nn.ParameterDict().popitem()

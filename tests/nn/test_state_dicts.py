@@ -216,10 +216,14 @@ def test_load_state_dict_hooks_may_rename_keys_and_remove_missing_ones():
     def rename(module, state, prefix, metadata, strict, missing, unexpected, errors):
         state[f"{prefix}weight"] = state.pop(f"{prefix}w")
 
+    def move_to_front(module, state, prefix, *args):
+        state.move_to_end("0.w", last=False)  # the outermost module's is an OrderedDict, whatever was given
+
     def forgive(module, keys):
         seen.append((module.bias.item(), module.weight.item()))
         keys.missing_keys.remove("0.bias")
 
+    model.register_load_state_dict_pre_hook(move_to_front)
     model[0].register_load_state_dict_pre_hook(rename)
     model[0].register_load_state_dict_post_hook(forgive)
     with torch.no_grad():

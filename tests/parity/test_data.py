@@ -350,6 +350,8 @@ ERRORS: list[Any] = [
     lambda lib, data: list(data.WeightedRandomSampler([1.0], 2, False)),
     lambda lib, data: data.random_split([1, 2], [1, 2]),
     lambda lib, data: data.random_split([1, 2], [1.5, -0.5]),
+    lambda lib, data: data.random_split([], [0.5, 0.4]),
+    lambda lib, data: len(data.TensorDataset()),
     lambda lib, data: data.TensorDataset(lib.ones(2), lib.ones(3)),
     lambda lib, data: setattr(data.DataLoader([1]), "persistent_workers", True),
     lambda lib, data: setattr(data.DataLoader([1]), "batch_sampler", [[0]]),
@@ -373,6 +375,10 @@ def test_errors_have_torchs_class(program: Any) -> None:
         program(torch, torch.utils.data)
     with pytest.raises(theirs.type):
         program(microgad, microgad.utils.data)
+
+
+def test_a_tensor_dataset_may_have_no_tensors() -> None:
+    assert [lib.utils.data.TensorDataset()[0] for lib in (microgad, torch)] == [(), ()]
 
 
 def test_random_split_warns_about_empty_parts() -> None:

@@ -89,7 +89,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         for tensor in tensors:
             if not isinstance(tensor, Tensor):
                 raise TypeError(f"TensorDataset: expected Tensors, but got {type(tensor).__name__}")
-        if not tensors or len({len(tensor) for tensor in tensors}) != 1:
+        if len({len(tensor) for tensor in tensors}) > 1:
             raise AssertionError(f"Size mismatch between tensors: shapes {[tuple(tensor.shape) for tensor in tensors]}")
         self.tensors = tensors
 
@@ -260,7 +260,7 @@ def random_split(dataset: Dataset[T], lengths: Sequence[float], generator: Gener
     [[0, 1, 6, 3, 7, 4], [2, 5]]
     """
     n = len(dataset)  # type: ignore[arg-type]
-    sizes = [int(length) for length in lengths]
+    sizes: list[Any] = list(lengths)
     if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
         for i, fraction in enumerate(lengths):
             if not 0 <= fraction <= 1:

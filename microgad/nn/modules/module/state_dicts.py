@@ -98,7 +98,7 @@ def load_state(module: Module, state_dict: Mapping[str, Any], strict: bool, assi
     load = _LoadPass(getattr(state_dict, "_metadata", None) or {}, assign, _IncompatibleKeys([], []), [], [])
     restore = _snapshot(module) if any(map(_runs_code, module.modules())) else None
     try:
-        load.visit(module, dict(state_dict), "")
+        load.visit(module, OrderedDict(state_dict), "")  # hooks may call its methods, as move_to_end
         if load.errors or (strict and any(load.keys)):
             raise _load_error(module, load.keys if strict else None, load.errors)
     except BaseException:
