@@ -165,3 +165,8 @@ def test_a_failed_assignment_keeps_all_original_parameters(wrong):
     with pytest.raises(ValueError, match="Tensor 1 returned by `right_inverse`"):
         layer.weight = torch.ones(1, 1)
     assert layer.weight.item() == before
+
+
+def test_spectral_norm_along_a_missing_dimension_raises():
+    with pytest.raises(RuntimeError, match="permute: number of dimensions in the tensor input does not match"):
+        nn.utils.spectral_norm(nn.BatchNorm1d(2), dim=1)

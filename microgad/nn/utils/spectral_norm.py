@@ -31,7 +31,7 @@ class SpectralNorm:
 
     def reshape_weight_to_matrix(self, weight: Tensor) -> Tensor:
         """Return the weight as a matrix whose rows run along `dim`."""
-        matrix = weight.movedim(self.dim, 0)
+        matrix = weight.permute(self.dim, *(d for d in range(weight.ndim) if d != self.dim))
         return matrix.reshape(matrix.shape[0], -1)
 
     def compute_weight(self, module: Module, do_power_iteration: bool) -> Tensor:
