@@ -207,9 +207,9 @@ def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
         raise FileError(f"load: {name} makes no sense: {_describe(error)}") from None
 
 
-def _device(place: Location) -> backend.device:
-    """Return the device for Tensors of a file that knows no storages."""
-    return backend.device_of(place(np.empty(0, np.uint8), "cpu"))
+def _device(place: Location) -> str:
+    """Return the name of the device for Tensors of a file that knows no storages."""
+    return str(backend.device_of(place(np.empty(0, np.uint8), "cpu")))
 
 
 def _describe(error: Exception) -> str:
