@@ -79,15 +79,14 @@ class GradScaler:
         if any(grad.dtype == dtypes.float16 for grad in grads):
             raise errors.ArgumentError("Attempting to unscale FP16 gradients.")
         self._look_for_inf(key, grads)
-        for grad in grads:
-            grad.detach().mul_(1 / scale.item())
+        _multiply(grads, 1 / scale.item())
 
     def _look_for_inf(self, key: int, grads: list[Tensor]) -> None:
         if grads:
             self._found_inf[key] = not all(bool(grad.isfinite().all()) for grad in grads)
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call the optimizer's step, unless a gradient isn't finite.
+        """Call the optimizer's step, unless a gradient isn't finite; with fused=True gradients then stay scaled.
 
         An optimizer with a true attribute `_step_supports_amp_scaling` steps in any case, with gradients as they are.
         It finds the Tensors `grad_scale` and `found_inf` as its attributes, or takes the scaler as `grad_scaler`.
@@ -104,11 +103,21 @@ class GradScaler:
             self._stepped.add(key)
             return self._step_scaled(scale, optimizer, args, kwargs)
         if key not in self._found_inf:
-            self.unscale_(optimizer)
+            if getattr(optimizer, "defaults", {}).get("fused"):
+                self._unscale_unless_inf(optimizer)
+            else:
+                self.unscale_(optimizer)
         if key not in self._found_inf:
             raise AssertionError("No inf checks were recorded for this optimizer.")
         self._stepped.add(key)
         return None if self._found_inf[key] else optimizer.step(*args, **kwargs)
+
+    def _unscale_unless_inf(self, optimizer: Any) -> None:
+        """Do what PyTorch's fused optimizers do in place of `unscale_`: a skipped step leaves its gradients scaled."""
+        grads, (scale, _) = _grads_of(optimizer), self._check_scale_growth_tracker("step")
+        self._look_for_inf(id(optimizer), grads)
+        if not self._found_inf.get(id(optimizer)):
+            _multiply(grads, 1 / scale.item())
 
     def _step_scaled(self, scale: Tensor, optimizer: Any, args: Any, kwargs: Any) -> Any:
         """Call the step of an optimizer that handles the scale."""
@@ -223,6 +232,11 @@ class GradScaler:
             )
         numbers = {"_init_scale": self.get_scale(), "_init_growth_tracker": self._get_growth_tracker()}
         return {**vars(self), **numbers, "_scale": None, "_growth_tracker": None}
+
+
+def _multiply(grads: list[Tensor], factor: float) -> None:
+    for grad in grads:
+        grad.detach().mul_(factor)
 
 
 def _grads_of(optimizer: Any) -> list[Tensor]:

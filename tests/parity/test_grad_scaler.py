@@ -185,6 +185,23 @@ def test_an_optimizer_that_supports_scaling_sees_what_torchs_sees(unscale, takes
     assert ours == theirs
 
 
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("unscale", [False, True])
+@pytest.mark.parametrize("slope", [3.0, float("inf")])
+def test_a_skipped_step_of_a_fused_optimizer_leaves_its_gradients_scaled(fused, unscale, slope) -> None:
+    def gradients(t: Any) -> Any:
+        scaler, v, w = t.amp.GradScaler("cpu", init_scale=4.0), t.nn.Parameter(t.ones(())), t.nn.Parameter(t.ones(()))
+        optimizer = t.optim.SGD([v, w], 0.5, fused=fused)
+        scaler.scale(v + w * slope).backward()
+        if unscale:
+            scaler.unscale_(optimizer)
+        scaler.step(optimizer)
+        scaler.update()
+        return v.grad.item(), w.grad.item(), v.item(), w.item(), scaler.get_scale()
+
+    assert gradients(microgad) == gradients(torch)
+
+
 def attributes(t: Any) -> list[Any]:
     scaler = t.amp.GradScaler("cpu", init_scale=4.0, growth_interval=1)
     w = t.nn.Parameter(t.ones(()))
