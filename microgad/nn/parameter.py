@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import ShapeError
+from ..lazy import LazyObject
 from ..ops.creation import empty
 from ..parameter import MarkedMeta
 from ..parameter import Parameter as Parameter
@@ -50,10 +51,10 @@ class _NoValues(np.ndarray[Any, Any]):
 
 
 # The public methods that an uninitialized Tensor has; all others raise. PyTorch's list, and what modules call.
-_ALLOWED = """
+_KEPT = """
     size copy_ is_complex is_floating_point half float double char short int long cuda cpu to get_device requires_grad_
     is_inference
-"""
+""".split()  # noqa: SIM905
 
 
 class _Uninitialized(Tensor):
@@ -65,8 +66,9 @@ class _Uninitialized(Tensor):
     vars().update(
         {
             name: _refuse
-            for name in dir(Tensor)
-            if not name.startswith("_") and name not in _ALLOWED.split() and callable(getattr(Tensor, name, None))
+            for kind in Tensor.__mro__
+            for name, value in vars(kind).items()  # not by getattr, which would load the modules of some methods
+            if (callable(value) or isinstance(value, LazyObject)) and name not in _KEPT and name[0] != "_"
         }
     )
 
