@@ -161,7 +161,7 @@ class LogSumExp(Function):
         share = np.exp(x - np.where(np.isinf(out), 0.0, out).reshape(shape))
         if is_complex(x):
             return grad.reshape(shape) * share
-        total = sum_along(share, self.axis)  # 1 except for the rounding of a large `out`
+        total = _accurate_sum(share, self.axis)  # 1 except for the rounding of a large `out`
         return grad.reshape(shape) * (share / np.where(total == 0, 1.0, total))
 
 
@@ -209,6 +209,13 @@ def sum_along(x: Any, axis: Any) -> Any:
     if axis in (-1, x.ndim - 1):
         return np.matmul(x, ones(x.shape[-1], x))[..., None]
     return fast_reduce(np.add, x, axis, True)
+
+
+def _accurate_sum(x: Any, axis: Any) -> Any:
+    """Return the sum along axes, which keep length 1; an array's is computed in float64 and rounded once."""
+    if type(x) is not np.ndarray:
+        return sum_along(x, axis)
+    return np.add.reduce(x, axis, np.float64, keepdims=True).astype(x.dtype)
 
 
 def _dot_along(a: Any, b: Any, axis: int) -> Any:

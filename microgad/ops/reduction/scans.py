@@ -129,16 +129,16 @@ class LogCumSumExp(Function):
         return in_wider_dtype(_running_log_sum, layouts.contiguous(x), self.axis)
 
     def grad_x(self, grad, x, out):
-        """eˣ · Σ grad / e^out over this and all later elements, added by doubling, with no power of e above 1."""
+        """eˣ · Σ grad / e^out over this and all later elements, added by doubling, with no power of e above 1.
+
+        Each power is computed from the difference of its ends: a product of powers loses digits with every factor.
+        """
         axis, n = self.axis, x.shape[self.axis]
         low = np.where(out.real == -math.inf, 0, out)
-        total, decay = grad, np.exp(low[slice_along(axis, 0, n - 1)] - low[slice_along(axis, 1, n)])
-        decay = np.concatenate([decay, np.zeros_like(out[slice_along(axis, 0, 1)])], axis)
-        step = 1
+        total, step = grad.copy(), 1
         while step < n:
-            zeros, later = np.zeros_like(total[slice_along(axis, 0, step)]), slice_along(axis, step, n)
-            total = total + decay * np.concatenate([total[later], zeros], axis)
-            decay = decay * np.concatenate([decay[later], zeros], axis)
+            earlier, later = slice_along(axis, 0, n - step), slice_along(axis, step, n)
+            total[earlier] += np.exp(low[earlier] - low[later]) * total[later]
             step *= 2
         return np.exp(x - low) * total
 

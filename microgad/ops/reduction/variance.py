@@ -29,7 +29,7 @@ class Var(Function):
     symbol, numpy = "var", np.var
 
     def forward(self, x):
-        return _variance_and_mean(self, x)[0]
+        return _rounded(_variance_and_mean(self, x)[0], x.real)
 
     def grad_x(self, grad, x):
         return _grad_from_variance(self, grad, x)
@@ -41,7 +41,7 @@ class Std(Function):
     symbol = "std"
 
     def forward(self, x):
-        return np.sqrt(_variance_and_mean(self, x)[0])
+        return _rounded(np.sqrt(_variance_and_mean(self, x)[0]), x.real)
 
     def grad_x(self, grad, x, out):
         return _grad_from_variance(self, safe_divide(grad, 2 * out), x)
@@ -53,7 +53,8 @@ class VarMean(Function):
     symbol, materializes = "var, mean", False
 
     def forward(self, x):
-        return _variance_and_mean(self, x)
+        variance, mean = _variance_and_mean(self, x)
+        return _rounded(variance, x.real), _rounded(mean, x)
 
     def grad_x(self, grad, x):
         variance, mean = grad
@@ -67,7 +68,7 @@ class StdMean(Function):
 
     def forward(self, x):
         variance, mean = _variance_and_mean(self, x)
-        return np.sqrt(variance), mean
+        return _rounded(np.sqrt(variance), x.real), _rounded(mean, x)
 
     def grad_x(self, grad, x, out):
         deviation, mean = grad
@@ -75,10 +76,11 @@ class StdMean(Function):
 
 
 def _variance_and_mean(node: Any, x: Any) -> tuple[Any, Any]:
-    """Compute both with the settings axis, keepdims and correction of `node`."""
+    """Compute both with the settings axis, keepdims and correction of `node`, in double precision, as PyTorch does."""
     n = reduction_size(x.shape, node.axis)
-    mean = layouts.row_major(fast_sum(x, node.axis, True)) / (n or math.nan)
-    centered = x - mean
+    double = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64, copy=False)
+    mean = layouts.row_major(fast_sum(double, node.axis, True)) / (n or math.nan)
+    centered = np.subtract(double, mean, out=None if double is x else double)
     if x.dtype.kind == "c":
         squares = centered.real * centered.real
         squares += centered.imag * centered.imag
@@ -86,8 +88,15 @@ def _variance_and_mean(node: Any, x: Any) -> tuple[Any, Any]:
         squares = centered
         squares *= centered
     with np.errstate(divide="ignore", invalid="ignore"):
-        variance = layouts.row_major(fast_sum(squares, node.axis, node.keepdims)) / max(n - node.correction, 0)
+        variance = layouts.row_major(fast_sum(squares, node.axis, node.keepdims))
+        variance = variance / (max(n - node.correction, 0) if n else math.nan)
     return variance, layouts.contiguous(mean.reshape(np.shape(variance)))
+
+
+def _rounded(found: Any, like: Any) -> Any:
+    """Convert a result in double precision to the dtype of `like`; it may overflow."""
+    with np.errstate(over="ignore"):
+        return found.astype(like.dtype, copy=False)
 
 
 def _grad_from_variance(node: Any, grad: Any, x: Any) -> Any:

@@ -1,0 +1,78 @@
+"""Results and gradients against PyTorch's near the ends of a dtype's range, and their digits after long sums."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad
+
+torch = pytest.importorskip("torch")
+INF, NAN = math.inf, math.nan
+
+
+def results(t: Any, program: Callable[[Any, Any], Any], values: Any, dtype: str) -> list[Any]:
+    """The results of program(t, x) and, if they want one, the gradient of x, where the results weigh 1, 2, 3, ..."""
+    x = t.tensor(values, dtype=getattr(t, dtype))
+    x.requires_grad_(x.is_floating_point() or x.is_complex())
+    found = program(t, x)
+    found = list(found) if isinstance(found, tuple) else [found]
+    if found[0].requires_grad:
+        weights = [t.arange(1, y.numel() + 1).reshape(y.shape).to(y.dtype) for y in found]
+        found += t.autograd.grad(found, x, weights)
+    return [np.asarray(y.detach().cpu().resolve_conj().numpy()) for y in found]
+
+
+def compare(program: Callable[[Any, Any], Any], values: Any, dtype: str = "float32", rtol: float = 1e-6) -> None:
+    """Compare the results and gradients of both libraries."""
+    theirs, ours = (results(t, program, values, dtype) for t in (torch, microgad))
+    for a, b in zip(theirs, ours, strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(b, a, rtol, rtol * np.abs(a[np.isfinite(a)]).max(initial=0))
+
+
+SPREADS: dict[str, Callable[[Any, Any], Any]] = {
+    "std": lambda t, x: x.std(),
+    "var": lambda t, x: x.var(0),
+    "std_mean": lambda t, x: t.std_mean(x, 0),
+    "var_mean": lambda t, x: t.var_mean(x),
+}
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e-19, 1.0, 1e19, 1e37])
+@pytest.mark.parametrize("name", SPREADS)
+def test_spreads_of_tiny_and_huge_numbers(name: str, scale: float) -> None:
+    compare(SPREADS[name], [1 * scale, 2 * scale, 4 * scale])
+
+
+@pytest.mark.parametrize("name", SPREADS)
+def test_spreads_of_numbers_far_from_zero(name: str) -> None:
+    values = np.random.default_rng(0).normal(1e4, 1, (1000, 3)).astype(np.float32)
+    program = SPREADS[name]
+    compare(lambda t, x: program(t, x.detach()), values, rtol=1e-7)
+
+
+def test_the_spread_of_no_numbers() -> None:
+    compare(lambda t, x: t.std_mean(x, correction=-1), [])
+
+
+EQUAL: dict[str, tuple[Callable[[Any, Any], Any], tuple[int, ...]]] = {
+    "logcumsumexp": (lambda t, x: x.logcumsumexp(0)[-1], (20000,)),
+    "logsumexp": (lambda t, x: x.logsumexp(0), (1000, 3)),
+    "softmax": (lambda t, x: x.softmax(0), (1000, 3)),
+    "log_softmax": (lambda t, x: x.log_softmax(0), (1000, 3)),
+}
+
+
+@pytest.mark.parametrize("name", EQUAL)
+def test_gradients_of_many_equal_numbers_keep_their_digits(name: str) -> None:
+    program, shape = EQUAL[name]
+    compare(program, np.zeros(shape))
+
+
+def test_logcumsumexp_up_to_infinity() -> None:
+    compare(lambda t, x: x.logcumsumexp(0), [2, INF, 0.5])
