@@ -76,3 +76,19 @@ def test_gradients_of_many_equal_numbers_keep_their_digits(name: str) -> None:
 
 def test_logcumsumexp_up_to_infinity() -> None:
     compare(lambda t, x: x.logcumsumexp(0), [2, INF, 0.5])
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+@pytest.mark.parametrize("power", [-2, -3, -4, -7])
+def test_negative_powers_of_huge_complex_numbers(power: int, dtype: str) -> None:
+    def slopes(t: Any, x: Any) -> Any:
+        value = x**power
+        (slope,) = t.autograd.grad(value.real.sum(), x, create_graph=True)
+        return value, slope
+
+    scale = 1e20 if dtype == "complex64" else 1e120
+    compare(slopes, [scale * (1 + 1j), scale * 1j, 2 - 1j, -0.5 + 1j], dtype)
+
+
+def test_the_first_power_of_complex_infinity() -> None:
+    compare(lambda t, x: x**1, [complex(0, INF), complex(-INF, 1)], "complex64")

@@ -74,7 +74,7 @@ def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tens
 
 
 _PRODUCTS: dict[float, Callable[[Any], Any]] = {
-    1: lambda x: x * 1, 2: lambda x: x * x, 3: lambda x: x * x * x, 0.5: np.sqrt,
+    1: np.positive, 2: lambda x: x * x, 3: lambda x: x * x * x, 0.5: np.sqrt,
     -1: lambda x: 1 / x, -2: lambda x: 1 / (x * x), -0.5: lambda x: 1 / np.sqrt(x),
 }  # fmt: skip
 
@@ -87,6 +87,8 @@ def _power(x: Any, p: Any) -> Any:
         if x.dtype.kind == "f" and abs(p) < 1 << 24 and p % 1 == 0:  # NumPy is forty times as slow at negative numbers
             size = np.absolute(x) ** p
             return np.copysign(size, x) if p % 2 else size
+        if x.dtype.kind == "c" and p < 0 and p % 1 == 0:  # NumPy's 1 / (x · x · ...) is NaN where the product overflows
+            return (1 / x) ** -p
     elif isinstance(p, np.ndarray) and p.dtype.kind == "i":
         # NumPy refuses negative powers of integers; PyTorch truncates 1 / xⁿ, to 0 unless |x| is 1.
         natural = np.where(np.absolute(x) == 1, np.absolute(p), np.maximum(p, 0))

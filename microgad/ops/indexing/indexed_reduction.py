@@ -15,7 +15,7 @@ from ...type_aliases import Tensor
 from .. import creation
 from ..elementwise import Div, FloorDiv
 from . import index_kernels
-from .item import AddItem, GetItem, SetItem, StoreMixin, Write
+from .item import AddItem, ClearItem, GetItem, SetItem, StoreMixin, Write
 
 
 class MulItem(StoreMixin, Function):
@@ -49,14 +49,18 @@ def _refuse_several_zeros(grad: Any, zeros: Any) -> None:
 
 
 class ExtremeItem(StoreMixin, Function):
-    """x with each element at index replaced by the maximum (or minimum) of itself and its values.
+    """x with each element at index replaced by the maximum (or minimum) of its values, and of itself if `include_self`.
 
-    Ties share the gradient equally.
+    Ties share the gradient equally. As in PyTorch, an element of x that equals the result counts as a tie even where it
+    isn't included; its share is lost.
     """
 
     symbol = "[ ]max="
+    include_self = True
 
     def store(self, out, value):
+        if not self.include_self:
+            index_kernels.put(out, self.index, _identity_element("amax" if self.largest else "amin", out.dtype))
         with np.errstate(invalid="ignore"):  # NumPy warns of comparisons with NaN
             index_kernels.at(np.maximum if self.largest else np.minimum, out, self.index, value)
 
@@ -65,7 +69,10 @@ class ExtremeItem(StoreMixin, Function):
         taken = value == GetItem.apply(out, index=self.index)
         winners = AddItem.apply(np.astype(kept, grad.dtype), np.astype(taken, grad.dtype), index=self.index)
         share = grad / np.where(winners == 0, math.nan, winners)  # a NaN equals no value
-        return share * kept, GetItem.apply(share, index=self.index) * taken
+        grad_x = share * kept
+        if not self.include_self:
+            grad_x = ClearItem.apply(grad_x, index=self.index)
+        return grad_x, GetItem.apply(share, index=self.index) * taken
 
 
 def reduction_call(
@@ -78,10 +85,11 @@ def reduction_call(
     if (how == "mean" and kind == "b") or (how in ("amax", "amin") and kind == "c"):
         raise KindError(f"{op}: reduce={how!r} is not implemented for {input.dtype}")
     steps: list[tuple[type[Function], Any, dict[str, Any]]] = []
-    if not include_self:
+    extreme = how in ("amax", "amin")
+    if not include_self and not extreme:
         steps.append((SetItem, _identity_element(how, input.array.dtype), {"index": where}))
-    if how in ("amax", "amin"):
-        steps.append((ExtremeItem, source, {"index": where, "largest": how == "amax"}))
+    if extreme:
+        steps.append((ExtremeItem, source, {"index": where, "largest": how == "amax", "include_self": include_self}))
     else:
         steps.append((MulItem if how == "prod" else AddItem, source, {"index": where}))
     if how == "mean":
