@@ -92,3 +92,15 @@ def test_negative_powers_of_huge_complex_numbers(power: int, dtype: str) -> None
 
 def test_the_first_power_of_complex_infinity() -> None:
     compare(lambda t, x: x**1, [complex(0, INF), complex(-INF, 1)], "complex64")
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64"])
+def test_least_common_multiples_that_overflow(dtype: str) -> None:
+    largest = np.iinfo(dtype).max
+    compare(lambda t, x: t.lcm(x[:, None], x), [largest, largest - 1, 2, 3, -6, -largest], dtype, 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+def test_a_mean_in_float16_rounds_only_the_result(dtype: str) -> None:
+    compare(lambda t, x: x.mean(dtype=t.float16), [2049, -2048], dtype)
+    compare(lambda t, x: t.mean(x[None], 1, True, dtype=t.float16), [-32768, 22006, -19975, 32767], dtype)

@@ -268,7 +268,16 @@ def fmod(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
 
 
 Gcd: type[Function] = non_differentiable("Gcd", "gcd", np.gcd, "iu", __name__)
-Lcm: type[Function] = non_differentiable("Lcm", "lcm", np.lcm, "iu", __name__)
+
+
+class Lcm(Function):
+    """The least common multiple of a and b, broadcast. Where 32 or 64 bits overflow, it isn't negative, as in C."""
+
+    symbol, numpy, promote, write = "lcm", np.lcm, dtypes.only("iu"), by_forward
+
+    def forward(self, a, b):
+        out = np.lcm(a, b)
+        return np.absolute(out) if out.itemsize >= 4 else out
 
 
 def gcd(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:

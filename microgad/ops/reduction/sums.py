@@ -127,6 +127,8 @@ def mean(
             "mean: could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
             f"{given.dtype}; convert it or give dtype="
         )
+    if x is not input and x.dtype == dtypes.float16:  # PyTorch rounds only the result
+        return into(out, mean(input.to(dtypes.float32), dim, keepdim).to(dtypes.float16))
     return into(out, Mean.apply(x, axis=axes(dim, x.array.ndim, "mean"), keepdims=keepdim))
 
 
