@@ -104,3 +104,24 @@ def test_least_common_multiples_that_overflow(dtype: str) -> None:
 def test_a_mean_in_float16_rounds_only_the_result(dtype: str) -> None:
     compare(lambda t, x: x.mean(dtype=t.float16), [2049, -2048], dtype)
     compare(lambda t, x: t.mean(x[None], 1, True, dtype=t.float16), [-32768, 22006, -19975, 32767], dtype)
+
+
+def test_small_derivatives_of_logaddexp2() -> None:
+    compare(lambda t, x: t.logaddexp2(x, t.zeros(1)) * 2.0**90, [-100, -90], rtol=1e-7)
+
+
+@pytest.mark.parametrize("value", [NAN, INF, 0, 2])
+def test_the_product_of_one_number(value: float) -> None:
+    compare(lambda t, x: x.prod(), value)
+    compare(lambda t, x: x.prod(0), value)
+
+
+@pytest.mark.parametrize("order", [INF, -INF])
+def test_extreme_norms_of_complex_nan(order: float) -> None:
+    compare(lambda t, x: t.linalg.vector_norm(x, order), [1, NAN, 2j], "complex64")
+
+
+def test_the_gradient_of_a_failed_cholesky_factor_is_nan() -> None:
+    A = microgad.tensor([[[1.0, 2], [2, 1]], [[4, 0], [0, 1]]], requires_grad=True)
+    microgad.linalg.cholesky_ex(A).L.sum().backward()
+    assert A.grad[0].isnan().all() and not A.grad[1].isnan().any()

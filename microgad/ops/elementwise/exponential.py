@@ -230,10 +230,10 @@ class LogAddExp2(Function):
         return _log_add(np.logaddexp2, np.exp2, a, b, 1 / LOG_2)
 
     def grad_a(self, grad, a, b):
-        return grad * Sigmoid.apply((a - b) * LOG_2)
+        return grad / (1 + np.exp2(b - a))
 
     def grad_b(self, grad, a, b):
-        return grad * Sigmoid.apply((b - a) * LOG_2)
+        return grad / (1 + np.exp2(a - b))
 
 
 def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:

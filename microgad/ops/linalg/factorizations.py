@@ -100,7 +100,7 @@ def cholesky_ex(
 ) -> return_types.linalg_cholesky_ex:
     """Return the Cholesky factor, and 0 or the order of the first leading minor that is not positive-definite.
 
-    For such a matrix the factor is NaN. Source: torch.linalg.cholesky_ex.
+    For such a matrix the factor and the gradient are NaN. Source: torch.linalg.cholesky_ex.
 
     >>> torch.linalg.cholesky_ex(-torch.eye(2)).info
     tensor(1, dtype=torch.int32)
@@ -113,7 +113,8 @@ def cholesky_ex(
             raise _not_definite("linalg.cholesky_ex", info)
         bad = info.reshape((*info.shape, 1, 1)) > 0
         factor = _cholesky("linalg.cholesky_ex", Where.apply(bad, eye(A, A.shape[-1]), A), upper)
-        factor = Where.apply(bad, math.nan, factor)
+        not_a_number = Where.apply(bad, A, 0.0) * math.nan  # made of A, so that its gradient is NaN, too
+        factor = Where.apply(bad, not_a_number, factor)
     return into(out, return_types.linalg_cholesky_ex(factor, core.Tensor._wrap(info)), exact="linalg.cholesky_ex")
 
 

@@ -67,7 +67,7 @@ class VectorNorm(Function):
         if p == 2:
             return x * safe_divide(grad, out)
         if math.isinf(p):
-            ties = np.absolute(x) == out
+            ties = (np.absolute(x) == out) | (x != x)
             count = np.astype(np.sum(ties, self.axis, keepdims=True), grad.dtype)
             return Select.apply(ties, _direction(x) * (grad / count))
         zero = x == 0

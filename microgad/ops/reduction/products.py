@@ -30,6 +30,8 @@ class Prod(Function):
 
     def grad_x(self, grad, x, out):
         """Return grad · the product of all other elements: out / x, or with zeros, the product before · that after."""
+        if x.ndim == 0:
+            return grad
         kept = keepdims_shape(x.shape, self.axis)
         zeros = np.sum(x == 0)
         if zeros == 0:
