@@ -213,9 +213,9 @@ def sum_along(x: Any, axis: Any) -> Any:
 
 def _accurate_sum(x: Any, axis: Any) -> Any:
     """Return the sum along axes, which keep length 1; an array's is computed in float64 and rounded once."""
-    if type(x) is not np.ndarray:
+    if not backend.is_array(x):
         return sum_along(x, axis)
-    return np.add.reduce(x, axis, np.float64, keepdims=True).astype(x.dtype)
+    return np.sum(x, axis, np.float64, keepdims=True).astype(x.dtype)
 
 
 def _dot_along(a: Any, b: Any, axis: int) -> Any:
