@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ...backend import as_array
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import warn
 from ...function import Function
@@ -29,7 +31,7 @@ class Var(Function):
     symbol, numpy = "var", np.var
 
     def forward(self, x):
-        return _rounded(_variance_and_mean(self, x)[0], x.real)
+        return _spread_and_mean(self, x)[0]
 
     def grad_x(self, grad, x):
         return _grad_from_variance(self, grad, x)
@@ -41,7 +43,7 @@ class Std(Function):
     symbol = "std"
 
     def forward(self, x):
-        return _rounded(np.sqrt(_variance_and_mean(self, x)[0]), x.real)
+        return _spread_and_mean(self, x, np.sqrt)[0]
 
     def grad_x(self, grad, x, out):
         return _grad_from_variance(self, safe_divide(grad, 2 * out), x)
@@ -53,8 +55,7 @@ class VarMean(Function):
     symbol, materializes = "var, mean", False
 
     def forward(self, x):
-        variance, mean = _variance_and_mean(self, x)
-        return _rounded(variance, x.real), _rounded(mean, x)
+        return _with_mean(*_spread_and_mean(self, x), x)
 
     def grad_x(self, grad, x):
         variance, mean = grad
@@ -67,16 +68,18 @@ class StdMean(Function):
     symbol, materializes = "√, mean", False
 
     def forward(self, x):
-        variance, mean = _variance_and_mean(self, x)
-        return _rounded(np.sqrt(variance), x.real), _rounded(mean, x)
+        return _with_mean(*_spread_and_mean(self, x, np.sqrt), x)
 
     def grad_x(self, grad, x, out):
         deviation, mean = grad
         return _grad_from_both(self, None if deviation is None else safe_divide(deviation, 2 * out[0]), mean, x)
 
 
-def _variance_and_mean(node: Any, x: Any) -> tuple[Any, Any]:
-    """Compute both with the settings axis, keepdims and correction of `node`, in double precision, as PyTorch does."""
+def _spread_and_mean(node: Any, x: Any, of_variance: Callable[[Any], Any] = np.positive) -> tuple[Any, Any]:
+    """Compute a function of the variance with the settings axis, keepdims and correction of `node`, and the mean.
+
+    In double precision, as PyTorch does: only the result is rounded, and may overflow. The mean has all dims.
+    """
     n = reduction_size(x.shape, node.axis)
     double = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64, copy=False)
     mean = layouts.row_major(fast_sum(double, node.axis, True)) / (n or math.nan)
@@ -87,16 +90,14 @@ def _variance_and_mean(node: Any, x: Any) -> tuple[Any, Any]:
     else:
         squares = centered
         squares *= centered
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         variance = layouts.row_major(fast_sum(squares, node.axis, node.keepdims))
         variance = variance / (max(n - node.correction, 0) if n else math.nan)
-    return variance, layouts.contiguous(mean.reshape(np.shape(variance)))
+        return as_array(of_variance(variance)).astype(x.real.dtype, copy=False), mean
 
 
-def _rounded(found: Any, like: Any) -> Any:
-    """Convert a result in double precision to the dtype of `like`; it may overflow."""
-    with np.errstate(over="ignore"):
-        return found.astype(like.dtype, copy=False)
+def _with_mean(spread: Any, mean: Any, x: Any) -> tuple[Any, Any]:
+    return spread, layouts.contiguous(mean.reshape(spread.shape)).astype(x.dtype, copy=False)
 
 
 def _grad_from_variance(node: Any, grad: Any, x: Any) -> Any:
