@@ -70,10 +70,13 @@ def run(
         while heap:
             node, grad, owned = pending.pop(-heappop(heap))
             kind = type(node)
+            taken = grad
             if node.hooks and (kind is not Output or node.number in ends):
                 grad, owned = leaves.run_hooks(node, grad, stop=LAST if kind is Leaf else inf), False
-            if node.number in ends and grad is not None:
-                found[node.number] = grad if owned or create_graph else copied(grad)
+                if not (node.number in ends and routes[node.number]):  # type: ignore[index]
+                    taken = grad  # of a target from which the pass goes on PyTorch takes the gradient before its hooks
+            if node.number in ends and taken is not None:
+                found[node.number] = taken if owned or create_graph else copied(taken)
             if kind is Leaf:
                 if routes is None:
                     accumulate(node, grad, owned, create_graph)

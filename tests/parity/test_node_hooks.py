@@ -447,3 +447,18 @@ def what_was_complete_before_a_hook_raised_is_kept(t, nn):
         (h * b).sum().backward()
     except ValueError as error:
         return str(error), a.grad, b.grad
+
+
+@programs
+def gradients_of_hooked_results(t, nn):
+    """Before the hooks, if the pass goes on from there to another input; after them, if it ends there."""
+    x, found = leaf(t, 2), []
+    h = x * 2
+    h.register_hook(lambda grad: grad * 10)
+    first, rest = (h * x).split(1)
+    first.register_hook(lambda grad: grad * 7)
+    loss = (first * 3 + rest).sum() + h.sum()
+    for inputs in [x, h], [h], [h, first], [first, x], [x], [first, rest]:
+        found += t.autograd.grad(loss, inputs, retain_graph=True)
+    g, k = t.autograd.grad((h**3).sum(), [h, x], create_graph=True)
+    return found, t.autograd.grad((g + k).sum(), [x, h])
