@@ -14,7 +14,7 @@ import pytest
 
 import microgad as torch
 from microgad import Function, backend, errors, nn
-from microgad.engine import leaves
+from microgad.engine import leaves, paths
 
 
 def test_gradients_accumulate_in_place_over_calls() -> None:
@@ -221,23 +221,23 @@ def test_double_backward_leaves_nothing_for_the_garbage_collector() -> None:
     assert gc.collect() == 0
 
 
-def test_a_decomposition_looks_up_hooked_leaves_only_in_its_own_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decomposition_looks_for_leaves_only_in_its_own_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its backward pass ends at the inputs of the decomposition and doesn't walk the graph before them."""
-    lookups = 0
+    visited = []
 
-    class Counting(weakref.WeakSet):  # type: ignore[type-arg]
-        def __contains__(self, leaf: object) -> bool:
-            nonlocal lookups
-            lookups += 1
-            return super().__contains__(leaf)
+    def reachable(roots: Any, oldest: float) -> Any:
+        visited.append(len(found := paths.reachable(roots, oldest)))
+        return found
 
     x, weight = torch.ones(2, 3, requires_grad=True), torch.ones(3, requires_grad=True)
-    monkeypatch.setattr(leaves, "hooked", Counting([weight.node]))
+    monkeypatch.setattr(leaves, "calling", weakref.WeakSet([weight.node]))
+    monkeypatch.setattr(leaves, "reachable", reachable)
     h = x
     for _ in range(20):
         h = nn.functional.layer_norm(h, (3,), weight)
     torch.autograd.grad(h.sum(), x, create_graph=True)
-    assert lookups < 100
+    assert len(visited) == 21
+    assert max(visited[1:]) < 20
 
 
 def test_multi_grad_hooks_keep_neither_gradients_nor_the_graph_alive() -> None:

@@ -206,7 +206,6 @@ class Stream(IterableDataset[int]):
             AssertionError,
             r"Size mismatch .*\[\(2,\), \(3,\)\]",
         ),
-        (lambda: TensorDataset(), AssertionError, "Size mismatch"),
         (lambda: Dataset()[0], NotImplementedError, "Dataset must define __getitem__"),
         (lambda: numbers(2) + Stream(), AssertionError, "does not support IterableDataset"),
         (lambda: default_collate([[1], [1, 2]]), RuntimeError, r"equal size, but the sizes are \[1, 2\]"),
