@@ -59,8 +59,8 @@ def call_batched(
 
 def is_final(error: BaseException) -> bool:
     """Whether an error is no reason to start again slice by slice: one of draws, or of a program's `raise`."""
-    if isinstance(error, RandomnessError):
-        return True
+    if isinstance(error, (Fallback, RandomnessError)):
+        return isinstance(error, RandomnessError)
     at: Any = error.__traceback__
     while at.tb_next is not None:
         at = at.tb_next

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from .. import errors, state
 from ..autograd import functional
 from ..ops.movement import clone
-from ..ops.view_writes import Entry
+from ..ops.view_writes import TransformArgument
 from ..state import inference
 from ..state.contexts import binding
 from ..tensor import Tensor
@@ -41,7 +41,7 @@ def entering(x: Tensor) -> Tensor:
     result = x.detach()
     if x.node is None:
         return result.requires_grad_()
-    result.node = Entry.recorded([x.node], x.array)
+    result.node = TransformArgument.recorded([x.node], x.array)
     if (observer := state.current().observer) is not None:
         observer.forward(result.node, (x,), result)
     return result

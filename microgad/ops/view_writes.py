@@ -105,11 +105,11 @@ class GuardedView(Identity):
         return grad
 
 
-class Entry(Identity):
+class TransformArgument(Identity):
     """The node of an argument that a transform differentiates by: as a leaf's, its memory isn't written to."""
 
 
-_FIXED = frozenset((Leaf, Entry))
+_FIXED = frozenset((Leaf, TransformArgument))
 
 
 def guard_views(base: Tensor) -> None:

@@ -93,7 +93,7 @@ def test_diff_compares_two_files(folder):
     assert (same.returncode, same.stdout) == (0, "no difference in 4 operations\n")
     other = run(folder, "diff", "a.json", "b.json")
     assert other.returncode == 1
-    assert "Relu (1) at program.py, line 9: isn't in the other" in other.stdout
+    assert f"Relu (1) at {folder / 'program.py'}, line 9: isn't in the other" in other.stdout
 
 
 def test_a_program_without_a_backward_pass(folder):

@@ -15,14 +15,14 @@ from microgad.autograd.function import CustomNode
 from microgad.function import Function, Leaf, Output
 from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import Mul, Sub
-from microgad.ops.view_writes import Detach, GuardedView, LostView
+from microgad.ops.view_writes import Detach, GuardedView, LostView, TransformArgument
 from microgad.testing.laws.case import Case
 from microgad.testing.strategies import tensors
 
 from . import registry
 from .registry import REGISTRY, Entry, obeys_laws
 
-WITHOUT_VALUES = {Detach, Leaf, LostView, Output, GuardedView}  # nodes that compute nothing
+WITHOUT_VALUES = {Detach, GuardedView, Leaf, LostView, Output, TransformArgument}  # nodes that compute nothing
 
 
 def functions_of_the_package() -> Iterator[type[Function]]:

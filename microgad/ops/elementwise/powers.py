@@ -259,8 +259,10 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     require_tensors("ldexp", input, other)
     if input.is_floating_point() and other.array.dtype.kind in "biu":
         return into(out, Ldexp.apply(input, other))
-    if input.is_floating_point() and other.is_floating_point() and other.ndim:
-        other = other.to(dtypes.of(dtypes.result_dtype([input.array, other.array])))  # the result's, for 2ⁿ too
+    if input.is_floating_point() and other.is_floating_point():
+        kind = dtypes.of(dtypes.result_dtype([input.array, other.array]))
+        if other.ndim or kind != dtypes.float16:  # a 0-d one beside float16 stays exact, as in products
+            other = other.to(kind)
     return into(out, input * Pow.apply(2.0, other))
 
 

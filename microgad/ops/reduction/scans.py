@@ -135,11 +135,10 @@ class LogCumSumExp(Function):
         """
         axis, n = self.axis, x.shape[self.axis]
         low = np.where(out.real == -math.inf, 0, out)
-        total, step = grad.copy(), 1
-        while step < n:
+        total = grad.copy()
+        for step in (1 << k for k in range((n - 1).bit_length())):
             earlier, later = slice_along(axis, 0, n - step), slice_along(axis, step, n)
             total[earlier] += np.exp(low[earlier] - low[later]) * total[later]
-            step *= 2
         return np.exp(x - low) * total
 
     def decomposition(self, x):
