@@ -13,6 +13,7 @@ def second_gradients(case, written=None):
     """Gradients of an example's first gradients; before that pass, input number `written` is written to."""
     inputs = [x.detach().clone().requires_grad_(x.requires_grad) if torch.is_tensor(x) else x for x in case.inputs]
     leaves = [x for x in inputs if torch.is_tensor(x) and x.requires_grad]
+    torch.manual_seed(0)  # an example may have dropout
     found = case.function(*inputs)
     results = [y for y in (found if isinstance(found, (tuple, list)) else [found]) if torch.is_tensor(y)]
     results = [y for y in results if y.requires_grad]
