@@ -1,0 +1,77 @@
+"""Distributions at the edges of their parameters, and classes derived from them, against PyTorch's."""
+
+import pytest
+
+import microgad
+
+torch = pytest.importorskip("torch")
+
+from .test_distributions import close, outcome  # noqa: E402
+from .test_distributions import validated as validated  # noqa: E402 - a fixture
+
+EDGES = {
+    "gamma of small concentrations": lambda t, d, x: d.Gamma(x(1e-3).double(), 1.0).rsample((4,)).log(),
+    "chi-square of small degrees of freedom": lambda t, d, x: d.Chi2(x(1.6e-3).double()).rsample((6,)).log(),
+    "dirichlet of one category": lambda t, d, x: d.Dirichlet(x(1e-4).reshape(1)).rsample((50,)),
+    "infinite means of Pareto": lambda t, d, x: d.Pareto(x(2.0), t.tensor([0.5, 3.0])).mean,
+    "infinite variances of Pareto": lambda t, d, x: d.Pareto(x(2.0), t.tensor([0.5, 3.0])).variance,
+    "a negative count": lambda t, d, x: d.Multinomial(-1, t.ones(2)),
+    "a count of 0": lambda t, d, x: d.Multinomial(0, x(0.5).expand(2)).log_prob(t.zeros(2)),
+}
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_edges(edge):
+    def run(library):
+        library.manual_seed(0)
+        x = library.tensor
+        leaves = []
+
+        def leaf(value):
+            leaves.append(x(value, requires_grad=True))
+            return leaves[0]
+
+        found = EDGES[edge](library, library.distributions, leaf)
+        return found, library.autograd.grad(found.sum(), leaves)[0]
+
+    other = outcome(lambda: run(torch))
+    if isinstance(other, type):
+        with pytest.raises(other):
+            run(microgad)
+    else:
+        for a, b in zip(run(microgad), other, strict=True):
+            close(a, b, 1e-3)
+
+
+def test_expand_of_subclasses():
+    def facts(library):
+        d = library.distributions
+
+        class Named(d.Normal):
+            pass
+
+        class Own(d.Normal):
+            def __init__(self, loc, name):
+                super().__init__(loc, 1.0)
+                self.name = name
+
+        class Expanded(Own):
+            def expand(self, batch_shape, _instance=None):
+                new = self._get_checked_instance(Expanded, _instance)
+                new.name = self.name
+                return super().expand(batch_shape, _instance=new)
+
+        class Direct(d.Distribution):
+            arg_constraints = {}
+
+            def __init__(self):
+                super().__init__((2,))
+
+        class Family(d.ExponentialFamily):
+            arg_constraints = {}
+
+        zeros = library.zeros(2)
+        for make in (lambda: Named(zeros, 1.0), lambda: Own(zeros, "a"), lambda: Expanded(zeros, "a"), Direct, Family):
+            yield outcome(lambda: tuple(make().expand((3, 2)).batch_shape))  # noqa: B023
+
+    assert list(facts(microgad)) == list(facts(torch))

@@ -1,0 +1,87 @@
+"""torch.optim: options of groups, old and loaded state dicts, and layouts of states are PyTorch's."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad
+
+torch = pytest.importorskip("torch")
+
+from .test_optim import NAMES, OTHER_NAMES, OptimizerPair  # noqa: E402
+
+
+def test_groups_share_the_tensor_of_their_lr_after_loading() -> None:
+    for lib in (microgad, torch):
+        groups = [{"params": [lib.ones(1, requires_grad=True)]} for _ in range(2)]
+        optimizer = lib.optim.SGD(groups, lr=lib.tensor(0.1))
+        saved = optimizer.state_dict()
+        optimizer.load_state_dict(saved)
+        optimizer.param_groups[0]["lr"].fill_(1.0)
+        assert [group["lr"].item() for group in optimizer.param_groups] == [1, 1]
+        assert saved["param_groups"][0]["lr"].item() == np.float32(0.1)
+
+
+@pytest.mark.parametrize("name", [*NAMES, *OTHER_NAMES])
+def test_options_that_an_old_state_dict_lacks_are_off(name: str) -> None:
+    groups = []
+    for lib in (microgad, torch):
+        optimizer = getattr(lib.optim, name)([lib.ones(1, requires_grad=True)], lr=0.1, maximize=True)
+        saved = optimizer.state_dict()
+        options = {"maximize", "foreach", "differentiable", "capturable", "amsgrad", "nesterov", "centered"}
+        if name != "Adafactor":  # for which PyTorch leaves `maximize` out
+            for option in options & saved["param_groups"][0].keys():
+                del saved["param_groups"][0][option]
+        optimizer.load_state_dict(saved)
+        groups.append(optimizer.state_dict()["param_groups"])
+    assert groups[0] == groups[1]
+
+
+def test_adamw_loads_adams_state_dict() -> None:
+    pair, donor = OptimizerPair("AdamW", {}), OptimizerPair("Adam", {"weight_decay": 0.3})
+    donor.step()
+    pair.ours.load_state_dict(donor.ours.state_dict())
+    pair.theirs.load_state_dict(donor.theirs.state_dict())
+    pair.step()
+    pair.check()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "group"),
+    [
+        ("SGD", {"lr": 0.1}, {"lr": -0.1, "weight_decay": -0.5}), ("Adam", {}, {"lr": -0.1}),
+        ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}, {"dampening": 0.5}),
+        ("SGD", {"lr": 0.1, "foreach": True}, {"momentum": -0.5, "fused": False}),
+    ],
+)  # fmt: skip
+def test_options_of_a_group_may_be_out_of_range(name: str, options: Any, group: Any) -> None:
+    """PyTorch checks the defaults only: a group with a negative lr ascends, as Lagrange multipliers do."""
+    pair = OptimizerPair(name, options, groups=group)
+    for _ in range(3):
+        pair.step()
+        pair.check()
+
+
+def test_adafactor_s_group_may_clip_to_less_than_one() -> None:
+    results = []
+    for lib in (microgad, torch):
+        p = lib.nn.Parameter(lib.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        p.grad = lib.ones(2, 2)
+        lib.optim.Adafactor([{"params": [p], "d": 0.5}]).step()
+        results.append(p.tolist())
+    np.testing.assert_allclose(*results, rtol=1e-6)
+
+
+@pytest.mark.parametrize("transposed", [("p",), ("grad",), ("p", "grad")])
+@pytest.mark.parametrize("name", [*NAMES, *OTHER_NAMES, "Muon"])
+def test_the_state_has_the_layout_of_the_parameter_or_the_gradient(name: str, transposed: Any) -> None:
+    """As in PyTorch: SGD's momentum, Muon's and Rprop's step sizes follow the gradient."""
+    strides = []
+    for lib in (microgad, torch):
+        p = lib.nn.Parameter(lib.ones(3, 2).T if "p" in transposed else lib.ones(2, 3))
+        p.grad = lib.ones(3, 2).T if "grad" in transposed else lib.ones(2, 3)
+        optimizer = getattr(lib.optim, name)([p], lr=0.1, **({"momentum": 0.9} if name == "SGD" else {}))
+        optimizer.step()
+        strides.append({entry: value.stride() for entry, value in optimizer.state[p].items()})
+    assert strides[0] == strides[1]
