@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -353,3 +356,32 @@ def test_in_place_results_that_integers_cannot_hold_raise_and_name_both_dtypes(o
         getattr(torch.ones(2).long(), op)(0.5)
     with pytest.raises(errors.DtypeError, match=message):
         torch.ones(2).long().sqrt_()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: torch.cat([x, torch.ones(2, 2)]),
+        lambda x: x[7],
+        lambda x: x.softmax(4),
+        lambda x: torch.sum(x, foo=1),  # type: ignore[call-overload]
+        lambda x: torch.linalg.cholesky(-x.view(2, 2)),
+        lambda x: x.split("a"),
+        lambda x: nn.functional.cross_entropy(x, torch.ones(3, 3)),
+        lambda x: x.as_strided((9,), (1,)),
+        lambda x: nn.functional.conv2d(x, x),
+        np.linalg.det,
+    ],
+)
+def test_a_failed_call_keeps_its_operands_no_longer_than_its_error(call: Callable[[torch.Tensor], Any]) -> None:
+    """The error's traceback holds frames. If one of them held the error, only the collector could free the operands."""
+    x = torch.ones(4, requires_grad=True)
+    weak = weakref.ref(x)
+    gc.disable()
+    try:
+        with pytest.raises(Exception):  # noqa: B017, PT011  # the class doesn't matter here
+            call(x)
+        del x
+        assert weak() is None
+    finally:
+        gc.enable()

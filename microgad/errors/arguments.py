@@ -113,10 +113,13 @@ def retry_or_raise(public: Callable[..., Any], args: tuple[Any, ...], kwargs: di
         wrappers = importlib.import_module("microgad.torch_function.wrappers")  # of a higher layer: loaded here
         if (answer := wrappers.retry_overridden(public, *args, **kwargs)) is not NotImplemented:
             return answer
-    function = inspect.unwrap(public)
-    if (better := _better_error(function, args, kwargs, error)) is not error:
-        raise better from None
-    raise error
+    function, better = inspect.unwrap(public), None
+    try:
+        if (better := _better_error(function, args, kwargs, error)) is not error:
+            raise better from None
+        raise error
+    finally:  # or the error and this frame, which is in its traceback, would keep each other and the operands
+        del error, better
 
 
 def _better_error(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: Any) -> Exception:
