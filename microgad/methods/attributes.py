@@ -71,7 +71,7 @@ class Attributes:
             grad_fn=core.Function.name(self.node).rpartition("::")[2] if not self.is_leaf else None,
             tangent=None if level is None else level.printed_tangent(self),
         )
-        return f"Parameter({text})" if "_is_param" in vars(self) else text
+        return f"Parameter({text})" if "_is_param" in vars(self) and not text.startswith("Parameter(") else text
 
     @overload
     def size(self: Tensor, dim: None = None) -> Size: ...

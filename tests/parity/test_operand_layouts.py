@@ -64,6 +64,34 @@ def test_binary_operations_on_operands_with_different_strides(name):
         assert strides[0] == strides[1], (first, second)
 
 
+PER_MATRIX = {
+    "det": lambda t, x: t.linalg.det(x),
+    "slogdet": lambda t, x: t.linalg.slogdet(x),
+    "svd": lambda t, x: t.linalg.svd(x),
+    "svdvals": lambda t, x: t.linalg.svdvals(x),
+    "eig": lambda t, x: t.linalg.eig(x),
+    "eigvals": lambda t, x: t.linalg.eigvals(x),
+    "eigh": lambda t, x: t.linalg.eigh(x),
+    "eigvalsh": lambda t, x: t.linalg.eigvalsh(x),
+    "cond": lambda t, x: t.linalg.cond(x),
+    "matrix_rank": lambda t, x: t.linalg.matrix_rank(x),
+    "pinv": lambda t, x: t.linalg.pinv(x),
+    "pinv of Hermitian": lambda t, x: t.linalg.pinv(x, hermitian=True),
+    "solve of one vector": lambda t, x: t.linalg.solve(x, t.ones(3)),
+}
+
+
+@pytest.mark.parametrize("name", PER_MATRIX)
+def test_results_for_turned_batches_of_matrices_have_torchs_strides(name):
+    strides = []
+    for t in (torch, microgad):
+        t.manual_seed(0)
+        for x in (t.rand(3, 3, 4, 2).permute(3, 2, 0, 1), t.rand(2, 4, 3, 3).mT, t.rand(1, 3, 3)):
+            y = PER_MATRIX[name](t, x)
+            strides.append([y.stride()] if isinstance(y, t.Tensor) else [part.stride() for part in y])
+    assert strides[:3] == strides[3:]
+
+
 @pytest.mark.parametrize("n", [8, 64, 512])
 def test_sums_with_a_batch_of_one_have_torchs_strides(n):
     """The stride of the one image decides whether the next convolution makes a channels-last result."""
@@ -97,3 +125,8 @@ def test_copies_of_data_have_torchs_strides():
         if t is torch:
             expected = strides
     assert strides == expected
+
+
+def test_nonzero_static_pads_in_row_major_order():
+    strides = [t.nonzero_static(t.tensor([[0, 1, 0], [1, 0, 1]]), size=5).stride() for t in (torch, microgad)]
+    assert strides[0] == strides[1]

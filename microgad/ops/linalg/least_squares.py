@@ -13,6 +13,7 @@ from ...errors import ArgumentError, DtypeError, LinAlgError, ShapeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
+from .. import layouts
 from ..elementwise import abs as magnitude
 from ..movement import squeeze, unsqueeze
 from ..out import into
@@ -30,11 +31,11 @@ class Pinv(Function):
 
     def forward(self, x):
         if not self.hermitian and (found := _inverse(x, self.atol, self.rtol)) is not None:
-            return found
+            return layouts.row_major(found)
         u, s, vh = _decomposed(x, self.hermitian)
         large = abs(s) > _threshold(x, s, self.atol, self.rtol)
         inverses = np.where(large, 1 / np.where(large, s, 1), 0).astype(s.dtype)
-        return np.matmul(adjoint(vh) * inverses[..., None, :], adjoint(u))
+        return layouts.row_major(np.matmul(adjoint(vh) * inverses[..., None, :], adjoint(u)))
 
     def grad_x(self, grad, x, out):
         gh, ph = adjoint(grad), adjoint(out)
@@ -147,7 +148,7 @@ class Rank(Function):
 
     def forward(self, x):
         s = abs(np.linalg.eigvalsh(x)) if self.hermitian else svdvals_or_nan(x)
-        return (s > _threshold(x, s, self.atol, self.rtol)).sum(-1)
+        return layouts.row_major((s > _threshold(x, s, self.atol, self.rtol)).sum(-1))
 
 
 @numpy_spelling

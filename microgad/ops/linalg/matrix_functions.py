@@ -11,6 +11,7 @@ from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
+from .. import layouts
 from ..movement import cat, flip, unsqueeze
 from ..reduction.products import cumprod
 from ..spelling import numpy_spelling, tensors_only
@@ -49,7 +50,7 @@ class MatrixExp(Function):
         out = np.linalg.solve(even - odd, even + odd)
         for i in range(int(halvings.max())):
             out = np.where(halvings > i, np.matmul(out, out), out)
-        return out
+        return layouts.row_major(out)
 
     def grad_x(self, grad, x):
         n, t = x.shape[-1], mT(x)

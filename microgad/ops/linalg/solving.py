@@ -13,6 +13,7 @@ from ...errors import ArgumentError, LinAlgError, ShapeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
+from .. import layouts
 from ..elementwise import log, where
 from ..elementwise.complex_numbers import is_complex
 from ..movement import permute, reshape, squeeze, unsqueeze
@@ -73,7 +74,7 @@ class Det(Function):
     symbol, numpy = "det", np.linalg.det
 
     def forward(self, x):
-        return np.linalg.det(x)
+        return layouts.row_major(np.linalg.det(x))
 
     def grad_x(self, grad, x, out):
         return grad.reshape((*grad.shape, 1, 1)) * _cofactors(x, out)
@@ -85,7 +86,7 @@ class SLogDet(Function):
     symbol, numpy, conjugates, materializes = "log|det|", np.linalg.slogdet, False, False
 
     def forward(self, x):
-        return tuple(np.linalg.slogdet(x))
+        return tuple([layouts.row_major(y) for y in np.linalg.slogdet(x)])
 
     def backward(self, grad, x, out):
         of_sign, of_log = grad
@@ -252,7 +253,7 @@ def _solve(op: str, a: Tensor, b: Tensor, left: bool) -> Tensor:
     if not vectors:
         return result
     result = squeeze(result, -1)
-    return by_columns(result) if b.ndim > 1 else result
+    return by_columns(result) if result.ndim > 1 else result
 
 
 @numpy_spelling

@@ -12,6 +12,7 @@ from ...errors import ArgumentError, GraphError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
+from .. import layouts
 from ..elementwise import Select
 from ..elementwise.complex_numbers import conjugate, is_complex
 from ..indexing.index_parsing import is_recorded
@@ -34,7 +35,7 @@ class Eigh(Function):
 
     def forward(self, x):
         w, v = np.linalg.eigh(x, self.triangle)
-        return w, by_columns(v)
+        return layouts.row_major(w), by_columns(v)
 
     def backward(self, grad, out):
         (of_values, of_vectors), (w, v) = grad, out
@@ -56,7 +57,7 @@ class EigenvaluesH(Function):
     symbol, numpy = "λ", np.linalg.eigvalsh
 
     def forward(self, x):
-        return np.linalg.eigvalsh(x, self.triangle)
+        return layouts.row_major(np.linalg.eigvalsh(x, self.triangle))
 
 
 class Eig(Function):
@@ -67,7 +68,7 @@ class Eig(Function):
     def forward(self, x):
         w, v = np.linalg.eig(x)
         dtype = np.result_type(x.dtype, np.complex64)
-        return w.astype(dtype), by_columns(v.astype(dtype))
+        return w.astype(dtype, "C"), by_columns(v.astype(dtype))
 
     def backward(self, grad, out):
         (of_values, of_vectors), (w, v) = grad, out
@@ -85,7 +86,7 @@ class Eigenvalues(Function):
     symbol, numpy = "λ", np.linalg.eigvals
 
     def forward(self, x):
-        return np.linalg.eigvals(x).astype(np.result_type(x.dtype, np.complex64))
+        return np.linalg.eigvals(x).astype(np.result_type(x.dtype, np.complex64), "C")
 
 
 class SVD(Function):
@@ -95,7 +96,7 @@ class SVD(Function):
 
     def forward(self, x):
         u, s, vh = svd_or_nan(x, self.full)
-        return by_columns(u), s, by_columns(vh)
+        return by_columns(u), layouts.row_major(s), by_columns(vh)
 
     def backward(self, grad, out):
         k = out[1].shape[-1]
@@ -131,7 +132,7 @@ class SingularValues(Function):
     symbol = "σ"
 
     def forward(self, x):
-        return svdvals_or_nan(x)
+        return layouts.row_major(svdvals_or_nan(x))
 
 
 def divide_off_diagonal(x: Any, differences: Any) -> Any:

@@ -135,8 +135,9 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tenso
         found = np.zeros_like(input.array, dtype=np.int64, shape=(0, input.ndim))
     else:
         found = nonzero(input).array[:size]
-    padding = np.full_like(found, fill_value, shape=(size - len(found), found.shape[1]))
-    return into(out, function.Tensor._wrap(np.concatenate([found, padding])), exact="nonzero_static")
+    padded = np.full_like(found, fill_value, order="C", shape=(size, found.shape[1]))
+    padded[: len(found)] = found
+    return into(out, function.Tensor._wrap(padded), exact="nonzero_static")
 
 
 @overload
