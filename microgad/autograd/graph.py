@@ -95,26 +95,25 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
         tensors = [x for x in tensors if x.requires_grad]
     elif not all(x.requires_grad for x in tensors):
         raise errors.CallError("register_multi_grad_hook: Expected gradient function to be set")
-    task: list[Any] = [None]  # the backward pass that runs: in another one, the gradients start anew
+    task: list[Any] = [None, 0]  # the pass that runs, and how many gradients it brings: in another one all starts anew
     grads: dict[int, Tensor | None] = {}
     count = len(tensors)  # the hook must not refer to the Tensors, which hold it
     nodes = [_numbers_at(tensor.node) for tensor in tensors]
-    expected = set[int]()
 
     def hook_of(i: int) -> Callable[[Tensor], None]:
         def hook(grad: Tensor) -> None:
-            if task[0] is not leaves.current_pass():
-                task[0] = leaves.current_pass()
+            running: Any = leaves.current_pass()
+            if task[0] is not running:
+                expected = running.visits(set[int]().union(*nodes))
+                task[:] = running, sum(not expected.isdisjoint(numbers) for numbers in nodes)
                 grads.clear()
-                expected.clear()
-                expected.update(task[0].visits(set[int]().union(*nodes)))
             if mode == "any":
                 if not grads:
                     grads[i] = None  # the gradient itself isn't kept alive
                     fn(grad)
                 return
             grads[i] = grad
-            if len(grads) == sum(not expected.isdisjoint(numbers) for numbers in nodes):
+            if len(grads) == task[1]:
                 found = [grads.get(k) for k in range(count)]
                 grads.clear()
                 fn(found)

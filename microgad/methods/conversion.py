@@ -165,7 +165,7 @@ class Conversion:
         if isinstance(vars(cls).get("array"), property):
             # All operations read this attribute, so no property may take its place. MONAI's gives the same, the array.
             del cls.array  # type: ignore[attr-defined]
-        if cls.__module__.partition(".")[0] != "microgad" and torch_function.overrides_functions(cls):  # type: ignore[arg-type]
+        if cls.__module__.partition(".")[0] != "microgad" and torch_function.overrides_functions(cls):
             wrappers.install()
 
     @classmethod

@@ -5,10 +5,10 @@ This module finds and calls the implementations; `wrappers` puts that in front o
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from .. import function
 from ..state.contexts import binding
@@ -52,9 +52,22 @@ def disabled_torch_function(func: Any, types: Any, args: Any = (), kwargs: Any =
         return func(*args, **(kwargs or {}))
 
 
-@functools.cache
 def overrides_functions(kind: Any) -> bool:
     """Whether a class overrides functions: by its own __torch_function__, or as a subclass of Tensor, not Parameter."""
+    answer = _of_lasting.get(kind)
+    if answer is None and (answer := _of_others.get(kind)) is None:
+        answer = _overrides_functions(kind)
+        answers = _of_lasting if kind is function.Tensor or kind.__module__ == "builtins" else _of_others
+        answers[kind] = answer
+    return answer
+
+
+# What `overrides_functions` answered. Classes that a program makes may be freed, which only a weak mapping allows.
+_of_lasting: dict[Any, bool] = {}
+_of_others: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+
+
+def _overrides_functions(kind: Any) -> bool:
     found = getattr(kind, "__torch_function__", None)
     if found in (None, disabled_torch_function) or kind is function.Tensor or kind.__module__.startswith("microgad."):
         return False

@@ -20,6 +20,12 @@ def set_paths(parent: Module, child: Any, new_name: str | None = None) -> None:
         name = next((name for name, module in parent._modules.items() if module is child), None)
     elif parent._modules.get(earlier := child._path.rpartition(".")[2]) is child:
         name = earlier
-    if name is not None:
-        for path, inner in child.named_modules(prefix=f"{parent._path}.{name}" if parent._path else name):
+    if name is None:
+        return
+    pending, seen = [(f"{parent._path}.{name}" if parent._path else name, child)], set()
+    while pending:  # not by `named_modules`, whose generators are as deep as the modules
+        path, inner = pending.pop()
+        if inner is not None and id(inner) not in seen:
+            seen.add(id(inner))
             inner.__dict__["_path"] = path
+            pending += [(f"{path}.{key}", below) for key, below in reversed(inner._modules.items())]
