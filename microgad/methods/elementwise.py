@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError
+from ..function.naming import with_in_place_name
 from ..lazy import LazyModule
+from . import updates
 from .factories import binary, binary_alpha, by_copy, in_place, with_alpha, with_tensor
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ def _towards(self: Tensor, end: Tensor, weight: Operand) -> Tensor:
     return self
 
 
+_lerp_in_place = in_place(ops.Lerp, _towards)
+
+
 def _with_values(self: Tensor, values: Tensor) -> Tensor:
     return self
 
@@ -35,10 +40,16 @@ class Elementwise:
     add, sub, mul, neg, positive, addcmul = ops.add, ops.sub, ops.mul, ops.neg, ops.positive, ops.addcmul
     addcdiv, lerp = ops.addcdiv, ops.lerp
     subtract, multiply, negative = sub, mul, neg
-    add_, sub_, mul_ = with_alpha(ops.Add, binary_alpha), with_alpha(ops.Sub, binary_alpha), in_place(ops.Mul, binary)
-    neg_ = in_place(ops.Neg)
-    addcmul_, addcdiv_, lerp_ = by_copy(ops.addcmul), by_copy(ops.addcdiv), in_place(ops.Lerp, _towards)
+    add_ = with_alpha(ops.Add, binary_alpha, updates.add_scaled)
+    sub_ = with_alpha(ops.Sub, binary_alpha, updates.subtract_scaled)
+    mul_, neg_ = in_place(ops.Mul, binary), in_place(ops.Neg)
+    addcmul_, addcdiv_ = by_copy(ops.addcmul, updates.add_product), by_copy(ops.addcdiv, updates.add_quotient)
     subtract_, multiply_, negative_ = sub_, mul_, neg_
+
+    def lerp_(self: Tensor, end: Tensor, weight: Operand) -> Tensor:
+        """Move towards end by the fraction weight, in place: see `lerp`."""
+        done = updates.update("lerp_", updates.interpolate, self, weight, end)
+        return self if done else _lerp_in_place(self, end, weight)
 
     div, floor_divide, remainder, fmod, gcd = ops.div, ops.floor_divide, ops.remainder, ops.fmod, ops.gcd
     lcm = ops.lcm
@@ -123,7 +134,7 @@ class Elementwise:
     maximum, minimum, fmax, fmin, clamp = ops.maximum, ops.minimum, ops.fmax, ops.fmin, ops.clamp
     clamp_min, clamp_max, relu, nan_to_num = ops.clamp_min, ops.clamp_max, ops.relu, ops.nan_to_num
     clip = clamp
-    clamp_min_, clamp_max_, relu_ = by_copy(ops.clamp_min), by_copy(ops.clamp_max), in_place(ops.Relu)
+    relu_ = in_place(ops.Relu)
     nan_to_num_ = by_copy(ops.nan_to_num)
 
     def clamp_(self: Tensor, min: Operand | None = None, max: Operand | None = None) -> Tensor:
@@ -134,6 +145,20 @@ class Elementwise:
         return result
 
     clip_ = clamp_
+
+    def clamp_min_(self: Tensor, min: Operand) -> Tensor:
+        """Raise to at least min, in place: see `clamp_min`."""
+        before = self.node
+        return with_in_place_name(
+            f"ClampMinBackward{int(hasattr(min, 'array'))}", ops.Clamp.apply_(self, min, None), before
+        )
+
+    def clamp_max_(self: Tensor, max: Operand) -> Tensor:
+        """Lower to at most max, in place: see `clamp_max`."""
+        before = self.node
+        return with_in_place_name(
+            f"ClampMaxBackward{int(hasattr(max, 'array'))}", ops.Clamp.apply_(self, None, max), before
+        )
 
     conj, conj_physical, resolve_conj, resolve_neg = ops.conj, ops.conj_physical, ops.resolve_conj, ops.resolve_neg
     is_conj, is_neg, angle = ops.is_conj, ops.is_neg, ops.angle

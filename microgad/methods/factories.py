@@ -15,6 +15,7 @@ from ..errors.wording import cannot_cast
 from ..function import Function
 from ..function.naming import with_in_place_name, with_torch_name
 from ..lazy import LazyModule, accepts_lazy
+from .updates import update
 
 if TYPE_CHECKING:
     from ..function import torch_names
@@ -97,13 +98,18 @@ def _on_graph(x: Any) -> bool:
 
 
 @accepts_lazy
-def with_alpha(cls: type[Function], like: F) -> F:
-    """Make the in-place method of a Function that has a keyword `alpha`, by which the other operand is multiplied."""
+def with_alpha(cls: type[Function], like: F, formula: Callable[..., None]) -> F:
+    """Make the in-place method of a Function that has a keyword `alpha`, by which the other operand is multiplied.
+
+    `formula` computes both in one `update`.
+    """
 
     def method(self: Tensor, other: Any, *rest: Any, alpha: float = 1) -> Tensor:
         if rest:
             other, alpha = spelling.old_order(f"{cls.__name__.lower()}_", other, rest)
         if type(alpha) is not int or alpha != 1:
+            if update(method.__name__, formula, self, alpha, other):
+                return self
             other = elementwise.scaled_by_alpha(f"{cls.__name__}_", self, other, alpha)
         result: Tensor = cls.apply_(self, other)
         return result
@@ -162,10 +168,16 @@ def is_operand(x: Any) -> bool:
 
 
 @accepts_lazy
-def by_copy(function: F) -> F:
-    """Make the in-place method `op_` of a composite: the result is copied into the Tensor's memory."""
+def by_copy(function: F, formula: Callable[..., None] | None = None) -> F:
+    """Make the in-place method `op_` of a composite: the result is copied into the Tensor's memory.
+
+    `formula` computes one with two operands and a factor `value` in one `update`.
+    """
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
+        plain = formula is not None and len(args) == 2 and options.keys() <= {"value"}
+        if plain and update(method.__name__, formula, self, options.get("value", 1), *args):
+            return self
         recorded = any(map(_on_graph, (self, *args, *options.values())))
         before = self.clone() if recorded else self  # backward may need the values that are about to be overwritten
         if self.base is not None and before.node is not None and before is not self:

@@ -11,7 +11,7 @@ from .. import backend
 from .. import function as core
 from ..errors import ArgumentError
 from ..lazy import LazyModule
-from .factories import augmented, binary, binary_alpha, in_place, is_operand, operator, reflected, with_alpha
+from .factories import augmented, binary, in_place, is_operand, operator, reflected
 
 if TYPE_CHECKING:
     from ..ops import creation, indexing, linalg
@@ -97,7 +97,7 @@ class Operators:
     def __delitem__(self: Tensor, index: Any) -> None:
         raise TypeError("Tensor does not support deleting items")
 
-    __iadd__, __isub__ = augmented(with_alpha(ops.Add, binary_alpha)), augmented(with_alpha(ops.Sub, binary_alpha))
+    __iadd__, __isub__ = augmented(in_place(ops.Add, binary)), augmented(in_place(ops.Sub, binary))
     __imul__, __itruediv__ = augmented(in_place(ops.Mul, binary)), augmented(in_place(ops.Div, binary))
     __ifloordiv__, __imod__ = augmented(in_place(ops.FloorDiv, binary)), augmented(in_place(ops.Remainder, binary))
     __ipow__, __iand__ = augmented(in_place(ops.Pow, binary)), augmented(in_place(ops.BitwiseAnd, binary))

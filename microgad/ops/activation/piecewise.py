@@ -10,6 +10,7 @@ import numpy as np
 from ... import backend
 from ... import generator as draws
 from ...dtypes.limits import finfo
+from ...dtypes.number_kinds import HALF, by_forward
 from ...dtypes.type_names import TYPE_NAMES
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
@@ -142,6 +143,9 @@ class Hardtanh(Function):
 
     def forward(self, x):
         return x.clip(self.low, self.high)
+
+    def write(self, out, x):
+        by_forward(self, out, x) if out.dtype == HALF else x.clip(self.low, self.high, out=out)
 
     def grad_x(self, grad, x):
         return Select.apply(self.within(x), grad)

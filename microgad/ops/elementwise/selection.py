@@ -8,6 +8,7 @@ import numpy as np
 
 from ... import backend, dtypes, function
 from ...dtypes.limits import highest, lowest
+from ...dtypes.number_kinds import HALF, by_forward
 from ...errors import ArgumentError, DtypeError
 from ...errors.notices import once
 from ...function import Function
@@ -139,6 +140,16 @@ class Clamp(Function):
         out = np.maximum(x, low)  # these two take a third of the time of x.clip
         return np.minimum(out, high, out=out if out.ndim and out.shape == high.shape else None)
 
+    def write(self, out, x, low, high):
+        if out.dtype == HALF or x.dtype is not out.dtype:  # the bounds may have widened x
+            by_forward(self, out, x, low, high)
+        elif high is None:
+            fast_maximum(low, x, out)
+        elif low is None:
+            fast_minimum(high, x, out)
+        else:
+            np.clip(x, low, high, out=out)
+
     def grad_x(self, grad, x, low, high):
         if low is None:
             return Select.apply(x <= high, grad)
@@ -221,6 +232,9 @@ class Relu(Function):
     def forward(self, x):
         return fast_maximum(0, x)
 
+    def write(self, out, x):
+        by_forward(self, out, x) if out.dtype == HALF else fast_maximum(0, x, out)
+
     def grad_x(self, grad, out):
         return Select.apply(out != 0, grad)  # where x is NaN the gradient passes, as in PyTorch
 
@@ -266,14 +280,14 @@ def nan_to_num(
     return into(out, result, exact="nan_to_num")
 
 
-def fast_maximum(low: Any, x: Any) -> Any:
+def fast_maximum(low: Any, x: Any, out: Any = None) -> Any:
     """np.maximum(low, x) of arrays; x if both are 0. Clipping at a number takes at most a third of the time."""
-    return x.clip(low, highest(x.dtype)) if _clips_faster(x, low) else np.maximum(low, x)
+    return x.clip(low, highest(x.dtype), out=out) if _clips_faster(x, low) else np.maximum(low, x, out=out)
 
 
-def fast_minimum(high: Any, x: Any) -> Any:
+def fast_minimum(high: Any, x: Any, out: Any = None) -> Any:
     """np.minimum(high, x) of arrays, like `fast_maximum`."""
-    return x.clip(lowest(x.dtype), high) if _clips_faster(x, high) else np.minimum(high, x)
+    return x.clip(lowest(x.dtype), high, out=out) if _clips_faster(x, high) else np.minimum(high, x, out=out)
 
 
 def _clips_faster(x: Any, bound: Any) -> bool:

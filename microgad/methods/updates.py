@@ -1,0 +1,92 @@
+"""In-place updates that nothing records, as programs write optimizers and moving averages with them.
+
+`x.add_(g, alpha=-lr)` and its like are several operations. Where no gradient and no observer needs them one by one,
+they are computed here with the same arithmetic, block by block in the cache, without Tensors in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy import ndarray
+
+from .. import function as core
+from .. import gradients
+from ..lazy import LazyModule
+from ..state import current
+
+if TYPE_CHECKING:
+    from ..ops import blocks
+else:
+    blocks = LazyModule("microgad.ops.blocks")
+
+_LARGEST = 1e30  # factors up to it are finite in float32
+
+
+def update(name: str, formula: Callable[..., None], target: Any, factor: Any, *others: Any) -> bool:
+    """Compute formula(target's array, factor, *other arrays) block by block, or return False if that isn't plain.
+
+    Plain are float Tensors of one dtype and shape, row-major, which are the same or share no memory.
+    """
+    state, array = current(), target.array
+    if (
+        type(factor) not in (int, float)
+        or not -_LARGEST < factor < _LARGEST
+        or type(array) is not ndarray
+        or array.dtype.char not in "fd"
+        or not array.flags.c_contiguous
+        or state.observer is not None
+        or state.deriving
+        or gradients.dual_level.get() is not None
+        or (state.grad_enabled and target.node is not None)
+    ):
+        return False
+    arrays = []
+    for x in others:
+        if not isinstance(x, core.Tensor) or (state.grad_enabled and x.node is not None):
+            return False
+        other = x.array
+        if type(other) is not ndarray or other.dtype is not array.dtype or other.shape != array.shape:
+            return False
+        if not other.flags.c_contiguous or (other is not array and np.may_share_memory(other, array)):
+            return False
+        arrays.append(other)
+    target._check_writable(name, False)
+    blocks.write_by_blocks(lambda out, *parts: formula(out, factor, *parts), array, *arrays)
+    target._bump()
+    return True
+
+
+def add_scaled(out: Any, factor: float, other: Any) -> None:
+    """out + factor · other"""
+    out += factor * other
+
+
+def subtract_scaled(out: Any, factor: float, other: Any) -> None:
+    """out - factor · other"""
+    out -= factor * other
+
+
+def add_product(out: Any, factor: float, a: Any, b: Any) -> None:
+    """out + factor · a · b"""
+    product = a * b if factor == 1 else factor * a
+    if factor != 1:
+        product *= b
+    out += product
+
+
+def add_quotient(out: Any, factor: float, a: Any, b: Any) -> None:
+    """out + factor · a / b"""
+    quotient = factor * a
+    quotient /= b
+    out += quotient
+
+
+def interpolate(out: Any, weight: float, end: Any) -> None:
+    """out + weight · (end - out), computed from the nearer end as `lerp` does."""
+    far = abs(weight) >= 0.5
+    step = end - out
+    step *= weight - far
+    np.add(step, end if far else out, out=out)
