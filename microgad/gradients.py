@@ -13,7 +13,7 @@ import numpy as np
 from . import engine, errors, function, state
 from .duck_arrays import called_again, check_write
 from .errors import arguments
-from .function import Function, Leaf
+from .function import AccumulateGrad, Function
 from .lazy import LazyModule
 
 mapping = LazyModule("microgad.batching.vmap")
@@ -57,7 +57,7 @@ def backward(
             x.retain_grad()  # does nothing for leaves
     found = engine.run(roots, seeds, None if inputs is None else list(targets), retain, create_graph)
     for target in targets:
-        if isinstance(target, Leaf) and (g := found.get(target.number)) is not None:
+        if isinstance(target, AccumulateGrad) and (g := found.get(target.number)) is not None:
             engine.accumulate(target, g, not create_graph and 0 not in g.strides, create_graph)  # stride 0: copied
 
 

@@ -98,7 +98,7 @@ def swap_tensors(t1: Tensor, t2: Tensor) -> None:
     for t, own, requires_grad in ((t1, second, wanted[0]), (t2, first, wanted[1])):
         vars(t).clear()
         vars(t).update(own)
-        if "idle_leaf" in own:  # the Leaf of a Tensor whose requires_grad is off
+        if "idle_leaf" in own:  # the node of a leaf whose requires_grad is off
             own["idle_leaf"].tensor = weakref.ref(t)
         t._bump()
         t.requires_grad_(requires_grad)

@@ -12,7 +12,7 @@ from . import backend, dtypes, errors, function, gradients, state
 from .duck_arrays import check_write
 from .engine import leaves, versions
 from .errors import arguments
-from .function import Function, Leaf, Output
+from .function import AccumulateGrad, Function, Output
 from .lazy import LazyModule
 from .methods import Methods
 from .size import Size
@@ -34,8 +34,9 @@ _new = object.__new__
 class Tensor(Methods):
     """An array that remembers how it was computed. Source: torch.Tensor.
 
-    `array` is a NumPy or CuPy array. `node` is the operation that made it, a Leaf for a leaf that requires grad, None
-    where no gradient is wanted. Everything else follows PyTorch. `Tensor(2, 3)` is uninitialised; use `tensor(data)`.
+    `array` is a NumPy or CuPy array. `node` is the operation that made it, an AccumulateGrad for a leaf that requires
+    grad, None where no gradient is wanted. Everything else follows PyTorch. `Tensor(2, 3)` is uninitialised; use
+    `tensor(data)`.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> (x * x).sum().backward()
@@ -91,7 +92,7 @@ class Tensor(Methods):
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded operation made this Tensor."""
-        return self.node is None or type(self.node) is Leaf or not self.requires_grad
+        return self.node is None or type(self.node) is AccumulateGrad or not self.requires_grad
 
     @property
     def grad_fn(self) -> Function | None:
@@ -181,13 +182,13 @@ class Tensor(Methods):
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise errors.DtypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
-        if type(self.node) is Leaf and value.array.dtype.kind not in "fc":
+        if type(self.node) is AccumulateGrad and value.array.dtype.kind not in "fc":
             said = "data set to a tensor that requires gradients must be floating point or complex dtype"
             raise errors.DtypeError(said)
         check_write(self)
         self.array = value.array
         self._bump()
-        if type(self.node) is Leaf:
+        if type(self.node) is AccumulateGrad:
             self.node = leaves.leaf_of_new_array(self)
 
     def graph(self, **options: Any) -> Graph:

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from .. import errors, gradients, state
 from ..engine import leaves
-from ..function import Function, Leaf
+from ..function import AccumulateGrad, Function
 from ..lazy import define_getattr as _define_getattr
 from ..ops.elementwise import Flat
 from ..ops.view_writes import live_views
@@ -107,7 +107,7 @@ class dual_level:
             if (dual := self.duals.get(node.number)) is not None:
                 if dual.on_graph:
                     return True
-            elif node.number < oldest or type(node) is Leaf:
+            elif node.number < oldest or type(node) is AccumulateGrad:
                 return True
             else:
                 stack += node.edges

@@ -61,7 +61,7 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
         raise errors.GraphError(
             "It is not possible to get the gradient edge for a Tensor that does not require gradients"
         )
-    # A Leaf refers to its Tensor weakly, and a node to its results: the edge's token keeps them alive.
+    # An AccumulateGrad refers to its Tensor weakly, and a node to its results: the edge's token keeps them alive.
     node = tensor.node
     return GradientEdge(tensor.grad_fn or node, tensor.output_nr, tensor if tensor.is_leaf else node)
 

@@ -16,7 +16,7 @@ from ..backend.memory_layout import SOLE, alone, copied, copied_like
 from ..dtypes.number_kinds import conjugate, conjugates, for_derivatives
 from ..duck_arrays import DuckArray, Fallback
 from ..errors.wording import FREED
-from ..function import Function, Leaf, Output, Packed, rules
+from ..function import AccumulateGrad, Function, Output, Packed, rules
 from ..function.plan import argument
 from ..state import State
 from . import leaves, paths, results, versions
@@ -72,12 +72,12 @@ def run(
             kind = type(node)
             taken = grad
             if node.hooks and (kind is not Output or node.number in ends):
-                grad, owned = leaves.run_hooks(node, grad, stop=LAST if kind is Leaf else inf), False
+                grad, owned = leaves.run_hooks(node, grad, stop=LAST if kind is AccumulateGrad else inf), False
                 if not (node.number in ends and routes[node.number]):  # type: ignore[index]
                     taken = grad  # of a target from which the pass goes on PyTorch takes the gradient before its hooks
             if node.number in ends and taken is not None:
                 found[node.number] = taken if owned or create_graph else copied(taken)
-            if kind is Leaf:
+            if kind is AccumulateGrad:
                 if routes is None:
                     accumulate(node, grad, owned, create_graph)
                 continue
@@ -248,7 +248,7 @@ def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     return (g.sum(axes) if axes else g).reshape(shape)
 
 
-def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
+def accumulate(leaf: AccumulateGrad, grad: Any, owned: bool, create_graph: bool) -> None:
     """Add to a leaf's `.grad`. The first gradient isn't copied if it is `owned` and has the leaf's strides."""
     tensor = leaf.tensor()
     if tensor is None or tensor.node is None:  # it was deleted, or no longer requires grad

@@ -19,7 +19,7 @@ from .. import errors, function
 from ..backend.memory_layout import has_gaps
 from ..duck_arrays import Fallback
 from ..errors.wording import in_torchs_words
-from ..function import Function, Leaf
+from ..function import AccumulateGrad, Function
 from ..function.naming import with_torch_name
 from ..state import Observer
 from ..state.contexts import binding
@@ -38,30 +38,30 @@ def add_hook(node: Function, fn: Callable[[Any], Any], last: int = 0) -> Removab
     return RemovableHandle(node.hooks, fn, last)
 
 
-def leaf_of_new_array(tensor: Any) -> Leaf:
+def leaf_of_new_array(tensor: Any) -> AccumulateGrad:
     """The leaf node of a Tensor whose array was replaced: a new one with the same hooks if shape or dtype changed."""
-    leaf: Leaf = tensor.node
+    leaf: AccumulateGrad = tensor.node
     if (leaf.shape, leaf.dtype) == (tensor.array.shape, tensor.array.dtype):
         return leaf
-    new = Leaf(tensor)
+    new = AccumulateGrad(tensor)
     new.hooks = leaf.hooks
     if leaf in calling:
         calling.add(new)
     return new
 
 
-def set_requires_grad(tensor: Any, wanted: bool) -> Leaf | None:
+def set_requires_grad(tensor: Any, wanted: bool) -> AccumulateGrad | None:
     """The node of a leaf Tensor after `requires_grad_(wanted)`.
 
-    Switched off, it is None, and the Tensor remembers its Leaf. Switched on again, it is that same Leaf, so that graphs
+    Switched off, it is None, and the Tensor remembers the node. Switched on again, it is that same node, so that graphs
     recorded before still lead to the Tensor.
     """
     if not wanted:
-        if type(tensor.node) is Leaf:
+        if type(tensor.node) is AccumulateGrad:
             tensor.idle_leaf = tensor.node
         return None
     check_inference(tensor.version, "Setting requires_grad=True on inference tensor")
-    tensor.node = vars(tensor).pop("idle_leaf", None) or Leaf(tensor)
+    tensor.node = vars(tensor).pop("idle_leaf", None) or AccumulateGrad(tensor)
     return leaf_of_new_array(tensor)
 
 
@@ -123,7 +123,7 @@ def positions(roots: Sequence[Function], oldest: float) -> dict[int, float]:
     found: dict[int, float] = {}
     for number, node in reachable(roots, oldest).items():
         for i, edge in enumerate(node.edges):
-            if type(edge) is Leaf:
+            if type(edge) is AccumulateGrad:
                 before = -i if node.last_first else i
                 place = number - 0.5 - before / (2 * len(node.edges) + 2)
                 found[edge.number] = min(found.get(edge.number, place), place)

@@ -385,7 +385,7 @@ class Function:
         self._keep(plan, inputs, arrays, results)
 
     def _init_node(self, edges: list[Any], shape: Any, dtype: Any, path: str) -> None:
-        """Make this a node that computes and keeps nothing: a Leaf or an Output."""
+        """Make this a node that computes and keeps nothing: an AccumulateGrad or an Output."""
         self.number = next(numbers)
         self.edges, self.shape, self.dtype, self.path = edges, shape, dtype, path
         self.kept = self.versions = ()
@@ -457,7 +457,7 @@ class Output(Function):
         self.index = index
 
 
-class Leaf(Function):
+class AccumulateGrad(Function):
     """The node of a leaf Tensor: it accumulates gradients in the Tensor's `.grad`. It refers to the Tensor weakly."""
 
     __slots__ = ("tensor",)

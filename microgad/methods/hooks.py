@@ -9,7 +9,7 @@ from typing import Any
 from .. import errors
 from ..engine import leaves
 from ..engine.hooks import RemovableHandle
-from ..function import Leaf
+from ..function import AccumulateGrad
 from ..type_aliases import Tensor
 
 
@@ -20,7 +20,7 @@ class Hooks:
 
     _post_accumulate_grad_hooks: dict[int, Any] | None = None
     retainer: RemovableHandle | None = None  # the handle of the hook that retain_grad has registered
-    idle_leaf: Leaf | None = None  # the node of a leaf whose requires_grad is switched off
+    idle_leaf: AccumulateGrad | None = None  # the node of a leaf whose requires_grad is switched off
 
     @property
     def _backward_hooks(self: Tensor) -> dict[int, Any] | None:
@@ -68,7 +68,7 @@ class Hooks:
 
     def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call `hook` with this leaf each time its gradient has been added to `.grad`."""
-        if type(self.node) is not Leaf:
+        if type(self.node) is not AccumulateGrad:
             raise errors.GraphError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         return RemovableHandle(self._accumulation_hooks(), hook)
 

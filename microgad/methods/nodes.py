@@ -14,7 +14,7 @@ from ..engine import leaves
 from ..engine.hooks import RemovableHandle
 from ..engine.results import gathered
 from ..errors import arguments
-from ..function import Function, Leaf, Output, rules
+from ..function import AccumulateGrad, Function, Output, rules
 from ..function.plan import Plan
 from ..lazy import LazyModule
 
@@ -122,7 +122,7 @@ def call_node(node: Function, *grads: Any) -> Any:
     if not recorded:
         given = [g if g is None else g.array for g in given]
     results: tuple[Any, ...] = ()
-    if isinstance(node, Leaf):
+    if isinstance(node, AccumulateGrad):
         engine.accumulate(node, given[0], False, recorded)
     else:
         with state.scope(deriving=recorded):
@@ -150,7 +150,7 @@ def _check_output_grads(node: Function, grads: tuple[Any, ...]) -> list[Any]:
 class LeafHandle(RemovableHandle):
     """The handle of a hook on a leaf's node, which is called when the gradient has been accumulated."""
 
-    def __init__(self, leaf: Leaf, fn: Callable[..., Any]) -> None:
+    def __init__(self, leaf: AccumulateGrad, fn: Callable[..., Any]) -> None:
         grads: list[Any] = []
 
         def call(tensor: Any) -> None:
@@ -176,7 +176,7 @@ def register_hook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
     >>> y.backward()
     (tensor(20.0855),) (tensor(1.),)
     """
-    return LeafHandle(node, fn) if isinstance(node, Leaf) else RemovableHandle(_hooked(node).after, fn)
+    return LeafHandle(node, fn) if isinstance(node, AccumulateGrad) else RemovableHandle(_hooked(node).after, fn)
 
 
 def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
@@ -184,7 +184,7 @@ def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
 
     Source: torch.autograd.graph.Node.register_prehook.
     """
-    if isinstance(node, Leaf):
+    if isinstance(node, AccumulateGrad):
 
         def call(grad: Any) -> Any:
             (changed,) = _checked_replacement(fn((grad,)), (grad,), "prehook")
@@ -264,5 +264,4 @@ Function.register_hook, Function.register_prehook = register_hook, register_preh
 Function.__call__ = call_node  # type: ignore[method-assign]
 Function.next_functions = property(next_functions)  # type: ignore[attr-defined]
 Function.metadata = property(metadata)  # type: ignore[attr-defined]
-Leaf.__name__ = Leaf.__qualname__ = "AccumulateGrad"  # programs that walk a graph recognize leaves by this name
 Function._sequence_nr = lambda node: node.number  # type: ignore[attr-defined]

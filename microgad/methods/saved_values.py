@@ -20,7 +20,7 @@ from .. import backend, errors, state
 from .. import function as core
 from ..engine import versions
 from ..errors.wording import FREED
-from ..function import Function, Leaf, Packed, torch_names
+from ..function import AccumulateGrad, Function, Packed, torch_names
 from ..lazy import LazyModule
 from ..pytree import tree_leaves
 from .nodes import producer
@@ -68,7 +68,7 @@ def read(node: Function, name: str) -> Any:
     if not backend.is_array(value):
         return core.Tensor._wrap(np.asarray(value)) if name == "other" else value
     edge = node if at == len(node.plan.inputs) else node.edges[node.plan.inputs[at]]
-    if type(edge) is Leaf and edge.variable is not None and edge.variable.array is value:
+    if type(edge) is AccumulateGrad and edge.variable is not None and edge.variable.array is value:
         return edge.variable
     found = core.Tensor._wrap(value, edge)
     found.version = counter

@@ -14,7 +14,7 @@ from .. import backend, errors, function, state
 from ..backend.memory_layout import axes_of, overlaps, within
 from ..duck_arrays import check_write
 from ..engine import Identity
-from ..function import Function, Leaf, Output
+from ..function import AccumulateGrad, Function, Output
 from ..function.linear_map import LinearMap
 from ..function.naming import with_torch_name
 from ..function.plan import Plan
@@ -76,7 +76,7 @@ class LostView(Identity):
 
 def _why_lost(node: Function | None, change: str) -> str:
     """Say why a view, whose former node is `node`, can't be derived again from its base after a change."""
-    if node is None or type(node) is Leaf:
+    if node is None or type(node) is AccumulateGrad:
         return (
             f"A view was created in no_grad mode and {change} with grad mode enabled. Given that this use case is "
             "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the "
@@ -95,7 +95,7 @@ def _origin(view: Tensor) -> Function | None:
     return view.node.origin if isinstance(view.node, LostView) else view.node
 
 
-_ENDS = (type(None), Leaf)
+_ENDS = (type(None), AccumulateGrad)
 
 
 class GuardedView(Identity):
@@ -109,7 +109,7 @@ class TransformArgument(Identity):
     """The node of an argument that a transform differentiates by: as a leaf's, its memory isn't written to."""
 
 
-_FIXED = frozenset((Leaf, TransformArgument))
+_FIXED = frozenset((AccumulateGrad, TransformArgument))
 
 
 def guard_views(base: Tensor) -> None:

@@ -14,7 +14,7 @@ from .. import backend, state
 from ..dtypes import complex128, float64
 from ..engine.paths import reachable
 from ..errors import ArgumentError, MicrogadError, notices
-from ..function import Function, Leaf
+from ..function import AccumulateGrad, Function
 from ..generator import default_generator
 from ..gradients import grad
 from ..ops.elementwise import view_as_real
@@ -223,7 +223,7 @@ class with_arrays:
         for t, array in zip(self.tensors, self.arrays, strict=True):
             before, t.array = t.array.dtype, array
             if t.node is not None and array.dtype != before:
-                t.node = Leaf(t)
+                t.node = AccumulateGrad(t)
 
     def __exit__(self, *_: object) -> None:
         for t, array, node in self.saved:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 import microgad as torch
 from microgad import gradients
-from microgad.function import Leaf, Tensor
+from microgad.function import AccumulateGrad, Tensor
 from microgad.testing.strategies import LAYOUTS, laid_out
 
 INPUTS = 10_000  # for each fault
@@ -181,6 +181,6 @@ def _held_bytes(outs: list[Any]) -> int:
         if node is not None and node.number not in seen:
             seen[node.number] = node
             stack.extend(node.edges)
-            if not isinstance(node, Leaf):
+            if not isinstance(node, AccumulateGrad):
                 total += sum(x.nbytes for x in vars(node).values() if isinstance(x, np.ndarray))
     return total

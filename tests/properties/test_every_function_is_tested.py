@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import microgad
 from microgad.autograd.function import CustomNode
-from microgad.function import Function, Leaf, Output
+from microgad.function import AccumulateGrad, Function, Output
 from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import Mul, Sub
 from microgad.ops.view_writes import Detach, GuardedView, LostView, TransformArgument
@@ -22,7 +22,7 @@ from microgad.testing.strategies import tensors
 from . import registry
 from .registry import REGISTRY, Entry, obeys_laws
 
-WITHOUT_VALUES = {Detach, GuardedView, Leaf, LostView, Output, TransformArgument}  # nodes that compute nothing
+WITHOUT_VALUES = {Detach, GuardedView, AccumulateGrad, LostView, Output, TransformArgument}  # they compute nothing
 
 
 def functions_of_the_package() -> Iterator[type[Function]]:

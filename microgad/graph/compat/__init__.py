@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError
-from ...function import Leaf
+from ...function import AccumulateGrad
 from ...nn.modules.module.training_mode import training_mode
 from ...tensor import Tensor
 from ..drawing.graph import Graph
@@ -64,7 +64,7 @@ def draw_dot(root: Tensor, format: str = "svg", rankdir: str = "LR") -> Digraph:
     tape = read((root,))
     assert root.node is not None
     for node in ancestors([producer(root.node)[0]]).values():
-        tensor = node.tensor() if isinstance(node, Leaf) else None
+        tensor = node.tensor() if isinstance(node, AccumulateGrad) else None
         source = tape.find(node.number)
         if tensor is not None and tensor.grad is not None and isinstance(source, Source):
             source.gradient = stats_of(tensor.grad.array)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import backend, engine, state
 from ...errors import DtypeError, place
-from ...function import Function, Leaf
+from ...function import AccumulateGrad, Function
 from ...function.plan import argument
 from ...methods.nodes import HookedPlan
 from ...tensor import Tensor
@@ -76,7 +76,7 @@ def _by_nodes(tensor: Tensor, loss: Tensor, name: str) -> Cut:
     node = producer(tensor.node)[0] if tensor.node is not None else None
     if node is not None and tape.find(node.number) is not None:
         found = tape.why_no_grad(node.number, tape.results[0].source)
-        if found or type(node) is Leaf or tensor.retains_grad or vars(tensor).get("grad") is not None:
+        if found or type(node) is AccumulateGrad or tensor.retains_grad or vars(tensor).get("grad") is not None:
             return found
         return Cut(
             "flows", None, f"a gradient flows through {name}, but only leaves keep theirs: call retain_grad() on it"
@@ -108,7 +108,7 @@ def explain(tensor: Tensor, params: Any = None) -> str:
     """
     if not isinstance(tensor, Tensor):
         raise DtypeError(f"explain: expected a Tensor, got {type(tensor).__name__}")
-    if tensor.node is None or type(tensor.node) is Leaf:
+    if tensor.node is None or type(tensor.node) is AccumulateGrad:
         return _of_a_leaf(tensor)
     node, index = producer(tensor.node)
     tape = read((tensor,), params)

@@ -9,7 +9,7 @@ from ... import backend
 from ...autograd import function
 from ...backend.meta import MetaArray
 from ...errors import DtypeError, GraphError
-from ...function import Function, Leaf, Output
+from ...function import AccumulateGrad, Function, Output
 from ...function.plan import argument
 from ...parameter import Parameter
 from ...tensor import Tensor
@@ -67,9 +67,9 @@ class NodeReader:
     def tape(self, tensors: tuple[Tensor, ...]) -> Tape:
         nodes = ancestors([producer(tensor.node)[0] for tensor in tensors])
         for number, node in nodes.items():
-            if type(node) is Leaf:
+            if type(node) is AccumulateGrad:
                 self.sources[number] = self.leaf(node)
-        ops = [self.op(node) for node in nodes.values() if type(node) is not Leaf]
+        ops = [self.op(node) for node in nodes.values() if type(node) is not AccumulateGrad]
         results = []
         for tensor in tensors:
             (node, index), x = producer(tensor.node), tensor.array
@@ -87,7 +87,7 @@ class NodeReader:
             name = self.dtypes[dtype] = str(dtype)
         return name
 
-    def leaf(self, node: Leaf) -> Source:
+    def leaf(self, node: AccumulateGrad) -> Source:
         tensor = node.tensor()
         if tensor is None:
             return Source(node.number, "leaf", "", node.shape, self.dtype(node.dtype))
@@ -108,7 +108,7 @@ class NodeReader:
                 inputs.append(self.constant(node, name, i, arrays))
                 continue
             made, index = producer(edge)
-            if type(made) is Leaf:
+            if type(made) is AccumulateGrad:
                 self.suggest(self.sources[made.number], name, node.path)
             inputs.append(Input(name, made.number, index, edge.shape, self.dtype(edge.dtype), wanted=True))
         return Op(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from ...function import Function, Leaf
+from ...function import AccumulateGrad, Function
 from ...state.inference import count
 from ...tensor import Tensor
 
@@ -21,12 +21,12 @@ class Origin:
 
     def __init__(self, tensor: Tensor, number: int, index: int, unseen: int, writer: int | None) -> None:
         self.tensor, self.strides, self.writer = weakref.ref(tensor), tensor.array.strides, writer
-        self.number, self.index, self.unseen, self.leaf = number, index, unseen, type(tensor.node) is Leaf
+        self.number, self.index, self.unseen, self.leaf = number, index, unseen, type(tensor.node) is AccumulateGrad
 
     def holds(self, tensor: Tensor) -> bool:
         """Whether this still describes `tensor`, which may be another of the same id, or have become a view or leaf."""
         same = self.tensor() is tensor and self.strides == tensor.array.strides
-        return same and self.leaf == (type(tensor.node) is Leaf)
+        return same and self.leaf == (type(tensor.node) is AccumulateGrad)
 
 
 class Origins:

@@ -18,7 +18,7 @@ from ...autograd.function import CustomNode
 from ...autograd.function_hooks import remove_observer
 from ...backend.meta import MetaArray
 from ...errors import DtypeError, UnsupportedError
-from ...function import Function, Leaf, numbers
+from ...function import AccumulateGrad, Function, numbers
 from ...function.plan import argument
 from ...generator import default_generator
 from ...methods.nodes import HookedPlan
@@ -228,7 +228,7 @@ class Recorder(state.Observer):
 
     def origin(self, x: Tensor) -> Origin:
         """Return where a Tensor's values come from. If no operation on the tape made them, add a source."""
-        leaf = x.node.tensor() if type(x.node) is Leaf else None
+        leaf = x.node.tensor() if type(x.node) is AccumulateGrad else None
         if leaf is not None and leaf is not x and leaf.array is x.array:
             return self.origin(leaf)  # x is another Tensor on the leaf's array, which a derivative reads
         origin = self.origins.find(x)
@@ -242,16 +242,16 @@ class Recorder(state.Observer):
                 return self.origins.place(x, node.number, index)
             if state.current().deriving and (original := self.origins.original_of(x)) is not None:
                 return self.origin(original)
-        replaced = origin if held is None and type(x.node) is Leaf else None  # the Tensor has become a leaf
+        replaced = origin if held is None and type(x.node) is AccumulateGrad else None  # the Tensor has become a leaf
         made_by = replaced.number if replaced is not None and replaced.tensor() is x else None
         return self._from_outside(x, node, made_by)
 
     def _from_outside(self, x: Tensor, node: Function | None, made_by: int | None) -> Origin:
         """Add a source for values that no operation on the tape made, or that were changed without being recorded."""
         kind = "constant" if node is None else "parameter" if isinstance(x, Parameter) else "leaf"
-        number = node.number if type(node) is Leaf and self.tape.find(node.number) is None else None
+        number = node.number if type(node) is AccumulateGrad and self.tape.find(node.number) is None else None
         source = self.source(kind, x.array, number, self.reader.name(x))
-        source.made_by, source.computed = made_by, node is not None and type(node) is not Leaf
+        source.made_by, source.computed = made_by, node is not None and type(node) is not AccumulateGrad
         if kind != "constant" or isinstance(x, Parameter) or id(x) in self.reader.names:
             self.reader.leaves[self.reader.memory(x.array)] = source.number
         if kind != "constant":
@@ -337,7 +337,7 @@ class Recorder(state.Observer):
         if self.options.stats:
             for tensor, source in self.pass_recorder.differentiable:
                 x = tensor()
-                if x is not None and type(x.node) is Leaf and x.grad is not None:
+                if x is not None and type(x.node) is AccumulateGrad and x.grad is not None:
                     source.gradient = stats_of(x.grad.array)
 
 

@@ -175,7 +175,7 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
         shown = op(tensor, *args, **options)
     if shown is not tensor:
         tensor.array, node = shown.array, shown.node
-        if type(tensor.node) is function.Leaf:  # under no_grad it stays a leaf
+        if type(tensor.node) is function.AccumulateGrad:  # under no_grad it stays a leaf
             node = leaves.leaf_of_new_array(tensor)
         elif node is not None:
             set_in_place_view_name(node)

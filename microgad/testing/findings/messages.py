@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...function import Leaf, Output
+from ...function import AccumulateGrad, Output
 from ...tensor import Tensor
 from ..calls import nodes_behind
 from .finding import Finding, brackets, derivative_name
@@ -85,5 +85,5 @@ def _ratio(finding: Finding) -> str:
 
 def operations(outputs: Sequence[Tensor]) -> tuple[str, ...]:
     """Return the names of the operations in the Tensors' graphs, each once, at most ten."""
-    names = (type(node).__name__ for node in nodes_behind(outputs) if not isinstance(node, (Leaf, Output)))
+    names = (type(node).__name__ for node in nodes_behind(outputs) if not isinstance(node, (AccumulateGrad, Output)))
     return tuple(dict.fromkeys(names))[:10]

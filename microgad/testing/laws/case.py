@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import backend, state
 from ...autograd.function import CustomNode
-from ...function import Function, Leaf, Output
+from ...function import AccumulateGrad, Function, Output
 from ...generator import default_generator
 from ...gradients import grad
 from ...tensor import Tensor
@@ -341,4 +341,4 @@ def that_require_grad(outs: Sequence[Tensor], grad_outputs: Sequence[Any]) -> tu
 def classes_behind(tensors: Sequence[Tensor]) -> set[type[Function]]:
     """Return the classes of the operations in the Tensors' graphs. All autograd.Functions count as one class."""
     classes = {CustomNode if isinstance(node, CustomNode) else type(node) for node in nodes_behind(tensors)}
-    return classes - {Leaf, Output}
+    return classes - {AccumulateGrad, Output}

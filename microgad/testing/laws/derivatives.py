@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import FROM_FORWARD
-from ...function import Function, Leaf, Output
+from ...function import AccumulateGrad, Function, Output
 from ..calls import GradcheckError, nodes_behind
 from ..check_grads import found_kink
 from ..findings.finding import Finding
@@ -134,4 +134,4 @@ def _is_primitive(case: Case) -> bool:
 
 def _operations(case: Case) -> list[Function]:
     """Return the operations in the graph of the results."""
-    return [node for node in nodes_behind(case.outs) if not isinstance(node, (Leaf, Output))]
+    return [node for node in nodes_behind(case.outs) if not isinstance(node, (AccumulateGrad, Output))]

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from ... import backend
-from ...function import Leaf
+from ...function import AccumulateGrad
 from ...gradients import backward, grad
 from ...tensor import Tensor
 from ..calls import grad_arrays, nodes_behind, wanted
@@ -35,7 +35,7 @@ def aliasing(case: Case) -> None:
     others += [(f"output {k}", y.array) for k, y in enumerate(outs)]
     others += [(f"the incoming gradient of output {k}", s.array) for k, s in enumerate(seeds)]
     for node in nodes_behind(outs):
-        if not isinstance(node, Leaf):
+        if not isinstance(node, AccumulateGrad):
             held = [*node.kept, *vars(node).values()]
             others += [(f"an array that {type(node).__name__} holds", x) for x in held if backend.is_array(x)]
     for what, g in own:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import backend
 from ...autograd.function import CustomNode
-from ...function import Function, Leaf
+from ...function import AccumulateGrad, Function
 from ...gradients import grad
 from ...tensor import Tensor
 from ..calls import nodes_behind, wanted
@@ -34,7 +34,7 @@ def _run(case: Case, inputs: list[Any]) -> list[tuple[str, weakref.ref[Any]]]:
     traces: list[tuple[str, weakref.ref[Any]]] = []
     given = nodes_behind([x for x in inputs if isinstance(x, Tensor)])
     for node in nodes_behind(outs):
-        if not isinstance(node, Leaf) and not any(node is other for other in given):
+        if not isinstance(node, AccumulateGrad) and not any(node is other for other in given):
             name = type(node).__name__
             traces.append((f"the node of {name}", weakref.ref(node)))
             computed = node.kept[len(node.plan.inputs) :] if _has_plan(node) else ()

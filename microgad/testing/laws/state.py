@@ -9,7 +9,7 @@ from typing import Any
 
 from ... import backend
 from ...errors import DtypeError
-from ...function import Leaf
+from ...function import AccumulateGrad
 from ...generator import default_generator
 from ...gradients import backward
 from ...nn import Module
@@ -33,7 +33,7 @@ def registered(case: ModuleCase) -> None:
             "a module, in a plain list, or is a Tensor made in forward?"
         ) from error
     for node in nodes_behind(outs):
-        tensor = node.tensor() if isinstance(node, Leaf) else None
+        tensor = node.tensor() if isinstance(node, AccumulateGrad) else None
         if tensor is not None and not any(tensor is x for x in known):
             raise AssertionError(
                 f"a Tensor {tuple(tensor.shape)} that requires grad is neither an input nor one of the parameters "
