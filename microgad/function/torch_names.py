@@ -11,13 +11,15 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from . import AccumulateGrad, Output
+
 
 def backward_name(node: Any) -> str:
     """The name of a node. Source: torch.autograd.graph.Node.name."""
     cls = type(node)
-    if cls.__name__ == "Output" and not hasattr(node, "torch_name"):  # one of several results of a Function
+    if cls is Output and not hasattr(node, "torch_name"):  # one of several results of a Function
         return backward_name(node.edges[0])
-    if cls.__name__ == "AccumulateGrad":
+    if cls is AccumulateGrad:
         return cls.__name__
     if hasattr(cls, "function") and not hasattr(node, "torch_name"):  # a user's autograd.Function
         return f"{cls.__name__}Backward"

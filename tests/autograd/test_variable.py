@@ -50,6 +50,13 @@ def test_next_functions_lead_from_a_result_to_its_leaves() -> None:
     assert leaf.next_functions == ()
 
 
+@pytest.mark.parametrize("name", ["Output", "AccumulateGrad"])
+def test_an_operation_may_have_the_name_of_a_class_of_the_engine(name: str) -> None:
+    cls = type(name, (torch.Function,), {"forward": lambda self, x: x + 1, "grad_x": lambda self, grad: grad})
+    y = cls.apply(torch.ones(1, requires_grad=True).exp())
+    assert y.grad_fn.name() == f"{name}Backward0"
+
+
 @pytest.mark.parametrize("make", [lambda: torch.tensor(1.5), lambda: torch.tensor(1.5, requires_grad=True) * 1])
 def test_a_tensor_without_dimensions_is_formatted_as_a_number(make: Callable[[], torch.Tensor]) -> None:
     x = make()
