@@ -16,6 +16,7 @@ from ..engine.leaves import current_pass
 from ..errors.arguments import check_bool
 from ..errors.notices import warn
 from ..function import Output
+from ..function.naming import node_name
 from ..function.plan import argument
 from ..function.torch_names import inputs_of
 from ..tensor import Tensor
@@ -122,7 +123,7 @@ class Tracer(state.Observer):
                 self._backward.setdefault(target.number, source)
             if self.halt and kind == "NaN":
                 stack, index = self._stacks.get(node.number), inputs_of(node).index(i)
-                before = f"Function '{node.name()}' returned nan values in its {index}th output. backward: "
+                before = f"Function '{node_name(node)}' returned nan values in its {index}th output. backward: "
                 after = f". It was recorded at {stack[-1].filename}, line {stack[-1].lineno}" if stack else ""
                 raise source.error(before, after)
 
@@ -132,7 +133,7 @@ class Tracer(state.Observer):
         if not self.halt:
             return
         stack = self._stacks.get(node.number)
-        told = f"Error detected in {node.name()}. " + (
+        told = f"Error detected in {node_name(node)}. " + (
             "Traceback of forward call that caused the error:\n" + "".join(stack.format()) if stack else
             "No forward pass information available. Enable detect anomaly during forward pass for more information."
         )  # fmt: skip

@@ -17,6 +17,7 @@ from .. import function as core
 from ..duck_arrays import levels
 from ..engine import leaves, versions
 from ..errors.wording import FREED
+from ..function.naming import node_name
 from ..gradients import grad
 from ..lazy import LazyModule
 from ..lazy import define_getattr as _define_getattr
@@ -251,7 +252,7 @@ class CustomNode(core.Function):
         return getattr(self.ctx, name)
 
     def __repr__(self) -> str:
-        return f"<torch.autograd.function.{core.Function.name(self)} object at {id(self):#x}>"
+        return f"<torch.autograd.function.{node_name(self)} object at {id(self):#x}>"
 
     @property
     def saved_tensors(self) -> tuple[Tensor, ...]:

@@ -17,6 +17,7 @@ from ..dtypes.number_kinds import conjugate, conjugates, for_derivatives
 from ..duck_arrays import DuckArray, Fallback
 from ..errors.wording import FREED
 from ..function import AccumulateGrad, Function, Output, Packed, rules
+from ..function.naming import node_name
 from ..function.plan import argument
 from ..state import State
 from . import leaves, paths, results, versions
@@ -217,8 +218,8 @@ def _fit_to_input(node: Function, i: int, g: Any, create_graph: bool) -> tuple[A
         if not stretches(edge.shape, g.shape) or (g.shape != node.shape and not node.broadcasts):
             raise errors.ShapeError(
                 f"{_name(node)}: its derivative for {argument(node, i)} has shape {tuple(g.shape)}, but the "
-                f"input's shape is {edge.shape}: Function {node.name()} returned an invalid gradient at index {i} - "
-                f"got {[*g.shape]} but expected shape compatible with {[*edge.shape]}"
+                f"input's shape is {edge.shape}: Function {node_name(node)} returned an invalid gradient at index {i} "
+                f"- got {[*g.shape]} but expected shape compatible with {[*edge.shape]}"
             )
         g = sum_to(g, edge.shape)
     if create_graph:

@@ -18,6 +18,7 @@ from ..dtypes.number_kinds import HALF, by_forward, casting, in_single, widened
 from ..duck_arrays import Fallback
 from ..state import State, current, inference
 from . import rules
+from .naming import node_name
 from .plan import Plan, parameters, read_signatures
 
 _SCALARS = frozenset((float, int, bool, complex))
@@ -280,13 +281,10 @@ class Function:
 
     def name(self) -> str:
         """PyTorch's name for such a node, for example "MulBackward0". Source: torch.autograd.graph.Node.name."""
-        from .torch_names import backward_name
-
-        name = backward_name(self)
-        return name if "Backward" in name else f"torch::autograd::{name}"
+        return node_name(self)
 
     def __repr__(self) -> str:
-        return f"<{Function.name(self).rpartition('::')[2]} object at {id(self):#x}>"
+        return f"<{node_name(self).rpartition('::')[2]} object at {id(self):#x}>"
 
     def forward(self, *inputs: Any, **none: Any) -> Any:  # a type checker then accepts any parameters in a subclass
         """The operation on bare arrays."""

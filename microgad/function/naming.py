@@ -7,6 +7,14 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+def node_name(node: Any) -> str:
+    """PyTorch's name for a node: "MulBackward0". The class of a program's operation may have another `name`."""
+    from .torch_names import backward_name
+
+    name = backward_name(node)
+    return name if "Backward" in name else f"torch::autograd::{name}"
+
+
 def with_torch_name(name: str, result: T) -> T:
     """Give the node of a new result the name that PyTorch prints for it, and return the result."""
     node = getattr(result, "node", None)
@@ -23,5 +31,5 @@ def with_in_place_name(name: str, tensor: T, before: Any) -> T:
 
 def set_in_place_view_name(node: Any) -> None:
     """Name the node of an in-place view (`squeeze_`). PyTorch numbers it after the views': "SqueezeBackward3"."""
-    name = node.name()
+    name = node_name(node)
     node.torch_name = f"{name[:-1]}{int(name[-1]) + (3 if name.startswith('Squeeze') else 1)}"

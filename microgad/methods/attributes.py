@@ -11,6 +11,7 @@ from .. import function as core
 from ..backend import memory_formats
 from ..backend.memory_layout import axes_of, strides
 from ..errors import notices
+from ..function.naming import node_name
 from ..lazy import LazyModule
 from ..state import inference
 from . import printing
@@ -68,7 +69,7 @@ class Attributes:
             default_dtype=repr(dtypes.get_default_dtype()),
             device=None if self.is_cpu else str(self.device),
             requires_grad=self.requires_grad,
-            grad_fn=core.Function.name(self.node).rpartition("::")[2] if not self.is_leaf else None,
+            grad_fn=node_name(self.node).rpartition("::")[2] if not self.is_leaf else None,
             tangent=None if level is None else level.printed_tangent(self),
         )
         return f"Parameter({text})" if "_is_param" in vars(self) and not text.startswith("Parameter(") else text

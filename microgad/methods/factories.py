@@ -13,7 +13,7 @@ from .. import backend, dtypes, errors
 from .. import function as core
 from ..errors.wording import cannot_cast
 from ..function import Function
-from ..function.naming import with_in_place_name, with_torch_name
+from ..function.naming import node_name, with_in_place_name, with_torch_name
 from ..lazy import LazyModule, accepts_lazy
 from .updates import update
 
@@ -191,7 +191,7 @@ def by_copy(function: F, formula: Callable[..., None] | None = None) -> F:
                 f"{list(result.shape)}"
             )
         node, self[...] = self.node, result
-        name = "" if result.node is None else core.Function.name(result.node)
+        name = "" if result.node is None else node_name(result.node)
         return with_in_place_name(name, self, node)
 
     return with_signature(method, f"{function.__name__}_", f"In place: see `{function.__name__}`.", function)

@@ -15,6 +15,7 @@ from ..engine.hooks import RemovableHandle
 from ..engine.results import gathered
 from ..errors import arguments
 from ..function import AccumulateGrad, Function, Output, rules
+from ..function.naming import node_name
 from ..function.plan import Plan
 from ..lazy import LazyModule
 
@@ -136,11 +137,11 @@ def _check_output_grads(node: Function, grads: tuple[Any, ...]) -> list[Any]:
     shapes, dtypes = (node.shape, node.dtype) if type(node.shape) is list else ([node.shape], [node.dtype])
     places = [i for i, dtype in enumerate(dtypes) if dtype.kind in "fc"]
     if len(grads) != len(places):
-        raise TypeError(f"{node.name()}: expected {len(places)} arguments, got {len(grads)} instead")
+        raise TypeError(f"{node_name(node)}: expected {len(places)} arguments, got {len(grads)} instead")
     given: list[Any] = [None] * len(dtypes)
     for i, g in zip(places, grads, strict=True):
         if g is not None and not isinstance(g, function.Tensor):
-            raise TypeError(f"{node.name()}: expected a Tensor, but got {type(g).__name__}")
+            raise TypeError(f"{node_name(node)}: expected a Tensor, but got {type(g).__name__}")
         if g is not None and (g.shape, g.array.dtype) != (shapes[i], dtypes[i]):
             raise arguments.unfit_gradient(i, g, shapes[i], dtypes[i])
         given[i] = g

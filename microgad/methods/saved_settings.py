@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..function import Function, torch_names
+from ..function.naming import node_name
 from .nodes import producer
 
 Settings = Mapping[str, str | Callable[[Any], Any]]  # PyTorch's name -> the node's attribute, or a function of the node
@@ -79,7 +80,7 @@ def settings_of(node: Function) -> Settings:
     node = producer(node)
     if torch_names.of_composite(node.path) is not None or type(node).__name__ == "SetItem":
         return {}
-    name = node.name()
+    name = node_name(node)
     return SETTINGS.get(name) or SETTINGS.get(name.partition("Backward")[0], {})
 
 
@@ -87,6 +88,6 @@ def read(node: Function, name: str) -> Any:
     """Return a setting by its name. Raises AttributeError if the node has no setting of that name."""
     found = settings_of(node).get(name)
     if found is None:
-        raise AttributeError(f"{node.name()!r} object has no attribute '_saved_{name}'")
+        raise AttributeError(f"{node_name(node)!r} object has no attribute '_saved_{name}'")
     node = producer(node)
     return getattr(node, found) if isinstance(found, str) else found(node)

@@ -21,6 +21,7 @@ from .. import function as core
 from ..engine import versions
 from ..errors.wording import FREED
 from ..function import AccumulateGrad, Function, Packed, torch_names
+from ..function.naming import node_name
 from ..lazy import LazyModule
 from ..pytree import tree_leaves
 from .nodes import producer
@@ -56,7 +57,7 @@ def read(node: Function, name: str) -> Any:
     node = producer(node)
     at = _position(node, name, "_saved_")
     if node.kept is None:
-        raise errors.GraphError(f"{node.name()}: {FREED}")
+        raise errors.GraphError(f"{node_name(node)}: {FREED}")
     if at is None:
         return None
     counter = _check_version(node, at)
@@ -208,7 +209,7 @@ def _position(node: Function, name: str, lead: str) -> int | None:
     """Return a value's position in `kept`; None if this node doesn't keep it."""
     place = _find_input(node, name)
     if place is None:
-        raise AttributeError(f"{node.name()!r} object has no attribute '{lead}{name}'")
+        raise AttributeError(f"{node_name(node)!r} object has no attribute '{lead}{name}'")
     plan = node.plan
     if place == RESULT:
         return len(plan.inputs) if plan.out else None

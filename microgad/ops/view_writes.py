@@ -16,7 +16,7 @@ from ..duck_arrays import check_write
 from ..engine import Identity
 from ..function import AccumulateGrad, Function, Output
 from ..function.linear_map import LinearMap
-from ..function.naming import with_torch_name
+from ..function.naming import node_name, with_torch_name
 from ..function.plan import Plan
 from ..state.inference import check_inference
 from ..type_aliases import Tensor
@@ -83,7 +83,7 @@ def _why_lost(node: Function | None, change: str) -> str:
             "inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
             "outside (if you want the inplace to be tracked)."
         )
-    output = f"Output {getattr(node, 'index', 0)} of {node.name().removesuffix('Backward')}"
+    output = f"Output {getattr(node, 'index', 0)} of {node_name(node).removesuffix('Backward')}"
     return (
         f"{output} is a view and {change}. This view was created inside a custom Function (or because an input was "
         "returned as-is): clone the output of the custom Function"
@@ -117,7 +117,7 @@ def guard_views(base: Tensor) -> None:
     with state.scope(grad_enabled=True, observer=None):
         for view in live_views(base):
             if type(base.node) not in _ENDS and view.node is not None:
-                set_history(view, with_torch_name(Function.name(view.node), GuardedView.apply(view)).node)
+                set_history(view, with_torch_name(node_name(view.node), GuardedView.apply(view)).node)
 
 
 def live_views(base: Tensor) -> list[Tensor]:

@@ -57,6 +57,19 @@ def test_an_operation_may_have_the_name_of_a_class_of_the_engine(name: str) -> N
     assert y.grad_fn.name() == f"{name}Backward0"
 
 
+def test_an_operation_may_have_an_attribute_name() -> None:
+    cls = type(
+        "Named", (torch.Function,), {"name": "mine", "forward": lambda self, x: x + 1, "grad_x": lambda self, g: g}
+    )
+    x = torch.ones(1, requires_grad=True)
+    assert repr(cls.apply(x).grad_fn).startswith("<NamedBackward0 object")
+    assert repr(cls.apply(x)) == "tensor([2.], grad_fn=<NamedBackward0>)"
+    y = cls.apply(x)
+    y.backward()
+    with pytest.raises(TypeError, match="NamedBackward0: expected 1 arguments"):
+        y.grad_fn()
+
+
 @pytest.mark.parametrize("make", [lambda: torch.tensor(1.5), lambda: torch.tensor(1.5, requires_grad=True) * 1])
 def test_a_tensor_without_dimensions_is_formatted_as_a_number(make: Callable[[], torch.Tensor]) -> None:
     x = make()

@@ -11,7 +11,7 @@ from ... import backend, dtypes, errors, function, state
 from ...backend import memory_formats, uninitialized
 from ...backend.memory_layout import axes_of, geometry, memory_of
 from ...engine import leaves
-from ...function.naming import set_in_place_view_name, with_torch_name
+from ...function.naming import node_name, set_in_place_view_name, with_torch_name
 from ...type_aliases import Tensor
 from .. import layouts, view_writes
 from ..creation import in_memory_format, parse_shape
@@ -55,7 +55,7 @@ def _copy_variant(op: F, taken: Callable[..., Any] | None = None) -> F:
         return results if out is None else None
 
     def copied(view: Tensor) -> Tensor:
-        return with_torch_name(f"{view.node.name()}_copy" if view.node else "", Clone.apply(view, order="C"))
+        return with_torch_name(f"{node_name(view.node)}_copy" if view.node else "", Clone.apply(view, order="C"))
 
     copy.__name__ = copy.__qualname__ = name
     copy.__doc__ = f"`{op.__name__}`, copied. Source: torch.{name}."

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import DimError, KindError, ShapeError
 from ...function import Function
-from ...function.naming import with_torch_name
+from ...function.naming import node_name, with_torch_name
 from ...type_aliases import Tensor
 from ..movement.dims import wrap_dim, wrap_dims
 
@@ -75,7 +75,7 @@ def apply_along(cls: type[Function], input: Tensor, axis: int) -> Tensor:
 
 def without_dimension(result: Tensor) -> Tensor:
     """Reshape the result for a 0-d input, (1), to (). PyTorch has no such step: the node keeps the result's name."""
-    return with_torch_name(result.node.name() if result.node else "", result.reshape(()))
+    return with_torch_name(node_name(result.node) if result.node else "", result.reshape(()))
 
 
 def at_least_1d(input: Tensor) -> Any:
