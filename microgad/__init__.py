@@ -10,6 +10,7 @@ tensor([2., 4.])
 from os import environ as _environ
 
 from . import autograd as autograd
+from . import grad_fn as grad_fn
 from .errors import notices
 from .lazy import raise_missing as _raise_missing
 from .lazy import stub_getattr as _stub_getattr

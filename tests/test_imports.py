@@ -27,6 +27,7 @@ LAYERS = [
     ["batching"],
     ["gradients"],
     ["ops"],
+    ["grad_fn"],
     ["dispatch", "methods"],
     ["tensor"],
     ["parameter"],

@@ -18,7 +18,7 @@ from ..errors.notices import warn
 from ..function import Output
 from ..function.naming import node_name
 from ..function.plan import argument
-from ..function.torch_names import inputs_of
+from ..grad_fn.torch_names import inputs_of
 from ..tensor import Tensor
 from .function_hooks import remove_observer
 

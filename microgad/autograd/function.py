@@ -18,10 +18,10 @@ from ..duck_arrays import levels
 from ..engine import leaves, versions
 from ..errors.wording import FREED
 from ..function.naming import node_name
+from ..grad_fn.saved_values import SavedTensor
 from ..gradients import grad
 from ..lazy import LazyModule
 from ..lazy import define_getattr as _define_getattr
-from ..methods.saved_values import SavedTensor
 from ..state.contexts import binding
 from ..tensor import Tensor
 from .function_ctx import FunctionCtx as FunctionCtx

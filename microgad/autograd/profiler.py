@@ -10,7 +10,8 @@ from contextlib import ContextDecorator, contextmanager
 from typing import Any, NoReturn
 
 from .. import state
-from ..function import Function, torch_names
+from ..function import Function
+from ..grad_fn import torch_names
 from ..lazy import define_getattr as _define_getattr
 from ..tensor import Tensor
 from .function_hooks import FunctionHook, OpenIntervals, new_bytes

@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 from .. import state
 from ..function import Function
-from ..methods.saved_values import PackedByHooks, has
+from ..grad_fn.saved_values import PackedByHooks, has
 from ..tensor import Tensor
 from .function_hooks import remove_observer
 

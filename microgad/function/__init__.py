@@ -102,7 +102,7 @@ class Function:
     plan: Plan
     hooks: dict[int, Callable[[Any], Any]] | None  # called with the gradient of the result
     results: dict[int, weakref.ref[Output]]  # the live Outputs of a node with several results
-    register_hook: ClassVar[Callable[..., Any]]  # this and the next are defined in methods/nodes.py
+    register_hook: ClassVar[Callable[..., Any]]  # this and the next are defined in grad_fn/interface.py
     register_prehook: ClassVar[Callable[..., Any]]
     needs: tuple[bool, ...]  # read by `backward`: which inputs want a gradient
 

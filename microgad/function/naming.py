@@ -1,16 +1,15 @@
-"""PyTorch's names for the nodes of public functions that share one Function here: see torch_names.py."""
+"""PyTorch's names for the nodes of public functions that share one Function here: see grad_fn/torch_names.py."""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+backward_name: Any = None  # a function of the node, set by grad_fn, which knows PyTorch's names of all operations
 
 
 def node_name(node: Any) -> str:
     """PyTorch's name for a node: "MulBackward0". The class of a program's operation may have another `name`."""
-    from .torch_names import backward_name
-
     name = backward_name(node)
     return name if "Backward" in name else f"torch::autograd::{name}"
 

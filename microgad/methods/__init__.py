@@ -1,7 +1,5 @@
 """Tensor's methods and operators, a mixin class for each family; most are a table of names bound to operations."""
 
-from . import nodes as nodes
-from . import saved_names as saved_names
 from .activation import Activation
 from .attributes import Attributes
 from .conversion import Conversion

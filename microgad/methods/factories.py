@@ -18,7 +18,7 @@ from ..lazy import LazyModule, accepts_lazy
 from .updates import update
 
 if TYPE_CHECKING:
-    from ..function import torch_names
+    from ..grad_fn import torch_names
     from ..ops import elementwise, spelling, view_writes
     from ..tensor import Operand, Tensor
     from ..torch_function.wrappers import retry_overridden
@@ -26,7 +26,7 @@ else:
     elementwise, spelling = LazyModule("microgad.ops.elementwise"), LazyModule("microgad.ops.spelling")
     view_writes = LazyModule("microgad.ops.view_writes")
     retry_overridden = LazyModule("microgad.torch_function.wrappers").retry_overridden
-    torch_names = LazyModule("microgad.function.torch_names")
+    torch_names = LazyModule("microgad.grad_fn.torch_names")
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -16,7 +16,7 @@ from ..errors.notices import warn
 from ..function import Function, Output, Packed, numbers
 from ..generator import default_generator
 from ..generator.vmap_randomness import resume_here
-from ..methods.nodes import HookedPlan
+from ..grad_fn.interface import HookedPlan
 from ..state.contexts import binding
 from ..tensor import Tensor
 

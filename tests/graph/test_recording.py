@@ -13,7 +13,7 @@ import pytest
 import microgad as torch
 from microgad import nn
 from microgad.errors import MicrogadError
-from microgad.function.torch_names import NAMES, OPERATORS
+from microgad.grad_fn.torch_names import NAMES, OPERATORS
 from microgad.graph.drawing.dot import _VIEWS
 from microgad.graph.drawing.sketch import _RESIDUAL_JOINS
 from microgad.graph.flops import MOVES, RULES, flops_of

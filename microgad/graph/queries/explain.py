@@ -11,7 +11,7 @@ from ... import backend, engine, state
 from ...errors import DtypeError, place
 from ...function import AccumulateGrad, Function
 from ...function.plan import argument
-from ...methods.nodes import HookedPlan
+from ...grad_fn.interface import HookedPlan
 from ...tensor import Tensor
 from ..formulas import formula
 from ..recording.node_reader import producer, read

@@ -21,7 +21,7 @@ from ...errors import DtypeError, UnsupportedError
 from ...function import AccumulateGrad, Function, numbers
 from ...function.plan import argument
 from ...generator import default_generator
-from ...methods.nodes import HookedPlan
+from ...grad_fn.interface import HookedPlan
 from ...ops.movement import trace as trace_of_matrix
 from ...parameter import Parameter
 from ...tensor import Tensor

@@ -20,9 +20,9 @@ from ..function.plan import Plan
 from ..lazy import LazyModule
 
 if TYPE_CHECKING:
-    from ..function import torch_names
+    from . import torch_names
 else:
-    torch_names = LazyModule("microgad.function.torch_names")
+    torch_names = LazyModule("microgad.grad_fn.torch_names")
 
 
 def next_functions(node: Function) -> tuple[tuple[Function | None, int], ...]:
@@ -260,9 +260,6 @@ def _checked_replacement(changed: Any, grads: tuple[Any, ...], what: str) -> tup
     return changed
 
 
-# Function, which can't import this module, gets these as methods.
-Function.register_hook, Function.register_prehook = register_hook, register_prehook
-Function.__call__ = call_node  # type: ignore[method-assign]
-Function.next_functions = property(next_functions)  # type: ignore[attr-defined]
-Function.metadata = property(metadata)  # type: ignore[attr-defined]
-Function._sequence_nr = lambda node: node.number  # type: ignore[attr-defined]
+def sequence_number(node: Function) -> int:
+    """Return the number of a node in the order of creation. Source: torch.autograd.graph.Node._sequence_nr."""
+    return node.number

@@ -20,11 +20,12 @@ from .. import backend, errors, state
 from .. import function as core
 from ..engine import versions
 from ..errors.wording import FREED
-from ..function import AccumulateGrad, Function, Packed, torch_names
+from ..function import AccumulateGrad, Function, Packed
 from ..function.naming import node_name
 from ..lazy import LazyModule
 from ..pytree import tree_leaves
-from .nodes import producer
+from . import torch_names
+from .interface import producer
 
 if TYPE_CHECKING:
     from ..batching import array as batched

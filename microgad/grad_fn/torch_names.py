@@ -1,8 +1,8 @@
 """PyTorch's name for each node, as printed Tensors show it: "MulBackward0", "AddmmBackward0".
 
 Most nodes have the operation's own name. Where PyTorch has several names for one Function of microgad, the settings
-and shapes decide, or the public function has set the name (naming.py). Where one operation of PyTorch is a composite
-here, the composite's name, which is on the node's path, decides.
+and shapes decide, or the public function has set the name (function/naming.py). Where one operation of PyTorch is a
+composite here, the composite's name, which is on the node's path, decides.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from . import AccumulateGrad, Output
+from ..function import AccumulateGrad, Output
 
 
 def backward_name(node: Any) -> str:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..function import Function, torch_names
+from ..function import Function
 from ..function.naming import node_name
-from .nodes import producer
+from . import torch_names
+from .interface import producer
 
 Settings = Mapping[str, str | Callable[[Any], Any]]  # PyTorch's name -> the node's attribute, or a function of the node
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
