@@ -8,8 +8,8 @@ import pytest
 
 import microgad as torch
 from microgad import nn
-from microgad.dtypes import number_kinds
 from microgad.dtypes.half_precision import convert
+from microgad.function import half as float16
 from microgad.nn import functional as F
 
 
@@ -100,7 +100,7 @@ def test_operations_that_only_move_values_do_not_convert_to_float32(move, monkey
     """Otherwise every step would convert a whole table of embeddings."""
     x, index = torch.arange(6.0).reshape(2, 3), torch.tensor([1, 0])
     half, expected = x.half(), move(x, index).tolist()
-    monkeypatch.setattr(number_kinds, "wide", None)
+    monkeypatch.setattr(float16, "wide", None)
     assert move(half, index).tolist() == expected
 
 

@@ -13,7 +13,6 @@ from numpy import ndarray
 
 from .. import backend, errors, function, state
 from ..backend.memory_layout import SOLE, alone, copied, copied_like
-from ..dtypes.number_kinds import conjugate, conjugates, for_derivatives
 from ..duck_arrays import DuckArray, Fallback
 from ..errors.wording import FREED
 from ..function import AccumulateGrad, Function, Output, Packed, rules
@@ -21,6 +20,7 @@ from ..function.naming import node_name
 from ..function.plan import argument
 from ..state import State
 from . import leaves, paths, results, versions
+from .complex import conjugate, conjugates, for_derivatives
 from .hooks import LAST
 
 _FLOAT32 = np.dtype("float32")  # the most common dtype: `is` is faster than asking for the kind

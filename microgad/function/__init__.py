@@ -14,10 +14,10 @@ from numpy import ndarray
 from .. import errors
 from ..backend import as_array, is_array, is_gpu, owner
 from ..backend.memory_layout import laid_out_as_operands, on_one_device
-from ..dtypes.number_kinds import HALF, by_forward, casting, in_single, widened
 from ..duck_arrays import Fallback
 from ..state import State, current, inference
 from . import rules
+from .half import HALF, by_forward, casting, in_single, widened
 from .naming import node_name
 from .plan import Plan, parameters, read_signatures
 

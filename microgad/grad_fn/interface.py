@@ -9,12 +9,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .. import engine, errors, function, state
-from ..dtypes.number_kinds import HALF, conjugate, conjugates
 from ..engine import leaves
+from ..engine.complex import conjugate, conjugates
 from ..engine.hooks import RemovableHandle
 from ..engine.results import gathered
 from ..errors import arguments
 from ..function import AccumulateGrad, Function, Output, rules
+from ..function.half import HALF
 from ..function.naming import node_name
 from ..function.plan import Plan
 from ..lazy import LazyModule

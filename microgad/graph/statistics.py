@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend
-from ..dtypes.number_kinds import HALF
+from ..function.half import HALF
 
 SAMPLE = 65_536  # elements, evenly spaced, of which the histogram is made
 BINS = 32

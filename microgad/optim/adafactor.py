@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes.number_kinds import norm
+from ..function.half import norm
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer, Params, require_nonnegative
 from .update_helpers import effective_grad, increment_step, init_state, lerp_, scalar_tensor

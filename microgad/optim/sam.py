@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import state as execution
-from ..dtypes.number_kinds import norm
+from ..function.half import norm
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer, Params, require
 from .sgd import SGD

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ... import backend, state
 from ...autograd.function_hooks import remove_observer
-from ...dtypes.number_kinds import norm
 from ...engine import leaves
 from ...errors import ArgumentError
 from ...function import Function
+from ...function.half import norm
 from ...tensor import Tensor
 from ..recording.node_reader import names_of
 from ..tape import Tape

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ... import backend
-from ...dtypes.number_kinds import HALF, conjugates, wide
+from ...engine.complex import conjugates
 from ...errors import GraphError
 from ...function import Function
+from ...function.half import HALF, wide
 from ...state.observer import Observer
 from ..recording.node_reader import producer
 from ..replay_data import BoundaryPoint

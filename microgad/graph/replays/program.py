@@ -12,9 +12,9 @@ import numpy as np
 
 from ... import backend, state
 from ...autograd import function
-from ...dtypes.number_kinds import HALF, shares, widened
 from ...errors import GraphError
 from ...function import Function
+from ...function.half import HALF, shares, widened
 from ...nn.modules.module.hooks import BackwardHookFunction
 from ...tensor import Tensor
 from ..replay_data import BackwardPass

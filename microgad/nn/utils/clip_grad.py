@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ... import backend, state
-from ...dtypes.number_kinds import HALF, norm
 from ...errors import ArgumentError
+from ...function.half import HALF, norm
 from ...ops.creation import from_array, zeros
 from ...tensor import Tensor
 from ..deprecation import deprecated_alias

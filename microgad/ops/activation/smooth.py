@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes.number_kinds import HALF
 from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
+from ...function.half import HALF
 from ...state import composite
 from ...type_aliases import Tensor
 from .. import fast_exp, layouts

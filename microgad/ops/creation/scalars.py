@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...dtypes.limits import bounds
-from ...dtypes.number_kinds import HALF
 from ...errors import ArgumentError, DtypeError
+from ...function.half import HALF
 
 
 def as_scalar(op: str, argument: str, value: Any) -> Any:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
-from ...dtypes.number_kinds import HALF
 from ...errors import DtypeError, KindError
 from ...function import Function
+from ...function.half import HALF
 from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Operand, Tensor

@@ -9,9 +9,9 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...dtypes.half_precision import convert
-from ...dtypes.number_kinds import HALF, by_forward, wide
 from ...errors import ArgumentError
 from ...function import Function
+from ...function.half import HALF, by_forward, wide
 from ...type_aliases import Operand, Tensor
 from ..blocks import in_blocks
 from ..out import into

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes
-from ...dtypes.number_kinds import by_forward
 from ...function import Function
+from ...function.half import by_forward
 from ...type_aliases import Operand, Tensor
 from ..blocks import by_blocks
 from ..out import into

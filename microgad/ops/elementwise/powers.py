@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes, return_types
-from ...dtypes.number_kinds import by_forward
 from ...dtypes.type_names import TYPE_NAMES
 from ...errors import ArgumentError, DtypeError, KindError
 from ...function import Function
+from ...function.half import by_forward
 from ...state import composite
 from ...type_aliases import Operand, Tensor
 from ..blocks import in_double

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
-from ...dtypes.number_kinds import by_forward
 from ...errors import DtypeError, KindError
 from ...function import Function
+from ...function.half import by_forward
 from ...function.naming import with_torch_name
 from ...type_aliases import Operand, Tensor
 from .. import layouts

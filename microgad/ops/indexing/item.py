@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import backend, function
-from ...dtypes.number_kinds import HALF
 from ...errors import DtypeError, ShapeError
 from ...errors.arguments import check_bool
 from ...errors.notices import warn
 from ...function import Function
+from ...function.half import HALF
 from ...function.linear_map import LinearMap
 from ...function.naming import with_in_place_name, with_torch_name
 from ...type_aliases import Tensor

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ... import backend, function
-from ...dtypes.number_kinds import HALF
 from ...errors import DtypeError, KindError, ShapeError
+from ...function.half import HALF
 from ...type_aliases import Tensor
 from ..elementwise import Select, conjugate
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes.number_kinds import HALF
 from ...errors import DtypeError, KindError, ShapeError
+from ...function.half import HALF
 
 SINGLE = np.dtype(np.float32)
 

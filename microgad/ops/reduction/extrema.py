@@ -10,9 +10,9 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from ... import return_types
-from ...dtypes.number_kinds import wide
 from ...errors import DimError, DtypeError
 from ...function import Function
+from ...function.half import wide
 from ...function.naming import with_torch_name
 from ...state import observed
 from ...type_aliases import Tensor

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...backend.radix_sort import stable_argsort
-from ...dtypes.number_kinds import wide
+from ...function.half import wide
 from . import introsort
 from .introsort import INSERTION_MAX, depth_of, swap
 

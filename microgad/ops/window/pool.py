@@ -11,9 +11,9 @@ from typing import Any, Literal, ParamSpec, Protocol, overload
 import numpy as np
 
 from ... import backend
-from ...dtypes.number_kinds import wide
 from ...errors import KindError, ShapeError
 from ...function import Function
+from ...function.half import wide
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...type_aliases import Tensor

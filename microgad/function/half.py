@@ -1,4 +1,4 @@
-"""How float16 and complex numbers are computed, written and differentiated.
+"""How float16 is computed, and with which casts results are written.
 
 float16 on the CPU is computed in float32 and rounded once, as in PyTorch. NumPy rounds after every step and adds up in
 float16, where 2048 + 1 is 2048: means and gradients of biases would be far too small. CuPy adds up in float32 by
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from .. import backend, dtypes, state
+from .. import backend, dtypes
+from ..dtypes.half_precision import convert
 from ..errors import ShapeError
-from .half_precision import convert
 
 HALF, _SINGLE = np.dtype("float16"), np.dtype("float32")
 
@@ -97,24 +97,3 @@ def casting(out: Any, *arrays: Any) -> Any:
     """The casting rule of NumPy that PyTorch's corresponds to: PyTorch casts freely between signed and unsigned."""
     whole = out.dtype.kind == "u" and all(np.result_type(x).kind in "biu" for x in arrays)
     return "unsafe" if whole else "same_kind"
-
-
-def for_derivatives(node: Any, grad: Any, kept: Any) -> tuple[Any, Any]:
-    """Prepare a gradient and kept values for a derivative: conjugate complex gradients, widen float16 to float32."""
-    kinds = node.dtype if type(node.dtype) is list else [node.dtype]
-    if any(d.kind == "c" for d in kinds) and conjugates(node):
-        grad = tuple(map(conjugate, grad)) if type(grad) is tuple else conjugate(grad)
-    if HALF in kinds and not node.calls_back:
-        grad, kept = wide(grad), [wide(x) for x in kept]
-    return grad, kept
-
-
-def conjugates(node: Any) -> bool:
-    """Whether the engine conjugates a node's complex gradients: not where its class does so, nor in a complex step."""
-    return node.conjugates and not state.current().holomorphic
-
-
-def conjugate(x: Any) -> Any:
-    """The complex conjugate; None for None."""
-    found = x if x is None else np.conjugate(x)
-    return backend.as_array(found) if isinstance(found, np.generic) else found

@@ -1,0 +1,31 @@
+"""The gradients of complex results: derivatives are those of calculus, and PyTorch's convention is their conjugate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import backend, state
+from ..function.half import HALF, wide
+
+
+def for_derivatives(node: Any, grad: Any, kept: Any) -> tuple[Any, Any]:
+    """Prepare a gradient and kept values for a derivative: conjugate complex gradients, widen float16 to float32."""
+    kinds = node.dtype if type(node.dtype) is list else [node.dtype]
+    if any(d.kind == "c" for d in kinds) and conjugates(node):
+        grad = tuple(map(conjugate, grad)) if type(grad) is tuple else conjugate(grad)
+    if HALF in kinds and not node.calls_back:
+        grad, kept = wide(grad), [wide(x) for x in kept]
+    return grad, kept
+
+
+def conjugates(node: Any) -> bool:
+    """Whether the engine conjugates a node's complex gradients: not where its class does so, nor in a complex step."""
+    return node.conjugates and not state.current().holomorphic
+
+
+def conjugate(x: Any) -> Any:
+    """The complex conjugate; None for None."""
+    found = x if x is None else np.conjugate(x)
+    return backend.as_array(found) if isinstance(found, np.generic) else found
