@@ -13,7 +13,7 @@ import pytest
 import microgad as torch
 from microgad import Function
 from microgad.autograd.function_hooks import FunctionHook
-from microgad.backend import memory_layout
+from microgad.engine import ownership
 
 
 def test_gradients_that_grad_returns_share_no_memory() -> None:
@@ -77,14 +77,14 @@ def test_the_reference_count_of_a_sole_array_is_right_under_a_tracer() -> None:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        assert memory_layout._sole() == memory_layout.SOLE
+        assert ownership._sole() == ownership.SOLE
     finally:
         sys.settrace(before)
 
 
 def test_measuring_the_reference_count_does_not_stop_a_profiler() -> None:
     with cProfile.Profile() as profile:
-        assert memory_layout._sole() == memory_layout.SOLE
+        assert ownership._sole() == ownership.SOLE
         math.hypot(3, 4)
     assert any("hypot" in str(entry.code) for entry in profile.getstats())
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from .. import backend, errors, function, state
-from ..backend.memory_layout import SOLE, alone, copied, copied_like
+from ..backend.memory_layout import copied, copied_like
 from ..duck_arrays import DuckArray, Fallback
 from ..errors.wording import FREED
 from ..function import AccumulateGrad, Function, Output, Packed, rules
@@ -22,6 +22,7 @@ from ..state import State
 from . import leaves, paths, results, versions
 from .complex import conjugate, conjugates, for_derivatives
 from .hooks import LAST
+from .ownership import SOLE, alone
 
 _FLOAT32 = np.dtype("float32")  # the most common dtype: `is` is faster than asking for the kind
 
