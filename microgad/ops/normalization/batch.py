@@ -15,8 +15,9 @@ from ...type_aliases import Tensor
 from .. import layouts
 from ..blocks import batch_blocks
 from ..linalg.common import check_halves
+from ..reduction.sums import channel_sums
 from ..spelling import tensors_only
-from .channels import channel_size, channel_sum, check_channels, column, flatten, is_mixed_half, per_channel, size_rule
+from .channels import channel_size, check_channels, column, flatten, is_mixed_half, per_channel, size_rule
 from .group import GroupNorm, apply_norm
 
 
@@ -102,17 +103,17 @@ class FixedBatchNorm(Function):
         return grad * column(self._scale(var, weight), grad)
 
     def grad_mean(self, grad, var, weight):
-        return -channel_sum(grad) * self._scale(var, weight)
+        return -channel_sums(grad) * self._scale(var, weight)
 
     def grad_var(self, grad, input, mean, var, weight):
-        centered = channel_sum(grad * (input - column(mean, input)))
+        centered = channel_sums(grad * (input - column(mean, input)))
         return centered * self._scale(var, weight) * (-0.5 / (var + self.eps))
 
     def grad_weight(self, grad, input, mean, var):
-        return channel_sum(grad * (input - column(mean, input))) / np.sqrt(var + self.eps)
+        return channel_sums(grad * (input - column(mean, input))) / np.sqrt(var + self.eps)
 
     def grad_bias(self, grad):
-        return channel_sum(grad)
+        return channel_sums(grad)
 
     def _scale(self, var: Any, weight: Any) -> Any:
         return (1 if weight is None else weight) / np.sqrt(var + self.eps)

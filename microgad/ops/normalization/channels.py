@@ -62,8 +62,3 @@ def per_channel(values: Any, x: Any) -> Any:
     if type(x) is not np.ndarray or n < 4 or not 1 < p <= 1 << 12 or c * p > 1 << 18:
         return values[:, None]
     return np.repeat(values, p).reshape(c, p)
-
-
-def channel_sum(x: Any) -> Any:
-    """Sum over everything but the channels, (N, C, ...) -> (C)."""
-    return x.sum((0, *range(2, x.ndim)))

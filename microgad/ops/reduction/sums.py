@@ -48,6 +48,11 @@ class Mean(LinearMap):
         return out
 
 
+def channel_sums(x: Any) -> Any:
+    """Sum over everything but the channels, (N, C, ...) -> (C)."""
+    return Sum.apply(x, axis=(0, *range(2, x.ndim)), keepdims=False)
+
+
 @numpy_spelling
 def sum(
     input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None

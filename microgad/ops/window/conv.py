@@ -17,7 +17,7 @@ from ...state import composite
 from ...type_aliases import Tensor
 from .. import layouts
 from ..linalg.common import check_halves
-from ..reduction import Sum
+from ..reduction.sums import channel_sums
 from ..spelling import tensors_only
 from .conv_kernels import correlate, correlate_transposed, weight_gradient
 from .geometry import Size, Window, cached_window, invalid, ntuple
@@ -150,11 +150,6 @@ BY_DIMS: dict[int, tuple[type[Conv2d], type[ConvTranspose2d], type[Conv2dWeight]
     2: (Conv2d, ConvTranspose2d, Conv2dWeight),
     3: (Conv3d, ConvTranspose3d, Conv3dWeight),
 }
-
-
-def channel_sums(x: Any) -> Any:
-    """Sum over everything but the channels, (N, C, ...) -> (C,)."""
-    return Sum.apply(x, axis=(0, *range(2, x.ndim)), keepdims=False)
 
 
 @tensors_only
