@@ -9,7 +9,12 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
+import numpy as np
+
 from .state import current
+
+# The NumPy functions that write into their first argument.
+WRITERS = frozenset((np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask))
 
 
 class Fallback(BaseException):  # no Exception, so that programs that catch those don't catch it

@@ -11,6 +11,9 @@ import numpy as np
 from ..duck_arrays import DuckArray
 from ..errors import DeviceError
 from . import memory as memory  # importing it configures malloc
+from .arrays import is_array as is_array
+from .arrays import is_gpu as is_gpu
+from .arrays import owner as owner
 from .devices import CPU as CPU
 from .devices import chosen as chosen
 from .devices import device as device
@@ -33,18 +36,6 @@ def gpu_count() -> int:
         return int(_cupy().cuda.runtime.getDeviceCount())
     except (DeviceError, RuntimeError):  # no CuPy, or a CuPy that finds no driver
         return 0
-
-
-def is_gpu(x: Any) -> bool:
-    """Whether `x` is a CuPy array, or a duck array around one."""
-    if type(x) is np.ndarray or "cupy" not in sys.modules:
-        return False
-    return isinstance(getattr(x, "innermost", x), getattr(sys.modules["cupy"], "ndarray", ()))
-
-
-def is_array(x: Any) -> bool:
-    """Whether `x` is a NumPy, CuPy or duck array."""
-    return isinstance(x, (np.ndarray, DuckArray)) or is_gpu(x)
 
 
 def as_array(x: Any) -> Any:
@@ -85,17 +76,6 @@ def like(values: Any, x: Any, dtype: Any = None) -> Any:
 def to_numpy(x: Any) -> Any:
     """The array as a NumPy array: a CuPy array is copied to the host."""
     return x.get() if is_gpu(x) else x
-
-
-def owner(x: Any) -> Any:
-    """The array that owns the memory of `x`."""
-    while (base := x.base) is not None:
-        if not is_array(base):
-            base = getattr(base, "base", None)  # NumPy's as_strided puts an object in between
-            if not is_array(base):
-                break
-        x = base
-    return x
 
 
 def from_dlpack(x: Any, on_cpu: bool) -> Any:

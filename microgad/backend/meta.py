@@ -16,16 +16,15 @@ from typing import Any
 import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ..duck_arrays import DuckArray, Fallback
+from ..duck_arrays import WRITERS, DuckArray, Fallback
 from ..errors import MicrogadError, NoMemoryError
+from .arrays import owner
 from .devices import device
 
 np: Any = numpy  # untyped, since NumPy's stubs don't accept duck arrays
 META = device("meta")
 PAGES = 65536  # bytes: larger arrays get untouched pages of their own, since malloc may return used ones
 NO_DATA = "Cannot copy out of meta tensor; no data!"
-# NumPy functions that write into their first argument.
-_WRITERS = frozenset((np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask))
 _NEEDING_VALUES = frozenset((np.nonzero, np.argwhere, np.flatnonzero, np.unique, np.extract))
 
 
@@ -143,13 +142,13 @@ class MetaArray(DuckArray, NDArrayOperatorsMixin):
 
     def __array_function__(self, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         out = kwargs.pop("out", None)
-        if func in _WRITERS:
+        if func in WRITERS:
             out = args[0]
         if func in _NEEDING_VALUES:
             raise NoValuesFallback(f"{func.__name__}: the number of elements depends on values, and there are none")
         if out is not None and not isinstance(out, MetaArray):
             raise NoValuesFallback(NO_DATA)
-        if func in _WRITERS:
+        if func in WRITERS:
             return None
         found = computed(func.__name__, func, args, kwargs)
         return found if out is None else out
@@ -210,20 +209,14 @@ def without_values(found: Any, given: Any) -> Any:
         found = np.asarray(found)
     if not isinstance(found, np.ndarray):
         return found
-    memory = _owner(found)
-    return MetaArray(found, next((x for x in _roots(given) if _owner(x.zeros) is memory), None))
+    memory = owner(found)
+    return MetaArray(found, next((x for x in _roots(given) if owner(x.zeros) is memory), None))
 
 
 def _roots(given: Any) -> list[MetaArray]:
     if isinstance(given, MetaArray):
         return [given if given.base is None else given.base]
     return [root for x in given for root in _roots(x)] if isinstance(given, (tuple, list)) else []
-
-
-def _owner(x: Any) -> Any:
-    while isinstance(getattr(x, "base", None), np.ndarray) or hasattr(getattr(x, "base", None), "base"):
-        x = x.base
-    return x
 
 
 def zeros(shape: Sequence[int], dtype: Any, strides: Sequence[int]) -> Any:

@@ -16,13 +16,11 @@ import numpy
 from .. import function
 from ..backend import at, is_array, like, owner
 from ..backend.memory_layout import laid_out_as_operands
-from ..duck_arrays import Fallback
+from ..duck_arrays import WRITERS, Fallback
 from .array import BatchedArray, Level
 
 np: Any = numpy  # NumPy's stubs don't know BatchedArray
 RULES: dict[Any, Callable[..., Any]] = {}  # NumPy function -> rule(level, *args, **kwargs), filled by rules.py
-# The functions that write into their first argument.
-WRITERS = frozenset((np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask, "at"))
 
 
 class NoRuleError(Exception):
@@ -58,7 +56,7 @@ def _apply_rule(name: Any, func: Any, level: Level, args: tuple[Any, ...], kwarg
     out = kwargs.get("out")
     if type(out) is tuple and len(out) == 1:
         (out,) = out
-    target = own[0] if name in WRITERS else out
+    target = own[0] if name in WRITERS or name == "at" else out
     if target is not None and not is_batched_at(target, level):
         raise Fallback  # an array that the slices share can't hold a value for each
     rule = RULES.get(name)
