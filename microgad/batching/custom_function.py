@@ -9,7 +9,7 @@ import numpy as np
 
 from ..duck_arrays import levels
 from ..generator.vmap_randomness import randomness
-from ..pytree import tree_leaves
+from ..pytree import tree_leaves, tree_map
 from ..state.contexts import binding
 from .array import Level
 from .dims import RemoveBatchDim
@@ -36,18 +36,11 @@ def apply_vmap_rule(rule: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     def is_batched(x: Any) -> bool:
         return is_batched_at(getattr(x, "array", None), level)
 
-    dims = _map_leaves(lambda x: 0 if is_batched(x) else None, args)
-    given = _map_leaves(lambda x: RemoveBatchDim.apply(x, level=level, dim=0) if is_batched(x) else x, args)
+    dims = tree_map(lambda x: 0 if is_batched(x) else None, args)
+    given = tree_map(lambda x: RemoveBatchDim.apply(x, level=level, dim=0) if is_batched(x) else x, args)
     with binding(levels, active[: active.index(level)]):
         results, out_dims = rule(VmapInfo(level.count, randomness()), dims, *given)
     return _add_batch_dims(results, out_dims, level)
-
-
-def _map_leaves(function: Callable[[Any], Any], x: Any) -> Any:
-    """Apply a function to each leaf of nested tuples, lists and dicts, keeping their structure."""
-    if isinstance(x, dict):
-        return {name: _map_leaves(function, part) for name, part in x.items()}
-    return type(x)([_map_leaves(function, part) for part in x]) if type(x) in (tuple, list) else function(x)
 
 
 def _add_batch_dims(x: Any, dims: Any, level: Level) -> Any:

@@ -12,6 +12,7 @@ import io
 import itertools
 import pickle
 import weakref
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -493,3 +494,25 @@ def test_a_recorded_vmap_shows_the_operations_of_each_sample() -> None:
     with torch.record() as tape:
         vmap(torch.sin)(X)
     assert sum("sin" in repr(op).lower() for op in tape.ops) == len(X)
+
+
+def test_a_vmap_of_a_custom_function_is_given_the_batch_dims_inside_of_named_tuples():
+    class Pair(NamedTuple):
+        a: object
+        b: object
+
+    class Product(torch.autograd.Function):
+        @staticmethod
+        def forward(pair):
+            return pair.a * pair.b
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def vmap(info, in_dims, pair):
+            assert in_dims == (Pair(0, None),)
+            return Product.apply(pair), 0
+
+    assert torch.func.vmap(lambda x: Product.apply(Pair(x, 2)))(torch.arange(3.0)).tolist() == [0, 2, 4]
