@@ -12,8 +12,8 @@ import numpy as np
 from ..backend import as_array
 from ..backend.memory_layout import cloned
 from ..function import Function
-from . import rules
 from .array import BatchedArray, batched_view
+from .rules.common import expand_to_batch
 
 
 class AddBatchDim(Function):
@@ -34,7 +34,7 @@ class RemoveBatchDim(Function):
     symbol = "all slices"
 
     def forward(self, x: Any) -> Any:
-        return cloned(np.moveaxis(rules.expand_to_batch(x, self.level), 0, self.dim))
+        return cloned(np.moveaxis(expand_to_batch(x, self.level), 0, self.dim))
 
     def grad_x(self, grad: Any) -> Any:
         return AddBatchDim.apply(grad, level=self.level, dim=self.dim)

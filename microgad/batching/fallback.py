@@ -18,7 +18,7 @@ from ..function import Function, Packed
 from .array import Level, batched_view, on_levels
 from .dims import AddBatchDim, RemoveBatchDim
 from .functions import innermost_level, is_batched_at, stack_results, take_slice
-from .rules import expand_to_batch
+from .rules.common import expand_to_batch
 
 Derive = Callable[..., list[Any]]  # engine.derive(node, grad, onward, create_graph)
 

@@ -1,6 +1,6 @@
 """NumPy's functions, methods and operators on `BatchedArray`s.
 
-A function with a rule (see rules.py) is computed for all slices at once, on the array with the batch axis in front.
+A function with a rule (see rules/) is computed for all slices at once, on the array with the batch axis in front.
 Others are called slice by slice.
 """
 
@@ -20,7 +20,7 @@ from ..duck_arrays import WRITERS, Fallback
 from .array import BatchedArray, Level
 
 np: Any = numpy  # NumPy's stubs don't know BatchedArray
-RULES: dict[Any, Callable[..., Any]] = {}  # NumPy function -> rule(level, *args, **kwargs), filled by rules.py
+RULES: dict[Any, Callable[..., Any]] = {}  # NumPy function -> rule(level, *args, **kwargs), filled by rules/
 
 
 class NoRuleError(Exception):

@@ -13,7 +13,7 @@ from ..generator.fills import empty_like
 from ..generator.vmap_randomness import VmapDraws, same_randomness_error
 from .array import BatchedArray, Level
 from .functions import align, is_batched_at
-from .rules import expand_to_batch
+from .rules.common import expand_to_batch
 
 
 class BatchedDraws(VmapDraws):

@@ -1,0 +1,44 @@
+"""Rules of making arrays like others, and of writing into them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from ..array import BatchedArray, Level
+from ..functions import RULES, align
+from .common import Rule, batch_of, rule
+
+np: Any = numpy  # NumPy's stubs don't know BatchedArray
+
+
+def _made_like(func: Any) -> Rule:
+    def made(level: Level, a: Any, *args: Any, shape: Any = None, **kwargs: Any) -> Any:
+        if shape is not None:
+            shape = (level.count, *(shape if isinstance(shape, (tuple, list)) else (shape,)))
+        ndim = a.ndim if shape is None else len(shape) - 1
+        given = [align(x, level, ndim) for x in args]
+        return BatchedArray(func(_batch_outermost(batch_of(a, level)), *given, shape=shape, **kwargs), level)
+
+    return made
+
+
+def _batch_outermost(whole: Any) -> Any:
+    """Return `whole`, or an empty array like it whose batch axis is outermost in memory.
+
+    What is made like it then has slices without gaps, as NumPy makes them, so that their `reshape(-1)` is a view.
+    """
+    if whole.strides[0] == max(whole.strides):
+        return whole
+    order = [0, *sorted(range(1, whole.ndim), key=lambda axis: -abs(whole.strides[axis]))]
+    return np.empty_like(whole.transpose(order), order="C").transpose([order.index(i) for i in range(whole.ndim)])
+
+
+for _func in (np.empty_like, np.full_like, np.ones_like, np.zeros_like):
+    RULES[_func] = _made_like(_func)
+
+
+@rule(np.copyto)
+def _copyto(level: Level, dst: Any, src: Any, casting: Any = "same_kind") -> None:
+    np.copyto(batch_of(dst, level), align(src, level, dst.ndim), casting)
