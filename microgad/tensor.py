@@ -67,8 +67,6 @@ class Tensor(Methods):
         self.version = version or (inference.fresh() if inference.inferences else None)
         return self
 
-    # Facts
-
     @property
     def shape(self) -> Size:
         """The sizes of the dimensions."""
@@ -115,8 +113,6 @@ class Tensor(Methods):
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
         self.requires_grad_(wanted)
-
-    # Gradients
 
     def backward(
         self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False,
@@ -201,8 +197,6 @@ class Tensor(Methods):
         """
         return importlib.import_module("microgad.graph").graph(self, **options)  # of a higher layer: imported here
 
-    # Views and versions
-
     def _counter(self) -> list[Any]:
         if self.version is None:
             self.version = [0]
@@ -247,8 +241,6 @@ class Tensor(Methods):
         base = self if self.base is None else self.base
         view_writes.set_history(base, node if base is self else view_writes.rebase_history(self, node))
         view_writes.refresh_views(base, self)
-
-    # Values
 
     def item(self) -> Any:
         """The value of a one-element Tensor as a Python number. Raises RuntimeError for any other size."""
@@ -296,8 +288,6 @@ class Tensor(Methods):
 
     def __hash__(self) -> int:
         return id(self)
-
-    # NumPy's protocols
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return dispatch.ufunc(ufunc, method, inputs, kwargs)

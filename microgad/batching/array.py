@@ -113,8 +113,6 @@ class BatchedArray(DuckArray):
                 if isinstance(base.whole, BatchedArray):
                     base.whole.record_write()
 
-    # What describes one slice
-
     shape = property(Shape)
     ndim = property(lambda self: self.whole.ndim - 1)
     dtype = property(lambda self: self.whole.dtype)
@@ -131,8 +129,6 @@ class BatchedArray(DuckArray):
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))  # type: ignore[index]
-
-    # Conversions to Python numbers
 
     def item(self, *index: int) -> Any:
         """Return the one value if it is the same in all slices. Raises Fallback if it isn't."""
@@ -160,8 +156,6 @@ class BatchedArray(DuckArray):
 
     __array__ = tolist = tobytes = __repr__ = __reduce_ex__ = refuse
     data = __array_interface__ = property(refuse)
-
-    # Views and copies
 
     def get(self) -> BatchedArray:
         """Copy to the CPU, as CuPy's arrays do."""

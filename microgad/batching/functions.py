@@ -96,9 +96,6 @@ def _laid_out(found: Any, given: list[Any]) -> Any:
     return laid_out_as_operands(found, arrays)
 
 
-# Arguments
-
-
 def innermost_level(values: Any) -> Any:
     """Return the innermost level at which one of the values, also in tuples and lists, is batched; None for none."""
     found = None
@@ -136,9 +133,6 @@ def wrap(found: Any, level: Level) -> Any:
         return BatchedArray(found, level)
     parts = [BatchedArray(x, level) for x in found]
     return type(found)(*parts) if hasattr(found, "_fields") else tuple(parts)
-
-
-# Slice by slice
 
 
 def call_per_slice(func: Any, level: Level, args: Any, kwargs: Any) -> Any:
@@ -181,9 +175,6 @@ def _shares_memory(result: Any, args: Any) -> bool:
     if type(args) in (tuple, list):
         return any(_shares_memory(result, x) for x in args)
     return type(args) is BatchedArray and ndim_of(result) > 0 and owner(result) is owner(args.whole)
-
-
-# Indexing
 
 
 def getitem(x: BatchedArray, index: Any) -> Any:
@@ -243,9 +234,6 @@ def _moves_axes(items: tuple[Any, ...]) -> bool:
         return True
     places = [k for k, i in enumerate(items) if arrays[k] or isinstance(i, (int, np.integer))]
     return any(arrays) and places != list(range(places[0], places[-1] + 1))
-
-
-# Methods and operators of BatchedArray
 
 
 def _method(name: str) -> Callable[..., Any]:

@@ -73,8 +73,6 @@ class Writer:
         self._dims: dict[str, Symbol] = {}
         self._names: dict[str, int] = {}  # names in use, with the last number appended to each
 
-    # Names
-
     def named(self, wanted: str) -> str:
         """Return the name, with a number appended if it is taken."""
         name = wanted
@@ -94,8 +92,6 @@ class Writer:
         """Return the error to raise if the current step can't be written."""
         assert self.step is not None
         return UnsupportedError(f"onnx.export: {self.step.where}: {why}")
-
-    # Nodes
 
     def op(self, op_type: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> Any:
         """Write a node and return its result or results. Inputs and attributes that are None are omitted."""
@@ -117,8 +113,6 @@ class Writer:
         to = np.dtype(dtype)
         made = self.op("Cast", x, to=helper.np_dtype_to_tensor_dtype(to))
         return Symbol(self, made.name, to)
-
-    # Constants
 
     def constant(self, value: Any, dtype: Any = None, name: str = "") -> Symbol:
         """Write an initializer; equal small ones are shared."""
@@ -188,8 +182,6 @@ class Writer:
                 f"it is {found.shown if isinstance(found, Varying) else 'a size'}"
             )
         return x
-
-    # What was recorded
 
     def of(self, x: Any, dtype: Any = None) -> Symbol:
         """Return an operand of the step, cast to a dtype."""

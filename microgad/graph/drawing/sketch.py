@@ -109,8 +109,6 @@ class Sketch:
         self.items = self.split_evenly(options.parts) if options.parts else self.open_call(self.modules.root)
         self.results = [Box(f"result{i}", "result", x.name or "result", result=x) for i, x in enumerate(tape.results)]
 
-    # Boxes
-
     def open_call(self, call: ModuleCall) -> list[Box | Frame]:
         """Draw what is in an open module."""
         items = self.sequence(call.members, len(call.parts))
@@ -284,8 +282,6 @@ class Sketch:
         while number in self.representative:
             number = self.representative[number]
         return number
-
-    # Edges
 
     def edge_label(self, edge: Edge, times: int = 1) -> str:
         """Return the label of an edge: which of several results it is, its shape, and how many edges it stands for."""

@@ -148,8 +148,6 @@ class Recorder(state.Observer):
         """Record an autograd.Function as one operation: what it calls inside isn't put on the tape."""
         return self.outer
 
-    # Forward
-
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Tensor | None = None) -> None:
         """Before an operation computes, note the origins of the Tensors that it may write to."""
         super().begin(node, inputs, target)
@@ -283,8 +281,6 @@ class Recorder(state.Observer):
         """Count the calls of a module."""
         super().enter(module, path)
         self.calls[path] = self.calls.get(path, -1) + 1
-
-    # Backward
 
     def start_backward(self, roots: Sequence[Function], seeds: Sequence[Any], ends: Any = None) -> None:
         """When a backward pass starts, record its start, and where it will end."""

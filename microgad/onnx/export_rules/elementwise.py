@@ -316,9 +316,6 @@ def fill(w: Writer, step: Step) -> Any:
     return w.op("Expand", w.of(value, step.kinds[0]), w.ints(w.shape_of(x)))
 
 
-# Activations
-
-
 @rule(activation.PRelu)
 def prelu(w: Writer, step: Step) -> Any:
     x, slope = step.inputs

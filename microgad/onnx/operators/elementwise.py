@@ -100,9 +100,6 @@ def bit_cast(node: Node, x: Tensor) -> Any:
     return creation.as_tensor(x.detach().array.view(kind_of(node.get("to"), "the result of a BitCast")))
 
 
-# Activations
-
-
 ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "Elu": lambda node, x: activation.elu(x, node.get("alpha", 1.0)),
     "Celu": lambda node, x: activation.celu(x, node.get("alpha", 1.0)),
@@ -131,9 +128,6 @@ def swish(node: Node, x: Tensor) -> Any:
 def shrink(node: Node, x: Tensor) -> Any:
     by, bias = node.get("lambd", 0.5), node.get("bias", 0.0)
     return elementwise.where(x < -by, x + bias, elementwise.where(x > by, x - bias, 0 * x)).to(x.dtype)
-
-
-# Creation
 
 
 @operator("Constant")

@@ -94,9 +94,6 @@ def dropout(node: Node, x: Tensor, ratio: Tensor | None = None, training: Tensor
     return elementwise.where(kept, x, 0 * x) * (1 / (1 - p)), kept
 
 
-# Attention
-
-
 @operator("Attention")
 def attention(
     node: Node, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, past_key: Tensor | None = None,

@@ -67,9 +67,6 @@ def conv_transpose(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = 
     return full if bias is None else full + column(bias, full.ndim)
 
 
-# Pooling
-
-
 def pooling(node: Node, x: Tensor) -> tuple[Any, ...]:
     """Return kernel, strides, dilations, paddings, and paddings extended for the last window of ceil_mode."""
     kernel = node.get("kernel_shape")
@@ -185,9 +182,6 @@ def col2im(node: Node, x: Tensor, size: Tensor, kernel: Tensor) -> Any:
     places = np.broadcast_to(cells.reshape(1, -1), (n * c, cells.size))
     made = indexing.scatter_add(flat, 1, creation.as_tensor(places.copy()), movement.reshape(x, (n * c, -1)))
     return pad_last_axes(movement.reshape(made, (n, c, *wide)), [(-low, -high) for low, high in edges])
-
-
-# Resizing
 
 
 def _source_coordinates(node: Node, n: int, m: int, scale: float, region: tuple[float, float]) -> Any:

@@ -42,9 +42,6 @@ def no_influence(pair: JacobianPair) -> str | None:
     return None if pair.n_nonzero.any() else f"the output doesn't change with {pair.name}, but the gradient isn't 0"
 
 
-# Rounding and ties
-
-
 def rounding(pair: JacobianPair) -> str | None:
     """Recognize a constant, a cast or a buffer in float32."""
     wrong = pair.wrong & np.isfinite(pair.n)

@@ -102,8 +102,6 @@ class Case:
         kinks = {"kinks": self.kinks} if self.kinks != "move" else {}
         return as_code(call, check, **options, **kinks, laws=[law])
 
-    # Evaluations
-
     def start_draws(self) -> None:
         """Seed the default generator, before each evaluation."""
         default_generator.manual_seed(self.seed)
@@ -217,8 +215,6 @@ class Case:
     def random_like(self, x: Any, rng: np.random.Generator | None = None) -> Any:
         """Draw an array like `x` of numbers of either sign, neither small nor large."""
         return backend.like(random_signed(rng or self.rng, x.shape), x, x.dtype)
-
-    # Comparisons
 
     @cached_property
     def eps(self) -> float:

@@ -163,8 +163,6 @@ class Tensor:
     def tolist(self) -> Any:
         return self.values.tolist()
 
-    # Operations: values, and the chain rule
-
     def __add__(self, other: Any) -> Tensor:
         terms = [(x, x.slopes) for x in (self, other) if isinstance(x, Tensor)]
         return self.engine.made(self.values + _values(other), terms)
@@ -195,8 +193,6 @@ class Tensor:
 
     def clone(self) -> Tensor:
         return self.engine.made(self.values, [(self, self.slopes)])
-
-    # Views: other addresses
 
     def _at(self, where: Any) -> Tensor:
         self.trace.viewed = True
@@ -232,8 +228,6 @@ class Tensor:
 
     def detach(self) -> Tensor:
         return Tensor(self.engine, self.memory, Trace(self.engine, len(self.trace.slopes)), self.where)
-
-    # Writes
 
     def _write(self, result: Callable[[], Any]) -> Tensor:
         recording, trace = self.engine.recording, self.trace
@@ -274,8 +268,6 @@ class Tensor:
 
     def tanh_(self) -> Tensor:
         return self._write(self.tanh)
-
-    # Gradients: columns
 
     def requires_grad_(self) -> Tensor:
         """Make the tensor a leaf. It may not be a view, or have views."""

@@ -120,8 +120,6 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         finally:
             state.variable.reset(token)
 
-    # Attributes
-
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__
         for registry in _REGISTRIES:
@@ -187,8 +185,6 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         for child in (module, replaced):
             paths.set_paths(self, child, name if replaced is None else None)
 
-    # Registration
-
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Register `param` as the parameter `name`; None registers the name without a parameter.
 
@@ -241,8 +237,6 @@ class Module(hooks.ModuleHooks, ModuleConversion):
             raise KeyError(f'{kind} name can\'t be empty string ""')
         if name not in getattr(self, registry) and hasattr(self, name):
             raise KeyError(f"attribute '{name}' already exists")
-
-    # Members
 
     def _named_members(
         self,
@@ -370,8 +364,6 @@ class Module(hooks.ModuleHooks, ModuleConversion):
             raise AttributeError(f"`{name}` is not {kind}")
         return member
 
-    # State
-
     get_extra_state, set_extra_state = state_dicts.get_extra_state, state_dicts.set_extra_state
 
     def state_dict(
@@ -421,8 +413,6 @@ class Module(hooks.ModuleHooks, ModuleConversion):
             self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
 
-    # Modes
-
     def train(self, mode: bool = True) -> Self:
         """Set `training` to `mode` in this module and all below; dropout and batch normalization depend on it."""
         if not isinstance(mode, bool):
@@ -458,8 +448,6 @@ class Module(hooks.ModuleHooks, ModuleConversion):
             module.apply(fn)
         fn(self)
         return self
-
-    # Printing
 
     def _get_name(self) -> str:
         return type(self).__name__
