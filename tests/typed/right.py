@@ -10,6 +10,7 @@ import numpy as np
 import microgad as torch
 import microgad.nn.functional as F
 from microgad import Tensor, nn, return_types
+from microgad.nn.utils.rnn import PackedSequence, pack_sequence
 from microgad.utils.data import DataLoader, Dataset, TensorDataset
 
 x = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
@@ -95,8 +96,70 @@ class Net(nn.Module):
         self.head = nn.Linear(8, classes, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.body(x.flatten(1)))
-        return F.log_softmax(logits, dim=-1)
+        return F.log_softmax(self.head(self.body(x.flatten(1))), dim=-1)
+
+
+class ScaledLinear(nn.Linear):
+    def forward(self, input: Tensor, scale: float = 1.0) -> Tensor:
+        return scale * super().forward(input)
+
+
+class MaybeLoss(nn.Module):
+    def forward(self, x: Tensor, target: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        return x, None if target is None else F.mse_loss(x, target)
+
+
+class Unannotated(nn.Module):
+    def forward(self, x):  # type: ignore[no-untyped-def]
+        return [x]
+
+
+class OwnCall(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+    def __call__(self, x: Tensor, times: int = 1) -> Tensor:
+        return super().__call__(x * times)
+
+
+def calls_of_layers(layer: nn.Linear | nn.Conv2d, activation: nn.Module | None = None) -> Tensor:
+    assert_type(nn.Linear(2, 3)(x), Tensor)
+    assert_type(nn.LazyLinear(3)(x), Tensor)
+    assert_type(nn.Embedding(2, 3)(x.long()), Tensor)
+    assert_type(nn.MSELoss()(x, x), Tensor)
+    assert_type(nn.TripletMarginLoss()(x, x, x), Tensor)
+    assert_type(nn.CTCLoss()(x, x, x, x), Tensor)
+    assert_type(nn.TransformerEncoderLayer(2, 1)(x), Tensor)
+    assert_type(torch.models.resnet18()(x), Tensor)
+    assert_type(nn.AdaptiveLogSoftmaxWithLoss(2, 3, [1])(x, x).loss, Tensor)
+    assert_type(nn.MaxPool2d(2, return_indices=True)(x), Any)
+    assert_type(nn.Sequential(nn.Linear(2, 3))(x), Any)
+    if activation is not None:
+        assert_type(activation(x), Any)
+    return layer(x)
+
+
+def calls_of_recurrent_layers(either: Tensor | PackedSequence) -> None:
+    assert_type(nn.LSTM(2, 3)(x), tuple[Tensor, tuple[Tensor, Tensor]])
+    assert_type(nn.LSTM(2, 3)(pack_sequence([x]))[0], PackedSequence)
+    assert_type(nn.GRU(2, 3)(x, hx=x), tuple[Tensor, Tensor])
+    assert_type(nn.RNN(2, 3)(input=either)[1], Tensor)
+    assert_type(nn.LSTMCell(2, 3)(x), tuple[Tensor, Tensor])
+    assert_type(nn.GRUCell(2, 3)(x), Tensor)
+    out, weights = nn.MultiheadAttention(2, 1)(x, x, x)
+    assert_type(out, Tensor)
+    weights.sum()
+    _, weights = nn.MultiheadAttention(2, 1)(x, x, x, need_weights=False)
+    assert weights is None
+
+
+def calls_of_programs_modules() -> None:
+    assert_type(Net(2, 3)(x), Tensor)
+    assert_type(ScaledLinear(2, 3)(x, 2.0), Tensor)
+    assert_type(OwnCall()(x, 2), Tensor)
+    assert_type(Unannotated()(x), Any)
+    _, loss = MaybeLoss()(x, x)
+    loss.backward()  # as in PyTorch it is Any: programs know when there is a loss
 
 
 class Squares(Dataset[tuple[Tensor, Tensor]]):

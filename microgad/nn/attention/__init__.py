@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ... import state
@@ -59,6 +59,7 @@ class MultiheadAttention(Module):
              [0.5000, 0.5000]]]))
     """
 
+    __call__: Callable[..., tuple[Tensor, Tensor | Any]]  # None for the weights without need_weights
     in_proj_weight: Parameter | None
     q_proj_weight: Parameter | None
     k_proj_weight: Parameter | None

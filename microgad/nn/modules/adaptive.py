@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -37,6 +37,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     (tensor([-1.3863, -2.9957], grad_fn=...), tensor(1., grad_fn=...))
     """
 
+    __call__: Callable[..., _ASMoutput]
     tail: ModuleList
 
     def __init__(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import GraphError
 from ..parameter import is_lazy
@@ -24,16 +24,18 @@ class LazyModuleMixin(Module):
 
     cls_to_become: type[Module] | None = None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        become = self.cls_to_become
-        if become is not None or self.has_uninitialized_params():
-            self.initialize_parameters(*args, **kwargs)
-            if self.has_uninitialized_params():
-                raise GraphError(f"module {self._get_name()} has not been fully initialized")
-            if become is not None:
-                self.__class__ = become  # type: ignore[assignment]
-                return self(*args, **kwargs)
-        return super().__call__(*args, **kwargs)
+    if not TYPE_CHECKING:  # its result has the type that Module says
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            become = self.cls_to_become
+            if become is not None or self.has_uninitialized_params():
+                self.initialize_parameters(*args, **kwargs)
+                if self.has_uninitialized_params():
+                    raise GraphError(f"module {self._get_name()} has not been fully initialized")
+                if become is not None:
+                    self.__class__ = become
+                    return self(*args, **kwargs)
+            return super().__call__(*args, **kwargs)
 
     def initialize_parameters(self, *args: Any, **kwargs: Any) -> None:
         """Materialize the parameters for the arguments that `forward` is about to get. Subclasses define this."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from ...ops import recurrent
 from ...ops.creation import zeros
@@ -23,6 +24,17 @@ _OPS: dict[str, Any] = {
     for name in ["lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"]
 }
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
+
+if TYPE_CHECKING:
+    State_co = TypeVar("State_co", covariant=True)
+
+    class _Call(Protocol[State_co]):
+        @overload
+        def __call__(self, input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, State_co]: ...
+        @overload
+        def __call__(self, input: PackedSequence, *args: Any, **kwargs: Any) -> tuple[PackedSequence, State_co]: ...
+        @overload
+        def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, State_co]: ...
 
 
 def apply_permutation(tensor: Tensor, permutation: Tensor, dim: int = 1) -> Tensor:
@@ -271,6 +283,8 @@ class RNN(RNNBase):
     (torch.Size([4, 1, 3]), tensor([[[-0.4051, -0.7316,  0.6750]]], grad_fn=<StackBackward0>))
     """
 
+    __call__: _Call[Tensor]
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         _reject_proj_size(kwargs)
         given = list(args)
@@ -291,6 +305,8 @@ class LSTM(RNNBase):
     (torch.Size([4, 1, 6]), torch.Size([4, 1, 3]), torch.Size([4, 1, 3]))
     """
 
+    __call__: _Call[tuple[Tensor, Tensor]]
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__("LSTM", *args, **kwargs)
 
@@ -310,6 +326,8 @@ class GRU(RNNBase):
     >>> nn.GRU(2, 3, batch_first=True)(torch.ones(1, 4, 2))[0].shape
     torch.Size([1, 4, 3])
     """
+
+    __call__: _Call[Tensor]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         _reject_proj_size(kwargs)
@@ -396,6 +414,8 @@ class LSTMCell(RNNCellBase):
     >>> h.shape, c.shape
     (torch.Size([1, 3]), torch.Size([1, 3]))
     """
+
+    __call__: Callable[..., tuple[Tensor, Tensor]]
 
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, device: Device = None, dtype: Dtype = None
