@@ -75,8 +75,32 @@ def reductions() -> None:
     assert_type(torch.where(x > 0, x, 0.0), Tensor)
     assert_type(torch.where(x > 0), tuple[Tensor, ...])
     assert_type(x.unique(), Tensor)
-    assert_type(F.max_pool2d(x[None, None], 2), Tensor)
+    assert_type(x.unique(return_counts=True), tuple[Tensor, Tensor])
+    assert_type(torch.unique(x, return_inverse=True, return_counts=True), tuple[Tensor, Tensor, Tensor])
+    assert_type(x.unique(True, True), Any)
+    assert_type(x.unique_consecutive(True), tuple[Tensor, Tensor])
+    assert_type(x.unique_consecutive(return_counts=True, dim=0), tuple[Tensor, Tensor])
+    assert_type(x.unique_consecutive(True, True), tuple[Tensor, Tensor, Tensor])
     assert_type(torch.atleast_1d(x), Tensor)
+    assert_type(torch.lu(x), tuple[Tensor, Tensor])
+    assert_type(x.lu(get_infos=True), Any)
+
+
+def poolings(return_indices: bool) -> None:
+    assert_type(F.max_pool2d(x, 2), Tensor)
+    assert_type(F.max_pool2d(x, 2, return_indices=False), Tensor)
+    assert_type(F.max_pool2d(x, 2, return_indices=True), tuple[Tensor, Tensor])
+    assert_type(F.max_pool2d(x, 2, 2, 0, 1, False, True), Any)
+    assert_type(F.max_pool2d(x, 2, return_indices=return_indices), Any)
+    assert_type(F.adaptive_max_pool2d(x, (2, None)), Tensor)
+    assert_type(F.adaptive_max_pool1d(x, 2, True), tuple[Tensor, Tensor])
+    assert_type(F.adaptive_max_pool3d(x, 2, return_indices), Any)
+    assert_type(F.adaptive_max_pool2d_with_indices(x, 2), tuple[Tensor, Tensor])
+    assert_type(F.fractional_max_pool2d(x, 2, 2), Tensor)
+    assert_type(F.fractional_max_pool3d(x, 2, output_ratio=0.5, return_indices=True), tuple[Tensor, Tensor])
+    assert_type(F.fractional_max_pool2d_with_indices(x, 2, 2), tuple[Tensor, Tensor])
+    assert_type(torch.max_pool1d_with_indices(x, 2), tuple[Tensor, Tensor])
+    assert_type(torch.adaptive_max_pool1d(x, 2), tuple[Tensor, Tensor])
 
 
 def names_of_torch() -> None:
@@ -217,6 +241,8 @@ def train(epochs: int = 1) -> Iterator[float]:
             optimizer.step()
             yield loss.item()
         schedule.step()
+        rate: float = schedule.get_last_lr()[0]
+        print(f"{rate:.3f}")
 
 
 @torch.no_grad()
@@ -252,5 +278,3 @@ def dtypes_and_devices() -> None:
     assert_type(torch.full((2,), 1.0, dtype=float, device=torch.device("cpu")), Tensor)
     assert_type(torch.randn(2, dtype=torch.half, device=None), Tensor)
     assert_type(torch.tensor(1, device=0 if torch.cuda.is_available() else "cpu"), Tensor)
-    assert_type(F.max_pool2d(x, 2, return_indices=False), Tensor)
-    assert_type(torch.max_pool1d_with_indices(x, 2), tuple[Tensor, Tensor])

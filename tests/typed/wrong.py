@@ -41,3 +41,8 @@ _, _, _ = nn.GRU(2, 3)(x)  # type: ignore[misc]
 nn.MultiheadAttention(2, 1)(x, x, x).sum()  # type: ignore[attr-defined]
 nn.MultiheadAttention(2, 1)(x, x, x)[1].men()  # type: ignore[union-attr]
 F.relu(nn.LSTMCell(2, 3)(x))  # type: ignore[arg-type]
+F.max_pool2d(x, 2, return_indices=True).sum()  # type: ignore[attr-defined]
+F.relu(F.adaptive_max_pool2d(x, 2, True))  # type: ignore[arg-type]
+F.fractional_max_pool2d(x, 2, 2).siz()  # type: ignore[attr-defined]
+_, _, _ = x.unique(return_counts=True)  # type: ignore[misc]
+torch.lu(x).LU  # type: ignore[attr-defined]  # noqa: B018

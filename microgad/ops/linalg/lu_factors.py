@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -192,6 +192,12 @@ def lu_factor_ex(
     return into(out, return_types.linalg_lu_factor_ex(*factors[:3]), exact="linalg.lu_factor_ex")
 
 
+@overload
+def torch_lu(
+    A: Tensor, pivot: bool = True, get_infos: Literal[False] = False, out: Any = None
+) -> tuple[Tensor, Tensor]: ...
+@overload
+def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any: ...
 def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
     """Return LU and pivots of `linalg.lu_factor_ex`, and info with get_infos. Source: torch.lu.
 

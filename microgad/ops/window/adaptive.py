@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol, overload
 
 import numpy as np
 
@@ -27,7 +27,24 @@ class AdaptiveAvg(Resample):
     zero_link = Flat
 
 
-@composite
+class _AdaptiveMaxPool(Protocol):
+    """The type of the adaptive max pooling functions: they return a Tensor, and with return_indices two."""
+
+    __name__: str
+
+    @overload
+    def __call__(self, input: Tensor, output_size: Sizes, return_indices: Literal[False] = False) -> Tensor: ...
+    @overload
+    def __call__(self, input: Tensor, output_size: Sizes, return_indices: Literal[True]) -> tuple[Tensor, Tensor]: ...
+    @overload
+    def __call__(self, input: Tensor, output_size: Sizes, return_indices: bool) -> Any: ...
+
+
+def _adaptive_max_pooling(pool: Callable[..., Any]) -> _AdaptiveMaxPool:
+    return composite(pool)
+
+
+@_adaptive_max_pooling
 def adaptive_max_pool1d(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:
     """Take the maximum of output_size nearly equal parts, (N, C, L) -> (N, C, OL): see adaptive_max_pool2d.
 
@@ -39,7 +56,7 @@ def adaptive_max_pool1d(input: Tensor, output_size: Sizes, return_indices: bool 
     return _adaptive_max(1, input, output_size, return_indices)
 
 
-@composite
+@_adaptive_max_pooling
 def adaptive_max_pool2d(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:
     """Take the maximum of each of OH · OW nearly equal parts of a plane, (N, C, H, W) -> (N, C, OH, OW).
 
@@ -54,7 +71,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: Sizes, return_indices: bool 
     return _adaptive_max(2, input, output_size, return_indices)
 
 
-@composite
+@_adaptive_max_pooling
 def adaptive_max_pool3d(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:
     """Apply adaptive_max_pool2d to three dimensions, (N, C, D, H, W) -> (N, C, OD, OH, OW).
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol, overload
 
 import numpy as np
 
@@ -46,7 +46,36 @@ class BoxMax(Gather):
     zero_link = Flat
 
 
-@composite
+class _FractionalMaxPool(Protocol):
+    """The type of the fractional max pooling functions: they return a Tensor, and with return_indices two."""
+
+    __name__: str
+
+    @overload
+    def __call__(
+        self, input: Tensor, kernel_size: Size, output_size: Size | None = None,
+        output_ratio: float | Sequence[float] | None = None, return_indices: Literal[False] = False,
+        _random_samples: Tensor | None = None,
+    ) -> Tensor: ...  # fmt: skip
+    @overload
+    def __call__(
+        self, input: Tensor, kernel_size: Size, output_size: Size | None = None,
+        output_ratio: float | Sequence[float] | None = None, *, return_indices: Literal[True],
+        _random_samples: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]: ...  # fmt: skip
+    @overload
+    def __call__(
+        self, input: Tensor, kernel_size: Size, output_size: Size | None = None,
+        output_ratio: float | Sequence[float] | None = None, return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> Any: ...  # fmt: skip
+
+
+def _fractional_max_pooling(pool: Callable[..., Any]) -> _FractionalMaxPool:
+    return composite(pool)
+
+
+@_fractional_max_pooling
 def fractional_max_pool2d(
     input: Tensor, kernel_size: Size, output_size: Size | None = None,
     output_ratio: float | Sequence[float] | None = None, return_indices: bool = False,
@@ -64,7 +93,7 @@ def fractional_max_pool2d(
     return _fractional(2, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
 
-@composite
+@_fractional_max_pooling
 def fractional_max_pool3d(
     input: Tensor, kernel_size: Size, output_size: Size | None = None,
     output_ratio: float | Sequence[float] | None = None, return_indices: bool = False,

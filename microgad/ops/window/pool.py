@@ -137,7 +137,7 @@ class AvgPool3d(AvgPool2d):
 
 
 class _MaxPool(Protocol):
-    """The type of the max pooling functions: they return a single Tensor unless return_indices is given."""
+    """The type of the max pooling functions: they return a Tensor, and with return_indices two."""
 
     __name__: str
 
@@ -146,6 +146,11 @@ class _MaxPool(Protocol):
         self, input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
         ceil_mode: bool = False, return_indices: Literal[False] = False,
     ) -> Tensor: ...  # fmt: skip
+    @overload
+    def __call__(
+        self, input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
+        ceil_mode: bool = False, *, return_indices: Literal[True],
+    ) -> tuple[Tensor, Tensor]: ...  # fmt: skip
     @overload
     def __call__(
         self, input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,

@@ -79,7 +79,7 @@ class LRScheduler:
         """Return the learning rates for `last_epoch`, one per group. For `step`; programs call get_last_lr()."""
         raise NotImplementedError(f"{type(self).__name__} must define get_lr()")
 
-    def get_last_lr(self) -> list[Any]:
+    def get_last_lr(self) -> list[float | Any]:  # Tensors, where an optimizer's lr is one
         """Return the current learning rates, one per group, as the last step set them."""
         return self._last_lr
 
