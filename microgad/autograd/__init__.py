@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from ..gradients import backward as backward
-from ..gradients import grad as grad
 from ..lazy import define_getattr as _define_getattr
 from . import function as function
 from .function import Function as Function
@@ -27,8 +26,13 @@ if TYPE_CHECKING:
     from . import profiler_util as profiler_util
     from .anomaly import detect_anomaly as detect_anomaly
     from .anomaly import set_detect_anomaly as set_detect_anomaly
+    from .grad_type import Grad as _Grad
     from .profiler import kineto_available as kineto_available
     from .profiler_util import DeviceType as DeviceType
+
+    grad: _Grad
+else:
+    from ..gradients import grad as grad
 
 # Loaded on first use (PEP 562).
 _LAZY_NAMES = {name: f".{name}" for name in ("forward_ad", "function_hooks", "functional", "graph")}

@@ -103,6 +103,16 @@ def poolings(return_indices: bool) -> None:
     assert_type(torch.adaptive_max_pool1d(x, 2), tuple[Tensor, Tensor])
 
 
+def gradients(either: Any) -> None:
+    (slope,) = torch.autograd.grad(x.sum(), x, create_graph=True)
+    assert_type(slope, Tensor)
+    assert_type(torch.autograd.grad([x.sum()], [x, x], allow_unused=True), tuple[Tensor, ...])
+    assert_type(torch.autograd.grad(x.sum(), {"x": x}), dict[str, Tensor])
+    assert_type(torch.autograd.grad(x.sum(), either), Any)
+    missing: list[Tensor | None] = list(torch.autograd.grad(x.sum(), nn.Linear(2, 2).parameters(), allow_unused=True))
+    assert missing
+
+
 def names_of_torch() -> None:
     assert_type(torch.swapdims(x, 0, 1), Tensor)
     assert_type(torch.moveaxis(x, 0, 1), Tensor)

@@ -46,3 +46,6 @@ F.relu(F.adaptive_max_pool2d(x, 2, True))  # type: ignore[arg-type]
 F.fractional_max_pool2d(x, 2, 2).siz()  # type: ignore[attr-defined]
 _, _, _ = x.unique(return_counts=True)  # type: ignore[misc]
 torch.lu(x).LU  # type: ignore[attr-defined]  # noqa: B018
+torch.autograd.grad(x.sum(), x).backward()  # type: ignore[attr-defined]
+torch.autograd.grad(x.sum(), {"x": x})["x"].siz()  # type: ignore[attr-defined]
+torch.autograd.grad(x.sum(), x, retain=True)  # type: ignore[call-overload]
