@@ -95,6 +95,8 @@ def define_getattr(
 ) -> None:
     """Give a module a `__getattr__` that suggests the nearest name, and a `__dir__` without tools such as typing.Any.
 
+    Where the module has an `__all__`, `__dir__` lists that and its submodules, and leaves out what else it imports.
+
     Call it with globals() at the module's end. `lazy_names` maps names that are loaded on first use to the module that
     each is from, such as ".laws"; a submodule is from itself. `extras` maps optional packages to the extra that
     installs them: where one is missing, ImportError names its extra.
@@ -119,6 +121,8 @@ def define_getattr(
 
     def __dir__() -> list[str]:
         own = {name for name, value in module.items() if name.startswith("__") or not _is_tool(value)}
+        if "__all__" in module:
+            own = {name for name in own if name.startswith("_") or name in module["__all__"] or _is_part(module, name)}
         return sorted({*own, *homes} - {"TYPE_CHECKING"})
 
     module.setdefault("__getattr__", __getattr__)
@@ -145,11 +149,15 @@ def _is_tool(value: Any) -> bool:
     return getattr(value, "__module__", None) in _TOOL_MODULES
 
 
+def _is_part(module: dict[str, Any], name: str) -> bool:
+    return isinstance(module[name], ModuleType) and module[name].__name__ == f"{module['__name__']}.{name}"
+
+
 def exported(module: dict[str, Any]) -> list[str]:
     """Return what `from module import *` imports: what microgad defines, and no modules.
 
-    >>> from microgad.distributions.constraints import __all__ as names
-    >>> "simplex" in names, "annotations" in names
+    >>> from microgad.distributions.normal import __all__ as names
+    >>> "Normal" in names, "annotations" in names
     (True, False)
     """
     return [

@@ -41,7 +41,7 @@ MODULES = """
 
 
 @pytest.mark.parametrize("name", ["", *MODULES.split()])
-def test_dir_lists_no_imported_helpers(name: str) -> None:
+def test_dir_lists_no_tools_of_python(name: str) -> None:
     module = operator.attrgetter(name)(torch) if name else torch
     shown = {attribute for attribute in dir(module) if not attribute.startswith("_")}
     assert shown

@@ -25,6 +25,8 @@ from .function import Function as CustomFunction
 from .functional import jvp_of, on_memory_of
 from .saved_tensors import CopyingObserver
 
+__all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
+
 
 class UnpackedDualTensor(NamedTuple):
     """A value and its tangent, which is None if it has none."""

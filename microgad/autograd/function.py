@@ -26,6 +26,8 @@ from ..state.contexts import binding
 from ..tensor import Tensor
 from .function_ctx import FunctionCtx as FunctionCtx
 
+__all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
+
 custom_function = LazyModule("microgad.batching.custom_function")
 # Whether the backward pass that runs is the first one of the double-backward trick: its derivative will be a tangent.
 computing_jvp: ContextVar[bool] = ContextVar("computing jvp", default=False)

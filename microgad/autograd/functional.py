@@ -17,6 +17,8 @@ from ..state.contexts import binding
 from ..tensor import Tensor
 from .function import computing_jvp
 
+__all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
+
 
 def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """Return `func(*inputs)` and the vector-Jacobian product vᵀ J, one Tensor of each input's shape.

@@ -14,6 +14,8 @@ from ..lazy import define_getattr as _define_getattr
 from ..state.contexts import decorate
 from ..state.inference import inferences, inferring
 
+__all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_multithreading_enabled"]
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 

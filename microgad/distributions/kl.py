@@ -39,6 +39,8 @@ from .uniform import Uniform
 from .utils import _sum_rightmost, euler_constant, probs_to_logits
 from .wishart import Wishart
 
+__all__ = ["kl_divergence", "register_kl"]
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _KL_REGISTRY: dict[tuple[type, type], Callable[[Any, Any], Tensor]] = {}

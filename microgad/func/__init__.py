@@ -26,6 +26,11 @@ from ..utils._pytree import tree_flatten, tree_map, tree_structure, tree_unflatt
 from .call import API, TransformCall, recording, writable
 from .mapping import vmap as vmap
 
+__all__ = [
+    "debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp",
+    "linearize", "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
+]  # fmt: skip
+
 Argnums = int | tuple[int, ...]
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..ops import elementwise
 from ..ops.activation import acon_a as acon_a
 from ..ops.activation import acon_b as acon_b
 from ..ops.activation import acon_c as acon_c
@@ -49,6 +48,7 @@ from ..ops.dropout import dropout1d as dropout1d
 from ..ops.dropout import dropout2d as dropout2d
 from ..ops.dropout import dropout3d as dropout3d
 from ..ops.dropout import feature_alpha_dropout as feature_alpha_dropout
+from ..ops.elementwise import relu as _relu
 from ..ops.elementwise import sigmoid as sigmoid
 from ..ops.elementwise import tanh as tanh
 from ..ops.embedding import embedding as embedding
@@ -153,7 +153,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     >>> F.relu(torch.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    return relu_(input) if inplace else elementwise.relu(input)
+    return relu_(input) if inplace else _relu(input)
 
 
 @_tensors_only

@@ -8,6 +8,8 @@ from typing import Any
 
 from .modules.module import Module
 
+__all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
+
 
 class DataParallel(Module):
     """A wrapper that calls its attribute `module` on one device, that of the arguments.

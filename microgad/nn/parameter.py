@@ -14,6 +14,8 @@ from ..parameter import Parameter as Parameter
 from ..tensor import Tensor
 from ..type_aliases import Device, Dtype
 
+__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
+
 
 class Buffer(Tensor, metaclass=MarkedMeta):
     """A Tensor that becomes a buffer, state that isn't learned, when it is assigned to an attribute of a module.

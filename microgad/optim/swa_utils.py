@@ -22,6 +22,11 @@ from ..type_aliases import Device
 from .lr_scheduler.base import BuiltinScheduler, per_group
 from .optimizer import Optimizer
 
+__all__ = [
+    "SWALR", "AveragedModel", "get_ema_avg_fn", "get_ema_multi_avg_fn", "get_swa_avg_fn", "get_swa_multi_avg_fn",
+    "update_bn",
+]  # fmt: skip
+
 AvgFn = Callable[[Tensor, Tensor, Any], Tensor]
 MultiAvgFn = Callable[[list[Tensor], list[Tensor], Any], None]
 

@@ -20,6 +20,11 @@ from ..grad_fn.interface import HookedPlan
 from ..state.contexts import binding
 from ..tensor import Tensor
 
+__all__ = [
+    "CheckpointError", "checkpoint", "checkpoint_sequential", "detach_variable", "get_device_states", "noop_context_fn",
+    "set_checkpoint_debug_enabled", "set_checkpoint_early_stop", "set_device_states",
+]  # fmt: skip
+
 
 def checkpoint(
     function: Callable[..., Any],

@@ -21,6 +21,8 @@ from ..ops.window.conv import BY_DIMS
 from ..tensor import Tensor
 from .module_tracker import ModuleTracker
 
+__all__ = ["FlopCounterMode"]
+
 Shape = tuple[int, ...]
 Shapes = Sequence[Shape | None]  # of an operation's inputs; None for no input, or one that wasn't kept
 Gradients = list[tuple[tuple[int, ...], int]]  # (the inputs whose gradients need a product, its cost) for each product

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import pkgutil
 import re
 import types
 from collections.abc import Iterator
@@ -77,3 +78,31 @@ def test_errors_of_missing_names_give_the_nearest_name():
         microgad.cuda.is_avaliable  # noqa: B018
     with pytest.raises(AttributeError, match=r"Tensor.crow_indices: arrays are dense; "):
         microgad.ones(1).crow_indices()
+
+
+# Names in `dir` that PyTorch lacks.
+OURS = {
+    ".": "Function LinearMap Parameter as_torch empty_cache expand get_printoptions record slice summary",
+    "nn": "AconA AconB AconC BentIdentity NonDynamicallyQuantizableLinear Swish TanhExp",
+    "nn.functional": "acon_a acon_b acon_c bent_identity swish tanhexp",
+    "autograd": "is_grad_enabled",
+    "optim": "AMSBound AMSGrad AdaBelief AdaBound Eve RMSpropGraves SAM SMORMS3 SantaE SantaSSS",
+    "serialization": "FileError save_npz",
+    "onnx": "FileError OnnxModule UnsupportedError load",
+}
+SHOWN = """
+    . nn nn.functional nn.init nn.utils nn.utils.rnn nn.utils.parametrize nn.utils.parametrizations nn.utils.prune
+    nn.attention nn.attention.flex_attention nn.parallel nn.parameter optim optim.lr_scheduler optim.swa_utils linalg
+    fft special masked signal.windows autograd autograd.functional autograd.forward_ad autograd.function
+    autograd.grad_mode autograd.graph func utils.data utils.checkpoint utils.flop_counter distributions
+    distributions.constraints distributions.kl random serialization onnx
+"""
+
+
+@pytest.mark.parametrize("path", SHOWN.split())
+def test_dir_and_all_list_no_imported_helpers(path):
+    theirs, ours = (importlib.import_module(f"{root}.{path}".rstrip(".")) for root in ("torch", "microgad"))
+    listed = {name for name in (*dir(ours), *getattr(ours, "__all__", ())) if not name.startswith("_")}
+    parts = {part.name for part in pkgutil.iter_modules(getattr(ours, "__path__", ()))}
+    assert listed
+    assert listed - parts - {*dir(theirs)} == {*OURS.get(path, "").split()}

@@ -18,6 +18,8 @@ from ..modules.layer_helpers import add_parameters
 from ..modules.linear import NonDynamicallyQuantizableLinear
 from ..modules.module import Module
 
+__all__ = ["SDPBackend", "sdpa_kernel"]
+
 
 class SDPBackend(enum.IntEnum):
     """PyTorch's implementations of attention. Source: torch.nn.attention.SDPBackend."""

@@ -12,6 +12,8 @@ from ...ops.movement import tril
 from ...tensor import Tensor
 from ...type_aliases import Device
 
+__all__ = ["CausalBias", "CausalVariant", "causal_lower_right", "causal_upper_left"]
+
 
 class CausalVariant(enum.IntEnum):
     """The corner that the diagonal of a causal mask passes through. Source: torch.nn.attention.bias.CausalVariant."""

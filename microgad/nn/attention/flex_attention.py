@@ -23,6 +23,11 @@ from ...state import composite
 from ...tensor import Tensor
 from ...type_aliases import Device
 
+__all__ = [
+    "AuxOutput", "AuxRequest", "BlockMask", "FlexKernelOptions", "and_masks", "create_block_mask", "create_mask",
+    "flex_attention", "noop_mask", "or_masks",
+]  # fmt: skip
+
 Mod = Callable[..., Tensor]
 
 

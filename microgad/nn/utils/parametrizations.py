@@ -18,6 +18,8 @@ from ..modules.module import Module
 from . import parametrize
 from .normalization_helpers import apply_weight_norm, output_channel_dim, random_unit_vectors
 
+__all__ = ["orthogonal", "spectral_norm", "weight_norm"]
+
 M = TypeVar("M", bound=Module)
 _MAPS = ("matrix_exp", "cayley", "householder")
 

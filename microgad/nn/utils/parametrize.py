@@ -16,6 +16,11 @@ from ...tensor import Tensor
 from ..modules.container import ModuleDict, ModuleList
 from ..modules.module import Module
 
+__all__ = [
+    "ParametrizationList", "cached", "is_parametrized", "register_parametrization", "remove_parametrizations",
+    "transfer_parametrizations_and_params", "type_before_parametrizations",
+]  # fmt: skip
+
 M = TypeVar("M", bound=Module)
 
 Cache = dict[tuple[Module, str], Tensor]
