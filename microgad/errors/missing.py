@@ -61,15 +61,15 @@ REASONS = {
         random.thread_safe_generator utils.checkpoint.GraphExecGroup utils.checkpoint.SAC* utils.checkpoint.Selective*
         utils.checkpoint.create_selective* utils.checkpoint.CheckpointFunction utils.checkpoint.CheckpointPolicy
         utils.checkpoint.DefaultDeviceType utils.checkpoint.check_backward_validity cpu.Event
-        utils.dlpack.DLDeviceType utils.hooks.* amp.amp_def* func.rearrange fft.Tensor
+        utils.dlpack.DLDeviceType utils.hooks.* func.rearrange fft.Tensor
         nn.attention.* nn.functional.TYPE_CHECKING cpu.get_capabilities
     """,
     "one process computes on one device; nn.DataParallel calls its module, DataLoader has workers": """
         distributed* *DistributedDataParallel* *parallel_apply nn.parallel.* futures* *multiprocessing* *nccl*
-        *.share_memory_ autograd.graph.region_* autograd.graph.set_override* autograd.graph.set_warn*
+        autograd.graph.region_* autograd.graph.set_override* autograd.graph.set_warn*
     """,
     'arrays are on the CPU, NumPy\'s, or on a GPU, CuPy\'s: torch.device("cpu") and torch.device("cuda")': """
-        *xpu *xpu.* *.ipu *mtia* *_ipu* *_xla* *_xpu* *hpu* mps.* backends.* *vulkan* AcceleratorError Tensor.xla
+        *xpu *xpu.* *.ipu *mtia* *_ipu* *_xla* *_xpu* *hpu* mps.* backends.* *vulkan* AcceleratorError
     """,
     "what is particular to a GPU is CuPy's own: cupy.cuda has streams, events, graphs and memory pools": """
         cuda.* accelerator.* Tensor.record_stream
