@@ -154,12 +154,28 @@ def _combine_masks(mods: tuple[Mod, ...], combine: Callable[[Any, Any], Any], st
 
 
 def and_masks(*mask_mods: Mod) -> Mod:
-    """Return the mask_mod that is True where all of them are. Source: torch.nn.attention.flex_attention.and_masks."""
+    """Return the mask_mod that is True where all of them are. Source: torch.nn.attention.flex_attention.and_masks.
+
+    >>> def causal(batch, head, q, kv):
+    ...     return q >= kv
+    >>> def near(batch, head, q, kv):
+    ...     return q - kv < 2
+    >>> create_mask = torch.nn.attention.flex_attention.create_mask
+    >>> create_mask(and_masks(causal, near), 1, 1, 3, 3, device="cpu")[0, 0]
+    tensor([[ True, False, False],
+            [ True,  True, False],
+            [False,  True,  True]])
+    """
     return _combine_masks(mask_mods, operator.and_, True)
 
 
 def or_masks(*mask_mods: Mod) -> Mod:
-    """Return the mask_mod that is True where any of them is. Source: torch.nn.attention.flex_attention.or_masks."""
+    """Return the mask_mod that is True where any of them is. Source: torch.nn.attention.flex_attention.or_masks.
+
+    >>> either = or_masks(lambda batch, head, q, kv: q == kv, lambda batch, head, q, kv: kv == 0)
+    >>> either(*torch.tensor([0, 0, 2]), torch.arange(4))
+    tensor([ True, False,  True, False])
+    """
     return _combine_masks(mask_mods, operator.or_, False)
 
 
