@@ -175,8 +175,8 @@ def by_copy(function: F, formula: Callable[..., None] | None = None) -> F:
     """
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
-        plain = formula is not None and len(args) == 2 and options.keys() <= {"value"}
-        if plain and update(method.__name__, formula, self, options.get("value", 1), *args):
+        plain = len(args) == 2 and options.keys() <= {"value"}
+        if plain and formula is not None and update(method.__name__, formula, self, options.get("value", 1), *args):
             return self
         recorded = any(map(_on_graph, (self, *args, *options.values())))
         before = self.clone() if recorded else self  # backward may need the values that are about to be overwritten

@@ -10,10 +10,10 @@ import numpy as np
 from ... import backend
 from ... import generator as draws
 from ...dtypes.limits import finfo
-from ...dtypes.number_kinds import HALF, by_forward
 from ...dtypes.type_names import TYPE_NAMES
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
+from ...function.half import HALF, by_forward
 from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from .. import layouts

@@ -8,10 +8,10 @@ import numpy as np
 
 from ... import backend, dtypes, function
 from ...dtypes.limits import highest, lowest
-from ...dtypes.number_kinds import HALF, by_forward
 from ...errors import ArgumentError, DtypeError
 from ...errors.notices import once
 from ...function import Function
+from ...function.half import HALF, by_forward
 from ...function.naming import with_torch_name
 from ...type_aliases import Operand, Tensor
 from .. import layouts
