@@ -2,8 +2,8 @@
 
     conv 10@3x3 -> ReLU -> max pool 2 -> linear 100 -> ReLU -> [dropout 0.5] -> linear 10
 
-Without dropout the training error goes to zero while the error on held-out images rises again; with dropout the
-held-out error keeps falling. The images are part of the package (6,000 to train on, 1,000 held out), or come from
+Without dropout the training loss goes to zero while the loss on held-out images rises again; with dropout the
+held-out loss keeps falling. The images are part of the package (6,000 to train on, 1,000 held out), or come from
 --data.
 """
 
@@ -124,7 +124,7 @@ def main(options: argparse.Namespace) -> None:
         loss=F.cross_entropy,
         epochs=options.epochs,
         held_out=held_out,
-        train_error=True,
+        train_loss=True,
     )
     variant_name, seed, _, model = comparison[0]
     print(f"\n{comparison.table()}\n")

@@ -14,7 +14,7 @@ from ..errors import MicrogadError
 from ..generator import Generator
 from ..serialization import load, save
 from .environment import differences, environment
-from .history import History, Path
+from .history import RENAMED, History, Path
 
 KIND = "microgad training checkpoint 1"
 
@@ -85,7 +85,8 @@ class Checkpoint:
                 f"{'; '.join(changed)}",
                 stacklevel=3,
             )
-        return History(saved["history"]), saved["environment"]["threads"]
+        history = History({RENAMED.get(name, name): x for name, x in row.items()} for row in saved["history"])
+        return history, saved["environment"]["threads"]
 
     def _read(self) -> Any:
         try:

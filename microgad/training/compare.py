@@ -38,7 +38,7 @@ def compare(
     ...     data=data, loss=F.mse_loss, epochs=5, held_out=(x, x * x), progress=False,
     ... )
     >>> slow, fast = comparison.histories().values()
-    >>> len(slow), fast[0]["held_out_error"][-1] < slow[0]["held_out_error"][-1]
+    >>> len(slow), fast[0]["held_out_loss"][-1] < slow[0]["held_out_loss"][-1]
     (2, True)
     """
     seeds = list(seeds)

@@ -21,11 +21,11 @@ class Run(NamedTuple):
 class Comparison(list[Run]):
     """A list of the runs of several variants, one for each seed. `compare` returns it.
 
-    >>> rows = [{"epoch": i, "seconds": 0.5, "loss": 1 / i, "held_out_error": 1 / i} for i in (1, 2)]
+    >>> rows = [{"epoch": i, "seconds": 0.5, "loss": 1 / i, "held_out_loss": 1 / i} for i in (1, 2)]
     >>> print(Comparison([Run("small", 0, History(rows), nn.Linear(10, 5))]).table())
-    variant   best error   at epoch   last error   seconds/epoch   parameters
-    ───────   ──────────   ────────   ──────────   ─────────────   ──────────
-    small         0.5000          2       0.5000            0.50           55
+    variant   best loss   at epoch   last loss   seconds/epoch   parameters
+    ───────   ─────────   ────────   ─────────   ─────────────   ──────────
+    small        0.5000          2      0.5000            0.50           55
     """
 
     def histories(self) -> dict[str, list[History]]:
@@ -34,7 +34,7 @@ class Comparison(list[Run]):
         return {name: [run.history for run in self if run.variant == name] for name in names}
 
     def table(self) -> str:
-        """Return a table with a line for each variant: errors and accuracies on held-out data, times and parameters."""
+        """Return a table with a line for each variant: losses and accuracies on held-out data, times and parameters."""
         names = list(self.histories())
         rows = [_facts([run for run in self if run.variant == name]) for name in names]
         columns = [column for column in (rows[0] if rows else ()) if any(row[column] for row in rows)]
@@ -44,7 +44,7 @@ class Comparison(list[Run]):
         lines.insert(1, ["─" * width for width in widths])
         shown = ["   ".join([name.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]) for name, *cells in lines]
         if len(seeds := {run.seed for run in self}) > 1:
-            shown.append(f"Errors and seconds are means over {len(seeds)} seeds; accuracy is over the answers of all.")
+            shown.append(f"Losses and seconds are means over {len(seeds)} seeds; accuracy is over the answers of all.")
         return "\n".join(shown)
 
     def save(self, path: Path) -> None:
@@ -52,7 +52,7 @@ class Comparison(list[Run]):
         write_csv(path, [{"variant": run.variant, "seed": run.seed, **row} for run in self for row in run.history])
 
     def plot(self, *paths: Path, title: str = "") -> Any:
-        """Draw the error curves of all variants in one figure, and save it to `paths`. See `plots.curves`."""
+        """Draw the loss curves of all variants in one figure, and save it to `paths`. See `plots.curves`."""
         from .plots import curves, write
 
         figure = curves(self.histories(), title)
@@ -65,21 +65,21 @@ def _facts(runs: Sequence[Run]) -> dict[str, str]:
     """Return a variant's cells by column, empty for what isn't known."""
     histories = [run.history for run in runs if run.history]
     last = [history[-1] for history in histories]
-    best_error = best_epoch = last_error = best_accuracy = last_accuracy = ""
-    if histories and all(history.has("held_out_error") for history in histories):
-        best = [history.best("held_out_error") for history in histories]
-        best_error = f"{_mean([row['held_out_error'] for row in best]):.4f}"
+    best_loss = best_epoch = last_loss = best_accuracy = last_accuracy = ""
+    if histories and all(history.has("held_out_loss") for history in histories):
+        best = [history.best("held_out_loss") for history in histories]
+        best_loss = f"{_mean([row['held_out_loss'] for row in best]):.4f}"
         best_epoch = _span([row["epoch"] for row in best])
-        last_error = f"{_mean([row['held_out_error'] for row in last]):.4f}"
+        last_loss = f"{_mean([row['held_out_loss'] for row in last]):.4f}"
     if histories and all(history.has("held_out_accuracy") for history in histories):
         best_accuracy = _accuracy([max(history, key=lambda row: row["held_out_accuracy"]) for history in histories])
         last_accuracy = _accuracy(last)
     seconds = [_mean(history["seconds"]) for history in histories]
     sizes = [sum(p.numel() for p in run.model.parameters()) for run in runs]
     return {
-        "best error": best_error,
+        "best loss": best_loss,
         "at epoch": best_epoch,
-        "last error": last_error,
+        "last loss": last_loss,
         "best accuracy": best_accuracy,
         "last accuracy": last_accuracy,
         "seconds/epoch": f"{_mean(seconds):.2f}" if seconds else "",

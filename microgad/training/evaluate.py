@@ -18,13 +18,13 @@ Loss = Callable[[Any, Any], Tensor]
 
 
 class Score(NamedTuple):
-    """The mean error over samples, and how many of them were classified correctly (None without classes).
+    """The mean loss over samples, and how many of them were classified correctly (None without classes).
 
     >>> print(Score(0.08, 981, 1000))
-    error 0.0800, accuracy 98.10 % (981/1000)
+    loss 0.0800, accuracy 98.10 % (981/1000)
     """
 
-    error: float
+    loss: float
     correct: int | None
     samples: int
 
@@ -34,7 +34,7 @@ class Score(NamedTuple):
         return None if self.correct is None else self.correct / self.samples
 
     def __str__(self) -> str:
-        shown = f"error {self.error:.4f}"
+        shown = f"loss {self.loss:.4f}"
         if self.correct is not None:
             shown += f", accuracy {self.correct / self.samples:.2%} ({self.correct}/{self.samples})".replace("%", " %")
         return shown

@@ -10,13 +10,14 @@ from typing import overload
 Row = dict[str, float]
 Path = str | os.PathLike[str]
 SETS = {"train": "training", "validation": "validation", "held_out": "held-out"}  # prefix of columns -> shown name
+RENAMED = {f"{name}_error": f"{name}_loss" for name in SETS}  # columns of older files -> their names
 
 
 class History(list[Row]):
     """A list of rows, one per epoch, which are dicts of numbers. `history[name]` is a column. See `fit` for the names.
 
-    >>> history = History([{"epoch": 1, "held_out_error": 0.5}, {"epoch": 2, "held_out_error": 0.25}])
-    >>> history["held_out_error"], history[-1]["epoch"], history.best("held_out_error")["epoch"]
+    >>> history = History([{"epoch": 1, "held_out_loss": 0.5}, {"epoch": 2, "held_out_loss": 0.25}])
+    >>> history["held_out_loss"], history[-1]["epoch"], history.best("held_out_loss")["epoch"]
     ([0.5, 0.25], 2, 2)
     """
 
@@ -57,7 +58,7 @@ class History(list[Row]):
             rows = cls()
             for record in reader:
                 try:
-                    rows.append({name: _number(text) for name, text in record.items() if text})
+                    rows.append({RENAMED.get(name, name): _number(text) for name, text in record.items() if text})
                 except (TypeError, ValueError):
                     raise ValueError(
                         f"History: {os.fspath(path)}, line {reader.line_num}: expected a number for each of "

@@ -27,7 +27,7 @@ from .stopping import EarlyStopping
 
 def fit(
     model: Module, data: Iterable[Any], optimizer: Optimizer | Sequence[Optimizer], loss: Loss, epochs: int, *,
-    held_out: Any = None, validation: Any = None, train_error: bool = False, at_once: int = 1000,
+    held_out: Any = None, validation: Any = None, train_loss: bool = False, at_once: int = 1000,
     stop: EarlyStopping | None = None, scheduler: LRScheduler | Sequence[LRScheduler] = (),
     checkpoint: Path | None = None, resume: bool = False, progress: Progress | bool = True,
     after_epoch: Callable[[Module, History], None] | None = None,
@@ -37,14 +37,14 @@ def fit(
     `data` is a DataLoader, or another iterable of batches that starts anew for each epoch. Batches are moved to the
     device of the model's parameters. `loss(output, target)` must be the mean over a batch. Each optimizer is called as
     `step(closure)`, and should have parameters of its own. `scheduler` steps after each epoch; a ReduceLROnPlateau gets
-    the error on `validation`.
+    the loss on `validation`.
 
     A row of the history has "epoch", "seconds" (of training alone) and "loss", the mean loss of the epoch's samples
-    during training. With `held_out` data it also has "held_out_error" and, for classes, "held_out_accuracy" and
-    "held_out_samples". `validation` adds the same as "validation_...", and `train_error=True` as "train_...", measured
+    during training. With `held_out` data it also has "held_out_loss" and, for classes, "held_out_accuracy" and
+    "held_out_samples". `validation` adds the same as "validation_...", and `train_loss=True` as "train_...", measured
     on the training data with dropout off. See `evaluate` for these data and for `at_once`.
 
-    `stop` ends the run when the error on `validation` no longer falls; `history.stopped` is then the reason. `progress`
+    `stop` ends the run when the loss on `validation` no longer falls; `history.stopped` is then the reason. `progress`
     is True, False or a Progress, shown on standard output. `after_epoch(model, history)` is called after each epoch.
 
     `checkpoint` is a file for the state after the last whole epoch. With `resume`, a run continues from that file, if
@@ -52,8 +52,8 @@ def fit(
     those already done. Of the random streams only the default one and those of the DataLoader are saved, and of the
     buffers only persistent ones. Without `resume` an old file is deleted.
 
-    The modes of all modules are restored at the end. Raises TrainingDiverged (a RuntimeError) for a loss, a gradient or
-    an error that isn't finite, with the operation and module that it came from; CheckpointError (a RuntimeError and a
+    The modes of all modules are restored at the end. Raises TrainingDiverged (a RuntimeError) for a loss or a gradient
+    that isn't finite, with the operation and module that it came from; CheckpointError (a RuntimeError and a
     ValueError) for a damaged checkpoint or one of another run; TypeError if `data` gives no batches; and ValueError for
     other invalid arguments.
 
@@ -63,10 +63,10 @@ def fit(
     >>> model = nn.Linear(1, 1)
     >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     >>> history = torch.training.fit(model, data, optimizer, F.mse_loss, epochs=20, held_out=(x, 2 * x), progress=False)
-    >>> history["held_out_error"][-1] < 1e-4, round(model.weight.item(), 1)
+    >>> history["held_out_loss"][-1] < 1e-4, round(model.weight.item(), 1)
     (True, 2.0)
     """
-    sets = dict(zip(SETS, (data if train_error else None, validation, held_out), strict=True))
+    sets = dict(zip(SETS, (data if train_loss else None, validation, held_out), strict=True))
     run, schedulers = _Run(model, data, _as_list(optimizer), loss, at_once, sets), _as_list(scheduler)
     run.check(epochs, stop, schedulers)
     history, threads, kept = History(), None, None
@@ -84,13 +84,13 @@ def fit(
         shown.start(epochs, length_hint(data), len(history))
         try:
             while len(history) < epochs:
-                history.stopped = stop.reason(history["validation_error"]) if stop else None
+                history.stopped = stop.reason(history["validation_loss"]) if stop else None
                 if history.stopped:
                     shown.say(f"{shown.label}   stopped after epoch {len(history)}: {history.stopped}".strip())
                     break
                 row = run.epoch(history, shown)
                 for each in schedulers:
-                    each.step(*([row["validation_error"]] if isinstance(each, ReduceLROnPlateau) else []))
+                    each.step(*([row["validation_loss"]] if isinstance(each, ReduceLROnPlateau) else []))
                 history.append(row)
                 if kept is not None:
                     kept.save(history)
@@ -124,8 +124,8 @@ class _Run:
         watching = stop or next((each for each in schedulers if isinstance(each, ReduceLROnPlateau)), None)
         if watching is not None and "validation" not in self.sets:
             raise ArgumentError(
-                f"fit: {type(watching).__name__} needs validation=..., data whose error says when: not the test "
-                "set, whose error would then look better than it is. random_split can keep a part of the training data "
+                f"fit: {type(watching).__name__} needs validation=..., data whose loss says when: not the test "
+                "set, whose loss would then look better than it is. random_split can keep a part of the training data "
                 "for it"
             )
         own = set(self.model.parameters())
@@ -135,7 +135,7 @@ class _Run:
                 raise ArgumentError(f"fit: optimizer {i} ({kind}) has none of the model's parameters")
 
     def epoch(self, history: History, shown: Progress) -> Row:
-        """Train on every batch once, then measure the errors."""
+        """Train on every batch once, then measure the losses."""
         row: Row = {"epoch": len(history) + 1}
         total, count, batches, started = 0.0, 0, 0, time.perf_counter()
         try:
@@ -158,9 +158,9 @@ class _Run:
     def _measure(self, row: Row) -> None:
         for name, data in self.sets.items():
             score = evaluate(self.model, data, self.loss, self.at_once)
-            if not np.isfinite(score.error):
+            if not np.isfinite(score.loss):
                 raise explain_evaluation(SETS[name], self.model, data, self.loss, self.at_once)
-            row[f"{name}_error"] = score.error
+            row[f"{name}_loss"] = score.loss
             if score.accuracy is not None:
                 row |= {f"{name}_accuracy": score.accuracy, f"{name}_samples": score.samples}
 

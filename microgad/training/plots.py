@@ -1,4 +1,4 @@
-"""Draw error curves. This is the only module that imports matplotlib."""
+"""Draw loss curves. This is the only module that imports matplotlib."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .history import History, Path
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 SOLID, DASHED = "-", (0, (4, 2))
 KINDS = (
-    ("held_out_error", "held-out", "solid: held-out data", SOLID, 2.0),
-    ("train_error", "training", "dashed: training data, dropout off", DASHED, 1.4),
+    ("held_out_loss", "held-out", "solid: held-out data", SOLID, 2.0),
+    ("train_loss", "training", "dashed: training data, dropout off", DASHED, 1.4),
 )
 STYLE: dict[Any, Any] = {
     "axes.edgecolor": "#999999", "axes.labelcolor": "#444444", "axes.spines.right": False, "axes.spines.top": False,
@@ -33,13 +33,13 @@ class End(NamedTuple):
 
 
 def curves(histories: Mapping[str, Sequence[History]], title: str = "") -> Any:
-    """Plot the errors of all variants against the epoch, on a log scale, and return the matplotlib Figure.
+    """Plot the losses of all variants against the epoch, on a log scale, and return the matplotlib Figure.
 
-    Each variant has one color. Its held-out error is a solid line, and its training error with dropout off, if it was
+    Each variant has one color. Its held-out loss is a solid line, and its training loss with dropout off, if it was
     measured, a dashed line; both have a label at their end. Of several seeds, the line is the mean, and a band shows
     the range; lines end where the shortest run does. Raises ImportError without matplotlib.
 
-    >>> figure = curves({"net": [History([{"epoch": 1, "held_out_error": 0.5}, {"epoch": 2, "held_out_error": 0.2}])]})
+    >>> figure = curves({"net": [History([{"epoch": 1, "held_out_loss": 0.5}, {"epoch": 2, "held_out_loss": 0.2}])]})
     >>> [line.get_label() for line in figure.axes[0].lines]
     ['net, held-out']
     """
@@ -51,7 +51,7 @@ def curves(histories: Mapping[str, Sequence[History]], title: str = "") -> Any:
 
     with rc_context(STYLE):
         figure = Figure(figsize=(8.6, 5.0), dpi=160, layout="constrained")
-        axes = figure.add_subplot(xlabel="epoch", ylabel="error, log scale", yscale="log")
+        axes = figure.add_subplot(xlabel="epoch", ylabel="loss, log scale", yscale="log")
         ends, legend = [], dict[str, None]()
         for (name, runs), color in zip(histories.items(), cycle(COLORS), strict=False):
             for column, kind, words, dashes, width in KINDS:
@@ -70,7 +70,7 @@ def curves(histories: Mapping[str, Sequence[History]], title: str = "") -> Any:
         _label(axes, ends)
         seeds = max(map(len, histories.values()), default=0)
         band = [f"mean and range of {seeds} seeds"] if seeds > 1 else []
-        nothing = "no errors were measured: fit takes held_out, and train_error=True"
+        nothing = "no losses were measured: fit takes held_out, and train_loss=True"
         _head(axes, title, "; ".join([*legend, *band]) if legend else nothing)
     return figure
 

@@ -14,12 +14,12 @@ class Progress:
     """Shows the progress of one run after another, with `label` in front.
 
     On a terminal, if tqdm is installed, a bar counts all batches of all epochs, with the mean loss so far and the last
-    held-out error. Otherwise a line is printed for each epoch. `file` is standard output by default.
+    held-out loss. Otherwise a line is printed for each epoch. `file` is standard output by default.
 
     >>> import io
     >>> progress = Progress("net", io.StringIO())
     >>> progress.start(epochs=2, batches=10)
-    >>> progress.epoch({"epoch": 1, "seconds": 0.5, "loss": 0.25, "held_out_error": 0.2, "held_out_accuracy": 0.95})
+    >>> progress.epoch({"epoch": 1, "seconds": 0.5, "loss": 0.25, "held_out_loss": 0.2, "held_out_accuracy": 0.95})
     >>> print(progress.file.getvalue(), end="")
     net   epoch 1/2   loss 0.2500   held-out 0.2000 ( 95.00 %)   0.5 s, 0:00 left
     """
@@ -46,7 +46,7 @@ class Progress:
     def epoch(self, row: Row) -> None:
         """Note the end of an epoch, and show its `row` of the history."""
         self.done = int(row["epoch"])
-        self._held_out = f", held-out {row['held_out_error']:.4f}" if "held_out_error" in row else ""
+        self._held_out = f", held-out {row['held_out_loss']:.4f}" if "held_out_loss" in row else ""
         if self._bar is not None:
             self._describe(self.done, row["loss"])
             return
@@ -54,10 +54,10 @@ class Progress:
         left = spent / max(self.done - self._first, 1) * (self.epochs - self.done)
         parts = [self.label, f"epoch {self.done:{len(str(self.epochs))}}/{self.epochs}", f"loss {row['loss']:.4f}"]
         for name, shown in SETS.items():
-            if f"{name}_error" in row:
+            if f"{name}_loss" in row:
                 accuracy = row.get(f"{name}_accuracy")
                 percent = "" if accuracy is None else f" ({100 * accuracy:6.2f} %)"
-                parts.append(f"{shown} {row[f'{name}_error']:.4f}{percent}")
+                parts.append(f"{shown} {row[f'{name}_loss']:.4f}{percent}")
         parts.append(f"{row['seconds']:.1f} s, {clock(left)} left")
         self.say("   ".join(part for part in parts if part))
 

@@ -19,7 +19,7 @@ from .history import History
 
 
 class TrainingDiverged(AnomalyError):
-    """The loss, a gradient or an error is NaN or infinite.
+    """A loss or a gradient is NaN or infinite.
 
     `op` and `path` are the operation and the module that the first such value came from. `history` is that of the run
     so far.
@@ -147,5 +147,5 @@ def explain_evaluation(name: str, model: Module, data: Any, loss: Loss, at_once:
         return value
 
     with state.scope(observer=tracer):
-        error = evaluate(model, data, watched, at_once).error
-    return diverged(f"the {name} error is {nonfinite_kind(error)}", sources[0] if sources else None)
+        mean = evaluate(model, data, watched, at_once).loss
+    return diverged(f"the {name} loss is {nonfinite_kind(mean)}", sources[0] if sources else None)

@@ -1,4 +1,4 @@
-"""Stop training when the error on validation data no longer falls."""
+"""Stop training when the loss on validation data no longer falls."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 
 class EarlyStopping:
-    """Stops after `patience` epochs in a row that don't lower the lowest error by more than `threshold`.
+    """Stops after `patience` epochs in a row that don't lower the lowest loss by more than `threshold`.
 
-    The errors should be those of validation data, which is used neither for training nor to report the final error: a
-    stop that is chosen on the test set makes the test error look better than it is. Raises ValueError for a patience
+    The losses should be those of validation data, which is used neither for training nor to report the final loss: a
+    stop that is chosen on the test set makes the test loss look better than it is. Raises ValueError for a patience
     below 1 or a negative threshold.
 
     >>> stop = EarlyStopping(patience=2, threshold=0.01)
     >>> stop.reason([0.5, 0.3, 0.295]), stop.reason([0.5, 0.3, 0.295, 0.294])
-    (None, 'for 2 epochs the validation error has not fallen by more than 0.01 below 0.3000')
+    (None, 'for 2 epochs the validation loss has not fallen by more than 0.01 below 0.3000')
     """
 
     def __init__(self, patience: int = 5, threshold: float = 1e-8) -> None:
@@ -23,18 +23,18 @@ class EarlyStopping:
         self.patience = patience
         self.threshold = threshold
 
-    def reason(self, errors: Sequence[float]) -> str | None:
-        """Return why to stop after these errors, one for each epoch so far, or None to continue."""
+    def reason(self, losses: Sequence[float]) -> str | None:
+        """Return why to stop after these losses, one for each epoch so far, or None to continue."""
         best, waited = float("inf"), 0
-        for error in errors:
-            if error < best - self.threshold:
-                best, waited = error, 0
+        for loss in losses:
+            if loss < best - self.threshold:
+                best, waited = loss, 0
             else:
                 waited += 1
         if waited < self.patience:
             return None
         epochs = "epoch" if waited == 1 else f"{waited} epochs"
-        return f"for {epochs} the validation error has not fallen by more than {self.threshold:g} below {best:.4f}"
+        return f"for {epochs} the validation loss has not fallen by more than {self.threshold:g} below {best:.4f}"
 
     def __repr__(self) -> str:
         return f"EarlyStopping(patience={self.patience}, threshold={self.threshold})"

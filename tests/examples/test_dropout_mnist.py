@@ -44,7 +44,7 @@ def test_an_interrupted_and_resumed_run_gives_the_same_numbers(tmp_path):
     assert written & {"graph.svg", "graph.dot"}
     rows = results(tmp_path / "complete")
     assert len(rows) == 10
-    assert float(rows[4]["held_out_error"]) < float(rows[0]["held_out_error"]) / 2
+    assert float(rows[4]["held_out_loss"]) < float(rows[0]["held_out_loss"]) / 2
 
     killed = start(tmp_path / "killed")
     checkpoint = tmp_path / "killed" / "checkpoints" / "dropout_0.5-seed0.ckpt"

@@ -30,7 +30,7 @@ def problem(seed: int = 0, p: float = 0.2, batch_size: int = 16, samples: int = 
         "loss": nn.functional.cross_entropy,
         "epochs": 4,
         "held_out": (x[:20], target[:20]),
-        "train_error": True,
+        "train_loss": True,
         "progress": False,
     }
 

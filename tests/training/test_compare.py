@@ -81,14 +81,14 @@ def runs():
     """A Comparison of two variants from two seeds, with round numbers."""
     made = Comparison()
     for seed in (0, 1):
-        for name, errors in (("dropout", [0.4, 0.2, 0.1]), ("none", [0.4, 0.1, 0.3])):
+        for name, losses in (("dropout", [0.4, 0.2, 0.1]), ("none", [0.4, 0.1, 0.3])):
             rows = [
                 {
-                    "epoch": i + 1, "seconds": 1.5, "loss": 0.5, "train_error": error / 10,
-                    "held_out_error": error + seed / 100, "held_out_accuracy": 1 - error - seed / 10,
+                    "epoch": i + 1, "seconds": 1.5, "loss": 0.5, "train_loss": loss / 10,
+                    "held_out_loss": loss + seed / 100, "held_out_accuracy": 1 - loss - seed / 10,
                     "held_out_samples": 20,
                 }
-                for i, error in enumerate(errors)
+                for i, loss in enumerate(losses)
             ]  # fmt: skip
             made.append(Run(name, seed, History(rows), nn.Linear(1000, 2)))
     return made
@@ -96,11 +96,11 @@ def runs():
 
 def test_the_table_of_a_comparison():
     assert runs().table().splitlines() == [
-        "variant   best error   at epoch   last error     best accuracy     last accuracy   seconds/epoch   parameters",
-        "───────   ──────────   ────────   ──────────   ───────────────   ───────────────   ─────────────   ──────────",
-        "dropout       0.1050          3       0.1050   85.00 % (34/40)   85.00 % (34/40)            1.50        2,002",
-        "none          0.1050          2       0.3050   85.00 % (34/40)   65.00 % (26/40)            1.50        2,002",
-        "Errors and seconds are means over 2 seeds; accuracy is over the answers of all.",
+        "variant   best loss   at epoch   last loss     best accuracy     last accuracy   seconds/epoch   parameters",
+        "───────   ─────────   ────────   ─────────   ───────────────   ───────────────   ─────────────   ──────────",
+        "dropout      0.1050          3      0.1050   85.00 % (34/40)   85.00 % (34/40)            1.50        2,002",
+        "none         0.1050          2      0.3050   85.00 % (34/40)   65.00 % (26/40)            1.50        2,002",
+        "Losses and seconds are means over 2 seeds; accuracy is over the answers of all.",
     ]
 
 
@@ -118,7 +118,7 @@ def test_the_csv_file_of_a_comparison(tmp_path):
     assert len(rows) == 12
     assert list(rows[0])[:4] == ["variant", "seed", "epoch", "seconds"]
     assert [row["variant"] + row["seed"] for row in rows[::3]] == ["dropout0", "none0", "dropout1", "none1"]
-    assert float(rows[-1]["held_out_error"]) == 0.3 + 1 / 100
+    assert float(rows[-1]["held_out_loss"]) == 0.3 + 1 / 100
 
 
 def test_the_plot_of_a_comparison(tmp_path):
@@ -144,7 +144,7 @@ def test_the_plot_of_a_comparison(tmp_path):
 def test_labels_beside_lines_do_not_overlap():
     pytest.importorskip("matplotlib")
     text = pytest.importorskip("matplotlib.text")
-    rows = [{"epoch": 1, "held_out_error": 0.5}, {"epoch": 2, "held_out_error": 0.1}]
+    rows = [{"epoch": 1, "held_out_loss": 0.5}, {"epoch": 2, "held_out_loss": 0.1}]
     figure = curves({f"variant {i}": [History(rows)] for i in range(5)})
     figure.savefig(io.BytesIO())
     names = [name for name in figure.axes[0].texts if name.get_text().startswith("variant")]
@@ -156,17 +156,17 @@ def test_labels_beside_lines_do_not_overlap():
 
 def test_one_seed_has_no_band_and_runs_of_different_lengths_are_cut():
     pytest.importorskip("matplotlib")
-    long = History([{"epoch": i, "held_out_error": 1 / i} for i in (1, 2, 3)])
+    long = History([{"epoch": i, "held_out_loss": 1 / i} for i in (1, 2, 3)])
     figure = curves({"one": [long], "two": [long, History(list(long)[:2])]})
     assert len(figure.axes[0].collections) == 1
     assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [3, 2]
 
 
-def test_the_label_of_an_error_of_0_is_at_the_bottom():
+def test_the_label_of_a_loss_of_0_is_at_the_bottom():
     pytest.importorskip("matplotlib")
     rows = [
-        {"epoch": 1, "held_out_error": 0.5, "train_error": 0.1},
-        {"epoch": 2, "held_out_error": 0.2, "train_error": 0.0},
+        {"epoch": 1, "held_out_loss": 0.5, "train_loss": 0.1},
+        {"epoch": 2, "held_out_loss": 0.2, "train_loss": 0.0},
     ]
     figure = curves({"net": [History(rows)]})
     figure.savefig(io.BytesIO())
@@ -196,6 +196,6 @@ def test_the_caption_explains_the_lines_that_are_drawn():
     def caption(**measured):
         return curves({"net": [History([{"epoch": 1, **measured}])]}).axes[0].texts[-1].get_text()
 
-    assert caption(held_out_error=0.5) == "solid: held-out data"
-    assert caption(held_out_error=0.5, train_error=0.4) == "solid: held-out data; dashed: training data, dropout off"
-    assert caption(loss=0.5) == "no errors were measured: fit takes held_out, and train_error=True"
+    assert caption(held_out_loss=0.5) == "solid: held-out data"
+    assert caption(held_out_loss=0.5, train_loss=0.4) == "solid: held-out data; dashed: training data, dropout off"
+    assert caption(loss=0.5) == "no losses were measured: fit takes held_out, and train_loss=True"

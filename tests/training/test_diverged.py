@@ -139,14 +139,14 @@ def test_other_errors_change_nothing_either():
     assert ([x.tolist() for x in model.state_dict().values()], torch.get_rng_state().tolist()) != before
 
 
-def test_a_held_out_error_that_is_nan_is_named():
+def test_a_held_out_loss_that_is_nan_is_named():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(1, 1), Apply(lambda x: x.sqrt()))
     model[0].bias.data = torch.tensor([10.0])
     data = [(torch.rand(4, 1), torch.ones(4, 1))]
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-6)
     held_out = torch.full((3, 1), 1e6) * -model[0].weight.item(), torch.ones(3, 1)
-    with pytest.raises(TrainingDiverged, match=r"^epoch 1: the held-out error is NaN. Sqrt \(1\): produced NaN from f"):
+    with pytest.raises(TrainingDiverged, match=r"^epoch 1: the held-out loss is NaN. Sqrt \(1\): produced NaN from f"):
         fit(model, data, optimizer, F.mse_loss, 1, held_out=held_out, progress=False)
     assert model.training
 

@@ -40,10 +40,10 @@ def test_at_once_bounds_the_batch_size_and_changes_no_result(data):
         assert max(n for n, *_ in model.seen) <= 16
         assert sum(n for n, *_ in model.seen) == 50
         assert {(training, recorded) for _, training, recorded in model.seen} == {(False, False)}
-        assert score.error == pytest.approx(whole.error, rel=1e-6)
+        assert score.loss == pytest.approx(whole.loss, rel=1e-6)
         assert (score.correct, score.samples) == (whole.correct, 50)
     model.eval()
-    assert whole.error == pytest.approx(F.cross_entropy(model(x), target).item(), rel=1e-6)
+    assert whole.loss == pytest.approx(F.cross_entropy(model(x), target).item(), rel=1e-6)
     assert whole.correct == (model(x).argmax(1) == target).sum().item()
 
 
@@ -79,7 +79,7 @@ def test_modes_are_restored_after_an_error(data):
 def test_evaluate_without_samples():
     model = nn.Linear(4, 3)
     score = evaluate(model, (torch.ones(0, 4), torch.zeros(0).long()), F.cross_entropy)
-    assert score.error != score.error
+    assert score.loss != score.loss
     assert (score.correct, score.samples) == (None, 0)
 
 
@@ -88,7 +88,7 @@ def test_positions_of_a_sample_count_as_samples():
     target = torch.tensor([[0, 1], [0, 1]])
     score = evaluate(nn.Identity(), (output, target), F.cross_entropy, at_once=1)
     assert (score.correct, score.samples, score.accuracy) == (3, 4, 0.75)
-    assert score.error == pytest.approx(F.cross_entropy(output, target).item())
+    assert score.loss == pytest.approx(F.cross_entropy(output, target).item())
 
 
 def test_predict_without_samples_has_the_shape_of_outputs():

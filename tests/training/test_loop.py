@@ -37,7 +37,7 @@ def test_fit_equals_a_training_loop_written_by_hand(problem, state):
 
 def test_evaluation_does_not_change_the_training(problem, state):
     measured, unmeasured = problem(), problem()
-    unmeasured.update(held_out=None, train_error=False)
+    unmeasured.update(held_out=None, train_loss=False)
     torch.manual_seed(7)
     fit(**measured)
     after = state(measured)
@@ -55,18 +55,18 @@ def test_the_mean_loss_weights_batches_by_their_size(problem):
     expected = F.cross_entropy(given["model"](x), target).item()
     (row,) = fit(**{**given, "epochs": 1})
     assert row["loss"] == pytest.approx(expected, rel=1e-6)
-    assert row["train_error"] == pytest.approx(expected, rel=1e-6)
+    assert row["train_loss"] == pytest.approx(expected, rel=1e-6)
     assert (row["train_samples"], row["held_out_samples"]) == (50, 20)
 
 
 def test_the_columns_of_the_history(problem):
     history = fit(**problem())
     assert list(history[0]) == [
-        "epoch", "seconds", "loss", "train_error", "train_accuracy", "train_samples",
-        "held_out_error", "held_out_accuracy", "held_out_samples",
+        "epoch", "seconds", "loss", "train_loss", "train_accuracy", "train_samples",
+        "held_out_loss", "held_out_accuracy", "held_out_samples",
     ]  # fmt: skip
     assert history["epoch"] == [1, 2, 3, 4]
-    assert history["train_error"][-1] < history["train_error"][0]
+    assert history["train_loss"][-1] < history["train_loss"][0]
 
 
 def test_modes_are_restored(problem):
@@ -76,7 +76,7 @@ def test_modes_are_restored(problem):
     modes = [module.training for module in given["model"].modules()]
     seen = []
     given["model"][1].register_forward_hook(lambda module, args, out: seen.append(module.training))
-    fit(**{**given, "epochs": 1, "train_error": False})
+    fit(**{**given, "epochs": 1, "train_loss": False})
     assert seen == [True] * 4 + [False]  # four batches, one evaluation
     assert [module.training for module in given["model"].modules()] == modes
 
@@ -116,7 +116,7 @@ def test_a_regression_has_no_accuracy():
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     data = DataLoader(TensorDataset(x, x), batch_size=8)
     history = fit(model, data, optimizer, F.mse_loss, 2, held_out=(x, x), progress=False)
-    assert list(history[0]) == ["epoch", "seconds", "loss", "held_out_error"]
+    assert list(history[0]) == ["epoch", "seconds", "loss", "held_out_loss"]
 
 
 def test_a_model_may_have_several_inputs():
@@ -142,25 +142,25 @@ def test_a_scheduler_steps_after_each_epoch(problem):
     assert given["optimizer"][0].param_groups[0]["lr"] == pytest.approx(0.01 * 0.1**2)
 
 
-def test_reduce_lr_on_plateau_gets_the_validation_error(problem):
+def test_reduce_lr_on_plateau_gets_the_validation_loss(problem):
     given = problem()
     never = {"patience": 0, "threshold": 1e9, "threshold_mode": "abs"}
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(given["optimizer"][0], factor=0.5, **never)
     history = fit(**given, validation=given["held_out"], scheduler=scheduler)
-    assert scheduler.best == history["validation_error"][0]
+    assert scheduler.best == history["validation_loss"][0]
     assert given["optimizer"][0].param_groups[0]["lr"] == 0.01 * 0.5 ** (len(history) - 1)
 
 
-def test_early_stopping_when_the_validation_error_stays(problem):
+def test_early_stopping_when_the_validation_loss_stays(problem):
     given = problem()
     given["optimizer"] = torch.optim.SGD(given["model"].parameters(), lr=0.0)
     given["model"][1] = nn.Identity()  # running averages of batch normalization would change
     history = fit(**{**given, "epochs": 50}, validation=given["held_out"], stop=EarlyStopping(patience=3))
     assert len(history) == 4
-    assert history.stopped.startswith("for 3 epochs the validation error has not fallen by more than 1e-08 below")
+    assert history.stopped.startswith("for 3 epochs the validation loss has not fallen by more than 1e-08 below")
 
 
-def test_early_stopping_compares_with_the_best_error():
+def test_early_stopping_compares_with_the_best_loss():
     stop = EarlyStopping(patience=2, threshold=0.1)
     assert stop.reason([1.0, 0.5, 0.6, 0.45]) is not None
     assert stop.reason([1.0, 0.5, 0.6, 0.35]) is None

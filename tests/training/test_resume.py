@@ -87,6 +87,17 @@ def test_a_loader_with_its_own_generator_is_resumed(problem, state, numbers, tmp
     assert (numbers(fit(**again, checkpoint=tmp_path / "run.ckpt", resume=True)), state(again)) == expected
 
 
+def test_a_checkpoint_with_columns_of_older_names_is_resumed(problem, numbers, tmp_path):
+    expected, path = numbers(fit(**problem())), tmp_path / "run.ckpt"
+    fit(**{**problem(), "epochs": 2}, checkpoint=path)
+    saved = torch.load(path)
+    saved["history"] = [{k.replace("n_loss", "n_error").replace("t_loss", "t_error"): v for k, v in row.items()}
+                        for row in saved["history"]]  # fmt: skip
+    assert "held_out_error" in saved["history"][0]
+    torch.save(saved, path)
+    assert numbers(fit(**problem(), checkpoint=path, resume=True)) == expected
+
+
 def test_a_finished_run_is_not_repeated(problem, state, numbers, tmp_path):
     first = problem()
     history = fit(**first, checkpoint=tmp_path / "run.ckpt")
