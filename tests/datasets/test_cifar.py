@@ -16,6 +16,8 @@ import pytest
 from microgad.datasets import CIFAR10, CIFAR100, DataError
 from microgad.transforms import ToTensor
 
+from .files import write_files
+
 RNG = np.random.default_rng(0)
 
 
@@ -91,12 +93,6 @@ def small(files=FILES, packed=b"", url="http://127.0.0.1:9/cifar.tar.gz"):
     return Small
 
 
-def write_files(folder, files=FILES):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-
-
 def test_the_pickles_of_these_tests_are_valid():
     found = pickle.loads(TEST[2], encoding="latin1")
     np.testing.assert_array_equal(found["data"], TEST[0])
@@ -104,7 +100,7 @@ def test_the_pickles_of_these_tests_are_valid():
 
 
 def test_images_targets_and_classes(tmp_path):
-    write_files(tmp_path / "cifar-10-batches-py")
+    write_files(tmp_path / "cifar-10-batches-py", FILES)
     train, test = small()(tmp_path), small()(tmp_path, train=False)
     images = np.concatenate([images for images, *_ in TRAIN]).reshape(15, 3, 32, 32).transpose(0, 2, 3, 1)
     np.testing.assert_array_equal(train.data, images)
@@ -119,7 +115,7 @@ def test_items_are_images_and_labels(tmp_path, pillow, monkeypatch):
         pytest.importorskip("PIL")
     else:
         monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    write_files(tmp_path / "cifar-10-batches-py")
+    write_files(tmp_path / "cifar-10-batches-py", FILES)
     plain, made = (small()(tmp_path, False, transform) for transform in (None, ToTensor()))
     image, target = plain[1]
     assert target == TEST[1][1]

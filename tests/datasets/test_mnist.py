@@ -20,6 +20,8 @@ import microgad.datasets
 from microgad.datasets import MNIST, DataError, encode_idx, read_idx
 from microgad.transforms import ToTensor
 
+from .files import write_files
+
 SHIPPED = Path(microgad.datasets.__file__).parent / "data"
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_mnist_subset.py"
 TRAIN = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
@@ -35,12 +37,6 @@ def contents(count, seed):
 
 FILES = dict(zip(TRAIN + TEST, contents(12, seed=0) + contents(5, seed=1), strict=True))
 PACKED = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in FILES.items()}
-
-
-def write_files(folder, files):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
 
 
 def listing(folder):

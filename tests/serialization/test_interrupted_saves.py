@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 
 import microgad as torch
+
+from ..processes import alive, gone
 
 pytestmark = [
     pytest.mark.host("other processes"),
@@ -26,13 +29,19 @@ SAVES = {
     "npz": "torch.serialization.save_npz(state, path)",
 }
 PROGRAM = """
-import sys
+import os, sys
 import microgad as torch
 path = sys.argv[1]
-for n in range(int(sys.argv[2]), 10**6):
-    state = {{"n": torch.tensor(n), "w": torch.full(({size},), float(n))}}
-    {save}
-    print(n, flush=True)
+for line in sys.stdin:
+    writer = os.fork()
+    if writer == 0:
+        print(os.getpid(), flush=True)
+        for n in range(int(line), 10**6):
+            state = {{"n": torch.tensor(n), "w": torch.full(({size},), float(n))}}
+            {save}
+            print(n, flush=True)
+    os.waitpid(writer, 0)
+    print("ended", flush=True)
 """
 TRAINING = """
 import sys
@@ -57,20 +66,42 @@ def kills(request: pytest.FixtureRequest) -> int:
     return 50 if request.config.getoption("--thorough") else 4
 
 
+class Writer:
+    """Saves numbered states in a process of its own, which a process forks that has imported microgad."""
+
+    def __init__(self, path: Path, kind: str) -> None:
+        self.pid, self.parent = 0, start(PROGRAM.format(size=SIZE, save=SAVES[kind]), path)
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if alive(self.pid):
+            os.kill(self.pid, signal.SIGKILL)
+        self.parent.communicate()
+
+    def start(self, n: int) -> None:
+        """Start it with the state n, and return when that is saved."""
+        print(n, file=self.parent.stdin, flush=True)
+        self.pid, self.lines = int(self._line()), [self._line()]
+
+    def kill(self) -> int:
+        """Kill it, and return the number of the last state that it saved."""
+        os.kill(self.pid, signal.SIGKILL)
+        while self.lines[-1] != "ended":
+            self.lines.append(self._line())
+        return int(self.lines[-2])
+
+    def _line(self) -> str:
+        assert self.parent.stdout is not None
+        line = self.parent.stdout.readline().strip()
+        assert line, "ended by itself"
+        return line
+
+
 def start(program: str, *arguments: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", program, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-
-def kill_after(process: subprocess.Popen[str], seconds: float) -> list[str]:
-    """Kill the process some seconds after it printed its first line, and return all lines that it printed."""
-    assert process.stdout is not None
-    first = process.stdout.readline()
-    assert first, "ended by itself"
-    time.sleep(seconds)
-    process.kill()
-    rest = process.communicate()[0]
-    return [first, *rest.splitlines()]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def unfinished(folder: Path) -> list[str]:
@@ -81,39 +112,40 @@ def unfinished(folder: Path) -> list[str]:
 @pytest.mark.parametrize("kind", SAVES)
 def test_a_killed_save_leaves_the_old_or_the_new_file(kind: str, kills: int, tmp_path: Path) -> None:
     path, rng = tmp_path / f"last.{kind}", random.Random(kind)
-    program = PROGRAM.format(size=SIZE, save=SAVES[kind])
     state = {"n": torch.tensor(0), "w": torch.full((SIZE,), 0.0)}
     exec(SAVES[kind], {"torch": torch, "state": state, "path": path})
     mapped = torch.load(path, mmap=True)
     interrupted = n = done = 0
-    while done < kills or not interrupted:  # whether a process is killed during a save is chance
-        done += 1
-        lines = kill_after(start(program, path, n + 1), rng.uniform(0, 0.1))
-        found = torch.load(path)
-        n = found["n"].item()
-        assert n in (int(lines[-1]), int(lines[-1]) + 1)
-        assert found["w"].shape == (SIZE,)
-        assert (found["w"] == n).all()
-        interrupted += len(unfinished(tmp_path))
-        assert len(unfinished(tmp_path)) <= 1
-        assert (mapped["w"] == 0).all()  # the old file, as long as it is mapped
-        assert interrupted or done < 10 * kills
+    with Writer(path, kind) as writer:
+        while done < kills or not interrupted:  # whether a process is killed during a save is chance
+            done += 1
+            writer.start(n + 1)
+            time.sleep(rng.uniform(0, 0.1))
+            last = writer.kill()
+            found = torch.load(path)
+            n = found["n"].item()
+            assert n in (last, last + 1)
+            assert found["w"].shape == (SIZE,)
+            assert (found["w"] == n).all()
+            interrupted += len(unfinished(tmp_path))
+            assert len(unfinished(tmp_path)) <= 1
+            assert (mapped["w"] == 0).all()  # the old file, as long as it is mapped
+            assert interrupted or done < 10 * kills
     exec(SAVES[kind], {"torch": torch, "state": state, "path": path})
     assert os.listdir(tmp_path) == [path.name]
 
 
 def test_a_save_does_not_remove_the_unfinished_file_of_another_process(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
-    process = start(PROGRAM.format(size=SIZE, save=SAVES["pt"]), path, 1)
-    assert process.stdout is not None
-    process.stdout.readline()
-    for n in range(20):
-        while not unfinished(tmp_path):
-            assert process.poll() is None
-        torch.save({"n": n}, path)
-    time.sleep(0.5)
-    assert process.poll() is None  # it would fail if its temporary file had been removed
-    kill_after(process, 0)
+    with Writer(path, "pt") as writer:
+        writer.start(1)
+        for n in range(20):
+            while not unfinished(tmp_path):
+                assert alive(writer.pid)
+            torch.save({"n": n}, path)
+        while "w" not in torch.load(path):  # it would fail if its temporary file had been removed
+            assert alive(writer.pid)
+        writer.kill()
     torch.save({}, path)
     assert os.listdir(tmp_path) == ["last.pt"]
 
@@ -158,15 +190,15 @@ def test_a_killed_training_leaves_a_whole_checkpoint_and_no_workers(kills: int, 
         process.stdout.readline()  # the first epoch
         workers = children(process.pid)
         named = {name for pid in (process.pid, *workers) for name in shared_memory(pid)}
-        kill_after(process, rng.uniform(0, 0.3))
+        process.stdout.readline()
+        time.sleep(rng.uniform(0, 0.3))
+        process.kill()
+        process.communicate()
         found = torch.load(path)
         assert len(found["history"]) > epochs
         epochs = len(found["history"])
         assert all(np.isfinite(x.numpy()).all() for x in found["parts"]["model"].values())
-        until = time.monotonic() + 10
-        while any(map(alive, workers)) and time.monotonic() < until:
-            time.sleep(0.02)
-        assert not any(map(alive, workers))
+        assert gone(workers)
         assert not any(map(os.path.exists, named))
         assert len(unfinished(tmp_path)) <= 1
 
@@ -179,11 +211,3 @@ def shared_memory(pid: int) -> list[str]:
     """The named shared memory of a process, which would outlive it."""
     lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
     return ["/dev/shm/" + line.partition("/dev/shm/")[2] for line in lines if "/dev/shm/" in line]
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False

@@ -163,24 +163,25 @@ print(json.dumps([weights, [{k: v for k, v in row.items() if k != "seconds"} for
 """
 
 
-def run_program(path, kill_at=0, moment="never"):
+def start_program(path, kill_at=0, moment="never"):
     command = [sys.executable, "-c", PROGRAM, str(path), str(kill_at), moment]
     here = Path(torch.__file__).parents[1]
-    return subprocess.run(command, capture_output=True, text=True, cwd=here)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=here)
 
 
 @pytest.mark.host("processes of their own")
 def test_a_killed_run_resumes_to_the_same_numbers(tmp_path):
     """The process is killed within an epoch, and before and after the checkpoint file is renamed."""
-    whole = run_program(tmp_path / "whole.ckpt")
-    assert whole.returncode == 0, whole.stderr
-    path = tmp_path / "run.ckpt"
+    path, runs = tmp_path / "run.ckpt", [start_program(tmp_path / "whole.ckpt")]
     for kill_at, moment in ((3, "step"), (10, "before rename"), (8, "step"), (10, "after rename")):
-        assert run_program(path, kill_at, moment).returncode == -signal.SIGKILL
-    resumed = run_program(path)
-    assert resumed.returncode == 0, resumed.stderr
-    assert json.loads(resumed.stdout) == json.loads(whole.stdout)
-    assert len(json.loads(resumed.stdout)[1]) == 5
+        killed = start_program(path, kill_at, moment)
+        killed.communicate()
+        assert killed.returncode == -signal.SIGKILL
+    runs.append(start_program(path))
+    (whole, errors), (resumed, more) = (run.communicate() for run in runs)
+    assert [run.returncode for run in runs] == [0, 0], errors + more
+    assert json.loads(resumed) == json.loads(whole)
+    assert len(json.loads(resumed)[1]) == 5
 
 
 def other_model(made):

@@ -20,6 +20,8 @@ from microgad.utils.data import DataLoader, IterableDataset, TensorDataset, get_
 from microgad.utils.data.multiprocess import _MultiProcessingDataLoaderIter
 from microgad.utils.data.transfer import SHARED
 
+from ..processes import alive, gone
+
 pytestmark = [
     pytest.mark.host("processes of its own, which share no GPU"),
     pytest.mark.skipif(not SHARED, reason="signals and /proc as Linux has them"),
@@ -39,22 +41,6 @@ class Numbered:
         if i == 5:
             self.do()
         return microgad.full((self.size,), float(i)), os.getpid()
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
-
-
-def gone(pids: Any, seconds: float = 10) -> bool:
-    """Whether all processes end within some seconds."""
-    until = time.monotonic() + seconds
-    while any(map(alive, pids)) and time.monotonic() < until:
-        time.sleep(0.02)
-    return not any(map(alive, pids))
 
 
 def die() -> None:
