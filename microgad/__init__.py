@@ -32,7 +32,7 @@ def _missing_from_stub(name):
 
 
 notices.quiet_numbers()
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 del tensor  # noqa: F821 - the module, whose name a function has here
 _loaded, __dir__ = _stub_getattr(globals(), _missing_from_stub)
 
