@@ -19,7 +19,7 @@ class EmptyFolderError(MicrogadError, FileNotFoundError):
 
 
 def has_file_allowed_extension(filename: str, extensions: str | Sequence[str]) -> bool:
-    """Return whether a file name ends in one of the extensions, ignoring case.
+    """Whether a file name ends in one of the extensions, ignoring case.
 
     Source: torchvision.datasets.folder.has_file_allowed_extension.
 
@@ -30,7 +30,7 @@ def has_file_allowed_extension(filename: str, extensions: str | Sequence[str]) -
 
 
 def is_image_file(filename: str) -> bool:
-    """Return whether a file name has the extension of an image. Source: torchvision.datasets.folder.is_image_file.
+    """Whether a file name has the extension of an image. Source: torchvision.datasets.folder.is_image_file.
 
     >>> torch.datasets.folder.is_image_file("a.txt")
     False

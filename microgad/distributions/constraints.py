@@ -37,7 +37,7 @@ class Constraint:
     _bounds: tuple[str, ...] = ()
 
     def check(self, value: Tensor) -> Tensor:
-        """Return whether each value lies inside, as a bool Tensor without the last event_dim dimensions."""
+        """Whether each value lies inside, as a bool Tensor without the last event_dim dimensions."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -75,7 +75,7 @@ class _Dependent(Constraint):
 
 
 def is_dependent(constraint: Any) -> bool:
-    """Return whether a constraint depends on other parameters. Source: torch.distributions.constraints.is_dependent."""
+    """Whether a constraint depends on other parameters. Source: torch.distributions.constraints.is_dependent."""
     return isinstance(constraint, _Dependent)
 
 

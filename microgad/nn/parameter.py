@@ -159,5 +159,5 @@ class UninitializedBuffer(_Uninitialized, Buffer):
 
 
 def is_lazy(param: Any) -> bool:
-    """Return whether `param` is an uninitialized parameter or buffer."""
+    """Whether `param` is an uninitialized parameter or buffer."""
     return isinstance(param, _Uninitialized)

@@ -321,11 +321,11 @@ class _Exporter:
             writer.values[number] = writer.cast(symbol, dtype)
 
     def depends(self, step: Step) -> bool:
-        """Return whether a step reads an input, a parameter or a dynamic size."""
+        """Whether a step reads an input, a parameter or a dynamic size."""
         return any(map(self.open, flatten_setting((step.inputs, step.settings, step.shapes))))
 
     def open(self, x: Any) -> bool:
-        """Return whether an operand or a part of a setting isn't a constant."""
+        """Whether an operand or a part of a setting isn't a constant."""
         if isinstance(x, Value):
             return x.number not in self.fixed
         return bool(x.name) if isinstance(x, Constant) else isinstance(x, (Dim, GeneratedArray, Varying))

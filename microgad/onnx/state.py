@@ -8,7 +8,7 @@ exporting: ContextVar[bool] = ContextVar("microgad.onnx", default=False)
 
 
 def is_in_onnx_export() -> bool:
-    """Return whether `export` is running the model. Source: torch.onnx.is_in_onnx_export.
+    """Whether `export` is running the model. Source: torch.onnx.is_in_onnx_export.
 
     >>> torch.onnx.is_in_onnx_export()
     False

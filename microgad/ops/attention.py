@@ -232,7 +232,7 @@ def scaled_dot_product_attention(
 
 
 def _has_fused_layout(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> bool:
-    """Return whether PyTorch calls its fused kernel for these, which determines strides."""
+    """Whether PyTorch calls its fused kernel for these, which determines strides."""
     if attn_mask is not None and (attn_mask.node is not None or attn_mask.ndim not in (2, 4)):
         return False
     arrays = [x.array for x in (query, key, value)]

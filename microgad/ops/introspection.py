@@ -13,7 +13,7 @@ from .spelling import tensors_only
 
 
 def is_tensor(obj: Any) -> bool:
-    """Return whether obj is a Tensor. Source: torch.is_tensor.
+    """Whether obj is a Tensor. Source: torch.is_tensor.
 
     >>> torch.is_tensor(torch.tensor(1)), torch.is_tensor(1)
     (True, False)
@@ -23,7 +23,7 @@ def is_tensor(obj: Any) -> bool:
 
 @tensors_only
 def is_floating_point(input: Tensor) -> bool:
-    """Return whether the dtype is floating-point and real. Source: torch.is_floating_point.
+    """Whether the dtype is floating-point and real. Source: torch.is_floating_point.
 
     >>> torch.is_floating_point(torch.tensor(1.0))
     True
@@ -33,7 +33,7 @@ def is_floating_point(input: Tensor) -> bool:
 
 @tensors_only
 def is_complex(input: Tensor) -> bool:
-    """Return whether the dtype is complex. Source: torch.is_complex.
+    """Whether the dtype is complex. Source: torch.is_complex.
 
     >>> torch.is_complex(torch.tensor(1j))
     True
@@ -43,7 +43,7 @@ def is_complex(input: Tensor) -> bool:
 
 @tensors_only
 def is_signed(input: Tensor) -> bool:
-    """Return whether the dtype has negative numbers. Source: torch.is_signed.
+    """Whether the dtype has negative numbers. Source: torch.is_signed.
 
     >>> torch.is_signed(torch.tensor(1)), torch.is_signed(torch.tensor(True))
     (True, False)
@@ -69,7 +69,7 @@ def result_type(*operands: Any, **named: Any) -> dtypes.dtype:
 
 
 def is_nonzero(input: Tensor) -> bool:
-    """Return whether the value of a Tensor with one element is not zero. Source: torch.is_nonzero.
+    """Whether the value of a Tensor with one element is not zero. Source: torch.is_nonzero.
 
     Raises RuntimeError if there are more elements, or none.
 
@@ -81,7 +81,7 @@ def is_nonzero(input: Tensor) -> bool:
 
 @tensors_only
 def is_same_size(input: Tensor, other: Tensor) -> bool:
-    """Return whether two Tensors have the same shape. Source: torch.is_same_size.
+    """Whether two Tensors have the same shape. Source: torch.is_same_size.
 
     >>> torch.is_same_size(torch.zeros(2), torch.ones(3))
     False
@@ -90,7 +90,7 @@ def is_same_size(input: Tensor, other: Tensor) -> bool:
 
 
 def is_inference(input: Tensor) -> bool:
-    """Return whether the Tensor, or the base of this view, was made in `inference_mode`. Source: torch.is_inference.
+    """Whether the Tensor, or the base of this view, was made in `inference_mode`. Source: torch.is_inference.
 
     >>> torch.is_inference(torch.ones(1))
     False

@@ -101,7 +101,7 @@ def expand(x: Any, shape: tuple[int, ...]) -> Any:
 
 
 def channels_last(x: Any) -> bool:
-    """Return whether x, (N, C, H, W) or (N, C, D, H, W), is in channels-last format, possibly with gaps.
+    """Whether x, (N, C, H, W) or (N, C, D, H, W), is in channels-last format, possibly with gaps.
 
     By this, PyTorch chooses the format of results. Each stride, from the innermost axis outwards, must reach over the
     axes inside of it; this holds for axes of one element, too. So an image (H, W, C) that was permuted and made a batch

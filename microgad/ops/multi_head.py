@@ -100,7 +100,7 @@ def multi_head_attention_forward(
 def _mha_shape_check(
     query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None, attn_mask: Tensor | None, num_heads: int
 ) -> bool:
-    """Return whether query, key and value are batched. Raise if the dimensions of the others don't fit query's."""
+    """Whether query, key and value are batched. Raise if the dimensions of the others don't fit query's."""
     ndim = query.ndim
     if ndim not in (2, 3):
         raise CallError(f"query should be unbatched 2D or batched 3D tensor but received {ndim}-D query tensor")

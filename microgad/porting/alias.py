@@ -303,7 +303,7 @@ class GuardedModule(ModuleType):
 
 
 def _is_held_by_parent(name: str) -> bool:
-    """Return whether the parent holds something else by that name: mock.patch tries each part of "torch.optim.SGD"."""
+    """Whether the parent holds something else by that name: mock.patch tries each part of "torch.optim.SGD"."""
     above, _, last = name.rpartition(".")
     module = sys.modules.get(above)
     if type(module) is ModuleType:
@@ -312,7 +312,7 @@ def _is_held_by_parent(name: str) -> bool:
 
 
 def _is_from_import() -> bool:
-    """Return whether `from torch import name` asks for the module, which Python tries after the attribute."""
+    """Whether `from torch import name` asks for the module, which Python tries after the attribute."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
         if frame.f_code.co_name == "_handle_fromlist":

@@ -62,7 +62,7 @@ def pillow(module: str = "Image") -> Any:
 
 
 def is_pil(image: Any) -> bool:
-    """Return whether it is a PIL image.
+    """Whether it is a PIL image.
 
     >>> torch.transforms.images.is_pil(torch.zeros(1, 2, 2))
     False

@@ -332,7 +332,7 @@ class Sketch:
         return edge.tail, edge.head, looks, source, x.shape, x.dtype, index
 
     def crosses(self, tail: int, head: int) -> tuple[bool, bool]:
-        """Return whether an edge leads to another repetition, and whether it adds to the count on its label."""
+        """Whether an edge leads to another repetition, and whether it adds to the count on its label."""
         mine, other = self.repetitions.get(head, ()), self.repetitions.get(tail, ())
         shared = 0
         for (roll, k), (same, j) in zip(mine, other, strict=False):

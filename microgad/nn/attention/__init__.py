@@ -156,7 +156,7 @@ class MultiheadAttention(Module):
         return out, weights
 
     def _takes_fast_path(self, query: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None) -> bool:
-        """Return whether PyTorch calls a kernel of its own for self-attention in evaluation.
+        """Whether PyTorch calls a kernel of its own for self-attention in evaluation.
 
         Its output is contiguous, NaN for queries without keys, and independent of is_causal.
         """

@@ -42,5 +42,5 @@ class LazyModuleMixin(Module):
         raise NotImplementedError(f"initialize_parameters is not implemented for {self._get_name()}")
 
     def has_uninitialized_params(self) -> bool:
-        """Return whether a parameter or buffer of this module itself has no shape yet."""
+        """Whether a parameter or buffer of this module itself has no shape yet."""
         return any(map(is_lazy, (*self._parameters.values(), *self._buffers.values())))

@@ -119,7 +119,7 @@ class TransformerEncoderLayer(_TransformerLayer):
         return self.norm2(x + self._ff_block(x))
 
     def _takes_fast_path(self, src: Tensor) -> bool:
-        """Return whether PyTorch calls a kernel of its own in evaluation, which masks where a mask isn't 0."""
+        """Whether PyTorch calls a kernel of its own in evaluation, which masks where a mask isn't 0."""
         if src.ndim != 3 or self.training or _why_not_fused(self):
             return False
         if any(m._forward_hooks or m._forward_pre_hooks for m in self.modules()):
@@ -227,7 +227,7 @@ class TransformerEncoder(Module):
         return out if self.norm is None else self.norm(out)
 
     def _zeroes_padding(self, src: Tensor, padding: Tensor) -> bool:
-        """Return whether PyTorch would take the nested Tensor path, whose outputs at padded positions are 0."""
+        """Whether PyTorch would take the nested Tensor path, whose outputs at padded positions are 0."""
         first = self.layers[0]
         if not self.use_nested_tensor or first.training or src.ndim != 3:
             return False
@@ -376,7 +376,7 @@ def _get_clones(module: Module, count: int) -> ModuleList:
 
 
 def _is_causal(mask: Tensor | None, is_causal: bool | None, x: Tensor, layer: Any) -> bool:
-    """Return whether a mask is the causal one: `is_causal` unless that is None, else by comparing values."""
+    """Whether a mask is the causal one: `is_causal` unless that is None, else by comparing values."""
     if is_causal is not None or mask is None:
         return is_causal is True
     length = x.shape[1 if x.ndim == 3 and layer.self_attn.batch_first else 0]

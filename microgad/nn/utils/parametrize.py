@@ -257,7 +257,7 @@ def _parametrized_property(name: str) -> property:
 
 
 def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
-    """Return whether a Tensor of the module (any, if no name is given) is parametrized.
+    """Whether a Tensor of the module (any, if no name is given) is parametrized.
 
     Source: torch.nn.utils.parametrize.is_parametrized.
     """

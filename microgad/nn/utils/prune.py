@@ -444,6 +444,6 @@ def remove(module: M, name: str) -> M:
 
 
 def is_pruned(module: Module) -> bool:
-    """Return whether any parameter of a module or its descendants is pruned. Source: torch.nn.utils.prune.is_pruned."""
+    """Whether any parameter of a module or its descendants is pruned. Source: torch.nn.utils.prune.is_pruned."""
     hooks = (hook for m in module.modules() for hook in vars(m).get("_forward_pre_hooks", {}).values())
     return any(isinstance(hook, BasePruningMethod) for hook in hooks)

@@ -87,7 +87,7 @@ def run_steps(x: Tensor, backwards: bool, lengths: Any, start: list[Tensor], ste
 
 
 def matches_fused(node: Node, lengths: Any, activations: list[str]) -> bool:
-    """Return whether microgad's fused layer, which has these activations, can compute the layer."""
+    """Whether microgad's fused layer, which has these activations, can compute the layer."""
     others = ("clip", "input_forget", "activation_alpha", "activation_beta")
     same = node.get("activations", activations) in (activations, activations * 2)
     return lengths is None and same and not any(map(node.get, others))

@@ -127,7 +127,7 @@ def check_matrices(op: str, x: Tensor, square: bool = False, name: str = "A") ->
 
 
 def is_vector_rhs(a: Tensor, b: Tensor) -> bool:
-    """Return whether the right-hand side of A X = B is a vector, or a vector for each matrix."""
+    """Whether the right-hand side of A X = B is a vector, or a vector for each matrix."""
     return b.ndim == 1 or (b.ndim == a.ndim - 1 and tuple(b.shape) == tuple(a.shape[:-1]))
 
 

@@ -79,7 +79,7 @@ def _cholesky(op: str, x: Tensor, upper: bool) -> Tensor | None:
 
 
 def _is_not_finite(factor: Any) -> bool:
-    """Return whether some matrix contained infinity or NaN, which reach the diagonal. LAPACK may not report them."""
+    """Whether some matrix contained infinity or NaN, which reach the diagonal. LAPACK may not report them."""
     return known(~np.isfinite(np.diagonal(factor, 0, -2, -1)).all())
 
 

@@ -67,7 +67,7 @@ def _inverse(x: Any, atol: Any, rtol: Any) -> Any:
 
 
 def _within_norms(x: Any, inverse: Any, atol: Any, rtol: Any) -> bool:
-    """Return whether the norms of A and A⁺, which bound the singular values, show that all are above the threshold."""
+    """Whether the norms of A and A⁺, which bound the singular values, show that all are above the threshold."""
     with np.errstate(all="ignore"):
         size, reach = np.linalg.norm(x, axis=(-2, -1)), np.linalg.norm(inverse, axis=(-2, -1))
         least = np.maximum(_tolerance(x, size, atol, rtol), _tolerance(x, size, None, None))
@@ -75,7 +75,7 @@ def _within_norms(x: Any, inverse: Any, atol: Any, rtol: Any) -> bool:
 
 
 def _is_full(x: Any, inverse: Any, rtol: float) -> bool:
-    """Return whether all ranks are certainly full: the trace of the projection A⁺A is the rank."""
+    """Whether all ranks are certainly full: the trace of the projection A⁺A is the rank."""
     trace = (x * mT(inverse)).sum((-2, -1)).real
     return _within_norms(x, inverse, None, rtol) and bool((trace > min(x.shape[-2:]) - 0.5).all())
 
@@ -226,7 +226,7 @@ def lstsq(
 
 
 def _has_zero_pivot(x: Any) -> bool:
-    """Return whether a matrix other than 0 has columns (if it is wide: rows) that are linearly dependent.
+    """Whether a matrix other than 0 has columns (if it is wide: rows) that are linearly dependent.
 
     Its R from QR then has a 0 on the diagonal, or what float64's rounding leaves of it.
     """

@@ -86,7 +86,7 @@ class Ctc(Function):
         return backend.like(times, self.states), backend.like(rows, self.states), self.states[None]
 
     def _running(self, log_probs: Any) -> Any:
-        """Return whether each time step is within each input's length, (T, N, 1)."""
+        """Whether each time step is within each input's length, (T, N, 1)."""
         times = backend.like(np.arange(log_probs.shape[0]), self.states)
         return (times[:, None] < self.lengths)[..., None]
 

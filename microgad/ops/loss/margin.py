@@ -169,7 +169,7 @@ def _row_gradients(grad: Any, rows: int, reduction: str) -> Any:
 
 
 def _is_own(target: Any, count: int) -> Any:
-    """Return whether a class is the target: bare (N) -> (N, C), or (N, L) -> (N, L, C)."""
+    """Whether a class is the target: bare (N) -> (N, C), or (N, L) -> (N, L, C)."""
     return target[..., None] == backend.like(np.arange(count), target)
 
 

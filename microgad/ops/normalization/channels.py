@@ -27,7 +27,7 @@ def check_channels(input: Any, **channelwise: Any) -> None:
 
 
 def is_mixed_half(input: Any, *parameters: Any) -> bool:
-    """Return whether input is float16 and the parameters are float32, for which PyTorch computes in float32."""
+    """Whether input is float16 and the parameters are float32, for which PyTorch computes in float32."""
     return input.array.dtype == HALF and {x.array.dtype for x in parameters if x is not None} == {SINGLE}
 
 

@@ -59,7 +59,7 @@ def _any_or_all(cls: type[Function], input: Tensor, dim: Dim, keepdim: bool, op:
 
 @numpy_spelling
 def any(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Return whether any value over dim is nonzero. Source: torch.any.
+    """Whether any value over dim is nonzero. Source: torch.any.
 
     >>> torch.any(torch.tensor([[0, 1], [0, 0]]), dim=1)
     tensor([ True, False])
@@ -69,7 +69,7 @@ def any(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | 
 
 @numpy_spelling
 def all(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Return whether all values over dim are nonzero. Source: torch.all.
+    """Whether all values over dim are nonzero. Source: torch.all.
 
     >>> torch.all(torch.tensor([[1, 1], [0, 1]]), dim=1)
     tensor([ True, False])

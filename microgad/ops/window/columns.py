@@ -21,12 +21,12 @@ MEC_BYTES = 1 << 24  # bytes of one image's MEC columns, at most
 
 
 def is_deep(c: int, window: Window) -> bool:
-    """Return whether filters of c channels have so many more weights than positions that reading them dominates."""
+    """Whether filters of c channels have so many more weights than positions that reading them dominates."""
     return c * math.prod(window.kernel) > 10 * math.prod(window.out)
 
 
 def mec_pays(o: int, c: int, window: Window, itemsize: int) -> bool:
-    """Return whether MEC is faster than im2col: it copies KH times less, but adds up the results of KH products."""
+    """Whether MEC is faster than im2col: it copies KH times less, but adds up the results of KH products."""
     k = c * math.prod(window.kernel[1:])
     tall = len(window.kernel) > 1 and window.kernel[0] > 1 == window.stride[0]
     pays = k >= max(16, o) or o == c == 1  # reading the columns is most of the work of a depthwise product

@@ -156,5 +156,5 @@ def _output_sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: in
 
 
 def _is_identity(mode: str, antialias: bool, size: int, steps: int, scale: float | None) -> bool:
-    """Return whether resizing along an axis changes nothing."""
+    """Whether resizing along an axis changes nothing."""
     return size == steps and (scale in (None, 1) or antialias or mode.endswith("linear"))

@@ -24,7 +24,7 @@ class Future(Generic[T]):
         self._future: futures.Future[T] = futures.Future()
 
     def done(self) -> bool:
-        """Return whether a result or an error is set."""
+        """Whether a result or an error is set."""
         return self._future.done()
 
     def wait(self) -> T:

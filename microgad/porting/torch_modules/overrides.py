@@ -54,7 +54,7 @@ class BaseTorchFunctionMode(TorchFunctionMode):
 
 
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
-    """Return whether a mode or the class of an argument overrides functions. Source: torch.overrides.
+    """Whether a mode or the class of an argument overrides functions. Source: torch.overrides.
 
     >>> torch.overrides.has_torch_function((torch.ones(1),))
     False
@@ -104,7 +104,7 @@ def wrap_torch_function(dispatcher: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_tensor_like(inp: Any) -> bool:
-    """Return whether inp is a Tensor or has __torch_function__. Source: torch.overrides.is_tensor_like.
+    """Whether inp is a Tensor or has __torch_function__. Source: torch.overrides.is_tensor_like.
 
     >>> torch.overrides.is_tensor_like(torch.ones(1)), torch.overrides.is_tensor_like(1)
     (True, False)
@@ -119,7 +119,7 @@ def resolve_name(f: Any) -> str | None:
 
 
 def is_tensor_method_or_property(func: Any) -> bool:
-    """Return whether func is a method of Tensor or the getter of a property. Source: torch.overrides."""
+    """Whether func is a method of Tensor or the getter of a property. Source: torch.overrides."""
     return getattr(func, "__name__", None) == "__get__" or (resolve_name(func) or "").startswith("torch.Tensor.")
 
 

@@ -22,12 +22,12 @@ _PRINTED = (bool, int, float, str, tuple, list, Enum)
 
 
 def is_tensor(x: Any) -> bool:
-    """Return whether it is a Tensor."""
+    """Whether it is a Tensor."""
     return isinstance(x, Tensor)
 
 
 def is_array(x: Any) -> bool:
-    """Return whether it is a NumPy array."""
+    """Whether it is a NumPy array."""
     return isinstance(x, np.ndarray)
 
 

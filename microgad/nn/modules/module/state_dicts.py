@@ -187,12 +187,12 @@ def _unexpected_keys(module: Module, state_dict: Any, prefix: str, names: Set[st
 
 
 def _has_custom_load(module: Module) -> bool:
-    """Return whether a class outside microgad overrides `_load_from_state_dict`."""
+    """Whether a class outside microgad overrides `_load_from_state_dict`."""
     return not type(module)._load_from_state_dict.__module__.startswith(f"{__name__.partition('.')[0]}.")
 
 
 def _runs_code(module: Module) -> bool:
-    """Return whether loading the module runs code of a program, which may change the module or read loaded values."""
+    """Whether loading the module runs code of a program, which may change the module or read loaded values."""
     hooks = "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks"
     has_hooks = any(name in vars(module) for name in hooks)
     return has_hooks or _takes_extra(module) or _has_custom_load(module)

@@ -62,7 +62,7 @@ def is_available() -> bool:
 
 
 def is_initialized() -> bool:
-    """Return whether the group of one process was made. Source: torch.distributed.is_initialized.
+    """Whether the group of one process was made. Source: torch.distributed.is_initialized.
 
     >>> torch.distributed.is_initialized()
     False

@@ -100,7 +100,7 @@ def Attribute(value: Any, type: Any) -> Any:
 
 
 def _matches(obj: Any, kind: Any) -> bool:
-    """Return whether obj is of the type and its elements are of the types in brackets."""
+    """Whether obj is of the type and its elements are of the types in brackets."""
     kinds = get_args(kind)
     if kind in (list, List, tuple, Tuple, dict, Dict, Optional):
         raise RuntimeError(f"torch.jit.isinstance: {kind} has no element types, expected them in brackets")
@@ -117,7 +117,7 @@ def _matches(obj: Any, kind: Any) -> bool:
 
 
 def isinstance(obj: Any, target_type: Any) -> bool:
-    """Return whether obj is of a type or of one in a tuple of types, checking each element of a container.
+    """Whether obj is of a type or of one in a tuple of types, checking each element of a container.
 
     None matches a Union that contains None, and the elements of containers in a Union are checked. PyTorch lets None
     match any Union and rejects containers in one. Raises RuntimeError for a container type without element types.
