@@ -58,7 +58,7 @@ def _used(session: Any, names: list[str], inputs: list[Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_layers_export(name: str) -> None:
+def test_layers_give_the_same_in_onnxruntime(name: str) -> None:
     torch.manual_seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -67,20 +67,20 @@ def test_layers_export(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_losses_export(name: str) -> None:
+def test_losses_give_the_same_in_onnxruntime(name: str) -> None:
     torch.manual_seed(0)
     check(*LOSSES[name]())
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions_export(name: str) -> None:
+def test_functions_give_the_same_in_onnxruntime(name: str) -> None:
     torch.manual_seed(0)
     function, args = FUNCTIONS[name]
     check(Call(function), args)
 
 
 @pytest.mark.parametrize("opset", [17, 20, 21, 23])
-def test_opset_versions(opset: int) -> None:
+def test_layers_give_the_same_in_every_opset(opset: int) -> None:
     torch.manual_seed(0)
     for name in (
         "Conv2d",
@@ -127,7 +127,7 @@ def test_nonfinite_and_integer_values(function: Any, args: Any) -> None:
 
 
 @pytest.mark.parametrize("number", [2.5, 2, True])
-def test_scalar_inputs(number: Any) -> None:
+def test_an_input_of_no_dims_stays_one(number: Any) -> None:
     proto = check(lambda a, n: a * n, (x(2, 3), torch.tensor(number)), axes={})
     assert [list(i.type.tensor_type.shape.dim) for i in proto.graph.input][1] == []
 
@@ -221,7 +221,7 @@ def test_values_that_depend_on_dynamic_axes() -> None:
         ({"dynamic_axes": {"input": [0]}, "args": torch.ones(0, 2)}, "is empty"),
     ],
 )
-def test_invalid_arguments(options: dict[str, Any], match: str) -> None:
+def test_invalid_arguments_of_export_are_refused(options: dict[str, Any], match: str) -> None:
     args = options.pop("args", torch.ones(1, 2))
     with pytest.raises(ValueError, match=match):
         onnx.export(nn.Linear(2, 2), args, **options)
@@ -229,7 +229,7 @@ def test_invalid_arguments(options: dict[str, Any], match: str) -> None:
         onnx.export(nn.Linear(2, 2), torch.ones(1, 2), wrong=1)
 
 
-def test_custom_function() -> None:
+def test_a_custom_function_is_exported_as_its_forward() -> None:
     class Rounded(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:

@@ -168,7 +168,7 @@ def check_export(model: nn.Module, makers: list[Any], axes: list[dict[int, str]]
 
 
 @pytest.mark.parametrize("name", EXAMPLE_MODELS)
-def test_example_models(name: str) -> None:
+def test_models_of_examples_give_the_same_in_onnxruntime(name: str) -> None:
     torch.manual_seed(0)
     make, makers, axes = EXAMPLE_MODELS[name]
     with warnings.catch_warnings():
@@ -190,7 +190,7 @@ def test_example_models(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LIBRARY_MODELS)
-def test_library_models(name: str, pytestconfig: pytest.Config) -> None:
+def test_models_of_the_library_give_the_same_in_onnxruntime(name: str, pytestconfig: pytest.Config) -> None:
     if name in LARGE and not pytestconfig.getoption("--thorough"):
         pytest.skip("large: run with --thorough")
     torch.manual_seed(0)

@@ -75,7 +75,7 @@ def assert_file_error(path: Path, proto: Any, match: str) -> None:
         ({"name": "other"}, "reads 'w', which no earlier node computes"),
     ],
 )
-def test_malformed_tensors(tmp_path: Path, changes: Any, match: str) -> None:
+def test_malformed_tensors_raise_a_file_error(tmp_path: Path, changes: Any, match: str) -> None:
     assert_file_error(tmp_path / "model.onnx", model(**changes), match)
 
 
@@ -119,7 +119,7 @@ def test_invalid_ranges_of_external_data(tmp_path: Path, entries: dict[str, str]
     assert_file_error(tmp_path / "model.onnx", proto, r"another file|data\.bin")
 
 
-def test_external_data(tmp_path: Path) -> None:
+def test_external_data_is_read_only_beside_a_file(tmp_path: Path) -> None:
     (tmp_path / "data.bin").write_bytes(b"1234" + np.arange(4, dtype="<f4").tobytes())
     proto = model(external_data={"location": "data.bin", "offset": "4"}, data_location=TensorProto.EXTERNAL)
     path = tmp_path / "model.onnx"
@@ -129,7 +129,7 @@ def test_external_data(tmp_path: Path) -> None:
         onnx.load(proto.SerializeToString())
 
 
-def test_malformed_graphs(tmp_path: Path) -> None:
+def test_malformed_graphs_raise_a_file_error(tmp_path: Path) -> None:
     infos = [helper.make_tensor_value_info(name, FLOAT, [1]) for name in ("x", "y")]
 
     def graph(*nodes: Any, inputs: Any = infos[:1], outputs: Any = infos[1:]) -> Any:
@@ -175,7 +175,7 @@ def test_nested_functions_are_read_once(tmp_path: Path) -> None:
     assert_file_error(tmp_path / "m.onnx", model, "calls itself")
 
 
-def test_mutated_files(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+def test_mutated_files_load_or_raise_documented_errors(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """With changed, removed and repeated bytes, `load` gives a module or raises one of its two documented errors."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 2), nn.LSTM(2, 2))
@@ -215,7 +215,7 @@ def fields(message: Any) -> Any:
                 yield from fields(part)
 
 
-def test_mutated_fields(pytestconfig: pytest.Config) -> None:
+def test_mutated_fields_load_or_raise_documented_errors(pytestconfig: pytest.Config) -> None:
     """The same for well-formed messages with other numbers and names, and removed or repeated parts."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.GroupNorm(1, 2), nn.Flatten(), nn.Linear(8, 2), nn.LSTM(2, 2))
@@ -256,7 +256,7 @@ def test_mutated_fields(pytestconfig: pytest.Config) -> None:
             continue
 
 
-def test_truncated_files() -> None:
+def test_truncated_files_load_or_raise_documented_errors() -> None:
     data = onnx.export(nn.Linear(2, 2), torch.rand(1, 2)).SerializeToString()
     for end in range(0, len(data), 1):
         try:
@@ -265,7 +265,7 @@ def test_truncated_files() -> None:
             continue
 
 
-def test_missing_file(tmp_path: Path) -> None:
+def test_a_missing_file_raises_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         onnx.load(tmp_path / "nothing.onnx")
     with pytest.raises(OSError, match=r"directory|Permission"):

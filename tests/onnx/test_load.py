@@ -126,7 +126,7 @@ def test_call_arguments_and_errors() -> None:
         model(a, torch.ones(3))
 
 
-def test_older_opsets() -> None:
+def test_operators_of_older_opsets_give_the_same() -> None:
     x = torch.arange(6.0).reshape(1, 2, 3)
     cases: list[tuple[Any, int, Any]] = [
         (helper.make_node("Squeeze", ["x"], ["y"], axes=[0]), 11, x.squeeze(0)),
@@ -163,7 +163,7 @@ def test_before_opset_11_resize_begins_at_the_first_cell(mode: str, scale: float
     assert model(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]])).flatten().tolist() == pytest.approx(expected)
 
 
-def test_model_functions() -> None:
+def test_functions_of_a_model_are_called() -> None:
     inner = helper.make_function(
         "mine", "Twice", ["x"], ["y"],
         [helper.make_node("Constant", [], ["two"], value=numpy_helper.from_array(np.float32(2))),

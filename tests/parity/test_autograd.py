@@ -61,7 +61,7 @@ def test_errors_of_functional(raises):
     raises(lambda t: t.autograd.functional.vhp(lambda x: x, t.tensor(X), t.tensor(X)))
 
 
-def test_func_transforms(both):
+def test_transforms_of_func_equal_pytorchs(both):
     both(lambda t: t.func.grad(scalar)(*x_and_m(t)))
     both(lambda t: t.func.grad(scalar, argnums=(0, 1))(*x_and_m(t)))
     both(lambda t: t.func.grad_and_value(lambda x: (x.sum(), x * 2), has_aux=True)(t.tensor(X)))
@@ -104,7 +104,7 @@ def test_nested_func_transforms_by_different_arguments(both):
     both(program)
 
 
-def test_func_vjp(both):
+def test_vjp_equals_pytorchs(both):
     def program(t):
         y, pull = t.func.vjp(two_outputs, *x_and_m(t))
         return y, pull((t.ones(2).double(), t.tensor(3.0).double()))
@@ -121,7 +121,7 @@ def test_gradient_by_a_captured_tensor(both):
     both(program)
 
 
-def test_vmap(both):
+def test_vmap_equals_pytorchs(both):
     both(lambda t: t.func.vmap(lambda a, b: (a * b).sum())(t.tensor(M), t.tensor(M)))
     both(lambda t: t.func.vmap(lambda a, b: a @ b, in_dims=(1, None))(t.tensor(M), t.tensor(M[:, 0])))
     both(lambda t: t.func.vmap(lambda a: (a, a * 2), out_dims=(0, 1))(t.tensor(M)))
@@ -139,7 +139,7 @@ def test_create_graph_under_no_grad(both):
     both(program)
 
 
-def test_functional_call(both):
+def test_functional_call_equals_pytorchs_with_gradients(both):
     def program(t):
         net = t.nn.Sequential(t.nn.Linear(3, 3), t.nn.Tanh(), t.nn.Linear(3, 1)).double()
         weights = {name: t.ones_like(p) * 0.25 for name, p in net.named_parameters()}

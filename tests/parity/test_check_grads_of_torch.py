@@ -144,10 +144,10 @@ class TestFunctions:
         check_grads(torch.sum, (*convert(random(2, 3)), 1), order=2)
         check_grads(torch.index_select, (*convert(random(4)), 0, torch.tensor([1, 1, 3])), order=2)
 
-    def test_unused_inputs(self, convert):
+    def test_unused_inputs_are_accepted(self, convert):
         check_grads(torch_function(lambda x, y: x * 2), convert(random(3), random(3, seed=1)), order=2)
 
-    def test_detached_results(self, convert):
+    def test_detached_results_are_left_out(self, convert):
         check_grads(torch_function(lambda x, y: (x * 2, y.detach())), convert(random(3), random(3)), order=2)
         check_fails(torch_function(lambda x, y: (x.detach() * 2, y.detach())), convert(random(3), random(3)))
 
@@ -155,7 +155,7 @@ class TestFunctions:
         (x,) = convert(random(3))
         check_grads(torch.mul, (x, x), order=3)
 
-    def test_float32(self, convert):
+    def test_float32_is_checked_too(self, convert):
         check_grads(torch.sin, convert(random(3, dtype=torch.float32)), order=2)
         check_fails(Negated, convert(random(3, dtype=torch.float32)))
 
@@ -204,10 +204,10 @@ class TestTensors:
         with pytest.raises(ArgumentError, match="expects at least one input tensor to require gradient"):
             check_grads(torch.sin, random(3, requires_grad=False))
 
-    def test_integer_inputs(self):
+    def test_integer_inputs_are_left_alone(self):
         check_grads(lambda x, i: x[i], (random(4), torch.tensor([1, 1, 3])), order=2)
 
-    def test_noncontiguous_inputs(self):
+    def test_noncontiguous_inputs_are_checked_too(self):
         check_grads(torch.sin, random(3, 2).T, order=2)
         check_grads(torch.sin, random(6)[::2], order=2)
         check_grads(torch.sin, random(1, 3).expand(2, 3), order=2)

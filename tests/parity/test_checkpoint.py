@@ -193,7 +193,7 @@ def test_errors_of_unexpected_arguments(options):
             t.utils.checkpoint.checkpoint(lambda x, k: x * k, t.ones(2, requires_grad=True), **options)
 
 
-def test_second_derivatives(both):
+def test_second_derivatives_equal_pytorchs(both):
     def program(t):
         x = t.tensor(X, requires_grad=True)
         y = t.utils.checkpoint.checkpoint(lambda x: (x.sin() * x).exp(), x, use_reentrant=False)

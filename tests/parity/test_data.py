@@ -74,7 +74,7 @@ loaders = st.fixed_dictionaries(
     st.integers(1, 40), loaders, st.booleans(), st.sampled_from(["tensors", "subset", "sized"]),
     st.lists(st.integers(0, 3), max_size=4), st.integers(-(2**63), 2**64 - 1),
 )  # fmt: skip
-def test_dataloader(n: int, options: Any, own_generator: bool, kind: str, lengths: Any, seed: int) -> None:
+def test_loaders_are_pytorchs(n: int, options: Any, own_generator: bool, kind: str, lengths: Any, seed: int) -> None:
     """Complete and incomplete passes with random draws in between, with the default or a separate generator."""
 
     def program(lib: Any, data: Any) -> Any:
@@ -175,7 +175,7 @@ def test_iterable_dataset_and_batch_sampler() -> None:
 
 
 @given(st.integers(1, 700), st.booleans(), st.integers(1, 1500) | st.none(), st.booleans())
-def test_random_sampler(n: int, replacement: bool, num_samples: Any, own_generator: bool) -> None:
+def test_random_samplers_draw_as_pytorchs(n: int, replacement: bool, num_samples: Any, own_generator: bool) -> None:
     def program(lib: Any, data: Any) -> Any:
         generator = lib.Generator().manual_seed(1) if own_generator else None
         sampler = data.RandomSampler(range(n), replacement, num_samples, generator)
@@ -188,7 +188,7 @@ def test_random_sampler(n: int, replacement: bool, num_samples: Any, own_generat
 @given(
     st.lists(st.floats(0.125, 8, width=32), min_size=1, max_size=20), st.integers(1, 30), st.booleans(), st.booleans()
 )
-def test_other_samplers(weights: Any, count: int, replacement: bool, drop_last: bool) -> None:
+def test_other_samplers_draw_as_pytorchs(weights: Any, count: int, replacement: bool, drop_last: bool) -> None:
     count = count if replacement else min(count, len(weights))
 
     def program(lib: Any, data: Any) -> Any:
@@ -203,7 +203,7 @@ def test_other_samplers(weights: Any, count: int, replacement: bool, drop_last: 
 
 @pytest.mark.filterwarnings("ignore:Length of split:UserWarning")
 @given(st.integers(1, 50), st.lists(st.integers(0, 9), min_size=1, max_size=5).filter(any), st.booleans())
-def test_random_split(n: int, parts: Any, own_generator: bool) -> None:
+def test_random_splits_are_pytorchs(n: int, parts: Any, own_generator: bool) -> None:
     """By lengths and by fractions, whose remainder is distributed."""
 
     def program(lib: Any, data: Any) -> Any:
@@ -217,7 +217,7 @@ def test_random_split(n: int, parts: Any, own_generator: bool) -> None:
 
 
 @given(st.integers(1, 30), st.integers(1, 7), st.booleans(), st.booleans(), st.integers(0, 9))
-def test_distributed_sampler(n: int, replicas: int, shuffle: bool, drop_last: bool, epoch: int) -> None:
+def test_distributed_samplers_are_pytorchs(n: int, replicas: int, shuffle: bool, drop_last: bool, epoch: int) -> None:
     def program(lib: Any, data: Any) -> Any:
         seen = []
         for rank in range(replicas):
@@ -261,7 +261,7 @@ ignore_few_cores = pytest.mark.filterwarnings("ignore:This DataLoader will creat
 @ignore_few_cores
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("options", [{}, {"prefetch_factor": 1, "persistent_workers": True}, {"drop_last": True}])
-def test_worker_processes(shuffle: bool, options: Any) -> None:
+def test_batches_of_worker_processes_are_pytorchs(shuffle: bool, options: Any) -> None:
     """Batches, workers and random numbers of two passes are PyTorch's."""
 
     def program(lib: Any, data: Any) -> Any:
@@ -306,7 +306,7 @@ def test_collate_and_convert(batch: Any) -> None:
     check_same(lambda lib, data: data.default_convert(batch[0]))
 
 
-def test_collate_tensors() -> None:
+def test_collated_tensors_are_pytorchs() -> None:
     check_same(lambda lib, data: data.default_collate([lib.ones(2, dtype=lib.int8), lib.zeros(2, dtype=lib.int8)]))
     check_same(lambda lib, data: data.default_convert([lib.ones(2), np.ones(2)]))
 

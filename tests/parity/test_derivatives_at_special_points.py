@@ -220,17 +220,17 @@ def named(name):
 
 
 @pytest.mark.parametrize("name", UNARY.split())
-def test_unary(name):
+def test_functions_of_one_tensor_have_pytorchs_derivatives(name):
     walk(name, named(name), 1)
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_calls(name):
+def test_calls_with_options_have_pytorchs_derivatives(name):
     walk(name, CALLS[name], 1)
 
 
 @pytest.mark.parametrize("name", BINARY.split())
-def test_binary(name):
+def test_functions_of_two_tensors_have_pytorchs_derivatives(name):
     walk(name, named(name), 2)
 
 
@@ -262,7 +262,7 @@ def test_along_a_dimension(name):
 
 
 @pytest.mark.parametrize("name", FULL.split())
-def test_of_all(name):
+def test_functions_of_all_elements_have_pytorchs_derivatives(name):
     for row in ROWS:
         compare_slopes(lambda t: named(name).__get__(t), row[None])
 

@@ -21,7 +21,7 @@ EDGES = {
 
 
 @pytest.mark.parametrize("edge", EDGES)
-def test_edges(edge):
+def test_edges_of_parameters_give_what_pytorch_gives(edge):
     def run(library):
         library.manual_seed(0)
         x = library.tensor

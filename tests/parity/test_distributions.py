@@ -351,7 +351,7 @@ def transforms(library):
 
 
 @pytest.mark.parametrize("name", transforms(microgad))
-def test_transforms(name):
+def test_transforms_equal_pytorchs_with_gradients(name):
     array = np.array([[0.3, 1.2, 0.7], [0.5, 0.1, 0.9], [0.4, 0.2, 1.5]])
     (mine, x), (other, y) = [
         (transforms(library)[name], library.tensor(array, requires_grad=True)) for library in LIBRARIES
@@ -407,7 +407,7 @@ def test_cat_and_stack_transforms_check_the_number_of_values(name):
                     call(library.ones(shape))
 
 
-def test_transformed_distributions():
+def test_transformed_distributions_draw_as_pytorchs():
     def flow(library):
         d = library.distributions
         base = d.Independent(d.Normal(library.zeros(3, dtype=library.float64), 1.0), 1)

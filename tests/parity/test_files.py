@@ -162,7 +162,7 @@ def test_other_containers_and_slices(writer, reader):
 
 @pytest.mark.parametrize(("writer", "reader"), PAIRS)
 @pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
-def test_storages(writer, reader):
+def test_storages_are_read_by_the_other_library(writer, reader):
     x = writer.arange(6.0)
     objects = {
         "x": x[2:4],
@@ -239,7 +239,7 @@ def test_an_archive_may_begin_within_a_file_but_not_be_followed_by_another(write
         microgad.load(file)
 
 
-def test_storage_slice():
+def test_a_slice_of_a_storage_is_read_back():
     x = microgad.UntypedStorage([0, 1, 2, 3, 4, 5])[2:4]
     assert microgad.load(saved(microgad, [x]))[0].tolist() == [2, 3]
 
@@ -268,7 +268,7 @@ def test_pickle_only_holds_the_values_of_its_tensor():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_dtypes(dtype):
+def test_every_dtype_is_read_by_the_other_library(dtype):
     values = [0, 1, 1]
     ours = microgad.tensor(values).to(getattr(microgad, dtype))
     theirs = torch.tensor(values).to(getattr(torch, dtype))
@@ -377,7 +377,7 @@ def test_load_takes_the_options_that_pickle_takes(options, safe):
     assert results[0] == results[1]
 
 
-def test_numpy_arrays():
+def test_numpy_arrays_are_read_by_the_other_library():
     obj = {
         "a": np.arange(6.0).reshape(2, 3).T,
         "number": np.float32(3),

@@ -139,7 +139,7 @@ def test_flops_of_a_backward_pass_alone():
     check_both(lambda t: losses[t].backward())
 
 
-def test_operation_names():
+def test_operations_have_pytorchs_names_in_the_counts():
     for lib in (microgad, torch):
         with utils_module(lib, "flop_counter").FlopCounterMode(display=False) as counter:
             _ = lib.ones(2, 3) @ lib.ones(3, 4)

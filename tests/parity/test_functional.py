@@ -113,7 +113,7 @@ def test_derivatives_of_activations_at_kinks(name):
 
 
 @pytest.mark.parametrize("p", [0, 0.2, 0.5, 1])
-def test_dropouts(p):
+def test_dropouts_draw_as_pytorchs(p):
     matrix, batch, image, volume = normal(4, 6), normal(2, 3, 4), normal(2, 4, 3, 3), normal(2, 3, 2, 2, 2)
     for x in (matrix, batch):
         agree(lambda lib, F, x: F.dropout1d(x, p), x)
@@ -139,7 +139,7 @@ def test_dropouts_of_unexpected_dimensions():
     raises(ValueError, lambda lib, F, x: F.dropout1d(x, 1.5), normal(2, 3, 4))
 
 
-def test_random_activations():
+def test_random_activations_draw_as_pytorchs():
     x = normal(4, 6)
     agree(lambda lib, F, x: F.rrelu(x.transpose(0, 1), 0.1, 0.4, True), x)
     agree(lambda lib, F, x: F.rrelu(x * 1, training=True, inplace=True), x)
@@ -156,7 +156,7 @@ REDUCTIONS = [
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("options", REDUCTIONS, ids=str)
-def test_losses(options):
+def test_losses_equal_pytorchs_with_gradients(options):
     x, y, z, sign = normal(4, 6), normal(4, 6), normal(4, 6), np.sign(normal(4, 6))
     for name in ("smooth_l1_loss", "kl_div", "poisson_nll_loss"):
         agree(lambda lib, F, x, y, name=name: getattr(F, name)(x, y, **options), x, positive(4, 6))
@@ -176,7 +176,7 @@ def test_losses(options):
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
-def test_likelihoods(full, reduction):
+def test_likelihoods_equal_pytorchs_with_gradients(full, reduction):
     x, y = normal(4, 6), normal(4, 6)
     for variance in (positive(4, 1), positive(4), positive(4, 6), positive(4, 6) * 1e-7):
         agree(lambda lib, F, x, y, v: F.gaussian_nll_loss(x, y, v, full, reduction=reduction), x, y, variance)
@@ -196,7 +196,7 @@ def test_likelihoods(full, reduction):
 
 @pytest.mark.parametrize("zero_infinity", [False, True])
 @pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
-def test_ctc_loss(reduction, zero_infinity):
+def test_ctc_loss_equals_pytorchs_with_gradients(reduction, zero_infinity):
     x, targets = normal(7, 3, 5), rng.integers(1, 5, (3, 3))
     options = {"reduction": reduction, "zero_infinity": zero_infinity}
     for lengths, sizes in (((7, 5, 2), (3, 2, 3)), ((7, 5, 6), (3, 2, 0))):
@@ -243,7 +243,7 @@ def test_float32_masks_and_weights_with_float64_inputs():
     agree(lambda lib, F, x: F.rms_norm(x, (4,), lib.arange(4.0)), normal(3, 4))
 
 
-def test_normalizations():
+def test_normalizations_equal_pytorchs_with_gradients():
     x, weight, bias = normal(2, 4, 3, 3), normal(4), normal(4)
     for groups in (1, 2, 4):
         agree(lambda lib, F, x, w, b, groups=groups: F.group_norm(x, groups, w, b), x, weight, bias)
@@ -266,7 +266,7 @@ def test_normalizations():
     raises(RuntimeError, lambda lib, F, x: F.layer_norm(x, (4,)), x)
 
 
-def test_distances():
+def test_distances_equal_pytorchs_with_gradients():
     x, y = normal(4, 6), normal(4, 6)
     for p in (0, 1, 2, 3, float("inf")):
         agree(lambda lib, F, x, y, p=p: F.pairwise_distance(x, y, p, keepdim=True), x, y)
@@ -284,7 +284,7 @@ EMBEDDINGS = [{}, {"padding_idx": 2}, {"padding_idx": -1}, {"scale_grad_by_freq"
 
 
 @pytest.mark.parametrize("options", EMBEDDINGS, ids=str)
-def test_embedding(options):
+def test_embedding_equals_pytorchs_with_gradients(options):
     weight = normal(7, 3)
     for index in (rng.integers(0, 7, (4, 5)), rng.integers(0, 7, 300), np.array(3), rng.integers(0, 7, (0, 2))):
         second = "scale_grad_by_freq" not in options
@@ -302,7 +302,7 @@ def test_embedding_with_max_norm(norm_type):
 
 @pytest.mark.parametrize("mode", ["sum", "mean", "max"])
 @pytest.mark.parametrize("padding_idx", [None, 2, -1])
-def test_embedding_bag(mode, padding_idx):
+def test_embedding_bag_equals_pytorchs_with_gradients(mode, padding_idx):
     options = {"mode": mode, "padding_idx": padding_idx}
     flat, weight = rng.integers(0, 7, 9), normal(7, 3)
     for offsets, last in (([0, 0, 3, 3, 6], False), ([0, 2, 9], True)):
@@ -325,7 +325,7 @@ def test_embedding_bag(mode, padding_idx):
         )
 
 
-def test_embedding_errors():
+def test_embedding_raises_pytorchs_classes_of_errors():
     weight, index = normal(7, 3), rng.integers(0, 7, 9)
     raises(IndexError, lambda lib, F, i, w: F.embedding(i + 7, w), index, weight)
     raises(IndexError, lambda lib, F, i, w: F.embedding(i - 7, w), index, weight)

@@ -376,7 +376,7 @@ def test_uniform_rounds_once(dtype, least, width):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_integer_ranges(dtype):
+def test_integers_from_every_range_are_pytorchs(dtype):
     """Ranges that need 32 or 64 random bits, and bounds that a floating-point dtype can't represent."""
     bounds = [(None, None), (-3, 5), (0, 2), (1, None), (0, 2**28 - 1), (0, 2**28), (-5, 2**28 - 4), (0, 2**32)]
     bounds += [(4097, 4200), (2047, 5001), (2**25 + 1, 2**25 + 99), (-(2**25) - 3, 2**25 + 3), (2**54 + 1, 2**55 - 1)]

@@ -49,7 +49,7 @@ def check(our_function, their_function, arrays, differentiated=(0,), least=0.0):
 
 
 @given(st.sampled_from(["softmax", "log_softmax", "softmin"]), st.data(), dtypes, seeds)
-def test_softmax(name, data, dtype, seed):
+def test_softmax_equals_pytorchs_with_gradients(name, data, dtype, seed):
     shape = data.draw(st.sampled_from([(), (3,), (2, 3), (3, 40), (2, 3, 4), (2, 0)]))
     dim = data.draw(st.integers(-len(shape), len(shape) - 1)) if shape else 0
     x = (4 * np.random.default_rng(seed).standard_normal(shape)).astype(dtype)
@@ -57,7 +57,7 @@ def test_softmax(name, data, dtype, seed):
 
 
 @given(st.sampled_from([0, 1, -1, (0, 1), (0, 2), (0, 1, 2)]), st.booleans(), dtypes, seeds)
-def test_logsumexp(dim, keepdim, dtype, seed):
+def test_logsumexp_equals_pytorchs_with_gradients(dim, keepdim, dtype, seed):
     x = (4 * np.random.default_rng(seed).standard_normal((2, 3, 4))).astype(dtype)
     check(lambda x: softmax.logsumexp(x, dim, keepdim), lambda x: torch.logsumexp(x, dim, keepdim), [x])
 
@@ -111,7 +111,7 @@ def test_cross_entropy_of_class_probabilities(shape, data, dtype, seed):
 
 @pytest.mark.parametrize("target", [np.array(1), np.array([0.5, 0.2, 0.3])])
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
-def test_unbatched_input(target, reduction):
+def test_losses_of_an_unbatched_input_equal_pytorchs(target, reduction):
     x = np.array([0.5, -1, 2])
     check(
         lambda x, target: loss.cross_entropy(x, target, reduction=reduction),

@@ -131,7 +131,7 @@ def test_linear_layers_in_custom_blocks_have_torchvisions_initial_values(name):
 
 
 @pytest.mark.parametrize("networks", [models, theirs])
-def test_stage_configurations(networks):
+def test_configurations_of_stages_are_used(networks):
     module = networks.efficientnet
     assert module.FusedMBConvConfig(1, 3, 1, 20, 24, 2, module.MBConv).block is module.MBConv
     assert module.FusedMBConvConfig(1, 3, 1, 20, 24, 2).input_channels == 20
@@ -234,7 +234,7 @@ def test_weights_determine_image_size_and_skip_initialization(monkeypatch):
         models.vit_b_16(weights="IMAGENET1K_SWAG_E2E_V1", image_size=224)
 
 
-def test_list_models():
+def test_model_lookups_are_torchvisions():
     options = [{}, {"include": "resnet*"}, {"include": ["vgg*", "alex*"], "exclude": "*_bn"}, {"exclude": "d*"}]
     for choice in options:
         assert models.list_models(**choice) == [n for n in theirs.list_models(**choice) if n in models.list_models()]

@@ -80,7 +80,7 @@ def test_initial_state_bit_for_bit(name, seed):
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_repr(name):
+def test_reprs_of_layers_are_pytorchs(name):
     mine, theirs = make_both(LAYERS[name])
     assert repr(mine) == repr(theirs)
 
@@ -122,7 +122,7 @@ TOLERANCE = {"float32": 3e-6, "float64": 1e-12}
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", INITIALIZERS | NORMAL_INITIALIZERS)
-def test_initializers(name, dtype):
+def test_initializers_draw_as_pytorchs(name, dtype):
     args = (INITIALIZERS | NORMAL_INITIALIZERS)[name]
     for shape in SHAPES:
         if (name in ("eye_", "sparse_") and len(shape) != 2) or (name == "dirac_" and len(shape) == 2):
@@ -143,7 +143,7 @@ def test_initializers(name, dtype):
 
 
 @pytest.mark.parametrize(("mean", "std", "a", "b"), [(0, 1, -2, 2), (0, 1, 0.1, 0.2), (3, 1, 0, 2), (0, 0.02, -2, 2)])
-def test_trunc_normal(mean, std, a, b):
+def test_trunc_normal_draws_as_pytorchs(mean, std, a, b):
     values = []
     for t in BOTH:
         t.manual_seed(3)
@@ -152,7 +152,7 @@ def test_trunc_normal(mean, std, a, b):
     np.testing.assert_array_equal(microgad.get_rng_state().array, torch.get_rng_state().numpy())
 
 
-def test_calculate_gain():
+def test_gains_are_pytorchs():
     for args in (
         ("linear",),
         ("conv_transpose2d",),
@@ -231,7 +231,7 @@ def error_of(call):
         lambda net, t: t.nn.Dropout(1.5),
     ],
 )
-def test_error_messages(act):
+def test_errors_of_modules_have_pytorchs_messages(act):
     mine, theirs = (error_of(lambda t=t: act(t.nn.Sequential(t.nn.Linear(2, 2)), t)) for t in BOTH)
     assert str(mine) == str(theirs)
     assert isinstance(mine, type(theirs))
@@ -356,7 +356,7 @@ def test_conv2d_padding_modes(mode, padding):
         close(mine(microgad.tensor(x)), theirs(torch.tensor(x)))
 
 
-def test_unbatched_inputs():
+def test_layers_take_unbatched_inputs_as_pytorchs():
     x = np.random.default_rng(0).standard_normal((2, 6, 6)).astype(np.float32)
     for make in (
         lambda nn, t: nn.Conv2d(2, 3, 3),
@@ -393,7 +393,7 @@ def test_clip_grad_norm(norm_type, max_norm):
         close(a.grad, b.grad, 1e-6)
 
 
-def test_one_hot():
+def test_one_hot_equals_pytorchs():
     classes = [[0, 3], [1, 1]]
     for count in (-1, 7):
         mine = microgad.nn.functional.one_hot(microgad.tensor(classes), count)

@@ -29,7 +29,7 @@ def close(mine, other, tolerance):
     st.sampled_from(["float32", "float64"]),
     st.integers(0, 2**32 - 1),
 )
-def test_batch_norm(shape, training, affine, momentum, eps, dtype, seed):
+def test_batch_norm_equals_pytorchs_with_gradients(shape, training, affine, momentum, eps, dtype, seed):
     results = []
     for library, function in ((microgad, batch_norm), (torch, torch.nn.functional.batch_norm)):
         rng = np.random.default_rng(seed)

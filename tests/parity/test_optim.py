@@ -121,7 +121,7 @@ def test_parameter_groups_and_repr(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_named_parameters(name: str) -> None:
+def test_named_parameters_are_in_state_and_repr_as_pytorchs(name: str) -> None:
     layer, twin = microgad.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
     mine = getattr(microgad.optim, name)([("weight", layer)])
     other = getattr(torch.optim, name)([("weight", twin)])
@@ -181,7 +181,7 @@ def test_average_with_beta_zero_is_the_gradient() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_complex_parameters(name: str) -> None:
+def test_steps_of_complex_parameters_equal_pytorchs(name: str) -> None:
     values = (np.arange(6) - 2j).astype(np.complex64).reshape(2, 3)
     p, q = microgad.tensor(values, requires_grad=True), to_torch(values).requires_grad_()
     mine, other = getattr(microgad.optim, name)([p], lr=0.1), getattr(torch.optim, name)([q], lr=0.1)

@@ -369,7 +369,7 @@ AVERAGES: list[Any] = [
 
 
 @pytest.mark.parametrize("options", AVERAGES)
-def test_averaged_models(options: Any) -> None:
+def test_averaged_models_equal_pytorchs(options: Any) -> None:
     """State and output after some training steps, before and after update_bn."""
     runs = []
     for lib in LIBRARIES:

@@ -245,7 +245,7 @@ for name, pair in ASSERT_ALLCLOSE_ARGUMENTS.items():
     ],
 )
 @pytest.mark.filterwarnings("ignore")
-def test_compressed_indices(call):
+def test_compressed_indices_equal_pytorchs(call):
     assert str(call(microgad)) == str(call(torch))
 
 
@@ -318,7 +318,7 @@ def test_reverse_repeat_tuple():
     assert ours((1, 2, 3), 2) == theirs((1, 2, 3), 2)
 
 
-def test_inplace_function():
+def test_an_inplace_function_writes_as_pytorchs():
     """Quantized networks use it to write into an input."""
 
     def found(library):

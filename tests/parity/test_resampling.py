@@ -24,7 +24,7 @@ LINEAR_MODES = {1: ["linear"], 2: ["bilinear", "bicubic"], 3: ["trilinear"]}
 
 
 @given(st.integers(1, 3), st.sampled_from(["float32", "float64"]), st.data(), seeds)
-def test_interpolate(dims, dtype, data, seed):
+def test_interpolate_equals_pytorchs_with_gradients(dims, dtype, data, seed):
     mode = data.draw(st.sampled_from([*LINEAR_MODES[dims], "nearest", "nearest-exact", "area"]))
     shape = (data.draw(sizes), data.draw(sizes), *data.draw(st.tuples(*[st.integers(1, 7)] * dims)))
     settings = {"align_corners": data.draw(st.booleans())} if mode in LINEAR_MODES[dims] else {}
@@ -73,7 +73,7 @@ def test_antialiased_float32_is_torchs_bit_for_bit(mode, resized, last):
     np.testing.assert_array_equal(*results)
 
 
-def test_interpolate_lanczos():
+def test_lanczos_equals_pytorchs_with_gradients():
     check(*functional_pair("interpolate", (4, 9), mode="lanczos", antialias=True), ((1, 2, 9, 5),), "float64", 0)
 
 
@@ -85,7 +85,7 @@ def test_interpolate_lanczos():
     st.sampled_from([0.5, 1.0, 3.0]),
     seeds,
 )
-def test_grid_sample(mode, padding, align, dtype, scale, seed):
+def test_grid_sample_equals_pytorchs_with_gradients(mode, padding, align, dtype, scale, seed):
     name, dims = mode
     rng = np.random.default_rng(seed)
     arrays = [
@@ -107,7 +107,7 @@ def test_grid_sample(mode, padding, align, dtype, scale, seed):
 
 @pytest.mark.parametrize("align", [True, False])
 @pytest.mark.parametrize("size", [(2, 1, 3, 4), (1, 1, 1, 2), (2, 1, 2, 3, 4)])
-def test_affine_grid(align, size):
+def test_affine_grid_equals_pytorchs_with_gradients(align, size):
     dims = len(size) - 2
     check(*functional_pair("affine_grid", size, align_corners=align), ((size[0], dims, dims + 1),), "float64", 0)
 

@@ -123,25 +123,25 @@ def check(program: Any, mine: Any, other: Any, atol: float) -> None:
 
 @pytest.mark.parametrize("name", TRANSFORMS)
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_pillow_images(name, mode):
+def test_transforms_of_pillow_images_equal_torchvisions(name, mode):
     image = Image.fromarray(PIXELS if mode == "RGB" else SMOOTH)
     check(TRANSFORMS[name], image, image, int(name in APPROXIMATE_ON_PILLOW))
 
 
 @pytest.mark.parametrize("name", EXACT_ON_BYTES_OR_NEARLY)
-def test_uint8_tensors(name):
+def test_transforms_of_uint8_tensors_equal_torchvisions(name):
     planes = np.ascontiguousarray(PIXELS.transpose(2, 0, 1))
     check(TRANSFORMS[name], microgad.tensor(planes), torch.tensor(planes), int(name in APPROXIMATE_ON_BYTES))
 
 
 @pytest.mark.parametrize("name", [name for name in TRANSFORMS if not name.startswith(UINT8_ONLY)])
-def test_float_tensors(name):
+def test_transforms_of_float_tensors_equal_torchvisions(name):
     planes = np.random.default_rng(1).random((2, 3, 17, 23), np.float32)
     check(TRANSFORMS[name], microgad.tensor(planes), torch.tensor(planes), 1e-5)
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)
-def test_reprs(name):
+def test_reprs_of_transforms_are_torchvisions(name):
     assert repr(TRANSFORMS[name](ours)) == repr(TRANSFORMS[name](theirs))
 
 
@@ -154,14 +154,14 @@ OTHER_REPRS = {
 
 
 @pytest.mark.parametrize("name", OTHER_REPRS)
-def test_other_reprs(name):
+def test_reprs_of_other_transforms_are_torchvisions(name):
     assert repr(OTHER_REPRS[name](ours)) == repr(OTHER_REPRS[name](theirs))
 
 
 @pytest.mark.parametrize(
     "options", [{}, {"value": "random"}, {"value": (1, 2, 3.5)}, {"ratio": (1, 1.5), "inplace": True}]
 )
-def test_random_erasing(options):
+def test_random_erasing_draws_as_torchvisions(options):
     planes = np.random.default_rng(1).random((3, 17, 23), np.float32)
     check(lambda t: t.RandomErasing(**options), microgad.tensor(planes), torch.tensor(planes), 1e-6)
 
@@ -192,7 +192,7 @@ def test_convert_image_dtype(a, b):
         np.testing.assert_array_equal(*results)
 
 
-def test_linear_transformation():
+def test_linear_transformation_equals_torchvisions():
     matrix, mean = np.random.default_rng(0).random((12, 12), np.float32), np.arange(12, dtype=np.float32)
     x = np.random.default_rng(1).random((2, 3, 2, 2), np.float32)
     mine = ours.LinearTransformation(microgad.tensor(matrix), microgad.tensor(mean))
@@ -346,7 +346,7 @@ def test_transforms_can_be_pickled():
 
 
 @pytest.mark.parametrize("name", [*KEPT_IN_V2, *ADDED_IN_V2])
-def test_v2_reprs(requires_v2, name):
+def test_reprs_of_v2_are_torchvisions(requires_v2, name):
     program = {**TRANSFORMS, **ADDED_IN_V2}[name]
     assert repr(program(ours.v2)) == repr(program(theirs.v2))
 
@@ -412,7 +412,7 @@ V2_CALLS = {
 
 
 @pytest.mark.parametrize("name", V2_CALLS)
-def test_v2_calls(requires_v2, name):
+def test_calls_of_v2_equal_torchvisions(requires_v2, name):
     for n in SEEDS:
         results = []
         for lib, t in ((microgad, ours.v2), (torch, theirs.v2)):

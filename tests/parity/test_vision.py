@@ -196,7 +196,7 @@ def test_feature_pyramid_network(pool):
 
 @pytest.mark.parametrize("a", ["xyxy", "xywh", "cxcywh"])
 @pytest.mark.parametrize("b", ["xyxy", "xywh", "cxcywh"])
-def test_box_convert(a, b):
+def test_box_convert_equals_torchvisions(a, b):
     check_both(lambda lib, v: v.ops.box_convert(lib.tensor(BOXES), a, b))
 
 

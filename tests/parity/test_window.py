@@ -46,7 +46,7 @@ def convolutions(draw):
 
 
 @given(convolutions(), st.booleans(), st.sampled_from(["float32", "float64"]), seeds)
-def test_conv2d(shapes, bias, dtype, seed):
+def test_conv2d_equals_pytorchs_with_gradients(shapes, bias, dtype, seed):
     x, weight, settings = shapes
     inputs = (x, weight, weight[:1]) if bias else (x, weight)
     check(lambda *a: ours.conv2d(*a, **settings), lambda *b: theirs.conv2d(*b, **settings), inputs, dtype, seed)
@@ -73,7 +73,7 @@ def transposed_convolutions(draw):
 
 
 @given(transposed_convolutions(), st.booleans(), st.sampled_from(["float32", "float64"]), seeds)
-def test_conv_transpose2d(shapes, bias, dtype, seed):
+def test_conv_transpose2d_equals_pytorchs_with_gradients(shapes, bias, dtype, seed):
     x, weight, settings = shapes
     inputs = (x, weight, (weight[1] * settings["groups"],)) if bias else (x, weight)
     check(
@@ -131,7 +131,7 @@ def poolings(draw, dilations=pairs):
 
 
 @given(poolings(), st.sampled_from(["float32", "float64"]), seeds)
-def test_max_pool2d(shapes, dtype, seed):
+def test_max_pool2d_equals_pytorchs_with_gradients(shapes, dtype, seed):
     x, kernel, settings = shapes
     check(
         lambda a: ours.max_pool2d(a, kernel, **settings),
@@ -168,7 +168,7 @@ def test_max_pool2d_at_ties(shapes, dtype, seed):
     st.sampled_from(["float32", "float64"]),
     seeds,
 )
-def test_avg_pool2d(shapes, count_include_pad, divisor, dtype, seed):
+def test_avg_pool2d_equals_pytorchs_with_gradients(shapes, count_include_pad, divisor, dtype, seed):
     x, kernel, settings = shapes
     del settings["dilation"]
     settings.update(count_include_pad=count_include_pad, divisor_override=divisor)
