@@ -1,0 +1,91 @@
+"""In-place updates that nothing records give the same numbers, bit for bit, as the operations that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad as torch
+
+UPDATES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "add_": (lambda x, a, b: x.add_(a, alpha=0.3), lambda x, a, b: x.add(a, alpha=0.3)),
+    "sub_": (lambda x, a, b: x.sub_(a, alpha=0.3), lambda x, a, b: x.sub(a, alpha=0.3)),
+    "addcmul_": (lambda x, a, b: x.addcmul_(a, b, value=-0.7), lambda x, a, b: x.addcmul(a, b, value=-0.7)),
+    "addcmul_ of value 1": (lambda x, a, b: x.addcmul_(a, b), lambda x, a, b: x.addcmul(a, b)),
+    "addcdiv_": (lambda x, a, b: x.addcdiv_(a, b, value=2), lambda x, a, b: x.addcdiv(a, b, value=2)),
+    "lerp_": (lambda x, a, b: x.lerp_(a, 0.1), lambda x, a, b: x.lerp(a, 0.1)),
+    "lerp_ to the end": (lambda x, a, b: x.lerp_(a, 0.9), lambda x, a, b: x.lerp(a, 0.9)),
+    "relu_": (lambda x, a, b: x.relu_(), lambda x, a, b: x.relu()),
+    "clamp_": (lambda x, a, b: x.clamp_(-0.5, 0.5), lambda x, a, b: x.clamp(-0.5, 0.5)),
+    "clamp_ by Tensors": (lambda x, a, b: x.clamp_(a, b), lambda x, a, b: x.clamp(a, b)),
+    "clamp_min_": (lambda x, a, b: x.clamp_min_(0.1), lambda x, a, b: x.clamp_min(0.1)),
+    "clamp_max_": (lambda x, a, b: x.clamp_max_(a), lambda x, a, b: x.clamp_max(a)),
+    "hardtanh_": (
+        lambda x, a, b: torch.nn.functional.hardtanh_(x, -0.2, 0.7),
+        lambda x, a, b: torch.nn.functional.hardtanh(x, -0.2, 0.7),
+    ),
+}
+
+
+def bits(x: torch.Tensor) -> bytes:
+    return x.array.tobytes()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
+@pytest.mark.parametrize("name", UPDATES)
+def test_an_update_gives_the_bits_of_its_operations(name: str, dtype: Any) -> None:
+    in_place, plain = UPDATES[name]
+    for shape in ((), (3,), (0, 2), (90_000,), (7, 3)):
+        torch.manual_seed(0)
+        x, a, b = (torch.randn(shape, dtype=dtype) for _ in range(3))
+        if x.numel() > 3:
+            x.view(-1)[:4] = torch.tensor([float("nan"), float("inf"), -float("inf"), -0.0])
+        kept = a.clone(), b.clone()
+        expected, version = plain(x, a, b), x._version
+        assert in_place(x, a, b) is x
+        assert bits(x) == bits(expected)
+        assert x._version == version + 1
+        assert [bits(a), bits(b)] == [bits(y) for y in kept]
+
+
+@pytest.mark.parametrize("name", ["add_", "sub_", "addcmul_", "addcdiv_", "lerp_"])
+def test_updates_of_turned_and_overlapping_tensors(name: str) -> None:
+    in_place, plain = UPDATES[name]
+    torch.manual_seed(0)
+    base = torch.randn(6, 6) + 3
+    places: list[Callable[[torch.Tensor], tuple[torch.Tensor, ...]]] = [
+        lambda y: (y.T, y.T, y.T),
+        lambda y: (y, y, y),
+        lambda y: (y[:3], y[3:], y[3:]),
+        lambda y: (y[:, 0], y[1], y[1]),
+    ]
+    for place in places:
+        expected = plain(*place(base))
+        tensors = place(base.clone())
+        in_place(*tensors)
+        assert np.array_equal(tensors[0].array, expected.array)
+
+
+def test_updates_of_what_is_on_a_graph_are_recorded() -> None:
+    w = torch.ones(3, requires_grad=True)
+    y = w * 2
+    y.add_(w, alpha=3)
+    y.lerp_(torch.zeros(3), 0.25)
+    y.sum().backward()
+    assert w.grad is not None
+    assert w.grad.tolist() == [3.75] * 3
+    with torch.no_grad():
+        w.add_(w.grad, alpha=-1)
+    assert w.tolist() == [-2.75] * 3
+    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
+        w.add_(torch.ones(3), alpha=2)
+
+
+def test_a_recorder_sees_the_operations_of_an_update() -> None:
+    x = torch.ones(3)
+    with torch.record() as tape:
+        x.addcmul_(torch.ones(3), torch.ones(3), value=2)
+    assert len(tape.ops) > 1
