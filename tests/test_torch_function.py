@@ -417,6 +417,27 @@ def test_layers_and_their_default_functions_call_torch_function() -> None:
     assert "torch.nn.functional.layer_norm" in names(lambda: layer(x.as_subclass(Logged)))
 
 
+@pytest.mark.host("a process of its own")
+def test_layers_call_torch_function_under_as_torch() -> None:
+    """There a layer's class has the __module__ of PyTorch's."""
+    run("""
+        import microgad; microgad.as_torch()
+        import torch
+        class Plain(torch.Tensor): pass
+        nn, x = torch.nn, torch.ones(2, 3, 8).as_subclass(Plain)
+        for layer in (nn.Dropout(0.5), nn.Conv1d(3, 2, 1), nn.MaxPool1d(2), nn.TransformerEncoderLayer(8, 2, 8)):
+            assert type(layer(x)) is Plain
+        log = []
+        class Mode(torch.overrides.TorchFunctionMode):
+            def __torch_function__(self, func, types, args=(), kwargs=None):
+                log.append(func.__name__)
+                return func(*args, **(kwargs or {}))
+        with Mode():
+            layer(x)
+        assert {"relu", "dropout"} <= set(log)
+    """)
+
+
 def test_distributions_call_torch_function() -> None:
     """pyro finds out by the broadcasting of parameters which variables depend on each other."""
     normal = torch.distributions.Normal(torch.zeros(3).as_subclass(Plain), torch.tensor(2.0))

@@ -159,7 +159,8 @@ def _replace_references(module: Any, kept: set[int]) -> None:
     for key, value in list(vars(module).items()):
         if id(value) in _wrappers:
             setattr(module, key, _wrapper_of(value))
-        elif issubclass(type(value), type) and value.__module__ == module.__name__:  # isinstance runs a value's code
+        # isinstance runs a value's code; as_torch gives layers the __module__ of PyTorch's, which is the same module
+        elif issubclass(type(value), type) and sys.modules.get(value.__module__) is module:
             for name, member in list(vars(value).items()):
                 plain = member.__func__ if type(member) is staticmethod else member
                 if id(plain) in _wrappers:

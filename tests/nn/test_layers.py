@@ -306,3 +306,27 @@ def test_an_error_about_arguments_names_the_layer(name):
     if issubclass(cls, nn.Module) and cls is not nn.Identity:  # which takes any arguments
         with pytest.raises(TypeError, match=r"^(?!_)\w+(\.__init__)?\(\) "):
             cls(no_such_argument=1)
+
+
+LOOKED_UP = {
+    "dropout": nn.Dropout(), "dropout1d": nn.Dropout1d(), "dropout2d": nn.Dropout2d(), "dropout3d": nn.Dropout3d(),
+    "conv1d": nn.Conv1d(1, 1, 1), "conv2d": nn.Conv2d(1, 1, 1), "conv3d": nn.Conv3d(1, 1, 1),
+    "conv_transpose1d": nn.ConvTranspose1d(1, 1, 1), "conv_transpose2d": nn.ConvTranspose2d(1, 1, 1),
+    "conv_transpose3d": nn.ConvTranspose3d(1, 1, 1), "max_pool1d": nn.MaxPool1d(1), "max_pool2d": nn.MaxPool2d(1),
+    "max_pool3d": nn.MaxPool3d(1), "avg_pool1d": nn.AvgPool1d(1), "avg_pool2d": nn.AvgPool2d(1),
+    "avg_pool3d": nn.AvgPool3d(1), "lp_pool1d": nn.LPPool1d(2, 1), "lp_pool2d": nn.LPPool2d(2, 1),
+    "lp_pool3d": nn.LPPool3d(2, 1), "adaptive_avg_pool1d": nn.AdaptiveAvgPool1d(1),
+    "adaptive_avg_pool2d": nn.AdaptiveAvgPool2d(1), "adaptive_avg_pool3d": nn.AdaptiveAvgPool3d(1),
+    "adaptive_max_pool1d": nn.AdaptiveMaxPool1d(1), "adaptive_max_pool2d": nn.AdaptiveMaxPool2d(1),
+    "adaptive_max_pool3d": nn.AdaptiveMaxPool3d(1), "relu": nn.ReLU(), "linear": nn.Linear(1, 1),
+    "fractional_max_pool2d": nn.FractionalMaxPool2d(1, 1), "fractional_max_pool3d": nn.FractionalMaxPool3d(1, 1),
+    "max_unpool1d": nn.MaxUnpool1d(1), "max_unpool2d": nn.MaxUnpool2d(1), "max_unpool3d": nn.MaxUnpool3d(1),
+    "pairwise_distance": nn.PairwiseDistance(), "cosine_similarity": nn.CosineSimilarity(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOOKED_UP)
+def test_layers_call_what_programs_put_in_the_place_of_their_function(name, monkeypatch):
+    monkeypatch.setattr(F, name, lambda *args, **options: "replaced")
+    x = torch.ones(1, 1, 1, 1)
+    assert LOOKED_UP[name](*[x] * (2 if name[:5] in ("max_u", "pairw", "cosin") else 1)) == "replaced"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ...errors import ArgumentError
@@ -27,7 +27,7 @@ class _ConvNd(Module):
     bias: Parameter | None
 
     _spatial_dims: int
-    _convolve: Callable[..., Tensor]
+    _convolve: str  # its function in F, which is looked up at each call, because programs replace functions there
 
     def __init__(
         self,
@@ -145,7 +145,9 @@ class _Conv(_ConvNd):
         padding: Size | str = self.padding
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode), 0
-        return self._convolve(input, weight, bias, self.stride, padding, self.dilation, self.groups)
+        convolve = getattr(F, self._convolve)
+        out: Tensor = convolve(input, weight, bias, self.stride, padding, self.dilation, self.groups)
+        return out
 
 
 class Conv1d(_Conv):
@@ -155,7 +157,7 @@ class Conv1d(_Conv):
     torch.Size([8, 10, 28])
     """
 
-    _spatial_dims, _convolve = 1, staticmethod(F.conv1d)
+    _spatial_dims, _convolve = 1, "conv1d"
 
 
 class Conv2d(_Conv):
@@ -169,7 +171,7 @@ class Conv2d(_Conv):
     (Conv2d(1, 10, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1)), torch.Size([8, 10, 28, 28]))
     """
 
-    _spatial_dims, _convolve = 2, staticmethod(F.conv2d)
+    _spatial_dims, _convolve = 2, "conv2d"
 
 
 class Conv3d(_Conv):
@@ -179,7 +181,7 @@ class Conv3d(_Conv):
     torch.Size([10, 4, 4, 4])
     """
 
-    _spatial_dims, _convolve = 3, staticmethod(F.conv3d)
+    _spatial_dims, _convolve = 3, "conv3d"
 
 
 class _ConvTransposeNd(_ConvNd):
@@ -243,9 +245,11 @@ class _ConvTranspose(_ConvTransposeNd):
         extra = self._output_padding(
             input, output_size, self.stride, self.padding, self.kernel_size, self._spatial_dims, self.dilation
         )
-        return self._convolve(
+        convolve = getattr(F, self._convolve)
+        out: Tensor = convolve(
             input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
         )
+        return out
 
 
 class ConvTranspose1d(_ConvTranspose):
@@ -255,7 +259,7 @@ class ConvTranspose1d(_ConvTranspose):
     torch.Size([3, 14])
     """
 
-    _spatial_dims, _convolve = 1, staticmethod(F.conv_transpose1d)
+    _spatial_dims, _convolve = 1, "conv_transpose1d"
 
 
 class ConvTranspose2d(_ConvTranspose):
@@ -270,7 +274,7 @@ class ConvTranspose2d(_ConvTranspose):
     (torch.Size([8, 1, 13, 13]), torch.Size([8, 1, 14, 13]))
     """
 
-    _spatial_dims, _convolve = 2, staticmethod(F.conv_transpose2d)
+    _spatial_dims, _convolve = 2, "conv_transpose2d"
 
 
 class ConvTranspose3d(_ConvTranspose):
@@ -282,4 +286,4 @@ class ConvTranspose3d(_ConvTranspose):
     torch.Size([3, 6, 8, 10])
     """
 
-    _spatial_dims, _convolve = 3, staticmethod(F.conv_transpose3d)
+    _spatial_dims, _convolve = 3, "conv_transpose3d"

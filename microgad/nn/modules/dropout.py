@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ...tensor import Tensor
 from .. import functional as F
 from .module import Module
@@ -12,7 +10,7 @@ from .module import Module
 class _DropoutNd(Module):
     """Base class of dropout layers. Raises ValueError unless p is in [0, 1]."""
 
-    _drop: Callable[..., Tensor]
+    _drop: str  # its function in F, which is looked up at each call, because programs replace functions there
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
@@ -22,7 +20,8 @@ class _DropoutNd(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        return self._drop(input, self.p, self.training, self.inplace)
+        dropped: Tensor = getattr(F, self._drop)(input, self.p, self.training, self.inplace)
+        return dropped
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"
@@ -40,7 +39,7 @@ class Dropout(_DropoutNd):
     (tensor([0., 0., 2., 0., 0., 0.]), tensor([1., 1., 1.]))
     """
 
-    _drop = staticmethod(F.dropout)
+    _drop = "dropout"
 
 
 class Dropout1d(_DropoutNd):
@@ -53,7 +52,7 @@ class Dropout1d(_DropoutNd):
             [2., 2.]])
     """
 
-    _drop = staticmethod(F.dropout1d)
+    _drop = "dropout1d"
 
 
 class Dropout2d(_DropoutNd):
@@ -63,7 +62,7 @@ class Dropout2d(_DropoutNd):
     tensor([[[[1., 1.]]]])
     """
 
-    _drop = staticmethod(F.dropout2d)
+    _drop = "dropout2d"
 
 
 class Dropout3d(_DropoutNd):
@@ -73,7 +72,7 @@ class Dropout3d(_DropoutNd):
     tensor([[[[0., 0.]]]])
     """
 
-    _drop = staticmethod(F.dropout3d)
+    _drop = "dropout3d"
 
 
 class AlphaDropout(_DropoutNd):

@@ -1,8 +1,11 @@
-"""Pooling layers: maximum, average, Lp, fractional and adaptive pooling, and unpooling."""
+"""Pooling layers: maximum, average, Lp, fractional and adaptive pooling, and unpooling.
+
+A layer has the name of its function, which it looks up in F at each call, because programs replace functions there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ...errors import ArgumentError
@@ -11,13 +14,11 @@ from .. import functional as F
 from .layer_helpers import Size, settings_repr, to_tuple
 from .module import Module
 
-Pool = Callable[..., Any]
-
 
 class _MaxPoolNd(Module):
     """Base class of max pooling; `stride` is kernel_size by default."""
 
-    _pool: Pool
+    _pool: str
 
     def __init__(
         self,
@@ -37,7 +38,7 @@ class _MaxPoolNd(Module):
         self.ceil_mode = ceil_mode
 
     def forward(self, input: Tensor) -> Any:
-        return self._pool(
+        return getattr(F, self._pool)(
             input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
         )
 
@@ -51,7 +52,7 @@ class MaxPool1d(_MaxPoolNd):
     tensor([[3., 2.]])
     """
 
-    _pool = staticmethod(F.max_pool1d)
+    _pool = "max_pool1d"
 
 
 class MaxPool2d(_MaxPoolNd):
@@ -64,7 +65,7 @@ class MaxPool2d(_MaxPoolNd):
               [13., 15.]]]])
     """
 
-    _pool = staticmethod(F.max_pool2d)
+    _pool = "max_pool2d"
 
 
 class MaxPool3d(_MaxPoolNd):
@@ -74,7 +75,7 @@ class MaxPool3d(_MaxPoolNd):
     tensor([7.])
     """
 
-    _pool = staticmethod(F.max_pool3d)
+    _pool = "max_pool3d"
 
 
 class _MaxUnpoolNd(Module):
@@ -82,7 +83,7 @@ class _MaxUnpoolNd(Module):
 
 
 class _MaxUnpool(_MaxUnpoolNd):
-    _unpool: Callable[..., Tensor]
+    _unpool: str
     _spatial_dims: int
 
     def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
@@ -92,7 +93,8 @@ class _MaxUnpool(_MaxUnpoolNd):
         self.padding = to_tuple(padding, self._spatial_dims)
 
     def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        return self._unpool(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+        out: Tensor = getattr(F, self._unpool)(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+        return out
 
 
 class MaxUnpool1d(_MaxUnpool):
@@ -103,7 +105,7 @@ class MaxUnpool1d(_MaxUnpool):
     tensor([[0., 3., 2., 0.]])
     """
 
-    _unpool, _spatial_dims = staticmethod(F.max_unpool1d), 1
+    _unpool, _spatial_dims = "max_unpool1d", 1
 
 
 class MaxUnpool2d(_MaxUnpool):
@@ -117,7 +119,7 @@ class MaxUnpool2d(_MaxUnpool):
              [0., 3.]]])
     """
 
-    _unpool, _spatial_dims = staticmethod(F.max_unpool2d), 2
+    _unpool, _spatial_dims = "max_unpool2d", 2
 
 
 class MaxUnpool3d(_MaxUnpool):
@@ -128,7 +130,7 @@ class MaxUnpool3d(_MaxUnpool):
     tensor([0., 0., 0., 0., 0., 0., 0., 7.])
     """
 
-    _unpool, _spatial_dims = staticmethod(F.max_unpool3d), 3
+    _unpool, _spatial_dims = "max_unpool3d", 3
 
 
 class _AvgPoolNd(Module):
@@ -136,7 +138,7 @@ class _AvgPoolNd(Module):
 
 
 class _AvgPool(_AvgPoolNd):
-    _pool: Callable[..., Tensor]
+    _pool: str
 
     def __init__(
         self,
@@ -157,7 +159,8 @@ class _AvgPool(_AvgPoolNd):
 
     def forward(self, input: Tensor) -> Tensor:
         settings = self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override
-        return self._pool(input, self.kernel_size, self.stride, *settings)
+        out: Tensor = getattr(F, self._pool)(input, self.kernel_size, self.stride, *settings)
+        return out
 
 
 class AvgPool1d(_AvgPool):
@@ -194,7 +197,7 @@ class AvgPool2d(_AvgPool):
               [10.5000, 12.5000]]]])
     """
 
-    _pool = staticmethod(F.avg_pool2d)
+    _pool = "avg_pool2d"
 
 
 class AvgPool3d(_AvgPool):
@@ -204,11 +207,11 @@ class AvgPool3d(_AvgPool):
     tensor([3.5000])
     """
 
-    _pool = staticmethod(F.avg_pool3d)
+    _pool = "avg_pool3d"
 
 
 class _LPPoolNd(Module):
-    _pool: Callable[..., Tensor]
+    _pool: str
 
     def __init__(
         self, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
@@ -220,7 +223,10 @@ class _LPPoolNd(Module):
         self.ceil_mode = ceil_mode
 
     def forward(self, input: Tensor) -> Tensor:
-        return self._pool(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+        out: Tensor = getattr(F, self._pool)(
+            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+        )
+        return out
 
     extra_repr = settings_repr("norm_type kernel_size stride ceil_mode")
 
@@ -232,7 +238,7 @@ class LPPool1d(_LPPoolNd):
     tensor([[5.]])
     """
 
-    _pool = staticmethod(F.lp_pool1d)
+    _pool = "lp_pool1d"
 
 
 class LPPool2d(_LPPoolNd):
@@ -242,7 +248,7 @@ class LPPool2d(_LPPoolNd):
     tensor([[[4.]]])
     """
 
-    _pool = staticmethod(F.lp_pool2d)
+    _pool = "lp_pool2d"
 
 
 class LPPool3d(_LPPoolNd):
@@ -252,11 +258,11 @@ class LPPool3d(_LPPoolNd):
     tensor([[[[8.]]]])
     """
 
-    _pool = staticmethod(F.lp_pool3d)
+    _pool = "lp_pool3d"
 
 
 class _FractionalMaxPool(Module):
-    _pool: Pool
+    _pool: str
     _spatial_dims: int
 
     def __init__(
@@ -280,7 +286,7 @@ class _FractionalMaxPool(Module):
             raise ArgumentError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
 
     def forward(self, input: Tensor) -> Any:
-        return self._pool(
+        return getattr(F, self._pool)(
             input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples
         )
 
@@ -295,7 +301,7 @@ class FractionalMaxPool2d(_FractionalMaxPool):
     torch.Size([1, 4, 3])
     """
 
-    _pool, _spatial_dims = staticmethod(F.fractional_max_pool2d), 2
+    _pool, _spatial_dims = "fractional_max_pool2d", 2
 
 
 class FractionalMaxPool3d(_FractionalMaxPool):
@@ -305,18 +311,19 @@ class FractionalMaxPool3d(_FractionalMaxPool):
     torch.Size([1, 3, 3, 3])
     """
 
-    _pool, _spatial_dims = staticmethod(F.fractional_max_pool3d), 3
+    _pool, _spatial_dims = "fractional_max_pool3d", 3
 
 
 class _AdaptiveAvgPoolNd(Module):
-    _pool: Callable[..., Tensor]
+    _pool: str
 
     def __init__(self, output_size: Any) -> None:
         super().__init__()
         self.output_size = output_size
 
     def forward(self, input: Tensor) -> Tensor:
-        return self._pool(input, self.output_size)
+        out: Tensor = getattr(F, self._pool)(input, self.output_size)
+        return out
 
     extra_repr = settings_repr("output_size")
 
@@ -328,7 +335,7 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
     tensor([[2., 1.]])
     """
 
-    _pool = staticmethod(F.adaptive_avg_pool1d)
+    _pool = "adaptive_avg_pool1d"
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
@@ -340,7 +347,7 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
     tensor([[[1.5000]]])
     """
 
-    _pool = staticmethod(F.adaptive_avg_pool2d)
+    _pool = "adaptive_avg_pool2d"
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
@@ -350,11 +357,11 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
     torch.Size([1, 1, 4, 2])
     """
 
-    _pool = staticmethod(F.adaptive_avg_pool3d)
+    _pool = "adaptive_avg_pool3d"
 
 
 class _AdaptiveMaxPoolNd(Module):
-    _pool: Pool
+    _pool: str
 
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:
         super().__init__()
@@ -362,7 +369,7 @@ class _AdaptiveMaxPoolNd(Module):
         self.return_indices = return_indices
 
     def forward(self, input: Tensor) -> Any:
-        return self._pool(input, self.output_size, self.return_indices)
+        return getattr(F, self._pool)(input, self.output_size, self.return_indices)
 
     extra_repr = settings_repr("output_size")
 
@@ -374,7 +381,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
     tensor([[3., 2.]])
     """
 
-    _pool = staticmethod(F.adaptive_max_pool1d)
+    _pool = "adaptive_max_pool1d"
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
@@ -386,7 +393,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     tensor([[[3.]]])
     """
 
-    _pool = staticmethod(F.adaptive_max_pool2d)
+    _pool = "adaptive_max_pool2d"
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
@@ -396,4 +403,4 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     torch.Size([1, 2, 2, 2])
     """
 
-    _pool = staticmethod(F.adaptive_max_pool3d)
+    _pool = "adaptive_max_pool3d"
