@@ -11,6 +11,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from types import FunctionType
 from typing import Any
@@ -43,6 +44,18 @@ NOT_OVERRIDABLE = """
     get_[!d]* get_de[!v]* set_?* is_grad* is_tensor is_storage is_warn* manual_seed seed initial_seed save load compile
     typename vmap graph as_subclass
 """
+# PyTorch's functions in Python hand on the options by name, with their defaults: all of nn.functional but the first
+# ones, and the others. Its functions in C++ hand on what they get.
+IN_CPP = """
+    *_ adaptive_avg_pool1d avg_pool?d bilinear *channel_shuffle conv* cosine_similarity gelu hardshrink linear
+    logsigmoid one_hot pairwise_distance pdist pixel_* prelu scaled_dot_product_attention sigmoid softplus softshrink
+    tanh
+"""
+IN_PYTHON = """
+    torch.autograd.* torch.cdist torch.lu torch.norm torch.split torch.stft torch.tensordot torch.unique*
+    torch.Tensor.backward torch.Tensor.istft torch.Tensor.lu torch.Tensor.norm torch.Tensor.split torch.Tensor.stft
+    torch.Tensor.unique*
+"""
 
 
 def _wrap(f: Any, name: str, called: str, to: Any = None) -> Any:
@@ -55,18 +68,34 @@ def _wrap(f: Any, name: str, called: str, to: Any = None) -> Any:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if not has_torch_function(arguments := (*args, *kwargs.values())):
             return f(*args, **kwargs)
-        if called.startswith("torch.nn.init."):  # PyTorch's have all arguments by name, which modes read
-            bound = inspect.signature(f).bind(*args, **kwargs)
-            bound.apply_defaults()
-            args, kwargs = (), bound.arguments
+        if names_options:
+            with suppress(TypeError):  # wrong arguments, of which `f` tells
+                args, kwargs = _name_options(f, args, kwargs, all_named=called.startswith("torch.nn.init."))
         result = handle_torch_function(wrapper.to, arguments, args, kwargs)  # type: ignore[attr-defined]
         if result is NotImplemented and (not operator or len(args) < 2):  # Python tries the other operand's operator
             raise not_implemented_error(wrapper.to, arguments)  # type: ignore[attr-defined]
         return result
 
+    if called.startswith("torch.nn.functional."):
+        names_options = not _matches(name, IN_CPP)
+    else:
+        names_options = called.startswith("torch.nn.init.") or _matches(called, IN_PYTHON)
     operator = name in OTHER_OPERATORS.split() or to is not None
     wrapper.__name__, wrapper.torch_name, wrapper.to = name, called, to or wrapper  # type: ignore[attr-defined]
     return wrapper
+
+
+def _name_options(f: Any, args: Any, kwargs: Any, *, all_named: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return positional arguments, and all options by name, or all arguments: modes read them."""
+    signature = inspect.signature(f)
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    named = {
+        name: bound.arguments.pop(name)
+        for name, parameter in signature.parameters.items()
+        if all_named or parameter.default is not parameter.empty
+    }
+    return bound.args, {**named, **bound.kwargs}
 
 
 _wrappers: dict[int, list[Any]] = {}  # by the id of the wrapped function: torch.add and Tensor.add may be the same one
@@ -142,7 +171,11 @@ def _set_wrapper(owner: Any, name: str, wrapper: Any) -> None:
 
 
 def _is_overridable(name: str) -> bool:
-    return not name.startswith("_") and not any(fnmatchcase(name, pattern) for pattern in NOT_OVERRIDABLE.split())
+    return not name.startswith("_") and not _matches(name, NOT_OVERRIDABLE)
+
+
+def _matches(name: str, patterns: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns.split())
 
 
 def _is_client(module: Any) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -157,3 +159,43 @@ def initializers_under_a_mode(t: Any) -> Any:
 @pytest.mark.parametrize("program", [gradients_of_subclasses, initializers_under_a_mode])
 def test_gradients_and_initializers_can_be_overridden(program: Any) -> None:
     assert list(program(microgad)) == list(program(torch))
+
+
+# Options that PyTorch's functions don't have, or (allow_unused) hand on changed.
+DIFFERENT = {
+    "nn.functional.l1_loss": "weight", "nn.functional.rrelu": "generator", "nn.functional.threshold": "out",
+    "Tensor.lu": "out", "autograd.backward": "grad_variables", "autograd.grad": "allow_unused",
+}  # fmt: skip
+IN_PYTHON = [
+    f"nn.functional.{name}" for name, f in vars(torch.nn.functional).items()
+    if type(f) is FunctionType and name[0] != "_" and hasattr(microgad.nn.functional, name)
+    and name not in ("sigmoid", "tanh", "upsample", "upsample_bilinear", "upsample_nearest")
+] + """
+    cdist lu norm split stft tensordot unique unique_consecutive Tensor.backward Tensor.istft Tensor.lu Tensor.norm
+    Tensor.split Tensor.stft Tensor.unique Tensor.unique_consecutive autograd.backward autograd.grad
+""".split()  # fmt: skip
+
+
+def arguments_in_a_mode(t: Any, name: str) -> Any:
+    """Yield how many positional arguments a mode gets, and the options, without an option and with one by position."""
+    seen: list[Any] = []
+
+    class Skip(t.overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            seen.append((len(args), kwargs))
+            return args
+
+    parameters = inspect.signature(operator.attrgetter(name)(microgad)).parameters.values()
+    required = sum(p.default is p.empty for p in parameters)
+    by_position = sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+    for count in (required, min(required + 1, by_position)):
+        x = t.ones(2, requires_grad=True)
+        with Skip():
+            operator.attrgetter(name)(t)(*[x] * required, *[True] * (count - required))
+        positional, options = seen[-1]
+        yield positional, {key: str(x) for key, x in (options or {}).items() if key != DIFFERENT.get(name)}
+
+
+@pytest.mark.parametrize("name", IN_PYTHON)
+def test_a_mode_gets_all_options_by_name(name: str) -> None:
+    assert list(arguments_in_a_mode(microgad, name)) == list(arguments_in_a_mode(torch, name))
