@@ -92,7 +92,7 @@ def grad(
     create_graph = index(create_graph) != 0
     if not only_inputs or not inputs or materialize_grads is not False or allow_unused is not None:
         arguments.check_grad(inputs, only_inputs, materialize_grads, allow_unused)
-    if not create_graph and (forward := dual_level.get()) is not None and any(map(forward.duals_of, outputs)):
+    if not create_graph and (forward := dual_level.get()) is not None and forward.reaches(outputs, grad_outputs):
         recorded = True, True, only_inputs, allow_unused, is_grads_batched, materialize_grads
         return tuple(map(forward.constant, grad(outputs, inputs, grad_outputs, *recorded)))
     if is_grads_batched:

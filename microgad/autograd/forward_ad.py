@@ -96,6 +96,11 @@ class dual_level:
             stack += node.edges
         return [dual for number, dual in self.duals.items() if number in seen]
 
+    def reaches(self, outputs: Sequence[Tensor], grad_outputs: Any) -> bool:
+        """Whether an output or its gradient depends on a dual."""
+        gradients = grad_outputs if isinstance(grad_outputs, (list, tuple)) else (grad_outputs,)
+        return any(self.duals_of(x) for x in (*outputs, *gradients) if x is not None)
+
     def requires_grad(self, tensor: Tensor) -> bool:
         """Whether a recorded Tensor depends on Tensors that require grad, apart from the duals."""
         oldest, seen, stack = min(self.duals, default=math.inf), set[float](), [tensor.node]

@@ -46,6 +46,19 @@ def in_place_writes_to_a_dual(t, nn):
     return with_requires_grad(found)
 
 
+@programs
+def gradients_that_start_from_a_dual(t, nn):
+    fw, found = submodule(t, "autograd.forward_ad"), []
+    with fw.dual_level():
+        x, seed = leaf(t, 3), fw.make_dual(randn(t, 3), randn(t, 3, seed=2))
+        for options in {}, {"create_graph": True}, {"retain_graph": True}:
+            found += (fw.unpack_dual(t.autograd.grad(y, x, seeds, **options)[0]) for y, seeds in (
+                (x * 2, seed), (x * x, [seed]), ((x * x, (x * 2).sum()), (seed, None)),
+            ))  # fmt: skip
+        found.append(fw.unpack_dual(t.autograd.grad(x * 2, x, t.ones(3))[0]).tangent)
+    return [pair if pair is None else with_requires_grad(pair) for pair in found]
+
+
 def values_and_tangents(t, made):
     """The value and tangent of a dual tensor, used on their own, in a further dual and in a gradient."""
     fw, q = submodule(t, "autograd.forward_ad"), leaf(t, 3)

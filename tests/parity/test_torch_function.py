@@ -170,10 +170,11 @@ IN_PYTHON = [
     f"nn.functional.{name}" for name, f in vars(torch.nn.functional).items()
     if type(f) is FunctionType and name[0] != "_" and hasattr(microgad.nn.functional, name)
     and name not in ("sigmoid", "tanh", "upsample", "upsample_bilinear", "upsample_nearest")
-] + """
-    cdist lu norm split stft tensordot unique unique_consecutive Tensor.backward Tensor.istft Tensor.lu Tensor.norm
-    Tensor.split Tensor.stft Tensor.unique Tensor.unique_consecutive autograd.backward autograd.grad
-""".split()  # fmt: skip
+] + [
+    "cdist", "lu", "norm", "split", "stft", "tensordot", "unique", "unique_consecutive", "Tensor.backward",
+    "Tensor.istft", "Tensor.lu", "Tensor.norm", "Tensor.split", "Tensor.stft", "Tensor.unique",
+    "Tensor.unique_consecutive", "autograd.backward", "autograd.grad",
+]  # fmt: skip
 
 
 def arguments_in_a_mode(t: Any, name: str) -> Any:
