@@ -19,8 +19,6 @@ from . import dtypes
 from .dtypes import limits
 from .errors import ArgumentError, CallError, DimError, KindError, UnsupportedError
 from .lazy import define_getattr as _define_getattr
-from .ops import reduction
-from .ops import softmax as _softmax
 from .ops.creation import ones
 from .ops.elementwise import clamp, sqrt, where
 from .ops.elementwise import logaddexp as _logaddexp
@@ -67,7 +65,7 @@ def sum(
     >>> torch.masked.sum(torch.tensor([[1, 2], [3, 4]]), 1, mask=torch.tensor([True, False]))
     tensor([1, 3])
     """
-    return reduction.sum(_fill_masked(input, mask, 0), dim, bool(keepdim), dtype=dtype)
+    return _fill_masked(input, mask, 0).sum(dim, bool(keepdim), dtype=dtype)
 
 
 @composite
@@ -81,7 +79,7 @@ def prod(
     """
     x, axis = _fill_masked(input, mask, 1), axes(dim, input.ndim, "masked.prod")
     for one in sorted(axis, reverse=True) if isinstance(axis, tuple) else [axis]:
-        x = reduction.prod(x, one, bool(keepdim), dtype=dtype)
+        x = x.prod(one, bool(keepdim), dtype=dtype)
     return x
 
 
@@ -94,7 +92,7 @@ def amax(
     >>> torch.masked.amax(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), 1, mask=torch.tensor([[True, False], [False, False]]))
     tensor([1., -inf])
     """
-    return reduction.amax(_fill_masked(input, mask, -math.inf), dim, bool(keepdim)).to(dtype or input.dtype)
+    return _fill_masked(input, mask, -math.inf).amax(dim, bool(keepdim)).to(dtype or input.dtype)
 
 
 @composite
@@ -106,7 +104,7 @@ def amin(
     >>> torch.masked.amin(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), 1, mask=torch.tensor([[True, False], [False, False]]))
     tensor([1., inf])
     """
-    return reduction.amin(_fill_masked(input, mask, math.inf), dim, bool(keepdim)).to(dtype or input.dtype)
+    return _fill_masked(input, mask, math.inf).amin(dim, bool(keepdim)).to(dtype or input.dtype)
 
 
 @composite
@@ -121,7 +119,7 @@ def argmax(
     >>> torch.masked.argmax(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor(2.)
     """
-    return reduction.argmax(_fill_masked(input, mask, -math.inf), dim, bool(keepdim)).to(dtype or input.dtype)
+    return _fill_masked(input, mask, -math.inf).argmax(dim, bool(keepdim)).to(dtype or input.dtype)
 
 
 @composite
@@ -136,7 +134,7 @@ def argmin(
     >>> torch.masked.argmin(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor(0.)
     """
-    return reduction.argmin(_fill_masked(input, mask, math.inf), dim, bool(keepdim)).to(dtype or input.dtype)
+    return _fill_masked(input, mask, math.inf).argmin(dim, bool(keepdim)).to(dtype or input.dtype)
 
 
 @composite
@@ -157,7 +155,7 @@ def mean(
 
 
 def _count(input: Tensor, mask: Tensor | None, dim: Dim, keepdim: bool | None) -> Tensor:
-    return reduction.sum(_expanded_mask(input, mask), dim, bool(keepdim))
+    return _expanded_mask(input, mask).sum(dim, bool(keepdim))
 
 
 @composite
@@ -174,7 +172,7 @@ def median(
     """
     exact = not input.is_floating_point()
     x = input.to(dtypes.float32) if exact else input
-    found = reduction.nanmedian(_fill_masked(x, mask, math.nan), dim, keepdim).values
+    found = _fill_masked(x, mask, math.nan).nanmedian(dim, keepdim).values
     if not exact:
         return found
     if found.isnan().any():
@@ -191,7 +189,7 @@ def logsumexp(
     >>> torch.masked.logsumexp(torch.zeros(2, 2), 1, mask=torch.tensor([[True, False], [False, False]]))
     tensor([0., -inf])
     """
-    return _softmax.logsumexp(_fill_masked(input, mask, -math.inf), dim, bool(keepdim)).to(dtype or input.dtype)
+    return _fill_masked(input, mask, -math.inf).logsumexp(dim, bool(keepdim)).to(dtype or input.dtype)
 
 
 @composite
@@ -245,7 +243,7 @@ def var(
     of = of if of.is_floating_point or of.is_complex else dtypes.float32
     center = sum(input, dim, keepdim=True, dtype=of, mask=mask) / _count(input, mask, dim, True)
     deviation = _fill_masked(input - center, mask, 0)
-    total = reduction.sum(deviation * deviation.conj(), dim, bool(keepdim), dtype=of)
+    total = (deviation * deviation.conj()).sum(dim, bool(keepdim), dtype=of)
     found = total / clamp(_count(input, mask, dim, keepdim).to(of.to_real()) - delta, min=0)
     return found if dtype is None else found.to(dtype)
 
@@ -269,7 +267,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None 
     >>> torch.masked.cumsum(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([1., 1., 4.])
     """
-    return reduction.cumsum(_fill_masked(input, mask, 0), dim, dtype=dtype or input.dtype)
+    return _fill_masked(input, mask, 0).cumsum(dim, dtype=dtype or input.dtype)
 
 
 @composite
@@ -279,7 +277,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None
     >>> torch.masked.cumprod(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([1., 1., 3.])
     """
-    return reduction.cumprod(_fill_masked(input, mask, 1), dim, dtype=dtype or input.dtype)
+    return _fill_masked(input, mask, 1).cumprod(dim, dtype=dtype or input.dtype)
 
 
 @composite
@@ -289,7 +287,7 @@ def softmax(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None
     >>> torch.masked.softmax(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([0.1192, 0.0000, 0.8808])
     """
-    return _softmax.softmax(_fill_masked(input, mask, -math.inf), dim, dtype=dtype)
+    return _fill_masked(input, mask, -math.inf).softmax(dim, dtype=dtype)
 
 
 @composite
@@ -299,7 +297,7 @@ def log_softmax(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | 
     >>> torch.masked.log_softmax(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([-2.1269,    -inf, -0.1269])
     """
-    return _softmax.log_softmax(_fill_masked(input, mask, -math.inf), dim, dtype=dtype)
+    return _fill_masked(input, mask, -math.inf).log_softmax(dim, dtype=dtype)
 
 
 @composite
@@ -309,7 +307,7 @@ def softmin(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None
     >>> torch.masked.softmin(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([0.8808, 0.0000, 0.1192])
     """
-    return _softmax.softmin(_fill_masked(input, mask, math.inf), dim, dtype=dtype)
+    return (-_fill_masked(input, mask, math.inf)).softmax(dim, dtype=dtype)
 
 
 @composite

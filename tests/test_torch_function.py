@@ -72,7 +72,9 @@ def names(compute: Any) -> list[str | None]:
         lambda x: x[0], lambda x: F.relu(x), lambda x: torch.stack([torch.ones(2, 2), x]), torch.nn.Linear(2, 2),
         lambda x: x.T, lambda x: x.detach(), lambda x: x.split(1)[1], lambda x: x.max(0).values, lambda x: x.data,
         lambda x: torch.linalg.inv(x), lambda x: torch.nn.Parameter(torch.ones(2, 2)) @ x, lambda x: x.double(),
-        lambda x: torch.fft.fft(x), lambda x: x.add_(1),
+        lambda x: torch.fft.fft(x), lambda x: x.add_(1), lambda x: torch.masked.sum(x, 0, mask=x > 1),
+        lambda x: torch.masked.median(x, 0, mask=x > 1), lambda x: torch.masked.var(x, mask=x > 1),
+        lambda x: torch.masked.softmin(x, 0, mask=x > 1), lambda x: torch.masked.normalize(x, 2.0, 0, mask=x > 1),
     ],
 )  # fmt: skip
 def test_results_have_the_class_of_their_subclass_inputs(compute: Any) -> None:

@@ -23,7 +23,7 @@ MODULES = ("microgad.nn.functional", "microgad", "microgad.linalg", "microgad.ff
 # Modules of which PyTorch lets only these functions be overridden:
 FEW = {"microgad.autograd": "backward grad", "microgad.nn.init": "constant_ kaiming_uniform_ normal_ uniform_"}
 # Packages that call the public functions, as PyTorch's do:
-CLIENTS = ("microgad.nn", "microgad.distributions", "microgad.utils.data")
+CLIENTS = ("microgad.nn", "microgad.distributions", "microgad.masked", "microgad.utils.data")
 # The operators that PyTorch reports under a method's name, those that it reports under their own, and other specials.
 OPERATORS = {
     "add": "__add__ __radd__", "sub": "__sub__", "mul": "__mul__ __rmul__", "div": "__truediv__", "neg": "__neg__",
@@ -181,7 +181,7 @@ def _matches(name: str, patterns: str) -> bool:
 def _is_client(module: Any) -> bool:
     """Whether a module calls the public functions from outside: a program's, or one of `CLIENTS`."""
     path = str(getattr(module, "__name__", "microgad"))
-    return path.partition(".")[0] != "microgad" or path.startswith(tuple(f"{client}." for client in CLIENTS))
+    return path.partition(".")[0] != "microgad" or f"{path}.".startswith(tuple(f"{client}." for client in CLIENTS))
 
 
 def _replace_references(module: Any, kept: set[int]) -> None:
