@@ -176,6 +176,18 @@ def test_a_parameter_subclass_whose_torch_function_raises_can_be_constructed() -
         assert [p.requires_grad for p in made] == [True, True, False]
 
 
+@pytest.mark.filterwarnings("ignore:To copy construct")
+def test_data_of_a_subclass_makes_tensors_that_modes_see() -> None:
+    x, log = torch.ones(2).as_subclass(Plain), []  # type: ignore[var-annotated]
+    with NamesMode(log):
+        assert type(torch.tensor(x)) is torch.Tensor
+        assert type(torch.tensor([x[0], x[1]])) is torch.Tensor
+        assert type(torch.as_tensor(x, dtype=torch.float64)) is torch.Tensor
+        assert type(torch.asarray(x, copy=True)) is type(torch.from_dlpack(x)) is torch.Tensor
+        assert torch.as_tensor(x) is x
+    assert {"torch.tensor", "torch.as_tensor", "torch.asarray", "torch.from_dlpack"} <= set(log)
+
+
 def test_unrelated_subclasses_together_raise() -> None:
     x, y = torch.ones(2).as_subclass(Plain), torch.ones(2).as_subclass(Logged)
     with pytest.raises(TypeError, match="unsupported operand"):

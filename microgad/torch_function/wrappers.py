@@ -11,13 +11,20 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from fnmatch import fnmatchcase
 from types import FunctionType
 from typing import Any
 
 from .. import function
-from . import get_overloaded_args, handle_torch_function, has_torch_function, not_implemented_error, resolve_name
+from . import (
+    disable_subclasses,
+    get_overloaded_args,
+    handle_torch_function,
+    has_torch_function,
+    not_implemented_error,
+    resolve_name,
+)
 
 MODULES = ("microgad.nn.functional", "microgad", "microgad.linalg", "microgad.fft", "microgad.special")
 # Modules of which PyTorch lets only these functions be overridden:
@@ -56,6 +63,8 @@ IN_PYTHON = """
     torch.Tensor.backward torch.Tensor.istft torch.Tensor.lu torch.Tensor.norm torch.Tensor.split torch.Tensor.stft
     torch.Tensor.unique*
 """
+# Functions that make a Tensor of data, which may be a subclass's: modes alone override them.
+ONLY_MODES = "torch.tensor torch.as_tensor torch.asarray torch.from_dlpack"
 
 
 def _wrap(f: Any, name: str, called: str, to: Any = None) -> Any:
@@ -66,8 +75,10 @@ def _wrap(f: Any, name: str, called: str, to: Any = None) -> Any:
 
     @functools.wraps(f)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if not has_torch_function(arguments := (*args, *kwargs.values())):
-            return f(*args, **kwargs)
+        arguments = () if only_modes else (*args, *kwargs.values())
+        if not has_torch_function(arguments):
+            with disable_subclasses() if only_modes else nullcontext():
+                return f(*args, **kwargs)
         if names_options:
             with suppress(TypeError):  # wrong arguments, of which `f` tells
                 args, kwargs = _name_options(f, args, kwargs, all_named=called.startswith("torch.nn.init."))
@@ -76,6 +87,7 @@ def _wrap(f: Any, name: str, called: str, to: Any = None) -> Any:
             raise not_implemented_error(wrapper.to, arguments)  # type: ignore[attr-defined]
         return result
 
+    only_modes = called in ONLY_MODES.split()
     if called.startswith("torch.nn.functional."):
         names_options = not _matches(name, IN_CPP)
     else:
