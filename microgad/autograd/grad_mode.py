@@ -162,6 +162,9 @@ class set_grad_enabled(_GradMode):
     def __exit__(self, *_: object) -> None:
         _restore(self._outer)
 
+    def __repr__(self) -> str:
+        return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.enabled})"
+
     def __call__(self, function: F) -> F:
         self.__exit__()  # a decorator sets the mode for the function's calls only
         return super().__call__(function)

@@ -147,3 +147,9 @@ def test_writes_in_inference_mode_are_recorded_on_a_tape():
         y.add_(1)
         y.sum()
     assert len(tape.ops) == 3
+
+
+@programs
+def grad_modes_are_printed(t, nn):
+    with t.set_grad_enabled(False) as nothing, t.no_grad():
+        return nothing, repr(t.set_grad_enabled(True)), str(t.set_grad_enabled(mode=False))
