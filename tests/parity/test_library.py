@@ -43,6 +43,19 @@ def custom_op_with_autograd(t, nn):
 
 
 @programs
+def triton_op(t, nn):
+    @t.library.triton_op("own::double", mutates_args={})
+    def double(x: t.Tensor) -> t.Tensor:
+        return x * 2
+
+    found = [double(t.ones(2)), t.ops.own.double(t.ones(2))]
+    double.register_autograd(lambda ctx, grad: grad * 3)
+    x = leaf(t, 3)
+    double(x).sum().backward()
+    return *found, x.grad
+
+
+@programs
 def custom_op_without_autograd(t, nn):
     y = sine(t)(leaf(t, 3))
     assert y.requires_grad

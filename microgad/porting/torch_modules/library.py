@@ -246,6 +246,29 @@ def custom_op(
     return CustomOpDef(_qualified(name), schema_text, fn, device_types)
 
 
+def triton_op(
+    name: str, fn: Callable[..., Any] | None = None, /, *, mutates_args: str | Iterable[str], schema: str | None = None
+) -> Any:
+    """Define an operation as `custom_op` does: Triton kernels can't run here. Source: torch.library.triton_op.
+
+    >>> @torch.library.triton_op("mine::thrice", mutates_args=())
+    ... def thrice(x: torch.Tensor) -> torch.Tensor:
+    ...     return 3 * x
+    >>> torch.ops.mine.thrice(torch.ones(2))
+    tensor([3., 3.])
+    """
+    return custom_op(name, fn, mutates_args=mutates_args, schema=schema)
+
+
+def wrap_triton(triton_kernel: Any, /) -> Any:
+    """Return the kernel itself: nothing here traces its launches. Source: torch.library.wrap_triton.
+
+    >>> torch.library.wrap_triton(len) is len
+    True
+    """
+    return triton_kernel
+
+
 class Library:
     """Operations of a namespace: one library has the kind "DEF", others are "FRAGMENT" or, for kernels only, "IMPL".
 
