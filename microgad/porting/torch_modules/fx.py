@@ -33,6 +33,13 @@ class GraphModule(Module):
         raise UnsupportedError(f"torch.fx.GraphModule: {_INSTEAD}")
 
 
+class Tracer:
+    """What makes a Graph of a program, as a base class. There are none. Source: torch.fx.Tracer."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        raise UnsupportedError(f"torch.fx.Tracer: {_INSTEAD}")
+
+
 def wrap(fn_or_name: Any) -> Any:
     """Return the function or its name unchanged. Source: torch.fx.wrap.
 
