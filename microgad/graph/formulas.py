@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from ..errors.own_arguments import checked
 from ..function import Function
 from ..function.linear_map import LinearMap
 
@@ -22,6 +23,7 @@ class Formula:
     derivatives: dict[str, str]  # by name of the input; under "" one that computes all of them
 
 
+@checked
 def formula(name: str) -> Formula | None:
     """Return the Formula of the operation with this name; None if there is no such Function, or no source code of it.
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
+from ..errors.own_arguments import checked
 from ..tensor import Tensor
 from .adapters import name_of, with_arguments
 from .calls import GradcheckError, SameDraws, check_unchanged, equal_arrays, flat, require_wanted, sequence, tensors_in
@@ -32,11 +33,12 @@ MODES = ("rev", "fwd")
 MOVES = 5  # how often, at most, the inputs are perturbed to get away from kinks
 
 
+@checked
 def check_grads(
-    f: Any,
+    f: Callable[..., Any],
     args: Any,
     order: int = 1,
-    modes: Sequence[str] = ("rev",),
+    modes: str | Sequence[str] = ("rev",),
     *,
     kinks: str = "move",
     full: bool = True,
@@ -70,12 +72,23 @@ def check_grads(
     found_kink(f, args, order, modes, kinks, full, vjp)
 
 
+def check_kinks(function: str, kinks: str) -> None:
+    """Raise ArgumentError (a ValueError) for an unknown way to treat kinks."""
+    if kinks not in KINKS:
+        raise ArgumentError(f"{function}: kinks must be one of {', '.join(KINKS)}, got {kinks!r}")
+
+
 def found_kink(
-    f: Any, args: Any, order: int, modes: Sequence[str], kinks: str, full: bool, vjp: Callable[..., Any] | None = None
+    f: Any,
+    args: Any,
+    order: int,
+    modes: str | Sequence[str],
+    kinks: str,
+    full: bool,
+    vjp: Callable[..., Any] | None = None,
 ) -> bool:
     """Run `check_grads`, and return whether it met a kink."""
-    if kinks not in KINKS:
-        raise ArgumentError(f"check_grads: kinks must be one of {', '.join(KINKS)}, got {kinks!r}")
+    check_kinks("check_grads", kinks)
     modes = sequence(modes)
     if not modes or any(mode not in MODES for mode in modes):
         raise ArgumentError(f"check_grads: modes must be among {', '.join(MODES)}, got {modes!r}")

@@ -11,6 +11,7 @@ from itertools import zip_longest
 from typing import Any
 
 from ..errors import MicrogadError
+from ..errors.own_arguments import checked
 from ..generator import Generator
 from ..serialization import load, save
 from .environment import differences, environment
@@ -38,6 +39,7 @@ class Checkpoint:
     [{'epoch': 1, 'loss': 0.5}]
     """
 
+    @checked
     def __init__(
         self, path: Path, parts: Mapping[str, Any], streams: Sequence[Generator], settings: Mapping[str, Any]
     ) -> None:

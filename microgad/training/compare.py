@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import ArgumentError
+from ..errors.own_arguments import checked
 from ..ops.random import manual_seed
 from .comparison import Comparison, Run
 from .history import Path
@@ -15,6 +16,7 @@ from .progress import Progress, as_progress
 from .step import TrainingDiverged
 
 
+@checked
 def compare(
     variants: Mapping[str, Callable[[], Mapping[str, Any]]], seeds: Iterable[int] = (0,), *,
     folder: Path | None = None, resume: bool = False, progress: Progress | bool = True, **shared: Any,
@@ -41,6 +43,8 @@ def compare(
     >>> len(slow), fast[0]["held_out_loss"][-1] < slow[0]["held_out_loss"][-1]
     (2, True)
     """
+    if resume and folder is None:
+        raise ArgumentError("compare: resume needs folder, where the checkpoints are")
     seeds = list(seeds)
     shown = as_progress(progress)
     width = max(map(len, variants), default=0)

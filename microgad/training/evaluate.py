@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from .. import generator, state
+from ..errors import ArgumentError
+from ..errors.own_arguments import checked
 from ..nn import Module
 from ..nn.modules.module.training_mode import training_mode
 from ..ops.movement import cat
@@ -40,6 +42,7 @@ class Score(NamedTuple):
         return shown
 
 
+@checked
 def evaluate(model: Module, data: Any, loss: Loss, at_once: int = 1000) -> Score:
     """Return the mean loss over all samples, and how many are classified correctly, in evaluation mode.
 
@@ -53,6 +56,7 @@ def evaluate(model: Module, data: Any, loss: Loss, at_once: int = 1000) -> Score
     >>> evaluate(nn.Identity(), data, F.cross_entropy, at_once=2).correct
     2
     """
+    _check_at_once("evaluate", at_once)
     total, correct, samples, classes = 0.0, 0, 0, True
     with evaluating(model, data):
         for inputs, target in _chunks(data, at_once, device_of(model)):
@@ -66,12 +70,14 @@ def evaluate(model: Module, data: Any, loss: Loss, at_once: int = 1000) -> Score
     return Score(total / samples if samples else math.nan, correct if classes and samples else None, samples)
 
 
+@checked
 def predict(model: Module, inputs: Tensor, at_once: int = 1000) -> Tensor:
     """Return the model's outputs for inputs (N, ...) in evaluation mode, computed for `at_once` samples at a time.
 
     >>> predict(nn.Flatten(), torch.ones(5, 2, 3), at_once=2).shape
     torch.Size([5, 6])
     """
+    _check_at_once("predict", at_once)
     device, starts = device_of(model), range(0, len(inputs), at_once) or [0]  # [0] gives the shape without inputs
     with evaluating(model, ()):
         return cat([model(inputs[start : start + at_once].to(device)) for start in starts])
@@ -109,6 +115,11 @@ def evaluating(model: Module, data: Any) -> Iterator[None]:
     finally:
         for stream, before in streams:
             stream.set_state(before)
+
+
+def _check_at_once(function: str, at_once: int) -> None:
+    if at_once < 1:
+        raise ArgumentError(f"{function}: at_once must be at least 1, a number of samples, got {at_once}")
 
 
 def _chunks(data: Any, at_once: int, device: Any) -> Iterator[tuple[list[Any], Any]]:

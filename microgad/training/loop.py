@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
+from ..errors.own_arguments import checked
 from ..nn import Module
 from ..nn.modules.module.training_mode import training_mode
 from ..optim import Optimizer
@@ -25,6 +26,7 @@ from .step import Step, TrainingDiverged, explain_evaluation
 from .stopping import EarlyStopping
 
 
+@checked
 def fit(
     model: Module, data: Iterable[Any], optimizer: Optimizer | Sequence[Optimizer], loss: Loss, epochs: int, *,
     held_out: Any = None, validation: Any = None, train_loss: bool = False, at_once: int = 1000,
@@ -54,8 +56,8 @@ def fit(
 
     The modes of all modules are restored at the end. Raises TrainingDiverged (a RuntimeError) for a loss or a gradient
     that isn't finite, with the operation and module that it came from; CheckpointError (a RuntimeError and a
-    ValueError) for a damaged checkpoint or one of another run; TypeError if `data` gives no batches; and ValueError for
-    other invalid arguments.
+    ValueError) for a damaged checkpoint or one of another run; TypeError for arguments of other types, and if `data`
+    gives no batches; and ValueError for other invalid arguments.
 
     >>> _ = torch.manual_seed(0)
     >>> x = torch.randn(50, 1)
@@ -66,6 +68,8 @@ def fit(
     >>> history["held_out_loss"][-1] < 1e-4, round(model.weight.item(), 1)
     (True, 2.0)
     """
+    if resume and checkpoint is None:
+        raise ArgumentError("fit: resume needs checkpoint, the file to continue from")
     sets = dict(zip(SETS, (data if train_loss else None, validation, held_out), strict=True))
     run, schedulers = _Run(model, data, _as_list(optimizer), loss, at_once, sets), _as_list(scheduler)
     run.check(epochs, stop, schedulers)
@@ -115,9 +119,12 @@ class _Run:
 
     def check(self, epochs: int, stop: EarlyStopping | None, schedulers: Sequence[Any]) -> None:
         """Raise ArgumentError or TypeError if arguments don't fit together."""
-        if not all(isinstance(n, (int, np.integer)) for n in (epochs, self.at_once)) or epochs < 0 or self.at_once < 1:
-            given = f"{epochs} and {self.at_once}"
-            raise ArgumentError(f"fit: epochs must be >= 0 and at_once >= 1, and whole numbers, got {given}")
+        if epochs < 0 or self.at_once < 1:
+            raise ArgumentError(f"fit: epochs must be >= 0 and at_once >= 1, got {epochs} and {self.at_once}")
+        for wanted, parts in ((Optimizer, self.optimizers), (LRScheduler, schedulers)):
+            for part in parts:
+                if not isinstance(part, wanted):
+                    raise TypeError(f"fit: expected an instance of {wanted.__name__}, got {type(part).__name__}")
         if isinstance(self.data, (Dataset, tuple)):
             given = type(self.data).__name__
             raise TypeError(f"fit: data is a {given}, but must give batches: DataLoader(data, batch_size=...)")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..errors.own_arguments import checked
+
 
 class EarlyStopping:
     """Stops after `patience` epochs in a row that don't lower the lowest loss by more than `threshold`.
@@ -17,8 +19,9 @@ class EarlyStopping:
     (None, 'for 2 epochs the validation loss has not fallen by more than 0.01 below 0.3000')
     """
 
+    @checked
     def __init__(self, patience: int = 5, threshold: float = 1e-8) -> None:
-        if patience < 1 or threshold < 0:
+        if patience < 1 or not threshold >= 0:
             raise ValueError(f"EarlyStopping: patience must be >= 1 and threshold >= 0, got {patience} and {threshold}")
         self.patience = patience
         self.threshold = threshold

@@ -55,6 +55,15 @@ def test_predict_returns_the_outputs_of_the_model(data):
     assert torch.allclose(out, model.eval()(data.tensors[0]))
 
 
+@pytest.mark.parametrize(("at_once", "kind"), [(0, ValueError), (-1, ValueError), (None, TypeError), (1.5, TypeError)])
+def test_at_once_must_be_a_number_of_samples(data, at_once, kind):
+    model = RecordsCalls()
+    with pytest.raises(kind, match=r"predict.*at_once"):
+        predict(model, data.tensors[0], at_once=at_once)
+    with pytest.raises(kind, match=r"evaluate.*at_once"):
+        evaluate(model, data, F.cross_entropy, at_once=at_once)
+
+
 def test_modes_and_random_states_are_restored(data):
     model = RecordsCalls()
     model.inner[1].eval()

@@ -7,10 +7,12 @@ this module.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError
+from ...errors.own_arguments import checked
 from ...function import AccumulateGrad
 from ...nn.modules.module.training_mode import training_mode
 from ...tensor import Tensor
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from ..drawing.dot import Digraph
 
 
+@checked
 def make_dot(
     var: Tensor | Sequence[Tensor],
     params: Any = None,
@@ -48,6 +51,7 @@ def make_dot(
     return Graph(read(results, params), show_saved=show_saved).dot
 
 
+@checked
 def draw_dot(root: Tensor, format: str = "svg", rankdir: str = "LR") -> Digraph:
     """Return the graph of a scalar as a graphviz.Digraph, with the values and gradients of its leaves.
 
@@ -90,8 +94,9 @@ class ComputationGraph:
         return self.graph._repr_mimebundle_(include, exclude)
 
 
+@checked
 def draw_graph(
-    model: Any,
+    model: Callable[..., Any],
     input_data: Any = None,
     input_size: Any = None,
     graph_name: str = "model",
@@ -108,7 +113,7 @@ def draw_graph(
     show_shapes: bool = True,
     save_graph: bool = False,
     filename: str | None = None,
-    directory: str = ".",
+    directory: str | os.PathLike[str] = ".",
     collect_attributes: bool = False,
     **kwargs: Any,
 ) -> ComputationGraph:

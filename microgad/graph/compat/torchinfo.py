@@ -11,6 +11,7 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...errors import ArgumentError, GraphError
+from ...errors.own_arguments import checked
 from ...nn.modules.module import Module
 from ...pytree import tree_leaves, tree_map
 from ...tensor import Tensor
@@ -121,6 +122,7 @@ class ModelStatistics:
         return " ".join([f"{name:<{self._name}}", *shown]).rstrip()
 
 
+@checked
 def summary(
     model: Module, input_size: Any = None, input_data: Any = None, batch_dim: int | None = None,
     cache_forward_pass: bool | None = None, col_names: Iterable[str] | None = None, col_width: int = 25, depth: int = 3,

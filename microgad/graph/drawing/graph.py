@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...errors import ArgumentError
+from ...errors.own_arguments import checked
 from .. import text
 from ..tape import Tape
 from .render import RendererMissing, TooSlow, rendered
@@ -24,13 +25,14 @@ PICTURES = ("svg", "png", "pdf")
 class Graph:
     """A drawing of a tape with as much detail as fits on a page. See `Tape.draw` for the options."""
 
+    @checked
     def __init__(
         self,
         tape: Tape,
         *,
         depth: int | Literal["auto"] | None = "auto",
-        collapse: Sequence[str] = (),
-        expand: Sequence[str] = (),
+        collapse: str | Sequence[str] = (),
+        expand: str | Sequence[str] = (),
         roll: bool | None = None,
         fold: bool | None = None,
         leaves: bool = False,
@@ -51,7 +53,7 @@ class Graph:
                 "graph: depth must be 'auto', None or at least 1, the level of modules to draw as one box, "
                 f"got {depth!r}"
             )
-        if not isinstance(limit, int) or limit < 1:
+        if limit < 1:
             raise ArgumentError(f"graph: limit must be at least 1, a number of boxes, got {limit!r}")
         unknown = [number for number in mark if tape.find(number) is None]
         if unknown:

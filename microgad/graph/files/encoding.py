@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import json
 import math
+import os
 import pathlib
 import re
 import sys
@@ -19,7 +20,9 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...errors import ArgumentError
+from ...errors.own_arguments import checked
 from ...function import Function
+from ...serialization.writing import atomic_write
 from ..formulas import loaded
 from ..gc_pause import gc_paused
 from ..replay_data import BackwardPass, BoundaryPoint, Recipe
@@ -37,6 +40,7 @@ DTYPES = re.compile(r"[<>|=]?[biufcV?]\d*|bool|u?int\d+|float\d+|complex\d+")
 Path = str | pathlib.Path
 
 
+@checked
 def to_json(tape: Tape, path: Path | None = None) -> str:
     """Return the tape as JSON, with the arrays that it holds, and write it to `path` if that is given."""
     writer = _Writer()
@@ -48,6 +52,7 @@ def to_json(tape: Tape, path: Path | None = None) -> str:
     return text
 
 
+@checked
 def from_json(text: Path) -> Tape:
     """Return the tape that `to_json` wrote, from its text, which begins with "{", or a file's path.
 
@@ -61,17 +66,22 @@ def from_json(text: Path) -> Tape:
         return _tape(plain, [_array(facts, base64.b64decode(facts.pop(), validate=True)) for facts in plain["arrays"]])
 
 
+@checked
 def to_npz(tape: Tape, path: Path) -> None:
-    """Write the tape to an .npz file: its JSON, and each array as a member of its own."""
+    """Write the tape to an .npz file: its JSON, and each array as a member of its own.
+
+    An error leaves a file that was there as it was.
+    """
     writer = _Writer()
     plain = writer.tape(tape)
     plain["arrays"] = [facts for facts, _ in writer.arrays]
     text = json.dumps(plain, allow_nan=False, separators=(",", ":")).encode()
     arrays = {f"array{i}": x for i, (_, x) in enumerate(writer.arrays)}
-    with open(path, "wb") as file:
+    with atomic_write(os.path.realpath(path)) as file:
         np.savez(file, tape=np.frombuffer(text, np.uint8), **arrays)
 
 
+@checked
 def from_npz(path: Path) -> Tape:
     """Return the tape that `to_npz` wrote. Raises ArgumentError (a ValueError), as `from_json` does."""
     with _malformed_as_argument_error("from_npz"), np.load(path, allow_pickle=False) as bundle:

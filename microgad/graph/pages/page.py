@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ArgumentError
+from ...errors.own_arguments import checked
 from ..tape import Tape
 from .page_data import page_data
 
@@ -19,6 +20,7 @@ SCRIPTS = ("graph", "layout", "color", "draw", "view", "panel", "charts", "contr
 LARGEST = 200_000  # operations that a browser can hold
 
 
+@checked
 def page(tape: Tape, path: str | Path | None = None, title: str = "", steps: Sequence[Tape] = ()) -> str:
     """Return the page as text, and write it to `path` if that is given: see `Tape.page`."""
     if len(tape) > LARGEST:

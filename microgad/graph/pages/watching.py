@@ -11,6 +11,7 @@ from ... import backend, state
 from ...autograd.function_hooks import remove_observer
 from ...engine import leaves
 from ...errors import ArgumentError
+from ...errors.own_arguments import checked
 from ...function import Function
 from ...function.half import norm
 from ...tensor import Tensor
@@ -25,6 +26,7 @@ MAX_STEPS = 2000  # most recent steps that are kept
 MAX_RECORDED = 20  # most recent steps that are kept with statistics of their operations, besides the first
 
 
+@checked
 def watch(model: Any, *, port: int = 0, every: int = 50, open: bool = False) -> Watch:
     """Show a model in a browser while it trains: its graph, and the loss and gradient norms of each step.
 

@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ... import backend
-from ...errors import DtypeError
+from ...errors import ArgumentError, DtypeError
+from ...errors.own_arguments import checked
 from .. import text
 from ..tape import ANOTHER, Input, Op, Source, Tape
 
@@ -62,7 +63,8 @@ class Diff:
     __repr__ = __str__
 
 
-def diff(mine: Tape, theirs: Tape, rtol: float = 0.0, dtypes: bool = True, settings: bool = True) -> Diff:
+@checked
+def diff(mine: Tape, theirs: Any, rtol: float = 0.0, dtypes: bool = True, settings: bool = True) -> Diff:
     """Align the operations of two tapes and compare those that correspond.
 
     Operations are aligned by name and module, in order. Values are compared if both tapes have them (recorded with
@@ -71,6 +73,8 @@ def diff(mine: Tape, theirs: Tape, rtol: float = 0.0, dtypes: bool = True, setti
     necessary with the tape of another library, whose functions take other arguments. Raises TypeError for anything but
     a Tape.
     """
+    if not rtol >= 0:
+        raise ArgumentError(f"diff: rtol must be at least 0, got {rtol}")
     if not isinstance(theirs, Tape):
         raise DtypeError(
             f"diff: expected a Tape, got {type(theirs).__name__}. To compare a replay, or anything else that runs, "

@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import backend, engine, state
 from ...errors import DtypeError, place
+from ...errors.own_arguments import checked
 from ...function import AccumulateGrad, Function
 from ...function.plan import argument
 from ...grad_fn.interface import HookedPlan
@@ -23,6 +24,7 @@ from .gradient_path import Cut, no_gradient
 MAX_SHOWN = 6  # elements of a Tensor whose values are all shown
 
 
+@checked
 def why_no_grad(
     tensor: Tensor | Any, loss: Tensor | Tape | Callable[[], Tensor] | Any = None, tape: Tape | None = None
 ) -> Cut:

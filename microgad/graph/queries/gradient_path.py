@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ...errors import ArgumentError
+from ...errors.own_arguments import checked
 from ..tape import Input, Op, Source, Tape, differentiable
 from ..text import place
 
@@ -47,6 +48,7 @@ def no_gradient(name: str, reason: Reason, op: Op | Source | None, why: str, oth
     return Cut(reason, op, f"{name} gets no gradient: {why}", others)
 
 
+@checked
 def why_no_grad(tape: Tape, of: str | int | Op | Source, loss: int | Op | None = None) -> Cut:
     """Return where the path from `of` to the loss is cut: see `Tape.why_no_grad`."""
     starts = _starts(tape, of)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ... import dtypes
+from ...errors.own_arguments import checked
 from ..module_tree import ModuleCall, ModuleTree
 from ..repeats import ops_in
 from ..tape import Op, Tape, differentiable, total
@@ -67,6 +68,7 @@ class Memory:
     __repr__ = __str__
 
 
+@checked
 def memory(tape: Tape) -> Memory:
     """Report the memory held for backward: see `Tape.memory`."""
     by_op: dict[str, list[Op]] = defaultdict(list)

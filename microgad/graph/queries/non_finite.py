@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ...autograd.anomaly import describe_range, nonfinite_kind
 from ...errors import GraphError
+from ...errors.own_arguments import checked
 from ..statistics import Stats, stats_of
 from ..tape import Input, Op, Source, Tape
 from ..text import place
@@ -30,6 +31,7 @@ class NonFinite:
     __repr__ = __str__
 
 
+@checked
 def first_bad(tape: Tape) -> NonFinite | None:
     """Return the operation that first produced NaN or infinity: see `Tape.first_bad`."""
     known = any(op.stats is not None or op.values is not None for op in tape) or not tape.ops

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...errors import ArgumentError, GraphError
+from ...errors.own_arguments import checked
 from ..flops import flops_of
 from ..module_tree import Member, ModuleCall, ModuleTree
 from ..repeats import ops_in
@@ -72,6 +73,7 @@ _COSTS: dict[str, Callable[[list[Op]], float]] = {
 }
 
 
+@checked
 def table(
     tape: Tape, sort: str | None = None, by: str | None = None, rows: int = 60, depth: int | None = None,
     width: int | None = None,
@@ -129,6 +131,7 @@ def count(n: int) -> str:
     return str(n)
 
 
+@checked
 def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | None = None) -> Table:
     """Return the tree of modules and operations: see `Tape.tree`."""
     lines: list[list[str]] = []

@@ -18,6 +18,7 @@ from ...autograd.function import CustomNode
 from ...autograd.function_hooks import remove_observer
 from ...backend.meta import MetaArray
 from ...errors import DtypeError, UnsupportedError
+from ...errors.own_arguments import checked
 from ...function import AccumulateGrad, Function, numbers
 from ...function.plan import argument
 from ...generator import default_generator
@@ -62,6 +63,7 @@ class record:
     [('Mul', [1.0, 4.0]), ('Sum', 5.0)]
     """
 
+    @checked
     def __init__(
         self,
         *,

@@ -12,6 +12,7 @@ import numpy as np
 from ... import backend, engine, gradients, state
 from ...autograd import function
 from ...errors import ArgumentError, GraphError
+from ...errors.own_arguments import checked
 from ...function import Function
 from ...generator import default_generator
 from ...ops.random.seeds import fork_rng
@@ -44,6 +45,7 @@ class Replay:
         return f"<Replay of {self.tape!r}>"
 
 
+@checked
 def replay(
     tape: Tape,
     inputs: Mapping[str, Any] | None = None,
@@ -236,6 +238,7 @@ def _hooked(given: list[tuple[Function, Any]]) -> Iterator[None]:
             node.hooks = None
 
 
+@checked
 def gradient(
     tape: Tape, of: Any, wrt: Any, grad: Any = None, inputs: Mapping[str, Any] | None = None, params: Any = None,
     dtype: Any = None, device: Any = None, edits: Mapping[Any, Any] | None = None,

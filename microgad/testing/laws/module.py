@@ -10,12 +10,14 @@ from typing import Any
 from hypothesis import strategies as st
 
 from ...errors import ArgumentError
+from ...errors.own_arguments import checked
 from ...generator import default_generator
 from ...nn import Module
 from ...nn.parameter import is_lazy
 from ..adapters import name_of
 from ..adapters.names import is_from
 from ..calls import SameDraws
+from ..check_grads import check_kinks
 from . import dependence, gradients, memory, second_derivatives, state, values
 from .derivatives import derivatives, derivatives_nearby
 from .given_inputs import Inputs, in_float64
@@ -58,6 +60,7 @@ LAWS: tuple[Law[ModuleCase], ...] = (
 )
 
 
+@checked
 def check_module(
     module: Module | Callable[[], Module] | st.SearchStrategy[Any],
     *inputs: Any,
@@ -93,6 +96,7 @@ def check_module(
     >>> report.examples, "samples" in report.laws, "Linear" in report.classes
     (5, True, True)
     """
+    check_kinks("check_module", kinks)
     if independent not in (None, "samples"):
         raise ArgumentError(f"check_module: independent is None or 'samples', got {independent!r}")
     declared: dict[Law[ModuleCase], Any] = {

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 
 from ...errors import ArgumentError
+from ...errors.own_arguments import checked
 from ...function.linear_map import LinearMap
 from ..adapters import adapt, name_of, unwrap
 from ..calls import GradcheckError
+from ..check_grads import check_kinks
 from . import gradients, memory, second_derivatives, values
 from .case import Case
 from .derivatives import derivatives, derivatives_nearby, magnitudes
@@ -55,8 +57,9 @@ LAWS = (
 )
 
 
+@checked
 def check_op(
-    op: Any,
+    op: Callable[..., Any],
     *inputs: Any,
     reference: Callable[..., Any] | None = None,
     vjp: Callable[..., Any] | None = None,
@@ -93,6 +96,7 @@ def check_op(
         laws: layout, derivatives
         recorded: Add, Cube, Mul
     """
+    check_kinks("check_op", kinks)
     bare = unwrap(op)
     if hasattr(bare.target, "forward") and not (bare.adapter or bare.args or bare.keywords):
         op = bare.target  # the class of an `apply`: its forward says what it takes

@@ -12,6 +12,7 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from ...errors.own_arguments import checked
 from ..strategies.program import leaf_steps, steps
 from .program import (
     ALWAYS_REFUSED,
@@ -211,6 +212,7 @@ def _close(x: Any, y: Any) -> bool:
     return x.shape == y.shape and bool((np.abs(x - y) <= 1e-7 * (1 + np.abs(y))).all())
 
 
+@checked
 def check_engine(
     library: Any = None, *, against: Sequence[Any] | None = None, examples: int | None = None, steps: int = 20
 ) -> None:
