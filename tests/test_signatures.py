@@ -19,7 +19,7 @@ PACKAGE = Path(torch.__file__).parent
     [
         ("neg_", ""), ("mul_", "other"), ("add_", "other, *, alpha=1"), ("pow_", "exponent"), ("lerp_", "end, weight"),
         ("clamp_", "min=None, max=None"), ("masked_fill_", "mask, value"), ("transpose_", "dim0, dim1"),
-        ("float", "memory_format=None"), ("addcmul_", "tensor1, tensor2, *, value=1"),
+        ("float", "*, memory_format=None"), ("addcmul_", "tensor1, tensor2, *, value=1"),
     ],
 )  # fmt: skip
 def test_methods_have_signatures(name: str, parameters: str) -> None:

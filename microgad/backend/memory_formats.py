@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..errors import ShapeError
+from typing import Any
+
+from ..errors import DtypeError, ShapeError
 
 
 class _Format:
@@ -42,11 +44,18 @@ sparse_bsr, sparse_bsc = layout("sparse_bsr"), layout("sparse_bsc")
 AXES = {channels_last: (0, 2, 3, 1), channels_last_3d: (0, 2, 3, 4, 1)}
 
 
-def axes_of(op: str, memory_format: memory_format, ndim: int) -> tuple[int, ...]:
+def check(op: str, given: Any) -> None:
+    """Raise TypeError for anything but a memory format."""
+    if type(given) is not memory_format:
+        raise DtypeError(f"{op}(): argument 'memory_format' must be torch.memory_format, not {type(given).__name__}")
+
+
+def axes_of(op: str, wanted: Any, ndim: int) -> tuple[int, ...]:
     """The axes from the outermost in memory to the innermost. Raises RuntimeError if the format needs another ndim."""
-    axes = AXES.get(memory_format, tuple(range(ndim)))
+    check(op, wanted)
+    axes = AXES.get(wanted, tuple(range(ndim)))
     if len(axes) != ndim:
         raise ShapeError(
-            f"{op}: required rank {len(axes)} tensor to use {memory_format} format, but input has {ndim} dimensions"
+            f"{op}: required rank {len(axes)} tensor to use {wanted} format, but input has {ndim} dimensions"
         )
     return axes

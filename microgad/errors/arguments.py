@@ -99,6 +99,17 @@ def check_bool(op: str, **given: Any) -> None:
             raise DtypeError(f"{op}(): argument '{name}' must be bool, not {type(value).__name__}")
 
 
+def as_sizes(op: str, name: str, given: Any) -> tuple[int, ...]:
+    """Return sizes as ints. Raises TypeError, which names the argument, also for a bool, but only as the first size."""
+    try:
+        sizes = tuple(map(operator.index, given))
+        if not sizes or type(given[0]) is not bool:
+            return sizes
+    except (LookupError, TypeError):
+        pass
+    raise DtypeError(f"{op}(): argument '{name}' must be tuple of ints, got {given!r:.60}")
+
+
 CALL_ERRORS = (AttributeError, MemoryError, OverflowError, MicrogadError, TypeError, ValueError)
 
 

@@ -131,17 +131,18 @@ class Attributes:
             raise TypeError("dim_order: The ambiguity_check argument must be a bool or a list of memory formats.")
         several = 1 in self.array.shape or any(a == b for a, b in pairwise(strides(self.array)))
         formats = () if isinstance(ambiguity_check, bool) else ambiguity_check
-        if ambiguity_check is not False and several and sum(map(self.is_contiguous, formats)) != 1:
+        if ambiguity_check is not False and several and sum(self.is_contiguous(memory_format=f) for f in formats) != 1:
             raise errors.ArgumentError(
                 "The tensor does not have unique dim order, or cannot map to exact one of the given memory formats."
             )
         return axes_of(self.array)
 
-    def is_contiguous(self: Tensor, memory_format: Any = memory_formats.contiguous_format) -> bool:
+    def is_contiguous(self: Tensor, *, memory_format: Any = memory_formats.contiguous_format) -> bool:
         """Whether the elements lie in memory in row-major order, or in the order of memory_format."""
         array = self.array
-        if memory_format in memory_formats.AXES:
-            axes = memory_formats.AXES[memory_format]
+        if memory_format is not memory_formats.contiguous_format:
+            memory_formats.check("is_contiguous", memory_format)
+            axes = memory_formats.AXES.get(memory_format, range(array.ndim))
             if len(axes) != array.ndim:
                 return False
             array = array.transpose(axes)

@@ -33,7 +33,7 @@ else:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _converted(self: Tensor, memory_format: memory_formats.memory_format | None = None) -> Tensor:
+def _converted(self: Tensor, *, memory_format: memory_formats.memory_format | None = None) -> Tensor:
     return self.to(memory_format=memory_format)
 
 
@@ -42,7 +42,7 @@ def _as(dtype: dtypes.dtype, like: F) -> F:
 
     own = dtype.dtype
 
-    def method(self: Tensor, memory_format: memory_formats.memory_format | None = None) -> Tensor:
+    def method(self: Tensor, *, memory_format: memory_formats.memory_format | None = None) -> Tensor:
         if memory_format is None and self.array.dtype is own:
             return self
         return self.to(dtype=dtype, memory_format=memory_format)
@@ -107,6 +107,7 @@ class Conversion:
             result = movement.Cast.apply(result, to=to, source=result.array.dtype)
         copy = copy and result is self
         if (memory_format := ignored.get("memory_format")) not in (None, memory_formats.preserve_format):
+            memory_formats.check("to", memory_format)
             copy = copy or memory_format != movement.memory_format_of(result.array)
             if not copy and result is not self:  # it was converted, but may have kept this Tensor's order of axes
                 return with_torch_name("ToCopyBackward0", result.contiguous(memory_format=memory_format))

@@ -164,7 +164,7 @@ class Movement:
         """The conjugate transpose of a batch of matrices: see `adjoint`."""
         return ops.matrix_transpose(self, "tensor.mH").conj()
 
-    def contiguous(self: Tensor, memory_format: Any = memory_formats.contiguous_format) -> Tensor:
+    def contiguous(self: Tensor, *, memory_format: Any = memory_formats.contiguous_format) -> Tensor:
         """Return this Tensor if it is contiguous in row-major order, or in memory_format, else a copy that is.
 
         The results of operations needn't have the memory format of their inputs.
@@ -173,7 +173,7 @@ class Movement:
         >>> x.stride(), x.is_contiguous(), x.is_contiguous(memory_format=torch.channels_last)
         ((60, 1, 15, 3), False, True)
         """
-        if self.is_contiguous(memory_format):
+        if self.is_contiguous(memory_format=memory_format):
             return self
         if memory_format is memory_formats.preserve_format:
             raise errors.ArgumentError("contiguous: preserve memory format is unsupported by the contiguous operator")

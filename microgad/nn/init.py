@@ -37,7 +37,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     >>> nn.init.calculate_gain("leaky_relu", 1.0)
     1.0
     """
-    if nonlinearity in _GAINS:
+    if isinstance(nonlinearity, str) and nonlinearity in _GAINS:
         return _GAINS[nonlinearity]
     if nonlinearity != "leaky_relu":
         raise ValueError(f"Unsupported nonlinearity {nonlinearity}; known are {', '.join(_GAINS)}, leaky_relu")
@@ -293,7 +293,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     q, r = np.linalg.qr(drawn.T if rows < columns else drawn)
     q = q * np.sign(np.diagonal(r))  # makes QR unique, hence q uniform over orthogonal matrices: Mezzadri (2007)
     with state.scope(grad_enabled=False):
-        return tensor.copy_(tensor.new_tensor((q.T if rows < columns else q).reshape(tensor.shape))).mul_(gain)
+        return tensor.copy_(tensor.new_tensor((q.T if rows < columns else q).reshape(tensor.shape)).mul_(gain))
 
 
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:

@@ -253,6 +253,9 @@ def attention_with_dropout(
     shape = (*broadcast_shapes(q[:-2], k[:-2]), q[-2], k[-2])
     noise = None
     if dropout_p and 0 not in shape:
+        if (q[-1], k[-2]) != (k[-1], value.array.shape[-2]):  # said before anything is drawn
+            given = f"{q}, {k} and {value.array.shape}"
+            raise ShapeError(f"attention: query (..., L, E), key (..., S, E) and value (..., S, D) don't fit: {given}")
         noise = noise_like(new_empty(shape, query.array.dtype, query.device), dropout_p, query.device)
     keep = math.prod(shape) <= MAX_KEPT_SCORES and current().grad_enabled
     return Attention.apply(

@@ -10,6 +10,7 @@ from ..backend.memory_layout import geometry, memory_of
 from ..errors.wording import cannot_cast
 from ..state import current
 from ..type_aliases import Tensor
+from .layouts import expanded_axes
 
 R = TypeVar("R")
 
@@ -26,7 +27,8 @@ def into(out: Any, result: R, exact: str = "", quiet: bool = False) -> R:
         return result
     several = isinstance(result, tuple)
     if isinstance(out, (tuple, list)) is not several:
-        raise TypeError(f"argument 'out' must be {'a tuple of Tensors' if several else 'Tensor'}")
+        wanted = "a tuple of Tensors" if several else "Tensor"
+        raise errors.DtypeError(f"argument 'out' must be {wanted}, not {type(out).__name__}")
     outs, results = (out, result) if isinstance(result, tuple) else ((out,), (result,))
     if len(outs) != len(results):
         raise TypeError(f"out= takes {len(results)} Tensors, got {len(outs)}")
@@ -56,6 +58,11 @@ def _check(out: Tensor, result: Any, exact: str) -> None:
         raise errors.DeviceError(
             "Expected all tensors to be on the same device, but found at least two devices, "
             f"{result.device} and {out.device}! (the result and out)"
+        )
+    if expanded_axes(out.array) and out.shape == result.shape:
+        raise errors.ArgumentError(
+            "out=: unsupported operation: more than one element of the written-to tensor refers to a single memory "
+            "location. Please clone() the tensor before performing the operation."
         )
 
 

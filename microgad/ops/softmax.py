@@ -132,7 +132,7 @@ def gumbel_softmax(
     """
     if eps != 1e-10:
         warn("`eps` parameter is deprecated and has no effect.")
-    x = logits.array
+    x, dim = logits.array, wrap_dim(dim, logits.ndim, "gumbel_softmax")  # before anything is drawn
     mapped = isinstance(x, DuckArray)  # vmap's slices are drawn in the order in which they lie in memory
     drawn = draws.exponential_(draws.fills.empty_like(x) if mapped else np.empty(x.shape, x.dtype))
     noise = backend.to_device(-np.log(drawn), logits.device)

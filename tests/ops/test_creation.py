@@ -84,7 +84,7 @@ def test_created_dtypes(create, dtype):
         (lambda: torch.linspace(0, 1, 2, dtype=torch.bool), NotImplementedError, "linspace: not implemented for bool"),
         (lambda: torch.scalar_tensor([1.0]), TypeError, "'s' must be Number, not list"),
         (lambda: torch.zeros(), TypeError, "'size'"),
-        (lambda: torch.zeros(2.5), TypeError, "float"),
+        (lambda: torch.zeros(2.5), TypeError, "tuple of ints, got"),
         (lambda: torch.zeros(-1), RuntimeError, "negative dimension -1"),
         (lambda: torch.ones(2, color="red"), TypeError, "'color'"),
         (lambda: torch.ones(2, dtype=torch.float64, out=torch.empty(2)), RuntimeError, "does not match"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -15,6 +14,7 @@ from ...backend import memory_formats, meta, uninitialized
 from ...backend.meta import as_zeros
 from ...dtypes.unsupported import unsupported_dtype
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors.arguments import as_sizes
 from ...size import Size
 from ...storage import is_storage
 from ...type_aliases import Device, Dtype, Tensor
@@ -25,10 +25,10 @@ from .data import as_tensor, check_options, from_array
 from .scalars import as_scalar, checked_scalar
 
 
-def parse_shape(size: tuple[Any, ...]) -> tuple[int, ...]:
+def parse_shape(op: str, size: tuple[Any, ...]) -> tuple[int, ...]:
     """Return the shape given by sizes, one by one or in a sequence. Raises RuntimeError for negative or huge ones."""
     sizes = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
-    shape = tuple(map(operator.index, sizes))
+    shape = as_sizes(op, "size", sizes)
     if any(n < 0 for n in shape):
         raise ArgumentError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
     if math.prod(n or 1 for n in shape) >= 2**60:  # PyTorch's and NumPy's limit, also for empty ones
@@ -73,7 +73,7 @@ def _filled(
     elif not size:
         raise TypeError(f"{op}() missing 1 required positional arguments: 'size'")
     check_options(op, options)
-    shape, dtype = parse_shape(size), resolve_dtype(op, dtype, out)
+    shape, dtype = parse_shape(op, size), resolve_dtype(op, dtype, out)
     result_dtype = dtype.without_values if 0 in shape and isinstance(dtype, unsupported_dtype) else numpy_dtype(dtype)
     if out is None and (where := backend.chosen(device)) is not None and backend.device(where) == meta.META:
         make = meta.empty
@@ -142,7 +142,11 @@ def full(
     check_options("full", options)
     value, dtype = as_scalar("full", "fill_value", fill_value), resolve_dtype("full", dtype, out)
     result_dtype = dtypes.result_dtype([value]) if dtype is None else dtypes.of(dtype).dtype
-    array = np.full(parse_shape((tuple(size),)), checked_scalar("full", value, result_dtype), result_dtype)
+    array = np.full(
+        parse_shape("full", (as_sizes("full", "size", size),)),
+        checked_scalar("full", value, result_dtype),
+        result_dtype,
+    )
     return from_array_into(out, array, device, requires_grad)
 
 
@@ -176,13 +180,13 @@ def empty_strided(
     (1, 2)
     """
     check_options("empty_strided", options)
-    shape, result_dtype = parse_shape((tuple(size),)), numpy_dtype(dtype)
+    shape, result_dtype = parse_shape("empty_strided", (tuple(size),)), numpy_dtype(dtype)
     if len(shape) != len(stride):
         raise ShapeError(f"dimensionality of sizes ({len(shape)}) must match dimensionality of strides ({len(stride)})")
     if min(stride, default=0) < 0:
         raise ArgumentError(f"empty_strided: strides can't be negative, got {list(stride)}")
     span = 0 if 0 in shape else 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))
-    parse_shape((span,))  # raises if the memory would be too large
+    parse_shape("empty_strided", (span,))  # raises if the memory would be too large
     memory = from_array(uninitialized.filled(np.empty(span, result_dtype)), backend.chosen(device)).array
     strides = tuple(s * result_dtype.itemsize for s in stride)
     return from_array(backend.as_strided(memory, shape, strides), None, requires_grad)
@@ -196,7 +200,7 @@ def empty_permuted(
     >>> torch.empty_permuted((2, 3, 5), (1, 2, 0)).stride()
     (1, 10, 2)
     """
-    shape, order = parse_shape((tuple(size),)), tuple(physical_layout)
+    shape, order = parse_shape("empty_permuted", (tuple(size),)), tuple(physical_layout)
     if sorted(order) != list(range(len(shape))):
         raise ArgumentError(f"empty_permuted: {order} is no order of the dimensions of {shape}")
     strides, step = [0] * len(shape), 1

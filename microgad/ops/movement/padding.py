@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError, ShapeError
+from ...errors.arguments import as_sizes
 from ...function import Function
 from ...function.linear_map import LinearMap
 from ...type_aliases import Tensor
@@ -132,7 +132,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: comple
             f"pad: Padding length should be less than or equal to two times the input dimension but got padding length "
             f"{len(pad)} and input of dimension {input.ndim}"
         )
-    ends = [*map(operator.index, pad)]
+    ends = as_sizes("pad", "pad", pad)
     widths = [(0, 0)] * (input.ndim - count) + [*zip(ends[::2], ends[1::2], strict=True)][::-1]
     if mode != "constant":
         if mode not in MODES:

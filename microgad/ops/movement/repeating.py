@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from ... import backend, function
 from ...backend import memory_formats
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors.arguments import as_sizes
 from ...errors.wording import in_torchs_words
 from ...function.linear_map import LinearMap
 from ...size import Size
@@ -46,7 +46,7 @@ def expand(input: Tensor, size: Sequence[int], *, implicit: bool = False) -> Ten
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    shape, sizes = input.array.shape, tuple(map(operator.index, size))
+    shape, sizes = input.array.shape, as_sizes("expand", "size", size)
     lead = len(sizes) - len(shape)
     if lead < 0:
         raise ShapeError(
@@ -84,7 +84,8 @@ def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
     >>> torch.ones(2, 3).sum_to_size(1, 3)
     tensor([[2., 2., 2.]])
     """
-    shape, lead = tuple(map(operator.index, size)), input.ndim - len(size)
+    shape = as_sizes("sum_to_size", "size", size)
+    lead = input.ndim - len(shape)
     if lead < 0 or any(n not in (1, whole) for n, whole in zip(shape, input.shape[lead:], strict=True)):
         raise ShapeError(f"sum_to_size: size {list(shape)} is not expandable to size {list(input.shape)}")
     stretched = (i for i, n in enumerate(shape, lead) if n != input.shape[i])
@@ -102,7 +103,7 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     tensor([[1, 2],
             [1, 2]])
     """
-    return expand(input, size)
+    return expand(input, as_sizes("broadcast_to", "size", size))
 
 
 def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
@@ -114,7 +115,7 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
     for s in shapes:
         if not isinstance(s, (int, tuple, list)):
             raise ArgumentError(f"broadcast_shapes: expected sizes, or tuples or lists of them, got {s!r}")
-    sizes = [(int(s),) if isinstance(s, int) else tuple(s) for s in shapes]
+    sizes = [(int(s),) if isinstance(s, int) else as_sizes("broadcast_shapes", "shapes", s) for s in shapes]
     if any(n < 0 for size in sizes for n in size):
         raise ArgumentError(f"broadcast_shapes: a dimension can't be of negative length, got {sizes}")
     try:
@@ -146,7 +147,8 @@ def repeat(input: Tensor, repeats: Sequence[int]) -> Tensor:
     tensor([[1, 2, 1, 2],
             [1, 2, 1, 2]])
     """
-    times, lead = tuple(map(operator.index, repeats)), len(repeats) - input.ndim
+    times = as_sizes("repeat", "repeats", repeats)
+    lead = len(times) - input.ndim
     if lead < 0:
         raise ShapeError(
             f"repeat: Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor, got "
@@ -175,6 +177,7 @@ def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
     >>> torch.tile(torch.tensor([[1, 2]]), (2,))
     tensor([[1, 2, 1, 2]])
     """
+    dims = as_sizes("tile", "dims", dims)
     return repeat(input, (*(1,) * (input.ndim - len(dims)), *dims))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any, overload
 
@@ -12,6 +11,7 @@ import numpy as np
 from ... import dtypes, function
 from ...dtypes.type_names import TYPE_NAMES
 from ...errors import ArgumentError, DtypeError, ShapeError, place
+from ...errors.arguments import as_sizes
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...state import current
@@ -55,7 +55,7 @@ def _reshaped(input: Tensor, size: tuple[int, ...]) -> Tensor:
 
 def _size(n: int, shape: Sequence[int], op: str) -> tuple[int, ...]:
     """Check the shape of n elements, and infer the size given as -1."""
-    size = tuple(map(operator.index, shape))
+    size = as_sizes(op, "size" if op == "view" else "shape", shape)
     product, least = math.prod(size), min(size, default=0)
     if product == n and least >= 0:
         return size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -159,6 +159,8 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
                 f"but got a tensor with {cuts.ndim} dims"
             )
         cuts = cuts.tolist()
+    if isinstance(cuts, (Mapping, Set)):
+        raise DtypeError(f"tensor_split: expected an int or a sequence of ints, got {type(cuts).__name__}")
     if is_number(cuts):
         cuts = operator.index(cuts)
         if cuts <= 0:

@@ -211,7 +211,7 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) ->
     """
     if input.node is not None:
         raise errors.GraphError("resize_: cannot resize variables that require grad")
-    shape = parse_shape((tuple(size),))
+    shape = parse_shape("resize_", (tuple(size),))
     x, memory = input.array, memory_of(input.array)
     if shape == x.shape and memory_format is None:
         return input
@@ -234,6 +234,8 @@ def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: Any = None
     if memory_format is memory_formats.preserve_format:
         in_rows = the_template.is_contiguous()
         memory_format = (
-            None if in_rows else next((f for f in memory_formats.AXES if the_template.is_contiguous(f)), None)
+            None
+            if in_rows
+            else next((f for f in memory_formats.AXES if the_template.is_contiguous(memory_format=f)), None)
         )
     return resize_(input, the_template.shape, memory_format=memory_format)

@@ -13,6 +13,7 @@ from ... import generator as draws
 from ...backend import memory_formats
 from ...backend.meta import as_zeros
 from ...errors import ArgumentError
+from ...errors.arguments import as_sizes
 from ...function.naming import with_torch_name
 from ...generator import Generator, fills
 from ...generator.vmap_randomness import shared_part
@@ -34,7 +35,9 @@ def _filled(
 ) -> Tensor:  # fmt: skip
     """Fill `out`, resized, or a new Tensor of a size, by the in-place draw `fill` with the parameters `by`."""
     kind = dtypes.of(resolve_dtype(fill.__name__, dtype, out) or default or dtypes.get_default_dtype()).dtype
-    made = fill_out_or_new(fill, parse_shape(size), kind, out, backend.chosen(device), *by, generator=generator)
+    made = fill_out_or_new(
+        fill, parse_shape(fill.__name__, size), kind, out, backend.chosen(device), *by, generator=generator
+    )
     if out is None:
         return from_array(made.array, None, requires_grad)
     return made.requires_grad_(bool(requires_grad)) if made.is_leaf else made
@@ -127,6 +130,7 @@ def randint(
     """
     if size is None:
         low, high, size = None, low, high
+    size = as_sizes("randint", "size", size)
     low, high = _bounds(low, high)
     rest = out, device, requires_grad, low, high
     return _filled(random_, (size,), dtype, *rest, generator=generator, default=dtypes.int64)
@@ -190,6 +194,7 @@ def normal(
     """
     if size is not None:
         a, b = as_scalar("normal", "mean", mean), as_scalar("normal", "std", std)
+        size = as_sizes("normal", "size", size)
         return _filled(normal_, (size,), dtype, out, device, requires_grad, a, b, generator=generator)
     tensors = [x for x in (mean, std) if isinstance(x, function.Tensor)]
     if not tensors:

@@ -157,7 +157,7 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Sizes) -> Tensor:
 
 def output_sizes(op: str, input: Tensor, output_size: Sizes, dims: int) -> tuple[int, ...]:
     """Return an adaptive pooling's output_size as ints; None stands for the input's own size."""
-    if isinstance(output_size, Sequence):
+    if isinstance(output_size, Sequence) and not isinstance(output_size, bytes):
         if len(output_size) != dims:
             raise invalid(op, f"output_size must be an int or {plural(dims, 'int')}, got {output_size!r}")
         output_size = [n if m is None else m for m, n in zip(output_size, input.array.shape[-dims:], strict=False)]

@@ -129,6 +129,9 @@ def _fractional(
         output_size = [int(n * ratio) for n, ratio in zip(size, ratios, strict=True)]
     out = ntuple(op, "output_size", output_size, dims, least=0)
     planes = (input.shape[0] if input.ndim == dims + 2 else 1, input.shape[-dims - 1])
+    for n, k, m in zip(size, kernel, out, strict=True):
+        if m + k - 1 > n - (dims == 3):  # PyTorch requires one cell more in 3-D
+            raise invalid(op, f"{m} windows of {k} cells do not fit into {n}: kernel_size {kernel}, input {size}")
     if samples is None:
         samples = rand(*planes, dims, dtype=input.dtype, device=input.device)
     elif samples.ndim != 3 or samples.shape[0] < planes[0] or tuple(samples.shape[1:]) != (planes[1], dims):
@@ -136,9 +139,6 @@ def _fractional(
         raise invalid(op, f"Expect _random_samples to be {found}", ShapeError)
     elif samples.array.dtype != input.array.dtype:
         raise invalid(op, f"_random_samples must be {input.dtype}, as input is, got {samples.dtype}", DtypeError)
-    for n, k, m in zip(size, kernel, out, strict=True):
-        if m + k - 1 > n - (dims == 3):  # PyTorch requires one cell more in 3-D
-            raise invalid(op, f"{m} windows of {k} cells do not fit into {n}: kernel_size {kernel}, input {size}")
     # PyTorch's first random number is the width's in 2-D, but the depth's in 3-D.
     drawn = [samples.array[: planes[0], :, i] for i in (range(dims) if dims == 3 else (1, 0))]
     tables = [random_cells(u, n, k, m) for u, n, k, m in zip(drawn, size, kernel, out, strict=True)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import operator
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from ...errors import ArgumentError, DtypeError, ShapeError, place
+from ...errors.arguments import as_sizes
 from ...errors.notices import once
 from ...state import current
 
@@ -242,10 +242,9 @@ def ntuple(op: str, name: str, value: Any, dims: int, least: int = 1) -> Sizes:
         return (value,) * dims
     omitted, sizes = "omitted, " * (name == "stride"), ("one int", "two ints", "three ints")[dims - 1]
     rule = f"{name} must either be {omitted}a single int, or a tuple of {sizes}, got {value!r}"
-    if isinstance(value, bool):
-        raise invalid(op, rule, DtypeError)
     try:
-        given = tuple(map(operator.index, value)) if isinstance(value, Sequence) else (operator.index(value),)
+        several = isinstance(value, Sequence) and not isinstance(value, bytes)
+        given = as_sizes(op, name, value if several else (value,))
     except TypeError:
         raise invalid(op, rule, DtypeError) from None
     if len(given) not in (1, dims):

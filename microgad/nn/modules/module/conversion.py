@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 from .... import backend, dtypes, state
+from ....backend import memory_formats
 from ....errors import DtypeError, UnsupportedError
 from ....errors.notices import warn
 from ....methods.conversion import destination
@@ -94,6 +95,9 @@ class ModuleConversion:
             warn("Complex modules are a new feature, and some might not work as expected with complex parameters")
         if device is not None:
             device = backend.device(device)  # raises for an unknown device, even if there is nothing to move
+
+        if memory_format is not None:
+            memory_formats.check("to", memory_format)
 
         def convert(t: Tensor) -> Tensor:
             if t.is_meta and device is not None and device.type != "meta":
