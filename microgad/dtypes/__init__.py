@@ -103,12 +103,12 @@ _default = float32
 
 
 def of(numpy_dtype: Any) -> dtype:
-    """The microgad dtype of a NumPy dtype or a Python type. Strings raise TypeError, as in PyTorch."""
+    """The microgad dtype of a NumPy dtype or a Python type. Anything else raises TypeError, as in PyTorch."""
     if isinstance(numpy_dtype, dtype):
         return numpy_dtype
-    found = None if isinstance(numpy_dtype, str) else _BY_NUMPY.get(np.dtype(numpy_dtype))
+    found = _BY_NUMPY.get(np.dtype(numpy_dtype)) if isinstance(numpy_dtype, (type, np.dtype)) else None
     if found is None:
-        raise DtypeError(f"there is no tensor of dtype {numpy_dtype}; the dtypes are {', '.join(map(repr, _ALL))}")
+        raise DtypeError(f"there is no tensor of dtype {numpy_dtype!r}; the dtypes are {', '.join(map(repr, _ALL))}")
     return found
 
 
@@ -125,7 +125,7 @@ def get_default_dtype() -> dtype:
 def set_default_dtype(d: dtype) -> None:
     """Set the dtype of new floating-point tensors. `d` must be a floating-point dtype."""
     global _default
-    if d is None or of(d).dtype.kind != "f":  # NumPy takes None for float64
+    if of(d).dtype.kind != "f":
         raise DtypeError(f"only floating-point types are supported as the default type, got {d!r}")
     _default = of(d)
 

@@ -48,6 +48,8 @@ def functional_call(
             kind = type(parameter_and_buffer_dicts).__name__
             raise errors.ArgumentError(f"functional_call: expected a dict, or a list or tuple of them, got {kind}")
         for each in parameter_and_buffer_dicts:
+            if not isinstance(each, Mapping):
+                raise errors.ArgumentError(f"functional_call: expected dicts, got {type(each).__name__} among them")
             if repeated := sorted(given.keys() & each.keys()):
                 raise errors.ArgumentError(f"functional_call: {repeated} appeared in multiple dictionaries")
             given.update(each)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes, function
+from ..errors import DtypeError
 from ..type_aliases import Tensor
 from .creation.scalars import as_scalar
 from .spelling import tensors_only
@@ -64,6 +65,9 @@ def result_type(*operands: Any, **named: Any) -> dtypes.dtype:
     if not any(set(kind[len(operands) :]) == set(named) for kind in kinds) or len(operands) > 2:
         raise TypeError(f"result_type() takes two operands; given are {len(operands)} by place and {sorted(named)}")
     operands += tuple(named.values())
+    for x in operands:
+        if not hasattr(x, "array") and not isinstance(x, (complex, float, int, np.generic)):
+            raise DtypeError(f"result_type(): expected Tensors or numbers, got {type(x).__name__}")
     given = [as_scalar("result_type", "scalar", x) if isinstance(x, np.generic) else x for x in operands]
     return dtypes.of(dtypes.result_dtype([getattr(x, "array", x) for x in given]))
 

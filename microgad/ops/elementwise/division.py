@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...dtypes.half_precision import convert
-from ...errors import ArgumentError
+from ...errors import ArgumentError, DtypeError
 from ...function import Function
 from ...function.half import HALF, by_forward, wide
 from ...type_aliases import Operand, Tensor
@@ -50,6 +50,8 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None, out
 
 def div_class(rounding_mode: str | None) -> type[Function]:
     """Return the Function for a rounding mode of `div`. Raises RuntimeError for an unknown mode."""
+    if not isinstance(rounding_mode, (str, type(None))):
+        raise DtypeError(f"div(): argument 'rounding_mode' must be str, not {type(rounding_mode).__name__}")
     if rounding_mode not in (None, "trunc", "floor"):
         raise ArgumentError(
             f"div: expected rounding_mode to be one of None, 'trunc', or 'floor', but found {rounding_mode!r}"

@@ -11,6 +11,7 @@ import numpy as np
 
 from ... import backend, function
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...errors.arguments import check_bool
 from ...errors.wording import in_torchs_words
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
@@ -181,6 +182,7 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Write:
     """Check the arguments of `put`, and return its Write."""
+    check_bool("put", accumulate=accumulate)
     if source.array.dtype != input.array.dtype:
         raise DtypeError(
             f"put(): self and source expected to have the same dtype, but got self.dtype = {input.dtype} and "

@@ -284,6 +284,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
         if dims > min(a.ndim, b.ndim):
             raise ArgumentError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         dims = list(range(a.ndim - dims, a.ndim)), list(range(dims))
+    elif not isinstance(dims, (tuple, list)) or len(dims) != 2:
+        raise ArgumentError(f"tensordot expects dims to be int or two lists of ints, but got dims={dims!r}")
     a_dims, b_dims = (as_tuple(d) for d in dims)
     if len(a_dims) != len(b_dims):
         raise ArgumentError(f"both dimension lists should have same length, got {a_dims} and {b_dims}")
