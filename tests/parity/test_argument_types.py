@@ -146,6 +146,7 @@ DTYPES = """
     v.type(1.5)
 """
 OTHERS = """
+    T.eye(2**31)
     v.put_(i,v,accumulate="x")
     T.result_type("a",v)
     T.result_type(None,v)

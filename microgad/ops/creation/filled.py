@@ -166,6 +166,7 @@ def eye(
     for name, size in (("n", n), ("m", m)):
         if size < 0:
             raise ArgumentError(f"eye: {name} must be greater or equal to 0, got {size}")
+    parse_shape("eye", (n, m))  # raises if the memory would be too large
     array = np.eye(n, m, dtype=numpy_dtype(resolve_dtype("eye", dtype, out)))
     return from_array_into(out, array, device, requires_grad)
 
