@@ -319,3 +319,25 @@ def test_what_needs_values_is_not_recorded_on_the_meta_device(option: str) -> No
     layer, x = nn.Linear(2, 3, device="meta"), on_meta(4, 2)
     with pytest.raises(NotImplementedError, match=f"record: {option}=True needs"), torch.record(**{option: True}):
         layer(x)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda here, there: here * there,
+        lambda here, there: torch.dot(here[0], there[0]),
+        lambda here, there: torch.cat([here, there]),
+        lambda here, there: torch.where(here > 0, here, there),
+        torch.nn.functional.mse_loss,
+        lambda here, there: torch.nn.Linear(3, 2)(there),
+        lambda here, there: torch.nn.Linear(3, 2, device="meta")(here),
+    ],
+)
+def test_tensors_on_meta_and_elsewhere_raise(call: Any) -> None:
+    """The result would be on meta, and hide that a layer has no values yet."""
+    with pytest.raises(RuntimeError, match=r"Expected all tensors to be on the same device.* cpu and meta|meta and cpu"):
+        call(torch.ones(3, 3), torch.ones(3, 3, device="meta"))
+
+
+def test_a_number_on_the_cpu_may_stand_beside_meta() -> None:
+    assert (torch.ones(3, device="meta") * torch.tensor(2.0)).is_meta

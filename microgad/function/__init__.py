@@ -187,7 +187,7 @@ class Function:
         if type(out) is not ndarray:
             if type(out) is tuple:
                 return self._record_outputs(inputs, arrays, edges, wanting, state, out)
-            out = rules.as_result(self, out)
+            out = rules.as_result(self, out, inputs)
         if not settled and cls.elementwise:
             out = laid_out_as_operands(out, arrays)
 
@@ -414,7 +414,7 @@ class Function:
         out: tuple[Any, ...],
     ) -> tuple[Any, ...]:  # fmt: skip
         """Make Tensors of a tuple of results. The node of each is an Output, which points at this node."""
-        made = [x if type(x) is ndarray else rules.as_result(self, x) for x in out]
+        made = [x if type(x) is ndarray else rules.as_result(self, x, inputs) for x in out]
         results = tuple([Tensor._wrap(x) for x in made])
         plan = self._plan(wanting, len(inputs), results[0].array) if wanting and state.grad_enabled else None
         if self.may_share:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dis  # NumPy has loaded it already
 import inspect
+from collections.abc import Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend import is_array
-from ..errors import FunctionError, place
+from ..backend import device_of, is_array
+from ..errors import DeviceError, FunctionError, in_forward, place
+from ..state import current
 
 if TYPE_CHECKING:
     from . import Function
@@ -100,11 +102,17 @@ def taken(cls: type[Function], setting: str) -> FunctionError:
     return FunctionError(f"{cls.__name__}: a setting can't be called {setting}: every node has its own {setting}")
 
 
-def as_result(node: Function, out: Any) -> Any:
-    """Return what forward returned, or one of several results, as an array. Raises TypeError if it isn't one."""
+def as_result(node: Function, out: Any, inputs: Sequence[Any]) -> Any:
+    """Return what forward returned, or one of several results, as an array. Raises TypeError if it isn't one.
+
+    Raises RuntimeError for a result on "meta" of which some inputs aren't there: it would hide that values are missing.
+    """
     if isinstance(out, (np.number, np.bool_, np.ndarray, int, float, complex)):
         return np.asarray(out)
     if is_array(out):
+        present = {type(x.array) is np.ndarray for x in inputs if hasattr(x, "array") and x.ndim}
+        if len(present) > 1 and device_of(out).type == "meta":
+            raise in_forward(DeviceError(""), type(node).__name__, current().path, node.inputs, tuple(inputs))
         return out
     if isinstance(array := getattr(out, "array", None), np.ndarray):
         return array  # of a Tensor
