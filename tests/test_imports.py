@@ -21,7 +21,7 @@ LAYERS = [
     ["return_types", "duck_arrays"],
     ["backend"],
     ["dtypes"],
-    ["function", "storage", "type_aliases"],
+    ["fast_reductions", "function", "storage", "type_aliases"],
     ["generator"],
     ["engine", "torch_function"],
     ["batching"],

@@ -15,6 +15,7 @@ from .. import backend, errors, function, state
 from ..backend.memory_layout import copied, copied_like
 from ..duck_arrays import DuckArray, Fallback
 from ..errors.wording import FREED
+from ..fast_reductions import sum_to
 from ..function import AccumulateGrad, Function, Output, Packed, rules
 from ..function.naming import node_name
 from ..function.plan import argument
@@ -241,13 +242,6 @@ def _fit_to_input(node: Function, i: int, g: Any, create_graph: bool) -> tuple[A
 def stretches(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     """Whether an array of shape `shape` broadcasts to the shape `to`."""
     return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False))
-
-
-def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
-    """Undo broadcasting: sum `g` over the axes that broadcasting added to `shape` or stretched."""
-    lead = g.ndim - len(shape)
-    axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and g.shape[i + lead] != 1)
-    return (g.sum(axes) if axes else g).reshape(shape)
 
 
 def accumulate(leaf: AccumulateGrad, grad: Any, owned: bool, create_graph: bool) -> None:

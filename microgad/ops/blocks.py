@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from .. import backend
+from ..fast_reductions import BLOCK_SIZE, SHORT_RUN
 from . import layouts
 
-BLOCK_SIZE = 1 << 16  # elements of a block
 ROOM = {"cpu": 1 << 19, "cuda": 1 << 28, "meta": 1 << 62}  # bytes of a block of images
 UFUNC_BUFFER = 1 << 13  # elements of the buffer that NumPy's ufuncs use by default
-SHORT_RUN = 1 << 8  # elements: NumPy spends most of the time of a shorter inner loop on starting it
 
 
 def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:

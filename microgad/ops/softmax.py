@@ -13,6 +13,7 @@ from .. import generator as draws
 from ..duck_arrays import DuckArray
 from ..errors import KindError
 from ..errors.notices import warn
+from ..fast_reductions import fast_reduce, ones, row_dots
 from ..function import Function
 from ..state import composite
 from ..type_aliases import Dtype, Tensor
@@ -20,7 +21,6 @@ from . import layouts
 from .blocks import UFUNC_BUFFER, unbuffered
 from .creation import zeros_like
 from .elementwise.complex_numbers import is_complex
-from .fast_reductions import fast_reduce, ones, row_dots
 from .movement.dims import wrap_dim
 from .out import into
 from .reduction import axes, keepdims_shape

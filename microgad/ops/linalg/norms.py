@@ -10,13 +10,13 @@ import numpy as np
 from ... import dtypes
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import once
+from ...fast_reductions import fast_sum, sum_of_squares
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Dtype, Tensor
 from .. import layouts
 from ..elementwise import Select, Sign, where
 from ..elementwise.complex_numbers import is_complex
-from ..fast_reductions import fast_sum, sum_of_squares
 from ..movement import permute, reshape
 from ..movement.dims import as_tuple, wrap_dim, wrap_dims
 from ..out import into

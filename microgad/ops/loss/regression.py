@@ -11,13 +11,13 @@ from ... import dtypes
 from ...backend.memory_layout import laid_out_as_operands
 from ...errors import ArgumentError, KindError, ShapeError
 from ...errors.notices import warn
+from ...fast_reductions import sum_of_squares
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
 from ..activation import Hardtanh
 from ..creation import full_like
 from ..elementwise import clamp, exp, log, where, xlogy
-from ..fast_reductions import sum_of_squares
 from ..movement import broadcast_tensors
 from ..spelling import tensors_only
 from .reduction import reduce_losses, reduce_weighted, resolve_reduction, to_input_dtype

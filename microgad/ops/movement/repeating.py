@@ -12,12 +12,12 @@ from ...backend import memory_formats
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.arguments import as_sizes
 from ...errors.wording import in_torchs_words
+from ...fast_reductions import fast_sum
 from ...function.linear_map import LinearMap
 from ...size import Size
 from ...state import composite
 from ...type_aliases import Tensor
 from .. import layouts
-from ..fast_reductions import fast_sum
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
 from .conversion import clone
@@ -36,7 +36,7 @@ class Expand(LinearMap):
     def adjoint(self, grad):
         lead = grad.ndim - len(self.x_shape)
         stretched = (i + lead for i, n in enumerate(self.x_shape) if n == 1)
-        return grad.sum((*range(lead), *stretched)).reshape(self.x_shape)
+        return fast_sum(grad, (*range(lead), *stretched), False).reshape(self.x_shape)
 
 
 def expand(input: Tensor, size: Sequence[int], *, implicit: bool = False) -> Tensor:

@@ -11,11 +11,11 @@ import numpy as np
 from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...errors.notices import once
+from ...fast_reductions import ones, row_dots
 from ...function import Function
 from ...type_aliases import Tensor
 from .. import layouts
 from ..blocks import unbuffered
-from ..fast_reductions import ones, row_dots
 from ..spelling import tensors_only
 from .channels import column, is_mixed_half, per_channel
 

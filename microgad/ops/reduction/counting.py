@@ -9,10 +9,10 @@ import numpy as np
 from ... import backend, function
 from ...backend.radix_sort import stable_argsort
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
+from ...fast_reductions import fast_reduce
 from ...function import Function
 from ...type_aliases import Tensor
 from .. import layouts
-from ..fast_reductions import fast_reduce
 from ..movement.dims import wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only

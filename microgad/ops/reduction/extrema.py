@@ -11,6 +11,7 @@ import numpy as np
 
 from ... import return_types
 from ...errors import DimError, DtypeError
+from ...fast_reductions import fast_reduce
 from ...function import Function
 from ...function.half import wide
 from ...function.naming import with_torch_name
@@ -18,7 +19,6 @@ from ...state import observed
 from ...type_aliases import Tensor
 from .. import layouts
 from ..elementwise import Select, maximum, minimum
-from ..fast_reductions import fast_reduce
 from ..movement.dims import as_int, wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling
@@ -83,7 +83,7 @@ class Median(Max):
 
 def _split_among_ties(grad: Any, winners: Any, axis: Any) -> Any:
     """Split the gradient equally among the winners along an axis."""
-    ties = np.astype(np.sum(winners, axis, keepdims=True), grad.dtype)
+    ties = np.astype(fast_reduce(np.add, winners, axis, True), grad.dtype)
     return Select.apply(winners, np.broadcast_to(grad / ties, winners.shape))
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from ... import backend
+from ...fast_reductions import fast_reduce
 from ...function import Function
 from ...type_aliases import Dtype, Tensor
 from .. import layouts
 from ..elementwise import Flat
-from ..fast_reductions import fast_reduce
 from ..movement.dims import slice_along, wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling

@@ -9,12 +9,12 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...errors import DtypeError
+from ...fast_reductions import fast_sum
 from ...function.linear_map import LinearMap
 from ...state import composite
 from ...type_aliases import Dtype, Tensor
 from .. import layouts
 from ..elementwise import Select, Where
-from ..fast_reductions import fast_sum
 from ..out import into
 from ..spelling import numpy_spelling
 from .axes import Dim, axes, check_floating, check_ordered, keepdims_shape, reduction_size

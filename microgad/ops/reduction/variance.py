@@ -11,12 +11,12 @@ import numpy as np
 from ...backend import as_array
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import warn
+from ...fast_reductions import fast_sum
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
 from .. import layouts
 from ..elementwise import clamp, complex, conj, conjugate, imag, real
-from ..fast_reductions import fast_sum
 from ..linalg.common import safe_divide
 from ..linalg.products import matmul
 from ..out import into

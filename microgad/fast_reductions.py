@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 import numpy as np
 
-from .. import backend
-from ..dtypes.limits import highest, lowest
-from .blocks import BLOCK_SIZE, SHORT_RUN
+from . import backend
+from .backend.memory_layout import axes_of
+from .dtypes.limits import highest, lowest
 
+BLOCK_SIZE = 1 << 16  # elements of a block that stays cached
+SHORT_RUN = 1 << 8  # elements: NumPy spends most of the time of a shorter inner loop on starting it
 SHORT_AXIS = 1 << 5  # elements of an axis for which NumPy takes as long to start the loop as to reduce
 MANY_RUNS = 1 << 9  # inner loops that NumPy starts in the time that another method needs as its overhead
-SUM_CHUNK = 1 << 10  # elements that a product with ones sums at once, at most twice as many: more would cost digits
+MANY_PRODUCTS = 20_000  # elements that are summed faster by a product with ones than by NumPy's sum
+SUM_CHUNK = 1 << 11  # bytes that a product with ones sums at once: more would cost digits
 LONG_ROW, DOT_CHUNK = 1 << 17, 1 << 12  # elements of a row that is too long for one dot product, and of its chunks
 # The array method that is each ufunc's reduction: CuPy's ufuncs have no `reduce`.
 METHODS = {
@@ -29,13 +33,55 @@ def fast_reduce(ufunc: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """
     if type(x) is not np.ndarray:
         return getattr(x, METHODS[ufunc])(axis, keepdims=keepdims)
-    if isinstance(axis, tuple) and len(axis) == 1:
-        (axis,) = axis
-    if x.size < 4 * MANY_RUNS or type(axis) is not int or not x.flags.c_contiguous:
+    lengths = _alternate(x.shape, axis) if x.size >= 4 * MANY_RUNS else ()
+    if lengths and not x.flags.c_contiguous:
+        order = axes_of(x)
+        if x.transpose(order).flags.c_contiguous:
+            return _reduce_in_order(ufunc, x, axis, keepdims, order)
+        x, lengths = (x.copy(), lengths) if 0 in x.strides else (x, ())
+    if not lengths:
         return ufunc.reduce(x, axis, keepdims=keepdims)  # it has a third of the overhead of methods like x.max()
-    before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis:][1:]
-    out = _reduce_lines(ufunc, x.reshape(-1, n, math.prod(after)))
-    return out.reshape((*before, *(1,) * keepdims, *after))
+    out, axes = x, wrapped(axis, x.ndim)
+    for i in range(len(lengths) - 2, 0, -2):
+        out = _reduce_lines(ufunc, out.reshape(-1, lengths[i], math.prod(lengths[i + 1 :: 2])))
+    return out.reshape([1 if a in axes else n for a, n in enumerate(x.shape) if keepdims or a not in axes])
+
+
+def _reduce_in_order(ufunc: Any, x: Any, axis: Any, keepdims: bool, order: tuple[int, ...]) -> Any:
+    """Reduce an array that is in C order if its axes are put in another order."""
+    axes = wrapped(axis, x.ndim)
+    moved = tuple([i for i, a in enumerate(order) if a in axes])
+    out = fast_reduce(ufunc, x.transpose(order), moved, True).transpose(np.argsort(order))
+    return out if keepdims else out.squeeze(axes)
+
+
+def wrapped(axis: Any, ndim: int) -> tuple[int, ...]:
+    """Return an axis, several, or all (None) as a tuple of numbers that aren't negative."""
+    if axis is None:
+        return tuple(range(ndim))
+    return tuple([a % ndim for a in (axis if isinstance(axis, tuple) else (axis,))])
+
+
+@functools.lru_cache(maxsize=1024)
+def _alternate(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
+    """Return the lengths of axes that are kept and reduced in turn, if neighbors of a kind are merged.
+
+    Both the first and the last are kept. There are none if NumPy needs no help, because its loops are few or long.
+    """
+    axes, lengths = wrapped(axis, len(shape)), [1]
+    for a, n in enumerate(shape):
+        if n == 1:
+            continue
+        if (a in axes) == len(lengths) % 2:
+            lengths.append(n)
+        else:
+            lengths[-1] *= n
+    if len(lengths) % 2 == 0:
+        lengths.append(1)
+    width = lengths[-1]
+    runs = math.prod(lengths[:-1] if width > 1 else lengths[:-2])
+    few = len(lengths) == 1 or runs < MANY_RUNS or math.prod(shape) < 4 * MANY_RUNS
+    return () if few or width > 2 * SHORT_AXIS else tuple(lengths)
 
 
 def _reduce_lines(ufunc: Any, lines: Any) -> Any:
@@ -98,28 +144,62 @@ def ones(n: int, like: Any) -> Any:
 
 def fast_sum(x: Any, axis: Any, keepdims: bool) -> Any:
     """Sum an array over axes. Innermost axes are summed by a product with ones, 3 × as fast as NumPy's sum."""
-    if x.size < 20_000 or x.dtype.char not in "fd" or not backend.on_cpu(x):
+    if x.size < MANY_PRODUCTS or x.dtype.char not in "fd" or not backend.on_cpu(x):
         return fast_reduce(np.add, x, axis, keepdims)
-    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis % x.ndim,)
     if x.flags.f_contiguous and not x.flags.c_contiguous:
-        return fast_sum(x.T, tuple([x.ndim - 1 - a for a in axes]), keepdims).T
-    lead = x.ndim
-    while lead and lead - 1 in axes:
-        lead -= 1
+        return fast_sum(x.T, tuple([x.ndim - 1 - a for a in wrapped(axis, x.ndim)]), keepdims).T
+    lead = _innermost(x.shape, axis)
     if lead == x.ndim or not x.flags.c_contiguous:
         return fast_reduce(np.add, x, axis, keepdims)
-    length = math.prod(x.shape[lead:])
-    rows, size = x.reshape(-1, length), length if length <= 2 * SUM_CHUNK else SUM_CHUNK
-    whole = length - length % size
-    sums = rows[:, :whole].reshape(-1, size) @ ones(size, x)
-    if size < whole:
-        sums = sums.reshape(len(rows), -1).sum(1)
-    if whole < length:
-        sums += rows[:, whole:].sum(1)
-    sums = sums.reshape(x.shape[:lead])
+    axes = wrapped(axis, x.ndim)
+    sums = _sum_rows(x.reshape(-1, math.prod(x.shape[lead:])))
     if others := tuple([a for a in axes if a < lead]):
-        sums = sums.sum(others)
-    return sums.reshape([1 if a in axes else n for a, n in enumerate(x.shape)]) if keepdims else sums
+        sums = fast_reduce(np.add, sums.reshape(x.shape[:lead]), others, False)
+    return sums.reshape([1 if a in axes else n for a, n in enumerate(x.shape) if keepdims or a not in axes])
+
+
+@functools.lru_cache(maxsize=1024)
+def _innermost(shape: tuple[int, ...], axis: Any) -> int:
+    """Return the first of the innermost axes that are reduced, or the number of axes where none is."""
+    axes, lead = wrapped(axis, len(shape)), len(shape)
+    while lead and (lead - 1 in axes or shape[lead - 1] == 1):
+        lead -= 1
+    return lead if math.prod(shape[lead:]) > 1 else len(shape)
+
+
+def _sum_rows(rows: Any) -> Any:
+    """Sum the rows of a matrix by products with ones, part by part."""
+    count, n = rows.shape
+    most = SUM_CHUNK // rows.itemsize
+    size = _divisor(n, most)
+    if not size:
+        return _sum_rows(rows[:, n % most :]) + _sum_rows(rows[:, : n % most])
+    sums = (rows if size == n else rows.reshape(-1, size)) @ ones(size, rows)
+    return sums if size == n else _sum_rows(sums.reshape(count, n // size))
+
+
+@functools.lru_cache(maxsize=1024)
+def _divisor(n: int, most: int) -> int:
+    """Return the largest divisor of n that is at most `most`; 0 if it is so small that the parts would be many."""
+    return n if n <= most else next((size for size in range(most, most // 16, -1) if n % size == 0), 0)
+
+
+def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
+    """Undo broadcasting: sum `g` over the axes that broadcasting added to `shape` or stretched."""
+    axes, slow = _stretched(g.shape, shape)
+    if not axes:
+        return g.reshape(shape)
+    if type(g) is not np.ndarray:
+        return g.sum(axes).reshape(shape)
+    return (fast_sum(g, axes, False) if slow else np.add.reduce(g, axes)).reshape(shape)
+
+
+@functools.lru_cache(maxsize=1024)
+def _stretched(shape: tuple[int, ...], to: tuple[int, ...]) -> tuple[tuple[int, ...], bool]:
+    """Return the axes along which an array of shape `to` was repeated, and whether NumPy would be slow to sum them."""
+    lead, size = len(shape) - len(to), math.prod(shape)
+    axes = (*range(lead), *[a for a, n in enumerate(to, lead) if n == 1 and shape[a] != 1])
+    return axes, bool(_alternate(shape, axes)) or (size >= MANY_PRODUCTS and _innermost(shape, axes) < len(shape))
 
 
 def row_dots(a: Any, b: Any) -> Any:

@@ -1,0 +1,105 @@
+"""Reductions over many short rows: equal to NumPy's, at least as accurate, and several times as fast."""
+
+import itertools
+import time
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad.engine import sum_to
+
+# Shapes and the axes that are reduced: neighbors, axes of one element between them, first, last, several runs.
+LAYOUTS = [
+    ((60, 50, 3), (0, 1)), ((60, 50, 3), (1,)), ((60, 50, 3), (0, 2)), ((3000, 4), (0,)), ((40, 1, 70, 2), (0, 2)),
+    ((5, 6, 1, 7, 8, 9), (1, 3, 5)), ((5, 6, 7, 8, 9), (0, 2, 3)), ((4, 20, 20, 3), (1, 2)), ((3000, 2, 1), (0,)),
+    ((60, 1, 50), (1,)), ((30, 1000), (1,)), ((30, 1009), (1,)), ((10, 50, 60), (0, 1, 2)), ((9, 5000, 1), (1,)),
+]  # fmt: skip
+
+
+def in_c_order(x):
+    return x
+
+
+def transposed(x):
+    return np.ascontiguousarray(x.T).T
+
+
+def axes_swapped(x):
+    return np.ascontiguousarray(np.moveaxis(x, 0, -1)).transpose(-1 % x.ndim, *range(x.ndim - 1))
+
+
+def with_gaps(x):
+    return np.repeat(x, 2, -1)[..., ::2]
+
+
+def expanded(x):
+    return np.broadcast_to(x[:1], x.shape)
+
+
+LIES = (in_c_order, transposed, axes_swapped, with_gaps, expanded)
+
+
+@pytest.mark.parametrize("lies", LIES)
+@pytest.mark.parametrize(("shape", "axes"), LAYOUTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "bool"])
+def test_reductions_over_axes_are_numpys(rng, shape, axes, lies, dtype):
+    x = lies((5 * rng.standard_normal(shape)).astype(dtype))
+    given = torch.from_numpy(x.copy("K")) if lies is not expanded else torch.tensor(x[:1]).expand(shape)
+    for name, keepdim in itertools.product(("amax", "amin", "sum", "all"), (False, True)):
+        if dtype == "bool" and name in ("amax", "amin"):
+            continue
+        found = getattr(given, name)(axes, keepdim=keepdim)
+        expected = getattr(np, name)(x if name != "sum" or dtype == "bool" else x.astype(float), axes, keepdims=keepdim)
+        assert found.shape == expected.shape
+        assert found.is_contiguous()
+        if name == "sum":
+            np.testing.assert_allclose(found.array, expected, rtol=1e-6, atol=1e-5 * x.size**0.5)
+        else:
+            np.testing.assert_array_equal(found.array, expected)
+
+
+@pytest.mark.parametrize("lies", LIES)
+@pytest.mark.parametrize(("shape", "axes"), LAYOUTS)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64"])
+@pytest.mark.parametrize("draw", ["standard_normal", "random"])
+def test_gradients_of_broadcast_operands_are_as_accurate_as_numpys_sums(rng, shape, axes, lies, dtype, draw):
+    g = lies(getattr(rng, draw)(shape).astype(dtype))
+    to = tuple(1 if a in axes else n for a, n in enumerate(shape))
+    exact = np.sum(g.astype(np.result_type(dtype, np.longdouble)), axes, keepdims=True)
+    found, theirs = sum_to(g, to), g.sum(axes, keepdims=True)
+    assert (found.shape, found.dtype) == (to, theirs.dtype)
+    error, allowed = (np.sqrt(np.mean(np.abs(x - exact) ** 2)) for x in (found, theirs))
+    chance = np.finfo(dtype).eps * np.sqrt(np.sum(np.abs(g.astype(exact.dtype)) ** 2, axes)).max()
+    assert error <= 2 * allowed + 4 * chance  # NumPy's few results may happen to be exact
+
+
+def test_sum_to_drops_leading_axes_and_copies(rng):
+    g = rng.standard_normal((7, 9, 40, 3))
+    np.testing.assert_allclose(sum_to(g, (40, 1)), g.sum((0, 1, 3))[:, None], rtol=1e-12)
+    one = rng.standard_normal((1, 5000))
+    assert not np.shares_memory(sum_to(one, (5000,)), one)
+
+
+def fastest(f):
+    times = []
+    for _ in range(7):
+        start = time.process_time()
+        f()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+@pytest.mark.parametrize(
+    ("ours", "numpys"),
+    [
+        (lambda x: sum_to(x, (3,)), lambda x: x.sum((0, 1))),
+        (lambda x: sum_to(x, (200, 1, 3)), lambda x: x.sum(1)),
+        (lambda x: sum_to(np.broadcast_to(x[:1], x.shape), (3,)), lambda x: x.sum((0, 1))),
+        (lambda x: torch.tensor(x).amax((0, 1)), lambda x: x.max((0, 1))),
+        (lambda x: torch.tensor(x).sum((0, 1)), lambda x: x.sum((0, 1))),
+    ],
+)
+def test_short_rows_are_reduced_in_a_third_of_numpys_time(rng, ours, numpys):
+    x = rng.standard_normal((200, 200, 3)).astype(np.float32)
+    assert fastest(lambda: ours(x)) < fastest(lambda: numpys(x)) / 3
