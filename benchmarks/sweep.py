@@ -61,6 +61,8 @@ DRAW: dict[str, Draw] = {
     "p": definite,
     "t": lambda r, k: normal(*TOKENS[k])(r),
     "s": lambda r, k: normal((64, 2000, 62500)[k], 16)(r),  # short rows
+    "h": lambda r, k: normal(16)(r),  # one of them
+    "4": lambda r, k: normal((8, 20, 250)[k], (8, 100, 250)[k], 16)(r),  # a grid of them
     "l": lambda r, k: r.integers(0, 16, (64, 2000, 62500)[k]),  # class indices
     "q": lambda r, k: normal(*((1, 2, 16, 32), (2, 4, 32, 64), (4, 8, 128, 64))[k])(r),  # heads of attention
     "e": lambda r, k: normal(*((100, 10), (1000, 30), (10000, 100))[k])(r),  # an embedding matrix
@@ -131,6 +133,8 @@ ELEMENTWISE = {
     "addcmul": ("xxx", lambda t, x, y, z: t.addcmul(x, y, z)),
     "addcdiv": ("xxu", lambda t, x, y, z: t.addcdiv(x, y, z)),
     "add a row": ("xr", lambda t, x, r: x + r),
+    "add a short row": ("sh", lambda t, x, h: x + h),
+    "pairwise difference": ("r", lambda t, r: _points(r)[:, None] - _points(r)),
     "add_": ("xx", lambda t, x, y: x.clone().add_(y)),
     "threshold": functional("threshold", "x", 0.1, 2.0),
     "prelu": functional("prelu", "2w"),
@@ -146,6 +150,13 @@ ELEMENTWISE = {
     "gcd": ("ii", lambda t, i, j: t.gcd(i, j)),
     "bitwise_and": ("ii", lambda t, i, j: i & j),
 }  # fmt: skip
+
+
+def _points(r: Any) -> Any:
+    """Return the numbers of a vector as points in the plane."""
+    return r.reshape(-1, 2)
+
+
 REDUCTIONS = {
     **alone("u", """
         sum mean var std amax argmax prod median norm trace all any count_nonzero nansum nanmean std_mean aminmax"""),
@@ -157,6 +168,10 @@ REDUCTIONS = {
             "aminmax", "nn.functional.normalize", "cumulative_trapezoid",
         )
         for dim in (0, 1)
+    },
+    **{
+        f"{name} over all but 16": ("4", lambda t, x, name=name: getattr(t, name)(x, (0, 1)))
+        for name in ("sum", "mean", "amax", "std")
     },
     "topk": ("x", lambda t, x: t.topk(x, 5)),
     "topk of a line": ("x", lambda t, x: t.topk(x.reshape(-1), 50)),

@@ -335,7 +335,7 @@ def test_what_needs_values_is_not_recorded_on_the_meta_device(option: str) -> No
 )
 def test_tensors_on_meta_and_elsewhere_raise(call: Any) -> None:
     """The result would be on meta, and hide that a layer has no values yet."""
-    with pytest.raises(RuntimeError, match=r"Expected all tensors to be on the same device.* cpu and meta|meta and cpu"):
+    with pytest.raises(RuntimeError, match=r"on the same device.* (cpu and meta|meta and cpu)"):
         call(torch.ones(3, 3), torch.ones(3, 3, device="meta"))
 
 
