@@ -40,7 +40,6 @@ CPU_ONLY = {
     "graph/test_verifying.py": "arrays from a file are on the CPU, which rounds differently",
     "graph/test_why_no_grad.py": "values read by .numpy()",
     "mutations": "faults that the checks of derivatives find",
-    "ops/test_layouts.py": "layouts in the CPU's memory",
     "ops/test_special_digits.py": "last digits on the CPU",
     "optim/test_differentiable.py": "comparisons with PyTorch's CPU",
     "onnx": "files, and another runtime on the CPU",

@@ -115,9 +115,9 @@ def copied_like(x: Any, values: Any) -> Any:
 
 
 def laid_out_as_operands(out: Any, operands: Sequence[Any]) -> Any:
-    """The result of an elementwise operation in PyTorch's layout: copied if NumPy chose another one."""
-    first = operands[0]
-    if first.shape == out.shape:
+    """The result of an elementwise operation in PyTorch's layout: copied if NumPy or CuPy chose another one."""
+    first = operands[0]  # may be a number
+    if getattr(first, "shape", None) == out.shape:
         alike = (first.strides, first.itemsize) == (out.strides, out.itemsize)
         if alike or (first.flags.c_contiguous and out.flags.c_contiguous):
             return out

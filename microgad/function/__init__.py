@@ -188,6 +188,7 @@ class Function:
             if type(out) is tuple:
                 return self._record_outputs(inputs, arrays, edges, wanting, state, out)
             out = rules.as_result(self, out, inputs)
+            settled = settled and not is_gpu(out)  # results of CuPy lie in C order
         if not settled and cls.elementwise:
             out = laid_out_as_operands(out, arrays)
 

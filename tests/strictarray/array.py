@@ -1,8 +1,8 @@
 """The stand-in's array: it does what CuPy's does, and nothing else.
 
 surface.json lists what CuPy has: functions, their parameters, ufuncs and their dtypes, attributes. As in CuPy, only
-`get` converts to NumPy, arrays don't mix with NumPy's, reductions give arrays instead of NumPy scalars, and indices
-that are out of range wrap without an error. Operations may fetch an array only for a reason in synchronizations.py.
+`get` converts to NumPy, arrays don't mix with NumPy's, reductions give arrays instead of NumPy scalars, indices that
+are out of range wrap without an error, and results are in C order whatever the order of the operands. Operations may fetch an array only for a reason in synchronizations.py.
 Tests that run with `--device cuda` may read values as if they were NumPy's (callers.py).
 """
 
@@ -39,6 +39,8 @@ ATOMIC = {"add": "ilqILQefd", "subtract": "iI", "maximum": "ilqILQfd", "minimum"
 WRAPPING = {np.take: "a", np.take_along_axis: "arr", np.put_along_axis: "arr"}
 # How many of the first arguments have to be arrays, where NumPy also takes numbers or tuples.
 ARRAYS_ONLY = {np.may_share_memory: 2, np.shares_memory: 2, np.isin: 2, np.where: 1, np.lexsort: 1}
+# Functions whose result CuPy makes by empty_like, and functions and methods that take an order.
+KEEP_ORDER = {"roll", "nan_to_num", "astype", "copy", "empty_like", "zeros_like", "ones_like", "full_like"}
 SCALARS = (bool, int, float, complex, np.generic)
 transfers: Counter[str] = Counter()  # how often values were copied to the host, by method
 _CONVERSION = "Implicit conversion to a NumPy array is not allowed. Please use `.get()`"
@@ -132,7 +134,8 @@ class ndarray:
                 raise TypeError(f"{name}() got an unexpected keyword argument '{min(unsupported)}'")
             if not called_by_test():
                 check_no_host_arrays((args, kwargs))
-            return wrapped(found(*bare(args), **bare(kwargs)))
+            result = found(*bare(args), **bare(kwargs))
+            return self if result is self._a else wrapped(in_c_order(name, result))
 
         return method
 
@@ -177,7 +180,8 @@ class ndarray:
         function = power if ufunc is np.power and method == "__call__" else getattr(ufunc, method)
         values = [x._a if type(x) is ndarray else bare(x) for x in inputs]
         with np.errstate(all="ignore"):  # a GPU doesn't warn about NaN and infinity
-            return wrapped(function(*values, **bare(kwargs)) if kwargs else function(*values))
+            found = function(*values, **bare(kwargs)) if kwargs else function(*values)
+        return wrapped(found if "out" in kwargs else in_c_order(ufunc.__name__, found))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if not all(issubclass(t, (ndarray, np.ndarray)) for t in types):
@@ -199,7 +203,7 @@ class ndarray:
         found = call_as_cupy(func, args, kwargs)
         if func is np.diagonal:
             found.flags.writeable = True  # as all arrays of CuPy are
-        return wrapped(found)
+        return wrapped(found if "out" in kwargs else in_c_order(func.__name__, found))
 
     def __getitem__(self, index: Any) -> ndarray:
         items = index if isinstance(index, tuple) else (index,)
@@ -254,6 +258,16 @@ def power(x: Any, p: Any, **kwargs: Any) -> Any:
     found = np.asarray(np.power(x, np.absolute(p), **kwargs))
     found[is_zero] = 0
     return found
+
+
+def in_c_order(name: str, x: Any) -> Any:
+    """The result of a function of this name in C order, as CuPy returns it, also in tuples; views stay what they are."""
+    if isinstance(x, (tuple, list)):
+        parts = [in_c_order(name, part) for part in x]
+        return type(x)(parts) if type(x) in (tuple, list) else type(x)(*parts)
+    if not isinstance(x, np.ndarray) or x.flags.c_contiguous or x.base is not None or name in KEEP_ORDER:
+        return x
+    return x.copy()
 
 
 def wrapped(x: Any) -> Any:

@@ -167,6 +167,21 @@ def test_views_have_their_owner_as_base(x: Any) -> None:
     assert square.tolist() == [[5.0, 1.0], [1.0, 5.0]]
 
 
+def test_results_are_in_c_order_unless_a_function_takes_an_order() -> None:
+    x = asarray(np.arange(6.0).reshape(2, 3)).T
+    for y in (x + 1, -x, x.clip(0, 2), np.clip(x, 0, 2), np.where(x > 0, x, 0.0), np.concatenate([x, x]), x.copy()):
+        assert y.flags.c_contiguous
+    assert np.sum(x[:, :, None], 2).flags.c_contiguous
+    for y in (x.T.T, x.astype("f4"), x.copy("K"), np.copy(x), np.zeros_like(x), np.roll(x, 1, 0), np.add(x, 1, out=x)):
+        assert y.flags.f_contiguous
+
+
+def test_astype_without_a_copy_returns_a_view_itself(x: Any) -> None:
+    part = x[1:]
+    assert part.astype(float, copy=False) is part
+    assert part.astype(float) is not part
+
+
 def test_a_fetch_in_an_operation_without_a_reason_raises(x: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def fetch(x: Any) -> Any:
         return backend.to_numpy(x)

@@ -105,7 +105,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 class RRelu(Dropout):
     """x · noise, where noise is 1 for x > 0 and a random slope for each other element."""
 
-    symbol, zero_link = "rrelu", Flat
+    symbol, zero_link, elementwise = "rrelu", Flat, False
 
     def forward(self, x):
         return layouts.contiguous(x * self.noise)
@@ -139,7 +139,7 @@ def rrelu(
 class Hardtanh(Function):
     """x clipped to [low, high]; on the bounds and beyond the derivative is 0."""
 
-    symbol, zero_link = "hardtanh", Flat
+    symbol, zero_link, elementwise = "hardtanh", Flat, True
 
     def forward(self, x):
         return x.clip(self.low, self.high)
@@ -256,7 +256,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 class Threshold(Function):
     """x where x > bound, else value."""
 
-    symbol, constants, zero_link = "threshold", ("above",), Flat
+    symbol, constants, zero_link, elementwise = "threshold", ("above",), Flat, True
 
     def forward(self, x):
         self.above = above = np.logical_not(x <= self.bound)
@@ -286,7 +286,8 @@ def threshold(
 class Hardshrink(Function):
     """x where |x| > bound, else 0."""
 
-    symbol, promote, constants, zero_link = "hardshrink", staticmethod(require_floating), ("beyond",), Flat
+    symbol, promote, constants = "hardshrink", staticmethod(require_floating), ("beyond",)
+    zero_link, elementwise = Flat, True
 
     def forward(self, x):
         self.beyond = beyond = np.logical_not(np.absolute(x) <= self.bound)

@@ -397,7 +397,7 @@ class Glu(Function):
     def forward(self, x):
         first, second = self._halves(x)
         self.gate = Sigmoid.apply(second)
-        return first * self.gate
+        return np.multiply(first, self.gate, out=np.empty_like(self.gate))
 
     def grad_x(self, grad, x, gate):
         first, _ = self._halves(x)

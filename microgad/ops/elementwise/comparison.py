@@ -130,7 +130,7 @@ def isfinite(input: Tensor) -> Tensor:
 class IsPosInf(Function):
     """Whether values are +∞."""
 
-    symbol, numpy, promote = "= ∞", np.isposinf, dtypes.only("biuf", list)
+    symbol, numpy, promote, elementwise = "= ∞", np.isposinf, dtypes.only("biuf", list), True
 
     def forward(self, x):
         return x == math.inf
@@ -148,7 +148,7 @@ def isposinf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class IsNegInf(Function):
     """Whether values are -∞."""
 
-    symbol, numpy, promote = "= -∞", np.isneginf, dtypes.only("biuf", list)
+    symbol, numpy, promote, elementwise = "= -∞", np.isneginf, dtypes.only("biuf", list), True
 
     def forward(self, x):
         return x == -math.inf

@@ -165,7 +165,7 @@ class Angle(Function):
         if x.dtype.kind == "c":
             return layouts.row_major(np.arctan2(np.imag(x), np.real(x)))  # PyTorch keeps only real numbers' strides
         out, nan = (x < 0).astype(x.dtype) * math.pi, x != x
-        return np.where(nan, x, out) if nan.any() else out
+        return layouts.match_strides(np.where(nan, x, out) if nan.any() else out, x)
 
     def grad_x(self, grad, x):
         if not is_complex(x):

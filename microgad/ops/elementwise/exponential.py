@@ -314,7 +314,7 @@ def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class Logit(Function):
     """log(x / (1 - x)), with x clipped to [eps, 1 - eps] unless eps is None."""
 
-    symbol, promote = "logit", dtypes.only("f", dtypes.promote_floating)
+    symbol, promote, elementwise = "logit", dtypes.only("f", dtypes.promote_floating), True
 
     def forward(self, x):
         if self.eps is not None:

@@ -192,7 +192,7 @@ def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class Reciprocal(Function):
     """1 / x."""
 
-    symbol, promote = "1/x", dtypes.promote_floating
+    symbol, promote, elementwise = "1/x", dtypes.promote_floating, True
 
     def forward(self, x):
         return 1 / x

@@ -89,7 +89,7 @@ class Round(PiecewiseConstant):
     def forward(self, x):
         if self.decimals and x.dtype.kind != "f":
             raise KindError(f"decimals={self.decimals} is not implemented for {x.dtype}")
-        return np.round(x, self.decimals)
+        return layouts.match_strides(np.round(x, self.decimals), x)
 
 
 @tensors_only

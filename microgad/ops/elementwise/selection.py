@@ -227,7 +227,7 @@ class Flat(Function):
 class Relu(Function):
     """max(x, 0)."""
 
-    symbol, promote, zero_link = "relu", dtypes.only("iuf", list), Flat
+    symbol, promote, zero_link, elementwise = "relu", dtypes.only("iuf", list), Flat, True
 
     def forward(self, x):
         return fast_maximum(0, x)

@@ -20,7 +20,7 @@ EPSILON = float(np.float32(1e-12))  # the least divisor in the derivative of bin
 class BinaryCrossEntropyWithLogits(Function):
     """-p t log σ(x) - (1 - t) log σ(-x), elementwise; the positive weight p broadcasts, and None means 1."""
 
-    symbol = "binary cross entropy"
+    symbol, elementwise = "binary cross entropy", True
     promote = staticmethod(lambda arrays: [*dtypes.promote(arrays[:2]), arrays[2]])
 
     def forward(self, x, t, p):
