@@ -56,7 +56,6 @@ CPU_ONLY = {
     "serialization/test_other_formats.py": "files",
     "testing": "tests of microgad.testing: numerical derivatives, reports, pytest's plugin",
     "test_dialect.py": "source code",
-    "test_half.py": "sums that CuPy computes in float32 and its stand-in doesn't",
     "test_transforms.py": "images in the CPU's memory",
     "test_imports.py": "source code",
 }

@@ -46,6 +46,33 @@ def test_a_standard_deviation_is_finite_where_the_variance_is_too_large():
     assert torch.isinf(x.var())
 
 
+@pytest.mark.parametrize(
+    ("compute", "expected"),
+    [
+        (lambda x: F.grid_sample(x[:9].view(1, 1, 3, 3), torch.zeros(1, 1, 1, 2).half(), align_corners=False), 1),
+        (lambda x: torch.linalg.vector_norm(9 * x, 6), 9 * 15 ** (1 / 6)),
+        (lambda x: torch.dist(9 * x, 0 * x, 4), 9 * 15**0.25),
+        (lambda x: F.normalize(9 * x, p=6, dim=0)[0], 15 ** (-1 / 6)),
+        (lambda x: F.mse_loss(100 * x, -100 * x), 40000),
+        (lambda x: (300 * x).norm(), 300 * 15**0.5),
+        (lambda x: F.cosine_similarity(300 * x, 301 * x, 0), 1),
+    ],
+)
+def test_intermediate_results_do_not_overflow(compute, expected):
+    result = compute(ones(15))
+    assert result.dtype == torch.half
+    assert result.item() == pytest.approx(expected, rel=2e-3)
+
+
+def test_only_a_gpu_multiplies_matrices_in_float16(monkeypatch):
+    seen, matmul = [], np.matmul
+    monkeypatch.setattr(np, "matmul", lambda a, b: seen.extend((a.dtype, b.dtype)) or matmul(a, b))
+    x = ones(2, 3, requires_grad=True)
+    (F.linear(x @ ones(3, 3), ones(3, 3), ones(3)).sum() + torch.einsum("ab,cb->ac", x, x).sum()).backward()
+    assert set(seen) == {np.dtype("float16" if x.is_cuda else "float32")}
+    assert x.grad.dtype == torch.half
+
+
 def test_cumulative_results_are_rounded_from_float32_as_in_pytorch():
     x = np.random.default_rng(0).normal(size=5000).astype(np.float16)
     for name, scan in (("cumsum", np.cumsum), ("cumprod", np.cumprod), ("logcumsumexp", np.logaddexp.accumulate)):

@@ -15,7 +15,8 @@ def for_derivatives(node: Any, grad: Any, kept: Any) -> tuple[Any, Any]:
     kinds = node.dtype if type(node.dtype) is list else [node.dtype]
     if any(d.kind == "c" for d in kinds) and conjugates(node):
         grad = tuple(map(conjugate, grad)) if type(grad) is tuple else conjugate(grad)
-    if HALF in kinds and not node.calls_back:
+    native = node.native_half == "cuda" and backend.is_gpu(grad[0] if type(grad) is tuple else grad)
+    if HALF in kinds and not node.calls_back and not native:
         grad, kept = wide(grad), [wide(x) for x in kept]
     return grad, kept
 

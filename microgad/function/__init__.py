@@ -73,7 +73,7 @@ class Function:
     keeps_shape: ClassVar[bool] = False  # whether the input's shape is passed as the setting `x_shape`
     exact_scalars: ClassVar[bool] = False  # whether a Python number stays unrounded beside a float16 array
     elementwise: ClassVar[bool] = False  # whether the result's memory layout follows the operands', as in PyTorch
-    native_half: ClassVar[bool] = False  # whether float16 is computed in float16; otherwise it is computed in float32
+    native_half: ClassVar[bool | str] = False  # whether float16 isn't computed in float32; "cuda": not on a GPU
     constants: ClassVar[tuple[str, ...]] = ()  # intermediates of derivative 0: boolean masks, integer indices
 
     # Derived from the methods' signatures when the class is defined, see plan.py:
@@ -175,7 +175,7 @@ class Function:
                     arrays = cls.promote(arrays)
                 half = False
                 for each in arrays:
-                    half |= type(each) is ndarray and each.dtype is not _FLOAT32 and each.dtype == HALF
+                    half |= getattr(each, "dtype", _FLOAT32) is not _FLOAT32 and each.dtype == HALF
                 out = in_single(self, arrays) if half else self.forward(*arrays)
                 settled = len(arrays) < 3
         except Fallback as fallback:

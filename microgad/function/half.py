@@ -1,8 +1,8 @@
 """How float16 is computed, and with which casts results are written.
 
-float16 on the CPU is computed in float32 and rounded once, as in PyTorch. NumPy rounds after every step and adds up in
-float16, where 2048 + 1 is 2048: means and gradients of biases would be far too small. CuPy adds up in float32 by
-itself, and its products of float16 are the fast ones.
+float16 is computed in float32 and rounded once, as in PyTorch. NumPy and CuPy round after every step, where squares
+overflow, and NumPy adds up in float16, where 2048 + 1 is 2048: means and gradients of biases would be far too small.
+Only a GPU's matrix products are left to float16, in which they are fast: CuPy adds them up in float32.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy import ndarray
 
 from .. import backend, dtypes
 from ..dtypes.half_precision import convert
@@ -28,7 +27,7 @@ def wide(x: Any) -> Any:
     """
     if type(x) is tuple:
         return tuple(map(wide, x))
-    if type(x) is not ndarray or x.dtype != HALF:
+    if not backend.is_array(x) or x.dtype != HALF:
         return x
     return dtypes.cast([x], _SINGLE)[0]
 
@@ -47,7 +46,7 @@ def widened(node: Any, arrays: Sequence[Any]) -> Sequence[Any]:
 
     Python numbers beside them are rounded to float16, as in PyTorch, unless the operation sets `exact_scalars`.
     """
-    if node.native_half:
+    if node.native_half is True or (node.native_half and any(map(backend.is_gpu, arrays))):
         return arrays
     found = [wide(x) for x in arrays]
     if all(x is y for x, y in zip(found, arrays, strict=True)):

@@ -134,7 +134,8 @@ class ndarray:
                 raise TypeError(f"{name}() got an unexpected keyword argument '{min(unsupported)}'")
             if not called_by_test():
                 check_no_host_arrays((args, kwargs))
-            result = found(*bare(args), **bare(kwargs))
+            with np.errstate(all="ignore"):  # a GPU doesn't warn about NaN and infinity
+                result = summed(name, found, bare(args), bare(kwargs))
             return self if result is self._a else wrapped(in_c_order(name, result))
 
         return method
@@ -180,7 +181,11 @@ class ndarray:
         function = power if ufunc is np.power and method == "__call__" else getattr(ufunc, method)
         values = [x._a if type(x) is ndarray else bare(x) for x in inputs]
         with np.errstate(all="ignore"):  # a GPU doesn't warn about NaN and infinity
-            found = function(*values, **bare(kwargs)) if kwargs else function(*values)
+            kwargs = bare(kwargs) if kwargs else kwargs
+            if method == "reduce":
+                found = summed(ufunc.__name__, function, values, kwargs)
+            else:
+                found = function(*values, **kwargs)
         return wrapped(found if "out" in kwargs else in_c_order(ufunc.__name__, found))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -200,7 +205,7 @@ class ndarray:
             array, indices, axis = given[WRAPPING[func]], given["indices"], given.get("axis")
             given["indices"] = indices % max(array.size if axis is None else array.shape[axis], 1)
             args, kwargs = (), given
-        found = call_as_cupy(func, args, kwargs)
+        found = summed(func.__name__, lambda *args, **kwargs: call_as_cupy(func, args, kwargs), args, kwargs)
         if func is np.diagonal:
             found.flags.writeable = True  # as all arrays of CuPy are
         return wrapped(found if "out" in kwargs else in_c_order(func.__name__, found))
@@ -258,6 +263,14 @@ def power(x: Any, p: Any, **kwargs: Any) -> Any:
     found = np.asarray(np.power(x, np.absolute(p), **kwargs))
     found[is_zero] = 0
     return found
+
+
+def summed(name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Call the function of this name. CuPy adds up float16 in float32."""
+    found = function(*args, **kwargs)
+    if name not in ("sum", "mean", "add") or getattr(found, "dtype", None) != np.float16 or "out" in kwargs:
+        return found
+    return function(*args, **{**kwargs, "dtype": np.float32}).astype(np.float16)
 
 
 def in_c_order(name: str, x: Any) -> Any:

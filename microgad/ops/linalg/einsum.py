@@ -32,7 +32,7 @@ class Contract(Function):
     derivatives are contractions, too.
     """
 
-    symbol, promote = "Σ×", dtypes.promote
+    symbol, promote, native_half = "Σ×", dtypes.promote, "cuda"
 
     def forward(self, a, b):
         a_labels, b_labels, out_labels = self.labels

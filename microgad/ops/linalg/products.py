@@ -32,6 +32,7 @@ class MatMul(Function):
     """The matrix product, (..., n, k), (..., k, m) -> (..., n, m), with leading axes that broadcast."""
 
     symbol, numpy, promote, broadcasts = "@", np.matmul, dtypes.only("iufc"), True
+    native_half = "cuda"
 
     def forward(self, a, b):
         if a.shape[-1] != b.shape[-2]:
@@ -64,6 +65,7 @@ class Linear(Function):
     """
 
     symbol, last_first = "linear", True  # PyTorch's addmm begins with the bias
+    native_half = "cuda"
 
     def forward(self, x, weight, bias):
         if not x.ndim or not weight.ndim:

@@ -26,7 +26,7 @@ from .geometry import Size, Window, cached_window, invalid, ntuple
 class Conv2d(Function):
     """Cross-correlation: (N, C, H, W), (O, C/groups, KH, KW), (O,) or None -> (N, O, OH, OW)."""
 
-    symbol = "conv2d"
+    symbol, native_half = "conv2d", "cuda"
     window: Window
     groups: int
 
@@ -57,7 +57,7 @@ class Conv2d(Function):
 class ConvTranspose2d(Function):
     """The adjoint of Conv2d in its input: (N, O, OH, OW), (O, C/groups, KH, KW), (C,) or None -> (N, C, H, W)."""
 
-    symbol = "conv_transpose2d"
+    symbol, native_half = "conv_transpose2d", "cuda"
     window: Window
     groups: int
 
@@ -90,7 +90,7 @@ class Conv2dWeight(Function):
     If `affine`, the second result is the gradient of the bias, (O,). One pass for both takes a third less time.
     """
 
-    symbol = "conv2d_weight"
+    symbol, native_half = "conv2d_weight", "cuda"
     window: Window
     groups: int
     affine: bool
