@@ -151,6 +151,7 @@ def _check_gradients(tensors: Sequence[Any], grads: Any, create_graph: bool) -> 
             g = function.Tensor._wrap(np.ones_like(tensor.array, shape=shape, dtype=dtype))
         elif not isinstance(g, function.Tensor) or g.array.shape != shape:
             raise arguments.unfit_gradient(i, g, shape, dtype)
+        engine.leaves.check_device(g, tensor, i)
         if g.array.dtype != dtype:
             if (g.array.dtype.kind == "c") != (dtype.kind == "c") and not state.current().holomorphic:
                 raise arguments.unfit_gradient(i, g, shape, dtype)

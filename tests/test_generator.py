@@ -359,8 +359,8 @@ def test_bad_states_leave_the_generator_as_it_was(state, error, message):
 
 
 def test_a_generator_of_another_device_is_refused():
-    with pytest.raises(RuntimeError, match="device is cuda:0"):
-        Generator("cuda:0")
+    with pytest.raises(RuntimeError, match="device is mps:0"):
+        Generator("mps:0")
     assert Generator(device=None).device == Generator().device
 
 

@@ -208,7 +208,7 @@ def _copy_returned_inputs(cls: type[Function], ctx: FunctionCtx, inputs: tuple[A
 
 def _save(ctx: FunctionCtx, node: CustomNode, inputs: tuple[Any, ...], outs: list[Tensor]) -> None:
     """Keep in the node the Tensors that were saved for backward and jvp."""
-    ctx._is_tensor = [isinstance(x, Tensor) for x in inputs]
+    ctx._devices = [x.device if isinstance(x, Tensor) else None for x in inputs]
     saved, for_jvp = ctx.to_save, ctx.saved_for_forward
     if node.function.jvp is not Function.jvp:
         floating = [isinstance(x, Tensor) and x.array.dtype.kind in "fc" for x in inputs]
@@ -312,10 +312,15 @@ class CustomNode(core.Function):
                     "isFloatingType(grad.scalar_type()) || (input_is_complex == grad_is_complex) to be true, but got "
                     "false."
                 )
-            if g is not None and not self.ctx._is_tensor[i]:
+            if g is not None and self.ctx._devices[i] is None:
                 raise errors.GraphError(
                     f"function {name} returned a gradient different than None at position {i + 1}, but the "
                     "corresponding forward input was not a Variable"
+                )
+            if g is not None and edge is not None and g.device != self.ctx._devices[i]:
+                raise errors.DeviceError(
+                    f"Function {name} returned an invalid gradient at index {i} - expected device "
+                    f"{self.ctx._devices[i]} but got {g.device}"
                 )
         return tuple(g if g is None or recording else g.array for g in results[: len(self.edges)])
 

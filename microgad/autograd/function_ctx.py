@@ -36,7 +36,7 @@ class FunctionCtx:
         self._num_outputs = 1
         self._tensor_outputs: list[int] = [0]  # which of the outputs are Tensors
         self._constant_outputs: list[int] = []  # which of the outputs are marked as non-differentiable
-        self._is_tensor: list[bool] = []  # which of the arguments are Tensors
+        self._devices: list[Any] = []  # those of the arguments that are Tensors, None for the others
         self._zero_tangents: list[Tensor | None] = []  # a zero tangent for each argument, if there is a static jvp
         self._modifies_inputs = False  # whether forward writes to arguments, so that jvp may write to tangents
         self._example: Any = None  # an array of the results' kind, on their device

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 from .. import backend
 from ..backend import memory
 from ..errors import NoMemoryError, UnsupportedError
+from ..generator import default_generator as _default_generator
 from ..lazy import define_getattr_in_package as _define_getattr_in_package
 from ..legacy import ON_GPU as _TYPES
 from ..ops.random import get_rng_state as _get_state
@@ -172,7 +174,17 @@ def _runtime() -> Any:
     return backend._cupy().cuda.runtime
 
 
-default_generators: tuple[Any, ...] = ()  # all draws are made by the CPU's default generator
+class _Generators(Sequence[Any]):
+    """The default generator of each GPU, which is the CPU's: it makes all draws."""
+
+    def __len__(self) -> int:
+        return device_count()
+
+    def __getitem__(self, i: Any) -> Any:
+        return ((_default_generator,) * len(self))[i]
+
+
+default_generators = _Generators()
 
 
 def get_rng_state(device: Any = None) -> Any:

@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from .. import errors, function
+from .. import backend, errors, function
 from ..backend.memory_layout import has_gaps
 from ..duck_arrays import Fallback
 from ..errors.wording import in_torchs_words
@@ -151,14 +151,23 @@ def run_hooks(node: Function, grad: Any, start: float = 0, stop: float = inf) ->
         if changed is not None:
             if grad is None:
                 raise errors.GraphError("can't replace a None gradient with a non-None value")
-            facts = grad.array.shape, grad.array.dtype
-            if not isinstance(changed, Tensor) or (changed.array.shape, changed.array.dtype) != facts:
+            facts = grad.array.shape, grad.array.dtype, grad.device
+            if not isinstance(changed, Tensor) or (changed.array.shape, changed.array.dtype, changed.device) != facts:
                 place = errors.place(type(node).__name__, node.path)
                 raise errors.DtypeError(
-                    f"{place}: a hook changed the gradient, of shape and dtype {facts}, to {changed!r:.60}"
+                    f"{place}: a hook changed the gradient, of shape, dtype and device {facts}, to {changed!r:.60}"
                 )
             grad = changed
     return grad.array if bare else grad
+
+
+def check_device(grad: Any, result: Any, i: int) -> None:
+    """Raise RuntimeError if `grad`, the gradient of the i-th result or GradientEdge, is on another device than it."""
+    array = getattr(result, "array", grad.array)
+    if type(array) is np.ndarray is type(grad.array):
+        return
+    if (expected := backend.device_of(array)) != grad.device:
+        raise errors.DeviceError(f"invalid gradient at index {i} - expected device {expected} but got {grad.device}")
 
 
 def add_to_gradient(held: Any, grad: Any) -> None:

@@ -147,6 +147,8 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
                 raise errors.DtypeError(f"{API['jvp']}: Expected {name} to only contain Tensors, got {type(x)}")
     if [tuple(v.shape) for v in directions] != [tuple(x.shape) for x in points]:
         raise errors.ShapeError("jvp: tangents must have the shapes of primals")
+    if [v.device for v in directions] != [x.device for x in points]:
+        raise errors.DeviceError("jvp: tangents must be on the devices of primals")
     call = TransformCall("jvp", primals, given=writable)
     with allow_mutation_on_saved_tensors():
         outputs, spec, aux = call.results(func, {}, has_aux)

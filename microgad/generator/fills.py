@@ -305,6 +305,19 @@ def empty_like(array: Array, dtype: Any = None) -> Array:
     return ordered.transpose(sorted(range(array.ndim), key=axes.__getitem__))
 
 
+def host_array(array: Array) -> Array:
+    """Return an uninitialized array on the host to draw into for `array`, which then gets the draws that it would get.
+
+    It has the same memory order, and gaps if that is C order with gaps: normal_ draws otherwise into contiguous memory.
+    """
+    if isinstance(array, DuckArray):
+        return array.map_innermost(host_array)
+    host = empty_like(array)
+    if array.flags.c_contiguous or not host.flags.c_contiguous:
+        return host
+    return np.empty((*array.shape, 2), array.dtype)[..., 0]
+
+
 def largest_integer(dtype: np.dtype[Any]) -> int:
     """Return the largest n such that the dtype holds all integers from 0 to n: 255 for uint8, 2**24 for float32."""
     if dtype.kind == "b":

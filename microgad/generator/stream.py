@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import function
+from ..backend import gpu_count
 from ..backend.devices import CPU
+from ..backend.devices import device as Device
 from ..errors import DtypeError
 
 if TYPE_CHECKING:
@@ -34,10 +36,10 @@ WORDS_END = 24 + 8 * 624  # in bytes; after the words comes the cached normal
 
 
 class Generator:
-    """A stream of random numbers: `torch.Generator` on the CPU. Pickles and deep copies include its state.
+    """A stream of random numbers: `torch.Generator`. Pickles and deep copies include its state.
 
-    A new one has PyTorch's default seed, 67280421310721; the default generator has a random one. A device that isn't
-    a CPU raises RuntimeError.
+    A new one has PyTorch's default seed, 67280421310721; the default generator has a random one. One for a GPU has the
+    CPU's stream, too. A device that isn't there raises RuntimeError.
 
     >>> from microgad.generator import randperm
     >>> randperm(8, generator=Generator().manual_seed(2024))
@@ -47,9 +49,11 @@ class Generator:
     __slots__ = ("__weakref__", "_engine", "_fresh", "_known", "_seed", "_seeded", "_start", "cached_normal", "device")
 
     def __init__(self, device: Any = "cpu") -> None:
-        if device is not None and str(device).partition(":")[0] != "cpu":
-            raise RuntimeError(f"Generator: device is {device}, but these are PyTorch's CPU streams: use device='cpu'")
         self.device = CPU
+        if device is not None and str(device).partition(":")[0] != "cpu":
+            if str(device).partition(":")[0] != "cuda" or not gpu_count():
+                raise RuntimeError(f"Generator: device is {device}, but the streams are PyTorch's CPU streams")
+            self.device = Device("cuda", Device(device).index or 0)
         self._engine: Any = None  # made when first needed: importing numpy.random takes milliseconds
         # Caches, as to read or set the state of NumPy's engine takes 30 times as long as to seed it: the current state,
         # if known, and the last seed whose initial state was read, with that state. Neither has a cached normal.

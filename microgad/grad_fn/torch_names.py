@@ -39,7 +39,7 @@ def inputs_of(node: Any) -> list[int]:
     """
     cls, given = type(node), getattr(node, "tensor_bits", -1)
     if hasattr(cls, "function"):
-        return [i for i, is_tensor in enumerate(node.ctx._is_tensor) if is_tensor]
+        return [i for i, device in enumerate(node.ctx._devices) if device is not None]
     if cls.__name__ in WITH_ALL and given & 1:
         given = -1
     known = cls.variadic or cls.joint is not None or not any(cls.derivatives)

@@ -212,7 +212,9 @@ class Conversion:
         return self
 
     def pin_memory(self: Tensor, device: Device = None) -> Tensor:
-        """Return this Tensor: CuPy copies from memory that isn't pinned, too."""
+        """Return this Tensor: CuPy copies from memory that isn't pinned, too. Raises RuntimeError on a GPU."""
+        if backend.is_gpu(self.array):
+            raise errors.DeviceError(f"cannot pin '{self.type()}' only dense CPU tensors can be pinned")
         return self
 
     def cpu(self: Tensor, *, memory_format: Any = None) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import backend
 from .. import state as execution
 from ..pytree import tree_map
 from ..tensor import Tensor
@@ -83,9 +84,9 @@ class LBFGS(Optimizer):
         """Iterate on bare arrays, keep the state in `memory`, and return the first loss."""
         # As in PyTorch, `t` in the state is the memory of an lr that is a Tensor, which schedulers then fill in place.
         lr, max_iter, max_eval = group["lr"], group["max_iter"], group["max_eval"]
-        lr = lr.array.reshape(()) if isinstance(lr, Tensor) else lr
         first = _with_grad(closure)
         loss, grad, calls = float(first), self._gradient(), 1
+        lr = backend.to_device(lr.array.reshape(()), backend.device_of(grad)) if isinstance(lr, Tensor) else lr
         memory["func_evals"] += 1
         for iteration in range(1, max_iter + 1):
             if _max_abs(grad) <= group["tolerance_grad"]:

@@ -2,8 +2,9 @@
 
 surface.json lists what CuPy has: functions, their parameters, ufuncs and their dtypes, attributes. As in CuPy, only
 `get` converts to NumPy, arrays don't mix with NumPy's, reductions give arrays instead of NumPy scalars, indices that
-are out of range wrap without an error, and results are in C order whatever the order of the operands. Operations may fetch an array only for a reason in synchronizations.py.
-Tests that run with `--device cuda` may read values as if they were NumPy's (callers.py).
+are out of range wrap without an error, and results are in C order whatever the order of the operands. Operations may
+fetch an array only for a reason in synchronizations.py. Tests that run with `--device cuda` may read values as if they
+were NumPy's (callers.py).
 """
 
 from __future__ import annotations
@@ -274,7 +275,7 @@ def summed(name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> A
 
 
 def in_c_order(name: str, x: Any) -> Any:
-    """The result of a function of this name in C order, as CuPy returns it, also in tuples; views stay what they are."""
+    """The result of a function of this name in C order, as CuPy returns it, also in tuples; views stay as they are."""
     if isinstance(x, (tuple, list)):
         parts = [in_c_order(name, part) for part in x]
         return type(x)(parts) if type(x) in (tuple, list) else type(x)(*parts)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .array import bare, check_scattered, ndarray, wrapped
+from .array import OWNERS, bare, check_scattered, ndarray, wrapped
 from .linear_algebra import errstate
 
 
@@ -50,10 +50,23 @@ class _Pool:
     def free_all_blocks(self) -> None:
         """Do nothing: there is no cached memory."""
 
+    def used_bytes(self) -> int:
+        """The bytes of all arrays."""
+        return sum(a._a.nbytes for a in list(OWNERS.values()))
+
+    total_bytes = used_bytes
+
 
 def modules() -> dict[str, ModuleType]:
     """The entries of `sys.modules`."""
-    runtime = _Namespace("cupy.cuda.runtime", getDeviceCount=lambda: 1)
+    runtime = _Namespace(
+        "cupy.cuda.runtime",
+        getDeviceCount=lambda: 1,
+        getDevice=lambda: 0,
+        setDevice=lambda index: None,
+        deviceSynchronize=lambda: None,
+        getDeviceProperties=lambda index: {"name": b"stand-in", "major": 9, "minor": 0, "totalGlobalMem": 1 << 30},
+    )
     cuda = _Namespace("cupy.cuda", runtime=runtime, Device=lambda index=None: nullcontext())
     tricks = _Namespace("cupy.lib.stride_tricks", as_strided=as_strided)
     lib = _Namespace("cupy.lib", stride_tricks=tricks)

@@ -4,6 +4,7 @@ ALLOWED = {
     "tensor.py": "the user asks for the values",
     "ops/movement/conversion.py:Transfer": "the user moves the Tensor",
     "storage.py:UntypedStorage.to": "the user moves the storage",
+    "storage.py:_StorageBase": "the user asks for the values",
     "ops/creation/data.py:from_array": "the user asks for a copy on the host",
     "methods/printing.py": "text is made on the host",
     "serialization/": "files are written on the host",

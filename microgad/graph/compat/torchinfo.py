@@ -182,6 +182,8 @@ def summary(
     if input_size is not None:
         sizes = _sizes(input_size)
         args = [_random(size, dtype, batch_dim) for size, dtype in zip(sizes, dtypes or [None] * len(sizes))]  # noqa: B905
+    if device is None:
+        device = next((p.device for p in model.parameters()), None)
     args, kwargs = _moved(args, device), {name: _moved(x, device) for name, x in kwargs.items()}
     layers = collect_layers(model, args, kwargs, batch_dim, training, device)
     shapes = tree_map(lambda x: tuple(x.shape) if _is_array(x) else x, args) if runs else None

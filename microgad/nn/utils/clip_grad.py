@@ -92,7 +92,7 @@ def _scale(grads: list[Tensor], max_norm: float, total_norm: Tensor) -> None:
     with state.scope(grad_enabled=False):
         scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
         for grad in grads:
-            grad.mul_(scale)
+            grad.mul_(scale.to(grad.device))
 
 
 clip_grad_norm = deprecated_alias(clip_grad_norm_, "torch.nn.utils")

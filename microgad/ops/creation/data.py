@@ -281,7 +281,8 @@ def asarray(
         obj = obj.copy()  # counts as a number
     result = as_tensor(obj, dtype, device)
     array = getattr(obj, "array", obj)
-    shares = backend.is_array(array) and np.may_share_memory(result.array, array)
+    here = backend.is_array(array) and backend.device_of(array) == result.device
+    shares = here and np.may_share_memory(result.array, array)
     if copy is False and not shares:
         raise ArgumentError("asarray: copy=False, but the conversion of obj needs a copy")
     if copy and shares:

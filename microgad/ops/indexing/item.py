@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import backend, function
+from ...backend.memory_layout import on_one_device
 from ...errors import DtypeError, ShapeError
 from ...errors.arguments import check_bool
 from ...errors.notices import warn
@@ -111,6 +112,8 @@ class AddItem(StoreMixin, Function):
     symbol, broadcasts = "[ ]+=", True
 
     def store(self, out, value):
+        if isinstance(value, np.ndarray) and backend.is_gpu(out):  # CuPy would copy it to the GPU
+            raise TypeError("value is on the CPU")
         index_kernels.add(out, self.index, value)
 
     def grad_x(self, grad):
@@ -275,7 +278,13 @@ def fill_value_for(op: str, value: Any, input: Tensor) -> Any:
         )
     if value.is_complex() and not input.is_complex():
         raise DtypeError(f"{op}: value cannot be converted to type {input.dtype} without overflow, it is complex")
-    return value
+    return _beside(input, value)
+
+
+def _beside(input: Tensor, value: Tensor) -> Tensor:
+    """Return a value, moved to the GPU of input if it is a 0-d Tensor on the CPU."""
+    near = on_one_device((input, value))
+    return near[1] if near else value
 
 
 def _dtype_mismatch(input: Tensor, source: Tensor) -> DtypeError:
@@ -295,6 +304,7 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
             raise TypeError(f"index_put(): expected Tensor as element {position} of 'indices', got {type(i).__name__}")
     given = tuple(slice(None) if i is None else i for i in indices)
     index = normalize_index(given, input.array, is_recorded(input, values))
+    values = _beside(input, values)
     if values.array.dtype != input.array.dtype:
         if accumulate:
             raise _dtype_mismatch(input, values)

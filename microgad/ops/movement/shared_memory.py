@@ -10,19 +10,18 @@ import numpy as np
 
 from ... import backend
 from ...backend.memory_layout import SharedMemory, address, elsewhere, memory_of, shared_memory_of
-from ...errors import DeviceError
 from ...type_aliases import Tensor
 from ..view_writes import live_views
 
 
 def is_shared(input: Tensor) -> bool:
-    """Whether input lies in memory that other processes share. Source: torch.Tensor.is_shared.
+    """Whether input lies in memory that other processes share, or on a GPU. Source: torch.Tensor.is_shared.
 
     >>> x = torch.zeros(2)
     >>> x.is_shared(), x.share_memory_().is_shared()
     (False, True)
     """
-    return shared_memory_of(input.array) is not None
+    return backend.is_gpu(input.array) or shared_memory_of(input.array) is not None
 
 
 def share_memory_(input: Tensor) -> Tensor:
@@ -30,11 +29,9 @@ def share_memory_(input: Tensor) -> Tensor:
 
     Processes forked from now on, and those that receive it as an argument or through a queue of torch.multiprocessing,
     read and write the same values. A base and its views are moved together; NumPy arrays and Tensors that were detached
-    before keep the old memory. Raises RuntimeError on a GPU.
+    before keep the old memory. On a GPU nothing happens.
     """
-    if backend.is_gpu(input.array):
-        raise DeviceError("share_memory_: arrays on a GPU can't be shared with other processes")
-    if shared_memory_of(input.array) is None:
+    if not is_shared(input):
         base = input if input.base is None else input.base
         whole = memory_of(base.array)
         row = np.asarray(SharedMemory(Arena(max(whole.nbytes, 1))))

@@ -12,7 +12,7 @@ import numpy as np
 
 from ... import function
 from ...dtypes.type_names import TYPE_NAMES
-from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...errors import ArgumentError, DeviceError, DimError, DtypeError, ShapeError
 from ...function import Function
 from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
@@ -157,6 +157,10 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
             raise ShapeError(
                 "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, "
                 f"but got a tensor with {cuts.ndim} dims"
+            )
+        if cuts.is_cuda:
+            raise DeviceError(
+                f"tensor_split expected tensor_indices_or_sections to be on cpu, but it's on {cuts.device}"
             )
         cuts = cuts.tolist()
     if isinstance(cuts, (Mapping, Set)):

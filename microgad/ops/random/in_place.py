@@ -26,7 +26,7 @@ def _fill_in_place(self: Tensor, draw: Callable[..., Any], generator: Generator 
     self._check_writable(name, False)
     on_graph = is_recorded(self, self.base)
     separate = on_graph or backend.is_gpu(self.array)  # draw into another array first
-    host = draws.fills.empty_like(self.array) if separate else self.array
+    host = draws.fills.host_array(self.array) if separate else self.array
     if draw(host, *numbers, generator=generator) is not host:
         raise Fallback  # slices would write different draws into memory that they share
     if separate:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import backend, dtypes, function, return_types
 from ...backend.meta import as_zeros, known, placed_on
-from ...errors import ArgumentError, KindError, ShapeError
+from ...errors import ArgumentError, DeviceError, KindError, ShapeError
 from ...errors.notices import once
 from ...type_aliases import Tensor
 from ..creation import as_tensor, linspace
@@ -208,6 +208,11 @@ def searchsorted(
         raise ArgumentError(f"searchsorted: side can only be 'left' or 'right' but got {side}")
     if side == "left" and right:
         raise ArgumentError("searchsorted: side and right can't be set to opposites, got side of left and right=True")
+    if isinstance(input, function.Tensor) and input.device != sorted_sequence.device:
+        raise DeviceError(
+            "searchsorted(): boundaries and input value tensors should have same device type, but got boundaries "
+            f"tensor device type {sorted_sequence.device} and input value tensor device type {input.device}"
+        )
     lines = sorted_sequence.array
     values = as_tensor(input, device=sorted_sequence.device).array
     if lines.ndim == 0:

@@ -83,7 +83,7 @@ def _spread_and_mean(node: Any, x: Any, of_variance: Callable[[Any], Any] = np.p
     n = reduction_size(x.shape, node.axis)
     double = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64, copy=False)
     mean = layouts.row_major(fast_sum(double, node.axis, True)) / (n or math.nan)
-    centered = np.subtract(double, mean, out=None if double is x else double)
+    centered = np.subtract(double, mean, out=None if double.dtype == x.dtype else double)  # then it is x, or a view
     if x.dtype.kind == "c":
         squares = centered.real * centered.real
         squares += centered.imag * centered.imag

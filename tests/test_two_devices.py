@@ -1,0 +1,194 @@
+"""Tensors on two devices: what moves to the GPU, what raises, and what only a Tensor on a GPU does.
+
+The GPU is CuPy's stand-in in tests/strictarray. Gradients on another device may also be on "meta", without values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+
+from .strictarray import installed, ndarray
+
+OTHERS = pytest.mark.parametrize(("own", "other"), [("cuda", "cpu"), ("cpu", "cuda"), ("cpu", "meta")])
+
+
+@pytest.fixture(autouse=True)
+def cuda() -> Iterator[None]:
+    """Put the stand-in in CuPy's place; new Tensors are on the CPU."""
+    with installed(), torch.device("cpu"):
+        yield
+
+
+def ones(*shape: int) -> Any:
+    return torch.ones(*shape).cuda()
+
+
+class Moved(torch.autograd.Function):
+    """2x, with its gradient on another device."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, to: str) -> Any:
+        ctx.to = to
+        return x * 2
+
+    @staticmethod
+    def backward(ctx: Any, grad: Any) -> Any:
+        return grad.to(ctx.to), None
+
+
+def hooked(x: Any, to: str) -> Any:
+    y = x * 2
+    y.register_hook(lambda grad: grad.to(to))
+    return y
+
+
+@OTHERS
+@pytest.mark.parametrize(
+    "differentiate",
+    [
+        lambda x, to: (x * 2).backward(torch.ones(3, device=to)),
+        lambda x, to: x.exp().backward(torch.ones(3, device=to)),
+        lambda x, to: torch.autograd.grad(x * 2, x, torch.ones(3, device=to)),
+        lambda x, to: Moved.apply(x, to).sum().backward(),
+        lambda x, to: torch.autograd.grad(Moved.apply(x, to).sum(), x, create_graph=True),
+        lambda x, to: hooked(x, to).sum().backward(),
+        lambda x, to: torch.func.jvp(torch.sin, (x.detach(),), (torch.ones(3, device=to),)),
+    ],
+)
+def test_gradients_on_another_device_raise(differentiate: Callable[..., Any], own: str, other: str) -> None:
+    x = torch.ones(3, device=own, requires_grad=True)
+    match = "invalid gradient at index 0 - expected device|a hook changed the gradient|tangents must be on the devices"
+    with pytest.raises(RuntimeError, match=match):
+        differentiate(x, other)
+    assert x.grad is None
+
+
+def test_the_gradient_of_a_moved_tensor_comes_back() -> None:
+    x = torch.ones(2, requires_grad=True)
+    x.cuda().exp().backward(ones(2))
+    assert x.grad.device.type == "cpu"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "mix",
+    [
+        lambda x: torch.bucketize(x, torch.ones(2)),
+        lambda x: torch.searchsorted(torch.ones(2), x),
+        lambda x: x.index_add(0, torch.tensor([0, 1]).cuda(), torch.ones(2)),
+        lambda x: torch.ones(3).index_add_(0, torch.tensor([0]), x[:1]),
+        lambda x: x.scatter_add_(0, torch.tensor([0, 1]).cuda(), torch.ones(2)),
+        lambda x: x.scatter_reduce(0, torch.tensor([0, 1]).cuda(), torch.ones(2), "sum"),
+        lambda x: torch.ones(3).masked_fill(torch.ones(3) > 0, x[0]),
+    ],
+)
+def test_operands_on_two_devices_raise(mix: Callable[[Any], Any]) -> None:
+    with pytest.raises(RuntimeError, match=r"same device"):
+        mix(ones(3))
+
+
+def test_tensor_split_takes_indices_on_the_cpu() -> None:
+    with pytest.raises(RuntimeError, match="to be on cpu, but it's on cuda:0"):
+        torch.tensor_split(ones(4), torch.tensor([1, 2]).cuda())
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [
+        lambda x, value: x.masked_fill(x > 0, value),
+        lambda x, value: x.masked_fill_(x > 0, value),
+        lambda x, value: x.index_fill(0, torch.tensor([0, 1]).cuda(), value),
+        lambda x, value: x.index_put((torch.tensor([0, 1]).cuda(),), value),
+        lambda x, value: x.index_put_((torch.tensor([0, 1]).cuda(),), value),
+    ],
+)
+def test_a_value_without_dimensions_may_be_on_the_cpu(fill: Callable[..., Any]) -> None:
+    value = torch.tensor(5.0, requires_grad=True)
+    y = fill(ones(2).clone(), value)
+    assert (y.is_cuda, y.tolist()) == (True, [5, 5])
+    y.sum().backward()
+    assert value.grad == torch.tensor(2.0)
+
+
+def test_generators_of_a_gpu_make_the_cpu_s_draws() -> None:
+    generator = torch.Generator(device="cuda").manual_seed(3)
+    assert generator.device == torch.device("cuda", 0)
+    draws = torch.rand(2, generator=generator, device="cuda")
+    assert draws.tolist() == torch.rand(2, generator=torch.Generator().manual_seed(3)).tolist()
+    assert [g.initial_seed() for g in torch.cuda.default_generators] == [torch.initial_seed()]
+
+
+def test_clipping_moves_its_factor_to_each_gradient() -> None:
+    parameters = [torch.zeros(2, requires_grad=True), ones(2).requires_grad_()]
+    for p in parameters:
+        p.grad = torch.full_like(p, 3)
+    nn.utils.clip_grads_with_norm_(parameters, 1, torch.tensor(6.0).cuda())
+    assert [p.grad.device.type for p in parameters] == ["cpu", "cuda"]  # type: ignore[union-attr]
+    assert parameters[1].grad.tolist() == pytest.approx([0.5, 0.5])  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_lbfgs_takes_its_learning_rate_from_any_device(device: str) -> None:
+    p = ones(2).requires_grad_()
+    optimizer = torch.optim.LBFGS([p], lr=torch.tensor(0.1, device=device), max_iter=1)
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    assert p.tolist() == pytest.approx([0.95, 0.95])
+
+
+def test_asarray_copies_numpy_s_arrays_to_the_gpu() -> None:
+    assert type(torch.asarray(np.ones(2), device="cuda").array) is ndarray
+    with torch.device("cuda"):
+        assert torch.asarray(np.ones(2)).is_cuda
+    with pytest.raises(ValueError, match="needs a copy"):
+        torch.asarray(np.ones(2), device="cuda", copy=False)
+
+
+def test_a_gpu_s_memory_is_shared_and_can_t_be_pinned() -> None:
+    x = ones(2)
+    assert x.share_memory_() is x
+    assert x.is_shared()
+    nn.Linear(3, 2).cuda().share_memory()
+    with pytest.raises(RuntimeError, match=r"cannot pin 'torch.cuda.FloatTensor' only dense CPU tensors"):
+        x.pin_memory()
+
+
+def test_a_summary_runs_on_the_model_s_device() -> None:
+    assert torch.summary(nn.Linear(3, 2).cuda(), (4, 3), verbose=0).total_params == 8
+
+
+def test_facts_about_a_gpu() -> None:
+    x = ones(2)
+    torch.cuda.synchronize()
+    assert torch.cuda.current_device() == 0
+    assert torch.cuda.memory_allocated() >= 8
+    assert torch.cuda.get_device_name() == "stand-in"
+    assert x.storage().tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda x: (x.requires_grad_() * 1)[:, :8].normal_(),
+        lambda x: nn.init.normal_(x[:, :8]),
+        lambda x: torch.randn(4, 8, out=x[:, :8]),
+        lambda x: torch.normal(torch.zeros(4, 8, device=x.device), 1.0, out=x[:, :8]),
+    ],
+)
+def test_normal_numbers_for_a_part_with_gaps_are_drawn_in_pairs(draw: Callable[[Any], Any], device: str) -> None:
+    torch.manual_seed(0)
+    drawn = draw(torch.zeros(4, 12, device=device))[0, :3].tolist()
+    assert drawn == pytest.approx([1.5410, -0.2934, -2.1788], abs=1e-4)
