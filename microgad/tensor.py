@@ -51,7 +51,7 @@ class Tensor(Methods):
 
     # Class attributes that few Tensors override, so that they cost the others nothing:
     base: Tensor | None = None  # the Tensor that this one is a view of
-    chain: tuple[tuple[type[Function], dict[str, Any]], ...] | None = None  # the view operations from the base to this
+    chain: tuple[Any, Any] | None = None  # of views: its source's chain and the operation that made it, see `steps_to`
     views: list[weakref.ref[Tensor]] | None = None  # references to a base's views, some of them dead
     name: str | None = None
     is_data_alias: bool = False  # whether it was made by `.data`: then the regions of its writes are remembered
@@ -221,7 +221,7 @@ class Tensor(Methods):
         self.version = source._counter()
         self.base = base
         if state.current().grad_enabled and (source.base is None or source.chain is not None):
-            self.chain = (*(source.chain or ()), step or (type(node), dict(vars(node))))
+            self.chain = source.chain, step or (type(node), dict(vars(node)))
         views = base.views
         if views is None:
             views = base.views = []
@@ -231,7 +231,7 @@ class Tensor(Methods):
         for view, step in others:
             view.version, view.base = self.version, base
             if self.chain is not None:
-                view.chain = (*self.chain[:-1], step)
+                view.chain = self.chain[0], step
             views.append(weakref.ref(view))
 
     _check_writable, _check_history = view_writes.check_writable, view_writes.check_history

@@ -9,6 +9,7 @@ import operator
 import pickle
 import subprocess
 import sys
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,28 @@ def test_a_write_keeps_the_nodes_of_views_of_other_elements() -> None:
     (base * base).sum().backward()  # the sum of the squares of 3a, 3b, 3ac, 3bd
     assert x.grad is not None
     assert x.grad.tolist() == [18 * (1 + 9), 36 * (1 + 16), 18 * 3, 18 * 4 * 4]
+
+
+def test_a_view_of_many_views_takes_no_more_memory_than_the_first() -> None:
+    def size_of_one_more() -> int:
+        nonlocal view
+        tracemalloc.start()
+        try:
+            view = view[:]
+            return tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+
+    x = torch.ones(2, requires_grad=True)
+    base = view = x * 1
+    first = size_of_one_more()
+    for _ in range(2000):
+        view = view[:]
+    assert size_of_one_more() <= 2 * first
+    view.mul_(3)
+    base.sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [3.0, 3.0]
 
 
 def test_as_strided_of_a_view_may_write_elements_of_the_base_outside_of_it() -> None:

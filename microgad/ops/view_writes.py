@@ -6,7 +6,7 @@ A region is the part of a base that a view shows. The view's chain of view opera
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from ..function.plan import Plan
 from ..state.inference import check_inference
 from ..type_aliases import Tensor
 from . import layouts
+
+Steps: TypeAlias = tuple[tuple[type[Function], dict[str, Any]], ...]  # operations and their settings
 
 
 class Detach(Function):
@@ -125,6 +127,15 @@ def live_views(base: Tensor) -> list[Tensor]:
     return [view for ref in base.views or () if (view := ref()) is not None]
 
 
+def steps_to(view: Tensor) -> Steps:
+    """Return the view operations from a base to a view of it, the first one first."""
+    steps, chain = [], view.chain
+    while chain is not None:
+        chain, step = chain
+        steps.append(step)
+    return tuple(reversed(steps))
+
+
 def refresh_views(base: Tensor, changed: Tensor) -> None:
     """Give the live views of a base new nodes, which are derived from the base's new node.
 
@@ -143,7 +154,7 @@ def refresh_views(base: Tensor, changed: Tensor) -> None:
                     set_history(view, LostView.recorded([base.node], view.array, origin=_origin(view)))
                 continue
             shown = function.Tensor._wrap(base.array, base.node)
-            for cls, settings in view.chain:
+            for cls, settings in steps_to(view):
                 shown = cls.apply(shown, **settings)
             set_history(view, with_torch_name("AsStrided", shown).node)  # as PyTorch names it
 
@@ -194,7 +205,7 @@ def rebase_history(view: Tensor, node: Function) -> Function:
     """Return the new node of a base after `node` has written to a view of it."""
     base: Any = view.base
     read_from_base(view, node.edges[0] if type(node) is Output else node)
-    return RegionWrite.recorded([base.node, node], base.array, chain=view.chain, order=axes_of(base.array))
+    return RegionWrite.recorded([base.node, node], base.array, chain=steps_to(view), order=axes_of(base.array))
 
 
 def read_from_base(view: Tensor, node: Function) -> None:
@@ -204,11 +215,12 @@ def read_from_base(view: Tensor, node: Function) -> None:
     in PyTorch, only the gradients of what was computed before the write.
     """
     base: Any = view.base
-    if base.node is None or not view.chain or view.node not in node.edges:
+    if base.node is None or view.chain is None or view.node not in node.edges:
         return
-    if "held" in view.chain[0][1] or _has_hooks(view.node, len(view.chain)):
+    steps = steps_to(view)
+    if "held" in steps[0][1] or _has_hooks(view.node, len(steps)):
         facts = {"x_shape": base.array.shape, "kind": base.array.dtype, "order": axes_of(base.array)}
-        before = RegionRead.recorded([base.node], view.array, chain=view.chain, **facts)
+        before = RegionRead.recorded([base.node], view.array, chain=steps, **facts)
         # The engine visits this node after `node` and before those two; no leaf has a position so close.
         before.number = max(view.node.number, base.node.number) + 2.0**-20
         node.edges[node.edges.index(view.node)] = before
@@ -239,7 +251,7 @@ def _overwrite(node: Any, base: Any, value: Any, like: Any, shape: tuple[int, ..
     return out
 
 
-def _replay_views(chain: tuple[tuple[type[Function], dict[str, Any]], ...], x: Any, must_share: bool = True) -> Any:
+def _replay_views(chain: Steps, x: Any, must_share: bool = True) -> Any:
     """Apply the view operations of a chain to x; raise GraphError if the result does not share memory but must."""
     view = x
     for cls, settings in chain:
@@ -282,7 +294,7 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
             "clone() it first",
         )
     # A gradient passes through all views of the chain, but as_strided can show elements that an earlier view does not.
-    if not all(within(step["shown"], step["held"]) for _, step in tensor.chain or () if "held" in step):
+    if not all(within(step["shown"], step["held"]) for _, step in steps_to(tensor) if "held" in step):
         raise _refusal(
             op,
             "the written-to view was made by as_strided of a view and shows what that doesn't, so a write through it "

@@ -146,7 +146,7 @@ def views_of_views_forget_the_first_step(patch):
     def view_of(self, source, node, step=None):
         right(self, source, node, step)
         if self.chain:
-            self.chain = self.chain[-1:]
+            self.chain = None, self.chain[1]
 
     patch.setattr(Tensor, "_view_of", view_of)
 

@@ -73,7 +73,7 @@ class AsStrided(LinearMap):
         result = super().apply(x, **settings)
         if getattr(result, "chain", None) is not None and x.base is not None and x.base.array.dtype == x.array.dtype:
             of_base = {"held": geometry(x.base.array), "x_shape": x.base.array.shape}
-            result.chain = ((cls, settings | of_base),)
+            result.chain = None, (cls, settings | of_base)
         return result
 
     def forward(self, x):

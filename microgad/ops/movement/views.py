@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -105,7 +106,7 @@ def _scatter(op: str, input: Tensor, src: Tensor, view_of: Callable[[Tensor], Te
         )
     order = axes_of(x) if layouts.copy_order(x) == "K" else tuple(range(x.ndim))
     src = src if x.dtype.kind in "fc" else src.detach()
-    written = view_writes.RegionWrite.apply(input, src, chain=target.chain or (), order=order)
+    written = view_writes.RegionWrite.apply(input, src, chain=view_writes.steps_to(target), order=order)
     return with_torch_name(op.title().replace("_", ""), written)
 
 
@@ -185,12 +186,13 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
         else:
             # The tensor is the base of its views: prepend the inverse of the operation to their chains. The inverse of
             # an operation that only moves values is its transpose.
-            step, settings = (shown.chain or ())[-1]
+            ((step, settings),) = view_writes.steps_to(shown)
             inverse = step.transposed  # type: ignore[attr-defined]
             del shown  # or it would be among the live views
             for existing in view_writes.live_views(tensor):
                 if existing.chain is not None:
-                    existing.chain = ((inverse, settings), *existing.chain)
+                    steps = (inverse, settings), *view_writes.steps_to(existing)
+                    existing.chain = functools.reduce(lambda chain, step: (chain, step), steps, None)
             if node is not None:
                 with state.scope(grad_enabled=True):
                     tensor._rebind(node)
