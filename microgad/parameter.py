@@ -87,7 +87,7 @@ def swap_tensors(t1: Tensor, t2: Tensor) -> None:
     (tensor([1.]), tensor([0.]))
     """
     for name, t in (("t1", t1), ("t2", t2)):
-        if not t.is_leaf or t.views or t.base is not None:
+        if not t.is_leaf or t.views or t.outdated or t.base is not None:
             raise GraphError(f"swap_tensors: {name} must be a leaf without views")
     wanted = t2.requires_grad, t1.requires_grad
     for t in (t1, t2):

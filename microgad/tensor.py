@@ -21,12 +21,12 @@ from .state import inference
 if TYPE_CHECKING:
     from . import dispatch
     from .graph import Graph
-    from .ops import creation, movement, view_writes
+    from .ops import creation, view_writes
 
     Operand: TypeAlias = "Tensor | complex | np.generic"  # what operations take beside a Tensor: numbers
 else:
     dispatch, creation = LazyModule("microgad.dispatch"), LazyModule("microgad.ops.creation")
-    movement, view_writes = LazyModule("microgad.ops.movement"), LazyModule("microgad.ops.view_writes")
+    view_writes = LazyModule("microgad.ops.view_writes")
 
 _new = object.__new__
 
@@ -44,15 +44,16 @@ class Tensor(Methods):
     tensor([2., 4.])
     """
 
-    __slots__ = ("__dict__", "__weakref__", "array", "node", "version")
+    __slots__ = ("__dict__", "__weakref__", "array", "fresh_node", "version")
     array: Any
-    node: Any
+    fresh_node: Any  # the node; not set on an outdated view: `node` then finds it
     version: list[Any] | None  # the version counter, shared by all views of one memory; None until it is needed
 
     # Class attributes that few Tensors override, so that they cost the others nothing:
     base: Tensor | None = None  # the Tensor that this one is a view of
     chain: tuple[Any, Any] | None = None  # of views: its source's chain and the operation that made it, see `steps_to`
     views: list[weakref.ref[Tensor]] | None = None  # references to a base's views, some of them dead
+    outdated: Any = None  # the other views of a base, not read since it was written to: a WeakValueDictionary by id
     name: str | None = None
     is_data_alias: bool = False  # whether it was made by `.data`: then the regions of its writes are remembered
 
@@ -63,7 +64,7 @@ class Tensor(Methods):
     def _wrap(cls, array: Any, node: Any = None, version: Any = None) -> Any:
         self = _new(cls)
         self.array = array
-        self.node = node
+        self.fresh_node = node
         self.version = version or (inference.fresh() if inference.inferences else None)
         return self
 
@@ -90,15 +91,14 @@ class Tensor(Methods):
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded operation made this Tensor."""
-        return self.node is None or type(self.node) is AccumulateGrad or not self.requires_grad
+        node = self.node
+        return node is None or type(node) is AccumulateGrad or not self.requires_grad
 
     @property
     def grad_fn(self) -> Function | None:
         """The node of the operation that made this Tensor; None for leaves."""
-        if self.is_leaf:
-            return None
-        shared = type(self.node) is Output and not hasattr(self.node, "torch_name")
-        return self.node.edges[0] if shared else self.node
+        node = None if self.is_leaf else self.node
+        return node.edges[0] if type(node) is Output and not hasattr(node, "torch_name") else node
 
     @property
     def requires_grad(self) -> bool:
@@ -106,9 +106,13 @@ class Tensor(Methods):
 
         In forward mode it is False for what is recorded only because it depends on dual Tensors.
         """
-        if self.node is None and self.base is not None:  # a view made under no_grad
+        try:
+            node = self.fresh_node
+        except AttributeError:
+            node = self.node
+        if node is None and self.base is not None:  # a view made under no_grad
             return self.base.requires_grad and self.array.dtype.kind in "fc" and not self.is_inference()
-        return self.node is not None and ((level := gradients.dual_level.get()) is None or level.requires_grad(self))
+        return node is not None and ((level := gradients.dual_level.get()) is None or level.requires_grad(self))
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
@@ -197,6 +201,23 @@ class Tensor(Methods):
         """
         return importlib.import_module("microgad.graph").graph(self, **options)  # of a higher layer: imported here
 
+    @property
+    def node(self) -> Any:
+        """The operation that made this Tensor, or a leaf's AccumulateGrad; None where no gradient is wanted.
+
+        It is found anew for a view whose base was written to. The hot path reads `fresh_node`, which is faster.
+        """
+        try:
+            return self.fresh_node
+        except AttributeError:
+            return view_writes.derive_again(self)
+
+    @node.setter
+    def node(self, node: Any) -> None:
+        self.fresh_node = node
+        if self.base is not None and self.base.outdated and self.base.outdated.pop(id(self), None) is not None:
+            self.base.views.append(weakref.ref(self))  # type: ignore[union-attr]
+
     def _counter(self) -> list[Any]:
         if self.version is None:
             self.version = [0]
@@ -207,40 +228,8 @@ class Tensor(Methods):
         if (self if self.base is None else self.base).is_data_alias:
             versions.record_write(counter, self.array)
 
-    def _view_of(self, source: Tensor, node: Function, step: Any = None, others: Any = ()) -> None:
-        """Register this as a view of `source`, if the operation `node` did return a view.
-
-        Of an operation with several results, `step` is the operation that gives this one alone, and `others` are the
-        other results, each with its step.
-        """
-        memory, root = source.array, self.array.base
-        known = root is memory or (root is not None and root is memory.base)  # the usual case, checked first for speed
-        if not known and backend.owner(self.array) is not backend.owner(memory):
-            return
-        base = source if source.base is None else source.base
-        self.version = source._counter()
-        self.base = base
-        if state.current().grad_enabled and (source.base is None or source.chain is not None):
-            self.chain = source.chain, step or (type(node), dict(vars(node)))
-        views = base.views
-        if views is None:
-            views = base.views = []
-        elif len(views) > 6 and len(views) ^ (len(views) + 1 + len(others)) > len(views):  # whenever it passes 8, 16, …
-            views[:] = [ref for ref in views if ref() is not None]  # drop the dead ones: amortized linear time
-        views.append(weakref.ref(self))
-        for view, step in others:
-            view.version, view.base = self.version, base
-            if self.chain is not None:
-                view.chain = self.chain[0], step
-            views.append(weakref.ref(view))
-
+    _view_of, _rebind = view_writes.view_of, view_writes.rebind
     _check_writable, _check_history = view_writes.check_writable, view_writes.check_history
-
-    def _rebind(self, node: Function) -> None:
-        """After a write, give the base, and those of its live views that the write may have changed, new nodes."""
-        base = self if self.base is None else self.base
-        view_writes.set_history(base, node if base is self else view_writes.rebase_history(self, node))
-        view_writes.refresh_views(base, self)
 
     def item(self) -> Any:
         """The value of a one-element Tensor as a Python number. Raises RuntimeError for any other size."""

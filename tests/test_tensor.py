@@ -10,12 +10,14 @@ import pickle
 import subprocess
 import sys
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
 import microgad as torch
+from microgad.function import numbers
 from microgad.methods.unsupported import NAMES
 
 
@@ -83,13 +85,41 @@ def test_a_write_to_a_view_of_a_view_changes_the_base_and_its_gradient() -> None
     assert a.grad.tolist() == [0.0, 10.0, 2.0, 3.0, 40.0, 5.0]
 
 
-def test_a_write_keeps_the_nodes_of_views_of_other_elements() -> None:
+def test_a_write_does_not_derive_the_nodes_of_views_that_nobody_reads() -> None:
+    x = torch.ones(30, requires_grad=True)
+    base = x * 1
+    views = base.unbind()
+    with torch.no_grad():
+        lost = base[:1]
+    base.mul_(2)
+    before = next(numbers)
+    for _ in range(3):
+        base.mul_(3)
+        views[0].mul_(5)
+    assert next(numbers) - before < 20
+    views[1].mul_(7)
+    (base + sum(views)).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [54 * 125 * 31, 54 * 7 * 31, *[54 * 31] * 28]
+    with pytest.raises(RuntimeError, match="created in no_grad mode"):
+        lost.sum().backward()
+
+
+def test_threads_that_read_an_outdated_view_get_the_same_node() -> None:
+    base = torch.ones(4, requires_grad=True) * 1
+    views = [base[i:] for i in range(4)] * 4
+    base.mul_(2)
+    with ThreadPoolExecutor(4) as threads:
+        nodes = list(threads.map(lambda view: view.node, views))
+    assert all(node is nodes[i % 4] for i, node in enumerate(nodes))
+    assert len(base.views or ()) == 4
+
+
+def test_views_of_other_elements_may_be_written_one_after_another() -> None:
     x = torch.arange(1.0, 5, requires_grad=True)
     base = x * 1
     first, second = base[:2], base[2:]
-    node = second.node
     first.mul_(3)
-    assert second.node is node
     second.mul_(first)
     (base * base).sum().backward()  # the sum of the squares of 3a, 3b, 3ac, 3bd
     assert x.grad is not None
@@ -97,7 +127,7 @@ def test_a_write_keeps_the_nodes_of_views_of_other_elements() -> None:
 
 
 def test_a_view_of_many_views_takes_no_more_memory_than_the_first() -> None:
-    def size_of_one_more() -> int:
+    def size_of_one_more(_: int = 0) -> int:
         nonlocal view
         tracemalloc.start()
         try:
@@ -111,7 +141,7 @@ def test_a_view_of_many_views_takes_no_more_memory_than_the_first() -> None:
     first = size_of_one_more()
     for _ in range(2000):
         view = view[:]
-    assert size_of_one_more() <= 2 * first
+    assert min(map(size_of_one_more, range(5))) <= 2 * first  # of several, as the base's list of views grows in jumps
     view.mul_(3)
     base.sum().backward()
     assert x.grad is not None

@@ -138,13 +138,19 @@ class Function:
             pair = isinstance(x, Tensor) and isinstance(y, Tensor)
         if pair:
             a, b = arrays = [x.array, y.array]
-            m, n = edges = [x.node, y.node]
+            try:
+                m, n = edges = [x.fresh_node, y.fresh_node]
+            except AttributeError:  # of a view from before a write to its base
+                m, n = edges = [x.node, y.node]
             wanting = 3 if m is not None and n is not None else (m is not None) + 2 * (n is not None)
             self = cls()
         elif len(inputs) == 1 and isinstance(inputs[0], Tensor):
             (x,) = inputs
-            arrays, edges = [x.array], [x.node]
-            wanting = 1 if x.node is not None else 0
+            try:
+                m = x.fresh_node
+            except AttributeError:
+                m = x.node
+            arrays, edges, wanting = [x.array], [m], 1 if m is not None else 0
             self = cls()
         else:
             arrays, edges, wanting, given = cls._unwrap(inputs)
@@ -199,11 +205,11 @@ class Function:
         if wanting and state.grad_enabled:
             plan = cls.plans.get(wanting) or cls._plan(wanting, len(inputs), out, arrays)
         if plan is None:
-            result.node = None
+            result.fresh_node = None
             if inference.inferences:
                 result.version = inference.fresh()
         else:
-            result.node = self
+            result.fresh_node = self
             self.plan = plan
             self.edges = edges
             self.number = next(numbers)
@@ -350,7 +356,10 @@ class Function:
             if isinstance(x, Tensor):
                 given += bit
                 arrays.append(x.array)
-                node = x.node
+                try:
+                    node = x.fresh_node
+                except AttributeError:
+                    node = x.node
                 edges.append(node)
                 if node is not None:
                     wanting += bit
@@ -428,7 +437,7 @@ class Function:
             self._record(plan, inputs, arrays, edges, state.path, results)
             for i, result in enumerate(results):
                 if self.dtype[i].kind in "fc":
-                    result.node = node = Output(self, i)
+                    result.fresh_node = node = Output(self, i)
                     self.results[i] = weakref.ref(node)
         if state.observer is not None:
             state.observer.forward(self, tuple(inputs), results)

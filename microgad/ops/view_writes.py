@@ -1,11 +1,15 @@
 """In-place writes and views: how a write gives a base and its views new nodes.
 
 A region is the part of a base that a view shows. The view's chain of view operations describes it.
+
+A write gives its base a new node at once. Of its views it only takes the nodes, which `Tensor.node` derives again from
+the base's when they are next read. So views that nobody reads cost nothing, and hooks stay where PyTorch has them.
 """
 
 from __future__ import annotations
 
 import weakref
+from threading import RLock
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -124,7 +128,7 @@ def guard_views(base: Tensor) -> None:
 
 def live_views(base: Tensor) -> list[Tensor]:
     """Return the views of a base that still exist."""
-    return [view for ref in base.views or () if (view := ref()) is not None]
+    return [view for ref in base.views or () if (view := ref()) is not None] + list((base.outdated or {}).values())
 
 
 def steps_to(view: Tensor) -> Steps:
@@ -136,27 +140,71 @@ def steps_to(view: Tensor) -> Steps:
     return tuple(reversed(steps))
 
 
-def refresh_views(base: Tensor, changed: Tensor) -> None:
-    """Give the live views of a base new nodes, which are derived from the base's new node.
+def view_of(self: Tensor, source: Tensor, node: Function, step: Any = None, others: Any = ()) -> None:
+    """Register this as a view of `source`, if the operation `node` did return a view.
 
-    Views that share no memory with what has changed keep theirs: to see that takes a hundredth of the time. But they
-    are part of a retained gradient, which is now that at the base's new node; and a write to no element is rare.
+    Of an operation with several results, `step` is the operation that gives this one alone, and `others` are the
+    other results, each with its step.
     """
+    memory, root = source.array, self.array.base
+    known = root is memory or (root is not None and root is memory.base)  # the usual case, checked first for speed
+    if not known and backend.owner(self.array) is not backend.owner(memory):
+        return
+    base = source if source.base is None else source.base
+    self.version = source._counter()
+    self.base = base
+    if state.current().grad_enabled and (source.base is None or source.chain is not None):
+        self.chain = source.chain, step or (type(node), dict(vars(node)))
+    views = base.views
+    if views is None:
+        views = base.views = []
+    elif len(views) > 6 and len(views) ^ (len(views) + 1 + len(others)) > len(views):  # whenever it passes 8, 16, …
+        views[:] = [ref for ref in views if ref() is not None]  # drop the dead ones: amortized linear time
+    views.append(weakref.ref(self))
+    for view, step in others:
+        view.version, view.base = self.version, base
+        if self.chain is not None:
+            view.chain = self.chain[0], step
+        views.append(weakref.ref(view))
+
+
+def rebind(self: Tensor, node: Function) -> None:
+    """After a write, give the Tensor and its base new nodes. Other views are outdated until theirs are read."""
+    base = self if self.base is None else self.base
+    set_history(base, node if base is self else rebase_history(self, node))
     if not base.views:
         return
-    every = base.retains_grad or not changed.array.size
-    with state.scope(observer=None):  # the views are only rebuilt: an observer should see no operation
-        for view in live_views(base):
-            if not every and type(view.node) not in _ENDS and not np.may_share_memory(view.array, changed.array):
-                continue
-            if view.chain is None:
-                if view.array.dtype.kind in "fc":
-                    set_history(view, LostView.recorded([base.node], view.array, origin=_origin(view)))
-                continue
-            shown = function.Tensor._wrap(base.array, base.node)
-            for cls, settings in steps_to(view):
-                shown = cls.apply(shown, **settings)
+    if base.outdated is None:
+        base.outdated = weakref.WeakValueDictionary()
+    views, base.views = base.views, []
+    for ref in views:
+        if (view := ref()) is None:
+            continue
+        if view.chain is not None:
+            del view.fresh_node
+        elif view.array.dtype.kind in "fc":
+            set_history(view, LostView.recorded([base.node], view.array, origin=_origin(view)))
+        base.outdated[id(view)] = view
+    if self is not base:
+        derive_again(self)  # at once, as in PyTorch: a retained gradient is the one after the write
+
+
+_deriving = RLock()  # held while a view gets its node: another thread that reads it gets the same
+
+
+def derive_again(view: Tensor) -> Any:
+    """Give an outdated view its node, which is derived from the base's, and return it."""
+    base: Any = view.base
+    with _deriving:
+        if not hasattr(view, "fresh_node"):
+            # As it would have been done at the write: an observer sees no operation.
+            path = "" if base.node is None else base.node.path
+            with state.scope(grad_enabled=True, observer=None, path=path):
+                shown = function.Tensor._wrap(base.array, base.node)
+                for cls, settings in steps_to(view):
+                    shown = cls.apply(shown, **settings)
             set_history(view, with_torch_name("AsStrided", shown).node)  # as PyTorch names it
+    return view.fresh_node
 
 
 # A real view may show parts of a complex base, and the opposite. Gradients pass part by part, as in PyTorch, so

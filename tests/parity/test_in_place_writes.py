@@ -353,6 +353,50 @@ def test_gradient_of_a_base_after_a_write_to_another_part_of_it(rows):
     Programs({"program": program}).check("program")
 
 
+@pytest.mark.parametrize("hook", HOOKS)
+def test_hooks_of_a_view_do_not_see_what_is_computed_after_a_write_to_another_part(hook):
+    def program(t, nn):
+        x = leaf(t, 4)
+        base = x * 1
+        view = base[:2]
+        earlier, node = (view * 3).sum(), view.grad_fn
+        HOOKS[hook](view)
+        base[2:].mul_(2)
+        grads = t.autograd.grad(earlier + (view * view).sum() + (base * base).sum(), x)
+        return grads, view.grad_fn is node, view
+
+    Programs({"program": program}).check("program")
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_retained_gradient_is_that_after_a_write_once_the_view_is_read(read):
+    def program(t, nn):
+        x = leaf(t, 4)
+        base = x * 1
+        view = base[:2]
+        view.retain_grad()
+        loss = (view * 5).sum()
+        base.mul_(2)
+        if read:
+            loss = loss + (view * 7).sum()
+        (loss + base.sum()).backward()
+        return view.grad, x.grad
+
+    Programs({"program": program}).check("program")
+
+
+def test_views_of_a_base_whose_data_was_replaced():
+    def program(t, nn):
+        x = leaf(t, 4)
+        base = x * 1
+        view = base[:2]
+        base.data = t.zeros(4).double()
+        base.mul_(2)
+        return view, t.autograd.grad(view.sum() + base.sum(), x)
+
+    Programs({"program": program}).check("program")
+
+
 def test_write_to_no_element_leaves_the_views_of_a_base():
     def program(t, nn):
         x = leaf(t, 3)

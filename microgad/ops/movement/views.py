@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -191,8 +190,9 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
             del shown  # or it would be among the live views
             for existing in view_writes.live_views(tensor):
                 if existing.chain is not None:
-                    steps = (inverse, settings), *view_writes.steps_to(existing)
-                    existing.chain = functools.reduce(lambda chain, step: (chain, step), steps, None)
+                    steps, existing.chain = view_writes.steps_to(existing), (None, (inverse, settings))
+                    for each in steps:
+                        existing.chain = existing.chain, each
             if node is not None:
                 with state.scope(grad_enabled=True):
                     tensor._rebind(node)
