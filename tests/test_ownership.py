@@ -1,10 +1,12 @@
-"""The memory of gradients: leaves never share an array, and take over a gradient that nobody else has."""
+"""The memory of gradients: leaves never share an array, and take over a gradient that nobody else has. Classes are freed."""
 
 from __future__ import annotations
 
 import cProfile
+import gc
 import math
 import sys
+import weakref
 from typing import Any
 
 import numpy as np
@@ -259,3 +261,19 @@ def test_broadcast_gradients_may_be_written_to() -> None:
     z.grad_fn.register_prehook(lambda grads: (grads[0].mul_(3),))
     (g,) = torch.autograd.grad(z.mean(), x)
     assert g.tolist() == [[1.0] * 3] * 2
+
+
+def test_classes_that_a_program_makes_are_freed() -> None:
+    def use_new_classes() -> list[Any]:
+        class Kind(torch.Tensor): ...
+
+        class Other: ...
+
+        (torch.ones(2).as_subclass(Kind) + 1).sum()
+        with pytest.raises(TypeError):
+            torch.add(torch.ones(2), Other())  # type: ignore[arg-type]
+        return [weakref.ref(Kind), weakref.ref(Other)]
+
+    references = use_new_classes()
+    gc.collect()
+    assert [reference() for reference in references] == [None, None]

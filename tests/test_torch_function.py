@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import gc
 import operator
 import pickle
 import subprocess
 import sys
 import textwrap
-import weakref
 from typing import Any
 
 import pytest
@@ -210,22 +208,6 @@ def test_tensors_have_no_override_if_the_module_is_named_torch(monkeypatch: pyte
     torch_function._of_lasting.clear()
     torch_function._of_others.clear()
     assert not overrides.has_torch_function((torch.ones(1), torch.nn.Parameter(torch.ones(1))))
-
-
-def test_classes_that_a_program_makes_are_freed() -> None:
-    def use_new_classes() -> list[Any]:
-        class Kind(torch.Tensor): ...
-
-        class Other: ...
-
-        (torch.ones(2).as_subclass(Kind) + 1).sum()
-        with pytest.raises(TypeError):
-            torch.add(torch.ones(2), Other())  # type: ignore[arg-type]
-        return [weakref.ref(Kind), weakref.ref(Other)]
-
-    references = use_new_classes()
-    gc.collect()
-    assert [reference() for reference in references] == [None, None]
 
 
 def test_modes_are_called_before_subclasses_and_the_innermost_first() -> None:

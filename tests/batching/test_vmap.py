@@ -12,7 +12,6 @@ import io
 import itertools
 import pickle
 import weakref
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -303,22 +302,6 @@ def test_writes_before_an_error_happen_once() -> None:
     assert x.amax().item() == 2
 
 
-def test_an_autograd_function_with_jvp_only_has_its_gradient() -> None:
-    class Wave(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_forward(x)
-            return x.sin()
-
-        @staticmethod
-        def jvp(ctx, tangent):
-            return tangent * ctx.saved_tensors[0].cos()
-
-    x = X.clone().requires_grad_()
-    vmap(Wave.apply)(x).sum().backward()
-    assert_close(x.grad, X.cos())
-
-
 def test_a_sample_that_cannot_be_factorized_does_not_affect_the_others() -> None:
     matrices = torch.stack([torch.eye(2), -torch.eye(2), 4 * torch.eye(2)]).double()
     factors, info = vmap(torch.linalg.cholesky_ex)(matrices)
@@ -494,25 +477,3 @@ def test_a_recorded_vmap_shows_the_operations_of_each_sample() -> None:
     with torch.record() as tape:
         vmap(torch.sin)(X)
     assert sum("sin" in repr(op).lower() for op in tape.ops) == len(X)
-
-
-def test_a_vmap_of_a_custom_function_is_given_the_batch_dims_inside_of_named_tuples():
-    class Pair(NamedTuple):
-        a: object
-        b: object
-
-    class Product(torch.autograd.Function):
-        @staticmethod
-        def forward(pair):
-            return pair.a * pair.b
-
-        @staticmethod
-        def setup_context(ctx, inputs, output):
-            pass
-
-        @staticmethod
-        def vmap(info, in_dims, pair):
-            assert in_dims == (Pair(0, None),)
-            return Product.apply(pair), 0
-
-    assert torch.func.vmap(lambda x: Product.apply(Pair(x, 2)))(torch.arange(3.0)).tolist() == [0, 2, 4]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 from .... import state
 from ....errors.wording import name_init, name_module
@@ -36,13 +36,7 @@ from .state_dicts import _IncompatibleKeys as _IncompatibleKeys
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 if TYPE_CHECKING:
-    R_co = TypeVar("R_co", covariant=True)
-
-    class _Computes(Protocol[R_co]):  # a module whose `forward` returns an R_co
-        @property
-        def forward(self) -> Callable[..., R_co]: ...
-
-    class _Unknown: ...  # what nothing returns, unless it may return anything: Any
+    from .call_types import Computes, Unknown
 
 
 class Module(hooks.ModuleHooks, ModuleConversion):
@@ -109,9 +103,9 @@ class Module(hooks.ModuleHooks, ModuleConversion):
 
     # A call's result is a Tensor where `forward` is annotated so, and else Any, as it always is for PyTorch.
     @overload
-    def __call__(self: _Computes[_Unknown], *args: Any, **kwargs: Any) -> Any: ...
+    def __call__(self: Computes[Unknown], *args: Any, **kwargs: Any) -> Any: ...
     @overload
-    def __call__(self: _Computes[Tensor], *args: Any, **kwargs: Any) -> Tensor: ...
+    def __call__(self: Computes[Tensor], *args: Any, **kwargs: Any) -> Tensor: ...
     @overload
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

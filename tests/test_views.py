@@ -1,0 +1,160 @@
+"""Views share memory and history with their base."""
+
+from __future__ import annotations
+
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+import microgad as torch
+from microgad.function import numbers
+
+
+def test_a_write_to_a_view_of_a_view_changes_the_base_and_its_gradient() -> None:
+    a = torch.arange(6.0).requires_grad_()
+    b = (a * 1).reshape(2, 3)
+    row = b.t()[1]
+    row.mul_(10)
+    assert b.tolist() == [[0.0, 10.0, 2.0], [3.0, 40.0, 5.0]]
+    (b * torch.arange(6.0).reshape(2, 3)).sum().backward()
+    assert a.grad is not None
+    assert a.grad.tolist() == [0.0, 10.0, 2.0, 3.0, 40.0, 5.0]
+
+
+def test_a_write_does_not_derive_the_nodes_of_views_that_nobody_reads() -> None:
+    x = torch.ones(30, requires_grad=True)
+    base = x * 1
+    views = base.unbind()
+    with torch.no_grad():
+        lost = base[:1]
+    base.mul_(2)
+    before = next(numbers)
+    for _ in range(3):
+        base.mul_(3)
+        views[0].mul_(5)
+    assert next(numbers) - before < 20
+    views[1].mul_(7)
+    (base + sum(views)).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [54 * 125 * 31, 54 * 7 * 31, *[54 * 31] * 28]
+    with pytest.raises(RuntimeError, match="created in no_grad mode"):
+        lost.sum().backward()
+
+
+def test_threads_that_read_an_outdated_view_get_the_same_node() -> None:
+    base = torch.ones(4, requires_grad=True) * 1
+    views = [base[i:] for i in range(4)] * 4
+    base.mul_(2)
+    with ThreadPoolExecutor(4) as threads:
+        nodes = list(threads.map(lambda view: view.node, views))
+    assert all(node is nodes[i % 4] for i, node in enumerate(nodes))
+    assert len(base.views or ()) == 4
+
+
+def test_views_of_other_elements_may_be_written_one_after_another() -> None:
+    x = torch.arange(1.0, 5, requires_grad=True)
+    base = x * 1
+    first, second = base[:2], base[2:]
+    first.mul_(3)
+    second.mul_(first)
+    (base * base).sum().backward()  # the sum of the squares of 3a, 3b, 3ac, 3bd
+    assert x.grad is not None
+    assert x.grad.tolist() == [18 * (1 + 9), 36 * (1 + 16), 18 * 3, 18 * 4 * 4]
+
+
+def test_a_view_of_many_views_takes_no_more_memory_than_the_first() -> None:
+    def size_of_one_more(_: int = 0) -> int:
+        nonlocal view
+        tracemalloc.start()
+        try:
+            view = view[:]
+            return tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+
+    x = torch.ones(2, requires_grad=True)
+    base = view = x * 1
+    first = size_of_one_more()
+    for _ in range(2000):
+        view = view[:]
+    assert min(map(size_of_one_more, range(5))) <= 2 * first  # of several, as the base's list of views grows in jumps
+    view.mul_(3)
+    base.sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [3.0, 3.0]
+
+
+def test_as_strided_of_a_view_may_write_elements_of_the_base_outside_of_it() -> None:
+    x = torch.arange(1.0, 5, requires_grad=True)
+    base = x * 1
+    beyond = base[:2].as_strided((2,), (1,), 2)  # elements of the base after that view
+    base[:1].mul_(5)
+    beyond.mul_(beyond.detach().clone())
+    (base * torch.tensor([1.0, 10, 100, 1000])).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [5, 10, 300, 4000]
+
+
+def test_a_write_to_a_view_made_under_no_grad_raises() -> None:
+    x = torch.ones(2, requires_grad=True) * 1
+    with torch.no_grad():
+        v = x[:1]
+    with pytest.raises(RuntimeError, match="created in no_grad mode"):
+        v.mul_(2)
+
+
+@pytest.mark.parametrize(
+    "write", [lambda x, w: x.mul_(w), lambda x, w: x[:1].copy_(w), lambda x, w: x.__setitem__(0, w)]
+)
+@pytest.mark.parametrize("recorded", [False, True])
+def test_backward_from_a_no_grad_view_raises_after_a_write_to_its_base(write: Any, recorded: bool) -> None:
+    w = torch.tensor([3.0], requires_grad=True)
+    x = torch.ones(2, requires_grad=True) * 1 if recorded else torch.ones(2)
+    with torch.no_grad():
+        v, bits = x[:1], x.view(torch.int32)
+    write(x, w[0])
+    assert v.detach().tolist() == [3]
+    assert not bits.requires_grad
+    with pytest.raises(RuntimeError, match="created in no_grad mode and its base or another view of its base has"):
+        v.sum().backward()
+    x.sum().backward()
+    assert w.grad.tolist() == [2 if x[1] == 3 else 1]
+    with torch.no_grad():
+        assert v.mul_(2).tolist() == [6]
+
+
+def test_view_raises_if_the_memory_cannot_be_shared() -> None:
+    x = torch.zeros(2, 3)
+    assert x.view(3, 2).base is x
+    with pytest.raises(
+        RuntimeError, match=r"view size is not compatible .* Use \.reshape\(\.\.\.\) instead\. Size \(6,\)"
+    ):
+        x.t().view(6)
+    with pytest.raises(RuntimeError, match=r"shape '\[4, 2\]' is invalid for input of size 6"):
+        x.view(4, 2)
+
+
+def test_no_size_for_minus_one_fits_beside_a_zero() -> None:
+    with pytest.raises(RuntimeError, match=r"shape '\[-1, 0\]' is invalid for input of size 5"):
+        torch.arange(5).reshape(-1, 0)
+    with pytest.raises(RuntimeError, match="cannot reshape tensor of 0 elements into shape"):
+        torch.arange(0).reshape(-1, 0)
+
+
+def test_a_view_knows_its_base() -> None:
+    x = torch.ones(4)
+    assert x._base is None
+    assert not x._is_view()
+    assert x[:2]._base is x.view(2, 2)[0]._base is x
+    assert x[:2]._is_view()
+    assert x.clone()._base is None
+
+
+def test_detach_shares_memory_and_version() -> None:
+    x = torch.ones(2)
+    d = x.detach()
+    d.add_(1)
+    assert x.tolist() == [2.0, 2.0]
+    assert x._version == 1
