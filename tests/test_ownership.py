@@ -1,4 +1,4 @@
-"""The memory of gradients: leaves never share an array, and take over a gradient that nobody else has. Classes are freed."""
+"""The memory of gradients: leaves share no array, and take over a gradient that nobody else has. Classes are freed."""
 
 from __future__ import annotations
 
