@@ -2,21 +2,31 @@
 
 Operations are written in NumPy's functions, which dispatch on this class, so they and their derivatives work on it
 unchanged. Where Python needs a plain number, as an `if` does, the value is given if it is the same in all slices.
-functions.py implements NumPy's functions for it.
+dispatch.py implements NumPy's functions for it, and indexing.py its indexing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import numpy
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from .. import backend
 from ..backend.memory_layout import cloned
 from ..duck_arrays import DuckArray, Fallback
 from ..engine import leaves
 from ..errors import GraphError
+from ..lazy import LazyModule
+
+if TYPE_CHECKING:
+    from . import dispatch, indexing
+else:
+    # Both import this module.
+    dispatch, indexing = LazyModule("microgad.batching.dispatch"), LazyModule("microgad.batching.indexing")
+
+np: Any = numpy  # NumPy's stubs don't know BatchedArray
 
 
 class Level:
@@ -78,7 +88,11 @@ class Flags:
     )
 
 
-class BatchedArray(DuckArray):
+def _method(function: Any) -> Callable[..., Any]:
+    return lambda self, *args, **kwargs: function(self, *args, **kwargs)
+
+
+class BatchedArray(DuckArray, NDArrayOperatorsMixin):
     """Looks like one slice's array, (*shape); `whole`, (slices, *shape), holds all slices.
 
     In nested mappings `whole` is a BatchedArray itself, of the level outside.
@@ -113,6 +127,18 @@ class BatchedArray(DuckArray):
                 if isinstance(base.whole, BatchedArray):
                     base.whole.record_write()
 
+    def __array_ufunc__(self, *args: Any, **kwargs: Any) -> Any:
+        return dispatch.array_ufunc(*args, **kwargs)
+
+    def __array_function__(self, *args: Any) -> Any:
+        return dispatch.array_function(*args)
+
+    def __getitem__(self, index: Any) -> Any:
+        return indexing.getitem(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        indexing.setitem(self, index, value)
+
     shape = property(Shape)
     ndim = property(lambda self: self.whole.ndim - 1)
     dtype = property(lambda self: self.whole.dtype)
@@ -124,25 +150,62 @@ class BatchedArray(DuckArray):
     flags = property(lambda self: Flags(self))
     device = property(lambda self: self.innermost.device)
 
+    T = property(np.transpose)
+    mT = property(lambda self: np.swapaxes(self, -1, -2))
+    real = property(lambda self: self.like(self.whole.real), lambda self, x: self.real.fill(x))
+    imag = property(lambda self: self.like(self.whole.imag), lambda self, x: self.imag.fill(x))
+
+    all, any, nonzero = map(_method, (np.all, np.any, np.nonzero))
+    max, min, argmax, argmin = map(_method, (np.max, np.min, np.argmax, np.argmin))
+    sum, prod, cumsum, cumprod, trace = map(_method, (np.sum, np.prod, np.cumsum, np.cumprod, np.trace))
+    mean, std, var, round, conj, dot = map(_method, (np.mean, np.std, np.var, np.round, np.conj, np.dot))
+    argsort, argpartition, take, repeat = map(_method, (np.argsort, np.argpartition, np.take, np.repeat))
+    diagonal, ravel, squeeze, swapaxes = map(_method, (np.diagonal, np.ravel, np.squeeze, np.swapaxes))
+
+    def clip(self, min: Any = None, max: Any = None, out: Any = None) -> Any:
+        return np.clip(self, min, max, out=out)
+
+    def fill(self, value: Any) -> None:
+        self[...] = value
+
+    def flatten(self, order: str = "C") -> Any:
+        return np.reshape(self, -1, order=order).copy()
+
+    def reshape(self, *shape: Any, order: str = "C") -> Any:
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def sort(self, axis: int = -1, **options: Any) -> None:
+        self[...] = np.sort(self, axis, **options)
+
+    def transpose(self, *axes: Any) -> Any:
+        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) if axes else None)
+
     def __len__(self) -> int:
         return len(self.whole[0])
 
     def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))  # type: ignore[index]
+        return (self[i] for i in range(len(self)))
 
     def item(self, *index: int) -> Any:
         """Return the one value if it is the same in all slices. Raises Fallback if it isn't."""
-        values = self[index].whole if index else self.whole  # type: ignore[index]
+        values = self[index].whole if index else self.whole
         if isinstance(values, BatchedArray):
             values = np.asarray([value.item() for value in values])
         values = values.reshape(self.level.count, -1)
         same = (values == values[0]) | ((values != values) & (values[0] != values[0]))
         return values[0].item() if same.all() else self.refuse()
 
-    __bool__ = lambda self: bool(self.item())  # noqa: E731
-    __int__ = lambda self: int(self.item())  # noqa: E731
-    __float__ = lambda self: float(self.item())  # noqa: E731
-    __complex__ = lambda self: complex(self.item())  # noqa: E731
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
 
     def __index__(self) -> int:
         if self.ndim or self.dtype.kind not in "biu":  # NumPy would take an array of one index for the index
@@ -191,3 +254,34 @@ def on_levels(whole: Any, levels: Sequence[Level]) -> Any:
 def batched_view(whole: Any, level: Level) -> BatchedArray:
     """Wrap an array that others hold as a view of it, so that writes into the slices are seen as writes into it."""
     return BatchedArray(whole, level, BatchedArray(whole, level))
+
+
+def innermost_level(values: Any) -> Any:
+    """Return the innermost level at which one of the values, also in tuples and lists, is batched; None for none."""
+    found = None
+    for x in values:
+        level = x.level if type(x) is BatchedArray else innermost_level(x) if type(x) in (tuple, list) else None
+        if level is not None:
+            level.check()
+        if level is not None and (found is None or level.depth > found.depth):
+            found = level
+    return found
+
+
+def is_batched_at(x: Any, level: Level) -> bool:
+    """Whether x is batched at this level, so that each slice has its own values."""
+    return type(x) is BatchedArray and x.level is level
+
+
+def ndim_of(x: Any) -> int:
+    """Return the number of dimensions of x; 0 for a Python number."""
+    n: int = getattr(x, "ndim", 0)
+    return n
+
+
+def align(x: Any, level: Level, ndim: int) -> Any:
+    """Prepare x for broadcasting with the batch axis in front: pad its slices with axes of length 1 to `ndim`."""
+    if not is_batched_at(x, level):
+        return x
+    missing = ndim - x.ndim
+    return x.whole[(slice(None), *(None,) * missing)] if missing > 0 else x.whole

@@ -11,9 +11,8 @@ from ..duck_arrays import levels
 from ..generator.vmap_randomness import randomness
 from ..pytree import tree_leaves, tree_map
 from ..state.contexts import binding
-from .array import Level
+from .array import Level, innermost_level, is_batched_at
 from .dims import RemoveBatchDim
-from .functions import innermost_level, is_batched_at
 from .vmap import add_batch_dim
 
 

@@ -15,9 +15,9 @@ from ..backend import is_array
 from ..duck_arrays import Fallback, levels
 from ..errors import GraphError
 from ..function import Function, Packed
-from .array import Level, batched_view, on_levels
+from .array import Level, batched_view, innermost_level, is_batched_at, on_levels
 from .dims import AddBatchDim, RemoveBatchDim
-from .functions import innermost_level, is_batched_at, stack_results, take_slice
+from .per_slice import stack_results, take_slice
 from .rules.common import expand_to_batch
 
 Derive = Callable[..., list[Any]]  # engine.derive(node, grad, onward, create_graph)

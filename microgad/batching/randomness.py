@@ -11,8 +11,7 @@ import numpy as np
 from ..backend import is_array
 from ..generator.fills import empty_like
 from ..generator.vmap_randomness import VmapDraws, same_randomness_error
-from .array import BatchedArray, Level
-from .functions import align, is_batched_at
+from .array import BatchedArray, Level, align, is_batched_at
 from .rules.common import expand_to_batch
 
 

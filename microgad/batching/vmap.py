@@ -20,9 +20,8 @@ from ..generator.vmap_randomness import RandomnessError
 from ..state.contexts import binding
 from . import fallback as fallback
 from . import rules as rules
-from .array import BatchedArray, Level
+from .array import BatchedArray, Level, is_batched_at
 from .dims import AddBatchDim, RemoveBatchDim, SumOverSlices
-from .functions import is_batched_at
 from .randomness import BatchedDraws
 
 F = Callable[[Sequence[Any]], Any]

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from microgad.batching import dispatch, indexing
 from microgad.batching import fallback as fallback  # registers the rules
-from microgad.batching import functions
 from microgad.batching.array import BatchedArray, Level
-from microgad.batching.functions import RULES, take_slice
+from microgad.batching.dispatch import RULES
+from microgad.batching.per_slice import take_slice
 from microgad.duck_arrays import Fallback, levels
 from microgad.state.contexts import binding
 
@@ -159,7 +160,8 @@ def test_rules_equal_a_loop_over_samples(function: Any, arguments: Any, monkeypa
     def no_loop(*_: Any) -> Any:
         raise AssertionError("no rule was used")
 
-    monkeypatch.setattr(functions, "call_per_slice", no_loop)
+    for module in (dispatch, indexing):
+        monkeypatch.setattr(module, "call_per_slice", no_loop)
     with binding(levels, (level,)):
         found = function(*args, **kwargs)
     assert_equals_samples(args[0] if found is None else found, expected)
@@ -304,7 +306,7 @@ def test_ufuncs_may_have_several_results_and_where() -> None:
 def test_a_batched_mask_selects_where_a_shared_value_is_written(
     shape: tuple[int, ...], value: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(functions, "call_per_slice", None)
+    monkeypatch.setattr(indexing, "call_per_slice", None)
     m = Inputs()
     x, mask = m.own(4, 3), m.own(*shape) > 0
     expected = x.whole.copy()

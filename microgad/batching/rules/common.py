@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy
 
-from ..array import Level
-from ..functions import RULES, NoRuleError, is_batched_at
+from ..array import Level, is_batched_at
+from ..dispatch import RULES, NoRuleError
 
 np: Any = numpy  # NumPy's stubs don't know BatchedArray
 Rule = Callable[..., Any]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy
 
-from ..array import BatchedArray, Level
-from ..functions import RULES, align
+from ..array import BatchedArray, Level, align
+from ..dispatch import RULES
 from .common import Rule, batch_of, rule
 
 np: Any = numpy  # NumPy's stubs don't know BatchedArray

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy
 
-from ..array import BatchedArray, Level
-from ..functions import RULES, NoRuleError, align, innermost_level, ndim_of
+from ..array import BatchedArray, Level, align, innermost_level, ndim_of
+from ..dispatch import RULES, NoRuleError
 from .common import Rule, batch_of, rule
 
 np: Any = numpy  # NumPy's stubs don't know BatchedArray

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy
 
-from ..array import BatchedArray, Level
-from ..functions import NoRuleError, align, innermost_level, is_batched_at
+from ..array import BatchedArray, Level, align, innermost_level, is_batched_at
+from ..dispatch import NoRuleError
 from .common import batch_of, expand_to_batch, flatten_slices, rule, shift_axes
 
 np: Any = numpy  # NumPy's stubs don't know BatchedArray

@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 
 from ..array import BatchedArray, Level
-from ..functions import NoRuleError
+from ..dispatch import NoRuleError
 from .common import expand_to_batch, rule, shift_axes
 
 np: Any = numpy  # NumPy's stubs don't know BatchedArray

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy
 
-from ..array import BatchedArray, Level
-from ..functions import RULES, NoRuleError, align, is_batched_at, ndim_of, wrap
+from ..array import BatchedArray, Level, align, is_batched_at, ndim_of
+from ..dispatch import RULES, NoRuleError, wrap
 from .common import Rule, all_axes, batch_of, flatten_slices, rule, shift_axes
 
 np: Any = numpy  # NumPy's stubs don't know BatchedArray

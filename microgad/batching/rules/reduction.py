@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy
 
-from ..array import BatchedArray, Level
-from ..functions import RULES, NoRuleError, innermost_level
+from ..array import BatchedArray, Level, innermost_level
+from ..dispatch import RULES, NoRuleError
 from .common import Rule, all_axes, batch_of, flatten_slices, rule, shift_axes
 
 np: Any = numpy  # NumPy's stubs don't know BatchedArray

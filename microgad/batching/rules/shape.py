@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy
 
-from ..array import BatchedArray, Level
-from ..functions import RULES, NoRuleError, align
+from ..array import BatchedArray, Level, align
+from ..dispatch import RULES, NoRuleError
 from .common import all_axes, batch_of, flatten_slices, rule, shift_axes
 
 np: Any = numpy  # NumPy's stubs don't know BatchedArray
