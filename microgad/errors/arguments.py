@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import operator
 import sys
@@ -113,6 +112,13 @@ def as_sizes(op: str, name: str, given: Any) -> tuple[int, ...]:
 CALL_ERRORS = (AttributeError, MemoryError, OverflowError, MicrogadError, TypeError, ValueError)
 
 
+def _not_overridden(*args: Any, **kwargs: Any) -> Any:
+    return NotImplemented
+
+
+retry_overridden: Callable[..., Any] = _not_overridden  # set by torch_function.wrappers
+
+
 def retry_or_raise(public: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: Any) -> Any:
     """Raise the error that PyTorch raises for a call that failed with one of `CALL_ERRORS`: the same, or a better one.
 
@@ -120,10 +126,9 @@ def retry_or_raise(public: Callable[..., Any], args: tuple[Any, ...], kwargs: di
     nothing. If an argument's class has a __torch_function__, that makes the call now, and its result is returned: see
     `torch_function`.
     """
-    if not sys._getframe(2).f_globals.get("__name__", "").startswith("microgad."):
-        wrappers = importlib.import_module("microgad.torch_function.wrappers")  # of a higher layer: loaded here
-        if (answer := wrappers.retry_overridden(public, *args, **kwargs)) is not NotImplemented:
-            return answer
+    inside = sys._getframe(2).f_globals.get("__name__", "").startswith("microgad.")
+    if not inside and (answer := retry_overridden(public, *args, **kwargs)) is not NotImplemented:
+        return answer
     function, better = inspect.unwrap(public), None
     try:
         if (better := _better_error(function, args, kwargs, error)) is not error:

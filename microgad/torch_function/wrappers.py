@@ -17,6 +17,7 @@ from types import FunctionType
 from typing import Any
 
 from .. import function
+from ..errors import arguments as argument_errors
 from . import (
     disable_subclasses,
     get_overloaded_args,
@@ -148,6 +149,9 @@ def retry_overridden(f: Any, /, *args: Any, **kwargs: Any) -> Any:
         return NotImplemented
     install()
     return _wrappers[id(f)][0](*args, **kwargs) if id(f) in _wrappers else NotImplemented
+
+
+argument_errors.retry_overridden = retry_overridden
 
 
 def install() -> None:
