@@ -18,12 +18,13 @@ from ..adapters import name_of
 from ..adapters.names import is_from
 from ..calls import SameDraws
 from ..check_grads import check_kinks
-from . import dependence, gradients, memory, second_derivatives, state, values
+from . import dependence, gradients, memory, state, values
 from .derivatives import derivatives, derivatives_nearby
 from .given_inputs import Inputs, in_float64
 from .given_inputs import examples as given_examples
 from .inferred_inputs import InputInference, reject_if_refused
 from .module_case import ModuleCase
+from .order import GRADIENTS, SECOND, VALUES
 from .report import Report
 from .runner import Law, check_for_all, select_laws
 
@@ -32,20 +33,9 @@ LAWS: tuple[Law[ModuleCase], ...] = (
     state.registered,
     gradients.shapes,
     values.unchanged,
-    values.deterministic,
-    values.without_grad,
-    values.interleaved,
-    values.layout,
-    values.float32,
-    values.devices,
-    gradients.aliasing,
-    gradients.accumulation,
-    gradients.each_alone,
-    gradients.results_alone,
-    gradients.linear_in_grad,
-    second_derivatives.create_graph,
-    second_derivatives.symmetry,
-    second_derivatives.forward_mode,
+    *VALUES,
+    *GRADIENTS,
+    *SECOND,
     memory.graph_freed,
     dependence.samples,
     dependence.causal,

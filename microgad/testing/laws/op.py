@@ -16,13 +16,14 @@ from ...function.linear_map import LinearMap
 from ..adapters import adapt, name_of, unwrap
 from ..calls import GradcheckError
 from ..check_grads import check_kinks
-from . import gradients, memory, second_derivatives, values
+from . import gradients, memory, values
 from .case import Case
 from .derivatives import derivatives, derivatives_nearby, magnitudes
 from .given_inputs import examples as given_examples
 from .given_inputs import keywords
 from .inferred_inputs import InputInference, for_gradients, reject_if_refused
 from .inferred_settings import infer_settings
+from .order import GRADIENTS, SECOND, VALUES
 from .report import Report
 from .runner import check_for_all, select_laws
 from .sizes import sizes
@@ -32,22 +33,11 @@ LAWS = (
     gradients.shapes,
     values.unchanged,
     values.reference,
-    values.deterministic,
-    values.without_grad,
-    values.interleaved,
-    values.layout,
-    values.float32,
-    values.devices,
-    gradients.aliasing,
-    gradients.accumulation,
-    gradients.each_alone,
-    gradients.results_alone,
-    gradients.linear_in_grad,
+    *VALUES,
+    *GRADIENTS,
     gradients.adjoint,
     gradients.chain_rule,
-    second_derivatives.create_graph,
-    second_derivatives.symmetry,
-    second_derivatives.forward_mode,
+    *SECOND,
     memory.kept,
     memory.graph_freed,
     derivatives,
