@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 import microgad as torch
 from microgad import models, nn
 from microgad.errors import MicrogadError
-from microgad.graph.replays.definitions import Definitions, Rewriter, _statements
+from microgad.graph.replays.definitions import REPLACED_MODULES, REPLACEMENTS, Definitions, Rewriter, _statements
 from microgad.graph.replays.program import ProgramWriter
 from microgad.ops.window.grid import _scatter_cells
 from microgad.testing.programs.program import execute
@@ -175,6 +175,12 @@ def test_a_variable_that_hides_a_helper_is_an_error(monkeypatch):
     monkeypatch.setattr(inspect, "getsource", lambda _: "def f(values, like):\n    return backend.like(values, like)")
     with pytest.raises(MicrogadError, match=r"program: a local variable hides like, which backend.like becomes"):
         rewrite(AnyName(), module, "f")
+
+
+@pytest.mark.parametrize("name", REPLACEMENTS)
+def test_a_helper_that_programs_replace_is_defined_in_a_module_where_they_look(name):
+    known = [(module, vars(sys.modules[module])) for module in REPLACED_MODULES]
+    assert any(name in names and getattr(names[name], "__module__", None) in (None, module) for module, names in known)
 
 
 def test_a_program_with_complex_numbers():
