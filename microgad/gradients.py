@@ -125,14 +125,15 @@ def _sequence(tensors: Any) -> tuple[Any, ...]:
 
 
 def _node_at(x: Any) -> Any:
-    """Return the node of a Tensor or GradientEdge; of a node with several results, the one at `output_nr`."""
-    return x.node.result(x.output_nr) if x.node is not None and type(x.node.shape) is list else x.node
+    """Return the node of a Tensor or GradientEdge, if any; of a node with several results, the one at `output_nr`."""
+    node = getattr(x, "node", None)
+    return node.result(x.output_nr) if node is not None and type(node.shape) is list else node
 
 
 def _node_of(tensor: Any, op: str, i: int) -> Any:
-    if getattr(tensor, "node", None) is None:
+    if (node := _node_at(tensor)) is None:
         raise arguments.no_node(op, i, tensor)
-    return _node_at(tensor)
+    return node
 
 
 def _check_gradients(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list[Function], list[Any]]:
@@ -141,9 +142,8 @@ def _check_gradients(tensors: Sequence[Any], grads: Any, create_graph: bool) -> 
         raise errors.ArgumentError(f"got {len(tensors)} tensors and {len(grads)} gradients")
     roots, seeds = [], []
     for i, (tensor, g) in enumerate(zip(tensors, grads, strict=True)):
-        if getattr(tensor, "node", None) is None:
+        if (node := _node_at(tensor)) is None:
             raise errors.GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
-        node = _node_at(tensor)
         shape, dtype = node.shape, node.dtype
         if g is None:
             if math.prod(shape) != 1 or (dtype.kind == "c" and not state.current().holomorphic):
@@ -151,7 +151,8 @@ def _check_gradients(tensors: Sequence[Any], grads: Any, create_graph: bool) -> 
             g = function.Tensor._wrap(np.ones_like(tensor.array, shape=shape, dtype=dtype))
         elif not isinstance(g, function.Tensor) or g.array.shape != shape:
             raise arguments.unfit_gradient(i, g, shape, dtype)
-        engine.leaves.check_device(g, tensor, i)
+        if not type(tensor.array) is np.ndarray is type(g.array):
+            engine.leaves.check_device(g, tensor, i)
         if g.array.dtype != dtype:
             if (g.array.dtype.kind == "c") != (dtype.kind == "c") and not state.current().holomorphic:
                 raise arguments.unfit_gradient(i, g, shape, dtype)

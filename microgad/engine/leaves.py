@@ -163,9 +163,7 @@ def run_hooks(node: Function, grad: Any, start: float = 0, stop: float = inf) ->
 
 def check_device(grad: Any, result: Any, i: int) -> None:
     """Raise RuntimeError if `grad`, the gradient of the i-th result, isn't on its device. A GradientEdge has none."""
-    if type(result.array) is np.ndarray is type(grad.array) or not isinstance(result, function.Tensor):
-        return
-    if (expected := backend.device_of(result.array)) != grad.device:
+    if isinstance(result, function.Tensor) and (expected := backend.device_of(result.array)) != grad.device:
         raise errors.DeviceError(f"invalid gradient at index {i} - expected device {expected} but got {grad.device}")
 
 
