@@ -30,15 +30,21 @@ from . import (
 MODULES = ("microgad.nn.functional", "microgad", "microgad.linalg", "microgad.fft", "microgad.special")
 # Modules of which PyTorch lets only these functions be overridden:
 FEW = {"microgad.autograd": "backward grad", "microgad.nn.init": "constant_ kaiming_uniform_ normal_ uniform_"}
+# PyTorch's functions in these have the module in their __name__, as "linalg_svd", by which handlers are looked up.
+PREFIXED = ("torch.linalg", "torch.fft", "torch.special")
 # Packages that call the public functions, as PyTorch's do:
 CLIENTS = ("microgad.nn", "microgad.distributions", "microgad.masked", "microgad.utils.data")
 # The operators that PyTorch reports under a method's name, those that it reports under their own, and other specials.
 OPERATORS = {
-    "add": "__add__ __radd__", "sub": "__sub__", "mul": "__mul__ __rmul__", "div": "__truediv__", "neg": "__neg__",
-    "matmul": "__matmul__", "remainder": "__mod__", "abs": "__abs__", "lt": "__lt__", "le": "__le__", "gt": "__gt__",
-    "ge": "__ge__", "ne": "__ne__", "positive": "__pos__", "bitwise_and": "__rand__", "bitwise_or": "__ror__",
-    "bitwise_xor": "__rxor__", "add_": "__iadd__", "sub_": "__isub__", "mul_": "__imul__", "div_": "__itruediv__",
-    "floor_divide_": "__ifloordiv__", "remainder_": "__imod__",
+    "add": "__add__ __radd__", "sub": "__sub__", "mul": "__mul__ __rmul__", "div": "__truediv__",
+    "matmul": "__matmul__", "remainder": "__mod__", "lt": "__lt__", "le": "__le__", "gt": "__gt__", "ge": "__ge__",
+    "ne": "__ne__", "bitwise_and": "__rand__", "bitwise_or": "__ror__", "bitwise_xor": "__rxor__", "add_": "__iadd__",
+    "sub_": "__isub__", "mul_": "__imul__", "div_": "__itruediv__", "floor_divide_": "__ifloordiv__",
+    "remainder_": "__imod__",
+}  # fmt: skip
+# Operators that are the same function as a method, by which programs look them up.
+SAME = {
+    "__neg__": "neg", "__pos__": "positive", "__abs__": "abs", "__rdiv__": "__rtruediv__", "__idiv__": "__itruediv__",
 }  # fmt: skip
 OTHER_OPERATORS = """
     __rsub__ __rtruediv__ __pow__ __rpow__ __rmatmul__ __floordiv__ __rfloordiv__ __rmod__ __eq__ __and__ __or__ __xor__
@@ -48,6 +54,12 @@ SPECIALS = """
     __invert__ __getitem__ __setitem__ __len__ __reversed__ __contains__ __bool__ __float__ __int__ __index__
     __complex__ __repr__ __format__ __array__ __deepcopy__ __reduce_ex__ __dlpack__ __dlpack_device__
 """
+# The __name__ of PyTorch's function where it isn't the name by which programs call it.
+NAMES = {
+    "torch.nn.functional.logsigmoid": "log_sigmoid", "torch.nn.functional.threshold": "_threshold",
+    "torch.Tensor.__pow__": "pow", "torch.Tensor.__ipow__": "pow_", "torch.Tensor.__rtruediv__": "__rdiv__",
+    "torch.Tensor.__itruediv__": "__idiv__",
+}  # fmt: skip
 NOT_OVERRIDABLE = """
     get_[!d]* get_de[!v]* set_?* is_grad* is_tensor is_storage is_warn* manual_seed seed initial_seed save load compile
     typename vmap graph as_subclass
@@ -68,11 +80,13 @@ IN_PYTHON = """
 ONLY_MODES = "torch.tensor torch.as_tensor torch.asarray torch.from_dlpack"
 
 
-def _wrap(f: Any, name: str, called: str, to: Any = None) -> Any:
+def _wrap(f: Any, called: str, to: Any = None) -> Any:
     """Return a wrapper of `f` that calls the __torch_function__ of modes and arguments in place of `f`.
 
-    The first argument of __torch_function__ is `to`, or the wrapper if that is None.
+    `called` is PyTorch's path of the function. The first argument of __torch_function__ is `to`, or the wrapper if that
+    is None.
     """
+    module, _, name = called.rpartition(".")
 
     @functools.wraps(f)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -94,7 +108,10 @@ def _wrap(f: Any, name: str, called: str, to: Any = None) -> Any:
     else:
         names_options = called.startswith("torch.nn.init.") or _matches(called, IN_PYTHON)
     operator = name in OTHER_OPERATORS.split() or to is not None
-    wrapper.__name__, wrapper.torch_name, wrapper.to = name, called, to or wrapper  # type: ignore[attr-defined]
+    if module in PREFIXED:
+        name = f"{module.removeprefix('torch.')}_{name}"
+    wrapper.__name__ = NAMES.get(called, name)
+    wrapper.torch_name, wrapper.to = called, to or wrapper  # type: ignore[attr-defined]
     return wrapper
 
 
@@ -164,7 +181,7 @@ def install() -> None:
         module = importlib.import_module(public)
         for name in FEW[public].split() if public in FEW else filter(_is_overridable, dir(module)):
             if isinstance(f := getattr(module, name), FunctionType):
-                _set_wrapper(module, name, _wrap(f, name, f"torch{public.removeprefix('microgad')}.{name}"))
+                _set_wrapper(module, name, _wrap(f, f"torch{public.removeprefix('microgad')}.{name}"))
     _install_methods(function.Tensor)
     for client in CLIENTS:
         package = importlib.import_module(client)
@@ -250,15 +267,18 @@ def _install_methods(cls: Any) -> None:
     known = {name: getattr(cls, name, None) for name in dir(cls)}  # loads what is lazy
     for name in [*filter(_is_overridable, known), *OTHER_OPERATORS.split(), *SPECIALS.split()]:
         if isinstance(inspect.getattr_static(cls, name, None), FunctionType):
-            _set_wrapper(cls, name, _wrap(known[name], name, f"torch.Tensor.{name}"))
+            _set_wrapper(cls, name, _wrap(known[name], f"torch.Tensor.{name}"))
     for to, names in OPERATORS.items():
         for name in names.split():
             if name in known:
-                _set_wrapper(cls, name, _wrap(known[name], name, f"torch.Tensor.{name}", getattr(cls, to)))
+                _set_wrapper(cls, name, _wrap(known[name], f"torch.Tensor.{name}", getattr(cls, to)))
+    for alias, name in SAME.items():
+        _wrappers.setdefault(id(known[alias]), []).append(getattr(cls, name))
+        setattr(cls, alias, getattr(cls, name))
     for name in filter(_is_overridable, known):
         own = inspect.getattr_static(cls, name)
         if isinstance(own, property):
-            getter = _wrap(own.fget, name, f"torch.Tensor.{name}")
+            getter = _wrap(own.fget, f"torch.Tensor.{name}")
             made = property(getter, own.fset, own.fdel, own.__doc__)
             getter.to = made.__get__
             setattr(cls, name, made)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import microgad
+from microgad.torch_function import wrappers
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch_function
@@ -49,6 +50,41 @@ def log_calls(library: Any, program: Any) -> tuple[list[Any], list[str]]:
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_overrides_see_torchs_functions_and_results_have_torchs_classes(program: Any) -> None:
     assert log_calls(microgad, program) == log_calls(torch, program)
+
+
+def names_of_handlers(t: Any) -> dict[str, Any]:
+    """The __name__ of the functions that __torch_function__ receives from operators and from aliases."""
+    seen: dict[str, Any] = {}
+
+    class Logged(t.Tensor):  # type: ignore[misc, name-defined]
+        @classmethod
+        def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            keys = [key for key in ("__neg__", "__pos__", "__abs__", "__rdiv__") if getattr(t.Tensor, key) is func]
+            seen[call] = func.__name__, keys
+            return super().__torch_function__(func, types, args, kwargs or {})
+
+    x = t.tensor([[4.0, 1.0], [1.0, 3.0]]).as_subclass(Logged)
+    for call in ("x**2", "2/x", "-x", "+x", "abs(x)", "t.linalg.svd(x)", "t.fft.fft(x)", "t.special.i0(x)", "t.svd(x)",
+                 "t.nn.functional.logsigmoid(x)", "t.multiply(x, x)", "x.__rdiv__(2)", "x.norm()"):  # fmt: skip
+        eval(call)
+    y, call = x.clone(), "x **= 2"
+    y **= 2
+    return seen
+
+
+def test_handlers_find_functions_by_torchs_names() -> None:
+    assert names_of_handlers(microgad) == names_of_handlers(torch)
+
+
+@pytest.mark.parametrize("path", ["", "Tensor", "linalg", "fft", "special", "nn.functional", "nn.init", "autograd"])
+def test_functions_that_can_be_overridden_have_torchs_names(path: str) -> None:
+    wrappers.install()
+    there, here = [operator.attrgetter(path)(x) if path else x for x in (torch, microgad)]
+    functions = [(name, x) for name, x in vars(here).items() if hasattr(x, "torch_name") and hasattr(there, name)]
+    assert functions
+    for name, function in functions:
+        if name not in {"to_dlpack", "sym_sqrt", "_no_grad_fill_", "_no_grad_normal_", "_no_grad_uniform_"}:
+            assert function.__name__ == getattr(there, name).__name__
 
 
 def parameters_of_subclasses(t: Any) -> Any:
