@@ -1,6 +1,7 @@
 """Large arrays, which have faster kernels, compared with small pieces, which have plain ones, or with NumPy."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -79,11 +80,51 @@ def test_clamp_between_tensors_is_clip():
     np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
 
 
-@pytest.mark.parametrize("f", [torch.sigmoid, F.silu, F.elu, F.selu, F.gelu, lambda x: F.gelu(x, "tanh"), F.hardswish])
+@pytest.mark.parametrize(
+    "f", [torch.sigmoid, F.silu, F.elu, F.selu, F.gelu, lambda x: F.gelu(x, "tanh"), F.hardswish, F.mish, F.softplus]
+)
 def test_activations_in_blocks_equal_those_of_pieces(rng, f):
+    def weighted(x):  # the gradient of a sum is expanded, which isn't cut into blocks
+        return torch.autograd.grad(f(x.requires_grad_()), x, x.detach() * 2)[0]
+
     x = (4 * rng.standard_normal(BLOCK + 1_000)).astype(np.float32)
-    for operation in (f, lambda x: gradient(f, x)):
+    for operation in (f, lambda x: gradient(f, x), weighted):
         np.testing.assert_allclose(operation(torch.tensor(x)).array, in_pieces(operation, x), rtol=3e-7)
+
+
+@pytest.mark.host("tracemalloc sees the host's memory")
+@pytest.mark.parametrize(
+    ("f", "most"),
+    [
+        (lambda x, index: F.silu(x), 2.6), (lambda x, index: F.mish(x), 2.6), (lambda x, index: F.softplus(x), 2.6),
+        (lambda x, index: 2 * F.glu(x), 2.6), (lambda x, index: x.gather(1, index), 4.5),  # it keeps a copy of index
+    ],
+    ids=["silu", "mish", "softplus", "glu", "gather"],
+)  # fmt: skip
+def test_little_memory_is_needed_beside_the_result_and_the_gradient(f, most):
+    x = torch.linspace(-5, 25, 1 << 20).reshape(1 << 10, 1 << 10).requires_grad_()
+    index = torch.zeros(1 << 10, 1 << 10, dtype=torch.int64)
+    ones = torch.ones_like(f(x, index))
+    tracemalloc.start()
+    try:
+        f(x, index).backward(ones)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < most * x.numel() * x.itemsize
+
+
+@pytest.mark.parametrize("shape", [(300, 300), (2, 70_000), (40, 50, 60)])
+def test_gather_in_blocks_equals_numpy(rng, shape):
+    values = rng.standard_normal(shape)
+    index = rng.integers(0, shape[1], (shape[0] - 1, *shape[1:]))
+    expected, grad = np.zeros_like(values), rng.standard_normal(index.shape)
+    x = torch.tensor(values, requires_grad=True)
+    y = x.gather(1, torch.tensor(index))
+    y.backward(torch.tensor(grad))
+    np.add.at(expected, tuple(index if i == 1 else at for i, at in enumerate(np.indices(index.shape))), grad)
+    np.testing.assert_array_equal(y.detach().numpy(force=True), np.take_along_axis(values[:-1], index, 1))
+    np.testing.assert_allclose(x.grad.numpy(force=True), expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("f", [F.elu, F.selu, F.celu, F.silu, F.gelu, lambda x: F.gelu(x, "tanh")])

@@ -287,15 +287,26 @@ class Mish(Function):
     symbol, promote = "mish", staticmethod(require_floating)
 
     def forward(self, x):
-        n, m = _exp_as_quotient(x)
-        numerator = n * (n + 2 * m)
-        return x * (numerator / (numerator + 2 * m * m))
+        def mish(out: Any, x: Any) -> None:
+            n, m = _exp_as_quotient(x)
+            numerator = n * (n + 2 * m)
+            np.divide(numerator, numerator + 2 * m * m, out=out)
+            out *= x
+
+        return by_blocks(mish, x)
 
     def grad_x(self, grad, x):
+        if type(x) is np.ndarray and type(grad) is np.ndarray:
+            return by_blocks(self._vjp, grad, x)
+        return self._vjp(None, grad, x)
+
+    def _vjp(self, out: Any, grad: Any, x: Any) -> Any:
+        """grad · mish'(x), written into out unless that is None, as it is for Tensors and on a GPU."""
         n, m = _exp_as_quotient(x)
         numerator = n * (n + 2 * m)
         denominator = numerator + 2 * m * m
-        return grad * (numerator + x * (4 * n * m * m * (n + m)) / denominator) / denominator
+        slope = numerator + x * (4 * n * m * m * (n + m)) / denominator
+        return np.divide(np.multiply(grad, slope, out=out), denominator, out=out)
 
 
 def _exp_as_quotient(x: Any) -> Any:
@@ -318,20 +329,29 @@ class Softplus(Function):
     symbol, promote = "softplus", staticmethod(require_floating)
 
     def forward(self, x):
-        y = x * self.beta
-        out = (fast_maximum(0, y) + np.log1p(np.exp(-np.abs(y)))) / self.beta
-        return np.where(y > self.threshold, x, out)
+        def softplus(out: Any, x: Any) -> None:
+            y = x * self.beta
+            np.abs(y, out=out)
+            np.negative(out, out=out)
+            np.exp(out, out=out)
+            np.log1p(out, out=out)
+            out += fast_maximum(0, y)
+            out /= self.beta
+            np.copyto(out, x, where=y > self.threshold)
+
+        return by_blocks(softplus, x)
 
     def grad_x(self, grad, x):
-        out = np.multiply(x, -self.beta, out=np.empty_like(x))
-        linear = np.astype(out < -self.threshold, x.dtype)
-        with np.errstate(over="ignore"):
+        def slope(out: Any, grad: Any, x: Any) -> None:
+            np.multiply(x, -self.beta, out=out)
+            linear = np.astype(out < -self.threshold, x.dtype)
             np.exp(out, out=out)
-        out += 1
-        np.divide(1, out, out=out)
-        np.maximum(out, linear, out=out)  # takes a tenth of the time of np.where
-        out *= grad
-        return out
+            out += 1
+            np.divide(1, out, out=out)
+            np.maximum(out, linear, out=out)  # takes a tenth of the time of np.where
+            out *= grad
+
+        return _saturating(slope, grad, x)
 
     def decomposition(self, x):
         y = x * self.beta
@@ -404,10 +424,10 @@ class Glu(Function):
         out = np.empty_like(x, order="C")
         grad_first, grad_second = self._halves(out)
         np.multiply(grad, gate, out=grad_first)
-        slope = 1 - gate
-        slope *= gate
-        slope *= first
-        np.multiply(grad, slope, out=grad_second)
+        np.subtract(1, gate, out=grad_second)
+        grad_second *= gate
+        grad_second *= first
+        grad_second *= grad
         return out
 
     def decomposition(self, x):

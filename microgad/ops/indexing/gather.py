@@ -18,6 +18,7 @@ from ...function.naming import with_torch_name
 from ...size import Size
 from ...type_aliases import Tensor
 from .. import creation, layouts
+from ..blocks import BLOCK_SIZE
 from ..movement import unbind
 from ..movement.dims import wrap_dim
 from ..spelling import numpy_spelling, tensors_only
@@ -33,12 +34,26 @@ class Gather(LinearMap):
     symbol, numpy, native_half = "gather", np.take_along_axis, True
 
     def forward(self, x):
-        return layouts.contiguous(index_kernels.take(x, index_along(self.axis, self.index, x.shape)))
+        if len(blocks := self._blocks()) == 1:
+            return layouts.contiguous(index_kernels.take(x, index_along(self.axis, self.index, x.shape)))
+        out = np.empty_like(x, shape=self.index.shape, order="C")
+        for rows in blocks:
+            out[rows] = index_kernels.take(x[rows], index_along(self.axis, self.index[rows], x[rows].shape))
+        return out
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape, order="C")
-        index_kernels.add(out, index_along(self.axis, self.index, self.x_shape), grad)
+        for rows in self._blocks():
+            index_kernels.add(out[rows], index_along(self.axis, self.index[rows], out[rows].shape), grad[rows])
         return out
+
+    def _blocks(self) -> list[slice]:
+        """Rows whose flat indices, which take more memory than x, are made at once; along axis 0 all of them."""
+        index = self.index
+        if self.axis == 0 or index.size <= BLOCK_SIZE or backend.is_gpu(index):
+            return [ALL]
+        step = max(1, BLOCK_SIZE * len(index) // index.size)
+        return [slice(i, i + step) for i in range(0, len(index), step)]
 
 
 def _offsets(count: int, step: int, behind: int) -> Any:
