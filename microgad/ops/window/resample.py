@@ -13,6 +13,7 @@ import numpy as np
 from ... import backend
 from ...function.linear_map import LinearMap
 from .. import layouts
+from ..blocks import BLOCK_SIZE
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,18 +114,31 @@ class ResampleMatrix:
             single = lines.shape[-1] == 1
             sums = [np.matmul(part[..., 0], row)[..., None] if single else np.matmul(row, part) for row, part in parts]
             return np.stack(sums, axis).reshape(*x.shape[:axis], len(sums), *x.shape[axis + 1 :])
+        (taps, steps), inner = self.cells.shape, math.prod(x.shape[axis + 1 :])
+        if taps == 1 and self.weights is None and not self.ragged:
+            return x.take(backend.like(self.cells[0], x), axis)
+        planes = x.reshape(math.prod(x.shape[:axis]), self.size, inner)
+        out = np.empty_like(x, shape=(len(planes), steps, inner), order="C")
+        room = BLOCK_SIZE if type(x) is np.ndarray else max(x.size, out.size)
+        most = max(1, room // max(1, inner * max(steps, self.size)))
+        for i in range(0, len(planes), most):
+            self._sum_taps(planes[i : i + most], out[i : i + most])
+        return out.reshape(*x.shape[:axis], steps, *x.shape[axis + 1 :])
+
+    def _sum_taps(self, x: Any, out: Any) -> None:
+        """Write the product with x (planes, size, n) into out (planes, steps, n)."""
         if self.ragged:
-            zero = np.zeros_like(x, shape=(*x.shape[:axis], 1, *x.shape[axis + 1 :]))
-            x = np.concatenate((x, zero), axis)
-        cells, weights, out = backend.like(self.cells, x), None, None
-        if self.weights is not None:
-            weights = backend.like(self.weights, x, x.dtype).reshape(*cells.shape, *(1,) * (x.ndim - axis - 1))
+            x = np.concatenate((x, np.zeros_like(x, shape=(len(x), 1, x.shape[2]))), 1)
+        cells = backend.like(self.cells, x)
+        weights = None if self.weights is None else backend.like(self.weights, x, x.dtype)[..., None]
         for i, row in enumerate(cells):
-            part = x.take(row, axis)
+            part = x.take(row, 1)
             if weights is not None:
-                part *= weights[i]
-            out = part if out is None else np.add(out, part, out=out)
-        return out
+                np.multiply(part, weights[i], out=part if i else out)
+            elif i == 0:
+                out[...] = part
+            if i > 0:
+                out += part
 
     def _times_in_order(self, x: Any, axis: int) -> Any:
         """`times` as PyTorch's compiled loop: fours of products are rounded and then added, others are fused."""
