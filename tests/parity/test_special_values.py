@@ -126,3 +126,26 @@ def test_cholesky_of_matrices_with_infinities_and_nan(upper: bool) -> None:
     for t in (torch, microgad):
         with pytest.raises(RuntimeError, match=r"\(Batch element 0\): .* minor of order 2 is not"):
             t.linalg.cholesky(t.tensor(matrices), upper=upper)
+
+
+PRODUCTS: dict[str, Callable[..., Any]] = {  # of (library, column, row) with inner size 1
+    "mm": lambda t, a, b: a[:, None] @ b[None],
+    "bmm": lambda t, a, b: t.bmm(a[:, None].expand(2, -1, 1), b.expand(2, 1, -1)),
+    "linear's weight": lambda t, a, b: grad_of(t, lambda w: t.nn.functional.linear(b[None], w), a, b, a[None]),
+    "linear's input": lambda t, a, b: grad_of(t, lambda x: t.nn.functional.linear(x, b[None]), a, b, a[:, None]),
+    "a vector's matrix": lambda t, a, b: grad_of(t, lambda w: a @ w, a, b, b),
+}
+
+
+def grad_of(t: Any, function: Callable[..., Any], a: Any, b: Any, grad: Any) -> Any:
+    """The gradient by a matrix with a row for each element of a, a column for each of b."""
+    x = t.ones(len(a), len(b), dtype=a.dtype, requires_grad=True)
+    return t.autograd.grad(function(x), x, grad)[0]
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+@pytest.mark.parametrize(("n", "m"), [(1, 5), (5, 1), (2, 3), (5, 7), (11, 600)])
+def test_products_of_a_column_and_a_row_have_torchs_signs_of_zero(name, n, m):
+    numbers = np.random.default_rng(0).choice([0.0, -0.0, 1, -1, 2.5, -0.5], 1000).astype(np.float32)
+    theirs, ours = (PRODUCTS[name](t, t.tensor(numbers[:n]), t.tensor(numbers[-m:])) for t in (torch, microgad))
+    assert ours.numpy().tobytes() == theirs.numpy().tobytes()

@@ -25,6 +25,7 @@ from ..out import into
 from ..spelling import numbers_first, numpy_spelling, tensors_only
 from .common import check_ndims, check_not_bool, check_same_dtype, not_a_tensor
 
+SHORT_ROW = 16  # elements: a batch of products of a column with a shorter row is faster by np.matmul
 SMALL_INTEGERS = 600  # elements up to which NumPy's product of integer matrices is as fast as one in float64
 
 
@@ -41,13 +42,29 @@ class MatMul(Function):
             )
         if a.dtype.kind in "iu" and a.size > SMALL_INTEGERS and b.size > SMALL_INTEGERS and not backend.is_gpu(a):
             return _integer_product(a, b)
-        return layouts.contiguous(np.matmul(a, b))
+        return layouts.contiguous(_product(a, b))
 
     def grad_a(self, grad, b):
-        return np.matmul(grad, b.swapaxes(-1, -2))
+        return _product(grad, b.swapaxes(-1, -2))
 
     def grad_b(self, grad, a):
-        return np.matmul(a.swapaxes(-1, -2), grad)
+        return _product(a.swapaxes(-1, -2), grad)
+
+
+def _product(a: Any, b: Any) -> Any:
+    """Return np.matmul(a, b): for (..., n, 1) and (..., 1, m) as a · b, since NumPy multiplies these without BLAS.
+
+    The product of two float matrices with n, m > 1 has PyTorch's signs of zero. In batches no zero is negative, as in
+    np.matmul.
+    """
+    if a.shape[-1] != 1 or type(a) is not np.ndarray or type(b) is not np.ndarray:
+        return np.matmul(a, b)
+    n, m, single = a.shape[-2], b.shape[-1], a.ndim == b.ndim == 2
+    if a.dtype.char not in "fd" or b.dtype is not a.dtype or (min(n, m) < 2 if single else m < SHORT_ROW):
+        return np.matmul(a, b)
+    with unbuffered_runs(m):
+        out = np.multiply(a, b, order="C")
+    return out if single else np.add(out, 0, out=out)
 
 
 def _integer_product(a: Any, b: Any) -> Any:
@@ -79,7 +96,7 @@ class Linear(Function):
         if bias is not None and bias.shape != weight.shape[:-1]:
             raise ShapeError(f"bias has shape {bias.shape}, but weight has {weight.shape[0]} rows")
         check_not_bool(x)
-        out = np.matmul(_rows(x), weight.T)
+        out = _product(_rows(x), weight.T)
         if bias is not None:
             out += bias
         return out.reshape(x.shape[:-1] + weight.shape[:-1])
@@ -87,12 +104,12 @@ class Linear(Function):
     def grad_x(self, grad, weight):
         if weight.ndim == 1:
             return grad.reshape((*grad.shape, 1)) * weight
-        return np.matmul(_rows(grad), weight).reshape((*grad.shape[:-1], weight.shape[1]))
+        return _product(_rows(grad), weight).reshape((*grad.shape[:-1], weight.shape[1]))
 
     def grad_weight(self, grad, x):
         if grad.ndim < x.ndim:  # a weight of one dimension
             return np.matmul(grad.reshape((math.prod(grad.shape),)), _rows(x))
-        return np.matmul(_rows(grad).T, _rows(x))
+        return _product(_rows(grad).T, _rows(x))
 
     def grad_bias(self, grad):
         return _rows(grad).sum(0)
