@@ -19,6 +19,8 @@ from .conversion import clone
 from .dims import wrap_dim
 from .shape import flatten
 
+SIDE = 128  # of the squares along a diagonal in which elements are chosen one by one
+
 
 class Diagonal(LinearMap):
     """A diagonal of two axes, as the last axis of the result: a view."""
@@ -75,10 +77,36 @@ class Trace(LinearMap):
 _tri = functools.lru_cache(maxsize=16)(np.tri)
 
 
-def _lower_mask(x: Any, k: int) -> Any:
-    """Return the cached mask of the lower triangle, which NumPy takes longest to make; None if large or on a GPU."""
+def _triangle(x: Any, k: int, upper: bool) -> Any:
+    """Return a copy of the last two axes' lower triangle, up to the k-th diagonal, or of the `upper`, from it on."""
     n, m = x.shape[-2:]
-    return None if backend.is_gpu(x) or n * m > 1 << 14 else _tri(n, m, k, bool)
+    small = n * m <= 1 << 14
+    if type(x) is np.ndarray and not small:
+        out = x.copy()
+        _clear(out, k, upper)
+        return out
+    x = layouts.contiguous(x)
+    if backend.is_gpu(x) or not small:
+        return np.triu(x, k) if upper else np.tril(x, k)
+    below = _tri(n, m, k - upper, bool)  # cached: NumPy takes longest to make it
+    zero = x.dtype.type(0)
+    return np.where(below, zero, x) if upper else np.where(below, x, zero)
+
+
+def _clear(x: Any, k: int, upper: bool) -> None:
+    """Set x to zero above the k-th diagonal or, for an `upper` triangle, below it."""
+    n, m = x.shape[-2:]
+    if type(x) is not np.ndarray or n * m < 1 << 10:
+        np.copyto(x, _triangle(x, k, upper))
+        return
+    below: Any = _tri(SIDE, SIDE, -1, bool)
+    outside = below if upper else ~below
+    for i in range(0, n, SIDE):  # rows that cross the diagonal in one square, and are all in or all out beside it
+        rows, first = x[..., i : i + SIDE, :], i + k + (not upper)
+        left, right = (min(max(column, 0), m) for column in (first, first + SIDE))
+        rows[..., slice(0, left) if upper else slice(right, m)] = 0
+        if left < right:
+            np.copyto(rows[..., left:right], False, where=outside[: n - i, left - first : right - first])
 
 
 class Tril(LinearMap):
@@ -87,9 +115,10 @@ class Tril(LinearMap):
     symbol, numpy, native_half = "tril", np.tril, True
 
     def forward(self, x):
-        x = layouts.contiguous(x)
-        below = _lower_mask(x, self.k)
-        return np.tril(x, self.k) if below is None else np.where(below, x, x.dtype.type(0))
+        return _triangle(x, self.k, False)
+
+    def write(self, out, x):
+        _clear(out, self.k, False)
 
     adjoint = forward
 
@@ -100,9 +129,10 @@ class Triu(LinearMap):
     symbol, numpy, native_half = "triu", np.triu, True
 
     def forward(self, x):
-        x = layouts.contiguous(x)
-        below = _lower_mask(x, self.k - 1)
-        return np.triu(x, self.k) if below is None else np.where(below, x.dtype.type(0), x)
+        return _triangle(x, self.k, True)
+
+    def write(self, out, x):
+        _clear(out, self.k, True)
 
     adjoint = forward
 
