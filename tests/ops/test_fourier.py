@@ -57,6 +57,21 @@ def test_istft_inverts_stft():
         torch.istft(spectra, 4, 4, window=w, center=False)
 
 
+@pytest.mark.parametrize(("size", "hop"), [(8, 4), (9, 4), (16, 3), (32, 16), (40, 17)])
+def test_istft_and_its_gradient_are_those_of_fold(rng, size, hop):
+    window = torch.tensor(rng.uniform(1, 2, size))
+    spectra = torch.tensor(rng.standard_normal((2, size // 2 + 1, 6)) + 0j, requires_grad=True)
+    frames = torch.fft.irfft(spectra, size, dim=1) * window[:, None]
+    total = size + 5 * hop
+    fold = {"output_size": (1, total), "kernel_size": (1, size), "stride": (1, hop)}
+    weights = torch.nn.functional.fold((window**2)[:, None].expand(1, size, 6), **fold)
+    expected = (torch.nn.functional.fold(frames, **fold) / weights).reshape(2, total)
+    found = torch.istft(spectra, size, hop, window=window, center=False)
+    np.testing.assert_array_equal(found.detach().cpu().numpy(), expected.detach().cpu().numpy())
+    grads = [torch.autograd.grad((y**3).sum(), spectra)[0].cpu().numpy() for y in (found, expected)]
+    np.testing.assert_allclose(*grads, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("norm", [None, "forward", "ortho"])
 @pytest.mark.parametrize("shape", [(1,), (2,), (5,), (6,), (1, 4), (4, 1), (3, 6), (6, 5), (2, 3, 4), (3, 2, 5)])
 def test_transforms_and_gradients_of_real_input_equal_those_of_complex_input(rng, shape, norm):

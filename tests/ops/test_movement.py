@@ -355,3 +355,38 @@ def test_a_base_forgets_views_that_were_freed(n):
     for _ in range(300):
         views = *x.unbind(), x[0]
     assert len(x.views) <= 8 * len(views)
+
+
+@pytest.mark.parametrize("diagonal", [-1000, -131, -130, -128, -2, 0, 1, 3, 127, 128, 500])
+@pytest.mark.parametrize("shape", [(3, 5), (130, 131), (300, 129), (2, 129, 200), (1, 300), (300, 1), (0, 4)])
+def test_triangles_have_only_copies_and_zeros(rng, shape, diagonal):
+    special = np.array([0, -0.0, np.nan, np.inf, -np.inf, 1, -3e-45], np.float32)
+    x = rng.choice(special, shape)
+    outside = np.arange(shape[-1]) - np.arange(shape[-2])[:, None]
+    for name, cleared in (("tril", outside > diagonal), ("triu", outside < diagonal)):
+        expected = x.copy()
+        expected[..., cleared] = 0
+        for t in (torch.tensor(x), torch.tensor(x.swapaxes(-1, -2).copy()).mT):
+            out, written = getattr(t, name)(diagonal), getattr(t, f"{name}_")(diagonal)
+            assert out.is_contiguous()
+            assert written is t
+            for result in (out, written):
+                assert result.contiguous().cpu().numpy().tobytes() == expected.tobytes()
+        mask = torch.ones(shape, dtype=torch.bool)
+        assert (getattr(mask, f"{name}_")(diagonal).cpu().numpy() != cleared).all()
+
+
+@pytest.mark.parametrize(("shape", "dim"), [((2, 90), 1), ((90, 3), 0), ((2, 70, 3), 1)])
+@pytest.mark.parametrize(("size", "step"), [(1, 1), (5, 2), (20, 8), (20, 9), (16, 8), (9, 16), (30, 29), (40, 10)])
+def test_gradients_of_windows_are_added_in_their_order(rng, shape, dim, size, step):
+    x = torch.zeros(shape, requires_grad=True)
+    y = x.unfold(dim, size, step)
+    grad = rng.standard_normal(y.shape).astype(np.float32)
+    grad.reshape(-1)[:4] = np.nan, np.inf, -np.inf, -0.0
+    y.backward(torch.tensor(grad))
+    expected = np.zeros(shape, np.float32)
+    for i in range(size):
+        for j in range(y.shape[dim]):
+            np.moveaxis(expected, dim, 0)[j * step + i] += np.moveaxis(grad[..., i], dim, 0)[j]
+    assert x.grad.is_contiguous()
+    np.testing.assert_array_equal(x.grad.cpu().numpy(), expected)

@@ -11,8 +11,7 @@ from ...type_aliases import Tensor
 from ..creation import ones
 from ..elementwise import view_as_complex, view_as_real
 from ..movement import pad, transpose
-from ..movement.strided import unfold
-from ..window import fold
+from ..movement.strided import SlidingWindows, unfold
 from .transforms import fft, ifft, irfft, rfft
 
 
@@ -112,8 +111,8 @@ def istft(
 
 def _overlap_add(frames: Tensor, hop: int, total: int) -> Tensor:
     """Add frames that start every `hop` samples: (B, frames, n) -> (B, total)."""
-    n = frames.shape[-1]
-    return fold(transpose(frames, 1, 2), (1, total), (1, n), stride=(1, hop)).reshape(frames.shape[0], total)
+    batch, _, n = frames.shape
+    return SlidingWindows.transposed.apply(frames, axis=1, size=n, step=hop, x_shape=(batch, total))
 
 
 def _hop_and_window(

@@ -18,8 +18,11 @@ from ...type_aliases import Tensor
 from .. import layouts
 from ..indexing import index_kernels
 from ..spelling import tensors_only
-from .dims import slice_along, wrap_dim
+from .diagonal import diagonal
+from .dims import wrap_dim
 from .shape import reshape
+
+SHORT_STEP = 8  # elements: shorter runs are added more slowly than single elements of all windows
 
 # For each nested `vmap`, from the outermost on: the mapped inputs, each with its current slice.
 vmapped_inputs: ContextVar[tuple[Sequence[tuple[Tensor, Tensor]], ...]] = ContextVar("vmapped_inputs", default=())
@@ -45,16 +48,22 @@ class SlidingWindows(LinearMap):
     symbol, may_share = "unfold", True
 
     def forward(self, x):
-        axis, width = self.axis, x.strides[self.axis]
-        shape = (*x.shape[:axis], (x.shape[axis] - self.size) // self.step + 1, *x.shape[axis + 1 :], self.size)
-        return layouts.strided_view(x, shape, (*x.strides[:axis], width * self.step, *x.strides[axis + 1 :], width))
+        return _windows(x, self.axis, self.size, self.step)
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape)
-        reach = self.step * (grad.shape[self.axis] - 1) + 1
-        for i in range(self.size):
-            out[slice_along(self.axis, i, i + reach, self.step)] += grad[..., i]
+        windows = _windows(out, self.axis, self.size, self.step)
+        width = self.step if self.step >= SHORT_STEP else 1  # within as many elements the windows don't overlap
+        for i in range(0, self.size, width):
+            part = windows[..., i : i + width]
+            part += grad[..., i : i + width]
         return out
+
+
+def _windows(x: Any, axis: int, size: int, step: int) -> Any:
+    width = x.strides[axis]
+    shape = (*x.shape[:axis], (x.shape[axis] - size) // step + 1, *x.shape[axis + 1 :], size)
+    return layouts.strided_view(x, shape, (*x.strides[:axis], width * step, *x.strides[axis + 1 :], width))
 
 
 class AsStrided(LinearMap):
@@ -165,7 +174,8 @@ def fill_diagonal_(input: Tensor, fill_value: complex, wrap: bool = False) -> Te
         raise ShapeError(f"fill_diagonal_: all dimensions of input must be of equal length, got {tuple(input.shape)}")
     rows, columns = input.shape[0], input.shape[-1]
     start, step = geometry(input.array)[2], sum(input.stride())
-    as_strided(input, (min(input.shape),), (step,))[...] = fill_value
+    shown = diagonal(input) if input.ndim == 2 else as_strided(input, (min(input.shape),), (step,))
+    shown[...] = fill_value
     if wrap and input.ndim == 2 and rows > columns + 1:
         below = -(-input.numel() // (columns + 1)) - columns
         storage_view(input, (below,), (step,), start + input.stride(0) * (columns + 1))[...] = fill_value
