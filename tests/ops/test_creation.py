@@ -289,3 +289,14 @@ def test_an_array_whose_strides_are_no_multiples_of_its_items_is_refused():
     with pytest.raises(ValueError, match="strides not a multiple of the element byte size"):
         torch.from_numpy(field)
     assert torch.from_numpy(field.copy()).stride() == (1,)
+
+
+@pytest.mark.parametrize("offset", [-(2**63), -20, -3, -1, 0, 1, 2, 7, 8, 30, 2**63 - 1])
+@pytest.mark.parametrize(("row", "col"), [(0, 3), (3, 0), (1, 1), (5, 5), (8, 3), (2, 9)])
+def test_indices_of_triangles_are_those_of_the_triangles_elements(row, col, offset):
+    distance = np.arange(col) - np.arange(row)[:, None]
+    for indices, inside in ((torch.tril_indices, distance <= offset), (torch.triu_indices, distance >= offset)):
+        for dtype in (torch.int64, torch.int32):
+            found = indices(row, col, offset, dtype=dtype)
+            assert found.dtype == dtype
+            np.testing.assert_array_equal(found.cpu().numpy(), np.stack(np.nonzero(inside)))

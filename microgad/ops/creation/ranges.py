@@ -223,7 +223,7 @@ def tril_indices(
     tensor([[0, 1, 1],
             [0, 0, 1]])
     """
-    return _triangle("tril_indices", np.tril_indices, row, col, offset, dtype, device, options)
+    return _triangle("tril_indices", False, row, col, offset, dtype, device, options)
 
 
 @tensors_only
@@ -236,10 +236,10 @@ def triu_indices(
     tensor([[0, 0, 1],
             [0, 1, 1]])
     """
-    return _triangle("triu_indices", np.triu_indices, row, col, offset, dtype, device, options)
+    return _triangle("triu_indices", True, row, col, offset, dtype, device, options)
 
 
-def _triangle(op: str, indices: Any, row: int, col: int, offset: int, dtype: Any, device: Any, options: Any) -> Tensor:
+def _triangle(op: str, upper: bool, row: int, col: int, offset: int, dtype: Any, device: Any, options: Any) -> Tensor:
     check_options(op, options)
     for name, size in (("row", row), ("col", col)):
         if size < 0:
@@ -247,4 +247,12 @@ def _triangle(op: str, indices: Any, row: int, col: int, offset: int, dtype: Any
     result_dtype = dtypes.of(dtypes.int64 if dtype is None else dtype).dtype
     if result_dtype.kind != "i" or result_dtype.itemsize < 4:
         raise KindError(f"{op}: not implemented for {result_dtype}; int64 and int32 are there")
-    return from_array(np.stack(indices(row, offset, col)).astype(result_dtype), backend.chosen(device))
+    rows, offset = np.arange(row), min(max(offset, -row), col)
+    edges = np.clip(rows + (offset + (not upper)), 0, col)  # the column at which each row begins, or ends
+    lengths = col - edges if upper else edges
+    ends = lengths.cumsum()
+    out = np.empty((2, lengths.sum()), result_dtype)
+    out[0] = np.repeat(rows, lengths)
+    out[1] = np.arange(out.shape[1])
+    out[1] -= np.repeat(ends - col if upper else ends - lengths, lengths)
+    return from_array(out, backend.chosen(device))
