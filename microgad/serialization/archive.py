@@ -129,12 +129,14 @@ class Reader:
         return data
 
     def mapped(self, name: str) -> Any:
-        """Return a record's bytes as an array mapped from the file, copy-on-write; compressed records are read."""
+        """Return a record's bytes as an array mapped from the file, copy-on-write; compressed records are read.
+
+        Mapped bytes aren't checked against the checksum: that would read them all, and not only what is used.
+        """
         if self._entry(name).compress_type != zipfile.ZIP_STORED:
             return self.array(name)
         begins, size = self.begins(name), self.size(name)
         data = np.memmap(self._file, np.uint8, "c", begins, size) if size else np.empty(0, np.uint8)
-        self._check(name, data)
         return data.view(np.ndarray)
 
     def begins(self, name: str) -> int:

@@ -59,7 +59,7 @@ def load(
     Tensors are loaded onto the device that they were saved from. `map_location` is another device, a dict from device
     to device, or a function: it is called with each storage, on the CPU, and the name of its old device, and returns
     the storage, `storage.cuda(1)`, a device's name, or None for no change. With `mmap`, if `f` is a path, Tensors are
-    mapped from the file, not copied into memory.
+    mapped from the file, not copied into memory, and not compared with their checksums.
 
     Raises RuntimeError, which names the file and what is wrong, if it is damaged or may not be loaded; OSError if it
     can't be read; AttributeError if `f` is neither a path nor a file that can seek; TypeError for another map_location

@@ -8,6 +8,7 @@ import pickle
 import struct
 import tracemalloc
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -234,6 +235,16 @@ def test_a_wrong_checksum_is_rejected() -> None:
     place = content.index(RECORDS["data/0"])
     content[place + 5] ^= 1
     rejects(bytes(content), "the checksum of 'data/0' is wrong")
+
+
+def test_mapped_tensors_are_not_read_for_the_checksum(tmp_path: Path) -> None:
+    content = bytearray(archive_with({}))
+    content[content.index(RECORDS["data/0"]) + 7] ^= 1
+    (tmp_path / "flipped.pt").write_bytes(content)
+    found = torch.load(tmp_path / "flipped.pt", mmap=True)
+    assert found["w"][0, 1] != 1
+    with pytest.raises(FileError, match="the checksum of 'data/0' is wrong"):
+        torch.load(tmp_path / "flipped.pt")
 
 
 def test_truncated_files_are_rejected() -> None:
