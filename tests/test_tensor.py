@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import difflib
+import math
 import operator
 import pickle
 import subprocess
@@ -329,6 +330,20 @@ def test_fill_diagonal_writes_wraps_and_stops_gradients() -> None:
     assert x.grad.tolist() == [[0, 3], [3, 0]]
     with pytest.raises(RuntimeError, match="equal length"):
         torch.zeros(2, 2, 3).fill_diagonal_(1)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (5, 2), (2, 5), (1, 4), (0, 3), (3, 3, 3)])
+def test_fill_diagonal_of_tensors_views_and_expanded_tensors(shape) -> None:
+    x = np.arange(math.prod(shape), dtype=np.float32).reshape(shape)
+    expected = x.copy()
+    for i in range(min(shape)):
+        expected[(i,) * len(shape)] = -0.0
+    for t in (torch.tensor(x), torch.tensor(np.ascontiguousarray(x.T)).permute(*range(x.ndim)[::-1])):
+        assert t.fill_diagonal_(-0.0) is t
+        assert t.contiguous().cpu().numpy().tobytes() == expected.tobytes()
+    row = torch.zeros(1, 3)
+    row.expand(3, 3).fill_diagonal_(2.0)
+    assert row.tolist() == [[2, 2, 2]]
 
 
 def test_as_subclass_is_recorded_and_set_replaces_the_memory() -> None:
