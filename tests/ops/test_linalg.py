@@ -471,43 +471,9 @@ def test_lobpcg_and_its_gradient_read_both_triangles():
     assert torch.autograd.gradcheck(lambda x: torch.lobpcg(x, k=1)[0], x)
 
 
-@pytest.mark.parametrize(
-    ("x", "bias"), [((1, 2), (2, 3)), ((2,), (2, 3)), ((2,), (1, 3)), ((3, 1, 2), (4, 1)), ((4, 2), (3, 1))]
-)
-def test_linear_with_a_bias_that_enlarges_the_result_raises(x, bias):
-    with pytest.raises(RuntimeError, match=r"linear: input of shape .* can't be expanded"):
-        torch.nn.functional.linear(torch.ones(x), torch.ones(3, 2), torch.ones(bias))
-
-
-def test_linear_broadcasts_its_bias():
-    x, weight = torch.ones(4, 2), torch.ones(3, 2)
-    for bias in (torch.ones(()), torch.ones(1), torch.ones(1, 3), torch.ones(4, 1)):
-        assert torch.nn.functional.linear(x, weight, bias).tolist() == [[3.0] * 3] * 4
-
-
 def test_eigenvalues_of_nan_raise_in_pytorch_s_words():
     for call in (torch.linalg.eigh, torch.linalg.eigvalsh):
         with pytest.raises(torch.linalg.LinAlgError, match=r"The algorithm failed to converge .* repeated eigenvalues"):
             call(torch.full((3, 3), torch.nan))
     with pytest.raises(RuntimeError, match="input tensor should not contain infs or NaNs"):
         torch.linalg.eig(torch.full((3, 3), torch.nan))
-
-
-SHAPES = [
-    ((5, 1), (1, 3)), ((2, 1), (1, 1000)), ((1, 1), (1, 9)), ((9, 1), (1, 1)), ((0, 1), (1, 4)),
-    ((3, 5, 1), (3, 1, 20)), ((3, 5, 1), (3, 1, 3)), ((5, 1), (3, 1, 17)), ((2, 1, 5, 1), (3, 1, 17)),
-    ((3, 0, 1), (3, 1, 20)),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.int64])
-@pytest.mark.parametrize(("of_a", "of_b"), SHAPES)
-def test_products_of_columns_and_rows_equal_those_of_numpy(rng, of_a, of_b, dtype):
-    special = np.array([0, -0.0, 1, -1, 2.5, 1e-30, 3] + [np.nan, np.inf, -np.inf, 3e38] * (dtype != np.int64))
-    a, b = (rng.choice(special, shape).astype(dtype) for shape in (of_a, of_b))
-    with np.errstate(all="ignore"):
-        expected = np.matmul(a, b)
-    for x in (torch.tensor(a), torch.tensor(a.swapaxes(-1, -2).copy()).mT):
-        y = torch.matmul(x, torch.tensor(b))
-        assert y.is_contiguous()
-        np.testing.assert_array_equal(y.cpu().numpy(), expected)
