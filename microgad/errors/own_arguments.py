@@ -27,7 +27,7 @@ def checked(function: F) -> F:
     it holds.
 
     >>> @checked
-    ... def scaled(by: float, names: "Sequence[str]" = ()): ...
+    ... def scaled(by: float, names: Sequence[str] = ()): ...
     >>> scaled(2, ["a"])
     >>> scaled("a")
     Traceback (most recent call last):
