@@ -425,7 +425,7 @@ def test_the_live_view_shows_steps_during_the_training(tab):
         train(4)
         tab.wait_for_selector("#panel svg .curve", state="attached", timeout=20_000)
         assert "Gradient norms".upper() in panel(tab)
-        assert tab.inner_text("#notice") == "live"
+        until(tab, lambda: tab.inner_text("#notice") == "live")
         train(6)
         until(tab, lambda: tab.input_value("#step") == "8")
         assert threading.active_count() > 1
