@@ -51,7 +51,8 @@ def test_reductions_over_axes_are_numpys(rng, lies, dtype):
         assert found.is_contiguous()
         if name == "sum":
             expected = np.sum(x, axes, float, keepdims=keepdim)
-            np.testing.assert_allclose(found.array, expected, rtol=1e-5, atol=1e-5 * x.size**0.5)
+            rtol = 1e-5 if found.is_cpu else 1e-4  # the stand-in for CuPy adds row after row, as NumPy does
+            np.testing.assert_allclose(found.array, expected, rtol=rtol, atol=1e-5 * x.size**0.5)
         else:
             np.testing.assert_array_equal(found.array, getattr(np, name)(x, axes, keepdims=keepdim))
 
@@ -88,6 +89,7 @@ def fastest(f):
     return min(times)
 
 
+@pytest.mark.host("it is NumPy that is slow")
 @pytest.mark.parametrize(
     ("ours", "numpys"),
     [

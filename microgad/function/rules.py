@@ -110,8 +110,8 @@ def as_result(node: Function, out: Any, inputs: Sequence[Any]) -> Any:
     if isinstance(out, (np.number, np.bool_, np.ndarray, int, float, complex)):
         return np.asarray(out)
     if is_array(out):
-        present = {type(x.array) is np.ndarray for x in inputs if hasattr(x, "array") and x.ndim}
-        if len(present) > 1 and device_of(out).type == "meta":
+        places = {device_of(x.array).type for x in inputs if hasattr(x, "array") and x.ndim}
+        if len(places) > 1 and "meta" in places:
             raise in_forward(DeviceError(""), type(node).__name__, current().path, node.inputs, tuple(inputs))
         return out
     if isinstance(array := getattr(out, "array", None), np.ndarray):

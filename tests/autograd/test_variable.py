@@ -63,7 +63,7 @@ def test_an_operation_may_have_an_attribute_name() -> None:
     )
     x = torch.ones(1, requires_grad=True)
     assert repr(cls.apply(x).grad_fn).startswith("<NamedBackward0 object")
-    assert repr(cls.apply(x)) == "tensor([2.], grad_fn=<NamedBackward0>)"
+    assert repr(cls.apply(x)).endswith("grad_fn=<NamedBackward0>)")
     y = cls.apply(x)
     y.backward()
     with pytest.raises(TypeError, match="NamedBackward0: expected 1 arguments"):
