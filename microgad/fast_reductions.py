@@ -17,7 +17,7 @@ SHORT_RUN = 1 << 8  # elements: NumPy spends most of the time of a shorter inner
 SHORT_AXIS = 1 << 5  # elements of an axis for which NumPy takes as long to start the loop as to reduce
 MANY_RUNS = 1 << 9  # inner loops that NumPy starts in the time that another method needs as its overhead
 MANY_PRODUCTS = 20_000  # elements that are summed faster by a product with ones than by NumPy's sum
-SUM_CHUNK = 1 << 11  # bytes that a product with ones sums at once: more would cost digits
+SUM_CHUNK = 1 << 12  # bytes that a product with ones sums at once: more would cost digits
 LONG_ROW, DOT_CHUNK = 1 << 17, 1 << 12  # elements of a row that is too long for one dot product, and of its chunks
 # The array method that is each ufunc's reduction: CuPy's ufuncs have no `reduce`.
 METHODS = {
