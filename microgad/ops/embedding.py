@@ -18,7 +18,7 @@ from ..type_aliases import Tensor
 from .elementwise import Select
 from .indexing import Gather, index_kernels
 from .indexing.index_parsing import is_recorded
-from .indexing.row_kernels import SMALL, at_elements, at_rows
+from .indexing.row_kernels import at_rows
 from .reduction.segments import SegmentSum, places_in_segments, segment_of_each
 from .spelling import numpy_spelling, tensors_only
 
@@ -39,10 +39,8 @@ class TakeRows(LinearMap):
         rows = grad.reshape((len(index), self.x_shape[1]))
         if backend.is_gpu(out):
             index_kernels.add(out, (index,), rows)
-        elif rows.size < SMALL:
-            at_elements(np.add, out[None], index.astype(np.intp, copy=False), rows[None])
         else:
-            at_rows(np.add, out[None], index, rows[None], blank=True)
+            at_rows(np.add, out[None], index.astype(np.intp, copy=False), rows[None], blank=True)
         return out
 
 

@@ -14,12 +14,10 @@ from ... import backend
 from ...backend.memory_layout import lying, order_by
 from ...backend.meta import as_zeros
 from .. import layouts
-from .row_kernels import SMALL, at_elements, at_rows
+from .row_kernels import at_rows
 
 SMALL_INDEX = 500  # below this number of values NumPy's own indexing is as fast
 SMALL_MASK = 4096  # and below this number of elements of a mask
-WIDE = 32  # the number of values from which on a row is worth moving as a whole
-MANY = 8  # with this many rows for each place or more, rows must be four times as wide
 ATOMIC = {np.add: "ilqILQefd", np.maximum: "ilqILQfd", np.minimum: "ilqILQfd"}  # dtypes of CUDA's atomic operations
 ALL = slice(None)
 BASIC = frozenset((int, slice, type(None), type(...)))
@@ -252,7 +250,7 @@ def _multiply_at_gpu(x: Any, index: Any, values: Any) -> None:
 
 
 def _at_single_axis(ufunc: Any, x: Any, index: Any, values: Any) -> None:
-    """`ufunc.at` on a contiguous array, through a SingleAxisIndex, by the fastest of four ways."""
+    """`ufunc.at` on a contiguous array, through a SingleAxisIndex, by the fastest way."""
     flat = as_single_axis(index, x.shape) or _as_flat(index, x)
     before, _, after = flat.shape
     target, where = x.reshape(flat.shape), flat.where.reshape(-1)
@@ -265,8 +263,6 @@ def _at_single_axis(ufunc: Any, x: Any, index: Any, values: Any) -> None:
     elif before * after >= SMALL_INDEX and where.size <= SMALL_INDEX // 10:
         for i, place in enumerate(where.tolist()):
             ufunc(target[:, place], values[:, i], out=target[:, place])
-    elif after < WIDE or values.size < SMALL or (before * after < 4 * WIDE and where.size >= MANY * flat.length):
-        at_elements(ufunc, target, where, values)
     else:
         at_rows(ufunc, target, where, values)
 

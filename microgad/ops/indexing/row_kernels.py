@@ -8,13 +8,22 @@ import numpy as np
 
 from ...backend.radix_sort import stable_argsort
 
-SMALL = 1 << 15  # with fewer elements than this `at_elements` is as fast
+WIDE, WORTH_ROUNDS = 16, 1 << 22  # from this length of rows, and length times number of values on rounds are faster
 MIN_ROUNDS = 8  # the number of rounds that are made however few places are left
 ROUND_COST = 5  # the time of a round, in reductions of the rows of one place
 
 
-def at_elements(ufunc: Any, target: Any, where: Any, values: Any) -> None:
-    """Apply ufunc.at to target (A, N, B) at [:, where (K,)], on flat arrays: NumPy does these ten times as fast."""
+def at_rows(ufunc: Any, target: Any, where: Any, values: Any, blank: bool = False) -> None:
+    """Apply ufunc.at to target (A, N, B) at [:, where (K,)]. A `blank` target holds the identity element everywhere."""
+    length = values.shape[2]
+    if length < WIDE or length * values.size < WORTH_ROUNDS:
+        _at_elements(ufunc, target, where, values)
+    else:
+        _in_rounds(ufunc, target, where, values, blank)
+
+
+def _at_elements(ufunc: Any, target: Any, where: Any, values: Any) -> None:
+    """Use ufunc.at on flat arrays: NumPy does these ten times as fast."""
     before, length, after = target.shape
     if after != 1:
         where = (where * after)[:, None] + np.arange(after)
@@ -23,36 +32,32 @@ def at_elements(ufunc: Any, target: Any, where: Any, values: Any) -> None:
     ufunc.at(target.reshape(-1), where.reshape(-1), values.reshape(-1))
 
 
-def at_rows(ufunc: Any, target: Any, where: Any, values: Any, blank: bool = False) -> None:
-    """Do the same as `at_elements` in rounds of whole rows: in a tenth of the time where rows are many and wide.
+def _in_rounds(ufunc: Any, target: Any, where: Any, values: Any, blank: bool) -> None:
+    """Do the same in rounds of whole rows: in a fifth of the time where rows are many and wide.
 
-    Each round takes one row for each place. Where few places have many rows left, these are reduced place by place. A
-    `blank` target holds the identity element everywhere, so that the first round may simply assign.
+    Each round takes the next row for each place that has one. The results are gathered in the order of the numbers of
+    rows, so that a round's places come first. Where few places have many rows left, these are reduced place by place.
     """
-    rows = np.arange(len(where))
-    last = np.empty(target.shape[1], rows.dtype)
-    last[where] = rows  # the last row for each place
-    is_last = last[where] == rows
-    if blank:
-        target[:, where] = values  # where a place is repeated NumPy leaves the last row
-    else:
-        _apply_round(ufunc, target, where, values, np.flatnonzero(is_last))
-    order = np.flatnonzero(~is_last)
-    order = order[stable_argsort(where[order])]  # the other rows, sorted by place
+    order = stable_argsort(where)
     starts = np.flatnonzero(np.diff(where[order], prepend=-1))  # where in `order` the rows of each place begin
     counts = np.diff(starts, append=len(order))
-    done = 0
-    while len(starts) and (done < MIN_ROUNDS or (counts.max() - done) * ROUND_COST < len(starts)):
-        _apply_round(ufunc, target, where, values, order[starts + done])
+    most_first = stable_argsort(counts)[::-1]
+    starts, counts = starts[most_first], counts[most_first]
+    repeated = np.count_nonzero(counts > 1)
+    if blank and 2 * (len(counts) - repeated) > len(where):  # most rows are the only ones of their places
+        target[:, where] = values
+        starts, counts = starts[:repeated], counts[:repeated]
+    first = order[starts]
+    places, result = where[first], values.take(first, 1)
+    if not blank:
+        result = ufunc(target.take(places, 1), result)
+    done, left = 1, repeated  # rounds, and the places that have more rows
+    while left and (done < MIN_ROUNDS or (counts[0] - done) * ROUND_COST < left):
+        part = result[:, :left]
+        ufunc(part, values.take(order[starts[:left] + done], 1), out=part)
         done += 1
-        starts, counts = starts[counts > done], counts[counts > done]
-    for start, count in zip(starts, counts, strict=True):
-        rest = ufunc.reduce(values.take(order[start + done : start + count], 1), 1, values.dtype)
-        place = where[order[start]]
-        target[:, place] = ufunc(target[:, place], rest)
-
-
-def _apply_round(ufunc: Any, target: Any, where: Any, values: Any, rows: Any) -> None:
-    """Apply some of the rows, no two of which go to the same place."""
-    places = where[rows]
-    target[:, places] = ufunc(target.take(places, 1), values.take(rows, 1))
+        left = np.count_nonzero(counts > done)
+    for i in range(left):
+        rest = values.take(order[starts[i] + done : starts[i] + counts[i]], 1)
+        result[:, i] = ufunc(result[:, i], ufunc.reduce(rest, 1, values.dtype))
+    target[:, places] = result
