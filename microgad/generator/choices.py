@@ -41,13 +41,14 @@ def randperm(n: int, dtype: DTypeLike = np.int64, *, generator: Generator | None
         raise NotImplementedError(f"randperm: n must be less than 214748364, but got {n}")
     if n < 2:
         return np.arange(n, dtype=dtype)
-    steps = np.arange(n - 1)
-    partners = steps + generator_or_default(generator).random32(n - 1) % (n - steps)
+    partners = generator_or_default(generator).random32(n - 1)
+    partners %= np.arange(n, 1, -1, dtype=np.uint32)
+    partners += np.arange(n - 1, dtype=np.uint32)
     shuffle = _shuffle_by_loop if n < 500 else _shuffle_by_sort
     return shuffle(partners, n).astype(dtype, copy=False)
 
 
-def _shuffle_by_loop(partners: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+def _shuffle_by_loop(partners: NDArray[np.uint32], n: int) -> NDArray[np.int64]:
     """Return 0 .. n-1 after swapping the places i and partners[i] >= i for i = 0 .. n-2 in turn."""
     order = list(range(n))
     for i, j in enumerate(partners.tolist()):
@@ -55,7 +56,7 @@ def _shuffle_by_loop(partners: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     return np.array(order)
 
 
-def _shuffle_by_sort(partners: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+def _shuffle_by_sort(partners: NDArray[np.uint32], n: int) -> NDArray[np.int64]:
     """Do the same without a loop.
 
     Step i takes for good what lies in place j = partners[i], and leaves there what lay in place i. So what place x
@@ -69,6 +70,7 @@ def _shuffle_by_sort(partners: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     held[place] = step  # the last step with this partner stays; nobody asks for a place that was swapped with itself
     while not np.array_equal(followed := held[held], held):
         held = followed
+    del followed
     order = np.empty(n, np.int64)
     order[step] = place
     again = np.flatnonzero(place[1:] == place[:-1])
