@@ -59,6 +59,7 @@ def div_class(rounding_mode: str | None) -> type[Function]:
     return Div if rounding_mode is None else FloorDiv if rounding_mode == "floor" else TruncDiv
 
 
+_INTEGER = {"b", "i", "u", int, bool}  # kinds of arrays and types of numbers
 _REAL, _REAL_EXACTLY = (dtypes.only("iuf", by).__func__ for by in (dtypes.promote, dtypes.promote_exactly))
 
 
@@ -68,10 +69,11 @@ def _promote_division(arrays: Any, promote: Any = _REAL) -> Any:
     Divisors on a GPU aren't checked, because that would mean waiting for the GPU.
     """
     arrays = promote(arrays)
-    integers = all(getattr(x, "dtype", np.dtype(type(x))).kind in "biu" for x in arrays)
-    empty = any(getattr(x, "size", 1) == 0 for x in arrays)
-    if integers and not empty and not backend.is_gpu(arrays[1]) and not np.all(arrays[1]):
-        raise ArgumentError("ZeroDivisionError: integers can't be divided by zero")
+    if all((x.dtype.kind if hasattr(x, "dtype") else type(x)) in _INTEGER for x in arrays):
+        divisor = arrays[1]
+        nonzero = divisor if type(divisor) is int else backend.is_gpu(divisor) or np.all(divisor)
+        if not nonzero and all(np.size(x) for x in arrays):
+            raise ArgumentError("ZeroDivisionError: integers can't be divided by zero")
     return arrays
 
 
