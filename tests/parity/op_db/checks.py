@@ -15,11 +15,10 @@ import torch
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.common_utils import noncontiguous_like
 from torch.testing._internal.opinfo.core import SampleInput
-from torch.utils._pytree import tree_leaves
 
 from .compare import Different, same
 from .exceptions import LEFT_OUT, SLACK, UNDEFINED
-from .programs import Call, forward, gradgrad, gradient, inplace, memory, name_of, out
+from .programs import Call, flat, forward, gradgrad, gradient, inplace, memory, name_of, out
 from .swap import Copies, Swapped, Unsupported, microgad_function, swapped_function
 
 DTYPES = ("float32", "float64", "complex64", "complex128", "int64", "bool")
@@ -123,8 +122,9 @@ class OpChecks:
         except AttributeError as error:
             yield Failure("forward", str(error), missing=True)
             return
+        made = {}
         for dtype in self.dtypes:
-            samples = self.samples(op.sample_inputs_func, dtype)
+            made[dtype] = samples = self.samples(op.sample_inputs_func, dtype)
             yield from (Check(f"forward {dtype}", forward, functions, sample) for sample in samples)
             if op.reference_inputs_func is not None and (dtype in REFERENCE or self.max_samples is None):
                 for sample in filter(has_ordinary_values, self.samples(op.reference_inputs_func, dtype)):
@@ -134,7 +134,7 @@ class OpChecks:
         if not self.dtypes:
             return
         dtype = "float64" if "float64" in self.dtypes else self.dtypes[0]
-        samples = self.samples(op.sample_inputs_func, dtype)
+        samples = made[dtype]
         for sample in samples:
             with contextlib.suppress(Exception):  # torch can't copy a sample that holds no Tensor
                 yield Check("forward noncontiguous", forward, functions, sample.noncontiguous())
@@ -273,8 +273,7 @@ def is_method(f: Any) -> bool:
 
 
 def tensors_of(sample: SampleInput) -> list[torch.Tensor]:
-    leaves = tree_leaves((sample.input, sample.args, sample.kwargs))
-    return [x for x in leaves if isinstance(x, torch.Tensor)]
+    return list(flat((sample.input, sample.args, sample.kwargs), torch.Tensor))
 
 
 def has_ordinary_values(sample: SampleInput) -> bool:

@@ -78,13 +78,11 @@ def same_tensor(theirs: torch.Tensor, ours: Any, where: str, slack: float, value
     a = theirs.numpy(force=True)  # resolves torch's lazy conjugates, negatives and zeros
     b = np.asarray(ours.array)
     rtol, atol = (slack * t for t in TOLERANCES.get(dtype, (0, 0)))
-    if a.dtype.kind == "c":
+    good = a == b
+    if a.dtype.kind in "cf" and not good.all():
         size = np.abs(a)
-        good = agree(a.real, b.real, rtol, atol, size) & agree(a.imag, b.imag, rtol, atol, size)
-    elif a.dtype.kind == "f":
-        good = agree(a, b, rtol, atol, np.abs(a))
-    else:
-        good = a == b
+        parts = [(a, b)] if a.dtype.kind == "f" else [(a.real, b.real), (a.imag, b.imag)]
+        good = np.logical_and.reduce([agree(x, y, rtol, atol, size) for x, y in parts])
     if not good.all():
         first = tuple(int(i) for i in np.argwhere(~good)[0])
         raise Different(

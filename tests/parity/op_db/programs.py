@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -88,9 +89,14 @@ def recorded(f: Any, call: Call) -> tuple[list[Any], list[Any], list[Any]]:
 
 def random(lib: Any, like: Any, seed: int) -> Any:
     """Normal numbers from NumPy, the same for both libraries."""
-    rng, shape, dtype = np.random.default_rng([seed, *like.shape]), tuple(like.shape), name_of(like.dtype)
-    values = rng.standard_normal(shape) + (1j * rng.standard_normal(shape) if "complex" in dtype else 0)
-    return lib.from_numpy(np.asarray(values, dtype))
+    return lib.from_numpy(normal(seed, tuple(like.shape), name_of(like.dtype)).copy())
+
+
+@lru_cache(256)
+def normal(seed: int, shape: tuple[int, ...], dtype: str) -> Any:
+    rng = np.random.default_rng([seed, *shape])
+    imaginary = 1j * rng.standard_normal(shape) if "complex" in dtype else 0
+    return np.asarray(rng.standard_normal(shape) + imaginary, dtype)
 
 
 def name_of(dtype: Any) -> str:

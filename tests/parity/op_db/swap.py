@@ -19,6 +19,7 @@ from torch.testing._internal import common_methods_invocations
 import microgad
 
 MODULE_ATTRIBUTES = vars(torch.nn.Module())  # what every module has, such as registries and hooks
+PLAIN = {bool, int, float, complex, str, type(None)}  # what both libraries take as it is
 NAMESPACES = (torch, torch.nn.functional, torch.linalg, torch.special, torch.fft, torch.Tensor)
 
 
@@ -33,15 +34,6 @@ def microgad_function(path: str) -> Any:
     return functools.reduce(getattr, path.split("."), start)
 
 
-def copy_memory(t: torch.Tensor, copies: dict[int, torch.Tensor]) -> torch.Tensor:
-    """A flat copy of a tensor's whole storage; tensors that share memory get the same copy."""
-    storage = t.untyped_storage()
-    if storage.data_ptr() not in copies or not storage.nbytes():
-        copies[storage.data_ptr()] = torch.empty(0, dtype=torch.uint8).set_(storage.clone())
-        copies[storage.data_ptr()].source = storage  # kept alive, so that its address is not reused
-    return torch.empty(0, dtype=t.dtype).set_(copies[storage.data_ptr()].untyped_storage())
-
-
 class Copies:
     """Copies values for torch itself, with their strides, shared memory and requires_grad."""
 
@@ -49,11 +41,13 @@ class Copies:
 
     def __init__(self, requires_grad: bool = True) -> None:
         self.requires_grad = requires_grad
-        self.copied_memory: dict[int, torch.Tensor] = {}
+        self.copied_memory: dict[int, Any] = {}  # by the address of a storage: the copy, and the storage, kept alive
         self.made: dict[int, Any] = {}  # by the id of the original, which is kept alive so that the id stays its own
         self.tensors: list[Any] = []
 
     def __call__(self, x: Any) -> Any:
+        if type(x) in PLAIN:
+            return x
         if isinstance(x, torch.Tensor):
             if id(x) not in self.made:
                 self.made[id(x)] = x, self.tensor(x)
@@ -76,13 +70,21 @@ class Copies:
             raise Unsupported(f"{type(t).__name__}, {t.layout}")
         if t.device.type != "cpu":
             raise Unsupported(str(t.device))
-        strided = t.detach().resolve_conj().resolve_neg()
-        geometry = strided.shape, strided.stride(), strided.storage_offset()
-        made = self.strided(copy_memory(strided, self.copied_memory), *geometry)
+        strided = t.detach().resolve_conj().resolve_neg() if t.is_conj() or t.is_neg() else t
+        storage = strided.untyped_storage()
+        address = storage.data_ptr()
+        if address not in self.copied_memory or not storage.nbytes():  # tensors that share memory get the same copy
+            self.copied_memory[address] = self.memory(storage), storage
+        geometry = strided.storage_offset(), strided.shape, strided.stride()
+        made = self.strided(self.copied_memory[address][0], t.dtype, *geometry)
         return made.requires_grad_() if self.requires_grad and t.requires_grad else made
 
-    def strided(self, memory: torch.Tensor, shape: Any, strides: Any, offset: int) -> Any:
-        return memory.as_strided(shape, strides, offset)
+    def memory(self, storage: torch.UntypedStorage) -> Any:
+        """A copy of a whole storage."""
+        return storage.clone()
+
+    def strided(self, memory: Any, dtype: torch.dtype, offset: int, shape: Any, strides: Any) -> Any:
+        return torch.empty(0, dtype=dtype).set_(memory, offset, shape, strides)
 
     def convert_other(self, x: Any) -> Any:
         if isinstance(x, torch.nn.Module):
@@ -95,13 +97,17 @@ class Swapped(Copies):
 
     lib = microgad
 
-    def strided(self, memory: torch.Tensor, shape: Any, strides: Any, offset: int) -> Any:
-        dtype_name(memory.dtype)
+    def memory(self, storage: torch.UntypedStorage) -> Any:
+        return torch.empty(0, dtype=torch.uint8).set_(storage).numpy().copy()
+
+    def strided(self, memory: Any, dtype: torch.dtype, offset: int, shape: Any, strides: Any) -> Any:
+        kind = np.dtype(dtype_name(dtype))
         if len(shape) > 64:
             raise Unsupported(f"{len(shape)} dimensions")
-        flat = memory.numpy()
-        strides = [n * flat.itemsize for n in strides]
-        return microgad.from_numpy(np.lib.stride_tricks.as_strided(flat[offset:], shape, strides))
+        strides = [n * kind.itemsize for n in strides]
+        if 0 in shape:  # ndarray refuses strides that are beyond an empty memory
+            return microgad.from_numpy(np.lib.stride_tricks.as_strided(memory.view(kind)[offset:], shape, strides))
+        return microgad.from_numpy(np.ndarray(shape, kind, memory, offset * kind.itemsize, strides))
 
     def convert_other(self, x: Any) -> Any:
         return self.module(x) if isinstance(x, torch.nn.Module) else swapped(x)
@@ -126,6 +132,7 @@ class Swapped(Copies):
         return made
 
 
+@functools.cache
 def dtype_name(dtype: torch.dtype) -> str:
     """The name of a dtype that NumPy has itself; for others raise Unsupported."""
     name = str(dtype).removeprefix("torch.")
