@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import ref
 
 import numpy as np
 
@@ -179,8 +179,14 @@ class ndarray:
             return getattr(ufunc, method)(*bare(inputs), **bare(kwargs))
         if not known:
             return NotImplemented
-        function = power if ufunc is np.power and method == "__call__" else getattr(ufunc, method)
         values = [x._a if type(x) is ndarray else bare(x) for x in inputs]
+        if method == "__call__" and not kwargs and ufunc is not np.power:  # most calls
+            with np.errstate(all="ignore"):
+                found = ufunc(*values)
+            if type(found) is not tuple and found.ndim < 2:  # in C order
+                return of_owner(np.asarray(found))
+            return wrapped(in_c_order(ufunc.__name__, found))
+        function = power if ufunc is np.power and method == "__call__" else getattr(ufunc, method)
         with np.errstate(all="ignore"):  # a GPU doesn't warn about NaN and infinity
             kwargs = bare(kwargs) if kwargs else kwargs
             if method == "reduce":
@@ -296,14 +302,17 @@ def wrapped(x: Any) -> Any:
     return x
 
 
-OWNERS: WeakValueDictionary[int, ndarray] = WeakValueDictionary()  # by the id of the NumPy array
+OWNERS: dict[int, ref[ndarray]] = {}  # by the id of the NumPy array, which a later array may have again
 
 
 def of_owner(a: Any) -> ndarray:
     """The stand-in's array for a NumPy array that owns its memory. It is always the same one."""
-    if (new := OWNERS.get(id(a))) is None:
-        OWNERS[id(a)] = new = object.__new__(ndarray)
-        new._a, new.base = a, None
+    known = OWNERS.get(id(a))
+    if known is not None and (there := known()) is not None and there._a is a:
+        return there
+    new = object.__new__(ndarray)
+    new._a, new.base = a, None
+    OWNERS[id(a)] = ref(new)
     return new
 
 

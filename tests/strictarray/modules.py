@@ -52,7 +52,7 @@ class _Pool:
 
     def used_bytes(self) -> int:
         """The bytes of all arrays."""
-        return sum(a._a.nbytes for a in list(OWNERS.values()))
+        return sum(a._a.nbytes for known in list(OWNERS.values()) if (a := known()) is not None)
 
     total_bytes = used_bytes
 
