@@ -23,16 +23,24 @@ collect_ignore_glob = [] if importlib.util.find_spec("onnx") else ["microgad/onn
 collect_ignore_glob += [] if importlib.util.find_spec("scipy") else ["microgad/quasirandom.py"]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def _names(doctest_namespace: dict[str, Any]) -> None:
     doctest_namespace.update(np=np, torch=microgad, microgad=microgad, nn=microgad.nn, F=microgad.nn.functional)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Clear the line cache before a doctest, which otherwise checks every cached file for changes."""
+    """Clear the line cache before a doctest, which otherwise checks every cached file for changes.
+
+    Install the wrappers that call __torch_function__ where a test has that mark, and remove them elsewhere: the first
+    class that has a __torch_function__ installs them, for good. A fixture would take longer.
+    """
     if isinstance(item, pytest.DoctestItem):
         linecache.clearcache()
+    if item.get_closest_marker("torch_function"):
+        wrappers.install()
+    elif wrappers._installed:
+        _remove_wrappers()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -56,21 +64,7 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
         importlib.import_module(".".join(collector.path.relative_to(PACKAGE.parent).parent.parts))
 
 
-@pytest.fixture(autouse=True)
-def _torch_function_wrappers(request: pytest.FixtureRequest) -> None:
-    """Install the wrappers that call __torch_function__ where a test has that mark, and remove them elsewhere.
-
-    The first class that has a __torch_function__ installs them, for good.
-    """
-    if request.node.get_closest_marker("torch_function"):
-        wrappers.install()
-    else:
-        _remove_wrappers()
-
-
 def _remove_wrappers() -> None:
-    if not wrappers._installed:
-        return
     wrappers._installed = False
     wrappers._wrappers.clear()
     modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "microgad"]
