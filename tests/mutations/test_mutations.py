@@ -20,7 +20,7 @@ from .misses import MISSES
 from .operators import mutants
 from .targets import entries_of, functions
 
-GATE = 25  # faults, in less than half a minute
+GATE = 16  # faults, in less than 20 seconds
 FEW = 120  # inputs that show, without --thorough, whether a fault that isn't caught changes anything
 
 

@@ -122,8 +122,9 @@ LIBRARY = [Exp, Log, Sqrt, Relu, Add, Mul, Div, Pow, Sum, Amax, Softmax, MatMul,
 
 @pytest.mark.parametrize("op", RIGHT + LIBRARY, ids=lambda op: op.__name__)
 def test_right_operations_obey_all_laws(op):
-    report = check_op(op, examples=EXAMPLES)
-    assert report.examples == EXAMPLES
+    examples = EXAMPLES // 4 if op in LIBRARY else EXAMPLES // 2  # tests/properties has more of the library's
+    report = check_op(op, examples=examples)
+    assert report.examples == examples
     assert op.__name__ in report.classes or issubclass(op, torch.autograd.Function)
 
 

@@ -14,7 +14,7 @@ import pytest
 CONSUMER = Path(__file__).parents[1] / "consumer"
 FEW = """
 from hypothesis import HealthCheck, settings
-settings.register_profile("few", max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("few", max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("few")
 """
 
