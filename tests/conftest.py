@@ -62,7 +62,7 @@ CPU_ONLY = {
 
 # The explain phase runs hundreds of further examples after shrinking, even for `hypothesis.find`.
 PHASES = [phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain]
-hypothesis.settings.register_profile("gate", max_examples=25, derandomize=True, deadline=None, phases=PHASES)
+hypothesis.settings.register_profile("gate", max_examples=20, derandomize=True, deadline=None, phases=PHASES)
 hypothesis.settings.register_profile("again", max_examples=8, derandomize=True, deadline=None, phases=PHASES)
 hypothesis.settings.register_profile("thorough", max_examples=500, deadline=None)
 
@@ -126,9 +126,13 @@ def pytest_collection() -> Iterator[object]:
 
 
 def pytest_collection_finish() -> None:
-    """Keep the garbage collector from scanning all tests and modules, which takes half a second each time."""
+    """Keep the garbage collector from scanning all tests and modules, which takes half a second each time.
+
+    It runs less often than by default: hypothesis makes many objects, and hardly any are garbage.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def device_context(node: pytest.Item | pytest.Collector) -> AbstractContextManager[object]:

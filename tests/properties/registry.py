@@ -38,6 +38,7 @@ from microgad.testing.laws.runner import Law, ThoroughnessSchedule, check_laws, 
 
 REGISTRY: dict[type[Function], list[Entry]] = {}
 THOROUGH = 25  # examples that are checked by every law; expensive laws check only some of the others
+REACHING = 20  # examples, among which every class of a test must appear
 
 
 class Entry:
@@ -57,7 +58,7 @@ class Entry:
     def run(self) -> None:
         """Check many examples, in whose graphs every class must appear; in the few of a further run it needn't."""
         recorded = self.check()
-        if settings().max_examples < THOROUGH:
+        if settings().max_examples < REACHING:
             return
         adjoints = [cls.transposed for cls in self.classes if issubclass(cls, LinearMap)]
         absent = sorted(cls.__name__ for cls in {*self.classes, *adjoints} - recorded)
