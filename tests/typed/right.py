@@ -1,4 +1,8 @@
-"""Correct programs, with the types that a type checker infers. The test is mypy, configured in pyproject.toml."""
+"""Correct programs, with the types that a type checker infers.
+
+The test is mypy, with the settings in pyproject.toml, and in .ci/run once more as users run it: with --strict alone,
+for the installed package.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +49,7 @@ def shapes_are_numbers() -> None:
     assert_type(x.view(n, -1).reshape((d, n)).permute(1, 0).expand(2, n, d), Tensor)
     assert_type(x.view(torch.int32).repeat(2, 1).flip(0).flip([0]), Tensor)
     assert_type(x.new_zeros(2, 3).new_ones((2, 3), dtype=torch.float64), Tensor)
+    assert_type(x.diagonal().gather(0, x[0].long()).scatter(0, x[0].long(), 1.0), Tensor)
 
 
 def in_place() -> None:
@@ -177,7 +182,7 @@ def calls_of_recurrent_layers(either: Tensor | PackedSequence) -> None:
     assert_type(nn.LSTM(2, 3)(x), tuple[Tensor, tuple[Tensor, Tensor]])
     assert_type(nn.LSTM(2, 3)(pack_sequence([x]))[0], PackedSequence)
     assert_type(nn.GRU(2, 3)(x, hx=x), tuple[Tensor, Tensor])
-    assert_type(nn.RNN(2, 3)(input=either)[1], Tensor)
+    assert_type(nn.RNN(2, 3, 1, "relu")(input=either)[1], Tensor)
     assert_type(nn.LSTMCell(2, 3)(x), tuple[Tensor, Tensor])
     assert_type(nn.GRUCell(2, 3)(x), Tensor)
     out, weights = nn.MultiheadAttention(2, 1)(x, x, x)

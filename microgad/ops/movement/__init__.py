@@ -3,9 +3,9 @@
 # isort: skip_file
 from .conversion import Cast, Clone, Transfer, clone, memory_format_of
 from .diagonal import (
-    DiagEmbed, Diagonal, Trace, Tril, Triu, diag, diag_embed, diagflat, diagonal, linalg_diagonal, trace, tril, tril_,
-    triu, triu_,
-)  # fmt: skip
+    DiagEmbed, Diagonal, Trace, Tril, Triu, diag, diag_embed, diagflat, diagonal as diagonal, linalg_diagonal, trace,
+    tril, tril_, triu, triu_,
+)  # fmt: skip  # without its `as`, `mypy --strict` takes `diagonal` for the file of this name
 from .joining import Cat, Stack, cat, column_stack, concat, concatenate, dstack, hstack, row_stack, stack, vstack
 from .rearranging import (
     Flip, Permute, Roll, Rot90, adjoint, flip, fliplr, flipud, matrix_transpose, moveaxis, movedim, permute, roll,
