@@ -6,7 +6,7 @@ Programs from before 2018 use them, and `x.type()` still returns their names.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -46,13 +46,6 @@ def _make(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
     home = "torch" if place == "cpu" else f"torch.{place}"
     doc = f"Tensors of {dtype.name}: uninitialized ones of given sizes, or ones of given data. Source: {home}.{name}."
     return _TensorType(name, (), {"__new__": make, "__doc__": doc, "__module__": home, "dtype": dtype, "device": place})
-
-
-HalfTensor, FloatTensor = _make("HalfTensor", dtypes.float16), _make("FloatTensor", dtypes.float32)
-DoubleTensor, ByteTensor = _make("DoubleTensor", dtypes.float64), _make("ByteTensor", dtypes.uint8)
-CharTensor, ShortTensor = _make("CharTensor", dtypes.int8), _make("ShortTensor", dtypes.int16)
-IntTensor, LongTensor = _make("IntTensor", dtypes.int32), _make("LongTensor", dtypes.int64)
-BoolTensor = _make("BoolTensor", dtypes.bool_)
 
 
 class _StorageType(type):
@@ -111,13 +104,21 @@ def _storage(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
     return _StorageType(name, (_LegacyStorage,), facts)
 
 
-HalfStorage, FloatStorage = _storage("HalfStorage", dtypes.float16), _storage("FloatStorage", dtypes.float32)
-DoubleStorage, ByteStorage = _storage("DoubleStorage", dtypes.float64), _storage("ByteStorage", dtypes.uint8)
-CharStorage, ShortStorage = _storage("CharStorage", dtypes.int8), _storage("ShortStorage", dtypes.int16)
-IntStorage, LongStorage = _storage("IntStorage", dtypes.int32), _storage("LongStorage", dtypes.int64)
-BoolStorage = _storage("BoolStorage", dtypes.bool_)
-ComplexFloatStorage = _storage("ComplexFloatStorage", dtypes.complex64)
-ComplexDoubleStorage = _storage("ComplexDoubleStorage", dtypes.complex128)
+if TYPE_CHECKING:
+    from .legacy_types import *  # noqa: F403
+else:
+    HalfTensor, FloatTensor = _make("HalfTensor", dtypes.float16), _make("FloatTensor", dtypes.float32)
+    DoubleTensor, ByteTensor = _make("DoubleTensor", dtypes.float64), _make("ByteTensor", dtypes.uint8)
+    CharTensor, ShortTensor = _make("CharTensor", dtypes.int8), _make("ShortTensor", dtypes.int16)
+    IntTensor, LongTensor = _make("IntTensor", dtypes.int32), _make("LongTensor", dtypes.int64)
+    BoolTensor = _make("BoolTensor", dtypes.bool_)
+    HalfStorage, FloatStorage = _storage("HalfStorage", dtypes.float16), _storage("FloatStorage", dtypes.float32)
+    DoubleStorage, ByteStorage = _storage("DoubleStorage", dtypes.float64), _storage("ByteStorage", dtypes.uint8)
+    CharStorage, ShortStorage = _storage("CharStorage", dtypes.int8), _storage("ShortStorage", dtypes.int16)
+    IntStorage, LongStorage = _storage("IntStorage", dtypes.int32), _storage("LongStorage", dtypes.int64)
+    BoolStorage = _storage("BoolStorage", dtypes.bool_)
+    ComplexFloatStorage = _storage("ComplexFloatStorage", dtypes.complex64)
+    ComplexDoubleStorage = _storage("ComplexDoubleStorage", dtypes.complex128)
 ON_GPU = {
     name: (_make if type(kind) is _TensorType else _storage)(name, kind.dtype, "cuda")
     for name, kind in list(globals().items())

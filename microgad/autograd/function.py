@@ -8,7 +8,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -85,7 +85,7 @@ class Function:
         )
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Any:
+    def jvp(ctx: Any, *tangents: Any, **none: Any) -> Any:
         """Return the tangents of forward's results, given those of its arguments.
 
         A Function without backward is differentiated by its jvp in reverse mode as well. One without jvp is
@@ -95,7 +95,12 @@ class Function:
             "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
         )
 
-    vmap: ClassVar[Callable[..., Any] | None] = None
+    if TYPE_CHECKING:  # a static method, so that static methods can override it
+
+        @staticmethod
+        def vmap(*args: Any, **kwargs: Any) -> Any: ...
+    else:
+        vmap = None
     generate_vmap_rule: ClassVar[bool] = False  # no effect: without `vmap` a rule is always generated
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import backend
 from ..backend import memory
@@ -219,11 +219,15 @@ class graph(CUDAGraph):
     """A class for programs to derive from: making one raises NotImplementedError. Source: torch.cuda.graph."""
 
 
-BoolTensor, ByteTensor, CharTensor = _TYPES["BoolTensor"], _TYPES["ByteTensor"], _TYPES["CharTensor"]
-DoubleTensor, FloatTensor, HalfTensor = _TYPES["DoubleTensor"], _TYPES["FloatTensor"], _TYPES["HalfTensor"]
-IntTensor, LongTensor, ShortTensor = _TYPES["IntTensor"], _TYPES["LongTensor"], _TYPES["ShortTensor"]
-BoolStorage, ByteStorage, CharStorage = _TYPES["BoolStorage"], _TYPES["ByteStorage"], _TYPES["CharStorage"]
-DoubleStorage, FloatStorage, HalfStorage = _TYPES["DoubleStorage"], _TYPES["FloatStorage"], _TYPES["HalfStorage"]
-IntStorage, LongStorage, ShortStorage = _TYPES["IntStorage"], _TYPES["LongStorage"], _TYPES["ShortStorage"]
-ComplexFloatStorage, ComplexDoubleStorage = _TYPES["ComplexFloatStorage"], _TYPES["ComplexDoubleStorage"]
+if TYPE_CHECKING:
+    from ..legacy_types import *  # noqa: F403
+else:
+    BoolTensor, ByteTensor, CharTensor = _TYPES["BoolTensor"], _TYPES["ByteTensor"], _TYPES["CharTensor"]
+    DoubleTensor, FloatTensor, HalfTensor = _TYPES["DoubleTensor"], _TYPES["FloatTensor"], _TYPES["HalfTensor"]
+    IntTensor, LongTensor, ShortTensor = _TYPES["IntTensor"], _TYPES["LongTensor"], _TYPES["ShortTensor"]
+    BoolStorage, ByteStorage, CharStorage = _TYPES["BoolStorage"], _TYPES["ByteStorage"], _TYPES["CharStorage"]
+    DoubleStorage, FloatStorage, HalfStorage = _TYPES["DoubleStorage"], _TYPES["FloatStorage"], _TYPES["HalfStorage"]
+    IntStorage, LongStorage, ShortStorage = _TYPES["IntStorage"], _TYPES["LongStorage"], _TYPES["ShortStorage"]
+    ComplexFloatStorage, ComplexDoubleStorage = _TYPES["ComplexFloatStorage"], _TYPES["ComplexDoubleStorage"]
+
 _define_getattr_in_package(__name__)

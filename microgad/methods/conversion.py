@@ -6,7 +6,7 @@ import builtins
 import numbers
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from .. import backend, dtypes, errors, state
 from .. import function as core
@@ -18,6 +18,8 @@ from ..lazy import LazyModule
 from .factories import with_signature
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .. import storage, torch_function
     from ..ops import introspection, movement
     from ..tensor import Tensor
@@ -31,6 +33,7 @@ else:
 
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 def _converted(self: Tensor, *, memory_format: memory_formats.memory_format | None = None) -> Tensor:
@@ -115,7 +118,13 @@ class Conversion:
             return result
         return with_torch_name("ToCopyBackward0", movement.clone(result, memory_format=memory_format))
 
-    def type(self: Tensor, dtype: Dtype = None, non_blocking: bool = False) -> Any:
+    @overload
+    def type(self: Tensor, dtype: None = None, non_blocking: builtins.bool = False) -> str: ...
+    @overload
+    def type(
+        self: Tensor, dtype: str | dtypes.dtype | builtins.type | np.dtype[Any], non_blocking: builtins.bool = False
+    ) -> Tensor: ...
+    def type(self: Tensor, dtype: Any = None, non_blocking: builtins.bool = False) -> Any:
         """Convert to a dtype or a legacy type, "torch.cuda.FloatTensor"; without one return the type's name."""
         check_bool("type", non_blocking=non_blocking)
         if dtype is None:
@@ -144,7 +153,7 @@ class Conversion:
     int, long, bool = _as(dtypes.int32, _converted), _as(dtypes.int64, _converted), _as(dtypes.bool_, _converted)
     is_nonzero, is_same_size, is_signed = introspection.is_nonzero, introspection.is_same_size, introspection.is_signed
 
-    def as_subclass(self: Tensor, cls: Any) -> Any:
+    def as_subclass(self: Tensor, cls: builtins.type[T]) -> T:
         """Return a view as an instance of a subclass of Tensor. Raises TypeError if cls isn't one."""
         if not (isinstance(cls, type) and issubclass(cls, core.Tensor)):
             raise TypeError(f"as_subclass: cls must be a subclass of Tensor, but is {cls!r}")

@@ -107,7 +107,12 @@ class Movement:
     squeeze_, unsqueeze_, t_, transpose_ = _as_view(squeeze), _as_view(unsqueeze), _as_view(t), _as_view(transpose)
     swapaxes_, swapdims_, as_strided_ = _as_view(swapaxes), _as_view(swapdims), _as_view(ops.as_strided)
 
-    narrow, select, unbind, chunk, split = ops.narrow, ops.select, ops.unbind, ops.chunk, ops.split
+    if TYPE_CHECKING:  # as a method's, the parameter has another name, which the function accepts, too
+
+        def split(self: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]: ...
+    else:
+        split = ops.split
+    narrow, select, unbind, chunk = ops.narrow, ops.select, ops.unbind, ops.chunk
     split_with_sizes, tensor_split, hsplit = ops.split_with_sizes, ops.tensor_split, ops.hsplit
     unsafe_split, unsafe_chunk, unsafe_split_with_sizes = split, chunk, split_with_sizes
     vsplit, dsplit, unfold, as_strided = ops.vsplit, ops.dsplit, ops.unfold, ops.as_strided

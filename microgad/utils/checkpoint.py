@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from itertools import takewhile
 from typing import Any
@@ -89,7 +89,7 @@ def checkpoint(
 
 
 def checkpoint_sequential(
-    functions: Sequence[Callable[..., Any]], segments: int, input: Any, use_reentrant: bool | None = None,
+    functions: Iterable[Callable[..., Any]], segments: int, input: Any, use_reentrant: bool | None = None,
     *, preserve_rng_state: bool = True,
 ) -> Any:  # fmt: skip
     """Call a sequence of functions or modules in `segments` segments, of which all but the last are checkpointed.

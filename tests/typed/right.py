@@ -14,6 +14,7 @@ import numpy as np
 import microgad as torch
 import microgad.nn.functional as F
 from microgad import Tensor, nn, return_types
+from microgad.nn.modules.loss import _WeightedLoss
 from microgad.nn.utils.rnn import PackedSequence, pack_sequence
 from microgad.utils.data import DataLoader, Dataset, TensorDataset
 
@@ -50,6 +51,8 @@ def shapes_are_numbers() -> None:
     assert_type(x.view(torch.int32).repeat(2, 1).flip(0).flip([0]), Tensor)
     assert_type(x.new_zeros(2, 3).new_ones((2, 3), dtype=torch.float64), Tensor)
     assert_type(x.diagonal().gather(0, x[0].long()).scatter(0, x[0].long(), 1.0), Tensor)
+    assert_type(x.split(split_size=1), tuple[Tensor, ...])
+    assert_type(torch.split(x, split_size_or_sections=[1, 1]), tuple[Tensor, ...])
 
 
 def in_place() -> None:
@@ -64,6 +67,13 @@ def in_place() -> None:
 def conversions() -> None:
     assert_type(x.float().double().half().long().int().bool(), Tensor)
     assert_type(x.to(torch.float64).to("cpu").to(x), Tensor)
+    assert_type(x.type(), str)
+    assert_type(x.type("torch.DoubleTensor").type(torch.cuda.FloatTensor).type(torch.float64), Tensor)
+
+
+def classes(indices: torch.LongTensor) -> torch.FloatTensor:
+    assert_type(torch.FloatStorage(2), torch.FloatStorage)
+    return torch.FloatTensor([1.0]) if indices.any() else torch.cuda.FloatTensor(2)
 
 
 def reductions() -> None:
@@ -71,6 +81,7 @@ def reductions() -> None:
     assert_type(x.max(1), return_types.max)
     assert_type(torch.max(x, dim=1, keepdim=True).indices, Tensor)
     assert_type(torch.max(x, x), Tensor)
+    assert_type(x.max(other=x) + torch.min(input=x, other=x), Tensor)
     values, where = x.min(dim=0)
     assert_type(values, Tensor)
     assert_type(where, Tensor)
@@ -114,6 +125,8 @@ def gradients(either: Any) -> None:
     assert_type(torch.autograd.grad([x.sum()], [x, x], allow_unused=True), tuple[Tensor, ...])
     assert_type(torch.autograd.grad(x.sum(), {"x": x}), dict[str, Tensor])
     assert_type(torch.autograd.grad(x.sum(), either), Any)
+    sequential = nn.Sequential(nn.ReLU(), nn.Tanh())
+    assert_type(torch.utils.checkpoint.checkpoint_sequential(sequential, 2, x, use_reentrant=False), Any)
     missing: list[Tensor | None] = list(torch.autograd.grad(x.sum(), nn.Linear(2, 2).parameters(), allow_unused=True))
     assert missing
 
@@ -153,6 +166,11 @@ class Unannotated(nn.Module):
         return [x]
 
 
+class OwnLoss(_WeightedLoss):
+    def forward(self, x: Tensor) -> Tensor:
+        return x if self.weight is None else x * self.weight
+
+
 class OwnCall(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x
@@ -163,7 +181,8 @@ class OwnCall(nn.Module):
 
 def calls_of_layers(layer: nn.Linear | nn.Conv2d, activation: nn.Module | None = None) -> Tensor:
     assert_type(nn.Linear(2, 3)(x), Tensor)
-    assert_type(nn.LazyLinear(3)(x), Tensor)
+    assert_type(nn.modules.linear.LazyLinear(3)(x), Tensor)
+    assert_type(nn.modules.conv.LazyConvTranspose2d(3, 2)(x), Tensor)
     assert_type(nn.Embedding(2, 3)(x.long()), Tensor)
     assert_type(nn.MSELoss()(x, x), Tensor)
     assert_type(nn.TripletMarginLoss()(x, x, x), Tensor)
@@ -221,6 +240,14 @@ class Double(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         assert_type(x, Tensor)
         return 2 * grad
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
+        return 2 * tangent
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int], x: Tensor) -> tuple[Tensor, int]:
+        return 2 * x, in_dims[0]
 
 
 class Scaled(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ...errors import ShapeError
 from ...ops.creation import ones, tensor, zeros
@@ -12,6 +12,11 @@ from .. import functional as F
 from .layer_helpers import add_parameters, check_ndim, layer_name
 from .module import Module
 from .normalization import _AffineNorm
+
+if TYPE_CHECKING:  # lazy_layers.py sets them here
+    from .lazy_layers import LazyBatchNorm1d as LazyBatchNorm1d
+    from .lazy_layers import LazyBatchNorm2d as LazyBatchNorm2d
+    from .lazy_layers import LazyBatchNorm3d as LazyBatchNorm3d
 
 
 class _NormBase(_AffineNorm):

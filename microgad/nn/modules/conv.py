@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError
 from ...parameter import Parameter
@@ -16,6 +16,14 @@ from .module import Module
 from .utils import _pair as _pair  # programs import these from here, too
 from .utils import _single as _single
 from .utils import _triple as _triple
+
+if TYPE_CHECKING:  # lazy_layers.py sets them here
+    from .lazy_layers import LazyConv1d as LazyConv1d
+    from .lazy_layers import LazyConv2d as LazyConv2d
+    from .lazy_layers import LazyConv3d as LazyConv3d
+    from .lazy_layers import LazyConvTranspose1d as LazyConvTranspose1d
+    from .lazy_layers import LazyConvTranspose2d as LazyConvTranspose2d
+    from .lazy_layers import LazyConvTranspose3d as LazyConvTranspose3d
 
 _PAD_MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -50,11 +58,11 @@ class _ConvNd(Module):
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = tuple(kernel_size)
-        self.stride = to_tuple(stride, n)
-        self.padding = padding if isinstance(padding, str) else to_tuple(padding, n)
-        self.dilation = to_tuple(dilation, n)
+        self.stride: tuple[int, ...] = to_tuple(stride, n)
+        self.padding: tuple[int, ...] | str = padding if isinstance(padding, str) else to_tuple(padding, n)
+        self.dilation: tuple[int, ...] = to_tuple(dilation, n)
         self.transposed = transposed
-        self.output_padding = to_tuple(output_padding, n)
+        self.output_padding: tuple[int, ...] = to_tuple(output_padding, n)
         self.groups = groups
         self.padding_mode = padding_mode
         self._check_settings()

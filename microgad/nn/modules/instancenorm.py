@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 from ...errors import ShapeError
 from ...tensor import Tensor
@@ -10,6 +11,11 @@ from ...type_aliases import Device, Dtype
 from .. import functional as F
 from .batchnorm import _NormBase
 from .layer_helpers import layer_name
+
+if TYPE_CHECKING:  # lazy_layers.py sets them here
+    from .lazy_layers import LazyInstanceNorm1d as LazyInstanceNorm1d
+    from .lazy_layers import LazyInstanceNorm2d as LazyInstanceNorm2d
+    from .lazy_layers import LazyInstanceNorm3d as LazyInstanceNorm3d
 
 
 class _InstanceNorm(_NormBase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...parameter import Parameter
 from ...tensor import Tensor
@@ -13,6 +13,9 @@ from .. import functional as F
 from .. import init
 from .layer_helpers import add_parameters, format_settings, settings_repr
 from .module import Module
+
+if TYPE_CHECKING:  # lazy_layers.py sets them here
+    from .lazy_layers import LazyLinear as LazyLinear
 
 
 class Linear(Module):

@@ -13,7 +13,8 @@ from ...type_aliases import Device, Dtype
 from .. import functional as F
 from .layer_helpers import format_settings
 from .linear import Linear
-from .loss_base import _Loss, _WeightedLoss
+from .loss_base import _Loss as _Loss
+from .loss_base import _WeightedLoss as _WeightedLoss
 from .margin_losses import CosineEmbeddingLoss as CosineEmbeddingLoss
 from .margin_losses import HingeEmbeddingLoss as HingeEmbeddingLoss
 from .margin_losses import MarginRankingLoss as MarginRankingLoss
