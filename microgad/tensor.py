@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import weakref
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class Tensor(Methods):
     name: str | None = None
     is_data_alias: bool = False  # whether it was made by `.data`: then the regions of its writes are remembered
 
-    def __new__(cls, *sizes: Any, device: Any = None) -> Any:
+    def __new__(cls, *sizes: Any, device: Any = None) -> Self:
         return creation.legacy_new(*sizes, device=device)._of_class(cls)
 
     @classmethod
@@ -238,7 +238,7 @@ class Tensor(Methods):
             raise errors.ShapeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
         return self.array.item()
 
-    def tolist(self) -> Any:
+    def tolist(self) -> list[Any]:
         """The values as nested lists of Python numbers."""
         self._stay_on_graph("tolist()")
         return self.array.tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Self
 
 from .. import state
 from ..autograd import grad
@@ -75,7 +75,7 @@ class Distribution:
         """The shape of one sample."""
         return self._event_shape
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Self:
         """Return the distribution expanded to a larger batch, without copying memory."""
         base = next(c for c in type(self).__mro__ if c.__module__.startswith(__package__))
         if base in (Distribution, ExponentialFamily):  # what a subclass holds may not be enough to make another

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from ..errors import ArgumentError
 from ..ops.softmax import log_softmax
@@ -48,7 +48,7 @@ class MixtureSameFamily(Distribution):
         self._mixture_distribution, self._component_distribution = mixture_distribution, component_distribution
         super().__init__(components[:-1], component_distribution.event_shape, validate_args=validate_args)
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Self:
         new = super().expand(batch_shape, _instance)
         count = self._mixture_distribution._num_events
         new._mixture_distribution = self._mixture_distribution.expand(batch_shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from ..errors import ArgumentError
 from ..tensor import Tensor
@@ -56,7 +56,7 @@ class TransformedDistribution(Distribution):
         cut = len(after) - event_dim
         super().__init__(after[:cut], after[cut:], validate_args=validate_args)
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Self:
         new = super().expand(batch_shape, _instance)
         shape = self._composed.inverse_shape((*batch_shape, *self.event_shape))
         new.base_dist = self.base_dist.expand(shape[: len(shape) - len(self.base_dist.event_shape)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from numbers import Number
 from operator import attrgetter
-from typing import Any
+from typing import Any, Self, TypeVar, overload
 
 from .. import state
 from ..dtypes import get_default_dtype
@@ -15,6 +15,8 @@ from ..ops.creation import arange, empty, tensor
 from ..ops.movement import broadcast_tensors
 from ..ops.softmax import softmax
 from ..tensor import Tensor
+
+T = TypeVar("T")
 
 euler_constant = 0.57721566490153286
 
@@ -86,9 +88,13 @@ def alias(path: str, doc: str | None = None) -> Any:
     return property(attrgetter(path), doc=doc)
 
 
-class lazy_property(cached_property):  # type: ignore[type-arg]
+class lazy_property(cached_property[T]):
     """An attribute computed on first use, with gradient. Source: torch.distributions.utils.lazy_property."""
 
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> T: ...
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return self

@@ -33,8 +33,8 @@ class dtype:
     __slots__ = ("dtype", "name")
 
     def __init__(self, name: str) -> None:
-        self.name = name
-        self.dtype = np.dtype(name)  # the attribute by which NumPy accepts this object as a dtype
+        self.name: str = name
+        self.dtype: np.dtype[Any] = np.dtype(name)  # the attribute by which NumPy accepts this object as a dtype
 
     @property
     def is_floating_point(self) -> bool:

@@ -18,6 +18,15 @@ class finfo:
     1.1920928955078125e-07
     """
 
+    dtype: str
+    bits: int
+    min: float
+    max: float
+    eps: float
+    tiny: float
+    smallest_normal: float
+    resolution: float
+
     def __init__(self, type: Any = None) -> None:
         found = dtypes.get_default_dtype() if type is None else dtypes.of(type)
         found = found.to_real()
@@ -55,6 +64,11 @@ class iinfo:
     >>> torch.iinfo(torch.int8)
     iinfo(min=-128, max=127, dtype=int8)
     """
+
+    dtype: str
+    bits: int
+    min: int
+    max: int
 
     def __init__(self, type: Any) -> None:
         found = dtypes.of(type)

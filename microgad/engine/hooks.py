@@ -25,8 +25,8 @@ class RemovableHandle:
     """
 
     def __init__(self, hooks_dict: Any, hook: Any = None, last: int = 0, *, extra_dict: Any = None) -> None:
-        self.dicts = [hooks_dict, *([extra_dict] if isinstance(extra_dict, dict) else extra_dict or ())]
-        self.id = next(_ids) + last * LAST  # hooks run in the order of their ids
+        self.dicts: list[Any] = [hooks_dict, *([extra_dict] if isinstance(extra_dict, dict) else extra_dict or ())]
+        self.id: int = next(_ids) + last * LAST  # hooks run in the order of their ids
         if hook is not None:
             hooks_dict[self.id] = hook
 

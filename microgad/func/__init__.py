@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from .. import errors
 from ..autograd import functional
@@ -33,9 +33,10 @@ __all__ = [
 
 Argnums = int | tuple[int, ...]
 F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 
-def grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+def grad(func: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[P, Any]:
     """Return a function that computes the gradient of a scalar function with respect to the arguments at `argnums`.
 
     With `has_aux`, `func` returns a pair (output, aux), and the gradient is returned as (gradient, aux).
@@ -54,7 +55,7 @@ def grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) 
     return gradient
 
 
-def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+def grad_and_value(func: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[P, tuple[Any, Any]]:
     """Return a function that computes (gradient, value), or (gradient, (value, aux)) with `has_aux`: see `grad`.
 
     Source: torch.func.grad_and_value.

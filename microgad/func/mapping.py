@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from .. import errors, state
 from ..batching.randomness import BatchedDraws
@@ -26,11 +26,14 @@ from ..utils._pytree import (
     tree_unflatten,
 )
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 def vmap(
-    func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *,
+    func: Callable[P, R], in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *,
     chunk_size: int | None = None,
-) -> Callable[..., Any]:  # fmt: skip
+) -> Callable[P, R]:  # fmt: skip
     """Return a function that maps `func` over a dimension of its arguments, and stacks the results.
 
     `in_dims` is the dimension to map over, None for what isn't mapped, or a structure of these like the arguments;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,8 +12,11 @@ from ..type_aliases import Tensor
 from .creation.scalars import as_scalar
 from .spelling import tensors_only
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs  # type checkers know it, installed or not
 
-def is_tensor(obj: Any) -> bool:
+
+def is_tensor(obj: Any) -> TypeIs[Tensor]:
     """Whether obj is a Tensor. Source: torch.is_tensor.
 
     >>> torch.is_tensor(torch.tensor(1)), torch.is_tensor(1)

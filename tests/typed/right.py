@@ -12,6 +12,7 @@ from typing import Any, assert_type
 import numpy as np
 
 import microgad as torch
+import microgad.distributions as D
 import microgad.nn.functional as F
 from microgad import Tensor, nn, return_types
 from microgad.nn.modules.loss import _WeightedLoss
@@ -69,10 +70,15 @@ def conversions() -> None:
     assert_type(x.to(torch.float64).to("cpu").to(x), Tensor)
     assert_type(x.type(), str)
     assert_type(x.type("torch.DoubleTensor").type(torch.cuda.FloatTensor).type(torch.float64), Tensor)
+    assert_type(x.as_subclass(nn.Parameter), nn.Parameter)
+    assert_type(x.tolist(), list[Any])
 
 
-def classes(indices: torch.LongTensor) -> torch.FloatTensor:
+def classes(indices: torch.LongTensor, either: Tensor | list[int]) -> torch.FloatTensor:
+    assert_type(torch.Tensor(2, 3), Tensor)
+    assert_type(nn.Parameter([1.0]), nn.Parameter)
     assert_type(torch.FloatStorage(2), torch.FloatStorage)
+    assert_type(either if torch.is_tensor(either) else x, Tensor)
     return torch.FloatTensor([1.0]) if indices.any() else torch.cuda.FloatTensor(2)
 
 
@@ -98,6 +104,8 @@ def reductions() -> None:
     assert_type(x.unique_consecutive(return_counts=True, dim=0), tuple[Tensor, Tensor])
     assert_type(x.unique_consecutive(True, True), tuple[Tensor, Tensor, Tensor])
     assert_type(torch.atleast_1d(x), Tensor)
+    assert_type(torch.svd_lowrank(x), tuple[Tensor, Tensor, Tensor])
+    assert_type(torch.finfo(x.dtype).eps, float)
     assert_type(torch.lu(x), tuple[Tensor, Tensor])
     assert_type(x.lu(get_infos=True), Any)
 
@@ -171,6 +179,11 @@ class OwnLoss(_WeightedLoss):
         return x if self.weight is None else x * self.weight
 
 
+class OwnLSTM(nn.LSTM):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+
+
 class OwnCall(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x
@@ -183,6 +196,7 @@ def calls_of_layers(layer: nn.Linear | nn.Conv2d, activation: nn.Module | None =
     assert_type(nn.Linear(2, 3)(x), Tensor)
     assert_type(nn.modules.linear.LazyLinear(3)(x), Tensor)
     assert_type(nn.modules.conv.LazyConvTranspose2d(3, 2)(x), Tensor)
+    assert_type(nn.Conv2d(1, 2, 3).stride, tuple[int, ...])
     assert_type(nn.Embedding(2, 3)(x.long()), Tensor)
     assert_type(nn.MSELoss()(x, x), Tensor)
     assert_type(nn.TripletMarginLoss()(x, x, x), Tensor)
@@ -202,6 +216,7 @@ def calls_of_recurrent_layers(either: Tensor | PackedSequence) -> None:
     assert_type(nn.LSTM(2, 3)(pack_sequence([x]))[0], PackedSequence)
     assert_type(nn.GRU(2, 3)(x, hx=x), tuple[Tensor, Tensor])
     assert_type(nn.RNN(2, 3, 1, "relu")(input=either)[1], Tensor)
+    assert_type(OwnLSTM(2, 3, bidirectional=True)(x)[0], Tensor)
     assert_type(nn.LSTMCell(2, 3)(x), tuple[Tensor, Tensor])
     assert_type(nn.GRUCell(2, 3)(x), Tensor)
     out, weights = nn.MultiheadAttention(2, 1)(x, x, x)
@@ -248,6 +263,22 @@ class Double(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int], x: Tensor) -> tuple[Tensor, int]:
         return 2 * x, in_dims[0]
+
+
+def scaled(t: Tensor, by: float) -> Tensor:
+    return t * by
+
+
+def transforms() -> None:
+    assert_type(torch.func.vmap(scaled, in_dims=(0, None))(x, by=2.0), Tensor)
+    assert_type(torch.func.grad(scaled)(x, 2.0), Any)
+    assert_type(torch.func.grad_and_value(scaled)(x, 2.0), tuple[Any, Any])
+
+
+def distributions() -> None:
+    assert_type(D.Categorical(x).logits * D.Bernoulli(x).probs, Tensor)
+    assert_type(D.MultivariateNormal(x, x).precision_matrix, Tensor)
+    assert_type(D.Independent(D.Normal(x, 1.0), 1).expand((2,)), D.Independent)
 
 
 class Scaled(nn.Module):

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import linear as flatten
 from . import pixelshuffle as channelshuffle
 from . import utils as utils
+
+if TYPE_CHECKING:  # otherwise the type that pyright finds for them is the result of `__getattr__`
+    from . import (  # noqa: F401, I001
+        activation, adaptive, batchnorm, container, conv, distance, dropout, fold, instancenorm, lazy, linear, loss,
+        module, normalization, padding, pixelshuffle, pooling, rnn, sparse, transformer, upsampling,
+    )  # fmt: skip
 
 for _module, _name in ((flatten, "flatten"), (channelshuffle, "channelshuffle")):  # files of their own in PyTorch
     sys.modules[f"{__name__}.{_name}"] = _module

@@ -283,15 +283,25 @@ class RNN(RNNBase):
     (torch.Size([4, 1, 3]), tensor([[[-0.4051, -0.7316,  0.6750]]], grad_fn=<StackBackward0>))
     """
 
+    nonlinearity: str
     __call__: _Call[Tensor]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        _reject_proj_size(kwargs)
-        given = list(args)
-        self.nonlinearity = given.pop(3) if len(given) > 3 else kwargs.pop("nonlinearity", "tanh")
-        if self.nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"Unknown nonlinearity '{self.nonlinearity}'. Select from 'tanh' or 'relu'.")
-        super().__init__(f"RNN_{self.nonlinearity.upper()}", *given, **kwargs)
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", bias: bool = True,
+            batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, device: Device = None,
+            dtype: Dtype = None,
+        ) -> None: ...  # fmt: skip
+    else:
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            _reject_proj_size(kwargs)
+            given = list(args)
+            self.nonlinearity = given.pop(3) if len(given) > 3 else kwargs.pop("nonlinearity", "tanh")
+            if self.nonlinearity not in ("tanh", "relu"):
+                raise ValueError(f"Unknown nonlinearity '{self.nonlinearity}'. Select from 'tanh' or 'relu'.")
+            super().__init__(f"RNN_{self.nonlinearity.upper()}", *given, **kwargs)
 
 
 class LSTM(RNNBase):
@@ -307,8 +317,17 @@ class LSTM(RNNBase):
 
     __call__: _Call[tuple[Tensor, Tensor]]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__("LSTM", *args, **kwargs)
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
+            dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, device: Device = None,
+            dtype: Dtype = None,
+        ) -> None: ...  # fmt: skip
+    else:
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__("LSTM", *args, **kwargs)
 
     def _state_sizes(self) -> list[int]:
         return [self.proj_size or self.hidden_size, self.hidden_size]
@@ -329,9 +348,17 @@ class GRU(RNNBase):
 
     __call__: _Call[Tensor]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        _reject_proj_size(kwargs)
-        super().__init__("GRU", *args, **kwargs)
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
+            dropout: float = 0.0, bidirectional: bool = False, device: Device = None, dtype: Dtype = None,
+        ) -> None: ...  # fmt: skip
+    else:
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            _reject_proj_size(kwargs)
+            super().__init__("GRU", *args, **kwargs)
 
 
 def _reject_proj_size(kwargs: dict[str, Any]) -> None:

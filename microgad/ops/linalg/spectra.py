@@ -255,7 +255,9 @@ def torch_svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out:
 
 
 @composite
-def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor | None = None) -> tuple[Tensor, ...]:
+def svd_lowrank(
+    A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """Approximate the q largest singular values of A - M and their vectors: U, S, V. Source: torch.svd_lowrank.
 
     Algorithm 5.1 of Halko et al. (2009): q random directions and `niter` power iterations.
@@ -278,7 +280,7 @@ def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor |
 
 
 @composite
-def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int = 2) -> tuple[Tensor, ...]:
+def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int = 2) -> tuple[Tensor, Tensor, Tensor]:
     """Return the principal components of A: `svd_lowrank` of A, minus its columns' means if `center`.
 
     q is min(6, m, n) by default. Source: torch.pca_lowrank.
