@@ -101,7 +101,7 @@ class Function:
         def vmap(*args: Any, **kwargs: Any) -> Any: ...
     else:
         vmap = None
-    generate_vmap_rule: ClassVar[bool] = False  # no effect: without `vmap` a rule is always generated
+    generate_vmap_rule: ClassVar[bool] = False  # without `vmap` a rule is always generated; beside it, it is refused
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise errors.GraphError(
@@ -118,7 +118,7 @@ class Function:
             bound.apply_defaults()
             args, kwargs = bound.args, bound.kwargs
         if cls.vmap is not None and levels.get():
-            found = custom_function.apply_vmap_rule(cls.vmap, args)
+            found = custom_function.apply_vmap_rule(cls, args, kwargs)
             if found is not NotImplemented:
                 return found
         inputs = (*args, *kwargs.values())

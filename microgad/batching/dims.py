@@ -28,16 +28,26 @@ class AddBatchDim(Function):
         return RemoveBatchDim.apply(grad, level=self.level, dim=self.dim)
 
 
-class RemoveBatchDim(Function):
-    """Return the slices of a level as one array, stacked along `dim`; an array that they share is repeated."""
+class WholeBatch(Function):
+    """Return the slices of a level as one array, along `dim`, on the same memory; an array that they share is repeated.
+
+    It is for what doesn't outlive the mapping: nodes know nothing of writes from one side to the other.
+    """
 
     symbol = "all slices"
 
     def forward(self, x: Any) -> Any:
-        return cloned(np.moveaxis(expand_to_batch(x, self.level), 0, self.dim))
+        return np.moveaxis(expand_to_batch(x, self.level), 0, self.dim)
 
     def grad_x(self, grad: Any) -> Any:
         return AddBatchDim.apply(grad, level=self.level, dim=self.dim)
+
+
+class RemoveBatchDim(WholeBatch):
+    """Return the slices of a level as one new array, stacked along `dim`; an array that they share is repeated."""
+
+    def forward(self, x: Any) -> Any:
+        return cloned(super().forward(x))
 
 
 class SumOverSlices(Function):

@@ -57,13 +57,16 @@ def call_batched(
 
 
 def is_final(error: BaseException) -> bool:
-    """Whether an error is no reason to start again slice by slice: one of draws, or of a program's `raise`."""
+    """Whether an error is no reason to start again slice by slice: one of draws, a program's rule, or its `raise`."""
     if isinstance(error, (Fallback, RandomnessError)):
         return isinstance(error, RandomnessError)
-    at: Any = error.__traceback__
-    while at.tb_next is not None:
-        at = at.tb_next
-    library = at.tb_frame.f_globals.get("__name__", "").partition(".")[0]
+    steps: list[Any] = [error.__traceback__]
+    while steps[-1].tb_next is not None:
+        steps.append(steps[-1].tb_next)
+    modules, at = [step.tb_frame.f_globals.get("__name__", "") for step in steps], steps[-1]
+    if f"{__package__}.custom_function" in modules:
+        return True
+    library = modules[-1].partition(".")[0]
     raises = at.tb_frame.f_code.co_code[at.tb_lasti] == opmap["RAISE_VARARGS"]
     return raises and library not in ("microgad", "numpy", "cupy")
 

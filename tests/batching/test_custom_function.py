@@ -43,3 +43,28 @@ def test_a_vmap_of_a_custom_function_is_given_the_batch_dims_inside_of_named_tup
             return Product.apply(pair), 0
 
     assert torch.func.vmap(lambda x: Product.apply(Pair(x, 2)))(torch.arange(3.0)).tolist() == [0, 2, 4]
+
+
+def test_writes_of_a_rule_are_undone_where_the_mapping_starts_again() -> None:
+    class Double(torch.autograd.Function):
+        @staticmethod
+        def forward(x):
+            return x.mul_(2)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.mark_dirty(*inputs)
+
+        @staticmethod
+        def vmap(info, in_dims, x):
+            calls.add_(1)
+            return Double.apply(x), in_dims[0]
+
+    def f(x):
+        Double.apply(x)
+        return x * 10 if x[0] < 1 else x
+
+    x, calls = torch.arange(4.0).reshape(2, 2), torch.zeros(())
+    assert torch.func.vmap(f)(x).tolist() == [[0, 20], [4, 6]]
+    assert x.tolist() == [[0, 2], [4, 6]]
+    assert not calls

@@ -245,6 +245,93 @@ def a_static_vmap_is_used_for_any_number_of_slices(t, nn):
     return [t.func.vmap(apply)(x[:1]), *(t.func.vmap(apply, chunk_size=n)(x) for n in (1, 2, 3))], seen
 
 
+def doubling_in_place(t):
+    """A Function that doubles its argument in place, also in its static vmap."""
+    made = custom_function(
+        t,
+        forward=lambda x: x.mul_(2),
+        setup_context=lambda ctx, inputs, output: ctx.mark_dirty(*inputs),
+        backward=lambda ctx, g: g * 2,
+        vmap=lambda info, in_dims, x: (made.apply(x), in_dims[0]),
+    )
+    return made.apply
+
+
+@programs
+def a_static_vmap_writes_to_the_argument(t, nn):
+    double, x, rows, same = doubling_in_place(t), randn(t, 2, 3), randn(t, 2, 2, 3), []
+
+    def doubles(a):
+        same.append(double(a) is a)
+        return a * 10
+
+    return t.func.vmap(doubles)(x), x, t.func.vmap(t.func.vmap(doubles))(rows), rows, same
+
+
+@programs
+def gradients_of_what_a_static_vmap_writes(t, nn):
+    double = doubling_in_place(t)
+
+    def writes(a, part=slice(None)):
+        b = a * 3
+        double(b[part])
+        return b.sin()
+
+    def to_a_part(a):
+        return writes(a, slice(1))
+
+    def to_a_mapped_tensor(a):
+        double(a)
+        return a * 10
+
+    x, found = leaf(t, 2, 3), []
+    for y in t.func.vmap(writes)(x), t.func.vmap(to_a_part)(x), t.func.vmap(to_a_mapped_tensor)(x * 1):
+        found += y, *t.autograd.grad(y.sum(), x)
+    return found, t.func.vmap(t.func.grad(lambda a: writes(a).sum()))(x.detach())
+
+
+for case, returned in {
+    "1 / 0": lambda x: 1 / 0,
+    "an attribute": lambda x: x.no_such,
+    "a key": lambda x: {}["key"],
+    "a shape": lambda x: (x.reshape(99), 0),
+    "a Tensor alone": lambda x: x[0],
+    "None": lambda x: None,
+    "three results": lambda x: (x, 0, 0),
+    "a dimension that isn't there": lambda x: (x * 7, 5),
+    "a tuple of dimensions for a Tensor": lambda x: (x * 7, (0,)),
+    "a list of dimensions for a tuple": lambda x: ((x, x), [0, 0]),
+    "dimensions under other keys": lambda x: ({"a": x}, {"b": 0}),
+    "results by name": lambda x: ({"a": x * 7, "b": (x.T * 2,)}, {"a": 0, "b": (1,)}),
+    "one dimension for all": lambda x: ([x * 7, (x * 2, x)], 0),
+}.items():
+    programs[f"a static vmap: {case}"] = lambda t, nn, returned=returned: t.func.vmap(
+        custom_function(
+            t, forward=lambda x: x * 1, setup_context=lambda *_: None, vmap=lambda info, dims, x: returned(x)
+        ).apply
+    )(t.ones(2, 3))
+
+
+@programs
+def a_static_vmap_beside_a_generated_one(t, nn):
+    made = custom_function(t, forward=lambda x: x, setup_context=lambda *_: None, vmap=lambda info, dims, x: (x, 0))
+    made.generate_vmap_rule = True
+    return t.func.vmap(made.apply)(t.ones(2, 3))
+
+
+@programs
+def a_static_vmap_is_given_keyword_arguments(t, nn):
+    def forward(x, *, k):
+        return x * k
+
+    made = custom_function(
+        t, forward=forward, setup_context=lambda *_: None, vmap=lambda info, dims, x, k: (forward(x, k=k), 0)
+    )
+    with pytest.raises(NotImplementedError):
+        t.func.vmap(lambda x: made.apply(x, k=t.ones(3)))(t.ones(2, 3))
+    return t.func.vmap(lambda x: made.apply(x, k=2))(t.ones(2, 3))
+
+
 @programs
 def a_function_is_mapped_once_under_hooks_and_anomaly_detection(t, nn):
     x, w, seen, packed = randn(t, 3, 2), leaf(t, 2), [], []
