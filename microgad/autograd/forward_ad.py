@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from .. import errors, gradients, state
+from ..backend import owner
+from ..backend.memory_layout import geometry
 from ..engine import leaves
 from ..function import AccumulateGrad, Function
 from ..lazy import define_getattr as _define_getattr
@@ -82,6 +84,22 @@ class dual_level:
     def add(self, node: Function, tangent: Tensor, on_graph: bool) -> None:
         """Note that a Tensor with the given node is a dual."""
         self.duals[node.number] = _Dual(node, 0, tangent, on_graph)
+
+    def written(self, tensor: Tensor, dual: _Dual) -> None:
+        """After a write to a dual Tensor, write its new tangent into the Tensor that was given as its tangent.
+
+        Results from before the write get a copy of the old one. What requires grad keeps its graph, and is left alone.
+        """
+        with state.scope(observer=None, grad_enabled=True):
+            changed = unpack_dual(tensor).tangent
+            if self.requires_grad(tensor) or (changed is not None and changed.node is not None):
+                return
+            self.duals[dual.node.number] = dual._replace(tangent=dual.tangent.clone())
+            node = on_memory_of(tensor, tensor.detach().requires_grad_()).node
+            tensor._rebind(node)
+            self.add(node, dual.tangent, False)
+        with state.scope(observer=None, grad_enabled=False):
+            dual.tangent.copy_(0 if changed is None else changed)
 
     def duals_of(self, tensor: Tensor) -> list[_Dual]:
         """Return the duals that a Tensor depends on."""
@@ -161,7 +179,9 @@ def exit_dual_level(*, level: int | None = None) -> None:
 
 
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
-    """Return `tensor` as a dual Tensor with a tangent of the same shape. Writes to it are seen in `tensor`.
+    """Return `tensor` as a dual Tensor with a tangent of the same shape. Writes to it are seen in both.
+
+    But they leave `tangent` as it is if it lies otherwise in memory than `tensor`, or if one of the two requires grad.
 
     Raises RuntimeError outside of a level and if either has a tangent already, ValueError if the two differ in shape or
     aren't floating-point or complex.
@@ -223,17 +243,37 @@ class _Results(CopyingObserver):
         super().__init__(outer)
         # By id, since Tensors are compared element by element.
         self._made: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
+        self._written: dict[int, tuple[Tensor, _Dual]] = {}  # duals that are being written to, by id
+
+    def write(self, tensor: Tensor) -> None:
+        """Note that a dual is about to be written to."""
+        super().write(tensor)
+        base: Any = tensor if tensor.base is None else tensor.base
+        now = gradients.dual_level.get()
+        dual = now.duals.get(base.node.number) if now and base.node else None
+        if dual and dual.tangent.node is None and _lie_alike(base.array, dual.tangent.array):
+            self._written[id(base)] = base, dual
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
         """Note the results of an operation."""
         super().forward(node, inputs, out)
         for x in out if type(out) is tuple else (out,):
             self._made[id(x)] = x
+        if self._written and (now := gradients.dual_level.get()):
+            for base, dual in [*self._written.values()]:
+                if base.node is not dual.node:
+                    del self._written[id(base)]
+                    now.written(base, dual)
 
     def recorded(self) -> list[Tensor]:
         """Return the Tensors that have a node, which writes may also have given to their bases and those' views."""
         bases = {id(base): base for base in (x if x.base is None else x.base for x in self._made.values())}
         return [x for base in bases.values() for x in (base, *live_views(base)) if x.node is not None]
+
+
+def _lie_alike(a: Any, b: Any) -> bool:
+    """Whether arrays lie in the same place of equally large memories. PyTorch copies a tangent that doesn't."""
+    return geometry(a) == geometry(b) and owner(a).nbytes // a.itemsize == owner(b).nbytes // b.itemsize
 
 
 class _WithoutTangent(CustomFunction):

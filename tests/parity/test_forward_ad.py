@@ -9,6 +9,7 @@ import pytest
 import microgad
 
 from .side_by_side import Programs, leaf, randn, submodule
+from .side_by_side import function as custom_function
 
 programs = Programs()
 
@@ -154,6 +155,48 @@ def writes_to_a_dual_are_seen_in_its_primal(t, nn):
         inner = p * 2
         part = fw.make_dual(inner, randn(t, 3, seed=3)).mul_(2)
         return [*found, inner, *t.autograd.grad(part.sum(), p)]
+
+
+def after_a_write(write):
+    """A program that writes to duals whose tangents lie in memory in different ways."""
+
+    def program(t, nn):
+        fw, found = submodule(t, "autograd.forward_ad"), []
+        rows, columns = t.arange(6.0).reshape(2, 3), t.ones(3, 2)
+        for tangent in t.ones(3), rows[0], rows[1], columns[:, 0], t.ones(()).expand(3):
+            primal = t.arange(3.0)
+            with fw.dual_level():
+                dual = fw.make_dual(primal, tangent)
+                before, view = dual.sin(), dual[:2]
+                write(t, dual)
+                found += [fw.unpack_dual(x).tangent for x in (dual, before, view, dual * dual)]
+            found += primal, tangent.clone(), rows.clone(), columns.clone()
+        return found
+
+    return program
+
+
+def scale_in_place(t, x):
+    scale = custom_function(
+        t,
+        forward=lambda x: x.mul_(5),
+        setup_context=lambda ctx, inputs, output: ctx.mark_dirty(*inputs),
+        jvp=lambda ctx, tangent: tangent.mul_(5),
+    )
+    return scale.apply(x)
+
+
+for case, write in {
+    "mul_": lambda t, x: x.mul_(3),
+    "exp_": lambda t, x: x.exp_(),
+    "zero_": lambda t, x: x.zero_(),
+    "copy_ of a constant": lambda t, x: x.copy_(t.ones(3)),
+    "add_ of itself": lambda t, x: x.add_(x).mul_(2),
+    "setitem": lambda t, x: x.__setitem__(0, x[1] * 2),
+    "through a view": lambda t, x: x.view(3, 1)[1:].sin_().mul_(x[0]),
+    "a custom Function": scale_in_place,
+}.items():
+    programs[f"a tangent is written to by {case}"] = after_a_write(write)
 
 
 @programs
