@@ -106,6 +106,8 @@ def grad(
     for i, (x, target) in enumerate(zip(inputs, targets, strict=True)):
         g = found.get(target.number)
         if g is None and materialize_grads:
+            if not isinstance(x, function.Tensor):
+                raise errors.GraphError("materialize_grads cannot be used when the given input is a GradientEdge")
             zeros = np.zeros_like(x.array, shape=target.shape, dtype=target.dtype)
             g = function.Tensor._wrap(zeros).requires_grad_(create_graph)
         elif g is None and not allow_unused:

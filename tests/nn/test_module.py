@@ -190,6 +190,8 @@ def test_members_are_found_by_path():
     ):
         with pytest.raises(AttributeError, match=f"^{message}$"):
             get(target)
+    net.register_buffer("none", None)
+    assert net.get_buffer("none") is None
 
 
 def test_apply_visits_children_first():

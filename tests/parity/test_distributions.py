@@ -405,6 +405,10 @@ def test_cat_and_stack_transforms_check_the_number_of_values(name):
             for shape in ((3,), (1,), ()):
                 with pytest.raises(AssertionError):
                     call(library.ones(shape))
+        with pytest.raises(AssertionError):
+            getattr(library.distributions, name)([1])
+        with pytest.raises(AssertionError):
+            library.distributions.CatTransform([library.distributions.ExpTransform()], lengths=[1, 2])
 
 
 def test_transformed_distributions_draw_as_pytorchs():

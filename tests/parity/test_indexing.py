@@ -141,6 +141,7 @@ y[T([1, 0, 1], dtype=torch.uint8)] = 3; y[:, T([1, 0, 1, 0], dtype=torch.uint8)]
 y[T([1, 0, 0], dtype=torch.uint8), T([1, 0, 1, 0], dtype=torch.uint8)] = 3; y[[1.0, 0.0]] = 5; y[T([1.0])] = 5
 y[T([1j])] = 5; y[T([], dtype=torch.bool)] = 5; y[np.bool_(True)] = 5; y[0, T([1, 0, 1, 0], dtype=torch.uint8)] = 3
 c[0] = 300; c[[0]] = 300; c[0] = 127; u[0] = -1; i[0] = float("nan"); y[0] = 1e40
+y[False] = T([7, 7])
 """
 
 

@@ -88,6 +88,7 @@ def pruned_and_copied(t, nn):
 for label, call in {
     "amount": lambda t, nn: nn.utils.prune.l1_unstructured(nn.Linear(3, 2), "weight", 1.5),
     "amount_of_another_type": lambda t, nn: nn.utils.prune.l1_unstructured(nn.Linear(3, 2), "weight", "x"),
+    "amount_of_bool": lambda t, nn: nn.utils.prune.random_unstructured(nn.Linear(3, 2), "weight", True),
     "too_many": lambda t, nn: nn.utils.prune.random_unstructured(nn.Linear(3, 2), "weight", 7),
     "vector": lambda t, nn: nn.utils.prune.ln_structured(nn.Linear(3, 2), "bias", 1, 2, 0),
     "dim": lambda t, nn: nn.utils.prune.random_structured(nn.Linear(3, 2), "weight", 1, 2),
@@ -105,8 +106,8 @@ for label, call in {
     program[f"wrong_{label}_for_pruning"] = call
 
 
-# The program whose error message says more than PyTorch's.
-OTHER_MESSAGES = {"wrong_name_for_pruning"}
+# The programs whose error messages say more than PyTorch's.
+OTHER_MESSAGES = {"wrong_name_for_pruning", "wrong_amount_of_bool_for_pruning"}
 
 
 @pytest.mark.parametrize("name", program)

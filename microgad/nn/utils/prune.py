@@ -219,7 +219,7 @@ def _validate_pruning_amount(amount: Any, tensor_size: int) -> None:
 
 def _compute_nparams_toprune(amount: Any, tensor_size: int) -> int:
     """Return how many of tensor_size parameters to prune."""
-    return int(amount) if isinstance(amount, numbers.Integral) else round(amount * tensor_size)
+    return amount if isinstance(amount, numbers.Integral) else round(amount * tensor_size)  # type: ignore[return-value]
 
 
 def _validate_structured_pruning(t: Tensor) -> None:

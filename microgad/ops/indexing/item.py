@@ -211,6 +211,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     >>> x
     tensor([1., 0., 2.])
     """
+    if index is False:  # nothing, whatever the value's shape
+        return
     given, index = index, normalize_index(index, input.array, is_recorded(input, value))
     if isinstance(value, np.generic):
         value = value.item()

@@ -370,7 +370,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         if not hasattr(module, name):
             raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
         member = getattr(module, registry).get(name)
-        if member is None:
+        if member is None and (registry == "_parameters" or name not in module._buffers):  # None is a buffer, too
             raise AttributeError(f"`{name}` is not {kind}")
         return member
 
