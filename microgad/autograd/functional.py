@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakSet
 
 from .. import errors, state
 from ..batching.vmap import map_slices
 from ..engine import Identity
+from ..function import Function
 from ..gradients import grad
 from ..lazy import define_getattr as _define_getattr
 from ..ops.creation import ones_like, zeros, zeros_like
@@ -189,11 +191,15 @@ def zeros_for_none(found: Sequence[Tensor | None], likes: Sequence[Tensor]) -> l
     return [zeros_like(x).detach() if g is None else g for g, x in zip(found, likes, strict=True)]
 
 
+# The leaves by which `vjp` and `linearize` differentiate while the functions that these have returned are alive.
+ended: WeakSet[Function] = WeakSet()
+
+
 def depends_on_others(outputs: Sequence[Tensor], own: Sequence[Place]) -> bool:
     """Whether outputs depend on Tensors that require grad other than a function's own inputs: those it closes over.
 
-    Or on such Tensors that the inputs were copied from. A node older than the inputs leads to one; younger leaves are
-    arguments of inner transforms.
+    Or on such Tensors that the inputs were copied from. A node older than the inputs leads to one, or to the arguments
+    of a transform that has ended; younger leaves are arguments of inner transforms.
     """
     seen = set[float]()
     start = min((x.node.number for x in own), default=math.inf)
@@ -201,7 +207,7 @@ def depends_on_others(outputs: Sequence[Tensor], own: Sequence[Place]) -> bool:
     while stack:
         node = stack.pop()
         if node is not None and node.number not in seen:
-            if node.number < start:
+            if node.number < start and (not ended or not (node.edges or node in ended)):
                 return True
             seen.add(node.number)
             stack.extend(node.edges)

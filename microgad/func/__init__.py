@@ -102,6 +102,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
                 "vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor with dtype "
                 f"{y.dtype}"
             )
+    call.end()
 
     @recording
     def vjp_fn(*cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
@@ -176,6 +177,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     call = TransformCall("linearize", primals, given=lambda x, entry: clone(entry))
     with allow_mutation_on_saved_tensors():
         outputs, spec, _ = call.results(func, {}, False)
+    call.end()
     primals_spec = tree_structure(primals)
     double_backward = functional.DoubleBackward(outputs, call.wanted)
 

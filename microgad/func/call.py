@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from .. import errors, state
 from ..autograd import functional
+from ..function import AccumulateGrad
 from ..ops.movement import clone
 from ..ops.view_writes import TransformArgument
 from ..state import inference
@@ -120,7 +121,8 @@ class TransformCall:
         with state.scope(grad_enabled=True):
             result = func(*self.args, **kwargs)
         # Nested in another transform, or on a graph outside: then results and derivatives stay on the graph.
-        self.nested = self.recording and functional.depends_on_others(flatten(result)[0], self.wanted)
+        self.on_graph = functional.depends_on_others(flatten(result)[0], self.wanted)
+        self.nested = self.recording and self.on_graph
         if not has_aux:
             return result, None
         if not (isinstance(result, tuple) and len(result) == 2):
@@ -138,9 +140,13 @@ class TransformCall:
         found = functional.vjp_of(outputs, self.wanted, seeds, self.needs_graph(seeds), retain_graph)
         return functional.zeros_for_none(found, self.wanted)
 
+    def end(self) -> None:
+        """Let no outer transform take this call's arguments for Tensors that require grad: they outlive the call."""
+        functional.ended.update(x.node for x in self.wanted if type(x.node) is AccumulateGrad)
+
     def needs_graph(self, seeds: Sequence[Tensor]) -> bool:
         """Whether the products with these cotangents or tangents have to be recorded, for derivatives of them."""
-        return state.current().grad_enabled and (self.nested or any(s.node is not None for s in seeds))
+        return state.current().grad_enabled and (self.on_graph or any(s.node is not None for s in seeds))
 
     def like_wanted(self, found: Sequence[Any]) -> Any:
         """Return one item for each wanted argument, in the structure of the arguments."""

@@ -6,7 +6,7 @@ import collections
 
 import pytest
 
-from .side_by_side import Programs, randn, submodule
+from .side_by_side import Programs, leaf, randn, submodule
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own
 
@@ -377,3 +377,29 @@ def functions_that_look_at_the_memory_of_their_arguments(t, nn):
         found += [functional.jacobian(squares, z, create_graph=True), f.hessian(squares)(z.detach())]
     y, _ = f.vjp(lambda z: z, table)
     return found, seen[::6], y.data_ptr() == table.data_ptr()
+
+
+@programs
+def derivatives_of_what_vjp_and_linearize_returned(t, nn):
+    """They require grad only if something around them does."""
+    x, w, f = randn(t, 3), leaf(t, 3), t.func
+    found = []
+    for pulled in f.vjp(t.exp, x)[1], f.linearize(t.sin, x)[1], f.vjp(lambda x: (x * w).sin(), x)[1]:
+
+        def back(v, pulled=pulled):
+            y = pulled(v)
+            return y[0] if isinstance(y, tuple) else y
+
+        y, g = f.vjp(back, x)
+        found += y, *g(x), *f.jvp(back, (x,), (x,)), f.grad(lambda v: back(v).sum())(x)
+    return found, [y.requires_grad for y in found], t.autograd.grad(found[-2].sum(), w)
+
+
+@programs
+def vjp_under_no_grad_called_outside(t, nn):
+    x = leaf(t, 3)
+    with t.no_grad():
+        y, f = t.func.vjp(lambda x: x**2, x)
+        (inside,) = f(t.ones(3).double())
+    (g,) = f(t.ones(3).double())
+    return y, g, [v.requires_grad for v in (y, inside, g)], t.autograd.grad(g.sum(), x)
