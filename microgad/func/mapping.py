@@ -6,15 +6,19 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
+
 from .. import errors, state
+from ..backend import owner
+from ..backend.memory_layout import geometry
 from ..batching.randomness import BatchedDraws
 from ..batching.shared_writes import SharedWrites
 from ..batching.vmap import call_batched, is_final, remove_batch_dim
 from ..duck_arrays import Fallback, called_again
 from ..generator import default_generator
 from ..generator.vmap_randomness import SequentialDraws
-from ..ops.movement import cat, stack
-from ..ops.movement.strided import vmapped_inputs
+from ..ops.movement import cat, movedim, stack
+from ..ops.movement.strided import storage_view, vmapped_inputs
 from ..state.contexts import binding
 from ..tensor import Tensor
 from ..utils._pytree import (
@@ -41,7 +45,8 @@ def vmap(
     aren't mapped over. `func` is called once, for all slices or for each `chunk_size` of them. If something
     can't be computed for all slices at once, it is called again, slice by slice. So `func` may branch on a slice's
     values, and convert them to Python numbers. What it writes into a Tensor that the slices share is written once, so
-    RuntimeError is raised if slices write different values.
+    RuntimeError is raised if slices write different values. A result that is an argument, or a view of one that doesn't
+    require grad, lies in the argument's memory, as in PyTorch, but not with `chunk_size`; other results are copies.
 
     With `randomness` "different" each slice gets its part of one draw of the batch's shape, as in PyTorch; with "same"
     all slices get the same draws; with "error" drawing raises RuntimeError. Source: torch.func.vmap.
@@ -154,8 +159,11 @@ def _map_over_slices(
     """Map a function over the slices: call it once for all of them, or if that fails once for each."""
 
     def unbatched(slices: Sequence[Any]) -> Any:
-        parts, dims, spec = results_of.flattened(func(slices))
-        return tree_unflatten([remove_batch_dim(y, d) for y, d in zip(parts, dims, strict=True)], spec)
+        parts, places, spec = results_of.flattened(func(slices))
+        mapped = [(x, s, d) for x, s, d in zip(leaves, slices, dims, strict=True) if d is not None]
+        joined = [_view_of_argument(y, at, mapped) for y, at in zip(parts, places, strict=True)]
+        found = zip(joined, parts, places, strict=True)
+        return tree_unflatten([remove_batch_dim(y, at) if x is None else x for x, y, at in found], spec)
 
     if all(observer.takes_batches for observer in state.observers()):
         try:
@@ -163,26 +171,63 @@ def _map_over_slices(
         except (Fallback, Exception) as error:  # an error of the function itself is raised again below
             if is_final(error):
                 raise
-    return results_of.joined(_one_by_one(func, leaves, dims, size, randomness), stack)
+    results, given = _one_by_one(func, leaves, dims, size, randomness)
+
+    def join(parts: list[Tensor], at: int) -> Tensor:
+        for x, dim, *slices in zip(leaves, dims, *given, strict=True):
+            if dim is not None and _fits(at, x) and all(y is s for y, s in zip(parts, slices, strict=True)):
+                return _moved(x, dim, at)
+        return stack(parts, at)
+
+    return results_of.joined(results, join)
+
+
+def _fits(at: Any, x: Any) -> bool:
+    return type(at) is int and -x.ndim <= at < x.ndim
+
+
+def _moved(x: Tensor, dim: int, at: int) -> Tensor:
+    """Return an argument as a result: itself, or a view with the dimension of the slices elsewhere."""
+    return x if at % x.ndim == dim % x.ndim else movedim(x, dim, at)
+
+
+def _view_of_argument(y: Any, at: Any, mapped: Sequence[tuple[Tensor, Tensor, int]]) -> Tensor | None:
+    """Return a result as a view of the argument in whose memory it lies, or as that argument; None for other results.
+
+    `mapped` has each argument, what stands for its slices, and their dimension. Results on a graph are copies, unless
+    the function returned an argument itself.
+    """
+    for x, slices, dim in mapped:
+        if y is slices and (x.node is None) == (y.node is None) and _fits(at, x):
+            return _moved(x, dim, at)
+        if x.node is None and getattr(getattr(y, "array", None), "level", None) is slices.array.level:
+            whole: Any = y.array.whole
+            if y.node is None and owner(whole) is owner(x.array) and whole.dtype == x.array.dtype and _fits(at, whole):
+                shown = np.moveaxis(whole, 0, at)
+                strides = [step // shown.itemsize for step in shown.strides]
+                return None if min(strides) < 0 else storage_view(x, shown.shape, strides, geometry(shown)[2])
+    return None
 
 
 def _one_by_one(
     func: Callable[[Sequence[Any]], Any], leaves: Sequence[Any], dims: Sequence[int | None], size: int, randomness: str
-) -> list[Any]:
-    """Call a function once for each slice."""
-    draws, results, writes, i = SequentialDraws(randomness, size), [], SharedWrites(), 0
+) -> tuple[list[Any], list[list[Any]]]:
+    """Call a function once for each slice. Return the results, and what it was given for each."""
+    draws, results, given, writes, i = SequentialDraws(randomness, size), [], [], SharedWrites(), 0
     while i < size:
         slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]
         pairs = [(x, s) for x, s, d in zip(leaves, slices, dims, strict=True) if d is not None]
         again = binding(called_again, called_again.get() or i + 1 < size)
         with draws.at(i), writes.by_slice(i), again, binding(vmapped_inputs, (*vmapped_inputs.get(), pairs)):
             results.append(func(slices))
+        given.append(slices)
         i += 1
         if writes.start_again:
             draws.undo()
             draws, i = SequentialDraws(randomness, size), 0
             results.clear()
-    return results
+            given.clear()
+    return results, given
 
 
 class _Results:

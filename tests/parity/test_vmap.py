@@ -245,6 +245,39 @@ def a_static_vmap_is_used_for_any_number_of_slices(t, nn):
     return [t.func.vmap(apply)(x[:1]), *(t.func.vmap(apply, chunk_size=n)(x) for n in (1, 2, 3))], seen
 
 
+@programs
+def results_that_share_memory_with_arguments(t, nn):
+    found = []
+    for f, dims in {
+        (lambda x: x): (0, 0),
+        (lambda x: x + 0): (0, 0),
+        (lambda x: x.add_(1)): (1, 1),
+        t.Tensor.exp_: (0, 1),
+        (lambda x: (x[:1].mul_(2), x.detach())[1]): (0, 0),
+        (lambda x: x[0]): (0, 0),
+        (lambda x: x[1:].view(1, -1).unsqueeze(0)): (0, -1),
+        (lambda x: x.expand(4, *x.shape)): (1, 0),
+        t.vmap(lambda x: x * 1 if x.ndim else x): (0, 0),
+    }.items():
+        x = randn(t, 2, 3)
+        y = t.vmap(f, *dims)(x)
+        found.append((y.clone(), y.stride(), y is x, y.data_ptr() == x.data_ptr()))
+        x.add_(1)
+        found += y.clone(), t.vmap(f, *dims, chunk_size=1)(x).data_ptr() == x.data_ptr()
+    return found
+
+
+@programs
+def gradients_of_writes_to_what_shares_memory_with_arguments(t, nn):
+    x, w = randn(t, 2, 3), leaf(t, 2)
+    t.vmap(lambda x: x[1:])(x).mul_(w)
+    z = leaf(t, 2, 3) * 1
+    same = t.vmap(lambda z: z)(z)
+    same.mul_(w[0])
+    written = t.vmap(lambda z: z.mul_(2), 1, 1)(z)
+    return same is z, written is z, t.autograd.grad((x * z).sin().sum(), w)
+
+
 def doubling_in_place(t):
     """A Function that doubles its argument in place, also in its static vmap."""
     made = custom_function(
