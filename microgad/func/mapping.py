@@ -46,7 +46,7 @@ def vmap(
     can't be computed for all slices at once, it is called again, slice by slice. So `func` may branch on a slice's
     values, and convert them to Python numbers. What it writes into a Tensor that the slices share is written once, so
     RuntimeError is raised if slices write different values. A result that is an argument, or a view of one that doesn't
-    require grad, lies in the argument's memory, as in PyTorch, but not with `chunk_size`; other results are copies.
+    require grad, lies in the argument's memory, as in PyTorch, but not with `chunk_size`. All other results are copies.
 
     With `randomness` "different" each slice gets its part of one draw of the batch's shape, as in PyTorch; with "same"
     all slices get the same draws; with "error" drawing raises RuntimeError. Source: torch.func.vmap.
@@ -194,13 +194,14 @@ def _moved(x: Tensor, dim: int, at: int) -> Tensor:
 def _view_of_argument(y: Any, at: Any, mapped: Sequence[tuple[Tensor, Tensor, int]]) -> Tensor | None:
     """Return a result as a view of the argument in whose memory it lies, or as that argument; None for other results.
 
-    `mapped` has each argument, what stands for its slices, and their dimension. Results on a graph are copies, unless
-    the function returned an argument itself.
+    `mapped` has each argument, what stands for its slices, and their dimension. Views that are on a graph, or of slices
+    of a mapping around, are copied.
     """
     for x, slices, dim in mapped:
         if y is slices and (x.node is None) == (y.node is None) and _fits(at, x):
             return _moved(x, dim, at)
-        if x.node is None and getattr(getattr(y, "array", None), "level", None) is slices.array.level:
+        nested = hasattr(x.array, "level")
+        if x.node is None and not nested and getattr(getattr(y, "array", None), "level", None) is slices.array.level:
             whole: Any = y.array.whole
             if y.node is None and owner(whole) is owner(x.array) and whole.dtype == x.array.dtype and _fits(at, whole):
                 shown = np.moveaxis(whole, 0, at)

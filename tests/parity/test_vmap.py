@@ -257,7 +257,7 @@ def results_that_share_memory_with_arguments(t, nn):
         (lambda x: x[0]): (0, 0),
         (lambda x: x[1:].view(1, -1).unsqueeze(0)): (0, -1),
         (lambda x: x.expand(4, *x.shape)): (1, 0),
-        t.vmap(lambda x: x * 1 if x.ndim else x): (0, 0),
+        t.vmap(lambda x: x.neg_()): (0, 0),
     }.items():
         x = randn(t, 2, 3)
         y = t.vmap(f, *dims)(x)
@@ -265,6 +265,17 @@ def results_that_share_memory_with_arguments(t, nn):
         x.add_(1)
         found += y.clone(), t.vmap(f, *dims, chunk_size=1)(x).data_ptr() == x.data_ptr()
     return found
+
+
+@programs
+def a_nested_mapping_that_returns_views_is_called_once(t, nn):
+    calls = []
+
+    def f(x):
+        calls.append(x.shape)
+        return x[1:], x
+
+    return t.vmap(t.vmap(f), 1)(randn(t, 2, 3, 4)), calls
 
 
 @programs
