@@ -225,6 +225,8 @@ class Tensor(Methods):
 
     def _bump(self) -> None:
         counter = inference.bumped(self._counter())
+        if versions.mirrors:
+            view_writes.follow(self.array)
         if (self if self.base is None else self.base).is_data_alias:
             versions.record_write(counter, self.array)
 

@@ -19,6 +19,9 @@ from ..state.inference import count
 REMEMBERED = 64  # how many of the latest writes' regions are remembered
 WORK = 10_000  # how many steps NumPy may take to find out whether two strided arrays share an element
 
+# By the id of a memory's owner: a reference to it, and the counters of copies that follow writes to it (conjugates).
+mirrors: dict[int, tuple[Any, Any]] = {}
+
 
 class _Region:
     """The memory region of an array, as an array interface: it doesn't keep the memory alive, and is never read."""

@@ -15,9 +15,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .. import backend, errors, function, state
-from ..backend.memory_layout import axes_of, overlaps, within
+from ..backend.memory_layout import address, axes_of, memory_of, overlaps, within
+from ..backend.meta import MetaArray
 from ..duck_arrays import check_write
-from ..engine import Identity
+from ..engine import Identity, versions
 from ..function import AccumulateGrad, Function, Output
 from ..function.linear_map import LinearMap
 from ..function.naming import node_name, with_torch_name
@@ -39,16 +40,67 @@ class Detach(Function):
 
 
 class Mirror(list[Any]):
-    """The version counter of a copy that is a view in PyTorch: a conjugate. A write to it should change its source."""
+    """The version counter of a copy that is a view in PyTorch: a conjugate. A write to it should change its source.
 
-    def __init__(self, source: Any) -> None:
+    Writes to the source are followed, see `follow`. A source that is such a copy itself is kept alive as long as it has
+    to follow its own.
+    """
+
+    chain: Any
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __init__(self, source: Tensor, copy: Tensor, operation: type[Function]) -> None:
         super().__init__([0])
-        self.memory = weakref.ref(backend.owner(source))
+        base = source if source.base is None else source.base
+        self.base, self.tensor, self.values = weakref.ref(base), weakref.ref(copy), _plain(copy.array)
+        known = state.current().grad_enabled and (source.base is None or source.chain is not None)
+        self.chain = (source.chain, (operation, {})) if known else None
+        x = _plain(source.array)
+        memory = backend.owner(x)
+        self.place = x.shape, x.strides, 0 if x is memory else address(x) - address(memory)
+        if (key := id(memory)) not in versions.mirrors:
+            gone = weakref.ref(memory, lambda _: versions.mirrors.pop(key, None))
+            versions.mirrors[key] = gone, weakref.WeakSet()
+        self.memory, others = versions.mirrors[key]
+        others.add(self)
+        self.first, self.held = self.memory, None  # the memory that the first copy was made of, and its copy
+        if type(counter := source.version) is Mirror and counter.has_source:
+            self.first, self.held = counter.first, base
 
     @property
     def has_source(self) -> bool:
         """Whether the source's memory still exists, so that a write would be missing there."""
+        if self.first() is None:
+            self.held = None
         return self.memory() is not None
+
+
+def _plain(array: Any) -> Any:
+    """Return the array inside vmap's arrays."""
+    return getattr(array, "innermost", array)
+
+
+def mirrors_of(array: Any) -> list[Any]:
+    """Return the counters of the conjugates that are kept of parts of this memory."""
+    return list(versions.mirrors.get(id(backend.owner(_plain(array))), (None, ()))[1])
+
+
+def follow(array: Any) -> None:
+    """After a write to an array, compute the conjugates of its memory anew, and those of these, in their memory."""
+    written = [array]
+    while written:
+        memory = backend.owner(_plain(written.pop()))
+        for mirror in mirrors_of(memory):
+            list.__setitem__(mirror, 0, mirror[0] + 1)
+            out, (shape, strides, offset) = mirror.values, mirror.place
+            if not isinstance(memory, MetaArray):
+                row = memory_of(memory).view(np.uint8)[offset:]
+                row = row[: row.size // out.itemsize * out.itemsize].view(out.dtype)
+                np.conjugate(backend.as_strided(row, shape, strides), out=out)
+            written.append(out)
 
 
 def notify_detached(tensor: Tensor, result: Tensor) -> None:
@@ -131,8 +183,8 @@ def live_views(base: Tensor) -> list[Tensor]:
     return [view for ref in base.views or () if (view := ref()) is not None] + list((base.outdated or {}).values())
 
 
-def steps_to(view: Tensor) -> Steps:
-    """Return the view operations from a base to a view of it, the first one first."""
+def steps_to(view: Tensor | Mirror) -> Steps:
+    """Return the view operations from a base to a view of it, or to a conjugate, the first one first."""
     steps, chain = [], view.chain
     while chain is not None:
         chain, step = chain
@@ -169,8 +221,23 @@ def view_of(self: Tensor, source: Tensor, node: Function, step: Any = None, othe
 
 
 def rebind(self: Tensor, node: Function) -> None:
-    """After a write, give the Tensor and its base new nodes. Other views are outdated until theirs are read."""
+    """After a write, give the Tensor, its base and their conjugates new nodes.
+
+    Other views are outdated until theirs are read.
+    """
     base = self if self.base is None else self.base
+    _rebind(self, node, base)
+    written = [base] if versions.mirrors else []
+    while written:
+        base = written.pop()
+        for mirror in mirrors_of(base.array):
+            copy = mirror.tensor()
+            if mirror.base() is base and copy is not None and type(copy.node) not in _FIXED:
+                _rebind(copy, _derived(mirror, base).node if mirror.chain else _lost(copy, base), copy)
+                written.append(copy)
+
+
+def _rebind(self: Tensor, node: Function, base: Tensor) -> None:
     set_history(base, node if base is self else rebase_history(self, node))
     if not base.views:
         return
@@ -183,7 +250,7 @@ def rebind(self: Tensor, node: Function) -> None:
         if view.chain is not None:
             del view.fresh_node
         elif view.array.dtype.kind in "fc":
-            set_history(view, LostView.recorded([base.node], view.array, origin=_origin(view)))
+            set_history(view, _lost(view, base))
         base.outdated[id(view)] = view
     if self is not base:
         derive_again(self)  # at once, as in PyTorch: a retained gradient is the one after the write
@@ -197,14 +264,23 @@ def derive_again(view: Tensor) -> Any:
     base: Any = view.base
     with _deriving:
         if not hasattr(view, "fresh_node"):
-            # As it would have been done at the write: an observer sees no operation.
-            path = "" if base.node is None else base.node.path
-            with state.scope(grad_enabled=True, observer=None, path=path):
-                shown = function.Tensor._wrap(base.array, base.node)
-                for cls, settings in steps_to(view):
-                    shown = cls.apply(shown, **settings)
-            set_history(view, with_torch_name("AsStrided", shown).node)  # as PyTorch names it
+            set_history(view, with_torch_name("AsStrided", _derived(view, base)).node)  # as PyTorch names it
     return view.fresh_node
+
+
+def _derived(view: Tensor | Mirror, base: Tensor) -> Tensor:
+    """Apply the operations that led to a view to its base, as it would have been done at the write."""
+    path = "" if base.node is None else base.node.path
+    with state.scope(grad_enabled=True, observer=None, path=path):  # an observer sees no operation
+        shown: Tensor = function.Tensor._wrap(base.array, base.node)
+        for cls, settings in steps_to(view):
+            shown = cls.apply(shown, **settings)
+    return shown
+
+
+def _lost(view: Tensor, base: Tensor) -> Function:
+    """Return the node of a view that can't be derived again from its base."""
+    return LostView.recorded([base.node], view.array, origin=_origin(view))
 
 
 # A real view may show parts of a complex base, and the opposite. Gradients pass part by part, as in PyTorch, so

@@ -127,7 +127,6 @@ class Optimizer(OptimizerHooks):
                 for p in params:
                     if (observer := execution.current().observer) is not None:
                         observer.write(p)
-                    p._bump()
                 try:
                     self.update(group, params, loss)
                 except ValueError as error:
@@ -135,6 +134,9 @@ class Optimizer(OptimizerHooks):
                     if isinstance(error, RuntimeError) or rule == str(error):
                         raise
                     raise errors.ShapeError(f"{type(self).__name__}: {rule}") from error
+                finally:
+                    for p in params:
+                        p._bump()
 
     def params_with_grad(self, group: Group) -> list[Tensor]:
         """Return the parameters of a group that have a gradient. Raises if one of them can't be updated."""

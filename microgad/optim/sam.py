@@ -81,8 +81,8 @@ class SAM(Optimizer):
         self._before = {}
         for (p, group), slope in zip(params, slopes, strict=True):
             self._before[p] = p.array.copy()
-            p._bump()
             p.array += (p.array * slope if group["adaptive"] else slope) * (group["rho"] / (total + 1e-12))
+            p._bump()
         if zero_grad:
             self.zero_grad()
 
@@ -95,8 +95,8 @@ class SAM(Optimizer):
 
     def _restore_params(self) -> None:
         for p, array in self._before.items():
-            p._bump()
             p.array[...] = array
+            p._bump()
         self._before = {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -189,3 +189,44 @@ def test_a_conjugate_can_t_be_written_to_while_its_source_exists(name):
         write(y.resolve_conj())
         write(CONJUGATES[name](x * 2))
         write(torch.conj_physical(x))
+
+
+WRITES = {
+    "in place": lambda x: x.mul_(2),
+    "an assignment": lambda x: x.__setitem__(0, 7j),
+    "a draw": lambda x: x.normal_(),
+    "out=": lambda x: torch.add(x.detach(), 1j, out=x),
+    "to a view": lambda x: x.t()[0].real.fill_(3),
+    "to an alias": lambda x: x.data.mul_(3),
+}
+
+
+@pytest.mark.parametrize("name", CONJUGATES)
+@pytest.mark.parametrize("write", WRITES)
+def test_a_conjugate_follows_writes_to_its_source(name, write):
+    x = torch.tensor([[1 + 2j, 3], [4j, 5]])
+    y, of_row, twice = CONJUGATES[name](x), x[1].conj(), torch.conj(x.mH)
+    kept = torch.exp(of_row.clone().requires_grad_() * of_row)
+    WRITES[write](x)
+    for found, expected in ((y, CONJUGATES[name](x)), (of_row, x[1].conj()), (twice, x.mT)):
+        assert found.tolist() == expected.tolist()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        kept.real.sum().backward()
+
+
+def test_a_conjugate_of_a_parameter_follows_the_optimizer():
+    p = torch.nn.Parameter(torch.tensor([1 + 1j, 2]))
+    p.grad, y = torch.ones_like(p), p.conj()
+    torch.optim.SGD([p], lr=0.5).step()
+    assert y.tolist() == [0.5 - 1j, 1.5]
+
+
+def test_many_conjugates_of_conjugates_follow():
+    x = torch.ones(1, dtype=torch.complex64).requires_grad_() * 1
+    y = x
+    for _ in range(2000):
+        y = y.conj()
+    x.mul_(2j)
+    assert y.tolist() == [2j]
+    del x  # then nothing remains that a write would have to change
+    assert y.mul_(2).tolist() == [4j]

@@ -37,8 +37,8 @@ class Conj(Function):
 def conj(input: Tensor) -> Tensor:
     """The complex conjugate; a real input is returned as it is. Source: torch.conj.
 
-    The result is a new Tensor, which doesn't see later writes to input. PyTorch's is a view whose conjugate bit is set,
-    so a write to the result raises RuntimeError as long as input's memory exists.
+    The result is a copy that later writes to input change too. PyTorch's is a view whose conjugate bit is set, so a
+    write to the result raises RuntimeError as long as input's memory exists.
 
     >>> torch.conj(torch.tensor([1 + 2j]))
     tensor([1.-2.j])
@@ -47,7 +47,7 @@ def conj(input: Tensor) -> Tensor:
         return input
     result: Tensor = Conj.apply(input)
     if result.version is None:  # not of an inference tensor
-        result.version = view_writes.Mirror(input.array)
+        result.version = view_writes.Mirror(input, result, Conj)
     return result
 
 

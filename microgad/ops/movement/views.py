@@ -188,7 +188,8 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
             ((step, settings),) = view_writes.steps_to(shown)
             inverse = step.transposed  # type: ignore[attr-defined]
             del shown  # or it would be among the live views
-            for existing in view_writes.live_views(tensor):
+            conjugates = [x for x in view_writes.mirrors_of(tensor.array) if x.base() is tensor]
+            for existing in (*view_writes.live_views(tensor), *conjugates):
                 if existing.chain is not None:
                     steps, existing.chain = view_writes.steps_to(existing), (None, (inverse, settings))
                     for each in steps:
