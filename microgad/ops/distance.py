@@ -139,10 +139,14 @@ def _pairs(x: Any) -> list[Any]:
 
 def _norms_along_last(x: Any, p: float) -> Any:
     """Return the p-norms along the last axis."""
-    if p == math.inf and x.shape[-1]:  # each of several largest numbers has the whole gradient
-        size = abs(x)
+    if p in (1, math.inf) and x.shape[-1]:
+        size = x * np.sign(bare(x))  # abs, but with derivative NaN at NaN
+        if p == 1:
+            return size.sum(-1)
+        # Each of several largest numbers has the whole gradient.
         largest = np.max(bare(size), -1, keepdims=True)
-        return np.where(bare(size) == largest, size - largest, 0).sum(-1) + largest[..., 0]
+        reached = (bare(size) == largest) | np.isnan(bare(size))
+        return np.where(reached, size - largest, 0).sum(-1) + largest[..., 0]
     return np.linalg.norm(x, p if x.shape[-1] else 1, -1)  # p = inf would fail for an empty axis
 
 
@@ -209,7 +213,7 @@ def _slopes(x: Any, p: float) -> Any:
         return np.sign(x)
     size = abs(x)
     if p == math.inf:
-        return np.where(size == np.max(size, 0), np.sign(x), 0)
+        return np.where((size == np.max(size, 0)) | np.isnan(size), np.sign(x), 0)
     return np.sign(x) * np.where(size == 0, 1, size) ** (p - 1)
 
 

@@ -298,6 +298,45 @@ def test_each_of_several_largest_differences_has_the_whole_gradient():
     assert ours[0].tolist() == ours[1].tolist()
 
 
+def test_largest_difference_that_is_nan_has_gradient_nan():
+    rows = np.array([[1.0, np.nan], [3.0, 2.0]])
+    for distances in (lambda t, x: t.cdist(x, t.ones_like(x), np.inf), lambda t, x: t.cdist(x, t.ones_like(x), 1.0)):
+        compare_slopes(lambda t, distances=distances: lambda x: distances(t, x)[:, 0], rows[:, 1:])
+        x = microgad.tensor(rows, requires_grad=True)
+        for create_graph in (False, True):
+            (g,) = microgad.autograd.grad(distances(microgad, x)[0].sum(), x, create_graph=create_graph)
+            np.testing.assert_array_equal(g.numpy(force=True), [[0, np.nan], [0, 0]])
+    x = microgad.tensor(rows, requires_grad=True)
+    for create_graph in (False, True):
+        (g,) = microgad.autograd.grad(microgad.pdist(x, np.inf), x, create_graph=create_graph)
+        assert np.isnan(g.numpy(force=True)[:, 1]).all()
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_logcumsumexp_of_infinities(create_graph):
+    inf = np.inf
+    for row in ([inf, 2, 0], [-inf, 1, 2], [-inf, -inf, 1], [1, -inf, 2], [1, inf, 2], [inf, inf, 1], [-inf, inf, 1]):
+
+        def slope(t, row=row):
+            x = t.tensor(row, requires_grad=True)
+            values = t.logcumsumexp(x, 0)
+            (g,) = t.autograd.grad(values, x, t.arange(1.0, 4), create_graph=create_graph)
+            return g.numpy(force=True)
+
+        np.testing.assert_allclose(slope(microgad), slope(torch), 1e-6)
+
+
+def test_second_derivatives_of_prelu_at_zero():
+    def second(t):
+        x, w = t.tensor([0.0, -1.0, 2.0, np.nan], requires_grad=True), t.tensor([0.25], requires_grad=True)
+        firsts = t.autograd.grad(t.prelu(x, w).sum(), (x, w), create_graph=True)
+        found = [t.autograd.grad(g.sum(), (x, w), retain_graph=True, allow_unused=True) for g in firsts]
+        return [np.zeros(1) if g is None else g.numpy(force=True) for gs in (firsts, *found) for g in gs]
+
+    for ours, theirs in zip(second(microgad), second(torch), strict=True):
+        np.testing.assert_array_equal(ours, np.broadcast_to(theirs, ours.shape))
+
+
 def test_scaled_bessel_functions_have_second_derivatives_at_infinity():
     def slope(t, name):
         return lambda x: t.autograd.grad(getattr(t.special, name)(x).sum(), x, create_graph=True)[0]

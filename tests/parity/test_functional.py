@@ -220,6 +220,19 @@ def test_ctc_loss_equals_pytorchs_with_gradients(reduction, zero_infinity):
     agree(unbatched, x, targets, second=False)
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("zero_infinity", [False, True])
+def test_gradient_of_an_infinite_ctc_loss(zero_infinity, create_graph):
+    def gradient(t):
+        x = t.zeros(3, 2, 3, requires_grad=True)
+        loss = t.nn.functional.ctc_loss(
+            x.log_softmax(2), t.tensor([[1, 1], [1, 2]]), (2, 3), (2, 2), reduction="sum", zero_infinity=zero_infinity
+        )
+        return t.autograd.grad(loss, x, create_graph=create_graph)[0].numpy(force=True)
+
+    np.testing.assert_allclose(gradient(microgad), gradient(torch), 1e-5, 1e-6)
+
+
 def test_ctc_loss_errors():
     x, targets = normal(7, 3, 5), rng.integers(1, 5, (3, 3))
     for lengths, sizes, blank in (

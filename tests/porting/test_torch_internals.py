@@ -168,6 +168,17 @@ def test_foreach_operations(name: str, args: Any, expected: list[float]) -> None
         assert [x.item() for x in tensors] == expected
 
 
+@pytest.mark.parametrize("name", ["maximum", "minimum"])
+def test_foreach_extreme_shares_the_gradient_of_ties(name: str) -> None:
+    a, b = torch.tensor([2.0, 1.0], requires_grad=True), torch.tensor([2.0, 0.0], requires_grad=True)
+    wins = float(name == "maximum")
+    (result,) = getattr(torch, f"_foreach_{name}")([a], [b])
+    assert [g.tolist() for g in torch.autograd.grad(result.sum(), (a, b))] == [[0.5, wins], [0.5, 1 - wins]]
+    for other in (2.0, [2]):
+        (result,) = getattr(torch, f"_foreach_{name}")([a], other)
+        assert torch.autograd.grad(result.sum(), a)[0].tolist() == [0.5, 1 - wins]
+
+
 def test_other_foreach_operations() -> None:
     xs = [torch.ones(1), torch.ones(2)]
     assert [x.tolist() for x in torch._foreach_pow(2.0, xs)] == [[2], [2, 2]]

@@ -26,7 +26,7 @@ class Ctc(Function):
     state of `skips`. After `lengths` steps it is at a state of `ends`. Graves et al. (2006).
 
     As in PyTorch, the gradient is that by the logits of which log_probs is the log_softmax. log_softmax's derivative
-    leaves it as it is.
+    leaves it as it is. The gradient of an infinite loss is `if_infinite`.
     """
 
     symbol = "ctc"
@@ -60,8 +60,8 @@ class Ctc(Function):
             np.exp(share, out=share)
         gradient = np.exp(log_probs)
         backend.add_at(gradient, self._places(log_probs), -share)
-        gradient = np.where(np.isinf(out)[:, None], math.nan, gradient) * grad[:, None]
-        return np.where(self._running(log_probs) & (grad != 0)[:, None], gradient, 0)
+        gradient = np.where(np.isinf(out)[:, None], self.if_infinite, gradient) * grad[:, None]
+        return np.where(self._running(log_probs), gradient, 0)
 
     def decomposition(self, log_probs, total):
         emitted = self._emitted(log_probs)
@@ -74,7 +74,8 @@ class Ctc(Function):
             alpha = LogSumExp.apply(ways, axis=0, keepdims=False) + emitted[t]
             last = np.where(self.lengths > t, alpha, last)
         loss = -LogSumExp.apply(np.where(self.ends, last, nowhere), axis=0, keepdims=False)
-        return loss + (np.where(self._running(log_probs), np.exp(log_probs), 0.0).sum((0, 2)) - total)
+        loss = loss + (np.where(self._running(log_probs), np.exp(log_probs), 0.0).sum((0, 2)) - total)
+        return loss * np.where(np.isinf(loss), self.if_infinite, np.ones_like(loss))
 
     def _emitted(self, log_probs: Any) -> Any:
         """Return the log-probability of each state's label, (T, S, N)."""
@@ -149,7 +150,8 @@ def ctc_loss(
             f"ctc_loss: Expected input_lengths to have value at most {longest}, but got value {lengths.max()}"
         )
     tables = _make_settings(backend.to_numpy(targets.array), sizes, lengths, blank, classes)
-    losses = Ctc.apply(batch, **{name: backend.like(table.T, batch.array) for name, table in tables.items()})
+    settings = {name: backend.like(table.T, batch.array) for name, table in tables.items()}
+    losses = Ctc.apply(batch, if_infinite=0.0 if zero_infinity else math.nan, **settings)
     if (lengths == 0).any():
         losses = where(backend.like((lengths == 0) & (sizes == 0), batch.array), 0.0, losses)
     if zero_infinity:

@@ -134,15 +134,20 @@ class LogCumSumExp(Function):
         Each power is computed from the difference of its ends: a product of powers loses digits with every factor.
         """
         axis, n = self.axis, x.shape[self.axis]
-        low = np.where(out.real == -math.inf, 0, out)
         total = grad.copy()
         for step in (1 << k for k in range((n - 1).bit_length())):
             earlier, later = slice_along(axis, 0, n - step), slice_along(axis, step, n)
-            total[earlier] += np.exp(low[earlier] - low[later]) * total[later]
-        return np.exp(x - low) * total
+            equal = out[earlier] == out[later]  # also infinities, of which the difference is NaN
+            total[earlier] += np.exp(np.where(equal, 0, out[earlier] - out[later])) * total[later]
+        return np.exp(x - out) * total
 
     def decomposition(self, x):
-        return associative_scan(_add_exponentials, x, self.axis)
+        # An infinite result that is x itself: there the derivative is NaN, as in PyTorch.
+        values = getattr(x, "array", x)
+        undefined = np.isinf(values.real) & (values == _running_log_sum(values, self.axis))
+        nan = np.where(undefined, math.nan, 0).astype(values.dtype)
+        total = associative_scan(_add_exponentials, np.where(undefined, values, x), self.axis)
+        return total + np.where(undefined, x, 0) * nan
 
 
 def _running_log_sum(x: Any, axis: int) -> Any:
@@ -159,8 +164,8 @@ def _add_exponentials(a: Any, b: Any) -> Any:
     """Compute log(eᵃ + eᵇ) of real or complex numbers, with the one of larger real part (else b) factored out."""
     low = np.real(a) <= np.real(b)
     large, small = np.where(low, b, a), np.where(low, a, b)
-    both_zero = np.real(large) == -math.inf  # eᵃ and eᵇ
-    return large + np.log1p(np.exp(np.where(both_zero, 0, small) - np.where(both_zero, 0, large)))
+    infinite = np.isinf(np.real(large))  # then so is the result
+    return large + np.log1p(np.exp(np.where(infinite, 0, small) - np.where(infinite, 0, large)))
 
 
 def _add_complex(a: complex, b: complex) -> complex:

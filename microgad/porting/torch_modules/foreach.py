@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ...ops.elementwise.selection import Maximum, Minimum
 from ...ops.linalg import vector_norm
 from ...tensor import Tensor
 
@@ -20,9 +21,12 @@ _SPECIAL_CASES: dict[str, Callable[..., Any]] = {
     "norm": lambda x, ord=2, dtype=None: vector_norm(x, ord, dtype=dtype),
     "powsum": lambda x, ord=2, dtype=None: x.to(dtype or x.dtype).abs().pow(ord).sum(),
     "zero_": Tensor.zero_,
+    # Unlike torch.maximum and minimum they take numbers; unlike clamp, ties share the gradient.
+    "maximum": Maximum.apply,
+    "maximum_": Maximum.apply_,
+    "minimum": Minimum.apply,
+    "minimum_": Minimum.apply_,
 }
-for _name, _as in (("maximum", "clamp_min"), ("minimum", "clamp_max")):
-    _SPECIAL_CASES[_name], _SPECIAL_CASES[_name + "_"] = getattr(Tensor, _as), getattr(Tensor, _as + "_")
 _NAMES = (  # the arguments that may be lists, in their order
     "self", "tensors1", "tensor1", "tensor2", "tensor", "other", "scalar", "scalars", "weight", "weights", "exponent",
     "src", "ord",
