@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import numpy as np
 from numpy import ndarray
 
-from .. import backend, dtypes, errors
+from .. import backend, dtypes, errors, state
 from .. import function as core
 from ..errors.wording import cannot_cast
 from ..function import Function
@@ -74,7 +74,10 @@ def in_place(cls: type[Function], like: Any = unary) -> Any:
                     f"{type(others[i]).__name__}"
                 )
         if not cls.differentiable and any(map(_on_graph, (self, *others))):
-            node, self[...] = self.node, cls.apply(self, *others)  # not differentiable: the gradient is 0 here
+            node, grads = self.node, state.current().grad_enabled
+            # As in PyTorch, logical_not_ and its like overwrite leaves that require grad.
+            with state.scope(grad_enabled=grads and not (self.is_leaf and "logical" in method.__name__)):
+                self[...] = cls.apply(self, *others)  # not differentiable: the gradient is 0 here
             kind = sum(isinstance(other, core.Tensor) for other in others)
             name = torch_names.OPERATORS.get(cls.__name__)  # "eq", for comparisons only
             return with_in_place_name(f"{name.title()}Backward{kind}", self, node) if name else self

@@ -317,7 +317,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
     for name, x in (("x1", x1), ("x2", x2)):
         if x.array.dtype.kind != "f":
             raise DtypeError(f"cdist: only supports floating-point dtypes, {name} got {x.dtype}")
-    check_same_dtype("cdist", x1, x2)
+    if x1.shape[-1]:  # without columns PyTorch doesn't check it
+        check_same_dtype("cdist", x1, x2)
     if not p >= 0:
         raise ArgumentError(f"cdist: only supports non-negative p values, got {p}")
     large = x1.shape[-2] > 25 or x2.shape[-2] > 25

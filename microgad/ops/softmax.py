@@ -119,7 +119,7 @@ def _apply(cls: type[Function], name: str, input: Tensor, dim: int | None, stack
 
 @composite
 def gumbel_softmax(
-    logits: Tensor, tau: float | Tensor = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+    logits: Tensor, tau: float | Tensor = 1, hard: bool | int = False, eps: float = 1e-10, dim: int = -1
 ) -> Tensor:
     """Return the softmax of (logits + Gumbel noise) / tau along dim. Source: torch.nn.functional.gumbel_softmax.
 

@@ -305,6 +305,7 @@ CALLS = """
     T.clamp(v,0,1,out=T.empty(0).double())
     T.logcumsumexp(v,0,out=T.empty(0).double())
     T.msort(v,out=T.empty(0).double())
+    T.argsort(v,stable=True,out=T.empty(3))
     T.quantile(v,.5,out=T.empty(0).double())
     T.nanquantile(v,.5,out=T.empty(0).double())
     T.renorm(A,2,0,1.,out=T.empty(0).double())

@@ -433,3 +433,18 @@ def test_smaller_result_is_written_into_the_memory_of_a_leaf_s_view():
         return x, alias, view.detach()
 
     Programs({"program": program}).check("program")
+
+
+@pytest.mark.parametrize("name", ["logical_not_", "logical_and_", "logical_or_", "logical_xor_"])
+def test_logical_operations_overwrite_a_leaf(name):
+    def program(t, nn):
+        x = t.tensor([1.0, 0.0, 2.0], requires_grad=True)
+        y = x * x
+        written = getattr(x, name)(*() if "not" in name else (t.tensor([1.0, 1.0, 0.0]),))
+        assert written is x
+        (x * 3).sum().backward()
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            y.sum().backward()
+        return x.is_leaf, x.requires_grad, x, x.grad
+
+    Programs({name: program}).check(name)

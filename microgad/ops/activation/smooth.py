@@ -460,9 +460,10 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 
 
 @tensors_only
-def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """`elu`, written into input. Source: torch.nn.functional.elu_."""
-    return elu(input, alpha, True)
+def elu_(input: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Tensor:
+    """scale · elu(input, alpha) with exp(input_scale · input), in place. Source: torch.nn.functional.elu_."""
+    settings = {"size": float(alpha) * scale, "scale": float(scale), "rate": float(input_scale)}
+    return apply_activation(Elu, input, inplace=True, name="Elu", **settings)
 
 
 @tensors_only

@@ -129,7 +129,7 @@ def argsort(
     >>> torch.argsort(torch.tensor([3.0, 1.0, 2.0]), descending=True)
     tensor([0, 2, 1])
     """
-    return into(out, sort(input.detach(), dim, descending, stable=stable).indices)
+    return into(out, sort(input.detach(), dim, descending, stable=stable).indices, exact="argsort")
 
 
 def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
