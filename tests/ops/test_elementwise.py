@@ -9,6 +9,7 @@ import pytest
 
 import microgad as torch
 import microgad.nn.functional as F
+from microgad.engine import versions
 
 TINY = 1e-40  # a subnormal float32, whose inverse overflows
 
@@ -219,6 +220,21 @@ def test_a_conjugate_of_a_parameter_follows_the_optimizer():
     p.grad, y = torch.ones_like(p), p.conj()
     torch.optim.SGD([p], lr=0.5).step()
     assert y.tolist() == [0.5 - 1j, 1.5]
+
+
+def test_a_conjugate_follows_in_inference_mode():
+    with torch.inference_mode():
+        x = torch.tensor([1 + 1j, 2])
+        y = x.conj()[:1]
+        x.mul_(2)
+        assert y.tolist() == [2 - 2j]
+
+
+def test_conjugates_leave_nothing_behind():
+    before = len(versions.mirrors)
+    for _ in range(3):
+        torch.ones(1, 2, dtype=torch.complex64).conj().mH.conj()
+    assert len(versions.mirrors) == before
 
 
 def test_many_conjugates_of_conjugates_follow():

@@ -46,8 +46,11 @@ def conj(input: Tensor) -> Tensor:
     if not input.is_complex():
         return input
     result: Tensor = Conj.apply(input)
-    if result.version is None:  # not of an inference tensor
-        result.version = view_writes.Mirror(input, result, Conj)
+    mirror = view_writes.Mirror(input, result, Conj)
+    if result.version is None:
+        result.version = mirror
+    else:  # of an inference tensor
+        vars(result)["mirror"] = mirror
     return result
 
 
