@@ -109,6 +109,11 @@ def as_sizes(op: str, name: str, given: Any) -> tuple[int, ...]:
     raise DtypeError(f"{op}(): argument '{name}' must be tuple of ints, got {given!r:.60}")
 
 
+def is_sequence(x: Any) -> bool:
+    """Whether PyTorch takes x for a sequence (PySequence_Check): any class with __getitem__, but no dict or scalar."""
+    return isinstance(x, (list, tuple)) or (hasattr(type(x), "__getitem__") and not isinstance(x, (dict, np.generic)))
+
+
 CALL_ERRORS = (AttributeError, MemoryError, OverflowError, MicrogadError, TypeError, ValueError)
 
 

@@ -1,6 +1,7 @@
 """Creation of Tensors from data, of constants and of ranges: values, dtypes, strides, shared memory and errors."""
 
 import array
+from collections import UserList, deque
 
 import numpy as np
 import pytest
@@ -269,6 +270,70 @@ UNEVEN, MIXED = "expected sequence of length 1", "numbers beside sequences"
 def test_ragged_data_raises_as_in_pytorch(data, error, message):
     with pytest.raises(error, match=message):
         torch.tensor(data)
+
+
+class Items:
+    """A sequence by its methods alone: it is registered as none."""
+
+    def __init__(self, items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, i):
+        return self.items[i]
+
+
+@pytest.mark.parametrize("kind", [deque, UserList, Items])
+def test_any_sequence_is_data_and_an_index(kind):
+    for number in (np.float64(1e300), np.float16(0.5), np.int32(5), np.uint8(5), np.complex128(1j)):
+        for data in (kind([number]), [kind([number])], kind([[number]]), [[number], kind([number])]):
+            found = torch.tensor(data)
+            assert found.dtype == torch.as_tensor(data).dtype == number.dtype
+            assert found.ravel()[0].item() == number
+    weight = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+    assert torch.tensor(kind([weight, 1])).dtype is torch.float64
+    assert torch.tensor(kind([1.5, 2])).dtype is torch.float32
+    x = torch.arange(12.0).reshape(3, 4)
+    for index in ([0, 2], [True, False, True], [0.0, 1.0], [], [[0, 2], [1, 3]], [slice(2), 1], [torch.tensor(2), 1]):
+        if index and not isinstance(index[0], (int, float)):
+            with pytest.warns(UserWarning, match="non-tuple sequence"):
+                assert torch.equal(x[kind(index)], x[tuple(index)])
+        else:
+            assert torch.equal(x[kind(index)], x[index])
+    assert torch.equal(x[:, kind([0, 2])], x[:, [0, 2]])
+    x[kind([0]), kind([1])] = -1
+    assert x[0].tolist() == [0, -1, 2, 3]
+
+
+def test_long_lists_of_tensors_are_one_index():
+    assert torch.arange(5)[[torch.tensor(4)] * 32].tolist() == [4] * 32
+
+
+@pytest.mark.host("torch.Tensor and x.new of data on the CPU")
+@pytest.mark.parametrize("kind", [deque, UserList, Items])
+def test_any_sequence_is_data_of_old_constructors(kind):
+    for make in (torch.Tensor, torch.FloatTensor, torch.LongTensor, torch.zeros(1).new):
+        assert make(kind([1, 2])).tolist() == [1, 2]
+    for wrong in ({0: 1}, {1}, b"ab", np.float64(2)):
+        with pytest.raises(TypeError):
+            torch.Tensor(wrong)
+
+
+@pytest.mark.host("torch.Tensor of data on the CPU")
+def test_columns_of_pandas_are_data_and_indices():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"number": [1, 2], "real": [1.5, 2.5], "flag": [True, False]})
+    assert torch.FloatTensor(table["real"]).tolist() == torch.tensor(table["real"]).tolist() == [1.5, 2.5]
+    assert torch.Tensor(table["number"]).dtype is torch.float32
+    for name, dtype in (("number", torch.int64), ("real", torch.float32), ("flag", torch.bool)):
+        assert torch.tensor(table[name].astype(object)).dtype is dtype
+    x = torch.arange(3)
+    assert x[table["number"]].tolist() == x[table["real"]].tolist() == x[pandas.Index([1, 2])].tolist() == [1, 2]
+    assert x[1:][table["flag"]].tolist() == x[1:][table["flag"].astype(object)].tolist() == [1]
+    with pytest.raises(ValueError, match="could not determine the shape of object type 'DataFrame'"):
+        torch.tensor(table)
 
 
 def test_a_list_that_contains_itself_raises():

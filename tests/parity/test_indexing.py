@@ -1,6 +1,7 @@
 """Indexing against PyTorch's: results, writes, gradients, and the class of errors."""
 
 import math
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,8 @@ x[{}]; x[::0]; x[T([0, 1]):]; x[0, "a"]; x[T(1.0)]; x[T([[True]])]; x[[1.0, 0.0]
 x[np.bool_(True)]; x[T([], dtype=torch.bool)]; x[T([], dtype=torch.uint8)]; x[0, T([True, False])]; x[T([1j])]
 x[None, T([True, False, True])]; x[:, None, T([True, False])]; x[T([[1, 0, 1]], dtype=torch.uint8)]
 x[..., ...]; x[0, ..., ...]; x[..., 0, ...]; x[..., None, ..., ...]; x[..., ..., 0]; x[0, ..., ..., 0]
+x[deque([1, 0])]; x[:, deque([True, False, True])]; x[deque([[0, 1], [1, 2]])]; x[deque([slice(1), T(0)])]
+x[deque(["a"])]; x[bytearray([1, 0])]; x[b"ab"]; x[[[0]] * 32]; x[[T(0)] * 32]
 """
 CALLS = """
 m.gather(1, I(0, 1)); m.gather(1, T([[0, 3]])); m.gather(1, T([[0, -1]])); m.gather(2, T([[0, 1]]))
@@ -154,6 +157,7 @@ def namespace(lib: Any) -> dict[str, Any]:
     return {
         "torch": lib,
         "np": np,
+        "deque": deque,
         "T": t,
         "I": lambda *v: t(list(v)),
         "F": lambda *v: t([float(x) for x in v]),

@@ -13,13 +13,13 @@ from ...backend.memory_formats import strided
 from ...backend.memory_layout import cloned
 from ...dtypes.half_precision import convert
 from ...errors import ArgumentError, DtypeError, GraphError, UnsupportedError
-from ...errors.arguments import check_bool
+from ...errors.arguments import check_bool, is_sequence
 from ...errors.notices import TO_SCALAR, once, warn
 from ...storage import UntypedStorage, is_storage
 from ...type_aliases import Device, Dtype, Tensor
 from .scalars import as_scalar, check_numbers
 
-_PYTHON_NUMBERS = frozenset((float, int, bool, complex))
+_PYTHON_NUMBERS, _OBJECTS = frozenset((float, int, bool, complex)), np.dtype(object)
 _COPY_WARNING = (
     "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
     "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
@@ -169,6 +169,9 @@ def _from_objects(data: Any, array: Any, dtype: Any) -> Any:
     dtype, or else a float or a complex number among the objects, decides which. Raises RuntimeError if neither does.
     """
     if not backend.is_array(data):
+        numbers = np.array(array.tolist())  # of a pandas Series of objects
+        if numbers.dtype != object:
+            return numbers
         types = set(map(type, array.flat))
         inferred = "c" if complex in types else "f" if float in types else ""
         kind = dtypes.of(dtype).dtype.kind if dtype is not None else inferred
@@ -181,9 +184,18 @@ def _from_objects(data: Any, array: Any, dtype: Any) -> Any:
     _check_array(data)
 
 
+def _is_nested(data: Any) -> bool:
+    """Whether data is a sequence whose elements are read one by one: no text, and nothing that has a NumPy dtype."""
+    if isinstance(data, (list, tuple)):
+        return True
+    if isinstance(data, (np.generic, function.Tensor, str, bytes)) or backend.is_array(data) or not is_sequence(data):
+        return False
+    return bool(getattr(data, "dtype", _OBJECTS) == _OBJECTS)
+
+
 def _has_typed(data: Any) -> bool:
     """Whether nested sequences contain an element that has a dtype, such as a NumPy scalar."""
-    if isinstance(data, (list, tuple)):
+    if _is_nested(data):
         return not _PYTHON_NUMBERS.issuperset(map(type, data)) and any(map(_has_typed, data))
     return hasattr(data, "dtype")
 
@@ -191,7 +203,7 @@ def _has_typed(data: Any) -> bool:
 def _sizes(data: Any) -> list[int]:
     """The sizes of nested sequences, by the first item at each level. A Tensor that comes first is a number."""
     sizes = []
-    while isinstance(data, (list, tuple)) or (backend.is_array(data) and data.ndim):
+    while _is_nested(data) or (backend.is_array(data) and data.ndim):
         sizes.append(len(data))
         if not len(data):
             break
@@ -208,7 +220,7 @@ def _numbers(data: Any, sizes: list[int], level: int = 0) -> Any:
         if data.node is not None and state.current().grad_enabled:
             once(TO_SCALAR)
         return data.item()
-    if innermost is (isinstance(data, (list, tuple)) or getattr(data, "ndim", 0) > 0):
+    if innermost is (_is_nested(data) or getattr(data, "ndim", 0) > 0):
         raise DtypeError("not a sequence: expected nested sequences of equal lengths, got numbers beside sequences")
     if innermost:
         return data
@@ -219,12 +231,12 @@ def _numbers(data: Any, sizes: list[int], level: int = 0) -> Any:
 
 def _overflows(data: Any) -> bool:
     """Whether nested sequences hold only integers. NumPy made floats of them, so they fit into no integer dtype."""
-    return all(map(_overflows, data)) if isinstance(data, (list, tuple)) else type(data) is int
+    return all(map(_overflows, data)) if _is_nested(data) else type(data) is int
 
 
 def _find_dtypes(data: Any, found: list[Any]) -> None:
     """Append the dtype of each element of nested sequences to `found`."""
-    if isinstance(data, (list, tuple)):
+    if _is_nested(data):
         for x in data:
             _find_dtypes(x, found)
     elif hasattr(data, "dtype"):
@@ -236,9 +248,12 @@ def _find_dtypes(data: Any, found: list[Any]) -> None:
 def _first(data: Any) -> Any:
     """The first element of nested sequences: a number, an array, or an empty sequence."""
     for _ in range(128):
-        if not (isinstance(data, (list, tuple)) and data):
+        if type(data) in _PYTHON_NUMBERS or not (_is_nested(data) and len(data)):
             return data
-        data = data[0]
+        try:
+            data = data[0]
+        except LookupError:
+            raise ArgumentError(f"could not determine the shape of object type '{type(data).__name__}'") from None
     raise ArgumentError(f"tensor: too many dimensions '{type(data).__name__}'")
 
 

@@ -14,9 +14,8 @@ from ...backend import memory_formats, meta, uninitialized
 from ...backend.meta import as_zeros
 from ...dtypes.unsupported import unsupported_dtype
 from ...errors import ArgumentError, DtypeError, ShapeError
-from ...errors.arguments import as_sizes
+from ...errors.arguments import as_sizes, is_sequence
 from ...size import Size
-from ...storage import is_storage
 from ...type_aliases import Device, Dtype, Tensor
 from .. import layouts
 from ..out import into
@@ -223,7 +222,7 @@ def legacy_new(*sizes: Any, dtype: Dtype = None, device: Device = None) -> Tenso
         if dtype not in (None, data.dtype):
             raise DtypeError(f"new(): expected a Tensor of {dtype}, got one of {data.dtype}")
         return data.as_subclass(function.Tensor)
-    if isinstance(data, str) or not (isinstance(data, Sequence) or backend.is_array(data) or is_storage(data)):
+    if isinstance(data, (str, bytes)) or not is_sequence(data):
         raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
     return as_tensor(data, dtype or dtypes.get_default_dtype(), device)
 

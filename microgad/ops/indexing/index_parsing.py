@@ -10,15 +10,17 @@ import numpy as np
 from ... import backend, function, state
 from ...backend import memory_layout
 from ...errors import ArgumentError, DeviceError, DimError, DtypeError, GraphError
+from ...errors.arguments import is_sequence
 from ...errors.notices import warn
 from ...type_aliases import Tensor
+from ..creation.data import as_tensor
 from ..out import into
 from .index_kernels import ALL, BASIC, is_mask, unexpanded
 
 INT64, UINT8 = np.dtype(np.int64), np.dtype(np.uint8)
 BOUNDS = frozenset((int, type(None)))  # the types of most slices' bounds
+NUMBERS = frozenset((int, bool, float))
 INTEGERS = (INT64, np.dtype(np.int32))
-NESTED = (list, tuple, range, slice, np.ndarray, type(None), type(...))  # a list that holds these counts as a tuple
 
 
 def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
@@ -29,10 +31,7 @@ def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
     """
     if type(index) is int or index is ...:
         return (index, ...) if index is not ... else (...,)
-    if type(index) is list and any(isinstance(item, (*NESTED, function.Tensor)) for item in index):
-        warn("Using a non-tuple sequence for multidimensional indexing is deprecated; use x[tuple(seq)]")
-        index = tuple(index)
-    items = [_item(item, x, keep) for item in (index if isinstance(index, tuple) else (index,))]
+    items = [_item(item, x, keep) for item in (index if isinstance(index, tuple) else _as_tuple(index))]
     if not BASIC.issuperset(map(type, items)) and any(map(backend.is_array, items)):
         expanded = _expand_ellipsis(items, x.ndim) if len(items) > 1 else tuple(items)
         if any(map(is_mask, expanded)):
@@ -43,6 +42,18 @@ def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
     while items[-1] is ... and items.count(...) > 1:
         items.pop()  # the first one stands for all that is left
     return tuple(items)
+
+
+def _as_tuple(index: Any) -> tuple[Any, ...]:
+    """An index as a tuple: the items of a short sequence that holds more than numbers, or else index alone."""
+    if isinstance(index, (slice, function.Tensor)) or backend.is_array(index) or not is_sequence(index):
+        return (index,)
+    if len(index) >= 32 or NUMBERS.issuperset(map(type, index)):
+        return (index,)
+    if not any(item is None or item is ... or isinstance(item, slice) or is_sequence(item) for item in index):
+        return (index,)
+    warn("Using a non-tuple sequence for multidimensional indexing is deprecated; use x[tuple(seq)]")
+    return tuple(index)
 
 
 def _item(item: Any, x: Any, keep: bool) -> Any:
@@ -61,8 +72,11 @@ def _item(item: Any, x: Any, keep: bool) -> Any:
         return _array(item.array, x, keep, INTEGERS)
     if isinstance(item, np.generic):
         return item.item() if item.dtype.kind in "iu" else _refused(item)
-    if isinstance(item, (str, list, tuple, range)) or backend.is_array(item):
-        array = item if backend.is_array(item) else np.asarray(item)
+    if backend.is_array(item) or is_sequence(item):
+        if isinstance(item, (list, tuple)) and NUMBERS.issuperset(map(type, item)):
+            array = np.asarray(item)
+        else:
+            array = item if backend.is_array(item) else as_tensor(item, device="cpu").array
         array = array.astype(np.int64) if array.dtype.kind == "f" else array  # as PyTorch converts them
         return _array(array, x, keep and array is item)
     return operator.index(item) if hasattr(item, "__index__") else _refused(item)
