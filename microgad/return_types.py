@@ -22,7 +22,7 @@ def _torch_style(cls: type[T]) -> type[T]:
     namedtuple_new = cls.__new__
 
     def new(kind: type[T], *fields: Any, **named: Any) -> T:
-        if len(fields) == 1 and not named:
+        if (len(fields) == 2 and type(fields[1]) is dict) or (len(fields) == 1 and not named):  # a dict: from pickles
             fields = tuple(fields[0])
         return namedtuple_new(kind, *fields, **named)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from sys import byteorder
 from typing import Any, Self
 
@@ -16,6 +18,9 @@ from .backend.meta import NoValuesError
 from .dtypes.type_names import TYPE_NAMES
 from .errors import ArgumentError, DtypeError, GraphError
 from .lazy import define_getattr as _define_getattr
+
+# Pickles typed storages and Tensors so that PyTorch reads them (it reads no untyped ones): set by `as_torch`.
+reduced_for_torch: Callable[[Any], tuple[Any, ...]] | None = None
 
 
 def _as(dtype: dtypes.dtype) -> Any:
@@ -376,6 +381,9 @@ class TypedStorage(_StorageBase):
     def _wrapped(self, memory: UntypedStorage) -> Self:
         return type(self)(wrap_storage=memory, dtype=self.dtype)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return super().__reduce_ex__(protocol) if reduced_for_torch is None else reduced_for_torch(self)
+
     def __deepcopy__(self, memo: dict[Any, Any]) -> Self:
         return self._wrapped(self._untyped_storage.__deepcopy__(memo))
 
@@ -433,6 +441,14 @@ def untyped(array: Any) -> UntypedStorage:
 def typed(array: Any) -> TypedStorage:
     """Return the storage of an array, as elements of its dtype."""
     return TypedStorage(wrap_storage=untyped(array), dtype=dtypes.of(array.dtype))
+
+
+def _load_from_bytes(b: bytes) -> Any:
+    """Return the storage that PyTorch's pickles hold as a file in the file. Source: torch.storage._load_from_bytes."""
+    return importlib.import_module("microgad.serialization").load(io.BytesIO(b), weights_only=False)
+
+
+_load_from_bytes.__module__ = "torch.storage"
 
 
 def is_storage(obj: Any) -> bool:

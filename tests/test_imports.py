@@ -48,6 +48,7 @@ LAYER = {module: layer for layer, modules in enumerate(LAYERS) for module in mod
 # The calls of import_module that load a higher layer when they are reached, and why.
 UPWARD = {
     ("tensor.py", "microgad.graph"): "Tensor.graph is a shortcut to the drawing",
+    ("storage.py", "microgad.serialization"): "a storage in a pickle of PyTorch's is a file",
     ("hypothesis_types.py", "microgad.testing.plugins.hypothesis_plugin"): "strategies, when hypothesis draws",
     ("testing/programs/machine.py", "microgad"): "the library whose programs are run, by default",
 }

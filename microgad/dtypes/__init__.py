@@ -80,8 +80,8 @@ class dtype:
     def __hash__(self) -> int:
         return hash(self.dtype)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return of, (self.dtype,)
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return self.name if type(self).__module__ == "torch" else (of, (self.dtype,))  # as PyTorch: torch.float32
 
 
 float16, float32, float64 = dtype("float16"), dtype("float32"), dtype("float64")

@@ -50,7 +50,7 @@ class unsupported_dtype(dtype):
     def __hash__(self) -> int:
         return hash(self.name)
 
-    def __reduce__(self) -> str:  # type: ignore[override]
+    def __reduce__(self) -> str:
         return self.name
 
 

@@ -179,13 +179,13 @@ class Generator:
         clone = Generator(self.device)
         return clone.set_state(self.snapshot())
 
-    def __getstate__(self) -> tuple[Any, NDArray[np.uint8]]:
-        return self.device, self.snapshot()
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.device,), (self.initial_seed(), None, function.Tensor._wrap(self.snapshot()))
 
-    def __setstate__(self, saved: tuple[Any, NDArray[np.uint8]]) -> None:
-        device, state = saved
-        Generator.__init__(self, device)
-        self.set_state(state)
+    def __setstate__(self, saved: tuple[Any, ...]) -> None:
+        if len(saved) == 2:  # a device and a state, from before pickles were as PyTorch's
+            Generator.__init__(self, saved[0])
+        self.set_state(saved[-1])
 
     def random32(self, count: int) -> NDArray[np.uint32]:
         """Draw the next `count` words, uint32.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from .. import backend, errors
+from .. import backend, errors, storage
 from ..backend.memory_layout import deep_copied
 from ..type_aliases import Tensor
 
@@ -19,13 +19,12 @@ class Copies:
     __slots__ = ()
 
     def __reduce_ex__(self: Tensor, protocol: Any) -> tuple[Any, ...]:
-        array, own = self.array, _user_attributes(self)
-        if not array.flags.c_contiguous and (min(array.strides) < 0 or _memory_span(array).size > array.size):
-            array = array.copy("K")  # memory with gaps isn't copied whole, but the axes keep their order
+        if storage.reduced_for_torch is not None:
+            return storage.reduced_for_torch(self)
+        array, own = without_gaps(self.array), _user_attributes(self)
         if array.size and array.flags.c_contiguous:
             return rebuild_tensor, (type(self), array, self.requires_grad, own)
-        row = _memory_span(array)
-        return rebuild_tensor, (type(self), row, self.requires_grad, own, array.shape, array.strides)
+        return rebuild_tensor, (type(self), memory_span(array), self.requires_grad, own, array.shape, array.strides)
 
     def __copy__(self: Tensor) -> Tensor:
         copied: Tensor = rebuild_tensor(type(self), self.array, self.requires_grad, _user_attributes(self))
@@ -50,7 +49,13 @@ class Copies:
         return copied
 
 
-def _memory_span(x: Any) -> Any:
+def without_gaps(x: Any) -> Any:
+    """Return an array, copied if it leaves out some of the memory between its elements. The axes keep their order."""
+    gaps = not x.flags.c_contiguous and (min(x.strides) < 0 or memory_span(x).size > x.size)
+    return x.copy("K") if gaps else x
+
+
+def memory_span(x: Any) -> Any:
     """Return the memory from the first element of an array to its last, as a 1-D array."""
     reach = sum((n - 1) * step for n, step in zip(x.shape, x.strides, strict=True))
     return backend.as_strided(x, (reach // x.itemsize + 1,), (x.itemsize,))

@@ -11,8 +11,9 @@ from importlib.machinery import ModuleSpec
 from types import FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
-from .. import dispatch, lazy, operators, ops
+from .. import dispatch, lazy, operators, ops, storage
 from ..backend.devices import device
+from ..backend.memory_formats import layout, memory_format
 from ..dtypes import dtype
 from ..errors import MicrogadError, missing
 from ..generator import Generator
@@ -51,7 +52,7 @@ LACKING = {
     "_environment", "_export", "_functorch", "_guards", "_higher_order_ops", "_lazy", "_library", "_linalg_utils",
     "_lobpcg", "_logging", "_lowrank", "_meta_registrations", "_native", "_numpy", "_opaque_base", "_prims",
     "_prims_common", "_python_dispatcher", "_refs", "_size_docs", "_sources", "_storage_docs", "_streambase",
-    "_strobelight", "_tensor", "_tensor_docs", "_tensor_iterator", "_tensor_str", "_thread_safe_fork",
+    "_strobelight", "_tensor_docs", "_tensor_iterator", "_tensor_str", "_thread_safe_fork",
     "_torch_docs", "_utils_internal", "_vendor", "_weights_only_unpickler", "ao", "classes", "contrib", "export",
     "monitor", "mtia", "nativert", "nested", "numa", "package", "quantization",
 }  # fmt: skip
@@ -65,7 +66,7 @@ PACKAGES = ("torch", "torchvision", "functorch", "safetensors", "torchinfo", "to
 # The __module__ of classes: libraries read type(x).__module__ to see which framework x is of, and programs print it.
 CLASS_MODULES = {
     Tensor: "torch", Size: "torch", device: "torch", dtype: "torch", Generator: "torch._C",
-    Parameter: "torch.nn.parameter",
+    Parameter: "torch.nn.parameter", layout: "torch", memory_format: "torch",
 }  # fmt: skip
 # PyTorch's modules of layers, where ours have other names.
 LAYER_MODULES = {"ChannelShuffle": "channelshuffle", "Flatten": "flatten", "Unflatten": "flatten"}
@@ -113,10 +114,11 @@ class as_torch:
         sys.meta_path.insert(0, self._finder)
         self._root = sys.modules["microgad"]
         self._on_missing_import, self._running_before = lazy.on_missing_import, dispatch.running_as_torch
-        self._version = self._root.__version__
+        self._version, self._reduced_before = self._root.__version__, storage.reduced_for_torch
         self._root.__name__ = "torch"
         self._root.__version__ = TorchVersion(f"{TORCH_VERSION}+microgad.{self._version.rpartition('+microgad.')[2]}")
         lazy.on_missing_import, dispatch.running_as_torch = MissingName, True
+        storage.reduced_for_torch = lazy.LazyModule("microgad.porting.torch_modules._utils")._reduced
         self._root.torch = self._root  # kornia's annotations use torch.torch.Tensor
         class_modules = _class_modules()
         self._class_modules = {kind: kind.__module__ for kind in class_modules}
@@ -136,7 +138,7 @@ class as_torch:
         sys.meta_path.remove(self._finder)
         _set_modules(self._class_modules)
         self._root.__version__, lazy.on_missing_import = self._version, self._on_missing_import
-        dispatch.running_as_torch = self._running_before
+        dispatch.running_as_torch, storage.reduced_for_torch = self._running_before, self._reduced_before
         if lazy.on_missing_import is None:
             self._root.__name__ = "microgad"
             del self._root.torch

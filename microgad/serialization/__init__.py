@@ -13,6 +13,7 @@ from .reading import (
     load,
     set_default_load_endianness,
 )
+from .unpickling import _layout
 from .writing import save
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
 ]  # fmt: skip
 
 DEFAULT_PROTOCOL = 2  # the pickle protocol of files
+_get_layout = _layout  # the name in pickles
 
 _define_getattr(globals())

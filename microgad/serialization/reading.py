@@ -229,7 +229,7 @@ def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
             raise FileError(f"has the unknown order of bytes {order!r}")
     swapped = order not in (sys.byteorder, "native")
     memories: dict[str, Any] = {}
-    versions: dict[str, list[int]] = {}
+    shared: dict[str, Any] = {}
 
     def storage(kind: Name, key: Any, location: Any, count: Any, *rest: Any) -> Storage:
         record, dtype = f"data/{key}", kind.dtype
@@ -245,7 +245,7 @@ def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
                 memories[record] = place(data, location)
             return memories[record]
 
-        return Storage(memory, nbytes, dtype, versions.setdefault(record, [0]))
+        return Storage(memory, nbytes, dtype, *shared.setdefault(record, ([0], {})))
 
     return Unpickler(archive.read("data.pkl"), storage_loader(storage)).load()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .. import backend, dtypes
 from ..backend import meta
 from ..errors import NoMemoryError
@@ -20,10 +22,24 @@ class Storage(NamedTuple):
     nbytes: int
     dtype: dtypes.dtype | None
     version: list[int]  # the version counter that all Tensors on it share
+    changed: dict[Any, tuple[Any, list[int]]] | None = None  # its conjugate, its negative, and their version counters
 
-    def row(self, kind: dtypes.dtype) -> Any:
-        """Return the memory as a 1-D array of a dtype."""
-        return UntypedStorage(self.memory()).row_of(kind.dtype)
+    def row(self, kind: dtypes.dtype, metadata: Any = None) -> tuple[Any, list[int]]:
+        """Return the memory as a 1-D array of a dtype, and its version counter.
+
+        A conjugation or negation that PyTorch had put off, as the metadata say, is carried out, once for all Tensors.
+        """
+        row = UntypedStorage(self.memory()).row_of(kind.dtype)
+        names = [name for name in ("conj", "neg") if type(metadata) is dict and metadata.get(name)]
+        if not names:
+            return row, self.version
+        if self.changed is None:  # the values aren't read yet
+            raise FileError("holds a conjugate in PyTorch's old format")
+        if (found := self.changed.get((kind, *names))) is None:
+            for name in names:
+                row = np.conj(row) if name == "conj" else np.negative(row)
+            found = self.changed[kind, *names] = row, [0]
+        return found
 
     def whole(self) -> TypedStorage:
         """Return the storage as an object, for a file that holds it as such. An untyped one becomes one of uint8."""
@@ -43,8 +59,9 @@ def storage_slice(memory: Any, offset: Any, size: Any, each: int) -> Any:
 
 
 def rebuild_tensor(
-    storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, dtype: dtypes.dtype | None = None
-) -> Tensor:
+    storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, dtype: dtypes.dtype | None = None,
+    metadata: Any = None,
+) -> Tensor:  # fmt: skip
     """Make a Tensor on a storage. Raises FileError if its geometry isn't valid or reaches beyond the storage."""
     if type(storage) is not Storage:
         raise FileError("holds a Tensor without a storage")
@@ -55,10 +72,10 @@ def rebuild_tensor(
             f"holds a Tensor of sizes {size}, strides {stride} and offset {offset}, which reaches beyond its storage "
             f"of {storage.nbytes // kind.itemsize} elements"
         )
-    row = storage.row(kind)
+    row, version = storage.row(kind, metadata)
     view = backend.as_strided(row[offset if needed else 0 :], size, tuple(step * kind.itemsize for step in stride))
     made: Tensor = Tensor._wrap(view)
-    made.version = storage.version
+    made.version = version
     return made.requires_grad_(bool(requires_grad))
 
 

@@ -174,11 +174,11 @@ CALLS: dict[str, Callable[..., Any]] = {
     "torch._utils _rebuild_tensor": rebuild_tensor,
     "torch._utils _rebuild_meta_tensor_no_storage": rebuild_meta_tensor,
     "torch._utils _rebuild_tensor_v2": lambda storage, offset, size, stride, grad=False, hooks=None, metadata=None: (
-        rebuild_tensor(storage, offset, size, stride, grad)
+        rebuild_tensor(storage, offset, size, stride, grad, None, metadata)
     ),
     "torch._utils _rebuild_tensor_v3": (
         lambda storage, offset, size, stride, grad, hooks, dtype, metadata=None: rebuild_tensor(
-            storage, offset, size, stride, grad, dtype
+            storage, offset, size, stride, grad, dtype, metadata
         )
     ),
     "torch._utils _rebuild_parameter": _parameter,

@@ -1,5 +1,6 @@
 """torch._C: names of PyTorch's C++ module that programs use. The switches of its compiler have no effect."""
 
+import sys
 from typing import Any
 
 from ... import torch_function as _protocol
@@ -69,6 +70,7 @@ class DeviceObjType:
 
 
 Block = Node = Value = Graph
+_VariableFunctionsClass = sys.modules["microgad"]  # of which PyTorch's pickles name functions, such as torch.relu
 
 
 class PyTorchFileReader:

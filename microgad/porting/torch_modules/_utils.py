@@ -1,13 +1,27 @@
-"""torch._utils: flattening of many Tensors into one, for example to communicate gradients in one piece."""
+"""torch._utils: flattening of many Tensors into one, and the functions that are named in pickles."""
 
 from __future__ import annotations
 
+import io
+from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from ... import dtypes
+from ...methods.copies import memory_span, without_gaps
+from ...ops.creation import empty_strided, from_array
 from ...ops.movement import cat
+from ...parameter import Parameter
+from ...serialization import save
+from ...serialization.class_names import STORAGE_CLASS_OF
+from ...serialization.objects import tensor_attributes
+from ...serialization.storages import Storage, rebuild_tensor
+from ...storage import TypedStorage, UntypedStorage, _load_from_bytes
 from ...tensor import Tensor
 from ...type_aliases import Dtype
+from ._tensor import _rebuild_from_type_v2, set_attributes
 
 
 def _element_size(dtype: Dtype) -> int:
@@ -47,3 +61,85 @@ def _unflatten_dense_tensors(flat: Tensor, tensors: Sequence[Tensor]) -> tuple[T
         pieces.append(flat.narrow(0, start, x.numel()).view(x.shape) if x.numel() else flat.new_empty(0))
         start += x.numel()
     return tuple(pieces)
+
+
+def _rebuild_tensor(storage: Any, storage_offset: int, size: Any, stride: Any) -> Tensor:
+    """Make a Tensor on a storage that was unpickled. Source: torch._utils._rebuild_tensor."""
+    return _rebuild_tensor_v3(storage, storage_offset, size, stride, False, None, storage.dtype)
+
+
+def _rebuild_tensor_v2(
+    storage: Any, storage_offset: int, size: Any, stride: Any, requires_grad: bool, backward_hooks: Any,
+    metadata: Any = None,
+) -> Tensor:  # fmt: skip
+    """Make a Tensor on a storage that was unpickled. Source: torch._utils._rebuild_tensor_v2."""
+    return _rebuild_tensor_v3(
+        storage, storage_offset, size, stride, requires_grad, backward_hooks, storage.dtype, metadata
+    )
+
+
+def _rebuild_tensor_v3(
+    storage: Any, storage_offset: int, size: Any, stride: Any, requires_grad: bool, backward_hooks: Any, dtype: Any,
+    metadata: Any = None,
+) -> Tensor:  # fmt: skip
+    """Make a Tensor of a dtype on a storage that was unpickled. Source: torch._utils._rebuild_tensor_v3."""
+    row = storage.untyped().row
+    memory = Storage(lambda: row, row.nbytes, None, [0], {})
+    return rebuild_tensor(memory, storage_offset, tuple(size), tuple(stride), requires_grad, dtype, metadata)
+
+
+def _rebuild_meta_tensor_no_storage(dtype: Dtype, size: Any, stride: Any, requires_grad: bool) -> Tensor:
+    """Make a Tensor on the device "meta". Source: torch._utils._rebuild_meta_tensor_no_storage."""
+    return empty_strided(size, stride, dtype=dtype, device="meta", requires_grad=requires_grad)
+
+
+def _rebuild_parameter(data: Tensor, requires_grad: bool, backward_hooks: Any) -> Parameter:
+    """Make a Parameter of a Tensor that was unpickled. Source: torch._utils._rebuild_parameter."""
+    return Parameter(data, requires_grad)
+
+
+def _rebuild_parameter_with_state(data: Tensor, requires_grad: bool, backward_hooks: Any, state: Any) -> Parameter:
+    """Make a Parameter with attributes. Source: torch._utils._rebuild_parameter_with_state."""
+    made: Parameter = set_attributes(Parameter(data, requires_grad), state)
+    return made
+
+
+def _rebuild_device_tensor_from_numpy(data: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    """Make a Tensor of an array. Source: torch._utils._rebuild_device_tensor_from_numpy."""
+    return from_array(data, device, requires_grad)
+
+
+def _reduced(x: Any) -> tuple[Any, ...]:
+    """Return a function of PyTorch's and its arguments, by which it and microgad unpickle a storage or Tensor.
+
+    Where NumPy keeps the strides, the values are an array: it is pickled faster than a storage, and out of band where
+    asked for. Of a Tensor's memory the pickle holds only what the Tensor needs.
+    """
+    if isinstance(x, TypedStorage):
+        file = io.BytesIO()
+        save(x, file, _use_new_zipfile_serialization=False)
+        return _load_from_bytes, (file.getvalue(),)
+    state = tensor_attributes(x)
+    if issubclass(type(x), Parameter):
+        facts = x.detach(), x.requires_grad, OrderedDict[Any, Any]()
+        return (_rebuild_parameter_with_state, (*facts, state)) if state else (_rebuild_parameter, facts)
+    parts = _parts(x)
+    return parts if type(x) is Tensor and not state else (_rebuild_from_type_v2, (parts[0], type(x), parts[1], state))
+
+
+def _parts(x: Tensor) -> tuple[Any, ...]:
+    """Return the function and the arguments that rebuild a Tensor without its class and attributes."""
+    if x.is_meta:
+        return _rebuild_meta_tensor_no_storage, (x.dtype, tuple(x.shape), x.stride(), x.requires_grad)
+    array = without_gaps(x.array)
+    if type(array) is np.ndarray and array.size and array.flags.forc:
+        return _rebuild_device_tensor_from_numpy, (array, x.dtype, "cpu", x.requires_grad)
+    memory, typed = UntypedStorage(memory_span(array)), x.dtype in STORAGE_CLASS_OF
+    stored = TypedStorage(wrap_storage=memory, dtype=x.dtype) if typed else memory
+    facts = stored, 0, array.shape, Tensor._wrap(array).stride(), x.requires_grad, OrderedDict[Any, Any]()
+    return (_rebuild_tensor_v2, facts) if typed else (_rebuild_tensor_v3, (*facts, x.dtype))
+
+
+for _name, _value in [*globals().items()]:
+    if _name.startswith("_rebuild_") and _value.__module__ == __name__:
+        _value.__module__ = "torch._utils"  # the name that pickles have
