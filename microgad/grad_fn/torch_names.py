@@ -84,7 +84,7 @@ def _matmul(node: Any) -> str:
 
 
 def _linear(node: Any) -> str:
-    if len(node.edges) < 3 or node.edges[2] is None:
+    if _is_number(node, 2):  # no bias
         return _matmul(node)
     return "Addmm" if len(node.shape) == 2 else "View"
 

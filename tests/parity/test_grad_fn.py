@@ -117,6 +117,8 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "lstm": lambda t, x, y: t.nn.LSTM(3, 2)(x)[0],
     "pad": lambda t, x, y: t.nn.functional.pad(x, (1, 1)),
     "fft": lambda t, x, y: t.fft.rfft(x),
+    "linear, not contiguous": lambda t, x, y: t.nn.Linear(3, 4)(t.stack([x, x]).transpose(0, 1)),
+    "linear with a constant bias": lambda t, x, y: t.nn.functional.linear(x[None], x.detach(), t.ones(len(x))),
     "linear of a vector": lambda t, x, y: t.nn.Linear(3, 4)(x[0]),
     "real part": lambda t, x, y: t.complex(x, y).real,
     "imaginary part": lambda t, x, y: t.complex(x, y).imag,

@@ -210,7 +210,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Te
         check_same_dtype("linear", input, weight, *(() if bias is None else (bias,)))
     if bias is not None and bias.array.shape != weight.array.shape[:1] and (bias.ndim != 1 or bias.numel() == 1):
         return _add_scaled("linear", bias, Linear.apply(input, weight, None), 1, 1, out)
-    return into(out, Linear.apply(input, weight, bias), exact="linear")
+    result = Linear.apply(input, weight, bias)
+    if bias is not None and input.array.ndim > 2 and not input.array.flags.c_contiguous:
+        with_torch_name("Add", result)  # PyTorch adds the bias to a product then
+    return into(out, result, exact="linear")
 
 
 def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
