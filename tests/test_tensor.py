@@ -148,6 +148,7 @@ def test_conversion_to_numpy_raises_if_the_tensor_requires_grad() -> None:
 
 @pytest.mark.host("NumPy arrays are on the CPU")
 def test_numpy_functions_are_recorded_operations() -> None:
+    assert torch.Tensor.__array_priority__ == 1000  # as in PyTorch
     x = torch.tensor([1.0, 4.0], requires_grad=True)
     y = np.sum(np.sqrt(x) * np.array([2.0, 3.0], np.float32))
     assert isinstance(y, torch.Tensor)

@@ -57,6 +57,11 @@ WRONG_CALLS = {
         RuntimeError,
         "input to conv2d, but got input of size: [5, 5]",
     ),
+    "dimensions of input of the transpose": (
+        lambda: torch.nn.functional.conv_transpose2d(torch.zeros(5, 5), w),
+        RuntimeError,
+        "input to conv_transpose2d, but got input of size: [5, 5]",
+    ),
     "dimensions of weight": (lambda: conv2d(x, w[0], padding="same"), RuntimeError, "got weight of size: [3, 3, 3]"),
     "kernel": (
         lambda: conv2d(x[:, :, :3], w[:, :1], dilation=(3, 1), padding=(1, 0)),

@@ -31,7 +31,7 @@ class Conv2d(Function):
     groups: int
 
     def forward(self, input, weight, bias):
-        check(input, weight, bias, self.window, len(weight))
+        check("conv", input, weight, bias, self.window, len(weight))
         per_group = weight.shape[1]
         if input.shape[1] != per_group * self.groups:
             raise channels_error(f"groups={self.groups}", input, weight, per_group * self.groups)
@@ -62,7 +62,8 @@ class ConvTranspose2d(Function):
     groups: int
 
     def forward(self, input, weight, bias):
-        check(input, weight, bias, self.window, weight.shape[1] * self.groups if weight.ndim > 1 else 0)
+        filters = weight.shape[1] * self.groups if weight.ndim > 1 else 0
+        check("conv_transpose", input, weight, bias, self.window, filters)
         if input.shape[1] != len(weight):
             raise channels_error("transposed=1", input, weight, len(weight))
         if len(weight) % self.groups:
@@ -329,13 +330,13 @@ def match_memory_format(out: Any, input: Any, weight: Any) -> Any:
     return layouts.match_memory_format(out, input, layouts.lines_as_planes(weight))
 
 
-def check(input: Any, weight: Any, bias: Any, window: Window, out_channels: int) -> None:
+def check(op: str, input: Any, weight: Any, bias: Any, window: Window, out_channels: int) -> None:
     """Check what convolutions and transposed convolutions both require."""
     dims = len(window.stride)
     for name, x in (("input", input), ("weight", weight)):
         if x.ndim != dims + 2:
             expected = f"{dims + 1}D (unbatched) or {dims + 2}D (batched)" if x is input else f"{dims + 2}D"
-            raise ShapeError(f"Expected {expected} {name} to conv{dims}d, but got {name} of size: {[*x.shape]}")
+            raise ShapeError(f"Expected {expected} {name} to {op}{dims}d, but got {name} of size: {[*x.shape]}")
     if 0 in input.shape[2:]:
         raise ShapeError(f"input may be empty in its batch or its channels alone, got {input.shape}")
     if not len(weight):
