@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 import numpy as np
 
 from .backend import device
+from .backend.memory_formats import layout, memory_format
 from .dtypes import dtype
 
 Dtype: TypeAlias = dtype | type | np.dtype[Any] | None  # None for the default
 Device: TypeAlias = device | str | int | None
+Layout: TypeAlias = layout | None
+MemoryFormat: TypeAlias = memory_format | None
 
 if TYPE_CHECKING:
+    from .generator import Generator
     from .tensor import Operand as Operand
     from .tensor import Tensor as Tensor
+
+    Real: TypeAlias = (
+        float | np.number[Any] | Tensor
+    )  # a number or a 0-dimensional Tensor; Operand has complex ones, too
+
+    class WindowOptions(TypedDict, total=False):
+        """Keywords of the functions that make a Tensor: what several overloads, or functions, have in common."""
+
+        dtype: Dtype
+        layout: Layout
+        device: Device
+        requires_grad: bool
+
+    class Options(WindowOptions, total=False):
+        pin_memory: bool | None
+
+    class OutOptions(Options, total=False):
+        out: Tensor | None
+
+    class EmptyOptions(OutOptions, total=False):
+        memory_format: MemoryFormat
+
+    class LikeOptions(Options, total=False):
+        memory_format: MemoryFormat
+        generator: Generator | None
+
+    class RandomOptions(OutOptions, total=False):
+        generator: Generator | None
+
 else:  # operations are defined before the class Tensor
-    Operand = Tensor = Any
+    Operand = Tensor = Real = WindowOptions = Options = OutOptions = EmptyOptions = LikeOptions = RandomOptions = Any

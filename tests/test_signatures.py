@@ -33,6 +33,23 @@ def test_deprecated_and_copying_functions_have_signatures() -> None:
     assert list(inspect.signature(torch.narrow_copy).parameters) == ["input", "dim", "start", "length"]
 
 
+FACTORIES = """
+    arange empty empty_like empty_permuted empty_strided eye from_file full full_like linspace logspace normal ones
+    ones_like rand rand_like randint randint_like randn randn_like randperm range scalar_tensor tril_indices
+    triu_indices zeros zeros_like bartlett_window blackman_window hamming_window hann_window kaiser_window
+    Tensor.new_empty Tensor.new_empty_strided Tensor.new_full Tensor.new_ones Tensor.new_zeros
+"""
+WINDOWS = "bartlett blackman cosine exponential gaussian general_cosine general_hamming hamming hann kaiser nuttall"
+
+
+@pytest.mark.parametrize("name", [*FACTORIES.split(), *(f"signal.windows.{name}" for name in WINDOWS.split())])
+def test_functions_that_make_tensors_name_their_options(name: str) -> None:
+    parameters = inspect.signature(operator.attrgetter(name)(torch)).parameters
+    assert not any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    options = ["dtype", "layout", "device", "requires_grad"] + ["pin_memory"] * (not name.startswith("signal"))
+    assert [option for option in parameters if option in options] == options
+
+
 MODULES = """
     nn nn.functional nn.init nn.utils nn.utils.rnn optim optim.lr_scheduler linalg fft special masked signal.windows
     autograd autograd.functional utils.data distributions distributions.constraints func random serialization graph

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from ..lazy import LazyModule, accepts_lazy
 from ..size import Size
@@ -12,16 +12,20 @@ from .factories import with_signature
 if TYPE_CHECKING:
     from ..ops import creation
     from ..tensor import Tensor
-    from ..type_aliases import Device, Dtype
+    from ..type_aliases import Device, Dtype, Layout, Operand, Options
 else:
     creation = LazyModule("microgad.ops.creation")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+@overload
+def _of_size(self: Tensor, size: int, /, *sizes: int, **options: Unpack[Options]) -> Tensor: ...
+@overload
+def _of_size(self: Tensor, size: Sequence[int], **options: Unpack[Options]) -> Tensor: ...
 def _of_size(
-    self: Tensor, *size: int | Sequence[int], dtype: Dtype = None, device: Device = None, requires_grad: bool = False,
-    layout: Any = None, pin_memory: bool = False,
+    self: Tensor, size: Any, *sizes: Any, dtype: Dtype = None, layout: Layout = None, device: Device = None,
+    requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     return self
 
@@ -30,8 +34,12 @@ def _of_size(
 def _new(make: Callable[..., Tensor], like: F) -> F:
     """Make the `new_` method of a creation function that takes sizes."""
 
-    def method(self: Tensor, *size: Any, dtype: Dtype = None, device: Device = None, **options: Any) -> Tensor:
-        return make(*size, dtype=dtype or self.dtype, device=device or self.device, **options)
+    def method(
+        self: Tensor, size: Any, *sizes: Any, dtype: Dtype = None, layout: Layout = None, device: Device = None,
+        requires_grad: bool = False, pin_memory: bool | None = False,
+    ) -> Tensor:  # fmt: skip
+        dtype, device = dtype or self.dtype, device or self.device
+        return make(size, *sizes, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
     doc = f"{(make.__doc__ or '').partition(' Source:')[0]} `size` is several integers or one sequence."
     return with_signature(method, f"new_{make.__name__}", doc, like)
@@ -49,15 +57,21 @@ class Creation:
         dtype, device = dtype or self.dtype, device or self.device
         return creation.tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
 
-    def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Dtype = None, **options: Any) -> Tensor:
+    def new_full(
+        self: Tensor, size: Sequence[int], fill_value: Operand, *, dtype: Dtype = None, layout: Layout = None,
+        device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
+    ) -> Tensor:  # fmt: skip
         """Return a Tensor of a size, filled with one value."""
-        options["device"] = options.get("device") or self.device
-        return creation.full(size, fill_value, dtype=dtype or self.dtype, **options)
+        dtype, device = dtype or self.dtype, device or self.device
+        return creation.full(size, fill_value, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
-    def new_empty_strided(self: Tensor, size: Any, stride: Any, *, dtype: Dtype = None, **options: Any) -> Tensor:
+    def new_empty_strided(
+        self: Tensor, size: Sequence[int], stride: Sequence[int], *, dtype: Dtype = None, layout: Layout = None,
+        device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
+    ) -> Tensor:  # fmt: skip
         """Return an uninitialized Tensor of a size, with the given strides."""
-        options["device"] = options.get("device") or self.device
-        return creation.empty_strided(size, stride, dtype=dtype or self.dtype, **options)
+        given: Options = {"dtype": dtype or self.dtype, "device": device or self.device, "layout": layout}
+        return creation.empty_strided(size, stride, requires_grad=requires_grad, **given)
 
     def new(self: Tensor, *args: Any, size: Any = None, device: Device = None) -> Tensor:
         """Return an uninitialized Tensor of given sizes, or one of data, on its memory if possible. A legacy method."""

@@ -68,7 +68,7 @@ def test_exported_layers_load_with_their_results_and_gradients(name: str) -> Non
         out = tensors_in(module(*(x.clone() for x in inputs)))  # the model may write to its inputs
         torch.manual_seed(1)
         reals = [y for y in out if y.dtype.is_floating_point and y.requires_grad]
-        total = sum((y * torch.rand(*y.shape)).sum() for y in reals)
+        total = sum((y * torch.rand(y.shape)).sum() for y in reals)
         expected = [x for x in inputs if x.requires_grad] + [parameters[key] for key in sorted(other)]
         grads = torch.autograd.grad(total, expected, allow_unused=True) if reals and expected else ()
         return out, grads

@@ -56,6 +56,40 @@ def shapes_are_numbers() -> None:
     assert_type(torch.split(x, split_size_or_sections=[1, 1]), tuple[Tensor, ...])
 
 
+def new_tensors(n: int, sizes: list[int], made: Any) -> None:
+    assert_type(torch.zeros(2, n), Tensor)
+    assert_type(torch.ones((2, n), dtype=torch.int64, device="cpu", requires_grad=False, pin_memory=False), Tensor)
+    assert_type(torch.empty(size=x.shape, memory_format=torch.channels_last, layout=torch.strided), Tensor)
+    assert_type(torch.rand(*sizes, generator=torch.Generator()), Tensor)
+    assert_type(torch.randn(sizes, out=x), Tensor)
+    assert_type(torch.zeros(*x.shape[:-1], 1), Tensor)
+    assert_type(torch.zeros(made), Tensor)
+    assert_type(torch.full((2,), True), Tensor)
+    assert_type(torch.full([n], 2j, dtype=torch.complex64), Tensor)
+    assert_type(torch.arange(n), Tensor)
+    assert_type(torch.arange(end=n), Tensor)
+    assert_type(torch.arange(0, 1, step=0.1, dtype=torch.float64), Tensor)
+    assert_type(torch.arange(x.sum()), Tensor)
+    assert_type(torch.arange(np.float32(2), np.int64(3)), Tensor)
+    assert_type(torch.linspace(0, 1, steps=5, out=x), Tensor)
+    assert_type(torch.logspace(0, 1, 5, base=2), Tensor)
+    assert_type(torch.eye(2, 3, dtype=torch.bool), Tensor)
+    assert_type(torch.randint(10, (2,)), Tensor)
+    assert_type(torch.randint(0, 10, size=(2,), dtype=torch.int32), Tensor)
+    assert_type(torch.randint(high=n, size=[2]), Tensor)
+    assert_type(torch.randint_like(x, 2, 5, memory_format=torch.preserve_format), Tensor)
+    assert_type(torch.randperm(n, generator=None), Tensor)
+    assert_type(torch.normal(x, 1.0), Tensor)
+    assert_type(torch.normal(0, 1, size=(2,)), Tensor)
+    assert_type(torch.zeros_like(x, memory_format=torch.preserve_format).new_full((2,), 1), Tensor)
+    assert_type(torch.empty_strided((2, 3), (1, 2)), Tensor)
+    assert_type(torch.scalar_tensor(1, requires_grad=False), Tensor)
+    assert_type(torch.tril_indices(2, 3, 1, device="cpu"), Tensor)
+    assert_type(torch.hann_window(4, periodic=False, dtype=torch.float64, pin_memory=False), Tensor)
+    assert_type(torch.signal.windows.gaussian(4, std=2, device="cpu"), Tensor)
+    assert_type(x.new_empty(size=(2, 3), device="cpu"), Tensor)
+
+
 def in_place() -> None:
     with torch.no_grad():
         assert_type(x.mul_(2).add_(x, alpha=0.5).clamp_(min=0).neg_(), Tensor)

@@ -165,5 +165,5 @@ def _inputs(data: Any, size: Any, device: Any, dtypes: Sequence[Any] | None) -> 
     shapes = [size] if all(isinstance(n, int) for n in size) else size
     kinds = dtypes or [None] * len(shapes)
     device = None if str(device) == "meta" else device
-    made = [rand(*shape, device=device) for shape in shapes]
+    made = [rand(shape, device=device) for shape in shapes]
     return tuple(x if kind is None else x.to(kind) for x, kind in zip(made, kinds, strict=True)), {}

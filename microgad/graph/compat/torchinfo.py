@@ -213,7 +213,7 @@ def _random(size: tuple[int, ...], dtype: Any, batch_dim: int | None) -> Tensor:
 
     if batch_dim is not None:
         size = (*size[:batch_dim], 1, *size[batch_dim:])
-    return rand(*size).to(dtype or dtypes.float32)
+    return rand(size).to(dtype or dtypes.float32)
 
 
 def _moved(x: Any, device: Any) -> Any:

@@ -190,11 +190,11 @@ def _drawn(draw: Callable[..., Any]) -> Callable[..., Any]:
 
 operator("RandomUniform", "RandomUniformLike")(
     _drawn(
-        lambda node, shape: random.rand(*shape) * (node.get("high", 1.0) - node.get("low", 0.0)) + node.get("low", 0.0)
+        lambda node, shape: random.rand(shape) * (node.get("high", 1.0) - node.get("low", 0.0)) + node.get("low", 0.0)
     )
 )
 operator("RandomNormal", "RandomNormalLike")(
-    _drawn(lambda node, shape: random.randn(*shape) * node.get("scale", 1.0) + node.get("mean", 0.0))
+    _drawn(lambda node, shape: random.randn(shape) * node.get("scale", 1.0) + node.get("mean", 0.0))
 )
 
 

@@ -90,7 +90,7 @@ def dropout(node: Node, x: Tensor, ratio: Tensor | None = None, training: Tensor
     p = node.get("ratio", 0.5) if ratio is None else ratio.item()
     if training is None or not training.item() or p == 0:
         return x, creation.ones_like(x, dtype=bool)
-    kept = random.rand(*x.shape) >= p
+    kept = random.rand(x.shape) >= p
     return elementwise.where(kept, x, 0 * x) * (1 / (1 - p)), kept
 
 

@@ -16,7 +16,7 @@ from ...errors import ArgumentError, DtypeError, GraphError, UnsupportedError
 from ...errors.arguments import check_bool, is_sequence
 from ...errors.notices import TO_SCALAR, once, warn
 from ...storage import UntypedStorage, is_storage
-from ...type_aliases import Device, Dtype, Tensor
+from ...type_aliases import Device, Dtype, Layout, Operand, Tensor
 from .scalars import as_scalar, check_numbers
 
 _PYTHON_NUMBERS, _OBJECTS = frozenset((float, int, bool, complex)), np.dtype(object)
@@ -24,7 +24,6 @@ _COPY_WARNING = (
     "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
     "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
 )
-_WITHOUT_EFFECT = frozenset(("layout", "pin_memory", "memory_format"))
 _READ_ONLY_WARNING = "The given {} is not writable: writing to the Tensor raises. You may want to copy it first."
 
 
@@ -38,13 +37,17 @@ def from_array(array: Any, device: Device = None, requires_grad: bool = False) -
     return result.requires_grad_()
 
 
-def check_options(op: str, options: dict[str, Any], known: Set[str] = _WITHOUT_EFFECT) -> None:
-    """Raise TypeError for unknown keyword arguments. By default those that have no effect are known."""
+def check_options(op: str, options: dict[str, Any], known: Set[str]) -> None:
+    """Raise TypeError for unknown keyword arguments."""
     unexpected = options.keys() - known
     if unexpected:
         raise TypeError(f"{op}() got an unexpected keyword argument '{min(unexpected)}'")
-    if options.get("layout") not in (None, strided):
-        raise UnsupportedError(f"{op}: there is no layout {options['layout']}: arrays are dense")
+
+
+def check_layout(op: str, layout: Any) -> None:
+    """Raise NotImplementedError for any other layout than `strided`."""
+    if layout is not None and layout is not strided:
+        raise UnsupportedError(f"{op}: there is no layout {layout}: arrays are dense")
 
 
 def tensor(
@@ -329,8 +332,8 @@ def from_numpy(ndarray: Any) -> Tensor:
 
 
 def from_file(
-    filename: Any, shared: bool | None = None, size: int = 0, *, dtype: Dtype = None, requires_grad: bool = False,
-    **options: Any,
+    filename: Any, shared: bool | None = None, size: int = 0, *, dtype: Dtype = None, layout: Layout = None,
+    device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """Map a file of `size` elements into memory. Source: torch.from_file.
 
@@ -343,7 +346,7 @@ def from_file(
     ...     torch.from_file(file.name, size=2)
     tensor([1., 1.])
     """
-    check_options("from_file", options)
+    check_layout("from_file", layout)
     result_dtype = dtypes.of(dtype or dtypes.get_default_dtype()).dtype
     memory = UntypedStorage.from_file(filename, shared, size * result_dtype.itemsize)
     return from_array(memory.row.view(result_dtype), None, requires_grad)
@@ -432,8 +435,9 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
 
 
 def scalar_tensor(
-    s: Any, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
-) -> Tensor:
+    s: Operand, *, dtype: Dtype = None, layout: Layout = None, device: Device = None, requires_grad: bool = False,
+    pin_memory: bool | None = False,
+) -> Tensor:  # fmt: skip
     """Make a 0-dimensional Tensor of a number, in the default floating dtype unless told otherwise.
 
     Source: torch.scalar_tensor.
@@ -441,6 +445,6 @@ def scalar_tensor(
     >>> torch.scalar_tensor(2)
     tensor(2.)
     """
-    check_options("scalar_tensor", options)
+    check_layout("scalar_tensor", layout)
     dtype = dtype or dtypes.get_default_dtype()
     return tensor(as_scalar("scalar_tensor", "s", s), dtype=dtype, device=device, requires_grad=requires_grad)

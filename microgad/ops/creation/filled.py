@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
 
@@ -16,11 +16,11 @@ from ...dtypes.unsupported import unsupported_dtype
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.arguments import as_sizes, is_sequence
 from ...size import Size
-from ...type_aliases import Device, Dtype, Tensor
+from ...type_aliases import Device, Dtype, EmptyOptions, Layout, MemoryFormat, Operand, OutOptions, Tensor
 from .. import layouts
 from ..out import into
 from ..spelling import tensors_only
-from .data import as_tensor, check_options, from_array
+from .data import as_tensor, check_layout, from_array
 from .scalars import as_scalar, checked_scalar
 
 
@@ -65,18 +65,15 @@ def from_array_into(out: Tensor | None, array: Any, device: Any, requires_grad: 
 
 
 def _filled(
-    op: str, make: Any, size: tuple[Any, ...], out: Any, dtype: Any, device: Any, requires_grad: bool, options: Any
-) -> Tensor:
-    if "size" in options:
-        size = (options.pop("size"),)
-    elif not size:
-        raise TypeError(f"{op}() missing 1 required positional arguments: 'size'")
-    check_options(op, options)
+    op: str, make: Any, size: tuple[Any, ...], out: Any, dtype: Any, layout: Any, device: Any, requires_grad: bool,
+    memory_format: Any = None,
+) -> Tensor:  # fmt: skip
+    check_layout(op, layout)
     shape, dtype = parse_shape(op, size), resolve_dtype(op, dtype, out)
     result_dtype = dtype.without_values if 0 in shape and isinstance(dtype, unsupported_dtype) else numpy_dtype(dtype)
     if out is None and (where := backend.chosen(device)) is not None and backend.device(where) == meta.META:
         make = meta.empty
-    array = in_memory_format(op, lambda shape: make(shape, result_dtype), shape, options.get("memory_format"))
+    array = in_memory_format(op, lambda shape: make(shape, result_dtype), shape, memory_format)
     if make is np.empty:
         uninitialized.filled(array)
     return from_array_into(out, array, device, requires_grad)
@@ -92,53 +89,69 @@ def in_memory_format(op: str, make: Callable[[Any], Any], shape: tuple[int, ...]
     return make(tuple(shape[i] for i in axes)).transpose([axes.index(i) for i in range(len(axes))])
 
 
+@overload
+def empty(size: int, /, *sizes: int, **options: Unpack[EmptyOptions]) -> Tensor: ...
+@overload
+def empty(size: Sequence[int], **options: Unpack[EmptyOptions]) -> Tensor: ...
 @tensors_only
 def empty(
-    *size: Any, out: Any = None, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
-) -> Tensor:
+    size: Any, *sizes: Any, out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None,
+    device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
+    memory_format: MemoryFormat = None,
+) -> Tensor:  # fmt: skip
     """An uninitialized Tensor, in a memory_format if one is given. Source: torch.empty.
 
     >>> torch.empty(2, 3).shape
     torch.Size([2, 3])
     """
-    return _filled("empty", np.empty, size, out, dtype, device, requires_grad, options)
+    return _filled("empty", np.empty, (size, *sizes), out, dtype, layout, device, requires_grad, memory_format)
 
 
+@overload
+def zeros(size: int, /, *sizes: int, **options: Unpack[OutOptions]) -> Tensor: ...
+@overload
+def zeros(size: Sequence[int], **options: Unpack[OutOptions]) -> Tensor: ...
 @tensors_only
 def zeros(
-    *size: Any, out: Any = None, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
-) -> Tensor:
+    size: Any, *sizes: Any, out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None,
+    device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
+) -> Tensor:  # fmt: skip
     """A Tensor filled with zeros. Source: torch.zeros.
 
     >>> torch.zeros(2)
     tensor([0., 0.])
     """
-    return _filled("zeros", np.zeros, size, out, dtype, device, requires_grad, options)
+    return _filled("zeros", np.zeros, (size, *sizes), out, dtype, layout, device, requires_grad)
 
 
+@overload
+def ones(size: int, /, *sizes: int, **options: Unpack[OutOptions]) -> Tensor: ...
+@overload
+def ones(size: Sequence[int], **options: Unpack[OutOptions]) -> Tensor: ...
 @tensors_only
 def ones(
-    *size: Any, out: Any = None, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
-) -> Tensor:
+    size: Any, *sizes: Any, out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None,
+    device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
+) -> Tensor:  # fmt: skip
     """A Tensor filled with ones. Source: torch.ones.
 
     >>> torch.ones(2, dtype=torch.int64)
     tensor([1, 1])
     """
-    return _filled("ones", np.ones, size, out, dtype, device, requires_grad, options)
+    return _filled("ones", np.ones, (size, *sizes), out, dtype, layout, device, requires_grad)
 
 
 @tensors_only
 def full(
-    size: Any, fill_value: Any, *, out: Any = None, dtype: Dtype = None, device: Device = None,
-    requires_grad: bool = False, **options: Any,
+    size: Sequence[int], fill_value: Operand, *, out: Tensor | None = None, dtype: Dtype = None,
+    layout: Layout = None, device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """A Tensor filled with one value, whose type gives the dtype by default. Source: torch.full.
 
     >>> torch.full((2,), 7)
     tensor([7, 7])
     """
-    check_options("full", options)
+    check_layout("full", layout)
     value, dtype = as_scalar("full", "fill_value", fill_value), resolve_dtype("full", dtype, out)
     result_dtype = dtypes.result_dtype([value]) if dtype is None else dtypes.of(dtype).dtype
     array = np.full(
@@ -151,8 +164,8 @@ def full(
 
 @tensors_only
 def eye(
-    n: int, m: int | None = None, *, out: Any = None, dtype: Dtype = None, device: Device = None,
-    requires_grad: bool = False, **options: Any,
+    n: int, m: int | None = None, *, out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None,
+    device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """An (n, m) matrix with ones on the diagonal and zeros elsewhere. Source: torch.eye.
 
@@ -160,7 +173,7 @@ def eye(
     tensor([[1., 0.],
             [0., 1.]])
     """
-    check_options("eye", options)
+    check_layout("eye", layout)
     m = n if m is None else m
     for name, size in (("n", n), ("m", m)):
         if size < 0:
@@ -172,14 +185,15 @@ def eye(
 
 @tensors_only
 def empty_strided(
-    size: Any, stride: Any, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
-) -> Tensor:
+    size: Sequence[int], stride: Sequence[int], *, dtype: Dtype = None, layout: Layout = None, device: Device = None,
+    requires_grad: bool = False, pin_memory: bool | None = False,
+) -> Tensor:  # fmt: skip
     """An uninitialized Tensor with the given strides. Source: torch.empty_strided.
 
     >>> torch.empty_strided((2, 3), (1, 2)).stride()
     (1, 2)
     """
-    check_options("empty_strided", options)
+    check_layout("empty_strided", layout)
     shape, result_dtype = parse_shape("empty_strided", (tuple(size),)), numpy_dtype(dtype)
     if len(shape) != len(stride):
         raise ShapeError(f"dimensionality of sizes ({len(shape)}) must match dimensionality of strides ({len(stride)})")
@@ -193,8 +207,9 @@ def empty_strided(
 
 
 def empty_permuted(
-    size: Any, physical_layout: Sequence[int], *, dtype: Dtype = None, device: Device = None, **options: Any
-) -> Tensor:
+    size: Sequence[int], physical_layout: Sequence[int], *, dtype: Dtype = None, layout: Layout = None,
+    device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
+) -> Tensor:  # fmt: skip
     """An uninitialized Tensor whose dimensions lie in memory in the given order. Source: torch.empty_permuted.
 
     >>> torch.empty_permuted((2, 3, 5), (1, 2, 0)).stride()
@@ -206,7 +221,7 @@ def empty_permuted(
     strides, step = [0] * len(shape), 1
     for axis in reversed(order):
         strides[axis], step = step, step * max(shape[axis], 1)
-    return empty_strided(shape, strides, dtype=dtype, device=device, **options)
+    return empty_strided(shape, strides, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
 
 def legacy_new(*sizes: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
@@ -229,46 +244,49 @@ def legacy_new(*sizes: Any, dtype: Dtype = None, device: Device = None) -> Tenso
 
 @tensors_only
 def empty_like(
-    input: Tensor, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
-) -> Tensor:
+    input: Tensor, *, dtype: Dtype = None, layout: Layout = None, device: Device = None, requires_grad: bool = False,
+    pin_memory: bool | None = False, memory_format: MemoryFormat = None,
+) -> Tensor:  # fmt: skip
     """An uninitialized Tensor of input's shape, dtype and device. Source: torch.empty_like.
 
     >>> torch.empty_like(torch.zeros(2)).shape
     torch.Size([2])
     """
-    result = _like("empty_like", np.empty_like, input, dtype, device, requires_grad, options)
+    result = _like("empty_like", np.empty_like, input, dtype, layout, device, requires_grad, memory_format)
     uninitialized.filled(result.array)
     return result
 
 
 @tensors_only
 def zeros_like(
-    input: Tensor, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
-) -> Tensor:
+    input: Tensor, *, dtype: Dtype = None, layout: Layout = None, device: Device = None, requires_grad: bool = False,
+    pin_memory: bool | None = False, memory_format: MemoryFormat = None,
+) -> Tensor:  # fmt: skip
     """A Tensor of zeros of input's shape, dtype and device. Source: torch.zeros_like.
 
     >>> torch.zeros_like(torch.tensor([1, 2]))
     tensor([0, 0])
     """
-    return _like("zeros_like", np.zeros_like, input, dtype, device, requires_grad, options)
+    return _like("zeros_like", np.zeros_like, input, dtype, layout, device, requires_grad, memory_format)
 
 
 @tensors_only
 def ones_like(
-    input: Tensor, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
-) -> Tensor:
+    input: Tensor, *, dtype: Dtype = None, layout: Layout = None, device: Device = None, requires_grad: bool = False,
+    pin_memory: bool | None = False, memory_format: MemoryFormat = None,
+) -> Tensor:  # fmt: skip
     """A Tensor of ones of input's shape, dtype and device. Source: torch.ones_like.
 
     >>> torch.ones_like(torch.tensor([1.5, 2.5]))
     tensor([1., 1.])
     """
-    return _like("ones_like", np.ones_like, input, dtype, device, requires_grad, options)
+    return _like("ones_like", np.ones_like, input, dtype, layout, device, requires_grad, memory_format)
 
 
 @tensors_only
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False,
-    **options: Any,
+    input: Tensor, fill_value: Operand, *, dtype: Dtype = None, layout: Layout = None, device: Device = None,
+    requires_grad: bool = False, pin_memory: bool | None = False, memory_format: MemoryFormat = None,
 ) -> Tensor:  # fmt: skip
     """A Tensor filled with one value, of input's shape, dtype and device. Source: torch.full_like.
 
@@ -277,7 +295,7 @@ def full_like(
     """
     value = checked_scalar("full_like", as_scalar("full_like", "fill_value", fill_value), _result_dtype(input, dtype))
     make = partial(np.full_like, fill_value=value)
-    return _like("full_like", make, input, dtype, device, requires_grad, options)
+    return _like("full_like", make, input, dtype, layout, device, requires_grad, memory_format)
 
 
 def _result_dtype(input: Tensor, dtype: Any) -> Any:
@@ -285,16 +303,16 @@ def _result_dtype(input: Tensor, dtype: Any) -> Any:
 
 
 def _like(
-    op: str, make: Callable[..., Any], input: Tensor, dtype: Any, device: Any, requires_grad: bool, options: Any
-) -> Tensor:
+    op: str, make: Callable[..., Any], input: Tensor, dtype: Any, layout: Any, device: Any, requires_grad: bool,
+    memory_format: Any,
+) -> Tensor:  # fmt: skip
     """Make a Tensor of input's shape, with its strides or in a memory_format.
 
     An expanded input's strides aren't kept, since its elements share places in memory.
     """
-    check_options(op, options)
+    check_layout(op, layout)
     x = input.array if device is None else as_zeros(input.array)
     make = partial(make, x, dtype=_result_dtype(input, dtype))
-    memory_format = options.get("memory_format")
     if memory_format not in (None, memory_formats.preserve_format):
         array = in_memory_format(op, lambda shape: make(order="C", shape=shape), x.shape, memory_format)
     else:

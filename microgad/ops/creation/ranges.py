@@ -7,47 +7,55 @@ import math
 import operator
 import warnings
 from fractions import Fraction
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
 
 from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, KindError
 from ...errors.notices import warn
-from ...type_aliases import Device, Dtype, Tensor
+from ...type_aliases import Device, Dtype, Layout, Operand, OutOptions, Real, Tensor
 from ..spelling import tensors_only
-from .data import check_options, from_array
+from .data import check_layout, from_array
 from .filled import from_array_into, numpy_dtype, resolve_dtype
 from .scalars import as_scalar, scale_factor
 
 CHUNK = 1 << 15  # elements that linspace computes at a time, so that they stay in the cache
 
 
-@tensors_only
+@overload
+def arange(end: Real, **options: Unpack[OutOptions]) -> Tensor: ...
+@overload
+def arange(start: Real, end: Real, step: Real = 1, **options: Unpack[OutOptions]) -> Tensor: ...
+@tensors_only  # type: ignore[misc]  # an argument has two names
 def arange(
-    start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Dtype = None, device: Device = None,
-    requires_grad: bool = False, **options: Any,
+    start: Any = None, end: Any = None, step: Any = 1, *, out: Tensor | None = None, dtype: Dtype = None,
+    layout: Layout = None, device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """Values from start (by default 0) to end, exclusive, in steps of `step`. Source: torch.arange.
 
     >>> torch.arange(1, 2.5, 0.5)
     tensor([1.0000, 1.5000, 2.0000])
     """
-    check_options("arange", options)
+    check_layout("arange", layout)
+    if end is None:
+        start, end = 0, start
+    elif start is None:
+        start = 0
     return _arange("arange", start, end, step, False, out, dtype, device, requires_grad)
 
 
 @tensors_only
 def range(
-    start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Dtype = None, device: Device = None,
-    requires_grad: bool = False, **options: Any,
+    start: Real, end: Real, step: Real = 1, *, out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None,
+    device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """Values from start to end, inclusive, in the default floating dtype unless told otherwise. Source: torch.range.
 
     >>> torch.range(1, 3)
     tensor([1., 2., 3.])
     """
-    check_options("range", options)
+    check_layout("range", layout)
     message = "torch.range is deprecated, since it includes end. Use torch.arange, whose values are in [start, end)."
     warnings.warn(message, stacklevel=2)
     result_dtype = dtypes.get_default_dtype() if dtype is None and out is None else dtype
@@ -58,7 +66,6 @@ def _arange(
     op: str, start: Any, end: Any, step: Any, inclusive: bool, out: Any, dtype: Any, device: Any, requires_grad: bool
 ) -> Tensor:
     """`arange` or, with `inclusive`, `range`."""
-    start, end = (0, start) if end is None else (start, end)
     start, end, step = (_real_scalar(op, x) for x in (start, end, step))
     if step == 0:
         raise ArgumentError(f"{op}: step must be nonzero")
@@ -114,15 +121,15 @@ def _real_scalar(op: str, x: Any) -> Any:
 
 @tensors_only
 def linspace(
-    start: Any, end: Any, steps: int, *, out: Any = None, dtype: Dtype = None, device: Device = None,
-    requires_grad: bool = False, **options: Any,
+    start: Operand, end: Operand, steps: int, *, out: Tensor | None = None, dtype: Dtype = None,
+    layout: Layout = None, device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """`steps` evenly spaced values from start to end, inclusive. Source: torch.linspace.
 
     >>> torch.linspace(0, 1, 5)
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
-    check_options("linspace", options)
+    check_layout("linspace", layout)
     steps = operator.index(steps)
     start, end, result_dtype = _bounds("linspace", start, end, steps, resolve_dtype("linspace", dtype, out))
     if steps < 2:
@@ -163,15 +170,15 @@ def _fused_multiply_add(x: float, counts: Any, y: float) -> Any:
 
 @tensors_only
 def logspace(
-    start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any = None, dtype: Dtype = None,
-    device: Device = None, requires_grad: bool = False, **options: Any,
+    start: Operand, end: Operand, steps: int, base: float = 10.0, *, out: Tensor | None = None, dtype: Dtype = None,
+    layout: Layout = None, device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """base to the power of `steps` evenly spaced values from start to end. Source: torch.logspace.
 
     >>> torch.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
     """
-    check_options("logspace", options)
+    check_layout("logspace", layout)
     steps = operator.index(steps)
     start, end, result_dtype = _bounds("logspace", start, end, steps, resolve_dtype("logspace", dtype, out))
     exact = np.result_type(result_dtype, np.float64)
@@ -215,32 +222,36 @@ def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any,
 
 @tensors_only
 def tril_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Dtype = None, device: Device = None, **options: Any
-) -> Tensor:
+    row: int, col: int, offset: int = 0, *, dtype: Dtype = None, layout: Layout = None, device: Device = None,
+    requires_grad: bool = False, pin_memory: bool | None = False,
+) -> Tensor:  # fmt: skip
     """The indices of the lower triangle of a (row, col) matrix, as a (2, n) Tensor. Source: torch.tril_indices.
 
     >>> torch.tril_indices(2, 2)
     tensor([[0, 1, 1],
             [0, 0, 1]])
     """
-    return _triangle("tril_indices", False, row, col, offset, dtype, device, options)
+    return _triangle("tril_indices", False, row, col, offset, dtype, layout, device, requires_grad)
 
 
 @tensors_only
 def triu_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Dtype = None, device: Device = None, **options: Any
-) -> Tensor:
+    row: int, col: int, offset: int = 0, *, dtype: Dtype = None, layout: Layout = None, device: Device = None,
+    requires_grad: bool = False, pin_memory: bool | None = False,
+) -> Tensor:  # fmt: skip
     """The indices of the upper triangle of a (row, col) matrix, as a (2, n) Tensor. Source: torch.triu_indices.
 
     >>> torch.triu_indices(2, 2)
     tensor([[0, 0, 1],
             [0, 1, 1]])
     """
-    return _triangle("triu_indices", True, row, col, offset, dtype, device, options)
+    return _triangle("triu_indices", True, row, col, offset, dtype, layout, device, requires_grad)
 
 
-def _triangle(op: str, upper: bool, row: int, col: int, offset: int, dtype: Any, device: Any, options: Any) -> Tensor:
-    check_options(op, options)
+def _triangle(
+    op: str, upper: bool, row: int, col: int, offset: int, dtype: Any, layout: Any, device: Any, requires_grad: bool
+) -> Tensor:
+    check_layout(op, layout)
     for name, size in (("row", row), ("col", col)):
         if size < 0:
             raise ArgumentError(f"{op}: {name} must be non-negative, got {size}")
@@ -255,4 +266,4 @@ def _triangle(op: str, upper: bool, row: int, col: int, offset: int, dtype: Any,
     out[0] = np.repeat(rows, lengths)
     out[1] = np.arange(out.shape[1])
     out[1] -= np.repeat(ends - col if upper else ends - lengths, lengths)
-    return from_array(out, backend.chosen(device))
+    return from_array(out, backend.chosen(device), requires_grad)

@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, Unpack
 
 import numpy as np
 
 from ... import dtypes
 from ...errors import ArgumentError
-from ...type_aliases import Device, Dtype, Tensor
+from ...type_aliases import Device, Dtype, Layout, Options, Tensor, WindowOptions
 from ..creation import tensor
-from ..creation.data import check_options
+from ..creation.data import check_layout, check_options
 from ..spelling import tensors_only
 
+F = TypeVar("F", bound=Callable[..., Any])
+_OPTIONS = {"dtype": None, "layout": None, "device": None, "requires_grad": False}
 
-def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: Any) -> Tensor:
+
+def _with_options(function: F) -> F:
+    """Name the keywords of a window's `**options` in its signature, and raise TypeError for others."""
+    own, options = [*inspect.signature(function).parameters.values()][:-1], dict(_OPTIONS)
+    if own[0].name == "window_length":  # the older functions have one more
+        options["pin_memory"] = False
+    shown = own + [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=x) for name, x in options.items()]
+    names = {parameter.name for parameter in shown}
+
+    @functools.wraps(function)
+    def window(*args: Any, **kwargs: Any) -> Tensor:
+        check_options(function.__name__, kwargs, names)
+        return function(*args, **kwargs)
+
+    window.__signature__ = inspect.Signature(shown, return_annotation="Tensor")  # type: ignore[attr-defined]
+    return window  # type: ignore[return-value]
+
+
+@_with_options
+def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: Unpack[WindowOptions]) -> Tensor:
     """Σₖ (-1)ᵏ aₖ cos(2πkn/N) for n = 0, ..., M - 1. Source: torch.signal.windows.general_cosine.
 
     N is M - 1 for a symmetric window, or M for a periodic one (sym=False). The options of all windows are `dtype`
@@ -39,7 +62,8 @@ def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: A
     return _make_window("general_cosine", values, M, sym, **options)
 
 
-def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, **options: Any) -> Tensor:
+@_with_options
+def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, **options: Unpack[WindowOptions]) -> Tensor:
     """alpha - (1 - alpha) cos(2πn/N). Source: torch.signal.windows.general_hamming.
 
     >>> torch.signal.windows.general_hamming(3, alpha=0.5)
@@ -48,7 +72,8 @@ def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, **options:
     return general_cosine(M, a=[alpha, 1 - alpha], sym=sym, **options)
 
 
-def hamming(M: int, *, sym: bool = True, **options: Any) -> Tensor:
+@_with_options
+def hamming(M: int, *, sym: bool = True, **options: Unpack[WindowOptions]) -> Tensor:
     """0.54 - 0.46 cos(2πn/N). Source: torch.signal.windows.hamming.
 
     >>> torch.signal.windows.hamming(3)
@@ -57,7 +82,8 @@ def hamming(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     return general_hamming(M, sym=sym, **options)
 
 
-def hann(M: int, *, sym: bool = True, **options: Any) -> Tensor:
+@_with_options
+def hann(M: int, *, sym: bool = True, **options: Unpack[WindowOptions]) -> Tensor:
     """(1 - cos(2πn/N)) / 2. Source: torch.signal.windows.hann.
 
     >>> torch.signal.windows.hann(4, sym=False)
@@ -66,7 +92,8 @@ def hann(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     return general_hamming(M, alpha=0.5, sym=sym, **options)
 
 
-def blackman(M: int, *, sym: bool = True, **options: Any) -> Tensor:
+@_with_options
+def blackman(M: int, *, sym: bool = True, **options: Unpack[WindowOptions]) -> Tensor:
     """0.42 - 0.5 cos(2πn/N) + 0.08 cos(4πn/N). Source: torch.signal.windows.blackman.
 
     >>> torch.signal.windows.blackman(5)[1:4]
@@ -75,7 +102,8 @@ def blackman(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     return general_cosine(M, a=[0.42, 0.5, 0.08], sym=sym, **options)
 
 
-def nuttall(M: int, *, sym: bool = True, **options: Any) -> Tensor:
+@_with_options
+def nuttall(M: int, *, sym: bool = True, **options: Unpack[WindowOptions]) -> Tensor:
     """Nuttall's minimum four-term cosine window. Source: torch.signal.windows.nuttall.
 
     >>> torch.signal.windows.nuttall(3)
@@ -84,7 +112,8 @@ def nuttall(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     return general_cosine(M, a=[0.3635819, 0.4891775, 0.1365995, 0.0106411], sym=sym, **options)
 
 
-def bartlett(M: int, *, sym: bool = True, **options: Any) -> Tensor:
+@_with_options
+def bartlett(M: int, *, sym: bool = True, **options: Unpack[WindowOptions]) -> Tensor:
     """The triangular window 1 - |2n/N - 1|. Source: torch.signal.windows.bartlett.
 
     >>> torch.signal.windows.bartlett(5)
@@ -93,7 +122,8 @@ def bartlett(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     return _make_window("bartlett", lambda n, size: 1 - np.abs(2 * n / size - 1), M, sym, **options)
 
 
-def cosine(M: int, *, sym: bool = True, **options: Any) -> Tensor:
+@_with_options
+def cosine(M: int, *, sym: bool = True, **options: Unpack[WindowOptions]) -> Tensor:
     """sin(π (n + 1/2) / M), with M + 1 for M unless `sym`. Source: torch.signal.windows.cosine.
 
     >>> torch.signal.windows.cosine(3)
@@ -102,7 +132,10 @@ def cosine(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     return _make_window("cosine", lambda n, size: np.sin(math.pi * (n + 0.5) / (size + 1)), M, sym, **options)
 
 
-def exponential(M: int, *, center: float | None = None, tau: float = 1.0, sym: bool = True, **options: Any) -> Tensor:
+@_with_options
+def exponential(
+    M: int, *, center: float | None = None, tau: float = 1.0, sym: bool = True, **options: Unpack[WindowOptions]
+) -> Tensor:
     """exp(-|n - center| / tau), centered at N/2 by default. Source: torch.signal.windows.exponential.
 
     >>> torch.signal.windows.exponential(3)
@@ -118,7 +151,8 @@ def exponential(M: int, *, center: float | None = None, tau: float = 1.0, sym: b
     )  # fmt: skip
 
 
-def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Any) -> Tensor:
+@_with_options
+def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Unpack[WindowOptions]) -> Tensor:
     """exp(-(n - N/2)² / (2 std²)). Source: torch.signal.windows.gaussian.
 
     >>> torch.signal.windows.gaussian(3)
@@ -129,7 +163,8 @@ def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Any) -> T
     return _make_window("gaussian", lambda n, size: np.exp(-(((n - size / 2) / std) ** 2) / 2), M, sym, **options)
 
 
-def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> Tensor:
+@_with_options
+def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Unpack[WindowOptions]) -> Tensor:
     """I₀(beta √(1 - (2n/N - 1)²)) / I₀(beta). Source: torch.signal.windows.kaiser.
 
     >>> torch.signal.windows.kaiser(3, beta=1.0)
@@ -146,11 +181,12 @@ def _kaiser(n: Any, size: float, beta: float) -> Any:
 
 
 def _make_window(
-    op: str, values: Any, M: int, sym: bool, dtype: Dtype = None, device: Device = None, requires_grad: bool = False,
-    kinds: tuple[Dtype, ...] = (dtypes.float32, dtypes.float64), **options: Any,
+    op: str, values: Any, M: int, sym: bool, dtype: Dtype = None, layout: Layout = None, device: Device = None,
+    requires_grad: bool = False, pin_memory: bool | None = False,
+    kinds: tuple[Dtype, ...] = (dtypes.float32, dtypes.float64),
 ) -> Tensor:  # fmt: skip
     """Make the window values(n, N) for n = 0, ..., M - 1, computed in float64; a window of one element is 1."""
-    check_options(op, options)
+    check_layout(op, layout)
     M = int(M)
     if M < 0:
         raise ArgumentError(f"{op} requires non-negative window_length, got window_length={M}")
@@ -161,23 +197,24 @@ def _make_window(
     return tensor(window, dtype=result_dtype, device=device, requires_grad=requires_grad)
 
 
-def _legacy_window(op: str, values: Any, M: int, periodic: bool, dtype: Dtype = None, **options: Any) -> Tensor:
+def _legacy_window(op: str, values: Any, M: int, periodic: bool, **options: Unpack[Options]) -> Tensor:
     """Make a window of PyTorch's older functions, which also support float16 and compute in the window's dtype."""
-    result_dtype = np.dtype(dtype or dtypes.get_default_dtype())
+    result_dtype = np.dtype(options.get("dtype") or dtypes.get_default_dtype())
 
     def rounded(n: Any, size: float) -> Any:
         return values(n.astype(result_dtype), size)  # NumPy rounds Python numbers to that dtype too, as PyTorch does
 
     kinds = (dtypes.float16, dtypes.float32, dtypes.float64)
-    return _make_window(op, rounded, M, not periodic, dtype, kinds=kinds, **options)
+    return _make_window(op, rounded, M, not periodic, kinds=kinds, **options)
 
 
-def _cosine_window(op: str, M: int, periodic: bool, alpha: float, beta: float, options: dict[str, Any]) -> Tensor:
+def _cosine_window(op: str, M: int, periodic: bool, alpha: float, beta: float, options: Options) -> Tensor:
     return _legacy_window(op, lambda n, N: np.cos(n * (2 * math.pi / N)) * -beta + alpha, M, periodic, **options)
 
 
+@_with_options
 @tensors_only
-def hann_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
+def hann_window(window_length: int, periodic: bool = True, **options: Unpack[Options]) -> Tensor:
     """`signal.windows.hann`, periodic by default. Source: torch.hann_window.
 
     >>> torch.hann_window(4)
@@ -186,9 +223,10 @@ def hann_window(window_length: int, periodic: bool = True, **options: Any) -> Te
     return _cosine_window("hann_window", window_length, periodic, 0.5, 0.5, options)
 
 
+@_with_options
 @tensors_only
 def hamming_window(
-    window_length: int, periodic: bool = True, alpha: float = 0.54, beta: float = 0.46, **options: Any
+    window_length: int, periodic: bool = True, alpha: float = 0.54, beta: float = 0.46, **options: Unpack[Options]
 ) -> Tensor:
     """alpha - beta cos(2πn/N), periodic by default. Source: torch.hamming_window.
 
@@ -198,8 +236,9 @@ def hamming_window(
     return _cosine_window("hamming_window", window_length, periodic, alpha, beta, options)
 
 
+@_with_options
 @tensors_only
-def blackman_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
+def blackman_window(window_length: int, periodic: bool = True, **options: Unpack[Options]) -> Tensor:
     """`signal.windows.blackman`, periodic by default. In float32 it starts at -3e-08. Source: torch.blackman_window.
 
     >>> torch.blackman_window(4)[1:]
@@ -213,8 +252,9 @@ def blackman_window(window_length: int, periodic: bool = True, **options: Any) -
     return _legacy_window("blackman_window", values, window_length, periodic, **options)
 
 
+@_with_options
 @tensors_only
-def bartlett_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
+def bartlett_window(window_length: int, periodic: bool = True, **options: Unpack[Options]) -> Tensor:
     """`signal.windows.bartlett`, periodic by default. Source: torch.bartlett_window.
 
     >>> torch.bartlett_window(4)
@@ -228,8 +268,9 @@ def bartlett_window(window_length: int, periodic: bool = True, **options: Any) -
     return _legacy_window("bartlett_window", values, window_length, periodic, **options)
 
 
+@_with_options
 @tensors_only
-def kaiser_window(window_length: int, periodic: bool = True, beta: float = 12.0, **options: Any) -> Tensor:
+def kaiser_window(window_length: int, periodic: bool = True, beta: float = 12.0, **options: Unpack[Options]) -> Tensor:
     """`signal.windows.kaiser`, periodic by default. Source: torch.kaiser_window.
 
     >>> torch.kaiser_window(2, beta=1.0)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Unpack, overload
 
 import numpy as np
 
@@ -17,9 +17,9 @@ from ...errors.arguments import as_sizes
 from ...function.naming import with_torch_name
 from ...generator import Generator, fills
 from ...generator.vmap_randomness import shared_part
-from ...type_aliases import Device, Dtype, Tensor
+from ...type_aliases import Device, Dtype, Layout, LikeOptions, MemoryFormat, RandomOptions, Real, Tensor
 from .. import layouts
-from ..creation import check_options, from_array, from_array_into, in_memory_format, parse_shape
+from ..creation import from_array, from_array_into, in_memory_format, parse_shape
 from ..creation.filled import resolve_dtype
 from ..creation.scalars import as_scalar
 from ..movement import broadcast_shapes
@@ -52,16 +52,14 @@ def _empty_like(input: Tensor, dtype: Any, memory_format: Any, device: Any) -> A
     return shared_part(layouts.keep_strides(fills.empty_like(x, kind), x))
 
 
-def _sizes(size: tuple[Any, ...], options: dict[str, Any], op: str) -> tuple[Any, ...]:
-    """Accept sizes one by one, as a sequence, or as `size=`."""
-    check_options(op, options, {"size"})
-    return (options["size"],) if options else size
-
-
+@overload
+def rand(size: int, /, *sizes: int, **options: Unpack[RandomOptions]) -> Tensor: ...
+@overload
+def rand(size: Sequence[int], **options: Unpack[RandomOptions]) -> Tensor: ...
 @tensors_only
 def rand(
-    *size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
-    device: Device = None, requires_grad: bool = False, pin_memory: bool = False, **sizes: Any,
+    size: Any, *sizes: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None,
+    layout: Layout = None, device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """Return uniform numbers in [0, 1). Source: torch.rand.
 
@@ -69,14 +67,17 @@ def rand(
     >>> torch.rand(3)
     tensor([0.5317, 0.8313, 0.9718])
     """
-    size = _sizes(size, sizes, "rand")
-    return _filled(uniform_, size, dtype, out, device, requires_grad, generator=generator)
+    return _filled(uniform_, (size, *sizes), dtype, out, device, requires_grad, generator=generator)
 
 
+@overload
+def randn(size: int, /, *sizes: int, **options: Unpack[RandomOptions]) -> Tensor: ...
+@overload
+def randn(size: Sequence[int], **options: Unpack[RandomOptions]) -> Tensor: ...
 @tensors_only
 def randn(
-    *size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
-    device: Device = None, requires_grad: bool = False, pin_memory: bool = False, **sizes: Any,
+    size: Any, *sizes: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None,
+    layout: Layout = None, device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """Return standard normal numbers. Source: torch.randn.
 
@@ -84,14 +85,14 @@ def randn(
     >>> torch.randn(3)
     tensor([-0.0404,  1.7260, -0.8140])
     """
-    size = _sizes(size, sizes, "randn")
-    return _filled(normal_, size, dtype, out, device, requires_grad, generator=generator)
+    return _filled(normal_, (size, *sizes), dtype, out, device, requires_grad, generator=generator)
 
 
 @tensors_only
 def rand_like(
-    input: Tensor, *, generator: Generator | None = None, dtype: Dtype = None, layout: Any = None,
-    device: Device = None, requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False,
+    input: Tensor, *, generator: Generator | None = None, dtype: Dtype = None, layout: Layout = None,
+    device: Device = None, requires_grad: bool = False, memory_format: MemoryFormat = None,
+    pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """Return uniform numbers in [0, 1) in input's shape, dtype and device. Source: torch.rand_like.
 
@@ -104,8 +105,9 @@ def rand_like(
 
 @tensors_only
 def randn_like(
-    input: Tensor, *, generator: Generator | None = None, dtype: Dtype = None, layout: Any = None,
-    device: Device = None, requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False,
+    input: Tensor, *, generator: Generator | None = None, dtype: Dtype = None, layout: Layout = None,
+    device: Device = None, requires_grad: bool = False, memory_format: MemoryFormat = None,
+    pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """Return standard normal numbers in input's shape, dtype and device. Source: torch.randn_like.
 
@@ -116,11 +118,15 @@ def randn_like(
     return from_array(made, input.device if device is None else device, requires_grad)
 
 
-@tensors_only
+@overload
+def randint(high: int, size: Sequence[int], **options: Unpack[RandomOptions]) -> Tensor: ...
+@overload
+def randint(low: int, high: int, size: Sequence[int], **options: Unpack[RandomOptions]) -> Tensor: ...
+@tensors_only  # type: ignore[misc]  # an argument has two names
 def randint(
     low: Any = None, high: Any = None, size: Any = None, *, generator: Generator | None = None,
-    out: Tensor | None = None, dtype: Dtype = None, layout: Any = None, device: Device = None,
-    requires_grad: bool = False, pin_memory: bool = False,
+    out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None, device: Device = None,
+    requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """Return integers (int64) in [low, high); with one bound, from 0. Source: torch.randint.
 
@@ -136,11 +142,15 @@ def randint(
     return _filled(random_, (size,), dtype, *rest, generator=generator, default=dtypes.int64)
 
 
-@tensors_only
+@overload
+def randint_like(input: Tensor, high: int | Tensor, **options: Unpack[LikeOptions]) -> Tensor: ...
+@overload
+def randint_like(input: Tensor, low: int, high: int, **options: Unpack[LikeOptions]) -> Tensor: ...
+@tensors_only  # type: ignore[misc]  # an argument has two names
 def randint_like(
     input: Tensor, low: Any = None, high: Any = None, *, generator: Generator | None = None, dtype: Dtype = None,
-    layout: Any = None, device: Device = None, requires_grad: bool = False, memory_format: Any = None,
-    pin_memory: bool = False,
+    layout: Layout = None, device: Device = None, requires_grad: bool = False, memory_format: MemoryFormat = None,
+    pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """Return integers in [low, high), with one bound from 0, in input's shape, dtype and device.
 
@@ -166,8 +176,8 @@ def _bounds(low: Any, high: Any) -> tuple[int, int]:
 
 @tensors_only
 def randperm(
-    n: int, *, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
-    device: Device = None, requires_grad: bool = False, pin_memory: bool = False,
+    n: int, *, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None,
+    layout: Layout = None, device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """Return a random permutation of the integers from 0 to n - 1. Source: torch.randperm.
 
@@ -181,9 +191,9 @@ def randperm(
 
 @tensors_only
 def normal(
-    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
-    out: Tensor | None = None, dtype: Dtype = None, layout: Any = None, device: Device = None,
-    requires_grad: bool = False, pin_memory: bool = False,
+    mean: Real = 0.0, std: Real = 1.0, size: Sequence[int] | None = None, *, generator: Generator | None = None,
+    out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None, device: Device = None,
+    requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """Return normal numbers. mean and std are numbers, with a size, or one or both are Tensors, which broadcast.
 
@@ -199,7 +209,8 @@ def normal(
     tensors = [x for x in (mean, std) if isinstance(x, function.Tensor)]
     if not tensors:
         raise ArgumentError("normal: with numbers for mean and std, size must be given")
-    a, b = (x.detach() if isinstance(x, function.Tensor) else x for x in (mean, std))
+    given: tuple[Any, Any] = mean, std
+    a, b = (x.detach() if isinstance(x, function.Tensor) else x for x in given)
     if not (b >= 0 if b is std else b.is_meta or (b >= 0).all()):
         raise ArgumentError("normal expects all elements of std >= 0.0")
     shape, like = broadcast_shapes(*(x.array.shape for x in tensors)), tensors[0]
