@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, TypedDict
 
 import numpy as np
 
@@ -10,7 +11,8 @@ from .backend import device
 from .backend.memory_formats import layout, memory_format
 from .dtypes import dtype
 
-Dtype: TypeAlias = dtype | type | np.dtype[Any] | None  # None for the default
+GivenDtype: TypeAlias = dtype | type | np.dtype[Any]
+Dtype: TypeAlias = GivenDtype | None  # None for the default
 Device: TypeAlias = device | str | int | None
 Layout: TypeAlias = layout | None
 MemoryFormat: TypeAlias = memory_format | None
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
     from .tensor import Operand as Operand
     from .tensor import Tensor as Tensor
 
-    Real: TypeAlias = (
-        float | np.number[Any] | Tensor
-    )  # a number or a 0-dimensional Tensor; Operand has complex ones, too
+    Real: TypeAlias = float | np.number[Any] | Tensor  # a number or a 0-d Tensor; Operand has complex ones, too
+    _Item: TypeAlias = SupportsIndex | slice | EllipsisType | Tensor | np.ndarray[Any, Any] | list[Any] | range | None
+    Index: TypeAlias = _Item | tuple[_Item | tuple[Any, ...], ...]  # what x[...] takes
 
     class WindowOptions(TypedDict, total=False):
         """Keywords of the functions that make a Tensor: what several overloads, or functions, have in common."""
@@ -49,4 +51,6 @@ if TYPE_CHECKING:
         generator: Generator | None
 
 else:  # operations are defined before the class Tensor
-    Operand = Tensor = Real = WindowOptions = Options = OutOptions = EmptyOptions = LikeOptions = RandomOptions = Any
+    Operand = Tensor = Real = Index = WindowOptions = Options = OutOptions = EmptyOptions = LikeOptions = (
+        RandomOptions
+    ) = Any

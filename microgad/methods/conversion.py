@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..ops import introspection, movement
     from ..tensor import Tensor
     from ..torch_function import wrappers
-    from ..type_aliases import Device, Dtype
+    from ..type_aliases import Device, Dtype, GivenDtype, MemoryFormat
 else:
     torch_function, wrappers = LazyModule("microgad.torch_function"), LazyModule("microgad.torch_function.wrappers")
     storage = LazyModule("microgad.storage")
@@ -36,7 +36,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 
-def _converted(self: Tensor, *, memory_format: memory_formats.memory_format | None = None) -> Tensor:
+def _converted(self: Tensor, *, memory_format: MemoryFormat = None) -> Tensor:
     return self.to(memory_format=memory_format)
 
 
@@ -45,7 +45,7 @@ def _as(dtype: dtypes.dtype, like: F) -> F:
 
     own = dtype.dtype
 
-    def method(self: Tensor, *, memory_format: memory_formats.memory_format | None = None) -> Tensor:
+    def method(self: Tensor, *, memory_format: MemoryFormat = None) -> Tensor:
         if memory_format is None and self.array.dtype is own:
             return self
         return self.to(dtype=dtype, memory_format=memory_format)
@@ -83,9 +83,25 @@ class Conversion:
 
     __slots__ = ()
 
+    @overload
     def to(
-        self: Tensor, *args: Any, dtype: Dtype = None, device: Device = None, copy: bool = False, **ignored: Any
-    ) -> Tensor:
+        self: Tensor, dtype: GivenDtype, non_blocking: bool = False, copy: bool = False, *,
+        memory_format: MemoryFormat = None,
+    ) -> Tensor: ...  # fmt: skip
+    @overload
+    def to(
+        self: Tensor, device: Device = None, dtype: Dtype = None, non_blocking: bool = False, copy: bool = False, *,
+        memory_format: MemoryFormat = None,
+    ) -> Tensor: ...  # fmt: skip
+    @overload
+    def to(
+        self: Tensor, other: Tensor, non_blocking: bool = False, copy: bool = False, *,
+        memory_format: MemoryFormat = None,
+    ) -> Tensor: ...  # fmt: skip
+    def to(
+        self: Tensor, *args: Any, dtype: Dtype = None, device: Device = None, non_blocking: bool = False,
+        copy: bool = False, memory_format: MemoryFormat = None, **other: Any,
+    ) -> Tensor:  # fmt: skip
         """Convert to a dtype, a device, or both: `to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`.
 
         Returns this Tensor itself if nothing changes, unless `copy` is true. `non_blocking` has no effect.
@@ -93,11 +109,13 @@ class Conversion:
         >>> torch.tensor([1.7]).to(torch.int64)
         tensor([1])
         """
-        if ignored.keys() - {"non_blocking", "memory_format", "other"}:
-            raise TypeError(f"to: unexpected keyword arguments {sorted(ignored)}")
-        if copy is not False or "non_blocking" in ignored:
-            check_bool("to", copy=copy, non_blocking=ignored.get("non_blocking", False))
-        device, dtype, flags = destination((ignored["other"], *args) if "other" in ignored else args, device, dtype)
+        if other:
+            if other.keys() not in ({"other"}, {"tensor"}):  # the name in PyTorch's documentation, and that in its code
+                raise TypeError(f"to: unexpected keyword arguments {sorted(other)}")
+            args = (*other.values(), *args)
+        if copy is not False or non_blocking is not False:
+            check_bool("to", copy=copy, non_blocking=non_blocking)
+        device, dtype, flags = destination(args, device, dtype)
         copy = copy or flags[1:] == (True,)
         result = self
         if device is not None:
@@ -109,7 +127,7 @@ class Conversion:
                 result = result.detach()  # integers carry no gradient
             result = movement.Cast.apply(result, to=to, source=result.array.dtype)
         copy = copy and result is self
-        if (memory_format := ignored.get("memory_format")) not in (None, memory_formats.preserve_format):
+        if memory_format is not None and memory_format is not memory_formats.preserve_format:
             memory_formats.check("to", memory_format)
             copy = copy or memory_format != movement.memory_format_of(result.array)
             if not copy and result is not self:  # it was converted, but may have kept this Tensor's order of axes
@@ -226,11 +244,13 @@ class Conversion:
             raise errors.DeviceError(f"cannot pin '{self.type()}' only dense CPU tensors can be pinned")
         return self
 
-    def cpu(self: Tensor, *, memory_format: Any = None) -> Tensor:
+    def cpu(self: Tensor, *, memory_format: MemoryFormat = None) -> Tensor:
         """Copy to the CPU, or return this Tensor if it is there."""
         return self.to(device="cpu", memory_format=memory_format)
 
-    def cuda(self: Tensor, device: Device = None, non_blocking: Any = False, memory_format: Any = None) -> Tensor:
+    def cuda(
+        self: Tensor, device: Device = None, non_blocking: Any = False, memory_format: MemoryFormat = None
+    ) -> Tensor:
         """Copy to a GPU, or return this Tensor if it is there."""
         check_bool("cuda", non_blocking=non_blocking)
         where = backend.device("cuda" if device is None else device)

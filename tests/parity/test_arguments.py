@@ -84,6 +84,7 @@ CALLS = """
     (T.tensor(v.storage()).zero_(), v)
     T.as_tensor(i.storage(), dtype=T.int64)
     T.Tensor(v.storage())
+    [v.to(tensor=i), v.to(tensor=i, copy=True), T.nn.Linear(1, 1).to(tensor=v.double()).weight.dtype]
     v.new(size=(2, 3)).shape
     v.new([1, 2], device="cpu")
     T.Tensor(2, 3, device="cpu").shape

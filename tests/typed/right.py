@@ -106,6 +106,12 @@ def conversions() -> None:
     assert_type(x.type("torch.DoubleTensor").type(torch.cuda.FloatTensor).type(torch.float64), Tensor)
     assert_type(x.as_subclass(nn.Parameter), nn.Parameter)
     assert_type(x.tolist(), list[Any])
+    assert_type(x.to("cpu", torch.float64, non_blocking=True, copy=True), Tensor)
+    assert_type(x.to(device=None, dtype=float, memory_format=torch.channels_last), Tensor)
+    assert_type(x.to(np.dtype("float32"), True, copy=True), Tensor)
+    assert_type(x.to(other=x).to(x, non_blocking=True), Tensor)
+    assert_type(nn.Linear(2, 2).to("cpu", torch.float64).to(x).to(dtype=torch.half, non_blocking=True), nn.Linear)
+    assert_type(nn.Parameter(x).to(0), Tensor)
 
 
 def classes(indices: torch.LongTensor, either: Tensor | list[int]) -> torch.FloatTensor:
@@ -114,6 +120,20 @@ def classes(indices: torch.LongTensor, either: Tensor | list[int]) -> torch.Floa
     assert_type(torch.FloatStorage(2), torch.FloatStorage)
     assert_type(either if torch.is_tensor(either) else x, Tensor)
     return torch.FloatTensor([1.0]) if indices.any() else torch.cuda.FloatTensor(2)
+
+
+def indices(i: int, mask: Tensor, rows: list[int], which: tuple[int | slice, ...], either: Any) -> None:
+    assert_type(x[i, ..., None], Tensor)
+    assert_type(x[1:, ::2][mask][rows], Tensor)
+    assert_type(x[[0, 1], [True, False]], Tensor)
+    assert_type(x[np.arange(2), np.int64(1)], Tensor)
+    assert_type(x[range(2)], Tensor)
+    assert_type(x[which], Tensor)
+    assert_type(x[(0, 1), (1, 0)], Tensor)
+    assert_type(x[True, ..., False], Tensor)
+    assert_type(x[either], Tensor)
+    x[mask], x[0], x[:, 1] = 0, mask, [1.0, 2.0]
+    x[..., 0], x[0, 0], x[1:] = np.ones(2), 1j, np.float32(2)
 
 
 def reductions() -> None:

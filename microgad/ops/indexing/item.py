@@ -16,7 +16,7 @@ from ...function import Function
 from ...function.half import HALF
 from ...function.linear_map import LinearMap
 from ...function.naming import with_in_place_name, with_torch_name
-from ...type_aliases import Tensor
+from ...type_aliases import Index, Operand, Tensor
 from .. import creation, layouts
 from ..creation.scalars import checked_scalar
 from ..elementwise import Select
@@ -183,7 +183,7 @@ def single_write(
 
 
 @tensors_only
-def getitem(input: Tensor, index: Any) -> Tensor:
+def getitem(input: Tensor, index: Index) -> Tensor:
     """input[index], a view where the index is basic. Source: torch.Tensor.__getitem__.
 
     >>> torch.arange(6).reshape(2, 3)[:, [2, 0]]
@@ -200,7 +200,7 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     return GetItem.apply(input, index=index)
 
 
-def setitem(input: Tensor, index: Any, value: Any) -> None:
+def setitem(input: Tensor, index: Index, value: Operand | np.ndarray[Any, Any] | list[Any] | tuple[Any, ...]) -> None:
     """Assign a number, Tensor, array or list to input[index]. Source: torch.Tensor.__setitem__.
 
     Where index has arrays, a Tensor value must have input's dtype, unless it is one value for one mask that has

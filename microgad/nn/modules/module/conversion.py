@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from .... import backend, dtypes, state
 from ....backend import memory_formats
@@ -16,7 +16,7 @@ from ....tensor import Tensor
 from ...parameter import is_lazy
 
 if TYPE_CHECKING:
-    from ....type_aliases import Device, Dtype
+    from ....type_aliases import Device, Dtype, GivenDtype, MemoryFormat
     from . import Module
 
 
@@ -65,15 +65,19 @@ class ModuleConversion:
                     self._buffers[name] = fn(buffer)
         return self
 
+    @overload
+    def to(self, dtype: GivenDtype, non_blocking: bool = False, *, memory_format: MemoryFormat = None) -> Self: ...
+    @overload
     def to(
-        self,
-        *args: Any,
-        device: Device = None,
-        dtype: Dtype = None,
-        non_blocking: bool = False,
-        copy: bool = False,
-        memory_format: Any = None,
-    ) -> Self:
+        self, device: Device = None, dtype: Dtype = None, non_blocking: bool = False, *,
+        memory_format: MemoryFormat = None,
+    ) -> Self: ...  # fmt: skip
+    @overload
+    def to(self, tensor: Tensor, non_blocking: bool = False, *, memory_format: MemoryFormat = None) -> Self: ...
+    def to(
+        self, *args: Any, device: Device = None, dtype: Dtype = None, tensor: Tensor | None = None,
+        non_blocking: bool = False, copy: bool = False, memory_format: MemoryFormat = None,
+    ) -> Self:  # fmt: skip
         """Move to a device, convert to a floating-point dtype, or both: `to(device)`, `to(dtype)`, `to(tensor)`.
 
         Integer Tensors keep their dtype. memory_format applies to Tensors of four or five dimensions. A module is
@@ -82,7 +86,7 @@ class ModuleConversion:
         >>> nn.Linear(2, 1).to(torch.float64).weight.dtype
         torch.float64
         """
-        device, dtype, flags = destination(args, device, dtype)
+        device, dtype, flags = destination(args if tensor is None else (tensor, *args), device, dtype)
         if copy or any(flags[1:]):
             raise UnsupportedError(".to() does not accept copy argument")
         kind = None if dtype is None else dtypes.of(dtype)
