@@ -114,8 +114,10 @@ class profile:
     def __init__(
         self, *, activities: Iterable[ProfilerActivity] | None = None, schedule: Schedule | None = None,
         on_trace_ready: Callable[..., Any] | None = None, record_shapes: bool = False, profile_memory: bool = False,
-        with_stack: bool = False, with_flops: bool = False, with_modules: bool = False, acc_events: bool = False,
-        use_cuda: bool | None = None, **others: Any,
+        with_stack: bool = False, with_flops: bool = False, with_modules: bool = False,
+        experimental_config: Any = None, execution_trace_observer: Any = None, acc_events: bool = False,
+        use_cuda: bool | None = None, custom_trace_id_callback: Callable[[], str] | None = None,
+        post_processing_timeout_s: float | None = None,
     ) -> None:  # fmt: skip
         self.record_shapes, self.profile_memory, self.with_stack = record_shapes, profile_memory, with_stack
         self.with_flops, self.with_modules, self.acc_events = with_flops, with_modules, acc_events

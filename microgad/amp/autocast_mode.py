@@ -48,12 +48,14 @@ class autocast(contextlib.ContextDecorator):
         pass
 
 
-def custom_fwd(fwd: Callable[..., Any] | None = None, **options: Any) -> Any:
+def custom_fwd(fwd: Callable[..., Any] | None = None, *, device_type: str, cast_inputs: Dtype = None) -> Any:
     """Return the forward of a Function unchanged, or without it a decorator that does. Source: torch.amp.custom_fwd."""
     return (lambda fwd: fwd) if fwd is None else fwd
 
 
-custom_bwd = custom_fwd
+def custom_bwd(bwd: Callable[..., Any] | None = None, *, device_type: str) -> Any:
+    """Return the backward of a Function unchanged, or a decorator that does. Source: torch.amp.custom_bwd."""
+    return (lambda bwd: bwd) if bwd is None else bwd
 
 
 def is_autocast_enabled(device_type: str = "cuda") -> bool:

@@ -160,7 +160,9 @@ class profile:
     def __init__(
         self, enabled: bool = True, *, use_cuda: bool = False, use_device: str | None = None,
         record_shapes: bool = False, with_flops: bool = False, profile_memory: bool = False, with_stack: bool = False,
-        with_modules: bool = False, use_kineto: bool = False, use_cpu: bool = True, **others: Any,
+        with_modules: bool = False, use_kineto: bool = False, use_cpu: bool = True, experimental_config: Any = None,
+        acc_events: bool = False, custom_trace_id_callback: Callable[[], str] | None = None,
+        post_processing_timeout_s: float | None = None, activity_filters: Any = None,
     ) -> None:  # fmt: skip
         self.enabled = enabled
         self.recorder = Recorder(record_shapes, profile_memory, with_stack)

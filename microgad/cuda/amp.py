@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .. import amp, backend
-from ..amp import custom_bwd as custom_bwd
-from ..amp import custom_fwd as custom_fwd
 from ..errors.notices import warn as _warn
+from ..type_aliases import Dtype
 
 
 def warn_deprecated(name: str, device: str = "cuda") -> None:
@@ -43,6 +43,23 @@ class GradScaler(amp.GradScaler):
     def __init__(self, init_scale: float = 65536.0, *args: Any, **options: Any) -> None:
         warn_deprecated("GradScaler")
         super().__init__("cuda", init_scale, *args, **options)
+
+
+def custom_fwd(fwd: Callable[..., Any] | None = None, *, cast_inputs: Dtype = None) -> Any:
+    """torch.amp.custom_fwd for "cuda", with a FutureWarning. Source: torch.cuda.amp.custom_fwd."""
+    _warn_of_decorator("custom_fwd")
+    return amp.custom_fwd(fwd, device_type="cuda", cast_inputs=cast_inputs)
+
+
+def custom_bwd(bwd: Callable[..., Any]) -> Any:
+    """torch.amp.custom_bwd for "cuda", with a FutureWarning. Source: torch.cuda.amp.custom_bwd."""
+    _warn_of_decorator("custom_bwd")
+    return amp.custom_bwd(bwd, device_type="cuda")
+
+
+def _warn_of_decorator(name: str) -> None:
+    instead = f"Please use `torch.amp.{name}(args..., device_type='cuda')` instead."
+    _warn(f"`torch.cuda.amp.{name}(args...)` is deprecated. {instead}", FutureWarning)
 
 
 def amp_definitely_not_available() -> bool:

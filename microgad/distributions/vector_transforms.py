@@ -166,7 +166,7 @@ class CorrCholeskyTransform(Transform):
         t = tril_matrix_to_vec(y, diag=-1) / tril_matrix_to_vec(left, diag=-1).sqrt()
         return (t.log1p() - (-t).log1p()) / 2
 
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor, intermediates: Any = None) -> Tensor:
         left = (1 - (y * y).cumsum(-1)).tril(-2) + y.new_ones(y.shape).triu(-1)
         stick = 0.5 * left.log().sum((-2, -1))
         return stick - 2 * (x + softplus(-2 * x) - math.log(2.0)).sum(-1)

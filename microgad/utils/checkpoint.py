@@ -334,7 +334,7 @@ def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
     return [], []
 
 
-def set_device_states(devices: list[int], states: list[Any], **options: Any) -> None:
+def set_device_states(devices: list[int], states: list[Any], *, device_type: str | None = None) -> None:
     """Do nothing: GPUs have no generator states. Source: torch.utils.checkpoint.set_device_states."""
 
 

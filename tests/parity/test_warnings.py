@@ -58,6 +58,8 @@ CALLS_WARNING_IN_TORCH: dict[str, Callable[[Any, Any], Any]] = {
     "storage": lambda t, F: t.ones(1).storage(),
     "legacy storage": lambda t, F: t.FloatStorage(2),
     "sdp_kernel": lambda t, F: t.backends.cuda.sdp_kernel(),
+    "custom_fwd": lambda t, F: submodule(t, "cuda.amp").custom_fwd(max),
+    "custom_bwd": lambda t, F: submodule(t, "cuda.amp").custom_bwd(max),
     "NLLLoss2d": lambda t, F: t.nn.NLLLoss2d(),
     "step": lambda t, F: t.optim.lr_scheduler.StepLR(t.optim.SGD([t.ones(1)], 0.1), 1).step(),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ContextDecorator
-from typing import Any, TypeVar, overload
+from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from ...errors.notices import once as _once
 from ...nn import Module as _Module
@@ -13,11 +13,29 @@ from .optimized_module import OptimizedModule as _OptimizedModule
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class _Options(TypedDict, total=False):
+    fullgraph: bool
+    dynamic: bool | None
+    backend: str | Callable[..., Any] | None
+    mode: str | None
+    options: dict[str, Any] | None
+    name: str | None
+    disable: bool
+    recompile_limit: int | None
+    isolate_recompiles: bool
+    shapes_spec: Any
+
+
 @overload
-def compile(model: F, **options: Any) -> F: ...
+def compile(model: F, **given: Unpack[_Options]) -> F: ...
 @overload
-def compile(model: None = None, **options: Any) -> Callable[[F], F]: ...
-def compile(model: Any = None, **options: Any) -> Any:
+def compile(model: None = None, **given: Unpack[_Options]) -> Callable[[F], F]: ...
+def compile(
+    model: Any = None, *, fullgraph: bool = False, dynamic: bool | None = None,
+    backend: str | Callable[..., Any] | None = None, mode: str | None = None, options: dict[str, Any] | None = None,
+    name: str | None = None, disable: bool = False, recompile_limit: int | None = None,
+    isolate_recompiles: bool = False, shapes_spec: Any = None,
+) -> Any:  # fmt: skip
     """Return the function unchanged, after a warning, once per process. Also usable as a decorator with options.
 
     A module is wrapped in one that computes the same and has PyTorch's names: the keys of its state_dict begin with
