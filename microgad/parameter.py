@@ -34,7 +34,7 @@ class Parameter(Tensor, metaclass=MarkedMeta):
 
     _keeps_class, _mark = False, "_is_param"
 
-    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Self:
+    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Self:
         if type(data) not in (Tensor, Parameter) and isinstance(data, Tensor):
             detached: Any = data.detach()
             if type(detached) is not Tensor:

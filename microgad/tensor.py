@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from . import dispatch
     from .graph import Graph
     from .ops import creation, view_writes
+    from .type_aliases import Device
 
     Operand: TypeAlias = "Tensor | complex | np.generic"  # what operations take beside a Tensor: numbers
 else:
@@ -57,7 +58,7 @@ class Tensor(Methods):
     name: str | None = None
     is_data_alias: bool = False  # whether it was made by `.data`: then the regions of its writes are remembered
 
-    def __new__(cls, *sizes: Any, device: Any = None) -> Self:
+    def __new__(cls, *sizes: Any, device: Device = None) -> Self:
         return creation.legacy_new(*sizes, device=device)._of_class(cls)
 
     @classmethod

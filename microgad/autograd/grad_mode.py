@@ -80,7 +80,7 @@ class no_grad(_GradMode):
         self.__init__()  # type: ignore[misc]
         return self(function)  # @no_grad without parentheses
 
-    def __init__(self, function: Any = None) -> None:
+    def __init__(self, function: Callable[..., Any] | None = None) -> None:
         super().__init__()
 
 

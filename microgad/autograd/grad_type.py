@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar, overload
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, overload
 
 from ..tensor import Tensor
 
+if TYPE_CHECKING:
+    from .graph import GradientEdge
+
 K = TypeVar("K")
+Outputs: TypeAlias = "Tensor | GradientEdge | Iterable[Tensor | GradientEdge]"
 
 
 class Grad(Protocol):
@@ -14,13 +19,13 @@ class Grad(Protocol):
 
     @overload
     def __call__(
-        self, outputs: Any, inputs: dict[K, Any], grad_outputs: Any = None, retain_graph: bool | None = None,
+        self, outputs: Outputs, inputs: dict[K, Any], grad_outputs: Any = None, retain_graph: bool | None = None,
         create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
         is_grads_batched: bool = False, materialize_grads: bool = False,
     ) -> dict[K, Tensor]: ...  # fmt: skip
     @overload
     def __call__(
-        self, outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None,
+        self, outputs: Outputs, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None,
         create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
         is_grads_batched: bool = False, materialize_grads: bool = False,
     ) -> tuple[Tensor, ...]: ...  # fmt: skip

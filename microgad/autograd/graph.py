@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from .. import errors
 from ..engine import leaves
@@ -71,7 +71,9 @@ class _Handles(RemovableHandle):
             handle.remove()
 
 
-def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None], *, mode: str = "all") -> _Handles:
+def register_multi_grad_hook(
+    tensors: Sequence[Tensor], fn: Callable[[Any], None], *, mode: Literal["all", "any"] = "all"
+) -> _Handles:
     """Call `fn` once in each backward pass: with a list of all gradients or, in mode "any", with the first that comes.
 
     In the list, Tensors that the pass doesn't reach have None. All have to require grad; mode "any" ignores those that

@@ -10,6 +10,7 @@ from ..ops.creation import arange
 from ..ops.elementwise import where
 from ..ops.random import bernoulli
 from ..tensor import Tensor
+from ..type_aliases import Real
 from . import constraints
 from .distribution import ExponentialFamily
 from .utils import alias, broadcast_all, lazy_property, logits_to_probs, probs_to_logits
@@ -62,7 +63,9 @@ class Bernoulli(ProbsOrLogits, ExponentialFamily):
     support = constraints.boolean
     has_enumerate_support = True
 
-    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
+    def __init__(
+        self, probs: Real | None = None, logits: Real | None = None, validate_args: bool | None = None
+    ) -> None:
         self._set_parameter(probs, logits)
         super().__init__(self._param.shape, validate_args=validate_args)
 

@@ -7,6 +7,7 @@ from typing import Any
 from ..ops.creation import arange
 from ..ops.random import binomial
 from ..tensor import Tensor
+from ..type_aliases import Real
 from . import constraints
 from .bernoulli import ProbsOrLogits
 from .distribution import Distribution
@@ -29,7 +30,11 @@ class Binomial(ProbsOrLogits, Distribution):
     has_enumerate_support = True
 
     def __init__(
-        self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+        self,
+        total_count: Real = 1,
+        probs: Tensor | None = None,
+        logits: Tensor | None = None,
+        validate_args: bool | None = None,
     ) -> None:
         (count,) = self._set_parameter(probs, logits, total_count)
         self.total_count = count.type_as(self._param)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 from ..tensor import Tensor
 from .loc_scale import LocScale
@@ -24,7 +24,7 @@ class Cauchy(LocScale):
     def variance(self) -> Tensor:
         return self.loc.new_full(self._extended_shape(), math.inf)
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         return self.loc + self.loc.new_empty(self._extended_shape(sample_shape)).cauchy_() * self.scale
 
     def log_prob(self, value: Tensor) -> Tensor:

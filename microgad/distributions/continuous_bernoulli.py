@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 from ..errors import ArgumentError
 from ..nn.functional import binary_cross_entropy_with_logits
 from ..ops.elementwise import where
 from ..ops.random import rand
 from ..tensor import Tensor
+from ..type_aliases import Real
 from . import constraints
 from .bernoulli import ProbsOrLogits
 from .distribution import ExponentialFamily
@@ -31,8 +32,8 @@ class ContinuousBernoulli(ProbsOrLogits, ExponentialFamily):
 
     def __init__(
         self,
-        probs: Any = None,
-        logits: Any = None,
+        probs: Real | None = None,
+        logits: Real | None = None,
         lims: tuple[float, float] = (0.499, 0.501),
         validate_args: bool | None = None,
     ) -> None:
@@ -75,7 +76,7 @@ class ContinuousBernoulli(ProbsOrLogits, ExponentialFamily):
         series = 1.0 / 12.0 - (1.0 / 15.0 - 128.0 / 945.0 * away) * away
         return where(regular, p * (p - 1) / (1 - 2 * p).square() + 1 / ((-p).log1p() - p.log()).square(), series)
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         return self.icdf(rand(self._extended_shape(sample_shape), dtype=self.probs.dtype, device=self._param.device))
 
     def log_prob(self, value: Tensor) -> Tensor:

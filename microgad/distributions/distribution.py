@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, Self
 
 from .. import state
@@ -135,7 +136,7 @@ class Distribution:
         """The square root of the variance."""
         return self.variance.sqrt()
 
-    def sample(self, sample_shape: Any = ()) -> Tensor:
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draw samples of shape sample_shape + batch_shape + event_shape, without gradient."""
         with state.scope(grad_enabled=False):
             return self._sample(sample_shape)
@@ -144,7 +145,7 @@ class Distribution:
         """Draw the samples of `sample`, which calls this with gradients disabled."""
         return self.rsample(sample_shape)
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draw samples that are differentiable by the parameters (the reparameterization trick)."""
         raise self._not_implemented("rsample")
 
@@ -181,7 +182,7 @@ class Distribution:
         """Return exp(entropy)."""
         return self.entropy().exp()
 
-    def _extended_shape(self, sample_shape: Any = ()) -> Size:
+    def _extended_shape(self, sample_shape: Sequence[int] = ()) -> Size:
         return Size((*sample_shape, *self._batch_shape, *self._event_shape))
 
     def _validate_sample(self, value: Tensor) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from ..ops.elementwise import isclose, where
 from ..ops.random import rand
 from ..tensor import Tensor
+from ..type_aliases import Real
 from . import constraints
 from .distribution import Distribution
 from .utils import alias, broadcast_all
@@ -31,7 +33,7 @@ class GeneralizedPareto(Distribution):
     }
     has_rsample = True
 
-    def __init__(self, loc: Any, scale: Any, concentration: Any, validate_args: bool | None = None) -> None:
+    def __init__(self, loc: Real, scale: Real, concentration: Real, validate_args: bool | None = None) -> None:
         self.loc, self.scale, self.concentration = broadcast_all(loc, scale, concentration)
         super().__init__(self.loc.shape, validate_args=validate_args)
 
@@ -59,7 +61,7 @@ class GeneralizedPareto(Distribution):
         straight = isclose(self.concentration, self.concentration.new_zeros(()))
         return straight, self.concentration.masked_fill(straight, 1.0)
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         return self.icdf(rand(self._extended_shape(sample_shape), dtype=self.loc.dtype, device=self.loc.device))
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from ..nn.functional import binary_cross_entropy_with_logits
 from ..ops.creation import zeros_like
 from ..ops.elementwise import where
 from ..tensor import Tensor
+from ..type_aliases import Real
 from . import constraints
 from .bernoulli import ProbsOrLogits
 from .distribution import Distribution
@@ -27,7 +28,9 @@ class Geometric(ProbsOrLogits, Distribution):
 
     support = constraints.nonnegative_integer
 
-    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
+    def __init__(
+        self, probs: Real | None = None, logits: Real | None = None, validate_args: bool | None = None
+    ) -> None:
         self._set_parameter(probs, logits)
         super().__init__(self._param.shape, validate_args=validate_args)
         if self._validate_args and probs is not None and not (self.probs > 0).all():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..ops.creation import zeros_like
 from ..ops.elementwise import where
 from ..tensor import Tensor
+from ..type_aliases import Real
 from . import constraints
 from .distribution import Distribution
 from .transformed_distribution import TransformedDistribution
@@ -23,7 +24,7 @@ class HalfDistribution(TransformedDistribution):
     has_rsample = True
     base_class: ClassVar[type[Distribution]]
 
-    def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
+    def __init__(self, scale: Real, validate_args: bool | None = None) -> None:
         super().__init__(self.base_class(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
 
     scale: Tensor = alias("base_dist.scale")

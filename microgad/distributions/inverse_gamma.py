@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from ..tensor import Tensor
+from ..type_aliases import Real
 from . import constraints
 from .gamma import Gamma
 from .transformed_distribution import TransformedDistribution
@@ -24,7 +24,7 @@ class InverseGamma(TransformedDistribution):
     support = constraints.positive
     has_rsample = True
 
-    def __init__(self, concentration: Any, rate: Any, validate_args: bool | None = None) -> None:
+    def __init__(self, concentration: Real, rate: Real, validate_args: bool | None = None) -> None:
         gamma = Gamma(concentration, rate, validate_args=validate_args)
         super().__init__(gamma, PowerTransform(gamma.rate.new_tensor(-1.0)), validate_args=validate_args)
 

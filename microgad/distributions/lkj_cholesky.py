@@ -10,6 +10,7 @@ from ..errors import ArgumentError
 from ..ops.creation import arange
 from ..ops.special import mvlgamma
 from ..tensor import Tensor
+from ..type_aliases import Real
 from . import constraints
 from .beta import Beta
 from .distribution import Distribution
@@ -30,7 +31,7 @@ class LKJCholesky(Distribution):
     arg_constraints = {"concentration": constraints.positive}
     support = constraints.corr_cholesky
 
-    def __init__(self, dim: int, concentration: Any = 1.0, validate_args: bool | None = None) -> None:
+    def __init__(self, dim: int, concentration: Real = 1.0, validate_args: bool | None = None) -> None:
         if dim < 2:
             raise ArgumentError(f"Expected dim to be an integer greater than or equal to 2. Found dim={dim}.")
         self.dim = dim

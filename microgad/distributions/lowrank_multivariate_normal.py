@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ArgumentError
@@ -82,7 +83,7 @@ class LowRankMultivariateNormal(MultivariateNormalBase):
     def variance(self) -> Tensor:
         return self.cov_factor.square().sum(-1) + self.cov_diag
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         shape, like = self._extended_shape(sample_shape), (self.loc.dtype, self.loc.device)
         shared = _standard_normal((*shape[:-1], self.cov_factor.shape[-1]), *like)
         own = _standard_normal(shape, *like)

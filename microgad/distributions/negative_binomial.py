@@ -7,6 +7,7 @@ from typing import Any
 from ..nn.functional import logsigmoid
 from ..ops.random import poisson
 from ..tensor import Tensor
+from ..type_aliases import Real
 from . import constraints
 from .bernoulli import ProbsOrLogits
 from .distribution import Distribution
@@ -30,7 +31,11 @@ class NegativeBinomial(ProbsOrLogits, Distribution):
     support = constraints.nonnegative_integer
 
     def __init__(
-        self, total_count: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+        self,
+        total_count: Real,
+        probs: Tensor | None = None,
+        logits: Tensor | None = None,
+        validate_args: bool | None = None,
     ) -> None:
         (count,) = self._set_parameter(probs, logits, total_count)
         self.total_count = count.type_as(self._param)

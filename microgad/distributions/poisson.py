@@ -6,6 +6,7 @@ from typing import Any
 
 from ..ops.random import poisson
 from ..tensor import Tensor
+from ..type_aliases import Real
 from . import constraints
 from .distribution import ExponentialFamily
 from .utils import alias, broadcast_all
@@ -21,7 +22,7 @@ class Poisson(ExponentialFamily):
     arg_constraints = {"rate": constraints.nonnegative}
     support = constraints.nonnegative_integer
 
-    def __init__(self, rate: Any, validate_args: bool | None = None) -> None:
+    def __init__(self, rate: Real, validate_args: bool | None = None) -> None:
         (self.rate,) = broadcast_all(rate)
         super().__init__(self.rate.shape, validate_args=validate_args)
 

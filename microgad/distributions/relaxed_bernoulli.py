@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..ops.random import rand
 from ..tensor import Tensor
+from ..type_aliases import Real
 from . import constraints
 from .bernoulli import ProbsOrLogits
 from .distribution import Distribution
@@ -24,7 +26,11 @@ class LogitRelaxedBernoulli(ProbsOrLogits, Distribution):
     support = constraints.real
 
     def __init__(
-        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+        self,
+        temperature: Real,
+        probs: Real | None = None,
+        logits: Real | None = None,
+        validate_args: bool | None = None,
     ) -> None:
         self._temperature = [temperature]  # in a list, so that expand leaves it as it is
         self._set_parameter(probs, logits)
@@ -35,7 +41,7 @@ class LogitRelaxedBernoulli(ProbsOrLogits, Distribution):
         """The temperature: the lower, the closer samples are to 0 or 1."""
         return self._temperature[0]
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
         unit = rand(shape, dtype=self.probs.dtype, device=self._param.device)
         return (probs_to_logits(unit, True) + probs_to_logits(self.probs.expand(shape), True)) / self.temperature
@@ -60,7 +66,11 @@ class RelaxedBernoulli(TransformedDistribution):
     has_rsample = True
 
     def __init__(
-        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+        self,
+        temperature: Real,
+        probs: Real | None = None,
+        logits: Real | None = None,
+        validate_args: bool | None = None,
     ) -> None:
         super().__init__(
             LogitRelaxedBernoulli(temperature, probs, logits), SigmoidTransform(), validate_args=validate_args

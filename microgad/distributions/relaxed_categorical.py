@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..ops.creation import full_like
 from ..ops.random import rand
 from ..tensor import Tensor
+from ..type_aliases import Real
 from . import constraints
 from .categorical import CategoricalVector
 from .transformed_distribution import TransformedDistribution
@@ -26,7 +28,11 @@ class ExpRelaxedCategorical(CategoricalVector):
     has_rsample = True
 
     def __init__(
-        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+        self,
+        temperature: Real,
+        probs: Tensor | None = None,
+        logits: Tensor | None = None,
+        validate_args: bool | None = None,
     ) -> None:
         self._temperature = [temperature]  # in a list, so that expand leaves it as it is
         super().__init__(probs, logits, validate_args)
@@ -36,7 +42,7 @@ class ExpRelaxedCategorical(CategoricalVector):
         """The temperature: the lower, the closer samples are to one-hot vectors."""
         return self._temperature[0]
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         logits = self.logits
         unit = rand(self._extended_shape(sample_shape), dtype=logits.dtype, device=logits.device)
         scores = (logits - (-clamp_probs(unit).log()).log()) / self.temperature
@@ -65,7 +71,11 @@ class RelaxedOneHotCategorical(TransformedDistribution):
     has_rsample = True
 
     def __init__(
-        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+        self,
+        temperature: Real,
+        probs: Tensor | None = None,
+        logits: Tensor | None = None,
+        validate_args: bool | None = None,
     ) -> None:
         base = ExpRelaxedCategorical(temperature, probs, logits, validate_args=validate_args)
         super().__init__(base, ExpTransform(), validate_args=validate_args)

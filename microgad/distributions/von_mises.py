@@ -11,6 +11,7 @@ from ..ops.elementwise import where
 from ..ops.random import rand
 from ..ops.special import i0e, i1e
 from ..tensor import Tensor
+from ..type_aliases import Real
 from . import constraints
 from .distribution import Distribution
 from .utils import alias, broadcast_all
@@ -29,7 +30,7 @@ class VonMises(Distribution):
     arg_constraints = {"loc": constraints.real, "concentration": constraints.positive}
     support = constraints.real
 
-    def __init__(self, loc: Any, concentration: Any, validate_args: bool | None = None) -> None:
+    def __init__(self, loc: Real, concentration: Real, validate_args: bool | None = None) -> None:
         self.loc, self.concentration = broadcast_all(loc, concentration)
         super().__init__(self.loc.shape, validate_args=validate_args)
 

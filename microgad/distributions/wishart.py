@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from ..dtypes.limits import finfo
@@ -15,6 +16,7 @@ from ..ops.movement import broadcast_shapes
 from ..ops.random import randn
 from ..ops.special import mvlgamma
 from ..tensor import Tensor
+from ..type_aliases import Real
 from . import constraints
 from .chi2 import Chi2
 from .covariance import Covariance, given_matrix, half_log_det
@@ -49,7 +51,7 @@ class Wishart(Covariance, ExponentialFamily):
 
     def __init__(
         self,
-        df: Any,
+        df: Real,
         covariance_matrix: Tensor | None = None,
         precision_matrix: Tensor | None = None,
         scale_tril: Tensor | None = None,
@@ -101,7 +103,7 @@ class Wishart(Covariance, ExponentialFamily):
         """Return for each sample whether `which` holds anywhere in the batch."""
         return which.flatten(-len(self._batch_shape)).any(-1) if self._batch_shape else which
 
-    def rsample(self, sample_shape: Any = (), max_try_correction: int = 10) -> Tensor:
+    def rsample(self, sample_shape: Sequence[int] = (), max_try_correction: int = 10) -> Tensor:
         """Draw samples. Those that aren't positive definite in this dtype are redrawn, up to max_try_correction times.
 
         As in PyTorch, whose first check is inverted, the positive definite ones of the first samples are redrawn.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import dtypes
 from ..errors import DtypeError
+
+if TYPE_CHECKING:
+    from ..type_aliases import Dtype, GivenDtype
 
 
 class finfo:
@@ -27,7 +30,7 @@ class finfo:
     smallest_normal: float
     resolution: float
 
-    def __init__(self, type: Any = None) -> None:
+    def __init__(self, type: Dtype = None) -> None:
         found = dtypes.get_default_dtype() if type is None else dtypes.of(type)
         found = found.to_real()
         limits = getattr(found, "limits", None)
@@ -70,7 +73,7 @@ class iinfo:
     min: int
     max: int
 
-    def __init__(self, type: Any) -> None:
+    def __init__(self, type: GivenDtype) -> None:
         found = dtypes.of(type)
         if found.dtype.kind not in "iu":
             raise DtypeError(f"torch.iinfo() requires an integer input type, got {found}; use torch.finfo")

@@ -137,7 +137,9 @@ class Attributes:
             )
         return axes_of(self.array)
 
-    def is_contiguous(self: Tensor, *, memory_format: Any = memory_formats.contiguous_format) -> bool:
+    def is_contiguous(
+        self: Tensor, *, memory_format: memory_formats.memory_format = memory_formats.contiguous_format
+    ) -> bool:
         """Whether the elements lie in memory in row-major order, or in the order of memory_format."""
         array = self.array
         if memory_format is not memory_formats.contiguous_format:

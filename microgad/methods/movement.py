@@ -169,7 +169,9 @@ class Movement:
         """The conjugate transpose of a batch of matrices: see `adjoint`."""
         return ops.matrix_transpose(self, "tensor.mH").conj()
 
-    def contiguous(self: Tensor, *, memory_format: Any = memory_formats.contiguous_format) -> Tensor:
+    def contiguous(
+        self: Tensor, *, memory_format: memory_formats.memory_format = memory_formats.contiguous_format
+    ) -> Tensor:
         """Return this Tensor if it is contiguous in row-major order, or in memory_format, else a copy that is.
 
         The results of operations needn't have the memory format of their inputs.

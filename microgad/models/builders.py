@@ -70,8 +70,9 @@ def require_stages(name: str, stages: Any, kind: type) -> None:
 
 
 def init_kaiming(
-    model: Module, mode: str, nonlinearity: str = "leaky_relu", linear: Callable[[Linear], Any] | None = None
-) -> None:
+    model: Module, mode: init.FanMode, nonlinearity: init.Nonlinearity = "leaky_relu",
+    linear: Callable[[Linear], Any] | None = None,
+) -> None:  # fmt: skip
     """Initialize convolutions as He et al. (2015), normalization weights with 1 and biases with 0.
 
     `linear` initializes linear layers; without it they stay as they are.

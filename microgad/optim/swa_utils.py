@@ -10,7 +10,7 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 from ..autograd import no_grad
 from ..dtypes import int64
@@ -233,7 +233,7 @@ class SWALR(BuiltinScheduler):
 
     def __init__(
         self, optimizer: Optimizer, swa_lr: float | list[float], anneal_epochs: int = 10,
-        anneal_strategy: str = "cos", last_epoch: int = -1,
+        anneal_strategy: Literal["cos", "linear"] = "cos", last_epoch: int = -1,
     ) -> None:  # fmt: skip
         for group, lr in zip(optimizer.param_groups, per_group("swa_lr", optimizer, swa_lr), strict=True):
             group["swa_lr"] = lr

@@ -6,6 +6,7 @@ for the installed package.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, assert_type
 
@@ -405,3 +406,34 @@ def dtypes_and_devices() -> None:
     assert_type(torch.full((2,), 1.0, dtype=float, device=torch.device("cpu")), Tensor)
     assert_type(torch.randn(2, dtype=torch.half, device=None), Tensor)
     assert_type(torch.tensor(1, device=0 if torch.cuda.is_available() else "cpu"), Tensor)
+
+
+def values_and_names(seed: np.int64, config: dict[str, Any]) -> None:
+    torch.manual_seed(seed)
+    assert_type(torch.from_numpy(np.ones(2)), Tensor)
+    assert_type(torch.Tensor([1, 2]), Tensor)
+    assert_type(torch.Tensor(2, 3, device="cpu").sum(), Tensor)
+    assert_type(x.masked_fill(x > 0, -np.inf), Tensor)
+    assert_type(x.masked_fill(x > 0, x.sum()).norm(p="fro", dim=(0, 1)), Tensor)
+    assert_type(torch.norm(x, np.inf), Tensor)
+    assert_type(torch.scatter(x, 0, x.long(), x, reduce="add"), Tensor)
+    assert_type(x.scatter(1, x.long(), value=2.0), Tensor)
+    assert_type(x.contiguous(memory_format=torch.channels_last).clone(memory_format=torch.preserve_format), Tensor)
+    assert_type(torch.autograd.grad((x.sum(), torch.autograd.graph.get_gradient_edge(x)), x), tuple[Tensor, ...])
+    assert_type(nn.Sequential(OrderedDict(body=nn.Linear(2, 2))), nn.Sequential)
+    assert_type(nn.Sequential(*[nn.ReLU() for _ in range(2)]), nn.Sequential)
+    assert_type(torch.distributions.Normal(0, x).sample(x.shape), Tensor)
+    assert_type(torch.distributions.Beta(np.float32(2), 0.5).rsample(torch.Size([2])), Tensor)
+    assert_type(torch.distributions.Categorical(logits=x).sample((2, 3)), Tensor)
+    assert_type(torch.Size(n + 1 for n in x.shape), torch.Size)
+    assert_type(torch.finfo(), torch.finfo)
+    assert_type(torch.finfo(x.dtype), torch.finfo)
+    assert_type(torch.iinfo(np.int8), torch.iinfo)
+    nn.init.kaiming_uniform_(x, mode="fan_out", nonlinearity=config["nonlinearity"])
+    nn.Conv1d(1, 1, 3, padding="same", padding_mode="reflect")
+    sgd = torch.optim.SGD([x], lr=0.1)
+    torch.optim.lr_scheduler.OneCycleLR(sgd, 0.1, 10, anneal_strategy="linear")
+    torch.optim.lr_scheduler.ReduceLROnPlateau(sgd, "max", threshold_mode="abs")
+    torch.compile(nn.ReLU(), fullgraph=True, mode="max-autotune", options={"trace.enabled": True})
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True):
+        pass

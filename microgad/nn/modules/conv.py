@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ...errors import ArgumentError
 from ...parameter import Parameter
@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # lazy_layers.py sets them here
     from .lazy_layers import LazyConvTranspose1d as LazyConvTranspose1d
     from .lazy_layers import LazyConvTranspose2d as LazyConvTranspose2d
     from .lazy_layers import LazyConvTranspose3d as LazyConvTranspose3d
+
+PaddingMode: TypeAlias = Literal["zeros", "reflect", "replicate", "circular"]
 
 _PAD_MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -49,7 +51,7 @@ class _ConvNd(Module):
         output_padding: Size,
         groups: int,
         bias: bool,
-        padding_mode: str,
+        padding_mode: PaddingMode,
         device: Device = None,
         dtype: Dtype = None,
     ) -> None:
@@ -136,7 +138,7 @@ class _Conv(_ConvNd):
         dilation: Size = 1,
         groups: int = 1,
         bias: bool = True,
-        padding_mode: str = "zeros",
+        padding_mode: PaddingMode = "zeros",
         device: Device = None,
         dtype: Dtype = None,
     ) -> None:
@@ -238,7 +240,7 @@ class _ConvTranspose(_ConvTransposeNd):
         groups: int = 1,
         bias: bool = True,
         dilation: Size = 1,
-        padding_mode: str = "zeros",
+        padding_mode: PaddingMode = "zeros",
         device: Device = None,
         dtype: Dtype = None,
     ) -> None:

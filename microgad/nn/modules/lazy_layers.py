@@ -107,7 +107,7 @@ class _LazyConvNd(_LazyConv, conv._Conv):
         dilation: Size = 1,
         groups: int = 1,
         bias: bool = True,
-        padding_mode: str = "zeros",
+        padding_mode: conv.PaddingMode = "zeros",
         device: Device = None,
         dtype: Dtype = None,
     ) -> None:
@@ -158,7 +158,7 @@ class _LazyConvTransposeNd(_LazyConv, conv._ConvTranspose):
         groups: int = 1,
         bias: bool = True,
         dilation: Size = 1,
-        padding_mode: str = "zeros",
+        padding_mode: conv.PaddingMode = "zeros",
         device: Device = None,
         dtype: Dtype = None,
     ) -> None:

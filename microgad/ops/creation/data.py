@@ -318,7 +318,7 @@ def _has_buffer(obj: Any) -> bool:
     return True
 
 
-def from_numpy(ndarray: Any) -> Tensor:
+def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
     """Make a Tensor that shares the memory of a NumPy array. Source: torch.from_numpy.
 
     >>> torch.from_numpy(np.arange(3))

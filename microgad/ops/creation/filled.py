@@ -338,12 +338,12 @@ class Fill(function.Function):
 
 
 @tensors_only
-def fill(input: Tensor, value: Any) -> Tensor:
+def fill(input: Tensor, value: Operand) -> Tensor:
     """A Tensor of input's shape and dtype, filled with a number or a 0-dimensional Tensor. Source: torch.fill.
 
     >>> torch.fill(torch.tensor([1, 2]), 3.7)
     tensor([3, 3])
     """
-    if getattr(value, "ndim", 0):
-        raise ShapeError(f"fill: only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions")
+    if ndim := getattr(value, "ndim", 0):
+        raise ShapeError(f"fill: only supports 0-dimension value tensor but got tensor with {ndim} dimensions")
     return Fill.apply(input, value if hasattr(value, "array") else checked_scalar("fill", value, input.array.dtype))

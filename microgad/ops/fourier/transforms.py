@@ -13,7 +13,7 @@ from ...errors import ArgumentError, DtypeError
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...state import composite
-from ...type_aliases import Device, Dtype, Tensor
+from ...type_aliases import Device, Dtype, Layout, Tensor
 from ..creation import from_array_into
 from ..creation.ranges import warn_of_resizing
 from ..elementwise import conj
@@ -294,7 +294,7 @@ def ifftshift(input: Tensor, dim: Dims = None) -> Tensor:
 
 @numpy_spelling
 def fftfreq(
-    n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
+    n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None,
     device: Device = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """The frequencies of the n elements of fft, for samples at a distance d. Source: torch.fft.fftfreq.
@@ -309,7 +309,7 @@ def fftfreq(
 
 @numpy_spelling
 def rfftfreq(
-    n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
+    n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None,
     device: Device = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """The frequencies of the n // 2 + 1 elements of rfft. Source: torch.fft.rfftfreq.

@@ -10,7 +10,7 @@ from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...errors.notices import once
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
-from ...type_aliases import Tensor
+from ...type_aliases import Operand, Tensor
 from .. import layouts
 from ..creation.scalars import scale_factor
 from ..movement.dims import wrap_dim
@@ -141,7 +141,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: T
     return into(out, index_copy_call(input, dim, index, source).out_of_place(input), exact="index_copy")
 
 
-def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Write:
+def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Operand) -> Write:
     """Check the arguments of `index_fill`, and return its Write."""
     if index.array.dtype != INT64:
         raise DimError(f"index_fill_(): Expected dtype int64 for index, got {index.array.dtype}")
@@ -151,7 +151,7 @@ def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Write
 
 
 @numpy_spelling
-def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor:
     """Return input with the slices at index along dim filled by one value, a number or 0-d Tensor.
 
     Source: torch.index_fill.

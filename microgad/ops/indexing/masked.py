@@ -13,7 +13,7 @@ from ...errors import DtypeError, ShapeError
 from ...errors.wording import in_torchs_words
 from ...function import Function
 from ...function.naming import with_torch_name
-from ...type_aliases import Tensor
+from ...type_aliases import Operand, Tensor
 from .. import layouts
 from ..spelling import tensors_only
 from . import index_kernels
@@ -45,7 +45,7 @@ def _broadcast(op: str, input: Tensor, mask: Any, in_place: bool = False) -> tup
     return input if shape == input.array.shape else input.expand(shape), (np.broadcast_to(mask, shape),)
 
 
-def masked_fill_call(input: Tensor, mask: Tensor, value: Any) -> Write:
+def masked_fill_call(input: Tensor, mask: Tensor, value: Operand) -> Write:
     """Check the arguments of `masked_fill_`, and return its Write."""
     return _filled("masked_fill_", input, mask, value, True)[1]
 
@@ -58,7 +58,7 @@ def _filled(op: str, input: Tensor, mask: Tensor, value: Any, in_place: bool = F
 
 
 @tensors_only
-def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
     """Return input filled with one value, a number or a 0-d Tensor, where the mask is true; the mask broadcasts.
 
     Source: torch.masked_fill.

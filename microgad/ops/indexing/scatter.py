@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from ... import function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import once
-from ...type_aliases import Tensor
+from ...type_aliases import Operand, Tensor
 from ..creation.scalars import checked_scalar
 from ..out import into
 from ..spelling import numpy_spelling
@@ -67,6 +67,14 @@ def scatter_call(
     return single_write(name, _REDUCE[reduce], source, where)
 
 
+@overload
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Operand, *, reduce: str | None = None, out: Tensor | None = None
+) -> Tensor: ...
+@overload
+def scatter(
+    input: Tensor, dim: int, index: Tensor, *, value: Operand, reduce: str | None = None, out: Tensor | None = None
+) -> Tensor: ...
 @numpy_spelling
 def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None,

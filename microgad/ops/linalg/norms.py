@@ -206,7 +206,7 @@ def linalg_norm(
 
 
 def norm(
-    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Tensor | None = None,
+    input: Tensor, p: float | str | None = "fro", dim: Any = None, keepdim: bool = False, out: Tensor | None = None,
     dtype: Dtype = None,
 ) -> Tensor:  # fmt: skip
     """Return the p-norm of the elements over dim, by default of all; "nuc" is a matrix norm. Source: torch.norm.
@@ -218,7 +218,7 @@ def norm(
         return matrix_norm(input, "nuc", range(input.ndim) if dim is None else dim, keepdim, dtype=dtype, out=out)
     if isinstance(p, str) and p != "fro":
         raise ArgumentError(f"norm: p is a number, 'fro' or 'nuc', got '{p}'")
-    return vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype=dtype, out=out)
+    return vector_norm(input, 2 if p is None or isinstance(p, str) else p, dim, keepdim, dtype=dtype, out=out)
 
 
 @composite
@@ -269,7 +269,9 @@ def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
     return vector_norm(v, pow, others, keepdim=True) if others else v.abs()
 
 
-def tensor_norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Dtype = None) -> Tensor:
+def tensor_norm(
+    input: Tensor, p: float | str | None = "fro", dim: Any = None, keepdim: bool = False, dtype: Dtype = None
+) -> Tensor:
     """Call `norm` with the order of arguments that the method has. Source: torch.Tensor.norm."""
     return norm(input, p, dim, keepdim, dtype=dtype)
 

@@ -12,7 +12,7 @@ from ...backend.memory_layout import cloned
 from ...dtypes.half_precision import convert
 from ...errors.notices import once
 from ...function.linear_map import LinearMap
-from ...type_aliases import Tensor
+from ...type_aliases import MemoryFormat, Tensor
 from .. import layouts
 
 
@@ -74,7 +74,7 @@ def memory_format_of(x: Any) -> Any:
     return memory_formats.channels_last if x.ndim == 4 else memory_formats.channels_last_3d
 
 
-def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+def clone(input: Tensor, *, memory_format: MemoryFormat = None) -> Tensor:
     """Return a copy with the same memory order, or in that of a memory_format. Source: torch.clone.
 
     Raises RuntimeError where the format needs another number of dimensions.

@@ -12,7 +12,7 @@ from ...backend import memory_formats, uninitialized
 from ...backend.memory_layout import axes_of, geometry, memory_of
 from ...engine import leaves
 from ...function.naming import node_name, set_in_place_view_name, with_torch_name
-from ...type_aliases import Tensor
+from ...type_aliases import MemoryFormat, Tensor
 from .. import layouts, view_writes
 from ..creation import in_memory_format, parse_shape
 from ..elementwise import view_as_complex, view_as_real
@@ -202,7 +202,7 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
 
 
 @tensors_only
-def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) -> Tensor:
+def resize_(input: Tensor, size: Sequence[int], *, memory_format: MemoryFormat = None) -> Tensor:
     """Change the shape in place, in row-major order or that of a memory_format; memory that is too small is replaced.
 
     The values at the beginning of the memory stay. Raises RuntimeError where input requires grad, and where a memory
@@ -232,7 +232,7 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) ->
 
 
 @tensors_only
-def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
+def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: MemoryFormat = None) -> Tensor:
     """Resize to the shape of another Tensor, and with preserve_format in its memory order. Source: torch.resize_as_."""
     if memory_format is memory_formats.preserve_format:
         in_rows = the_template.is_contiguous()

@@ -8,10 +8,10 @@ from typing import Any
 
 from ... import backend
 from ...generator import Generator, default_generator
-from ...type_aliases import Tensor
+from ...type_aliases import Real, Tensor
 
 
-def manual_seed(seed: Any) -> Generator:
+def manual_seed(seed: Real) -> Generator:
     """Restart the default generator from a seed, and return the generator. Source: torch.manual_seed.
 
     >>> torch.manual_seed(0).initial_seed()
