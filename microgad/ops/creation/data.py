@@ -16,7 +16,7 @@ from ...errors import ArgumentError, DtypeError, GraphError, UnsupportedError
 from ...errors.arguments import check_bool, is_sequence
 from ...errors.notices import TO_SCALAR, once, warn
 from ...storage import UntypedStorage, is_storage
-from ...type_aliases import Device, Dtype, Layout, Operand, Tensor
+from ...type_aliases import Device, Dtype, GivenDtype, Layout, Operand, Tensor
 from .scalars import as_scalar, check_numbers
 
 _PYTHON_NUMBERS, _OBJECTS = frozenset((float, int, bool, complex)), np.dtype(object)
@@ -412,7 +412,9 @@ def from_dlpack(ext_tensor: Any, *, device: Device = None, copy: bool | None = N
     return result.clone() if copy and result.array is array else result
 
 
-def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+def frombuffer(
+    buffer: Any, *, dtype: GivenDtype, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Tensor:
     """Make a Tensor on the memory of an object that has a buffer, such as a bytearray. Source: torch.frombuffer.
 
     >>> torch.frombuffer(bytearray([1, 0, 2, 0]), dtype=torch.int16)
