@@ -8,7 +8,7 @@ import struct
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,36 +41,6 @@ class Pickler:
         self._out = bytearray(b"\x80\x02")
         self._memo: dict[Any, int] = {}
         self._kept: list[Any] = []  # keeps pickled objects alive, so that no id is used again
-        self._kinds: dict[type, Callable[[Any, str], None]] = {
-            type(None): lambda x, place: self._write(b"N"),
-            bool: lambda x, place: self._write(b"\x88" if x else b"\x89"),
-            int: lambda x, place: self._integer(x),
-            float: lambda x, place: self._write(b"G" + struct.pack(">d", x)),
-            complex: lambda x, place: self._call("__builtin__ complex", (x.real, x.imag), place),
-            str: lambda x, place: self._text(x),
-            bytes: lambda x, place: self._call("_codecs encode", (x.decode("latin-1"), "latin1"), place),
-            list: self._list,
-            bytearray: lambda x, place: self._call("__builtin__ bytearray", (bytes(x),), place, x),
-            tuple: self._whole_tuple,
-            set: lambda x, place: self._call("__builtin__ set", (list(x),), place, x),
-            frozenset: lambda x, place: self._call("__builtin__ frozenset", (list(x),), place, x),
-            range: lambda x, place: self._call("__builtin__ xrange", (x.start, x.stop, x.step), place, x),
-            slice: lambda x, place: self._call("__builtin__ slice", (x.start, x.stop, x.step), place),
-            type(...): lambda x, place: self._global("__builtin__ Ellipsis"),
-            deque: self._deque,
-            **dict.fromkeys(PATHS, lambda x, place: self._call(f"pathlib {type(x).__name__}", x.parts, place, x)),
-            Counter: lambda x, place: self._call("collections Counter", (dict(x),), place, x),
-            dict: lambda x, place: self._pairs(x, place, b"}"),
-            OrderedDict: self._ordered,
-            defaultdict: self._defaultdict,
-            Size: lambda x, place: self._call("torch Size", (tuple(x),), place),
-            backend.device: lambda x, place: self._call("torch device", (str(x),), place),
-            dtypes.dtype: lambda x, place: self._global(f"torch {x.name}"),
-            memory_formats.layout: lambda x, place: self._call("torch.serialization _get_layout", (repr(x),), place),
-            np.ndarray: self._array,
-            UntypedStorage: lambda x, place: self._storage(x, None, place),
-            TypedStorage: lambda x, place: self._storage(x, x.dtype, place),
-        }
 
     def pickle(self, obj: Any) -> bytes:
         """Return the pickle of an object. Raises TypeError for what can't be saved, ValueError for too deep nesting."""
@@ -83,8 +53,8 @@ class Pickler:
     def _save(self, x: Any, place: str) -> None:
         if id(x) in self._memo:
             self._get(self._memo[id(x)])
-        elif type(x) in self._kinds:
-            self._kinds[type(x)](x, place)
+        elif type(x) in self._KINDS:
+            self._KINDS[type(x)](self, x, place)
         elif objects.is_uninitialized(x):
             self._call(f"torch.nn.parameter {type(x).__name__}", (x.requires_grad, None, x.dtype), place, x)
         elif issubclass(type(x), Parameter):
@@ -343,3 +313,35 @@ class Pickler:
         self._save(False, place)
         self._save(np.ascontiguousarray(x).tobytes(), place)
         self._write(b"tb")
+
+    # On the class: in each Pickler it would be a cycle, which keeps what was saved until the garbage collector runs.
+    _KINDS: ClassVar[dict[type, Callable[[Pickler, Any, str], None]]] = {
+        type(None): lambda self, x, place: self._write(b"N"),
+        bool: lambda self, x, place: self._write(b"\x88" if x else b"\x89"),
+        int: lambda self, x, place: self._integer(x),
+        float: lambda self, x, place: self._write(b"G" + struct.pack(">d", x)),
+        complex: lambda self, x, place: self._call("__builtin__ complex", (x.real, x.imag), place),
+        str: lambda self, x, place: self._text(x),
+        bytes: lambda self, x, place: self._call("_codecs encode", (x.decode("latin-1"), "latin1"), place),
+        list: _list,
+        bytearray: lambda self, x, place: self._call("__builtin__ bytearray", (bytes(x),), place, x),
+        tuple: _whole_tuple,
+        set: lambda self, x, place: self._call("__builtin__ set", (list(x),), place, x),
+        frozenset: lambda self, x, place: self._call("__builtin__ frozenset", (list(x),), place, x),
+        range: lambda self, x, place: self._call("__builtin__ xrange", (x.start, x.stop, x.step), place, x),
+        slice: lambda self, x, place: self._call("__builtin__ slice", (x.start, x.stop, x.step), place),
+        type(...): lambda self, x, place: self._global("__builtin__ Ellipsis"),
+        deque: _deque,
+        **dict.fromkeys(PATHS, lambda self, x, place: self._call(f"pathlib {type(x).__name__}", x.parts, place, x)),
+        Counter: lambda self, x, place: self._call("collections Counter", (dict(x),), place, x),
+        dict: lambda self, x, place: self._pairs(x, place, b"}"),
+        OrderedDict: _ordered,
+        defaultdict: _defaultdict,
+        Size: lambda self, x, place: self._call("torch Size", (tuple(x),), place),
+        backend.device: lambda self, x, place: self._call("torch device", (str(x),), place),
+        dtypes.dtype: lambda self, x, place: self._global(f"torch {x.name}"),
+        memory_formats.layout: lambda self, x, place: self._call("torch.serialization _get_layout", (repr(x),), place),
+        np.ndarray: _array,
+        UntypedStorage: lambda self, x, place: self._storage(x, None, place),
+        TypedStorage: lambda self, x, place: self._storage(x, x.dtype, place),
+    }

@@ -1,14 +1,17 @@
 """save and load: values are restored, no code of a file is run, and errors name the file and what is wrong with it."""
 
 import enum
+import gc
 import io
 import math
 import os
 import pickle
 import sys
+import weakref
 import zipfile
 from collections import OrderedDict, defaultdict, namedtuple
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -281,6 +284,27 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: py
         save({"epoch": 2, "w": object()}, path)
     assert load(path) == {"epoch": 1}
     assert os.listdir(tmp_path) == ["run.pt"]
+
+
+class FullFile(io.BytesIO):
+    def write(self, data: Any) -> int:
+        raise OSError("no space left")
+
+
+@pytest.mark.parametrize(("file", "others"), [(io.BytesIO, {}), (io.BytesIO, {"y": object()}), (FullFile, {})])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_save_keeps_nothing_of_what_it_saved(file: Any, others: Any, zipped: bool) -> None:
+    """Not until the garbage collector runs, either: it counts objects, not their bytes."""
+    gc.disable()
+    try:
+        x = microgad.ones(3)
+        watch = weakref.ref(x)
+        with suppress(OSError, TypeError):
+            save({"x": x, "view": [x[1:]], **others, "module": nn.Linear(1, 1)}, file(), None, 2, zipped)
+        del x
+        assert watch() is None
+    finally:
+        gc.enable()
 
 
 def test_a_save_to_a_symbolic_link_writes_its_target(tmp_path: Path) -> None:
