@@ -6,17 +6,19 @@ import pytest
 
 import microgad as torch
 from microgad import nn
+from microgad.nn.modules import container
+from microgad.nn.modules.module.paths import path_of, set_place
 
 
 def relus(count):
     return [nn.ReLU() for _ in range(count)]
 
 
-def contains_exactly(container, modules):
+def contains_exactly(holder, modules):
     """Assert that the children are these, and that their names and paths are their indices. Returns True."""
-    assert list(container) == list(modules)
-    assert list(container._modules) == [str(i) for i in range(len(modules))]
-    assert [m._path for m in container] == [str(i) for i in range(len(modules))]
+    assert list(holder) == list(modules)
+    assert list(holder._modules) == [str(i) for i in range(len(modules))]
+    assert [path_of(m) for m in holder] == [str(i) for i in range(len(modules))]
     return True
 
 
@@ -187,16 +189,16 @@ def test_the_union_of_dict_and_parameter_dict_has_the_left_type():
 
 @pytest.mark.parametrize("cls", [nn.Sequential, nn.ModuleList])
 def test_only_modules_whose_index_changes_get_a_new_path(cls, monkeypatch):
-    net, moved, set_child = cls(), [], nn.Module._set_child
+    net, moved = cls(), []
     net.extend(relus(4))
-    monkeypatch.setattr(nn.Module, "_set_child", lambda self, *child: moved.append(child[0]) or set_child(self, *child))
+    monkeypatch.setattr(container, "set_place", lambda *child: moved.append(child[-1]) or set_place(*child))
     net.pop(-1)
     assert moved == []
     del net[1]
     assert moved == ["1"]
     net.insert(1, nn.ReLU())
     assert moved == ["1", "1", "2"]
-    assert [module._path for module in net] == ["0", "1", "2"]
+    assert [path_of(module) for module in net] == ["0", "1", "2"]
 
 
 def test_parameters_of_contained_modules_are_registered():

@@ -1,12 +1,14 @@
 """Module paths: the names, from the outermost module on, under which operations are recorded."""
 
 import copy
+import sys
 from collections import OrderedDict
 
 import pytest
 
 import microgad as torch
 from microgad import nn
+from microgad.nn.modules.module.paths import path_of
 
 
 class PathModule(nn.Module):
@@ -83,7 +85,7 @@ def test_a_child_with_several_names_has_the_first_one(change):
     net = nn.Module()
     net.parts = nn.ModuleDict({"a": nn.Sequential(PathModule()), "b": PathModule()})
     change(net.parts)
-    assert {module._path: module for module in net.modules()} == dict(net.named_modules())
+    assert {path_of(module): module for module in net.modules()} == dict(net.named_modules())
 
 
 def test_a_layer_is_recorded_and_edited_under_the_first_of_its_names():
@@ -107,7 +109,7 @@ def test_paths_with_a_common_prefix_are_not_confused():
     act = PathModule()
     blocks = [Block(act) for _ in range(11)]
     net = nn.Sequential(*blocks)
-    assert act._path == "10.act"
+    assert path_of(act) == "10.act"
     assert net[1](None) == "1.act"
 
 
@@ -120,6 +122,42 @@ def test_paths_follow_renamed_replaced_and_moved_modules():
     net[1] = new = PathModule()
     assert new() == "1"
     assert copy.deepcopy(net)(None) == "1"
+
+
+def test_paths_follow_all_modules_above():
+    inner = PathModule()
+    net = nn.Sequential(inner)
+    for path in ("0", "0.0", "0.0.0"):
+        assert net(None) == inner() == path
+        net = nn.Sequential(net)
+    net.head = net[0]
+    del net._modules["0"]
+    other = nn.ModuleDict({"copied": copy.copy(net.head), "part": nn.Sequential(nn.Identity(), PathModule())[1:]})
+    assert inner() == "copied.0.0.0"
+    assert other.part[0]() == "part.1"
+    other.part = net.head
+    assert inner() == "part.0.0.0"
+
+
+def test_a_module_that_contains_itself_has_a_path():
+    module = PathModule()
+    module.again = module
+    assert module() == "again"
+
+
+def test_nested_models_are_built_in_linear_time_from_the_inside_out_too():
+    def calls(depth):
+        """The number of functions, also of builtins, that the program calls."""
+        counted, net = [], PathModule()
+        sys.setprofile(lambda frame, event, arg: counted.append(event))
+        try:
+            for _ in range(depth):
+                net = nn.Sequential(net)
+        finally:
+            sys.setprofile(None)
+        return len(counted)
+
+    assert calls(80) < 2.1 * calls(40)
 
 
 def test_an_unregistered_module_has_the_path_of_its_caller():

@@ -225,6 +225,18 @@ def registrations(t, nn):
     return list(m.state_dict()), names(m.named_modules()), repr(m)
 
 
+@program
+def renumbered_modules_call_no_registration_hooks(t, nn):
+    seen = []
+    with nn.modules.module.register_module_module_registration_hook(lambda m, name, child: seen.append(name)):
+        for layers in (nn.ModuleList([nn.ReLU(), nn.Tanh()]), nn.Sequential(nn.ReLU(), nn.Tanh())):
+            layers.insert(0, nn.GELU())
+            del layers[1]
+            layers.append(nn.ReLU())
+            layers[0] = nn.GELU()
+    return seen
+
+
 for kind, value in {"parameter": "Parameter", "buffer": "Tensor", "module": "Module"}.items():
     for label, name in {"dot": "a.b", "empty": "", "taken": "train", "number": 3}.items():
 

@@ -9,6 +9,7 @@ from operator import index
 from typing import Any, Self, overload
 
 from .module import Module
+from .module.paths import set_place
 from .parameter_containers import ParameterDict as ParameterDict
 from .parameter_containers import ParameterList as ParameterList
 
@@ -58,10 +59,9 @@ class _IndexedContainer(Module):
         """Make `modules` the children, under `names` or "0", "1", ..."""
         before, self._modules = self._modules, {}
         for name, module in zip(names or map(str, count()), modules, strict=False):
-            if before.get(name) is module:
-                self._modules[name] = module  # its path is unchanged
-            else:
-                self._set_child(name, module)
+            self._modules[name] = module  # without registration hooks, as in PyTorch
+            if before.get(name) is not module:
+                set_place(self, module, name)
 
     def append(self, module: Module) -> Self:
         """Add a module at the end."""

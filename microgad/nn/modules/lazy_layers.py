@@ -14,6 +14,7 @@ from . import batchnorm, conv, instancenorm
 from .layer_helpers import Size
 from .lazy import LazyModuleMixin
 from .linear import Linear
+from .module.paths import path_of
 
 
 class _LazyLayer(LazyModuleMixin):
@@ -46,7 +47,7 @@ class _LazyLayer(LazyModuleMixin):
         own = {name: x for name in shapes if (x := getattr(self, name)) is not None}
         lazy = [name for name in own if is_lazy(own[name])]
         if lazy and len(lazy) < len(own):
-            where = place(self._get_name(), self._path)
+            where = place(self._get_name(), path_of(self))
             raise GraphError(
                 f"{where}: the loaded state lacks {', '.join(lazy)}, but has other parameters: load all of them"
             )
@@ -85,7 +86,7 @@ class _LazyConv(_LazyLayer, conv._ConvNd):
     def _infer_size(self, input: Tensor) -> int:
         n = self._spatial_dims
         if input.ndim not in (n + 1, n + 2):
-            where = place(self._get_name(), self._path)
+            where = place(self._get_name(), path_of(self))
             raise ShapeError(
                 f"{where}: expected {n + 1}D (unbatched) or {n + 2}D (batched) input, but got input of size "
                 f"{tuple(input.shape)}"

@@ -68,7 +68,8 @@ class Module(hooks.ModuleHooks, ModuleConversion):
     _non_persistent_buffers_set: set[str]
     _modules: dict[str, Module | None]
 
-    _path: str = ""  # relative to the outermost module, whose own path is ""
+    _module_path: str | None = ""  # None until it is needed: see paths.py
+    _module_place: paths.Place = ["", None, ""]  # that of the outermost module
     _version: int = 1  # of the state_dict's layout; a subclass that changes its layout increments it
 
     __constants__: ClassVar[list[str]] = []  # for the compiler; a subclass extends its base class's list
@@ -92,6 +93,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
             given = f"takes 1 positional argument but {len(args) + 1} were given"
             wrong = f"got an unexpected keyword argument '{next(iter(kwargs))}'" if kwargs else given
             raise TypeError(f"{type(self).__name__}.__init__() {wrong}")
+        vars(self)["_module_place"] = ["", None, ""]  # the first attribute: its nesting adds nothing to a copy's depth
         vars(self).update(training=True, _parameters={}, _buffers={}, _non_persistent_buffers_set=set(), _modules={})
         if self.call_super_init:
             super().__init__(*args, **kwargs)
@@ -110,8 +112,8 @@ class Module(hooks.ModuleHooks, ModuleConversion):
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         forward = MethodType(hooks.call_forward, self) if self._hooked or hooks.global_hooks._hooked else self.forward
-        path = self._path
-        if not path:
+        path = self._module_path
+        if not path and (path is not None or not (path := paths.path_of(self))):
             return forward(*args, **kwargs)
         now = state.current()
         inner = now.inner.get(path)
@@ -184,16 +186,16 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         """Remove `name` from every registry except `keep`, and return whether any of them had it."""
         found = [members for each in _REGISTRIES if each != keep and name in (members := getattr(self, each))]
         for members in found:
-            paths.set_paths(self, members.pop(name))
+            paths.set_place(self, members.pop(name))
         self._non_persistent_buffers_set.discard(name)
         return bool(found)
 
     def _set_child(self, name: str, module: Module | None) -> None:
-        """Make `module` the child `name`, and update paths."""
+        """Make `module` the child `name`, and update places."""
         replaced = self._modules.get(name)
         self._modules[name] = module = call_registration_hooks("module", self, name, module)
         for child in (module, replaced):
-            paths.set_paths(self, child, name if replaced is None else None)
+            paths.set_place(self, child, name if replaced is None else None)
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Register `param` as the parameter `name`; None registers the name without a parameter.

@@ -1,15 +1,21 @@
-"""Paths of modules: where each is within the outermost module."""
+"""Paths of modules: where each is within the outermost module.
+
+A module's place is [path, its parent's place, name]. The path is made when it is first needed, and again after the
+module, or one that it is in, got another place. So a model is built in linear time, also from the inside out.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from . import Module
 
+Place: TypeAlias = list[Any]  # a list, which is copied and saved with its module
 
-def set_paths(parent: Module, child: Any, new_name: str | None = None) -> None:
-    """Set the paths of a child and of everything below it, by its first name if `parent` has it under several.
+
+def set_place(parent: Module, child: Any, new_name: str | None = None) -> None:
+    """Set the place of a child, by its first name if `parent` has it under several.
 
     `new_name` was added after all others; without it, they are searched. Nothing happens to what is no child any more.
     """
@@ -18,14 +24,31 @@ def set_paths(parent: Module, child: Any, new_name: str | None = None) -> None:
     name = new_name
     if name is None:
         name = next((name for name, module in parent._modules.items() if module is child), None)
-    elif parent._modules.get(earlier := child._path.rpartition(".")[2]) is child:
+    elif parent._modules.get(earlier := child._module_place[2]) is child:
         name = earlier
     if name is None:
         return
-    pending, seen = [(f"{parent._path}.{name}" if parent._path else name, child)], set()
-    while pending:  # not by `named_modules`, whose generators are as deep as the modules
-        path, inner = pending.pop()
-        if inner is not None and id(inner) not in seen:
-            seen.add(id(inner))
-            inner.__dict__["_path"] = path
-            pending += [(f"{path}.{key}", below) for key, below in reversed(inner._modules.items())]
+    pending = [(parent.__dict__.setdefault("_module_place", ["", None, ""]), name, child)]
+    while pending:  # from the last child to the first, whose name stays
+        around, name, inner = pending.pop()
+        place = inner.__dict__.get("_module_place")
+        if place is not None and place[0] is None:  # what is below has no path either
+            place[1:] = around, name
+        else:
+            place = inner.__dict__["_module_place"] = [None, around, name]
+            inner.__dict__["_module_path"] = None
+            pending += [(place, key, below) for key, below in inner._modules.items() if below is not None]
+
+
+def path_of(module: Module) -> str:
+    """Return the names that lead to a module from the outermost one, as "features.0"; "" for the outermost one."""
+    place: Any = module._module_place
+    missing: dict[int, Place] = {}  # by id: a module may contain itself
+    while place[0] is None and id(place) not in missing:
+        missing[id(place)] = place
+        place = place[1]
+    path: str = place[0]
+    for place in reversed(missing.values()):
+        path = place[0] = f"{path}.{place[2]}" if path else place[2]
+    module.__dict__["_module_path"] = path
+    return path
