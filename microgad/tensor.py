@@ -54,6 +54,7 @@ class Tensor(Methods):
     base: Tensor | None = None  # the Tensor that this one is a view of
     chain: tuple[Any, Any] | None = None  # of views: its source's chain and the operation that made it, see `steps_to`
     views: list[weakref.ref[Tensor]] | None = None  # references to a base's views, some of them dead
+    max_views: int = 6  # the length of `views` above which `view_of` drops the dead ones
     outdated: Any = None  # the other views of a base, not read since it was written to: a WeakValueDictionary by id
     name: str | None = None
     is_data_alias: bool = False  # whether it was made by `.data`: then the regions of its writes are remembered

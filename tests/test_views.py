@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import tracemalloc
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -84,6 +86,24 @@ def test_a_view_of_many_views_takes_no_more_memory_than_the_first() -> None:
     base.sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("live", [0, 6, 7, 61, 62, 253, 254, 255, 509])
+def test_the_number_of_live_views_does_not_matter_to_the_time_of_another(live: int) -> None:
+    class Counted(list[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            nonlocal looked_at
+            looked_at += len(self)
+            return super().__iter__()
+
+    looked_at, x = 0, torch.zeros(1)
+    x.views = Counted()
+    kept = [x[0] for _ in range(live)]
+    for _ in range(300):
+        x[0]
+    assert looked_at <= 2 * (live + 300)
+    assert len(x.views) <= 2 * len(kept) + 7
+    assert not vars(copy.deepcopy(x))
 
 
 def test_as_strided_of_a_view_may_write_elements_of_the_base_outside_of_it() -> None:

@@ -10,7 +10,9 @@ from ..backend.memory_layout import deep_copied
 from ..type_aliases import Tensor
 
 # Attributes that belong to a Tensor's place in the graph.
-NOT_COPIED = ("grad", "base", "chain", "views", "outdated", "_post_accumulate_grad_hooks", "idle_leaf", "retainer")
+NOT_COPIED = (
+    "grad", "base", "chain", "views", "max_views", "outdated", "_post_accumulate_grad_hooks", "idle_leaf", "retainer"
+)  # fmt: skip
 
 
 class Copies:

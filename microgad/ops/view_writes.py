@@ -210,8 +210,9 @@ def view_of(self: Tensor, source: Tensor, node: Function, step: Any = None, othe
     views = base.views
     if views is None:
         views = base.views = []
-    elif len(views) > 6 and len(views) ^ (len(views) + 1 + len(others)) > len(views):  # whenever it passes 8, 16, …
-        views[:] = [ref for ref in views if ref() is not None]  # drop the dead ones: amortized linear time
+    elif len(views) > base.max_views:  # drop the dead ones; twice the live ones makes it amortized constant time
+        views[:] = [ref for ref in views if ref() is not None]
+        base.max_views = 2 * len(views) + 6
     views.append(weakref.ref(self))
     for view, step in others:
         view.version, view.base = self.version, base
