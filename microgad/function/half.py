@@ -38,7 +38,10 @@ def norm(x: Any, order: float = 2.0) -> Any:
     >>> norm(np.full((2, 2), 300, HALF))
     np.float32(600.0)
     """
-    return np.linalg.norm((convert(x, _SINGLE) if x.dtype == HALF else x).reshape(-1), order)
+    row = (convert(x, _SINGLE) if x.dtype == HALF else x).reshape(-1)
+    if order == 2 and row.dtype.kind == "f":  # as NumPy computes it, in half the time for few elements
+        return np.sqrt(row.dot(row))
+    return np.linalg.norm(row, order)
 
 
 def widened(node: Any, arrays: Sequence[Any]) -> Sequence[Any]:

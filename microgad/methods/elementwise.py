@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import ArgumentError
 from ..function.naming import with_in_place_name
 from ..lazy import LazyModule
@@ -42,8 +44,16 @@ class Elementwise:
     subtract, multiply, negative = sub, mul, neg
     add_ = with_alpha(ops.Add, binary_alpha, updates.add_scaled)
     sub_ = with_alpha(ops.Sub, binary_alpha, updates.subtract_scaled)
-    mul_, neg_ = in_place(ops.Mul, binary), in_place(ops.Neg)
+    neg_ = in_place(ops.Neg)
     addcmul_, addcdiv_ = by_copy(ops.addcmul, updates.add_product), by_copy(ops.addcdiv, updates.add_quotient)
+
+    def mul_(self: Tensor, other: Operand) -> Tensor:
+        """Multiply by other, in place: see `mul`."""
+        if type(other) is float and updates.update("mul_", np.multiply, self, other, self):
+            return self
+        result: Tensor = ops.Mul.apply_(self, other)
+        return result
+
     subtract_, multiply_, negative_ = sub_, mul_, neg_
 
     def lerp_(self: Tensor, end: Tensor, weight: Operand) -> Tensor:
@@ -60,6 +70,9 @@ class Elementwise:
 
     def div_(self: Tensor, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
         """Divide by other, in place: see `div`."""
+        plain = type(other) is float and rounding_mode is None
+        if plain and updates.update("div_", np.true_divide, self, other, self):
+            return self
         result: Tensor = ops.div_class(rounding_mode).apply_(self, other)
         return result
 

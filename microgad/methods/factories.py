@@ -114,6 +114,8 @@ def with_alpha(cls: type[Function], like: F, formula: Callable[..., None]) -> F:
             if update(method.__name__, formula, self, alpha, other):
                 return self
             other = elementwise.scaled_by_alpha(f"{cls.__name__}_", self, other, alpha)
+        elif type(other) is float and update(method.__name__, cls.numpy, self, other, self):
+            return self
         result: Tensor = cls.apply_(self, other)
         return result
 

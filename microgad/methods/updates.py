@@ -22,7 +22,8 @@ _LARGEST = 1e30  # factors up to it are finite in float32
 def update(name: str, formula: Callable[..., None], target: Any, factor: Any, *others: Any) -> bool:
     """Compute formula(target's array, factor, *other arrays), or return False if that isn't plain.
 
-    Plain are float Tensors of one dtype and shape, which are the same or share no memory.
+    Plain are float Tensors of one dtype and shape, which are the same or share no memory. A binary NumPy function is a
+    formula, too, if target is given once more, for the result: `update("mul_", np.multiply, x, 2.0, x)`.
     """
     state, array = current(), target.array
     if (

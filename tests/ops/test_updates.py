@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
+from microgad.ops import elementwise as ops
 
 UPDATES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "add_": (lambda x, a, b: x.add_(a, alpha=0.3), lambda x, a, b: x.add(a, alpha=0.3)),
@@ -18,6 +19,11 @@ UPDATES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "addcdiv_": (lambda x, a, b: x.addcdiv_(a, b, value=2), lambda x, a, b: x.addcdiv(a, b, value=2)),
     "lerp_": (lambda x, a, b: x.lerp_(a, 0.1), lambda x, a, b: x.lerp(a, 0.1)),
     "lerp_ to the end": (lambda x, a, b: x.lerp_(a, 0.9), lambda x, a, b: x.lerp(a, 0.9)),
+    "add_ a number": (lambda x, a, b: x.add_(0.3), lambda x, a, b: x.add(0.3)),
+    "sub_ a number": (lambda x, a, b: x.sub_(0.3), lambda x, a, b: x.sub(0.3)),
+    "mul_ by a number": (lambda x, a, b: x.mul_(0.3), lambda x, a, b: x.mul(0.3)),
+    "div_ by a number": (lambda x, a, b: x.div_(0.3), lambda x, a, b: x.div(0.3)),
+    "div_ by 0": (lambda x, a, b: x.div_(0.0), lambda x, a, b: x.div(0.0)),
     "relu_": (lambda x, a, b: x.relu_(), lambda x, a, b: x.relu()),
     "clamp_": (lambda x, a, b: x.clamp_(-0.5, 0.5), lambda x, a, b: x.clamp(-0.5, 0.5)),
     "clamp_ by Tensors": (lambda x, a, b: x.clamp_(a, b), lambda x, a, b: x.clamp(a, b)),
@@ -67,6 +73,27 @@ def test_updates_of_turned_and_overlapping_tensors(name: str) -> None:
         tensors = place(base.clone())
         in_place(*tensors)
         assert np.array_equal(tensors[0].array, expected.array)
+
+
+def _clip(clip: Callable[..., Any], x: torch.Tensor) -> None:
+    parameter = torch.nn.Parameter(torch.zeros_like(x))
+    parameter.grad = x
+    clip(parameter, 1.0)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda x: x.add_(2.0).sub_(2.0).mul_(2.0).div_(2.0),
+        lambda x: torch._foreach_mul_([x, x], 2.0),
+        lambda x: _clip(torch.nn.utils.clip_grad_norm_, x),
+        lambda x: _clip(torch.nn.utils.clip_grad_value_, x),
+    ],
+)
+def test_updates_by_numbers_make_no_nodes(program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    for cls in (ops.Add, ops.Sub, ops.Mul, ops.Div, ops.Clamp):
+        monkeypatch.setattr(cls, "apply_", None)
+    program(torch.ones(3, device="cpu"))
 
 
 def test_updates_of_what_is_on_a_graph_are_recorded() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from ... import backend, state
 from ...errors import ArgumentError
 from ...function.half import HALF, norm
+from ...methods.updates import update
 from ...ops.creation import from_array, zeros
 from ...tensor import Tensor
 from ..deprecation import deprecated_alias
@@ -91,8 +92,9 @@ def clip_grads_with_norm_(
 def _scale(grads: list[Tensor], max_norm: float, total_norm: Tensor) -> None:
     with state.scope(grad_enabled=False):
         scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
+        factor = scale.item() if scale.is_cpu and not scale.ndim else None  # on a GPU this would wait for the norm
         for grad in grads:
-            grad.mul_(scale.to(grad.device))
+            grad.mul_(scale.to(grad.device) if factor is None else factor)
 
 
 clip_grad_norm = deprecated_alias(clip_grad_norm_, "torch.nn.utils")
@@ -112,7 +114,8 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
     limit = float(clip_value)
     with state.scope(grad_enabled=False):
         for grad in _gradients(parameters):
-            grad.clamp_(-limit, limit)
+            if not update("clamp_", lambda x, limit: x.clip(-limit, limit, out=x), grad, limit):
+                grad.clamp_(-limit, limit)
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:

@@ -39,11 +39,11 @@ class VectorNorm(Function):
 
     def _length(self, x: Any) -> Any:
         axis, keep = self.axis, self.keepdims
+        if self.p == 2 and x.size > 1 and len(axis) == x.ndim and x.dtype.kind == "f" and x.itemsize > 2:
+            return np.sqrt(sum_of_squares(x.reshape(x.size, order="A"))).reshape((1,) * (x.ndim * keep))
         if self.p and all(x.shape[i] == 1 for i in axis):  # the power of one element could overflow
             return abs(x).sum(axis, keepdims=keep)
         if self.p == 2:
-            if len(axis) == x.ndim and x.dtype.kind == "f" and x.itemsize > 2:
-                return np.sqrt(sum_of_squares(x.reshape(x.size, order="A"))).reshape((1,) * (x.ndim * keep))
             square = x * x if x.dtype.kind == "f" else x.real * x.real + x.imag * x.imag
             return np.sqrt(fast_sum(square, axis, keep))
         size = abs(x)
