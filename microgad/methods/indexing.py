@@ -11,6 +11,7 @@ from .. import function as core
 from ..errors.arguments import check_bool, no_tensor
 from ..function.naming import with_in_place_name
 from ..lazy import LazyModule, accepts_lazy
+from . import updates
 from .factories import with_signature
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class Indexing:
                 raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
             if isinstance(other, complex):
                 other = self.new_tensor(other, dtype=dtypes.complex128)
+        elif updates.update("copy_", updates.replace, self, 1, other):
+            return self
         elif other.ndim > self.ndim:
             raise errors.ShapeError(
                 f"copy_: output with shape {list(self.shape)} doesn't match the broadcast shape {list(other.shape)}"

@@ -53,6 +53,11 @@ def update(name: str, formula: Callable[..., None], target: Any, factor: Any, *o
     return True
 
 
+def replace(out: Any, factor: float, other: Any) -> None:
+    """other; there is no factor"""
+    out[...] = other
+
+
 def add_scaled(out: Any, factor: float, other: Any) -> None:
     """out + factor · other"""
     out += factor * other

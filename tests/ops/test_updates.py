@@ -10,6 +10,7 @@ import pytest
 
 import microgad as torch
 from microgad.ops import elementwise as ops
+from microgad.ops.indexing import SetItem
 
 UPDATES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "add_": (lambda x, a, b: x.add_(a, alpha=0.3), lambda x, a, b: x.add(a, alpha=0.3)),
@@ -24,6 +25,7 @@ UPDATES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "mul_ by a number": (lambda x, a, b: x.mul_(0.3), lambda x, a, b: x.mul(0.3)),
     "div_ by a number": (lambda x, a, b: x.div_(0.3), lambda x, a, b: x.div(0.3)),
     "div_ by 0": (lambda x, a, b: x.div_(0.0), lambda x, a, b: x.div(0.0)),
+    "copy_": (lambda x, a, b: x.copy_(a), lambda x, a, b: a.clone()),
     "relu_": (lambda x, a, b: x.relu_(), lambda x, a, b: x.relu()),
     "clamp_": (lambda x, a, b: x.clamp_(-0.5, 0.5), lambda x, a, b: x.clamp(-0.5, 0.5)),
     "clamp_ by Tensors": (lambda x, a, b: x.clamp_(a, b), lambda x, a, b: x.clamp(a, b)),
@@ -86,12 +88,13 @@ def _clip(clip: Callable[..., Any], x: torch.Tensor) -> None:
     [
         lambda x: x.add_(2.0).sub_(2.0).mul_(2.0).div_(2.0),
         lambda x: torch._foreach_mul_([x, x], 2.0),
+        lambda x: x.copy_(torch.zeros(3, device="cpu")),
         lambda x: _clip(torch.nn.utils.clip_grad_norm_, x),
         lambda x: _clip(torch.nn.utils.clip_grad_value_, x),
     ],
 )
 def test_updates_by_numbers_make_no_nodes(program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    for cls in (ops.Add, ops.Sub, ops.Mul, ops.Div, ops.Clamp):
+    for cls in (ops.Add, ops.Sub, ops.Mul, ops.Div, ops.Clamp, SetItem):
         monkeypatch.setattr(cls, "apply_", None)
     program(torch.ones(3, device="cpu"))
 
