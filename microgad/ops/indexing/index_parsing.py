@@ -20,6 +20,7 @@ from .index_kernels import ALL, BASIC, is_mask, unexpanded
 INT64, UINT8 = np.dtype(np.int64), np.dtype(np.uint8)
 BOUNDS = frozenset((int, type(None)))  # the types of most slices' bounds
 NUMBERS = frozenset((int, bool, float))
+WHOLE = frozenset((int,))
 INTEGERS = (INT64, np.dtype(np.int32))
 
 
@@ -31,6 +32,10 @@ def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
     """
     if type(index) is int or index is ...:
         return (index, ...) if index is not ... else (...,)
+    if type(index) is tuple and WHOLE.issuperset(map(type, index)):
+        return (*index, ...)  # a view even where a single element is left
+    if type(index) is slice and index.step is None and type(index.start) in BOUNDS and type(index.stop) in BOUNDS:
+        return (index, ...)
     items = [_item(item, x, keep) for item in (index if isinstance(index, tuple) else _as_tuple(index))]
     if not BASIC.issuperset(map(type, items)) and any(map(backend.is_array, items)):
         expanded = _expand_ellipsis(items, x.ndim) if len(items) > 1 else tuple(items)
@@ -38,7 +43,7 @@ def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
             _check_masks(expanded, x.shape)
         return expanded
     if ... not in items:
-        items.append(...)  # a view even where a single element is left
+        items.append(...)
     while items[-1] is ... and items.count(...) > 1:
         items.pop()  # the first one stands for all that is left
     return tuple(items)
