@@ -109,6 +109,9 @@ class Conversion:
         >>> torch.tensor([1.7]).to(torch.int64)
         tensor([1])
         """
+        there = args and type(args[0]) is backend.device and args[0] == self.device
+        if there and len(args) == 1 and dtype is None and device is None and copy is non_blocking is False and not other:
+            return self  # the usual case, checked first for speed
         if other:
             if other.keys() not in ({"other"}, {"tensor"}):  # the name in PyTorch's documentation, and that in its code
                 raise TypeError(f"to: unexpected keyword arguments {sorted(other)}")

@@ -99,6 +99,14 @@ def test_updates_by_numbers_make_no_nodes(program: Callable[..., Any], monkeypat
     program(torch.ones(3, device="cpu"))
 
 
+def test_a_tensor_that_is_on_the_device_already_is_returned_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.ones(3)
+    monkeypatch.setattr("microgad.methods.conversion.destination", None)
+    assert x.to(torch.zeros(()).device) is x
+    with pytest.raises(TypeError):
+        x.to(x.device, copy=True)
+
+
 def test_updates_of_what_is_on_a_graph_are_recorded() -> None:
     w = torch.ones(3, requires_grad=True)
     y = w * 2
