@@ -134,6 +134,8 @@ def _node_at(x: Any) -> Any:
 
 def _node_of(tensor: Any, op: str, i: int) -> Any:
     if (node := _node_at(tensor)) is None:
+        if getattr(tensor, "requires_grad", False):  # a view made under no_grad: nothing depends on it
+            return AccumulateGrad(tensor)
         raise arguments.no_node(op, i, tensor)
     return node
 

@@ -148,6 +148,8 @@ class Tensor(Methods):
             said = f"only Tensors of floating point and complex dtype can require gradients, got {self.dtype}"
             raise errors.DtypeError(said)
         self.node = (gradients.dual_level.get() or leaves).set_requires_grad(self, requires_grad)
+        if requires_grad and self.views:
+            view_writes.disconnect(view_writes.live_views(self))
         return self
 
     def detach(self) -> Tensor:

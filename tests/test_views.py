@@ -145,6 +145,50 @@ def test_backward_from_a_no_grad_view_raises_after_a_write_to_its_base(write: An
         assert v.mul_(2).tolist() == [6]
 
 
+@pytest.mark.parametrize("made", ["under no_grad", "before the base required grad", "of a result"])
+def test_operations_on_a_view_without_a_node_are_recorded_if_its_base_requires_grad(made: str) -> None:
+    leaf = torch.ones(2, 3, requires_grad="before" not in made)
+    base = leaf * 1 if "result" in made else leaf
+    with torch.set_grad_enabled("before" in made):
+        views = [base.view(6), base[0], base.expand(4, 2, 3), *base.unbind()]
+        bits = base.view(torch.int32)
+    base.requires_grad_()
+    other, running = torch.ones((), requires_grad=True), torch.ones(())
+    for view in views:
+        assert (view.requires_grad, view.is_leaf, view.grad_fn) == (True, True, None)
+        assert not (view.detach() * 2).requires_grad
+        for operation in (torch.exp, torch.sum, view.mul, lambda x: x.max(0).values, lambda x: torch.cat([x, x])):
+            result = operation(view)
+            assert result.grad_fn is not None
+            assert all(node is None for node, _ in result.grad_fn.next_functions)
+            result.sum().backward()
+        product = view * running
+        running.add_(1)  # it wasn't kept: the gradient of the view leads nowhere
+        (product * other).sum().backward()
+        assert view.grad is leaf.grad is None
+        with pytest.raises(RuntimeError, match="not have been used in the graph"):
+            torch.autograd.grad(view.sum(), view)
+        with torch.no_grad():
+            assert not (view * 2).requires_grad
+    assert not bits.requires_grad
+    assert not (bits + 1).requires_grad
+    if base is leaf:
+        for wanted in (False, True):
+            base.requires_grad_(wanted)
+            assert [view.requires_grad for view in views] == [(view * 2).requires_grad for view in views]
+            assert views[0].requires_grad is wanted
+
+
+def test_a_view_made_under_no_grad_can_become_a_leaf() -> None:
+    base = torch.ones(2, requires_grad=True)
+    with torch.no_grad():
+        view = base[:1]
+    assert view.requires_grad_() is view
+    (view * 3).sum().backward()
+    assert view.grad is not None
+    assert (view.grad.tolist(), base.grad) == ([3], None)
+
+
 def test_view_raises_if_the_memory_cannot_be_shared() -> None:
     x = torch.zeros(2, 3)
     assert x.view(3, 2).base is x

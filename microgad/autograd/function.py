@@ -124,7 +124,10 @@ class Function:
         inputs = (*args, *kwargs.values())
         ctx = FunctionCtx()
         edges = [x.node if isinstance(x, Tensor) else None for x in inputs]
-        ctx.needs_input_grad = tuple(edge is not None for edge in edges)
+        ctx.needs_input_grad = tuple(
+            edge is not None or (isinstance(x, Tensor) and x.requires_grad)
+            for edge, x in zip(edges, inputs, strict=True)
+        )
         observer = state.current().observer
         node: core.Function = cls.node_class()
         if observer is not None:

@@ -140,17 +140,17 @@ class Function:
             a, b = arrays = [x.array, y.array]
             try:
                 m, n = edges = [x.fresh_node, y.fresh_node]
-            except AttributeError:  # of a view from before a write to its base
-                m, n = edges = [x.node, y.node]
-            wanting = 3 if m is not None and n is not None else (m is not None) + 2 * (n is not None)
+                wanting = 3 if m is not None and n is not None else (m is not None) + 2 * (n is not None)
+            except AttributeError:  # of a view from before a write to its base, or made under no_grad
+                _, edges, wanting, _ = cls._unwrap(inputs)
             self = cls()
         elif len(inputs) == 1 and isinstance(inputs[0], Tensor):
             (x,) = inputs
             try:
                 m = x.fresh_node
+                arrays, edges, wanting = [x.array], [m], 1 if m is not None else 0
             except AttributeError:
-                m = x.node
-            arrays, edges, wanting = [x.array], [m], 1 if m is not None else 0
+                arrays, edges, wanting, _ = cls._unwrap(inputs)
             self = cls()
         else:
             arrays, edges, wanting, given = cls._unwrap(inputs)
@@ -350,7 +350,10 @@ class Function:
 
     @classmethod
     def _unwrap(cls, inputs: tuple[Any, ...]) -> tuple[list[Any], list[Any], int, int]:
-        """Arrays and edges of the inputs, one bit for each input that wants a gradient, one for each Tensor."""
+        """Arrays and edges of the inputs, one bit for each input that wants a gradient, one for each Tensor.
+
+        A further bit is set where the operation is recorded for an input that requires grad and has no node.
+        """
         arrays, edges, wanting, bit, given = [], [], 0, 1, 0
         for x in inputs:
             if isinstance(x, Tensor):
@@ -360,6 +363,8 @@ class Function:
                     node = x.fresh_node
                 except AttributeError:
                     node = x.node
+                    if node is None and x.requires_grad:  # a view made under no_grad: recorded, though not connected
+                        wanting |= 1 << len(inputs)
                 edges.append(node)
                 if node is not None:
                     wanting += bit

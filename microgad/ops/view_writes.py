@@ -9,6 +9,7 @@ the base's when they are next read. So views that nobody reads cost nothing, and
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
 from threading import RLock
 from typing import Any, TypeAlias
 
@@ -205,7 +206,10 @@ def view_of(self: Tensor, source: Tensor, node: Function, step: Any = None, othe
     base = source if source.base is None else source.base
     self.version = source._counter()
     self.base = base
-    if state.current().grad_enabled and (source.base is None or source.chain is not None):
+    if not state.current().grad_enabled:
+        if base.fresh_node is not None:
+            disconnect((self, *(view for view, _ in others)))
+    elif source.base is None or source.chain is not None:
         self.chain = source.chain, step or (type(node), dict(vars(node)))
     views = base.views
     if views is None:
@@ -219,6 +223,16 @@ def view_of(self: Tensor, source: Tensor, node: Function, step: Any = None, othe
         if self.chain is not None:
             view.chain = self.chain[0], step
         views.append(weakref.ref(view))
+
+
+def disconnect(views: Iterable[Tensor]) -> None:
+    """Let views without a node require grad whenever their base does: operations on them are recorded, to no avail.
+
+    They are views made under no_grad, or before the base required grad.
+    """
+    for view in views:
+        if getattr(view, "fresh_node", 0) is None and view.array.dtype.kind in "fc":
+            del view.fresh_node
 
 
 def rebind(self: Tensor, node: Function) -> None:
@@ -249,7 +263,8 @@ def _rebind(self: Tensor, node: Function, base: Tensor) -> None:
         if (view := ref()) is None:
             continue
         if view.chain is not None:
-            del view.fresh_node
+            view.fresh_node = None
+            del view.fresh_node  # which may be missing already: see `disconnect`
         elif view.array.dtype.kind in "fc":
             set_history(view, _lost(view, base))
         base.outdated[id(view)] = view
@@ -263,6 +278,8 @@ _deriving = RLock()  # held while a view gets its node: another thread that read
 def derive_again(view: Tensor) -> Any:
     """Give an outdated view its node, which is derived from the base's, and return it."""
     base: Any = view.base
+    if base.outdated is None or id(view) not in base.outdated:  # see `disconnect`
+        return None
     with _deriving:
         if not hasattr(view, "fresh_node"):
             set_history(view, with_torch_name("AsStrided", _derived(view, base)).node)  # as PyTorch names it
