@@ -48,7 +48,7 @@ def type_check(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[
     wanted = {}
     for name, said in function.__annotations__.items():
         kind = said.removesuffix(" | None") if isinstance(said, str) else ""
-        if kind in _TAKEN and name not in _ANY:
+        if kind in _TAKEN and name not in _ANY and (name, kind) != ("reduction", "str"):  # losses refuse its values
             wanted[name] = kind, _TAKEN[kind] if kind == said else _TAKEN[kind] | {type(None)}
     wanted.pop("return", None)
     if not wanted:

@@ -18,6 +18,7 @@ from . import normalization as norms
 from . import softmax as softmaxes
 from .creation import arange, ones_like
 from .elementwise import where
+from .loss.reduction import numbered_reduction
 from .movement import repeat_interleave, stack
 from .out import into
 from .reduction import bucketize, searchsorted
@@ -81,19 +82,19 @@ def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 0
 ) -> Tensor:
     """Call `nn.functional.margin_ranking_loss`. Source: torch.margin_ranking_loss."""
-    return loss.margin_ranking_loss(input1, input2, target, margin, reduction=reduction)
+    return loss.margin_ranking_loss(input1, input2, target, margin, reduction=numbered_reduction(reduction))
 
 
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 0) -> Tensor:
     """Call `nn.functional.hinge_embedding_loss`. Source: torch.hinge_embedding_loss."""
-    return loss.hinge_embedding_loss(input, target, margin, reduction=reduction)
+    return loss.hinge_embedding_loss(input, target, margin, reduction=numbered_reduction(reduction))
 
 
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 0
 ) -> Tensor:
     """Call `nn.functional.cosine_embedding_loss`. Source: torch.cosine_embedding_loss."""
-    return loss.cosine_embedding_loss(input1, input2, target, margin, reduction=reduction)
+    return loss.cosine_embedding_loss(input1, input2, target, margin, reduction=numbered_reduction(reduction))
 
 
 def triplet_margin_loss(
@@ -101,17 +102,19 @@ def triplet_margin_loss(
     swap: bool = False, reduction: int = 0,
 ) -> Tensor:  # fmt: skip
     """Call `nn.functional.triplet_margin_loss`. Source: torch.triplet_margin_loss."""
-    return loss.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction=reduction)
+    return loss.triplet_margin_loss(
+        anchor, positive, negative, margin, p, eps, swap, reduction=numbered_reduction(reduction)
+    )
 
 
 def kl_div(input: Tensor, target: Tensor, reduction: int = 0, *, log_target: bool = False) -> Tensor:
     """Call `nn.functional.kl_div`. Source: torch.kl_div."""
-    return loss.kl_div(input, target, reduction=reduction, log_target=log_target)
+    return loss.kl_div(input, target, reduction=numbered_reduction(reduction), log_target=log_target)
 
 
 def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: int) -> Tensor:
     """Call `nn.functional.poisson_nll_loss`. Source: torch.poisson_nll_loss."""
-    return loss.poisson_nll_loss(input, target, log_input, full, eps=eps, reduction=reduction)
+    return loss.poisson_nll_loss(input, target, log_input, full, eps=eps, reduction=numbered_reduction(reduction))
 
 
 def ctc_loss(
@@ -119,14 +122,18 @@ def ctc_loss(
     blank: int = 0, reduction: int = 0, zero_infinity: bool = False,
 ) -> Tensor:  # fmt: skip
     """Call `nn.functional.ctc_loss`. Source: torch.ctc_loss."""
-    return loss.ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction, zero_infinity)
+    return loss.ctc_loss(
+        log_probs, targets, input_lengths, target_lengths, blank, numbered_reduction(reduction), zero_infinity
+    )
 
 
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: int = 0
 ) -> Tensor:
     """Call `nn.functional.binary_cross_entropy_with_logits`. Source: torch.binary_cross_entropy_with_logits."""
-    return loss.binary_cross_entropy_with_logits(input, target, weight, reduction=reduction, pos_weight=pos_weight)
+    return loss.binary_cross_entropy_with_logits(
+        input, target, weight, reduction=numbered_reduction(reduction), pos_weight=pos_weight
+    )
 
 
 def embedding(

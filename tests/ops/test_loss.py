@@ -98,6 +98,8 @@ def test_the_mean_of_no_losses_is_nan_and_its_gradient_zero(loss):
     (RuntimeError, r"all 3 classes or no classes but got .* shape: \[2\]", [0, 1], {"weight": torch.ones(2)}),
     (RuntimeError, "weight is float64, but input is float32", [0, 1], {"weight": torch.ones(3, dtype=torch.float64)}),
     (ValueError, "x is not a valid value for reduction", [0, 1], {"reduction": "x"}),
+    (ValueError, "1 is not a valid value for reduction", [0, 1], {"reduction": 1}),
+    (ValueError, "None is not a valid value for reduction", [0, 1], {"reduction": None}),
 ])  # fmt: skip
 def test_wrong_targets_weights_and_reductions_raise(loss, error, message, target, options):
     x = LOGITS.clone().requires_grad_()

@@ -43,7 +43,7 @@ class BinaryCrossEntropyWithLogits(Function):
 @tensors_only
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str | int = "mean", pos_weight: Tensor | None = None,
+    reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Return the binary cross-entropy of sigmoid(input), without the loss of precision of the sigmoid.
 
@@ -94,7 +94,7 @@ class BinaryCrossEntropy(Function):
 @tensors_only
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str | int = "mean",
+    reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Return (-target · log input - (1 - target) · log(1 - input)) · weight, reduced.
 

@@ -74,7 +74,7 @@ class CrossEntropy(Function):
 @observed
 def cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    ignore_index: int = -100, reduce: bool | None = None, reduction: str | int = "mean", label_smoothing: float = 0.0,
+    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean", label_smoothing: float = 0.0,
 ) -> Tensor:  # fmt: skip
     """Return the negative logarithm of the softmax of input at the target classes.
 
@@ -158,7 +158,7 @@ def _pick_and_reduce(x: Any, target: Any, counted: Any, row_weights: Any, diviso
 @tensors_only
 def nll_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    ignore_index: int = -100, reduce: bool | None = None, reduction: str | int = "mean",
+    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Return -input at the target classes. Source: torch.nn.functional.nll_loss.
 
@@ -179,7 +179,7 @@ def nll_loss(
 @composite
 def linear_cross_entropy(
     input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Tensor | None = None,
-    weight: Tensor | None = None, reduction: str | int = "mean", ignore_index: int | None = None,
+    weight: Tensor | None = None, reduction: str = "mean", ignore_index: int | None = None,
     label_smoothing: float = 0.0, options: Any = None,
 ) -> Tensor:  # fmt: skip
     """Return the cross-entropy of linear(input, linear_weight, linear_bias).

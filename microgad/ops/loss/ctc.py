@@ -118,7 +118,7 @@ def _logsumexp_first(x: Any) -> Any:
 @composite
 def ctc_loss(
     log_probs: Tensor, targets: Tensor, input_lengths: Tensor | Sequence[int], target_lengths: Tensor | Sequence[int],
-    blank: int = 0, reduction: str | int = "mean", zero_infinity: bool = False,
+    blank: int = 0, reduction: str = "mean", zero_infinity: bool = False,
 ) -> Tensor:  # fmt: skip
     """Return the negative log-likelihood of targets under log_probs, summed over alignments. Graves et al. (2006).
 

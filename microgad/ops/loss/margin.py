@@ -28,7 +28,7 @@ EPSILON = float(np.float32(1e-12))  # cosine_embedding_loss adds it to squared l
 @composite
 def soft_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
-    reduction: str | int = "mean",
+    reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Return log(1 + exp(-target · input)), reduced, without overflow; target is 1 or -1.
 
@@ -45,7 +45,7 @@ def soft_margin_loss(
 @composite
 def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str | int = "mean",
+    reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Return max(0, -target · (input1 - input2) + margin), reduced: for target 1, input1 should be the larger one.
 
@@ -66,7 +66,7 @@ def margin_ranking_loss(
 @composite
 def hinge_embedding_loss(
     input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str | int = "mean",
+    reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Return input where target is 1, max(0, margin - input) where it is -1, reduced.
 
@@ -83,7 +83,7 @@ def hinge_embedding_loss(
 @composite
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str | int = "mean",
+    reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Return 1 - cos where target is 1, max(0, cos - margin) where it is -1, reduced; cos is the cosine similarity.
 
@@ -176,7 +176,7 @@ def _is_own(target: Any, count: int) -> Any:
 @tensors_only
 def multi_margin_loss(
     input: Tensor, target: Tensor, p: float = 1, margin: float = 1.0, weight: Tensor | None = None,
-    size_average: bool | None = None, reduce: bool | None = None, reduction: str | int = "mean",
+    size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Return Σ weight · max(0, margin - input[target] + input)ᵖ / C over the other classes, reduced.
 
@@ -268,7 +268,7 @@ def _check_not_empty(op: str, input: Tensor) -> None:
 @tensors_only
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
-    reduction: str | int = "mean",
+    reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Return Σ max(0, 1 - input[label] + input) / C over pairs of a label and another class, reduced.
 
@@ -302,7 +302,7 @@ def _checked_classes(op: str, target: Tensor, count: int) -> Tensor:
 @composite
 def multilabel_soft_margin_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str | int = "mean",
+    reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Return the mean over the last dimension of (-target · log σ(input) - (1 - target) · log σ(-input)) · weight.
 
@@ -321,7 +321,7 @@ def multilabel_soft_margin_loss(
 @tensors_only
 def triplet_margin_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
-    swap: bool = False, size_average: bool | None = None, reduce: bool | None = None, reduction: str | int = "mean",
+    swap: bool = False, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Return max(0, d(anchor, positive) - d(anchor, negative) + margin), reduced.
 
@@ -341,7 +341,7 @@ def triplet_margin_loss(
 def triplet_margin_with_distance_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, *,
     distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: float | Tensor = 1.0,
-    swap: bool = False, reduction: str | int = "mean",
+    swap: bool = False, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Return triplet_margin_loss with the distance `distance_function`, by default pairwise_distance.
 

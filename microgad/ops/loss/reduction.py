@@ -39,15 +39,18 @@ def reduce_losses(losses: Tensor, reduction: str, name: str = "") -> Tensor:
     return with_torch_name(name, whole) if name else whole
 
 
-def resolve_reduction(size_average: bool | None, reduce: bool | None, reduction: str | int) -> str:
-    """Return the reduction's name, also from PyTorch's deprecated size_average and reduce, or from its number."""
+def resolve_reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+    """Return the reduction's name, also from PyTorch's deprecated size_average and reduce."""
     if size_average is not None or reduce is not None:
         averaged, whole = size_average is None or size_average, reduce is None or reduce
         reduction = "mean" if averaged and whole else "sum" if whole else "none"
         message = f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead."
         warnings.warn(message, stacklevel=3)
-    if isinstance(reduction, int) and 0 <= reduction < len(REDUCTIONS):
-        return REDUCTIONS[reduction]
     if reduction not in REDUCTIONS:
         raise ArgumentError(f"{reduction} is not a valid value for reduction: it is 'none', 'mean' or 'sum'")
-    return str(reduction)
+    return reduction
+
+
+def numbered_reduction(number: int) -> str:
+    """Return the name of the reduction that has this number. As in PyTorch, every other number means "none"."""
+    return REDUCTIONS[number] if number in (1, 2) else "none"

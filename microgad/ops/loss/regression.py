@@ -49,7 +49,7 @@ class SquaredError(Function):
 @tensors_only
 def mse_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
-    reduction: str | int = "mean", weight: Tensor | None = None,
+    reduction: str = "mean", weight: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Return (input - target)² · weight, reduced; the mean is weighted. Source: torch.nn.functional.mse_loss.
 
@@ -70,7 +70,7 @@ def mse_loss(
 @tensors_only
 def l1_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
-    reduction: str | int = "mean", weight: Tensor | None = None,
+    reduction: str = "mean", weight: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Return |input - target| · weight, reduced; the mean is weighted. Source: torch.nn.functional.l1_loss.
 
@@ -141,7 +141,7 @@ class Huber(Function):
 
 @tensors_only
 def huber_loss(
-    input: Tensor, target: Tensor, reduction: str | int = "mean", delta: float = 1.0, weight: Tensor | None = None
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
     """Return ½ d² where d = |input - target| is less than delta, otherwise delta (d - ½ delta); reduced.
 
@@ -162,7 +162,7 @@ def huber_loss(
 @tensors_only
 def smooth_l1_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
-    reduction: str | int = "mean", beta: float = 1.0,
+    reduction: str = "mean", beta: float = 1.0,
 ) -> Tensor:  # fmt: skip
     """Return ½ d² / beta where d = |input - target| is less than beta, otherwise d - ½ beta; reduced.
 
@@ -185,7 +185,7 @@ def smooth_l1_loss(
 @composite
 def poisson_nll_loss(
     input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: bool | None = None,
-    eps: float = 1e-8, reduce: bool | None = None, reduction: str | int = "mean",
+    eps: float = 1e-8, reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Return the negative log-likelihood of Poisson counts, exp(input) - target · input, reduced.
 
@@ -207,7 +207,7 @@ def poisson_nll_loss(
 @composite
 def gaussian_nll_loss(
     input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6,
-    reduction: str | int = "mean",
+    reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Return ½ (log var + (input - target)² / var), reduced; var is at least eps, and `full` adds ½ log 2π.
 
@@ -236,7 +236,7 @@ def gaussian_nll_loss(
 @composite
 def kl_div(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
-    reduction: str | int = "mean", log_target: bool = False,
+    reduction: str = "mean", log_target: bool = False,
 ) -> Tensor:  # fmt: skip
     """Return target · (log target - input), reduced: the Kullback-Leibler divergence; input holds log-probabilities.
 
