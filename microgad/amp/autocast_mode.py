@@ -9,6 +9,7 @@ from typing import Any
 from .. import dtypes
 from ..dtypes import unsupported
 from ..errors import ArgumentError, DeviceError
+from ..errors.arguments import check_bool
 from ..errors.notices import once as _once
 from ..type_aliases import Dtype
 
@@ -71,12 +72,28 @@ def is_autocast_enabled(device_type: str = "cuda") -> bool:
 is_autocast_cpu_enabled = is_autocast_cache_enabled = is_autocast_enabled
 
 
-def set_autocast_enabled(*args: Any) -> None:
-    """Do nothing. Source: torch.set_autocast_enabled."""
+def set_autocast_enabled(device_type: str | bool | None = None, enabled: bool | None = None) -> None:
+    """Do nothing; the device type may be left out. Raises TypeError without a bool. Source: torch.set_autocast_enabled.
+
+    >>> torch.set_autocast_enabled("cpu", False)
+    """
+    check_bool("set_autocast_enabled", enabled=device_type if enabled is None else enabled)
 
 
-set_autocast_cpu_enabled = set_autocast_cache_enabled = set_autocast_dtype = set_autocast_enabled
-set_autocast_cpu_dtype = set_autocast_gpu_dtype = set_autocast_enabled
+def set_autocast_cache_enabled(enabled: bool, /) -> None:
+    """Do nothing. Raises TypeError unless given a bool. Source: torch.set_autocast_cache_enabled."""
+    check_bool("set_autocast_cache_enabled", enabled=enabled)
+
+
+def set_autocast_dtype(device_type: str, dtype: Dtype) -> None:
+    """Do nothing. Source: torch.set_autocast_dtype."""
+
+
+def set_autocast_gpu_dtype(dtype: Dtype, /) -> None:
+    """Do nothing. Source: torch.set_autocast_gpu_dtype."""
+
+
+set_autocast_cpu_enabled, set_autocast_cpu_dtype = set_autocast_cache_enabled, set_autocast_gpu_dtype
 
 
 def get_autocast_dtype(device_type: str = "cuda") -> Any:

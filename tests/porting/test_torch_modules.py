@@ -49,6 +49,25 @@ def test_compile_and_jit_do_nothing_and_warn_once() -> None:
         torch.hub.load("a", "b")
 
 
+@pytest.mark.parametrize("call", [
+    lambda: torch.compile(len, fulgraph=True),
+    lambda: torch.jit.script(len, foo=2),
+    lambda: torch.jit.trace(len, chek_trace=False),
+    lambda: torch.compiler.disable(len, reasn=""),
+    lambda: torch.amp.custom_fwd(devic_type="cpu"),
+    lambda: torch.amp.custom_bwd(devic_type="cpu"),
+    lambda: torch.random.fork_rng(devics=[]),
+    lambda: torch.profiler.profile(activties=[]),
+    lambda: torch.autograd.profiler.profile(foo=1),
+    lambda: torch.set_autocast_enabled(1, 2, 3),
+    lambda: torch.set_autocast_enabled("cpu"),
+    lambda: torch.set_autocast_cache_enabled(),
+])  # fmt: skip
+def test_misspelled_arguments_raise(call: Any) -> None:
+    with pytest.raises(TypeError):
+        call()
+
+
 @pytest.mark.filterwarnings("ignore:torch.compile")
 def test_compiled_module_has_torchs_state_dict_names() -> None:
     net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout())

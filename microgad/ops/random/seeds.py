@@ -48,7 +48,10 @@ def set_rng_state(new_state: Tensor) -> None:
 
 
 @contextmanager
-def fork_rng(devices: Any = None, enabled: bool = True, device_type: str = "cuda", **ignored: Any) -> Iterator[None]:
+def fork_rng(
+    devices: Any = None, enabled: bool = True, _caller: str = "fork_rng", _devices_kw: str = "devices",
+    device_type: str | None = None,
+) -> Iterator[None]:  # fmt: skip
     """Run a block, and then reset the default generator to its state before. Source: torch.random.fork_rng.
 
     One stream serves all devices, so `devices` makes no difference.

@@ -55,7 +55,7 @@ def compile(
     return _OptimizedModule(model) if isinstance(model, _Module) else model
 
 
-def disable(fn: Any = None, recursive: bool = True, **options: Any) -> Any:
+def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:
     """Return the function unchanged; also as a decorator. Source: torch.compiler.disable."""
     return (lambda fn: fn) if fn is None else fn
 

@@ -27,7 +27,7 @@ class ScriptFunction:
     """The class of scripted functions, which programs ask isinstance of. Source: torch.jit.ScriptFunction."""
 
 
-def script(obj: Any, *args: Any, **options: Any) -> Any:
+def script(obj: Any, optimize: None = None, _frames_up: int = 0, _rcb: Any = None, example_inputs: Any = None) -> Any:
     """Return the module or function unchanged, after a warning, once per process. Source: torch.jit.script.
 
     >>> import warnings
@@ -44,7 +44,11 @@ class TracerWarning(Warning):
     """The category of tracing's warnings, which programs silence. Source: torch.jit.TracerWarning."""
 
 
-def trace(func: Any, example_inputs: Any = None, *args: Any, example_kwarg_inputs: Any = None, **options: Any) -> Any:
+def trace(
+    func: Any, example_inputs: Any = None, optimize: None = None, check_trace: bool = True, check_inputs: Any = None,
+    check_tolerance: float = 1e-5, strict: bool = True, _force_outplace: bool = False, _module_class: Any = None,
+    _compilation_unit: Any = None, example_kwarg_inputs: Any = None, _store_inputs: bool = True,
+) -> Any:  # fmt: skip
     """Run the module or function once on the inputs and return it unchanged. Warns once per process.
 
     The run has its side effects, such as random draws and counters. PyTorch's check of a trace, which runs it again, is
@@ -65,13 +69,22 @@ def trace(func: Any, example_inputs: Any = None, *args: Any, example_kwarg_input
     return script(func)
 
 
-def trace_module(mod: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+def trace_module(
+    mod: Any, inputs: Any, optimize: None = None, check_trace: bool = True, check_inputs: Any = None,
+    check_tolerance: float = 1e-5, strict: bool = True, _force_outplace: bool = False, _module_class: Any = None,
+    _compilation_unit: Any = None, example_inputs_is_kwarg: bool = False, _store_inputs: bool = True,
+) -> Any:  # fmt: skip
     """Return the module unchanged, after a warning, once per process. Source: torch.jit.trace_module."""
     return script(mod)
 
 
-def freeze(mod: Any, *args: Any, **options: Any) -> Any:
+def freeze(mod: Any, preserved_attrs: list[str] | None = None, optimize_numerics: bool = True) -> Any:
     """Return the module unchanged. Source: torch.jit.freeze."""
+    return mod
+
+
+def optimize_for_inference(mod: Any, other_methods: list[str] | None = None) -> Any:
+    """Return the module unchanged. Source: torch.jit.optimize_for_inference."""
     return mod
 
 
@@ -80,7 +93,7 @@ def _unchanged(fn: Callable[..., Any]) -> Callable[..., Any]:
     return fn
 
 
-optimize_for_inference, script_method, script_if_tracing = freeze, _unchanged, _unchanged
+script_method, script_if_tracing = _unchanged, _unchanged
 export, unused, interface, _overload, _overload_method = (_unchanged,) * 5
 
 
