@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import textwrap
 import timeit
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -95,6 +97,27 @@ class Measurement:
         return self.iqr / self.median < threshold
 
     @property
+    def significant_figures(self) -> int:
+        """How many figures of the median are significant, 1 to 4: an estimate by the interquartile times."""
+        times = sorted(self.times)
+        middle = times[len(times) // 4 : -(-3 * len(times) // 4)]
+        interval = max(1.645 * float(np.std(middle)) / math.sqrt(len(middle)), 25e-9)
+        return min(max(math.floor(math.log10(self.median / interval)), 1), 4)
+
+    @staticmethod
+    def merge(measurements: Iterable[Measurement]) -> list[Measurement]:
+        """Merge the measurements that have the same `task_spec`. Their times become those of one run.
+
+        >>> from microgad.utils.benchmark import Measurement, TaskSpec
+        >>> Measurement.merge([Measurement(n, [6.0], TaskSpec("x", "pass")) for n in (2, 3)])[0].times
+        [3.0, 2.0]
+        """
+        times: dict[TaskSpec, list[float]] = {}
+        for m in measurements:
+            times.setdefault(m.task_spec, []).extend(m.times)
+        return [Measurement(1, found, spec) for spec, found in times.items()]
+
+    @property
     def as_row_name(self) -> str:
         """The name of the measurement's row in tables."""
         return self.sub_label or self.stmt or "[Unknown]"
@@ -170,6 +193,14 @@ class Timer:
         self._run(max(number // 100, 2))
         return self._measured(number, [self._run(number)])
 
+    def repeat(self, repeat: int = -1, number: int = -1) -> None:
+        """Raise NotImplementedError, as in PyTorch: there is `blocked_autorange`."""
+        raise NotImplementedError("See `Timer.blocked_autorange.`")
+
+    def autorange(self, callback: Callable[[int, float], Any] | None = None) -> None:
+        """Raise NotImplementedError, as in PyTorch: there is `blocked_autorange`."""
+        self.repeat()
+
     def _block(self, min_run_time: float) -> int:
         """Return how many runs take a thousandth of min_run_time or more: then the timer's own time is negligible."""
         self._run(2)
@@ -217,51 +248,109 @@ class Compare:
     Source: torch.utils.benchmark.Compare.
 
     >>> from microgad.utils.benchmark import Measurement, TaskSpec
-    >>> spec = TaskSpec("x + 1", "pass", label="add", sub_label="small", description="float32")
+    >>> spec = TaskSpec("x + 1", "pass", label="add", sub_label="small", description="new")
     >>> print(torch.utils.benchmark.Compare([Measurement(1, [2e-6], spec)]))
-    [-------- add --------]
-               |  float32
-    1 threads: ------------
-      small    |  2.0
+    [------ add ------]
+                 |  new
+    1 threads: --------
+          small  |  2.0
     <BLANKLINE>
     Times are in microseconds (us).
+    <BLANKLINE>
     """
 
     _units = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
     def __init__(self, results: Sequence[Measurement]) -> None:
-        self._results = list(results)
+        self._results: list[Measurement] = []
+        self._trims = self._marks_spread = False
+        self._colors: str | None = None
+        self.extend_results(results)
 
     def extend_results(self, results: Sequence[Measurement]) -> None:
-        """Add measurements."""
+        """Add measurements. Those of the same statement and labels are merged in the table."""
+        if wrong := [m for m in results if not isinstance(m, Measurement)]:
+            raise ValueError(f"Expected an instance of `Measurement`, got {type(wrong[0])} instead.")
         self._results.extend(results)
+
+    def trim_significant_figures(self) -> None:
+        """Show only the significant figures of each time: see `Measurement.significant_figures`."""
+        self._trims = True
+
+    def colorize(self, rowwise: bool = False) -> None:
+        """Color the times by how they compare with the best one of their column and thread count, or of their row."""
+        self._colors = "rows" if rowwise else "columns"
+
+    def highlight_warnings(self) -> None:
+        """Show the interquartile range, in percent of the median, of times that vary much."""
+        self._marks_spread = True
 
     def print(self) -> None:
         """Print the table."""
         print(self)
 
     def __str__(self) -> str:
-        labels = dict.fromkeys(m.label or m.stmt for m in self._results)
-        return "\n\n".join(self._table([m for m in self._results if (m.label or m.stmt) == label]) for label in labels)
+        merged = Measurement.merge(self._results)
+        labels = dict.fromkeys(m.label for m in merged)
+        return "\n".join(self._table(label or "", [m for m in merged if m.label == label]) for label in labels)
 
-    def _table(self, results: list[Measurement]) -> str:
+    def _table(self, label: str, results: list[Measurement]) -> str:
         unit, scale = select_unit(min(m.median for m in results))
-        columns = list(dict.fromkeys(m.description or "" for m in results))
-        cells: dict[Any, str] = {}
-        for m in results:
-            cells[m.num_threads, m.as_row_name, m.description or ""] = f"{m.median / scale:.1f}"
-        first = max(len("1 threads: "), *(len(m.as_row_name) + 4 for m in results))
-        widths = [max(len(c), *(len(v) for key, v in cells.items() if key[2] == c)) for c in columns]
+        cells = {(m.num_threads, m.env or "", m.as_row_name, m.description or ""): m for m in results}
+        columns = list(dict.fromkeys(key[3] for key in cells))
+        rows = sorted(dict.fromkeys(key[:3] for key in cells), key=lambda row: row[:2])
+        with_env = len({row[1] for row in rows}) > 1
+        room = max(len(row[1]) for row in rows) + 4 if with_env else 4
+        names = [f"({row[1]})" if with_env and row[:2] != before[:2] else "" for before, row in pairwise([(), *rows])]
+        shown = [["", *(f"  {name:<{room}}{row[2]}" for name, row in zip(names, rows, strict=True))]]
+        shown += [[column, *self._column([cells.get((*row, column)) for row in rows], scale)] for column in columns]
+        widths = [max(map(len, texts)) for texts in shown]
+        lines = ["  |  ".join(texts[0].center(width) for texts, width in zip(shown, widths, strict=True))]
+        title = f" {label} ".center(len(lines[0]) - 2, "-")
+        for i, row in enumerate(rows):
+            if not i or row[0] != rows[i - 1][0]:
+                lines.append(f"{row[0]} threads: ".ljust(len(lines[0]), "-"))
+            line = [shown[0][i + 1].ljust(widths[0])]
+            for column, texts, width in zip(columns, shown[1:], widths[1:], strict=True):
+                text, m = texts[i + 1].center(width), cells.get((*row, column))
+                if self._colors and m is not None:
+                    own = row if self._colors == "rows" else (row[0], column)
+                    peers = [x.median for key, x in cells.items() if own in (key[:3], (key[0], key[3]))]
+                    text = _colored(text, m.median, min(peers))
+                line.append(text)
+            lines.append("  |  ".join(line))
+        note = "(! XX%) Measurement has high variance, where XX is the IQR / median * 100.\n"
+        noted = self._marks_spread and any(m.has_warnings for m in results)
+        return "\n".join([f"[{title}]", *lines, "", f"Times are in {self._units[unit]} ({unit}).", note * noted])
 
-        def line(start: str, values: Sequence[str]) -> str:
-            body = "".join(f"|  {v:<{w}}  " for v, w in zip(values, widths, strict=True))
-            return f"{start:<{first}}{body}".rstrip()
+    def _column(self, column: list[Measurement | None], scale: float) -> list[str]:
+        """The texts of a column's cells, all of the same length."""
+        found = [(m, math.ceil(math.log10(m.median / scale))) for m in column if m is not None]
+        decimals = min(max(m.significant_figures - digits, 0) for m, digits in found) if self._trims else 1
+        length = max(digits for _, digits in found) + decimals + (decimals > 0)
+        room = 7 if self._marks_spread and any(m.has_warnings for m, _ in found) else 0
+        texts = []
+        for m in column:
+            if m is None:
+                texts.append(" " * len(f"{1:>{length}.{decimals}f}{'':{room}}"))
+                continue
+            time, spread = m.median / scale, f" (! {m.iqr / m.median * 100:.0f}%)" if room and m.has_warnings else ""
+            if self._trims:
+                time = round(time, m.significant_figures - math.ceil(math.log10(time)))
+            texts.append(f"{time:>{length}.{decimals}f}{spread:>{room}}")
+        return texts
 
-        head = line("", columns)
-        title = f" {results[0].label or results[0].stmt} "
-        lines = [f"[{title:-^{max(len(head), len(title) + 2)}}]", head]
-        for threads in dict.fromkeys(m.num_threads for m in results):
-            lines.append(f"{threads} threads: ".ljust(first) + "-" * (len(head) - first + 2))
-            names = dict.fromkeys(m.as_row_name for m in results if m.num_threads == threads)
-            lines += [line(f"  {name}", [cells.get((threads, name, c), "") for c in columns]) for name in names]
-        return "\n".join([*lines, "", f"Times are in {self._units[unit]} ({unit})."])
+
+def _colored(text: str, time: float, best: float) -> str:
+    """The text in PyTorch's colors: light green for the best time, blue, none, light red, red."""
+    if time <= max(best * 1.01, best + 100e-9):
+        color = "\033[92m\033[1m"
+    elif time <= best * 1.1:
+        color = "\033[34m\033[1m"
+    elif time >= best * 5:
+        color = "\033[31m\033[1m"
+    elif time >= best * 2:
+        color = "\033[2m\033[91m"
+    else:
+        return text
+    return f"{color}{text}\033[0m\033[0m"

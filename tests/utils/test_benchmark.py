@@ -1,8 +1,10 @@
 """Timers and tables of torch.utils.benchmark: PyTorch's names and statistics, with times of a fake clock."""
 
+import numpy as np
 import pytest
 
 import microgad as torch
+from microgad.utils import benchmark
 from microgad.utils.benchmark import Compare, Measurement, TaskSpec, Timer
 
 
@@ -52,20 +54,58 @@ def test_statistics_are_those_of_pytorch():
         mine.unheard_of  # noqa: B018
 
 
+@pytest.mark.parametrize("form", [
+    lambda c: None,
+    lambda c: c.trim_significant_figures(),
+    lambda c: c.colorize(),
+    lambda c: c.colorize(rowwise=True),
+    lambda c: c.highlight_warnings(),
+    lambda c: [c.trim_significant_figures(), c.colorize(), c.highlight_warnings()],
+])  # fmt: skip
+def test_compare_prints_pytorchs_table(form):
+    theirs = pytest.importorskip("torch.utils.benchmark")
+    rng = np.random.default_rng(0)
+    cases = [
+        (label, row, column, threads, 10.0 ** rng.uniform(-6, -3) * (1 + rng.uniform(0, 0.3) * rng.random(8)))
+        for label in ("sum", "a longer label")
+        for row in ("a", "row")
+        for column in ("x", "a longer column", "z")
+        for threads in (1, 4)
+        if (row, column) != ("row", "x")
+    ]
+    texts = []
+    for lib in (benchmark, theirs):
+        results = [
+            lib.Measurement(2, times.tolist(), lib.TaskSpec("s", "pass", "", label, row, column, None, threads))
+            for label, row, column, threads, times in [*cases, *cases[:3]]
+        ]
+        compare = lib.Compare(results)
+        form(compare)
+        texts.append(str(compare))
+    assert texts[0] == texts[1]
+
+
 def test_compare_prints_a_table():
     measurements = [
         Measurement(1, [t], TaskSpec("s", "pass", label="sum", sub_label=row, description=column))
-        for row, column, t in (("a", "x", 1e-3), ("a", "y", 2e-3), ("b", "y", 30e-3))
+        for row, column, t in (("a", "x", 1e-3), ("a", "y", 2e-3), ("b", "y", 30e-3), ("a", "x", 3e-3))
     ]
-    lines = str(Compare(measurements)).splitlines()
-    assert lines[3].split() == ["a", "|", "1.0", "|", "2.0"]
-    assert lines[4].split() == ["b", "|", "|", "30.0"]
+    compare = Compare(measurements)
+    compare.colorize()
+    lines = str(compare).splitlines()
+    assert lines[3].split()[:2] == ["a", "|"]
+    assert "\033[92m\033[1m2.0\033[0m" in lines[3]
+    assert "\033[31m\033[1m30.0\033[0m" in lines[4]
     assert "sum" in lines[0]
     assert lines[-1] == "Times are in milliseconds (ms)."
+    with pytest.raises(ValueError, match="Expected an instance"):
+        compare.extend_results([1])
 
 
 def test_unsupported_arguments_are_refused():
     with pytest.raises(NotImplementedError, match="language"):
         Timer("x", language="c++")
+    with pytest.raises(NotImplementedError, match="blocked_autorange"):
+        Timer("x").autorange()
     with pytest.raises(ValueError, match="global_setup"):
         torch.utils.benchmark.Timer("x", global_setup="#include")
