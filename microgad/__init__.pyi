@@ -109,6 +109,11 @@ from .dtypes.unsupported import bfloat16 as bfloat16
 from .dtypes.unsupported import complex32 as complex32
 from .dtypes.unsupported import float8_e4m3fn as float8_e4m3fn
 from .dtypes.unsupported import float8_e5m2 as float8_e5m2
+from .dtypes.unsupported import qint8 as qint8
+from .dtypes.unsupported import qint32 as qint32
+from .dtypes.unsupported import quint2x4 as quint2x4
+from .dtypes.unsupported import quint4x2 as quint4x2
+from .dtypes.unsupported import quint8 as quint8
 from .fake_quantize import fake_quantize_per_channel_affine as fake_quantize_per_channel_affine
 from .fake_quantize import fake_quantize_per_tensor_affine as fake_quantize_per_tensor_affine
 from .func import vmap as vmap

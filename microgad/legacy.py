@@ -32,6 +32,11 @@ class _TensorType(type):
     def __repr__(cls) -> str:
         return f"<class '{cls.__module__}.{cls.__name__}'>"
 
+    def __getattr__(cls, name: str) -> Any:
+        if not name.startswith("__") and callable(method := getattr(Tensor, name, None)):
+            return method  # FloatTensor.add(x, y)
+        raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+
 
 def _make(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
     """Make the legacy type of Tensors of a dtype on a device."""

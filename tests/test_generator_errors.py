@@ -100,6 +100,7 @@ def test_read_only_and_expanded_arrays_raise_and_draw_nothing(fill, shape):
         (lambda g: multinomial(np.array([-1, 2.0]), 2, True, generator=g), RuntimeError, "finite and >= 0"),
         (lambda g: multinomial(np.array([NAN, 2]), 1, generator=g), RuntimeError, "finite and >= 0"),
         (lambda g: multinomial(np.array([1, 2]), 1, generator=g), RuntimeError, "probabilities must be float16"),
+        (lambda g: g.get_offset(), RuntimeError, "does not use offset"),
         (lambda g: dropout_noise(np.ones(3), 1.5, 1.0, generator=g), RuntimeError, r"keep must be in \[0, 1\]"),
         (lambda g: dropout_noise(np.ones(3, np.int64), 0.5, 2.0, generator=g), NotImplementedError, "but is int64"),
     ],

@@ -7,6 +7,13 @@ import pytest
 import microgad as torch
 
 
+def test_tensor_types_have_the_methods_of_tensors() -> None:
+    x = torch.ones(2)
+    assert torch.FloatTensor.add(x, x).tolist() == [2, 2]
+    with pytest.raises(AttributeError, match="'LongTensor' has no attribute 'ad'"):
+        torch.LongTensor.ad  # noqa: B018
+
+
 def test_tensor_types_have_a_device() -> None:
     x = torch.tensor([1.5, 2.0])
     kind = torch.cuda.FloatTensor if x.is_cuda else torch.FloatTensor

@@ -39,9 +39,8 @@ class unsupported_dtype(dtype):
 
     def __getattr__(self, name: str) -> Any:
         if name == "dtype":
-            raise DtypeError(
-                f"microgad has no tensors of {self.name}: NumPy can't hold it; float32 and float16 are there"
-            )
+            why = "arrays are not quantized" if type(self) is QuantizedDtype else "NumPy can't hold it"
+            raise DtypeError(f"microgad has no tensors of {self.name}: {why}; float32 and float16 are there")
         raise AttributeError(name)
 
     def __eq__(self, other: object) -> bool:
@@ -77,7 +76,29 @@ class UnsupportedComplex(unsupported_dtype):
         return self
 
 
+class QuantizedDtype(unsupported_dtype):
+    """A dtype of quantized values, which microgad doesn't have.
+
+    >>> torch.qint8, torch.qint32.itemsize, torch.quint8.is_floating_point
+    (torch.qint8, 4, False)
+    """
+
+    __slots__ = ()
+    is_floating_point = False
+
+    def __init__(self, name: str, itemsize: int) -> None:
+        super().__init__(name, itemsize, 0, 0, 0, 0)
+        del self.limits
+
+    @property
+    def is_signed(self) -> bool:  # type: ignore[override]
+        """Raise RuntimeError, as in PyTorch."""
+        raise DtypeError("isSignedType not supported for quantized types")
+
+
 bfloat16 = unsupported_dtype("bfloat16", 2, (2 - 2**-7) * 2.0**127, 7, 2.0**-126, 0.01)
 float8_e4m3fn = unsupported_dtype("float8_e4m3fn", 1, 448.0, 3, 2.0**-6, 1.0)
 float8_e5m2 = unsupported_dtype("float8_e5m2", 1, 57344.0, 2, 2.0**-14, 1.0)
 complex32 = UnsupportedComplex()
+qint8, quint8, qint32 = QuantizedDtype("qint8", 1), QuantizedDtype("quint8", 1), QuantizedDtype("qint32", 4)
+quint4x2, quint2x4 = QuantizedDtype("quint4x2", 1), QuantizedDtype("quint2x4", 1)

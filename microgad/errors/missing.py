@@ -12,7 +12,7 @@ REASONS = {
         values_copy *coalesce* *dense_dim hspmm *.smm *.sspaddmm *.to_mkldnn
     """,
     "arrays are not quantized; float16 takes half of the memory of float32": """
-        *quant* *qparams* *per_channel_* *per_tensor_* *q_scale *q_zero_point *qscheme *.qat qint* quint* *int_repr
+        *quant* *qparams* *per_channel_* *per_tensor_* *q_scale *q_zero_point *qscheme *.qat *int_repr
         fbgemm_* *moving_avg_obs* nn.intrinsic ao ao.* QInt* QUInt*
     """,
     "arrays have one size along a dimension: see nn.utils.rnn.pad_sequence": "*nested* *jagged *padded_tensor",

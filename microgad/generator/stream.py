@@ -13,7 +13,7 @@ from .. import function
 from ..backend import gpu_count
 from ..backend.devices import CPU
 from ..backend.devices import device as Device
-from ..errors import DtypeError
+from ..errors import DeviceError, DtypeError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -92,6 +92,14 @@ class Generator:
         True
         """
         return self.manual_seed(int.from_bytes(os.urandom(8), "little")).initial_seed()
+
+    def get_offset(self) -> int:
+        """Raise RuntimeError, as PyTorch's generators on the CPU."""
+        raise DeviceError("CPU Generator does not use offset")
+
+    def set_offset(self, offset: int) -> None:
+        """Raise RuntimeError, as PyTorch's generators on the CPU."""
+        self.get_offset()
 
     def initial_seed(self) -> int:
         """Return the last seed, all 64 bits of it.

@@ -68,7 +68,7 @@ def test_lists_of_modules_are_changed_in_place(cls):
     a, b, c, d, e, f = modules = relus(6)
     net = cls()
     assert net.append(a) is net
-    net.extend(modules[1:3])
+    net.extend(**{"sequential" if cls is nn.Sequential else "modules": modules[1:3]})
     assert contains_exactly(net, [a, b, c])
     net.insert(index=1, module=d)  # under PyTorch's parameter names
     assert contains_exactly(net, [a, d, b, c])

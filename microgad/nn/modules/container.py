@@ -127,6 +127,10 @@ class Sequential(_IndexedContainer):
             input = module(input)
         return input
 
+    def extend(self, sequential: Iterable[Module]) -> Self:
+        """Add the modules of another Sequential, or of an iterable, at the end."""
+        return super().extend(sequential)
+
     def __add__(self, other: Sequential) -> Sequential:
         return Sequential(*self, *_sequential(other))
 

@@ -253,7 +253,8 @@ def random_split(dataset: Dataset[T], lengths: Sequence[float], generator: Gener
     """Split a dataset into random subsets of the given lengths, without overlap. Source: torch.utils.data.random_split.
 
     Lengths that add up to 1 are fractions; samples left over after rounding down go to the first subsets, one each.
-    Raises ValueError for a fraction outside of [0, 1] and for lengths that don't add up to the dataset's.
+    Raises ValueError for a fraction outside of [0, 1], for lengths that don't add up to the dataset's, and for negative
+    ones, which PyTorch lets pass.
 
     >>> parts = torch.utils.data.random_split(range(8), [0.75, 0.25], torch.Generator().manual_seed(2024))
     >>> [list(part) for part in parts]
@@ -270,8 +271,10 @@ def random_split(dataset: Dataset[T], lengths: Sequence[float], generator: Gener
             sizes[i % len(sizes)] += 1
         for i in [i for i, size in enumerate(sizes) if size == 0]:
             warnings.warn(f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=2)
-    if sum(sizes) != n or any(size < 0 for size in sizes):
+    if sum(sizes) != n:
         raise ValueError(f"Sum of input lengths does not equal the length of the input dataset: {list(lengths)}, {n}")
+    if min(sizes, default=0) < 0:
+        raise ValueError(f"Input lengths must not be negative, but are {list(lengths)}")
     order = iter(draws.randperm(n, generator=generator).tolist())
     return [Subset(dataset, [next(order) for _ in range(size)]) for size in sizes]
 
