@@ -221,7 +221,7 @@ def test_an_out_of_another_dtype_raises_where_pytorch_does_not_cast(name: str) -
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [
-        (lambda: torch.utils.data.random_split(range(4), [-1, 5]), ValueError, "Sum of input lengths"),
+        (lambda: torch.utils.data.random_split(range(4), [-1, 5]), ValueError, "must not be negative"),
         (lambda: torch.device("cuda", -1), RuntimeError, "must not be negative, got -1"),
         (lambda: nn.ReLU().to("tpu"), RuntimeError, "Expected one of cpu, cuda device type"),
         (lambda: torch.norm_except_dim(torch.ones(2, 2), dim=7), IndexError, "norm_except_dim: Dimension out of range"),

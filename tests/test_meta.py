@@ -82,6 +82,14 @@ def test_operations_and_derivatives_give_meta_tensors_of_the_right_shape() -> No
     assert (w.grad.shape, w.grad.device.type) == ((4, 5), "meta")
     (second,) = torch.autograd.grad((w**3).sum(), w, create_graph=True)
     assert (second.is_meta, second.requires_grad) == (True, True)
+    q, mask = on_meta(2, 1, 4, 4, requires_grad=True), on_meta(4, 4)
+    attended = F.scaled_dot_product_attention(q, q, q, attn_mask=mask)
+    (second,) = torch.autograd.grad(attended.sum(), q, create_graph=True)
+    assert (second.is_meta, second.requires_grad, second.shape) == (True, True, q.shape)
+    padded = F.conv_transpose1d(
+        on_meta(2, 1, 3), on_meta(1, 1, 2), output_padding=1
+    )  # elsewhere the stride is too small
+    assert padded.shape == (2, 1, 5)
     loss = F.cross_entropy(F.embedding(on_meta(6, dtype=torch.int64), on_meta(9, 3)), on_meta(6, dtype=torch.int64))
     assert (loss.shape, loss.is_meta) == ((), True)
     values, indices = on_meta(3, 4).max(1)
@@ -108,6 +116,7 @@ def test_operations_and_derivatives_give_meta_tensors_of_the_right_shape() -> No
         torch.linalg.lu_factor, torch.linalg.ldl_factor, lambda x: torch.lu_unpack(*torch.linalg.lu_factor(x)),
         lambda x: torch.linalg.lu_solve(*torch.linalg.lu_factor(x), x), lambda x: torch.linalg.matrix_power(x, -2),
         torch.matrix_exp, torch.cholesky_inverse, torch.linalg.det, lambda x: torch.linalg.lstsq(x, x).solution,
+        lambda x: F.embedding(x.argmax(1), x, max_norm=1.0), lambda x: F.embedding_bag(x.int() % 4, x, max_norm=1.0),
         torch.nansum, torch.nanmean, lambda x: x.quantile(0.5, 1), lambda x: x.histc(7), lambda x: F.pdist(x),
         lambda x: torch.bucketize(x, x[0]), lambda x: torch.searchsorted(x, x), lambda x: torch.normal(x, x),
         lambda x: torch.searchsorted(x[0], x, sorter=x[0].argsort()),

@@ -131,6 +131,8 @@ class MetaArray(DuckArray, NDArrayOperatorsMixin):
         """Do nothing: there are no values to write."""
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **kwargs: Any) -> Any:
+        if any(map(_is_tensor, inputs)):
+            return NotImplemented
         if method == "at" or any(x is not None and not isinstance(x, MetaArray) for x in out):
             if isinstance(inputs[0] if method == "at" else None, MetaArray):
                 return None
@@ -141,6 +143,8 @@ class MetaArray(DuckArray, NDArrayOperatorsMixin):
         return computed(name, getattr(ufunc, method), inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if any(map(_is_tensor, types)):
+            return NotImplemented
         out = kwargs.pop("out", None)
         if func in WRITERS:
             out = args[0]
@@ -152,6 +156,11 @@ class MetaArray(DuckArray, NDArrayOperatorsMixin):
             return None
         found = computed(func.__name__, func, args, kwargs)
         return found if out is None else out
+
+
+def _is_tensor(x: Any) -> bool:
+    """Whether x is a Tensor, or their class, to which a function of it and of a bare array is left: it records."""
+    return hasattr(x, "requires_grad")
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> MetaArray:

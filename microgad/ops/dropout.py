@@ -54,9 +54,9 @@ def _dropout(
     x = input.array
     if not training or p == 0 or x.size == 0:
         return input
-    if x.dtype.kind != "f":
+    if p != 1 and x.dtype.kind != "f":
         raise KindError(f"{op}: input must be floating-point, but is {input.dtype}")
-    if by_channel and x.ndim < 2:
+    if p != 1 and by_channel and x.ndim < 2:
         raise ShapeError(f"{op}: Feature dropout requires at least 2 dimensions in the input, got {x.ndim}")
     if inplace:
         input._check_writable(f"{op}_", True)

@@ -121,7 +121,10 @@ def embedding_renorm_(weight: Tensor, indices: Tensor, max_norm: float, norm_typ
     tensor([[3.0000, 4.0000],
             [0.6000, 0.8000]])
     """
-    rows = np.unique(backend.to_numpy(_check_indices("embedding_renorm_", indices, weight.shape[0])))
+    index = _check_indices("embedding_renorm_", indices, weight.shape[0])
+    if "meta" in (weight.device.type, indices.device.type):
+        return weight
+    rows = np.unique(backend.to_numpy(index))
     found = weight.detach()[backend.like(rows, weight.array)]
     norms = found.norm(norm_type, 1)
     long = backend.to_numpy(norms.array) > max_norm

@@ -100,3 +100,15 @@ def test_result_and_gradient_have_the_dtype_of_the_input(dtype):
     y = dropout(x, 0.3)
     y.sum().backward()
     assert y.dtype == x.grad.dtype == dtype
+
+
+@pytest.mark.parametrize("x", [torch.ones(()), torch.ones(3), torch.ones(2, dtype=torch.complex64)])
+@pytest.mark.filterwarnings("ignore:dropout")
+def test_dropout_of_everything_takes_all_inputs(x):
+    F = torch.nn.functional
+    for drop in (dropout, F.dropout2d, F.dropout3d, F.alpha_dropout, F.feature_alpha_dropout):
+        given = x.clone().requires_grad_()
+        out = drop(given, 1.0, training=True)
+        assert (out.dtype, out.shape, out.count_nonzero()) == (x.dtype, x.shape, 0)
+        out.sum().abs().backward()
+        assert given.grad.count_nonzero() == 0

@@ -89,3 +89,7 @@ def test_no_normal_numbers_may_be_integers():
     assert torch.randn(0, 2, dtype=torch.int64).shape == (0, 2)
     with pytest.raises(NotImplementedError, match="int64"):
         torch.randn(1, dtype=torch.int64)
+
+
+def test_a_transposed_convolution_of_no_samples_takes_any_output_padding():
+    assert F.conv_transpose2d(torch.zeros(0, 1, 3, 3), torch.ones(1, 1, 2, 2), output_padding=1).shape == (0, 1, 5, 5)
