@@ -192,6 +192,7 @@ class Tensor(Methods):
         check_write(self)
         self.array = value.array
         self._bump()
+        versions.keep_result(self.node, self._counter())
         if type(self.node) is AccumulateGrad:
             self.node = leaves.leaf_of_new_array(self)
 

@@ -89,3 +89,20 @@ def test_the_error_names_the_value_that_was_written_to() -> None:
         out.sum().backward()
     with pytest.raises(RuntimeError, match=r"^Mul: one of the variables .* b \(2,\) is at version 1"):
         product.sum().backward()
+
+
+def test_a_result_that_its_node_keeps_may_get_other_data() -> None:
+    x, w = torch.tensor([1.0, -2.0], requires_grad=True), torch.ones(2, requires_grad=True)
+    y = x.relu()
+    z, kept = y * 3, y.detach() * w
+    y.data = torch.tensor([5.0, 5.0])
+    (z + y * w).sum().backward(retain_graph=True)
+    assert x.grad is not None
+    assert w.grad is not None
+    assert (x.grad.tolist(), w.grad.tolist()) == ([4, 0], [5, 5])
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        kept.sum().backward()  # PyTorch's w.grad is right here, but not where y itself is kept
+    with torch.no_grad():
+        y.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation: its result"):
+        z.sum().backward()

@@ -53,6 +53,16 @@ def check(node: Any, counter: list[Any], then: int) -> None:
         )
 
 
+def keep_result(node: Any, counter: list[Any]) -> None:
+    """Let `node` accept the latest change of its result's version: the result got another array, it keeps the former.
+
+    In PyTorch a kept result has the former memory, too. A kept input is the Tensor itself, whose values change.
+    """
+    seen, plan = getattr(node, "versions", ()), getattr(node, "plan", None)
+    if type(seen) is list and plan is not None and plan.out and seen[-2] is counter and seen[-1] == counter[0] - 1:
+        seen[-1] = counter[0]
+
+
 def check_all(node: Any) -> None:
     """Raise GraphError if any value that `node` keeps may have been overwritten. The engine has these lines inlined."""
     for counter, then in zip(node.versions[::2], node.versions[1::2], strict=True):
