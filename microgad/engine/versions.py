@@ -59,7 +59,14 @@ def keep_result(node: Any, counter: list[Any]) -> None:
     In PyTorch a kept result has the former memory, too. A kept input is the Tensor itself, whose values change.
     """
     seen, plan = getattr(node, "versions", ()), getattr(node, "plan", None)
-    if type(seen) is list and plan is not None and plan.out and seen[-2] is counter and seen[-1] == counter[0] - 1:
+    if (
+        type(seen) is list
+        and seen
+        and plan is not None
+        and plan.out
+        and seen[-2] is counter
+        and seen[-1] == counter[0] - 1
+    ):
         seen[-1] = counter[0]
 
 

@@ -160,6 +160,7 @@ def test_cholesky_reports_the_first_minor_that_is_not_positive_definite():
     L, info = torch.linalg.cholesky_ex(A)
     assert info.tolist() == [3, 0]
     assert_close(L[1], np.eye(4))
+    assert_close(L[0], np.diag(np.sqrt([1, 2, 9, 16], dtype="f4") * [1, 1, -1, 1]))  # as LAPACK leaves it
     message = r"linalg.cholesky: \(Batch element 0\): .* \(the leading minor of order 3 is not positive-definite\)"
     with pytest.raises(torch.linalg.LinAlgError, match=message):
         torch.linalg.cholesky(A)
@@ -399,6 +400,22 @@ def test_operands_are_freed_without_the_garbage_collector(call):
     assert alive() is None
 
 
+@pytest.mark.parametrize("upper", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
+def test_cholesky_ex_gives_the_columns_before_the_failure(upper, dtype):
+    A = torch.tensor([[4.0, 2, 1, 3], [2, 3, 1, 2], [1, 1, -1, 2], [3, 2, 2, 5]]).to(dtype)
+    if dtype.is_complex:
+        A[0, 2], A[2, 0] = 1 + 2j, 1 - 2j
+    A = torch.stack([torch.eye(4).to(dtype), A]).requires_grad_()
+    L, info = torch.linalg.cholesky_ex(A, upper=upper)
+    assert (L.dtype, info.tolist()) == (dtype, [0, 3])
+    factor = (L[1].mH if upper else L[1]).detach()
+    assert_close(factor[:, :2] @ factor[:2, :2].mH, A[1, :, :2].detach())
+    assert factor[2, 2].real < 0
+    L.sum().abs().backward()
+    assert (A.grad[0].isfinite().all().item(), A.grad[1].isnan().any().item()) == (True, True)
+
+
 def test_a_matrix_with_nan_is_not_positive_definite():
     A = torch.eye(3)
     A[2, 1] = torch.nan
@@ -413,7 +430,7 @@ def test_infinity_over_infinity_is_no_entry_of_a_cholesky_factor():
         torch.linalg.cholesky(A)
     L, info = torch.linalg.cholesky_ex(torch.stack([A, torch.diag(torch.tensor([4.0, torch.inf]))]))
     assert info.tolist() == [2, 0]
-    assert (L[0].isnan().all().item(), L[1].tolist()) == (True, [[2, 0], [0, torch.inf]])
+    assert (L[0, 1].isnan().tolist(), L[1].tolist()) == ([True, True], [[2, 0], [0, torch.inf]])
 
 
 def test_the_first_minor_that_is_not_positive_definite_is_found_by_bisection(monkeypatch):

@@ -52,7 +52,7 @@ def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Te
     """
     factor = _cholesky("linalg.cholesky", A, upper)
     if factor is None:
-        raise _not_definite("linalg.cholesky", _first_bad_minor(A, upper))
+        raise _not_definite("linalg.cholesky", _as_info(_first_bad_minors(A, upper), A))
     return into(out, factor, exact="linalg.cholesky")
 
 
@@ -73,7 +73,7 @@ def _cholesky(op: str, x: Tensor, upper: bool) -> Tensor | None:
         factor = Cholesky.apply(x, upper=upper)
     except LinAlgError:
         return None
-    if _is_not_finite(factor.array) and known((_first_bad_minor(x, upper) > 0).any()):
+    if _is_not_finite(factor.array) and known(any(_first_bad_minors(x, upper))):
         return None
     return adjoint(factor) if upper else factor
 
@@ -100,29 +100,58 @@ def cholesky_ex(
 ) -> return_types.linalg_cholesky_ex:
     """Return the Cholesky factor, and 0 or the order of the first leading minor that is not positive-definite.
 
-    For such a matrix the factor and the gradient are NaN. Source: torch.linalg.cholesky_ex.
+    For such a matrix the gradient is NaN, and the factor is what LAPACK leaves: the columns before that order are
+    right, then comes a pivot that isn't positive, and A's values. Source: torch.linalg.cholesky_ex.
 
-    >>> torch.linalg.cholesky_ex(-torch.eye(2)).info
-    tensor(1, dtype=torch.int32)
+    >>> torch.linalg.cholesky_ex(torch.tensor([[4.0, 2.0], [2.0, -3.0]]))
+    torch.return_types.linalg_cholesky_ex(
+    L=tensor([[ 2.,  0.],
+            [ 1., -4.]]),
+    info=tensor(2, dtype=torch.int32))
     """
     factor = _cholesky("linalg.cholesky_ex", A, upper)
     info = np.zeros_like(A.array, shape=A.shape[:-2], dtype=np.int32)
     if factor is None:
-        info = _first_bad_minor(A, upper)
+        orders = _first_bad_minors(A, upper)
+        info = _as_info(orders, A)
         if check_errors:
             raise _not_definite("linalg.cholesky_ex", info)
         bad = info.reshape((*info.shape, 1, 1)) > 0
         factor = _cholesky("linalg.cholesky_ex", Where.apply(bad, eye(A, A.shape[-1]), A), upper)
-        not_a_number = Where.apply(bad, A, 0.0) * math.nan  # made of A, so that its gradient is NaN, too
-        factor = Where.apply(bad, not_a_number, factor)
+        nothing = np.sqrt(Where.apply(bad, A, 0.0) * 0)  # made of A, so that the gradient is NaN, 0/0, there
+        left = core.Tensor._wrap(_partial_cholesky(A.array, orders, upper))
+        factor = Where.apply(bad, left + nothing, factor)
     return into(out, return_types.linalg_cholesky_ex(factor, core.Tensor._wrap(info)), exact="linalg.cholesky_ex")
 
 
-def _first_bad_minor(A: Tensor, upper: bool) -> Any:
+def _partial_cholesky(A: Any, orders: list[int], upper: bool) -> Any:
+    """Return what LAPACK's potrf leaves of matrices whose minors of these orders aren't positive-definite."""
+    n = A.shape[-1]
+    x = (mT(A) if upper else A).reshape(-1, n, n)
+    found = np.stack([_partial_factor(m, k) for m, k in zip(x, orders, strict=True)]).reshape(A.shape)
+    return mT(found) if upper else found
+
+
+def _partial_factor(x: Any, order: int) -> Any:
+    """Return one matrix with the columns of its factor before the order-th, and the pivot there."""
+    factor = np.tril(x)
+    for k in range(order):
+        column = factor[k:, k] - np.matmul(factor[k:, :k], np.conj(factor[k, :k]))
+        if k < order - 1:
+            factor[k:, k] = column / np.sqrt(np.real(column[0]))
+        else:
+            factor[k, k] = np.real(column[0])
+    return factor
+
+
+def _as_info(orders: list[int], A: Tensor) -> Any:
+    return backend.like(np.reshape(orders, A.shape[:-2]), A.array, np.int32)
+
+
+def _first_bad_minors(A: Tensor, upper: bool) -> list[int]:
     """Return the order of each matrix's first leading minor that is not positive-definite, 0 if all are."""
     x, n = mT(A.array) if upper else A.array, A.shape[-1]
-    found = [_first_bad(m) for m in x.reshape(math.prod(x.shape[:-2]), n, n)]
-    return backend.like(np.reshape(found, x.shape[:-2]), x, np.int32)
+    return [_first_bad(m) for m in x.reshape(math.prod(x.shape[:-2]), n, n)]
 
 
 def _first_bad(x: Any) -> int:
