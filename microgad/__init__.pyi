@@ -644,6 +644,7 @@ from .porting.torch_modules import _dynamo as _dynamo
 from .porting.torch_modules import _inductor as _inductor
 from .porting.torch_modules import _jit_internal as _jit_internal
 from .porting.torch_modules import _subclasses as _subclasses
+from .porting.torch_modules import _tensor_str as _tensor_str
 from .porting.torch_modules import _utils as _utils
 from .porting.torch_modules import _vmap_internals as _vmap_internals
 from .porting.torch_modules import accelerator as accelerator

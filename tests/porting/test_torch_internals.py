@@ -358,6 +358,13 @@ def test_masked_tensor_is_only_a_name() -> None:
         torch.masked.masked_tensor(torch.ones(2), torch.tensor([True, False]))
 
 
+def test_options_of_printing_are_changed_for_a_block() -> None:
+    before = torch._tensor_str.get_printoptions()
+    with torch._tensor_str.printoptions(precision=1, profile="short"):
+        assert (str(torch.tensor(0.75)), torch._tensor_str.PRINT_OPTS.precision) == ("tensor(0.8)", 1)
+    assert torch._tensor_str.get_printoptions() == before
+
+
 def test_deprecated_vmap() -> None:
     assert torch._vmap_internals._vmap(torch.dot, (0, None))(torch.eye(2), torch.tensor([3.0, 4.0])).tolist() == [3, 4]
 
