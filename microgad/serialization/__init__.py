@@ -1,5 +1,7 @@
 """save and load, in PyTorch's file formats, safetensors and npz. No code from a file is ever run."""
 
+import pickle as pickle  # torchbearer takes it from here, the default of its own `save`
+
 from ..lazy import define_getattr as _define_getattr
 from . import safetensors
 from .errors import FileError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import pickle
 import subprocess
 import sys
 import warnings
@@ -363,6 +364,10 @@ def test_options_of_printing_are_changed_for_a_block() -> None:
     with torch._tensor_str.printoptions(precision=1, profile="short"):
         assert (str(torch.tensor(0.75)), torch._tensor_str.PRINT_OPTS.precision) == ("tensor(0.8)", 1)
     assert torch._tensor_str.get_printoptions() == before
+
+
+def test_serialization_has_the_module_pickle_for_libraries() -> None:
+    assert torch.serialization.pickle is pickle
 
 
 def test_deprecated_vmap() -> None:
