@@ -109,8 +109,8 @@ class Conversion:
         >>> torch.tensor([1.7]).to(torch.int64)
         tensor([1])
         """
-        there = args and type(args[0]) is backend.device and args[0] == self.device
-        if there and len(args) == 1 and dtype is None and device is None and copy is non_blocking is False and not other:
+        plain = dtype is device is memory_format is None and copy is non_blocking is False and not other
+        if plain and len(args) == 1 and type(args[0]) is backend.device and args[0] == self.device:
             return self  # the usual case, checked first for speed
         if other:
             if other.keys() not in ({"other"}, {"tensor"}):  # the name in PyTorch's documentation, and that in its code
