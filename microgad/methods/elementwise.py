@@ -20,6 +20,7 @@ else:
 
 
 def _to_power(self: Tensor, exponent: Operand) -> Tensor:
+    """Raise to a power, in place: see `pow`. The exponent, a number or a Tensor, broadcasts to this Tensor's shape."""
     return self
 
 
@@ -31,6 +32,7 @@ _lerp_in_place = in_place(ops.Lerp, _towards)
 
 
 def _with_values(self: Tensor, values: Tensor) -> Tensor:
+    """Write 0 where elements are negative, 1 where positive, `values` where 0: see `heaviside`."""
     return self
 
 

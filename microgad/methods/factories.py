@@ -35,22 +35,34 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def unary(self: Tensor) -> Tensor:
-    """The signature of `x.op_()`."""
+    """Write the result of the operation without `_` into this Tensor, of any shape, and return it.
+
+    Raises RuntimeError for a leaf that requires grad, and if the dtype can't hold the result, as int64 that of `exp`.
+    """
     return self
 
 
 def binary(self: Tensor, other: Operand) -> Tensor:
-    """The signature of `x.op_(other)`."""
+    """Write the result of the operation without `_` into this Tensor, and return it. `other` broadcasts to its shape.
+
+    Raises RuntimeError for other shapes, for a leaf that requires grad, and if the dtype can't hold the result.
+    """
     return self
 
 
 def with_tensor(self: Tensor, other: Tensor) -> Tensor:
-    """The signature of `x.op_(other)`, where other can't be a number."""
+    """Write the result of the operation without `_` into this Tensor, and return it. `other` broadcasts to its shape.
+
+    Raises RuntimeError for other shapes, for a leaf that requires grad, and if `other` is a number.
+    """
     return self
 
 
 def binary_alpha(self: Tensor, other: Operand, *, alpha: complex = 1) -> Tensor:
-    """The signature of `x.op_(other, alpha=2)`."""
+    """Add alpha · other to this Tensor (`sub_` subtracts it), and return it. `other` broadcasts to its shape.
+
+    Raises RuntimeError for other shapes, for a leaf that requires grad, and if the dtype can't hold the result.
+    """
     return self
 
 

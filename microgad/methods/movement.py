@@ -30,6 +30,11 @@ def _shape(self: Tensor, *shape: int) -> Tensor: ...
 @overload
 def _shape(self: Tensor, shape: Sequence[int]) -> Tensor: ...
 def _shape(self: Tensor, *args: Any, shape: Any = ()) -> Tensor:
+    """Return the elements, in order, in another shape: a view if possible. One size may be -1, which is then computed.
+
+    Takes `shape` as integers or as one sequence. Raises RuntimeError for another number of elements.
+    Source: torch.reshape.
+    """
     return self
 
 
@@ -38,6 +43,11 @@ def _size(self: Tensor, *size: int) -> Tensor: ...
 @overload
 def _size(self: Tensor, size: Sequence[int]) -> Tensor: ...
 def _size(self: Tensor, *args: Any, size: Any = ()) -> Tensor:
+    """Give the Tensor this size, given as integers or as one sequence. Raises RuntimeError if it doesn't fit.
+
+    `expand` and `broadcast_to` repeat dimensions of size 1 without a copy: a view. `sum_to_size` adds up what they
+    repeat. `resize_` changes the number of elements in place.
+    """
     return self
 
 
@@ -46,6 +56,11 @@ def _dims(self: Tensor, *dims: int) -> Tensor: ...
 @overload
 def _dims(self: Tensor, dims: Sequence[int]) -> Tensor: ...
 def _dims(self: Tensor, *args: Any, dims: Any = ()) -> Tensor:
+    """Takes `dims` as integers or as one sequence. Dimensions out of range raise IndexError.
+
+    `permute` puts the dimensions into the order `dims`: a view. `flip` reverses the elements along `dims`: a copy.
+    `tile` repeats the Tensor dims[i] times along dimension i: a copy.
+    """
     return self
 
 
@@ -54,6 +69,10 @@ def _repeats(self: Tensor, *repeats: int) -> Tensor: ...
 @overload
 def _repeats(self: Tensor, repeats: Sequence[int]) -> Tensor: ...
 def _repeats(self: Tensor, *args: Any, repeats: Any = ()) -> Tensor:
+    """Repeat the Tensor repeats[i] times along dimension i: a copy. Takes `repeats` as integers or as one sequence.
+
+    Raises RuntimeError for fewer repeats than dimensions. Source: torch.Tensor.repeat.
+    """
     return self
 
 
