@@ -14,7 +14,11 @@ M_co = TypeVar("M_co", bound=Module, covariant=True)
 
 
 class Builder(Protocol[M_co]):
-    """The signature of a function that builds a model; the options are those of the model."""
+    """The signature of a function that builds a model; the options are those of the model.
+
+    `weights` are a member of the model's WeightsEnum, or its name, for weights whose file is in the cache; None draws
+    them. Raises ValueError for options that contradict the weights, NotImplementedError if the file isn't there.
+    """
 
     __name__: str
 
@@ -57,7 +61,12 @@ def variant(
     name: str, description: str, build: Callable[..., M], options_of: Callable[..., dict[str, Any]] = lambda _: {}
 ) -> Builder[M]:
     """Make the builder of one model of a family, with a name and a docstring for `build`."""
-    build.__name__, build.__doc__ = name, f"Build {description}. Source: torchvision.models.{name}."
+    build.__name__ = name
+    build.__doc__ = (
+        f"Build {description}: float images (N, 3, H, W) -> logits (N, num_classes), 1000 by default.\n\n"
+        "Raises KeyError or TypeError for weights of other models, NotImplementedError if the file isn't cached.\n"
+        f"Source: torchvision.models.{name}."
+    )
     return builder(build, options_of)
 
 

@@ -22,5 +22,6 @@ def deprecated_alias(function: F, namespace: str) -> F:
         return function(*args, **kwargs)
 
     renamed.__name__ = renamed.__qualname__ = old
-    renamed.__doc__ = f"`{new}` under its old name."
+    summary = (function.__doc__ or "").partition("\n")[0]
+    renamed.__doc__ = f"{summary} This is an older name of `{new}`, and warns (FutureWarning)."
     return renamed  # type: ignore[return-value]

@@ -158,7 +158,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 @_tensors_only
 def relu_(input: Tensor) -> Tensor:
-    """In-place `relu`. Source: torch.nn.functional.relu_."""
+    """Write max(input, 0) into input, of any shape, and return it. Source: torch.nn.functional.relu_."""
     return input.relu_()
 
 

@@ -29,7 +29,10 @@ def batch_norm(
     input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None,
     training: bool, momentum: float, eps: float, cudnn_enabled: bool = True,
 ) -> Tensor:  # fmt: skip
-    """Call `nn.functional.batch_norm`. Source: torch.batch_norm."""
+    """Normalize each channel of (N, C, ...) by the batch's mean and variance, or by the running ones unless training.
+
+    See `nn.functional.batch_norm`, which has other defaults. Source: torch.batch_norm.
+    """
     return norms.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
@@ -37,7 +40,10 @@ def instance_norm(
     input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None,
     use_input_stats: bool, momentum: float, eps: float, cudnn_enabled: bool = True,
 ) -> Tensor:  # fmt: skip
-    """Call `nn.functional.instance_norm`. Source: torch.instance_norm."""
+    """Normalize each channel of each instance of (N, C, ...): see `nn.functional.instance_norm`.
+
+    Source: torch.instance_norm.
+    """
     return norms.instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
 
 
@@ -45,7 +51,10 @@ def layer_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None,
     eps: float = 1e-5, cudnn_enable: bool = True,
 ) -> Tensor:  # fmt: skip
-    """Call `nn.functional.layer_norm`. Source: torch.layer_norm."""
+    """Normalize (..., *normalized_shape) over its last dimensions: see `nn.functional.layer_norm`.
+
+    Source: torch.layer_norm.
+    """
     return norms.layer_norm(input, normalized_shape, weight, bias, eps)
 
 
@@ -53,28 +62,31 @@ def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Tensor:  # fmt: skip
-    """Call `nn.functional.group_norm`. Source: torch.group_norm."""
+    """Normalize each of num_groups groups of channels of (N, C, ...): see `nn.functional.group_norm`.
+
+    Source: torch.group_norm.
+    """
     return norms.group_norm(input, num_groups, weight, bias, eps)
 
 
 @tensors_only
 def relu_(input: Tensor) -> Tensor:
-    """Apply relu in place. Source: torch.relu_."""
+    """Write max(input, 0) into input, of any shape, and return it. Source: torch.relu_."""
     return input.relu_()
 
 
 def dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """Call `nn.functional.dropout`. Source: torch.dropout."""
+    """If `train`, zero each element with probability p, and divide the others by 1 - p. Source: torch.dropout."""
     return dropouts.dropout(input, p, train)
 
 
 def dropout_(input: Tensor, p: float, train: bool) -> Tensor:
-    """Call `nn.functional.dropout` in place. Source: torch.dropout_."""
+    """`dropout`, of any shape, written into input. Source: torch.dropout_."""
     return dropouts.dropout(input, p, train, True)
 
 
 def feature_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
-    """Call `feature_dropout` in place. Source: torch.feature_dropout_."""
+    """Zero whole channels of (N, C, ...) at random, in input: see `feature_dropout`. Source: torch.feature_dropout_."""
     return dropouts.feature_dropout(input, p, train, True)
 
 
@@ -139,7 +151,10 @@ def binary_cross_entropy_with_logits(
 def embedding(
     weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
 ) -> Tensor:
-    """Call `nn.functional.embedding`; a negative padding_idx means none. Source: torch.embedding."""
+    """Return the rows of weight (V, D) at indices, integers (...): (..., D). A negative padding_idx means none.
+
+    See `nn.functional.embedding`, whose first arguments are exchanged. Source: torch.embedding.
+    """
     padding = None if padding_idx < 0 else padding_idx
     return embeddings.embedding(indices, weight, padding, scale_grad_by_freq=scale_grad_by_freq)
 
@@ -150,7 +165,9 @@ def embedding_bag(
     sparse: bool = False, per_sample_weights: Tensor | None = None, include_last_offset: bool = False,
     padding_idx: int | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    """Call `nn.functional.embedding_bag`; mode 0 is sum, 1 mean, 2 max. Source: torch.embedding_bag.
+    """Reduce the rows of weight (V, D) in each bag of indices, (bags, D): mode 0 is sum, 1 mean, 2 max.
+
+    See `nn.functional.embedding_bag`. Source: torch.embedding_bag.
 
     Returns four Tensors: the embeddings, the bag of each index (n), the number of indices of each bag that count
     (bags), and for mode max the indices of the maxima (bags, D), otherwise the numbers again. PyTorch leaves some of
@@ -178,22 +195,28 @@ def embedding_bag(
 
 
 def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """Call `nn.functional.alpha_dropout`. Source: torch.alpha_dropout."""
+    """If `train`, drop elements, of any shape, so that mean and variance stay: see `nn.functional.alpha_dropout`.
+
+    Source: torch.alpha_dropout.
+    """
     return dropouts.alpha_dropout(input, p, train)
 
 
 def alpha_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
-    """Call `nn.functional.alpha_dropout` in place. Source: torch.alpha_dropout_."""
+    """`alpha_dropout`, of any shape, written into input. Source: torch.alpha_dropout_."""
     return dropouts.alpha_dropout(input, p, train, True)
 
 
 def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """Call `nn.functional.feature_alpha_dropout`. Source: torch.feature_alpha_dropout."""
+    """`alpha_dropout` of whole channels of (N, C, ...): see `nn.functional.feature_alpha_dropout`.
+
+    Source: torch.feature_alpha_dropout.
+    """
     return dropouts.feature_alpha_dropout(input, p, train)
 
 
 def feature_alpha_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
-    """Call `nn.functional.feature_alpha_dropout` in place. Source: torch.feature_alpha_dropout_."""
+    """`feature_alpha_dropout` of (N, C, ...), written into input. Source: torch.feature_alpha_dropout_."""
     return dropouts.feature_alpha_dropout(input, p, train, True)
 
 
@@ -254,13 +277,16 @@ def _statistics(x: Tensor, axes: int | tuple[int, ...], eps: float, keepdim: boo
 
 @numpy_spelling
 def softmax(input: Tensor, dim: int, dtype: Dtype = None, *, out: Tensor | None = None) -> Tensor:
-    """Call `nn.functional.softmax`. Source: torch.softmax."""
+    """Return exp(input) / Σ exp(input) along dim, in the shape of input, as `dtype` if given. Source: torch.softmax."""
     return into(out, softmaxes.softmax(input, dim, dtype=dtype), exact="softmax")
 
 
 @numpy_spelling
 def log_softmax(input: Tensor, dim: int, dtype: Dtype = None, *, out: Tensor | None = None) -> Tensor:
-    """Call `nn.functional.log_softmax`. Source: torch.log_softmax."""
+    """Return the logarithm of `softmax` along dim, in the shape of input, as `dtype` if given.
+
+    Source: torch.log_softmax.
+    """
     return into(out, softmaxes.log_softmax(input, dim, dtype=dtype), exact="log_softmax")
 
 

@@ -51,8 +51,8 @@ class MultiheadAttention(Module):
     is_causal and gives NaN for a query without keys, if nothing requires grad or gradients are disabled, and if it is
     batched with batch_first, an even number of heads, biases, no additional keys, and no mask of numbers.
 
-    Raises ValueError and AssertionError for sizes that don't fit. Source: torch.nn.MultiheadAttention; Vaswani et al.
-    (2017).
+    Raises ValueError and AssertionError for sizes that don't fit, RuntimeError for other dtypes.
+    Source: torch.nn.MultiheadAttention; Vaswani et al. (2017).
 
     >>> x = torch.ones(2, 1, 4)
     >>> out, weights = nn.MultiheadAttention(4, num_heads=2)(x, x, x)

@@ -1,4 +1,8 @@
-"""The layers, one family per file, and `module`, their base class. Source: torch.nn.modules.
+"""The layers, one family per file, and `module`, their base class.
+
+Layers take and return floating-point Tensors of the dtype of their parameters, float32 by default. Where nothing else
+is said, wrong shapes and dtypes raise RuntimeError when the layer is called, and wrong settings raise ValueError when
+it is made. Source: torch.nn.modules.
 
 >>> from microgad.nn.modules.batchnorm import _BatchNorm
 >>> isinstance(nn.BatchNorm2d(3), _BatchNorm)

@@ -1,4 +1,9 @@
-"""Activation layers, most of which apply a function to each element; Softmax and its relatives are in softmax.py."""
+"""Activation layers, most of which apply a function to each element; Softmax and its relatives are in softmax.py.
+
+They return Tensors of the input's shape and dtype, which is floating-point; other dtypes raise RuntimeError. ReLU,
+ReLU6, Hardtanh and Threshold take integers, too, and Sigmoid, Tanh, Softsign and Tanhshrink make them floating-point.
+With `inplace` the input is overwritten, which raises RuntimeError for a leaf that requires grad.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +35,10 @@ class _InplaceActivation(Module):
 
 
 class ReLU(_InplaceActivation):
-    """max(x, 0), of any shape; in place if inplace. Source: torch.nn.ReLU.
+    """max(x, 0), of any shape; in place if inplace.
+
+    Takes floats and integers; raises RuntimeError for booleans and complex numbers, and in place for a leaf that
+    requires grad. Source: torch.nn.ReLU.
 
     >>> nn.ReLU()(torch.tensor([-1.0, 2.0]))
     tensor([0., 2.])
@@ -41,7 +49,7 @@ class ReLU(_InplaceActivation):
 
 
 class Tanh(Module):
-    """The hyperbolic tangent, of any shape. Source: torch.nn.Tanh.
+    """The hyperbolic tangent, of any shape. Integers become floating-point. Source: torch.nn.Tanh.
 
     >>> nn.Tanh()(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.7616])
@@ -52,7 +60,7 @@ class Tanh(Module):
 
 
 class Sigmoid(Module):
-    """1 / (1 + e⁻ˣ), of any shape. Source: torch.nn.Sigmoid.
+    """1 / (1 + e⁻ˣ), of any shape. Integers become floating-point. Source: torch.nn.Sigmoid.
 
     >>> nn.Sigmoid()(torch.tensor([0.0, 2.0]))
     tensor([0.5000, 0.8808])
@@ -63,7 +71,9 @@ class Sigmoid(Module):
 
 
 class LogSigmoid(Module):
-    """The logarithm of Sigmoid, without overflow. Source: torch.nn.LogSigmoid.
+    """The logarithm of Sigmoid, without overflow.
+
+    It has the shape of x. Raises RuntimeError for integers. Source: torch.nn.LogSigmoid.
 
     >>> nn.LogSigmoid()(torch.tensor([0.0, 200.0]))
     tensor([-0.6931,  0.0000])
@@ -74,7 +84,7 @@ class LogSigmoid(Module):
 
 
 class Softsign(Module):
-    """x / (1 + |x|), of any shape. Source: torch.nn.Softsign.
+    """x / (1 + |x|), of any shape. Integers become floating-point. Source: torch.nn.Softsign.
 
     >>> nn.Softsign()(torch.tensor([-1.0, 3.0]))
     tensor([-0.5000,  0.7500])
@@ -85,7 +95,7 @@ class Softsign(Module):
 
 
 class Tanhshrink(Module):
-    """x - tanh(x), of any shape. Source: torch.nn.Tanhshrink.
+    """x - tanh(x), of any shape. Integers become floating-point. Source: torch.nn.Tanhshrink.
 
     >>> nn.Tanhshrink()(torch.tensor([0.0, 2.0]))
     tensor([0.0000, 1.0360])
@@ -96,7 +106,9 @@ class Tanhshrink(Module):
 
 
 class Hardsigmoid(_InplaceActivation):
-    """x/6 + 1/2 clamped to [0, 1], of any shape. Source: torch.nn.Hardsigmoid; Courbariaux et al. (2015).
+    """x/6 + 1/2 clamped to [0, 1], of any shape.
+
+    Raises RuntimeError for integers. Source: torch.nn.Hardsigmoid; Courbariaux et al. (2015).
 
     >>> nn.Hardsigmoid()(torch.tensor([-4.0, 0.0, 4.0]))
     tensor([0.0000, 0.5000, 1.0000])
@@ -109,7 +121,9 @@ class Hardsigmoid(_InplaceActivation):
 
 
 class Hardswish(_InplaceActivation):
-    """x · Hardsigmoid(x), of any shape. Source: torch.nn.Hardswish; Howard et al. (2019).
+    """x · Hardsigmoid(x), of any shape.
+
+    Raises RuntimeError for integers. Source: torch.nn.Hardswish; Howard et al. (2019).
 
     >>> nn.Hardswish()(torch.tensor([-4.0, 3.0]))
     tensor([-0.,  3.])
@@ -122,7 +136,9 @@ class Hardswish(_InplaceActivation):
 
 
 class SiLU(_InplaceActivation):
-    """x · sigmoid(x), of any shape, also called swish. Source: torch.nn.SiLU; Elfwing et al. (2017).
+    """x · sigmoid(x), of any shape, also called swish.
+
+    Raises RuntimeError for integers. Source: torch.nn.SiLU; Elfwing et al. (2017).
 
     >>> nn.SiLU()(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.7311])
@@ -133,7 +149,7 @@ class SiLU(_InplaceActivation):
 
 
 class Mish(_InplaceActivation):
-    """x · tanh(softplus(x)), of any shape. Source: torch.nn.Mish; Misra (2019).
+    """x · tanh(softplus(x)), of any shape. Raises RuntimeError for integers. Source: torch.nn.Mish; Misra (2019).
 
     >>> nn.Mish()(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8651])
@@ -146,7 +162,7 @@ class Mish(_InplaceActivation):
 class SELU(_InplaceActivation):
     """ELU scaled so that deep nets keep mean 0 and variance 1, of any shape.
 
-    Source: torch.nn.SELU; Klambauer et al. (2017).
+    Raises RuntimeError for integers. Source: torch.nn.SELU; Klambauer et al. (2017).
 
     >>> nn.SELU()(torch.tensor([-1.0, 1.0]))
     tensor([-1.1113,  1.0507])
@@ -168,7 +184,9 @@ class _AlphaActivation(Module):
 
 
 class ELU(_AlphaActivation):
-    """x, or alpha · (eˣ - 1) where x is negative, of any shape. Source: torch.nn.ELU; Clevert et al. (2015).
+    """x, or alpha · (eˣ - 1) where x is negative, of any shape.
+
+    Raises RuntimeError for integers. Source: torch.nn.ELU; Clevert et al. (2015).
 
     >>> nn.ELU()(torch.tensor([-1.0, 2.0]))
     tensor([-0.6321,  2.0000])
@@ -179,7 +197,9 @@ class ELU(_AlphaActivation):
 
 
 class CELU(_AlphaActivation):
-    """x, or alpha · (e^(x/alpha) - 1) where x is negative, of any shape. Source: torch.nn.CELU; Barron (2017).
+    """x, or alpha · (e^(x/alpha) - 1) where x is negative, of any shape.
+
+    Raises RuntimeError for integers and for alpha = 0. Source: torch.nn.CELU; Barron (2017).
 
     >>> nn.CELU(2.0)(torch.tensor([-1.0, 2.0]))
     tensor([-0.7869,  2.0000])
@@ -190,7 +210,9 @@ class CELU(_AlphaActivation):
 
 
 class LeakyReLU(Module):
-    """x, or negative_slope · x where x is negative, of any shape. Source: torch.nn.LeakyReLU.
+    """x, or negative_slope · x where x is negative, of any shape.
+
+    Raises RuntimeError for integers. Source: torch.nn.LeakyReLU.
 
     >>> nn.LeakyReLU(0.1)(torch.tensor([-1.0, 2.0]))
     tensor([-0.1000,  2.0000])
@@ -210,7 +232,7 @@ class LeakyReLU(Module):
 class RReLU(Module):
     """LeakyReLU with slopes drawn from [lower, upper] per element in training, and their mean in evaluation.
 
-    Source: torch.nn.RReLU; Xu et al. (2015).
+    Raises RuntimeError for integers and if lower > upper. Source: torch.nn.RReLU; Xu et al. (2015).
 
     >>> nn.RReLU(0.1, 0.3).eval()(torch.tensor([-1.0, 2.0]))
     tensor([-0.2000,  2.0000])
@@ -229,7 +251,10 @@ class RReLU(Module):
 
 
 class PReLU(Module):
-    """LeakyReLU with a learned slope: weight (1), or one per channel. Source: torch.nn.PReLU; He et al. (2015).
+    """LeakyReLU with a learned slope: weight (1), or one per channel.
+
+    (N, C, ...) -> the same. Raises RuntimeError for another number of channels or another dtype than weight's.
+    Source: torch.nn.PReLU; He et al. (2015).
 
     >>> nn.PReLU()(torch.tensor([-1.0, 2.0]))
     tensor([-0.2500,  2.0000], grad_fn=...)
@@ -255,7 +280,7 @@ class PReLU(Module):
 
 
 class Threshold(Module):
-    """x, or value where x is not above threshold, of any shape. Source: torch.nn.Threshold.
+    """x, or value where x is not above threshold, of any shape. Takes integers, too. Source: torch.nn.Threshold.
 
     >>> nn.Threshold(1.0, 20.0)(torch.tensor([1.0, 2.0]))
     tensor([20.,  2.])
@@ -276,7 +301,7 @@ class Threshold(Module):
 class Hardtanh(Module):
     """x clamped to [min_val, max_val], of any shape; min_value and max_value are deprecated names.
 
-    Source: torch.nn.Hardtanh.
+    Takes integers, too. Raises AssertionError unless min_val < max_val. Source: torch.nn.Hardtanh.
 
     >>> nn.Hardtanh()(torch.tensor([-3.0, 0.5]))
     tensor([-1.0000,  0.5000])
@@ -308,7 +333,7 @@ class Hardtanh(Module):
 
 
 class ReLU6(Hardtanh):
-    """x clamped to [0, 6], of any shape. Source: torch.nn.ReLU6; Krizhevsky (2010).
+    """x clamped to [0, 6], of any shape. Takes integers, too. Source: torch.nn.ReLU6; Krizhevsky (2010).
 
     >>> nn.ReLU6()(torch.tensor([-1.0, 8.0]))
     tensor([0., 6.])
@@ -321,7 +346,9 @@ class ReLU6(Hardtanh):
 
 
 class Softplus(Module):
-    """log(1 + e^(beta·x)) / beta, of any shape; x where beta · x is above threshold. Source: torch.nn.Softplus.
+    """log(1 + e^(beta·x)) / beta, of any shape; x where beta · x is above threshold.
+
+    Raises RuntimeError for integers. Source: torch.nn.Softplus.
 
     >>> nn.Softplus()(torch.tensor([0.0, 50.0]))
     tensor([ 0.6931, 50.0000])
@@ -348,7 +375,9 @@ class _Shrink(Module):
 
 
 class Hardshrink(_Shrink):
-    """x, or 0 where |x| is not above lambd, of any shape. Source: torch.nn.Hardshrink.
+    """x, or 0 where |x| is not above lambd, of any shape.
+
+    Raises RuntimeError for integers. Source: torch.nn.Hardshrink.
 
     >>> nn.Hardshrink()(torch.tensor([-2.0, 0.4]))
     tensor([-2.,  0.])
@@ -359,7 +388,9 @@ class Hardshrink(_Shrink):
 
 
 class Softshrink(_Shrink):
-    """x moved towards 0 by lambd, or 0 where |x| <= lambd, of any shape. Source: torch.nn.Softshrink.
+    """x moved towards 0 by lambd, or 0 where |x| <= lambd, of any shape.
+
+    Raises RuntimeError for integers and for a negative lambd. Source: torch.nn.Softshrink.
 
     >>> nn.Softshrink()(torch.tensor([-2.0, 0.4]))
     tensor([-1.5000,  0.0000])
@@ -372,7 +403,7 @@ class Softshrink(_Shrink):
 class GELU(Module):
     """x · Φ(x), of any shape, with the normal distribution function Φ, or with approximate="tanh" an approximation.
 
-    Source: torch.nn.GELU; Hendrycks, Gimpel (2016).
+    Raises RuntimeError for integers and for another `approximate`. Source: torch.nn.GELU; Hendrycks, Gimpel (2016).
 
     >>> nn.GELU()(torch.tensor([-1.0, 1.0]))
     tensor([-0.1587,  0.8413])
@@ -390,7 +421,10 @@ class GELU(Module):
 
 
 class GLU(Module):
-    """a · sigmoid(b), with a and b the halves of the input along `dim`. Source: torch.nn.GLU; Dauphin et al. (2016).
+    """a · sigmoid(b), with a and b the halves of the input along `dim`.
+
+    (..., 2n, ...) -> (..., n, ...). Raises RuntimeError for integers and for an odd size. Source: torch.nn.GLU; Dauphin
+    et al. (2016).
 
     >>> nn.GLU()(torch.tensor([4.0, 0.0]))
     tensor([2.])

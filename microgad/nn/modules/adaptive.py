@@ -26,9 +26,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     """(N, in_features) and classes (N) -> (output, loss): the classes' log-probabilities (N) and their negative mean.
 
     Classes must be sorted by frequency. The head scores the first cutoffs[0] classes, and one entry for each cluster of
-    classes up to the next cutoff. The i-th cluster (from 1) has a tail of its own, whose hidden size is
-    in_features / div_valueⁱ. Works without N, too.
-    Source: torch.nn.AdaptiveLogSoftmaxWithLoss; Grave et al. (2016).
+    classes up to the next cutoff. The i-th cluster (from 1) has a tail of its own, whose hidden size is in_features /
+    div_valueⁱ. Works without N, too. Raises ValueError unless cutoffs are sorted and positive, RuntimeError for classes
+    out of range and sizes that don't fit. Source: torch.nn.AdaptiveLogSoftmaxWithLoss; Grave et al. (2016).
 
     >>> _ = torch.manual_seed(0)
     >>> layer = nn.AdaptiveLogSoftmaxWithLoss(16, 10, cutoffs=[2, 5])

@@ -1,4 +1,7 @@
-"""Batch normalization layers."""
+"""Batch normalization layers.
+
+Input, weight and bias have one floating-point dtype (a float16 input goes with float32 parameters, too).
+"""
 
 from __future__ import annotations
 
@@ -105,7 +108,9 @@ class BatchNorm1d(_BatchNorm):
 
     In training the batch's statistics are used, and running_mean and running_var (of the unbiased variance) move
     towards them by `momentum`; with momentum=None they are the mean over all batches. In evaluation the running
-    statistics are used. Raises ValueError for other dimensions. Source: torch.nn.BatchNorm1d; Ioffe, Szegedy (2015).
+    statistics are used. Raises ValueError for other dimensions. RuntimeError is raised for another number of channels,
+    for dtypes that differ, and in training for one value per channel. Source: torch.nn.BatchNorm1d; Ioffe, Szegedy
+    (2015).
 
     >>> norm = nn.BatchNorm1d(1)
     >>> norm(torch.tensor([[1.0], [3.0]])), norm.running_mean
@@ -117,7 +122,9 @@ class BatchNorm1d(_BatchNorm):
 
 
 class BatchNorm2d(_BatchNorm):
-    """Normalize each channel of (N, C, H, W): see BatchNorm1d. Source: torch.nn.BatchNorm2d.
+    """Normalize each channel of (N, C, H, W): see BatchNorm1d.
+
+    Raises as BatchNorm1d does. Source: torch.nn.BatchNorm2d.
 
     >>> nn.BatchNorm2d(3)(torch.randn(2, 3, 4, 4)).shape
     torch.Size([2, 3, 4, 4])
@@ -127,7 +134,9 @@ class BatchNorm2d(_BatchNorm):
 
 
 class BatchNorm3d(_BatchNorm):
-    """Normalize each channel of (N, C, D, H, W): see BatchNorm1d. Source: torch.nn.BatchNorm3d.
+    """Normalize each channel of (N, C, D, H, W): see BatchNorm1d.
+
+    Raises as BatchNorm1d does. Source: torch.nn.BatchNorm3d.
 
     >>> nn.BatchNorm3d(3)(torch.randn(2, 3, 4, 4, 4)).shape
     torch.Size([2, 3, 4, 4, 4])
@@ -139,8 +148,8 @@ class BatchNorm3d(_BatchNorm):
 class SyncBatchNorm(_BatchNorm):
     """Normalize each channel of (N, C, ...): BatchNorm for any number of dimensions.
 
-    microgad runs in one process: nothing is synchronized, and process_group has no effect.
-    Source: torch.nn.SyncBatchNorm.
+    microgad runs in one process: nothing is synchronized, and process_group has no effect. Raises as BatchNorm1d does,
+    ValueError for 0 or 1 dimensions. Source: torch.nn.SyncBatchNorm.
 
     >>> net = nn.SyncBatchNorm.convert_sync_batchnorm(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
     >>> net[1], net(torch.randn(4, 2)).shape

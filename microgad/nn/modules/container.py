@@ -99,8 +99,8 @@ class _IndexedContainer(Module):
 class Sequential(_IndexedContainer):
     """A chain of modules, each called with the result of the previous one: `Sequential(a, b)(x)` is b(a(x)).
 
-    The arguments are modules, which get the names "0", "1", ..., or one OrderedDict of named modules.
-    Source: torch.nn.Sequential.
+    The arguments are modules, which get the names "0", "1", ..., or one OrderedDict of named modules. Raises TypeError
+    for arguments that aren't modules, IndexError for an index out of range. Source: torch.nn.Sequential.
 
     >>> net = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
     >>> net
@@ -161,7 +161,9 @@ def _positive(times: Any) -> int:
 
 
 class ModuleList(_IndexedContainer):
-    """A list that registers its modules; it has no `forward`. Source: torch.nn.ModuleList.
+    """A list that registers its modules; it has no `forward`.
+
+    Raises TypeError for items that aren't modules, IndexError for an index out of range. Source: torch.nn.ModuleList.
 
     >>> layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
     >>> layers
@@ -200,7 +202,10 @@ class ModuleList(_IndexedContainer):
 
 
 class ModuleDict(Module):
-    """A dictionary that registers its modules, in order of insertion. Source: torch.nn.ModuleDict.
+    """A dictionary that registers its modules, in order of insertion.
+
+    Raises TypeError for values that aren't modules and keys that aren't strings, KeyError for a key with a dot and for
+    a missing one. Source: torch.nn.ModuleDict.
 
     >>> heads = nn.ModuleDict({"digit": nn.Linear(2, 10), "parity": nn.Linear(2, 2)})
     >>> heads["parity"](torch.ones(1, 2)).shape, list(heads)

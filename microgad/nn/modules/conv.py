@@ -1,4 +1,7 @@
-"""Convolution and transposed convolution layers."""
+"""Convolution and transposed convolution layers.
+
+They take floating-point Tensors of the weight's dtype, with a batch (N, C, ...) or without (C, ...).
+"""
 
 from __future__ import annotations
 
@@ -161,7 +164,7 @@ class _Conv(_ConvNd):
 
 
 class Conv1d(_Conv):
-    """(N, in_channels, L) -> (N, out_channels, OL): see Conv2d. Source: torch.nn.Conv1d.
+    """(N, in_channels, L) -> (N, out_channels, OL): see Conv2d. Raises as Conv2d does. Source: torch.nn.Conv1d.
 
     >>> nn.Conv1d(1, 10, kernel_size=3, padding="same")(torch.zeros(8, 1, 28)).shape
     torch.Size([8, 10, 28])
@@ -174,7 +177,9 @@ class Conv2d(_Conv):
     """Cross-correlation: (N, in_channels, H, W) -> (N, out_channels, OH, OW), also without N.
 
     weight is (out_channels, in_channels/groups, KH, KW). Weight and bias start uniform in ±1/√fan_in, where fan_in is
-    the number of inputs of an output. Raises ValueError for settings that don't fit together. Source: torch.nn.Conv2d.
+    the number of inputs of an output. Raises ValueError for settings that don't fit together. RuntimeError is raised
+    for inputs of other dimensions, channels or dtypes, and if the kernel is larger than the padded input.
+    Source: torch.nn.Conv2d.
 
     >>> conv = nn.Conv2d(1, 10, kernel_size=3, padding=1)
     >>> conv, conv(torch.zeros(8, 1, 28, 28)).shape
@@ -185,7 +190,9 @@ class Conv2d(_Conv):
 
 
 class Conv3d(_Conv):
-    """(N, in_channels, D, H, W) -> (N, out_channels, OD, OH, OW): see Conv2d. Source: torch.nn.Conv3d.
+    """(N, in_channels, D, H, W) -> (N, out_channels, OD, OH, OW): see Conv2d.
+
+    Raises as Conv2d does. Source: torch.nn.Conv3d.
 
     >>> nn.Conv3d(1, 10, kernel_size=3, stride=2)(torch.zeros(1, 9, 9, 9)).shape
     torch.Size([10, 4, 4, 4])
@@ -263,7 +270,9 @@ class _ConvTranspose(_ConvTransposeNd):
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """(N, in_channels, L) -> (N, out_channels, OL): see ConvTranspose2d. Source: torch.nn.ConvTranspose1d.
+    """(N, in_channels, L) -> (N, out_channels, OL): see ConvTranspose2d.
+
+    Raises as ConvTranspose2d does. Source: torch.nn.ConvTranspose1d.
 
     >>> nn.ConvTranspose1d(2, 3, kernel_size=4, stride=2, padding=1)(torch.zeros(2, 7)).shape
     torch.Size([3, 14])
@@ -276,7 +285,8 @@ class ConvTranspose2d(_ConvTranspose):
     """Transposed convolution, as in the gradient of Conv2d: (N, in_channels, H, W) -> (N, out_channels, OH, OW).
 
     weight is (in_channels, out_channels/groups, KH, KW). With a stride > 1 several output sizes are possible; `forward`
-    takes an output_size to choose one.
+    takes an output_size to choose one. Raises ValueError for a padding_mode other than "zeros", RuntimeError for inputs
+    of other dimensions, channels or dtypes, and for an output_size that isn't possible.
     Source: torch.nn.ConvTranspose2d.
 
     >>> up = nn.ConvTranspose2d(4, 1, kernel_size=3, stride=2, padding=1)
@@ -290,7 +300,7 @@ class ConvTranspose2d(_ConvTranspose):
 class ConvTranspose3d(_ConvTranspose):
     """(N, in_channels, D, H, W) -> (N, out_channels, OD, OH, OW): see ConvTranspose2d.
 
-    Source: torch.nn.ConvTranspose3d.
+    Raises as ConvTranspose2d does. Source: torch.nn.ConvTranspose3d.
 
     >>> nn.ConvTranspose3d(2, 3, kernel_size=2, stride=2)(torch.zeros(2, 3, 4, 5)).shape
     torch.Size([3, 6, 8, 10])

@@ -8,7 +8,9 @@ from .module import Module
 
 
 class PairwiseDistance(Module):
-    """The p-norm of x1 - x2 + eps: (..., D), (..., D) -> (...). Source: torch.nn.PairwiseDistance.
+    """The p-norm of x1 - x2 + eps: (..., D), (..., D) -> (...).
+
+    Raises RuntimeError for shapes that don't broadcast. Source: torch.nn.PairwiseDistance.
 
     >>> nn.PairwiseDistance()(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0]]))
     tensor([5.0000])
@@ -23,7 +25,10 @@ class PairwiseDistance(Module):
 
 
 class CosineSimilarity(Module):
-    """The cosine of the angle between vectors along `dim`. Source: torch.nn.CosineSimilarity.
+    """The cosine of the angle between vectors along `dim`.
+
+    (..., D, ...), (..., D, ...) -> (..., ...), broadcast. Raises RuntimeError for integers and for shapes that don't
+    broadcast. Source: torch.nn.CosineSimilarity.
 
     >>> nn.CosineSimilarity()(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 1.0]]))
     tensor([0.7071])

@@ -1,4 +1,4 @@
-"""Dropout layers."""
+"""Dropout layers. Inputs are floating-point; integers raise RuntimeError in training."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class _DropoutNd(Module):
 class Dropout(_DropoutNd):
     """In training, zero each element with probability p, and divide the others by 1 - p.
 
-    In evaluation return the input itself. Raises ValueError unless p is in [0, 1].
-    Source: torch.nn.Dropout; Srivastava et al. (2014).
+    In evaluation return the input itself. Raises ValueError unless p is in [0, 1]. Of any shape; RuntimeError is raised
+    for integers. Source: torch.nn.Dropout; Srivastava et al. (2014).
 
     >>> _ = torch.manual_seed(0)
     >>> drop = nn.Dropout(0.5)
@@ -43,7 +43,9 @@ class Dropout(_DropoutNd):
 
 
 class Dropout1d(_DropoutNd):
-    """Dropout of whole channels of (N, C, L) or (C, L). Source: torch.nn.Dropout1d.
+    """Dropout of whole channels of (N, C, L) or (C, L).
+
+    Raises as Dropout does, RuntimeError for other shapes. Source: torch.nn.Dropout1d.
 
     >>> _ = torch.manual_seed(0)
     >>> nn.Dropout1d(0.5)(torch.ones(3, 2))
@@ -56,7 +58,10 @@ class Dropout1d(_DropoutNd):
 
 
 class Dropout2d(_DropoutNd):
-    """Dropout of whole channels of (N, C, H, W). Source: torch.nn.Dropout2d; Tompson et al. (2014).
+    """Dropout of whole channels of (N, C, H, W).
+
+    Raises as Dropout does, RuntimeError for less than two dimensions. Source: torch.nn.Dropout2d; Tompson et al.
+    (2014).
 
     >>> nn.Dropout2d(0.0)(torch.ones(1, 1, 1, 2))
     tensor([[[[1., 1.]]]])
@@ -66,7 +71,7 @@ class Dropout2d(_DropoutNd):
 
 
 class Dropout3d(_DropoutNd):
-    """Dropout of whole channels of (N, C, D, H, W) or (C, D, H, W). Source: torch.nn.Dropout3d.
+    """Dropout of whole channels of (N, C, D, H, W) or (C, D, H, W). Raises as Dropout does. Source: torch.nn.Dropout3d.
 
     >>> nn.Dropout3d(1.0)(torch.ones(1, 1, 1, 2))
     tensor([[[[0., 0.]]]])
@@ -78,7 +83,7 @@ class Dropout3d(_DropoutNd):
 class AlphaDropout(_DropoutNd):
     """Dropout for SELU networks, which preserves mean and variance. As in PyTorch, `inplace` has no effect.
 
-    Source: torch.nn.AlphaDropout; Klambauer et al. (2017).
+    Of any shape; raises as Dropout does. Source: torch.nn.AlphaDropout; Klambauer et al. (2017).
 
     >>> _ = torch.manual_seed(0)
     >>> nn.AlphaDropout(0.5)(torch.zeros(4))
@@ -90,7 +95,9 @@ class AlphaDropout(_DropoutNd):
 
 
 class FeatureAlphaDropout(_DropoutNd):
-    """AlphaDropout of whole channels of (N, C, ...), not in place. Source: torch.nn.FeatureAlphaDropout.
+    """AlphaDropout of whole channels of (N, C, ...), not in place.
+
+    Raises as Dropout does, RuntimeError for less than two dimensions. Source: torch.nn.FeatureAlphaDropout.
 
     >>> nn.FeatureAlphaDropout(0.5).eval()(torch.ones(1, 1, 2))
     tensor([[[1., 1.]]])

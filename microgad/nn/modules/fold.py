@@ -11,6 +11,7 @@ from .module import Module
 class Unfold(Module):
     """Make each window a column: (N, C, H, W) -> (N, C·KH·KW, number of windows), also without N.
 
+    Raises RuntimeError if the windows are larger than the padded input, and for other dimensions.
     Source: torch.nn.Unfold.
 
     >>> nn.Unfold(2)(torch.arange(9.0).reshape(1, 3, 3))
@@ -36,7 +37,7 @@ class Unfold(Module):
 class Fold(Module):
     """Add up Unfold's columns at their windows: (N, C·KH·KW, number of windows) -> (N, C, *output_size).
 
-    Source: torch.nn.Fold.
+    Raises RuntimeError for another number of windows, and if KH·KW doesn't divide dimension 1. Source: torch.nn.Fold.
 
     >>> nn.Fold((3, 3), 2)(torch.ones(4, 4))
     tensor([[[1., 2., 1.],

@@ -62,7 +62,8 @@ class InstanceNorm1d(_InstanceNorm):
     """Normalize each channel of each example of (N, C, L) or (C, L) to mean 0 and variance 1.
 
     With `affine`, weight (C) and bias (C) are applied. With `track_running_stats`, running statistics are used in
-    evaluation. Source: torch.nn.InstanceNorm1d; Ulyanov et al. (2016).
+    evaluation. Raises ValueError for other dimensions, for another number of channels with `affine`, and in training
+    for a single value per channel. Source: torch.nn.InstanceNorm1d; Ulyanov et al. (2016).
 
     >>> nn.InstanceNorm1d(1)(torch.tensor([[1.0, 3.0]]))
     tensor([[-1.0000,  1.0000]])
@@ -74,7 +75,7 @@ class InstanceNorm1d(_InstanceNorm):
 class InstanceNorm2d(_InstanceNorm):
     """Normalize each channel of each example of (N, C, H, W) or (C, H, W): see InstanceNorm1d.
 
-    Source: torch.nn.InstanceNorm2d.
+    Raises as InstanceNorm1d does. Source: torch.nn.InstanceNorm2d.
 
     >>> nn.InstanceNorm2d(3)(torch.randn(2, 3, 4, 4)).shape
     torch.Size([2, 3, 4, 4])
@@ -86,7 +87,7 @@ class InstanceNorm2d(_InstanceNorm):
 class InstanceNorm3d(_InstanceNorm):
     """Normalize each channel of each example of (N, C, D, H, W) or (C, D, H, W): see InstanceNorm1d.
 
-    Source: torch.nn.InstanceNorm3d.
+    Raises as InstanceNorm1d does. Source: torch.nn.InstanceNorm3d.
 
     >>> nn.InstanceNorm3d(3)(torch.randn(2, 3, 4, 4, 4)).shape
     torch.Size([2, 3, 4, 4, 4])

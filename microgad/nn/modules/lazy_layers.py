@@ -1,4 +1,8 @@
-"""Lazy linear, convolution and normalization layers, which infer their input size from the first input."""
+"""Lazy linear, convolution and normalization layers, which infer their input size from the first input.
+
+Before the first call, the shape of a parameter raises RuntimeError. The first call raises what the layer of known size
+raises.
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:  # lazy_layers.py sets them here
 class Linear(Module):
     """x weightᵀ + bias: (..., in_features) -> (..., out_features), with weight (out_features, in_features).
 
-    Weight and bias start uniform in ±1/√in_features. Source: torch.nn.Linear.
+    Weight and bias start uniform in ±1/√in_features. Raises RuntimeError for another last size or another dtype than
+    weight's. Source: torch.nn.Linear.
 
     >>> _ = torch.manual_seed(0)
     >>> nn.Linear(2, 1).weight
@@ -53,14 +54,20 @@ class Linear(Module):
 
 
 class NonDynamicallyQuantizableLinear(Linear):
-    """A Linear under the name that PyTorch gives to the output projection of MultiheadAttention."""
+    """A Linear under the name that PyTorch gives to the output projection of MultiheadAttention.
+
+    (..., in_features) -> (..., out_features). Source: torch.nn.modules.linear.
+
+    >>> nn.MultiheadAttention(4, 2).out_proj
+    NonDynamicallyQuantizableLinear(in_features=4, out_features=4, bias=True)
+    """
 
 
 class Bilinear(Module):
     """x1ᵀ W x2 + bias, for each matrix W of weight: (..., in1_features), (..., in2_features) -> (..., out_features).
 
-    weight is (out_features, in1_features, in2_features). Weight and bias start uniform in ±1/√in1_features.
-    Source: torch.nn.Bilinear.
+    weight is (out_features, in1_features, in2_features). Weight and bias start uniform in ±1/√in1_features. Raises
+    ValueError for in1_features < 1, RuntimeError for other sizes or dtypes. Source: torch.nn.Bilinear.
 
     >>> nn.Bilinear(2, 3, 4)(torch.ones(5, 2), torch.ones(5, 3)).shape
     torch.Size([5, 4])
@@ -103,7 +110,9 @@ class Bilinear(Module):
 
 
 class Identity(Module):
-    """Return the input. The constructor ignores its arguments. Source: torch.nn.Identity.
+    """Return the input. The constructor ignores its arguments.
+
+    It may be of any shape and dtype. Source: torch.nn.Identity.
 
     >>> nn.Identity()(torch.tensor([1.0]))
     tensor([1.])
@@ -117,7 +126,10 @@ class Identity(Module):
 
 
 class Flatten(Module):
-    """Merge the dimensions from start_dim to end_dim: (N, ...) -> (N, features). Source: torch.nn.Flatten.
+    """Merge the dimensions from start_dim to end_dim: (N, ...) -> (N, features).
+
+    Raises IndexError for a dimension out of range, RuntimeError if start_dim comes after end_dim.
+    Source: torch.nn.Flatten.
 
     >>> nn.Flatten()(torch.zeros(2, 3, 4)).shape
     torch.Size([2, 12])
@@ -135,7 +147,10 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """Split dimension `dim` into unflattened_size, one entry of which may be -1. Source: torch.nn.Unflatten.
+    """Split dimension `dim` into unflattened_size, one entry of which may be -1.
+
+    (..., n, ...) -> (..., *unflattened_size, ...). Raises TypeError unless unflattened_size has integers, RuntimeError
+    if they don't multiply up to n. Source: torch.nn.Unflatten.
 
     >>> nn.Unflatten(1, (3, -1))(torch.zeros(2, 12)).shape
     torch.Size([2, 3, 4])

@@ -1,4 +1,9 @@
-"""Loss modules of regression, classification and distributions; margin_losses.py has the others."""
+"""Loss modules of regression, classification and distributions; margin_losses.py has the others.
+
+With reduction="none" the losses are returned, of the shape of the input (without C for classes), with "sum" their sum;
+another one raises ValueError in the call. Inputs are floating-point; integers, and shapes that don't fit together,
+raise RuntimeError.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +34,8 @@ from .margin_losses import TripletMarginWithDistanceLoss as TripletMarginWithDis
 class CrossEntropyLoss(_WeightedLoss):
     """The mean cross-entropy of logits (N, C, ...) and targets.
 
-    Targets are classes, int64 (N, ...), or probabilities (N, C, ...). `weight` (C) weights the classes.
-    Source: torch.nn.CrossEntropyLoss.
+    Targets are classes, int64 (N, ...), or probabilities (N, C, ...). `weight` (C) weights the classes. Raises
+    IndexError for a class out of range, RuntimeError for other shapes or dtypes. Source: torch.nn.CrossEntropyLoss.
 
     >>> nn.CrossEntropyLoss()(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
     tensor(0.6931)
@@ -63,7 +68,7 @@ class CrossEntropyLoss(_WeightedLoss):
 class NLLLoss(_WeightedLoss):
     """The mean negative log-likelihood of classes, int64 (N, ...), given log-probabilities (N, C, ...).
 
-    `weight` (C) weights the classes. Source: torch.nn.NLLLoss.
+    `weight` (C) weights the classes. Raises as CrossEntropyLoss does. Source: torch.nn.NLLLoss.
 
     >>> nn.NLLLoss()(torch.tensor([[-0.5, -1.0]]), torch.tensor([1]))
     tensor(1.)
@@ -85,7 +90,7 @@ class NLLLoss(_WeightedLoss):
 
 
 class NLLLoss2d(NLLLoss):
-    """NLLLoss under an older name. Source: torch.nn.NLLLoss2d."""
+    """NLLLoss under an older name, with a FutureWarning. Source: torch.nn.NLLLoss2d."""
 
     def __init__(
         self,
@@ -100,7 +105,9 @@ class NLLLoss2d(NLLLoss):
 
 
 class MSELoss(_Loss):
-    """The mean of (input - target)², for Tensors of one shape. Source: torch.nn.MSELoss.
+    """The mean of (input - target)², for Tensors of one shape.
+
+    Raises RuntimeError if the shapes don't broadcast, and if both are integers. Source: torch.nn.MSELoss.
 
     >>> nn.MSELoss()(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(2.)
@@ -111,7 +118,9 @@ class MSELoss(_Loss):
 
 
 class L1Loss(_Loss):
-    """The mean of |input - target|, for Tensors of one shape. Source: torch.nn.L1Loss.
+    """The mean of |input - target|, for Tensors of one shape.
+
+    Raises RuntimeError if the shapes don't broadcast, and if both are integers. Source: torch.nn.L1Loss.
 
     >>> nn.L1Loss()(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(1.)
@@ -124,6 +133,7 @@ class L1Loss(_Loss):
 class SmoothL1Loss(_Loss):
     """The mean of |d| - beta/2, or of d² / (2 beta) where |d| < beta, with d = input - target.
 
+    For Tensors of one shape. Raises RuntimeError for others, for two of integers, and for a negative beta.
     Source: torch.nn.SmoothL1Loss; Girshick (2015).
 
     >>> nn.SmoothL1Loss()(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 4.0]))
@@ -141,7 +151,10 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """delta times SmoothL1Loss with beta = delta. Source: torch.nn.HuberLoss; Huber (1964).
+    """delta times SmoothL1Loss with beta = delta.
+
+    For Tensors of one shape. Raises RuntimeError for others, for two of integers, and unless delta > 0.
+    Source: torch.nn.HuberLoss; Huber (1964).
 
     >>> nn.HuberLoss(delta=0.5)(torch.tensor([0.0]), torch.tensor([1.0]))
     tensor(0.3750)
@@ -161,7 +174,7 @@ class KLDivLoss(_Loss):
     """The Kullback-Leibler divergence of log-probabilities (input) from probabilities (target).
 
     With log_target the target, too, holds log-probabilities. Only reduction="batchmean" gives the mathematical
-    divergence. Source: torch.nn.KLDivLoss.
+    divergence. Both have one shape. Raises RuntimeError for others and for integers. Source: torch.nn.KLDivLoss.
 
     >>> nn.KLDivLoss(reduction="batchmean")(torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[1.0, 0.0]]))
     tensor(0.6931)
@@ -185,7 +198,8 @@ class PoissonNLLLoss(_Loss):
     """The mean of e^input - target · input: the negative log-likelihood of counts, given log-rates.
 
     With log_input=False the input holds rates, to which eps is added. With `full`, Stirling's approximation of
-    log(target!) is added. Source: torch.nn.PoissonNLLLoss.
+    log(target!) is added. Both have one shape. Raises RuntimeError for shapes that don't broadcast.
+    Source: torch.nn.PoissonNLLLoss.
 
     >>> nn.PoissonNLLLoss()(torch.tensor([0.0]), torch.tensor([2.0]))
     tensor(1.)
@@ -214,7 +228,8 @@ class PoissonNLLLoss(_Loss):
 class GaussianNLLLoss(_Loss):
     """The mean of (log var + (input - target)² / var) / 2: the negative log-likelihood of a normal distribution.
 
-    With `full`, the constant term is added. Variances are clamped to at least eps. Source: torch.nn.GaussianNLLLoss;
+    With `full`, the constant term is added. Variances are clamped to at least eps. All have one shape, but var may lack
+    the last dimension. Raises ValueError for other shapes and for negative variances. Source: torch.nn.GaussianNLLLoss;
     Nix, Weigend (1994).
 
     >>> nn.GaussianNLLLoss()(torch.tensor([0.0]), torch.tensor([2.0]), torch.tensor([1.0]))
@@ -231,7 +246,10 @@ class GaussianNLLLoss(_Loss):
 
 
 class BCELoss(_WeightedLoss):
-    """The mean binary cross-entropy of probabilities and targets of one shape. Source: torch.nn.BCELoss.
+    """The mean binary cross-entropy of probabilities and targets of one shape.
+
+    Raises RuntimeError for inputs outside of [0, 1], for other shapes, and unless both have one floating-point dtype.
+    Source: torch.nn.BCELoss.
 
     >>> nn.BCELoss()(torch.tensor([0.5]), torch.tensor([1.0]))
     tensor(0.6931)
@@ -244,7 +262,7 @@ class BCELoss(_WeightedLoss):
 class BCEWithLogitsLoss(_Loss):
     """The mean binary cross-entropy of logits and targets of one shape; weight and pos_weight broadcast.
 
-    Source: torch.nn.BCEWithLogitsLoss.
+    Raises RuntimeError for other shapes and for integers. Source: torch.nn.BCEWithLogitsLoss.
 
     >>> nn.BCEWithLogitsLoss()(torch.tensor([0.0]), torch.tensor([1.0]))
     tensor(0.6931)
@@ -276,7 +294,8 @@ class CTCLoss(_Loss):
 
     Inputs are log-probabilities (T, N, C), targets (N, S) or concatenated, and the lengths (N) of both; also without N.
     With reduction="mean" each loss is divided by its target's length. With zero_infinity infinite losses become 0.
-    Source: torch.nn.CTCLoss; Graves et al. (2006).
+    Raises RuntimeError for other numbers of lengths, and for lengths of more than T or S. Source: torch.nn.CTCLoss;
+    Graves et al. (2006).
 
     >>> log_probs = torch.tensor([[[0.5, 0.5]], [[0.5, 0.5]]]).log()
     >>> nn.CTCLoss()(log_probs, torch.tensor([[1]]), (2,), (1,))
@@ -299,6 +318,9 @@ class LinearCrossEntropyOptions:
     """Options by which PyTorch saves memory in `F.linear_cross_entropy`. They have no effect here.
 
     Source: torch.nn.LinearCrossEntropyOptions.
+
+    >>> nn.LinearCrossEntropyOptions().chunking_method
+    'auto'
     """
 
     allow_retain_graph: bool = False
@@ -311,7 +333,8 @@ class LinearCrossEntropyOptions:
 class LinearCrossEntropyLoss(_WeightedLoss):
     """CrossEntropyLoss of the logits of a Linear layer: (N, in_features) and classes -> the loss.
 
-    With out_features (D...) the logits are (N, num_classes, D...). Source: torch.nn.LinearCrossEntropyLoss.
+    With out_features (D...) the logits are (N, num_classes, D...). Raises as CrossEntropyLoss does.
+    Source: torch.nn.LinearCrossEntropyLoss.
 
     >>> nn.LinearCrossEntropyLoss(4, 3)(torch.zeros(2, 4), torch.tensor([0, 2]))
     tensor(1.0986, grad_fn=...)

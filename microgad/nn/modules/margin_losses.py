@@ -1,4 +1,7 @@
-"""Loss modules based on margins and distances."""
+"""Loss modules based on margins and distances.
+
+Reductions and errors are those of loss.py: shapes that don't fit together raise RuntimeError.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class _MarginLoss(_Loss):
 class CosineEmbeddingLoss(_MarginLoss):
     """The mean of 1 - cos for pairs (N, D) with target 1, and of max(0, cos - margin) for those with target -1.
 
-    Source: torch.nn.CosineEmbeddingLoss.
+    Raises RuntimeError unless target is (N), or () for vectors (D). Source: torch.nn.CosineEmbeddingLoss.
 
     >>> x = torch.tensor([[1.0, 0.0]])
     >>> nn.CosineEmbeddingLoss()(x, x, torch.tensor([-1.0]))
@@ -38,7 +41,7 @@ class CosineEmbeddingLoss(_MarginLoss):
 class MarginRankingLoss(_MarginLoss):
     """The mean of max(0, margin - target · (input1 - input2)), with targets ±1; all are (N).
 
-    Source: torch.nn.MarginRankingLoss.
+    Raises RuntimeError for other shapes. Source: torch.nn.MarginRankingLoss.
 
     >>> nn.MarginRankingLoss()(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([1.0]))
     tensor(2.)
@@ -51,7 +54,7 @@ class MarginRankingLoss(_MarginLoss):
 class HingeEmbeddingLoss(_MarginLoss):
     """The mean of x for distances x with target 1, and of max(0, margin - x) for those with target -1.
 
-    Source: torch.nn.HingeEmbeddingLoss.
+    Both have one shape; shapes that don't broadcast raise RuntimeError. Source: torch.nn.HingeEmbeddingLoss.
 
     >>> nn.HingeEmbeddingLoss()(torch.tensor([0.2, 0.2]), torch.tensor([1.0, -1.0]))
     tensor(0.5000)
@@ -67,7 +70,9 @@ class HingeEmbeddingLoss(_MarginLoss):
 
 
 class SoftMarginLoss(_Loss):
-    """The mean of log(1 + e^(-target · x)), with scores x and targets ±1 of one shape. Source: torch.nn.SoftMarginLoss.
+    """The mean of log(1 + e^(-target · x)), with scores x and targets ±1 of one shape.
+
+    Raises RuntimeError for shapes that don't broadcast. Source: torch.nn.SoftMarginLoss.
 
     >>> nn.SoftMarginLoss()(torch.tensor([0.0]), torch.tensor([1.0]))
     tensor(0.6931)
@@ -80,7 +85,8 @@ class SoftMarginLoss(_Loss):
 class MultiLabelMarginLoss(_Loss):
     """Multi-label hinge loss of scores x (N, C) and classes (N, C), of which those before the first -1 count.
 
-    The mean over N of Σ max(0, 1 - x[own] + x[other]) / C, summed over the example's own and all other classes.
+    The mean over N of Σ max(0, 1 - x[own] + x[other]) / C, summed over the example's own and all other classes. Raises
+    RuntimeError for classes that aren't int64 or out of range, and for other shapes.
     Source: torch.nn.MultiLabelMarginLoss.
 
     >>> nn.MultiLabelMarginLoss()(torch.tensor([[0.0, 0.5]]), torch.tensor([[1, -1]]))
@@ -94,7 +100,7 @@ class MultiLabelMarginLoss(_Loss):
 class MultiLabelSoftMarginLoss(_WeightedLoss):
     """The binary cross-entropy of logits (N, C) with targets 0 or 1 (N, C), averaged over C and N.
 
-    Source: torch.nn.MultiLabelSoftMarginLoss.
+    Raises RuntimeError for other shapes. Source: torch.nn.MultiLabelSoftMarginLoss.
 
     >>> nn.MultiLabelSoftMarginLoss()(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))
     tensor(0.6931)
@@ -107,8 +113,8 @@ class MultiLabelSoftMarginLoss(_WeightedLoss):
 class MultiMarginLoss(_WeightedLoss):
     """Multi-class hinge loss of scores x (N, C) and classes (N).
 
-    The mean over N of Σ max(0, margin - x[own] + x[other])ᵖ / C, summed over all other classes. Source:
-    torch.nn.MultiMarginLoss.
+    The mean over N of Σ max(0, margin - x[own] + x[other])ᵖ / C, summed over all other classes. Raises ValueError
+    unless p is 1 or 2, RuntimeError for classes that aren't int64 or out of range. Source: torch.nn.MultiMarginLoss.
 
     >>> nn.MultiMarginLoss()(torch.tensor([[0.0, 0.5]]), torch.tensor([1]))
     tensor(0.2500)
@@ -138,8 +144,8 @@ class MultiMarginLoss(_WeightedLoss):
 class TripletMarginLoss(_Loss):
     """The mean of max(0, margin + ‖anchor - positive‖ - ‖anchor - negative‖), with p-norms; inputs are (N, D).
 
-    With `swap`, ‖positive - negative‖ replaces ‖anchor - negative‖ where it is smaller.
-    Source: torch.nn.TripletMarginLoss; Balntas et al. (2016).
+    With `swap`, ‖positive - negative‖ replaces ‖anchor - negative‖ where it is smaller. Raises ValueError unless margin
+    > 0, RuntimeError for shapes that don't fit together. Source: torch.nn.TripletMarginLoss; Balntas et al. (2016).
 
     >>> nn.TripletMarginLoss()(torch.tensor([[0.0]]), torch.tensor([[1.0]]), torch.tensor([[1.5]]))
     tensor(0.5000)
@@ -169,6 +175,7 @@ class TripletMarginLoss(_Loss):
 class TripletMarginWithDistanceLoss(_Loss):
     """TripletMarginLoss with a distance of your own, a callable of two Tensors; PairwiseDistance by default.
 
+    Inputs are (N, D) or what the distance takes. Raises ValueError unless margin > 0.
     Source: torch.nn.TripletMarginWithDistanceLoss.
 
     >>> loss = nn.TripletMarginWithDistanceLoss(distance_function=lambda a, b: (a - b).abs().sum(-1))

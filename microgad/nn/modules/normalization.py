@@ -35,7 +35,8 @@ class _AffineNorm(Module):
 class LayerNorm(_AffineNorm):
     """Normalize over the last dimensions, normalized_shape, to mean 0 and variance 1; apply weight and bias.
 
-    Source: torch.nn.LayerNorm; Ba et al. (2016).
+    (..., *normalized_shape) -> the same. Raises RuntimeError for other sizes, and unless input and weight have one
+    floating-point dtype. Source: torch.nn.LayerNorm; Ba et al. (2016).
 
     >>> nn.LayerNorm(2)(torch.tensor([[1.0, 3.0]]))
     tensor([[-1.0000,  1.0000]], grad_fn=...)
@@ -69,7 +70,8 @@ class LayerNorm(_AffineNorm):
 class RMSNorm(_AffineNorm):
     """Divide by the root mean square over the last dimensions, normalized_shape, and multiply by weight.
 
-    With eps=None it is the dtype's machine epsilon. Source: torch.nn.RMSNorm; Zhang, Sennrich (2019).
+    With eps=None it is the dtype's machine epsilon. (..., *normalized_shape) -> the same. Raises RuntimeError for other
+    sizes. Source: torch.nn.RMSNorm; Zhang, Sennrich (2019).
 
     >>> nn.RMSNorm(2)(torch.tensor([[1.0, 7.0]]))
     tensor([[0.2000, 1.4000]], grad_fn=...)
@@ -100,7 +102,8 @@ class RMSNorm(_AffineNorm):
 class GroupNorm(_AffineNorm):
     """Normalize each group of channels of (N, C, ...) to mean 0 and variance 1; apply weight (C) and bias (C).
 
-    Raises ValueError unless num_groups divides num_channels. Source: torch.nn.GroupNorm; Wu, He (2018).
+    Raises ValueError unless num_groups divides num_channels. RuntimeError is raised for another number of channels and
+    for less than two dimensions. Source: torch.nn.GroupNorm; Wu, He (2018).
 
     >>> nn.GroupNorm(2, 4)(torch.tensor([[1.0, 3.0, 5.0, 9.0]]))
     tensor([[-1.0000,  1.0000, -1.0000,  1.0000]], grad_fn=...)
@@ -151,7 +154,7 @@ class _ResponseNorm(Module):
 class LocalResponseNorm(_ResponseNorm):
     """Divide each value of (N, C, ...) by (k + alpha · mean square of the `size` channels around it)^beta.
 
-    Source: torch.nn.LocalResponseNorm; Krizhevsky et al. (2012).
+    Raises ValueError for less than three dimensions. Source: torch.nn.LocalResponseNorm; Krizhevsky et al. (2012).
 
     >>> nn.LocalResponseNorm(1, alpha=1.0, beta=0.5, k=0.0)(torch.tensor([[[-3.0], [2.0]]])).flatten()
     tensor([-1.,  1.])
@@ -164,7 +167,8 @@ class LocalResponseNorm(_ResponseNorm):
 class CrossMapLRN2d(_ResponseNorm):
     """LocalResponseNorm of (N, C, H, W) as in Torch7, with PyTorch's quirk: all windows include channel 0.
 
-    The gradient is exact; PyTorch's is not. Source: torch.nn.CrossMapLRN2d.
+    The gradient is exact; PyTorch's is not. Raises ValueError for another number of dimensions.
+    Source: torch.nn.CrossMapLRN2d.
 
     >>> nn.CrossMapLRN2d(1, alpha=1.0, beta=0.5, k=0)(torch.tensor([-3.0, 4.0]).reshape(1, 2, 1, 1)).flatten()
     tensor([-1.0000,  0.8000])

@@ -1,4 +1,9 @@
-"""Padding layers, which add a border to the last dimensions."""
+"""Padding layers, which add a border to the last dimensions.
+
+Inputs may have any dtype, and negative widths crop. Raise RuntimeError for fewer dimensions, if more is cropped than
+there is, and where a border is wider than the values that it is made of: reflection needs more values than the width,
+circular padding at least as many.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +58,9 @@ class _ConstantPad(_ConstantPadNd):
 
 
 class ConstantPad1d(_ConstantPad):
-    """Pad (..., L) with `value`; padding is (left, right) or one width. Source: torch.nn.ConstantPad1d.
+    """Pad (..., L) with `value`; padding is (left, right) or one width.
+
+    Raises RuntimeError if a negative width crops more than there is. Source: torch.nn.ConstantPad1d.
 
     >>> nn.ConstantPad1d((1, 2), 9.0)(torch.zeros(2))
     tensor([9., 0., 0., 9., 9.])
@@ -121,7 +128,9 @@ class _ReflectionPadNd(_Pad):
 
 
 class ReflectionPad1d(_Sides, _ReflectionPadNd):
-    """Pad (..., C, L) by reflection at the first and last value. Source: torch.nn.ReflectionPad1d.
+    """Pad (..., C, L) by reflection at the first and last value.
+
+    Raises RuntimeError unless each width is less than L. Source: torch.nn.ReflectionPad1d.
 
     >>> nn.ReflectionPad1d(2)(torch.tensor([[0.0, 1.0, 2.0]]))
     tensor([[2., 1., 0., 1., 2., 1., 0.]])
@@ -131,7 +140,9 @@ class ReflectionPad1d(_Sides, _ReflectionPadNd):
 
 
 class ReflectionPad2d(_Sides, _ReflectionPadNd):
-    """Pad (..., C, H, W) by reflection at the borders. Source: torch.nn.ReflectionPad2d.
+    """Pad (..., C, H, W) by reflection at the borders.
+
+    Raises RuntimeError unless each width is less than the size. Source: torch.nn.ReflectionPad2d.
 
     >>> nn.ReflectionPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))[0, 0]
     tensor([3., 2., 3., 2.])
@@ -155,7 +166,9 @@ class _ReplicationPadNd(_Pad):
 
 
 class ReplicationPad1d(_Sides, _ReplicationPadNd):
-    """Pad (..., C, L) by repeating the first and last value. Source: torch.nn.ReplicationPad1d.
+    """Pad (..., C, L) by repeating the first and last value.
+
+    Raises RuntimeError for other dimensions. Source: torch.nn.ReplicationPad1d.
 
     >>> nn.ReplicationPad1d(2)(torch.tensor([[0.0, 1.0]]))
     tensor([[0., 0., 0., 1., 1., 1.]])
@@ -193,7 +206,9 @@ class _CircularPadNd(_Pad):
 
 
 class CircularPad1d(_Sides, _CircularPadNd):
-    """Pad (..., C, L) with values from the opposite side. Source: torch.nn.CircularPad1d.
+    """Pad (..., C, L) with values from the opposite side.
+
+    Raises RuntimeError for a width of more than L, ValueError for other dimensions. Source: torch.nn.CircularPad1d.
 
     >>> nn.CircularPad1d(2)(torch.tensor([[0.0, 1.0, 2.0]]))
     tensor([[1., 2., 0., 1., 2., 0., 1.]])

@@ -15,7 +15,7 @@ from .module import Module
 class ParameterList(Module):
     """A list that registers its Parameters under the names "0", "1", ...; Tensors become Parameters.
 
-    It may hold other objects, too. Source: torch.nn.ParameterList.
+    It may hold other objects, too. Raises IndexError for an index out of range. Source: torch.nn.ParameterList.
 
     >>> params = nn.ParameterList([torch.zeros(2), torch.zeros(2, 3)])
     >>> params
@@ -80,8 +80,8 @@ class ParameterList(Module):
 class ParameterDict(Module):
     """A dictionary that registers its Parameters under their keys, which are strings; Tensors become Parameters.
 
-    It is in order of insertion, but a plain dict's items are inserted in sorted order, as in PyTorch.
-    Source: torch.nn.ParameterDict.
+    It is in order of insertion, but a plain dict's items are inserted in sorted order, as in PyTorch. Raises TypeError
+    for other keys. Source: torch.nn.ParameterDict.
 
     >>> params = nn.ParameterDict({"left": torch.zeros(2), "right": torch.zeros(2, 3)})
     >>> params["right"].shape, list(params), [name for name, _ in params.named_parameters()]

@@ -11,7 +11,8 @@ from .module import Module
 class PixelShuffle(Module):
     """Move channels to pixels: (..., C·r², H, W) -> (..., C, H·r, W·r), where r is upscale_factor.
 
-    Source: torch.nn.PixelShuffle; Shi et al. (2016).
+    Takes any dtype. Raises RuntimeError unless r² divides the channels. Source: torch.nn.PixelShuffle; Shi et al.
+    (2016).
 
     >>> nn.PixelShuffle(2)(torch.arange(4.0).reshape(4, 1, 1))
     tensor([[[0., 1.],
@@ -31,7 +32,7 @@ class PixelShuffle(Module):
 class PixelUnshuffle(Module):
     """Move pixels to channels: (..., C, H·r, W·r) -> (..., C·r², H, W), where r is downscale_factor.
 
-    Source: torch.nn.PixelUnshuffle.
+    Takes any dtype. Raises RuntimeError unless r divides height and width. Source: torch.nn.PixelUnshuffle.
 
     >>> nn.PixelUnshuffle(2)(torch.arange(4.0).reshape(1, 2, 2)).flatten()
     tensor([0., 1., 2., 3.])
@@ -50,7 +51,8 @@ class PixelUnshuffle(Module):
 class ChannelShuffle(Module):
     """Interleave the channels of (N, C, ...) from `groups` groups.
 
-    Source: torch.nn.ChannelShuffle; Zhang et al. (2017).
+    Takes any dtype. Raises RuntimeError unless `groups` divides C. Source: torch.nn.ChannelShuffle; Zhang et al.
+    (2017).
 
     >>> nn.ChannelShuffle(2)(torch.arange(4.0).reshape(1, 4, 1)).flatten()
     tensor([0., 2., 1., 3.])

@@ -1,6 +1,8 @@
 """Pooling layers: maximum, average, Lp, fractional and adaptive pooling, and unpooling.
 
 A layer has the name of its function, which it looks up in F at each call, because programs replace functions there.
+Inputs are floating-point, with a batch (N, C, ...) or without (C, ...); maxima and means of windows take integers, too.
+Other dimensions, and windows that don't fit into the input, raise RuntimeError.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ class _MaxPoolNd(Module):
 
 
 class MaxPool1d(_MaxPoolNd):
-    """The maximum of each window: (N, C, L) or (C, L) -> (..., OL). Source: torch.nn.MaxPool1d.
+    """The maximum of each window: (N, C, L) or (C, L) -> (..., OL).
+
+    Raises as MaxPool2d does. Source: torch.nn.MaxPool1d.
 
     >>> nn.MaxPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
     tensor([[3., 2.]])
@@ -58,7 +62,9 @@ class MaxPool1d(_MaxPoolNd):
 class MaxPool2d(_MaxPoolNd):
     """The maximum of each window: (N, C, H, W) -> (N, C, OH, OW). `stride` is kernel_size by default.
 
-    With return_indices, also return their indices in the flattened (H, W) plane. Source: torch.nn.MaxPool2d.
+    With return_indices, also return their indices in the flattened (H, W) plane. Also without N. Raises RuntimeError
+    for other dimensions, for windows that don't fit into the input, and for padding of more than half a window.
+    Source: torch.nn.MaxPool2d.
 
     >>> nn.MaxPool2d(2)(torch.arange(16.0).reshape(1, 1, 4, 4))
     tensor([[[[ 5.,  7.],
@@ -69,7 +75,9 @@ class MaxPool2d(_MaxPoolNd):
 
 
 class MaxPool3d(_MaxPoolNd):
-    """The maximum of each window: (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.MaxPool3d.
+    """The maximum of each window: (N, C, D, H, W) -> (N, C, OD, OH, OW).
+
+    Raises as MaxPool2d does. Source: torch.nn.MaxPool3d.
 
     >>> nn.MaxPool3d(2)(torch.arange(8.0).reshape(1, 1, 2, 2, 2)).flatten()
     tensor([7.])
@@ -98,7 +106,10 @@ class _MaxUnpool(_MaxUnpoolNd):
 
 
 class MaxUnpool1d(_MaxUnpool):
-    """Put MaxPool1d's values back at their indices, with zeros elsewhere. Source: torch.nn.MaxUnpool1d.
+    """Put MaxPool1d's values back at their indices, with zeros elsewhere.
+
+    Values and indices (N, C, L), int64. Raises RuntimeError if they differ in shape, and for indices out of range.
+    Source: torch.nn.MaxUnpool1d.
 
     >>> values, indices = nn.MaxPool1d(2, return_indices=True)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
     >>> nn.MaxUnpool1d(2)(values, indices)
@@ -111,7 +122,8 @@ class MaxUnpool1d(_MaxUnpool):
 class MaxUnpool2d(_MaxUnpool):
     """Put MaxPool2d's values back at their indices, with zeros elsewhere.
 
-    `forward` takes an output_size, as several sizes may pool to the same one. Source: torch.nn.MaxUnpool2d.
+    `forward` takes an output_size, as several sizes may pool to the same one. Values and indices (N, C, H, W), int64.
+    Raises RuntimeError if they differ in shape, and for indices out of range. Source: torch.nn.MaxUnpool2d.
 
     >>> values, indices = nn.MaxPool2d(2, return_indices=True)(torch.arange(4.0).reshape(1, 2, 2))
     >>> nn.MaxUnpool2d(2)(values, indices)
@@ -123,7 +135,9 @@ class MaxUnpool2d(_MaxUnpool):
 
 
 class MaxUnpool3d(_MaxUnpool):
-    """Put MaxPool3d's values back at their indices, with zeros elsewhere. Source: torch.nn.MaxUnpool3d.
+    """Put MaxPool3d's values back at their indices, with zeros elsewhere.
+
+    Values and indices (N, C, D, H, W), int64; raises as MaxUnpool2d does. Source: torch.nn.MaxUnpool3d.
 
     >>> values, indices = nn.MaxPool3d(2, return_indices=True)(torch.arange(8.0).reshape(1, 2, 2, 2))
     >>> nn.MaxUnpool3d(2)(values, indices).flatten()
@@ -166,7 +180,7 @@ class _AvgPool(_AvgPoolNd):
 class AvgPool1d(_AvgPool):
     """The mean of each window: (N, C, L) or (C, L) -> (..., OL). `stride` is kernel_size by default.
 
-    Source: torch.nn.AvgPool1d.
+    Raises as MaxPool2d does. Source: torch.nn.AvgPool1d.
 
     >>> nn.AvgPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
     tensor([[2., 1.]])
@@ -190,7 +204,7 @@ class AvgPool1d(_AvgPool):
 class AvgPool2d(_AvgPool):
     """The mean of each window: (N, C, H, W) -> (N, C, OH, OW). `stride` is kernel_size by default.
 
-    Source: torch.nn.AvgPool2d.
+    Also without N. Raises as MaxPool2d does. Source: torch.nn.AvgPool2d.
 
     >>> nn.AvgPool2d(2)(torch.arange(16.0).reshape(1, 1, 4, 4))
     tensor([[[[ 2.5000,  4.5000],
@@ -201,7 +215,9 @@ class AvgPool2d(_AvgPool):
 
 
 class AvgPool3d(_AvgPool):
-    """The mean of each window: (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.AvgPool3d.
+    """The mean of each window: (N, C, D, H, W) -> (N, C, OD, OH, OW).
+
+    Raises as MaxPool2d does. Source: torch.nn.AvgPool3d.
 
     >>> nn.AvgPool3d(2)(torch.arange(8.0).reshape(1, 1, 2, 2, 2)).flatten()
     tensor([3.5000])
@@ -232,7 +248,9 @@ class _LPPoolNd(Module):
 
 
 class LPPool1d(_LPPoolNd):
-    """(Σ xᵖ)^(1/p) of each window, with p = norm_type: (N, C, L) or (C, L) -> (..., OL). Source: torch.nn.LPPool1d.
+    """(Σ xᵖ)^(1/p) of each window, with p = norm_type: (N, C, L) or (C, L) -> (..., OL).
+
+    Raises as AvgPool1d does. Source: torch.nn.LPPool1d.
 
     >>> nn.LPPool1d(2, 2)(torch.tensor([[3.0, 4.0]]))
     tensor([[5.]])
@@ -242,7 +260,9 @@ class LPPool1d(_LPPoolNd):
 
 
 class LPPool2d(_LPPoolNd):
-    """(Σ xᵖ)^(1/p) of each window, with p = norm_type: (N, C, H, W) -> (N, C, OH, OW). Source: torch.nn.LPPool2d.
+    """(Σ xᵖ)^(1/p) of each window, with p = norm_type: (N, C, H, W) -> (N, C, OH, OW).
+
+    Raises as AvgPool2d does. Source: torch.nn.LPPool2d.
 
     >>> nn.LPPool2d(1, 2)(torch.ones(1, 2, 2))
     tensor([[[4.]]])
@@ -252,7 +272,9 @@ class LPPool2d(_LPPoolNd):
 
 
 class LPPool3d(_LPPoolNd):
-    """(Σ xᵖ)^(1/p) of each window: (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.LPPool3d.
+    """(Σ xᵖ)^(1/p) of each window: (N, C, D, H, W) -> (N, C, OD, OH, OW).
+
+    Raises as AvgPool3d does. Source: torch.nn.LPPool3d.
 
     >>> nn.LPPool3d(1, 2)(torch.ones(1, 2, 2, 2))
     tensor([[[[8.]]]])
@@ -294,7 +316,8 @@ class _FractionalMaxPool(Module):
 class FractionalMaxPool2d(_FractionalMaxPool):
     """The maximum of each of (OH, OW) randomly placed windows: (N, C, H, W) -> (N, C, OH, OW).
 
-    The result's size is output_size, or output_ratio times the input's.
+    The result's size is output_size, or output_ratio times the input's. Raises ValueError unless exactly one of them is
+    given, and for a ratio outside of (0, 1); RuntimeError for windows that don't fit.
     Source: torch.nn.FractionalMaxPool2d; Graham (2014).
 
     >>> nn.FractionalMaxPool2d(2, output_ratio=0.5)(torch.zeros(1, 8, 6)).shape
@@ -305,7 +328,9 @@ class FractionalMaxPool2d(_FractionalMaxPool):
 
 
 class FractionalMaxPool3d(_FractionalMaxPool):
-    """FractionalMaxPool2d for (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.FractionalMaxPool3d.
+    """FractionalMaxPool2d for (N, C, D, H, W) -> (N, C, OD, OH, OW).
+
+    Raises as FractionalMaxPool2d does. Source: torch.nn.FractionalMaxPool3d.
 
     >>> nn.FractionalMaxPool3d(2, output_size=3)(torch.zeros(1, 8, 6, 7)).shape
     torch.Size([1, 3, 3, 3])
@@ -329,7 +354,9 @@ class _AdaptiveAvgPoolNd(Module):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
-    """The means of output_size windows: (..., L) -> (..., output_size). Source: torch.nn.AdaptiveAvgPool1d.
+    """The means of output_size windows: (..., L) -> (..., output_size).
+
+    Raises as AdaptiveAvgPool2d does. Source: torch.nn.AdaptiveAvgPool1d.
 
     >>> nn.AdaptiveAvgPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
     tensor([[2., 1.]])
@@ -341,7 +368,8 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
 class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
     """The means of output_size windows: (..., H, W) -> (..., *output_size).
 
-    In output_size None keeps a dimension, and a single number applies to both. Source: torch.nn.AdaptiveAvgPool2d.
+    In output_size None keeps a dimension, and a single number applies to both. Raises RuntimeError for integers, other
+    dimensions and empty planes. Source: torch.nn.AdaptiveAvgPool2d.
 
     >>> nn.AdaptiveAvgPool2d(1)(torch.arange(4.0).reshape(1, 2, 2))
     tensor([[[1.5000]]])
@@ -351,7 +379,9 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
-    """AdaptiveAvgPool2d for (..., D, H, W) -> (..., *output_size). Source: torch.nn.AdaptiveAvgPool3d.
+    """AdaptiveAvgPool2d for (..., D, H, W) -> (..., *output_size).
+
+    Raises as AdaptiveAvgPool2d does. Source: torch.nn.AdaptiveAvgPool3d.
 
     >>> nn.AdaptiveAvgPool3d((1, None, 2))(torch.zeros(1, 4, 4, 4)).shape
     torch.Size([1, 1, 4, 2])
@@ -375,7 +405,9 @@ class _AdaptiveMaxPoolNd(Module):
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
-    """The maxima of output_size windows: (..., L) -> (..., output_size). Source: torch.nn.AdaptiveMaxPool1d.
+    """The maxima of output_size windows: (..., L) -> (..., output_size).
+
+    Raises as AdaptiveAvgPool2d does. Source: torch.nn.AdaptiveMaxPool1d.
 
     >>> nn.AdaptiveMaxPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
     tensor([[3., 2.]])
@@ -387,7 +419,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
 class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     """The maxima of output_size windows, and with return_indices their indices: (..., H, W) -> (..., *output_size).
 
-    Source: torch.nn.AdaptiveMaxPool2d.
+    The indices are int64. Raises as AdaptiveAvgPool2d does. Source: torch.nn.AdaptiveMaxPool2d.
 
     >>> nn.AdaptiveMaxPool2d(1)(torch.arange(4.0).reshape(1, 2, 2))
     tensor([[[3.]]])
@@ -397,7 +429,9 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
-    """AdaptiveMaxPool2d for (..., D, H, W) -> (..., *output_size). Source: torch.nn.AdaptiveMaxPool3d.
+    """AdaptiveMaxPool2d for (..., D, H, W) -> (..., *output_size).
+
+    Raises as AdaptiveAvgPool2d does. Source: torch.nn.AdaptiveMaxPool3d.
 
     >>> nn.AdaptiveMaxPool3d(2)(torch.zeros(1, 4, 4, 4)).shape
     torch.Size([1, 2, 2, 2])

@@ -60,8 +60,9 @@ class RNNBase(_Recurrent):
     """Base class of RNN, LSTM and GRU: parameters, states, and batched, unbatched or packed input.
 
     Each layer and direction has weight_ih_l0 (gates · H, I) and weight_hh_l0 (gates · H, H or P). It has bias_ih_l0 and
-    bias_hh_l0 unless bias=False, and weight_hr_l0 (P, H) with proj_size P. The names of the backward direction end
-    with "_reverse". All start uniform in ±1/√H. Raises TypeError and ValueError for settings that don't fit together.
+    bias_hh_l0 unless bias=False, and weight_hr_l0 (P, H) with proj_size P. The names of the backward direction end with
+    "_reverse". All start uniform in ±1/√H. Raises TypeError and ValueError for settings that don't fit together.
+    `forward` raises RuntimeError for other sizes of the input or the states, ValueError for other dimensions or dtypes.
     Source: torch.nn.RNNBase.
     """
 
@@ -367,7 +368,10 @@ def _reject_proj_size(kwargs: dict[str, Any]) -> None:
 
 
 class RNNCellBase(_Recurrent):
-    """Base class of the cells, with weight_ih (gates · H, I), weight_hh (gates · H, H), bias_ih and bias_hh."""
+    """Base class of the cells, with weight_ih (gates · H, I), weight_hh (gates · H, H), bias_ih and bias_hh.
+
+    Source: torch.nn.RNNCellBase.
+    """
 
     weight_ih: Parameter
     weight_hh: Parameter
@@ -415,7 +419,9 @@ class RNNCellBase(_Recurrent):
 
 
 class RNNCell(RNNCellBase):
-    """One step of RNN: (B, I), state (B, H) -> the new state; also without B. Source: torch.nn.RNNCell.
+    """One step of RNN: (B, I), state (B, H) -> the new state; also without B.
+
+    Raises RuntimeError for other sizes or dtypes, ValueError for other dimensions. Source: torch.nn.RNNCell.
 
     >>> nn.RNNCell(2, 3)(torch.ones(1, 2)).shape
     torch.Size([1, 3])
@@ -435,7 +441,9 @@ class RNNCell(RNNCellBase):
 
 
 class LSTMCell(RNNCellBase):
-    """One step of LSTM: (B, I), (h, c) of (B, H) -> new (h, c); also without B. Source: torch.nn.LSTMCell.
+    """One step of LSTM: (B, I), (h, c) of (B, H) -> new (h, c); also without B.
+
+    Raises RuntimeError for other sizes or dtypes, ValueError for other dimensions. Source: torch.nn.LSTMCell.
 
     >>> h, c = nn.LSTMCell(2, 3)(torch.ones(1, 2))
     >>> h.shape, c.shape
@@ -454,7 +462,9 @@ class LSTMCell(RNNCellBase):
 
 
 class GRUCell(RNNCellBase):
-    """One step of GRU: (B, I), state (B, H) -> the new state; also without B. Source: torch.nn.GRUCell.
+    """One step of GRU: (B, I), state (B, H) -> the new state; also without B.
+
+    Raises RuntimeError for other sizes or dtypes, ValueError for other dimensions. Source: torch.nn.GRUCell.
 
     >>> nn.GRUCell(2, 3)(torch.ones(1, 2)).shape
     torch.Size([1, 3])

@@ -1,4 +1,8 @@
-"""Softmax, Softmin, LogSoftmax and Softmax2d."""
+"""Softmax, Softmin, LogSoftmax and Softmax2d.
+
+Results have the shape and the floating-point dtype of the input. Raises RuntimeError for integers, IndexError for a
+dimension out of range.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,9 @@ class _SoftmaxBase(Module):
 
 
 class Softmax(_SoftmaxBase):
-    """eˣ divided by its sum along dim, of any shape. Source: torch.nn.Softmax.
+    """eˣ divided by its sum along dim, of any shape.
+
+    Raises RuntimeError for integers, IndexError for a dimension out of range. Source: torch.nn.Softmax.
 
     >>> nn.Softmax(dim=0)(torch.tensor([0.0, 0.0]))
     tensor([0.5000, 0.5000])
@@ -31,7 +37,7 @@ class Softmax(_SoftmaxBase):
 
 
 class Softmin(_SoftmaxBase):
-    """Softmax of -x. Source: torch.nn.Softmin.
+    """Softmax of -x. Of any shape; raises as Softmax does. Source: torch.nn.Softmin.
 
     >>> nn.Softmin(dim=0)(torch.tensor([0.0, 1.0]))
     tensor([0.7311, 0.2689])
@@ -42,7 +48,7 @@ class Softmin(_SoftmaxBase):
 
 
 class LogSoftmax(_SoftmaxBase):
-    """The logarithm of Softmax, without overflow. Source: torch.nn.LogSoftmax.
+    """The logarithm of Softmax, without overflow. Of any shape; raises as Softmax does. Source: torch.nn.LogSoftmax.
 
     >>> nn.LogSoftmax(dim=0)(torch.tensor([0.0, 0.0]))
     tensor([-0.6931, -0.6931])
@@ -53,7 +59,9 @@ class LogSoftmax(_SoftmaxBase):
 
 
 class Softmax2d(Module):
-    """Softmax over the channels at each position of (N, C, H, W) or (C, H, W). Source: torch.nn.Softmax2d.
+    """Softmax over the channels at each position of (N, C, H, W) or (C, H, W).
+
+    Raises RuntimeError for other numbers of dimensions. Source: torch.nn.Softmax2d.
 
     >>> nn.Softmax2d()(torch.zeros(4, 1, 1)).flatten()
     tensor([0.2500, 0.2500, 0.2500, 0.2500])

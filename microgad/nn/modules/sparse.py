@@ -74,7 +74,9 @@ class Embedding(_EmbeddingBase):
     """Look up rows of weight (num_embeddings, embedding_dim) by index: int (...) -> (..., embedding_dim).
 
     weight is drawn from N(0, 1), except for zeros in the row padding_idx, which gets no gradient. With max_norm, used
-    rows with a larger norm are scaled down in place. `sparse` has no effect. Source: torch.nn.Embedding.
+    rows with a larger norm are scaled down in place. `sparse` has no effect. The index is int64 or int32. Raises
+    IndexError for an index out of range, RuntimeError for another dtype, AssertionError for a padding_idx out of range.
+    Source: torch.nn.Embedding.
 
     >>> nn.Embedding.from_pretrained(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))(torch.tensor([1, 0]))
     tensor([[3., 4.],
@@ -135,8 +137,8 @@ class EmbeddingBag(_EmbeddingBase):
     """Sums, means or maxima of bags of rows of weight: int (B, N) -> (B, embedding_dim).
 
     Instead of (B, N), the input may be int (N) with offsets (B), at which the bags begin. mode is "sum", "mean" or
-    "max". See Embedding.
-    Source: torch.nn.EmbeddingBag.
+    "max". See Embedding. Raises RuntimeError for indices out of range, other dimensions, missing offsets or ones that
+    don't begin with 0, NotImplementedError for per_sample_weights unless mode is "sum". Source: torch.nn.EmbeddingBag.
 
     >>> table = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     >>> nn.EmbeddingBag.from_pretrained(table, mode="sum")(torch.tensor([0, 1, 2]), torch.tensor([0, 1]))

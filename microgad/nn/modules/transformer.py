@@ -86,7 +86,8 @@ class TransformerEncoderLayer(_TransformerLayer):
 
     (S, N, E), with batch_first (N, S, E), or (S, E) -> the same. src_mask, src_key_padding_mask and is_causal are
     MultiheadAttention's masks. `activation` is "relu", "gelu" or a callable. With norm_first the norms come before the
-    blocks. Source: torch.nn.TransformerEncoderLayer; Vaswani et al. (2017).
+    blocks. Raises AssertionError unless nhead divides d_model, RuntimeError for other sizes or dtypes and for another
+    activation. Source: torch.nn.TransformerEncoderLayer; Vaswani et al. (2017).
 
     As in PyTorch, in evaluation without gradients a key is ignored wherever a mask isn't 0, and a query without keys
     gives NaN, if MultiheadAttention's conditions hold for all parameters, the activation is relu or gelu, and there are
@@ -131,8 +132,8 @@ class TransformerDecoderLayer(_TransformerLayer):
     """Self-attention, attention to the encoder's output, and a two-layer feedforward network per position.
 
     (T, N, E) and memory (S, N, E) -> (T, N, E). N comes first with batch_first, and may be missing. Masks, activation
-    and norm_first are the encoder layer's, but a copy uses relu for an activation that is a module. Source:
-    torch.nn.TransformerDecoderLayer; Vaswani et al. (2017).
+    and norm_first are the encoder layer's, but a copy uses relu for an activation that is a module. Raises as the
+    encoder layer does. Source: torch.nn.TransformerDecoderLayer; Vaswani et al. (2017).
 
     >>> layer = nn.TransformerDecoderLayer(d_model=4, nhead=2, dim_feedforward=8)
     >>> layer(torch.ones(3, 1, 4), torch.ones(5, 1, 4)).shape
@@ -178,7 +179,9 @@ class TransformerDecoderLayer(_TransformerLayer):
 
 
 class TransformerEncoder(Module):
-    """A stack of num_layers copies of an encoder layer, then `norm`. Source: torch.nn.TransformerEncoder.
+    """A stack of num_layers copies of an encoder layer, then `norm`.
+
+    (S, N, E) -> the same. Raises as the layers do. Source: torch.nn.TransformerEncoder.
 
     mask, src_key_padding_mask and is_causal are those of the layers; with is_causal=None, `mask` is compared with the
     causal mask. In evaluation without gradients, PyTorch may skip padded positions by means of nested Tensors. Their
@@ -238,7 +241,9 @@ class TransformerEncoder(Module):
 
 
 class TransformerDecoder(Module):
-    """A stack of num_layers copies of a decoder layer, then `norm`. Source: torch.nn.TransformerDecoder.
+    """A stack of num_layers copies of a decoder layer, then `norm`.
+
+    (T, N, E) and memory (S, N, E) -> (T, N, E). Raises as the layers do. Source: torch.nn.TransformerDecoder.
 
     Masks are those of the layers; with tgt_is_causal=None, tgt_mask is compared with the causal mask.
 

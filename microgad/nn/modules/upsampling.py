@@ -13,7 +13,9 @@ from .module import Module
 class Upsample(Module):
     """Resize (N, C, [D,] [H,] W) to `size`, or by scale_factor, with `F.interpolate`.
 
-    `mode` is "nearest", "linear", "bilinear", "bicubic" or "trilinear". Source: torch.nn.Upsample.
+    `mode` is "nearest", "linear", "bilinear", "bicubic" or "trilinear". Raises ValueError unless exactly one of size
+    and scale_factor is given, NotImplementedError for a mode that isn't for this number of dimensions, RuntimeError for
+    integers. Source: torch.nn.Upsample.
 
     >>> nn.Upsample(scale_factor=2)(torch.tensor([[[1.0, 2.0]]]))
     tensor([[[1., 1., 2., 2.]]])
@@ -52,7 +54,7 @@ class Upsample(Module):
 
 
 class UpsamplingNearest2d(Upsample):
-    """Upsample (N, C, H, W) by repeating values. Source: torch.nn.UpsamplingNearest2d.
+    """Upsample (N, C, H, W) by repeating values. Raises as Upsample does. Source: torch.nn.UpsamplingNearest2d.
 
     >>> nn.UpsamplingNearest2d(scale_factor=2)(torch.tensor([[[[1.0, 2.0]]]]))
     tensor([[[[1., 1., 2., 2.],
@@ -66,7 +68,9 @@ class UpsamplingNearest2d(Upsample):
 
 
 class UpsamplingBilinear2d(Upsample):
-    """Upsample (N, C, H, W) by bilinear interpolation, with aligned corners. Source: torch.nn.UpsamplingBilinear2d.
+    """Upsample (N, C, H, W) by bilinear interpolation, with aligned corners.
+
+    Raises as Upsample does. Source: torch.nn.UpsamplingBilinear2d.
 
     >>> nn.UpsamplingBilinear2d(size=(1, 3))(torch.tensor([[[[1.0, 2.0]]]]))
     tensor([[[[1.0000, 1.5000, 2.0000]]]])

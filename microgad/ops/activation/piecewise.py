@@ -350,7 +350,7 @@ def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
 
 @tensors_only
 def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """`leaky_relu`, written into input. Source: torch.nn.functional.leaky_relu_."""
+    """Multiply the negative elements of input by negative_slope, in place. Source: torch.nn.functional.leaky_relu_."""
     return leaky_relu(input, negative_slope, True)
 
 
@@ -358,17 +358,17 @@ def rrelu_(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False,
     generator: draws.Generator | None = None,
 ) -> Tensor:  # fmt: skip
-    """`rrelu`, written into input. Source: torch.rrelu_."""
+    """Multiply the negative elements of input by drawn slopes, in place: see `rrelu`. Source: torch.rrelu_."""
     return rrelu(input, lower, upper, training, True, generator)
 
 
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """`hardtanh`, written into input. Source: torch.nn.functional.hardtanh_."""
+    """Clip the elements of input to [min_val, max_val], in place. Source: torch.nn.functional.hardtanh_."""
     return hardtanh(input, min_val, max_val, True)
 
 
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
-    """`threshold`, written into input. Source: torch.threshold_."""
+    """Write value where input <= threshold, in place. Source: torch.threshold_."""
     return _threshold(input, threshold, value, True)
 
 

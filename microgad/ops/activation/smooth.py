@@ -468,11 +468,11 @@ def elu_(input: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: flo
 
 @tensors_only
 def selu_(input: Tensor) -> Tensor:
-    """`selu`, written into input. Source: torch.selu_."""
+    """Write `selu` of each element into input. Source: torch.selu_."""
     return selu(input, True)
 
 
 @tensors_only
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """`celu`, written into input. Source: torch.celu_."""
+    """Write alpha · (exp(input / alpha) - 1) where input is negative, in place. Source: torch.celu_."""
     return celu(input, alpha, True)

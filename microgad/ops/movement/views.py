@@ -58,7 +58,7 @@ def _copy_variant(op: F, taken: Callable[..., Any] | None = None) -> F:
         return with_torch_name(f"{node_name(view.node)}_copy" if view.node else "", Clone.apply(view, order="C"))
 
     copy.__name__ = copy.__qualname__ = name
-    copy.__doc__ = f"`{op.__name__}`, copied. Source: torch.{name}."
+    copy.__doc__ = f"Return the result of `{op.__name__}` as a copy in row-major order. Source: torch.{name}."
     copy.__wrapped__ = op  # type: ignore[attr-defined]  # `inspect.signature` and `help` follow it
     return state.composite(copy)  # type: ignore[return-value]
 

@@ -243,7 +243,10 @@ def with_indices(pool: Callable[P, Any]) -> Callable[P, tuple[Tensor, Tensor]]:
         return pool(**given)  # type: ignore[call-arg]
 
     both.__name__ = both.__qualname__ = f"{pool.__name__}_with_indices"
-    both.__doc__ = f"`{pool.__name__}` with return_indices=True. Source: torch.nn.functional.{both.__name__}."
+    both.__doc__ = (
+        f"Return the result of `{pool.__name__}` and, in its shape, the int64 places of the maxima in the input. "
+        f"Source: torch.nn.functional.{both.__name__}."
+    )
     return both
 
 
