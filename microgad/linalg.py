@@ -1,4 +1,9 @@
-"""Functions of linear algebra under the names of torch.linalg."""
+"""Functions of linear algebra under the names of torch.linalg.
+
+Matrices are (..., m, n), of float32, float64 or complex numbers; all dimensions before the last two are batches. Shapes
+that don't fit raise RuntimeError, and so do integers and float16, but where a function needs only sums and products. A
+matrix that can't be inverted or factorized raises LinAlgError, which is a RuntimeError.
+"""
 
 # isort: skip_file
 from .errors import LinAlgError

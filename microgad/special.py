@@ -1,4 +1,8 @@
-"""Special functions under the names of torch.special."""
+"""Special functions under the names of torch.special.
+
+They are elementwise, or broadcast two Tensors. Integers become floating-point; complex numbers raise RuntimeError, but
+for exp2, expit, expm1, log1p, sinc, softmax and their kin.
+"""
 
 # isort: skip_file
 from __future__ import annotations
@@ -36,7 +40,9 @@ __all__ = [
 
 
 def softmax(input: Tensor, dim: int, dtype: Dtype = None) -> Tensor:
-    """Compute the softmax along dim: see `nn.functional.softmax`. Source: torch.special.softmax.
+    """Compute the softmax along dim: see `nn.functional.softmax`.
+
+    Raises RuntimeError for integers. Source: torch.special.softmax.
 
     >>> torch.special.softmax(torch.tensor([0.0, 0.0]), 0)
     tensor([0.5000, 0.5000])
@@ -45,7 +51,9 @@ def softmax(input: Tensor, dim: int, dtype: Dtype = None) -> Tensor:
 
 
 def log_softmax(input: Tensor, dim: int, *, dtype: Dtype = None) -> Tensor:
-    """Compute the log-softmax along dim: see `nn.functional.log_softmax`. Source: torch.special.log_softmax.
+    """Compute the log-softmax along dim: see `nn.functional.log_softmax`.
+
+    Raises RuntimeError for integers. Source: torch.special.log_softmax.
 
     >>> torch.special.log_softmax(torch.tensor([0.0, 0.0]), 0)
     tensor([-0.6931, -0.6931])

@@ -27,7 +27,10 @@ def normalize(
     input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float | Tensor = 1e-12,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Divide input by its p-norm along dim, or by eps if the norm is smaller. Source: torch.nn.functional.normalize.
+    """Divide input by its p-norm along dim, or by eps if the norm is smaller.
+
+    (...) -> the same. Raises RuntimeError for integers, IndexError for a dimension out of range.
+    Source: torch.nn.functional.normalize.
 
     >>> F.normalize(torch.tensor([[3.0, 4.0]]))
     tensor([[0.6000, 0.8000]])
@@ -38,7 +41,9 @@ def normalize(
 @numpy_spelling
 @composite
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
-    """Return the p-norm of x1 - x2 + eps over the last dimension; the two broadcast. Source: torch.pairwise_distance.
+    """Return the p-norm of x1 - x2 + eps over the last dimension; the two broadcast.
+
+    (..., D), (..., D) -> (...). Raises RuntimeError if they don't broadcast. Source: torch.pairwise_distance.
 
     >>> torch.pairwise_distance(torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 0.0]]))
     tensor([5.0000])

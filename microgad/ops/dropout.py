@@ -111,7 +111,9 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Apply dropout to whole channels of (N, C, H, W), or of (N, C, L). Source: torch.nn.functional.dropout2d.
+    """Apply dropout to whole channels of (N, C, H, W), or of (N, C, L).
+
+    Raises as dropout does, RuntimeError for less than two dimensions. Source: torch.nn.functional.dropout2d.
 
     >>> _ = torch.manual_seed(2024)
     >>> F.dropout2d(torch.ones(1, 2, 1, 2))
@@ -131,7 +133,9 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Apply dropout to whole channels of (N, C, D, H, W) or (C, D, H, W). Source: torch.nn.functional.dropout3d.
+    """Apply dropout to whole channels of (N, C, D, H, W) or (C, D, H, W).
+
+    Raises as dropout does. Source: torch.nn.functional.dropout3d.
 
     >>> _ = torch.manual_seed(2024)
     >>> F.dropout3d(torch.ones(2, 1, 1, 2)).flatten()
@@ -178,7 +182,9 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 @tensors_only
 @composite
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
-    """Apply alpha_dropout to whole channels of (N, C, ...). Source: torch.feature_alpha_dropout.
+    """Apply alpha_dropout to whole channels of (N, C, ...).
+
+    Raises as dropout does, RuntimeError for less than two dimensions. Source: torch.feature_alpha_dropout.
 
     >>> _ = torch.manual_seed(2024)
     >>> F.feature_alpha_dropout(torch.ones(1, 2, 2), training=True)

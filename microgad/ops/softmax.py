@@ -66,7 +66,10 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
 
 
 def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype = None) -> Tensor:
-    """Return the softmax of -input. Source: torch.nn.functional.softmin.
+    """Return the softmax of -input.
+
+    Of any shape. Raises RuntimeError for integers, IndexError for a dimension out of range.
+    Source: torch.nn.functional.softmin.
 
     >>> softmin(torch.tensor([1.0, 3.0]), dim=0)
     tensor([0.8808, 0.1192])
@@ -94,7 +97,7 @@ class LogSoftmax(Function):
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype = None) -> Tensor:
     """Return the logarithm of softmax, without the loss of precision. Source: torch.nn.functional.log_softmax.
 
-    The arguments and errors are those of softmax.
+    The arguments, shapes and errors are those of softmax.
 
     >>> log_softmax(torch.tensor([0.0, 1000.0]), dim=0)
     tensor([-1000.,     0.])
@@ -124,7 +127,7 @@ def gumbel_softmax(
     """Return the softmax of (logits + Gumbel noise) / tau along dim. Source: torch.nn.functional.gumbel_softmax.
 
     With `hard`, the result is 1 at the maximum and 0 elsewhere, but has the gradient of the soft result. The draws are
-    PyTorch's. Jang et al. (2016).
+    PyTorch's. Jang et al. (2016). Raises RuntimeError for integers.
 
     >>> _ = torch.manual_seed(2024)
     >>> F.gumbel_softmax(torch.tensor([1.0, 2.0, 0.0]), hard=True)
@@ -167,7 +170,9 @@ class LogSumExp(Function):
 
 @numpy_spelling
 def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Return log Σ exp(input) over one or several dims, without overflow. Source: torch.logsumexp.
+    """Return log Σ exp(input) over one or several dims, without overflow.
+
+    IndexError is raised for a dimension out of range. Source: torch.logsumexp.
 
     >>> logsumexp(torch.tensor([[1000.0, 1000.0], [0.0, -torch.inf]]), dim=1)
     tensor([1000.6932,    0.0000])

@@ -75,7 +75,9 @@ def _needs_where(x: Any, slope: Any) -> bool:
 
 @tensors_only
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """input where input > 0, else negative_slope · input. Source: torch.nn.functional.leaky_relu.
+    """input where input > 0, else negative_slope · input.
+
+    Of any shape; integers raise RuntimeError. Source: torch.nn.functional.leaky_relu.
 
     >>> F.leaky_relu(torch.tensor([-1.0, 2.0]), 0.5)
     tensor([-0.5000,  2.0000])
@@ -185,7 +187,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
-    """Clip input to [0, 6]. Source: torch.nn.functional.relu6.
+    """Clip input to [0, 6]. Of any shape; takes integers, but no booleans. Source: torch.nn.functional.relu6.
 
     >>> F.relu6(torch.tensor([-1.0, 2.0, 8.0]))
     tensor([0., 2., 6.])
@@ -209,7 +211,7 @@ class Hardsigmoid(Function):
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
-    """relu6(input + 3) / 6. Source: torch.nn.functional.hardsigmoid.
+    """relu6(input + 3) / 6. Of any shape; integers raise RuntimeError. Source: torch.nn.functional.hardsigmoid.
 
     >>> F.hardsigmoid(torch.tensor([-4.0, 0.0, 1.5]))
     tensor([0.0000, 0.5000, 0.7500])
@@ -247,7 +249,9 @@ class Hardswish(Function):
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
-    """input · hardsigmoid(input). Source: torch.nn.functional.hardswish; Howard et al. (2019).
+    """input · hardsigmoid(input).
+
+    Of any shape; integers raise RuntimeError. Source: torch.nn.functional.hardswish; Howard et al. (2019).
 
     >>> F.hardswish(torch.tensor([-4.0, 1.5, 4.0]))
     tensor([-0.0000,  1.1250,  4.0000])
@@ -272,7 +276,9 @@ class Threshold(Function):
 def threshold(
     input: Tensor, threshold: float, value: float, inplace: bool = False, *, out: Tensor | None = None
 ) -> Tensor:
-    """input where input > threshold, else value. Source: torch.nn.functional.threshold; torch.threshold has `out`.
+    """input where input > threshold, else value.
+
+    Of any shape; takes integers, but no booleans. Source: torch.nn.functional.threshold; torch.threshold has `out`.
 
     >>> F.threshold(torch.tensor([0.5, 2.0]), 1, 20)
     tensor([20.,  2.])
@@ -301,7 +307,9 @@ class Hardshrink(Function):
 
 @tensors_only
 def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
-    """input where |input| > lambd, else 0. Source: torch.nn.functional.hardshrink.
+    """input where |input| > lambd, else 0.
+
+    Of any shape; integers raise RuntimeError. Source: torch.nn.functional.hardshrink.
 
     >>> F.hardshrink(torch.tensor([-2.0, 0.25]))
     tensor([-2.,  0.])

@@ -1,4 +1,7 @@
-"""Smooth activations: ELU and its variants, SiLU, GELU, Mish, softplus, log-sigmoid, softsign, tanhshrink, GLU."""
+"""Smooth activations: ELU and its variants, SiLU, GELU, Mish, softplus, log-sigmoid, softsign, tanhshrink, GLU.
+
+Elementwise, of any shape, and of the input's floating-point dtype.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,9 @@ class Elu(Function):
 
 @tensors_only
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """input where input > 0, else alpha · (exp(input) - 1). Source: torch.nn.functional.elu.
+    """input where input > 0, else alpha · (exp(input) - 1).
+
+    Of any shape; integers raise RuntimeError. Source: torch.nn.functional.elu.
 
     >>> F.elu(torch.tensor([-1.0, 2.0]))
     tensor([-0.6321,  2.0000])
@@ -80,7 +85,9 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 @tensors_only
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
-    """1.0507 · elu(input, 1.6733), which keeps mean 0 and variance 1. Source: torch.selu; Klambauer et al. (2017).
+    """1.0507 · elu(input, 1.6733), which keeps mean 0 and variance 1.
+
+    Of any shape; integers raise RuntimeError. Source: torch.selu; Klambauer et al. (2017).
 
     >>> F.selu(torch.tensor([-1.0, 2.0]))
     tensor([-1.1113,  2.1014])
@@ -153,7 +160,9 @@ def _gated_slope(out: Any, growth: Any) -> None:
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
-    """input · sigmoid(input), also called swish. Source: torch.nn.functional.silu; Elfwing et al. (2017).
+    """input · sigmoid(input), also called swish.
+
+    Of any shape; integers raise RuntimeError. Source: torch.nn.functional.silu; Elfwing et al. (2017).
 
     >>> F.silu(torch.tensor([0.0, 2.0]))
     tensor([0.0000, 1.7616])
@@ -315,7 +324,9 @@ def _exp_as_quotient(x: Any) -> Any:
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
-    """input · tanh(softplus(input)). Source: torch.nn.functional.mish; Misra (2019).
+    """input · tanh(softplus(input)).
+
+    Of any shape; integers raise RuntimeError. Source: torch.nn.functional.mish; Misra (2019).
 
     >>> F.mish(torch.tensor([0.0, 2.0]))
     tensor([0.0000, 1.9440])
@@ -360,7 +371,9 @@ class Softplus(Function):
 
 @tensors_only
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0, *, out: Tensor | None = None) -> Tensor:
-    """log(1 + exp(beta · input)) / beta; input where beta · input > threshold. Source: torch.nn.functional.softplus.
+    """log(1 + exp(beta · input)) / beta; input where beta · input > threshold.
+
+    Of any shape; integers raise RuntimeError. Source: torch.nn.functional.softplus.
 
     >>> F.softplus(torch.tensor([-1000.0, 0.0, 30.0]))
     tensor([ 0.0000,  0.6931, 30.0000])
@@ -381,7 +394,7 @@ class LogSigmoid(Function):
 
 
 def logsigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The logarithm of the sigmoid. Source: torch.nn.functional.logsigmoid.
+    """The logarithm of the sigmoid. Of any shape; integers raise RuntimeError. Source: torch.nn.functional.logsigmoid.
 
     >>> logsigmoid(torch.tensor([-1000.0, 0.0]))
     tensor([-1.0000e+03, -6.9315e-01])

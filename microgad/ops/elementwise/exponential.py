@@ -53,7 +53,7 @@ class Exp2(Function):
 
 
 def exp2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """2 to the power input. Source: torch.exp2.
+    """2 to the power input. Elementwise, of any shape; integers become floating-point. Source: torch.exp2.
 
     >>> torch.exp2(torch.tensor([0.0, 3.0]))
     tensor([1., 8.])
@@ -74,7 +74,9 @@ class Expm1(Function):
 
 
 def expm1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """e to the power input, minus 1; accurate also near 0. Source: torch.expm1.
+    """e to the power input, minus 1; accurate also near 0.
+
+    Elementwise, of any shape; integers become floating-point. Source: torch.expm1.
 
     >>> torch.expm1(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 1.7183])
@@ -167,7 +169,9 @@ def _log1p(x: Any) -> Any:
 
 
 def log1p(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """log(1 + input), accurate also near 0. Source: torch.log1p.
+    """log(1 + input), accurate also near 0.
+
+    Elementwise, of any shape; integers become floating-point. Source: torch.log1p.
 
     >>> torch.log1p(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.6931])
@@ -270,7 +274,9 @@ class XLogY(Function):
 
 
 def xlogy(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input · log(other), broadcast; it is 0 where input is 0 and other isn't NaN. Source: torch.xlogy.
+    """input · log(other), broadcast; it is 0 where input is 0 and other isn't NaN.
+
+    Raises RuntimeError for complex numbers. Source: torch.xlogy.
 
     >>> torch.xlogy(torch.tensor([0.0, 2.0]), torch.tensor([0.0, 1.0]))
     tensor([0., 0.])
@@ -303,7 +309,9 @@ class Sigmoid(Function):
 
 
 def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The logistic function, 1 / (1 + exp(-input)). Source: torch.sigmoid.
+    """The logistic function, 1 / (1 + exp(-input)).
+
+    Elementwise, of any shape; integers become floating-point. Source: torch.sigmoid.
 
     >>> torch.sigmoid(torch.tensor([0.0, 2.0]))
     tensor([0.5000, 0.8808])
@@ -337,7 +345,8 @@ class Logit(Function):
 def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None) -> Tensor:
     """log(input / (1 - input)), the inverse of sigmoid. Source: torch.logit.
 
-    If eps is given and not negative, input is clipped to [eps, 1 - eps] first.
+    If eps is given and not negative, input is clipped to [eps, 1 - eps] first. Elementwise, of any shape; complex
+    numbers raise RuntimeError.
 
     >>> torch.logit(torch.tensor([0.5, 0.8808]))
     tensor([0.0000, 2.0000])

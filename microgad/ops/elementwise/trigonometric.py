@@ -201,7 +201,7 @@ class Sinc(Function):
 
 
 def sinc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """sin(πx) / (πx), and 1 at 0. Source: torch.sinc.
+    """sin(πx) / (πx), and 1 at 0. Elementwise, of any shape; integers become floating-point. Source: torch.sinc.
 
     >>> torch.sinc(torch.tensor([0.0, 0.5]))
     tensor([1.0000, 0.6366])

@@ -26,7 +26,7 @@ from .solving import inv
 def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """Multiply two or more matrices in the order with the fewest operations; the first and last may be vectors.
 
-    Source: torch.linalg.multi_dot.
+    Raises RuntimeError for fewer than two Tensors, or sizes that don't fit. Source: torch.linalg.multi_dot.
 
     >>> torch.linalg.multi_dot([torch.ones(2), torch.ones(2, 3), torch.ones(3, 1)])
     tensor([6.])
@@ -86,7 +86,10 @@ def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
 @numpy_spelling
 @composite
 def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
-    """Return the n-th power of square matrices; a negative n inverts them first. Source: torch.linalg.matrix_power.
+    """Return the n-th power of square matrices; a negative n inverts them first.
+
+    (..., n, n) -> the same. Raises RuntimeError for other shapes, LinAlgError if one can't be inverted.
+    Source: torch.linalg.matrix_power.
 
     >>> torch.linalg.matrix_power(torch.tensor([[1.0, 1.0], [0.0, 1.0]]), 5)
     tensor([[1., 5.],

@@ -218,7 +218,8 @@ class QR(Function):
 def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> return_types.linalg_qr:
     """Return Q with orthonormal columns and an upper triangular R with A = Q R. Source: torch.linalg.qr.
 
-    (m, n) -> (m, k), (k, n) with k = min(m, n), or (m, m), (m, n) in mode "complete". In mode "r", Q is empty.
+    (m, n) -> (m, k), (k, n) with k = min(m, n), or (m, m), (m, n) in mode "complete". In mode "r", Q is empty. Raises
+    RuntimeError for fewer dimensions and for integers.
 
     >>> A = torch.tensor([[3.0], [4.0]])
     >>> Q, R = torch.linalg.qr(A)

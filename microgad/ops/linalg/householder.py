@@ -74,6 +74,7 @@ def _compact(op: str, vectors: Tensor, tau: Tensor) -> tuple[Tensor, Tensor, Ten
 def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Return the first columns of the product of the reflections I - τᵢ vᵢ vᵢᴴ; vᵢ is below the diagonal of A.
 
+    (..., m, n), (..., k) -> (..., m, n), k <= n <= m. Raises RuntimeError for other shapes and for dtypes that differ.
     Source: torch.linalg.householder_product.
 
     >>> torch.linalg.householder_product(torch.zeros(2, 1), torch.tensor([2.0]))

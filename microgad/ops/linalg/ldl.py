@@ -120,6 +120,7 @@ def ldl_factor_ex(
 ) -> return_types.linalg_ldl_factor_ex:
     """Return the factors of `linalg.ldl_factor`, and 0 or the number of the first zero row of D.
 
+    (..., n, n) -> (..., n, n), (..., n), (...). Raises RuntimeError for other shapes.
     Source: torch.linalg.ldl_factor_ex.
 
     >>> torch.linalg.ldl_factor_ex(torch.zeros(1, 1)).info
@@ -141,7 +142,7 @@ def _checked_ldl(op: str, A: Tensor, hermitian: bool, check_errors: bool) -> Any
 def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False, out: Tensor | None = None) -> Tensor:
     """Solve A X = B with the results of `ldl_factor` for A: (..., n, n), (..., n), (..., n, k) -> (..., n, k).
 
-    Source: torch.linalg.ldl_solve.
+    Raises RuntimeError for other shapes. Source: torch.linalg.ldl_solve.
 
     >>> A = torch.tensor([[0.0, 2.0], [2.0, 1.0]])
     >>> torch.linalg.ldl_solve(*torch.linalg.ldl_factor(A), torch.tensor([[2.0], [3.0]]))

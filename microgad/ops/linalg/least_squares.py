@@ -120,7 +120,8 @@ def pinv(
 ) -> Tensor:  # fmt: skip
     """Return the pseudo-inverse of each matrix; singular values up to max(atol, rtol · the largest) count as zero.
 
-    rtol (or rcond) is max(m, n) · eps by default, or 0 if atol is positive. Source: torch.linalg.pinv.
+    rtol (or rcond) is max(m, n) · eps by default, or 0 if atol is positive. (..., m, n) -> (..., n, m). Raises
+    RuntimeError for fewer dimensions and for integers. Source: torch.linalg.pinv.
 
     >>> torch.linalg.pinv(torch.tensor([[2.0, 0.0], [0.0, 0.0]]))
     tensor([[0.5000, 0.0000],
@@ -159,8 +160,8 @@ def matrix_rank(
 ) -> Tensor:  # fmt: skip
     """Return the rank of each matrix, int64: the number of singular values above max(atol, rtol · the largest).
 
-    The defaults of atol and rtol are those of `linalg.pinv`; tol is an atol with rtol = 0.
-    Source: torch.linalg.matrix_rank.
+    The defaults of atol and rtol are those of `linalg.pinv`; tol is an atol with rtol = 0. (..., m, n) -> (...). Raises
+    RuntimeError for fewer dimensions and for integers. Source: torch.linalg.matrix_rank.
 
     >>> torch.linalg.matrix_rank(torch.ones(3, 3))
     tensor(1)

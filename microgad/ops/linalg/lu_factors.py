@@ -181,6 +181,7 @@ def lu_factor_ex(
 ) -> return_types.linalg_lu_factor_ex:
     """Return the factors of `linalg.lu_factor`, and 0 or the number of each matrix's first zero pivot.
 
+    (..., m, n) -> (..., m, n), (..., min(m, n)), (...). Raises RuntimeError for fewer dimensions.
     Source: torch.linalg.lu_factor_ex.
 
     >>> torch.linalg.lu_factor_ex(torch.zeros(1, 1)).info
@@ -217,6 +218,7 @@ def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = 
 def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types.linalg_lu:
     """Return a permutation matrix P, a lower triangular L with a unit diagonal, and an upper triangular U: A = P L U.
 
+    (..., m, n) -> (..., m, m), (..., m, k), (..., k, n), k = min(m, n). Raises RuntimeError for fewer dimensions.
     Source: torch.linalg.lu.
 
     >>> P, L, U = torch.linalg.lu(torch.tensor([[1.0, 2.0], [2.0, 0.0]]))
@@ -270,6 +272,7 @@ def lu_solve(
 ) -> Tensor:
     """Solve A X = B, or X A = B unless left, with the LU factors of A; `adjoint` puts Aᴴ in place of A.
 
+    (..., n, n), pivots (..., n), (..., n, k) -> (..., n, k). Raises RuntimeError for other shapes.
     Source: torch.linalg.lu_solve.
 
     >>> A = torch.tensor([[1.0, 2.0], [2.0, 0.0]])

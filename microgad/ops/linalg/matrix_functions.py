@@ -60,7 +60,9 @@ class MatrixExp(Function):
 
 @numpy_spelling
 def matrix_exp(A: Tensor) -> Tensor:
-    """Return the exponential of each matrix. Source: torch.linalg.matrix_exp.
+    """Return the exponential of each matrix.
+
+    (..., n, n) -> the same. Raises RuntimeError for other shapes and for integers. Source: torch.linalg.matrix_exp.
 
     >>> torch.linalg.matrix_exp(torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
     tensor([[1., 1.],

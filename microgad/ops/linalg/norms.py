@@ -116,8 +116,8 @@ def vector_norm(
 ) -> Tensor:
     """Return (Σ |x|ᵒʳᵈ)^(1/ord) over dim, by default over all dimensions.
 
-    For ord = inf, -inf and 0 it is the largest |x|, the smallest |x|, and the number of nonzeros.
-    Source: torch.linalg.vector_norm.
+    For ord = inf, -inf and 0 it is the largest |x|, the smallest |x|, and the number of nonzeros. Raises RuntimeError
+    for integers, IndexError for a dimension out of range. Source: torch.linalg.vector_norm.
 
     >>> torch.linalg.vector_norm(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), dim=1)
     tensor([5., 0.])
@@ -141,7 +141,8 @@ def matrix_norm(
     """Return the norm of matrices.
 
     `ord` is "fro", "nuc" (the sum of the singular values), 2 or -2 (the largest or smallest one), inf or -inf (the
-    largest or smallest row sum of magnitudes), 1 or -1 (column sums). Source: torch.linalg.matrix_norm.
+    largest or smallest row sum of magnitudes), 1 or -1 (column sums). (..., m, n) -> (...). Raises RuntimeError for
+    fewer dimensions and for integers. Source: torch.linalg.matrix_norm.
 
     >>> torch.linalg.matrix_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), ord="nuc")
     tensor(7.)
@@ -188,7 +189,8 @@ def linalg_norm(
 ) -> Tensor:  # fmt: skip
     """Return `vector_norm` over one dim or `matrix_norm` over two; without ord, the 2-norm of all elements.
 
-    With ord but without dim, A must have one or two dimensions. Source: torch.linalg.norm.
+    With ord but without dim, A must have one or two dimensions. Raises RuntimeError for integers.
+    Source: torch.linalg.norm.
 
     >>> torch.linalg.norm(torch.tensor([3.0, 4.0]))
     tensor(5.)
@@ -281,7 +283,8 @@ def tensor_norm(
 def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
     """Return the condition number ‖A‖ ‖A⁻¹‖ in the norm p; by default the largest singular value over the smallest.
 
-    It is infinite for singular matrices, but 0 for p = -2. Source: torch.linalg.cond.
+    It is infinite for singular matrices, but 0 for p = -2. (..., m, n) -> (...); (..., n, n) for p other than None, 2
+    and -2. Raises RuntimeError for other shapes. Source: torch.linalg.cond.
 
     >>> torch.linalg.cond(torch.tensor([[1.0, 0.0], [0.0, 4.0]]))
     tensor(4.)

@@ -292,7 +292,10 @@ def _dot(op: str, a: Tensor, b: Tensor) -> Tensor:
 @numpy_spelling
 @composite
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
-    """Return Σ conj(x) · y along dim; the other dimensions broadcast. Source: torch.linalg.vecdot.
+    """Return Σ conj(x) · y along dim; the other dimensions broadcast.
+
+    (..., n), (..., n) -> (...). Raises RuntimeError for other shapes and for dtypes that differ.
+    Source: torch.linalg.vecdot.
 
     >>> torch.linalg.vecdot(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([3., 7.])
@@ -461,7 +464,9 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor |
 
 @numpy_spelling
 def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
-    """Return the cross product along dim; the other dimensions broadcast. Source: torch.linalg.cross.
+    """Return the cross product along dim; the other dimensions broadcast.
+
+    Raises RuntimeError unless both have size 3 there. Source: torch.linalg.cross.
 
     >>> torch.linalg.cross(torch.tensor([[1, 0, 0]]), torch.tensor([[0, 1, 0]]))
     tensor([[0, 0, 1]])

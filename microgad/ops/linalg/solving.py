@@ -141,7 +141,8 @@ def _bordered(x: Any) -> Any:
 def inv(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Return the inverse of each matrix. Source: torch.linalg.inv.
 
-    Raises LinAlgError, a RuntimeError, if one is singular.
+    Raises LinAlgError, a RuntimeError, if one is singular. (..., n, n) -> the same. RuntimeError is raised for other
+    shapes and for integers, too.
 
     >>> torch.linalg.inv(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
     tensor([[0.5000, 0.0000],
@@ -164,7 +165,8 @@ def inverse(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> return_types.linalg_inv_ex:
     """Return the inverse of each matrix, and 0 or the number of its first zero pivot.
 
-    The inverse of a singular matrix is infinite. Source: torch.linalg.inv_ex.
+    The inverse of a singular matrix is infinite. Raises RuntimeError only for shapes other than (..., n, n) and for
+    integers. Source: torch.linalg.inv_ex.
 
     >>> torch.linalg.inv_ex(torch.zeros(1, 1)).info
     tensor(1, dtype=torch.int32)
@@ -217,7 +219,8 @@ def _infinite_where_singular(x: Tensor, info: Tensor, dims: int) -> Tensor:
 def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Tensor | None = None) -> Tensor:
     """Solve A X = B, or X A = B unless left; B is matrices, or a vector for each A. Source: torch.linalg.solve.
 
-    Raises LinAlgError, a RuntimeError, if a matrix is singular.
+    Raises LinAlgError, a RuntimeError, if a matrix is singular. (..., n, n), (..., n, k) -> (..., n, k). RuntimeError
+    is raised for other shapes and dtypes that differ, too.
 
     >>> torch.linalg.solve(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([0.5000, 0.2500])
@@ -231,7 +234,8 @@ def solve_ex(
 ) -> return_types.linalg_solve_ex:
     """Return the solution of `linalg.solve`, and 0 or the number of A's first zero pivot.
 
-    The solution for a singular A is infinite. Source: torch.linalg.solve_ex.
+    The solution for a singular A is infinite. Raises RuntimeError for other shapes and for dtypes that differ.
+    Source: torch.linalg.solve_ex.
 
     >>> torch.linalg.solve_ex(torch.zeros(1, 1), torch.ones(1, 1)).info
     tensor(1, dtype=torch.int32)
@@ -259,7 +263,9 @@ def _solve(op: str, a: Tensor, b: Tensor, left: bool) -> Tensor:
 @numpy_spelling
 @composite
 def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Return the determinant of each matrix. Source: torch.linalg.det.
+    """Return the determinant of each matrix.
+
+    (..., n, n) -> (...). Raises RuntimeError for other shapes and for integers. Source: torch.linalg.det.
 
     >>> torch.linalg.det(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
     tensor(8.)
@@ -270,7 +276,9 @@ def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @composite
 def linalg_slogdet(A: Tensor, *, out: Any = None) -> return_types.linalg_slogdet:
-    """Return the sign of each matrix's determinant and the logarithm of its magnitude. Source: torch.linalg.slogdet.
+    """Return the sign of each matrix's determinant and the logarithm of its magnitude.
+
+    (..., n, n) -> (...), (...). Raises RuntimeError for other shapes and for integers. Source: torch.linalg.slogdet.
 
     >>> torch.linalg.slogdet(torch.tensor([[-1.0]]))
     torch.return_types.linalg_slogdet(
@@ -305,7 +313,9 @@ def logdet(input: Tensor) -> Tensor:
 @numpy_spelling
 @composite
 def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
-    """Return the inverse of A as a map from its last axes to its first `ind` axes. Source: torch.linalg.tensorinv.
+    """Return the inverse of A as a map from its last axes to its first `ind` axes.
+
+    Raises RuntimeError unless the products of both groups of sizes are equal. Source: torch.linalg.tensorinv.
 
     >>> torch.linalg.tensorinv(torch.eye(4).reshape(4, 2, 2), ind=1).shape
     torch.Size([2, 2, 4])
@@ -326,6 +336,7 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
 def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Tensor | None = None) -> Tensor:
     """Return X such that A's last axes, contracted with X, give B; `dims` are axes of A to move to the end first.
 
+    Raises RuntimeError unless the sizes multiply up to a square matrix, and B has its rows.
     Source: torch.linalg.tensorsolve.
 
     >>> torch.linalg.tensorsolve(2 * torch.eye(4).reshape(2, 2, 4), torch.ones(2, 2))

@@ -158,6 +158,7 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> return_types.linalg_
     """Return the ascending real eigenvalues and the orthonormal eigenvectors (columns) of Hermitian matrices.
 
     The lower triangle is read, or the upper one if UPLO is "U". A loss must not depend on the vectors' signs or phases.
+    (..., n, n) -> (..., n), (..., n, n). Raises RuntimeError for other shapes and for integers.
     Source: torch.linalg.eigh.
 
     >>> torch.linalg.eigh(torch.tensor([[1.0, 0.0], [0.0, -2.0]])).eigenvalues
@@ -169,7 +170,9 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> return_types.linalg_
 
 @numpy_spelling
 def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor:
-    """Return the ascending real eigenvalues of Hermitian matrices; one triangle is read. Source: torch.linalg.eigvalsh.
+    """Return the ascending real eigenvalues of Hermitian matrices; one triangle is read.
+
+    (..., n, n) -> (..., n). Raises RuntimeError for other shapes and for integers. Source: torch.linalg.eigvalsh.
 
     >>> torch.linalg.eigvalsh(torch.tensor([[1.0, 0.0], [0.0, -2.0]]))
     tensor([-2.,  1.])
@@ -190,7 +193,8 @@ def _check_uplo(op: str, name: str) -> str:
 def eig(A: Tensor, *, out: Any = None) -> return_types.linalg_eig:
     """Return the eigenvalues and the eigenvectors of length 1 (columns), as complex numbers, in no particular order.
 
-    A loss must not depend on the vectors' phases. Source: torch.linalg.eig.
+    A loss must not depend on the vectors' phases. (..., n, n) -> (..., n), (..., n, n). Raises RuntimeError for other
+    shapes and for integers. Source: torch.linalg.eig.
 
     >>> torch.linalg.eig(torch.tensor([[0.0, 1.0], [-1.0, 0.0]])).eigenvalues
     tensor([0.+1.j, 0.-1.j])
@@ -201,7 +205,9 @@ def eig(A: Tensor, *, out: Any = None) -> return_types.linalg_eig:
 
 @numpy_spelling
 def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Return the eigenvalues as complex numbers, in no particular order. Source: torch.linalg.eigvals.
+    """Return the eigenvalues as complex numbers, in no particular order.
+
+    (..., n, n) -> (..., n). Raises RuntimeError for other shapes and for integers. Source: torch.linalg.eigvals.
 
     >>> torch.linalg.eigvals(torch.tensor([[0.0, 1.0], [-1.0, 0.0]]))
     tensor([0.+1.j, 0.-1.j])
@@ -217,7 +223,8 @@ def svd(
     """Return U, S, Vh of A = U diag(S) Vh, S descending; with full_matrices, U and Vh are square.
 
     The singular vectors are the columns of U and the rows of Vh. A loss must not depend on their signs or phases, nor
-    on vectors without a singular value. `driver`, which is for CUDA, is ignored. Source: torch.linalg.svd.
+    on vectors without a singular value. `driver`, which is for CUDA, is ignored. Raises RuntimeError for fewer than two
+    dimensions and for integers. Source: torch.linalg.svd.
 
     >>> torch.linalg.svd(torch.tensor([[3.0, 0.0], [0.0, 4.0]])).S
     tensor([4., 3.])
@@ -228,7 +235,10 @@ def svd(
 
 @tensors_only
 def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) -> Tensor:
-    """Return the descending singular values. Source: torch.linalg.svdvals.
+    """Return the descending singular values.
+
+    (..., m, n) -> (..., min(m, n)). Raises RuntimeError for fewer dimensions and for integers.
+    Source: torch.linalg.svdvals.
 
     >>> torch.linalg.svdvals(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
     tensor([4., 3.])

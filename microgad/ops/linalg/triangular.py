@@ -109,6 +109,7 @@ def solve_triangular(
 ) -> Tensor:
     """Solve A X = B, or X A = B unless left, for a triangular A; the other triangle of A is not read.
 
+    (..., n, n), (..., n, k) -> (..., n, k). Raises RuntimeError for other shapes; a singular A gives inf or NaN.
     Source: torch.linalg.solve_triangular.
 
     >>> torch.linalg.solve_triangular(torch.tensor([[2.0, 1.0], [0.0, 4.0]]), torch.ones(2, 1), upper=True)

@@ -32,7 +32,8 @@ def soft_margin_loss(
 ) -> Tensor:  # fmt: skip
     """Return log(1 + exp(-target · input)), reduced, without overflow; target is 1 or -1.
 
-    The losses have input's dtype. Source: torch.nn.functional.soft_margin_loss.
+    The losses have input's dtype. Raises RuntimeError if the shapes don't broadcast.
+    Source: torch.nn.functional.soft_margin_loss.
 
     >>> F.soft_margin_loss(torch.tensor([0.0, 100.0]), torch.tensor([1.0, -1.0]))
     tensor(50.3466)
@@ -70,7 +71,7 @@ def hinge_embedding_loss(
 ) -> Tensor:  # fmt: skip
     """Return input where target is 1, max(0, margin - input) where it is -1, reduced.
 
-    Source: torch.nn.functional.hinge_embedding_loss.
+    Raises RuntimeError if the shapes don't broadcast. Source: torch.nn.functional.hinge_embedding_loss.
 
     >>> F.hinge_embedding_loss(torch.tensor([2.0, 0.25]), torch.tensor([1.0, -1.0]), reduction="none")
     tensor([2.0000, 0.7500])
@@ -306,7 +307,8 @@ def multilabel_soft_margin_loss(
 ) -> Tensor:  # fmt: skip
     """Return the mean over the last dimension of (-target · log σ(input) - (1 - target) · log σ(-input)) · weight.
 
-    The means are then reduced. Source: torch.nn.functional.multilabel_soft_margin_loss.
+    The means are then reduced. Both are (..., C). Raises RuntimeError if the shapes don't broadcast.
+    Source: torch.nn.functional.multilabel_soft_margin_loss.
 
     >>> F.multilabel_soft_margin_loss(torch.tensor([[0.0, 0.0]]), torch.tensor([[1.0, 0.0]]))
     tensor(0.6931)
@@ -345,6 +347,7 @@ def triplet_margin_with_distance_loss(
 ) -> Tensor:  # fmt: skip
     """Return triplet_margin_loss with the distance `distance_function`, by default pairwise_distance.
 
+    Raises ValueError unless margin > 0, RuntimeError for different numbers of dimensions.
     Source: torch.nn.functional.triplet_margin_with_distance_loss.
 
     >>> points = torch.tensor([[0.0]]), torch.tensor([[1.0]]), torch.tensor([[1.5]])

@@ -75,7 +75,7 @@ def l1_loss(
     """Return |input - target| · weight, reduced; the mean is weighted. Source: torch.nn.functional.l1_loss.
 
     The arguments and errors are those of mse_loss, except that complex numbers are allowed, and integers, too, if the
-    reduction is not "mean".
+    reduction is not "mean". Raises RuntimeError if the shapes don't broadcast.
 
     >>> l1_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(1.)
@@ -190,8 +190,8 @@ def poisson_nll_loss(
     """Return the negative log-likelihood of Poisson counts, exp(input) - target · input, reduced.
 
     If log_input is false, input is the rate itself, and the loss is input - target · log(input + eps). `full` adds
-    Stirling's approximation of log(target!) where target is more than 1.
-    Source: torch.nn.functional.poisson_nll_loss.
+    Stirling's approximation of log(target!) where target is more than 1. Raises RuntimeError if the shapes don't
+    broadcast. Source: torch.nn.functional.poisson_nll_loss.
 
     >>> poisson_nll_loss(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0]), reduction="none")
     tensor([1.0000, 0.7183])

@@ -157,7 +157,14 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
 
 @tensors_only
 def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """Return the diagonal of matrices: a view. Source: torch.linalg.diagonal."""
+    """Return the diagonal of matrices: a view.
+
+    (..., m, n) -> (..., k), of any dtype. Raises IndexError for fewer than two dimensions.
+    Source: torch.linalg.diagonal.
+
+    >>> torch.linalg.diagonal(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
+    """
     return diagonal(A, offset, dim1, dim2)
 
 

@@ -153,7 +153,8 @@ def rms_norm(
     """Divide the last dimensions by their root mean square, then multiply by weight. Source: torch.rms_norm.
 
     eps is the dtype's machine epsilon by default, that of float32 for float16. Shapes are as in layer_norm. The result
-    has input's dtype, even if weight has another. Zhang and Sennrich (2019).
+    has input's dtype, even if weight has another. Zhang and Sennrich (2019). Raises RuntimeError if the last sizes
+    aren't normalized_shape.
 
     >>> F.rms_norm(torch.tensor([[1.0, 7.0]]), (2,))
     tensor([[0.2000, 1.4000]])

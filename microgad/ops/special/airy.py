@@ -192,8 +192,8 @@ def airy_ai(x: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The Airy function Ai(x). Source: torch.special.airy_ai.
 
     In float64 it errs by at most 4 units in the last place for x > -5e9, also near its zeros. Below, where the phase
-    advances by 0.067 radians and more from one number to the next, it errs by at most 4 units in the last place
-    of the amplitude down to -1e11, and by more beyond.
+    advances by 0.067 radians and more from one number to the next, it errs by at most 4 units in the last place of the
+    amplitude down to -1e11, and by more beyond. Elementwise, of any shape; complex numbers raise RuntimeError.
 
     >>> torch.special.airy_ai(torch.tensor([0.0, 1.0, -3.0]))
     tensor([ 0.3550,  0.1353, -0.3788])

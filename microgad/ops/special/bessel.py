@@ -193,7 +193,9 @@ BesselJ0 = non_differentiable("BesselJ0", _j0, _for_float32(_j0_float32, _j0))
 
 
 def bessel_j0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The Bessel function of the first kind, of order 0. Source: torch.special.bessel_j0.
+    """The Bessel function of the first kind, of order 0.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.bessel_j0.
 
     >>> torch.special.bessel_j0(torch.tensor([1.0, 10.0]))
     tensor([ 0.7652, -0.2459])
@@ -205,7 +207,9 @@ BesselJ1 = non_differentiable("BesselJ1", _j1, _for_float32(_j1_float32, _j1))
 
 
 def bessel_j1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The Bessel function of the first kind, of order 1. Source: torch.special.bessel_j1.
+    """The Bessel function of the first kind, of order 1.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.bessel_j1.
 
     >>> torch.special.bessel_j1(torch.tensor([1.0, 10.0]))
     tensor([0.4401, 0.0435])
@@ -217,7 +221,9 @@ BesselY0 = non_differentiable("BesselY0", _y0, _for_float32(_y0_float32, _y0))
 
 
 def bessel_y0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The Bessel function of the second kind, of order 0; NaN for negative numbers. Source: torch.special.bessel_y0.
+    """The Bessel function of the second kind, of order 0; NaN for negative numbers.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.bessel_y0.
 
     >>> torch.special.bessel_y0(torch.tensor([1.0, 10.0]))
     tensor([0.0883, 0.0557])
@@ -229,7 +235,9 @@ BesselY1 = non_differentiable("BesselY1", _y1, _for_float32(_y1_float32, _y1))
 
 
 def bessel_y1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The Bessel function of the second kind, of order 1; NaN for negative numbers. Source: torch.special.bessel_y1.
+    """The Bessel function of the second kind, of order 1; NaN for negative numbers.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.bessel_y1.
 
     >>> torch.special.bessel_y1(torch.tensor([1.0, 10.0]))
     tensor([-0.7812,  0.2490])
@@ -241,7 +249,9 @@ SphericalBesselJ0 = non_differentiable("SphericalBesselJ0", _spherical_j0, _sphe
 
 
 def spherical_bessel_j0(x: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The spherical Bessel function of order 0: sin(x) / x, and 1 at 0. Source: torch.special.spherical_bessel_j0.
+    """The spherical Bessel function of order 0: sin(x) / x, and 1 at 0.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.spherical_bessel_j0.
 
     >>> torch.special.spherical_bessel_j0(torch.tensor([1.0, 10.0]))
     tensor([ 0.8415, -0.0544])

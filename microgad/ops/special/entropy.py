@@ -27,7 +27,9 @@ class Entr(Function):
 
 
 def entr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """-input · log(input), which is 0 at 0 and -∞ for negative numbers. Source: torch.special.entr.
+    """-input · log(input), which is 0 at 0 and -∞ for negative numbers.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.entr.
 
     >>> torch.special.entr(torch.tensor([-1.0, 0.0, 0.5]))
     tensor([  -inf, 0.0000, 0.3466])
@@ -51,7 +53,9 @@ class XLog1PY(Function):
 
 
 def xlog1py(input: Tensor | float, other: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """input · log(1 + other), broadcast; 0 where input is 0 and other isn't NaN. Source: torch.special.xlog1py.
+    """input · log(1 + other), broadcast; 0 where input is 0 and other isn't NaN.
+
+    Raises RuntimeError for complex numbers. Source: torch.special.xlog1py.
 
     >>> torch.special.xlog1py(torch.tensor([0.0, 2.0]), torch.tensor([-1.0, 1.0]))
     tensor([0.0000, 1.3863])

@@ -198,7 +198,9 @@ class Erf(Function):
 
 
 def erf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The error function, 2/√π times the integral of exp(-t²) from 0 to input. Source: torch.erf.
+    """The error function, 2/√π times the integral of exp(-t²) from 0 to input.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.erf.
 
     >>> torch.erf(torch.tensor([0.0, -1.0, 10.0]))
     tensor([ 0.0000, -0.8427,  1.0000])
@@ -219,7 +221,9 @@ class Erfc(Function):
 
 
 def erfc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The complementary error function, 1 - erf(input). Source: torch.erfc.
+    """The complementary error function, 1 - erf(input).
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.erfc.
 
     >>> torch.erfc(torch.tensor([0.0, -1.0, 5.0]))
     tensor([1.0000e+00, 1.8427e+00, 1.5375e-12])
@@ -262,7 +266,9 @@ class ErfcxSlope(Function):
 
 
 def erfcx(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The scaled complementary error function, exp(input²) erfc(input). Source: torch.special.erfcx.
+    """The scaled complementary error function, exp(input²) erfc(input).
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.erfcx.
 
     >>> torch.special.erfcx(torch.tensor([0.0, -1.0, 10.0]))
     tensor([1.0000, 5.0090, 0.0561])

@@ -63,7 +63,9 @@ class Lgamma(Function):
 
 
 def lgamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """log |Γ(input)|, which is ∞ at 0 and at the negative integers. Source: torch.lgamma.
+    """log |Γ(input)|, which is ∞ at 0 and at the negative integers.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.lgamma.
 
     >>> torch.lgamma(torch.tensor([0.5, 1.0, 10.0]))
     tensor([ 0.5724,  0.0000, 12.8018])
@@ -84,7 +86,9 @@ class Digamma(Function):
 
 
 def digamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The digamma function ψ, the derivative of `lgamma`; NaN at the negative integers. Source: torch.digamma.
+    """The digamma function ψ, the derivative of `lgamma`; NaN at the negative integers.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.digamma.
 
     >>> torch.digamma(torch.tensor([1.0, 0.5]))
     tensor([-0.5772, -1.9635])

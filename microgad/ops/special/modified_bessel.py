@@ -175,7 +175,9 @@ class I0(Function):
 
 
 def i0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The modified Bessel function of the first kind, of order 0. Source: torch.i0.
+    """The modified Bessel function of the first kind, of order 0.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.i0.
 
     >>> torch.i0(torch.tensor([0.0, 1.0, -2.0]))
     tensor([1.0000, 1.2661, 2.2796])
@@ -196,7 +198,7 @@ class I0e(Function):
 
 
 def i0e(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """e^-|input| times `i0`. Source: torch.special.i0e.
+    """e^-|input| times `i0`. Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.i0e.
 
     >>> torch.special.i0e(torch.tensor([0.0, 1.0, -2.0]))
     tensor([1.0000, 0.4658, 0.3085])
@@ -217,7 +219,9 @@ class I1(Function):
 
 
 def i1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The modified Bessel function of the first kind, of order 1. Source: torch.special.i1.
+    """The modified Bessel function of the first kind, of order 1.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.i1.
 
     >>> torch.special.i1(torch.tensor([0.0, 1.0, -2.0]))
     tensor([ 0.0000,  0.5652, -1.5906])
@@ -238,7 +242,7 @@ class I1e(Function):
 
 
 def i1e(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """e^-|input| times `i1`. Source: torch.special.i1e.
+    """e^-|input| times `i1`. Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.i1e.
 
     >>> torch.special.i1e(torch.tensor([0.0, 1.0, -2.0]))
     tensor([ 0.0000,  0.2079, -0.2153])
@@ -289,7 +293,7 @@ ModifiedI0 = non_differentiable("ModifiedI0", lambda x: bessel_i_over_power(abs(
 def modified_bessel_i0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The modified Bessel function of the first kind, of order 0: `i0` without a derivative.
 
-    Source: torch.special.modified_bessel_i0.
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.modified_bessel_i0.
 
     >>> torch.special.modified_bessel_i0(torch.tensor([1.0, 2.0]))
     tensor([1.2661, 2.2796])
@@ -303,7 +307,7 @@ ModifiedI1 = non_differentiable("ModifiedI1", lambda x: _i1(x, False))
 def modified_bessel_i1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The modified Bessel function of the first kind, of order 1: `i1` without a derivative.
 
-    Source: torch.special.modified_bessel_i1.
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.modified_bessel_i1.
 
     >>> torch.special.modified_bessel_i1(torch.tensor([1.0, 2.0]))
     tensor([0.5652, 1.5906])
@@ -315,7 +319,9 @@ ModifiedK0 = non_differentiable("ModifiedK0", lambda x: _k0(x, False))
 
 
 def modified_bessel_k0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The modified Bessel function of the second kind, of order 0. Source: torch.special.modified_bessel_k0.
+    """The modified Bessel function of the second kind, of order 0.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.modified_bessel_k0.
 
     >>> torch.special.modified_bessel_k0(torch.tensor([1.0, 2.0]))
     tensor([0.4210, 0.1139])
@@ -327,7 +333,9 @@ ModifiedK1 = non_differentiable("ModifiedK1", lambda x: _k1(x, False))
 
 
 def modified_bessel_k1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The modified Bessel function of the second kind, of order 1. Source: torch.special.modified_bessel_k1.
+    """The modified Bessel function of the second kind, of order 1.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.modified_bessel_k1.
 
     >>> torch.special.modified_bessel_k1(torch.tensor([1.0, 2.0]))
     tensor([0.6019, 0.1399])
@@ -339,7 +347,9 @@ ScaledK0 = non_differentiable("ScaledK0", lambda x: _k0(x, True))
 
 
 def scaled_modified_bessel_k0(x: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """e^x times `modified_bessel_k0`. Source: torch.special.scaled_modified_bessel_k0.
+    """e^x times `modified_bessel_k0`.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.scaled_modified_bessel_k0.
 
     >>> torch.special.scaled_modified_bessel_k0(torch.tensor([1.0, 2.0]))
     tensor([1.1445, 0.8416])
@@ -351,7 +361,9 @@ ScaledK1 = non_differentiable("ScaledK1", lambda x: _k1(x, True))
 
 
 def scaled_modified_bessel_k1(x: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """e^x times `modified_bessel_k1`. Source: torch.special.scaled_modified_bessel_k1.
+    """e^x times `modified_bessel_k1`.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.scaled_modified_bessel_k1.
 
     >>> torch.special.scaled_modified_bessel_k1(torch.tensor([1.0, 2.0]))
     tensor([1.6362, 1.0335])

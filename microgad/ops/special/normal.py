@@ -60,7 +60,9 @@ class Ndtr(Function):
 
 
 def ndtr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The standard normal distribution function, P(X <= input). Source: torch.special.ndtr.
+    """The standard normal distribution function, P(X <= input).
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.ndtr.
 
     >>> torch.special.ndtr(torch.tensor([0.0, -1.0, 1.96]))
     tensor([0.5000, 0.1587, 0.9750])
@@ -96,7 +98,9 @@ class LogNdtr(Function):
 
 
 def log_ndtr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The logarithm of `ndtr`, with all digits in both tails. Source: torch.special.log_ndtr.
+    """The logarithm of `ndtr`, with all digits in both tails.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.special.log_ndtr.
 
     >>> torch.special.log_ndtr(torch.tensor([0.0, -30.0, 10.0]))
     tensor([-6.9315e-01, -4.5432e+02, -7.6199e-24])

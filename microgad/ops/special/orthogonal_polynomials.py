@@ -115,7 +115,9 @@ ChebyshevT = _chebyshev("ChebyshevT", *_T, shifted=False)
 
 
 def chebyshev_polynomial_t(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """The Chebyshev polynomial of the first kind and degree n. Source: torch.special.chebyshev_polynomial_t.
+    """The Chebyshev polynomial of the first kind and degree n.
+
+    x and n broadcast. Complex numbers raise RuntimeError. Source: torch.special.chebyshev_polynomial_t.
 
     >>> torch.special.chebyshev_polynomial_t(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 26.])
@@ -127,7 +129,9 @@ ChebyshevU = _chebyshev("ChebyshevU", *_U, shifted=False)
 
 
 def chebyshev_polynomial_u(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """The Chebyshev polynomial of the second kind and degree n. Source: torch.special.chebyshev_polynomial_u.
+    """The Chebyshev polynomial of the second kind and degree n.
+
+    x and n broadcast. Complex numbers raise RuntimeError. Source: torch.special.chebyshev_polynomial_u.
 
     >>> torch.special.chebyshev_polynomial_u(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 56.])
@@ -139,7 +143,9 @@ ChebyshevV = _chebyshev("ChebyshevV", *_V, shifted=False)
 
 
 def chebyshev_polynomial_v(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """The Chebyshev polynomial of the third kind and degree n. Source: torch.special.chebyshev_polynomial_v.
+    """The Chebyshev polynomial of the third kind and degree n.
+
+    x and n broadcast. Complex numbers raise RuntimeError. Source: torch.special.chebyshev_polynomial_v.
 
     >>> torch.special.chebyshev_polynomial_v(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 41.])
@@ -151,7 +157,9 @@ ChebyshevW = _chebyshev("ChebyshevW", *_W, shifted=False)
 
 
 def chebyshev_polynomial_w(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """The Chebyshev polynomial of the fourth kind and degree n. Source: torch.special.chebyshev_polynomial_w.
+    """The Chebyshev polynomial of the fourth kind and degree n.
+
+    x and n broadcast. Complex numbers raise RuntimeError. Source: torch.special.chebyshev_polynomial_w.
 
     >>> torch.special.chebyshev_polynomial_w(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 71.])
@@ -165,7 +173,7 @@ ShiftedChebyshevT = _chebyshev("ShiftedChebyshevT", *_T, shifted=True)
 def shifted_chebyshev_polynomial_t(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
     """The shifted Chebyshev polynomial of the first kind and degree n, that of 2x - 1.
 
-    Source: torch.special.shifted_chebyshev_polynomial_t.
+    x and n broadcast. Complex numbers raise RuntimeError. Source: torch.special.shifted_chebyshev_polynomial_t.
 
     >>> torch.special.shifted_chebyshev_polynomial_t(torch.tensor([0.5, 2.0]), 3)
     tensor([-0., 99.])
@@ -179,7 +187,7 @@ ShiftedChebyshevU = _chebyshev("ShiftedChebyshevU", *_U, shifted=True)
 def shifted_chebyshev_polynomial_u(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
     """The shifted Chebyshev polynomial of the second kind and degree n, that of 2x - 1.
 
-    Source: torch.special.shifted_chebyshev_polynomial_u.
+    x and n broadcast. Complex numbers raise RuntimeError. Source: torch.special.shifted_chebyshev_polynomial_u.
 
     >>> torch.special.shifted_chebyshev_polynomial_u(torch.tensor([0.5, 2.0]), 3)
     tensor([ -0., 204.])
@@ -193,7 +201,7 @@ ShiftedChebyshevV = _chebyshev("ShiftedChebyshevV", *_V, shifted=True)
 def shifted_chebyshev_polynomial_v(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
     """The shifted Chebyshev polynomial of the third kind and degree n, that of 2x - 1.
 
-    Source: torch.special.shifted_chebyshev_polynomial_v.
+    x and n broadcast. Complex numbers raise RuntimeError. Source: torch.special.shifted_chebyshev_polynomial_v.
 
     >>> torch.special.shifted_chebyshev_polynomial_v(torch.tensor([0.5, 2.0]), 3)
     tensor([  1., 169.])
@@ -207,7 +215,7 @@ ShiftedChebyshevW = _chebyshev("ShiftedChebyshevW", *_W, shifted=True)
 def shifted_chebyshev_polynomial_w(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
     """The shifted Chebyshev polynomial of the fourth kind and degree n, that of 2x - 1.
 
-    Source: torch.special.shifted_chebyshev_polynomial_w.
+    x and n broadcast. Complex numbers raise RuntimeError. Source: torch.special.shifted_chebyshev_polynomial_w.
 
     >>> torch.special.shifted_chebyshev_polynomial_w(torch.tensor([0.5, 2.0]), 3)
     tensor([ -1., 239.])
@@ -219,7 +227,9 @@ HermiteH = _family("HermiteH", lambda x: 2 * x, lambda k, x, p, previous: 2 * x 
 
 
 def hermite_polynomial_h(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """The physicists' Hermite polynomial of degree n. Source: torch.special.hermite_polynomial_h.
+    """The physicists' Hermite polynomial of degree n.
+
+    x and n broadcast. Complex numbers raise RuntimeError. Source: torch.special.hermite_polynomial_h.
 
     >>> torch.special.hermite_polynomial_h(torch.tensor([0.5, 2.0]), 3)
     tensor([-5., 40.])
@@ -231,7 +241,9 @@ HermiteHe = _family("HermiteHe", lambda x: x, lambda k, x, p, previous: x * p - 
 
 
 def hermite_polynomial_he(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """The probabilists' Hermite polynomial of degree n. Source: torch.special.hermite_polynomial_he.
+    """The probabilists' Hermite polynomial of degree n.
+
+    x and n broadcast. Complex numbers raise RuntimeError. Source: torch.special.hermite_polynomial_he.
 
     >>> torch.special.hermite_polynomial_he(torch.tensor([0.5, 2.0]), 3)
     tensor([-1.3750,  2.0000])
@@ -243,7 +255,9 @@ LaguerreL = _family("LaguerreL", lambda x: 1 - x, lambda k, x, p, q: ((2 * k + 1
 
 
 def laguerre_polynomial_l(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """The Laguerre polynomial of degree n. Source: torch.special.laguerre_polynomial_l.
+    """The Laguerre polynomial of degree n.
+
+    x and n broadcast. Complex numbers raise RuntimeError. Source: torch.special.laguerre_polynomial_l.
 
     >>> torch.special.laguerre_polynomial_l(torch.tensor([0.5, 2.0]), 3)
     tensor([-0.1458, -0.3333])
@@ -255,7 +269,9 @@ LegendreP = _family("LegendreP", lambda x: x, lambda k, x, p, q: ((2 * k + 1) * 
 
 
 def legendre_polynomial_p(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """The Legendre polynomial of degree n. Source: torch.special.legendre_polynomial_p.
+    """The Legendre polynomial of degree n.
+
+    x and n broadcast. Complex numbers raise RuntimeError. Source: torch.special.legendre_polynomial_p.
 
     >>> torch.special.legendre_polynomial_p(torch.tensor([0.5, 2.0]), 3)
     tensor([-0.4375, 17.0000])

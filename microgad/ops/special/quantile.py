@@ -120,7 +120,9 @@ class Erfinv(Function):
 
 
 def erfinv(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The inverse of erf, which is ±∞ at ±1 and NaN beyond. Source: torch.erfinv.
+    """The inverse of erf, which is ±∞ at ±1 and NaN beyond.
+
+    Elementwise, of any shape; complex numbers raise RuntimeError. Source: torch.erfinv.
 
     >>> torch.erfinv(torch.tensor([0.0, 0.5, -1.0]))
     tensor([0.0000, 0.4769,   -inf])
@@ -143,7 +145,7 @@ class Ndtri(Function):
 def ndtri(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The quantile function of the normal distribution, the inverse of `ndtr`. Source: torch.special.ndtri.
 
-    It is -∞ at 0 and ∞ at 1.
+    It is -∞ at 0 and ∞ at 1. Elementwise, of any shape; complex numbers raise RuntimeError.
 
     >>> torch.special.ndtri(torch.tensor([0.0, 0.5, 0.975]))
     tensor([  -inf, 0.0000, 1.9600])

@@ -48,7 +48,7 @@ def _adaptive_max_pooling(pool: Callable[..., Any]) -> _AdaptiveMaxPool:
 def adaptive_max_pool1d(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:
     """Take the maximum of output_size nearly equal parts, (N, C, L) -> (N, C, OL): see adaptive_max_pool2d.
 
-    Source: torch.nn.functional.adaptive_max_pool1d.
+    Raises as adaptive_max_pool2d does. Source: torch.nn.functional.adaptive_max_pool1d.
 
     >>> F.adaptive_max_pool1d(torch.tensor([[1.0, 3.0, 2.0]]), 2)
     tensor([[3., 3.]])
@@ -61,8 +61,8 @@ def adaptive_max_pool2d(input: Tensor, output_size: Sizes, return_indices: bool 
     """Take the maximum of each of OH · OW nearly equal parts of a plane, (N, C, H, W) -> (N, C, OH, OW).
 
     Part i reaches from floor(i · H / OH) to ceil((i + 1) · H / OH). None in output_size keeps that dimension. With
-    return_indices the result is a pair: the maxima, and their positions on the flattened plane.
-    Source: torch.nn.functional.adaptive_max_pool2d.
+    return_indices the result is a pair: the maxima, and their positions on the flattened plane. Raises RuntimeError for
+    integers, for other dimensions and for empty planes. Source: torch.nn.functional.adaptive_max_pool2d.
 
     >>> F.adaptive_max_pool2d(torch.arange(9.0).reshape(1, 3, 3), 2)
     tensor([[[4., 5.],
@@ -75,7 +75,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: Sizes, return_indices: bool 
 def adaptive_max_pool3d(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:
     """Apply adaptive_max_pool2d to three dimensions, (N, C, D, H, W) -> (N, C, OD, OH, OW).
 
-    Source: torch.nn.functional.adaptive_max_pool3d.
+    Raises as adaptive_max_pool2d does. Source: torch.nn.functional.adaptive_max_pool3d.
 
     >>> F.adaptive_max_pool3d(torch.arange(8.0).reshape(1, 2, 2, 2), (1, 1, 2))
     tensor([[[[6., 7.]]]])
@@ -87,7 +87,7 @@ def adaptive_max_pool3d(input: Tensor, output_size: Sizes, return_indices: bool 
 def adaptive_avg_pool1d(input: Tensor, output_size: Sizes) -> Tensor:
     """Take the mean of output_size nearly equal parts, (N, C, L) -> (N, C, OL): see adaptive_avg_pool2d.
 
-    Source: torch.nn.functional.adaptive_avg_pool1d.
+    Raises as adaptive_max_pool2d does. Source: torch.nn.functional.adaptive_avg_pool1d.
 
     >>> F.adaptive_avg_pool1d(torch.tensor([[1.0, 3.0, 2.0]]), 2)
     tensor([[2.0000, 2.5000]])
@@ -99,7 +99,8 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Sizes) -> Tensor:
 def adaptive_avg_pool2d(input: Tensor, output_size: Sizes) -> Tensor:
     """Take the mean of each of OH · OW nearly equal parts of a plane, (N, C, H, W) -> (N, C, OH, OW).
 
-    The parts are those of adaptive_max_pool2d. Source: torch.nn.functional.adaptive_avg_pool2d.
+    The parts are those of adaptive_max_pool2d. Raises as adaptive_max_pool2d does.
+    Source: torch.nn.functional.adaptive_avg_pool2d.
 
     >>> F.adaptive_avg_pool2d(torch.arange(9.0).reshape(1, 3, 3), (1, None))
     tensor([[[3., 4., 5.]]])
@@ -111,7 +112,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Sizes) -> Tensor:
 def adaptive_avg_pool3d(input: Tensor, output_size: Sizes) -> Tensor:
     """Apply adaptive_avg_pool2d to three dimensions, (N, C, D, H, W) -> (N, C, OD, OH, OW).
 
-    Source: torch.nn.functional.adaptive_avg_pool3d.
+    Raises as adaptive_max_pool2d does. Source: torch.nn.functional.adaptive_avg_pool3d.
 
     >>> F.adaptive_avg_pool3d(torch.arange(8.0).reshape(1, 2, 2, 2), 1)
     tensor([[[[3.5000]]]])

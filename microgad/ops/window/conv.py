@@ -273,7 +273,7 @@ def convolution(
 def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
     """Apply conv1d with the time axis first: (L, N, C), (K, C, O), (O,) -> (OL, N, O).
 
-    Source: torch.nn.functional.conv_tbc.
+    Raises RuntimeError for other dimensions. Source: torch.nn.functional.conv_tbc.
 
     >>> torch.nn.functional.conv_tbc(torch.ones(3, 1, 1), torch.ones(2, 1, 1), torch.zeros(1)).flatten()
     tensor([2., 2.])

@@ -83,8 +83,8 @@ def fractional_max_pool2d(
 ) -> Any:  # fmt: skip
     """Take the maximum of OH · OW windows whose places are drawn for each plane, (N, C, H, W) -> (N, C, OH, OW).
 
-    The output's size is output_size, or output_ratio times the input's. Source: Graham (2014);
-    torch.nn.functional.fractional_max_pool2d.
+    The output's size is output_size, or output_ratio times the input's. Raises ValueError unless one of them is given,
+    RuntimeError for windows that don't fit. Source: Graham (2014); torch.nn.functional.fractional_max_pool2d.
 
     >>> F.fractional_max_pool2d(torch.arange(9.0).reshape(1, 3, 3), 2, output_size=2)
     tensor([[[4., 5.],
@@ -101,7 +101,7 @@ def fractional_max_pool3d(
 ) -> Any:  # fmt: skip
     """Apply fractional_max_pool2d to three dimensions, (N, C, D, H, W) -> (N, C, OD, OH, OW).
 
-    Source: torch.nn.functional.fractional_max_pool3d.
+    Raises as fractional_max_pool2d does. Source: torch.nn.functional.fractional_max_pool3d.
 
     >>> F.fractional_max_pool3d(torch.arange(8.0).reshape(1, 2, 2, 2), 1, output_size=1)
     tensor([[[[7.]]]])

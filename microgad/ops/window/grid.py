@@ -196,7 +196,8 @@ def grid_sample(
 
     A 3-D input has a grid of x, y and z. The modes are "bilinear", "nearest" and, in 2-D, "bicubic". padding_mode says
     what is outside: "zeros", values of the "border", or a "reflection". With align_corners, -1 and 1 are the centers of
-    the outermost cells, otherwise (the default) their outer borders. Source: torch.nn.functional.grid_sample.
+    the outermost cells, otherwise (the default) their outer borders. Raises RuntimeError for shapes that don't fit
+    together, ValueError for an unknown mode. Source: torch.nn.functional.grid_sample.
 
     >>> x, places = torch.tensor([[[[1.0, 3.0]]]]), torch.tensor([[[[0.0, 0.0], [-0.5, 0.0]]]])
     >>> F.grid_sample(x, places, align_corners=False)

@@ -30,7 +30,8 @@ def lp_pool2d(
     """Take (Σ xᵖ)^(1/p) over each window, (N, C, H, W) -> (N, C, OH, OW), p being norm_type.
 
     x counts with its sign, as in PyTorch: for an odd p the terms may be negative. For p = inf the result is the largest
-    magnitude, for p = -inf the smallest. Source: torch.nn.functional.lp_pool2d.
+    magnitude, for p = -inf the smallest. Raises RuntimeError if the kernel does not fit.
+    Source: torch.nn.functional.lp_pool2d.
 
     >>> F.lp_pool2d(torch.ones(1, 2, 2), 2, 2)
     tensor([[[2.]]])
