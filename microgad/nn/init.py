@@ -1,6 +1,7 @@
 """torch.nn.init: initializers, which fill a Tensor in place and record nothing.
 
-After `manual_seed` they draw the values that PyTorch draws.
+After `manual_seed` they draw the values that PyTorch draws. They return the Tensor. Raise ValueError for a number of
+dimensions that they can't fill, and RuntimeError where they draw into a Tensor of integers.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def calculate_gain(nonlinearity: Nonlinearity, param: float | None = None) -> fl
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill with uniform numbers in [a, b). Source: torch.nn.init.uniform_.
+    """Fill with uniform numbers in [a, b).
+
+    Of any shape. Raises RuntimeError if a > b, and for integers. Source: torch.nn.init.uniform_.
 
     >>> _ = torch.manual_seed(2024)
     >>> nn.init.uniform_(torch.empty(1), -2, 5)
@@ -66,7 +69,9 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill with normal numbers of a given mean and standard deviation. Source: torch.nn.init.normal_.
+    """Fill with normal numbers of a given mean and standard deviation.
+
+    Of any shape. Raises RuntimeError if std is negative, and for integers. Source: torch.nn.init.normal_.
 
     >>> _ = torch.manual_seed(2024)
     >>> nn.init.normal_(torch.empty(3))
@@ -84,7 +89,9 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill with normal numbers, redrawn until they are within [a, b]. Source: torch.nn.init.trunc_normal_.
+    """Fill with normal numbers, redrawn until they are within [a, b].
+
+    Of any shape. Raises RuntimeError if a > b, and for integers. Source: torch.nn.init.trunc_normal_.
 
     >>> nn.init.trunc_normal_(torch.empty(100), std=5.0).abs().max() <= 2
     tensor(True)
@@ -130,7 +137,7 @@ def _trunc_normal_by_uniforms(
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """Fill with one value. Source: torch.nn.init.constant_.
+    """Fill with one value. Of any shape and dtype. Source: torch.nn.init.constant_.
 
     >>> nn.init.constant_(torch.empty(2), 0.3)
     tensor([0.3000, 0.3000])
@@ -140,17 +147,27 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Fill with ones. Source: torch.nn.init.ones_."""
+    """Fill with ones. Of any shape and dtype. Source: torch.nn.init.ones_.
+
+    >>> nn.init.ones_(torch.empty(2))
+    tensor([1., 1.])
+    """
     return constant_(tensor, 1)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Fill with zeros. Source: torch.nn.init.zeros_."""
+    """Fill with zeros. Of any shape and dtype. Source: torch.nn.init.zeros_.
+
+    >>> nn.init.zeros_(torch.empty(2))
+    tensor([0., 0.])
+    """
     return constant_(tensor, 0)
 
 
 def eye_(tensor: Tensor) -> Tensor:
-    """Fill a matrix with ones on the diagonal and zeros elsewhere. Source: torch.nn.init.eye_.
+    """Fill a matrix with ones on the diagonal and zeros elsewhere.
+
+    Raises ValueError unless it is (m, n). Source: torch.nn.init.eye_.
 
     >>> nn.init.eye_(torch.empty(2, 3))
     tensor([[1., 0., 0.],
@@ -167,7 +184,7 @@ def eye_(tensor: Tensor) -> Tensor:
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Fill a convolution's weight (O, C, K...) so that each group passes on as many input channels as it can.
 
-    Source: torch.nn.init.dirac_.
+    Raises ValueError unless it has 3, 4 or 5 dimensions, and `groups` divides O. Source: torch.nn.init.dirac_.
 
     >>> nn.init.dirac_(torch.empty(1, 1, 3))
     tensor([[[0., 1., 0.]]])
@@ -201,7 +218,7 @@ def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill a weight (O, C, K...) with uniform numbers in ±gain · √(6 / (fan_in + fan_out)).
 
-    Source: torch.nn.init.xavier_uniform_; Glorot and Bengio (2010).
+    Raises ValueError for fewer than two dimensions. Source: torch.nn.init.xavier_uniform_; Glorot and Bengio (2010).
 
     >>> nn.init.xavier_uniform_(torch.empty(3, 3)).abs().max() <= 1
     tensor(True)
@@ -211,7 +228,14 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill with normal numbers of standard deviation gain · √(2 / (fan_in + fan_out)): see `xavier_uniform_`."""
+    """Fill with normal numbers of standard deviation gain · √(2 / (fan_in + fan_out)): see `xavier_uniform_`.
+
+    Raises ValueError for fewer than two dimensions. Source: torch.nn.init.xavier_normal_.
+
+    >>> _ = torch.manual_seed(0)
+    >>> nn.init.xavier_normal_(torch.empty(1, 3))
+    tensor([[ 1.0896, -0.2075, -1.5406]])
+    """
     return normal_(tensor, 0.0, _xavier_std(tensor, gain), generator)
 
 
@@ -228,7 +252,8 @@ def kaiming_uniform_(
 ) -> Tensor:
     """Fill a weight (O, C, K...) with uniform numbers in ±gain · √(3 / fan), where `mode` chooses the fan.
 
-    The gain is calculate_gain(nonlinearity, a). Source: torch.nn.init.kaiming_uniform_; He et al. (2015).
+    The gain is calculate_gain(nonlinearity, a). Raises ValueError for fewer than two dimensions, an unknown mode or
+    nonlinearity. Source: torch.nn.init.kaiming_uniform_; He et al. (2015).
 
     >>> nn.init.kaiming_uniform_(torch.empty(3, 6), nonlinearity="relu").abs().max() <= 1
     tensor(True)
@@ -246,7 +271,14 @@ def kaiming_normal_(
     nonlinearity: Nonlinearity = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill with normal numbers of standard deviation gain / √fan: see `kaiming_uniform_`."""
+    """Fill with normal numbers of standard deviation gain / √fan: see `kaiming_uniform_`.
+
+    Raises ValueError as that does. Source: torch.nn.init.kaiming_normal_.
+
+    >>> _ = torch.manual_seed(0)
+    >>> nn.init.kaiming_normal_(torch.empty(1, 3))
+    tensor([[ 1.2582, -0.2396, -1.7790]])
+    """
     if 0 in tensor.shape:
         return _nothing_to_draw(tensor)
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
@@ -283,7 +315,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 
     Dimensions after the first count as one.
 
-    Source: torch.nn.init.orthogonal_; Saxe et al. (2013).
+    Raises ValueError for fewer than two dimensions. Source: torch.nn.init.orthogonal_; Saxe et al. (2013).
 
     >>> w = nn.init.orthogonal_(torch.empty(2, 3))
     >>> torch.allclose(w @ w.T, torch.eye(2), atol=1e-6)
@@ -306,8 +338,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """Fill a matrix with normal numbers, and set a fraction `sparsity` of each column to zero.
 
-    As in PyTorch, the positions of the zeros are drawn from the default generator, even if another is given.
-    Source: torch.nn.init.sparse_; Martens (2010).
+    As in PyTorch, the positions of the zeros are drawn from the default generator, even if another is given. Raises
+    ValueError unless it is (m, n). Source: torch.nn.init.sparse_; Martens (2010).
 
     >>> (nn.init.sparse_(torch.empty(4, 3), sparsity=0.5) == 0).sum(0)
     tensor([2, 2, 2])

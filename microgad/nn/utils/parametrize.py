@@ -29,7 +29,13 @@ _cache: ContextVar[Cache | None] = ContextVar("cache", default=None)
 
 @contextmanager
 def cached() -> Iterator[None]:
-    """Within this context, compute each parametrized Tensor only once. Source: torch.nn.utils.parametrize.cached."""
+    """Within this context, compute each parametrized Tensor only once. Source: torch.nn.utils.parametrize.cached.
+
+    >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 1))
+    >>> with nn.utils.parametrize.cached():
+    ...     layer.weight is layer.weight
+    True
+    """
     outer = _cache.get()
     with binding(_cache, {} if outer is None else outer):
         yield
@@ -41,6 +47,12 @@ class ParametrizationList(ModuleList):
     The originals start as the Tensor, passed through the `right_inverse` of the parametrizations from the last one to
     the first. Raises ValueError if shape or dtype change, unless `unsafe`. Source:
     torch.nn.utils.parametrize.ParametrizationList.
+
+    >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 1))
+    >>> layer.parametrizations.weight
+    ParametrizationList(
+      (0): _WeightNorm()
+    )
     """
 
     def __init__(self, modules: Sequence[Module], original: Tensor, unsafe: bool = False) -> None:
@@ -260,6 +272,10 @@ def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
     """Whether a Tensor of the module (any, if no name is given) is parametrized.
 
     Source: torch.nn.utils.parametrize.is_parametrized.
+
+    >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 1))
+    >>> nn.utils.parametrize.is_parametrized(layer), nn.utils.parametrize.is_parametrized(layer, "bias")
+    (True, False)
     """
     found = getattr(module, "parametrizations", None)
     if not isinstance(found, ModuleDict):
@@ -273,6 +289,10 @@ def remove_parametrizations(module: M, tensor_name: str, leave_parametrized: boo
     Its value is the computed one, or with leave_parametrized=False that of the original. Raises ValueError if it isn't
     parametrized, or for leave_parametrized=False with several originals.
     Source: torch.nn.utils.parametrize.remove_parametrizations.
+
+    >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 1))
+    >>> list(nn.utils.parametrize.remove_parametrizations(layer, "weight").state_dict())
+    ['bias', 'weight']
     """
     if not is_parametrized(module, tensor_name):
         raise ValueError(f"Module {module} does not have a parametrization on {tensor_name}")
@@ -303,6 +323,10 @@ def type_before_parametrizations(module: Module) -> type:
     """Return the class that a module had before it was parametrized.
 
     Source: torch.nn.utils.parametrize.type_before_parametrizations.
+
+    >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 1))
+    >>> nn.utils.parametrize.type_before_parametrizations(layer) is nn.Linear
+    True
     """
     return type(module).__bases__[0] if is_parametrized(module) else type(module)
 
@@ -310,7 +334,13 @@ def type_before_parametrizations(module: Module) -> type:
 def transfer_parametrizations_and_params(from_module: Module, to_module: M, tensor_name: str | None = None) -> M:
     """Give to_module the parametrizations and originals of from_module, for one Tensor or for all.
 
+    Raises KeyError if that one isn't parametrized.
     Source: torch.nn.utils.parametrize.transfer_parametrizations_and_params.
+
+    >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 1))
+    >>> other = nn.utils.parametrize.transfer_parametrizations_and_params(layer, nn.Linear(2, 1))
+    >>> bool((other.weight == layer.weight).all())
+    True
     """
     if not is_parametrized(from_module):
         return to_module

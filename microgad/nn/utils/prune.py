@@ -1,6 +1,9 @@
 """torch.nn.utils.prune: pruning of a weight by a mask before each forward.
 
-The learned parameter becomes `<name>_orig`, and the mask is the buffer `<name>_mask`.
+The learned parameter becomes `<name>_orig`, and the mask is the buffer `<name>_mask`. A mask has the shape of the
+parameter. Functions return the module; they raise AttributeError for an unknown name, TypeError for an amount that
+isn't a number, ValueError for a negative or too large one, and for structured pruning ValueError for vectors,
+IndexError for a `dim` out of range.
 """
 
 from __future__ import annotations
@@ -35,6 +38,9 @@ class BasePruningMethod(ABC):
     A subclass defines `compute_mask` and PRUNING_TYPE, which says what a further pruning chooses from: the elements
     that earlier ones left ("unstructured"), the channels along `dim` that they left ("structured"), or everything
     ("global"). Source: torch.nn.utils.prune.BasePruningMethod.
+
+    >>> nn.utils.prune.L1Unstructured(2).prune(torch.tensor([3.0, 1.0, 0.5]))
+    tensor([3., 0., 0.])
     """
 
     PRUNING_TYPE: ClassVar[str]
@@ -119,6 +125,11 @@ class PruningContainer(BasePruningMethod):
     """Several prunings of one parameter. The last one is applied to what the others left.
 
     Source: torch.nn.utils.prune.PruningContainer.
+
+    >>> layer = nn.utils.prune.l1_unstructured(nn.Linear(4, 1), "weight", amount=2)
+    >>> layer = nn.utils.prune.l1_unstructured(layer, "weight", amount=1)
+    >>> int((layer.weight == 0).sum())
+    3
     """
 
     def __init__(self, *args: BasePruningMethod) -> None:
@@ -179,7 +190,7 @@ def _index_along(t: Tensor, dim: int, index: Any) -> tuple[Any, ...]:
 
 
 class Identity(BasePruningMethod):
-    """Prune nothing: the mask is all ones."""
+    """Prune nothing: the mask is all ones. Source: torch.nn.utils.prune.Identity."""
 
     PRUNING_TYPE = "unstructured"
 
@@ -243,7 +254,7 @@ def _compute_norm(t: Tensor, n: Any, dim: int) -> Tensor:
 
 
 class RandomUnstructured(_ByAmount):
-    """Prune random elements."""
+    """Prune random elements. Source: torch.nn.utils.prune.RandomUnstructured."""
 
     PRUNING_TYPE = "unstructured"
 
@@ -252,7 +263,7 @@ class RandomUnstructured(_ByAmount):
 
 
 class L1Unstructured(_ByAmount):
-    """Prune the elements nearest to 0."""
+    """Prune the elements nearest to 0. Source: torch.nn.utils.prune.L1Unstructured."""
 
     PRUNING_TYPE = "unstructured"
 
@@ -300,7 +311,7 @@ class _Structured(_ByAmount):
 
 
 class RandomStructured(_Structured):
-    """Prune random channels along `dim`."""
+    """Prune random channels along `dim`. Source: torch.nn.utils.prune.RandomStructured."""
 
     def _kept(self, t: Tensor, size: int, count: int) -> Any:
         drawn = rand(size)
@@ -308,7 +319,7 @@ class RandomStructured(_Structured):
 
 
 class LnStructured(_Structured):
-    """Prune the channels along `dim` with the least norms of order n."""
+    """Prune the channels along `dim` with the least norms of order n. Source: torch.nn.utils.prune.LnStructured."""
 
     def __init__(self, amount: Any, n: Any, dim: int = -1) -> None:
         super().__init__(amount, dim)
@@ -325,7 +336,7 @@ class LnStructured(_Structured):
 
 
 class CustomFromMask(BasePruningMethod):
-    """Prune by a given mask."""
+    """Prune by a given mask. Source: torch.nn.utils.prune.CustomFromMask."""
 
     PRUNING_TYPE = "global"
 
@@ -341,13 +352,19 @@ class CustomFromMask(BasePruningMethod):
 
 
 def identity(module: M, name: str) -> M:
-    """Give a parameter a mask of ones. Source: torch.nn.utils.prune.identity."""
+    """Give a parameter a mask of ones. Source: torch.nn.utils.prune.identity.
+
+    >>> nn.utils.prune.identity(nn.Linear(2, 1), "weight").weight_mask
+    tensor([[1., 1.]])
+    """
     Identity.apply(module, name)
     return module
 
 
 def random_unstructured(module: M, name: str, amount: Any) -> M:
-    """Prune `amount`, a number or a fraction, of a parameter's elements at random. Source: torch.nn.utils.prune.
+    """Prune `amount`, a number or a fraction, of a parameter's elements at random.
+
+    Raises ValueError for an amount out of range. Source: torch.nn.utils.prune.random_unstructured.
 
     >>> layer = nn.utils.prune.random_unstructured(nn.Linear(2, 3), "weight", amount=2)
     >>> int((layer.weight == 0).sum()), list(layer.state_dict())
@@ -360,15 +377,26 @@ def random_unstructured(module: M, name: str, amount: Any) -> M:
 def l1_unstructured(module: M, name: str, amount: Any, importance_scores: Tensor | None = None) -> M:
     """Prune `amount`, a number or a fraction, of a parameter's elements: those with the least absolute value.
 
-    With importance_scores, those with the least absolute score are pruned. Source:
-    torch.nn.utils.prune.l1_unstructured.
+    With importance_scores, those with the least absolute score are pruned. Raises ValueError for an amount out of
+    range, AssertionError for scores of another shape. Source: torch.nn.utils.prune.l1_unstructured.
+
+    >>> layer = nn.utils.prune.l1_unstructured(nn.Linear(2, 3), "weight", amount=0.5)
+    >>> int((layer.weight == 0).sum())
+    3
     """
     L1Unstructured.apply(module, name, amount=amount, importance_scores=importance_scores)
     return module
 
 
 def random_structured(module: M, name: str, amount: Any, dim: int) -> M:
-    """Prune `amount`, a number or a fraction, of the channels along `dim` at random. Source: torch.nn.utils.prune."""
+    """Prune `amount`, a number or a fraction, of the channels along `dim` at random.
+
+    Raises ValueError for vectors, IndexError for a dim out of range. Source: torch.nn.utils.prune.random_structured.
+
+    >>> layer = nn.utils.prune.random_structured(nn.Linear(2, 3), "weight", amount=1, dim=1)
+    >>> layer.weight_mask.sum(0).sort().values
+    tensor([0., 3.])
+    """
     RandomStructured.apply(module, name, amount, dim)
     return module
 
@@ -376,7 +404,11 @@ def random_structured(module: M, name: str, amount: Any, dim: int) -> M:
 def ln_structured(module: M, name: str, amount: Any, n: Any, dim: int, importance_scores: Tensor | None = None) -> M:
     """Prune `amount`, a number or a fraction, of the channels along `dim`: those with the least norms of order n.
 
-    Source: torch.nn.utils.prune.ln_structured.
+    Raises as random_structured does. Source: torch.nn.utils.prune.ln_structured.
+
+    >>> layer = nn.utils.prune.ln_structured(nn.Linear(2, 3), "weight", amount=1, n=2, dim=0)
+    >>> int((layer.weight == 0).all(1).sum())
+    1
     """
     LnStructured.apply(module, name, amount, n, dim, importance_scores=importance_scores)
     return module
@@ -421,7 +453,14 @@ def global_unstructured(
 
 
 def custom_from_mask(module: M, name: str, mask: Tensor) -> M:
-    """Prune a parameter where mask is 0. Source: torch.nn.utils.prune.custom_from_mask."""
+    """Prune a parameter where mask is 0.
+
+    Raises AssertionError if its shape isn't the parameter's. Source: torch.nn.utils.prune.custom_from_mask.
+
+    >>> layer = nn.utils.prune.custom_from_mask(nn.Linear(2, 1), "weight", torch.tensor([[1, 0]]))
+    >>> layer.weight_mask
+    tensor([[1., 0.]])
+    """
     CustomFromMask.apply(module, name, mask)
     return module
 
@@ -444,6 +483,10 @@ def remove(module: M, name: str) -> M:
 
 
 def is_pruned(module: Module) -> bool:
-    """Whether any parameter of a module or its descendants is pruned. Source: torch.nn.utils.prune.is_pruned."""
+    """Whether any parameter of a module or its descendants is pruned. Source: torch.nn.utils.prune.is_pruned.
+
+    >>> nn.utils.prune.is_pruned(nn.utils.prune.identity(nn.Linear(2, 1), "weight"))
+    True
+    """
     hooks = (hook for m in module.modules() for hook in vars(m).get("_forward_pre_hooks", {}).values())
     return any(isinstance(hook, BasePruningMethod) for hook in hooks)
