@@ -22,13 +22,21 @@ from .tensor import Tensor
 
 
 class ProfilerActivity(enum.Enum):
-    """What to profile. Only the CPU is supported; others are ignored. Source: torch.profiler.ProfilerActivity."""
+    """What to profile. Only the CPU is supported; others are ignored. Source: torch.profiler.ProfilerActivity.
+
+    >>> torch.profiler.ProfilerActivity.CPU in torch.profiler.supported_activities()
+    True
+    """
 
     CPU, XPU, MTIA, CUDA, HPU, PrivateUse1 = range(6)
 
 
 class ProfilerAction(enum.Enum):
-    """What to do in a step. Source: torch.profiler.ProfilerAction."""
+    """What to do in a step. Source: torch.profiler.ProfilerAction.
+
+    >>> torch.profiler.schedule(wait=1, warmup=0, active=1)(0) is torch.profiler.ProfilerAction.NONE
+    True
+    """
 
     NONE, WARMUP, RECORD, RECORD_AND_SAVE = range(4)
 
@@ -38,7 +46,11 @@ _RECORDING = ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE
 
 
 def supported_activities() -> set[ProfilerActivity]:
-    """Return the CPU as the only activity. Source: torch.profiler.supported_activities."""
+    """Return the CPU as the only activity. Source: torch.profiler.supported_activities.
+
+    >>> torch.profiler.supported_activities()
+    {<ProfilerActivity.CPU: 0>}
+    """
     return {ProfilerActivity.CPU}
 
 
@@ -79,6 +91,13 @@ def tensorboard_trace_handler(
     """Return an `on_trace_ready` function that writes each trace to a new file in a folder.
 
     It raises RuntimeError if the folder can't be created. Source: torch.profiler.tensorboard_trace_handler.
+
+    >>> import os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with torch.profiler.profile(on_trace_ready=torch.profiler.tensorboard_trace_handler(folder, "w")):
+    ...         y = torch.ones(2).exp()
+    ...     [name[-14:] for name in os.listdir(folder)]
+    ['.pt.trace.json']
     """
 
     def write(prof: profile) -> None:

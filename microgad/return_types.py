@@ -1,4 +1,16 @@
-"""The named tuples that operations with several results return; they print as PyTorch's. Source: torch.return_types."""
+"""The named tuples that operations with several results return; they print as PyTorch's.
+
+The fields are Tensors; the function of the same name says their shapes and dtypes. Source: torch.return_types.
+
+>>> found = torch.tensor([[3.0, 5.0]]).max(dim=1)
+>>> found
+torch.return_types.max(
+values=tensor([5.]),
+indices=tensor([1]))
+>>> values, indices = found
+>>> found.values is values
+True
+"""
 
 from __future__ import annotations
 

@@ -78,16 +78,27 @@ def device_count() -> int:
 
 
 def init() -> None:
-    """Do nothing: CUDA is initialized on first use. Source: torch.cuda.init."""
+    """Do nothing: CUDA is initialized on first use. Source: torch.cuda.init.
+
+    >>> torch.cuda.init()
+    """
 
 
 def is_bf16_supported(including_emulation: bool = True) -> bool:
-    """Return False: arrays have no bfloat16. Source: torch.cuda.is_bf16_supported."""
+    """Return False: arrays have no bfloat16. Source: torch.cuda.is_bf16_supported.
+
+    >>> torch.cuda.is_bf16_supported()
+    False
+    """
     return False
 
 
 def is_tf32_supported() -> bool:
-    """Return False: float32 is computed as float32. Source: torch.cuda.is_tf32_supported."""
+    """Return False: float32 is computed as float32. Source: torch.cuda.is_tf32_supported.
+
+    >>> torch.cuda.is_tf32_supported()
+    False
+    """
     return False
 
 
@@ -97,7 +108,7 @@ def current_device() -> int:
 
 
 def set_device(device: Any) -> None:
-    """Make a GPU the current one. Source: torch.cuda.set_device."""
+    """Make a GPU the current one. Raises RuntimeError for a number without CuPy. Source: torch.cuda.set_device."""
     index = backend.device("cuda" if device is None else device).index
     if index is not None:
         _runtime().setDevice(index)
@@ -113,13 +124,16 @@ def synchronize(device: Device = None) -> None:
 
 
 def get_device_name(device: Device = None) -> str:
-    """Return the name of a GPU. Source: torch.cuda.get_device_name."""
+    """Return the name of a GPU. Raises RuntimeError without a GPU. Source: torch.cuda.get_device_name."""
     name: bytes = _runtime().getDeviceProperties(_index(device))["name"]
     return name.decode()
 
 
 def get_device_capability(device: Device = None) -> tuple[int, int]:
-    """Return the compute capability of a GPU, (major, minor). Source: torch.cuda.get_device_capability."""
+    """Return the compute capability of a GPU, (major, minor).
+
+    Raises RuntimeError without a GPU. Source: torch.cuda.get_device_capability.
+    """
     properties = _runtime().getDeviceProperties(_index(device))
     return int(properties["major"]), int(properties["minor"])
 
@@ -135,16 +149,26 @@ def get_device_properties(device: Device = None) -> Any:
 
 
 def get_arch_list() -> list[str]:
-    """Return an empty list: CuPy compiles for the GPU that it finds. Source: torch.cuda.get_arch_list."""
+    """Return an empty list: CuPy compiles for the GPU that it finds. Source: torch.cuda.get_arch_list.
+
+    >>> torch.cuda.get_arch_list()
+    []
+    """
     return []
 
 
 def ipc_collect() -> None:
-    """Do nothing: no other process holds this one's arrays. Source: torch.cuda.ipc_collect."""
+    """Do nothing: no other process holds this one's arrays. Source: torch.cuda.ipc_collect.
+
+    >>> torch.cuda.ipc_collect()
+    """
 
 
 def mem_get_info(device: Device = None) -> tuple[int, int]:
-    """Return the free and the total bytes of the current GPU. Source: torch.cuda.mem_get_info."""
+    """Return the free and the total bytes of the current GPU.
+
+    Raises RuntimeError without a GPU. Source: torch.cuda.mem_get_info.
+    """
     free, total = _runtime().memGetInfo()
     return int(free), int(total)
 
@@ -159,12 +183,19 @@ def memory_allocated(device: Device = None) -> int:
 
 
 def memory_reserved(device: Device = None) -> int:
-    """Return the bytes of CuPy's memory pool, used or free; 0 without a GPU. Source: torch.cuda.memory_reserved."""
+    """Return the bytes of CuPy's memory pool, used or free; 0 without a GPU. Source: torch.cuda.memory_reserved.
+
+    >>> torch.cuda.memory_reserved() >= torch.cuda.memory_allocated()
+    True
+    """
     return int(backend._cupy().get_default_memory_pool().total_bytes()) if is_available() else 0
 
 
 def reset_peak_memory_stats(device: Device = None) -> None:
-    """Do nothing: CuPy doesn't record peaks. Source: torch.cuda.reset_peak_memory_stats."""
+    """Do nothing: CuPy doesn't record peaks. Source: torch.cuda.reset_peak_memory_stats.
+
+    >>> torch.cuda.reset_peak_memory_stats()
+    """
 
 
 max_memory_allocated, max_memory_reserved = memory_allocated, memory_reserved  # the present values, for lack of peaks
@@ -188,22 +219,36 @@ default_generators = _Generators()
 
 
 def get_rng_state(device: Any = None) -> Any:
-    """Return the state of the default generator, which all devices share. Source: torch.cuda.get_rng_state."""
+    """Return the state of the default generator, which all devices share. Source: torch.cuda.get_rng_state.
+
+    >>> torch.cuda.get_rng_state().dtype
+    torch.uint8
+    """
     return _get_state()
 
 
 def set_rng_state(new_state: Any, device: Any = None) -> None:
-    """Set the state of the default generator. Source: torch.cuda.set_rng_state."""
+    """Set the state of the default generator. Raises TypeError unless it is uint8. Source: torch.cuda.set_rng_state.
+
+    >>> torch.cuda.set_rng_state(torch.cuda.get_rng_state())
+    """
     _set_state(new_state)
 
 
 def get_rng_state_all() -> list[Any]:
-    """Return a list with the default generator's state for each GPU. Source: torch.cuda.get_rng_state_all."""
+    """Return a list with the default generator's state for each GPU. Source: torch.cuda.get_rng_state_all.
+
+    >>> len(torch.cuda.get_rng_state_all()) == torch.cuda.device_count()
+    True
+    """
     return [get_rng_state() for _ in range(device_count())]
 
 
 def set_rng_state_all(new_states: Any) -> None:
-    """Set the default generator's state to the last of a list. Source: torch.cuda.set_rng_state_all."""
+    """Set the default generator's state to the last of a list. Source: torch.cuda.set_rng_state_all.
+
+    >>> torch.cuda.set_rng_state_all(torch.cuda.get_rng_state_all())
+    """
     for state in new_states:
         set_rng_state(state)
 

@@ -111,17 +111,26 @@ class Event:
 
 
 def current_stream(device: Any = None) -> Stream:
-    """Return the stream that work is put into at present. Source: torch.cuda.current_stream."""
+    """Return the stream that work is put into at present.
+
+    Raises RuntimeError without a GPU. Source: torch.cuda.current_stream.
+    """
     return Stream(of=_cuda().get_current_stream(index_of(device)))
 
 
 def default_stream(device: Any = None) -> Stream:
-    """Return the stream that work is put into by default. Source: torch.cuda.default_stream."""
+    """Return the stream that work is put into by default.
+
+    Raises RuntimeError without a GPU. Source: torch.cuda.default_stream.
+    """
     return Stream(of=_cuda().Stream.null)
 
 
 def set_stream(stream: Stream | None) -> None:
-    """Make a stream the current one; None changes nothing. Source: torch.cuda.set_stream."""
+    """Make a stream the current one; None changes nothing. Source: torch.cuda.set_stream.
+
+    >>> torch.cuda.set_stream(None)
+    """
     if stream is not None:
         stream.cupy_stream.use()
 

@@ -16,7 +16,11 @@ from ..function.linear_map import LinearMap
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """The source code of an operation: what it computes, and the derivative for each input."""
+    """The source code of an operation: what it computes, and the derivative for each input.
+
+    >>> torch.graph.formula("Exp").derivatives
+    {'x': 'grad * out'}
+    """
 
     says: str  # first line of the Function's docstring
     forward: str

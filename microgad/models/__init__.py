@@ -1,6 +1,11 @@
 """torchvision's models, with the same names of modules and parameters, so that its state_dicts load.
 
-Source: torchvision.models.
+Images (N, 3, H, W) are floating-point; logits are (N, num_classes). Images that are too small for a model raise
+RuntimeError. Source: torchvision.models.
+
+>>> model = torch.models.squeezenet1_1(num_classes=10).eval()
+>>> model(torch.zeros(1, 3, 32, 32)).shape
+torch.Size([1, 10])
 """
 
 import sys

@@ -10,7 +10,9 @@ from .builders import Builder, init_kaiming, init_small_normal, variant
 
 
 class VGG(Module):
-    """`features`, average pooling to 7×7, and three linear layers. Source: torchvision.models.VGG.
+    """`features`, average pooling to 7×7, and three linear layers.
+
+    (N, 3, H, W) -> (N, num_classes). Source: torchvision.models.VGG.
 
     >>> torch.models.VGG(nn.Identity(), num_classes=10, init_weights=False).classifier[6]
     Linear(in_features=4096, out_features=10, bias=True)

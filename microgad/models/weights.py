@@ -95,7 +95,11 @@ Wide_ResNet50_2 V2 wide_resnet50_2-9ba9bcbe 224 232
 
 @dataclass
 class Weights:
-    """Weights of a model: the name of the file, the preprocessing, metadata. Source: torchvision.models.Weights."""
+    """Weights of a model: the name of the file, the preprocessing, metadata. Source: torchvision.models.Weights.
+
+    >>> torch.models.ResNet18_Weights.DEFAULT.value.file
+    'resnet18-f37072fd.pth'
+    """
 
     file: str
     transforms: Any = field(compare=False)
@@ -152,7 +156,11 @@ class WeightsEnum(Enum):
 
 @functools.cache
 def enums() -> dict[str, type[WeightsEnum]]:
-    """Return the enumerations of the weights of all models, by name."""
+    """Return the enumerations of the weights of all models, by name.
+
+    >>> enums()["AlexNet_Weights"].DEFAULT
+    AlexNet_Weights.IMAGENET1K_V1
+    """
     versions: dict[str, dict[str, Weights]] = {}
     for line in _TABLE.split("\n")[1:-1]:
         model, version, file, crop, resize, *rest = line.split()

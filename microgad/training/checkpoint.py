@@ -21,7 +21,7 @@ KIND = "microgad training checkpoint 1"
 
 
 class CheckpointError(MicrogadError, RuntimeError, ValueError):
-    """A checkpoint is damaged, or belongs to another run."""
+    """A checkpoint is damaged, or belongs to another run. It is a RuntimeError and a ValueError."""
 
 
 class Checkpoint:

@@ -10,7 +10,12 @@ from .history import History, Path, Row, write_csv
 
 
 class Run(NamedTuple):
-    """One variant, trained from one seed."""
+    """One variant, trained from one seed.
+
+    >>> run = Run("small", 0, History(), nn.Linear(10, 5))
+    >>> run.variant, run.seed
+    ('small', 0)
+    """
 
     variant: str
     seed: int

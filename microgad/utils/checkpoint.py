@@ -94,7 +94,7 @@ def checkpoint_sequential(
 ) -> Any:  # fmt: skip
     """Call a sequence of functions or modules in `segments` segments, of which all but the last are checkpointed.
 
-    Source: torch.utils.checkpoint.checkpoint_sequential.
+    Raises ValueError for more segments than functions. Source: torch.utils.checkpoint.checkpoint_sequential.
 
     >>> from microgad.utils.checkpoint import checkpoint_sequential
     >>> checkpoint_sequential([torch.exp, torch.tanh, torch.neg], 2, torch.tensor(0.0), use_reentrant=False)
@@ -330,7 +330,11 @@ class Recomputed(Packed):
 
 
 def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
-    """Return no GPUs and no generator states, since the CPU's makes all draws. Source: torch.utils.checkpoint."""
+    """Return no GPUs and no generator states, since the CPU's makes all draws. Source: torch.utils.checkpoint.
+
+    >>> torch.utils.checkpoint.get_device_states(torch.ones(1))
+    ([], [])
+    """
     return [], []
 
 
@@ -343,7 +347,12 @@ class CheckpointError(errors.GraphError):
 
 
 def noop_context_fn() -> tuple[Any, Any]:
-    """Return two contexts that do nothing, for the first call and the recomputation."""
+    """Return two contexts that do nothing, for the first call and the recomputation.
+
+    Source: torch.utils.checkpoint.noop_context_fn.
+
+    >>> first, second = torch.utils.checkpoint.noop_context_fn()
+    """
     return contextlib.nullcontext(), contextlib.nullcontext()
 
 
@@ -354,6 +363,12 @@ def set_checkpoint_early_stop(enable: bool) -> contextlib.AbstractContextManager
     """Set for a block whether recomputations stop early, overriding the argument of `checkpoint`.
 
     Source: torch.utils.checkpoint.set_checkpoint_early_stop.
+
+    >>> x = torch.tensor(0.0, requires_grad=True)
+    >>> with torch.utils.checkpoint.set_checkpoint_early_stop(False):
+    ...     torch.utils.checkpoint.checkpoint(torch.exp, x, use_reentrant=False).backward()
+    >>> x.grad
+    tensor(1.)
     """
     return binding(_early_stop, enable)
 
@@ -368,5 +383,8 @@ def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Detach the Tensors among the inputs; each requires grad as it did before.
 
     Source: torch.utils.checkpoint.detach_variable.
+
+    >>> torch.utils.checkpoint.detach_variable((torch.ones(1, requires_grad=True), 3))
+    (tensor([1.], requires_grad=True), 3)
     """
     return tuple(x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x for x in inputs)

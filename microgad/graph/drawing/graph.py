@@ -23,7 +23,14 @@ PICTURES = ("svg", "png", "pdf")
 
 
 class Graph:
-    """A drawing of a tape with as much detail as fits on a page. See `Tape.draw` for the options."""
+    """A drawing of a tape with as much detail as fits on a page. See `Tape.draw` for the options.
+
+    Raises RuntimeError for options out of range.
+
+    >>> x = torch.ones(3, requires_grad=True)
+    >>> "Exp" in torch.graph.Graph(torch.graph.read((x.exp(),))).dot.source
+    True
+    """
 
     @checked
     def __init__(

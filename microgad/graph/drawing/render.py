@@ -23,7 +23,7 @@ sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog="dot"))
 
 
 class RendererMissing(MicrogadError, RuntimeError):
-    """Graphviz isn't installed, so that nothing can be drawn."""
+    """Graphviz isn't installed, so that nothing can be drawn. It is a RuntimeError."""
 
 
 class TooSlow(MicrogadError, RuntimeError):

@@ -70,7 +70,12 @@ class Memory:
 
 @checked
 def memory(tape: Tape) -> Memory:
-    """Report the memory held for backward: see `Tape.memory`."""
+    """Report the memory held for backward: see `Tape.memory`.
+
+    >>> x = torch.ones(3, requires_grad=True)
+    >>> torch.graph.memory(torch.graph.read((x.exp().sum(),))).held
+    12
+    """
     by_op: dict[str, list[Op]] = defaultdict(list)
     by_module: dict[str, list[Op]] = defaultdict(list)
     for op in tape:

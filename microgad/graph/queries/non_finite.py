@@ -33,7 +33,10 @@ class NonFinite:
 
 @checked
 def first_bad(tape: Tape) -> NonFinite | None:
-    """Return the operation that first produced NaN or infinity: see `Tape.first_bad`."""
+    """Return the operation that first produced NaN or infinity: see `Tape.first_bad`.
+
+    Raises RuntimeError for a tape without values.
+    """
     known = any(op.stats is not None or op.values is not None for op in tape) or not tape.ops
     if not known:
         raise GraphError("first_bad: the tape has no values to look at: record it with stats=True, or values=True")

@@ -23,6 +23,10 @@ def read(tensors: tuple[Tensor, ...], params: Any = None) -> Tape:
     """Return the Tape of everything that led to `tensors`. `params`, a module or a mapping, gives names to its Tensors.
 
     Raises RuntimeError for a Tensor without a graph, and TypeError (also a RuntimeError) for anything but Tensors.
+
+    >>> x = torch.ones(3, requires_grad=True)
+    >>> [op.name for op in torch.graph.read((x.exp().sum(),))]
+    ['Exp', 'Sum']
     """
     if not tensors:
         raise GraphError("graph: expected at least one Tensor")
