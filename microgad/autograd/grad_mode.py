@@ -201,6 +201,10 @@ class set_multithreading_enabled:
     """Set a mode that has no effect, since backward runs in the thread that calls it. A block restores it at its end.
 
     Source: torch.autograd.set_multithreading_enabled.
+
+    >>> with torch.autograd.set_multithreading_enabled(False):
+    ...     torch.autograd.is_multithreading_enabled()
+    False
     """
 
     def __init__(self, mode: bool) -> None:

@@ -23,13 +23,21 @@ class _Format:
 
 
 class memory_format(_Format):
-    """The order of the axes in memory: `contiguous_format`, `channels_last`, … Source: torch.memory_format."""
+    """The order of the axes in memory: `contiguous_format`, `channels_last`, … Source: torch.memory_format.
+
+    >>> torch.ones(1, 2, 3, 3).to(memory_format=torch.channels_last).stride()
+    (18, 1, 6, 2)
+    """
 
     __slots__ = ()
 
 
 class layout(_Format):
-    """How elements are addressed. All Tensors are `strided`; the other names exist for comparisons in programs."""
+    """How elements are addressed. All Tensors are `strided`; the other names exist for comparisons in programs.
+
+    >>> torch.ones(1).layout
+    torch.strided
+    """
 
     __slots__ = ()
 

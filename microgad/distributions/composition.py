@@ -18,8 +18,13 @@ class Transform:
     """A transform y = f(x) with its inverse and log |dy/dx|.
 
     A subclass defines _call, _inverse and log_abs_det_jacobian. With cache_size = 1 the last pair (x, y) is kept, so
-    that the inverse of y is exactly x.
+    that the inverse of y is exactly x. Raises ValueError for a cache_size other than 0 and 1.
     Source: torch.distributions.transforms.Transform.
+
+    >>> x = torch.tensor([0.0, 1.0])
+    >>> exp = torch.distributions.ExpTransform()
+    >>> exp.log_abs_det_jacobian(x, exp(x))
+    tensor([0., 1.])
     """
 
     bijective = False
@@ -260,7 +265,14 @@ identity_transform = ComposeTransform([])
 
 
 class IndependentTransform(Transform):
-    """Count trailing batch dimensions as event dimensions. Source: torch.distributions.IndependentTransform."""
+    """Count trailing batch dimensions as event dimensions.
+
+    Raises ValueError for fewer dimensions. Source: torch.distributions.IndependentTransform.
+
+    >>> exp, x = torch.distributions.ExpTransform(), torch.tensor([0.0, 1.0])
+    >>> torch.distributions.IndependentTransform(exp, 1).log_abs_det_jacobian(x, exp(x))
+    tensor(1.)
+    """
 
     _init_args = ("base_transform", "reinterpreted_batch_ndims")
 
@@ -344,7 +356,14 @@ class _PartwiseTransform(Transform):
 
 
 class CatTransform(_PartwiseTransform):
-    """Apply one transform to each of the parts of given lengths along dim. Source: torch.distributions.CatTransform."""
+    """Apply one transform to each of the parts of given lengths along dim.
+
+    Raises AssertionError if the lengths don't add up. Source: torch.distributions.CatTransform.
+
+    >>> parts = [torch.distributions.ExpTransform(), torch.distributions.AbsTransform()]
+    >>> torch.distributions.CatTransform(parts, lengths=[1, 1])(torch.tensor([0.0, -3.0]))
+    tensor([1., 3.])
+    """
 
     _init_args = ("transforms", "dim", "lengths")
     _joined = staticmethod(cat)
@@ -386,7 +405,14 @@ class CatTransform(_PartwiseTransform):
 
 
 class StackTransform(_PartwiseTransform):
-    """Apply one transform to each index along dim. Source: torch.distributions.StackTransform."""
+    """Apply one transform to each index along dim.
+
+    Raises AssertionError for another size. Source: torch.distributions.StackTransform.
+
+    >>> parts = [torch.distributions.ExpTransform(), torch.distributions.AbsTransform()]
+    >>> torch.distributions.StackTransform(parts)(torch.tensor([0.0, -3.0]))
+    tensor([1., 3.])
+    """
 
     _init_args = ("transforms", "dim")
     _joined = staticmethod(stack)

@@ -24,7 +24,11 @@ class _Elementwise(ParameterFreeTransform):
 
 
 class ExpTransform(_Elementwise):
-    """y = exp x. Source: torch.distributions.ExpTransform."""
+    """y = exp x. Source: torch.distributions.ExpTransform.
+
+    >>> torch.distributions.ExpTransform().inv(torch.tensor([1.0]))
+    tensor([0.])
+    """
 
     codomain = constraints.positive
 
@@ -39,7 +43,11 @@ class ExpTransform(_Elementwise):
 
 
 class PowerTransform(_Elementwise):
-    """y = x^exponent for x > 0. Source: torch.distributions.PowerTransform."""
+    """y = x^exponent for x > 0. Source: torch.distributions.PowerTransform.
+
+    >>> torch.distributions.PowerTransform(torch.tensor(2.0))(torch.tensor([3.0]))
+    tensor([9.])
+    """
 
     domain, codomain = constraints.positive, constraints.positive
     _init_args = ("exponent",)
@@ -73,7 +81,11 @@ class PowerTransform(_Elementwise):
 
 
 class SigmoidTransform(_Elementwise):
-    """y = 1/(1 + exp(-x)), clamped to the open interval (0, 1). Source: torch.distributions.SigmoidTransform."""
+    """y = 1/(1 + exp(-x)), clamped to the open interval (0, 1). Source: torch.distributions.SigmoidTransform.
+
+    >>> torch.distributions.SigmoidTransform()(torch.tensor([0.0]))
+    tensor([0.5000])
+    """
 
     codomain = constraints.unit_interval
 
@@ -91,7 +103,11 @@ class SigmoidTransform(_Elementwise):
 
 
 class SoftplusTransform(_Elementwise):
-    """y = log(1 + exp x), and y = x for x > 20. Source: torch.distributions.SoftplusTransform."""
+    """y = log(1 + exp x), and y = x for x > 20. Source: torch.distributions.SoftplusTransform.
+
+    >>> torch.distributions.SoftplusTransform()(torch.tensor([0.0]))
+    tensor([0.6931])
+    """
 
     codomain = constraints.positive
 
@@ -106,7 +122,11 @@ class SoftplusTransform(_Elementwise):
 
 
 class TanhTransform(_Elementwise):
-    """y = tanh x. The inverse is infinite at ±1 unless x is cached. Source: torch.distributions.TanhTransform."""
+    """y = tanh x. The inverse is infinite at ±1 unless x is cached. Source: torch.distributions.TanhTransform.
+
+    >>> torch.distributions.TanhTransform()(torch.tensor([1.0]))
+    tensor([0.7616])
+    """
 
     codomain = constraints.interval(-1.0, 1.0)
 
@@ -121,7 +141,11 @@ class TanhTransform(_Elementwise):
 
 
 class AbsTransform(ParameterFreeTransform):
-    """y = |x|, with x = y as its inverse. Source: torch.distributions.AbsTransform."""
+    """y = |x|, with x = y as its inverse. Source: torch.distributions.AbsTransform.
+
+    >>> torch.distributions.AbsTransform()(torch.tensor([-1.0, 2.0]))
+    tensor([1., 2.])
+    """
 
     domain, codomain = constraints.real, constraints.positive
 
@@ -133,7 +157,11 @@ class AbsTransform(ParameterFreeTransform):
 
 
 class AffineTransform(Transform):
-    """y = loc + scale · x, with event_dim event dimensions. Source: torch.distributions.AffineTransform."""
+    """y = loc + scale · x, with event_dim event dimensions. Source: torch.distributions.AffineTransform.
+
+    >>> torch.distributions.AffineTransform(loc=1.0, scale=2.0)(torch.tensor([0.0, 1.0]))
+    tensor([1., 3.])
+    """
 
     bijective = True
     _init_args = ("loc", "scale", "event_dim")
@@ -185,7 +213,12 @@ class AffineTransform(Transform):
 
 
 class CumulativeDistributionTransform(Transform):
-    """y = cdf(x) of a distribution. Source: torch.distributions.CumulativeDistributionTransform."""
+    """y = cdf(x) of a distribution. Source: torch.distributions.CumulativeDistributionTransform.
+
+    >>> uniform = torch.distributions.Uniform(0.0, 2.0)
+    >>> torch.distributions.CumulativeDistributionTransform(uniform)(torch.tensor([0.5]))
+    tensor([0.2500])
+    """
 
     bijective, codomain, _sign = True, constraints.unit_interval, 1
     _init_args = ("distribution",)

@@ -51,6 +51,9 @@ class OneHotCategoricalStraightThrough(OneHotCategorical):
     """OneHotCategorical whose samples have the gradient of the probabilities (the straight-through estimator).
 
     Source: torch.distributions.OneHotCategoricalStraightThrough.
+
+    >>> torch.distributions.OneHotCategoricalStraightThrough(torch.tensor([0.0, 1.0])).rsample()
+    tensor([0., 1.])
     """
 
     has_rsample = True

@@ -17,7 +17,13 @@ from .utils import _at_least, tril_matrix_to_vec, vec_to_tril_matrix
 
 
 class ReshapeTransform(Transform):
-    """Reshape events from in_shape to out_shape. Source: torch.distributions.ReshapeTransform."""
+    """Reshape events from in_shape to out_shape.
+
+    Raises ValueError for different numbers of elements. Source: torch.distributions.ReshapeTransform.
+
+    >>> torch.distributions.ReshapeTransform((4,), (2, 2))(torch.zeros(3, 4)).shape
+    torch.Size([3, 2, 2])
+    """
 
     bijective = True
     _init_args = ("in_shape", "out_shape")
@@ -60,7 +66,11 @@ class ReshapeTransform(Transform):
 
 
 class SoftmaxTransform(ParameterFreeTransform):
-    """y = softmax x along the last dimension; the inverse is log y. Source: torch.distributions.SoftmaxTransform."""
+    """y = softmax x along the last dimension; the inverse is log y. Source: torch.distributions.SoftmaxTransform.
+
+    >>> torch.distributions.SoftmaxTransform()(torch.tensor([0.0, 1.0]))
+    tensor([0.2689, 0.7311])
+    """
 
     domain, codomain = constraints.real_vector, constraints.simplex
 
@@ -119,7 +129,14 @@ class StickBreakingTransform(ParameterFreeTransform):
 
 
 class LowerCholeskyTransform(ParameterFreeTransform):
-    """Map a matrix to a lower triangular one of diagonal exp(x). Source: torch.distributions.LowerCholeskyTransform."""
+    """Map a matrix to a lower triangular one of diagonal exp(x).
+
+    (..., n, n) -> the same. Source: torch.distributions.LowerCholeskyTransform.
+
+    >>> torch.distributions.LowerCholeskyTransform()(torch.zeros(2, 2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
 
     domain, codomain = constraints.independent(constraints.real, 2), constraints.lower_cholesky
 
@@ -131,7 +148,14 @@ class LowerCholeskyTransform(ParameterFreeTransform):
 
 
 class PositiveDefiniteTransform(ParameterFreeTransform):
-    """Map any matrix to a positive definite one. Source: torch.distributions.PositiveDefiniteTransform."""
+    """Map any matrix to a positive definite one.
+
+    (..., n, n) -> the same. Source: torch.distributions.PositiveDefiniteTransform.
+
+    >>> torch.distributions.PositiveDefiniteTransform()(torch.zeros(2, 2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
 
     domain, codomain = constraints.independent(constraints.real, 2), constraints.positive_definite
 
@@ -146,8 +170,12 @@ class PositiveDefiniteTransform(ParameterFreeTransform):
 class CorrCholeskyTransform(Transform):
     """Map D(D-1)/2 numbers to the Cholesky factor of a D×D correlation matrix.
 
-    tanh of each number is a partial correlation: a fraction of what remains of the row's unit length.
-    Source: torch.distributions.CorrCholeskyTransform.
+    tanh of each number is a partial correlation: a fraction of what remains of the row's unit length. Raises ValueError
+    for other numbers. Source: torch.distributions.CorrCholeskyTransform.
+
+    >>> torch.distributions.CorrCholeskyTransform()(torch.zeros(1))
+    tensor([[1., 0.],
+            [0., 1.]])
     """
 
     domain, codomain, bijective = constraints.real_vector, constraints.corr_cholesky, True

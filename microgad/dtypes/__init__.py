@@ -118,12 +118,22 @@ def learn(numpy_dtype: np.dtype[Any], called: dtype) -> None:
 
 
 def get_default_dtype() -> dtype:
-    """The dtype of new floating-point tensors: float32 unless `set_default_dtype` changed it."""
+    """The dtype of new floating-point tensors: float32 unless `set_default_dtype` changed it.
+
+    >>> torch.get_default_dtype()
+    torch.float32
+    """
     return _default
 
 
 def set_default_dtype(d: dtype) -> None:
-    """Set the dtype of new floating-point tensors. `d` must be a floating-point dtype."""
+    """Set the dtype of new floating-point tensors. `d` must be a floating-point dtype.
+
+    >>> torch.set_default_dtype(torch.float64)
+    >>> torch.ones(1)
+    tensor([1.])
+    >>> torch.set_default_dtype(torch.float32)
+    """
     global _default
     if of(d).dtype.kind != "f":
         raise DtypeError(f"only floating-point types are supported as the default type, got {d!r}")

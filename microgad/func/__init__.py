@@ -202,12 +202,20 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
 
 
 def functionalize(func: F, *, remove: str = "mutations") -> F:
-    """Return the function itself: in-place writes are recorded as they are. Source: torch.func.functionalize."""
+    """Return the function itself: in-place writes are recorded as they are. Source: torch.func.functionalize.
+
+    >>> torch.func.functionalize(torch.exp) is torch.exp
+    True
+    """
     return func
 
 
 def debug_unwrap(tensor: Tensor, *, recurse: bool = True) -> Tensor:
-    """Return the Tensor itself: transforms wrap nothing. Source: torch.func.debug_unwrap."""
+    """Return the Tensor itself: transforms wrap nothing. Source: torch.func.debug_unwrap.
+
+    >>> torch.func.debug_unwrap(torch.ones(1))
+    tensor([1.])
+    """
     return tensor
 
 

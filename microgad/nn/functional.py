@@ -158,7 +158,11 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 @_tensors_only
 def relu_(input: Tensor) -> Tensor:
-    """Write max(input, 0) into input, of any shape, and return it. Source: torch.nn.functional.relu_."""
+    """Write max(input, 0) into input, of any shape, and return it. Source: torch.nn.functional.relu_.
+
+    >>> F.relu_(torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
     return input.relu_()
 
 

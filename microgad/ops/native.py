@@ -32,6 +32,10 @@ def batch_norm(
     """Normalize each channel of (N, C, ...) by the batch's mean and variance, or by the running ones unless training.
 
     See `nn.functional.batch_norm`, which has other defaults. Source: torch.batch_norm.
+
+    >>> torch.batch_norm(torch.tensor([[1.0], [3.0]]), None, None, None, None, True, 0.1, 1e-5)
+    tensor([[-1.0000],
+            [ 1.0000]])
     """
     return norms.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
@@ -43,6 +47,9 @@ def instance_norm(
     """Normalize each channel of each instance of (N, C, ...): see `nn.functional.instance_norm`.
 
     Source: torch.instance_norm.
+
+    >>> torch.instance_norm(torch.tensor([[[1.0, 3.0]]]), None, None, None, None, True, 0.1, 1e-5)
+    tensor([[[-1.0000,  1.0000]]])
     """
     return norms.instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
 
@@ -54,6 +61,9 @@ def layer_norm(
     """Normalize (..., *normalized_shape) over its last dimensions: see `nn.functional.layer_norm`.
 
     Source: torch.layer_norm.
+
+    >>> torch.layer_norm(torch.tensor([[1.0, 3.0]]), (2,))
+    tensor([[-1.0000,  1.0000]])
     """
     return norms.layer_norm(input, normalized_shape, weight, bias, eps)
 
@@ -65,18 +75,32 @@ def group_norm(
     """Normalize each of num_groups groups of channels of (N, C, ...): see `nn.functional.group_norm`.
 
     Source: torch.group_norm.
+
+    >>> torch.group_norm(torch.tensor([[1.0, 3.0]]), num_groups=1)
+    tensor([[-1.0000,  1.0000]])
     """
     return norms.group_norm(input, num_groups, weight, bias, eps)
 
 
 @tensors_only
 def relu_(input: Tensor) -> Tensor:
-    """Write max(input, 0) into input, of any shape, and return it. Source: torch.relu_."""
+    """Write max(input, 0) into input, of any shape, and return it. Source: torch.relu_.
+
+    >>> torch.relu_(torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
     return input.relu_()
 
 
 def dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """If `train`, zero each element with probability p, and divide the others by 1 - p. Source: torch.dropout."""
+    """If `train`, zero each element with probability p, and divide the others by 1 - p.
+
+    Of any shape. Source: torch.dropout.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> torch.dropout(torch.ones(4), 0.5, train=True)
+    tensor([2., 0., 2., 0.])
+    """
     return dropouts.dropout(input, p, train)
 
 
@@ -154,6 +178,9 @@ def embedding(
     """Return the rows of weight (V, D) at indices, integers (...): (..., D). A negative padding_idx means none.
 
     See `nn.functional.embedding`, whose first arguments are exchanged. Source: torch.embedding.
+
+    >>> torch.embedding(torch.tensor([[1.0, 2.0], [3.0, 0.0]]), torch.tensor([1]))
+    tensor([[3., 0.]])
     """
     padding = None if padding_idx < 0 else padding_idx
     return embeddings.embedding(indices, weight, padding, scale_grad_by_freq=scale_grad_by_freq)
@@ -277,7 +304,13 @@ def _statistics(x: Tensor, axes: int | tuple[int, ...], eps: float, keepdim: boo
 
 @numpy_spelling
 def softmax(input: Tensor, dim: int, dtype: Dtype = None, *, out: Tensor | None = None) -> Tensor:
-    """Return exp(input) / Σ exp(input) along dim, in the shape of input, as `dtype` if given. Source: torch.softmax."""
+    """Return exp(input) / Σ exp(input) along dim, in the shape of input, as `dtype` if given.
+
+    Raises RuntimeError for integers without it. Source: torch.softmax.
+
+    >>> torch.softmax(torch.tensor([0.0, 0.0]), 0)
+    tensor([0.5000, 0.5000])
+    """
     return into(out, softmaxes.softmax(input, dim, dtype=dtype), exact="softmax")
 
 
@@ -286,6 +319,9 @@ def log_softmax(input: Tensor, dim: int, dtype: Dtype = None, *, out: Tensor | N
     """Return the logarithm of `softmax` along dim, in the shape of input, as `dtype` if given.
 
     Source: torch.log_softmax.
+
+    >>> torch.log_softmax(torch.tensor([0.0, 0.0]), 0)
+    tensor([-0.6931, -0.6931])
     """
     return into(out, softmaxes.log_softmax(input, dim, dtype=dtype), exact="log_softmax")
 

@@ -26,6 +26,10 @@ def convert_conv3d_weight_memory_format(module: M, memory_format: Any) -> M:
     """Convert the memory format of all five-dimensional convolution weights.
 
     Source: torch.nn.utils.convert_conv3d_weight_memory_format.
+
+    >>> layer = nn.utils.convert_conv3d_weight_memory_format(nn.Conv3d(2, 3, 2), torch.channels_last_3d)
+    >>> layer.weight.stride()
+    (16, 1, 8, 4, 2)
     """
     return _convert(module, memory_format, 5)
 

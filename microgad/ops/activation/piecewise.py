@@ -358,7 +358,11 @@ def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
 
 @tensors_only
 def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """Multiply the negative elements of input by negative_slope, in place. Source: torch.nn.functional.leaky_relu_."""
+    """Multiply the negative elements of input by negative_slope, in place. Source: torch.nn.functional.leaky_relu_.
+
+    >>> F.leaky_relu_(torch.tensor([-1.0, 2.0]), 0.5)
+    tensor([-0.5000,  2.0000])
+    """
     return leaky_relu(input, negative_slope, True)
 
 
@@ -366,17 +370,29 @@ def rrelu_(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False,
     generator: draws.Generator | None = None,
 ) -> Tensor:  # fmt: skip
-    """Multiply the negative elements of input by drawn slopes, in place: see `rrelu`. Source: torch.rrelu_."""
+    """Multiply the negative elements of input by drawn slopes, in place: see `rrelu`. Source: torch.rrelu_.
+
+    >>> F.rrelu_(torch.tensor([-1.0, 2.0]), 0.25, 0.75)
+    tensor([-0.5000,  2.0000])
+    """
     return rrelu(input, lower, upper, training, True, generator)
 
 
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """Clip the elements of input to [min_val, max_val], in place. Source: torch.nn.functional.hardtanh_."""
+    """Clip the elements of input to [min_val, max_val], in place. Source: torch.nn.functional.hardtanh_.
+
+    >>> F.hardtanh_(torch.tensor([-2.0, 0.5]))
+    tensor([-1.0000,  0.5000])
+    """
     return hardtanh(input, min_val, max_val, True)
 
 
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
-    """Write value where input <= threshold, in place. Source: torch.threshold_."""
+    """Write value where input <= threshold, in place. Source: torch.threshold_.
+
+    >>> F.threshold_(torch.tensor([0.5, 2.0]), 1, 20)
+    tensor([20.,  2.])
+    """
     return _threshold(input, threshold, value, True)
 
 

@@ -36,7 +36,11 @@ def alias(input: Tensor) -> Tensor:
 
 @tensors_only
 def detach(input: Tensor) -> Tensor:
-    """Return a view off the graph: see `Tensor.detach`. Source: torch.detach."""
+    """Return a view off the graph: see `Tensor.detach`. Source: torch.detach.
+
+    >>> torch.detach(torch.ones(2, requires_grad=True)).requires_grad
+    False
+    """
     return input.detach()
 
 

@@ -26,7 +26,12 @@ def seed() -> int:
 
 
 def initial_seed() -> int:
-    """Return the seed of the default generator, random in each process that sets none. Source: torch.initial_seed."""
+    """Return the seed of the default generator, random in each process that sets none. Source: torch.initial_seed.
+
+    >>> _ = torch.manual_seed(3)
+    >>> torch.initial_seed()
+    3
+    """
     return default_generator.initial_seed()
 
 
@@ -43,7 +48,10 @@ def get_rng_state() -> Tensor:
 
 
 def set_rng_state(new_state: Tensor) -> None:
-    """Set the default generator's state. Source: torch.set_rng_state."""
+    """Set the default generator's state. Raises TypeError unless it is uint8. Source: torch.set_rng_state.
+
+    >>> torch.set_rng_state(torch.get_rng_state())
+    """
     default_generator.set_state(backend.to_numpy(getattr(new_state, "array", new_state)))
 
 

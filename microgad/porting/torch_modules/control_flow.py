@@ -31,32 +31,56 @@ def while_loop(cond_fn: Callable[..., Any], body_fn: Callable[..., Any], carried
 
 
 def sym_int(a: Any) -> int:
-    """Convert a number to an int. Source: torch.sym_int."""
+    """Convert a number to an int. Source: torch.sym_int.
+
+    >>> torch.sym_int(2.5)
+    2
+    """
     return int(a)
 
 
 def sym_float(a: Any) -> float:
-    """Convert a number to a float. Source: torch.sym_float."""
+    """Convert a number to a float. Source: torch.sym_float.
+
+    >>> torch.sym_float(1)
+    1.0
+    """
     return float(a)
 
 
 def sym_not(a: Any) -> bool:
-    """Return `not a`. Source: torch.sym_not."""
+    """Return `not a`. Source: torch.sym_not.
+
+    >>> torch.sym_not(True)
+    False
+    """
     return not a
 
 
 def sym_ite(b: Any, t: Any, f: Any) -> Any:
-    """Return t if b, else f. Source: torch.sym_ite."""
+    """Return t if b, else f. Source: torch.sym_ite.
+
+    >>> torch.sym_ite(True, 1, 2)
+    1
+    """
     return t if b else f
 
 
 def sym_sqrt(a: Any) -> float:
-    """Return the square root of a number. Source: torch.sym_sqrt."""
+    """Return the square root of a number. Source: torch.sym_sqrt.
+
+    >>> torch.sym_sqrt(4)
+    2.0
+    """
     return math.sqrt(a)
 
 
 def sym_sum(args: Sequence[Any]) -> Any:
-    """Return the sum of numbers. Source: torch.sym_sum."""
+    """Return the sum of numbers. Source: torch.sym_sum.
+
+    >>> torch.sym_sum([1, 2])
+    3
+    """
     return builtins.sum(args)
 
 

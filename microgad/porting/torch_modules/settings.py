@@ -45,12 +45,21 @@ def _positive(op: str, number: int) -> int:
 
 
 def get_num_interop_threads() -> int:
-    """Return 1: operations run one after the other. Source: torch.get_num_interop_threads."""
+    """Return 1: operations run one after the other. Source: torch.get_num_interop_threads.
+
+    >>> torch.get_num_interop_threads()
+    1
+    """
     return 1
 
 
 def set_num_interop_threads(num_threads: int) -> None:
-    """Check the number, which has no effect. Source: torch.set_num_interop_threads."""
+    """Check the number, which has no effect.
+
+    Raises RuntimeError if it is not a positive int. Source: torch.set_num_interop_threads.
+
+    >>> torch.set_num_interop_threads(1)
+    """
     _positive("set_num_interop_threads", num_threads)
 
 
@@ -58,6 +67,11 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
     """Make `empty` and its like fill their memory: all else is deterministic anyway on the CPU.
 
     Source: torch.use_deterministic_algorithms.
+
+    >>> torch.use_deterministic_algorithms(True)
+    >>> torch.are_deterministic_algorithms_enabled(), torch.get_deterministic_debug_mode()
+    (True, 2)
+    >>> torch.use_deterministic_algorithms(False)
     """
     check_bool("use_deterministic_algorithms", mode=mode, warn_only=warn_only)
     uninitialized.deterministic, _settings["warn_only"] = mode, warn_only
@@ -82,6 +96,8 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
     """Call `use_deterministic_algorithms`. Raises RuntimeError for modes other than 0, 1, 2 or their names.
 
     Source: torch.set_deterministic_debug_mode.
+
+    >>> torch.set_deterministic_debug_mode("default")
     """
     names = ("default", "warn", "error")
     if debug_mode not in (*names, 0, 1, 2):
@@ -101,7 +117,12 @@ def get_device_module(device: Any = None) -> Any:
 
 
 def set_warn_always(b: bool) -> None:
-    """Set whether warnings that are given once are repeated. Source: torch.set_warn_always."""
+    """Set whether warnings that are given once are repeated. Source: torch.set_warn_always.
+
+    >>> torch.set_warn_always(False)
+    >>> torch.is_warn_always_enabled()
+    False
+    """
     check_bool("set_warn_always", b=b)
     notices.always = b
 
@@ -112,7 +133,11 @@ def is_warn_always_enabled() -> bool:
 
 
 def is_vulkan_available() -> bool:
-    """Return False. Source: torch.is_vulkan_available."""
+    """Return False. Source: torch.is_vulkan_available.
+
+    >>> torch.is_vulkan_available()
+    False
+    """
     return False
 
 
@@ -126,14 +151,25 @@ def get_float32_matmul_precision() -> str:
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Store the setting, which has no effect on the BLAS. Source: torch.set_float32_matmul_precision."""
+    """Store the setting, which has no effect on the BLAS.
+
+    Raises RuntimeError for other names than "highest", "high" and "medium". Source: torch.set_float32_matmul_precision.
+
+    >>> torch.set_float32_matmul_precision("highest")
+    >>> torch.get_float32_matmul_precision()
+    'highest'
+    """
     if precision not in ("highest", "high", "medium"):
         raise ArgumentError(f"set_float32_matmul_precision: must be one of highest, high or medium, got {precision!r}")
     _settings["precision"] = precision
 
 
 def set_flush_denormal(mode: bool) -> bool:
-    """Return False: flushing can't be set. Source: torch.set_flush_denormal."""
+    """Return False: flushing can't be set. Source: torch.set_flush_denormal.
+
+    >>> torch.set_flush_denormal(True)
+    False
+    """
     check_bool("set_flush_denormal", mode=mode)
     return False
 
