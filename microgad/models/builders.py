@@ -14,15 +14,17 @@ M_co = TypeVar("M_co", bound=Module, covariant=True)
 
 
 class Builder(Protocol[M_co]):
-    """The signature of a function that builds a model; the options are those of the model.
-
-    `weights` are a member of the model's WeightsEnum, or its name, for weights whose file is in the cache; None draws
-    them. Raises ValueError for options that contradict the weights, NotImplementedError if the file isn't there.
-    """
+    """The signature of a function that builds a model."""
 
     __name__: str
 
-    def __call__(self, weights: Any = None, progress: bool = True, **options: Any) -> M_co: ...
+    def __call__(self, weights: Any = None, progress: bool = True, **options: Any) -> M_co:
+        """Build the model: float images (N, 3, H, W) -> logits (N, num_classes), 1000 by default.
+
+        `weights` are a member of the model's WeightsEnum, or its name, for weights whose file is in the cache; None
+        draws them. The options are those of the model's class. `progress` has no effect. Raises ValueError for options
+        that contradict the weights, NotImplementedError if the file isn't there.
+        """
 
 
 BUILDERS: dict[str, Callable[..., Any]] = {}

@@ -39,7 +39,7 @@ class Add(Function):
 
 
 def add(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tensor | None = None) -> Tensor:
-    """input + alpha · other, broadcast. Source: torch.add.
+    """input + alpha · other, broadcast. Raises RuntimeError if the shapes don't broadcast. Source: torch.add.
 
     >>> torch.add(torch.tensor([1, 2]), 10)
     tensor([11, 12])
@@ -107,7 +107,9 @@ class Sub(Function):
 
 
 def sub(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tensor | None = None) -> Tensor:
-    """input - alpha · other, broadcast. Source: torch.sub.
+    """input - alpha · other, broadcast.
+
+    Raises RuntimeError if the shapes don't broadcast, and for booleans. Source: torch.sub.
 
     >>> torch.sub(torch.tensor([1, 2]), torch.tensor([3]), alpha=2)
     tensor([-5, -4])
@@ -122,7 +124,9 @@ def sub(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
 
 
 def rsub(input: Tensor, other: Operand, alpha: float = 1) -> Tensor:
-    """other - alpha · input, broadcast. Source: torch.rsub.
+    """other - alpha · input, broadcast.
+
+    Raises RuntimeError if the shapes don't broadcast, and for booleans. Source: torch.rsub.
 
     >>> torch.rsub(torch.tensor([1, 2]), 10)
     tensor([9, 8])
@@ -148,7 +152,7 @@ class Mul(Function):
 
 
 def mul(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input · other, broadcast. Source: torch.mul.
+    """input · other, broadcast. Raises RuntimeError if the shapes don't broadcast. Source: torch.mul.
 
     >>> torch.mul(torch.tensor([1.0, 2.0]), 3)
     tensor([3., 6.])

@@ -47,7 +47,7 @@ IsFinite: type[Function] = non_differentiable("IsFinite", "isfinite", np.isfinit
 
 
 def eq(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input == other, elementwise and broadcast. Source: torch.eq.
+    """input == other, elementwise and broadcast. Raises RuntimeError if the shapes don't broadcast. Source: torch.eq.
 
     >>> torch.eq(torch.tensor([1, 2, 3]), 2)
     tensor([False,  True, False])
@@ -56,7 +56,7 @@ def eq(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
 
 
 def ne(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input != other, elementwise and broadcast. Source: torch.ne.
+    """input != other, elementwise and broadcast. Raises RuntimeError if the shapes don't broadcast. Source: torch.ne.
 
     >>> torch.ne(torch.tensor([1, 2, 3]), 2)
     tensor([ True, False,  True])
@@ -65,7 +65,9 @@ def ne(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
 
 
 def lt(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input < other, elementwise and broadcast. Source: torch.lt.
+    """input < other, elementwise and broadcast.
+
+    Raises RuntimeError if the shapes don't broadcast, and for complex numbers. Source: torch.lt.
 
     >>> torch.lt(torch.tensor([1, 2, 3]), 2)
     tensor([ True, False, False])
@@ -74,7 +76,9 @@ def lt(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
 
 
 def le(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input <= other, elementwise and broadcast. Source: torch.le.
+    """input <= other, elementwise and broadcast.
+
+    Raises RuntimeError if the shapes don't broadcast, and for complex numbers. Source: torch.le.
 
     >>> torch.le(torch.tensor([1, 2, 3]), 2)
     tensor([ True,  True, False])
@@ -83,7 +87,9 @@ def le(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
 
 
 def gt(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input > other, elementwise and broadcast. Source: torch.gt.
+    """input > other, elementwise and broadcast.
+
+    Raises RuntimeError if the shapes don't broadcast, and for complex numbers. Source: torch.gt.
 
     >>> torch.gt(torch.tensor([1, 2, 3]), 2)
     tensor([False, False,  True])
@@ -92,7 +98,9 @@ def gt(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
 
 
 def ge(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input >= other, elementwise and broadcast. Source: torch.ge.
+    """input >= other, elementwise and broadcast.
+
+    Raises RuntimeError if the shapes don't broadcast, and for complex numbers. Source: torch.ge.
 
     >>> torch.ge(torch.tensor([1, 2, 3]), 2)
     tensor([False,  True,  True])
@@ -137,7 +145,7 @@ class IsPosInf(Function):
 
 
 def isposinf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Whether values are +∞, elementwise. Source: torch.isposinf.
+    """Whether values are +∞, elementwise. Complex numbers raise RuntimeError. Source: torch.isposinf.
 
     >>> torch.isposinf(torch.tensor([float('inf'), -float('inf'), 1.0]))
     tensor([ True, False, False])
@@ -155,7 +163,7 @@ class IsNegInf(Function):
 
 
 def isneginf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Whether values are -∞, elementwise. Source: torch.isneginf.
+    """Whether values are -∞, elementwise. Complex numbers raise RuntimeError. Source: torch.isneginf.
 
     >>> torch.isneginf(torch.tensor([float('inf'), -float('inf'), 1.0]))
     tensor([False,  True, False])
@@ -219,7 +227,9 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
 
 @tensors_only
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
-    """Whether |input - other| ≤ atol + rtol · |other| everywhere. Source: torch.allclose.
+    """Whether |input - other| ≤ atol + rtol · |other| everywhere.
+
+    Raises RuntimeError if the shapes don't broadcast. Source: torch.allclose.
 
     >>> torch.allclose(torch.tensor([1.0]), torch.tensor([1.0 + 1e-7]))
     True

@@ -56,7 +56,7 @@ def conj(input: Tensor) -> Tensor:
 
 @tensors_only
 def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The complex conjugate; a real input is returned as it is. Source: torch.conj_physical.
+    """The complex conjugate; a real input is returned as it is. Of any shape. Source: torch.conj_physical.
 
     >>> torch.conj_physical(torch.tensor([1 + 2j]))
     tensor([1.-2.j])
@@ -125,7 +125,7 @@ class Real(Function):
 
 @tensors_only
 def real(input: Tensor) -> Tensor:
-    """The real part, as a view; a real input is returned as it is. Source: torch.real.
+    """The real part, as a view; a real input is returned as it is. Of any shape. Source: torch.real.
 
     >>> torch.real(torch.tensor([1 + 2j]))
     tensor([1.])
@@ -178,7 +178,9 @@ class Angle(Function):
 
 
 def angle(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The angle in the complex plane, in radians; 0 or π for real numbers. Source: torch.angle.
+    """The angle in the complex plane, in radians; 0 or π for real numbers.
+
+    Of any shape; integers become floating-point. Source: torch.angle.
 
     >>> torch.angle(torch.tensor([1j, -1, 1]))
     tensor([1.5708, 3.1416, 0.0000])
@@ -227,7 +229,8 @@ def _from_parts(a: Any, b: Any) -> Any:
 def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
     """real + imag·i, broadcast, of two Tensors of the same floating dtype. Source: torch.complex.
 
-    Two Tensors of float16 give complex64: NumPy has no complex32, in which PyTorch implements few operations.
+    Two Tensors of float16 give complex64: NumPy has no complex32, in which PyTorch implements few operations. Raises
+    RuntimeError if the shapes don't broadcast, and for integers, booleans and complex numbers.
 
     >>> torch.complex(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
     tensor([1.+3.j, 2.+4.j])
@@ -237,7 +240,10 @@ def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @composite
 def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """abs · (cos(angle) + sin(angle)·i), of two float32 or two float64 Tensors. Source: torch.polar.
+    """abs · (cos(angle) + sin(angle)·i), of two float32 or two float64 Tensors.
+
+    Raises RuntimeError if the shapes don't broadcast, and for integers, booleans and complex numbers.
+    Source: torch.polar.
 
     >>> torch.polar(torch.tensor([2.0]), torch.tensor([0.0]))
     tensor([2.+0.j])

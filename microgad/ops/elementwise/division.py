@@ -39,6 +39,7 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None, out
     """input / other, broadcast; integers give floating-point numbers. Source: torch.div.
 
     rounding_mode "trunc" rounds towards 0, and "floor" rounds down. Both keep integers, and their derivative is 0.
+    Raises RuntimeError if the shapes don't broadcast.
 
     >>> torch.div(torch.tensor([1, 2]), 4)
     tensor([0.2500, 0.5000])
@@ -204,7 +205,9 @@ class TruncDiv(RoundedDiv):
 
 
 def floor_divide(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input / other rounded down, broadcast; the derivative is 0. Source: torch.floor_divide.
+    """input / other rounded down, broadcast; the derivative is 0.
+
+    Raises RuntimeError if the shapes don't broadcast, and for booleans and complex numbers. Source: torch.floor_divide.
 
     >>> torch.floor_divide(torch.tensor([-7, 7]), 2)
     tensor([-4,  3])
@@ -236,7 +239,9 @@ def _remainder(a: Any, b: Any) -> Any:
 
 
 def remainder(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input modulo other, with the sign of other, as Python's %. Source: torch.remainder.
+    """input modulo other, with the sign of other, as Python's %.
+
+    Raises RuntimeError if the shapes don't broadcast, and for booleans and complex numbers. Source: torch.remainder.
 
     >>> torch.remainder(torch.tensor([-3.0, 5.5]), 2)
     tensor([1.0000, 1.5000])
@@ -263,7 +268,9 @@ class Fmod(Function):
 
 
 def fmod(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input modulo other, with the sign of input, as C's fmod. Source: torch.fmod.
+    """input modulo other, with the sign of input, as C's fmod.
+
+    Raises RuntimeError if the shapes don't broadcast, and for booleans and complex numbers. Source: torch.fmod.
 
     >>> torch.fmod(torch.tensor([-3.0, 5.5]), 2)
     tensor([-1.0000,  1.5000])
@@ -285,7 +292,9 @@ class Lcm(Function):
 
 
 def gcd(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The greatest common divisor of integers, broadcast. Source: torch.gcd.
+    """The greatest common divisor of integers, broadcast.
+
+    Raises RuntimeError if the shapes don't broadcast, and for other dtypes. Source: torch.gcd.
 
     >>> torch.gcd(torch.tensor([12, 5]), torch.tensor([18, 10]))
     tensor([6, 5])
@@ -294,7 +303,9 @@ def gcd(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def lcm(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The least common multiple of integers, broadcast. Source: torch.lcm.
+    """The least common multiple of integers, broadcast.
+
+    Raises RuntimeError if the shapes don't broadcast, and for other dtypes. Source: torch.lcm.
 
     >>> torch.lcm(torch.tensor([4, 5]), torch.tensor([6, 10]))
     tensor([12, 10])

@@ -32,7 +32,7 @@ class Exp(Function):
 
 
 def exp(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """e to the power input. Source: torch.exp.
+    """e to the power input. Of any shape; integers become floating-point. Source: torch.exp.
 
     >>> torch.exp(torch.tensor([0.0, 1.0]))
     tensor([1.0000, 2.7183])
@@ -97,7 +97,7 @@ class Log(Function):
 
 
 def log(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The natural logarithm. Source: torch.log.
+    """The natural logarithm. Of any shape; integers become floating-point. Source: torch.log.
 
     >>> torch.log(torch.tensor([1.0, 10.0]))
     tensor([0.0000, 2.3026])
@@ -118,7 +118,7 @@ class Log2(Function):
 
 
 def log2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The logarithm to the base 2. Source: torch.log2.
+    """The logarithm to the base 2. Of any shape; integers become floating-point. Source: torch.log2.
 
     >>> torch.log2(torch.tensor([1.0, 8.0]))
     tensor([0., 3.])
@@ -139,7 +139,7 @@ class Log10(Function):
 
 
 def log10(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The logarithm to the base 10. Source: torch.log10.
+    """The logarithm to the base 10. Of any shape; integers become floating-point. Source: torch.log10.
 
     >>> torch.log10(torch.tensor([1.0, 2.0]))
     tensor([0.0000, 0.3010])
@@ -217,7 +217,9 @@ def _log_add(ufunc: Any, power: Any, a: Any, b: Any, scale: float) -> Any:
 
 
 def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """log(exp(input) + exp(other)), broadcast; nothing overflows on the way. Source: torch.logaddexp.
+    """log(exp(input) + exp(other)), broadcast; nothing overflows on the way.
+
+    Raises RuntimeError if the shapes don't broadcast, and for integers and booleans. Source: torch.logaddexp.
 
     >>> torch.logaddexp(torch.tensor([-100.0, 1000.0]), torch.tensor([-100.0, 0.0]))
     tensor([ -99.3069, 1000.0000])
@@ -241,7 +243,10 @@ class LogAddExp2(Function):
 
 
 def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """log₂(exp2(input) + exp2(other)), broadcast; nothing overflows on the way. Source: torch.logaddexp2.
+    """log₂(exp2(input) + exp2(other)), broadcast; nothing overflows on the way.
+
+    Raises RuntimeError if the shapes don't broadcast, and for integers, booleans and complex numbers.
+    Source: torch.logaddexp2.
 
     >>> torch.logaddexp2(torch.tensor([1.0, 1000.0]), torch.tensor([1.0, 0.0]))
     tensor([   2., 1000.])

@@ -24,7 +24,7 @@ class Sinh(Function):
 
 
 def sinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The hyperbolic sine. Source: torch.sinh.
+    """The hyperbolic sine. Of any shape; integers become floating-point. Source: torch.sinh.
 
     >>> torch.sinh(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 1.1752])
@@ -45,7 +45,7 @@ class Cosh(Function):
 
 
 def cosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The hyperbolic cosine. Source: torch.cosh.
+    """The hyperbolic cosine. Of any shape; integers become floating-point. Source: torch.cosh.
 
     >>> torch.cosh(torch.tensor([0.0, 1.0]))
     tensor([1.0000, 1.5431])
@@ -66,7 +66,7 @@ class Tanh(Function):
 
 
 def tanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The hyperbolic tangent. Source: torch.tanh.
+    """The hyperbolic tangent. Of any shape; integers become floating-point. Source: torch.tanh.
 
     >>> torch.tanh(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.7616])
@@ -87,7 +87,7 @@ class Asinh(Function):
 
 
 def asinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The inverse hyperbolic sine. Source: torch.asinh.
+    """The inverse hyperbolic sine. Of any shape; integers become floating-point. Source: torch.asinh.
 
     >>> torch.asinh(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8814])
@@ -109,7 +109,7 @@ class Acosh(Function):
 
 
 def acosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The inverse hyperbolic cosine. Source: torch.acosh.
+    """The inverse hyperbolic cosine. Of any shape; integers become floating-point. Source: torch.acosh.
 
     >>> torch.acosh(torch.tensor([1.0, 2.0]))
     tensor([0.0000, 1.3170])
@@ -130,7 +130,7 @@ class Atanh(Function):
 
 
 def atanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The inverse hyperbolic tangent. Source: torch.atanh.
+    """The inverse hyperbolic tangent. Of any shape; integers become floating-point. Source: torch.atanh.
 
     >>> torch.atanh(torch.tensor([0.0, 0.5]))
     tensor([0.0000, 0.5493])

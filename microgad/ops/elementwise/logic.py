@@ -32,7 +32,9 @@ BitwiseNot: type[Function] = non_differentiable("BitwiseNot", "~", np.bitwise_no
 
 
 def logical_and(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Whether input and other are both nonzero, elementwise and broadcast. Source: torch.logical_and.
+    """Whether input and other are both nonzero, elementwise and broadcast.
+
+    Raises RuntimeError if the shapes don't broadcast. Source: torch.logical_and.
 
     >>> torch.logical_and(torch.tensor([0, 1]), torch.tensor([2, 3]))
     tensor([False,  True])
@@ -41,7 +43,9 @@ def logical_and(input: Tensor, other: Operand, *, out: Tensor | None = None) -> 
 
 
 def logical_or(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Whether input or other is nonzero, elementwise and broadcast. Source: torch.logical_or.
+    """Whether input or other is nonzero, elementwise and broadcast.
+
+    Raises RuntimeError if the shapes don't broadcast. Source: torch.logical_or.
 
     >>> torch.logical_or(torch.tensor([0, 1]), torch.tensor([2, 3]))
     tensor([True, True])
@@ -50,7 +54,9 @@ def logical_or(input: Tensor, other: Operand, *, out: Tensor | None = None) -> T
 
 
 def logical_xor(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Whether exactly one of input and other is nonzero, elementwise and broadcast. Source: torch.logical_xor.
+    """Whether exactly one of input and other is nonzero, elementwise and broadcast.
+
+    Raises RuntimeError if the shapes don't broadcast. Source: torch.logical_xor.
 
     >>> torch.logical_xor(torch.tensor([0, 1]), torch.tensor([2, 3]))
     tensor([ True, False])
@@ -68,7 +74,9 @@ def logical_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def bitwise_and(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Bitwise AND of integers or booleans, broadcast. Source: torch.bitwise_and.
+    """Bitwise AND of integers or booleans, broadcast.
+
+    Raises RuntimeError if the shapes don't broadcast, and for other dtypes. Source: torch.bitwise_and.
 
     >>> torch.bitwise_and(torch.tensor([6]), 3)
     tensor([2])
@@ -77,7 +85,9 @@ def bitwise_and(input: Operand, other: Operand, *, out: Tensor | None = None) ->
 
 
 def bitwise_or(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Bitwise OR of integers or booleans, broadcast. Source: torch.bitwise_or.
+    """Bitwise OR of integers or booleans, broadcast.
+
+    Raises RuntimeError if the shapes don't broadcast, and for other dtypes. Source: torch.bitwise_or.
 
     >>> torch.bitwise_or(torch.tensor([6]), 3)
     tensor([7])
@@ -86,7 +96,9 @@ def bitwise_or(input: Operand, other: Operand, *, out: Tensor | None = None) -> 
 
 
 def bitwise_xor(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Bitwise exclusive OR of integers or booleans, broadcast. Source: torch.bitwise_xor.
+    """Bitwise exclusive OR of integers or booleans, broadcast.
+
+    Raises RuntimeError if the shapes don't broadcast, and for other dtypes. Source: torch.bitwise_xor.
 
     >>> torch.bitwise_xor(torch.tensor([6]), 3)
     tensor([5])
@@ -95,7 +107,7 @@ def bitwise_xor(input: Operand, other: Operand, *, out: Tensor | None = None) ->
 
 
 def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Bitwise NOT of integers or booleans. Source: torch.bitwise_not.
+    """Bitwise NOT of integers or booleans. Of any shape; other dtypes raise RuntimeError. Source: torch.bitwise_not.
 
     >>> torch.bitwise_not(torch.tensor([True, False]))
     tensor([False,  True])
@@ -104,7 +116,10 @@ def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def bitwise_left_shift(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Shift the bits of integers to the left: input · 2^other. Source: torch.bitwise_left_shift.
+    """Shift the bits of integers to the left: input · 2^other.
+
+    Raises RuntimeError if the shapes don't broadcast, and for other dtypes.
+    Source: torch.bitwise_left_shift.
 
     >>> torch.bitwise_left_shift(torch.tensor([1, 3]), 2)
     tensor([ 4, 12])
@@ -115,6 +130,7 @@ def bitwise_left_shift(input: Operand, other: Operand, *, out: Tensor | None = N
 def bitwise_right_shift(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
     """Shift the bits of integers to the right: input / 2^other, rounded down.
 
+    Raises RuntimeError if the shapes don't broadcast, and for other dtypes.
     Source: torch.bitwise_right_shift.
 
     >>> torch.bitwise_right_shift(torch.tensor([-8, 3]), 1)

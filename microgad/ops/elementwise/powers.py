@@ -98,7 +98,9 @@ def _power(x: Any, p: Any) -> Any:
 
 @composite
 def float_power(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input to the power exponent, computed in double precision. Source: torch.float_power.
+    """input to the power exponent, computed in double precision.
+
+    Raises RuntimeError if the shapes don't broadcast. Source: torch.float_power.
 
     >>> torch.float_power(torch.tensor([4, 9]), 0.5)
     tensor([2., 3.], dtype=torch.float64)
@@ -127,7 +129,7 @@ def require_double(holder: Tensor, what: str, double: Any) -> None:
 
 
 def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """input · input. Source: torch.square.
+    """input · input. Of any shape. Source: torch.square.
 
     >>> torch.square(torch.tensor([2.0, -3.0]))
     tensor([4., 9.])
@@ -148,7 +150,7 @@ class Sqrt(Function):
 
 
 def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The square root. Source: torch.sqrt.
+    """The square root. Of any shape; integers become floating-point. Source: torch.sqrt.
 
     >>> torch.sqrt(torch.tensor([4.0, 2.0]))
     tensor([2.0000, 1.4142])
@@ -181,7 +183,7 @@ class Rsqrt(Function):
 
 
 def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """1 / √input. Source: torch.rsqrt.
+    """1 / √input. Of any shape; integers become floating-point. Source: torch.rsqrt.
 
     >>> torch.rsqrt(torch.tensor([4.0, 2.0]))
     tensor([0.5000, 0.7071])
@@ -202,7 +204,7 @@ class Reciprocal(Function):
 
 
 def reciprocal(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """1 / input. Source: torch.reciprocal.
+    """1 / input. Of any shape; integers become floating-point. Source: torch.reciprocal.
 
     >>> torch.reciprocal(torch.tensor([4, 2]))
     tensor([0.2500, 0.5000])
@@ -229,7 +231,10 @@ class Hypot(Function):
 
 
 def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """√(input² + other²), broadcast; no square overflows on the way. Source: torch.hypot.
+    """√(input² + other²), broadcast; no square overflows on the way.
+
+    Raises RuntimeError if the shapes don't broadcast, and for integers, booleans and complex numbers.
+    Source: torch.hypot.
 
     >>> torch.hypot(torch.tensor([3.0, 5.0]), torch.tensor([4.0, 12.0]))
     tensor([ 5., 13.])
@@ -251,7 +256,7 @@ class Ldexp(Function):
 
 @composite
 def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """input · 2^other, broadcast. Source: torch.ldexp.
+    """input · 2^other, broadcast. Raises RuntimeError if the shapes don't broadcast. Source: torch.ldexp.
 
     >>> torch.ldexp(torch.tensor([1.0]), torch.tensor([1, 3]))
     tensor([2., 8.])
@@ -285,7 +290,9 @@ class Frexp(Function):
 
 
 def frexp(input: Tensor, *, out: tuple[Tensor, Tensor] | None = None) -> return_types.frexp:
-    """Split input into mantissa · 2^exponent, with |mantissa| in [0.5, 1), or 0 for 0. Source: torch.frexp.
+    """Split input into mantissa · 2^exponent, with |mantissa| in [0.5, 1), or 0 for 0.
+
+    Of any shape; integers, booleans and complex numbers raise RuntimeError. Source: torch.frexp.
 
     >>> torch.frexp(torch.tensor([3.0])).mantissa
     tensor([0.7500])

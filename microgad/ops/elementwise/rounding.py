@@ -37,7 +37,9 @@ class Ceil(PiecewiseConstant):
 
 
 def ceil(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Round up to integers; the derivative is 0. Source: torch.ceil.
+    """Round up to integers; the derivative is 0.
+
+    Of any shape; booleans and complex numbers raise RuntimeError. Source: torch.ceil.
 
     >>> torch.ceil(torch.tensor([-1.5, 1.2]))
     tensor([-1.,  2.])
@@ -55,7 +57,9 @@ class Floor(PiecewiseConstant):
 
 
 def floor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Round down to integers; the derivative is 0. Source: torch.floor.
+    """Round down to integers; the derivative is 0.
+
+    Of any shape; booleans and complex numbers raise RuntimeError. Source: torch.floor.
 
     >>> torch.floor(torch.tensor([-1.5, 1.2]))
     tensor([-2.,  1.])
@@ -73,7 +77,9 @@ class Trunc(PiecewiseConstant):
 
 
 def trunc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Round towards 0, to integers; the derivative is 0. Source: torch.trunc.
+    """Round towards 0, to integers; the derivative is 0.
+
+    Of any shape; booleans and complex numbers raise RuntimeError. Source: torch.trunc.
 
     >>> torch.trunc(torch.tensor([-1.5, 1.2]))
     tensor([-1.,  1.])
@@ -94,7 +100,9 @@ class Round(PiecewiseConstant):
 
 @tensors_only
 def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
-    """Round to a number of decimals, halves to the even neighbor; the derivative is 0. Source: torch.round.
+    """Round to a number of decimals, halves to the even neighbor; the derivative is 0.
+
+    Of any shape; booleans and complex numbers raise RuntimeError. Source: torch.round.
 
     >>> torch.round(torch.tensor([0.5, 1.5, -2.5]))
     tensor([ 0.,  2., -2.])
@@ -118,7 +126,9 @@ class Frac(Function):
 
 
 def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The fractional part, with the sign of input. Source: torch.frac.
+    """The fractional part, with the sign of input.
+
+    Of any shape; integers, booleans and complex numbers raise RuntimeError. Source: torch.frac.
 
     >>> torch.frac(torch.tensor([1.25, -1.25]))
     tensor([ 0.2500, -0.2500])
@@ -155,7 +165,10 @@ class NextAfter(Function):
 
 
 def nextafter(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The next floating-point number after input in the direction of other. Source: torch.nextafter.
+    """The next floating-point number after input in the direction of other.
+
+    Raises RuntimeError if the shapes don't broadcast, and for integers, booleans and complex numbers.
+    Source: torch.nextafter.
 
     >>> torch.nextafter(torch.tensor([1.0]), torch.tensor([2.0])) - 1 == torch.finfo(torch.float32).eps
     tensor([True])

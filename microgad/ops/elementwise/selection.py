@@ -38,7 +38,9 @@ class Maximum(Function):
 
 
 def maximum(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """The larger of input and other, broadcast; at a tie each takes half of the gradient. Source: torch.maximum.
+    """The larger of input and other, broadcast; at a tie each takes half of the gradient.
+
+    Raises RuntimeError if the shapes don't broadcast, and for complex numbers. Source: torch.maximum.
 
     >>> torch.maximum(torch.tensor([1.0, 4.0]), torch.tensor([3.0, 2.0]))
     tensor([3., 4.])
@@ -58,7 +60,9 @@ class Minimum(Function):
 
 
 def minimum(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """The smaller of input and other, broadcast; at a tie each takes half of the gradient. Source: torch.minimum.
+    """The smaller of input and other, broadcast; at a tie each takes half of the gradient.
+
+    Raises RuntimeError if the shapes don't broadcast, and for complex numbers. Source: torch.minimum.
 
     >>> torch.minimum(torch.tensor([1.0, 4.0]), torch.tensor([3.0, 2.0]))
     tensor([1., 2.])
@@ -87,7 +91,9 @@ class Fmax(Function):
 
 
 def fmax(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The larger of input and other, broadcast; if one is NaN, the other one. Source: torch.fmax.
+    """The larger of input and other, broadcast; if one is NaN, the other one.
+
+    Raises RuntimeError if the shapes don't broadcast, and for complex numbers. Source: torch.fmax.
 
     >>> torch.fmax(torch.tensor([1.0, float("nan")]), torch.tensor([3.0, 2.0]))
     tensor([3., 2.])
@@ -111,7 +117,9 @@ class Fmin(Function):
 
 
 def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The smaller of input and other, broadcast; if one is NaN, the other one. Source: torch.fmin.
+    """The smaller of input and other, broadcast; if one is NaN, the other one.
+
+    Raises RuntimeError if the shapes don't broadcast, and for complex numbers. Source: torch.fmin.
 
     >>> torch.fmin(torch.tensor([1.0, float("nan")]), torch.tensor([3.0, 2.0]))
     tensor([1., 2.])
@@ -190,7 +198,9 @@ def _as_number(x: Tensor) -> Operand:
 
 
 def clamp_min(input: Tensor, min: Operand, *, out: Tensor | None = None) -> Tensor:
-    """The larger of input and min. Source: torch.clamp_min.
+    """The larger of input and min.
+
+    Raises RuntimeError if the shapes don't broadcast, and for complex numbers. Source: torch.clamp_min.
 
     >>> torch.clamp_min(torch.tensor([-2.0, 0.5]), 0)
     tensor([0.0000, 0.5000])
@@ -200,7 +210,9 @@ def clamp_min(input: Tensor, min: Operand, *, out: Tensor | None = None) -> Tens
 
 
 def clamp_max(input: Tensor, max: Operand, *, out: Tensor | None = None) -> Tensor:
-    """The smaller of input and max. Source: torch.clamp_max.
+    """The smaller of input and max.
+
+    Raises RuntimeError if the shapes don't broadcast, and for complex numbers. Source: torch.clamp_max.
 
     >>> torch.clamp_max(torch.tensor([0.5, 3.0]), 1)
     tensor([0.5000, 1.0000])

@@ -40,7 +40,7 @@ class Abs(Function):
 
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """|input|; the derivative at 0 is 0. Source: torch.abs.
+    """|input|; the derivative at 0 is 0. Of any shape; booleans raise RuntimeError. Source: torch.abs.
 
     >>> torch.abs(torch.tensor([-1.5, 2.0]))
     tensor([1.5000, 2.0000])
@@ -94,7 +94,7 @@ def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @tensors_only
 def sgn(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The sign, also of complex numbers: input / |input|, and 0 at 0. Source: torch.sgn.
+    """The sign, also of complex numbers: input / |input|, and 0 at 0. Of any shape. Source: torch.sgn.
 
     >>> torch.sgn(torch.tensor([3 + 4j, 0]))
     tensor([0.6000+0.8000j, 0.0000+0.0000j])
@@ -118,7 +118,9 @@ class CopySign(Function):
 
 
 def copysign(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """|input| with the sign of other, broadcast; integers give floating-point numbers. Source: torch.copysign.
+    """|input| with the sign of other, broadcast; integers give floating-point numbers.
+
+    Raises RuntimeError if the shapes don't broadcast, and for complex numbers. Source: torch.copysign.
 
     >>> torch.copysign(torch.tensor([1.0, -2.0]), torch.tensor([-0.0, 3.0]))
     tensor([-1.,  2.])
@@ -136,7 +138,9 @@ class SignBit(Function):
 
 
 def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Whether the sign bit is set, as it is for -0.0. Source: torch.signbit.
+    """Whether the sign bit is set, as it is for -0.0.
+
+    Of any shape; complex numbers raise RuntimeError. Source: torch.signbit.
 
     >>> torch.signbit(torch.tensor([-0.0, 0.0, -1.0]))
     tensor([ True, False,  True])
@@ -166,7 +170,9 @@ class Heaviside(PiecewiseConstant):
 
 @tensors_only
 def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """0 where input < 0, 1 where input > 0, values where it is 0; broadcast. Source: torch.heaviside.
+    """0 where input < 0, 1 where input > 0, values where it is 0; broadcast.
+
+    Raises RuntimeError if the shapes don't broadcast, and for complex numbers. Source: torch.heaviside.
 
     >>> torch.heaviside(torch.tensor([-1.5, 0.0, 2.0]), torch.tensor([0.5]))
     tensor([0.0000, 0.5000, 1.0000])

@@ -29,7 +29,7 @@ class Sin(Function):
 
 
 def sin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The sine of angles in radians. Source: torch.sin.
+    """The sine of angles in radians. Of any shape; integers become floating-point. Source: torch.sin.
 
     >>> torch.sin(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8415])
@@ -50,7 +50,7 @@ class Cos(Function):
 
 
 def cos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The cosine of angles in radians. Source: torch.cos.
+    """The cosine of angles in radians. Of any shape; integers become floating-point. Source: torch.cos.
 
     >>> torch.cos(torch.tensor([0.0, 1.0]))
     tensor([1.0000, 0.5403])
@@ -71,7 +71,7 @@ class Tan(Function):
 
 
 def tan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The tangent of angles in radians. Source: torch.tan.
+    """The tangent of angles in radians. Of any shape; integers become floating-point. Source: torch.tan.
 
     >>> torch.tan(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 1.5574])
@@ -92,7 +92,7 @@ class Asin(Function):
 
 
 def asin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The inverse sine, in radians. Source: torch.asin.
+    """The inverse sine, in radians. Of any shape; integers become floating-point. Source: torch.asin.
 
     >>> torch.asin(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 1.5708])
@@ -113,7 +113,7 @@ class Acos(Function):
 
 
 def acos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The inverse cosine, in radians. Source: torch.acos.
+    """The inverse cosine, in radians. Of any shape; integers become floating-point. Source: torch.acos.
 
     >>> torch.acos(torch.tensor([0.0, 1.0]))
     tensor([1.5708, 0.0000])
@@ -134,7 +134,7 @@ class Atan(Function):
 
 
 def atan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The inverse tangent, in radians. Source: torch.atan.
+    """The inverse tangent, in radians. Of any shape; integers become floating-point. Source: torch.atan.
 
     >>> torch.atan(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.7854])
@@ -164,7 +164,9 @@ def _squared_length(a: Any, b: Any) -> Any:
 
 
 def atan2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The angle of the point (other, input), in radians from -π to π; broadcast. Source: torch.atan2.
+    """The angle of the point (other, input), in radians from -π to π; broadcast.
+
+    Raises RuntimeError if the shapes don't broadcast, and for complex numbers. Source: torch.atan2.
 
     >>> torch.atan2(torch.tensor([1.0, -1.0]), torch.tensor([1.0, -1.0]))
     tensor([ 0.7854, -2.3562])
@@ -211,7 +213,9 @@ def sinc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @composite
 def deg2rad(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Convert degrees to radians. Source: torch.deg2rad.
+    """Convert degrees to radians.
+
+    Of any shape; integers become floating-point; complex numbers raise RuntimeError. Source: torch.deg2rad.
 
     >>> torch.deg2rad(torch.tensor([180.0, 90.0]))
     tensor([3.1416, 1.5708])
@@ -222,7 +226,9 @@ def deg2rad(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @composite
 def rad2deg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Convert radians to degrees. Source: torch.rad2deg.
+    """Convert radians to degrees.
+
+    Of any shape; integers become floating-point; complex numbers raise RuntimeError. Source: torch.rad2deg.
 
     >>> torch.rad2deg(torch.tensor([3.1416, 1.5708]))
     tensor([180.0004,  90.0002])

@@ -53,7 +53,7 @@ def _all_but_last(x: Tensor, axis: int) -> Tensor:
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
     """Return the integral of y along dim by the trapezoidal rule; y is sampled at points x, or dx (1 by default) apart.
 
-    Source: torch.trapezoid.
+    Raises IndexError for a dim out of range, RuntimeError for booleans. Source: torch.trapezoid.
 
     >>> torch.trapezoid(torch.tensor([1.0, 5.0, 10.0]), torch.tensor([1.0, 3.0, 6.0]))
     tensor(28.5000)
@@ -74,7 +74,9 @@ trapz = trapezoid
 @numpy_spelling
 @composite
 def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
-    """Return the integral up to each point after the first: see `trapezoid`. Source: torch.cumulative_trapezoid.
+    """Return the integral up to each point after the first: see `trapezoid`.
+
+    Raises IndexError for a dim out of range, RuntimeError for booleans. Source: torch.cumulative_trapezoid.
 
     >>> torch.cumulative_trapezoid(torch.tensor([1.0, 5.0, 10.0]))
     tensor([ 3.0000, 10.5000])
@@ -89,7 +91,7 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Dim = None, edge_order: in
     """Return the derivatives along dims (all by default) from central differences. Source: torch.gradient.
 
     spacing is one distance, or for each dim a distance or the coordinates along it. edge_order (1 or 2) is the order of
-    the one-sided differences at both ends.
+    the one-sided differences at both ends. Raises IndexError for a dim out of range, RuntimeError for booleans.
 
     >>> torch.gradient(torch.tensor([1.0, 4.0, 9.0]), spacing=2.0)
     (tensor([1.5000, 2.0000, 2.5000]),)

@@ -59,7 +59,7 @@ def _any_or_all(cls: type[Function], input: Tensor, dim: Dim, keepdim: bool, op:
 
 @numpy_spelling
 def any(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Whether any value over dim is nonzero. Source: torch.any.
+    """Whether any value over dim is nonzero. Raises IndexError for a dim out of range. Source: torch.any.
 
     >>> torch.any(torch.tensor([[0, 1], [0, 0]]), dim=1)
     tensor([ True, False])
@@ -69,7 +69,7 @@ def any(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | 
 
 @numpy_spelling
 def all(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Whether all values over dim are nonzero. Source: torch.all.
+    """Whether all values over dim are nonzero. Raises IndexError for a dim out of range. Source: torch.all.
 
     >>> torch.all(torch.tensor([[1, 1], [0, 1]]), dim=1)
     tensor([ True, False])
@@ -79,7 +79,9 @@ def all(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | 
 
 @numpy_spelling
 def count_nonzero(input: Tensor, dim: Dim = None) -> Tensor:
-    """Return the number of nonzero values over dim. Source: torch.count_nonzero.
+    """Return the number of nonzero values over dim.
+
+    Raises IndexError for a dim out of range. Source: torch.count_nonzero.
 
     >>> torch.count_nonzero(torch.tensor([[0, 1], [2, 3]]), dim=0)
     tensor([1, 2])
@@ -174,6 +176,7 @@ def unique(
 
     With return_inverse, also the index of each element's value in the result; with return_counts, also how often each
     value occurs. Each NaN is unique. The gradient of a value goes to its first occurrence; PyTorch has no derivative.
+    Raises IndexError for a dim out of range, RuntimeError for complex numbers.
 
     >>> torch.unique(torch.tensor([3, 1, 1]), return_counts=True)
     (tensor([1, 3]), tensor([2, 1]))
@@ -263,7 +266,9 @@ def unique_consecutive(
 def unique_consecutive(
     input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
-    """Collapse runs of equal neighbors, in input's order; arguments as in `unique`. Source: torch.unique_consecutive.
+    """Collapse runs of equal neighbors, in input's order; arguments as in `unique`.
+
+    Raises IndexError for a dim out of range, RuntimeError for complex numbers. Source: torch.unique_consecutive.
 
     >>> torch.unique_consecutive(torch.tensor([1, 1, 2, 1]))
     tensor([1, 2, 1])

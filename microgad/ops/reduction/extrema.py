@@ -115,7 +115,9 @@ def _extremum_axis(input: Tensor, dim: Dim, op: str) -> Axis:
 
 @numpy_spelling
 def amax(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Return the maximum over dim, without indices; ties share the gradient equally. Source: torch.amax.
+    """Return the maximum over dim, without indices; ties share the gradient equally.
+
+    Raises IndexError for a dim out of range, RuntimeError for complex numbers. Source: torch.amax.
 
     >>> torch.amax(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), dim=1)
     tensor([5., 4.])
@@ -125,7 +127,9 @@ def amax(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor |
 
 @numpy_spelling
 def amin(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Return the minimum over dim, without indices; ties share the gradient equally. Source: torch.amin.
+    """Return the minimum over dim, without indices; ties share the gradient equally.
+
+    Raises IndexError for a dim out of range, RuntimeError for complex numbers. Source: torch.amin.
 
     >>> torch.amin(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), dim=1)
     tensor([1., 3.])
@@ -135,7 +139,9 @@ def amin(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor |
 
 @numpy_spelling
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out: Any = None) -> return_types.aminmax:
-    """Return the minimum and the maximum over dim (of all elements by default). Source: torch.aminmax.
+    """Return the minimum and the maximum over dim (of all elements by default).
+
+    Raises IndexError for a dim out of range, RuntimeError for complex numbers. Source: torch.aminmax.
 
     >>> torch.aminmax(torch.tensor([3.0, 1.0, 2.0])).max
     tensor(3.)
@@ -158,7 +164,9 @@ def _arg_extremum(cls: type[Function], input: Tensor, dim: int | None, keepdim: 
 
 @numpy_spelling
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Return the index (int64) of the first maximum along dim, or in the flattened input. Source: torch.argmax.
+    """Return the index (int64) of the first maximum along dim, or in the flattened input.
+
+    Raises IndexError for a dim out of range, RuntimeError for booleans and complex numbers. Source: torch.argmax.
 
     >>> torch.argmax(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([1, 0])
@@ -168,7 +176,9 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
 
 @numpy_spelling
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Return the index (int64) of the first minimum along dim, or in the flattened input. Source: torch.argmin.
+    """Return the index (int64) of the first minimum along dim, or in the flattened input.
+
+    Raises IndexError for a dim out of range, RuntimeError for booleans and complex numbers. Source: torch.argmin.
 
     >>> torch.argmin(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([0, 1])
@@ -202,7 +212,7 @@ def max(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor: .
 def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None) -> Any:
     """Return the maximum of all values; with an int dim, (values, indices); with a Tensor, `maximum`.
 
-    Source: torch.max.
+    Raises IndexError for a dim out of range, RuntimeError for complex numbers. Source: torch.max.
 
     >>> torch.max(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).values
     tensor([5., 3.])
@@ -222,7 +232,7 @@ def min(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor: .
 def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None) -> Any:
     """Return the minimum of all values; with an int dim, (values, indices); with a Tensor, `minimum`.
 
-    Source: torch.min.
+    Raises IndexError for a dim out of range, RuntimeError for complex numbers. Source: torch.min.
 
     >>> torch.min(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).indices
     tensor([0, 1])

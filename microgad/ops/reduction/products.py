@@ -89,7 +89,9 @@ def product(x: Any, axis: Any, keepdims: bool) -> Any:
 def prod(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
-    """Return the product over dim (of all elements by default). Integers and booleans give int64. Source: torch.prod.
+    """Return the product over dim (of all elements by default). Integers and booleans give int64.
+
+    Raises IndexError for a dim out of range. Source: torch.prod.
 
     >>> torch.prod(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1)
     tensor([ 2., 12.])
@@ -137,7 +139,9 @@ def _sum_from_here_on(x: Any, axis: int) -> Any:
 
 @numpy_spelling
 def cumprod(input: Tensor, dim: int, *, dtype: Dtype = None, out: Tensor | None = None) -> Tensor:
-    """Return the cumulative product along dim. Integers and booleans give int64. Source: torch.cumprod.
+    """Return the cumulative product along dim. Integers and booleans give int64.
+
+    Raises IndexError for a dim out of range. Source: torch.cumprod.
 
     >>> torch.cumprod(torch.tensor([1.0, 2.0, 3.0]), 0)
     tensor([1., 2., 6.])

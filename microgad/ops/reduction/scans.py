@@ -40,7 +40,9 @@ class Cumsum(LinearMap):
 
 @numpy_spelling
 def cumsum(input: Tensor, dim: int, *, dtype: Dtype = None, out: Tensor | None = None) -> Tensor:
-    """Return the cumulative sum along dim. Integers and booleans give int64. Source: torch.cumsum.
+    """Return the cumulative sum along dim. Integers and booleans give int64.
+
+    Raises IndexError for a dim out of range. Source: torch.cumsum.
 
     >>> torch.cumsum(torch.tensor([1.0, 2.0, 3.0]), 0)
     tensor([1., 3., 6.])
@@ -102,7 +104,9 @@ def _cumulative_extremum(cls: type[Function], input: Tensor, dim: int, out: Any,
 
 @numpy_spelling
 def cummax(input: Tensor, dim: int, *, out: Any = None) -> return_types.cummax:
-    """Return (values, indices) of the cumulative maximum along dim; of equal elements the last. Source: torch.cummax.
+    """Return (values, indices) of the cumulative maximum along dim; of equal elements the last.
+
+    Raises IndexError for a dim out of range, RuntimeError for complex numbers. Source: torch.cummax.
 
     >>> torch.cummax(torch.tensor([1.0, 3.0, 2.0]), 0).values
     tensor([1., 3., 3.])
@@ -112,7 +116,9 @@ def cummax(input: Tensor, dim: int, *, out: Any = None) -> return_types.cummax:
 
 @numpy_spelling
 def cummin(input: Tensor, dim: int, *, out: Any = None) -> return_types.cummin:
-    """Return (values, indices) of the cumulative minimum along dim; of equal elements the last. Source: torch.cummin.
+    """Return (values, indices) of the cumulative minimum along dim; of equal elements the last.
+
+    Raises IndexError for a dim out of range, RuntimeError for complex numbers. Source: torch.cummin.
 
     >>> torch.cummin(torch.tensor([3.0, 1.0, 2.0]), 0).values
     tensor([3., 1., 1.])
@@ -185,7 +191,9 @@ _ADD_COMPLEX = np.frompyfunc(_add_complex, 2, 1)
 
 @numpy_spelling
 def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tensor:
-    """Return the logarithm of the cumulative sum of exp(input) along dim, without overflow. Source: torch.logcumsumexp.
+    """Return the logarithm of the cumulative sum of exp(input) along dim, without overflow.
+
+    Raises IndexError for a dim out of range, RuntimeError for integers and booleans. Source: torch.logcumsumexp.
 
     >>> torch.logcumsumexp(torch.tensor([0.0, 0.0, 0.0]), 0)
     tensor([0.0000, 0.6931, 1.0986])
@@ -216,7 +224,9 @@ def diff(
     input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Return the n-th differences of neighbors along dim; of booleans whether neighbors differ. Source: torch.diff.
+    """Return the n-th differences of neighbors along dim; of booleans whether neighbors differ.
+
+    Raises IndexError for a dim out of range. Source: torch.diff.
 
     >>> torch.diff(torch.tensor([1, 4, 9, 16]), n=2)
     tensor([2, 2])

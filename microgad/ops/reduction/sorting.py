@@ -124,7 +124,9 @@ def sort(
 def argsort(
     input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False, *, out: Tensor | None = None
 ) -> Tensor:
-    """Return the indices that sort input along dim, with equal elements in the order of `sort`. Source: torch.argsort.
+    """Return the indices that sort input along dim, with equal elements in the order of `sort`.
+
+    Raises IndexError for a dim out of range, RuntimeError for complex numbers. Source: torch.argsort.
 
     >>> torch.argsort(torch.tensor([3.0, 1.0, 2.0]), descending=True)
     tensor([0, 2, 1])
@@ -275,7 +277,9 @@ def median(input: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -
 @numpy_spelling
 @observed
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
-    """Return the lower median of all values; with a dim, (values, indices). NaN if there is one. Source: torch.median.
+    """Return the lower median of all values; with a dim, (values, indices). NaN if there is one.
+
+    Raises IndexError for a dim out of range, RuntimeError for booleans and complex numbers. Source: torch.median.
 
     >>> torch.median(torch.tensor([4.0, 1.0, 3.0, 2.0]))
     tensor(2.)
@@ -289,7 +293,9 @@ def nanmedian(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def nanmedian(input: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -> return_types.nanmedian: ...
 @numpy_spelling
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
-    """Return the lower median of the values that are not NaN; with a dim, (values, indices). Source: torch.nanmedian.
+    """Return the lower median of the values that are not NaN; with a dim, (values, indices).
+
+    Raises IndexError for a dim out of range, RuntimeError for booleans and complex numbers. Source: torch.nanmedian.
 
     >>> torch.nanmedian(torch.tensor([4.0, torch.nan, 3.0]))
     tensor(3.)

@@ -57,7 +57,9 @@ def channel_sums(x: Any) -> Any:
 def sum(
     input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
-    """Return the sum over dim (all dims by default). Integers and booleans give int64. Source: torch.sum.
+    """Return the sum over dim (all dims by default). Integers and booleans give int64.
+
+    Raises IndexError for a dim out of range. Source: torch.sum.
 
     >>> torch.sum(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
     tensor([4., 6.])
@@ -119,7 +121,9 @@ def _may_be_nan(found: Any) -> bool:
 def mean(
     input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
-    """Return the mean over dim (all dims by default) of floating-point numbers. Source: torch.mean.
+    """Return the mean over dim (all dims by default) of floating-point numbers.
+
+    Raises IndexError for a dim out of range, RuntimeError for integers and booleans. Source: torch.mean.
 
     >>> torch.mean(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1, keepdim=True)
     tensor([[1.5000],
@@ -142,7 +146,10 @@ def mean(
 def nanmean(
     input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
-    """Return the mean over dim of the elements that are not NaN; NaN where there are none. Source: torch.nanmean.
+    """Return the mean over dim of the elements that are not NaN; NaN where there are none.
+
+    Raises IndexError for a dim out of range, RuntimeError for integers, booleans and complex numbers.
+    Source: torch.nanmean.
 
     >>> torch.nanmean(torch.tensor([1.0, torch.nan, 3.0]))
     tensor(2.)

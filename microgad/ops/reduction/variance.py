@@ -146,7 +146,7 @@ def var(
 ) -> Tensor:  # fmt: skip
     """Return the variance over dim: squared deviations summed, divided by n - correction (1 by default).
 
-    Source: torch.var.
+    Raises IndexError for a dim out of range, RuntimeError for integers and booleans. Source: torch.var.
 
     >>> torch.var(torch.tensor([1.0, 2.0, 4.0]))
     tensor(2.3333)
@@ -159,7 +159,9 @@ def var_mean(
     input: Tensor, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None, out: Any = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Return the variance and the mean over dim. Source: torch.var_mean.
+    """Return the variance and the mean over dim.
+
+    Raises IndexError for a dim out of range, RuntimeError for integers and booleans. Source: torch.var_mean.
 
     >>> torch.var_mean(torch.tensor([1.0, 3.0]))
     (tensor(2.), tensor(2.))
@@ -172,7 +174,9 @@ def std(
     input: Tensor, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None, out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Return the standard deviation over dim: the square root of `var`. Its derivative at 0 is 0. Source: torch.std.
+    """Return the standard deviation over dim: the square root of `var`. Its derivative at 0 is 0.
+
+    Raises IndexError for a dim out of range, RuntimeError for integers and booleans. Source: torch.std.
 
     >>> torch.std(torch.tensor([1.0, 2.0, 4.0]))
     tensor(1.5275)
@@ -185,7 +189,9 @@ def std_mean(
     input: Tensor, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None, out: Any = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Return the standard deviation and the mean over dim. Source: torch.std_mean.
+    """Return the standard deviation and the mean over dim.
+
+    Raises IndexError for a dim out of range, RuntimeError for integers and booleans. Source: torch.std_mean.
 
     >>> torch.std_mean(torch.tensor([1.0, 3.0]))
     (tensor(1.4142), tensor(2.))
