@@ -125,7 +125,8 @@ def checked_index(op: str, input: Tensor, dim: int, index: Tensor, *others: Any)
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Tensor | None = None) -> Tensor:
     """Gather values of input by index along dim; both have the same number of dimensions. Source: torch.gather.
 
-    Gradients are dense, also with `sparse_grad`.
+    Gradients are dense, also with `sparse_grad`. index is int64, and the result has its shape. Raises IndexError for a
+    dim out of range, RuntimeError for an index out of range and for other shapes.
 
     >>> torch.gather(torch.tensor([[1, 2], [3, 4]]), 1, torch.tensor([[0, 0], [1, 0]]))
     tensor([[1, 1],
@@ -186,7 +187,8 @@ def _flat_index(op: str, input: Tensor, index: Tensor, *others: Any) -> Any:
 def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Take values of the flattened input, in the shape of index. Source: torch.take.
 
-    Negative indices count from the end.
+    Negative indices count from the end. Raises IndexError for an index out of range, RuntimeError unless index is
+    int64.
 
     >>> torch.take(torch.tensor([[4, 3], [2, 1]]), torch.tensor([0, -1]))
     tensor([4, 1])
@@ -217,7 +219,7 @@ def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = Fa
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """Return input with the values of source put at indices into the flattened input, or added if `accumulate`.
 
-    Source: torch.put.
+    Raises IndexError for an index out of range, and unless there are as many values as indices. Source: torch.put.
 
     >>> torch.put(torch.zeros(2, 2), torch.tensor([0, 3]), torch.tensor([1.0, 2.0]))
     tensor([[1., 0.],

@@ -82,7 +82,10 @@ class IndexSelect(LinearMap):
 
 @numpy_spelling
 def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Select slices of input along dim by a vector of indices. Source: torch.index_select.
+    """Select slices of input along dim by a vector of indices.
+
+    Raises IndexError for a dim or an index out of range, RuntimeError unless index is of integers.
+    Source: torch.index_select.
 
     >>> torch.index_select(torch.tensor([[1, 2], [3, 4]]), 0, torch.tensor([1, 0, 1]))
     tensor([[3, 4],
@@ -114,7 +117,10 @@ def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, al
 def index_add(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
-    """Return input with alpha times the slices of source added at index along dim. Source: torch.index_add.
+    """Return input with alpha times the slices of source added at index along dim.
+
+    Raises IndexError for a dim out of range, RuntimeError for an index out of range, other shapes or dtypes.
+    Source: torch.index_add.
 
     >>> torch.index_add(torch.zeros(3), 0, torch.tensor([0, 0, 2]), torch.ones(3), alpha=2)
     tensor([4., 0., 2.])
@@ -133,6 +139,7 @@ def index_copy_call(input: Tensor, dim: int, index: Tensor, source: Tensor) -> W
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Return input with the slices of source copied to index along dim; of a repeated index the last stays.
 
+    Raises IndexError for a dim or an index out of range, RuntimeError for another dtype.
     Source: torch.index_copy.
 
     >>> torch.index_copy(torch.zeros(3), 0, torch.tensor([2, 0]), torch.tensor([1.0, 2.0]))
@@ -154,6 +161,7 @@ def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Operand) -> W
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor:
     """Return input with the slices at index along dim filled by one value, a number or 0-d Tensor.
 
+    Raises IndexError for a dim or an index out of range, RuntimeError for a value with dimensions.
     Source: torch.index_fill.
 
     >>> torch.index_fill(torch.zeros(3), 0, torch.tensor([0, -1]), 5)
@@ -179,7 +187,8 @@ def index_reduce(
 ) -> Tensor:  # fmt: skip
     """Return input with the slices of source reduced ("prod", "mean", "amax", "amin") into those at index along dim.
 
-    If `include_self` is false, the original values don't take part. Source: torch.index_reduce.
+    If `include_self` is false, the original values don't take part. Raises IndexError for a dim out of range or an
+    index out of range, RuntimeError for another `reduce`. Source: torch.index_reduce.
 
     >>> torch.index_reduce(torch.ones(2), 0, torch.tensor([1, 1]), torch.tensor([2.0, 3.0]), "prod")
     tensor([1., 6.])
@@ -204,7 +213,8 @@ def scatter_reduce(
 ) -> Tensor:  # fmt: skip
     """Return input with values of src reduced ("sum", "prod", "mean", "amax", "amin") into those at index along dim.
 
-    If `include_self` is false, the original values don't take part. Source: torch.scatter_reduce.
+    If `include_self` is false, the original values don't take part. Raises IndexError for a dim out of range,
+    RuntimeError for an index out of range or another `reduce`. Source: torch.scatter_reduce.
 
     >>> torch.scatter_reduce(torch.ones(2), 0, torch.tensor([0, 0, 1]), torch.tensor([2.0, 6.0, 5.0]), "mean")
     tensor([3., 3.])

@@ -321,7 +321,7 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
 def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Tensor:
     """Return input with values, which broadcast, written to input[indices], or added if `accumulate`.
 
-    Source: torch.index_put.
+    Raises IndexError for an index out of range, RuntimeError if the values don't broadcast. Source: torch.index_put.
 
     >>> torch.index_put(torch.zeros(3), (torch.tensor([0, 0]),), torch.tensor([1.0, 2.0]), accumulate=True)
     tensor([3., 0., 0.])

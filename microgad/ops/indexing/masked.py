@@ -61,7 +61,7 @@ def _filled(op: str, input: Tensor, mask: Tensor, value: Any, in_place: bool = F
 def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
     """Return input filled with one value, a number or a 0-d Tensor, where the mask is true; the mask broadcasts.
 
-    Source: torch.masked_fill.
+    Raises RuntimeError unless mask is of booleans and broadcasts. Source: torch.masked_fill.
 
     >>> torch.masked_fill(torch.zeros(3), torch.tensor([True, False, True]), 5)
     tensor([5., 0., 5.])
@@ -72,7 +72,9 @@ def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
 
 @tensors_only
 def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Return the values of input where the mask is true, as a vector; the two broadcast. Source: torch.masked_select.
+    """Return the values of input where the mask is true, as a vector; the two broadcast.
+
+    Raises RuntimeError unless mask is of booleans and broadcasts. Source: torch.masked_select.
 
     >>> torch.masked_select(torch.tensor([[1, 2], [3, 4]]), torch.tensor([True, False]))
     tensor([1, 3])
@@ -119,6 +121,7 @@ def masked_scatter_call(input: Tensor, mask: Tensor, source: Tensor) -> Write:
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """Return input with consecutive values of source where the mask is true; the mask broadcasts.
 
+    Raises RuntimeError for another dtype, a mask that isn't of booleans, and too few values.
     Source: torch.masked_scatter.
 
     >>> torch.masked_scatter(torch.zeros(3), torch.tensor([True, False, True]), torch.tensor([1.0, 2.0, 3.0]))

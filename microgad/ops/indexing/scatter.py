@@ -83,7 +83,8 @@ def scatter(
     """Return input with the values of src, a Tensor or one number, written to index along dim. Source: torch.scatter.
 
     Of a repeated index the last value stays, and only that one has a gradient. With `reduce` ("add" or "multiply") all
-    values are combined with input's.
+    values are combined with input's. Raises IndexError for a dim out of range, RuntimeError for an index out of range,
+    other shapes or dtypes.
 
     >>> torch.scatter(torch.zeros(2, 3), 1, torch.tensor([[2], [0]]), torch.tensor([[1.0], [2.0]]))
     tensor([[0., 0., 1.],
@@ -101,7 +102,7 @@ def scatter_add_call(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Wri
 
 @numpy_spelling
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Return input with the values of src added at index along dim. Source: torch.scatter_add.
+    """Return input with the values of src added at index along dim. Raises as scatter does. Source: torch.scatter_add.
 
     >>> torch.scatter_add(torch.zeros(3), 0, torch.tensor([0, 0, 2]), torch.ones(3))
     tensor([2., 0., 1.])

@@ -71,7 +71,9 @@ def _multiplied(chain: list[Tensor], best: dict[tuple[int, int], tuple[int, int]
 
 @tensors_only
 def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
-    """Multiply one or more matrices in the order with the fewest operations. Source: torch.chain_matmul.
+    """Multiply one or more matrices in the order with the fewest operations.
+
+    Raises RuntimeError if the sizes don't fit. Source: torch.chain_matmul.
 
     >>> torch.chain_matmul(torch.ones(1, 2), torch.ones(2, 3), torch.ones(3, 1))
     tensor([[6.]])

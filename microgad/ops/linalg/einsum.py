@@ -271,7 +271,7 @@ def _contract_pair(a: Any, b: Any, needed: set[Any], result: Labels | None) -> t
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) -> Tensor:
     """Contract axes of a with axes of b: two lists of axes, or the number of last axes of a and first axes of b.
 
-    Source: torch.tensordot.
+    Raises RuntimeError if their sizes differ, or there are fewer axes. Source: torch.tensordot.
 
     >>> torch.tensordot(torch.ones(2, 3, 4), torch.ones(4, 3), dims=([1, 2], [1, 0]))
     tensor([12., 12.])

@@ -37,7 +37,8 @@ class Geqrf(Function):
 def geqrf(input: Tensor, *, out: Any = None) -> return_types.geqrf:
     """Return R, with the reflections' vectors below its diagonal, and the reflections' factors tau.
 
-    `linalg.householder_product` and `ormqr` take them. Source: torch.geqrf.
+    `linalg.householder_product` and `ormqr` take them. (..., m, n) -> (..., m, n), (..., min(m, n)). Raises
+    RuntimeError for fewer dimensions. Source: torch.geqrf.
 
     >>> torch.linalg.householder_product(*torch.geqrf(torch.tensor([[3.0], [4.0]])))
     tensor([[-0.6000],
@@ -99,7 +100,7 @@ def ormqr(
 ) -> Tensor:
     """Return Q · other, or other · Q unless left, where Q is the product of the reflections of input and tau.
 
-    `transpose` puts Qᴴ in place of Q. Source: torch.ormqr.
+    `transpose` puts Qᴴ in place of Q. Raises RuntimeError for sizes that don't fit. Source: torch.ormqr.
 
     >>> torch.ormqr(torch.zeros(2, 1), torch.tensor([2.0]), torch.ones(2, 1))
     tensor([[-1.],

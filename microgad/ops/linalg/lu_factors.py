@@ -249,7 +249,7 @@ def lu_unpack(
 ) -> return_types.lu_unpack:
     """Return P, L and U from the results of `linalg.lu_factor`; empty Tensors for those that are not wanted.
 
-    Source: torch.lu_unpack.
+    Raises RuntimeError for shapes and dtypes that lu_factor doesn't give. Source: torch.lu_unpack.
 
     >>> torch.lu_unpack(*torch.linalg.lu_factor(torch.tensor([[2.0]]))).U
     tensor([[2.]])

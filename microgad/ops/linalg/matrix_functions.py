@@ -92,7 +92,9 @@ def linalg_vander(x: Tensor, N: int | None = None) -> Tensor:
 
 @tensors_only
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
-    """Return the powers N - 1 to 0 of each number, or 0 to N - 1 if increasing: (n) -> (n, N). Source: torch.vander.
+    """Return the powers N - 1 to 0 of each number, or 0 to N - 1 if increasing: (n) -> (n, N).
+
+    Raises RuntimeError unless it is a vector. Source: torch.vander.
 
     >>> torch.vander(torch.tensor([2, 3]), 3)
     tensor([[4, 2, 1],

@@ -247,7 +247,7 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Multiply a matrix and a vector, (n, m), (m) -> (n). Source: torch.mv.
+    """Multiply a matrix and a vector, (n, m), (m) -> (n). Raises RuntimeError for other shapes. Source: torch.mv.
 
     >>> torch.mv(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([3., 7.])
@@ -258,7 +258,9 @@ def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @tensors_only
 def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Return the dot product of two vectors, without conjugation, (n), (n) -> (). Source: torch.dot.
+    """Return the dot product of two vectors, without conjugation, (n), (n) -> ().
+
+    Raises RuntimeError for other shapes and for dtypes that differ. Source: torch.dot.
 
     >>> torch.dot(torch.tensor([2, 3]), torch.tensor([2, 1]))
     tensor(7)
@@ -269,7 +271,9 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @tensors_only
 def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Return the dot product of two vectors with the first one conjugated, (n), (n) -> (). Source: torch.vdot.
+    """Return the dot product of two vectors with the first one conjugated, (n), (n) -> ().
+
+    Raises as dot does. Source: torch.vdot.
 
     >>> torch.vdot(torch.tensor([1 + 2j]), torch.tensor([3 + 1j]))
     tensor(5.-5.j)
@@ -310,7 +314,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) ->
 def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Return the dot products over the last axes, (..., k), (*, k) -> (..., *); a 0-d operand multiplies the other.
 
-    Source: torch.inner.
+    Raises RuntimeError for other sizes and for dtypes that differ. Source: torch.inner.
 
     >>> torch.inner(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([3., 7.])
@@ -331,7 +335,9 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @composite
 def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Return the outer product of two vectors, (n), (m) -> (n, m). Source: torch.outer.
+    """Return the outer product of two vectors, (n), (m) -> (n, m).
+
+    Raises RuntimeError unless both are vectors. Source: torch.outer.
 
     >>> torch.outer(torch.tensor([1, 2]), torch.tensor([3, 4]))
     tensor([[3, 4],
@@ -375,7 +381,10 @@ def _add_scaled(op: str, input: Tensor, product: Tensor, beta: Any, alpha: Any, 
 def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
-    """Return beta · input + alpha · mat1 mat2; for beta = 0, input's NaN are ignored. Source: torch.addmm.
+    """Return beta · input + alpha · mat1 mat2; for beta = 0, input's NaN are ignored.
+
+    (n, m), (m, p), and input that broadcasts to (n, p). Raises RuntimeError for other shapes and dtypes that differ.
+    Source: torch.addmm.
 
     >>> torch.addmm(torch.tensor([1.0]), torch.ones(1, 2), torch.ones(2, 2), alpha=10)
     tensor([[21., 21.]])
@@ -389,7 +398,9 @@ def addmm(
 def addmv(
     input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
-    """Return beta · input + alpha · mat vec; for beta = 0, input's NaN are ignored. Source: torch.addmv.
+    """Return beta · input + alpha · mat vec; for beta = 0, input's NaN are ignored.
+
+    (n, m), (m), and input that broadcasts to (n). Raises as addmm does. Source: torch.addmv.
 
     >>> torch.addmv(torch.tensor([1.0]), torch.ones(1, 2), torch.ones(2))
     tensor([3.])
@@ -405,7 +416,7 @@ def baddbmm(
 ) -> Tensor:
     """Return beta · input + alpha · batch1 batch2, matrix by matrix; for beta = 0, input's NaN are ignored.
 
-    Source: torch.baddbmm.
+    (b, n, m), (b, m, p) -> (b, n, p). Raises as addmm does. Source: torch.baddbmm.
 
     >>> torch.baddbmm(torch.ones(1, 1, 1), torch.ones(1, 1, 2), torch.ones(1, 2, 1), beta=10)
     tensor([[[12.]]])
@@ -419,7 +430,9 @@ def baddbmm(
 def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
-    """Return beta · input + alpha · Σ batch1 batch2, summed over the batch. Source: torch.addbmm.
+    """Return beta · input + alpha · Σ batch1 batch2, summed over the batch.
+
+    (b, n, m), (b, m, p) -> (n, p). Raises as addmm does. Source: torch.addbmm.
 
     >>> torch.addbmm(torch.ones(1, 1), torch.ones(3, 1, 2), torch.ones(3, 2, 1))
     tensor([[7.]])
@@ -433,7 +446,9 @@ def addbmm(
 def addr(
     input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
-    """Return beta · input + alpha · vec1 ⊗ vec2; for beta = 0, input's NaN are ignored. Source: torch.addr.
+    """Return beta · input + alpha · vec1 ⊗ vec2; for beta = 0, input's NaN are ignored.
+
+    (n), (m), and input that broadcasts to (n, m). Raises as addmm does. Source: torch.addr.
 
     >>> torch.addr(torch.zeros(2, 2), torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
     tensor([[3., 4.],

@@ -290,7 +290,9 @@ def linalg_slogdet(A: Tensor, *, out: Any = None) -> return_types.linalg_slogdet
 
 
 def slogdet(input: Tensor, *, out: Any = None) -> return_types.slogdet:
-    """Return the sign of each matrix's determinant and the logarithm of its magnitude. Source: torch.slogdet.
+    """Return the sign of each matrix's determinant and the logarithm of its magnitude.
+
+    (..., n, n) -> (...), (...). Raises RuntimeError for other shapes. Source: torch.slogdet.
 
     >>> torch.slogdet(torch.tensor([[-1.0]])).sign
     tensor(-1.)
@@ -300,7 +302,9 @@ def slogdet(input: Tensor, *, out: Any = None) -> return_types.slogdet:
 
 @composite
 def logdet(input: Tensor) -> Tensor:
-    """Return the logarithm of each matrix's determinant, NaN if it is negative. Source: torch.logdet.
+    """Return the logarithm of each matrix's determinant, NaN if it is negative.
+
+    (..., n, n) -> (...). Raises RuntimeError for other shapes and for integers. Source: torch.logdet.
 
     >>> torch.logdet(torch.tensor([[1.0]]))
     tensor(0.)

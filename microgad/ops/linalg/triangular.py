@@ -130,7 +130,9 @@ def solve_triangular(
 def triangular_solve(
     b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False, *, out: Any = None
 ) -> return_types.triangular_solve:
-    """Solve A X = b, or Aᵀ X = b, for a triangular A; return X and a copy of A. Source: torch.triangular_solve.
+    """Solve A X = b, or Aᵀ X = b, for a triangular A; return X and a copy of A.
+
+    b is (..., n, k), A is (..., n, n). Raises RuntimeError for other shapes. Source: torch.triangular_solve.
 
     >>> torch.triangular_solve(torch.ones(2, 1), torch.tensor([[2.0, 1.0], [0.0, 4.0]])).solution
     tensor([[0.3750],
@@ -151,7 +153,9 @@ def triangular_solve(
 @numpy_spelling
 @composite
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Solve L Lᴴ X = B, or Lᴴ L X = B if L is upper triangular. Source: torch.cholesky_solve.
+    """Solve L Lᴴ X = B, or Lᴴ L X = B if L is upper triangular.
+
+    B is (..., n, k), L is (..., n, n). Raises RuntimeError for other shapes. Source: torch.cholesky_solve.
 
     >>> torch.cholesky_solve(torch.ones(1, 1), torch.tensor([[2.0]]))
     tensor([[0.2500]])
@@ -166,7 +170,9 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | N
 @numpy_spelling
 @composite
 def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Return (L Lᴴ)⁻¹, or (Lᴴ L)⁻¹ if L is upper triangular. Source: torch.cholesky_inverse.
+    """Return (L Lᴴ)⁻¹, or (Lᴴ L)⁻¹ if L is upper triangular.
+
+    (..., n, n) -> the same. Raises RuntimeError for other shapes. Source: torch.cholesky_inverse.
 
     >>> torch.cholesky_inverse(torch.tensor([[2.0]]))
     tensor([[0.2500]])

@@ -147,7 +147,10 @@ def _axes(dim1: int, dim2: int, ndim: int, op: str) -> tuple[int, int]:
 
 @tensors_only
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """Return the diagonal of two dimensions, as the last dimension of the result: a view. Source: torch.diagonal.
+    """Return the diagonal of two dimensions, as the last dimension of the result: a view.
+
+    (m, n) -> (min(m, n)). Raises IndexError for a dim out of range, RuntimeError for two equal ones.
+    Source: torch.diagonal.
 
     >>> torch.diagonal(torch.tensor([[1, 2], [3, 4]]))
     tensor([1, 4])
@@ -170,7 +173,10 @@ def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -
 
 @tensors_only
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """Return the last dimension as the diagonal of two new ones, with zeros elsewhere. Source: torch.diag_embed.
+    """Return the last dimension as the diagonal of two new ones, with zeros elsewhere.
+
+    (..., n) -> (..., n, n). Raises IndexError for a dim out of range, RuntimeError for two equal ones.
+    Source: torch.diag_embed.
 
     >>> torch.diag_embed(torch.tensor([1, 2]))
     tensor([[1, 0],
@@ -190,7 +196,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """Return a diagonal matrix with the given vector, or a copy of the diagonal of the given matrix.
 
-    Source: torch.diag.
+    Raises RuntimeError for more dimensions. Source: torch.diag.
 
     >>> torch.diag(torch.tensor([[1, 2], [3, 4]]))
     tensor([1, 4])
@@ -204,7 +210,7 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
 
 @composite
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
-    """Return a diagonal matrix with all elements of input. Source: torch.diagflat.
+    """Return a diagonal matrix with all elements of input. Of any shape. Source: torch.diagflat.
 
     >>> torch.diagflat(torch.tensor([[1, 2]]))
     tensor([[1, 0],
@@ -235,7 +241,9 @@ def _matrix(input: Tensor, op: str) -> Tensor:
 
 @tensors_only
 def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """Return the lower triangle of matrices, up to a diagonal, with zeros above it. Source: torch.tril.
+    """Return the lower triangle of matrices, up to a diagonal, with zeros above it.
+
+    (..., m, n) -> the same. Raises RuntimeError for fewer dimensions. Source: torch.tril.
 
     >>> torch.tril(torch.tensor([[1, 2], [3, 4]]))
     tensor([[1, 0],
@@ -246,7 +254,9 @@ def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
 
 @tensors_only
 def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """Return the upper triangle of matrices, from a diagonal on, with zeros below it. Source: torch.triu.
+    """Return the upper triangle of matrices, from a diagonal on, with zeros below it.
+
+    (..., m, n) -> the same. Raises RuntimeError for fewer dimensions. Source: torch.triu.
 
     >>> torch.triu(torch.tensor([[1, 2], [3, 4]]))
     tensor([[1, 2],

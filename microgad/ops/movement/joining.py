@@ -125,7 +125,10 @@ concat = concatenate = cat
 
 @numpy_spelling
 def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """Join Tensors of one shape along a new dimension. Source: torch.stack.
+    """Join Tensors of one shape along a new dimension.
+
+    (...) and (...) -> (2, ...) by default. Raises RuntimeError for different shapes and for none, IndexError for a dim
+    out of range. Source: torch.stack.
 
     >>> torch.stack([torch.tensor([1, 2]), torch.tensor([3, 4])], dim=1)
     tensor([[1, 3],
@@ -150,7 +153,9 @@ def _cat_reshaped(tensors: Any, reshaped: Callable[[Tensor], Tensor], dim: int, 
 
 @composite
 def hstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
-    """Join Tensors side by side: along the second dimension, vectors along their only one. Source: torch.hstack.
+    """Join Tensors side by side: along the second dimension, vectors along their only one.
+
+    Raises RuntimeError if the other sizes differ, and for none. Source: torch.hstack.
 
     >>> torch.hstack([torch.tensor([1, 2]), torch.tensor([3])])
     tensor([1, 2, 3])
@@ -174,7 +179,7 @@ row_stack = vstack
 
 @composite
 def dstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
-    """Join Tensors along the third dimension. Source: torch.dstack.
+    """Join Tensors along the third dimension. Raises RuntimeError if the other sizes differ. Source: torch.dstack.
 
     >>> torch.dstack([torch.tensor([1, 2]), torch.tensor([3, 4])])
     tensor([[[1, 3],
@@ -185,7 +190,9 @@ def dstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
 
 @composite
 def column_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
-    """Join Tensors along the second dimension, vectors as columns. Source: torch.column_stack.
+    """Join Tensors along the second dimension, vectors as columns.
+
+    Raises RuntimeError if the other sizes differ. Source: torch.column_stack.
 
     >>> torch.column_stack([torch.tensor([1, 2]), torch.tensor([3, 4])])
     tensor([[1, 3],

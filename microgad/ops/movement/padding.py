@@ -153,7 +153,9 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: comple
 
 
 def constant_pad_nd(input: Tensor, pad: Sequence[int], value: float = 0) -> Tensor:
-    """Pad input with a constant: see `nn.functional.pad`. Source: torch.constant_pad_nd.
+    """Pad input with a constant: see `nn.functional.pad`.
+
+    Raises RuntimeError for an odd number of widths. Source: torch.constant_pad_nd.
 
     >>> torch.constant_pad_nd(torch.tensor([1, 2]), (1, 0))
     tensor([0, 1, 2])

@@ -37,7 +37,9 @@ class Permute(LinearMap):
 
 @tensors_only
 def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
-    """Permute the dimensions to the order of dims: a view. Source: torch.permute.
+    """Permute the dimensions to the order of dims: a view.
+
+    Raises RuntimeError unless each dim is there once, IndexError for one out of range. Source: torch.permute.
 
     >>> torch.permute(torch.zeros(2, 3, 4), (2, 0, 1)).shape
     torch.Size([4, 2, 3])
@@ -73,7 +75,7 @@ swapdims = transpose
 
 
 def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
-    """Exchange two dimensions: see `transpose`. Source: torch.swapaxes.
+    """Exchange two dimensions: see `transpose`. Raises IndexError for a dim out of range. Source: torch.swapaxes.
 
     >>> torch.swapaxes(torch.zeros(2, 3, 4), 0, 2).shape
     torch.Size([4, 3, 2])
@@ -83,7 +85,9 @@ def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
 
 @tensors_only
 def t(input: Tensor) -> Tensor:
-    """Transpose a matrix, and leave a vector or scalar as it is: a view. Source: torch.t.
+    """Transpose a matrix, and leave a vector or scalar as it is: a view.
+
+    Raises RuntimeError for more dimensions. Source: torch.t.
 
     >>> torch.t(torch.tensor([[1, 2], [3, 4]]))
     tensor([[1, 3],
@@ -109,7 +113,7 @@ def matrix_transpose(input: Tensor, op: str) -> Tensor:
 def adjoint(input: Tensor) -> Tensor:
     """Exchange the last two dimensions and conjugate: a view, but of complex numbers a copy, as for `conj`.
 
-    Source: torch.adjoint.
+    (..., m, n) -> (..., n, m). Raises RuntimeError for one dimension. Source: torch.adjoint.
 
     >>> torch.adjoint(torch.tensor([[1, 2j]]))
     tensor([[1.-0.j],
@@ -172,7 +176,9 @@ class Flip(LinearMap):
 
 @tensors_only
 def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
-    """Reverse the order along dims: a copy. Source: torch.flip.
+    """Reverse the order along dims: a copy.
+
+    Raises IndexError for a dim out of range, RuntimeError for a repeated one. Source: torch.flip.
 
     >>> torch.flip(torch.tensor([1, 2, 3]), (0,))
     tensor([3, 2, 1])
@@ -183,7 +189,9 @@ def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
 
 @tensors_only
 def fliplr(input: Tensor) -> Tensor:
-    """Reverse the order along the second dimension: a copy. Source: torch.fliplr.
+    """Reverse the order along the second dimension: a copy.
+
+    Raises RuntimeError for fewer than two dimensions. Source: torch.fliplr.
 
     >>> torch.fliplr(torch.tensor([[1, 2], [3, 4]]))
     tensor([[2, 1],
@@ -196,7 +204,7 @@ def fliplr(input: Tensor) -> Tensor:
 
 @tensors_only
 def flipud(input: Tensor) -> Tensor:
-    """Reverse the order along the first dimension: a copy. Source: torch.flipud.
+    """Reverse the order along the first dimension: a copy. Raises RuntimeError for a scalar. Source: torch.flipud.
 
     >>> torch.flipud(torch.tensor([[1, 2], [3, 4]]))
     tensor([[3, 4],
@@ -224,7 +232,9 @@ class Roll(LinearMap):
 
 @tensors_only
 def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
-    """Shift the values along dims, cyclically; without dims along the flattened input. Source: torch.roll.
+    """Shift the values along dims, cyclically; without dims along the flattened input.
+
+    Raises IndexError for a dim out of range, RuntimeError unless there are as many shifts as dims. Source: torch.roll.
 
     >>> torch.roll(torch.tensor([[1, 2, 3], [4, 5, 6]]), 1, 1)
     tensor([[3, 1, 2],
@@ -261,7 +271,9 @@ def _rotated(x: Any, turns: int, a: int, b: int) -> Any:
 
 @tensors_only
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
-    """Rotate by k quarter turns, from the first of dims towards the second: a copy. Source: torch.rot90.
+    """Rotate by k quarter turns, from the first of dims towards the second: a copy.
+
+    Raises IndexError for a dim out of range, RuntimeError for equal ones. Source: torch.rot90.
 
     >>> torch.rot90(torch.tensor([[1, 2], [3, 4]]))
     tensor([[2, 4],

@@ -40,7 +40,9 @@ class Expand(LinearMap):
 
 
 def expand(input: Tensor, size: Sequence[int], *, implicit: bool = False) -> Tensor:
-    """Expand dimensions of size 1 without a copy: a view; -1 keeps a size. Source: torch.Tensor.expand.
+    """Expand dimensions of size 1 without a copy: a view; -1 keeps a size.
+
+    Raises RuntimeError for other sizes. Source: torch.Tensor.expand.
 
     >>> torch.tensor([[1], [2]]).expand(2, 3)
     tensor([[1, 1, 1],
@@ -97,7 +99,9 @@ def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
 
 @tensors_only
 def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
-    """Expand dimensions of size 1 without a copy: see `Tensor.expand`. Source: torch.broadcast_to.
+    """Expand dimensions of size 1 without a copy: see `Tensor.expand`.
+
+    Raises RuntimeError for other sizes. Source: torch.broadcast_to.
 
     >>> torch.broadcast_to(torch.tensor([1, 2]), (2, 2))
     tensor([[1, 2],
@@ -107,7 +111,9 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
-    """Return the shape to which shapes broadcast. Source: torch.broadcast_shapes.
+    """Return the shape to which shapes broadcast.
+
+    Raises RuntimeError if they don't broadcast. Source: torch.broadcast_shapes.
 
     >>> torch.broadcast_shapes((2, 1), (3,))
     torch.Size([2, 3])
@@ -128,7 +134,7 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Expand Tensors to their common shape: views, or the Tensors themselves where they have that shape.
 
-    Source: torch.broadcast_tensors.
+    Raises RuntimeError if they don't broadcast. Source: torch.broadcast_tensors.
 
     >>> a, b = torch.broadcast_tensors(torch.zeros(2, 1), torch.zeros(3))
     >>> a.shape == b.shape == (2, 3)
@@ -201,7 +207,8 @@ def repeat_interleave(
 ) -> Tensor:
     """Repeat each slice along dim, as often as `repeats` says for all or for each; without dim, flatten input first.
 
-    Given a Tensor of repeats alone, return the repeated indices. Source: torch.repeat_interleave.
+    Given a Tensor of repeats alone, return the repeated indices. Raises RuntimeError for negative repeats or another
+    number of them, IndexError for a dim out of range. Source: torch.repeat_interleave.
 
     >>> torch.repeat_interleave(torch.tensor([1, 2]), torch.tensor([2, 1]))
     tensor([1, 1, 2])
@@ -251,7 +258,9 @@ def _counts(repeats: Any) -> Any:
 
 @composite
 def kron(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Return the Kronecker product: a block of other, scaled, for each element of input. Source: torch.kron.
+    """Return the Kronecker product: a block of other, scaled, for each element of input.
+
+    (m, n), (p, q) -> (m·p, n·q). Source: torch.kron.
 
     >>> torch.kron(torch.tensor([1, 2]), torch.tensor([1, 10]))
     tensor([ 1, 10,  2, 20])

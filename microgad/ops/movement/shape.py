@@ -129,7 +129,9 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
 
 @numpy_spelling
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
-    """Remove dimensions of size 1, all of them or those named: a view. Source: torch.squeeze.
+    """Remove dimensions of size 1, all of them or those named: a view.
+
+    Raises IndexError for a dim out of range. Source: torch.squeeze.
 
     >>> torch.squeeze(torch.zeros(1, 2, 1), 0).shape
     torch.Size([2, 1])
@@ -142,7 +144,7 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
 
 @numpy_spelling
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
-    """Insert a dimension of size 1 at dim: a view. Source: torch.unsqueeze.
+    """Insert a dimension of size 1 at dim: a view. Raises IndexError for a dim out of range. Source: torch.unsqueeze.
 
     >>> torch.unsqueeze(torch.tensor([1, 2]), 1)
     tensor([[1],
@@ -155,7 +157,9 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 @tensors_only
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Merge the dimensions from start_dim to end_dim: a view where the layout allows. Source: torch.flatten.
+    """Merge the dimensions from start_dim to end_dim: a view where the layout allows.
+
+    Raises IndexError for a dim out of range, RuntimeError if start_dim comes after end_dim. Source: torch.flatten.
 
     >>> torch.flatten(torch.zeros(2, 3, 4), 1).shape
     torch.Size([2, 12])
@@ -173,7 +177,10 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 @numpy_spelling
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
-    """Split a dimension into several, one of whose sizes may be -1: a view. Source: torch.unflatten.
+    """Split a dimension into several, one of whose sizes may be -1: a view.
+
+    Raises IndexError for a dim out of range, RuntimeError if the sizes don't multiply up to its size.
+    Source: torch.unflatten.
 
     >>> torch.unflatten(torch.zeros(2, 12), 1, (3, -1)).shape
     torch.Size([2, 3, 4])

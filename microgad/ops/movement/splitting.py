@@ -71,7 +71,10 @@ def _check_ndim(input: Tensor, min_ndim: int, op: str) -> None:
 
 @numpy_spelling
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """Split along dim into views of one size (the last may be smaller) or of the given sizes. Source: torch.split.
+    """Split along dim into views of one size (the last may be smaller) or of the given sizes.
+
+    Raises IndexError for a dim out of range, RuntimeError for negative sizes, and for given sizes that don't add up.
+    Source: torch.split.
 
     >>> torch.split(torch.arange(5), 2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
@@ -93,7 +96,9 @@ def _split_evenly(tensor: Tensor, step: int, axis: int) -> tuple[Tensor, ...]:
 
 @numpy_spelling
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """Split along dim into views of the given sizes, which add up to input's. Source: torch.split_with_sizes.
+    """Split along dim into views of the given sizes, which add up to input's.
+
+    Raises RuntimeError if they don't. Source: torch.split_with_sizes.
 
     >>> torch.split_with_sizes(torch.arange(3), [1, 2])
     (tensor([0]), tensor([1, 2]))
@@ -118,7 +123,9 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
 
 @numpy_spelling
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """Split along dim into at most `chunks` views, of equal size but for the last. Source: torch.chunk.
+    """Split along dim into at most `chunks` views, of equal size but for the last.
+
+    Raises IndexError for a dim out of range, RuntimeError unless chunks > 0. Source: torch.chunk.
 
     >>> torch.chunk(torch.arange(5), 2)
     (tensor([0, 1, 2]), tensor([3, 4]))
@@ -138,7 +145,9 @@ unsafe_chunk = chunk
 
 @numpy_spelling
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Split along dim into a number of views of nearly equal size, or at indices. Source: torch.tensor_split.
+    """Split along dim into a number of views of nearly equal size, or at indices.
+
+    Raises IndexError for a dim out of range, RuntimeError unless the number is positive. Source: torch.tensor_split.
 
     >>> torch.tensor_split(torch.arange(5), (1, 3))
     (tensor([0]), tensor([1, 2]), tensor([3, 4]))
@@ -225,7 +234,9 @@ def dsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Ten
 
 @numpy_spelling
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """Return the slices along dim, each without that dim: views. Source: torch.unbind.
+    """Return the slices along dim, each without that dim: views.
+
+    Raises IndexError for a dim out of range. Source: torch.unbind.
 
     >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
     (tensor([1, 2]), tensor([3, 4]))
@@ -240,7 +251,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     """Narrow dim to `length` slices from `start` on; a negative start counts from the end: a view.
 
-    Source: torch.narrow.
+    Raises IndexError for a dim or a start out of range, RuntimeError if the slices aren't there. Source: torch.narrow.
 
     >>> torch.narrow(torch.arange(5), 0, 1, 3)
     tensor([1, 2, 3])
@@ -266,7 +277,9 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
 
 @numpy_spelling
 def select(input: Tensor, dim: int, index: int) -> Tensor:
-    """Return the slice at index along dim, without that dim: a view. Source: torch.select.
+    """Return the slice at index along dim, without that dim: a view.
+
+    Raises IndexError for a dim or an index out of range. Source: torch.select.
 
     >>> torch.select(torch.tensor([[1, 2], [3, 4]]), 1, 0)
     tensor([1, 3])

@@ -50,7 +50,7 @@ def bernoulli(
 ) -> Tensor:
     """Draw 1 with the probabilities in input (or with p), else 0, in input's shape and dtype. Source: torch.bernoulli.
 
-    The gradient is zeros.
+    The gradient is zeros. Raises RuntimeError for probabilities outside of [0, 1] and for integers.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.bernoulli(torch.full((10,), 0.3))
@@ -74,7 +74,10 @@ def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Draw num_samples indices (int64) by the weights in each row of input. Source: torch.multinomial.
+    """Draw num_samples indices (int64) by the weights in each row of input.
+
+    (C) -> (n), (N, C) -> (N, n). Raises RuntimeError for integers, negative weights, and more draws than weights
+    without replacement. Source: torch.multinomial.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.multinomial(torch.tensor([1.0, 2.0, 3.0, 4.0]), 3)
@@ -93,7 +96,7 @@ def multinomial(
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Draw from Poisson distributions with the rates in input, in its shape and dtype. Source: torch.poisson.
 
-    The gradient is zeros.
+    The gradient is zeros. Raises RuntimeError for negative rates and for integers.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.poisson(torch.tensor([3.0, 30.0, 7.0]))
@@ -107,7 +110,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
 def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
     """Draw the number of successes in `count` trials of probability prob; the two broadcast. Source: torch.binomial.
 
-    The gradients are zeros.
+    The gradients are zeros. Raises RuntimeError if they don't broadcast.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.binomial(torch.tensor([10.0, 200.0]), torch.tensor([0.5, 0.4]))

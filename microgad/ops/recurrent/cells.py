@@ -38,7 +38,9 @@ def lstm_cell(
 def gru_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
-    """Compute one step of `gru`: input (B, I), state (B, H) -> the new state. Source: torch.gru_cell.
+    """Compute one step of `gru`: input (B, I), state (B, H) -> the new state.
+
+    Raises RuntimeError for other sizes. Source: torch.gru_cell.
 
     >>> x, w = torch.ones(1, 1), torch.ones(3, 1)
     >>> torch.gru_cell(x, torch.zeros(1, 1), w, w)
@@ -51,7 +53,9 @@ def gru_cell(
 def rnn_tanh_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
-    """Compute one step of `rnn_tanh`: input (B, I), state (B, H) -> the new state. Source: torch.rnn_tanh_cell.
+    """Compute one step of `rnn_tanh`: input (B, I), state (B, H) -> the new state.
+
+    Raises RuntimeError for other sizes. Source: torch.rnn_tanh_cell.
 
     >>> w = torch.ones(1, 1)
     >>> torch.rnn_tanh_cell(w, torch.zeros(1, 1), w, w)
@@ -64,7 +68,9 @@ def rnn_tanh_cell(
 def rnn_relu_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
-    """Compute one step of `rnn_relu`: input (B, I), state (B, H) -> the new state. Source: torch.rnn_relu_cell.
+    """Compute one step of `rnn_relu`: input (B, I), state (B, H) -> the new state.
+
+    Raises RuntimeError for other sizes. Source: torch.rnn_relu_cell.
 
     >>> w = torch.ones(1, 1)
     >>> torch.rnn_relu_cell(w, w, w, w)
