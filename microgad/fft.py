@@ -1,4 +1,9 @@
-"""Fourier transforms under the names of torch.fft."""
+"""Fourier transforms under the names of torch.fft.
+
+Numbers of any dtype are taken, integers as floats; results are complex64 or complex128, real ones float32 or float64. A
+dim out of range raises IndexError; a size below 1, an unknown norm, and complex numbers given to rfft, ihfft and their
+kin raise RuntimeError.
+"""
 
 from .lazy import define_getattr as _define_getattr
 from .ops.fourier.transforms import fft as fft

@@ -25,7 +25,8 @@ __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """Return `func(*inputs)` and the vector-Jacobian product vᵀ J, one Tensor of each input's shape.
 
-    `v` has the structure and shapes of the outputs; a scalar output needs none. Source: torch.autograd.functional.vjp.
+    `v` has the structure and shapes of the outputs; a scalar output needs none. Raises RuntimeError for other objects
+    than Tensors, and without `v` unless the function is scalar. Source: torch.autograd.functional.vjp.
 
     >>> x = torch.tensor([1.0, 2.0])
     >>> torch.autograd.functional.vjp(lambda x: x * x, x, torch.tensor([1.0, 10.0]))
@@ -39,7 +40,8 @@ def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
 def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """Return `func(*inputs)` and the Jacobian-vector product J v, the derivative along `v`.
 
-    It takes a backward pass through the backward pass. Source: torch.autograd.functional.jvp.
+    It takes a backward pass through the backward pass. Raises RuntimeError for other objects than Tensors, and without
+    `v` unless there is one number. Source: torch.autograd.functional.jvp.
 
     >>> x = torch.tensor([1.0, 2.0])
     >>> torch.autograd.functional.jvp(lambda x: x * x, x, torch.tensor([1.0, 10.0]))
@@ -50,7 +52,9 @@ def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
 
 
 def vhp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
-    """Return `func(*inputs)`, a scalar, and the vector-Hessian product vᵀ H. Source: torch.autograd.functional.vhp.
+    """Return `func(*inputs)`, a scalar, and the vector-Hessian product vᵀ H.
+
+    Raises RuntimeError unless the function is scalar. Source: torch.autograd.functional.vhp.
 
     >>> x = torch.tensor([1.0, 2.0])
     >>> torch.autograd.functional.vhp(lambda x: (x**3).sum(), x, torch.tensor([1.0, 10.0]))
@@ -63,7 +67,10 @@ def vhp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
 
 
 def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
-    """Return `func(*inputs)`, a scalar, and the Hessian-vector product H v. Source: torch.autograd.functional.hvp.
+    """Return `func(*inputs)`, a scalar, and the Hessian-vector product H v.
+
+    Raises RuntimeError unless the function is scalar and `v` has the inputs' shapes.
+    Source: torch.autograd.functional.hvp.
 
     >>> x = torch.tensor([1.0, 2.0])
     >>> torch.autograd.functional.hvp(lambda x: (x**3).sum(), x, torch.tensor([1.0, 10.0]))
@@ -124,7 +131,7 @@ def hessian(
 ) -> Any:
     """Return the Hessian of a scalar function: for each pair of inputs a Tensor of shape (*one, *other).
 
-    Source: torch.autograd.functional.hessian.
+    Raises RuntimeError unless the function is scalar. Source: torch.autograd.functional.hessian.
 
     >>> torch.autograd.functional.hessian(lambda x: (x**3).sum(), torch.tensor([1.0, 2.0]))
     tensor([[ 6.,  0.],

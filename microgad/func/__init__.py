@@ -39,7 +39,8 @@ P = ParamSpec("P")
 def grad(func: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[P, Any]:
     """Return a function that computes the gradient of a scalar function with respect to the arguments at `argnums`.
 
-    With `has_aux`, `func` returns a pair (output, aux), and the gradient is returned as (gradient, aux).
+    With `has_aux`, `func` returns a pair (output, aux), and the gradient is returned as (gradient, aux). The gradient
+    has the argument's shape. Raises RuntimeError unless the function is scalar and the argument floating-point.
     Source: torch.func.grad.
 
     >>> torch.func.grad(torch.func.grad(torch.sin))(torch.tensor(0.5))
@@ -58,7 +59,7 @@ def grad(func: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) ->
 def grad_and_value(func: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[P, tuple[Any, Any]]:
     """Return a function that computes (gradient, value), or (gradient, (value, aux)) with `has_aux`: see `grad`.
 
-    Source: torch.func.grad_and_value.
+    Raises as grad does. Source: torch.func.grad_and_value.
 
     >>> torch.func.grad_and_value(lambda x: x * x)(torch.tensor(3.0))
     (tensor(6.), tensor(9.))
@@ -88,7 +89,8 @@ def grad_and_value(func: Callable[P, Any], argnums: Argnums = 0, has_aux: bool =
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Return `func(*primals)`, and a function from cotangents of the results to a tuple of cotangents of the primals.
 
-    That function can be called again, unless it is called with retain_graph=False. Source: torch.func.vjp.
+    That function can be called again, unless it is called with retain_graph=False. Raises RuntimeError for cotangents
+    of other shapes. Source: torch.func.vjp.
 
     >>> y, vjp_fn = torch.func.vjp(torch.sin, torch.tensor(0.0))
     >>> vjp_fn(torch.tensor(2.0))
@@ -125,7 +127,7 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
 
     `func` may write to its arguments, and the primals see it. The derivative is found from the recorded graph, so
     unlike in PyTorch what `func` computes under `no_grad` is a constant; the same holds for `linearize` and `jacfwd`.
-    Source: torch.func.jvp.
+    Raises RuntimeError unless both are tuples of Tensors of the same shapes. Source: torch.func.jvp.
 
     >>> torch.func.jvp(torch.sin, (torch.tensor(0.0),), (torch.tensor(2.0),))
     (tensor(0.), tensor(2.))
@@ -225,8 +227,8 @@ def jacrev(
 ) -> Callable[..., Any]:  # fmt: skip
     """Return a function that computes the Jacobian, of shape (*output, *input), in reverse mode.
 
-    Each element of the results takes a backward pass; `chunk_size` of them, or all, run at once.
-    Source: torch.func.jacrev.
+    Each element of the results takes a backward pass; `chunk_size` of them, or all, run at once. Raises RuntimeError
+    for a function of something other than Tensors. Source: torch.func.jacrev.
 
     >>> torch.func.jacrev(lambda x: x * x)(torch.tensor([1.0, 2.0]))
     tensor([[2., 0.],

@@ -64,6 +64,13 @@ def load(
     Raises RuntimeError, which names the file and what is wrong, if it is damaged or may not be loaded; OSError if it
     can't be read; AttributeError if `f` is neither a path nor a file that can seek; TypeError for another map_location
     or an unknown option.
+
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> torch.save({"weight": torch.ones(2)}, file)
+    >>> _ = file.seek(0)
+    >>> torch.load(file)
+    {'weight': tensor([1., 1.])}
     """
     place = _location(map_location)
     safe = _weights_only(weights_only, pickle_module)

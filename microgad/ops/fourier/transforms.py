@@ -35,7 +35,8 @@ def fft(
 
     The input is cut or padded with zeros to n elements. `norm` says which transform has the factor 1/n: the inverse
     ("backward", the default) or this one ("forward"), or both have 1/√n ("ortho"). Integers are converted to the
-    default floating dtype. Raises RuntimeError for n < 1 and IndexError for a dim that doesn't exist.
+    default floating dtype. Raises RuntimeError for n < 1 or an unknown norm, and IndexError for a dim that
+    doesn't exist.
 
     >>> torch.fft.fft(torch.tensor([1.0, 2.0]))
     tensor([ 3.+0.j, -1.+0.j])
@@ -48,7 +49,10 @@ def fft(
 def ifft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """The inverse of fft. Source: torch.fft.ifft.
+    """The inverse of fft.
+
+    Raises RuntimeError for a size below 1 or an unknown norm, IndexError for a dim out of range.
+    Source: torch.fft.ifft.
 
     >>> torch.fft.ifft(torch.fft.fft(torch.tensor([1.0, 2.0]))).real
     tensor([1., 2.])
@@ -63,7 +67,9 @@ def ifft(
 def fftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """fft along several dimensions: those of dim, else the last len(s), else all. Source: torch.fft.fftn.
+    """fft along several dimensions: those of dim, else the last len(s), else all.
+
+    Raises as fft does. Source: torch.fft.fftn.
 
     >>> torch.fft.fftn(torch.ones(2, 2))
     tensor([[4.+0.j, 0.+0.j],
@@ -77,7 +83,7 @@ def fftn(
 def ifftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """The inverse of fftn. Source: torch.fft.ifftn.
+    """The inverse of fftn. Raises as fft does. Source: torch.fft.ifftn.
 
     >>> torch.fft.ifftn(torch.ones(1, 2))
     tensor([[1.+0.j, 0.+0.j]])
@@ -89,7 +95,7 @@ def ifftn(
 def fft2(
     input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """fftn along the last two dimensions. Source: torch.fft.fft2.
+    """fftn along the last two dimensions. Raises as fft does. Source: torch.fft.fft2.
 
     >>> torch.fft.fft2(torch.ones(1, 2))
     tensor([[2.+0.j, 0.+0.j]])
@@ -101,7 +107,7 @@ def fft2(
 def ifft2(
     input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """ifftn along the last two dimensions. Source: torch.fft.ifft2.
+    """ifftn along the last two dimensions. Raises as fft does. Source: torch.fft.ifft2.
 
     >>> torch.fft.ifft2(torch.ones(1, 2))
     tensor([[1.+0.j, 0.+0.j]])
@@ -116,7 +122,8 @@ def rfft(
 ) -> Tensor:
     """fft of a real input, reduced to frequencies 0, ..., n // 2. Source: torch.fft.rfft.
 
-    The other frequencies are their complex conjugates. Raises RuntimeError for a complex input.
+    The other frequencies are their complex conjugates. Raises RuntimeError for a complex input, a size
+    below 1 or an unknown norm, IndexError for a dim out of range.
 
     >>> torch.fft.rfft(torch.tensor([1.0, 2.0, 3.0]))
     tensor([ 6.0000+0.0000j, -1.5000+0.8660j])
@@ -129,7 +136,7 @@ def rfft(
 def rfftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """rfft along the last dimension, fft along the others. Source: torch.fft.rfftn.
+    """rfft along the last dimension, fft along the others. Raises as rfft does. Source: torch.fft.rfftn.
 
     >>> torch.fft.rfftn(torch.ones(2, 2))
     tensor([[4.+0.j, 0.+0.j],
@@ -142,7 +149,7 @@ def rfftn(
 def rfft2(
     input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """rfftn along the last two dimensions. Source: torch.fft.rfft2.
+    """rfftn along the last two dimensions. Raises as rfft does. Source: torch.fft.rfft2.
 
     >>> torch.fft.rfft2(torch.ones(1, 2))
     tensor([[2.+0.j, 0.+0.j]])
@@ -155,7 +162,10 @@ def rfft2(
 def irfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """The inverse of rfft: n real numbers, by default 2 · (size - 1). Source: torch.fft.irfft.
+    """The inverse of rfft: n real numbers, by default 2 · (size - 1).
+
+    Raises RuntimeError for a size below 1 or an unknown norm, IndexError for a dim out of range.
+    Source: torch.fft.irfft.
 
     >>> torch.fft.irfft(torch.fft.rfft(torch.tensor([1.0, 2.0, 3.0])), n=3)
     tensor([1., 2., 3.])
@@ -168,7 +178,7 @@ def irfft(
 def irfftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """irfft along the last dimension, ifft along the others. Source: torch.fft.irfftn.
+    """irfft along the last dimension, ifft along the others. Raises as irfft does. Source: torch.fft.irfftn.
 
     >>> torch.fft.irfftn(torch.fft.rfftn(torch.ones(2, 2)))
     tensor([[1., 1.],
@@ -181,7 +191,7 @@ def irfftn(
 def irfft2(
     input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """irfftn along the last two dimensions. Source: torch.fft.irfft2.
+    """irfftn along the last two dimensions. Raises as irfft does. Source: torch.fft.irfft2.
 
     >>> torch.fft.irfft2(torch.fft.rfft2(torch.ones(1, 2)))
     tensor([[1., 1.]])
@@ -196,6 +206,7 @@ def hfft(
 ) -> Tensor:
     """The real-valued transform of a signal that is Hermitian in time, given by its first half.
 
+    Raises RuntimeError for a size below 1 or an unknown norm, IndexError for a dim out of range.
     Source: torch.fft.hfft.
 
     >>> torch.fft.hfft(torch.tensor([1.0, 2.0]))
@@ -209,7 +220,7 @@ def hfft(
 def hfftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """hfft along the last dimension, fft along the others. Source: torch.fft.hfftn.
+    """hfft along the last dimension, fft along the others. Raises as hfft does. Source: torch.fft.hfftn.
 
     >>> torch.fft.hfftn(torch.ones(1, 2))
     tensor([[2., 0.]])
@@ -222,7 +233,7 @@ def hfftn(
 def hfft2(
     input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """hfftn along the last two dimensions. Source: torch.fft.hfft2.
+    """hfftn along the last two dimensions. Raises as hfft does. Source: torch.fft.hfft2.
 
     >>> torch.fft.hfft2(torch.ones(1, 2))
     tensor([[2., 0.]])
@@ -235,7 +246,10 @@ def hfft2(
 def ihfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """The inverse of hfft: the first half of a Hermitian signal. Source: torch.fft.ihfft.
+    """The inverse of hfft: the first half of a Hermitian signal.
+
+    Raises RuntimeError for complex numbers, a size below 1 or an unknown norm, IndexError for a dim out of range.
+    Source: torch.fft.ihfft.
 
     >>> torch.fft.ihfft(torch.tensor([5.0, -3.0])).real
     tensor([1., 4.])
@@ -248,7 +262,7 @@ def ihfft(
 def ihfftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """ihfft along the last dimension, ifft along the others. Source: torch.fft.ihfftn.
+    """ihfft along the last dimension, ifft along the others. Raises as ihfft does. Source: torch.fft.ihfftn.
 
     >>> torch.fft.ihfftn(torch.ones(1, 2)).real
     tensor([[1., 0.]])
@@ -262,7 +276,7 @@ def ihfftn(
 def ihfft2(
     input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """ihfftn along the last two dimensions. Source: torch.fft.ihfft2.
+    """ihfftn along the last two dimensions. Raises as ihfft does. Source: torch.fft.ihfft2.
 
     >>> torch.fft.ihfft2(torch.ones(1, 2)).real
     tensor([[1., 0.]])
@@ -272,7 +286,9 @@ def ihfft2(
 
 @numpy_spelling
 def fftshift(input: Tensor, dim: Dims = None) -> Tensor:
-    """Move frequency 0 from the start to the middle of each dimension. Source: torch.fft.fftshift.
+    """Move frequency 0 from the start to the middle of each dimension.
+
+    Raises IndexError for a dim out of range. Source: torch.fft.fftshift.
 
     >>> torch.fft.fftshift(torch.arange(4))
     tensor([2, 3, 0, 1])
@@ -283,7 +299,7 @@ def fftshift(input: Tensor, dim: Dims = None) -> Tensor:
 
 @numpy_spelling
 def ifftshift(input: Tensor, dim: Dims = None) -> Tensor:
-    """The inverse of fftshift. Source: torch.fft.ifftshift.
+    """The inverse of fftshift. Raises IndexError for a dim out of range. Source: torch.fft.ifftshift.
 
     >>> torch.fft.ifftshift(torch.arange(3))
     tensor([1, 2, 0])
