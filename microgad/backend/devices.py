@@ -79,7 +79,7 @@ _defaults: ContextVar[tuple[device | None, ...]] = ContextVar("defaults", defaul
 def set_default_device(device: Any) -> None:
     """Set the device of new Tensors that are given none; None is the CPU. Source: torch.set_default_device.
 
-    `with torch.device("cuda"):` does the same for a block.
+    `with torch.device("cuda"):` does the same for a block. Raises RuntimeError if there is no such device.
 
     >>> torch.set_default_device("cpu")
     >>> torch.get_default_device()

@@ -271,7 +271,9 @@ def only(kinds: str, promotion: Callable[[list[Any]], list[Any]] = promote) -> s
 
 
 def promote_types(type1: Any, type2: Any) -> dtype:
-    """The smallest dtype to which both can be promoted. Source: torch.promote_types.
+    """The smallest dtype to which both can be promoted.
+
+    Raises RuntimeError for other objects. Source: torch.promote_types.
 
     >>> torch.promote_types(torch.int64, torch.float16)
     torch.float16

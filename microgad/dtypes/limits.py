@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 class finfo:
-    """The limits of a floating-point dtype, the default one if none is given. Source: torch.finfo.
+    """The limits of a floating-point dtype, the default one if none is given.
+
+    Raises RuntimeError for other dtypes. Source: torch.finfo.
 
     >>> torch.finfo(torch.float32).eps
     1.1920928955078125e-07
@@ -62,7 +64,7 @@ class finfo:
 
 
 class iinfo:
-    """The limits of an integer dtype. Source: torch.iinfo.
+    """The limits of an integer dtype. Raises RuntimeError for other dtypes. Source: torch.iinfo.
 
     >>> torch.iinfo(torch.int8)
     iinfo(min=-128, max=127, dtype=int8)

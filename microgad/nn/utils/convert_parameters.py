@@ -10,7 +10,9 @@ from ...tensor import Tensor
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """Concatenate all parameters to one vector; gradients flow through it. Source: torch.nn.utils.parameters_to_vector.
+    """Concatenate all parameters to one vector; gradients flow through it.
+
+    Raises RuntimeError for none. Source: torch.nn.utils.parameters_to_vector.
 
     >>> nn.utils.parameters_to_vector(nn.Linear(2, 3).parameters()).shape
     torch.Size([9])

@@ -240,7 +240,7 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
     """Pack Tensors (L, ...), sorted by length, the longest first: see `pack_padded_sequence`.
 
-    Source: torch.nn.utils.rnn.pack_sequence.
+    Raises RuntimeError if they aren't sorted. Source: torch.nn.utils.rnn.pack_sequence.
 
     >>> nn.utils.rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])]).data
     tensor([1, 3, 2])

@@ -261,7 +261,9 @@ def _first(data: Any) -> Any:
 
 
 def as_tensor(data: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
-    """Make a Tensor of data, on the same memory if no conversion is needed. Source: torch.as_tensor.
+    """Make a Tensor of data, on the same memory if no conversion is needed.
+
+    Raises as `tensor` does. Source: torch.as_tensor.
 
     >>> array = np.zeros(2)
     >>> torch.as_tensor(array)[0] = 1

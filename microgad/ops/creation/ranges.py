@@ -32,7 +32,9 @@ def arange(
     start: Any = None, end: Any = None, step: Any = 1, *, out: Tensor | None = None, dtype: Dtype = None,
     layout: Layout = None, device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
-    """Values from start (by default 0) to end, exclusive, in steps of `step`. Source: torch.arange.
+    """Values from start (by default 0) to end, exclusive, in steps of `step`.
+
+    Raises RuntimeError for a step of 0, or one of the wrong sign. Source: torch.arange.
 
     >>> torch.arange(1, 2.5, 0.5)
     tensor([1.0000, 1.5000, 2.0000])
@@ -50,7 +52,9 @@ def range(
     start: Real, end: Real, step: Real = 1, *, out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None,
     device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
-    """Values from start to end, inclusive, in the default floating dtype unless told otherwise. Source: torch.range.
+    """Values from start to end, inclusive, in the default floating dtype unless told otherwise.
+
+    Raises RuntimeError for a step of the wrong sign. Source: torch.range.
 
     >>> torch.range(1, 3)
     tensor([1., 2., 3.])
@@ -124,7 +128,9 @@ def linspace(
     start: Operand, end: Operand, steps: int, *, out: Tensor | None = None, dtype: Dtype = None,
     layout: Layout = None, device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
-    """`steps` evenly spaced values from start to end, inclusive. Source: torch.linspace.
+    """`steps` evenly spaced values from start to end, inclusive.
+
+    Raises RuntimeError for negative steps. Source: torch.linspace.
 
     >>> torch.linspace(0, 1, 5)
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
@@ -173,7 +179,9 @@ def logspace(
     start: Operand, end: Operand, steps: int, base: float = 10.0, *, out: Tensor | None = None, dtype: Dtype = None,
     layout: Layout = None, device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
-    """base to the power of `steps` evenly spaced values from start to end. Source: torch.logspace.
+    """base to the power of `steps` evenly spaced values from start to end.
+
+    Raises RuntimeError for negative steps. Source: torch.logspace.
 
     >>> torch.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])

@@ -61,7 +61,9 @@ def rand(
     size: Any, *sizes: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None,
     layout: Layout = None, device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
-    """Return uniform numbers in [0, 1). Source: torch.rand.
+    """Return uniform numbers in [0, 1).
+
+    Raises RuntimeError for a negative size and for a dtype of integers. Source: torch.rand.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.rand(3)
@@ -79,7 +81,9 @@ def randn(
     size: Any, *sizes: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None,
     layout: Layout = None, device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
-    """Return standard normal numbers. Source: torch.randn.
+    """Return standard normal numbers.
+
+    Raises RuntimeError for a negative size and for a dtype of integers. Source: torch.randn.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.randn(3)
@@ -128,7 +132,9 @@ def randint(
     out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None, device: Device = None,
     requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
-    """Return integers (int64) in [low, high); with one bound, from 0. Source: torch.randint.
+    """Return integers (int64) in [low, high); with one bound, from 0.
+
+    Raises RuntimeError unless low < high. Source: torch.randint.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.randint(0, 10, (6,))
@@ -179,7 +185,9 @@ def randperm(
     n: int, *, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None,
     layout: Layout = None, device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
-    """Return a random permutation of the integers from 0 to n - 1. Source: torch.randperm.
+    """Return a random permutation of the integers from 0 to n - 1.
+
+    Raises RuntimeError for a negative n. Source: torch.randperm.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.randperm(8)
@@ -197,7 +205,7 @@ def normal(
 ) -> Tensor:  # fmt: skip
     """Return normal numbers. mean and std are numbers, with a size, or one or both are Tensors, which broadcast.
 
-    As in PyTorch the gradients of mean and std are zeros. Source: torch.normal.
+    As in PyTorch the gradients of mean and std are zeros. Raises RuntimeError for a negative std. Source: torch.normal.
 
     >>> torch.normal(0.0, 1.0, (2, 3)).shape
     torch.Size([2, 3])

@@ -106,7 +106,9 @@ class _FactorScheduler(BuiltinScheduler):
 
 
 class StepLR(_FactorScheduler):
-    """Multiply the learning rate by `gamma` every `step_size` epochs. Source: torch.optim.lr_scheduler.StepLR.
+    """Multiply the learning rate by `gamma` every `step_size` epochs.
+
+    Raises TypeError unless the first argument is an optimizer. Source: torch.optim.lr_scheduler.StepLR.
 
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)

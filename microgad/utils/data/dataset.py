@@ -23,6 +23,7 @@ class Dataset(Generic[T_co]):
     """Base class of indexed datasets: subclasses define `__getitem__` and `__len__`. Source: torch.utils.data.Dataset.
 
     A subclass may also define `__getitems__(indices)`, by which a DataLoader then fetches a whole batch.
+    `__getitem__` raises NotImplementedError if a subclass defines none.
 
     >>> class Squares(torch.utils.data.Dataset):
     ...     def __getitem__(self, index):
@@ -107,7 +108,9 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
 
 class Subset(Dataset[T_co]):
-    """The samples of a dataset at the given indices. Source: torch.utils.data.Subset.
+    """The samples of a dataset at the given indices.
+
+    Indices that the dataset doesn't have raise its error, when they are used. Source: torch.utils.data.Subset.
 
     >>> torch.utils.data.Subset("abcdef", [4, 0])[0]
     'e'

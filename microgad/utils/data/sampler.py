@@ -39,7 +39,9 @@ class _InfiniteConstantSampler(Sampler[None]):
 
 
 class SequentialSampler(Sampler[int]):
-    """Yields the indices 0, 1, 2, … in order. Source: torch.utils.data.SequentialSampler.
+    """Yields the indices 0, 1, 2, … in order.
+
+    Raises TypeError for a source without a length. Source: torch.utils.data.SequentialSampler.
 
     >>> list(torch.utils.data.SequentialSampler("abc"))
     [0, 1, 2]
