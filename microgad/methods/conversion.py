@@ -37,6 +37,11 @@ T = TypeVar("T")
 
 
 def _converted(self: Tensor, *, memory_format: MemoryFormat = None) -> Tensor:
+    """Convert to the dtype that the name says; a Tensor that has it is returned itself. Source: torch.Tensor.float.
+
+    `half`, `float`, `double` are float16, float32, float64; `byte`, `char`, `short`, `int`, `long` are uint8, int8,
+    int16, int32, int64; `cfloat` and `cdouble` complex64 and complex128. memory_format is the order of the axes.
+    """
     return self.to(memory_format=memory_format)
 
 

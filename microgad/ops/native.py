@@ -117,19 +117,37 @@ def feature_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
 def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 0
 ) -> Tensor:
-    """Call `nn.functional.margin_ranking_loss`. Source: torch.margin_ranking_loss."""
+    """Return max(0, -target · (input1 - input2) + margin), for Tensors of one shape and target ±1.
+
+    `reduction` is a number: 0 is none, 1 mean, 2 sum. See `nn.functional.margin_ranking_loss`.
+    Source: torch.margin_ranking_loss.
+
+    >>> torch.margin_ranking_loss(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([1.0]))
+    tensor([2.])
+    """
     return loss.margin_ranking_loss(input1, input2, target, margin, reduction=numbered_reduction(reduction))
 
 
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 0) -> Tensor:
-    """Call `nn.functional.hinge_embedding_loss`. Source: torch.hinge_embedding_loss."""
+    """Return input where target is 1, max(0, margin - input) where it is -1, for Tensors of one shape.
+
+    `reduction` is a number: 0 is none, 1 mean, 2 sum. See `nn.functional.hinge_embedding_loss`.
+    Source: torch.hinge_embedding_loss.
+
+    >>> torch.hinge_embedding_loss(torch.tensor([0.25]), torch.tensor([-1.0]))
+    tensor([0.7500])
+    """
     return loss.hinge_embedding_loss(input, target, margin, reduction=numbered_reduction(reduction))
 
 
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 0
 ) -> Tensor:
-    """Call `nn.functional.cosine_embedding_loss`. Source: torch.cosine_embedding_loss."""
+    """Return 1 - cos for pairs (N, D) with target 1, max(0, cos - margin) for those with -1.
+
+    `reduction` is a number: 0 is none, 1 mean, 2 sum. See `nn.functional.cosine_embedding_loss`.
+    Source: torch.cosine_embedding_loss.
+    """
     return loss.cosine_embedding_loss(input1, input2, target, margin, reduction=numbered_reduction(reduction))
 
 
@@ -137,19 +155,34 @@ def triplet_margin_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
     swap: bool = False, reduction: int = 0,
 ) -> Tensor:  # fmt: skip
-    """Call `nn.functional.triplet_margin_loss`. Source: torch.triplet_margin_loss."""
+    """Return max(0, d(anchor, positive) - d(anchor, negative) + margin), for (N, D) and p-norms.
+
+    `reduction` is a number: 0 is none, 1 mean, 2 sum. See `nn.functional.triplet_margin_loss`.
+    Source: torch.triplet_margin_loss.
+    """
     return loss.triplet_margin_loss(
         anchor, positive, negative, margin, p, eps, swap, reduction=numbered_reduction(reduction)
     )
 
 
 def kl_div(input: Tensor, target: Tensor, reduction: int = 0, *, log_target: bool = False) -> Tensor:
-    """Call `nn.functional.kl_div`. Source: torch.kl_div."""
+    """Return target · (log target - input), for Tensors of one shape; input holds log-probabilities.
+
+    `reduction` is a number: 0 is none, 1 mean, 2 sum. See `nn.functional.kl_div`.
+    Source: torch.kl_div.
+
+    >>> torch.kl_div(torch.tensor([0.5]).log(), torch.tensor([0.5]))
+    tensor([0.])
+    """
     return loss.kl_div(input, target, reduction=numbered_reduction(reduction), log_target=log_target)
 
 
 def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: int) -> Tensor:
-    """Call `nn.functional.poisson_nll_loss`. Source: torch.poisson_nll_loss."""
+    """Return exp(input) - target · input, for Tensors of one shape.
+
+    `reduction` is a number: 0 is none, 1 mean, 2 sum. See `nn.functional.poisson_nll_loss`.
+    Source: torch.poisson_nll_loss.
+    """
     return loss.poisson_nll_loss(input, target, log_input, full, eps=eps, reduction=numbered_reduction(reduction))
 
 
@@ -157,7 +190,11 @@ def ctc_loss(
     log_probs: Tensor, targets: Tensor, input_lengths: Tensor | Sequence[int], target_lengths: Tensor | Sequence[int],
     blank: int = 0, reduction: int = 0, zero_infinity: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Call `nn.functional.ctc_loss`. Source: torch.ctc_loss."""
+    """Return the negative log-likelihood (N) of targets (N, S) under log_probs (T, N, C), summed over alignments.
+
+    `reduction` is a number: 0 is none, 1 mean, 2 sum. See `nn.functional.ctc_loss`.
+    Source: torch.ctc_loss.
+    """
     return loss.ctc_loss(
         log_probs, targets, input_lengths, target_lengths, blank, numbered_reduction(reduction), zero_infinity
     )
@@ -166,7 +203,14 @@ def ctc_loss(
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: int = 0
 ) -> Tensor:
-    """Call `nn.functional.binary_cross_entropy_with_logits`. Source: torch.binary_cross_entropy_with_logits."""
+    """Return the binary cross-entropy of sigmoid(input) and target, Tensors of one shape.
+
+    `reduction` is a number: 0 is none, 1 mean, 2 sum. See `nn.functional.binary_cross_entropy_with_logits`.
+    Source: torch.binary_cross_entropy_with_logits.
+
+    >>> torch.binary_cross_entropy_with_logits(torch.tensor([0.0]), torch.tensor([1.0]))
+    tensor([0.6931])
+    """
     return loss.binary_cross_entropy_with_logits(
         input, target, weight, reduction=numbered_reduction(reduction), pos_weight=pos_weight
     )

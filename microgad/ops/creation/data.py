@@ -321,7 +321,9 @@ def _has_buffer(obj: Any) -> bool:
 
 
 def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
-    """Make a Tensor that shares the memory of a NumPy array. Source: torch.from_numpy.
+    """Make a Tensor that shares the memory of a NumPy array.
+
+    Raises TypeError unless it is a NumPy array. Source: torch.from_numpy.
 
     >>> torch.from_numpy(np.arange(3))
     tensor([0, 1, 2])

@@ -99,7 +99,9 @@ def empty(
     device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
     memory_format: MemoryFormat = None,
 ) -> Tensor:  # fmt: skip
-    """An uninitialized Tensor, in a memory_format if one is given. Source: torch.empty.
+    """An uninitialized Tensor, in a memory_format if one is given.
+
+    Raises RuntimeError for a negative size. Source: torch.empty.
 
     >>> torch.empty(2, 3).shape
     torch.Size([2, 3])
@@ -116,7 +118,7 @@ def zeros(
     size: Any, *sizes: Any, out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None,
     device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
-    """A Tensor filled with zeros. Source: torch.zeros.
+    """A Tensor filled with zeros. Raises RuntimeError for a negative size. Source: torch.zeros.
 
     >>> torch.zeros(2)
     tensor([0., 0.])
@@ -133,7 +135,7 @@ def ones(
     size: Any, *sizes: Any, out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None,
     device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
-    """A Tensor filled with ones. Source: torch.ones.
+    """A Tensor filled with ones. Raises RuntimeError for a negative size. Source: torch.ones.
 
     >>> torch.ones(2, dtype=torch.int64)
     tensor([1, 1])
@@ -146,7 +148,9 @@ def full(
     size: Sequence[int], fill_value: Operand, *, out: Tensor | None = None, dtype: Dtype = None,
     layout: Layout = None, device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
-    """A Tensor filled with one value, whose type gives the dtype by default. Source: torch.full.
+    """A Tensor filled with one value, whose type gives the dtype by default.
+
+    Raises RuntimeError for a negative size, TypeError unless the value is a number. Source: torch.full.
 
     >>> torch.full((2,), 7)
     tensor([7, 7])
@@ -188,7 +192,9 @@ def empty_strided(
     size: Sequence[int], stride: Sequence[int], *, dtype: Dtype = None, layout: Layout = None, device: Device = None,
     requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
-    """An uninitialized Tensor with the given strides. Source: torch.empty_strided.
+    """An uninitialized Tensor with the given strides.
+
+    Raises RuntimeError for other numbers of sizes and strides. Source: torch.empty_strided.
 
     >>> torch.empty_strided((2, 3), (1, 2)).stride()
     (1, 2)

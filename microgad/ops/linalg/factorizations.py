@@ -101,7 +101,8 @@ def cholesky_ex(
     """Return the Cholesky factor, and 0 or the order of the first leading minor that is not positive-definite.
 
     For such a matrix the gradient is NaN, and the factor is what LAPACK leaves: the columns before that order are
-    right, then comes a pivot that isn't positive, and A's values. Source: torch.linalg.cholesky_ex.
+    right, then comes a pivot that isn't positive, and A's values. Raises RuntimeError only for shapes other than (...,
+    n, n) and for integers. Source: torch.linalg.cholesky_ex.
 
     >>> torch.linalg.cholesky_ex(torch.tensor([[4.0, 2.0], [2.0, -3.0]]))
     torch.return_types.linalg_cholesky_ex(

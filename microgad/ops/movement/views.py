@@ -237,7 +237,12 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: MemoryFormat =
 
 @tensors_only
 def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: MemoryFormat = None) -> Tensor:
-    """Resize to the shape of another Tensor, and with preserve_format in its memory order. Source: torch.resize_as_."""
+    """Resize to the shape of another Tensor, and with preserve_format in its memory order. Source: torch.resize_as_.
+
+    >>> torch.resize_as_(torch.ones(4), torch.ones(2, 2))
+    tensor([[1., 1.],
+            [1., 1.]])
+    """
     if memory_format is memory_formats.preserve_format:
         in_rows = the_template.is_contiguous()
         memory_format = (

@@ -12,7 +12,9 @@ from ...type_aliases import Real, Tensor
 
 
 def manual_seed(seed: Real) -> Generator:
-    """Restart the default generator from a seed, and return the generator. Source: torch.manual_seed.
+    """Restart the default generator from a seed, and return the generator.
+
+    Raises ValueError unless it is an integer of 64 bits. Source: torch.manual_seed.
 
     >>> torch.manual_seed(0).initial_seed()
     0
