@@ -106,8 +106,6 @@ def grad(
     for i, (x, target) in enumerate(zip(inputs, targets, strict=True)):
         g = found.get(target.number)
         if g is None and materialize_grads:
-            if not isinstance(x, function.Tensor):
-                raise errors.GraphError("materialize_grads cannot be used when the given input is a GradientEdge")
             zeros = np.zeros_like(x.array, shape=target.shape, dtype=target.dtype)
             g = function.Tensor._wrap(zeros).requires_grad_(create_graph)
         elif g is None and not allow_unused:
@@ -133,11 +131,9 @@ def _node_at(x: Any) -> Any:
 
 
 def _node_of(tensor: Any, op: str, i: int) -> Any:
-    if (node := _node_at(tensor)) is None:
-        if getattr(tensor, "requires_grad", False):  # a view made under no_grad: nothing depends on it
-            return AccumulateGrad(tensor)
+    if (node := _node_at(tensor)) is None and not getattr(tensor, "requires_grad", False):
         raise arguments.no_node(op, i, tensor)
-    return node
+    return AccumulateGrad(tensor) if node is None else node  # on a view made under no_grad nothing depends
 
 
 def _check_gradients(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list[Function], list[Any]]:

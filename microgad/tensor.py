@@ -273,8 +273,6 @@ class Tensor(Methods):
         array = self.numpy()
         return array if dtype is None and copy is None else np.array(array, dtype, copy=copy)
 
-    __array_priority__ = 1000  # PyTorch's; NumPy itself asks __array_ufunc__
-
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Tensor:
         return Tensor._wrap(np.asarray(array))
 

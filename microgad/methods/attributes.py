@@ -59,6 +59,8 @@ def _check_gradient(tensor: Tensor, grad: Any) -> None:
 class Attributes:
     """Attributes and methods that describe a Tensor."""
 
+    __array_priority__ = 1000  # PyTorch's; NumPy itself asks `__array_ufunc__`
+
     __slots__ = ()
 
     def __repr__(self: Tensor) -> str:

@@ -73,9 +73,7 @@ CALLS = """
     T.ones(3).normal_(T.inf, 1.)
     T.arange(0, 4, out=T.zeros(2,3)[:,1:])
     T.linspace(0, 3, 4, out=T.zeros(2,3)[:,1:])
-    T.linspace(-5, 20, 5, dtype=T.uint8)
-    T.linspace(-100, 100, 401, dtype=T.int8)
-    T.linspace(0, 1, 5000, dtype=T.half)
+    T.linspace(-5, 20, 5, dtype=T.uint8), T.linspace(-100, 100, 401, dtype=T.int8), T.linspace(0, 1, 5000, dtype=T.half)
     T.zeros(9, dtype=T.uint16).random_(3, None)
     T.zeros(1).index_copy_(0, i[:1], v0)
     list(map(repr, (T.Size(i), T.Size(np.array([1, 2])), T.Size([True, np.int8(2)]))))
@@ -85,10 +83,8 @@ CALLS = """
     T.as_tensor(i.storage(), dtype=T.int64)
     T.Tensor(v.storage())
     [v.to(tensor=i), v.to(tensor=i, copy=True), T.nn.Linear(1, 1).to(tensor=v.double()).weight.dtype]
-    v.new(size=(2, 3)).shape
-    v.new([1, 2], device="cpu")
-    T.Tensor(2, 3, device="cpu").shape
-    T.FloatTensor((2.,), device="cpu")
+    v.new(size=(2, 3)).shape, v.new([1, 2], device="cpu")
+    T.Tensor(2, 3, device="cpu").shape, T.FloatTensor((2.,), device="cpu")
     T.cat([T.empty(0), T.empty(0)], dim=3)
     T.logaddexp(T.tensor([-T.inf, T.inf, 1.]).cfloat(), T.tensor([-T.inf, -T.inf, T.inf]).cfloat())
     T.ones(3, 2).t().resize_(2, 3).stride()
@@ -318,8 +314,7 @@ CALLS = """
     T.nn.functional.interpolate(B,size=4,scale_factor=None,mode="nearest",align_corners=None,recompute_scale_factor=None,antialias=False)
     T.nn.functional.scaled_dot_product_attention(B,B,B,None,0.,False)
     T.nn.functional.gumbel_softmax(A,tau=1,hard=False,eps=1e-10,dim=-1)
-    T.nn.functional.gumbel_softmax(A,1,0)
-    T.nn.functional.gumbel_softmax(A,1,hard=1)
+    T.nn.functional.gumbel_softmax(A,1,0), T.nn.functional.gumbel_softmax(A,1,hard=1)
     T.nn.functional.elu_(v.clone(),2.,3.,.5), T.nn.functional.elu_(-v,alpha=2.,input_scale=.5)
     T.cdist(T.ones(2,0),T.ones(3,0).double())
     T.nn.functional.cross_entropy(A,i,weight=v,size_average=None,ignore_index=-100,reduce=None,reduction="mean",label_smoothing=0.)

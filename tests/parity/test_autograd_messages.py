@@ -174,12 +174,6 @@ def materialize_grads_without_allow_unused(t, nn):
 
 
 @programs
-def materialize_grads_with_a_gradient_edge(t, nn):
-    edge = t.autograd.graph.get_gradient_edge(leaf(t))
-    t.autograd.grad(leaf(t).sum(), edge, materialize_grads=True)
-
-
-@programs
 def complex_gradient_of_a_real_result(t, nn):
     leaf(t).exp().backward(t.ones(2, dtype=t.complex64))
 
