@@ -114,8 +114,8 @@ class Conversion:
         >>> torch.tensor([1.7]).to(torch.int64)
         tensor([1])
         """
-        plain = dtype is device is memory_format is None and copy is non_blocking is False and not other
-        if plain and len(args) == 1 and type(args[0]) is backend.device and args[0] == self.device:
+        alone = len(args) == 1 and dtype is None and device is None and memory_format is None and not other
+        if alone and copy is non_blocking is False and type(args[0]) is backend.device and args[0] == self.device:
             return self  # the usual case, checked first for speed
         if other:
             if other.keys() not in ({"other"}, {"tensor"}):  # the name in PyTorch's documentation, and that in its code

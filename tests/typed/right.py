@@ -117,7 +117,7 @@ def conversions() -> None:
 
 def classes(indices: torch.LongTensor, either: Tensor | list[int]) -> torch.FloatTensor:
     assert_type(torch.Tensor(2, 3), Tensor)
-    assert_type(nn.Parameter([1.0]), nn.Parameter)
+    assert_type(nn.Parameter(x), nn.Parameter)
     assert_type(torch.FloatStorage(2), torch.FloatStorage)
     assert_type(either if torch.is_tensor(either) else x, Tensor)
     return torch.FloatTensor([1.0]) if indices.any() else torch.cuda.FloatTensor(2)
