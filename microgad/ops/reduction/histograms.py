@@ -106,7 +106,7 @@ def histogram(
 
 @tensors_only
 def histogramdd(
-    input: Tensor, bins: int | Sequence[int] | Sequence[Tensor], *, range: Sequence[float] | None = None,
+    input: Tensor, bins: int | Sequence[int] | Sequence[Tensor], range: Sequence[float] | None = None,
     weight: Tensor | None = None, density: bool = False,
 ) -> return_types.histogramdd:  # fmt: skip
     """Return (hist, bin_edges) of points (..., D): the number of points in each cell of a D-dimensional grid.
