@@ -70,6 +70,9 @@ def _filled(
 ) -> Tensor:  # fmt: skip
     check_layout(op, layout)
     shape, dtype = parse_shape(op, size), resolve_dtype(op, dtype, out)
+    if out is not None and make is np.empty:  # its values stay
+        out.resize_(shape)
+        return out.requires_grad_(bool(requires_grad)) if out.is_leaf else out
     result_dtype = dtype.without_values if 0 in shape and isinstance(dtype, unsupported_dtype) else numpy_dtype(dtype)
     if out is None and (where := backend.chosen(device)) is not None and backend.device(where) == meta.META:
         make = meta.empty
