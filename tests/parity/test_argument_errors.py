@@ -78,6 +78,8 @@ CALLS = """
     T.igamma(i,i)
     T.special.gammaincc(i,i)
     T.dist(v,1.)
+    True**(i>0)
+    (i>0)**(i>0)
     T.dist(1.,v)
     T.nanmean(v,dtype=T.int64)
     T.nansum(v,dtype=T.complex64)

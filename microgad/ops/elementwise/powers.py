@@ -33,7 +33,7 @@ class Pow(Function):
         power = arrays[1]
         x, p = arrays = dtypes.promote(arrays)
         kind = (x if hasattr(x, "dtype") else p).dtype.kind
-        if kind == "b":
+        if kind == "b" and not (type(power) is bool and hasattr(x, "dtype")):
             raise KindError("not implemented for bool")
         if kind in "iu" and isinstance(power, int):
             if power < 0:
@@ -82,6 +82,8 @@ _PRODUCTS: dict[float, Callable[[Any], Any]] = {
 def _power(x: Any, p: Any) -> Any:
     """x ** p, by `_PRODUCTS` where p is a number in it and x an array. A Tensor's power is recorded as Pow."""
     if isinstance(p, (int, float)) and backend.is_array(x):
+        if type(p) is bool and x.dtype.kind == "b":
+            return x | (not p)
         if (product := _PRODUCTS.get(p)) is not None:
             return product(x)
         if x.dtype.kind == "f" and abs(p) < 1 << 24 and p % 1 == 0:  # NumPy is forty times as slow at negative numbers
