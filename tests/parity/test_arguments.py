@@ -283,6 +283,7 @@ CALLS = """
     T.softmax(input=v,dim=0,dtype=T.float64)
     T.sum(v,dim=(0,),keepdim=True,dtype=T.float64)
     T.sum(v,axis=0,keepdims=True)
+    [T.ldexp(T.tensor(x,dtype=k),i) for x in (1j,[1j]*3) for k in (T.complex64,T.complex128)]
     [((i>0)**p,(i>0).pow(p),(i>0).pow_(p),T.pow(i>0,p,out=T.empty(3))) for p in (True,False)]
     [(T.empty(k,out=x),x._version) for k in (3,2) for x in (T.ones(3),)]
     T.histogramdd(A[:,:2],[1,2],[0.,9.,0.,9.],T.ones(3),True)

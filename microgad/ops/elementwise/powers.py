@@ -266,6 +266,8 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     require_tensors("ldexp", input, other)
     if input.is_floating_point() and other.array.dtype.kind in "biu":
         return into(out, Ldexp.apply(input, other))
+    if input.is_complex() and other.array.dtype.kind in "biu":
+        other = other.to(input.dtype.to_real())  # or a complex128 number times a float32 power would be complex64
     if input.is_floating_point() and other.is_floating_point():
         kind = dtypes.of(dtypes.result_dtype([input.array, other.array]))
         if other.ndim or kind != dtypes.float16:  # a 0-d one beside float16 stays exact, as in products
