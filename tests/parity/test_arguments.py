@@ -283,6 +283,8 @@ CALLS = """
     T.softmax(input=v,dim=0,dtype=T.float64)
     T.sum(v,dim=(0,),keepdim=True,dtype=T.float64)
     T.sum(v,axis=0,keepdims=True)
+    [T.lerp(x,x+2,T.tensor(.3,dtype=k)) for x in (i,i[0]) for k in (T.float32,T.float64,T.complex64)]
+    (lambda w: T.autograd.grad(T.lerp(i,i*3,w).sum(),w))(T.tensor(.5,requires_grad=True))
     [T.ldexp(T.tensor(x,dtype=k),i) for x in (1j,[1j]*3) for k in (T.complex64,T.complex128)]
     [((i>0)**p,(i>0).pow(p),(i>0).pow_(p),T.pow(i>0,p,out=T.empty(3))) for p in (True,False)]
     [(T.empty(k,out=x),x._version) for k in (3,2) for x in (T.ones(3),)]

@@ -267,13 +267,13 @@ class Lerp(Function):
         for x, name in zip(arrays[1:], ("end", "weight"), strict=True):
             if hasattr(x, "dtype") and x.dtype != arrays[0].dtype and (x.ndim or name == "end"):
                 raise DtypeError(f"expected dtype {arrays[0].dtype} for `{name}` but got dtype {x.dtype}")
-        if arrays[0].dtype.kind not in "fc":
-            raise KindError(f"not implemented for {arrays[0].dtype}")
-        weight = arrays[2]
+        weight, dtype = arrays[2], arrays[0].dtype
+        promoted = arrays if getattr(weight, "dtype", dtype) == dtype else dtypes.promote(arrays)
+        if promoted[0].dtype.kind not in "fc":
+            raise KindError(f"not implemented for {dtype}")
         if type(weight) is complex:
-            checked_scalar("weight", weight, arrays[0].dtype)
-        same = type(weight) in (int, float) or getattr(weight, "dtype", None) == arrays[0].dtype
-        return arrays if same else dtypes.promote(arrays)
+            checked_scalar("weight", weight, dtype)
+        return promoted if type(weight) in (int, float) or hasattr(weight, "dtype") else dtypes.promote(arrays)
 
     def forward(self, a, b, weight):
         if isinstance(weight, (int, float, complex)):
