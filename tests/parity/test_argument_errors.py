@@ -78,6 +78,7 @@ CALLS = """
     T.igamma(i,i)
     T.special.gammaincc(i,i)
     T.dist(v,1.)
+    v.masked_fill(v>1,T.tensor(2+1j))
     T.lerp(i,i,.5)
     T.lerp(i,i,2+0j)
     T.lerp(i,i,T.tensor(1))

@@ -283,6 +283,8 @@ CALLS = """
     T.softmax(input=v,dim=0,dtype=T.float64)
     T.sum(v,dim=(0,),keepdim=True,dtype=T.float64)
     T.sum(v,axis=0,keepdims=True)
+    [v.masked_fill(v>1,T.tensor(2+0j)), v.clone().masked_fill_(v>1,T.tensor(2+0j)), i.masked_fill(i>0,T.tensor(2+0j))]
+    [x.fill_(T.tensor(z)) for x in (T.ones(2),T.ones(2)>0,T.ones(2,dtype=T.int64)) for z in (2+0j,2+1j)]
     [T.lerp(x,x+2,T.tensor(.3,dtype=k)) for x in (i,i[0]) for k in (T.float32,T.float64,T.complex64)]
     (lambda w: T.autograd.grad(T.lerp(i,i*3,w).sum(),w))(T.tensor(.5,requires_grad=True))
     [T.ldexp(T.tensor(x,dtype=k),i) for x in (1j,[1j]*3) for k in (T.complex64,T.complex128)]

@@ -279,7 +279,9 @@ def fill_value_for(op: str, value: Any, input: Tensor) -> Any:
             f"{op} only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)"
         )
     if value.is_complex() and not input.is_complex():
-        raise DtypeError(f"{op}: value cannot be converted to type {input.dtype} without overflow, it is complex")
+        if op != "fill_":
+            checked_scalar(op, value.detach(), input.array.dtype)
+        value = value.to(input.dtype)
     return _beside(input, value)
 
 
