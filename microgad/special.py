@@ -25,6 +25,7 @@ from .ops.special import igamma as gammainc
 from .ops.special import igammac as gammaincc
 from .ops.special import lgamma as gammaln
 from .ops.special import mvlgamma as multigammaln
+from .ops.spelling import numpy_spelling as _numpy_spelling
 from .type_aliases import Dtype, Tensor
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
 ]  # fmt: skip
 
 
+@_numpy_spelling
 def softmax(input: Tensor, dim: int, dtype: Dtype = None) -> Tensor:
     """Compute the softmax along dim: see `nn.functional.softmax`.
 
@@ -50,6 +52,7 @@ def softmax(input: Tensor, dim: int, dtype: Dtype = None) -> Tensor:
     return _softmax.softmax(input, dim, dtype=dtype)
 
 
+@_numpy_spelling
 def log_softmax(input: Tensor, dim: int, *, dtype: Dtype = None) -> Tensor:
     """Compute the log-softmax along dim: see `nn.functional.log_softmax`.
 

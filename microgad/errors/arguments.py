@@ -6,7 +6,8 @@ import inspect
 import operator
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,32 @@ def is_sequence(x: Any) -> bool:
     return isinstance(x, (list, tuple)) or (hasattr(type(x), "__getitem__") and not isinstance(x, (dict, np.generic)))
 
 
+# Names of arguments that PyTorch's parser takes for others in every function: NumPy's, and those of isin's numbers.
+_OTHER_NAMES = {
+    "axis": "dim", "keepdims": "keepdim", "a": "input", "x": "input", "x1": "input", "x2": "other",
+    "element": "elements", "test_element": "test_elements",
+}  # fmt: skip
+
+
+def other_names(function: Callable[..., Any], positions: Mapping[str, int] = MappingProxyType({})) -> dict[str, str]:
+    """Return other names of a function's arguments, with its own ones: NumPy's, and those that `positions` has."""
+    code = inspect.unwrap(function).__code__
+    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    names = {name: own[place] for name, place in positions.items() if place < code.co_argcount and name not in own}
+    places = {**dict(zip(own, own, strict=True)), **names}
+    return names | {name: places[like] for name, like in _OTHER_NAMES.items() if like in places and name not in own}
+
+
+def renamed(function: Callable[..., Any], names: dict[str, str], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return keyword arguments under a function's own names: the same dict where they are. Raise TypeError for two."""
+    if names.keys().isdisjoint(kwargs):
+        return kwargs
+    own = {names.get(name, name): value for name, value in kwargs.items()}
+    if len(own) < len(kwargs):
+        raise TypeError(f"{function.__name__}() got one argument by two of its names: {', '.join(kwargs)}")
+    return own
+
+
 CALL_ERRORS = (AttributeError, MemoryError, OverflowError, MicrogadError, TypeError, ValueError)
 
 
@@ -129,13 +156,15 @@ def retry_or_raise(public: Callable[..., Any], args: tuple[Any, ...], kwargs: di
 
     PyTorch checks the types of all arguments first. Here they are checked after a failure, so that correct calls cost
     nothing. If an argument's class has a __torch_function__, that makes the call now, and its result is returned: see
-    `torch_function`.
+    `torch_function`. A call with other names of arguments, such as NumPy's, is repeated with the function's own ones.
     """
     inside = sys._getframe(2).f_globals.get("__name__", "").startswith("microgad.")
     if not inside and (answer := retry_overridden(public, *args, **kwargs)) is not NotImplemented:
         return answer
     function, better = inspect.unwrap(public), None
     try:
+        if isinstance(error, TypeError) and (named := renamed(public, other_names(public), kwargs)) is not kwargs:
+            return public(*args, **named)
         if (better := _better_error(function, args, kwargs, error)) is not error:
             raise better from None
         raise error

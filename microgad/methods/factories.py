@@ -102,6 +102,8 @@ def in_place(cls: type[Function], like: Any = unary) -> Any:
 def _bind_operands(op: str, names: tuple[str, ...], others: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
     """Return positional and keyword operands in order. Raises TypeError for missing, extra or unknown ones."""
     missing = names[len(others) :]
+    if "x2" in named and missing == ("other",):  # NumPy's name
+        named = {"other" if name == "x2" else name: value for name, value in named.items()}
     if len(others) > len(names) or set(named) != set(missing):
         given = [*map(repr, named), f"{len(others)} by place"]
         raise TypeError(f"{op}() takes {', '.join(names) or 'no argument'}; given are {', '.join(given)}")

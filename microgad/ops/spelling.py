@@ -8,13 +8,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .. import function as core
-from ..errors.arguments import CALL_ERRORS, retry_or_raise, type_check
+from ..errors.arguments import CALL_ERRORS, other_names, renamed, retry_or_raise, type_check
 from ..errors.notices import once
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# NumPy's names of arguments, and PyTorch's.
-_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "a": "input", "x": "input", "x1": "input", "x2": "other"}
 # Names that PyTorch takes for arguments that its documentation calls something else, and their positions.
 _POSITIONS = {
     "input": 0, "input2": 1, "input3": 2, "b": 1, "other": 1, "indices": 1, "sections": 1,
@@ -26,14 +24,10 @@ _OLD_ORDER = "This overload of {} is deprecated: give numbers after the Tensors 
 def numpy_spelling(function: F) -> F:
     """Make a public function accept `axis` for `dim`, `keepdims` for `keepdim`, `x` for `input`, `input` for `A`.
 
-    It also checks the types of arguments, as `tensors_only` does.
+    It also checks the types of arguments, as `tensors_only` does. Functions that aren't decorated so take NumPy's
+    names, too, but only in a second call, after the first has failed: see `retry_or_raise`.
     """
-    code = inspect.unwrap(function).__code__
-    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    renamed = {name: own[place] for name, place in _POSITIONS.items() if place < code.co_argcount and name not in own}
-    places = {**dict(zip(own, own, strict=True)), **renamed}
-    renamed |= {name: places[like] for name, like in _NUMPY_NAMES.items() if like in places and name not in own}
-    return _with_checks(function, renamed)
+    return _with_checks(function, other_names(function, _POSITIONS))
 
 
 def tensors_only(function: F) -> F:
@@ -41,17 +35,14 @@ def tensors_only(function: F) -> F:
     return _with_checks(function, {})
 
 
-def _with_checks(function: F, renamed: dict[str, str]) -> F:
-    """Wrap a public function: `renamed` maps alternative names of arguments to its own; types are checked."""
+def _with_checks(function: F, names: dict[str, str]) -> F:
+    """Wrap a public function: `names` maps alternative names of arguments to its own; types are checked."""
     check = type_check(function)
 
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
-        if kwargs and not renamed.keys().isdisjoint(kwargs):
-            named = {renamed.get(name, name): value for name, value in kwargs.items()}
-            if len(named) < len(kwargs):
-                raise TypeError(f"{function.__name__}() got one argument by two of its names: {', '.join(kwargs)}")
-            kwargs = named
+        if kwargs and not names.keys().isdisjoint(kwargs):
+            kwargs = renamed(function, names, kwargs)
         if check is not None:
             check(args, kwargs)
         try:

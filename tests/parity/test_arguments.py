@@ -283,6 +283,11 @@ CALLS = """
     T.softmax(input=v,dim=0,dtype=T.float64)
     T.sum(v,dim=(0,),keepdim=True,dtype=T.float64)
     T.sum(v,axis=0,keepdims=True)
+    [T.reshape(a=A,shape=(9,)), T.flip(x=v,dims=(0,)), T.round(x1=v), T.where(v>1,x=v,x2=v0), T.dist(v,x2=v)]
+    [T.special.softmax(v,axis=0), T.special.log_softmax(v,axis=0), T.hash_tensor(A,axis=0,keepdims=True)]
+    [v.clone().mul_(x2=2), v.isclose(x2=v), v.view_as(x2=v), T.diag(x=v,out=T.empty(3,3))]
+    [T.isin(v,test_element=2), T.isin(element=2,test_elements=v), T.isin(elements=v,test_elements=v)]
+    T.lu_solve(input=A,LU_data=T.eye(3),LU_pivots=T.arange(1,4,dtype=T.int32))
     [v.masked_fill(v>1,T.tensor(2+0j)), v.clone().masked_fill_(v>1,T.tensor(2+0j)), i.masked_fill(i>0,T.tensor(2+0j))]
     [x.fill_(T.tensor(z)) for x in (T.ones(2),T.ones(2)>0,T.ones(2,dtype=T.int64)) for z in (2+0j,2+1j)]
     [T.lerp(x,x+2,T.tensor(.3,dtype=k)) for x in (i,i[0]) for k in (T.float32,T.float64,T.complex64)]

@@ -262,6 +262,7 @@ class IsIn(Function):
         return np.isin(a, b, assume_unique=self.assume_unique, invert=self.invert)
 
 
+@tensors_only
 def isin(
     elements: Operand, test_elements: Operand, *, assume_unique: bool = False, invert: bool = False,
     out: Tensor | None = None,

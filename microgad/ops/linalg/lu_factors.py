@@ -313,11 +313,11 @@ def permute_rows(x: Any, order: Any) -> Any:
     return x if 0 in shape else Gather.apply(x, index=index, axis=len(shape) - 2)
 
 
-def torch_lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | None = None) -> Tensor:
+def torch_lu_solve(input: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Call `linalg.lu_solve`, with the arguments in another order. Source: torch.lu_solve.
 
     >>> torch.lu_solve(torch.ones(1, 1), *torch.linalg.lu_factor(torch.tensor([[2.0]])))
     tensor([[0.5000]])
     """
     once("torch.lu_solve is deprecated in favor of torch.linalg.lu_solve.")
-    return lu_solve(LU_data, LU_pivots, b, out=out)
+    return lu_solve(LU_data, LU_pivots, input, out=out)
