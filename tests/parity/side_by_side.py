@@ -89,3 +89,12 @@ def namespace(T: Any) -> dict[str, Any]:
         "T": T, "io": io, "np": np, "A": A, "P": A.clone(), "B": T.ones(3, 3, 3), "v0": T.tensor(2.0),
         "v": T.tensor([0.1, 0.5, 0.9]), "i": T.tensor([0, 2, 1]),
     }  # fmt: skip
+
+
+def check_call(call: str) -> None:
+    """Evaluate a call written as a string under both libraries, and compare the results."""
+    try:
+        same(eval(call, namespace(torch)), eval(call, namespace(microgad)), slack=4)
+    finally:
+        torch.set_grad_enabled(True)
+        microgad.set_grad_enabled(True)
