@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from .. import errors
 from ..engine import leaves
 from ..engine.hooks import RemovableHandle
@@ -38,6 +40,11 @@ class GradientEdge(NamedTuple):
     node: Node
     output_nr: int
     ownership_token: Any = None
+
+    @property
+    def array(self) -> Any:
+        """An array that stands for the Tensor's, whose device is assumed to be the CPU."""
+        return np.zeros(())
 
 
 def get_gradient_edge(tensor: Tensor) -> GradientEdge:

@@ -2,7 +2,8 @@
 
 from hypothesis import strategies as st
 
-from microgad.batching.dims import AddBatchDim, RemoveBatchDim, SumOverSlices
+from microgad.autograd import Function
+from microgad.batching.dims import AddBatchDim, RemoveBatchDim, SumOverSlices, WholeBatch
 from microgad.func import vmap
 from microgad.testing.strategies import shapes, tensors
 
@@ -18,3 +19,26 @@ def test_vmap(draw):
         return vmap(lambda part: part.sin() * common, dim, out)(x)
 
     return function, x, common
+
+
+class Sine(Function):
+    @staticmethod
+    def forward(x):
+        return x.sin()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * ctx.saved_tensors[0].cos()
+
+    @staticmethod
+    def vmap(info, in_dims, x):
+        return x.sin(), in_dims[0]
+
+
+@checks(WholeBatch)
+def test_vmap_rule(draw):
+    return vmap(Sine.apply), draw(tensors(shapes(min_dims=1), requires_grad=True))

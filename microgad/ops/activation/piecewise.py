@@ -47,8 +47,6 @@ class PRelu(Function):
         return out
 
     def grad_x(self, grad, x, slope):
-        if hasattr(slope, "array"):  # under create_graph: at 0, second derivatives are 0, as in PyTorch
-            slope = np.where(x == 0, slope.array, slope)
         if _needs_where(x, slope):
             return np.where(x > 0, grad, grad * slope)
         positive = np.astype(x > 0, x.dtype)
@@ -57,7 +55,7 @@ class PRelu(Function):
         return grad * (positive + slope * (1 - positive))
 
     def grad_slope(self, grad, x):
-        return Select.apply(np.logical_not(x >= 0), grad * x)
+        return Select.apply(np.logical_not(x > 0), grad * x)
 
 
 def _is_maximum(x: Any, slope: Any) -> bool:
