@@ -200,7 +200,7 @@ def test_arguments_may_have_numpy_s_names():
     assert torch.max(a=x, axis=0).values.tolist() == [3, 5]
     assert x.cumsum(axis=0).tolist() == [[1, 5], [4, 7]]
     assert torch.diag(x1=x).tolist() == [1, 2]
-    assert x.clone().mul_(x2=x).tolist() == [[1, 25], [9, 4]]
+    assert x.clone().copysign_(x2=-x).tolist() == [[-1, -5], [-3, -2]]
     with pytest.raises(TypeError):
         torch.sum(x, axes=1)
 

@@ -362,7 +362,7 @@ def test_masked_tensor_is_only_a_name() -> None:
 def test_options_of_printing_are_changed_for_a_block() -> None:
     before = torch._tensor_str.get_printoptions()
     with torch._tensor_str.printoptions(precision=1, profile="short"):
-        assert (str(torch.tensor(0.75)), torch._tensor_str.PRINT_OPTS.precision) == ("tensor(0.8)", 1)
+        assert (str(torch.tensor(0.75, device="cpu")), torch._tensor_str.PRINT_OPTS.precision) == ("tensor(0.8)", 1)
     assert torch._tensor_str.get_printoptions() == before
 
 
