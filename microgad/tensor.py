@@ -21,13 +21,13 @@ from .state import inference
 if TYPE_CHECKING:
     from . import dispatch
     from .graph import Graph
-    from .ops import creation, view_writes
+    from .ops import creation, mirrors, view_writes
     from .type_aliases import Device
 
     Operand: TypeAlias = "Tensor | complex | np.generic"  # what operations take beside a Tensor: numbers
 else:
     dispatch, creation = LazyModule("microgad.dispatch"), LazyModule("microgad.ops.creation")
-    view_writes = LazyModule("microgad.ops.view_writes")
+    mirrors, view_writes = LazyModule("microgad.ops.mirrors"), LazyModule("microgad.ops.view_writes")
 
 _new = object.__new__
 
@@ -231,7 +231,7 @@ class Tensor(Methods):
     def _bump(self) -> None:
         counter = inference.bumped(self._counter())
         if versions.mirrors:
-            view_writes.follow(self.array)
+            mirrors.follow(self.array)
         if (self if self.base is None else self.base).is_data_alias:
             versions.record_write(counter, self.array)
 

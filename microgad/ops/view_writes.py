@@ -16,8 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .. import backend, errors, function, state
-from ..backend.memory_layout import address, axes_of, memory_of, overlaps, within
-from ..backend.meta import MetaArray
+from ..backend.memory_layout import axes_of, overlaps, within
 from ..duck_arrays import check_write
 from ..engine import Identity, versions
 from ..function import AccumulateGrad, Function, Output
@@ -27,6 +26,7 @@ from ..function.plan import Plan
 from ..state.inference import check_inference
 from ..type_aliases import Tensor
 from . import layouts
+from .mirrors import Mirror, mirrors_of
 
 Steps: TypeAlias = tuple[tuple[type[Function], dict[str, Any]], ...]  # operations and their settings
 
@@ -38,70 +38,6 @@ class Detach(Function):
 
     def forward(self, x: Any) -> Any:
         return x
-
-
-class Mirror(list[Any]):
-    """The version counter of a copy that is a view in PyTorch: a conjugate. A write to it should change its source.
-
-    Writes to the source are followed, see `follow`. A source that is such a copy itself is kept alive as long as it has
-    to follow its own.
-    """
-
-    chain: Any
-    __hash__ = object.__hash__  # type: ignore[assignment]
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __init__(self, source: Tensor, copy: Tensor, operation: type[Function]) -> None:
-        super().__init__([0])
-        base = source if source.base is None else source.base
-        self.base, self.tensor, self.values = weakref.ref(base), weakref.ref(copy), _plain(copy.array)
-        known = state.current().grad_enabled and (source.base is None or source.chain is not None)
-        self.chain = (source.chain, (operation, {})) if known else None
-        x = _plain(source.array)
-        memory = backend.owner(x)
-        self.place = x.shape, x.strides, 0 if x is memory else address(x) - address(memory)
-        if (key := id(memory)) not in versions.mirrors:
-            gone = weakref.ref(memory, lambda _: versions.mirrors.pop(key, None))
-            versions.mirrors[key] = gone, weakref.WeakSet()
-        self.memory, others = versions.mirrors[key]
-        others.add(self)
-        self.first, self.held = self.memory, None  # the memory that the first copy was made of, and its copy
-        if type(counter := source.version) is Mirror and counter.has_source:
-            self.first, self.held = counter.first, base
-
-    @property
-    def has_source(self) -> bool:
-        """Whether the source's memory still exists, so that a write would be missing there."""
-        if self.first() is None:
-            self.held = None
-        return self.memory() is not None
-
-
-def _plain(array: Any) -> Any:
-    """Return the array inside vmap's arrays."""
-    return getattr(array, "innermost", array)
-
-
-def mirrors_of(array: Any) -> list[Any]:
-    """Return the counters of the conjugates that are kept of parts of this memory."""
-    return list(versions.mirrors.get(id(backend.owner(_plain(array))), (None, ()))[1])
-
-
-def follow(array: Any) -> None:
-    """After a write to an array, compute the conjugates of its memory anew, and those of these, in their memory."""
-    written = [array]
-    while written:
-        memory = backend.owner(_plain(written.pop()))
-        for mirror in mirrors_of(memory):
-            list.__setitem__(mirror, 0, mirror[0] + 1)
-            out, (shape, strides, offset) = mirror.values, mirror.place
-            if not isinstance(memory, MetaArray):
-                row = memory_of(memory).view(np.uint8)[offset:]
-                row = row[: row.size // out.itemsize * out.itemsize].view(out.dtype)
-                np.conjugate(backend.as_strided(row, shape, strides), out=out)
-            written.append(out)
 
 
 def notify_detached(tensor: Tensor, result: Tensor) -> None:

@@ -13,7 +13,8 @@ from ...errors import DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts, view_writes
+from .. import layouts
+from ..mirrors import Mirror
 from ..out import into
 from ..spelling import tensors_only
 
@@ -46,7 +47,7 @@ def conj(input: Tensor) -> Tensor:
     if not input.is_complex():
         return input
     result: Tensor = Conj.apply(input)
-    mirror = view_writes.Mirror(input, result, Conj)
+    mirror = Mirror(input, result, Conj)
     if result.version is None:
         result.version = mirror
     else:  # of an inference tensor
@@ -81,7 +82,7 @@ def resolve_conj(input: Tensor) -> Tensor:
     >>> torch.resolve_conj(torch.tensor([1 + 2j]).conj())
     tensor([1.-2.j])
     """
-    return input.clone() if type(input.version) is view_writes.Mirror and input.version.has_source else input
+    return input.clone() if type(input.version) is Mirror and input.version.has_source else input
 
 
 def resolve_neg(input: Tensor) -> Tensor:

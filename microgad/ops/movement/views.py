@@ -16,6 +16,7 @@ from ...type_aliases import MemoryFormat, Tensor
 from .. import layouts, view_writes
 from ..creation import in_memory_format, parse_shape
 from ..elementwise import view_as_complex, view_as_real
+from ..mirrors import mirrors_of
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
 from .conversion import Clone
@@ -192,7 +193,7 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
             ((step, settings),) = view_writes.steps_to(shown)
             inverse = step.transposed  # type: ignore[attr-defined]
             del shown  # or it would be among the live views
-            conjugates = [x for x in view_writes.mirrors_of(tensor.array) if x.base() is tensor]
+            conjugates = [x for x in mirrors_of(tensor.array) if x.base() is tensor]
             for existing in (*view_writes.live_views(tensor), *conjugates):
                 if existing.chain is not None:
                     steps, existing.chain = view_writes.steps_to(existing), (None, (inverse, settings))
