@@ -30,7 +30,7 @@ def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
     uint8 counts as a mask, as in PyTorch. Raises IndexError for objects that are no index, for negative steps, and for
     masks whose shape differs from the dimensions that they index.
     """
-    if type(index) is int or index is ...:
+    if type(index) is int or index is None or index is ...:
         return (index, ...) if index is not ... else (...,)
     if type(index) is tuple and WHOLE.issuperset(map(type, index)):
         return (*index, ...)  # a view even where a single element is left
