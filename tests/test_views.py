@@ -55,6 +55,15 @@ def test_threads_that_read_an_outdated_view_get_the_same_node() -> None:
     assert len(base.views or ()) == 4
 
 
+def test_a_thread_that_is_late_to_derive_a_view_again_gets_its_node() -> None:
+    base = torch.ones(2, requires_grad=True) * 1
+    view = base[:1]
+    base.mul_(2)
+    node = view.node  # another thread, which had seen the view outdated, now comes to the same
+    assert node is not None
+    assert view._derive_again() is node
+
+
 def test_views_of_other_elements_may_be_written_one_after_another() -> None:
     x = torch.arange(1.0, 5, requires_grad=True)
     base = x * 1

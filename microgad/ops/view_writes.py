@@ -214,8 +214,8 @@ _deriving = RLock()  # held while a view gets its node: another thread that read
 def derive_again(view: Tensor) -> Any:
     """Give an outdated view its node, which is derived from the base's, and return it."""
     base: Any = view.base
-    if base.outdated is None or id(view) not in base.outdated:  # see `disconnect`
-        return None
+    if base.outdated is None or id(view) not in base.outdated:  # see `disconnect`, or another thread was faster
+        return getattr(view, "fresh_node", None)
     with _deriving:
         if not hasattr(view, "fresh_node"):
             set_history(view, with_torch_name("AsStrided", _derived(view, base)).node)  # as PyTorch names it
