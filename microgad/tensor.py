@@ -111,7 +111,7 @@ class Tensor(Methods):
         try:
             node = self.fresh_node
         except AttributeError:
-            node = self.node
+            node = self._derive_again()
         if node is None and self.base is not None:  # a view made under no_grad
             return self.base.requires_grad and self.array.dtype.kind in "fc" and not self.is_inference()
         return node is not None and ((level := gradients.dual_level.get()) is None or level.requires_grad(self))
@@ -215,7 +215,7 @@ class Tensor(Methods):
         try:
             return self.fresh_node
         except AttributeError:
-            return view_writes.derive_again(self)
+            return self._derive_again()
 
     @node.setter
     def node(self, node: Any) -> None:
@@ -235,7 +235,7 @@ class Tensor(Methods):
         if (self if self.base is None else self.base).is_data_alias:
             versions.record_write(counter, self.array)
 
-    _view_of, _rebind = view_writes.view_of, view_writes.rebind
+    _view_of, _rebind, _derive_again = view_writes.view_of, view_writes.rebind, view_writes.derive_again
     _check_writable, _check_history = view_writes.check_writable, view_writes.check_history
 
     def item(self) -> Any:

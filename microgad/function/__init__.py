@@ -362,8 +362,9 @@ class Function:
                 try:
                     node = x.fresh_node
                 except AttributeError:
-                    node = x.node
-                    if node is None and x.requires_grad:  # a view made under no_grad: recorded, though not connected
+                    node = x._derive_again()
+                    # a view made under no_grad: recorded, though not connected
+                    if node is None and current().grad_enabled and x.requires_grad:
                         wanting |= 1 << len(inputs)
                 edges.append(node)
                 if node is not None:

@@ -16,7 +16,7 @@ def node_name(node: Any) -> str:
 
 def with_torch_name(name: str, result: T) -> T:
     """Give the node of a new result the name that PyTorch prints for it, and return the result."""
-    node = getattr(result, "node", None)
+    node = getattr(result, "fresh_node", None)  # not `node`, which searches for that of a view made under no_grad
     if node is not None:
         node.torch_name = name
     return result

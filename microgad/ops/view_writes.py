@@ -144,7 +144,7 @@ def view_of(self: Tensor, source: Tensor, node: Function, step: Any = None, othe
     self.base = base
     if not state.current().grad_enabled:
         if base.fresh_node is not None:
-            disconnect((self, *(view for view, _ in others)))
+            disconnect((self, *[view for view, _ in others]) if others else (self,))
     elif source.base is None or source.chain is not None:
         self.chain = source.chain, step or (type(node), dict(vars(node)))
     views = base.views
