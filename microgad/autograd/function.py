@@ -124,10 +124,10 @@ class Function:
         inputs = (*args, *kwargs.values())
         ctx = FunctionCtx()
         edges = [x.node if isinstance(x, Tensor) else None for x in inputs]
-        ctx.needs_input_grad = tuple(
-            edge is not None or (isinstance(x, Tensor) and x.requires_grad)
+        ctx.needs_input_grad = tuple([  # only a view, made under no_grad, can require grad without a node
+            edge is not None or (isinstance(x, Tensor) and x.base is not None and x.requires_grad)
             for edge, x in zip(edges, inputs, strict=True)
-        )
+        ])  # fmt: skip
         observer = state.current().observer
         node: core.Function = cls.node_class()
         if observer is not None:
