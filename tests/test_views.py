@@ -188,6 +188,22 @@ def test_operations_on_a_view_without_a_node_are_recorded_if_its_base_requires_g
             assert views[0].requires_grad is wanted
 
 
+def test_a_custom_function_is_told_that_a_view_made_under_no_grad_requires_grad() -> None:
+    class Sum(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *parts: Any) -> Any:
+            needed.append(ctx.needs_input_grad)
+            return parts[0] + parts[1]
+
+    needed: list[Any] = []
+    leaf, plain = torch.ones(2, requires_grad=True), torch.ones(2)
+    with torch.no_grad():
+        view = leaf[:1]
+    Sum.apply(view, plain[:1])
+    Sum.apply(leaf[:1], 2)
+    assert needed == [(True, False), (True, False)]
+
+
 def test_a_view_made_under_no_grad_can_become_a_leaf() -> None:
     base = torch.ones(2, requires_grad=True)
     with torch.no_grad():
