@@ -191,7 +191,7 @@ class Tensor(Methods):
             raise errors.DtypeError(said)
         check_write(self)
         self.array = value.array
-        self._bump()
+        self._bump(False)
         versions.keep_result(self.node, self._counter())
         if type(self.node) is AccumulateGrad:
             self.node = leaves.leaf_of_new_array(self)
@@ -228,9 +228,10 @@ class Tensor(Methods):
             self.version = [0]
         return self.version
 
-    def _bump(self) -> None:
+    def _bump(self, written: bool = True) -> None:
+        """Count a write to the memory, or where `written` is False that it was replaced."""
         counter = inference.bumped(self._counter())
-        if versions.mirrors:
+        if versions.mirrors and written:
             mirrors.follow(self.array)
         if (self if self.base is None else self.base).is_data_alias:
             versions.record_write(counter, self.array)

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,16 @@ from ..backend.meta import MetaArray
 from ..engine import versions
 from ..function import Function
 from ..type_aliases import Tensor
+
+_registering = RLock()
+
+
+def _forget(key: int, others: set[Any], gone: Any) -> None:
+    """Drop a conjugate that is gone; after the last one, writes to its source cost no more than before."""
+    with _registering:
+        others.discard(gone)
+        if not others and versions.mirrors.get(key, (None, None))[1] is others:
+            del versions.mirrors[key]
 
 
 class Mirror(list[Any]):
@@ -35,16 +47,18 @@ class Mirror(list[Any]):
         super().__init__([0])
         base = source if source.base is None else source.base
         self.base, self.tensor, self.values = weakref.ref(base), weakref.ref(copy), _plain(copy.array)
-        known = state.current().grad_enabled and (source.base is None or source.chain is not None)
-        self.chain = (source.chain, (operation, {})) if known else None
+        recorded = state.current().grad_enabled and (source.base is None or source.chain is not None)
+        self.chain = (source.chain, (operation, {})) if recorded else None
         x = _plain(source.array)
         memory = backend.owner(x)
         self.place = x.shape, x.strides, 0 if x is memory else address(x) - address(memory)
-        if (key := id(memory)) not in versions.mirrors:
-            gone = weakref.ref(memory, lambda _: versions.mirrors.pop(key, None))
-            versions.mirrors[key] = gone, weakref.WeakSet()
-        self.memory, others = versions.mirrors[key]
-        others.add(self)
+        key = id(memory)
+        with _registering:
+            known = versions.mirrors.get(key)
+            entry = known or (weakref.ref(memory, lambda _: versions.mirrors.pop(key, None)), set())
+            self.memory, others = entry
+            others.add(weakref.ref(self, functools.partial(_forget, key, others)))
+            versions.mirrors[key] = entry
         self.first, self.held = self.memory, None  # the memory that the first copy was made of, and its copy
         if type(counter := source.version) is Mirror and counter.has_source:
             self.first, self.held = counter.first, base
@@ -64,7 +78,8 @@ def _plain(array: Any) -> Any:
 
 def mirrors_of(array: Any) -> list[Any]:
     """Return the counters of the conjugates that are kept of parts of this memory."""
-    return list(versions.mirrors.get(id(backend.owner(_plain(array))), (None, ()))[1])
+    refs = list(versions.mirrors.get(id(backend.owner(_plain(array))), (None, ()))[1])
+    return [mirror for ref in refs if (mirror := ref()) is not None]
 
 
 def follow(array: Any) -> None:

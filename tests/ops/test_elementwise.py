@@ -235,6 +235,21 @@ def test_conjugates_leave_nothing_behind():
     for _ in range(3):
         torch.ones(1, 2, dtype=torch.complex64).conj().mH.conj()
     assert len(versions.mirrors) == before
+    x = torch.ones(2, dtype=torch.complex64)
+    first, second = x.conj(), x.conj()
+    del first
+    x.mul_(2j)
+    assert second.tolist() == [-2j, -2j]
+    del second  # writes to anything cost what they did, though the source lives
+    assert len(versions.mirrors) == before
+
+
+def test_a_conjugate_is_unchanged_where_another_tensor_takes_over_its_source_s_memory():
+    source, w = torch.tensor([1 + 2j, 3]), torch.ones(2, dtype=torch.complex64, requires_grad=True)
+    product, other = source.conj() * w, torch.zeros(2, dtype=torch.complex64)
+    other.data = source
+    product.real.sum().backward()
+    assert w.grad.tolist() == [1 + 2j, 3]
 
 
 def test_many_conjugates_of_conjugates_follow():
