@@ -204,6 +204,45 @@ def test_a_custom_function_is_told_that_a_view_made_under_no_grad_requires_grad(
     assert needed == [(True, False), (True, False)]
 
 
+@pytest.mark.parametrize(
+    "update",
+    [
+        lambda x, view: x.copy_(view),
+        lambda x, view: x.add_(view, alpha=0.5),
+        lambda x, view: x.lerp_(view, 0.5),
+        lambda x, view: x.addcmul_(view, view),
+    ],
+)
+def test_updates_by_a_view_made_under_no_grad_are_recorded(update: Any) -> None:
+    base = torch.ones(2, requires_grad=True) * 1
+    with torch.no_grad():
+        view = base[:1]
+        assert not update(torch.zeros(1), view).requires_grad
+    assert update(torch.zeros(1), view).requires_grad
+
+
+def test_hooks_on_a_view_made_under_no_grad_are_never_called() -> None:
+    base, calls = torch.ones(2, requires_grad=True), list[Any]()
+    with torch.no_grad():
+        view = base[:1]
+    handle = view.register_hook(calls.append)
+    view.retain_grad()
+    (view * 2).sum().backward()
+    handle.remove()
+    assert (view.grad, calls) == (None, [])
+
+
+def test_vmap_of_a_view_made_under_no_grad_requires_no_grad() -> None:
+    x = torch.ones(2, 3, requires_grad=True)
+
+    @torch.no_grad()
+    def first(row: torch.Tensor) -> torch.Tensor:
+        return row[:2]
+
+    assert not torch.func.vmap(first)(x).requires_grad
+    assert not torch.func.vmap(lambda row: first(row) * 2)(x).requires_grad
+
+
 def test_a_view_made_under_no_grad_can_become_a_leaf() -> None:
     base = torch.ones(2, requires_grad=True)
     with torch.no_grad():

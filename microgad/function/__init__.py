@@ -363,7 +363,7 @@ class Function:
                     node = x.fresh_node
                 except AttributeError:
                     node = x._derive_again()
-                    # a view made under no_grad: recorded, though not connected
+                    # A view made under no_grad: recorded, though not connected.
                     if node is None and current().grad_enabled and x.requires_grad:
                         wanting |= 1 << len(inputs)
                 edges.append(node)

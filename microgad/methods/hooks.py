@@ -36,7 +36,7 @@ class Hooks:
 
     def retain_grad(self: Tensor) -> None:
         """Store the gradient in `.grad`, although this Tensor isn't a leaf."""
-        if self.node is None:
+        if self.node is None and not self.requires_grad:
             raise errors.GraphError("can't retain_grad on Tensor that has requires_grad=False")
         if self.is_leaf or self.retains_grad:
             return
@@ -62,9 +62,9 @@ class Hooks:
         >>> x.grad
         tensor(20.)
         """
-        if self.node is None:
+        if self.node is None and not self.requires_grad:
             raise errors.GraphError("cannot register a hook on a tensor that doesn't require gradient")
-        return leaves.add_hook(self.node, hook)
+        return leaves.add_hook(self.node or AccumulateGrad(self), hook)  # no gradient reaches a view made under no_grad
 
     def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call `hook` with this leaf each time its gradient has been added to `.grad`."""

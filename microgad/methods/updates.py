@@ -34,12 +34,12 @@ def update(name: str, formula: Callable[..., None], target: Any, factor: Any, *o
         or state.observer is not None
         or state.deriving
         or gradients.dual_level.get() is not None
-        or (state.grad_enabled and target.node is not None)
+        or (state.grad_enabled and getattr(target, "fresh_node", target) is not None)
     ):
         return False
     arrays = []
     for x in others:
-        if not isinstance(x, core.Tensor) or (state.grad_enabled and x.node is not None):
+        if not isinstance(x, core.Tensor) or (state.grad_enabled and getattr(x, "fresh_node", x) is not None):
             return False
         other = x.array
         if type(other) is not ndarray or other.dtype is not array.dtype or other.shape != array.shape:

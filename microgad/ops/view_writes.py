@@ -164,10 +164,11 @@ def view_of(self: Tensor, source: Tensor, node: Function, step: Any = None, othe
 def disconnect(views: Iterable[Tensor]) -> None:
     """Let views without a node require grad whenever their base does: operations on them are recorded, to no avail.
 
-    They are views made under no_grad, or before the base required grad.
+    They are views made under no_grad, or before the base required grad. Inside of vmap they don't, as in PyTorch.
     """
     for view in views:
-        if getattr(view, "fresh_node", 0) is None and view.array.dtype.kind in "fc":
+        x = view.array
+        if getattr(view, "fresh_node", 0) is None and x.dtype.kind in "fc" and not hasattr(x, "level"):
             del view.fresh_node
 
 
