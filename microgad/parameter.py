@@ -100,7 +100,7 @@ def swap_tensors(t1: Tensor, t2: Tensor) -> None:
         vars(t).update(own)
         if "idle_leaf" in own:  # the node of a leaf whose requires_grad is off
             own["idle_leaf"].tensor = weakref.ref(t)
-        t._bump()
+        t._bump(False)
         t.requires_grad_(requires_grad)
 
 

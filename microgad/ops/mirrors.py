@@ -56,7 +56,8 @@ class Mirror(list[Any]):
         with _registering:
             known = versions.mirrors.get(key)
             entry = known or (weakref.ref(memory, lambda _: versions.mirrors.pop(key, None)), set())
-            self.memory, others = entry
+            self.memory: Any = entry[0]
+            others: set[Any] = entry[1]
             others.add(weakref.ref(self, functools.partial(_forget, key, others)))
             versions.mirrors[key] = entry
         self.first, self.held = self.memory, None  # the memory that the first copy was made of, and its copy
