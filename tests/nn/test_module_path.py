@@ -139,6 +139,14 @@ def test_paths_follow_all_modules_above():
     assert inner() == "part.0.0.0"
 
 
+def test_a_shallow_copy_elsewhere_leaves_the_path_of_the_original():
+    net = nn.Module()
+    net.first = PathModule()
+    net.second = copy.copy(net.first)
+    net.third = copy.copy(net.first)
+    assert [part() for part in net.children()] == ["first", "second", "third"]
+
+
 def test_a_module_that_contains_itself_has_a_path():
     module = PathModule()
     module.again = module

@@ -177,6 +177,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        paths.own_place(self)
 
     def __dir__(self) -> list[str]:
         names = {*object.__dir__(self), *self._parameters, *self._buffers, *self._modules}

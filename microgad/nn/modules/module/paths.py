@@ -52,3 +52,8 @@ def path_of(module: Module) -> str:
         path = place[0] = f"{path}.{place[2]}" if path else place[2]
     module.__dict__["_module_path"] = path
     return path
+
+
+def own_place(module: Module) -> None:
+    """Give a copied module a place of its own, with its path: `copy.copy` copies no lists, so that both had one."""
+    module.__dict__["_module_place"] = [path_of(module), None, module._module_place[2]]
