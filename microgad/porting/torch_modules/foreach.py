@@ -19,7 +19,7 @@ _METHODS = {
 
 
 def _norm(x: Tensor, ord: Any = 2, dtype: Any = None) -> Tensor:
-    if x.array.dtype.kind == "f" and x.array.size and dtype is None:  # nothing to check: half the time for few elements
+    if x.array.dtype.kind == "f" and x.array.size and dtype is None and type(ord) in (int, float):  # nothing to check
         return VectorNorm.apply(x, p=float(ord), axis=tuple(range(x.array.ndim)), keepdims=False)
     return vector_norm(x, ord, dtype=dtype)
 
