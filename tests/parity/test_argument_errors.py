@@ -311,6 +311,7 @@ CALLS = """
     T.set_num_threads(2**65)
     T._foreach_zero([v])
     T._foreach_copy([v],[v])
+    T._foreach_norm([v],"fro")
     T.autograd.functional.jacobian(T.exp,v,strict=True,vectorize=True)
     T.neg(v,out=T.empty(3).double())
     T.floor(v,out=T.empty(3).double())
