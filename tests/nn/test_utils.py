@@ -28,6 +28,13 @@ def test_clip_grad_norm_scales_gradients_only_if_their_norm_is_too_large():
     assert parameters[1].grad.tolist() == pytest.approx([0, 0.8])
 
 
+def test_a_tape_shows_what_clipped_gradients_are_multiplied_by():
+    (p,) = with_gradients([3.0, 4.0])
+    with torch.record() as tape:
+        utils.clip_grad_norm_(p, 1.0)
+    assert [each.source for each in tape.ops[-1].inputs][1] == tape.ops[-2].number
+
+
 @pytest.mark.parametrize(("order", "norm"), [(1.0, 7.0), (math.inf, 4.0), ("inf", 4.0), (3, 91 ** (1 / 3))])
 def test_clip_grad_norm_of_any_order(order, norm):
     parameters = with_gradients([3.0], [0.0, -4.0])

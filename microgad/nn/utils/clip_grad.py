@@ -92,7 +92,9 @@ def clip_grads_with_norm_(
 def _scale(grads: list[Tensor], max_norm: float, total_norm: Tensor) -> None:
     with state.scope(grad_enabled=False):
         scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
-        factor = scale.item() if scale.is_cpu and not scale.ndim else None  # on a GPU this would wait for the norm
+        # On a GPU a number would wait for the norm; a tape would lose where it is from.
+        as_number = scale.is_cpu and not scale.ndim and state.current().observer is None
+        factor = scale.item() if as_number else None
         for grad in grads:
             grad.mul_(scale.to(grad.device) if factor is None else factor)
 
