@@ -176,8 +176,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
             object.__delattr__(self, name)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        paths.own_place(self)
+        paths.restore(self, state)
 
     def __dir__(self) -> list[str]:
         names = {*object.__dir__(self), *self._parameters, *self._buffers, *self._modules}

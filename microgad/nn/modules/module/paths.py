@@ -54,6 +54,7 @@ def path_of(module: Module) -> str:
     return path
 
 
-def own_place(module: Module) -> None:
-    """Give a copied module a place of its own, with its path: `copy.copy` copies no lists, so that both had one."""
-    module.__dict__["_module_place"] = [path_of(module), None, module._module_place[2]]
+def restore(module: Module, attributes: dict[str, Any]) -> None:
+    """Set the attributes of a copied module, with a place of its own: `copy.copy` copies no lists."""
+    vars(module).update(attributes)
+    vars(module)["_module_place"] = [path_of(module), None, module._module_place[2]]
