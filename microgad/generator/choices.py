@@ -67,7 +67,8 @@ def _shuffle_by_sort(partners: NDArray[np.uint32], n: int) -> NDArray[np.int64]:
     step = stable_argsort(partners)  # in the order of places, for each place in the order of steps
     place = partners[step]
     held = np.arange(n)
-    held[place] = step  # the last step with this partner stays; nobody asks for a place that was swapped with itself
+    # The last step with this partner stays; nobody asks for a place that was swapped with itself.
+    held[place.astype(np.int64)] = step
     while not np.array_equal(followed := held[held], held):
         held = followed
     del followed
