@@ -112,7 +112,11 @@ def as_sizes(op: str, name: str, given: Any) -> tuple[int, ...]:
 
 def is_sequence(x: Any) -> bool:
     """Whether PyTorch takes x for a sequence (PySequence_Check): any class with __getitem__, but no dict or scalar."""
-    return isinstance(x, (list, tuple)) or (hasattr(type(x), "__getitem__") and not isinstance(x, (dict, np.generic)))
+    if isinstance(x, (list, tuple)):
+        return True
+    if not hasattr(type(x), "__getitem__") or isinstance(x, (dict, np.generic)):
+        return False
+    return any("__getitem__" in cls.__dict__ for cls in type(x).__mro__)  # only its metaclass has one: x is an Enum
 
 
 # Names of arguments that PyTorch's parser takes for others in every function: NumPy's, and those of isin's numbers.

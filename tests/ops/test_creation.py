@@ -2,6 +2,7 @@
 
 import array
 from collections import UserList, deque
+from enum import Enum, IntEnum
 
 import numpy as np
 import pytest
@@ -297,6 +298,7 @@ class Items:
         return self.items[i]
 
 
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True to a scalar")
 @pytest.mark.parametrize("kind", [deque, UserList, Items])
 def test_any_sequence_is_data_and_an_index(kind):
     for number in (np.float64(1e300), np.float16(0.5), np.int32(5), np.uint8(5), np.complex128(1j)):
@@ -317,6 +319,14 @@ def test_any_sequence_is_data_and_an_index(kind):
     assert torch.equal(x[:, kind([0, 2])], x[:, [0, 2]])
     x[kind([0]), kind([1])] = -1
     assert x[0].tolist() == [0, -1, 2, 3]
+
+
+def test_members_of_an_enum_are_numbers_although_its_class_has_items():
+    two = IntEnum("Kind", "one two").two
+    assert torch.tensor(two).item() == torch.as_tensor([two])[0] == torch.arange(3)[two] == 2
+    assert torch.arange(3)[[two, 0]].tolist() == [2, 0]
+    with pytest.raises(IndexError):
+        torch.arange(3)[Enum("Kind", "one").one]
 
 
 def test_long_lists_of_tensors_are_one_index():

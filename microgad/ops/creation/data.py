@@ -20,6 +20,7 @@ from ...type_aliases import Device, Dtype, GivenDtype, Layout, Operand, Tensor
 from .scalars import as_scalar, check_numbers
 
 _PYTHON_NUMBERS, _OBJECTS = frozenset((float, int, bool, complex)), np.dtype(object)
+_WHOLE = np.ndarray, np.generic, function.Tensor, str, bytes
 _COPY_WARNING = (
     "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
     "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
@@ -191,7 +192,7 @@ def _is_nested(data: Any) -> bool:
     """Whether data is a sequence whose elements are read one by one: no text, and nothing that has a NumPy dtype."""
     if isinstance(data, (list, tuple)):
         return True
-    if isinstance(data, (np.generic, function.Tensor, str, bytes)) or backend.is_array(data) or not is_sequence(data):
+    if isinstance(data, _WHOLE) or backend.is_array(data) or not is_sequence(data):
         return False
     return bool(getattr(data, "dtype", _OBJECTS) == _OBJECTS)
 

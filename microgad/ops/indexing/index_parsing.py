@@ -51,9 +51,9 @@ def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
 
 def _as_tuple(index: Any) -> tuple[Any, ...]:
     """An index as a tuple: the items of a short sequence that holds more than numbers, or else index alone."""
-    if isinstance(index, (slice, function.Tensor)) or backend.is_array(index) or not is_sequence(index):
+    if index is None or isinstance(index, (slice, function.Tensor)) or backend.is_array(index):
         return (index,)
-    if len(index) >= 32 or NUMBERS.issuperset(map(type, index)):
+    if not is_sequence(index) or len(index) >= 32 or NUMBERS.issuperset(map(type, index)):
         return (index,)
     if not any(item is None or item is ... or isinstance(item, slice) or is_sequence(item) for item in index):
         return (index,)
