@@ -18,7 +18,7 @@ from . import normalization as norms
 from . import softmax as softmaxes
 from .creation import arange, ones_like
 from .elementwise import where
-from .loss.reduction import numbered_reduction
+from .loss.reduction import numbered_reduction, reduce_losses
 from .movement import repeat_interleave, stack
 from .out import into
 from .reduction import bucketize, searchsorted
@@ -174,7 +174,8 @@ def kl_div(input: Tensor, target: Tensor, reduction: int = 0, *, log_target: boo
     >>> torch.kl_div(torch.tensor([0.5]).log(), torch.tensor([0.5]))
     tensor([0.])
     """
-    return loss.kl_div(input, target, reduction=numbered_reduction(reduction), log_target=log_target)
+    losses = loss.kl_div(input, target, reduction="none", log_target=log_target)  # which doesn't warn of the mean
+    return reduce_losses(losses, numbered_reduction(reduction))
 
 
 def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: int) -> Tensor:

@@ -48,6 +48,7 @@ CALLS = """
     T.tensor([1,"a"])
     T.nn.functional.kl_div(i,i)
     T.nn.functional.kl_div(v,i)
+    T.kl_div(v,v,"mean")
     T.nn.functional.binary_cross_entropy(i,i)
     T.jit.isinstance([1],list)
     T.all(v,0,out=T.empty(0))

@@ -98,6 +98,7 @@ def test_repeated_calls_warn_as_often_as_in_torch(name: str) -> None:
         lambda t: t.nn.functional.conv1d(t.ones(1, 1, 5), t.ones(1, 1, 4), padding="same", dilation=2),
         lambda t: t.searchsorted(t.ones(3, 2), t.ones(6, 2)[::2].contiguous()),
         lambda t: t.linspace(0, 1, 3, out=t.empty(2, 2)),
+        lambda t: t.kl_div(t.ones(3), t.ones(3), 1),
         lambda t: t.rand(3, out=t.empty(2, 2)),
         lambda t: t.randn_like(t.zeros(3, dtype=t.complex64), dtype=t.float64),
     ],

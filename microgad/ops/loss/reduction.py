@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from typing import Any
 
@@ -53,4 +54,4 @@ def resolve_reduction(size_average: bool | None, reduce: bool | None, reduction:
 
 def numbered_reduction(number: int) -> str:
     """Return the name of the reduction that has this number. As in PyTorch, every other number means "none"."""
-    return REDUCTIONS[number] if number in (1, 2) else "none"
+    return REDUCTIONS[number] if operator.index(number) in (1, 2) else "none"
