@@ -219,6 +219,7 @@ CALLS = """
     [T.ldexp(T.tensor(x,dtype=k),i) for x in (1j,[1j]*3) for k in (T.complex64,T.complex128)]
     [((i>0)**p,(i>0).pow(p),(i>0).pow_(p),T.pow(i>0,p,out=T.empty(3))) for p in (True,False)]
     [(T.empty(k,out=x),x._version) for k in (3,2) for x in (T.ones(3),)]
+    T.empty(2,2,out=T.ones(4)[1:3]).shape
     T.histogramdd(A[:,:2],[1,2],[0.,9.,0.,9.],T.ones(3),True)
     T.stft(T.ones(16),n_fft=4,hop_length=2,win_length=4,window=T.ones(4),center=True,pad_mode="reflect",normalized=False,onesided=True,return_complex=True)
     T.conv_transpose1d(B,B,None,1,0,0,1,1)

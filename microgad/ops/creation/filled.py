@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,7 +14,7 @@ from ... import backend, dtypes, function
 from ...backend import memory_formats, meta, uninitialized
 from ...backend.meta import as_zeros
 from ...dtypes.unsupported import unsupported_dtype
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, DtypeError, GraphError, ShapeError
 from ...errors.arguments import as_sizes, is_sequence
 from ...size import Size
 from ...type_aliases import Device, Dtype, EmptyOptions, Layout, MemoryFormat, Operand, OutOptions, Tensor
@@ -70,9 +71,10 @@ def _filled(
 ) -> Tensor:  # fmt: skip
     check_layout(op, layout)
     shape, dtype = parse_shape(op, size), resolve_dtype(op, dtype, out)
-    if out is not None and make is np.empty:  # its values stay
-        out.resize_(shape)
-        return out.requires_grad_(bool(requires_grad)) if out.is_leaf else out
+    if out is not None and make is np.empty and (device is None or backend.device(device) == out.device):
+        with contextlib.suppress(GraphError):  # other views share its memory, which is too small: it gets another one
+            out.resize_(shape)  # its values stay
+            return out.requires_grad_(bool(requires_grad)) if out.is_leaf else out
     result_dtype = dtype.without_values if 0 in shape and isinstance(dtype, unsupported_dtype) else numpy_dtype(dtype)
     if out is None and (where := backend.chosen(device)) is not None and backend.device(where) == meta.META:
         make = meta.empty
