@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DtypeError, KindError
-from .half_precision import convert
+from .half_precision import convert, plain
 
 # Categories order PyTorch's promotion: 0-d tensors and numbers change others' dtype only by a higher category.
 _BOOL, _INTEGER, _FLOATING, _COMPLEX = range(4)
@@ -148,7 +148,7 @@ def default_for(category: Any) -> np.dtype[Any]:
 
 
 def _category(x: Any) -> Any:
-    return _CATEGORY[x.dtype.kind] if hasattr(x, "dtype") else _PYTHON[type(x)]
+    return _CATEGORY[x.dtype.kind] if hasattr(x, "dtype") else _PYTHON[type(plain(x))]
 
 
 def result_dtype(arrays: list[Any]) -> np.dtype[Any]:
@@ -237,8 +237,8 @@ def _floating(promote: Callable[[list[Any]], list[Any]]) -> Callable[[list[Any]]
 
 def cast(arrays: list[Any], to: np.dtype[Any]) -> list[Any]:
     """Convert the arrays of another dtype to `to`, keeping their layout; expanded ones become row-major."""
-    others = [hasattr(x, "dtype") and x.dtype != to for x in arrays]
-    return [convert(x, to, "C" if 0 in x.strides else "K") if o else x for x, o in zip(arrays, others, strict=True)]
+    odd = [hasattr(x, "dtype") and x.dtype != to for x in arrays]
+    return [convert(x, to, "C" if 0 in x.strides else "K") if o else plain(x) for x, o in zip(arrays, odd, strict=True)]
 
 
 def _cast_exactly(arrays: list[Any], to: np.dtype[Any]) -> list[Any]:

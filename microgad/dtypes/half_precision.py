@@ -1,4 +1,4 @@
-"""Fast conversion of float32 to float16 and back, by integer arithmetic on the bits; NumPy isn't vectorized here."""
+"""Conversions that NumPy lacks: float32 to float16 and back, by fast integer arithmetic on the bits, and `plain`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+_PYTHON: tuple[Any, ...] = int, float, bool, complex
 _HALF, _SINGLE = np.dtype("float16"), np.dtype("float32")
 _FEW = 1 << 13  # elements up to which NumPy is as fast
 _PIECE = 1 << 16  # elements of a block, which stays in the cache; a block with an inf or NaN is left to NumPy
@@ -63,3 +64,17 @@ def _to_single(x: Any, out: Any) -> None:
     out *= 2.0**112
     if not (out.max() < 65536 and out.min() > -65536):  # inf or NaN
         out[...] = x
+
+
+def plain(x: Any) -> Any:
+    """A number of a subclass of int, float or complex, which NumPy doesn't take for one, as a number of that type.
+
+    Anything else is returned as it is.
+
+    >>> class Half(float): ...
+    >>> plain(Half(0.5))
+    0.5
+    """
+    if type(x) in _PYTHON or hasattr(x, "dtype"):
+        return x
+    return next((kind(x) for kind in _PYTHON if isinstance(x, kind)), x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from enum import IntEnum
 from fractions import Fraction
 from typing import Any
 
@@ -320,6 +321,31 @@ NUMPY_BOOLS = """
     t.zeros(1, dtype=t.result_type(i, other=np.float64(1)))
 """  # as numbers they are floats
 
+SUBCLASSES = """
+    i * E
+    E - v
+    i ** E
+    i / E
+    i % E
+    i == E
+    i & E
+    b * E
+    t.where(m, E, 1)
+    t.where(m, v, E)
+    t.full((2,), E)
+    v.clamp(E, 5)
+    v.add(v, alpha=E)
+    v.masked_fill(m, E)
+    t.zeros(1, dtype=t.result_type(s, E))
+    i * Half(0.5)
+    v / Half(0.5)
+    E * g
+"""  # of int and float, such as members of an IntEnum
+
+
+class Half(float):
+    pass
+
 
 def outcome(t: Any, call: str) -> Any:
     """The result of a call, or the error that it raises."""
@@ -338,6 +364,8 @@ def outcome(t: Any, call: str) -> Any:
         "a": np.ones(2, np.float32),
         "np": np,
         "Fraction": Fraction,
+        "E": IntEnum("Kind", "one two").two,
+        "Half": Half,
         "n": t.tensor(2),
         "x": t.tensor(0.5),
         "g": t.tensor(0.5, requires_grad=True),
@@ -354,7 +382,10 @@ def lines(calls: str) -> list[str]:
     return [line.strip() for line in calls.strip().splitlines()]
 
 
-@pytest.mark.parametrize("call", lines(OUT_OF_RANGE + ZERO_DIM_TENSORS + INVALID + DTYPES_AND_SHAPES + NUMPY_BOOLS))
+CALLS = OUT_OF_RANGE + ZERO_DIM_TENSORS + INVALID + DTYPES_AND_SHAPES + NUMPY_BOOLS + SUBCLASSES
+
+
+@pytest.mark.parametrize("call", lines(CALLS))
 def test_call_gives_torchs_result_or_error_class(call):
     theirs, ours = outcome(torch, call), outcome(microgad, call)
     if isinstance(theirs, Exception):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...dtypes.half_precision import plain
 from ...dtypes.limits import bounds
 from ...errors import ArgumentError, DtypeError
 from ...function.half import HALF
@@ -23,7 +24,7 @@ def as_scalar(op: str, argument: str, value: Any) -> Any:
         scalar = float(value) if isinstance(value, np.bool_) else value.item()
     if not isinstance(scalar, (float, int, complex)):
         raise TypeError(f"{op}(): argument '{argument}' must be Number, not {type(value).__name__}")
-    return scalar
+    return scalar if type(scalar) is float else plain(scalar)
 
 
 def checked_scalar(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
