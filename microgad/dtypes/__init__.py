@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DtypeError, KindError
-from .half_precision import convert, plain
+from .half_precision import convert, operand, plain
 
 # Categories order PyTorch's promotion: 0-d tensors and numbers change others' dtype only by a higher category.
 _BOOL, _INTEGER, _FLOATING, _COMPLEX = range(4)
@@ -237,8 +237,8 @@ def _floating(promote: Callable[[list[Any]], list[Any]]) -> Callable[[list[Any]]
 
 def cast(arrays: list[Any], to: np.dtype[Any]) -> list[Any]:
     """Convert the arrays of another dtype to `to`, keeping their layout; expanded ones become row-major."""
-    odd = [hasattr(x, "dtype") and x.dtype != to for x in arrays]
-    return [convert(x, to, "C" if 0 in x.strides else "K") if o else plain(x) for x, o in zip(arrays, odd, strict=True)]
+    odd = [x.dtype != to if hasattr(x, "dtype") else type(x) not in _PYTHON for x in arrays]
+    return [operand(x, to) if o else x for x, o in zip(arrays, odd, strict=True)]
 
 
 def _cast_exactly(arrays: list[Any], to: np.dtype[Any]) -> list[Any]:

@@ -78,3 +78,8 @@ def plain(x: Any) -> Any:
     if type(x) in _PYTHON or hasattr(x, "dtype"):
         return x
     return next((kind(x) for kind in _PYTHON if isinstance(x, kind)), x)
+
+
+def operand(x: Any, to: Any) -> Any:
+    """An array of another dtype converted to `to`, in its layout; a number as `plain` returns it."""
+    return convert(x, to, "C" if 0 in x.strides else "K") if hasattr(x, "dtype") else plain(x)
