@@ -8,7 +8,7 @@ import pytest
 
 import microgad as torch
 from microgad import nn
-from microgad.dtypes.half_precision import convert
+from microgad.dtypes.conversions import convert
 from microgad.function import half as float16
 from microgad.nn import functional as F
 

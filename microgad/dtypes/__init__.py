@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DtypeError, KindError
-from .half_precision import convert, operand, plain
+from .conversions import convert, operand, plain
 
 # Categories order PyTorch's promotion: 0-d tensors and numbers change others' dtype only by a higher category.
 _BOOL, _INTEGER, _FLOATING, _COMPLEX = range(4)

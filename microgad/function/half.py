@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend, dtypes
-from ..dtypes.half_precision import convert
+from ..dtypes.conversions import convert
 from ..errors import ShapeError
 
 HALF, _SINGLE = np.dtype("float16"), np.dtype("float32")

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .. import backend, errors, storage
+from .. import backend, errors
 from ..backend.memory_layout import deep_copied
+from ..lazy import LazyModule
 from ..type_aliases import Tensor
+
+if TYPE_CHECKING:
+    from .. import storage
+else:
+    storage = LazyModule("microgad.storage")
 
 # Attributes that belong to a Tensor's place in the graph.
 NOT_COPIED = (

@@ -11,7 +11,7 @@ import numpy as np
 from ... import backend, dtypes, function, state
 from ...backend.memory_formats import strided
 from ...backend.memory_layout import cloned
-from ...dtypes.half_precision import convert
+from ...dtypes.conversions import convert
 from ...errors import ArgumentError, DtypeError, GraphError, UnsupportedError
 from ...errors.arguments import check_bool, is_sequence
 from ...errors.notices import TO_SCALAR, once, warn

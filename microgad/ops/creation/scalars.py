@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes.half_precision import plain
+from ...dtypes.conversions import plain
 from ...dtypes.limits import bounds
 from ...errors import ArgumentError, DtypeError
 from ...function.half import HALF

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes
-from ...dtypes.half_precision import convert
+from ...dtypes.conversions import convert
 from ...errors import ArgumentError, DtypeError
 from ...function import Function
 from ...function.half import HALF, by_forward, wide

@@ -9,7 +9,7 @@ import numpy as np
 from ... import backend
 from ...backend import memory_formats
 from ...backend.memory_layout import cloned
-from ...dtypes.half_precision import convert
+from ...dtypes.conversions import convert
 from ...errors.notices import once
 from ...function.linear_map import LinearMap
 from ...type_aliases import MemoryFormat, Tensor

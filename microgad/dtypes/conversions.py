@@ -1,4 +1,4 @@
-"""Conversions that NumPy lacks: float32 to float16 and back, by fast integer arithmetic on the bits, and `plain`."""
+"""Conversions that NumPy does slowly or not at all: of float32 to float16 and back, by the bits, and of odd numbers."""
 
 from __future__ import annotations
 
