@@ -322,24 +322,9 @@ NUMPY_BOOLS = """
 """  # as numbers they are floats
 
 SUBCLASSES = """
-    i * E
-    E - v
-    i ** E
-    i / E
-    i % E
-    i == E
-    i & E
-    b * E
-    t.where(m, E, 1)
-    t.where(m, v, E)
-    t.full((2,), E)
-    v.clamp(E, 5)
-    v.add(v, alpha=E)
-    v.masked_fill(m, E)
+    [i * E, E - v, i ** E, i / E, i % E, i == E, i & E, b * E, E * g, i * Half(0.5), v / Half(0.5)]
+    [t.where(m, E, 1), t.where(m, v, E), t.full((2,), E), v.clamp(E, 5), v.add(v, alpha=E), v.masked_fill(m, E)]
     t.zeros(1, dtype=t.result_type(s, E))
-    i * Half(0.5)
-    v / Half(0.5)
-    E * g
 """  # of int and float, such as members of an IntEnum
 
 
