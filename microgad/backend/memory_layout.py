@@ -82,6 +82,19 @@ def copied(x: Any) -> Any:
     return backend.as_strided(once, x.shape, steps)  # np.broadcast_to's result would be read-only
 
 
+def copied_row_major(x: Any) -> Any:
+    """A copy in C order. Columns far apart in steps of 512 bytes are copied 16 at a time, in half to a fifth of the time.
+
+    All the elements of such a row compete for a few lines of the processor's caches.
+    """
+    if type(x) is not np.ndarray or x.nbytes < 1 << 16 or (step := x.strides[-1]) < 1024 or step % 512:
+        return x.copy("C")
+    out = np.empty(x.shape, x.dtype)
+    for i in range(0, x.shape[-1], 16):
+        out[..., i : i + 16] = x[..., i : i + 16]
+    return out
+
+
 def deep_copied(x: Any, memo: dict[Any, Any]) -> tuple[Any, list[int]]:
     """Return the array's view of a copy of its memory, and that copy's version counter.
 

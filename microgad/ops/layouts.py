@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend
-from ..backend.memory_layout import lying, order_by
+from ..backend.memory_layout import copied_row_major, lying, order_by
 
 # np.broadcast_shapes makes an array for each shape: it takes longer than many operations on a thousand elements.
 broadcast_shapes = functools.lru_cache(maxsize=1024)(np.broadcast_shapes)
@@ -25,7 +25,7 @@ def nonzero(x: Any) -> tuple[Any, ...]:
 
 def contiguous(x: Any) -> Any:
     """Return x, or a copy in C order if x is not in that order."""
-    return x if x.flags.c_contiguous else x.copy()
+    return x if x.flags.c_contiguous else copied_row_major(x)
 
 
 def row_major(x: Any) -> Any:

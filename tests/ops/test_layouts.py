@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -183,3 +184,13 @@ def test_nonzero_gives_numpy_s_indices(rng, dtype, shape):
         assert len(found) == each.ndim
         for ours, theirs in zip(found, each.nonzero(), strict=True):
             np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("shape", [(512, 37), (40, 256, 3), (3, 1024, 17), (2, 2, 512, 33)])
+def test_columns_that_are_far_apart_are_copied_in_strips(shape: tuple[int, ...]) -> None:
+    """`contiguous` copies them 16 at a time; the last strip is narrower."""
+    x = torch.arange(float(math.prod(shape)), dtype=torch.float64).view(shape[::-1]).permute(*range(len(shape))[::-1])
+    assert x.stride(-1) * 8 >= 1024
+    y = x.contiguous()
+    assert y.is_contiguous()
+    assert torch.equal(y, x)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import backend
 from ...backend import memory_formats
-from ...backend.memory_layout import cloned
+from ...backend.memory_layout import cloned, copied_row_major
 from ...dtypes.conversions import convert
 from ...errors.notices import once
 from ...function.linear_map import LinearMap
@@ -25,8 +25,8 @@ class Clone(LinearMap):
         if self.order == "K":
             return layouts.keep_strides(cloned(x), x)
         if type(self.order) is str:
-            return x.copy(self.order)
-        return x.transpose(self.order).copy("C").transpose(np.argsort(self.order).tolist())
+            return copied_row_major(x) if self.order == "C" else x.copy(self.order)
+        return copied_row_major(x.transpose(self.order)).transpose(np.argsort(self.order).tolist())
 
     def adjoint(self, grad):
         return grad
