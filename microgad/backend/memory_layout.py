@@ -83,7 +83,7 @@ def copied(x: Any) -> Any:
 
 
 def copied_row_major(x: Any) -> Any:
-    """A copy in C order. Columns far apart in steps of 512 bytes are copied 16 at a time, in half to a fifth of the time.
+    """A copy in C order. Columns in steps of 512 bytes are copied 16 at a time: in half to a fifth of the time.
 
     All the elements of such a row compete for a few lines of the processor's caches.
     """

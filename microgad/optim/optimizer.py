@@ -236,7 +236,7 @@ class Optimizer(OptimizerHooks):
         return self._call_state_dict_hooks("state_dict_post", state)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load a copy of the state and options from `state_dict()`, in each parameter's dtype and on its device.
+        """Load the state and options from `state_dict()`: copies of Tensors, in each parameter's dtype, on its device.
 
         Raises ValueError if groups, options or the parameters' shapes are not this optimizer's; nothing changes then.
         """
@@ -258,7 +258,7 @@ class Optimizer(OptimizerHooks):
                 p = by_number[key]
                 state[p] = {name: self._adapted(name, value, p, key) for name, value in entry.items()}
             else:
-                state[key] = copy.deepcopy(entry)
+                state[key] = entry
         self.__setstate__({"state": state, "param_groups": groups})
         for hook in self._optimizer_load_state_dict_post_hooks.values():
             hook(self)
@@ -284,14 +284,14 @@ class Optimizer(OptimizerHooks):
         return group
 
     def _adapted(self, name: str, value: Any, p: Tensor, number: Any) -> Any:
-        """Return a copy of a state entry. A Tensor other than the step count takes p's device and floating dtype."""
+        """Return an entry, with copies of Tensors: those but step counts take p's device and floating dtype."""
         if isinstance(value, Mapping):
             return {key: self._adapted(key, item, p, number) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return type(value)(self._adapted("", item, p, number) for item in value)
         if not isinstance(value, Tensor):
             plain_step = name == "step" and self.param_shaped  # PyTorch before 1.12 counted steps in plain numbers
-            return scalar_tensor(value) if plain_step else copy.deepcopy(value)
+            return scalar_tensor(value) if plain_step else value
         if name == "step":
             return value.detach().clone()
         if name in self.param_shaped and value.shape != p.shape:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,17 @@ class _TorchMethods:
     ) -> None:  # fmt: skip
         super().add_scalar(tag, scalar_value, global_step, walltime)  # type: ignore[misc]
 
+    def add_scalars(
+        self, main_tag: str, tag_scalar_dict: dict[str, Any], global_step: Any = None, walltime: Any = None
+    ) -> None:
+        writer = self._get_file_writer()  # type: ignore[attr-defined]
+        for tag in tag_scalar_dict:  # a run each, in the folder that PyTorch gives it; tensorboardX nests folders
+            folder = f"{writer.get_logdir()}/{main_tag.replace('/', '_')}_{tag}"
+            key = os.path.join(writer.get_logdir(), main_tag, tag)
+            if key not in self.all_writers:  # type: ignore[attr-defined]
+                self.all_writers[key] = type(writer)(logdir=folder)  # type: ignore[attr-defined]
+        super().add_scalars(main_tag, tag_scalar_dict, global_step, walltime)  # type: ignore[misc]
+
     def get_logdir(self) -> str:
         return self.logdir  # type: ignore[attr-defined]
 
@@ -66,13 +78,26 @@ def _writer() -> Any:
 
 
 class _Later(type):
-    """The metaclass of SummaryWriter, which imports tensorboardX's class when an instance is made."""
+    """The metaclass of SummaryWriter, for which tensorboardX's class stands in once it is used or subclassed."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Any:
+        if bases:
+            return type(name, tuple(_writer() if type(base) is cls else base for base in bases), body)
+        return super().__new__(cls, name, bases, body)
 
     def __call__(cls, *args: Any, **options: Any) -> Any:
         return _writer()(*args, **options)
 
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(_writer(), name)
+
     def __instancecheck__(cls, x: Any) -> bool:
         return isinstance(x, _writer())
+
+    def __subclasscheck__(cls, x: type) -> bool:
+        return x is cls or issubclass(x, _writer())
 
 
 class SummaryWriter(metaclass=_Later):

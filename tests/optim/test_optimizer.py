@@ -436,6 +436,16 @@ def test_a_state_dict_of_another_optimizer_raises_and_changes_nothing(change: An
     assert contents(optimizer) == before
 
 
+def test_other_objects_in_a_loaded_state_stay_the_same() -> None:
+    optimizer, key, other = after_steps(Adam), microgad.ones(1), object()
+    saved = optimizer.state_dict()
+    saved["state"]["more"] = {key: other}
+    saved["state"][0]["other"] = [other]
+    optimizer.load_state_dict(saved)
+    assert optimizer.state["more"] == {key: other}
+    assert optimizer.state[optimizer.param_groups[0]["params"][0]]["other"] == [other]
+
+
 def test_adafactor_s_norms_of_float16_do_not_overflow() -> None:
     p = microgad.full((600, 600), 0.5, dtype=microgad.half).requires_grad_()
     p.grad = microgad.ones_like(p)

@@ -98,6 +98,9 @@ def test_compiled_module_has_torchs_state_dict_names() -> None:
     copied = copy.deepcopy(compiled)
     assert compiled(x).tolist() == net(x).tolist() == copied(x).tolist()
     assert copied._orig_mod is not net
+    copied._orig_mod = net
+    assert copied._orig_mod is net
+    assert list(net._modules) == ["0", "1"]
     assert compiled(x).grad_fn.path == "0"
 
 

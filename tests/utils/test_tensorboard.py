@@ -60,6 +60,32 @@ def test_torch_s_names_and_arguments(tmp_path):
     assert (tmp_path / "first run").is_dir()
 
 
+def test_subclasses_override_methods_and_runs_have_torch_s_folders(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip("tensorboardX")
+
+        class Counting(tensorboard.SummaryWriter):
+            def __init__(self, folder):
+                super().__init__(log_dir=folder)
+                self.calls = 0
+
+            def add_scalar(self, *args, **options):
+                self.calls += 1
+                super().add_scalar(*args, **options)
+
+        with Counting(str(tmp_path)) as writer:
+            writer.add_scalar("loss", microgad.tensor(1.0), 0)
+            for step in range(2):
+                writer.add_scalars("run/x", {"a": microgad.tensor(1.0)}, step)
+    assert type(writer) is Counting
+    assert issubclass(Counting, tensorboard.SummaryWriter)
+    assert writer.calls == 1
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["run_x_a"]
+    assert callable(tensorboard.SummaryWriter.add_image)
+    assert not hasattr(tensorboard.SummaryWriter, "add_nothing")
+
+
 def test_add_graph_is_ignored_with_a_warning(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -45,7 +45,9 @@ class OptimizedModule(Module):
         return mod if name == "_orig_mod" else getattr(mod, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if hasattr(type(self), name):
+        if name == "_orig_mod":
+            self._modules[name] = value
+        elif hasattr(type(self), name):
             super().__setattr__(name, value)
         else:
             setattr(self._orig_mod, name, value)
