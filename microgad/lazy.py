@@ -285,7 +285,9 @@ class MissingName:
 
         from .errors.missing import reason
 
-        why, near = reason(self.path), difflib.get_close_matches(self.name, self.candidates(), 1)
+        why, names = reason(self.path), self.candidates()
+        near = [name for name in names if name.lower() == self.name.lower()]
+        near = near or difflib.get_close_matches(self.name, names, 1)
         message = f"microgad has no {self.path}" + (f": {why}" if why else "")
         return message + (f"; the nearest name is {near[0]}" if near else "")
 

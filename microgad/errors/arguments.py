@@ -60,10 +60,10 @@ def type_check(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[
     def check(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         for i, kind, taken in placed:
             if i < len(args) and type(args[i]) not in taken and not _fits(args[i], kind):
-                raise _mistyped(function, f"'{code.co_varnames[i]}' (position {i + 1})", kind, args[i])
+                raise _mistyped(function, args, f"'{code.co_varnames[i]}' (position {i + 1})", kind, args[i])
         for name, value in kwargs.items():
             if name in wanted and type(value) not in wanted[name][1] and not _fits(value, wanted[name][0]):
-                raise _mistyped(function, f"'{name}'", wanted[name][0], value)
+                raise _mistyped(function, args, f"'{name}'", wanted[name][0], value)
 
     return check
 
@@ -87,7 +87,11 @@ def _fits(value: Any, kind: str) -> bool:
     return True
 
 
-def _mistyped(function: Callable[..., Any], where: str, kind: str, value: Any) -> Exception:
+def _mistyped(function: Callable[..., Any], args: tuple[Any, ...], where: str, kind: str, value: Any) -> Exception:
+    """The error for an argument; in cat(a, b) it is the first one, of which the second's type follows."""
+    first = function.__code__.co_varnames[0]
+    if args and function.__annotations__.get(first) == "Sequence[Tensor]" and hasattr(args[0], "array"):
+        where, kind, value = f"'{first}' (position 1)", "tuple of Tensors", args[0]
     kind = kind.replace("Dtype", "torch.dtype")
     return DtypeError(f"{function.__name__}(): argument {where} must be {kind}, not {type(value).__name__}")
 
@@ -180,7 +184,7 @@ def _better_error(function: Callable[..., Any], args: tuple[Any, ...], kwargs: d
     if isinstance(error, AttributeError) and (better := no_tensor(function, args, kwargs, error)) is not error:
         return better
     named = isinstance(error, MicrogadError) and isinstance(error, TypeError)
-    if not named and (mistyped := _of_wrong_type(function, args, kwargs)) is not None:
+    if not named and (mistyped := _of_wrong_type(function, args, kwargs, error)) is not None:
         return mistyped
     if isinstance(error, MicrogadError):
         return error
@@ -189,8 +193,10 @@ def _better_error(function: Callable[..., Any], args: tuple[Any, ...], kwargs: d
     return ArgumentError(f"{function.__name__}(): {error}") if isinstance(error, OverflowError) else error
 
 
-def _of_wrong_type(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception | None:
-    """The error for the first argument that isn't a Tensor or an integer although the signature says so, or None."""
+def _of_wrong_type(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception
+) -> Exception | None:
+    """The error for the first argument that isn't a Tensor or integers although the signature says so, or None."""
     said = inspect.unwrap(function).__annotations__
     op = function.__name__.replace("_call", "_")
     for name, place, value in _named(function, args, kwargs):
@@ -199,6 +205,8 @@ def _of_wrong_type(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
             continue
         if kind.removesuffix(" | None") == "Tensor" and not hasattr(value, "array"):
             return NoTensorError(f"{op}(): argument '{name}'{place} must be Tensor, not {type(value).__name__}")
+        if kind == "Sequence[int]" and type(value) is int and type(error) is TypeError:
+            return DtypeError(f"{op}(): argument '{name}'{place} must be tuple of ints, not int")
         if kind.removesuffix(" | None") in _WHOLE and not _whole(value):
             return DtypeError(f"{op}(): argument '{name}'{place} must be int or a tuple of ints, got {value!r:.60}")
     return None

@@ -167,6 +167,11 @@ def test_old_reduction_arguments(options, reduction):
         with pytest.warns(UserWarning, match=f"please use reduction='{reduction}' instead"):
             old = loss(x, y, **options)
         np.testing.assert_array_equal(old.array, loss(x, y, reduction=reduction).array)
+    with pytest.warns(UserWarning, match=f"please use reduction='{reduction}' instead") as warned:
+        assert torch.nn.NLLLoss(**options).reduction == reduction
+    assert warned[0].filename == __file__
+    with pytest.raises(RuntimeError, match="Boolean value of Tensor with more than one value is ambiguous"):
+        torch.nn.MSELoss(x, y)
 
 
 @pytest.mark.parametrize("loss", [mse_loss, l1_loss])

@@ -217,7 +217,8 @@ def test_as_strided_scatter_copies_an_expanded_input():
     assert torch.autograd.grad(result.sum(), x)[0].tolist() == [[1], [3]]
 
 
-def test_the_T_of_other_than_matrices_warns():
+def test_the_T_of_other_than_matrices_warns(monkeypatch):
+    monkeypatch.setattr(torch.errors.notices, "heard", set())
     with pytest.warns(UserWarning, match="deprecated"):
         assert torch.zeros(2, 3, 4).T.shape == (4, 3, 2)
     with pytest.warns(UserWarning, match="deprecated"):

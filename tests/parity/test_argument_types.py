@@ -178,9 +178,13 @@ def test_call_raises_torchs_class_of_error(call):
         ("v.expand(2.0)", "expand(): argument 'size' must be tuple of ints, got (2.0,)"),
         ("T.full(1.5,1.)", "full(): argument 'size' must be tuple of ints, got 1.5"),
         ("T.zeros(True)", "zeros(): argument 'size' must be tuple of ints, got (True,)"),
+        ("T.randn((2,3),4)", "randn(): argument 'size' must be tuple of ints, got ((2, 3), 4)"),
+        ("T.nn.functional.pad(v,1)", "pad(): argument 'pad' (position 2) must be tuple of ints, not int"),
+        ("T.layer_norm(v,3)", "layer_norm(): argument 'normalized_shape' (position 2) must be tuple of ints, not int"),
+        ("T.cat(v,v)", "cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor"),
     ],
 )
-def test_a_size_that_is_no_int_is_shown_with_its_argument(call, message):
+def test_an_argument_of_another_type_is_named(call, message):
     with pytest.raises(MicrogadError) as ours:
         eval(call, namespace(microgad))
     assert message in str(ours.value)

@@ -74,6 +74,8 @@ def test_names_exist_or_their_error_gives_a_reason(path):
 def test_errors_of_missing_names_give_the_nearest_name():
     with pytest.raises(AttributeError, match=r"microgad has no is_tensr; the nearest name is is_tensor"):
         microgad.is_tensr  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no nn.RELU; the nearest name is ReLU"):
+        microgad.nn.RELU  # noqa: B018
     with pytest.raises(AttributeError, match=r"cuda.is_avaliable: .*; the nearest name is is_available"):
         microgad.cuda.is_avaliable  # noqa: B018
     with pytest.raises(AttributeError, match=r"Tensor.crow_indices: arrays are dense; "):

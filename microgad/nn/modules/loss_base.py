@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-
+from ...ops.loss.reduction import legacy_reduction
 from ...tensor import Tensor
 from .module import Module
 
@@ -13,13 +12,7 @@ class _Loss(Module):
 
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__()
-        if size_average is not None or reduce is not None:
-            reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
-            warnings.warn(
-                f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
-                stacklevel=3,
-            )
-        self.reduction = reduction
+        self.reduction = legacy_reduction(size_average, reduce) or reduction
 
 
 class _WeightedLoss(_Loss):

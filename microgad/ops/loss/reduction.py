@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from typing import Any
 
 from ... import dtypes
 from ...errors import ArgumentError, DtypeError
+from ...errors.notices import warn
 from ...errors.wording import cannot_cast
 from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
@@ -41,14 +41,20 @@ def reduce_losses(losses: Tensor, reduction: str, name: str = "") -> Tensor:
 
 
 def resolve_reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
-    """Return the reduction's name, also from PyTorch's deprecated size_average and reduce."""
-    if size_average is not None or reduce is not None:
-        averaged, whole = size_average is None or size_average, reduce is None or reduce
-        reduction = "mean" if averaged and whole else "sum" if whole else "none"
-        message = f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead."
-        warnings.warn(message, stacklevel=3)
+    """Return the reduction's name, also from PyTorch's deprecated size_average and reduce. Raises for other names."""
+    reduction = legacy_reduction(size_average, reduce) or reduction
     if reduction not in REDUCTIONS:
         raise ArgumentError(f"{reduction} is not a valid value for reduction: it is 'none', 'mean' or 'sum'")
+    return reduction
+
+
+def legacy_reduction(size_average: bool | None, reduce: bool | None) -> str:
+    """Return what PyTorch's deprecated arguments mean, with a warning; "" if neither is given."""
+    if size_average is None and reduce is None:
+        return ""
+    averaged, whole = size_average is None or bool(size_average), reduce is None or bool(reduce)
+    reduction = "mean" if averaged and whole else "sum" if whole else "none"
+    warn(f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.")
     return reduction
 
 

@@ -28,16 +28,17 @@ from ..spelling import tensors_only
 from .in_place import normal_, random_, uniform_
 from .sampling import fill_out_or_new, with_zero_gradients
 
+_NAMES: dict[Callable[..., Tensor], str] = {uniform_: "rand", normal_: "randn", random_: "randint"}
+
 
 def _filled(
     fill: Callable[..., Tensor], size: tuple[Any, ...], dtype: Any, out: Tensor | None, device: Device,
     requires_grad: bool, *by: float, generator: Generator | None, default: Any = None,
 ) -> Tensor:  # fmt: skip
     """Fill `out`, resized, or a new Tensor of a size, by the in-place draw `fill` with the parameters `by`."""
-    kind = dtypes.of(resolve_dtype(fill.__name__, dtype, out) or default or dtypes.get_default_dtype()).dtype
-    made = fill_out_or_new(
-        fill, parse_shape(fill.__name__, size), kind, out, backend.chosen(device), *by, generator=generator
-    )
+    op = _NAMES[fill]
+    kind = dtypes.of(resolve_dtype(op, dtype, out) or default or dtypes.get_default_dtype()).dtype
+    made = fill_out_or_new(fill, parse_shape(op, size), kind, out, backend.chosen(device), *by, generator=generator)
     if out is None:
         return from_array(made.array, None, requires_grad)
     return made.requires_grad_(bool(requires_grad)) if made.is_leaf else made
