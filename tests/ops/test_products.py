@@ -38,3 +38,15 @@ def test_products_of_columns_and_rows_equal_those_of_numpy(rng, of_a, of_b, dtyp
         y = torch.matmul(x, torch.tensor(b))
         assert y.is_contiguous()
         np.testing.assert_array_equal(y.cpu().numpy(), expected)
+
+
+@pytest.mark.parametrize("weight", [(4, 3), (3,)])
+def test_linear_of_transposed_matrices_equals_that_of_a_copy(weight):
+    """Each of them is multiplied where it lies."""
+    x = torch.rand(2, 3, 20, dtype=torch.float64, requires_grad=True)
+    w = torch.rand(weight, dtype=torch.float64, requires_grad=True)
+    y, copied = (torch.nn.functional.linear(z, w) for z in (x.mT, x.mT.contiguous()))
+    torch.testing.assert_close(y, copied)
+    assert y.stride() == copied.stride()
+    for ours, expected in zip(*(torch.autograd.grad(z.sin().sum(), (x, w)) for z in (y, copied)), strict=True):
+        torch.testing.assert_close(ours, expected)

@@ -96,7 +96,7 @@ class Linear(Function):
         if bias is not None and bias.shape != weight.shape[:-1]:
             raise ShapeError(f"bias has shape {bias.shape}, but weight has {weight.shape[0]} rows")
         check_not_bool(x)
-        out = _product(_rows(x), weight.T)
+        out = _product(x if weight.ndim == 2 and _in_blocks(x) else _rows(x), weight.T)
         if bias is not None:
             out += bias
         return out.reshape(x.shape[:-1] + weight.shape[:-1])
@@ -117,7 +117,17 @@ class Linear(Function):
 
 def _rows(x: Any) -> Any:
     """Flatten (..., n) into (rows, n)."""
-    return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
+    if x.ndim == 2:
+        return x
+    return (layouts.contiguous(x) if _in_blocks(x) else x).reshape((math.prod(x.shape[:-1]), x.shape[-1]))
+
+
+def _in_blocks(x: Any) -> bool:
+    """Whether x (B, T, n) holds transposed matrices: flattened it would be copied; BLAS takes each where it lies."""
+    if type(x) is not np.ndarray or x.ndim != 3 or x.strides[1] != x.itemsize or x.shape[1] < SHORT_ROW:
+        return False
+    step = x.shape[1] * x.itemsize
+    return x.strides[0] != step and x.strides[2] >= step
 
 
 def _matrix(shape: tuple[int, ...]) -> str:
