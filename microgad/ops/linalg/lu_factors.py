@@ -64,7 +64,7 @@ def lu_factorize(x: Any) -> tuple[Any, Any, Any, Any]:
     rows, columns = x.shape[-2:]
     k, lead = min(rows, columns), x.shape[:-2]
     lu = x.reshape(math.prod(lead), rows, columns).copy()
-    every = backend.like(np.arange(len(lu)), x)
+    first = backend.like(rows * np.arange(len(lu)), x)  # each matrix's first row, of all rows
     order = np.zeros_like(lu, shape=(len(lu), rows), dtype=np.int64) + backend.like(np.arange(rows), x)
     pivots = np.zeros_like(lu, shape=(len(lu), k), dtype=np.int32)
     if len(lu) == 1:
@@ -72,13 +72,15 @@ def lu_factorize(x: Any) -> tuple[Any, Any, Any, Any]:
     for start in range(0, 0 if len(lu) == 1 else k, PANEL):
         stop = min(start + PANEL, k)
         for j in range(start, stop):
-            winner = np.argmax(cabs1(lu[:, j:, j]), -1) + j
-            pivots[:, j] = winner + 1
-            for moved in (lu, order):
-                _exchange_each(moved, every, j, winner)
-            pivot = lu[:, j, j, None]
-            lu[:, j + 1 :, j] /= pivot + (pivot == 0)
-            lu[:, j + 1 :, j + 1 : stop] -= lu[:, j + 1 :, j, None] * lu[:, None, j, j + 1 : stop]
+            winner = cabs1(lu[:, j:, j]).argmax(-1)
+            pivots[:, j] = winner + (j + 1)
+            if type(lu) is not np.ndarray or winner.any():
+                winner += first + j
+                for moved in (lu, order):
+                    _exchange_each(moved, j, winner)
+            pivot, below = lu[:, j, j, None], lu[:, j + 1 :, j]
+            below /= pivot + (pivot == 0)
+            lu[:, j + 1 :, j + 1 : stop] -= below[..., None] * lu[:, None, j, j + 1 : stop]
         if stop < columns:
             panel = lu[:, start:stop, start:stop]
             lu[:, start:stop, stop:] = tri_solve(panel, lu[:, start:stop, stop:], upper=False, unit=True)
@@ -118,10 +120,11 @@ def _exchange(x: Any, i: Any, j: Any) -> None:
     x[i] = held
 
 
-def _exchange_each(x: Any, every: Any, i: int, places: Any) -> None:
-    """Exchange row i of each matrix with the row in `places`, in place; `every` has the matrices' indices."""
-    held = x[every, places]
-    x[every, places] = x[:, i]
+def _exchange_each(x: Any, i: int, places: Any) -> None:
+    """Exchange row i of each matrix with the row in `places`, in place. Places count through the rows of all."""
+    rows = x.reshape(-1, *x.shape[2:])
+    held = rows.take(places, 0)
+    rows[places] = x[:, i]
     x[:, i] = held
 
 
@@ -131,13 +134,14 @@ def pivots_to_order(pivots: Any, rows: int) -> Any:
     flat = pivots.reshape(math.prod(lead), k).astype(np.int64) - 1
     if known(((flat < 0) | (flat >= rows)).any()):
         raise ArgumentError(f"pivots must be between 1 and the {rows} rows of LU: are they those of lu_factor?")
-    every = backend.like(np.arange(len(flat)), pivots)
+    first = backend.like(rows * np.arange(len(flat)), pivots)
     order = np.zeros_like(flat, shape=(len(flat), rows)) + backend.like(np.arange(rows), pivots)
-    for j in range(k):
+    bare = type(flat) is np.ndarray
+    for j in (flat != np.arange(k)).any(0).nonzero()[0].tolist() if bare else range(k):
         if len(flat) == 1:
             _exchange(order[0], j, flat[0, j])
         else:
-            _exchange_each(order, every, j, flat[:, j])
+            _exchange_each(order, j, flat[:, j] + first)
     return order.reshape(*lead, rows)
 
 
