@@ -64,13 +64,16 @@ def _factor_in_place(a: Any, pivots: Any, hermitian: bool) -> int:
         if hermitian:
             np.fill_diagonal(rest, np.diagonal(rest).real)
         rows, place = _pivot(rest)
-        pair = [rows - 1, place]
-        rest[pair] = rest[pair[::-1]]
-        rest[:, pair] = rest[:, pair[::-1]]
+        if place != rows - 1:
+            pair = [rows - 1, place]
+            rest[pair] = rest[pair[::-1]]
+            rest[:, pair] = rest[:, pair[::-1]]
         block, below = rest[:rows, :rows], rest[rows:, :rows]
         if block.any():
-            factor = below @ np.linalg.inv(block)
-            rest[rows:, rows:] -= factor @ star(below)
+            single = rows == 1 and a.dtype.kind == "f"  # then without the overhead of LAPACK and BLAS
+            times, inverse = (np.multiply, 1 / block) if single else (np.matmul, np.linalg.inv(block))
+            factor = times(below, inverse)
+            rest[rows:, rows:] -= times(factor, star(below))
             below[...] = factor
         else:
             info = info or k + 1
@@ -85,7 +88,7 @@ def _pivot(rest: Any) -> tuple[int, int]:
     first = cabs1(rest[:, 0])
     if len(first) == 1:
         return 1, 0
-    far = int(np.argmax(first[1:])) + 1
+    far = int(first[1:].argmax()) + 1
     if first[0] >= GROWTH * first[far]:
         return 1, 0
     other = cabs1(rest[far])
@@ -176,16 +179,16 @@ def _row_orders(pivots: Any) -> tuple[Any, Tensor, Tensor]:
         raise ArgumentError(f"linalg.ldl_solve: pivots of {n} rows must be 1 to {n}, or -{n} to -1")
     places = np.broadcast_to(np.arange(n)[:, None], (len(host), n, n + 1)).copy()  # the last column orders the rows
     paired = np.zeros((len(host), max(n - 1, 0)), bool)
-    for row, column, pairs in zip(host, places, paired, strict=True):
+    for row, column, pairs in zip(host.tolist(), places, paired, strict=True):
         k = 0
         while k < n:
             rows = 1 if row[k] > 0 else 2
             if k + rows > n:
                 raise ArgumentError("linalg.ldl_solve: the last of pivots begins a block of two rows")
-            exchanged = [k + rows - 1, abs(int(row[k])) - 1]
-            for done in (slice(k), slice(n, None)):
-                column[exchanged, done] = column[exchanged[::-1], done]
-            pairs[k : k + rows - 1] = True
+            last, place = k + rows - 1, abs(row[k]) - 1
+            for done in (slice(k), slice(n, None)) if place != last else ():
+                column[[last, place], done] = column[[place, last], done]
+            pairs[k:last] = True
             k += rows
     shapes = (pivots.shape, (*lead, n, n), (*lead, max(n - 1, 0)))
     found = zip((places[..., n], places[..., :n], paired), shapes, strict=True)
