@@ -44,7 +44,7 @@ def randperm(n: int, dtype: DTypeLike = np.int64, *, generator: Generator | None
     partners = generator_or_default(generator).random32(n - 1)
     partners %= np.arange(n, 1, -1, dtype=np.uint32)
     partners += np.arange(n - 1, dtype=np.uint32)
-    shuffle = _shuffle_by_loop if n < 500 else _shuffle_by_sort
+    shuffle = _shuffle_by_loop if n < 250 else _shuffle_by_sort
     return shuffle(partners, n).astype(dtype, copy=False)
 
 
@@ -64,18 +64,19 @@ def _shuffle_by_sort(partners: NDArray[np.uint32], n: int) -> NDArray[np.int64]:
     x itself if there was none. `held` follows these links to their ends. Step i then takes what the step before it
     with the same partner left, or j if there was none.
     """
-    step = stable_argsort(partners)  # in the order of places, for each place in the order of steps
-    place = partners[step]
+    # In the order of places, for each place in the order of steps. NumPy sorts numbers of 16 bits faster.
+    step = stable_argsort(partners.astype(np.uint16) if n <= 1 << 16 else partners)
+    place = partners.take(step).astype(np.int64)
     held = np.arange(n)
     # The last step with this partner stays; nobody asks for a place that was swapped with itself.
-    held[place.astype(np.int64)] = step
-    while not np.array_equal(followed := held[held], held):
+    held[place] = step
+    while not ((followed := held.take(held)) == held).all():
         held = followed
     del followed
     order = np.empty(n, np.int64)
     order[step] = place
     again = np.flatnonzero(place[1:] == place[:-1])
-    order[step[again + 1]] = held[step[again]]
+    order[step.take(again + 1)] = held.take(step.take(again))
     order[n - 1] = held[n - 1]
     return order
 
