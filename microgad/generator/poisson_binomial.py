@@ -20,8 +20,8 @@ from .uniform_buffer import FEW, UniformBuffer, give_back
 
 Array = np.ndarray[Any, Any]
 
+TINY = 1e-30  # a probability for which a gap is a number, however small the uniform number is
 BLOCK = 1 << 11  # uniform numbers drawn at a time
-BLUR = 1e-9  # more than the rounding error of the sum of a block's logarithms
 
 Unit = Callable[[], float]
 
@@ -39,21 +39,15 @@ def _alike(x: Array) -> bool:
     return x.size > FEW and x[0] == x[-1] and bool((x == x[0]).all())
 
 
-def _steps_within(source: Generator, limits: Array, step: Callable[[Array], Array], blur: float = 0) -> Array | None:
-    """For each limit, count the steps that fit in it, and take one more. `step` makes steps of uniform numbers.
-
-    Return None, with the stream where it was, if a sum of steps is so close to a limit that rounding might decide.
-    """
+def _steps_within(source: Generator, limits: Array, step: Callable[[Array], Array]) -> Array:
+    """For each limit, count the steps that fit in it, and take one more. `step` makes steps of uniform numbers."""
     start, used, units = source.snapshot(), 0, np.empty(0)
     counts, totals, place, before = list[int](), list[float](), 0, 0.0
     for limit in limits.tolist():
-        while (end := bisect_right(totals, before + limit - blur, place)) == len(totals):
+        while (end := bisect_right(totals, before + limit, place)) == len(totals):
             units = np.concatenate((units[place:], source.uniform(BLOCK, FLOAT64)))
             totals = np.cumsum(step(units)).tolist()
             used, place, before = used + place, 0, 0.0
-        if totals[end] <= before + limit + blur:
-            give_back(source, start, 0)
-            return None
         counts.append(end - place)
         place, before = end + 1, totals[end]
     give_back(source, start, used + place)
@@ -76,14 +70,26 @@ def poisson(rates: Array, *, generator: Generator | None = None) -> Array:
     values = None
     if _alike(rate) and 10 <= rate[0] < np.inf:
         values = draw_many(source, rate.size, Ptrs, float(rate[0]))
-    elif rate.size > FEW and rate.max() < 10:  # sums of logarithms instead of products
-        found = _steps_within(source, rate[rate > 0], lambda unit: -np.log(unit), BLUR)
-        if found is not None:
-            values = np.zeros_like(rate)
-            values[rate > 0] = found
+    elif rate.size > FEW and rate.max() < 10:
+        values = np.zeros_like(rate)
+        values[rate > 0] = _by_products(source, rate[rate > 0])
     if values is None:
         values = _draw_each(_poisson, source, rate)
     return values.astype(rates.dtype).reshape(rates.shape)
+
+
+def _by_products(source: Generator, rates: Array) -> Array:
+    """Draw for rates in (0, 10) as `_poisson` does, without a call for each value."""
+    units = UniformBuffer(source, rates.size)
+    unit, found = units.next, list[int]()
+    for least in map(math.exp, (-rates).tolist()):
+        product, count = unit(), 0
+        while product > least:
+            product *= unit()
+            count += 1
+        found.append(count)
+    units.rewind()
+    return np.array(found, np.float64)
 
 
 def _poisson(unit: Unit, rate: float) -> float:
@@ -120,16 +126,19 @@ def binomial(counts: Array, probabilities: Array, *, generator: Generator | None
         # As in PyTorch, these are rounded to the dtype of the parameters; all else is computed in float64.
         rounded = rare, mean, np.sqrt(mean * (1 - rare)), rare / (1 - rare), np.floor((count + 1) * rare)
     each, values = np.array([p, count, *rounded], np.float64), None
-    if _alike(p) and 0 < p[0] < 1 and count.min() > 0 and count.max() < np.inf:
-        if mean.max() < 10:
+    if count.size > FEW and rare.min() > TINY and count.min() > 0 and count.max() < np.inf:
+        if mean.max() >= 10:
+            if _alike(p) and _alike(count):
+                values = draw_many(source, count.size, Btrs, *each[1:, 0].tolist())
+        elif _alike(p):
             log_failure = _log_failure(float(rare[0]), kind)
             values = _steps_within(source, each[1], lambda unit: np.ceil(np.log(unit) / log_failure))
-        elif _alike(count):
-            values = draw_many(source, count.size, Btrs, *each[1:, 0].tolist())
+        else:
+            values = _by_gaps(source, each[1], [_log_failure(p, kind) for p in each[2].tolist()])
     if values is None:
         values = _draw_each(functools.partial(_binomial, kind), source, *each)
-    elif p[0] > 0.5:
-        values = count - values
+    else:
+        values = np.where(p > 0.5, count - values, values)
     return values.astype(counts.dtype).reshape(counts.shape)
 
 
@@ -145,6 +154,20 @@ def _binomial(kind: Any, unit: Unit, p: float, count: float, rare: float, mean: 
         return count
     found = draw(unit, Btrs, count, rare, mean, *more) if mean >= 10 else _binomial_by_gaps(unit, count, rare, kind)
     return found if p <= 0.5 else count - found
+
+
+def _by_gaps(source: Generator, counts: Array, log_failures: list[float]) -> Array:
+    """Draw as `_binomial_by_gaps` does for each count, without a call for each value."""
+    units = UniformBuffer(source, counts.size, lambda unit: np.log(np.maximum(unit, 1e-300)))
+    log_unit, ceil, found = units.next, math.ceil, list[int]()
+    for count, log_failure in zip(counts.tolist(), log_failures, strict=True):
+        place, successes = ceil(log_unit() / log_failure), 0
+        while place <= count:
+            place += ceil(log_unit() / log_failure)
+            successes += 1
+        found.append(successes)
+    units.rewind()
+    return np.array(found, np.float64)
 
 
 def _binomial_by_gaps(unit: Unit, count: float, p: float, kind: Any) -> float:

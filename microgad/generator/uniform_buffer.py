@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from operator import length_hint
 from typing import Any
@@ -17,11 +17,12 @@ class UniformBuffer:
     """The next uniform float64 numbers in [0, 1), which `next()` returns. They are drawn ahead in blocks.
 
     `rewind` must be called at the end: it gives back what was drawn ahead. `draws` is the number of values to be made
-    of the numbers.
+    of the numbers; where there are more than FEW, blocks are first put through `change`.
     """
 
-    def __init__(self, source: Generator, draws: int) -> None:
+    def __init__(self, source: Generator, draws: int, change: Callable[[Any], Any] = lambda block: block) -> None:
         self.source, self.block, self.start, self.next = source, min(8 * draws, 1024), None, source.unit
+        self.change = change
         if draws > FEW:
             self.start = source.snapshot()
             self.drawn, self.ahead = 0, iter(list[float]())
@@ -30,7 +31,7 @@ class UniformBuffer:
     def _blocks(self) -> Iterator[Iterator[float]]:
         while True:
             self.drawn += self.block
-            self.ahead = iter(self.source.uniform(self.block, FLOAT64).tolist())
+            self.ahead = iter(self.change(self.source.uniform(self.block, FLOAT64)).tolist())
             yield self.ahead
 
     def rewind(self) -> None:
