@@ -60,13 +60,13 @@ def _introsort_loop(line: Line, at: int | None = None) -> None:
     parts = [(0, len(values), depth_of(len(values)))]
     while parts:
         first, last, depth = parts.pop()
-        if last - first <= INSERTION_MAX or (at is not None and not first <= at < last):
-            continue
-        if depth:
-            cut = _partition(line, first, last)
-            parts += [(first, cut, depth - 1), (cut, last, depth - 1)]
-        else:
-            _write_back(line, first, heap_sorted(items(line, first, last)))
+        while last - first > INSERTION_MAX and (at is None or first <= at < last):
+            if not depth:
+                _write_back(line, first, heap_sorted(items(line, first, last)))
+                break
+            cut, depth = _partition(line, first, last), depth - 1
+            parts.append((first, cut, depth))
+            first = cut
 
 
 def depth_of(n: int) -> int:
@@ -83,7 +83,9 @@ def nth_element(line: Line, nth: int) -> None:
             return
         cut, depth = _partition(line, first, last), depth - 1
         first, last = (cut, last) if cut <= nth else (first, cut)
-    _write_back(line, first, sorted(items(line, first, last)))
+    order = sorted(range(first, last), key=line[0].__getitem__)  # as insertion sort, it is stable
+    for x in line:
+        x[first:last] = [x[i] for i in order]
 
 
 def quickselect(line: Line, k: int) -> int:
@@ -115,14 +117,14 @@ def quickselect(line: Line, k: int) -> int:
 def _partition(line: Line, first: int, last: int) -> int:
     """Partition about the median of three, as Hoare does, and return where the second part begins."""
     values, places = line
-    a, b, c = first + 1, (first + last) // 2, last - 1
-    x, y, z = values[a], values[b], values[c]
+    i, b, j = first + 1, (first + last) // 2, last - 1
+    x, y, z = values[i], values[b], values[j]
     if x < y:
-        middle = b if y < z else c if x < z else a
+        middle, pivot = (b, y) if y < z else (j, z) if x < z else (i, x)
     else:
-        middle = a if x < z else c if y < z else b
-    swap(line, first, middle)
-    pivot, i, j = values[first], first + 1, last - 1
+        middle, pivot = (i, x) if x < z else (j, z) if y < z else (b, y)
+    values[first], values[middle] = pivot, values[first]
+    places[first], places[middle] = places[middle], places[first]
     while True:
         while values[i] < pivot:
             i += 1

@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import backend, return_types
 from ...backend.meta import as_zeros, placed_on
-from ...backend.radix_sort import stable_argsort
+from ...backend.radix_sort import LONG, stable_argsort
 from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, DtypeError
 from ...function.naming import with_torch_name
@@ -75,18 +75,30 @@ def _stable_argsort(lines: Any, descending: bool = False) -> Any:
     return lines.shape[1] - 1 - stable_argsort(lines[:, ::-1])[:, ::-1]
 
 
+def _argsort_of_distinct(lines: Any, descending: bool) -> Any:
+    """Sort lines and return the indices, with equal elements in any order. NumPy vectorizes this, unlike stable sorts.
+
+    Long lines are sorted stably, by digits.
+    """
+    if lines.shape[1] >= LONG:
+        return _stable_argsort(lines, descending)
+    index = np.argsort(lines, 1)
+    return index[:, ::-1] if descending else index
+
+
 def torch_argsort(lines: Any, descending: bool) -> Any:
     """Sort lines with equal elements in the order in which PyTorch's unstable sort leaves them on the CPU.
 
     Stable order is kept for lines with no more ties than random float32 numbers have by chance, and where more than
     MAX_TIED elements are in lines with ties.
     """
-    index, n = _stable_argsort(lines, descending), lines.shape[1]
+    n = lines.shape[1]
     if n <= introsort.INSERTION_MAX or not lines.size or backend.is_gpu(lines):
-        return index
+        return _stable_argsort(lines, descending)
+    index = _argsort_of_distinct(lines, descending)
     tied = tie_breaking.equal_neighbors(_take_from_lines(lines, index)).sum(1) > n * n >> 24
     if np.count_nonzero(tied) * n > MAX_TIED:
-        return index
+        return index if n >= LONG else _stable_argsort(lines, descending)
     return _resolve_ties(lines, index, tied, lambda lines: tie_breaking.argsort(lines, descending))
 
 
@@ -175,7 +187,7 @@ def topk_indices(lines: Any, k: int, largest: bool) -> Any:
     n, gpu = lines.shape[1], backend.is_gpu(lines)
     index = _topk_by_argmax(lines, k, largest) if k <= min(SMALL_K, n // 4) and lines.size > 5000 and not gpu else None
     if index is None and (n <= SHORT_LINE or 4 * k > n or not k):
-        order = _stable_argsort(lines, largest)
+        order = (_stable_argsort if gpu else _argsort_of_distinct)(lines, largest)
         index, beyond = order[:, :k], order[:, : k + 1]
         if not gpu and not (k and tie_breaking.equal_neighbors(_take_from_lines(lines, beyond)).any()):
             return index

@@ -120,8 +120,10 @@ def have_ties(x: Any, found: Any, largest: bool) -> Any:
 
 def equal_neighbors(lines: Any) -> Any:
     """Mark the elements of sorted lines (m, n) that equal the one before, (m, n - 1)."""
-    before, after = lines[:, :-1], lines[:, 1:]
-    return (before == after) | ((before != before) & (after != after))
+    equal = lines[:, :-1] == lines[:, 1:]
+    if lines.dtype.kind == "f" and (nan := lines != lines).any():
+        equal |= nan[:, :-1] & nan[:, 1:]
+    return equal
 
 
 def _make_pair(lines: Any, descending: bool = False) -> Pair:
