@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import backend, return_types
 from ...backend.meta import as_zeros, placed_on
-from ...backend.radix_sort import LONG, stable_argsort
+from ...backend.radix_sort import stable_argsort
 from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, DtypeError
 from ...function.naming import with_torch_name
@@ -33,6 +33,7 @@ from .scan_kernels import accumulate
 R = TypeVar("R")
 SHORT_LINE = 32  # lines up to this length are sorted whole
 SMALL_K = 10  # up to this k the best elements are found faster one after the other
+BY_DIGITS_MIN = 1250  # from this length on a sort by digits is faster than NumPy's vectorized sort
 LONG_LINE = 1 << 11  # from this length on only elements of the best groups are compared
 GROUPS = 4  # the number of groups for each of the k best elements; in a group there are at least 8
 MAX_ASTRAY = 1 << 14  # the most elements, in lines with NaN, for which PyTorch's mode is worked out
@@ -80,7 +81,7 @@ def _argsort_of_distinct(lines: Any, descending: bool) -> Any:
 
     Long lines are sorted stably, by digits.
     """
-    if lines.shape[1] >= LONG:
+    if lines.shape[1] >= BY_DIGITS_MIN:
         return _stable_argsort(lines, descending)
     index = np.argsort(lines, 1)
     return index[:, ::-1] if descending else index
@@ -98,7 +99,7 @@ def torch_argsort(lines: Any, descending: bool) -> Any:
     index = _argsort_of_distinct(lines, descending)
     tied = tie_breaking.equal_neighbors(_take_from_lines(lines, index)).sum(1) > n * n >> 24
     if np.count_nonzero(tied) * n > MAX_TIED:
-        return index if n >= LONG else _stable_argsort(lines, descending)
+        return index if n >= BY_DIGITS_MIN else _stable_argsort(lines, descending)
     return _resolve_ties(lines, index, tied, lambda lines: tie_breaking.argsort(lines, descending))
 
 
