@@ -56,29 +56,36 @@ class Gather(LinearMap):
         return [slice(i, i + step) for i in range(0, len(index), step)]
 
 
-def _offsets(count: int, step: int, behind: int) -> Any:
+def _line(count: int, step: int, behind: int) -> Any:
     """Return 0, step, 2 step, ..., with `behind` axes of size 1 after them, to be broadcast."""
     return np.arange(0, count * step, step).reshape((-1,) + (1,) * behind)
 
 
-CACHED = 1024  # up to this length making the offsets takes as long as adding them, so they are cached
+def _offsets(axis: int, sizes: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, Any]:
+    """Return the stride of an axis of a contiguous x of that shape, and what the other axes add for an index."""
+    offsets: Any = None
+    step = stride = 1
+    for i in reversed(range(len(shape))):
+        if i == axis:
+            stride = step
+        elif sizes[i] > 1:
+            line = _line(sizes[i], step, len(shape) - 1 - i)
+            offsets = line if offsets is None else offsets + line
+        step *= shape[i]
+    return stride, offsets
+
+
+CACHED = 4096  # up to this number of indices making the offsets takes as long as adding them, so they are cached
 _cached_offsets = functools.lru_cache(maxsize=64)(_offsets)
 
 
 def flat_indices(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
     """Convert indices along one axis of x to indices of x.reshape(-1); along other axes the position itself counts."""
-    offsets: Any = 0
-    step = stride = 1
-    for i in reversed(range(len(shape))):
-        if i == axis:
-            stride = step
-        elif index.shape[i] > 1:
-            line = (_cached_offsets if index.shape[i] <= CACHED else _offsets)(index.shape[i], step, len(shape) - 1 - i)
-            line = backend.like(line, index) if backend.is_gpu(index) else line
-            offsets = line if type(offsets) is int else offsets + line
-        step *= shape[i]
+    stride, offsets = (_cached_offsets if index.size <= CACHED else _offsets)(axis, index.shape, shape)
     where = index if stride == 1 else index * stride
-    return where if type(offsets) is int else where + offsets
+    if offsets is None:
+        return where
+    return where + (backend.like(offsets, index) if backend.is_gpu(index) else offsets)
 
 
 def index_along(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
@@ -93,7 +100,7 @@ def index_along(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
         return flat_indices(axis, index, shape)
     start, stop = whole.index(False), len(whole) - whole[::-1].index(False)
     index = index[tuple([ALL if start <= i < stop else 0 for i in range(len(whole))])]
-    arrays = [backend.like(_offsets(n, 1, stop - 1 - i), index) for i, n in enumerate(index.shape, start)]
+    arrays = [backend.like(_line(n, 1, stop - 1 - i), index) for i, n in enumerate(index.shape, start)]
     arrays[axis - start] = index
     return (*(ALL,) * start, *arrays, *(ALL,) * (len(whole) - stop))
 
@@ -104,21 +111,22 @@ def checked_index(op: str, input: Tensor, dim: int, index: Tensor, *others: Any)
     if index.array.size == 0:
         return axis, index.array.astype(np.int64)  # of any dtype, as in PyTorch
     array = checked_index_array(op, index, input, *others)
-    if max(array.ndim, 1) != max(input.ndim, 1):
+    shape = input.array.shape
+    if array.ndim != len(shape) and max(array.ndim, 1) != max(len(shape), 1):
         raise ShapeError(
             f"{op}: Index tensor must have the same number of dimensions as input tensor, got {array.shape} and "
             f"{tuple(input.shape)}"
         )
-    shape = input.array.shape
-    pairs = enumerate(zip(array.shape, shape, strict=False))
-    if array.shape != shape and any(n > m for i, (n, m) in pairs if i != axis):
+    if array.shape != shape and any(
+        n > m for i, (n, m) in enumerate(zip(array.shape, shape, strict=False)) if i != axis
+    ):
         raise ShapeError(
             f"{op}: Size does not match: expected index {array.shape} to be no larger than self {tuple(input.shape)} "
             f"apart from dimension {axis}"
         )
-    found = array[index_kernels.unexpanded(array)]
-    found = index_kernels.wrap_indices(found, shape[axis] if shape else 1, op, ArgumentError, False, axis)
-    return axis, found if found.shape == array.shape else np.broadcast_to(found, array.shape)
+    part = array[index_kernels.unexpanded(array)] if 0 in array.strides else array
+    found = index_kernels.wrap_indices(part, shape[axis] if shape else 1, op, ArgumentError, False, axis)
+    return axis, array if found is part else np.broadcast_to(found, array.shape)
 
 
 @numpy_spelling

@@ -20,18 +20,19 @@ SMALL_INDEX = 500  # below this number of values NumPy's own indexing is as fast
 SMALL_MASK = 4096  # and below this number of elements of a mask
 ATOMIC = {np.add: "ilqILQefd", np.maximum: "ilqILQfd", np.minimum: "ilqILQfd"}  # dtypes of CUDA's atomic operations
 ALL = slice(None)
+INT64, UINT64 = np.dtype("int64"), np.dtype("uint64")
+greatest = np.maximum.reduce  # on the CPU it has half of the overhead of `max`
 BASIC = frozenset((int, slice, type(None), type(...)))
 
 
 def all_in_range(indices: Any, count: int) -> bool:
     """Whether all indices are in [0, count). On a GPU this synchronizes; CuPy's own indexing wraps instead."""
-    indices = as_zeros(indices)
     if not indices.size:
         return True
+    indices = indices if type(indices) is np.ndarray else as_zeros(indices)
     # As unsigned numbers negative ones are huge, so that one comparison does for both ends.
-    unsigned = indices.view(np.uint64) if indices.dtype == np.int64 else indices.astype(np.uint64)
-    # On the CPU the ufunc's reduce has half of the overhead of `max`.
-    return bool((np.maximum.reduce(unsigned, None) if type(unsigned) is np.ndarray else unsigned.max()) < count)
+    unsigned = indices.view(UINT64) if indices.dtype == INT64 else indices.astype(UINT64)
+    return bool((greatest(unsigned, None) if type(unsigned) is np.ndarray else unsigned.max()) < count)
 
 
 class SingleAxisIndex(NamedTuple):
@@ -66,7 +67,7 @@ def is_mask(item: Any) -> bool:
 
 def _index_size(index: Any) -> int:
     """Estimate the number of elements that an index with arrays selects."""
-    return index.size if type(index) is not tuple else max(i.size for i in index if backend.is_array(i))
+    return index.size if type(index) is not tuple else max([i.size for i in index if backend.is_array(i)])
 
 
 def _is_small(index: Any) -> bool:
@@ -131,7 +132,8 @@ def wrap_indices(
     """
     if backend.is_gpu(where):
         return where % max(size, 1) if negative else where
-    where = where.astype(np.int64, copy=False)
+    if where.dtype != INT64:
+        where = where.astype(INT64)
     if all_in_range(where, size):
         return where
     low, high, least = int(where.min()), int(where.max()), -size if negative else 0
@@ -204,7 +206,7 @@ def at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
     """x[index] = ufunc(x[index], values), where a repeated index takes each of its values: `ufunc.at`, but faster."""
     if is_basic(index):
         ufunc(x[index], values, out=x[index])
-    elif type(index) is tuple and (backend.is_gpu(x) or max(_index_size(index), np.size(values)) < SMALL_INDEX):
+    elif type(index) is tuple and (backend.is_gpu(x) or np.size(values) < SMALL_INDEX > _index_size(index)):
         # NumPy 2.4 doesn't broadcast 1-d values to an index of more axes, but reads past their end.
         if x.ndim == 1 == np.ndim(values) and values.shape != x[index].shape:
             values = np.broadcast_to(values, x[index].shape)
