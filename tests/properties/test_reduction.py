@@ -27,6 +27,7 @@ from microgad.ops.reduction import (
     Max,
     Mean,
     Min,
+    NanSum,
     Pick,
     Prod,
     SegmentExtreme,
@@ -53,6 +54,18 @@ def reduced(draw, function, x, **options):
 @checks(Sum)
 def test_sum(draw):
     return reduced(draw, torch.sum, draw(tensors(shapes(min_side=0), requires_grad=True)))
+
+
+@checks(NanSum)
+def test_nansum(draw):
+    function, x = reduced(draw, torch.nansum, draw(tensors(shapes(min_side=0), requires_grad=True)))
+    every = draw(st.integers(2, 9))  # this element is NaN, and all multiples
+
+    def with_nan(x):
+        where = torch.arange(1, x.numel() + 1, device=x.device).reshape(x.shape) % every == 0
+        return function(torch.where(where, torch.nan, x))
+
+    return with_nan, x
 
 
 @checks(Mean)

@@ -15,7 +15,7 @@ from ...ops.linalg.products import Dot, Linear, MatMul
 from ...ops.reduction.counting import All, Any_, CountNonzero
 from ...ops.reduction.extrema import Amax, Amin, Argmax, Argmin, Max, Min
 from ...ops.reduction.scans import Cumsum
-from ...ops.reduction.sums import Mean, Sum
+from ...ops.reduction.sums import Mean, NanSum, Sum
 from ...ops.reduction.variance import Std, StdMean, Var, VarMean
 from ..recording import Step
 from ..writer import BOOL, INT64, Symbol, Writer, rule
@@ -61,6 +61,13 @@ for _function, _kind in {
     softmax.LogSumExp: "ReduceLogSumExp",
 }.items():
     rule(_function)(_reduction_rule(_kind))
+
+
+@rule(NanSum)
+def nansum(w: Writer, step: Step) -> Any:
+    x = w.of(step.inputs[0], step.kinds[0])
+    numbers = w.op("Where", w.op("IsNaN", x), w.constant(0, x.dtype), x)
+    return reduced(w, "ReduceSum", numbers, axes_of(w, step), bool(step.settings["keepdims"]))
 
 
 @rule(Any_, All)

@@ -16,5 +16,5 @@ from .products import Cumprod, Prod, cumprod, prod
 from .quantiles import nanquantile, quantile
 from .scans import Cummax, Cummin, Cumsum, Diff, LogCumSumExp, cummax, cummin, cumsum, diff, logcumsumexp
 from .segments import SegmentExtreme, SegmentSum, segment_reduce
-from .sums import Mean, Sum, mean, nanmean, nansum, sum
+from .sums import Mean, NanSum, Sum, mean, nanmean, nansum, sum
 from .variance import Std, StdMean, Var, VarMean, corrcoef, cov, std, std_mean, var, var_mean

@@ -10,11 +10,14 @@ import numpy as np
 from ... import backend, dtypes
 from ...errors import DtypeError
 from ...fast_reductions import fast_sum
+from ...function import Function
+from ...function.half import HALF
 from ...function.linear_map import LinearMap
 from ...state import composite
 from ...type_aliases import Dtype, Tensor
 from .. import layouts
 from ..elementwise import Select, Where
+from ..elementwise.selection import fast_select
 from ..out import into
 from ..spelling import numpy_spelling
 from .axes import Dim, axes, check_floating, check_ordered, keepdims_shape, reduction_size
@@ -46,6 +49,22 @@ class Mean(LinearMap):
         out = np.empty_like(grad, shape=self.x_shape, order="C")  # no view, unlike Sum's: programs write to it in place
         out[...] = scaled.reshape(keepdims_shape(self.x_shape, self.axis))
         return out
+
+
+class NanSum(Function):
+    """The sum over axes of what isn't NaN."""
+
+    symbol = "Σ"
+
+    def forward(self, x):
+        total = fast_sum(x, self.axis, self.keepdims)
+        if type(x) is not np.ndarray or np.isnan(total).any():
+            total = fast_sum(fast_select(x == x, x), self.axis, self.keepdims)
+        return layouts.row_major(total)
+
+    def grad_x(self, grad, x):
+        grad = grad.reshape(keepdims_shape(x.shape, self.axis))
+        return Select.apply(x == x, np.broadcast_to(grad, x.shape))
 
 
 def channel_sums(x: Any) -> Any:
@@ -99,17 +118,15 @@ def nansum(
     >>> torch.nansum(torch.tensor([1.0, torch.nan, 2.0]))
     tensor(3.)
     """
-    x = input
-    if dtype is not None and x.is_floating_point() and not dtypes.of(dtype).is_floating_point:
-        x = Select.apply(x == x, x)  # NaN can't be cast
-    check_ordered(x, "nansum")
-    found = sum(x, dim, keepdim, dtype=dtype)
-    if x.is_floating_point():
-        check_ordered(found, "nansum")
-        # The gradient is selected even where nothing is NaN: sum's would be expanded, and a program can't write to it.
-        if found.is_floating_point() and (found.node is not None or _may_be_nan(found.array)):
-            found = sum(Select.apply(x == x, x), dim, keepdim, dtype=dtype)
-    return into(out, found)
+    if not input.is_floating_point():
+        check_ordered(input, "nansum")
+        return into(out, sum(input, dim, keepdim, dtype=dtype))
+    if dtype is not None and dtypes.of(dtype).is_complex:
+        check_ordered(input.to(dtype), "nansum")
+    if dtype is not None and not dtypes.of(dtype).is_floating_point:  # NaN can't be cast
+        return into(out, sum(Select.apply(input == input, input), dim, keepdim, dtype=dtype))
+    x = converted(input, dtype)
+    return into(out, NanSum.apply(x, axis=axes(dim, x.array.ndim, "sum"), keepdims=keepdim))
 
 
 def _may_be_nan(found: Any) -> bool:
@@ -159,8 +176,11 @@ def nanmean(
         check_floating(given, "nanmean")
         check_ordered(given, "nanmean")
     found = mean(x, dim, keepdim)
-    if found.node is None and not _may_be_nan(found.array):
-        return into(out, found)
+    if not _may_be_nan(found.array):
+        if found.node is None:
+            return into(out, found)
+        if x.array.dtype != HALF:  # mean's gradient wouldn't lie in memory as the input does
+            return into(out, nansum(x, dim, keepdim) / reduction_size(x.shape, axes(dim, x.array.ndim, "mean")))
     is_number = x == x
     is_kept = is_number | (sum(is_number, dim, True) == 0)  # a mean of no numbers has NaN as its gradient, too
     count = sum(is_number, dim, keepdim)
