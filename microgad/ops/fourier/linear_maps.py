@@ -15,13 +15,23 @@ from ..movement.dims import slice_along
 INVERSE_NORM: dict[Any, Any] = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
 
 
+def _fftn(x: Any, axes: Sequence[int], norm: Any) -> Any:
+    """np.fft.fftn, which takes longer along a single axis than np.fft.fft does."""
+    return np.fft.fftn(x, axes=axes, norm=norm) if len(axes) > 1 else np.fft.fft(x, axis=axes[0], norm=norm)
+
+
+def _ifftn(x: Any, axes: Sequence[int], norm: Any) -> Any:
+    """np.fft.ifftn, which takes longer along a single axis than np.fft.ifft does."""
+    return np.fft.ifftn(x, axes=axes, norm=norm) if len(axes) > 1 else np.fft.ifft(x, axis=axes[0], norm=norm)
+
+
 class Fft(LinearMap):
     """Xₖ = Σⱼ xⱼ exp(-2πi jk/n) along each axis."""
 
     symbol = "fft"
 
     def forward(self, x):
-        return _transform(np.fft.fftn, x, _by_stride(x, self.axes), self.norm)
+        return _transform(_fftn, x, _by_stride(x, self.axes), self.norm)
 
     adjoint = forward
 
@@ -32,7 +42,7 @@ class Ifft(LinearMap):
     symbol = "ifft"
 
     def forward(self, x):
-        return _transform(np.fft.ifftn, x, _by_stride(x, self.axes), self.norm)
+        return _transform(_ifftn, x, _by_stride(x, self.axes), self.norm)
 
     adjoint = forward
 
@@ -51,14 +61,14 @@ class RealFft(LinearMap):
         n, norm = grad.shape[last], INVERSE_NORM[self.norm]
         front = slice_along(last, 0, n // 2 + 1)
         half = (np.conj(grad[front]) + _negate_frequencies(grad, self.axes)[front]) / 2
-        return np.fft.irfft(np.fft.ifftn(half, axes=others, norm=norm) if others else half, n, last, norm)
+        return np.fft.irfft(_ifftn(half, others, norm) if others else half, n, last, norm)
 
 
 def _half_spectrum(x: Any, axes: Sequence[int], norm: Any) -> Any:
     """The transform of real numbers, with frequencies 0, ..., n // 2 only along the last of the axes."""
     *others, last = axes
     half = np.fft.rfft(x, axis=last, norm=norm)
-    return np.fft.fftn(half, axes=others, norm=norm) if others else half
+    return _fftn(half, others, norm) if others else half
 
 
 def _full_spectrum(x: Any, axes: Sequence[int], norm: Any) -> Any:
@@ -87,7 +97,7 @@ def _by_stride(x: Any, axes: Sequence[int]) -> list[int]:
 def _negate_frequencies(x: Any, axes: Sequence[int]) -> Any:
     """Reorder x along each axis so that place k holds what was at place -k, modulo the size."""
     for axis in axes:
-        x = np.roll(np.flip(x, axis), 1, axis)
+        x = np.concatenate((x[slice_along(axis, 0, 1)], x[slice_along(axis, None, 0, -1)]), axis)
     return x
 
 
@@ -103,7 +113,7 @@ class Rfft(LinearMap):
     def adjoint(self, grad):
         *others, last = self.axes
         n, norm = self.x_shape[last], INVERSE_NORM[self.norm]
-        half = np.conj(np.fft.fftn(grad, axes=others, norm=self.norm) if others else grad)
+        half = np.conj(_fftn(grad, others, self.norm) if others else grad)
         half[slice_along(last, 1, (n + 1) // 2)] /= 2  # irfft adds their conjugates at the negative frequencies
         return np.fft.irfft(half, n, last, norm)
 
