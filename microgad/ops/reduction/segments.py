@@ -129,7 +129,7 @@ def segment_reduce(
     n = data.shape[at]
     lines = np.arange(math.prod(data.shape[:at])).reshape(*data.shape[:at], 1)
     starts, sizes = (starts + n * lines).reshape(-1), sizes.reshape(-1)
-    x, filled = data.reshape(-1, *rest), sizes > 0
+    x, filled = data if at == 0 else data.reshape(-1, *rest), sizes > 0
     if sizes.sum() != x.shape[0] or (starts != np.cumsum(sizes) - sizes)[filled].any():  # some are in no segment
         x = x[from_array(places_in_segments(starts, sizes), data.device)]
     return _reduced(x, reduce, sizes, initial).reshape(shape)
@@ -148,13 +148,15 @@ def _bounds(data: Tensor, axis: int, lengths: Tensor | None, offsets: Tensor | N
         sizes = np.zeros((*given.shape[:-1], count), np.int64)
         sizes[..., :1] = n
         return np.cumsum(sizes, -1) - sizes, sizes
-    values = backend.to_numpy(given.array)
+    values = backend.to_numpy(given.array).astype(np.int64)
     if offsets is None:
-        if not unsafe and (np.any(values < 0) or np.any(values.sum(-1) != n)):
+        if not unsafe and ((values < 0).any() or (values.sum(-1) != n).any()):
             raise ShapeError(
                 "segment_reduce(): Expected all rows of lengths along axis to sum to data.size(lengths.dim()-1) when "
                 f"!unsafe, and none to be negative, but got {values.tolist()} for size {n}"
             )
+        if not unsafe:
+            return values.cumsum(-1) - values, values
         values = np.cumsum(np.insert(values, 0, 0, axis=-1), -1)
     edges = np.clip(values, 0, n)
     return edges[..., :-1], np.maximum(np.diff(edges, axis=-1), 0)
