@@ -44,16 +44,19 @@ def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
 
     The result has the memory order of the first input that is not expanded.
     """
-    like = next((x for x in inputs if hasattr(x, "dtype")), np.empty(0))
     if len(inputs) > 1:
+        like = next((x for x in inputs if hasattr(x, "dtype")), np.empty(0))
         arrays = [x if hasattr(x, "dtype") else np.full_like(like, x, shape=()) for x in inputs]
         inputs = tuple(np.broadcast_arrays(*arrays))
     out = layouts.empty_like(next((x for x in inputs if not layouts.expanded_axes(x)), inputs[0]))
     flat, *parts = [x.reshape(-1) for x in layouts.in_memory_order(out, *inputs)]
-    size = max(out.size, 1) if backend.is_gpu(out) else BLOCK_SIZE
+    n = out.size
     with np.errstate(all="ignore"):
-        for i in range(0, out.size, size):
-            flat[i : i + size] = formula(*[x[i : i + size] for x in parts])
+        if n <= BLOCK_SIZE or backend.is_gpu(out):
+            flat[...] = formula(*parts) if n else 0
+        else:
+            for i in range(0, n, BLOCK_SIZE):
+                flat[i : i + BLOCK_SIZE] = formula(*[x[i : i + BLOCK_SIZE] for x in parts])
     return out
 
 

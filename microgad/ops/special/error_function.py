@@ -56,7 +56,8 @@ def _erf(x: Any) -> Any:
 
 
 def _erf_float32(x: Any) -> Any:
-    y = np.clip(x, -5.0, 5.0)  # tanh is ±1 at the ends, and erf is beyond
+    y = np.minimum(x, 5.0)
+    np.maximum(y, -5.0, out=y)  # tanh is ±1 at the ends, and erf is beyond
     out = rational(y * y, *_ARTANH)
     out *= y
     return np.tanh(out)
