@@ -168,7 +168,8 @@ class Angle(Function):
     def forward(self, x):
         if x.dtype.kind == "c":
             return layouts.row_major(np.arctan2(np.imag(x), np.real(x)))  # PyTorch keeps only real numbers' strides
-        out, nan = (x < 0).astype(x.dtype) * math.pi, x != x
+        out, nan = (x < 0).astype(x.dtype), x != x
+        out *= math.pi
         return layouts.match_strides(np.where(nan, x, out) if nan.any() else out, x)
 
     def grad_x(self, grad, x):
