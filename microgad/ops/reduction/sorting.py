@@ -31,8 +31,8 @@ from .picking import pick_along
 from .scan_kernels import accumulate
 
 R = TypeVar("R")
-SHORT_LINE = 32  # lines up to this length are sorted whole for a median
-WHOLE_LINE = 600  # and up to this length for the best elements
+SHORT_LINE = 32  # lines up to this length are sorted whole
+WHOLE_LINE = 600  # and up to this length for the best elements, where sorting is vectorized
 SMALL_K = 10  # up to this k the best elements are found faster one after the other
 BY_DIGITS_MIN = 1250  # from this length on a sort by digits is faster than NumPy's vectorized sort
 LONG_LINE = 1 << 11  # from this length on only elements of the best groups are compared
@@ -80,9 +80,9 @@ def _stable_argsort(lines: Any, descending: bool = False) -> Any:
 def _argsort_of_distinct(lines: Any, descending: bool) -> Any:
     """Sort lines and return the indices, with equal elements in any order. NumPy vectorizes this, unlike stable sorts.
 
-    Long lines are sorted stably, by digits.
+    Long lines, and small dtypes, are sorted stably, by digits.
     """
-    if lines.shape[1] >= BY_DIGITS_MIN:
+    if lines.shape[1] >= BY_DIGITS_MIN or lines.dtype.itemsize < 4:
         return _stable_argsort(lines, descending)
     index = np.argsort(lines, 1)
     return index[:, ::-1] if descending else index
@@ -187,8 +187,9 @@ def topk(
 def topk_indices(lines: Any, k: int, largest: bool) -> Any:
     """(m, n) -> (m, k): the indices of the k best elements, best first; among equal ones those that PyTorch takes."""
     n, gpu = lines.shape[1], backend.is_gpu(lines)
+    whole = SHORT_LINE if gpu or lines.dtype.itemsize < 4 else WHOLE_LINE
     index = _topk_by_argmax(lines, k, largest) if k <= min(SMALL_K, n // 4) and lines.size > 5000 and not gpu else None
-    if index is None and (n <= (SHORT_LINE if gpu else WHOLE_LINE) or 4 * k > n or not k):
+    if index is None and (n <= whole or 4 * k > n or not k):
         order = (_stable_argsort if gpu else _argsort_of_distinct)(lines, largest)
         index, beyond = order[:, :k], order[:, : k + 1]
         if not gpu and not (k and tie_breaking.equal_neighbors(_take_from_lines(lines, beyond)).any()):
