@@ -32,7 +32,7 @@ from .scan_kernels import accumulate
 
 R = TypeVar("R")
 SHORT_LINE = 32  # lines up to this length are sorted whole
-WHOLE_LINE = 600  # and up to this length for the best elements, where sorting is vectorized
+WHOLE_LINE, WHOLE_SIZE = 256, 1 << 10  # and lines up to this length, or fewer elements, where sorting is vectorized
 SMALL_K = 10  # up to this k the best elements are found faster one after the other
 BY_DIGITS_MIN = 1250  # from this length on a sort by digits is faster than NumPy's vectorized sort
 LONG_LINE = 1 << 11  # from this length on only elements of the best groups are compared
@@ -187,9 +187,11 @@ def topk(
 def topk_indices(lines: Any, k: int, largest: bool) -> Any:
     """(m, n) -> (m, k): the indices of the k best elements, best first; among equal ones those that PyTorch takes."""
     n, gpu = lines.shape[1], backend.is_gpu(lines)
-    whole = SHORT_LINE if gpu or lines.dtype.itemsize < 4 else WHOLE_LINE
+    whole = n <= SHORT_LINE or 4 * k > n or not k
+    if not gpu and lines.dtype.itemsize >= 4:
+        whole = whole or n <= WHOLE_LINE or lines.size <= WHOLE_SIZE
     index = _topk_by_argmax(lines, k, largest) if k <= min(SMALL_K, n // 4) and lines.size > 5000 and not gpu else None
-    if index is None and (n <= whole or 4 * k > n or not k):
+    if index is None and whole:
         order = (_stable_argsort if gpu else _argsort_of_distinct)(lines, largest)
         index, beyond = order[:, :k], order[:, : k + 1]
         if not gpu and not (k and tie_breaking.equal_neighbors(_take_from_lines(lines, beyond)).any()):
