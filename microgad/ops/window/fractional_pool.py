@@ -9,6 +9,8 @@ from typing import Any, Literal, Protocol, overload
 import numpy as np
 
 from ... import backend
+from ... import generator as draws
+from ...backend.meta import new_empty
 from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
@@ -16,8 +18,8 @@ from ...type_aliases import Tensor
 from ..elementwise import Flat
 from ..indexing import Gather
 from ..indexing.index_parsing import is_recorded
-from ..random.new import rand
 from .geometry import Size, invalid, ntuple
+from .max_pool_kernels import FEW_CELLS
 from .pool import with_indices
 
 
@@ -33,6 +35,8 @@ class BoxArgmax(Function):
     tables: Sequence[Any]
 
     def forward(self, input):
+        if (found := _argmax_of_few(input, self.tables)) is not None:
+            return found
         best, place, step = input, None, 1
         for axis in range(-1, -len(self.tables) - 1, -1):
             best, place = max_along_axis(best, place, axis, self.tables[axis], step)
@@ -128,20 +132,23 @@ def _fractional(
             raise invalid(op, f"{message} It takes {dims} numbers, got {output_ratio}")
         output_size = [int(n * ratio) for n, ratio in zip(size, ratios, strict=True)]
     out = ntuple(op, "output_size", output_size, dims, least=0)
-    planes = (input.shape[0] if input.ndim == dims + 2 else 1, input.shape[-dims - 1])
+    planes = input.array.shape[:-dims] if input.ndim == dims + 2 else (1, input.array.shape[0])
     for n, k, m in zip(size, kernel, out, strict=True):
         if m + k - 1 > n - (dims == 3):  # PyTorch requires one cell more in 3-D
             raise invalid(op, f"{m} windows of {k} cells do not fit into {n}: kernel_size {kernel}, input {size}")
     if samples is None:
-        samples = rand(*planes, dims, dtype=input.dtype, device=input.device)
+        drawn = draws.uniform_(new_empty((*planes, dims), input.array.dtype, input.device))
+        drawn = backend.to_device(drawn, input.device)
     elif samples.ndim != 3 or samples.shape[0] < planes[0] or tuple(samples.shape[1:]) != (planes[1], dims):
         found = f"{(*planes, dims)}, got {tuple(samples.shape)}"
         raise invalid(op, f"Expect _random_samples to be {found}", ShapeError)
     elif samples.array.dtype != input.array.dtype:
         raise invalid(op, f"_random_samples must be {input.dtype}, as input is, got {samples.dtype}", DtypeError)
+    else:
+        drawn = samples.array[: planes[0]]
     # PyTorch's first random number is the width's in 2-D, but the depth's in 3-D.
-    drawn = [samples.array[: planes[0], :, i] for i in (range(dims) if dims == 3 else (1, 0))]
-    tables = [random_cells(u, n, k, m) for u, n, k, m in zip(drawn, size, kernel, out, strict=True)]
+    order = (0, 1, 2) if dims == 3 else (1, 0)
+    tables = [random_cells(drawn[..., i], n, k, m) for i, n, k, m in zip(order, size, kernel, out, strict=True)]
     if input.ndim == dims + 1:
         tables = [table[:, 0] for table in tables]
     return max_over_boxes(input, tables, return_indices)
@@ -171,12 +178,33 @@ def max_over_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -
     return (out, place) if return_indices else out
 
 
+def _argmax_of_few(x: Any, tables: Sequence[Any]) -> Any:
+    """Compute `BoxArgmax` from the cells of all boxes side by side, if they are few and none is NaN; else None."""
+    dims, planes = len(tables), math.prod(x.shape[: -len(tables)])
+    count = planes * math.prod([len(table) * table.shape[-1] for table in tables])
+    if not 0 < count <= FEW_CELLS or any(type(a) is not np.ndarray for a in (x, *tables)):
+        return None
+    cells: Any = 0
+    for i, (table, n) in enumerate(zip(tables, x.shape[-dims:], strict=True)):
+        lead, between = table.shape[1:-1], (1,) * (dims - 1)
+        turned = table.transpose((*range(1, table.ndim), 0))
+        cells = cells * n + turned.reshape(*lead, *between[:i], table.shape[-1], *between, len(table), *between[i:])
+    taps, shape = math.prod(map(len, tables)), (*x.shape[:-dims], *[table.shape[-1] for table in tables])
+    starts = np.arange(0, x.size, x.size // planes)[:, None, None]
+    cells = cells.reshape(-1, count // planes // taps, taps) + starts
+    values = x.reshape(-1).take(cells)
+    if math.isnan(np.maximum.reduce(values, None)):
+        return None
+    first = np.arange(0, count, taps).reshape(planes, -1)
+    return (cells.reshape(-1).take(values.argmax(-1) + first) - starts[..., 0]).reshape(shape)
+
+
 def random_cells(sample: Any, size: int, kernel: int, steps: int) -> Any:
     """Return the windows' cells along one dimension for random numbers in [0, 1): (N, C) -> (taps, N, C, steps)."""
     dtype = sample.dtype.type
-    u, i = sample[..., None], backend.like(np.arange(steps), sample, dtype)
+    u, i = sample[..., None], backend.like(np.arange(steps, dtype=dtype), sample)
     step = dtype(size - kernel) / dtype(max(steps - 1, 1))
-    start = np.trunc((i + u) * step).astype(np.int64) - np.trunc(u * step).astype(np.int64)
+    start = ((i + u) * step).astype(np.int64) - (u * step).astype(np.int64)
     start[..., -1:] = size - kernel
     return start + backend.like(np.arange(kernel), sample).reshape(-1, 1, 1, 1)
 
