@@ -15,6 +15,8 @@ from ...function.linear_map import LinearMap
 from .. import layouts
 from ..blocks import BLOCK_SIZE
 
+FEW_CELLS = 1 << 13  # cells of all taps together, at most, that are taken at once
+
 
 @dataclass(frozen=True, eq=False)
 class ResampleMatrix:
@@ -104,6 +106,13 @@ class ResampleMatrix:
         count = np.count_nonzero(self.cells < self.size, 0)
         return list(zip(self.cells[0].tolist(), (self.cells[0] + count).tolist(), strict=True))
 
+    @functools.cached_property
+    def fused_taps(self) -> list[Any]:
+        """For each tap, whether PyTorch rounds its product and the sum once: True, False, or a mask of the rows."""
+        first = 1 + (np.count_nonzero(self.cells < self.size, 0) - 1) // 4 * 4
+        masks = [first <= i for i in range(len(self.cells))]
+        return [bool(fused[0]) if (fused == fused[0]).all() else fused for fused in masks]
+
     def times(self, x: Any, axis: int) -> Any:
         """Multiply the matrix and x along one axis."""
         if self.ordered and x.dtype == np.float32:
@@ -128,9 +137,17 @@ class ResampleMatrix:
     def _sum_taps(self, x: Any, out: Any) -> None:
         """Write the product with x (planes, size, n) into out (planes, steps, n)."""
         if self.ragged:
-            x = np.concatenate((x, np.zeros_like(x, shape=(len(x), 1, x.shape[2]))), 1)
+            given, x = x, np.empty_like(x, shape=(len(x), self.size + 1, x.shape[2]), order="C")
+            x[:, :-1], x[:, -1] = given, 0
         cells = backend.like(self.cells, x)
         weights = None if self.weights is None else backend.like(self.weights, x, x.dtype)[..., None]
+        if type(x) is np.ndarray and weights is not None and len(cells) > 1 and out.size * len(cells) <= FEW_CELLS:
+            parts = x.take(cells, 1)  # of all taps at once, which saves calls
+            parts *= weights
+            np.add(parts[:, 0], parts[:, 1], out=out)
+            for i in range(2, len(cells)):
+                out += parts[:, i]
+            return
         for i, row in enumerate(cells):
             part = x.take(row, 1)
             if weights is not None:
@@ -142,25 +159,25 @@ class ResampleMatrix:
 
     def _times_in_order(self, x: Any, axis: int) -> Any:
         """`times` as PyTorch's compiled loop: fours of products are rounded and then added, others are fused."""
-        x = np.moveaxis(x, axis, 0)
-        lines = np.zeros_like(x, order="C", shape=(self.size + 1, math.prod(x.shape[1:])))
-        lines[:-1] = x.reshape(self.size, -1)
+        before, after = range(axis), range(axis + 1, x.ndim)
+        x = x.transpose((axis, *before, *after))
+        lines = np.empty_like(x, order="C", shape=(self.size + 1, math.prod(x.shape[1:])))
+        lines[:-1], lines[-1] = x.reshape(self.size, -1), 0
         cells, weights = backend.like(self.cells, x), backend.like(self.weights, x, x.dtype)[..., None]
-        first_fused = 1 + (np.count_nonzero(self.cells < self.size, 0) - 1) // 4 * 4
         out = lines.take(cells[0], 0) * weights[0]
-        for i in range(1, len(cells)):
-            part, fused = lines.take(cells[i], 0), first_fused <= i
-            if fused.any():
+        for i, fused in enumerate(self.fused_taps[1:], 1):
+            part = lines.take(cells[i], 0)
+            if fused is not False:
                 exact = np.multiply(part, weights[i], dtype=np.float64)
                 exact += out
-            if not fused.all():
+            if fused is not True:
                 part *= weights[i]
                 out += part
-            if fused.all():
+            if fused is True:
                 out = exact.astype(x.dtype)
-            elif fused.any():
+            elif fused is not False:
                 out = np.where(backend.like(fused, x)[:, None], exact.astype(x.dtype), out)
-        return np.moveaxis(out.reshape(len(out), *x.shape[1:]), 0, axis).copy()
+        return out.reshape(len(out), *x.shape[1:]).transpose((*range(1, axis + 1), 0, *after)).copy()
 
     def transposed_times(self, x: Any, axis: int) -> Any:
         """Multiply the transposed matrix and x along one axis."""
