@@ -48,7 +48,8 @@ class Attention(Function):
         new = functools.partial(np.empty_like, query, order="C")
         out = layouts.empty_like(query) if self.fused else new(shape=(*lead, value.shape[-1]))
         shape = (*lead, key.shape[-2])
-        self.top, self.total = new(shape=(*lead, 1)), new(shape=(*lead, 1))
+        self.top = new(shape=(*lead, 1))
+        self.total = np.empty_like(self.top)
         self.exps = new(shape=shape) if self.keep else None
         weights = new(shape=shape) if self.weighted else None
         for _, index, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
@@ -59,7 +60,7 @@ class Attention(Function):
             dropped = exps if noise is None else exps * noise
             if weights is not None:
                 weights[index] = dropped / total
-            out[index] = np.matmul(dropped, v) / total
+            np.divide(np.matmul(dropped, v), total, out=out[index])
         self.empty = None if self.weighted or mask is None else self.top == -math.inf
         return out if weights is None else (out, weights)
 
@@ -74,7 +75,7 @@ class Attention(Function):
             shapes = [(batch, length, heads, size) for batch, heads, length, size in shapes]
         grads: list[Any] = [new(shape=shape) if need else None for shape, need in zip(shapes, needs, strict=True)]
         if self.fused:
-            grads = [None if x is None else np.swapaxes(x, 1, 2) for x in grads]
+            grads = [None if x is None else x.swapaxes(1, 2) for x in grads]
         for batch_index, index, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
             if exps is None:
                 part_exps = self.scores(q, k, added)
@@ -86,10 +87,10 @@ class Attention(Function):
             grad_part = grad_out[index] / divisor
             if needs[2]:
                 dropped = part_exps if noise is None else part_exps * noise
-                _accumulate(grads[2], batch_index, index, np.matmul(np.swapaxes(dropped, -1, -2), grad_part))
+                _accumulate(grads[2], batch_index, index, np.matmul(dropped.swapaxes(-1, -2), grad_part))
             if not (needs[0] or needs[1] or needs[3]):
                 continue
-            grad_scores = np.matmul(grad_part, np.swapaxes(v, -1, -2))
+            grad_scores = np.matmul(grad_part, v.swapaxes(-1, -2))
             if grad_weights is not None:
                 grad_scores += grad_weights[index] / divisor
             if noise is not None:
@@ -101,7 +102,7 @@ class Attention(Function):
             if needs[0]:
                 grads[0][index] = np.matmul(grad_scores, k) * self.scale
             if needs[1]:
-                _accumulate(grads[1], batch_index, index, np.matmul(np.swapaxes(grad_scores, -1, -2), q * self.scale))
+                _accumulate(grads[1], batch_index, index, np.matmul(grad_scores.swapaxes(-1, -2), q * self.scale))
         return tuple(grads)
 
     def decomposition(self, query, key, value, mask, empty):
@@ -136,7 +137,9 @@ class Attention(Function):
         The arrays are query, key, value, mask and noise.
         """
         batch, shape = lead[:-1], (*lead, key.shape[-2])
-        q, k, v = [layouts.expand(x, (*batch, *x.shape[-2:])) for x in (query, key, value)]
+        q, k, v = [
+            x if x.shape[:-2] == batch else layouts.expand(x, (*batch, *x.shape[-2:])) for x in (query, key, value)
+        ]
         added = None if mask is None else layouts.expand(mask, shape)  # `check` has made sure that it broadcasts
         noise = None if self.noise is None else np.broadcast_to(self.noise, shape)
         block = math.inf if backend.is_gpu(query) else self.block
@@ -147,7 +150,7 @@ class Attention(Function):
 
     def scores(self, query: Any, key: Any, added: Any) -> Any:
         """Return query keyᵀ · scale + mask."""
-        scores = np.matmul(query * self.scale, np.swapaxes(key, -1, -2))
+        scores = np.matmul(query * self.scale, key.swapaxes(-1, -2))
         if added is not None:
             scores += added
         return scores
@@ -235,10 +238,10 @@ def _has_fused_layout(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tens
     """Whether PyTorch calls its fused kernel for these, which determines strides."""
     if attn_mask is not None and (attn_mask.node is not None or attn_mask.ndim not in (2, 4)):
         return False
-    arrays = [x.array for x in (query, key, value)]
-    alike = {(x.ndim, *x.shape[:2], x.shape[-1], x.strides[-1]) for x in arrays}
-    x = arrays[0]
-    return x.ndim == 4 and len(alike) == 1 and x.strides[-1] == x.itemsize and key.shape[2] > 0
+    q, k, v = (x.array for x in (query, key, value))
+    same = q.ndim == k.ndim == v.ndim == 4 and q.shape[:2] == k.shape[:2] == v.shape[:2]
+    same = same and q.shape[-1] == k.shape[-1] == v.shape[-1] and k.shape[2] > 0
+    return same and q.strides[-1] == k.strides[-1] == v.strides[-1] == q.itemsize
 
 
 def attention_with_dropout(
@@ -250,7 +253,8 @@ def attention_with_dropout(
     If `weighted`, the weights are a result, too, and rows that are all -∞ give NaN.
     """
     q, k = query.array.shape, key.array.shape
-    shape = (*broadcast_shapes(q[:-2], k[:-2]), q[-2], k[-2])
+    batch = q[:-2] if q[:-2] == k[:-2] else broadcast_shapes(q[:-2], k[:-2])
+    shape = (*batch, q[-2], k[-2])
     noise = None
     if dropout_p and 0 not in shape:
         if (q[-1], k[-2]) != (k[-1], value.array.shape[-2]):  # said before anything is drawn
@@ -283,7 +287,7 @@ def _check_inputs(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor |
             "scaled_dot_product_attention: Expected query, key, and value to all be at least 2 dimensional, but got "
             f"{query.ndim}, {key.ndim} and {value.ndim}"
         )
-    if not query.dtype == key.dtype == value.dtype or query.array.dtype.kind != "f":
+    if not query.array.dtype == key.array.dtype == value.array.dtype or query.array.dtype.kind != "f":
         raise KindError(
             "scaled_dot_product_attention: Expected query, key, and value to have the same floating-point dtype, but "
             f"got {query.dtype}, {key.dtype} and {value.dtype}"

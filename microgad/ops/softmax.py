@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Any
 
@@ -28,6 +27,7 @@ from .reduction.axes import Dim, apply_along
 from .spelling import numpy_spelling
 
 UNSHIFTED = 0  # what is subtracted from the exponents where no maximum is
+LEAST = {char: float(np.finfo(char).min) for char in "efd"}  # below it is -∞ alone
 TINY, HUGE = 1e-4, 1e15  # a sum of exponentials between them has neither overflowed nor lost digits
 
 
@@ -194,7 +194,7 @@ def exponentials(x: Any, axis: int, out: Any = None, safe: bool = False) -> tupl
             return exps, total, UNSHIFTED
     top = maximum_along(x, axis)
     with unbuffered(x, axis):
-        exps = np.subtract(x, np.where(top == -math.inf, 0, top) if safe else top, out=out)
+        exps = np.subtract(x, np.maximum(top, LEAST[x.dtype.char]) if safe else top, out=out)
     np.exp(exps, out=exps)
     return exps, sum_along(exps, axis), top
 
@@ -202,7 +202,7 @@ def exponentials(x: Any, axis: int, out: Any = None, safe: bool = False) -> tupl
 def maximum_along(x: Any, axis: Any) -> Any:
     """Return the maximum along axes, which keep length 1; 0 for an empty array."""
     if type(x) is np.ndarray and axis in (-1, x.ndim - 1) and 0 < 20 * x.shape[-1] < min(x.size, 20 * 32):
-        columns = np.ascontiguousarray(x.reshape((-1, x.shape[-1])).T)  # NumPy is slow on many short rows
+        columns = x.reshape((-1, x.shape[-1])).T.copy()  # NumPy is slow on many short rows
         return np.maximum.reduce(columns, 0).reshape((*x.shape[:-1], 1))
     return fast_reduce(np.maximum, x, axis, True) if x.size else x.sum(axis, keepdims=True)
 
