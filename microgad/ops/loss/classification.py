@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +27,7 @@ from ..softmax import UNSHIFTED, LogSoftmax, exponentials, log_softmax
 from ..spelling import tensors_only
 from .reduction import reduce_losses, reduce_weighted, resolve_reduction
 
+FEW_ROWS = 1 << 12  # whose positions are cached, at most
 MAX_KEPT = 1 << 22  # exponentials kept for backward, at most: keeping them is faster, but takes memory
 SUBNORMAL = 1e-37  # smaller exponentials have lost digits in float32
 INDEX_DTYPES = (np.dtype(np.int64), np.dtype(np.uint8))
@@ -313,8 +315,16 @@ def _class_index(classes: Any) -> tuple[Any, ...]:
     """Return the index with which an array (C, N, ...) gives (N, ...): at each position, the value of its class."""
     classes = getattr(classes, "array", classes)  # integers have no gradient
     classes = layouts.contiguous(classes.astype(np.int64, copy=False))  # Tensors take uint8 as a mask
-    grid = [np.arange(n).reshape((n,) + (1,) * (classes.ndim - 1 - i)) for i, n in enumerate(classes.shape)]
-    return (classes, *[backend.like(rows, classes) for rows in grid])
+    grid = (_cached_grid if classes.size <= FEW_ROWS else _grid)(classes.shape)
+    return (classes, *(grid if backend.on_cpu(classes) else [backend.like(places, classes) for places in grid]))
+
+
+def _grid(shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """Return the positions along each axis of a shape, to be broadcast, as np.ogrid does."""
+    return tuple([np.arange(n).reshape((n,) + (1,) * (len(shape) - 1 - i)) for i, n in enumerate(shape)])
+
+
+_cached_grid = functools.lru_cache(maxsize=64)(_grid)
 
 
 def _divisor(classes: Any, row_weights: Any) -> Any:
