@@ -138,8 +138,13 @@ def _reduce_pairwise(ufunc: Any, lines: Any, out: Any) -> None:
 
 
 def ones(n: int, like: Any) -> Any:
-    """Return n ones with the dtype and device of `like`, as a factor that sums."""
-    return np.ones(n, like.dtype) if type(like) is np.ndarray else np.ones_like(like, shape=n)  # np.ones is faster
+    """Return n ones with the dtype and device of `like`, as a factor that sums; some are the same array each time."""
+    if type(like) is not np.ndarray:
+        return np.ones_like(like, shape=n)
+    return _few_ones(n, like.dtype) if n <= SUM_CHUNK else np.ones(n, like.dtype)
+
+
+_few_ones = functools.lru_cache(maxsize=32)(np.ones)
 
 
 def fast_sum(x: Any, axis: Any, keepdims: bool) -> Any:

@@ -34,20 +34,24 @@ class GroupNorm(Function):
     def forward(self, input, weight, bias):
         result = np.empty_like(input, order="C")
         x, out, viewed = self._rows(input), self._rows(result), result.reshape(self.view)
-        weight, bias = (None if a is None else per_channel(a.reshape(-1), viewed) for a in (weight, bias))
-        self.mean, self.inv_std = (np.empty_like(x, shape=(self.rows, 1)) for _ in range(2))
+        weight = None if weight is None else per_channel(weight.reshape(-1), viewed)
+        bias = None if bias is None else per_channel(bias.reshape(-1), viewed)
+        self.mean, size = np.empty_like(x, shape=(self.rows, 1)), x.shape[1] or 1
+        self.inv_std = np.empty_like(self.mean)
         with unbuffered(x, 1):
             for rows, whole in self._parts(x):
-                part, mean = out[rows], self.mean[rows]
-                mean[...] = _mean(x[rows]) if self.centered else 0
-                np.subtract(x[rows], mean, out=part)
-                var = row_dots(part, part) / (x.shape[1] or 1)
+                given, part, mean = x[rows], out[rows], self.mean[rows]
+                mean[...] = _mean(given) if self.centered else 0
+                np.subtract(given, mean, out=part)
+                var = row_dots(part, part)
+                var /= size
                 if self.centered and (not backend.on_cpu(x) or (mean * mean > 16 * var).any()):
                     rest = _mean(part)  # the mean's rounding error, which matters if |mean| > 4 std: see BatchNorm
                     part -= rest
                     mean += rest
                     var -= rest * rest
-                inv_std = self.inv_std[rows] = 1 / np.sqrt(var + self.eps)
+                var += self.eps
+                inv_std = np.divide(1, np.sqrt(var, out=var), out=self.inv_std[rows])
                 part *= inv_std
                 part = viewed[whole]
                 if weight is not None:
@@ -120,7 +124,9 @@ class RmsNorm(GroupNorm):
 
 def _mean(x: Any) -> Any:
     """Return the mean of each row of a bare array, (R, n) -> (R, 1)."""
-    return (x @ ones(x.shape[1], x))[:, None] / (x.shape[1] or 1)
+    sums = x @ ones(x.shape[1], x)
+    sums /= x.shape[1] or 1
+    return sums[:, None]
 
 
 def _by_channel(a: Any, b: Any = None) -> Any:
