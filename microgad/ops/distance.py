@@ -67,9 +67,9 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         raise DtypeError(f"cosine_similarity: expected floating-point numbers, got {x1.dtype} and {x2.dtype}")
     if eps < 0:
         raise ArgumentError(f"cosine_similarity: eps must be non-negative, got: {eps:g}")
-    size = broadcast_shapes(x1.shape, x2.shape)
+    size = x1.shape if x1.array.shape == x2.array.shape else broadcast_shapes(x1.shape, x2.shape)
     wide = [x if x.array.dtype.kind == "f" else x.to(common) for x in (x1, x2)]
-    wide = [x if x.shape == size else x.expand(size) for x in wide]
+    wide = [x if x.array.shape == size else x.expand(size) for x in wide]
     norms = [clone(x.norm(2, dim, True)) for x in wide]
     with state.scope(grad_enabled=False):
         for norm in norms:

@@ -160,7 +160,7 @@ def embedding_bag(
         input, weight = weight, input
     _check_bag(input, weight, mode, scale_grad_by_freq, sparse, per_sample_weights, padding_idx)
     starts, sizes = _bag_bounds(input, offsets, include_last_offset)
-    flat = input.reshape(-1)
+    flat = input if input.ndim == 1 else input.reshape(-1)
     index = as_zeros(backend.to_numpy(_check_indices("embedding_bag", flat, weight.shape[0])))
     if max_norm is not None:
         embedding_renorm_(weight.detach(), flat, max_norm, norm_type)
@@ -234,10 +234,11 @@ def _bag_bounds(input: Tensor, offsets: Tensor | None, include_last_offset: bool
         raise ArgumentError(f"embedding_bag: offsets[0] has to be 0, but is {starts[0]}")
     if starts.size and starts[-1] > end:
         raise ArgumentError(f"embedding_bag: offsets[-1] can not be greater than input's length {end}: {starts[-1]}")
-    edges = starts if include_last_offset else np.append(starts, end)
-    if (np.diff(edges) < 0).any():
+    edges = starts if include_last_offset else np.concatenate((starts, [end]))
+    sizes = edges[1:] - edges[:-1]
+    if (sizes < 0).any():
         raise ArgumentError(f"embedding_bag: offsets must ascend, but are {starts.tolist()}")
-    return edges[:-1], np.diff(edges)
+    return edges[:-1], sizes
 
 
 def _bag_maxima(rows: Tensor, counts: Any) -> Tensor:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.meta import known
 from ...errors import DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
@@ -17,6 +16,7 @@ from ...type_aliases import Tensor
 from .. import layouts
 from ..indexing import Gather
 from ..indexing.gather import flat_indices
+from ..indexing.index_kernels import all_in_range
 from ..indexing.index_parsing import is_recorded
 from ..movement.conversion import Clone
 from .geometry import Size, invalid, ntuple, stride_or_kernel
@@ -96,19 +96,20 @@ def _max_unpool(
         raise invalid(op, f"elements in indices should be type int64 but got: {indices.dtype}", DtypeError)
     if input.ndim not in (dims + 1, dims + 2):
         raise invalid(op, f"input must have {dims + 1} or {dims + 2} dimensions, got {input.ndim}", ShapeError)
-    if indices.shape != input.shape:
+    shape = input.array.shape
+    if indices.array.shape != shape:
         shapes = f"({[*input.shape]}) but got indices tensor with shape: {[*indices.shape]}"
         raise invalid(op, f"Expected shape of indices to be same as that of the input tensor {shapes}", ShapeError)
-    if 0 in input.shape[1:]:
+    if 0 in shape[1:]:
         rule = "Expected input to have non-zero size for non-batch dimensions"
         raise invalid(op, f"{rule}, but got {[*input.shape]}", ShapeError)
-    size = [(n - 1) * s + k - 2 * p for n, k, s, p in zip(input.shape[-dims:], kernel, stride, padding, strict=True)]
+    size = [(n - 1) * s + k - 2 * p for n, k, s, p in zip(shape[-dims:], kernel, stride, padding, strict=True)]
     size = size if output_size is None else _chosen(op, output_size, size, stride)
     if min(size) < 0:
         raise invalid(op, f"output_size must not be negative, got {tuple(size)}")
-    lead, area = tuple(input.shape[:-dims]), math.prod(size)
-    cells = indices.array.reshape(*lead, math.prod(input.shape[-dims:]))
-    if cells.size and (known(cells.min() < 0) or known(cells.max() >= area)):
+    lead, area = shape[:-dims], math.prod(size)
+    cells = indices.array.reshape(*lead, math.prod(shape[-dims:]))
+    if not all_in_range(cells, area):
         index = cells.min() if cells.min() < 0 else cells.max()
         volumes = "x".join(map(str, size))
         raise invalid(op, f"Found an invalid max index: {index} (output volumes are of size {volumes})")
