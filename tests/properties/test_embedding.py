@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import microgad as torch
 import microgad.nn.functional as F
 from microgad.ops import embedding
-from microgad.ops.embedding import Embedding, TakeRows
+from microgad.ops.embedding import BagSum, Embedding, TakeRows
 from microgad.testing.strategies import shapes, tensors
 
 from .registry import checks
@@ -33,6 +33,15 @@ def test_take_rows(draw):
     x = draw(tensors((draw(st.integers(1, 3)), 2), requires_grad=True))
     index = indices(draw, len(x), draw(st.sampled_from([(), (3,), (2, 3), (40,)])))
     return lambda x, index: TakeRows.apply(x, index=index.array), x, index
+
+
+@checks(BagSum)
+def test_bag_sum(draw):
+    """With empty bags, and with one that is so long that its last rows are added by themselves."""
+    x = draw(tensors((draw(st.integers(1, 3)), 2), requires_grad=True))
+    lengths = np.array(draw(st.lists(st.sampled_from([0, 1, 3, 70]), min_size=1, max_size=3)))
+    index = indices(draw, len(x), (int(lengths.sum()),))
+    return lambda x, index: BagSum.apply(x, index=index.array, lengths=lengths), x, index
 
 
 @given(st.integers(1, 40), st.integers(0, 3), st.integers(0, 2**32 - 1))

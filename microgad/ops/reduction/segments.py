@@ -27,7 +27,7 @@ class SegmentSum(LinearMap):
     symbol = "segment sum"
 
     def forward(self, x):
-        return _reduce(np.add, x, self.lengths, 0)
+        return reduce_segments(np.add, x, self.lengths, 0)
 
     def adjoint(self, grad):
         if type(grad) is np.ndarray:
@@ -46,7 +46,7 @@ class SegmentExtreme(Function):
     def forward(self, x):
         ufunc, empty = (np.maximum, -math.inf) if self.largest else (np.minimum, math.inf)
         with np.errstate(invalid="ignore"):  # NumPy warns of comparisons with NaN
-            return _reduce(ufunc, x, self.lengths, empty)
+            return reduce_segments(ufunc, x, self.lengths, empty)
 
     def grad_x(self, grad, x, out):
         segments = {"lengths": self.lengths}
@@ -57,8 +57,11 @@ class SegmentExtreme(Function):
         return Select.apply(winners, SegmentSum.transposed.apply(grad / np.maximum(ties, 1), **spread))
 
 
-def _reduce(ufunc: Any, x: Any, lengths: Any, empty: float) -> Any:
-    """Reduce segments by a ufunc, (N, ...) -> (S, ...); the result of an empty one is `empty`."""
+def reduce_segments(ufunc: Any, x: Any, lengths: Any, empty: float, index: Any = None) -> Any:
+    """Reduce segments by a ufunc, (N, ...) -> (S, ...); the result of an empty one is `empty`.
+
+    With an index, (N), the segments are of x's rows at the index: x is then a matrix on the CPU.
+    """
     out = np.full_like(x, empty, order="C", shape=(len(lengths), *x.shape[1:]))
     if type(x) is not np.ndarray:
         index_kernels.at(ufunc, out, (backend.like(segment_of_each(lengths), x), *[slice(None)] * (x.ndim - 1)), x)
@@ -68,11 +71,11 @@ def _reduce(ufunc: Any, x: Any, lengths: Any, empty: float) -> Any:
         filled = np.flatnonzero(lengths)
         out[filled] = ufunc.reduceat(x, starts[filled])
     elif lengths.any():
-        _reduce_rows(ufunc, x, starts, lengths, out)
+        _reduce_rows(ufunc, x, starts, lengths, out, index)
     return out
 
 
-def _reduce_rows(ufunc: Any, x: Any, starts: Any, lengths: Any, out: Any) -> None:
+def _reduce_rows(ufunc: Any, x: Any, starts: Any, lengths: Any, out: Any, index: Any) -> None:
     """Write the reductions of segments of rows, (N, ..., D), to `out`; empty segments are left as they are.
 
     The first rows of all segments are reduced together, then the second ones, and so on; what is left of long segments
@@ -80,12 +83,15 @@ def _reduce_rows(ufunc: Any, x: Any, starts: Any, lengths: Any, out: Any) -> Non
     """
     order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]  # the longest first
     starts, lengths = starts[order], lengths[order]
-    found = x.take(starts, 0)
+    rows = starts if index is None else index.take(starts)
+    found = x.take(rows, 0)
     for row in range(1, min(ROUNDS, int(lengths[0]))):
         unfinished = found[: np.count_nonzero(lengths > row)]
-        ufunc(unfinished, x.take(starts[: len(unfinished)] + row, 0), out=unfinished)
+        rows = starts[: len(unfinished)] + row
+        ufunc(unfinished, x.take(rows if index is None else index.take(rows), 0), out=unfinished)
     for i in range(np.count_nonzero(lengths > ROUNDS)):
-        ufunc(found[i], ufunc.reduce(x[starts[i] + ROUNDS : starts[i] + lengths[i]], 0), out=found[i, ...])
+        rest = slice(starts[i] + ROUNDS, starts[i] + lengths[i])
+        ufunc(found[i], ufunc.reduce(x[rest] if index is None else x.take(index[rest], 0), 0), out=found[i, ...])
     out[order] = found
 
 
