@@ -114,7 +114,9 @@ class GridSample(Function):
             places = np.rint(reflect(places, size, self.align)[0])
         if self.mode == "bicubic" and self.padding != "zeros":
             places = np.clip(places, 0, size - 1)
-        cells = np.fmax(np.fmin(places, size), -1).astype(np.int64) + 1  # NaN becomes a cell outside
+        np.fmin(places, size, out=places)
+        cells = np.fmax(places, -1, out=places).astype(np.int64)  # NaN becomes a cell outside
+        cells += 1
         found = cells[:, -1]
         for axis in range(len(sizes) - 2, -1, -1):
             found = found[:, :, None] * (sizes[-1 - axis] + 2) + cells[:, axis, None]
@@ -140,7 +142,8 @@ class GatherCells(LinearMap):
 
 def _iter_framed(input: Any) -> Iterator[Any]:
     """Yield each image with a frame of zeros, one cell wide, as flattened planes (C, S), always in one memory."""
-    frame = np.zeros_like(input, shape=(input.shape[1], *(n + 2 for n in input.shape[2:])), order="C")
+    frame = np.empty_like(input, shape=(input.shape[1], *[n + 2 for n in input.shape[2:]]), order="C")
+    frame.fill(0)
     inside, lines = (..., *(slice(1, -1),) * (input.ndim - 2)), frame.reshape(len(frame), math.prod(frame.shape[1:]))
     for image in input:
         frame[inside] = image
@@ -209,13 +212,20 @@ def grid_sample(
         *first, last = map(repr, known)
         raise invalid(op, f"expected {name} to be {', '.join(first)} or {last}, but got: {value!r}")
     size, align = _check_grid_sample(op, input, grid, mode), _resolve_align_corners(align_corners)
-    axes = backend.like(size[::-1], grid.array, grid.array.dtype).reshape(-1, 1)
+    tables = _axis_tables(size, align, mode, grid.array.dtype)
+    axes, scale, taps = tables if backend.on_cpu(grid.array) else [backend.like(t, grid.array) for t in tables]
     within = "zeros" if mode == "bicubic" else padding_mode  # "bicubic" applies the padding mode to each cell it reads
-    places, scale = grid.array.shape[1:-1], (axes - align) / 2
+    places = grid.array.shape[1:-1]
     at = GridSourceIndex.apply(grid, places=places, size=axes, scale=scale, align=align, padding=within)
-    taps = backend.like(TAPS[mode], axes, axes.dtype)
     settings = {"mode": mode, "padding": padding_mode, "align": align}
     return GridSample.apply(input, at, places=places, size=axes, taps=taps, **settings)
+
+
+@functools.lru_cache(maxsize=64)
+def _axis_tables(size: tuple[int, ...], align: bool, mode: str, dtype: np.dtype[Any]) -> tuple[Any, Any, Any]:
+    """Return the settings `size`, `scale` and `taps` of a sampling, on the CPU."""
+    axes = np.array(size[::-1], dtype).reshape(-1, 1)
+    return axes, (axes - align) / 2, TAPS[mode].astype(dtype)
 
 
 def grid_sampler(
