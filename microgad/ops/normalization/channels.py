@@ -11,6 +11,7 @@ from ...errors import DtypeError, KindError, ShapeError
 from ...function.half import HALF
 
 SINGLE = np.dtype(np.float32)
+FEW = 5000  # numbers that are not worth a repetition of the channels' values
 
 
 def check_channels(input: Any, **channelwise: Any) -> None:
@@ -59,6 +60,6 @@ def per_channel(values: Any, x: Any) -> Any:
     if x.ndim == 2:
         return values
     n, c, p = x.shape
-    if type(x) is not np.ndarray or n < 4 or not 1 < p <= 1 << 12 or c * p > 1 << 18:
+    if type(x) is not np.ndarray or x.size < FEW or n < 4 or not 1 < p <= 1 << 12 or c * p > 1 << 18:
         return values[:, None]
     return np.repeat(values, p).reshape(c, p)
