@@ -229,6 +229,7 @@ def stride_or_kernel(op: str, stride: Size | None, kernel: Sizes) -> Sizes:
     return ntuple(op, "stride", stride, len(kernel))
 
 
+_INT = {int}
 TOO_SMALL = {
     "stride": "stride must be greater than zero, non-positive stride is not supported",
     "padding": "negative padding is not supported",
@@ -240,6 +241,9 @@ def ntuple(op: str, name: str, value: Any, dims: int, least: int = 1) -> Sizes:
     """Return the argument `name` as `dims` ints. It is one int or one for each dimension, and at least `least`."""
     if type(value) is int and least <= value < 2**31:
         return (value,) * dims
+    usual = type(value) is tuple and len(value) == dims and {*map(type, value)} == _INT  # as modules keep them
+    if usual and least <= min(value) and max(value) < 2**31:
+        return value
     omitted, sizes = "omitted, " * (name == "stride"), ("one int", "two ints", "three ints")[dims - 1]
     rule = f"{name} must either be {omitted}a single int, or a tuple of {sizes}, got {value!r}"
     try:
