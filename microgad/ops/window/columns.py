@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..blocks import batch_blocks
+from ..layouts import moveaxis
 from .geometry import Window
 from .unfold import im2col, tap_cells
 
@@ -76,7 +77,7 @@ def joint_column_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[s
     for images in joint_images(len(x), window):
         block = taps[images]
         columns = np.empty_like(x, shape=(*block.shape[1:last], len(block), *window.out), order="C")
-        copy_taps(np.moveaxis(columns, last - 1, 0), block, overhang)
+        copy_taps(moveaxis(columns, last - 1, 0), block, overhang)
         yield images, columns.reshape(groups, k, len(block) * places)
 
 
@@ -89,7 +90,7 @@ def joint_images(images: int, window: Window) -> Iterator[slice]:
 
 def side_by_side(y: Any) -> Any:
     """Put the images of a block side by side: (n, G, O/G, positions) -> (G, O/G, n·positions)."""
-    return np.moveaxis(y, 0, 2).reshape(*y.shape[1:3], len(y) * y.shape[3])
+    return moveaxis(y, 0, 2).reshape(*y.shape[1:3], len(y) * y.shape[3])
 
 
 def grouped_taps(x: Any, window: Window, groups: int) -> tuple[Any, list[tuple[Any, ...]]]:

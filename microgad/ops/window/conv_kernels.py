@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..blocks import batch_blocks
-from ..layouts import contiguous
+from ..layouts import contiguous, moveaxis
 from .columns import column_blocks, is_deep, joint_column_blocks, joint_images, mec_blocks, mec_pays, side_by_side
 from .geometry import Window
 from .unfold import add_columns
@@ -44,7 +44,7 @@ def by_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
 def by_mec(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
     """Write into y the sum of KH products, one for each row of the kernel, with MEC columns."""
     g, o, c, kh, *rest = weight.shape
-    matrices = np.moveaxis(weight, 3, 0).reshape(kh, g, o, c * math.prod(rest))
+    matrices = moveaxis(weight, 3, 0).reshape(kh, g, o, c * math.prod(rest))
     flat = y.reshape(len(x), g, o, math.prod(window.out))
     for images, part, rows in mec_blocks(x, window, g):
         out = np.matmul(matrices[0, part], rows[0], out=flat[images, part])
@@ -62,7 +62,7 @@ def by_joint_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> 
         out = matrix @ columns
         if bias is not None:
             out += bias
-        y[images] = np.moveaxis(out.reshape(g, o, images.stop - images.start, *window.out), 2, 0)
+        y[images] = moveaxis(out.reshape(g, o, images.stop - images.start, *window.out), 2, 0)
 
 
 def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
@@ -83,7 +83,7 @@ def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups:
         for images in joint_images(n, window):
             columns = matrix @ side_by_side(flat[images])
             columns = columns.reshape(groups, c, area, images.stop - images.start, *window.out)
-            add_columns(np.moveaxis(columns, 3, 0), x[images], window)
+            add_columns(moveaxis(columns, 3, 0), x[images], window)
     else:
         # Blocks are four times as large as elsewhere, since each tap is added by itself.
         for images, rows in batch_blocks(y, oh, groups * c * area * row // 4):
@@ -160,7 +160,7 @@ def weight_by_mec(y: Any, x: Any, window: Window) -> Any:
     for images, part, rows in mec_blocks(x, window, groups):
         for total, row in zip(weight[:, part], rows, strict=True):
             total += (y[images, part] @ np.swapaxes(row, 2, 3)).sum(0)
-    return np.moveaxis(weight.reshape(kh, groups, o, c, *rest), 0, 3)
+    return moveaxis(weight.reshape(kh, groups, o, c, *rest), 0, 3)
 
 
 def weight_by_joint_columns(y: Any, x: Any, window: Window) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -161,8 +162,15 @@ class Window(_Fields):
         """Whether the kernel's spans at different positions do not overlap."""
         return all(span <= step for span, step in zip(self.span, self.stride, strict=True))
 
+    @cached_property
+    def fits(self) -> bool:
+        """Whether the kernel is not empty, and not larger than the padded plane."""
+        return min(self.kernel) >= 1 and all(map(operator.le, self.span, self.padded_size))
+
     def check(self, too_large: str = "") -> None:
         """Raise ShapeError if the kernel is empty or larger than the padded plane, with what to say of the latter."""
+        if self.fits:
+            return
         names = ("depth", "height", "width")[-len(self.kernel) :]
         for name, kernel, span, padded in zip(names, self.kernel, self.span, self.padded_size, strict=True):
             if kernel < 1:

@@ -220,7 +220,7 @@ def _in_memory_format(times: Callable[[Any, int], Any], x: Any, axis: int) -> An
     """Apply `times` to x along an axis; a channels-last x is passed as (N, ..., C)."""
     if axis < 2 or not layouts.channels_last(x):
         return times(x, axis)
-    return np.moveaxis(times(np.moveaxis(x, 1, -1), axis - 1), -1, 1)
+    return layouts.moveaxis(times(layouts.moveaxis(x, 1, -1), axis - 1), -1, 1)
 
 
 def linear_kernel(x: Any) -> Any:
