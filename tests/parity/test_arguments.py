@@ -222,6 +222,8 @@ CALLS = """
     T.empty(2,2,out=T.ones(4)[1:3]).shape
     T.histogramdd(A[:,:2],[1,2],[0.,9.,0.,9.],T.ones(3),True)
     T.stft(T.ones(16),n_fft=4,hop_length=2,win_length=4,window=T.ones(4),center=True,pad_mode="reflect",normalized=False,onesided=True,return_complex=True)
+    T.stft(T.arange(9.),4,2,2,v[:2],center=False,align_to_window=True,return_complex=True)
+    T.stft(T.arange(20.).reshape(2,10),6,3,4,center=False,align_to_window=True,onesided=False,return_complex=True)
     T.conv_transpose1d(B,B,None,1,0,0,1,1)
     T.max_pool1d(B,kernel_size=2,stride=1,padding=0,dilation=1,ceil_mode=False)
     T.baddbmm(B,B,B,beta=1,alpha=1)

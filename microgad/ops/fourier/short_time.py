@@ -24,10 +24,11 @@ def stft(
     """The Fourier transform of overlapping, windowed frames of a signal. Source: torch.stft.
 
     (L,) or (B, L) -> (..., frequencies, frames). A frame has n_fft samples, and one starts every hop_length samples, by
-    default n_fft // 4. With `center` the signal is padded, so that frame t is centered at sample t · hop_length. Of a
-    real signal only the first n_fft // 2 + 1 frequencies are returned, unless onesided=False. `normalized` divides by
-    √n_fft. With return_complex=False real and imaginary parts lie along a last dimension of size 2. Raises RuntimeError
-    where sizes don't fit.
+    default n_fft // 4. With `center` the signal is padded, so that frame t is centered at sample t · hop_length; with
+    `align_to_window` it is padded with zeros, so that a shorter window begins there. Of a real signal only the first
+    n_fft // 2 + 1 frequencies are returned, unless onesided=False. `normalized` divides by √n_fft. With
+    return_complex=False real and imaginary parts lie along a last dimension of size 2. Raises RuntimeError where sizes
+    don't fit.
 
     >>> torch.stft(torch.ones(8), 4, window=torch.ones(4), return_complex=True).shape
     torch.Size([3, 9])
@@ -52,6 +53,8 @@ def stft(
         x = pad(x.unsqueeze(1), (n_fft // 2, n_fft // 2), pad_mode).squeeze(1)
     if not 0 < n_fft <= x.shape[-1]:
         raise ArgumentError(f"stft: expected 0 < n_fft <= {x.shape[-1]}, but got n_fft={n_fft}")
+    if align_to_window and win_length is not None:
+        x = _pad_around(x, n_fft - win_length)
     frames = unfold(x, -1, n_fft, hop) * window  # (B, frames, n_fft)
     norm = "ortho" if normalized else None
     spectra = transpose(rfft(frames, norm=norm) if onesided else fft(frames, norm=norm), 1, 2)
@@ -68,7 +71,7 @@ def istft(
     """The least-squares inverse of stft: (..., frequencies, frames) -> (..., length). Source: torch.istft.
 
     The windowed frames are overlap-added and divided by the sum of the squared windows. Raises RuntimeError where that
-    sum is zero, and where sizes don't fit.
+    sum is zero, where no sample is left, and where sizes don't fit.
 
     >>> x, w = torch.arange(8.0), torch.hann_window(4)
     >>> torch.allclose(torch.istft(torch.stft(x, 4, window=w, return_complex=True), 4, window=w), x, atol=1e-5)
@@ -79,6 +82,8 @@ def istft(
         raise ShapeError(f"istft: expected a tensor of 2 or 3 dimensions, none of them empty, got {tuple(input.shape)}")
     batch = x.unsqueeze(0) if x.ndim == 2 else x
     hop, window = _hop_and_window("istft", x, n_fft, hop_length, win_length, window)
+    if hop > (n_fft if win_length is None else win_length):
+        raise ArgumentError(f"istft: expected hop_length <= win_length, but got hop_length={hop}")
     onesided = batch.shape[1] != n_fft if onesided is None else onesided
     rows, frames = n_fft // 2 + 1 if onesided else n_fft, batch.shape[2]
     if batch.shape[1] != rows:
@@ -98,6 +103,8 @@ def istft(
     start = n_fft // 2 if center else 0
     end = start + length if length is not None else total - (n_fft // 2 if center else 0)
     signal, weights = signal[:, start:end], weights[:, start:end]
+    if not weights.numel():
+        raise ShapeError(f"istft: no sample of the {total} that the frames have is left by center and length")
     if bool((weights.abs() < 1e-11).any()):
         raise ArgumentError("istft: the sum of the squared windows has zeros: choose a window that overlaps more")
     signal = signal / weights
@@ -130,5 +137,9 @@ def _hop_and_window(
         window = ones(size, dtype=x.real.dtype, device=x.device)
     elif tuple(window.shape) != (size,):
         raise ShapeError(f"{op}: expected a 1D window tensor of size {size}, but got {tuple(window.shape)}")
-    left = (n_fft - size) // 2
-    return hop, pad(window, (left, n_fft - size - left)) if size < n_fft else window
+    return hop, _pad_around(window, n_fft - size) if size < n_fft else window
+
+
+def _pad_around(x: Tensor, count: int) -> Tensor:
+    """Append `count` zeros, half of them before the last axis, and half of them after it."""
+    return pad(x, (count // 2, count - count // 2))
