@@ -228,11 +228,24 @@ def test_a_loss_that_depends_on_the_phase_of_vectors_raises():
             vectors.real.sum().backward()
 
 
-def test_repeated_singular_values_and_eigenvalues_have_derivatives():
-    A = torch.eye(3, dtype=torch.float64, requires_grad=True)
-    for values in (torch.linalg.svd(A).S, torch.linalg.svdvals(A), torch.linalg.eigh(A).eigenvalues):
-        (grad,) = torch.autograd.grad(values.sum(), A)
-        assert_close(grad, np.eye(3))
+def values_and_product(name, A):
+    """The eigenvalues or singular values of A, and A, made of them and the vectors."""
+    if name == "svd":
+        U, S, Vh = torch.linalg.svd(A)
+        return S, U * S @ Vh
+    w, V = getattr(torch.linalg, name)(A)
+    return w.real, ((V * w) @ torch.linalg.inv(V)).real
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("name", ["eigh", "eig", "svd"])
+@pytest.mark.parametrize("diagonal", [[1.0, 1, 1], [2, 2, 1], [0, 0, 0]])
+def test_where_values_coincide_they_have_derivatives_but_vectors_have_none(name, diagonal, create_graph):
+    A = torch.diag(torch.tensor(diagonal, dtype=torch.float64)).requires_grad_()
+    (grad,) = torch.autograd.grad(values_and_product(name, A)[0].sum(), A, create_graph=create_graph)
+    assert_close(grad, np.eye(3))
+    (grad,) = torch.autograd.grad((values_and_product(name, A)[1] * randn(3, 3)).sum(), A, create_graph=create_graph)
+    assert grad.isnan().any()  # 0 / 0: it would be wrong with 0 for it
 
 
 def test_einsum_of_one_operand_is_a_view_of_it():

@@ -63,7 +63,7 @@ class EigenvaluesH(Function):
 class Eig(Function):
     """Eigenvalues and eigenvectors of length 1, both always complex."""
 
-    symbol, numpy, conjugates = "λ, v", np.linalg.eig, False
+    symbol, numpy, conjugates, materializes = "λ, v", np.linalg.eig, False, False
 
     def forward(self, x):
         w, v = np.linalg.eig(x)
@@ -72,6 +72,9 @@ class Eig(Function):
 
     def backward(self, grad, out):
         (of_values, of_vectors), (w, v) = grad, out
+        if of_vectors is None:
+            return (Solve.apply(adjoint(v), of_values[..., None] * adjoint(v)),)
+        of_values = np.zeros_like(w) if of_values is None else of_values
         along = (conjugate(v) * of_vectors).sum(-2)
         check_phase_invariant(np.imag(along), "linalg_eig")
         turned = np.matmul(adjoint(v), of_vectors) - np.matmul(adjoint(v), v) * np.real(along)[..., None, :]
@@ -138,10 +141,10 @@ class SingularValues(Function):
 def divide_off_diagonal(x: Any, differences: Any) -> Any:
     """Return x / differences with a zero diagonal.
 
-    0 / 0 is 0: where eigenvalues coincide, entries without a gradient contribute nothing.
+    Where eigenvalues coincide it is infinite or NaN. 0 / 0, as of V f(w) Vᴴ at the identity, can stand for any number.
     """
-    idle = np.logical_or(eye(x, x.shape[-1]) != 0, np.logical_and(differences == 0, x == 0))
-    return Select.apply(np.logical_not(idle), x / np.where(idle, 1, differences))
+    diagonal = eye(x, x.shape[-1]) != 0
+    return Select.apply(np.logical_not(diagonal), x / np.where(diagonal, 1, differences))
 
 
 def check_phase_invariant(excess: Any, op: str, scale: Any = 0) -> None:
@@ -157,7 +160,8 @@ def check_phase_invariant(excess: Any, op: str, scale: Any = 0) -> None:
 def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> return_types.linalg_eigh:
     """Return the ascending real eigenvalues and the orthonormal eigenvectors (columns) of Hermitian matrices.
 
-    The lower triangle is read, or the upper one if UPLO is "U". A loss must not depend on the vectors' signs or phases.
+    The lower triangle is read, or the upper one if UPLO is "U". A loss must not depend on the vectors' signs or phases;
+    where eigenvalues coincide, its gradient is NaN if it depends on vectors.
     (..., n, n) -> (..., n), (..., n, n). Raises RuntimeError for other shapes and for integers.
     Source: torch.linalg.eigh.
 
