@@ -115,6 +115,20 @@ def test_solve_triangular_reads_one_triangle_only():
     assert_close(torch.linalg.solve_triangular(A, torch.ones(2, 1), upper=False), [[0.5], [0.125]])
 
 
+@pytest.mark.parametrize("upper", [True, False])
+@pytest.mark.parametrize(("n", "columns"), [(3, 1), (16, 40), (triangular.BLOCK + 1, 2)])  # LAPACK, inverse, blocks
+def test_infinity_and_nan_reach_only_the_rows_that_are_solved_afterwards(n, columns, upper):
+    A, B = randn(n, n) / n + 2 * torch.eye(n, dtype=torch.float64), randn(n, columns)
+    expected = torch.linalg.solve_triangular(A, B, upper=upper)
+    before = slice(n // 2 + 1, None) if upper else slice(n // 2)
+    for bad in (torch.inf, torch.nan):
+        B[n // 2, 0] = bad
+        found = torch.linalg.solve_triangular(A, B, upper=upper)
+        assert_close(found[before], expected[before])
+        assert_close(found[:, 1:], expected[:, 1:])
+        assert not found[n // 2, 0].isfinite()
+
+
 def test_solve_triangular_gives_positive_strides():
     X = torch.linalg.solve_triangular(torch.eye(3), torch.ones(3, 2), upper=False)
     assert X.stride() == (1, 3)  # PyTorch and users of DLPack don't support negative strides

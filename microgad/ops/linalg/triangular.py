@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, return_types
+from ...backend.meta import known
 from ...errors import LinAlgError
 from ...errors.notices import once
 from ...function import Function
@@ -34,7 +35,11 @@ class SolveTriangular(Function):
     symbol, broadcasts = "◺⁻¹", True
 
     def forward(self, a, b):
-        return by_columns(_substitute(a, b, self.upper, self.unit))
+        out = _substitute(a, b, self.upper, self.unit)
+        last = out[..., :1, :] if self.upper else out[..., -1:, :]
+        if known(~np.isfinite(last).all()):  # LAPACK multiplies the zeros of the other triangle by NaN, too
+            out = _substitute(a, b, self.upper, self.unit, by_rows=True)
+        return by_columns(out)
 
     def backward(self, grad, a, out):
         solved = SolveTriangular.apply(mT(a), grad, upper=not self.upper, unit=self.unit, whole=self.whole)
@@ -46,27 +51,28 @@ class SolveTriangular(Function):
         return of_a, solved
 
 
-def _substitute(a: Any, b: Any, upper: bool, unit: bool) -> Any:
+def _substitute(a: Any, b: Any, upper: bool, unit: bool, by_rows: bool = False) -> Any:
     """Solve by blocks, from the last one if `upper`, otherwise from the first one."""
     n = a.shape[-1]
     if n <= BLOCK // 2 or (n <= BLOCK and b.shape[-1] < WIDE * n):
         if upper:
-            return _solve_block(a, b, unit)
-        return _solve_block(a[..., ::-1, ::-1], b[..., ::-1, :], unit)[..., ::-1, :]
+            return _solve_block(a, b, unit, by_rows)
+        return _solve_block(a[..., ::-1, ::-1], b[..., ::-1, :], unit, by_rows)[..., ::-1, :]
     halves = slice(n // 2), slice(n // 2, n)
     done, left = halves[::-1] if upper else halves
-    known = _substitute(a[..., done, done], b[..., done, :], upper, unit)
-    rest = _substitute(a[..., left, left], b[..., left, :] - np.matmul(a[..., left, done], known), upper, unit)
-    if known.ndim < rest.ndim or known.shape[:-2] != rest.shape[:-2]:
-        known = np.broadcast_to(known, (*rest.shape[:-2], *known.shape[-2:]))
-    return np.concatenate((rest, known) if upper else (known, rest), -2)
+    first = _substitute(a[..., done, done], b[..., done, :], upper, unit, by_rows)
+    b = b[..., left, :] - np.matmul(a[..., left, done], first)
+    rest = _substitute(a[..., left, left], b, upper, unit, by_rows)
+    if first.ndim < rest.ndim or first.shape[:-2] != rest.shape[:-2]:
+        first = np.broadcast_to(first, (*rest.shape[:-2], *first.shape[-2:]))
+    return np.concatenate((rest, first) if upper else (first, rest), -2)
 
 
-def _solve_block(a: Any, b: Any, unit: bool) -> Any:
+def _solve_block(a: Any, b: Any, unit: bool, by_rows: bool) -> Any:
     """Solve for a single upper triangular block."""
     n = a.shape[-1]
     block = np.where(backend.like(_upper(n, int(unit)), a), a, eye(a, n) if unit else 0)
-    if math.prod(a.shape[:-2]) < MANY * n or n * b.shape[-1] > SMALL:
+    if not by_rows and (math.prod(a.shape[:-2]) < MANY * n or n * b.shape[-1] > SMALL):
         try:
             if b.shape[-1] >= WIDE * n:
                 with backend.checked(a):
