@@ -59,6 +59,10 @@ _WORDS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
             "eigenvalues"
         ),
     ),
+    (
+        r"SVD did not converge",
+        lambda m: "The algorithm failed to converge because the input matrix contained non-finite values.",
+    ),
     (r"Array must not contain infs or NaNs", lambda m: "input tensor should not contain infs or NaNs."),
     (r"too many indices for array: array is (\d+)-dim", lambda m: f"too many indices for tensor of dimension {m[1]}"),
 )

@@ -46,8 +46,15 @@ def test_svd_of_infinite_matrices_terminates(dtype):
     assert torch.linalg.matrix_rank(A).tolist() == [0, 3]
     A[0] = torch.tensor([[np.inf, 1, 2], [1, 2, 3], [1, 1, 1]])
     assert torch.linalg.svd(A, full_matrices=False).S.isnan().tolist() == [[True] * 3, [False] * 3]
-    with pytest.raises(torch.linalg.LinAlgError):
-        torch.linalg.svd(torch.full((3, 3), np.nan))
+
+
+@real_and_complex
+@pytest.mark.parametrize("function", ["svd", "svdvals", "matrix_rank", "pinv", "cond"])
+@pytest.mark.parametrize("diagonal", [1, np.inf])
+def test_singular_values_of_nan_raise_in_pytorch_s_words(diagonal, function, dtype):
+    A = torch.tensor([[diagonal, np.nan], [np.nan, diagonal]], dtype=getattr(torch, dtype))
+    with pytest.raises(torch.linalg.LinAlgError, match="the input matrix contained non-finite values"):
+        getattr(torch.linalg, function)(A)
 
 
 @real_and_complex

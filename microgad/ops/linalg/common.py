@@ -40,7 +40,10 @@ def eye(x: Any, n: int, m: int | None = None) -> Any:
 
 
 def svd_or_nan(x: Any, full: bool) -> tuple[Any, ...]:
-    """Return U, S, Vᴴ; NaN for matrices with an infinity, as in PyTorch: LAPACK never returns for some of those."""
+    """Return U, S, Vᴴ; NaN for matrices with an infinity, as in PyTorch: LAPACK never returns for some of those.
+
+    For matrices with NaN LinAlgError is raised.
+    """
     return _of_finite(lambda x: np.linalg.svd(x, full), x)
 
 
@@ -50,10 +53,10 @@ def svdvals_or_nan(x: Any) -> Any:
 
 
 def _of_finite(svd: Callable[[Any], Sequence[Any]], x: Any) -> tuple[Any, ...]:
-    """Apply `svd` with NaN as the result for matrices that contain an infinity."""
+    """Apply `svd` with NaN as the result for matrices that contain an infinity, but no NaN."""
     if backend.on_cpu(x) and np.isfinite(x).all():
         return tuple(svd(x))
-    endless = np.isinf(x).any((-2, -1), keepdims=True)
+    endless = np.isinf(x).any((-2, -1), keepdims=True) & ~np.isnan(x).any((-2, -1), keepdims=True)
     return tuple(
         np.where(endless if y.ndim == x.ndim else endless[..., 0], np.nan, y) for y in svd(np.where(endless, 0, x))
     )
