@@ -120,9 +120,8 @@ def test_cholesky_of_matrices_with_infinities_and_nan(upper: bool) -> None:
         t.linalg.cholesky_ex(t.tensor(matrices), upper=upper) for t in (torch, microgad)
     )
     assert info.tolist() == infos.tolist()
-    good = infos.numpy() == 0
-    assert 10 < good.sum() < 50
-    np.testing.assert_allclose(found.numpy()[good], expected.numpy()[good], atol=1e-12)
+    assert 10 < (infos == 0).sum() < 50
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), 1e-7, 1e-12)
     for t in (torch, microgad):
         with pytest.raises(RuntimeError, match=r"\(Batch element 0\): .* minor of order 2 is not"):
             t.linalg.cholesky(t.tensor(matrices), upper=upper)

@@ -119,7 +119,7 @@ def cholesky_ex(
             raise _not_definite("linalg.cholesky_ex", info)
         bad = info.reshape((*info.shape, 1, 1)) > 0
         factor = _cholesky("linalg.cholesky_ex", Where.apply(bad, eye(A, A.shape[-1]), A), upper)
-        nothing = np.sqrt(Where.apply(bad, A, 0.0) * 0)  # made of A, so that the gradient is NaN, 0/0, there
+        nothing = np.sqrt(Where.apply(bad & np.isfinite(A.array), A, 0.0) * 0)  # of A, so that the gradient is NaN, 0/0
         left = core.Tensor._wrap(_partial_cholesky(A.array, orders, upper))
         factor = Where.apply(bad, left + nothing, factor)
     return into(out, return_types.linalg_cholesky_ex(factor, core.Tensor._wrap(info)), exact="linalg.cholesky_ex")
@@ -138,10 +138,11 @@ def _partial_factor(x: Any, order: int) -> Any:
     factor = np.tril(x)
     for k in range(order):
         column = factor[k:, k] - np.matmul(factor[k:, :k], np.conj(factor[k, :k]))
+        pivot = np.real(column[0])
+        factor[k, k] = pivot
         if k < order - 1:
-            factor[k:, k] = column / np.sqrt(np.real(column[0]))
-        else:
-            factor[k, k] = np.real(column[0])
+            factor[k, k] = np.sqrt(pivot)
+            factor[k + 1 :, k] = column[1:] / np.sqrt(pivot)
     return factor
 
 
