@@ -317,6 +317,7 @@ CALLS = """
     T.autograd.functional.jacobian(T.exp,v,strict=True,vectorize=True)
     T.istft(T.ones(5,1)+0j,8,4,8,T.ones(8))
     T.istft(T.ones(5,3)+0j,8,8,7,T.ones(7),False,length=6)
+    T.tensordot(v>0,v>0,0)
     T.neg(v,out=T.empty(3).double())
     T.floor(v,out=T.empty(3).double())
     T.ceil(v,out=T.empty(3).double())

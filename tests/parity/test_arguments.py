@@ -284,6 +284,8 @@ CALLS = """
     T.linspace(0,1,i[1])
     T.logspace(0,1,i[1])
     T.tensordot(T.ones(2,2,2,dtype=T.uint8),T.ones(2,1,2,dtype=T.uint8),dims=2)
+    [T.einsum(e,x,y.double()) for e,x,y in (("i,i",v[:1],v[1:2]),("ij,jk->i",A[:,:1],i[None]),("i,j->i",v,v))]
+    [T.einsum(e,A[:1,:1]>0,x) for e in ("ij,jk->","ij,jk->k") for x in (A[:1],i[None],A[:1]>0)]
     A@np.ones(3)
     v.clone().lerp_(v+1,weight=.25)
     v.clone().heaviside_(values=v)

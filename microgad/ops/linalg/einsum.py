@@ -32,7 +32,13 @@ class Contract(Function):
     derivatives are contractions, too.
     """
 
-    symbol, promote, native_half = "Σ×", dtypes.promote, "cuda"
+    symbol, native_half = "Σ×", "cuda"
+
+    @staticmethod
+    def promote(arrays):
+        """Operands without labels count like the others: they lack only axes that were summed or of size 1."""
+        a, b = (x.dtype for x in arrays)
+        return arrays if a == b else dtypes.cast(arrays, dtypes.promote_types(a, b).dtype)
 
     def forward(self, a, b):
         a_labels, b_labels, out_labels = self.labels
@@ -85,7 +91,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     and lists of axes may alternate instead, with a list for the result at the end.
 
     Raises RuntimeError if the equation does not fit the operands, and if operands of different dtypes are summed over a
-    letter that both have. Their product without a sum has the promoted dtype.
+    letter that both have. Their product without a sum, or with one over size 1, has the promoted dtype.
 
     >>> torch.einsum("ij,jk->ik", torch.ones(2, 3), torch.ones(3, 1))
     tensor([[3.],
@@ -188,7 +194,9 @@ def _take_diagonals(x: Tensor, term: Labels, operand: int) -> tuple[Tensor, list
 def _contract(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> Tensor:
     """Contract Tensors, each with the labels of its axes. The result is never an operand itself, but may be a view."""
     whole, size = parts[0][0], _label_sizes(parts)
-    parts = [_drop_broadcast_axes(x, labels, size) for x, labels in parts]
+    if len(parts) > 1:  # there is nothing to sum over axes of size 1, so that dtypes may differ, as in PyTorch
+        size = {label: 0 if n == 1 and label not in result else n for label, n in size.items()}
+    parts = [_drop_other_sizes(x, labels, size) for x, labels in parts]
     for group in _contraction_path(parts, result):
         chosen = [parts.pop(i) for i in sorted(group, reverse=True)][::-1]
         others = [labels for _, labels in parts]
@@ -220,8 +228,8 @@ def _label_sizes(parts: list[tuple[Tensor, list[Any]]]) -> dict[Any, int]:
     return size
 
 
-def _drop_broadcast_axes(x: Tensor, labels: list[Any], size: dict[Any, int]) -> tuple[Tensor, list[Any]]:
-    """Remove the axes of size 1 that broadcast to another operand's size."""
+def _drop_other_sizes(x: Tensor, labels: list[Any], size: dict[Any, int]) -> tuple[Tensor, list[Any]]:
+    """Remove the axes of size 1 that have another size by their label: those that broadcast, for example."""
     kept = [i for i, label in enumerate(labels) if x.shape[i] == size[label]]
     if len(kept) == len(labels):
         return x, labels
@@ -291,6 +299,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
         raise ArgumentError(f"both dimension lists should have same length, got {a_dims} and {b_dims}")
     a_dims, b_dims = (wrap_dims(dims, x.ndim, "tensordot", wrap_scalar=False) for dims, x in ((a_dims, a), (b_dims, b)))
     check_same_dtype("tensordot", a, b)
+    check_not_bool(a.array)
     labels, others = [f"a{i}" for i in range(a.ndim)], [f"b{i}" for i in range(b.ndim)]
     for i, j in zip(a_dims, b_dims, strict=True):
         if a.shape[i] != b.shape[j] and 1 not in (a.shape[i], b.shape[j]):
