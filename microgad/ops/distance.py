@@ -144,6 +144,8 @@ def _pairs(x: Any) -> list[Any]:
 
 def _norms_along_last(x: Any, p: float) -> Any:
     """Return the p-norms along the last axis."""
+    if p == 0:
+        return np.square(np.sign(x)).sum(-1)  # which has a gradient, of 0, unlike the norm
     if p in (1, math.inf) and x.shape[-1]:
         size = x * np.sign(bare(x))  # abs, but with derivative NaN at NaN
         if p == 1:

@@ -278,6 +278,8 @@ CALLS = """
     T.ctc_loss(T.ones(4,2,3).log_softmax(-1),i.expand(2,3)[:,1:],v0.int().expand(2)*2,v0.int().expand(2))
     T.addr(A,i,i,beta=.5,alpha=1.5)
     T.addr(T.ones(3,3,dtype=T.uint8),v>0,v>0,beta=3,alpha=2)
+    [(T.linalg.vector_norm(x*2+1,0).backward(),x.grad) for x in (v.requires_grad_(),)]
+    [(T.cdist(x,x+1,0).sum().backward(),x.grad) for x in (A.requires_grad_(),)]
     T.norm(A,"nuc")
     v.broadcast_to(2,2,3)
     A.sum_to_size(size=(1,3))

@@ -29,7 +29,8 @@ from .spectra import svdvals
 class VectorNorm(Function):
     """(Σ |x|ᵖ)^(1/p) over axes. For p = inf, -inf and 0: the largest |x|, the smallest |x|, the number of nonzeros.
 
-    Where the norm is 0, its derivative is 0. For p = ±inf, values of equal magnitude share the gradient.
+    Where the norm is 0, its derivative is 0. For p = ±inf, values of equal magnitude share the gradient. For p = 0
+    there is no gradient, as in PyTorch.
     """
 
     symbol, conjugates = "‖x‖", False
@@ -61,7 +62,7 @@ class VectorNorm(Function):
         shape = tuple(1 if i in self.axis else n for i, n in enumerate(x.shape))
         grad, out = grad.reshape(shape), out.reshape(shape)
         if p == 0:
-            return np.zeros_like(x)
+            return None
         if p == 1:
             return grad * _direction(x)
         if p == 2:
@@ -216,8 +217,8 @@ def norm(
     >>> torch.norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), p=1)
     tensor(7.)
     """
-    if p == "nuc":
-        return matrix_norm(input, "nuc", range(input.ndim) if dim is None else dim, keepdim, dtype=dtype, out=out)
+    if p == "nuc" or (p == "fro" and dim is not None and len(as_tuple(dim)) > 2):
+        return matrix_norm(input, p, range(input.ndim) if dim is None else dim, keepdim, dtype=dtype, out=out)
     if isinstance(p, str) and p != "fro":
         raise ArgumentError(f"norm: p is a number, 'fro' or 'nuc', got '{p}'")
     return vector_norm(input, 2 if p is None or isinstance(p, str) else p, dim, keepdim, dtype=dtype, out=out)
