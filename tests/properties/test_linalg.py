@@ -168,9 +168,10 @@ def test_lu_solve(draw):
 @checks(SolveTriangular)
 def test_householder_product(draw):
     x = draw(tensors((*draw(leads), 3, 2), requires_grad=True))
-    tau = draw(tensors((*x.shape[:-2], draw(st.integers(0, 2))), elements=numbers(-1, 1), requires_grad=True))
     if draw(st.booleans()):
+        tau = draw(tensors((*x.shape[:-2], draw(st.integers(0, 2))), elements=numbers(-1, 1), requires_grad=True))
         return torch.linalg.householder_product, x, tau
+    tau = draw(tensors((*x.shape[:-2], 2), elements=numbers(-1, 1), requires_grad=True))
     left, transpose = draw(st.booleans()), draw(st.booleans())
     c = draw(tensors((*x.shape[:-2], *((3, 2) if left else (2, 3))), requires_grad=True))
     return lambda x, tau, c: torch.ormqr(x, tau, c, left, transpose), x, tau, c

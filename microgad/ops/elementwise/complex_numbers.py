@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import dtypes
 from ...dtypes.type_names import TYPE_NAMES
-from ...errors import DtypeError, ShapeError
+from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
@@ -194,7 +194,7 @@ def _check_same_floats(arrays: Any) -> Any:
     """Return both arrays. Raises RuntimeError unless they are both float32, or both float64."""
     a, b = (x.dtype for x in arrays)
     if {a, b} - {dtypes.float32.dtype, dtypes.float64.dtype}:
-        raise DtypeError(
+        raise KindError(
             f"Expected both inputs to be Half, Float or Double tensors but got {TYPE_NAMES[a]} and {TYPE_NAMES[b]}"
         )
     if a != b:

@@ -88,7 +88,7 @@ def check_floating(op: str, *tensors: Tensor) -> None:
         if x.array.dtype.kind not in "fc":
             raise KindError(f"{op}: Expected a floating point or complex tensor as input. Got {x.dtype}")
         if x.array.dtype == np.float16:
-            raise DtypeError(f"{op}: Low precision dtypes not supported. Got {x.dtype}")
+            raise KindError(f"{op}: Low precision dtypes not supported. Got {x.dtype}")
     check_same_dtype(op, *tensors)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import function as core
 from ... import return_types
-from ...errors import GraphError, ShapeError
+from ...errors import DimError, ShapeError, UnsupportedError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
@@ -30,7 +30,7 @@ class Geqrf(Function):
         return by_columns(mT(vectors)), factors
 
     def backward(self, grad):
-        raise GraphError("the derivative for 'geqrf' is not implemented; use linalg.qr")
+        raise UnsupportedError("the derivative for 'geqrf' is not implemented; use linalg.qr")
 
 
 @tensors_only
@@ -53,8 +53,9 @@ def _compact(op: str, vectors: Tensor, tau: Tensor) -> tuple[Tensor, Tensor, Ten
 
     A is upper triangular, without its unit diagonal. D is a diagonal matrix, as a column."""
     check_floating_matrices(op, vectors, tau, name="input")
-    rows, columns = vectors.shape[-2:]
-    k = tau.shape[-1] if tau.ndim else 0
+    if not tau.ndim:
+        raise DimError(f"{op}: tau must have a dimension, got a 0-d tensor")
+    rows, columns, k = *vectors.shape[-2:], tau.shape[-1]
     if k > min(rows, columns):
         raise ShapeError(
             f"{op}: input.shape[-1] must be greater than or equal to tau.shape[-1], and input.shape[-2] as well, got "
@@ -106,7 +107,7 @@ def ormqr(
     tensor([[-1.],
             [ 1.]])
     """
-    v, a, d = _compact("ormqr", input, tau)
+    check_floating_matrices("ormqr", input, tau, other, name="input")
     check_matrices("ormqr", other, name="other")
     if other.shape[-2 if left else -1] != input.shape[-2]:
         raise ShapeError(
@@ -118,6 +119,9 @@ def ormqr(
             f"ormqr: Expected batch dimensions of other to be equal to input.shape[:-2] = {tuple(input.shape[:-2])}, "
             f"but got {tuple(other.shape[:-2])}"
         )
+    v, a, d = _compact("ormqr", input, tau)
+    if tau.shape[-1] != (k := min(input.shape[-2:])):
+        raise ShapeError(f"ormqr: tau.shape[-1] must be equal to min(other.shape[-2], input.shape[-1]) = {k}")
     x = other if left else adjoint(other)
     if left == transpose:  # Qᴴ = I - V D* A⁻ᴴ Vᴴ
         inner = conjugate(d) * tri_solve(adjoint(a), np.matmul(adjoint(v), x), upper=False, unit=True)

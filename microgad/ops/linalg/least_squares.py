@@ -100,6 +100,12 @@ def _tolerance(x: Any, largest: Any, atol: Any, rtol: Any) -> Any:
     return np.maximum(0.0 if atol is None else atol, rtol * largest)
 
 
+def _check_alone(tolerance: str, *others: Any) -> None:
+    """Raise TypeError if another tolerance is given beside a deprecated one."""
+    if any(x is not None for x in others):
+        raise TypeError(f"{tolerance} cannot be combined with atol and rtol")
+
+
 def _bare_tolerances(op: str, **tolerances: Any) -> dict[str, Any]:
     """Return the tolerances, which must be real, with arrays in place of Tensors."""
     for name, given in tolerances.items():
@@ -128,7 +134,9 @@ def pinv(
             [0.0000, 0.0000]])
     """
     check_floating_matrices("linalg.pinv", A, square=hermitian)
-    rtol = rcond if rtol is None else rtol
+    if rcond is not None:
+        _check_alone("linalg.pinv(): rcond", atol, rtol)
+        rtol = rcond
     return into(out, Pinv.apply(A, hermitian=hermitian, **_bare_tolerances("linalg.pinv", atol=atol, rtol=rtol)))
 
 
@@ -167,8 +175,9 @@ def matrix_rank(
     tensor(1)
     """
     check_floating_matrices("linalg.matrix_rank", A, square=hermitian)
-    if atol is None and tol is not None:
-        atol, rtol = tol, 0.0 if rtol is None else rtol
+    if tol is not None:
+        _check_alone("linalg.matrix_rank(): tol", atol, rtol)
+        atol, rtol = tol, 0.0
     tolerances = _bare_tolerances("linalg.matrix_rank", atol=atol, rtol=rtol)
     return into(out, Rank.apply(A.detach(), hermitian=hermitian, **tolerances))
 
@@ -196,8 +205,10 @@ def lstsq(
         raise ArgumentError(f"{op}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss), got {driver}")
     vectors = is_vector_rhs(A, B)
     b = unsqueeze(B, -1) if vectors else B
+    if b.ndim != A.ndim:
+        raise ShapeError(f"{op}: B must be a vector or matrix for each A, got {tuple(A.shape)} and {tuple(B.shape)}")
     rows, columns = A.shape[-2:]
-    if b.ndim < 2 or b.shape[-2] != rows:
+    if b.shape[-2] != rows:
         raise ShapeError(f"{op}: input.size(-2) should match other.size(-2), got {tuple(A.shape)} and {tuple(B.shape)}")
     tolerance = _driver_rtol(A.array, rcond, driver)
     inverse = pinv(A, tolerance)

@@ -16,6 +16,7 @@ from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
 from ..indexing import Gather
+from ..movement import broadcast_shapes
 from ..out import into
 from .common import adjoint as _adjoint
 from .common import by_columns, cabs1, check_fit, check_floating_matrices, eye, mT
@@ -310,7 +311,7 @@ def _solve_with_factors(factors: Tensor, order: Any, b: Tensor, adjoint: bool) -
 
 def permute_rows(x: Any, order: Any) -> Any:
     """Return the rows of matrices in another order."""
-    lead = np.broadcast_shapes(order.shape[:-1], tuple(x.shape[:-2]))
+    lead = broadcast_shapes(order.shape[:-1], tuple(x.shape[:-2]))
     shape = (*lead, *x.shape[-2:])
     x = np.broadcast_to(x, shape)
     index = np.broadcast_to(order[..., None], shape)
