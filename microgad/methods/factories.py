@@ -138,9 +138,15 @@ def with_alpha(cls: type[Function], like: F, formula: Callable[..., None]) -> F:
 
 @accepts_lazy
 def augmented(method: F) -> F:
-    """Make an augmented assignment, such as `a += b`, from an in-place method `op_`."""
+    """Make an augmented assignment, such as `a += b`, from an in-place method `op_`.
+
+    For a NumPy array b, `a` becomes the new Tensor a + b, as in PyTorch, which raises if that has to be recorded; here
+    it is recorded in place.
+    """
 
     def operator(self: Tensor, other: Any) -> Any:
+        if type(other) is ndarray and not (self.requires_grad and state.current().grad_enabled):
+            return NotImplemented
         return method(self, other) if is_operand(other) else retry_overridden(operator, self, other)
 
     return operator  # type: ignore[return-value]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -448,3 +449,20 @@ def test_logical_operations_overwrite_a_leaf(name):
         return x.is_leaf, x.requires_grad, x, x.grad
 
     Programs({name: program}).check(name)
+
+
+@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
+def test_assignments_of_arrays_make_new_tensors():
+    for t in (torch, microgad):
+        x = y = t.zeros(2)
+        n = t.zeros(2, dtype=t.int64)
+        x += np.array([1.0, 2.0])
+        n -= np.array([0.5, 1.0])
+        assert (x.dtype, n.dtype, y.tolist()) == (t.float64, t.float64, [0, 0])
+        assert (x.tolist(), n.tolist()) == ([1, 2], [-0.5, -1])
+        w = leaf = t.zeros(2, requires_grad=True)
+        with pytest.raises(RuntimeError):
+            w += np.ones(2)
+        with t.no_grad():
+            w += np.ones(2)
+        assert (w.requires_grad, leaf.tolist()) == (False, [0, 0])

@@ -26,6 +26,15 @@ show(t * np.arange(3), t + np.array(2.0), i - np.ones(3, np.float32), t / np.arr
 show(t ** np.array([1, 2, 3]), t % np.array([2, 2, 2]), u + np.array(300), i << np.array([1, 2, 3]), t @ np.arange(3))
 show(t.half() * np.float32(2), np.float64(2) * t, t * np.int64(2), np.True_ * i, t == np.arange(3))
 show(b & np.array([1, 1], np.uint8), t.mul(2) * np.ones((2, 3), np.float32))
+assigned, rows = [t, t, t, i, i, b], torch.ones(2, 3)
+assigned[0] += np.ones(3)
+assigned[1] *= np.array([1, 2, 3])
+assigned[2] -= np.float64(2)  # a number, unlike an array, is subtracted in place
+assigned[3] /= np.ones((2, 3), np.float32)
+assigned[4] //= np.array(2)
+assigned[5] |= np.array([1, 2])
+rows[0] += np.arange(3.0)
+show(*assigned, t, i, b, rows)
 
 # Methods and keywords of ufuncs
 a = np.zeros(3)
@@ -41,3 +50,6 @@ p = torch.ones(3, requires_grad=True)
 with torch.no_grad():
     np.add.at(a, i, p)
     show(a, np.sin(p), p * np.arange(3), np.convolve(p, t))
+    q = p
+    q += np.ones(3)
+    show(p, q)
