@@ -71,6 +71,22 @@ class Shape(tuple[int, ...]):
         made.levels = (x.level, *getattr(whole, "levels", ()))
         return made
 
+    def in_one_slice(self, grads: Sequence[Any], shapes: Sequence[Any]) -> list[Any]:
+        """Return the gradients of a node's results, of which one has this shape, such that they can be summed.
+
+        The inputs' gradients are summed over the slices of a mapping that has ended. That of a result which the slices
+        share counts once, so it goes to the first slice, and the others get zeros.
+        """
+        found = list(grads)
+        for level in self.levels:
+            for i, (g, shape) in enumerate(zip(found, shapes, strict=True)):
+                if level.ended and g is not None and level not in getattr(shape, "levels", ()):
+                    array = getattr(g, "array", g)
+                    first = np.zeros_like(getattr(array, "innermost", array), bool, shape=level.count)
+                    first[0] = True
+                    found[i] = np.where(BatchedArray(first, level), g, 0)
+        return found
+
 
 class Flags:
     """A slice's `ndarray.flags`: how it lies in memory, and whether it may be written."""

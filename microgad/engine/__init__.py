@@ -311,9 +311,9 @@ def _derive_by_decomposition(node: Function, kept: list[Any], grad: Any, onward:
     out = decomposition(node, *[kept[j] for j in positions])
     outs, grads = (out, grad) if type(out) is tuple else ((out,), (grad,))
     wanted = [i for i in starts if onward[i] is not None]
-    pairs = [(y, g) for y, g in zip(outs, grads, strict=True) if y.node is not None and g is not None]
-    targets = [starts[i].node for i in wanted]
-    found = run([y.node for y, _ in pairs], [g for _, g in pairs], targets, retain_graph=True, create_graph=True)
+    pairs = [(y.node, g) for y, g in zip(outs, grads, strict=True) if y.node is not None and g is not None]
+    seeds = [g.array.gradient_for(g, y) if isinstance(g.array, DuckArray) else g for y, g in pairs]
+    found = run([y for y, _ in pairs], seeds, [starts[i].node for i in wanted], retain_graph=True, create_graph=True)
     gradients: list[Any] = [None] * len(onward)
     for i in wanted:
         g = found.get(starts[i].node.number)

@@ -28,6 +28,9 @@ def gathered(node: Function, grads: Sequence[Any]) -> tuple[Any, ...] | None:
     """The gradients of several results as the node's derivatives take them; None if no result has one."""
     if all(g is None for g in grads) and node.plan.fills:
         return None
+    for shape in node.shape:
+        if type(shape) is not tuple and hasattr(shape, "in_one_slice"):  # of a result that vmap has batched
+            grads = shape.in_one_slice(grads, node.shape)
     return with_zeros(node, grads) if node.materializes and node.plan.fills else tuple(grads)
 
 

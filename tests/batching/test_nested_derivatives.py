@@ -108,3 +108,43 @@ def test_a_hook_that_asks_a_meta_gradient_for_a_value_raises_that_error() -> Non
     x.register_hook(lambda g: g.sum().item())
     with pytest.raises(NotImplementedError, match="no values"):
         x.sum().backward()
+
+
+class Product(torch.Function):
+    """x · w and x², of which the slices share the second where they share x."""
+
+    def forward(self, x, w):
+        return x * w, x * x
+
+    def backward(self, grad, x, w):
+        by_product, by_square = grad
+        return by_product * w + 2 * x * by_square, by_product * x
+
+
+def of_product(x, w):
+    first, second = Product.apply(x, w)
+    return first.sin() * second.cos()
+
+
+def twice(x, w):
+    return of_product(Product.apply(x, w)[1], w)
+
+
+def normalized(x, w):
+    out, mean, std = torch.native_batch_norm(x[:, None], w[:1], None, None, None, True, 0.1, 1e-5)
+    return (out.sin() * std + mean.cos()).flatten()
+
+
+@pytest.mark.parametrize("f", [of_product, twice, normalized])
+def test_a_result_that_slices_share_counts_once_beside_results_of_each_slice(f) -> None:
+    x, w = (torch.tensor(v).double() for v in ([0.3, -0.7, 1.2], [[0.5, 1, 2], [1.5, 3, -1]]))
+    found = []
+    for mapped in (vmap, loop):
+
+        def total(x, mapped=mapped):
+            pairs = mapped(lambda v: mapped(lambda u: f(x, u) * f(x, v).sum())(w).sum(0))(w)
+            return pairs.sin().sum()
+
+        found.append([vjp(total, x)[1](x.sum())[0], hessian(total)(x)])
+    for ours, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(ours.cpu().numpy(), expected.cpu().numpy(), rtol=1e-9, atol=1e-12)
