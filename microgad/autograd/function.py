@@ -7,7 +7,6 @@ import inspect
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from .. import errors, state
 from .. import function as core
 from ..duck_arrays import levels
 from ..engine import leaves, versions
+from ..engine.leaves import computing_jvp
 from ..errors.wording import FREED
 from ..function.naming import node_name
 from ..grad_fn.saved_values import SavedTensor
@@ -29,8 +29,6 @@ from .function_ctx import FunctionCtx as FunctionCtx
 __all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
 
 custom_function = LazyModule("microgad.batching.custom_function")
-# Whether the backward pass that runs is the first one of the double-backward trick: its derivative will be a tangent.
-computing_jvp: ContextVar[bool] = ContextVar("computing jvp", default=False)
 
 
 def _backward_and_vjp(ctx: FunctionCtx, *grads: Any) -> Any:

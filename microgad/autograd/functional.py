@@ -10,6 +10,7 @@ from weakref import WeakSet
 from .. import errors, state
 from ..batching.vmap import map_slices
 from ..engine import Identity
+from ..engine.leaves import computing_jvp
 from ..function import Function
 from ..gradients import grad
 from ..lazy import define_getattr as _define_getattr
@@ -17,7 +18,6 @@ from ..ops.creation import ones_like, zeros, zeros_like
 from ..ops.movement import cat, movedim, view_as
 from ..state.contexts import binding
 from ..tensor import Tensor
-from .function import computing_jvp
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 

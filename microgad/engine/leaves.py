@@ -6,7 +6,8 @@ the pass ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from math import inf
 from threading import RLock
@@ -33,9 +34,39 @@ accumulate_lock = RLock()  # held while adding to `.grad`: several threads' pass
 
 def add_hook(node: Function, fn: Callable[[Any], Any], last: int = 0) -> RemovableHandle:
     """Register `fn` to be called with the gradient that reaches `node`. Hooks with a higher `last` run later."""
+    fn = at_level_of(node, fn)
     calling.add(node)
     node.hooks = node.hooks or {}
     return RemovableHandle(node.hooks, fn, last)
+
+
+class Transform:
+    """A running transform of torch.func, known by the nodes that it differentiates by."""
+
+    def __init__(self, entries: Iterable[Function], forward: bool) -> None:
+        self.numbers, self.forward = {node.number for node in entries}, forward
+
+    def running(self) -> AbstractContextManager[None]:
+        """A context in which this is the innermost transform."""
+        return binding(transforms, (*transforms.get(), self))
+
+
+transforms: ContextVar[tuple[Transform, ...]] = ContextVar("microgad transforms", default=())  # innermost last
+# Whether the backward pass that runs is the first one of the double-backward trick: its derivative will be a tangent.
+computing_jvp: ContextVar[bool] = ContextVar("microgad computing jvp", default=False)
+
+
+def at_level_of(node: Function, hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a hook on `node` that only passes of the node's own transform call: the innermost that it depends on.
+
+    In PyTorch each transform has a graph of its own. In forward mode there is none, so RuntimeError is raised.
+    """
+    for level in reversed(transforms.get()):
+        if level.numbers & reachable([node], min(level.numbers, default=inf)).keys():
+            if level.forward:
+                raise errors.GraphError("cannot register a hook on a tensor that doesn't require gradient")
+            return lambda *grads, own=level: hook(*grads) if transforms.get()[-1:] == (own,) else None
+    return hook
 
 
 def leaf_of_new_array(tensor: Any) -> AccumulateGrad:
@@ -141,8 +172,10 @@ def call_hook(hook: Callable[[Any], Any], grad: Any) -> Any:
 def run_hooks(node: Function, grad: Any, start: float = 0, stop: float = inf) -> Any:
     """Run the node's hooks whose ids are in [start, stop), and return the gradient as they leave it.
 
-    Those of a leaf from `LAST` on wait until its gradient is complete.
+    Those of a leaf from `LAST` on wait until its gradient is complete. None are run while a tangent is computed.
     """
+    if computing_jvp.get():
+        return grad
     Tensor = function.Tensor
     bare = not (grad is None or isinstance(grad, Tensor))
     grad = Tensor._wrap(grad) if bare else grad

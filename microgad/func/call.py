@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from .. import errors, state
 from ..autograd import functional
+from ..engine.leaves import Transform
 from ..function import AccumulateGrad
 from ..ops.movement import clone
 from ..ops.view_writes import TransformArgument
@@ -108,6 +109,7 @@ class TransformCall:
         with state.scope(grad_enabled=True):
             self.wanted = [entering(x) for x in self.leaves]
             self.args = self.with_leaves(list(map(given, self.leaves, self.wanted)) if given else self.wanted)
+        self.level = Transform((x.node for x in self.wanted), API[op].startswith("jvp"))
 
     def with_leaves(self, leaves: Sequence[Any]) -> list[Any]:
         """Return the call's arguments, with other Tensors in place of those to differentiate by."""
@@ -118,7 +120,7 @@ class TransformCall:
 
     def run(self, func: Callable[..., Any], kwargs: dict[str, Any], has_aux: bool) -> tuple[Any, Any]:
         """Call the function, and return its output and aux, which is None without `has_aux`."""
-        with state.scope(grad_enabled=True):
+        with state.scope(grad_enabled=True), self.level.running():
             result = func(*self.args, **kwargs)
         # Nested in another transform, or on a graph outside: then results and derivatives stay on the graph.
         self.on_graph = functional.depends_on_others(flatten(result)[0], self.wanted)
@@ -137,7 +139,8 @@ class TransformCall:
 
     def vjp(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor], retain_graph: bool = True) -> list[Tensor]:
         """Return the gradients of the wanted arguments, zeros where there are none."""
-        found = functional.vjp_of(outputs, self.wanted, seeds, self.needs_graph(seeds), retain_graph)
+        with self.level.running():
+            found = functional.vjp_of(outputs, self.wanted, seeds, self.needs_graph(seeds), retain_graph)
         return functional.zeros_for_none(found, self.wanted)
 
     def end(self) -> None:

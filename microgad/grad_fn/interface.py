@@ -67,14 +67,15 @@ def backward_with_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
     places, count = getattr(node, "output_places", (range(len(grads)), len(grads)))
     known = dict(zip(places, grads, strict=True))
     grads = tuple(map(known.get, range(count)))
-    for hook in list(plan.before.values()):
+    before, after = ([], []) if leaves.computing_jvp.get() else (list(plan.before.values()), list(plan.after.values()))
+    for hook in before:
         grads = _checked_replacement(hook(grads), grads, "prehook")
     of_tensors = tuple(grads[i] for i in places)
     onward = [edge if need else None for edge, need in zip(node.edges, node.needs, strict=True)]
     results = _backward(node, of_tensors if recorded else _arrays(of_tensors), onward, recorded)
     inputs = torch_names.inputs_of(node)
     seen = tuple(results[i] for i in inputs)
-    for hook in list(plan.after.values()):
+    for hook in after:
         seen = _checked_replacement(hook(seen, grads), seen, "hook")
     known = dict(zip(inputs, seen, strict=True))
     results = tuple(map(known.get, range(len(results))))
@@ -178,7 +179,9 @@ def register_hook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
     >>> y.backward()
     (tensor(20.0855),) (tensor(1.),)
     """
-    return LeafHandle(node, fn) if isinstance(node, AccumulateGrad) else RemovableHandle(_hooked(node).after, fn)
+    if isinstance(node, AccumulateGrad):
+        return LeafHandle(node, fn)
+    return RemovableHandle(_hooked(node).after, leaves.at_level_of(node, fn))
 
 
 def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
@@ -193,7 +196,7 @@ def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
             return np.zeros_like(grad) if changed is None and grad is not None else changed  # None means unchanged
 
         return leaves.add_hook(node, call, last=1)
-    return RemovableHandle(_hooked(node).before, fn)
+    return RemovableHandle(_hooked(node).before, leaves.at_level_of(node, fn))
 
 
 _metadata: WeakKeyDictionary[Function, dict[Any, Any]] = WeakKeyDictionary()

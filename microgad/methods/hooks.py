@@ -36,7 +36,7 @@ class Hooks:
 
     def retain_grad(self: Tensor) -> None:
         """Store the gradient in `.grad`, although this Tensor isn't a leaf."""
-        if self.node is None and not self.requires_grad:
+        if not self.requires_grad:
             raise errors.GraphError("can't retain_grad on Tensor that has requires_grad=False")
         if self.is_leaf or self.retains_grad:
             return
@@ -62,7 +62,7 @@ class Hooks:
         >>> x.grad
         tensor(20.)
         """
-        if self.node is None and not self.requires_grad:
+        if not self.requires_grad:
             raise errors.GraphError("cannot register a hook on a tensor that doesn't require gradient")
         return leaves.add_hook(self.node or AccumulateGrad(self), hook)  # no gradient reaches a view made under no_grad
 

@@ -266,6 +266,8 @@ class BackwardHookFunction(Function):
 
     def grad_inputs(self, grad: Any) -> Any:
         grad = (None,) * len(self.edges) if grad is None else grad
+        if leaves.computing_jvp.get():  # backward hooks don't see, or change, tangents
+            return grad
         with state.scope(deriving=False):  # the hook may read values
             if state.current().grad_enabled:
                 return self.callback(grad)
