@@ -18,6 +18,7 @@ from ..ops.creation import ones_like, zeros, zeros_like
 from ..ops.movement import cat, movedim, view_as
 from ..state.contexts import binding
 from ..tensor import Tensor
+from .grad_mode import enable_grad
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
@@ -292,7 +293,7 @@ class _Call:
     ) -> None:
         self.name, self.strict, self.create_graph, self.scalar = name, strict, create_graph, scalar
         given, self.several_inputs = _as_list(inputs, "inputs", name)
-        with state.scope(grad_enabled=True):
+        with enable_grad():
             self.inputs = [_entering(x, create_graph and x.requires_grad) for x in given] if fresh else given
             outputs = func(*self.inputs)
         self.outputs, self.several = _as_list(outputs, "outputs of the user-provided function", name)

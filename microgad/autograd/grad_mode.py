@@ -19,6 +19,26 @@ __all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class _Inferring(state.State):
+    """The state where a mode enables gradients within inference_mode: as in PyTorch nothing is recorded."""
+
+    __slots__ = ()
+
+    def at(self, path: str, grad_enabled: bool) -> state.State:
+        return _Inferring(False, path, self.observer, self.deriving, self.holomorphic, self.fine)
+
+    def recording(self, enabled: bool) -> state.State:
+        return super().at(self.path, enabled)
+
+
+def _enabled_in_vain(enabled: bool) -> state.State | None:
+    """That state, if a mode is to enable gradients and inference_mode is on."""
+    if not enabled or not inferring.get():
+        return None
+    now = state.current()
+    return _Inferring(False, now.path, now.observer, now.deriving, now.holomorphic, now.fine)
+
+
 def _restore(before: state.State) -> None:
     """Restore the mode, but keep observers that were added or removed in between."""
     same = state.current().observer is before.observer
@@ -36,7 +56,7 @@ class _GradMode:
     def __enter__(self) -> None:
         before = state.current()
         self._before.append(before)
-        state.variable.set(before.recording(self.enabled))
+        state.variable.set(_enabled_in_vain(self.enabled) or before.recording(self.enabled))
 
     def __exit__(self, *_: object) -> None:
         _restore(self._before.pop())
@@ -45,7 +65,7 @@ class _GradMode:
     def _scope(self) -> Iterator[None]:
         """Set the mode for a block without using this object's stack, which threads would share."""
         before = state.current()
-        state.variable.set(before.recording(self.enabled))
+        state.variable.set(_enabled_in_vain(self.enabled) or before.recording(self.enabled))
         try:
             yield
         finally:
@@ -85,7 +105,7 @@ class no_grad(_GradMode):
 
 
 class enable_grad(no_grad):
-    """Record operations, inside a `no_grad` block. Source: torch.enable_grad.
+    """Record operations, inside a `no_grad` block, but not in `inference_mode`. Source: torch.enable_grad.
 
     >>> x = torch.tensor(1.0, requires_grad=True)
     >>> with torch.no_grad(), torch.enable_grad():
@@ -127,8 +147,8 @@ class inference_mode(_GradMode):
         self._tokens: list[Any] = []
 
     def __enter__(self) -> None:
-        super().__enter__()
         self._tokens.append(inferring.set(not self.enabled))
+        super().__enter__()
         inferences.append(None)
 
     def __exit__(self, *raised: object) -> None:
@@ -157,7 +177,7 @@ class set_grad_enabled(_GradMode):
 
     def __enter__(self) -> None:
         """Set the mode, which making the object has set already, once more: a block may be entered again."""
-        state.variable.set(state.changed(grad_enabled=self.enabled))
+        state.variable.set(_enabled_in_vain(self.enabled) or state.changed(grad_enabled=self.enabled))
 
     def __exit__(self, *_: object) -> None:
         _restore(self._outer)
@@ -176,7 +196,8 @@ def is_grad_enabled() -> bool:
     >>> torch.is_grad_enabled()
     True
     """
-    return state.current().grad_enabled
+    now = state.current()
+    return now.grad_enabled or isinstance(now, _Inferring)
 
 
 def is_inference_mode_enabled() -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 import microgad
 
-from .side_by_side import Programs, leaf
+from .side_by_side import Programs, leaf, submodule
 
 torch = pytest.importorskip("torch")
 programs = Programs()
@@ -68,6 +68,42 @@ def which_tensors_are_inference_tensors(t, nn):
     later = [y.clone(), y + 1, y[:1], y.view(3, 1), y.detach(), y + w, t.relu(w + y)]
     (w + y).sum().backward()
     return [(z.is_inference(), t.is_inference(z), z.requires_grad) for z in tensors + later], x._version, w.grad
+
+
+@programs
+def grad_modes_record_nothing_in_inference_mode(t, nn):
+    w, seen = leaf(t, 3), []
+    functional = submodule(t, "autograd.functional")
+
+    def look(*made):
+        seen.extend((x.requires_grad, x.is_leaf, x.is_inference(), x.grad_fn) for x in (w * 2, *made))
+        seen.append(t.is_grad_enabled())
+
+    with t.inference_mode():
+        x = t.ones(3).double()
+        with t.enable_grad():
+            look(w * x, w.exp().sum(), t.stack([w, x]) ** 2, nn.functional.cross_entropy(w, t.tensor(1)))
+            seen += functional.jacobian(lambda x: x * x, x), functional.vjp(lambda w: w * x, w, x)
+            seen += t.func.grad(lambda x: (x * w).sum())(x)
+            with t.no_grad():
+                look()
+                t.enable_grad()(look)()
+        with t.set_grad_enabled(True):
+            look(w * x)
+        look()
+        t.enable_grad()(look)()
+        t.set_grad_enabled(True)
+        look()
+    seen.append((t.is_grad_enabled(), (w * 2).requires_grad))
+    return seen
+
+
+@programs
+def a_graph_from_before_inference_mode(t, nn):
+    y = (leaf(t, 3) ** 2).sum()
+    with t.inference_mode(), t.enable_grad():
+        y.backward()
+        t.autograd.grad((leaf(t, 3) ** 2).sum(), leaf(t, 3))
 
 
 @programs
