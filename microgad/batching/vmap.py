@@ -116,7 +116,11 @@ def map_slices(func: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence
 def batched_grad(
     grad: Callable[..., Any], outputs: Any, inputs: Any, grads: Any, retain_graph: bool | None, rest: Any
 ) -> tuple[Any, ...]:
-    """Call `autograd.grad` for all slices of gradients at once if possible, and stack the results."""
+    """Call `autograd.grad` for all slices of gradients at once if possible, and stack the results.
+
+    The zeros of materialize_grads have no batch axis, as in PyTorch.
+    """
+    create_graph, _, allow_unused, _, materialize = rest
     grads = (grads,) if isinstance(grads, function.Tensor) or grads is None else tuple(grads)
     if any(g is None for g in grads) or len({len(g) for g in grads}) > 1:
         raise ArgumentError("grad: is_grads_batched needs a gradient for each of outputs, and as many of each")
@@ -131,8 +135,12 @@ def batched_grad(
                 f"shape of {y.shape}. If you only want some tensors in `grad_output` to be considered batched, "
                 "consider using vmap."
             )
-    found = map_slices(lambda slices: grad(outputs, inputs, slices, True, *rest), grads)
-    if not (rest[0] if retain_graph is None else retain_graph) and not called_again.get():  # rest[0] is create_graph
+    options = create_graph, True, allow_unused or materialize or None
+    found = map_slices(lambda slices: grad(outputs, inputs, slices, True, *options), grads)
+    if materialize:
+        pairs = zip(found, inputs, strict=True)
+        found = [np.zeros_like(x.detach()).requires_grad_(create_graph) if g is None else g for g, x in pairs]
+    if not (create_graph if retain_graph is None else retain_graph) and not called_again.get():
         _free([_node_at(y) for y in outputs], [_node_at(x) for x in inputs])
     return tuple(found)
 

@@ -62,6 +62,17 @@ def batched_grad_outputs_take_one_pass(t, nn):
 
 
 @programs
+def zeros_of_inputs_without_gradients_have_no_batch(t, nn):
+    x, unused, found = leaf(t, 3), leaf(t, 2), []
+    for options in {"allow_unused": True}, {"materialize_grads": True}:
+        for create_graph in (False, True):
+            found += t.autograd.grad(
+                x * x, (unused, x), t.eye(3).double(), None, create_graph, is_grads_batched=True, **options
+            )
+    return found, [g is not None and g.requires_grad for g in found]
+
+
+@programs
 def empty_batch_of_grad_outputs(t, nn):
     x = leaf(t, 3)
     return t.autograd.grad(x * x, x, t.zeros(0, 3).double(), is_grads_batched=True)
