@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from weakref import WeakSet
 
@@ -187,7 +187,7 @@ def vjp_of(
 ) -> Sequence[Tensor | None]:  # fmt: skip
     """Return the gradients of inputs, given the cotangents `seeds` of outputs; None where there is none."""
     pairs = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y.node is not None]
-    if not pairs:
+    if not pairs or not inputs:
         return (None,) * len(inputs)
     ys, given = zip(*pairs, strict=True)
     with state.scope(grad_enabled=True):
@@ -203,23 +203,32 @@ def zeros_for_none(found: Sequence[Tensor | None], likes: Sequence[Tensor]) -> l
 ended: WeakSet[Function] = WeakSet()
 
 
-def depends_on_others(outputs: Sequence[Tensor], own: Sequence[Place]) -> bool:
-    """Whether outputs depend on Tensors that require grad other than a function's own inputs: those it closes over.
+def depends_on_others(outputs: Sequence[Tensor], own: Sequence[Place]) -> Iterator[bool]:
+    """Yield whether each output depends on Tensors that require grad other than a function's own inputs.
 
-    Or on such Tensors that the inputs were copied from. A node older than the inputs leads to one, or to the arguments
-    of a transform that has ended; younger leaves are arguments of inner transforms.
+    These are Tensors that it closes over, or that the inputs were copied from. A node older than the inputs leads to
+    one, or to the arguments of a transform that has ended; younger leaves are arguments of inner transforms.
     """
-    seen = set[float]()
+    known: dict[float, bool] = {}
     start = min((x.node.number for x in own), default=math.inf)
-    stack = [y.node for y in outputs]
-    while stack:
-        node = stack.pop()
-        if node is not None and node.number not in seen:
-            if node.number < start and (not ended or not (node.edges or node in ended)):
-                return True
-            seen.add(node.number)
-            stack.extend(node.edges)
-    return False
+    for y in outputs:
+        path: list[float] = []  # from the output to the node that is visited
+        stack: list[tuple[Function | None, bool]] = [(y.node, False)]
+        while stack:
+            node, left = stack.pop()
+            if left:
+                path.pop()
+            elif node is not None and known.get(node.number, True):
+                if node.number in known or (node.number < start and (not ended or not (node.edges or node in ended))):
+                    known.update(dict.fromkeys(path, True))
+                    yield True
+                    break
+                known[node.number] = False
+                path.append(node.number)
+                stack.append((node, True))
+                stack += [(edge, False) for edge in node.edges]
+        else:
+            yield False
 
 
 def jacobian_by_rows(

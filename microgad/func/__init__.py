@@ -79,8 +79,9 @@ def grad_and_value(func: Callable[P, Any], argnums: Argnums = 0, has_aux: bool =
                 "jacrev APIs instead?"
             )
         call.check_real("outputs", [value])
-        found = call.like_wanted(call.vjp([value], [ones_like(value).detach()]))
-        return found, ((call.off_graph(value), aux) if has_aux else call.off_graph(value))
+        found = call.like_wanted(call.derivatives(call.vjp([value], [ones_like(value).detach()]), ()))
+        (value,) = call.off_graph([value])
+        return found, ((value, aux) if has_aux else value)
 
     return both
 
@@ -115,9 +116,9 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
                 "Expected pytree structure of cotangents to be the same as pytree structure of outputs to the "
                 f"function. cotangents: {treespec_pprint(given_spec)}, primal output: {treespec_pprint(spec)}"
             )
-        return call.like_wanted(call.vjp(outputs, seeds, retain_graph))
+        return call.like_wanted(call.derivatives(call.vjp(outputs, seeds, retain_graph), seeds))
 
-    result = tree_unflatten(map(call.off_graph, outputs), spec)
+    result = tree_unflatten(call.off_graph(outputs), spec)
     return (result, vjp_fn, aux) if has_aux else (result, vjp_fn)
 
 
@@ -161,9 +162,9 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
             "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not allowed "
             "with strict=True."
         )
-    pushed = tree_unflatten(functional.jvp_of(outputs, call.wanted, directions, call.needs_graph(directions)), spec)
-    result = tree_unflatten(map(call.off_graph, outputs), spec)
-    return (result, pushed, aux) if has_aux else (result, pushed)
+    pushed = functional.jvp_of(outputs, call.wanted, directions, call.needs_graph(directions))
+    result = tree_unflatten(call.off_graph(outputs), spec), tree_unflatten(call.derivatives(pushed, directions), spec)
+    return (*result, aux) if has_aux else result
 
 
 @recording
@@ -198,9 +199,9 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
                         "corresponding primal."
                     )
         found = double_backward.jvp(directions, call.needs_graph(directions))
-        return tree_unflatten(functional.zeros_for_none(found, outputs), spec)
+        return tree_unflatten(call.derivatives(functional.zeros_for_none(found, outputs), directions), spec)
 
-    return tree_unflatten(map(call.off_graph, outputs), spec), jvp_fn
+    return tree_unflatten(call.off_graph(outputs), spec), jvp_fn
 
 
 def functionalize(func: F, *, remove: str = "mutations") -> F:
@@ -237,9 +238,13 @@ def jacrev(
     if chunk_size is not None and chunk_size < 1:
         raise errors.ArgumentError("jacrev: `chunk_size` should be greater than 0.")
 
-    return _jacobian(
-        func, lambda p, ys: functional.jacobian_by_rows(ys, p.wanted, p.vjp, chunk_size), "jacrev", argnums, has_aux
-    )
+    def rows(call: TransformCall, outputs: list[Tensor]) -> list[list[Tensor]]:
+        found = functional.jacobian_by_rows(outputs, call.wanted, call.vjp, chunk_size)
+        every = [g for row in found for g in row]  # in PyTorch they are parts of one Tensor
+        kept = call.nested and any(functional.depends_on_others(every, call.wanted))
+        return found if kept else [[g.detach() for g in row] for row in found]
+
+    return _jacobian(func, rows, "jacrev", argnums, has_aux)
 
 
 def jacfwd(
@@ -268,7 +273,7 @@ def jacfwd(
             return func(*args, **kwargs)
 
     def columns(call: TransformCall, outputs: list[Tensor]) -> list[list[Tensor]]:
-        return functional.jacobian_by_columns(outputs, call.wanted, call.nested)
+        return [call.off_graph(row) for row in functional.jacobian_by_columns(outputs, call.wanted, call.nested)]
 
     return _jacobian(checking_draws, columns, "jacfwd", argnums, has_aux, writable)
 

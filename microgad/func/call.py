@@ -123,7 +123,7 @@ class TransformCall:
         with state.scope(grad_enabled=True), self.level.running():
             result = func(*self.args, **kwargs)
         # Nested in another transform, or on a graph outside: then results and derivatives stay on the graph.
-        self.on_graph = functional.depends_on_others(flatten(result)[0], self.wanted)
+        self.on_graph = any(functional.depends_on_others(flatten(result)[0], self.wanted))
         self.nested = self.recording and self.on_graph
         if not has_aux:
             return result, None
@@ -135,10 +135,10 @@ class TransformCall:
         for x in leaves:
             if not isinstance(x, Tensor):
                 raise errors.DtypeError(f"Expected tensors, got unsupported type {type(x)}")
-        return result[0], tree_unflatten(map(self.off_graph, leaves), spec)
+        return result[0], tree_unflatten(self.off_graph(leaves), spec)
 
     def vjp(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor], retain_graph: bool = True) -> list[Tensor]:
-        """Return the gradients of the wanted arguments, zeros where there are none."""
+        """Return the gradients of the wanted arguments, zeros where there are none, maybe on a graph needlessly."""
         with self.level.running():
             found = functional.vjp_of(outputs, self.wanted, seeds, self.needs_graph(seeds), retain_graph)
         return functional.zeros_for_none(found, self.wanted)
@@ -181,6 +181,13 @@ class TransformCall:
                     f"{self.op}: Expected all {what} to be real but received complex tensor at flattened input idx: {i}"
                 )
 
-    def off_graph(self, y: Tensor) -> Tensor:
-        """Detach a result, unless an outer derivative needs its graph."""
-        return y if self.nested else y.detach()
+    def off_graph(self, found: Sequence[Tensor]) -> list[Tensor]:
+        """Detach results, unless an outer derivative needs their graph."""
+        if not self.nested:
+            return [y.detach() for y in found]
+        needed = functional.depends_on_others(found, self.wanted)
+        return [y if on_graph else y.detach() for y, on_graph in zip(found, needed, strict=True)]
+
+    def derivatives(self, found: list[Tensor], vectors: Sequence[Tensor]) -> list[Tensor]:
+        """Detach products with cotangents or tangents likewise; those with such that are on a graph stay on it."""
+        return self.off_graph(found) if self.nested and all(v.node is None for v in vectors) else found
