@@ -15,7 +15,7 @@ from ..ops.view_writes import TransformArgument
 from ..state import inference
 from ..state.contexts import binding
 from ..tensor import Tensor
-from ..utils._pytree import TreeSpec, tree_flatten, tree_map, tree_unflatten
+from ..utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -101,7 +101,8 @@ class TransformCall:
     ) -> None:  # fmt: skip
         self.op, self.single = op, isinstance(argnums, int)
         numbers = tuple(range(len(args))) if argnums is None else _chosen(argnums, len(args))
-        if inference.inferences:  # inference tensors can't be kept for backward, but normal ones on their memory can
+        if any(isinstance(x, Tensor) and x.is_inference() for x in tree_leaves(args)):
+            # Inference tensors can't be kept for backward, but normal ones on their memory can.
             args = tree_map(lambda x: Tensor._wrap(x.array) if isinstance(x, Tensor) and x.is_inference() else x, args)
         self._args, self._numbers = args, numbers
         self.leaves, self._rebuild = flatten([args[n] for n in numbers])

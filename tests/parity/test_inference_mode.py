@@ -99,6 +99,15 @@ def grad_modes_record_nothing_in_inference_mode(t, nn):
 
 
 @programs
+def transforms_take_inference_tensors_outside_of_the_mode(t, nn):
+    with t.inference_mode():
+        x = t.ones(3).double() * 2
+    y, f = t.ones(3).double(), t.func
+    found = [f.grad(lambda x: (x**2).sum())(x), f.grad(lambda y, x: (y * x**2).sum())(y, x), f.jacfwd(t.exp)(x)]
+    return found, f.vjp(lambda x: x * x, x)[1](x), f.jvp(lambda x: x * x, (x,), (x,)), f.hessian(lambda x: x @ x)(x)
+
+
+@programs
 def a_graph_from_before_inference_mode(t, nn):
     y = (leaf(t, 3) ** 2).sum()
     with t.inference_mode(), t.enable_grad():
