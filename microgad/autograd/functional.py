@@ -141,7 +141,7 @@ def hessian(
     _, several = _as_list(inputs, "inputs", "hessian")
 
     def gradient(*inputs: Any) -> Any:
-        call = _Call("hessian", func, inputs, True, strict, scalar=True, fresh=False)
+        call = _Call("hessian", func, inputs, True, strict, scalar=True)
         grads = call.vjp(call.outputs, (None,), True)
         return tuple(grads) if several else grads[0]
 
@@ -287,7 +287,7 @@ def _reshape(found: Tensor | None, y: Tensor, x: Tensor) -> Tensor:
 class _Call:
     """One call of a function with Tensors on the memory of its inputs; checks inputs, outputs and vectors.
 
-    Gradients then flow to this call's inputs alone. `fresh=False` takes the inputs as they are.
+    Gradients then flow to this call's inputs alone.
     """
 
     def __init__(
@@ -298,12 +298,11 @@ class _Call:
         create_graph: bool,
         strict: bool,
         scalar: bool = False,
-        fresh: bool = True,
     ) -> None:
         self.name, self.strict, self.create_graph, self.scalar = name, strict, create_graph, scalar
         given, self.several_inputs = _as_list(inputs, "inputs", name)
         with enable_grad():
-            self.inputs = [_entering(x, create_graph and x.requires_grad) for x in given] if fresh else given
+            self.inputs = [_entering(x, create_graph and x.requires_grad) for x in given]
             outputs = func(*self.inputs)
         self.outputs, self.several = _as_list(outputs, "outputs of the user-provided function", name)
         for i, y in enumerate(self.outputs):

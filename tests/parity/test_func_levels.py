@@ -101,6 +101,16 @@ def tangents_do_not_go_through_backward_hooks_of_modules(t, nn):
     return found
 
 
+@programs
+def hooks_on_the_node_of_an_argument_of_a_hessian(t, nn):
+    def of(x):
+        x.grad_fn.register_hook(lambda inputs, outputs: (inputs[0] * 10,))
+        return (x**3).sum()
+
+    functional = submodule(t, "autograd.functional")
+    return [functional.hessian(of, x, create_graph=g) for x in (randn(t, 3), leaf(t, 3)) for g in (False, True)]
+
+
 def with_aux(t, w):
     """Calls of transforms of functions that close over w, which requires grad, or don't."""
 
