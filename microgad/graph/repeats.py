@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from .module_tree import Member, ModuleCall
 from .tape import Op, Source
 
 MAX_PERIOD, MAX_TRIES = 400, 50  # members of a repeated part, and positions that are tried for its second occurrence
-_POSITIONS = {"index", "start", "x_shape"}  # settings that differ from step to step, and are ignored
+MAX_LAG = 8  # times after which a repetition may read what an earlier one made
+_POSITIONS = {"index", "start", "x_shape"}  # settings that may differ from step to step; a label shows the range
 
 
 class StructureIds:
@@ -26,10 +28,12 @@ class StructureIds:
             known = self._calls.get(member)
             if known is None:
                 inside = tuple((getattr(x, "parts", ("",))[-1], self.id_of(x)) for x in member.members)
-                known = self._calls[member] = self._of((inside, tuple((s.kind, s.shape) for s in member.sources)))
+                known = self._calls[member] = self._of((inside, tuple(map(kind_of, member.sources))))
             return known
         settings = {name: x for name, x in member.settings.items() if name not in _POSITIONS}
-        return self._of((member.name, repr(settings), tuple(member.shapes), tuple(x.shape for x in member.inputs)))
+        does = member.name, repr(settings), member.in_place, member.recorded
+        read = tuple((x.shape, x.dtype) for x in member.inputs)
+        return self._of((does, tuple(member.shapes), tuple(member.dtypes), read))
 
     def _of(self, key: Any) -> int:
         return self._numbers.setdefault(key, len(self._numbers))
@@ -77,6 +81,101 @@ def _run_at(ids: Sequence[int], i: int, places: Sequence[int], least: int) -> tu
         if end == n or (longer and end - i > 4 * length):
             break  # a longer period of the same run covers no more
     return best
+
+
+class Read(NamedTuple):
+    """What an operation in a repetition reads, as far as it must be alike in all repetitions of a run."""
+
+    what: Hashable
+    back: int | None = None  # what another repetition made: how many times before; 0 for its own
+    at: int = 0  # which result, or repetition, of something outside; it changes from time to time by equal steps
+    own: int | None = None  # number of a Source that no other repetition reads
+    alone: bool = False  # and nothing else on the tape
+
+
+def reads(
+    repetitions: Sequence[Sequence[Op]],
+    source: Callable[[int], Source | None],
+    uses: Counter[int | None],
+    outside: Callable[[int, int], tuple[Hashable, int]],
+) -> list[list[Read | None]]:
+    """Return what the operations of each repetition read, in order, in terms that don't depend on the repetition.
+
+    `source(number)` is the Source of that number, `uses` has the numbers of readers on the tape, and
+    `outside(number, index)` describes a result of an operation that isn't in the run as `what` and `at`.
+    """
+    places = {op.number: (k, i) for k, ops in enumerate(repetitions) for i, op in enumerate(ops)}
+    readers: dict[tuple[int, int], Counter[int]] = {}
+    slots = [[(n, x.index) for op in ops for x in op.inputs for n in (x.source, x.written)] for ops in repetitions]
+    for k, row in enumerate(slots):
+        for number, index in row:
+            if number is not None and number not in places:
+                readers.setdefault((number, index), Counter())[k] += 1
+    found = []
+    for k, row in enumerate(slots):
+        order: dict[int, int] = {}  # number of a Source -> where it is read first
+        line: list[Read | None] = []
+        for number, index in row:
+            if number is None:
+                line.append(None)
+            elif number in places:
+                j, i = places[number]
+                line.append(Read((i, index), k - j))
+            elif len(readers[number, index]) > 1:
+                line.append(Read((number, index)))
+            elif (x := source(number)) is None:
+                what, at = outside(number, index)
+                line.append(Read(what, at=at))
+            else:
+                alone = uses[number] == readers[number, index][k]
+                line.append(Read((order.setdefault(number, len(line)), kind_of(x)), own=number, alone=alone))
+        found.append(line)
+    return found
+
+
+def split_run(repetitions: Sequence[Sequence[Read | None]]) -> Iterator[tuple[int, int]]:
+    """Split a run into (start, end) where all repetitions read alike.
+
+    The first ones may read from outside what later ones read from the repetitions before them.
+    """
+    start = 0
+    while start < len(repetitions):
+        end, steps, initial = start + 1, dict[int, int](), dict[int, int]()
+        for k in range(start + 1, len(repetitions)):
+            pairs = enumerate(zip(repetitions[k - 1], repetitions[k], strict=False))
+            if not all(_alike(a, b, k - start, i, steps, initial) for i, (a, b) in pairs):
+                break
+            if all(k - start >= known for known in initial.values()):
+                end = k + 1
+            elif k - start > 2 * MAX_LAG:
+                break
+        yield start, end
+        start = end
+
+
+def _alike(a: Read | None, b: Read | None, k: int, i: int, steps: dict[int, int], initial: dict[int, int]) -> bool:
+    """Whether repetition k of a run may read b as input i if the one before reads a.
+
+    `steps` has the changes of `at`. `initial` has the inputs whose initial values come from outside, with the
+    repetition from which on this is certain: as many read the run itself.
+    """
+    if a is None or b is None:
+        return a is b
+    if b.back is not None and b.back <= k:
+        if a.back is not None and a.back <= k - 1:
+            return a == b
+        initial[i] = 2 * k - 1
+        return b.back == k  # the first time that it can
+    if a.back is not None and a.back <= k - 1:
+        return False
+    if a.what != b.what or steps.setdefault(i, b.at - a.at) != b.at - a.at:
+        initial[i] = 3 * MAX_LAG  # a value that is never reached
+    return True
+
+
+def kind_of(source: Source) -> Hashable:
+    """Return what sources must have in common to be drawn as one box."""
+    return source.kind, source.shape, source.dtype, "." in source.name
 
 
 def ops_in(members: Sequence[Member]) -> Iterator[Op]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from .. import errors
@@ -117,8 +118,13 @@ def size(count: int) -> str:
     return f"{amount:,.1f} {unit}"
 
 
-def settings(op: Op) -> list[str]:
-    """Return the settings worth showing, such as "kernel 3", "axis (0, 2)" and "in place"."""
+def settings(op: Op, *others: Op) -> list[str]:
+    """Return the settings worth showing, such as "kernel 3", "axis (0, 2)" and "in place".
+
+    `others` do the same: of a setting that differs, such as an index, the first and the last value are shown.
+    """
+    if others:
+        return [spread(column) for column in zip(*map(settings, (op, *others)), strict=False)]
     hidden = _IN_SHAPES | _INTERNAL | {kept.name for kept in op.kept}
     flat: dict[str, Any] = {}
     for name, value in op.settings.items():
@@ -141,6 +147,23 @@ def _setting(name: str, value: Any) -> str:
     if name in _DEFAULTS and value == _DEFAULTS[name]:
         return ""
     return name if value is True else f"{name} {_shown(value)}"
+
+
+def numbers(op: Op, *others: Op) -> list[str]:
+    """Return the Python numbers that an operation reads, such as "b = 2", or "b = 2 … 71" where the others' differ."""
+    read = zip(*(x.inputs for x in (op, *others)), strict=False)
+    return [f"{x[0].name} = {spread(number(y.value) for y in x)}" for x in read if x[0].value is not None]
+
+
+def shortened(lines: list[str], what: str) -> list[str]:
+    """Return at most six lines: of more, the first three and the last two."""
+    return lines if len(lines) <= 6 else [*lines[:3], f"… {len(lines) - 5} more {what} …", *lines[-2:]]
+
+
+def spread(words: Iterable[str]) -> str:
+    """Return words that all are the same, or the first and the last of different ones: "2 … 71"."""
+    first, *more = dict.fromkeys(words)
+    return f"{first} … {more[-1]}" if more else first
 
 
 def number(value: Any) -> str:

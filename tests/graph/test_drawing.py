@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -12,7 +13,8 @@ import microgad as torch
 from microgad import nn, state
 from microgad.graph import Graph, graph
 from microgad.graph.drawing import render
-from microgad.graph.drawing.sketch import MAX_BOXES, Frame
+from microgad.graph.drawing.fitting import MAX_BOXES
+from microgad.graph.drawing.sketch import Frame
 from microgad.graph.drawing.styles import SCALES
 from microgad.graph.drawing.svg_titles import move_titles
 
@@ -49,7 +51,7 @@ def test_repeated_modules_are_drawn_once_with_their_count():
     (frame,) = [item for item in drawn.sketch.items if isinstance(item, Frame)]
     assert (frame.title, frame.times) == ("0 … 2", 3)
     assert "×3" in drawn.source
-    (again,) = [edge for edge in drawn.sketch.edges() if edge.to_next]
+    (again,) = [edge for edge in drawn.sketch.edges() if edge.later]
     assert (again.tail.ops[0].name, again.head.ops[0].name) == ("Tanh", "Linear")
     (box,) = [box for box in graph(y, params=model, roll=True, depth=1).sketch.boxes if box.kind == "module"]
     assert (box.title, box.times) == ("0 … 2", 3)
@@ -78,7 +80,85 @@ def test_inputs_of_the_repetitions_are_one_box_and_a_shared_input_is_another():
         h = (h * step).tanh()
     drawn = graph(h + steps[1], params={f"step{i}": step for i, step in enumerate(steps)}, roll=True)
     leaves = {box.title for box in drawn.sketch.boxes if box.kind == "leaf"}
-    assert leaves == {"leaf", "step0", "step1"}
+    assert leaves == {"leaf", "step0 … step3", "step1"}
+    assert 'source1("step0 … step3 ×3")' in drawn.mermaid
+
+
+def rolled(steps: int, step: Callable[[int, list[torch.Tensor]], torch.Tensor], **params: torch.Tensor) -> Graph:
+    """The drawing of some steps, each of which is given its number and the results so far."""
+    past = [torch.ones(4, requires_grad=True).sin()]
+    for i in range(steps):
+        past.append(step(i, past))
+    return graph(past[-1].sum(), params=params, roll=True, fold=False)
+
+
+def test_a_step_that_reads_another_source_is_drawn_apart():
+    w, v = torch.ones(4, requires_grad=True), torch.ones(4, requires_grad=True)
+    for other in (v, v.detach().clone()):
+        drawn = rolled(20, lambda i, past, other=other: past[-1] * (other if i == 10 else w), w=w, v=v)
+        boxes = [(box.ops[0].name, box.times) for box in drawn.sketch.boxes if box.kind == "op"]
+        assert boxes == [("Sin", 1), ("Mul", 10), ("Mul", 1), ("Mul", 9), ("Sum", 1)]
+        titles = {box.title for box in drawn.sketch.boxes if box.sources}
+        assert titles == {"leaf", "w", "v" if other is v else "constant"}
+
+
+@pytest.mark.parametrize(
+    ("step", "label"),
+    [
+        (lambda i, x: x * (i + 2.0), "b = 2 … 71"),
+        (lambda i, x: x * torch.tensor(i + 2.0), "2 … 71"),
+        (lambda i, x: x ** (2 + i / 100), "p = 2 … 2.69"),
+        (lambda i, x: nn.functional.leaky_relu(x, 0.1 * (i + 1)), "slope = 0.1 … 7"),
+        (lambda i, x: x.clamp(-i - 1.0, 5), "low = -1 … -70"),
+        (lambda i, x: x + torch.full((70, 4), 2.0, requires_grad=True)[i], "[0] … [69]"),
+    ],
+)
+def test_what_differs_between_steps_drawn_as_one_is_shown_as_a_range(step, label):
+    drawn = rolled(70, lambda i, past: step(i, past[-1]))
+    assert "×70" in drawn.source
+    assert label in drawn.source
+
+
+def test_steps_of_other_dtypes_are_drawn_apart():
+    def step(i: int, past: list[torch.Tensor]) -> torch.Tensor:
+        return past[-1].double().sin() if i == 10 else past[-1].sin()
+
+    drawn = rolled(20, step)
+    assert [(box.ops[0].dtypes, box.times) for box in drawn.sketch.boxes if box.times > 1] == [
+        (["float32"], 11), (["float64"], 10)
+    ]  # fmt: skip
+
+
+def later(drawn: Graph) -> list[str]:
+    return [line.strip() for line in drawn.mermaid.splitlines() if ("next" in line or "later" in line)]
+
+
+def test_edges_to_later_steps_say_how_much_later():
+    def wired(at: Callable[[int], int]) -> Graph:
+        return rolled(16, lambda i, past: past[-1].tanh() + past[at(i)])
+
+    assert later(wired(lambda i: 0)) == ['op2 -.->|"next"| op1']
+    assert later(wired(lambda i: max(i - 2, 0))) == ['op2 -.->|"next"| op1', 'op2 -.->|"3 times later"| op2']
+    assert "3 times later" in wired(lambda i: max(i - 2, 0)).source
+    assert later(wired(lambda i: i if i % 2 else 0)) == [], "it is drawn step by step"
+    halves = wired(lambda i: i // 2)
+    assert all("next" in line for line in later(halves))
+    assert max(box.times for box in halves.sketch.boxes) == 1
+
+
+def test_edges_between_two_loops_say_which_step_they_come_from():
+    def drawn(read: Callable[[list[torch.Tensor]], list[torch.Tensor]]) -> str:
+        x, past = torch.ones(4, requires_grad=True), [torch.ones(4, requires_grad=True)]
+        for _ in range(12):
+            past.append((past[-1] * x).tanh())
+        y = x
+        for other in read(past[1:]):
+            y = (y + other).sin()
+        return graph((y + past[-1]).sum(), roll=True).mermaid
+
+    assert "reverse" not in drawn(lambda past: past)
+    assert '|"(4,) in reverse"|' in drawn(lambda past: past[::-1])
+    assert '|"(4,) ×12 of time 4"|' in drawn(lambda past: [past[3]] * 12)
 
 
 def test_marked_operations_stand_out():
@@ -281,6 +361,16 @@ def test_titles_move_to_where_no_edge_is():
     assert move_titles(svg(40)) == svg(40)
     (x,) = re.findall(r'x="([\d.]+)" y="12"', move_titles(svg(0)))
     assert float(x) > 21
+
+
+def test_mermaid_shows_numbers_and_cuts_long_chains():
+    x = torch.ones(4, requires_grad=True)
+    assert 'op0["xᵖ Pow<br/>p = 2' in graph(x**2 * 3).mermaid
+    y = x
+    for i in range(70):
+        y = torch.roll(y, i + 1, 0).exp() * 1.5
+    (box,) = re.findall(r'chain0\["(.*)"\]', graph(y, roll=False, fold=True).mermaid)
+    assert box.startswith("Roll shifts (1,), axis (0,)<br/>Exp<br/>× Mul b = 1.5<br/>… 205 more operations …<br/>")
 
 
 def test_bad_options_say_what_is_allowed():

@@ -11,7 +11,8 @@ import pytest
 
 import microgad as torch
 from microgad.graph import Graph
-from microgad.graph.drawing.sketch import MAX_BOXES, MAX_HEIGHT, Frame
+from microgad.graph.drawing.fitting import MAX_BOXES, MAX_HEIGHT
+from microgad.graph.drawing.sketch import Frame
 
 FOLDER = Path(__file__).parents[2] / "examples" / "gallery"
 _spec = importlib.util.spec_from_file_location("gallery_models", FOLDER / "models.py")
@@ -74,7 +75,7 @@ def test_an_lstm_shows_one_step_fifty_times():
     assert frames(graph) == {"": 50}
     titles = {box.title: box.uses for box in graph.sketch.boxes if box.kind == "parameter"}
     assert titles == {"gates.weight": 50, "gates.bias": 50}
-    assert sum(edge.to_next for edge in graph.sketch.edges()) == 2
+    assert sum(bool(edge.later) for edge in graph.sketch.edges()) == 2
 
 
 def test_a_resnet_shows_its_layers_with_repeated_blocks_once():

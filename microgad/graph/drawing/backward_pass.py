@@ -33,7 +33,7 @@ def draw_backward(writer: DotWriter) -> None:
                 fillcolor=look.operation if operation else style.fill, color=look.line if operation else style.line,
             )  # fmt: skip
     for edge, times in writer.edges.items():
-        if edge.tail in needed and edge.head in needed and not edge.to_next:
+        if edge.tail in needed and edge.head in needed and not edge.later:
             label = f" {writer.sketch.edge_label(edge, times)} "
             writer.graph.edge(f"back_{edge.tail.name}", f"back_{edge.head.name}", label, dir="back")
     for box in needed:

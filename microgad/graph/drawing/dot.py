@@ -91,7 +91,7 @@ class DotWriter:
             elif item.ops:
                 self.merged(graph, item)
             else:
-                self.box(graph, item, self.value(item.sources[0]))
+                self.box(graph, item, self.value(*self.sketch.drawn_as(item.sources[0])))
 
     def cluster(self, frame: Frame) -> Digraph:
         """Draw a frame as a cluster. The box of a single operation shows the module's path instead."""
@@ -116,12 +116,12 @@ class DotWriter:
         self.draw_items(cluster, frame.items)
         return cluster
 
-    def value(self, x: Source | Result) -> list[str]:
+    def value(self, *of: Source | Result) -> list[str]:
         """Return the lines with a number and its gradient, if these are known."""
-        lines = [] if x.value is None else [escaped(text.number(x.value))]
-        if isinstance(x, Source) and x.shape == () and x.gradient is not None:
-            lines.append(f"grad {text.number(x.gradient.mean)}")
-        return lines
+        values = [text.number(x.value) for x in of if x.value is not None]
+        gradients = [x.gradient for x in of if isinstance(x, Source) and x.shape == () and x.gradient is not None]
+        lines = [escaped(text.spread(values))] if values else []
+        return lines + ([f"grad {text.spread(text.number(x.mean) for x in gradients)}"] if gradients else [])
 
     def filled(self, box: Box, fill: str) -> str:
         """Return the color of a box: that of its kind, or that of its value on the color scale."""
@@ -144,7 +144,7 @@ class DotWriter:
     def box(self, graph: Digraph, box: Box, lines: list[str]) -> None:
         """Draw a source or a result."""
         style = self.theme.style(box.kind)
-        title = _bold(box.title)
+        title = _bold(box.title) + (_times(box.times) if box.times > 1 else "")
         shared = box.kind == "parameter" and box.uses > 1
         if shared:
             lines = [*lines, _small(f"used {box.uses}×")]
@@ -168,10 +168,10 @@ class DotWriter:
             kinds = Counter(map(text.title, ops)).most_common()
             names = [escaped(name) if n == 1 else f"{escaped(name)} ×{n}" for name, n in kinds]
             what = ", ".join(names if len(names) <= 4 else [*names[:3], "…"])
-            settings = escaped(", ".join(text.settings(ops[0]))) if len(ops) == 1 else ""
+            settings = escaped(", ".join(self.facts(ops[0]))) if len(ops) == 1 else ""
             lines = [_bold(box.title), *map(_small, filter(None, (what, settings)))]
         if box.times > 1:
-            lines[0] += f'<FONT POINT-SIZE="13"><B>&#160;×{box.times}</B></FONT>'
+            lines[0] += _times(box.times)
         together = " · ".join(counted)
         lines += [_small(line) for line in ([together] if len(together) < 40 else counted) if line] + self.measured(box)
         put(
@@ -180,9 +180,14 @@ class DotWriter:
             tooltip=escaped(box.title), **self.outline(box, self.theme.line, "1.8" if len(ops) > 1 else "1"),
         )  # fmt: skip
 
+    def facts(self, op: Op) -> list[str]:
+        """Return the settings and the numbers of an operation, where its arguments aren't drawn."""
+        same = self.sketch.drawn_as(op)
+        return text.settings(*same) + text.numbers(*same)
+
     def line(self, op: Op) -> tuple[str, int]:
         """Return the line of an operation in a chain, and its length. It names a module without other operations."""
-        settings, title = ", ".join(text.settings(op)), text.title(op)
+        settings, title = ", ".join(self.facts(op)), text.title(op)
         call = self.sketch.modules.call_of[op.number]
         own = call.parts[-1:] if len(call.members) == 1 else ()
         name = ".".join(call.parts[-2:] if own and own[0].isdigit() else own)
@@ -196,8 +201,9 @@ class DotWriter:
         kept = {k.name for k in op.kept if k.role == "input"} if self.show_saved else set()
         arguments = []
         if len(op.inputs) > 1 or kept:
-            arguments = [self.argument(i, x, x.name in kept) for i, x in enumerate(op.inputs)]
-        words = text.settings(op)
+            same = zip(*(y.inputs for y in self.sketch.drawn_as(op)), strict=False)
+            arguments = [self.argument(i, list(xs), xs[0].name in kept) for i, xs in enumerate(same)]
+        words = text.settings(*self.sketch.drawn_as(op))
         joined = [", ".join(words)] if sum(map(len, words)) < 24 else words
         settings = [_small(escaped(line)) for line in joined if line]
         if module:
@@ -229,8 +235,9 @@ class DotWriter:
             rows.append(f'<TR><TD COLSPAN="{span}" BGCOLOR="{self.theme.kept}">{keeps}</TD></TR>')
         return "".join(rows[::-1] if self.rankdir == "BT" else rows)
 
-    def argument(self, i: int, x: Input, kept: bool) -> str:
-        words = x.name if x.value is None else f"{x.name} = {text.number(x.value)}"
+    def argument(self, i: int, same: list[Input], kept: bool) -> str:
+        x = same[0]
+        words = x.name if x.value is None else f"{x.name} = {text.spread(text.number(y.value) for y in same)}"
         ink = self.theme.faint if x.source is None and x.value is None else self.theme.ink
         fill = self.theme.kept if kept else self.theme.operation
         return f'<TD PORT="{i}" BGCOLOR="{fill}"><FONT POINT-SIZE="9" COLOR="{ink}">{escaped(words)}</FONT></TD>'
@@ -247,13 +254,13 @@ class DotWriter:
         return "<BR/>".join(lines)
 
     def connect(self) -> None:
-        repeated: set[Box] = set()  # one edge to the next repetition is enough for a box
+        drawn: set[tuple[Box, Box, int]] = set()  # one edge to a later repetition is enough for two boxes
         for edge, times in self.edges.items():
-            if not edge.to_next:
+            if not edge.later:
                 self.edge(edge, times)
-            elif edge.tail not in repeated:
-                repeated.add(edge.tail)
-                self.edge_to_next(edge)
+            elif (same := (edge.tail, edge.head, edge.later)) not in drawn:
+                drawn.add(same)
+                self.edge_to_later(edge)
 
     def edge(self, edge: Edge, times: int) -> None:
         """Draw an edge to a box, or to the argument in it that reads the value."""
@@ -271,11 +278,12 @@ class DotWriter:
             more |= {"color": look.residual, "penwidth": "1.8"}
         put(self.graph, f"{edge.tail.name} -> {head}", label, **more)
 
-    def edge_to_next(self, edge: Edge) -> None:
-        """Draw an edge to the next repetition of what is drawn once. It ends at the side of the box."""
+    def edge_to_later(self, edge: Edge) -> None:
+        """Draw an edge to a later repetition of what is drawn once. It ends at the side of the box."""
         side = "e" if self.rankdir in ("TB", "BT") else "s"
         more = {"constraint": "false", "color": self.theme.parameter[1], "style": "bold,dashed"}
-        put(self.graph, f"{edge.tail.name} -> {edge.head.name}:{side}", "", **more)
+        words = self.sketch.edge_label(edge)
+        put(self.graph, f"{edge.tail.name} -> {edge.head.name}:{side}", f" {words} " if words else "", **more)
 
     def caption(self, beside: bool) -> str:
         """Return the legend and the summary as one label."""
@@ -306,7 +314,7 @@ class DotWriter:
             ("chain" in kinds, self.swatch("operations in a row", look.module, look.line, "rounded")),
             (self.marked, self.swatch("marked", look.operation, look.residual)),
             (self.residual, self.words("residual →", look.residual)),
-            (any(edge.to_next for edge in self.edges), self.words("to the next time ⇢", look.parameter[1])),
+            (any(edge.later for edge in self.edges), self.words("to the next time ⇢", look.parameter[1])),
             ("result" in kinds, self.swatch(*look.style("result")[:4])),
             (beside, self.swatch(*look.style("gradient")[:4])),
             (beside, self.words("reads what was kept ⇢", look.residual)),
@@ -361,7 +369,7 @@ def _join_lines(words: list[tuple[str, int]]) -> list[str]:
         else:
             lines.append(word)
             room = 30 - length
-    return lines if len(lines) <= 6 else [*lines[:3], f"… {len(lines) - 5} more lines …", *lines[-2:]]
+    return text.shortened(lines, "lines")
 
 
 def escaped(words: str) -> str:
@@ -372,6 +380,10 @@ def escaped(words: str) -> str:
 
 def _bold(words: str) -> str:
     return f"<B>{escaped(words)}</B>"
+
+
+def _times(count: int) -> str:
+    return f'<FONT POINT-SIZE="13"><B>&#160;×{count}</B></FONT>'
 
 
 def _small(words: str) -> str:

@@ -10,8 +10,9 @@ from ...errors import ArgumentError
 from ...errors.own_arguments import checked
 from .. import text
 from ..tape import Tape
+from .fitting import MAX_BOXES, make_sketch
 from .render import RendererMissing, TooSlow, rendered
-from .sketch import MAX_BOXES, Options, Sketch, make_sketch
+from .sketch import Options, Sketch
 
 if TYPE_CHECKING:
     import pathlib

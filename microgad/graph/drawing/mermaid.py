@@ -39,14 +39,14 @@ def _boxes(sketch: Sketch) -> Iterator[str]:
             stack += [(inner, level + 1) for inner in reversed(item.items)]
         else:
             shape = _SHAPES.get(item.kind, '["{}"]')
-            yield f"{indent}{item.name}{shape.format(_label(item))}"
+            yield f"{indent}{item.name}{shape.format(_label(item, sketch))}"
 
 
 def _arrows(sketch: Sketch, edges: Counter[Edge]) -> Iterator[str]:
     for edge, times in edges.items():
-        words = "next" if edge.to_next else sketch.edge_label(edge, times)
+        words = sketch.edge_label(edge, times) or "next" * bool(edge.later)
         label = f'|"{_words(words)}"|' if words else ""
-        yield f"  {edge.tail.name} {'-.->' if edge.to_next or edge.dashed else '-->'}{label} {edge.head.name}"
+        yield f"  {edge.tail.name} {'-.->' if edge.later or edge.dashed else '-->'}{label} {edge.head.name}"
 
 
 def _colors(sketch: Sketch) -> Iterator[str]:
@@ -57,12 +57,14 @@ def _colors(sketch: Sketch) -> Iterator[str]:
             yield f"  class {','.join(names)} {kind}"
 
 
-def _label(box: Box) -> str:
+def _label(box: Box, sketch: Sketch) -> str:
     if box.kind in ("op", "chain"):
-        lines = [text.title(op) for op in box.ops]
+        facts = [text.settings(*same) + text.numbers(*same) for same in map(sketch.drawn_as, box.ops)]
+        lines = [text.title(box.ops[0]), *facts[0]]
+        if box.kind == "chain":
+            named = [" ".join([text.title(op), ", ".join(x)]).strip() for op, x in zip(box.ops, facts, strict=True)]
+            lines = text.shortened(named, "operations")
         lines = [_words(lines[0], box.times), *map(_words, lines[1:])]
-        if box.kind == "op":
-            lines += map(_words, text.settings(box.ops[0]))
     else:
         lines = [_words(box.title, box.times)]
         if box.result is not None and box.result.value is not None:

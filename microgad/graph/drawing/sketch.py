@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
+from .. import text
 from ..module_tree import Member, ModuleCall, ModuleTree
-from ..repeats import StructureIds, find_runs, ops_in, sources_in
+from ..repeats import Read, StructureIds, find_runs, ops_in, reads, sources_in, split_run
 from ..tape import Input, Op, Result, Source, Tape
-from ..text import shape_of
 
-MAX_BOXES = 60  # on a page
-MAX_DEPTH = 60  # levels of modules; what is below is drawn at the last one
 MAX_HIDDEN = 24  # operations of a module that `leaves` keeps closed
-MAX_USES = 4  # of a parameter; the edges of more would clutter the drawing
-MAX_HEIGHT = 22  # inches; a higher drawing can't be read when it is scaled to a page
 _RESIDUAL_JOINS = {"Add", "Sub", "Cat", "Stack"}  # operations at which residual connections end
 
 
@@ -54,7 +52,7 @@ class Edge:
     head: Box
     argument: int | None  # position of the input, if the head is an operation
     what: Input | Result
-    to_next: bool  # whether it leads to the next repetition of something that is drawn once
+    later: int  # how many repetitions later it ends, if it leads to a later one of something that is drawn once
     wrote: bool = False  # whether the tail didn't make the value, but wrote to its memory later
     dashed: bool = False  # whether no gradient flows along it
 
@@ -96,7 +94,8 @@ class Sketch:
         self.representative: dict[int, int] = {}  # number of an Op or Source -> that of the one drawn in its place
         # Number of an Op -> (run, repetition) for each run around it, from the outside in.
         self.repetitions: dict[int, tuple[tuple[int, int], ...]] = {}
-        self.rolls = 0  # number of runs drawn once
+        self.gathered: dict[int, dict[int, None]] = {}  # number of a Source -> those in its box, outside of any frame
+        self.rolls: list[int] = []  # how many times each run that is drawn once occurs
         self.uses = Counter(x.origin for op in tape for x in op.inputs)
         self.read: dict[int | None, set[int]] = {}  # number of an Op -> the indices of its results that are read
         for op in tape:
@@ -121,7 +120,9 @@ class Sketch:
                 continue
             buffer = source.kind == "constant" and "." in source.name
             box = Box(f"source{self.place[source.number]}", "buffer" if buffer else source.kind, "", sources=[source])
-            box.title, box.uses = self.short_path(source.name) or source.kind, self.uses[source.number]
+            several = [self.tape[number] for number in self.gathered.get(source.number, {source.number: None})]
+            box.title, box.times = text.spread(self.short_path(x.name) or x.kind for x in several), len(several)
+            box.uses = self.uses[source.number]
             self.add(box)
             found.append(box)
         return found
@@ -139,16 +140,41 @@ class Sketch:
             if times == 1 or not _is_repetition(repetitions):
                 alone += members[start:end]
                 continue
-            items += self.singles(alone, level)
-            alone = []
-            items.append(self.repetition(repetitions, level))
+            read = self.reads(repetitions)
+            for first, after in split_run(read):
+                alike = repetitions[first:after]
+                whole = len(alike) - (len(alike[-1]) < length)
+                if whole < (2 if length == 1 and isinstance(alike[0][0], ModuleCall) else 3):
+                    alone += [member for each in alike for member in each]
+                    continue
+                items += self.singles(alone, level)
+                alone = []
+                items.append(self.repetition(alike, read[first:after], level))
         return items + self.singles(alone, level)
 
-    def repetition(self, repetitions: list[Sequence[Member]], level: int) -> Box | Frame:
+    def reads(self, repetitions: Sequence[Sequence[Member]]) -> list[list[Read | None]]:
+        """Return what each repetition of a run reads."""
+        ops = [list(ops_in(each)) for each in repetitions]
+        depth = len(self.repetitions.get(ops[0][0].number, ()))  # the number of runs around this one
+
+        def source(number: int) -> Source | None:
+            found = self.tape.find(number)
+            return found if isinstance(found, Source) else None
+
+        def outside(number: int, index: int) -> tuple[Any, int]:
+            op: Any = self.tape.find(number)
+            if len(runs := self.repetitions.get(number, ())) > depth:
+                return (self.representative_of(number), index), runs[-1][1]
+            return (number, index) if len(op.shapes) > 1 else (("like", self.structure.id_of(op)), 0)
+
+        return reads(ops, source, self.uses, outside)
+
+    def repetition(self, repetitions: list[Sequence[Member]], read: list[list[Read | None]], level: int) -> Box | Frame:
         """Draw a run once, with its count."""
-        self.rolls += 1
+        self.rolls.append(len(repetitions))
         self.merge_repetitions(repetitions)
-        (first, *others), last = repetitions[0], repetitions[-1][0]
+        self.merge_sources(read, {source.number for source in sources_in(repetitions[0])})
+        (first, *others), last, run = repetitions[0], repetitions[-1][0], len(self.rolls)
         around = self.prefix
         if isinstance(first, ModuleCall) and not others and first is not last:
             self.prefix = f"{first.path}."
@@ -156,33 +182,33 @@ class Sketch:
         self.prefix = around
         (item, *more) = inside
         if more or (isinstance(item, Box) and item.kind != "op" and not isinstance(first, ModuleCall)):
-            item = Frame(f"roll{self.rolls}", "", level + 1, inside)
+            item = Frame(f"roll{run}", "", level + 1, inside)
         elif isinstance(first, ModuleCall) and isinstance(last, ModuleCall) and first.path != last.path:
             item.title = f"{self.short_path(first.path)} … {_last_name(first.parts, last.parts)}"
         item.times *= len(repetitions)
         return item
 
     def merge_repetitions(self, repetitions: list[Sequence[Member]]) -> None:
-        """Make operations and sources of the first repetition the representatives of those of later ones."""
-        ops, homes = [list(ops_in(each)) for each in repetitions], [list(sources_in(each)) for each in repetitions]
-        for k, (mine, at_home) in enumerate(zip(ops, homes, strict=True)):
+        """Make operations of the first repetition the representatives of those of later ones."""
+        ops = [list(ops_in(each)) for each in repetitions]
+        for k, mine in enumerate(ops):
             for a, b in zip(ops[0], mine, strict=False):  # the last repetition may be incomplete
-                self.repetitions[b.number] = (*self.repetitions.get(b.number, ()), (self.rolls, k))
+                self.repetitions[b.number] = (*self.repetitions.get(b.number, ()), (len(self.rolls), k))
                 if k:
                     self.representative[b.number] = a.number
-                    self.merge_inputs(a, b)
-            if k:
-                pairs = zip(homes[0], at_home, strict=False)
-                self.representative |= {b.number: a.number for a, b in pairs if a is not b}
 
-    def merge_inputs(self, a: Op, b: Op) -> None:
+    def merge_sources(self, read: list[list[Read | None]], inside: set[int]) -> None:
         """Draw sources that are read by one repetition each, such as the inputs of time steps, as one box."""
-        for x, y in zip(a.inputs, b.inputs, strict=False):
-            mine, other = self.tape.find(x.origin), self.tape.find(y.origin)
-            if mine is not other and isinstance(mine, Source) and isinstance(other, Source):
-                alike = (mine.kind, mine.shape) == (other.kind, other.shape)
-                if alike and self.uses[other.number] == 1 and mine.number not in self.representative:
-                    self.representative[other.number] = mine.number
+        others = {i for row in read for i, x in enumerate(row) if x is None or x.own is None}
+        first: dict[int, int] = {}  # position of an input -> number of the first source
+        for row in read:
+            for i, x in enumerate(row):
+                if i in others or x is None or not x.alone or x.own is None:
+                    continue
+                if (mine := first.setdefault(i, x.own)) != x.own:
+                    self.representative[x.own] = mine
+                    if mine not in inside:
+                        self.gathered.setdefault(mine, {mine: None})[x.own] = None
 
     def singles(self, members: Sequence[Member], level: int) -> list[Box | Frame]:
         """Draw members that don't repeat; with `fold`, chains among them as one box each."""
@@ -283,19 +309,55 @@ class Sketch:
             number = self.representative[number]
         return number
 
+    def drawn_as(self, x: Op | Source) -> list[Any]:
+        """Return an operation or a source with all those that are drawn as it."""
+        return [x, *self.others.get(x.number, ())]
+
+    @cached_property
+    def others(self) -> dict[int, list[Op | Source]]:
+        """The operations and sources that aren't drawn, by the number of the one drawn in their place, in order."""
+        found: dict[int, list[Op | Source]] = {}
+        for number in sorted(self.representative, key=self.place.__getitem__):
+            found.setdefault(self.representative_of(number), []).append(self.tape[number])
+        return found
+
     def edge_label(self, edge: Edge, times: int = 1) -> str:
         """Return the label of an edge: which of several results it is, its shape, and how many edges it stands for."""
         x, often = edge.what, f" ×{times}" if times > 1 else ""
+        if edge.later:
+            return f"{edge.later} times later" if edge.later > 1 else ""
         if edge.wrote:
             return f"has written{often}"
         which = f"[{x.index}] " if len(self.read.get(x.origin, ())) > 1 or x.index else ""
-        return which + shape_of(x.shape, x.dtype) + often
+        return which + text.shape_of(x.shape, x.dtype) + often + self.when(edge)
+
+    def when(self, edge: Edge) -> str:
+        """Return which repetitions an edge comes from, unless it is the last one, or each in its turn."""
+        ends = list(self.ends.get(edge, ()))
+        if len({k for _, k, _ in ends}) == 1:
+            run, k, _ = ends[0]
+            often = f" ×{len(ends)}" if len(ends) > 1 else ""
+            return f"{often} of time {k + 1}" if often or k + 1 < self.rolls[run - 1] else ""
+        places = [(k, head) for _, k, head in ends if head is not None]
+        return " in reverse" if any(k < before for (before, _), (k, _) in pairwise(places)) else ""
+
+    def end(self, tail: int, head: int | None) -> tuple[int, int, int | None] | None:
+        """Return the run, and the repetition in it, that an edge leaves, and the repetition of another that it enters.
+
+        None if it leaves no run.
+        """
+        mine = self.repetitions.get(head, ()) if head is not None else ()
+        for level, (run, k) in enumerate(self.repetitions.get(tail, ())):
+            if mine[level : level + 1] != ((run, k),):
+                return run, k, mine[level][1] if level < len(mine) else None
+        return None
 
     def edges(self) -> Counter[Edge]:
         """Return the edges, with the number of edges that each stands for."""
         found: Counter[Edge] = Counter()
         alike: dict[Any, Edge] = {}
         counted: set[Any] = set()
+        self.ends: dict[Edge, dict[tuple[int, int, int | None], None]] = {}
         for op in self.tape:
             for i, x in enumerate(op.inputs):
                 for number in (x.source, x.written):
@@ -306,44 +368,48 @@ class Sketch:
                     use = edge, number, x.index, self.repetitions.get(op.number)
                     found[edge] += edge not in found or (counts and use not in counted)
                     counted.add(use)
+                    if number in self.repetitions and (end := self.end(number, op.number)) is not None:
+                        self.ends.setdefault(edge, {})[end] = None
         for box in self.results:
             assert box.result is not None
             tail = self.box(box.result.source)
             if tail is not None:
-                found[Edge(tail, box, None, box.result, False)] += 1
+                found[edge := Edge(tail, box, None, box.result, 0)] += 1
+                if (end := self.end(box.result.source, None)) is not None:
+                    self.ends[edge] = {end: None}
         return found
 
     def edge(self, op: Op, i: int, number: int) -> Edge | None:
         """Make the edge to input i of an operation from what made it, or wrote to it. None if both are in one box."""
         tail, head = self.box(number), self.box(op.number)
-        again, _ = self.crosses(number, op.number)
-        reads_itself = again and head is not None and head.kind == "op"  # a step reads the result of the step before
+        later, _ = self.crosses(number, op.number)
+        reads_itself = later and head is not None and head.kind == "op"  # a step reads the result of the step before
         if tail is None or head is None or (tail is head and not reads_itself):
             return None
         argument, x = i if head.kind == "op" else None, op.inputs[i]
         wrote = number == x.written
-        return Edge(tail, head, argument, x, again, wrote, wrote or not (x.wanted and op.recorded))
+        return Edge(tail, head, argument, x, later, wrote, wrote or not (x.wanted and op.recorded))
 
     def edge_key(self, edge: Edge, number: int) -> tuple[Any, ...]:
         """Return a key that is equal for edges to be merged. It tells sources in one box apart, but not operations."""
         source = None if number in self.modules.call_of else self.representative_of(number)
         x, index = edge.what, edge.what.index if len(edge.tail.ops) == 1 else 0
-        looks = edge.argument, edge.to_next, edge.wrote, edge.dashed
+        looks = edge.argument, edge.later, edge.wrote, edge.dashed
         return edge.tail, edge.head, looks, source, x.shape, x.dtype, index
 
-    def crosses(self, tail: int, head: int) -> tuple[bool, bool]:
-        """Whether an edge leads to another repetition, and whether it adds to the count on its label."""
+    def crosses(self, tail: int, head: int) -> tuple[int, bool]:
+        """Return how many repetitions later an edge ends, and whether it adds to the count on its label."""
         mine, other = self.repetitions.get(head, ()), self.repetitions.get(tail, ())
         shared = 0
         for (roll, k), (same, j) in zip(mine, other, strict=False):
             if roll != same:
                 break
             if k != j:
-                return True, k == 1
+                return k - j, k == 1
             shared += 1
             if k:
-                return False, False
-        return False, tail not in self.representative or not mine[shared:]
+                return 0, False
+        return 0, not other[shared:] or not mine[shared:]
 
     def height(self) -> float:
         """Estimate the height of the drawing in inches from the longest chain of boxes."""
@@ -360,7 +426,7 @@ class Sketch:
         """Return the residual connections: edges parallel to a longer path between the same boxes."""
         into: dict[Box, dict[Box, Edge]] = {}  # a box -> its predecessors, and the edges from them
         for edge in edges:
-            if edge.tail.ops and edge.head.ops and not edge.to_next and edge.what.origin in self.modules.call_of:
+            if edge.tail.ops and edge.head.ops and not edge.later and edge.what.origin in self.modules.call_of:
                 into.setdefault(edge.head, {})[edge.tail] = edge
         return {
             before[tail]
@@ -396,40 +462,3 @@ def _is_repetition(repetitions: Sequence[Sequence[Member]]) -> bool:
 def _last_name(first: tuple[str, ...], last: tuple[str, ...]) -> str:
     """Return the part of the last module's path that differs from the first one's: the 11 of "blocks.0 … 11"."""
     return last[-1] if first[:-1] == last[:-1] else ".".join(last)
-
-
-def make_sketch(tape: Tape, options: Options, limit: int | None, free: Sequence[str]) -> Sketch:
-    """Make a Sketch with as much detail as fits in `limit` boxes.
-
-    `free` are the options that may be changed for that: "roll", "fold" and "depth". Repetitions are rolled up only if
-    that is necessary, or if parameters are read so often that their edges would clutter the drawing.
-    """
-    modules = ModuleTree(tape, MAX_DEPTH)
-    too_many = free and limit is not None and len(tape) > limit and options == Options(expand=options.expand)
-    if not too_many:
-        sketch = Sketch(tape, options, modules)
-        if limit is None or not free:
-            return sketch
-        if len(sketch.boxes) <= limit and sketch.height() <= MAX_HEIGHT:
-            busy = any(box.kind == "parameter" and box.uses > MAX_USES for box in sketch.boxes)
-            rolled = Sketch(tape, replace(options, roll=True), modules) if busy and "roll" in free else sketch
-            return rolled if rolled.rolls else sketch
-    assert limit is not None
-    return _reduce(tape, options, limit, free, modules)
-
-
-def _reduce(tape: Tape, options: Options, limit: int, free: Sequence[str], modules: ModuleTree) -> Sketch:
-    """Roll, fold, and close modules from the deepest level on until the Sketch fits, or else split it evenly."""
-    options = replace(options, roll=options.roll or "roll" in free, fold=options.fold or "fold" in free)
-    tries = [options]
-    if "depth" in free:
-        deepest = max((len(call.parts) for call in modules.calls), default=0)
-        tries = [replace(options, leaves=True)]
-        tries += [replace(options, leaves=True, depth=depth) for depth in range(deepest - 1, 0, -1)]
-    for chosen in tries:
-        sketch = Sketch(tape, chosen, modules)
-        if len(sketch.boxes) <= limit and (sketch.height() <= MAX_HEIGHT or chosen is tries[-1]):
-            return sketch
-    if "depth" not in free or options.collapse or options.expand:
-        return sketch
-    return Sketch(tape, replace(options, parts=max(2, -(-len(tape) // max(1, limit // 2)))), modules)
