@@ -223,7 +223,20 @@ def test_residual_edges_are_marked():
     (edge,) = drawn.sketch.residual_edges(drawn.sketch.edges())
     assert (edge.tail.ops[0].name, edge.head.ops[0].name, edge.argument) == ("Exp", "Add", 0)
     assert "residual" in drawn.source
-    assert "residual" not in graph(h.tanh()).source
+    d = h.tanh()
+    for y in (d, torch.stack([d, d * 2]), d - d.exp(), d + d.mean(), d * d.exp()):
+        assert "residual" not in graph(y).source
+    assert "residual" in graph(torch.cat([d, d.exp()])).source
+
+
+def test_a_closed_module_has_a_residual_edge_only_if_it_adds_or_concatenates_what_it_reads():
+    x = torch.ones(2, requires_grad=True)
+    for join, residual in ((torch.add, True), (lambda *xs: torch.cat(xs), True), (torch.mul, False)):
+        h = x.exp()
+        deep = h.sin().tanh()
+        with state.scope(path="up"):
+            y = join(deep, h).sigmoid()
+        assert ("residual" in graph(y, depth=1).source) is residual
 
 
 def test_shared_parameters_views_and_buffers_are_shown_as_such():

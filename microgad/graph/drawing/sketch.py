@@ -16,7 +16,7 @@ from ..repeats import Read, StructureIds, find_runs, ops_in, reads, sources_in, 
 from ..tape import Input, Op, Result, Source, Tape
 
 MAX_HIDDEN = 24  # operations of a module that `leaves` keeps closed
-_RESIDUAL_JOINS = {"Add", "Sub", "Cat", "Stack"}  # operations at which residual connections end
+_RESIDUAL_JOINS = {"Add", "Cat"}  # operations at which residual connections end
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +55,7 @@ class Edge:
     later: int  # how many repetitions later it ends, if it leads to a later one of something that is drawn once
     wrote: bool = False  # whether the tail didn't make the value, but wrote to its memory later
     dashed: bool = False  # whether no gradient flows along it
+    joins: bool = False  # whether it may be a residual connection: its end adds or concatenates what is alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +364,9 @@ class Sketch:
                 for number in (x.source, x.written):
                     if number is None or (edge := self.edge(op, i, number)) is None:
                         continue
+                    joins = edge.joins
                     edge = alike.setdefault(self.edge_key(edge, number), edge)
+                    edge.joins |= joins
                     _, counts = self.crosses(number, op.number)
                     use = edge, number, x.index, self.repetitions.get(op.number)
                     found[edge] += edge not in found or (counts and use not in counted)
@@ -388,7 +391,8 @@ class Sketch:
             return None
         argument, x = i if head.kind == "op" else None, op.inputs[i]
         wrote = number == x.written
-        return Edge(tail, head, argument, x, later, wrote, wrote or not (x.wanted and op.recorded))
+        joins = op.name in _RESIDUAL_JOINS and (op.name == "Cat" or all(y.shape == op.shapes[0] for y in op.inputs))
+        return Edge(tail, head, argument, x, later, wrote, wrote or not (x.wanted and op.recorded), joins)
 
     def edge_key(self, edge: Edge, number: int) -> tuple[Any, ...]:
         """Return a key that is equal for edges to be merged. It tells sources in one box apart, but not operations."""
@@ -428,12 +432,8 @@ class Sketch:
         for edge in edges:
             if edge.tail.ops and edge.head.ops and not edge.later and edge.what.origin in self.modules.call_of:
                 into.setdefault(edge.head, {})[edge.tail] = edge
-        return {
-            before[tail]
-            for head, before in into.items()
-            if len(before) > 1 and (head.kind in ("module", "part") or head.ops[0].name in _RESIDUAL_JOINS)
-            for tail in _shortcuts(before, into)
-        }
+        ends = [before for before in into.values() if len(before) > 1 and any(edge.joins for edge in before.values())]
+        return {before[tail] for before in ends for tail in _shortcuts(before, into) if before[tail].joins}
 
 
 def _shortcuts(boxes: Mapping[Box, Any], into: Mapping[Box, Mapping[Box, Any]]) -> set[Box]:
