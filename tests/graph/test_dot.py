@@ -12,6 +12,7 @@ import pytest
 import microgad as torch
 from microgad import state
 from microgad.graph import Graph, graph
+from microgad.graph.drawing.dot import is_view
 from microgad.ops.linalg import Linear
 
 
@@ -237,3 +238,22 @@ def test_bad_options_say_what_is_allowed():
         graph(x, rankdir="up")
     with pytest.raises(ValueError, match=r"depth must be 'auto', None or at least 1, .* got 0"):
         graph(x, depth=0)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x[0], lambda x: x[1:, ::2], lambda x: x[None, ..., -1], lambda x: x.select(0, 1),
+        lambda x: x.narrow(0, 0, 1), lambda x: x[[0, 1]], lambda x: x[x > 0], lambda x: x[True],
+        lambda x: x.reshape(-1), lambda x: x.t().reshape(-1), lambda x: x.t().flatten(), lambda x: np.reshape(x.T, -1),
+        lambda x: x.repeat(2, 1), lambda x: x[:1].expand(3, 4).reshape(-1), lambda x: x.unbind()[1],
+        lambda x: x.diagonal(), lambda x: x.t().clone(),
+        lambda x: torch.autograd.grad((x.t().reshape(-1) ** 2).sum(), x, create_graph=True)[0],
+    ],
+)  # fmt: skip
+def test_a_graph_read_from_its_nodes_has_the_views_that_a_recording_sees(f):
+    with torch.record() as tape:
+        y = f(torch.ones(3, 4, requires_grad=True))
+    recorded = {op.number: is_view(op) for op in tape}
+    read = {op.number: is_view(op) for op in graph(y).tape}
+    assert read == {number: recorded[number] for number in read}

@@ -24,7 +24,7 @@ _IDENTIFIER = re.compile(r"[a-zA-Z_]\w*|-?(\.[0-9]+|[0-9]+(\.[0-9]*)?)", re.ASCI
 _KEYWORDS = {"node", "edge", "graph", "digraph", "subgraph", "strict"}
 _VIEWS = {
     "Permute", "Expand", "Reshape", "Diagonal", "SlidingWindows", "AsStrided", "Split", "Unbind", "ViewAsReal",
-    "ViewAsComplex", "Real", "Imag",
+    "ViewAsComplex", "Real", "Imag", "SumAdjoint", "PermuteAdjoint", "ReshapeAdjoint",
 }  # fmt: skip
 
 
@@ -354,8 +354,13 @@ def _word(words: str) -> str:
 
 
 def is_view(op: Op) -> bool:
-    """Whether a result shares memory with an input: as recorded, or else as is usual for such an operation."""
-    return any(x in ("view", "expanded") for x in op.layouts) if op.layouts else op.name in _VIEWS
+    """Whether a result shares memory with an input: as recorded, or else as follows from the operation."""
+    if op.layouts:
+        return any(x in ("view", "expanded") for x in op.layouts)
+    if op.name == "GetItem":  # of a basic index: numbers, None, "1:3" and "...", but no array, as "int64 (3,)"
+        items = op.settings.get("index", "array")
+        return all(x is None or type(x) is int or (type(x) is str and not x[0].isalpha()) for x in items)
+    return op.name in _VIEWS
 
 
 def _join_lines(words: list[tuple[str, int]]) -> list[str]:

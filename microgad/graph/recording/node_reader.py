@@ -126,6 +126,7 @@ class NodeReader:
             [self.dtype(dtype) for dtype in node.dtype] if several else [self.dtype(node.dtype)],
             self.kept(node),
             node.kept is None,
+            layouts=["contiguous"] if getattr(node, "torch_name", "") == "UnsafeView" else [],  # a reshape that copied
         )
 
     def constant(self, node: Function, name: str, i: int, arrays: dict[int, Any]) -> Input:
