@@ -19,7 +19,7 @@ _DEFAULTS = {
 _SPATIAL = {"kernel", "stride", "dilation", "padding", "output_padding"}
 # Settings that aren't shown because the shapes of inputs and results imply them.
 _IN_SHAPES = {"x_shape", "size", "indices", "shape_of_weight", "rows", "view", "affine"}
-_INTERNAL = {"block", "fused", "keep"}  # how attention is computed, not what
+_INTERNAL = {"block", "fused", "keep", "of"}  # how attention is computed, not what; and a part of the title
 _LONGEST = 40  # characters of a setting
 
 
@@ -81,10 +81,12 @@ def elements(source: Source) -> int:
 def title(op: Op) -> str:
     """Return an operation's symbol and name ("× Mul"), or the name alone if it contains the symbol ("Conv2d").
 
-    The adjoint of a linear operation is shown as "Sumᵀ".
+    The adjoint of a linear operation is shown as "Sumᵀ". What picks elements is named after its function: "max Pick".
     """
     if op.name.endswith("Adjoint"):
         return op.name.removesuffix("Adjoint") + "ᵀ"
+    if op.name == "Pick" and "of" in op.settings:
+        return f"{op.settings['of']} Pick"
     contained = op.symbol.replace("_", "").replace(" ", "").lower() in op.name.lower()
     return op.name if contained else f"{op.symbol} {op.name}"
 

@@ -19,7 +19,10 @@ R = TypeVar("R")
 
 
 class Pick(LinearMap):
-    """x.reshape(-1) at distinct `places`, so that the adjoint may assign instead of adding."""
+    """x.reshape(-1) at distinct `places`, so that the adjoint may assign instead of adding.
+
+    `of` is the name of the function that chose the places, which drawings show.
+    """
 
     symbol = "pick"
 
@@ -45,7 +48,7 @@ def pick_along(input: Tensor, axis: int, index: Any, keepdim: bool, result: Call
     places = flat_indices(axis, index, input.array.shape or (1,)) if index.size else index
     is_sort = result is return_types.sort  # whose result has the memory order of the input
     laid_out = functools.partial(layouts.match_strides, x=input.array) if is_sort else layouts.contiguous
-    values = Pick.apply(input, places=laid_out(places.reshape(shape)))
+    values = Pick.apply(input, places=laid_out(places.reshape(shape)), of=result.__name__)
     if values.node is not None:
         with_torch_name(f"{result.__name__.capitalize()}Backward{int('median' in result.__name__)}", values)
     found = index.reshape(shape)
