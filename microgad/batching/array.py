@@ -38,6 +38,9 @@ class Level:
         self.on_graphs: list[BatchedArray] = []  # those of them that came in on a graph
         self.written: list[tuple[Any, Any]] = []  # arrays from outside that were written to, and copies from before
 
+    def __str__(self) -> str:
+        return f"of {self.count} slices"
+
     def note(self, array: Any) -> None:
         """Keep a copy of an array from outside that is about to be written, so that `undo` can restore it."""
         if all(array is not known for known, _ in self.written):

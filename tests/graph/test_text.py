@@ -7,6 +7,7 @@ import pytest
 import microgad as torch
 from microgad import nn, state
 from microgad.graph import graph, text
+from microgad.graph.recording.node_reader import plain_setting
 from microgad.graph.tape import Op
 from microgad.ops.window import conv, pool
 
@@ -80,6 +81,24 @@ def test_settings_that_differ_from_their_defaults_are_written():
     assert text.settings(last(x[..., None])) == ["[..., None]"]
     assert text.settings(last(x[0, [0, 1]])) == ["[0, int64 (2,)]"]
     assert text.settings(last(x.reshape(2, 64))) == []
+
+
+def test_settings_are_plain_data_that_is_the_same_in_every_run():
+    x = torch.ones(1, 1, 6, 6, requires_grad=True)
+    resized = nn.functional.interpolate(x, 4, mode="bilinear", align_corners=True)
+    assert last(resized).settings["matrix"]["cells"] == "int64 (2, 4)"
+    mapped = torch.func.vmap(torch.exp)(x)
+    assert last(mapped).settings == {"level": "of 1 slices", "dim": 0}
+    assert plain_setting((object(), nn.functional.relu, str)) == ("object", "relu", "str")
+
+
+@pytest.mark.parametrize("name", ["max", "min", "median", "nanmedian", "kthvalue", "mode", "sort", "topk"])
+def test_what_picks_elements_is_named_after_its_function(name):
+    x = torch.rand(3, 4, requires_grad=True)
+    more = (2,) if name in ("kthvalue", "topk") else ()
+    y = getattr(x, name)(*more, dim=1)[0]
+    assert text.title(last(y)) == f"{name} Pick"
+    assert f"{name} Pick" in graph(y).source
 
 
 def test_long_settings_are_cut():

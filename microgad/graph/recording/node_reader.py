@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -231,7 +232,10 @@ def scalar_value(array: Any) -> Any:
 
 
 def plain_setting(value: Any) -> Any:
-    """Convert a setting to plain data: None, numbers, strings, and tuples and dicts of these; others become strings."""
+    """Convert a setting to plain data: None, numbers, strings, and tuples and dicts of these; others become strings.
+
+    The strings are the same in every run: no address, and of an array the dtype and shape.
+    """
     if value is None or isinstance(value, (bool, int, float, complex, str)):
         return value
     if backend.is_array(value):
@@ -247,4 +251,10 @@ def plain_setting(value: Any) -> Any:
         return ":".join(ends if value.step is None else [*ends, str(value.step)])
     if value is Ellipsis:
         return "..."
-    return value.__name__ if isinstance(value, type) else str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain_setting(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if hasattr(value, "__name__"):  # a class or a function
+        return value.__name__
+    cls = type(value)
+    says = cls.__str__ is not object.__str__ or cls.__repr__ is not object.__repr__
+    return str(value) if says else cls.__name__
