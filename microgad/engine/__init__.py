@@ -25,6 +25,7 @@ from .complex import conjugate, conjugates, for_derivatives
 from .hooks import LAST
 from .ownership import SOLE, alone
 
+_NUMBERS = frozenset((bool, int, float, complex))
 _FLOAT32 = np.dtype("float32")  # the most common dtype: `is` is faster than asking for the kind
 
 # [node, its gradient so far, whether the engine owns that array, so that it may add to it in place]
@@ -199,8 +200,14 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
 
 
 def free(node: Function) -> None:
-    """Release a node's kept values and the arrays among its settings. Edges and shapes stay, for drawing the graph."""
-    if node.kept or isinstance(node.kept, Packed):
+    """Release a node's kept values and the arrays among its settings.
+
+    Edges, shapes and numbers stay, for drawing the graph.
+    """
+    kept = node.kept
+    if kept or isinstance(kept, Packed):
+        if None in node.edges:
+            node.numbers = [x if type(x) in _NUMBERS else None for x in kept or kept.values]
         node.kept, node.versions = None, ()
     if node.may_hold_arrays or node.intermediates:
         for name, value in list(vars(node).items()):

@@ -104,6 +104,7 @@ class Op:
     in_place: bool = False  # whether it wrote into its first input
     passes: int = 0  # how many recorded backward passes went through it
     passed: int = 0  # which recorded backward pass last went through it, counted from 1
+    recomputed: bool = False  # whether a checkpoint computes it again in backward, and it keeps nothing itself
 
     @property
     def bytes(self) -> int:

@@ -38,7 +38,7 @@ def table(tape: Tape, rows: int = 60) -> str:
         ops = [*ops[: rows - rows // 2], *ops[len(ops) - rows // 2 :]]
     lines = [("#", "operation", "module", "result", "keeps", "bytes")]
     for i, op in ops:
-        keeps = "freed" if op.freed else ", ".join(kept.name for kept in op.kept)
+        keeps = "freed" if op.freed else ", ".join([kept.name for kept in op.kept] + ["recomputed"] * op.recomputed)
         path = on_one_line(op.path)
         lines.append((str(i), title(op), path, results(op), keeps, size(op.bytes) if op.bytes else ""))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -132,7 +132,8 @@ def settings(op: Op, *others: Op) -> list[str]:
     for name, value in op.settings.items():
         flat |= value if isinstance(value, dict) else {name: value}
     shown = (_setting(name, value) for name, value in flat.items() if name not in hidden)
-    return ["in place"] * op.in_place + [_short(words) for words in shown if words]
+    facts = ["in place"] * op.in_place + ["recomputed in backward"] * op.recomputed
+    return facts + [_short(words) for words in shown if words]
 
 
 def _setting(name: str, value: Any) -> str:

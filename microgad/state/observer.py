@@ -31,10 +31,10 @@ class Observer:
         if self.outer is not None:
             self.outer.write(tensor)
 
-    def release(self, node: Any, held: Sequence[Any]) -> None:
-        """Called when an operation no longer holds what it keeps, as in a checkpoint, which holds the arrays `held`."""
+    def release(self, node: Any) -> None:
+        """Called when an operation no longer holds what it keeps, because a checkpoint computes it again."""
         if self.outer is not None:
-            self.outer.release(node, held)
+            self.outer.release(node)
 
     def enter(self, module: Any, path: str) -> None:
         """Called when a module inside another one is called; `path` is its own."""

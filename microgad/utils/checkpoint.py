@@ -209,7 +209,7 @@ class Region:
         self.kinds = collector.kinds()
         if self.whole:  # the call may have written to its arguments: the second call writes to them again
             self.versions = [(counter, counter[0]) for counter, _ in self.versions]
-        observer, held, made = state.current().observer, [x.array for x in self.tensors], set(map(id, collector.made))
+        observer, made = state.current().observer, set(map(id, collector.made))
         for i, node in enumerate(collector.nodes):
             kept = node.kept
             if kept is None or (isinstance(kept, Packed) and not isinstance(kept, Recomputed)):
@@ -219,7 +219,7 @@ class Region:
             if not node.calls_back:  # a custom Function unpacks what it saved when that is read
                 node.plan = _unpacking(node.plan)
             if observer is not None:
-                observer.release(node, held)
+                observer.release(node)
             seen = zip(node.versions[::2], node.versions[1::2], strict=True)
             node.versions = [x for c, n in seen for x in ([n] if id(c) in made and c[0] == n else c, n)]
             self.needed = i + 1 if self.stops else None
@@ -315,6 +315,7 @@ class Recomputed(Packed):
         self.region, self.i, self.node = region, i, weakref.ref(node)
         kept = {} if region.whole else getattr(node.kept, "numbers", dict(enumerate(node.kept)))
         self.numbers = {at: x for at, x in kept.items() if _is_number(x)}  # these aren't recomputed
+        self.values = [self.numbers.get(at) for at in range(1 + max(self.numbers, default=-1))]
 
     def take(self) -> tuple[list[Any], dict[str, Any]]:
         """Return what the operation keeps, and its settings. Raises RuntimeError if the recomputation differs."""

@@ -8,6 +8,7 @@ import pytest
 
 import microgad as torch
 from microgad import nn
+from microgad.graph import Tape
 from microgad.utils.checkpoint import checkpoint
 
 
@@ -148,4 +149,28 @@ def test_a_checkpoint_in_the_program_holds_only_its_inputs():
         checkpoint(net, x.exp(), use_reentrant=False).sum().backward()
     assert plain.memory().held == 3 * x.nbytes  # exp's and tanh's results, each once
     assert tape.memory().held == x.nbytes
-    assert [kept.name for op in tape if op.name != "Exp" for kept in op.kept] == ["x"]
+    assert [kept.name for op in tape if op.name != "Exp" for kept in op.kept] == ["checkpoint's argument"]
+    read = checkpoint(net, x.exp() + 0, use_reentrant=False).sum().graph(params=net)
+    assert read.tape.memory().held == 2 * x.nbytes  # exp's result, and the checkpoint's argument
+    for found in (read.tape, tape):
+        assert [op.name for op in found if op.recomputed] == ["Linear", "Tanh", "Linear", "Tanh"]
+    assert read.source.count("recomputed in backward") == 4
+    assert Tape.from_json(tape.to_json()).ops[1].recomputed
+
+
+@pytest.mark.parametrize(
+    ("pack", "unpack", "held"),
+    [
+        (lambda x: x, lambda x: x, 32),
+        (lambda x: (x.clone(), "copy"), lambda packed: packed[0], 32),
+        (lambda x: x.half(), lambda x: x.float(), 16),
+        (lambda x: x.tolist(), torch.tensor, 0),
+    ],
+)
+def test_what_hooks_have_packed_counts_in_its_packed_form(pack, unpack, held):
+    x = torch.ones(8, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+        y = x.exp() * 3
+    op, times = y.graph().tape
+    assert ([kept.name for kept in op.kept], op.bytes) == (["out"] if held else [], held)
+    assert times.inputs[1].value == 3

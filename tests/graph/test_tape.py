@@ -15,6 +15,7 @@ import microgad as torch
 from microgad import state
 from microgad.graph import graph
 from microgad.graph.tape import Op, Tape
+from microgad.utils.checkpoint import checkpoint
 
 
 class SinCos(torch.Function):
@@ -114,6 +115,19 @@ def test_values_of_python_numbers_and_scalars_are_recorded():
     assert (op.inputs[1].source, op.inputs[1].value) == (None, 2.5)
     assert found.sources[0].value == 3.0
     assert found.results[0].value == 7.5
+
+
+def test_numbers_are_known_after_backward_and_in_a_checkpoint():
+    x = torch.ones(3, requires_grad=True)
+    y = (x**2 * 0.1).sum()
+    y.backward()
+    shared = checkpoint(lambda x: (2 ** (x**2 * 0.1)).sum(), x, use_reentrant=False)
+    before = tape(shared)
+    shared.backward()
+    for found in (tape(y), before, tape(shared)):
+        assert [op.inputs[1].value for op in found.ops[:2]] == [2, 0.1]
+        assert [source.kind for source in found.sources] == ["leaf"]
+    assert "p = 2" in graph(y).source
 
 
 def test_an_operation_with_several_results_is_one_entry():

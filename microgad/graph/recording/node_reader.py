@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
+from weakref import WeakSet
 
 from ... import backend
 from ...autograd import function
 from ...backend.meta import MetaArray
 from ...errors import DtypeError, GraphError
-from ...function import AccumulateGrad, Function, Output
+from ...function import AccumulateGrad, Function, Output, Packed
 from ...function.plan import argument
 from ...parameter import Parameter
+from ...pytree import tree_leaves
 from ...tensor import Tensor
 from ..gc_pause import gc_paused
 from ..tape import ANOTHER, Input, Kept, Op, Result, Source, Tape
@@ -68,6 +70,7 @@ class NodeReader:
         self.memories: dict[int, int] = {}  # id of the array that owns some memory -> number of the memory
         self.leaves: dict[int, int] = {}  # number of a memory -> number of the leaf that holds it
         self.dtypes: dict[Any, str] = {}
+        self.regions: WeakSet[Any] = WeakSet()  # checkpoints' regions whose arguments are counted
 
     def tape(self, tensors: tuple[Tensor, ...]) -> Tape:
         nodes = ancestors([producer(tensor.node)[0] for tensor in tensors])
@@ -105,7 +108,8 @@ class NodeReader:
         cls = type(node)
         several = type(node.shape) is list
         plan = node.plan
-        arrays = dict(zip(plan.inputs, node.kept or (), strict=False))
+        known = zip(plan.inputs, values(node), strict=False)
+        arrays = {i: x for i, x in known if type(x) is not tuple}  # hooks may have packed one array as several
         inputs = []
         for i, edge in enumerate(node.edges):
             name = argument(cls, i)
@@ -127,11 +131,15 @@ class NodeReader:
             [self.dtype(dtype) for dtype in node.dtype] if several else [self.dtype(node.dtype)],
             self.kept(node),
             node.kept is None,
+            recomputed=hasattr(node.kept, "region"),
             layouts=["contiguous"] if getattr(node, "torch_name", "") == "UnsafeView" else [],  # a reshape that copied
         )
 
     def constant(self, node: Function, name: str, i: int, arrays: dict[int, Any]) -> Input:
-        """Describe an input without an edge, which is known only if the node keeps it, or kept it until backward."""
+        """Describe an input without an edge, which is known only if the node keeps it, or kept it until backward.
+
+        Numbers are known afterwards, too.
+        """
         if i not in node.plan.inputs:
             return Input(name, None, 0, None, None)
         array = arrays.get(i)
@@ -171,7 +179,13 @@ class NodeReader:
 
     def kept(self, node: Function) -> list[Kept]:
         found: list[Kept] = []
-        if node.kept:
+        region = getattr(node.kept, "region", None)  # of a checkpoint, which holds its arguments alone
+        if region is not None:
+            held, name = [] if region in self.regions else region.tensors, "checkpoint's argument"
+            self.regions.add(region)
+            for i, x in enumerate(held):
+                self.keep(found, name if len(held) == 1 else f"{name}s[{i}]", "setting", x.array)
+        elif node.kept is not None and (kept := values(node)):
             plan, cls = node.plan, type(node)
             names = [argument(cls, i) for i in plan.inputs]
             roles: list[_Role] = ["input"] * len(names)
@@ -181,10 +195,10 @@ class NodeReader:
             names += plan.intermediates
             roles += ["intermediate"] * len(plan.intermediates)
             if isinstance(node, function.CustomNode):
-                names = [f"saved[{i}]" for i in range(len(node.kept))]
-                places = node.ctx._locations[: len(node.kept)]
+                names = [f"saved[{i}]" for i in range(len(kept))]
+                places = node.ctx._locations[: len(kept)]
                 roles = ["output" if place and type(place[0]) is int else "intermediate" for place in places]
-            for name, role, value in zip(names, roles, node.kept, strict=True):
+            for name, role, value in zip(names, roles, kept, strict=True):
                 self.keep(found, name, role, value)
         for name, value in vars(node).items():
             self.keep(found, name, "setting", value)
@@ -204,6 +218,23 @@ class NodeReader:
     def memory(self, array: Any) -> int:
         """Return the number of an array's memory. Nodes keep the memory alive while they are read."""
         return self.memories.setdefault(id(backend.owner(array)), len(self.memories))
+
+
+def values(node: Function) -> list[Any]:
+    """Return what a node keeps, also where hooks have packed it. None are values in other forms than arrays.
+
+    Of what a checkpoint computes again, and after backward, only numbers are there.
+    """
+    if node.kept is None:
+        return getattr(node, "numbers", [])
+    if not isinstance(node.kept, Packed):
+        return list(node.kept)
+    found = []
+    for value in node.kept.values:
+        held = [x.array if isinstance(x, Tensor) else x for x in tree_leaves(value)]
+        arrays = tuple(x for x in held if backend.is_array(x))
+        found.append(value if isinstance(value, int | float | complex) else arrays[0] if len(arrays) == 1 else arrays)
+    return found
 
 
 def producer(node: Function) -> tuple[Function, int]:
@@ -255,6 +286,4 @@ def plain_setting(value: Any) -> Any:
         return {field.name: plain_setting(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if hasattr(value, "__name__"):  # a class or a function
         return value.__name__
-    cls = type(value)
-    says = cls.__str__ is not object.__str__ or cls.__repr__ is not object.__repr__
-    return str(value) if says else cls.__name__
+    return type(value).__name__ if str(value) == object.__repr__(value) else str(value)

@@ -272,12 +272,12 @@ class Recorder(state.Observer):
         self.tape.add(source)
         return source
 
-    def release(self, node: Function, held: Sequence[Any]) -> None:
-        """Take what a checkpoint computes again off the tape: only the checkpoint's own inputs are still held."""
-        super().release(node, held)
-        op, memories = self.tape.find(node.number), set(map(self.reader.memory, held))
+    def release(self, node: Function) -> None:
+        """Take what a checkpoint computes again off the tape: only the checkpoint's own arguments are still held."""
+        super().release(node)
+        op = self.tape.find(node.number)
         if isinstance(op, Op):
-            op.kept = [kept for kept in op.kept if kept.memory in memories]
+            op.kept, op.recomputed = self.reader.kept(node), True
 
     def enter(self, module: Any, path: str) -> None:
         """Count the calls of a module."""
