@@ -151,8 +151,7 @@ class Tape:
         self.ops, self.sources, self.results = ops, sources, results
         self.passes: list[BackwardPass] = []  # only with record(replay=True)
         self.names: list[str] = []  # of the Tensors in `params`, also of those that no operation read
-        self._by_number: dict[int, Op | Source] = {op.number: op for op in ops}
-        self._by_number.update((source.number, source) for source in sources)
+        self._by_number: dict[int, Op | Source] = {x.number: x for x in (*ops, *sources)}
 
     def add(self, entry: Op | Source) -> None:
         """Append an Op or a Source."""
@@ -187,13 +186,10 @@ class Tape:
             if key not in self._by_number:
                 raise KeyError(f"nothing on the tape has the number {key!r}; for a position, use tape.op(position)")
             return self._by_number[key]
-        found = [op for op in self.ops if op.name == key]
+        found: Any = [op for op in self.ops if op.name == key]
         found = found or [op for op in self.ops if op.path == key or op.path.startswith(f"{key}.")]
-        if found:
+        if found := found or next((source for source in self.sources if source.name == key), None):
             return found
-        for source in self.sources:
-            if source.name == key:
-                return source
         import difflib
 
         names = dict.fromkeys([op.name for op in self.ops] + [op.path for op in self.ops if op.path])
@@ -470,14 +466,17 @@ class Tape:
         return from_npz(path)
 
     def __repr__(self) -> str:
-        from .text import summary
+        from . import text
 
-        return f"<Tape: {summary(self)}>"
+        return f"<Tape: {text.summary(self)}>"
 
     def __str__(self) -> str:
-        from .text import table
+        from . import text
 
-        return table(self)
+        return text.table(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return self.draw()._repr_mimebundle_()  # a notebook shows the drawing
 
     @property
     def bytes(self) -> int:

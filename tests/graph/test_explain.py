@@ -56,6 +56,11 @@ def test_explain_one_of_several_results():
     assert lines(first)[-1] == "x gets [1., 0.]"
 
 
+def test_a_prompt_shows_the_explanation_as_it_is_printed():
+    for x in (torch.ones(2), torch.ones(2, requires_grad=True).exp()):
+        assert repr(explain(x)) == str(explain(x)) == "\n".join(explain(x).splitlines())
+
+
 def test_explain_leaves():
     x = torch.tensor([2.0], requires_grad=True)
     assert lines(x) == ["[2.] is a leaf that wants a gradient, and has none yet"]

@@ -104,6 +104,7 @@ def test_a_notebook_shows_the_picture_or_else_the_table(drawn, monkeypatch, no_p
     shown = drawn._repr_mimebundle_()
     assert "<svg" in shown["image/svg+xml"]
     assert shown["text/plain"] == str(drawn)
+    assert drawn.tape._repr_mimebundle_(include=None) == shown
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
     shown = drawn._repr_mimebundle_(include=None, exclude=None)
     assert set(shown) == {"text/plain"}

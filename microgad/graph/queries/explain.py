@@ -91,15 +91,24 @@ def _by_nodes(tensor: Tensor, loss: Tensor, name: str) -> Cut:
     return no_gradient(name, "unknown", cut[0] if cut else None, f"{why}. {advice}")
 
 
-def explain(tensor: Tensor, params: Any = None) -> str:
-    """Describe in words how a Tensor was computed, and which gradients it passes to its inputs.
+class Explanation(str):
+    """Text that a prompt and a notebook show as it is printed."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def explain(tensor: Tensor, params: Any = None) -> Explanation:
+    """Describe the operation that computed a Tensor, and which gradients it passes to its inputs.
 
     The description has the operation, its inputs, the source code of its forward and derivatives, what it keeps for
     backward, and the values of the derivatives: all of them for up to six elements, otherwise their range. `params`, a
     module or a dict, gives names to Tensors. Raises TypeError for anything but a Tensor.
 
     >>> x = torch.tensor([2.0, 3.0], requires_grad=True)
-    >>> print(torch.graph.explain(x.exp(), {"x": x}))
+    >>> torch.graph.explain(x.exp(), {"x": x})
     [ 7.389056, 20.085537] is the result of Exp: eˣ
       x: (2,), leaf x
       forward: np.exp(x)
@@ -111,7 +120,7 @@ def explain(tensor: Tensor, params: Any = None) -> str:
     if not isinstance(tensor, Tensor):
         raise DtypeError(f"explain: expected a Tensor, got {type(tensor).__name__}")
     if tensor.node is None or type(tensor.node) is AccumulateGrad:
-        return _of_a_leaf(tensor)
+        return Explanation(_of_a_leaf(tensor))
     node, index = producer(tensor.node)
     tape = read((tensor,), params)
     op = tape[node.number]
@@ -133,7 +142,7 @@ def explain(tensor: Tensor, params: Any = None) -> str:
     if op.kept:
         lines.append(f"  keeps {', '.join(kept.name for kept in op.kept)}: {size(op.bytes)} of additional memory")
     lines += _derivatives(node, tensor)
-    return "\n".join(lines)
+    return Explanation("\n".join(lines))
 
 
 def _of_a_leaf(tensor: Tensor) -> str:
