@@ -25,7 +25,6 @@ from .complex import conjugate, conjugates, for_derivatives
 from .hooks import LAST
 from .ownership import SOLE, alone
 
-_NUMBERS = frozenset((bool, int, float, complex))
 _FLOAT32 = np.dtype("float32")  # the most common dtype: `is` is faster than asking for the kind
 
 # [node, its gradient so far, whether the engine owns that array, so that it may add to it in place]
@@ -204,11 +203,8 @@ def free(node: Function) -> None:
 
     Edges, shapes and numbers stay, for drawing the graph.
     """
-    kept = node.kept
-    if kept or isinstance(kept, Packed):
-        if None in node.edges:
-            node.numbers = [x if type(x) in _NUMBERS else None for x in kept or kept.values]
-        node.kept, node.versions = None, ()
+    if node.kept or isinstance(node.kept, Packed):
+        node.kept, node.versions = None, versions.of_freed(node) if None in node.edges else ()
     if node.may_hold_arrays or node.intermediates:
         for name, value in list(vars(node).items()):
             if backend.is_array(value) or (type(value) is tuple and any(map(backend.is_array, value))):

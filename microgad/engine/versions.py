@@ -18,6 +18,7 @@ from ..state.inference import count
 
 REMEMBERED = 64  # how many of the latest writes' regions are remembered
 WORK = 10_000  # how many steps NumPy may take to find out whether two strided arrays share an element
+_NUMBERS = frozenset((bool, int, float, complex))
 
 # By the id of a memory's owner: a reference to it, and the counters of copies that follow writes to it (conjugates).
 mirrors: dict[int, tuple[Any, Any]] = {}
@@ -75,6 +76,12 @@ def check_all(node: Any) -> None:
     for counter, then in zip(node.versions[::2], node.versions[1::2], strict=True):
         if counter[0] != then:
             check(node, counter, then)
+
+
+def of_freed(node: Any) -> tuple[()]:
+    """Return the versions of a node that is freed: none. The numbers that it kept stay, for drawing the graph."""
+    node.kept_numbers = [x if type(x) in _NUMBERS else None for x in node.kept or node.kept.values]
+    return ()
 
 
 def _name(node: Any, counter: list[Any]) -> str:

@@ -87,7 +87,7 @@ class Function:
     plans: ClassVar[dict[Any, Plan]] = {}  # the key has one bit for each input that wants a gradient
 
     __slots__ = (
-        "__dict__", "__weakref__", "dtype", "edges", "hooks", "kept", "needs", "number", "numbers", "path",
+        "__dict__", "__weakref__", "dtype", "edges", "hooks", "kept", "kept_numbers", "needs", "number", "path",
         "plan", "results", "shape", "tensor_bits", "torch_name", "versions",
     )  # fmt: skip
     torch_name: str  # PyTorch's name for the node, where class and settings don't determine it: see naming.py
@@ -95,7 +95,6 @@ class Function:
     edges: list[Any]  # for each input the node that made it; None where no gradient is wanted
     tensor_bits: int  # one bit for each input that was a Tensor; not set where the one or two inputs all were
     kept: Any  # the values kept for backward: a list, () where nothing is kept, None once freed
-    numbers: list[Any]  # once `kept` is freed the Python numbers in it, which drawings show, None for the rest
     versions: Any  # for each kept Tensor its version counter, followed by the version at which it was kept
     shape: Any  # of the result; a list of shapes where there are several results
     dtype: Any  # likewise
@@ -455,9 +454,10 @@ _OWN = frozenset(name for name, x in vars(Function).items() if hasattr(x, "__get
 
 
 class Packed(list[Any]):
-    """An empty list in the place of `kept`, for values that hooks have packed: `unpack` brings them back."""
+    """An empty list in the place of `kept`, for values that hooks have packed: `unpack` brings them back.
 
-    values: list[Any]  # what is there of them: in packed form, numbers as they are, or None
+    A list `values` has what is there of them: in packed form, numbers as they are, or None.
+    """
 
     def unpack(self) -> list[Any]:
         """The list of kept values."""

@@ -151,7 +151,8 @@ class Tape:
         self.ops, self.sources, self.results = ops, sources, results
         self.passes: list[BackwardPass] = []  # only with record(replay=True)
         self.names: list[str] = []  # of the Tensors in `params`, also of those that no operation read
-        self._by_number: dict[int, Op | Source] = {x.number: x for x in (*ops, *sources)}
+        self._by_number: dict[int, Op | Source] = {op.number: op for op in ops}
+        self._by_number.update((source.number, source) for source in sources)
 
     def add(self, entry: Op | Source) -> None:
         """Append an Op or a Source."""
@@ -277,7 +278,7 @@ class Tape:
         >>> print("\\n".join(drawn.mermaid.splitlines()[:3]))
         flowchart LR
           source0("leaf")
-          op0["× Mul"]
+          op0["× Mul<br/>b = 3"]
         """
         from .drawing.graph import Graph
 

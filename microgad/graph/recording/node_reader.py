@@ -226,11 +226,11 @@ def values(node: Function) -> list[Any]:
     Of what a checkpoint computes again, and after backward, only numbers are there.
     """
     if node.kept is None:
-        return getattr(node, "numbers", [])
+        return getattr(node, "kept_numbers", [])
     if not isinstance(node.kept, Packed):
         return list(node.kept)
     found = []
-    for value in node.kept.values:
+    for value in getattr(node.kept, "values", ()):
         held = [x.array if isinstance(x, Tensor) else x for x in tree_leaves(value)]
         arrays = tuple(x for x in held if backend.is_array(x))
         found.append(value if isinstance(value, int | float | complex) else arrays[0] if len(arrays) == 1 else arrays)
