@@ -2,7 +2,7 @@
 
 A file has an object's class by name, and its attributes. The class must be in a module that the program has imported
 already: for a file only the library's own layers are imported. An object is made empty, and its attributes are put into
-its `__dict__`: no `__init__`, no `__setstate__`, no property runs. Classes whose objects are more than their
+its `__dict__`: no `__new__`, `__init__`, `__setstate__` or property runs. Classes whose objects are more than their
 `__dict__`, and those that have a `__del__`, are refused. A member of an Enum is looked up by its value. A Tensor of a
 subclass is a Tensor that gets the class and its attributes at the end.
 """
@@ -102,12 +102,18 @@ def is_uninitialized(x: Any) -> bool:
 
 def _why_not_plain(kind: type) -> str | None:
     """Return the reason why a class's objects can't be made from their attributes alone, or None if they can."""
-    if type(kind) not in (type, abc.ABCMeta) or kind.__new__ not in _MAKERS:  # type: ignore[comparison-overlap]
+    if type(kind) not in (type, abc.ABCMeta) or _maker(kind) not in _MAKERS:
         return "is made by code of its own"
     if hasattr(kind, "__del__") or any(vars(base).get("__slots__") for base in kind.__mro__):
         return "is more than its attributes"
     plain = (None, *(module.__setstate__ for module in _modules()))
     return None if getattr(kind, "__setstate__", None) in plain else "sets its state by code of its own"
+
+
+def _maker(kind: type) -> Any:
+    """Return the first `__new__` among the bases' that isn't written in Python, as a decorator's of a class is."""
+    found = (vars(base).get("__new__") for base in kind.__mro__)
+    return next(new for new in found if not isinstance(new, types.NoneType | staticmethod | types.FunctionType))
 
 
 def _find_loaded(module: str, name: str) -> Any:
@@ -181,7 +187,7 @@ def make_empty(kind: Any) -> Any:
     why = _why_not_plain(kind)
     if why:
         raise FileError(f"holds a {kind.__module__}.{kind.__qualname__}, which {why}: no code is run")
-    return kind.__new__(kind)  # type: ignore[call-overload]
+    return _maker(kind)(kind)
 
 
 def is_made_by_call(kind: Any) -> bool:

@@ -36,8 +36,27 @@ class Net(nn.Module):
 
 
 class Plain:
+    def __new__(cls) -> Any:
+        raise AssertionError("no __new__ runs")
+
     def __init__(self) -> None:
         raise AssertionError("no __init__ runs")
+
+
+def fail(cls: type) -> Any:
+    raise AssertionError("no __new__ runs")
+
+
+class Decorated(Plain):
+    pass
+
+
+Decorated.__new__ = fail  # type: ignore[assignment]
+
+
+class Mapping(dict[str, int]):
+    def __new__(cls) -> Any:
+        return dict.__new__(cls)
 
 
 class WithSetstate(nn.Module):
@@ -146,8 +165,10 @@ def test_other_classes_need_safe_globals() -> None:
     x.__dict__["value"] = [1, torch.ones(2)]
     with pytest.raises(TypeError, match="Plain"):
         reloaded(x)
-    with torch.serialization.safe_globals([Plain]):
+    x.__dict__["other"] = object.__new__(Decorated)
+    with torch.serialization.safe_globals([Plain, Decorated]):
         assert reloaded(x).value[0] == 1
+        assert type(reloaded(x).other) is Decorated
         file = io.BytesIO()
         torch.save(x, file)
     file.seek(0)
@@ -324,12 +345,13 @@ def test_namespaces_are_restored_with_their_attributes() -> None:
         (b"Color\nK\x01\x85R}X\x05\0\0\0valueK\x02sb.", "gives a state to a Color"),
         (b"Init\n)R.", "calls what is no function"),
         (b"Plain\n)R.", "calls what is no function"),
+        (b"Mapping\n)\x81.", "is made by code of its own"),
         (b"Options\n)R](K\x01eb.", "something else than attributes"),
     ],
 )
 def test_malformed_enums_and_namespaces_are_rejected(pickled: bytes, message: str) -> None:
     file = archive_of(b"\x80\x02c" + f"{__name__}\n".encode() + pickled)
-    allowed = torch.serialization.safe_globals([Color, Flags, Plain, Options, Init])
+    allowed = torch.serialization.safe_globals([Color, Flags, Plain, Mapping, Options, Init])
     with allowed, pytest.raises(FileError, match=message):
         torch.load(file)
     assert (Color.RED.value, list(Flags)) == (1, [Flags.X, Flags.Y, Flags.Z])
