@@ -28,8 +28,9 @@ class Wishart(Covariance, ExponentialFamily):
     """Wishart distribution of X Xᵀ, where the df columns of X (K, df) are multivariate normal.
 
     It is given by the covariance (*, K, K) of a column, its inverse, or its Cholesky factor. df, a number or a Tensor
-    (*), need not be an integer, but must exceed K - 1, else ValueError. For df < K it warns of singular samples.
-    The gradients of samples by df can't be differentiated again. Source: torch.distributions.Wishart.
+    (*), need not be an integer, but must exceed K - 1, else ValueError; none or several matrices raise AssertionError.
+    For df < K it warns of singular samples. The gradients of samples by df can't be differentiated again. Source:
+    torch.distributions.Wishart.
 
     >>> d = torch.distributions.Wishart(3.0, torch.eye(2))
     >>> d.log_prob(torch.eye(2)), d.mean
@@ -57,6 +58,8 @@ class Wishart(Covariance, ExponentialFamily):
         scale_tril: Tensor | None = None,
         validate_args: bool | None = None,
     ) -> None:
+        if sum(x is not None for x in (covariance_matrix, precision_matrix, scale_tril)) != 1:
+            raise AssertionError("Expected exactly one of covariance_matrix or precision_matrix or scale_tril.")
         name, matrix = given_matrix(
             covariance_matrix=covariance_matrix, precision_matrix=precision_matrix, scale_tril=scale_tril
         )
