@@ -15,7 +15,8 @@ from ..function import Function
 from ..state import composite
 from ..type_aliases import Tensor
 from . import layouts
-from .elementwise import Clamp, clamp
+from .elementwise import Clamp, Select, clamp
+from .elementwise.selection import fast_select
 from .linalg.common import bare, check_same_dtype, safe_divide
 from .movement import broadcast_shapes, clone
 from .out import into
@@ -127,7 +128,7 @@ class Pdist(Function):
         for differences, rows, pairs, upper in _row_blocks(x):
             weight = np.zeros_like(differences, shape=differences.shape[1:])
             weight.reshape(-1)[upper] = grad[pairs]
-            differences = np.where(weight == 0, 0, _slopes(differences, p) * weight)  # rows minus themselves may be NaN
+            differences = np.where(weight == 0, 0, _slopes(differences, p, weight))  # rows minus themselves may be NaN
             result[:, rows] += differences.sum(2)
             result[:, rows.start :] -= differences.sum(1)
         return np.copy(result.T, "C")
@@ -154,7 +155,8 @@ def _norms_along_last(x: Any, p: float) -> Any:
         largest = np.max(bare(size), -1, keepdims=True)
         reached = (bare(size) == largest) | np.isnan(bare(size))
         return np.where(reached, size - largest, 0).sum(-1) + largest[..., 0]
-    return np.linalg.norm(x, p if x.shape[-1] else 1, -1)  # p = inf would fail for an empty axis
+    length = np.linalg.norm(x, p if x.shape[-1] else 1, -1)  # p = inf would fail for an empty axis
+    return Select.apply(bare(length) != 0, length)  # no gradient at 0, even of an infinite one
 
 
 def _centered_squares(x: Any) -> tuple[Any, Any, Any]:
@@ -205,23 +207,23 @@ def _norms_along_first(x: Any, p: float) -> Any:
 
 
 def _divide_by_powers(grad: Any, length: Any, p: float) -> Any:
-    """Return grad / lengthᵖ⁻¹; `_slopes` leaves that factor out."""
+    """Return grad / lengthᵖ⁻¹, and 0 where the length is 0; `_slopes` leaves that factor out."""
     if p in (0, 1, math.inf):
         return grad
-    length = np.where(length == 0, 1, length)
-    return grad / (length if p == 2 else length ** (p - 1))
+    return fast_select(length != 0, grad / (length if p == 2 else length ** (p - 1)))
 
 
-def _slopes(x: Any, p: float) -> Any:
-    """Return the derivatives of the p-norms along the first axis, times lengthᵖ⁻¹; for p = inf, each tie's is whole."""
+def _slopes(x: Any, p: float, weight: Any) -> Any:
+    """Return weight · lengthᵖ⁻¹ times the derivatives of the p-norms along the first axis; p = inf: all to each tie."""
     if p == 2:
-        return x
+        return x * weight
     if p == 1:
-        return np.sign(x)
+        return np.sign(x) * weight
     size = abs(x)
     if p == math.inf:
-        return np.where((size == np.max(size, 0)) | np.isnan(size), np.sign(x), 0)
-    return np.sign(x) * np.where(size == 0, 1, size) ** (p - 1)
+        return np.where((size == np.max(size, 0)) | np.isnan(size), np.sign(x), 0) * weight
+    slopes = np.sign(x) * size ** (p - 1) * weight
+    return np.where(size == 0, 0, slopes) if p < 1 else slopes
 
 
 @tensors_only
@@ -282,7 +284,7 @@ class Distances(Function):
         from_a, from_b, total = np.zeros_like(a, order="C"), np.zeros_like(b, order="C"), 0
         for rows in self._row_slices(a, out) if self.p and a.size else ():
             differences = np.moveaxis(a[..., rows, None, :] - b[..., None, :, :], -1, 0)
-            differences = np.moveaxis(_slopes(differences, self.p), 0, -1) * grad[..., rows, :, None]
+            differences = np.moveaxis(_slopes(differences, self.p, grad[..., rows, :]), 0, -1)
             from_a[..., rows, :] = differences.sum(-2)
             differences[..., 0, :, :] += total
             total = differences.sum(-3)

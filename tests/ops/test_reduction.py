@@ -444,3 +444,15 @@ def test_renorm_to_an_infinite_norm_is_the_identity():
     (gradient,) = torch.autograd.grad(y.sum(), x)
     assert y.tolist() == x.tolist()
     assert gradient.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("p", [1.5, 2, 3])
+def test_roots_of_distances_from_a_row_to_itself_have_finite_gradients(p, create_graph):
+    x = torch.tensor([[0.0, 0.0], [2.0, 1.0], [3.0, -1.0]], requires_grad=True)
+    others = torch.pdist(x, p).sqrt().sum()
+    (expected,) = torch.autograd.grad(others, x)
+    for distances in (2 * torch.pdist(torch.cat([x, x.detach()]), p), torch.cdist(x, x, p)):
+        (grad,) = torch.autograd.grad(distances.sqrt().sum(), x, create_graph=create_graph)
+        assert torch.isfinite(grad).all()
+    torch.testing.assert_close(grad, 2 * expected)
