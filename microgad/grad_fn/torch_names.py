@@ -252,5 +252,5 @@ COMPOSITES: dict[str, Any] = {  # composites of microgad that are one operation 
     "tile": "Repeat", "trapezoid": "MulBackward1", "triangular_solve": "TriangularSolve",
 } | {name: name.capitalize() for name in (
     "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "baddbmm", "dist", "ldexp", "mvlgamma", "nansum", "ormqr",
-    "polar", "renorm", "repeat", "std",
+    "renorm", "repeat", "std",
 )}  # fmt: skip

@@ -11,8 +11,8 @@ from .comparison import (
     isposinf, isreal, le, less, less_equal, lt, ne, not_equal,
 )  # fmt: skip
 from .complex_numbers import (
-    Angle, Complex, Conj, Imag, Real, ViewAsComplex, ViewAsReal, angle, complex, conj, conj_physical, conjugate, imag,
-    is_conj, is_neg, polar, real, resolve_conj, resolve_neg, view_as_complex, view_as_real,
+    Angle, Complex, Conj, Imag, Polar, Real, ViewAsComplex, ViewAsReal, angle, complex, conj, conj_physical, conjugate,
+    imag, is_conj, is_neg, polar, real, resolve_conj, resolve_neg, view_as_complex, view_as_real,
 )  # fmt: skip
 from .division import (
     Div, FloorDiv, Fmod, Gcd, Lcm, Remainder, TruncDiv, div, div_class, divide, floor_divide, fmod, gcd, lcm, remainder,

@@ -11,7 +11,6 @@ from ... import dtypes
 from ...dtypes.type_names import TYPE_NAMES
 from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
-from ...state import composite
 from ...type_aliases import Tensor
 from .. import layouts
 from ..mirrors import Mirror
@@ -143,7 +142,7 @@ class Imag(Function):
         return np.imag(x)
 
     def grad_x(self, grad):
-        return grad * 1j
+        return Complex.apply(np.zeros_like(grad, shape=()), grad)  # ∞ · 1j would be NaN + ∞i
 
 
 @tensors_only
@@ -240,18 +239,32 @@ def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Complex.apply(real, imag), exact="complex")
 
 
-@composite
+class Polar(Function):
+    """abs · e^(angle·i). The gradient of abs has, as in PyTorch, the sign of abs: it is 0 at 0."""
+
+    symbol, promote, conjugates, elementwise = "polar", staticmethod(_check_same_floats), False, True
+
+    def forward(self, abs, angle):
+        return _from_parts(abs * np.cos(angle), abs * np.sin(angle))
+
+    def grad_abs(self, grad, abs, angle):
+        return np.sign(abs) * (np.real(grad) * np.cos(angle) + np.imag(grad) * np.sin(angle))
+
+    def grad_angle(self, grad, out):
+        return np.imag(grad) * np.real(out) - np.real(grad) * np.imag(out)
+
+
+@tensors_only
 def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:
     """abs · (cos(angle) + sin(angle)·i), of two float32 or two float64 Tensors.
 
-    Raises RuntimeError if the shapes don't broadcast, and for integers, booleans and complex numbers.
-    Source: torch.polar.
+    As in PyTorch, the gradient of abs is 0 where abs is 0, and has the other sign where it is negative. Raises
+    RuntimeError if the shapes don't broadcast, and for integers, booleans and complex numbers. Source: torch.polar.
 
     >>> torch.polar(torch.tensor([2.0]), torch.tensor([0.0]))
     tensor([2.+0.j])
     """
-    _check_same_floats((abs, angle))
-    return into(out, Complex.apply(abs * np.cos(angle), abs * np.sin(angle)), exact="polar")
+    return into(out, Polar.apply(abs, angle), exact="polar")
 
 
 class ViewAsReal(Function):
