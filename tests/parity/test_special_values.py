@@ -90,6 +90,54 @@ def test_gradients_of_vectors_shorter_than_eps(function: Any) -> None:
     np.testing.assert_allclose(found[1], found[0], 1e-7, 1e-7 * np.abs(found[0]).max())
 
 
+ROW = [0.0, -4.0, 2.0]  # among them a zero, and what functions cut off
+FLAT: dict[str, Callable[..., Any]] = {  # functions of (library, x): of ROW and a row of zeros
+    **{f"cdist {p}": lambda t, x, p=p: t.cdist(x, x, p=p) for p in (0.5, 1.0, 1.5, 2.0, 3.0, math.inf)},
+    **{f"pdist {p}": lambda t, x, p=p: t.pdist(t.cat([x, x]), p=p) for p in (0.5, 1.0, 1.5, 2.0, 3.0, math.inf)},
+    **{f"norm {p}": lambda t, x, p=p: x.norm(p, -1) for p in (0.5, 1.0, 1.5, 2.0, 3.0, math.inf, -math.inf)},
+    "matrix_norm": lambda t, x: t.linalg.matrix_norm(x, 1),
+    "dist": lambda t, x: t.dist(x, x * 1),
+    "pairwise_distance": lambda t, x: t.nn.functional.pairwise_distance(x, x * 1, eps=0.0),
+    "amax": lambda t, x: x.amax(-1),
+    "amin": lambda t, x: x.amin(0),
+    "aminmax": lambda t, x: t.aminmax(x).max,
+    "max": lambda t, x: x.max(),
+    "sinc": lambda t, x: x.sinc(),
+    "hardswish": lambda t, x: t.nn.functional.hardswish(x),
+    "many under hardswish": lambda t, x: t.nn.functional.hardswish(x.repeat(1000, 1)),
+    "nan_to_num": lambda t, x: (x + t.tensor([math.inf, 0, math.nan], dtype=x.dtype)).nan_to_num(),
+    "pow": lambda t, x: x.abs() ** t.tensor([0.0, 1, 2], dtype=x.dtype),
+    "xlogy": lambda t, x: t.xlogy(x, t.tensor([0.0, 1, 2], dtype=x.dtype)),
+    "xlog1py": lambda t, x: t.special.xlog1py(x, t.tensor([-1.0, 1, 2], dtype=x.dtype)),
+    "multi_margin_loss": lambda t, x: t.nn.functional.multi_margin_loss(x, t.tensor([2, 0]), reduction="none"),
+    "saturated multi_margin_loss": lambda t, x: t.nn.functional.multi_margin_loss(
+        x, t.tensor([2, 0]), margin=-1.0, reduction="none"
+    ),
+    "multilabel_margin_loss": lambda t, x: t.nn.functional.multilabel_margin_loss(
+        x, t.tensor([[2, -1, -1], [0, 1, -1]]), reduction="none"
+    ),
+    "polar": lambda t, x: t.polar(x, x + 1).real,
+    "imag": lambda t, x: t.complex(x, x).imag,
+}
+
+SPLIT = ["0.5", "hardswish", "multi_margin_loss", "multilabel_margin_loss"]  # their parts share an infinite gradient
+
+
+@pytest.mark.parametrize("grad", [1.0, math.inf, math.nan])
+@pytest.mark.parametrize("name", FLAT)
+def test_infinite_gradients_where_the_slope_is_zero(name: str, grad: float) -> None:
+    """Where the mathematics has 0 · ∞, PyTorch has NaN if it multiplies by a mask, 0 if it selects."""
+    found = []
+    for t, create_graph in ((torch, False), (microgad, False), (microgad, True)):
+        x = t.tensor([ROW, [0.0, 0.0, 0.0]], dtype=t.float64, requires_grad=True)
+        y = FLAT[name](t, x)
+        (g,) = t.autograd.grad(y, x, t.full_like(y, grad), create_graph=create_graph)
+        found.append(g.numpy(force=True))
+    np.testing.assert_allclose(found[1], found[0], 1e-12)
+    if grad == 1 or name.split()[-1] not in SPLIT:
+        np.testing.assert_allclose(found[2], found[0], 1e-12)
+
+
 @pytest.mark.parametrize("right", [False, True])
 def test_searchsorted_and_bucketize_with_nan(right: bool) -> None:
     values = np.array([math.nan, math.inf, -math.inf, 0.0, -0.0, 1, 2, -1, 1.5])

@@ -239,11 +239,13 @@ class Hardswish(Function):
             out += 3
             out *= grad
             out /= 6
+            if backend.is_gpu(grad) or not np.isfinite(grad).all():
+                out[clipped == -3] = 0  # not NaN of 0 · ∞
 
         return by_blocks(slope, grad, x)
 
     def decomposition(self, x):
-        return x * Hardsigmoid.apply(x)
+        return Select.apply(np.logical_not(x <= -3), x * Hardsigmoid.apply(x))
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:

@@ -272,7 +272,8 @@ class XLogY(Function):
         return (x + 0.0) * np.log(np.where((x == 0) & (y == y), 1.0, y))  # 0 · log(0) would be NaN; x + 0 makes 0 of -0
 
     def grad_x(self, grad, x, y):
-        return XLogY.apply(grad, np.where((x == 0) & (y <= 0), 1.0, y))  # 0, not -∞ or NaN, for y <= 0
+        undefined = (x == 0) & (y <= 0)  # there it is 0, not -∞ or NaN
+        return XLogY.apply(Select.apply(np.logical_not(undefined), grad), np.where(undefined, 1.0, y))
 
     def grad_y(self, grad, x, y):
         return grad * (x / y)

@@ -21,6 +21,7 @@ from ..creation.scalars import checked_scalar
 from ..out import into
 from .complex_numbers import is_complex
 from .operands import require_one_tensor, require_tensors
+from .selection import finite_at
 
 
 class Pow(Function):
@@ -49,7 +50,7 @@ class Pow(Function):
             return grad * (p * _power(x, p - 1)) if p != 0 else np.zeros_like(grad)
         # p · x^(p - 1) is 0 · ∞ or 0 · NaN where p = 0 and x is 0, subnormal or NaN; elsewhere its derivatives hold
         undefined = (p == 0) & np.logical_not(np.absolute(x) >= np.finfo(x.dtype).tiny)
-        return grad * np.where(undefined, 0.0, p * x ** np.where(undefined, 1.0, p - 1))
+        return finite_at(p == 0, grad) * np.where(undefined, 0.0, p * x ** np.where(undefined, 1.0, p - 1))
 
     def grad_p(self, grad, x, p, out):
         if not isinstance(x, (int, float, complex)):

@@ -271,7 +271,7 @@ class NanToNum(Function):
         return np.nan_to_num(x, nan=self.nan, posinf=self.posinf, neginf=self.neginf)
 
     def grad_x(self, grad, x):
-        return Select.apply(np.isfinite(x), grad)
+        return grad * np.isfinite(x)
 
 
 @tensors_only
@@ -408,6 +408,14 @@ class Select(Function):
 
     def grad_x(self, grad, mask):
         return Select.apply(mask, grad)
+
+
+def finite_at(mask: Any, grad: Any) -> Any:
+    """grad, and 0 where the mask holds and grad isn't finite: a slope of 0 there must not make NaN of it.
+
+    Other gradients pass, since the slope may have a derivative there.
+    """
+    return Select.apply(np.logical_not(mask) | np.isfinite(grad), grad)
 
 
 clip = clamp

@@ -14,6 +14,7 @@ from ...state import composite
 from ...type_aliases import Tensor
 from ..out import into
 from .operands import require_tensors
+from .selection import finite_at
 
 
 class Sin(Function):
@@ -199,7 +200,7 @@ class Sinc(Function):
         series = 0.0
         for k in range(8, 0, -1):
             series = series * (u * u) + (-1) ** k * 2 * k / math.factorial(2 * k + 1)
-        return grad * (math.pi * np.where(near, u * series, far))
+        return finite_at(x == 0, grad) * (math.pi * np.where(near, u * series, far))
 
 
 def sinc(input: Tensor, *, out: Tensor | None = None) -> Tensor:

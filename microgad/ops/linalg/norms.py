@@ -66,11 +66,12 @@ class VectorNorm(Function):
         if p == 1:
             return grad * _direction(x)
         if p == 2:
-            return x * safe_divide(grad, out)
+            zero = out == 0  # there the gradient is 0, but NaN if grad isn't finite
+            return x * np.where(zero, grad * 0, grad / np.where(zero, 1, out))
         if math.isinf(p):
             ties = (np.absolute(x) == out) | (x != x)
             count = np.astype(np.sum(ties, self.axis, keepdims=True), grad.dtype)
-            return Select.apply(ties, _direction(x) * (grad / count))
+            return _direction(x) * (ties * (grad / count))
         zero = x == 0
         power = Select.apply(np.logical_not(zero), np.absolute(np.where(zero, 1, x)) ** (p - 1 if p < 2 else p - 2))
         scale = grad * out ** (1 - p) if p < 1 else safe_divide(grad, out ** (p - 1))

@@ -17,7 +17,6 @@ from .. import layouts
 from ..activation import logsigmoid
 from ..distance import pairwise_distance
 from ..elementwise import Relu, Select, clamp_min, minimum, ne, sqrt, where
-from ..elementwise.selection import fast_select
 from ..indexing import index_kernels
 from ..spelling import tensors_only
 from .reduction import reduce_losses, reduce_weighted, resolve_reduction, to_input_dtype
@@ -135,9 +134,9 @@ class MultiMarginLoss(Function):
         scale = _row_gradients(grad, len(input), self.reduction) / input.shape[1]
         if weight is not None:
             scale = scale * weight[target]
-        slope = layouts.expand(scale[:, None], hinge.shape)
-        out = 2 * hinge * slope if self.p == 2 else fast_select(hinge != 0, slope)
+        out = 2 * hinge if self.p == 2 else np.astype(hinge != 0, hinge.dtype)
         out[backend.like(np.arange(len(input)), input), target] = -out.sum(1)
+        out *= scale[:, None]  # NaN also where the slope is 0 and scale isn't finite
         return out
 
     def grad_weight(self, grad, input, target, weight):
@@ -238,10 +237,11 @@ class MultilabelMarginLoss(Function):
     def grad_input(self, grad, input, target):
         hinge, *own = self._hinges(input, target)
         scale = _row_gradients(grad, len(input), self.reduction) / input.shape[1]
-        slope = fast_select(hinge != 0, layouts.expand(scale[own[0]][:, None], hinge.shape))
+        slope = np.astype(hinge != 0, hinge.dtype)
         out = np.zeros_like(input)
         index_kernels.add(out, (own[0],), slope)
         index_kernels.add(out, tuple(own), -slope.sum(1))
+        out *= scale[:, None]  # NaN also where the slope is 0 and scale isn't finite
         return out
 
     def decomposition(self, input, target):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
@@ -38,9 +37,8 @@ class Amax(Function):
 
     def grad_x(self, grad, x, out):
         shape = keepdims_shape(x.shape, self.axis)
-        out = out.reshape(shape)
-        is_nan = out != out
-        return _split_among_ties(np.where(is_nan, math.nan, grad.reshape(shape)), (x == out) | is_nan, self.axis)
+        ties = x == out.reshape(shape)
+        return ties * (grad.reshape(shape) / _count(ties, self.axis, grad.dtype))  # NaN also where grad isn't finite
 
 
 class Amin(Amax):
@@ -83,8 +81,11 @@ class Median(Max):
 
 def _split_among_ties(grad: Any, winners: Any, axis: Any) -> Any:
     """Split the gradient equally among the winners along an axis."""
-    ties = np.astype(fast_reduce(np.add, winners, axis, True), grad.dtype)
-    return Select.apply(winners, np.broadcast_to(grad / ties, winners.shape))
+    return Select.apply(winners, np.broadcast_to(grad / _count(winners, axis, grad.dtype), winners.shape))
+
+
+def _count(winners: Any, axis: Any, dtype: Any) -> Any:
+    return np.astype(fast_reduce(np.add, winners, axis, True), dtype)
 
 
 class Argmax(Function):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...function import Function
 from ...type_aliases import Tensor
-from ..elementwise import XLogY
+from ..elementwise import Select, XLogY
 from ..elementwise.operands import require_one_tensor
 from ..out import into
 from .evaluation import promote
@@ -46,7 +46,8 @@ class XLog1PY(Function):
         return (x + 0.0) * np.log1p(np.where((x == 0) & (y == y), 0, y))  # x + 0 makes 0 of -0
 
     def grad_x(self, grad, x, y):
-        return XLog1PY.apply(grad, np.where((x == 0) & (y <= -1), 0, y))  # as in XLogY
+        undefined = (x == 0) & (y <= -1)  # as in XLogY
+        return XLog1PY.apply(Select.apply(np.logical_not(undefined), grad), np.where(undefined, 0, y))
 
     def grad_y(self, grad, x, y):
         return grad * (x / (y + 1))
