@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -122,11 +123,44 @@ def decorated(self, x):  # type: ignore[no-untyped-def]
     return exp(self, x) ** 2
 
 
-@pytest.mark.parametrize("forward", [exp, by_method, by_inner_function, decorated])
+def counting(self, x):  # type: ignore[no-untyped-def]
+    self.kept_exp = x
+    self.kept_exp += 1
+    return x * 2
+
+
+def with_others(self, x):  # type: ignore[no-untyped-def]
+    self.kept_exp, log.last = x * 2, x
+    return x * 2
+
+
+@pytest.mark.parametrize("forward", [exp, by_method, by_inner_function, decorated, counting, with_others])
 def test_what_forward_keeps_for_no_derivative_is_refused(forward: Any) -> None:
     """A derivative that read it would have a silently wrong derivative itself."""
     with pytest.raises(errors.FunctionError, match=r"Op: forward sets self\.kept_exp, but no derivative names"):
         define(forward=forward, exp=exp, grad_x=lambda self, grad: grad * 2 * self.kept_exp**2)
+
+
+log = SimpleNamespace(calls=0, last=None)
+
+
+def test_forward_may_set_attributes_of_other_objects() -> None:
+    """Such as a count of its calls, or a value to look at when debugging."""
+
+    def forward(self, x):  # type: ignore[no-untyped-def]
+        log.calls += 1
+        log.last = seen = SimpleNamespace()
+        seen.x = type(self).largest = x
+        self.log.steps = self.log.steps + 1
+        self.log.steps += 1
+        out = x * 2
+        out.flags.writeable = False
+        return out
+
+    op = define(forward=forward, grad_x=lambda self, grad: grad * 2)
+    x, log.steps = torch.ones(2, requires_grad=True), 0
+    assert torch.autograd.grad(op.apply(x, log=log).sum(), x)[0].tolist() == [2, 2]
+    assert (log.calls, log.steps, log.last.x.tolist(), op.largest.tolist()) == (1, 2, [1, 1], [1, 1])  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("forward", [double, lambda self, x: vars(self).update(mask=True) or x * 2])

@@ -21,18 +21,37 @@ VARARGS, VARKEYWORDS = 0x04, 0x08  # a code object's flags for *inputs and **set
 _STORE_ATTR = dis.opmap["STORE_ATTR"]
 
 
-def stored(cls: type[Function]) -> list[str]:
-    """The names of the attributes that forward assigns, also in functions inside it and in methods that it calls.
+def undeclared(cls: type[Function]) -> list[str]:
+    """The names of the node's attributes that forward assigns and no derivative names in its signature.
 
-    They are found in the bytecode.
+    They are found in the bytecode of forward, of functions inside it and of methods that it calls.
     """
-    found, bodies = [], [inspect.unwrap(cls.forward).__code__]
-    for body in bodies:
+    forward = inspect.unwrap(cls.forward).__code__
+    found, bodies = [], [(forward, forward.co_varnames[0])]  # each with its name for the node
+    for body, node in bodies:
         code, names = body.co_code, body.co_names
-        found += [names[code[i + 1]] for i in range(0, len(code), 2) if code[i] == _STORE_ATTR]
+        stored = {names[code[i + 1]] for i in range(0, len(code), 2) if code[i] == _STORE_ATTR}
+        if not stored.issubset(cls.intermediates):  # perhaps attributes of another object, which takes longer to see
+            found += [name for name in _assigned(body, node) if name not in cls.intermediates]
         methods = [method for name in names if inspect.isfunction(method := getattr(cls, name, None))]
-        inner = [x for x in body.co_consts if isinstance(x, CodeType)]
-        bodies += [x for x in (*inner, *(m.__code__ for m in methods)) if x not in bodies]
+        inner = [(x, node) for x in body.co_consts if isinstance(x, CodeType) and node in x.co_freevars]
+        called = [(m.__code__, m.__code__.co_varnames[0]) for m in methods if m.__code__.co_argcount]
+        bodies += [x for x in (*inner, *called) if x not in bodies]
+    return found
+
+
+def _assigned(body: CodeType, node: str) -> list[str]:
+    """The names of the attributes of the variable `node` that a body assigns: of no other object, and of no part."""
+    found, steps = [], [step for step in dis.get_instructions(body) if step.opcode != dis.EXTENDED_ARG]
+    for i, step in enumerate(steps):
+        if step.opcode == _STORE_ATTR:
+            at = i - 1  # loads the object
+            if steps[at].opname == "SWAP":  # `node.n += 1`, which has copied the object to read the old value
+                copies = [k for k in range(i) if steps[k].opname == "COPY" and steps[k + 1].argval == step.argval]
+                at = copies[-1] - 1
+            loaded = steps[at].argval  # of an instruction that loads two: their names
+            if (loaded[-1] if type(loaded) is tuple else loaded) == node and steps[at].opname[-4:] != "ATTR":
+                found.append(step.argval)
     return found
 
 
@@ -79,12 +98,11 @@ def check_derivatives(cls: type[Function]) -> None:
                 f"{op}.{method.__name__}: the parameters are self, then the gradient, grad, then what it reads of "
                 f"{given}, out"
             )
-    for name in stored(cls):
-        if name not in cls.intermediates:
-            raise FunctionError(
-                f"{op}: forward sets self.{name}, but no derivative names {name} in its signature, which is the only "
-                "way to read it"
-            )
+    for name in undeclared(cls):
+        raise FunctionError(
+            f"{op}: forward sets self.{name}, but no derivative names {name} in its signature, which is the only way "
+            "to read it"
+        )
     dependent = [name for name in cls.intermediates if name not in cls.constants]
     if dependent and cls.decomposed is None:
         raise FunctionError(
