@@ -178,6 +178,7 @@ class Tensor(Methods):
 
         Writes through it that overwrite what was kept for backward make backward raise; PyTorch doesn't notice them.
         """
+        self._stay_on_graph(".data")
         result = self.detach()
         result.is_data_alias = True
         return result
@@ -265,9 +266,8 @@ class Tensor(Methods):
             said = "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
             raise errors.GraphError(said)
         if not self.is_cpu:
-            raise TypeError(
-                f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy it first"
-            )
+            said = f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy it first"
+            raise TypeError(said)
         return self.array.view()  # so that a program that sets its shape doesn't change this Tensor's
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 
 import numpy as np
@@ -143,6 +144,78 @@ def test_a_derivative_cannot_leave_the_graph_through_a_buffer(detour):
     with pytest.raises((RuntimeError, ValueError)) as raised:  # some NumPy versions wrap the error
         torch.autograd.grad(Detour.apply(x), x, torch.ones_like(x).requires_grad_(), create_graph=True)
     assert "derivative called item()" in f"{raised.value} {raised.value.__cause__}"
+
+
+def derivative_of_square(factor, create_graph):
+    """The gradient of x · x, whose derivative says `grad * factor(x)`, at a matrix."""
+
+    class Square(torch.Function):
+        def forward(self, x):
+            return x * x
+
+        def grad_x(self, grad, x):
+            return grad * factor(x)
+
+    x = torch.tensor([[1.0, 2.0], [5.0, 3.0]], dtype=torch.float64, requires_grad=True)
+    return torch.autograd.grad(Square.apply(x).sum(), x, create_graph=create_graph)[0].detach().numpy()
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "function"),
+    [
+        ("std()", lambda x: x.std(), np.std),
+        ("var()", lambda x: x.var(0), lambda x: np.var(x, 0)),
+        ("repeat()", lambda x: x.repeat(2)[:2], lambda x: np.repeat(x, 2)[:2]),
+        ("nonzero()", lambda x: x.nonzero()[0].size, lambda x: np.size(np.nonzero(x)[0])),
+        ("sort()", lambda x: np.copy(x).sort() or 1.0, np.sort),
+        ("max()", lambda x: x == x.max(0), lambda x: x == np.max(x, 0)),
+        ("min()", lambda x: x.min(axis=1)[:, None], lambda x: np.min(x, 1)[:, None]),
+        (".data", lambda x: x.data, None),
+    ],
+)
+def test_a_derivative_cannot_call_a_method_that_means_something_else_on_a_tensor(name, method, function):
+    derivative_of_square(method, False)  # on arrays
+    with pytest.raises(RuntimeError, match=f"derivative called .*{re.escape(name)}"):
+        derivative_of_square(method, True)
+    if function is not None:
+        assert (derivative_of_square(function, True) == derivative_of_square(function, False)).all()
+
+
+def test_a_decomposition_cannot_call_a_method_that_means_something_else_on_a_tensor():
+    class Scaled(torch.Function):
+        def forward(self, x):
+            self.std = np.asarray(np.std(x))
+            return x / self.std
+
+        def grad_x(self, grad, std):
+            return grad / std
+
+        def decomposition(self, x):
+            return x / x.std()
+
+    x = torch.tensor([1.0, 2.0, 4.0], requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"derivative called the method std\(\) of a Tensor"):
+        torch.autograd.grad(Scaled.apply(x).sum(), x, create_graph=True)
+    with torch.graph.fine(), pytest.raises(RuntimeError, match=r"np\.std"):
+        Scaled.apply(x)
+
+
+@pytest.mark.parametrize(
+    ("method", "function"),
+    [
+        (lambda x: x / x.size, lambda x: x / np.size(x)),
+        (lambda x: x.copy(), np.copy),
+        (lambda x: x.astype(float), lambda x: np.astype(x, float)),
+        (lambda x: x.transpose(), np.transpose),
+        (lambda x: 1 - (x > 2), lambda x: np.where(x > 2, 0.0, 1.0)),
+    ],
+)
+def test_an_error_of_a_derivative_on_tensors_says_how_derivatives_are_written(method, function):
+    expected = derivative_of_square(method, False)
+    with pytest.raises((TypeError, AttributeError)) as raised:
+        derivative_of_square(method, True)
+    assert "NumPy's functions, such as np.size(x)" in "".join(raised.value.__notes__)
+    assert (derivative_of_square(function, True) == expected).all()
 
 
 @pytest.mark.usefixtures("no_garbage_collection")

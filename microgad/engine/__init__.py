@@ -121,7 +121,7 @@ def run(
             if not retain_graph:
                 free(node)
     except Exception as error:
-        raise leaves.reported(error, node, observer)  # noqa: B904 - it is this error, or has it as its cause
+        raise leaves.reported(error, node, observer, create_graph)  # noqa: B904 - it is this error, or has it as its cause
     finally:
         state.variable.reset(token)
         backward_pass.close()

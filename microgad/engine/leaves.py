@@ -20,7 +20,7 @@ from .. import backend, errors, function
 from ..backend.memory_layout import has_gaps
 from ..duck_arrays import Fallback
 from ..errors.wording import in_torchs_words
-from ..function import AccumulateGrad, Function
+from ..function import AccumulateGrad, Function, rules
 from ..function.naming import with_torch_name
 from ..state import Observer
 from ..state.contexts import binding
@@ -132,10 +132,13 @@ _pass: ContextVar[BackwardPass | None] = ContextVar("microgad backward pass", de
 current_pass = _pass.get  # the innermost running pass, None outside of any
 
 
-def reported(error: Exception, node: Function, observer: Observer | None) -> Exception:
+def reported(error: Exception, node: Function, observer: Observer | None, create_graph: bool) -> Exception:
     """Tell the observer that the derivatives of `node` raised `error`, and return what the pass is to raise."""
     if observer is not None:
         observer.failed(node)
+    called = error.__traceback__ and error.__traceback__.tb_next  # by `run`: the derivative, or a hook
+    if create_graph and called and called.tb_frame.f_code.co_name == "derive" and not node.calls_back:
+        rules.on_tensors(error, node)
     if not isinstance(error, MemoryError):
         return error
     place = errors.place(type(node).__name__, node.path)

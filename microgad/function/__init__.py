@@ -47,8 +47,9 @@ class Function:
     (`self.winner = ...`). A node keeps exactly that for backward. Derivatives that share work are written as one
     `backward(self, grad, ...)`, which returns one gradient for each input; `self.needs` says which are wanted. A
     `forward(self, *inputs)` goes with `grad_inputs(self, grad, ...)`. All bodies are plain NumPy: given arrays they
-    compute, given Tensors (under create_graph) they record new nodes. A derivative by a complex input is that of
-    calculus, grad · f'(z): the engine conjugates it.
+    compute, given Tensors (under create_graph) they record new nodes. A derivative uses operators, indexing and NumPy's
+    functions, as np.std(x): the method x.std() is another on Tensors, and raises there. A derivative by a complex input
+    is that of calculus, grad · f'(z): the engine conjugates it.
 
     >>> import microgad, numpy as np
     >>> class Cube(microgad.Function):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backend import device_of, is_array
-from ..errors import DeviceError, FunctionError, in_forward, place
+from ..errors import DeviceError, FunctionError, ShapeError, in_forward, place
 from ..state import current
 
 if TYPE_CHECKING:
@@ -171,3 +171,14 @@ def no_array(node: Function, name: str, gradient: Any) -> FunctionError:
 def not_applied(cls: type[Function]) -> FunctionError:
     """The error for a call of an instance that isn't a node of the tape."""
     return FunctionError(f"{cls.__name__}: an operation is called by {cls.__name__}.apply(x, ...), not by its instance")
+
+
+def on_tensors(error: Exception, node: Function) -> None:
+    """Add to an error that a derivative raised under create_graph how derivatives are written that run there."""
+    usual = isinstance(error, (AttributeError, IndexError, TypeError, ValueError))
+    if usual and not isinstance(error, (FunctionError, ShapeError)) and not getattr(error, "__notes__", ()):
+        error.add_note(
+            f"Under create_graph the derivative of {place(type(node).__name__, node.path)} runs on Tensors, whose "
+            "methods and dtypes are PyTorch's. Write it with operators, indexing and NumPy's functions, such as "
+            "np.size(x), np.copy(x), np.astype(x, float), np.max(x, 1), np.transpose(x): these run on arrays as well"
+        )

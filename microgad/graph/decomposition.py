@@ -42,5 +42,5 @@ def _apply_decomposed(cls: type[Function], inputs: tuple[Any, ...], settings: di
     given = [inputs[i] for i in node.plan.inputs]
     kept = [x if isinstance(x, Tensor) else array for x, array in zip(given, node.kept, strict=False)]
     kept += node.kept[len(kept) :]
-    with state.scope(path=state.child_path(f"{cls.__name__}()")):
+    with state.scope(path=state.child_path(f"{cls.__name__}()"), deriving=True):  # it is NumPy, as a derivative is
         return decomposition(node, *[kept[j] for j in positions])

@@ -259,6 +259,25 @@ def with_dims(op: F) -> F:
     return with_signature(method, op.__name__, op.__doc__ or "", op)
 
 
+@accepts_lazy
+def unlike_numpy(method: F, same: str = "") -> F:
+    """Make a method that refuses while a Function's derivative, plain NumPy, runs on Tensors: NumPy's is another.
+
+    `same="()"`: they are the same without arguments.
+    """
+
+    def checked(self: Tensor, *args: Any, **options: Any) -> Any:
+        if state.current().deriving and (args or options or not same):
+            name = method.__name__
+            raise errors.FunctionError(
+                f"a derivative called the method {name}() of a Tensor, which is PyTorch's and not NumPy's: write "
+                f"np.{name}(x, ...)"
+            )
+        return method(self, *args, **options)
+
+    return with_signature(checked, method.__name__, method.__doc__ or "", method)
+
+
 def sizes_from(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return sizes that were given as separate arguments or as one sequence."""
     if len(sizes) != 1 or isinstance(sizes[0], int):

@@ -9,7 +9,7 @@ from .. import dtypes, errors
 from ..backend import memory_formats
 from ..errors.notices import once
 from ..lazy import LazyModule, accepts_lazy
-from .factories import sizes_from, with_dims, with_signature
+from .factories import sizes_from, unlike_numpy, with_dims, with_signature
 
 if TYPE_CHECKING:
     from ..backend import memory_layout as memory
@@ -113,7 +113,7 @@ class Movement:
 
     reshape, permute = _sized(_unchecked(ops.reshape), _shape), _sized(_unchecked(ops.permute), _dims)
     expand, sum_to_size = _sized(ops.expand, _size), _sized(ops.sum_to_size, _size)
-    repeat, tile = _sized(ops.repeat, _repeats), _sized(ops.tile, _dims)
+    repeat, tile = unlike_numpy(_sized(ops.repeat, _repeats)), _sized(ops.tile, _dims)
     flip, resize_ = _sized(ops.flip, _dims), _sized(ops.resize_, _size)
     broadcast_to = _sized(ops.broadcast_to, _size)
     view_as, reshape_as, expand_as, resize_as_ = ops.view_as, ops.reshape_as, ops.expand_as, ops.resize_as_

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ..lazy import LazyModule
-from .factories import by_copy, with_dims
+from .factories import by_copy, unlike_numpy, with_dims
 
 if TYPE_CHECKING:
     from ..ops import native, reduction
@@ -21,17 +21,20 @@ class Reduction:
 
     sum, mean, prod = reduction.sum, reduction.mean, reduction.prod
     nansum, nanmean = reduction.nansum, reduction.nanmean
-    max, min, amax, amin = reduction.max, reduction.min, reduction.amax, reduction.amin
+    max, min = unlike_numpy(reduction.max, "()"), unlike_numpy(reduction.min, "()")
+    amax, amin = reduction.amax, reduction.amin
     aminmax, argmax, argmin = reduction.aminmax, reduction.argmax, reduction.argmin
     median, nanmedian, mode, kthvalue = reduction.median, reduction.nanmedian, reduction.mode, reduction.kthvalue
-    topk, sort, argsort, msort = reduction.topk, reduction.sort, reduction.argsort, reduction.msort
+    topk, sort, argsort, msort = reduction.topk, unlike_numpy(reduction.sort), reduction.argsort, reduction.msort
     quantile, nanquantile = reduction.quantile, reduction.nanquantile
-    var, std, cov, corrcoef = reduction.var, reduction.std, reduction.cov, reduction.corrcoef
+    var, std = unlike_numpy(reduction.var), unlike_numpy(reduction.std)
+    cov, corrcoef = reduction.cov, reduction.corrcoef
     renorm, dist = reduction.renorm, reduction.dist
     cumsum, cumprod, cummax, cummin = reduction.cumsum, reduction.cumprod, reduction.cummax, reduction.cummin
     logcumsumexp, diff = reduction.logcumsumexp, reduction.diff
     any, all, count_nonzero = reduction.any, reduction.all, with_dims(reduction.count_nonzero)
-    nonzero, nonzero_static, argwhere = reduction.nonzero, reduction.nonzero_static, reduction.argwhere
+    nonzero, nonzero_static = unlike_numpy(reduction.nonzero), reduction.nonzero_static
+    argwhere = reduction.argwhere
     unique, unique_consecutive = reduction.unique, reduction.unique_consecutive
     bincount, histc, histogram = reduction.bincount, reduction.histc, reduction.histogram
     hash_tensor = reduction.hash_tensor

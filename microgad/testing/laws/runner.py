@@ -74,7 +74,8 @@ def check_laws(case: C, laws: Sequence[Law[C]]) -> None:
             except HypothesisException:
                 raise
             except Exception as error:
-                message = f"{case.name} breaks the law `{law.__name__}`: {type(error).__name__}: {error}"
+                said = "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
+                message = f"{case.name} breaks the law `{law.__name__}`: {said}"
                 raise AssertionError(message + _reproducer(case, law)) from error
 
 
