@@ -127,6 +127,19 @@ def test_a_loss_of_precision_to_float32():
     assert likely_mistake(planted(lambda n: n * 1.01)).startswith("a factor")
 
 
+def test_one_small_difference_may_come_from_an_approximation():
+    """Hypothesis shrinks a series that is cut off to a number for which it is nearly right."""
+    found = likely_mistake(planted(lambda n: n + np.diag([3e-8, 0, 0, 0])))
+    assert found.endswith("as if something had been computed in float32 or cut off, as a series is")
+
+
+def test_a_factor_of_two_is_no_mask_that_drops_nothing():
+    finding = planted(lambda n: n)
+    fields = {"input_shape": (), "output_shape": (), "numerical": np.array([[2.0]]), "analytical": np.array([[1.0]])}
+    finding = replace(finding, **fields, error=np.array([[1e-9]]), arguments=(np.array(4.0),))
+    assert likely_mistake(finding) == "a factor: the analytical derivative is 1/2 × the numerical one"
+
+
 def test_the_sentence_for_first_and_second_derivatives():
     finding = planted(lambda n: -n)
     assert likely_mistake(finding) == "a sign: the analytical derivative is -1 × the numerical one"

@@ -13,6 +13,8 @@ from ... import backend
 from ...engine import stretches
 from .jacobian_pair import JacobianPair, expanded, fraction_text, near_fraction, nearest_fraction
 
+MANY = 5  # entries with the error of a float32: of fewer it may be the error of an approximation
+
 
 def ratio_text(k: float) -> str:
     return f"the analytical derivative is {fraction_text(k)} × the numerical one"
@@ -49,7 +51,8 @@ def rounding(pair: JacobianPair) -> str | None:
     share = float(np.median(gap / size)) if gap.size else 0.0
     if not (1e-9 <= share <= 1e-6 and gap.max() <= 1e-5 * np.abs(pair.n[np.isfinite(pair.n)]).max()):
         return None
-    return f"the two differ by {share:.0e} of their size, as if something had been computed in float32"
+    few = " or cut off, as a series is" if wrong.sum() < MANY else ""
+    return f"the two differ by {share:.0e} of their size, as if something had been computed in float32{few}"
 
 
 def ties(pair: JacobianPair) -> str | None:
@@ -97,10 +100,7 @@ def conjugated(pair: JacobianPair) -> str | None:
 def mask_twice(pair: JacobianPair) -> str | None:
     """Recognize dropout's mask, with its scale, applied twice."""
     scale = _scale_of_mask(pair)
-    if not scale or not pair.factor or not math.isclose(pair.factor, scale, rel_tol=1e-5):
-        return None
-    # If the mask dropped nothing, a factor of 2 may be any factor of 2.
-    if not pair.no_effect.any() and scale == 2 and not any(word in pair.operations for word in ("drop", "mask")):
+    if not scale or not pair.factor or not math.isclose(pair.factor, scale, rel_tol=1e-5) or _any_two(pair, scale):
         return None
     return f"{ratio_text(scale)}, and {fraction_text(scale)} is the mask's own scale"
 
@@ -108,7 +108,7 @@ def mask_twice(pair: JacobianPair) -> str | None:
 def mask_unscaled(pair: JacobianPair) -> str | None:
     """Recognize dropout's mask without its scale 1/(1 - p)."""
     scale = _scale_of_mask(pair)
-    if not scale or not pair.factor or not math.isclose(pair.factor * scale, 1, rel_tol=1e-5):
+    if not scale or not pair.factor or not math.isclose(pair.factor * scale, 1, rel_tol=1e-5) or _any_two(pair, scale):
         return None
     return f"{ratio_text(pair.factor)}: the mask's scale, 1/(1 - p) = {fraction_text(scale)}, may be missing"
 
@@ -120,6 +120,12 @@ def _scale_of_mask(pair: JacobianPair) -> float | None:
     scale = near_fraction(float(np.median(pair.n[pair.n_nonzero])))
     same = np.abs(pair.n - scale)[pair.n_nonzero] <= pair.error[pair.n_nonzero]
     return scale if scale > 1 + 1e-5 and same.all() else None
+
+
+def _any_two(pair: JacobianPair, scale: float) -> bool:
+    """Whether the scale of a mask may be any factor of 2, since the mask dropped nothing."""
+    dropped = pair.no_effect.any() or any(word in pair.operations for word in ("drop", "mask"))
+    return scale == 2 and not dropped
 
 
 def averaged(pair: JacobianPair) -> str | None:
