@@ -25,7 +25,7 @@ from .numerical.forward_mode import check_forward_mode
 from .numerical.low_precision import check_low_precision
 from .numerical.perturbation import in_float64, perturbed
 from .numerical.projection import project
-from .numerical.resolution import oscillates
+from .numerical.resolution import is_rounding, oscillates
 from .numerical.ties import check_ties
 
 KINKS = ("move", "accept", "reject", "fail")
@@ -183,7 +183,8 @@ def _check_projections(check: Check, fn: CheckedFunction) -> bool:
     inputs = [i for (i,) in suspects]
     if check_entries(check, fn, inputs):  # raises a more detailed error if an entry is wrong
         return True
-    if oscillates(check, fn, u, {i: directions[i] for i in inputs}):
+    along, off = {i: directions[i] for i in inputs}, sum(abs(seen.analytical - seen.numerical) for _, seen in wrong)
+    if oscillates(check, fn, u, along) or is_rounding(check, fn, u, along, off):
         return True
     value, message = wrong[0][1].analytical, "is wrong, although no entry by itself is outside of its tolerance"
     if not np.isfinite(value):

@@ -445,3 +445,26 @@ def test_a_wrong_derivative_that_vanishes_at_the_input_is_reported_there():
     with pytest.raises(GradcheckError) as error:
         check_grads(WrongSin, torch.tensor([0.0], dtype=torch.float64, requires_grad=True))
     assert error.value.finding.arguments[0] == 0
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_rounding_errors_of_an_ill_conditioned_derivative_are_no_mistake(full):
+    rows = [
+        [2.5915164366346494, 2.5998798788212043, 2.661437076908509],
+        [-2.2292180913249604e-05, -2.0567029688390795e-05, -2.3736468201093338e-05],
+        [-0.7573085116830848, -0.7387717074033017, -0.7410736795096007],
+    ]
+    x = torch.tensor(rows, dtype=torch.float64, requires_grad=True)
+    check_grads(torch.linalg.pinv, x, order=2, full=full)
+
+
+def test_a_backward_that_draws_random_numbers_is_not_taken_for_rounding():
+    class Noisy(torch.Function):
+        def forward(self, x):
+            return x * 2
+
+        def grad_x(self, grad):
+            return grad * (2 + 1e-3 * np.random.default_rng().normal())
+
+    with pytest.raises(GradcheckError, match="derivative of output 0"):
+        check_grads(Noisy, torch.ones(3, dtype=torch.float64, requires_grad=True))

@@ -16,16 +16,18 @@ from .perturbation import perturbed
 from .projection import project
 
 ISOLATED = 1e-3  # a derivative that oscillates is nearby not less than this share of that here, or of the numerical one
+FEW_ROUNDINGS = 1e-15  # relative
 NEARBY = 16  # points: a value that ties with both bounds of clamp lies between them at a sixth of the points nearby
 
 
 def is_unresolvable(check: Check, fn: CheckedFunction, at: slice, finding: Finding, kinked: Any) -> bool:
     """Whether finite differences can't resolve the derivatives that a finding calls wrong.
 
-    There are three cases. The function may change over a distance much smaller than the step: among inputs of 1e20, an
+    There are four cases. The function may change over a distance much smaller than the step: among inputs of 1e20, an
     input of 0 may matter on a scale of 1, or of 1e-20 if it is multiplied by one of them. Then a smaller step agrees
     with the derivative. The function may oscillate faster than any step: then the analytical derivative changes
-    completely over a millionth of the input. Or the input may tie with two others, as the middle one of three equal
+    completely over a millionth of the input. Rounding errors may change it as much as it is wrong, as near a singular
+    matrix. Or the input may tie with two others, as the middle one of three equal
     values, which moving it alone can't show. Entries with a kink (`kinked`) are resolved: both one-sided derivatives
     are known.
     """
@@ -48,7 +50,10 @@ def is_unresolvable(check: Check, fn: CheckedFunction, at: slice, finding: Findi
     moves = np.abs(backend.to_numpy(direction).reshape(-1))
     here = max((moves * np.abs(j @ u[at])).sum() for j in (finding.analytical, np.where(wrong, finding.numerical, 0)))
     there = np.abs(products).max(0).sum()
-    return bool(np.ptp(products, axis=0).sum() > 0.5 * there > ISOLATED * here)
+    if np.ptp(products, axis=0).sum() > 0.5 * there > ISOLATED * here:
+        return True
+    off = moves @ np.where(wrong, finding.analytical - finding.numerical, 0) @ u[at]
+    return is_rounding(check, fn, u, {i: direction}, abs(float(off)))
 
 
 def _a_smaller_step_agrees(check: Check, fn: CheckedFunction, i: int, u: Any, weights: Any) -> bool:
@@ -82,6 +87,15 @@ def _moves_differently_tied(
     return bool((found.kinked | ~np.isfinite(found.error) | off)[u != 0].all())
 
 
+def is_rounding(check: Check, fn: CheckedFunction, u: Any, directions: dict[int, Any], off: float) -> bool:
+    """Whether the analytical derivative along the directions is wrong by `off` only through rounding errors.
+
+    Then it changes by a good part of that when the inputs move by a few roundings, though not when they don't move.
+    """
+    change = np.ptp(_nearby(check, fn, u, directions, FEW_ROUNDINGS).sum(1))
+    return bool(change > 0.1 * off) and not np.ptp(_nearby(check, fn, u, directions, 0.0).sum(1))
+
+
 def oscillates(check: Check, fn: CheckedFunction, u: Any, directions: dict[int, Any]) -> bool:
     """Whether the analytical derivative along the directions changes completely over a millionth of the inputs.
 
@@ -92,11 +106,11 @@ def oscillates(check: Check, fn: CheckedFunction, u: Any, directions: dict[int, 
     return bool(np.ptp(seen) > 0.5 * np.abs(seen).max() > 1e-3 * np.abs(products).sum(1).max())
 
 
-def _nearby(check: Check, fn: CheckedFunction, u: Any, directions: dict[int, Any]) -> Any:
+def _nearby(check: Check, fn: CheckedFunction, u: Any, directions: dict[int, Any], share: float = 1e-6) -> Any:
     """Return the terms of the analytical derivative along the directions, a row for each of NEARBY points."""
     rows = []
     for _ in range(NEARBY):
-        with perturbed(check.tensors, check.rng, 1e-6):
+        with perturbed(check.tensors, check.rng, share):
             grads = check.vjp(fn.recorded(), [fn.tensors[i] for i in directions], u)
             products = [g * d for g, d in zip(grads, directions.values(), strict=True) if g is not None]
             rows.append(np.concatenate([np.zeros(0), *(backend.to_numpy(p).reshape(-1) for p in products)]))
