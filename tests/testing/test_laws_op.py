@@ -189,6 +189,24 @@ def test_a_forward_that_writes_to_its_input_is_found_whatever_the_values():
         check_op(Clamped, tensors((2,), elements=st.just(1.0)), examples=EXAMPLES)
 
 
+class Distinct(Function):
+    """2 · x of distinct numbers, as a sorting network may want them."""
+
+    def forward(self, x):
+        if x.size != np.unique(x).size:
+            raise ValueError("equal entries")
+        return x * 2
+
+    def grad_x(self, grad):
+        return grad * 2
+
+
+@pytest.mark.parametrize("op", [torch.linalg.inv, Distinct])
+def test_a_function_that_refuses_equal_values_is_not_taken_for_one_that_writes_to_its_inputs(op):
+    x = torch.tensor([[2.0, 0.5, 0.25], [0.125, 3.0, 0.75], [1.5, -0.5, 4.0]], dtype=torch.float64)
+    check_op(op, x, examples=3)
+
+
 def test_a_result_kept_on_ctx_is_found_and_the_error_names_save_for_backward():
     with pytest.raises(AssertionError, match=r"`graph_freed`: .* the node of OnCtx: .* ctx\.save_for_backward"):
         check_op(OnCtx, examples=EXAMPLES)

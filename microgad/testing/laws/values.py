@@ -110,7 +110,8 @@ def interleaved(case: Case) -> None:
 def layout(case: Case) -> None:
     """Results don't depend on the memory layout of inputs and incoming gradients: strides, order, read-only.
 
-    Each example is checked in two of the LAYOUTS.
+    Each example is checked in two of the LAYOUTS. For "broadcast" equal values are needed, which the function may
+    refuse, as the inverse of a matrix does.
     """
     if case.draws:  # random draws follow the order in memory
         return
@@ -119,6 +120,10 @@ def layout(case: Case) -> None:
         if name == "broadcast":
             same = case.with_inputs(case.map_arrays(lambda a: laid_out(a, "broadcast").copy()))
             same.grad_outputs = [laid_out(s, "broadcast").copy() for s in case.grad_outputs]
+            try:
+                _ = same.gradients
+            except FROM_FORWARD:
+                continue
         laid = partial(laid_out, layout=name)
         try:
             found = case.evaluate(case.map_arrays(laid), list(map(laid, case.grad_outputs)))
