@@ -1,5 +1,7 @@
 """`check_op`: right operations pass, inputs are inferred, and failing examples shrink."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import Phase, settings
@@ -13,7 +15,7 @@ from microgad.ops.elementwise import Add, Div, Exp, Log, Mul, Pow, Relu, Sqrt
 from microgad.ops.linalg import Linear, MatMul
 from microgad.ops.reduction import Amax, Sum
 from microgad.ops.softmax import Softmax
-from microgad.testing import GradcheckError, check_op
+from microgad.testing import GradcheckError, check_module, check_op
 from microgad.testing.laws.case import Case
 from microgad.testing.laws.runner import check_for_all
 from microgad.testing.strategies import broadcastable_tensors, conv_problems, shapes, tensors
@@ -291,6 +293,66 @@ def test_a_function_must_return_tensors():
         check_op(lambda x: {}, examples=5)
     check_op(lambda x: torch.unbind(x), tensors((3, 2)), examples=EXAMPLES)  # without rows it returns no Tensors
     check_op(lambda x: torch.gradient(x, dim=0), tensors((3,)), examples=EXAMPLES)
+
+
+class Blocks(Function):
+    """The cumulative sum, whose derivative forgets what one block of four hands to the next."""
+
+    def forward(self, x):
+        return np.cumsum(x, -1) if x.ndim else x * 1.0
+
+    def grad_x(self, grad, x):
+        if not x.ndim or not x.shape[-1]:
+            return grad
+        blocks = [np.flip(grad[..., i : i + 4], -1) for i in range(0, x.shape[-1], 4)]
+        return np.concatenate([np.flip(np.cumsum(block, -1), -1) for block in blocks], -1)
+
+
+def up_to_three_axes(self, grad):
+    return 2 * grad if grad.ndim < 4 else grad
+
+
+FourAxes = type("FourAxes", (Function,), {"forward": lambda self, x: 2 * x, "grad_x": up_to_three_axes})
+FourAxesOfTwo = type(
+    "FourAxesOfTwo",
+    (Function,),
+    {"forward": lambda self, x, y: 2 * x + y, "grad_x": up_to_three_axes, "grad_y": lambda self, grad: grad},
+)
+
+
+@pytest.mark.parametrize("op", [Blocks, FourAxes, FourAxesOfTwo])
+def test_a_fault_that_only_long_axes_or_four_axes_show_is_found(op):
+    with pytest.raises(GradcheckError, match="derivative of output 0"):
+        check_op(op, laws=["derivatives"], examples=100)
+
+
+def test_shapes_of_inferred_inputs_are_mostly_small():
+    """Else the checks would take longer."""
+    seen = []
+    check_op(lambda x, y: seen.append((tuple(x.shape), tuple(y.shape))) or x * y, laws=["shapes"], examples=100)
+    drawn = seen[-100:]
+    assert 5 <= sum(max((*a, *b), default=0) > 4 for a, b in drawn) <= 35
+    assert max(math.prod(np.broadcast_shapes(a, b)) for a, b in drawn) <= 17 * 2**3
+
+
+def test_the_report_names_the_largest_shape():
+    report = check_op(Square, tensors((2, 3)), laws=["shapes"], examples=3)
+    assert report.largest == (2, 3)
+    assert str(report).endswith("largest input: (2, 3)")
+
+
+def test_warnings_of_the_function_are_not_repeated_for_each_example(recwarn):
+    check_op(torch.nn.functional.mse_loss, examples=3)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("options", [{"order": 3}, {"order": 0}, {"examples": 0}])
+def test_options_out_of_range_are_refused(options):
+    (name,) = options
+    with pytest.raises(ArgumentError, match=f"check_op: {name}"):
+        check_op(Square, **options)
+    with pytest.raises(ArgumentError, match=f"check_module: {name}"):
+        check_module(torch.nn.Linear(2, 2), torch.ones(1, 2), **options)
 
 
 def test_an_unknown_law_is_refused():

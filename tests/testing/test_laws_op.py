@@ -361,3 +361,29 @@ def test_at_a_kink_a_derivative_must_lie_between_the_one_sided_ones(slope):
 
 def test_each_part_of_a_composite_may_choose_its_side_of_a_kink():
     check_op(lambda x: torch.relu(x) - 2 * torch.relu(2 * x), examples=EXAMPLES)
+
+
+class Once(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return 3 * grad * x**2
+
+
+@pytest.mark.parametrize(
+    ("op", "message"),
+    [
+        (Once, r"Once: its second derivative fails: GraphError: trying to .* twice[^`]*check it with order=1"),
+        (broken(grad_x=lambda self, grad, x: grad * 2 * x * x.size / x.size), r"second derivative[^`]*np\.size\(x\)"),
+    ],
+)
+def test_what_fails_whatever_the_law_is_not_called_a_broken_law(op, message):
+    with pytest.raises(AssertionError, match=message) as raised:
+        check_op(op, examples=3)
+    assert "breaks the law" not in str(raised.value)

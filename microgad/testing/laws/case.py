@@ -45,6 +45,7 @@ class Case:
     reference: Callable[..., Any] | None = None  # the same operation on arrays
     linear = False  # whether the operation is jointly linear in the differentiated inputs
     inferred = False  # whether check_op chose the inputs
+    may_hold_constants = True  # whether the function may compute with Tensors that aren't inputs
     thorough = True  # whether laws run their expensive parts on this example whatever its turn
 
     def __init__(
@@ -62,6 +63,7 @@ class Case:
         self.before = [x.array.copy() if isinstance(x, Tensor) else x for x in inputs]
         self.seed = zlib.crc32(b"".join(backend.to_numpy(x).tobytes() for x in self.before if backend.is_array(x)))
         self.stream: Any = self.seed
+        self.not_checked: dict[str, str] = {}  # laws that can't be checked on it, with the reason
 
     def __repr__(self) -> str:
         layouts = [f"strides {x.array.strides}" for x in self.inputs if isinstance(x, Tensor)]
@@ -137,7 +139,7 @@ class Case:
         """Return the case of the same call with other inputs."""
         case = Case(self.name, self.function, inputs, order=self.order, kinks=self.kinks, settings=self.settings)
         case.seed, case.linear, case.reference = self.seed, self.linear, self.reference
-        case.thorough = self.thorough
+        case.thorough, case.may_hold_constants = self.thorough, self.may_hold_constants
         return case
 
     def one_in(self, n: int, turn: int = 0) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -147,8 +146,7 @@ class InputInference:
         rng = np.random.default_rng(seed)
         arrays = [_resized(rng.permutation(domain.values()), size) for domain, size in zip(domains, sizes, strict=True)]
         inputs = for_gradients(self.op, arrays)
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
+        with without_warnings():
             try:
                 results = tensors_in(function(*inputs))
             except AttributeError as error:
@@ -167,7 +165,7 @@ class InputInference:
     def _is_scalar(self, function: Callable[..., Any], family: ShapeFamily, domains: Sequence[Domain]) -> bool:
         """Whether the result is 0-d although the inputs aren't, as that of a loss."""
         sizes = family.examples[-1]
-        with np.errstate(all="ignore"):
+        with without_warnings():
             arrays = [_resized(d.values(), size) for d, size in zip(domains, sizes, strict=True)]
             out = function(*for_gradients(self.op, arrays))
         return any(sizes) and not any(y.ndim for y in tensors_in(out))

@@ -24,6 +24,8 @@ FAMILIES = (
 )
 LENGTHS = {"h": (3, 4), "w": (3, 4)}  # other letters are 1 to 3
 KERNEL = "ij"  # not larger than an image
+LONG = st.integers(5, 17)  # longer than a block, a tile or an unrolled loop; one axis is, the others are 1 or 2
+OFTEN = (False,) * 8 + (True,) * 2  # whether an axis is long: such examples take longer
 
 
 class ShapeFamily(NamedTuple):
@@ -51,7 +53,7 @@ def groups(n: int) -> Iterator[Families]:
         yield Families([_equal(1, low, high) for low, high in ((0, 3), (1, 3), (2, 3), (1, 2), (2, 2), (1, 1))], False)
         yield Families([_family([word]) for word in ("bmk", "nchw")], True)
         return
-    yield Families([ShapeFamily(broadcasting(n, k), broadcastable_shapes(n, min_dims=k)) for k in range(3)], False)
+    yield Families([_broadcasting(n, least) for least in range(3)], False)
     for row in FAMILIES:
         found = [_family(words[:n]) for words in row if n <= len(words)]
         if found:
@@ -66,9 +68,34 @@ def broadcasting(n: int, least: int) -> list[Shapes]:
     return [((),) * n, *found] if least == 0 else found
 
 
+def _broadcasting(n: int, least: int) -> ShapeFamily:
+    usual = broadcastable_shapes(n, min_dims=least)
+    small = [broadcastable_shapes(n, min_dims=axes, max_dims=max(axes, 3), max_side=2) for axes in (least, 4)]
+    return ShapeFamily(broadcasting(n, least), _sometimes_long(usual, st.one_of(small)))
+
+
 def _equal(n: int, least: int, most: int) -> ShapeFamily:
     some: list[Shapes] = [(size,) * n for size in SINGLE if least <= len(size) <= most]
-    return ShapeFamily(some, shapes(min_dims=least, max_dims=most).map(lambda size: (size,) * n))
+    small = [shapes(min_dims=axes, max_dims=max(axes, most), max_side=2) for axes in (least, 4 if most == 3 else least)]
+    usual = shapes(min_dims=least, max_dims=most)
+    return ShapeFamily(some, _sometimes_long(usual.map(lambda x: (x,) * n), st.one_of(small).map(lambda x: (x,) * n)))
+
+
+@st.composite
+def _sometimes_long(draw: st.DrawFn, usual: st.SearchStrategy[Shapes], small: st.SearchStrategy[Shapes]) -> Shapes:
+    """Draw the usual shapes, or sometimes small ones, of which one axis is made long."""
+    if not draw(st.sampled_from(OFTEN)):
+        return draw(usual)
+    sizes = draw(small)
+    ndim = max(map(len, sizes))
+    if not ndim:
+        return sizes
+    axis, length = draw(st.integers(-ndim, -1)), draw(LONG)
+    whole = max(size[axis] for size in sizes if len(size) >= -axis)  # the others have 1 there, which broadcasts
+    return tuple(
+        (*size[:axis], length, *size[len(size) + axis + 1 :]) if len(size) >= -axis and size[axis] == whole else size
+        for size in sizes
+    )
 
 
 def _family(words: Sequence[str]) -> ShapeFamily:
@@ -89,4 +116,9 @@ def _shapes(words: Sequence[str], of: Mapping[str, int]) -> Shapes:
 
 @st.composite
 def _in_family(draw: st.DrawFn, words: Sequence[str]) -> Shapes:
-    return _shapes(words, {c: draw(st.integers(*LENGTHS.get(c, (1, 3)))) for c in sorted(set("".join(words)))})
+    letters = sorted(set("".join(words)))
+    long = draw(st.sampled_from(OFTEN))
+    of = {c: draw(st.integers(*LENGTHS.get(c, (1, 2 if long else 3)))) for c in letters}
+    if long:
+        of[draw(st.sampled_from([c for c in letters if c not in KERNEL]))] = draw(LONG)
+    return _shapes(words, of)

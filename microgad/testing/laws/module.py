@@ -17,7 +17,6 @@ from ...nn.parameter import is_lazy
 from ..adapters import name_of
 from ..adapters.names import is_from
 from ..calls import SameDraws
-from ..check_grads import check_kinks
 from . import dependence, gradients, memory, state, values
 from .derivatives import derivatives, derivatives_nearby
 from .given_inputs import Inputs, in_float64
@@ -26,7 +25,7 @@ from .inferred_inputs import InputInference, reject_if_refused
 from .module_case import ModuleCase
 from .order import GRADIENTS, SECOND, VALUES
 from .report import Report
-from .runner import Law, check_for_all, select_laws
+from .runner import Law, check_for_all, check_options, select_laws
 
 # The order matters: a law may take for granted what an earlier one has checked.
 LAWS: tuple[Law[ModuleCase], ...] = (
@@ -79,14 +78,15 @@ def check_module(
     `laws` are names of functions in the table `LAWS`, by default all. `order`, `kinks` and `examples` are those of
     `check_op`. Raises AssertionError, or GradcheckError for wrong derivatives, which name the module, its mode and the
     law and show the numbers; AssertionError also if a declaration does not fit the shapes. Raises ValueError if a law
-    is unknown.
+    is unknown or an option is out of range. The report names the laws that couldn't be checked, as that of a module
+    that can't be pickled.
 
     >>> inputs = torch.testing.strategies.tensors((2, 3))
     >>> report = check_module(nn.Linear(3, 2), inputs, independent="samples", examples=5)
     >>> report.examples, "samples" in report.laws, "Linear" in report.classes
     (5, True, True)
     """
-    check_kinks("check_module", kinks)
+    check_options("check_module", kinks, order, examples)
     if independent not in (None, "samples"):
         raise ArgumentError(f"check_module: independent is None or 'samples', got {independent!r}")
     declared: dict[Law[ModuleCase], Any] = {

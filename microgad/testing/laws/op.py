@@ -15,7 +15,6 @@ from ...errors.own_arguments import checked
 from ...function.linear_map import LinearMap
 from ..adapters import adapt, name_of, unwrap
 from ..calls import GradcheckError
-from ..check_grads import check_kinks
 from . import gradients, memory, values
 from .case import Case
 from .derivatives import derivatives, derivatives_nearby, magnitudes
@@ -25,7 +24,7 @@ from .inferred_inputs import InputInference, for_gradients, reject_if_refused
 from .inferred_settings import infer_settings
 from .order import GRADIENTS, SECOND, VALUES
 from .report import Report
-from .runner import check_for_all, select_laws
+from .runner import check_for_all, check_options, select_laws
 from .sizes import sizes
 
 # The order matters: a law may take for granted what an earlier one has checked.
@@ -66,9 +65,11 @@ def check_op(
     `op` is a Function, a function on Tensors, a torch Function, or a NumPy function whose derivative is
     `vjp(grad, *arrays)`: see `adapt`. `inputs` are one hypothesis strategy of tuples, or for each argument a strategy,
     an array, a Tensor or a value. Without inputs, check_op draws as many float64 Tensors as the operation takes, of the
-    first family of shapes that it accepts: shapes that broadcast, matrices, images with their filters. Tensors that
-    require grad are differentiated; if none does, every floating-point or complex one is. `settings` are keyword
-    arguments, values or strategies. Other settings that the operation needs are drawn by their names or types.
+    first family of shapes that it accepts: shapes that broadcast, matrices, images with their filters. Most have up to
+    three axes of length 1 to 4; in one example of five an axis has length 5 to 17, and there may be a fourth one. What
+    only larger shapes show needs inputs that have them. Tensors that require grad are differentiated; if none does,
+    every floating-point or complex one is. `settings` are keyword arguments, values or strategies. Other settings that
+    the operation needs are drawn by their names or types.
 
     `laws` are names of functions in the table `LAWS`, by default all. `reference` is the same operation on NumPy
     arrays. `order=1` skips second derivatives. `linear` says that the operation is jointly linear in its differentiated
@@ -76,7 +77,8 @@ def check_op(
     hypothesis's profile.
 
     Raises AssertionError, or GradcheckError for wrong derivatives, which name the operation and the law and show the
-    numbers. Raises ValueError if inputs or settings have to be given, or if a law is unknown.
+    numbers. Raises ValueError if inputs or settings have to be given, if a law is unknown, or if an
+    option is out of range.
 
     >>> class Cube(torch.Function):
     ...     def forward(self, x): return x * x * x
@@ -85,8 +87,9 @@ def check_op(
     Cube: 10 examples obey 2 laws
         laws: layout, derivatives
         recorded: Add, Cube, Mul
+        largest input: (...)
     """
-    check_kinks("check_op", kinks)
+    check_options("check_op", kinks, order, examples)
     bare = unwrap(op)
     if hasattr(bare.target, "forward") and not (bare.adapter or bare.args or bare.keywords):
         op = bare.target  # the class of an `apply`: its forward says what it takes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,9 @@ from hypothesis.errors import Flaky, HypothesisException
 
 from ...errors import ArgumentError
 from ...ops.random import fork_rng
+from ...tensor import Tensor
 from ..calls import GradcheckError
+from ..check_grads import check_kinks
 from .case import Case
 from .report import Report
 from .root_cause import find_wrong_derivatives
@@ -29,6 +32,8 @@ FLAKY = (
     "The same example passed when it was checked again: the function keeps state from one call to the next, or draws "
     "random numbers from another generator than the default one"
 )
+
+SECOND = "second derivative"
 
 C = TypeVar("C", bound=Case)
 Law = Callable[[C], None]
@@ -45,12 +50,20 @@ def select_laws(laws: Sequence[Law[C]], names: Iterable[str] | None) -> list[Law
     return [known[name] for name in names]
 
 
+def check_options(check: str, kinks: str, order: int, examples: int | None) -> None:
+    """Raise ArgumentError (a ValueError) for options of `check_op` and `check_module` that are out of range."""
+    check_kinks(check, kinks)
+    if order not in (1, 2):
+        raise ArgumentError(f"{check}: order is 1 or 2, got {order}; check_grads checks higher derivatives")
+    if examples is not None and examples < 1:
+        raise ArgumentError(f"{check}: examples must be at least 1, got {examples}")
+
+
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Context without NumPy's warnings: laws also try what a caller would not, such as the mean of an empty array."""
+    """Context without warnings: laws also try what a caller would not, such as the mean of an empty array."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore")
         yield
 
 
@@ -75,8 +88,21 @@ def check_laws(case: C, laws: Sequence[Law[C]]) -> None:
                 raise
             except Exception as error:
                 said = "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
-                message = f"{case.name} breaks the law `{law.__name__}`: {said}"
-                raise AssertionError(message + _reproducer(case, law)) from error
+                failing = _failing(case)
+                what = f": its {failing} fails" if failing else f" breaks the law `{law.__name__}`"
+                if failing == SECOND:
+                    said += "\nIf it isn't meant to have one, check it with order=1"
+                raise AssertionError(f"{case.name}{what}: {said}{_reproducer(case, law)}") from error
+
+
+def _failing(case: Case) -> str:
+    """Return what fails at the example itself, whatever the law: forward, or the second derivative; else nothing."""
+    for stage, result in (("forward", "results"), ("", "gradients"), (SECOND, "classes")):
+        try:
+            getattr(case, result)
+        except Exception:
+            return stage if case.order > 1 or stage != SECOND else ""
+    return ""
 
 
 def _reproducer(case: C, law: Law[C]) -> str:
@@ -125,10 +151,12 @@ def for_all(name: str, cases: st.SearchStrategy[C], check: Callable[[C], None], 
 def check_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]], examples: int | None) -> Report:
     """Check each law on many examples. The default generator is left as it was."""
     count, classes, laws_held = 0, set[str](), laws
+    largest: tuple[int, ...] = ()
+    not_checked: dict[str, str] = {}
     schedule = ThoroughnessSchedule(1)  # the first example may be a failure from an earlier run
 
     def every_example_obeys(case: C) -> None:
-        nonlocal count, laws_held
+        nonlocal count, laws_held, largest
         with schedule.running(case):
             for law in laws_held:
                 try:
@@ -139,6 +167,9 @@ def check_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]]
         with without_warnings():
             classes.update(cls.__name__ for cls in case.classes)
         count += 1
+        given = [tuple(x.shape) for x in getattr(case, "given", case.inputs) if isinstance(x, Tensor)]
+        largest = max([largest, *given], key=lambda shape: (math.prod(shape), len(shape)))
+        not_checked.update(case.not_checked)
         on_example.get()()
 
     every_example_obeys.__qualname__ = f"{name}: every example obeys"  # the key under which hypothesis stores failures
@@ -152,4 +183,6 @@ def check_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]]
         except Flaky as error:
             message = f"{getattr(error, 'exceptions', (error,))[0]}\n{FLAKY}"
             raise AssertionError(message) from error
-    return Report(name, count, tuple(law.__name__ for law in laws), tuple(sorted(classes)))
+    checked = tuple(law.__name__ for law in laws if law.__name__ not in not_checked)
+    reasons = tuple(f"{law}, since {reason}" for law, reason in not_checked.items())
+    return Report(name, count, checked, tuple(sorted(classes)), largest, reasons)
