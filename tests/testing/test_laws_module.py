@@ -218,6 +218,58 @@ def test_a_layer_in_a_plain_list_is_found():
         check_module(LayerInAPlainList(), ROWS, examples=EXAMPLES)
 
 
+class PlainAttribute(Scale):
+    """`.double()` leaves it in float32, which a product with it hides."""
+
+    def __init__(self, where=lambda x: x):
+        super().__init__()
+        self.scale, self.scales, self.last = where(torch.ones(3)), True, torch.zeros(3)
+
+    def forward(self, x):
+        scale, self.last = self.scale, x.detach()
+        while not isinstance(scale, torch.Tensor):
+            scale = scale[0]
+        return super().forward(x) * (scale if self.scales else 1)
+
+
+@pytest.mark.parametrize("where", [lambda x: x, lambda x: [x], lambda x: {0: (x.long(),)}])
+def test_a_tensor_that_is_no_buffer_is_found_if_the_results_depend_on_it(where):
+    module = nn.Sequential(nn.Identity(), PlainAttribute(where))
+    with pytest.raises(AssertionError, match=r"`registered`: the results depend on 1\.scale, a Tensor \(3,\)"):
+        check_module(module, ROWS, examples=EXAMPLES)
+    module[1].scales = False
+    check_module(module, ROWS, laws=["registered"], examples=EXAMPLES)
+
+
+class Float64Constant(Scale):
+    def forward(self, x):
+        return super().forward(x) * torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+
+
+def test_a_float32_module_that_returns_float64_is_found():
+    with pytest.raises(AssertionError, match="`float32`: with float32 inputs output 0 is float64"):
+        check_module(Float64Constant(), ROWS, examples=EXAMPLES)
+
+
+class WritesToItsInput(Scale):
+    def forward(self, x):
+        x -= 1
+        return super().forward(x)
+
+
+def test_a_forward_that_fails_breaks_no_law():
+    with pytest.raises(AssertionError, match=r"WritesToItsInput\(\) in \w+: its forward fails: .* in-place"):
+        check_module(WritesToItsInput(), ROWS, examples=EXAMPLES)
+
+
+def test_the_report_says_that_a_module_cannot_be_pickled():
+    module = nn.Sequential(Scale())
+    module.function = lambda x: x
+    report = check_module(module, ROWS, examples=2)
+    assert "pickles" not in report.laws
+    assert "not checked: pickles, since Sequential can't be pickled: Can't" in str(report)
+
+
 @pytest.mark.parametrize("law", PLANTED)
 def test_a_fault_is_found_without_naming_the_law(law):
     module, inputs, declared = PLANTED[law]

@@ -19,6 +19,7 @@ class ModuleCase(Case):
     """A float64 module in training or evaluation mode, the inputs of one call, and the properties declared of it."""
 
     function: FunctionalModule
+    may_hold_constants = False  # parameters and buffers have the inputs' dtype
     independent: str | None = None
     causal: int | None = None
     permutation_equivariant: int | None = None

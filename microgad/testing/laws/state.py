@@ -7,12 +7,15 @@ import pickle
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ... import backend
-from ...errors import DtypeError
+from ...errors import FROM_FORWARD, DtypeError
 from ...function import AccumulateGrad
 from ...generator import default_generator
 from ...gradients import backward
 from ...nn import Module
+from ...pytree import tree_leaves
 from ...tensor import Tensor
 from ..calls import nodes_behind
 from .assertions import ROUNDINGS, assert_agree, max_abs
@@ -22,7 +25,7 @@ STEP = 0.25  # the learning rate of a training step
 
 
 def registered(case: ModuleCase) -> None:
-    """Every Tensor that requires grad is an input or a registered parameter."""
+    """Every Tensor that requires grad, or that the results depend on, is an input, a parameter or a buffer."""
     module = copy.deepcopy(case.module).train(case.training)
     known = [*case.given, *module.parameters()]
     try:
@@ -39,6 +42,31 @@ def registered(case: ModuleCase) -> None:
                 f"a Tensor {tuple(tensor.shape)} that requires grad is neither an input nor one of the parameters "
                 f"({', '.join(case.function.names) or 'there are none'}): is it, or its module, in a plain list?"
             )
+    for i, (name, tensor) in enumerate(_plain_attributes(case.module)):
+        other = copy.deepcopy(case.module).train(case.training)
+        _change(_plain_attributes(other)[i][1], 1)
+        try:
+            changed = case.run(other)
+        except FROM_FORWARD:  # such as an index that is out of range now
+            continue
+        if not all(np.array_equal(y.array, z.array, equal_nan=True) for y, z in zip(changed, outs, strict=True)):
+            raise AssertionError(
+                f"the results depend on {name}, a Tensor {tuple(tensor.shape)} that is no parameter and no buffer: "
+                "state_dict leaves it out, .double() and .to() don't convert it: use nn.Parameter or register_buffer"
+            )
+
+
+def _plain_attributes(module: Module) -> list[tuple[str, Tensor]]:
+    """Return the Tensors among the attributes of a module and its parts, also in lists and dicts, with their names."""
+    known = [*module.parameters(), *module.buffers()]
+    return [
+        (f"{path}.{name}" if path else name, x)
+        for path, part in module.named_modules()
+        for name, value in vars(part).items()
+        if name not in ("_parameters", "_buffers", "_modules")
+        for x in tree_leaves(value)
+        if isinstance(x, Tensor) and not any(x is y for y in known)
+    ]
 
 
 def modes(case: ModuleCase) -> None:
@@ -86,11 +114,12 @@ def deepcopy(case: ModuleCase) -> None:
 
 
 def pickles(case: ModuleCase) -> None:
-    """If the module can be pickled, the unpickled one has the same results."""
+    """If the module can be pickled, the unpickled one has the same results. If it can't, the report says so."""
     module = copy.deepcopy(case.module).eval()
     try:
         data = pickle.dumps(module)
-    except Exception:  # it can't be pickled: it has a lambda, or its class is defined in a function
+    except Exception as error:  # it has a lambda, or its class is defined in a function
+        case.not_checked[pickles.__name__] = f"{case.module.__class__.__name__} can't be pickled: {error}"
         return
     _same(case.run(pickle.loads(data)), case.run(module), "after pickle")
 
