@@ -157,7 +157,7 @@ def derivative_of_square(factor, create_graph):
             return grad * factor(x)
 
     x = torch.tensor([[1.0, 2.0], [5.0, 3.0]], dtype=torch.float64, requires_grad=True)
-    return torch.autograd.grad(Square.apply(x).sum(), x, create_graph=create_graph)[0].detach().numpy()
+    return torch.autograd.grad(Square.apply(x).sum(), x, create_graph=create_graph)[0].detach().cpu().numpy()
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,8 @@ def derivative_of_square(factor, create_graph):
     ],
 )
 def test_a_derivative_cannot_call_a_method_that_means_something_else_on_a_tensor(name, method, function):
-    derivative_of_square(method, False)  # on arrays
+    if function is not None:
+        derivative_of_square(method, False)  # on arrays
     with pytest.raises(RuntimeError, match=f"derivative called .*{re.escape(name)}"):
         derivative_of_square(method, True)
     if function is not None:
@@ -184,7 +185,7 @@ def test_a_derivative_cannot_call_a_method_that_means_something_else_on_a_tensor
 def test_a_decomposition_cannot_call_a_method_that_means_something_else_on_a_tensor():
     class Scaled(torch.Function):
         def forward(self, x):
-            self.std = np.asarray(np.std(x))
+            self.std = np.std(x, keepdims=True)
             return x / self.std
 
         def grad_x(self, grad, std):
