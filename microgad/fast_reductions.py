@@ -18,6 +18,7 @@ SHORT_AXIS = 1 << 5  # elements of an axis for which NumPy takes as long to star
 MANY_RUNS = 1 << 9  # inner loops that NumPy starts in the time that another method needs as its overhead
 MANY_PRODUCTS = 20_000  # elements that are summed faster by a product with ones than by NumPy's sum
 SUM_CHUNK = 1 << 12  # bytes that a product with ones sums at once: more would cost digits
+SUM_ROWS, SUM_RUN = 1 << 6, 1 << 12  # rows of float32 that are added in turn (more would, too), and their elements
 LONG_ROW, DOT_CHUNK = 1 << 17, 1 << 12  # elements of a row that is too long for one dot product, and of its chunks
 # The array method that is each ufunc's reduction: CuPy's ufuncs have no `reduce`.
 METHODS = {
@@ -33,12 +34,16 @@ def fast_reduce(ufunc: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """
     if type(x) is not np.ndarray:
         return getattr(x, METHODS[ufunc])(axis, keepdims=keepdims)
-    lengths = _alternate(x.shape, axis) if x.size >= 4 * MANY_RUNS else ()
+    rounds = x.size > BLOCK_SIZE and _rounds(ufunc, x)
+    lengths = _alternate(x.shape, axis, rounds) if x.size >= 4 * MANY_RUNS else ()
     if lengths and not x.flags.c_contiguous:
         order = axes_of(x)
         if x.transpose(order).flags.c_contiguous:
             return _reduce_in_order(ufunc, x, axis, keepdims, order)
-        x, lengths = (x.copy(), lengths) if 0 in x.strides else (x, ())
+        if 0 in x.strides or (lengths[-1] <= 2 * SHORT_AXIS and _rounds(ufunc, x)):
+            x = x.copy()
+        elif not rounds:
+            lengths = ()
     if not lengths:
         return ufunc.reduce(x, axis, keepdims=keepdims)  # it has a third of the overhead of methods like x.max()
     out, axes = x, wrapped(axis, x.ndim)
@@ -63,10 +68,11 @@ def wrapped(axis: Any, ndim: int) -> tuple[int, ...]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _alternate(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
+def _alternate(shape: tuple[int, ...], axis: Any, rounds: bool = False) -> tuple[int, ...]:
     """Return the lengths of axes that are kept and reduced in turn, if neighbors of a kind are merged.
 
-    Both the first and the last are kept. There are none if NumPy needs no help, because its loops are few or long.
+    Both the first and the last are kept. There are none if NumPy needs no help, because its loops are few or long, and
+    if it does not round (`rounds`) so many sums in turn that digits are lost.
     """
     axes, lengths = wrapped(axis, len(shape)), [1]
     for a, n in enumerate(shape):
@@ -81,7 +87,19 @@ def _alternate(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
     width = lengths[-1]
     runs = math.prod(lengths[:-1] if width > 1 else lengths[:-2])
     few = len(lengths) == 1 or runs < MANY_RUNS or math.prod(shape) < 4 * MANY_RUNS
+    if rounds and any(_is_long(lengths[i], math.prod(lengths[i + 1 :: 2])) for i in range(1, len(lengths), 2)):
+        return tuple(lengths)
     return () if few or width > 2 * SHORT_AXIS else tuple(lengths)
+
+
+def _rounds(ufunc: Any, x: Any) -> bool:
+    """Whether sums of x in turn would lose digits that matter."""
+    return ufunc is np.add and x.dtype.char in "fF"
+
+
+def _is_long(n: int, width: int) -> bool:
+    """Whether too many of n rows would be added in turn. If the width is 1, NumPy adds pairs."""
+    return width > 1 and (n if width > 2 * SHORT_AXIS else n * width // SHORT_RUN) > 6 * SUM_ROWS
 
 
 def _reduce_lines(ufunc: Any, lines: Any) -> Any:
@@ -92,6 +110,8 @@ def _reduce_lines(ufunc: Any, lines: Any) -> Any:
     """
     m, n, width = lines.shape
     kind, extremum = lines.dtype.kind, ufunc in (np.maximum, np.minimum)
+    if lines.size > BLOCK_SIZE and _is_long(n, width) and _rounds(ufunc, lines):
+        return _add_blocks(lines)
     if n == 1 or width > 2 * SHORT_AXIS or (m if width == 1 else m * n) < MANY_RUNS:
         return ufunc.reduce(lines, 1)
     if n > SHORT_AXIS and width > 1:
@@ -118,6 +138,23 @@ def _reduce_wide_rows(ufunc: Any, lines: Any) -> Any:
     parts = ufunc.reduce(lines[:, rest:].reshape(m, n // k, k * width), 1)
     found = _reduce_lines(ufunc, parts.reshape(m, k, width))
     return ufunc(found, ufunc.reduce(lines[:, :rest], 1)) if rest else found
+
+
+def _add_blocks(lines: Any) -> Any:
+    """Add the rows of blocks, then the sums, (m, n, width) -> (m, width), so that no sum is rounded n times."""
+    m, n, width = lines.shape
+    if n <= 2 * SUM_ROWS:
+        return np.add.reduce(lines, 1)
+    joined = lines.flags.c_contiguous and width <= SUM_RUN
+    if joined and lines.dtype.char == "F":
+        return _add_blocks(lines.view(np.float32)).view(lines.dtype)
+    k = min(SUM_RUN // width, n // SUM_ROWS) if joined else 1  # rows are merged, as in _reduce_wide_rows
+    rest = n % (k * SUM_ROWS)
+    blocks = lines[:, rest:].reshape(m, -1, SUM_ROWS, k * width)
+    # A product with ones takes two thirds of the time of a sum. A larger one would be computed by several threads.
+    parts = ones(SUM_ROWS, lines) @ blocks if joined else np.add.reduce(blocks, 2)
+    found = _add_blocks(parts.reshape(m, -1, width))
+    return found + _add_blocks(lines[:, :rest]) if rest else found
 
 
 def _reduce_transposed(ufunc: Any, lines: Any, out: Any) -> None:
@@ -151,13 +188,18 @@ def fast_sum(x: Any, axis: Any, keepdims: bool) -> Any:
     """Sum an array over axes. Innermost axes are summed by a product with ones, 3 × as fast as NumPy's sum."""
     if x.size < MANY_PRODUCTS or x.dtype.char not in "fd" or not backend.on_cpu(x):
         return fast_reduce(np.add, x, axis, keepdims)
+    if 0 in x.strides:
+        axes = wrapped(axis, x.ndim)
+        once = x[tuple([slice(1 if a in axes and x.strides[a] == 0 else None) for a in range(x.ndim)])]
+        if once.size < x.size:
+            return fast_sum(once, axis, keepdims) * (x.size // once.size)
     if x.flags.f_contiguous and not x.flags.c_contiguous:
         return fast_sum(x.T, tuple([x.ndim - 1 - a for a in wrapped(axis, x.ndim)]), keepdims).T
     lead = _innermost(x.shape, axis)
     if lead == x.ndim or not x.flags.c_contiguous:
         return fast_reduce(np.add, x, axis, keepdims)
     axes = wrapped(axis, x.ndim)
-    sums = _sum_rows(x.reshape(-1, math.prod(x.shape[lead:])))
+    sums = sum_rows(x.reshape(-1, math.prod(x.shape[lead:])))
     if others := tuple([a for a in axes if a < lead]):
         sums = fast_reduce(np.add, sums.reshape(x.shape[:lead]), others, False)
     return sums.reshape([1 if a in axes else n for a, n in enumerate(x.shape) if keepdims or a not in axes])
@@ -172,15 +214,15 @@ def _innermost(shape: tuple[int, ...], axis: Any) -> int:
     return lead if math.prod(shape[lead:]) > 1 else len(shape)
 
 
-def _sum_rows(rows: Any) -> Any:
-    """Sum the rows of a matrix by products with ones, part by part."""
+def sum_rows(rows: Any) -> Any:
+    """Sum each row of a matrix by products with ones, part by part, (m, n) -> (m)."""
     count, n = rows.shape
     most = SUM_CHUNK // rows.itemsize
     size = _divisor(n, most)
     if not size:
-        return _sum_rows(rows[:, n % most :]) + _sum_rows(rows[:, : n % most])
+        return sum_rows(rows[:, n % most :]) + sum_rows(rows[:, : n % most])
     sums = (rows if size == n else rows.reshape(-1, size)) @ ones(size, rows)
-    return sums if size == n else _sum_rows(sums.reshape(count, n // size))
+    return sums if size == n else sum_rows(sums.reshape(count, n // size))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -204,7 +246,8 @@ def _stretched(shape: tuple[int, ...], to: tuple[int, ...]) -> tuple[tuple[int, 
     """Return the axes along which an array of shape `to` was repeated, and whether NumPy would be slow to sum them."""
     lead, size = len(shape) - len(to), math.prod(shape)
     axes = (*range(lead), *[a for a, n in enumerate(to, lead) if n == 1 and shape[a] != 1])
-    return axes, bool(_alternate(shape, axes)) or (size >= MANY_PRODUCTS and _innermost(shape, axes) < len(shape))
+    products = size >= MANY_PRODUCTS and _innermost(shape, axes) < len(shape)
+    return axes, products or bool(_alternate(shape, axes, size > BLOCK_SIZE))
 
 
 def row_dots(a: Any, b: Any) -> Any:

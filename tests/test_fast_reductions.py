@@ -103,3 +103,22 @@ def fastest(f):
 def test_short_rows_are_reduced_in_a_third_of_numpys_time(rng, ours, numpys):
     x = rng.standard_normal((200, 200, 3)).astype(np.float32)
     assert fastest(lambda: ours(x)) < fastest(lambda: numpys(x)) / 3
+
+
+@pytest.mark.host("CuPy's sums are other ones, and its stand-in adds row after row")
+@pytest.mark.parametrize("lies", [in_c_order, axes_swapped, with_gaps])
+@pytest.mark.parametrize("shape", [(20_000, 3), (9_999, 70), (600, 5_000), (3, 5_000, 20)])
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+def test_many_equal_rows_are_added_without_loss_of_digits(lies, shape, dtype):
+    x = lies(np.full(shape, 0.1, dtype))
+    axis = tuple(range(len(shape) - 1))
+    given, exact = torch.from_numpy(x), x.sum(axis, np.result_type(dtype, float))
+    for found in (given.sum(axis).array, given.mean(axis).array * (x.size / shape[-1]), sum_to(x, shape[-1:])):
+        np.testing.assert_allclose(found, exact, rtol=2e-6)
+
+
+@pytest.mark.host("CuPy's sums are other ones, and its stand-in adds row after row")
+def test_the_sum_along_an_expanded_axis_is_a_product():
+    x = torch.full((1, 100), 0.1).expand(10**6, 100)
+    np.testing.assert_allclose(x.sum(0).array, 1e5, rtol=1e-7)
+    np.testing.assert_allclose(sum_to(x.array, (1, 1)), 1e7, rtol=1e-6)
