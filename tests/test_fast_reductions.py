@@ -8,6 +8,7 @@ import pytest
 
 import microgad as torch
 from microgad.engine import sum_to
+from microgad.nn import functional as F
 
 # Shapes and the axes that are reduced: neighbors, axes of one element between them, first, last, several runs.
 LAYOUTS = [
@@ -105,6 +106,11 @@ def test_short_rows_are_reduced_in_a_third_of_numpys_time(rng, ours, numpys):
     assert fastest(lambda: ours(x)) < fastest(lambda: numpys(x)) / 3
 
 
+def gradient_of(f):
+    """Return a function of x, whose result is w's gradient if x is the gradient of f(x, w)."""
+    return lambda x: torch.autograd.grad(f(x, w := torch.zeros(x.shape[1:], requires_grad=True)), w, x)[0]
+
+
 @pytest.mark.host("CuPy's sums are other ones, and its stand-in adds row after row")
 @pytest.mark.parametrize("lies", [in_c_order, axes_swapped, with_gaps])
 @pytest.mark.parametrize("shape", [(20_000, 3), (9_999, 70), (600, 5_000), (3, 5_000, 20)])
@@ -115,6 +121,29 @@ def test_many_equal_rows_are_added_without_loss_of_digits(lies, shape, dtype):
     given, exact = torch.from_numpy(x), x.sum(axis, np.result_type(dtype, float))
     for found in (given.sum(axis).array, given.mean(axis).array * (x.size / shape[-1]), sum_to(x, shape[-1:])):
         np.testing.assert_allclose(found, exact, rtol=2e-6)
+
+
+@pytest.mark.host("CuPy's sums are other ones, and its stand-in adds row after row")
+@pytest.mark.parametrize(
+    "sum_of_rows",
+    [
+        gradient_of(lambda x, w: x + w),
+        gradient_of(lambda x, w: w.expand(x.shape)),
+        gradient_of(lambda x, w: w[None].repeat(len(x), 1)),
+        gradient_of(lambda x, w: torch.lerp(x, w.expand_as(x), 1.0)),
+        gradient_of(lambda x, w: F.linear(x, torch.eye(x.shape[1]), w)),
+        gradient_of(lambda x, w: F.rms_norm(torch.ones_like(x), w.shape, w)),
+        gradient_of(lambda x, w: F.instance_norm(torch.randn(x.shape[::-1])[None], None, None, None, w)[0].T),
+        lambda x: torch.nansum(x, 0),
+        lambda x: torch.norm(x, 1, 0),
+        lambda x: torch.norm(x, 3, 0) ** 3 * 100,
+        lambda x: 0.1 / torch.softmax(x, 0)[0],
+        lambda x: torch.einsum("ij->j", x),
+    ],
+)
+def test_other_sums_of_many_equal_rows(sum_of_rows):
+    x = torch.full((20_000, 10), 0.1)
+    np.testing.assert_allclose(sum_of_rows(x).array, 2_000, rtol=3e-6)
 
 
 @pytest.mark.host("CuPy's sums are other ones, and its stand-in adds row after row")

@@ -227,4 +227,4 @@ def _dot_along(a: Any, b: Any, axis: int) -> Any:
     """Return the sum of a · b along an axis, which keeps length 1."""
     if axis in (-1, a.ndim - 1):
         return row_dots(a, b)
-    return np.sum(a * b, axis, keepdims=True)
+    return sum_along(a * b, axis)

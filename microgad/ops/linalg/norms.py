@@ -55,7 +55,7 @@ class VectorNorm(Function):
         if math.isinf(self.p):
             return (np.max if self.p > 0 else np.min)(size, axis, keepdims=keep)
         with np.errstate(divide="ignore"):
-            return (size**self.p).sum(axis, keepdims=keep) ** (1 / self.p)
+            return fast_sum(size**self.p, axis, keep) ** (1 / self.p)
 
     def grad_x(self, grad, x, out):
         p = self.p

@@ -10,6 +10,7 @@ import numpy as np
 from ... import backend, dtypes
 from ...errors import KindError, ShapeError
 from ...errors.notices import once
+from ...fast_reductions import sum_to
 from ...function import Function
 from ...function.naming import with_torch_name
 from ...state import composite
@@ -112,7 +113,7 @@ class Linear(Function):
         return _product(_rows(grad).T, _rows(x))
 
     def grad_bias(self, grad):
-        return _rows(grad).sum(0)
+        return sum_to(grad, grad.shape[-1:])
 
 
 def _rows(x: Any) -> Any:

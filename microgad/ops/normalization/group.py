@@ -11,7 +11,7 @@ import numpy as np
 from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...errors.notices import once
-from ...fast_reductions import ones, row_dots
+from ...fast_reductions import fast_sum, ones, row_dots, sum_rows
 from ...function import Function
 from ...type_aliases import Tensor
 from .. import layouts
@@ -20,6 +20,7 @@ from ..spelling import tensors_only
 from .channels import column, is_mixed_half, per_channel
 
 BLOCK = 1 << 18  # elements that stay in the cache
+MANY_ROWS = 1 << 12  # numbers that one product sums or einsum adds in turn: more would cost digits
 
 
 class GroupNorm(Function):
@@ -131,9 +132,17 @@ def _mean(x: Any) -> Any:
 
 def _by_channel(a: Any, b: Any = None) -> Any:
     """Sum a, or a · b, over everything but the channels: bare (N, C) or (N, C, P) -> (C)."""
-    if a.ndim == 2:
-        return ones(len(a), a) @ a if b is None else np.einsum("nc,nc->c", a, b)
-    return (a @ ones(a.shape[2], a) if b is None else row_dots(a, b)[..., 0]).sum(0)
+    if a.ndim == 3:
+        if b is not None:
+            sums = row_dots(a, b)[..., 0]
+        elif (p := a.shape[2]) > MANY_ROWS:
+            sums = sum_rows(a.reshape(-1, p)).reshape(a.shape[:2])
+        else:
+            sums = a @ ones(p, a)
+        return fast_sum(sums, 0, False)
+    if len(a) >= MANY_ROWS:
+        return fast_sum(a if b is None else a * b, 0, False)
+    return ones(len(a), a) @ a if b is None else np.einsum("nc,nc->c", a, b)
 
 
 @tensors_only

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DtypeError, ShapeError
+from ...fast_reductions import sum_to
 from ...function import Function
 from ..linalg.products import Linear
 
@@ -65,8 +66,8 @@ class Recurrent(Function):
             "input": lambda: np.matmul(grad_ih, w_ih).reshape(input.shape),
             "w_ih": lambda: np.matmul(grad_ih.T, flatten_rows(input)),
             "w_hh": lambda: np.matmul(grad_hh.T, before),
-            "b_ih": lambda: np.sum(grad_ih, 0),
-            "b_hh": lambda: np.sum(grad_hh, 0),
+            "b_ih": lambda: sum_to(grad_ih, grad_ih.shape[1:]),
+            "b_hh": lambda: sum_to(grad_hh, grad_hh.shape[1:]),
             **others,
         }
         return tuple(found[name]() if needed else None for name, needed in zip(self.inputs, self.needs, strict=True))
