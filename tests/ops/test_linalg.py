@@ -324,16 +324,6 @@ def test_mixed_dtypes_and_inverses_of_integers_raise():
     assert (torch.ones(2, 2, dtype=torch.int64) @ torch.ones(2, 2, dtype=torch.int64)).tolist() == [[2, 2], [2, 2]]
 
 
-@pytest.mark.parametrize("dtype", ["int64", "int32", "int8", "uint8"])
-@pytest.mark.parametrize("size", [5, 10_000, 2**26, 2**62])
-def test_products_of_integers_are_exact_and_wrap(rng, dtype, size):
-    info = np.iinfo(dtype)
-    a, b = (rng.integers(max(-size, info.min), min(size, info.max), (3, 40, 40)).astype(dtype) for _ in range(2))
-    found = torch.tensor(a) @ torch.tensor(b)
-    assert found.array.dtype == dtype
-    np.testing.assert_array_equal(found.cpu().array, np.matmul(a, b))
-
-
 def test_addmm_with_beta_0_ignores_its_input():
     bad = torch.full((2, 2), float("nan"), requires_grad=True)
     result = torch.addmm(bad, torch.eye(2), torch.eye(2), beta=0)
@@ -390,27 +380,6 @@ def test_zero_residuals_of_lstsq_have_a_second_derivative(dtype):
     (grad,) = torch.autograd.grad(residuals.sum(), b, create_graph=True)
     (second,) = torch.autograd.grad(grad.sum().real, b)
     assert second.tolist() == [[2], [2]]
-
-
-@pytest.mark.parametrize(
-    "product",
-    [
-        torch.mv,
-        lambda A, x: torch.dot(x, x),
-        lambda A, x: torch.nn.functional.linear(x, A),
-        lambda A, x: torch.einsum("ij,j->i", A, x),
-        lambda A, x: torch.tensordot(A, A, 1),
-    ],
-)
-def test_products_of_booleans_raise(product):
-    """NumPy's would give whether any pair of factors is true."""
-    with pytest.raises(NotImplementedError, match="not implemented for bool"):
-        product(torch.ones(3, 3, dtype=torch.bool), torch.ones(3, dtype=torch.bool))
-
-
-def test_vecdot_takes_float16():
-    x = torch.ones(3, dtype=torch.half)
-    assert torch.linalg.vecdot(x, x).tolist() == 3
 
 
 def test_a_bilinear_layer_without_outputs():

@@ -50,3 +50,34 @@ def test_linear_of_transposed_matrices_equals_that_of_a_copy(weight):
     assert y.stride() == copied.stride()
     for ours, expected in zip(*(torch.autograd.grad(z.sin().sum(), (x, w)) for z in (y, copied)), strict=True):
         torch.testing.assert_close(ours, expected)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "int8", "uint8"])
+@pytest.mark.parametrize("size", [5, 10_000, 2**26, 2**62])
+def test_products_of_integers_are_exact_and_wrap(rng, dtype, size):
+    info = np.iinfo(dtype)
+    a, b = (rng.integers(max(-size, info.min), min(size, info.max), (3, 40, 40)).astype(dtype) for _ in range(2))
+    found = torch.tensor(a) @ torch.tensor(b)
+    assert found.array.dtype == dtype
+    np.testing.assert_array_equal(found.cpu().array, np.matmul(a, b))
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        torch.mv,
+        lambda A, x: torch.dot(x, x),
+        lambda A, x: torch.nn.functional.linear(x, A),
+        lambda A, x: torch.einsum("ij,j->i", A, x),
+        lambda A, x: torch.tensordot(A, A, 1),
+    ],
+)
+def test_products_of_booleans_raise(product):
+    """NumPy's would give whether any pair of factors is true."""
+    with pytest.raises(NotImplementedError, match="not implemented for bool"):
+        product(torch.ones(3, 3, dtype=torch.bool), torch.ones(3, dtype=torch.bool))
+
+
+def test_vecdot_takes_float16():
+    x = torch.ones(3, dtype=torch.half)
+    assert torch.linalg.vecdot(x, x).tolist() == 3

@@ -2,6 +2,7 @@
 
 # isort: skip_file
 from .chains import chain_matmul, matrix_power, multi_dot
+from .cross import Cross, cross, linalg_cross
 from .einsum import Contract, einsum, tensordot
 from .factorizations import QR, Cholesky, cholesky, cholesky_ex, qr, torch_cholesky, torch_qr
 from .matrix_functions import MatrixExp, linalg_vander, matrix_exp, vander
@@ -13,8 +14,8 @@ from .norms import (
     vector_norm,
 )  # fmt: skip
 from .products import (
-    Cross, Dot, Linear, MatMul, addbmm, addmm, addmv, addr, baddbmm, bmm, cross, dot, ger, inner, linalg_cross, linear,
-    matmul, mm, mv, outer, promoted_matmul, vdot, vecdot,
+    Dot, Linear, MatMul, addbmm, addmm, addmv, addr, baddbmm, bmm, dot, ger, inner, linear, matmul, mm, mv, outer,
+    promoted_matmul, vdot, vecdot,
 )  # fmt: skip
 from .householder import Geqrf, geqrf, householder_product, ormqr
 from .solving import (
