@@ -264,6 +264,7 @@ def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.polar(torch.tensor([2.0]), torch.tensor([0.0]))
     tensor([2.+0.j])
     """
+    _check_same_floats((abs.array, angle.array))  # also float16, which Polar would be given in float32
     return into(out, Polar.apply(abs, angle), exact="polar")
 
 
