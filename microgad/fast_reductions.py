@@ -18,7 +18,7 @@ SHORT_AXIS = 1 << 5  # elements of an axis for which NumPy takes as long to star
 MANY_RUNS = 1 << 9  # inner loops that NumPy starts in the time that another method needs as its overhead
 MANY_PRODUCTS = 20_000  # elements that are summed faster by a product with ones than by NumPy's sum
 SUM_CHUNK = 1 << 12  # bytes that a product with ones sums at once: more would cost digits
-SUM_ROWS, SUM_RUN = 1 << 6, 1 << 12  # rows of float32 that are added in turn (more would, too), and their elements
+SUM_ROWS, SUM_RUN = 1 << 6, 1 << 12  # rows of float32 that are added in turn, or up to twice as many; their elements
 LONG_ROW, DOT_CHUNK = 1 << 17, 1 << 12  # elements of a row that is too long for one dot product, and of its chunks
 # The array method that is each ufunc's reduction: CuPy's ufuncs have no `reduce`.
 METHODS = {
@@ -34,15 +34,17 @@ def fast_reduce(ufunc: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """
     if type(x) is not np.ndarray:
         return getattr(x, METHODS[ufunc])(axis, keepdims=keepdims)
-    rounds = x.size > BLOCK_SIZE and _rounds(ufunc, x)
+    rounds = x.size > BLOCK_SIZE and _rounds(ufunc, x) and _count(x.shape, axis) > 6 * SUM_ROWS
     lengths = _alternate(x.shape, axis, rounds) if x.size >= 4 * MANY_RUNS else ()
-    if lengths and not x.flags.c_contiguous:
+    if (lengths or rounds) and not x.flags.c_contiguous:
         order = axes_of(x)
-        if x.transpose(order).flags.c_contiguous:
+        if x.transpose(order).flags.c_contiguous or (rounds and order != tuple(range(x.ndim))):
             return _reduce_in_order(ufunc, x, axis, keepdims, order)
-        if 0 in x.strides or (lengths[-1] <= 2 * SHORT_AXIS and _rounds(ufunc, x)):
+        added = lengths[1:-2:2] if lengths[-1:] == (1,) else lengths[1::2]  # rows that NumPy would add in turn
+        many = _rounds(ufunc, x) and max(added, default=0) > 6 * SUM_ROWS
+        if lengths and (0 in x.strides or (many and lengths[-1] <= 2 * SHORT_AXIS)):
             x = x.copy()
-        elif not rounds:
+        elif not many:
             lengths = ()
     if not lengths:
         return ufunc.reduce(x, axis, keepdims=keepdims)  # it has a third of the overhead of methods like x.max()
@@ -65,6 +67,12 @@ def wrapped(axis: Any, ndim: int) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
     return tuple([a % ndim for a in (axis if isinstance(axis, tuple) else (axis,))])
+
+
+@functools.lru_cache(maxsize=1024)
+def _count(shape: tuple[int, ...], axis: Any) -> int:
+    """Return the number of elements that are reduced to one."""
+    return math.prod([shape[a] for a in wrapped(axis, len(shape))])
 
 
 @functools.lru_cache(maxsize=1024)
@@ -145,14 +153,16 @@ def _add_blocks(lines: Any) -> Any:
     m, n, width = lines.shape
     if n <= 2 * SUM_ROWS:
         return np.add.reduce(lines, 1)
-    joined = lines.flags.c_contiguous and width <= SUM_RUN
-    if joined and lines.dtype.char == "F":
+    row, step = lines.strides[1:]
+    multiply = width <= SUM_RUN and step == lines.itemsize and row >= width * step
+    if multiply and lines.dtype.char == "F":
         return _add_blocks(lines.view(np.float32)).view(lines.dtype)
-    k = min(SUM_RUN // width, n // SUM_ROWS) if joined else 1  # rows are merged, as in _reduce_wide_rows
-    rest = n % (k * SUM_ROWS)
-    blocks = lines[:, rest:].reshape(m, -1, SUM_ROWS, k * width)
+    k = min(SUM_RUN // width, n // SUM_ROWS) if multiply and row == width * step else 1  # rows are merged into one
+    runs = n // (k * SUM_ROWS) * k
+    count, rest = divmod(n, runs)  # 64 to 127 rows are added in turn
+    blocks = lines[:, rest:].reshape(m, -1, count, k * width)
     # A product with ones takes two thirds of the time of a sum. A larger one would be computed by several threads.
-    parts = ones(SUM_ROWS, lines) @ blocks if joined else np.add.reduce(blocks, 2)
+    parts = ones(count, lines) @ blocks if multiply else np.add.reduce(blocks, 2)
     found = _add_blocks(parts.reshape(m, -1, width))
     return found + _add_blocks(lines[:, :rest]) if rest else found
 

@@ -106,6 +106,37 @@ def test_short_rows_are_reduced_in_a_third_of_numpys_time(rng, ours, numpys):
     assert fastest(lambda: ours(x)) < fastest(lambda: numpys(x)) / 3
 
 
+@pytest.mark.host("CuPy's sums are other ones, and its stand-in adds row after row")
+@pytest.mark.parametrize(
+    ("x", "axis"),
+    [
+        (np.full((30_000, 5), 0.1, "f")[:, :3].T, 1),
+        (np.full((2, 224, 224, 4), 0.1, "f")[..., :3].transpose(0, 3, 1, 2), (2, 3)),  # images without their alpha
+        (np.full((2, 300, 50, 9), 0.1, "f").transpose(3, 0, 2, 1), (1, 2, 3)),
+    ],
+)
+def test_many_rows_of_transposed_arrays_are_added_without_loss_of_digits(x, axis):
+    np.testing.assert_allclose(torch.from_numpy(x).sum(axis).array, x.sum(axis, "d"), rtol=2e-6)
+
+
+@pytest.mark.parametrize("lies", [in_c_order, with_gaps])
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+@pytest.mark.parametrize("shape", [(20_000, 5), (2_001, 70)])
+def test_infinity_and_nan_stay_in_their_columns(rng, shape, dtype, lies):
+    x = rng.standard_normal(shape).astype(dtype)
+    x[shape[0] // 2, 1:4] = np.inf, np.nan, -np.inf
+    x[-1, 4] = complex(1, np.inf) if dtype == "complex64" else np.inf
+    found, expected = torch.from_numpy(lies(x)).sum(0).array, x.sum(0, np.result_type(dtype, float))
+    np.testing.assert_allclose(found.real, expected.real, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(found.imag, expected.imag, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.host("CuPy and its stand-in take NumPy's time")
+def test_rows_that_fill_no_block_are_added_fast():
+    x = np.ones((4, 200_000, 2), np.float32)
+    assert fastest(lambda: torch.from_numpy(x).sum(1)) < fastest(lambda: x.sum(1)) / 3
+
+
 def gradient_of(f):
     """Return a function of x, whose result is w's gradient if x is the gradient of f(x, w)."""
     return lambda x: torch.autograd.grad(f(x, w := torch.zeros(x.shape[1:], requires_grad=True)), w, x)[0]
