@@ -80,8 +80,10 @@ class Indexing:
         if not isinstance(other, core.Tensor):
             if not isinstance(other, numbers.Complex):
                 raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
-            integral, real = isinstance(other, numbers.Integral), isinstance(other, numbers.Real)
-            wide = dtypes.int64 if integral else dtypes.float64 if real else dtypes.complex128
+            if isinstance(other, numbers.Integral):
+                wide = dtypes.int64 if other < 1 << 63 else dtypes.uint64
+            else:
+                wide = dtypes.float64 if isinstance(other, numbers.Real) else dtypes.complex128
             other = self.new_tensor(other, dtype=wide)  # whose values are converted, unlike numbers, whatever they are
         elif updates.update("copy_", updates.replace, self, 1, other):
             return self

@@ -41,6 +41,7 @@ CALLS = """
     [(T.split_copy(A, 2, out=x), x) for x in ([T.empty(2, 3), T.empty(1, 3)],)]
     T.ones(3).copy_(2j)
     [T.ones(2,dtype=k).copy_(n) for k in (T.uint8,T.int64,T.float32,T.float64) for n in (T.inf,T.nan,300,-1,.1,1e300)]
+    [T.ones(2,dtype=k).copy_(2**63) for k in (T.uint8,T.int64,T.float32,T.float64,T.bool,T.cfloat)]
     [T.ones(3).copy_(2), T.ones(3).copy_(True), T.ones(3, dtype=T.int64).copy_(2.5), T.ones(3).cfloat().copy_(2j)]
     [T.logit(T.tensor([.1, .35, .5, .6, .7, .9, T.nan]), eps=eps) for eps in (.5, .7)]
     [T.nn.functional.elu(T.tensor([-T.inf, -1., -0., 0., 1., T.inf, T.nan]), alpha=T.inf)]
