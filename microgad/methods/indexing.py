@@ -84,7 +84,8 @@ class Indexing:
                 wide = dtypes.int64 if other < 1 << 63 else dtypes.uint64
             else:
                 wide = dtypes.float64 if isinstance(other, numbers.Real) else dtypes.complex128
-            other = self.new_tensor(other, dtype=wide)  # whose values are converted, unlike numbers, whatever they are
+            if wide is dtypes.complex128 or not (self.is_floating_point() and -6e4 < other < 6e4):
+                other = self.new_tensor(other, dtype=wide)  # its values are converted, unlike numbers out of range
         elif updates.update("copy_", updates.replace, self, 1, other):
             return self
         elif other.ndim > self.ndim:
