@@ -126,12 +126,14 @@ class PackedByHooks(Packed):
     def __init__(self, kept: Sequence[Any]) -> None:
         super().__init__()
         self.values = list(kept)
-        self.hooks: dict[int, tuple[Callable[[Any], Any], Any]] = {}  # by position: unpack_hook, (shape, dtype)
+        self.hooks: dict[int, tuple[Callable[[Any], Any], Any]] = {}  # of arrays: unpack_hook, (shape, dtype)
 
     def pack(
         self, i: int, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any], given: Mapping[int, Any]
     ) -> None:
         """Replace value i by `pack_hook`'s result. The hook gets the Tensor in `given` that has this array."""
+        if not (backend.is_array(self.values[i]) or type(self.values[i]) is tuple):
+            return
 
         def packed(array: Any) -> Any:
             if hasattr(array.shape, "levels"):  # under vmap hooks see all slices

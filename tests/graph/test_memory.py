@@ -174,3 +174,18 @@ def test_what_hooks_have_packed_counts_in_its_packed_form(pack, unpack, held):
     op, times = y.graph().tape
     assert ([kept.name for kept in op.kept], op.bytes) == (["out"] if held else [], held)
     assert times.inputs[1].value == 3
+
+
+def test_a_number_that_a_hook_returns_for_a_tensor_is_no_operand():
+    packed = []
+    x, c = torch.ones(8, requires_grad=True), torch.ones(8)
+
+    def number_of(tensor):
+        packed.append(tensor)
+        return len(packed)
+
+    with torch.autograd.graph.saved_tensors_hooks(number_of, lambda number: packed[number - 1]):
+        y = (x * c * 3).sum()
+    assert [op.inputs[1].value for op in y.graph().tape if op.name == "Mul"] == [None, 3]
+    y.backward()
+    assert [op.inputs[1].value for op in y.graph().tape if op.name == "Mul"] == [None, 3]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 import microgad as torch
@@ -90,6 +92,8 @@ def test_settings_are_plain_data_that_is_the_same_in_every_run():
     mapped = torch.func.vmap(torch.exp)(x)
     assert last(mapped).settings == {"level": "of 1 slices", "dim": 0}
     assert plain_setting((object(), nn.functional.relu, str)) == ("object", "relu", "str")
+    assert plain_setting(functools.partial(nn.functional.relu, 1)) == "functools.partial(<function relu>, 1)"
+    assert plain_setting({"b", "a", "c"}) == ("a", "b", "c")
 
 
 @pytest.mark.parametrize("name", ["max", "min", "median", "nanmedian", "kthvalue", "mode", "sort", "topk"])

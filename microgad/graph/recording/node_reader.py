@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 from weakref import WeakSet
@@ -229,11 +230,12 @@ def values(node: Function) -> list[Any]:
         return getattr(node, "kept_numbers", [])
     if not isinstance(node.kept, Packed):
         return list(node.kept)
-    found = []
-    for value in getattr(node.kept, "values", ()):
+    found, packed = [], getattr(node.kept, "hooks", ())
+    for i, value in enumerate(getattr(node.kept, "values", ())):
         held = [x.array if isinstance(x, Tensor) else x for x in tree_leaves(value)]
         arrays = tuple(x for x in held if backend.is_array(x))
-        found.append(value if isinstance(value, int | float | complex) else arrays[0] if len(arrays) == 1 else arrays)
+        number = i not in packed and isinstance(value, int | float | complex)
+        found.append(value if number else arrays[0] if len(arrays) == 1 else arrays)
     return found
 
 
@@ -273,6 +275,8 @@ def plain_setting(value: Any) -> Any:
         return f"{value.dtype} {value.shape}"
     if hasattr(value, "_asdict"):
         return {name: plain_setting(x) for name, x in value._asdict().items()}
+    if isinstance(value, (set, frozenset)):
+        value = sorted(value, key=repr)
     if isinstance(value, (tuple, list)):
         return tuple(map(plain_setting, value))
     if isinstance(value, dict):
@@ -286,4 +290,5 @@ def plain_setting(value: Any) -> Any:
         return {field.name: plain_setting(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if hasattr(value, "__name__"):  # a class or a function
         return value.__name__
-    return type(value).__name__ if str(value) == object.__repr__(value) else str(value)
+    words = str(value)
+    return type(value).__name__ if words == object.__repr__(value) else re.sub(" at 0x[0-9a-f]+", "", words)
