@@ -241,6 +241,20 @@ def test_a_tensor_that_is_no_buffer_is_found_if_the_results_depend_on_it(where):
     check_module(module, ROWS, laws=["registered"], examples=EXAMPLES)
 
 
+class WeightsInAList(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 2)])
+        self.weights = [layer.weight for layer in self.layers]
+
+    def forward(self, x):
+        return torch.tanh(x @ self.weights[0].T) @ self.weights[1].T
+
+
+def test_a_module_may_read_its_parameters_from_a_list():
+    check_module(WeightsInAList(), ROWS, examples=EXAMPLES)
+
+
 class Float64Constant(Scale):
     def forward(self, x):
         return super().forward(x) * torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ... import backend
 from ...nn import Module
+from ...pytree import tree_leaves, tree_map
 from ...tensor import Tensor
 
 
@@ -23,6 +24,13 @@ class FunctionalModule:
         self.module, self.training = module, training
         self.names, self.parameters = list(dict(module.named_parameters())), list(module.parameters())
         self.changed_buffers = False  # in the last call
+        own = set(map(id, self.parameters))
+        self.attributes = [  # that hold parameters as well, such as a list of weights
+            (vars(part), name, value)
+            for part in module.modules()
+            for name, value in vars(part).items()
+            if name not in ("_parameters", "_buffers", "_modules") and own.intersection(map(id, tree_leaves(value)))
+        ]
 
     def __repr__(self) -> str:
         return f"{type(self.module).__name__} of its inputs and parameters"
@@ -53,6 +61,8 @@ class FunctionalModule:
         saved = [dict(register) for register in registers]
         for register in registers:
             register.update({name: replacements.get(id(x), x) for name, x in register.items()})
+        for register, name, value in self.attributes:
+            register[name] = tree_map(lambda x: replacements.get(id(x), x), value)
         before = self._state()
         try:
             yield
@@ -61,6 +71,8 @@ class FunctionalModule:
             for register, content in zip(registers, saved, strict=True):
                 register.clear()
                 register.update(content)
+            for register, name, value in self.attributes:
+                register[name] = value
 
     def _state(self) -> list[bytes]:
         return [backend.to_numpy(b.array).tobytes() for b in self.module.buffers()]
