@@ -204,9 +204,7 @@ def free(node: Function) -> None:
     Edges, shapes and numbers stay, for drawing the graph.
     """
     if node.kept or isinstance(node.kept, Packed):
-        if None in node.edges:
-            versions.keep_numbers(node)
-        node.kept, node.versions = None, ()
+        node.kept, node.versions = None, versions.of_freed(node) if None in node.edges else ()
     if node.may_hold_arrays or node.intermediates:
         for name, value in list(vars(node).items()):
             if backend.is_array(value) or (type(value) is tuple and any(map(backend.is_array, value))):

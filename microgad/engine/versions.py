@@ -78,11 +78,14 @@ def check_all(node: Any) -> None:
             check(node, counter, then)
 
 
-def keep_numbers(node: Any) -> None:
-    """Keep of a node that is freed the numbers among its kept values, for drawing the graph."""
-    packed = getattr(node.kept, "hooks", ())  # arrays, even where a hook returned a number
-    kept = enumerate(node.kept or node.kept.values)
-    node.kept_numbers = [x if type(x) in _NUMBERS and i not in packed else None for i, x in kept]
+def of_freed(node: Any) -> tuple[()]:
+    """Return the versions of a node that is freed: none. The numbers that it kept stay, for drawing the graph."""
+    kept = node.kept
+    if not kept:
+        packed = getattr(kept, "hooks", ())  # arrays, even where a hook returned a number
+        kept = [None if i in packed else x for i, x in enumerate(kept.values)]
+    node.kept_numbers = [x if type(x) in _NUMBERS else None for x in kept]
+    return ()
 
 
 def _name(node: Any, counter: list[Any]) -> str:

@@ -251,6 +251,7 @@ class WeightsInAList(nn.Module):
         return torch.tanh(x @ self.weights[0].T) @ self.weights[1].T
 
 
+@pytest.mark.host("the inputs are on the CPU")
 def test_a_module_may_read_its_parameters_from_a_list():
     check_module(WeightsInAList(), ROWS, examples=EXAMPLES)
 
