@@ -10,6 +10,7 @@ import pytest
 
 import microgad as torch
 from microgad import Tensor
+from microgad.backend.memory_layout import copied_row_major
 from microgad.ops import layouts
 
 PERMUTED = torch.arange(120.0).reshape(2, 5, 3, 4).transpose(0, 2)
@@ -194,3 +195,14 @@ def test_columns_that_are_far_apart_are_copied_in_strips(shape: tuple[int, ...])
     y = x.contiguous()
     assert y.is_contiguous()
     assert torch.equal(y, x)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 30])
+def test_few_long_rows_are_copied_at_once(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """A loop over their strips would take ten times as long as the copy of a column."""
+    x = np.zeros((9000, 256)).cumsum(0)[:, :rows].T
+    expected = x.copy()
+    monkeypatch.setattr(np, "empty", None)
+    found = copied_row_major(x)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(found, expected)
