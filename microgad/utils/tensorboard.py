@@ -58,7 +58,12 @@ class _TorchMethods:
             folder = f"{writer.get_logdir()}/{main_tag.replace('/', '_')}_{tag}"
             key = os.path.join(writer.get_logdir(), main_tag, tag)
             if key not in self.all_writers:  # type: ignore[attr-defined]
-                self.all_writers[key] = type(writer)(logdir=folder)  # type: ignore[attr-defined]
+                options = {}
+                if self._write_to_disk:  # type: ignore[attr-defined]
+                    options = {
+                        name: getattr(self, f"_{name}") for name in ("max_queue", "flush_secs", "filename_suffix")
+                    }
+                self.all_writers[key] = type(writer)(logdir=folder, **options)  # type: ignore[attr-defined]
         super().add_scalars(main_tag, tag_scalar_dict, global_step, walltime)  # type: ignore[misc]
 
     def get_logdir(self) -> str:

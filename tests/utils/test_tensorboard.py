@@ -82,6 +82,10 @@ def test_subclasses_override_methods_and_runs_have_torch_s_folders(tmp_path):
     assert issubclass(Counting, tensorboard.SummaryWriter)
     assert writer.calls == 1
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["run_x_a"]
+    with tensorboard.SummaryWriter(str(tmp_path / "other"), filename_suffix=".end") as writer:
+        writer.add_scalars("x", {"a": 1.0})
+    assert all(path.name.endswith(".end") for path in (tmp_path / "other").rglob("events*"))
+    tensorboard.SummaryWriter(str(tmp_path / "none"), write_to_disk=False).add_scalars("x", {"a": 1.0})
     assert callable(tensorboard.SummaryWriter.add_image)
     assert not hasattr(tensorboard.SummaryWriter, "add_nothing")
 
