@@ -182,6 +182,22 @@ def test_a_derivative_cannot_call_a_method_that_means_something_else_on_a_tensor
         assert (derivative_of_square(function, True) == derivative_of_square(function, False)).all()
 
 
+@pytest.mark.parametrize("method", [lambda g: g.std(correction=0), lambda g: g.max(-1), lambda g: g.data])
+def test_hooks_may_call_those_methods_under_create_graph(method):
+    seen = []
+
+    def look(*found):
+        seen.append(method(found[0][0] if type(found[0]) is tuple else found[0]))
+
+    x = torch.ones(2, 2, requires_grad=True)
+    y = x.sin()
+    y.grad_fn.register_hook(look)
+    y.grad_fn.register_prehook(look)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: [look(t), t][1], lambda t: [look(t), t][1]):
+        torch.autograd.grad((y * y).sum(), x, create_graph=True)[0].sum().backward()
+    assert len(seen) > 6
+
+
 def test_a_decomposition_cannot_call_a_method_that_means_something_else_on_a_tensor():
     class Scaled(torch.Function):
         def forward(self, x):

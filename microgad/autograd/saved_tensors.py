@@ -128,7 +128,7 @@ class PackingObserver(state.Observer):
         super().forward(node, inputs, out)
         kept = getattr(node, "kept", None)
         if kept and innermost() is self:
-            with state.scope(observer=self.outer, grad_enabled=False):
+            with state.scope(observer=self.outer, grad_enabled=False, deriving=False):
                 node.kept = packed = PackedByHooks(kept)
                 results = out if type(out) is tuple else (out,)
                 made = [Tensor._wrap(x.array, x.node) for x in results]

@@ -68,15 +68,17 @@ def backward_with_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
     known = dict(zip(places, grads, strict=True))
     grads = tuple(map(known.get, range(count)))
     before, after = ([], []) if leaves.computing_jvp.get() else (list(plan.before.values()), list(plan.after.values()))
-    for hook in before:
-        grads = _checked_replacement(hook(grads), grads, "prehook")
+    with state.scope(deriving=False):  # hooks are written for PyTorch, and may read values
+        for hook in before:
+            grads = _checked_replacement(hook(grads), grads, "prehook")
     of_tensors = tuple(grads[i] for i in places)
     onward = [edge if need else None for edge, need in zip(node.edges, node.needs, strict=True)]
     results = _backward(node, of_tensors if recorded else _arrays(of_tensors), onward, recorded)
     inputs = torch_names.inputs_of(node)
     seen = tuple(results[i] for i in inputs)
-    for hook in after:
-        seen = _checked_replacement(hook(seen, grads), seen, "hook")
+    with state.scope(deriving=False):
+        for hook in after:
+            seen = _checked_replacement(hook(seen, grads), seen, "hook")
     known = dict(zip(inputs, seen, strict=True))
     results = tuple(map(known.get, range(len(results))))
     results = _conjugated(node, results, [edge and edge.dtype for edge in node.edges])

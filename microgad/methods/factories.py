@@ -265,9 +265,12 @@ def unlike_numpy(method: F, same: str = "") -> F:
 
     `same="()"`: they are the same without arguments.
     """
+    plain: Any = getattr(method, "__wrapped__", method)  # which doesn't check arguments
 
     def checked(self: Tensor, *args: Any, **options: Any) -> Any:
-        if state.current().deriving and (args or options or not same):
+        if same and not args and not options and isinstance(self, core.Tensor):
+            return plain(self)
+        if state.current().deriving:
             name = method.__name__
             raise errors.FunctionError(
                 f"a derivative called the method {name}() of a Tensor, which is PyTorch's and not NumPy's: write "

@@ -102,7 +102,7 @@ def is_uninitialized(x: Any) -> bool:
 
 def _why_not_plain(kind: type) -> str | None:
     """Return the reason why a class's objects can't be made from their attributes alone, or None if they can."""
-    if type(kind) not in (type, abc.ABCMeta) or _maker(kind) not in _MAKERS:
+    if type(kind) not in (type, abc.ABCMeta) or all(_maker(kind) is not new for new in _MAKERS):
         return "is made by code of its own"
     if hasattr(kind, "__del__") or any(vars(base).get("__slots__") for base in kind.__mro__):
         return "is more than its attributes"

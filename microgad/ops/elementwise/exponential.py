@@ -14,7 +14,7 @@ from ...type_aliases import Operand, Tensor
 from ..blocks import by_blocks
 from ..out import into
 from .operands import require_one_tensor, require_tensors
-from .selection import Select, Where
+from .selection import Select, Where, finite_at
 
 LOG_2, LOG_10 = math.log(2), math.log(10)
 
@@ -273,7 +273,7 @@ class XLogY(Function):
 
     def grad_x(self, grad, x, y):
         undefined = (x == 0) & (y <= 0)  # there it is 0, not -∞ or NaN
-        return XLogY.apply(Select.apply(np.logical_not(undefined), grad), np.where(undefined, 1.0, y))
+        return XLogY.apply(finite_at(undefined, grad), np.where(undefined, 1.0, y))
 
     def grad_y(self, grad, x, y):
         return grad * (x / y)

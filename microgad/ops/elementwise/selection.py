@@ -415,6 +415,8 @@ def finite_at(mask: Any, grad: Any) -> Any:
 
     Other gradients pass, since the slope may have a derivative there.
     """
+    if type(grad) is np.ndarray and np.isfinite(grad).all():
+        return grad
     return Select.apply(np.logical_not(mask) | np.isfinite(grad), grad)
 
 
