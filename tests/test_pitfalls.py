@@ -235,6 +235,22 @@ def test_an_error_of_a_derivative_on_tensors_says_how_derivatives_are_written(me
     assert (derivative_of_square(function, True) == expected).all()
 
 
+def test_an_error_of_a_hook_under_create_graph_says_nothing_about_derivatives():
+    def fail(*grads):
+        raise TypeError("a hook's own error")
+
+    def noted(pack=lambda t: t, unpack=lambda t: t, hook=lambda *grads: None):
+        x = torch.ones(2, requires_grad=True)
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: t, unpack):
+            y = x.sin()
+        y.grad_fn.register_hook(hook)
+        with pytest.raises(TypeError) as raised, torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+            torch.autograd.grad(y.sum(), x, create_graph=True)
+        return hasattr(raised.value, "__notes__")
+
+    assert not any((noted(pack=fail), noted(unpack=fail), noted(hook=fail)))
+
+
 @pytest.mark.usefixtures("no_garbage_collection")
 def test_a_module_that_stores_its_output_forms_no_reference_cycle():
     class Storing(nn.Module):

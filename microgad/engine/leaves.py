@@ -136,8 +136,7 @@ def reported(error: Exception, node: Function, observer: Observer | None, create
     """Tell the observer that the derivatives of `node` raised `error`, and return what the pass is to raise."""
     if observer is not None:
         observer.failed(node)
-    called = error.__traceback__ and error.__traceback__.tb_next  # by `run`: the derivative, or a hook
-    if create_graph and called and called.tb_frame.f_code.co_name == "derive" and not node.calls_back:
+    if create_graph and not node.calls_back:
         rules.on_tensors(error, node)
     if not isinstance(error, MemoryError):
         return error

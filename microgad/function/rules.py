@@ -175,7 +175,12 @@ def not_applied(cls: type[Function]) -> FunctionError:
 
 def on_tensors(error: Exception, node: Function) -> None:
     """Add to an error that a derivative raised under create_graph how derivatives are written that run there."""
-    usual = isinstance(error, (AttributeError, IndexError, TypeError, ValueError))
+    called, step = [], error.__traceback__
+    while step is not None:
+        called.append(step.tb_frame.f_code.co_name)
+        step = step.tb_next
+    in_hook = called[1:2] != ["derive"] or {"backward_with_hooks", "packed", "unpack"}.intersection(called)
+    usual = isinstance(error, (AttributeError, IndexError, TypeError, ValueError)) and not in_hook
     if usual and not isinstance(error, (FunctionError, ShapeError)) and not getattr(error, "__notes__", ()):
         error.add_note(
             f"Under create_graph the derivative of {place(type(node).__name__, node.path)} runs on Tensors, whose "
