@@ -55,7 +55,8 @@ def changed(**changes: Any) -> State:
     now, given = current(), changes.get
     path, observer = given("path", now.path), given("observer", now.observer)
     rest = given("deriving", now.deriving), given("holomorphic", now.holomorphic), given("fine", now.fine)
-    return State(given("grad_enabled", now.grad_enabled), path, observer, *rest)
+    kind = State if "grad_enabled" in changes else type(now)
+    return kind(given("grad_enabled", now.grad_enabled), path, observer, *rest)
 
 
 class scope:
