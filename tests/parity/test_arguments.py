@@ -281,6 +281,7 @@ CALLS = """
     T.addr(T.ones(3,3,dtype=T.uint8),v>0,v>0,beta=3,alpha=2)
     [(T.linalg.vector_norm(x*2+1,0).backward(),x.grad) for x in (v.requires_grad_(),)]
     [(T.cdist(x,x+1,0).sum().backward(),x.grad) for x in (A.requires_grad_(),)]
+    T.lu_unpack(T.eye(3).expand(2,3,3),T.tensor([[3,2],[3,3],[3,3]],dtype=T.int32).t())
     T.norm(A,"nuc")
     v.broadcast_to(2,2,3)
     A.sum_to_size(size=(1,3))

@@ -136,7 +136,7 @@ def pivots_to_order(pivots: Any, rows: int) -> Any:
     if known(((flat < 0) | (flat >= rows)).any()):
         raise ArgumentError(f"pivots must be between 1 and the {rows} rows of LU: are they those of lu_factor?")
     first = backend.like(rows * np.arange(len(flat)), pivots)
-    order = np.zeros_like(flat, shape=(len(flat), rows)) + backend.like(np.arange(rows), pivots)
+    order = np.zeros_like(flat, order="C", shape=(len(flat), rows)) + backend.like(np.arange(rows), pivots)
     bare = type(flat) is np.ndarray
     for j in (flat != np.arange(k)).any(0).nonzero()[0].tolist() if bare else range(k):
         if len(flat) == 1:
