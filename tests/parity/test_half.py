@@ -37,6 +37,8 @@ CALLS = """
     h.view(10, 100).softmax(1)
     h.view(10, 100).sum(0)
     h.view(10, 100).mean(0)
+    h.view(10, 100).nanmean(0)
+    gradient(lambda x: (x * 3).view(10, 100).where(t.arange(100) % 7 > 0, t.nan).nanmean(1) ** 2, h)
     h.view(10, 100).var(1)
     h.view(10, 100).norm(p=1, dim=0)
     h.sinc()

@@ -106,6 +106,8 @@ FLAT: dict[str, Callable[..., Any]] = {  # functions of (library, x): of ROW and
     "hardswish": lambda t, x: t.nn.functional.hardswish(x),
     "many under hardswish": lambda t, x: t.nn.functional.hardswish(x.repeat(1000, 1)),
     "nan_to_num": lambda t, x: (x + t.tensor([math.inf, 0, math.nan], dtype=x.dtype)).nan_to_num(),
+    "nansum": lambda t, x: (x + t.tensor([0, math.nan, 0], dtype=x.dtype)).nansum(-1),
+    "nanmean": lambda t, x: (x + t.tensor([[0, math.nan, 0], [math.nan] * 3], dtype=x.dtype)).nanmean(-1),
     "pow": lambda t, x: x.abs() ** t.tensor([0.0, 1, 2], dtype=x.dtype),
     "xlogy": lambda t, x: t.xlogy(x, t.tensor([0.0, 1, 2], dtype=x.dtype)),
     "xlog1py": lambda t, x: t.special.xlog1py(x, t.tensor([-1.0, 1, 2], dtype=x.dtype)),

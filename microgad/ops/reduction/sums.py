@@ -16,7 +16,7 @@ from ...function.linear_map import LinearMap
 from ...state import composite
 from ...type_aliases import Dtype, Tensor
 from .. import layouts
-from ..elementwise import Select, Where
+from ..elementwise import Select
 from ..elementwise.selection import fast_select
 from ..out import into
 from ..spelling import numpy_spelling
@@ -63,8 +63,8 @@ class NanSum(Function):
         return layouts.row_major(total)
 
     def grad_x(self, grad, x):
-        grad = grad.reshape(keepdims_shape(x.shape, self.axis))
-        return Select.apply(x == x, np.broadcast_to(grad, x.shape))
+        grad = np.broadcast_to(grad.reshape(keepdims_shape(x.shape, self.axis)), x.shape)
+        return grad * (x == x)  # NaN also where grad isn't finite
 
 
 def channel_sums(x: Any) -> Any:
@@ -176,13 +176,11 @@ def nanmean(
         check_floating(given, "nanmean")
         check_ordered(given, "nanmean")
     found = mean(x, dim, keepdim)
-    if not _may_be_nan(found.array):
-        if found.node is None:
-            return into(out, found)
-        if x.array.dtype != HALF:  # mean's gradient wouldn't lie in memory as the input does
-            return into(out, nansum(x, dim, keepdim) / reduction_size(x.shape, axes(dim, x.array.ndim, "mean")))
-    is_number = x == x
-    is_kept = is_number | (sum(is_number, dim, True) == 0)  # a mean of no numbers has NaN as its gradient, too
-    count = sum(is_number, dim, keepdim)
-    count = Where.apply(count == 0, math.nan, count)
-    return into(out, (sum(Select.apply(is_kept, x), dim, keepdim) / count).to(x.dtype))
+    count: Any
+    if _may_be_nan(found.array):
+        count = sum(x == x, dim, keepdim)
+    elif found.node is None and x.array.dtype != HALF:
+        return into(out, found)
+    else:  # mean's gradient wouldn't lie in memory as the input does, and PyTorch rounds the sum to float16
+        count = reduction_size(x.shape, axes(dim, x.array.ndim, "mean"))
+    return into(out, nansum(x, dim, keepdim) / count)
