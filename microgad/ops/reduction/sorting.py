@@ -82,10 +82,14 @@ def _argsort_of_distinct(lines: Any, descending: bool) -> Any:
 
     Long lines, and small dtypes, are sorted stably, by digits.
     """
-    if lines.shape[1] >= BY_DIGITS_MIN or lines.dtype.itemsize < 4:
+    if _by_digits(lines):
         return _stable_argsort(lines, descending)
     index = np.argsort(lines, 1)
     return index[:, ::-1] if descending else index
+
+
+def _by_digits(lines: Any) -> bool:
+    return lines.shape[1] >= BY_DIGITS_MIN or lines.dtype.itemsize < 4
 
 
 def torch_argsort(lines: Any, descending: bool) -> Any:
@@ -97,10 +101,11 @@ def torch_argsort(lines: Any, descending: bool) -> Any:
     n = lines.shape[1]
     if n <= introsort.INSERTION_MAX or not lines.size or backend.is_gpu(lines):
         return _stable_argsort(lines, descending)
-    index = _argsort_of_distinct(lines, descending)
+    stable = _by_digits(lines) or (lines.size > MAX_TIED and lines.dtype.kind != "f")  # among many integers are ties
+    index = (_stable_argsort if stable else _argsort_of_distinct)(lines, descending)
     tied = tie_breaking.equal_neighbors(_take_from_lines(lines, index)).sum(1) > n * n >> 24
     if np.count_nonzero(tied) * n > MAX_TIED:
-        return index if n >= BY_DIGITS_MIN else _stable_argsort(lines, descending)
+        return index if stable else _stable_argsort(lines, descending)
     return _resolve_ties(lines, index, tied, lambda lines: tie_breaking.argsort(lines, descending))
 
 
