@@ -252,6 +252,8 @@ def attention_with_dropout(
 
     If `weighted`, the weights are a result, too, and rows that are all -∞ give NaN.
     """
+    if query.array.dtype.kind == "c":
+        raise KindError(f"attention: softmax is not implemented for {query.dtype}")
     q, k = query.array.shape, key.array.shape
     batch = q[:-2] if q[:-2] == k[:-2] else broadcast_shapes(q[:-2], k[:-2])
     shape = (*batch, q[-2], k[-2])

@@ -60,6 +60,8 @@ CALLS = """
     T.nn.functional.interpolate(A,(3,3),mode="bilinear")
     T.nn.functional.interpolate(A,scale_factor=2)
     T.nn.MultiheadAttention(4,4)(T.ones(4,4),T.ones(4,4),T.ones(4,4),attn_mask=T.ones(5,4,4)>0)
+    T.nn.MultiheadAttention(4,4,dtype=T.complex64)(*[T.ones(4,4)+0j]*3)
+    T.nn.MultiheadAttention(4,4,dtype=T.complex64)(*[T.ones(4,4)+0j]*3,need_weights=False)
     T.slice_copy(T.tensor(1.),0,0,1)
     T.narrow(v,0,1.,1)
     T.zeros(3).scatter_add(0,i,2)
