@@ -201,10 +201,10 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
 def free(node: Function) -> None:
     """Release a node's kept values and the arrays among its settings.
 
-    Edges, shapes and numbers stay, for drawing the graph.
+    Edges, shapes and constants that are numbers stay, for drawing the graph.
     """
     if node.kept or isinstance(node.kept, Packed):
-        node.kept, node.versions = None, versions.of_freed(node) if None in node.edges else ()
+        node.kept_numbers, node.kept, node.versions = versions.numbers(node) if None in node.edges else (), None, ()
     if node.may_hold_arrays or node.intermediates:
         for name, value in list(vars(node).items()):
             if backend.is_array(value) or (type(value) is tuple and any(map(backend.is_array, value))):

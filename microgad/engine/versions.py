@@ -78,14 +78,13 @@ def check_all(node: Any) -> None:
             check(node, counter, then)
 
 
-def of_freed(node: Any) -> tuple[()]:
-    """Return the versions of a node that is freed: none. The numbers that it kept stay, for drawing the graph."""
+def numbers(node: Any) -> list[Any]:
+    """Return the numbers that a node keeps, each at the place of its kept value; None for arrays."""
     kept = node.kept
     if not kept:
         packed = getattr(kept, "hooks", ())  # arrays, even where a hook returned a number
         kept = [None if i in packed else x for i, x in enumerate(kept.values)]
-    node.kept_numbers = [x if type(x) in _NUMBERS else None for x in kept]
-    return ()
+    return [x if type(x) in _NUMBERS else None for x in kept]
 
 
 def _name(node: Any, counter: list[Any]) -> str:
