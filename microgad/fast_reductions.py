@@ -198,24 +198,32 @@ def fast_sum(x: Any, axis: Any, keepdims: bool) -> Any:
     """Sum an array over axes. Innermost axes are summed by a product with ones, 3 × as fast as NumPy's sum."""
     if x.size < MANY_PRODUCTS or x.dtype.char not in "fd" or not backend.on_cpu(x):
         return fast_reduce(np.add, x, axis, keepdims)
-    if 0 in x.strides:
+    if not x.flags.c_contiguous:
         axes = wrapped(axis, x.ndim)
         once = x[tuple([slice(1 if a in axes and x.strides[a] == 0 else None) for a in range(x.ndim)])]
         if once.size < x.size:
             return fast_sum(once, axis, keepdims) * (x.size // once.size)
-    if x.flags.f_contiguous and not x.flags.c_contiguous:
-        return fast_sum(x.T, tuple([x.ndim - 1 - a for a in wrapped(axis, x.ndim)]), keepdims).T
-    lead = _innermost(x.shape, axis)
-    if lead == x.ndim or not x.flags.c_contiguous:
+        if x.flags.f_contiguous:
+            return fast_sum(x.T, tuple([x.ndim - 1 - a for a in axes]), keepdims).T
         return fast_reduce(np.add, x, axis, keepdims)
-    axes = wrapped(axis, x.ndim)
-    sums = sum_rows(x.reshape(-1, math.prod(x.shape[lead:])))
-    if others := tuple([a for a in axes if a < lead]):
+    lead, length, others, shape = _as_rows(x.shape, axis, keepdims)
+    if lead == x.ndim:
+        return fast_reduce(np.add, x, axis, keepdims)
+    sums = sum_rows(x.reshape(-1, length))
+    if others:
         sums = fast_reduce(np.add, sums.reshape(x.shape[:lead]), others, False)
-    return sums.reshape([1 if a in axes else n for a, n in enumerate(x.shape) if keepdims or a not in axes])
+    return sums.reshape(shape)
 
 
 @functools.lru_cache(maxsize=1024)
+def _as_rows(shape: tuple[int, ...], axis: Any, keepdims: bool) -> tuple[int, int, tuple[int, ...], tuple[int, ...]]:
+    """Return the axis where the summed rows begin, their length, the axes summed after them, and the result's shape."""
+    axes, lead = wrapped(axis, len(shape)), _innermost(shape, axis)
+    others = tuple([a for a in axes if a < lead])
+    kept = tuple([1 if a in axes else n for a, n in enumerate(shape) if keepdims or a not in axes])
+    return lead, math.prod(shape[lead:]), others, kept
+
+
 def _innermost(shape: tuple[int, ...], axis: Any) -> int:
     """Return the first of the innermost axes that are reduced, or the number of axes where none is."""
     axes, lead = wrapped(axis, len(shape)), len(shape)
