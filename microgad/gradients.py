@@ -12,6 +12,7 @@ import numpy as np
 
 from . import engine, errors, function, state
 from .duck_arrays import called_again, check_write
+from .engine.leaves import accumulate
 from .errors import arguments
 from .function import AccumulateGrad, Function
 from .lazy import LazyModule
@@ -58,7 +59,7 @@ def backward(
     found = engine.run(roots, seeds, None if inputs is None else list(targets), retain, create_graph)
     for target in targets:
         if isinstance(target, AccumulateGrad) and (g := found.get(target.number)) is not None:
-            engine.accumulate(target, g, not create_graph and 0 not in g.strides, create_graph)  # stride 0: copied
+            accumulate(target, g, not create_graph and 0 not in g.strides, create_graph)  # stride 0: copied
 
 
 def grad(
@@ -152,7 +153,7 @@ def _check_gradients(tensors: Sequence[Any], grads: Any, create_graph: bool) -> 
         elif not isinstance(g, function.Tensor) or g.array.shape != shape:
             raise arguments.unfit_gradient(i, g, shape, dtype)
         if not type(tensor.array) is np.ndarray is type(g.array):
-            engine.leaves.check_device(g, tensor, i)
+            arguments.check_device(g, tensor, i)
         if g.array.dtype != dtype:
             if (g.array.dtype.kind == "c") != (dtype.kind == "c") and not state.current().holomorphic:
                 raise arguments.unfit_gradient(i, g, shape, dtype)

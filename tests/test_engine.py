@@ -14,7 +14,7 @@ import pytest
 
 import microgad as torch
 from microgad import Function, backend, errors, nn
-from microgad.engine import leaves, paths
+from microgad.engine import leaves, node_hooks, paths
 
 
 def test_gradients_accumulate_in_place_over_calls() -> None:
@@ -230,7 +230,7 @@ def test_a_decomposition_looks_for_leaves_only_in_its_own_graph(monkeypatch: pyt
         return found
 
     x, weight = torch.ones(2, 3, requires_grad=True), torch.ones(3, requires_grad=True)
-    monkeypatch.setattr(leaves, "calling", weakref.WeakSet([weight.node]))
+    monkeypatch.setattr(node_hooks, "calling", weakref.WeakSet([weight.node]))
     monkeypatch.setattr(leaves, "reachable", reachable)
     h = x
     for _ in range(20):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import errors, state
-from ..engine.leaves import current_pass
+from ..engine.backward_pass import current_pass
 from ..errors.arguments import check_bool
 from ..errors.notices import warn
 from ..function import Output

@@ -14,8 +14,8 @@ import numpy as np
 from .. import errors, state
 from .. import function as core
 from ..duck_arrays import levels
-from ..engine import leaves, versions
-from ..engine.leaves import computing_jvp
+from ..engine import node_hooks, versions
+from ..engine.transforms import computing_jvp
 from ..errors.wording import FREED
 from ..function.naming import node_name
 from ..grad_fn.saved_values import SavedTensor
@@ -164,7 +164,7 @@ def _record(
     ctx._constant_outputs = [i for i in ctx._tensor_outputs if id(every[i]) in ctx.non_differentiable]
     outs = [every[i] for i in ctx._tensor_outputs]
     node: Any = cls.node_class.recorded(edges, outs[0].array, ctx=ctx)
-    leaves.calling.add(node)
+    node_hooks.calling.add(node)
     ctx._node, ctx._example = weakref.ref(node), np.empty_like(outs[0].array, shape=())
     _save(ctx, node, inputs, outs)
     if several:

@@ -10,7 +10,7 @@ from weakref import WeakSet
 from .. import errors, state
 from ..batching.vmap import map_slices
 from ..engine import Identity
-from ..engine.leaves import computing_jvp
+from ..engine.transforms import computing_jvp
 from ..function import Function
 from ..gradients import grad
 from ..lazy import define_getattr as _define_getattr

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from .. import errors
-from ..engine import leaves
+from ..engine import backward_pass
 from ..engine.hooks import RemovableHandle
 from ..function import Function as Node
 from ..function import Output
@@ -104,7 +104,7 @@ def register_multi_grad_hook(
 
     def hook_of(i: int) -> Callable[[Tensor], None]:
         def hook(grad: Tensor) -> None:
-            running: Any = leaves.current_pass()
+            running: Any = backward_pass.current_pass()
             if task[0] is not running:
                 expected = running.visits(set[int]().union(*nodes))
                 task[:] = running, sum(not expected.isdisjoint(numbers) for numbers in nodes)

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from ..engine import leaves
+from ..engine import backward_pass
 from ..errors import DtypeError, GraphError
 from ..tensor import Tensor
 
@@ -28,7 +28,7 @@ class _Engine:
         >>> (x * 2).sum().backward()
         done tensor([2., 2.])
         """
-        running = leaves.current_pass()
+        running = backward_pass.current_pass()
         if running is None:
             raise GraphError("Final callbacks can only be installed during backward pass.")
         running.callbacks.append(callback)

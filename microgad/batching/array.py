@@ -16,7 +16,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from .. import backend
 from ..backend.memory_layout import cloned
 from ..duck_arrays import DuckArray, Fallback
-from ..engine import leaves
+from ..engine import backward_pass
 from ..errors import GraphError
 from ..lazy import LazyModule
 
@@ -53,7 +53,7 @@ class Level:
 
     def check(self) -> None:
         """Raise RuntimeError if the mapping has ended, unless a backward pass goes through it."""
-        if self.ended and leaves.current_pass() is None:
+        if self.ended and backward_pass.current_pass() is None:
             raise GraphError(
                 "vmap: your tensor may have escaped from inside a function being vmapped: it was kept beyond it, where "
                 "there are no slices any more. Return what is to be used there"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from .. import backend, errors, function, state
-from ..backend.memory_layout import copied, copied_like
+from ..backend.memory_layout import copied
 from ..duck_arrays import DuckArray, Fallback
 from ..errors.wording import FREED
 from ..fast_reductions import sum_to
@@ -20,9 +20,11 @@ from ..function import AccumulateGrad, Function, Output, Packed, rules
 from ..function.naming import node_name
 from ..function.plan import argument
 from ..state import State
-from . import leaves, paths, results, versions
+from . import leaves, node_hooks, paths, results, versions
+from .backward_pass import BackwardPass, reported
 from .complex import conjugate, conjugates, for_derivatives
 from .hooks import LAST
+from .leaves import accumulate, total
 from .ownership import SOLE, alone
 
 _FLOAT32 = np.dtype("float32")  # the most common dtype: `is` is faster than asking for the kind
@@ -52,7 +54,7 @@ def run(
     ends = frozenset([node.number for node in targets or ()])
     oldest = min(ends, default=0)
     routes = None if targets is None else paths.routes(roots, ends, oldest)
-    positions = leaves.positions(roots, oldest) if leaves.calling else {}
+    positions = leaves.positions(roots, oldest) if node_hooks.calling else {}
     for node, seed in zip(roots, seeds, strict=True):
         if routes is None or node.number in routes:
             if (position := positions.get(node.number, node.number)) in pending:
@@ -68,14 +70,14 @@ def run(
     if outer.fine is not None or outer.deriving:
         outer = state.changed(deriving=False, fine=None)
     running = outer.recording(create_graph)
-    token, backward_pass = state.variable.set(running), leaves.BackwardPass(roots, routes)
+    token, backward_pass = state.variable.set(running), BackwardPass(roots, routes)
     try:
         while heap:
             node, grad, owned = pending.pop(-heappop(heap))
             kind = type(node)
             taken = grad
             if node.hooks and (kind is not Output or node.number in ends):
-                grad, owned = leaves.run_hooks(node, grad, stop=LAST if kind is AccumulateGrad else inf), False
+                grad, owned = node_hooks.run_hooks(node, grad, stop=LAST if kind is AccumulateGrad else inf), False
                 if not (node.number in ends and routes[node.number]):  # type: ignore[index]
                     taken = grad  # of a target from which the pass goes on PyTorch takes the gradient before its hooks
             if node.number in ends and taken is not None:
@@ -121,7 +123,7 @@ def run(
             if not retain_graph:
                 free(node)
     except Exception as error:
-        raise leaves.reported(error, node, observer, create_graph)  # noqa: B904 - it is this error, or has it as its cause
+        raise reported(error, node, observer, create_graph)  # noqa: B904 - it is this error, or has it as its cause
     finally:
         state.variable.reset(token)
         backward_pass.close()
@@ -133,12 +135,7 @@ def _add(waiting: Pending, grad: Any, create_graph: bool) -> None:
     if waiting[2] and not create_graph and not isinstance(grad, DuckArray):  # vmap's slices may share the array
         waiting[1] += grad
     else:
-        waiting[1:] = _sum(waiting[1], grad), True
-
-
-def _sum(a: Any, b: Any) -> Any:
-    total = np.copy(b) if a is None else a + b
-    return backend.as_array(total) if isinstance(total, np.generic) else total  # NumPy adds 0-d arrays to a scalar
+        waiting[1:] = total(waiting[1], grad), True
 
 
 def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_graph: bool) -> list[Any]:
@@ -247,31 +244,6 @@ def stretches(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False))
 
 
-def accumulate(leaf: AccumulateGrad, grad: Any, owned: bool, create_graph: bool) -> None:
-    """Add to a leaf's `.grad`. The first gradient isn't copied if it is `owned` and has the leaf's strides."""
-    tensor = leaf.tensor()
-    if tensor is None or tensor.node is None:  # it was deleted, or no longer requires grad
-        return
-    if leaf.hooks:
-        grad, owned = leaves.run_hooks(leaf, grad, start=LAST), False
-    if create_graph and grad is not None:
-        # It is copied: other leaves may have the same gradient, and clipping one must not clip the others.
-        held = tensor.__dict__.get("grad")  # the property `.grad` would check what is assigned
-        tensor.__dict__["grad"] = leaves.first_gradient(tensor, grad) if held is None else held + grad
-    elif grad is not None:
-        with leaves.accumulate_lock:
-            held = tensor.__dict__.get("grad")
-            if held is None:
-                fits = owned and grad.strides == tensor.array.strides
-                tensor.__dict__["grad"] = function.Tensor._wrap(grad if fits else copied_like(tensor.array, grad))
-            elif held.node is not None:  # from an earlier create_graph pass: adding a constant keeps its derivatives
-                tensor.__dict__["grad"] = function.Tensor._wrap(_sum(held.array, grad), held.node)
-            else:
-                leaves.add_to_gradient(held, grad)
-    if tensor._post_accumulate_grad_hooks:
-        leaves.run_post_accumulate_hooks(tensor)
-
-
 def _gather(heap: list[float], pending: dict[float, Pending], parent: Function, index: int, grad: Any) -> None:
     """Store the gradient of result `index` of a node with several results."""
     waiting = pending.get(parent.number)
@@ -279,7 +251,7 @@ def _gather(heap: list[float], pending: dict[float, Pending], parent: Function, 
         heappush(heap, -parent.number)
         waiting = pending[parent.number] = [parent, [None] * len(parent.shape), False]
     held = waiting[1][index]  # another Output of the same result has contributed: see Function.result
-    waiting[1][index] = held if grad is None else grad if held is None else _sum(held, grad)
+    waiting[1][index] = held if grad is None else grad if held is None else total(held, grad)
 
 
 def _as_tensors(node: Function, kept: list[Any]) -> list[Any]:

@@ -1,72 +1,27 @@
-"""Leaves and hooks in a backward pass: when a leaf gets its gradient, and which functions to call then.
+"""Leaves in a backward pass: when they get their gradients, and how those are added up.
 
-As in PyTorch, wherever hooks may see it a leaf gets its gradient as soon as that is complete, and callbacks run when
-the pass ends.
+As in PyTorch, wherever hooks may see it a leaf gets its gradient as soon as that is complete.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from contextvars import ContextVar
-from math import inf
+from collections.abc import Sequence
 from threading import RLock
 from typing import Any
-from weakref import WeakSet
 
 import numpy as np
 
 from .. import backend, errors, function
-from ..backend.memory_layout import has_gaps
-from ..duck_arrays import Fallback
+from ..backend.memory_layout import copied_like, has_gaps
 from ..errors.wording import in_torchs_words
-from ..function import AccumulateGrad, Function, rules
+from ..function import AccumulateGrad, Function
 from ..function.naming import with_torch_name
-from ..state import Observer
-from ..state.contexts import binding
 from ..state.inference import check_inference
-from .hooks import RemovableHandle
+from .hooks import LAST
+from .node_hooks import calling, run_hooks, run_post_accumulate_hooks
 from .paths import reachable
 
-calling: WeakSet[Function] = WeakSet()  # nodes by which a pass calls a user's code: hooks, or custom Functions
 accumulate_lock = RLock()  # held while adding to `.grad`: several threads' passes may end at one leaf
-
-
-def add_hook(node: Function, fn: Callable[[Any], Any], last: int = 0) -> RemovableHandle:
-    """Register `fn` to be called with the gradient that reaches `node`. Hooks with a higher `last` run later."""
-    fn = at_level_of(node, fn)
-    calling.add(node)
-    node.hooks = node.hooks or {}
-    return RemovableHandle(node.hooks, fn, last)
-
-
-class Transform:
-    """A running transform of torch.func, known by the nodes that it differentiates by."""
-
-    def __init__(self, entries: Iterable[Function], forward: bool) -> None:
-        self.numbers, self.forward = {node.number for node in entries}, forward
-
-    def running(self) -> AbstractContextManager[None]:
-        """A context in which this is the innermost transform."""
-        return binding(transforms, (*transforms.get(), self))
-
-
-transforms: ContextVar[tuple[Transform, ...]] = ContextVar("microgad transforms", default=())  # innermost last
-# Whether the backward pass that runs is the first one of the double-backward trick: its derivative will be a tangent.
-computing_jvp: ContextVar[bool] = ContextVar("microgad computing jvp", default=False)
-
-
-def at_level_of(node: Function, hook: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a hook on `node` that only passes of the node's own transform call: the innermost that it depends on.
-
-    In PyTorch each transform has a graph of its own. In forward mode there is none, so RuntimeError is raised.
-    """
-    for level in reversed(transforms.get()):
-        if level.numbers & reachable([node], min(level.numbers, default=inf)).keys():
-            if level.forward:
-                raise errors.GraphError("cannot register a hook on a tensor that doesn't require gradient")
-            return lambda *grads, own=level: hook(*grads) if transforms.get()[-1:] == (own,) else None
-    return hook
 
 
 def leaf_of_new_array(tensor: Any) -> AccumulateGrad:
@@ -96,56 +51,6 @@ def set_requires_grad(tensor: Any, wanted: bool) -> AccumulateGrad | None:
     return leaf_of_new_array(tensor)
 
 
-class BackwardPass:
-    """A backward pass that is running, and the callbacks to run at its end.
-
-    It visits all nodes that can be reached from `roots`, or only those whose numbers are in `routes`.
-    """
-
-    __slots__ = ("callbacks", "roots", "routes", "token")
-
-    def __init__(self, roots: Sequence[Function], routes: Mapping[int, Any] | None) -> None:
-        self.roots, self.routes = roots, routes
-        self.callbacks: list[Callable[[], Any]] = []
-        self.token = _pass.set(self)
-
-    def close(self) -> None:
-        """End the pass, and release the graph: hooks may keep this object, to recognize the pass."""
-        _pass.reset(self.token)
-        self.roots, self.routes = (), {}
-
-    def visits(self, numbers: Collection[int]) -> set[int]:
-        """Which of the nodes with these numbers the pass visits."""
-        routes = reachable(self.roots, min(numbers)) if self.routes is None else self.routes
-        return routes.keys() & numbers
-
-    def run_callbacks(self) -> None:
-        """Run the callbacks, including those that callbacks add."""
-        if not self.callbacks:
-            return
-        with binding(_pass, self):
-            for final in self.callbacks:
-                final()
-
-
-_pass: ContextVar[BackwardPass | None] = ContextVar("microgad backward pass", default=None)
-current_pass = _pass.get  # the innermost running pass, None outside of any
-
-
-def reported(error: Exception, node: Function, observer: Observer | None, create_graph: bool) -> Exception:
-    """Tell the observer that the derivatives of `node` raised `error`, and return what the pass is to raise."""
-    if observer is not None:
-        observer.failed(node)
-    if create_graph and not node.calls_back:
-        rules.on_tensors(error, node)
-    if not isinstance(error, MemoryError):
-        return error
-    place = errors.place(type(node).__name__, node.path)
-    explained = errors.NoMemoryError(f"{place}, backward: {errors.no_memory(error)}")
-    explained.__cause__ = error
-    return explained
-
-
 def positions(roots: Sequence[Function], oldest: float) -> dict[int, float]:
     """The positions of leaves in the walk from `roots`, by node number, where a user's code may look at their `.grad`.
 
@@ -163,43 +68,35 @@ def positions(roots: Sequence[Function], oldest: float) -> dict[int, float]:
     return found
 
 
-def call_hook(hook: Callable[[Any], Any], grad: Any) -> Any:
-    """Call a hook with a gradient. Under vmap, a hook that asks for values is called for each slice by itself."""
-    try:
-        return hook(grad)
-    except Fallback:
-        return Fallback.hooked(hook, grad)
+def accumulate(leaf: AccumulateGrad, grad: Any, owned: bool, create_graph: bool) -> None:
+    """Add to a leaf's `.grad`. The first gradient isn't copied if it is `owned` and has the leaf's strides."""
+    tensor = leaf.tensor()
+    if tensor is None or tensor.node is None:  # it was deleted, or no longer requires grad
+        return
+    if leaf.hooks:
+        grad, owned = run_hooks(leaf, grad, start=LAST), False
+    if create_graph and grad is not None:
+        # It is copied: other leaves may have the same gradient, and clipping one must not clip the others.
+        held = tensor.__dict__.get("grad")  # the property `.grad` would check what is assigned
+        tensor.__dict__["grad"] = first_gradient(tensor, grad) if held is None else held + grad
+    elif grad is not None:
+        with accumulate_lock:
+            held = tensor.__dict__.get("grad")
+            if held is None:
+                fits = owned and grad.strides == tensor.array.strides
+                tensor.__dict__["grad"] = function.Tensor._wrap(grad if fits else copied_like(tensor.array, grad))
+            elif held.node is not None:  # from an earlier create_graph pass: adding a constant keeps its derivatives
+                tensor.__dict__["grad"] = function.Tensor._wrap(total(held.array, grad), held.node)
+            else:
+                add_to_gradient(held, grad)
+    if tensor._post_accumulate_grad_hooks:
+        run_post_accumulate_hooks(tensor)
 
 
-def run_hooks(node: Function, grad: Any, start: float = 0, stop: float = inf) -> Any:
-    """Run the node's hooks whose ids are in [start, stop), and return the gradient as they leave it.
-
-    Those of a leaf from `LAST` on wait until its gradient is complete. None are run while a tangent is computed.
-    """
-    if computing_jvp.get():
-        return grad
-    Tensor = function.Tensor
-    bare = not (grad is None or isinstance(grad, Tensor))
-    grad = Tensor._wrap(grad) if bare else grad
-    for i, hook in sorted(node.hooks.items()):  # type: ignore[union-attr]
-        changed = call_hook(hook, grad) if start <= i < stop else None
-        if changed is not None:
-            if grad is None:
-                raise errors.GraphError("can't replace a None gradient with a non-None value")
-            facts = grad.array.shape, grad.array.dtype, grad.device
-            if not isinstance(changed, Tensor) or (changed.array.shape, changed.array.dtype, changed.device) != facts:
-                place = errors.place(type(node).__name__, node.path)
-                raise errors.DtypeError(
-                    f"{place}: a hook changed the gradient, of shape, dtype and device {facts}, to {changed!r:.60}"
-                )
-            grad = changed
-    return grad.array if bare else grad
-
-
-def check_device(grad: Any, result: Any, i: int) -> None:
-    """Raise RuntimeError if `grad`, the gradient of the i-th result, isn't on its device. A GradientEdge has none."""
-    if isinstance(result, function.Tensor) and (expected := backend.device_of(result.array)) != grad.device:
-        raise errors.DeviceError(f"invalid gradient at index {i} - expected device {expected} but got {grad.device}")
+def total(a: Any, b: Any) -> Any:
+    """Return the sum of two gradients, of which the first may be None, as a new array."""
+    found = np.copy(b) if a is None else a + b
+    return backend.as_array(found) if isinstance(found, np.generic) else found  # NumPy adds 0-d arrays to a scalar
 
 
 def add_to_gradient(held: Any, grad: Any) -> None:
@@ -220,13 +117,3 @@ def first_gradient(leaf: Any, grad: Any) -> Any:
     """
     copy = np.copy(grad)
     return copy if has_gaps(leaf.array) else with_torch_name("torch::autograd::CopyBackwards", copy)
-
-
-def run_post_accumulate_hooks(tensor: Any) -> None:
-    """Run a leaf's post-accumulate-grad hooks."""
-    for _, hook in sorted(tensor._post_accumulate_grad_hooks.items()):
-        result = hook(tensor)
-        if not (result is None or isinstance(result, function.Tensor)):
-            raise errors.DtypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
-        if result is not None and result is not tensor:
-            raise errors.GraphError("Tensor post accumulate grad hooks should return None.")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..function import Function
-from . import leaves
+from . import node_hooks
 
 
 def run_hooks(node: Function, grads: list[Any], ran: Collection[int]) -> list[Any]:
@@ -20,7 +20,7 @@ def run_hooks(node: Function, grads: list[Any], ran: Collection[int]) -> list[An
     outputs = [(i, output) for i, reference in node.results.items() if (output := reference()) and output.hooks]
     for i, output in sorted(outputs, key=lambda each: min(each[1].hooks or ())):
         if output.number not in ran:
-            grads[i] = leaves.run_hooks(output, grads[i])
+            grads[i] = node_hooks.run_hooks(output, grads[i])
     return grads
 
 

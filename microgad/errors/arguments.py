@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import ArgumentError, DtypeError, GraphError, MicrogadError, NoMemoryError, ShapeError, no_memory
+from . import ArgumentError, DeviceError, DtypeError, GraphError, MicrogadError, NoMemoryError, ShapeError, no_memory
 
 
 class NoTensorError(MicrogadError, TypeError, AttributeError):
@@ -299,6 +299,12 @@ def unfit_gradient(i: int, grad: Any, shape: tuple[int, ...], dtype: Any) -> Exc
         "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
         f"grad_output[{i}] has a dtype of {grad.dtype} and output[{i}] has a dtype of torch.{dtype}."
     )
+
+
+def check_device(grad: Any, result: Any, i: int) -> None:
+    """Raise RuntimeError if `grad`, the gradient of the i-th result, isn't on its device. A GradientEdge has none."""
+    if (expected := getattr(result, "device", grad.device)) != grad.device:
+        raise DeviceError(f"invalid gradient at index {i} - expected device {expected} but got {grad.device}")
 
 
 def old_gradients(grad_tensors: Any, grad_variables: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from .. import errors, state
 from ..autograd import functional
-from ..engine.leaves import Transform
+from ..engine.transforms import Transform
 from ..function import AccumulateGrad
 from ..ops.movement import clone
 from ..ops.view_writes import TransformArgument

@@ -96,6 +96,7 @@ class Function:
     edges: list[Any]  # for each input the node that made it; None where no gradient is wanted
     tensor_bits: int  # one bit for each input that was a Tensor; not set where the one or two inputs all were
     kept: Any  # the values kept for backward: a list, () where nothing is kept, None once freed
+    kept_numbers: Sequence[Any]  # those among the kept values, once they are freed: for drawing the graph
     versions: Any  # for each kept Tensor its version counter, followed by the version at which it was kept
     shape: Any  # of the result; a list of shapes where there are several results
     dtype: Any  # likewise

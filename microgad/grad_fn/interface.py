@@ -9,9 +9,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .. import engine, errors, function, state
-from ..engine import leaves
+from ..engine import node_hooks, transforms
 from ..engine.complex import conjugate, conjugates
 from ..engine.hooks import RemovableHandle
+from ..engine.leaves import accumulate
 from ..engine.results import gathered
 from ..errors import arguments
 from ..function import AccumulateGrad, Function, Output, rules
@@ -67,7 +68,9 @@ def backward_with_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
     places, count = getattr(node, "output_places", (range(len(grads)), len(grads)))
     known = dict(zip(places, grads, strict=True))
     grads = tuple(map(known.get, range(count)))
-    before, after = ([], []) if leaves.computing_jvp.get() else (list(plan.before.values()), list(plan.after.values()))
+    before, after = list(plan.before.values()), list(plan.after.values())
+    if transforms.computing_jvp.get():
+        before, after = [], []
     with state.scope(deriving=False):  # hooks are written for PyTorch, and may read values
         for hook in before:
             grads = _checked_replacement(hook(grads), grads, "prehook")
@@ -128,7 +131,7 @@ def call_node(node: Function, *grads: Any) -> Any:
         given = [g if g is None else g.array for g in given]
     results: tuple[Any, ...] = ()
     if isinstance(node, AccumulateGrad):
-        engine.accumulate(node, given[0], False, recorded)
+        accumulate(node, given[0], False, recorded)
     else:
         with state.scope(deriving=recorded):
             results = _backward(node, given, node.edges, recorded)
@@ -161,7 +164,7 @@ class LeafHandle(RemovableHandle):
         def call(tensor: Any) -> None:
             _checked_replacement(fn((), (grads.pop(),)), (), "hook")
 
-        self.first = leaves.add_hook(leaf, grads.append, last=2)
+        self.first = node_hooks.add_hook(leaf, grads.append, last=2)
         super().__init__(leaf.variable._accumulation_hooks(), call, last=1)
 
     def remove(self) -> None:
@@ -183,7 +186,7 @@ def register_hook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
     """
     if isinstance(node, AccumulateGrad):
         return LeafHandle(node, fn)
-    return RemovableHandle(_hooked(node).after, leaves.at_level_of(node, fn))
+    return RemovableHandle(_hooked(node).after, node_hooks.at_level_of(node, fn))
 
 
 def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
@@ -197,8 +200,8 @@ def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
             (changed,) = _checked_replacement(fn((grad,)), (grad,), "prehook")
             return np.zeros_like(grad) if changed is None and grad is not None else changed  # None means unchanged
 
-        return leaves.add_hook(node, call, last=1)
-    return RemovableHandle(_hooked(node).before, leaves.at_level_of(node, fn))
+        return node_hooks.add_hook(node, call, last=1)
+    return RemovableHandle(_hooked(node).before, node_hooks.at_level_of(node, fn))
 
 
 _metadata: WeakKeyDictionary[Function, dict[Any, Any]] = WeakKeyDictionary()
@@ -219,7 +222,7 @@ def _hooked(node: Function) -> HookedPlan:
     node = producer(node)
     if not isinstance(node.plan, HookedPlan):
         node.plan = HookedPlan(node.plan)
-        leaves.calling.add(node)
+        node_hooks.calling.add(node)
     return node.plan
 
 

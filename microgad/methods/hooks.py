@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import errors
-from ..engine import leaves
+from ..engine import node_hooks
 from ..engine.hooks import RemovableHandle
 from ..function import AccumulateGrad
 from ..type_aliases import Tensor
@@ -32,7 +32,7 @@ class Hooks:
         if self.node is not None:
             self.node.hooks = hooks
             if hooks:
-                leaves.calling.add(self.node)
+                node_hooks.calling.add(self.node)
 
     def retain_grad(self: Tensor) -> None:
         """Store the gradient in `.grad`, although this Tensor isn't a leaf."""
@@ -46,7 +46,7 @@ class Hooks:
             if grad is not None and (tensor := weak()) is not None:
                 tensor.grad = grad.clone() if tensor.grad is None else tensor.grad + grad
 
-        self.retainer = leaves.add_hook(self.node, keep, last=1)
+        self.retainer = node_hooks.add_hook(self.node, keep, last=1)
 
     @property
     def retains_grad(self: Tensor) -> bool:
@@ -64,7 +64,8 @@ class Hooks:
         """
         if not self.requires_grad:
             raise errors.GraphError("cannot register a hook on a tensor that doesn't require gradient")
-        return leaves.add_hook(self.node or AccumulateGrad(self), hook)  # no gradient reaches a view made under no_grad
+        # No gradient reaches a view made under no_grad.
+        return node_hooks.add_hook(self.node or AccumulateGrad(self), hook)
 
     def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call `hook` with this leaf each time its gradient has been added to `.grad`."""
@@ -73,7 +74,7 @@ class Hooks:
         return RemovableHandle(self._accumulation_hooks(), hook)
 
     def _accumulation_hooks(self: Tensor) -> dict[int, Any]:
-        leaves.calling.add(self.node)
+        node_hooks.calling.add(self.node)
         if self._post_accumulate_grad_hooks is None:
             self._post_accumulate_grad_hooks = {}
         return self._post_accumulate_grad_hooks

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 from ..autograd.graph import register_multi_grad_hook
 from ..autograd.variable import Variable
-from ..engine import leaves
+from ..engine import backward_pass
 from ..engine.hooks import RemovableHandle
 from ..lazy import define_getattr as _define_getattr
 from ..nn.modules.module import Module, register_module_forward_hook, register_module_forward_pre_hook
@@ -41,7 +41,7 @@ class ModuleTracker:
     @property
     def is_bw(self) -> bool:
         """Whether a backward pass is running."""
-        return leaves.current_pass() is not None
+        return backward_pass.current_pass() is not None
 
     def __enter__(self) -> ModuleTracker:
         self._handles += register_module_forward_pre_hook(self._before), register_module_forward_hook(self._after)

@@ -14,7 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 import microgad
 from microgad import engine, state
 from microgad.autograd import grad_mode
-from microgad.engine import leaves
+from microgad.engine import node_hooks
 from microgad.function import Function
 from microgad.ops import indexing, linalg, movement, view_writes
 from microgad.ops.elementwise import Tanh
@@ -69,17 +69,17 @@ def gradients_are_always_added_in_place(patch):
 
 
 def hooks_are_ignored(patch):
-    patch.setattr(leaves, "run_hooks", lambda node, grad, **between: grad)
+    patch.setattr(node_hooks, "run_hooks", lambda node, grad, **between: grad)
 
 
 def only_the_last_hook_is_called(patch):
-    right = leaves.run_hooks
+    right = node_hooks.run_hooks
 
     def call(node, grad, **between):
         key, hook = list(node.hooks.items())[-1]
         return right(types.SimpleNamespace(hooks={key: hook}), grad, **between)
 
-    patch.setattr(leaves, "run_hooks", call)
+    patch.setattr(node_hooks, "run_hooks", call)
 
 
 def retain_graph_is_ignored(patch):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import backend, state
 from ...autograd.function_hooks import remove_observer
-from ...engine import leaves
+from ...engine import backward_pass
 from ...errors import ArgumentError
 from ...errors.own_arguments import checked
 from ...function import Function
@@ -205,7 +205,7 @@ class Watcher(state.Observer):
 
     def training(self) -> bool:
         """Whether an operation belongs to a training step: it is part of neither a backward pass nor evaluation."""
-        return state.current().grad_enabled and leaves.current_pass() is None and not self.closed
+        return state.current().grad_enabled and backward_pass.current_pass() is None and not self.closed
 
     def recipient(self) -> state.Observer:
         """Return the observer to pass an operation on to, which is not the recorder during evaluation."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from ... import state
 from ...autograd.function_hooks import remove_observer
-from ...engine import leaves
+from ...engine import backward_pass
 from ...function import Function
 from ..tape import Input, Op, Result, Source, Tape
 from .node_reader import producer
@@ -30,7 +30,7 @@ class FirstBackwardRecorder(Recorder):
 
     def start_backward(self, roots: Sequence[Function], seeds: Sequence[Any], ends: Any = None) -> None:
         """Note where the first backward pass starts. A second one ends the recording."""
-        if self.roots and leaves.current_pass() is None:
+        if self.roots and backward_pass.current_pass() is None:
             self.end()
         elif not self.roots:
             self.roots = [(node.number, index) for node, index in map(producer, roots)]
@@ -38,7 +38,7 @@ class FirstBackwardRecorder(Recorder):
 
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:
         """End the recording at the first operation after the backward pass."""
-        if self.roots and leaves.current_pass() is None:
+        if self.roots and backward_pass.current_pass() is None:
             self.end()
         super().begin(node, inputs, target)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.leaves import computing_jvp
+from ...engine.transforms import computing_jvp
 from ...gradients import grad
 from ...state.contexts import binding
 from ...tensor import Tensor

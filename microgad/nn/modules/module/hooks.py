@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .... import state
-from ....engine import leaves
+from ....engine import node_hooks, transforms
 from ....engine.hooks import RemovableHandle
 from ....errors import GraphError, ShapeError
 from ....function import Function
@@ -266,7 +266,7 @@ class BackwardHookFunction(Function):
 
     def grad_inputs(self, grad: Any) -> Any:
         grad = (None,) * len(self.edges) if grad is None else grad
-        if leaves.computing_jvp.get():  # backward hooks don't see, or change, tangents
+        if transforms.computing_jvp.get():  # backward hooks don't see, or change, tangents
             return grad
         with state.scope(deriving=False):  # the hook may read values
             if state.current().grad_enabled:
@@ -375,7 +375,7 @@ def _wrap_tensors(
         return values, None
     wrapped = list(values)
     hooked = BackwardHookFunction.apply(*[values[i] for i in at], callback=callback, **settings)
-    leaves.calling.add(hooked[0].node.edges[0])
+    node_hooks.calling.add(hooked[0].node.edges[0])
     for i, x in zip(at, hooked, strict=True):
         x._view_of(values[i], x.node, (BackwardHookFunction, {}))
         x.chain = None  # not writable in place: which hooks should see the gradient would be ambiguous
