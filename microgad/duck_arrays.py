@@ -68,7 +68,7 @@ def check_write(tensor: Any) -> None:
             array.record_write()
         if own is going_on[-1]:
             return
-        if current().grad_enabled and any(x is not None and x.node is not None for x in (tensor, tensor.base)):
+        if current().grad_enabled and any(x is not None and x.node is not None for x in (tensor, tensor._links.base)):
             raise Fallback
         for level in going_on[going_on.index(own) + 1 if own in going_on else 0 :]:
             level.note(array)

@@ -42,7 +42,7 @@ class Parameter(Tensor, metaclass=MarkedMeta):
                 return detached.requires_grad_(requires_grad)
         self = cls._wrap(np.empty(0, dtypes.get_default_dtype()) if data is None else data.array)
         if data is not None:
-            self.version = data._counter()
+            self._version_counter = data._counter()
         if cls is Parameter:
             return self.requires_grad_(requires_grad)
         with torch_function.disable_torch_function():  # nobody overrides functions of an unfinished object
@@ -87,19 +87,20 @@ def swap_tensors(t1: Tensor, t2: Tensor) -> None:
     (tensor([1.]), tensor([0.]))
     """
     for name, t in (("t1", t1), ("t2", t2)):
-        if not t.is_leaf or t.views or t.outdated or t.base is not None:
+        if not t.is_leaf or t._links.views or t._links.outdated or t._links.base is not None:
             raise GraphError(f"swap_tensors: {name} must be a leaf without views")
     wanted = t2.requires_grad, t1.requires_grad
     for t in (t1, t2):
         t.requires_grad_(False)
     t1.__class__, t2.__class__ = t2.__class__, t1.__class__
     t1.array, t2.array = t2.array, t1.array
+    t1._links, t2._links = t2._links, t1._links
     first, second = dict(vars(t1)), dict(vars(t2))
     for t, own, requires_grad in ((t1, second, wanted[0]), (t2, first, wanted[1])):
         vars(t).clear()
         vars(t).update(own)
-        if "idle_leaf" in own:  # the node of a leaf whose requires_grad is off
-            own["idle_leaf"].tensor = weakref.ref(t)
+        if t._links.idle_leaf is not None:  # the node of a leaf whose requires_grad is off
+            t._links.idle_leaf.tensor = weakref.ref(t)
         t._bump(False)
         t.requires_grad_(requires_grad)
 

@@ -17,6 +17,7 @@ from .lazy import LazyModule
 from .methods import Methods
 from .size import Size
 from .state import inference
+from .state.links import NO_LINKS, Links, own_links
 
 if TYPE_CHECKING:
     from . import dispatch
@@ -45,19 +46,12 @@ class Tensor(Methods):
     tensor([2., 4.])
     """
 
-    __slots__ = ("__dict__", "__weakref__", "array", "fresh_node", "version")
+    __slots__ = ("__dict__", "__weakref__", "_links", "_version_counter", "array", "fresh_node")
     array: Any
     fresh_node: Any  # the node; not set on an outdated view: `node` then finds it
-    version: list[Any] | None  # the version counter, shared by all views of one memory; None until it is needed
-
-    # Class attributes that few Tensors override, so that they cost the others nothing:
-    base: Tensor | None = None  # the Tensor that this one is a view of
-    chain: tuple[Any, Any] | None = None  # of views: its source's chain and the operation that made it, see `steps_to`
-    views: list[weakref.ref[Tensor]] | None = None  # references to a base's views, some of them dead
-    max_views: int = 6  # the length of `views` above which `view_of` drops the dead ones
-    outdated: Any = None  # the other views of a base, not read since it was written to: a WeakValueDictionary by id
-    name: str | None = None
-    is_data_alias: bool = False  # whether it was made by `.data`: then the regions of its writes are remembered
+    _version_counter: list[Any] | None  # shared by all views of one memory; None until it is needed
+    _links: Links  # to its base, views, gradient and hooks
+    name: str | None = None  # a class attribute, so that it costs the Tensors that don't override it nothing
 
     def __new__(cls, *sizes: Any, device: Device = None) -> Self:
         return creation.legacy_new(*sizes, device=device)._of_class(cls)
@@ -67,7 +61,8 @@ class Tensor(Methods):
         self = _new(cls)
         self.array = array
         self.fresh_node = node
-        self.version = version or (inference.fresh() if inference.inferences else None)
+        self._links = NO_LINKS
+        self._version_counter = version or (inference.fresh() if inference.inferences else None)
         return self
 
     @property
@@ -112,8 +107,8 @@ class Tensor(Methods):
             node = self.fresh_node
         except AttributeError:
             node = self._derive_again()
-        if node is None and self.base is not None:  # a view made under no_grad
-            return self.base.requires_grad and self.array.dtype.kind in "fc" and not self.is_inference()
+        if node is None and self._links.base is not None:  # a view made under no_grad
+            return self._links.base.requires_grad and self.array.dtype.kind in "fc" and not self.is_inference()
         return node is not None and ((level := gradients.dual_level.get()) is None or level.requires_grad(self))
 
     @requires_grad.setter
@@ -148,7 +143,7 @@ class Tensor(Methods):
             said = f"only Tensors of floating point and complex dtype can require gradients, got {self.dtype}"
             raise errors.DtypeError(said)
         self.node = (gradients.dual_level.get() or leaves).set_requires_grad(self, requires_grad)
-        if requires_grad and self.views:
+        if requires_grad and self._links.views:
             view_writes.disconnect(view_writes.live_views(self))
         return self
 
@@ -160,16 +155,17 @@ class Tensor(Methods):
         False
         """
         result = Tensor._wrap(self.array)
-        result.version = self._counter()
+        result._version_counter = self._counter()
         view_writes.notify_detached(self, result)
         return result
 
     def detach_(self) -> Tensor:
         """Take this Tensor itself off the graph. Raises RuntimeError for a view."""
-        if self.base is not None:
+        if self._links.base is not None:
             raise errors.GraphError("can't detach views in-place: use detach()")
         view_writes.guard_views(self)
-        self.node, self.retainer = leaves.set_requires_grad(self, False), None
+        self.node = leaves.set_requires_grad(self, False)
+        self._own_links().retainer = None
         return self
 
     @property
@@ -180,7 +176,8 @@ class Tensor(Methods):
         """
         self._stay_on_graph(".data")
         result = self.detach()
-        result.is_data_alias = True
+        result._links = Links()
+        result._links.is_data_alias = True
         return result
 
     @data.setter
@@ -221,22 +218,24 @@ class Tensor(Methods):
     @node.setter
     def node(self, node: Any) -> None:
         self.fresh_node = node
-        if self.base is not None and self.base.outdated and self.base.outdated.pop(id(self), None) is not None:
-            self.base.views.append(weakref.ref(self))  # type: ignore[union-attr]
+        links = None if self._links.base is None else self._links.base._links
+        if links and links.outdated and links.outdated.pop(id(self), None) is not None:
+            links.views.append(weakref.ref(self))
 
     def _counter(self) -> list[Any]:
-        if self.version is None:
-            self.version = [0]
-        return self.version
+        if self._version_counter is None:
+            self._version_counter = [0]
+        return self._version_counter
 
     def _bump(self, written: bool = True) -> None:
         """Count a write to the memory, or where `written` is False that it was replaced."""
         counter = inference.bumped(self._counter())
         if versions.mirrors and written:
             mirrors.follow(self.array)
-        if (self if self.base is None else self.base).is_data_alias:
+        if (self._links if self._links.base is None else self._links.base._links).is_data_alias:
             versions.record_write(counter, self.array)
 
+    _own_links = own_links
     _view_of, _rebind, _derive_again = view_writes.view_of, view_writes.rebind, view_writes.derive_again
     _check_writable, _check_history = view_writes.check_writable, view_writes.check_history
 

@@ -248,7 +248,7 @@ class _Results(CopyingObserver):
     def write(self, tensor: Tensor) -> None:
         """Note that a dual is about to be written to."""
         super().write(tensor)
-        base: Any = tensor if tensor.base is None else tensor.base
+        base: Any = tensor if tensor._links.base is None else tensor._links.base
         now = gradients.dual_level.get()
         dual = now.duals.get(base.node.number) if now and base.node else None
         if dual and dual.tangent.node is None and _lie_alike(base.array, dual.tangent.array):
@@ -267,7 +267,9 @@ class _Results(CopyingObserver):
 
     def recorded(self) -> list[Tensor]:
         """Return the Tensors that have a node, which writes may also have given to their bases and those' views."""
-        bases = {id(base): base for base in (x if x.base is None else x.base for x in self._made.values())}
+        bases = {
+            id(base): base for base in (x if x._links.base is None else x._links.base for x in self._made.values())
+        }
         return [x for base in bases.values() for x in (base, *live_views(base)) if x.node is not None]
 
 

@@ -123,7 +123,7 @@ class Function:
         ctx = FunctionCtx()
         edges = [x.node if isinstance(x, Tensor) else None for x in inputs]
         ctx.needs_input_grad = tuple([  # only a view, made under no_grad, can require grad without a node
-            edge is not None or (isinstance(x, Tensor) and x.base is not None and x.requires_grad)
+            edge is not None or (isinstance(x, Tensor) and x._links.base is not None and x.requires_grad)
             for edge, x in zip(edges, inputs, strict=True)
         ])  # fmt: skip
         observer = state.current().observer
@@ -393,7 +393,7 @@ class CustomNode(core.Function):
         tensor = reference()
         if is_output or tensor is None or tensor.array is not array or tensor.node is not node:
             tensor = Tensor._wrap(array, node)
-            tensor.version = counter  # a write to it before another backward is found out
+            tensor._version_counter = counter  # a write to it before another backward is found out
         return tensor
 
     def forward(self, *inputs: Any) -> Any:

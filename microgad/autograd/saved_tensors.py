@@ -105,7 +105,7 @@ class CopyingObserver(state.Observer):
     def write(self, tensor: Tensor) -> None:
         """Copy what was saved of a Tensor's memory."""
         super().write(tensor)
-        _, nodes = self.saved.pop(id(tensor.version), (None, ()))
+        _, nodes = self.saved.pop(id(tensor._version_counter), (None, ()))
         with state.scope(observer=self.outer, grad_enabled=False):
             for node in nodes:
                 if type(node.kept) is list:  # neither freed nor packed

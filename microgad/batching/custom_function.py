@@ -56,7 +56,7 @@ def apply_vmap_rule(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
         if not is_batched(x):
             return x
         whole = WholeBatch.apply(x, level=level, dim=0)
-        whole.version = x._counter()
+        whole._version_counter = x._counter()
         batch.append((x, whole, whole.node))
         return whole
 

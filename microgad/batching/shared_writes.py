@@ -71,7 +71,7 @@ class SharedWrites:
 
 
 def _base(tensor: Any) -> Any:
-    return tensor if tensor.base is None else tensor.base
+    return tensor if tensor._links.base is None else tensor._links.base
 
 
 def _undo(writes: dict[Any, _Before]) -> None:

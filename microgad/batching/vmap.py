@@ -74,7 +74,7 @@ def is_final(error: BaseException) -> bool:
 def add_batch_dim(x: Any, level: Level, dim: int) -> Any:
     """Make a Tensor batched at a level, along `dim`, on the same memory and version counter."""
     slices = AddBatchDim.apply(x, level=level, dim=dim)
-    slices.version = x._counter()
+    slices._version_counter = x._counter()
     level.entered.append(slices.array.base)
     if x.node is not None:
         level.on_graphs.append(slices.array.base)

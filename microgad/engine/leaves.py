@@ -44,10 +44,13 @@ def set_requires_grad(tensor: Any, wanted: bool) -> AccumulateGrad | None:
     """
     if not wanted:
         if type(tensor.node) is AccumulateGrad:
-            tensor.idle_leaf = tensor.node
+            tensor._own_links().idle_leaf = tensor.node
         return None
-    check_inference(tensor.version, "Setting requires_grad=True on inference tensor")
-    tensor.node = vars(tensor).pop("idle_leaf", None) or AccumulateGrad(tensor)
+    check_inference(tensor._version_counter, "Setting requires_grad=True on inference tensor")
+    links = tensor._links
+    tensor.node = links.idle_leaf or AccumulateGrad(tensor)
+    if links.idle_leaf is not None:
+        links.idle_leaf = None
     return leaf_of_new_array(tensor)
 
 
@@ -77,19 +80,19 @@ def accumulate(leaf: AccumulateGrad, grad: Any, owned: bool, create_graph: bool)
         grad, owned = run_hooks(leaf, grad, start=LAST), False
     if create_graph and grad is not None:
         # It is copied: other leaves may have the same gradient, and clipping one must not clip the others.
-        held = tensor.__dict__.get("grad")  # the property `.grad` would check what is assigned
-        tensor.__dict__["grad"] = first_gradient(tensor, grad) if held is None else held + grad
+        held = tensor._links.grad  # the property `.grad` would check what is assigned
+        tensor._own_links().grad = first_gradient(tensor, grad) if held is None else held + grad
     elif grad is not None:
         with accumulate_lock:
-            held = tensor.__dict__.get("grad")
+            held = tensor._links.grad
             if held is None:
                 fits = owned and grad.strides == tensor.array.strides
-                tensor.__dict__["grad"] = function.Tensor._wrap(grad if fits else copied_like(tensor.array, grad))
+                tensor._own_links().grad = function.Tensor._wrap(grad if fits else copied_like(tensor.array, grad))
             elif held.node is not None:  # from an earlier create_graph pass: adding a constant keeps its derivatives
-                tensor.__dict__["grad"] = function.Tensor._wrap(total(held.array, grad), held.node)
+                tensor._own_links().grad = function.Tensor._wrap(total(held.array, grad), held.node)
             else:
                 add_to_gradient(held, grad)
-    if tensor._post_accumulate_grad_hooks:
+    if tensor._links.post_accumulate_grad_hooks:
         run_post_accumulate_hooks(tensor)
 
 

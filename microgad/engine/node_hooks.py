@@ -73,7 +73,7 @@ def run_hooks(node: Function, grad: Any, start: float = 0, stop: float = inf) ->
 
 def run_post_accumulate_hooks(tensor: Any) -> None:
     """Run a leaf's post-accumulate-grad hooks."""
-    for _, hook in sorted(tensor._post_accumulate_grad_hooks.items()):
+    for _, hook in sorted(tensor._links.post_accumulate_grad_hooks.items()):
         result = hook(tensor)
         if not (result is None or isinstance(result, function.Tensor)):
             raise errors.DtypeError(f"expected Variable, but hook returned '{type(result).__name__}'")

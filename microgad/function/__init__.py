@@ -16,6 +16,7 @@ from ..backend import as_array, is_array, is_gpu, owner
 from ..backend.memory_layout import laid_out_as_operands, on_one_device
 from ..duck_arrays import Fallback
 from ..state import State, current, inference
+from ..state.links import NO_LINKS
 from . import rules
 from .half import HALF, by_forward, casting, in_single, widened
 from .naming import node_name
@@ -202,14 +203,14 @@ class Function:
 
         result = _new(Tensor)
         result.array = out
-        result.version = None
+        result._version_counter, result._links = None, NO_LINKS
         plan = None
         if wanting and state.grad_enabled:
             plan = cls.plans.get(wanting) or cls._plan(wanting, len(inputs), out, arrays)
         if plan is None:
             result.fresh_node = None
             if inference.inferences:
-                result.version = inference.fresh()
+                result._version_counter = inference.fresh()
         else:
             result.fresh_node = self
             self.plan = plan
@@ -221,8 +222,8 @@ class Function:
             self.hooks = None
             if pair and plan.whole:
                 self.kept = arrays
-                c = x.version or x._counter()
-                d = y.version or y._counter()
+                c = x._version_counter or x._counter()
+                d = y._version_counter or y._counter()
                 self.versions = (c, c[0], d, d[0])
             elif not plan.keeps:
                 self.kept = self.versions = ()
@@ -416,13 +417,13 @@ class Function:
             kept.append(arrays[i])
             x = inputs[i]
             if isinstance(x, Tensor):
-                counter = x.version or x._counter()
+                counter = x._version_counter or x._counter()
                 seen += counter, counter[0]
         if plan.out:
             several = type(results) is tuple
             kept.append(tuple(r.array for r in results) if several else results.array)
             for x in results if several else (results,):
-                counter = x.version or x._counter()
+                counter = x._version_counter or x._counter()
                 seen += counter, counter[0]
         if plan.hidden:
             plan.hide(self)

@@ -73,7 +73,7 @@ def read(node: Function, name: str) -> Any:
     if type(edge) is AccumulateGrad and edge.variable is not None and edge.variable.array is value:
         return edge.variable
     found = core.Tensor._wrap(value, edge)
-    found.version = counter
+    found._version_counter = counter
     return found
 
 

@@ -201,11 +201,11 @@ class Attributes:
     @property
     def _base(self: Tensor) -> Tensor | None:
         """The Tensor that this one is a view of, or None."""
-        return self.base
+        return self._links.base
 
     def _is_view(self: Tensor) -> bool:
         """Whether this is a view of another Tensor."""
-        return self.base is not None and not self.is_inference()
+        return self._links.base is not None and not self.is_inference()
 
     @property
     def output_nr(self: Tensor) -> int:
@@ -219,14 +219,14 @@ class Attributes:
 
     def is_inference(self: Tensor) -> bool:
         """Whether this Tensor, or the one that it is a view of, was made in `inference_mode`."""
-        return type(self.version) is inference.Untracked
+        return type(self._version_counter) is inference.Untracked
 
     @property
     def _version(self: Tensor) -> int:
         """How often the Tensor's memory was written to. Raises RuntimeError for an inference tensor."""
         if self.is_inference():
             raise errors.GraphError("Inference tensors do not track version counter.")
-        return 0 if self.version is None else self.version[0]
+        return 0 if self._version_counter is None else self._version_counter[0]
 
     def is_distributed(self: Tensor) -> bool:
         """Return False: a Tensor is on one device."""
@@ -279,7 +279,7 @@ class Attributes:
     @property
     def grad(self: Tensor) -> Tensor | None:
         """The gradient that `backward` has accumulated, or None. What is assigned must be like this Tensor, or None."""
-        found = self.__dict__.get("grad")
+        found = self._links.grad
         if found is None and not self.is_leaf and not self.retains_grad:
             warnings.warn(NO_LEAF, UserWarning, stacklevel=2)
         return found
@@ -288,11 +288,11 @@ class Attributes:
     def grad(self: Tensor, value: Tensor | None) -> None:
         if value is not None:
             _check_gradient(self, value)
-        self.__dict__["grad"] = value
+        self._own_links().grad = value
 
     @grad.deleter
     def grad(self: Tensor) -> None:
-        self.__dict__.pop("grad", None)
+        self._own_links().grad = None
 
     _grad = grad  # programs with several workers assign gradients by this name
 

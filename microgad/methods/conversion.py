@@ -188,10 +188,11 @@ class Conversion:
     def _of_class(self: Tensor, cls: Any) -> Any:
         """Return this Tensor, to which there must be no other references, as an instance of a subclass."""
         made = cls._wrap(self.array, self.node)
-        made.version = self.version
+        made._version_counter = self._version_counter
+        made._links = self._links
         vars(made).update(vars(self))
-        if made.base is not None:
-            made.base.views.append(weakref.ref(made))
+        if made._links.base is not None:
+            made._links.base._links.views.append(weakref.ref(made))
         return made
 
     _keeps_class: ClassVar[builtins.bool] = True  # whether operations on a subclass return instances of it

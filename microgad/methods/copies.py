@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 else:
     storage = LazyModule("microgad.storage")
 
-# Attributes that belong to a Tensor's place in the graph.
-NOT_COPIED = (
-    "grad", "base", "chain", "views", "max_views", "outdated", "_post_accumulate_grad_hooks", "idle_leaf", "retainer"
-)  # fmt: skip
-
 
 class Copies:
     """The methods that the modules `copy` and `pickle` call."""
@@ -29,15 +24,15 @@ class Copies:
     def __reduce_ex__(self: Tensor, protocol: Any) -> tuple[Any, ...]:
         if storage.reduced_for_torch is not None:
             return storage.reduced_for_torch(self)
-        array, own = without_gaps(self.array), _user_attributes(self)
+        array, own = without_gaps(self.array), vars(self)
         if array.size and array.flags.c_contiguous:
             return rebuild_tensor, (type(self), array, self.requires_grad, own)
         return rebuild_tensor, (type(self), memory_span(array), self.requires_grad, own, array.shape, array.strides)
 
     def __copy__(self: Tensor) -> Tensor:
-        copied: Tensor = rebuild_tensor(type(self), self.array, self.requires_grad, _user_attributes(self))
+        copied: Tensor = rebuild_tensor(type(self), self.array, self.requires_grad, vars(self))
         if not self.is_inference():
-            copied.version = self._counter()  # the memory is the same
+            copied._version_counter = self._counter()  # the memory is the same
         return copied
 
     def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
@@ -49,9 +44,9 @@ class Copies:
             return memo[id(self)]
         array, version = deep_copied(self.array, memo)
         copied: Tensor = rebuild_tensor(type(self), array, self.requires_grad, {})
-        copied.version = version
+        copied._version_counter = version
         memo[id(self)] = copied
-        for name, value in {**_user_attributes(self), "grad": self.grad}.items():
+        for name, value in {**vars(self), "grad": self.grad}.items():
             if value is not None:
                 setattr(copied, name, copy.deepcopy(value, memo))
         return copied
@@ -67,10 +62,6 @@ def memory_span(x: Any) -> Any:
     """Return the memory from the first element of an array to its last, as a 1-D array."""
     reach = sum((n - 1) * step for n, step in zip(x.shape, x.strides, strict=True))
     return backend.as_strided(x, (reach // x.itemsize + 1,), (x.itemsize,))
-
-
-def _user_attributes(tensor: Tensor) -> dict[str, Any]:
-    return {name: value for name, value in vars(tensor).items() if name not in NOT_COPIED}
 
 
 def rebuild_tensor(

@@ -205,7 +205,7 @@ def by_copy(function: F, formula: Callable[..., None] | None = None) -> F:
             return self
         recorded = any(map(_on_graph, (self, *args, *options.values())))
         before = self.clone() if recorded else self  # backward may need the values that are about to be overwritten
-        if self.base is not None and before.node is not None and before is not self:
+        if self._links.base is not None and before.node is not None and before is not self:
             view_writes.read_from_base(self, before.node)
         result = function(before, *args, **options)
         if not dtypes.can_cast(result.dtype, self.dtype):

@@ -18,9 +18,14 @@ class Hooks:
 
     __slots__ = ()
 
-    _post_accumulate_grad_hooks: dict[int, Any] | None = None
-    retainer: RemovableHandle | None = None  # the handle of the hook that retain_grad has registered
-    idle_leaf: AccumulateGrad | None = None  # the node of a leaf whose requires_grad is switched off
+    @property
+    def _post_accumulate_grad_hooks(self: Tensor) -> dict[int, Any] | None:
+        """The hooks of `register_post_accumulate_grad_hook`, by their handles' ids; None if there never was one."""
+        return self._links.post_accumulate_grad_hooks
+
+    @_post_accumulate_grad_hooks.setter
+    def _post_accumulate_grad_hooks(self: Tensor, hooks: dict[int, Any] | None) -> None:
+        self._own_links().post_accumulate_grad_hooks = hooks
 
     @property
     def _backward_hooks(self: Tensor) -> dict[int, Any] | None:
@@ -46,12 +51,12 @@ class Hooks:
             if grad is not None and (tensor := weak()) is not None:
                 tensor.grad = grad.clone() if tensor.grad is None else tensor.grad + grad
 
-        self.retainer = node_hooks.add_hook(self.node, keep, last=1)
+        self._own_links().retainer = node_hooks.add_hook(self.node, keep, last=1)
 
     @property
     def retains_grad(self: Tensor) -> bool:
         """Whether `retain_grad` was called."""
-        return self.retainer is not None
+        return self._links.retainer is not None
 
     def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call `hook` with the gradient of this Tensor; a Tensor that it returns replaces the gradient.
@@ -75,6 +80,7 @@ class Hooks:
 
     def _accumulation_hooks(self: Tensor) -> dict[int, Any]:
         node_hooks.calling.add(self.node)
-        if self._post_accumulate_grad_hooks is None:
-            self._post_accumulate_grad_hooks = {}
-        return self._post_accumulate_grad_hooks
+        links = self._own_links()
+        if links.post_accumulate_grad_hooks is None:
+            links.post_accumulate_grad_hooks = {}
+        return links.post_accumulate_grad_hooks

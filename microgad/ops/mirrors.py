@@ -45,10 +45,11 @@ class Mirror(list[Any]):
 
     def __init__(self, source: Tensor, copy: Tensor, operation: type[Function]) -> None:
         super().__init__([0])
-        base = source if source.base is None else source.base
+        links = source._links
+        base = source if links.base is None else links.base
         self.base, self.tensor, self.values = weakref.ref(base), weakref.ref(copy), _plain(copy.array)
-        recorded = state.current().grad_enabled and (source.base is None or source.chain is not None)
-        self.chain = (source.chain, (operation, {})) if recorded else None
+        recorded = state.current().grad_enabled and (links.base is None or links.chain is not None)
+        self.chain = (links.chain, (operation, {})) if recorded else None
         x = _plain(source.array)
         memory = backend.owner(x)
         self.place = x.shape, x.strides, 0 if x is memory else address(x) - address(memory)
@@ -61,7 +62,7 @@ class Mirror(list[Any]):
             others.add(weakref.ref(self, functools.partial(_forget, key, others)))
             versions.mirrors[key] = entry
         self.first, self.held = self.memory, None  # the memory that the first copy was made of, and its copy
-        if type(counter := source.version) is Mirror and counter.has_source:
+        if type(counter := source._version_counter) is Mirror and counter.has_source:
             self.first, self.held = counter.first, base
 
     @property

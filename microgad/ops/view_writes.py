@@ -24,6 +24,7 @@ from ..function.linear_map import LinearMap
 from ..function.naming import node_name, with_torch_name
 from ..function.plan import Plan
 from ..state.inference import check_inference
+from ..state.links import Links
 from ..type_aliases import Tensor
 from . import layouts
 from .mirrors import Mirror, mirrors_of
@@ -52,7 +53,7 @@ def notify_detached(tensor: Tensor, result: Tensor) -> None:
 def set_history(tensor: Tensor, node: Function) -> None:
     """Give a Tensor another node after a write. A retained gradient is then the one at the new node."""
     tensor.node = node
-    handle = tensor.retainer
+    handle = tensor._links.retainer
     if handle is not None:
         node.hooks = node.hooks or {}
         node.hooks[handle.id] = handle.dicts[0].pop(handle.id)
@@ -117,10 +118,11 @@ def guard_views(base: Tensor) -> None:
 
 def live_views(base: Tensor) -> list[Tensor]:
     """Return the views of a base that still exist."""
-    return [view for ref in base.views or () if (view := ref()) is not None] + list((base.outdated or {}).values())
+    links = base._links
+    return [view for ref in links.views or () if (view := ref()) is not None] + list((links.outdated or {}).values())
 
 
-def steps_to(view: Tensor | Mirror) -> Steps:
+def steps_to(view: Links | Mirror) -> Steps:
     """Return the view operations from a base to a view of it, or to a conjugate, the first one first."""
     steps, chain = [], view.chain
     while chain is not None:
@@ -139,25 +141,29 @@ def view_of(self: Tensor, source: Tensor, node: Function, step: Any = None, othe
     known = root is memory or (root is not None and root is memory.base)  # the usual case, checked first for speed
     if not known and backend.owner(self.array) is not backend.owner(memory):
         return
-    base = source if source.base is None else source.base
-    self.version = source._counter()
-    self.base = base
+    origin = source._links
+    base = source if origin.base is None else origin.base
+    self._version_counter = source._counter()
+    links = self._links = Links()
+    links.base = base
     if not state.current().grad_enabled:
         if base.fresh_node is not None:
             disconnect((self, *[view for view, _ in others]) if others else (self,))
-    elif source.base is None or source.chain is not None:
-        self.chain = source.chain, step or (type(node), dict(vars(node)))
-    views = base.views
+    elif origin.base is None or origin.chain is not None:
+        links.chain = origin.chain, step or (type(node), dict(vars(node)))
+    of_base = base._own_links()
+    views = of_base.views
     if views is None:
-        views = base.views = []
-    elif len(views) > base.max_views:  # drop the dead ones; twice the live ones makes it amortized constant time
+        views = of_base.views = []
+    elif len(views) > of_base.max_views:  # drop the dead ones; twice the live ones makes it amortized constant time
         views[:] = [ref for ref in views if ref() is not None]
-        base.max_views = 2 * len(views) + 6
+        of_base.max_views = 2 * len(views) + 6
     views.append(weakref.ref(self))
     for view, step in others:
-        view.version, view.base = self.version, base
-        if self.chain is not None:
-            view.chain = self.chain[0], step
+        view._version_counter, view._links = self._version_counter, Links()
+        view._links.base = base
+        if links.chain is not None:
+            view._links.chain = links.chain[0], step
         views.append(weakref.ref(view))
 
 
@@ -177,7 +183,7 @@ def rebind(self: Tensor, node: Function) -> None:
 
     Other views are outdated until theirs are read.
     """
-    base = self if self.base is None else self.base
+    base = self if self._links.base is None else self._links.base
     _rebind(self, node, base)
     written = [base] if versions.mirrors else []
     while written:
@@ -191,20 +197,21 @@ def rebind(self: Tensor, node: Function) -> None:
 
 def _rebind(self: Tensor, node: Function, base: Tensor) -> None:
     set_history(base, node if base is self else rebase_history(self, node))
-    if not base.views:
+    links = base._links
+    if not links.views:
         return
-    if base.outdated is None:
-        base.outdated = weakref.WeakValueDictionary()
-    views, base.views = base.views, []
+    if links.outdated is None:
+        links.outdated = weakref.WeakValueDictionary()
+    views, links.views = links.views, []
     for ref in views:
         if (view := ref()) is None:
             continue
-        if view.chain is not None:
+        if view._links.chain is not None:
             view.fresh_node = None
             del view.fresh_node  # which may be missing already: see `disconnect`
         elif view.array.dtype.kind in "fc":
             set_history(view, _lost(view, base))
-        base.outdated[id(view)] = view
+        links.outdated[id(view)] = view
     if self is not base:
         derive_again(self)  # at once, as in PyTorch: a retained gradient is the one after the write
 
@@ -214,16 +221,17 @@ _deriving = RLock()  # held while a view gets its node: another thread that read
 
 def derive_again(view: Tensor) -> Any:
     """Give an outdated view its node, which is derived from the base's, and return it."""
-    base: Any = view.base
-    if base.outdated is None or id(view) not in base.outdated:  # see `disconnect`, or another thread was faster
+    base: Any = view._links.base
+    outdated = base._links.outdated
+    if outdated is None or id(view) not in outdated:  # see `disconnect`, or another thread was faster
         return getattr(view, "fresh_node", None)
     with _deriving:
         if not hasattr(view, "fresh_node"):
-            set_history(view, with_torch_name("AsStrided", _derived(view, base)).node)  # as PyTorch names it
+            set_history(view, with_torch_name("AsStrided", _derived(view._links, base)).node)  # as PyTorch names it
     return view.fresh_node
 
 
-def _derived(view: Tensor | Mirror, base: Tensor) -> Tensor:
+def _derived(view: Links | Mirror, base: Tensor) -> Tensor:
     """Apply the operations that led to a view to its base, as it would have been done at the write."""
     path = "" if base.node is None else base.node.path
     with state.scope(grad_enabled=True, observer=None, path=path):  # an observer sees no operation
@@ -282,9 +290,9 @@ class RegionRead(LinearMap):
 
 def rebase_history(view: Tensor, node: Function) -> Function:
     """Return the new node of a base after `node` has written to a view of it."""
-    base: Any = view.base
+    base: Any = view._links.base
     read_from_base(view, node.edges[0] if type(node) is Output else node)
-    return RegionWrite.recorded([base.node, node], base.array, chain=steps_to(view), order=axes_of(base.array))
+    return RegionWrite.recorded([base.node, node], base.array, chain=steps_to(view._links), order=axes_of(base.array))
 
 
 def read_from_base(view: Tensor, node: Function) -> None:
@@ -293,10 +301,10 @@ def read_from_base(view: Tensor, node: Function) -> None:
     A view made by `as_strided` of another view may show more than that one. And the hooks on the nodes of views see, as
     in PyTorch, only the gradients of what was computed before the write.
     """
-    base: Any = view.base
-    if base.node is None or view.chain is None or view.node not in node.edges:
+    base: Any = view._links.base
+    if base.node is None or view._links.chain is None or view.node not in node.edges:
         return
-    steps = steps_to(view)
+    steps = steps_to(view._links)
     if "held" in steps[0][1] or _has_hooks(view.node, len(steps)):
         facts = {"x_shape": base.array.shape, "kind": base.array.dtype, "order": axes_of(base.array)}
         before = RegionRead.recorded([base.node], view.array, chain=steps, **facts)
@@ -346,7 +354,7 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
     """Raise an error if an in-place operation cannot give right values or gradients."""
     x = tensor.array
     check_write(tensor)
-    counter = tensor.version
+    counter = tensor._version_counter
     if counter is not None and type(counter) is not list:
         check_inference(counter, "Inplace update to inference tensor")
         if type(counter) is Mirror and counter.has_source:
@@ -364,7 +372,7 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
     check_history(tensor, op, recorded)
     if (observer := state.current().observer) is not None:
         observer.write(tensor)
-    if tensor.base is None or not recorded:
+    if tensor._links.base is None or not recorded:
         return
     if x.size and overlaps(x.shape, x.strides):
         raise _refusal(
@@ -373,7 +381,7 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
             "clone() it first",
         )
     # A gradient passes through all views of the chain, but as_strided can show elements that an earlier view does not.
-    if not all(within(step["shown"], step["held"]) for _, step in steps_to(tensor) if "held" in step):
+    if not all(within(step["shown"], step["held"]) for _, step in steps_to(tensor._links) if "held" in step):
         raise _refusal(
             op,
             "the written-to view was made by as_strided of a view and shows what that doesn't, so a write through it "
@@ -383,10 +391,10 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
 
 def check_history(tensor: Tensor, op: str, recorded: bool) -> None:
     """Raise an error if PyTorch does not allow to give this Tensor another node."""
-    base = tensor.base
+    base = tensor._links.base
     if not state.current().grad_enabled:
         return
-    if base is not None and tensor.chain is None and (recorded or base.node is not None):
+    if base is not None and tensor._links.chain is None and (recorded or base.node is not None):
         raise _refusal(op, _why_lost(_origin(tensor), "is being modified inplace"))
     if type(tensor.node) in _FIXED:
         raise _refusal(op, "a leaf Variable that requires grad is being used in an in-place operation.")

@@ -22,7 +22,6 @@ from contextvars import ContextVar
 from typing import Any
 
 from ..errors import DtypeError
-from ..methods.copies import NOT_COPIED
 from ..state.contexts import binding
 from ..tensor import Tensor
 from .errors import FileError, shown
@@ -262,7 +261,7 @@ def restore_tensor_attributes(x: Any, state: Any, kind: Any = None) -> Any:
 
 def _settable(x: Tensor, name: str) -> bool:
     marks = name == "_is_param" and type(x) is Tensor  # Parameters of subclasses have this mark, others a class
-    return not (marks or name in NOT_COPIED or hasattr(Tensor, name))
+    return not (marks or hasattr(Tensor, name))
 
 
 def global_name(x: Any, place: str) -> str | None:

@@ -75,7 +75,7 @@ def rebuild_tensor(
     row, version = storage.row(kind, metadata)
     view = backend.as_strided(row[offset if needed else 0 :], size, tuple(step * kind.itemsize for step in stride))
     made: Tensor = Tensor._wrap(view)
-    made.version = version
+    made._version_counter = version
     return made.requires_grad_(bool(requires_grad))
 
 

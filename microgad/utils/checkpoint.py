@@ -150,7 +150,7 @@ class Collector(PackingObserver):
         """Collect an operation."""
         state.Observer.forward(self, node, inputs, out)
         results = out if isinstance(out, tuple) else (out,)
-        self.made += [y._counter() for y in results if y.base is None and all(y is not x for x in inputs)]
+        self.made += [y._counter() for y in results if y._links.base is None and all(y is not x for x in inputs)]
         kept = getattr(node, "kept", None)
         if kept is not None and (not all(map(_is_number, kept)) or _arrays(node) or self._takes_every()):
             self.nodes.append(node)

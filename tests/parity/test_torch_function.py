@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import microgad
+from microgad.state.links import Links
 from microgad.torch_function import wrappers
 
 torch = pytest.importorskip("torch")
@@ -236,3 +237,63 @@ def arguments_in_a_mode(t: Any, name: str) -> Any:
 @pytest.mark.parametrize("name", IN_PYTHON)
 def test_a_mode_gets_all_options_by_name(name: str) -> None:
     assert list(arguments_in_a_mode(microgad, name)) == list(arguments_in_a_mode(torch, name))
+
+
+def written_results_of_copied_attributes(t: Any, copy: Any) -> list[Any]:
+    """A subclass whose results get all attributes of the argument, as MONAI's do, in a view and in in-place writes."""
+
+    class Tagged(t.Tensor):  # type: ignore[misc, name-defined]
+        @classmethod
+        def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = super().__torch_function__(func, types, args, kwargs or {})
+            if isinstance(result, Tagged):
+                copy(result, args[0])
+            return result
+
+    p = t.ones(2, requires_grad=True)
+    base = p * 1
+    x = base.as_subclass(Tagged)
+    x.tag = 5
+    y = x * 3
+    y += 1
+    y.mul_(2)
+    (y.sum() + base.sum() * 10).backward()
+    leaf = t.ones(2).as_subclass(Tagged).requires_grad_()
+    (leaf * 2).sum().backward()
+    return [p.grad.tolist(), vars(y), x._base is base, vars(leaf), (leaf.detach() * 3).grad]
+
+
+def update(result: Any, x: Any) -> None:
+    vars(result).update(vars(x))
+
+
+def share(result: Any, x: Any) -> None:
+    result.__dict__ = x.__dict__
+
+
+@pytest.mark.parametrize("copy", [update, share])
+def test_attributes_copied_to_another_tensor_are_the_programs_only(copy: Any) -> None:
+    ours, theirs = (
+        written_results_of_copied_attributes(microgad, copy),
+        written_results_of_copied_attributes(torch, copy),
+    )
+    assert ours == theirs
+
+
+def tensor_with_attributes(t: Any, names: list[str]) -> list[Any]:
+    """What a Tensor does that has attributes of these names, in views, writes and both kinds of gradients."""
+    x = t.ones(2, requires_grad=True)
+    y = x * 2
+    for name in names:
+        setattr(y, name, 7)
+    y.retain_grad()
+    y.view(2, 1).mul_(3)
+    y.add_(1)
+    y.sum().backward()
+    return [x.grad.tolist(), y.grad.tolist(), y.tolist(), y.data.tolist(), vars(y), y.detach_().requires_grad]
+
+
+def test_a_program_may_give_tensors_attributes_of_any_name() -> None:
+    names = [name for name in vars(Links) if name[0] != "_" and not hasattr(torch.Tensor, name)]
+    assert {"base", "chain", "views"} <= set(names)
+    assert tensor_with_attributes(microgad, [*names, "version"]) == tensor_with_attributes(torch, [*names, "version"])

@@ -130,12 +130,13 @@ def write_into_a_base_does_not_reach_its_views(patch):
     right = Tensor._rebind
 
     def rebind(self, node):
-        base = self if self.base is None else self.base
-        views, base.views = base.views, None
+        base = self if self._base is None else self._base
+        links = base._own_links()
+        views, links.views = links.views, None
         right(self, node)
-        if self.base is not None:
+        if base is not self:
             self.node = node
-        base.views = views
+        links.views = views
 
     patch.setattr(Tensor, "_rebind", rebind)
 
@@ -145,8 +146,8 @@ def views_of_views_forget_the_first_step(patch):
 
     def view_of(self, source, node, step=None):
         right(self, source, node, step)
-        if self.chain:
-            self.chain = None, self.chain[1]
+        if self._links.chain:
+            self._links.chain = None, self._links.chain[1]
 
     patch.setattr(Tensor, "_view_of", view_of)
 
@@ -156,7 +157,7 @@ def view_counts_its_own_writes(patch):
 
     def view_of(self, source, node, step=None):
         right(self, source, node, step)
-        self.version = None
+        self._version_counter = None
 
     patch.setattr(Tensor, "_view_of", view_of)
 

@@ -78,7 +78,7 @@ def _by_nodes(tensor: Tensor, loss: Tensor, name: str) -> Cut:
     node = producer(tensor.node)[0] if tensor.node is not None else None
     if node is not None and tape.find(node.number) is not None:
         found = tape.why_no_grad(node.number, tape.results[0].source)
-        if found or type(node) is AccumulateGrad or tensor.retains_grad or vars(tensor).get("grad") is not None:
+        if found or type(node) is AccumulateGrad or tensor.retains_grad or tensor._links.grad is not None:
             return found
         return Cut(
             "flows", None, f"a gradient flows through {name}, but only leaves keep theirs: call retain_grad() on it"

@@ -47,10 +47,10 @@ def conj(input: Tensor) -> Tensor:
         return input
     result: Tensor = Conj.apply(input)
     mirror = Mirror(input, result, Conj)
-    if result.version is None:
-        result.version = mirror
+    if result._version_counter is None:
+        result._version_counter = mirror
     else:  # of an inference tensor
-        vars(result)["mirror"] = mirror
+        result._own_links().mirror = mirror
     return result
 
 
@@ -81,7 +81,7 @@ def resolve_conj(input: Tensor) -> Tensor:
     >>> torch.resolve_conj(torch.tensor([1 + 2j]).conj())
     tensor([1.-2.j])
     """
-    return input.clone() if type(input.version) is Mirror and input.version.has_source else input
+    return input.clone() if type(input._version_counter) is Mirror and input._version_counter.has_source else input
 
 
 def resolve_neg(input: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ class SetItem(StoreMixin, Function):
     def apply_(cls, target: Any, value: Any, **settings: Any) -> Any:
         """Write in place as usual, except into a `.data` Tensor."""
         index = settings["index"]
-        if (target if target.base is None else target.base).is_data_alias and is_basic(index):
+        if (target if target._links.base is None else target._links.base)._links.is_data_alias and is_basic(index):
             # Through a view, which remembers where the write went.
             super().apply_(GetItem.apply(target, index=index), value, index=(...,))
             return target

@@ -50,7 +50,7 @@ def _reshaped(input: Tensor, size: tuple[int, ...]) -> Tensor:
     result: Tensor = Reshape.apply(input, size=size)
     if input.array.flags.c_contiguous:
         return result
-    return with_torch_name("UnsafeView" if result.base is None else "ReshapeAlias", result)
+    return with_torch_name("UnsafeView" if result._links.base is None else "ReshapeAlias", result)
 
 
 def _size(n: int, shape: Sequence[int], op: str) -> tuple[int, ...]:
@@ -87,7 +87,7 @@ def view(input: Tensor, size: Any) -> Tensor:
         return _view_as_dtype(input, dtypes.of(size))
     shape = _size(input.array.size, size, "view")
     result: Tensor = Reshape.apply(input, size=shape)
-    if result.base is None and result.array.size:
+    if result._links.base is None and result.array.size:
         raise ShapeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
             f"contiguous subspaces). Use .reshape(...) instead. Size {shape}, input {tuple(input.shape)} with stride "

@@ -32,7 +32,7 @@ def share_memory_(input: Tensor) -> Tensor:
     before keep the old memory. On a GPU nothing happens.
     """
     if not is_shared(input):
-        base = input if input.base is None else input.base
+        base = input if input._links.base is None else input._links.base
         whole = memory_of(base.array)
         row = np.asarray(SharedMemory(Arena(max(whole.nbytes, 1))))
         row[: whole.nbytes].view(whole.dtype)[...] = whole

@@ -80,9 +80,15 @@ class AsStrided(LinearMap):
     def apply(cls, x: Any, **settings: Any) -> Any:
         """Apply, and if x is a view restart the chain of views at its base: a write may reach elements outside of x."""
         result = super().apply(x, **settings)
-        if getattr(result, "chain", None) is not None and x.base is not None and x.base.array.dtype == x.array.dtype:
-            of_base = {"held": geometry(x.base.array), "x_shape": x.base.array.shape}
-            result.chain = None, (cls, settings | of_base)
+        links = getattr(result, "_links", None)  # of a Tensor
+        if (
+            links is not None
+            and links.chain
+            and x._links.base is not None
+            and x._links.base.array.dtype == x.array.dtype
+        ):
+            of_base = {"held": geometry(x._links.base.array), "x_shape": x._links.base.array.shape}
+            links.chain = None, (cls, settings | of_base)
         return result
 
     def forward(self, x):

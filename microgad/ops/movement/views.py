@@ -110,7 +110,7 @@ def _scatter(op: str, input: Tensor, src: Tensor, view_of: Callable[[Tensor], Te
         )
     order = axes_of(x) if layouts.copy_order(x) == "K" else tuple(range(x.ndim))
     src = src if x.dtype.kind in "fc" else src.detach()
-    written = view_writes.RegionWrite.apply(input, src, chain=view_writes.steps_to(target), order=order)
+    written = view_writes.RegionWrite.apply(input, src, chain=view_writes.steps_to(target._links), order=order)
     return with_torch_name(op.title().replace("_", ""), written)
 
 
@@ -184,17 +184,17 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
             node = leaves.leaf_of_new_array(tensor)
         elif node is not None:
             set_in_place_view_name(node)
-        if tensor.base is not None:
+        if tensor._links.base is not None:
             view_writes.set_history(tensor, node)
-            tensor.chain = shown.chain
+            tensor._links.chain = shown._links.chain
         else:
             # The tensor is the base of its views: prepend the inverse of the operation to their chains. The inverse of
             # an operation that only moves values is its transpose.
-            ((step, settings),) = view_writes.steps_to(shown)
+            ((step, settings),) = view_writes.steps_to(shown._links)
             inverse = step.transposed  # type: ignore[attr-defined]
             del shown  # or it would be among the live views
             conjugates = [x for x in mirrors_of(tensor.array) if x.base() is tensor]
-            for existing in (*view_writes.live_views(tensor), *conjugates):
+            for existing in (*(view._links for view in view_writes.live_views(tensor)), *conjugates):
                 if existing.chain is not None:
                     steps, existing.chain = view_writes.steps_to(existing), (None, (inverse, settings))
                     for each in steps:
@@ -227,7 +227,7 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: MemoryFormat =
     first, count = geometry(x)[2], laid.size
     if first + count <= memory.size:
         return become_view(input, as_strided, shape, laid.strides)
-    if input.base is not None or view_writes.live_views(input):
+    if input._links.base is not None or view_writes.live_views(input):
         raise errors.GraphError(f"resize_: {shape} needs more memory than there is, and the memory has other views")
     grown = uninitialized.filled(np.empty_like(x, shape=(count,)))
     grown[: memory.size - first] = memory[first:]

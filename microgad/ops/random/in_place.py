@@ -24,7 +24,7 @@ def _fill_in_place(self: Tensor, draw: Callable[..., Any], generator: Generator 
     name = draw.__name__
     numbers = [x if x is None or backend.is_array(x) else as_scalar(name, key, x) for key, x in parameters.items()]
     self._check_writable(name, False)
-    on_graph = is_recorded(self, self.base)
+    on_graph = is_recorded(self, self._links.base)
     separate = on_graph or backend.is_gpu(self.array)  # draw into another array first
     host = draws.fills.host_array(self.array) if separate else self.array
     if draw(host, *numbers, generator=generator) is not host:

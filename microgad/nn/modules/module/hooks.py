@@ -378,7 +378,7 @@ def _wrap_tensors(
     node_hooks.calling.add(hooked[0].node.edges[0])
     for i, x in zip(at, hooked, strict=True):
         x._view_of(values[i], x.node, (BackwardHookFunction, {}))
-        x.chain = None  # not writable in place: which hooks should see the gradient would be ambiguous
+        x._links.chain = None  # not writable in place: which hooks should see the gradient would be ambiguous
         wrapped[i] = x
     return (type(values)(*wrapped) if hasattr(values, "_fields") else tuple(wrapped)), at
 
