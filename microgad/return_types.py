@@ -30,7 +30,7 @@ def _repr(result: Any) -> str:
 
 
 def _torch_style(cls: type[T]) -> type[T]:
-    """Let a named tuple print as PyTorch's, and be made from one sequence, too."""
+    """Let a named tuple print as PyTorch's, be made from one sequence, too, and count its fields as a C struct does."""
     namedtuple_new = cls.__new__
 
     def new(kind: type[T], *fields: Any, **named: Any) -> T:
@@ -39,6 +39,9 @@ def _torch_style(cls: type[T]) -> type[T]:
         return namedtuple_new(kind, *fields, **named)
 
     cls.__repr__, cls.__new__ = _repr, new  # type: ignore[method-assign, assignment]
+    counted: Any = cls
+    counted.n_fields = counted.n_sequence_fields = len(counted._fields)
+    counted.n_unnamed_fields = 0
     return cls
 
 

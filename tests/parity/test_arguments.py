@@ -87,6 +87,7 @@ CALLS = """
     T.linalg.lstsq(T.tensor([[2.,0.],[0.,1e-9]]), A[:2], rcond=-1, driver="gelsd").solution
     T.linalg.lstsq(T.tensor([[2.,0.],[0.,1e-9]]), A[:2], rcond=-1, driver="gelss").rank
     T.return_types.max((v, i))
+    [[type(r).n_fields, r.n_sequence_fields, r.n_unnamed_fields] for r in (A.sort(0), T.linalg.svd(A), T.frexp(v))]
     type(A.max(0))(x + 1 for x in A.max(0))
     T.ones(3)[2:2].data_ptr()
     i.type(T.Tensor)
