@@ -183,6 +183,7 @@ def test_backend_flags() -> None:
     with torch.backends.mkldnn.flags(enabled=False):
         assert not torch.backends.mkldnn.enabled
     assert torch.backends.mkldnn.enabled
+    assert torch.backends.flags_frozen() is False
     assert not torch.backends.mps.is_available()
     assert not torch.mps.is_available()
 

@@ -10,3 +10,16 @@ from . import openmp as openmp
 from . import opt_einsum as opt_einsum
 
 fp32_precision = "none"
+
+_frozen = False
+
+
+def disable_global_flags() -> None:
+    """Let `flags_frozen` be True. Flags can be set as before. Source: torch.backends.disable_global_flags."""
+    global _frozen
+    _frozen = True
+
+
+def flags_frozen() -> bool:
+    """Whether `disable_global_flags` was called. Source: torch.backends.flags_frozen."""
+    return _frozen
