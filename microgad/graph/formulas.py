@@ -35,7 +35,7 @@ def formula(name: str) -> Formula | None:
     'grad * b'
     """
     cls = _functions().get(name) or _all_functions().get(name)
-    return None if cls is None else _read(cls)
+    return None if cls is None else formula_of(cls)
 
 
 def function_names() -> list[str]:
@@ -73,7 +73,8 @@ def loaded() -> Iterator[type[Function]]:
         stack += cls.__subclasses__()
 
 
-def _read(cls: type[Function]) -> Formula | None:
+def formula_of(cls: type[Function]) -> Formula | None:
+    """Return the Formula of an operation; None if there is no source code of it."""
     try:
         forward = _body(cls.forward)
         if issubclass(cls, LinearMap):

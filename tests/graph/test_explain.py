@@ -112,6 +112,21 @@ def test_explain_various_functions(f):
     assert "forward:" in text
 
 
+def test_explain_reads_the_operation_itself_where_a_program_has_one_of_the_same_name():
+    class Exp(torch.Function):
+        """Something else."""
+
+        def forward(self, x):
+            return x * 42
+
+        def grad_x(self, grad):
+            return grad * 42
+
+    x = torch.ones(2, requires_grad=True)
+    assert "gradient of x: grad * out" in lines(x.exp())
+    assert "gradient of x: grad * 42" in lines(Exp.apply(x))
+
+
 def test_explain_refuses_numbers():
     with pytest.raises(TypeError, match="expected a Tensor, got int"):
         explain(3)

@@ -14,7 +14,7 @@ from ...function import AccumulateGrad, Function
 from ...function.plan import argument
 from ...grad_fn.interface import HookedPlan
 from ...tensor import Tensor
-from ..formulas import formula
+from ..formulas import formula_of
 from ..recording.node_reader import producer, read
 from ..recording.recorder import record
 from ..tape import Op, Tape
@@ -125,7 +125,7 @@ def explain(tensor: Tensor, params: Any = None) -> Explanation:
     tape = read((tensor,), params)
     op = tape[node.number]
     which = f"result {index} of" if type(node.shape) is list else "the result of"
-    known = formula(op.name)
+    known = formula_of(type(node))
     where = f" in {op.path}" if op.path else ""
     lines = [
         f"{_values(tensor.array)} is {which} {title(op)}{where}"
