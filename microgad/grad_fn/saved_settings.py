@@ -79,7 +79,7 @@ SETTINGS: dict[str, Settings] = {
 def settings_of(node: Function) -> Settings:
     """Return the settings that a node has; none if it is a part of one PyTorch operation that is several here."""
     node = producer(node)
-    if torch_names.of_composite(node.path) is not None or type(node).__name__ == "SetItem":
+    if torch_names.of_composite(node.path) is not None or torch_names.key(type(node)) in ("", "SetItem"):
         return {}
     name = node_name(node)
     return SETTINGS.get(name) or SETTINGS.get(name.partition("Backward")[0], {})

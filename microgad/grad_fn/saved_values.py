@@ -184,9 +184,9 @@ def _find_input(node: Function, name: str) -> int | None:
     """Return the number of the input that PyTorch calls so, or RESULT; None if no derivative reads such a value."""
     cls, inputs = type(node), type(node).inputs
     composite = torch_names.of_composite(node.path)
-    if not inputs or cls.variadic or composite not in (None, torch_names.NAMES.get(cls.__name__)):
+    if not inputs or cls.variadic or composite not in (None, torch_names.NAMES.get(torch_names.key(cls))):
         return None  # a part of one PyTorch operation that is several here
-    known = INPUT_NAMES.get(cls.__name__, {})
+    known = INPUT_NAMES.get(torch_names.key(cls), {})
     place = known.get(name)
     if place is None:
         place = _default_input(inputs, name, several=type(node.shape) is list)

@@ -23,13 +23,15 @@ def backward_name(node: Any) -> str:
         return cls.__name__
     if hasattr(cls, "function") and not hasattr(node, "torch_name"):  # a user's autograd.Function
         return f"{cls.__name__}Backward"
-    found = (
-        of_composite(getattr(node, "path", ""))
-        or getattr(node, "torch_name", "")
-        or NAMES.get(cls.__name__, cls.__name__)
-    )
+    known = of_composite(getattr(node, "path", "")) or getattr(node, "torch_name", "")
+    found = known or NAMES.get(key(cls), cls.__name__)
     name = found if isinstance(found, str) else found(node)
     return name if "Backward" in name or name == "CopySlices" else f"{name}Backward0"
+
+
+def key(cls: type) -> str:
+    """An operation's key in the tables: its class's name, or "" for a program's own, of which they say nothing."""
+    return cls.__name__ if cls.__module__.startswith("microgad.") else ""
 
 
 def inputs_of(node: Any) -> list[int]:
@@ -40,7 +42,7 @@ def inputs_of(node: Any) -> list[int]:
     cls, given = type(node), getattr(node, "tensor_bits", -1)
     if hasattr(cls, "function"):
         return [i for i, device in enumerate(node.ctx._devices) if device is not None]
-    if cls.__name__ in WITH_ALL and given & 1:
+    if key(cls) in WITH_ALL and given & 1:
         given = -1
     known = cls.variadic or cls.joint is not None or not any(cls.derivatives)
     last = len(node.edges) - 1

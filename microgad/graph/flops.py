@@ -17,12 +17,13 @@ def flops_of(op: Op) -> int | None:
     each element of its largest input or result.
     """
     inputs = [x.shape or () for x in op.inputs]  # () also if the shape isn't known, as of an input that wasn't kept
-    rule = RULES.get(op.name)
+    name = "" if op.own else op.name
+    rule = RULES.get(name)
     if rule is not None:
         return rule(inputs, op.shapes)
-    if op.name == "Contract":
+    if name == "Contract":
         return _contraction([*inputs, *op.shapes], op.settings.get("labels", ()))
-    if op.name.removesuffix("Adjoint") in MOVES:
+    if name.removesuffix("Adjoint") in MOVES:
         return 0
     return max(map(math.prod, (*op.shapes, *inputs)), default=0)
 

@@ -105,6 +105,7 @@ class Op:
     passes: int = 0  # how many recorded backward passes went through it
     passed: int = 0  # which recorded backward pass last went through it, counted from 1
     recomputed: bool = False  # whether a checkpoint computes it again in backward, and it keeps nothing itself
+    own: bool = False  # whether it is a program's own Function, which may have the name of one of microgad's
 
     @property
     def bytes(self) -> int:
@@ -151,8 +152,7 @@ class Tape:
         self.ops, self.sources, self.results = ops, sources, results
         self.passes: list[BackwardPass] = []  # only with record(replay=True)
         self.names: list[str] = []  # of the Tensors in `params`, also of those that no operation read
-        self._by_number: dict[int, Op | Source] = {op.number: op for op in ops}
-        self._by_number.update((source.number, source) for source in sources)
+        self._by_number = {op.number: op for op in ops} | {source.number: source for source in sources}
 
     def add(self, entry: Op | Source) -> None:
         """Append an Op or a Source."""

@@ -171,7 +171,7 @@ class _PathSearch:
             return "taken off"
         if op.recorded:
             zero = op.name in FLAT or (op.name == "SetItem" and x is op.inputs[0] and _overwrites_all(op))
-            return "flat" if flat and zero else None
+            return "flat" if flat and zero and not op.own else None
         if x is op.inputs[0] and any(reader.wanted for _, reader in self.readers[op.number]):
             return None  # a write under no_grad into a Tensor that still requires grad afterwards
         if op.name == "Detach":

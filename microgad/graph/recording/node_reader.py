@@ -14,6 +14,7 @@ from ...backend.meta import MetaArray
 from ...errors import DtypeError, GraphError
 from ...function import AccumulateGrad, Function, Output, Packed
 from ...function.plan import argument
+from ...grad_fn.torch_names import key
 from ...parameter import Parameter
 from ...pytree import tree_leaves
 from ...tensor import Tensor
@@ -133,6 +134,7 @@ class NodeReader:
             self.kept(node),
             node.kept is None,
             recomputed=hasattr(node.kept, "region"),
+            own=not key(cls),
             layouts=["contiguous"] if getattr(node, "torch_name", "") == "UnsafeView" else [],  # a reshape that copied
         )
 

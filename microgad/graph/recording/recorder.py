@@ -23,6 +23,7 @@ from ...function import AccumulateGrad, Function, numbers
 from ...function.plan import argument
 from ...generator import default_generator
 from ...grad_fn.interface import HookedPlan
+from ...grad_fn.torch_names import key
 from ...ops.movement import trace as trace_of_matrix
 from ...parameter import Parameter
 from ...tensor import Tensor
@@ -200,6 +201,7 @@ class Recorder(state.Observer):
         shapes, dtypes = [x.array.shape for x in results], [self.reader.dtype(x.array.dtype) for x in results]
         op = Op(number, cls.__name__, cls.symbol, path, {}, [], shapes, dtypes, [], False, self.calls.get(path, 0))
         op.recorded, op.in_place = recorded, bool(inputs) and results[0] is inputs[0]
+        op.own = not key(cls)
         op.inputs = [self.input(op, argument(cls, i), x) for i, x in enumerate(inputs)]
         for i, x in enumerate(inputs):
             if isinstance(x, Tensor):
