@@ -8,6 +8,8 @@ import pytest
 
 import microgad as torch
 from microgad import nn, state
+from microgad.grad_fn.torch_names import operator_name
+from microgad.graph.formulas import function_names, loaded
 from microgad.profiler import (
     ProfilerAction,
     ProfilerActivity,
@@ -41,6 +43,16 @@ def test_operations_have_pytorchs_names():
     nodes = {"MseLossBackward0", "AddmmBackward0", "ReluBackward0", "ExpBackward0", "GeluBackward0", "CatBackward0"}
     assert nodes <= rows[1] & rows[0]
     assert {"mine", "aten::linear", "aten::cross_entropy_loss", "aten::conv2d", "aten::layer_norm"} <= rows[1]
+
+
+def test_an_operation_that_pytorch_does_not_have_has_the_name_of_its_class():
+    theirs = pytest.importorskip("torch")
+    assert function_names()  # imports all operations
+    found = [operator_name(cls) for cls in loaded() if cls.__module__.startswith("microgad.")]
+    known = {name for name in found if name.startswith("aten::")}
+    assert [name for name in known if not hasattr(theirs.ops.aten, name.removeprefix("aten::"))] == []
+    assert len(known) > 250
+    assert {"aten::isnan", "aten::any", "aten::fft_rfft", "GatherAdjoint", "SegmentSum"} <= {*found}
 
 
 def test_events_nest_and_times_add_up():

@@ -147,8 +147,8 @@ class profile:
     """Record how long each operation and its derivatives take in a block. Source: torch.autograd.profiler.profile.
 
     record_shapes adds the shapes of inputs, profile_memory the bytes of results, with_stack the call stacks. The time
-    of a GPU isn't measured. Operations have PyTorch's names, as "aten::mul", derivatives those of nodes,
-    "MulBackward0".
+    of a GPU isn't measured. Operations have PyTorch's names, as "aten::mul", or else the names of their classes,
+    derivatives those of nodes, "MulBackward0".
 
     >>> x = torch.ones(2, requires_grad=True)
     >>> with torch.autograd.profiler.profile(record_shapes=True) as prof:

@@ -51,10 +51,11 @@ def inputs_of(node: Any) -> list[int]:
 
 
 def operator_name(cls: type) -> str:
-    """PyTorch's profiler's name for an operation, for example "aten::relu"; the class's name for a user's Function."""
-    if not cls.__module__.startswith("microgad.ops."):
-        return cls.__name__
-    return f"aten::{OPERATORS.get(cls.__name__) or re.sub('(?<=[a-z0-9])(?=[A-Z])', '_', cls.__name__).lower()}"
+    """PyTorch's profiler's name for an operation, for example "aten::relu"; the class's name if PyTorch has none."""
+    name = cls.__name__
+    if not cls.__module__.startswith("microgad.ops.") or name in NO_OPERATORS or name.endswith("Adjoint"):
+        return name
+    return f"aten::{OPERATORS.get(name) or re.sub('(?<=[a-z0-9])(?=[A-Z])', '_', name).lower()}"
 
 
 def of_composite(path: str) -> Any:
@@ -217,14 +218,42 @@ WITH_ALL = {  # operations whose `next_functions` have a place for each input, n
 }  # fmt: skip
 
 OPERATORS = {  # names that aren't the class's in snake case
-    "Attention": "scaled_dot_product_attention", "Cast": "to", "CrossEntropy": "cross_entropy_loss",
-    "FixedBatchNorm": "batch_norm", "GeluTanh": "gelu", "GetItem": "index", "Inv": "linalg_inv", "Less": "lt",
-    "LogAddExp": "logaddexp", "LogSigmoid": "log_sigmoid", "LogSumExp": "logsumexp", "MatMul": "matmul",
-    "Equal": "eq", "Greater": "gt", "GreaterEqual": "ge", "LessEqual": "le", "NotEqual": "ne", "PRelu": "prelu",
-    "CopySign": "copysign", "FloorDiv": "floor_divide", "LeftShift": "bitwise_left_shift", "NextAfter": "nextafter",
-    "RightShift": "bitwise_right_shift", "XLogY": "xlogy",
-    "RRelu": "rrelu", "SetItem": "index_put_", "SquaredError": "mse_loss", "SVD": "linalg_svd", "Solve": "linalg_solve",
-    "VectorNorm": "linalg_vector_norm",
+    "AiryAi": "special_airy_ai", "Any_": "any", "Attention": "scaled_dot_product_attention", "Cast": "to",
+    "Cholesky": "linalg_cholesky", "Contract": "einsum", "CopySign": "copysign", "Cross": "linalg_cross",
+    "CrossEntropy": "cross_entropy_loss", "Ctc": "ctc_loss", "Det": "linalg_det", "Distances": "_cdist_forward",
+    "Eig": "linalg_eig", "Eigenvalues": "linalg_eigvals", "EigenvaluesH": "linalg_eigvalsh", "Eigh": "linalg_eigh",
+    "Entr": "special_entr", "Equal": "eq", "Erfcx": "special_erfcx", "Fft": "fft_fft", "FixedBatchNorm": "batch_norm",
+    "FloorDiv": "floor_divide", "Fold": "col2im", "GeluTanh": "gelu", "GetItem": "index", "Greater": "gt",
+    "GreaterEqual": "ge", "GridSample": "grid_sampler", "HardtanhInPlace": "hardtanh_", "Huber": "huber_loss",
+    "I0e": "special_i0e", "I1": "special_i1", "I1e": "special_i1e", "Ifft": "fft_ifft", "Inv": "linalg_inv",
+    "Irfft": "fft_irfft", "LDLFactor": "linalg_ldl_factor", "LeftShift": "bitwise_left_shift", "Less": "lt",
+    "LessEqual": "le", "LogAddExp": "logaddexp", "LogAddExp2": "logaddexp2", "LogCumSumExp": "logcumsumexp",
+    "LogNdtr": "special_log_ndtr", "LogSigmoid": "log_sigmoid", "LogSumExp": "logsumexp",
+    "LUFactor": "linalg_lu_factor", "MatMul": "matmul", "MatrixExp": "linalg_matrix_exp", "NanSum": "nansum",
+    "Ndtr": "special_ndtr", "Ndtri": "special_ndtri", "NextAfter": "nextafter", "NonConstantPad": "pad",
+    "NotEqual": "ne", "Pinv": "linalg_pinv", "PRelu": "prelu", "QR": "linalg_qr", "Rfft": "fft_rfft",
+    "RightShift": "bitwise_right_shift", "RoundedDiv": "div", "RRelu": "rrelu", "Select": "where",
+    "SetItem": "index_put_", "SignBit": "signbit", "SingularValues": "linalg_svdvals", "SLogDet": "linalg_slogdet",
+    "SlidingWindows": "unfold", "Solve": "linalg_solve", "SolveTriangular": "linalg_solve_triangular",
+    "SquaredError": "mse_loss", "SVD": "linalg_svd", "Transfer": "to", "TruncDiv": "div", "Unfold": "im2col",
+    "VectorNorm": "linalg_vector_norm", "XLog1PY": "special_xlog1py", "XLogY": "xlogy", "Zeta": "special_zeta",
+    **{f"Is{of}": f"is{of.lower()}" for of in ("Close", "Finite", "In", "Inf", "NaN", "NegInf", "PosInf", "Real")},
+    "SphericalBesselJ0": "special_spherical_bessel_j0",
+    **{f"Bessel{of}": f"special_bessel_{of.lower()}" for of in ("J0", "J1", "Y0", "Y1")},
+    **{f"Modified{of}": f"special_modified_bessel_{of.lower()}" for of in ("I0", "I1", "K0", "K1")},
+    **{f"Scaled{of}": f"special_scaled_modified_bessel_{of.lower()}" for of in ("K0", "K1")},
+    **{f"Chebyshev{of}": f"special_chebyshev_polynomial_{of.lower()}" for of in "TUVW"},
+    **{f"ShiftedChebyshev{of}": f"special_shifted_chebyshev_polynomial_{of.lower()}" for of in "TUVW"},
+    "HermiteH": "special_hermite_polynomial_h", "HermiteHe": "special_hermite_polynomial_he",
+    "LaguerreL": "special_laguerre_polynomial_l", "LegendreP": "special_legendre_polynomial_p",
+}  # fmt: skip
+
+NO_OPERATORS = {  # operations that PyTorch doesn't have, or has no operator for
+    "AdaptiveAvg", "AddItem", "BagSum", "BesselIOverPower", "BoxArgmax", "BoxMax", "Cbrt", "ClearItem",
+    "Conv1dWeight", "Conv2dWeight", "Conv3dWeight", "ErfcxSlope", "ExtremeItem", "Flat", "GatherCells",
+    "GridSourceIndex", "GuardedView", "LostView", "MaxPoolScatter", "MaxUnpool", "MulItem", "Pick",
+    "PiecewiseConstant", "Rank", "RealFft", "Recurrent", "RegionClear", "RegionRead", "RegionWrite", "Resample",
+    "Rnn", "SegmentExtreme", "SegmentSum", "Shuffle", "TakeRows", "TransformArgument",
 }  # fmt: skip
 
 COMPOSITES: dict[str, Any] = {  # composites of microgad that are one operation in PyTorch: name -> PyTorch's node

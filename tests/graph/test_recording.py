@@ -15,7 +15,7 @@ from microgad import nn
 from microgad.errors import MicrogadError
 from microgad.grad_fn.saved_settings import SETTINGS
 from microgad.grad_fn.saved_values import INPUT_NAMES
-from microgad.grad_fn.torch_names import NAMES, OPERATORS, WITH_ALL
+from microgad.grad_fn.torch_names import NAMES, NO_OPERATORS, OPERATORS, WITH_ALL
 from microgad.graph.drawing.dot import _VIEWS, is_view
 from microgad.graph.drawing.sketch import _RESIDUAL_JOINS
 from microgad.graph.flops import MOVES, RULES, flops_of
@@ -202,7 +202,7 @@ def test_operations_that_only_move_values_have_no_flops():
 
 def test_tables_of_operations_name_only_existing_functions():
     names = {*function_names()}
-    tables = (MOVES, RULES, FLAT, _VIEWS, _RESIDUAL_JOINS, NAMES, OPERATORS)
+    tables = (MOVES, RULES, FLAT, _VIEWS, _RESIDUAL_JOINS, NAMES, OPERATORS, NO_OPERATORS)
     assert [name for table in tables for name in table if name not in names] == []
 
 
