@@ -86,12 +86,11 @@ def in_place(cls: type[Function], like: Any = unary) -> Any:
                     f"{type(others[i]).__name__}"
                 )
         if not cls.differentiable and any(map(_on_graph, (self, *others))):
-            node, grads = self.node, state.current().grad_enabled
-            # As in PyTorch, logical_not_ and its like overwrite leaves that require grad.
-            with state.scope(grad_enabled=grads and not (self.is_leaf and "logical" in method.__name__)):
+            # In PyTorch comparisons have nodes, "eq". logical_not_ and its like have none, and overwrite leaves, too.
+            name, node, grads = torch_names.OPERATORS.get(cls.__name__), self.node, state.current().grad_enabled
+            with state.scope(grad_enabled=grads and (name is not None or not self.is_leaf)):
                 self[...] = cls.apply(self, *others)  # not differentiable: the gradient is 0 here
             kind = sum(isinstance(other, core.Tensor) for other in others)
-            name = torch_names.OPERATORS.get(cls.__name__)  # "eq", for comparisons only
             return with_in_place_name(f"{name.title()}Backward{kind}", self, node) if name else self
         result: Tensor = cls.apply_(self, *others)
         return result
