@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -29,40 +28,35 @@ class BatchedDraws(VmapDraws):
         own = self.randomness == "same" and is_batched_at(array, self.level)
         return empty_like(array.whole[0, ...]) if own else array
 
-    def made(self, draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def made(self, draw: Any, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
         make = self._one_for_all if self.randomness == "same" else self._one_each
-        return make(draw, reads, *given, **options)
+        return make(draw, *given, **options)
 
-    def _one_for_all(self, draw: Callable[..., Any], reads: bool, first: Any, *rest: Any, **options: Any) -> Any:
+    def _one_for_all(self, draw: Any, first: Any, *rest: Any, **options: Any) -> Any:
         """Make one slice's draw for all of them. It may fill a batched array, but its parameters can't be batched."""
-        if any(is_batched_at(x, self.level) for x in ((first, *rest) if reads else rest)):
+        if any(is_batched_at(x, self.level) for x in ((first, *rest) if draw.reads else rest)):
             raise same_randomness_error()
         if not is_batched_at(first, self.level):
             return draw(first, *rest, **options)
         found = draw(np.empty_like(first.whole[0, ...], order="C"), *rest, **options)
-        if not _fills(draw):
+        if not draw.fills:
             return found
         first[...] = found
         return first
 
-    def _one_each(self, draw: Callable[..., Any], reads: bool, first: Any, *rest: Any, **options: Any) -> Any:
+    def _one_each(self, draw: Any, first: Any, *rest: Any, **options: Any) -> Any:
         """Make one draw of the batch's shape."""
-        level, fills = self.level, _fills(draw)
+        level, fills = self.level, draw.fills
         if not is_array(first):  # of randperm: n, so each slice draws a permutation
             return BatchedArray(np.stack([draw(first, *rest, **options) for _ in range(level.count)]), level)
-        if fills or reads:
+        if not draw.by_axes:
             whole = expand_to_batch(first, level)
             whole = empty_like(whole) if fills and not is_batched_at(first, level) else whole
         else:  # dropout's noise, which in PyTorch lies in memory slice after slice
             whole = np.empty((level.count, *first.shape), first.dtype)
         by = (np.broadcast_to(align(x, level, first.ndim), whole.shape) if is_array(x) else x for x in rest)
-        if draw.__name__ == "multinomial" and first.ndim == 2:  # which draws one index after another for rows alone
+        if draw.by_rows and first.ndim == 2:
             found = draw(whole.reshape(-1, whole.shape[-1]), *by, **options).reshape(*whole.shape[:2], -1)
         else:
             found = draw(whole, *by, **options)
         return first if fills and is_batched_at(first, level) else BatchedArray(found, level)
-
-
-def _fills(draw: Callable[..., Any]) -> bool:
-    """Whether a draw writes into its first argument, as `normal_` does."""
-    return draw.__name__.endswith("_")

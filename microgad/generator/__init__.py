@@ -13,12 +13,14 @@ from . import choices, fills, gamma_dirichlet, poisson_binomial, transformed
 from .stream import Generator, default_generator, generator_or_default
 from .vmap_randomness import vmap_aware
 
-bernoulli_, dropout_noise = vmap_aware(fills.bernoulli_), vmap_aware(fills.dropout_noise)
-normal_, random_, uniform_ = vmap_aware(fills.normal_), vmap_aware(fills.random_), vmap_aware(fills.uniform_)
-cauchy_, exponential_ = vmap_aware(transformed.cauchy_), vmap_aware(transformed.exponential_)
-geometric_, log_normal_ = vmap_aware(transformed.geometric_), vmap_aware(transformed.log_normal_)
-randperm, multinomial = vmap_aware(choices.randperm), vmap_aware(choices.multinomial, reads=True)
+bernoulli_, normal_ = vmap_aware(fills.bernoulli_, fills=True), vmap_aware(fills.normal_, fills=True)
+random_, uniform_ = vmap_aware(fills.random_, fills=True), vmap_aware(fills.uniform_, fills=True)
+cauchy_, exponential_ = vmap_aware(transformed.cauchy_, fills=True), vmap_aware(transformed.exponential_, fills=True)
+geometric_ = vmap_aware(transformed.geometric_, fills=True)
+log_normal_ = vmap_aware(transformed.log_normal_, fills=True)
+dropout_noise = vmap_aware(fills.dropout_noise, by_axes=True)
 rrelu_noise = vmap_aware(transformed.rrelu_noise, reads=True)
+randperm, multinomial = vmap_aware(choices.randperm), vmap_aware(choices.multinomial, reads=True, by_rows=True)
 dirichlet, gamma = vmap_aware(gamma_dirichlet.dirichlet, reads=True), vmap_aware(gamma_dirichlet.gamma, reads=True)
 binomial, poisson = vmap_aware(poisson_binomial.binomial, reads=True), vmap_aware(poisson_binomial.poisson, reads=True)
 

@@ -87,7 +87,7 @@ class VmapDraws:
         """See `shared_part`."""
         return array
 
-    def made(self, draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def made(self, draw: Any, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Return the result of draw(*given) inside this vmap. Called with the draws of the enclosing vmap active."""
         raise NotImplementedError
 
@@ -105,28 +105,28 @@ class SequentialDraws(VmapDraws):
         self.slice, self.position = slice, 0
         return self.active()
 
-    def made(self, draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        first, fills = given[0], draw.__name__.endswith("_")
-        values = [x for x in (given if reads else given[1:]) if _is_array(x)]
+    def made(self, draw: Any, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        first = given[0]
+        values = [x for x in (given if draw.reads else given[1:]) if _is_array(x)]
         if values and self.randomness == "different":  # slice after slice gives the same numbers as all at once
             return draw(*given, **options)
         if self.position == len(self.drawn):
             self.drawn.append((self._for_all_slices(draw, given, options), values))
         whole, known = self.drawn[self.position]
         self.position += 1
-        if fills and (first.shape, first.dtype) != (whole.shape[1:], whole.dtype):
+        if draw.fills and (first.shape, first.dtype) != (whole.shape[1:], whole.dtype):
             return draw(*given, **options)
         if not all(map(np.array_equal, values, known)):
             raise same_randomness_error()
-        if not fills:
+        if not draw.fills:
             return whole[self.slice]
         first[...] = whole[self.slice]
         return first
 
-    def _for_all_slices(self, draw: Callable[..., Any], given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def _for_all_slices(self, draw: Any, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Make a draw for all slices, (count, *shape)."""
         first, *rest = given
-        if draw.__name__ == "dropout_noise":  # drawn in the order of the axes, as for all slices at once
+        if draw.by_axes:
             first = np.empty(first.shape, first.dtype)
         if self.randomness == "same":
             return np.stack([draw(first, *rest, **options)] * self.count)
@@ -147,23 +147,23 @@ def same_randomness_error() -> RandomnessError:
     )
 
 
-def _not_drawn(draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def _not_drawn(draw: Callable[..., Any], given: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """Return the result of a draw on the device "meta", which has no values; the stream isn't advanced."""
-    if not reads:
-        return given[0]
     return without_values(draw(*as_zeros(given), **{**options, "generator": Generator()}), ())
 
 
-def vmap_aware(draw: F, reads: bool = False) -> F:
+def vmap_aware(draw: F, *, fills: bool = False, reads: bool = False, by_axes: bool = False, by_rows: bool = False) -> F:
     """Decorate a draw so that inside a vmap `VmapDraws.made` makes it.
 
-    `reads` says that the draw depends on the values of its first argument, not only on its shape and dtype.
+    `fills` says that the draw writes into its first argument, `reads` that it depends on that argument's values, not
+    only on its shape and dtype. By `by_axes` its numbers lie in the order of the axes, not of the memory, and by
+    `by_rows` it takes at most a matrix, and draws one number after another only for rows alone.
     """
 
     @functools.wraps(draw)
     def drawn(*given: Any, **options: Any) -> Any:
         if given and isinstance(given[0], MetaArray):
-            return _not_drawn(draw, reads, given, options)
+            return _not_drawn(draw, given, options) if reads else given[0]
         draws = _variable.get()
         if draws is None:
             return draw(*given, **options)
@@ -176,6 +176,7 @@ def vmap_aware(draw: F, reads: bool = False) -> F:
         if all(source is not known for known, _ in draws.before):
             draws.before.append((source, source.snapshot()))
         with binding(_variable, draws.outer):
-            return draws.made(drawn, reads, given, options)
+            return draws.made(drawn, given, options)
 
+    vars(drawn).update(fills=fills, reads=reads, by_axes=by_axes, by_rows=by_rows)
     return drawn  # type: ignore[return-value]
