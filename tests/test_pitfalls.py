@@ -217,10 +217,16 @@ def test_a_decomposition_cannot_call_a_method_that_means_something_else_on_a_ten
         Scaled.apply(x)
 
 
+def packed(x):
+    """The name is that of a function which calls hooks."""
+    return x.copy()
+
+
 @pytest.mark.parametrize(
     ("method", "function"),
     [
         (lambda x: x / x.size, lambda x: x / np.size(x)),
+        (packed, np.copy),
         (lambda x: x.copy(), np.copy),
         (lambda x: x.astype(float), lambda x: np.astype(x, float)),
         (lambda x: x.transpose(), np.transpose),

@@ -175,12 +175,14 @@ def not_applied(cls: type[Function]) -> FunctionError:
 
 def on_tensors(error: Exception, node: Function) -> None:
     """Add to an error that a derivative raised under create_graph how derivatives are written that run there."""
-    called, step = [], error.__traceback__
+    cls, frames, step = type(node), [], error.__traceback__
     while step is not None:
-        called.append(step.tb_frame.f_code.co_name)
+        frames.append(step.tb_frame)
         step = step.tb_next
-    in_hook = called[1:2] != ["derive"] or {"backward_with_hooks", "packed", "unpack"}.intersection(called)
-    usual = isinstance(error, (AttributeError, IndexError, TypeError, ValueError)) and not in_hook
+    own = {f.__code__ for f in (*cls.derivatives, cls.joint, cls.decomposed) if f is not None}
+    in_hook = "microgad.grad_fn.saved_values" in [frame.f_globals.get("__name__") for frame in frames]
+    by_derivative = not own.isdisjoint(frame.f_code for frame in frames) and not in_hook
+    usual = isinstance(error, (AttributeError, IndexError, TypeError, ValueError)) and by_derivative
     if usual and not isinstance(error, (FunctionError, ShapeError)) and not getattr(error, "__notes__", ()):
         error.add_note(
             f"Under create_graph the derivative of {place(type(node).__name__, node.path)} runs on Tensors, whose "
