@@ -255,7 +255,7 @@ promote, promote_exactly = _promotion(cast), _promotion(_cast_exactly)
 promote_floating, promote_floating_exactly = _floating(promote), _floating(promote_exactly)
 
 
-def only(kinds: str, promotion: Callable[[list[Any]], list[Any]] = promote) -> staticmethod[[list[Any]], list[Any]]:
+def only(kinds: str, promotion: Callable[[list[Any]], list[Any]] = promote) -> Callable[[list[Any]], list[Any]]:
     """A promotion that accepts only common dtypes of these NumPy kinds: b(ool), i(nt), u(int), f(loat), c(omplex)."""
 
     def checked(arrays: list[Any]) -> list[Any]:
@@ -267,7 +267,7 @@ def only(kinds: str, promotion: Callable[[list[Any]], list[Any]] = promote) -> s
                 break
         return promoted
 
-    return staticmethod(checked)
+    return checked
 
 
 def promote_types(type1: Any, type2: Any) -> dtype:

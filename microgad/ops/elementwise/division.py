@@ -61,7 +61,7 @@ def div_class(rounding_mode: str | None) -> type[Function]:
 
 
 _INTEGER = {"b", "i", "u", int, bool}  # kinds of arrays and types of numbers
-_REAL, _REAL_EXACTLY = (dtypes.only("iuf", by).__func__ for by in (dtypes.promote, dtypes.promote_exactly))
+_REAL, _REAL_EXACTLY = (dtypes.only("iuf", by) for by in (dtypes.promote, dtypes.promote_exactly))
 
 
 def _promote_division(arrays: Any, promote: Any = _REAL) -> Any:

@@ -254,7 +254,7 @@ def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Te
     return into(out, LogAddExp2.apply(*require_tensors("logaddexp2", input, other)))
 
 
-_REAL = dtypes.only("f", dtypes.promote_floating).__func__
+_REAL = dtypes.only("f", dtypes.promote_floating)
 
 
 class XLogY(Function):

@@ -17,7 +17,7 @@ from ... import backend, dtypes
 from ...function import Function
 from ..blocks import in_blocks, in_double
 
-promote = dtypes.only("f", dtypes.promote_floating).__func__  # complex numbers are refused
+promote = dtypes.only("f", dtypes.promote_floating)  # complex numbers are refused
 
 
 def evaluate(formula: Callable[..., Any], float32_formula: Callable[..., Any], x: Any) -> Any:
