@@ -145,5 +145,5 @@ def _run_layers(
         if given["dropout"] and given["train"] and layer < layers - 1:
             x = dropout(x, given["dropout"])
     if batch_first:
-        x = with_torch_name(f"TransposeBackward{int(cls.__name__ != 'Lstm')}", x.transpose(0, 1))
+        x = with_torch_name(f"TransposeBackward{int(cls is not Lstm)}", x.transpose(0, 1))
     return x, *map(stack, zip(*after, strict=True))
