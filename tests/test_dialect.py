@@ -100,7 +100,7 @@ def problems(function: Any, on_arrays_only: bool = False) -> list[str]:
             found += [f"{where}: {option}= isn't recorded" for option in options if not on_arrays_only]
             if (
                 isinstance(node.func, ast.Name)
-                and node.func.id in ("float", "int", "bool", "abs", "max", "min")
+                and node.func.id in ("float", "int", "bool", "abs", "max", "min", "getattr")
                 and any(isinstance(arg, ast.Name) and arg.id in arguments for arg in node.args)
             ):
                 found.append(f"{where}: takes a value off the graph")
@@ -123,7 +123,7 @@ def test_derivatives_use_only_the_subset(name: str, function: Any, on_arrays_onl
 def test_each_kind_of_problem_is_reported() -> None:
     def grad_x(self, grad, x):  # type: ignore[no-untyped-def]
         grad += 1
-        y = np.asarray(x) + np.linalg.norm(x) + x.max() + float(x) + x[::-1]
+        y = np.asarray(x) + np.linalg.norm(x) + x.max() + float(x) + x[::-1] + getattr(x, "array", x)
         y[0] = np.add(x, grad, out=y)
         return y
 
@@ -132,7 +132,8 @@ def test_each_kind_of_problem_is_reported() -> None:
         "writes into grad",
         "np.asarray",
         ".max",
-        "takes a value off",
+        "float(x): takes a value off",
+        "getattr(x, 'array', x): takes a value off",
         "np.flip",
         "writes into an array",
         "out= isn't",

@@ -17,6 +17,7 @@ from ...function.half import HALF, by_forward
 from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from .. import layouts
+from ..bare import bare
 from ..blocks import by_blocks, unbuffered
 from ..creation.scalars import checked_scalar
 from ..dropout import Dropout
@@ -67,7 +68,7 @@ def _is_maximum(x: Any, slope: Any) -> bool:
 
 def _needs_where(x: Any, slope: Any) -> bool:
     """Whether to use np.where: x is small, or on a GPU, or a slope isn't finite, which would make NaN of 0 · slope."""
-    x, slope = getattr(x, "array", x), getattr(slope, "array", slope)
+    x, slope = bare(x), bare(slope)
     return x.size < 5000 or backend.is_gpu(x) or not math.isfinite(np.sum(slope))
 
 

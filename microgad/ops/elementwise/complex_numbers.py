@@ -13,6 +13,7 @@ from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
 from ...type_aliases import Tensor
 from .. import layouts
+from ..bare import bare
 from ..mirrors import Mirror
 from ..out import into
 from ..spelling import tensors_only
@@ -67,7 +68,7 @@ def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def is_complex(x: Any) -> bool:
     """Whether an array, or a Tensor that a derivative is computed on, is complex."""
-    return getattr(x, "array", x).dtype.kind == "c"
+    return bare(x).dtype.kind == "c"
 
 
 def conjugate(x: Any) -> Any:

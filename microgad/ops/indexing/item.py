@@ -18,6 +18,7 @@ from ...function.linear_map import LinearMap
 from ...function.naming import with_in_place_name, with_torch_name
 from ...type_aliases import Index, Operand, Tensor
 from .. import creation, layouts
+from ..bare import bare
 from ..creation.scalars import checked_scalar
 from ..elementwise import Select
 from ..spelling import tensors_only
@@ -89,7 +90,7 @@ class SetItem(StoreMixin, Function):
         g = GetItem.apply(grad, index=self.index)
         if is_basic(self.index):
             return g
-        last = index_kernels.last_write_mask(self.index, getattr(grad, "array", grad))
+        last = index_kernels.last_write_mask(self.index, bare(grad))
         return g if last is None else Select.apply(last, g)
 
 
@@ -144,7 +145,7 @@ class Write(NamedTuple):
             for cls, operand, settings in self.steps
         ]
         for cls, operand, settings in steps:
-            if self.fills and layouts.expanded_axes(x) and np.size(getattr(operand, "array", operand)) <= 1:
+            if self.fills and layouts.expanded_axes(x) and np.size(bare(operand)) <= 1:
                 _fill_expanded(input, operand, settings["index"])
             else:
                 cls.apply_(input, operand, **settings)
@@ -169,7 +170,7 @@ def copy_if_shared(given: Any, target: Any) -> Any:
     """Copy an operand or index that shares memory with the target, so that it is read as it was before the write."""
     if type(given) is tuple:
         return tuple([copy_if_shared(item, target) for item in given])
-    array = getattr(given, "array", given)
+    array = bare(given)
     if type(array) is not type(target) or not np.may_share_memory(array, target):
         return given
     return array.copy() if given is array else given.clone()

@@ -11,6 +11,7 @@ from ... import backend, function
 from ...errors import DtypeError, KindError, ShapeError
 from ...function.half import HALF
 from ...type_aliases import Tensor
+from ..bare import bare
 from ..elementwise import Select, conjugate
 
 
@@ -27,11 +28,6 @@ def adjoint(x: Any) -> Any:
 def by_columns(x: Any) -> Any:
     """Copy matrices, bare or Tensors, to column-major memory, in which PyTorch has what LAPACK computes."""
     return mT(np.copy(mT(x), "C"))
-
-
-def bare(x: Any) -> Any:
-    """Return the bare array of an array or a Tensor. Use it for decisions only: operations on it are not recorded."""
-    return x.array if isinstance(x, function.Tensor) else x
 
 
 def eye(x: Any, n: int, m: int | None = None) -> Any:

@@ -17,6 +17,7 @@ from ...function.naming import with_torch_name
 from ...state import composite, observed
 from ...type_aliases import Tensor
 from .. import layouts
+from ..bare import bare
 from ..blocks import unbuffered
 from ..elementwise import Flat
 from ..elementwise.selection import fast_select
@@ -313,7 +314,7 @@ def _log_share(x: Any, own: Any, exps: Any, total: Any, peak: Any) -> Any:
 
 def _class_index(classes: Any) -> tuple[Any, ...]:
     """Return the index with which an array (C, N, ...) gives (N, ...): at each position, the value of its class."""
-    classes = getattr(classes, "array", classes)  # integers have no gradient
+    classes = bare(classes)  # integers have no gradient
     classes = layouts.contiguous(classes.astype(np.int64, copy=False))  # Tensors take uint8 as a mask
     grid = (_cached_grid if classes.size <= FEW_ROWS else _grid)(classes.shape)
     return (classes, *(grid if backend.on_cpu(classes) else [backend.like(places, classes) for places in grid]))

@@ -15,6 +15,7 @@ from ...state import composite
 from ...type_aliases import Tensor
 from .. import layouts
 from ..activation import logsigmoid
+from ..bare import bare
 from ..distance import pairwise_distance
 from ..elementwise import Relu, Select, clamp_min, minimum, ne, sqrt, where
 from ..indexing import index_kernels
@@ -147,7 +148,7 @@ class MultiMarginLoss(Function):
         return out
 
     def decomposition(self, input, target, weight):
-        target = getattr(target, "array", target)
+        target = bare(target)
         is_own = _is_own(target, input.shape[1])
         own = Select.apply(is_own, input).sum(1).reshape((-1, 1))
         hinge = Select.apply(np.logical_not(is_own), Relu.apply(self.margin - own + input))
@@ -245,7 +246,7 @@ class MultilabelMarginLoss(Function):
         return out
 
     def decomposition(self, input, target):
-        target = getattr(target, "array", target)
+        target = bare(target)
         counts, n = _label_mask(target)[:, :, None], target.shape[1]
         labels = np.where(counts[:, :, 0], target, 0)
         is_label = (_is_own(labels, n) & counts).any(1)

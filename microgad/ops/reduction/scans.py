@@ -15,6 +15,7 @@ from ...function.linear_map import LinearMap
 from ...state import composite
 from ...type_aliases import Dtype, Tensor
 from .. import layouts
+from ..bare import bare
 from ..elementwise import Flat
 from ..indexing import Gather
 from ..movement import cat
@@ -149,7 +150,7 @@ class LogCumSumExp(Function):
 
     def decomposition(self, x):
         # An infinite result that is x itself: there the derivative is NaN, as in PyTorch.
-        values = getattr(x, "array", x)
+        values = bare(x)
         undefined = np.isinf(values.real) & (values == _running_log_sum(values, self.axis))
         nan = np.where(undefined, math.nan, 0).astype(values.dtype)
         total = associative_scan(_add_exponentials, np.where(undefined, values, x), self.axis)
