@@ -13,6 +13,7 @@ import numpy as np
 from . import engine, errors, function, state
 from .duck_arrays import called_again, check_write
 from .engine.leaves import accumulate
+from .engine.paths import node_at
 from .errors import arguments
 from .function import AccumulateGrad, Function
 from .lazy import LazyModule
@@ -97,8 +98,8 @@ def grad(
         recorded = True, True, only_inputs, allow_unused, is_grads_batched, materialize_grads
         return tuple(map(forward.constant, grad(outputs, inputs, grad_outputs, *recorded)))
     if is_grads_batched:
-        rest = create_graph, True, allow_unused, False, materialize_grads
-        return tuple(mapping.batched_grad(grad, outputs, inputs, grad_outputs, retain_graph, rest))
+        options = retain_graph, create_graph, allow_unused, materialize_grads
+        return tuple(mapping.batched_grad(grad, outputs, inputs, grad_outputs, *options))
     roots, seeds = _check_gradients(outputs, grad_outputs, create_graph)
     targets = [_node_of(x, "grad", i) for i, x in enumerate(inputs)]
     retain = _retains(create_graph if retain_graph is None else retain_graph)
@@ -125,14 +126,8 @@ def _sequence(tensors: Any) -> tuple[Any, ...]:
     return tuple(tensors) if many else (tensors,)
 
 
-def _node_at(x: Any) -> Any:
-    """Return the node of a Tensor or GradientEdge, if any; of a node with several results, the one at `output_nr`."""
-    node = getattr(x, "node", None)
-    return node.result(x.output_nr) if node is not None and type(node.shape) is list else node
-
-
 def _node_of(tensor: Any, op: str, i: int) -> Any:
-    if (node := _node_at(tensor)) is None and not getattr(tensor, "requires_grad", False):
+    if (node := node_at(tensor)) is None and not getattr(tensor, "requires_grad", False):
         raise arguments.no_node(op, i, tensor)
     return AccumulateGrad(tensor) if node is None else node  # on a view made under no_grad nothing depends
 
@@ -143,7 +138,7 @@ def _check_gradients(tensors: Sequence[Any], grads: Any, create_graph: bool) -> 
         raise errors.ArgumentError(f"got {len(tensors)} tensors and {len(grads)} gradients")
     roots, seeds = [], []
     for i, (tensor, g) in enumerate(zip(tensors, grads, strict=True)):
-        if (node := _node_at(tensor)) is None:
+        if (node := node_at(tensor)) is None:
             raise errors.GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
         shape, dtype = node.shape, node.dtype
         if g is None:

@@ -17,6 +17,7 @@ from .. import errors, gradients, state
 from ..backend import owner
 from ..backend.memory_layout import geometry
 from ..engine import leaves
+from ..engine.paths import reachable
 from ..function import AccumulateGrad, Function
 from ..lazy import define_getattr as _define_getattr
 from ..ops.elementwise import Flat
@@ -103,15 +104,8 @@ class dual_level:
 
     def duals_of(self, tensor: Tensor) -> list[_Dual]:
         """Return the duals that a Tensor depends on."""
-        oldest, seen, stack = min(self.duals, default=math.inf), set(), [tensor.node]
-        while stack:
-            node = stack.pop()
-            if node is None or node.number < oldest or node.number in seen:
-                continue
-            if isinstance(node, _WithoutTangent.node_class):
-                continue
-            seen.add(node.number)
-            stack += node.edges
+        oldest = min(self.duals, default=math.inf)
+        seen = reachable([tensor.node], oldest, _WithoutTangent.node_class)
         return [dual for number, dual in self.duals.items() if number in seen]
 
     def reaches(self, outputs: Sequence[Tensor], grad_outputs: Any) -> bool:

@@ -114,13 +114,13 @@ def map_slices(func: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence
 
 
 def batched_grad(
-    grad: Callable[..., Any], outputs: Any, inputs: Any, grads: Any, retain_graph: bool | None, rest: Any
-) -> tuple[Any, ...]:
+    grad: Callable[..., Any], outputs: Any, inputs: Any, grads: Any, retain_graph: bool | None, create_graph: bool,
+    allow_unused: bool | None, materialize: bool,
+) -> tuple[Any, ...]:  # fmt: skip
     """Call `autograd.grad` for all slices of gradients at once if possible, and stack the results.
 
     The zeros of materialize_grads have no batch axis, as in PyTorch.
     """
-    create_graph, _, allow_unused, _, materialize = rest
     grads = (grads,) if isinstance(grads, function.Tensor) or grads is None else tuple(grads)
     if any(g is None for g in grads) or len({len(g) for g in grads}) > 1:
         raise ArgumentError("grad: is_grads_batched needs a gradient for each of outputs, and as many of each")
@@ -135,19 +135,14 @@ def batched_grad(
                 f"shape of {y.shape}. If you only want some tensors in `grad_output` to be considered batched, "
                 "consider using vmap."
             )
-    options = create_graph, True, allow_unused or materialize or None
-    found = map_slices(lambda slices: grad(outputs, inputs, slices, True, *options), grads)
+    unused = allow_unused or materialize or None
+    found = map_slices(lambda slices: grad(outputs, inputs, slices, True, create_graph, allow_unused=unused), grads)
     if materialize:
         pairs = zip(found, inputs, strict=True)
         found = [np.zeros_like(x.detach()).requires_grad_(create_graph) if g is None else g for g, x in pairs]
     if not (create_graph if retain_graph is None else retain_graph) and not called_again.get():
-        _free([_node_at(y) for y in outputs], [_node_at(x) for x in inputs])
+        _free([paths.node_at(y) for y in outputs], [paths.node_at(x) for x in inputs])
     return tuple(found)
-
-
-def _node_at(x: Any) -> Any:
-    """Return the node of a Tensor or GradientEdge."""
-    return x.node.result(x.output_nr) if type(x.node.shape) is list else x.node
 
 
 def _free(roots: Sequence[Function], ends: Sequence[Function]) -> None:

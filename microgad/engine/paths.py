@@ -1,19 +1,26 @@
-"""Which nodes a backward pass visits."""
+"""Where a backward pass starts, and which nodes it visits."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..function import Function
 
 
-def reachable(roots: Sequence[Function | None], oldest: float) -> dict[int, Function]:
-    """The nodes that can be reached from `roots`, by number, without those that are older than `oldest`."""
+def node_at(x: Any) -> Any:
+    """The node of a Tensor or GradientEdge, if any; of a node with several results, the one at `output_nr`."""
+    node = getattr(x, "node", None)
+    return node.result(x.output_nr) if node is not None and type(node.shape) is list else node
+
+
+def reachable(roots: Sequence[Function | None], oldest: float, barred: Any = ()) -> dict[int, Function]:
+    """The nodes that can be reached from `roots`, by number, not through any that is older, or of a `barred` class."""
     found: dict[int, Function] = {}
     stack: list[Function | None] = list(roots)
     while stack:
         node = stack.pop()
-        if node is not None and node.number >= oldest and node.number not in found:
+        if node is not None and node.number >= oldest and node.number not in found and not isinstance(node, barred):
             found[node.number] = node
             stack += node.edges
     return found

@@ -11,6 +11,7 @@ from weakref import WeakSet
 from ... import backend
 from ...autograd import function
 from ...backend.meta import MetaArray
+from ...engine.paths import reachable
 from ...errors import DtypeError, GraphError
 from ...function import AccumulateGrad, Function, Output, Packed
 from ...function.plan import argument
@@ -251,14 +252,7 @@ def producer(node: Function) -> tuple[Function, int]:
 
 def ancestors(roots: list[Function]) -> dict[int, Function]:
     """Return the roots and all nodes that lead to them, by number, oldest first."""
-    reached: dict[int, Function] = {}
-    stack = list(roots)
-    while stack:
-        node = stack.pop()
-        if node.number not in reached:
-            reached[node.number] = node
-            stack += [edge.edges[0] if type(edge) is Output else edge for edge in node.edges if edge is not None]
-    return dict(sorted(reached.items()))
+    return {number: node for number, node in sorted(reachable(roots, 0).items()) if type(node) is not Output}
 
 
 def scalar_value(array: Any) -> Any:
