@@ -1,17 +1,25 @@
-"""Where a backward pass starts, and which nodes it visits."""
+"""From Tensors to nodes, and from nodes to those that a backward pass visits."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from ..function import Function
+from ..function import Function, Output
 
 
 def node_at(x: Any) -> Any:
     """The node of a Tensor or GradientEdge, if any; of a node with several results, the one at `output_nr`."""
     node = getattr(x, "node", None)
     return node.result(x.output_nr) if node is not None and type(node.shape) is list else node
+
+
+def producer(node: Any) -> tuple[Any, int]:
+    """The operation's node behind a Tensor's node, and which result of it the Tensor is.
+
+    The node of one of several results is an Output, which points to the operation's node.
+    """
+    return (node.edges[0], node.index) if type(node) is Output else (node, 0)
 
 
 def reachable(roots: Sequence[Function | None], oldest: float, barred: Any = ()) -> dict[int, Function]:

@@ -13,9 +13,10 @@ from ..engine import node_hooks, transforms
 from ..engine.complex import conjugate, conjugates
 from ..engine.hooks import RemovableHandle
 from ..engine.leaves import accumulate
+from ..engine.paths import producer
 from ..engine.results import gathered
 from ..errors import arguments
-from ..function import AccumulateGrad, Function, Output, rules
+from ..function import AccumulateGrad, Function, rules
 from ..function.half import HALF
 from ..function.naming import node_name
 from ..function.plan import Plan
@@ -37,7 +38,7 @@ def next_functions(node: Function) -> tuple[tuple[Function | None, int], ...]:
     'ExpBackward0'
     """
     edges = [node.edges[i] for i in torch_names.inputs_of(node)]
-    return tuple((e.edges[0], e.index) if type(e) is Output else (e, 0) for e in edges)
+    return tuple(map(producer, edges))
 
 
 class HookedPlan(Plan):
@@ -106,11 +107,6 @@ def _backward(
         node.plan = plan
 
 
-def producer(node: Function) -> Function:
-    """Return the node of the operation itself, given that of one of its several results."""
-    return node.edges[0] if type(node) is Output else node
-
-
 def call_node(node: Function, *grads: Any) -> Any:
     """Return the gradients of a node's inputs, given those of its results: one step of backward, without hooks.
 
@@ -122,7 +118,7 @@ def call_node(node: Function, *grads: Any) -> Any:
     >>> (x * y).grad_fn(torch.tensor(2.0))
     (tensor(10., grad_fn=<MulBackward0>), tensor(6., grad_fn=<MulBackward0>))
     """
-    node = producer(node)
+    node = producer(node)[0]
     if not hasattr(node, "number"):
         raise rules.not_applied(type(node))
     given = _check_output_grads(node, grads)
@@ -219,7 +215,7 @@ def metadata(node: Function) -> dict[Any, Any]:
 
 
 def _hooked(node: Function) -> HookedPlan:
-    node = producer(node)
+    node = producer(node)[0]
     if not isinstance(node.plan, HookedPlan):
         node.plan = HookedPlan(node.plan)
         node_hooks.calling.add(node)

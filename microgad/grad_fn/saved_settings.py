@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..engine.paths import producer
 from ..function import Function
 from ..function.naming import node_name
 from . import torch_names
-from .interface import producer
 
 Settings = Mapping[str, str | Callable[[Any], Any]]  # PyTorch's name -> the node's attribute, or a function of the node
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
@@ -78,7 +78,7 @@ SETTINGS: dict[str, Settings] = {
 
 def settings_of(node: Function) -> Settings:
     """Return the settings that a node has; none if it is a part of one PyTorch operation that is several here."""
-    node = producer(node)
+    node = producer(node)[0]
     if torch_names.of_composite(node.path) is not None or torch_names.key(type(node)) in ("", "SetItem"):
         return {}
     name = node_name(node)
@@ -90,5 +90,5 @@ def read(node: Function, name: str) -> Any:
     found = settings_of(node).get(name)
     if found is None:
         raise AttributeError(f"{node_name(node)!r} object has no attribute '_saved_{name}'")
-    node = producer(node)
+    node = producer(node)[0]
     return getattr(node, found) if isinstance(found, str) else found(node)

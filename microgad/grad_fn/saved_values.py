@@ -19,13 +19,13 @@ import numpy as np
 from .. import backend, errors, state
 from .. import function as core
 from ..engine import versions
+from ..engine.paths import producer
 from ..errors.wording import FREED
 from ..function import AccumulateGrad, Function, Packed
 from ..function.naming import node_name
 from ..lazy import LazyModule
 from ..pytree import tree_leaves
 from . import torch_names
-from .interface import producer
 
 if TYPE_CHECKING:
     from ..batching import array as batched
@@ -47,7 +47,7 @@ _SHARES_NO_MEMORY = (type(None), int, float, complex, str, bytes, np.generic, Pa
 
 def has(node: Function, name: str) -> bool:
     """Whether some derivative of a node's operation reads the value of this name."""
-    return _find_input(producer(node), name) is not None
+    return _find_input(producer(node)[0], name) is not None
 
 
 def read(node: Function, name: str) -> Any:
@@ -55,7 +55,7 @@ def read(node: Function, name: str) -> Any:
 
     Raises AttributeError if there is no value of that name, RuntimeError if it was freed or written to.
     """
-    node = producer(node)
+    node = producer(node)[0]
     at = _position(node, name, "_saved_")
     if node.kept is None:
         raise errors.GraphError(f"{node_name(node)}: {FREED}")
@@ -79,7 +79,7 @@ def read(node: Function, name: str) -> Any:
 
 def raw(node: Function, name: str) -> SavedTensor:
     """Return the object by which hooks are put on a kept value. Raises AttributeError if there is no such name."""
-    node = producer(node)
+    node = producer(node)[0]
     return SavedTensor(node, _position(node, name, "_raw_saved_"))
 
 

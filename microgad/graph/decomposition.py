@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from .. import state
+from ..engine.paths import producer
 from ..function import Function
 from ..tensor import Tensor
-from .recording.node_reader import producer
 
 
 def fine() -> AbstractContextManager[None]:

@@ -12,8 +12,9 @@ from typing import Any
 
 from .. import backend, errors, state
 from ..autograd.saved_tensors import PackingObserver
+from ..engine.paths import producer
 from ..errors.notices import warn
-from ..function import Function, Output, Packed, numbers
+from ..function import Function, Packed, numbers
 from ..generator import default_generator
 from ..generator.vmap_randomness import resume_here
 from ..grad_fn.interface import HookedPlan
@@ -176,7 +177,7 @@ class Collector(PackingObserver):
 
     def _place(self, edge: Function | None, places: dict[int, int]) -> Any:
         """Return which result an edge leads to; for nodes that no observer sees, as those of a view's base, None."""
-        node, index = (edge.edges[0], edge.index) if type(edge) is Output else (edge, 0)
+        node, index = producer(edge)
         number = None if node is None else places.get(node.number, node.number)
         return None if number is None or number > self.start else (number, index)
 

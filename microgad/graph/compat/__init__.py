@@ -11,13 +11,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...engine.paths import producer
 from ...errors import ArgumentError
 from ...errors.own_arguments import checked
 from ...function import AccumulateGrad
 from ...nn.modules.module.training_mode import training_mode
 from ...tensor import Tensor
 from ..drawing.graph import Graph
-from ..recording.node_reader import ancestors, producer, read
+from ..recording.node_reader import ancestors, read
 from ..recording.recorder import record
 from ..statistics import stats_of
 from ..tape import Source

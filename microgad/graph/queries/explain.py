@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, engine, state
+from ...engine.paths import producer
 from ...errors import DtypeError, place
 from ...errors.own_arguments import checked
 from ...function import AccumulateGrad, Function
@@ -15,7 +16,7 @@ from ...function.plan import argument
 from ...grad_fn.interface import HookedPlan
 from ...tensor import Tensor
 from ..formulas import formula_of
-from ..recording.node_reader import producer, read
+from ..recording.node_reader import read
 from ..recording.recorder import record
 from ..tape import Op, Tape
 from ..text import settings, shape_of, size, title

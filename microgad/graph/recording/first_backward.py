@@ -9,9 +9,9 @@ from typing import Any
 from ... import state
 from ...autograd.function_hooks import remove_observer
 from ...engine import backward_pass
+from ...engine.paths import producer
 from ...function import Function
 from ..tape import Input, Op, Result, Source, Tape
-from .node_reader import producer
 from .recorder import Recorder, RecordOptions
 
 

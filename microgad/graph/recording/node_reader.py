@@ -11,7 +11,7 @@ from weakref import WeakSet
 from ... import backend
 from ...autograd import function
 from ...backend.meta import MetaArray
-from ...engine.paths import reachable
+from ...engine.paths import producer, reachable
 from ...errors import DtypeError, GraphError
 from ...function import AccumulateGrad, Function, Output, Packed
 from ...function.plan import argument
@@ -240,14 +240,6 @@ def values(node: Function) -> list[Any]:
         number = i not in packed and isinstance(value, int | float | complex)
         found.append(value if number else arrays[0] if len(arrays) == 1 else arrays)
     return found
-
-
-def producer(node: Function) -> tuple[Function, int]:
-    """Return the operation's node behind a Tensor's node, and which result of it the Tensor is.
-
-    The node of one of several results is an Output, which points to the operation's node.
-    """
-    return (node.edges[0], node.index) if type(node) is Output else (node, 0)
 
 
 def ancestors(roots: list[Function]) -> dict[int, Function]:

@@ -6,13 +6,13 @@ import weakref
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from ...engine.paths import producer
 from ...function import Function, Output
 from ...nn.modules.module.hooks import BackwardHookFunction
 from ...tensor import Tensor
 from ..replay_data import BackwardPass, BoundaryPoint
 from ..strided_copy import strided_copy
 from ..tape import Op, Source, Tape
-from .node_reader import producer
 from .origins import Origins
 
 

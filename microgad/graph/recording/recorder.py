@@ -17,6 +17,7 @@ from ...autograd.anomaly import callers_line
 from ...autograd.function import CustomNode
 from ...autograd.function_hooks import remove_observer
 from ...backend.meta import MetaArray
+from ...engine.paths import producer
 from ...errors import DtypeError, UnsupportedError
 from ...errors.own_arguments import checked
 from ...function import AccumulateGrad, Function, numbers
@@ -32,7 +33,7 @@ from ..replay_data import Recipe
 from ..statistics import stats_of, value_flag
 from ..strided_copy import strided_copy
 from ..tape import Input, Op, Result, Source, Tape
-from .node_reader import NodeReader, names_of, plain_setting, producer, scalar_value
+from .node_reader import NodeReader, names_of, plain_setting, scalar_value
 from .origins import Origin, Origins
 from .pass_recorder import PassRecorder
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ... import backend
 from ...engine.complex import conjugates
+from ...engine.paths import producer
 from ...errors import GraphError
 from ...function import Function
 from ...function.half import HALF, wide
 from ...state.observer import Observer
-from ..recording.node_reader import producer
 from ..replay_data import BoundaryPoint
 
 if TYPE_CHECKING:
