@@ -14,6 +14,7 @@ import numpy as np
 from .. import errors, state
 from ..engine.backward_pass import current_pass
 from ..errors.arguments import check_bool
+from ..errors.callers import program_frame
 from ..errors.notices import warn
 from ..function import Output
 from ..function.naming import node_name
@@ -158,23 +159,15 @@ class Tracer(state.Observer):
         return Source(len(self._sources) + len(self._backward), type(node).__name__, state.current().path, told)
 
 
-def _callers_frame() -> Any:
-    """Return the innermost frame that isn't microgad's own."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "microgad":
-        frame = frame.f_back
-    return frame
-
-
 def callers_line() -> str:
     """Return the file and line of the innermost frame that isn't microgad's own."""
-    frame = _callers_frame()
+    frame, _ = program_frame()
     return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
 
 
 def callers_stack() -> traceback.StackSummary:
     """Return the calls that lead to the innermost frame that isn't microgad's own. Source lines aren't read yet."""
-    stack = traceback.StackSummary.extract(traceback.walk_stack(_callers_frame()), lookup_lines=False)
+    stack = traceback.StackSummary.extract(traceback.walk_stack(program_frame()[0]), lookup_lines=False)
     stack.reverse()
     return stack
 

@@ -6,6 +6,8 @@ import sys
 import warnings
 from typing import Any
 
+from .callers import program_frame
+
 # NumPy's warnings of the logarithm of 0, of ∞ - ∞, of a float that is too large for a cast.
 OF_NUMBERS = "(divide by zero|overflow|underflow|invalid value) encountered"
 TO_SCALAR = (
@@ -27,10 +29,7 @@ def once(said: str) -> None:
 
 def warn(said: str, category: type[Warning] = UserWarning) -> None:
     """Give a warning at the innermost line outside of microgad on the call stack."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("microgad."):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(said, category, stacklevel=level)
+    warnings.warn(said, category, stacklevel=program_frame()[1])
 
 
 def quiet_numbers() -> None:

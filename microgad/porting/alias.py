@@ -16,6 +16,7 @@ from ..backend.devices import device
 from ..backend.memory_formats import layout, memory_format
 from ..dtypes import dtype
 from ..errors import MicrogadError, missing
+from ..errors.callers import program_frame
 from ..generator import Generator
 from ..parameter import Parameter
 from ..size import Size
@@ -269,9 +270,7 @@ def _describe_missing(name: str) -> str:
 
 def _caller_location() -> str:
     """Return file and line of the innermost frame outside of microgad."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("microgad."):
-        frame = frame.f_back
+    frame, _ = program_frame()
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
