@@ -13,12 +13,12 @@ import numpy as np
 from .. import errors
 from ..backend import is_array
 from ..backend.memory_layout import address
+from ..function import SCALARS
 from ..function.plan import argument
 from ..state.inference import count
 
 REMEMBERED = 64  # how many of the latest writes' regions are remembered
 WORK = 10_000  # how many steps NumPy may take to find out whether two strided arrays share an element
-_NUMBERS = frozenset((bool, int, float, complex))
 
 # By the id of a memory's owner: a reference to it, and the counters of copies that follow writes to it (conjugates).
 mirrors: dict[int, tuple[Any, Any]] = {}
@@ -84,7 +84,7 @@ def numbers(node: Any) -> list[Any]:
     if not kept:
         packed = getattr(kept, "hooks", ())  # arrays, even where a hook returned a number
         kept = [None if i in packed else x for i, x in enumerate(kept.values)]
-    return [x if type(x) in _NUMBERS else None for x in kept]
+    return [x if type(x) in SCALARS else None for x in kept]
 
 
 def _name(node: Any, counter: list[Any]) -> str:

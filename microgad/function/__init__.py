@@ -22,9 +22,9 @@ from .half import HALF, by_forward, casting, in_single, widened
 from .naming import node_name
 from .plan import Plan, parameters, read_signatures
 
-_SCALARS = frozenset((float, int, bool, complex))
-_SIMPLE = _SCALARS | {str, type(None)}  # types of settings that hold no arrays
-_PLAIN = _SCALARS | {type(None), ndarray}  # types of inputs that need no conversion
+SCALARS = frozenset((float, int, bool, complex))  # types of Python's numbers
+_SIMPLE = SCALARS | {str, type(None)}  # types of settings that hold no arrays
+_PLAIN = SCALARS | {type(None), ndarray}  # types of inputs that need no conversion
 _FLOAT32 = np.dtype("float32")  # the most common dtype: `is` is faster than asking for the kind
 numbers = count()  # numbers nodes in the order of creation, which is the order that the engine walks back
 _new = object.__new__
@@ -381,7 +381,7 @@ class Function:
     @classmethod
     def _compute(cls, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """Compute on bare arrays, as a derivative does. NumPy scalars are 0-d results of NumPy's functions."""
-        if inputs[0] is None or _SCALARS.issuperset(map(type, inputs)):
+        if inputs[0] is None or SCALARS.issuperset(map(type, inputs)):
             name, kind = cls.inputs[0], type(inputs[0]).__name__
             raise errors.DtypeError(f"{cls.__name__}: argument '{name}' must be Tensor, not {kind}")
         self = cls()

@@ -8,33 +8,32 @@ import numpy as np
 
 from ... import dtypes, function
 from ...errors import DtypeError
-
-_NUMBERS = frozenset((bool, int, float, complex))
+from ...function import SCALARS
 
 
 def wrap_scalars(a: Any, b: Any) -> tuple[Any, Any]:
     """Return both operands. If both are numbers, the first becomes a Tensor, so that the result is a Tensor."""
-    if type(a) in _NUMBERS and type(b) in _NUMBERS:
+    if type(a) in SCALARS and type(b) in SCALARS:
         a = function.Tensor._wrap(np.asarray(a, dtypes.result_dtype([a])))
     return a, b
 
 
 def require_tensor(op: str, a: Any) -> Any:
     """Return the first operand. Raises TypeError if it is a number or None."""
-    if type(a) in _NUMBERS or a is None:
+    if type(a) in SCALARS or a is None:
         raise DtypeError(f"{op}: argument 'input' (position 1) must be Tensor, not {type(a).__name__}")
     return a
 
 
 def require_tensors(op: str, a: Any, b: Any) -> tuple[Any, Any]:
     """Return both operands. Raises TypeError if one of them is a number."""
-    if type(b) in _NUMBERS:
+    if type(b) in SCALARS:
         raise DtypeError(f"{op}: argument 'other' (position 2) must be Tensor, not {type(b).__name__}")
     return require_tensor(op, a), b
 
 
 def require_one_tensor(op: str, a: Any, b: Any) -> tuple[Any, Any]:
     """Return both operands. Raises TypeError if both are numbers."""
-    if type(a) in _NUMBERS and type(b) in _NUMBERS:
+    if type(a) in SCALARS and type(b) in SCALARS:
         raise DtypeError(f"{op}: one of its operands must be Tensor, not {type(a).__name__} and {type(b).__name__}")
     return a, b
