@@ -58,7 +58,7 @@ def check(op: str, given: Any) -> None:
         raise DtypeError(f"{op}(): argument 'memory_format' must be torch.memory_format, not {type(given).__name__}")
 
 
-def axes_of(op: str, wanted: Any, ndim: int) -> tuple[int, ...]:
+def axes_of_format(op: str, wanted: Any, ndim: int) -> tuple[int, ...]:
     """The axes from the outermost in memory to the innermost. Raises RuntimeError if the format needs another ndim."""
     check(op, wanted)
     axes = AXES.get(wanted, tuple(range(ndim)))

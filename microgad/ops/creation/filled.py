@@ -90,7 +90,7 @@ def in_memory_format(op: str, make: Callable[[Any], Any], shape: tuple[int, ...]
         return make(shape)
     if memory_format is memory_formats.preserve_format:
         raise ArgumentError(f"{op}: unsupported memory format option Preserve: there is no input to take it from")
-    axes = memory_formats.axes_of(op, memory_format, len(shape))
+    axes = memory_formats.axes_of_format(op, memory_format, len(shape))
     return make(tuple(shape[i] for i in axes)).transpose([axes.index(i) for i in range(len(axes))])
 
 

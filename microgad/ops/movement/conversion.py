@@ -86,5 +86,5 @@ def clone(input: Tensor, *, memory_format: MemoryFormat = None) -> Tensor:
     """
     if memory_format in (None, memory_formats.preserve_format):
         return Clone.apply(input, order="K")
-    axes = memory_formats.axes_of("clone", memory_format, input.ndim)
+    axes = memory_formats.axes_of_format("clone", memory_format, input.ndim)
     return Clone.apply(input, order=axes if memory_format in memory_formats.AXES else "C")
