@@ -22,7 +22,8 @@ from . import creation, movement
 def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     """Return the coordinates of a grid: each vector along its own dimension, repeated along the others.
 
-    "ij" indexing assigns the dimensions in the vectors' order, "xy" swaps the first two. Source: torch.meshgrid.
+    "ij" indexing assigns the dimensions in the vectors' order, "xy" swaps the first two. Raises RuntimeError for none,
+    for matrices, for other indexing, and where dtypes or devices differ. Source: torch.meshgrid.
 
     >>> torch.meshgrid(torch.tensor([1, 2]), torch.tensor([3, 4, 5]), indexing="ij")[0]
     tensor([[1, 1, 1],
@@ -61,7 +62,10 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
 
 @composite
 def cartesian_prod(*tensors: Tensor) -> Tensor:
-    """Return all ways to take one value from each vector, as rows. Source: torch.cartesian_prod.
+    """Return all ways to take one value from each vector, as rows.
+
+    (n), (m), ... -> (n · m · ..., number of vectors); a single vector stays as it is. Raises RuntimeError for other
+    shapes. Source: torch.cartesian_prod.
 
     >>> torch.cartesian_prod(torch.tensor([1, 2]), torch.tensor([3, 4]))
     tensor([[1, 3],
@@ -78,7 +82,9 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
 
 @composite
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
-    """Return all ways to take r values of a vector, in its order, as rows. Source: torch.combinations.
+    """Return all ways to take r values of a vector, in its order, as rows.
+
+    (n) -> (number of ways, r). Raises RuntimeError for other shapes and a negative r. Source: torch.combinations.
 
     >>> torch.combinations(torch.tensor([1, 2, 3]))
     tensor([[1, 2],
@@ -134,7 +140,9 @@ def _diagonal_blocks(shapes: Sequence[tuple[int, ...]]) -> Iterator[tuple[slice,
 
 @composite
 def block_diag(*tensors: Any) -> Tensor:
-    """Return the block-diagonal matrix of the inputs; a vector counts as a row. Source: torch.block_diag.
+    """Return the block-diagonal matrix of the inputs; a vector counts as a row.
+
+    Raises RuntimeError for more than two dimensions. Source: torch.block_diag.
 
     >>> torch.block_diag(torch.tensor([[1, 2]]), torch.tensor(3))
     tensor([[1, 2, 0],

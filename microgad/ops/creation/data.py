@@ -264,7 +264,8 @@ def _first(data: Any) -> Any:
 def as_tensor(data: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
     """Make a Tensor of data, on the same memory if no conversion is needed.
 
-    Raises as `tensor` does. Source: torch.as_tensor.
+    Raises as `tensor` does, TypeError for arrays of other kinds, such as strings, ValueError for a foreign byte order.
+    Source: torch.as_tensor.
 
     >>> array = np.zeros(2)
     >>> torch.as_tensor(array)[0] = 1
@@ -420,7 +421,10 @@ def from_dlpack(ext_tensor: Any, *, device: Device = None, copy: bool | None = N
 def frombuffer(
     buffer: Any, *, dtype: GivenDtype, count: int = -1, offset: int = 0, requires_grad: bool = False
 ) -> Tensor:
-    """Make a Tensor on the memory of an object that has a buffer, such as a bytearray. Source: torch.frombuffer.
+    """Make a Tensor on the memory of an object that has a buffer, such as a bytearray.
+
+    The result is (count), or all of the buffer from offset on (in bytes) for count -1. Raises ValueError for an object
+    without a buffer, an offset outside of it, no elements, and more than it has. Source: torch.frombuffer.
 
     >>> torch.frombuffer(bytearray([1, 0, 2, 0]), dtype=torch.int16)
     tensor([1, 2], dtype=torch.int16)

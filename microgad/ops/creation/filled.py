@@ -176,7 +176,9 @@ def eye(
     n: int, m: int | None = None, *, out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None,
     device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
-    """An (n, m) matrix with ones on the diagonal and zeros elsewhere. Source: torch.eye.
+    """An (n, m) matrix with ones on the diagonal and zeros elsewhere.
+
+    Raises RuntimeError for a negative n or m. Source: torch.eye.
 
     >>> torch.eye(2)
     tensor([[1., 0.],
@@ -221,7 +223,9 @@ def empty_permuted(
     size: Sequence[int], physical_layout: Sequence[int], *, dtype: Dtype = None, layout: Layout = None,
     device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
-    """An uninitialized Tensor whose dimensions lie in memory in the given order. Source: torch.empty_permuted.
+    """An uninitialized Tensor whose dimensions lie in memory in the given order.
+
+    Raises RuntimeError unless physical_layout has each dimension once. Source: torch.empty_permuted.
 
     >>> torch.empty_permuted((2, 3, 5), (1, 2, 0)).stride()
     (1, 10, 2)
@@ -350,7 +354,9 @@ class Fill(function.Function):
 
 @tensors_only
 def fill(input: Tensor, value: Operand) -> Tensor:
-    """A Tensor of input's shape and dtype, filled with a number or a 0-dimensional Tensor. Source: torch.fill.
+    """A Tensor of input's shape and dtype, filled with a number or a 0-dimensional Tensor.
+
+    Raises RuntimeError for a value with dimensions. Source: torch.fill.
 
     >>> torch.fill(torch.tensor([1, 2]), 3.7)
     tensor([3, 3])

@@ -233,7 +233,9 @@ def tril_indices(
     row: int, col: int, offset: int = 0, *, dtype: Dtype = None, layout: Layout = None, device: Device = None,
     requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
-    """The indices of the lower triangle of a (row, col) matrix, as a (2, n) Tensor. Source: torch.tril_indices.
+    """The indices of the lower triangle of a (row, col) matrix, as a (2, n) Tensor.
+
+    Raises RuntimeError for a negative size, and for dtypes other than int64 and int32. Source: torch.tril_indices.
 
     >>> torch.tril_indices(2, 2)
     tensor([[0, 1, 1],
@@ -247,7 +249,9 @@ def triu_indices(
     row: int, col: int, offset: int = 0, *, dtype: Dtype = None, layout: Layout = None, device: Device = None,
     requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
-    """The indices of the upper triangle of a (row, col) matrix, as a (2, n) Tensor. Source: torch.triu_indices.
+    """The indices of the upper triangle of a (row, col) matrix, as a (2, n) Tensor.
+
+    Raises RuntimeError for a negative size, and for dtypes other than int64 and int32. Source: torch.triu_indices.
 
     >>> torch.triu_indices(2, 2)
     tensor([[0, 0, 1],

@@ -135,7 +135,7 @@ def randint(
 ) -> Tensor:  # fmt: skip
     """Return integers (int64) in [low, high); with one bound, from 0.
 
-    Raises RuntimeError unless low < high. Source: torch.randint.
+    Raises RuntimeError unless low < high, TypeError without a bound. Source: torch.randint.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.randint(0, 10, (6,))
@@ -161,7 +161,7 @@ def randint_like(
 ) -> Tensor:  # fmt: skip
     """Return integers in [low, high), with one bound from 0, in input's shape, dtype and device.
 
-    Source: torch.randint_like.
+    Raises as randint does. Source: torch.randint_like.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.randint_like(torch.zeros(3), 10)

@@ -59,7 +59,9 @@ def _any_or_all(cls: type[Function], input: Tensor, dim: Dim, keepdim: bool, op:
 
 @numpy_spelling
 def any(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Whether any value over dim is nonzero. Raises IndexError for a dim out of range. Source: torch.any.
+    """Whether any value over dim is nonzero.
+
+    Raises IndexError for a dim out of range, TypeError for an `out` that is neither bool nor uint8. Source: torch.any.
 
     >>> torch.any(torch.tensor([[0, 1], [0, 0]]), dim=1)
     tensor([ True, False])
@@ -69,7 +71,9 @@ def any(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | 
 
 @numpy_spelling
 def all(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Whether all values over dim are nonzero. Raises IndexError for a dim out of range. Source: torch.all.
+    """Whether all values over dim are nonzero.
+
+    Raises IndexError for a dim out of range, TypeError for an `out` that is neither bool nor uint8. Source: torch.all.
 
     >>> torch.all(torch.tensor([[1, 1], [0, 1]]), dim=1)
     tensor([ True, False])
@@ -97,6 +101,7 @@ def nonzero(input: Tensor, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]: ..
 def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False) -> Any:
     """Return the indices of nonzero elements, one row for each; as a tuple, one Tensor for each dim.
 
+    (n, input.ndim), or tuples of (n), of int64. Raises RuntimeError for `out` together with as_tuple.
     Source: torch.nonzero.
 
     >>> torch.nonzero(torch.tensor([[1, 0], [0, 2]]))
@@ -125,7 +130,9 @@ def argwhere(input: Tensor) -> Tensor:
 
 @tensors_only
 def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tensor | None = None) -> Tensor:
-    """Return the first `size` rows of `nonzero`, padded with rows of fill_value. Source: torch.nonzero_static.
+    """Return the first `size` rows of `nonzero`, padded with rows of fill_value.
+
+    Raises RuntimeError for a negative size. Source: torch.nonzero_static.
 
     >>> torch.nonzero_static(torch.tensor([0, 3]), size=2)
     tensor([[ 1],

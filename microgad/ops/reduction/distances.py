@@ -16,7 +16,10 @@ from .axes import axes
 @numpy_spelling
 @composite
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | None = None) -> Tensor:
-    """Scale each slice along dim whose p-norm exceeds maxnorm down to that norm. Source: torch.renorm.
+    """Scale each slice along dim whose p-norm exceeds maxnorm down to that norm.
+
+    Raises RuntimeError for vectors, integers, p <= 0 and a negative maxnorm, IndexError for a dim out of range.
+    Source: torch.renorm.
 
     >>> torch.renorm(torch.tensor([[3.0, 4.0], [0.0, 1.0]]), 2, 0, 1)
     tensor([[0.6000, 0.8000],

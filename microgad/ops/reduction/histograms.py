@@ -21,7 +21,11 @@ from ..spelling import tensors_only
 
 @tensors_only
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
-    """Count each of 0, 1, 2, ... in a vector of integers, or add up their weights. Source: torch.bincount.
+    """Count each of 0, 1, 2, ... in a vector of integers, or add up their weights.
+
+    (n) -> (max(input) + 1), or (minlength) if that is more: int64, with weights float32 for float32, else float64.
+    Raises RuntimeError for other dtypes and shapes, negative numbers or minlength, and weights of another length.
+    Source: torch.bincount.
 
     >>> torch.bincount(torch.tensor([0, 2, 2]))
     tensor([1, 0, 2])
@@ -52,7 +56,7 @@ def _sum_of_weights(place: Any, weights: Tensor, count: int) -> Tensor:
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out: Tensor | None = None) -> Tensor:
     """Count the elements in each of `bins` equal bins of [min, max], by default the range of the elements.
 
-    Source: torch.histc.
+    Raises RuntimeError for integers, bins < 1, and a range that is infinite or has min > max. Source: torch.histc.
 
     >>> torch.histc(torch.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
     tensor([0., 2., 1., 0.])
@@ -94,7 +98,8 @@ def histogram(
     """Return (hist, bin_edges): the number of elements in each bin, or the sum of their weights.
 
     `bins` has the edges, or is the number of equal bins in `range`, by default that of the elements. The last bin
-    includes its right edge. Source: torch.histogram.
+    includes its right edge. Raises RuntimeError for integers, bins < 1, edges or weights of another dtype, and sizes
+    that don't fit. Source: torch.histogram.
 
     >>> torch.histogram(torch.tensor([1.0, 2.0, 1.0]), bins=3, range=(0.0, 3.0)).hist
     tensor([0., 2., 1.])
@@ -111,7 +116,7 @@ def histogramdd(
 ) -> return_types.histogramdd:  # fmt: skip
     """Return (hist, bin_edges) of points (..., D): the number of points in each cell of a D-dimensional grid.
 
-    Source: torch.histogramdd.
+    Raises as histogram does, and for a vector or a number of bins or edges other than D. Source: torch.histogramdd.
 
     >>> torch.histogramdd(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), bins=[2, 2]).hist
     tensor([[0., 1.],
@@ -199,7 +204,8 @@ def searchsorted(
 
     The shapes are (..., N), (..., M) -> (..., M). Elements go before equal elements, or after them if right=True or
     side="right". A 1-d sequence serves an input of any shape. `sorter` has the indices that sort unsorted sequences.
-    Source: torch.searchsorted.
+    Raises RuntimeError for a 0-d sequence, leading sizes that differ, another side or "left" with right=True, a sorter
+    of other shape, dtype or range, and an input on another device. Source: torch.searchsorted.
 
     >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([3, 6]), right=True)
     tensor([2, 3])
@@ -269,7 +275,7 @@ def bucketize(
 ) -> Tensor:  # fmt: skip
     """Return the index of the bucket between boundaries that each element is in: see `searchsorted`.
 
-    Source: torch.bucketize.
+    Raises RuntimeError unless boundaries are a vector. Source: torch.bucketize.
 
     >>> torch.bucketize(torch.tensor([3, 6, 9]), torch.tensor([1, 3, 5, 7, 9]))
     tensor([1, 3, 4])

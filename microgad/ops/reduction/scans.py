@@ -227,7 +227,8 @@ def diff(
 ) -> Tensor:  # fmt: skip
     """Return the n-th differences of neighbors along dim; of booleans whether neighbors differ.
 
-    Raises IndexError for a dim out of range. Source: torch.diff.
+    Raises RuntimeError for 0-d Tensors, a negative n, and prepend or append of other sizes; IndexError for a dim out of
+    range. Source: torch.diff.
 
     >>> torch.diff(torch.tensor([1, 4, 9, 16]), n=2)
     tensor([2, 2])

@@ -248,7 +248,10 @@ def _topk_by_argmax(lines: Any, k: int, largest: bool) -> Any:
 @numpy_spelling
 @observed
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> return_types.kthvalue:
-    """Return (values, indices) of the k-th smallest element along dim, counted from 1. Source: torch.kthvalue.
+    """Return (values, indices) of the k-th smallest element along dim, counted from 1.
+
+    Raises RuntimeError unless 1 <= k <= the size of dim, and for an `out` that shares memory with input; IndexError for
+    a dim out of range. Source: torch.kthvalue.
 
     >>> torch.kthvalue(torch.tensor([4.0, 2.0, 9.0]), 2).values
     tensor(4.)

@@ -203,9 +203,11 @@ def std_mean(
 def cov(
     input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
 ) -> Tensor:
-    """Return the covariance matrix of variables (rows) over observations (columns). Source: torch.cov.
+    """Return the covariance matrix of variables (rows) over observations (columns).
 
-    fweights are the integer counts of the observations, aweights their relative importance.
+    fweights are the integer counts of the observations, aweights their relative importance. (n, m) -> (n, n); a vector
+    is one variable: (m) -> (). Raises RuntimeError for more than two dimensions, booleans, weights of another size or
+    dtype, negative ones, and if they sum to 0. Source: torch.cov.
 
     >>> torch.cov(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
     tensor([[ 1., -1.],
@@ -255,7 +257,9 @@ def _described(x: Tensor) -> str:
 
 @composite
 def corrcoef(input: Tensor) -> Tensor:
-    """Return the matrix of Pearson's correlation coefficients of variables (rows). Source: torch.corrcoef.
+    """Return the matrix of Pearson's correlation coefficients of variables (rows).
+
+    (n, m) -> (n, n), (m) -> (). Raises RuntimeError for more than two dimensions. Source: torch.corrcoef.
 
     >>> torch.corrcoef(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
     tensor([[ 1., -1.],
