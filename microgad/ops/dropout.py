@@ -154,7 +154,9 @@ def _dropout_channels(op: str, input: Tensor, p: float, training: bool, inplace:
 
 
 def feature_dropout(input: Tensor, p: float, train: bool, inplace: bool = False) -> Tensor:
-    """Apply dropout to whole channels of (N, C, ...). Source: torch.feature_dropout.
+    """Apply dropout to whole channels of (N, C, ...).
+
+    Raises as dropout does, RuntimeError for less than two dimensions. Source: torch.feature_dropout.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.feature_dropout(torch.ones(1, 2, 2), 0.5, True)
@@ -197,7 +199,7 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
 def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
     """Apply dropout; return the result and a boolean Tensor that says which values were kept.
 
-    Source: torch.native_dropout.
+    Raises RuntimeError for integers. Source: torch.native_dropout.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.native_dropout(torch.ones(3), 0.5, True)

@@ -136,7 +136,8 @@ def _check_indices(op: str, input: Tensor, count: int) -> Any:
 def embedding_renorm_(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
     """Scale the rows of weight at indices down to max_norm, in place, if their norm is larger.
 
-    Source: torch.embedding_renorm_.
+    weight (V, D), indices (...), int64 or int32. Raises RuntimeError for other dtypes, IndexError for indices out of
+    range. Source: torch.embedding_renorm_.
 
     >>> torch.embedding_renorm_(torch.tensor([[3.0, 4.0], [3.0, 4.0]]), torch.tensor([1]), 1.0, 2.0)
     tensor([[3.0000, 4.0000],

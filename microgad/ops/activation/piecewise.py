@@ -279,7 +279,8 @@ def threshold(
 ) -> Tensor:
     """input where input > threshold, else value.
 
-    Of any shape; takes integers, but no booleans. Source: torch.nn.functional.threshold; torch.threshold has `out`.
+    Of any shape; takes integers. Raises RuntimeError for booleans and complex numbers.
+    Source: torch.nn.functional.threshold; torch.threshold has `out`.
 
     >>> F.threshold(torch.tensor([0.5, 2.0]), 1, 20)
     tensor([20.,  2.])
@@ -389,7 +390,9 @@ def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Ten
 
 
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
-    """Write value where input <= threshold, in place. Source: torch.threshold_.
+    """Write value where input <= threshold, in place.
+
+    Raises as threshold does. Source: torch.threshold_.
 
     >>> F.threshold_(torch.tensor([0.5, 2.0]), 1, 20)
     tensor([20.,  2.])

@@ -283,7 +283,9 @@ class ViewAsReal(Function):
 
 @tensors_only
 def view_as_real(input: Tensor) -> Tensor:
-    """View complex numbers as (real, imaginary) pairs along a new last dimension. Source: torch.view_as_real.
+    """View complex numbers as (real, imaginary) pairs along a new last dimension.
+
+    (...) -> (..., 2). Raises RuntimeError for real numbers. Source: torch.view_as_real.
 
     >>> torch.view_as_real(torch.tensor([1 + 2j]))
     tensor([[1., 2.]])

@@ -175,10 +175,11 @@ class Clamp(Function):
 def clamp(
     input: Tensor, min: Operand | None = None, max: Operand | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """Clip input to the interval [min, max]. Source: torch.clamp.
+    """Clip input to the interval [min, max].
 
     The bounds are numbers or Tensors that broadcast, and one of them may be None. Beside a number, a 0-dimensional
-    Tensor counts as a number, too; other Tensors may stand there as well, which PyTorch doesn't take.
+    Tensor counts as a number, too; other Tensors may stand there as well, which PyTorch doesn't take. Raises
+    RuntimeError without bounds. Source: torch.clamp.
 
     >>> torch.clamp(torch.tensor([-2.0, 0.5, 3.0]), min=0, max=1)
     tensor([0.0000, 0.5000, 1.0000])
@@ -377,9 +378,10 @@ def where(condition: Tensor, input: Operand, other: Operand, *, out: Tensor | No
 def where(
     condition: Tensor, input: Operand | None = None, other: Operand | None = None, *, out: Tensor | None = None
 ) -> Any:
-    """input where the boolean condition holds, other elsewhere; all three broadcast. Source: torch.where.
+    """input where the boolean condition holds, other elsewhere; all three broadcast.
 
-    With the condition alone, return the indices where it holds, as `nonzero(condition, as_tuple=True)` does.
+    With the condition alone, return the indices where it holds, as `nonzero(condition, as_tuple=True)` does. Raises
+    TypeError if only one of input and other is given, RuntimeError if the shapes don't broadcast. Source: torch.where.
 
     >>> x = torch.tensor([-1.0, 2.0])
     >>> torch.where(x > 0, x, 0.0)

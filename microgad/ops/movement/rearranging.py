@@ -124,7 +124,10 @@ def adjoint(input: Tensor) -> Tensor:
 
 @tensors_only
 def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
-    """Move dimensions to other places, and leave the rest in their order: a view. Source: torch.movedim.
+    """Move dimensions to other places, and leave the rest in their order: a view.
+
+    Raises RuntimeError for repeated dims, and unless there are as many destinations as sources; IndexError for a dim
+    out of range, TypeError for one int and one tuple. Source: torch.movedim.
 
     >>> torch.movedim(torch.zeros(2, 3, 4), 0, -1).shape
     torch.Size([3, 4, 2])

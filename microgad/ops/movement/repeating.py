@@ -208,7 +208,8 @@ def repeat_interleave(
     """Repeat each slice along dim, as often as `repeats` says for all or for each; without dim, flatten input first.
 
     Given a Tensor of repeats alone, return the repeated indices. Raises RuntimeError for negative repeats or another
-    number of them, IndexError for a dim out of range. Source: torch.repeat_interleave.
+    number of them, IndexError for a dim out of range, TypeError for repeats that aren't integers.
+    Source: torch.repeat_interleave.
 
     >>> torch.repeat_interleave(torch.tensor([1, 2]), torch.tensor([2, 1]))
     tensor([1, 1, 2])

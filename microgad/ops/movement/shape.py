@@ -215,7 +215,9 @@ def atleast_1d(tensors: Tensor, /) -> Tensor: ...
 @overload
 def atleast_1d(*tensors: Any) -> tuple[Tensor, ...]: ...
 def atleast_1d(*tensors: Any) -> Any:
-    """View one or several Tensors with at least one dimension. Source: torch.atleast_1d.
+    """View one or several Tensors with at least one dimension.
+
+    Raises TypeError for what is no Tensor. Source: torch.atleast_1d.
 
     >>> torch.atleast_1d(torch.tensor(1.0))
     tensor([1.])
@@ -228,7 +230,9 @@ def atleast_2d(tensors: Tensor, /) -> Tensor: ...
 @overload
 def atleast_2d(*tensors: Any) -> tuple[Tensor, ...]: ...
 def atleast_2d(*tensors: Any) -> Any:
-    """View Tensors with at least two dimensions: vectors become rows. Source: torch.atleast_2d.
+    """View Tensors with at least two dimensions: vectors become rows.
+
+    Raises TypeError for what is no Tensor. Source: torch.atleast_2d.
 
     >>> torch.atleast_2d(torch.tensor([1.0, 2.0]))
     tensor([[1., 2.]])
@@ -245,7 +249,7 @@ def atleast_3d(*tensors: Any) -> tuple[Tensor, ...]: ...
 def atleast_3d(*tensors: Any) -> Any:
     """View Tensors with at least three dimensions: (n) becomes (1, n, 1), (m, n) becomes (m, n, 1).
 
-    Source: torch.atleast_3d.
+    Raises TypeError for what is no Tensor. Source: torch.atleast_3d.
 
     >>> torch.atleast_3d(torch.tensor([1.0, 2.0])).shape
     torch.Size([1, 2, 1])

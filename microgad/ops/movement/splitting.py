@@ -297,6 +297,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 def slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
     """Return every step-th slice along dim, from start up to but not including end: a view.
 
+    Raises RuntimeError unless step > 0, IndexError for 0-d Tensors and a dim out of range.
     Source: torch.ops.aten.slice.
 
     >>> torch.slice(torch.arange(5), 0, 1, None, 2)

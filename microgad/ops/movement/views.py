@@ -116,7 +116,10 @@ def _scatter(op: str, input: Tensor, src: Tensor, view_of: Callable[[Tensor], Te
 
 @tensors_only
 def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """Copy input with src written to its diagonal. Source: torch.diagonal_scatter.
+    """Copy input with src written to its diagonal.
+
+    Raises RuntimeError unless src has the diagonal's shape, IndexError for a dim out of range.
+    Source: torch.diagonal_scatter.
 
     >>> torch.diagonal_scatter(torch.zeros(2, 2), torch.ones(2))
     tensor([[1., 0.],
@@ -127,7 +130,10 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
 
 @numpy_spelling
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
-    """Copy input with src written to the slice at index along dim. Source: torch.select_scatter.
+    """Copy input with src written to the slice at index along dim.
+
+    Raises RuntimeError unless src has the slice's shape, IndexError for a dim or an index out of range.
+    Source: torch.select_scatter.
 
     >>> torch.select_scatter(torch.zeros(2, 2), torch.ones(2), 0, 1)
     tensor([[0., 0.],
@@ -141,7 +147,9 @@ def slice_scatter(
     input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1, *,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Copy input with src written to every step-th slice along dim. Source: torch.slice_scatter.
+    """Copy input with src written to every step-th slice along dim.
+
+    Raises RuntimeError unless src has their shape, IndexError for a dim out of range. Source: torch.slice_scatter.
 
     >>> torch.slice_scatter(torch.zeros(3), torch.ones(2), 0, 0, None, 2)
     tensor([1., 0., 1.])
@@ -154,7 +162,10 @@ def slice_scatter(
 def as_strided_scatter(
     input: Tensor, src: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
 ) -> Tensor:
-    """Copy input with src written to the view that `as_strided` takes. Source: torch.as_strided_scatter.
+    """Copy input with src written to the view that `as_strided` takes.
+
+    Raises RuntimeError unless src has its shape, and for a view outside of the memory.
+    Source: torch.as_strided_scatter.
 
     >>> torch.as_strided_scatter(torch.zeros(2, 2), torch.ones(2), (2,), (3,))
     tensor([[1., 0.],
