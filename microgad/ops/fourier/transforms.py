@@ -69,7 +69,7 @@ def fftn(
 ) -> Tensor:
     """fft along several dimensions: those of dim, else the last len(s), else all.
 
-    Raises as fft does. Source: torch.fft.fftn.
+    Raises as fft does, RuntimeError for repeated dims and for an s of another length than dim. Source: torch.fft.fftn.
 
     >>> torch.fft.fftn(torch.ones(2, 2))
     tensor([[4.+0.j, 0.+0.j],
@@ -83,7 +83,7 @@ def fftn(
 def ifftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """The inverse of fftn. Raises as fft does. Source: torch.fft.ifftn.
+    """The inverse of fftn. Raises as fftn does. Source: torch.fft.ifftn.
 
     >>> torch.fft.ifftn(torch.ones(1, 2))
     tensor([[1.+0.j, 0.+0.j]])
@@ -136,7 +136,9 @@ def rfft(
 def rfftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """rfft along the last dimension, fft along the others. Raises as rfft does. Source: torch.fft.rfftn.
+    """rfft along the last dimension, fft along the others.
+
+    Raises as fftn does, RuntimeError for complex numbers and no dims. Source: torch.fft.rfftn.
 
     >>> torch.fft.rfftn(torch.ones(2, 2))
     tensor([[4.+0.j, 0.+0.j],
@@ -178,7 +180,9 @@ def irfft(
 def irfftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """irfft along the last dimension, ifft along the others. Raises as irfft does. Source: torch.fft.irfftn.
+    """irfft along the last dimension, ifft along the others.
+
+    Raises as fftn does, RuntimeError for no dims. Source: torch.fft.irfftn.
 
     >>> torch.fft.irfftn(torch.fft.rfftn(torch.ones(2, 2)))
     tensor([[1., 1.],
@@ -220,7 +224,7 @@ def hfft(
 def hfftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """hfft along the last dimension, fft along the others. Raises as hfft does. Source: torch.fft.hfftn.
+    """hfft along the last dimension, fft along the others. Raises as irfftn does. Source: torch.fft.hfftn.
 
     >>> torch.fft.hfftn(torch.ones(1, 2))
     tensor([[2., 0.]])
@@ -262,7 +266,7 @@ def ihfft(
 def ihfftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """ihfft along the last dimension, ifft along the others. Raises as ihfft does. Source: torch.fft.ihfftn.
+    """ihfft along the last dimension, ifft along the others. Raises as rfftn does. Source: torch.fft.ihfftn.
 
     >>> torch.fft.ihfftn(torch.ones(1, 2)).real
     tensor([[1., 0.]])
@@ -313,7 +317,10 @@ def fftfreq(
     n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None,
     device: Device = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """The frequencies of the n elements of fft, for samples at a distance d. Source: torch.fft.fftfreq.
+    """The frequencies of the n elements of fft, for samples at a distance d.
+
+    (n), of the default floating dtype. Raises RuntimeError for a negative n, and for a dtype of integers.
+    Source: torch.fft.fftfreq.
 
     >>> torch.fft.fftfreq(4)
     tensor([ 0.0000,  0.2500, -0.5000, -0.2500])
@@ -328,7 +335,9 @@ def rfftfreq(
     n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None,
     device: Device = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """The frequencies of the n // 2 + 1 elements of rfft. Source: torch.fft.rfftfreq.
+    """The frequencies of the n // 2 + 1 elements of rfft.
+
+    Raises RuntimeError for a negative n, and for a dtype of integers. Source: torch.fft.rfftfreq.
 
     >>> torch.fft.rfftfreq(4)
     tensor([0.0000, 0.2500, 0.5000])

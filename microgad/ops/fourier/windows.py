@@ -114,7 +114,9 @@ def nuttall(M: int, *, sym: bool = True, **options: Unpack[WindowOptions]) -> Te
 
 @_with_options
 def bartlett(M: int, *, sym: bool = True, **options: Unpack[WindowOptions]) -> Tensor:
-    """The triangular window 1 - |2n/N - 1|. Source: torch.signal.windows.bartlett.
+    """The triangular window 1 - |2n/N - 1|.
+
+    Raises as general_cosine does. Source: torch.signal.windows.bartlett.
 
     >>> torch.signal.windows.bartlett(5)
     tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
@@ -124,7 +126,9 @@ def bartlett(M: int, *, sym: bool = True, **options: Unpack[WindowOptions]) -> T
 
 @_with_options
 def cosine(M: int, *, sym: bool = True, **options: Unpack[WindowOptions]) -> Tensor:
-    """sin(π (n + 1/2) / M), with M + 1 for M unless `sym`. Source: torch.signal.windows.cosine.
+    """sin(π (n + 1/2) / M), with M + 1 for M unless `sym`.
+
+    Raises as general_cosine does. Source: torch.signal.windows.cosine.
 
     >>> torch.signal.windows.cosine(3)
     tensor([0.5000, 1.0000, 0.5000])
@@ -136,7 +140,10 @@ def cosine(M: int, *, sym: bool = True, **options: Unpack[WindowOptions]) -> Ten
 def exponential(
     M: int, *, center: float | None = None, tau: float = 1.0, sym: bool = True, **options: Unpack[WindowOptions]
 ) -> Tensor:
-    """exp(-|n - center| / tau), centered at N/2 by default. Source: torch.signal.windows.exponential.
+    """exp(-|n - center| / tau), centered at N/2 by default.
+
+    Raises as general_cosine does, RuntimeError unless tau > 0, and for a center with `sym`.
+    Source: torch.signal.windows.exponential.
 
     >>> torch.signal.windows.exponential(3)
     tensor([0.3679, 1.0000, 0.3679])
@@ -153,7 +160,9 @@ def exponential(
 
 @_with_options
 def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Unpack[WindowOptions]) -> Tensor:
-    """exp(-(n - N/2)² / (2 std²)). Source: torch.signal.windows.gaussian.
+    """exp(-(n - N/2)² / (2 std²)).
+
+    Raises as general_cosine does, RuntimeError unless std > 0. Source: torch.signal.windows.gaussian.
 
     >>> torch.signal.windows.gaussian(3)
     tensor([0.6065, 1.0000, 0.6065])
@@ -165,7 +174,9 @@ def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Unpack[Wi
 
 @_with_options
 def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Unpack[WindowOptions]) -> Tensor:
-    """I₀(beta √(1 - (2n/N - 1)²)) / I₀(beta). Source: torch.signal.windows.kaiser.
+    """I₀(beta √(1 - (2n/N - 1)²)) / I₀(beta).
+
+    Raises as general_cosine does, RuntimeError for a negative beta. Source: torch.signal.windows.kaiser.
 
     >>> torch.signal.windows.kaiser(3, beta=1.0)
     tensor([0.7898, 1.0000, 0.7898])

@@ -76,8 +76,8 @@ def _compact(op: str, vectors: Tensor, tau: Tensor) -> tuple[Tensor, Tensor, Ten
 def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Return the first columns of the product of the reflections I - τᵢ vᵢ vᵢᴴ; vᵢ is below the diagonal of A.
 
-    (..., m, n), (..., k) -> (..., m, n), k <= n <= m. Raises RuntimeError for other shapes and for dtypes that differ.
-    Source: torch.linalg.householder_product.
+    (..., m, n), (..., k) -> (..., m, n), k <= n <= m. Raises RuntimeError for other shapes and for dtypes that differ,
+    IndexError for a 0-d tau. Source: torch.linalg.householder_product.
 
     >>> torch.linalg.householder_product(torch.zeros(2, 1), torch.tensor([2.0]))
     tensor([[-1.],
@@ -101,7 +101,8 @@ def ormqr(
 ) -> Tensor:
     """Return Q · other, or other · Q unless left, where Q is the product of the reflections of input and tau.
 
-    `transpose` puts Qᴴ in place of Q. Raises RuntimeError for sizes that don't fit. Source: torch.ormqr.
+    `transpose` puts Qᴴ in place of Q. Raises RuntimeError for sizes that don't fit, IndexError for a 0-d tau.
+    Source: torch.ormqr.
 
     >>> torch.ormqr(torch.zeros(2, 1), torch.tensor([2.0]), torch.ones(2, 1))
     tensor([[-1.],

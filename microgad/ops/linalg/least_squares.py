@@ -127,7 +127,8 @@ def pinv(
     """Return the pseudo-inverse of each matrix; singular values up to max(atol, rtol · the largest) count as zero.
 
     rtol (or rcond) is max(m, n) · eps by default, or 0 if atol is positive. (..., m, n) -> (..., n, m). Raises
-    RuntimeError for fewer dimensions and for integers. Source: torch.linalg.pinv.
+    RuntimeError for fewer dimensions and for integers, TypeError for complex tolerances, and for rcond beside atol or
+    rtol. Source: torch.linalg.pinv.
 
     >>> torch.linalg.pinv(torch.tensor([[2.0, 0.0], [0.0, 0.0]]))
     tensor([[0.5000, 0.0000],
@@ -169,7 +170,8 @@ def matrix_rank(
     """Return the rank of each matrix, int64: the number of singular values above max(atol, rtol · the largest).
 
     The defaults of atol and rtol are those of `linalg.pinv`; tol is an atol with rtol = 0. (..., m, n) -> (...). Raises
-    RuntimeError for fewer dimensions and for integers. Source: torch.linalg.matrix_rank.
+    RuntimeError for fewer dimensions and for integers, TypeError for complex tolerances, and for tol beside atol or
+    rtol. Source: torch.linalg.matrix_rank.
 
     >>> torch.linalg.matrix_rank(torch.ones(3, 3))
     tensor(1)
@@ -191,9 +193,9 @@ def lstsq(
 
     Also returns the columns' squared residuals (if m > n, all ranks are n, and the driver is not gelsy), the ranks (not
     for gels), and the singular values (for gelsd and gelss); otherwise they are empty. Whatever the driver, the
-    solution comes from the pseudo-inverse. Singular values up to rcond · the largest count as zero; rcond is
-    max(m, n) · eps by default. gels ignores rcond, and raises LinAlgError if a matrix other than 0 is rank-deficient.
-    Source: torch.linalg.lstsq.
+    solution comes from the pseudo-inverse. Singular values up to rcond · the largest count as zero; rcond is max(m, n)
+    · eps by default. gels ignores rcond, raising LinAlgError if a matrix other than 0 is rank-deficient. Raises
+    RuntimeError for another driver, and for sizes that don't fit. Source: torch.linalg.lstsq.
 
     >>> torch.linalg.lstsq(torch.tensor([[1.0], [0.0]]), torch.tensor([[2.0], [3.0]])).solution
     tensor([[2.]])

@@ -76,7 +76,7 @@ def matrix_exp(A: Tensor) -> Tensor:
 def linalg_vander(x: Tensor, N: int | None = None) -> Tensor:
     """Return the powers 0 to N - 1 of each number, (..., n) -> (..., n, N). N is n by default.
 
-    Source: torch.linalg.vander.
+    Raises RuntimeError for booleans and for N < 2. Source: torch.linalg.vander.
 
     >>> torch.linalg.vander(torch.tensor([2.0, 3.0]), N=3)
     tensor([[1., 2., 4.],

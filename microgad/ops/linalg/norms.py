@@ -213,7 +213,9 @@ def norm(
     input: Tensor, p: float | str | None = "fro", dim: Any = None, keepdim: bool = False, out: Tensor | None = None,
     dtype: Dtype = None,
 ) -> Tensor:  # fmt: skip
-    """Return the p-norm of the elements over dim, by default of all; "nuc" is a matrix norm. Source: torch.norm.
+    """Return the p-norm of the elements over dim, by default of all; "nuc" is a matrix norm.
+
+    Raises RuntimeError for other strings, IndexError for a dim out of range. Source: torch.norm.
 
     >>> torch.norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), p=1)
     tensor(7.)

@@ -258,7 +258,9 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @tensors_only
 def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Return the dot product of two vectors with the first one conjugated, (n), (n) -> (). Source: torch.vdot.
+    """Return the dot product of two vectors with the first one conjugated, (n), (n) -> ().
+
+    Raises RuntimeError for other shapes. Source: torch.vdot.
 
     >>> torch.vdot(torch.tensor([1 + 2j]), torch.tensor([3 + 1j]))
     tensor(5.-5.j)

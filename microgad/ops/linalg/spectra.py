@@ -297,7 +297,8 @@ def svd_lowrank(
 def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int = 2) -> tuple[Tensor, Tensor, Tensor]:
     """Return the principal components of A: `svd_lowrank` of A, minus its columns' means if `center`.
 
-    q is min(6, m, n) by default. Source: torch.pca_lowrank.
+    q is min(6, m, n) by default. (..., m, n) -> (..., m, q), (..., q) and (..., n, q). Raises ValueError for a q that
+    is negative or more than m or n, and for a negative niter. Source: torch.pca_lowrank.
 
     >>> torch.pca_lowrank(torch.ones(5, 4), q=1)[1].shape
     torch.Size([1])
