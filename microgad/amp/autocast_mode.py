@@ -50,12 +50,20 @@ class autocast(contextlib.ContextDecorator):
 
 
 def custom_fwd(fwd: Callable[..., Any] | None = None, *, device_type: str, cast_inputs: Dtype = None) -> Any:
-    """Return the forward of a Function unchanged, or without it a decorator that does. Source: torch.amp.custom_fwd."""
+    """Return the forward of a Function unchanged, or without it a decorator that does. Source: torch.amp.custom_fwd.
+
+    >>> torch.amp.custom_fwd(abs, device_type="cpu") is abs
+    True
+    """
     return (lambda fwd: fwd) if fwd is None else fwd
 
 
 def custom_bwd(bwd: Callable[..., Any] | None = None, *, device_type: str) -> Any:
-    """Return the backward of a Function unchanged, or a decorator that does. Source: torch.amp.custom_bwd."""
+    """Return the backward of a Function unchanged, or a decorator that does. Source: torch.amp.custom_bwd.
+
+    >>> torch.amp.custom_bwd(abs, device_type="cpu") is abs
+    True
+    """
     return (lambda bwd: bwd) if bwd is None else bwd
 
 
@@ -81,16 +89,25 @@ def set_autocast_enabled(device_type: str | bool | None = None, enabled: bool | 
 
 
 def set_autocast_cache_enabled(enabled: bool, /) -> None:
-    """Do nothing. Raises TypeError unless given a bool. Source: torch.set_autocast_cache_enabled."""
+    """Do nothing. Raises TypeError unless given a bool. Source: torch.set_autocast_cache_enabled.
+
+    >>> torch.set_autocast_cache_enabled(True)
+    """
     check_bool("set_autocast_cache_enabled", enabled=enabled)
 
 
 def set_autocast_dtype(device_type: str, dtype: Dtype) -> None:
-    """Do nothing. Source: torch.set_autocast_dtype."""
+    """Do nothing. Source: torch.set_autocast_dtype.
+
+    >>> torch.set_autocast_dtype("cpu", torch.float16)
+    """
 
 
 def set_autocast_gpu_dtype(dtype: Dtype, /) -> None:
-    """Do nothing. Source: torch.set_autocast_gpu_dtype."""
+    """Do nothing. Source: torch.set_autocast_gpu_dtype.
+
+    >>> torch.set_autocast_gpu_dtype(torch.float16)
+    """
 
 
 set_autocast_cpu_enabled, set_autocast_cpu_dtype = set_autocast_cache_enabled, set_autocast_gpu_dtype
@@ -106,7 +123,11 @@ def get_autocast_dtype(device_type: str = "cuda") -> Any:
 
 
 def get_autocast_cpu_dtype() -> Any:
-    """Return the dtype that PyTorch would cast to on the CPU. Source: torch.get_autocast_cpu_dtype."""
+    """Return the dtype that PyTorch would cast to on the CPU. Source: torch.get_autocast_cpu_dtype.
+
+    >>> torch.get_autocast_cpu_dtype()
+    torch.bfloat16
+    """
     return get_autocast_dtype("cpu")
 
 
@@ -114,9 +135,16 @@ get_autocast_gpu_dtype = get_autocast_dtype
 
 
 def is_autocast_available(device_type: str) -> bool:
-    """Return False: nothing is cast. Source: torch.amp.is_autocast_available."""
+    """Return False: nothing is cast. Source: torch.amp.is_autocast_available.
+
+    >>> torch.amp.is_autocast_available("cpu")
+    False
+    """
     return False
 
 
 def clear_autocast_cache() -> None:
-    """Do nothing: nothing is cached. Source: torch.clear_autocast_cache."""
+    """Do nothing: nothing is cached. Source: torch.clear_autocast_cache.
+
+    >>> torch.clear_autocast_cache()
+    """
