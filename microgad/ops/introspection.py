@@ -106,7 +106,11 @@ def is_inference(input: Tensor) -> bool:
 
 
 def is_distributed(input: Tensor) -> bool:
-    """Return False, since no Tensor is distributed over devices. Source: torch.is_distributed."""
+    """Return False, since no Tensor is distributed over devices. Source: torch.is_distributed.
+
+    >>> torch.is_distributed(torch.ones(1))
+    False
+    """
     return False
 
 

@@ -105,12 +105,25 @@ def dropout(input: Tensor, p: float, train: bool) -> Tensor:
 
 
 def dropout_(input: Tensor, p: float, train: bool) -> Tensor:
-    """`dropout`, of any shape, written into input. Source: torch.dropout_."""
+    """`dropout`, of any shape, written into input. Source: torch.dropout_.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> x = torch.ones(4)
+    >>> _ = torch.dropout_(x, 0.5, train=True)
+    >>> x
+    tensor([2., 0., 2., 0.])
+    """
     return dropouts.dropout(input, p, train, True)
 
 
 def feature_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
-    """Zero whole channels of (N, C, ...) at random, in input: see `feature_dropout`. Source: torch.feature_dropout_."""
+    """Zero whole channels of (N, C, ...) at random, in input: see `feature_dropout`. Source: torch.feature_dropout_.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> torch.feature_dropout_(torch.ones(1, 2, 2), 0.5, train=True)
+    tensor([[[2., 2.],
+             [0., 0.]]])
+    """
     return dropouts.feature_dropout(input, p, train, True)
 
 
@@ -147,6 +160,9 @@ def cosine_embedding_loss(
 
     `reduction` is a number: 0 is none, 1 mean, 2 sum. See `nn.functional.cosine_embedding_loss`.
     Source: torch.cosine_embedding_loss.
+
+    >>> torch.cosine_embedding_loss(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]]), torch.tensor([1]))
+    tensor([1.])
     """
     return loss.cosine_embedding_loss(input1, input2, target, margin, reduction=numbered_reduction(reduction))
 
@@ -159,6 +175,9 @@ def triplet_margin_loss(
 
     `reduction` is a number: 0 is none, 1 mean, 2 sum. See `nn.functional.triplet_margin_loss`.
     Source: torch.triplet_margin_loss.
+
+    >>> torch.triplet_margin_loss(torch.tensor([[0.0]]), torch.tensor([[2.0]]), torch.tensor([[1.5]]))
+    tensor([1.5000])
     """
     return loss.triplet_margin_loss(
         anchor, positive, negative, margin, p, eps, swap, reduction=numbered_reduction(reduction)
@@ -183,6 +202,9 @@ def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool,
 
     `reduction` is a number: 0 is none, 1 mean, 2 sum. See `nn.functional.poisson_nll_loss`.
     Source: torch.poisson_nll_loss.
+
+    >>> torch.poisson_nll_loss(torch.tensor([0.0]), torch.tensor([2.0]), True, False, 1e-8, 0)
+    tensor([1.])
     """
     return loss.poisson_nll_loss(input, target, log_input, full, eps=eps, reduction=numbered_reduction(reduction))
 
@@ -193,8 +215,11 @@ def ctc_loss(
 ) -> Tensor:  # fmt: skip
     """Return the negative log-likelihood (N) of targets (N, S) under log_probs (T, N, C), summed over alignments.
 
-    `reduction` is a number: 0 is none, 1 mean, 2 sum. See `nn.functional.ctc_loss`.
-    Source: torch.ctc_loss.
+    `reduction` is a number: 0 is none, 1 mean, 2 sum. See `nn.functional.ctc_loss`. Source: torch.ctc_loss.
+
+    >>> log_probs = torch.full((2, 1, 2), 0.5).log()
+    >>> torch.ctc_loss(log_probs, torch.tensor([[1]]), (2,), (1,)), -torch.tensor(0.75).log()
+    (tensor([0.2877]), tensor(0.2877))
     """
     return loss.ctc_loss(
         log_probs, targets, input_lengths, target_lengths, blank, numbered_reduction(reduction), zero_infinity
@@ -270,12 +295,23 @@ def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """If `train`, drop elements, of any shape, so that mean and variance stay: see `nn.functional.alpha_dropout`.
 
     Source: torch.alpha_dropout.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> torch.alpha_dropout(torch.zeros(4), 0.5, train=True)
+    tensor([ 0.7792, -0.7792,  0.7792, -0.7792])
     """
     return dropouts.alpha_dropout(input, p, train)
 
 
 def alpha_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
-    """`alpha_dropout`, of any shape, written into input. Source: torch.alpha_dropout_."""
+    """`alpha_dropout`, of any shape, written into input. Source: torch.alpha_dropout_.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> x = torch.zeros(4)
+    >>> _ = torch.alpha_dropout_(x, 0.5, train=True)
+    >>> x
+    tensor([ 0.7792, -0.7792,  0.7792, -0.7792])
+    """
     return dropouts.alpha_dropout(input, p, train, True)
 
 
@@ -283,12 +319,23 @@ def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """`alpha_dropout` of whole channels of (N, C, ...): see `nn.functional.feature_alpha_dropout`.
 
     Source: torch.feature_alpha_dropout.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> torch.feature_alpha_dropout(torch.zeros(1, 2, 2), 0.5, train=True)
+    tensor([[[ 0.7792,  0.7792],
+             [-0.7792, -0.7792]]])
     """
     return dropouts.feature_alpha_dropout(input, p, train)
 
 
 def feature_alpha_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
-    """`feature_alpha_dropout` of (N, C, ...), written into input. Source: torch.feature_alpha_dropout_."""
+    """`feature_alpha_dropout` of (N, C, ...), written into input. Source: torch.feature_alpha_dropout_.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> torch.feature_alpha_dropout_(torch.zeros(1, 2, 2), 0.5, train=True)
+    tensor([[[ 0.7792,  0.7792],
+             [-0.7792, -0.7792]]])
+    """
     return dropouts.feature_alpha_dropout(input, p, train, True)
 
 

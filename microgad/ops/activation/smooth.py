@@ -474,18 +474,22 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 
 @tensors_only
 def elu_(input: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Tensor:
-    """scale · elu(input, alpha) with exp(input_scale · input), in place. Source: torch.nn.functional.elu_."""
+    """scale · elu(input, alpha) with exp(input_scale · input), in place. Source: torch.nn.functional.elu_.
+
+    >>> F.elu_(torch.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.0000])
+    """
     settings = {"size": float(alpha) * scale, "scale": float(scale), "rate": float(input_scale)}
     return apply_activation(Elu, input, inplace=True, name="Elu", **settings)
 
 
 @tensors_only
 def selu_(input: Tensor) -> Tensor:
-    """Write `selu` of each element into input. Source: torch.selu_."""
+    """Write scale · elu(input) into input: see `selu`. Source: torch.selu_."""
     return selu(input, True)
 
 
 @tensors_only
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """Write alpha · (exp(input / alpha) - 1) where input is negative, in place. Source: torch.celu_."""
+    """Write alpha · (exp(input / alpha) - 1) where input is negative, in place: see `celu`. Source: torch.celu_."""
     return celu(input, alpha, True)

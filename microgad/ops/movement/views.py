@@ -31,7 +31,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def alias(input: Tensor) -> Tensor:
-    """Return a view of all of input. Source: torch.ops.aten.alias."""
+    """Return a view of all of input. Source: torch.ops.aten.alias.
+
+    >>> x = torch.zeros(2)
+    >>> _ = alias(x).add_(1)
+    >>> x
+    tensor([1., 1.])
+    """
     return with_torch_name("Alias", reshape(input, input.shape))
 
 

@@ -23,7 +23,11 @@ def manual_seed(seed: Real) -> Generator:
 
 
 def seed() -> int:
-    """Restart the default generator from a random seed, and return the seed. Source: torch.seed."""
+    """Restart the default generator from a random seed, and return the seed. Source: torch.seed.
+
+    >>> torch.seed() == torch.initial_seed()
+    True
+    """
     return default_generator.seed()
 
 
