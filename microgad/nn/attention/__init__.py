@@ -22,7 +22,11 @@ __all__ = ["SDPBackend", "sdpa_kernel"]
 
 
 class SDPBackend(enum.IntEnum):
-    """PyTorch's implementations of attention. Source: torch.nn.attention.SDPBackend."""
+    """PyTorch's implementations of attention. Source: torch.nn.attention.SDPBackend.
+
+    >>> nn.attention.SDPBackend.MATH.value
+    0
+    """
 
     ERROR, MATH, FLASH_ATTENTION, EFFICIENT_ATTENTION, CUDNN_ATTENTION, OVERRIDEABLE = range(-1, 5)
 

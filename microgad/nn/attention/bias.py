@@ -16,7 +16,11 @@ __all__ = ["CausalBias", "CausalVariant", "causal_lower_right", "causal_upper_le
 
 
 class CausalVariant(enum.IntEnum):
-    """The corner that the diagonal of a causal mask passes through. Source: torch.nn.attention.bias.CausalVariant."""
+    """The corner that the diagonal of a causal mask passes through. Source: torch.nn.attention.bias.CausalVariant.
+
+    >>> nn.attention.bias.CausalVariant(2).name
+    'LOWER_RIGHT'
+    """
 
     UPPER_LEFT = 1
     LOWER_RIGHT = 2
@@ -64,7 +68,7 @@ class CausalBias(Tensor):
 def causal_upper_left(*size: int) -> CausalBias:
     """Return the causal mask (L, S) in which query i sees the keys up to i.
 
-    Source: torch.nn.attention.bias.causal_upper_left.
+    Raises AssertionError unless given two sizes. Source: torch.nn.attention.bias.causal_upper_left.
 
     >>> from microgad.nn.attention.bias import causal_upper_left
     >>> causal_upper_left(2, 3)
@@ -77,7 +81,7 @@ def causal_upper_left(*size: int) -> CausalBias:
 def causal_lower_right(*size: int) -> CausalBias:
     """Return the causal mask (L, S) in which the last query sees every key, the one before it all but the last.
 
-    Source: torch.nn.attention.bias.causal_lower_right.
+    Raises AssertionError unless given two sizes. Source: torch.nn.attention.bias.causal_lower_right.
 
     >>> from microgad.nn.attention.bias import causal_lower_right
     >>> query, key, value = torch.ones(1, 1, 2), torch.zeros(1, 3, 2), torch.arange(6.0).reshape(1, 3, 2)

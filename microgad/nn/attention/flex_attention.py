@@ -32,14 +32,29 @@ Mod = Callable[..., Tensor]
 
 
 class AuxRequest(NamedTuple):
-    """The auxiliary results that `flex_attention` is asked to return."""
+    """The auxiliary results that `flex_attention` is asked to return.
+
+    Source: torch.nn.attention.flex_attention.AuxRequest.
+
+    >>> from microgad.nn.attention.flex_attention import AuxRequest, flex_attention
+    >>> x = torch.zeros(1, 1, 2, 4)
+    >>> flex_attention(x, x, x, return_aux=AuxRequest(lse=True))[1].lse
+    tensor([[[0.6931, 0.6931]]])
+    """
 
     lse: bool = False
     max_scores: bool = False
 
 
 class AuxOutput(NamedTuple):
-    """The auxiliary results of `flex_attention`: (B, H, L) each, or None if not requested."""
+    """The auxiliary results of `flex_attention`: (B, H, L) each, or None if not requested.
+
+    Source: torch.nn.attention.flex_attention.AuxOutput.
+
+    >>> from microgad.nn.attention.flex_attention import AuxOutput
+    >>> AuxOutput()
+    AuxOutput(lse=None, max_scores=None)
+    """
 
     lse: Tensor | None = None
     max_scores: Tensor | None = None
@@ -118,7 +133,8 @@ def _positions(*shape: int, device: Any) -> list[Tensor]:
 def create_mask(mod_fn: Mod, B: int | None, H: int | None, Q_LEN: int, KV_LEN: int, device: Device = None) -> Tensor:
     """Return a mask_mod's values as booleans (B, H, Q_LEN, KV_LEN), or for a score_mod where scores aren't -∞.
 
-    B and H count as 1 if they are None. Source: torch.nn.attention.flex_attention.create_mask.
+    B and H count as 1 if they are None. Raises TypeError for what can't be called, AssertionError for other numbers of
+    arguments. Source: torch.nn.attention.flex_attention.create_mask.
 
     >>> from microgad.nn.attention.flex_attention import create_mask
     >>> create_mask(lambda b, h, i, j: i >= j, None, None, 2, 2)
@@ -154,7 +170,9 @@ def _combine_masks(mods: tuple[Mod, ...], combine: Callable[[Any, Any], Any], st
 
 
 def and_masks(*mask_mods: Mod) -> Mod:
-    """Return the mask_mod that is True where all of them are. Source: torch.nn.attention.flex_attention.and_masks.
+    """Return the mask_mod that is True where all of them are.
+
+    Raises ValueError for what can't be called. Source: torch.nn.attention.flex_attention.and_masks.
 
     >>> def causal(batch, head, q, kv):
     ...     return q >= kv
@@ -170,7 +188,9 @@ def and_masks(*mask_mods: Mod) -> Mod:
 
 
 def or_masks(*mask_mods: Mod) -> Mod:
-    """Return the mask_mod that is True where any of them is. Source: torch.nn.attention.flex_attention.or_masks.
+    """Return the mask_mod that is True where any of them is.
+
+    Raises ValueError for what can't be called. Source: torch.nn.attention.flex_attention.or_masks.
 
     >>> either = or_masks(lambda batch, head, q, kv: q == kv, lambda batch, head, q, kv: kv == 0)
     >>> either(*torch.tensor([0, 0, 2]), torch.arange(4))
@@ -180,7 +200,12 @@ def or_masks(*mask_mods: Mod) -> Mod:
 
 
 def noop_mask(batch: Tensor, head: Tensor, token_q: Tensor, token_kv: Tensor) -> Tensor:
-    """The mask_mod that is True everywhere. Source: torch.nn.attention.flex_attention.noop_mask."""
+    """The mask_mod that is True everywhere. Source: torch.nn.attention.flex_attention.noop_mask.
+
+    >>> from microgad.nn.attention.flex_attention import create_mask, noop_mask
+    >>> create_mask(noop_mask, None, None, 1, 2)
+    tensor([[[[True, True]]]])
+    """
     return full((), True, dtype=bool, device=batch.device)
 
 
@@ -296,8 +321,8 @@ def create_block_mask(
 ) -> BlockMask:  # fmt: skip
     """Make a BlockMask with blocks of BLOCK_SIZE from mask_mod(b, h, i, j).
 
-    B and H are None if the mask is the same for all batch entries or heads. Source:
-    torch.nn.attention.flex_attention.create_block_mask.
+    B and H are None if the mask is the same for all batch entries or heads. Raises as create_mask does.
+    Source: torch.nn.attention.flex_attention.create_block_mask.
 
     >>> from microgad.nn.attention.flex_attention import create_block_mask
     >>> create_block_mask(lambda b, h, i, j: i >= j, None, None, 256, 256).sparsity()

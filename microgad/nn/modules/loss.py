@@ -90,7 +90,14 @@ class NLLLoss(_WeightedLoss):
 
 
 class NLLLoss2d(NLLLoss):
-    """NLLLoss under an older name, with a FutureWarning. Source: torch.nn.NLLLoss2d."""
+    """NLLLoss under an older name, with a FutureWarning. Source: torch.nn.NLLLoss2d.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(action="ignore", category=FutureWarning):
+    ...     loss = nn.NLLLoss2d()
+    >>> loss(torch.full((1, 2, 1, 1), 0.5).log(), torch.zeros(1, 1, 1, dtype=torch.int64))
+    tensor(0.6931)
+    """
 
     def __init__(
         self,

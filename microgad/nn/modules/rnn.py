@@ -64,6 +64,10 @@ class RNNBase(_Recurrent):
     "_reverse". All start uniform in ±1/√H. Raises TypeError and ValueError for settings that don't fit together.
     `forward` raises RuntimeError for other sizes of the input or the states, ValueError for other dimensions or dtypes.
     Source: torch.nn.RNNBase.
+
+    >>> net = nn.RNNBase("GRU", input_size=2, hidden_size=3)
+    >>> [(name, tuple(p.shape)) for name, p in net.named_parameters()]
+    [('weight_ih_l0', (9, 2)), ('weight_hh_l0', (9, 3)), ('bias_ih_l0', (9,)), ('bias_hh_l0', (9,))]
     """
 
     def __init__(
@@ -274,9 +278,10 @@ class RNNBase(_Recurrent):
 
 
 class RNN(RNNBase):
-    """Stacked Elman networks: h = tanh(w_ih x + b_ih + w_hh h + b_hh), or with relu. Source: torch.nn.RNN.
+    """Stacked Elman networks: h = tanh(w_ih x + b_ih + w_hh h + b_hh), or with relu.
 
-    (T, B, I) -> (T, B, H) and (layers, B, H): see `RNNBase`. Elman (1990).
+    (T, B, I) -> (T, B, H) and (layers, B, H): see `RNNBase`. Elman (1990). Raises as RNNBase does, ValueError for a
+    proj_size and for another nonlinearity. Source: torch.nn.RNN.
 
     >>> _ = torch.manual_seed(0)
     >>> out, h = nn.RNN(2, 3)(torch.ones(4, 1, 2))
@@ -339,9 +344,10 @@ class LSTM(RNNBase):
 
 
 class GRU(RNNBase):
-    """Stacked layers of gated recurrent units (GRU). Source: torch.nn.GRU.
+    """Stacked layers of gated recurrent units (GRU).
 
-    (T, B, I) -> (T, B, H) and (layers, B, H): see `RNNBase`. Cho et al. (2014).
+    (T, B, I) -> (T, B, H) and (layers, B, H): see `RNNBase`. Cho et al. (2014). Raises as RNNBase does, ValueError for
+    a proj_size. Source: torch.nn.GRU.
 
     >>> nn.GRU(2, 3, batch_first=True)(torch.ones(1, 4, 2))[0].shape
     torch.Size([1, 4, 3])
@@ -371,6 +377,10 @@ class RNNCellBase(_Recurrent):
     """Base class of the cells, with weight_ih (gates · H, I), weight_hh (gates · H, H), bias_ih and bias_hh.
 
     Source: torch.nn.RNNCellBase.
+
+    >>> cell = nn.RNNCellBase(2, 3, bias=True, num_chunks=4)
+    >>> [(name, tuple(p.shape)) for name, p in cell.named_parameters()]
+    [('weight_ih', (12, 2)), ('weight_hh', (12, 3)), ('bias_ih', (12,)), ('bias_hh', (12,))]
     """
 
     weight_ih: Parameter

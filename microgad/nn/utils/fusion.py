@@ -33,7 +33,14 @@ def fuse_conv_bn_weights(
     conv_w: Tensor, conv_b: Tensor | None, bn_rm: Tensor, bn_rv: Tensor, bn_eps: float, bn_w: Tensor | None,
     bn_b: Tensor | None, transpose: bool = False,
 ) -> tuple[Parameter, Parameter]:  # fmt: skip
-    """Return weight and bias of the fused convolution. Source: torch.nn.utils.fusion.fuse_conv_bn_weights."""
+    """Return weight and bias of the fused convolution. Source: torch.nn.utils.fusion.fuse_conv_bn_weights.
+
+    >>> conv, bn = nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, affine=False, eps=3.0)
+    >>> weights = conv.weight, conv.bias, bn.running_mean, bn.running_var, bn.eps
+    >>> w, b = nn.utils.fuse_conv_bn_weights(*weights, bn_w=None, bn_b=None)
+    >>> torch.allclose(w, conv.weight / 2), torch.allclose(b, conv.bias / 2)
+    (True, True)
+    """
     bias = zeros_like(bn_rm) if conv_b is None else conv_b
     scale = rsqrt(bn_rv + bn_eps) * (ones_like(bn_rm) if bn_w is None else bn_w)
     shape = [1] * conv_w.ndim
@@ -68,7 +75,15 @@ def fuse_linear_bn_eval(linear: M, bn: Any) -> M:
 def fuse_linear_bn_weights(
     linear_w: Tensor, linear_b: Tensor | None, bn_rm: Tensor, bn_rv: Tensor, bn_eps: float, bn_w: Tensor, bn_b: Tensor
 ) -> tuple[Parameter, Parameter]:
-    """Return weight and bias of the fused linear layer. Source: torch.nn.utils.fusion.fuse_linear_bn_weights."""
+    """Return weight and bias of the fused linear layer. Source: torch.nn.utils.fusion.fuse_linear_bn_weights.
+
+    >>> linear, bn = nn.Linear(1, 2), nn.BatchNorm1d(2, eps=3.0)
+    >>> w, b = nn.utils.fuse_linear_bn_weights(
+    ...     linear.weight, linear.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias
+    ... )
+    >>> torch.allclose(w, linear.weight / 2), torch.allclose(b, linear.bias / 2)
+    (True, True)
+    """
     return fuse_conv_bn_weights(linear_w, linear_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b)
 
 

@@ -232,7 +232,8 @@ def spectral_norm(
 
     `dim` is 0 by default, or 1 for transposed convolutions.
 
-    Source: torch.nn.utils.parametrizations.spectral_norm; Miyato et al. (2018).
+    Raises ValueError if the module has no such weight. Source: torch.nn.utils.parametrizations.spectral_norm; Miyato et
+    al. (2018).
 
     >>> _ = torch.manual_seed(0)
     >>> layer = nn.utils.parametrizations.spectral_norm(nn.Linear(3, 2))

@@ -190,7 +190,7 @@ def _index_along(t: Tensor, dim: int, index: Any) -> tuple[Any, ...]:
 
 
 class Identity(BasePruningMethod):
-    """Prune nothing: the mask is all ones. Source: torch.nn.utils.prune.Identity."""
+    """Prune nothing: the mask is all ones. See `identity`. Source: torch.nn.utils.prune.Identity."""
 
     PRUNING_TYPE = "unstructured"
 
@@ -254,7 +254,7 @@ def _compute_norm(t: Tensor, n: Any, dim: int) -> Tensor:
 
 
 class RandomUnstructured(_ByAmount):
-    """Prune random elements. Source: torch.nn.utils.prune.RandomUnstructured."""
+    """Prune random elements: see `random_unstructured`. Source: torch.nn.utils.prune.RandomUnstructured."""
 
     PRUNING_TYPE = "unstructured"
 
@@ -263,7 +263,7 @@ class RandomUnstructured(_ByAmount):
 
 
 class L1Unstructured(_ByAmount):
-    """Prune the elements nearest to 0. Source: torch.nn.utils.prune.L1Unstructured."""
+    """Prune the elements nearest to 0: see `l1_unstructured`. Source: torch.nn.utils.prune.L1Unstructured."""
 
     PRUNING_TYPE = "unstructured"
 
@@ -311,7 +311,7 @@ class _Structured(_ByAmount):
 
 
 class RandomStructured(_Structured):
-    """Prune random channels along `dim`. Source: torch.nn.utils.prune.RandomStructured."""
+    """Prune random channels along `dim`: see `random_structured`. Source: torch.nn.utils.prune.RandomStructured."""
 
     def _kept(self, t: Tensor, size: int, count: int) -> Any:
         drawn = rand(size)
@@ -319,7 +319,10 @@ class RandomStructured(_Structured):
 
 
 class LnStructured(_Structured):
-    """Prune the channels along `dim` with the least norms of order n. Source: torch.nn.utils.prune.LnStructured."""
+    """Prune the channels along `dim` with the least norms of order n: see `ln_structured`.
+
+    Source: torch.nn.utils.prune.LnStructured.
+    """
 
     def __init__(self, amount: Any, n: Any, dim: int = -1) -> None:
         super().__init__(amount, dim)
@@ -336,7 +339,7 @@ class LnStructured(_Structured):
 
 
 class CustomFromMask(BasePruningMethod):
-    """Prune by a given mask. Source: torch.nn.utils.prune.CustomFromMask."""
+    """Prune by a given mask: see `custom_from_mask`. Source: torch.nn.utils.prune.CustomFromMask."""
 
     PRUNING_TYPE = "global"
 

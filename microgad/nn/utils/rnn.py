@@ -196,7 +196,8 @@ def pad_sequence(
     """Pad Tensors (L, ...) of several lengths to (T, B, ...), or with batch_first to (B, T, ...).
 
     The result has the dtype of the first Tensor. padding_side, "left" or "right", says where padding is added. Raises
-    RuntimeError without Tensors, or if other dimensions don't fit the first's. Source: torch.nn.utils.rnn.pad_sequence.
+    RuntimeError without Tensors, or if other dimensions don't fit the first's, TypeError for an element that is no
+    Tensor. Source: torch.nn.utils.rnn.pad_sequence.
 
     >>> nn.utils.rnn.pad_sequence([torch.tensor([1, 2]), torch.tensor([3])], batch_first=True)
     tensor([[1, 2],

@@ -64,8 +64,8 @@ def spectral_norm(
     """Divide a weight by its largest singular value, taken as a matrix with rows along `dim`.
 
     `dim` is 0 by default, or 1 for transposed convolutions. `weight_orig` is learned. In training, each call makes
-    n_power_iterations steps of power iteration. Raises RuntimeError if the weight is normalized already. Source:
-    torch.nn.utils.spectral_norm; Miyato et al. (2018).
+    n_power_iterations steps of power iteration. Raises RuntimeError if the weight is normalized already, ValueError if
+    it is None or its shape isn't known yet. Source: torch.nn.utils.spectral_norm; Miyato et al. (2018).
 
     >>> _ = torch.manual_seed(0)
     >>> layer = nn.utils.spectral_norm(nn.Linear(3, 2))
@@ -141,6 +141,10 @@ def remove_spectral_norm(module: M, name: str = "weight") -> M:
     """Make the weight a parameter again. Raises ValueError if `spectral_norm` wasn't applied to it.
 
     Source: torch.nn.utils.remove_spectral_norm.
+
+    >>> layer = nn.utils.spectral_norm(nn.Linear(2, 3))
+    >>> [name for name, _ in nn.utils.remove_spectral_norm(layer).named_parameters()]
+    ['bias', 'weight']
     """
     if (i := find_hook(module._forward_pre_hooks, SpectralNorm, name)) is None:
         raise ValueError(f"spectral_norm of '{name}' not found in {module}")

@@ -41,7 +41,14 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     """Reparametrize a weight as g v / |v|, with learned norms g (`weight_g`) and directions v (`weight_v`).
 
     There is one norm per index along `dim`, or with dim=None a single one. Raises RuntimeError if the weight is
-    normalized already. Source: torch.nn.utils.weight_norm; Salimans and Kingma (2016).
+    normalized already, ValueError if its shape isn't known yet. Source: torch.nn.utils.weight_norm; Salimans and Kingma
+    (2016).
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(action="ignore", category=FutureWarning):
+    ...     layer = nn.utils.weight_norm(nn.Linear(2, 3))
+    >>> [(name, tuple(p.shape)) for name, p in layer.named_parameters()]
+    [('bias', (3,)), ('weight_g', (3, 1)), ('weight_v', (3, 2))]
     """
     warnings.warn(
         "`torch.nn.utils.weight_norm` is deprecated in favor of `torch.nn.utils.parametrizations.weight_norm`.",
@@ -70,6 +77,12 @@ def remove_weight_norm(module: M, name: str = "weight") -> M:
     """Make the weight a parameter again. Raises ValueError if `weight_norm` wasn't applied to it.
 
     Source: torch.nn.utils.remove_weight_norm.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(action="ignore", category=FutureWarning):
+    ...     layer = nn.utils.weight_norm(nn.Linear(2, 3))
+    >>> [name for name, _ in nn.utils.remove_weight_norm(layer).named_parameters()]
+    ['bias', 'weight']
     """
     if (i := find_hook(module._forward_pre_hooks, WeightNorm, name)) is None:
         raise ValueError(f"weight_norm of '{name}' not found in {module}")
