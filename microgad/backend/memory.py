@@ -33,7 +33,12 @@ def _glibc() -> Any:
 
 
 def empty_cache() -> None:
-    """Return the memory of freed arrays to the system, on the CPU and on every GPU in use."""
+    """Return the memory of freed arrays to the system, on the CPU and on every GPU in use.
+
+    Source: torch.cuda.empty_cache.
+
+    >>> torch.empty_cache()
+    """
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)

@@ -60,7 +60,10 @@ def manual_seed(seed: int) -> None:
 
 
 def seed() -> None:
-    """Seed the random generator with a random number; without a GPU do nothing. Source: torch.cuda.seed."""
+    """Seed the random generator with a random number; without a GPU do nothing. Source: torch.cuda.seed.
+
+    >>> torch.cuda.seed()
+    """
     if is_available():
         _seed()
 
@@ -103,12 +106,20 @@ def is_tf32_supported() -> bool:
 
 
 def current_device() -> int:
-    """Return the number of the current GPU. Raises RuntimeError without a GPU. Source: torch.cuda.current_device."""
+    """Return the number of the current GPU. Raises RuntimeError without a GPU. Source: torch.cuda.current_device.
+
+    >>> if torch.cuda.is_available():
+    ...     assert torch.cuda.current_device() < torch.cuda.device_count()
+    """
     return int(_runtime().getDevice())
 
 
 def set_device(device: Any) -> None:
-    """Make a GPU the current one. Raises RuntimeError for a number without CuPy. Source: torch.cuda.set_device."""
+    """Make a GPU the current one. Raises RuntimeError for a number without CuPy. Source: torch.cuda.set_device.
+
+    >>> if torch.cuda.is_available():
+    ...     torch.cuda.set_device(0)
+    """
     index = backend.device("cuda" if device is None else device).index
     if index is not None:
         _runtime().setDevice(index)
@@ -124,7 +135,11 @@ def synchronize(device: Device = None) -> None:
 
 
 def get_device_name(device: Device = None) -> str:
-    """Return the name of a GPU. Raises RuntimeError without a GPU. Source: torch.cuda.get_device_name."""
+    """Return the name of a GPU. Raises RuntimeError without a GPU. Source: torch.cuda.get_device_name.
+
+    >>> if torch.cuda.is_available():
+    ...     name = torch.cuda.get_device_name(0)
+    """
     name: bytes = _runtime().getDeviceProperties(_index(device))["name"]
     return name.decode()
 
@@ -133,6 +148,9 @@ def get_device_capability(device: Device = None) -> tuple[int, int]:
     """Return the compute capability of a GPU, (major, minor).
 
     Raises RuntimeError without a GPU. Source: torch.cuda.get_device_capability.
+
+    >>> if torch.cuda.is_available():
+    ...     major, minor = torch.cuda.get_device_capability(0)
     """
     properties = _runtime().getDeviceProperties(_index(device))
     return int(properties["major"]), int(properties["minor"])
@@ -142,6 +160,9 @@ def get_device_properties(device: Device = None) -> Any:
     """Return an object with a GPU's name, major, minor, total_memory in bytes and multi_processor_count.
 
     Raises RuntimeError without a GPU. Source: torch.cuda.get_device_properties.
+
+    >>> if torch.cuda.is_available():
+    ...     gibibytes = torch.cuda.get_device_properties(0).total_memory / 2**30
     """
     found = dict(_runtime().getDeviceProperties(_index(device)))
     found |= {"name": found["name"].decode(), "total_memory": found["totalGlobalMem"]}
@@ -168,6 +189,9 @@ def mem_get_info(device: Device = None) -> tuple[int, int]:
     """Return the free and the total bytes of the current GPU.
 
     Raises RuntimeError without a GPU. Source: torch.cuda.mem_get_info.
+
+    >>> if torch.cuda.is_available():
+    ...     free, total = torch.cuda.mem_get_info()
     """
     free, total = _runtime().memGetInfo()
     return int(free), int(total)
@@ -254,14 +278,22 @@ def set_rng_state_all(new_states: Any) -> None:
 
 
 class CUDAGraph:
-    """A class for annotations: making one raises NotImplementedError. Source: torch.cuda.CUDAGraph."""
+    """A class for annotations: making one raises NotImplementedError. Source: torch.cuda.CUDAGraph.
+
+    >>> isinstance(print, torch.cuda.CUDAGraph)
+    False
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         raise UnsupportedError(f"torch.cuda.{type(self).__name__}: not supported; cupy.cuda.Graph is CuPy's form of it")
 
 
 class graph(CUDAGraph):
-    """A class for programs to derive from: making one raises NotImplementedError. Source: torch.cuda.graph."""
+    """A class for programs to derive from: making one raises NotImplementedError. Source: torch.cuda.graph.
+
+    >>> issubclass(torch.cuda.graph, torch.cuda.CUDAGraph)
+    True
+    """
 
 
 if TYPE_CHECKING:

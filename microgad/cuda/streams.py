@@ -25,6 +25,12 @@ class Stream:
     """A queue of work for a GPU; `cupy_stream` is CuPy's object. Raises RuntimeError without a GPU.
 
     Source: torch.cuda.Stream.
+
+    >>> if torch.cuda.is_available():
+    ...     stream = torch.cuda.Stream()
+    ...     with torch.cuda.stream(stream):
+    ...         x = torch.ones(2, device="cuda")
+    ...     stream.synchronize()
     """
 
     def __init__(self, device: Any = None, priority: int = 0, *, of: Any = None) -> None:
@@ -114,6 +120,9 @@ def current_stream(device: Any = None) -> Stream:
     """Return the stream that work is put into at present.
 
     Raises RuntimeError without a GPU. Source: torch.cuda.current_stream.
+
+    >>> if torch.cuda.is_available():
+    ...     torch.cuda.current_stream().synchronize()
     """
     return Stream(of=_cuda().get_current_stream(index_of(device)))
 
@@ -122,6 +131,9 @@ def default_stream(device: Any = None) -> Stream:
     """Return the stream that work is put into by default.
 
     Raises RuntimeError without a GPU. Source: torch.cuda.default_stream.
+
+    >>> if torch.cuda.is_available():
+    ...     assert torch.cuda.default_stream() == torch.cuda.current_stream()
     """
     return Stream(of=_cuda().Stream.null)
 

@@ -66,7 +66,11 @@ class Graph:
 
 
 class DeviceObjType:
-    """The type of a device in a compiled program, for annotations. Source: torch.DeviceObjType."""
+    """The type of a device in a compiled program, for annotations. Source: torch.DeviceObjType.
+
+    >>> isinstance(torch.device("cpu"), torch.DeviceObjType)
+    False
+    """
 
 
 Block = Node = Value = Graph
@@ -74,7 +78,13 @@ _VariableFunctionsClass = sys.modules["microgad"]  # of which PyTorch's pickles 
 
 
 class PyTorchFileReader:
-    """PyTorch's reader of its files, for annotations. Source: torch.PyTorchFileReader."""
+    """PyTorch's reader of its files, for annotations.
+
+    Making one raises NotImplementedError. Source: torch.PyTorchFileReader.
+
+    >>> isinstance(open, torch.PyTorchFileReader)
+    False
+    """
 
     def __init__(self, *args: Any) -> None:
         raise UnsupportedError(

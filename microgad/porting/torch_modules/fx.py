@@ -71,7 +71,9 @@ def _assert_async(input: Tensor, assert_msg: str = "Expected Tensor with single 
 
 
 class SymInt:
-    """A symbolic size of PyTorch's compiler, for isinstance. There are none. Source: torch.SymInt.
+    """A symbolic size of PyTorch's compiler, for isinstance. Making one raises NotImplementedError.
+
+    Source: torch.SymInt.
 
     >>> isinstance(torch.ones(2).shape[0], torch.SymInt)
     False
@@ -82,8 +84,16 @@ class SymInt:
 
 
 class SymFloat(SymInt):
-    """A symbolic number of PyTorch's compiler: see SymInt. Source: torch.SymFloat."""
+    """A symbolic number of PyTorch's compiler: see SymInt. Source: torch.SymFloat.
+
+    >>> isinstance(torch.ones(2).sum().item(), torch.SymFloat)
+    False
+    """
 
 
 class SymBool(SymInt):
-    """A symbolic truth value of PyTorch's compiler: see SymInt. Source: torch.SymBool."""
+    """A symbolic truth value of PyTorch's compiler: see SymInt. Source: torch.SymBool.
+
+    >>> isinstance(torch.equal(torch.ones(2), torch.ones(2)), torch.SymBool)
+    False
+    """

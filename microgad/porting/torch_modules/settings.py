@@ -78,17 +78,29 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
 
 
 def are_deterministic_algorithms_enabled() -> bool:
-    """Return the value that was set. Source: torch.are_deterministic_algorithms_enabled."""
+    """Return the value that was set. Source: torch.are_deterministic_algorithms_enabled.
+
+    >>> torch.are_deterministic_algorithms_enabled()
+    False
+    """
     return uninitialized.deterministic
 
 
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
-    """Return the value that was set. Source: torch.is_deterministic_algorithms_warn_only_enabled."""
+    """Return the value that was set. Source: torch.is_deterministic_algorithms_warn_only_enabled.
+
+    >>> torch.is_deterministic_algorithms_warn_only_enabled()
+    False
+    """
     return bool(_settings["warn_only"])
 
 
 def get_deterministic_debug_mode() -> int:
-    """Return 0 without determinism, 1 with warn_only, else 2. Source: torch.get_deterministic_debug_mode."""
+    """Return 0 without determinism, 1 with warn_only, else 2. Source: torch.get_deterministic_debug_mode.
+
+    >>> torch.get_deterministic_debug_mode()
+    0
+    """
     return (1 if _settings["warn_only"] else 2) if uninitialized.deterministic else 0
 
 
@@ -128,7 +140,11 @@ def set_warn_always(b: bool) -> None:
 
 
 def is_warn_always_enabled() -> bool:
-    """Return the value that was set. Source: torch.is_warn_always_enabled."""
+    """Return the value that was set. Source: torch.is_warn_always_enabled.
+
+    >>> torch.is_warn_always_enabled()
+    False
+    """
     return notices.always
 
 
@@ -146,7 +162,11 @@ has_lapack = has_spectral = True
 
 
 def get_float32_matmul_precision() -> str:
-    """Return the value that was set, at first "highest". Source: torch.get_float32_matmul_precision."""
+    """Return the value that was set, at first "highest". Source: torch.get_float32_matmul_precision.
+
+    >>> torch.get_float32_matmul_precision()
+    'highest'
+    """
     return str(_settings["precision"])
 
 
