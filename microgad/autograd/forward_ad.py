@@ -32,7 +32,11 @@ __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_le
 
 
 class UnpackedDualTensor(NamedTuple):
-    """A value and its tangent, which is None if it has none."""
+    """A value and its tangent, which is None if it has none. Source: torch.autograd.forward_ad.UnpackedDualTensor.
+
+    >>> UnpackedDualTensor(torch.tensor(3.0), None)
+    UnpackedDualTensor(primal=tensor(3.), tangent=None)
+    """
 
     primal: Tensor
     tangent: Tensor | None
@@ -55,7 +59,8 @@ class dual_level:
 
     In the block operations are recorded, and so are gradients of dual Tensors, since tangents are found from the graph.
     What depends on nothing else that requires grad doesn't require grad, and leaves the graph when the block ends.
-    Results computed in a `no_grad` block inside have no tangents.
+    Results computed in a `no_grad` block inside have no tangents. Raises RuntimeError for a level within a level.
+    Source: torch.autograd.forward_ad.dual_level.
 
     >>> from microgad.autograd import forward_ad
     >>> with forward_ad.dual_level():
@@ -161,12 +166,27 @@ class dual_level:
 
 
 def enter_dual_level() -> int:
-    """Enter a level, as `dual_level` does for a block."""
+    """Enter a level, as `dual_level` does for a block. Source: torch.autograd.forward_ad.enter_dual_level.
+
+    >>> from microgad.autograd import forward_ad
+    >>> level = forward_ad.enter_dual_level()
+    >>> x = forward_ad.make_dual(torch.tensor(3.0), torch.tensor(1.0))
+    >>> forward_ad.unpack_dual(x.exp().log()).tangent
+    tensor(1.)
+    >>> forward_ad.exit_dual_level()
+    """
     return dual_level().__enter__()
 
 
 def exit_dual_level(*, level: int | None = None) -> None:
-    """Leave the level that `enter_dual_level` entered. Raises RuntimeError outside of a level."""
+    """Leave the level that `enter_dual_level` entered. Raises RuntimeError outside of a level.
+
+    Source: torch.autograd.forward_ad.exit_dual_level.
+
+    >>> from microgad.autograd import forward_ad
+    >>> _ = forward_ad.enter_dual_level()
+    >>> forward_ad.exit_dual_level()
+    """
     if (now := gradients.dual_level.get()) is None:
         raise errors.GraphError("Trying to exit a forward AD level that was not entered")
     now.__exit__()
@@ -178,7 +198,13 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     But they leave `tangent` as it is if it lies otherwise in memory than `tensor`, or if one of the two requires grad.
 
     Raises RuntimeError outside of a level and if either has a tangent already, ValueError if the two differ in shape or
-    aren't floating-point or complex.
+    aren't floating-point or complex. Source: torch.autograd.forward_ad.make_dual.
+
+    >>> from microgad.autograd import forward_ad
+    >>> with forward_ad.dual_level():
+    ...     x = forward_ad.make_dual(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.0]))
+    ...     forward_ad.unpack_dual(x.sum() * x).tangent
+    tensor([4., 2.])
     """
     now = gradients.dual_level.get()
     if now is None:
@@ -208,6 +234,8 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
     """Return a Tensor's value and its tangent. Both can be differentiated if they depend on Tensors that require grad.
+
+    Source: torch.autograd.forward_ad.unpack_dual.
 
     >>> from microgad.autograd import forward_ad
     >>> forward_ad.unpack_dual(torch.tensor(3.0))

@@ -214,7 +214,11 @@ _multithreading = ContextVar("multithreading", default=True)
 
 
 def is_multithreading_enabled() -> bool:
-    """What `set_multithreading_enabled` was last given, or True. Source: torch.autograd.is_multithreading_enabled."""
+    """What `set_multithreading_enabled` was last given, or True. Source: torch.autograd.is_multithreading_enabled.
+
+    >>> torch.autograd.is_multithreading_enabled()
+    True
+    """
     return _multithreading.get()
 
 

@@ -35,6 +35,11 @@ class GradientEdge(NamedTuple):
     """A Tensor's place in the graph: `grad` and `backward` take it in place of the Tensor, which may be gone.
 
     Source: torch.autograd.graph.GradientEdge.
+
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> edge = torch.autograd.graph.GradientEdge(x.exp().grad_fn, 0)
+    >>> torch.autograd.grad(edge, x, torch.ones(2))
+    (tensor([2.7183, 2.7183]),)
     """
 
     node: Node
@@ -84,7 +89,8 @@ def register_multi_grad_hook(
     """Call `fn` once in each backward pass: with a list of all gradients or, in mode "any", with the first that comes.
 
     In the list, Tensors that the pass doesn't reach have None. All have to require grad; mode "any" ignores those that
-    don't. Returns a handle with `remove()`. Source: torch.autograd.graph.register_multi_grad_hook.
+    don't. Returns a handle with `remove()`. Raises AssertionError for Tensors that don't require grad, ValueError for
+    another mode. Source: torch.autograd.graph.register_multi_grad_hook.
 
     >>> a, b = torch.tensor(1.0, requires_grad=True), torch.tensor(2.0, requires_grad=True)
     >>> handle = torch.autograd.graph.register_multi_grad_hook((a, b), print)
@@ -150,7 +156,7 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
     """Record that Tensors have been written to in a way that autograd didn't see.
 
-    Source: torch.autograd.graph.increment_version.
+    Raises ValueError for what is no Tensor. Source: torch.autograd.graph.increment_version.
 
     >>> x = torch.tensor(1.0, requires_grad=True)
     >>> kept = x * 1

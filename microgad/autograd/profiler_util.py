@@ -13,7 +13,11 @@ _UNITS = {"s": 1e6, "ms": 1e3, "us": 1.0}
 
 
 class DeviceType(enum.Enum):
-    """The kinds of devices that events may be of. microgad's are all of the CPU. Source: torch.autograd.DeviceType."""
+    """The kinds of devices that events may be of. microgad's are all of the CPU. Source: torch.autograd.DeviceType.
+
+    >>> torch.autograd.DeviceType.CPU.value
+    0
+    """
 
     CPU, CUDA, HIP, XLA, XPU, MPS, Meta, HPU, MTIA, PrivateUse1 = 0, 1, 6, 9, 12, 13, 14, 15, 19, 20
 
@@ -148,7 +152,13 @@ class FunctionEventAvg(TimedEvent):
 
 
 class EventList(list[Any]):
-    """A list of events, or of sums of events. Source: torch.autograd.profiler_util.EventList."""
+    """A list of events, or of sums of events. Source: torch.autograd.profiler_util.EventList.
+
+    >>> with torch.autograd.profiler.profile() as profile:
+    ...     y = torch.ones(2).exp()
+    >>> [event.name for event in profile.function_events]
+    ['aten::exp']
+    """
 
     def __init__(self, events: Iterable[Any] = (), *, shapes: bool = False, memory: bool = False, flops: bool = False):
         super().__init__(events)

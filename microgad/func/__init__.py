@@ -171,7 +171,8 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
     """Return `func(*primals)`, and a function from tangents of the primals to the derivative along them.
 
-    The graph is kept: each direction costs one more backward pass. Source: torch.func.linearize.
+    The graph is kept: each direction costs one more backward pass. The function raises ValueError for tangents of
+    another structure, shape, dtype or device. Source: torch.func.linearize.
 
     >>> y, jvp_fn = torch.func.linearize(torch.sin, torch.tensor(0.0))
     >>> jvp_fn(torch.tensor(2.0))

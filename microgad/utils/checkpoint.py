@@ -341,7 +341,10 @@ def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
 
 
 def set_device_states(devices: list[int], states: list[Any], *, device_type: str | None = None) -> None:
-    """Do nothing: GPUs have no generator states. Source: torch.utils.checkpoint.set_device_states."""
+    """Do nothing: GPUs have no generator states. Source: torch.utils.checkpoint.set_device_states.
+
+    >>> torch.utils.checkpoint.set_device_states([], [])
+    """
 
 
 class CheckpointError(errors.GraphError):
@@ -377,7 +380,11 @@ def set_checkpoint_early_stop(enable: bool) -> contextlib.AbstractContextManager
 
 @contextlib.contextmanager
 def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
-    """Do nothing. Source: torch.utils.checkpoint.set_checkpoint_debug_enabled."""
+    """Do nothing. Source: torch.utils.checkpoint.set_checkpoint_debug_enabled.
+
+    >>> with torch.utils.checkpoint.set_checkpoint_debug_enabled(True):
+    ...     pass
+    """
     yield
 
 
