@@ -22,6 +22,8 @@ def deprecated_alias(function: F, namespace: str) -> F:
         return function(*args, **kwargs)
 
     renamed.__name__ = renamed.__qualname__ = old
-    summary = (function.__doc__ or "").partition("\n")[0]
-    renamed.__doc__ = f"{summary} This is an older name of `{new}`, and warns (FutureWarning)."
+    summary = (function.__doc__ or "").partition("\n")[0].partition(" Source:")[0]
+    renamed.__doc__ = (
+        f"{summary} This is an older name of `{new}`, and warns (FutureWarning).\n\nSource: torch.{namespace}.{old}."
+    )
     return renamed  # type: ignore[return-value]
