@@ -326,6 +326,8 @@ def normalize(
 class MaskedTensor:
     """A placeholder for PyTorch's prototype class: it has no instances, and making one raises NotImplementedError.
 
+    Source: torch.masked.MaskedTensor.
+
     >>> isinstance(torch.ones(2), torch.masked.MaskedTensor)
     False
     """
@@ -340,7 +342,11 @@ masked_tensor = as_masked_tensor = MaskedTensor
 
 
 def is_masked_tensor(obj: Any) -> bool:
-    """Return False: no object is a MaskedTensor."""
+    """Return False: no object is a MaskedTensor. Source: torch.masked.is_masked_tensor.
+
+    >>> torch.masked.is_masked_tensor(torch.ones(2))
+    False
+    """
     return isinstance(obj, MaskedTensor)
 
 

@@ -22,7 +22,11 @@ __all__ = [*_HOMES, "FileError", "TrainingMode", "UnsupportedError"]
 
 
 class TrainingMode(enum.IntEnum):
-    """The mode in which `export` runs a model: evaluation, unchanged, or training. Source: torch.onnx.TrainingMode."""
+    """The mode in which `export` runs a model: evaluation, unchanged, or training. Source: torch.onnx.TrainingMode.
+
+    >>> torch.onnx.TrainingMode.EVAL.value
+    0
+    """
 
     EVAL = 0
     PRESERVE = 1

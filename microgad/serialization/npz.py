@@ -62,9 +62,9 @@ def save_npz(tensors: Mapping[str, Any], f: Path | IO[bytes]) -> None:
     """Write a dict of Tensors and arrays, such as a state dict, to a file that `np.load` and `microgad.load` open.
 
     `f` is a path, to which no ending is added, or a binary file. Keys are strings; values are Tensors, on any device,
-    or arrays of numbers or strings. As with `save`, an existing file is replaced only when the new one is complete. See
-    `numpy.savez`. Raises TypeError for other values and keys, ValueError for a key that can't be the name of a file in
-    an archive, RuntimeError if the folder doesn't exist.
+    or arrays of numbers or strings. As with `save`, an existing file is replaced only when the new one is complete. Not
+    in PyTorch: see `numpy.savez`. Raises TypeError for other values and keys, ValueError for a key that can't be the
+    name of a file in an archive, RuntimeError if the folder doesn't exist.
 
     >>> import io
     >>> file = io.BytesIO()

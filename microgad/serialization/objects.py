@@ -51,12 +51,25 @@ def add_safe_globals(safe_globals: Iterable[Any]) -> None:
 
 
 def get_safe_globals() -> list[Any]:
-    """Return the classes and functions that were added. Source: torch.serialization.get_safe_globals."""
+    """Return the classes and functions that were added. Source: torch.serialization.get_safe_globals.
+
+    >>> class Config:
+    ...     pass
+    >>> with torch.serialization.safe_globals([Config]):
+    ...     [cls.__name__ for cls in torch.serialization.get_safe_globals()]
+    ['Config']
+    """
     return list(dict.fromkeys(_safe))
 
 
 def clear_safe_globals() -> None:
-    """Remove all classes and functions that were added. Source: torch.serialization.clear_safe_globals."""
+    """Remove all classes and functions that were added. Source: torch.serialization.clear_safe_globals.
+
+    >>> torch.serialization.add_safe_globals([complex])
+    >>> torch.serialization.clear_safe_globals()
+    >>> torch.serialization.get_safe_globals()
+    []
+    """
     _safe.clear()
 
 

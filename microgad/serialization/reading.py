@@ -130,7 +130,11 @@ def _location(map_location: Any) -> Location:
 
 
 class LoadEndianness(enum.Enum):
-    """The order of bytes in files that don't say theirs. Source: torch.serialization.LoadEndianness."""
+    """The order of bytes in files that don't say theirs. Source: torch.serialization.LoadEndianness.
+
+    >>> torch.serialization.LoadEndianness.BIG.value
+    3
+    """
 
     NATIVE, LITTLE, BIG = 1, 2, 3
 
@@ -142,6 +146,9 @@ def get_default_load_endianness() -> LoadEndianness | None:
     """Return the order of bytes that `load` assumes where a file doesn't say it; None is little-endian.
 
     Source: torch.serialization.get_default_load_endianness.
+
+    >>> torch.serialization.get_default_load_endianness() is None
+    True
     """
     return _default_endianness
 
@@ -149,7 +156,13 @@ def get_default_load_endianness() -> LoadEndianness | None:
 def set_default_load_endianness(endianness: LoadEndianness | None) -> None:
     """Set the order of bytes that `load` assumes where a file doesn't say it, as files of PyTorch 2.0 and before don't.
 
+    Raises TypeError for anything but a LoadEndianness and None.
     Source: torch.serialization.set_default_load_endianness.
+
+    >>> torch.serialization.set_default_load_endianness(torch.serialization.LoadEndianness.BIG)
+    >>> torch.serialization.get_default_load_endianness().name
+    'BIG'
+    >>> torch.serialization.set_default_load_endianness(None)
     """
     global _default_endianness
     if not isinstance(endianness, LoadEndianness | None):
