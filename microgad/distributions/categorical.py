@@ -23,7 +23,7 @@ class Categorical(Distribution):
 
     The last dimension of probs holds their K probabilities, that of logits their logarithms; both are normalized.
 
-    Source: torch.distributions.Categorical.
+    Raises ValueError for a 0-d Tensor, and unless exactly one is given. Source: torch.distributions.Categorical.
 
     >>> d = torch.distributions.Categorical(torch.tensor([0.25, 0.25, 0.5]))
     >>> d.log_prob(torch.tensor(2)), d.sample((2,)).shape

@@ -30,7 +30,14 @@ __all__ = [
 
 
 class Constraint:
-    """A region of values. `event_dim` is the number of trailing dimensions that form one value."""
+    """A region of values. `event_dim` is the number of trailing dimensions that form one value.
+
+    Source: torch.distributions.constraints.Constraint.
+
+    >>> constraint = torch.distributions.Poisson.arg_constraints["rate"]
+    >>> isinstance(constraint, torch.distributions.constraints.Constraint), constraint.event_dim
+    (True, 0)
+    """
 
     is_discrete: Any = False
     event_dim: Any = 0
@@ -75,12 +82,26 @@ class _Dependent(Constraint):
 
 
 def is_dependent(constraint: Any) -> bool:
-    """Whether a constraint depends on other parameters. Source: torch.distributions.constraints.is_dependent."""
+    """Whether a constraint depends on other parameters. Source: torch.distributions.constraints.is_dependent.
+
+    >>> torch.distributions.constraints.is_dependent(torch.distributions.constraints.dependent)
+    True
+    """
     return isinstance(constraint, _Dependent)
 
 
 class _DependentProperty(property, _Dependent):
-    """A property whose value is a constraint that depends on the instance; the decorator may take arguments."""
+    """A property whose value is a constraint that depends on the instance; the decorator may take arguments.
+
+    Source: torch.distributions.constraints.dependent_property.
+
+    >>> class Between:
+    ...     def __init__(self, high): self.high = high
+    ...     @torch.distributions.constraints.dependent_property(is_discrete=False, event_dim=0)
+    ...     def support(self): return torch.distributions.constraints.interval(0, self.high)
+    >>> Between(3.0).support
+    Interval(lower_bound=0, upper_bound=3.0)
+    """
 
     def __init__(
         self,
@@ -97,7 +118,14 @@ class _DependentProperty(property, _Dependent):
 
 
 class _IndependentConstraint(Constraint):
-    """A constraint whose trailing batch dimensions count as event dimensions."""
+    """A constraint whose trailing batch dimensions count as event dimensions.
+
+    `check` raises ValueError for values of too few dimensions. Source: torch.distributions.constraints.independent.
+
+    >>> c = torch.distributions.constraints
+    >>> c.independent(c.positive, 1).check(torch.tensor([[1.0, 2.0], [1.0, -1.0]]))
+    tensor([ True, False])
+    """
 
     def __init__(self, base_constraint: Any, reinterpreted_batch_ndims: int) -> None:
         self.base_constraint = base_constraint
@@ -122,7 +150,14 @@ class _IndependentConstraint(Constraint):
 
 
 class MixtureSameFamilyConstraint(Constraint):
-    """The values inside the support of every component; the dimension of components precedes the event dimensions."""
+    """The values inside the support of every component; the dimension of components precedes the event dimensions.
+
+    Source: torch.distributions.constraints.MixtureSameFamilyConstraint.
+
+    >>> c = torch.distributions.constraints
+    >>> c.MixtureSameFamilyConstraint(c.less_than(torch.tensor([1.0, 2.0]))).check(torch.tensor([0.5, 1.5]))
+    tensor([ True, False])
+    """
 
     def __init__(self, base_constraint: Any) -> None:
         self.base_constraint = base_constraint
@@ -153,6 +188,14 @@ class _OneHot(Constraint):
 
 
 class _IntegerInterval(Constraint):
+    """The integers from lower_bound to upper_bound, both included.
+
+    Source: torch.distributions.constraints.integer_interval.
+
+    >>> torch.distributions.constraints.integer_interval(0, 2).check(torch.tensor([0.0, 2.0, 1.5]))
+    tensor([ True,  True, False])
+    """
+
     is_discrete, _bounds = True, ("lower_bound", "upper_bound")
 
     def __init__(self, lower_bound: Any, upper_bound: Any) -> None:
@@ -178,6 +221,12 @@ class _Real(Constraint):
 
 
 class _GreaterThan(Constraint):
+    """The numbers greater than lower_bound. Source: torch.distributions.constraints.greater_than.
+
+    >>> torch.distributions.constraints.greater_than(1).check(torch.tensor([1.0, 2.0]))
+    tensor([False,  True])
+    """
+
     _bounds = ("lower_bound",)
 
     def __init__(self, lower_bound: Any) -> None:
@@ -188,11 +237,23 @@ class _GreaterThan(Constraint):
 
 
 class _GreaterThanEq(_GreaterThan):
+    """The numbers that are at least lower_bound. Source: torch.distributions.constraints.greater_than_eq.
+
+    >>> torch.distributions.constraints.greater_than_eq(1).check(torch.tensor([0.0, 1.0]))
+    tensor([False,  True])
+    """
+
     def check(self, value: Tensor) -> Tensor:
         return self.lower_bound <= value
 
 
 class _LessThan(Constraint):
+    """The numbers less than upper_bound. Source: torch.distributions.constraints.less_than.
+
+    >>> torch.distributions.constraints.less_than(1).check(torch.tensor([0.0, 1.0]))
+    tensor([ True, False])
+    """
+
     _bounds = ("upper_bound",)
 
     def __init__(self, upper_bound: Any) -> None:
@@ -203,6 +264,12 @@ class _LessThan(Constraint):
 
 
 class _Interval(Constraint):
+    """The numbers from lower_bound to upper_bound, both included. Source: torch.distributions.constraints.interval.
+
+    >>> torch.distributions.constraints.interval(0, 1).check(torch.tensor([1.0, 2.0]))
+    tensor([ True, False])
+    """
+
     _bounds = ("lower_bound", "upper_bound")
 
     def __init__(self, lower_bound: Any, upper_bound: Any) -> None:
@@ -213,6 +280,14 @@ class _Interval(Constraint):
 
 
 class _HalfOpenInterval(_Interval):
+    """The numbers from lower_bound up to but not including upper_bound.
+
+    Source: torch.distributions.constraints.half_open_interval.
+
+    >>> torch.distributions.constraints.half_open_interval(0, 1).check(torch.tensor([0.0, 1.0]))
+    tensor([ True, False])
+    """
+
     def check(self, value: Tensor) -> Tensor:
         return (self.lower_bound <= value) & (value < self.upper_bound)
 
@@ -225,6 +300,12 @@ class _Simplex(Constraint):
 
 
 class _Multinomial(Constraint):
+    """Counts (K) that add up to upper_bound at most. Source: torch.distributions.constraints.multinomial.
+
+    >>> torch.distributions.constraints.multinomial(3).check(torch.tensor([[1.0, 2.0], [2.0, 2.0]]))
+    tensor([ True, False])
+    """
+
     is_discrete, event_dim = True, 1
 
     def __init__(self, upper_bound: Any) -> None:
@@ -297,7 +378,12 @@ class _PartwiseConstraint(Constraint):
 
 
 class _Cat(_PartwiseConstraint):
-    """One constraint for each of consecutive parts of the given lengths."""
+    """One constraint for each of consecutive parts of the given lengths. Source: torch.distributions.constraints.cat.
+
+    >>> c = torch.distributions.constraints
+    >>> c.cat([c.positive, c.real], lengths=[1, 2]).check(torch.tensor([1.0, -1.0, -1.0]))
+    tensor([True, True, True])
+    """
 
     def __init__(self, cseq: Sequence[Any], dim: int = 0, lengths: Sequence[int] | None = None) -> None:
         super().__init__(cseq, dim)
@@ -308,7 +394,12 @@ class _Cat(_PartwiseConstraint):
 
 
 class _Stack(_PartwiseConstraint):
-    """One constraint for each index along `dim`."""
+    """One constraint for each index along `dim`. Source: torch.distributions.constraints.stack.
+
+    >>> c = torch.distributions.constraints
+    >>> c.stack([c.positive, c.less_than(0)]).check(torch.tensor([1.0, 1.0]))
+    tensor([ True, False])
+    """
 
     @property
     def event_dim(self) -> int:

@@ -21,7 +21,8 @@ class ContinuousBernoulli(ProbsOrLogits, ExponentialFamily):
     """Continuous Bernoulli distribution: density ∝ probs^x (1 - probs)^(1 - x) on [0, 1].
 
     The formulas are 0/0 at probs = 1/2, so between `lims` Taylor series replace them. As in PyTorch, probs are first
-    clamped to (0, 1); only validate_args=True rejects those outside. Source: torch.distributions.ContinuousBernoulli.
+    clamped to (0, 1); only validate_args=True raises ValueError for those outside.
+    Source: torch.distributions.ContinuousBernoulli.
 
     >>> torch.distributions.ContinuousBernoulli(0.25).log_prob(torch.tensor(0.0))
     tensor(0.4995)

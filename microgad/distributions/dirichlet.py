@@ -17,7 +17,7 @@ from .reparameterized import _sample_dirichlet
 class Dirichlet(ExponentialFamily):
     """Dirichlet distribution: density ∝ Π x^(concentration - 1) over K probabilities that sum to 1.
 
-    Source: torch.distributions.Dirichlet.
+    Raises ValueError for a 0-d concentration. Source: torch.distributions.Dirichlet.
 
     >>> torch.distributions.Dirichlet(torch.ones(3)).log_prob(torch.tensor([0.2, 0.3, 0.5]))
     tensor(0.6931)

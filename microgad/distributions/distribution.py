@@ -19,7 +19,7 @@ class Distribution:
     """Base of all distributions. An object may hold a batch of distributions.
 
     batch_shape is the shape of the batch, event_shape the shape of one sample. Parameters and values that violate the
-    constraints raise ValueError, unless validate_args is False.
+    constraints raise ValueError, unless validate_args is False. Source: torch.distributions.Distribution.
 
     >>> d = torch.distributions.Normal(torch.zeros(2), 1.0)
     >>> d, d.batch_shape, d.event_shape, d.expand((3, 2)).sample((4,)).shape

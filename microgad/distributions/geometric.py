@@ -20,7 +20,7 @@ from .utils import broadcast_all
 class Geometric(ProbsOrLogits, Distribution):
     """Geometric distribution: the number of failures before the first success of probability probs.
 
-    Source: torch.distributions.Geometric.
+    Raises ValueError unless probs are in (0, 1]. Source: torch.distributions.Geometric.
 
     >>> torch.distributions.Geometric(probs=0.5).log_prob(torch.tensor(1.0))
     tensor(-1.3863)

@@ -15,7 +15,7 @@ from .utils import _sum_rightmost, alias
 class Independent(Distribution):
     """Count the last batch dimensions of a distribution as event dimensions; log_prob sums over them.
 
-    Source: torch.distributions.Independent.
+    Raises ValueError for more dimensions than the batch has. Source: torch.distributions.Independent.
 
     >>> d = torch.distributions.Independent(torch.distributions.Normal(torch.zeros(2, 3), 1.0), 1)
     >>> d.batch_shape, d.event_shape, d.log_prob(torch.zeros(3)).shape

@@ -20,8 +20,8 @@ from .utils import _standard_normal, broadcast_all
 class LKJCholesky(Distribution):
     """LKJ distribution over Cholesky factors (*, dim, dim) of correlation matrices, density ∝ det^(concentration - 1).
 
-    Concentration 1 is uniform over correlation matrices; larger values favor small correlations. dim is at least 2.
-    Source: torch.distributions.LKJCholesky.
+    Concentration 1 is uniform over correlation matrices; larger values favor small correlations. Raises ValueError for
+    dim < 2. Source: torch.distributions.LKJCholesky.
 
     >>> d = torch.distributions.LKJCholesky(2, 1.0)
     >>> d.log_prob(torch.eye(2)), d.sample((5,)).shape

@@ -19,7 +19,8 @@ class LowRankMultivariateNormal(MultivariateNormalBase):
     """Multivariate normal (*, K) with covariance cov_factor @ cov_factorᵀ + diag(cov_diag): (*, K, R) and (*, K).
 
     Only scale_tril factorizes a K×K matrix: determinant and inverse come from the R×R capacitance matrix I + WᵀD⁻¹W
-    (the matrix determinant lemma and the Woodbury identity). Source: torch.distributions.LowRankMultivariateNormal.
+    (the matrix determinant lemma and the Woodbury identity). Raises ValueError for other shapes.
+    Source: torch.distributions.LowRankMultivariateNormal.
 
     >>> d = torch.distributions.LowRankMultivariateNormal(torch.zeros(2), torch.ones(2, 1), torch.ones(2))
     >>> d.log_prob(torch.zeros(2)), d.variance

@@ -16,7 +16,8 @@ from .utils import alias
 class MixtureSameFamily(Distribution):
     """Mixture of the distributions in the last batch dimension of component_distribution.
 
-    mixture_distribution, a Categorical, holds the weights. Source: torch.distributions.MixtureSameFamily.
+    mixture_distribution, a Categorical, holds the weights. Raises ValueError for other classes, and for batch shapes
+    that don't fit. Source: torch.distributions.MixtureSameFamily.
 
     >>> d = torch.distributions
     >>> d.MixtureSameFamily(d.Categorical(torch.ones(2)), d.Normal(torch.tensor([-1.0, 1.0]), 1.0)).mean

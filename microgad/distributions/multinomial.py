@@ -14,7 +14,9 @@ from .utils import broadcast_all
 
 
 class Multinomial(CategoricalVector):
-    """Multinomial distribution: counts of K categories in total_count draws. Source: torch.distributions.Multinomial.
+    """Multinomial distribution: counts of K categories in total_count draws.
+
+    Raises NotImplementedError for a total_count that is no int. Source: torch.distributions.Multinomial.
 
     >>> d = torch.distributions.Multinomial(2, torch.tensor([0.5, 0.5]))
     >>> d.log_prob(torch.tensor([1.0, 1.0])), d.sample().sum()

@@ -20,6 +20,7 @@ from .utils import _standard_normal
 class MultivariateNormal(Covariance, MultivariateNormalBase):
     """Multivariate normal (*, K), given by its covariance (*, K, K), its inverse, or its Cholesky factor.
 
+    Raises ValueError for a 0-d loc, matrices of fewer dimensions, and unless exactly one of the three is given.
     Source: torch.distributions.MultivariateNormal.
 
     >>> d = torch.distributions.MultivariateNormal(torch.zeros(2), torch.eye(2))

@@ -17,6 +17,7 @@ from .utils import _sum_rightmost, alias
 class TransformedDistribution(Distribution):
     """Distribution of f(X), where X has base_distribution and f is a transform or a list of them, applied in order.
 
+    Raises ValueError for other transforms, and if base_distribution has too few dimensions.
     Source: torch.distributions.TransformedDistribution.
 
     >>> d = torch.distributions

@@ -16,7 +16,9 @@ from .utils import broadcast_all
 
 
 class Uniform(Distribution):
-    """Uniform distribution on [low, high). Source: torch.distributions.Uniform.
+    """Uniform distribution on [low, high).
+
+    Raises ValueError unless low < high. Source: torch.distributions.Uniform.
 
     >>> d = torch.distributions.Uniform(0.0, 2.0)
     >>> d.log_prob(torch.tensor(1.0)), d.cdf(torch.tensor(0.5))
