@@ -16,7 +16,8 @@ class GradScaler:
     """Scales losses so that gradients in low precision don't underflow. Source: torch.amp.GradScaler.
 
     The scale shrinks when a gradient isn't finite, and grows when all were finite for `growth_interval` updates. With
-    enabled=False, and for "cuda" without a GPU, nothing is scaled and every step is made.
+    enabled=False, and for "cuda" without a GPU, nothing is scaled and every step is made. Raises AssertionError unless
+    growth_factor > 1 and backoff_factor < 1.
 
     >>> scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
     >>> scaler.scale(torch.tensor(2.0)), scaler.get_scale()

@@ -23,7 +23,6 @@ def deprecated_alias(function: F, namespace: str) -> F:
 
     renamed.__name__ = renamed.__qualname__ = old
     summary = (function.__doc__ or "").partition("\n")[0].partition(" Source:")[0]
-    renamed.__doc__ = (
-        f"{summary} This is an older name of `{new}`, and warns (FutureWarning).\n\nSource: torch.{namespace}.{old}."
-    )
+    older = f"This is an older name of `{new}`, and warns (FutureWarning)."
+    renamed.__doc__ = f"{summary} {older}\n\nSource: torch.{namespace.removeprefix('torch.')}.{old}."
     return renamed  # type: ignore[return-value]

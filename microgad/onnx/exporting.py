@@ -50,7 +50,8 @@ def export(
 
     Parameters and buffers keep their names, and the names of nodes contain their modules. Files over 2 GB are rejected.
     Raises NotImplementedError, which names the operation and its module, for an operation without a rule and for
-    dependencies on values or sizes that can't be expressed, and ValueError for arguments that don't match.
+    dependencies on values or sizes that can't be expressed, ValueError for arguments that don't match, TypeError for
+    unknown ones, and RuntimeError for Tensors on a GPU.
 
     >>> model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
     >>> proto = torch.onnx.export(model, torch.ones(1, 3), dynamic_axes={"input": {0: "batch"}})

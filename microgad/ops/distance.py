@@ -307,10 +307,10 @@ def _columns_first(x: Any, lead: tuple[int, ...]) -> Any:
 
 @tensors_only
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
-    """Return the p-norms of the differences of rows, (..., P, M), (..., R, M) -> (..., P, R). Source: torch.cdist.
+    """Return the p-norms of the differences of rows, (..., P, M), (..., R, M) -> (..., P, R).
 
     For p = 2 and more than 25 rows, the distances come from one matrix product, as in PyTorch: it is faster, but less
-    exact.
+    exact. Raises RuntimeError for sizes that don't fit, integers, p < 0 and another compute_mode. Source: torch.cdist.
 
     >>> torch.cdist(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0], [0.0, 1.0]]))
     tensor([[5., 1.]])

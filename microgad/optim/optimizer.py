@@ -53,7 +53,7 @@ class Optimizer(OptimizerHooks):
     `step`). It lists the options that must be >= 0 in `nonnegative` and checks others in `check`.
 
     Raises TypeError unless all parameters are Tensors; ValueError for no parameters, for one that is not a leaf or is
-    in two groups, and for options out of range.
+    in two groups, and for options out of range; RuntimeError for `fused` with `differentiable` or `foreach`.
 
     >>> class SignSGD(torch.optim.Optimizer):
     ...     def update(self, group, params, loss):

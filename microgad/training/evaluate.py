@@ -50,7 +50,7 @@ def evaluate(model: Module, data: Any, loss: Loss, at_once: int = 1000) -> Score
     memory, the model gets at most `at_once` samples together. `loss(output, target)` must be a mean over samples, so
     that all samples have the same weight. If targets are integers and outputs have the shape (N, C, ...), a prediction
     is correct if the output of the target's class is the largest; each position counts as a sample. The modes of all
-    modules and the random streams are restored at the end.
+    modules and the random streams are restored at the end. Raises ValueError for at_once < 1.
 
     >>> data = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0, 1])
     >>> evaluate(nn.Identity(), data, F.cross_entropy, at_once=2).correct
@@ -73,6 +73,8 @@ def evaluate(model: Module, data: Any, loss: Loss, at_once: int = 1000) -> Score
 @checked
 def predict(model: Module, inputs: Tensor, at_once: int = 1000) -> Tensor:
     """Return the model's outputs for inputs (N, ...) in evaluation mode, computed for `at_once` samples at a time.
+
+    Raises ValueError for at_once < 1.
 
     >>> predict(nn.Flatten(), torch.ones(5, 2, 3), at_once=2).shape
     torch.Size([5, 6])

@@ -160,8 +160,8 @@ class SmoothL1Loss(_Loss):
 class HuberLoss(_Loss):
     """delta times SmoothL1Loss with beta = delta.
 
-    For Tensors of one shape. Raises RuntimeError for others, for two of integers, and unless delta > 0.
-    Source: torch.nn.HuberLoss; Huber (1964).
+    For Tensors of one shape. Raises RuntimeError for others, for two of integers, and unless delta > 0, TypeError for
+    no number. Source: torch.nn.HuberLoss; Huber (1964).
 
     >>> nn.HuberLoss(delta=0.5)(torch.tensor([0.0]), torch.tensor([1.0]))
     tensor(0.3750)

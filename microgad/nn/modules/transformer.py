@@ -132,8 +132,8 @@ class TransformerDecoderLayer(_TransformerLayer):
     """Self-attention, attention to the encoder's output, and a two-layer feedforward network per position.
 
     (T, N, E) and memory (S, N, E) -> (T, N, E). N comes first with batch_first, and may be missing. Masks, activation
-    and norm_first are the encoder layer's, but a copy uses relu for an activation that is a module. Raises as the
-    encoder layer does. Source: torch.nn.TransformerDecoderLayer; Vaswani et al. (2017).
+    and norm_first are the encoder layer's, but a copy uses relu for an activation that is a module. Raises as
+    TransformerEncoderLayer does. Source: torch.nn.TransformerDecoderLayer; Vaswani et al. (2017).
 
     >>> layer = nn.TransformerDecoderLayer(d_model=4, nhead=2, dim_feedforward=8)
     >>> layer(torch.ones(3, 1, 4), torch.ones(5, 1, 4)).shape

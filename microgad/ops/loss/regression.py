@@ -145,8 +145,9 @@ def huber_loss(
 ) -> Tensor:
     """Return ½ d² where d = |input - target| is less than delta, otherwise delta (d - ½ delta); reduced.
 
-    The losses have input's dtype. They are multiplied by weight, which must have input's shape, else ValueError is
-    raised; the mean divides by the number of elements. Source: torch.nn.functional.huber_loss; Huber (1964).
+    The losses have input's dtype. They are multiplied by weight, which has input's shape; the mean divides by the
+    number of elements. Raises ValueError for another shape of weight, RuntimeError for two of integers and delta <= 0.
+    Source: torch.nn.functional.huber_loss; Huber (1964).
 
     >>> huber_loss(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 4.0]), reduction="none", delta=2.0)
     tensor([0.5000, 6.0000])

@@ -89,7 +89,9 @@ class RandomChoice(_Container):
 
 
 class RandomOrder(_Container):
-    """Call all `transforms` in random order. Source: torchvision.transforms.v2.RandomOrder.
+    """Call all `transforms` in random order.
+
+    Raises TypeError for no sequence, ValueError for an empty one. Source: torchvision.transforms.v2.RandomOrder.
 
     >>> torch.transforms.v2.RandomOrder([abs, abs])(-1)
     1

@@ -46,7 +46,8 @@ class DataLoader(Generic[T_co]):
     persistent workers, as in PyTorch.
 
     Raises ValueError for arguments that exclude each other, a negative num_workers or timeout, and a prefetch_factor
-    below 1. The dataset, samplers, batch_size, drop_last and persistent_workers can't be set later.
+    below 1, TypeError for a multiprocessing_context that is none. The dataset, samplers, batch_size, drop_last and
+    persistent_workers can't be set later.
 
     >>> data = torch.utils.data.TensorDataset(torch.arange(5.0), torch.arange(5))
     >>> for x, y in torch.utils.data.DataLoader(data, batch_size=3):
