@@ -134,7 +134,7 @@ ON_GPU = {
 def set_default_tensor_type(t: Any) -> None:
     """Set the default dtype and device to those of a legacy type, given itself or by name.
 
-    Source: torch.set_default_tensor_type.
+    Raises TypeError for anything else. Source: torch.set_default_tensor_type.
 
     >>> torch.set_default_tensor_type(torch.DoubleTensor)
     >>> torch.tensor(1.5).dtype

@@ -176,7 +176,9 @@ class _StorageBase(_Conversions):
 
 
 class UntypedStorage(_StorageBase):
-    """The whole memory that a Tensor lies in, or new memory, as bytes. Source: torch.UntypedStorage.
+    """The whole memory that a Tensor lies in, or new memory, as bytes.
+
+    Raises TypeError for other arguments. Source: torch.UntypedStorage.
 
     >>> x = torch.arange(6.0)
     >>> x[2:].untyped_storage().nbytes(), x[2:].untyped_storage().data_ptr() == x.data_ptr()
@@ -319,7 +321,9 @@ _ARGUMENTS = (
 
 
 class TypedStorage(_StorageBase):
-    """The whole memory that a Tensor lies in, as elements of the Tensor's dtype. Source: torch.TypedStorage.
+    """The whole memory that a Tensor lies in, as elements of the Tensor's dtype.
+
+    Raises TypeError for arguments that contradict each other. Source: torch.TypedStorage.
 
     >>> torch.arange(6)[2:].storage().tolist()
     [0, 1, 2, 3, 4, 5]

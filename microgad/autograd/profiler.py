@@ -25,7 +25,13 @@ class Recorder(FunctionHook):
     """A hook that records when each operation, derivative and `record_function` block begins and ends.
 
     Setting `active` switches it on and off. `flops(node, inputs, out)` estimates an operation's floating-point
-    operations.
+    operations. Not in PyTorch.
+
+    >>> from microgad.autograd.profiler import Recorder
+    >>> with Recorder() as recorder:
+    ...     y = torch.ones(2).exp() * 2
+    >>> [event.name for event in recorder.events]
+    ['aten::exp', 'aten::mul']
     """
 
     def __init__(

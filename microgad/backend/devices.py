@@ -18,6 +18,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 class device:
     """Where an array lives: `device("cpu")`, `device("cuda")`, `device("cuda:1")`, `device("cuda", 1)`.
 
+    Raises RuntimeError for other strings and negative numbers, TypeError for other arguments. Source: torch.device.
+
     >>> import microgad
     >>> microgad.device("cuda:1").type, microgad.device("cuda:1").index, microgad.device("cpu")
     ('cuda', 1, device(type='cpu'))

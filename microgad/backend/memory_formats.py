@@ -35,6 +35,8 @@ class memory_format(_Format):
 class layout(_Format):
     """How elements are addressed. All Tensors are `strided`; the other names exist for comparisons in programs.
 
+    Source: torch.layout.
+
     >>> torch.ones(1).layout
     torch.strided
     """

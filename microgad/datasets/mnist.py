@@ -29,7 +29,7 @@ def _old_name(before: str, now: str) -> Any:
 
 
 class MNIST(VisionDataset):
-    """The MNIST database of handwritten digits (LeCun, Cortes and Burges, 1998); `torchvision.datasets.MNIST`.
+    """The MNIST database of handwritten digits: LeCun, Cortes and Burges (1998). Source: torchvision.datasets.MNIST.
 
     The files lie in ``root/MNIST/raw``, as with torchvision, or directly in `root`, gzipped or not. Data of your own in
     the same format works too. `MNIST.subset` has 7,000 of the images and needs no files.

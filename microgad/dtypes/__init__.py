@@ -25,6 +25,8 @@ _CATEGORY = {
 class dtype:
     """PyTorch's dtype objects; NumPy takes them wherever it takes a dtype, and they equal NumPy's own.
 
+    Source: torch.dtype.
+
     >>> import microgad, numpy
     >>> microgad.float32, microgad.float32 == numpy.float32, numpy.zeros(2, microgad.float16).dtype
     (torch.float32, True, dtype('float16'))
@@ -120,6 +122,8 @@ def learn(numpy_dtype: np.dtype[Any], called: dtype) -> None:
 def get_default_dtype() -> dtype:
     """The dtype of new floating-point tensors: float32 unless `set_default_dtype` changed it.
 
+    Source: torch.get_default_dtype.
+
     >>> torch.get_default_dtype()
     torch.float32
     """
@@ -127,7 +131,7 @@ def get_default_dtype() -> dtype:
 
 
 def set_default_dtype(d: dtype) -> None:
-    """Set the dtype of new floating-point tensors. `d` must be a floating-point dtype.
+    """Set the dtype of new floating-point tensors. Raises TypeError for other kinds. Source: torch.set_default_dtype.
 
     >>> torch.set_default_dtype(torch.float64)
     >>> torch.ones(1)

@@ -11,7 +11,8 @@ from . import Function
 class LinearMap(Function):
     """A linear operation of one input: `forward(self, x)` and its transpose `adjoint(self, grad)`, both on bare arrays.
 
-    Each is recorded as the other's derivative, to every order. `self.x_shape` is the shape of x in both.
+    Each is recorded as the other's derivative, to every order. `self.x_shape` is the shape of x in both. Not in
+    PyTorch.
 
     >>> import microgad
     >>> class Double(microgad.LinearMap):

@@ -39,7 +39,7 @@ class Generator:
     """A stream of random numbers: `torch.Generator`. Pickles and deep copies include its state.
 
     A new one has PyTorch's default seed, 67280421310721; the default generator has a random one. One for a GPU has the
-    CPU's stream, too. A device that isn't there raises RuntimeError.
+    CPU's stream, too. A device that isn't there raises RuntimeError. Source: torch.Generator.
 
     >>> from microgad.generator import randperm
     >>> randperm(8, generator=Generator().manual_seed(2024))

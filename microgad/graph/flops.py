@@ -14,7 +14,7 @@ def flops_of(op: Op) -> int | None:
     """Return the number of additions and multiplications of an operation, or None if it isn't known.
 
     A matrix product counts 2·M·N·K, as is customary. Moving values costs nothing. Any other operation counts one for
-    each element of its largest input or result.
+    each element of its largest input or result. Not in PyTorch.
     """
     inputs = [x.shape or () for x in op.inputs]  # () also if the shape isn't known, as of an input that wasn't kept
     name = "" if op.own else op.name

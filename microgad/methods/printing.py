@@ -74,6 +74,8 @@ def set_printoptions(
 def get_printoptions() -> dict[str, Any]:
     """Return a dict of the current options, under the names that `set_printoptions` takes.
 
+    Source: torch._tensor_str.get_printoptions.
+
     >>> get_printoptions()["linewidth"]
     80
     """

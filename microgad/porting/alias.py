@@ -88,7 +88,7 @@ class as_torch:
     A name that microgad doesn't have raises AttributeError when it is used, not when it is imported; but
     `import torch.name` raises ModuleNotFoundError for a name that PyTorch doesn't have either. Meanwhile `__version__`
     is the version of PyTorch that microgad follows, and `importlib.metadata` knows torch and torchvision. Raises
-    ImportError if PyTorch itself is already imported, because a program would get parts of both.
+    ImportError if PyTorch itself is already imported, because a program would get parts of both. Not in PyTorch.
 
     >>> import subprocess, sys
     >>> program = '''

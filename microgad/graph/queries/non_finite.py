@@ -36,6 +36,11 @@ def first_bad(tape: Tape) -> NonFinite | None:
     """Return the operation that first produced NaN or infinity: see `Tape.first_bad`.
 
     Raises RuntimeError for a tape without values.
+
+    >>> with torch.record(stats=True) as tape, np.errstate(all="ignore"):
+    ...     y = torch.tensor([1.0, -1.0]).log() * 2
+    >>> torch.graph.first_bad(tape).op.name
+    'Log'
     """
     known = any(op.stats is not None or op.values is not None for op in tape) or not tape.ops
     if not known:

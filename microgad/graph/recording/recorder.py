@@ -56,7 +56,7 @@ class record:
     take, and `source` notes the line of the program that called them. `replay` keeps what `Tape.replay` needs: copies
     of all values from outside, and random settings such as dropout masks. Without `values` and `replay`, a tape holds
     no arrays. `params`, a module or a dict of names to Tensors, gives names to Tensors. The tape's `results` are the
-    values that no operation of the block reads.
+    values that no operation of the block reads. Not in PyTorch.
 
     >>> x = torch.tensor([1.0, 2.0])
     >>> with torch.record(values=True) as tape:
