@@ -54,7 +54,13 @@ def builder(build: Callable[..., M], options_of: Callable[[WeightsEnum], dict[st
         return model
 
     built.__name__ = built.__qualname__ = build.__name__
-    built.__doc__, built.__module__ = build.__doc__, build.__module__
+    summary, _, source = (build.__doc__ or "").partition(". Source:")
+    built.__doc__ = (
+        f"{summary}: float images (N, 3, H, W) -> logits (N, num_classes), 1000 by default.\n\n"
+        "Raises KeyError or TypeError for weights of other models, ValueError for options that contradict the weights, "
+        f"NotImplementedError\nif their file isn't cached. Source:{source}"
+    )
+    built.__module__ = build.__module__
     BUILDERS[build.__name__] = built
     return built
 
@@ -64,11 +70,7 @@ def variant(
 ) -> Builder[M]:
     """Make the builder of one model of a family, with a name and a docstring for `build`."""
     build.__name__ = name
-    build.__doc__ = (
-        f"Build {description}: float images (N, 3, H, W) -> logits (N, num_classes), 1000 by default.\n\n"
-        "Raises KeyError or TypeError for weights of other models, NotImplementedError if the file isn't cached.\n"
-        f"Source: torchvision.models.{name}."
-    )
+    build.__doc__ = f"Build {description}. Source: torchvision.models.{name}."
     return builder(build, options_of)
 
 

@@ -52,7 +52,10 @@ _STAGES = [
 
 
 class MobileNetV2(Module):
-    """(N, 3, H, W) -> (N, num_classes); width_mult scales all channels. Source: torchvision.models.MobileNetV2.
+    """(N, 3, H, W) -> (N, num_classes); width_mult scales all channels.
+
+    Raises ValueError unless inverted_residual_setting has lists of four numbers.
+    Source: torchvision.models.MobileNetV2.
 
     >>> torch.models.MobileNetV2(num_classes=10, width_mult=0.25).eval()(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 10])

@@ -106,7 +106,7 @@ class Bottleneck(Module):
 class ResNet(Module):
     """(N, 3, H, W) -> (N, num_classes): four stages of blocks, each but the first halving the size.
 
-    Source: torchvision.models.ResNet.
+    Raises ValueError unless replace_stride_with_dilation has three values. Source: torchvision.models.ResNet.
 
     >>> net = torch.models.ResNet(torch.models.resnet.BasicBlock, [1, 1, 1, 1], num_classes=10).eval()
     >>> net(torch.zeros(2, 3, 32, 32)).shape

@@ -41,7 +41,9 @@ _VERSIONS: dict[str, tuple[int, int, list[Any]]] = {
 
 
 class SqueezeNet(Module):
-    """(N, 3, H, W) -> (N, num_classes). Source: torchvision.models.SqueezeNet.
+    """(N, 3, H, W) -> (N, num_classes).
+
+    Raises ValueError for a version other than "1_0" and "1_1". Source: torchvision.models.SqueezeNet.
 
     >>> torch.models.SqueezeNet("1_1", num_classes=10).eval()(torch.zeros(1, 3, 64, 64)).shape
     torch.Size([1, 10])

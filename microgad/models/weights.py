@@ -175,7 +175,10 @@ def enums() -> dict[str, type[WeightsEnum]]:
         plain = [name for name in found if name in ("IMAGENET1K_V1", "IMAGENET1K_V2")]
         found["DEFAULT"] = found[plain[-1] if plain else next(iter(found))]
     make: Any = WeightsEnum
-    return {name: make(name, found, module=__package__) for name, found in versions.items()}
+    made = {name: make(name, found, module=__package__) for name, found in versions.items()}
+    for name, enum in made.items():
+        enum.__doc__ = f"Trained weights: see `get_model_weights`. Source: torchvision.models.{name}."
+    return made
 
 
 def weights_of_model(name: str) -> type[WeightsEnum]:
