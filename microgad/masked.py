@@ -60,7 +60,9 @@ def _fill_masked(input: Tensor, mask: Tensor | None, value: float) -> Tensor:
 def sum(
     input: Tensor, dim: Dim = None, *, keepdim: bool | None = False, dtype: Dtype = None, mask: Tensor | None = None
 ) -> Tensor:
-    """Sum selected elements over dim: one dimension, several or all; no elements give 0. Source: torch.masked.sum.
+    """Sum selected elements over dim: one dimension, several or all; no elements give 0.
+
+    Raises IndexError for a dim out of range. Source: torch.masked.sum.
 
     >>> torch.masked.sum(torch.tensor([[1, 2], [3, 4]]), 1, mask=torch.tensor([True, False]))
     tensor([1, 3])
@@ -72,7 +74,9 @@ def sum(
 def prod(
     input: Tensor, dim: Dim = None, *, keepdim: bool | None = False, dtype: Dtype = None, mask: Tensor | None = None
 ) -> Tensor:
-    """Multiply selected elements over dim, one, several or all; no elements give 1. Source: torch.masked.prod.
+    """Multiply selected elements over dim, one, several or all; no elements give 1.
+
+    Raises IndexError for a dim out of range. Source: torch.masked.prod.
 
     >>> torch.masked.prod(torch.tensor([[1, 2], [3, 4]]), mask=torch.tensor([[True, False], [True, True]]))
     tensor(12)
@@ -87,7 +91,9 @@ def prod(
 def amax(
     input: Tensor, dim: Dim = None, *, keepdim: bool | None = False, dtype: Dtype = None, mask: Tensor | None = None
 ) -> Tensor:
-    """Return the largest selected element over dim, one, several or all. Source: torch.masked.amax.
+    """Return the largest selected element over dim, one, several or all.
+
+    Raises RuntimeError for booleans with a mask, IndexError for a dim out of range. Source: torch.masked.amax.
 
     >>> torch.masked.amax(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), 1, mask=torch.tensor([[True, False], [False, False]]))
     tensor([1., -inf])
@@ -99,7 +105,9 @@ def amax(
 def amin(
     input: Tensor, dim: Dim = None, *, keepdim: bool | None = False, dtype: Dtype = None, mask: Tensor | None = None
 ) -> Tensor:
-    """Return the smallest selected element over dim, one, several or all. Source: torch.masked.amin.
+    """Return the smallest selected element over dim, one, several or all.
+
+    Raises RuntimeError for booleans with a mask, IndexError for a dim out of range. Source: torch.masked.amin.
 
     >>> torch.masked.amin(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), 1, mask=torch.tensor([[True, False], [False, False]]))
     tensor([1., inf])
@@ -112,9 +120,10 @@ def argmax(
     input: Tensor, dim: int | None = None, *, keepdim: bool | None = False, dtype: Dtype = None,
     mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Return the index of the largest selected element along dim; None flattens input. Source: torch.masked.argmax.
+    """Return the index of the largest selected element along dim; None flattens input.
 
-    As in PyTorch the index has the input's dtype.
+    As in PyTorch the index has the input's dtype. Raises RuntimeError for booleans with a mask, IndexError for a dim
+    out of range. Source: torch.masked.argmax.
 
     >>> torch.masked.argmax(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor(2.)
@@ -127,9 +136,10 @@ def argmin(
     input: Tensor, dim: int | None = None, *, keepdim: bool | None = False, dtype: Dtype = None,
     mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Return the index of the smallest selected element along dim; None flattens input. Source: torch.masked.argmin.
+    """Return the index of the smallest selected element along dim; None flattens input.
 
-    As in PyTorch the index has the input's dtype.
+    As in PyTorch the index has the input's dtype. Raises RuntimeError for booleans with a mask, IndexError for a dim
+    out of range. Source: torch.masked.argmin.
 
     >>> torch.masked.argmin(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor(0.)
@@ -162,10 +172,10 @@ def _count(input: Tensor, mask: Tensor | None, dim: Dim, keepdim: bool | None) -
 def median(
     input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: Dtype = None, mask: Tensor | None = None
 ) -> Tensor:
-    """Return the median along dim, the lower of two, of selected elements that aren't NaN. Source: torch.masked.median.
+    """Return the median along dim, the lower of two, of selected elements that aren't NaN.
 
     Integers are computed in float32, and the result is converted to dtype. A slice of integers without selected
-    elements raises ValueError.
+    elements raises ValueError. Raises IndexError for a dim out of range. Source: torch.masked.median.
 
     >>> torch.masked.median(torch.tensor([1.0, 5.0, 3.0]), mask=torch.tensor([False, True, True]))
     tensor(3.)
@@ -184,7 +194,9 @@ def median(
 def logsumexp(
     input: Tensor, dim: Dim = None, *, keepdim: bool | None = False, dtype: Dtype = None, mask: Tensor | None = None
 ) -> Tensor:
-    """Compute log Σ exp(input) of selected elements over dim, one, several or all. Source: torch.masked.logsumexp.
+    """Compute log Σ exp(input) of selected elements over dim, one, several or all.
+
+    Raises RuntimeError for booleans with a mask, IndexError for a dim out of range. Source: torch.masked.logsumexp.
 
     >>> torch.masked.logsumexp(torch.zeros(2, 2), 1, mask=torch.tensor([[True, False], [False, False]]))
     tensor([0., -inf])
@@ -197,7 +209,9 @@ def logaddexp(
     input: Tensor, other: Tensor, *, dtype: Dtype = None, input_mask: Tensor | None = None,
     other_mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Compute log(exp(input) + exp(other)), each with a mask of its own. Source: torch.masked.logaddexp.
+    """Compute log(exp(input) + exp(other)), each with a mask of its own.
+
+    Raises RuntimeError for booleans with a mask. Source: torch.masked.logaddexp.
 
     >>> input, other = torch.tensor([0.0, 0.0]), torch.tensor([0.0, 3.0])
     >>> torch.masked.logaddexp(input, other, other_mask=torch.tensor([True, False]))
@@ -212,9 +226,10 @@ def norm(
     input: Tensor, ord: float | None = 2.0, dim: Dim = None, *, keepdim: bool | None = False, dtype: Dtype = None,
     mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Compute the vector norm of selected elements over dim, one, several or all. Source: torch.masked.norm.
+    """Compute the vector norm of selected elements over dim, one, several or all.
 
-    `ord` is any order that `linalg.vector_norm` takes.
+    `ord` is any order that `linalg.vector_norm` takes. Raises RuntimeError for integers, IndexError for a dim out of
+    range. Source: torch.masked.norm.
 
     >>> torch.masked.norm(torch.tensor([3.0, 4.0, 9.0]), 2, 0, mask=torch.tensor([True, True, False]))
     tensor(5.)
@@ -231,7 +246,7 @@ def var(
     """Compute the variance of selected elements over dim, one, several or all. Source: torch.masked.var.
 
     It is Σ |x - mean|² / (n - correction) for n selected elements. The correction is 1 by default, and 0 with
-    unbiased=False; giving both arguments raises AssertionError. Integers give float32.
+    unbiased=False; giving both arguments raises AssertionError, booleans RuntimeError. Integers give float32.
 
     >>> torch.masked.var(torch.tensor([1.0, 5.0, 9.0]), 0, mask=torch.tensor([True, True, False]))
     tensor(8.)
@@ -262,7 +277,9 @@ def std(
 
 @composite
 def cumsum(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None = None) -> Tensor:
-    """Compute the cumulative sum of selected elements along dim, in their dtype. Source: torch.masked.cumsum.
+    """Compute the cumulative sum of selected elements along dim, in their dtype.
+
+    Raises IndexError for a dim out of range. Source: torch.masked.cumsum.
 
     >>> torch.masked.cumsum(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([1., 1., 4.])
@@ -272,7 +289,9 @@ def cumsum(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None 
 
 @composite
 def cumprod(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None = None) -> Tensor:
-    """Compute the cumulative product of selected elements along dim, in their dtype. Source: torch.masked.cumprod.
+    """Compute the cumulative product of selected elements along dim, in their dtype.
+
+    Raises IndexError for a dim out of range. Source: torch.masked.cumprod.
 
     >>> torch.masked.cumprod(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([1., 1., 3.])
@@ -282,7 +301,9 @@ def cumprod(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None
 
 @composite
 def softmax(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None = None) -> Tensor:
-    """Compute exp(x) / Σ exp(x) along dim, of selected elements. Source: torch.masked.softmax.
+    """Compute exp(x) / Σ exp(x) along dim, of selected elements.
+
+    Raises RuntimeError for booleans with a mask, IndexError for a dim out of range. Source: torch.masked.softmax.
 
     >>> torch.masked.softmax(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([0.1192, 0.0000, 0.8808])
@@ -292,7 +313,9 @@ def softmax(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None
 
 @composite
 def log_softmax(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None = None) -> Tensor:
-    """Compute x - log Σ exp(x) along dim, of selected elements. Source: torch.masked.log_softmax.
+    """Compute x - log Σ exp(x) along dim, of selected elements.
+
+    Raises RuntimeError for booleans with a mask, IndexError for a dim out of range. Source: torch.masked.log_softmax.
 
     >>> torch.masked.log_softmax(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([-2.1269,    -inf, -0.1269])
@@ -302,7 +325,9 @@ def log_softmax(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | 
 
 @composite
 def softmin(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None = None) -> Tensor:
-    """Compute exp(-x) / Σ exp(-x) along dim, of selected elements. Source: torch.masked.softmin.
+    """Compute exp(-x) / Σ exp(-x) along dim, of selected elements.
+
+    Raises RuntimeError for booleans with a mask, IndexError for a dim out of range. Source: torch.masked.softmin.
 
     >>> torch.masked.softmin(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([0.8808, 0.0000, 0.1192])
@@ -314,7 +339,9 @@ def softmin(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None
 def normalize(
     input: Tensor, ord: float, dim: int, *, eps: float = 1e-12, dtype: Dtype = None, mask: Tensor | None = None
 ) -> Tensor:
-    """Divide selected elements by their `norm` along dim, or by eps if that is larger. Source: torch.masked.normalize.
+    """Divide selected elements by their `norm` along dim, or by eps if that is larger.
+
+    Raises RuntimeError for integers, IndexError for a dim out of range. Source: torch.masked.normalize.
 
     >>> torch.masked.normalize(torch.tensor([3.0, 9.0, 4.0]), 2, 0, mask=torch.tensor([True, False, True]))
     tensor([0.6000, 0.0000, 0.8000])
