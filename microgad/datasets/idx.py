@@ -29,7 +29,7 @@ class DataError(MicrogadError, RuntimeError, ValueError):
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """Read the array in an IDX file, which may be compressed by gzip or xz (detected by its contents).
+    """Read the array in an IDX file, which may be compressed by gzip or xz (detected by its contents). Not in PyTorch.
 
     Args:
         path: the file.
@@ -95,7 +95,7 @@ def _open_compressed(content: bytes) -> tuple[str, Any, type[Exception]]:
 
 
 def decode_idx(content: bytes, name: str | os.PathLike[str] = "IDX data") -> NDArray[Any]:
-    """Return the array in the decompressed `content` of an IDX file. Errors call the file `name`.
+    """Return the array in the decompressed `content` of an IDX file. Errors call the file `name`. Not in PyTorch.
 
     Raises:
         DataError: `content` is not IDX, or its length does not fit the sizes in its header.
@@ -134,7 +134,7 @@ def decode_idx(content: bytes, name: str | os.PathLike[str] = "IDX data") -> NDA
 
 
 def encode_idx(array: NDArray[Any]) -> bytes:
-    """Return the uncompressed contents of an IDX file with `array`.
+    """Return the uncompressed contents of an IDX file with `array`. Not in PyTorch.
 
     Args:
         array: 1 to 64 dimensions; uint8, int8, int16, int32, float32 or float64.

@@ -50,7 +50,7 @@ class Function:
     `forward(self, *inputs)` goes with `grad_inputs(self, grad, ...)`. All bodies are plain NumPy: given arrays they
     compute, given Tensors (under create_graph) they record new nodes. A derivative uses operators, indexing and NumPy's
     functions, as np.std(x): the method x.std() is another on Tensors, and raises there. A derivative by a complex input
-    is that of calculus, grad · f'(z): the engine conjugates it.
+    is that of calculus, grad · f'(z): the engine conjugates it. Not in PyTorch.
 
     >>> import microgad, numpy as np
     >>> class Cube(microgad.Function):

@@ -29,7 +29,7 @@ class OnnxModule(Module):
 
     Floating-point tensors in the file are parameters, except constants (names that begin with "/"), the running
     statistics of batch normalization, the class weights of losses and single numbers, which are buffers like all other
-    tensors. The tensor "layer.weight" of the file is the attribute `layer.weight`.
+    tensors. The tensor "layer.weight" of the file is the attribute `layer.weight`. See `onnx.load`.
     """
 
     def __init__(self, graph: Graph, name: str) -> None:

@@ -101,7 +101,8 @@ def trace(*, input: Tensor) -> Tensor: ...
 def trace(model: Any = None, *args: Any, **kwargs: Any) -> Any:
     """Return the Tape of `model(*args, **kwargs)`, recorded with `replay` and `source`: see `record`.
 
-    If the first argument is a Tensor, return the sum of its diagonal, as torch.trace does.
+    If the first argument is a Tensor, return the sum of its diagonal. Raises TypeError for what can't be called.
+    Source: torch.trace, for Tensors.
 
     >>> tape = torch.trace(torch.nn.Linear(3, 2), torch.ones(1, 3))
     >>> [op.name for op in tape], bool(tape.verify())

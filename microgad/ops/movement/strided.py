@@ -192,7 +192,8 @@ def fill_diagonal_(input: Tensor, fill_value: complex, wrap: bool = False) -> Te
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """Return sliding windows of `size` elements along a dimension, `step` apart, as a new last dimension: a view.
 
-    Source: torch.Tensor.unfold.
+    (..., n, ...) -> (..., (n - size) // step + 1, ..., size). Raises RuntimeError unless 0 <= size <= n and step > 0,
+    IndexError for a dimension out of range. Source: torch.Tensor.unfold.
 
     >>> torch.arange(5).unfold(0, 3, 2)
     tensor([[0, 1, 2],

@@ -98,11 +98,11 @@ class ToImage(_ParameterFreeTransform):
 
 
 class ToPureTensor(Identity):
-    """Return the sample unchanged: Tensors are always plain. Source: torchvision.transforms.v2.ToPureTensor."""
+    """Return the sample unchanged: see `nn.Identity`. Source: torchvision.transforms.v2.ToPureTensor."""
 
 
 class PILToTensor(_ParameterFreeTransform):
-    """Convert a PIL image to a Tensor (C, H, W) of the same values. Source: torchvision.transforms.v2.PILToTensor."""
+    """From PIL to (C, H, W): see `transforms.PILToTensor`. Source: torchvision.transforms.v2.PILToTensor."""
 
     handled_types = (is_pil,)
 

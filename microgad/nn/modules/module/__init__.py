@@ -45,7 +45,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
     Assigning a Parameter, a Module or a Buffer to an attribute registers it. Calling a module runs its hooks and
     `forward` under the module's path ("features.0"), which error messages and drawings show. The path says where the
     module was last registered, with the first of its names there. If another module calls it (several may share it),
-    the path is the caller's path followed by the module's own name. Source: torch.nn.Module.
+    the path is the caller's, followed by the module's own name. Arguments raise TypeError. Source: torch.nn.Module.
 
     >>> class Net(nn.Module):
     ...     def __init__(self):
