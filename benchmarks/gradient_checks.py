@@ -18,6 +18,7 @@ import one_thread  # noqa: F401
 
 # isort: split
 import hypothesis
+from arguments import parser
 from hypothesis import strategies as st
 
 import microgad
@@ -121,4 +122,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    parser(__doc__).parse_args()
     main()

@@ -18,6 +18,7 @@ import one_thread  # noqa: F401
 
 # isort: split
 import numpy as np
+from arguments import parser
 from resnet import peak, resnet18
 
 import microgad
@@ -93,5 +94,6 @@ def million(count: int = 1_000_000) -> None:
 
 
 if __name__ == "__main__":
+    parser(__doc__).parse_args()
     levels()
     million()

@@ -23,6 +23,7 @@ import one_thread  # noqa: F401
 
 # isort: split
 import numpy as np
+from arguments import parser
 from experiment import images, network, step
 
 Train = Callable[[int], float]
@@ -103,4 +104,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    serve(*sys.argv[1:]) if len(sys.argv) > 1 else main()
+    if len(sys.argv) == 4:
+        serve(*sys.argv[1:])
+    else:
+        parser(__doc__).parse_args()
+        main()

@@ -11,6 +11,8 @@ import os
 import subprocess
 import sys
 
+from arguments import parser
+
 # Compiled files are cached, as users have them.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
@@ -35,4 +37,5 @@ def main(rounds: int = 20) -> None:
 
 
 if __name__ == "__main__":
+    parser(__doc__).parse_args()
     main()

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from arguments import parser
 
 LAYER = {
     "ln_1.weight": (768,), "ln_1.bias": (768,), "attn.c_attn.weight": (768, 2304), "attn.c_attn.bias": (2304,),
@@ -58,4 +59,5 @@ def main(turns: int = 7) -> None:
 
 
 if __name__ == "__main__":
+    parser(__doc__).parse_args()
     main()

@@ -10,7 +10,6 @@ slow NumPy's products, are unset.
 
 from __future__ import annotations
 
-import argparse
 import math
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ import one_thread  # noqa: F401
 import bare
 import numpy as np
 import torch
+from arguments import chosen, parser
 
 import microgad
 
@@ -194,9 +194,9 @@ def measure(workload: Workload, seconds: float, percentile: float = 25) -> list[
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("names", nargs="*", help="how the names of workloads begin; all without any")
-    names = tuple(parser.parse_args().names) or ("",)
+    command = parser(__doc__)
+    command.add_argument("names", nargs="*", help="how the names of workloads begin; all without any")
+    names = chosen(command, command.parse_args().names, (workload.name for workload in WORKLOADS))
     torch.set_num_threads(1)
     print(f"{'':>28}  {'ms, PyTorch':>17}  {'ms, microgad':>17}  {'ratio':>13}  aim")
     for workload in WORKLOADS:

@@ -17,6 +17,9 @@ from typing import Any
 
 import one_thread  # noqa: F401
 
+# isort: split
+from arguments import parser
+
 
 def resnet18(t: Any) -> Any:
     """The network of He et al. (2016), as torchvision's `resnet18(num_classes=10)`."""
@@ -92,4 +95,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    parser(__doc__).parse_args()
     main()

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from arguments import parser
 
 import microgad
 
@@ -53,4 +54,5 @@ def main(rounds: int = 25) -> None:
 
 
 if __name__ == "__main__":
+    parser(__doc__).parse_args()
     main()

@@ -8,7 +8,6 @@ turns. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are unset.
 
 from __future__ import annotations
 
-import argparse
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ import one_thread  # noqa: F401
 # isort: split
 import numpy as np
 import torch
+from arguments import chosen, parser
 from ops import Workload, measure
 
 SIDES = (32, 180, 1000)  # of a matrix
@@ -397,16 +397,17 @@ def workloads(names: tuple[str, ...]) -> Iterator[Workload]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("names", nargs="*", help="how the names of operations begin; all without any")
-    parser.add_argument("--all", action="store_true", help="print those within 3 times PyTorch's time too")
-    parser.add_argument("--page", type=Path, help="write a table of those over 3 times to this file")
-    args = parser.parse_args()
+    command = parser(__doc__)
+    command.add_argument("names", nargs="*", help="how the names of operations begin; all without any")
+    command.add_argument("--all", action="store_true", help="print those within 3 times PyTorch's time too")
+    command.add_argument("--page", type=Path, help="write a table of those over 3 times to this file")
+    args = command.parse_args()
+    names = chosen(command, args.names, CASES)
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     ratios: dict[str, list[Any]] = {}
     print(f"{'':>34}  {'µs, PyTorch':>19}  {'µs, microgad':>19}  {'ratio':>13}")
-    for workload in workloads(tuple(args.names) or ("",)):
+    for workload in workloads(names):
         try:
             theirs, ours = measure(workload, 0.2, percentile=0)
         except Exception as error:  # an operation that fails shouldn't stop the others

@@ -16,6 +16,7 @@ import one_thread  # noqa: F401
 # isort: split
 import numpy as np
 import torch
+from arguments import parser
 
 import microgad
 
@@ -88,4 +89,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    parser(__doc__).parse_args()
     main()

@@ -1,6 +1,6 @@
 """Draw the gallery, each model as an SVG and in Mermaid's language: `python examples/gallery/make.py [name ...]`."""
 
-import sys
+import argparse
 from pathlib import Path
 
 from models import MODELS
@@ -19,4 +19,6 @@ def main(*names: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=MODELS, help="the models to draw; all without any")
+    main(*parser.parse_args().names)
