@@ -322,7 +322,7 @@ class Tape:
     ) -> Table:  # fmt: skip
         """Return a table of what operations cost: bytes kept for backward, flops, and times if they were recorded.
 
-        `sort` is "bytes", "flops", "time" or "calls" and sorts in descending order. `by` is "op" or "module" and groups
+        `sort` is "bytes" (kept), "flops", "time" or "calls": in descending order. `by` is "op" or "module" and groups
         the operations; modules are told apart down to level `depth`. The table is as wide as the terminal, or `width`.
         Raises ValueError for other names, and RuntimeError for "time" if no times were recorded.
 

@@ -109,7 +109,8 @@ class Conversion:
     ) -> Tensor:  # fmt: skip
         """Convert to a dtype, a device, or both: `to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`.
 
-        Returns this Tensor itself if nothing changes, unless `copy` is true. `non_blocking` has no effect.
+        Returns this Tensor itself if nothing changes, unless `copy` is true. `non_blocking` has no effect. Raises
+        TypeError for other keywords.
 
         >>> torch.tensor([1.7]).to(torch.int64)
         tensor([1])
@@ -151,7 +152,10 @@ class Conversion:
         self: Tensor, dtype: str | dtypes.dtype | builtins.type | np.dtype[Any], non_blocking: builtins.bool = False
     ) -> Tensor: ...
     def type(self: Tensor, dtype: Any = None, non_blocking: builtins.bool = False) -> Any:
-        """Convert to a dtype or a legacy type, "torch.cuda.FloatTensor"; without one return the type's name."""
+        """Convert to a dtype or a legacy type, "torch.cuda.FloatTensor"; without one return the type's name.
+
+        Raises ValueError for a name of no type.
+        """
         check_bool("type", non_blocking=non_blocking)
         if dtype is None:
             return f"torch.{'cuda.' if self.is_cuda else ''}{TYPE_NAMES[self.dtype]}Tensor"
@@ -167,7 +171,10 @@ class Conversion:
         return self.to(device, getattr(dtype, "dtype", dtype))
 
     def type_as(self: Tensor, other: Tensor) -> Tensor:
-        """Convert to the dtype and the device of other."""
+        """Convert to the dtype and the device of other.
+
+        Raises TypeError for what is no Tensor.
+        """
         if not isinstance(other, core.Tensor):
             raise errors.DtypeError(f"type_as(): argument 'other' must be Tensor, not {builtins.type(other).__name__}")
         return self.to(other.device, other.dtype)

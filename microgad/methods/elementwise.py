@@ -25,6 +25,7 @@ def _to_power(self: Tensor, exponent: Operand) -> Tensor:
 
 
 def _towards(self: Tensor, end: Tensor, weight: Operand) -> Tensor:
+    """Add weight · (end - self), in place: see `lerp`. Both broadcast to this Tensor's shape."""
     return self
 
 

@@ -40,7 +40,10 @@ class Hooks:
                 node_hooks.calling.add(self.node)
 
     def retain_grad(self: Tensor) -> None:
-        """Store the gradient in `.grad`, although this Tensor isn't a leaf."""
+        """Store the gradient in `.grad`, although this Tensor isn't a leaf.
+
+        Raises RuntimeError unless it requires grad.
+        """
         if not self.requires_grad:
             raise errors.GraphError("can't retain_grad on Tensor that has requires_grad=False")
         if self.is_leaf or self.retains_grad:
@@ -61,6 +64,8 @@ class Hooks:
     def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call `hook` with the gradient of this Tensor; a Tensor that it returns replaces the gradient.
 
+        Raises RuntimeError unless it requires grad.
+
         >>> x = torch.tensor(1.0, requires_grad=True)
         >>> handle = x.register_hook(lambda grad: grad * 10)
         >>> (2 * x).backward()
@@ -73,7 +78,10 @@ class Hooks:
         return node_hooks.add_hook(self.node or AccumulateGrad(self), hook)
 
     def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
-        """Call `hook` with this leaf each time its gradient has been added to `.grad`."""
+        """Call `hook` with this leaf each time its gradient has been added to `.grad`.
+
+        Raises RuntimeError unless it is a leaf that requires grad.
+        """
         if type(self.node) is not AccumulateGrad:
             raise errors.GraphError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         return RemovableHandle(self._accumulation_hooks(), hook)

@@ -75,7 +75,10 @@ class Indexing:
     masked_select = indexing.masked_select
 
     def copy_(self: Tensor, other: Operand, non_blocking: bool = False) -> Tensor:
-        """Copy the values of other, broadcast and converted, into this Tensor."""
+        """Copy the values of other, broadcast and converted, into this Tensor.
+
+        Raises RuntimeError for sizes that don't broadcast, TypeError for what is neither a Tensor nor a number.
+        """
         check_bool("copy_", non_blocking=non_blocking)
         if not isinstance(other, core.Tensor):
             if not isinstance(other, numbers.Complex):
@@ -96,15 +99,26 @@ class Indexing:
         return with_in_place_name("torch::autograd::CopyBackwards", self, before)
 
     def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
-        """Replace each element by the result of a Python function of it, which is slow."""
+        """Replace each element by the result of a Python function of it, which is slow.
+
+        Raises TypeError where the function returns no number, RuntimeError for a Tensor that requires grad.
+        """
         return _each("apply_", callable, self)
 
     def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
-        """Replace each element by a Python function of it and of the element of another Tensor, broadcast."""
+        """Replace each element by a Python function of it and of the element of another Tensor, broadcast.
+
+        Raises TypeError where the function returns no number and for what is no Tensor, RuntimeError for a Tensor that
+        requires grad.
+        """
         return _each("map_", callable, self, tensor)
 
     def map2_(self: Tensor, x: Tensor, y: Tensor, callable: Callable[[Any, Any, Any], Any]) -> Tensor:
-        """Replace each element by a Python function of it and of the elements of two other Tensors, broadcast."""
+        """Replace each element by a Python function of it and of the elements of two other Tensors, broadcast.
+
+        Raises TypeError where the function returns no number and for what is no Tensor, RuntimeError for a Tensor that
+        requires grad.
+        """
         return _each("map2_", callable, self, x, y)
 
     def fill_(self: Tensor, value: Operand) -> Tensor:

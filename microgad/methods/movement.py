@@ -154,7 +154,10 @@ class Movement:
     @overload
     def view(self: Tensor, size: Sequence[int]) -> Tensor: ...
     def view(self: Tensor, *shape: Any, **options: Any) -> Tensor:
-        """View the memory in another shape, or as another dtype: see `ops.movement.view`."""
+        """View the memory in another shape, or as another dtype: see `ops.movement.view`.
+
+        Raises TypeError without sizes or a dtype.
+        """
         given = (*shape, *options.values())
         if not given or options.keys() - {"dtype", "size"} or (options and len(given) > 1):
             raise TypeError(f"view: expected sizes or a dtype, got {given}")
@@ -193,7 +196,8 @@ class Movement:
     ) -> Tensor:
         """Return this Tensor if it is contiguous in row-major order, or in memory_format, else a copy that is.
 
-        The results of operations needn't have the memory format of their inputs.
+        The results of operations needn't have the memory format of their inputs. Raises RuntimeError for a
+        copy in preserve_format.
 
         >>> x = torch.zeros(2, 3, 4, 5).contiguous(memory_format=torch.channels_last)
         >>> x.stride(), x.is_contiguous(), x.is_contiguous(memory_format=torch.channels_last)

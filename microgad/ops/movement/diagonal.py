@@ -221,7 +221,9 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
 
 @tensors_only
 def trace(input: Tensor) -> Tensor:
-    """Return the sum of a matrix's diagonal. Source: torch.trace.
+    """Return the sum of a matrix's diagonal.
+
+    (n, m) -> (). Raises RuntimeError for other shapes and for booleans. Source: torch.trace.
 
     >>> torch.trace(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
     tensor(5.)

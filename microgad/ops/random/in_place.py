@@ -57,7 +57,9 @@ def uniform_(
 
 @tensors_only
 def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Generator | None = None) -> Tensor:
-    """Fill with normal numbers. Source: torch.Tensor.normal_.
+    """Fill with normal numbers.
+
+    Raises RuntimeError for a negative std. Source: torch.Tensor.normal_.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.empty(3).normal_()
@@ -116,7 +118,7 @@ def random_(self: Tensor, *bounds: int | None, generator: Generator | None = Non
     """Fill with integers in [from, to), by default all from 0 on that the dtype holds exactly.
 
     The forms are `random_()`, `random_(to)`, `random_(from, to)`, and `random_(from, None)`, without an upper bound.
-    Source: torch.Tensor.random_.
+    Raises TypeError for other arguments. Source: torch.Tensor.random_.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.empty(6, dtype=torch.int64).random_(0, 10)
