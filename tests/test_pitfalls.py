@@ -258,7 +258,9 @@ def test_an_error_of_a_hook_under_create_graph_says_nothing_about_derivatives():
 
 
 @pytest.mark.usefixtures("no_garbage_collection")
-def test_a_module_that_stores_its_output_forms_no_reference_cycle():
+@pytest.mark.parametrize("first", ["module", "result"])
+@pytest.mark.parametrize("hooked", [False, True])
+def test_a_module_that_stores_its_output_forms_no_reference_cycle(first, hooked):
     class Storing(nn.Module):
         def __init__(self):
             super().__init__()
@@ -269,11 +271,19 @@ def test_a_module_that_stores_its_output_forms_no_reference_cycle():
             return self.output
 
     module = Storing()
-    module(torch.ones(1, 2))
-    gone = weakref.ref(module)
-    assert "linear" in module.output.node.edges[0].path
-    del module
-    assert gone() is None
+    if hooked:
+        module.register_full_backward_hook(lambda module, grad_input, grad_output: None)
+    result = module(torch.ones(1, 2, requires_grad=True))
+    assert hooked or "linear" in result.node.edges[0].path
+    gone = weakref.ref(module), weakref.ref(module.output.node)
+    if first == "module":
+        del module
+        assert (gone[0]() is not None) == hooked  # its hook may be called
+        result.sum().backward()
+        del result
+    else:
+        del result, module
+    assert [x() for x in gone] == [None, None]
 
 
 def test_the_recorded_environment_has_the_number_of_blas_threads():

@@ -116,9 +116,11 @@ def _why_not_plain(kind: type) -> str | None:
     """Return the reason why a class's objects can't be made from their attributes alone, or None if they can."""
     if type(kind) not in (type, abc.ABCMeta) or all(_maker(kind) is not new for new in _MAKERS):
         return "is made by code of its own"
-    if hasattr(kind, "__del__") or any(vars(base).get("__slots__") for base in kind.__mro__):
+    modules = _modules()
+    no_code = (None, *(module.__del__ for module in modules))  # a module without hooks does nothing there
+    if getattr(kind, "__del__", None) not in no_code or any(vars(base).get("__slots__") for base in kind.__mro__):
         return "is more than its attributes"
-    plain = (None, *(module.__setstate__ for module in _modules()))
+    plain = (None, *(module.__setstate__ for module in modules))
     return None if getattr(kind, "__setstate__", None) in plain else "sets its state by code of its own"
 
 

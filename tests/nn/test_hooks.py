@@ -274,13 +274,18 @@ def test_gradients_that_bypass_the_outputs_call_no_hook():
     assert x.grad.item() == 8
 
 
-def test_hooks_of_a_freed_module_are_not_called():
-    layer, seen, x = Affine(), [], tensor(1.0, 1.0)
-    layer.register_full_backward_hook(lambda m, gi, go: seen.append(1))
+@pytest.mark.parametrize("own_del", [False, True])
+def test_hooks_of_a_module_that_is_gone_are_called(own_del):
+    class Own(Affine):
+        def __del__(self):
+            pass
+
+    layer, seen, x = Own() if own_del else Affine(), [], tensor(1.0, 1.0)
+    layer.register_full_backward_hook(lambda m, gi, go: seen.append(m.weight.tolist()))
     y = layer(x)
     del layer
     y.sum().backward()
-    assert seen == []
+    assert seen == [[2, 3]]
     assert x.grad.tolist() == [2, 3]
 
 

@@ -252,6 +252,30 @@ def backward_hooks_of_a_namedtuple(t, nn):
 
 
 @program
+def backward_hooks_of_modules_that_are_gone(t, nn):
+    class Stores(nn.Sequential):
+        def forward(self, x):
+            self.input, self.outputs = x, [super().forward(x)]
+            return self.outputs[0]
+
+    seen = []
+
+    def hook(module, gin, gout):
+        seen.extend((type(module).__name__, module.input, module.outputs[0] * 1, *gin, *gout))
+        return (gin[0] * 2,)
+
+    def loss(x):
+        m = Stores(nn.Linear(2, 1, bias=False), nn.Tanh())
+        m.register_full_backward_hook(hook)
+        m[0].register_full_backward_pre_hook(lambda module, gout: (gout[0] * module.weight.sum(),))
+        return m(x).sum() + m(x * 2).sum()
+
+    x = t.ones(1, 2, requires_grad=True)
+    loss(x).backward()
+    return [y.detach() if isinstance(y, t.Tensor) else y for y in seen], x.grad
+
+
+@program
 def hooks_are_copied(t, nn):
     m = nn.ReLU()
     m.register_forward_hook(lambda module, args, out: out + 1)

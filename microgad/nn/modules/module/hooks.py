@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import warnings
 import weakref
 from collections import OrderedDict
@@ -17,10 +18,14 @@ from ....engine.hooks import RemovableHandle
 from ....errors import GraphError, ShapeError
 from ....function import Function
 from ....lazy import raise_missing
+from ....pytree import tree_leaves, tree_map
 from ....tensor import Tensor
 
 if TYPE_CHECKING:
     from . import Module
+
+
+_calls: dict[int, weakref.WeakSet[_BackwardHooks]] = {}  # those of modules by their ids, while their graphs live
 
 
 class _LazyHookDict:
@@ -59,6 +64,18 @@ class ModuleHooks:
     _load_state_dict_pre_hooks = _LazyHookDict()
     _load_state_dict_pre_hooks_with_module = _LazyHookDict()
     _load_state_dict_post_hooks = _LazyHookDict()
+
+    def __del__(self, calls: Any = _calls) -> None:  # a default, which is still there when the interpreter exits
+        """Give a module that is let go to the graphs of its calls, whose backward hooks take it as argument.
+
+        The Tensors that it stored are detached: they would refer back to these graphs.
+        """
+        if graphs := calls.pop(id(self), None):
+            for call in graphs:
+                call.module = lambda: self
+            for name, value in list(vars(self).items()):
+                if name != "_module_place" and any(_is_on_graph(x) for x in tree_leaves(value)):
+                    vars(self)[name] = tree_map(lambda x: x.detach() if _is_on_graph(x) else x, value)
 
     def _add_hook(
         self, registry: str, hook: Callable[..., Any], prepend: bool = False, **options: bool
@@ -106,8 +123,8 @@ class ModuleHooks:
 
         Both gradients are tuples. A result other than None replaces grad_input, which covers positional inputs only. An
         input that is not a Tensor has None there, and a Tensor that doesn't require grad has zeros; if no input
-        requires grad, all have None. An unused output has None in grad_output. The hook is not called if the module
-        no longer exists. Inputs and outputs must not be written in place.
+        requires grad, all have None. An unused output has None in grad_output. Inputs and outputs must not be written
+        in place.
 
         >>> layer = nn.ReLU()
         >>> x = torch.tensor([-1.0, 1.0], requires_grad=True)
@@ -278,11 +295,15 @@ class BackwardHookFunction(Function):
 class _BackwardHooks:
     """The backward hooks of one module call: a BackwardHookFunction around the inputs, and one around the outputs.
 
-    Nodes refer to this object, and a module may store its outputs. So the module is held weakly, to avoid a cycle.
+    Nodes refer to this object, and a module may store its outputs. So the module is held weakly while others hold it,
+    to avoid a cycle: see `ModuleHooks.__del__`, which runs once.
     """
 
     def __init__(self, module: Module, pre_hooks: list[Hook], hooks: list[Hook]) -> None:
-        self.module = weakref.ref(module)
+        self.module: Callable[[], Any] = lambda: module
+        if type(module).__del__ is ModuleHooks.__del__ and not gc.is_finalized(module):
+            self.module = weakref.ref(module)
+            _calls.setdefault(id(module), weakref.WeakSet()).add(self)
         self.pre_hooks, self.hooks = pre_hooks, hooks
         self.inputs: list[int] | None = None  # positions of the arguments that require grad
         self.outputs: list[int] | None = None
@@ -325,8 +346,6 @@ class _BackwardHooks:
     def on_grad_outputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
         """Call the pre-hooks, and the other hooks, too, if no input requires grad. Return the new gradients."""
         module = self.module()
-        if module is None:
-            return grads
         grad_output = _pack_with_none(self.outputs, grads, self.n_outputs)
         for hook in self.pre_hooks:
             changed = hook.function(module, grad_output)
@@ -351,7 +370,7 @@ class _BackwardHooks:
     def on_grad_inputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
         """Call the hooks with the gradients of the inputs and outputs. Return the new gradients of the inputs."""
         module, grad_output = self.module(), self.grad_output
-        if module is None or grad_output is None:  # the gradients didn't come through the outputs
+        if grad_output is None:  # the gradients didn't come through the outputs
             return grads
         self.grad_output = None
         known = _pack_with_none(self.inputs, grads, self.n_inputs)
@@ -361,6 +380,10 @@ class _BackwardHooks:
             changed = hook.function(module, grad_input, grad_output)
             grad_input = _check_grads("hook returned an invalid number of grad_input", changed, grad_input)
         return tuple(grad_input[i] for i in self.inputs or ())
+
+
+def _is_on_graph(x: Any) -> bool:
+    return isinstance(x, Tensor) and not x.is_leaf
 
 
 def _wrap_tensors(
