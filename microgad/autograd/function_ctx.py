@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import GraphError
 from ..tensor import Tensor
 
 _NODE_ATTRIBUTES = (
@@ -46,6 +47,8 @@ class FunctionCtx:
     def __getattr__(self, name: str) -> Any:
         """Look up the node's attributes: in PyTorch ctx is the node itself."""
         node = self._node() if name in _NODE_ATTRIBUTES else None
+        if node is None and name in _NODE_ATTRIBUTES and "_node" in vars(self):
+            raise GraphError(f"ctx.{name}: what was saved is gone with the results of `apply`; hold one of them")
         if node is None and name == "saved_tensors":
             return ()
         if node is None:

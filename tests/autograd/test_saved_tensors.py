@@ -198,3 +198,24 @@ def test_a_graph_with_packed_results_holds_no_reference_to_itself(hooks):
         assert node() is None
     finally:
         gc.enable()
+
+
+def test_a_ctx_that_is_kept_without_the_results_raises_rather_than_have_saved_nothing():
+    class Double(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            kept.append(ctx)
+            ctx.save_for_backward(x)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 2
+
+    kept = []
+    y = Double.apply(torch.ones(2, requires_grad=True))
+    assert kept[0].saved_tensors[0].tolist() == [1, 1]
+    del y
+    for ask in (lambda: kept[0].saved_tensors, lambda: kept[0].next_functions):
+        with pytest.raises(RuntimeError, match="gone with the results"):
+            ask()
