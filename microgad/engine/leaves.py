@@ -74,10 +74,12 @@ def positions(roots: Sequence[Function], oldest: float) -> dict[int, float]:
 def accumulate(leaf: AccumulateGrad, grad: Any, owned: bool, create_graph: bool) -> None:
     """Add to a leaf's `.grad`. The first gradient isn't copied if it is `owned` and has the leaf's strides."""
     tensor = leaf.tensor()
-    if tensor is None or tensor.node is None:  # it was deleted, or no longer requires grad
+    if tensor is not None and tensor.node is None:  # it no longer requires grad
         return
     if leaf.hooks:
         grad, owned = run_hooks(leaf, grad, start=LAST), False
+    if tensor is None:  # it was deleted
+        return
     if create_graph and grad is not None:
         # It is copied: other leaves may have the same gradient, and clipping one must not clip the others.
         held = tensor._links.grad  # the property `.grad` would check what is assigned

@@ -485,8 +485,3 @@ class AccumulateGrad(Function):
     def __init__(self, tensor: Any) -> None:
         self._init_node([], tensor.array.shape, tensor.array.dtype, "")
         self.tensor = weakref.ref(tensor)
-
-    @property
-    def variable(self) -> Any:
-        """The Tensor, or None if it was deleted."""
-        return self.tensor()

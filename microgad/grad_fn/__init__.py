@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..function import Function, naming
+from ..function import AccumulateGrad, Function, naming
 from ..lazy import LazyModule
 from . import interface
 
@@ -65,4 +65,5 @@ ATTRIBUTES: dict[str, Any] = {
 }
 for name, attribute in ATTRIBUTES.items():
     setattr(Function, name, attribute)
+AccumulateGrad.variable = property(interface.variable)  # type: ignore[attr-defined]
 naming.backward_name = torch_names.backward_name

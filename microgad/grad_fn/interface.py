@@ -151,6 +151,25 @@ def _check_output_grads(node: Function, grads: tuple[Any, ...]) -> list[Any]:
     return given
 
 
+class LeafGoneError(errors.GraphError, AttributeError):
+    """The Tensor of a leaf's node was deleted. As an AttributeError, `hasattr(node, "variable")` is then False."""
+
+
+def variable(leaf: AccumulateGrad) -> Any:
+    """Return the Tensor of a leaf's node. Source: torch.autograd.graph.AccumulateGrad.variable.
+
+    Unlike PyTorch's, a graph keeps no leaf that the program has let go of: then RuntimeError is raised.
+
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> x.exp().grad_fn.next_functions[0][0].variable is x
+    True
+    """
+    tensor = leaf.tensor()
+    if tensor is None:
+        raise LeafGoneError("AccumulateGrad: the leaf Tensor was deleted, and gets no gradient; hold a reference to it")
+    return tensor
+
+
 class LeafHandle(RemovableHandle):
     """The handle of a hook on a leaf's node, which is called when the gradient has been accumulated."""
 
@@ -160,8 +179,8 @@ class LeafHandle(RemovableHandle):
         def call(tensor: Any) -> None:
             _checked_replacement(fn((), (grads.pop(),)), (), "hook")
 
+        super().__init__(variable(leaf)._accumulation_hooks(), call, last=1)
         self.first = node_hooks.add_hook(leaf, grads.append, last=2)
-        super().__init__(leaf.variable._accumulation_hooks(), call, last=1)
 
     def remove(self) -> None:
         """Remove the hook; a second call does nothing."""

@@ -70,8 +70,9 @@ def read(node: Function, name: str) -> Any:
     if not backend.is_array(value):
         return core.Tensor._wrap(np.asarray(value)) if name == "other" else value
     edge = node if at == len(node.plan.inputs) else node.edges[node.plan.inputs[at]]
-    if type(edge) is AccumulateGrad and edge.variable is not None and edge.variable.array is value:
-        return edge.variable
+    leaf = edge.tensor() if type(edge) is AccumulateGrad else None
+    if leaf is not None and leaf.array is value:
+        return leaf
     found = core.Tensor._wrap(value, edge)
     found._version_counter = counter
     return found

@@ -48,6 +48,11 @@ def test_next_functions_lead_from_a_result_to_its_leaves() -> None:
     assert leaf.variable is x
     assert none is None
     assert leaf.next_functions == ()
+    del x, low
+    assert not hasattr(leaf, "variable")
+    for ask in (lambda: leaf.variable, lambda: leaf.register_hook(print)):
+        with pytest.raises(RuntimeError, match="the leaf Tensor was deleted"):
+            ask()
 
 
 @pytest.mark.parametrize("name", ["Output", "AccumulateGrad"])

@@ -462,3 +462,15 @@ def gradients_of_hooked_results(t, nn):
         found += t.autograd.grad(loss, inputs, retain_graph=True)
     g, k = t.autograd.grad((h**3).sum(), [h, x], create_graph=True)
     return found, t.autograd.grad((g + k).sum(), [x, h])
+
+
+@programs
+def hooks_before_the_accumulation_in_a_leaf_that_is_gone(t, nn):
+    x, seen = leaf(t, 2), []
+    y = (x * 3).sum()
+    ((node, _), _) = y.grad_fn.next_functions[0][0].next_functions
+    node.register_prehook(seen.extend)
+    del x
+    node.register_prehook(seen.extend)
+    y.backward()
+    return seen
