@@ -57,7 +57,7 @@ UFUNCS |= {
     np.radians: elementwise.deg2rad,
     np.rad2deg: elementwise.rad2deg,
     np.degrees: elementwise.rad2deg,
-    np.divmod: lambda x1, x2: (elementwise.floor_divide(x1, x2), elementwise.remainder(x1, x2)),
+    np.divmod: lambda x1, x2: (elementwise.FloorDiv.apply(x1, x2), elementwise.remainder(x1, x2)),
     np.modf: lambda x: (elementwise.copysign(_fraction(x), x), elementwise.trunc(x)),
 }
 

@@ -26,7 +26,7 @@ def backward_name(node: Any) -> str:
     known = of_composite(getattr(node, "path", "")) or getattr(node, "torch_name", "")
     found = known or NAMES.get(key(cls), cls.__name__)
     name = found if isinstance(found, str) else found(node)
-    return name if "Backward" in name or name == "CopySlices" else f"{name}Backward0"
+    return name if "Backward" in name or name in ("CopySlices", "NotImplemented") else f"{name}Backward0"
 
 
 def key(cls: type) -> str:
@@ -186,7 +186,8 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "CrossEntropy": _nll_loss, "Ctc": "CtcLoss",
     "Det": "LinalgDet", "Distances": "Cdist", "Dropout": "Mul", "Eig": "LinalgEig", "Eigh": "LinalgEigh",
     "Entr": "SpecialEntr", "Erfcx": "SpecialErfcx", "Fft": "FftC2C", "FixedBatchNorm": "NativeBatchNorm",
-    "Diff": "Sub", "FloorDiv": "DivBackward2", "Fmod": _of_two("Fmod"), "Fold": "Col2Im",
+    "Diff": "Sub", "FloorDiv": "DivBackward2", "FloorDivide": "NotImplemented", "Fmod": _of_two("Fmod"),
+    "Fold": "Col2Im",
     "BackwardHookFunction": "BackwardHookFunctionBackward", "GeluTanh": "Gelu", "GetItem": _get_item,
     "GroupNorm": "NativeGroupNorm", "Gru": "Stack", "HardtanhInPlace": "Hardtanh", "I0e": "SpecialI0E",
     "I1": "SpecialI1", "I1e": "SpecialI1E", "Ifft": "FftC2C", "Imag": "Select", "Inv": "LinalgInvEx",
@@ -223,7 +224,7 @@ OPERATORS = {  # names that aren't the class's in snake case
     "CrossEntropy": "cross_entropy_loss", "Ctc": "ctc_loss", "Det": "linalg_det", "Distances": "_cdist_forward",
     "Eig": "linalg_eig", "Eigenvalues": "linalg_eigvals", "EigenvaluesH": "linalg_eigvalsh", "Eigh": "linalg_eigh",
     "Entr": "special_entr", "Equal": "eq", "Erfcx": "special_erfcx", "Fft": "fft_fft", "FixedBatchNorm": "batch_norm",
-    "FloorDiv": "floor_divide", "Fold": "col2im", "GeluTanh": "gelu", "GetItem": "index", "Greater": "gt",
+    "FloorDiv": "div", "Fold": "col2im", "GeluTanh": "gelu", "GetItem": "index", "Greater": "gt",
     "GreaterEqual": "ge", "GridSample": "grid_sampler", "HardtanhInPlace": "hardtanh_", "Huber": "huber_loss",
     "I0e": "special_i0e", "I1": "special_i1", "I1e": "special_i1e", "Ifft": "fft_ifft", "Inv": "linalg_inv",
     "Irfft": "fft_irfft", "LDLFactor": "linalg_ldl_factor", "LeftShift": "bitwise_left_shift", "Less": "lt",

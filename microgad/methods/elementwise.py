@@ -67,7 +67,7 @@ class Elementwise:
     div, floor_divide, remainder, fmod, gcd = ops.div, ops.floor_divide, ops.remainder, ops.fmod, ops.gcd
     lcm = ops.lcm
     divide, true_divide = div, div
-    floor_divide_, remainder_ = in_place(ops.FloorDiv, binary), in_place(ops.Remainder, binary)
+    floor_divide_, remainder_ = in_place(ops.FloorDivide, binary), in_place(ops.Remainder, binary)
     fmod_ = in_place(ops.Fmod, binary)
     gcd_, lcm_ = in_place(ops.Gcd, with_tensor), in_place(ops.Lcm, with_tensor)
 

@@ -35,7 +35,7 @@ class Operators:
     __sub__, __rsub__ = operator(ops.Sub), reflected(ops.Sub, "RsubBackward1")
     __mul__ = __rmul__ = operator(ops.Mul)
     __truediv__ = __div__ = operator(ops.Div)
-    __floordiv__, __rfloordiv__ = operator(ops.FloorDiv), reflected(ops.FloorDiv)
+    __floordiv__, __rfloordiv__ = operator(ops.FloorDivide), reflected(ops.FloorDivide)
     __mod__, __rmod__ = operator(ops.Remainder), reflected(ops.Remainder)
     __pow__, __rpow__ = operator(ops.Pow), reflected(ops.Pow)
     __neg__, __pos__, __abs__ = ops.neg, ops.positive, ops.abs
@@ -99,7 +99,7 @@ class Operators:
 
     __iadd__, __isub__ = augmented(in_place(ops.Add, binary)), augmented(in_place(ops.Sub, binary))
     __imul__, __itruediv__ = augmented(in_place(ops.Mul, binary)), augmented(in_place(ops.Div, binary))
-    __ifloordiv__, __imod__ = augmented(in_place(ops.FloorDiv, binary)), augmented(in_place(ops.Remainder, binary))
+    __ifloordiv__, __imod__ = augmented(in_place(ops.FloorDivide, binary)), augmented(in_place(ops.Remainder, binary))
     __ipow__, __iand__ = augmented(in_place(ops.Pow, binary)), augmented(in_place(ops.BitwiseAnd, binary))
     __ior__, __ixor__ = augmented(in_place(ops.BitwiseOr, binary)), augmented(in_place(ops.BitwiseXor, binary))
     __ilshift__, __irshift__ = augmented(in_place(ops.LeftShift, binary)), augmented(in_place(ops.RightShift, binary))

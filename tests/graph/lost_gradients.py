@@ -206,7 +206,7 @@ def floor(net, x):
 
 
 def floor_division(net, x):
-    return net.head(net.stem(x) // 0.5)  # here FloorDiv flat stem.weight
+    return net.head(net.stem(x).div(0.5, rounding_mode="floor"))  # here FloorDiv flat stem.weight
 
 
 def truncated_division(net, x):

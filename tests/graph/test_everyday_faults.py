@@ -114,7 +114,8 @@ CUTS = {
     "rounded": (lambda n: n.c((n.hidden() * 8).round() / 8), "b.weight", "Round", "flat"),
     "signs": (lambda n: n.c(n.hidden().sign()), "b.weight", "Sign", "flat"),
     "truncated": (lambda n: n.c(n.hidden().trunc()), "b.weight", "Trunc", "flat"),
-    "whole quotients": (lambda n: n.c(n.hidden() // 0.1), "b.weight", "FloorDiv", "flat"),
+    "whole quotients": (
+        lambda n: n.c(n.hidden().div(0.1, rounding_mode="floor")), "b.weight", "FloorDiv", "flat"),
     "overwritten": (in_place(lambda h: h.__setitem__(slice(None), 1.0)), "b.weight", "SetItem", "flat"),
     "zeroed": (in_place(lambda h: h.zero_()), "b.weight", "SetItem", "flat"),
     "copied over": (in_place(lambda h: h.copy_(torch.ones(6, 8))), "b.weight", "SetItem", "flat"),

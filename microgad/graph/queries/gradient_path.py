@@ -18,7 +18,7 @@ Reason = Literal[
 ]  # fmt: skip
 
 # Functions whose derivative is 0 wherever it is defined.
-FLAT = frozenset(("Sign", "Round", "Floor", "Ceil", "Trunc", "Heaviside", "FloorDiv", "TruncDiv"))
+FLAT = frozenset(("Sign", "Round", "Floor", "Ceil", "Trunc", "Heaviside", "FloorDiv", "FloorDivide", "TruncDiv"))
 
 
 @dataclass(frozen=True)

@@ -243,7 +243,7 @@ def quotient_too_large(w: Writer, rest: Symbol, b: Symbol) -> Symbol:
     return w.op("And", w.op("Not", rest.same(0)), w.op("Xor", rest < 0, b < 0))
 
 
-@rule(elementwise.FloorDiv)
+@rule(elementwise.FloorDiv, elementwise.FloorDivide)
 def floor_div(w: Writer, step: Step) -> Any:
     a, b = operand_pair(w, step)
     if a.dtype.kind != "f":

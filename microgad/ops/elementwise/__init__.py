@@ -15,8 +15,8 @@ from .complex_numbers import (
     imag, is_conj, is_neg, polar, real, resolve_conj, resolve_neg, view_as_complex, view_as_real,
 )  # fmt: skip
 from .division import (
-    Div, FloorDiv, Fmod, Gcd, Lcm, Remainder, TruncDiv, div, div_class, divide, floor_divide, fmod, gcd, lcm, remainder,
-    true_divide,
+    Div, FloorDiv, FloorDivide, Fmod, Gcd, Lcm, Remainder, TruncDiv, div, div_class, divide, floor_divide, fmod, gcd,
+    lcm, remainder, true_divide,
 )  # fmt: skip
 from .exponential import (
     Exp, Exp2, Expm1, Log, Log1p, Log2, Log10, LogAddExp, LogAddExp2, Logit, Sigmoid, XLogY, exp, exp2, expm1, log,

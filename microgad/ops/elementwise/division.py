@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...dtypes.conversions import convert
-from ...errors import ArgumentError, DtypeError
+from ...errors import ArgumentError, DtypeError, GraphError
 from ...function import Function
 from ...function.half import HALF, by_forward, wide
 from ...type_aliases import Operand, Tensor
@@ -121,6 +121,20 @@ class FloorDiv(RoundedDiv):
         return _from_quotient(np.floor_divide, a, b, f=floor, d=lambda *given: _floor_and_remainder(*given)[0])
 
 
+class FloorDivide(FloorDiv):
+    """a / b rounded down, as `floor_divide` and `//` compute it: PyTorch defines no derivative of these."""
+
+    numpy, elementwise = None, True
+
+    def grad_a(self, grad):
+        raise GraphError(
+            "derivative for aten::floor_divide is not implemented: it is 0 where it exists. "
+            "div(a, b, rounding_mode='floor') has gradients of zeros"
+        )
+
+    grad_b = grad_a
+
+
 def _float16(x: Any) -> Any:
     """Round to float16, but return float32, in which NumPy computes three times as fast."""
     return wide(convert(x, HALF)) if hasattr(x, "dtype") else float(HALF.type(x))
@@ -205,14 +219,15 @@ class TruncDiv(RoundedDiv):
 
 
 def floor_divide(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input / other rounded down, broadcast; the derivative is 0.
+    """input / other rounded down, broadcast; unlike `div` with rounding_mode="floor" it has no derivative.
 
-    Raises RuntimeError if the shapes don't broadcast, and for booleans and complex numbers. Source: torch.floor_divide.
+    Raises RuntimeError if the shapes don't broadcast, for booleans and complex numbers, and in backward.
+    Source: torch.floor_divide.
 
     >>> torch.floor_divide(torch.tensor([-7, 7]), 2)
     tensor([-4,  3])
     """
-    return into(out, FloorDiv.apply(*wrap_scalars(input, other)))
+    return into(out, FloorDivide.apply(*wrap_scalars(input, other)))
 
 
 class Remainder(Function):
