@@ -280,6 +280,11 @@ class UntypedStorage(_StorageBase):
         super().__setitem__(index, value & 255)
 
     @classmethod
+    def _new_shared(cls, size: int, *, device: Any = "cpu") -> UntypedStorage:
+        """Return new memory for a batch. It is copied, not shared, when a worker process sends it."""
+        return cls(size, device=device)
+
+    @classmethod
     def from_buffer(
         cls, buffer: Any, byte_order: str | None = None, count: int = -1, offset: int = 0, dtype: Any = None
     ) -> UntypedStorage:
@@ -425,6 +430,10 @@ class TypedStorage(_StorageBase):
         if is_storage(value):
             raise DtypeError(f"cannot set item with value type {type(value)}")
         super().__setitem__(index, value)
+
+    def _new_shared(self, size: int, *, device: Any = "cpu") -> TypedStorage:
+        """Return new memory for `size` elements of the same dtype: see `UntypedStorage._new_shared`."""
+        return TypedStorage(size, dtype=self.dtype, device=device)
 
     @classmethod
     def from_buffer(

@@ -112,12 +112,14 @@ def segment_reduce(
 ) -> Tensor:  # fmt: skip
     """Reduce ("sum", "mean", "max", "min", "prod") consecutive segments along axis, given by lengths or offsets.
 
-    Raises RuntimeError where the lengths don't add up to the size of data, unless `unsafe`.
+    "amax" and "amin" are further names of "max" and "min". Raises RuntimeError where the lengths don't add up to the
+    size of data, unless `unsafe`.
     Source: torch.segment_reduce.
 
     >>> torch.segment_reduce(torch.tensor([1.0, 2.0, 3.0]), "sum", lengths=torch.tensor([1, 2]))
     tensor([1., 5.])
     """
+    reduce = {"amax": "max", "amin": "min"}.get(reduce, reduce)
     if reduce not in ("sum", "mean", "max", "min", "prod"):
         raise ArgumentError(f"segment_reduce: reduce is one of sum, mean, max, min, prod, got {reduce}")
     if indices is not None:
