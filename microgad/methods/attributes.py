@@ -63,7 +63,12 @@ class Attributes:
 
     __slots__ = ()
 
-    def __repr__(self: Tensor) -> str:
+    if TYPE_CHECKING:  # so that a subclass may override it without the argument
+
+        def __repr__(self) -> str: ...
+
+    def __repr__(self: Tensor, *, tensor_contents: str | None = None) -> str:  # type: ignore[no-redef]
+        """Return the Tensor as text, or with `tensor_contents` in place of its entries."""
         level = gradients.dual_level.get()
         text = printing.format_tensor(
             self.array,
@@ -73,6 +78,7 @@ class Attributes:
             requires_grad=self.requires_grad,
             grad_fn=node_name(self.node).rpartition("::")[2] if not self.is_leaf else None,
             tangent=None if level is None else level.printed_tangent(self),
+            contents=tensor_contents,
         )
         return f"Parameter({text})" if "_is_param" in vars(self) and not text.startswith("Parameter(") else text
 

@@ -6,7 +6,7 @@ size, dtype, device, grad_fn (`format_tensor`).
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,6 +91,7 @@ def format_tensor(
     requires_grad: bool = False,
     grad_fn: str | None = None,
     tangent: Any = None,
+    contents: str | None = None,
 ) -> str:
     """Format the repr of a Tensor with this NumPy or CuPy array.
 
@@ -98,6 +99,7 @@ def format_tensor(
     and bool. `device` is the name of the device to print, or None. `grad_fn` is the name of the Tensor's node, as
     "MulBackward0"; if there is one, `requires_grad` isn't printed. `tangent` is the tangent of a dual Tensor. `kind` is
     the Tensor's class: a program's subclass is printed by its name, inside of "Parameter(...)" if it is one.
+    `contents` are printed instead of the entries.
 
     >>> print(format_tensor(np.float32([[1, 2], [3, -4.5]]), grad_fn="MulBackward0"))
     tensor([[ 1.0000,  2.0000],
@@ -130,17 +132,24 @@ def format_tensor(
     own = kind.__module__.partition(".")[0] not in ("microgad", "torch", "builtins")
     prefix = f"{kind.__name__}(" if own else "tensor("
     indent = len(prefix)
-    text = prefix + ("..." if valueless else format_array(array, indent))
+    if contents is None:
+        contents = "..." if valueless else format_array(array, indent)
+    text = add_suffixes(prefix + contents, suffixes, indent)
+    learnt = own and any(cls.__module__ in ("microgad.parameter", "torch.nn.parameter") for cls in kind.__mro__)
+    return f"Parameter({text})" if learnt else text
+
+
+def add_suffixes(text: str, suffixes: Sequence[str], indent: int, force_newline: bool = False) -> str:
+    """Append suffixes and a bracket to what is printed of a Tensor, on a new line where one is full."""
     column = len(text) - (text.rfind("\n") + 1) + len(", ")  # PyTorch counts the first comma twice
     for suffix in suffixes:
-        if column + len(", ") + len(suffix) > _options.linewidth:
+        if force_newline or column + len(", ") + len(suffix) > _options.linewidth:
             text += ",\n" + " " * indent + suffix
-            column = indent + len(suffix)
+            column, force_newline = indent + len(suffix), False
         else:
             text += ", " + suffix
             column += len(", ") + len(suffix)
-    learnt = own and any(cls.__module__ in ("microgad.parameter", "torch.nn.parameter") for cls in kind.__mro__)
-    return f"Parameter({text}))" if learnt else text + ")"
+    return text + ")"
 
 
 def format_array(array: Any, indent: int = 0) -> str:

@@ -37,6 +37,37 @@ def base_classes_of_layers(t, nn):
 
 
 @programs
+def what_subclasses_print_by(t, nn):
+    printing = t._tensor_str
+
+    class Own(t.Tensor):
+        def __repr__(self, *, tensor_contents=None):
+            return "own " + super().__repr__(tensor_contents=tensor_contents)
+
+    found = [t.ones(3).as_subclass(Own).__repr__(tensor_contents="x"), t.zeros(0, 3).__repr__(tensor_contents="x")]
+    for x in (t.arange(4000.0).reshape(2, 2000), t.ones(2, 3).double() * 1j, t.tensor(0.5, requires_grad=True) * 3):
+        entries = printing._tensor_str(x.detach(), 4)
+        suffixes = ["a=" + "b" * 40, "c=" + "d" * 30, "e"]
+        found += [entries, *(printing._add_suffixes(entries, suffixes, 2, newline) for newline in (False, True))]
+        found += [f(x, tensor_contents=what) for f in (printing._str, printing._str_intern) for what in (None, "x\ny")]
+    return found
+
+
+@programs
+def batches_in_new_storages(t, nn):
+    """As `torch.utils.data` collates in a worker process, and as public collate functions do, too."""
+    x, found = t.arange(6.0), []
+    for memory in (x.storage()._new_shared(12, device=x.device), x._typed_storage()._new_shared(12)):
+        out = x.new(memory).resize_(2, 6)
+        found += [t.stack([x, x + 1], 0, out=out) is out, out, memory.dtype]
+    return (
+        found,
+        x.untyped_storage()._new_shared(24, device=x.device).nbytes(),
+        t.UntypedStorage._new_shared(8).nbytes(),
+    )
+
+
+@programs
 def initializers_and_helpers_of_layers(t, nn):
     x = t.zeros(3, 4)
     nn.init._no_grad_trunc_normal_(x, 0.0, 1.0, -2.0, 2.0)

@@ -1,4 +1,4 @@
-"""torch._tensor_str: the options of printing, and a context that changes them."""
+"""torch._tensor_str: the options of printing, a context that changes them, and functions that subclasses print by."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...methods import printing
+from ...methods.printing import add_suffixes as _add_suffixes  # noqa: F401
 from ...methods.printing import get_printoptions as get_printoptions
 from ...methods.printing import set_printoptions as set_printoptions
+from ...tensor import Tensor
 
 
 @contextmanager
@@ -25,6 +27,19 @@ def printoptions(**options: Any) -> Iterator[None]:
         yield
     finally:
         set_printoptions(**before)
+
+
+def _tensor_str(self: Tensor, indent: int) -> str:
+    """Return the entries of a Tensor in brackets, as repr prints them. Source: torch._tensor_str._tensor_str."""
+    return printing.format_array(self.array, indent)
+
+
+def _str(self: Tensor, *, tensor_contents: str | None = None) -> str:
+    """Return what repr prints, with other contents if these are given. Source: torch._tensor_str._str."""
+    return Tensor.__repr__(self, tensor_contents=tensor_contents)  # type: ignore[call-arg]
+
+
+_str_intern = _str
 
 
 def __getattr__(name: str) -> Any:
