@@ -20,6 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _TOOL_MODULES = frozenset(
     ["__future__", "abc", "collections.abc", "contextlib", "dataclasses", "functools", "types", "typing"]
 )
+_OF_MODULES = (".", ".porting.torch_modules")  # a stub imports modules from these, and nothing else
 # The two kinds of lines of a stub: `from where import what as name` and `name = where.what`.
 _IMPORTED = re.compile(r"^from (\S+) import \(?\s*(\w+) as (\w+)", re.MULTILINE)
 _RENAMED = re.compile(r"^(\w+) = (\S+)\.(\w+)$", re.MULTILINE)
@@ -187,7 +188,8 @@ def raise_missing(module_name: str, name: str) -> Any:
 
 
 def _candidates(module: Any) -> list[str]:
-    return getattr(module, "__all__", None) or [known for known in dir(module) if not known.startswith("_")]
+    listed = None if module.__name__ == __package__ else getattr(module, "__all__", None)
+    return listed or [known for known in dir(module) if not known.startswith("_")]
 
 
 on_missing_import: Callable[[str], Any] | None = None  # set while `import torch` imports microgad
@@ -247,8 +249,9 @@ def stub_getattr(module: Any, fallback: Callable[[str], Any]) -> tuple[Callable[
         return imported | {name: (where, what) for name, where, what in _RENAMED.findall(stub)}
 
     def __getattr__(name: str) -> Any:
-        if name == "__all__":
-            return [name for name in table() if not name.startswith("_")]
+        if name == "__all__":  # as in PyTorch without modules, and without the name of a built-in class
+            public = ((name, where) for name, (where, _) in table().items() if not name.startswith("_"))
+            return [name for name, where in public if where not in _OF_MODULES and name != "slice"]
         if name not in table():
             return fallback(name)
         where, what = table()[name]

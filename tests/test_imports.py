@@ -7,6 +7,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -145,9 +146,12 @@ def test_every_module_has_a_layer() -> None:
 
 
 def test_public_names_are_loaded_and_listed() -> None:
-    for name in microgad.__all__:
+    for name in dir(microgad):
         getattr(microgad, name)
-    assert {"Tensor", "relu", "nn", "float32", "load"} <= set(microgad.__all__) <= set(dir(microgad))
+    assert {"Tensor", "relu", "float32", "load"} <= set(microgad.__all__) <= set(dir(microgad))
+    modules = {name for name in dir(microgad) if isinstance(getattr(microgad, name), ModuleType)}
+    assert {"nn", "optim", "random"} <= modules
+    assert not {*modules, "slice"} & set(microgad.__all__)  # `from torch import *` keeps a program's own
 
 
 def test_operations_are_loaded_when_they_are_called() -> None:
