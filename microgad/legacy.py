@@ -92,6 +92,7 @@ class _LegacyStorage(TypedStorage, metaclass=_StorageType):
     @classmethod
     def from_buffer(cls, *args: Any, **options: Any) -> TypedStorage:
         """Copy elements from a buffer: see `UntypedStorage.from_buffer`."""
+        once(TYPED_STORAGE_IS_DEPRECATED)
         return TypedStorage.from_buffer(*args, dtype=cls.dtype, device=cls.place, **options)
 
     @classmethod

@@ -164,8 +164,9 @@ def test_backward_hooks_of_a_module_called_twice():
 def test_backward_hooks_without_an_input_that_requires_grad_warn():
     layer, seen = Affine(), []
     handle = layer.register_full_backward_hook(lambda m, gi, go: seen.append((gi, go[0].tolist())))
-    with pytest.warns(UserWarning, match="since no inputs require gradients"):
+    with pytest.warns(UserWarning, match="since no inputs require gradients") as warned:
         layer(torch.ones(2)).sum().backward()
+    assert warned[0].filename == __file__
     assert seen == [((None,), [1, 1])]
     handle.remove()
     for changed in ((torch.ones(2),), torch.ones(2)):

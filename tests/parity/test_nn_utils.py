@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 
 import pytest
 
@@ -27,6 +28,16 @@ def train(t, module, x, count=2):
 
 
 # Deprecated norms
+
+
+@program
+def the_deprecation_of_weight_norm_is_shown_once(t, nn):
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.resetwarnings()
+        warnings.simplefilter("default")
+        nn.utils.weight_norm(nn.Linear(1, 1))
+        nn.utils.weight_norm(nn.Linear(2, 2))
+    return [str(each.message) for each in shown]
 
 
 @program

@@ -173,15 +173,18 @@ def get_float32_matmul_precision() -> str:
 def set_float32_matmul_precision(precision: str) -> None:
     """Store the setting, which has no effect on the BLAS.
 
-    Raises RuntimeError for other names than "highest", "high" and "medium". Source: torch.set_float32_matmul_precision.
+    Warns about other names than "highest", "high" and "medium". Source: torch.set_float32_matmul_precision.
 
     >>> torch.set_float32_matmul_precision("highest")
     >>> torch.get_float32_matmul_precision()
     'highest'
     """
     if precision not in ("highest", "high", "medium"):
-        raise ArgumentError(f"set_float32_matmul_precision: must be one of highest, high or medium, got {precision!r}")
-    _settings["precision"] = precision
+        notices.once(
+            f"{precision} is not one of 'highest', 'high', or 'medium'; set_float32_matmul_precision has no effect."
+        )
+    else:
+        _settings["precision"] = precision
 
 
 def set_flush_denormal(mode: bool) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from .... import state
 from ....engine import node_hooks, transforms
 from ....engine.hooks import RemovableHandle
-from ....errors import GraphError, ShapeError
+from ....errors import GraphError, ShapeError, notices
 from ....function import Function
 from ....lazy import raise_missing
 from ....pytree import tree_leaves, tree_map
@@ -353,10 +353,9 @@ class _BackwardHooks:
         if self.inputs is not None:
             self.grad_output = grad_output
         elif self.hooks:
-            warnings.warn(
+            notices.warn(
                 "Full backward hook is firing when gradients are computed with respect to module outputs since no "
-                "inputs require gradients: it gets no grad_input",
-                stacklevel=2,
+                "inputs require gradients: it gets no grad_input"
             )
             for hook in self.hooks:
                 changed = hook.function(module, (None,) * self.n_inputs, grad_output)
