@@ -11,7 +11,7 @@ torch.Size([1, 10])
 import sys
 from typing import TYPE_CHECKING
 
-from ..lazy import define_getattr_in_package as _define_getattr_in_package
+from .. import lazy as _lazy
 from . import convnext as convnext
 from . import densenet as densenet
 from . import efficientnet as efficientnet
@@ -117,5 +117,6 @@ if TYPE_CHECKING:  # the classes that `enums` makes; tests/test_signatures.py co
 
 for _build in BUILDERS.values():  # programs import them from the models' modules too
     vars(sys.modules[_build.__module__]).update(enums())
+del _build  # programs look for the functions in this module's `__dict__`
 globals().update(enums())
-_define_getattr_in_package(__name__)
+_lazy.define_getattr_in_package(__name__)

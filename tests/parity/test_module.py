@@ -230,7 +230,7 @@ def renumbered_modules_call_no_registration_hooks(t, nn):
     seen = []
     with nn.modules.module.register_module_module_registration_hook(lambda m, name, child: seen.append(name)):
         for layers in (nn.ModuleList([nn.ReLU(), nn.Tanh()]), nn.Sequential(nn.ReLU(), nn.Tanh())):
-            layers.insert(0, nn.GELU())
+            seen.append(layers.insert(0, nn.GELU()) is layers)  # a ModuleList returns None
             del layers[1]
             layers.append(nn.ReLU())
             layers[0] = nn.GELU()

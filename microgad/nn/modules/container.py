@@ -77,8 +77,7 @@ class _IndexedContainer(Module):
             self.append(module)
         return self
 
-    def insert(self, index: int, module: Module) -> Self:
-        """Insert a module before `index`; it and the modules after it are renumbered."""
+    def _insert(self, index: int, module: Module) -> None:
         if not isinstance(module, Module):
             raise AssertionError(f"module should be of type: {Module}")
         if not -len(self) <= index <= len(self):
@@ -87,7 +86,6 @@ class _IndexedContainer(Module):
         modules.insert(place, module)
         names[place:] = map(str, range(place, len(modules)))
         self._renumber(modules, names if len(set(names)) == len(modules) else None)
-        return self
 
     def pop(self, key: int | slice) -> Any:
         """Remove and return the module at `key`, or a container of the modules of a slice."""
@@ -130,6 +128,11 @@ class Sequential(_IndexedContainer):
     def extend(self, sequential: Iterable[Module]) -> Self:
         """Add the modules of another Sequential, or of an iterable, at the end."""
         return super().extend(sequential)
+
+    def insert(self, index: int, module: Module) -> Self:
+        """Insert a module before `index`; it and the modules after it are renumbered."""
+        self._insert(index, module)
+        return self
 
     def __add__(self, other: Sequential) -> Sequential:
         return Sequential(*self, *_sequential(other))
@@ -181,6 +184,10 @@ class ModuleList(_IndexedContainer):
 
     def _slice_names(self, part: slice) -> Iterable[str]:
         return map(str, count())
+
+    def insert(self, index: int, module: Module) -> None:
+        """Insert a module before `index`; it and the modules after it are renumbered."""
+        self._insert(index, module)
 
     def __add__(self, other: Iterable[Module]) -> ModuleList:
         return ModuleList([*self, *other])

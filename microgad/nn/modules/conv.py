@@ -99,15 +99,15 @@ class _ConvNd(Module):
         return (first, second // self.groups, *self.kernel_size)
 
     @property
-    def _reversed_padding_repeated_twice(self) -> list[int]:
+    def _reversed_padding_repeated_twice(self) -> tuple[int, ...]:
         """The padding in the order of `F.pad`: left, right, top, bottom."""
         if not isinstance(self.padding, str):
-            return [width for width in reversed(self.padding) for _ in range(2)]
+            return tuple(width for width in reversed(self.padding) for _ in range(2))
         widths = []
         for dilation, size in reversed(list(zip(self.dilation, self.kernel_size, strict=False))):
             total = dilation * (size - 1) if self.padding == "same" else 0
             widths += [total // 2, total - total // 2]
-        return widths
+        return tuple(widths)
 
     def reset_parameters(self) -> None:
         """Draw new initial values."""
