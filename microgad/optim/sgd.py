@@ -73,7 +73,7 @@ class SGD(Optimizer):
         momentum = group["momentum"]
         if momentum:
             before = state.get("momentum_buffer")
-            buffer = grad if before is None else before * momentum + grad * (1 - group["dampening"])
+            buffer = grad.clone() if before is None else before * momentum + grad * (1 - group["dampening"])
             state["momentum_buffer"] = buffer
             grad = grad + buffer * momentum if group["nesterov"] else buffer
         return grad * group["lr"]

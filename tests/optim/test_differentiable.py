@@ -69,6 +69,15 @@ def test_differentiable_steps_give_the_same_values(name):
     np.testing.assert_allclose(x.detach().array, q.detach().array, 1e-12, 1e-12)
 
 
+def test_writes_into_a_gradient_leave_the_momentum_alone():
+    p = microgad.tensor([1.0, 2.0], requires_grad=True).clone()
+    p.grad = microgad.tensor([1.0, -1.0])
+    optimizer = microgad.optim.SGD([p], lr=0.1, momentum=0.9, differentiable=True)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=False)
+    assert optimizer.state[p]["momentum_buffer"].tolist() == [1, -1]
+
+
 def test_the_learning_rate_gets_a_gradient():
     rate = microgad.tensor(0.1, dtype=microgad.float64, requires_grad=True)
     p = microgad.tensor([1.0], dtype=microgad.float64, requires_grad=True).clone()
