@@ -88,7 +88,9 @@ class LBFGS(Optimizer):
         loss, grad, calls = float(first), self._gradient(), 1
         lr = backend.to_device(lr.array.reshape(()), backend.device_of(grad)) if isinstance(lr, Tensor) else lr
         memory["func_evals"] += 1
-        for iteration in range(1, max_iter + 1):
+        iteration = 0
+        while iteration < max_iter:
+            iteration += 1
             if _max_abs(grad) <= group["tolerance_grad"]:
                 break
             memory["n_iter"] += 1
@@ -96,7 +98,8 @@ class LBFGS(Optimizer):
             slope, t, before = grad.dot(direction), lr, loss
             if memory["n_iter"] == 1:
                 t = min(1.0, 1.0 / np.abs(grad).sum()) * lr
-            memory.update(d=direction, t=t, prev_flat_grad=grad, prev_loss=loss)
+            memory.update(d=direction, t=t, prev_loss=loss)
+            memory.setdefault("prev_flat_grad", grad)[...] = grad  # in place, as PyTorch does: a loaded state shares it
             if slope > -group["tolerance_change"]:
                 break
             called = 0

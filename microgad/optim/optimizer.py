@@ -236,7 +236,10 @@ class Optimizer(OptimizerHooks):
         return self._call_state_dict_hooks("state_dict_post", state)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load the state and options from `state_dict()`: copies of Tensors, in each parameter's dtype, on its device.
+        """Load the state and options from `state_dict()`: Tensors in each parameter's dtype, on its device.
+
+        As in PyTorch, a Tensor that has both is not copied: steps of this optimizer then change it in `state_dict`, and
+        in the optimizer that it came from. `copy.deepcopy(state_dict)` makes the two independent.
 
         Raises ValueError if groups, options or the parameters' shapes are not this optimizer's; nothing changes then.
         """
@@ -284,7 +287,7 @@ class Optimizer(OptimizerHooks):
         return group
 
     def _adapted(self, name: str, value: Any, p: Tensor, number: Any) -> Any:
-        """Return an entry, with copies of Tensors: those but step counts take p's device and floating dtype."""
+        """Return an entry in which Tensors but step counts have p's device and floating dtype: copies, where need be."""
         if isinstance(value, Mapping):
             return {key: self._adapted(key, item, p, number) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
@@ -293,14 +296,13 @@ class Optimizer(OptimizerHooks):
             plain_step = name == "step" and self.param_shaped  # PyTorch before 1.12 counted steps in plain numbers
             return scalar_tensor(value) if plain_step else value
         if name == "step":
-            return value.detach().clone()
+            return value
         if name in self.param_shaped and value.shape != p.shape:
             raise ValueError(
                 f"loaded state dict has {name} of shape {tuple(value.shape)} for parameter {number}, "
                 f"but this one has shape {tuple(p.shape)}"
             )
-        dtype = p.array.dtype if p.is_floating_point() else value.array.dtype
-        return Tensor._wrap(backend.to_device(value.array, p.device).astype(dtype))
+        return value.to(p.device, p.dtype if p.is_floating_point() else None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}

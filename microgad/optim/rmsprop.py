@@ -83,4 +83,4 @@ class RMSprop(Optimizer):
 
 def _state_names(group: Group) -> list[str]:
     """Return the names of the state Tensors that a group's options need."""
-    return ["square_avg"] + ["momentum_buffer"] * (group["momentum"] > 0) + ["grad_avg"] * group["centered"]
+    return ["square_avg"] + ["momentum_buffer"] * (group["momentum"] > 0) + ["grad_avg"] * bool(group["centered"])

@@ -366,8 +366,8 @@ def test_a_loaded_state_dict_continues_with_the_same_numbers(kind: Any, options:
     uninterrupted = after_steps(kind, 5, **options)
     interrupted = after_steps(kind, 3, **options)
     resumed = kind([interrupted.param_groups[0]["params"][0].detach().clone().requires_grad_()])
-    resumed.load_state_dict(interrupted.state_dict())
-    take_steps(interrupted, 1)  # the loaded state is a copy
+    resumed.load_state_dict(copy.deepcopy(interrupted.state_dict()))
+    take_steps(interrupted, 1)
     take_steps(resumed, 2)
     assert contents(resumed) == contents(uninterrupted)
 
@@ -382,6 +382,14 @@ def test_copies_are_independent_and_continue_with_the_same_numbers(kind: Any, op
     assert contents(original) == before
     take_steps(original, 2)
     assert contents(original) == contents(twin)
+
+
+def test_loading_copies_no_tensors_of_the_parameter_s_dtype() -> None:
+    donor, optimizer = after_steps(Adam), Adam([parameter(1, 2)])
+    saved = donor.state_dict()
+    optimizer.load_state_dict(saved)
+    (state,) = optimizer.state.values()
+    assert all(saved["state"][0][name] is value for name, value in state.items())
 
 
 def test_loaded_state_is_converted_to_the_dtype_of_its_parameter() -> None:

@@ -47,15 +47,44 @@ def test_adamw_loads_adams_state_dict() -> None:
     pair.check()
 
 
+LOADED = [
+    *((name, {}) for name in (*NAMES, *OTHER_NAMES)), ("SGD", {"momentum": 0.9}), ("Adam", {"amsgrad": True}),
+    ("LBFGS", {"max_iter": 2}), ("LBFGS", {"max_iter": 2, "line_search_fn": "strong_wolfe"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "options"), LOADED)
+def test_a_loaded_state_shares_its_tensors_with_the_optimizer_that_it_came_from(name: str, options: Any) -> None:
+    found = []
+    for lib in (microgad, torch):
+        params = [lib.ones(2, dtype=lib.float64, requires_grad=True) for _ in range(2)]
+        first, second = (getattr(lib.optim, name)([p], lr=0.1, **options) for p in params)
+        for i in range(4):
+            for p, optimizer, target in zip(params, (first, second), ([2.0, -1.0], [0.5, 3.0]), strict=True):
+
+                def closure(p: Any = p, optimizer: Any = optimizer, target: Any = target) -> Any:
+                    optimizer.zero_grad()
+                    loss = ((p - lib.tensor(target)) ** 4).sum()
+                    loss.backward()
+                    return loss
+
+                optimizer.step(closure)
+                if i == 0 and optimizer is first:
+                    second.load_state_dict(first.state_dict())
+        found.append([p.detach().numpy() for p in params])
+    np.testing.assert_allclose(*found, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "group"),
     [
         ("SGD", {"lr": 0.1}, {"lr": -0.1, "weight_decay": -0.5}), ("Adam", {}, {"lr": -0.1}),
         ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}, {"dampening": 0.5}),
         ("SGD", {"lr": 0.1, "foreach": True}, {"momentum": -0.5, "fused": False}),
+        ("RMSprop", {}, {"centered": np.True_}), ("RMSprop", {}, {"centered": None}),
     ],
 )  # fmt: skip
-def test_options_of_a_group_may_be_out_of_range(name: str, options: Any, group: Any) -> None:
+def test_options_of_a_group_may_be_out_of_range_or_of_another_type(name: str, options: Any, group: Any) -> None:
     """PyTorch checks the defaults only: a group with a negative lr ascends, as Lagrange multipliers do."""
     pair = OptimizerPair(name, options, groups=group)
     for _ in range(3):
