@@ -19,7 +19,8 @@ _DEFAULTS = {
 _SPATIAL = {"kernel", "stride", "dilation", "padding", "output_padding"}
 # Settings that aren't shown because the shapes of inputs and results imply them.
 _IN_SHAPES = {"x_shape", "size", "indices", "shape_of_weight", "rows", "view", "affine"}
-_INTERNAL = {"block", "fused", "keep", "of"}  # how attention is computed, not what; and a part of the title
+# How attention is computed, not what; a part of the title; and how gradients lie in memory.
+_INTERNAL = {"block", "fused", "keep", "of", "by_columns", "channels_last"}
 _LONGEST = 40  # characters of a setting
 
 

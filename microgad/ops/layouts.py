@@ -143,9 +143,12 @@ def match_memory_format(out: Any, *inputs: Any) -> Any:
 
     This is PyTorch's rule for convolution, pooling, normalization, resizing and channel shuffles in 2-D and 3-D.
     """
-    if not any(map(channels_last, inputs)):
-        return contiguous(out)
-    return _channels_moved_second(contiguous(moveaxis(out, 1, -1)))
+    return in_format(out, any(map(channels_last, inputs)))
+
+
+def in_format(out: Any, channels_last: bool) -> Any:
+    """Return `out` (N, C, ...) in channels-last format, or contiguous; a copy if it isn't."""
+    return _channels_moved_second(contiguous(moveaxis(out, 1, -1))) if channels_last else contiguous(out)
 
 
 def normalize_channels_last(x: Any) -> Any:

@@ -287,7 +287,7 @@ class Optimizer(OptimizerHooks):
         return group
 
     def _adapted(self, name: str, value: Any, p: Tensor, number: Any) -> Any:
-        """Return an entry in which Tensors but step counts have p's device and floating dtype: copies, where need be."""
+        """Return an entry whose Tensors, but step counts, have p's device and floating dtype: copies if need be."""
         if isinstance(value, Mapping):
             return {key: self._adapted(key, item, p, number) for key, item in value.items()}
         if isinstance(value, (list, tuple)):

@@ -90,6 +90,52 @@ def test_gradients_of_operations(operation, create_graph):
     assert strides[1] == strides[0]
 
 
+PRODUCTS = {
+    "x Wᵀ": lambda t, x, w, _: x @ w.t(),
+    "x Wᵀ + 1": lambda t, x, w, _: t.addmm(x[0, 0].detach(), x, w.t()),
+    "W xᵀ": lambda t, x, w, _: w @ x.t(),
+    "Wᵀ square": lambda t, x, w, s: w.t() @ s,
+    "square W": lambda t, x, w, s: s @ w @ x.t(),
+    "transposed twice": lambda t, x, w, _: x.t().t() @ w.t(),
+    "x times its transpose": lambda t, x, w, _: x.t() @ x + w.t() @ w,
+    "a chain": lambda t, x, w, _: t.linalg.multi_dot([x, w.t(), w]),
+    "a row": lambda t, x, w, _: x[:1] @ w.t() @ w[:, :1],
+    "rows of a larger matrix": lambda t, x, w, _: x @ w.t()[:, 1:] @ w[1:],
+}
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_gradients_of_products_lie_in_memory_as_the_operands(name, create_graph):
+    results = []
+    for t in (torch, microgad):
+        t.manual_seed(0)
+        x, w, s = (t.rand(sizes, dtype=t.float64, requires_grad=True) for sizes in ((4, 3), (5, 3), (5, 5)))
+        out = PRODUCTS[name](t, x, w, s)
+        gradients = t.autograd.grad(out.pow(2).sum(), (x, w, s), create_graph=create_graph, allow_unused=True)
+        results.append([None if g is None else g.detach().numpy() for g in gradients])
+    for ours, theirs in zip(*results[::-1], strict=True):
+        if theirs is not None:
+            assert ours.strides == theirs.strides
+            np.testing.assert_allclose(ours, theirs)
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("channels", ["before", "after", "before and after"])
+@pytest.mark.parametrize("kind", ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"])
+def test_gradients_of_weights_of_convolutions_of_permuted_channels(kind, channels, create_graph):
+    """The channels of the input, or of the output and its gradient, are the last dimension."""
+    strides = []
+    for t in (torch, microgad):
+        conv, dims = getattr(t.nn, kind)(3, 4, 3), int(kind[-2])
+        x = t.rand(2, *[6] * dims, 3).movedim(-1, 1) if "before" in channels else t.rand(2, 3, *[6] * dims)
+        out = conv(x).movedim(1, -1) if "after" in channels else conv(x)
+        weights = t.rand(out.shape)
+        gradients = t.autograd.grad((out * weights).sum(), [*conv.parameters()], create_graph=create_graph)
+        strides.append([grad.stride() for grad in gradients])
+    assert strides[1] == strides[0]
+
+
 @pytest.mark.parametrize("create_graph", [False, True])
 @pytest.mark.parametrize("channels_last", ["input", "weight", "input and weight"])
 @pytest.mark.parametrize("kind", ["Conv2d", "ConvTranspose2d"])

@@ -33,6 +33,7 @@ class MatMul(Function):
 
     symbol, numpy, promote, broadcasts = "@", np.matmul, dtypes.only("iufc"), True
     native_half = "cuda"
+    by_columns = 0  # a bit for each operand that lies in memory by columns: its gradient then does, too, as in PyTorch
 
     def forward(self, a, b):
         if a.shape[-1] != b.shape[-2]:
@@ -41,12 +42,17 @@ class MatMul(Function):
             )
         if a.dtype.kind in "iu" and a.size > SMALL_INTEGERS and b.size > SMALL_INTEGERS and not backend.is_gpu(a):
             return _integer_product(a, b)
-        return layouts.contiguous(_product(a, b))
+        out = _product(a, b)
+        return out if out.ndim == 2 else layouts.contiguous(out)
 
     def grad_a(self, grad, b):
+        if self.by_columns & 1:
+            return _product(b, grad.swapaxes(-1, -2)).swapaxes(-1, -2)
         return _product(grad, b.swapaxes(-1, -2))
 
     def grad_b(self, grad, a):
+        if self.by_columns & 2:
+            return _product(grad.swapaxes(-1, -2), a).swapaxes(-1, -2)
         return _product(a.swapaxes(-1, -2), grad)
 
 
@@ -170,7 +176,11 @@ def promoted_matmul(a: Tensor, b: Tensor) -> Tensor:
     """Compute `matmul` in the promoted dtype of its operands, as NumPy does."""
     if b.ndim == 2:
         if a.ndim == 2:
-            return MatMul.apply(a, b)
+            x, y = a.array.flags, b.array.flags
+            if x.c_contiguous and y.c_contiguous:
+                return MatMul.apply(a, b)
+            by_columns = (x.f_contiguous and not x.c_contiguous) + 2 * (y.f_contiguous and not y.c_contiguous)
+            return MatMul.apply(a, b, by_columns=by_columns)
         if a.ndim:
             return Linear.apply(a, transpose(b, 0, 1), None)
     if a.ndim == 0 or b.ndim == 0:

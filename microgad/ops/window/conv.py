@@ -48,6 +48,7 @@ class Conv2d(Function):
         _, transposed, by_weight = BY_DIMS[len(self.window.kernel)]
         settings = {"window": self.window, "groups": self.groups}
         grad_input = transposed.apply(grad, weight, None, **settings) if to_input else None
+        settings = {**settings, "channels_last": channels_last(input, weight)}
         if to_weight and to_bias:
             return grad_input, *by_weight.apply(grad, input, affine=True, **settings)
         grad_weight = by_weight.apply(grad, input, affine=False, **settings) if to_weight else None
@@ -77,9 +78,9 @@ class ConvTranspose2d(Function):
     def grad_input(self, grad, weight):
         return BY_DIMS[len(self.window.kernel)][0].apply(grad, weight, None, window=self.window, groups=self.groups)
 
-    def grad_weight(self, grad, input):
-        by_weight = BY_DIMS[len(self.window.kernel)][2]
-        return by_weight.apply(input, grad, affine=False, window=self.window, groups=self.groups)
+    def grad_weight(self, grad, input, weight):
+        settings = {"window": self.window, "groups": self.groups, "channels_last": channels_last(input, weight)}
+        return BY_DIMS[len(self.window.kernel)][2].apply(input, grad, affine=False, **settings)
 
     def grad_bias(self, grad):
         return channel_sums(grad)
@@ -88,17 +89,19 @@ class ConvTranspose2d(Function):
 class Conv2dWeight(Function):
     """The gradient of the weight: output gradient (N, O, OH, OW), input (N, C, H, W) -> (O, C/groups, KH, KW).
 
-    If `affine`, the second result is the gradient of the bias, (O,). One pass for both takes a third less time.
+    If `affine`, the second result is the gradient of the bias, (O,). One pass for both takes a third less time. The
+    convolution's input and weight, and not the output's gradient, say whether the result is in channels-last format.
     """
 
     symbol, native_half = "conv2d_weight", "cuda"
     window: Window
     groups: int
     affine: bool
+    channels_last = False
 
     def forward(self, y, x):
         weight, bias = weight_gradient(y, x, self.window, self.groups, self.affine)
-        weight = match_memory_format(weight, x, y)
+        weight = layouts.in_format(weight, self.channels_last)
         return (weight, bias) if self.affine else weight
 
     def grad_y(self, grad, x):
@@ -321,13 +324,19 @@ def _conv_transpose(dims: int, input: Any, weight: Any, bias: Any, settings: tup
 
 
 def match_memory_format(out: Any, input: Any, weight: Any) -> Any:
-    """Put `out` in channels-last format if input or weight has it; in 1-D PyTorch looks at the weight only.
+    """Put `out` in channels-last format if input or weight has it, else in C order."""
+    return layouts.in_format(out, channels_last(input, weight))
+
+
+def channels_last(input: Any, weight: Any) -> bool:
+    """Whether PyTorch convolves in channels-last format: if input or weight has it; in 1-D it looks at the weight only.
 
     In 3-D this holds for single precision only, for which PyTorch calls a library.
     """
-    if out.ndim == 5 and out.dtype not in (np.float32, np.complex64):
-        return layouts.contiguous(out)
-    return layouts.match_memory_format(out, input, layouts.lines_as_planes(weight))
+    x, w = (getattr(x, "array", x) for x in (input, weight))
+    if x.ndim == 5 and x.dtype not in (np.float32, np.complex64):
+        return False
+    return layouts.channels_last(x) or layouts.channels_last(layouts.lines_as_planes(w))
 
 
 def check(op: str, input: Any, weight: Any, bias: Any, window: Window, out_channels: int) -> None:
