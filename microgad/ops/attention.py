@@ -271,16 +271,21 @@ def attention_with_dropout(
 
 
 def causal_mask(query: Tensor, key: Tensor) -> Any:
-    """Return a mask (L, S) to add to the scores: -∞ for keys after the query, otherwise 0."""
+    """Return a mask (L, S) to add to the scores: -∞ for keys after the query, otherwise 0.
+
+    Each row is the one above, moved by one, so that the mask is a view of L + S numbers.
+    """
     queries, keys, dtype = query.array.shape[-2], key.array.shape[-2], query.array.dtype
-    made = _cached_causal_mask if queries * keys <= BLOCK_SCORES else _cached_causal_mask.__wrapped__
-    return backend.like(made(queries, keys, dtype), query.array)
+    line = backend.like(_causal_line(queries, keys, dtype), query.array)
+    return layouts.strided_view(line, (queries, keys), (line.itemsize, line.itemsize))[::-1]
 
 
 @functools.lru_cache(maxsize=16)
-def _cached_causal_mask(queries: int, keys: int, dtype: np.dtype[Any]) -> Any:
-    """Make the mask of `causal_mask` on the CPU."""
-    return np.where(np.tri(queries, keys, dtype=bool), np.zeros((), dtype), -math.inf)
+def _causal_line(queries: int, keys: int, dtype: np.dtype[Any]) -> Any:
+    """Return the last row of `causal_mask` with all that comes in from its right, on the CPU."""
+    line = np.zeros(queries + keys, dtype)
+    line[queries:] = -math.inf
+    return line
 
 
 def _check_inputs(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> None:
