@@ -1,12 +1,14 @@
 """Gamma, Poisson and binomial draws, of which each takes a random number of uniform numbers."""
 
 import gc
+import tracemalloc
 import weakref
 
 import numpy as np
 import pytest
 
 from microgad.generator import Generator, binomial, gamma, normal_, poisson
+from microgad.generator.gamma_dirichlet import dirichlet
 from microgad.generator.uniform_buffer import UniformBuffer
 
 
@@ -39,6 +41,21 @@ def test_many_draws_are_those_of_one_after_the_other(draw, parameters, dtype):
     expected = [draw(*(p[i : i + 1] for p in parameters), generator=single)[0] for i in range(len(parameters[0]))]
     np.testing.assert_array_equal(draw(*parameters, generator=many), expected)
     np.testing.assert_array_equal(many.snapshot(), single.snapshot())
+
+
+@pytest.mark.parametrize("draw", [gamma, dirichlet, poisson])
+def test_memory_of_many_draws_is_a_small_multiple_of_the_result(draw):
+    parameters = np.linspace(1, 9, 20_000).reshape(-1, 2)
+    many, parts = (Generator().manual_seed(2024) for _ in range(2))
+    tracemalloc.start()
+    try:
+        drawn = draw(parameters, generator=many)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * drawn.nbytes
+    np.testing.assert_array_equal(drawn, np.concatenate([draw(x, generator=parts) for x in np.split(parameters, 5)]))
+    np.testing.assert_array_equal(many.snapshot(), parts.snapshot())
 
 
 def test_draws_round_as_pytorchs_do():

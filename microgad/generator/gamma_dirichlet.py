@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .stream import Generator, generator_or_default
-from .uniform_buffer import UniformBuffer
+from .uniform_buffer import NUMBERS, UniformBuffer
 
 Array = np.ndarray[Any, Any]
 
@@ -27,14 +27,16 @@ def gamma(shapes: Array, *, generator: Generator | None = None) -> Array:
     array([0.7375, 1.4583])
     """
     source, kind, flat = generator_or_default(generator), shapes.dtype.type, shapes.reshape(-1)
-    d = flat + (flat < 1) - kind(_THIRD)
-    with np.errstate(divide="ignore"):
-        exponents = kind(1) / flat
-    units = UniformBuffer(source, flat.size)
-    each = zip(flat.tolist(), d.tolist(), exponents.tolist(), strict=True)
-    values, source.cached_normal = _draw_each(units.next, source.cached_normal, each)
+    units, values = UniformBuffer(source, flat.size), np.empty_like(flat)
+    for first in range(0, flat.size, NUMBERS):
+        a = flat[first : first + NUMBERS]
+        with np.errstate(divide="ignore"):
+            parameters = a, a + (a < 1) - kind(_THIRD), kind(1) / a
+        each = zip(*(x.tolist() for x in parameters), strict=True)
+        drawn, source.cached_normal = _draw_each(units.next, source.cached_normal, each)
+        np.fmax(np.array(drawn, a.dtype), np.finfo(kind).tiny, out=values[first : first + NUMBERS])
     units.rewind()
-    return np.fmax(np.array(values, shapes.dtype), np.finfo(kind).tiny).reshape(shapes.shape)
+    return values.reshape(shapes.shape)
 
 
 def _draw_each(
@@ -81,6 +83,7 @@ def dirichlet(concentrations: Array, *, generator: Generator | None = None) -> A
     np.float64(1.0)
     """
     parts = gamma(concentrations.astype(np.float64), generator=generator)
-    shares = (parts / parts.sum(-1, keepdims=True)).astype(concentrations.dtype)
+    parts /= parts.sum(-1, keepdims=True)
+    shares = parts.astype(concentrations.dtype)
     one = shares.dtype.type(1)
-    return np.clip(shares, np.finfo(shares.dtype).tiny, np.nextafter(one, 0 * one))
+    return np.clip(shares, np.finfo(shares.dtype).tiny, np.nextafter(one, 0 * one), out=shares)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from .fills import FLOAT64, check_floating
 from .stream import Generator, generator_or_default
 from .transformed_rejection import Btrs, Ptrs, draw, draw_many
-from .uniform_buffer import FEW, UniformBuffer, give_back
+from .uniform_buffer import FEW, UniformBuffer, give_back, numbers
 
 Array = np.ndarray[Any, Any]
 
@@ -29,9 +30,10 @@ Unit = Callable[[], float]
 def _draw_each(draw_one: Callable[..., float], source: Generator, *parameters: Array) -> Array:
     """Make one draw after the other, for each of the parameters."""
     units = UniformBuffer(source, parameters[0].size)
-    values = [draw_one(units.next, *each) for each in zip(*(p.tolist() for p in parameters), strict=True)]
+    drawn = (draw_one(units.next, *each) for each in numbers(*parameters))
+    values = np.fromiter(drawn, np.float64, parameters[0].size)
     units.rewind()
-    return np.array(values, np.float64)
+    return values
 
 
 def _alike(x: Array) -> bool:
@@ -71,8 +73,8 @@ def poisson(rates: Array, *, generator: Generator | None = None) -> Array:
     if _alike(rate) and 10 <= rate[0] < np.inf:
         values = draw_many(source, rate.size, Ptrs, float(rate[0]))
     elif rate.size > FEW and rate.max() < 10:
-        values = np.zeros_like(rate)
-        values[rate > 0] = _by_products(source, rate[rate > 0])
+        values, drawn = rate, rate > 0
+        values[drawn] = _by_products(source, rate[drawn])
     if values is None:
         values = _draw_each(_poisson, source, rate)
     return values.astype(rates.dtype).reshape(rates.shape)
@@ -81,15 +83,16 @@ def poisson(rates: Array, *, generator: Generator | None = None) -> Array:
 def _by_products(source: Generator, rates: Array) -> Array:
     """Draw for rates in (0, 10) as `_poisson` does, without a call for each value."""
     units = UniformBuffer(source, rates.size)
-    unit, found = units.next, list[int]()
-    for least in map(math.exp, (-rates).tolist()):
+    unit, found = units.next, array("d")
+    for (rate,) in numbers(rates):
+        least = math.exp(-rate)
         product, count = unit(), 0
         while product > least:
             product *= unit()
             count += 1
         found.append(count)
     units.rewind()
-    return np.array(found, np.float64)
+    return np.frombuffer(found)
 
 
 def _poisson(unit: Unit, rate: float) -> float:

@@ -7,9 +7,10 @@ from itertools import chain
 from operator import length_hint
 from typing import Any
 
-from .fills import FLOAT64
+from .fills import CHUNK, FLOAT64
 from .stream import Generator
 
+NUMBERS = 1 << 11  # elements of an array that are Python's numbers at a time: these take much memory
 FEW = 64  # up to here it is faster to draw nothing ahead, as giving back takes long
 
 
@@ -45,5 +46,14 @@ def give_back(source: Generator, start: Any, used: int) -> None:
     """Put the generator where it is after `used` uniform numbers from the state `start` on."""
     cached_normal = source.cached_normal
     source.set_state(start)
-    source.random64(used)
+    for first in range(0, used, CHUNK):
+        source.random64(min(CHUNK, used - first))
     source.cached_normal = cached_normal
+
+
+def numbers(*arrays: Any) -> Iterator[tuple[float, ...]]:
+    """Zip 1-d arrays of one size, as Python's numbers."""
+    return chain.from_iterable(
+        zip(*(x[first : first + NUMBERS].tolist() for x in arrays), strict=True)
+        for first in range(0, arrays[0].size, NUMBERS)
+    )
