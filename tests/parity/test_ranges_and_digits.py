@@ -110,6 +110,30 @@ def test_small_derivatives_of_logaddexp2() -> None:
     compare(lambda t, x: t.logaddexp2(x, t.zeros(1)) * 2.0**90, [-100, -90], rtol=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("f", "values"),
+    [
+        (lambda t, x: t.nn.functional.normalize(x, dim=0), [1e18, 3e18, -1e18]),
+        (lambda t, x: t.cosine_similarity(x, t.tensor([1.0, 0, 2]), dim=0), [1e18, 3e18, -1e18]),
+        (lambda t, x: x.norm(), [1e-21, 3e-21, -1e-21]),
+        (lambda t, x: t.linalg.vector_norm(x, dim=0), [1e19, 3e18, 0]),
+        (lambda t, x: t.logaddexp(x, t.zeros(1)), [30, 20, -30]),
+    ],
+    ids=["normalize", "cosine_similarity", "norm", "vector_norm", "logaddexp"],
+)
+def test_second_derivatives_where_a_term_is_tiny_or_huge(f: Callable[[Any, Any], Any], values: list[float]) -> None:
+    def slope(t: Any, x: Any) -> Any:
+        value = f(t, x)
+        return t.autograd.grad((value * t.arange(1, value.numel() + 1)).sum(), x, create_graph=True)
+
+    compare(slope, values)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64"])
+def test_integers_to_the_power_of_the_smallest_integer(dtype: str) -> None:
+    compare(lambda t, x: x[:, None] ** x[[0, 1, 3, 4]], [np.iinfo(dtype).min, -1, 0, 1, 2], dtype, 0)
+
+
 @pytest.mark.parametrize("value", [NAN, INF, 0, 2])
 def test_the_product_of_one_number(value: float) -> None:
     compare(lambda t, x: x.prod(), value)

@@ -192,10 +192,10 @@ class LogAddExp(Function):
         return larger + np.log1p(np.exp(np.where(larger == smaller, 0, smaller - larger)))  # ∞ - ∞ is NaN
 
     def grad_a(self, grad, a, b):
-        return grad * Sigmoid.apply(a - b)
+        return grad * _Share.apply(a - b)
 
     def grad_b(self, grad, a, b):
-        return grad * Sigmoid.apply(b - a)
+        return grad * _Share.apply(b - a)
 
 
 def _log_add(ufunc: Any, power: Any, a: Any, b: Any, scale: float) -> Any:
@@ -312,6 +312,13 @@ class Sigmoid(Function):
 
     def grad_x(self, grad, out):
         return grad * (out * (1 - out))
+
+
+class _Share(Sigmoid):
+    """Sigmoid, whose derivative has all its digits also where it is close to 1; in PyTorch it is 0 from 17 on."""
+
+    def grad_x(self, grad, x, out):
+        return grad * (out * _Share.apply(-x))
 
 
 def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -94,7 +94,7 @@ def _power(x: Any, p: Any) -> Any:
             return (1 / x) ** -p
     elif isinstance(p, np.ndarray) and p.dtype.kind == "i":
         # NumPy refuses negative powers of integers; PyTorch truncates 1 / xⁿ, to 0 unless |x| is 1.
-        natural = np.where(np.absolute(x) == 1, np.absolute(p), np.maximum(p, 0))
+        natural = np.where(np.absolute(x) == 1, p & 1, np.maximum(p, 0))
         return np.where((p < 0) & (np.absolute(x) != 1), 0, x**natural)
     return x**p
 

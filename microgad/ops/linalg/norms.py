@@ -66,8 +66,10 @@ class VectorNorm(Function):
         if p == 1:
             return grad * _direction(x)
         if p == 2:
-            zero = out == 0  # there the gradient is 0, but NaN if grad isn't finite
-            return x * np.where(zero, grad * 0, grad / np.where(zero, 1, out))
+            # Where the norm is 0 the gradient is 0, but NaN if grad isn't finite. grad / out, and its derivative, could
+            # be too small or too large where the result isn't.
+            unit = x / np.where(out == 0, math.inf, out)
+            return np.multiply(unit, grad, out=unit) if type(unit) is np.ndarray else unit * grad
         if math.isinf(p):
             ties = (np.absolute(x) == out) | (x != x)
             count = np.astype(np.sum(ties, self.axis, keepdims=True), grad.dtype)
