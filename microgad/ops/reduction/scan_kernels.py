@@ -34,11 +34,13 @@ def in_wider_dtype(scan: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
     wider = _WIDER.get(x.dtype.char)
     if wider is None:
         return scan(x, axis)
-    if axis == 0 or x.size <= WIDENING_CHUNK or not backend.on_cpu(x):
+    if x.size <= WIDENING_CHUNK or not backend.on_cpu(x):
         return scan(x.astype(wider), axis).astype(x.dtype)
-    out, step = np.empty_like(x), max(1, WIDENING_CHUNK * len(x) // x.size)
+    out, step, before = np.empty_like(x), max(1, WIDENING_CHUNK * len(x) // x.size), x[:0]
     for i in range(0, len(x), step):
-        out[i : i + step] = scan(x[i : i + step].astype(wider), axis)
+        found = scan(np.concatenate((before, x[i : i + step]), dtype=wider), axis)[len(before) :]
+        out[i : i + step] = found
+        before = before if axis else found[-1:]  # the scan goes on from here
     return out
 
 
