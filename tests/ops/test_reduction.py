@@ -126,6 +126,15 @@ def test_medians_of_large_rows_and_of_nan(rng):
     assert torch.nanmedian(torch.tensor(x)).item() == np.sort(x, None)[1500]
 
 
+def test_the_median_of_no_integers_is_what_pytorch_converts_nan_to():
+    least = torch.iinfo(torch.int64).min
+    assert (
+        torch.median(torch.zeros(0, dtype=torch.int64))
+        == torch.nanmedian(torch.zeros(0, 2, dtype=torch.int64))
+        == least
+    )
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.bool])
 def test_sums_of_integers_are_int64(dtype):
     x = torch.tensor([1, 1, 0]).to(dtype)

@@ -336,8 +336,7 @@ def _median(input: Tensor, dim: int | None, keepdim: bool, out: Any, skip: bool,
         if keepdim:
             raise DtypeError(f"{op}: keepdim goes with a dim")
         if not input.array.size:
-            zero = input.sum()
-            return into(out, zero * math.nan if input.array.dtype.kind == "f" else zero.to(input.dtype))
+            return into(out, (input.sum() * math.nan).to(input.dtype))  # of integers what NaN is converted to
         return into(out, with_torch_name(f"{op.capitalize()}Backward0", Median.apply(input, skip=skip, axis=None)))
     axis = wrap_dim(dim, input.array.ndim, op)
     x = at_least_1d(input)
