@@ -60,6 +60,6 @@ class NegativeBinomial(ProbsOrLogits, Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         self._maybe_validate(value)
         n = self.total_count
-        ways = (n + value).lgamma() - (1.0 + value).lgamma() - n.lgamma()
         likely = n * logsigmoid(-self.logits) + value * logsigmoid(self.logits)
+        ways = (n + value).lgamma() - (1.0 + value).lgamma() - n.lgamma()  # last: its two large gradients cancel first
         return likely + ways.masked_fill(n + value == 0.0, 0.0)

@@ -47,16 +47,16 @@ class StudentT(Distribution):
         normal = _standard_normal(self._extended_shape(sample_shape), self.df.dtype, self.df.device)
         return self.loc + self.scale * normal * (self._chi2.rsample(sample_shape) / self.df).rsqrt()
 
-    def _log_beta(self) -> Tensor:
-        return (0.5 * self.df).lgamma() + 0.5 * math.log(math.pi) - (0.5 * (self.df + 1)).lgamma()
-
     def log_prob(self, value: Tensor) -> Tensor:
         self._maybe_validate(value)
         y = (value - self.loc) / self.scale
-        scale = self.scale.log() + 0.5 * self.df.log() + self._log_beta()
+        # PyTorch's order, as the last two are large and almost cancel
+        scale = self.scale.log() + 0.5 * self.df.log() + 0.5 * math.log(math.pi)
+        scale = scale + (0.5 * self.df).lgamma() - (0.5 * (self.df + 1.0)).lgamma()
         return -0.5 * (self.df + 1.0) * (y**2.0 / self.df).log1p() - scale
 
     def entropy(self) -> Tensor:
         half = 0.5 * (self.df + 1)
         spread = half * (half.digamma() - (0.5 * self.df).digamma())
-        return self.scale.log() + spread + 0.5 * self.df.log() + self._log_beta()
+        log_beta = (0.5 * self.df).lgamma() + 0.5 * math.log(math.pi) - (0.5 * (self.df + 1)).lgamma()
+        return self.scale.log() + spread + 0.5 * self.df.log() + log_beta

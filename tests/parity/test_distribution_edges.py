@@ -16,6 +16,8 @@ EDGES = {
     "infinite means of Pareto": lambda t, d, x: d.Pareto(x(2.0), t.tensor([0.5, 3.0])).mean,
     "infinite variances of Pareto": lambda t, d, x: d.Pareto(x(2.0), t.tensor([0.5, 3.0])).variance,
     "a negative count": lambda t, d, x: d.Multinomial(-1, t.ones(2)),
+    "many degrees of freedom": lambda t, d, x: d.StudentT(1e6, x(0.3)).log_prob(t.tensor(0.5)),
+    "tiny counts of failures": lambda t, d, x: d.NegativeBinomial(x(1e-6), logits=t.tensor(0.3)).log_prob(t.zeros(1)),
     "a count of 0": lambda t, d, x: d.Multinomial(0, x(0.5).expand(2)).log_prob(t.zeros(2)),
 }
 
