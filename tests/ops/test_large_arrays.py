@@ -100,9 +100,11 @@ def test_activations_in_blocks_equal_those_of_pieces(rng, f):
         (lambda x, index: 2 * F.glu(x), 2.6), (lambda x, index: x.gather(1, index), 4.5),  # it keeps a copy of index
         (lambda x, index: F.interpolate(x.view(16, 64, 32, 32), scale_factor=2, mode="bilinear"), 8),
         (lambda x, index: x.view(-1).cumsum(0), 3.2),
+        (lambda x, index: F.grid_sample(
+            x[:512].view(8, 4, 128, 128), x.data[:256].view(8, 128, 128, 2) / 25, align_corners=False), 3.4),
         (lambda x, index: F.scaled_dot_product_attention(*[x[:20].view(1, 1, 2560, 8)] * 3, is_causal=True), 3),
     ],
-    ids=["silu", "mish", "softplus", "glu", "gather", "bilinear", "cumsum", "causal attention"],
+    ids=["silu", "mish", "softplus", "glu", "gather", "bilinear", "cumsum", "grid_sample", "causal attention"],
 )  # fmt: skip
 def test_little_memory_is_needed_beside_the_result_and_the_gradient(f, most):
     x = torch.linspace(-5, 25, 1 << 20).reshape(1 << 10, 1 << 10).requires_grad_()

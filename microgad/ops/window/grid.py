@@ -16,6 +16,7 @@ from ...function import Function
 from ...function.linear_map import LinearMap
 from ...state import composite
 from ...type_aliases import Tensor
+from ..blocks import batch_blocks
 from ..creation import from_array, linspace
 from .geometry import invalid
 from .resample import cubic_kernel, cubic_kernel_slope
@@ -65,9 +66,9 @@ class GridSourceIndex(Function):
 
 
 class GridSample(Function):
-    """Interpolation of (N, C, ...) at source indices (N, D, P) -> (N, C, *places)."""
+    """Interpolation of (N, C, ...) at source indices (N, D, P) -> (N, C, *places), in blocks of points."""
 
-    symbol, constants = "grid sample", ("cells",)
+    symbol = "grid sample"
     places: tuple[int, ...]  # the result's shape after N and C
     size: Any  # the size of each axis, x first, (D, 1)
     taps: Any  # the cells that are read along an axis, relative to floor(index): (taps, 1)
@@ -76,32 +77,42 @@ class GridSample(Function):
     align: bool
 
     def forward(self, input, at):
-        self.cells = self.cells_at(at, input.shape[2:])
         out = np.empty_like(input, shape=(*input.shape[:2], at.shape[2]), order="C")
-        weight = None if self.mode == "nearest" else _cell_weights(_weights(at, self.mode, self.taps))
-        for i, planes in enumerate(_iter_framed(input)):
-            values = planes.take(self.cells[i], 1)
-            out[i] = values[:, 0] if weight is None else np.einsum("ckp,kp->cp", values, weight[i])
+        framed, planes = _iter_framed(input), None
+        for images, points in batch_blocks(at, at.shape[2] or 1, input.shape[1] * len(self.taps) ** at.shape[1]):
+            part = at[images, :, points]
+            cells = self.cells_at(part, input.shape[2:])
+            weight = None if self.mode == "nearest" else _cell_weights(_weights(part, self.mode, self.taps))
+            for i in range(len(part)):
+                planes = planes if points.start else next(framed)
+                values = planes.take(cells[i], 1)
+                found = values[:, 0] if weight is None else np.einsum("ckp,kp->cp", values, weight[i])
+                out[images.start + i, :, points] = found
         return out.reshape(*input.shape[:2], *self.places)
 
-    def backward(self, grad, input, at, cells):
-        weights, grad_input, grad_at = _weights(at, self.mode, self.taps), None, np.zeros_like(at)
+    def backward(self, grad, input, at):
         grad = grad.reshape(*grad.shape[:2], at.shape[2])
-        if self.needs[0]:
-            weight = _cell_weights(weights)
-            grad_input = _scatter_cells((g[:, None] * w for g, w in zip(grad, weight, strict=True)), cells, input)
-        if self.needs[1] and self.mode != "nearest":
-            grad_weight = np.empty_like(at, shape=cells.shape)
-            for i, planes in enumerate(_iter_framed(input)):
-                grad_weight[i] = np.einsum("ckp,cp->kp", planes.take(cells[i], 1), grad[i])
-            slopes = _slopes(at, self.mode, self.taps)
-            for axis in range(at.shape[1]):
-                turned = np.copy(weights)
-                turned[:, axis] = slopes[:, axis]
-                grad_at[:, axis] = (grad_weight * _cell_weights(turned)).sum(1)
+        grad_input, grad_at = np.empty_like(input, order="C") if self.needs[0] else None, np.zeros_like(at)
+        for images, _ in batch_blocks(at, 1, at.shape[2] * input.shape[1] * len(self.taps) ** at.shape[1]):
+            part, given, x = at[images], grad[images], input[images]
+            cells, weights = self.cells_at(part, input.shape[2:]), _weights(part, self.mode, self.taps)
+            if grad_input is not None:
+                weight = _cell_weights(weights)
+                values = (g[:, None] * w for g, w in zip(given, weight, strict=True))
+                grad_input[images] = _scatter_cells(values, cells, x)
+            if self.needs[1] and self.mode != "nearest":
+                grad_weight = np.empty_like(part, shape=cells.shape)
+                for i, planes in enumerate(_iter_framed(x)):
+                    grad_weight[i] = np.einsum("ckp,cp->kp", planes.take(cells[i], 1), given[i])
+                slopes = _slopes(part, self.mode, self.taps)
+                for axis in range(at.shape[1]):
+                    turned = np.copy(weights)
+                    turned[:, axis] = slopes[:, axis]
+                    grad_at[images, axis] = (grad_weight * _cell_weights(turned)).sum(1)
         return grad_input, grad_at
 
-    def decomposition(self, input, at, cells):
+    def decomposition(self, input, at):
+        cells = self.cells_at(getattr(at, "array", at), input.shape[2:])
         values = GatherCells.apply(input, cells=cells)
         out = (values * _cell_weights(_weights(at, self.mode, self.taps))[:, None]).sum(2)
         return out.reshape((*out.shape[:2], *self.places))
@@ -159,7 +170,9 @@ def _scatter_cells(values: Iterable[Any], cells: Any, x: Any) -> Any:
     starts = backend.like(starts, x)
     for i, added in enumerate(values):
         frame[...] = 0
-        backend.add_at(frame.reshape(-1), (starts + cells[i]).reshape(-1), added.reshape(-1))
+        for some, _ in batch_blocks(frame, 1, math.prod(cells.shape[1:])):
+            places = (starts[: some.stop - some.start] + cells[i]).reshape(-1)
+            backend.add_at(frame[some].reshape(-1), places, added[some].reshape(-1))
         out[i] = frame[inside]
     return out
 
