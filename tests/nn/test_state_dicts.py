@@ -399,3 +399,18 @@ def test_an_overridden_load_from_state_dict_sees_the_loaded_values():
     model = nn.Sequential(nn.Linear(2, 2), Counted(2, 1))
     model.load_state_dict({name: torch.full_like(x, 7) for name, x in model.state_dict().items()})
     assert model[1].largest == 7
+
+
+def test_loading_looks_at_each_key_a_few_times_however_many_modules_there_are():
+    looks = []
+
+    class Key(str):
+        __slots__ = ()
+
+        def startswith(self, *prefix):
+            looks.append(self)
+            return super().startswith(*prefix)
+
+    model = nn.Sequential(*[nn.Linear(1, 1) for _ in range(50)])
+    assert not any(model.load_state_dict({Key(key): value for key, value in model.state_dict().items()}))
+    assert len(looks) < 6 * 100

@@ -122,10 +122,14 @@ class _LoadPass(NamedTuple):
         """Check the state of a module and all below it, and collect the writes."""
         local = {**self.metadata.get(prefix[:-1], {}), "assign_to_params_buffers": self.assign, "writes": self.writes}
         module._load_from_state_dict(state_dict, prefix, local, True, *self.keys, self.errors)
+        below: dict[str, dict[str, Any]] = {}
+        for key, value in state_dict.items():
+            name, dot, _ = key[len(prefix) :].partition(".")
+            if dot and key.startswith(prefix):
+                below.setdefault(name, {})[key] = value
         for name, child in module._modules.items():
             if child is not None:
-                below = f"{prefix}{name}."
-                self.visit(child, {key: value for key, value in state_dict.items() if key.startswith(below)}, below)
+                self.visit(child, below.get(name, {}), f"{prefix}{name}.")
         for hook in vars(module).get("_load_state_dict_post_hooks", {}).values():
             _write(self.writes)  # the hook sees the loaded values
             if hook(module, self.keys) is not None:
