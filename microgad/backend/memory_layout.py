@@ -82,13 +82,29 @@ def copied(x: Any) -> Any:
     return backend.as_strided(once, x.shape, steps)  # np.broadcast_to's result would be read-only
 
 
+def copied_in_order(x: Any) -> Any:
+    """A copy with the axes in memory as x has them, as of NumPy's order "K", but fast for rows of few bytes."""
+    if type(x) is not np.ndarray or x.size < 1 << 12 or x.flags.c_contiguous or min(x.shape) > 8:
+        return x.copy("K")
+    order = axes_of(x)
+    return copied_row_major(x.transpose(order)).transpose([order.index(i) for i in range(x.ndim)])
+
+
 def copied_row_major(x: Any) -> Any:
     """A copy in C order. Columns in steps of 512 bytes are copied 16 at a time: in half to a fifth of the time.
 
     All the elements of such a row compete for a few lines of the processor's caches. If rows are few and long,
-    a loop over strips would take longer.
+    a loop over strips would take longer. Many rows of a few bytes are copied column by column, in a tenth to half of
+    the time, since NumPy starts a loop for each row.
     """
-    if type(x) is not np.ndarray or x.nbytes < 1 << 16 or (step := x.strides[-1]) < 1024 or step % 512:
+    if type(x) is not np.ndarray:
+        return x.copy("C")
+    if _has_few_columns(x):
+        out = np.empty(x.shape, x.dtype)
+        word = "d" if x.dtype.char == "F" else x.dtype  # NumPy would copy the parts of complex numbers one by one
+        _copy_columns(x.view(word), out.view(word))
+        return out
+    if x.nbytes < 1 << 16 or (step := x.strides[-1]) < 1024 or step % 512:
         return x.copy("C")
     if x.shape[-1] ** 2 > 100 * x.size:
         return x.copy("C")
@@ -96,6 +112,22 @@ def copied_row_major(x: Any) -> Any:
     for i in range(0, x.shape[-1], 16):
         out[..., i : i + 16] = x[..., i : i + 16]
     return out
+
+
+def _has_few_columns(x: Any) -> bool:
+    """Whether a copy takes less time column by column: rows are many, of few bytes, and don't follow each other."""
+    if x.ndim < 2 or not 1 < (n := x.shape[-1]) <= 8 or x.size < 1000 * n:
+        return False
+    return n <= max(3, 16 // x.itemsize) and x.itemsize <= 8 and x.strides[-2] != n * x.strides[-1]
+
+
+def _copy_columns(x: Any, out: Any) -> None:
+    """Copy the columns one after the other."""
+    for k in range(x.shape[-1]):
+        if _has_few_columns(column := x[..., k]):
+            _copy_columns(column, out[..., k])
+        else:
+            out[..., k] = column
 
 
 def deep_copied(x: Any, memo: dict[Any, Any]) -> tuple[Any, list[int]]:
@@ -190,7 +222,7 @@ def cloned(x: Any) -> Any:
     if isinstance(x, DuckArray):
         return x.map_innermost(cloned)
     if 0 not in x.strides:
-        return x.copy("K")
+        return copied_in_order(x)
     order = order_by(x.shape, x.strides)
     return x.transpose(order).copy("C").transpose([order.index(i) for i in range(x.ndim)])
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend
-from ..backend.memory_layout import copied_row_major, lying, order_by
+from ..backend.memory_layout import copied_in_order, copied_row_major, lying, order_by
 
 # np.broadcast_shapes makes an array for each shape: it takes longer than many operations on a thousand elements.
 broadcast_shapes = functools.lru_cache(maxsize=1024)(np.broadcast_shapes)
@@ -58,6 +58,11 @@ def _row_major_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]
 def copy_order(x: Any) -> Any:
     """Return NumPy's `order` for a copy as PyTorch makes it: "K" keeps the strides; "C" if x is expanded."""
     return "C" if expanded_axes(x) else "K"
+
+
+def copied(x: Any) -> Any:
+    """Return a copy in the order of axes of PyTorch's: see `copy_order`."""
+    return copied_row_major(x) if expanded_axes(x) else copied_in_order(x)
 
 
 def expanded_axes(x: Any) -> tuple[int, ...]:
