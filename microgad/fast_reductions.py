@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from . import backend
-from .backend.memory_layout import axes_of
+from .backend.memory_layout import copied_row_major
 from .dtypes.limits import highest, lowest
 
 BLOCK_SIZE = 1 << 16  # elements of a block that stays cached
 SHORT_RUN = 1 << 8  # elements: NumPy spends most of the time of a shorter inner loop on starting it
 SHORT_AXIS = 1 << 5  # elements of an axis for which NumPy takes as long to start the loop as to reduce
+IN_TURN = 24  # elements of an axis that are faster to reduce in turn, each with a loop over the other axes
 MANY_RUNS = 1 << 9  # inner loops that NumPy starts in the time that another method needs as its overhead
 MANY_PRODUCTS = 20_000  # elements that are summed faster by a product with ones than by NumPy's sum
 SUM_CHUNK = 1 << 12  # bytes that a product with ones sums at once: more would cost digits
@@ -34,32 +35,95 @@ def fast_reduce(ufunc: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """
     if type(x) is not np.ndarray:
         return getattr(x, METHODS[ufunc])(axis, keepdims=keepdims)
-    rounds = x.size > BLOCK_SIZE and _rounds(ufunc, x) and _count(x.shape, axis) > 6 * SUM_ROWS
-    lengths = _alternate(x.shape, axis, rounds) if x.size >= 4 * MANY_RUNS else ()
-    if (lengths or rounds) and not x.flags.c_contiguous:
-        order = axes_of(x)
-        if x.transpose(order).flags.c_contiguous or (rounds and order != tuple(range(x.ndim))):
-            return _reduce_in_order(ufunc, x, axis, keepdims, order)
-        added = lengths[1:-2:2] if lengths[-1:] == (1,) else lengths[1::2]  # rows that NumPy would add in turn
-        many = _rounds(ufunc, x) and max(added, default=0) > 6 * SUM_ROWS
-        if lengths and (0 in x.strides or (many and lengths[-1] <= 2 * SHORT_AXIS)):
-            x = x.copy()
-        elif not many:
-            lengths = ()
+    lengths: tuple[int, ...] = ()
+    if x.size >= 4 * MANY_RUNS:
+        rounds = x.size > BLOCK_SIZE and _rounds(ufunc, x)
+        if not x.flags.c_contiguous:
+            if 0 in x.strides and (once := _once(ufunc, x, axis)).size < x.size:
+                return _reduce_once(ufunc, x, once, axis, keepdims)
+            order, *_, lengths = _memory_order(x.shape, x.strides, axis, rounds)
+            if lengths and order != list(range(x.ndim)):
+                return _reduce_in_order(ufunc, x, axis, keepdims)
+        else:
+            lengths = _alternate(x.shape, axis, rounds)
     if not lengths:
         return ufunc.reduce(x, axis, keepdims=keepdims)  # it has a third of the overhead of methods like x.max()
     out, axes = x, wrapped(axis, x.ndim)
+    if not x.flags.c_contiguous:
+        short = [a for a in axes if 1 < x.shape[a] <= IN_TURN and x[(slice(None),) * a + (0,)].flags.c_contiguous]
+        last = max([a for a, n in enumerate(x.shape) if n > 1])
+        if (short or last in axes) and not (x.dtype.char == "e" and ufunc in (np.add, np.multiply)):
+            return fast_reduce(ufunc, _reduce_one(ufunc, x, short[0] if short else last), axis, keepdims)
+        out = copied_row_major(x) if lengths[-1] <= 2 * SHORT_AXIS else x
     for i in range(len(lengths) - 2, 0, -2):
         out = _reduce_lines(ufunc, out.reshape(-1, lengths[i], math.prod(lengths[i + 1 :: 2])))
     return out.reshape([1 if a in axes else n for a, n in enumerate(x.shape) if keepdims or a not in axes])
 
 
-def _reduce_in_order(ufunc: Any, x: Any, axis: Any, keepdims: bool, order: tuple[int, ...]) -> Any:
-    """Reduce an array that is in C order if its axes are put in another order."""
+@functools.lru_cache(maxsize=1024)
+def _memory_order(shape: tuple[int, ...], strides: tuple[int, ...], axis: Any, rounds: bool = False) -> Any:
+    """Return the order of axes in memory, which of them are reduced, the inverse order, and the lengths to reduce.
+
+    These are `_alternate`'s for this order, which is that of NumPy's loops.
+    """
+    axes, order = wrapped(axis, len(shape)), sorted(range(len(shape)), key=lambda a: -abs(strides[a]))
+    moved, inverse = tuple([i for i, a in enumerate(order) if a in axes]), [order.index(a) for a in range(len(shape))]
+    return order, moved, inverse, _alternate(tuple([shape[a] for a in order]), moved, rounds)
+
+
+def _reduce_in_order(ufunc: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    """Reduce an array with its axes in the order in which they lie in memory."""
+    order, moved, inverse, _ = _memory_order(x.shape, x.strides, axis)
+    x = x.transpose(order)
+    out = fast_sum(x, moved, True) if ufunc is np.add else fast_reduce(ufunc, x, moved, True)
+    out = out.transpose(inverse)
+    return out if keepdims else out.squeeze(axis)
+
+
+def _once(ufunc: Any, x: Any, axis: Any) -> Any:
+    """Return one of the equal elements of each axis that is expanded (stride 0), where that is enough."""
     axes = wrapped(axis, x.ndim)
-    moved = tuple([i for i, a in enumerate(order) if a in axes])
-    out = fast_reduce(ufunc, x.transpose(order), moved, True).transpose(np.argsort(order))
+    repeats = ufunc is np.multiply or (ufunc is np.add and x.dtype.kind == "c")  # ∞ + ∞j times a number has NaNs
+    return x[tuple([slice(None if step or (repeats and a in axes) else 1) for a, step in enumerate(x.strides)])]
+
+
+def _reduce_once(ufunc: Any, x: Any, once: Any, axis: Any, keepdims: bool) -> Any:
+    """Reduce an expanded array, given one of each of its equal elements."""
+    axes = wrapped(axis, x.ndim)
+    out = fast_sum(once, axis, True) if ufunc is np.add else fast_reduce(ufunc, once, axis, True)
+    repeats = math.prod([x.shape[a] // once.shape[a] for a in axes])
+    out = out * repeats if ufunc is np.add and repeats > 1 else out
+    shape = tuple([1 if a in axes else n for a, n in enumerate(x.shape)])
+    out = out if out.shape == shape else np.broadcast_to(out, shape).copy()
     return out if keepdims else out.squeeze(axes)
+
+
+def _reduce_one(ufunc: Any, x: Any, axis: int) -> Any:
+    """Reduce one axis, and keep it. The elements of a short one are reduced in turn, in long loops over the others."""
+    if x.shape[axis] > IN_TURN:
+        return ufunc.reduce(x, axis, keepdims=True)
+    rows = x.transpose([*range(axis), *range(axis + 1, x.ndim), axis])
+    dtype = ufunc.reduce(rows[(0,) * (x.ndim - 1)]).dtype
+    out = np.empty(rows.shape[:-1], dtype)
+    step = max(1, BLOCK_SIZE * len(rows) // rows.size)
+    for i in range(0, len(rows), step):
+        _reduce_in_turn(ufunc, rows[i : i + step], out[i : i + step])
+    return out.reshape([1 if a == axis else n for a, n in enumerate(x.shape)])
+
+
+def _reduce_in_turn(ufunc: Any, rows: Any, out: Any) -> None:
+    """Reduce (..., n) -> (...): elements in turn, but the halves of many elements apart, as sums are more accurate."""
+    n = rows.shape[-1]
+    if n > 8:
+        half = np.empty_like(out)
+        _reduce_in_turn(ufunc, rows[..., : n // 2], out)
+        _reduce_in_turn(ufunc, rows[..., n // 2 :], half)
+        ufunc(out, half, out=out)
+        return
+    wide = {} if out.dtype.char in ("?", rows.dtype.char) else {"dtype": out.dtype}  # sums of bool or int8 are int64
+    ufunc(rows[..., 0], rows[..., 1], out=out, **wide)
+    for k in range(2, n):
+        ufunc(out, rows[..., k], out=out, **wide)
 
 
 def wrapped(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -199,12 +263,9 @@ def fast_sum(x: Any, axis: Any, keepdims: bool) -> Any:
     if x.size < MANY_PRODUCTS or x.dtype.char not in "fd" or not backend.on_cpu(x):
         return fast_reduce(np.add, x, axis, keepdims)
     if not x.flags.c_contiguous:
-        axes = wrapped(axis, x.ndim)
-        once = x[tuple([slice(1 if a in axes and x.strides[a] == 0 else None) for a in range(x.ndim)])]
-        if once.size < x.size:
-            return fast_sum(once, axis, keepdims) * (x.size // once.size)
-        if x.flags.f_contiguous:
-            return fast_sum(x.T, tuple([x.ndim - 1 - a for a in axes]), keepdims).T
+        order, moved, *_ = _memory_order(x.shape, x.strides, axis)
+        if 0 not in x.strides and x.ndim - 1 in moved and x.transpose(order).flags.c_contiguous:
+            return _reduce_in_order(np.add, x, axis, keepdims)
         return fast_reduce(np.add, x, axis, keepdims)
     lead, length, others, shape = _as_rows(x.shape, axis, keepdims)
     if lead == x.ndim:

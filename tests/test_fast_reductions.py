@@ -8,6 +8,7 @@ import pytest
 
 import microgad as torch
 from microgad.engine import sum_to
+from microgad.fast_reductions import fast_reduce, fast_sum
 from microgad.nn import functional as F
 
 # Shapes and the axes that are reduced: neighbors, axes of one element between them, first, last, several runs.
@@ -38,7 +39,11 @@ def expanded(x):
     return np.broadcast_to(x[:1], x.shape)
 
 
-LIES = (in_c_order, transposed, axes_swapped, with_gaps, expanded)
+def cropped_and_reversed(x):
+    return np.pad(x, [(0, 1)] * x.ndim)[(slice(0, -1),) * x.ndim][::-1]
+
+
+LIES = (in_c_order, transposed, axes_swapped, with_gaps, expanded, cropped_and_reversed)
 
 
 @pytest.mark.parametrize("lies", LIES)
@@ -104,6 +109,41 @@ def fastest(f):
 def test_short_rows_are_reduced_in_a_third_of_numpys_time(rng, ours, numpys):
     x = rng.standard_normal((200, 200, 3)).astype(np.float32)
     assert fastest(lambda: ours(x)) < fastest(lambda: numpys(x)) / 3
+
+
+@pytest.mark.host("it is NumPy that is slow")
+@pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum])
+@pytest.mark.parametrize(
+    ("view", "axis"),
+    [
+        (lambda x: np.lib.stride_tricks.sliding_window_view(x, 5, 0), 2),
+        (lambda x: np.lib.stride_tricks.sliding_window_view(x, (3, 3)), (2, 3)),
+        (lambda x: x[:, :3], 1),
+        (lambda x: x[:, :3].T, 0),
+        (lambda x: x[:, ::-2], 1),
+        (lambda x: x.reshape(4, 50, 100, 8).transpose(0, 3, 1, 2), 1),  # channels last in memory
+        (lambda x: np.broadcast_to(x[:, :1, None], (20_000, 1, 50)), 0),
+    ],
+)
+def test_views_with_short_axes_are_reduced_in_half_of_numpys_time(rng, ufunc, view, axis):
+    x = view(rng.standard_normal((20_000, 8)).astype(np.float32))
+    ours = (lambda: fast_sum(x, axis, False)) if ufunc is np.add else lambda: fast_reduce(ufunc, x, axis, False)
+    assert fastest(ours) < fastest(lambda: ufunc.reduce(x, axis)) / 2
+
+
+@pytest.mark.host("it is NumPy that repeats the elements")
+@pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum, np.logical_or])
+@pytest.mark.parametrize("dtype", ["bool", "int8", "float32", "complex64"])
+@pytest.mark.parametrize("axis", [0, 1, (0, 1)])
+def test_kept_and_reduced_axes_may_be_expanded(ufunc, dtype, axis):
+    column = np.resize([1, 0, 1, 0, 0, 1], (300, 1, 4)).astype(dtype)
+    if column.dtype.kind in "fc" and ufunc is np.add:
+        column[7, 0, 2] = np.inf  # the imaginary part must not become NaN
+    for part in (column, column[:, :, :1]):
+        x = np.broadcast_to(part, (300, 20, 4))
+        found = fast_reduce(ufunc, x, axis, False)
+        assert found.flags.writeable
+        np.testing.assert_array_equal(found, ufunc.reduce(x, axis), strict=True)
 
 
 @pytest.mark.host("CuPy's sums are other ones, and its stand-in adds row after row")
