@@ -1,7 +1,10 @@
 """Large arrays, which have faster kernels, compared with small pieces, which have plain ones, or with NumPy."""
 
 import math
+import time
+import timeit
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -71,6 +74,20 @@ def test_operations_of_large_arrays_equal_those_of_pieces(rng, name, kind):
     else:
         np.testing.assert_array_equal(found, expected)
         np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+
+
+@pytest.mark.host("it is NumPy that is slow")
+@pytest.mark.parametrize("f", [torch.logaddexp, torch.logaddexp2, torch.remainder, torch.floor_divide])
+@pytest.mark.parametrize("shapes", [((200, 1), (1, 200)), ((), (200, 200)), ((200, 200), (200, 1))])
+def test_it_is_the_result_that_is_large(rng, f, shapes):
+    """Broadcast operands take the fast kernels, too."""
+    x, y = (torch.tensor(rng.standard_normal(shape), dtype=torch.float32) for shape in shapes)
+    wide = [a.expand(200, 200).contiguous() for a in (x, y)]
+    np.testing.assert_array_equal(f(x, y).array, f(*wide).array)
+    ours, wide_ones = (
+        min(timeit.repeat(partial(f, *given), number=1, repeat=7, timer=time.process_time)) for given in ([x, y], wide)
+    )
+    assert ours < 2 * wide_ones
 
 
 def test_clamp_between_tensors_is_clip():

@@ -13,6 +13,7 @@ from ...errors import ArgumentError, DtypeError, GraphError
 from ...function import Function
 from ...function.half import HALF, by_forward, wide
 from ...type_aliases import Operand, Tensor
+from .. import layouts
 from ..blocks import in_blocks
 from ..out import into
 from .comparison import non_differentiable
@@ -160,7 +161,7 @@ def _from_quotient(ufunc: Any, a: Any, b: Any, large: int = 5000, **formulas: An
     float32 quotient, which is derived from the remainder, isn't always the whole part of a / b.
     """
     char = np.result_type(a, b).char
-    if char not in formulas or max(np.size(a), np.size(b)) < large or backend.is_gpu(a):
+    if char not in formulas or layouts.result_size(a, b) < large or backend.is_gpu(a):
         return ufunc(a, b)
 
     def block(a: Any, b: Any) -> Any:

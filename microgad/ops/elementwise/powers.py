@@ -16,6 +16,7 @@ from ...function import Function
 from ...function.half import by_forward
 from ...state import composite
 from ...type_aliases import Operand, Tensor
+from .. import layouts
 from ..blocks import in_double
 from ..creation.scalars import checked_scalar
 from ..out import into
@@ -221,7 +222,7 @@ class Hypot(Function):
     symbol, numpy, promote = "hypot", np.hypot, dtypes.only("f")
 
     def forward(self, a, b):
-        if np.size(a) < 5000 or np.shape(a) != np.shape(b) or a.dtype != np.float32:
+        if layouts.result_size(a, b) < 5000 or np.result_type(a, b) != np.float32:
             return np.hypot(a, b)
         out = in_double(lambda a, b: np.sqrt(a * a + b * b), a, b)  # takes half the time of np.hypot
         return np.hypot(a, b) if (out != out).any() else out  # hypot(∞, NaN) is ∞

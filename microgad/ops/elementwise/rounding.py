@@ -155,7 +155,7 @@ class NextAfter(Function):
     native_half = True  # float16 has other neighbors than float32
 
     def forward(self, a, b):
-        return in_blocks(_nextafter_by_bits, a, b) if max(np.size(a), np.size(b)) > LARGE else np.nextafter(a, b)
+        return in_blocks(_nextafter_by_bits, a, b) if layouts.result_size(a, b) > LARGE else np.nextafter(a, b)
 
     def grad_a(self, grad, a, b):
         return Select.apply(a != b, grad)
