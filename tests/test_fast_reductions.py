@@ -104,6 +104,9 @@ def fastest(f):
         (lambda x: sum_to(np.broadcast_to(x[:1], x.shape), (3,)), lambda x: x.sum((0, 1))),
         (lambda x: torch.tensor(x).amax((0, 1)), lambda x: x.max((0, 1))),
         (lambda x: torch.tensor(x).sum((0, 1)), lambda x: x.sum((0, 1))),
+        (lambda x: torch.tensor(x).count_nonzero((0, 1)), lambda x: np.count_nonzero(x, (0, 1))),
+        (lambda x: torch.linalg.vector_norm(torch.tensor(x), np.inf, (0, 1)), lambda x: abs(x).max((0, 1))),
+        (lambda x: torch.linalg.vector_norm(torch.tensor(x), 0, (0, 1)), lambda x: np.count_nonzero(x, (0, 1))),
     ],
 )
 def test_short_rows_are_reduced_in_a_third_of_numpys_time(rng, ours, numpys):

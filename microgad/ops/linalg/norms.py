@@ -10,7 +10,7 @@ import numpy as np
 from ... import dtypes
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import once
-from ...fast_reductions import fast_sum, sum_of_squares
+from ...fast_reductions import fast_reduce, fast_sum, sum_of_squares
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Dtype, Tensor
@@ -51,9 +51,9 @@ class VectorNorm(Function):
         if self.p == 1:
             return fast_sum(size, axis, keep)
         if self.p == 0:
-            return (x != 0).sum(axis, keepdims=keep).astype(size.dtype)
+            return fast_reduce(np.add, x != 0, axis, keep).astype(size.dtype)
         if math.isinf(self.p):
-            return (np.max if self.p > 0 else np.min)(size, axis, keepdims=keep)
+            return fast_reduce(np.maximum if self.p > 0 else np.minimum, size, axis, keep)
         with np.errstate(divide="ignore"):
             return fast_sum(size**self.p, axis, keep) ** (1 / self.p)
 

@@ -45,7 +45,9 @@ class CountNonzero(Function):
     symbol, numpy = "count", np.count_nonzero
 
     def forward(self, x):
-        return layouts.contiguous(backend.as_array(np.count_nonzero(x, self.axis)))
+        if self.axis is None or backend.is_gpu(x):
+            return layouts.contiguous(backend.as_array(np.count_nonzero(x, self.axis)))
+        return layouts.contiguous(fast_reduce(np.add, x if x.dtype.kind == "b" else x != 0, self.axis, False))
 
 
 def _any_or_all(cls: type[Function], input: Tensor, dim: Dim, keepdim: bool, op: str, out: Tensor | None) -> Tensor:
