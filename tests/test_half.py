@@ -2,6 +2,8 @@
 
 import copy
 import math
+import time
+import timeit
 
 import numpy as np
 import pytest
@@ -221,6 +223,26 @@ def test_conversions_give_numpys_bits(rng):
         with np.errstate(over="ignore"):
             few[-1] = special
         assert_converts_as_numpy(few, FLOAT32)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "int16", "uint32", "int64"])
+def test_integers_become_numpys_bits(rng, dtype):
+    x = np.arange(-70_000, 70_001, 3).astype(dtype)
+    x[-2:] = np.asarray([0, -1]).astype(dtype)
+    for each in (x, x[::2], np.resize(x, (300, 200)).T[::-1]):
+        assert_converts_as_numpy(each, FLOAT16)
+        assert_converts_as_numpy(each, FLOAT16, "C")
+
+
+@pytest.mark.host("it is NumPy that is slow")
+@pytest.mark.parametrize(("dtype", "times"), [("bool", 3), ("int64", 1.3), ("float32", 1.3)])
+def test_conversions_to_float16_are_faster_than_numpys(dtype, times):
+    x = np.ones((300, 301), dtype)[:, : 300 if dtype == "float32" else 301]  # also where there are gaps
+    ours, numpys = (
+        min(timeit.repeat(f, number=1, repeat=9, timer=time.process_time))
+        for f in (lambda: convert(x, FLOAT16), lambda: x.astype(FLOAT16))
+    )
+    assert ours * times < numpys
 
 
 @pytest.mark.parametrize(

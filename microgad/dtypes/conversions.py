@@ -1,4 +1,4 @@
-"""Conversions that NumPy does slowly or not at all: of float32 to float16 and back, by the bits, and of odd numbers."""
+"""Conversions that NumPy does slowly or not at all: to float16 and back, by the bits, and of odd numbers."""
 
 from __future__ import annotations
 
@@ -20,17 +20,38 @@ def convert(x: Any, to: Any, order: Any = "K") -> Any:
     """
     if to == _HALF and x.dtype == np.float64:
         x = x.astype(_SINGLE, order)
-    way = None
-    if type(x) is np.ndarray and x.size > _FEW:
-        way = _to_half if to == _HALF and x.dtype == _SINGLE else None
-        way = _to_single if to == _SINGLE and x.dtype == _HALF else way
-    if way is None or not (x.flags.c_contiguous or (order == "K" and x.flags.f_contiguous)):
+    way = _way(x.dtype, to) if type(x) is np.ndarray and x.size > _FEW else None
+    if way is None:
         return x.astype(to, order)
+    if not x.flags.c_contiguous:
+        if order == "C":
+            return convert(x.copy("C"), to)
+        axes = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))  # as they lie in memory
+        return convert(x.transpose(axes), to, "C").transpose(np.argsort(axes))
     out = np.empty_like(x, to)
-    source, target = x.reshape(-1, order="A"), out.reshape(-1, order="A")
+    source, target = x.reshape(-1), out.reshape(-1)
     for i in range(0, x.size, _PIECE):
         way(source[i : i + _PIECE], target[i : i + _PIECE])
     return out
+
+
+def _way(source: Any, to: Any) -> Any:
+    """Return the function that converts an array faster than NumPy, if there is one."""
+    if to == _SINGLE:
+        return _to_single if source == _HALF else None
+    if to != _HALF:
+        return None
+    if source == _SINGLE:
+        return _to_half
+    return _bools_to_half if source.kind == "b" else _integers_to_half if source.kind in "iu" else None
+
+
+def _integers_to_half(x: Any, out: Any) -> None:
+    _to_half(x.astype(_SINGLE), out)  # exact up to 2²⁴; from 65520 on, all become inf
+
+
+def _bools_to_half(x: Any, out: Any) -> None:
+    np.multiply(x.view(np.uint8), 0x3C00, out=out.view(np.uint16), dtype=np.uint16)  # the bits of 1.0
 
 
 def _to_half(x: Any, out: Any) -> None:
