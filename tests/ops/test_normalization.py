@@ -1,5 +1,9 @@
 """Normalization: running statistics, precision, values kept for backward, float16 and errors."""
 
+import time
+import timeit
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -172,3 +176,35 @@ def test_parameters_of_another_dtype_raise(norm):
 def test_the_default_eps_of_rms_norm_for_float16_is_that_of_float32():
     x = torch.full((1, 3), 0.01, dtype=torch.half)
     np.testing.assert_array_equal(F.rms_norm(x, (3,)).array, F.rms_norm(x.float(), (3,)).half().array)
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 4, 6), (2, 3, 2, 3, 4), (40, 7, 20, 20)])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("grad_too", [True, False])
+def test_batch_norm_in_channels_last_is_that_of_a_contiguous_input(shape, training, grad_too):
+    x, g = torch.randn(2, *shape, dtype=torch.float64)
+    weight, bias, mean, var = torch.rand(4, shape[1], dtype=torch.float64)
+    found = []
+    for last in (False, True):
+        given, grad = (a.movedim(1, -1).contiguous().movedim(-1, 1) if last else a for a in (x, g))
+        leaves = [a.detach().requires_grad_() for a in (given, weight, bias)]
+        out = F.batch_norm(leaves[0], mean.clone(), var.clone(), *leaves[1:], training=training)
+        assert out.stride() == given.stride()
+        found.append([out, *torch.autograd.grad(out, leaves, grad if grad_too else g)])
+    for expected, each in zip(*found, strict=True):
+        np.testing.assert_allclose(each.detach().cpu().numpy(), expected.detach().cpu().numpy(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.host("CuPy has other kernels")
+def test_batch_norm_in_channels_last_does_not_copy_strided_memory():
+    weight = torch.ones(64, requires_grad=True)
+
+    def step(x):
+        F.batch_norm(x, None, None, weight, weight, training=True).backward(x)
+
+    x = torch.randn(8, 64, 28, 28)
+    contiguous, last = (
+        min(timeit.repeat(partial(step, given), number=1, repeat=9, timer=time.process_time))
+        for given in (x, x.contiguous(memory_format=torch.channels_last))
+    )
+    assert last < 2.1 * contiguous  # it took 2.8 times as long

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, ShapeError
+from ...fast_reductions import fast_sum
 from ...function import Function
 from ...function.naming import with_torch_name
 from ...state import composite
@@ -18,7 +19,31 @@ from ..linalg.common import check_halves
 from ..reduction.sums import channel_sums
 from ..spelling import tensors_only
 from .channels import channel_size, check_channels, column, flatten, is_mixed_half, per_channel, size_rule
-from .group import GroupNorm, apply_norm
+from .group import MANY_ROWS, GroupNorm, apply_norm
+
+
+def _rows(x: Any, like: Any) -> Any:
+    """Flatten (N, C, ...) to (N, C, P), or to (N · P, C, 1) where `like` is dense with its channels last."""
+    return layouts.moveaxis(x, 1, -1).reshape(-1, x.shape[1], 1) if _is_channels_last(like) else flatten(x)
+
+
+def _unflattened(rows: Any, like: Any) -> Any:
+    """Undo `_rows`: a view."""
+    if not _is_channels_last(like):
+        return rows.reshape(like.shape)
+    return layouts.moveaxis(rows.reshape((len(like), *like.shape[2:], like.shape[1])), -1, 1)
+
+
+def _is_channels_last(x: Any) -> bool:
+    dense = type(x) is np.ndarray and x.ndim > 2 and x.size and not x.flags.c_contiguous
+    return bool(dense and layouts.moveaxis(x, 1, -1).flags.c_contiguous)
+
+
+def _sums(a: Any, b: Any = None) -> Any:
+    """Sum a, or a · b, over everything but the channels: bare (N, C, P) -> (C)."""
+    if a.shape[2] > 1 or len(a) < MANY_ROWS:
+        return np.einsum("ncp->c", a) if b is None else np.einsum("ncp,ncp->c", a, b)
+    return fast_sum(a if b is None else a * b, (0, 2), False)
 
 
 class BatchNorm(Function):
@@ -35,33 +60,34 @@ class BatchNorm(Function):
         if count == 1:
             raise ShapeError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
         count = count or 1
-        out = np.empty_like(input, order="C")
-        x, centered = flatten(input), flatten(out)
-        mean = np.einsum("ncp->c", x) / count
+        x = _rows(input, input)
+        centered = np.empty_like(x, order="C")
+        mean = _sums(x) / count
         np.subtract(x, per_channel(mean, x), out=centered)
         # The rounding error of the mean (the corrected two-pass algorithm; Chan, Golub and LeVeque, 1983).
-        rest = np.einsum("ncp->c", centered) / count
-        var = np.einsum("ncp,ncp->c", centered, centered) / count - rest * rest
+        rest = _sums(centered) / count
+        var = _sums(centered, centered) / count - rest * rest
         std = np.sqrt(var + self.eps)
         self.mean = np.where(np.isinf(mean), mean, mean + rest)
         self.inv_std = np.where(std == 0, 0, 1 / std)  # a constant channel gives 0 even if eps is 0
         scale = self.inv_std if weight is None else self.inv_std * weight
         centered *= per_channel(scale, x)
         centered += per_channel(-rest * scale if bias is None else bias - rest * scale, x)
+        out = _unflattened(centered, input)
         return layouts.match_memory_format(out, layouts.normalize_channels_last(input)), self.mean, var
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_out, grad_mean, grad_var = grad
-        x, g, count = flatten(input), flatten(grad_out), channel_size(input) or 1
-        grad_input, grad_weight = np.empty_like(input, order="C"), np.zeros_like(mean)
-        centered, parts = flatten(grad_input), list(batch_blocks(x, x.shape[1] or 1, x.shape[2]))
+        x, g, count = _rows(input, input), _rows(grad_out, input), channel_size(input) or 1
+        centered, grad_weight = np.empty_like(x, order="C"), np.zeros_like(mean)
+        parts = list(batch_blocks(x, x.shape[1] or 1, x.shape[2]))
         shift = per_channel(mean, x)
         for part in parts:
             channels = part[1]
             np.subtract(x[part], shift[channels], out=centered[part])
-            grad_weight[channels] += np.einsum("ncp,ncp->c", g[part], centered[part])
+            grad_weight[channels] += _sums(g[part], centered[part])
         grad_weight *= inv_std
-        grad_bias = np.einsum("ncp->c", g)
+        grad_bias = _sums(g)
         scale = inv_std if weight is None else inv_std * weight
         factor = per_channel((2 * grad_var - scale * grad_weight * inv_std) / count, x)
         shift, scale = per_channel((grad_mean - scale * grad_bias) / count, x), per_channel(scale, x)
@@ -70,7 +96,7 @@ class BatchNorm(Function):
             out *= factor[channels]
             out += shift[channels]
             out += g[part] * scale[channels]
-        gradients = (grad_input, grad_weight, grad_bias)
+        gradients = (_unflattened(centered, input), grad_weight, grad_bias)
         return tuple(x if needed else None for x, needed in zip(gradients, self.needs, strict=True))
 
     def decomposition(self, input, weight, bias):
@@ -94,10 +120,10 @@ class FixedBatchNorm(Function):
     def forward(self, input, mean, var, weight, bias):
         check_channels(input, running_mean=mean, running_var=var, weight=weight, bias=bias)
         scale = self._scale(var, weight)
-        x = flatten(input)
+        x = _rows(input, input)
         out = x * per_channel(scale, x)
         out += per_channel(-mean * scale if bias is None else bias - mean * scale, x)
-        return layouts.match_memory_format(out.reshape(input.shape), layouts.normalize_channels_last(input))
+        return layouts.match_memory_format(_unflattened(out, input), layouts.normalize_channels_last(input))
 
     def grad_input(self, grad, var, weight):
         return grad * column(self._scale(var, weight), grad)
