@@ -119,6 +119,13 @@ def test_convolution_strategies_agree_for_any_block_size(strategy, weight_gradie
     assert abs((conv_kernels.correlate_transposed(g, weight, None, window, 2) * x).sum() - form) < 1e-11
 
 
+@pytest.mark.parametrize("convolution", [conv2d, conv_transpose2d])
+def test_an_expanded_filter_is_multiplied_by_blas_as_its_copy_is(convolution):
+    x, weight = leaf(random(2, 8, 30, 30)), leaf(random(1)).expand(8, 1, 5, 5)
+    expanded, copied = (convolution(x, w, groups=8).detach().numpy(force=True) for w in (weight, weight.contiguous()))
+    np.testing.assert_array_equal(expanded, copied)  # other loops would round otherwise
+
+
 @pytest.mark.parametrize("stride", [(1, 1), (2, 1), (2, 3), (4, 3)])
 @pytest.mark.parametrize("padding", [0, 1])
 def test_the_adjoint_by_phases_is_that_of_conv2d(stride, padding):

@@ -23,11 +23,16 @@ def correlate(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
     """Cross-correlate x (N, C, ...) with weight (O, C/groups, ...) and add the bias, by the fastest method."""
     n, o, c = len(x), len(weight) // groups, weight.shape[1]
     y = np.empty_like(x, shape=(n, groups, o, *window.out), order="C")
-    weight = weight.reshape(groups, o, *weight.shape[1:])
+    weight = _not_expanded(weight).reshape(groups, o, *weight.shape[1:])
     bias = None if bias is None else bias.reshape(groups, o, 1)
     strategy = by_joint_columns if is_deep(c, window) else by_mec if mec_pays(o, c, window, x.itemsize) else by_columns
     strategy(x, weight, bias, window, y)
     return y.reshape(n, groups * o, *window.out)
+
+
+def _not_expanded(weight: Any) -> Any:
+    """Copy a weight that repeats elements: `np.matmul` leaves strides of 0 to a slow loop instead of BLAS."""
+    return contiguous(weight) if 0 in weight.strides else weight
 
 
 def by_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
@@ -68,7 +73,7 @@ def by_joint_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> 
 def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
     """Return the adjoint of `correlate` in x, plus bias: y (N, O, ...), weight (O, C/groups, ...) -> (N, C, ...)."""
     n, o, c, kernel, y = len(y), len(weight) // groups, weight.shape[1], window.kernel, contiguous(y)
-    weight, area = weight.reshape(groups, o, c, *kernel), math.prod(kernel)
+    weight, area = _not_expanded(weight).reshape(groups, o, c, *kernel), math.prod(kernel)
     if area >= MIN_TILE and window.tiled:
         return by_tiles(y, weight, bias, window)
     few = o <= min(2 * c * kernel[0], n * math.prod(window.out))
