@@ -123,6 +123,8 @@ class Indexing:
 
     def fill_(self: Tensor, value: Operand) -> Tensor:
         """Set all elements to value, a number that the dtype can hold or a 0-d Tensor."""
+        if 0 not in self.array.strides and updates.update("fill_", updates.fill, self, value):
+            return self
         before, value = self.node, indexing.fill_value_for("fill_", value, self)
         if not hasattr(value, "array"):
             return indexing.fill_everywhere("FillBackward2", self, value)
@@ -131,4 +133,6 @@ class Indexing:
 
     def zero_(self: Tensor) -> Tensor:
         """Set all elements to 0."""
+        if 0 not in self.array.strides and updates.update("zero_", updates.fill, self, 0.0):
+            return self
         return indexing.fill_everywhere("ZeroBackward0", self, 0)

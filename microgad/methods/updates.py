@@ -53,6 +53,11 @@ def update(name: str, formula: Callable[..., None], target: Any, factor: Any, *o
     return True
 
 
+def fill(out: Any, factor: float) -> None:
+    """factor"""
+    out.fill(factor)
+
+
 def replace(out: Any, factor: float, other: Any) -> None:
     """other; there is no factor"""
     out[...] = other

@@ -26,6 +26,8 @@ UPDATES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "div_ by a number": (lambda x, a, b: x.div_(0.3), lambda x, a, b: x.div(0.3)),
     "div_ by 0": (lambda x, a, b: x.div_(0.0), lambda x, a, b: x.div(0.0)),
     "copy_": (lambda x, a, b: x.copy_(a), lambda x, a, b: a.clone()),
+    "fill_": (lambda x, a, b: x.fill_(0.3), lambda x, a, b: x.new_full(x.shape, 0.3)),
+    "zero_": (lambda x, a, b: x.zero_(), lambda x, a, b: x.new_full(x.shape, 0.0)),
     "relu_": (lambda x, a, b: x.relu_(), lambda x, a, b: x.relu()),
     "clamp_": (lambda x, a, b: x.clamp_(-0.5, 0.5), lambda x, a, b: x.clamp(-0.5, 0.5)),
     "clamp_ by Tensors": (lambda x, a, b: x.clamp_(a, b), lambda x, a, b: x.clamp(a, b)),
