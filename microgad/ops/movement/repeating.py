@@ -227,17 +227,17 @@ def repeat_interleave(
     n = input.shape[axis]
     if output_size is not None and isinstance(repeats, function.Tensor) and repeats.is_meta:
         return input.index_select(axis, repeats.new_zeros(output_size))
-    counts = _counts(repeats).tolist()
+    counts = _counts(repeats)
     if len(counts) not in (1, n):
         raise ShapeError(
             f"repeat_interleave: repeats must have the same size as input along dim, but got {len(counts)} repeats "
             f"and size {n}"
         )
-    total = sum(counts) * (n if len(counts) == 1 else 1)
+    total = int(counts.sum()) * (n if len(counts) == 1 else 1)
     if output_size not in (None, total):
         raise ArgumentError(f"repeat_interleave: output_size is {output_size}, but repeats make {total}")
     if len(counts) == 1:
-        return RepeatInterleave.apply(input, repeats=counts[0], axis=axis)
+        return RepeatInterleave.apply(input, repeats=int(counts[0]), axis=axis)
     index = np.repeat(np.arange(n), counts)
     return input.index_select(axis, function.Tensor._wrap(backend.like(index, input.array)))
 
