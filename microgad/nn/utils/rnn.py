@@ -222,7 +222,11 @@ def pad_sequence(
     (batch, steps), (which, when) = valid.shape, np.nonzero(valid)
     sizes, places = ((batch, steps), (which, when)) if batch_first else ((steps, batch), (when, which))
     padded = full((*sizes, *first.shape[1:]), padding_value, dtype=first.dtype, device=first.device)
-    rows = cat([x.to(first.dtype).expand(len(x), *first.shape[1:]) for x in each])
+    dtype, row = first.array.dtype, first.array.shape[1:]
+    for i, x in enumerate(each):
+        if x.array.dtype != dtype or x.array.shape[1:] != row:
+            each[i] = x.to(first.dtype).expand(len(x), *row)
+    rows = cat(each)
     return padded.index_put(tuple(as_tensor(i, device=first.device) for i in places), rows)
 
 
