@@ -19,6 +19,8 @@ Geometry = tuple[tuple[int, ...], tuple[int, ...], int]  # shape, strides in ele
 def memory_of(x: Any) -> Any:
     """All the memory of the array that owns the elements of `x`, as a 1-D array of x's dtype, without an odd rest."""
     whole = backend.owner(x)
+    if whole.flags.c_contiguous and whole.dtype == x.dtype:  # the usual case, checked first for speed
+        return whole.reshape(-1)
     flat = np.transpose(whole, axes_of(whole)).reshape(-1)
     if whole.size and backend.owner(flat) is not whole:
         raise ShapeError(f"the memory of an array of shape {whole.shape} and strides {whole.strides} has gaps")
@@ -69,8 +71,9 @@ def strides(x: Any) -> tuple[int, ...]:
 
 def geometry(x: Any) -> Geometry:
     """An array's shape, strides in elements (0 for axes of length 1), and offset in the memory of its owner."""
-    steps = tuple(0 if n == 1 else s // x.itemsize for n, s in zip(x.shape, x.strides, strict=True))
-    return x.shape, steps, (address(x) - address(backend.owner(x))) // x.itemsize
+    size, whole = x.itemsize, backend.owner(x)
+    steps = tuple([0 if n == 1 else s // size for n, s in zip(x.shape, x.strides, strict=True)])
+    return x.shape, steps, 0 if whole is x else (address(x) - address(whole)) // size
 
 
 def copied(x: Any) -> Any:

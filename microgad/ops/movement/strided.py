@@ -119,7 +119,8 @@ class AsStrided(LinearMap):
 
 def _view_of(memory: Any, place: Geometry) -> Any:
     shape, strides, offset = place
-    return backend.as_strided(memory[offset:], shape, tuple(s * memory.itemsize for s in strides))
+    size = memory.itemsize
+    return layouts.strided_view(memory[offset:], shape, tuple([s * size for s in strides]))
 
 
 @tensors_only
