@@ -203,9 +203,9 @@ def free(node: Function) -> None:
     if node.kept or isinstance(node.kept, Packed):
         node.kept_numbers, node.kept, node.versions = versions.numbers(node) if None in node.edges else (), None, ()
     if node.may_hold_arrays or node.intermediates:
-        for name, value in list(vars(node).items()):
+        for name, value in vars(node).items():
             if backend.is_array(value) or (type(value) is tuple and any(map(backend.is_array, value))):
-                delattr(node, name)
+                node.__dict__ = {n: x for n, x in vars(node).items() if n != name}  # views may share it: see `view_of`
                 node.kept = None
 
 

@@ -437,16 +437,15 @@ class Function:
         results = tuple([Tensor._wrap(x) for x in made])
         plan = self._plan(wanting, len(inputs), results[0].array) if wanting and state.grad_enabled else None
         if self.may_share:
-            (first, step), *others = zip(results, self.parts(arrays[0]), strict=True)
-            first._view_of(inputs[0], self, step, others)
+            results[0]._view_of(inputs[0], self, results[1:], self.part_of(arrays[0].shape))
         if plan is not None:
             self.shape = [x.array.shape for x in results]
             self.dtype = [x.array.dtype for x in results]
-            self.results = {}
+            self.results, ours = {}, [self]
             self._record(plan, inputs, arrays, edges, state.path, results)
             for i, result in enumerate(results):
                 if self.dtype[i].kind in "fc":
-                    result.fresh_node = node = Output(self, i)
+                    result.fresh_node = node = Output(self, i, ours)
                     self.results[i] = weakref.ref(node)
         if state.observer is not None:
             state.observer.forward(self, tuple(inputs), results)
@@ -472,8 +471,8 @@ class Output(Function):
 
     __slots__ = ("index",)
 
-    def __init__(self, node: Function, index: int) -> None:
-        self._init_node([node], node.shape[index], node.dtype[index], node.path)
+    def __init__(self, node: Function, index: int, edges: list[Any] | None = None) -> None:
+        self._init_node(edges or [node], node.shape[index], node.dtype[index], node.path)
         self.index = index
 
 

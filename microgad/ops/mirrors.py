@@ -49,7 +49,7 @@ class Mirror(list[Any]):
         base = source if links.base is None else links.base
         self.base, self.tensor, self.values = weakref.ref(base), weakref.ref(copy), _plain(copy.array)
         recorded = state.current().grad_enabled and (links.base is None or links.chain is not None)
-        self.chain = (links.chain, (operation, {})) if recorded else None
+        self.chain = (links.chain, operation, {}) if recorded else None
         x = _plain(source.array)
         memory = backend.owner(x)
         self.place = x.shape, x.strides, 0 if x is memory else address(x) - address(memory)

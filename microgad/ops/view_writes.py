@@ -126,16 +126,17 @@ def steps_to(view: Links | Mirror) -> Steps:
     """Return the view operations from a base to a view of it, or to a conjugate, the first one first."""
     steps, chain = [], view.chain
     while chain is not None:
-        chain, step = chain
-        steps.append(step)
+        chain, operation, settings = chain
+        steps.append(operation(settings) if type(settings) is int else (operation, settings))
     return tuple(reversed(steps))
 
 
-def view_of(self: Tensor, source: Tensor, node: Function, step: Any = None, others: Any = ()) -> None:
+def view_of(self: Tensor, source: Tensor, node: Function, others: Any = (), part: Any = None) -> None:
     """Register this as a view of `source`, if the operation `node` did return a view.
 
-    Of an operation with several results, `step` is the operation that gives this one alone, and `others` are the
-    other results, each with its step.
+    Of an operation with several results, this is the first, `others` are the other ones, and `part(i)` is the step that
+    gives the i-th alone. Steps are made when they are needed: objects that live as long as a view cost the garbage
+    collector time.
     """
     memory, root = source.array, self.array.base
     known = root is memory or (root is not None and root is memory.base)  # the usual case, checked first for speed
@@ -148,9 +149,9 @@ def view_of(self: Tensor, source: Tensor, node: Function, step: Any = None, othe
     links.base = base
     if not state.current().grad_enabled:
         if base.fresh_node is not None:
-            disconnect((self, *[view for view, _ in others]) if others else (self,))
+            disconnect((self, *others))
     elif origin.base is None or origin.chain is not None:
-        links.chain = origin.chain, step or (type(node), dict(vars(node)))
+        links.chain = (origin.chain, type(node), vars(node)) if part is None else (origin.chain, part, 0)
     of_base = base._own_links()
     views = of_base.views
     if views is None:
@@ -159,11 +160,11 @@ def view_of(self: Tensor, source: Tensor, node: Function, step: Any = None, othe
         views[:] = [ref for ref in views if ref() is not None]
         of_base.max_views = 2 * len(views) + 6
     views.append(weakref.ref(self))
-    for view, step in others:
+    for i, view in enumerate(others, 1):
         view._version_counter, view._links = self._version_counter, Links()
         view._links.base = base
         if links.chain is not None:
-            view._links.chain = links.chain[0], step
+            view._links.chain = origin.chain, part, i
         views.append(weakref.ref(view))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 
 import numpy as np
@@ -356,6 +357,41 @@ def test_a_base_forgets_views_that_were_freed(n):
     for _ in range(300):
         views = *x.unbind(), x[0]
     assert len(x._links.views) <= 8 * len(views)
+
+
+@pytest.mark.parametrize(
+    ("take", "most"), [(torch.unbind, 1), (lambda x: x.split(1), 2), (lambda x: [x[i] for i in range(len(x))], 2)]
+)
+def test_a_view_costs_the_garbage_collector_few_containers(take, most):
+    x = torch.zeros(1000, 2, requires_grad=True)
+
+    def containers():
+        gc.collect()
+        return sum(type(found) in (tuple, list, dict) for found in gc.get_objects())
+
+    before = containers()
+    views = take(x)
+    assert containers() - before <= most * len(views) + 100
+    assert gc.isenabled()
+
+
+def test_a_view_is_derived_again_with_the_arrays_among_its_settings_after_they_were_freed_from_its_node():
+    class FirstRows(torch.Function):
+        may_share = True
+
+        def forward(self, x):
+            return x[: len(self.like)]
+
+        def grad_x(self, grad):
+            return np.concatenate([grad, self.like * 0])
+
+    x = torch.ones(4, 2, requires_grad=True)
+    base = x.clone()
+    view = FirstRows.apply(base, like=base.detach().array[:2])
+    view.sum().backward()
+    assert not hasattr(view.node, "like")
+    base.mul_(3)
+    assert torch.autograd.grad(view.sum(), x)[0].tolist() == [[3, 3], [3, 3], [0, 0], [0, 0]]
 
 
 @pytest.mark.parametrize("diagonal", [-1000, -131, -130, -128, -2, 0, 1, 3, 127, 128, 500])

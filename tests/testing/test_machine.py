@@ -144,10 +144,10 @@ def write_into_a_base_does_not_reach_its_views(patch):
 def views_of_views_forget_the_first_step(patch):
     right = Tensor._view_of
 
-    def view_of(self, source, node, step=None):
-        right(self, source, node, step)
+    def view_of(self, source, node, *parts):
+        right(self, source, node, *parts)
         if self._links.chain:
-            self._links.chain = None, self._links.chain[1]
+            self._links.chain = None, *self._links.chain[1:]
 
     patch.setattr(Tensor, "_view_of", view_of)
 
@@ -155,8 +155,8 @@ def views_of_views_forget_the_first_step(patch):
 def view_counts_its_own_writes(patch):
     right = Tensor._view_of
 
-    def view_of(self, source, node, step=None):
-        right(self, source, node, step)
+    def view_of(self, source, node, *parts):
+        right(self, source, node, *parts)
         self._version_counter = None
 
     patch.setattr(Tensor, "_view_of", view_of)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import gc
 import operator
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -19,6 +20,8 @@ from ...type_aliases import Tensor
 from ..spelling import numpy_spelling
 from .dims import as_tuple, is_number, slice_along, wrap_dim
 
+MANY = 1000  # results
+
 
 class _SeveralViews:
     """Mixin for Functions that return several views of an array, one for each of `indices`."""
@@ -26,15 +29,27 @@ class _SeveralViews:
     __slots__ = ()
     indices: tuple[Any, ...]
 
+    @classmethod
+    def apply(cls, x: Any, **settings: Any) -> Any:
+        """Apply, without collecting garbage while many results are made: they all live, so there is none in them."""
+        paused = len(settings["indices"]) > MANY and gc.isenabled()
+        if paused:
+            gc.disable()
+        try:
+            return super().apply(x, **settings)  # type: ignore[misc]
+        finally:
+            if paused:
+                gc.enable()
+
     def forward(self, x: Any) -> tuple[Any, ...]:
         return tuple([x[index] for index in self.indices])
 
-    def parts(self, x: Any) -> list[tuple[type[Function], dict[str, Any]]]:
-        """Return for each view the operation that makes it alone, which is applied again after a write into x."""
+    def part_of(self, shape: tuple[int, ...]) -> Callable[[int], Any]:
+        """Return a function: the operation that makes the i-th view alone, which is applied again after a write."""
         from ..indexing import GetItem  # not at the top: indexing imports movement
 
-        shape = x.shape
-        return [(GetItem, {"index": index, "x_shape": shape}) for index in self.indices]
+        indices = self.indices
+        return lambda i: (GetItem, {"index": indices[i], "x_shape": shape})
 
 
 class Split(_SeveralViews, Function):

@@ -81,14 +81,9 @@ class AsStrided(LinearMap):
         """Apply, and if x is a view restart the chain of views at its base: a write may reach elements outside of x."""
         result = super().apply(x, **settings)
         links = getattr(result, "_links", None)  # of a Tensor
-        if (
-            links is not None
-            and links.chain
-            and x._links.base is not None
-            and x._links.base.array.dtype == x.array.dtype
-        ):
-            of_base = {"held": geometry(x._links.base.array), "x_shape": x._links.base.array.shape}
-            links.chain = None, (cls, settings | of_base)
+        if links is not None and links.chain and (base := x._links.base) is not None and base.dtype == x.dtype:
+            of_base = {"held": geometry(base.array), "x_shape": base.array.shape}
+            links.chain = None, cls, settings | of_base
         return result
 
     def forward(self, x):

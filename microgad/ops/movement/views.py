@@ -213,9 +213,9 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
             conjugates = [x for x in mirrors_of(tensor.array) if x.base() is tensor]
             for existing in (*(view._links for view in view_writes.live_views(tensor)), *conjugates):
                 if existing.chain is not None:
-                    steps, existing.chain = view_writes.steps_to(existing), (None, (inverse, settings))
+                    steps, existing.chain = view_writes.steps_to(existing), (None, inverse, settings)
                     for each in steps:
-                        existing.chain = existing.chain, each
+                        existing.chain = existing.chain, *each
             if node is not None:
                 with state.scope(grad_enabled=True):
                     tensor._rebind(node)

@@ -399,7 +399,7 @@ def _wrap_tensors(
     hooked = BackwardHookFunction.apply(*[values[i] for i in at], callback=callback, **settings)
     node_hooks.calling.add(hooked[0].node.edges[0])
     for i, x in zip(at, hooked, strict=True):
-        x._view_of(values[i], x.node, (BackwardHookFunction, {}))
+        x._view_of(values[i], x.node)
         x._links.chain = None  # not writable in place: which hooks should see the gradient would be ambiguous
         wrapped[i] = x
     return (type(values)(*wrapped) if hasattr(values, "_fields") else tuple(wrapped)), at
