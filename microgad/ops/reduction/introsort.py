@@ -170,18 +170,26 @@ def _write_back(line: Line, first: int, items: list[Any]) -> None:
     values[first : first + len(items)], places[first : first + len(items)] = items, [item.place for item in items]
 
 
-def partial_sort_greatest(values: Any, k: int) -> list[int]:
-    """std::partial_sort with the greatest first: return the indices of the k greatest elements of an array."""
-    heap = items(as_line(values[:k]))
-    heapq.heapify(heap)
+def partial_sort_greatest(lines: Any, k: int) -> list[list[int]]:
+    """std::partial_sort with the greatest first: return the indices of the k greatest elements of each line.
+
+    heapq is fastest with plain floats. Of equal ones, each knows its place by its identity.
+    """
+    heaps = lines[:, :k].tolist()
+    places = [dict(zip(map(id, heap), range(k), strict=True)) for heap in heaps]
+    for heap in heaps:
+        heapq.heapify(heap)
     start = k
-    while start < len(values):  # growing blocks: the further, the fewer elements exceed the heap's least
-        places = start + np.flatnonzero(values[start : 4 * start] > values[heap[0].place])
-        for value, place in zip(values[places].tolist(), places.tolist(), strict=True):
-            if heap[0] < value:
-                heapq.heapreplace(heap, _item(value, place))
+    while start < lines.shape[1]:  # growing blocks: the further, the fewer elements exceed the heap's least
+        block = lines[:, start : 4 * start]
+        row, column = np.nonzero(block > np.array([heap[:1] for heap in heaps], lines.dtype))
+        found = block[row, column].tolist()
+        for i, j, value in zip(row.tolist(), (column + start).tolist(), found, strict=True):
+            if heaps[i][0] < value:
+                heapq.heapreplace(heaps[i], value)
+                places[i][id(value)] = j
         start *= 4
-    return [item.place for item in _sort_heap(heap)]
+    return [[of[id(x)] for x in _sort_heap(heap)] for of, heap in zip(places, heaps, strict=True)]
 
 
 def heap_sorted(items: list[Any]) -> list[Any]:

@@ -35,7 +35,7 @@ def topk(lines: Any, k: int, largest: bool, sorted: bool = True) -> Any:
     """
     m, n = lines.shape
     if HEAP_RATIO * k <= n:
-        return _places(introsort.partial_sort_greatest(line, k) for line in _ascending_keys(lines, not largest))
+        return _places(introsort.partial_sort_greatest(_as_floats(_ascending_keys(lines, not largest)), k))
     if m * n <= ONE_BY_ONE_MAX:
         return _places(_topk_of_line(introsort.as_line(line), k, sorted) for line in _ascending_keys(lines, largest))
     pair = _make_pair(lines, largest)
@@ -142,6 +142,14 @@ def _ascending_keys(lines: Any, descending: bool) -> Any:
         np.put_along_axis(ranks, order[:, 1:], np.cumsum(differ, 1), 1)
         lines = ranks
     return lines if not descending else -lines if lines.dtype.kind == "f" else ~lines
+
+
+def _as_floats(keys: Any) -> Any:
+    """Convert keys to floats that compare like them. Unlike small integers, equal floats are different objects."""
+    if keys.dtype.kind == "f":
+        return keys
+    exact = keys.min() >= -(1 << 53) and keys.max() <= 1 << 53
+    return (keys if exact else np.unique(keys, return_inverse=True)[1].reshape(keys.shape)).astype(np.float64)
 
 
 def _nth_element(pair: Pair, begin: Any, nth: int, n: int) -> None:
