@@ -80,6 +80,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
 
 BLOCK = 1 << 15  # numbers that stay in the cache
+MANY_BATCHES = 1 << 6
 FEW_ROWS = 1 << 7  # rows, at most, for which the mask of pairs is cached
 
 
@@ -128,9 +129,10 @@ class Pdist(Function):
         for differences, rows, pairs, upper in _row_blocks(x):
             weight = np.zeros_like(differences, shape=differences.shape[1:])
             weight.reshape(-1)[upper] = grad[pairs]
-            differences = np.where(weight == 0, 0, _slopes(differences, p, weight))  # rows minus themselves may be NaN
-            result[:, rows] += differences.sum(2)
-            result[:, rows.start :] -= differences.sum(1)
+            slopes = _slopes(differences, p, weight)
+            np.copyto(slopes, 0, where=weight == 0)  # rows minus themselves may be NaN
+            result[:, rows] += slopes.sum(2)
+            result[:, rows.start :] -= slopes.sum(1)
         return np.copy(result.T, "C")
 
     def decomposition(self, x):
@@ -221,7 +223,7 @@ def _slopes(x: Any, p: float, weight: Any) -> Any:
         return np.sign(x) * weight
     size = abs(x)
     if p == math.inf:
-        return np.where((size == np.max(size, 0)) | np.isnan(size), np.sign(x), 0) * weight
+        return fast_select((size == np.max(size, 0)) | (size != size), np.sign(x)) * weight
     slopes = np.sign(x) * size ** (p - 1) * weight
     return np.where(size == 0, 0, slopes) if p < 1 else slopes
 
@@ -281,6 +283,9 @@ class Distances(Function):
         """Return both gradients, summed row by row in PyTorch's order."""
         grad = _divide_by_powers(grad, out, self.p)
         a, b = (np.broadcast_to(x, out.shape[:-2] + x.shape[-2:]) for x in (a, b))
+        count = math.prod(out.shape[:-2])
+        if self.p and count >= MANY_BATCHES and 0 < a.size * out.shape[-1] <= BLOCK * count:
+            return self._backward_of_batches(grad, a, b)
         from_a, from_b, total = np.zeros_like(a, order="C"), np.zeros_like(b, order="C"), 0
         for rows in self._row_slices(a, out) if self.p and a.size else ():
             differences = np.moveaxis(a[..., rows, None, :] - b[..., None, :, :], -1, 0)
@@ -290,6 +295,20 @@ class Distances(Function):
             total = differences.sum(-3)
         from_b -= total
         return from_a, from_b
+
+    def _backward_of_batches(self, grad: Any, a: Any, b: Any) -> tuple[Any, Any]:
+        """Compute `backward` with the batch axes last: where batches are many, and small, that is the longest axis."""
+        x, y, grad = (np.copy(np.moveaxis(z.reshape(-1, *z.shape[-2:]), 0, -1), "C") for z in (a, b, grad))
+        from_a, from_b = np.empty_like(x), np.empty_like(y)
+        step = max(MANY_BATCHES, BLOCK * grad.shape[-1] // max(a.size * grad.shape[1], 1))
+        for i in range(0, grad.shape[-1], step):
+            part = slice(i, i + step)
+            differences = x[:, None, :, part] - y[None, :, :, part]
+            slopes = _slopes(np.moveaxis(differences, 2, 0), self.p, grad[..., part])
+            from_a[..., part] = np.moveaxis(slopes.sum(2), 0, 1)
+            from_b[..., part] = np.moveaxis(slopes.sum(1), 0, 1)
+        from_a, from_b = (np.copy(np.moveaxis(z, -1, 0), "C") for z in (from_a, 0 - from_b))
+        return from_a.reshape(a.shape), from_b.reshape(b.shape)
 
     def _row_slices(self, a: Any, out: Any) -> Iterator[slice]:
         """Return slices of a's rows such that their differences from all rows of b stay in the cache."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import microgad as torch
+from microgad.ops import distance
 from microgad.ops.reduction import counting
 
 
@@ -466,3 +467,20 @@ def test_roots_of_distances_from_a_row_to_itself_have_finite_gradients(p, create
         (grad,) = torch.autograd.grad(distances.sqrt().sum(), x, create_graph=create_graph)
         assert torch.isfinite(grad).all()
     torch.testing.assert_close(grad, 2 * expected)
+
+
+@pytest.mark.parametrize("p", [0.5, 1.0, 2.0, math.inf])
+@pytest.mark.parametrize("lead", [(100,), (1,), (4, 1)])
+def test_distances_in_many_batches_have_the_gradients_of_few(rng, monkeypatch, p, lead):
+    a, b = rng.normal(size=(*lead, 4, 3)).astype(np.float32), rng.normal(size=(100, 5, 3)).astype(np.float32)
+    a.flat[1], a.flat[7], b.flat[4] = math.nan, math.inf, -math.inf
+    a.flat[-3:] = b[-1, -1]
+    x, y = torch.tensor(a, requires_grad=True), torch.tensor(b, requires_grad=True)
+    out = torch.cdist(x, y, p)
+    weight = torch.tensor(rng.normal(size=out.shape).astype(np.float32))
+    found = []
+    for many in (1, 10**9):
+        monkeypatch.setattr(distance, "MANY_BATCHES", many)
+        found.append(torch.autograd.grad(out, (x, y), weight, retain_graph=True))
+    for few, many in zip(*found, strict=True):
+        torch.testing.assert_close(few, many, rtol=0, atol=0, equal_nan=True)
