@@ -16,7 +16,7 @@ from .autograd.profiler import Recorder
 from .autograd.profiler import kineto_available as kineto_available
 from .autograd.profiler import record_function as record_function
 from .autograd.profiler_util import EventList
-from .grad_fn.torch_names import key
+from .grad_fn.torch_names import key as _key
 from .graph.flops import flops_of
 from .lazy import define_getattr as _define_getattr
 from .tensor import Tensor
@@ -245,7 +245,7 @@ def _flops(node: Any, inputs: tuple[Any, ...], out: Any) -> int:
     outs = out if type(out) is tuple else (out,)
     shaped = [SimpleNamespace(shape=tuple(x.shape) if isinstance(x, Tensor) else None) for x in inputs]
     shapes, settings, cls = [tuple(y.shape) for y in outs], vars(node), type(node)
-    op: Any = SimpleNamespace(name=cls.__name__, own=not key(cls), inputs=shaped, shapes=shapes, settings=settings)
+    op: Any = SimpleNamespace(name=cls.__name__, own=not _key(cls), inputs=shaped, shapes=shapes, settings=settings)
     return flops_of(op) or 0
 
 
