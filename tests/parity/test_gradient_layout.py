@@ -122,7 +122,7 @@ def test_gradients_of_products_lie_in_memory_as_the_operands(name, create_graph)
 
 @pytest.mark.parametrize("create_graph", [False, True])
 @pytest.mark.parametrize("channels", ["before", "after", "before and after"])
-@pytest.mark.parametrize("kind", ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"])
+@pytest.mark.parametrize("kind", [f"Conv{transpose}{dims}d" for transpose in ("", "Transpose") for dims in (1, 2, 3)])
 def test_gradients_of_weights_of_convolutions_of_permuted_channels(kind, channels, create_graph):
     """The channels of the input, or of the output and its gradient, are the last dimension."""
     strides = []

@@ -1,6 +1,7 @@
 """Softmax and losses against PyTorch's: values, first derivatives and their derivatives."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -204,6 +205,28 @@ def test_gradient_of_binary_cross_entropy_at_zero_and_one():
         function(x, y, reduction="sum").backward()
         grads.append(x.grad)
     close(*grads, 1e-8)  # PyTorch's epsilon 1e-12 is a float32
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize(
+    ("shape", "target_shape"), [((5,), (1, 5)), ((5,), (3, 5)), ((1, 5), (3, 5)), ((3, 5), (5,)), ((1, 5), (2, 3, 5))]
+)
+def test_multilabel_soft_margin_loss_of_shapes_that_broadcast(shape, target_shape, reduction):
+    x, y = np.linspace(-2, 2, math.prod(shape)).reshape(shape), np.arange(math.prod(target_shape)) % 2.0
+    check(
+        *(lambda x, t=t: t.multilabel_soft_margin_loss(
+            x, x.new_tensor(y).reshape(target_shape), reduction=reduction
+        ) for t in (loss, theirs)),
+        [x],
+    )  # fmt: skip
+
+
+def test_hinge_embedding_loss_of_integers():
+    results = []
+    for t in (torch, microgad):
+        x, y = t.tensor([1, 2, 3]), t.tensor([1, -1, 1.0])
+        results.append([t.nn.functional.hinge_embedding_loss(x, y, m, reduction="none").tolist() for m in (1.0, 4.5)])
+    assert results[1] == results[0]
 
 
 def error_of(library, functional, name, arrays, options):

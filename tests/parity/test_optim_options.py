@@ -62,9 +62,9 @@ def test_a_loaded_state_shares_its_tensors_with_the_optimizer_that_it_came_from(
         for i in range(4):
             for p, optimizer, target in zip(params, (first, second), ([2.0, -1.0], [0.5, 3.0]), strict=True):
 
-                def closure(p: Any = p, optimizer: Any = optimizer, target: Any = lib.tensor(target)) -> Any:
+                def closure(p: Any = p, optimizer: Any = optimizer, target: Any = target) -> Any:
                     optimizer.zero_grad()
-                    loss = ((p - target) ** 4).sum()
+                    loss = ((p - p.new_tensor(target)) ** 4).sum()
                     loss.backward()
                     return loss
 

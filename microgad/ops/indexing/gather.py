@@ -150,7 +150,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
     """Take values of input by indices along dim; other dims broadcast. Without dim, both are flattened.
 
-    Negative indices count from the end of dim; without dim they raise RuntimeError. Source: torch.take_along_dim.
+    As in PyTorch, an index outside of dim wraps around: -1 is the last one, but the size of dim counts as 0, too.
+    Without dim it raises RuntimeError. Source: torch.take_along_dim.
 
     >>> x = torch.tensor([[10, 30, 20], [60, 40, 50]])
     >>> torch.take_along_dim(x, torch.tensor([[2], [0]]), dim=1)
@@ -178,7 +179,11 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
     wide, narrow = shape.copy(), shape.copy()
     if input.ndim:
         wide[axis], narrow[axis] = length, indices.array.shape[axis]
-    array = index_kernels.wrap_indices(indices.array, length, "take_along_dim", DimError, axis=axis)
+    array = indices.array
+    if not length or backend.is_gpu(array):
+        array = index_kernels.wrap_indices(array, length, "take_along_dim", DimError, axis=axis)
+    elif not index_kernels.all_in_range(array, length):
+        array = array % length
     index: Tensor = creation.from_array(np.broadcast_to(array, narrow))
     return gather(input.expand(wide) if input.array.shape != tuple(wide) else input, axis, index, out=out)
 

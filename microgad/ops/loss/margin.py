@@ -77,8 +77,8 @@ def hinge_embedding_loss(
     tensor([2.0000, 0.7500])
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
-    beyond = where(ne(target, 1), clamp_min(margin - input, 0), 0.0)
-    return reduce_losses(beyond + where(ne(target, -1), input, 0.0), reduction)
+    beyond = where(ne(target, 1), clamp_min(margin - input, 0).to(input.dtype), 0)
+    return reduce_losses(beyond + where(ne(target, -1), input, 0), reduction)
 
 
 @composite
@@ -308,7 +308,8 @@ def multilabel_soft_margin_loss(
 ) -> Tensor:  # fmt: skip
     """Return the mean over the last dimension of (-target · log σ(input) - (1 - target) · log σ(-input)) · weight.
 
-    The means are then reduced. Both are (..., C). Raises RuntimeError if the shapes don't broadcast.
+    The means are then reduced. Both are (..., C); a target that broadcasts to more dimensions is, as in PyTorch, summed
+    over the dimension that is input's last. Raises RuntimeError if the shapes don't broadcast.
     Source: torch.nn.functional.multilabel_soft_margin_loss.
 
     >>> F.multilabel_soft_margin_loss(torch.tensor([[0.0, 0.0]]), torch.tensor([[1.0, 0.0]]))
@@ -318,7 +319,7 @@ def multilabel_soft_margin_loss(
     losses = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     if weight is not None:
         losses = losses * weight
-    return reduce_losses(losses.sum(-1) / input.shape[-1], reduction)
+    return reduce_losses(losses.sum(input.ndim - 1) / input.shape[-1], reduction)
 
 
 @tensors_only
