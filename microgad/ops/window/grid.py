@@ -18,6 +18,7 @@ from ...state import composite
 from ...type_aliases import Tensor
 from ..blocks import batch_blocks
 from ..creation import from_array, linspace
+from ..elementwise.selection import fast_where
 from .geometry import invalid
 from .resample import cubic_kernel, cubic_kernel_slope
 
@@ -199,9 +200,9 @@ def reflect(at: Any, size: Any, align: bool) -> tuple[Any, Any]:
     turns = np.floor(far / np.where(span > 0, span, 1))
     back = turns != 2 * np.floor(turns / 2)
     rest = far - turns * span
-    inside = np.where(span > 0, np.where(back, span - rest, rest) + low, 0)
-    turn = np.where(back == (at < low), 1, -1) * (span > 0)
-    return inside, turn.astype(np.int8)
+    inside = fast_where(back, span - rest, rest) + low
+    inside = np.where(span > 0, inside, 0) if align else inside
+    return inside, 1 - 2 * (back != (at < low)).view(np.int8)
 
 
 @composite
