@@ -229,6 +229,40 @@ def deprecated_backward_hook_of_a_module_that_returns_a_dict(t, nn):
 
 
 @program
+def deprecated_backward_hooks_are_those_of_the_last_node(t, nn):
+    """They see gradients from an output that a forward hook stored, and inplace modules may have them."""
+    seen, stored = [], []
+    m = nn.Sequential(nn.Linear(2, 2), nn.ReLU(inplace=True))
+    for part in (m, m[1]):
+        part.register_forward_hook(lambda module, args, out: stored.append(out))
+        part.register_backward_hook(lambda module, gin, gout: seen.append((module is m, gin, gout)) or (gin[0] * 10,))
+    x = t.ones(3, 2, requires_grad=True)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        y = m(x * 2)
+    stored[0].sum().backward()
+    return seen, y is stored[1], y.grad_fn.name(), x.grad, sorted(str(w.message) for w in found)
+
+
+@program
+def deprecated_backward_hooks_warn_of_what_they_miss(t, nn):
+    class Net(nn.Module):
+        def forward(self, x, kind):
+            return {"both": (x * 2, x.exp()), "list": [x * 2], "one": x * 2, "none": x.detach(), "nothing": None}[kind]
+
+    m, said = Net(), []
+    m.register_backward_hook(lambda *args: said.append(len(args)))
+    tensor = t.ones(2, requires_grad=True) * 1
+    for call in (lambda kind: m(tensor, kind), lambda kind: m(x=tensor, kind=kind)):
+        for kind in ("both", "list", "one", "none"):
+            with warnings.catch_warnings(record=True) as found:
+                warnings.simplefilter("always")
+                call(kind)
+            said += [(kind, w.category.__name__, str(w.message)) for w in found]
+    return said
+
+
+@program
 def both_kinds_of_backward_hooks(t, nn):
     m = nn.Linear(2, 1)
     m.register_full_backward_hook(lambda *args: None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import gc
 import warnings
 import weakref
@@ -20,6 +19,7 @@ from ....function import Function
 from ....lazy import raise_missing
 from ....pytree import tree_leaves, tree_map
 from ....tensor import Tensor
+from .last_node_hooks import hook_last_node
 
 if TYPE_CHECKING:
     from . import Module
@@ -135,10 +135,18 @@ class ModuleHooks:
         return self._add_backward_hook(hook, prepend, full=True)
 
     def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Register a full backward hook under the older name.
+        """Call `hook(module, grad_input, grad_output)` with the gradients of the last node of the module's forward.
 
-        Unlike PyTorch's, grad_input is that of the module, not of its last node, and grad_output has the gradients of
-        all values if the module returns a dict. Raises RuntimeError if the module has hooks of the other kind.
+        A result other than None replaces grad_input, which has one gradient for each of that node's `next_functions`:
+        of a Linear layer also those of its parameters. Of several results only the first one's node is hooked. Unlike
+        a full hook, this allows inplace modules. Raises RuntimeError if the module has hooks of the other kind.
+
+        >>> layer = nn.ReLU()
+        >>> x = torch.tensor([-1.0, 1.0], requires_grad=True)
+        >>> with layer.register_backward_hook(lambda module, grad_input, grad_output: (grad_input[0] * 10,)):
+        ...     layer(x * 1).sum().backward()
+        >>> x.grad
+        tensor([ 0., 10.])
         """
         return self._add_backward_hook(hook, False, full=False)
 
@@ -220,6 +228,12 @@ def _hooks_for(module: ModuleHooks, registry: str) -> list[Hook]:
     return found
 
 
+def _backward_hooks_for(module: ModuleHooks, full: bool) -> list[Callable[..., Any]]:
+    """Return the full or the older backward hooks that apply to a module, the global ones first."""
+    holders = (holder for holder in (global_hooks, module) if holder._is_full_backward_hook is full)
+    return [hook for holder in holders for hook in vars(holder).get("_backward_hooks", {}).values()]
+
+
 def call_forward(module: Module, *args: Any, **kwargs: Any) -> Any:
     """Run a module's `forward` with its hooks around it.
 
@@ -229,14 +243,18 @@ def call_forward(module: Module, *args: Any, **kwargs: Any) -> Any:
     try:
         for hook in _hooks_for(module, "_forward_pre_hooks"):
             args, kwargs = _call_pre_hook(hook, module, args, kwargs)
-        backward_hooks = _BackwardHooks.for_module(module)
+        backward_hooks, older_hooks = _BackwardHooks.for_module(module), _backward_hooks_for(module, full=False)
         if backward_hooks is not None:
             args = backward_hooks.wrap_inputs(args)
         result = module.forward(*args, **kwargs)
         pending = _hooks_for(module, "_forward_hooks")
         while pending:
             result = _call_hook(pending.pop(0), module, args, kwargs, result)
-        return result if backward_hooks is None else backward_hooks.wrap_outputs(result)
+        if backward_hooks is not None:
+            result = backward_hooks.wrap_outputs(result)
+        if older_hooks:
+            hook_last_node(module, older_hooks, args, result)
+        return result
     except Exception:
         for hook in _hooks_for(module, "_forward_hooks") if pending is None else pending:
             if hook.always_call:
@@ -299,7 +317,7 @@ class _BackwardHooks:
     to avoid a cycle: see `ModuleHooks.__del__`, which runs once.
     """
 
-    def __init__(self, module: Module, pre_hooks: list[Hook], hooks: list[Hook]) -> None:
+    def __init__(self, module: Module, pre_hooks: list[Hook], hooks: list[Callable[..., Any]]) -> None:
         self.module: Callable[[], Any] = lambda: module
         if type(module).__del__ is ModuleHooks.__del__ and not gc.is_finalized(module):
             self.module = weakref.ref(module)
@@ -315,7 +333,7 @@ class _BackwardHooks:
     @classmethod
     def for_module(cls, module: Module) -> _BackwardHooks | None:
         """Return the object for a call of `module`, or None if no backward hook applies."""
-        pre_hooks, hooks = _hooks_for(module, "_backward_pre_hooks"), _hooks_for(module, "_backward_hooks")
+        pre_hooks, hooks = _hooks_for(module, "_backward_pre_hooks"), _backward_hooks_for(module, full=True)
         return cls(module, pre_hooks, hooks) if pre_hooks or hooks else None
 
     def wrap_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -329,11 +347,6 @@ class _BackwardHooks:
 
     def wrap_outputs(self, result: Any) -> Any:
         """Pass the results that require grad through a BackwardHookFunction."""
-        if isinstance(result, dict) and getattr(self.module(), "_is_full_backward_hook", None) is False:
-            changed = copy.copy(result)  # only the older hooks, of register_backward_hook, look into a dict
-            for key, value in zip(result, self.wrap_outputs(tuple(result.values())), strict=True):
-                changed[key] = value
-            return changed
         if not isinstance(result, (Tensor, tuple)):
             found = f"a Tensor or a tuple of Tensors but received {type(result)}"
             warnings.warn(f"For backward hooks to be called, module output should be {found}", stacklevel=5)
@@ -357,8 +370,8 @@ class _BackwardHooks:
                 "Full backward hook is firing when gradients are computed with respect to module outputs since no "
                 "inputs require gradients: it gets no grad_input"
             )
-            for hook in self.hooks:
-                changed = hook.function(module, (None,) * self.n_inputs, grad_output)
+            for after in self.hooks:
+                changed = after(module, (None,) * self.n_inputs, grad_output)
                 if isinstance(changed, Tensor) or any(grad is not None for grad in changed or ()):
                     raise GraphError(
                         "Backward hook for Modules where no input requires gradient should always return None or None "
@@ -376,7 +389,7 @@ class _BackwardHooks:
         zeros = {i: np.zeros_like(self.example, shape=s, dtype=d) for i, s, d in self.tensors if known[i] is None}
         grad_input = tuple(Tensor._wrap(zeros[i]) if i in zeros else g for i, g in enumerate(known))
         for hook in self.hooks:
-            changed = hook.function(module, grad_input, grad_output)
+            changed = hook(module, grad_input, grad_output)
             grad_input = _check_grads("hook returned an invalid number of grad_input", changed, grad_input)
         return tuple(grad_input[i] for i in self.inputs or ())
 
