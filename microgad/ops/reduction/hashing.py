@@ -45,7 +45,7 @@ def hash_tensor(
     """
     if mode != 0:
         raise ArgumentError(f"Unknown hash_tensor mode: {mode}")
-    check_ordered(input, "hash_tensor", "biuf")
+    check_ordered(input, "hash_tensor")
     axis = axes(dim, input.array.ndim, "hash_tensor")
     check_not_empty(input, axis, "hash_tensor")
     return into(out, HashTensor.apply(input, axis=axis, keepdims=keepdim), exact="hash_tensor")

@@ -341,13 +341,13 @@ def _weights(at: Any, mode: str, taps: Any) -> Any:
     if mode == "nearest":
         return (np.where(np.isfinite(at), at, 0.0) * 0.0 + 1.0)[:, :, None]
     part = (at - np.floor(at))[:, :, None]
-    return np.concatenate((1 - part, part), 2) if mode == "bilinear" else cubic_kernel(part - taps, -0.75)
+    return np.concatenate((1 - part, part), 2) if mode == "bilinear" else cubic_kernel(part - taps)
 
 
 def _slopes(at: Any, mode: str, taps: Any) -> Any:
     """Return the derivatives of `_weights` by the source indices."""
     part = (at - np.floor(at))[:, :, None]
-    return np.zeros_like(part) + (2 * taps - 1) if mode == "bilinear" else cubic_kernel_slope(part - taps, -0.75)
+    return np.zeros_like(part) + (2 * taps - 1) if mode == "bilinear" else cubic_kernel_slope(part - taps)
 
 
 def _cell_weights(weights: Any) -> Any:

@@ -59,7 +59,7 @@ class ResampleMatrix:
         at = i * step if align else (i + 0.5) * step - 0.5
         if mode == "bicubic":
             low = np.floor(at)
-            weights = np.stack([cubic_kernel(at - low - j, -0.75) for j in range(-1, 3)])
+            weights = np.stack([cubic_kernel(at - low - j) for j in range(-1, 3)])
             return ResampleMatrix(size, np.clip(low.astype(np.int64) + np.arange(-1, 3)[:, None], 0, size - 1), weights)
         at = np.maximum(at, 0)
         low = np.minimum(at.astype(np.int64), size - 1)
@@ -228,22 +228,22 @@ def linear_kernel(x: Any) -> Any:
     return np.maximum(1 - np.abs(x), 0)
 
 
-def cubic_kernel(x: Any, a: float = -0.5) -> Any:
-    """Evaluate the cubic convolution kernel of Keys (1981): 1 at 0, 0 at all other integers and beyond ±2."""
+def cubic_kernel(x: Any) -> Any:
+    """Evaluate the cubic kernel of Keys (1981) with a = -0.75: 1 at 0, 0 at all other integers and beyond ±2."""
     far, square = np.abs(x), x * x  # |x|² would have no second derivative at 0
-    inner, outer = ((a + 2) * far - (a + 3)) * square + 1, (((far - 5) * far + 8) * far - 4) * a
+    inner, outer = (1.25 * far - 2.25) * square + 1, (((far - 5) * far + 8) * far - 4) * -0.75
     return np.where(far <= 1, inner, np.where(far > 2, 0, outer))  # `outer` also at 2, for its derivatives, and for NaN
 
 
-def cubic_kernel_slope(x: Any, a: float = -0.5) -> Any:
+def cubic_kernel_slope(x: Any) -> Any:
     """Evaluate the derivative of `cubic_kernel`."""
     far = np.abs(x)
-    inner, outer = (3 * (a + 2) * far - 2 * (a + 3)) * x, np.sign(x) * ((3 * far - 10) * far + 8) * a
+    inner, outer = (3.75 * far - 4.5) * x, np.sign(x) * ((3 * far - 10) * far + 8) * -0.75
     return np.where(far <= 1, inner, np.where(far > 2, 0, outer))
 
 
 def fused_cubic_kernel(x: Any) -> Any:
-    """Evaluate `cubic_kernel` in the dtype of x, with products and sums that are rounded together, as by PyTorch."""
+    """Evaluate Keys's kernel with a = -0.5 in the dtype of x, products and sums rounded together as by PyTorch."""
     far = np.abs(x)
 
     def fused(a: Any, c: float) -> Any:

@@ -67,7 +67,7 @@ class Line(NamedTuple):
         return still & (self.at(size / moving) != self.here)
 
 
-def estimate(line: Line, scale: float = 1.0) -> Estimate:
+def estimate(line: Line, scale: float) -> Estimate:
     """Estimate the derivative of the values along a line, at 0.
 
     Central differences at three steps are extrapolated twice (Richardson). The error is the sum of what the last
@@ -92,7 +92,7 @@ def estimate(line: Line, scale: float = 1.0) -> Estimate:
     return best._replace(kinked=best.kinked | jumps, error=np.where(absorbed, np.inf, best.error))
 
 
-def verified(exact: Vector, line: Line, scale: float = 1.0) -> Estimate | None:
+def verified(exact: Vector, line: Line, scale: float) -> Estimate | None:
     """Return the complex step `exact` as an Estimate if one small step to either side agrees with it, else None.
 
     Agreement shows that the function is analytic there. None, as at a kink, means that `estimate` is needed. The
