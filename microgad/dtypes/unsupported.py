@@ -27,11 +27,9 @@ class unsupported_dtype(dtype):
 
     __slots__ = ("itemsize", "limits", "without_values")
 
-    def __init__(
-        self, name: str, itemsize: int, largest: float, digits: int, smallest: float, resolution: float
-    ) -> None:
+    def __init__(self, name: str, itemsize: int, limits: tuple[float, ...] | None = None) -> None:
         self.name, self.itemsize = name, itemsize  # type: ignore[misc]
-        self.limits = largest, 2.0**-digits, smallest, resolution  # for finfo
+        self.limits = limits  # finfo's max, eps, tiny and resolution
         self.without_values = np.dtype([(name, f"V{itemsize}")])  # of empty arrays: NumPy can't compute with it
         dtypes.learn(self.without_values, self)
 
@@ -61,10 +59,6 @@ class UnsupportedComplex(unsupported_dtype):
     """
 
     __slots__ = ()
-
-    def __init__(self) -> None:
-        super().__init__("complex32", 4, 65504.0, 10, 2.0**-14, 0.001)
-
     is_floating_point, is_complex = False, True
 
     def to_real(self) -> dtype:
@@ -86,19 +80,15 @@ class QuantizedDtype(unsupported_dtype):
     __slots__ = ()
     is_floating_point = False
 
-    def __init__(self, name: str, itemsize: int) -> None:
-        super().__init__(name, itemsize, 0, 0, 0, 0)
-        del self.limits
-
     @property
     def is_signed(self) -> bool:  # type: ignore[override]
         """Raise RuntimeError, as in PyTorch."""
         raise DtypeError("isSignedType not supported for quantized types")
 
 
-bfloat16 = unsupported_dtype("bfloat16", 2, (2 - 2**-7) * 2.0**127, 7, 2.0**-126, 0.01)
-float8_e4m3fn = unsupported_dtype("float8_e4m3fn", 1, 448.0, 3, 2.0**-6, 1.0)
-float8_e5m2 = unsupported_dtype("float8_e5m2", 1, 57344.0, 2, 2.0**-14, 1.0)
-complex32 = UnsupportedComplex()
+bfloat16 = unsupported_dtype("bfloat16", 2, ((2 - 2**-7) * 2.0**127, 2.0**-7, 2.0**-126, 0.01))
+float8_e4m3fn = unsupported_dtype("float8_e4m3fn", 1, (448.0, 2.0**-3, 2.0**-6, 1.0))
+float8_e5m2 = unsupported_dtype("float8_e5m2", 1, (57344.0, 2.0**-2, 2.0**-14, 1.0))
+complex32 = UnsupportedComplex("complex32", 4, (65504.0, 2.0**-10, 2.0**-14, 0.001))
 qint8, quint8, qint32 = QuantizedDtype("qint8", 1), QuantizedDtype("quint8", 1), QuantizedDtype("qint32", 4)
 quint4x2, quint2x4 = QuantizedDtype("quint4x2", 1), QuantizedDtype("quint2x4", 1)
