@@ -346,6 +346,7 @@ class Function:
                         f"{errors.place(cls.__name__, current().path)} has no derivative; detach its inputs"
                     )
                 return None
+            # Checked for the first call only: it costs too much to find a view that some settings alone give.
             if not cls.may_share and any(is_array(x) and owner(x) is owner(out) for x in arrays):
                 raise rules.shared(cls)
             plan = cls.plans[key] = Plan(cls, [bool(wanting >> i & 1) for i in range(count)])
