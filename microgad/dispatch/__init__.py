@@ -3,6 +3,9 @@
 A function in no table computes on the Tensors' arrays, as PyTorch's Tensors do, if that loses no gradient; else it
 raises TypeError. In a program that uses microgad as `torch` all NumPy functions compute on arrays if they can, since it
 goes on with arrays: `np.unique(x).astype(int)`.
+
+The tables' functions have NumPy's names of arguments: for np.linalg.det it is `lambda a: linalg.det(a)`, since PyTorch
+calls the argument `A`.
 """
 
 from __future__ import annotations

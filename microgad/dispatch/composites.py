@@ -10,10 +10,8 @@ import numpy as np
 from .. import dtypes
 from .. import function as core
 from ..errors import ArgumentError, DtypeError
-from ..ops import creation, elementwise, movement, reduction
-from ..ops.grids import meshgrid
+from ..ops import elementwise, movement, reduction
 from .elementwise import as_exact_tensor
-from .reduction import sort
 
 
 def _select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
@@ -66,12 +64,6 @@ def _real_if_close(a: Any, tol: float = 100) -> Any:
     return elementwise.real(a) if bool((abs(a.array.imag) < limit).all()) else a
 
 
-def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
-    if sparse:
-        raise TypeError("numpy.meshgrid with sparse=True is not recorded on Tensors")
-    return tuple(meshgrid(*map(creation.as_tensor, xi), indexing=indexing))
-
-
 def _polyval(p: Any, x: Any) -> Any:
     result = x * 0
     for coefficient in p:
@@ -86,7 +78,5 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.cumulative_sum: _cumulative(reduction.cumsum, 0),
     np.cumulative_prod: _cumulative(reduction.cumprod, 1),
     np.real_if_close: _real_if_close,
-    np.meshgrid: _meshgrid,
     np.polyval: _polyval,
-    np.partition: lambda a, kth, axis=-1, kind="introselect", order=None: sort(a, axis, kind, order),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""NumPy's functions that make new arrays like a given one: np.zeros_like and its kin."""
+"""NumPy's functions that make new arrays: np.zeros_like and its kin, np.meshgrid."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 
 from .. import dtypes
 from .. import function as core
+from ..ops.creation import as_tensor
+from ..ops.grids import meshgrid
 
 
 def _like(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,9 +27,16 @@ def _full_like(
     return _like(np.empty_like)(a, dtype, order, subok, shape).fill_(fill_value)
 
 
+def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    if sparse:
+        raise TypeError("numpy.meshgrid with sparse=True is not recorded on Tensors")
+    return tuple(meshgrid(*map(as_tensor, xi), indexing=indexing))
+
+
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.zeros_like: _like(np.zeros_like),
     np.ones_like: _like(np.ones_like),
     np.empty_like: _like(np.empty_like),
     np.full_like: _full_like,
+    np.meshgrid: _meshgrid,
 }

@@ -126,7 +126,7 @@ def _sorted(op: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-sort = _sorted(lambda a, axis: reduction.sort(a, axis).values)
+_sort = _sorted(lambda a, axis: reduction.sort(a, axis).values)
 
 
 METHODS_OF_QUANTILES = ("linear", "lower", "higher", "midpoint", "nearest")
@@ -288,8 +288,9 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.cumprod: _scan(reduction.cumprod),
     np.nancumsum: _scan(_fill_nan(reduction.cumsum, 0)),
     np.nancumprod: _scan(_fill_nan(reduction.cumprod, 1)),
-    np.sort: sort,
+    np.sort: _sort,
     np.argsort: _sorted(reduction.argsort),
+    np.partition: lambda a, kth, axis=-1, kind="introselect", order=None: _sort(a, axis, kind, order),
     np.quantile: _quantile(reduction.quantile),
     np.nanquantile: _quantile(reduction.nanquantile),
     np.percentile: _quantile(reduction.quantile, 100),
