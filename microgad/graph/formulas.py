@@ -12,6 +12,8 @@ from functools import cache
 from ..errors.own_arguments import checked
 from ..function import Function
 from ..function.linear_map import LinearMap
+from ..grad_fn.torch_names import key
+from .tape import Op
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,16 @@ def formula(name: str) -> Formula | None:
     'grad * b'
     """
     cls = _functions().get(name) or _all_functions().get(name)
+    return None if cls is None else formula_of(cls)
+
+
+def recorded_formula(op: Op) -> Formula | None:
+    """Return the Formula of an operation on a tape: a program may have one of the same name as microgad's."""
+
+    def named() -> type[Function] | None:
+        return next((cls for cls in loaded() if cls.__name__ == op.name and bool(key(cls)) is not op.own), None)
+
+    cls = named() or (named() if _all_functions() else None)
     return None if cls is None else formula_of(cls)
 
 

@@ -274,6 +274,23 @@ def test_formulas_are_the_source_of_the_derivatives():
     assert formula("no such thing") is None
 
 
+def test_a_formula_is_that_of_the_operation_on_the_tape():
+    class Softplus(torch.Function):
+        """Mine."""
+
+        def forward(self, x):
+            return x * 42
+
+        def grad_x(self, grad):
+            return grad * 42
+
+    x = torch.ones(2, requires_grad=True)
+    for function, says in ((Softplus.apply, "Mine."), (torch.nn.functional.softplus, "log(1 + e")):
+        with torch.record() as tape:
+            function(x)
+        assert page_data(tape)["formulas"]["Softplus"]["says"].startswith(says)
+
+
 def test_a_function_without_source_has_no_formula():
     space = {"torch": torch, "__name__": "typed"}
     exec("class Typed(torch.Function):\n def forward(self, x): return x\n def grad_x(self, grad): return grad", space)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import text
-from ..formulas import formula
+from ..formulas import recorded_formula
 from ..module_tree import ModuleCall, ModuleTree
 from ..statistics import Stats
 from ..tape import Op, Source, Tape, differentiable
@@ -57,8 +57,8 @@ def step_of(tape: Tape) -> dict[str, Any]:
 def formulas(tape: Tape) -> dict[str, dict[str, Any]]:
     """Return the formulas of every kind of operation on a tape, as far as there is source code."""
     found = {}
-    for name in dict.fromkeys(op.name for op in tape.ops):
-        known = formula(name)
+    for name, op in {op.name: op for op in tape.ops}.items():
+        known = recorded_formula(op)
         if known is not None:
             found[name] = {"says": known.says, "forward": known.forward, "derivatives": known.derivatives}
     return found
