@@ -484,3 +484,16 @@ def test_distances_in_many_batches_have_the_gradients_of_few(rng, monkeypatch, p
         found.append(torch.autograd.grad(out, (x, y), weight, retain_graph=True))
     for few, many in zip(*found, strict=True):
         torch.testing.assert_close(few, many, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+@pytest.mark.parametrize("n", [65, 130, 300, 777])
+def test_products_of_many_rows_are_those_of_numpy(rng, dtype, n):
+    x = (0.5 + rng.random((2, 150, n))).astype(dtype) * np.resize([1, -1], n).astype(dtype)
+    x[0, :5, n // 2], x[1, 3, 7], x[1, 4, -1], x[1, 5, 0] = 0, np.inf, np.nan, -np.inf
+    for view, axis in ((x, 2), (x.T, 0), (x[..., 1:], 2), (x.swapaxes(1, 2), 1)):
+        for keepdim in (False, True):
+            found = torch.from_numpy(view).prod(axis, keepdim=keepdim).numpy()
+            with np.errstate(all="ignore"):
+                expected = view.prod(axis, np.result_type(dtype, float), keepdims=keepdim)
+            np.testing.assert_allclose(found, expected, rtol=1e-4)

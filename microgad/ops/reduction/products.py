@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ... import backend
-from ...fast_reductions import fast_reduce
+from ...fast_reductions import BLOCK_SIZE, fast_reduce
 from ...function import Function
 from ...type_aliases import Dtype, Tensor
 from .. import layouts
@@ -66,11 +66,15 @@ def _product_before(x: Any, axis: int) -> Any:
 def product(x: Any, axis: Any, keepdims: bool) -> Any:
     """Multiply the elements of an array along an axis, or all of them.
 
-    Long contiguous rows are first cut into equal parts, which are multiplied elementwise: 10 × as fast in NumPy.
+    Long rows are first cut into equal parts, which are multiplied elementwise: up to 10 × as fast in NumPy.
     """
-    n = x.size if axis is None else x.shape[axis]
-    long = (axis is None or axis == x.ndim - 1) and n > 256 and x.size >= 20_000
-    if not long or backend.is_gpu(x) or not x.flags.c_contiguous or x.dtype.kind not in "fc":
+    n, plain = x.size if axis is None else x.shape[axis], type(x) is np.ndarray and x.dtype.kind in "fc"
+    if plain and axis is not None and x.dtype.char in "fF" and _has_many_rows(x, axis):
+        rows, kept = layouts.moveaxis(x, axis, -1), x.shape[:axis] + (1,) * keepdims + x.shape[axis + 1 :]
+        step = max(1, 2 * len(rows) * BLOCK_SIZE // x.size)
+        parts = [_multiply_halves(rows[i : i + step]) for i in range(0, len(rows), step)]
+        return (parts[0] if len(parts) == 1 else np.concatenate(parts)).reshape(kept)
+    if not plain or x.size < 20_000 or n <= 256 or axis not in (None, x.ndim - 1) or not x.flags.c_contiguous:
         return fast_reduce(np.multiply, x, axis, keepdims)
     rows = x.reshape(-1, n)
     rest = np.ones_like(rows, shape=len(rows))
@@ -83,6 +87,23 @@ def product(x: Any, axis: Any, keepdims: bool) -> Any:
         rows = np.multiply.reduce(rows[:, : groups * n].reshape(len(rows), groups, n), 1)
     out = fast_reduce(np.multiply, rows, 1, False) * rest
     return out.reshape(keepdims_shape(x.shape, axis) if keepdims else () if axis is None else x.shape[:-1])
+
+
+def _has_many_rows(x: Any, axis: int) -> bool:
+    """Whether elements follow each other along the axis, in many rows that are neither short nor long."""
+    n, most = x.shape[axis], (1 << 18, 1 << 9) if x.flags.c_contiguous else (math.inf, 1 << 10)
+    return x.strides[axis] == x.itemsize and 64 < n <= most[1] and 100 * n <= x.size <= most[0]
+
+
+def _multiply_halves(x: Any) -> Any:
+    """Multiply rows, (..., n) -> (M): the halves of each, the halves of these, and the last few elements in turn."""
+    while (n := x.shape[-1]) > 64:
+        half = n // 2
+        halves = x[..., :half] * x[..., half : 2 * half]
+        if n % 2:
+            halves[..., 0] *= x[..., -1]
+        x = halves
+    return np.multiply.reduce(x.reshape(-1, n).T.copy(), 0)
 
 
 @numpy_spelling
