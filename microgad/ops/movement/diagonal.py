@@ -99,14 +99,16 @@ def _clear(x: Any, k: int, upper: bool) -> None:
     if type(x) is not np.ndarray or n * m < 1 << 10:
         np.copyto(x, _triangle(x, k, upper))
         return
+    shift = k + (not upper)  # row i is cut in front of column i + shift: the rows from begin to end are in two parts
+    begin, end = (min(max(row, 0), n) for row in (1 - shift, m - shift))
+    x[..., slice(end, n) if upper else slice(0, begin), :] = 0
     below: Any = _tri(SIDE, SIDE, -1, bool)
     outside = below if upper else ~below
-    for i in range(0, n, SIDE):  # rows that cross the diagonal in one square, and are all in or all out beside it
-        rows, first = x[..., i : i + SIDE, :], i + k + (not upper)
-        left, right = (min(max(column, 0), m) for column in (first, first + SIDE))
-        rows[..., slice(0, left) if upper else slice(right, m)] = 0
-        if left < right:
-            np.copyto(rows[..., left:right], False, where=outside[: n - i, left - first : right - first])
+    for i in range(begin, end, SIDE):  # beside the square along the diagonal, these rows are all in or all out
+        rows, first = x[..., i : min(i + SIDE, end), :], i + shift
+        last = min(first + SIDE, m)
+        rows[..., slice(0, first) if upper else slice(last, m)] = 0
+        np.copyto(rows[..., first:last], False, where=outside[: rows.shape[-2], : last - first])
 
 
 class Tril(LinearMap):
