@@ -22,7 +22,7 @@ from ..function.plan import argument
 from ..state import State
 from . import leaves, node_hooks, paths, results, versions
 from .backward_pass import BackwardPass, reported
-from .complex import conjugate, conjugates, for_derivatives
+from .complex import conjugate_back, conjugates, for_derivatives
 from .hooks import LAST
 from .leaves import accumulate, total
 from .ownership import SOLE, alone
@@ -183,7 +183,7 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
         if edge is None or g is None:
             continue
         if edge.dtype is not _FLOAT32 and edge.dtype.kind == "c" and conjugates(node):
-            g = gradients[i] = conjugate(g)
+            g = gradients[i] = conjugate_back(g)
         if create_graph:
             if not isinstance(g, function.Tensor):
                 raise errors.GraphError(

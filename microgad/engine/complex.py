@@ -30,3 +30,15 @@ def conjugate(x: Any) -> Any:
     """The complex conjugate; None for None."""
     found = x if x is None else np.conjugate(x)
     return backend.as_array(found) if isinstance(found, np.generic) else found
+
+
+def conjugate_back(x: Any) -> Any:
+    """The conjugate of a gradient that was computed from conjugates, where imaginary parts of 0 are positive.
+
+    PyTorch doesn't conjugate twice: its products with a real, positive factor have 0 there, where this would have -0.
+    """
+    found = conjugate(x)
+    values = getattr(found, "innermost", found)
+    if backend.is_array(values) and values.dtype.kind == "c":
+        values.imag += 0
+    return found

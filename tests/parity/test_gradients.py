@@ -147,6 +147,18 @@ def a_grad_that_cannot_be_added_to(t, nn):
 
 
 @programs
+def printed_zeros_of_complex_gradients(t, nn):
+    def printed(f):
+        x = t.tensor([1 + 0j, 2, 3 - 1j], requires_grad=True)
+        f(x).real.sum().backward()
+        return repr(x.grad)
+
+    functions = [lambda x: x * 2, lambda x: x.abs(), lambda x: x.exp(), t.fft.fft, lambda x: t.outer(x, x) @ x]
+    functions += [t.sin, t.tanh, t.sigmoid, t.square, lambda x: x * x, lambda x: x**3, lambda x: 1 - x, lambda x: -x]
+    return [printed(f) for f in functions]
+
+
+@programs
 def a_complex_gradient_of_another_precision(t, nn):
     x = t.ones(3, dtype=t.complex64, requires_grad=True)
     (x * x).backward(t.ones(3, dtype=t.complex128))

@@ -26,7 +26,7 @@ from .selection import fast_where
 class Add(Function):
     """a + b, broadcast."""
 
-    symbol, numpy, promote = "+", np.add, dtypes.promote
+    symbol, numpy, promote, conjugates = "+", np.add, dtypes.promote, False  # the derivatives are real
 
     def forward(self, a, b):
         return a + b
@@ -89,7 +89,7 @@ def reject_booleans(operands: Any) -> None:
 class Sub(Function):
     """a - b, broadcast."""
 
-    symbol, numpy = "−", np.subtract
+    symbol, numpy, conjugates = "−", np.subtract, False
 
     @staticmethod
     def promote(arrays):
@@ -167,7 +167,7 @@ NEGATIVE_ZERO = complex(-0.0, -0.0)
 class Neg(Function):
     """-x."""
 
-    symbol, numpy, native_half = "−", np.negative, True
+    symbol, numpy, native_half, conjugates = "−", np.negative, True, False
 
     @staticmethod
     def promote(arrays):
