@@ -14,6 +14,7 @@ from . import constraints
 from .covariance import Covariance, MultivariateNormalBase, given_matrix, half_log_det, mahalanobis
 from .covariance import _precision_to_scale_tril as _precision_to_scale_tril
 from .covariance import mahalanobis as _batch_mahalanobis  # noqa: F401 - libraries import it from here
+from .distribution import Distribution as Distribution  # botorch imports it from here
 from .utils import _standard_normal
 
 

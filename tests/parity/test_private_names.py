@@ -374,3 +374,30 @@ def test_an_inplace_function_writes_as_pytorchs():
 
 def test_is_tracing_is_false():
     assert microgad._C._is_tracing() is torch._C._is_tracing() is False
+
+
+def names_that_libraries_ask_for(t, boxes):
+    data, multivariate_normal = t.utils.data, submodule(t, "distributions.multivariate_normal")
+    dispatch = submodule(t, "utils._python_dispatch")
+
+    class Wrapper(t.Tensor):
+        __tensor_flatten__ = __tensor_unflatten__ = None  # they are only looked for
+
+    class Stream(data.IterableDataset):
+        __iter__ = None
+
+    kind = data.dataloader._DatasetKind
+    a, b = t.tensor([[0.0, 0, 2, 2], [1, 1, 3, 2]]), t.tensor([[1.0, 1, 2, 2.5]])
+    return [
+        [x.tolist() for fmt in ("xyxy", "xywh", "cxcywh") for x in boxes._box_inter_union(a, b, fmt)],
+        [kind.Map, kind.Iterable, *(data.DataLoader(d)._dataset_kind for d in ([1], Stream()))],
+        multivariate_normal.Distribution is t.distributions.Distribution,
+        [dispatch.is_traceable_wrapper_subclass(x) for x in (a, a.as_subclass(Wrapper), 1)],
+    ]
+
+
+def test_names_that_libraries_ask_for():
+    """Ignite, lightning, botorch and huggingface_hub."""
+    theirs = pytest.importorskip("torchvision.ops.boxes")
+    ours = names_that_libraries_ask_for(microgad, microgad.porting.vision.ops.boxes)
+    assert ours == names_that_libraries_ask_for(torch, theirs)

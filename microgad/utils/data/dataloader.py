@@ -28,6 +28,12 @@ class Rows(Protocol[T_co]):
     def __getitem__(self, index: int, /) -> T_co: ...
 
 
+class _DatasetKind:
+    """The kinds of datasets, which libraries ask a loader's `_dataset_kind` for."""
+
+    Map, Iterable = 0, 1
+
+
 class DataLoader(Generic[T_co]):
     """Iterates over a dataset in batches, in PyTorch's order. Source: torch.utils.data.DataLoader.
 
@@ -141,6 +147,10 @@ class DataLoader(Generic[T_co]):
     @property
     def _index_sampler(self) -> Any:
         return self.batch_sampler if self._auto_collation else self.sampler
+
+    @property
+    def _dataset_kind(self) -> int:
+        return _DatasetKind.Iterable if isinstance(self.dataset, IterableDataset) else _DatasetKind.Map
 
     def __len__(self) -> int:
         if not isinstance(self.dataset, IterableDataset):

@@ -97,6 +97,11 @@ def _pairs(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
     return boxes1[..., :, None, :], boxes2[..., None, :, :]
 
 
+def _box_inter_union(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> tuple[Tensor, Tensor]:
+    """Return the areas of intersection and union of all pairs; libraries call it by this name."""
+    return intersection_and_union(*_pairs(box_convert(boxes1, fmt, "xyxy"), box_convert(boxes2, fmt, "xyxy")))
+
+
 def box_iou(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> Tensor:
     """Return the IoU (intersection over union) of all pairs: (..., N, 4), (..., M, 4) -> (..., N, M).
 
@@ -105,7 +110,7 @@ def box_iou(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> Tensor:
     >>> torch.porting.vision.ops.box_iou(torch.tensor([[0.0, 0, 2, 2]]), torch.tensor([[0.0, 0, 1, 2]]))
     tensor([[0.5000]])
     """
-    common, either = intersection_and_union(*_pairs(box_convert(boxes1, fmt, "xyxy"), box_convert(boxes2, fmt, "xyxy")))
+    common, either = _box_inter_union(boxes1, boxes2, fmt)
     return common / either
 
 
