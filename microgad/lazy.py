@@ -196,13 +196,14 @@ on_missing_import: Callable[[str], Any] | None = None  # set while `import torch
 
 
 def is_unguarded_import(frame: FrameType) -> bool:
-    """Whether a frame is at `from module import name`, outside of a `try` that catches ImportError."""
-    return frame.f_code.co_code[frame.f_lasti] == opmap["IMPORT_FROM"] and not any(
+    """Whether a frame is at an import statement, outside of a `try` that catches ImportError."""
+    return frame.f_code.co_code[frame.f_lasti] in _IMPORTS and not any(
         first <= frame.f_lineno <= last for first, last in _guarded_lines(frame.f_code.co_filename)
     )
 
 
-_CATCH_IMPORT_ERROR = frozenset(["ImportError", "Exception", "BaseException"])
+_IMPORTS = (opmap["IMPORT_NAME"], opmap["IMPORT_FROM"])
+_CATCH_IMPORT_ERROR = frozenset(["ImportError", "ModuleNotFoundError", "Exception", "BaseException"])
 
 
 @functools.lru_cache
@@ -219,7 +220,7 @@ def _guarded_lines(file: str) -> list[tuple[int, int]]:
         for handler in block.handlers
         if handler.type is None
         or _CATCH_IMPORT_ERROR & {name.id for name in ast.walk(handler.type) if isinstance(name, ast.Name)}
-        if not any(isinstance(node, ast.Raise) for node in ast.walk(handler))
+        if not any(isinstance(statement, ast.Raise) for statement in handler.body)
     ]
 
 

@@ -312,14 +312,18 @@ def _is_held_by_parent(name: str) -> bool:
     return isinstance(module, GuardedModule) and module._holds(last)
 
 
-def _is_from_import() -> bool:
-    """Whether `from torch import name` asks for the module, which Python tries after the attribute."""
+def _may_fail() -> bool:
+    """Whether the import of a module that doesn't exist may raise: no unguarded statement of a program asks for it.
+
+    It is a guarded one, or a call such as importlib.util.find_spec, or `from torch import name`, for which Python
+    tries the module after the attribute.
+    """
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
         if frame.f_code.co_name == "_handle_fromlist":
             return True
         frame = frame.f_back
-    return False
+    return frame is None or not lazy.is_unguarded_import(frame)
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -332,7 +336,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return None
         if package == "torch" and below and "." not in below and below not in LACKING and find_module(name) is None:
             return None
-        if (_is_held_by_parent(name) or _is_from_import()) and find_module(name) is None:
+        if (_is_held_by_parent(name) or _may_fail()) and find_module(name) is None:
             return None
         return ModuleSpec(name, self, is_package=True)
 

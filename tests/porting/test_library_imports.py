@@ -136,6 +136,7 @@ def test_import_error_is_raised_if_the_program_handles_it(tmp_path: Path) -> Non
     """
     file = tmp_path / "program.py"
     file.write_text("""
+import importlib.util
 import torch
 try:
     from torch.utils.data import IterDataPipe
@@ -154,10 +155,23 @@ try:
     from torch import Absentee as other
 except BaseException:
     other = "mine too"
-print(Batcher, Absentee, other)
+try:
+    from torch.utils.absentee import Absent
+except ModuleNotFoundError:
+    Absent = "none"
+try:
+    import torch.nn.absentee as absentee
+except ImportError as error:
+    if "absentee" not in str(error):
+        raise
+    absentee = "nor this"
+found = [importlib.util.find_spec(f"torch.nn.{name}") is not None for name in ("absentee", "attention")]
+print(Batcher, Absentee, other, Absent, absentee, found)
+import torch.nn.absentee
 """)
     result = subprocess.run([sys.executable, "-m", "microgad", file], capture_output=True, text=True)
-    assert result.stdout == "my own <microgad has no Absentee> mine too\n", result.stderr
+    expected = "my own <microgad has no Absentee> mine too none nor this [False, True]\n"
+    assert result.stdout == expected, result.stderr
 
 
 def test_torch_ops_names() -> None:
