@@ -208,19 +208,29 @@ _CATCH_IMPORT_ERROR = frozenset(["ImportError", "ModuleNotFoundError", "Exceptio
 
 @functools.lru_cache
 def _guarded_lines(file: str) -> list[tuple[int, int]]:
-    """Return the first and last line of each `try` block of a file that goes on after an ImportError."""
+    """Return the first and last line of each block of a file, `try` or `with suppress`, that survives an ImportError.
+
+    A handler that raises only on a condition, or whose own fallback fails, counts as one that goes on.
+    """
     import ast
     import linecache
+
+    def catches(kind: ast.AST | None) -> bool:
+        names = {node.id for node in ast.walk(kind) if isinstance(node, ast.Name)} if kind else _CATCH_IMPORT_ERROR
+        return not _CATCH_IMPORT_ERROR.isdisjoint(names)
 
     tree = ast.parse("".join(linecache.getlines(file)))
     return [
         (block.body[0].lineno, block.body[-1].end_lineno or 0)
         for block in ast.walk(tree)
-        if isinstance(block, ast.Try)
-        for handler in block.handlers
-        if handler.type is None
-        or _CATCH_IMPORT_ERROR & {name.id for name in ast.walk(handler.type) if isinstance(name, ast.Name)}
-        if not any(isinstance(statement, ast.Raise) for statement in handler.body)
+        if (
+            isinstance(block, ast.Try)
+            and any(catches(x.type) and not any(isinstance(y, ast.Raise) for y in x.body) for x in block.handlers)
+        )
+        or (
+            isinstance(block, ast.With)
+            and any("suppress" in ast.dump(item) and catches(item.context_expr) for item in block.items)
+        )
     ]
 
 

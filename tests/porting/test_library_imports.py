@@ -136,6 +136,7 @@ def test_import_error_is_raised_if_the_program_handles_it(tmp_path: Path) -> Non
     """
     file = tmp_path / "program.py"
     file.write_text("""
+import contextlib
 import importlib.util
 import torch
 try:
@@ -165,6 +166,9 @@ except ImportError as error:
     if "absentee" not in str(error):
         raise
     absentee = "nor this"
+with contextlib.suppress(ImportError):
+    from torch.nn import Absentee as unseen
+    print("not here")
 found = [importlib.util.find_spec(f"torch.nn.{name}") is not None for name in ("absentee", "attention")]
 print(Batcher, Absentee, other, Absent, absentee, found)
 import torch.nn.absentee
