@@ -33,6 +33,7 @@ from microgad.ops.elementwise import (
     TruncDiv,
     XLogY,
 )
+from microgad.ops.elementwise.exponential import Share
 from microgad.testing.strategies import broadcastable_tensors, numbers, tensors
 
 from .registry import checks, computes
@@ -173,7 +174,7 @@ def test_atan2(draw):
     return draw(st.sampled_from([torch.atan2, np.arctan2])), *operands_as_tensors(draw, nonzero, positive)
 
 
-@checks(LogAddExp)
+@checks(LogAddExp, Share)
 def test_logaddexp(draw):
     return draw(st.sampled_from([torch.logaddexp, np.logaddexp])), *operands_as_tensors(draw, None, None)
 

@@ -193,10 +193,10 @@ class LogAddExp(Function):
         return larger + np.log1p(np.exp(np.where(larger == smaller, 0, smaller - larger)))  # ∞ - ∞ is NaN
 
     def grad_a(self, grad, a, b):
-        return grad * _Share.apply(a - b)
+        return grad * Share.apply(a - b)
 
     def grad_b(self, grad, a, b):
-        return grad * _Share.apply(b - a)
+        return grad * Share.apply(b - a)
 
 
 def _log_add(ufunc: Any, power: Any, a: Any, b: Any, scale: float) -> Any:
@@ -315,11 +315,11 @@ class Sigmoid(Function):
         return grad * (out * (1 - out))
 
 
-class _Share(Sigmoid):
-    """Sigmoid, whose derivative has all its digits also where it is close to 1; in PyTorch it is 0 from 17 on."""
+class Share(Sigmoid):
+    """σ(a - b) = eᵃ / (eᵃ + eᵇ). Its derivative keeps its digits where it is near 1; there Sigmoid's is 0."""
 
-    def grad_x(self, grad, x, out):
-        return grad * (out * _Share.apply(-x))
+    def grad_x(self, grad, x, out):  # type: ignore[override]
+        return grad * (out * Share.apply(-x))
 
 
 def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -79,13 +79,14 @@ class GridSample(Function):
 
     def forward(self, input, at):
         out = np.empty_like(input, shape=(*input.shape[:2], at.shape[2]), order="C")
-        framed, planes = _iter_framed(input), None
+        framed = _iter_framed(input)
         for images, points in batch_blocks(at, at.shape[2] or 1, input.shape[1] * len(self.taps) ** at.shape[1]):
             part = at[images, :, points]
             cells = self.cells_at(part, input.shape[2:])
             weight = None if self.mode == "nearest" else _cell_weights(_weights(part, self.mode, self.taps))
             for i in range(len(part)):
-                planes = planes if points.start else next(framed)
+                if not points.start:
+                    planes = next(framed)
                 values = planes.take(cells[i], 1)
                 found = values[:, 0] if weight is None else np.einsum("ckp,kp->cp", values, weight[i])
                 out[images.start + i, :, points] = found
