@@ -233,7 +233,7 @@ def _add_blocks(lines: Any) -> Any:
 
 def _reduce_transposed(ufunc: Any, lines: Any, out: Any) -> None:
     """Reduce (m, n, width) -> (m, width) with the lines side by side in a copy, so that there are n long loops."""
-    whole = "D" if lines[0, 0].nbytes == 16 else lines.dtype  # rows of 16 bytes are copied as single items
+    whole = {4: "I", 8: "d", 16: "D"}.get(lines[0, 0].nbytes, lines.dtype)  # such rows are copied as single items
     ufunc.reduce(lines.view(whole).swapaxes(0, 1).copy().view(lines.dtype), 0, out=out)
 
 

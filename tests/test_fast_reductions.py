@@ -115,6 +115,14 @@ def test_short_rows_are_reduced_in_a_third_of_numpys_time(rng, ours, numpys):
 
 
 @pytest.mark.host("it is NumPy that is slow")
+@pytest.mark.parametrize(("shape", "dtype"), [((2000, 16, 2), "float32"), ((2000, 16, 4), "uint8")])
+def test_rows_of_8_or_4_bytes_are_moved_at_once(rng, shape, dtype):
+    x = rng.integers(0, 9, shape).astype(dtype)
+    np.testing.assert_array_equal(fast_reduce(np.maximum, x, 1, False), x.max(1))
+    assert fastest(lambda: fast_reduce(np.maximum, x, 1, False)) < fastest(lambda: x.max(1)) / 7
+
+
+@pytest.mark.host("it is NumPy that is slow")
 @pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum])
 @pytest.mark.parametrize(
     ("view", "axis"),
