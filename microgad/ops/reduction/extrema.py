@@ -9,6 +9,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from ... import return_types
+from ...backend.radix_sort import kth_smallest
 from ...errors import DimError, DtypeError
 from ...fast_reductions import fast_reduce
 from ...function import Function
@@ -76,7 +77,7 @@ class Median(Max):
         place = 0 if nans == x.size or (nans and not self.skip) else (x.size - nans - 1) // 2
         if nans and not self.skip:
             return np.sum(x)
-        return np.partition(x, place)[place]
+        return kth_smallest(x[None], place)[0, 0]
 
 
 def _split_among_ties(grad: Any, winners: Any, axis: Any) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import backend, return_types
 from ...backend.meta import as_zeros, placed_on
-from ...backend.radix_sort import stable_argsort
+from ...backend.radix_sort import kth_smallest, stable_argsort
 from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, DtypeError
 from ...function.naming import with_torch_name
@@ -89,7 +89,8 @@ def _argsort_of_distinct(lines: Any, descending: bool) -> Any:
 
 
 def _by_digits(lines: Any) -> bool:
-    return lines.shape[1] >= BY_DIGITS_MIN or lines.dtype.itemsize < 4
+    narrow = lines.dtype.itemsize <= 4 or lines.dtype.kind in "iu"
+    return lines.shape[1] >= BY_DIGITS_MIN or (narrow and lines.size > 5000)
 
 
 def torch_argsort(lines: Any, descending: bool) -> Any:
@@ -276,7 +277,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
 
 def _kth_value_and_ties(lines: Any, k: int) -> tuple[Any, Any]:
     """Return the k-th smallest value of each line, counted from 0, (m, 1), and which elements equal it, (m, n)."""
-    value = np.partition(lines, k, 1)[:, k : k + 1]
+    value = kth_smallest(lines, k)
     return value, _equal_or_both_nan(lines, value)
 
 
