@@ -136,8 +136,8 @@ def _partition(line: Line, first: int, last: int) -> int:
         i, j = i + 1, j - 1
 
 
-def swap(line: tuple[Any, Any], i: Any, j: Any) -> None:
-    """Exchange elements i and j, or those at two arrays of indices, together with their indices."""
+def swap(line: Line, i: int, j: int) -> None:
+    """Exchange elements i and j together with their indices."""
     for x in line:
         x[i], x[j] = x[j], x[i]
 

@@ -20,11 +20,12 @@ import numpy as np
 from ...backend.radix_sort import stable_argsort
 from ...function.half import wide
 from . import introsort
-from .introsort import INSERTION_MAX, depth_of, swap
+from .introsort import INSERTION_MAX, depth_of
 
 Pair = tuple[Any, Any]
 
 ONE_BY_ONE_MAX = 2500  # the most elements for which introsort.py is faster
+LONG_PART = 600  # elements: parts at least as long, on average, are partitioned one by one
 HEAP_RATIO = 64  # from HEAP_RATIO · k elements on PyTorch uses a heap (std::partial_sort)
 
 
@@ -95,11 +96,11 @@ def kthvalue(lines: Any, k: int) -> Any:
     row = np.arange(m)
     while len(row := row[last[row] > first[row] + 1]):
         low, high = first[row], last[row]
-        swap(pair, (low + high) // 2, low + 1)
+        _swap(pair, (low + high) // 2, low + 1)
         for i, j in ((low + 1, high), (low, high), (low + 1, low)):
             _compare_exchange(pair, i, j)
         low_end, high_end = _partition(pair, low, high + 1, True)
-        swap(pair, low, high_end)
+        _swap(pair, low, high_end)
         first[row] = np.where(high_end <= wanted[row], low_end, low)
         last[row] = np.where(high_end >= wanted[row], high_end - 1, high)
     two = last > first
@@ -242,10 +243,14 @@ def _partition(pair: Pair, first: Any, last: Any, inner: bool = False) -> tuple[
     if not inner:
         _median_to_first(pair, first, (first + 1, (first + last) // 2, last - 1))
     length = last - first - 1
+    if length.sum() >= LONG_PART * len(first):
+        cuts = [_partition_part(tuple(x[i:j] for x in pair), inner) for i, j in zip(first, last, strict=True)]
+        low, high = np.array(cuts).T
+        return first + low, first + high
     end = np.cumsum(length)
     start = end - length
     at = np.arange(end[-1]) + np.repeat(first + 1 - start, length)  # all elements but the pivots, part after part
-    values, pivot = pair[0][at], np.repeat(pair[0][first], length)
+    values, pivot = pair[0].take(at), np.repeat(pair[0].take(first), length)
     left, right = values >= pivot, values <= pivot  # where a scan from that side stops
     if inner:  # its scans begin past their first stop
         left[start] = right[end - 1] = False
@@ -254,18 +259,42 @@ def _partition(pair: Pair, first: Any, last: Any, inner: bool = False) -> tuple[
     count = np.minimum(np.searchsorted(left, end) - i, j + 1 - np.searchsorted(right, start))  # pairs in each part
     before = np.cumsum(count) - count
     k = np.arange(before[-1] + count[-1]) - np.repeat(before, count)  # the number of each pair within its part
-    here, there = left[np.repeat(i, count) + k], right[np.repeat(j, count) - k]
+    here, there = left.take(np.repeat(i, count) + k), right.take(np.repeat(j, count) - k)
     swapped = here < there
-    swap(pair, at[here[swapped]], at[there[swapped]])
+    _swap(pair, at.take(here[swapped]), at.take(there[swapped]))
     done = np.add.reduceat(swapped, before, dtype=np.int64)
     i, j = i + done, j - done  # the first stops that are not swapped
     met = (left[i] == right[j]) & inner  # both scans stopped at the same element
     return at[np.minimum(left[i + met], right[j + 1])], at[np.maximum(right[j - met], left[i - 1])]
 
 
+def _partition_part(pair: Pair, inner: bool) -> tuple[int, int]:
+    """Compute `_partition` of one part, and return where the scans end in it: faster if the part is long."""
+    values, pivot = pair[0], pair[0][0]
+    left = np.flatnonzero(values[1 + inner :] >= pivot) + (1 + inner)
+    right = np.flatnonzero(values[1 : len(values) - inner] <= pivot)[::-1] + 1
+    count = min(len(left), len(right))
+    done = int(np.count_nonzero(left[:count] < right[:count]))
+    _swap(pair, left[:done], right[:done])
+
+    def stop(scan: Any, k: int, beyond: int) -> int:
+        return int(scan[k]) if k < len(scan) else beyond
+
+    met = inner and stop(left, done, len(values)) == stop(right, done, 0)
+    low = stop(left, done + met, len(values)), stop(right, done - 1, len(values)) if done else len(values)
+    high = stop(right, done + met, 0), stop(left, done - 1, 0) if done else 0
+    return min(low), max(high)
+
+
+def _swap(pair: Pair, i: Any, j: Any) -> None:
+    """Exchange the elements at two arrays of indices."""
+    for x in pair:
+        x[i], x[j] = x.take(j), x.take(i)
+
+
 def _compare_exchange(pair: Pair, i: Any, j: Any) -> None:
     turned = pair[0][i] > pair[0][j]
-    swap(pair, i[turned], j[turned])
+    _swap(pair, i[turned], j[turned])
 
 
 def _median_to_first(pair: Pair, first: Any, three: tuple[Any, Any, Any]) -> None:
@@ -273,7 +302,7 @@ def _median_to_first(pair: Pair, first: Any, three: tuple[Any, Any, Any]) -> Non
     a, b, c = (pair[0][i] for i in three)
     rising = np.where(b < c, 1, np.where(a < c, 2, 0))  # which of the three is the median, if a < b
     falling = np.where(a < c, 0, np.where(b < c, 2, 1))  # and if not
-    swap(pair, first, np.choose(np.where(a < b, rising, falling), three))
+    _swap(pair, first, np.choose(np.where(a < b, rising, falling), three))
 
 
 def _move_as_in_python(pair: Pair, first: int, last: int, moved: Callable[[list[Any]], list[Any]]) -> None:
