@@ -1,4 +1,4 @@
-"""The stable argsort by digits gives NumPy's order."""
+"""Stable argsorts give NumPy's order, and order statistics its values."""
 
 from __future__ import annotations
 
