@@ -50,6 +50,7 @@ UFUNCS |= {
     np.fabs: elementwise.abs,
     np.rint: elementwise.round,
     np.sign: elementwise.sgn,
+    np.floor_divide: elementwise.FloorDiv.apply,  # with gradients of zeros, unlike FloorDivide
     np.float_power: lambda x1, x2: elementwise.float_power(as_exact_tensor(x1), as_exact_tensor(x2)),
     np.ldexp: lambda x1, x2: elementwise.ldexp(as_tensor(x1), as_tensor(x2)),
     np.heaviside: _heaviside,

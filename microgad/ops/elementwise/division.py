@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -124,9 +124,6 @@ class FloorDiv(RoundedDiv):
 
 class FloorDivide(FloorDiv):
     """a / b rounded down, as `floor_divide` and `//` compute it: PyTorch defines no derivative of these."""
-
-    numpy: ClassVar[Any] = None
-    elementwise = True
 
     def grad_a(self, grad):
         raise GraphError(
