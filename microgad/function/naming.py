@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from ..state.links import NO_LINKS
+
 T = TypeVar("T")
 backward_name: Any = None  # a function of the node, set by grad_fn, which knows PyTorch's names of all operations
 
@@ -24,8 +26,8 @@ def with_torch_name(name: str, result: T) -> T:
 
 def with_in_place_name(name: str, tensor: T, before: Any) -> T:
     """Do the same for a Tensor written in place, unless its node is still `before`. Views keep their view's name."""
-    node = getattr(tensor, "node", None)
-    return tensor if node is before or getattr(tensor, "base", None) is not None else with_torch_name(name, tensor)
+    node, links = getattr(tensor, "node", None), getattr(tensor, "_links", NO_LINKS)
+    return tensor if node is before or links.base is not None else with_torch_name(name, tensor)
 
 
 def set_in_place_view_name(node: Any) -> None:
