@@ -71,7 +71,7 @@ MAY_IMPORT = {
     "tqdm": {"utils/progress_bar.py"},
     "threadpoolctl": {"training/environment.py"},
     "PIL": set(),  # by importlib, in transforms/images.py
-    "tensorboardX": {"utils/tensorboard.py"},
+    "tensorboardX": {"utils/tensorboard.py", "porting/torch_modules/tensorboard_summary.py"},
     "torch": {"testing/adapters/from_torch.py", "testing/programs/machine.py"},
     "scipy": {"quasirandom.py"},
     "onnx": {"onnx"},

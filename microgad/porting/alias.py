@@ -36,6 +36,7 @@ MODULES = {
     "torch.utils.data._utils.worker": "microgad.utils.data.workers",
     "torch.utils.hooks": "microgad.engine.hooks",
     "torch.utils.model_zoo": "microgad.porting.torch_modules.hub",
+    "torch.utils.tensorboard.summary": "microgad.porting.torch_modules.tensorboard_summary",
     "torchvision": "microgad.porting.vision",
     "torchvision.datasets": "microgad.datasets",
     "torchvision.transforms": "microgad.transforms",

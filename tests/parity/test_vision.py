@@ -94,6 +94,7 @@ PROGRAMS = {
     "iou": lambda lib, v: v.ops.box_iou(lib.tensor(BOXES), lib.tensor(BOXES[:7])),
     "iou_whole": lambda lib, v: v.ops.box_iou(lib.tensor(BOXES.astype(int)), lib.tensor(BOXES[:7].astype(int) + 1)),
     "iou_sizes": lambda lib, v: v.ops.box_iou(lib.tensor(CORNERS), lib.tensor(CORNERS[:7]), "cxcywh"),
+    "iou_areas": lambda lib, v: lib.stack(v.ops.boxes._box_inter_union(lib.tensor(BOXES), lib.tensor(BOXES[:7]))),
     "giou": lambda lib, v: v.ops.generalized_box_iou(lib.tensor(BOXES), lib.tensor(BOXES[:7])),
     "clip": lambda lib, v: v.ops.clip_boxes_to_image(lib.tensor(BOXES), (5, 7)),
     "small": lambda lib, v: v.ops.remove_small_boxes(lib.tensor(BOXES), 2.5),

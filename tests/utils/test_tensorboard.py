@@ -23,6 +23,16 @@ def test_without_tensorboardx_the_error_names_it(monkeypatch):
         tensorboard.SummaryWriter("runs")
 
 
+def test_summaries_of_hyperparameters():
+    pytest.importorskip("tensorboardX")
+    from microgad.porting.torch_modules.tensorboard_summary import hparams
+
+    found = hparams({"lr": microgad.tensor(0.1), "name": "a"}, {"loss": 1.0})
+    assert [[value.tag.rpartition("/")[2] for value in summary.value] for summary in found] == [
+        ["experiment"], ["session_start_info"], ["session_end_info"],
+    ]  # fmt: skip
+
+
 def test_written_values_can_be_read(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
