@@ -38,7 +38,7 @@ def _new(make: Callable[..., Tensor], like: F) -> F:
         self: Tensor, size: Any, *sizes: Any, dtype: Dtype = None, layout: Layout = None, device: Device = None,
         requires_grad: bool = False, pin_memory: bool | None = False,
     ) -> Tensor:  # fmt: skip
-        dtype, device = dtype or self.dtype, device or self.device
+        dtype, device = self.dtype if dtype is None else dtype, self.device if device is None else device
         return make(size, *sizes, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
     doc = f"{(make.__doc__ or '').partition(' Source:')[0]} `size` is several integers or one sequence."
@@ -54,7 +54,7 @@ class Creation:
         self: Tensor, data: Any, *, dtype: Dtype = None, device: Device = None, requires_grad: Any = False
     ) -> Tensor:
         """Return a Tensor with a copy of data."""
-        dtype, device = dtype or self.dtype, device or self.device
+        dtype, device = self.dtype if dtype is None else dtype, self.device if device is None else device
         return creation.tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
 
     def new_full(
@@ -62,7 +62,7 @@ class Creation:
         device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
     ) -> Tensor:  # fmt: skip
         """Return a Tensor of a size, filled with one value."""
-        dtype, device = dtype or self.dtype, device or self.device
+        dtype, device = self.dtype if dtype is None else dtype, self.device if device is None else device
         return creation.full(size, fill_value, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
     def new_empty_strided(
@@ -70,7 +70,8 @@ class Creation:
         device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
     ) -> Tensor:  # fmt: skip
         """Return an uninitialized Tensor of a size, with the given strides."""
-        given: Options = {"dtype": dtype or self.dtype, "device": device or self.device, "layout": layout}
+        dtype, device = self.dtype if dtype is None else dtype, self.device if device is None else device
+        given: Options = {"dtype": dtype, "device": device, "layout": layout}
         return creation.empty_strided(size, stride, requires_grad=requires_grad, **given)
 
     def new(self: Tensor, *args: Any, size: Any = None, device: Device = None) -> Tensor:
