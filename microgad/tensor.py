@@ -20,15 +20,15 @@ from .state import inference
 from .state.links import NO_LINKS, Links, own_links
 
 if TYPE_CHECKING:
-    from . import dispatch
+    from . import dispatch, view_writes
     from .graph import Graph
-    from .ops import creation, mirrors, view_writes
+    from .ops import creation
     from .type_aliases import Device
 
     Operand: TypeAlias = "Tensor | complex | np.generic"  # what operations take beside a Tensor: numbers
 else:
     dispatch, creation = LazyModule("microgad.dispatch"), LazyModule("microgad.ops.creation")
-    mirrors, view_writes = LazyModule("microgad.ops.mirrors"), LazyModule("microgad.ops.view_writes")
+    view_writes = LazyModule("microgad.view_writes")
 
 _new = object.__new__
 
@@ -231,7 +231,7 @@ class Tensor(Methods):
         """Count a write to the memory, or where `written` is False that it was replaced."""
         counter = inference.bumped(self._counter())
         if versions.mirrors and written:
-            mirrors.follow(self.array)
+            view_writes.follow(self.array)
         if (self._links if self._links.base is None else self._links.base._links).is_data_alias:
             versions.record_write(counter, self.array)
 

@@ -25,6 +25,7 @@ LAYERS = [
     ["fast_reductions", "function", "storage", "type_aliases"],
     ["generator"],
     ["engine", "torch_function"],
+    ["view_writes"],
     ["batching"],
     ["gradients"],
     ["ops"],

@@ -21,9 +21,9 @@ from ..engine.paths import reachable
 from ..function import AccumulateGrad, Function
 from ..lazy import define_getattr as _define_getattr
 from ..ops.elementwise import Flat
-from ..ops.view_writes import live_views
 from ..state.contexts import binding
 from ..tensor import Tensor
+from ..view_writes.registry import live_views
 from .function import Function as CustomFunction
 from .functional import jvp_of, on_memory_of
 from .saved_tensors import CopyingObserver

@@ -262,3 +262,10 @@ def within(place: Geometry, other: Geometry) -> bool:
         for shape, steps, offset in (place, other)
     )
     return bool(np.isin(mine, others).all())
+
+
+def expanded_axes(x: Any) -> tuple[int, ...]:
+    """Return the axes along which x is expanded, that is, repeats its elements with stride 0."""
+    if 0 not in x.strides or not x.size:
+        return ()
+    return tuple([i for i, step in enumerate(x.strides) if step == 0 and x.shape[i] > 1])

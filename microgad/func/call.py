@@ -11,11 +11,11 @@ from ..autograd import functional
 from ..engine.transforms import Transform
 from ..function import AccumulateGrad
 from ..ops.movement import clone
-from ..ops.view_writes import TransformArgument
 from ..state import inference
 from ..state.contexts import binding
 from ..tensor import Tensor
 from ..utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
+from ..view_writes.histories import TransformArgument
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -19,12 +19,13 @@ from .updates import update
 
 if TYPE_CHECKING:
     from ..grad_fn import torch_names
-    from ..ops import elementwise, spelling, view_writes
+    from ..ops import elementwise, spelling
     from ..tensor import Operand, Tensor
     from ..torch_function.wrappers import retry_overridden
+    from ..view_writes import histories
 else:
     elementwise, spelling = LazyModule("microgad.ops.elementwise"), LazyModule("microgad.ops.spelling")
-    view_writes = LazyModule("microgad.ops.view_writes")
+    histories = LazyModule("microgad.view_writes.histories")
     retry_overridden = LazyModule("microgad.torch_function.wrappers").retry_overridden
     torch_names = LazyModule("microgad.grad_fn.torch_names")
 
@@ -205,7 +206,7 @@ def by_copy(function: F, formula: Callable[..., None] | None = None) -> F:
         recorded = any(map(_on_graph, (self, *args, *options.values())))
         before = self.clone() if recorded else self  # backward may need the values that are about to be overwritten
         if self._links.base is not None and before.node is not None and before is not self:
-            view_writes.read_from_base(self, before.node)
+            histories.read_from_base(self, before.node)
         result = function(before, *args, **options)
         if not dtypes.can_cast(result.dtype, self.dtype):
             raise errors.DtypeError(f"{function.__name__}_: {cannot_cast(result.dtype, self.dtype)}")

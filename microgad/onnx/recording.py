@@ -21,10 +21,10 @@ from ..ops.movement.conversion import Clone
 from ..ops.movement.rearranging import Permute
 from ..ops.movement.shape import Reshape
 from ..ops.movement.splitting import Split, Unbind
-from ..ops.view_writes import Detach
 from ..pytree import tree_leaves
 from ..state import Observer
 from ..tensor import Tensor
+from ..view_writes.detaching import Detach
 
 
 @dataclass(frozen=True, slots=True)

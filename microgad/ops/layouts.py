@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import backend
 from ..backend.memory_layout import copied_in_order, copied_row_major, lying, order_by
+from ..backend.memory_layout import expanded_axes as expanded_axes
 
 # np.broadcast_shapes makes an array for each shape: it takes longer than many operations on a thousand elements.
 broadcast_shapes = functools.lru_cache(maxsize=1024)(np.broadcast_shapes)
@@ -69,13 +70,6 @@ def copy_order(x: Any) -> Any:
 def copied(x: Any) -> Any:
     """Return a copy in the order of axes of PyTorch's: see `copy_order`."""
     return copied_row_major(x) if expanded_axes(x) else copied_in_order(x)
-
-
-def expanded_axes(x: Any) -> tuple[int, ...]:
-    """Return the axes along which x is expanded, that is, repeats its elements with stride 0."""
-    if 0 not in x.strides or not x.size:
-        return ()
-    return tuple([i for i, step in enumerate(x.strides) if step == 0 and x.shape[i] > 1])
 
 
 def empty_like(x: Any) -> Any:

@@ -41,10 +41,10 @@ from microgad.ops.normalization import BatchNorm, FixedBatchNorm
 from microgad.ops.normalization.channels import column as _column
 from microgad.ops.reduction import Amax, Mean, Sum, keepdims_shape, reduction_size
 from microgad.ops.softmax import LogSoftmax, LogSumExp, Softmax, sum_along
-from microgad.ops.view_writes import RegionRead, RegionWrite
 from microgad.ops.window.conv import Conv2d, Conv2dWeight, ConvTranspose2d
 from microgad.ops.window.pool import AvgPool2d, MaxPool2d, MaxPoolScatter
 from microgad.ops.window.unfold import Fold, Unfold, im2col
+from microgad.view_writes.regions import RegionRead, RegionWrite
 
 from .fault import Fault
 from .faulty_derivatives import (

@@ -19,7 +19,7 @@ from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import Add, Div, Mul
 from microgad.ops.linalg import MatMul
 from microgad.ops.normalization import BatchNorm
-from microgad.ops.view_writes import GuardedView, LostView, TransformArgument
+from microgad.view_writes.histories import GuardedView, LostView, TransformArgument
 from tests.properties.registry import REGISTRY, Entry
 
 PROPERTIES = Path(__file__).parent.parent / "properties"

@@ -15,9 +15,10 @@ from microgad.autograd.function import CustomNode
 from microgad.function import AccumulateGrad, Function, Output
 from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import FloorDivide, Mul, Sub
-from microgad.ops.view_writes import Detach, GuardedView, LostView, TransformArgument
 from microgad.testing.laws.case import Case
 from microgad.testing.strategies import tensors
+from microgad.view_writes.detaching import Detach
+from microgad.view_writes.histories import GuardedView, LostView, TransformArgument
 
 from . import registry
 from .registry import REGISTRY, Entry, obeys_laws

@@ -5,8 +5,8 @@ import re
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from microgad.ops.view_writes import RegionClear, RegionRead, RegionWrite
 from microgad.testing.strategies import shapes, tensors
+from microgad.view_writes.regions import RegionClear, RegionRead, RegionWrite
 
 from .registry import checks
 

@@ -16,13 +16,14 @@ from microgad import engine, state
 from microgad.autograd import grad_mode
 from microgad.engine import node_hooks
 from microgad.function import Function
-from microgad.ops import indexing, linalg, movement, view_writes
+from microgad.ops import indexing, linalg, movement
 from microgad.ops.elementwise import Tanh
 from microgad.testing.programs import program as made
 from microgad.testing.programs.machine import GradMachine, check_engine
 from microgad.testing.programs.naive import NaiveEngine
 from microgad.testing.programs.program import Draft, Step, execute
 from microgad.testing.strategies import programs
+from microgad.view_writes import regions
 
 Tensor = microgad.Tensor
 
@@ -204,10 +205,8 @@ def write_keeps_the_value_after_it(patch):
 
 
 def written_region_keeps_its_gradient(patch):
-    patch.setattr(view_writes.RegionWrite, "grad_base", lambda self, grad: grad)
-    patch.setattr(
-        view_writes.RegionWrite, "derivatives", (view_writes.RegionWrite.grad_base, view_writes.RegionWrite.grad_value)
-    )
+    patch.setattr(regions.RegionWrite, "grad_base", lambda self, grad: grad)
+    patch.setattr(regions.RegionWrite, "derivatives", (regions.RegionWrite.grad_base, regions.RegionWrite.grad_value))
 
 
 def clear_item_changes_nothing(patch):

@@ -16,9 +16,9 @@ from ...errors.own_arguments import checked
 from ...function import Function
 from ...generator import default_generator
 from ...ops.random.seeds import fork_rng
-from ...ops.view_writes import Detach
 from ...parameter import Parameter
 from ...tensor import Tensor
+from ...view_writes.detaching import Detach
 from ..replay_data import BackwardPass, BoundaryPoint
 from ..strided_copy import strided_copy
 from ..tape import Input, Op, Source, Tape

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...ops import embedding, indexing, view_writes
+from ...ops import embedding, indexing
 from ...ops.indexing.indexed_reduction import MulItem
 from ...ops.window.fractional_pool import BoxMax
+from ...view_writes import regions
 from ..dynamic_axes import GeneratedArray, Varying
 from ..recording import Constant, Step, Value
 from ..writer import BOOL, INT64, Symbol, Writer, rule
@@ -121,7 +122,7 @@ def setitem(w: Writer, step: Step) -> Any:
     return _write_at_index(w, step, step.settings["index"])
 
 
-@rule(view_writes.RegionWrite)
+@rule(regions.RegionWrite)
 def region_write(w: Writer, step: Step) -> Any:
     chain, base = step.settings["chain"], step.inputs[0]
     if len(chain) == 1 and chain[0][0] is indexing.GetItem:

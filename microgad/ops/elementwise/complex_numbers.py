@@ -12,9 +12,9 @@ from ...dtypes.type_names import TYPE_NAMES
 from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
 from ...type_aliases import Tensor
+from ...view_writes.mirrors import Mirror
 from .. import layouts
 from ..bare import bare
-from ..mirrors import Mirror
 from ..out import into
 from ..spelling import tensors_only
 

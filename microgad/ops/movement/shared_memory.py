@@ -11,7 +11,7 @@ import numpy as np
 from ... import backend
 from ...backend.memory_layout import SharedMemory, address, elsewhere, memory_of, shared_memory_of
 from ...type_aliases import Tensor
-from ..view_writes import live_views
+from ...view_writes.registry import live_views
 
 
 def is_shared(input: Tensor) -> bool:

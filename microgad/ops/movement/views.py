@@ -13,10 +13,11 @@ from ...backend.memory_layout import axes_of, geometry, memory_of
 from ...engine import leaves
 from ...function.naming import node_name, set_in_place_view_name, with_torch_name
 from ...type_aliases import MemoryFormat, Tensor
-from .. import layouts, view_writes
+from ...view_writes import histories, regions, registry
+from ...view_writes.mirrors import mirrors_of
+from .. import layouts
 from ..creation import in_memory_format, parse_shape
 from ..elementwise import view_as_complex, view_as_real
-from ..mirrors import mirrors_of
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
 from .conversion import Clone
@@ -116,7 +117,7 @@ def _scatter(op: str, input: Tensor, src: Tensor, view_of: Callable[[Tensor], Te
         )
     order = axes_of(x) if layouts.copy_order(x) == "K" else tuple(range(x.ndim))
     src = src if x.dtype.kind in "fc" else src.detach()
-    written = view_writes.RegionWrite.apply(input, src, chain=view_writes.steps_to(target._links), order=order)
+    written = regions.RegionWrite.apply(input, src, chain=registry.steps_to(target._links), order=order)
     return with_torch_name(op.title().replace("_", ""), written)
 
 
@@ -202,18 +203,18 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
         elif node is not None:
             set_in_place_view_name(node)
         if tensor._links.base is not None:
-            view_writes.set_history(tensor, node)
+            histories.set_history(tensor, node)
             tensor._links.chain = shown._links.chain
         else:
             # The tensor is the base of its views: prepend the inverse of the operation to their chains. The inverse of
             # an operation that only moves values is its transpose.
-            ((step, settings),) = view_writes.steps_to(shown._links)
+            ((step, settings),) = registry.steps_to(shown._links)
             inverse = step.transposed  # type: ignore[attr-defined]
             del shown  # or it would be among the live views
             conjugates = [x for x in mirrors_of(tensor.array) if x.base() is tensor]
-            for existing in (*(view._links for view in view_writes.live_views(tensor)), *conjugates):
+            for existing in (*(view._links for view in registry.live_views(tensor)), *conjugates):
                 if existing.chain is not None:
-                    steps, existing.chain = view_writes.steps_to(existing), (None, inverse, settings)
+                    steps, existing.chain = registry.steps_to(existing), (None, inverse, settings)
                     for each in steps:
                         existing.chain = existing.chain, *each
             if node is not None:
@@ -244,7 +245,7 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: MemoryFormat =
     first, count = geometry(x)[2], laid.size
     if first + count <= memory.size:
         return become_view(input, as_strided, shape, laid.strides)
-    if input._links.base is not None or view_writes.live_views(input):
+    if input._links.base is not None or registry.live_views(input):
         raise errors.GraphError(f"resize_: {shape} needs more memory than there is, and the memory has other views")
     grown = uninitialized.filled(np.empty_like(x, shape=(count,)))
     grown[: memory.size - first] = memory[first:]

@@ -1,0 +1,78 @@
+"""The operations on a region of a base: the part that a view shows, described by its chain of view operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import backend, errors
+from ..function import Function
+from ..function.linear_map import LinearMap
+from .registry import Steps
+
+# A real view may show parts of a complex base, and the opposite. Gradients pass part by part, as in PyTorch, so
+# `conjugates` is off.
+
+
+class RegionWrite(Function):
+    """The base with a region overwritten by `value`."""
+
+    symbol, conjugates = "view[ ]=", False
+
+    def forward(self, base: Any, value: Any) -> Any:
+        return _overwrite(self, base, value, base, base.shape)
+
+    def grad_base(self, grad: Any) -> Any:
+        return RegionClear.apply(grad, chain=self.chain, order=self.order)
+
+    def grad_value(self, grad: Any) -> Any:
+        return RegionRead.apply(grad, chain=self.chain, order=self.order, kind=np.dtype(grad.dtype))
+
+
+class RegionClear(LinearMap):
+    """The base with a region set to zero."""
+
+    symbol, conjugates = "view[ ]=0", False
+
+    def forward(self, x: Any) -> Any:
+        return _overwrite(self, x, 0, x, x.shape)
+
+    adjoint = forward  # type: ignore[assignment]
+
+
+class RegionRead(LinearMap):
+    """The values of a region."""
+
+    symbol, conjugates = "view", False
+
+    def forward(self, x: Any) -> Any:
+        return _replay_views(self.chain, x, must_share=False).copy()
+
+    def adjoint(self, grad: Any) -> Any:
+        return _overwrite(self, 0, grad, grad, self.x_shape, self.kind)
+
+
+def _overwrite(node: Any, base: Any, value: Any, like: Any, shape: tuple[int, ...], kind: Any = None) -> Any:
+    """Return a new array: the base with `value` in the node's region. Its dtype is `kind`, or that of `like`.
+
+    Its axes are in memory in the order of the base's, so that the view operations give views of it, too.
+    """
+    order = node.order
+    out = np.empty_like(like, kind, shape=tuple(shape[axis] for axis in order), order="C")
+    out = np.transpose(out, [order.index(axis) for axis in range(len(order))])
+    out[...] = base
+    _replay_views(node.chain, out)[...] = value
+    return out
+
+
+def _replay_views(chain: Steps, x: Any, must_share: bool = True) -> Any:
+    """Apply the view operations of a chain to x; raise GraphError if the result does not share memory but must."""
+    view = x
+    for cls, settings in chain:
+        view = cls.apply(view, **settings)
+    if must_share and backend.owner(view) is not backend.owner(x):
+        raise errors.GraphError(
+            "a write through a view can't be followed back to its base: clone the base before the write"
+        )
+    return view
