@@ -16,6 +16,7 @@ from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
 from .. import layouts
+from ..bare import bare
 from ..linalg.common import check_halves
 from ..reduction.sums import channel_sums
 from ..spelling import tensors_only
@@ -333,7 +334,7 @@ def channels_last(input: Any, weight: Any) -> bool:
 
     In 3-D this holds for single precision only, for which PyTorch calls a library.
     """
-    x, w = (getattr(x, "array", x) for x in (input, weight))
+    x, w = bare(input), bare(weight)
     if x.ndim == 5 and x.dtype not in (np.float32, np.complex64):
         return False
     return layouts.channels_last(x) or layouts.channels_last(layouts.lines_as_planes(w))
