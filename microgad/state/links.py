@@ -25,7 +25,7 @@ class Links:
     retainer: Any = None  # the handle of the hook that retain_grad has registered
     post_accumulate_grad_hooks: dict[int, Any] | None = None
     idle_leaf: Any = None  # the node of a leaf whose requires_grad is switched off
-    mirror: Any = None  # of an inference tensor that is a conjugate: the `view_writes.mirrors.Mirror`, which has to live
+    mirror: Any = None  # of an inference tensor that is a conjugate: its Mirror (see view_writes), which has to live
 
 
 NO_LINKS = Links()  # of all Tensors without any, so that these cost no memory; never written to

@@ -69,7 +69,10 @@ class VectorNorm(Function):
             # Where the norm is 0 the gradient is 0, but NaN if grad isn't finite. grad / out, and its derivative, could
             # be too small or too large where the result isn't.
             unit = x / np.where(out == 0, math.inf, out)
-            return np.multiply(unit, grad, out=unit) if type(unit) is np.ndarray else unit * grad
+            if type(unit) is not np.ndarray:
+                return unit * grad
+            unit *= grad
+            return unit
         if math.isinf(p):
             ties = (np.absolute(x) == out) | (x != x)
             count = np.astype(np.sum(ties, self.axis, keepdims=True), grad.dtype)

@@ -16,6 +16,7 @@ from ...function import Function
 from ...function.linear_map import LinearMap
 from ...state import composite
 from ...type_aliases import Tensor
+from ..bare import bare
 from ..blocks import batch_blocks
 from ..creation import from_array, linspace
 from ..elementwise.selection import fast_where
@@ -114,7 +115,7 @@ class GridSample(Function):
         return grad_input, grad_at
 
     def decomposition(self, input, at):
-        cells = self.cells_at(getattr(at, "array", at), input.shape[2:])
+        cells = self.cells_at(bare(at), input.shape[2:])
         values = GatherCells.apply(input, cells=cells)
         out = (values * _cell_weights(_weights(at, self.mode, self.taps))[:, None]).sum(2)
         return out.reshape((*out.shape[:2], *self.places))
