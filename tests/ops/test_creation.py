@@ -376,9 +376,6 @@ def test_an_array_whose_strides_are_no_multiples_of_its_items_is_refused():
     with pytest.raises(ValueError, match="strides not a multiple of the element byte size"):
         torch.from_numpy(field)
     assert torch.from_numpy(field.copy()).stride() == (1,)
-    with pytest.raises(ValueError, match="stride in the given numpy array is negative"):
-        torch.from_numpy(np.zeros((2, 3))[::-1])
-    assert torch.from_numpy(np.zeros((0, 3))[::-1]).shape == (0, 3)
 
 
 @pytest.mark.parametrize("offset", [-(2**63), -20, -3, -1, 0, 1, 2, 7, 8, 30, 2**63 - 1])

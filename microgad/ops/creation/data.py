@@ -325,19 +325,13 @@ def _has_buffer(obj: Any) -> bool:
 def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
     """Make a Tensor that shares the memory of a NumPy array.
 
-    Raises TypeError unless it is a NumPy array, and ValueError for negative strides. Source: torch.from_numpy.
+    Raises TypeError unless it is a NumPy array. Source: torch.from_numpy.
 
     >>> torch.from_numpy(np.arange(3))
     tensor([0, 1, 2])
     """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    if ndarray.size and min(ndarray.strides, default=0) < 0:
-        raise ValueError(
-            "from_numpy: At least one stride in the given numpy array is negative, and tensors with negative strides "
-            "are not currently supported. (You can probably work around this by making a copy of your array with "
-            "array.copy().)"
-        )
     if not ndarray.flags.writeable:
         once(_READ_ONLY_WARNING.format("NumPy array"))
     return as_tensor(ndarray, device="cpu")
