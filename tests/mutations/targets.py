@@ -16,7 +16,7 @@ from microgad.autograd.function import CustomNode
 from microgad.engine import results
 from microgad.function import Function
 from microgad.function.linear_map import LinearMap
-from microgad.ops.elementwise import Add, Div, Mul
+from microgad.ops.elementwise import Add, Div, FloorDivide, Mul
 from microgad.ops.linalg import MatMul
 from microgad.ops.normalization import BatchNorm
 from microgad.view_writes.histories import GuardedView, LostView, TransformArgument
@@ -64,7 +64,7 @@ def functions() -> list[type[Function]]:
 
 def unreached() -> list[type[Function]]:
     """Functions with a derivative and without a property test, except for adjoints of linear maps."""
-    known = {*functions(), LostView, GuardedView, TransformArgument}  # these raise, or pass it on
+    known = {*functions(), FloorDivide, LostView, GuardedView, TransformArgument}  # these raise, or pass it on
     stack = Function.__subclasses__()
     found = []
     while stack:

@@ -330,7 +330,7 @@ def test_programs_that_import_safetensors_print_the_same(tmp_path: Path) -> None
 
     found = run("-m", "microgad", "program.py")
     assert found.endswith("(3,)\nrefused\n")
-    assert run("-m", "microgad", "check", "program.py") == ""
+    assert "microgad has all torch names" in run("-m", "microgad", "check", "program.py")
     pytest.importorskip("safetensors")
     pytest.importorskip("torch")
     assert run("program.py") == found

@@ -100,7 +100,7 @@ def confirmed_along(f, x):
     t = torch.tensor(np.asarray(x, float))
     values = lambda: f(t.array).reshape(-1)  # noqa: E731
     exact = complex_step(values, [t], [step_unit(t.array)])
-    return verified(exact, Line(values, f(t.array).reshape(-1), [t], [step_unit(t.array)]))
+    return verified(exact, Line(values, f(t.array).reshape(-1), [t], [step_unit(t.array)]), 1.0)
 
 
 @pytest.mark.parametrize("f", [np.exp, np.sin, np.tanh, lambda x: x**3, lambda x: 1 / x])
@@ -141,5 +141,5 @@ def test_a_small_deviation_of_the_complex_step_counts_as_error():
     values = lambda: t.array * np.linalg.cholesky((2 + t.array * t.array).reshape(1, 1))[0]  # noqa: E731
     x, here = float(t.array[0]), values()
     exact = complex_step(values, [t], [t.array])
-    found = verified(exact, Line(values, here, [t], [t.array]))
+    found = verified(exact, Line(values, here, [t], [t.array]), 1.0)
     assert abs(found.value - x * (2 + 2 * x * x) / math.sqrt(2 + x * x)) <= 2 * found.error <= 1e-5 * found.value

@@ -99,7 +99,7 @@ class _ConvNd(Module):
         return (first, second // self.groups, *self.kernel_size)
 
     @property
-    def _reversed_padding_repeated_twice(self) -> tuple[int, ...]:
+    def _reversed_padding_repeated_twice(self) -> Sequence[int]:
         """The padding in the order of `F.pad`: left, right, top, bottom."""
         if not isinstance(self.padding, str):
             return tuple(width for width in reversed(self.padding) for _ in range(2))
@@ -107,7 +107,7 @@ class _ConvNd(Module):
         for dilation, size in reversed(list(zip(self.dilation, self.kernel_size, strict=False))):
             total = dilation * (size - 1) if self.padding == "same" else 0
             widths += [total // 2, total - total // 2]
-        return tuple(widths)
+        return widths
 
     def reset_parameters(self) -> None:
         """Draw new initial values."""
