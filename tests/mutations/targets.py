@@ -28,7 +28,7 @@ for file in sorted(PROPERTIES.glob("test_*.py")):
     if file.stem not in NOT_REGISTERED:
         importlib.import_module(f"tests.properties.{file.stem}")
 
-PACKAGES = ("microgad.ops", "microgad.nn", "microgad.engine")
+PACKAGES = ("microgad.ops", "microgad.nn", "microgad.engine", "microgad.view_writes")
 SHARED = ("microgad.ops.creation", "microgad.ops.out")  # called by all operations, no part of a derivative
 
 
