@@ -49,7 +49,7 @@ def derivatives() -> list[tuple[str, Any, bool]]:
 
     found = {}
     for cls in subclasses(microgad.Function):
-        if not cls.__module__.startswith("microgad.ops"):
+        if not cls.__module__.startswith(("microgad.ops", "microgad.view_writes")):
             continue
         for name, member in vars(cls).items():
             if (name.startswith("grad_") or name in ("backward", "decomposition")) and inspect.isfunction(member):
