@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import gc
 import operator
 from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import accumulate, pairwise
@@ -20,26 +19,12 @@ from ...type_aliases import Tensor
 from ..spelling import numpy_spelling
 from .dims import as_tuple, is_number, slice_along, wrap_dim
 
-MANY = 1000  # results
-
 
 class _SeveralViews:
     """Mixin for Functions that return several views of an array, one for each of `indices`."""
 
     __slots__ = ()
     indices: tuple[Any, ...]
-
-    @classmethod
-    def apply(cls, x: Any, **settings: Any) -> Any:
-        """Apply, without collecting garbage while many results are made: they all live, so there is none in them."""
-        paused = len(settings["indices"]) > MANY and gc.isenabled()
-        if paused:
-            gc.disable()
-        try:
-            return super().apply(x, **settings)  # type: ignore[misc]
-        finally:
-            if paused:
-                gc.enable()
 
     def forward(self, x: Any) -> tuple[Any, ...]:
         return tuple([x[index] for index in self.indices])
