@@ -1,7 +1,9 @@
 """Graphs of modules are freed by reference counting, without the garbage collector."""
 
+import collections
 import contextlib
 import gc
+import weakref
 
 import pytest
 
@@ -44,6 +46,41 @@ def test_a_training_step_leaves_nothing_for_the_collector(hooked):
     del net
     assert gc.collect() == 0
     assert seen == [1, 1] * hooked
+
+
+class Unread(collections.abc.Mapping[str, object]):
+    """A mapping that reads its values from elsewhere."""
+
+    def __getitem__(self, key):
+        raise KeyError(key)
+
+    def __iter__(self):
+        return iter(["a"])
+
+    def __len__(self):
+        return 1
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+@pytest.mark.parametrize("stored", [list, tuple, lambda xs: dict(enumerate(xs))])
+def test_a_hooked_module_that_is_let_go_detaches_what_it_stored(stored):
+    class Stores(nn.Module):
+        def forward(self, x):
+            x = x * 2
+            self.out, self.held = x, stored([x, 3])
+            self.unread = Unread()
+            return x
+
+    module, x, seen = Stores(), torch.ones(2, requires_grad=True), []
+    module.register_full_backward_hook(lambda m, gi, go: seen.append((m.held, m.out.tolist())))
+    y = module(x)
+    node = weakref.ref(y.grad_fn)
+    del module
+    y.sum().backward()
+    del y
+    assert node() is None
+    held, out = seen[0]
+    assert (type(held), out) == (type(stored([])), [2, 2])
 
 
 @pytest.mark.usefixtures("no_garbage_collection")

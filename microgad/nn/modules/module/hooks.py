@@ -68,13 +68,18 @@ class ModuleHooks:
     def __del__(self, calls: Any = _calls) -> None:  # a default, which is still there when the interpreter exits
         """Give a module that is let go to the graphs of its calls, whose backward hooks take it as argument.
 
-        The Tensors that it stored are detached: they would refer back to these graphs.
+        Tensors among its attributes, or in lists, tuples and dicts there, are detached: they would refer back to these
+        graphs, which only the garbage collector could free then.
         """
         if graphs := calls.pop(id(self), None):
             for call in graphs:
                 call.module = lambda: self
             for name, value in list(vars(self).items()):
-                if name != "_module_place" and any(_is_on_graph(x) for x in tree_leaves(value)):
+                if _is_on_graph(value):
+                    vars(self)[name] = value.detach()
+                elif type(value) not in (list, tuple, dict) or name == "_module_place":
+                    continue  # other mappings and sequences may compute what they hold, or can't be made of parts
+                elif any(map(_is_on_graph, tree_leaves(value))):
                     vars(self)[name] = tree_map(lambda x: x.detach() if _is_on_graph(x) else x, value)
 
     def _add_hook(
