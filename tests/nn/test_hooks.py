@@ -161,6 +161,19 @@ def test_backward_hooks_of_a_module_called_twice():
     assert seen == [[1, 1], [2, 3]]
 
 
+def test_warnings_about_hooks_of_a_module_within_modules_are_at_the_programs_line():
+    class Listed(Affine):
+        def forward(self, x):
+            return [super().forward(x)]
+
+    for register in ("register_backward_hook", "register_full_backward_hook"):
+        layer = Listed()
+        getattr(layer, register)(lambda *args: None)
+        with pytest.warns(match="backward hooks") as warned:
+            nn.Sequential(nn.Sequential(layer))(tensor(1.0, 1.0))
+        assert [w.filename for w in warned] == [__file__]
+
+
 def test_backward_hooks_without_an_input_that_requires_grad_warn():
     layer, seen = Affine(), []
     handle = layer.register_full_backward_hook(lambda m, gi, go: seen.append((gi, go[0].tolist())))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -266,7 +265,7 @@ def call_forward(module: Module, *args: Any, **kwargs: Any) -> Any:
                 try:
                     result = _call_hook(hook, module, args, kwargs, result)
                 except Exception as error:
-                    warnings.warn(f"a forward hook with always_call raised {error!r} when forward failed", stacklevel=4)
+                    notices.warn(f"a forward hook with always_call raised {error!r} when forward failed")
         raise
 
 
@@ -354,7 +353,7 @@ class _BackwardHooks:
         """Pass the results that require grad through a BackwardHookFunction."""
         if not isinstance(result, (Tensor, tuple)):
             found = f"a Tensor or a tuple of Tensors but received {type(result)}"
-            warnings.warn(f"For backward hooks to be called, module output should be {found}", stacklevel=5)
+            notices.warn(f"For backward hooks to be called, module output should be {found}")
             return result
         results = result if isinstance(result, tuple) else (result,)
         self.n_outputs = len(results)

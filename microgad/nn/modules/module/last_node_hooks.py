@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
 
-from ....errors import GraphError
+from ....errors import GraphError, notices
 from ....tensor import Tensor
 
 
@@ -23,11 +22,8 @@ def hook_last_node(module: Any, hooks: list[Callable[..., Any]], args: Any, resu
     for hook in hooks:
         node.register_hook(_of_module(hook, weakref.ref(module)))  # the module may store its result: no cycle
     if missing := _missing(node, args, result):
-        warnings.warn(
-            f"Using {missing} Please use register_full_backward_hook to get the documented behavior.",
-            FutureWarning,
-            stacklevel=4,
-        )
+        instead = "Please use register_full_backward_hook to get the documented behavior."
+        notices.warn(f"Using {missing} {instead}", FutureWarning)
 
 
 def _of_module(hook: Callable[..., Any], module: weakref.ref[Any]) -> Callable[..., Any]:
