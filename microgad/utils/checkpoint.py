@@ -294,8 +294,8 @@ def _arrays(node: Function) -> dict[str, Any]:
 
 
 def _release_settings(node: Function) -> None:
-    for name in _arrays(node):
-        delattr(node, name)
+    if held := _arrays(node):
+        node.__dict__ = {name: x for name, x in vars(node).items() if name not in held}  # views may share it
 
 
 def _unpacking(plan: Any) -> Any:

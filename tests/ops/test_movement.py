@@ -12,6 +12,7 @@ import pytest
 
 import microgad as torch
 from microgad.errors import ArgumentError, DimError, ShapeError
+from microgad.utils.checkpoint import checkpoint
 
 F = torch.nn.functional
 
@@ -376,7 +377,8 @@ def test_a_view_costs_the_garbage_collector_few_containers(take, most):
     assert containers() - before <= most * len(views) + 100
 
 
-def test_a_view_is_derived_again_with_the_arrays_among_its_settings_after_they_were_freed_from_its_node():
+@pytest.mark.parametrize("checkpointed", [False, True])
+def test_a_view_is_derived_again_with_the_arrays_among_its_settings_after_they_were_freed_from_its_node(checkpointed):
     class FirstRows(torch.Function):
         may_share = True
 
@@ -387,9 +389,15 @@ def test_a_view_is_derived_again_with_the_arrays_among_its_settings_after_they_w
             return np.concatenate([grad, self.like * 0])
 
     x = torch.ones(4, 2, requires_grad=True)
-    base = x.clone()
-    view = FirstRows.apply(base, like=base.detach().array[:2])
-    view.sum().backward()
+    like = x.detach().array[:2]
+
+    def run(x):
+        base = x.clone()
+        return base, FirstRows.apply(base, like=like)
+
+    base, view = checkpoint(run, x, use_reentrant=False) if checkpointed else run(x)
+    if not checkpointed:  # which frees them after its call, and brings them back for backward
+        view.sum().backward()
     assert not hasattr(view.node, "like")
     base.mul_(3)
     assert torch.autograd.grad(view.sum(), x)[0].tolist() == [[3, 3], [3, 3], [0, 0], [0, 0]]
