@@ -414,3 +414,15 @@ def test_loading_looks_at_each_key_a_few_times_however_many_modules_there_are():
     model = nn.Sequential(*[nn.Linear(1, 1) for _ in range(50)])
     assert not any(model.load_state_dict({Key(key): value for key, value in model.state_dict().items()}))
     assert len(looks) < 6 * 100
+
+
+def test_a_child_whose_name_has_a_dot_is_loaded():
+    def model():
+        made = nn.Module()
+        made.a = nn.Linear(1, 1)
+        setattr(made, "a.b", nn.Linear(1, 1))
+        return made
+
+    saved, loaded = model(), model()
+    loaded.load_state_dict(saved.state_dict(), strict=False)  # the keys of a.b are unexpected in a
+    assert all(map(torch.equal, loaded.parameters(), saved.parameters()))

@@ -129,7 +129,10 @@ class _LoadPass(NamedTuple):
                 below.setdefault(name, {})[key] = value
         for name, child in module._modules.items():
             if child is not None:
-                self.visit(child, below.get(name, {}), f"{prefix}{name}.")
+                start, own = f"{prefix}{name}.", below.get(name, {})
+                if "." in name:  # setattr allows it
+                    own = {key: value for key, value in state_dict.items() if key.startswith(start)}
+                self.visit(child, own, start)
         for hook in vars(module).get("_load_state_dict_post_hooks", {}).values():
             _write(self.writes)  # the hook sees the loaded values
             if hook(module, self.keys) is not None:
