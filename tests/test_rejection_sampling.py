@@ -58,6 +58,11 @@ def test_memory_of_many_draws_is_a_small_multiple_of_the_result(draw):
     np.testing.assert_array_equal(many.snapshot(), parts.snapshot())
 
 
+@pytest.mark.parametrize("size", [3, 300])
+def test_poisson_draws_of_negative_zero_are_zero(size):
+    assert not np.signbit(poisson(np.full(size, -0.0))).any()
+
+
 def test_draws_round_as_pytorchs_do():
     """What PyTorch 2.13 returns; other roundings give other numbers here."""
     assert gamma(np.full(6, 2.0), generator=Generator().manual_seed(2024))[-1] == 1.922530565306614

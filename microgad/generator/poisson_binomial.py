@@ -69,6 +69,7 @@ def poisson(rates: Array, *, generator: Generator | None = None) -> Array:
     if not (rates >= 0).all():
         raise RuntimeError("poisson: rates must be >= 0, but some are negative or NaN")
     source, rate = generator_or_default(generator), rates.reshape(-1).astype(np.float64)
+    rate += 0  # so that -0 gives 0
     values = None
     if _alike(rate) and 10 <= rate[0] < np.inf:
         values = draw_many(source, rate.size, Ptrs, float(rate[0]))
