@@ -38,7 +38,8 @@ def conjugate_back(x: Any) -> Any:
     PyTorch doesn't conjugate twice: its products with a real, positive factor have 0 there, where this would have -0.
     """
     found = conjugate(x)
-    values = getattr(found, "innermost", found)
+    values = getattr(found, "array", found)
+    values = getattr(values, "innermost", values)
     if backend.is_array(values) and values.dtype.kind == "c":
         values.imag += 0
     return found

@@ -151,7 +151,7 @@ def printed_zeros_of_complex_gradients(t, nn):
     def printed(f):
         x = t.tensor([1 + 0j, 2, 3 - 1j], requires_grad=True)
         f(x).real.sum().backward()
-        return repr(x.grad)
+        return repr(x.grad), repr(t.autograd.grad(f(x).real.sum(), x, create_graph=True)[0].detach())
 
     functions = [lambda x: x * 2, lambda x: x.abs(), lambda x: x.exp(), t.fft.fft, lambda x: t.outer(x, x) @ x]
     functions += [t.sin, t.tanh, t.sigmoid, t.square, lambda x: x * x, lambda x: x**3, lambda x: 1 - x, lambda x: -x]
