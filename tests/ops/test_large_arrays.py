@@ -290,3 +290,17 @@ def test_linspace_in_chunks_equals_linspace_at_once(monkeypatch, dtype):
     np.testing.assert_array_equal(*results, strict=True)
     if dtype != torch.int64:
         np.testing.assert_allclose(results[0], np.linspace(-3, 10, 70_001), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+def test_grid_sample_computes_the_same_whether_cells_are_kept_or_not(mode, monkeypatch):
+    def results():
+        x, at = (torch.randn(shape, generator=source, requires_grad=True) for shape in ((3, 2, 5, 4), (3, 6, 7, 2)))
+        out = F.grid_sample(x, at, mode, align_corners=False)
+        return [out, *torch.autograd.grad(out.square().sum(), (x, at))]
+
+    source = torch.Generator().manual_seed(2024)
+    kept = results()
+    monkeypatch.setattr("microgad.ops.window.grid.KEPT_CELLS", 0)
+    source.manual_seed(2024)
+    assert all(map(torch.equal, results(), kept))

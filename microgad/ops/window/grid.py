@@ -25,6 +25,7 @@ from .resample import cubic_kernel, cubic_kernel_slope
 
 MODES, PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")  # by PyTorch's numbers
 TAPS = {mode: np.array(taps)[:, None] for mode, taps in zip(MODES, ([0, 1], [0], [-1, 0, 1, 2]), strict=True)}
+KEPT_CELLS = 1 << 18  # in up to so many numbers (2 MB)
 
 
 class GridSourceIndex(Function):
@@ -68,9 +69,12 @@ class GridSourceIndex(Function):
 
 
 class GridSample(Function):
-    """Interpolation of (N, C, ...) at source indices (N, D, P) -> (N, C, *places), in blocks of points."""
+    """Interpolation of (N, C, ...) at source indices (N, D, P) -> (N, C, *places), in blocks of points.
 
-    symbol = "grid sample"
+    Few cells are kept for backward, where many are computed again, block by block.
+    """
+
+    symbol, constants = "grid sample", ("cells",)
     places: tuple[int, ...]  # the result's shape after N and C
     size: Any  # the size of each axis, x first, (D, 1)
     taps: Any  # the cells that are read along an axis, relative to floor(index): (taps, 1)
@@ -81,9 +85,11 @@ class GridSample(Function):
     def forward(self, input, at):
         out = np.empty_like(input, shape=(*input.shape[:2], at.shape[2]), order="C")
         framed = _iter_framed(input)
+        few = len(at) * at.shape[2] * len(self.taps) ** at.shape[1] <= KEPT_CELLS
+        self.cells = self.cells_at(at, input.shape[2:]) if few else None
         for images, points in batch_blocks(at, at.shape[2] or 1, input.shape[1] * len(self.taps) ** at.shape[1]):
             part = at[images, :, points]
-            cells = self.cells_at(part, input.shape[2:])
+            cells = self.cells_at(part, input.shape[2:]) if self.cells is None else self.cells[images, :, points]
             weight = None if self.mode == "nearest" else _cell_weights(_weights(part, self.mode, self.taps))
             for i in range(len(part)):
                 if not points.start:
@@ -93,12 +99,13 @@ class GridSample(Function):
                 out[images.start + i, :, points] = found
         return out.reshape(*input.shape[:2], *self.places)
 
-    def backward(self, grad, input, at):
-        grad = grad.reshape(*grad.shape[:2], at.shape[2])
+    def backward(self, grad, input, at, cells):
+        kept, grad = cells, grad.reshape(*grad.shape[:2], at.shape[2])
         grad_input, grad_at = np.empty_like(input, order="C") if self.needs[0] else None, np.zeros_like(at)
         for images, _ in batch_blocks(at, 1, at.shape[2] * input.shape[1] * len(self.taps) ** at.shape[1]):
             part, given, x = at[images], grad[images], input[images]
-            cells, weights = self.cells_at(part, input.shape[2:]), _weights(part, self.mode, self.taps)
+            cells = self.cells_at(part, input.shape[2:]) if kept is None else kept[images]
+            weights = _weights(part, self.mode, self.taps)
             if grad_input is not None:
                 weight = _cell_weights(weights)
                 values = (g[:, None] * w for g, w in zip(given, weight, strict=True))
