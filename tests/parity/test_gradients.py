@@ -159,6 +159,14 @@ def printed_zeros_of_complex_gradients(t, nn):
 
 
 @programs
+def zeros_of_complex_gradients_that_are_only_moved(t, nn):
+    x = t.ones(2, 2, dtype=t.complex64, requires_grad=True)
+    functions = [lambda x: x.reshape(4), t.t, lambda x: x[:1], t.clone, t.sum, lambda x: x.expand(1, 2, 2)]
+    given = [t.full(f(x).shape, complex(1, -0.0)) for f in functions]
+    return [repr(t.autograd.grad(f(x), x, g)[0]) for f, g in zip(functions, given, strict=True)]
+
+
+@programs
 def a_complex_gradient_of_another_precision(t, nn):
     x = t.ones(3, dtype=t.complex64, requires_grad=True)
     (x * x).backward(t.ones(3, dtype=t.complex128))

@@ -30,7 +30,7 @@ from .index_parsing import is_recorded, normalize_index, refuse_uint8_fill, spli
 class GetItem(LinearMap):
     """x[index]: a view where the index is basic."""
 
-    symbol, may_share, native_half = "[ ]", True, True
+    symbol, may_share, native_half, conjugates = "[ ]", True, True, False
 
     def forward(self, x):
         return index_kernels.take(x, self.index)

@@ -19,7 +19,7 @@ from .. import layouts
 class Clone(LinearMap):
     """A copy; `order` is one of NumPy's, or lists the axes from the outermost in memory to the innermost."""
 
-    symbol, numpy, native_half = "clone", np.copy, True
+    symbol, numpy, native_half, conjugates = "clone", np.copy, True, False
 
     def forward(self, x):
         if self.order == "K":

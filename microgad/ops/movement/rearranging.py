@@ -23,7 +23,7 @@ MIN_BYTES = 1 << 12  # NumPy reverses fewer bytes one by one just as fast
 class Permute(LinearMap):
     """The axes in another order: a view."""
 
-    symbol, numpy, may_share = "permute", np.transpose, True
+    symbol, numpy, may_share, conjugates = "permute", np.transpose, True, False
 
     def forward(self, x):
         return x.transpose(self.order)

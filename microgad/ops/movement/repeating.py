@@ -28,7 +28,7 @@ from .shape import Reshape, flatten, reshape
 class Expand(LinearMap):
     """Axes of size 1, and new axes in front, expanded without a copy: a view."""
 
-    symbol, numpy, may_share = "expand", np.broadcast_to, True
+    symbol, numpy, may_share, conjugates = "expand", np.broadcast_to, True, False
 
     def forward(self, x):
         return layouts.expand(x, self.size)

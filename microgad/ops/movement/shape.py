@@ -23,7 +23,7 @@ from .dims import wrap_dim, wrap_dims
 class Reshape(LinearMap):
     """The same values in another shape: a view where the layout allows."""
 
-    symbol, numpy, may_share, native_half = "reshape", np.reshape, True, True
+    symbol, numpy, may_share, native_half, conjugates = "reshape", np.reshape, True, True, False
 
     def forward(self, x):
         return x.reshape(self.size)

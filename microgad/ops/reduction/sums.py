@@ -26,7 +26,7 @@ from .axes import Dim, axes, check_floating, check_ordered, keepdims_shape, redu
 class Sum(LinearMap):
     """The sum over axes: its adjoint repeats the gradient along them."""
 
-    symbol, numpy = "Σ", np.sum
+    symbol, numpy, conjugates = "Σ", np.sum, False
 
     def forward(self, x):
         return layouts.row_major(fast_sum(x, self.axis, self.keepdims))
