@@ -254,7 +254,7 @@ NO_OPERATORS = {  # operations that PyTorch doesn't have, or has no operator for
     "Conv1dWeight", "Conv2dWeight", "Conv3dWeight", "ErfcxSlope", "ExtremeItem", "Flat", "GatherCells",
     "GridSourceIndex", "GuardedView", "LostView", "MaxPoolScatter", "MaxUnpool", "MulItem", "Pick",
     "PiecewiseConstant", "Rank", "RealFft", "Recurrent", "RegionClear", "RegionRead", "RegionWrite", "Resample",
-    "Rnn", "SegmentExtreme", "SegmentSum", "Shuffle", "TakeRows", "TransformArgument",
+    "Rnn", "SegmentExtreme", "SegmentSum", "Share", "Shuffle", "TakeRows", "TransformArgument",
 }  # fmt: skip
 
 COMPOSITES: dict[str, Any] = {  # composites of microgad that are one operation in PyTorch: name -> PyTorch's node
