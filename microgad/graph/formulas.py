@@ -87,9 +87,12 @@ def loaded() -> Iterator[type[Function]]:
 
 def formula_of(cls: type[Function]) -> Formula | None:
     """Return the Formula of an operation; None if there is no source code of it."""
+    own = getattr(cls, "function", None)  # of an autograd.Function, whose node only calls its methods
     try:
-        forward = _body(cls.forward)
-        if issubclass(cls, LinearMap):
+        forward = _body((own or cls).forward)
+        if own is not None:
+            derivatives = {"": _body(own.backward)}
+        elif issubclass(cls, LinearMap):
             derivatives = {"": _body(cls.adjoint)} if hasattr(cls, "adjoint") else {}
         elif cls.joint is not None:
             derivatives = {"": _body(cls.joint)}

@@ -127,6 +127,22 @@ def test_explain_reads_the_operation_itself_where_a_program_has_one_of_the_same_
     assert "gradient of x: grad * 42" in lines(Log10.apply(x))
 
 
+def test_explain_shows_what_an_autograd_function_of_the_program_computes():
+    class Exp(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 42
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 42
+
+    text = lines(Exp.apply(torch.ones(2, requires_grad=True)))
+    assert [line for line in text if "42" in line] == [
+        "[42., 42.] is the result of Exp", "forward: x * 42", "gradient of x: g * 42", "x gets [42., 42.]",
+    ]  # fmt: skip
+
+
 def test_explain_refuses_numbers():
     with pytest.raises(TypeError, match="expected a Tensor, got int"):
         explain(3)
