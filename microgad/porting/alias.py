@@ -337,7 +337,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return None
         if package == "torch" and below and "." not in below and below not in LACKING and find_module(name) is None:
             return None
-        if (_is_held_by_parent(name) or _may_fail()) and find_module(name) is None:
+        held = _is_held_by_parent(name)  # which the import of the submodule would otherwise replace
+        if find_module(name) is None and (held or _may_fail()):  # which reads the program's source, and so comes last
             return None
         return ModuleSpec(name, self, is_package=True)
 

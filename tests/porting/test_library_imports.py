@@ -178,6 +178,22 @@ import torch.nn.absentee
     assert result.stdout == expected, result.stderr
 
 
+def test_imports_of_modules_that_exist_do_not_read_the_programs_source(tmp_path: Path) -> None:
+    """It takes a second for 10,000 lines."""
+    file = tmp_path / "program.py"
+    file.write_text("import torch.nn.functional, torch.utils.data, torch.distributions\nimport torch.nn.absentee\n")
+    code = f"""
+import runpy, microgad
+from microgad import lazy
+microgad.as_torch()
+read = []
+lazy._guarded_lines = lambda file: read.append(file) or []
+runpy.run_path({str(file)!r})
+assert read == [{str(file)!r}], read
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_torch_ops_names() -> None:
     program = """
 import torch
