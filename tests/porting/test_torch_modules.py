@@ -132,6 +132,8 @@ def test_deterministic_and_precision_settings() -> None:
     torch.set_float32_matmul_precision("highest")
     with pytest.warns(UserWarning, match="low is not one of 'highest', 'high', or 'medium'"):
         torch.set_float32_matmul_precision("low")
+    with pytest.raises(RuntimeError, match="expects a str, but got int"):
+        torch.set_float32_matmul_precision(3)
     assert torch.get_float32_matmul_precision() == "highest"
     with pytest.raises(RuntimeError, match="positive"):
         torch.set_num_threads(0)

@@ -9,7 +9,7 @@ from ... import cuda
 from ...backend import uninitialized
 from ...backend.devices import device as _device
 from ...backend.devices import get_default_device
-from ...errors import ArgumentError, notices
+from ...errors import ArgumentError, DtypeError, notices
 from ...errors.arguments import check_bool
 from ...training.environment import environment, set_threads
 from . import cpu
@@ -173,14 +173,17 @@ def get_float32_matmul_precision() -> str:
 def set_float32_matmul_precision(precision: str) -> None:
     """Store the setting, which has no effect on the BLAS.
 
-    Warns about other names than "highest", "high" and "medium". Source: torch.set_float32_matmul_precision.
+    Warns about other names than "highest", "high" and "medium"; raises RuntimeError for what is no string.
+    Source: torch.set_float32_matmul_precision.
 
     >>> torch.set_float32_matmul_precision("highest")
     >>> torch.get_float32_matmul_precision()
     'highest'
     """
+    if not isinstance(precision, str):
+        raise DtypeError(f"set_float32_matmul_precision expects a str, but got {type(precision).__name__}")
     if precision not in ("highest", "high", "medium"):
-        notices.once(
+        notices.warn(
             f"{precision} is not one of 'highest', 'high', or 'medium'; set_float32_matmul_precision has no effect."
         )
     else:
