@@ -399,5 +399,5 @@ def names_that_libraries_ask_for(t, boxes):
 def test_names_that_libraries_ask_for():
     """Ignite, lightning, botorch and huggingface_hub."""
     theirs = pytest.importorskip("torchvision.ops.boxes")
-    ours = names_that_libraries_ask_for(microgad, microgad.porting.vision.ops.boxes)
+    ours = names_that_libraries_ask_for(microgad, submodule(microgad, "porting.vision.ops.boxes"))
     assert ours == names_that_libraries_ask_for(torch, theirs)
