@@ -20,5 +20,8 @@ def main(*names: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=MODELS, help="the models to draw; all without any")
-    main(*parser.parse_args().names)
+    parser.add_argument("names", nargs="*", help="the models to draw; all without any")
+    names = parser.parse_args().names
+    if unknown := set(names).difference(MODELS):  # argparse's own choices refuse that there are none
+        parser.error(f"no model is called {' or '.join(sorted(unknown))}; they are {', '.join(MODELS)}")
+    main(*names)

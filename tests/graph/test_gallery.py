@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import runpy
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,6 +24,16 @@ assert _spec.loader is not None
 _module = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_module)
 MODELS = _module.MODELS
+
+
+def test_the_script_takes_names_of_models_or_none(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "models", SimpleNamespace(MODELS={}))  # so that it draws nothing
+    monkeypatch.setattr(sys, "argv", ["make.py"])
+    runpy.run_path(str(FOLDER / "make.py"), run_name="__main__")
+    monkeypatch.setattr(sys, "argv", ["make.py", "lennet"])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(FOLDER / "make.py"), run_name="__main__")
+    assert "no model is called lennet" in capsys.readouterr().err
 
 
 def drawn(name: str) -> Graph:
