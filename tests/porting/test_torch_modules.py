@@ -175,7 +175,7 @@ def test_set_num_threads_sets_the_blas_threads() -> None:
     torch.set_num_threads(before)
 
 
-def test_backend_flags() -> None:
+def test_backend_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     cudnn = torch.backends.cudnn
     cudnn.benchmark = True
     with cudnn.flags(benchmark=False, deterministic=True):
@@ -187,6 +187,12 @@ def test_backend_flags() -> None:
         assert not torch.backends.mkldnn.enabled
     assert torch.backends.mkldnn.enabled
     assert torch.backends.flags_frozen() is False
+    monkeypatch.setattr(torch.backends, "_frozen", False)  # is undone at the end
+    torch.backends.disable_global_flags()
+    assert torch.backends.flags_frozen() is True
+    with torch.backends.__allow_nonbracketed_mutation():
+        assert torch.backends.flags_frozen() is False
+    assert torch.backends.flags_frozen() is True
     assert not torch.backends.mps.is_available()
     assert not torch.mps.is_available()
 

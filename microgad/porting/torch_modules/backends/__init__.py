@@ -1,5 +1,7 @@
 """torch.backends: which backends are available, and their flags, which have no effect."""
 
+from contextlib import AbstractContextManager as _AbstractContextManager
+
 from . import cpu as cpu
 from . import cuda as cuda
 from . import cudnn as cudnn
@@ -8,6 +10,7 @@ from . import mkldnn as mkldnn
 from . import mps as mps
 from . import openmp as openmp
 from . import opt_einsum as opt_einsum
+from .flag_contexts import changed as _changed
 
 fp32_precision = "none"
 
@@ -23,3 +26,8 @@ def disable_global_flags() -> None:
 def flags_frozen() -> bool:
     """Whether `disable_global_flags` was called. Source: torch.backends.flags_frozen."""
     return _frozen
+
+
+def __allow_nonbracketed_mutation() -> _AbstractContextManager[None]:
+    """A context in which `flags_frozen` is False. MONAI's set_determinism enters it."""
+    return _changed(globals(), {"_frozen": False})
