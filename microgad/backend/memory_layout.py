@@ -87,7 +87,10 @@ def copied(x: Any) -> Any:
 
 def copied_in_order(x: Any) -> Any:
     """A copy with the axes in memory as x has them, as of NumPy's order "K", but fast for rows of few bytes."""
-    if type(x) is not np.ndarray or x.size < 1 << 12 or x.flags.c_contiguous or min(x.shape) > 8:
+    if type(x) is not np.ndarray or x.size < 1 << 12 or x.flags.c_contiguous:
+        return x.copy("K")
+    steps = [abs(step) for step in x.strides]
+    if x.shape[steps.index(min(steps))] > 8:  # rows are long: the order of the axes, which takes longer, isn't needed
         return x.copy("K")
     order = axes_of(x)
     return copied_row_major(x.transpose(order)).transpose([order.index(i) for i in range(x.ndim)])
