@@ -26,8 +26,10 @@ def convert(x: Any, to: Any, order: Any = "K") -> Any:
     if not x.flags.c_contiguous:
         if order == "C":
             return convert(x.copy("C"), to)
+        if x.flags.f_contiguous:
+            return convert(x.T, to).T
         axes = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))  # as they lie in memory
-        return convert(x.transpose(axes), to, "C").transpose(np.argsort(axes))
+        return convert(x.transpose(axes), to, "C").transpose([axes.index(i) for i in range(x.ndim)])
     out = np.empty_like(x, to)
     source, target = x.reshape(-1), out.reshape(-1)
     for i in range(0, x.size, _PIECE):
