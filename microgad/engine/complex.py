@@ -9,6 +9,8 @@ import numpy as np
 from .. import backend, state
 from ..function.half import HALF, wide
 
+_POSITIVE_ZERO = complex(-0.0, 0.0)  # a sum with it turns an imaginary -0 into 0, and leaves the real part as it is
+
 
 def for_derivatives(node: Any, grad: Any, kept: Any) -> tuple[Any, Any]:
     """Prepare a gradient and kept values for a derivative: conjugate complex gradients, widen float16 to float32."""
@@ -41,5 +43,5 @@ def conjugate_back(x: Any) -> Any:
     values = getattr(found, "array", found)
     values = getattr(values, "innermost", values)
     if backend.is_array(values) and values.dtype.kind == "c":
-        values.imag += 0
+        values += _POSITIVE_ZERO
     return found
