@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import math
-from array import array
 from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 from .fills import FLOAT64, check_floating
 from .stream import Generator, generator_or_default
 from .transformed_rejection import Btrs, Ptrs, draw, draw_many
-from .uniform_buffer import FEW, UniformBuffer, give_back, numbers
+from .uniform_buffer import FEW, NUMBERS, UniformBuffer, give_back, numbers
 
 Array = np.ndarray[Any, Any]
 
@@ -83,17 +82,19 @@ def poisson(rates: Array, *, generator: Generator | None = None) -> Array:
 
 def _by_products(source: Generator, rates: Array) -> Array:
     """Draw for rates in (0, 10) as `_poisson` does, without a call for each value."""
-    units = UniformBuffer(source, rates.size)
-    unit, found = units.next, array("d")
-    for (rate,) in numbers(rates):
-        least = math.exp(-rate)
-        product, count = unit(), 0
-        while product > least:
-            product *= unit()
-            count += 1
-        found.append(count)
+    units, values = UniformBuffer(source, rates.size), np.empty_like(rates)
+    unit = units.next
+    for first in range(0, rates.size, NUMBERS):
+        found = list[int]()
+        for least in map(math.exp, (-rates[first : first + NUMBERS]).tolist()):
+            product, count = unit(), 0
+            while product > least:
+                product *= unit()
+                count += 1
+            found.append(count)
+        values[first : first + NUMBERS] = found
     units.rewind()
-    return np.frombuffer(found)
+    return values
 
 
 def _poisson(unit: Unit, rate: float) -> float:
