@@ -140,12 +140,13 @@ class Attention(Function):
         q, k, v = [
             x if x.shape[:-2] == batch else layouts.expand(x, (*batch, *x.shape[-2:])) for x in (query, key, value)
         ]
-        added = None if mask is None else layouts.expand(mask, shape)  # `check` has made sure that it broadcasts
+        whole = mask is None or mask.shape == shape[-2:]
+        added = mask if whole else layouts.expand(mask, shape)  # `check` has made sure that it broadcasts
         noise = None if self.noise is None else np.broadcast_to(self.noise, shape)
         block = math.inf if backend.is_gpu(query) else self.block
         for batch_index, rows in score_blocks(batch, lead[-1], key.shape[-2], block):
             index = (*batch_index, rows, slice(None))
-            parts = (None if x is None else x[index] for x in (added, noise))
+            parts = (None if x is None else x[index[-2:] if x.ndim == 2 else index] for x in (added, noise))
             yield batch_index, index, q[index], k[batch_index], v[batch_index], *parts
 
     def scores(self, query: Any, key: Any, added: Any) -> Any:
