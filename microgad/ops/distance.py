@@ -80,7 +80,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
 
 BLOCK = 1 << 15  # numbers that stay in the cache
-MANY_BATCHES = 1 << 6
+MANY_BATCHES, MANY_PAIRS = 1 << 6, 1 << 9
 FEW_ROWS = 1 << 7  # rows, at most, for which the mask of pairs is cached
 
 
@@ -284,7 +284,8 @@ class Distances(Function):
         grad = _divide_by_powers(grad, out, self.p)
         a, b = (np.broadcast_to(x, out.shape[:-2] + x.shape[-2:]) for x in (a, b))
         count = math.prod(out.shape[:-2])
-        if self.p and count >= MANY_BATCHES and 0 < a.size * out.shape[-1] <= BLOCK * count:
+        many = count >= MANY_BATCHES and out.size >= max(MANY_PAIRS, 2 * count)
+        if self.p and many and 0 < a.size * out.shape[-1] <= BLOCK * count:
             return self._backward_of_batches(grad, a, b)
         from_a, from_b, total = np.zeros_like(a, order="C"), np.zeros_like(b, order="C"), 0
         for rows in self._row_slices(a, out) if self.p and a.size else ():
