@@ -21,15 +21,18 @@ from ..spelling import tensors_only
 from .channels import channel_size, check_channels, column, flatten, is_mixed_half, per_channel, size_rule
 from .group import MANY_ROWS, GroupNorm, apply_norm
 
+FEW_CHANNELS = 8  # for which NumPy's loops over the channels of each place would take longer than transposing
+
 
 def _rows(x: Any, like: Any) -> Any:
-    """Flatten (N, C, ...) to (N, C, P), or to (N · P, C, 1) where `like` is dense with its channels last."""
-    return layouts.moveaxis(x, 1, -1).reshape(-1, x.shape[1], 1) if _is_channels_last(like) else flatten(x)
+    """Flatten (N, C, ...) to (N, C, P), or to (N · P, C, 1) where `like` is dense with its many channels last."""
+    many = x.shape[1] > FEW_CHANNELS and _is_channels_last(like)
+    return layouts.moveaxis(x, 1, -1).reshape(-1, x.shape[1], 1) if many else flatten(x)
 
 
 def _unflattened(rows: Any, like: Any) -> Any:
     """Undo `_rows`: a view."""
-    if not _is_channels_last(like):
+    if like.shape[1] <= FEW_CHANNELS or not _is_channels_last(like):
         return rows.reshape(like.shape)
     return layouts.moveaxis(rows.reshape((len(like), *like.shape[2:], like.shape[1])), -1, 1)
 
@@ -96,7 +99,8 @@ class BatchNorm(Function):
             out *= factor[channels]
             out += shift[channels]
             out += g[part] * scale[channels]
-        gradients = (_unflattened(centered, input), grad_weight, grad_bias)
+        grad_input = layouts.in_format(_unflattened(centered, input), _is_channels_last(input))
+        gradients = (grad_input, grad_weight, grad_bias)
         return tuple(x if needed else None for x, needed in zip(gradients, self.needs, strict=True))
 
     def decomposition(self, input, weight, bias):
