@@ -52,7 +52,7 @@ def test_reductions_over_axes_are_numpys(rng, lies, dtype):
     names = ("sum", "all") if dtype == "bool" else ("amax", "amin", "sum", "all")
     for (shape, axes), name, keepdim in itertools.product(LAYOUTS, names, (False, True)):
         x = lies((5 * rng.standard_normal(shape)).astype(dtype))
-        given = torch.tensor(x[:1]).expand(shape) if lies is expanded else torch.from_numpy(x)
+        given = torch.tensor(x[:1]).expand(shape) if lies is expanded else torch.as_tensor(x)
         found = getattr(given, name)(axes, keepdim=keepdim)
         assert found.is_contiguous()
         if name == "sum":
