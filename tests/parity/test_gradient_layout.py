@@ -137,6 +137,30 @@ def test_gradients_of_weights_of_convolutions_of_permuted_channels(kind, channel
 
 
 @pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("kind", [f"Conv{transpose}{dims}d" for transpose in ("", "Transpose") for dims in (1, 2, 3)])
+def test_gradients_of_weights_of_complex_convolutions_in_channels_last_format(kind, create_graph):
+    strides = []
+    for t in (torch, microgad):
+        conv, dims = getattr(t.nn, kind)(4, 4, 3, dtype=t.complex64), int(kind[-2])
+        x = t.rand(2, *[6] * dims, 4, dtype=t.complex64).movedim(-1, 1)
+        conv.weight = t.nn.Parameter(t.rand(4, *[3] * dims, 4, dtype=t.complex64).movedim(-1, 1))
+        gradients = t.autograd.grad(conv(x).abs().sum(), [*conv.parameters()], create_graph=create_graph)
+        strides.append([grad.stride() for grad in gradients])
+    assert strides[1] == strides[0]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1)])
+def test_gradients_of_batch_normalization_of_permuted_lines(order):
+    strides = []
+    for t in (torch, microgad):
+        norm, x = t.nn.BatchNorm1d(3), t.rand([(5, 3, 4)[axis] for axis in order])
+        x = x.permute([order.index(axis) for axis in range(3)]).detach().requires_grad_()
+        out = norm(x)
+        strides.append([out.stride(), t.autograd.grad(out.pow(2).sum(), x)[0].stride()])
+    assert strides[1] == strides[0]
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
 @pytest.mark.parametrize("channels_last", ["input", "weight", "input and weight"])
 @pytest.mark.parametrize("kind", ["Conv2d", "ConvTranspose2d"])
 def test_gradients_of_convolutions_in_channels_last_format(kind, channels_last, create_graph):

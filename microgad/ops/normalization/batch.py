@@ -99,7 +99,8 @@ class BatchNorm(Function):
             out *= factor[channels]
             out += shift[channels]
             out += g[part] * scale[channels]
-        grad_input = layouts.in_format(_unflattened(centered, input), _is_channels_last(input))
+        in_rows = input.ndim > 3 and _is_channels_last(input)  # PyTorch's gradient of (N, C, L) is contiguous
+        grad_input = layouts.in_format(_unflattened(centered, input), in_rows)
         gradients = (grad_input, grad_weight, grad_bias)
         return tuple(x if needed else None for x, needed in zip(gradients, self.needs, strict=True))
 

@@ -49,7 +49,7 @@ class Conv2d(Function):
         _, transposed, by_weight = BY_DIMS[len(self.window.kernel)]
         settings = {"window": self.window, "groups": self.groups}
         grad_input = transposed.apply(grad, weight, None, **settings) if to_input else None
-        settings = {**settings, "channels_last": channels_last(input, weight)}
+        settings = {**settings, "channels_last": gradient_channels_last(input, weight)}
         if to_weight and to_bias:
             return grad_input, *by_weight.apply(grad, input, affine=True, **settings)
         grad_weight = by_weight.apply(grad, input, affine=False, **settings) if to_weight else None
@@ -80,7 +80,8 @@ class ConvTranspose2d(Function):
         return BY_DIMS[len(self.window.kernel)][0].apply(grad, weight, None, window=self.window, groups=self.groups)
 
     def grad_weight(self, grad, input, weight):
-        settings = {"window": self.window, "groups": self.groups, "channels_last": channels_last(input, weight)}
+        settings = {"window": self.window, "groups": self.groups}
+        settings["channels_last"] = gradient_channels_last(input, weight)
         return BY_DIMS[len(self.window.kernel)][2].apply(input, grad, affine=False, **settings)
 
     def grad_bias(self, grad):
@@ -338,6 +339,11 @@ def channels_last(input: Any, weight: Any) -> bool:
     if x.ndim == 5 and x.dtype not in (np.float32, np.complex64):
         return False
     return layouts.channels_last(x) or layouts.channels_last(layouts.lines_as_planes(w))
+
+
+def gradient_channels_last(input: Any, weight: Any) -> bool:
+    """Whether the weight's gradient is in channels-last format: of complex numbers it never is."""
+    return bare(input).dtype.kind != "c" and channels_last(input, weight)
 
 
 def check(op: str, input: Any, weight: Any, bias: Any, window: Window, out_channels: int) -> None:
