@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, state
+from .. import backend, function, state
+from ..function import Function
 from ..function.half import HALF, wide
 
 _POSITIVE_ZERO = complex(-0.0, 0.0)  # a sum with it turns an imaginary -0 into 0, and leaves the real part as it is
@@ -30,6 +31,8 @@ def conjugates(node: Any) -> bool:
 
 def conjugate(x: Any) -> Any:
     """The complex conjugate; None for None."""
+    if isinstance(x, function.Tensor):
+        return Conjugation.apply(x)
     found = x if x is None else np.conjugate(x)
     return backend.as_array(found) if isinstance(found, np.generic) else found
 
@@ -45,3 +48,15 @@ def conjugate_back(x: Any) -> Any:
     if backend.is_array(values) and values.dtype.kind == "c":
         values += _POSITIVE_ZERO
     return found
+
+
+class Conjugation(Function):
+    """A conjugate that the engine takes under create_graph. PyTorch takes none: hence the zeros of its derivative."""
+
+    symbol, conjugates = "conj", False
+
+    def forward(self, x: Any) -> Any:
+        return np.conjugate(x)
+
+    def grad_x(self, grad: Any) -> Any:
+        return conjugate_back(grad)

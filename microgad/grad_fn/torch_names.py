@@ -181,7 +181,7 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "AvgPool1d": "SqueezeBackward1", "AvgPool2d": "AvgPool2D", "AvgPool3d": "AvgPool3D",
     "BatchNorm": "NativeBatchNorm", "NonConstantPad": _border, "Cast": "ToCopy", "Cdist": "View",
     "Cholesky": "LinalgCholeskyEx",
-    "Clamp": _clamp, "Contract": "View",
+    "Clamp": _clamp, "Conjugation": "Conj", "Contract": "View",
     "CopySign": lambda node: f"CopysignBackward{int(_is_number(node, 1))}", "Cross": "LinalgCross",
     "CrossEntropy": _nll_loss, "Ctc": "CtcLoss",
     "Det": "LinalgDet", "Distances": "Cdist", "Dropout": "Mul", "Eig": "LinalgEig", "Eigh": "LinalgEigh",

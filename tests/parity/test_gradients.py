@@ -167,6 +167,27 @@ def zeros_of_complex_gradients_that_are_only_moved(t, nn):
 
 
 @programs
+def printed_zeros_of_second_complex_derivatives(t, nn):
+    def printed(f):
+        x = t.tensor([[1 + 0j, 2], [3, 4]], requires_grad=True)
+        y = f(x)
+        v = t.ones_like(y).requires_grad_()
+        (g,) = t.autograd.grad(y, x, v, create_graph=True)
+        return repr(g.detach()), repr(t.autograd.grad(g, [x, v], t.ones_like(g), allow_unused=True))
+
+    functions = [t.tril, t.diag_embed, lambda x: x * 2, lambda x: x * x, t.conj, lambda x: x.conj() * x, t.fft.fft]
+    functions += [lambda x: nn.functional.pad(x, (1, 1)), lambda x: x @ x, t.sum, lambda x: -x, t.abs]
+    return [printed(f) for f in functions]
+
+
+@programs
+def printed_zeros_of_complex_tangents(t, nn):
+    x = t.tensor([1.0, 2, 3, 4])
+    functions = [lambda x: x.to(t.complex64), t.fft.fft, t.fft.ifft, t.fft.ihfft, lambda x: t.complex(x, x * 0) * 2]
+    return [repr(t.func.jvp(f, (x,), (x,))) for f in functions]
+
+
+@programs
 def a_complex_gradient_of_another_precision(t, nn):
     x = t.ones(3, dtype=t.complex64, requires_grad=True)
     (x * x).backward(t.ones(3, dtype=t.complex128))

@@ -7,19 +7,21 @@ import pytest
 from hypothesis import strategies as st
 
 import microgad as torch
+from microgad.engine.complex import Conjugation
 from microgad.ops import elementwise as ops
 from microgad.testing.strategies import broadcastable_tensors, numbers, tensors
 
 from .registry import checks
 
 
-@checks(ops.Conj, ops.Real, ops.Imag, float32=False)
+@checks(ops.Conj, Conjugation, ops.Real, ops.Imag, float32=False)
 def test_parts_and_conjugates(draw):
     x, y = draw(broadcastable_tensors(2, requires_grad=True))
+    conjugate = draw(st.sampled_from([torch.conj, Conjugation.apply]))
 
     def parts(x, y):
         z = x * (1 + 2j) + y * y * 1j
-        w = torch.conj(z) * z * z
+        w = conjugate(z) * z * z
         return torch.real(w) + torch.imag(w * 3j) * torch.imag(z)
 
     return parts, x, y
