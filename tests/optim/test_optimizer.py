@@ -384,14 +384,6 @@ def test_copies_are_independent_and_continue_with_the_same_numbers(kind: Any, op
     assert contents(original) == contents(twin)
 
 
-def test_loading_copies_no_tensors_of_the_parameter_s_dtype() -> None:
-    donor, optimizer = after_steps(Adam), Adam([parameter(1, 2)])
-    saved = donor.state_dict()
-    optimizer.load_state_dict(saved)
-    (state,) = optimizer.state.values()
-    assert all(saved["state"][0][name] is value for name, value in state.items())
-
-
 def test_loaded_state_is_converted_to_the_dtype_of_its_parameter() -> None:
     donor = after_steps(Adam)
     optimizer = Adam([parameter(1, 2, dtype=microgad.float64)])
