@@ -80,8 +80,8 @@ class ConvTranspose2d(Function):
         return BY_DIMS[len(self.window.kernel)][0].apply(grad, weight, None, window=self.window, groups=self.groups)
 
     def grad_weight(self, grad, input, weight):
-        settings = {"window": self.window, "groups": self.groups}
-        settings["channels_last"] = gradient_channels_last(input, weight)
+        layout = {"channels_last": gradient_channels_last(input, weight)}
+        settings = {"window": self.window, "groups": self.groups, **layout}
         return BY_DIMS[len(self.window.kernel)][2].apply(input, grad, affine=False, **settings)
 
     def grad_bias(self, grad):
