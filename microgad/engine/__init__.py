@@ -16,7 +16,7 @@ from ..backend.memory_layout import copied
 from ..duck_arrays import DuckArray, Fallback
 from ..errors.wording import FREED
 from ..fast_reductions import sum_to
-from ..function import AccumulateGrad, Function, Output, Packed, rules
+from ..function import SIMPLE, AccumulateGrad, Function, Output, Packed, rules
 from ..function.naming import node_name
 from ..function.plan import argument
 from ..state import State
@@ -204,9 +204,16 @@ def free(node: Function) -> None:
         node.kept_numbers, node.kept, node.versions = versions.numbers(node) if None in node.edges else (), None, ()
     if node.may_hold_arrays or node.intermediates:
         for name, value in vars(node).items():
-            if backend.is_array(value) or (type(value) is tuple and any(map(backend.is_array, value))):
+            if _holds_arrays(value):
                 node.__dict__ = {n: x for n, x in vars(node).items() if n != name}  # views may share it: see `view_of`
                 node.kept = None
+
+
+def _holds_arrays(value: Any) -> bool:
+    """Whether a setting is an array, or a tuple with one. Shapes, which many operations have, are told apart first."""
+    if type(value) is tuple:
+        return not SIMPLE.issuperset(map(type, value)) and any(map(backend.is_array, value))
+    return type(value) not in SIMPLE and backend.is_array(value)
 
 
 def _fit_to_input(node: Function, i: int, g: Any, create_graph: bool) -> tuple[Any, bool]:

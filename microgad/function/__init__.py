@@ -23,7 +23,7 @@ from .naming import node_name
 from .plan import Plan, parameters, read_signatures
 
 SCALARS = frozenset((float, int, bool, complex))  # types of Python's numbers
-_SIMPLE = SCALARS | {str, type(None)}  # types of settings that hold no arrays
+SIMPLE = SCALARS | {str, type(None)}  # types of settings that hold no arrays
 _PLAIN = SCALARS | {type(None), ndarray}  # types of inputs that need no conversion
 _FLOAT32 = np.dtype("float32")  # the most common dtype: `is` is faster than asking for the kind
 numbers = count()  # numbers nodes in the order of creation, which is the order that the engine walks back
@@ -324,7 +324,7 @@ class Function:
         for name, x in settings.items():
             if name in _OWN:
                 raise rules.taken(type(self), name)
-            if type(x) in _SIMPLE:
+            if type(x) in SIMPLE:
                 continue
             if not self.may_hold_arrays:
                 type(self).may_hold_arrays = True

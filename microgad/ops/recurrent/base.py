@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 
+from ...backend.memory_layout import copied_row_major
 from ...errors import DtypeError, ShapeError
 from ...fast_reductions import sum_to
 from ...function import Function
 from ..linalg.products import Linear
+
+FEW_ROWS = 100  # of all steps together
 
 
 class Recurrent(Function):
@@ -34,12 +37,17 @@ class Recurrent(Function):
 
     def steps(self) -> list[tuple[int, int]]:
         """Return the first row and the number of rows of each step, in the order of computation."""
-        starts = np.cumsum((0, *self.batch_sizes)).tolist()
-        found = [(start, stop - start) for start, stop in pairwise(starts)]
+        found = [(start, stop - start) for start, stop in pairwise(accumulate(self.batch_sizes, initial=0))]
         return found[::-1] if self.reverse else found
+
+    def recurrent_weight(self, w: Any) -> Any:
+        """Return wᵀ, row by row if the steps repay the copy: products with it take down to 60 % of the time."""
+        return w.T if len(self.batch_sizes) == 1 or sum(self.batch_sizes) < FEW_ROWS else copied_row_major(w.T)
 
     def states_before(self, first: Any, after: Any) -> Any:
         """Return the rows of a state before each step, from its initial value and its rows after each step."""
+        if len(self.batch_sizes) == 1:
+            return first
         pieces, last, known = [], 0, 0
         for start, count in self.steps():
             both = min(count, known)
@@ -92,8 +100,3 @@ def project_inputs(x: Any, w: Any, *biases: Any) -> Any:
     present = [b for b in biases if b is not None]
     product = Linear.apply(flatten_rows(x), w, None)
     return product + sum(present[1:], present[0]) if present else product
-
-
-def row_major(w: Any) -> Any:
-    """Return a copy in row-major order: products of few rows with it are up to 1.7 × as fast as with a view."""
-    return w.copy()

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..elementwise import Sigmoid
-from .base import Recurrent, flatten_rows, project_inputs, row_major
+from .base import Recurrent, flatten_rows, project_inputs
 
 
 class Gru(Recurrent):
@@ -20,9 +20,7 @@ class Gru(Recurrent):
         self.gates = project_inputs(input, w_ih, b_ih)
         if b_hh is not None:
             self.gates[:, : 2 * size] += b_hh[: 2 * size]
-        # σ(z) = (1 + tanh(z/2)) / 2; the ½ inside of tanh is in the weights.
-        self.gates[:, : 2 * size] *= 0.5
-        w = row_major(np.concatenate([w_hh[: 2 * size] * 0.5, w_hh[2 * size :]]).T)
+        w = self.recurrent_weight(w_hh)
         self.recurrent = np.empty_like(h, shape=(self.gates.shape[0], size))  # w_hn h + b_hn
         self.after = np.empty_like(self.recurrent)
         for start, count in self.steps():
@@ -30,6 +28,7 @@ class Gru(Recurrent):
             sums = np.matmul(h[:count], w)
             rz, new = self.gates[start:stop, : 2 * size], self.gates[start:stop, 2 * size :]
             rz += sums[:, : 2 * size]
+            rz *= 0.5  # σ(z) = (1 + tanh(z/2)) / 2
             np.tanh(rz, out=rz)
             rz *= 0.5
             rz += 0.5

@@ -9,7 +9,7 @@ import numpy as np
 from ... import backend
 from ..elementwise import Sigmoid
 from ..linalg.products import Linear
-from .base import Recurrent, flatten_rows, project_inputs, row_major
+from .base import Recurrent, flatten_rows, project_inputs
 
 
 class Lstm(Recurrent):
@@ -23,10 +23,9 @@ class Lstm(Recurrent):
     def forward(self, input, hx, cx, w_ih, w_hh, b_ih, b_hh, w_hr):
         self.check_sizes(input, hx, cx)
         h, c, size = hx.copy(), cx.copy(), cx.shape[-1]
-        # σ(z) = (1 + tanh(z/2)) / 2: with that ½ in the weights, one call of tanh computes all gates.
+        # σ(z) = (1 + tanh(z/2)) / 2, so one call of tanh computes all gates.
         half = backend.like(np.repeat((0.5, 0.5, 1.0, 0.5), size), w_hh, w_hh.dtype)
-        self.gates, w, offset = project_inputs(input, w_ih, b_ih, b_hh), row_major(w_hh.T * half), 1 - half
-        self.gates *= half
+        self.gates, w, offset = project_inputs(input, w_ih, b_ih, b_hh), self.recurrent_weight(w_hh), 1 - half
         self.cells = np.empty_like(c, shape=(self.gates.shape[0], size))
         out = np.empty_like(h, shape=(*input.shape[:-1], hx.shape[-1]))
         rows = flatten_rows(out)
@@ -34,6 +33,7 @@ class Lstm(Recurrent):
             stop = start + count
             z = self.gates[start:stop]
             z += np.matmul(h[:count], w)
+            z *= half
             np.tanh(z, out=z)
             z *= half
             z += offset

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..elementwise import Relu
 from ..linalg.products import Linear
-from .base import Recurrent, flatten_rows, project_inputs, row_major
+from .base import Recurrent, flatten_rows, project_inputs
 
 
 class Rnn(Recurrent):
@@ -14,7 +14,7 @@ class Rnn(Recurrent):
 
     def forward(self, input, hx, w_ih, w_hh, b_ih, b_hh):
         self.check_sizes(input, hx)
-        self.after, h, w = project_inputs(input, w_ih, b_ih, b_hh), hx.copy(), row_major(w_hh.T)
+        self.after, h, w = project_inputs(input, w_ih, b_ih, b_hh), hx.copy(), self.recurrent_weight(w_hh)
         for start, count in self.steps():
             z = self.after[start : start + count]
             z += np.matmul(h[:count], w)
