@@ -40,6 +40,21 @@ def test_products_of_columns_and_rows_equal_those_of_numpy(rng, of_a, of_b, dtyp
         np.testing.assert_array_equal(y.cpu().numpy(), expected)
 
 
+@pytest.mark.parametrize("rows", [2, 4, 5, 16, 32, 64, 65])
+@pytest.mark.parametrize(("k", "m"), [(520, 700), (300, 4000), (130, 80)])
+def test_few_rows_times_a_large_matrix(rng, rows, k, m):
+    """BLAS would copy the matrix, so they are computed row by row or by columns."""
+    a, b = rng.normal(size=(rows, k)).astype("f4"), rng.normal(size=(k, m)).astype("f4")
+    exact = a.astype("f8") @ b.astype("f8")
+    x = torch.tensor(a, requires_grad=True)
+    for y in (torch.tensor(b), torch.tensor(b.T.copy()).T):
+        z = x @ y
+        assert z.is_contiguous()
+        np.testing.assert_allclose(z.detach().cpu().numpy(), exact, rtol=1e-4, atol=1e-3)
+        (grad,) = torch.autograd.grad(z, x, torch.tensor(exact, dtype=torch.float32))
+        np.testing.assert_allclose(grad.cpu().numpy(), exact @ b.T.astype("f8"), rtol=1e-4, atol=0.1)
+
+
 @pytest.mark.parametrize("weight", [(4, 3), (3,)])
 def test_linear_of_transposed_matrices_equals_that_of_a_copy(weight):
     """Each of them is multiplied where it lies."""

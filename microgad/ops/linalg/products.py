@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes
+from ...backend.memory_layout import copied_row_major
 from ...errors import KindError, ShapeError
 from ...fast_reductions import sum_to
 from ...function import Function
@@ -24,6 +25,13 @@ from ..out import into
 from ..spelling import numbers_first, numpy_spelling, tensors_only
 from .common import check_ndims, check_not_bool, check_same_dtype, not_a_tensor
 
+# OpenBLAS copies a large matrix, in the order of its kernels, before it multiplies it. For a few rows that takes longer
+# than the product, unless there are less multiplications, or (with a transposed matrix) elements of the result, than:
+SMALL_PRODUCT, SMALL_RESULT = 10**6, 1200
+SINGLE_ROWS = 4  # rows of which each is multiplied on its own: then nothing is copied
+MANY_ROWS, LONG = 64, 8  # rows for which a transposed matrix is copied faster as the first operand, if a row is so many
+# times as long as there are rows
+LARGE = 1 << 22  # the one operand's elements times the other's: a cheap test that excludes small products
 SHORT_ROW = 16  # elements: a batch of products of a column with a shorter row is faster by np.matmul
 SMALL_INTEGERS = 600  # elements up to which NumPy's product of integer matrices is as fast as one in float64
 
@@ -42,27 +50,31 @@ class MatMul(Function):
             )
         if a.dtype.kind in "iu" and a.size > SMALL_INTEGERS and b.size > SMALL_INTEGERS and not backend.is_gpu(a):
             return _integer_product(a, b)
-        out = _product(a, b)
+        out = product(a, b)
         return out if out.ndim == 2 else layouts.contiguous(out)
 
     def grad_a(self, grad, b):
         if self.by_columns & 1:
-            return _product(b, grad.swapaxes(-1, -2)).swapaxes(-1, -2)
-        return _product(grad, b.swapaxes(-1, -2))
+            return product(b, grad.swapaxes(-1, -2)).swapaxes(-1, -2)
+        return product(grad, b.swapaxes(-1, -2))
 
     def grad_b(self, grad, a):
         if self.by_columns & 2:
-            return _product(grad.swapaxes(-1, -2), a).swapaxes(-1, -2)
-        return _product(a.swapaxes(-1, -2), grad)
+            return product(grad.swapaxes(-1, -2), a).swapaxes(-1, -2)
+        return product(a.swapaxes(-1, -2), grad)
 
 
-def _product(a: Any, b: Any) -> Any:
+def product(a: Any, b: Any) -> Any:
     """Return np.matmul(a, b): for (..., n, 1) and (..., 1, m) as a · b, since NumPy multiplies these without BLAS.
 
     The product of two float matrices with n, m > 1 has PyTorch's signs of zero. In batches no zero is negative, as in
     np.matmul.
     """
-    if a.shape[-1] != 1 or type(a) is not np.ndarray or type(b) is not np.ndarray:
+    if type(a) is not np.ndarray or type(b) is not np.ndarray:
+        return np.matmul(a, b)
+    if a.size * b.size > LARGE and (few := _product_of_few_rows(a, b)) is not None:
+        return few
+    if a.shape[-1] != 1:
         return np.matmul(a, b)
     n, m, single = a.shape[-2], b.shape[-1], a.ndim == b.ndim == 2
     if a.dtype.char not in "fd" or b.dtype is not a.dtype or (min(n, m) < 2 if single else m < SHORT_ROW):
@@ -70,6 +82,21 @@ def _product(a: Any, b: Any) -> Any:
     with unbuffered_runs(m):
         out = np.multiply(a, b, order="C")
     return out if single else np.add(out, 0, out=out)
+
+
+def _product_of_few_rows(a: Any, b: Any) -> Any:
+    """Return the product of a few rows and a large matrix of float32, (n, k), (k, m) -> (n, m), or None for others.
+
+    OpenBLAS copies the matrix into the order of its kernels, which takes longer than to multiply it by few rows.
+    """
+    if not a.ndim == b.ndim == 2 or not a.dtype.char == b.dtype.char == "f":
+        return None
+    (n, k), m, transposed = a.shape, b.shape[1], b.flags.f_contiguous
+    if not 1 < n <= MANY_ROWS or (n * m <= SMALL_RESULT if transposed else n * k * m <= SMALL_PRODUCT):
+        return None
+    if n <= SINGLE_ROWS:
+        return np.matmul(a[:, None], b)[:, 0]
+    return copied_row_major(np.matmul(b.T, a.T).T) if transposed and LONG * n <= k else None
 
 
 def _integer_product(a: Any, b: Any) -> Any:
@@ -101,20 +128,21 @@ class Linear(Function):
         if bias is not None and bias.shape != weight.shape[:-1]:
             raise ShapeError(f"bias has shape {bias.shape}, but weight has {weight.shape[0]} rows")
         check_not_bool(x)
-        out = _product(x if weight.ndim == 2 and _in_blocks(x) else _rows(x), weight.T)
+        matrices = x.ndim == weight.ndim == 2
+        out = product(x if matrices or (weight.ndim == 2 and _in_blocks(x)) else _rows(x), weight.T)
         if bias is not None:
             out += bias
-        return out.reshape(x.shape[:-1] + weight.shape[:-1])
+        return out if matrices else out.reshape(x.shape[:-1] + weight.shape[:-1])
 
     def grad_x(self, grad, weight):
         if weight.ndim == 1:
             return grad.reshape((*grad.shape, 1)) * weight
-        return _product(_rows(grad), weight).reshape((*grad.shape[:-1], weight.shape[1]))
+        return product(_rows(grad), weight).reshape((*grad.shape[:-1], weight.shape[1]))
 
     def grad_weight(self, grad, x):
         if grad.ndim < x.ndim:  # a weight of one dimension
             return np.matmul(grad.reshape((math.prod(grad.shape),)), _rows(x))
-        return _product(_rows(grad).T, _rows(x))
+        return product(_rows(grad).T, _rows(x))
 
     def grad_bias(self, grad):
         return sum_to(grad, grad.shape[-1:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -13,9 +13,9 @@ from ...backend.memory_layout import copied_row_major
 from ...errors import DtypeError, ShapeError
 from ...fast_reductions import sum_to
 from ...function import Function
-from ..linalg.products import Linear
+from ..linalg.products import MANY_ROWS, SMALL_PRODUCT, Linear
 
-FEW_ROWS = 100  # of all steps together
+MANY_STEPS = 100  # rows of all steps together that are multiplied in the time of a copy of the weight
 
 
 class Recurrent(Function):
@@ -41,8 +41,26 @@ class Recurrent(Function):
         return found[::-1] if self.reverse else found
 
     def recurrent_weight(self, w: Any) -> Any:
-        """Return wᵀ, row by row if the steps repay the copy: products with it take down to 60 % of the time."""
-        return w.T if len(self.batch_sizes) == 1 or sum(self.batch_sizes) < FEW_ROWS else copied_row_major(w.T)
+        """Return wᵀ. It is copied in row-major order where many products with few elements or many rows repay that."""
+        n = self.batch_sizes[0]
+        repays = sum(self.batch_sizes) >= MANY_STEPS and (n * w.size <= SMALL_PRODUCT or n > MANY_ROWS)
+        return copied_row_major(w.T) if repays else w.T
+
+    def walk(self, states: Sequence[Any], rows: Sequence[Any]) -> Iterator[tuple[slice, list[Any], list[Any]]]:
+        """Yield the slice of each step's rows, the states before it, and where the caller writes those after it.
+
+        These are views of `rows`, which hold the states after all steps. In the end `states`, which were the initial
+        ones, are the last.
+        """
+        known, before = 0, [s[:0] for s in states]
+        for start, count in self.steps():
+            if count != known:
+                _store(before, states)
+                before = [s[:count] for s in states]
+            after = [r[start : start + count] for r in rows]
+            yield slice(start, start + count), before, after
+            known, before = count, after
+        _store(before, states)
 
     def states_before(self, first: Any, after: Any) -> Any:
         """Return the rows of a state before each step, from its initial value and its rows after each step."""
@@ -79,6 +97,12 @@ class Recurrent(Function):
             **others,
         }
         return tuple(found[name]() if needed else None for name, needed in zip(self.inputs, self.needs, strict=True))
+
+
+def _store(found: Sequence[Any], states: Sequence[Any]) -> None:
+    """Write the states of the first sequences to those of all."""
+    for x, state in zip(found, states, strict=True):
+        state[: len(x)] = x
 
 
 def check_dtypes(op: str, input: Any, *others: Any) -> None:

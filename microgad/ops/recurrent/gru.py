@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..elementwise import Sigmoid
+from ..linalg.products import product
 from .base import Recurrent, flatten_rows, project_inputs
 
 
@@ -23,26 +24,23 @@ class Gru(Recurrent):
         w = self.recurrent_weight(w_hh)
         self.recurrent = np.empty_like(h, shape=(self.gates.shape[0], size))  # w_hn h + b_hn
         self.after = np.empty_like(self.recurrent)
-        for start, count in self.steps():
-            stop = start + count
-            sums = np.matmul(h[:count], w)
-            rz, new = self.gates[start:stop, : 2 * size], self.gates[start:stop, 2 * size :]
+        for rows, (state,), (new_state,) in self.walk((h,), (self.after,)):
+            sums = product(state, w)
+            rz, new = self.gates[rows, : 2 * size], self.gates[rows, 2 * size :]
             rz += sums[:, : 2 * size]
             rz *= 0.5  # σ(z) = (1 + tanh(z/2)) / 2
             np.tanh(rz, out=rz)
             rz *= 0.5
             rz += 0.5
-            from_state = self.recurrent[start:stop]
+            from_state = self.recurrent[rows]
             from_state[...] = sums[:, 2 * size :]
             if b_hh is not None:
                 from_state += b_hh[2 * size :]
             new += rz[:, :size] * from_state
             np.tanh(new, out=new)
-            state = h[:count]
-            state -= new
-            state *= rz[:, size:]
-            state += new
-            self.after[start:stop] = state
+            np.subtract(state, new, out=new_state)
+            new_state *= rz[:, size:]
+            new_state += new
         return self.after.reshape((*input.shape[:-1], size)).copy(), h  # a copy, since users may write to it
 
     def backward(self, grad, input, hx, w_ih, w_hh, gates, recurrent, after):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import backend
 from ..elementwise import Sigmoid
-from ..linalg.products import Linear
+from ..linalg.products import Linear, product
 from .base import Recurrent, flatten_rows, project_inputs
 
 
@@ -28,23 +28,20 @@ class Lstm(Recurrent):
         self.gates, w, offset = project_inputs(input, w_ih, b_ih, b_hh), self.recurrent_weight(w_hh), 1 - half
         self.cells = np.empty_like(c, shape=(self.gates.shape[0], size))
         out = np.empty_like(h, shape=(*input.shape[:-1], hx.shape[-1]))
-        rows = flatten_rows(out)
-        for start, count in self.steps():
-            stop = start + count
-            z = self.gates[start:stop]
-            z += np.matmul(h[:count], w)
+        for rows, (hidden, cell), (new_hidden, new_cell) in self.walk((h, c), (flatten_rows(out), self.cells)):
+            z = self.gates[rows]
+            z += product(hidden, w)
             z *= half
             np.tanh(z, out=z)
             z *= half
             z += offset
             i, f, g, o = split_gates(z)
-            cell = c[:count]
-            cell *= f
-            cell += i * g
-            self.cells[start:stop] = cell
-            hidden = o * np.tanh(cell)
-            h[:count] = hidden if w_hr is None else np.matmul(hidden, w_hr.T)
-            rows[start:stop] = h[:count]
+            np.multiply(f, cell, out=new_cell)
+            new_cell += i * g
+            if w_hr is None:
+                np.multiply(o, np.tanh(new_cell), out=new_hidden)
+            else:
+                np.matmul(o * np.tanh(new_cell), w_hr.T, out=new_hidden)
         return out, h, c
 
     def backward(self, grad, input, hx, cx, w_ih, w_hh, w_hr, gates, cells):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..elementwise import Relu
-from ..linalg.products import Linear
+from ..linalg.products import Linear, product
 from .base import Recurrent, flatten_rows, project_inputs
 
 
@@ -15,11 +15,9 @@ class Rnn(Recurrent):
     def forward(self, input, hx, w_ih, w_hh, b_ih, b_hh):
         self.check_sizes(input, hx)
         self.after, h, w = project_inputs(input, w_ih, b_ih, b_hh), hx.copy(), self.recurrent_weight(w_hh)
-        for start, count in self.steps():
-            z = self.after[start : start + count]
-            z += np.matmul(h[:count], w)
+        for _, (state,), (z,) in self.walk((h,), (self.after,)):
+            z += product(state, w)
             np.maximum(z, 0, out=z) if self.relu else np.tanh(z, out=z)
-            h[:count] = z
         return self.after.reshape((*input.shape[:-1], hx.shape[-1])).copy(), h  # a copy, since users may write to it
 
     def backward(self, grad, input, hx, w_ih, w_hh, after):
