@@ -198,7 +198,7 @@ def _of_wrong_type(
 ) -> Exception | None:
     """The error for the first argument that isn't a Tensor or integers although the signature says so, or None."""
     said = inspect.unwrap(function).__annotations__
-    op = function.__name__.replace("_call", "_")
+    op = function.__name__
     for name, place, value in _named(function, args, kwargs):
         kind = said.get(name, "")
         if value is None and kind.endswith("None"):
@@ -224,17 +224,22 @@ def _whole(value: Any) -> bool:
 
 
 def no_tensor(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: AttributeError
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    error: AttributeError,
+    method: str | None = None,
 ) -> Exception:
     """The error for a call that failed with an AttributeError: NoTensorError if an argument lacks the attribute.
 
     So calls with Tensors pay nothing for a check. The AttributeError stays if the object is a Tensor, or no argument.
+    `method` names the method that called the function; PyTorch doesn't count a method's own Tensor as an argument.
     """
     lacking = error.obj
     if error.name is None or hasattr(lacking, "array"):
         return error
-    op, kind = function.__name__.replace("_call", "_"), type(lacking).__name__
-    for name, place, value in _named(function, args, kwargs):
+    op, kind = method or function.__name__, type(lacking).__name__
+    for name, place, value in _named(function, args, kwargs, first=0 if method else 1):
         if value is lacking:
             return NoTensorError(f"{op}(): argument '{name}'{place} must be Tensor, not {kind}")
         if isinstance(value, (list, tuple)):
@@ -247,14 +252,10 @@ def no_tensor(
 
 
 def _named(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], first: int = 1
 ) -> Iterator[tuple[str, str, Any]]:
-    """Name, position (as text) and value of each argument; those of `*tensors` have its name.
-
-    PyTorch doesn't count a method's own Tensor: so it is for an `op_call`, by which the method `op_` is made.
-    """
+    """Name, position (as text, counted from `first`) and value of each argument; those of `*tensors` have its name."""
     code = inspect.unwrap(function).__code__
-    first = 0 if function.__name__.endswith("_call") else 1
     own, count = code.co_varnames, code.co_argcount
     rest = own[count + code.co_kwonlyargcount] if code.co_flags & inspect.CO_VARARGS else ""
     for i, value in enumerate(args):

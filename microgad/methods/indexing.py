@@ -33,7 +33,7 @@ def _written(call: Callable[Concatenate[Tensor, P], Write]) -> Callable[Concaten
         try:
             return call(self, *args, **options).in_place(self)
         except AttributeError as error:
-            raise no_tensor(call, (self, *args), options, error) from None
+            raise no_tensor(call, (self, *args), options, error, method.__name__) from None
 
     name = call.__name__.removesuffix("_call")
     with_signature(method, f"{name}_", f"In place: see `{name}`.", getattr(indexing, name))
