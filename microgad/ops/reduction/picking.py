@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ... import function, return_types
+from ... import function
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
@@ -35,10 +34,17 @@ class Pick(LinearMap):
         return out
 
 
-def pick_along(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable[..., R]) -> R:
+def pick_along(
+    input: Tensor,
+    axis: int,
+    index: Any,
+    keepdim: bool,
+    result: Callable[..., R],
+    lay_out: Callable[[Any], Any] = layouts.contiguous,
+) -> R:
     """Make the named tuple `result` of the values at `index` along an axis, and of the indices themselves.
 
-    Without keepdim the axis, of size 1, is dropped.
+    Without keepdim the axis, of size 1, is dropped. `lay_out` brings both into the memory order of the result.
     """
     shape = index.shape
     if input.array.ndim == 0:
@@ -46,12 +52,10 @@ def pick_along(input: Tensor, axis: int, index: Any, keepdim: bool, result: Call
     elif not keepdim:
         shape = shape[:axis] + shape[axis + 1 :]
     places = flat_indices(axis, index, input.array.shape or (1,)) if index.size else index
-    is_sort = result is return_types.sort  # whose result has the memory order of the input
-    laid_out = functools.partial(layouts.match_strides, x=input.array) if is_sort else layouts.contiguous
-    values = Pick.apply(input, places=laid_out(places.reshape(shape)), of=result.__name__)
+    values = Pick.apply(input, places=lay_out(places.reshape(shape)), of=result.__name__)
     if values.node is not None:
-        with_torch_name(f"{result.__name__.capitalize()}Backward{int('median' in result.__name__)}", values)
+        with_torch_name(f"{result.__name__.capitalize()}Backward0", values)
     found = index.reshape(shape)
     if places is index:
         found = found.copy()  # a copy: writing to the result must not change where gradients go
-    return result(values, function.Tensor._wrap(laid_out(found)))
+    return result(values, function.Tensor._wrap(lay_out(found)))

@@ -5,6 +5,7 @@ Inside, the input is a matrix of `lines` (m, n): row i is the i-th 1-d slice alo
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
@@ -55,14 +56,19 @@ def _lines(x: Any, axis: int) -> Any:
     return turned.reshape(math.prod(turned.shape[:-1]), turned.shape[-1])
 
 
-def _pick_at(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable[..., R], out: Any) -> R:
-    """Make the named tuple `result` of the values and indices of input at `index` (m, k) into its `_lines`."""
+def _pick_at(
+    input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable[..., R], out: Any, **options: Any
+) -> R:
+    """Make the named tuple `result` of the values and indices of input at `index` (m, k) into its `_lines`.
+
+    The options are those of `pick_along`.
+    """
     *lead, _ = _with_axis_last(at_least_1d(input).array, axis).shape
     index, count = placed_on(index, input.device), math.prod(lead)
     if len(index) < count:  # on "meta"
         index = np.broadcast_to(index, (count, index.shape[1]))
     index = layouts.row_major(_with_axis_last(index.reshape(*lead, index.shape[1]), axis))
-    return into(out, pick_along(input, axis, index, keepdim, result), exact=result.__name__)
+    return into(out, pick_along(input, axis, index, keepdim, result, **options), exact=result.__name__)
 
 
 def _take_from_lines(lines: Any, index: Any) -> Any:
@@ -137,7 +143,8 @@ def sort(
     by_radix = x.ndim == 1 and lines.shape[1] >= RADIX_MIN and lines.dtype.kind in "iu" and not descending
     keeps_order = stable or by_radix or x.strides[axis] == 0  # PyTorch doesn't sort along an expanded axis
     index = (_stable_argsort if keeps_order else torch_argsort)(lines, descending)
-    return _pick_at(input, axis, index, True, return_types.sort, out)
+    in_its_order = functools.partial(layouts.match_strides, x=input.array)
+    return _pick_at(input, axis, index, True, return_types.sort, out, lay_out=in_its_order)
 
 
 @numpy_spelling
@@ -342,7 +349,9 @@ def _median(input: Tensor, dim: int | None, keepdim: bool, out: Any, skip: bool,
     axis = wrap_dim(dim, input.array.ndim, op)
     x = at_least_1d(input)
     check_not_empty(x, axis, op)
-    return _pick_at(input, axis, _index_of_median(_lines(x.array, axis), skip), keepdim, result, out)
+    found = _pick_at(input, axis, _index_of_median(_lines(x.array, axis), skip), keepdim, result, out)
+    with_torch_name(f"{op.capitalize()}Backward1", found.values)  # PyTorch numbers the overloads
+    return found
 
 
 def _index_of_median(lines: Any, skip: bool) -> Any:
