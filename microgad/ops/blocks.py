@@ -27,6 +27,12 @@ def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
     return out
 
 
+def by_blocks_if_bare(formula: Callable[..., Any], *inputs: Any) -> Any:
+    """Do the same for NumPy's arrays; else, for Tensors and on a GPU, return formula(None, *inputs)."""
+    bare = all(type(x) is np.ndarray for x in inputs)
+    return by_blocks(formula, *inputs) if bare else formula(None, *inputs)
+
+
 def write_by_blocks(formula: Callable[..., Any], out: Any, *inputs: Any) -> None:
     """Call an elementwise formula(out, *inputs) block by block. Inputs have out's shape or a single element."""
     n = out.size

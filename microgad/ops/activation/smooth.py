@@ -17,7 +17,7 @@ from ...function.half import HALF
 from ...state import composite
 from ...type_aliases import Tensor
 from .. import fast_exp, layouts
-from ..blocks import by_blocks
+from ..blocks import by_blocks, by_blocks_if_bare
 from ..elementwise import Sigmoid
 from ..elementwise.selection import fast_maximum, fast_minimum
 from ..movement.dims import slice_along, wrap_dim
@@ -50,12 +50,10 @@ class Elu(Function):
         return by_blocks(elu, x)
 
     def grad_x(self, grad, x):
-        if type(x) is np.ndarray and type(grad) is np.ndarray:
-            return by_blocks(self._vjp, grad, x)
-        return self._vjp(None, grad, x)
+        return by_blocks_if_bare(self._vjp, grad, x)
 
     def _vjp(self, out: Any, grad: Any, x: Any) -> Any:
-        """grad · elu'(x), written into out unless that is None, as it is for Tensors and on a GPU."""
+        """grad · elu'(x), written into out unless that is None."""
         below = self.size * self.rate
         # At 0 and for NaN fmin returns its first argument, and x gets no second derivative, as in PyTorch.
         slope = np.multiply(np.fmin(0, x, out=out), self.rate, out=out)
@@ -305,12 +303,10 @@ class Mish(Function):
         return by_blocks(mish, x)
 
     def grad_x(self, grad, x):
-        if type(x) is np.ndarray and type(grad) is np.ndarray:
-            return by_blocks(self._vjp, grad, x)
-        return self._vjp(None, grad, x)
+        return by_blocks_if_bare(self._vjp, grad, x)
 
     def _vjp(self, out: Any, grad: Any, x: Any) -> Any:
-        """grad · mish'(x), written into out unless that is None, as it is for Tensors and on a GPU."""
+        """grad · mish'(x), written into out unless that is None."""
         n, m = _exp_as_quotient(x)
         numerator = n * (n + 2 * m)
         denominator = numerator + 2 * m * m
