@@ -35,6 +35,11 @@ class Dim:
         return sum((sizes[name] * factor for name, factor in self.terms), self.offset)
 
 
+def at_size_one(n: Any) -> Any:
+    """Return a size with all dynamic axes of size 1."""
+    return n.at({name: 1 for name, _ in n.terms}) if isinstance(n, Dim) else n
+
+
 @dataclass(frozen=True, slots=True)
 class GeneratedArray:
     """An array of dynamic `shape`, filled with `value` or, with an `axis`, value + step · i along this axis."""

@@ -46,6 +46,16 @@ ATTRIBUTE_READERS: dict[int, Callable[[Any], Any]] = {  # by type of attribute
 }
 
 
+def plain_domain(domain: str) -> str:
+    """Return the domain of operators or an opset, with the empty name for ONNX's own, which has two."""
+    return "" if domain in MAIN else domain
+
+
+def opsets_of(proto: Any) -> dict[str, int]:
+    """Return the version of the opset of each domain that a model or function imports."""
+    return {plain_domain(x.domain): x.version for x in proto.opset_import}
+
+
 class NodeError(MicrogadError, RuntimeError, ValueError):
     """A node of an ONNX graph can't be run on its inputs."""
 
@@ -150,7 +160,7 @@ class Reader:
 
     def node(self, proto: Any, known: frozenset[str], depth: int) -> Node:
         """Read a node and find its kernel."""
-        domain = "" if proto.domain in MAIN else proto.domain
+        domain = plain_domain(proto.domain)
         key = domain, proto.op_type
         run = OPERATORS.get(key)
         if key in self.functions:
@@ -182,8 +192,7 @@ class Reader:
                 raise FileError(f"its function {key[1]!r} calls itself")
             return self.ready[key]
         self.ready[key], proto = None, self.functions[key]
-        opsets = {"" if x.domain in MAIN else x.domain: x.version for x in proto.opset_import}
-        inner = Reader(self.folder, opsets or self.opsets, self.functions, self.missing, self.ready)
+        inner = Reader(self.folder, opsets_of(proto) or self.opsets, self.functions, self.missing, self.ready)
         nodes = inner.nodes(proto.node, set(proto.input), frozenset(), depth + 1)
         graph = Graph(list(proto.input), list(proto.output), {}, nodes)
         defaults = {x.name: self.attribute(x, frozenset(), depth) for x in proto.attribute_proto}

@@ -14,7 +14,7 @@ from ..parameter import Parameter
 from ..serialization.errors import FileError
 from ..tensor import Tensor
 from . import operators as operators
-from .graphs import MAIN, Graph, Reader
+from .graphs import Graph, Reader, opsets_of
 
 OPSETS = range(7, 29)
 MAX_BYTES = 2**31  # the limit of protobuf
@@ -146,7 +146,7 @@ def _read(data: Any, folder: str | None) -> Graph:
             raise FileError(f"it is not an ONNX file, or it is damaged ({error})") from None
     if not model.HasField("graph") or not model.graph.output:
         raise FileError("it is not an ONNX file: it has no graph with outputs")
-    opsets = {"" if x.domain in MAIN else x.domain: x.version for x in model.opset_import}
+    opsets = opsets_of(model)
     if opsets.get("", OPSETS[0]) not in OPSETS:
         raise UnsupportedError(
             f"onnx.load: opsets {OPSETS[0]} to {OPSETS[-1]} are supported, the file has {opsets['']}"

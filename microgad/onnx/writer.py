@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import operator
-import re
 from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
@@ -85,7 +84,7 @@ class Writer:
     @property
     def place(self) -> str:
         """The module of the current step as a path: /layers/0/."""
-        path = re.sub(r"\(\)", "", self.step.path) if self.step is not None else ""
+        path = self.step.path.replace("()", "") if self.step is not None else ""
         return f"/{path.replace('.', '/')}/" if path else "/"
 
     def unsupported(self, why: str) -> UnsupportedError:
@@ -157,15 +156,12 @@ class Writer:
         terms = [(self._size(name), factor) for name, factor in dim.terms]
         whole = math.lcm(dim.offset.denominator, *(factor.denominator for _, factor in terms))
         if dim.product:
-            found = self._scaled(reduce(operator.mul, [size for size, _ in terms]), dim.offset.numerator)
+            found = _scaled(reduce(operator.mul, [size for size, _ in terms]), dim.offset.numerator)
             return found if dim.offset.denominator == 1 else found / dim.offset.denominator
-        found = reduce(operator.add, [self._scaled(size, int(factor * whole)) for size, factor in terms])
+        found = reduce(operator.add, [_scaled(size, int(factor * whole)) for size, factor in terms])
         if dim.offset:
             found = found + int(dim.offset * whole)
         return found if whole == 1 else found / whole
-
-    def _scaled(self, x: Symbol, factor: int) -> Symbol:
-        return x if factor == 1 else x * factor
 
     def _size(self, name: str) -> Symbol:
         if name not in self._dims:
@@ -230,6 +226,10 @@ class Writer:
         column = [1] * len(x.shape)
         column[x.axis] = -1
         return self.op("Expand", self.reshaped(line, column), self.ints(x.shape))
+
+
+def _scaled(x: Symbol, factor: int) -> Symbol:
+    return x if factor == 1 else x * factor
 
 
 Rule = Callable[[Writer, Step], Any]

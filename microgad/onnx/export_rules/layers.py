@@ -8,7 +8,7 @@ import numpy as np
 
 from ...ops import attention, dropout
 from ...ops.normalization import batch, group
-from ..dynamic_axes import Dim
+from ..dynamic_axes import at_size_one
 from ..recording import Step
 from ..writer import Symbol, Writer, rule
 from .elementwise import operand, operands
@@ -96,14 +96,9 @@ def rms_norm(w: Writer, step: Step) -> Any:
 def group_norm(w: Writer, step: Step) -> Any:
     input, weight, bias = step.inputs
     x, sizes = operand(w, step), w.shape_of(input)
-    groups = int(_at_size_one(step.settings["rows"]) / _at_size_one(sizes[0]))
+    groups = int(at_size_one(step.settings["rows"]) / at_size_one(sizes[0]))
     ones, zeros = (w.constant(np.full(groups, value), x.dtype) for value in (1, 0))
     apart = w.op("Reshape", x, w.ints([0, groups, -1]))
     out = w.op("InstanceNormalization", apart, ones, zeros, epsilon=step.settings["eps"])
     out = w.op("Reshape", out, w.op("Shape", x))
     return scaled(w, out, weight, bias, len(sizes))
-
-
-def _at_size_one(n: Any) -> Any:
-    """Return a size with all dynamic axes of size 1."""
-    return n.at({name: 1 for name, _ in n.terms}) if isinstance(n, Dim) else n

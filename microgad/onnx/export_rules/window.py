@@ -14,11 +14,10 @@ from ...ops.window.fractional_pool import BoxArgmax
 from ...ops.window.pool import AvgPool2d, MaxPool2d
 from ...ops.window.resample import Resample
 from ...ops.window.unfold import Fold, Unfold
-from ..dynamic_axes import Dim
+from ..dynamic_axes import Dim, at_size_one
 from ..recording import Constant, Step
 from ..writer import INT64, Writer, rule
 from .elementwise import operand, operands
-from .layers import _at_size_one
 
 
 def pads(padding: Any) -> list[int]:
@@ -56,7 +55,7 @@ def transposed(w: Writer, step: Step) -> Any:
     ):
         if isinstance(size, Dim) != isinstance(n, Dim):
             w.static(size)
-        more.append(int(_at_size_one(size) - ((_at_size_one(n) - 1) * s + (k - 1) * d + 1 - low - high)))
+        more.append(int(at_size_one(size) - ((at_size_one(n) - 1) * s + (k - 1) * d + 1 - low - high)))
     attributes = sliding(w, step)
     return w.op("ConvTranspose", *given, group=step.settings["groups"], output_padding=more, **attributes)
 

@@ -86,7 +86,7 @@ def tensor_scatter(node: Node, cache: Tensor, update: Tensor, where: Tensor | No
 
 @operator("OneHot")
 def one_hot(node: Node, index: Tensor, depth: Tensor, values: Tensor) -> Any:
-    size, axis = int(depth.array.reshape(-1)[0]), node.get("axis", -1)
+    size, axis = int(depth.item()), node.get("axis", -1)
     axis %= index.ndim + 1
     hot = np.expand_dims(wrap_negative(index, size), axis) == column(np.arange(size), index.ndim + 1, axis)
     hot = creation.as_tensor(hot)
@@ -124,7 +124,7 @@ def unique(node: Node, x: Tensor) -> Any:
 
 @operator("TopK")
 def topk(node: Node, x: Tensor, k: Tensor | None = None) -> Any:
-    count, axis = node.get("k") if k is None else int(k.array.reshape(-1)[0]), node.get("axis", -1)
+    count, axis = node.get("k") if k is None else k.item(), node.get("axis", -1)
     found = reduction.sort(x, axis, bool(node.get("largest", 1)), stable=True)  # the first of equal elements
     return tuple(movement.narrow(part, axis, 0, count) for part in found)
 
@@ -134,14 +134,14 @@ def non_max_suppression(
     node: Node, boxes: Tensor, scores: Tensor, most: Tensor | None = None, overlap: Tensor | None = None,
     least: Tensor | None = None,
 ) -> Any:  # fmt: skip
-    limit = 0 if most is None else int(most.array.reshape(-1)[0])
-    bound = 0.0 if overlap is None else float(overlap.array.reshape(-1)[0])
+    limit = 0 if most is None else most.item()
+    bound = 0.0 if overlap is None else overlap.item()
     found = []
     for n, c in np.ndindex(*scores.shape[:2]):
         corners, score = _corners(boxes.array[n], node.get("center_point_box", 0)), scores.array[n, c]
         order = np.argsort(-score, kind="stable")
         if least is not None:
-            order = order[score[order] > float(least.array.reshape(-1)[0])]
+            order = order[score[order] > least.item()]
         chosen: list[int] = []
         for i in order:
             if len(chosen) >= limit:

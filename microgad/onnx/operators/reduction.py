@@ -99,7 +99,7 @@ def cumprod(node: Node, x: Tensor, axis: Tensor) -> Any:
 
 
 def _scan(node: Node, x: Tensor, axis: Tensor, scan: Any, start: int) -> Any:
-    dim = int(axis.array.reshape(-1)[0]) % x.ndim
+    dim = axis.item() % x.ndim
     if node.get("reverse"):
         x = movement.flip(x, [dim])
     if node.get("exclusive"):
