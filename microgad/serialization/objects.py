@@ -291,7 +291,7 @@ def global_name(x: Any, place: str) -> str | None:
     return f"{x.__module__.replace('microgad.', 'torch.', 1)} {x.__qualname__}"
 
 
-def plain_attributes(x: Any, place: str) -> dict[str, Any] | None:
+def plain_attributes(x: Any) -> dict[str, Any] | None:
     """Return an object's attributes if its class and these are all that it consists of, else None."""
     kind = type(x)
     if _why_not_plain(kind) or not is_allowed(kind):

@@ -77,7 +77,7 @@ class Pickler:
             self._call(f"torch.return_types {type(x).__name__}", (tuple(x), {}), place, x)
         elif objects.is_named_tuple(type(x)) and objects.is_allowed(type(x)):
             self._named_tuple(x, place)
-        elif (own := objects.plain_attributes(x, place)) is not None:
+        elif (own := objects.plain_attributes(x)) is not None:
             self._object(x, own, place)
         elif dispatch.running_as_torch:
             self._reduced(x, place)

@@ -293,8 +293,7 @@ def _lay_out(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) 
         if not x.is_contiguous():
             raise ArgumentError(f"save_file: {name!r} is a non contiguous tensor: call .contiguous() on it before")
         rows.append((_RANK[_CODE_OF[x.dtype.dtype]], name, x))
-    shared = [sorted(group) for group in _shared_groups(tensors) if len(group) > 1]
-    if shared:
+    if shared := [sorted(group) for group in _shared_groups(tensors)]:
         raise ArgumentError(f"Some tensors share memory, and would be several when loaded: {shared}; see `save_model`")
     if metadata is not None and not _is_text_table(dict(metadata)):
         raise DtypeError("save_file: metadata has to be text by name")
@@ -318,7 +317,7 @@ def _write(file: Any, header: bytes, arrays: list[Any]) -> None:
 
 
 def _shared_groups(tensors: Mapping[str, Tensor]) -> list[set[str]]:
-    """Group the names of Tensors: those in one group overlap in memory."""
+    """Return groups of the names of Tensors that overlap in memory, without those that overlap with none."""
     places = sorted((address(x.array), x.nbytes, name) for name, x in tensors.items() if x.nbytes)
     groups: list[set[str]] = []
     end = -1
@@ -327,7 +326,7 @@ def _shared_groups(tensors: Mapping[str, Tensor]) -> list[set[str]]:
             groups.append(set())
         groups[-1].add(name)
         end = max(end, begins + nbytes)
-    return groups
+    return [group for group in groups if len(group) > 1]
 
 
 def storage_ptr(tensor: Tensor) -> int:
@@ -408,12 +407,11 @@ def _duplicates(state: Mapping[str, Tensor], preferred: Mapping[str, Any] | None
     """For each group of Tensors that share memory, map the name to keep, if possible a preferred one, to the others."""
     found = {}
     for group in _shared_groups(state):
-        if len(group) > 1:
-            whole = sorted(name for name in group if _covers_storage(state[name]))
-            if not whole:
-                raise ArgumentError(f"{sorted(group)} share memory, and none of them has all of it: none can be kept")
-            kept = next((name for name in whole if name in (preferred or ())), whole[0])
-            found[kept] = sorted(group - {kept})
+        whole = sorted(name for name in group if _covers_storage(state[name]))
+        if not whole:
+            raise ArgumentError(f"{sorted(group)} share memory, and none of them has all of it: none can be kept")
+        kept = next((name for name in whole if name in (preferred or ())), whole[0])
+        found[kept] = sorted(group - {kept})
     return found
 
 

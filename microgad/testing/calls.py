@@ -134,14 +134,14 @@ def warn_of_float32(check: str, inputs: list[Any]) -> None:
             )
 
 
-def refuse_expanded(check: str, inputs: Sequence[Any]) -> None:
+def refuse_expanded(inputs: Sequence[Any]) -> None:
     """Raise ArgumentError for an input that requires grad and was expanded: its elements can't be moved alone."""
     for i, x in enumerate(inputs):
         if isinstance(x, Tensor) and x.requires_grad and expanded_axes(x.array):
             raise ArgumentError(
-                f"The {i}th input has a dimension with stride 0. {check} only supports inputs that are non-overlapping "
-                "to be able to compute the numerical gradients correctly. You should call .contiguous on the input "
-                f"before passing it to {check}."
+                f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are "
+                "non-overlapping to be able to compute the numerical gradients correctly. You should call .contiguous "
+                "on the input before passing it to gradcheck."
             )
 
 

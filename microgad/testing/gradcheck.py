@@ -91,7 +91,7 @@ def gradcheck(
     call = ComplexAsReal(func, sequence(inputs))
     tensors = require_wanted("gradcheck", call.args)
     warn_of_float32("gradcheck", call.complex_args(call.args))
-    refuse_expanded("gradcheck", call.args)
+    refuse_expanded(call.args)
 
     def outputs() -> list[Tensor]:
         return _outputs(call)
@@ -138,7 +138,7 @@ def gradgradcheck(
     call = ComplexAsReal(func, sequence(inputs))
     tensors = require_wanted("gradgradcheck", call.args)
     warn_of_float32("gradgradcheck", call.complex_args(call.args))
-    refuse_expanded("gradcheck", call.args)
+    refuse_expanded(call.args)
 
     def outputs() -> list[Tensor]:
         return [y for y in _outputs(call) if y.requires_grad]

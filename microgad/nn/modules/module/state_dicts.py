@@ -250,12 +250,7 @@ def _match_shape(key: str, value: Any, target: Tensor) -> tuple[Any, str]:
 
 
 def _assign(module: Module, name: str, target: Tensor, value: Tensor) -> None:
-    if isinstance(target, Parameter):
-        if isinstance(value, Parameter):
-            value.requires_grad_(target.requires_grad)
-        else:
-            value = Parameter(value, target.requires_grad)
-    setattr(module, name, value)
+    setattr(module, name, _of_same_kind(target, value))
 
 
 def _swap(target: Tensor, value: Tensor, assign: bool) -> None:
@@ -266,12 +261,16 @@ def _swap(target: Tensor, value: Tensor, assign: bool) -> None:
             "module_load returned one of self or other, please .detach() the result if returning one of the inputs in "
             "module_load"
         )
-    if isinstance(target, Parameter):
-        if isinstance(loaded, Parameter):
-            loaded.requires_grad_(target.requires_grad)
-        else:
-            loaded = Parameter(loaded, target.requires_grad)
-    swap_tensors(target, loaded)
+    swap_tensors(target, _of_same_kind(target, loaded))
+
+
+def _of_same_kind(target: Tensor, value: Tensor) -> Tensor:
+    """Return the new value of a parameter as a Parameter that requires grad as the old one does; of a buffer as is."""
+    if not isinstance(target, Parameter):
+        return value
+    if isinstance(value, Parameter):
+        return value.requires_grad_(target.requires_grad)
+    return Parameter(value, target.requires_grad)
 
 
 def _load_error(module: Module, keys: _IncompatibleKeys | None, errors: list[str]) -> RuntimeError:
