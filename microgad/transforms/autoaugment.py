@@ -81,8 +81,6 @@ _POLICIES = {
 
 # For each operation, its list of magnitudes (None for an operation without) and whether their sign is random.
 Space = dict[str, tuple[Any, bool]]
-
-
 _IDENTITY: Space = {"Identity": (None, False)}
 _ENHANCEMENTS = {"Brightness": "brightness", "Color": "saturation", "Contrast": "contrast", "Sharpness": "sharpness"}
 

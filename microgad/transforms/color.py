@@ -28,7 +28,8 @@ def blend(img: Tensor, other: Tensor, ratio: float) -> Tensor:
     return (ratio * img + (1.0 - ratio) * other).clamp(0, max_value(img.dtype)).to(img.dtype)
 
 
-def _enhance_pil(img: Any, how: str, factor: float) -> Any:
+def enhance_pil(img: Any, how: str, factor: float) -> Any:
+    """Change a PIL image by an enhancer of Pillow's: "Brightness", "Color", "Contrast" or "Sharpness"."""
     return getattr(pillow("ImageEnhance"), how)(img).enhance(factor)
 
 
@@ -82,7 +83,7 @@ def adjust_brightness(img: Any, brightness_factor: float) -> Any:
     [[[0.5, 1.0]]]
     """
     if not is_tensor_image(img, "adjust_brightness", channels=True):
-        return _enhance_pil(img, "Brightness", brightness_factor)
+        return enhance_pil(img, "Brightness", brightness_factor)
     require_not_negative("adjust_brightness", "brightness_factor", brightness_factor)
     return blend(img, creation.zeros_like(img), brightness_factor)
 
@@ -97,7 +98,7 @@ def adjust_contrast(img: Any, contrast_factor: float) -> Any:
     [[[0.5, 0.5]]]
     """
     if not is_tensor_image(img, "adjust_contrast", channels=True):
-        return _enhance_pil(img, "Contrast", contrast_factor)
+        return enhance_pil(img, "Contrast", contrast_factor)
     require_not_negative("adjust_contrast", "contrast_factor", contrast_factor)
     gray = rgb_to_grayscale(img) if get_dimensions(img)[0] == 3 else img
     gray = gray if gray.is_floating_point() else gray.to(float32)
@@ -114,7 +115,7 @@ def adjust_saturation(img: Any, saturation_factor: float) -> Any:
     [1.0, 1.0, 1.0]
     """
     if not is_tensor_image(img, "adjust_saturation", channels=True):
-        return _enhance_pil(img, "Color", saturation_factor)
+        return enhance_pil(img, "Color", saturation_factor)
     require_not_negative("adjust_saturation", "saturation_factor", saturation_factor)
     return img if get_dimensions(img)[0] == 1 else blend(img, rgb_to_grayscale(img), saturation_factor)
 

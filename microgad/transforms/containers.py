@@ -21,7 +21,6 @@ def multiline_repr(name: str, transforms: Transforms, *first: str) -> str:
 class Compose:
     """Call `transforms` one after the other. Source: torchvision.transforms.Compose.
 
-    >>> import numpy as np
     >>> from microgad.transforms import Compose, Normalize, ToTensor
     >>> transform = Compose([ToTensor(), Normalize((0.5,), (0.25,))])
     >>> transform(np.full((2, 2), 255, np.uint8)).tolist()

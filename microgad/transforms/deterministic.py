@@ -26,15 +26,10 @@ class _ReprByName:
 class ToTensor(_ReprByName):
     """Convert a PIL image or an array (H, W[, C]) to a Tensor (C, H, W). Source: torchvision.transforms.ToTensor.
 
-    uint8 becomes the default dtype, in [0, 1]; other dtypes and ranges are kept.
+    uint8 becomes the default dtype, in [0, 1]; other dtypes and ranges are kept. Raises TypeError for anything else,
+    ValueError for an array of other dimensions.
 
-    Raises:
-        DtypeError (a TypeError): it is neither.
-        ShapeError (a ValueError): an array of neither 2 nor 3 dimensions.
-
-    >>> import numpy as np
-    >>> from microgad.transforms import ToTensor
-    >>> image = ToTensor()(np.array([[0, 51, 255]], np.uint8))
+    >>> image = torch.transforms.ToTensor()(np.array([[0, 51, 255]], np.uint8))
     >>> tuple(image.shape), round(image[0, 0, 1].item(), 6)
     ((1, 1, 3), 0.2)
     """
@@ -94,22 +89,13 @@ class ConvertImageDtype(ReprTransform):
 
 
 class Normalize(ReprTransform):
-    """Return (image - mean) / std for each channel. Source: torchvision.transforms.Normalize.
+    """Return (image - mean) / std for each channel of a floating-point Tensor (..., C, H, W).
 
-    Args:
-        mean, std: one number for each channel, or a single one for all.
-        inplace: write the result to the input.
+    `mean` and `std` hold one number for each channel, or a single one for all. With `inplace` the result is written to
+    the input. Raises TypeError for anything but a floating-point Tensor, ValueError for fewer than 3 dimensions, for
+    another number of channels, and for a zero in `std`. Source: torchvision.transforms.Normalize.
 
-    The image is a floating-point Tensor (..., C, H, W).
-
-    Raises:
-        DtypeError (a TypeError): not a Tensor, or not of floating point.
-        ShapeError (a ValueError): fewer than 3 dimensions, or not as many channels as numbers.
-        ArgumentError (a ValueError): a zero in `std`.
-
-    >>> import microgad
-    >>> from microgad.transforms import Normalize
-    >>> Normalize(mean=(0.5, 1.0), std=(0.5, 2.0))(microgad.ones(2, 1, 1)).tolist()
+    >>> torch.transforms.Normalize(mean=(0.5, 1.0), std=(0.5, 2.0))(torch.ones(2, 1, 1)).tolist()
     [[[1.0]], [[0.0]]]
     """
 
@@ -126,14 +112,9 @@ class Normalize(ReprTransform):
 
 
 class Lambda(_ReprByName):
-    """Use any function as a transform. Source: torchvision.transforms.Lambda.
+    """Use any function as a transform. Raises TypeError if it can't be called. Source: torchvision.transforms.Lambda.
 
-    Raises:
-        DtypeError (a TypeError): `lambd` cannot be called.
-
-    >>> import numpy as np
-    >>> from microgad.transforms import Lambda
-    >>> Lambda(lambda image: image.reshape(-1))(np.zeros((2, 3))).shape
+    >>> torch.transforms.Lambda(lambda image: image.reshape(-1))(np.zeros((2, 3))).shape
     (6,)
     """
 

@@ -9,7 +9,7 @@ from ..errors import ArgumentError, DtypeError
 from ..nn import functional as nn
 from ..ops import creation
 from ..tensor import Tensor
-from .color import _enhance_pil, blend, require_not_negative
+from .color import blend, enhance_pil, require_not_negative
 from .conversion import pil_to_tensor, to_pil_image
 from .geometry import to_batch
 from .images import is_tensor_image
@@ -73,7 +73,7 @@ def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
     tensor(9.)
     """
     if not is_tensor_image(img, "adjust_sharpness", channels=True):
-        return _enhance_pil(img, "Sharpness", sharpness_factor)
+        return enhance_pil(img, "Sharpness", sharpness_factor)
     require_not_negative("adjust_sharpness", "sharpness_factor", sharpness_factor)
     if min(img.shape[-2:]) <= 2:
         return img

@@ -47,10 +47,7 @@ PIL_MODES = {
 
 
 def pillow(module: str = "Image") -> Any:
-    """Import PIL.Image or another module of Pillow's.
-
-    Raises:
-        PillowError (an ImportError): Pillow isn't installed.
+    """Import PIL.Image or another module of Pillow's. Raises ImportError if Pillow isn't installed.
 
     >>> torch.transforms.images.pillow("ImageOps").__name__
     'PIL.ImageOps'
