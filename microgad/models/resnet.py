@@ -146,9 +146,10 @@ class ResNet(Module):
         init_kaiming(self, "fan_out", "relu")
         if zero_init_residual:  # each block starts as the identity
             for module in self.modules():
-                last = getattr(module, "bn3" if isinstance(module, Bottleneck) else "bn2", None)
-                if isinstance(module, (BasicBlock, Bottleneck)) and last.weight is not None:  # type: ignore[union-attr]
-                    init.zeros_(last.weight)  # type: ignore[union-attr]
+                if isinstance(module, (BasicBlock, Bottleneck)):
+                    last = module.bn3 if isinstance(module, Bottleneck) else module.bn2
+                    if last.weight is not None:
+                        init.zeros_(last.weight)
 
     def _make_layer(
         self, block: type[BasicBlock | Bottleneck], planes: int, blocks: int, stride: int = 1, dilate: bool = False

@@ -207,11 +207,9 @@ class RNNBase(_Recurrent):
         """Return the states with their batches in the order of `permutation`."""
         if permutation is None:
             return hx
-        return (
-            hx.index_select(1, permutation)
-            if isinstance(hx, Tensor)
-            else tuple(s.index_select(1, permutation) for s in hx)
-        )
+        if isinstance(hx, Tensor):
+            return hx.index_select(1, permutation)
+        return tuple(s.index_select(1, permutation) for s in hx)
 
     def _check_ndim(self, x: Tensor, states: list[Tensor] | None) -> None:
         if x.ndim not in (2, 3):

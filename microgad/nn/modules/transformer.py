@@ -125,7 +125,7 @@ class TransformerEncoderLayer(_TransformerLayer):
             return False
         if any(m._forward_hooks or m._forward_pre_hooks for m in self.modules()):
             return False
-        return not (state.current().grad_enabled and any(x.requires_grad for x in (src, *self.parameters())))
+        return not _is_recorded(self, src)
 
 
 class TransformerDecoderLayer(_TransformerLayer):
@@ -232,9 +232,7 @@ class TransformerEncoder(Module):
     def _zeroes_padding(self, src: Tensor, padding: Tensor) -> bool:
         """Whether PyTorch would take the nested Tensor path, whose outputs at padded positions are 0."""
         first = self.layers[0]
-        if not self.use_nested_tensor or first.training or src.ndim != 3:
-            return False
-        if state.current().grad_enabled and any(x.requires_grad for x in (src, *first.parameters())):
+        if not self.use_nested_tensor or first.training or src.ndim != 3 or _is_recorded(first, src):
             return False
         valid = ~_is_padding(padding).array
         return not self.mask_check or bool((valid[:, 1:] <= valid[:, :-1]).all())  # padding only at the end
@@ -387,6 +385,11 @@ def _is_causal(mask: Tensor | None, is_causal: bool | None, x: Tensor, layer: An
     length = x.shape[1 if x.ndim == 3 and layer.self_attn.batch_first else 0]
     causal = Transformer.generate_square_subsequent_mask(length, mask.device)
     return mask.shape == causal.shape and bool((mask == (causal.bool() if mask.array.dtype == bool else causal)).all())
+
+
+def _is_recorded(layer: Module, x: Tensor) -> bool:
+    """Whether a call of the layer makes a graph."""
+    return state.current().grad_enabled and any(each.requires_grad for each in (x, *layer.parameters()))
 
 
 def _is_padding(mask: Tensor) -> Tensor:

@@ -94,12 +94,10 @@ class ModuleConversion:
             raise DtypeError(
                 f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={kind}"
             )
-
         if kind is not None and kind.is_complex:
             warn("Complex modules are a new feature, and some might not work as expected with complex parameters")
         if device is not None:
             device = backend.device(device)  # raises for an unknown device, even if there is nothing to move
-
         if memory_format is not None:
             memory_formats.check("to", memory_format)
 
