@@ -102,7 +102,7 @@ class Wishart(Covariance, ExponentialFamily):
         chol = factor @ (triangle + vec_to_tril_matrix(below, diag=-1) if size > 1 else triangle)
         return chol @ chol.mT
 
-    def _any(self, which: Tensor) -> Tensor:
+    def _anywhere(self, which: Tensor) -> Tensor:
         """Return for each sample whether `which` holds anywhere in the batch."""
         return which.flatten(-len(self._batch_shape)).any(-1) if self._batch_shape else which
 
@@ -112,12 +112,12 @@ class Wishart(Covariance, ExponentialFamily):
         As in PyTorch, whose first check is inverted, the positive definite ones of the first samples are redrawn.
         """
         drawn = self._bartlett(sample_shape)
-        again = self._any(self.support.check(drawn))
+        again = self._anywhere(self.support.check(drawn))
         for _ in range(max_try_correction):
             if not again.any():
                 break
             drawn[again] = self._bartlett((int(again.sum()),))
-            again = self._any(~self.support.check(drawn))
+            again = self._anywhere(~self.support.check(drawn))
         return drawn
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -51,13 +51,14 @@ def _entries(data: bytes) -> dict[str, bytes]:
         name, kind = header[:100].rstrip(b"\0").decode("latin-1"), chr(header[156])
         if ends > len(data):
             raise FileError(f"ends within {name!r}")
-        if kind not in _FACTS and (kind not in "0\0" or name not in (*_PARTS, "sys_info")):
+        at = ends + -ends % _BLOCK
+        if kind in _FACTS:
+            continue
+        if kind not in "0\0" or name not in (*_PARTS, "sys_info"):
             raise FileError(f"holds an entry {name!r} of kind {kind!r}, which PyTorch's archives don't")
         if name in found:
             raise FileError(f"holds two entries of the name {name!r}")
-        if kind not in _FACTS:
-            found[name] = data[begins:ends]
-        at = ends + -ends % _BLOCK
+        found[name] = data[begins:ends]
     for name in _PARTS:
         if name not in found:
             raise FileError(f"is a tar archive, but not one of PyTorch's: it holds no {name}")

@@ -36,6 +36,13 @@ class Argument(NamedTuple):
         """Whether the operation writes to the argument, marked as `Tensor(a!)`."""
         return "!" in self.type
 
+    def parameter(self) -> inspect.Parameter:
+        """Return the argument as a parameter of a Python function."""
+        kind = inspect.Parameter.KEYWORD_ONLY if self.kwarg_only else inspect.Parameter.POSITIONAL_OR_KEYWORD
+        return inspect.Parameter(
+            self.name, kind, default=inspect.Parameter.empty if self.default is ... else self.default
+        )
+
 
 class Schema:
     """The arguments and results of an operation. Source: torch._C.FunctionSchema.
@@ -56,15 +63,7 @@ class Schema:
         self.name, arguments, self.returns = found.groups()
         self._text = f"{self.name}({arguments}) -> {self.returns}"
         self.arguments = list(_arguments(arguments, self._text))
-        empty, kinds = inspect.Parameter.empty, (
-            inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY,
-        )  # fmt: skip
-        self._signature = inspect.Signature(
-            [
-                inspect.Parameter(a.name, kinds[a.kwarg_only], default=empty if a.default is ... else a.default)
-                for a in self.arguments
-            ]
-        )
+        self._signature = inspect.Signature([argument.parameter() for argument in self.arguments])
 
     def __str__(self) -> str:
         return self._text
