@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-
 import numpy as np
 
 import microgad as torch
 from microgad import nn
+
+from .planted_faults import faults_of, planted
 
 
 class Net(nn.Module):
@@ -269,18 +269,13 @@ def backward_of_none(net, x):
     return net.head(h)
 
 
-FAULTS = [
-    case for case in list(vars().values())
-    if inspect.isfunction(case) and case.__module__ == __name__ and "# here " in inspect.getsource(case)
-]  # fmt: skip
+FAULTS = faults_of(globals())
 
 
-def planted(case):
+def facts_of(case):
     """The line number of a fault, the operation and reason in its comment, and the parameter that has no gradient."""
-    lines, first = inspect.getsourcelines(case)
-    (at,) = (i for i, line in enumerate(lines) if "# here " in line)
-    *words, name = lines[at].partition("# here ")[2].split()
-    return first + at, words[0], " ".join(words[1:]), name
+    line, (op, *reason, parameter) = planted(case)
+    return line, op, " ".join(reason), parameter
 
 
 def recorded(case, stats=True):

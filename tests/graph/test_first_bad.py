@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import random
 
 import numpy as np
@@ -11,6 +10,8 @@ import pytest
 import microgad as torch
 from microgad import nn
 from microgad.nn import functional as F
+
+from .planted_faults import faults_of, planted
 
 
 class Net(nn.Module):
@@ -217,17 +218,7 @@ def arc_cosine_at_one(net, x):
     return net.head(h.acos())  # here Acos backward inf
 
 
-FAULTS = [
-    case for case in list(vars().values())
-    if inspect.isfunction(case) and case.__module__ == __name__ and "# here " in inspect.getsource(case)
-]  # fmt: skip
-
-
-def planted(case):
-    """The line number of a fault, and the words of its comment: operation, direction, kind of value."""
-    lines, first = inspect.getsourcelines(case)
-    (at,) = (i for i, line in enumerate(lines) if "# here " in line)
-    return first + at, *lines[at].partition("# here ")[2].split()
+FAULTS = faults_of(globals())
 
 
 def recorded(case, **level):
@@ -244,7 +235,7 @@ def test_there_are_enough_faults():
 
 @pytest.mark.parametrize("case", FAULTS, ids=lambda case: case.__name__)
 def test_first_bad_names_the_operation_of_the_fault(case):
-    line, name, during, kind = planted(case)
+    line, (name, during, kind) = planted(case)
     tape = recorded(case, stats=True)
     bad = tape.first_bad()
     assert (bad.op.name, bad.during, bad.kind) == (name, during, kind), bad.message

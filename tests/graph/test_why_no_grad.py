@@ -11,18 +11,18 @@ import microgad as torch
 from microgad import nn
 from microgad.graph import why_no_grad
 
-from .lost_gradients import FAULTS, no_grad, planted, recorded
+from .lost_gradients import FAULTS, facts_of, no_grad, recorded
 
 
 def test_there_are_enough_faults():
     assert len(FAULTS) >= 30
-    assert len({planted(case)[1:3] for case in FAULTS}) >= 20
+    assert len({facts_of(case)[1:3] for case in FAULTS}) >= 20
 
 
 @pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True:UserWarning")
 @pytest.mark.parametrize("case", FAULTS, ids=lambda case: case.__name__)
 def test_the_operation_that_cuts_the_path_is_named(case):
-    line, name, reason, parameter = planted(case)
+    line, name, reason, parameter = facts_of(case)
     net, _, tape = recorded(case)
     cut = tape.why_no_grad(parameter)
     assert (cut.op.name, cut.reason) == (name, reason), cut.message

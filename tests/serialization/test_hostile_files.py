@@ -6,7 +6,6 @@ import io
 import os
 import pickle
 import struct
-import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from hypothesis import strategies as st
 
 import microgad as torch
 from microgad.serialization import FileError
+
+from .rejected import rejects
 
 WHOLE = io.BytesIO()
 torch.save({"w": torch.arange(6.0).reshape(2, 3), "n": [1.5, None]}, WHOLE)
@@ -35,17 +36,6 @@ def archive_with(records: dict[str, bytes]) -> bytes:
 
 def with_pickle(code: bytes) -> bytes:
     return archive_with({"data.pkl": b"\x80\x02" + code})
-
-
-def rejects(content: bytes, message: str) -> None:
-    """Loading raises a FileError, and allocates memory in proportion to the file's size."""
-    tracemalloc.start()
-    try:
-        with pytest.raises(FileError, match=message):
-            torch.load(io.BytesIO(content))
-        assert tracemalloc.get_traced_memory()[1] < 20 * len(content) + 200_000
-    finally:
-        tracemalloc.stop()
 
 
 class CallsFunction:

@@ -9,7 +9,6 @@ import pickle
 import struct
 import subprocess
 import sys
-import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -22,20 +21,10 @@ from microgad.serialization import FileError, safetensors, save_npz
 
 from ..fuzz import intact_files
 from ..fuzz.intact_files import global_instruction, joined, plain, tuple_of
+from .rejected import rejects
 
 DTYPES = ["float16", "float32", "float64", "complex64", "bool", "uint8", "uint16", "uint32", "uint64"]
 DTYPES += ["int8", "int16", "int32", "int64"]
-
-
-def rejects(content: bytes, message: str) -> None:
-    """Loading raises a FileError, and allocates memory in proportion to the file's size."""
-    tracemalloc.start()
-    try:
-        with pytest.raises(FileError, match=message):
-            torch.load(io.BytesIO(content))
-        assert tracemalloc.get_traced_memory()[1] < 25 * len(content) + 200_000
-    finally:
-        tracemalloc.stop()
 
 
 on_the_host = pytest.mark.host("NumPy and PyTorch read the memory")
