@@ -17,8 +17,6 @@ from .line_search import _strong_wolfe as _strong_wolfe
 from .optimizer import Optimizer, Params
 
 Closure = Callable[[], Any]
-
-
 STATE_NAMES = (  # in PyTorch's order
     "func_evals", "n_iter", "al", "d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss",
 )  # fmt: skip

@@ -68,7 +68,8 @@ class ModuleHooks:
         """Give a module that is let go to the graphs of its calls, whose backward hooks take it as argument.
 
         Tensors among its attributes, or in lists, tuples and dicts there, are detached: they would refer back to these
-        graphs, which only the garbage collector could free then.
+        graphs, which only the garbage collector could free then. That is why graphs don't simply hold their modules,
+        either; and a weak reference's callback can't do this, as it comes when the module is gone.
         """
         if graphs := calls.pop(id(self), None):
             for call in graphs:
