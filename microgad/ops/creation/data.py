@@ -15,11 +15,12 @@ from ...dtypes.conversions import convert
 from ...errors import ArgumentError, DtypeError, GraphError, UnsupportedError
 from ...errors.arguments import check_bool, is_sequence
 from ...errors.notices import TO_SCALAR, once, warn
+from ...function import SCALARS
 from ...storage import UntypedStorage, is_storage
 from ...type_aliases import Device, Dtype, GivenDtype, Layout, Operand, Tensor
 from .scalars import as_scalar, check_numbers
 
-_PYTHON_NUMBERS, _OBJECTS = frozenset((float, int, bool, complex)), np.dtype(object)
+_OBJECTS = np.dtype(object)
 _WHOLE = np.ndarray, np.generic, function.Tensor, str, bytes
 _COPY_WARNING = (
     "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
@@ -200,7 +201,7 @@ def _is_nested(data: Any) -> bool:
 def _has_typed(data: Any) -> bool:
     """Whether nested sequences contain an element that has a dtype, such as a NumPy scalar."""
     if _is_nested(data):
-        return not _PYTHON_NUMBERS.issuperset(map(type, data)) and any(map(_has_typed, data))
+        return not SCALARS.issuperset(map(type, data)) and any(map(_has_typed, data))
     return hasattr(data, "dtype")
 
 
@@ -252,7 +253,7 @@ def _find_dtypes(data: Any, found: list[Any]) -> None:
 def _first(data: Any) -> Any:
     """The first element of nested sequences: a number, an array, or an empty sequence."""
     for _ in range(128):
-        if type(data) in _PYTHON_NUMBERS or not (_is_nested(data) and len(data)):
+        if type(data) in SCALARS or not (_is_nested(data) and len(data)):
             return data
         try:
             data = data[0]
