@@ -313,9 +313,8 @@ def fan_in_uniform_(weight: Tensor, bias: Tensor | None) -> None:
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
     """Fill with a matrix whose rows or columns, whichever are fewer, are orthonormal, times `gain`.
 
-    Dimensions after the first count as one.
-
-    Raises ValueError for fewer than two dimensions. Source: torch.nn.init.orthogonal_; Saxe et al. (2013).
+    Dimensions after the first count as one. Raises ValueError for fewer than two dimensions.
+    Source: torch.nn.init.orthogonal_; Saxe et al. (2013).
 
     >>> w = nn.init.orthogonal_(torch.empty(2, 3))
     >>> torch.allclose(w @ w.T, torch.eye(2), atol=1e-6)
@@ -323,11 +322,9 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     """
     if tensor.ndim < 2:
         raise ValueError(f"Only tensors with 2 or more dimensions are supported, got shape {tuple(tensor.shape)}")
-    if tensor.numel() == 0:
+    if tensor.numel() == 0 or tensor.is_meta:
         return tensor
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
-    if tensor.is_meta:
-        return tensor
     drawn = tensor.new_zeros(rows, columns).normal_(generator=generator).array
     q, r = np.linalg.qr(drawn.T if rows < columns else drawn)
     q = q * np.sign(np.diagonal(r))  # makes QR unique, hence q uniform over orthogonal matrices: Mezzadri (2007)

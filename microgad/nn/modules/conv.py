@@ -6,7 +6,7 @@ They take floating-point Tensors of the weight's dtype, with a batch (N, C, ...)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from ...errors import ArgumentError
 from ...parameter import Parameter
@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # lazy_layers.py sets them here
 
 PaddingMode: TypeAlias = Literal["zeros", "reflect", "replicate", "circular"]
 
-_PAD_MODES = ("zeros", "reflect", "replicate", "circular")
+_PAD_MODES = get_args(PaddingMode)
 
 
 class _ConvNd(Module):

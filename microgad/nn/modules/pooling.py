@@ -301,9 +301,8 @@ class _FractionalMaxPool(Module):
         self.register_buffer("_random_samples", _random_samples)
         self.output_size = None if output_size is None else to_tuple(output_size, self._spatial_dims)
         self.output_ratio = None if output_ratio is None else to_tuple(output_ratio, self._spatial_dims)
-        name = self._get_name()
         if (output_size is None) == (output_ratio is None):
-            raise ArgumentError(f"{name} requires either output_size or output_ratio, and only one of them")
+            raise ArgumentError(f"{self._get_name()} requires either output_size or output_ratio, and only one of them")
         if self.output_ratio is not None and not all(0 < ratio < 1 for ratio in self.output_ratio):
             raise ArgumentError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
 

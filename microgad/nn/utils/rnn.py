@@ -161,8 +161,7 @@ def pad_packed_sequence(
     """Unpack to padded sequences (T, B, ...), or with batch_first (B, T, ...), and their lengths.
 
     This is the inverse of `pack_padded_sequence`. T is the greatest length, or total_length. Raises ValueError if
-    total_length is less than the greatest length.
-    Source: torch.nn.utils.rnn.pad_packed_sequence.
+    total_length is less than the greatest length. Source: torch.nn.utils.rnn.pad_packed_sequence.
 
     >>> packed = nn.utils.rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])])
     >>> nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)

@@ -110,9 +110,8 @@ def draw_bounding_boxes(
     """Draw boxes (N, 4), given by x and y of two corners, and labels on an image (C, H, W) of 1 or 3 channels.
 
     Labels have the colors of the boxes or `label_colors`. With `fill_labels` they are black, or of `label_colors`, on
-    a background of the boxes' colors or `label_background_colors`.
-
-    Raises TypeError or ValueError for anything else, ImportError without Pillow.
+    a background of the boxes' colors or `label_background_colors`. Raises TypeError or ValueError for anything else,
+    ImportError without Pillow.
     Source: torchvision.utils.draw_bounding_boxes.
 
     >>> image = torch.zeros(3, 4, 4, dtype=torch.uint8)

@@ -68,10 +68,9 @@ def deform_conv2d(
         )
     if weight.shape[1] * groups != channels or outputs % groups:
         raise ShapeError(f"deform_conv2d: weight has shape {tuple(weight.shape)}, but input {tuple(input.shape)}")
-    if mask is not None and mask.shape != (count, offset_groups * taps, *size):
-        raise ShapeError(
-            f"deform_conv2d: mask has shape {tuple(mask.shape)}, expected {(count, offset_groups * taps, *size)}"
-        )
+    wanted = (count, offset_groups * taps, *size)
+    if mask is not None and mask.shape != wanted:
+        raise ShapeError(f"deform_conv2d: mask has shape {tuple(mask.shape)}, expected {wanted}")
     moved = offset.reshape(count, offset_groups, *kernel, 2, *size)
     y, x = (_coordinates(moved, i, kernel[i], size[i], strides[i], pads[i], dilations[i]).flatten(2) for i in (0, 1))
     found = _sample_bilinear(input.reshape(count, offset_groups, -1, *input.shape[2:]), y, x)

@@ -35,11 +35,11 @@ def _weights(start: float, size: float, bins: int, samples: int, length: int) ->
 
 def _parse_arguments(output_size: Any, boxes: Any) -> tuple[tuple[int, ...], Any]:
     """Return the output size as a pair, and the boxes as (K, 5) on the CPU, each with the index of its image first."""
-    listed = boxes if isinstance(boxes, (list, tuple)) else [boxes]
-    width = 5 if listed is not boxes else 4
+    by_image = isinstance(boxes, (list, tuple))
+    listed, width = (boxes, 4) if by_image else ([boxes], 5)
     if not all(isinstance(b, Tensor) and b.ndim == 2 and b.shape[1] == width for b in listed):
         raise CallError("boxes are expected to be a Tensor (K, 5), or a list of Tensors (L, 4)")
-    if isinstance(boxes, (list, tuple)):
+    if by_image:
         numbered = [movement.cat((b.new_full((len(b), 1), float(i)), b), 1) for i, b in enumerate(boxes)]
         boxes = movement.cat(numbered)
     return to_tuple(output_size, 2), boxes.detach().cpu().numpy().astype(np.float64)
