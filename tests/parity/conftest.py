@@ -1,4 +1,4 @@
-"""Configuration of the comparisons with PyTorch.
+"""Configuration of the comparisons with PyTorch, which runs on one thread.
 
 Without PyTorch, the test files that import it unconditionally are left out; the others skip themselves.
 """
@@ -6,6 +6,8 @@ Without PyTorch, the test files that import it unconditionally are left out; the
 import re
 from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 IMPORTS_TORCH = re.compile(r"^import torch|^from (torch|\.side_by_side|\.derivatives|\.op_db\.compare)\b", re.MULTILINE)
 collect_ignore = [
@@ -20,3 +22,10 @@ if find_spec("torch"):
     # Where there is no GPU, manual_seed would spend most of its time on the call stack, which it formats to be shown
     # if the seed can't be set later.
     torch.cuda.manual_seed_all = torch.xpu.manual_seed_all = lambda seed: None
+
+    @pytest.fixture(autouse=True, scope="module")
+    def _one_thread():
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # starting a second one takes longer than the work itself
+        yield
+        torch.set_num_threads(threads)

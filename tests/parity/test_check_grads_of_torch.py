@@ -16,14 +16,6 @@ torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # starting a second one takes longer than the work itself
-    yield
-    torch.set_num_threads(threads)
-
-
 def random(*shape, seed=0, dtype=torch.float64, requires_grad=True):
     x = np.random.default_rng(seed).standard_normal(shape)
     return torch.tensor(x, dtype=dtype, requires_grad=requires_grad)

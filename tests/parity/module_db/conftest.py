@@ -1,4 +1,3 @@
-"""Leave out these tests where PyTorch or expecttest is missing, and run them on one thread."""
+"""Leave out these tests where PyTorch or expecttest is missing."""
 
-from tests.parity.op_db.conftest import _one_thread as _one_thread
 from tests.parity.op_db.conftest import collect_ignore_glob as collect_ignore_glob
