@@ -19,6 +19,7 @@ from . import layouts
 from .creation import zeros
 from .dropout import noise_like
 from .elementwise import where
+from .linalg.products import product
 from .movement import broadcast_shapes
 from .softmax import Softmax, exponentials
 from .spelling import tensors_only
@@ -87,7 +88,7 @@ class Attention(Function):
             grad_part = grad_out[index] / divisor
             if needs[2]:
                 dropped = part_exps if noise is None else part_exps * noise
-                _accumulate(grads[2], batch_index, index, np.matmul(dropped.swapaxes(-1, -2), grad_part))
+                _accumulate(grads[2], batch_index, index, product(dropped.swapaxes(-1, -2), grad_part))
             if not (needs[0] or needs[1] or needs[3]):
                 continue
             grad_scores = np.matmul(grad_part, v.swapaxes(-1, -2))
@@ -102,7 +103,7 @@ class Attention(Function):
             if needs[0]:
                 grads[0][index] = np.matmul(grad_scores, k) * self.scale
             if needs[1]:
-                _accumulate(grads[1], batch_index, index, np.matmul(grad_scores.swapaxes(-1, -2), q * self.scale))
+                _accumulate(grads[1], batch_index, index, product(grad_scores.swapaxes(-1, -2), q * self.scale))
         return tuple(grads)
 
     def decomposition(self, query, key, value, mask, empty):

@@ -20,7 +20,7 @@ from microgad.ops.window import (
 )
 from microgad.ops.window.geometry import Window
 from microgad.ops.window.resample import ResampleMatrix
-from microgad.ops.window.unfold import im2col, padded, windows
+from microgad.ops.window.unfold import add_columns, im2col, padded, taps, windows
 
 from .patches import leaf, pair, patches, random
 
@@ -233,6 +233,27 @@ def test_unfold_gathers_patches_and_fold_is_its_adjoint():
     assert abs((again * x).sum() - (random(*columns.shape, seed=1) * columns).sum()) < 1e-11
     counts = fold(torch.tensor(np.ones((4, 4))), 3, 2).array
     np.testing.assert_array_equal(counts, [[[1, 2, 1], [2, 4, 2], [1, 2, 1]]])
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        Window((60,), (20,), (8,), ((0, 0),), (1,)),
+        Window((61,), (27,), (9,), ((9, 13),), (1,)),
+        Window((30,), (8,), (9,), ((3, 0),), (1,)),
+        Window((5, 44), (2, 19), (1, 9), ((1, 0), (2, 9)), (1, 1)),
+        Window((3, 5, 40), (1, 2, 8), (1, 2, 10), ((0, 0), (1, 1), (7, 3)), (1, 1, 1)),
+    ],
+)
+def test_columns_of_long_strides_are_added_as_one_by_one(window):
+    columns = random(2, 3, math.prod(window.kernel), *window.out)
+    found, expected = np.zeros((2, 2, 3, *window.size))
+    for first in (0, 2):  # rows of the output
+        part = columns.take(range(first, 2 if first == 0 else window.out[0]), 3)
+        add_columns(part, found, window, first)
+        for k, cells, places in taps(window, first, part.shape[3]):
+            expected[cells] += part[(..., k, *places)]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
 
 
 def test_unfold_with_a_kernel_of_one_element_returns_a_copy():

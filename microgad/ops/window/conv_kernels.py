@@ -76,8 +76,9 @@ def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups:
     weight, area = _not_expanded(weight).reshape(groups, o, c, *kernel), math.prod(kernel)
     if area >= MIN_TILE and window.tiled:
         return by_tiles(y, weight, bias, window)
-    few = o <= min(2 * c * kernel[0], n * math.prod(window.out))
-    fewer = o <= 2 * c and max(window.dilation) == 1  # strided additions take longer than copying
+    places = n * math.prod(window.out)  # for few of them it takes long to copy the weight, turned, as phases need it
+    few = o <= min(2 * c * kernel[0], places)
+    fewer = o <= min(2 * c, places // 4) and max(window.dilation) == 1  # strided additions take longer than copying
     if few if max(window.stride) == 1 else fewer:
         return by_phases(y, weight, bias, window)
     matrix = np.swapaxes(weight.reshape(groups, o, c * area), 1, 2)

@@ -122,6 +122,11 @@ class Window(_Fields):
         return [(tap, slice(max(width - n, 0), None) if n > 0 else slice(-n)) for tap, n in enumerate(offsets) if n]
 
     @cached_property
+    def outer(self) -> Window:
+        """The window along all axes but the last."""
+        return Window(self.size[:-1], self.kernel[:-1], self.stride[:-1], self.padding[:-1], self.dilation[:-1])
+
+    @cached_property
     def tiled(self) -> bool:
         """Whether the kernel's positions cover each cell of the plane once, without padding."""
         whole = all(n == k * steps for n, k, steps in zip(self.size, self.kernel, self.out, strict=True))
