@@ -48,7 +48,7 @@ def test_operations_have_pytorchs_names():
 def test_an_operation_that_pytorch_does_not_have_has_the_name_of_its_class():
     theirs = pytest.importorskip("torch")
     assert function_names()  # imports all operations
-    found = [operator_name(cls) for cls in loaded() if cls.__module__.startswith("microgad.")]
+    found = [operator_name(cls) for cls in loaded() if cls.__module__.startswith("microgad.") and cls.inputs]
     known = {name for name in found if name.startswith("aten::")}
     assert [name for name in known if not hasattr(theirs.ops.aten, name.removeprefix("aten::"))] == []
     assert len(known) > 250

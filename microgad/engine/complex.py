@@ -53,7 +53,7 @@ def conjugate_back(x: Any) -> Any:
 class Conjugation(Function):
     """A conjugate that the engine takes under create_graph. PyTorch takes none: hence the zeros of its derivative."""
 
-    symbol, conjugates = "conj", False
+    symbol, node_name, conjugates = "conj", "Conj", False
 
     def forward(self, x: Any) -> Any:
         return np.conjugate(x)

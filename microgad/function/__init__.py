@@ -69,6 +69,7 @@ class Function:
     materializes: ClassVar[bool] = True  # whether an unused result has the gradient zeros (True) or None
     calls_back: ClassVar[bool] = False  # whether `backward` calls a program, also with float16 and undefined gradients
     last_first: ClassVar[bool] = False  # whether the hooks of its leaf inputs run from the last input to the first
+    all_edges: ClassVar[bool] = False  # whether `next_functions` has a place also for inputs that are numbers or None
     zero_link: ClassVar[type[Function] | None] = None  # records that a derivative depends on the input with slope zero
     conjugates: ClassVar[bool] = True  # whether the engine conjugates complex gradients, as PyTorch's convention asks
     may_hold_arrays: ClassVar[bool] = False  # whether a node of this class was given settings that may hold arrays
@@ -77,6 +78,12 @@ class Function:
     elementwise: ClassVar[bool] = False  # whether the result's memory layout follows the operands', as in PyTorch
     native_half: ClassVar[bool | str] = False  # whether float16 isn't computed in float32; "cuda": not on a GPU
     constants: ClassVar[tuple[str, ...]] = ()  # intermediates of derivative 0: boolean masks, integer indices
+
+    # What PyTorch calls the operation, of this class alone, not of its subclasses; only microgad's own say it. See
+    # grad_fn/torch_names.py.
+    operator: ClassVar[str | None]  # "linalg_det", where it isn't the class's name in snake case; None: there is none
+    node_name: ClassVar[str]  # "NativeBatchNorm", where it isn't `operator` in camel case
+    saved_names: ClassVar[dict[str, str]]  # of saved values: PyTorch's name -> the derivatives', which may be "out"
 
     # Derived from the methods' signatures when the class is defined, see plan.py:
     inputs: ClassVar[tuple[str, ...]] = ()

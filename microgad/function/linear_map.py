@@ -36,6 +36,7 @@ class LinearMap(Function):
                 "may_share": True,
                 "native_half": False,  # the transpose of a movement adds elements up
                 "zero_link": None,
+                "operator": None,
                 "__module__": cls.__module__,
                 "__doc__": f"The adjoint of {cls.__name__}.",
             }

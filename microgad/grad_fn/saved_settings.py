@@ -54,7 +54,8 @@ CONVOLUTION: Settings = {
 POOL: Settings = {
     "kernel_size": lambda node: tuple(_pooling(node).kernel), "padding": lambda node: _pads(_pooling(node)),
 }  # fmt: skip
-# By PyTorch's names of nodes, without "Backward0"; a full name stands for one of several variants.
+# By PyTorch's names of nodes, of which several Functions may have one and a Function several, without "Backward0"; a
+# full name stands for one of several variants.
 SETTINGS: dict[str, Settings] = {
     "Amax": REDUCED, "Amin": REDUCED, "AvgPool2D": POOL, "Cat": AXIS, "Convolution": CONVOLUTION, "Cumprod": AXIS,
     "Cumsum": AXIS, "Elu": {"alpha": "size"}, "Expand": SIZES, "Flip": {"dims": "axis"},

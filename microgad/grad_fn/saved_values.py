@@ -32,15 +32,6 @@ if TYPE_CHECKING:
 else:
     batched = LazyModule("microgad.batching.array")
 
-RESULT = -1
-# PyTorch's names for inputs (by number) and the result, where these aren't `self`, `other`, `result` or our own name.
-INPUT_NAMES = {
-    "Cholesky": {"L": RESULT}, "Clamp": {"min": 1, "max": 2}, "Det": {"A": 0}, "Distances": {"x1": 0, "x2": 1},
-    "Dot": {"tensor": 1}, "Inv": {"inverse": RESULT}, "Linear": {"mat1": 0}, "MatMul": {"mat2": 1},
-    "NllLoss": {"self": 0}, "Pow": {"exponent": 1}, "PRelu": {"weight": 1, "negative_slope": 1}, "Solve": {"A": 0},
-    "SquaredError": {"target": 1},
-}  # fmt: skip
-
 # Types of objects that share no memory with arrays.
 _SHARES_NO_MEMORY = (type(None), int, float, complex, str, bytes, np.generic, PathLike, backend.device)
 
@@ -181,42 +172,42 @@ class PackedByHooks(Packed):
         return values
 
 
-def _find_input(node: Function, name: str) -> int | None:
-    """Return the number of the input that PyTorch calls so, or RESULT; None if no derivative reads such a value."""
+def _find_input(node: Function, name: str) -> str | None:
+    """Return our name of the input that PyTorch calls so, or "out"; None if no derivative reads such a value."""
     cls, inputs = type(node), type(node).inputs
     composite = torch_names.of_composite(node.path)
-    if not inputs or cls.variadic or composite not in (None, torch_names.NAMES.get(torch_names.key(cls))):
+    if not inputs or cls.variadic or composite not in (None, torch_names.name_of(cls)):
         return None  # a part of one PyTorch operation that is several here
-    known = INPUT_NAMES.get(torch_names.key(cls), {})
-    place = known.get(name)
-    if place is None:
-        place = _default_input(inputs, name, several=type(node.shape) is list)
-        if place is None or place in known.values():
+    known: dict[str, str] = torch_names.declared(cls, "saved_names", {})
+    own = known.get(name)
+    if own is None:
+        own = _default_input(inputs, name, several=type(node.shape) is list)
+        if own in known.values():
             return None
     methods = [f for f in (*cls.derivatives, cls.joint, cls.decomposed) if f is not None]
-    read = "out" if place == RESULT else inputs[place]
-    return place if any(read in cls.reads(f) for f in methods) else None
+    return own if any(own in cls.reads(f) for f in methods) else None
 
 
-def _default_input(inputs: tuple[str, ...], name: str, several: bool) -> int | None:
+def _default_input(inputs: tuple[str, ...], name: str, several: bool) -> str | None:
     """Find an input by its own name, or by the usual meaning of `result`, `self` and `other`."""
     if name in inputs:
-        return inputs.index(name)
+        return name
     if name == "result":
-        return None if several else RESULT
+        return None if several else "out"
     if name == "self":
-        return 0 if inputs[0] in ("x", "a") else None
-    return 1 if name == "other" and inputs[1:] in (("b",), ("y",)) else None
+        return inputs[0] if inputs[0] in ("x", "a") else None
+    return inputs[1] if name == "other" and inputs[1:] in (("b",), ("y",)) else None
 
 
 def _position(node: Function, name: str, lead: str) -> int | None:
     """Return a value's position in `kept`; None if this node doesn't keep it."""
-    place = _find_input(node, name)
-    if place is None:
+    own = _find_input(node, name)
+    if own is None:
         raise AttributeError(f"{node_name(node)!r} object has no attribute '{lead}{name}'")
     plan = node.plan
-    if place == RESULT:
+    if own == "out":
         return len(plan.inputs) if plan.out else None
+    place = node.inputs.index(own)
     return plan.inputs.index(place) if place in plan.inputs else None
 
 

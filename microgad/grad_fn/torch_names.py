@@ -1,14 +1,16 @@
 """PyTorch's name for each node, as printed Tensors show it: "MulBackward0", "AddmmBackward0".
 
-Most nodes have the operation's own name. Where PyTorch has several names for one Function of microgad, the settings
-and shapes decide, or the public function has set the name (function/naming.py). Where one operation of PyTorch is a
-composite here, the composite's name, which is on the node's path, decides.
+A Function says what PyTorch calls it: `operator`, of which the node's name is made, or another `node_name`. Where
+PyTorch has several nodes for one Function of microgad, the settings and shapes decide (VARIANTS), or the public
+function has set the name (function/naming.py). Where one operation of PyTorch is a composite here, the composite's
+name, which is on the node's path, decides.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from ..function import AccumulateGrad, Output
@@ -24,9 +26,44 @@ def backward_name(node: Any) -> str:
     if hasattr(cls, "function") and not hasattr(node, "torch_name"):  # a user's autograd.Function
         return f"{cls.__name__}Backward"
     known = of_composite(getattr(node, "path", "")) or getattr(node, "torch_name", "")
-    found = known or NAMES.get(key(cls), cls.__name__)
-    name = found if isinstance(found, str) else found(node)
+    found = known or name_of(cls)
+    return full_name(found if isinstance(found, str) else found(node))
+
+
+def full_name(name: str) -> str:
+    """A node's name with "Backward0" after it, if it has that in PyTorch."""
     return name if "Backward" in name or name in ("CopySlices", "NotImplemented") else f"{name}Backward0"
+
+
+def name_of(cls: type) -> str | Callable[[Any], str]:
+    """The name of an operation's nodes, or the function of the node that knows it."""
+    return _name_of(cls) if key(cls) else cls.__name__
+
+
+@cache
+def _name_of(cls: type) -> str | Callable[[Any], str]:
+    operator = operator_of(cls)
+    found: str = declared(cls, "node_name") or (cls.__name__ if operator is None else camel(operator))
+    return VARIANTS.get(cls.__name__, found)
+
+
+def operator_name(cls: type) -> str:
+    """PyTorch's profiler's name for an operation, for example "aten::relu"; the class's name if PyTorch has none."""
+    operator = operator_of(cls)
+    return cls.__name__ if operator is None else f"aten::{operator}"
+
+
+def operator_of(cls: type) -> str | None:
+    """PyTorch's name for an operation; None if it has none."""
+    if not cls.__module__.startswith("microgad.ops."):
+        return None
+    found: str | None = declared(cls, "operator", "")
+    return snake(cls.__name__) if found == "" else found
+
+
+def declared(cls: type, name: str, default: Any = None) -> Any:
+    """What a class of microgad says itself of its names in PyTorch. Subclasses, and a program's own, have others."""
+    return vars(cls).get(name, default) if key(cls) else default
 
 
 def key(cls: type) -> str:
@@ -34,28 +71,31 @@ def key(cls: type) -> str:
     return cls.__name__ if cls.__module__.startswith("microgad.") else ""
 
 
+@cache
+def snake(name: str) -> str:
+    """The name of a class in snake case: "AvgPool2d" is "avg_pool2d"."""
+    return re.sub("(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def camel(operator: str) -> str:
+    """An operator's name as PyTorch makes that of its node: capital letters follow digits, too, as in "Log1P"."""
+    return "".join(map(str.title, operator.split("_")))
+
+
 def inputs_of(node: Any) -> list[int]:
     """The inputs of a node that appear in PyTorch's `next_functions`, in its order.
 
-    Numbers and inputs without a derivative don't appear, except in the operations in WITH_ALL.
+    Numbers and inputs without a derivative don't appear, except in operations with `all_edges`.
     """
     cls, given = type(node), getattr(node, "tensor_bits", -1)
     if hasattr(cls, "function"):
         return [i for i, device in enumerate(node.ctx._devices) if device is not None]
-    if key(cls) in WITH_ALL and given & 1:
+    if cls.all_edges and given & 1:
         given = -1
     known = cls.variadic or cls.joint is not None or not any(cls.derivatives)
     last = len(node.edges) - 1
     order = (last, *range(last)) if cls.last_first else range(last + 1)
     return [i for i in order if given >> i & 1 and (known or cls.derivatives[i] is not None)]
-
-
-def operator_name(cls: type) -> str:
-    """PyTorch's profiler's name for an operation, for example "aten::relu"; the class's name if PyTorch has none."""
-    name = cls.__name__
-    if not cls.__module__.startswith("microgad.ops.") or name in NO_OPERATORS or name.endswith("Adjoint"):
-        return name
-    return f"aten::{OPERATORS.get(name) or re.sub('(?<=[a-z0-9])(?=[A-Z])', '_', name).lower()}"
 
 
 def of_composite(path: str) -> Any:
@@ -176,86 +216,30 @@ def _stacked_slices(node: Any) -> str:
     return "Permute" if node.dim else backward_name(slices)
 
 
-NAMES: dict[str, Any] = {  # a name, or a function of the node
-    "AddItem": "IndexAdd", "Attention": "ScaledDotProductFlashAttentionForCpu",
-    "AvgPool1d": "SqueezeBackward1", "AvgPool2d": "AvgPool2D", "AvgPool3d": "AvgPool3D",
-    "BatchNorm": "NativeBatchNorm", "NonConstantPad": _border, "Cast": "ToCopy", "Cdist": "View",
-    "Cholesky": "LinalgCholeskyEx",
-    "Clamp": _clamp, "Conjugation": "Conj", "Contract": "View",
-    "CopySign": lambda node: f"CopysignBackward{int(_is_number(node, 1))}", "Cross": "LinalgCross",
-    "CrossEntropy": _nll_loss, "Ctc": "CtcLoss",
-    "Det": "LinalgDet", "Distances": "Cdist", "Dropout": "Mul", "Eig": "LinalgEig", "Eigh": "LinalgEigh",
-    "Entr": "SpecialEntr", "Erfcx": "SpecialErfcx", "Fft": "FftC2C", "FixedBatchNorm": "NativeBatchNorm",
-    "Diff": "Sub", "FloorDiv": "DivBackward2", "FloorDivide": "NotImplemented", "Fmod": _of_two("Fmod"),
-    "Fold": "Col2Im",
-    "BackwardHookFunction": "BackwardHookFunctionBackward", "GeluTanh": "Gelu", "GetItem": _get_item,
-    "GroupNorm": "NativeGroupNorm", "Gru": "Stack", "HardtanhInPlace": "Hardtanh", "I0e": "SpecialI0E",
-    "I1": "SpecialI1", "I1e": "SpecialI1E", "Ifft": "FftC2C", "Imag": "Select", "Inv": "LinalgInvEx",
-    "Irfft": "FftC2R", "LayerNorm": "NativeLayerNorm",
-    "Lerp": lambda node: f"LerpBackward{int(not _is_number(node, 2))}", "Linear": _linear, "Log1p": "Log1P",
-    "LogAddExp": "Logaddexp", "LogAddExp2": "Logaddexp2", "LogCumSumExp": "Logcumsumexp", "LogNdtr": "SpecialLogNdtr",
-    "LogSumExp": "Logsumexp", "Lstm": "MkldnnRnnLayer", "LUFactor": "LinalgLuFactorEx", "MatMul": _matmul,
-    "MatrixExp": "LinalgMatrixExp", "Max": "MaxBackward1", "MaxPool1d": "SqueezeBackward1",
-    "MaxPool2d": "MaxPool2DWithIndices", "MaxPool3d": "MaxPool3DWithIndices",
-    "Mean": _reduced("Mean"), "Min": "MinBackward1", "Ndtri": "SpecialNdtri", "NextAfter": "Nextafter",
+# Functions for which PyTorch has several nodes. They are here, not in the classes, since they read the graph, which the
+# bodies of operations never do, and only printing needs them.
+VARIANTS: dict[str, Callable[[Any], str]] = {
+    "Clamp": _clamp,
+    "CopySign": lambda node: f"CopysignBackward{int(_is_number(node, 1))}",
+    "CrossEntropy": _nll_loss,
+    "Fmod": _of_two("Fmod"),
+    "GetItem": _get_item,
+    "Lerp": lambda node: f"LerpBackward{int(not _is_number(node, 2))}",
+    "Linear": _linear,
+    "MatMul": _matmul,
+    "Mean": _reduced("Mean"),
     "NllLoss": _nll_loss,
-    "Pad": "ConstantPadNd", "Pinv": "LinalgPinv",
+    "NonConstantPad": _border,
+    "PRelu": lambda node: "LeakyRelu" if _is_number(node, 1) else "PreluKernel",
     "Pow": lambda node: f"PowBackward{2 if _is_number(node, 0) else int(not _is_number(node, 1))}",
-    "PRelu": lambda node: "LeakyRelu" if _is_number(node, 1) else "PreluKernel", "Prod": _reduced("Prod"),
-    "QR": "LinalgQr", "Real": "Select", "RegionWrite": "CopySlices", "Remainder": _of_two("Remainder"),
-    "Reshape": "View", "RealFft": "FftR2C", "RemoveBatchDim": _stacked_slices,
-    "Rfft": "FftR2C", "RmsNorm": "Mul", "Rnn": "Stack",
+    "Prod": _reduced("Prod"),
+    "Remainder": _of_two("Remainder"),
+    "RemoveBatchDim": _stacked_slices,
     "Round": lambda node: f"RoundBackward{int(bool(node.decimals))}",
-    "RRelu": "RreluWithNoise", "SetItem": _set_item, "SLogDet": "LinalgSlogdet", "Solve": "LinalgSolveEx",
-    "SolveTriangular": "LinalgSolveTriangular", "SquaredError": "MseLoss", "Sum": _reduced("Sum"), "SVD": "LinalgSvd",
-    "TruncDiv": "DivBackward2", "Unfold": "Im2Col", "VectorNorm": "LinalgVectorNorm", "SlidingWindows": "Unfold",
-    "XLog1PY": "SpecialXlog1Py", "Zeta": "SpecialZeta",
+    "SetItem": _set_item,
+    "Sum": _reduced("Sum"),
     "XLogY": lambda node: f"XlogyBackward{1 if _is_number(node, 0) else 2 * int(_is_number(node, 1))}",
-} | {f"{name}{n}d": "Convolution" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)}  # fmt: skip
-
-WITH_ALL = {  # operations whose `next_functions` have a place for each input, numbers and None included
-    "Add", "Sub", "Mul", "Div", "Where", "BatchNorm", "FixedBatchNorm", "LayerNorm", "GroupNorm",
-    *(f"{name}{n}d" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)),
-}  # fmt: skip
-
-OPERATORS = {  # names that aren't the class's in snake case
-    "AiryAi": "special_airy_ai", "Any_": "any", "Attention": "scaled_dot_product_attention", "Cast": "to",
-    "Cholesky": "linalg_cholesky", "Contract": "einsum", "CopySign": "copysign", "Cross": "linalg_cross",
-    "CrossEntropy": "cross_entropy_loss", "Ctc": "ctc_loss", "Det": "linalg_det", "Distances": "_cdist_forward",
-    "Eig": "linalg_eig", "Eigenvalues": "linalg_eigvals", "EigenvaluesH": "linalg_eigvalsh", "Eigh": "linalg_eigh",
-    "Entr": "special_entr", "Equal": "eq", "Erfcx": "special_erfcx", "Fft": "fft_fft", "FixedBatchNorm": "batch_norm",
-    "FloorDiv": "div", "Fold": "col2im", "GeluTanh": "gelu", "GetItem": "index", "Greater": "gt",
-    "GreaterEqual": "ge", "GridSample": "grid_sampler", "HardtanhInPlace": "hardtanh_", "Huber": "huber_loss",
-    "I0e": "special_i0e", "I1": "special_i1", "I1e": "special_i1e", "Ifft": "fft_ifft", "Inv": "linalg_inv",
-    "Irfft": "fft_irfft", "LDLFactor": "linalg_ldl_factor", "LeftShift": "bitwise_left_shift", "Less": "lt",
-    "LessEqual": "le", "LogAddExp": "logaddexp", "LogAddExp2": "logaddexp2", "LogCumSumExp": "logcumsumexp",
-    "LogNdtr": "special_log_ndtr", "LogSigmoid": "log_sigmoid", "LogSumExp": "logsumexp",
-    "LUFactor": "linalg_lu_factor", "MatMul": "matmul", "MatrixExp": "linalg_matrix_exp", "NanSum": "nansum",
-    "Ndtr": "special_ndtr", "Ndtri": "special_ndtri", "NextAfter": "nextafter", "NonConstantPad": "pad",
-    "NotEqual": "ne", "Pinv": "linalg_pinv", "PRelu": "prelu", "QR": "linalg_qr", "Rfft": "fft_rfft",
-    "RightShift": "bitwise_right_shift", "RoundedDiv": "div", "RRelu": "rrelu", "Select": "where",
-    "SetItem": "index_put_", "SignBit": "signbit", "SingularValues": "linalg_svdvals", "SLogDet": "linalg_slogdet",
-    "SlidingWindows": "unfold", "Solve": "linalg_solve", "SolveTriangular": "linalg_solve_triangular",
-    "SquaredError": "mse_loss", "SVD": "linalg_svd", "Transfer": "to", "TruncDiv": "div", "Unfold": "im2col",
-    "VectorNorm": "linalg_vector_norm", "XLog1PY": "special_xlog1py", "XLogY": "xlogy", "Zeta": "special_zeta",
-    **{f"Is{of}": f"is{of.lower()}" for of in ("Close", "Finite", "In", "Inf", "NaN", "NegInf", "PosInf", "Real")},
-    "SphericalBesselJ0": "special_spherical_bessel_j0",
-    **{f"Bessel{of}": f"special_bessel_{of.lower()}" for of in ("J0", "J1", "Y0", "Y1")},
-    **{f"Modified{of}": f"special_modified_bessel_{of.lower()}" for of in ("I0", "I1", "K0", "K1")},
-    **{f"Scaled{of}": f"special_scaled_modified_bessel_{of.lower()}" for of in ("K0", "K1")},
-    **{f"Chebyshev{of}": f"special_chebyshev_polynomial_{of.lower()}" for of in "TUVW"},
-    **{f"ShiftedChebyshev{of}": f"special_shifted_chebyshev_polynomial_{of.lower()}" for of in "TUVW"},
-    "HermiteH": "special_hermite_polynomial_h", "HermiteHe": "special_hermite_polynomial_he",
-    "LaguerreL": "special_laguerre_polynomial_l", "LegendreP": "special_legendre_polynomial_p",
-}  # fmt: skip
-
-NO_OPERATORS = {  # operations that PyTorch doesn't have, or has no operator for
-    "AdaptiveAvg", "AddItem", "BagSum", "BesselIOverPower", "BoxArgmax", "BoxMax", "Cbrt", "ClearItem",
-    "Conv1dWeight", "Conv2dWeight", "Conv3dWeight", "ErfcxSlope", "ExtremeItem", "Flat", "GatherCells",
-    "GridSourceIndex", "GuardedView", "LostView", "MaxPoolScatter", "MaxUnpool", "MulItem", "Pick",
-    "PiecewiseConstant", "Rank", "RealFft", "Recurrent", "RegionClear", "RegionRead", "RegionWrite", "Resample",
-    "Rnn", "SegmentExtreme", "SegmentSum", "Share", "Shuffle", "TakeRows", "TransformArgument",
-}  # fmt: skip
+}
 
 COMPOSITES: dict[str, Any] = {  # composites of microgad that are one operation in PyTorch: name -> PyTorch's node
     "affine_grid": "AffineGridGenerator",

@@ -39,7 +39,8 @@ class Attention(Function):
     maximum (or 0) and sum, as in FlashAttention. Dao et al. (2022).
     """
 
-    symbol = "attention"
+    symbol, operator = "attention", "scaled_dot_product_attention"
+    node_name = "ScaledDotProductFlashAttentionForCpu"
     broadcasts, materializes = True, False
     constants = ("empty",)
     fused = False

@@ -249,7 +249,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
 class Cdist(Function):
     """Euclidean distances of rows by one matrix product, (..., P, M), (..., R, M) -> (..., P, R)."""
 
-    symbol, broadcasts = "cdist", True
+    symbol, node_name, broadcasts = "cdist", "View", True
 
     def forward(self, a, b):
         squares = (a * a).sum(-1)[..., :, None] + (b * b).sum(-1)[..., None, :]
@@ -268,7 +268,8 @@ class Cdist(Function):
 class Distances(Function):
     """The p-norms of the differences of rows, (..., P, M), (..., R, M) -> (..., P, R). The differences are not kept."""
 
-    symbol, broadcasts = "cdist", True
+    symbol, operator, node_name, broadcasts = "cdist", "_cdist_forward", "Cdist", True
+    saved_names = {"x1": "a", "x2": "b"}
     p: float
 
     def forward(self, a, b):

@@ -23,7 +23,7 @@ ALPHA = 1.7580993408473766  # selu(x) approaches -ALPHA for x -> -∞
 class Dropout(Function):
     """x · noise; the noise is 0 where a value is dropped, otherwise 1/(1 - p)."""
 
-    symbol, elementwise = "dropout", True
+    symbol, node_name, elementwise = "dropout", "Mul", True
 
     def forward(self, x):
         return x * self.noise

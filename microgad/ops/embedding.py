@@ -29,7 +29,7 @@ MAX_TABLE = 1 << 18  # elements of the bags whose maxima are computed together
 class TakeRows(LinearMap):
     """The rows at an index, (V, D) -> (..., D)."""
 
-    symbol, native_half = "rows", True
+    symbol, operator, native_half = "rows", None, True
 
     def forward(self, x):
         return x.take(self.index, 0)  # twice as fast as x[index]
@@ -70,7 +70,7 @@ class BagSum(LinearMap):
     It doesn't write the rows to memory, which takes five times as long as to add them up.
     """
 
-    symbol = "bag sum"
+    symbol, operator = "bag sum", None
     index: Any
     lengths: Any
 

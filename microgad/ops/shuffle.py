@@ -12,7 +12,7 @@ from . import layouts
 class Shuffle(LinearMap):
     """x reshaped to `split`, permuted by `order`, and reshaped to `size`."""
 
-    symbol, native_half = "shuffle", True
+    symbol, operator, native_half = "shuffle", None, True
     split: tuple[int, ...]
     order: tuple[int, ...]
     size: tuple[int, ...]

@@ -149,7 +149,7 @@ def gumbel_softmax(
 class LogSumExp(Function):
     """log Σ exp(x) over axes; -∞ if all values are -∞."""
 
-    symbol, promote = "log Σ exp", dtypes.promote_floating
+    symbol, operator, promote = "log Σ exp", "logsumexp", dtypes.promote_floating
 
     def forward(self, x):
         peak = maximum_along(x.real, self.axis)

@@ -18,7 +18,7 @@ from .registry import Steps
 class RegionWrite(Function):
     """The base with a region overwritten by `value`."""
 
-    symbol, conjugates = "view[ ]=", False
+    symbol, node_name, conjugates = "view[ ]=", "CopySlices", False
 
     def forward(self, base: Any, value: Any) -> Any:
         return _overwrite(self, base, value, base, base.shape)

@@ -46,6 +46,8 @@ def check_replayed(tape):
     replayed = writer.run({}, {})
     program = writer.program()
     assert not re.search(r"class (MetaArray|device)\b", str(program)), "a program has NumPy's arrays alone"
+    unread = "symbol|operator|node_name|all_edges|saved_names|promote|, "  # attributes of Functions
+    assert not re.search(rf"^    (?:{unread})+ = ", str(program), re.M)
     results, gradients = program.run()
     assert [x.tobytes() for x in results.values()] == [x.array.tobytes() for x in replayed.results]
     written = {name: writer.made[at] for name, at in writer.names.items()}

@@ -14,8 +14,7 @@ import microgad as torch
 from microgad import nn
 from microgad.errors import MicrogadError
 from microgad.grad_fn.saved_settings import SETTINGS
-from microgad.grad_fn.saved_values import INPUT_NAMES
-from microgad.grad_fn.torch_names import NAMES, OPERATORS, WITH_ALL
+from microgad.grad_fn.torch_names import VARIANTS, key, snake
 from microgad.graph.drawing.dot import _VIEWS, is_view
 from microgad.graph.drawing.sketch import _RESIDUAL_JOINS
 from microgad.graph.flops import MOVES, RULES, flops_of
@@ -202,15 +201,18 @@ def test_operations_that_only_move_values_have_no_flops():
 
 def test_tables_of_operations_name_only_existing_functions():
     names = {*function_names()}
-    tables = (MOVES, RULES, FLAT, _VIEWS, _RESIDUAL_JOINS, NAMES, OPERATORS)
+    tables = (MOVES, RULES, FLAT, _VIEWS, _RESIDUAL_JOINS, VARIANTS)
     assert [name for table in tables for name in table if name not in names] == []
+    said = {cls.__name__: vars(cls) for cls in loaded() if key(cls)}
+    assert [name for name, facts in said.items() if facts.get("operator") == snake(name)] == []  # it needn't be said
+    assert [name for name, facts in said.items() if "node_name" in facts and name in VARIANTS] == []
 
 
 def test_the_tables_say_nothing_of_a_programs_own_functions():
     methods = {"forward": lambda self, x: x * 2, "grad_x": lambda self, grad: grad * 2}
 
-    def check(name):
-        x, function = torch.ones(3, requires_grad=True), type(name, (torch.Function,), dict(methods))
+    def check(name, base=torch.Function, **attributes):
+        x, function = torch.ones(3, requires_grad=True), type(name, (base,), methods | attributes)
         with torch.record(stats=True, params={"x": x}) as tape, torch.profiler.profile(with_flops=True) as prof:
             y = function.apply(x)
             y.sum().backward()
@@ -221,8 +223,11 @@ def test_the_tables_say_nothing_of_a_programs_own_functions():
         assert y.grad_fn.name() == (name if "Backward" in name else f"{name}Backward0")
         assert [len(y.grad_fn.next_functions), *[n for n in dir(y.grad_fn) if n.startswith("_saved_")]] == [1]
 
-    for name in {*MOVES, *RULES, *FLAT, *NAMES, *WITH_ALL, *INPUT_NAMES, *SETTINGS}:
+    for name in {*MOVES, *RULES, *FLAT, *VARIANTS, *SETTINGS}:
         check(name)
+    check("Mine", operator="relu", node_name="Relu", saved_names={"other": "x"})
+    for base in (cls for cls in [*loaded()] if cls.__name__ in ("Dropout", "LogNdtr")):
+        check(f"My{base.__name__}", base)
     gc.collect()  # or other tests would find these classes by their names
     assert all(cls.__module__ != __name__ for cls in loaded())
 

@@ -34,6 +34,7 @@ class PRelu(Function):
     """x where x > 0, else slope · x; slope is a number or an array that broadcasts."""
 
     symbol, promote, zero_link, elementwise = "prelu", staticmethod(require_floating), Flat, True
+    saved_names = {"weight": "slope", "negative_slope": "slope"}
     exact_scalars = True
 
     def forward(self, x, slope):
@@ -108,7 +109,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 class RRelu(Dropout):
     """x · noise, where noise is 1 for x > 0 and a random slope for each other element."""
 
-    symbol, zero_link, elementwise = "rrelu", Flat, False
+    symbol, node_name, zero_link, elementwise = "rrelu", "RreluWithNoise", Flat, False
 
     def forward(self, x):
         return layouts.contiguous(x * self.noise)
@@ -160,6 +161,8 @@ class Hardtanh(Function):
 
 class HardtanhInPlace(Hardtanh):
     """Hardtanh written into x. Its derivative reads the result, since x is overwritten."""
+
+    operator = "hardtanh_"
 
     def grad_x(self, grad, out):
         return Select.apply(self.within(out), grad)

@@ -230,7 +230,7 @@ def _gate(out: Any, factor: Any) -> None:
 class GeluTanh(Function):
     """x · (1 + tanh u) / 2 = x · σ(2u) with u = √(2/π) (x + 0.044715 x³), an approximation of x · Φ(x)."""
 
-    symbol, promote = "gelu", staticmethod(require_floating)
+    symbol, operator, promote = "gelu", "gelu", staticmethod(require_floating)
 
     def forward(self, x):
         def gelu(out: Any, x: Any) -> None:

@@ -27,6 +27,7 @@ class Add(Function):
     """a + b, broadcast."""
 
     symbol, numpy, promote, conjugates = "+", np.add, dtypes.promote, False  # the derivatives are real
+    all_edges = True
 
     def forward(self, a, b):
         return a + b
@@ -90,6 +91,7 @@ class Sub(Function):
     """a - b, broadcast."""
 
     symbol, numpy, conjugates = "−", np.subtract, False
+    all_edges = True
 
     @staticmethod
     def promote(arrays):
@@ -139,6 +141,7 @@ class Mul(Function):
     """a · b, broadcast."""
 
     symbol, numpy, promote = "×", np.multiply, dtypes.promote_exactly
+    all_edges = True
     exact_scalars = True
 
     def forward(self, a, b):

@@ -17,11 +17,12 @@ from .operands import require_one_tensor, require_tensor, require_tensors
 
 
 def non_differentiable(
-    name: str, symbol: str, ufunc: np.ufunc, kinds: str, module: str = __name__, promotion: Any = dtypes.promote
-) -> type[Function]:
+    name: str, symbol: str, ufunc: np.ufunc, kinds: str, module: str = __name__, promotion: Any = dtypes.promote,
+    **attributes: Any,
+) -> type[Function]:  # fmt: skip
     """Define the Function of a ufunc of one or two operands whose result has no derivative.
 
-    `kinds` are the kinds of dtype that it accepts; "" stands for all.
+    `kinds` are the kinds of dtype that it accepts; "" stands for all. `attributes` are further ones of the class.
     """
 
     def unary(self: Function, x: Any) -> Any:
@@ -31,19 +32,22 @@ def non_differentiable(
         return ufunc(a, b)
 
     forward, formula = (unary, f"{symbol} x.") if ufunc.nin == 1 else (binary, f"a {symbol} b, broadcast.")
-    body = {"forward": forward, "symbol": symbol, "numpy": ufunc, "__doc__": formula, "__module__": module}
-    return type(name, (Function,), {**body, "promote": dtypes.only(kinds, promotion)} if kinds else body)
+    body: dict[str, Any] = {"forward": forward, "symbol": symbol, "numpy": ufunc}
+    body |= {"__doc__": formula, "__module__": module, **attributes}
+    if kinds:
+        body["promote"] = dtypes.only(kinds, promotion)
+    return type(name, (Function,), body)
 
 
-Equal: type[Function] = non_differentiable("Equal", "=", np.equal, "biufc")
-NotEqual: type[Function] = non_differentiable("NotEqual", "≠", np.not_equal, "biufc")
-Less: type[Function] = non_differentiable("Less", "<", np.less, "biuf")
-LessEqual: type[Function] = non_differentiable("LessEqual", "≤", np.less_equal, "biuf")
-Greater: type[Function] = non_differentiable("Greater", ">", np.greater, "biuf")
-GreaterEqual: type[Function] = non_differentiable("GreaterEqual", "≥", np.greater_equal, "biuf")
-IsNaN: type[Function] = non_differentiable("IsNaN", "isnan", np.isnan, "")
-IsInf: type[Function] = non_differentiable("IsInf", "isinf", np.isinf, "")
-IsFinite: type[Function] = non_differentiable("IsFinite", "isfinite", np.isfinite, "")
+Equal: type[Function] = non_differentiable("Equal", "=", np.equal, "biufc", operator="eq")
+NotEqual: type[Function] = non_differentiable("NotEqual", "≠", np.not_equal, "biufc", operator="ne")
+Less: type[Function] = non_differentiable("Less", "<", np.less, "biuf", operator="lt")
+LessEqual: type[Function] = non_differentiable("LessEqual", "≤", np.less_equal, "biuf", operator="le")
+Greater: type[Function] = non_differentiable("Greater", ">", np.greater, "biuf", operator="gt")
+GreaterEqual: type[Function] = non_differentiable("GreaterEqual", "≥", np.greater_equal, "biuf", operator="ge")
+IsNaN: type[Function] = non_differentiable("IsNaN", "isnan", np.isnan, "", operator="isnan")
+IsInf: type[Function] = non_differentiable("IsInf", "isinf", np.isinf, "", operator="isinf")
+IsFinite: type[Function] = non_differentiable("IsFinite", "isfinite", np.isfinite, "", operator="isfinite")
 
 
 def eq(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -139,6 +143,7 @@ class IsPosInf(Function):
     """Whether values are +∞."""
 
     symbol, numpy, promote, elementwise = "= ∞", np.isposinf, dtypes.only("biuf", list), True
+    operator = "isposinf"
 
     def forward(self, x):
         return x == math.inf
@@ -157,6 +162,7 @@ class IsNegInf(Function):
     """Whether values are -∞."""
 
     symbol, numpy, promote, elementwise = "= -∞", np.isneginf, dtypes.only("biuf", list), True
+    operator = "isneginf"
 
     def forward(self, x):
         return x == -math.inf
@@ -174,7 +180,7 @@ def isneginf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class IsReal(Function):
     """Whether values have no imaginary part."""
 
-    symbol, numpy = "isreal", np.isreal
+    symbol, operator, numpy = "isreal", "isreal", np.isreal
 
     def forward(self, x):
         return np.imag(x) == 0 if x.dtype.kind == "c" else np.ones_like(x, bool)
@@ -192,7 +198,7 @@ def isreal(input: Tensor) -> Tensor:
 class IsClose(Function):
     """Whether |a - b| ≤ atol + rtol · |b|, broadcast."""
 
-    symbol, promote, elementwise = "≈", dtypes.promote, True
+    symbol, operator, promote, elementwise = "≈", "isclose", dtypes.promote, True
 
     def forward(self, a, b):
         close = a == b
@@ -258,7 +264,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
 class IsIn(Function):
     """Whether each element of a is in b."""
 
-    symbol, promote = "∈", dtypes.promote
+    symbol, operator, promote = "∈", "isin", dtypes.promote
 
     def forward(self, a, b):
         return np.isin(a, b, assume_unique=self.assume_unique, invert=self.invert)

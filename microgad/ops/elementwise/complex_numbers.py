@@ -115,7 +115,7 @@ def is_neg(input: Tensor) -> bool:
 class Real(Function):
     """The real part."""
 
-    symbol, numpy, may_share, conjugates = "real", np.real, True, False
+    symbol, node_name, numpy, may_share, conjugates = "real", "Select", np.real, True, False
 
     def forward(self, x):
         return np.real(x)
@@ -137,7 +137,7 @@ def real(input: Tensor) -> Tensor:
 class Imag(Function):
     """The imaginary part."""
 
-    symbol, numpy, may_share, conjugates = "imag", np.imag, True, False
+    symbol, node_name, numpy, may_share, conjugates = "imag", "Select", np.imag, True, False
 
     def forward(self, x):
         return np.imag(x)

@@ -24,6 +24,7 @@ class Div(Function):
     """a / b, broadcast; integers give the default floating dtype."""
 
     symbol, numpy, promote = "÷", np.true_divide, dtypes.promote_floating_exactly
+    all_edges = True
     exact_scalars = True
 
     def forward(self, a, b):
@@ -110,7 +111,7 @@ def _float32_for_one_divisor(forward: Any) -> Any:
 class FloorDiv(RoundedDiv):
     """a / b rounded down, broadcast."""
 
-    symbol, numpy = "⌊÷⌋", np.floor_divide
+    symbol, operator, node_name, numpy = "⌊÷⌋", "div", "DivBackward2", np.floor_divide
 
     @_float32_for_one_divisor
     def forward(self, a, b):
@@ -124,6 +125,8 @@ class FloorDiv(RoundedDiv):
 
 class FloorDivide(FloorDiv):
     """a / b rounded down, as `floor_divide` and `//` compute it: PyTorch defines no derivative of these."""
+
+    node_name = "NotImplemented"
 
     def grad_a(self, grad):
         raise GraphError(
@@ -208,7 +211,7 @@ def _with_sign_of_zero(mod: Any, a: Any) -> Any:
 class TruncDiv(RoundedDiv):
     """a / b rounded towards 0, broadcast."""
 
-    symbol, elementwise = "trunc(÷)", True
+    symbol, operator, node_name, elementwise = "trunc(÷)", "div", "DivBackward2", True
 
     @_float32_for_one_divisor
     def forward(self, a, b):

@@ -183,7 +183,7 @@ def log1p(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class LogAddExp(Function):
     """log(eᵃ + eᵇ), computed so that no exponential overflows."""
 
-    symbol, numpy, promote = "logaddexp", np.logaddexp, dtypes.only("fc")
+    symbol, operator, numpy, promote = "logaddexp", "logaddexp", np.logaddexp, dtypes.only("fc")
 
     def forward(self, a, b):
         if np.result_type(a, b).kind != "c":
@@ -231,7 +231,7 @@ def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Ten
 class LogAddExp2(Function):
     """log₂(2ᵃ + 2ᵇ), computed so that no power overflows."""
 
-    symbol, numpy, promote = "logaddexp2", np.logaddexp2, dtypes.only("f")
+    symbol, operator, numpy, promote = "logaddexp2", "logaddexp2", np.logaddexp2, dtypes.only("f")
 
     def forward(self, a, b):
         return _log_add(np.logaddexp2, np.exp2, a, b, 1 / LOG_2)
@@ -261,7 +261,7 @@ _REAL = dtypes.only("f", dtypes.promote_floating)
 class XLogY(Function):
     """x · log(y), which is 0 where x is 0 and y isn't NaN."""
 
-    symbol, elementwise = "xlogy", True
+    symbol, operator, elementwise = "xlogy", "xlogy", True
 
     @staticmethod
     def promote(arrays):
@@ -317,6 +317,8 @@ class Sigmoid(Function):
 
 class Share(Sigmoid):
     """σ(a - b) = eᵃ / (eᵃ + eᵇ). Its derivative keeps its digits where it is near 1; there Sigmoid's is 0."""
+
+    operator = None
 
     def grad_x(self, grad, x, out):  # type: ignore[override]
         return grad * (out * Share.apply(-x))

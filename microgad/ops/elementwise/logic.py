@@ -25,8 +25,12 @@ LogicalXor: type[Function] = non_differentiable("LogicalXor", "⊻", np.logical_
 BitwiseAnd: type[Function] = non_differentiable("BitwiseAnd", "&", np.bitwise_and, "biu", __name__)
 BitwiseOr: type[Function] = non_differentiable("BitwiseOr", "|", np.bitwise_or, "biu", __name__)
 BitwiseXor: type[Function] = non_differentiable("BitwiseXor", "^", np.bitwise_xor, "biu", __name__)
-LeftShift: type[Function] = non_differentiable("LeftShift", "<<", np.left_shift, "iu", __name__)
-RightShift: type[Function] = non_differentiable("RightShift", ">>", np.right_shift, "iu", __name__)
+LeftShift: type[Function] = non_differentiable(
+    "LeftShift", "<<", np.left_shift, "iu", __name__, operator="bitwise_left_shift"
+)
+RightShift: type[Function] = non_differentiable(
+    "RightShift", ">>", np.right_shift, "iu", __name__, operator="bitwise_right_shift"
+)
 LogicalNot: type[Function] = non_differentiable("LogicalNot", "¬", np.logical_not, "biufc", __name__, _promote_truths)
 BitwiseNot: type[Function] = non_differentiable("BitwiseNot", "~", np.bitwise_not, "biu", __name__, list)
 

@@ -29,6 +29,7 @@ class Pow(Function):
     """xᵖ, broadcast. A number p of ±1, ±2, 3 or ±½ is computed by products, quotients and roots, as in PyTorch."""
 
     symbol, numpy, write = "xᵖ", np.power, by_forward  # np.power alone would not use them
+    saved_names = {"exponent": "p"}
 
     @staticmethod
     def promote(arrays):
@@ -165,7 +166,7 @@ def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class Cbrt(Function):
     """The cube root, also of negative numbers. It serves np.cbrt; PyTorch has no such function."""
 
-    symbol, numpy, promote = "∛", np.cbrt, dtypes.promote_floating
+    symbol, operator, numpy, promote = "∛", None, np.cbrt, dtypes.promote_floating
 
     def forward(self, x):
         return np.cbrt(x)

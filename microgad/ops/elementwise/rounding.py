@@ -151,7 +151,7 @@ def _nextafter_by_bits(a: Any, b: Any) -> Any:
 class NextAfter(Function):
     """The next floating-point number after a in the direction of b."""
 
-    symbol, numpy, promote = "nextafter", np.nextafter, dtypes.only("f")
+    symbol, operator, numpy, promote = "nextafter", "nextafter", np.nextafter, dtypes.only("f")
     native_half = True  # float16 has other neighbors than float32
 
     def forward(self, a, b):

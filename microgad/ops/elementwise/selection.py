@@ -137,6 +137,7 @@ class Clamp(Function):
     """x clipped to [low, high], either of which may be None. On the bounds x takes the gradient."""
 
     symbol, promote, elementwise = "clamp", dtypes.only("biuf", _promote_bounds), True
+    saved_names = {"min": "low", "max": "high"}
 
     def forward(self, x, low, high):
         if high is None:
@@ -225,7 +226,7 @@ def clamp_max(input: Tensor, max: Operand, *, out: Tensor | None = None) -> Tens
 class Flat(Function):
     """g, a derivative that is constant in x: its own derivative by x is 0, not absent, as in PyTorch."""
 
-    symbol, may_share = "flat", True
+    symbol, operator, may_share = "flat", None, True
 
     def forward(self, g, x):
         return g
@@ -345,6 +346,7 @@ class Where(Function):
     """a where the condition holds, b elsewhere; broadcast."""
 
     symbol, numpy, elementwise, native_half = "where", np.where, True, True
+    all_edges = True
 
     @staticmethod
     def promote(arrays):
@@ -403,7 +405,7 @@ def where(
 class Select(Function):
     """x where the mask holds, and 0 elsewhere, even where x is infinite: a product with the mask would be NaN."""
 
-    symbol, native_half = "select", True
+    symbol, operator, native_half = "select", "where", True
 
     def forward(self, mask, x):
         return fast_select(mask, x)

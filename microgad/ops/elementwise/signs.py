@@ -106,6 +106,7 @@ class CopySign(Function):
     """|a| with the sign of b."""
 
     symbol, numpy, promote = "copysign", np.copysign, dtypes.only("biuf", dtypes.promote_floating)
+    operator = "copysign"
 
     def forward(self, a, b):
         return np.copysign(a, b)
@@ -131,7 +132,7 @@ def copysign(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Ten
 class SignBit(Function):
     """Whether the sign bit is set, as it is for -0.0."""
 
-    symbol, numpy, promote = "signbit", np.signbit, dtypes.only("biuf")
+    symbol, operator, numpy, promote = "signbit", "signbit", np.signbit, dtypes.only("biuf")
 
     def forward(self, x):
         return np.signbit(x) if x.dtype.kind == "f" else x < 0

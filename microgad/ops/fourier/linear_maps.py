@@ -28,7 +28,7 @@ def _ifftn(x: Any, axes: Sequence[int], norm: Any) -> Any:
 class Fft(LinearMap):
     """Xₖ = Σⱼ xⱼ exp(-2πi jk/n) along each axis."""
 
-    symbol = "fft"
+    symbol, operator, node_name = "fft", "fft_fft", "FftC2C"
 
     def forward(self, x):
         return _transform(_fftn, x, _by_stride(x, self.axes), self.norm)
@@ -39,7 +39,7 @@ class Fft(LinearMap):
 class Ifft(LinearMap):
     """Xₖ = 1/n Σⱼ xⱼ exp(2πi jk/n) along each axis."""
 
-    symbol = "ifft"
+    symbol, operator, node_name = "ifft", "fft_ifft", "FftC2C"
 
     def forward(self, x):
         return _transform(_ifftn, x, _by_stride(x, self.axes), self.norm)
@@ -50,7 +50,7 @@ class Ifft(LinearMap):
 class RealFft(LinearMap):
     """Fft of real numbers: compute half of the spectrum, and fill in the rest with the conjugates X₋ₖ = conj(Xₖ)."""
 
-    symbol = "fft"
+    symbol, operator, node_name = "fft", None, "FftR2C"
 
     def forward(self, x):
         return _transform(_full_spectrum, x, _by_stride(x, self.axes), self.norm)
@@ -104,7 +104,7 @@ def _negate_frequencies(x: Any, axes: Sequence[int]) -> Any:
 class Rfft(LinearMap):
     """Fft of real numbers, of which only frequencies 0, ..., n // 2 along the last axis are kept."""
 
-    symbol = "rfft"
+    symbol, operator, node_name = "rfft", "fft_rfft", "FftR2C"
 
     def forward(self, x):
         *others, last = self.axes
@@ -121,7 +121,7 @@ class Rfft(LinearMap):
 class Irfft(LinearMap):
     """The inverse of rfft, n real numbers. The imaginary parts at frequencies 0 and n/2 are ignored."""
 
-    symbol = "irfft"
+    symbol, operator, node_name = "irfft", "fft_irfft", "FftC2R"
 
     def forward(self, x):
         return _transform(lambda x, axes, norm: np.fft.irfft(x, self.n, axes[0], norm), x, [self.axis], self.norm)

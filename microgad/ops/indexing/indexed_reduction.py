@@ -21,7 +21,7 @@ from .item import AddItem, ClearItem, GetItem, SetItem, StoreMixin, Write
 class MulItem(StoreMixin, Function):
     """x multiplied by values at index; a repeated index multiplies by each of its values."""
 
-    symbol = "[ ]×="
+    symbol, operator = "[ ]×=", None
 
     def store(self, out, value):
         index_kernels.at(np.multiply, out, self.index, value)
@@ -55,7 +55,7 @@ class ExtremeItem(StoreMixin, Function):
     isn't included; its share is lost.
     """
 
-    symbol = "[ ]max="
+    symbol, operator = "[ ]max=", None
     include_self = True
 
     def store(self, out, value):

@@ -30,7 +30,7 @@ from .index_parsing import is_recorded, normalize_index, refuse_uint8_fill, spli
 class GetItem(LinearMap):
     """x[index]: a view where the index is basic."""
 
-    symbol, may_share, native_half, conjugates = "[ ]", True, True, False
+    symbol, operator, may_share, native_half, conjugates = "[ ]", "index", True, True, False
 
     def forward(self, x):
         return index_kernels.take(x, self.index)
@@ -68,7 +68,7 @@ class StoreMixin:
 class SetItem(StoreMixin, Function):
     """x with value at index; where an index is repeated, the last value stays."""
 
-    symbol, broadcasts = "[ ]=", True
+    symbol, operator, broadcasts = "[ ]=", "index_put_", True
 
     @classmethod
     def apply_(cls, target: Any, value: Any, **settings: Any) -> Any:
@@ -97,7 +97,7 @@ class SetItem(StoreMixin, Function):
 class ClearItem(LinearMap):
     """x with zeros at index."""
 
-    symbol, native_half = "[ ]=0", True
+    symbol, operator, native_half = "[ ]=0", None, True
 
     def forward(self, x):
         out = backend.as_array(x).copy()
@@ -110,7 +110,7 @@ class ClearItem(LinearMap):
 class AddItem(StoreMixin, Function):
     """x with values added at index; a repeated index adds each of its values."""
 
-    symbol, broadcasts = "[ ]+=", True
+    symbol, operator, node_name, broadcasts = "[ ]+=", None, "IndexAdd", True
 
     def store(self, out, value):
         if isinstance(value, np.ndarray) and backend.is_gpu(out):  # CuPy would copy it to the GPU

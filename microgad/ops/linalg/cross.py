@@ -18,7 +18,7 @@ from .common import check_same_dtype
 class Cross(Function):
     """The cross product of 3-vectors along an axis, broadcast."""
 
-    symbol, promote = "×", dtypes.promote
+    symbol, operator, promote = "×", "linalg_cross", dtypes.promote
 
     def forward(self, a, b):
         lead = (slice(None),) * self.axis

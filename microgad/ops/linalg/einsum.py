@@ -32,7 +32,7 @@ class Contract(Function):
     derivatives are contractions, too.
     """
 
-    symbol, native_half = "Σ×", "cuda"
+    symbol, operator, node_name, native_half = "Σ×", "einsum", "View", "cuda"
 
     @staticmethod
     def promote(arrays):

@@ -26,7 +26,9 @@ from .triangular import tri_solve
 class Cholesky(Function):
     """The lower triangular L of A = L Lᴴ, with a positive diagonal. If `upper`, A's upper triangle is read."""
 
-    symbol, numpy, conjugates = "LLᴴ", np.linalg.cholesky, False
+    symbol, operator, numpy, conjugates = "LLᴴ", "linalg_cholesky", np.linalg.cholesky, False
+    node_name = "LinalgCholeskyEx"
+    saved_names = {"L": "out"}
 
     def forward(self, x):
         with backend.checked(x):
@@ -188,7 +190,7 @@ def _first_bad_pivot(x: Any) -> int:
 class QR(Function):
     """Q with orthonormal columns and an upper triangular R with A = Q R; `mode` is that of np.linalg.qr."""
 
-    symbol, numpy, conjugates = "QR", np.linalg.qr, False
+    symbol, operator, numpy, conjugates = "QR", "linalg_qr", np.linalg.qr, False
 
     def forward(self, x):
         if self.mode == "r":

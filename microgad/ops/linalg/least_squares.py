@@ -27,7 +27,7 @@ class Pinv(Function):
     The derivative assumes that the rank does not change.
     """
 
-    symbol, numpy, conjugates = "A⁺", np.linalg.pinv, False
+    symbol, operator, numpy, conjugates = "A⁺", "linalg_pinv", np.linalg.pinv, False
 
     def forward(self, x):
         if not self.hermitian and (found := _inverse(x, self.atol, self.rtol)) is not None:
@@ -154,7 +154,7 @@ def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
 class Rank(Function):
     """The number of singular values (absolute eigenvalues, if `hermitian`) above the threshold."""
 
-    symbol, numpy = "rank", np.linalg.matrix_rank
+    symbol, operator, numpy = "rank", None, np.linalg.matrix_rank
 
     def forward(self, x):
         s = abs(np.linalg.eigvalsh(x)) if self.hermitian else svdvals_or_nan(x)

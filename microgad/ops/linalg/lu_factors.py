@@ -28,7 +28,7 @@ PANEL = 32  # columns that are factored before the rest of the matrix is updated
 class LUFactor(Function):
     """L and U of A = P L U in one matrix, pivots (from 1), info (the first zero pivot or 0), and the order of rows."""
 
-    symbol, constants = "LU", ("places",)
+    symbol, operator, node_name, constants = "LU", "linalg_lu_factor", "LinalgLuFactorEx", ("places",)
 
     def forward(self, x):
         lu, pivots, order, info = lu_factorize(x)

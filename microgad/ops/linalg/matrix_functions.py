@@ -29,7 +29,7 @@ class MatrixExp(Function):
     The derivative in direction G is the upper right block of exp([[A, G], [0, A]]): the same function again.
     """
 
-    symbol = "exp(A)"
+    symbol, operator = "exp(A)", "linalg_matrix_exp"
 
     def forward(self, x):
         n = x.shape[-1]

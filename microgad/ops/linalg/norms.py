@@ -33,7 +33,7 @@ class VectorNorm(Function):
     there is no gradient, as in PyTorch.
     """
 
-    symbol, conjugates = "‖x‖", False
+    symbol, operator, conjugates = "‖x‖", "linalg_vector_norm", False
 
     def forward(self, x):
         return layouts.contiguous(self._length(x))

@@ -39,7 +39,8 @@ SMALL_INTEGERS = 600  # elements up to which NumPy's product of integer matrices
 class MatMul(Function):
     """The matrix product, (..., n, k), (..., k, m) -> (..., n, m), with leading axes that broadcast."""
 
-    symbol, numpy, promote, broadcasts = "@", np.matmul, dtypes.only("iufc"), True
+    symbol, operator, numpy, promote, broadcasts = "@", "matmul", np.matmul, dtypes.only("iufc"), True
+    saved_names = {"mat2": "b"}
     native_half = "cuda"
     by_columns = 0  # a bit for each operand that lies in memory by columns: its gradient then does, too, as in PyTorch
 
@@ -114,6 +115,7 @@ class Linear(Function):
     """
 
     symbol, last_first = "linear", True  # PyTorch's addmm begins with the bias
+    saved_names = {"mat1": "x"}
     native_half = "cuda"
 
     def forward(self, x, weight, bias):
@@ -172,6 +174,7 @@ class Dot(Function):
     """The dot product Σ a·b, (n), (n) -> ()."""
 
     symbol, promote = "·", dtypes.only("iufc")
+    saved_names = {"tensor": "b"}
 
     def forward(self, a, b):
         return np.dot(a, b)

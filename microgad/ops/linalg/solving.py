@@ -38,7 +38,8 @@ from .lu_factors import lu_factorize
 class Inv(Function):
     """The inverse of each matrix."""
 
-    symbol, numpy = "A⁻¹", np.linalg.inv
+    symbol, operator, node_name, numpy = "A⁻¹", "linalg_inv", "LinalgInvEx", np.linalg.inv
+    saved_names = {"inverse": "out"}
 
     def forward(self, x):
         try:
@@ -55,7 +56,8 @@ class Inv(Function):
 class Solve(Function):
     """The solution X of A X = B, with leading axes that broadcast."""
 
-    symbol, broadcasts = "A⁻¹B", True
+    symbol, operator, node_name, broadcasts = "A⁻¹B", "linalg_solve", "LinalgSolveEx", True
+    saved_names = {"A": "a"}
 
     def forward(self, a, b):
         try:
@@ -71,7 +73,8 @@ class Solve(Function):
 class Det(Function):
     """The determinant of each matrix."""
 
-    symbol, numpy = "det", np.linalg.det
+    symbol, operator, numpy = "det", "linalg_det", np.linalg.det
+    saved_names = {"A": "x"}
 
     def forward(self, x):
         return layouts.row_major(np.linalg.det(x))
@@ -84,6 +87,7 @@ class SLogDet(Function):
     """The sign of each matrix's determinant, and the logarithm of its magnitude."""
 
     symbol, numpy, conjugates, materializes = "log|det|", np.linalg.slogdet, False, False
+    operator = "linalg_slogdet"
 
     def forward(self, x):
         return tuple([layouts.row_major(y) for y in np.linalg.slogdet(x)])

@@ -31,7 +31,7 @@ from .triangular import solve_triangular
 class Eigh(Function):
     """Ascending eigenvalues and orthonormal eigenvectors of Hermitian matrices; one triangle is read."""
 
-    symbol, numpy, conjugates, materializes = "λ, v", np.linalg.eigh, False, False
+    symbol, operator, numpy, conjugates, materializes = "λ, v", "linalg_eigh", np.linalg.eigh, False, False
 
     def forward(self, x):
         w, v = np.linalg.eigh(x, self.triangle)
@@ -54,7 +54,7 @@ class Eigh(Function):
 class EigenvaluesH(Function):
     """Ascending eigenvalues of Hermitian matrices. If gradients are wanted, `Eigh` is used instead."""
 
-    symbol, numpy = "λ", np.linalg.eigvalsh
+    symbol, operator, numpy = "λ", "linalg_eigvalsh", np.linalg.eigvalsh
 
     def forward(self, x):
         return layouts.row_major(np.linalg.eigvalsh(x, self.triangle))
@@ -63,7 +63,7 @@ class EigenvaluesH(Function):
 class Eig(Function):
     """Eigenvalues and eigenvectors of length 1, both always complex."""
 
-    symbol, numpy, conjugates, materializes = "λ, v", np.linalg.eig, False, False
+    symbol, operator, numpy, conjugates, materializes = "λ, v", "linalg_eig", np.linalg.eig, False, False
 
     def forward(self, x):
         w, v = np.linalg.eig(x)
@@ -86,7 +86,7 @@ class Eig(Function):
 class Eigenvalues(Function):
     """Eigenvalues, always complex, in the order of `Eig`, which is used instead if gradients are wanted."""
 
-    symbol, numpy = "λ", np.linalg.eigvals
+    symbol, operator, numpy = "λ", "linalg_eigvals", np.linalg.eigvals
 
     def forward(self, x):
         return np.linalg.eigvals(x).astype(np.result_type(x.dtype, np.complex64), "C")
@@ -95,7 +95,7 @@ class Eigenvalues(Function):
 class SVD(Function):
     """U, descending S, and Vᴴ of A = U diag(S) Vᴴ. If `full`, U and V are square."""
 
-    symbol, numpy, conjugates, materializes = "UΣVᴴ", np.linalg.svd, False, False
+    symbol, operator, numpy, conjugates, materializes = "UΣVᴴ", "linalg_svd", np.linalg.svd, False, False
 
     def forward(self, x):
         u, s, vh = svd_or_nan(x, self.full)
@@ -132,7 +132,7 @@ class SVD(Function):
 class SingularValues(Function):
     """Descending singular values. If gradients are wanted, `SVD` is used instead."""
 
-    symbol = "σ"
+    symbol, operator = "σ", "linalg_svdvals"
 
     def forward(self, x):
         return layouts.row_major(svdvals_or_nan(x))

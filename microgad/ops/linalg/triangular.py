@@ -32,7 +32,7 @@ class SolveTriangular(Function):
     If `whole`, the gradient of A is not restricted to that triangle, as in PyTorch's `cholesky_solve`.
     """
 
-    symbol, broadcasts = "◺⁻¹", True
+    symbol, operator, broadcasts = "◺⁻¹", "linalg_solve_triangular", True
 
     def forward(self, a, b):
         out = _substitute(a, b, self.upper, self.unit)

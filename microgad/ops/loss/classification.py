@@ -41,7 +41,7 @@ class CrossEntropy(Function):
     from which backward computes the exponentials again.
     """
 
-    symbol = "cross entropy"
+    symbol, operator = "cross entropy", "cross_entropy_loss"
 
     def forward(self, input, target, weight):
         classes, self.counted, self.row_weights = _check_rows(input, target, weight, self.ignore_index)
@@ -133,6 +133,7 @@ class NllLoss(Function):
     """-x[target], or its sum or mean: (N, C, ...), int (N, ...), weight (C) -> (N, ...) or ()."""
 
     symbol, zero_link = "nll", Flat
+    saved_names = {"self": "input"}
 
     def forward(self, input, target, weight):
         classes, self.counted, self.row_weights = _check_rows(input, target, weight, self.ignore_index)

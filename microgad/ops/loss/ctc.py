@@ -29,7 +29,7 @@ class Ctc(Function):
     leaves it as it is. The gradient of an infinite loss is `if_infinite`.
     """
 
-    symbol = "ctc"
+    symbol, operator = "ctc", "ctc_loss"
 
     def forward(self, log_probs):
         emitted = self._emitted(log_probs)

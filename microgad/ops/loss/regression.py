@@ -26,7 +26,8 @@ from .reduction import reduce_losses, reduce_weighted, resolve_reduction, to_inp
 class SquaredError(Function):
     """(x - y)², broadcast, or its sum or mean."""
 
-    symbol, promote, broadcasts = "(x - y)²", dtypes.promote, True
+    symbol, operator, promote, broadcasts = "(x - y)²", "mse_loss", dtypes.promote, True
+    saved_names = {"target": "y"}
 
     def forward(self, x, y):
         difference = x - y
@@ -123,7 +124,7 @@ def _apply_weight(losses: Tensor, input: Tensor, weight: Tensor) -> Tensor:
 class Huber(Function):
     """½ d² where d = |x - y| is less than δ, otherwise δ (d - ½ δ); broadcast."""
 
-    symbol, promote, elementwise = "huber", dtypes.promote_floating, True
+    symbol, operator, promote, elementwise = "huber", "huber_loss", dtypes.promote_floating, True
 
     def forward(self, x, y):
         out = np.absolute(x - y)

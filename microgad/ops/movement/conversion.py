@@ -35,7 +35,7 @@ class Clone(LinearMap):
 class Cast(LinearMap):
     """The same values in another dtype."""
 
-    symbol, numpy, native_half = "cast", np.astype, True
+    symbol, operator, node_name, numpy, native_half = "cast", "to", "ToCopy", np.astype, True
 
     def forward(self, x):
         if x.dtype.kind == "c" and self.to.kind not in "cb":
@@ -55,7 +55,7 @@ def _cast(x: Any, to: Any) -> Any:
 class Transfer(LinearMap):
     """The same values on another device: a view if they are there already."""
 
-    symbol, may_share, native_half = "transfer", True, True
+    symbol, operator, may_share, native_half = "transfer", "to", True, True
 
     def forward(self, x):
         return backend.to_device(x, self.to)

@@ -25,7 +25,7 @@ Widths = tuple[tuple[int, int], ...]  # before and after, for each axis
 class Pad(Function):
     """Pad with a constant `value`; `widths` has (before, after) for each axis."""
 
-    symbol, numpy = "pad", np.pad
+    symbol, node_name, numpy = "pad", "ConstantPadNd", np.pad
 
     def forward(self, x):
         if not any(map(any, self.widths)):
@@ -47,7 +47,7 @@ class Pad(Function):
 class NonConstantPad(LinearMap):
     """Pad with x's own values; `mode` is NumPy's reflect, symmetric, edge or wrap."""
 
-    symbol, zero_link, native_half = "pad", Flat, True
+    symbol, operator, zero_link, native_half = "pad", "pad", Flat, True
 
     def forward(self, x):
         out = _with_empty_border(layouts.contiguous(x) if self.mode == "wrap" else x, self.widths)

@@ -24,6 +24,7 @@ class Reshape(LinearMap):
     """The same values in another shape: a view where the layout allows."""
 
     symbol, numpy, may_share, native_half, conjugates = "reshape", np.reshape, True, True, False
+    node_name = "View"
 
     def forward(self, x):
         return x.reshape(self.size)

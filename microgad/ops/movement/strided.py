@@ -45,7 +45,7 @@ def vmap_offset(input: Tensor) -> int:
 class SlidingWindows(LinearMap):
     """Sliding windows along an axis, `step` apart, with their elements along a new last axis: a view."""
 
-    symbol, may_share = "unfold", True
+    symbol, operator, may_share = "unfold", "unfold", True
 
     def forward(self, x):
         return _windows(x, self.axis, self.size, self.step)

@@ -55,7 +55,8 @@ class BatchNorm(Function):
     The other results are each channel's mean and biased variance, (C).
     """
 
-    symbol = "batch norm"
+    symbol, node_name = "batch norm", "NativeBatchNorm"
+    all_edges = True
 
     def forward(self, input, weight, bias):
         check_channels(input, weight=weight, bias=bias)
@@ -120,7 +121,8 @@ class BatchNorm(Function):
 class FixedBatchNorm(Function):
     """Normalization by a given mean and variance: (N, C, ...), mean, var, weight, bias (C) -> (N, C, ...)."""
 
-    symbol = "batch norm"
+    symbol, operator, node_name = "batch norm", "batch_norm", "NativeBatchNorm"
+    all_edges = True
 
     def forward(self, input, mean, var, weight, bias):
         check_channels(input, running_mean=mean, running_var=var, weight=weight, bias=bias)

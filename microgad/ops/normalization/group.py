@@ -30,7 +30,8 @@ class GroupNorm(Function):
     map. `affine` is the shape of weight and bias. The result has input's memory format, unless it is `in_rows`.
     """
 
-    symbol, centered, in_rows = "group norm", True, False
+    symbol, node_name, centered, in_rows = "group norm", "NativeGroupNorm", True, False
+    all_edges = True
 
     def forward(self, input, weight, bias):
         result = np.empty_like(input, order="C")
@@ -114,13 +115,14 @@ class GroupNorm(Function):
 class LayerNorm(GroupNorm):
     """Normalization of the last dimensions to mean 0 and variance 1, then times weight, plus bias."""
 
-    symbol, in_rows = "layer norm", True
+    symbol, node_name, in_rows = "layer norm", "NativeLayerNorm", True
 
 
 class RmsNorm(GroupNorm):
     """Division of the last dimensions by their root mean square, then times weight."""
 
-    symbol, centered = "rms norm", False
+    symbol, node_name, centered = "rms norm", "Mul", False
+    all_edges = False
 
 
 def _mean(x: Any) -> Any:

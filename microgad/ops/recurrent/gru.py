@@ -13,7 +13,7 @@ class Gru(Recurrent):
     r, z = σ(w_ih x + b_ih + w_hh h + b_hh); n = tanh(w_in x + b_in + r (w_hn h + b_hn)); h = (1 - z) n + z h.
     """
 
-    symbol = "gru"
+    symbol, node_name = "gru", "Stack"
 
     def forward(self, input, hx, w_ih, w_hh, b_ih, b_hh):
         self.check_sizes(input, hx)

@@ -18,7 +18,7 @@ class Lstm(Recurrent):
     Hochreiter and Schmidhuber (1997); Gers et al. (2000); the optional projection w_hr is that of Sak et al. (2014).
     """
 
-    symbol = "lstm"
+    symbol, node_name = "lstm", "MkldnnRnnLayer"
 
     def forward(self, input, hx, cx, w_ih, w_hh, b_ih, b_hh, w_hr):
         self.check_sizes(input, hx, cx)

@@ -10,7 +10,7 @@ from .base import Recurrent, flatten_rows, project_inputs
 class Rnn(Recurrent):
     """An Elman layer: h = f(w_ih x + b_ih + w_hh h + b_hh), f being tanh or, if `relu`, relu. Elman (1990)."""
 
-    symbol = "rnn"
+    symbol, operator, node_name = "rnn", None, "Stack"
 
     def forward(self, input, hx, w_ih, w_hh, b_ih, b_hh):
         self.check_sizes(input, hx)

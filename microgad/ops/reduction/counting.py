@@ -24,7 +24,7 @@ from .tie_breaking import equal_neighbors
 class Any_(Function):
     """Whether any value along the axes is nonzero."""
 
-    symbol, numpy = "any", np.any
+    symbol, operator, numpy = "any", "any", np.any
 
     def forward(self, x):
         return layouts.row_major(backend.as_array(fast_reduce(np.logical_or, x, self.axis, self.keepdims)))

@@ -54,6 +54,8 @@ class Amin(Amax):
 class Max(Amax):
     """The maximum, whose tied elements share the gradient equally; if there are NaNs, only they share it."""
 
+    node_name = "MaxBackward1"
+
     def grad_x(self, grad, x, out):
         shape = keepdims_shape(x.shape, self.axis)
         out = out.reshape(shape)
@@ -63,7 +65,7 @@ class Max(Amax):
 class Min(Max):
     """The minimum of all elements. Tied elements share the gradient equally; if there are NaNs, only they share it."""
 
-    symbol, forward = "min", Amin.forward
+    symbol, node_name, forward = "min", "MinBackward1", Amin.forward
 
 
 class Median(Max):

@@ -23,7 +23,7 @@ class Pick(LinearMap):
     `of` is the name of the function that chose the places, which drawings show.
     """
 
-    symbol = "pick"
+    symbol, operator = "pick", None
 
     def forward(self, x):
         return layouts.match_strides(x.take(self.places), self.places)

@@ -130,7 +130,7 @@ def cummin(input: Tensor, dim: int, *, out: Any = None) -> return_types.cummin:
 class LogCumSumExp(Function):
     """The cumulative log-sum-exp along an axis: log Σ eˣ over each element and all before it."""
 
-    symbol, zero_link, native_half = "log Σ exp so far", Flat, True
+    symbol, operator, zero_link, native_half = "log Σ exp so far", "logcumsumexp", Flat, True
 
     def forward(self, x):
         return in_wider_dtype(_running_log_sum, layouts.contiguous(x), self.axis)
@@ -207,7 +207,7 @@ def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tenso
 class Diff(LinearMap):
     """The differences of neighbors along an axis."""
 
-    symbol, numpy = "Δ", np.diff
+    symbol, node_name, numpy = "Δ", "Sub", np.diff
 
     def forward(self, x):
         return x[self.later] - x[self.earlier]

@@ -54,7 +54,7 @@ class Mean(LinearMap):
 class NanSum(Function):
     """The sum over axes of what isn't NaN."""
 
-    symbol = "Σ"
+    symbol, operator = "Σ", "nansum"
 
     def forward(self, x):
         total = fast_sum(x, self.axis, self.keepdims)

@@ -185,7 +185,7 @@ def _airy(x: Any) -> Any:
     )
 
 
-AiryAi = non_differentiable("AiryAi", _airy)
+AiryAi = non_differentiable("AiryAi", "special_airy_ai", _airy)
 
 
 def airy_ai(x: Tensor, *, out: Tensor | None = None) -> Tensor:

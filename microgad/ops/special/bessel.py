@@ -189,7 +189,7 @@ def _spherical_j0_float32(x: Any) -> Any:
     return replace_where(out, (x,), (np.isnan(out), _spherical_j0))
 
 
-BesselJ0 = non_differentiable("BesselJ0", _j0, _for_float32(_j0_float32, _j0))
+BesselJ0 = non_differentiable("BesselJ0", "special_bessel_j0", _j0, _for_float32(_j0_float32, _j0))
 
 
 def bessel_j0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -203,7 +203,7 @@ def bessel_j0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, BesselJ0.apply(input))
 
 
-BesselJ1 = non_differentiable("BesselJ1", _j1, _for_float32(_j1_float32, _j1))
+BesselJ1 = non_differentiable("BesselJ1", "special_bessel_j1", _j1, _for_float32(_j1_float32, _j1))
 
 
 def bessel_j1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -217,7 +217,7 @@ def bessel_j1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, BesselJ1.apply(input))
 
 
-BesselY0 = non_differentiable("BesselY0", _y0, _for_float32(_y0_float32, _y0))
+BesselY0 = non_differentiable("BesselY0", "special_bessel_y0", _y0, _for_float32(_y0_float32, _y0))
 
 
 def bessel_y0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -231,7 +231,7 @@ def bessel_y0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, BesselY0.apply(input))
 
 
-BesselY1 = non_differentiable("BesselY1", _y1, _for_float32(_y1_float32, _y1))
+BesselY1 = non_differentiable("BesselY1", "special_bessel_y1", _y1, _for_float32(_y1_float32, _y1))
 
 
 def bessel_y1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -245,7 +245,9 @@ def bessel_y1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, BesselY1.apply(input))
 
 
-SphericalBesselJ0 = non_differentiable("SphericalBesselJ0", _spherical_j0, _spherical_j0_float32)
+SphericalBesselJ0 = non_differentiable(
+    "SphericalBesselJ0", "special_spherical_bessel_j0", _spherical_j0, _spherical_j0_float32
+)
 
 
 def spherical_bessel_j0(x: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -18,7 +18,7 @@ from .evaluation import promote
 class Entr(Function):
     """-x log x, which is 0 at 0 and -∞ for negative x."""
 
-    symbol, promote = "−x log x", promote
+    symbol, operator, promote = "−x log x", "special_entr", promote
 
     def forward(self, x):
         return np.where(x < 0, -math.inf, np.where(x == 0, 0.0, -x * np.log(np.where(x > 0, x, 1))))
@@ -42,6 +42,7 @@ class XLog1PY(Function):
     """x · log(1 + y), broadcast; it is 0 where x is 0 and y isn't NaN."""
 
     symbol, promote, elementwise = "x log(1 + y)", staticmethod(XLogY.promote), True
+    operator = "special_xlog1py"
 
     def forward(self, x, y):
         return (x + 0.0) * np.log1p(np.where((x == 0) & (y == y), 0, y))  # x + 0 makes 0 of -0

@@ -235,7 +235,7 @@ def erfc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class Erfcx(Function):
     """exp(x²) erfc(x)."""
 
-    symbol, promote = "erfcx", promote
+    symbol, operator, promote = "erfcx", "special_erfcx", promote
 
     def forward(self, x):
         return evaluate(erfcx_float64, _erfcx_float32, x)
@@ -257,7 +257,7 @@ def _erfcx_slope(x: Any) -> Any:
 class ErfcxSlope(Function):
     """The derivative of erfcx, with all digits also where x is large."""
 
-    symbol, promote = "erfcx′", promote
+    symbol, operator, promote = "erfcx′", None, promote
 
     def forward(self, x):
         return in_double(_erfcx_slope, x)

@@ -25,8 +25,10 @@ def evaluate(formula: Callable[..., Any], float32_formula: Callable[..., Any], x
     return in_blocks(float32_formula, x) if x.dtype == np.float32 else in_double(formula, x)
 
 
-def non_differentiable(name: str, formula: Callable[..., Any], float32_formula: Any = None) -> type[Function]:
-    """Define a Function of one or two inputs that has no derivative, as in PyTorch.
+def non_differentiable(
+    name: str, operator: str, formula: Callable[..., Any], float32_formula: Any = None
+) -> type[Function]:
+    """Define a Function of one or two inputs that has no derivative, as PyTorch's `operator` has none.
 
     `float32_formula` is for a single float32 input, which it gets in float64.
     """
@@ -39,7 +41,7 @@ def non_differentiable(name: str, formula: Callable[..., Any], float32_formula: 
         return in_double(formula, x, n)
 
     body = {"forward": unary if count == 1 else binary, "promote": staticmethod(promote), "__doc__": formula.__doc__}
-    return type(name, (Function,), {**body, "__module__": formula.__module__})
+    return type(name, (Function,), {**body, "operator": operator, "__module__": formula.__module__})
 
 
 def piecewise(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:

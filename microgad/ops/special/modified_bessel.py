@@ -188,7 +188,7 @@ def i0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class I0e(Function):
     """e^-|x| I₀(x)."""
 
-    symbol, promote = "e⁻ˣI₀", promote
+    symbol, operator, promote = "e⁻ˣI₀", "special_i0e", promote
 
     def forward(self, x):
         return in_double(lambda x: bessel_i_over_power(abs(x), 0, True), x)
@@ -209,7 +209,7 @@ def i0e(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class I1(Function):
     """I₁(x)."""
 
-    symbol, promote = "I₁", promote
+    symbol, operator, promote = "I₁", "special_i1", promote
 
     def forward(self, x):
         return in_double(lambda x: _i1(x, False), x)
@@ -232,7 +232,7 @@ def i1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class I1e(Function):
     """e^-|x| I₁(x)."""
 
-    symbol, promote = "e⁻ˣI₁", promote
+    symbol, operator, promote = "e⁻ˣI₁", "special_i1e", promote
 
     def forward(self, x):
         return in_double(_i1e_float32 if x.dtype == np.float32 else lambda x: _i1(x, True), x)
@@ -253,7 +253,7 @@ def i1e(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class BesselIOverPower(Function):
     """Iₙ(x) / xⁿ, times e^-|x| if `scaled`. Unscaled it has the derivative x · Iₙ₊₁(x) / xⁿ⁺¹, without cancellation."""
 
-    symbol, promote = "Iₙ/xⁿ", promote
+    symbol, operator, promote = "Iₙ/xⁿ", None, promote
 
     def forward(self, x):
         return in_double(lambda x: bessel_i_over_power(abs(x), self.n, self.scaled), x)
@@ -287,7 +287,9 @@ def _k_from_1(x: Any, table: Any, scaled: Any) -> Any:
     return out if scaled else out * np.exp(-x)
 
 
-ModifiedI0 = non_differentiable("ModifiedI0", lambda x: bessel_i_over_power(abs(x), 0, False))
+ModifiedI0 = non_differentiable(
+    "ModifiedI0", "special_modified_bessel_i0", lambda x: bessel_i_over_power(abs(x), 0, False)
+)
 
 
 def modified_bessel_i0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -301,7 +303,7 @@ def modified_bessel_i0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, ModifiedI0.apply(input))
 
 
-ModifiedI1 = non_differentiable("ModifiedI1", lambda x: _i1(x, False))
+ModifiedI1 = non_differentiable("ModifiedI1", "special_modified_bessel_i1", lambda x: _i1(x, False))
 
 
 def modified_bessel_i1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -315,7 +317,7 @@ def modified_bessel_i1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, ModifiedI1.apply(input))
 
 
-ModifiedK0 = non_differentiable("ModifiedK0", lambda x: _k0(x, False))
+ModifiedK0 = non_differentiable("ModifiedK0", "special_modified_bessel_k0", lambda x: _k0(x, False))
 
 
 def modified_bessel_k0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -329,7 +331,7 @@ def modified_bessel_k0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, ModifiedK0.apply(input))
 
 
-ModifiedK1 = non_differentiable("ModifiedK1", lambda x: _k1(x, False))
+ModifiedK1 = non_differentiable("ModifiedK1", "special_modified_bessel_k1", lambda x: _k1(x, False))
 
 
 def modified_bessel_k1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -343,7 +345,7 @@ def modified_bessel_k1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, ModifiedK1.apply(input))
 
 
-ScaledK0 = non_differentiable("ScaledK0", lambda x: _k0(x, True))
+ScaledK0 = non_differentiable("ScaledK0", "special_scaled_modified_bessel_k0", lambda x: _k0(x, True))
 
 
 def scaled_modified_bessel_k0(x: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -357,7 +359,7 @@ def scaled_modified_bessel_k0(x: Tensor, *, out: Tensor | None = None) -> Tensor
     return into(out, ScaledK0.apply(x))
 
 
-ScaledK1 = non_differentiable("ScaledK1", lambda x: _k1(x, True))
+ScaledK1 = non_differentiable("ScaledK1", "special_scaled_modified_bessel_k1", lambda x: _k1(x, True))
 
 
 def scaled_modified_bessel_k1(x: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -50,7 +50,7 @@ def _log_ndtr(x: Any) -> Any:
 class Ndtr(Function):
     """The standard normal distribution function Φ(x)."""
 
-    symbol, promote = "Φ", promote
+    symbol, operator, promote = "Φ", "special_ndtr", promote
 
     def forward(self, x):
         return evaluate(_ndtr, lambda x: _ERFC_SQRT2.erfc_float32(-x) / 2, x)
@@ -84,7 +84,7 @@ def _slope_positive(x: Any, out: Any) -> Any:
 class LogNdtr(Function):
     """log Φ(x), with all digits in both tails."""
 
-    symbol, promote = "log Φ", promote
+    symbol, operator, promote = "log Φ", "special_log_ndtr", promote
 
     def forward(self, x):
         return in_double(_log_ndtr, x)

@@ -17,7 +17,9 @@ RECURRENCE_UP_TO = 64  # the highest degree for which Chebyshev polynomials are 
 FEW = 8  # elements: so few of a high degree are computed one by one
 
 
-def _family(name: str, first: Callable[..., Any], step: Callable[..., Any], highest: float = 2.0**63) -> Any:
+def _family(
+    name: str, operator: str, first: Callable[..., Any], step: Callable[..., Any], highest: float = 2.0**63
+) -> Any:
     """Define a family by its recurrence: p₀ = 1, p₁ = first(x), pₖ₊₁ = step(k, x, pₖ, pₖ₋₁).
 
     It is 0 for a negative degree, and NaN for a degree above `highest`.
@@ -27,10 +29,12 @@ def _family(name: str, first: Callable[..., Any], step: Callable[..., Any], high
         n = _degrees(n)
         return np.where(n > highest, math.nan, _by_recurrence(x, np.minimum(n, highest), first, step))
 
-    return non_differentiable(name, formula)
+    return non_differentiable(name, operator, formula)
 
 
-def _chebyshev(name: str, first: Callable[..., Any], wave: Any, one: Any, minus_one: Any, shifted: bool) -> Any:
+def _chebyshev(
+    name: str, operator: str, first: Callable[..., Any], wave: Any, one: Any, minus_one: Any, shifted: bool
+) -> Any:
     """Define a Chebyshev family, in which a high degree is computed as wave(n, arccos x).
 
     one(n) is the value at 1 and minus_one(n) the absolute value at -1. A shifted polynomial is that of 2x - 1.
@@ -51,7 +55,7 @@ def _chebyshev(name: str, first: Callable[..., Any], wave: Any, one: Any, minus_
             (~low, lambda x, y, n: high(y, n)),
         )
 
-    return non_differentiable(name, formula)
+    return non_differentiable(name, operator, formula)
 
 
 def _chebyshev_step(k: int, x: Any, p: Any, previous: Any) -> Any:
@@ -111,7 +115,7 @@ _V = (lambda x: 2 * x - 1, lambda n, a: np.cos((n + 0.5) * a) / np.cos(a / 2), n
 _W = (lambda x: 2 * x + 1, lambda n, a: np.sin((n + 0.5) * a) / np.sin(a / 2), lambda n: 2 * n + 1, np.ones_like)
 
 
-ChebyshevT = _chebyshev("ChebyshevT", *_T, shifted=False)
+ChebyshevT = _chebyshev("ChebyshevT", "special_chebyshev_polynomial_t", *_T, shifted=False)
 
 
 def chebyshev_polynomial_t(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
@@ -125,7 +129,7 @@ def chebyshev_polynomial_t(x: Tensor | float, n: Tensor | float, *, out: Tensor 
     return into(out, ChebyshevT.apply(*require_one_tensor("chebyshev_polynomial_t", x, n)))
 
 
-ChebyshevU = _chebyshev("ChebyshevU", *_U, shifted=False)
+ChebyshevU = _chebyshev("ChebyshevU", "special_chebyshev_polynomial_u", *_U, shifted=False)
 
 
 def chebyshev_polynomial_u(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
@@ -139,7 +143,7 @@ def chebyshev_polynomial_u(x: Tensor | float, n: Tensor | float, *, out: Tensor 
     return into(out, ChebyshevU.apply(*require_one_tensor("chebyshev_polynomial_u", x, n)))
 
 
-ChebyshevV = _chebyshev("ChebyshevV", *_V, shifted=False)
+ChebyshevV = _chebyshev("ChebyshevV", "special_chebyshev_polynomial_v", *_V, shifted=False)
 
 
 def chebyshev_polynomial_v(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
@@ -153,7 +157,7 @@ def chebyshev_polynomial_v(x: Tensor | float, n: Tensor | float, *, out: Tensor 
     return into(out, ChebyshevV.apply(*require_one_tensor("chebyshev_polynomial_v", x, n)))
 
 
-ChebyshevW = _chebyshev("ChebyshevW", *_W, shifted=False)
+ChebyshevW = _chebyshev("ChebyshevW", "special_chebyshev_polynomial_w", *_W, shifted=False)
 
 
 def chebyshev_polynomial_w(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
@@ -167,7 +171,7 @@ def chebyshev_polynomial_w(x: Tensor | float, n: Tensor | float, *, out: Tensor 
     return into(out, ChebyshevW.apply(*require_one_tensor("chebyshev_polynomial_w", x, n)))
 
 
-ShiftedChebyshevT = _chebyshev("ShiftedChebyshevT", *_T, shifted=True)
+ShiftedChebyshevT = _chebyshev("ShiftedChebyshevT", "special_shifted_chebyshev_polynomial_t", *_T, shifted=True)
 
 
 def shifted_chebyshev_polynomial_t(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
@@ -181,7 +185,7 @@ def shifted_chebyshev_polynomial_t(x: Tensor | float, n: Tensor | float, *, out:
     return into(out, ShiftedChebyshevT.apply(*require_one_tensor("shifted_chebyshev_polynomial_t", x, n)))
 
 
-ShiftedChebyshevU = _chebyshev("ShiftedChebyshevU", *_U, shifted=True)
+ShiftedChebyshevU = _chebyshev("ShiftedChebyshevU", "special_shifted_chebyshev_polynomial_u", *_U, shifted=True)
 
 
 def shifted_chebyshev_polynomial_u(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
@@ -195,7 +199,7 @@ def shifted_chebyshev_polynomial_u(x: Tensor | float, n: Tensor | float, *, out:
     return into(out, ShiftedChebyshevU.apply(*require_one_tensor("shifted_chebyshev_polynomial_u", x, n)))
 
 
-ShiftedChebyshevV = _chebyshev("ShiftedChebyshevV", *_V, shifted=True)
+ShiftedChebyshevV = _chebyshev("ShiftedChebyshevV", "special_shifted_chebyshev_polynomial_v", *_V, shifted=True)
 
 
 def shifted_chebyshev_polynomial_v(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
@@ -209,7 +213,7 @@ def shifted_chebyshev_polynomial_v(x: Tensor | float, n: Tensor | float, *, out:
     return into(out, ShiftedChebyshevV.apply(*require_one_tensor("shifted_chebyshev_polynomial_v", x, n)))
 
 
-ShiftedChebyshevW = _chebyshev("ShiftedChebyshevW", *_W, shifted=True)
+ShiftedChebyshevW = _chebyshev("ShiftedChebyshevW", "special_shifted_chebyshev_polynomial_w", *_W, shifted=True)
 
 
 def shifted_chebyshev_polynomial_w(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
@@ -223,7 +227,9 @@ def shifted_chebyshev_polynomial_w(x: Tensor | float, n: Tensor | float, *, out:
     return into(out, ShiftedChebyshevW.apply(*require_one_tensor("shifted_chebyshev_polynomial_w", x, n)))
 
 
-HermiteH = _family("HermiteH", lambda x: 2 * x, lambda k, x, p, previous: 2 * x * p - 2 * k * previous, 512)
+HermiteH = _family(
+    "HermiteH", "special_hermite_polynomial_h", lambda x: 2 * x, lambda k, x, p, q: 2 * x * p - 2 * k * q, 512
+)
 
 
 def hermite_polynomial_h(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
@@ -237,7 +243,7 @@ def hermite_polynomial_h(x: Tensor | float, n: Tensor | float, *, out: Tensor | 
     return into(out, HermiteH.apply(*require_one_tensor("hermite_polynomial_h", x, n)))
 
 
-HermiteHe = _family("HermiteHe", lambda x: x, lambda k, x, p, previous: x * p - k * previous, 512)
+HermiteHe = _family("HermiteHe", "special_hermite_polynomial_he", lambda x: x, lambda k, x, p, q: x * p - k * q, 512)
 
 
 def hermite_polynomial_he(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
@@ -251,7 +257,10 @@ def hermite_polynomial_he(x: Tensor | float, n: Tensor | float, *, out: Tensor |
     return into(out, HermiteHe.apply(*require_one_tensor("hermite_polynomial_he", x, n)))
 
 
-LaguerreL = _family("LaguerreL", lambda x: 1 - x, lambda k, x, p, q: ((2 * k + 1 - x) * p - k * q) / (k + 1))
+LaguerreL = _family(
+    "LaguerreL", "special_laguerre_polynomial_l",
+    lambda x: 1 - x, lambda k, x, p, q: ((2 * k + 1 - x) * p - k * q) / (k + 1),
+)  # fmt: skip
 
 
 def laguerre_polynomial_l(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
@@ -265,7 +274,10 @@ def laguerre_polynomial_l(x: Tensor | float, n: Tensor | float, *, out: Tensor |
     return into(out, LaguerreL.apply(*require_one_tensor("laguerre_polynomial_l", x, n)))
 
 
-LegendreP = _family("LegendreP", lambda x: x, lambda k, x, p, q: ((2 * k + 1) * x * p - k * q) / (k + 1))
+LegendreP = _family(
+    "LegendreP", "special_legendre_polynomial_p",
+    lambda x: x, lambda k, x, p, q: ((2 * k + 1) * x * p - k * q) / (k + 1),
+)  # fmt: skip
 
 
 def legendre_polynomial_p(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:

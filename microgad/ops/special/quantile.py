@@ -133,7 +133,7 @@ def erfinv(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class Ndtri(Function):
     """The inverse of the normal distribution function, on (0, 1)."""
 
-    symbol, promote = "Φ⁻¹", promote
+    symbol, operator, promote = "Φ⁻¹", "special_ndtri", promote
 
     def forward(self, x):
         return in_double(_ndtri, x)

@@ -102,7 +102,7 @@ def hurwitz_zeta(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> Any:
 class Zeta(Function):
     """ζ(s, q) = Σ (q + k)^-s over k >= 0."""
 
-    symbol, promote, elementwise = "ζ", promote, True
+    symbol, operator, promote, elementwise = "ζ", "special_zeta", promote, True
 
     def forward(self, s, q):
         return in_double(hurwitz_zeta, s, q)

@@ -24,6 +24,7 @@ Sizes = int | Sequence[int | None]
 class AdaptiveAvg(Resample):
     """Means of nearly equal parts along one axis, (..., n, ...) -> (..., m, ...), by `ResampleMatrix.parts`."""
 
+    operator = None
     zero_link = Flat
 
 

@@ -27,7 +27,8 @@ from .geometry import Size, Window, cached_window, invalid, ntuple
 class Conv2d(Function):
     """Cross-correlation: (N, C, H, W), (O, C/groups, KH, KW), (O,) or None -> (N, O, OH, OW)."""
 
-    symbol, native_half = "conv2d", "cuda"
+    symbol, node_name, native_half = "conv2d", "Convolution", "cuda"
+    all_edges = True
     window: Window
     groups: int
 
@@ -59,7 +60,8 @@ class Conv2d(Function):
 class ConvTranspose2d(Function):
     """The adjoint of Conv2d in its input: (N, O, OH, OW), (O, C/groups, KH, KW), (C,) or None -> (N, C, H, W)."""
 
-    symbol, native_half = "conv_transpose2d", "cuda"
+    symbol, node_name, native_half = "conv_transpose2d", "Convolution", "cuda"
+    all_edges = True
     window: Window
     groups: int
 
@@ -95,7 +97,7 @@ class Conv2dWeight(Function):
     convolution's input and weight, and not the output's gradient, say whether the result is in channels-last format.
     """
 
-    symbol, native_half = "conv2d_weight", "cuda"
+    symbol, operator, native_half = "conv2d_weight", None, "cuda"
     window: Window
     groups: int
     affine: bool
@@ -118,37 +120,37 @@ class Conv2dWeight(Function):
 class Conv1d(Conv2d):
     """Conv2d in 1-D: (N, C, L), (O, C/groups, K), (O,) or None -> (N, O, OL)."""
 
-    symbol = "conv1d"
+    symbol, node_name = "conv1d", "Convolution"
 
 
 class ConvTranspose1d(ConvTranspose2d):
     """ConvTranspose2d in 1-D: (N, O, OL), (O, C/groups, K), (C,) or None -> (N, C, L)."""
 
-    symbol = "conv_transpose1d"
+    symbol, node_name = "conv_transpose1d", "Convolution"
 
 
 class Conv1dWeight(Conv2dWeight):
     """Conv2dWeight in 1-D: (N, O, OL), (N, C, L) -> (O, C/groups, K)."""
 
-    symbol = "conv1d_weight"
+    symbol, operator = "conv1d_weight", None
 
 
 class Conv3d(Conv2d):
     """Conv2d in 3-D: (N, C, D, H, W), (O, C/groups, KD, KH, KW), (O,) or None -> (N, O, OD, OH, OW)."""
 
-    symbol = "conv3d"
+    symbol, node_name = "conv3d", "Convolution"
 
 
 class ConvTranspose3d(ConvTranspose2d):
     """ConvTranspose2d in 3-D: (N, O, OD, OH, OW), (O, C/groups, KD, KH, KW), (C,) or None -> (N, C, D, H, W)."""
 
-    symbol = "conv_transpose3d"
+    symbol, node_name = "conv_transpose3d", "Convolution"
 
 
 class Conv3dWeight(Conv2dWeight):
     """Conv2dWeight in 3-D: (N, O, OD, OH, OW), (N, C, D, H, W) -> (O, C/groups, KD, KH, KW)."""
 
-    symbol = "conv3d_weight"
+    symbol, operator = "conv3d_weight", None
 
 
 BY_DIMS: dict[int, tuple[type[Conv2d], type[ConvTranspose2d], type[Conv2dWeight]]] = {

@@ -31,7 +31,7 @@ class BoxArgmax(Function):
     Of equal values the first wins, of NaNs the last. The search goes dimension by dimension, from the last one.
     """
 
-    symbol = "argmax_pool"
+    symbol, operator = "argmax_pool", None
     tables: Sequence[Any]
 
     def forward(self, input):
@@ -47,6 +47,7 @@ class BoxArgmax(Function):
 class BoxMax(Gather):
     """The values of the winning cells of flattened planes, (..., P) -> (..., boxes)."""
 
+    operator = None
     zero_link = Flat
 
 

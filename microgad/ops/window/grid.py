@@ -35,7 +35,7 @@ class GridSourceIndex(Function):
     clipped or reflected. `turn` is the derivative of that: -1, 0 or 1.
     """
 
-    symbol, constants = "grid places", ("turn",)
+    symbol, operator, constants = "grid places", None, ("turn",)
     places: tuple[int, ...]  # the grid's shape without N and D
     size: Any  # the size of each axis, x first, (D, 1)
     scale: Any  # cells per unit of the normalized coordinates, along each axis
@@ -74,7 +74,7 @@ class GridSample(Function):
     Few cells are kept for backward, where many are computed again, block by block.
     """
 
-    symbol, constants = "grid sample", ("cells",)
+    symbol, operator, constants = "grid sample", "grid_sampler", ("cells",)
     places: tuple[int, ...]  # the result's shape after N and C
     size: Any  # the size of each axis, x first, (D, 1)
     taps: Any  # the cells that are read along an axis, relative to floor(index): (taps, 1)
@@ -148,7 +148,7 @@ class GridSample(Function):
 class GatherCells(LinearMap):
     """The cells (N, K, P) of each plane with a frame of zeros around it, (N, C, ...) -> (N, C, K, P)."""
 
-    symbol = "cells"
+    symbol, operator = "cells", None
     cells: Any
 
     def forward(self, input):

@@ -37,6 +37,7 @@ class MaxPool2d(Function):
     """
 
     symbol, constants, zero_link, materializes = "max_pool2d", ("winner",), Flat, False
+    node_name = "MaxPool2DWithIndices"
     native_half = True  # but computed in float32: NumPy is slow at comparing float16
     window: Window
     indices: bool
@@ -57,13 +58,13 @@ class MaxPool2d(Function):
 class MaxPool1d(MaxPool2d):
     """The maximum of each window, (N, C, L) -> (N, C, OL)."""
 
-    symbol = "max_pool1d"
+    symbol, node_name = "max_pool1d", "SqueezeBackward1"
 
 
 class MaxPool3d(MaxPool2d):
     """The maximum of each window, (N, C, D, H, W) -> (N, C, OD, OH, OW)."""
 
-    symbol = "max_pool3d"
+    symbol, node_name = "max_pool3d", "MaxPool3DWithIndices"
 
 
 class MaxPoolScatter(LinearMap):
@@ -72,7 +73,7 @@ class MaxPoolScatter(LinearMap):
     Its adjoint gathers the winners' values.
     """
 
-    symbol = "unpool"
+    symbol, operator = "unpool", None
     window: Window
     winner: Any
 
@@ -127,7 +128,7 @@ class AvgPool2d(LinearMap):
 class AvgPool1d(AvgPool2d):
     """The mean of each window, (N, C, L) -> (N, C, OL)."""
 
-    symbol = "avg_pool1d"
+    symbol, node_name = "avg_pool1d", "SqueezeBackward1"
 
 
 class AvgPool3d(AvgPool2d):

@@ -205,7 +205,7 @@ def parts(size: int, steps: int) -> tuple[Any, Any]:
 class Resample(LinearMap):
     """A product with a ResampleMatrix along one axis, (..., n, ...) -> (..., m, ...)."""
 
-    symbol = "resample"
+    symbol, operator = "resample", None
     axis: int
     matrix: ResampleMatrix
 

@@ -26,7 +26,7 @@ LONG_STRIDE = 8  # taps of a line that are faster to add at once than one by one
 class Unfold(LinearMap):
     """im2col: every window becomes a column, (N, C, H, W) -> (N, C·KH·KW, OH·OW)."""
 
-    symbol, native_half = "unfold", True
+    symbol, operator, native_half = "unfold", "im2col", True
     window: Window
 
     def forward(self, input):
@@ -44,7 +44,7 @@ class Unfold(LinearMap):
 class Fold(LinearMap):
     """col2im, the adjoint of Unfold: every column is added to its window, (N, C·KH·KW, OH·OW) -> (N, C, H, W)."""
 
-    symbol, transposed = "fold", Unfold
+    symbol, operator, transposed = "fold", "col2im", Unfold
     window: Window
 
     def forward(self, input):

@@ -25,7 +25,7 @@ from .geometry import Size, invalid, ntuple, stride_or_kernel
 class MaxUnpool(Function):
     """Zeros with the input's values at `cells`, (..., P) -> (..., size). The last value for a cell counts."""
 
-    symbol = "max_unpool"
+    symbol, operator = "max_unpool", None
     cells: Any
     size: int
 

@@ -295,7 +295,7 @@ class BackwardHookFunction(Function):
     """
 
     # Outputs have materializes=False: a hook gets None for an unused one. Complex gradients are as in PyTorch.
-    symbol, conjugates, calls_back = "hook", False, True
+    symbol, node_name, conjugates, calls_back = "hook", "BackwardHookFunctionBackward", False, True
 
     def callback(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the gradients. The setting of the same name overrides this, except in a replay."""
