@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import gc
+import inspect
 import math
+import sys
 import weakref
 
 import numpy as np
@@ -14,7 +16,7 @@ import microgad as torch
 from microgad import nn
 from microgad.errors import MicrogadError
 from microgad.grad_fn.saved_settings import SETTINGS
-from microgad.grad_fn.torch_names import VARIANTS, key, snake
+from microgad.grad_fn.torch_names import COMPOSITES, VARIANTS, key, snake
 from microgad.graph.drawing.dot import _VIEWS, is_view
 from microgad.graph.drawing.sketch import _RESIDUAL_JOINS
 from microgad.graph.flops import MOVES, RULES, flops_of
@@ -206,6 +208,13 @@ def test_tables_of_operations_name_only_existing_functions():
     said = {cls.__name__: vars(cls) for cls in loaded() if key(cls)}
     assert [name for name, facts in said.items() if facts.get("operator") == snake(name)] == []  # it needn't be said
     assert [name for name, facts in said.items() if "node_name" in facts and name in VARIANTS] == []
+    modules = [vars(module).values() for name, module in [*sys.modules.items()] if name.startswith("microgad.")]
+    functions, composites = [f for values in modules for f in values if inspect.isfunction(f)], set()
+    for f in functions:
+        if f.__code__ is torch.block_diag.__code__:  # that of all composites
+            composites.add(f.__name__)
+        functions += filter(None, [getattr(f, "__wrapped__", None)])
+    assert [name for name in COMPOSITES if name not in composites] == []
 
 
 def test_the_tables_say_nothing_of_a_programs_own_functions():
