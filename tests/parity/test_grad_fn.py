@@ -36,6 +36,8 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "rrelu": lambda t, x, y: t.nn.functional.rrelu(x, training=True),
     "rrelu in evaluation": lambda t, x, y: t.nn.functional.rrelu(x),
     "cross": lambda t, x, y: t.linalg.cross(x, y),
+    "ndtr": lambda t, x, y: t.special.ndtr(x),
+    "heaviside": lambda t, x, y: t.heaviside(x, y),
     "qr": lambda t, x, y: t.linalg.qr(x)[0],
     "svd": lambda t, x, y: t.linalg.svd(x, full_matrices=False)[0],
     "svdvals": lambda t, x, y: t.linalg.svdvals(x),

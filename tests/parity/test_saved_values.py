@@ -9,6 +9,9 @@ import pytest
 import torch
 
 import microgad
+from microgad.grad_fn.saved_settings import SETTINGS
+from microgad.grad_fn.torch_names import COMPOSITES, full_name, key, name_of, operator_of
+from microgad.graph.formulas import loaded
 
 from .side_by_side import Programs, leaf, randn, submodule
 
@@ -74,6 +77,24 @@ def test_saved_values_have_torchs_names(name):
         return found, [getattr(x, "requires_grad", None) for x in found], listed
 
     Programs({"program": program}).check("program")
+
+
+def test_the_names_that_functions_and_tables_say_are_those_of_torchs_nodes_and_of_what_they_save():
+    microgad.graph.formula("")  # imports all operations
+    said: dict[str, tuple[str, set[str]]] = {f"settings: {name}": (name, {*of}) for name, of in SETTINGS.items()}
+    said |= {f"composites: {name}": (node, set()) for name, node in COMPOSITES.items() if isinstance(node, str)}
+    for cls in loaded():
+        facts, name = vars(cls) if key(cls) else {}, cls.__name__
+        values = facts.get("saved_names", {})
+        assert {*cls.inputs, "out"}.issuperset(values.values()), name
+        node = name_of(cls)
+        if cls.differentiable and isinstance(node, str) and (operator_of(cls) is not None or "node_name" in facts):
+            said[name] = (node, set(values))
+    del said["BackwardHookFunction"]  # written in Python in PyTorch
+    del said["GridSample"], said["RepeatInterleave"]  # their composites' names decide
+    nodes = {name: getattr(torch._C._functions, full_name(node), None) for name, (node, _) in said.items()}
+    assert [name for name, node in nodes.items() if node is None] == []
+    assert [name for name in nodes for x in said[name][1] if not hasattr(nodes[name], f"_saved_{x}")] == []
 
 
 # An operation on leaves x (2, 3, 4) and p, an image (1, 2, 6, 6); the arguments that both libraries save.

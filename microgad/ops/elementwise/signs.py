@@ -152,7 +152,7 @@ def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class Heaviside(PiecewiseConstant):
     """0 where x < 0, 1 where x > 0, and `values` where x is 0."""
 
-    symbol, numpy, write = "heaviside", np.heaviside, by_forward
+    symbol, node_name, numpy, write = "heaviside", "NotImplemented", np.heaviside, by_forward
 
     @staticmethod
     def promote(arrays):

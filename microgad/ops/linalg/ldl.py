@@ -38,7 +38,7 @@ class LDLFactor(Function):
     row of D.
     """
 
-    symbol, operator, hermitian = "LDLᵀ", "linalg_ldl_factor", False
+    symbol, operator, node_name, hermitian = "LDLᵀ", "linalg_ldl_factor", "NotImplemented", False
 
     def forward(self, x):
         n, lead = x.shape[-1], x.shape[:-2]

@@ -55,7 +55,7 @@ def _cast(x: Any, to: Any) -> Any:
 class Transfer(LinearMap):
     """The same values on another device: a view if they are there already."""
 
-    symbol, operator, may_share, native_half = "transfer", "to", True, True
+    symbol, operator, node_name, may_share, native_half = "transfer", "to", "ToCopy", True, True
 
     def forward(self, x):
         return backend.to_device(x, self.to)

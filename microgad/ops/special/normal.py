@@ -50,7 +50,7 @@ def _log_ndtr(x: Any) -> Any:
 class Ndtr(Function):
     """The standard normal distribution function Φ(x)."""
 
-    symbol, operator, promote = "Φ", "special_ndtr", promote
+    symbol, operator, node_name, promote = "Φ", "special_ndtr", "MulBackward1", promote
 
     def forward(self, x):
         return evaluate(_ndtr, lambda x: _ERFC_SQRT2.erfc_float32(-x) / 2, x)
