@@ -100,7 +100,7 @@ def _copy_to_array(data: Any, dtype: Dtype) -> Any:
     if not found and first is not data and array.dtype not in (np.int64, np.bool_) and _has_typed(data):
         _find_dtypes(data, found)
     if found:
-        return array.astype(functools.reduce(dtypes.promote_types, found).dtype)
+        return array.astype(functools.reduce(dtypes.promote_types, dict.fromkeys(found)).dtype)
     if hasattr(first, "dtype"):
         return array
     if array.dtype == np.uint64 or (type(first) is int and array.dtype.kind == "f" and _overflows(data)):
@@ -247,7 +247,7 @@ def _find_dtypes(data: Any, found: list[Any]) -> None:
     elif hasattr(data, "dtype"):
         found.append(dtypes.of(data.dtype))
     elif isinstance(data, (bool, int, float, complex)):
-        found.append(dtypes.result_dtype([data]))
+        found.append(dtypes.of(dtypes.result_dtype([data])))
 
 
 def _first(data: Any) -> Any:

@@ -29,9 +29,9 @@ def parse_shape(op: str, size: tuple[Any, ...]) -> tuple[int, ...]:
     """Return the shape given by sizes, one by one or in a sequence. Raises RuntimeError for negative or huge ones."""
     sizes = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
     shape = as_sizes(op, "size", sizes)
-    if any(n < 0 for n in shape):
+    if shape and min(shape) < 0:
         raise ArgumentError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
-    if math.prod(n or 1 for n in shape) >= 2**60:  # PyTorch's and NumPy's limit, also for empty ones
+    if math.prod(filter(None, shape)) >= 2**60:  # PyTorch's and NumPy's limit, also for empty ones
         raise ArgumentError(f"Storage size calculation overflowed with sizes={list(shape)}")
     return shape
 
