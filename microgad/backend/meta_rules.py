@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .axes import reduced_shape
 from .meta import zeros
 
 LARGE = 1 << 17  # elements from which on computing with zeros takes longer
@@ -59,9 +60,7 @@ def reduction(
     if x.size < LARGE or len(arrays) > 1:
         return None
     axis = args[1] if len(args) > 1 else kwargs.get("axis", default)
-    axes = range(x.ndim) if axis is None else [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
-    kept = bool(kwargs.get("keepdims"))
-    shape = [1 if a in axes else n for a, n in enumerate(x.shape) if kept or a not in axes]
+    shape = reduced_shape(x.shape, axis, bool(kwargs.get("keepdims")))
     return _grown(call(_corner(x), *args[1:], **kwargs), shape)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from .. import function as core
+from ..backend.axes import reduced_shape
 from ..errors import ArgumentError, DtypeError
 from ..ops import elementwise, movement, reduction
 from .elementwise import as_exact_tensor
@@ -51,8 +52,8 @@ def _cumulative(op: Callable[..., Any], first: int) -> Callable[..., Any]:
         found = op(x, axis, dtype=None if dtype is None else dtypes.of(dtype))
         if not include_initial:
             return found
-        shape = [1 if i == axis % x.ndim else n for i, n in enumerate(x.shape)]
-        return movement.cat([core.Tensor._wrap(np.full_like(found.array, first, shape=shape)), found], axis)
+        start = np.full_like(found.array, first, shape=reduced_shape(x.shape, axis))
+        return movement.cat([core.Tensor._wrap(start), found], axis)
 
     return scan
 

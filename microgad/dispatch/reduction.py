@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend.axes import reduced_shape
 from ..errors import ArgumentError, DtypeError
 from ..ops import creation, reduction
 from ..ops.elementwise import imag, real, sqrt, where
@@ -185,7 +186,7 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
 def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     ends = [None if x is None or isinstance(x, type(np._NoValue)) else as_exact_tensor(x) for x in (prepend, append)]
     a, *given = promoted(a, *(x for x in ends if x is not None))
-    shape = [1 if i == axis % a.ndim else n for i, n in enumerate(a.shape)]
+    shape = reduced_shape(a.shape, axis)
     slices = iter([x if x.ndim else x.expand(shape) for x in given])
     return reduction.diff(a, n, axis, *(None if x is None else next(slices) for x in ends))
 

@@ -9,10 +9,12 @@ import numpy as np
 
 from .. import backend, dtypes
 from .. import generator as draws
+from ..backend.axes import reduced_shape
 from ..duck_arrays import DuckArray
 from ..errors import KindError
 from ..errors.notices import warn
-from ..fast_reductions import fast_reduce, ones, row_dots
+from ..fast_reductions import fast_reduce
+from ..fast_reductions.products import ones, row_dots
 from ..function import Function
 from ..state import composite
 from ..type_aliases import Dtype, Tensor
@@ -22,8 +24,7 @@ from .creation import zeros_like
 from .elementwise.complex_numbers import is_complex
 from .movement.dims import wrap_dim
 from .out import into
-from .reduction import axes, keepdims_shape
-from .reduction.axes import Dim, apply_along
+from .reduction.axes import Dim, apply_along, axes
 from .spelling import numpy_spelling
 
 UNSHIFTED = 0  # what is subtracted from the exponents where no maximum is
@@ -160,7 +161,7 @@ class LogSumExp(Function):
         return layouts.contiguous(out if self.keepdims else np.squeeze(out, self.axis))
 
     def grad_x(self, grad, x, out):
-        shape = keepdims_shape(x.shape, self.axis)
+        shape = reduced_shape(x.shape, self.axis)
         share = np.exp(x - np.where(np.isinf(out), 0.0, out).reshape(shape))
         if is_complex(x):
             return grad.reshape(shape) * share

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from microgad import engine
+from microgad.backend.axes import reduced_shape, reduction_size
 from microgad.nn.modules.module.hooks import BackwardHookFunction
 from microgad.ops.dropout import Dropout
 from microgad.ops.elementwise import (
@@ -39,7 +40,7 @@ from microgad.ops.loss import BinaryCrossEntropy, BinaryCrossEntropyWithLogits, 
 from microgad.ops.movement import Cat, Expand, Flip, Pad, Permute, Stack
 from microgad.ops.normalization import BatchNorm, FixedBatchNorm
 from microgad.ops.normalization.channels import column as _column
-from microgad.ops.reduction import Amax, Mean, Sum, keepdims_shape, reduction_size
+from microgad.ops.reduction import Amax, Mean, Sum
 from microgad.ops.softmax import LogSoftmax, LogSumExp, Softmax, sum_along
 from microgad.ops.window.conv import Conv2d, Conv2dWeight, ConvTranspose2d
 from microgad.ops.window.pool import AvgPool2d, MaxPool2d, MaxPoolScatter
@@ -379,7 +380,7 @@ OTHERS: list[Line] = [
         LogSumExp,
         "grad_x",
         "not normalized",
-        lambda self, grad, x: grad.reshape(keepdims_shape(x.shape, self.axis)) * np.exp(x),
+        lambda self, grad, x: grad.reshape(reduced_shape(x.shape, self.axis)) * np.exp(x),
     ),
     (CrossEntropy, "grad_input", "weight ignored", cross_entropy(weighted=False)),
     (CrossEntropy, "grad_input", "own class forgotten", cross_entropy(own=False)),

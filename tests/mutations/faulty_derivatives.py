@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from microgad.backend.axes import reduced_shape
 from microgad.function import Function, Tensor
 from microgad.ops.elementwise import Select
 from microgad.ops.normalization import FixedBatchNorm
 from microgad.ops.normalization.channels import channel_size as _count
 from microgad.ops.normalization.channels import column as _column
 from microgad.ops.normalization.channels import flatten as _flat
-from microgad.ops.reduction import Sum, keepdims_shape
+from microgad.ops.reduction import Sum
 from microgad.ops.window.conv import Conv2d
 from microgad.ops.window.pool import AvgPool2d, MaxPoolScatter, divisor
 from microgad.ops.window.unfold import Unfold
@@ -56,7 +57,7 @@ def smallest(self, grad, x):
 
 
 def all_maxima(self, grad, x, out):
-    shape = keepdims_shape(x.shape, self.axis)
+    shape = reduced_shape(x.shape, self.axis)
     return Select.apply(x == out.reshape(shape), np.broadcast_to(grad.reshape(shape), x.shape))
 
 

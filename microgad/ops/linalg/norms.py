@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
+from ...backend.axes import reduced_shape
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import once
-from ...fast_reductions import fast_reduce, fast_sum, sum_of_squares
+from ...fast_reductions import fast_reduce, fast_sum
+from ...fast_reductions.products import sum_of_squares
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Dtype, Tensor
@@ -59,7 +61,7 @@ class VectorNorm(Function):
 
     def grad_x(self, grad, x, out):
         p = self.p
-        shape = tuple(1 if i in self.axis else n for i, n in enumerate(x.shape))
+        shape = reduced_shape(x.shape, self.axis)
         grad, out = grad.reshape(shape), out.reshape(shape)
         if p == 0:
             return None
@@ -177,7 +179,7 @@ def matrix_norm(
         sums = abs(x).sum(first)
         result = _extreme(sums, last - (last > first), ord)
     if keepdim:
-        result = reshape(result, [1 if i in axis else n for i, n in enumerate(x.shape)])
+        result = reshape(result, reduced_shape(x.shape, axis))
     return into(out, result, exact="linalg.matrix_norm")
 
 

@@ -11,7 +11,7 @@ from ... import dtypes
 from ...backend.memory_layout import laid_out_as_operands
 from ...errors import ArgumentError, KindError, ShapeError
 from ...errors.notices import warn
-from ...fast_reductions import sum_of_squares
+from ...fast_reductions.products import sum_of_squares
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor

@@ -11,7 +11,8 @@ import numpy as np
 from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...errors.notices import once
-from ...fast_reductions import fast_sum, ones, row_dots, sum_rows
+from ...fast_reductions import fast_sum
+from ...fast_reductions.products import ones, row_dots, sum_rows
 from ...function import Function
 from ...type_aliases import Tensor
 from .. import layouts

@@ -1,7 +1,7 @@
 """Reductions, cumulative operations, sorting and statistics: sums, extrema, quantiles, counts, histograms."""
 
 # isort: skip_file
-from .axes import axes, reduction_size, keepdims_shape
+from .axes import axes
 from .calculus import cumulative_trapezoid, gradient, trapezoid, trapz
 from .counting import (
     All, Any_, CountNonzero, all, any, argwhere, count_nonzero, nonzero, nonzero_static, unique, unique_consecutive,

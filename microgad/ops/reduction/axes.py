@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
+from ...backend.axes import Axis, reduction_size
 from ...errors import DimError, KindError, ShapeError
 from ...function import Function
 from ...function.naming import node_name, with_torch_name
@@ -13,7 +13,6 @@ from ...type_aliases import Tensor
 from ..movement.dims import wrap_dim, wrap_dims
 
 Dim = int | Sequence[int] | None
-Axis = int | tuple[int, ...] | None
 
 
 def axes(dim: Dim, ndim: int, op: str) -> Axis:
@@ -25,21 +24,6 @@ def axes(dim: Dim, ndim: int, op: str) -> Axis:
         return found if found and ndim else None
     one = wrap_dim(dim, ndim, op)  # type: ignore[arg-type]
     return one if ndim else None
-
-
-def keepdims_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
-    """Return the shape after a reduction with keepdims."""
-    if axis is None:
-        return (1,) * len(shape)
-    reduced = {a % len(shape) if shape else 0 for a in (axis if isinstance(axis, tuple) else (axis,))}
-    return tuple(1 if i in reduced else n for i, n in enumerate(shape))
-
-
-def reduction_size(shape: tuple[int, ...], axis: Axis) -> int:
-    """Return how many elements are reduced to one."""
-    if axis is None or not shape:
-        return math.prod(shape)
-    return math.prod(shape[a] for a in (axis if isinstance(axis, tuple) else (axis,)))
 
 
 def check_not_empty(input: Tensor, axis: Axis, op: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from ... import return_types
+from ...backend.axes import Axis, reduced_shape, reduction_size
 from ...backend.radix_sort import kth_smallest
 from ...errors import DimError, DtypeError
 from ...fast_reductions import fast_reduce
@@ -22,7 +23,7 @@ from ..elementwise import Select, maximum, minimum
 from ..movement.dims import as_int, wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling
-from .axes import Axis, Dim, at_least_1d, axes, check_not_empty, check_ordered, keepdims_shape, reduction_size
+from .axes import Dim, at_least_1d, axes, check_not_empty, check_ordered
 from .picking import pick_along
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,7 +38,7 @@ class Amax(Function):
         return layouts.row_major(fast_reduce(np.maximum, x, self.axis, self.keepdims))
 
     def grad_x(self, grad, x, out):
-        shape = keepdims_shape(x.shape, self.axis)
+        shape = reduced_shape(x.shape, self.axis)
         ties = x == out.reshape(shape)
         return ties * (grad.reshape(shape) / _count(ties, self.axis, grad.dtype))  # NaN also where grad isn't finite
 
@@ -57,7 +58,7 @@ class Max(Amax):
     node_name = "MaxBackward1"
 
     def grad_x(self, grad, x, out):
-        shape = keepdims_shape(x.shape, self.axis)
+        shape = reduced_shape(x.shape, self.axis)
         out = out.reshape(shape)
         return _split_among_ties(grad.reshape(shape), (x == out) | ((x != x) & (out != out)), self.axis)
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.axes import reduced_shape, reduction_size, wrapped
 from ...errors import ArgumentError
 from ...function import Function
 from ...type_aliases import Tensor
 from ..out import into
 from ..spelling import tensors_only
-from .axes import Dim, axes, check_not_empty, check_ordered, keepdims_shape
+from .axes import Dim, axes, check_not_empty, check_ordered
 
 
 class HashTensor(Function):
@@ -21,14 +22,14 @@ class HashTensor(Function):
     symbol = "hash"
 
     def forward(self, x: Any) -> Any:
-        axis = range(x.ndim) if self.axis is None else np.atleast_1d(self.axis).tolist()
-        kept = [n for i, n in enumerate(x.shape) if i not in axis]
+        axis = wrapped(self.axis, x.ndim)
+        kept = math.prod(reduced_shape(x.shape, axis))
         bits = x.astype(np.float64 if x.dtype.kind == "f" else np.int64).view(np.uint64)
-        bits = np.moveaxis(bits, axis, range(len(axis))).reshape(math.prod(x.shape[i] for i in axis), math.prod(kept))
+        bits = np.moveaxis(bits, axis, range(len(axis))).reshape(reduction_size(x.shape, axis), kept)
         while (n := len(bits)) > 1:  # CuPy's ufuncs have no `reduce`
             pairs = bits[: n // 2] ^ bits[n // 2 : n // 2 * 2]
             bits = np.concatenate([pairs, bits[-1:]]) if n % 2 else pairs
-        return bits.reshape(keepdims_shape(x.shape, self.axis) if self.keepdims else kept)
+        return bits.reshape(reduced_shape(x.shape, axis, self.keepdims))
 
 
 @tensors_only

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ...fast_reductions import BLOCK_SIZE, fast_reduce
+from ...backend.axes import reduced_shape
+from ...fast_reductions import fast_reduce
+from ...fast_reductions.lines import BLOCK_SIZE
 from ...function import Function
 from ...type_aliases import Dtype, Tensor
 from .. import layouts
@@ -15,7 +17,7 @@ from ..elementwise import Flat
 from ..movement.dims import slice_along, wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling
-from .axes import apply_along, keepdims_shape
+from .axes import apply_along
 from .scan_kernels import associative_scan, cumulative, in_wider_dtype
 from .sums import converted, integers_as_int64
 
@@ -32,7 +34,7 @@ class Prod(Function):
         """Return grad · the product of all other elements: out / x, or with zeros, the product before · that after."""
         if x.ndim == 0:
             return grad
-        kept = keepdims_shape(x.shape, self.axis)
+        kept = reduced_shape(x.shape, self.axis)
         zeros = np.sum(x == 0)
         if zeros == 0:
             return grad.reshape(kept) * (out.reshape(kept) / x)
@@ -44,7 +46,7 @@ class Prod(Function):
 
     def decomposition(self, x):
         """Multiply pairs, then pairs of pairs, and so on."""
-        kept = keepdims_shape(x.shape, self.axis)
+        kept = reduced_shape(x.shape, self.axis)
         x, axis = (x.reshape(-1), 0) if self.axis is None else (x, self.axis)
         n = x.shape[axis]
         while n > 1:
@@ -70,10 +72,10 @@ def product(x: Any, axis: Any, keepdims: bool) -> Any:
     """
     n, plain = x.size if axis is None else x.shape[axis], type(x) is np.ndarray and x.dtype.kind in "fc"
     if plain and axis is not None and x.dtype.char in "fF" and _has_many_rows(x, axis):
-        rows, kept = layouts.moveaxis(x, axis, -1), x.shape[:axis] + (1,) * keepdims + x.shape[axis + 1 :]
+        rows = layouts.moveaxis(x, axis, -1)
         step = max(1, 2 * len(rows) * BLOCK_SIZE // x.size)
         parts = [_multiply_halves(rows[i : i + step]) for i in range(0, len(rows), step)]
-        return (parts[0] if len(parts) == 1 else np.concatenate(parts)).reshape(kept)
+        return (parts[0] if len(parts) == 1 else np.concatenate(parts)).reshape(reduced_shape(x.shape, axis, keepdims))
     if not plain or x.size < 20_000 or n <= 256 or axis not in (None, x.ndim - 1) or not x.flags.c_contiguous:
         return fast_reduce(np.multiply, x, axis, keepdims)
     rows = x.reshape(-1, n)
@@ -86,7 +88,7 @@ def product(x: Any, axis: Any, keepdims: bool) -> Any:
             rest = rest * np.prod(rows[:, groups * n :], 1)
         rows = np.multiply.reduce(rows[:, : groups * n].reshape(len(rows), groups, n), 1)
     out = fast_reduce(np.multiply, rows, 1, False) * rest
-    return out.reshape(keepdims_shape(x.shape, axis) if keepdims else () if axis is None else x.shape[:-1])
+    return out.reshape(reduced_shape(x.shape, axis, keepdims))
 
 
 def _has_many_rows(x: Any, axis: int) -> bool:

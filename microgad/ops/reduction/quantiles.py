@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ... import function
+from ...backend.axes import reduced_shape
 from ...backend.meta import known
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...state import composite
@@ -17,7 +18,6 @@ from ..indexing import Gather
 from ..movement.dims import wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling
-from .axes import keepdims_shape
 from .sorting import sort
 
 _ROUNDED: dict[str, Any] = {"lower": np.floor, "higher": np.ceil, "nearest": np.round}
@@ -70,7 +70,7 @@ def _quantile(op: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, in
     found = _interpolated(values, rank, interpolation)
     found = found.permute((found.ndim - 1, *range(found.ndim - 1)))
     if keepdim:
-        found = found.reshape((-1, *keepdims_shape(tuple(input.shape), None if over_all else axis)))
+        found = found.reshape((-1, *reduced_shape(tuple(input.shape), None if over_all else axis)))
     return found if q.ndim else found.reshape(found.shape[1:])
 
 

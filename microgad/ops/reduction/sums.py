@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes
+from ...backend.axes import reduced_shape, reduction_size
 from ...errors import DtypeError
 from ...fast_reductions import fast_sum
 from ...function import Function
@@ -20,7 +21,7 @@ from ..elementwise import Select
 from ..elementwise.selection import fast_select
 from ..out import into
 from ..spelling import numpy_spelling
-from .axes import Dim, axes, check_floating, check_ordered, keepdims_shape, reduction_size
+from .axes import Dim, axes, check_floating, check_ordered
 
 
 class Sum(LinearMap):
@@ -32,7 +33,7 @@ class Sum(LinearMap):
         return layouts.row_major(fast_sum(x, self.axis, self.keepdims))
 
     def adjoint(self, grad):
-        return layouts.expand(grad.reshape(keepdims_shape(self.x_shape, self.axis)), self.x_shape)
+        return layouts.expand(grad.reshape(reduced_shape(self.x_shape, self.axis)), self.x_shape)
 
 
 class Mean(LinearMap):
@@ -47,7 +48,7 @@ class Mean(LinearMap):
     def adjoint(self, grad):
         scaled = grad / (reduction_size(self.x_shape, self.axis) or math.nan)
         out = np.empty_like(grad, shape=self.x_shape, order="C")  # no view, unlike Sum's: programs write to it in place
-        out[...] = scaled.reshape(keepdims_shape(self.x_shape, self.axis))
+        out[...] = scaled.reshape(reduced_shape(self.x_shape, self.axis))
         return out
 
 
@@ -63,7 +64,7 @@ class NanSum(Function):
         return layouts.row_major(total)
 
     def grad_x(self, grad, x):
-        grad = np.broadcast_to(grad.reshape(keepdims_shape(x.shape, self.axis)), x.shape)
+        grad = np.broadcast_to(grad.reshape(reduced_shape(x.shape, self.axis)), x.shape)
         return grad * (x == x)  # NaN also where grad isn't finite
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...backend import as_array
+from ...backend.axes import reduced_shape, reduction_size
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import warn
 from ...fast_reductions import fast_sum
@@ -21,7 +22,7 @@ from ..linalg.common import safe_divide
 from ..linalg.products import matmul
 from ..out import into
 from ..spelling import numpy_spelling
-from .axes import Dim, axes, keepdims_shape, reduction_size
+from .axes import Dim, axes
 from .sums import Mean
 
 
@@ -104,7 +105,7 @@ def _grad_from_variance(node: Any, grad: Any, x: Any) -> Any:
     """Compute the gradient of x from the gradient of the variance."""
     n = reduction_size(x.shape, node.axis) - node.correction
     centered = x - Mean.apply(x, axis=node.axis, keepdims=True)
-    grad = grad.reshape(keepdims_shape(x.shape, node.axis))
+    grad = grad.reshape(reduced_shape(x.shape, node.axis))
     if n <= 0 and node.axis is None:  # no degrees of freedom: PyTorch gives ±∞ and NaN
         return grad * np.where(centered == 0, math.nan, math.inf)
     return grad * conjugate(centered) * (2 / n if n else math.inf)
@@ -115,7 +116,7 @@ def _grad_from_both(node: Any, variance: Any, mean: Any, x: Any) -> Any:
     found = None if variance is None else _grad_from_variance(node, variance, x)
     if mean is None:
         return found
-    share = mean.reshape(keepdims_shape(x.shape, node.axis)) / (reduction_size(x.shape, node.axis) or math.nan)
+    share = mean.reshape(reduced_shape(x.shape, node.axis)) / (reduction_size(x.shape, node.axis) or math.nan)
     return np.broadcast_to(share, x.shape) if found is None else found + share
 
 
