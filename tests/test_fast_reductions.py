@@ -195,6 +195,14 @@ def test_products_of_rows_are_faster_than_numpys(rng):
     assert fastest(lambda: given.T.prod(0)) < fastest(lambda: x.T.prod(0)) / 2
 
 
+@pytest.mark.host("CuPy and its stand-in take NumPy's time")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_without_equal_parts_are_summed_in_numpys_time(rng, dtype):
+    x = rng.standard_normal((1000, 2053)).astype(dtype)
+    np.testing.assert_allclose(fast_sum(x, 1, False), x.sum(1, float), rtol=0, atol=1e-4)
+    assert fastest(lambda: fast_sum(x, 1, False)) < fastest(lambda: x.sum(1)) * 1.8
+
+
 def gradient_of(f):
     """Return a function of x, whose result is w's gradient if x is the gradient of f(x, w)."""
     return lambda x: torch.autograd.grad(f(x, w := torch.zeros(x.shape[1:], requires_grad=True)), w, x)[0]

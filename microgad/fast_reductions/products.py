@@ -27,7 +27,10 @@ def sum_rows(rows: Any) -> Any:
     most = SUM_CHUNK // rows.itemsize
     size = _divisor(n, most)
     if not size:
-        return sum_rows(rows[:, n % most :]) + sum_rows(rows[:, : n % most])
+        parts = rows[:, n % most :]
+        if count > 1 and n >= 2 * most:  # one product would copy these parts: they don't follow each other in memory
+            parts = row_dots(parts.reshape(count, -1, most), ones(most, rows))[..., 0]
+        return sum_rows(parts) + sum_rows(rows[:, : n % most])
     sums = (rows if size == n else rows.reshape(-1, size)) @ ones(size, rows)
     return sums if size == n else sum_rows(sums.reshape(count, n // size))
 
