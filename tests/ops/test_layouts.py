@@ -13,7 +13,7 @@ import pytest
 
 import microgad as torch
 from microgad import Tensor
-from microgad.backend.memory_layout import copied_row_major
+from microgad.backend.memory_layout import copied_row_major, copy_into
 from microgad.ops import layouts
 
 PERMUTED = torch.arange(120.0).reshape(2, 5, 3, 4).transpose(0, 2)
@@ -209,6 +209,32 @@ def test_few_long_rows_are_copied_at_once(monkeypatch: pytest.MonkeyPatch, rows:
     found = copied_row_major(x)
     monkeypatch.undo()
     np.testing.assert_array_equal(found, expected)
+
+
+ROWS = {
+    "heads": lambda x: x.reshape(16, 30, 4, 6).transpose(0, 2, 1, 3),
+    "cropped": lambda x: x.reshape(80, 144)[:, 3:20],
+    "spread": lambda x: x.reshape(80, 72, 2)[..., 0],
+    "expanded": lambda x: np.broadcast_to(x[:36, None], (36, 100)).T[:, :9],
+    "windows": lambda x: np.lib.stride_tricks.sliding_window_view(x[:200], 11),
+    "one": lambda x: x[:900].reshape(300, 3)[:, :1],
+    "empty": lambda x: x.reshape(-1, 4)[:, :0],
+}
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int16", "float32", "float64", "complex128", object])
+@pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
+def test_copies_of_rows_equal_those_of_numpy(rng, rows, dtype):
+    x = rows(rng.integers(0, 2, 11520).astype(dtype))
+    padded = np.zeros((*x.shape[:-1], x.shape[-1] + 2), dtype)
+    for out in (padded[..., 1:-1], np.zeros(x.shape, dtype), np.zeros(x.shape[::-1], dtype).T):
+        copy_into(out, x)
+        np.testing.assert_array_equal(out, x)
+    assert not padded[..., [0, -1]].any()
+    np.testing.assert_array_equal(layouts.reshape(x, (x.size,)), x.reshape(-1))
+    memory = x.copy()
+    copy_into(memory[1:], memory[:-1])  # overlapping
+    np.testing.assert_array_equal(memory, np.concatenate([x[:1], x[:-1]]))
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.half, torch.float32, torch.float64, torch.complex64])

@@ -16,6 +16,7 @@ from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...state import current
 from ...type_aliases import Tensor
+from .. import layouts
 from ..spelling import numpy_spelling, tensors_only
 from .dims import wrap_dim, wrap_dims
 
@@ -27,10 +28,10 @@ class Reshape(LinearMap):
     node_name = "View"
 
     def forward(self, x):
-        return x.reshape(self.size)
+        return layouts.reshape(x, self.size)
 
     def adjoint(self, grad):
-        return grad.reshape(self.x_shape)
+        return layouts.reshape(grad, self.x_shape)
 
 
 @tensors_only

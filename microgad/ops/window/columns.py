@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.memory_layout import copy_into
 from ..blocks import batch_blocks
 from ..layouts import moveaxis
 from .geometry import Window
@@ -101,6 +102,6 @@ def grouped_taps(x: Any, window: Window, groups: int) -> tuple[Any, list[tuple[A
 
 def copy_taps(cells: Any, taps: Any, overhang: list[tuple[Any, ...]]) -> None:
     """Copy what the taps read into columns (n, G, C/G, KH, KW, OH, OW), with zeros where they reach beyond a row."""
-    cells[...] = taps
+    copy_into(cells, taps)
     for over in overhang:
         cells[over] = 0

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.memory_layout import copy_into
 from ..blocks import batch_blocks
 from ..layouts import contiguous, moveaxis
 from .columns import column_blocks, is_deep, joint_column_blocks, joint_images, mec_blocks, mec_pays, side_by_side
@@ -62,12 +63,12 @@ def by_mec(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
 def by_joint_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
     """Write into y products with several images side by side: a deep kernel's matrix is read once for all of them."""
     g, o = weight.shape[:2]
-    matrix = weight.reshape(g, o, math.prod(weight.shape[2:]))
+    matrix, flat = weight.reshape(g, o, math.prod(weight.shape[2:])), y.reshape(len(y), g, o, math.prod(window.out))
     for images, columns in joint_column_blocks(x, window, g):
         out = matrix @ columns
         if bias is not None:
             out += bias
-        y[images] = moveaxis(out.reshape(g, o, images.stop - images.start, *window.out), 2, 0)
+        copy_into(flat[images], moveaxis(out.reshape(g, o, images.stop - images.start, flat.shape[-1]), 2, 0))
 
 
 def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.memory_layout import copied_row_major, copy_into
 from ...errors import ShapeError
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
@@ -127,7 +128,7 @@ def fold(
 def im2col(x: Any, window: Window) -> Any:
     """Return the windows as columns, (N, C, H, W) -> (N, C·KH·KW, OH·OW), a copy."""
     cells, overhang = tap_cells(x, window)
-    columns = cells.copy()
+    columns = copied_row_major(cells)
     for places in overhang:
         columns[places] = 0
     return columns.reshape(len(x), x.shape[1] * math.prod(window.kernel), math.prod(window.out))
@@ -197,7 +198,7 @@ def padded(x: Any, window: Window, value: float = 0) -> Any:
     out = np.empty_like(x, shape=(*x.shape[:2], *window.padded_size), order="C")
     out.fill(value)
     inside, kept = window.inside
-    out[inside] = x[kept]
+    copy_into(out[inside], x[kept])
     return out
 
 
