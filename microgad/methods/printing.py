@@ -129,7 +129,7 @@ def format_tensor(
     if tangent is not None:
         suffixes.append(f"tangent={tangent}")
 
-    own = kind.__module__.partition(".")[0] not in ("microgad", "torch", "builtins")
+    own = kind.__module__.partition(".")[0] not in ("microgad", "torch", "builtins") or "_prints_name" in vars(kind)
     prefix = f"{kind.__name__}(" if own else "tensor("
     indent = len(prefix)
     if contents is None:

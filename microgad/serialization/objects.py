@@ -241,7 +241,7 @@ def tensor_attributes(x: Tensor) -> dict[str, Any]:
 
 def subclass_name(x: Tensor, place: str) -> str | None:
     """Return "module name" for a subclass of Tensor, else None. Raises TypeError if `load` couldn't restore it."""
-    if type(x) is Tensor:
+    if type(x) is Tensor or "_is_saved_plain" in vars(type(x)):
         return None
     why = _why_no_subclass(type(x))
     if why:

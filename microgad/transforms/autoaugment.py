@@ -94,7 +94,7 @@ def _apply(img: Any, name: str, magnitude: float, mode: InterpolationMode, fill:
     if name in _ENHANCEMENTS:
         return getattr(version, f"adjust_{_ENHANCEMENTS[name]}")(img, 1.0 + magnitude)
     if name == "Rotate":
-        return F.rotate(img, magnitude, mode, fill=fill)
+        return version.rotate(img, magnitude, mode, fill=fill)
     if name == "Posterize":
         return version.posterize(img, int(magnitude))
     if name == "Solarize":
@@ -104,8 +104,8 @@ def _apply(img: Any, name: str, magnitude: float, mode: InterpolationMode, fill:
         # The center is the upper left corner, as in the paper.
         degrees = math.degrees(math.atan(magnitude))
         shear = [degrees, 0.0] if across else [0.0, degrees]
-        return F.affine(img, 0.0, [0, 0], 1.0, shear, mode, fill, [0, 0])
-    return F.affine(img, 0.0, [int(magnitude), 0] if across else [0, int(magnitude)], 1.0, [0.0, 0.0], mode, fill)
+        return version.affine(img, 0.0, [0, 0], 1.0, shear, mode, fill, [0, 0])
+    return version.affine(img, 0.0, [int(magnitude), 0] if across else [0, int(magnitude)], 1.0, [0.0, 0.0], mode, fill)
 
 
 def _max_translation(img: Any) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """torchvision's transforms of version 2, for samples of any structure, with the same random draws from the same seed.
 
-Images are PIL images and plain Tensors; there are no types for boxes, masks and videos.
+Images are PIL images, what ToImage makes of them, and plain Tensors. There are no types for boxes, masks and videos.
 Source: torchvision.transforms.v2.
 """
 
@@ -14,42 +14,21 @@ from .autoaugment import RandAugment as RandAugment
 from .autoaugment import TrivialAugmentWide as TrivialAugmentWide
 from .base import Transform as Transform
 from .classes import RGB as RGB
-from .classes import CenterCrop as CenterCrop
-from .classes import ColorJitter as ColorJitter
 from .classes import ConvertImageDtype as ConvertImageDtype
 from .classes import ElasticTransform as ElasticTransform
-from .classes import FiveCrop as FiveCrop
-from .classes import GaussianBlur as GaussianBlur
 from .classes import GaussianNoise as GaussianNoise
-from .classes import Grayscale as Grayscale
 from .classes import Identity as Identity
 from .classes import Lambda as Lambda
-from .classes import LinearTransformation as LinearTransformation
-from .classes import Normalize as Normalize
 from .classes import Pad as Pad
 from .classes import PILToTensor as PILToTensor
-from .classes import RandomAdjustSharpness as RandomAdjustSharpness
-from .classes import RandomAffine as RandomAffine
-from .classes import RandomAutocontrast as RandomAutocontrast
 from .classes import RandomChannelPermutation as RandomChannelPermutation
 from .classes import RandomCrop as RandomCrop
-from .classes import RandomEqualize as RandomEqualize
 from .classes import RandomErasing as RandomErasing
-from .classes import RandomGrayscale as RandomGrayscale
-from .classes import RandomHorizontalFlip as RandomHorizontalFlip
-from .classes import RandomInvert as RandomInvert
-from .classes import RandomPerspective as RandomPerspective
-from .classes import RandomPosterize as RandomPosterize
 from .classes import RandomResize as RandomResize
-from .classes import RandomResizedCrop as RandomResizedCrop
-from .classes import RandomRotation as RandomRotation
 from .classes import RandomShortestSize as RandomShortestSize
-from .classes import RandomSolarize as RandomSolarize
-from .classes import RandomVerticalFlip as RandomVerticalFlip
 from .classes import RandomZoomOut as RandomZoomOut
 from .classes import Resize as Resize
 from .classes import ScaleJitter as ScaleJitter
-from .classes import TenCrop as TenCrop
 from .classes import ToDtype as ToDtype
 from .classes import ToImage as ToImage
 from .classes import ToPILImage as ToPILImage
@@ -59,6 +38,32 @@ from .containers import Compose as Compose
 from .containers import RandomApply as RandomApply
 from .containers import RandomChoice as RandomChoice
 from .containers import RandomOrder as RandomOrder
+from .derived import CenterCrop as CenterCrop
+from .derived import ColorJitter as ColorJitter
+from .derived import FiveCrop as FiveCrop
+from .derived import GaussianBlur as GaussianBlur
+from .derived import Grayscale as Grayscale
+from .derived import LinearTransformation as LinearTransformation
+from .derived import Normalize as Normalize
+from .derived import RandomAdjustSharpness as RandomAdjustSharpness
+from .derived import RandomAffine as RandomAffine
+from .derived import RandomAutocontrast as RandomAutocontrast
+from .derived import RandomEqualize as RandomEqualize
+from .derived import RandomGrayscale as RandomGrayscale
+from .derived import RandomHorizontalFlip as RandomHorizontalFlip
+from .derived import RandomInvert as RandomInvert
+from .derived import RandomPerspective as RandomPerspective
+from .derived import RandomPosterize as RandomPosterize
+from .derived import RandomResizedCrop as RandomResizedCrop
+from .derived import RandomRotation as RandomRotation
+from .derived import RandomSolarize as RandomSolarize
+from .derived import RandomVerticalFlip as RandomVerticalFlip
+from .derived import TenCrop as TenCrop
+from .images import check_type as check_type
+from .images import has_all as has_all
+from .images import has_any as has_any
+from .images import query_chw as query_chw
+from .images import query_size as query_size
 from .mixing import CutMix as CutMix
 from .mixing import MixUp as MixUp
 from .photometric_distort import RandomPhotometricDistort as RandomPhotometricDistort

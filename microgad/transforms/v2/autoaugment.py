@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...errors import DtypeError
 from ...ops.creation import linspace
 from ...ops.random import rand, randint
 from ...tensor import Tensor
+from ...utils._pytree import tree_flatten, tree_unflatten
 from .. import autoaugment as v1
 from ..base import tensor_fill
 from ..conversion import max_value
 from ..images import parse_interpolation
 from . import functional as F
 from .base import Transform, to_v2
+from .images import like
 
 
 class _Augmentation(Transform, v1._Augmentation):
@@ -20,6 +23,15 @@ class _Augmentation(Transform, v1._Augmentation):
 
     repr_names = ""
     interpolation: Any
+    augmented: Any  # version 1's forward, or what replaces it
+
+    def forward(self, *inputs: Any) -> Any:
+        flat, spec = tree_flatten(inputs if len(inputs) > 1 else inputs[0])
+        at = [i for i, needed in enumerate(self._needs_transform_list(flat)) if needed]
+        if len(at) != 1:
+            raise DtypeError(f"{type(self).__name__}: the sample has {len(at)} images, expected one")
+        flat[at[0]] = like(self.augmented(flat[at[0]]), flat[at[0]])
+        return tree_unflatten(flat, spec)
 
     def _random_index(self, n: int) -> int:
         return int(randint(n, ()).item())
@@ -45,17 +57,31 @@ def _augmented(self: Any, image: Any) -> Any:
     return image
 
 
-AutoAugment = to_v2(v1.AutoAugment, "interpolation fill policy", _Augmentation, interpolation="nearest")
-AutoAugment.transform_image = _augmented
+AutoAugment = to_v2(
+    v1.AutoAugment,
+    "interpolation fill policy",
+    base=_Augmentation,
+    body={"augmented": _augmented},
+    interpolation="nearest",
+)
 RandAugment = to_v2(
-    v1.RandAugment, "interpolation fill num_ops magnitude num_magnitude_bins", _Augmentation, interpolation="nearest"
+    v1.RandAugment,
+    "interpolation fill num_ops magnitude num_magnitude_bins",
+    base=_Augmentation,
+    body={"augmented": v1.RandAugment.forward},
+    interpolation="nearest",
 )
 TrivialAugmentWide = to_v2(
-    v1.TrivialAugmentWide, "interpolation fill num_magnitude_bins", _Augmentation, interpolation="nearest"
+    v1.TrivialAugmentWide,
+    "interpolation fill num_magnitude_bins",
+    base=_Augmentation,
+    body={"augmented": v1.TrivialAugmentWide.forward},
+    interpolation="nearest",
 )
 AugMix = to_v2(
     v1.AugMix,
     "interpolation fill severity mixture_width chain_depth alpha all_ops",
-    _Augmentation,
+    base=_Augmentation,
+    body={"augmented": v1.AugMix.forward},
     interpolation="bilinear",
 )

@@ -9,33 +9,24 @@ from enum import Enum
 from numbers import Number
 from typing import Any
 
-import numpy as np
-
 from ...errors import ArgumentError, DtypeError
 from ...nn import Module
-from ...ops.random import get_rng_state, set_rng_state
+from ...ops.random import rand
 from ...tensor import Tensor
 from ...utils._pytree import tree_flatten, tree_unflatten
+from .. import base as v1_base
 from ..images import is_pil
+from .images import check_type, is_image, is_pure_tensor
 
 _PRINTED = (bool, int, float, str, tuple, list, Enum)
-
-
-def is_tensor(x: Any) -> bool:
-    """Whether it is a Tensor."""
-    return isinstance(x, Tensor)
-
-
-def is_array(x: Any) -> bool:
-    """Whether it is a NumPy array."""
-    return isinstance(x, np.ndarray)
 
 
 class Transform(Module):
     """Base of the transforms of version 2. A subclass defines `transform`, and `make_params` for its random draws.
 
-    A sample is an image or a structure of lists, tuples and dicts. The PIL images in it are transformed, or, without
-    any, its first Tensor, all with the same draws. Source: torchvision.transforms.v2.Transform.
+    A sample is an image or a structure of lists, tuples and dicts. Its PIL images, and the Tensors that ToImage made,
+    are transformed with the same draws; without any, its first Tensor is. `_transformed_types` has the types, or
+    predicates, of the objects that are considered. Source: torchvision.transforms.v2.Transform.
 
     >>> class Negative(torch.transforms.v2.Transform):
     ...     def transform(self, inpt, params):
@@ -45,34 +36,42 @@ class Transform(Module):
     """
 
     repr_names: str | None = None
-    handled_types: tuple[Callable[[Any], bool], ...] = (is_pil, is_tensor)  # predicates of the objects to transform
+    _transformed_types: tuple[type | Callable[[Any], bool], ...] = (Tensor, is_pil)
+
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Raise an error for a sample that isn't supported."""
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Draw the random parameters for a sample."""
+        """Draw the random parameters for the objects of a sample that are transformed."""
         return {}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Transform an image with the drawn parameters."""
         raise NotImplementedError(f"{type(self).__name__} must define transform")
 
-    def transform_image(self, image: Any, /) -> Any:
-        """Draw parameters and transform an image."""
-        return self.transform(image, self.make_params([image]))
-
     def forward(self, *inputs: Any) -> Any:
-        flat, spec = tree_flatten(inputs if len(inputs) > 1 else inputs[0])
-        chosen = [i for i, x in enumerate(flat) if any(kind(x) for kind in self.handled_types)]
-        tensors = [i for i in chosen if isinstance(flat[i], Tensor)]
-        others = set(tensors[0 if any(map(is_pil, flat)) else 1 :])
-        state = None
-        for i in chosen:
-            if i not in others:
-                if state is not None:
-                    set_rng_state(state)  # the same draws for each image
-                elif len(chosen) - len(others) > 1:
-                    state = get_rng_state()
-                flat[i] = self.transform_image(flat[i])
-        return tree_unflatten(flat, spec)
+        sample = inputs if len(inputs) > 1 else inputs[0]
+        flat, spec = tree_flatten(sample)
+        self.check_inputs(flat)
+        if self._is_skipped():
+            return sample
+        chosen = self._needs_transform_list(flat)
+        params = self.make_params([x for x, needed in zip(flat, chosen, strict=True) if needed])
+        changed = [self.transform(x, params) if needed else x for x, needed in zip(flat, chosen, strict=True)]
+        return tree_unflatten(changed, spec)
+
+    def _is_skipped(self) -> bool:
+        return False
+
+    def _needs_transform_list(self, flat_inputs: list[Any]) -> list[bool]:
+        """Return which objects of a sample are transformed: of plain Tensors the first, unless there are images."""
+        found, plain_wanted = [], not any(map(is_image, flat_inputs))
+        for x in flat_inputs:
+            needed = check_type(x, self._transformed_types)
+            if needed and is_pure_tensor(x):
+                needed, plain_wanted = plain_wanted, False
+            found.append(needed)
+        return found
 
     def extra_repr(self) -> str:
         """Show the attributes in `repr_names`, or all, whose values are numbers, strings or sequences."""
@@ -81,6 +80,25 @@ class Transform(Module):
         return ", ".join(f"{name}={value}" for name, value in said.items() if isinstance(value, _PRINTED))
 
     __repr__ = Module.__repr__
+
+
+class RandomApplyTransform(Transform):
+    """Base of the transforms that return a sample unchanged with probability 1 - p."""
+
+    p: float
+
+    def _is_skipped(self) -> bool:
+        return bool((rand(1) >= self.p).item())
+
+
+class FunctionTransform(Transform):
+    """Base of the transforms that call `function` with an image, what was drawn, and the attributes in `arguments`."""
+
+    function: Callable[..., Any]
+    arguments = ""
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        return self.function(inpt, **params, **{name: getattr(self, name) for name in self.arguments.split()})
 
 
 def require_fill(op: str, fill: Any) -> None:
@@ -95,11 +113,20 @@ def require_p(op: str, p: float) -> None:
         raise ArgumentError(f"{op}: p is {p}, expected a probability from 0 to 1")
 
 
-def to_v2(v1: Any, repr_names: str, base: type[Transform] = Transform, lists: str = "", **defaults: Any) -> Any:
+def to_v2(
+    v1: Any,
+    repr_names: str,
+    function: Any = None,
+    arguments: str | None = None,
+    base: type[Transform] = FunctionTransform,
+    lists: str = "",
+    body: dict[str, Any] | None = None,
+    **defaults: Any,
+) -> Any:
     """Derive a transform of version 2 from one of version 1. `interpolation` and `fill` stay as they were given.
 
-    Random draws come from `base` if it defines them. `lists` names the attributes that become lists; `defaults` are new
-    default arguments.
+    It is a FunctionTransform; its `arguments` are those in `repr_names` by default. `base` and `body` hold what it
+    overrides. `lists` names the attributes that become lists; `defaults` are new default arguments.
     """
     signature = inspect.signature(v1.__init__)
     changed = [p.replace(default=defaults.get(p.name, p.default)) for p in signature.parameters.values()]
@@ -119,6 +146,10 @@ def to_v2(v1: Any, repr_names: str, base: type[Transform] = Transform, lists: st
             setattr(self, name, [value] if isinstance(value, int) else list(value))
 
     __init__.__signature__ = signature  # type: ignore[attr-defined]
-    body: dict[str, Any] = {"__init__": __init__, "transform_image": v1.forward, "repr_names": repr_names}
-    body |= {"__doc__": v1.__doc__, "__module__": sys._getframe(1).f_globals["__name__"]}  # for pickle
-    return type(v1.__name__, (base, v1), body)
+    arguments = " ".join(x for x in repr_names.split() if x != "p") if arguments is None else arguments
+    own: dict[str, Any] = {"__init__": __init__, "repr_names": repr_names, "arguments": arguments, **(body or {})}
+    own |= {"__doc__": v1.__doc__, "__module__": sys._getframe(1).f_globals["__name__"]}  # for pickle
+    if function is not None:
+        own["function"] = staticmethod(function)
+    skipped = (RandomApplyTransform,) if issubclass(v1, v1_base.RandomApplyTransform) else ()
+    return type(v1.__name__, (*skipped, base, v1), own)

@@ -1,4 +1,4 @@
-"""The transforms of version 2: those of version 1 for samples of any structure, and new ones."""
+"""The transforms of version 2 that are written anew."""
 
 from __future__ import annotations
 
@@ -10,80 +10,32 @@ import numpy as np
 
 from ...dtypes import dtype as Dtype
 from ...dtypes import float32
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, ShapeError
+from ...ops import creation
 from ...ops.random import rand, randperm
 from ...tensor import Tensor
-from ...utils._pytree import tree_map_only
-from .. import deterministic, random_color, random_crop
+from .. import deterministic, random_crop
 from .. import random_geometry as geom
 from ..geometry import parse_padding
 from ..images import is_pil, parse_size
 from . import functional as F
-from .base import Transform, is_array, is_tensor, require_fill, require_p, to_v2
-
-CenterCrop = to_v2(deterministic.CenterCrop, "size")
-FiveCrop = to_v2(deterministic.FiveCrop, "size")
-TenCrop = to_v2(deterministic.TenCrop, "size vertical_flip")
-Grayscale = to_v2(deterministic.Grayscale, "num_output_channels")
-Grayscale.transform_image = lambda self, image: F.rgb_to_grayscale(image, self.num_output_channels)
-Normalize = to_v2(deterministic.Normalize, "mean std inplace", lists="mean std")
-LinearTransformation = to_v2(deterministic.LinearTransformation, "")
-RandomResizedCrop = to_v2(
-    random_crop.RandomResizedCrop, "size scale ratio interpolation antialias", interpolation="bilinear"
-)
-RandomResizedCrop.cut = staticmethod(F.resized_crop)
-RandomHorizontalFlip = to_v2(geom.RandomHorizontalFlip, "p")
-RandomVerticalFlip = to_v2(geom.RandomVerticalFlip, "p")
-RandomRotation = to_v2(geom.RandomRotation, "degrees interpolation expand fill center", interpolation="nearest")
-RandomAffine = to_v2(
-    geom.RandomAffine, "degrees translate scale shear interpolation fill center", interpolation="nearest"
-)
-RandomPerspective = to_v2(geom.RandomPerspective, "p distortion_scale interpolation fill", interpolation="bilinear")
-ColorJitter = to_v2(
-    random_color.ColorJitter, "brightness contrast saturation hue", brightness=0, contrast=0, saturation=0, hue=0
-)
-RandomGrayscale = to_v2(random_color.RandomGrayscale, "p")
-GaussianBlur = to_v2(random_color.GaussianBlur, "kernel_size sigma", lists="sigma")
-RandomInvert = to_v2(random_color.RandomInvert, "p")
-RandomPosterize = to_v2(random_color.RandomPosterize, "p bits")
-RandomSolarize = to_v2(random_color.RandomSolarize, "p threshold")
-RandomAdjustSharpness = to_v2(random_color.RandomAdjustSharpness, "p sharpness_factor")
-RandomAutocontrast = to_v2(random_color.RandomAutocontrast, "p")
-RandomEqualize = to_v2(random_color.RandomEqualize, "p")
-ColorJitter.changes = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
-for _name in ("invert", "posterize", "solarize", "autocontrast", "equalize", "adjust_sharpness"):
-    globals()[f"Random{_name.title().replace('_', '')}"].function = staticmethod(getattr(F, _name))
+from .base import FunctionTransform, RandomApplyTransform, Transform, require_fill, require_p
+from .images import Image, is_pure_tensor, query_chw, query_size
 
 
-def _transform_linearly(self: Any, image: Any) -> Tensor:
-    if is_pil(image):
-        raise DtypeError("LinearTransformation() does not support PIL images.")
-    return deterministic.LinearTransformation.forward(self, image)
-
-
-LinearTransformation.transform_image = _transform_linearly
-
-
-class _ParameterFreeTransform(Transform):
-    """Base of transforms without parameters that are drawn by `make_params`."""
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        return self.transform_image(inpt)
-
-
-class Identity(_ParameterFreeTransform):
+class Identity(Transform):
     """Return the sample unchanged. Source: torchvision.transforms.v2.Identity.
 
     >>> torch.transforms.v2.Identity()(3)
     3
     """
 
-    def transform_image(self, image: Any) -> Any:
-        return image
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        return inpt
 
 
-class ToImage(_ParameterFreeTransform):
-    """Convert a PIL image, an array or a Tensor to a Tensor (C, H, W) of the same values.
+class ToImage(Transform):
+    """Convert a PIL image, an array or a Tensor to a Tensor (C, H, W) of the same values, known as an image from then.
 
     Source: torchvision.transforms.v2.ToImage.
 
@@ -91,26 +43,38 @@ class ToImage(_ParameterFreeTransform):
     torch.Size([3, 4, 5])
     """
 
-    handled_types = (is_pil, is_tensor, is_array)
+    _transformed_types = (is_pure_tensor, is_pil, np.ndarray)
 
-    def transform_image(self, image: Any) -> Tensor:
-        return F.to_image(image)
-
-
-class ToPureTensor(Identity):
-    """Return the sample unchanged: see `nn.Identity`. Source: torchvision.transforms.v2.ToPureTensor."""
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Tensor:
+        return F.to_image(inpt)
 
 
-class PILToTensor(_ParameterFreeTransform):
+class ToPureTensor(Transform):
+    """Return what ToImage made as plain Tensors, that are no longer known as images.
+
+    Source: torchvision.transforms.v2.ToPureTensor.
+
+    >>> type(torch.transforms.v2.ToPureTensor()(torch.transforms.v2.ToImage()(torch.zeros(1, 2, 2)))).__name__
+    'Tensor'
+    """
+
+    _transformed_types = (Image,)
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Tensor:
+        plain: Tensor = inpt.as_subclass(Tensor)
+        return plain
+
+
+class PILToTensor(Transform):
     """From PIL to (C, H, W): see `transforms.PILToTensor`. Source: torchvision.transforms.v2.PILToTensor."""
 
-    handled_types = (is_pil,)
+    _transformed_types = (is_pil,)
 
-    def transform_image(self, image: Any) -> Tensor:
-        return F.pil_to_tensor(image)
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Tensor:
+        return F.pil_to_tensor(inpt)
 
 
-class ToTensor(_ParameterFreeTransform):
+class ToTensor(Transform):
     """Convert a PIL image or an array to a Tensor (C, H, W), uint8 scaled to [0, 1]; ToImage and ToDtype replace it.
 
     Source: torchvision.transforms.v2.ToTensor.
@@ -119,7 +83,7 @@ class ToTensor(_ParameterFreeTransform):
     1.0
     """
 
-    handled_types = (is_pil, is_array)
+    _transformed_types = (is_pil, np.ndarray)
 
     def __init__(self) -> None:
         warnings.warn(
@@ -129,28 +93,28 @@ class ToTensor(_ParameterFreeTransform):
         )
         super().__init__()
 
-    def transform_image(self, image: Any) -> Tensor:
-        return F.to_tensor(image)
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Tensor:
+        return F.to_tensor(inpt)
 
 
-class ToPILImage(_ParameterFreeTransform):
+class ToPILImage(Transform):
     """Convert a Tensor (C, H, W) or an array (H, W, C) to a PIL image. Source: torchvision.transforms.v2.ToPILImage.
 
     >>> torch.transforms.v2.ToPILImage()(torch.zeros(3, 4, 5)).size
     (5, 4)
     """
 
-    handled_types = (is_tensor, is_array)
+    _transformed_types = (Tensor, np.ndarray)
 
     def __init__(self, mode: str | None = None) -> None:
         super().__init__()
         self.mode = mode
 
-    def transform_image(self, image: Any) -> Any:
-        return F.to_pil_image(image, self.mode)
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        return F.to_pil_image(inpt, self.mode)
 
 
-class ToDtype(_ParameterFreeTransform):
+class ToDtype(Transform):
     """Convert a Tensor to another dtype and, with scale, to its range.
 
     Raises ValueError unless dtype is a torch.dtype or a dict. Source: torchvision.transforms.v2.ToDtype.
@@ -159,7 +123,7 @@ class ToDtype(_ParameterFreeTransform):
     1.0
     """
 
-    handled_types = (is_tensor,)
+    _transformed_types = (Tensor,)
 
     def __init__(self, dtype: Any, scale: bool = False) -> None:
         super().__init__()
@@ -167,13 +131,13 @@ class ToDtype(_ParameterFreeTransform):
             raise ArgumentError(f"ToDtype: dtype is {type(dtype).__name__}, expected a torch.dtype or a dict")
         self.dtype, self.scale = dtype, scale
 
-    def transform_image(self, image: Tensor) -> Tensor:
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         wanted: Any = self.dtype
         if isinstance(wanted, dict):
-            if Tensor not in wanted and "others" not in wanted:
-                raise ArgumentError("ToDtype: no dtype was specified for Tensors; 'others' stands for all")
-            wanted = wanted.get(Tensor, wanted.get("others"))
-        return image if wanted is None else F.to_dtype(image, wanted, self.scale)
+            if type(inpt) not in wanted and "others" not in wanted:
+                raise ArgumentError(f"ToDtype: no dtype for {type(inpt).__name__}s; 'others' stands for all types")
+            wanted = wanted.get(type(inpt), wanted.get("others"))
+        return inpt if wanted is None else F.to_dtype(inpt, wanted, self.scale)
 
 
 class ConvertImageDtype(ToDtype):
@@ -189,19 +153,23 @@ class ConvertImageDtype(ToDtype):
         super().__init__(dtype, scale=True)
 
 
-class Lambda(_ParameterFreeTransform):
+class Lambda(Transform):
     """Apply a function to the objects of given types in a sample, or to all. Source: torchvision.transforms.v2.Lambda.
+
+    Of plain Tensors, only the first is an object of the sample, and only without images.
 
     >>> torch.transforms.v2.Lambda(lambda x: x + 1, int)(1, "a")
     (2, 'a')
     """
 
+    _transformed_types = (object,)
+
     def __init__(self, lambd: Callable[[Any], Any], *types: type) -> None:
         super().__init__()
-        self.lambd, self.types = lambd, types or (object,)
+        self.lambd, self.types = lambd, types or self._transformed_types
 
-    def forward(self, *inputs: Any) -> Any:
-        return tree_map_only(self.types, self.lambd, inputs if len(inputs) > 1 else inputs[0])
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        return self.lambd(inpt) if isinstance(inpt, self.types) else inpt
 
     def extra_repr(self) -> str:
         """Show the name of the function and the types."""
@@ -209,18 +177,18 @@ class Lambda(_ParameterFreeTransform):
         return ", ".join([*([name] if name else []), f"types={[kind.__name__ for kind in self.types]}"])
 
 
-class RGB(_ParameterFreeTransform):
+class RGB(Transform):
     """Convert an image to three channels. Source: torchvision.transforms.v2.RGB.
 
     >>> torch.transforms.v2.RGB()(torch.zeros(1, 2, 2)).shape
     torch.Size([3, 2, 2])
     """
 
-    def transform_image(self, image: Any) -> Any:
-        return F.grayscale_to_rgb(image)
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        return F.grayscale_to_rgb(inpt)
 
 
-class GaussianNoise(_ParameterFreeTransform):
+class GaussianNoise(FunctionTransform):
     """Add normal noise to a floating-point or uint8 image. Source: torchvision.transforms.v2.GaussianNoise.
 
     >>> torch.transforms.v2.GaussianNoise(sigma=0.0)(torch.ones(1, 1, 1)).item()
@@ -231,22 +199,23 @@ class GaussianNoise(_ParameterFreeTransform):
         super().__init__()
         self.mean, self.sigma, self.clip = mean, sigma, clip
 
-    def transform_image(self, image: Tensor) -> Tensor:
-        return F.gaussian_noise(image, self.mean, self.sigma, self.clip)
+    function, arguments = staticmethod(F.gaussian_noise), "mean sigma clip"
 
 
-class RandomChannelPermutation(Transform):
+class RandomChannelPermutation(FunctionTransform):
     """Permute the channels randomly. Source: torchvision.transforms.v2.RandomChannelPermutation.
 
     >>> torch.transforms.v2.RandomChannelPermutation()(torch.zeros(3, 2, 2)).shape
     torch.Size([3, 2, 2])
     """
 
-    def transform_image(self, image: Any) -> Any:
-        return F.permute_channels(image, randperm(F.get_num_channels(image)))
+    function = staticmethod(F.permute_channels)
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        return {"permutation": randperm(query_chw(flat_inputs)[0])}
 
 
-class Resize(_ParameterFreeTransform):
+class Resize(FunctionTransform):
     """Resize to an int for the shorter edge, to (h, w), or, for None, to max_size for the longer edge.
 
     Raises ValueError for anything else. Source: torchvision.transforms.v2.Resize.
@@ -266,22 +235,13 @@ class Resize(_ParameterFreeTransform):
             raise ArgumentError(f"Resize: size is {size}, expected an int, one or two in a sequence, or None")
         self.size, self.interpolation, self.max_size, self.antialias = listed, interpolation, max_size, antialias
 
-    def transform_image(self, image: Any) -> Any:
-        return F.resize(image, self.size, self.interpolation, self.max_size, self.antialias)
+    function, arguments = staticmethod(F.resize), "size interpolation max_size antialias"
 
 
-class _RandomSizeTransform(Transform):
+class _RandomSizeTransform(FunctionTransform):
     """Base of transforms that resize to a random size."""
 
-    interpolation: Any
-    antialias: bool | None
-
-    def size_for(self, height: int, width: int) -> Any:
-        """Draw the size for an image."""
-        raise NotImplementedError
-
-    def transform_image(self, image: Any) -> Any:
-        return F.resize(image, self.size_for(*F.get_size(image)), self.interpolation, antialias=self.antialias)
+    function, arguments = staticmethod(F.resize), "interpolation antialias"
 
 
 class RandomResize(_RandomSizeTransform):
@@ -299,8 +259,8 @@ class RandomResize(_RandomSizeTransform):
         super().__init__()
         self.min_size, self.max_size, self.interpolation, self.antialias = min_size, max_size, interpolation, antialias
 
-    def size_for(self, height: int, width: int) -> Any:
-        return [random_crop.random_int(self.min_size, self.max_size)]
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        return {"size": [random_crop.random_int(self.min_size, self.max_size)]}
 
 
 class RandomShortestSize(_RandomSizeTransform):
@@ -319,11 +279,12 @@ class RandomShortestSize(_RandomSizeTransform):
         self.min_size = [min_size] if isinstance(min_size, int) else list(min_size)
         self.max_size, self.interpolation, self.antialias = max_size, interpolation, antialias
 
-    def size_for(self, height: int, width: int) -> Any:
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        height, width = query_size(flat_inputs)
         r = self.min_size[random_crop.random_int(0, len(self.min_size))] / min(height, width)
         if self.max_size is not None:
             r = min(r, self.max_size / max(height, width))
-        return int(height * r), int(width * r)
+        return {"size": (int(height * r), int(width * r))}
 
 
 class ScaleJitter(_RandomSizeTransform):
@@ -346,13 +307,14 @@ class ScaleJitter(_RandomSizeTransform):
         self.target_size, self.scale_range = target_size, scale_range
         self.interpolation, self.antialias = interpolation, antialias
 
-    def size_for(self, height: int, width: int) -> Any:
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        height, width = query_size(flat_inputs)
         low, high = self.scale_range
         r = min(self.target_size[1] / height, self.target_size[0] / width) * (low + rand(1) * (high - low))
-        return int((height * r).item()), int((width * r).item())
+        return {"size": (int((height * r).item()), int((width * r).item()))}
 
 
-class Pad(_ParameterFreeTransform):
+class Pad(FunctionTransform):
     """Pad an image. Raises ValueError for other paddings and modes. Source: torchvision.transforms.v2.Pad.
 
     >>> torch.transforms.v2.Pad(1)
@@ -367,11 +329,10 @@ class Pad(_ParameterFreeTransform):
         self.padding = padding if isinstance(padding, int) else list(padding)
         self.fill, self.padding_mode = fill, padding_mode
 
-    def transform_image(self, image: Any) -> Any:
-        return F.pad(image, self.padding, self.fill, self.padding_mode)
+    function, arguments = staticmethod(F.pad), "padding fill padding_mode"
 
 
-class RandomZoomOut(Transform):
+class RandomZoomOut(RandomApplyTransform, FunctionTransform):
     """Place an image, with probability p, at a random position on a canvas of `fill` that is side_range times as large.
 
     Raises ValueError for ranges below 1. Source: torchvision.transforms.v2.RandomZoomOut.
@@ -388,16 +349,16 @@ class RandomZoomOut(Transform):
         require_p("RandomZoomOut", p)
         self.p, self.fill, self.side_range = p, fill, side_range
 
-    def transform_image(self, image: Any) -> Any:
-        if (rand(1) >= self.p).item():
-            return image
-        height, width = F.get_size(image)
+    function, arguments = staticmethod(F.pad), "fill"
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        height, width = query_size(flat_inputs)
         low, high = self.side_range
         larger = low + rand(1) * (high - low)
         x, y = (int((n * larger).item()) - n for n in (width, height))
         at = rand(2)
         left, top = int((x * at[0]).item()), int((y * at[1]).item())
-        return F.pad(image, [left, top, x - left, y - top], self.fill)
+        return {"padding": [left, top, x - left, y - top]}
 
 
 class RandomCrop(Transform):
@@ -427,8 +388,10 @@ class RandomCrop(Transform):
         require_fill("RandomCrop", fill)
         self.pad_if_needed, self.fill, self.padding_mode = pad_if_needed, fill, padding_mode
 
-    def transform_image(self, image: Any) -> Any:
-        height, width = F.get_size(image)
+    get_params = staticmethod(random_crop.RandomCrop.get_params)
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        height, width = query_size(flat_inputs)
         left, right, top, bottom = self.padding or (0, 0, 0, 0)
         height, width = height + top + bottom, width + left + right
         if self.pad_if_needed:
@@ -437,14 +400,22 @@ class RandomCrop(Transform):
             height, width = height + 2 * y, width + 2 * x
         if height < self.size[0] or width < self.size[1]:
             raise ShapeError(f"Required crop size {tuple(self.size)} is larger than the image size {(height, width)}")
-        if any((left, top, right, bottom)):
-            image = F.pad(image, [left, top, right, bottom], self.fill, self.padding_mode)
         y, x = (random_crop.random_int(0, n - wanted + 1) if n > wanted else 0
                 for n, wanted in zip((height, width), self.size, strict=True))  # fmt: skip
-        return image if (height, width) == tuple(self.size) else F.crop(image, y, x, *self.size)
+        crop = {"top": y, "left": x, "height": self.size[0], "width": self.size[1]}
+        padding = [left, top, right, bottom]
+        needs_crop = (height, width) != tuple(self.size)
+        return {"needs_crop": needs_crop, "needs_pad": any(padding), "padding": padding, **crop}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        if params["needs_pad"]:
+            inpt = F.pad(inpt, params["padding"], self.fill, self.padding_mode)
+        if params["needs_crop"]:
+            inpt = F.crop(inpt, *(params[name] for name in ("top", "left", "height", "width")))
+        return inpt
 
 
-class ElasticTransform(Transform):
+class ElasticTransform(FunctionTransform):
     """Shift pixels by a smooth random field of amplitude alpha and smoothness sigma, each a number or (x, y).
 
     Source: torchvision.transforms.v2.ElasticTransform.
@@ -456,17 +427,20 @@ class ElasticTransform(Transform):
     def __init__(self, alpha: Any = 50.0, sigma: Any = 5.0, interpolation: Any = "bilinear", fill: Any = 0) -> None:
         super().__init__()
         self.alpha, self.sigma = (
-            [float(x)] * 2 if isinstance(x, (int, float)) else [float(v) for v in x] for x in (alpha, sigma)
+            [float(v) for v in ([x] * 2 if isinstance(x, (int, float)) else [*x] * (3 - len(x)))]
+            for x in (alpha, sigma)
         )
         require_fill("ElasticTransform", fill)
         self.interpolation, self.fill = interpolation, fill
 
-    def transform_image(self, image: Any) -> Any:
-        moves = geom.ElasticTransform.get_params(self.alpha, self.sigma, F.get_size(image))
-        return F.elastic_transform(image, moves, self.interpolation, self.fill)
+    get_params = staticmethod(geom.ElasticTransform.get_params)
+    function, arguments = staticmethod(F.elastic), "interpolation fill"
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        return {"displacement": self.get_params(self.alpha, self.sigma, query_size(flat_inputs))}
 
 
-class RandomErasing(Transform):
+class RandomErasing(RandomApplyTransform):
     """Erase a random region with probability p: see version 1.
 
     Source: torchvision.transforms.v2.RandomErasing.
@@ -484,14 +458,21 @@ class RandomErasing(Transform):
         inplace: bool = False,
     ) -> None:
         super().__init__()
-        self._first = random_crop.RandomErasing(p, scale, ratio, value, inplace)
+        random_crop.RandomErasing(p, scale, ratio, value, inplace)  # which checks them
         self.p, self.scale, self.ratio, self.inplace = p, scale, ratio, inplace
         self.value = None if isinstance(value, str) else [float(v) for v in np.ravel(value)]
 
-    def transform_image(self, image: Any) -> Any:
-        if is_pil(image):
-            return F.to_pil_image(self._first(F.pil_to_tensor(image)), image.mode)
-        return self._first(image)
+    get_params = staticmethod(random_crop.RandomErasing.get_params)
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        image = creation.empty(1).expand(query_chw(flat_inputs))
+        if self.value is not None and len(self.value) not in (1, len(image)):
+            raise ShapeError(f"RandomErasing: value has {len(self.value)} numbers, but the image {len(image)} channels")
+        i, j, h, w, v = self.get_params(image, self.scale, self.ratio, self.value)
+        return {"i": i, "j": j, "h": h, "w": w, "v": None if v is image else v}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        return inpt if params["v"] is None else F.erase(inpt, **params, inplace=self.inplace)
 
     repr_names = "p scale ratio value inplace"
 

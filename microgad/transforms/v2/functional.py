@@ -10,8 +10,8 @@ import numpy as np
 
 from ...dtypes import bool_, float32, float64, int16, uint8
 from ...dtypes import dtype as Dtype
-from ...errors import ArgumentError, DtypeError
-from ...ops import creation
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...ops import creation, movement
 from ...ops.elementwise import where
 from ...ops.random import randn_like
 from ...tensor import Tensor
@@ -30,8 +30,9 @@ from ..functional import (
     vflip,
 )
 from ..images import is_pil, require_tensor
-
-horizontal_flip, vertical_flip, elastic = hflip, vflip, elastic_transform
+from .images import as_image as _as_image
+from .images import is_pure_tensor as is_pure_tensor
+from .images import like as _like
 
 
 def _with_tensor_version(v1: Callable[..., Any], tensor_version: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,7 +48,8 @@ def _with_tensor_version(v1: Callable[..., Any], tensor_version: Callable[..., A
 
 def _grayscale_tensor(img: Tensor, num_output_channels: int = 1) -> Tensor:
     gray = color.rgb_to_grayscale(img, num_output_channels)
-    return gray.expand(*img.shape[:-3], num_output_channels, *img.shape[-2:])
+    wide = gray.expand(*img.shape[:-3], num_output_channels, *img.shape[-2:])
+    return wide.contiguous() if img.shape[-3] < num_output_channels else wide  # torchvision repeats one channel
 
 
 def _add(a: Tensor, b: Tensor, alpha: float) -> Tensor:
@@ -127,7 +129,15 @@ def _pad_tensor(img: Tensor, padding: Any, fill: Any = None, padding_mode: str =
     return where(inside, geometry.pad(img, padding), colors)
 
 
-rgb_to_grayscale = to_grayscale = _with_tensor_version(color.rgb_to_grayscale, _grayscale_tensor)
+def _normalize_tensor(img: Tensor, mean: Any, std: Any, inplace: bool = False) -> Tensor:
+    wide = max(len(mean), len(std)) if isinstance(mean, Sequence) and isinstance(std, Sequence) else 1
+    if img.ndim > 2 and img.shape[-3] == 1 and wide > 1:
+        img = img.expand(*img.shape[:-3], wide, *img.shape[-2:])  # one channel stands for all
+    return conversion.normalize(img, mean, std, inplace)
+
+
+normalize = _with_tensor_version(conversion.normalize, _normalize_tensor)
+rgb_to_grayscale = _with_tensor_version(color.rgb_to_grayscale, _grayscale_tensor)
 adjust_contrast = _with_tensor_version(color.adjust_contrast, _adjust_contrast_tensor)
 adjust_saturation = _with_tensor_version(color.adjust_saturation, _adjust_saturation_tensor)
 adjust_sharpness = _with_tensor_version(filters.adjust_sharpness, _adjust_sharpness_tensor)
@@ -175,19 +185,24 @@ def get_num_channels(inpt: Any) -> int:
 def to_image(inpt: Any) -> Tensor:
     """Convert a PIL image, an array (H, W) or (H, W, C), or a Tensor to a Tensor (C, H, W) of the same values.
 
-    Raises TypeError for anything else. Source: torchvision.transforms.v2.functional.to_image.
+    The transforms know it as an image. Raises TypeError for anything else, ValueError for fewer than two dimensions.
+    Source: torchvision.transforms.v2.functional.to_image.
 
     >>> torch.transforms.v2.functional.to_image(np.zeros((4, 5, 3), np.uint8)).shape
     torch.Size([3, 4, 5])
     """
     if isinstance(inpt, np.ndarray):
         pixels = inpt if inpt.ndim > 2 else inpt[:, :, None]
-        return creation.from_numpy(pixels).permute(2, 0, 1).contiguous()
-    if is_pil(inpt):
-        return pil_to_tensor(inpt)
-    if not isinstance(inpt, Tensor):
+        found = creation.from_numpy(pixels).permute(2, 0, 1).contiguous()
+    elif is_pil(inpt):
+        found = pil_to_tensor(inpt)
+    elif isinstance(inpt, Tensor):
+        if inpt.ndim < 2:
+            raise ShapeError(f"to_image: inpt has shape {tuple(inpt.shape)}, expected (H, W) or (..., C, H, W)")
+        found = inpt.unsqueeze(0) if inpt.ndim == 2 else movement.alias(inpt)
+    else:
         raise DtypeError(f"to_image: inpt is {type(inpt).__name__}, expected a PIL image, an array or a Tensor")
-    return inpt.unsqueeze(0) if inpt.ndim == 2 else inpt
+    return _as_image(found)
 
 
 def to_dtype(inpt: Tensor, dtype: Dtype = float32, scale: bool = False) -> Tensor:
@@ -272,3 +287,23 @@ def gaussian_noise(inpt: Tensor, mean: float = 0.0, sigma: float = 0.1, clip: bo
         return (noisy.clamp(0, 255) if clip else noisy).to(uint8)
     noisy = inpt + (mean + randn_like(inpt) * sigma)
     return noisy.clamp(0, 1) if clip else noisy
+
+
+def _keeping_images(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function that returns Images for an Image."""
+
+    @functools.wraps(function)
+    def of_image(inpt: Any, *args: Any, **options: Any) -> Any:
+        return _like(function(inpt, *args, **options), inpt)
+
+    of_image.__module__ = __name__
+    return of_image
+
+
+_OF_IMAGES = """adjust_brightness adjust_contrast adjust_gamma adjust_hue adjust_saturation adjust_sharpness affine
+    autocontrast center_crop crop elastic_transform equalize erase five_crop gaussian_blur gaussian_noise
+    grayscale_to_rgb hflip invert normalize pad permute_channels perspective posterize resize resized_crop
+    rgb_to_grayscale rotate solarize ten_crop to_dtype vflip"""
+for _name in _OF_IMAGES.split():
+    globals()[_name] = _keeping_images(globals()[_name])
+horizontal_flip, vertical_flip, elastic, to_grayscale = hflip, vflip, elastic_transform, rgb_to_grayscale

@@ -12,7 +12,9 @@ from ...ops import creation
 from ...ops.random import randint
 from ...tensor import Tensor
 from ...utils._pytree import tree_flatten, tree_unflatten
+from ..images import is_pil
 from .base import Transform
+from .images import like, query_size
 
 
 def _labels(sample: Any) -> Any:
@@ -25,8 +27,6 @@ def _labels(sample: Any) -> Any:
 
 
 class _BatchMix(Transform):
-    needs_images = True  # whether labels alone are refused
-
     def __init__(
         self,
         *,
@@ -39,12 +39,24 @@ class _BatchMix(Transform):
         self._dist = Beta(creation.tensor([alpha]), creation.tensor([alpha]))
         self._getter: Any = labels_getter if callable(labels_getter) else _labels
 
-    def mix(self, images: Tensor, own: float) -> tuple[Tensor, float]:
-        """Return the images mixed with a drawn weight, and the weight of each image's own part."""
+    def mix(self, images: Tensor, params: dict[str, Any]) -> Tensor:
+        """Mix images (N, C, H, W) by what was drawn: `lam` is the weight of each image's own part."""
         raise NotImplementedError
 
     def forward(self, *inputs: Any) -> Any:
         sample = inputs if len(inputs) > 1 else inputs[0]
+        flat, spec = tree_flatten(sample)
+        if any(map(is_pil, flat)):
+            raise ArgumentError(f"{type(self).__name__}: PIL images can't be mixed, only a batch of Tensors")
+        labels = self._checked_labels(sample)
+        chosen = self._needs_transform_list(flat)
+        params = self.make_params([x for x, needed in zip(flat, chosen, strict=True) if needed]) | {"labels": labels}
+        changed = [
+            self.transform(x, params) if needed or x is labels else x for x, needed in zip(flat, chosen, strict=True)
+        ]
+        return tree_unflatten(changed, spec)
+
+    def _checked_labels(self, sample: Any) -> Tensor:
         name, labels = type(self).__name__, self._getter(sample)
         if not isinstance(labels, Tensor) or labels.ndim not in (1, 2):
             raise ArgumentError(f"{name}: The labels are expected to be a Tensor (N,) or (N, C), not {labels!r}")
@@ -54,21 +66,26 @@ class _BatchMix(Transform):
             raise ShapeError(
                 f"{name}: num_classes is {self.num_classes}, but the labels have {labels.shape[1]} columns"
             )
-        flat, spec = tree_flatten(sample)
-        at = next((i for i, x in enumerate(flat) if isinstance(x, Tensor) and x is not labels), None)
-        own = float(self._dist.sample(()).item())
-        if at is None and self.needs_images:
-            raise TypeError(f"{name}: the sample has no images, only labels {tuple(labels.shape)}")
-        if at is not None:
-            if flat[at].ndim != 4 or len(flat[at]) != len(labels):
-                raise ShapeError(
-                    f"{name}: images {tuple(flat[at].shape)}, expected ({len(labels)}, C, H, W) as the labels are"
-                )
-            flat[at], own = self.mix(flat[at], own)
-        wide = one_hot(labels, self.num_classes or -1) if labels.ndim == 1 else labels
-        wide = wide if wide.is_floating_point() else wide.float()
-        flat = [wide.roll(1, 0).mul_(1.0 - own).add_(wide.mul(own)) if x is labels else x for x in flat]
-        return tree_unflatten(flat, spec)
+        return labels
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        return {"lam": float(self._dist.sample(()).item())}
+
+    def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
+        labels = params["labels"]
+        if inpt is labels:
+            wide = one_hot(labels, self.num_classes or -1) if labels.ndim == 1 else labels
+            return _mixed(wide if wide.is_floating_point() else wide.float(), params["lam"])
+        if inpt.ndim != 4 or len(inpt) != len(labels):
+            wanted = f"({len(labels)}, C, H, W), as the labels are"
+            raise ShapeError(f"{type(self).__name__}: images {tuple(inpt.shape)}, expected {wanted}")
+        mixed: Tensor = like(self.mix(inpt, params), inpt)
+        return mixed
+
+
+def _mixed(x: Tensor, own: float) -> Tensor:
+    """Mix each entry with the previous one."""
+    return x.roll(1, 0).mul_(1.0 - own).add_(x.mul(own))
 
 
 class MixUp(_BatchMix):
@@ -83,10 +100,8 @@ class MixUp(_BatchMix):
     tensor([1., 1.])
     """
 
-    needs_images = False
-
-    def mix(self, images: Tensor, own: float) -> tuple[Tensor, float]:
-        return images.roll(1, 0).mul_(1.0 - own).add_(images.mul(own)), own
+    def mix(self, images: Tensor, params: dict[str, Any]) -> Tensor:
+        return _mixed(images, params["lam"])
 
 
 class CutMix(_BatchMix):
@@ -100,12 +115,17 @@ class CutMix(_BatchMix):
     tensor([1., 1.])
     """
 
-    def mix(self, images: Tensor, own: float) -> tuple[Tensor, float]:
-        height, width = images.shape[-2:]
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        own = super().make_params(flat_inputs)["lam"]
+        height, width = query_size(flat_inputs)
         x, y = (int(randint(n, (1,)).item()) for n in (width, height))
         half = 0.5 * math.sqrt(1.0 - own)
         dx, dy = int(half * width), int(half * height)
         left, top, right, bottom = max(x - dx, 0), max(y - dy, 0), min(x + dx, width), min(y + dy, height)
+        return {"box": (left, top, right, bottom), "lam": 1.0 - (right - left) * (bottom - top) / (width * height)}
+
+    def mix(self, images: Tensor, params: dict[str, Any]) -> Tensor:
+        left, top, right, bottom = params["box"]
         found = images.clone()
         found[..., top:bottom, left:right] = images.roll(1, 0)[..., top:bottom, left:right]
-        return found, 1.0 - (right - left) * (bottom - top) / (width * height)
+        return found

@@ -8,6 +8,7 @@ from ...ops.random import rand, randperm
 from ..base import uniform
 from . import functional as F
 from .base import Transform
+from .images import query_chw
 
 Factors = tuple[float, float]
 
@@ -35,17 +36,25 @@ class RandomPhotometricDistort(Transform):
         self.brightness, self.contrast, self.hue, self.saturation = brightness, contrast, hue, saturation
         self.p = p
 
-    def transform_image(self, image: Any) -> Any:
-        ranges = self.brightness, self.contrast, self.saturation, self.hue
-        brightness, contrast, saturation, hue = (uniform(*x) if self._is_chosen() else None for x in ranges)
-        steps: list[tuple[Any, Any]] = [(F.adjust_brightness, brightness)]
-        steps += [(F.adjust_saturation, saturation), (F.adjust_hue, hue)]
-        first = (rand(()) < 0.5).item()
-        steps.insert(1 if first else 3, (F.adjust_contrast, contrast))
-        order = randperm(F.get_num_channels(image)) if self._is_chosen() else None
-        for change, factor in [*steps, (F.permute_channels, order)]:
-            image = image if factor is None else change(image, factor)
-        return image
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        ranges = {"brightness": self.brightness, "contrast": self.contrast, "saturation": self.saturation}
+        channels, *_ = query_chw(flat_inputs)
+        params: dict[str, Any] = {
+            f"{name}_factor": uniform(*x) if self._is_chosen() else None
+            for name, x in (ranges | {"hue": self.hue}).items()
+        }
+        params["contrast_before"] = bool((rand(()) < 0.5).item())
+        params["channel_permutation"] = randperm(channels) if self._is_chosen() else None
+        return params
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        colors = ["brightness", "saturation", "hue"]
+        colors.insert(1 if params["contrast_before"] else 3, "contrast")
+        for name in colors:
+            if params[f"{name}_factor"] is not None:
+                inpt = getattr(F, f"adjust_{name}")(inpt, params[f"{name}_factor"])
+        order = params["channel_permutation"]
+        return inpt if order is None else F.permute_channels(inpt, order)
 
     def _is_chosen(self) -> bool:
         return bool((rand(1) < self.p).item())
