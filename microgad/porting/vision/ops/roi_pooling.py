@@ -72,7 +72,12 @@ def roi_align(
         across = _weights(x0, width, bins[1], sampling_ratio, input.shape[3])
         down, across = (creation.tensor(w, dtype=input.dtype, device=input.device) for w in (down, across))
         parts.append(einsum("ph,chw,qw->cpq", down, input[int(image)], across))
-    return movement.stack(parts) if parts else input.new_zeros((0, input.shape[1], *bins))
+    return movement.stack(parts) if parts else _of_no_boxes(input, bins)
+
+
+def _of_no_boxes(input: Tensor, bins: tuple[int, ...]) -> Tensor:
+    """Return the result (0, C, *bins) of no boxes, which is a function of the input: its gradient is zero."""
+    return input[:0].sum((2, 3), keepdim=True).expand(0, input.shape[1], *bins)
 
 
 def _bin_slices(start: float, stop: float, bins: int, length: int) -> list[slice]:
@@ -101,7 +106,9 @@ def roi_pool(input: Tensor, boxes: Any, output_size: Any, spatial_scale: float =
         down, across = _bin_slices(y0, y1, bins[0], height), _bin_slices(x0, x1, bins[1], width)
         found = [input[int(image), :, y, x].flatten(1) for y in down for x in across]
         parts += [values.max(1).values if values.shape[1] else nothing for values in found]
-    pooled: Tensor = movement.stack(parts or [nothing], 1)[:, : len(parts)].reshape(channels, len(rows), *bins)
+    if not parts:
+        return _of_no_boxes(input, bins)
+    pooled: Tensor = movement.stack(parts, 1).reshape(channels, len(rows), *bins)
     return pooled.transpose(0, 1)
 
 
