@@ -221,6 +221,40 @@ def test_gradient_of_roi_pool():
     check_both(program)
 
 
+@pytest.mark.parametrize("op", ["roi_align", "roi_pool"])
+@pytest.mark.parametrize("boxes", [lambda lib: lib.zeros(0, 5), lambda lib: [lib.zeros(0, 4)] * 5])
+def test_gradient_of_no_regions_is_zero(op, boxes):
+    def program(lib, vision):
+        x = lib.tensor(BATCH, requires_grad=True)
+        found = getattr(vision.ops, op)(x, boxes(lib), (2, 3))
+        found.sum().backward()
+        return lib.cat([x.grad.flatten(), lib.tensor(found.shape)])
+
+    check_both(program)
+
+
+# Pairs of boxes that overlap, lie apart, touch at a side, at a corner, have no area, or are turned inside out.
+PAIRS = np.array(
+    [
+        [[0, 0, 4, 4], [2, 1, 6, 3]], [[0, 0, 1, 1], [2, 3, 5, 4]], [[0, 0, 4, 4], [4, 0, 8, 4]],
+        [[0, 0, 4, 4], [4, 4, 8, 9]], [[18, 5, 18, 15], [14, 10, 19, 18]], [[5, 5, 1, 1], [0, 0, 4, 3]],
+        [[3, 1, 1, 2], [6, 2, 4, 1]],
+    ],
+    np.float32,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["generalized_box_iou", "distance_box_iou", "complete_box_iou"])
+def test_gradients_of_boxes_that_touch(name):
+    def program(lib, vision):
+        boxes = lib.tensor(PAIRS, requires_grad=True)
+        loss = getattr(vision.ops, f"{name}_loss")(boxes[:, 0], boxes[:, 1])
+        (loss.sum() + getattr(vision.ops, name)(boxes[:4, 0], boxes[:4, 1]).sum()).backward()
+        return lib.cat([loss.detach(), boxes.grad.flatten()])
+
+    check_both(program, 1e-6)
+
+
 def test_gradient_of_deform_conv2d():
     def program(lib, vision):
         arrays = BATCH, OFFSET, KERNEL, KERNEL[:, 0, 0, 0], OFFSET[:, :6]

@@ -58,29 +58,34 @@ def box_area(boxes: Tensor, fmt: str = "xyxy") -> Tensor:
     return (c - a) * (d - b) if fmt == "xyxy" else c * d
 
 
-def intersection_and_union(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the areas of intersection and union of boxes a (..., 4) and b, broadcast."""
-    size = _upcast(minimum(a[..., 2:], b[..., 2:]) - maximum(a[..., :2], b[..., :2])).clamp(min=0)
+def intersection_and_union(a: Tensor, b: Tensor, strict: bool = False) -> tuple[Tensor, Tensor]:
+    """Return the areas of intersection and union of boxes a (..., 4) and b, broadcast.
+
+    strict, as in torchvision's losses: no gradient where boxes only touch.
+    """
+    size = _upcast(minimum(a[..., 2:], b[..., 2:]) - maximum(a[..., :2], b[..., :2]))
+    size = size.where((size > 0).all(-1, keepdim=True), 0.0) if strict else size.clamp(min=0)
     common = size[..., 0] * size[..., 1]
     return common, box_area(a) + box_area(b) - common
 
 
-def enclosing_size(a: Tensor, b: Tensor) -> Tensor:
-    """Return width and height (..., 2) of the smallest box that encloses both."""
-    return _upcast(maximum(a[..., 2:], b[..., 2:]) - minimum(a[..., :2], b[..., :2])).clamp(min=0)
+def enclosing_size(a: Tensor, b: Tensor, strict: bool = False) -> Tensor:
+    """Return width and height (..., 2) of the smallest box that encloses both; if not strict, 0 for negative ones."""
+    size = _upcast(maximum(a[..., 2:], b[..., 2:]) - minimum(a[..., :2], b[..., :2]))
+    return size if strict else size.clamp(min=0)
 
 
-def generalized_iou(a: Tensor, b: Tensor, eps: float) -> Tensor:
+def generalized_iou(a: Tensor, b: Tensor, eps: float, strict: bool = False) -> Tensor:
     """Return the generalized IoU: the IoU minus the fraction of the enclosing box that neither covers."""
-    (common, either), size = intersection_and_union(a, b), enclosing_size(a, b)
+    (common, either), size = intersection_and_union(a, b, strict), enclosing_size(a, b, strict)
     whole = size[..., 0] * size[..., 1]
     return common / (either + eps) - (whole - either) / (whole + eps)
 
 
-def center_distance(a: Tensor, b: Tensor, eps: float) -> Tensor:
+def center_distance(a: Tensor, b: Tensor, eps: float, strict: bool = False) -> Tensor:
     """Return the squared distance of the centers divided by the squared diagonal of the enclosing box."""
     middles = [(x[..., 2:] + x[..., :2]) / 2 for x in (a, b)]
-    return ((middles[0] - middles[1]) ** 2).sum(-1) / ((enclosing_size(a, b) ** 2).sum(-1) + eps)
+    return ((middles[0] - middles[1]) ** 2).sum(-1) / ((enclosing_size(a, b, strict) ** 2).sum(-1) + eps)
 
 
 def aspect_penalty(a: Tensor, b: Tensor, iou: Tensor, eps: float) -> Tensor:

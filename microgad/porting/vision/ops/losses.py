@@ -46,7 +46,7 @@ def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "n
     >>> torch.porting.vision.ops.generalized_box_iou_loss(box, box).round(decimals=4)
     tensor([0.])
     """
-    return _reduce_or_zero(1 - generalized_iou(_floats(boxes1), _floats(boxes2), eps), reduction)
+    return _reduce_or_zero(1 - generalized_iou(_floats(boxes1), _floats(boxes2), eps, strict=True), reduction)
 
 
 def distance_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
@@ -85,6 +85,6 @@ def _reduce_or_zero(loss: Tensor, reduction: str) -> Tensor:
 
 def _distance_iou_loss(boxes1: Tensor, boxes2: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """Return the distance-IoU loss, and the IoU."""
-    common, either = intersection_and_union(boxes1, boxes2)
+    common, either = intersection_and_union(boxes1, boxes2, strict=True)
     iou = common / (either + eps)
-    return 1 - iou + center_distance(boxes1, boxes2, eps), iou
+    return 1 - iou + center_distance(boxes1, boxes2, eps, strict=True), iou
