@@ -195,6 +195,46 @@ def test_feature_pyramid_network(pool):
     assert names[0] == names[1]
 
 
+PICTURE = BYTES.transpose(1, 2, 0)
+PALETTE = Image.fromarray(BYTES[0]).convert("P")
+PALETTE.putpalette([*range(255, -1, -1)] * 3)
+# Image files: their bytes, and the modes to which torchvision converts them without a fault of its own.
+FILES = {
+    "palette": (PALETTE, {"format": "png"}, "UNCHANGED GRAY RGB"),
+    "transparent": (PALETTE, {"format": "png", "transparency": 3}, "UNCHANGED GRAY GRAY_ALPHA RGB RGB_ALPHA"),
+    "16_bits": (Image.fromarray(BYTES[0].astype(np.uint16) * 200), {"format": "png"},
+                "UNCHANGED GRAY GRAY_ALPHA RGB RGB_ALPHA"),
+    "color": (Image.fromarray(PICTURE), {"format": "png"}, "UNCHANGED GRAY GRAY_ALPHA RGB RGB_ALPHA"),
+    "alpha": (Image.fromarray(np.concatenate([PICTURE, PICTURE[..., :1]], 2)), {"format": "png"}, "GRAY GRAY_ALPHA"),
+    "bits": (Image.fromarray(PICTURE[..., 0] > 99), {"format": "png"}, "UNCHANGED GRAY RGB"),
+    "jpeg": (Image.fromarray(PICTURE), {"format": "jpeg"}, "UNCHANGED GRAY RGB"),
+    "cmyk": (Image.fromarray(PICTURE).convert("CMYK"), {"format": "jpeg"}, "UNCHANGED RGB"),
+    "gif": (PALETTE, {"format": "gif"}, "UNCHANGED GRAY"),
+    "animation": (PALETTE, {"format": "gif", "save_all": True, "append_images": [PALETTE.rotate(180)]}, "UNCHANGED"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "mode"), [(name, mode) for name in FILES for mode in FILES[name][2].split()])
+def test_decoded_images_are_torchvisions(name, mode):
+    image, options, _ = FILES[name]
+    file = io.BytesIO()
+    image.save(file, **options)
+    data = np.frombuffer(file.getvalue(), np.uint8).copy()
+    decode = {"gif": lambda v: v.io.decode_gif, "jpeg": lambda v: v.io.decode_jpeg}.get(options["format"])
+    check_both(lambda lib, v: v.io.decode_image(lib.tensor(data), v.io.ImageReadMode[mode]))
+    if decode:
+        arguments = () if options["format"] == "gif" else (mode, "cpu")
+        check_both(lambda lib, v: decode(v)(lib.tensor(data), *arguments))
+
+
+def test_lists_of_jpegs():
+    def program(lib, vision):
+        images = [lib.tensor(BYTES), lib.tensor(BYTES[:1])]
+        return lib.stack(vision.io.decode_jpeg(vision.io.encode_jpeg(images, quality=90), "RGB"))
+
+    check_both(program)
+
+
 @pytest.mark.parametrize("a", ["xyxy", "xywh", "cxcywh"])
 @pytest.mark.parametrize("b", ["xyxy", "xywh", "cxcywh"])
 def test_box_convert_equals_torchvisions(a, b):
@@ -278,6 +318,8 @@ ERRORS = [
     lambda lib, v: v.ops.FeaturePyramidNetwork([3, 0], 4),
     lambda lib, v: v.ops.drop_block2d(lib.tensor(X), 0.1, 3),
     lambda lib, v: v.ops.drop_block3d(lib.tensor(BATCH)[None], 1.1, 3),
+    lambda lib, v: v.io.decode_jpeg([]),
+    lambda lib, v: v.io.encode_jpeg([]),
     lambda lib, v: v.utils.make_grid(3),
     lambda lib, v: v.utils.make_grid([3]),
     lambda lib, v: v.utils.make_grid(lib.tensor(BATCH), normalize=True, value_range=[0, 1]),

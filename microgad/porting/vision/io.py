@@ -11,10 +11,10 @@ import numpy as np
 
 from ...dtypes import uint8
 from ...errors import ArgumentError, DtypeError
-from ...ops import creation
+from ...ops import creation, movement
 from ...tensor import Tensor
 from ...transforms.functional import pil_to_tensor, to_pil_image
-from ...transforms.images import pillow
+from ...transforms.images import from_pixels, pillow
 
 Path = str | os.PathLike[str]
 
@@ -67,6 +67,8 @@ def decode_image(
 ) -> Tensor:
     """Decode the bytes of an image file, or the file at a path, to (C, H, W) uint8.
 
+    UNCHANGED, a PNG file with a palette gives the indices of its colors, as masks of segmentations need them. Gray of
+    16 bits is uint16; other images of 16 bits are reduced to 8. A GIF is RGB in every mode, (N, C, H, W) for N frames.
     Raises RuntimeError if it isn't an image, ImportError without Pillow. Source: torchvision.io.decode_image.
 
     >>> image = torch.arange(12, dtype=torch.uint8).reshape(3, 2, 2)
@@ -75,19 +77,43 @@ def decode_image(
     """
     data = input if isinstance(input, Tensor) else read_file(input)
     wanted = ImageReadMode[mode.upper()] if isinstance(mode, str) else mode
-    Image = pillow()
     try:
-        image = Image.open(io.BytesIO(data.numpy().tobytes()))
+        image = pillow().open(io.BytesIO(data.numpy().tobytes()))
+        if wanted is ImageReadMode.GRAY:
+            image.draft("L", image.size)  # has JPEG's luminance decoded alone
         image.load()
     except OSError as error:
         raise ArgumentError(f"decode_image: {error}") from None
+    kind = image.format
+    if kind == "GIF":
+        frames = [pil_to_tensor(frame.convert("RGB")) for frame in pillow("ImageSequence").Iterator(image)]
+        return movement.stack(frames) if len(frames) > 1 else frames[0].contiguous()
     if apply_exif_orientation:
         image = pillow("ImageOps").exif_transpose(image)
+    if image.mode.startswith("I"):
+        return creation.from_numpy(_gray_of_16_bits(image, wanted.name))
+    if kind == "PNG" and wanted.name.startswith("GRAY") and image.mode in ("RGB", "RGBA", "P"):
+        image = _to_gray_as_libpng(image)
     if wanted is not ImageReadMode.UNCHANGED:
         image = image.convert(_PILLOW_MODES[wanted.name])
-    elif image.mode in ("1", "P"):
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB" if image.mode == "P" else "L")
+    elif image.mode == "1" or (image.mode == "P" and kind != "PNG"):
+        image = image.convert("L" if image.mode == "1" else "RGBA" if "transparency" in image.info else "RGB")
+    elif image.mode == "CMYK" and "adobe" in image.info:
+        image = pillow("ImageChops").invert(image)  # which Pillow inverts, and torchvision doesn't
     return pil_to_tensor(image).contiguous()
+
+
+def _gray_of_16_bits(image: Any, mode: str) -> Any:
+    gray = np.array(image).astype(np.uint16)[None]
+    alpha = [np.full_like(gray, 65535)] if mode.endswith("ALPHA") else []
+    return np.concatenate([gray] * (3 if mode.startswith("RGB") else 1) + alpha)
+
+
+def _to_gray_as_libpng(image: Any) -> Any:
+    """Convert to mode LA with libpng's weights, which torchvision sets to 0.2989 and 0.587, and its truncation."""
+    colors = image.convert("RGBA")
+    gray = np.asarray(colors, np.uint32)[..., :3] @ np.array([9794, 19234, 3740], np.uint32) >> 15
+    return pillow().merge("LA", (from_pixels(gray.astype(np.uint8), "L"), colors.getchannel("A")))
 
 
 def read_image(
@@ -104,7 +130,37 @@ def read_image(
     return decode_image(read_file(path), mode, apply_exif_orientation)
 
 
-decode_png = decode_jpeg = decode_webp = decode_image
+decode_png = decode_webp = decode_image
+
+
+def decode_gif(input: Tensor) -> Tensor:
+    """Decode the bytes of a GIF file: see decode_image. Source: torchvision.io.decode_gif."""
+    return decode_image(input)
+
+
+def decode_jpeg(
+    input: Any,
+    mode: ImageReadMode | str = ImageReadMode.UNCHANGED,
+    device: Any = "cpu",
+    apply_exif_orientation: bool = False,
+) -> Any:
+    """Decode the bytes of a JPEG file, or of each in a list, to (C, H, W) uint8 on a device.
+
+    Raises ValueError for an empty list, otherwise as decode_image does. Source: torchvision.io.decode_jpeg.
+
+    >>> data = torch.porting.vision.io.encode_jpeg(torch.zeros(1, 2, 2, dtype=torch.uint8))
+    >>> [tuple(image.shape) for image in torch.porting.vision.io.decode_jpeg([data, data], "RGB")]
+    [(3, 2, 2), (3, 2, 2)]
+    """
+    if isinstance(input, list):
+        return [decode_jpeg(x, mode, device, apply_exif_orientation) for x in _not_empty(input, "decode_jpeg")]
+    return decode_image(input, mode, apply_exif_orientation).to(device)
+
+
+def _not_empty(listed: list[Any], op: str) -> list[Any]:
+    if not listed:
+        raise ArgumentError(f"{op}: the list is empty")
+    return listed
 
 
 def _encoded(input: Tensor, op: str, **options: Any) -> Tensor:
@@ -133,8 +189,8 @@ def write_png(input: Tensor, filename: Path, compression_level: int = 6) -> None
     write_file(filename, encode_png(input, compression_level))
 
 
-def encode_jpeg(input: Tensor, quality: int = 75) -> Tensor:
-    """Encode an image (1 or 3, H, W) uint8 to the bytes of a JPEG file.
+def encode_jpeg(input: Any, quality: int = 75) -> Any:
+    """Encode an image (1 or 3, H, W) uint8, or each in a list, to the bytes of a JPEG file.
 
     Raises RuntimeError or ValueError for anything else. Source: torchvision.io.encode_jpeg.
 
@@ -143,6 +199,8 @@ def encode_jpeg(input: Tensor, quality: int = 75) -> Tensor:
     """
     if not 1 <= quality <= 100:
         raise ArgumentError(f"encode_jpeg: quality is {quality}, expected 1 to 100")
+    if isinstance(input, list):
+        return [encode_jpeg(x, quality) for x in _not_empty(input, "encode_jpeg")]
     return _encoded(input, "encode_jpeg", format="jpeg", quality=quality)
 
 
