@@ -239,6 +239,29 @@ def test_hub_directory_and_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     (tmp_path / "checkpoints").mkdir()
     torch.save({"w": 1}, tmp_path / "checkpoints" / weights.value.file)
     assert weights.get_state_dict() == {"w": 1}
+    (tmp_path / "w-12ab.pth").write_bytes((tmp_path / "checkpoints" / weights.value.file).read_bytes())
+    url = (tmp_path / "w-12ab.pth").as_uri()
+    with pytest.raises(RuntimeError, match=r'invalid hash value \(expected "12ab", got "[0-9a-f]{64}"\)'):
+        torch.hub.load_state_dict_from_url(url, check_hash=True)
+    assert torch.hub.load_state_dict_from_url(url, file_name="own.pth") == {"w": 1}
+    (tmp_path / "w-12ab.pth").unlink()
+    assert torch.hub.load_state_dict_from_url("https://a.b/own.pth") == {"w": 1}, "it is in the cache"
+    with pytest.raises(RuntimeError, match="microgad doesn't download code"):
+        torch.hub.load_state_dict_from_url("https://a.b/other.pth")
+
+
+def test_hub_loads_models_of_local_folders(tmp_path: Path) -> None:
+    (tmp_path / "parts_of_hub.py").write_text("def make(n): return n + 1")
+    (tmp_path / "hubconf.py").write_text("from parts_of_hub import make\ndependencies = ['numpy']\nversion = 3")
+    assert torch.hub.load(tmp_path, "make", n=4, source="local", trust_repo=True) == 5
+    assert str(tmp_path) not in sys.path
+    with pytest.raises(RuntimeError, match="Cannot find callable version in hubconf"):
+        torch.hub.load(str(tmp_path), "version", source="local")
+    with pytest.raises(ValueError, match="source is 'file'"):
+        torch.hub.load(str(tmp_path), "make", source="file")
+    (tmp_path / "hubconf.py").write_text("dependencies = ['a_missing_package']")
+    with pytest.raises(RuntimeError, match="Missing dependencies: a_missing_package"):
+        torch.hub.load(str(tmp_path), "make", source="local")
 
 
 def test_positional_arguments_have_torchs_order() -> None:
