@@ -54,7 +54,8 @@ class LeafSpec(TreeSpec):
         return super().__new__(cls, None, None, [])
 
 
-PyTree = Context = Any
+PyTree = Context = KeyEntry = Any
+KeyPath = tuple[Any, ...]
 
 
 class NodeDef(NamedTuple):
@@ -171,12 +172,15 @@ SUPPORTED_NODES: dict[Any, NodeDef] = {
             defaultdict,
             lambda x: (list(x.values()), [x.default_factory, list(x)]),
             lambda values, context: defaultdict(context[0], _dict_unflatten(values, context[1])),
-            _dict_flatten_with_keys,
+            lambda x: (_dict_flatten_with_keys(x)[0], [x.default_factory, list(x)]),
         ),
-        NodeDef(deque, lambda x: (list(x), x.maxlen), deque, _list_flatten_with_keys),
+        NodeDef(deque, lambda x: (list(x), x.maxlen), deque, lambda x: (_list_flatten_with_keys(x)[0], x.maxlen)),
     )
 }
-_register_pytree_node = register_pytree_node
+for _node in SUPPORTED_NODES.values():  # the names by which libraries call them, such as _list_flatten
+    for _name in ("flatten", "unflatten", "flatten_with_keys"):
+        globals()[f"_{_node.type.__name__.lower()}_{_name}"] = getattr(_node, f"{_name}_fn")
+_register_pytree_node = _private_register_pytree_node = register_pytree_node
 _DICTS = (dict, OrderedDict, defaultdict)
 
 

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import warnings
+from collections import OrderedDict, defaultdict, deque, namedtuple
 from typing import Any
 
 import pytest
@@ -104,6 +105,25 @@ def test_pytree_flatten_and_unflatten() -> None:
         assert tree_map_only(kind, str, [1, "a", 2.0]) == ["1", "a", 2.0]
     with pytest.raises(ValueError, match="has length 1 but the spec refers to a pytree that holds 6"):
         tree_unflatten([1], spec)
+
+
+Point = namedtuple("Point", "x y")
+
+
+@pytest.mark.parametrize(
+    ("name", "tree", "context"),
+    [("tuple", (1, 2), None), ("list", [1, 2], None), ("dict", {"a": 1, "b": 2}, ["a", "b"]),
+     ("namedtuple", Point(1, 2), Point), ("ordereddict", OrderedDict(a=1, b=2), ["a", "b"]),
+     ("defaultdict", defaultdict(list, a=1, b=2), [list, ["a", "b"]]), ("deque", deque([1, 2], 5), 5)],
+)  # fmt: skip
+def test_functions_of_pytree_by_container(name: str, tree: Any, context: Any) -> None:
+    """Libraries call them by these names."""
+    flatten, unflatten, with_keys = (
+        getattr(_pytree, f"_{name}_{what}") for what in ("flatten", "unflatten", "flatten_with_keys")
+    )
+    assert flatten(tree) == ([1, 2], context)
+    assert unflatten([1, 2], context) == tree
+    assert ([value for _, value in with_keys(tree)[0]], with_keys(tree)[1]) == ([1, 2], context)
 
 
 def test_pytree_structures_paths_and_predicates() -> None:
