@@ -105,6 +105,11 @@ class Weights:
     transforms: Any = field(compare=False)
     meta: dict[str, Any] = field(default_factory=dict, compare=False)
 
+    @property
+    def url(self) -> str:
+        """Where the file can be downloaded."""
+        return f"https://download.pytorch.org/models/{self.file}"
+
 
 class WeightsEnum(Enum):
     """Base of the enumerations of a model's weights. Source: torchvision.models.WeightsEnum.
@@ -121,6 +126,11 @@ class WeightsEnum(Enum):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}.{self.name}"
+
+    @property
+    def url(self) -> str:
+        """Where the file can be downloaded; torch.hub.load_state_dict_from_url takes it from the cache."""
+        return self.value.url
 
     @property
     def transforms(self) -> Any:
