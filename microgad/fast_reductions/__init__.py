@@ -48,13 +48,13 @@ def fast_sum(x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
-    """Undo broadcasting: sum `g` over the axes that broadcasting added to `shape` or stretched."""
+    """Undo broadcasting: sum `g` over the axes that broadcasting added to `shape` or stretched. Sums are in C order."""
     axes, slow = _stretched(g.shape, shape)
     if not axes:
         return g.reshape(shape)
     if type(g) is not np.ndarray:
         return g.sum(axes).reshape(shape)
-    return (fast_sum(g, axes, False) if slow else np.add.reduce(g, axes)).reshape(shape)
+    return np.ascontiguousarray(fast_sum(g, axes, False) if slow else np.add.reduce(g, axes)).reshape(shape)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -201,3 +202,25 @@ def test_gradients_of_sums_lie_in_memory_as_the_input(name, value, create_graph)
     assert [stride for stride, _ in results[half:]] == [stride for stride, _ in results[:half]]
     for (_, ours), (_, theirs) in zip(results[half:], results[:half], strict=True):
         np.testing.assert_allclose(ours, theirs, 1e-6)
+
+
+BROADCAST = {
+    "add": lambda t, x, y: y + x,
+    "sub": lambda t, x, y: y - x,
+    "mul": lambda t, x, y: y * x,
+    "where": lambda t, x, y: t.where(y > 0.5, x, y),
+    "lerp": lambda t, x, y: t.lerp(y, y * 2, x),
+}
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("name", BROADCAST)
+def test_gradients_of_operands_that_are_broadcast_to_a_turned_tensor(name, create_graph):
+    strides = []
+    for t in (torch, microgad):
+        for order, sizes in itertools.product(itertools.permutations(range(3)), ((5,), (4, 1), (3, 1, 5), (1, 4, 5))):
+            x, y = t.rand(sizes).requires_grad_(), t.rand([(3, 4, 5)[axis] for axis in order])
+            out = BROADCAST[name](t, x, y.permute([order.index(axis) for axis in range(3)]))
+            strides.append(t.autograd.grad(out.pow(2).sum(), x, create_graph=create_graph)[0].stride())
+    half = len(strides) // 2
+    assert strides[half:] == strides[:half]

@@ -12,7 +12,7 @@ from ...backend import memory_formats
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.arguments import as_sizes
 from ...errors.wording import in_torchs_words
-from ...fast_reductions import fast_sum
+from ...fast_reductions import fast_sum, sum_to
 from ...function.linear_map import LinearMap
 from ...size import Size
 from ...state import composite
@@ -34,9 +34,7 @@ class Expand(LinearMap):
         return layouts.expand(x, self.size)
 
     def adjoint(self, grad):
-        lead = grad.ndim - len(self.x_shape)
-        stretched = (i + lead for i, n in enumerate(self.x_shape) if n == 1)
-        return fast_sum(grad, (*range(lead), *stretched), False).reshape(self.x_shape)
+        return sum_to(grad, self.x_shape)
 
 
 def expand(input: Tensor, size: Sequence[int], *, implicit: bool = False) -> Tensor:
