@@ -224,3 +224,16 @@ def test_gradients_of_operands_that_are_broadcast_to_a_turned_tensor(name, creat
             strides.append(t.autograd.grad(out.pow(2).sum(), x, create_graph=create_graph)[0].stride())
     half = len(strides) // 2
     assert strides[half:] == strides[:half]
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("used", [1, 2])
+def test_gradients_of_chunks_of_images_in_channels_last_format(used, create_graph):
+    """The gradient has this format if all the chunks' gradients have; that of an unused one is contiguous."""
+    strides = []
+    for t in (torch, microgad):
+        x = t.rand(2, 4, 5, 6).to(memory_format=t.channels_last).requires_grad_()
+        outs = [out.sigmoid() for out in x.chunk(2, 1)[:used]]
+        (grad,) = t.autograd.grad([out.pow(2).sum() for out in outs], x, create_graph=create_graph)
+        strides.append(grad.stride())
+    assert strides[1] == strides[0]

@@ -29,11 +29,24 @@ def _all_equal(items: list[Any]) -> bool:
     return items.count(items[0]) == len(items)
 
 
-def _cat_channels_last(arrays: tuple[Any, ...], axis: int) -> Any:
-    """Concatenate channels-last arrays into one. NumPy alone would heed the strides of axes of size 1, too."""
-    shape = list(arrays[0].shape)
-    shape[axis] = sum(x.shape[axis] for x in arrays)
-    return np.concatenate(arrays, axis, out=layouts.empty_in_format(arrays[0], tuple(shape)))
+def concatenated(arrays: tuple[Any, ...], axis: int) -> Any:
+    """Concatenate arrays into one in channels-last format if all are, otherwise in C order."""
+    first = arrays[0]
+    if first.flags.c_contiguous:  # the usual case
+        return layouts.contiguous(np.concatenate(arrays, axis))
+    shape = (*first.shape[:axis], sum(x.shape[axis] for x in arrays), *first.shape[axis + 1 :])
+    last = all(map(layouts.channels_last, arrays))
+    out = layouts.empty_in_format(first, shape) if last else np.empty_like(first, shape=shape, order="C")
+    return np.concatenate(arrays, axis, out=out)
+
+
+def stacked(arrays: tuple[Any, ...], axis: int) -> Any:
+    """Join arrays along a new axis: channels-last arrays keep their layout, the rest become row-major."""
+    before, after = arrays[0].shape[:axis], arrays[0].shape[axis:]
+    if not after:
+        out = np.empty_like(arrays[0], shape=(*before, len(arrays)), order="C")
+        return np.concatenate([x[..., None] for x in arrays], axis, out=out)
+    return concatenated(arrays, axis).reshape((*before, len(arrays), *after))
 
 
 class Cat(Function):
@@ -42,8 +55,7 @@ class Cat(Function):
     symbol, numpy, native_half, promote = "cat", np.concatenate, True, staticmethod(_promoted)
 
     def forward(self, *inputs):
-        last = all(map(layouts.channels_last, inputs))
-        return _cat_channels_last(inputs, self.axis) if last else layouts.contiguous(np.concatenate(inputs, self.axis))
+        return concatenated(inputs, self.axis)
 
     def grad_inputs(self, grad):
         bounds = pairwise([0, *accumulate(self.sizes)])
@@ -56,16 +68,7 @@ class Stack(Function):
     symbol, numpy, native_half, promote = "stack", np.stack, True, staticmethod(_promoted)
 
     def forward(self, *inputs):
-        before, after = inputs[0].shape[: self.axis], inputs[0].shape[self.axis :]
-        shape = (*before, len(inputs), *after)
-        if not after:
-            out = np.empty_like(inputs[0], shape=shape, order="C")
-            return np.concatenate([x[..., None] for x in inputs], self.axis, out=out)
-        # Concatenate and split the axis: channels-last inputs keep their layout, the rest become row-major.
-        if all(map(layouts.channels_last, inputs)):
-            return _cat_channels_last(inputs, self.axis).reshape(shape)
-        out = np.empty_like(inputs[0], shape=(*before, len(inputs) * after[0], *after[1:]), order="C")
-        return np.concatenate(inputs, self.axis, out=out).reshape(shape)
+        return stacked(inputs, self.axis)
 
     def grad_inputs(self, grad):
         lead = (slice(None),) * self.axis

@@ -18,6 +18,7 @@ from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from ..spelling import numpy_spelling
 from .dims import as_tuple, is_number, slice_along, wrap_dim
+from .joining import concatenated, stacked
 
 
 class _SeveralViews:
@@ -43,7 +44,7 @@ class Split(_SeveralViews, Function):
     symbol, numpy, may_share = "split", np.split, True
 
     def grad_x(self, grad):
-        return np.concatenate(grad, self.axis)
+        return (np.concatenate if isinstance(grad[0], function.Tensor) else concatenated)(grad, self.axis)
 
 
 class Unbind(_SeveralViews, Function):
@@ -52,7 +53,7 @@ class Unbind(_SeveralViews, Function):
     symbol, numpy, may_share = "unbind", np.unstack, True
 
     def grad_x(self, grad):
-        return np.stack(grad, self.axis)
+        return (np.stack if isinstance(grad[0], function.Tensor) else stacked)(grad, self.axis)
 
 
 def _split_at(input: Tensor, bounds: Sequence[int], axis: int) -> tuple[Tensor, ...]:
