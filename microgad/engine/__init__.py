@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from .. import backend, errors, function, state
 from ..backend.memory_layout import copied
+from ..dtypes.conversions import operand
 from ..duck_arrays import DuckArray, Fallback
 from ..errors.wording import FREED
 from ..fast_reductions import sum_to
@@ -240,7 +241,7 @@ def _fit_to_input(node: Function, i: int, g: Any, create_graph: bool) -> tuple[A
     if type(g) is not ndarray:
         g = g.gradient_for(g, edge) if isinstance(g, DuckArray) else backend.as_array(g)
     if g.dtype is not edge.dtype and g.dtype != edge.dtype:
-        g = (g.real if g.dtype.kind == "c" and edge.dtype.kind != "c" else g).astype(edge.dtype)
+        g = operand(g.real if g.dtype.kind == "c" and edge.dtype.kind != "c" else g, edge.dtype)
     # The incoming gradient, kept values, settings, user's constants and other inputs' gradients have more references.
     owned = getrefcount(g) <= SOLE and (g.base is None or alone(g))
     return g, owned

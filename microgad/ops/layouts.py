@@ -11,6 +11,7 @@ import numpy as np
 from .. import backend
 from ..backend.memory_layout import copied_in_order, copied_row_major, lying, order_by
 from ..backend.memory_layout import expanded_axes as expanded_axes
+from .bare import bare
 
 LARGE = 1 << 12  # elements that repay the time to ask whether a reshaped array must be copied
 # np.broadcast_shapes makes an array for each shape: it takes longer than many operations on a thousand elements.
@@ -63,6 +64,14 @@ def _has_joint_rows(x: Any) -> bool:
     return x.strides[-1] == x.itemsize and x.strides[-2:-1] in ((), (x.shape[-1] * x.itemsize,))
 
 
+def in_rows(x: Any) -> Any:
+    """Return x in C order, or a copy: an array, or a Tensor in a derivative that is recorded."""
+    array = bare(x)
+    if array is x:
+        return contiguous(x)
+    return x if array.flags.c_contiguous else x.reshape((math.prod(x.shape),)).reshape(x.shape)
+
+
 def row_major(x: Any) -> Any:
     """Return a result in C order in which axes of length 1 have PyTorch's strides, too: x, or a copy.
 
@@ -91,6 +100,11 @@ def copied(x: Any) -> Any:
 def empty_like(x: Any) -> Any:
     """Return np.empty_like(x), but in PyTorch's order if x is expanded: NumPy would put the expanded axes innermost."""
     return keep_strides(np.empty_like(x, order="C"), x) if expanded_axes(x) else np.empty_like(x)
+
+
+def zeros_like(x: Any) -> Any:
+    """Return np.zeros_like of an array or a Tensor, but in C order if x is expanded, as gradients of sums are."""
+    return np.zeros_like(x, order=copy_order(bare(x)))
 
 
 def empty_in_format(x: Any, shape: tuple[int, ...]) -> Any:

@@ -204,6 +204,60 @@ def test_gradients_of_sums_lie_in_memory_as_the_input(name, value, create_graph)
         np.testing.assert_allclose(ours, theirs, 1e-6)
 
 
+# Each takes two Tensors of shape (3, 4, 5).
+OF_TURNED = {
+    "chunk": lambda t, x, y: x.chunk(2, 1)[0].sigmoid() * y[:, :2],
+    "split": lambda t, x, y: t.cat(x.split([1, 3], 1), 1),
+    "tensor_split": lambda t, x, y: x.tensor_split(2, 1)[0],
+    "dsplit": lambda t, x, y: x.dsplit(5)[1],
+    "unbind": lambda t, x, y: x.unbind(1)[1],
+    "unbind vectors": lambda t, x, y: t.stack(x[0].unbind(1)),
+    "diff": lambda t, x, y: x.diff(dim=1),
+    "roll": lambda t, x, y: x.roll(1, 1),
+    "expand": lambda t, x, y: x.expand(2, 3, 4, 5),
+    "max": lambda t, x, y: x.max(),
+    "min": lambda t, x, y: x.min(),
+    "median": lambda t, x, y: x.median(),
+    "nanmedian": lambda t, x, y: x.nanmedian(),
+    "round": lambda t, x, y: x.round(),
+    "fill": lambda t, x, y: t.fill(x, 1.0),
+    "angle": lambda t, x, y: x.angle(),
+    "floor_divide": lambda t, x, y: t.div(x, y, rounding_mode="floor"),
+    "copysign": lambda t, x, y: t.copysign(x, y),
+    "nextafter": lambda t, x, y: t.nextafter(x, y),
+    "fmax": lambda t, x, y: t.fmax(x, y),
+    "fmin": lambda t, x, y: t.fmin(x, y),
+    "xlogy": lambda t, x, y: t.xlogy(x, y),
+    "xlog1py": lambda t, x, y: t.special.xlog1py(x, y),
+    "complex": lambda t, x, y: t.complex(x, x).abs().sum(),
+    "polar": lambda t, x, y: t.polar(x, x).abs().sum(),
+    "view_as_real": lambda t, x, y: t.view_as_real(t.complex(x, x)),
+    "add in float64": lambda t, x, y: x + y.double(),
+    "add in float16": lambda t, x, y: x.half() + y.half(),
+    "mse_loss": lambda t, x, y: t.nn.functional.mse_loss(x, y, reduction="none"),
+    "huber_loss": lambda t, x, y: t.nn.functional.huber_loss(x, y, reduction="none"),
+    "smooth_l1_loss": lambda t, x, y: t.nn.functional.smooth_l1_loss(x, y, reduction="none"),
+}
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("name", OF_TURNED)
+def test_gradients_of_turned_tensors_and_of_sums_over_a_dim(name, create_graph):
+    """Many are contiguous in PyTorch, whatever the strides of the input, or of a gradient that is expanded."""
+    strides = []
+    for t in (torch, microgad):
+        for order in ((0, 1, 2), (0, 2, 1), (2, 1, 0), (1, 2, 0)):
+            inputs = [t.rand([(3, 4, 5)[axis] for axis in order]) + 0.1 for _ in range(2)]
+            x, y = (each.permute([order.index(axis) for axis in range(3)]).requires_grad_() for each in inputs)
+            for sums in (lambda out: out, lambda out: out.sum(0) if out.ndim else out):
+                out = sums(OF_TURNED[name](t, x, y)).pow(2).sum()
+                gradients = t.autograd.grad(out, (x, y), create_graph=create_graph, allow_unused=True)
+                strides += [None if grad is None else grad.stride() for grad in gradients]
+    half = len(strides) // 2
+    for ours, theirs in zip(strides[half:], strides[:half], strict=True):
+        assert ours == (20, 5, 1) or theirs != (20, 5, 1)
+
+
 BROADCAST = {
     "add": lambda t, x, y: y + x,
     "sub": lambda t, x, y: y - x,

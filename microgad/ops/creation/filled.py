@@ -346,7 +346,7 @@ class Fill(function.Function):
         return out
 
     def grad_x(self, grad):
-        return np.zeros_like(grad)
+        return layouts.zeros_like(grad)
 
     def grad_value(self, grad):
         return grad.sum()

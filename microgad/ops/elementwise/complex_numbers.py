@@ -174,7 +174,7 @@ class Angle(Function):
 
     def grad_x(self, grad, x):
         if not is_complex(x):
-            return np.zeros_like(grad)
+            return layouts.zeros_like(x)
         zero = x == 0
         return np.where(zero, 0.0, grad * -1j / np.where(zero, 1.0, x))
 
@@ -249,7 +249,7 @@ class Polar(Function):
         return _from_parts(abs * np.cos(angle), abs * np.sin(angle))
 
     def grad_abs(self, grad, abs, angle):
-        return np.sign(abs) * (np.real(grad) * np.cos(angle) + np.imag(grad) * np.sin(angle))
+        return (np.real(grad) * np.cos(angle) + np.imag(grad) * np.sin(angle)) * np.sign(abs)
 
     def grad_angle(self, grad, out):
         return np.imag(grad) * np.real(out) - np.real(grad) * np.imag(out)
@@ -278,7 +278,7 @@ class ViewAsReal(Function):
         return x[..., None].view(np.finfo(x.dtype).dtype)
 
     def grad_x(self, grad):
-        return ViewAsComplex.apply(grad)
+        return ViewAsComplex.apply(layouts.in_rows(grad))
 
 
 @tensors_only

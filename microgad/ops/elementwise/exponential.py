@@ -274,7 +274,7 @@ class XLogY(Function):
 
     def grad_x(self, grad, x, y):
         undefined = (x == 0) & (y <= 0)  # there it is 0, not -∞ or NaN
-        return XLogY.apply(finite_at(undefined, grad), np.where(undefined, 1.0, y))
+        return layouts.in_rows(XLogY.apply(finite_at(undefined, grad), np.where(undefined, 1.0, y)))
 
     def grad_y(self, grad, x, y):
         return grad * (x / y)

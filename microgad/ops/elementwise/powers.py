@@ -49,7 +49,7 @@ class Pow(Function):
 
     def grad_x(self, grad, x, p):
         if isinstance(p, (int, float, complex)):
-            return grad * (p * _power(x, p - 1)) if p != 0 else np.zeros_like(grad)
+            return grad * (p * _power(x, p - 1)) if p != 0 else np.zeros_like(grad, order="C")
         # p · x^(p - 1) is 0 · ∞ or 0 · NaN where p = 0 and x is 0, subnormal or NaN; elsewhere its derivatives hold
         undefined = (p == 0) & np.logical_not(np.absolute(x) >= np.finfo(x.dtype).tiny)
         return finite_at(p == 0, grad) * np.where(undefined, 0.0, p * x ** np.where(undefined, 1.0, p - 1))

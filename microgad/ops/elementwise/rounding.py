@@ -24,7 +24,7 @@ class PiecewiseConstant(Function):
     """A piecewise constant function, whose derivative is 0."""
 
     def grad_x(self, grad):
-        return np.zeros_like(grad)
+        return layouts.zeros_like(grad)
 
 
 class Ceil(PiecewiseConstant):
@@ -161,7 +161,7 @@ class NextAfter(Function):
         return Select.apply(a != b, grad)
 
     def grad_b(self, grad):
-        return np.zeros_like(grad)
+        return np.zeros_like(grad, order="C")
 
 
 def nextafter(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:

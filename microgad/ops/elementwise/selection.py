@@ -84,10 +84,10 @@ class Fmax(Function):
         return np.fmax(a, b)
 
     def grad_a(self, grad, a, b):
-        return Select.apply((a >= b) | (b != b), grad)
+        return layouts.in_rows(Select.apply((a >= b) | (b != b), grad))
 
     def grad_b(self, grad, a, b):
-        return Select.apply(np.logical_not((a >= b) | (b != b)), grad)
+        return layouts.in_rows(Select.apply(np.logical_not((a >= b) | (b != b)), grad))
 
 
 def fmax(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -110,10 +110,10 @@ class Fmin(Function):
         return np.fmin(a, b)
 
     def grad_a(self, grad, a, b):
-        return Select.apply((a <= b) | (b != b), grad)
+        return layouts.in_rows(Select.apply((a <= b) | (b != b), grad))
 
     def grad_b(self, grad, a, b):
-        return Select.apply(np.logical_not((a <= b) | (b != b)), grad)
+        return layouts.in_rows(Select.apply(np.logical_not((a <= b) | (b != b)), grad))
 
 
 def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -235,7 +235,7 @@ class Flat(Function):
         return grad
 
     def grad_x(self, grad):
-        return np.zeros_like(grad)
+        return layouts.zeros_like(grad)
 
 
 class Relu(Function):

@@ -14,6 +14,7 @@ from ...function.half import by_forward
 from ...function.naming import with_torch_name
 from ...type_aliases import Operand, Tensor
 from .. import layouts
+from ..bare import bare
 from ..out import into
 from ..spelling import tensors_only
 from .complex_numbers import conjugate, is_complex
@@ -36,6 +37,8 @@ class Abs(Function):
         np.absolute(x, out=out)
 
     def grad_x(self, grad, x):
+        if is_complex(x) and layouts.expanded_axes(bare(grad)):
+            x = layouts.in_rows(x)  # PyTorch converts the gradient to complex numbers, which then lie in C order
         return grad * conjugate(_sign_or_sgn(x))  # 0 for NaN, unlike np.sign
 
 
@@ -115,7 +118,7 @@ class CopySign(Function):
         return grad * (out / np.where(a == 0, math.inf, a))
 
     def grad_b(self, grad):
-        return np.zeros_like(grad)
+        return np.zeros_like(grad, order="C")
 
 
 def copysign(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:

@@ -15,6 +15,7 @@ from ...fast_reductions.products import sum_of_squares
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
+from .. import layouts
 from ..activation import Hardtanh
 from ..creation import full_like
 from ..elementwise import clamp, exp, log, where, xlogy
@@ -36,11 +37,11 @@ class SquaredError(Function):
         return sum_of_squares(difference.reshape(-1)) / self._count(difference)
 
     def grad_x(self, grad, x, y):
-        difference = x - y
+        difference = layouts.in_rows(x - y)
         return difference * (grad * 2 / self._count(difference))
 
     def grad_y(self, grad, x, y):
-        difference = y - x
+        difference = layouts.in_rows(y - x)
         return difference * (grad * 2 / self._count(difference))
 
     def _count(self, difference: Any) -> float:
@@ -134,10 +135,10 @@ class Huber(Function):
         return out
 
     def grad_x(self, grad, x, y):
-        return grad * Hardtanh.apply(x - y, low=-self.delta, high=self.delta)
+        return layouts.in_rows(grad * Hardtanh.apply(x - y, low=-self.delta, high=self.delta))
 
     def grad_y(self, grad, x, y):
-        return grad * Hardtanh.apply(y - x, low=-self.delta, high=self.delta)
+        return layouts.in_rows(grad * Hardtanh.apply(y - x, low=-self.delta, high=self.delta))
 
 
 @tensors_only

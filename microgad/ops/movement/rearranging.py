@@ -224,13 +224,16 @@ class Roll(LinearMap):
     symbol, numpy, native_half = "roll", np.roll, True
 
     def forward(self, x):
-        out = np.roll(x, self.shifts, self.axis)
-        # PyTorch concatenates the two parts that it exchanges; where one is empty, its result is contiguous.
-        dense = not self.axis or any(s % (x.shape[i] or 1) == 0 for s, i in zip(self.shifts, self.axis, strict=True))
-        return layouts.contiguous(out) if dense else layouts.match_memory_format(out, x)
+        return self._rolled(x, self.shifts)
 
     def adjoint(self, grad):
-        return np.roll(grad, tuple(-shift for shift in self.shifts), self.axis)
+        return self._rolled(grad, tuple(-shift for shift in self.shifts))
+
+    def _rolled(self, x: Any, shifts: tuple[int, ...]) -> Any:
+        out = np.roll(x, shifts, self.axis)
+        # PyTorch concatenates the two parts that it exchanges; where one is empty, its result is contiguous.
+        dense = not self.axis or any(s % (x.shape[i] or 1) == 0 for s, i in zip(shifts, self.axis, strict=True))
+        return layouts.contiguous(out) if dense else layouts.match_memory_format(out, x)
 
 
 @tensors_only

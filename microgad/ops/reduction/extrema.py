@@ -84,7 +84,8 @@ class Median(Max):
 
 
 def _split_among_ties(grad: Any, winners: Any, axis: Any) -> Any:
-    """Split the gradient equally among the winners along an axis."""
+    """Split the gradient equally among the winners along an axis; the result is in C order."""
+    winners = layouts.in_rows(winners)
     return Select.apply(winners, np.broadcast_to(grad / _count(winners, axis, grad.dtype), winners.shape))
 
 

@@ -213,7 +213,7 @@ class Diff(LinearMap):
         return x[self.later] - x[self.earlier]
 
     def adjoint(self, grad):
-        out = np.zeros_like(grad, shape=self.x_shape)
+        out = np.zeros_like(grad, shape=self.x_shape, order="C")
         out[self.later] = grad
         out[self.earlier] -= grad
         return out

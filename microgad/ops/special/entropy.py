@@ -8,6 +8,7 @@ import numpy as np
 
 from ...function import Function
 from ...type_aliases import Tensor
+from .. import layouts
 from ..elementwise import XLogY
 from ..elementwise.operands import require_one_tensor
 from ..elementwise.selection import finite_at
@@ -49,7 +50,7 @@ class XLog1PY(Function):
 
     def grad_x(self, grad, x, y):
         undefined = (x == 0) & (y <= -1)  # as in XLogY
-        return XLog1PY.apply(finite_at(undefined, grad), np.where(undefined, 0, y))
+        return layouts.in_rows(XLog1PY.apply(finite_at(undefined, grad), np.where(undefined, 0, y)))
 
     def grad_y(self, grad, x, y):
         return grad * (x / (y + 1))
