@@ -294,6 +294,13 @@ RESULTS = {
     },
     "rms_norm, transposed batch": lambda t, F: F.rms_norm(t.randn(4, 2, 3).transpose(0, 1), (3,)),
     "rms_norm": lambda t, F: F.rms_norm(transposed(t, 4, 2, 3), (2, 3), t.ones(2, 3)),
+    "rms_norm of complex numbers": lambda t, F: F.rms_norm(transposed(t, 4, 2, 3) + 1j, (2, 3)),
+    "binary_cross_entropy_with_logits": lambda t, F: F.binary_cross_entropy_with_logits(
+        transposed(t, 2, 3, 4), t.ones(2, 3, 4), reduction="none"
+    ),
+    "binary_cross_entropy_with_logits of transposed targets": lambda t, F: F.binary_cross_entropy_with_logits(
+        t.randn(2, 3, 4), transposed(t, 2, 3, 4), pos_weight=t.ones(4), reduction="none"
+    ),
     **{
         name: lambda t, F, f=f: f(transposed(t, 2, 3, 4), t)
         for name, f in {
@@ -340,7 +347,7 @@ RESULTS = {
             ("householder_product", 1, lambda x, t: [t.linalg.householder_product(*t.geqrf(x))]),
             ("ormqr", 2, lambda x, t: [
                 t.ormqr(*t.geqrf(x), t.ones(2, 4, 3)), t.ormqr(*t.geqrf(x), t.ones(2, 3, 4), left=False)]),
-            ("first power", 1, lambda x, t: [t.linalg.matrix_power(x, 1)]),
+            ("power", 2, lambda x, t: [t.linalg.matrix_power(x, n) for n in (0, 1)]),
             ("unravel_index", 2, lambda x, t: t.unravel_index(x.int(), (5, 6))),
         ]
         for place in range(n)

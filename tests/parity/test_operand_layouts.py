@@ -18,6 +18,7 @@ BINARY = {
     "where": lambda t, a, b: t.where(a > 0.5, a, b),
     "lerp": lambda t, a, b: t.lerp(a, b, 0.3),
     "clamp": lambda t, a, b: a.clamp(b, b + 1),
+    "hermite_polynomial_h": lambda t, a, b: t.special.hermite_polynomial_h(a, b),
     "addcmul": lambda t, a, b: a.addcmul(b, b),
     "in a row": lambda t, a, b: (a + b).exp() * b,
     "half": lambda t, a, b: a.half() * b.half(),

@@ -100,7 +100,8 @@ def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
     check_matrices("linalg.matrix_power", input, square=True)
     if n == 0:
         one = eye(input, input.shape[-1])
-        return into(out, Where.apply(np.zeros_like(one, bool), input, one))
+        never = np.zeros_like(input.array, bool, "C")  # the first operand, after which the result lies in memory
+        return into(out, Where.apply(never, input, one))
     if n == 1:
         return into(out, input.clone(memory_format=memory_formats.contiguous_format))
     if n < 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ... import dtypes
+from ...backend.memory_layout import laid_out_as_operands
 from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
 from ...type_aliases import Tensor
@@ -20,21 +21,23 @@ EPSILON = float(np.float32(1e-12))  # the least divisor in the derivative of bin
 class BinaryCrossEntropyWithLogits(Function):
     """-p t log σ(x) - (1 - t) log σ(-x), elementwise; the positive weight p broadcasts, and None means 1."""
 
-    symbol, elementwise = "binary cross entropy", True
+    symbol = "binary cross entropy"
     promote = staticmethod(lambda arrays: [*dtypes.promote(arrays[:2]), arrays[2]])
 
     def forward(self, x, t, p):
         low, rest = fast_minimum(0, x), np.log1p(np.exp(-np.abs(x)))  # log σ(x) is low - rest
         if p is None:
-            return ((1 - t) * x - low) + rest  # if t is 0 or 1, the difference is exact
-        return (1 - t) * fast_maximum(0, x) - p * t * low + ((1 - t) + p * t) * rest
+            out = ((1 - t) * x - low) + rest  # if t is 0 or 1, the difference is exact
+        else:
+            out = (1 - t) * fast_maximum(0, x) - p * t * low + ((1 - t) + p * t) * rest
+        return laid_out_as_operands(out, (t, x))
 
     def grad_x(self, grad, x, t, p):
         sigmoid = Sigmoid.apply(x)
-        return grad * (sigmoid - t if p is None else (1 - t) * sigmoid - p * t * Sigmoid.apply(-x))
+        return (sigmoid - t if p is None else (1 - t) * sigmoid - p * t * Sigmoid.apply(-x)) * grad
 
     def grad_t(self, grad, x, p):
-        return -grad * x if p is None else grad * (LogSigmoid.apply(-x) - p * LogSigmoid.apply(x))
+        return x * -grad if p is None else (LogSigmoid.apply(-x) - p * LogSigmoid.apply(x)) * grad
 
     def grad_p(self, grad, x, t):
         return -grad * t * LogSigmoid.apply(x)

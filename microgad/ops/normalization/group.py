@@ -183,7 +183,7 @@ def rms_norm(
     if input.dtype.is_complex:
         last = tuple(range(-len(normalized_shape), 0))
         out = input / ((input * input).mean(last, True) + least).sqrt()
-        return out if weight is None else out * weight
+        return (out if weight is None else out * weight).contiguous()
     if weight is not None and weight.dtype != input.dtype and input.is_floating_point():
         once(f"Mismatch dtype between input and weight: input dtype = {input.dtype}, weight dtype = {weight.dtype}")
         if not is_mixed_half(input, weight):

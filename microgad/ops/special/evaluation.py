@@ -40,8 +40,9 @@ def non_differentiable(
     def binary(self: Function, x: Any, n: Any) -> Any:
         return in_double(formula, x, n)
 
-    body = {"forward": unary if count == 1 else binary, "promote": staticmethod(promote), "__doc__": formula.__doc__}
-    return type(name, (Function,), {**body, "operator": operator, "__module__": formula.__module__})
+    body = {"forward": unary if count == 1 else binary, "promote": staticmethod(promote), "elementwise": True}
+    names = {"operator": operator, "__doc__": formula.__doc__, "__module__": formula.__module__}
+    return type(name, (Function,), {**body, **names})
 
 
 def piecewise(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:
