@@ -235,6 +235,14 @@ RESULTS = {
         F.batch_norm(nhwc(t, 1, 2, 4, 4), t.zeros(2), t.ones(2)), 2
     ),
     "instance_norm": lambda t, F: F.instance_norm(nhwc(t, 1, 2, 3, 2)),
+    **{
+        f"conv3d of one volume, {groups} groups, kernel {kernel}": lambda t, F, groups=groups, kernel=kernel: F.conv3d(
+            nhwc(t, 1, 4, 6, 6, 6), t.ones(4, 4 // groups, *kernel), groups=groups
+        )
+        for groups, kernel in ((1, (1, 2, 1)), (1, (5, 3, 3)), (1, (1, 4, 4)), (2, (2, 2, 2)))
+    },
+    "conv3d of one large volume": lambda t, F: F.conv3d(nhwc(t, 1, 64, 18, 18, 2), t.ones(1, 64, 2, 2, 2)),
+    "conv_transpose3d of one volume": lambda t, F: F.conv_transpose3d(nhwc(t, 1, 4, 4, 4, 4), t.ones(4, 4, 2, 2, 2)),
     **{f"{name}, channels_last_3d": lambda t, F, f=f: f(nhwc(t, 2, 4, 4, 6, 4), t, F) for name, f in VOLUME.items()},
     **{f"{name} of an image": lambda t, F, f=f: f(image(t), t, F) for name, f in IMAGE.items()},
     **{

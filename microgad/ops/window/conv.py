@@ -7,6 +7,7 @@ are the other two. The code takes 1 to 3 spatial dimensions, for each of which t
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from ..reduction.sums import channel_sums
 from ..spelling import tensors_only
 from .conv_kernels import correlate, correlate_transposed, weight_gradient
 from .geometry import Size, Window, cached_window, invalid, ntuple
+
+LARGE_IMAGE = 20480  # elements of (N, C, D, H), beyond which PyTorch calls a library for one 3-D image
 
 
 class Conv2d(Function):
@@ -43,14 +46,15 @@ class Conv2d(Function):
                 f"weight of size [{[*weight.shape]}] instead"
             )
         self.window.check()
-        return match_memory_format(correlate(input, weight, bias, self.window, self.groups), input, weight)
+        out = correlate(input, weight, bias, self.window, self.groups)
+        return layouts.in_format(out, channels_last(input, weight, self.groups))
 
     def backward(self, grad, input, weight):
         to_input, to_weight, to_bias = self.needs
         _, transposed, by_weight = BY_DIMS[len(self.window.kernel)]
         settings = {"window": self.window, "groups": self.groups}
         grad_input = transposed.apply(grad, weight, None, **settings) if to_input else None
-        settings = {**settings, "channels_last": gradient_channels_last(input, weight)}
+        settings = {**settings, "channels_last": gradient_channels_last(input, weight, self.groups)}
         if to_weight and to_bias:
             return grad_input, *by_weight.apply(grad, input, affine=True, **settings)
         grad_weight = by_weight.apply(grad, input, affine=False, **settings) if to_weight else None
@@ -76,13 +80,14 @@ class ConvTranspose2d(Function):
             raise ShapeError(f"the kernel must be at least 1 in each dimension, got {self.window.kernel}")
         if min(self.window.size) < 1:
             raise ShapeError(f"the output's size would be {self.window.size}: the padding takes all of it away")
-        return match_memory_format(correlate_transposed(input, weight, bias, self.window, self.groups), input, weight)
+        out = correlate_transposed(input, weight, bias, self.window, self.groups)
+        return layouts.in_format(out, channels_last(input, weight, self.groups))
 
     def grad_input(self, grad, weight):
         return BY_DIMS[len(self.window.kernel)][0].apply(grad, weight, None, window=self.window, groups=self.groups)
 
     def grad_weight(self, grad, input, weight):
-        layout = {"channels_last": gradient_channels_last(input, weight)}
+        layout = {"channels_last": gradient_channels_last(input, weight, self.groups)}
         settings = {"window": self.window, "groups": self.groups, **layout}
         return BY_DIMS[len(self.window.kernel)][2].apply(input, grad, affine=False, **settings)
 
@@ -327,25 +332,23 @@ def _conv_transpose(dims: int, input: Any, weight: Any, bias: Any, settings: tup
     return op.apply(input, weight, bias, window=window, groups=ntuple(name, "groups", groups, 1)[0])
 
 
-def match_memory_format(out: Any, input: Any, weight: Any) -> Any:
-    """Put `out` in channels-last format if input or weight has it, else in C order."""
-    return layouts.in_format(out, channels_last(input, weight))
-
-
-def channels_last(input: Any, weight: Any) -> bool:
+def channels_last(input: Any, weight: Any, groups: int) -> bool:
     """Whether PyTorch convolves in channels-last format: if input or weight has it; in 1-D it looks at the weight only.
 
-    In 3-D this holds for single precision only, for which PyTorch calls a library.
+    In 3-D this holds only where PyTorch, on several threads, calls a library: in single precision, for several images
+    or groups, a large kernel, or a large image.
     """
     x, w = bare(input), bare(weight)
-    if x.ndim == 5 and x.dtype not in (np.float32, np.complex64):
-        return False
+    if x.ndim == 5:
+        large = len(x) > 1 or groups > 1 or min(w.shape[-2:]) > 3 or math.prod(x.shape[:4]) > LARGE_IMAGE
+        if not large or x.dtype not in (np.float32, np.complex64):
+            return False
     return layouts.channels_last(x) or layouts.channels_last(layouts.lines_as_planes(w))
 
 
-def gradient_channels_last(input: Any, weight: Any) -> bool:
+def gradient_channels_last(input: Any, weight: Any, groups: int) -> bool:
     """Whether the weight's gradient is in channels-last format: of complex numbers it never is."""
-    return bare(input).dtype.kind != "c" and channels_last(input, weight)
+    return bare(input).dtype.kind != "c" and channels_last(input, weight, groups)
 
 
 def check(op: str, input: Any, weight: Any, bias: Any, window: Window, out_channels: int) -> None:
