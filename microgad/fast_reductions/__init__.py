@@ -35,8 +35,8 @@ def fast_reduce(ufunc: Any, x: Any, axis: Any, keepdims: bool, products: bool = 
     bare = type(x) is np.ndarray
     if x.size >= SMALL if bare else products and x.size >= MANY_PRODUCTS and backend.on_cpu(x):
         strides = None if x.flags.c_contiguous else x.strides
-        if way := choice.way(ufunc, x.shape, strides, x.dtype, axis, keepdims, products, bare):
-            return way(ufunc, x)
+        if reduce := choice.way(ufunc, x.shape, strides, x.dtype, axis, keepdims, products, bare):
+            return reduce(ufunc, x)
     if bare:
         return ufunc.reduce(x, axis, keepdims=keepdims)  # it has a third of the overhead of methods like x.max()
     return getattr(x, METHODS[ufunc])(axis, keepdims=keepdims)

@@ -152,9 +152,11 @@ class Definitions:
         return self.names[key]
 
     def imported(self, line: str, x: Any, called: str) -> str:
-        self.imports[line if called == x.__name__ else f"{line} as {called}"] = None
-        self.taken.add(called)
-        return called
+        if line not in self.names:
+            self.names[line] = called if called == "np" else self.unused_name(called)
+        name = self.names[line]
+        self.imports[line if name == x.__name__ else f"{line} as {name}"] = None
+        return name
 
     def replaced(self, key: Any, called: str, text: str) -> str:
         self.defined.add(key)
