@@ -80,6 +80,7 @@ CALLS = """
 m.gather(1, I(0, 1)); m.gather(1, T([[0, 3]])); m.gather(1, T([[0, -1]])); m.gather(2, T([[0, 1]]))
 m.gather(0, T([])); m.gather(0, T([[0, 1, 0, 1]])); m.gather(0, T([[0, 1]], dtype=torch.int32))
 m.gather(0, T([[0.0, 1]])); z.gather(0, T(0)); z.gather(0, I(0, 0)); z.gather(-1, T(0))
+torch.func.grad(lambda x: x.gather(0, T(1)))(m[0])
 m.scatter(1, T([[0, 1]]), torch.ones(1, 1)); m.scatter(1, T([[0, 1]]), 5); m.scatter(1, T([[0, 1]]), T([[1, 2]]))
 n.scatter(1, T([[0, 1]]), 5.5); m.scatter(1, T([[0, 1]]), T(5.0)); m.scatter(1, T([[0, 1]]), 1j)
 m.scatter(1, T([[0, 3]]), 5); m.scatter(1, T([[0, 1]]), 7, reduce="add")

@@ -47,11 +47,11 @@ class Gather(LinearMap):
             index_kernels.add(out[rows], index_along(self.axis, self.index[rows], out[rows].shape), grad[rows])
         return out
 
-    def _blocks(self) -> list[slice]:
+    def _blocks(self) -> list[Any]:
         """Rows whose flat indices, which take more memory than x, are made at once; along axis 0 all of them."""
         index = self.index
         if self.axis == 0 or index.size <= BLOCK_SIZE or backend.is_gpu(index):
-            return [ALL]
+            return [...]
         step = max(1, BLOCK_SIZE * len(index) // index.size)
         return [slice(i, i + step) for i in range(0, len(index), step)]
 
