@@ -87,8 +87,13 @@ def as_strided(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
     """A view that starts at the first element of `x`, with strides in bytes. It may reach beyond `x`."""
     if isinstance(x, DuckArray):
         return x.as_strided(shape, strides)
-    library = _cupy() if is_gpu(x) else np
-    return library.lib.stride_tricks.as_strided(x, shape, strides)
+    if not is_gpu(x):
+        return np.lib.stride_tricks.as_strided(x, shape, strides)
+    # CuPy's own as_strided returns an array without `base`, by which views are known. Expanding an element gives one,
+    # and kernels the number of bits that they need to index the result.
+    view: Any = np.broadcast_to(x[(0,) * x.ndim], shape) if x.size else x.view()
+    view._set_shape_and_strides(shape, strides, True, True)
+    return view
 
 
 def at(ufunc: Any, target: Any, index: Any, values: Any) -> None:

@@ -141,6 +141,9 @@ class ndarray:
 
         return method
 
+    def _set_shape_and_strides(self, shape: Any, strides: Any, update_c: bool, update_f: bool) -> None:
+        self._a = np.lib.stride_tricks.as_strided(self._a, shape, strides)
+
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
         return {"shape": self._a.shape, "typestr": self._a.dtype.str, "data": (0, False), "version": 3}
@@ -213,7 +216,7 @@ class ndarray:
             given["indices"] = indices % max(array.size if axis is None else array.shape[axis], 1)
             args, kwargs = (), given
         found = summed(func.__name__, lambda *args, **kwargs: call_as_cupy(func, args, kwargs), args, kwargs)
-        if func is np.diagonal:
+        if func in (np.diagonal, np.broadcast_to):
             found.flags.writeable = True  # as all arrays of CuPy are
         return wrapped(found if "out" in kwargs else in_c_order(func.__name__, found))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .array import OWNERS, bare, check_scattered, ndarray, wrapped
+from .array import OWNERS, bare, check_scattered, ndarray, of_owner, wrapped
 from .linear_algebra import errstate
 
 
@@ -22,8 +22,8 @@ def asarray(x: Any, dtype: Any = None) -> ndarray:
 
 
 def as_strided(x: ndarray, shape: Any = None, strides: Any = None) -> ndarray:
-    """A view with other strides."""
-    return wrapped(np.lib.stride_tricks.as_strided(x._a, shape, strides))
+    """A view with other strides, which doesn't say so: it has no base."""
+    return of_owner(np.lib.stride_tricks.as_strided(x._a, shape, strides))
 
 
 def scatter(ufunc: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -174,6 +175,16 @@ def test_results_are_in_c_order_unless_a_function_takes_an_order() -> None:
     assert np.sum(x[:, :, None], 2).flags.c_contiguous
     for y in (x.T.T, x.astype("f4"), x.copy("K"), np.copy(x), np.zeros_like(x), np.roll(x, 1, 0), np.add(x, 1, out=x)):
         assert y.flags.f_contiguous
+
+
+def test_strided_views_have_no_base_but_may_get_one(x: Any) -> None:
+    cupy: Any = sys.modules["cupy"]
+    y = cupy.lib.stride_tricks.as_strided(x, (2, 2), (8, 8))
+    assert (y.base, y.tolist()) == (None, [[1.0, -2.0], [-2.0, 3.0]])
+    y = np.broadcast_to(x[0], (2, 2))
+    y._set_shape_and_strides((2, 2), (8, 8), True, True)
+    y[0, 0] = 5.0
+    assert (y.base, y.tolist(), x.tolist()) == (x, [[5.0, -2.0], [-2.0, 3.0]], [5.0, -2.0, 3.0])
 
 
 def test_astype_without_a_copy_returns_a_view_itself(x: Any) -> None:
