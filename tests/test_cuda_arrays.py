@@ -10,11 +10,15 @@ import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 import microgad as torch
+from microgad import nn
 
 from .strictarray import installed
+
+F = nn.functional
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +59,59 @@ def test_the_memory_of_a_strided_view_is_its_base_s() -> None:
         assert storage.nbytes() == saved.untyped_storage().nbytes() == 16
         assert (saved.stride(), saved.storage_offset()) == (y.stride(), y.storage_offset())
         assert y.data_ptr() - storage.data_ptr() == 4 * y.storage_offset()
+
+
+class TwoResults(torch.autograd.Function):
+    """2x, and the sum of x. `backward` gets zeros for the one that isn't used."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x * 2, x.sum()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Any, grad_sum: Any) -> Any:
+        assert (grad.shape, grad_sum.shape) == ((3,), ())
+        return grad
+
+
+class First(nn.Module):
+    """2x, for inputs x and y."""
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return 2 * x
+
+
+def zeros_of_a_hook(x: Any) -> Any:
+    found: list[Any] = []
+    module = First()
+    module.register_full_backward_hook(lambda module, grad_input, grad_output: found.extend(grad_input))
+    module(x.requires_grad_(), x[0].detach()).sum().backward()
+    return found[1]
+
+
+WITHOUT_AXES: list[Callable[[Any], Any]] = [
+    lambda x: torch.linalg.cholesky_ex(torch.diag(x)).info,
+    lambda x: torch.linalg.lstsq(torch.diag(x), torch.diag(x)).rank,
+    lambda x: x.scatter(0, torch.zeros((), dtype=torch.int64, device=x.device), 2.0, reduce="multiply"),
+    lambda x: torch.autograd.grad(TwoResults.apply(x.requires_grad_())[0].sum(), x)[0],
+    zeros_of_a_hook,
+    lambda x: torch.func.grad(lambda s: s[None, None].sum())(x[0]),
+    lambda x: torch.func.hessian(lambda s: ((y := s * 1)[None].mul_(s), y)[1])(x[0]),
+    lambda x: torch.func.grad(lambda x: torch.complex(x, x).imag.sum())(x),
+    lambda x: np.full_like(x, 3, shape=()),
+]
+WITHOUT_ELEMENTS: list[Callable[[Any], Any]] = [
+    lambda x: np.ones_like(x, shape=0),
+    lambda x: F.softmax(x[:, None][:, :0], -1),
+    lambda x: F.layer_norm(x[:, None][:, :0], (0,), x[:0], x[:0]),
+    lambda x: F.multilabel_margin_loss(x[:0, None], x[:0, None].long(), reduction="none"),
+    lambda x: torch.histogramdd(x[:0, None], [2])[0],
+    lambda x: torch.unique(x[:0, None], dim=0, return_inverse=True)[1],
+]
+
+
+@pytest.mark.parametrize("call", [*WITHOUT_AXES, *WITHOUT_ELEMENTS])
+def test_results_without_axes_or_elements_have_the_shapes_of_those_on_the_cpu(call: Callable[[Any], Any]) -> None:
+    found, expected = (call(torch.ones(3, device=device)) for device in ("cuda", "cpu"))
+    assert found.device.type == "cuda"
+    assert (found.shape, found.dtype, found.tolist()) == (expected.shape, expected.dtype, expected.tolist())

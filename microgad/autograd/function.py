@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .. import errors, state
+from .. import backend, errors, state
 from .. import function as core
 from ..duck_arrays import levels
 from ..engine import node_hooks, versions
@@ -165,7 +165,7 @@ def _record(
     outs = [every[i] for i in ctx._tensor_outputs]
     node: Any = cls.node_class.recorded(edges, outs[0].array, ctx=ctx)
     node_hooks.calling.add(node)
-    ctx._node, ctx._example = weakref.ref(node), np.empty_like(outs[0].array, shape=())
+    ctx._node, ctx._example = weakref.ref(node), np.empty_like(outs[0].array, shape=(0,))
     _save(ctx, node, inputs, outs)
     if several:
         node.shape, node.dtype = [x.array.shape for x in outs], [x.array.dtype for x in outs]
@@ -295,7 +295,7 @@ class CustomNode(core.Function):
         for i, g, shape, dtype in zip(self.ctx._tensor_outputs, grads, shapes, dtypes, strict=True):
             constant = i in self.ctx._constant_outputs and not self.ctx._materialize_non_diff_grads
             if g is None and self.ctx.materialize_grads and not constant:
-                g = np.zeros_like(self.ctx._example, shape=shape, dtype=dtype)
+                g = backend.make_like(np.zeros_like, self.ctx._example, shape=shape, dtype=dtype)
             given[i] = g if g is None or isinstance(g, Tensor) else Tensor._wrap(g)
         recording = state.current().grad_enabled
         if recording and computing_jvp.get():

@@ -73,6 +73,13 @@ def like(values: Any, x: Any, dtype: Any = None) -> Any:
     return np.asarray(values, dtype) if on_cpu(x) else to_device(np.asarray(values, dtype), device_of(x))
 
 
+def make_like(make: Any, x: Any, *value: Any, shape: Any = None, dtype: Any = None, order: str = "K") -> Any:
+    """The result of np.zeros_like or its kin, also for the shapes () and 0, which CuPy takes for no shape."""
+    if shape or shape is None or isinstance(x, DuckArray) or not is_gpu(x):
+        return make(x, *value, shape=shape, dtype=dtype, order=order)
+    return make(np.empty(shape, x.dtype, like=x), *value, dtype=dtype)
+
+
 def to_numpy(x: Any) -> Any:
     """The array as a NumPy array: a CuPy array is copied to the host."""
     return x.get() if is_gpu(x) else x

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
+from .. import backend, dtypes
 from .. import function as core
 from ..ops.creation import as_tensor
 from ..ops.grids import meshgrid
@@ -16,7 +16,7 @@ from ..ops.grids import meshgrid
 def _like(make: Callable[..., Any]) -> Callable[..., Any]:
     def made(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
         kind = a.array.dtype if dtype is None else dtypes.of(np.dtype(dtype)).dtype
-        return core.Tensor._wrap(make(a.array, kind, order=order, shape=shape))
+        return core.Tensor._wrap(backend.make_like(make, a.array, dtype=kind, order=order, shape=shape))
 
     return made
 

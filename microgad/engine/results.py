@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import backend
 from ..function import Function
 from . import node_hooks
 
@@ -38,4 +39,7 @@ def with_zeros(node: Function, grads: Sequence[Any]) -> tuple[Any, ...]:
     """The gradients of several results, with zeros in place of None."""
     known = next(g for g in grads if g is not None)
     facts = zip(grads, node.shape, node.dtype, strict=True)
-    return tuple(np.zeros_like(known, dtype, "C", shape=shape) if g is None else g for g, shape, dtype in facts)
+    return tuple(
+        backend.make_like(np.zeros_like, known, shape=shape, dtype=dtype, order="C") if g is None else g
+        for g, shape, dtype in facts
+    )

@@ -14,7 +14,7 @@ LONG_ROW, DOT_CHUNK = 1 << 17, 1 << 12  # elements of a row that is too long for
 def ones(n: int, like: Any) -> Any:
     """Return n ones with the dtype and device of `like`, as a factor that sums; some are the same array each time."""
     if type(like) is not np.ndarray:
-        return np.ones_like(like, shape=n)
+        return np.ones_like(like, shape=(n,))
     return _few_ones(n, like.dtype) if n <= SUM_CHUNK else np.ones(n, like.dtype)
 
 

@@ -52,7 +52,7 @@ def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
     """
     if len(inputs) > 1:
         like = next((x for x in inputs if hasattr(x, "dtype")), np.empty(0))
-        arrays = [x if hasattr(x, "dtype") else np.full_like(like, x, shape=()) for x in inputs]
+        arrays = [x if hasattr(x, "dtype") else backend.make_like(np.full_like, like, x, shape=()) for x in inputs]
         inputs = tuple(np.broadcast_arrays(*arrays))
     out = layouts.empty_like(next((x for x in inputs if not layouts.expanded_axes(x)), inputs[0]))
     flat, *parts = [x.reshape(-1) for x in layouts.in_memory_order(out, *inputs)]

@@ -59,7 +59,7 @@ def _overwrite(node: Any, base: Any, value: Any, like: Any, shape: tuple[int, ..
     Its axes are in memory in the order of the base's, so that the view operations give views of it, too.
     """
     order = node.order
-    out = np.empty_like(like, kind, shape=tuple(shape[axis] for axis in order), order="C")
+    out = backend.make_like(np.empty_like, like, dtype=kind, shape=tuple(shape[axis] for axis in order), order="C")
     out = np.transpose(out, [order.index(axis) for axis in range(len(order))])
     out[...] = base
     _replay_views(node.chain, out)[...] = value

@@ -41,7 +41,8 @@ WRAPPING = {np.take: "a", np.take_along_axis: "arr", np.put_along_axis: "arr"}
 # How many of the first arguments have to be arrays, where NumPy also takes numbers or tuples.
 ARRAYS_ONLY = {np.may_share_memory: 2, np.shares_memory: 2, np.isin: 2, np.where: 1, np.lexsort: 1}
 # Functions whose result CuPy makes by empty_like, and functions and methods that take an order.
-KEEP_ORDER = {"roll", "nan_to_num", "astype", "copy", "empty_like", "zeros_like", "ones_like", "full_like"}
+MADE_LIKE = {"empty_like", "zeros_like", "ones_like", "full_like"}
+KEEP_ORDER = {"roll", "nan_to_num", "astype", "copy", *MADE_LIKE}
 SCALARS = (bool, int, float, complex, np.generic)
 transfers: Counter[str] = Counter()  # how often values were copied to the host, by method
 _CONVERSION = "Implicit conversion to a NumPy array is not allowed. Please use `.get()`"
@@ -215,6 +216,8 @@ class ndarray:
             array, indices, axis = given[WRAPPING[func]], given["indices"], given.get("axis")
             given["indices"] = indices % max(array.size if axis is None else array.shape[axis], 1)
             args, kwargs = (), given
+        if func.__name__ in MADE_LIKE and not kwargs.get("shape", True):
+            kwargs = {**kwargs, "shape": None}  # CuPy takes () and 0 for no shape
         found = summed(func.__name__, lambda *args, **kwargs: call_as_cupy(func, args, kwargs), args, kwargs)
         if func in (np.diagonal, np.broadcast_to):
             found.flags.writeable = True  # as all arrays of CuPy are

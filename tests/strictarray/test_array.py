@@ -187,6 +187,12 @@ def test_strided_views_have_no_base_but_may_get_one(x: Any) -> None:
     assert (y.base, y.tolist(), x.tolist()) == (x, [[5.0, -2.0], [-2.0, 3.0]], [5.0, -2.0, 3.0])
 
 
+@pytest.mark.parametrize("make", [np.empty_like, np.zeros_like, np.ones_like, lambda x, **k: np.full_like(x, 1, **k)])
+def test_a_shape_without_axes_or_elements_is_ignored(x: Any, make: Callable[..., Any]) -> None:
+    for given, made in {(): (3,), 0: (3,), (0,): (0,), 2: (2,), None: (3,)}.items():
+        assert make(x, shape=given).shape == made
+
+
 def test_astype_without_a_copy_returns_a_view_itself(x: Any) -> None:
     part = x[1:]
     assert part.astype(float, copy=False) is part

@@ -32,6 +32,7 @@ REPLACEMENTS = {
     "as_array": "{} = np.asarray",
     "as_strided": "{} = np.lib.stride_tricks.as_strided",
     "like": "def {}(values, x, dtype=None):\n    return np.asarray(values, dtype)",
+    "make_like": "def {}(make, x, *value, **options):\n    return make(x, *value, **options)",
     "to_numpy": "{} = np.asarray",
     "known": "{} = bool",
     "as_zeros": "def {}(x):\n    return x",

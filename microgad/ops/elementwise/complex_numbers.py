@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import dtypes
+from ... import backend, dtypes
 from ...dtypes.type_names import TYPE_NAMES
 from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
@@ -143,7 +143,7 @@ class Imag(Function):
         return np.imag(x)
 
     def grad_x(self, grad):
-        return Complex.apply(np.zeros_like(grad, shape=()), grad)  # ∞ · 1j would be NaN + ∞i
+        return Complex.apply(backend.make_like(np.zeros_like, grad, shape=()), grad)  # ∞ · 1j would be NaN + ∞i
 
 
 @tensors_only

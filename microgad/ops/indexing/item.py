@@ -36,7 +36,7 @@ class GetItem(LinearMap):
         return index_kernels.take(x, self.index)
 
     def adjoint(self, grad):
-        out = np.zeros_like(grad, shape=self.x_shape, order="C")
+        out = backend.make_like(np.zeros_like, grad, shape=self.x_shape, order="C")
         if is_basic(self.index):
             out[self.index] = grad
         else:

@@ -6,7 +6,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from ... import function
+from ... import backend, function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import once
 from ...type_aliases import Operand, Tensor
@@ -62,7 +62,7 @@ def scatter_call(
         once("The reduce argument of torch.scatter with Tensor src is deprecated: use torch.scatter_reduce")
     source, where = scatter_operands("scatter", input, dim, index, value if src is None else src)
     if reduce == "multiply" and not isinstance(source, function.Tensor):
-        source = function.Tensor._wrap(np.full_like(input.array, source, shape=index.array.shape))
+        source = function.Tensor._wrap(backend.make_like(np.full_like, input.array, source, shape=index.array.shape))
     name = f"ScatterBackward{int(not hasattr(src, 'array'))}" if reduce is None else "ScatterReduce"
     return single_write(name, _REDUCE[reduce], source, where)
 

@@ -113,7 +113,7 @@ def cholesky_ex(
     info=tensor(2, dtype=torch.int32))
     """
     factor = _cholesky("linalg.cholesky_ex", A, upper)
-    info = np.zeros_like(A.array, shape=A.shape[:-2], dtype=np.int32)
+    info = backend.make_like(np.zeros_like, A.array, shape=A.shape[:-2], dtype=np.int32)
     if factor is None:
         orders = _first_bad_minors(A, upper)
         info = _as_info(orders, A)

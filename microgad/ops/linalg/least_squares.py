@@ -221,7 +221,7 @@ def lstsq(
         s = svdvals_or_nan(A.array)
         rank = (s > _threshold(A.array, s, None, tolerance)).sum(-1)
     else:
-        rank = np.zeros_like(A.array, shape=A.shape[:-2], dtype=np.int64) + min(rows, columns)
+        rank = backend.make_like(np.zeros_like, A.array, shape=A.shape[:-2], dtype=np.int64) + min(rows, columns)
     if driver == "gels" and _has_zero_pivot(A.array):
         raise LinAlgError(
             f"{op}: The least squares solution could not be computed because the input matrix does not have full rank"

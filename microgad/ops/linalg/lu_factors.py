@@ -87,7 +87,7 @@ def lu_factorize(x: Any) -> tuple[Any, Any, Any, Any]:
             lu[:, start:stop, stop:] = tri_solve(panel, lu[:, start:stop, stop:], upper=False, unit=True)
             lu[:, stop:, stop:] -= np.matmul(lu[:, stop:, start:stop], lu[:, start:stop, stop:])
     zero = np.diagonal(lu, 0, -2, -1) == 0
-    info = np.where(zero.any(-1), np.argmax(zero, -1) + 1, 0) if k else np.zeros_like(order, shape=len(lu))
+    info = np.where(zero.any(-1), np.argmax(zero, -1) + 1, 0) if k else np.zeros_like(order, shape=(len(lu),))
     info = info.astype(np.int32).reshape(lead)
     return lu.reshape(x.shape), pivots.reshape(*lead, k), order.reshape(*lead, rows), info
 

@@ -219,7 +219,7 @@ class MultilabelMarginLoss(Function):
     def forward(self, input, target):
         _check_kind(input)
         hinge, rows, _ = self._hinges(input, target)
-        losses = np.zeros_like(input, shape=len(input))
+        losses = np.zeros_like(input, shape=(len(input),))
         index_kernels.add(losses, (rows,), hinge.sum(1))
         return reduce_weighted(losses / input.shape[1], None, None, len(input) or math.nan, self.reduction)
 

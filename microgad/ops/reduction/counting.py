@@ -308,7 +308,7 @@ def _as_rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
 
 def _run_starts(rows: Any) -> Any:
     """Mark the elements or rows that differ from the one before."""
-    starts = np.ones_like(rows, dtype=bool, shape=len(rows))
+    starts = np.ones_like(rows, dtype=bool, shape=(len(rows),))
     differ = rows[1:] != rows[:-1]
     starts[1:] = differ if rows.ndim == 1 else np.any(differ, 1)
     return starts

@@ -144,7 +144,8 @@ def _histogram(op: str, points: Tensor, bins: list[Any], range: Any, weight: Any
     if weight is not None and (weight.array.size != len(x) or weight.dtype != points.dtype):
         raise ShapeError(f"{op}: expected weight to have a value of {points.dtype} for each of {len(x)} points")
     edges: list[Tensor] = []
-    inside, cell = np.ones_like(x, shape=len(x), dtype=bool), np.zeros_like(x, shape=len(x), dtype=np.int64)
+    rows = x.shape[:1]
+    inside, cell = np.ones_like(x, shape=rows, dtype=bool), np.zeros_like(x, shape=rows, dtype=np.int64)
     for i, part in enumerate(bins):
         column = x[:, i]
         edge = _edges(op, part, points, column, None if range is None else range[2 * i : 2 * i + 2])

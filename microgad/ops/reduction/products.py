@@ -79,7 +79,7 @@ def product(x: Any, axis: Any, keepdims: bool) -> Any:
     if not plain or x.size < 20_000 or n <= 256 or axis not in (None, x.ndim - 1) or not x.flags.c_contiguous:
         return fast_reduce(np.multiply, x, axis, keepdims)
     rows = x.reshape(-1, n)
-    rest = np.ones_like(rows, shape=len(rows))
+    rest = np.ones_like(rows, shape=(len(rows),))
     while n > 256:
         # Few groups, so that few elements are left once products get tiny: subnormal numbers slow a processor down.
         groups = 32 if n > 1 << 14 else 8

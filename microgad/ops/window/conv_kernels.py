@@ -142,7 +142,7 @@ def weight_gradient(y: Any, x: Any, window: Window, groups: int, affine: bool) -
     flat, shape = contiguous(y).reshape(len(y), groups, o, places), (groups * o, c, *window.kernel)
     if is_deep(c, window) or mec_pays(o, c, window, x.itemsize):
         weight = (weight_by_joint_columns if is_deep(c, window) else weight_by_mec)(flat, x, window)
-        bias: Any = (flat @ np.ones_like(y, shape=places)).sum(0) if affine else None
+        bias: Any = (flat @ np.ones_like(y, shape=(places,))).sum(0) if affine else None
     else:
         weight = weight_by_columns(flat, x, window, affine)
         weight, bias = (weight[:, :, :-1], contiguous(weight[:, :, -1])) if affine else (weight, None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .... import state
+from .... import backend, state
 from ....engine import node_hooks, transforms
 from ....engine.hooks import RemovableHandle
 from ....errors import GraphError, ShapeError, notices
@@ -347,7 +347,7 @@ class _BackwardHooks:
         wrapped, self.inputs = _wrap_tensors(args, self.on_grad_inputs)
         self.tensors = [(i, x.array.shape, x.array.dtype) for i, x in enumerate(args) if isinstance(x, Tensor)]
         if self.inputs is not None:
-            self.example = np.empty_like(args[self.inputs[0]].array, shape=())
+            self.example = np.empty_like(args[self.inputs[0]].array, shape=(0,))
         return wrapped
 
     def wrap_outputs(self, result: Any) -> Any:
@@ -391,7 +391,11 @@ class _BackwardHooks:
             return grads
         self.grad_output = None
         known = _pack_with_none(self.inputs, grads, self.n_inputs)
-        zeros = {i: np.zeros_like(self.example, shape=s, dtype=d) for i, s, d in self.tensors if known[i] is None}
+        zeros = {
+            i: backend.make_like(np.zeros_like, self.example, shape=s, dtype=d)
+            for i, s, d in self.tensors
+            if known[i] is None
+        }
         grad_input = tuple(Tensor._wrap(zeros[i]) if i in zeros else g for i, g in enumerate(known))
         for hook in self.hooks:
             changed = hook(module, grad_input, grad_output)
