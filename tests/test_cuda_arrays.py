@@ -115,3 +115,11 @@ def test_results_without_axes_or_elements_have_the_shapes_of_those_on_the_cpu(ca
     found, expected = (call(torch.ones(3, device=device)) for device in ("cuda", "cpu"))
     assert found.device.type == "cuda"
     assert (found.shape, found.dtype, found.tolist()) == (expected.shape, expected.dtype, expected.tolist())
+
+
+@pytest.mark.parametrize("scan", [torch.cumsum, torch.cumprod])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.int32])
+def test_scans_are_contiguous_along_all_axes(scan: Callable[..., Any], dtype: Any) -> None:
+    x = torch.ones(2, 3, 4, dtype=dtype, device="cuda")
+    for dim in range(3):
+        assert scan(x, dim).is_contiguous()

@@ -43,6 +43,7 @@ ARRAYS_ONLY = {np.may_share_memory: 2, np.shares_memory: 2, np.isin: 2, np.where
 # Functions whose result CuPy makes by empty_like, and functions and methods that take an order.
 MADE_LIKE = {"empty_like", "zeros_like", "ones_like", "full_like"}
 KEEP_ORDER = {"roll", "nan_to_num", "astype", "copy", *MADE_LIKE}
+SCANS = {"cumsum", "cumprod", "accumulate"}  # along the last axis in memory, to which they move theirs
 SCALARS = (bool, int, float, complex, np.generic)
 transfers: Counter[str] = Counter()  # how often values were copied to the host, by method
 _CONVERSION = "Implicit conversion to a NumPy array is not allowed. Please use `.get()`"
@@ -137,7 +138,7 @@ class ndarray:
             if not called_by_test():
                 check_no_host_arrays((args, kwargs))
             with np.errstate(all="ignore"):  # a GPU doesn't warn about NaN and infinity
-                result = summed(name, found, bare(args), bare(kwargs))
+                result = computed(name, found, bare(args), bare(kwargs))
             return self if result is self._a else wrapped(in_c_order(name, result))
 
         return method
@@ -193,10 +194,8 @@ class ndarray:
         function = power if ufunc is np.power and method == "__call__" else getattr(ufunc, method)
         with np.errstate(all="ignore"):  # a GPU doesn't warn about NaN and infinity
             kwargs = bare(kwargs) if kwargs else kwargs
-            if method == "reduce":
-                found = summed(ufunc.__name__, function, values, kwargs)
-            else:
-                found = function(*values, **kwargs)
+            name = ufunc.__name__ if method == "reduce" else method
+            found = computed(name, function, values, kwargs)
         return wrapped(found if "out" in kwargs else in_c_order(ufunc.__name__, found))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -218,7 +217,7 @@ class ndarray:
             args, kwargs = (), given
         if func.__name__ in MADE_LIKE and not kwargs.get("shape", True):
             kwargs = {**kwargs, "shape": None}  # CuPy takes () and 0 for no shape
-        found = summed(func.__name__, lambda *args, **kwargs: call_as_cupy(func, args, kwargs), args, kwargs)
+        found = computed(func.__name__, lambda *args, **kwargs: call_as_cupy(func, args, kwargs), args, kwargs)
         if func in (np.diagonal, np.broadcast_to):
             found.flags.writeable = True  # as all arrays of CuPy are
         return wrapped(found if "out" in kwargs else in_c_order(func.__name__, found))
@@ -278,12 +277,17 @@ def power(x: Any, p: Any, **kwargs: Any) -> Any:
     return found
 
 
-def summed(name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Call the function of this name. CuPy adds up float16 in float32."""
+def computed(name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Call the function of this name. CuPy adds up float16 in float32, and scans along the last axis."""
     found = function(*args, **kwargs)
-    if name not in ("sum", "mean", "add") or getattr(found, "dtype", None) != np.float16 or "out" in kwargs:
+    if "out" in kwargs or not isinstance(found, (np.ndarray, np.generic)):
         return found
-    return function(*args, **{**kwargs, "dtype": np.float32}).astype(np.float16)
+    if name in ("sum", "mean", "add") and found.dtype == np.float16:
+        return function(*args, **{**kwargs, "dtype": np.float32}).astype(np.float16)
+    if name in SCANS and found.ndim > 1:
+        axis = next(n for n in (kwargs.get("axis"), *args, 0) if type(n) is int)
+        return np.moveaxis(np.ascontiguousarray(np.moveaxis(found, axis, -1)), -1, axis)
+    return found
 
 
 def in_c_order(name: str, x: Any) -> Any:

@@ -193,6 +193,14 @@ def test_a_shape_without_axes_or_elements_is_ignored(x: Any, make: Callable[...,
         assert make(x, shape=given).shape == made
 
 
+def test_scans_leave_their_axis_innermost_in_memory() -> None:
+    x = asarray(np.ones((2, 3, 4)))
+    for y in (np.cumsum(x, 1), x.cumprod(1), np.add.accumulate(x, axis=1)):
+        assert y.strides == (96, 8, 24)
+    assert np.cumsum(x, -1).flags.c_contiguous
+    assert x.cumsum().shape == (24,)
+
+
 def test_astype_without_a_copy_returns_a_view_itself(x: Any) -> None:
     part = x[1:]
     assert part.astype(float, copy=False) is part

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
+from .. import layouts
 from ..movement.dims import slice_along
 
 
@@ -48,7 +49,7 @@ def cumulative(ufunc: Any, x: Any, axis: int) -> Any:
     """Compute cumulative sums or products in PyTorch's accumulation dtype; integers and booleans give 64 bits."""
     plain = _cumsum if ufunc is np.add else np.cumprod
     if _has_few_lines(x, axis):
-        return in_wider_dtype(plain, x, axis)
+        return layouts.contiguous(in_wider_dtype(plain, x, axis))  # CuPy's scans leave their axis innermost in memory
     kind = x.dtype if x.dtype.kind in "fc" else np.dtype(np.int64)
     computed = np.dtype(_WIDER.get(kind.char, kind))
     # Along longer lines NumPy is as fast.
