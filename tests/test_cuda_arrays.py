@@ -123,3 +123,23 @@ def test_scans_are_contiguous_along_all_axes(scan: Callable[..., Any], dtype: An
     x = torch.ones(2, 3, 4, dtype=dtype, device="cuda")
     for dim in range(3):
         assert scan(x, dim).is_contiguous()
+
+
+@pytest.mark.parametrize(
+    "lay",
+    [
+        lambda x: x.contiguous(memory_format=torch.channels_last),
+        lambda x: x[:, :, :1, :1].contiguous(memory_format=torch.channels_last),
+        lambda x: x[:1].contiguous(memory_format=torch.channels_last),
+        lambda x: x.permute(2, 0, 3, 1),
+        lambda x: x[0, 0].t(),
+        lambda x: x[0, :, ::2].mT,
+        lambda x: x[:1, 0, 0].expand(3, 5),
+    ],
+)
+def test_copies_between_devices_keep_the_order_of_the_axes_in_memory(lay: Callable[[Any], Any]) -> None:
+    x = lay(torch.rand(2, 3, 4, 5))
+    there = x.cuda()
+    back = there.cpu()
+    assert there.stride() == back.stride() == x.clone().stride()
+    assert torch.equal(back, x)

@@ -11,6 +11,7 @@ import numpy as np
 from ..duck_arrays import DuckArray
 from ..errors import DeviceError
 from . import memory as memory  # importing it configures malloc
+from . import memory_layout
 from .arrays import is_array as is_array
 from .arrays import is_gpu as is_gpu
 from .arrays import owner as owner
@@ -61,11 +62,11 @@ def to_device(x: Any, where: device | str | int | None) -> Any:
     if isinstance(x, MetaArray):
         raise NoValuesError(NO_DATA)
     if where.type == "cpu":
-        return x.get() if is_gpu(x) else x
+        return to_numpy(x)
     if where.type != "cuda":
         raise DeviceError(f"device '{where}': microgad has no tensors there; 'cpu', 'cuda' (CuPy) and 'meta' are there")
     with _cupy().cuda.Device(where.index):
-        return x.map_innermost(_cupy().asarray) if isinstance(x, DuckArray) else _cupy().asarray(x)
+        return _moved(x, _cupy().asarray)
 
 
 def like(values: Any, x: Any, dtype: Any = None) -> Any:
@@ -82,7 +83,17 @@ def make_like(make: Any, x: Any, *value: Any, shape: Any = None, dtype: Any = No
 
 def to_numpy(x: Any) -> Any:
     """The array as a NumPy array: a CuPy array is copied to the host."""
-    return x.get() if is_gpu(x) else x
+    return _moved(x, lambda x: x.get()) if is_gpu(x) else x
+
+
+def _moved(x: Any, move: Any) -> Any:
+    """A copy on another device, with the axes in memory as here. CuPy copies to the host, and from it, in C order."""
+    if isinstance(x, DuckArray):
+        return x.map_innermost(lambda x: _moved(x, move))
+    if x.flags.c_contiguous:
+        return move(x)
+    order = memory_layout.order_by(x.shape, x.strides)
+    return move(x.transpose(order)).transpose([order.index(i) for i in range(x.ndim)])
 
 
 def from_dlpack(x: Any, on_cpu: bool) -> Any:

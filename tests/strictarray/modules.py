@@ -15,10 +15,10 @@ from .linear_algebra import errstate
 
 
 def asarray(x: Any, dtype: Any = None) -> ndarray:
-    """An array on the device; arrays from the host are copied."""
+    """An array on the device; arrays from the host are copied, to C order unless they are in Fortran's."""
     if isinstance(x, ndarray):
         return x if dtype is None or x.dtype == dtype else wrapped(x._a.astype(dtype))
-    return wrapped(np.array(x, dtype))
+    return wrapped(np.array(x, dtype, order="A"))
 
 
 def as_strided(x: ndarray, shape: Any = None, strides: Any = None) -> ndarray:

@@ -201,6 +201,13 @@ def test_scans_leave_their_axis_innermost_in_memory() -> None:
     assert x.cumsum().shape == (24,)
 
 
+def test_copies_of_permuted_arrays_are_in_c_order() -> None:
+    x = np.ones((2, 3, 4))
+    assert asarray(x.transpose(0, 2, 1)).flags.c_contiguous
+    assert asarray(x.T).flags.f_contiguous
+    assert asarray(x).T.get().flags.c_contiguous
+
+
 def test_astype_without_a_copy_returns_a_view_itself(x: Any) -> None:
     part = x[1:]
     assert part.astype(float, copy=False) is part

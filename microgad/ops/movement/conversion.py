@@ -58,7 +58,8 @@ class Transfer(LinearMap):
     symbol, operator, node_name, may_share, native_half = "transfer", "to", "ToCopy", True, True
 
     def forward(self, x):
-        return backend.to_device(x, self.to)
+        moved = backend.to_device(x, self.to)
+        return moved if moved is x else layouts.keep_strides(moved, x)
 
     def adjoint(self, grad):
         return backend.to_device(grad, self.source)
