@@ -32,6 +32,28 @@ def memory_of(x: Any) -> Any:
     return flat.view(x.dtype)
 
 
+def in_own_memory(x: Any) -> Any:
+    """A view of a NumPy array whose owner begins at the first element in memory and ends at the last.
+
+    PyTorch's storages of other libraries' arrays reach as far, also where these are slices of larger arrays.
+    """
+    x = x.view(np.ndarray)
+    whole = backend.owner(x)
+    if x.nbytes == whole.nbytes and x.flags.c_contiguous:  # the usual case, checked first for speed
+        return x
+    row, start = x, 0
+    if not x.flags.c_contiguous:
+        reaches = [(n - 1) * step for n, step in zip(x.shape, x.strides, strict=True)]
+        count = sum(map(abs, reaches)) // x.itemsize + 1
+        if count * x.itemsize == whole.nbytes:
+            return x
+        start = -sum([reach for reach in reaches if reach < 0])
+        first = x[(*[0 if step >= 0 else -1 for step in x.strides], ...)]
+        row = backend.as_strided(first, (count,), (x.itemsize,))
+    row = np.frombuffer(memoryview(row), x.dtype)  # of an array itself, the owner would be the old one
+    return np.ndarray(x.shape, x.dtype, row, start, x.strides)
+
+
 class SharedMemory:
     """An anonymous memory-mapped file, as an object that NumPy can make an array of."""
 

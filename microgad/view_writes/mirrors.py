@@ -51,7 +51,7 @@ class Mirror(list[Any]):
         recorded = state.current().grad_enabled and (links.base is None or links.chain is not None)
         self.chain = (links.chain, operation, {}) if recorded else None
         x = _plain(source.array)
-        memory = backend.owner(x)
+        memory = _memory(x)
         self.place = x.shape, x.strides, 0 if x is memory else address(x) - address(memory)
         key = id(memory)
         with _registering:
@@ -78,9 +78,17 @@ def _plain(array: Any) -> Any:
     return getattr(array, "innermost", array)
 
 
+def _memory(array: Any) -> Any:
+    """Return the owner of an array's elements: of a slice that a Tensor was made of, that of the whole NumPy array."""
+    x = backend.owner(_plain(array))
+    while type(x.base) is memoryview and isinstance(x.base.obj, np.ndarray):
+        x = backend.owner(x.base.obj)
+    return x
+
+
 def mirrors_of(array: Any) -> list[Any]:
     """Return the counters of the conjugates that are kept of parts of this memory."""
-    refs = list(versions.mirrors.get(id(backend.owner(_plain(array))), (None, ()))[1])
+    refs = list(versions.mirrors.get(id(_memory(array)), (None, ()))[1])
     return [mirror for ref in refs if (mirror := ref()) is not None]
 
 
@@ -88,7 +96,7 @@ def follow(array: Any) -> None:
     """After a write to an array, compute the conjugates of its memory anew, and those of these, in their memory."""
     written = [array]
     while written:
-        memory = backend.owner(_plain(written.pop()))
+        memory = _memory(written.pop())
         for mirror in mirrors_of(memory):
             list.__setitem__(mirror, 0, mirror[0] + 1)
             out, (shape, strides, offset) = mirror.values, mirror.place

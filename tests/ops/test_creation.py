@@ -1,6 +1,7 @@
 """Creation of Tensors from data, of constants and of ranges: values, dtypes, strides, shared memory and errors."""
 
 import array
+import copy
 from collections import UserList, deque
 from enum import Enum, IntEnum
 
@@ -152,6 +153,58 @@ def test_resizing_an_array_does_not_change_the_tensor_on_its_memory(create) -> N
     numbers[1] = 1
     numbers.flags.writeable = False
     assert x.add_(1).tolist() == [1, 1, 1, 2, 2, 2]
+
+
+@pytest.mark.host("the memory belongs to NumPy")
+@pytest.mark.parametrize("create", [torch.from_numpy, torch.as_tensor, torch.asarray, torch.from_dlpack])
+@pytest.mark.parametrize(
+    ("part", "first", "count"),
+    [
+        (lambda a: a[2:5], 2, 3),
+        (lambda a: a[4:].reshape(2, 4), 4, 8),
+        (lambda a: a[3:3], 3, 0),
+        (lambda a: a[1::4], 1, 9),
+        (lambda a: a.reshape(3, 4)[:, 1:], 1, 11),
+        (lambda a: a.reshape(3, 4).T[1:3], 1, 10),
+        (lambda a: np.lib.stride_tricks.sliding_window_view(a[2:6], 3, writeable=True), 2, 4),
+        (lambda a: a.reshape(3, 4).T, 0, 12),
+    ],
+)
+def test_the_storage_of_an_array_reaches_from_its_first_element_to_its_last(create, part, first, count) -> None:
+    numbers = np.arange(12.0)
+    given = part(numbers)
+    x = create(given)
+    assert (x.tolist(), x.stride()) == (given.tolist(), tuple(step // 8 for step in given.strides))
+    assert (x.storage_offset(), x.untyped_storage().nbytes()) == (0, 8 * count)
+    assert x.as_strided((count,), (1,), 0).tolist() == numbers[first : first + count].tolist()
+    with pytest.raises(RuntimeError, match="out of bounds for storage"):
+        x.as_strided((count + 1,), (1,))
+    assert copy.deepcopy(x).untyped_storage().nbytes() == 8 * count
+    before = x._version
+    x[..., :1] = 99
+    assert (x._version, given.tolist()) == (before + 1, x.tolist())
+    numbers[:] = 5
+    assert (x == 5).all()
+
+
+@pytest.mark.host("the memory belongs to NumPy")
+def test_neighbouring_and_reversed_slices_of_an_array_have_storages_of_their_own() -> None:
+    numbers = np.arange(6.0)
+    x, y, overlapping = torch.from_numpy(numbers[:3]), torch.from_numpy(numbers[3:]), torch.from_numpy(numbers[2:])
+    assert len({t.untyped_storage().data_ptr() for t in (x, y, overlapping)}) == 3
+    y[0] = 7
+    assert (overlapping.tolist(), overlapping._version) == ([2, 7, 4, 5], 0)
+    assert x[1:].untyped_storage() == x.untyped_storage()
+    waves = np.array([1j, 2j, 3j])
+    conjugate = torch.from_numpy(waves[1:]).conj()
+    torch.from_numpy(waves[1:])[:1] = 5j
+    assert conjugate.tolist() == [-5j, -3j]
+    back = torch.as_tensor(numbers[4:1:-1])
+    assert (back.tolist(), back.as_strided((3,), (1,), 0).tolist(), back.storage_offset()) == ([4, 7, 2], [2, 7, 4], 2)
+    fixed = numbers[1:]
+    fixed.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        torch.as_tensor(fixed)[0] = 1
 
 
 @pytest.mark.host("the memory belongs to NumPy")

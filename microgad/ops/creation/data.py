@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import backend, dtypes, function, state
 from ...backend.memory_formats import strided
-from ...backend.memory_layout import cloned
+from ...backend.memory_layout import cloned, in_own_memory
 from ...dtypes.conversions import convert
 from ...errors import ArgumentError, DtypeError, GraphError, UnsupportedError
 from ...errors.arguments import check_bool, is_sequence
@@ -139,8 +139,8 @@ def _shared_array(data: Any, dtype: Dtype) -> Any:
 
 
 def _plain_view(array: Any) -> Any:
-    """The array's memory without its class, as a matrix multiplies differently; the caller may reshape its own."""
-    return array.view(np.ndarray) if isinstance(array, np.ndarray) else array.view()
+    """The array without its class, as a matrix multiplies differently, and without what lies around it in memory."""
+    return in_own_memory(array) if isinstance(array, np.ndarray) else array.view()
 
 
 def _check_array(array: Any) -> None:
@@ -324,7 +324,7 @@ def _has_buffer(obj: Any) -> bool:
 
 
 def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
-    """Make a Tensor that shares the memory of a NumPy array.
+    """Make a Tensor that shares the memory of a NumPy array, of a slice only the part that it spans.
 
     Raises TypeError unless it is a NumPy array. Source: torch.from_numpy.
 
