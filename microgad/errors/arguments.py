@@ -23,11 +23,12 @@ class NoTensorError(MicrogadError, TypeError, AttributeError):
 _TAKEN = {
     "bool": frozenset([bool]),
     "int": frozenset([int]),
-    "float": frozenset([float, int, bool]),
+    "float": frozenset([float, int]),
     "complex": frozenset([complex, float, int, bool]),
     "str": frozenset([str]),
     "Dtype": frozenset([type(None)]),
 }
+_REAL, _NUMERIC = (float, np.floating, bool, np.bool_), (np.inexact, np.bool_)  # bools are numbers, as in PyTorch
 # Not checked: what PyTorch only tests for truth in Python code, and requires_grad, which is checked later.
 _ANY = frozenset(
     ("antialias", "center", "full", "inplace", "recompute_scale_factor", "reduce", "requires_grad", "return_indices",
@@ -38,11 +39,12 @@ _ANY = frozenset(
 _WHOLE = frozenset(("int", "Size", "Sizes", "Sequence[int]", "int | Sequence[int]", "Dim", "Dims"))
 
 
-def type_check(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, Any]], None] | None:
+def type_check(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, ...]] | None:
     """Make a check of a call's argument types against the annotations of `function`: numbers, bools and strings.
 
     The check raises TypeError where PyTorch's bindings do: for "a", 1.5 or True where an int is expected, for 1 where a
-    bool is. Returns None if there is nothing to check.
+    bool is. It returns the positional arguments, with Python's numbers for NumPy's and Tensors, whose arithmetic would
+    round or overflow; in the keyword arguments it replaces them. Returns None if there is nothing to check.
     """
     if function is not inspect.unwrap(function):
         return None  # the wrapped function has a check of its own
@@ -57,13 +59,19 @@ def type_check(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[
     code = function.__code__
     placed = [(i, *wanted[name]) for i, name in enumerate(code.co_varnames[: code.co_argcount]) if name in wanted]
 
-    def check(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def check(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         for i, kind, taken in placed:
-            if i < len(args) and type(args[i]) not in taken and not _fits(args[i], kind):
-                raise _mistyped(function, args, f"'{code.co_varnames[i]}' (position {i + 1})", kind, args[i])
+            if i < len(args) and type(args[i]) not in taken:
+                if not _fits(args[i], kind):
+                    raise _mistyped(function, args, f"'{code.co_varnames[i]}' (position {i + 1})", kind, args[i])
+                args = *args[:i], _as_python(args[i], kind), *args[i + 1 :]
         for name, value in kwargs.items():
-            if name in wanted and type(value) not in wanted[name][1] and not _fits(value, wanted[name][0]):
-                raise _mistyped(function, args, f"'{name}'", wanted[name][0], value)
+            if name in wanted and type(value) not in wanted[name][1]:
+                kind = wanted[name][0]
+                if not _fits(value, kind):
+                    raise _mistyped(function, args, f"'{name}'", kind, value)
+                kwargs[name] = _as_python(value, kind)
+        return args
 
     return check
 
@@ -74,17 +82,26 @@ def _fits(value: Any, kind: str) -> bool:
         return isinstance(value, str)
     if kind == "Dtype":
         return isinstance(value, (type, np.dtype)) or hasattr(type(value), "to_complex")  # microgad's dtypes have it
-    if kind == "bool" or isinstance(value, (bool, np.bool_)):
-        return False
     if kind in ("float", "complex") and hasattr(value, "array"):
         return not value.array.ndim and value.node is None
-    if isinstance(value, (float, np.floating) if kind == "float" else np.inexact if kind == "complex" else ()):
+    if isinstance(value, _REAL if kind == "float" else _NUMERIC if kind == "complex" else ()):
         return True
+    if kind == "bool" or isinstance(value, (bool, np.bool_)):
+        return False
     try:
         operator.index(value)
     except TypeError:
         return False
     return True
+
+
+def _as_python(value: Any, kind: str) -> Any:
+    """A value that fits, as Python's number if it is NumPy's or a Tensor on the CPU outside of vmap."""
+    if kind == "int":  # whether a Tensor (1) is one, its reader decides: as a dim it isn't
+        return value if getattr(value, "ndim", 0) else operator.index(value)
+    if type(getattr(value, "array", value)) is np.ndarray or isinstance(value, np.generic):
+        value = value.item()
+    return float(value) if kind == "float" and isinstance(value, bool) else value
 
 
 def _mistyped(function: Callable[..., Any], args: tuple[Any, ...], where: str, kind: str, value: Any) -> Exception:

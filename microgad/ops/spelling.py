@@ -44,7 +44,7 @@ def _with_checks(function: F, names: dict[str, str]) -> F:
         if kwargs and not names.keys().isdisjoint(kwargs):
             kwargs = renamed(function, names, kwargs)
         if check is not None:
-            check(args, kwargs)
+            args = check(args, kwargs)
         try:
             return function(*args, **kwargs)
         except CALL_ERRORS as error:

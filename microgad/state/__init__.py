@@ -92,7 +92,7 @@ def composite(function: F) -> F:
     @functools.wraps(function)
     def named(*args: Any, **kwargs: Any) -> Any:
         if check is not None:
-            check(args, kwargs)
+            args = check(args, kwargs)
         now = current()
         inner = now.inner.get(name) or now.inner.setdefault(name, now.at(child_path(name), now.grad_enabled))
         token = variable.set(inner)
@@ -113,7 +113,7 @@ def observed(function: F) -> F:
     @functools.wraps(function)
     def named(*args: Any, **kwargs: Any) -> Any:
         if check is not None:
-            check(args, kwargs)
+            args = check(args, kwargs)
         observer = current().observer
         return function(*args, **kwargs) if observer is None else observer.call(function, args, kwargs)
 

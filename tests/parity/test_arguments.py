@@ -408,6 +408,21 @@ CALLS = """
     T.tensor([1,2**65,1j]), T.tensor([1,2**65],dtype=T.cdouble), T.tensor([2**65,1.5])
     T.UntypedStorage(4).nbytes(), T.UntypedStorage().nbytes(), T.UntypedStorage([1, 2, 255]).tolist()
     T.ones(9).untyped_storage().__sizeof__() - v[:0].clone().untyped_storage().__sizeof__()
+    [T.zeros(300).chunk(k) for k in (T.tensor(2,dtype=T.int8), np.int8(2), np.uint64(2))]
+    [T.zeros(5).unsafe_chunk(k) for k in (T.tensor(2,dtype=T.uint8), np.uint8(2))]
+    [T.nn.GroupNorm(k(3), k(6))(T.arange(4800.).view(2,6,20,20)) for k in (np.int8, np.uint8)]
+    [f(T.arange(400.).view(20,20), (np.uint8(20),) * 2) for f in (T.layer_norm, T.rms_norm)]
+    [T.tensor([9,-4,9,2,1]).topk(k) for k in (3, np.int8(3))]
+    [f(T.ones(2,2,2), T.tensor(2,dtype=T.uint8)) for f in (T.hsplit, T.vsplit, T.dsplit)]
+    T.nn.functional.one_hot(T.tensor(2), T.tensor(255,dtype=T.uint8))
+    [T.nn.functional.layer_norm(v, (3,), eps=x) for x in (T.tensor(True), np.True_)]
+    [T.nan_to_num(v*T.inf, posinf=x) for x in (T.tensor(True), T.tensor(False), np.True_, True)]
+    [T.nn.functional.pad(v, (0,1), value=x) for x in (T.tensor(True), np.True_)]
+    [T.isclose(v, v+1, rtol=x, atol=x) for x in (T.tensor(True), np.True_)]
+    [f(v, x, 2) for f in (T.nn.functional.hardtanh, T.nn.functional.threshold) for x in (T.tensor(True), np.True_)]
+    [f(v, v, v, value=np.True_) for f in (T.addcmul, T.addcdiv)]
+    [T.nn.functional.hinge_embedding_loss(v, T.tensor([1,-1,-1]), margin=x) for x in (True, v0>1, np.float32(.1))]
+    [f(T.ones(2,2,2), v0/4, True).shape for f in (T.feature_alpha_dropout, T.alpha_dropout)]
 """
 
 

@@ -193,7 +193,8 @@ def _split_along(input: Tensor, parts: Any, min_ndim: int, axis: int, op: str) -
             f"torch.{op} requires a tensor with at least {min_ndim} dimension, but got a tensor with {input.ndim} "
             "dimensions!"
         )
-    if is_number(parts) and (parts <= 0 or input.shape[axis] % parts):
+    parts = operator.index(parts) if is_number(parts) else parts
+    if isinstance(parts, int) and (parts <= 0 or input.shape[axis] % parts):
         raise ArgumentError(
             f"torch.{op} attempted to split along dimension {axis}, but the size of the dimension {input.shape[axis]} "
             f"is not divisible by the split_size {parts}!"

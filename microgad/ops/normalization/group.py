@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -197,7 +198,7 @@ def _by_rows(
     bias: Tensor | None, eps: Any,
 ) -> Tensor:  # fmt: skip
     """Check the arguments of layer_norm or rms_norm and apply it."""
-    shape, sizes = input.array.shape, tuple(normalized_shape)
+    shape, sizes = input.array.shape, tuple(map(operator.index, normalized_shape))
     if not sizes:
         raise ShapeError(f"{op}: Expected normalized_shape to be at least 1-dimensional, but got {list(sizes)}")
     if shape[-len(sizes) :] != sizes:
