@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ def axes(dim: Dim, ndim: int, op: str) -> Axis:
     if isinstance(dim, (tuple, list)):
         found = wrap_dims(dim, ndim, op)
         return found if found and ndim else None
+    if type(dim) is not int and hasattr(dim, "ndim") and dim.ndim:  # in PyTorch a Tensor (1) is a sequence of dims
+        dim = operator.index(dim)  # type: ignore[arg-type]
     one = wrap_dim(dim, ndim, op)  # type: ignore[arg-type]
     return one if ndim else None
 

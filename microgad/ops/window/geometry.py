@@ -260,7 +260,8 @@ def ntuple(op: str, name: str, value: Any, dims: int, least: int = 1) -> Sizes:
     omitted, sizes = "omitted, " * (name == "stride"), ("one int", "two ints", "three ints")[dims - 1]
     rule = f"{name} must either be {omitted}a single int, or a tuple of {sizes}, got {value!r}"
     try:
-        several = isinstance(value, Sequence) and not isinstance(value, bytes)
+        iterated = op.startswith(("adaptive", "Fold", "Unfold")) and getattr(value, "ndim", 0) == 1  # as PyTorch does
+        several = iterated or (isinstance(value, Sequence) and not isinstance(value, bytes))
         given = as_sizes(op, name, value if several else (value,))
     except TypeError:
         raise invalid(op, rule, DtypeError) from None

@@ -41,6 +41,8 @@ def interpolate(
     plain = mode in PLAIN
     if plain and align_corners is not None:
         raise invalid(op, f"align_corners can be set for the modes that interpolate, not for {mode}")
+    if recompute_scale_factor and isinstance(scale_factor, function.Tensor):
+        scale_factor = scale_factor.item()
     out, scales = _output_sizes(op, input, size, scale_factor, dims)
     if recompute_scale_factor and size is not None:
         raise invalid(op, "recompute_scale_factor is not meaningful with an explicit size")
