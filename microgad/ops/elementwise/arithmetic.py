@@ -54,6 +54,7 @@ def add(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
 def scaled_by_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
     """Return alpha · other in the result's dtype, for `add` and `sub`."""
     alpha = as_scalar(op, "alpha", alpha)
+    input, other = (as_scalar(op, "other", x) if isinstance(x, np.generic) else x for x in (input, other))
     dtype = dtypes.result_dtype([getattr(x, "array", x) for x in (input, other)])
     check_scale_factor(op, "alpha", alpha, dtype)
     if dtype.kind == "b":
@@ -120,7 +121,8 @@ def sub(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
         other, alpha = old_order("sub", other, rest)
     scaled = other
     if type(alpha) is not int or alpha != 1:
-        reject_booleans((input, other))  # before scaling, which may convert a boolean
+        given = [0 if isinstance(x, np.generic) else x for x in (input, other)]  # np.bool_ counts as a float
+        reject_booleans(given)  # before scaling, which may convert a boolean
         scaled = scaled_by_alpha("sub", input, other, alpha)
     return into(out, Sub.apply(*wrap_scalars(input, scaled)))
 
@@ -275,7 +277,7 @@ class Lerp(Function):
         if promoted[0].dtype.kind not in "fc":
             raise KindError(f"not implemented for {dtype}")
         if type(weight) is complex:
-            checked_scalar("weight", weight, dtype)
+            return *arrays[:2], checked_scalar("weight", weight, dtype)
         return promoted if type(weight) in (int, float) or hasattr(weight, "dtype") else dtypes.promote(arrays)
 
     def forward(self, a, b, weight):
