@@ -2,7 +2,8 @@
 
 A function in no table computes on the Tensors' arrays, as PyTorch's Tensors do, if that loses no gradient; else it
 raises TypeError. In a program that uses microgad as `torch` all NumPy functions compute on arrays if they can, since it
-goes on with arrays: `np.unique(x).astype(int)`.
+goes on with arrays: `np.unique(x).astype(int)`. The dtype of a Tensor and an array is NumPy's choice in all programs,
+unless the Tensor requires grad.
 
 The tables' functions have NumPy's names of arguments: for np.linalg.det it is `lambda a: linalg.det(a)`, since PyTorch
 calls the argument `A`.
@@ -42,6 +43,9 @@ def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, An
     as_torch = running_as_torch and not isinstance(inputs[0], np.generic) and not current().deriving
     if as_torch and _arrays_suffice(method, inputs, kwargs) and _called_by_program():
         return _on_arrays(ufunc, method, inputs, kwargs)
+    mixed = method == "__call__" and len(inputs) == 2 and not kwargs and _are_mixed(*inputs)
+    if mixed and not current().deriving and _called_by_program():
+        inputs = _promoted(ufunc, inputs)
     out = kwargs.get("out", ())
     try:
         if not out:
@@ -69,6 +73,27 @@ def _recorded(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str
     raise DtypeError(
         f"numpy.{call}{options} is not recorded on Tensors; write it out of place, or use tensor.detach().numpy()"
     )
+
+
+def _are_mixed(a: Any, b: Any) -> bool:
+    """Whether a Tensor without gradient and an array have different dtypes, or are integers, whose quotient has."""
+    tensor, array = (a, b) if type(b) is np.ndarray else (b, a)
+    if type(array) is not np.ndarray or type(getattr(tensor, "array", None)) is not np.ndarray:
+        return False
+    same = tensor.array.dtype == array.dtype and array.dtype.kind in "fc"
+    return not same and (tensor.node is None or not current().grad_enabled)
+
+
+def _promoted(ufunc: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A Tensor and an array, both in the dtype in which NumPy computes: in PyTorch the array's operator does it."""
+    try:
+        kinds = ufunc.resolve_dtypes((*[getattr(x, "array", x).dtype for x in inputs], *[None] * ufunc.nout))
+        return tuple(
+            x.to(dtypes.of(kind)) if isinstance(x, core.Tensor) else x.astype(kind, copy=False)
+            for x, kind in zip(inputs, kinds, strict=False)
+        )
+    except TypeError:  # NumPy doesn't take these dtypes, or no Tensor has the result's
+        return inputs
 
 
 def _arrays_suffice(method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

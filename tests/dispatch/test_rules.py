@@ -189,6 +189,15 @@ def test_arrays_and_numbers_may_be_mixed_with_tensors() -> None:
     assert [np.array_equal(y, y), np.array_equal(y, y, equal_nan=True)] == [False, True]
 
 
+@pytest.mark.host("NumPy arrays beside Tensors")
+def test_numpy_chooses_the_dtype_of_a_tensor_and_an_array_unless_a_gradient_is_recorded() -> None:
+    array = np.array([1, 2])
+    for x, dtype in ((torch.ones(2), torch.float64), (torch.ones(2, requires_grad=True), torch.float32)):
+        made = x * array, array * x, np.add(x, array), x - np.array(0.5)
+        assert [(y.dtype, y.requires_grad) for y in made] == [(dtype, x.requires_grad)] * 4
+    assert np.add.reduceat(torch.ones(3), np.array([0, 2])).tolist() == [2, 1]
+
+
 def test_the_sign_of_complex_numbers_has_pytorch_s_derivative() -> None:
     z = torch.tensor([3.0 + 4.0j, 1.0 - 2.0j], requires_grad=True)
     slopes = [torch.autograd.grad(f(z), z, torch.tensor([1.0, 1j]))[0] for f in (np.sign, torch.sgn)]

@@ -1,7 +1,11 @@
-"""Operands of several dtypes in einsum and losses: the result's dtype and the gradients are PyTorch's."""
+"""Operands of several dtypes in einsum, losses and operators: the result's dtype and the gradients are PyTorch's."""
 
 from __future__ import annotations
 
+import operator
+import warnings
+
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -53,6 +57,19 @@ def losses_of_a_scalar_and_a_vector(T, nn):
 
     vector, scalar = T.tensor([1.0, 2.0, 4.0]).requires_grad_(), T.tensor(2.5, dtype=T.float64).requires_grad_()
     return losses(vector, scalar), losses(scalar, vector)
+
+
+@programs
+def operators_of_tensors_and_arrays(T, nn):
+    signs = [getattr(operator, name) for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "eq", "iadd")]
+    floats, counts, large = T.tensor([0.1, -2.7, 3.0]), T.tensor([7, -7, 2]), T.tensor([16777216.0])
+    leaf = T.ones(3, requires_grad=True)
+    arrays = [np.array([0.1, 1.5, -2.0]), np.float32([0.1, 1.5, -2.0]), np.array([2, -3, 1]), np.uint8([1, 2, 3])]
+    warnings.simplefilter("ignore", DeprecationWarning)  # NumPy's, about PyTorch's __array_wrap__
+    with T.no_grad():
+        made = [sign(x.clone(), array) for sign in signs for x in (floats, counts, leaf) for array in arrays]
+    made += [sign(x.clone(), np.array(0.5)) for sign in signs for x in (floats, counts, floats[0])]
+    return made, large + np.array([1]), np.add(large, np.array([1])), floats.half() * np.ones(3), floats * np.float64(2)
 
 
 @pytest.mark.parametrize("name", list(programs))
