@@ -442,6 +442,12 @@ CALLS = """
     T.linspace(0j,1,3,dtype=T.float32)
     T.logspace(0j,1,3,dtype=T.float32)
     (lambda z:(z.append(z),T.tensor(z)))([0])
+    T.tensor([1,"2"],dtype=T.float64)
+    T.tensor([1,"2"],dtype=T.bool)
+    T.Tensor([[1],["2"]])
+    T.LongTensor([1,"2"])
+    v.new_tensor([1.,b"2"])
+    v[int]
     T.func.stack_module_state([T.nn.Linear(2,2),T.nn.Linear(2,2).requires_grad_(False)])
 """
 

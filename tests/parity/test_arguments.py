@@ -423,6 +423,7 @@ CALLS = """
     [f(v, v, v, value=np.True_) for f in (T.addcmul, T.addcdiv)]
     [T.nn.functional.hinge_embedding_loss(v, T.tensor([1,-1,-1]), margin=x) for x in (True, v0>1, np.float32(.1))]
     [f(T.ones(2,2,2), v0/4, True).shape for f in (T.feature_alpha_dropout, T.alpha_dropout)]
+    T.broadcast_shapes(range(1,3), [3,1], 2), T.broadcast_shapes(range(0))
     [f(np.float64(.5), i, alpha=-3) for f in (T.add, T.sub)], T.rsub(i, np.float64(.5), alpha=2)
     [T.add(i, x, alpha=2) for x in (np.float32(.5), np.int8(100), np.True_)], T.sub(np.True_, i, alpha=2)
     [T.lerp(v, v*2, x) for x in (.4+0j, .6+0j)], v.clone().lerp_(v*2, .5+0j)

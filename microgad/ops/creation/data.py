@@ -94,6 +94,8 @@ def _copy_to_array(data: Any, dtype: Dtype) -> Any:
         to = dtypes.of(dtype).dtype
         if backend.is_array(data):
             _check_array(data)
+        elif array.dtype.kind in "US":  # NumPy would read numbers in text
+            raise DtypeError(f"must be real number, not {'str' if array.dtype.kind == 'U' else 'bytes'}")
         else:
             check_numbers(array, to)
         return array if array.dtype == to else convert(array, to)

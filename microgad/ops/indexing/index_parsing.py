@@ -84,7 +84,7 @@ def _item(item: Any, x: Any, keep: bool) -> Any:
             array = item if backend.is_array(item) else as_tensor(item, device="cpu").array
         array = array.astype(np.int64) if array.dtype.kind == "f" else array  # as PyTorch converts them
         return _array(array, x, keep and array is item)
-    return operator.index(item) if hasattr(item, "__index__") else _refused(item)
+    return operator.index(item) if hasattr(type(item), "__index__") else _refused(item)
 
 
 def _bound(bound: Any) -> Any:

@@ -117,8 +117,8 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
     torch.Size([2, 3])
     """
     for s in shapes:
-        if not isinstance(s, (int, tuple, list)):
-            raise ArgumentError(f"broadcast_shapes: expected sizes, or tuples or lists of them, got {s!r}")
+        if not isinstance(s, (int, Sequence)):
+            raise ArgumentError(f"broadcast_shapes: expected sizes, or sequences of them, got {s!r}")
     sizes = [(int(s),) if isinstance(s, int) else as_sizes("broadcast_shapes", "shapes", s) for s in shapes]
     if any(n < 0 for size in sizes for n in size):
         raise ArgumentError(f"broadcast_shapes: a dimension can't be of negative length, got {sizes}")
