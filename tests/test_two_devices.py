@@ -13,6 +13,7 @@ import pytest
 
 import microgad as torch
 from microgad import nn
+from microgad.nn import functional as F
 
 from .strictarray import installed, ndarray
 
@@ -76,21 +77,50 @@ def test_the_gradient_of_a_moved_tensor_comes_back() -> None:
     assert x.grad.device.type == "cpu"  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(
-    "mix",
-    [
-        lambda x: torch.bucketize(x, torch.ones(2)),
-        lambda x: torch.searchsorted(torch.ones(2), x),
-        lambda x: x.index_add(0, torch.tensor([0, 1]).cuda(), torch.ones(2)),
-        lambda x: torch.ones(3).index_add_(0, torch.tensor([0]), x[:1]),
-        lambda x: x.scatter_add_(0, torch.tensor([0, 1]).cuda(), torch.ones(2)),
-        lambda x: x.scatter_reduce(0, torch.tensor([0, 1]).cuda(), torch.ones(2), "sum"),
-        lambda x: torch.ones(3).masked_fill(torch.ones(3) > 0, x[0]),
-    ],
-)
-def test_operands_on_two_devices_raise(mix: Callable[[Any], Any]) -> None:
-    with pytest.raises(RuntimeError, match=r"same device"):
-        mix(ones(3))
+OPERANDS: dict[str, Callable[..., Any]] = {
+    "add": lambda x, i, m, y: x + y,
+    "batch_norm": lambda x, i, m, y: F.batch_norm(x, y[0], y[1], training=True),
+    "bincount": lambda x, i, m, y: torch.bincount(x[0].long(), y[0]),
+    "bucketize": lambda x, i, m, y: torch.bucketize(x, y[0]),
+    "cross": lambda x, i, m, y: torch.linalg.cross(x, y),
+    "cross_entropy": lambda x, i, m, y: F.cross_entropy(x, i),
+    "cross_entropy, weight": lambda x, i, m, y: F.cross_entropy(x, x, y[0]),
+    "embedding": lambda x, i, m, y: F.embedding(i, x),
+    "gather": lambda x, i, m, y: x.gather(0, i[None]),
+    "grid_sample": lambda x, i, m, y: F.grid_sample(x[None, None], y[:, :2].reshape(1, 1, 3, 2), align_corners=False),
+    "histogramdd": lambda x, i, m, y: torch.histogramdd(x[:, :1], [y[0]]),
+    "index_add": lambda x, i, m, y: x.index_add(0, i, x),
+    "index_add, source": lambda x, i, m, y: x.index_add(0, torch.arange(3, device=x.device), y),
+    "index_copy_": lambda x, i, m, y: x.index_copy_(0, i, x + 1),
+    "index_fill_": lambda x, i, m, y: x.index_fill_(0, i, 5.0),
+    "index_select": lambda x, i, m, y: x.index_select(0, i),
+    "masked_fill": lambda x, i, m, y: x.masked_fill(m, x[0, 0]),
+    "masked_fill_": lambda x, i, m, y: x.masked_fill_(m, 5.0),
+    "masked_scatter": lambda x, i, m, y: x.masked_scatter(x > 0, y),
+    "masked_select": lambda x, i, m, y: x.masked_select(m),
+    "put_": lambda x, i, m, y: x.put_(i, x[0] + 1),
+    "scatter_": lambda x, i, m, y: x.scatter_(0, i[None], x + 1),
+    "scatter_add": lambda x, i, m, y: x.scatter_add(0, i[None], x),
+    "scatter_reduce": lambda x, i, m, y: x.scatter_reduce(0, torch.zeros_like(x).long(), y, "amax"),
+    "searchsorted": lambda x, i, m, y: torch.searchsorted(y[0], x),
+    "take": lambda x, i, m, y: x.take(i),
+}
+
+
+@pytest.mark.parametrize(("own", "other"), [("cuda", "cpu"), ("cpu", "cuda"), ("cuda", "meta")])
+@pytest.mark.parametrize("name", OPERANDS)
+def test_operands_on_two_devices_raise(name: str, own: str, other: str) -> None:
+    x, i, y = torch.ones(3, 3, device=own), torch.arange(3, device=other), torch.ones(3, 3, device=other)
+    with pytest.raises(RuntimeError, match=rf"same device(?=.*{own})(?=.*{other})"):
+        OPERANDS[name](x, i, y > 0, y)
+    assert x.tolist() == [[1] * 3] * 3
+
+
+def test_indices_in_brackets_may_be_on_the_cpu() -> None:
+    x, i = ones(3), torch.tensor([2, 0])
+    x[i] = 5.0
+    assert x.index_put((i,), ones(2))[torch.tensor([True, True, False])].tolist() == [1, 1]
+    assert x[i].tolist() == [5, 5]
 
 
 def test_tensor_split_takes_indices_on_the_cpu() -> None:

@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from . import ArgumentError, DeviceError, DtypeError, GraphError, MicrogadError, NoMemoryError, ShapeError, no_memory
+from . import (
+    ArgumentError,
+    DeviceError,
+    DtypeError,
+    GraphError,
+    MicrogadError,
+    NoMemoryError,
+    ShapeError,
+    in_forward,
+    no_memory,
+)
 
 
 class NoTensorError(MicrogadError, TypeError, AttributeError):
@@ -207,6 +217,13 @@ def _better_error(function: Callable[..., Any], args: tuple[Any, ...], kwargs: d
         return error
     if isinstance(error, MemoryError):
         return NoMemoryError(f"{function.__name__}(): {no_memory(error)}")
+    given = [
+        (name, x) for name, _, value in _named(function, args, kwargs)
+        for x in (value if isinstance(value, (list, tuple)) else (value,))
+    ]  # fmt: skip
+    if len({x.device for _, x in given if hasattr(x, "array") and x.ndim}) > 1:  # CuPy has other words for it
+        names, values = zip(*given, strict=True)
+        return in_forward(error, function.__name__, "", names, values)
     return ArgumentError(f"{function.__name__}(): {error}") if isinstance(error, OverflowError) else error
 
 

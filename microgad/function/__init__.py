@@ -77,6 +77,7 @@ class Function:
     exact_scalars: ClassVar[bool] = False  # whether a Python number stays unrounded beside a float16 array
     elementwise: ClassVar[bool] = False  # whether the result's memory layout follows the operands', as in PyTorch
     native_half: ClassVar[bool | str] = False  # whether float16 isn't computed in float32; "cuda": not on a GPU
+    on_host: ClassVar[tuple[str, ...]] = ()  # settings that are arrays on the CPU, whatever the inputs' device
     constants: ClassVar[tuple[str, ...]] = ()  # intermediates of derivative 0: boolean masks, integer indices
 
     # What PyTorch calls the operation, of this class alone, not of its subclasses; only microgad's own say it. See
@@ -262,6 +263,8 @@ class Function:
         if state.observer is not None:
             state.observer.begin(self, given, target)
         try:
+            if type(target.array) is not ndarray:
+                rules.check_devices(self, target.array, given)
             self.write(target.array, *(arrays if cls.promote is None else cls.promote(arrays)))
         except errors.FROM_FORWARD as error:
             if cls.promote is not None and is_gpu(target.array) and (near := on_one_device(given)):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend import device_of, is_array
+from ..backend import is_array, is_gpu
 from ..errors import DeviceError, FunctionError, ShapeError, in_forward, place
 from ..state import current
 
@@ -121,21 +121,30 @@ def taken(cls: type[Function], setting: str) -> FunctionError:
 
 
 def as_result(node: Function, out: Any, inputs: Sequence[Any]) -> Any:
-    """Return what forward returned, or one of several results, as an array. Raises TypeError if it isn't one.
-
-    Raises RuntimeError for a result on "meta" of which some inputs aren't there: it would hide that values are missing.
-    """
+    """Return what forward returned, or one of several results, as an array. Raises TypeError if it isn't one."""
     if isinstance(out, (np.number, np.bool_, np.ndarray, int, float, complex)):
         return np.asarray(out)
     if is_array(out):
-        places = {device_of(x.array).type for x in inputs if hasattr(x, "array") and x.ndim}
-        if len(places) > 1 and "meta" in places:
-            raise in_forward(DeviceError(""), type(node).__name__, current().path, node.inputs, tuple(inputs))
+        check_devices(node, out, inputs)
         return out
     if isinstance(array := getattr(out, "array", None), np.ndarray):
         return array  # of a Tensor
     what = None if out is None else f"a {type(out).__name__}"
     raise FunctionError(f"{type(node).__name__}: forward returned {what}, not an array or a tuple of arrays")
+
+
+def check_devices(node: Function, out: Any, inputs: Sequence[Any]) -> None:
+    """Raise RuntimeError if Tensors with dimensions, or settings that are arrays, are on several devices.
+
+    CuPy would copy indices and masks from the CPU at each call, and "meta" would hide that values are missing. It is
+    enough to look where a result `out` isn't NumPy's; that of apply is there already, but the check is free on the CPU.
+    """
+    given: list[Any] = [getattr(x, "array", None) for x in inputs]
+    if is_gpu(out):
+        for name, x in vars(node).items():
+            given += () if name in node.on_host else x if type(x) is tuple else (x,)
+    if len({getattr(x.device, "id", x.device) for x in given if is_array(x) and x.ndim}) > 1:
+        raise in_forward(DeviceError(""), type(node).__name__, current().path, node.inputs, tuple(inputs), vars(node))
 
 
 def shared(cls: type[Function]) -> FunctionError:

@@ -70,7 +70,7 @@ class BagSum(LinearMap):
     It doesn't write the rows to memory, which takes five times as long as to add them up.
     """
 
-    symbol, operator = "bag sum", None
+    symbol, operator, on_host = "bag sum", None, ("lengths",)
     index: Any
     lengths: Any
 

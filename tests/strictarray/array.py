@@ -1,10 +1,10 @@
 """The stand-in's array: it does what CuPy's does, and nothing else.
 
 surface.json lists what CuPy has: functions, their parameters, ufuncs and their dtypes, attributes. As in CuPy, only
-`get` converts to NumPy, arrays don't mix with NumPy's, reductions give arrays instead of NumPy scalars, indices that
-are out of range wrap without an error, and results are in C order whatever the order of the operands. Operations may
-fetch an array only for a reason in synchronizations.py. Tests that run with `--device cuda` may read values as if they
-were NumPy's (callers.py).
+`get` converts to NumPy, arrays don't mix with NumPy's, except that indices, and what is written at them, may be
+NumPy's, reductions give arrays instead of NumPy scalars, indices that are out of range wrap without an error, and
+results are in C order whatever the order of the operands. Operations may fetch an array only for a reason in
+synchronizations.py. Tests that run with `--device cuda` may read values as if they were NumPy's (callers.py).
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ METHODS = {
 ATOMIC = {"add": "ilqILQefd", "subtract": "iI", "maximum": "ilqILQfd", "minimum": "ilqILQfd"}
 # Functions whose indices wrap if they are out of range, and the name of their array.
 WRAPPING = {np.take: "a", np.take_along_axis: "arr", np.put_along_axis: "arr"}
+# Functions and methods that take NumPy arrays, except as their first argument.
+TAKE_HOST_ARRAYS = {"take", "put", "take_along_axis", "put_along_axis", "compress", "delete", "extract", "place"}
 # How many of the first arguments have to be arrays, where NumPy also takes numbers or tuples.
 ARRAYS_ONLY = {np.may_share_memory: 2, np.shares_memory: 2, np.isin: 2, np.where: 1, np.lexsort: 1}
 # Functions whose result CuPy makes by empty_like, and functions and methods that take an order.
@@ -135,7 +137,7 @@ class ndarray:
         def method(*args: Any, **kwargs: Any) -> Any:
             if unsupported := kwargs.keys() & {"where", "initial", "mean"}:
                 raise TypeError(f"{name}() got an unexpected keyword argument '{min(unsupported)}'")
-            if not called_by_test():
+            if name not in TAKE_HOST_ARRAYS and not called_by_test():
                 check_no_host_arrays((args, kwargs))
             with np.errstate(all="ignore"):  # a GPU doesn't warn about NaN and infinity
                 result = computed(name, found, bare(args), bare(kwargs))
@@ -225,14 +227,18 @@ class ndarray:
     def __getitem__(self, index: Any) -> ndarray:
         items = index if isinstance(index, tuple) else (index,)
         found = self._a[numpy_index(index, self._a.shape)]
-        if any(isinstance(i, ndarray) for i in items):
+        if any(isinstance(i, (ndarray, np.ndarray)) for i in items):
             found = np.array(found)  # also if NumPy treats an array without dimensions as an integer
         elif isinstance(found, np.generic):
             found = self._a[(*items, ...)]  # a single element is a view as well
         return wrapped(found)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if not isinstance(value, (ndarray, *SCALARS)) and not called_by_test():
+        if isinstance(value, np.ndarray) and value.ndim and not called_by_test():
+            items = index if isinstance(index, tuple) else (index,)
+            if not any(isinstance(i, (ndarray, np.ndarray, list)) for i in items):
+                raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
+        elif not isinstance(value, (ndarray, np.ndarray, *SCALARS)) and not called_by_test():
             raise TypeError(f"Unsupported type {type(value)}")
         self._a[numpy_index(index, self._a.shape)] = bare(value)
 
@@ -363,12 +369,12 @@ def knows_ufunc(
         raise TypeError(f"CuPy has no ufunc {name}")
     if method != "__call__" and method != "outer" and name not in METHODS.get(method, ()):
         raise NotImplementedError(f"`{name}.{method}` is not supported in CuPy")
-    for kind in (*kinds, *outs):
+    for kind in (*(kinds[:1] if method == "at" else kinds), *outs):  # `at` takes NumPy's indices and values
         if isinstance(kind, np.dtype) or kind is ndarray:
             continue
         if issubclass(kind, np.ndarray):
             raise TypeError(f"Unsupported type {np.ndarray}")
-        if not issubclass(kind, SCALARS) and not (method == "at" and issubclass(kind, (tuple, slice))):
+        if not issubclass(kind, SCALARS):
             return False
     if method == "at":
         check_scattered(name, kinds[0])
@@ -402,7 +408,8 @@ def check_function(func: Any, args: Any, kwargs: Any) -> None:
         theirs = parameters[i] if i < len(parameters) else None
         if theirs != name and (theirs is None or theirs in names or name in parameters):
             raise TypeError(f"{func.__name__}()'s argument {i} is {name} in NumPy, {theirs} in CuPy")
-    check_no_host_arrays((args, kwargs))
+    if func.__name__ not in TAKE_HOST_ARRAYS or not isinstance(args[0], ndarray):
+        check_no_host_arrays((args, kwargs))
     if not all(isinstance(x, ndarray) for x in args[: ARRAYS_ONLY.get(func, 0)]):
         raise TypeError(f"{func.__name__}(): an argument is no array")
     if func is np.linalg.solve:
@@ -448,16 +455,14 @@ def has_loop(name: str, kinds: tuple[Any, ...]) -> bool:
 
 
 def numpy_index(index: Any, shape: tuple[int, ...]) -> Any:
-    """The index for NumPy. Arrays in it have to be the stand-in's; their integers wrap if they are out of range."""
+    """The index for NumPy. The integers of arrays in it wrap if they are out of range."""
     items = index if isinstance(index, tuple) else (index,)
     if sum(isinstance(i, ndarray) and i.dtype == bool for i in items) > 1:
         raise ValueError("CuPy takes one boolean array in an index")
     axis, out = 0, []
     known = sum(axes_of(i) for i in items)
     for i in items:
-        if isinstance(i, np.ndarray) and not called_by_test():
-            raise TypeError(f"Unsupported type {np.ndarray}")
-        if isinstance(i, list):
+        if isinstance(i, (list, np.ndarray)):
             i = wrapped(np.asarray(i))
         if i is Ellipsis:
             axis += len(shape) - known

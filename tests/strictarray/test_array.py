@@ -46,17 +46,29 @@ def test_arrays_are_not_converted_to_numpy_implicitly(x: Any, convert: Callable[
 MIXED_CALLS: list[Callable[[Any], Any]] = [
     lambda x: x + HOST, lambda x: HOST + x, lambda x: x * HOST, lambda x: np.maximum(x, HOST), lambda x: x @ HOST,
     lambda x: x.__iadd__(HOST), lambda x: np.add(x, x, out=HOST), lambda x: np.where(HOST > 0, x, 0.0),
-    lambda x: np.concatenate([x, HOST]), lambda x: np.take(x, np.array([0])), lambda x: x[np.array([0])],
-    lambda x: x[HOST > 0], lambda x: x.__setitem__(0, np.array(1.0)), lambda x: x.__setitem__(slice(None), HOST),
-    lambda x: np.add(x, np.array(1.0)), lambda x: x + [1.0],  # noqa: RUF005
-    lambda x: x > HOST, lambda x: x.dot(HOST), lambda x: x.take(np.array([0])), lambda x: x.searchsorted(HOST),
+    lambda x: np.concatenate([x, HOST]), lambda x: np.take(HOST, x.astype(int)), lambda x: np.add.at(HOST, x > 0, x),
+    lambda x: x.__setitem__(slice(None), HOST), lambda x: np.add(x, np.array(1.0)), lambda x: x + [1.0],  # noqa: RUF005
+    lambda x: x > HOST, lambda x: x.dot(HOST), lambda x: x.searchsorted(HOST),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("mix", MIXED_CALLS)
 def test_mixing_with_numpy_arrays_raises(x: Any, mix: Callable[[Any], Any]) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises((TypeError, ValueError)):
         mix(x)
+
+
+def test_indices_and_what_is_written_at_them_may_be_numpy_s(x: Any) -> None:
+    at, mask = np.array([2, 0]), HOST > 0
+    for y in (x[at], x.take(at), np.take(x, at), np.take_along_axis(x, at, 0), x[mask][::-1]):
+        assert (type(y), y.tolist()) == (ndarray, [3.0, 1.0])
+    x[at] = at
+    x[0] = np.array(5.0)
+    backend.add_at(x, at, at)
+    np.add.at(x, at, at)
+    assert x.tolist() == [5.0, -2.0, 6.0]
+    x[mask] = 7.0
+    assert x.tolist() == [7.0, -2.0, 7.0]
 
 
 def test_numbers_may_be_mixed_with_arrays(x: Any) -> None:

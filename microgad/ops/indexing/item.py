@@ -113,8 +113,6 @@ class AddItem(StoreMixin, Function):
     symbol, operator, node_name, broadcasts = "[ ]+=", None, "IndexAdd", True
 
     def store(self, out, value):
-        if isinstance(value, np.ndarray) and backend.is_gpu(out):  # CuPy would copy it to the GPU
-            raise TypeError("value is on the CPU")
         index_kernels.add(out, self.index, value)
 
     def grad_x(self, grad):

@@ -24,7 +24,7 @@ ROUNDS = 64  # how many rows of all segments are reduced together
 class SegmentSum(LinearMap):
     """The sums of consecutive segments of given lengths: (N, ...) -> (S, ...)."""
 
-    symbol, operator = "segment sum", None
+    symbol, operator, on_host = "segment sum", None, ("lengths",)
 
     def forward(self, x):
         return reduce_segments(np.add, x, self.lengths, 0)
@@ -41,7 +41,7 @@ class SegmentExtreme(Function):
     Tied elements share the gradient equally; if there are NaNs, only they share it.
     """
 
-    symbol, operator = "segment max", None
+    symbol, operator, on_host = "segment max", None, ("lengths",)
 
     def forward(self, x):
         ufunc, empty = (np.maximum, -math.inf) if self.largest else (np.minimum, math.inf)
