@@ -116,6 +116,46 @@ def test_operands_on_two_devices_raise(name: str, own: str, other: str) -> None:
     assert x.tolist() == [[1] * 3] * 3
 
 
+def test_results_are_on_the_gpu_of_their_operands() -> None:
+    x = torch.ones(2, 3, device="cuda:1")
+    results = [x + 1, x.sum(), x.T.clone(), x[x > 0], torch.topk(x, 2)[1], torch.zeros_like(x), F.dropout(x), *x.max(0)]
+    assert {str(y.device) for y in results} == {"cuda:1"}
+    y = ones(2, 3)  # on the current device
+    assert [str(z.device) for z in (y, x * 2, y * 2, x.to("cuda"), x)] == [
+        "cuda:0",
+        "cuda:1",
+        "cuda:0",
+        "cuda:0",
+        "cuda:1",
+    ]
+    assert torch.cuda.current_device() == 0
+    with pytest.raises(RuntimeError, match="cuda:1 and cuda:0"):
+        x + y
+
+
+def test_layers_may_be_on_several_gpus() -> None:
+    a, b, c = (nn.Linear(3, 3).to(f"cuda:{i}") for i in (0, 1, 0))
+    for _ in range(2):
+        x, y = torch.ones(2, 3, device="cuda:0"), torch.ones(2, 3, device="cuda:1")
+        c(a(x).relu() + b(y).relu().to("cuda:0")).sum().backward()
+    optimizer = torch.optim.Adam([p for layer in (a, b, c) for p in layer.parameters()])
+    optimizer.step()
+    for i, layer in enumerate((a, b, c)):
+        for p in layer.parameters():
+            moments = optimizer.state[p]["exp_avg"], optimizer.state[p]["exp_avg_sq"]
+            assert {str(x.device) for x in (p, p.grad, *moments)} == {f"cuda:{i % 2}"}
+
+
+def test_the_current_gpu_is_that_of_the_program() -> None:
+    x = torch.ones(2, device="cuda:1")
+    with torch.cuda.device_of(x), torch.device("cuda"):
+        assert torch.cuda.current_device() == torch.ones(1).get_device() == torch.get_default_device().index == 1
+    assert torch.cuda.current_device() == ones(1).get_device() == 0
+    torch.cuda.set_device(1)
+    assert ones(1).get_device() == 1
+    torch.cuda.set_device(0)
+
+
 def test_indices_in_brackets_may_be_on_the_cpu() -> None:
     x, i = ones(3), torch.tensor([2, 0])
     x[i] = 5.0

@@ -17,6 +17,7 @@ from .arrays import is_gpu as is_gpu
 from .arrays import owner as owner
 from .devices import CPU as CPU
 from .devices import chosen as chosen
+from .devices import current_gpu as current_gpu
 from .devices import device as device
 from .meta import META, NO_DATA, MetaArray, NoValuesError
 
@@ -65,8 +66,20 @@ def to_device(x: Any, where: device | str | int | None) -> Any:
         return to_numpy(x)
     if where.type != "cuda":
         raise DeviceError(f"device '{where}': microgad has no tensors there; 'cpu', 'cuda' (CuPy) and 'meta' are there")
-    with _cupy().cuda.Device(where.index):
-        return _moved(x, _cupy().asarray)
+    _cupy().cuda.runtime.setDevice(current_gpu.get() if where.index is None else where.index)
+    return _moved(x, _cupy().asarray)
+
+
+def follow(where: device) -> bool:
+    """Let CuPy compute on a GPU, and return whether that is another one than before.
+
+    CuPy computes on its current device, wherever the operands are. `to_device` makes the destination the current one,
+    so a program that uses one GPU has nothing to follow.
+    """
+    runtime = _cupy().cuda.runtime
+    if apart := where.index not in (None, runtime.getDevice()):
+        runtime.setDevice(where.index)
+    return apart
 
 
 def like(values: Any, x: Any, dtype: Any = None) -> Any:

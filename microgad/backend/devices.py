@@ -74,6 +74,8 @@ class device:
 
 
 CPU = device("cpu")
+# The GPU that "cuda" without a number means. CuPy's own current device is another thing: that of the last operands.
+current_gpu: ContextVar[int] = ContextVar("current gpu", default=0)
 # A stack of default devices: each `with device(...)` pushes one, set_default_device replaces the last. None is the CPU.
 _defaults: ContextVar[tuple[device | None, ...]] = ContextVar("defaults", default=(None,))
 
@@ -98,7 +100,7 @@ def get_default_device() -> device:
     device(type='cpu')
     """
     default = chosen(None)
-    return device("cuda", 0) if default == device("cuda") else default or CPU
+    return device("cuda", current_gpu.get()) if default == device("cuda") else default or CPU
 
 
 def chosen(where: Any) -> Any:

@@ -30,6 +30,7 @@ from .streams import device_of as device_of
 from .streams import index_of as _index
 from .streams import set_stream as set_stream
 from .streams import stream as stream
+from .streams import use as _use
 
 empty_cache = memory.empty_cache
 OutOfMemoryError = NoMemoryError  # raised on the CPU, too
@@ -111,7 +112,7 @@ def current_device() -> int:
     >>> if torch.cuda.is_available():
     ...     assert torch.cuda.current_device() < torch.cuda.device_count()
     """
-    return int(_runtime().getDevice())
+    return _index(None)
 
 
 def set_device(device: Any) -> None:
@@ -122,7 +123,7 @@ def set_device(device: Any) -> None:
     """
     index = backend.device("cuda" if device is None else device).index
     if index is not None:
-        _runtime().setDevice(index)
+        _use(index)
 
 
 def synchronize(device: Device = None) -> None:

@@ -18,7 +18,14 @@ def index_of(where: Any) -> int:
     where = backend.device("cuda" if where is None else where)
     if where.type != "cuda":
         return -1
-    return int(_cuda().runtime.getDevice()) if where.index is None else where.index
+    _cuda()  # raises without CuPy
+    return backend.current_gpu.get() if where.index is None else where.index
+
+
+def use(index: int) -> None:
+    """Make a GPU the current one."""
+    _cuda().runtime.setDevice(index)
+    backend.current_gpu.set(index)
 
 
 class Stream:
@@ -189,11 +196,11 @@ class device:
     def __enter__(self) -> None:
         if self.idx >= 0:
             self.prev_idx = index_of(None)
-            _cuda().runtime.setDevice(self.idx)
+            use(self.idx)
 
     def __exit__(self, *raised: object) -> None:
         if self.idx >= 0:
-            _cuda().runtime.setDevice(self.prev_idx)
+            use(self.prev_idx)
 
 
 class device_of(device):

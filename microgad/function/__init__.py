@@ -78,6 +78,7 @@ class Function:
     elementwise: ClassVar[bool] = False  # whether the result's memory layout follows the operands', as in PyTorch
     native_half: ClassVar[bool | str] = False  # whether float16 isn't computed in float32; "cuda": not on a GPU
     on_host: ClassVar[tuple[str, ...]] = ()  # settings that are arrays on the CPU, whatever the inputs' device
+    moves: ClassVar[bool] = False  # whether the result is on another device than the inputs
     constants: ClassVar[tuple[str, ...]] = ()  # intermediates of derivative 0: boolean masks, integer indices
 
     # What PyTorch calls the operation, of this class alone, not of its subclasses; only microgad's own say it. See
@@ -198,7 +199,7 @@ class Function:
         except Fallback as fallback:
             out, settled = fallback.forward(self, arrays), True
         except errors.FROM_FORWARD as error:
-            if cls.promote is not None and (near := on_one_device(inputs)):
+            if near := on_one_device(inputs, cls.promote is not None):
                 return cls.apply(*near, **settings)
             raise errors.in_forward(error, cls.__name__, state.path, cls.inputs, inputs, settings) from error
         if type(out) is not ndarray:
@@ -264,10 +265,10 @@ class Function:
             state.observer.begin(self, given, target)
         try:
             if type(target.array) is not ndarray:
-                rules.check_devices(self, target.array, given)
+                rules.checked_device(self, target.array, given)
             self.write(target.array, *(arrays if cls.promote is None else cls.promote(arrays)))
         except errors.FROM_FORWARD as error:
-            if cls.promote is not None and is_gpu(target.array) and (near := on_one_device(given)):
+            if is_gpu(target.array) and (near := on_one_device(given, cls.promote is not None)):
                 return cls.apply_(*near, **settings)
             raise errors.in_forward(error, f"{cls.__name__}_", state.path, cls.inputs, given, settings) from error
         target._bump()

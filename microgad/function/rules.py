@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend import is_array, is_gpu
+from ..backend import device_of, is_array, is_gpu, to_device
 from ..errors import DeviceError, FunctionError, ShapeError, in_forward, place
 from ..state import current
 
@@ -125,26 +125,29 @@ def as_result(node: Function, out: Any, inputs: Sequence[Any]) -> Any:
     if isinstance(out, (np.number, np.bool_, np.ndarray, int, float, complex)):
         return np.asarray(out)
     if is_array(out):
-        check_devices(node, out, inputs)
-        return out
+        return checked_device(node, out, inputs)
     if isinstance(array := getattr(out, "array", None), np.ndarray):
         return array  # of a Tensor
     what = None if out is None else f"a {type(out).__name__}"
     raise FunctionError(f"{type(node).__name__}: forward returned {what}, not an array or a tuple of arrays")
 
 
-def check_devices(node: Function, out: Any, inputs: Sequence[Any]) -> None:
-    """Raise RuntimeError if Tensors with dimensions, or settings that are arrays, are on several devices.
+def checked_device(node: Function, out: Any, inputs: Sequence[Any]) -> Any:
+    """Return a result on the inputs' device. Raises RuntimeError if Tensors, or arrays among settings, are on several.
 
     CuPy would copy indices and masks from the CPU at each call, and "meta" would hide that values are missing. It is
-    enough to look where a result `out` isn't NumPy's; that of apply is there already, but the check is free on the CPU.
+    enough to look where the result isn't NumPy's. With several GPUs the first operation of a row may have computed on
+    another one: the result is moved, and the next operations compute on the right one.
     """
     given: list[Any] = [getattr(x, "array", None) for x in inputs]
     if is_gpu(out):
         for name, x in vars(node).items():
             given += () if name in node.on_host else x if type(x) is tuple else (x,)
-    if len({getattr(x.device, "id", x.device) for x in given if is_array(x) and x.ndim}) > 1:
+    places = {getattr(x.device, "id", x.device): x for x in given if is_array(x) and (x.ndim or is_gpu(x))}
+    if len(places) > 1:
         raise in_forward(DeviceError(""), type(node).__name__, current().path, node.inputs, tuple(inputs), vars(node))
+    apart = places and not node.moves and getattr(out.device, "id", out.device) not in places
+    return to_device(out, device_of(*places.values())) if apart else out
 
 
 def shared(cls: type[Function]) -> FunctionError:

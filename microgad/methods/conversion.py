@@ -129,6 +129,8 @@ class Conversion:
         result = self
         if device is not None:
             place = backend.device(device)
+            if place.type == "cuda" and place.index is None:
+                place = backend.device("cuda", backend.current_gpu.get())
             if place.type != self.device.type or (place.index is not None and place != self.device):
                 result = movement.Transfer.apply(result, to=place, source=result.device)
         if dtype is not None and (to := dtypes.of(dtype).dtype) != result.array.dtype:

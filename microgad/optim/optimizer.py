@@ -6,7 +6,7 @@ import copy
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,6 +27,16 @@ from .update_helpers import scalar_tensor
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Group] | Iterable[tuple[str, Tensor]]
 ParamsT = params_t = _params_t = Params  # the names of several PyTorch versions
+
+
+def _by_gpu(params: list[Tensor]) -> Iterable[list[Tensor]]:
+    """Split parameters on GPUs where the device changes, and let CuPy compute on that of each part."""
+    if not params or not backend.is_gpu(params[0].array):
+        yield params
+        return
+    for where, part in groupby(params, lambda p: p.device):
+        backend.follow(where)
+        yield list(part)
 
 
 class _Required:
@@ -128,7 +138,8 @@ class Optimizer(OptimizerHooks):
                     if (observer := execution.current().observer) is not None:
                         observer.write(p)
                 try:
-                    self.update(group, params, loss)
+                    for part in _by_gpu(params):
+                        self.update(group, part, loss)
                 except ValueError as error:
                     rule = wording.in_torchs_words(str(error))
                     if isinstance(error, RuntimeError) or rule == str(error):

@@ -47,6 +47,7 @@ MADE_LIKE = {"empty_like", "zeros_like", "ones_like", "full_like"}
 KEEP_ORDER = {"roll", "nan_to_num", "astype", "copy", *MADE_LIKE}
 SCANS = {"cumsum", "cumprod", "accumulate"}  # along the last axis in memory, to which they move theirs
 SCALARS = (bool, int, float, complex, np.generic)
+current_device = [0]  # its number; functions compute on it, whatever the device of their operands
 transfers: Counter[str] = Counter()  # how often values were copied to the host, by method
 _CONVERSION = "Implicit conversion to a NumPy array is not allowed. Please use `.get()`"
 
@@ -54,13 +55,13 @@ _CONVERSION = "Implicit conversion to a NumPy array is not allowed. Please use `
 class ndarray:
     """An array on the device that the stand-in simulates."""
 
-    __slots__ = ("__weakref__", "_a", "base")
+    __slots__ = ("__weakref__", "_a", "_gpu", "base")
     __hash__ = None  # type: ignore[assignment]
     _a: np.ndarray[Any, Any]
     base: ndarray | None  # the array that owns the memory
 
     def __init__(self, shape: Any, dtype: Any = float) -> None:
-        self._a, self.base = np.empty(shape, dtype), None
+        self._a, self.base, self._gpu = np.empty(shape, dtype), None, current_device[0]
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         if called_by_test():
@@ -154,8 +155,8 @@ class ndarray:
 
     @property
     def device(self) -> Any:
-        """The device."""
-        return SimpleNamespace(id=0)
+        """The device: that which was current when the memory was allocated."""
+        return SimpleNamespace(id=(self if self.base is None else self.base)._gpu)
 
     @property
     def flags(self) -> Any:
@@ -327,7 +328,7 @@ def of_owner(a: Any) -> ndarray:
     if known is not None and (there := known()) is not None and there._a is a:
         return there
     new = object.__new__(ndarray)
-    new._a, new.base = a, None
+    new._a, new.base, new._gpu = a, None, current_device[0]
     OWNERS[id(a)] = ref(new)
     return new
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from .array import OWNERS, bare, check_scattered, ndarray, of_owner, wrapped
+from .array import OWNERS, bare, check_scattered, current_device, ndarray, of_owner, wrapped
 from .linear_algebra import errstate
 
 
 def asarray(x: Any, dtype: Any = None) -> ndarray:
-    """An array on the device; arrays from the host are copied, to C order unless they are in Fortran's."""
-    if isinstance(x, ndarray):
+    """An array on the current device; others are copied, to C order unless they are in Fortran's."""
+    if isinstance(x, ndarray) and x.device.id == current_device[0]:
         return x if dtype is None or x.dtype == dtype else wrapped(x._a.astype(dtype))
-    return wrapped(np.array(x, dtype, order="A"))
+    return wrapped(np.array(bare(x), dtype, order="A"))
 
 
 def as_strided(x: ndarray, shape: Any = None, strides: Any = None) -> ndarray:
@@ -62,8 +62,8 @@ def modules() -> dict[str, ModuleType]:
     runtime = _Namespace(
         "cupy.cuda.runtime",
         getDeviceCount=lambda: 1,
-        getDevice=lambda: 0,
-        setDevice=lambda index: None,
+        getDevice=lambda: current_device[0],
+        setDevice=lambda index: current_device.__setitem__(0, index),
         deviceSynchronize=lambda: None,
         getDeviceProperties=lambda index: {"name": b"stand-in", "major": 9, "minor": 0, "totalGlobalMem": 1 << 30},
     )
@@ -80,6 +80,7 @@ def modules() -> dict[str, ModuleType]:
 @contextmanager
 def installed() -> Iterator[None]:
     """Put the stand-in in CuPy's place inside of the block."""
+    current_device[0] = 0
     before = {name: sys.modules.get(name) for name in ("cupy", "cupyx")}
     sys.modules.update(modules())
     try:

@@ -56,6 +56,7 @@ class Transfer(LinearMap):
     """The same values on another device: a view if they are there already."""
 
     symbol, operator, node_name, may_share, native_half = "transfer", "to", "ToCopy", True, True
+    moves = True
 
     def forward(self, x):
         moved = backend.to_device(x, self.to)
