@@ -5,6 +5,7 @@ The GPU is CuPy's stand-in in tests/strictarray. Gradients on another device may
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -224,6 +225,21 @@ def test_asarray_copies_numpy_s_arrays_to_the_gpu() -> None:
         assert torch.asarray(np.ones(2)).is_cuda
     with pytest.raises(ValueError, match="needs a copy"):
         torch.asarray(np.ones(2), device="cuda", copy=False)
+
+
+@pytest.mark.parametrize(
+    "make", [torch.empty, torch.zeros, torch.ones, lambda size, device: torch.full(size, 2, device=device)]
+)
+def test_new_tensors_take_no_memory_of_the_cpu(make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        sys.modules["cupy"], "asarray", lambda x: x if isinstance(x, ndarray) else pytest.fail("copied")
+    )
+    for shape in ((2, 3), (), (0,)):
+        x = make(shape, device="cuda:1")
+        assert (tuple(x.shape), str(x.device)) == (shape, "cuda:1")
+    with torch.device("cuda"):
+        assert torch.zeros(2, dtype=torch.bool).tolist() == [False, False]
+        assert torch.empty_strided((2, 3), (1, 2)).stride() == (1, 2)
 
 
 def test_a_gpu_s_memory_is_shared_and_can_t_be_pinned() -> None:

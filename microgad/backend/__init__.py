@@ -19,6 +19,7 @@ from .devices import CPU as CPU
 from .devices import chosen as chosen
 from .devices import current_gpu as current_gpu
 from .devices import device as device
+from .devices import follow as follow
 from .meta import META, NO_DATA, MetaArray, NoValuesError
 
 
@@ -66,20 +67,14 @@ def to_device(x: Any, where: device | str | int | None) -> Any:
         return to_numpy(x)
     if where.type != "cuda":
         raise DeviceError(f"device '{where}': microgad has no tensors there; 'cpu', 'cuda' (CuPy) and 'meta' are there")
-    _cupy().cuda.runtime.setDevice(current_gpu.get() if where.index is None else where.index)
-    return _moved(x, _cupy().asarray)
+    return _moved(x, on_gpu(where).asarray)
 
 
-def follow(where: device) -> bool:
-    """Let CuPy compute on a GPU, and return whether that is another one than before.
-
-    CuPy computes on its current device, wherever the operands are. `to_device` makes the destination the current one,
-    so a program that uses one GPU has nothing to follow.
-    """
-    runtime = _cupy().cuda.runtime
-    if apart := where.index not in (None, runtime.getDevice()):
-        runtime.setDevice(where.index)
-    return apart
+def on_gpu(where: device) -> Any:
+    """CuPy, which makes new arrays on a GPU from now on."""
+    cupy = _cupy()
+    cupy.cuda.runtime.setDevice(current_gpu.get() if where.index is None else where.index)
+    return cupy
 
 
 def like(values: Any, x: Any, dtype: Any = None) -> Any:

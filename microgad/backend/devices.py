@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -106,3 +107,15 @@ def get_default_device() -> device:
 def chosen(where: Any) -> Any:
     """The device for a new Tensor: `where`, or the default device if that is None. A result of None is the CPU."""
     return _defaults.get()[-1] if where is None else where
+
+
+def follow(where: device) -> bool:
+    """Let CuPy compute on a GPU, and return whether that is another one than before.
+
+    CuPy computes on its current device, wherever the operands are. `to_device` makes the destination the current one,
+    so a program that uses one GPU has nothing to follow.
+    """
+    runtime = sys.modules["cupy"].cuda.runtime
+    if apart := where.index not in (None, runtime.getDevice()):
+        runtime.setDevice(where.index)
+    return apart

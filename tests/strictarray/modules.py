@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +20,11 @@ def asarray(x: Any, dtype: Any = None) -> ndarray:
     if isinstance(x, ndarray) and x.device.id == current_device[0]:
         return x if dtype is None or x.dtype == dtype else wrapped(x._a.astype(dtype))
     return wrapped(np.array(bare(x), dtype, order="A"))
+
+
+def new(make: Any, *args: Any) -> ndarray:
+    """A new array on the current device."""
+    return wrapped(make(*args))
 
 
 def as_strided(x: ndarray, shape: Any = None, strides: Any = None) -> ndarray:
@@ -72,6 +78,8 @@ def modules() -> dict[str, ModuleType]:
     lib = _Namespace("cupy.lib", stride_tricks=tricks)
     cupy = _Namespace("cupy", ndarray=ndarray, asarray=asarray, cuda=cuda, lib=lib, get_default_memory_pool=_Pool)
     vars(cupy)["is_stand_in"] = True
+    for make in (np.empty, np.zeros, np.ones, np.full):
+        vars(cupy)[make.__name__] = partial(new, make)
     kinds = {"add": np.add, "max": np.maximum, "min": np.minimum}
     scatters = {f"scatter_{name}": scatter(ufunc) for name, ufunc in kinds.items()}
     return {"cupy": cupy, "cupyx": _Namespace("cupyx", errstate=errstate, **scatters)}

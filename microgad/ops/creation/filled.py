@@ -76,12 +76,18 @@ def _filled(
             out.resize_(shape)  # its values stay
             return out.requires_grad_(bool(requires_grad)) if out.is_leaf else out
     result_dtype = dtype.without_values if 0 in shape and isinstance(dtype, unsupported_dtype) else numpy_dtype(dtype)
-    if out is None and (where := backend.chosen(device)) is not None and backend.device(where) == meta.META:
-        make = meta.empty
-    array = in_memory_format(op, lambda shape: make(shape, result_dtype), shape, memory_format)
+    where = None if out is not None else backend.chosen(device)
+    new = make if where is None else meta.empty if backend.device(where) == meta.META else _maker(make, where)
+    array = in_memory_format(op, lambda shape: new(shape, result_dtype), shape, memory_format)
     if make is np.empty:
         uninitialized.filled(array)
     return from_array_into(out, array, device, requires_grad)
+
+
+def _maker(make: Any, where: Any) -> Any:
+    """NumPy's function for new arrays, as `np.zeros`, or CuPy's if they are to be on a GPU: no copy takes memory."""
+    on_cpu = where is None or (place := backend.device(where)).type != "cuda"
+    return make if on_cpu else getattr(backend.on_gpu(place), make.__name__)
 
 
 def in_memory_format(op: str, make: Callable[[Any], Any], shape: tuple[int, ...], memory_format: Any) -> Any:
@@ -163,7 +169,7 @@ def full(
     check_layout("full", layout)
     value, dtype = as_scalar("full", "fill_value", fill_value), resolve_dtype("full", dtype, out)
     result_dtype = dtypes.result_dtype([value]) if dtype is None else dtypes.of(dtype).dtype
-    array = np.full(
+    array = _maker(np.full, backend.chosen(device) if out is None else None)(
         parse_shape("full", (as_sizes("full", "size", size),)),
         checked_scalar("full", value, result_dtype),
         result_dtype,
@@ -214,7 +220,8 @@ def empty_strided(
         raise ArgumentError(f"empty_strided: strides can't be negative, got {list(stride)}")
     span = 0 if 0 in shape else 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))
     parse_shape("empty_strided", (span,))  # raises if the memory would be too large
-    memory = from_array(uninitialized.filled(np.empty(span, result_dtype)), backend.chosen(device)).array
+    where = backend.chosen(device)
+    memory = from_array(uninitialized.filled(_maker(np.empty, where)(span, result_dtype)), where).array
     strides = tuple(s * result_dtype.itemsize for s in stride)
     return from_array(backend.as_strided(memory, shape, strides), None, requires_grad)
 
