@@ -118,6 +118,13 @@ def test_clamp_bounds_that_the_dtype_cannot_hold_raise(bounds):
     assert torch.tensor([1.0, math.inf]).half().clamp(max=math.inf).tolist() == [1, math.inf]
 
 
+@pytest.mark.parametrize("bounds", [(math.nan, 1.0), (1.0, math.nan), (math.nan, None), (None, math.nan)])
+def test_a_bound_of_nan_makes_everything_nan(bounds):
+    for x in (torch.zeros(3), torch.zeros(5000), torch.zeros(3, dtype=torch.float16)):
+        for found in (x.clamp(*bounds), x.clone().clamp_(*bounds)):
+            assert found.isnan().all()
+
+
 @pytest.mark.parametrize("alpha", [3.3e6, 1e9])
 def test_elu_of_positive_numbers_has_slope_1_for_any_alpha(alpha):
     x = torch.tensor([0.5, 3.0, -200.0], requires_grad=True)

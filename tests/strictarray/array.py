@@ -131,7 +131,7 @@ class ndarray:
             raise AttributeError(f"'cupy.ndarray' object has no attribute '{name}'")
         if not hasattr(np.ndarray, name):
             raise AttributeError(f"the stand-in has no {name}: no test needed it")
-        found = getattr(self._a, name)
+        found = functools.partial(clip, self._a) if name == "clip" else getattr(self._a, name)
         if not callable(found):
             return wrapped(found)
 
@@ -282,6 +282,11 @@ def power(x: Any, p: Any, **kwargs: Any) -> Any:
     found = np.asarray(np.power(x, np.absolute(p), **kwargs))
     found[is_zero] = 0
     return found
+
+
+def clip(x: Any, low: Any = None, high: Any = None, out: Any = None) -> Any:
+    """CuPy's clip, which takes no notice of a bound of NaN."""
+    return x.clip(*(None if isinstance(bound, float) and bound != bound else bound for bound in (low, high)), out)
 
 
 def computed(name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:

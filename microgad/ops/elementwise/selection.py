@@ -145,7 +145,7 @@ class Clamp(Function):
         if low is None:
             return fast_minimum(high, x)
         if isinstance(low, (int, float)) or isinstance(high, (int, float)):
-            return x.clip(low, high)
+            return _clipped(x, low, high)
         out = np.maximum(x, low)  # these two take a third of the time of x.clip
         return np.minimum(out, high, out=out if out.ndim and out.shape == high.shape else None)
 
@@ -157,7 +157,7 @@ class Clamp(Function):
         elif low is None:
             fast_minimum(high, x, out)
         else:
-            np.clip(x, low, high, out=out)
+            _clipped(x, low, high, out)
 
     def grad_x(self, grad, x, low, high):
         if low is None:
@@ -294,6 +294,13 @@ def nan_to_num(
     return into(out, result, exact="nan_to_num")
 
 
+def _clipped(x: Any, low: Any, high: Any, out: Any = None) -> Any:
+    """x.clip(low, high), in which CuPy takes no notice of a bound of NaN."""
+    if (type(low) is float and low != low) or (type(high) is float and high != high):
+        return np.minimum(np.maximum(x, low), high, out=out)
+    return x.clip(low, high, out=out)
+
+
 def fast_maximum(low: Any, x: Any, out: Any = None) -> Any:
     """np.maximum(low, x) of arrays; x if both are 0. Clipping at a number takes at most a third of the time."""
     return x.clip(low, highest(x.dtype), out=out) if _clips_faster(x, low) else np.maximum(low, x, out=out)
@@ -305,10 +312,12 @@ def fast_minimum(high: Any, x: Any, out: Any = None) -> Any:
 
 
 def _clips_faster(x: Any, bound: Any) -> bool:
-    """Whether x is large and the bound a number of its kind."""
+    """Whether x is large and the bound a number of its kind, not NaN, of which CuPy's clip takes no notice."""
     if x.size < 5000:
         return False
-    return isinstance(bound, (int, float)) if x.dtype.kind == "f" else type(bound) is int and x.dtype.kind in "iu"
+    if x.dtype.kind == "f":
+        return isinstance(bound, (int, float)) and bound == bound
+    return type(bound) is int and x.dtype.kind in "iu"
 
 
 def fast_where(condition: Any, a: Any, b: Any) -> Any:
