@@ -172,6 +172,11 @@ def test_each_thread_has_its_own_default_device() -> None:
     assert torch.get_default_device() == before
 
 
+def test_tensors_are_no_arrays_for_cupy() -> None:
+    """CuPy would compute `array + tensor` itself, as in a derivative under create_graph, and lose the graph."""
+    assert not hasattr(torch.Tensor, "__cuda_array_interface__")
+
+
 ON_TWO_DEVICES: list[Callable[[Any, Any], Any]] = [
     lambda x, y: x + y, lambda x, y: x @ y.T, lambda x, y: torch.cat([x, y]), lambda x, y: torch.where(x > 0, x, y),
     lambda x, y: F.linear(x, y), lambda x, y: F.cross_entropy(x, torch.tensor([0, 1])), lambda x, y: x == y,
