@@ -71,8 +71,18 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_contexts_of_devices_and_streams_do_nothing_without_a_gpu() -> None:
     x = torch.ones(1, device="cpu")
-    with torch.cuda.device(-1), torch.cuda.device("cpu"), torch.cuda.device_of(x), torch.cuda.stream(None):
+    with torch.cuda.device(-1), torch.cuda.device_of(x), torch.cuda.stream(None):
         assert (x + 1).item() == 2
+
+
+def test_devices_that_are_no_gpu_raise() -> None:
+    torch.cuda.set_device(-1)
+    for call in (torch.cuda.device, torch.cuda.set_device):
+        with pytest.raises(ValueError, match="Expected a cuda device, but got: cpu"):
+            call("cpu")
+    for where in ("cuda", torch.device("cuda"), None):
+        with pytest.raises(ValueError, match=r"with a specified index or an integer, but got:(cuda|None)"):
+            torch.cuda.set_device(where)
 
 
 def test_without_cupy_streams_events_and_devices_raise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +119,11 @@ def test_a_stream_context_changes_the_current_stream_and_restores_it() -> None:
     assert torch.cuda.current_stream() == torch.cuda.default_stream()
     assert own.cupy_stream.calls[1:] == ["synchronize"]
     assert (own.query(), own.cuda_stream, own.device) == (True, 7, torch.device("cuda", 1))
+    with own as entered:
+        assert entered is own is not torch.cuda.default_stream()
+        assert torch.cuda.current_stream() == own
+    assert torch.cuda.current_stream() == torch.cuda.default_stream()
+    assert repr(own) == "<torch.cuda.Stream device=cuda:1 cuda_stream=0x7>"
     torch.cuda.set_stream(own)
     assert torch.cuda.current_stream() == own
 

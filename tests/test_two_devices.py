@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -251,6 +252,16 @@ def test_a_gpu_s_memory_is_shared_and_can_t_be_pinned() -> None:
         x.pin_memory()
 
 
+def test_memory_that_a_stream_uses_is_freed_after_its_work(no_garbage_collection: None) -> None:
+    x, stream = ones(4), Mock()
+    x[1:].record_stream(stream)
+    stream.synchronize.assert_not_called()
+    del x
+    stream.synchronize.assert_called_once_with()
+    with pytest.raises(RuntimeError, match="on a GPU, got one on cpu"):
+        torch.ones(2).record_stream(stream)
+
+
 def test_a_summary_runs_on_the_model_s_device() -> None:
     assert torch.summary(nn.Linear(3, 2).cuda(), (4, 3), verbose=0).total_params == 8
 
@@ -259,7 +270,7 @@ def test_facts_about_a_gpu() -> None:
     x = ones(2)
     torch.cuda.synchronize()
     assert torch.cuda.current_device() == 0
-    assert torch.cuda.memory_allocated() >= 8
+    assert torch.cuda.memory_allocated() == torch.cuda.memory_stats()["allocated_bytes.all.peak"] >= 8
     assert torch.cuda.get_device_name() == "stand-in"
     assert x.storage().tolist() == [1, 1]
 

@@ -116,13 +116,14 @@ def current_device() -> int:
 
 
 def set_device(device: Any) -> None:
-    """Make a GPU the current one. Raises RuntimeError for a number without CuPy. Source: torch.cuda.set_device.
+    """Make a GPU the current one; a negative number changes nothing. Source: torch.cuda.set_device.
+
+    Raises RuntimeError for a number without CuPy, ValueError for a device that isn't a GPU or has no number.
 
     >>> if torch.cuda.is_available():
     ...     torch.cuda.set_device(0)
     """
-    index = backend.device("cuda" if device is None else device).index
-    if index is not None:
+    if (index := _index(device, numbered=True)) >= 0:
         _use(index)
 
 
@@ -214,6 +215,19 @@ def memory_reserved(device: Device = None) -> int:
     True
     """
     return int(backend._cupy().get_default_memory_pool().total_bytes()) if is_available() else 0
+
+
+def memory_stats(device: Device = None) -> dict[str, int]:
+    """Return the bytes of CuPy's memory pool under PyTorch's names; peaks are the present values.
+
+    Without a GPU there are none. Source: torch.cuda.memory_stats.
+
+    >>> torch.cuda.memory_stats().get("allocated_bytes.all.current", 0) == torch.cuda.memory_allocated()
+    True
+    """
+    found = {"allocated_bytes": memory_allocated(device), "reserved_bytes": memory_reserved(device)}
+    stats = {f"{name}.all.{kind}": n for name, n in found.items() for kind in ("current", "peak")}
+    return stats if is_available() else {}
 
 
 def reset_peak_memory_stats(device: Device = None) -> None:

@@ -5,21 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from .. import backend
+from ..errors import ArgumentError
 
 
 def _cuda() -> Any:
     return backend._cupy().cuda
 
 
-def index_of(where: Any) -> int:
-    """Return the number of a GPU, by default the current one, or -1 for a device that isn't a GPU."""
+def index_of(where: Any, numbered: bool = False) -> int:
+    """Return the number of a GPU, by default the current one unless it has to be given.
+
+    Raises ValueError for a device that isn't a GPU.
+    """
     if isinstance(where, int):
         return where
-    where = backend.device("cuda" if where is None else where)
-    if where.type != "cuda":
-        return -1
+    place = backend.device("cuda" if where is None else where)
+    if place.type != "cuda":
+        raise ArgumentError(f"Expected a cuda device, but got: {place}")
+    if place.index is None and numbered:
+        raise ArgumentError(f"Expected a torch.device with a specified index or an integer, but got:{where}")
     _cuda()  # raises without CuPy
-    return backend.current_gpu.get() if where.index is None else where.index
+    return backend.current_gpu.get() if place.index is None else place.index
 
 
 def use(index: int) -> None:
@@ -45,6 +51,15 @@ class Stream:
             with _cuda().Device(index_of(device)):
                 of = _cuda().Stream(non_blocking=True, priority=priority)
         self.cupy_stream = of
+        self._before: list[Stream] = []
+
+    def __enter__(self) -> Stream:
+        self._before.append(current_stream())
+        set_stream(self)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        set_stream(self._before.pop())
 
     @property
     def cuda_stream(self) -> int:
@@ -84,6 +99,9 @@ class Stream:
 
     def __hash__(self) -> int:
         return hash(self.cuda_stream)
+
+    def __repr__(self) -> str:
+        return f"<torch.cuda.Stream device={self.device} cuda_stream={self.cuda_stream:#x}>"
 
 
 class Event:
@@ -164,25 +182,24 @@ class StreamContext:
 
     def __init__(self, stream: Stream | None) -> None:
         self.stream = stream
-        self._before: list[Stream] = []
 
     def __enter__(self) -> None:
         if self.stream is not None:
-            self._before.append(current_stream())
-            set_stream(self.stream)
+            self.stream.__enter__()
 
     def __exit__(self, *raised: object) -> None:
         if self.stream is not None:
-            set_stream(self._before.pop())
+            self.stream.__exit__()
 
 
 stream = StreamContext
 
 
 class device:
-    """Make a GPU the current one in a block; a negative number, or another device, changes nothing.
+    """Make a GPU the current one in a block; a negative number changes nothing.
 
-    Entering the block raises RuntimeError if there is no such GPU. Source: torch.cuda.device.
+    Raises ValueError for another device. Entering the block raises RuntimeError if there is no such GPU.
+    Source: torch.cuda.device.
 
     >>> with torch.cuda.device(-1):
     ...     torch.ones(1)

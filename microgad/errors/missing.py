@@ -72,7 +72,7 @@ REASONS = {
         *xpu *xpu.* *.ipu *mtia* *_ipu* *_xla* *_xpu* *hpu* mps.* backends.* *vulkan* AcceleratorError
     """,
     "what is particular to a GPU is CuPy's own: cupy.cuda has streams, events, graphs and memory pools": """
-        cuda.* accelerator.* Tensor.record_stream
+        cuda.* accelerator.*
     """,
     "MaskedTensor is a prototype in PyTorch; functions that take a Tensor and a mask are here": "masked*",
     "subclasses of Tensor and modes are asked by __torch_function__; operations are subclasses of Function": """

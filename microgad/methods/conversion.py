@@ -262,6 +262,15 @@ class Conversion:
             raise errors.DeviceError(f"cannot pin '{self.type()}' only dense CPU tensors can be pinned")
         return self
 
+    def record_stream(self: Tensor, stream: Any) -> None:
+        """Keep the memory from use by others until the work of a `torch.cuda.Stream` is done: its end waits for that.
+
+        Raises RuntimeError for a Tensor that isn't on a GPU.
+        """
+        if not backend.is_gpu(self.array):
+            raise errors.DeviceError(f"record_stream: expected a Tensor on a GPU, got one on {self.device}")
+        weakref.finalize(backend.owner(self.array), stream.synchronize).atexit = False
+
     def cpu(self: Tensor, *, memory_format: MemoryFormat = None) -> Tensor:
         """Copy to the CPU, or return this Tensor if it is there."""
         return self.to(device="cpu", memory_format=memory_format)

@@ -8,7 +8,7 @@ from ..lazy import MissingName
 
 _TABLE = """
 bfloat16 ccol_indices chalf col_indices crow_indices dense_dim dequantize eig index int_repr ipu lstsq
-mtia q_per_channel_axis q_per_channel_scales q_per_channel_zero_points q_scale q_zero_point qscheme record_stream
+mtia q_per_channel_axis q_per_channel_scales q_per_channel_zero_points q_scale q_zero_point qscheme
 reinforce resize resize_as resize_as_sparse_ row_indices slice_inverse smm solve sparse_dim sparse_mask sparse_resize_
 sparse_resize_and_clear_ sspaddmm storage_type symeig to_mkldnn to_padded_tensor to_sparse_bsc to_sparse_bsr
 to_sparse_coo to_sparse_csc to_sparse_csr volatile xpu

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
+from ....backend import gpu_count
 from ....errors.notices import warn
 
 matmul = SimpleNamespace(
@@ -15,13 +16,13 @@ matmul = SimpleNamespace(
 
 
 def is_built() -> bool:
-    """Return False. Source: torch.backends.cuda.is_built.
+    """Whether CuPy finds a GPU. Source: torch.backends.cuda.is_built.
 
     >>> torch.backends.cuda.matmul.allow_tf32 = True
-    >>> torch.backends.cuda.is_built()
-    False
+    >>> torch.backends.cuda.is_built() == torch.cuda.is_available()
+    True
     """
-    return False
+    return gpu_count() > 0
 
 
 def enable_flash_sdp(enabled: bool) -> None:
