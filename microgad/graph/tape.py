@@ -71,7 +71,7 @@ class Kept:
     role: Literal["input", "output", "intermediate", "setting"]
     shape: Shape
     dtype: str
-    bytes: int  # its size, or that of its memory if that is smaller (an expanded view)
+    bytes: int  # the size of its memory: a view holds all that it is a view of
     memory: int  # arrays that share memory have the same number
     leaf: int | None  # number of the parameter, buffer or leaf whose memory it is, if it takes none of its own
 
@@ -492,9 +492,4 @@ def differentiable(dtype: str) -> bool:
 
 def total(ops: list[Op]) -> int:
     """Return the bytes kept for backward. Shared memory counts once, that of parameters and leaves not at all."""
-    sizes: dict[int, int] = {}
-    for op in ops:
-        for kept in op.kept:
-            if kept.leaf is None:
-                sizes[kept.memory] = max(kept.bytes, sizes.get(kept.memory, 0))
-    return sum(sizes.values())
+    return sum({kept.memory: kept.bytes for op in ops for kept in op.kept if kept.leaf is None}.values())

@@ -82,11 +82,14 @@ def test_an_array_kept_by_two_operations_counts_once():
     assert found.bytes == 3 * 32
 
 
-def test_a_kept_view_counts_its_own_bytes_and_an_expanded_one_its_memory():
+def test_a_kept_view_counts_as_the_memory_that_it_holds():
     big = torch.ones(100, 10) * leaf(1)
-    assert tape(big[:2].log()).ops[-1].kept[0].bytes == 80
+    assert tape(big[:2].log()).ops[-1].kept[0].bytes == 4000
     wide = (leaf(1) * 2.0).expand(1000)
     assert tape(wide.log()).ops[-1].kept[0].bytes == 4
+    thirds = (leaf(6) * 2.0).chunk(3)  # disjoint parts of one array, as attention's query, key and value are
+    found = tape(*(part.log() for part in thirds))
+    assert (found.bytes, found.memory().held) == (24, 24)
 
 
 def test_settings_that_are_arrays_are_kept_arrays():

@@ -118,11 +118,13 @@ class _BackwardSimulation:
         self.places = {op.number: i for i, op in enumerate(tape.ops)}
         self.sizes: dict[int, int] = {}  # number of a memory -> its bytes
         self.kept: list[set[int]] = []  # for each operation the memories that it keeps
+        self.values: dict[tuple[int | None, int], int] = {}  # (operation, result) -> the memory of that, if it is kept
         for op in tape.ops:
             found = {kept.memory: kept.bytes for kept in op.kept if kept.leaf is None}
-            for number, n in found.items():
-                self.sizes[number] = max(n, self.sizes.get(number, 0))
+            self.sizes |= found
             self.kept.append(set(found))
+            inputs = {kept.name: kept.memory for kept in op.kept if kept.role == "input" and kept.leaf is None}
+            self.values |= {(x.source, x.index): inputs[x.name] for x in op.inputs if x.name in inputs}
         self.gradients = [_gradient_bytes(op) for op in tape.ops]
         self.last_reader = self._last_readers()
 
@@ -173,18 +175,16 @@ class _BackwardSimulation:
     def _checkpoint_inputs(self, segments: dict[int, int]) -> dict[int, list[int]]:
         """Return, for each operation in a checkpoint, the memories of its inputs that come from outside of it."""
         entering: dict[int, list[int]] = {}
-        made: dict[tuple[int, int], int] = {}  # (operation, result) -> number of a memory that nothing else keeps
+        values = dict(self.values)  # and negative numbers for memories that nothing else keeps
         for i in segments:
             numbers = []
             for x in self.ops[i].inputs:
                 place = self.places.get(x.source) if x.source is not None else None
                 if place is None or segments.get(place) == segments[i] or not x.shape:
                     continue
-                n = math.prod(x.shape) * _ITEM_SIZES.get(x.dtype or "", 4)
-                key = self.ops[place].number, x.index
-                held = [k for k in self.kept[i] if self.sizes[k] == n]
-                number = held[0] if held else made.setdefault(key, -1 - len(made))
-                self.sizes[number] = n
+                number = values.setdefault((x.source, x.index), -1 - len(values))
+                if number < 0:
+                    self.sizes[number] = math.prod(x.shape) * _ITEM_SIZES.get(x.dtype or "", 4)
                 numbers.append(number)
             entering[i] = numbers
         return entering

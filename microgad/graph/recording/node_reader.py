@@ -216,7 +216,7 @@ class NodeReader:
             return
         if not backend.is_array(value):
             return
-        size, memory = min(value.nbytes, backend.owner(value).nbytes), self.memory(value)
+        size, memory = backend.owner(value).nbytes, self.memory(value)
         found.append(Kept(name, role, value.shape, self.dtype(value.dtype), size, memory, self.leaves.get(memory)))
 
     def memory(self, array: Any) -> int:
