@@ -25,12 +25,16 @@ class Recipe:
 
 @dataclass(slots=True)
 class BoundaryPoint:
-    """A result of an Op, or a Source, at which a backward pass met something that isn't on the tape."""
+    """A result of an Op, or a Source, at which a backward pass met something that isn't on the tape.
+
+    A pass starts and ends there, or hooks change the gradient. A leaf's `.grad` is fresh, and no sum with that of an
+    earlier pass, if it was cleared in between. Its hooks may change `.grad` itself, after accumulation.
+    """
 
     source: int  # number of the Op or Source
     index: int  # which result of the Op
     written: bool  # whether an in-place write had changed the result before the pass
-    role: Literal["start", "hook", "end"]
+    role: Literal["start", "hook", "end", "fresh", "after"]
     gradient: Any = None  # of a start, the gradient it was given; of a hook, the gradient it returned
 
 

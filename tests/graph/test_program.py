@@ -282,6 +282,42 @@ def test_a_program_applies_what_hooks_did_to_gradients():
     np.testing.assert_array_equal(program_gradients(tape)["leaf"], x.grad.numpy())
 
 
+@pytest.mark.parametrize("bounded", [False, True])
+def test_a_program_applies_what_hooks_of_leaves_did_to_gradients(bounded):
+    """Also those of a Tensor that was computed before the recording, and in each of two passes."""
+    x, w = torch.rand(3, requires_grad=True), torch.rand(3, requires_grad=True)
+    y = w.exp()
+    for hooked in (x, y):
+        hooked.register_hook(lambda grad: grad.clamp(max=1.0))
+        hooked.register_hook(lambda grad: grad + 1)
+    with torch.record(replay=True) as tape:
+        for scale in (5, 0.1):
+            y.retain_grad()
+            loss = (x * y * scale + x).sum()
+            if bounded:
+                torch.autograd.backward(loss, inputs=[x, y])
+            else:
+                loss.backward(retain_graph=True)
+    assert tape.verify()
+    for read in (tape, torch.graph.Tape.from_json(tape.to_json())):
+        gradients = program_gradients(read)
+        np.testing.assert_array_equal(gradients["leaf"], x.grad.numpy())
+        np.testing.assert_array_equal(gradients["leaf_2"], y.grad.numpy())
+    assert [len(hooked.node.hooks) for hooked in (x, y)] == [2, 3]  # retain_grad's is one, too
+
+
+@pytest.mark.parametrize("clear", ["w.grad = None", "w.grad.zero_()", ""])
+def test_gradients_of_a_program_add_up_unless_grad_is_cleared(clear):
+    w = torch.rand(3, requires_grad=True)
+    with torch.record(replay=True) as tape:
+        (w * w).sum().backward()
+        with torch.no_grad():
+            w -= 0.1 * w.grad
+        exec(clear)
+        (w.exp() * w).sum().backward()
+    np.testing.assert_array_equal(program_gradients(tape)["leaf"], w.grad.numpy())
+
+
 def test_a_saved_program_runs_without_microgad(tmp_path):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 40), nn.Tanh(), nn.Linear(40, 1))
@@ -313,6 +349,10 @@ def test_operations_without_a_program_are_an_error():
     layer.register_full_backward_hook(lambda *_: None)
     with pytest.raises(MicrogadError, match=r"program: backward hooks of modules aren't supported"):
         recorded(layer, torch.ones(1, 2, requires_grad=True)).program()
+    leaf = torch.ones(2, requires_grad=True)
+    leaf.register_post_accumulate_grad_hook(lambda leaf: None)
+    with pytest.raises(MicrogadError, match=r"hooks from register_post_accumulate_grad_hook aren't supported"):
+        recorded(torch.exp, leaf).program()
     with torch.record() as tape:
         torch.ones(2).exp()
     with pytest.raises(MicrogadError, match="recorded without replay=True"):

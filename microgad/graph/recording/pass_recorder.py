@@ -6,8 +6,9 @@ import weakref
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from ...engine.hooks import RemovableHandle
 from ...engine.paths import producer
-from ...function import Function, Output
+from ...function import AccumulateGrad, Function, Output
 from ...nn.modules.module.hooks import BackwardHookFunction
 from ...tensor import Tensor
 from ..replay_data import BackwardPass, BoundaryPoint
@@ -26,6 +27,8 @@ class PassRecorder:
         self._by_node: dict[int, list[tuple[weakref.ref[Tensor], Source]]] = {}  # the same, by the id of their node
         self._by_node_state = 0, 0  # `passed` and the length of `differentiable` when `_by_node` was made
         self._hooked: dict[tuple[int, int], Function] = {}  # (operation, result) -> the Output with hooks
+        self._readers: dict[Function, RemovableHandle] = {}  # hooks that read what a leaf's others return
+        self._reached: set[int] = set()  # numbers of the leaves that have got a gradient
 
     def op(self, node: Function) -> Op | None:
         """Return the operation on the tape that belongs to a node, or None."""
@@ -34,13 +37,26 @@ class PassRecorder:
 
     def start(self, roots: Sequence[Function], seeds: Sequence[Any], ends: Any) -> None:
         """Begin a pass from `roots` with the gradients `seeds`, which ends at `ends`, or at all leaves."""
-        self.tape.passes.append(BackwardPass(len(self.tape), ends is not None, []))
+        self.stop_reading()
+        self.tape.passes.append(BackwardPass(len(self.tape), ends is not None, self._at_leaves()))
         for root, seed in zip(roots, seeds, strict=True):
             self._add_point("start", root, strided_copy(seed))
             self._note_hooks(root)
         for end in ends or ():
             if self.op(producer(end)[0]) is not None:
                 self._add_point("end", end)  # ends that aren't on the tape are added when a gradient reaches them
+
+    def _at_leaves(self) -> list[BoundaryPoint]:
+        """Return points at leaves that got a gradient before and have none now, and at those with hooks of `.grad`."""
+        leaves = {id(x): (x, source) for tensor, source in self.differentiable if (x := tensor()) is not None}
+        points = []
+        for x, source in leaves.values():  # of one that an optimizer steps, the last Source
+            held = x._links.grad
+            if source.number in self._reached and (held is None or not held.array.any()):
+                points.append(BoundaryPoint(source.number, 0, False, "fresh"))
+            if x._links.post_accumulate_grad_hooks:
+                points.append(BoundaryPoint(source.number, 0, False, "after"))
+        return points
 
     def begin(self, node: Function, grad: Any) -> None:
         """Before a node's derivatives are computed, keep the gradients of its results as its hooks returned them."""
@@ -57,7 +73,10 @@ class PassRecorder:
         """After a node's derivatives are computed, note which of its inputs are ends of the pass."""
         current = self.tape.passes[-1]
         for edge, g in zip(node.edges, gradients, strict=True):
-            self._note_hooks(edge)
+            if edge is not None:
+                self._note_hooks(edge)
+            if g is not None and type(edge) is AccumulateGrad:
+                self._reached.update(source.number for _, source in self._at_node(edge))
             if g is not None and current.bounded and self.op(producer(edge)[0]) is None:
                 self._add_point("end", edge)
         if type(node) is BackwardHookFunction:  # replayed as if hooks of its results had run
@@ -88,6 +107,27 @@ class PassRecorder:
         return self._by_node.get(id(edge), ())
 
     def _note_hooks(self, edge: Function) -> None:
-        """Note an Output with hooks. It has no derivatives, so `begin` is called for its operation's node instead."""
-        if type(edge) is Output and edge.hooks:
+        """Note the hooks of a node that `begin` isn't called for: an Output, or one not on the tape, such as a leaf.
+
+        The gradient that hooks of the latter return is read by another one, which comes last and removes itself.
+        """
+        known = self.op(producer(edge)[0]) is not None
+        if not edge.hooks or edge in self._readers:
+            return
+        if known and type(edge) is Output:
             self._hooked[producer(edge)[0].number, edge.index] = edge
+        elif not known:
+
+            def read(grad: Tensor | None) -> None:
+                self._readers.pop(edge).remove()
+                if grad is not None:
+                    self._add_point("hook", edge, strided_copy(grad.array))
+
+            last = 0 if self.tape.passes[-1].bounded else 99  # the others of a leaf belong to its accumulation
+            self._readers[edge] = RemovableHandle(edge.hooks, read, last)
+
+    def stop_reading(self) -> None:
+        """Remove the hooks that read gradients, where no gradient came."""
+        for handle in self._readers.values():
+            handle.remove()
+        self._readers.clear()

@@ -331,6 +331,7 @@ class Recorder(state.Observer):
 
         An in-place operation, such as an update of running statistics, counts only if there are no others.
         """
+        self.pass_recorder.stop_reading()
         read = {number for op in self.tape for x in op.inputs for number in (x.source, x.written)}
         unread = [op for op in self.tape if op.number not in read]
         for op in [op for op in unread if not op.in_place] or unread:

@@ -50,6 +50,9 @@ class DerivativeWriter(Observer):
             if point.role == "hook":
                 self.hooked[_key(node)] = point.gradient
                 continue
+            if point.role == "fresh":
+                self.gradients.pop(self.leaves[node.number], None)
+                continue
             called = writer.variables[point.source, point.index]
             if point.role == "end":
                 self.ends[_key(node)] = called
@@ -64,7 +67,7 @@ class DerivativeWriter(Observer):
         for key in [key for key in self.grads if key[0] in self.leaves]:
             name = self.leaves[key[0]]
             self.ends.pop(key, None)
-            grad, total = self.grads.pop(key), self.gradients.get(name)
+            grad, total = self.take(key, ""), self.gradients.get(name)
             if total:
                 self.writer.emit(f"{total} = {total} + {grad}", "what this pass adds")
             self.gradients[name] = total or grad

@@ -232,6 +232,8 @@ class ProgramWriter(BackwardReplaying):
         raise GraphError(f"program: the setting {name} is a {type(x).__name__}, which isn't supported")
 
     def backward(self, passed: BackwardPass) -> None:
+        if any(point.role == "after" for point in passed.points):
+            raise GraphError("program: hooks from register_post_accumulate_grad_hook aren't supported")
         self.emit("")
         self.derivatives.start([(self.node(point), point) for point in passed.points])
         with state.scope(observer=self.derivatives):

@@ -201,6 +201,8 @@ class BackwardReplaying(Replaying):
             if point.role == "start":
                 roots.append(node)
                 seeds.append(point.gradient)
+            elif point.role == "fresh":
+                self.made[point.source, 0].grad = None
         ends = [node for point, node in found if point.role == "end"] if passed.bounded else None
         with _hooked([(node, point.gradient) for point, node in found if point.role == "hook"]):
             engine.run(roots, seeds, ends, retain_graph=True)
