@@ -55,10 +55,10 @@ def check_grads(
     reset before each evaluation, so that random operations can be checked as they are. Gradients of float32 and float16
     inputs are compared with those of the same call in float64, unless it is random, and the latter with numerical ones.
 
-    `kinks` says what to do where the one-sided derivatives differ: "move" skips those entries and checks again at
-    slightly perturbed inputs; "accept" accepts any value between the two; "reject" makes hypothesis draw another
-    example; "fail" raises an error. After a kink one more check moves equal values together, so that they stay equal:
-    it finds gradients that are wrong only at ties.
+    `kinks` says what to do where the one-sided derivatives differ: "move" skips those entries, unless they are NaN
+    between finite ones, and checks again at slightly perturbed inputs; "accept" accepts any value between the two;
+    "reject" makes hypothesis draw another example; "fail" raises an error. After a kink one more check moves equal
+    values together, so that they stay equal: it finds gradients that are wrong only at ties.
 
     Raises GradcheckError, whose `finding` holds the Jacobians of the worst input. Raises ValueError if no input requires
     grad, if one that does is inside a list or dict, if no result has a derivative, or if an option is unknown.

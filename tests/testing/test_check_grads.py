@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -163,6 +164,20 @@ class TestKinks:
         check_grads(Steep, [leaf(0.0, 1.0)], kinks="move")
         with pytest.raises(GradcheckError, match="wrong in 1 of 4"):
             check_grads(Steep, [leaf(0.0, 1.0)], kinks="accept")
+
+    @pytest.mark.parametrize(
+        ("f", "wrong"),
+        [
+            (lambda x: (x * x).sqrt(), True),  # NaN at 0
+            (lambda x: (x[:1] * x[:1]).sum().sqrt(), True),
+            (lambda x: torch.where(x > 0, 1 / x * x * x, x * 0), True),  # the NaN of the branch that isn't taken
+            (lambda x: torch.stack([x.sqrt(), x.abs()]), False),  # infinite, as the one-sided derivative is
+            (lambda x: torch.where(x > 0, x.sqrt() * x, x * 0), False),
+        ],
+    )
+    def test_nan_is_no_derivative_at_a_kink(self, f, wrong):
+        with pytest.raises(GradcheckError, match="but nan isn't") if wrong else contextlib.nullcontext():
+            check_grads(f, [leaf(0.0, 1.0)])
 
     def test_a_value_that_ties_with_both_bounds(self):
         x = torch.tensor([[-0.375, 0.125], [0.25, 0.125]], dtype=torch.float64, requires_grad=True)

@@ -35,6 +35,7 @@ class Finding:
     partial: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})  # positional and keyword arguments of a partial
     adapter: str = ""  # "vjp" for a function with a handwritten derivative, "torch" for one of torch, else empty
     elsewhere: Finding | None = None  # the same at perturbed inputs, to rule out accidental matches
+    at_kink: bool = False  # whether it is NaN or infinite at a kink, between finite one-sided derivatives
     only_here: bool = False  # whether the derivative is right at perturbed inputs
 
     def excess(self) -> Any:

@@ -56,6 +56,8 @@ def describe(finding: Finding) -> str:
     what += f"{finding.names[finding.input]} {finding.input_shape} is wrong"
     lines, n, a, error = _numbers(finding, output, what)
     lines.append(f"    difference {abs(a - n): .4g}, of which the estimate's error explains {error:.4g}")
+    if finding.at_kink:
+        lines.append(f"The input sits on a kink: any value between the one-sided derivatives is right, but {a} isn't")
     mistake = likely_mistake(finding)
     if mistake:
         lines.append(f"It looks like {mistake}")

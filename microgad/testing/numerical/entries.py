@@ -49,6 +49,8 @@ def _find_wrong(check: Check, fn: CheckedFunction, inputs: Sequence[int]) -> tup
             if some and not fn.outputs[k].requires_grad:
                 continue
             finding = _wrong_at_every_step(check, fn, k, at, i, rows)
+            if check.full and check.kinks == "move":
+                finding = _with_undefined(fn, at, finding, rows)
             if finding.excess().any():
                 if is_unresolvable(check, fn, at, finding, rows.kinked[:, at]):
                     unknown = True
@@ -66,6 +68,25 @@ def _wrong_at_every_step(check: Check, fn: CheckedFunction, k: int, at: slice, i
             right = (finding.excess() > 0) & (again.excess() == 0)
             finding = replace(finding, error=np.where(right, np.inf, finding.error))
     return finding
+
+
+def _with_undefined(fn: CheckedFunction, at: slice, finding: Finding, rows: Estimate) -> Finding:
+    """Count a NaN at a kink as wrong too, where the one-sided derivatives are finite: no convention is one.
+
+    They are if they don't depend on the step, as those of a square root at 0 do. All of a row have to be, since
+    0 · inf is NaN.
+    """
+    suspects = rows.kinked[:, at] & ~np.isfinite(finding.analytical)
+    if not suspects.any() or not np.isfinite(fn.outputs[finding.output].array).all():
+        return finding
+    again = _jacobian(fn, finding.input, SCALES[1])
+    with np.errstate(invalid="ignore"):
+        sides = ((rows.below, again.below), (rows.above, again.above))
+        steady = np.all([np.abs(a - b) <= 1e-3 * (np.abs(a) + np.abs(b)) for a, b in sides], 0)
+    known = (steady | (~rows.kinked & np.isfinite(rows.error))).all(1, keepdims=True)
+    return replace(
+        finding, error=np.where(suspects & known, 0.0, finding.error), at_kink=bool((suspects & known).any())
+    )
 
 
 def _with_elsewhere(check: Check, fn: CheckedFunction, finding: Finding) -> Finding:
