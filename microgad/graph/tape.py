@@ -41,6 +41,7 @@ class Source:
     gradient: Stats | None = None
     made_by: int | None = None  # number of the Op that computed it before it was made a leaf
     computed: bool = False  # whether it is no leaf, but was computed before the tape began
+    version: int = 1  # which value of its Tensor: what no operation on the tape changed it to is another Source
 
 
 @dataclass(slots=True)

@@ -55,10 +55,11 @@ def table(tape: Tape, rows: int = 60) -> str:
 
 def summary(tape: Tape) -> str:
     """Return one line with the number of operations and parameters and the bytes kept for backward."""
-    count = Counter(source.kind for source in tape.sources)
+    first = [source for source in tape.sources if source.version == 1]
+    count = Counter(source.kind for source in first)
     parts = [f"{len(tape):,} {'operation' if len(tape) == 1 else 'operations'}"]
     if count["parameter"]:
-        numbers = sum(elements(source) for source in tape.sources if source.kind == "parameter")
+        numbers = sum(elements(source) for source in first if source.kind == "parameter")
         arrays = wording.plural(count["parameter"], "array")
         parts.append(f"{numbers:,} {'parameter' if numbers == 1 else 'parameters'} in {arrays}")
     if count["leaf"]:
@@ -72,6 +73,11 @@ def summary(tape: Tape) -> str:
 def on_one_line(words: str) -> str:
     """Escape line breaks and all else that isn't printable, as in a module's name."""
     return words if words.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in words)
+
+
+def called(source: Source, name: str = "") -> str:
+    """Return a source's name, or another one for it, or else its kind, and which value of a changed Tensor it is."""
+    return (name or source.name or source.kind) + (f", version {source.version}" if source.version > 1 else "")
 
 
 def elements(source: Source) -> int:

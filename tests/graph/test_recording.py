@@ -130,6 +130,36 @@ def test_an_unrecorded_write_makes_a_new_source():
     assert second.array.tolist() == [5.0, 1.0]
 
 
+def test_a_parameter_that_an_optimizer_steps_counts_once():
+    layer, x = nn.Linear(4, 1), torch.ones(2, 4)
+    optimizer = torch.optim.SGD(layer.parameters(), 0.1)
+    with torch.record(params=layer) as tape:
+        for _ in range(3):
+            layer(x).sum().backward()
+            optimizer.step()
+    assert repr(tape).startswith("<Tape: 6 operations, 5 parameters in 2 arrays; ")
+    weights = [source for source in tape.sources if source.name == "weight"]
+    assert [source.version for source in weights] == [1, 2, 3]
+    for label in ("weight", "weight, version 2", "bias, version 3"):
+        assert tape.draw().mermaid.count(f'("{label}")') == 1
+    assert [source.version for source in torch.graph.Tape.from_json(tape.to_json()).sources] == [1, 1, 1, 2, 2, 3, 3]
+
+
+def test_a_leaf_that_a_step_by_hand_writes_to_stays_a_leaf():
+    """The next step's gradient goes to the leaf, and not to the write."""
+    w = torch.ones(3, requires_grad=True)
+    with torch.record(replay=True, params={"w": w}) as tape:
+        for _ in range(2):
+            (w * w).sum().backward()
+            with torch.no_grad():
+                w -= 0.1 * w.grad
+    write = tape["Sub"][0]
+    assert [(x.source, x.written, x.wanted) for x in tape["Mul", 2].inputs] == [(w.node.number, write.number, True)] * 2
+    assert 'source0 -->|"(3,)"| op4' in tape.draw().mermaid
+    assert tape.verify()
+    assert tape.replay()["w"].tolist() == w.tolist()
+
+
 def test_views_read_the_result_of_a_write_to_their_base():
     x = torch.ones(3)
     with torch.record(replay=True) as tape:

@@ -122,7 +122,7 @@ class Sketch:
             buffer = source.kind == "constant" and "." in source.name
             box = Box(f"source{self.place[source.number]}", "buffer" if buffer else source.kind, "", sources=[source])
             several = [self.tape[number] for number in self.gathered.get(source.number, {source.number: None})]
-            box.title, box.times = text.spread(self.short_path(x.name) or x.kind for x in several), len(several)
+            box.title, box.times = text.spread(text.called(x, self.short_path(x.name)) for x in several), len(several)
             box.uses = self.uses[source.number]
             self.add(box)
             found.append(box)

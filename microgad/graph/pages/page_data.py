@@ -277,7 +277,7 @@ def _measured(op: Op) -> dict[str, Any]:
 def _source(source: Source) -> dict[str, Any]:
     entry = {
         "kind": source.kind,
-        "name": source.name or source.kind,
+        "name": text.called(source),
         "shape": None if source.shape is None else _times(source.shape),
         "dtype": source.dtype,
         "elements": text.elements(source),

@@ -194,7 +194,8 @@ class Recorder(state.Observer):
         for x in written:
             self.origins.set_writer(x, op.number)
         for i, x in enumerate(results):
-            self.origins.place(x, op.number, i)
+            if not (op.in_place and type(x.node) is AccumulateGrad):  # a leaf that a step by hand writes to stays one
+                self.origins.place(x, op.number, i)
 
     def entry(self, node: Function, inputs: tuple[Any, ...], results: tuple[Any, ...]) -> Op:
         """Make the Op of an operation, without its settings and what the options ask for."""
@@ -248,14 +249,16 @@ class Recorder(state.Observer):
                 return self.origin(original)
         replaced = origin if held is None and type(x.node) is AccumulateGrad else None  # the Tensor has become a leaf
         made_by = replaced.number if replaced is not None and replaced.tensor() is x else None
-        return self._from_outside(x, node, made_by)
+        return self._from_outside(x, node, made_by, self.tape.find(held.number) if held is not None else None)
 
-    def _from_outside(self, x: Tensor, node: Function | None, made_by: int | None) -> Origin:
-        """Add a source for values that no operation on the tape made, or that were changed without being recorded."""
+    def _from_outside(self, x: Tensor, node: Function | None, made_by: int | None, before: Any) -> Origin:
+        """Add a source for values that no operation on the tape made. `before` is the origin of earlier ones of x."""
         kind = "constant" if node is None else "parameter" if isinstance(x, Parameter) else "leaf"
         number = node.number if type(node) is AccumulateGrad and self.tape.find(node.number) is None else None
         source = self.source(kind, x.array, number, self.reader.name(x))
         source.made_by, source.computed = made_by, node is not None and type(node) is not AccumulateGrad
+        if isinstance(before, Source) and before.kind == kind:
+            source.version = before.version + 1
         if kind != "constant" or isinstance(x, Parameter) or id(x) in self.reader.names:
             self.reader.leaves[self.reader.memory(x.array)] = source.number
         if kind != "constant":
