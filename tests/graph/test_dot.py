@@ -159,6 +159,18 @@ def test_edges_show_dtypes_and_which_result_they_carry():
     assert [label for _, _, label in edges(graph(b))] == ["(3,) float64", "[1] (2,) float64"]
 
 
+@pytest.mark.parametrize(("blocks", "labelled"), [(10, True), (16, False)])
+def test_edges_that_are_many_for_the_boxes_have_tooltips_for_labels(blocks, labelled):
+    """As in densely connected models, whose layout would take Graphviz many times as long."""
+    found = [torch.ones(2, 4, requires_grad=True)]
+    for _ in range(blocks):
+        found.append(torch.relu(torch.cat(found, 1)))
+    drawn = graph(found[-1])
+    count = blocks * (blocks + 1) // 2 + blocks + 1
+    assert len(edges(drawn)) == (count if labelled else 0)
+    assert len(re.findall(r'-> .*tooltip="\(2, \d+\)"', drawn.source)) == (0 if labelled else count)
+
+
 def test_numbers_are_in_the_label_and_constants_have_dashed_edges():
     x = torch.ones(2, requires_grad=True)
     drawn = graph(x * 2.5 * torch.tensor([3.0, 4.0]))

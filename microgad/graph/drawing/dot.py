@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FONT = "Helvetica,Arial,sans-serif"
 DIRECTIONS = ("TB", "BT", "LR", "RL")
+MAX_LABELS = 100  # on edges, where these are many for the boxes: each is a box to lay out in all ranks that it crosses
 _IDENTIFIER = re.compile(r"[a-zA-Z_]\w*|-?(\.[0-9]+|[0-9]+(\.[0-9]*)?)", re.ASCII)
 _KEYWORDS = {"node", "edge", "graph", "digraph", "subgraph", "strict"}
 _VIEWS = {
@@ -58,6 +59,7 @@ class DotWriter:
         self.marked = {sketch.box(number) for number in graph.mark}
         self.highest = max(self.values.values(), default=0.0) or 1.0
         self.edges = sketch.edges()
+        self.labels_edges = len(self.edges) <= max(MAX_LABELS, 2 * len(sketch.boxes))
         self.residual = sketch.residual_edges(self.edges) if len(sketch.boxes) <= 2000 else set()
         self.graph = Digraph(
             "microgad",
@@ -276,6 +278,8 @@ class DotWriter:
             label = f" {escaped(source.name)}{label}"
         elif edge in self.residual:
             more |= {"color": look.residual, "penwidth": "1.8"}
+        if not self.labels_edges:
+            more["tooltip"], label = label.strip() or " ", ""
         put(self.graph, f"{edge.tail.name} -> {head}", label, **more)
 
     def edge_to_later(self, edge: Edge) -> None:

@@ -151,15 +151,13 @@ class Graph:
         try:
             return rendered(self.dot, format)
         except TooSlow as error:
-            raise TooSlow(f"graph: {boxes:,} boxes: {error}. {self._advice()}") from None
+            raise TooSlow(f"graph: {boxes:,} boxes: {error}; {self._advice()}") from None
 
     def _advice(self) -> str:
         best = make_sketch(self.tape, Options(), MAX_BOXES, ("roll", "fold", "depth"))
         level = f"depth={best.options.depth}" if best.options.depth else "depth='auto'"
-        return (
-            f"With {level} it is {len(best.boxes)}; save() to a .dot file takes any number, "
-            "and tape.page('graph.html') opens them one by one"
-        )
+        fewer = f"With {level} it is {len(best.boxes)}; " if len(best.boxes) < len(self.sketch.boxes) else ""
+        return f"{fewer}save() to a .dot file takes any number, and tape.page('graph.html') opens them one by one"
 
     def __str__(self) -> str:
         return text.table(self.tape)
