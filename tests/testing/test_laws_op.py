@@ -10,7 +10,7 @@ from microgad.function import Function, Tensor
 from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import Add
 from microgad.ops.softmax import Softmax
-from microgad.testing import GradcheckError, check_op
+from microgad.testing import GradcheckError, check_grads, check_op
 from microgad.testing.laws import values
 from microgad.testing.laws.op import LAWS
 from microgad.testing.strategies import tensors
@@ -268,6 +268,19 @@ def test_a_jump_or_a_cancellation_at_zero_is_not_taken_for_an_error_of_float32()
 def test_an_overflow_or_few_digits_are_not_taken_for_an_error_of_float32():
     check_op(lambda x: torch.exp(torch.exp(x)), laws=["float32"], examples=4 * EXAMPLES)
     check_op(lambda x: x + 1e6 - 1e6, laws=["float32"], examples=4 * EXAMPLES)
+
+
+@pytest.mark.parametrize(("scale", "ridge"), [(1.0, 1e-6), (1000.0, 1.0)])
+def test_few_digits_near_a_singular_matrix_give_no_false_alarm(scale, ridge):
+    x = torch.tensor([[1.5409961], [-0.2934289], [-2.1787894]], dtype=torch.float64) * scale
+
+    def f(x):
+        return x * torch.linalg.det(x @ x.T + ridge * torch.eye(3, dtype=x.dtype))
+
+    laws = ["layout", "symmetry", "forward_mode", "float32"]
+    check_op(f, x, laws=laws, examples=3)
+    check_op(lambda x: torch.logdet(x @ x.T + ridge * torch.eye(3, dtype=x.dtype)), x, laws=laws, examples=3)
+    check_grads(f, [x.requires_grad_()], order=2, modes="fwd", full=False)
 
 
 def test_cancellation_in_backward_is_still_linear():
