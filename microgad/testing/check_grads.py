@@ -15,7 +15,18 @@ from ..errors import ArgumentError
 from ..errors.own_arguments import checked
 from ..tensor import Tensor
 from .adapters import name_of, with_arguments
-from .calls import GradcheckError, SameDraws, check_unchanged, equal_arrays, flat, require_wanted, sequence, tensors_in
+from .calls import (
+    GradcheckError,
+    SameDraws,
+    check_unchanged,
+    equal_arrays,
+    flat,
+    fresh_tensors,
+    require_wanted,
+    sequence,
+    tensors_in,
+    wanted,
+)  # fmt: skip
 from .complex_as_real import ComplexAsReal
 from .numerical.check import SCALES, Check
 from .numerical.checked_function import CheckedFunction, term_size
@@ -47,21 +58,22 @@ def check_grads(
     """Compare the derivatives of `f(*args)`, from the first order up to `order`, with numerical derivatives.
 
     `f` is a function on Tensors, a Function, a Module, or a NumPy function whose derivative is `vjp(grad, *args)`: see
-    `adapt`. Every Tensor that requires grad is checked. Complex inputs and results are checked as pairs of real numbers:
-    in messages they have a last axis of size 2. Each numerical derivative comes with an estimate of its error, so there
-    is no tolerance to choose. With `full` every entry of the Jacobian is compared; without it one random projection of
-    all inputs together, which takes a few calls whatever the sizes. `modes` are "rev", the backward pass, and "fwd",
-    the derivative along a direction, computed by a backward pass through the backward pass. The default generator is
-    reset before each evaluation, so that random operations can be checked as they are. Gradients of float32 and float16
-    inputs are compared with those of the same call in float64, unless it is random, and the latter with numerical ones.
+    `adapt`. Every Tensor that requires grad is checked; if none does, every floating-point one. Complex inputs and
+    results are checked as pairs of real numbers: in messages they have a last axis of size 2. Each numerical derivative
+    comes with an estimate of its error, so there is no tolerance to choose. With `full` every entry of the Jacobian is
+    compared; without it one random projection of all inputs together, which takes a few calls whatever the sizes.
+    `modes` are "rev", the backward pass, and "fwd", the derivative along a direction, computed by a backward pass
+    through the backward pass. The default generator is reset before each evaluation, so that random operations can be
+    checked as they are. Gradients of float32 and float16 inputs are compared with those of the same call in float64,
+    unless it is random, and the latter with numerical ones.
 
     `kinks` says what to do where the one-sided derivatives differ: "move" skips those entries, unless they are NaN
     between finite ones, and checks again at slightly perturbed inputs; "accept" accepts any value between the two;
     "reject" makes hypothesis draw another example; "fail" raises an error. After a kink one more check moves equal
     values together, so that they stay equal: it finds gradients that are wrong only at ties.
 
-    Raises GradcheckError, whose `finding` holds the Jacobians of the worst input. Raises ValueError if no input requires
-    grad, if one that does is inside a list or dict, if no result has a derivative, or if an option is unknown.
+    Raises GradcheckError, whose `finding` holds the Jacobians of the worst input. Raises ValueError if no input can be
+    differentiated, or one is inside a list or dict, if no result is a floating-point Tensor, or for an unknown option.
 
     >>> x = torch.tensor([0.5, -1.0, 0.0], dtype=torch.float64, requires_grad=True)
     >>> check_grads(torch.relu, [x], order=2)
@@ -98,6 +110,9 @@ def found_kink(
     for i, x in enumerate(args):
         if not isinstance(x, Tensor) and any(y.requires_grad for y in tensors_in(x)):
             raise ArgumentError(f"check_grads: argument {i} holds Tensors that require grad: pass them one by one")
+    if not wanted(args):
+        tensors = iter(fresh_tensors([x for x in args if isinstance(x, Tensor)]))
+        args = [next(tensors) if isinstance(x, Tensor) else x for x in args]
     call = ComplexAsReal(call, args)
     check = Check(name_of(f), call, require_wanted("check_grads", call.args), kinks, full, modes)
     with SameDraws() as draws, np.errstate(all="ignore"):

@@ -359,9 +359,15 @@ def test_a_module_in_single_precision_is_refused(dtype):
     check_grads(layer.double(), [leaf(1.0, 2.0, 3.0)])
 
 
-def test_an_input_must_require_grad():
-    with pytest.raises(ArgumentError, match="check_grads expects at least one input tensor to require gradient"):
-        check_grads(torch.exp, [torch.ones(2)])
+def test_if_no_input_requires_grad_all_floating_point_ones_are_checked():
+    x, index = torch.ones(2), torch.tensor([1, 0])
+    check_grads(lambda x, index, y: x[index] * y, [x, index, x])
+    with pytest.raises(GradcheckError, match="with respect to input 2"):
+        check_grads(lambda x, index, y: x[index] * y.detach(), [x, index, torch.ones(2)])
+    assert not x.requires_grad
+    for constant in (index, 1.0):
+        with pytest.raises(ArgumentError, match="check_grads expects at least one input tensor to require gradient"):
+            check_grads(torch.exp, [constant])
 
 
 def test_a_tensor_that_requires_grad_in_a_list_is_refused():
