@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import MicrogadError
+from ..errors import ArgumentError, MicrogadError
 from ..porting import run
 from .recording.first_backward import FirstBackwardRecorder
 from .recording.recorder import RecordOptions
@@ -43,6 +43,8 @@ def _main(arguments: list[str]) -> int:
     if Path(given.program).suffix in TAPE_SUFFIXES:
         show(_tape(Path(given.program)))
         return 0
+    if Path(given.program).suffix in (".html", *DRAWING_SUFFIXES):
+        raise ArgumentError(f"{given.program} holds no tape: write one to a .json or .npz file")
     if not Path(given.program).exists():
         return run.main([given.program])  # prints that there is no such file
     failed: list[Exception] = []

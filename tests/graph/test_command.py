@@ -143,6 +143,8 @@ def test_invalid_arguments_and_files_are_refused(folder):
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("python -m microgad.graph: from_json")
     assert run(folder, "table", "none.json").returncode == 2
+    ran = run(folder, "net.svg")
+    assert (ran.returncode, ran.stderr.count("\n"), "net.svg holds no tape" in ran.stderr) == (2, 1, True)
     ran = run(folder, "none.py", "--out", "none.dot")
     assert (ran.returncode, ran.stderr.count("\n"), (folder / "none.dot").exists()) == (2, 1, False)
 
