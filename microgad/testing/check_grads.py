@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.grad_mode import enable_grad
 from ..errors import ArgumentError
 from ..errors.own_arguments import checked
 from ..tensor import Tensor
@@ -115,7 +116,7 @@ def found_kink(
         args = [next(tensors) if isinstance(x, Tensor) else x for x in args]
     call = ComplexAsReal(call, args)
     check = Check(name_of(f), call, require_wanted("check_grads", call.args), kinks, full, modes)
-    with SameDraws() as draws, np.errstate(all="ignore"):
+    with SameDraws() as draws, np.errstate(all="ignore"), enable_grad():
         if any(t.array.dtype != np.float64 for t in check.tensors):
             check_low_precision(check, draws)
         with in_float64(check.args):

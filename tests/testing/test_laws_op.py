@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.errors import FailedHealthCheck
 
 import microgad as torch
 from microgad import engine
@@ -389,9 +391,43 @@ class Once(torch.autograd.Function):
         return 3 * grad * x**2
 
 
+class Foreign(torch.autograd.Function):
+    """Its backward computes on NumPy's arrays, as that of a program in C does."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return torch.from_numpy(x.numpy() ** 3)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return torch.from_numpy(3 * grad.detach().numpy() * ctx.saved_tensors[0].detach().numpy() ** 2)
+
+
+def test_checks_of_an_operation_run_where_gradients_are_off():
+    with torch.no_grad():
+        check_op(torch.sin, examples=2)
+        check_grads(torch.sin, [torch.ones(2, dtype=torch.float64)], order=2)
+        with pytest.raises(GradcheckError, match="is wrong"):
+            check_op(lambda x: x * x.detach(), examples=2)
+
+
+def test_a_check_inside_of_a_property_test_says_what_to_do_instead():
+    @given(tensors((2,)))
+    def nested(x):
+        check_op(torch.sin, x, examples=2)
+
+    with pytest.raises(FailedHealthCheck) as raised:
+        nested()
+    assert raised.value.__notes__ == [
+        "check_op is such a test itself: instead of using @given, pass strategies as its inputs"
+    ]
+
+
 @pytest.mark.parametrize(
     ("op", "message"),
     [
+        (Foreign, r"Foreign: its second derivative fails: .* off the graph[^`]*check it with order=1"),
         (Once, r"Once: its second derivative fails: GraphError: trying to .* twice[^`]*check it with order=1"),
         (broken(grad_x=lambda self, grad, x: grad * 2 * x * x.size / x.size), r"second derivative[^`]*np\.size\(x\)"),
     ],

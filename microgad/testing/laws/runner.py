@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 import numpy as np
 from hypothesis import HealthCheck, Phase, core, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Flaky, HypothesisException
+from hypothesis.errors import FailedHealthCheck, Flaky, HypothesisException
 
+from ...autograd.grad_mode import enable_grad
 from ...errors import ArgumentError
 from ...ops.random import fork_rng
 from ...tensor import Tensor
@@ -88,7 +89,7 @@ def check_laws(case: C, laws: Sequence[Law[C]]) -> None:
                 raise
             except Exception as error:
                 said = "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
-                failing = _failing(case)
+                failing = _failing(case) or (SECOND if law.__name__ == "forward_mode" else "")  # which is one, too
                 what = f": its {failing} fails" if failing else f" breaks the law `{law.__name__}`"
                 if failing == SECOND:
                     said += "\nIf it isn't meant to have one, check it with order=1"
@@ -177,12 +178,15 @@ def check_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]]
     options |= {"deadline": None, "report_multiple_bugs": False, "suppress_health_check": list(HealthCheck)}
     # A case is one drawn value: the explain phase would run a hundred more cases and add nothing to the message.
     options["phases"] = [phase for phase in settings().phases if phase is not Phase.explain]
-    with fork_rng():
+    with fork_rng(), enable_grad():
         try:
             for_all(name, cases, every_example_obeys, **options)
         except Flaky as error:
             message = f"{getattr(error, 'exceptions', (error,))[0]}\n{FLAKY}"
             raise AssertionError(message) from error
+        except FailedHealthCheck as error:
+            error.add_note("check_op is such a test itself: instead of using @given, pass strategies as its inputs")
+            raise
     checked = tuple(law.__name__ for law in laws if law.__name__ not in not_checked)
     reasons = tuple(f"{law}, since {reason}" for law, reason in not_checked.items())
     return Report(name, count, checked, tuple(sorted(classes)), largest, reasons)
