@@ -191,6 +191,11 @@ def test_a_forward_that_writes_to_its_input_is_found_whatever_the_values():
         check_op(Clamped, tensors((2,), elements=st.just(1.0)), examples=EXAMPLES)
 
 
+def test_a_write_to_an_input_that_needs_no_gradient_is_named():
+    with pytest.raises(AssertionError, match=r"`without_grad`: input 0 .* was changed in place"):
+        check_op(lambda x: x * 2 if x.requires_grad else x.mul_(2), tensors((2,)), examples=EXAMPLES)
+
+
 class Distinct(Function):
     """2 · x of distinct numbers, as a sorting network may want them."""
 
