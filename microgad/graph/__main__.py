@@ -34,9 +34,9 @@ def _main(arguments: list[str]) -> int:
     command = arguments.pop(0) if arguments[:1] and arguments[0] in REPORTS else None
     given, others = _parse(arguments)
 
-    def show(tape: Tape) -> None:
+    def show(tape: Tape, failures: Sequence[int] = ()) -> None:
         if given.out:
-            _write(tape, given.out, given.program, given.depth)
+            _write(tape, given, [number for number in failures if tape.find(number)])
         if command or not given.out:
             print(_report(tape, command or "table", given))
 
@@ -55,7 +55,7 @@ def _main(arguments: list[str]) -> int:
         if code and not tape:
             return  # the program failed before it computed anything
         try:
-            show(tape)
+            show(tape, recorder.failures)
         except (MicrogadError, OSError) as error:
             failed.append(error)
 
@@ -78,7 +78,8 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         prog="python -m microgad.graph",
         allow_abbrev=False,
         description="Run a program that was written for PyTorch (or microgad) on microgad, and draw what its first "
-        "backward pass saw; or read a tape that was saved as .json or .npz.",
+        "backward pass saw, with the operation marked at which it fails; or read a tape that was saved as .json or "
+        ".npz.",
         epilog="With summary, table, tree or memory in front, the program or tape is described as text. "
         "diff a.json b.json tells what differs. All other arguments, and those after --, go to the program.",
     )
@@ -112,16 +113,17 @@ def _report(tape: Tape, command: str, given: argparse.Namespace) -> str:
     return "\n\n".join(map(str, parts))
 
 
-def _write(tape: Tape, out: str, program: str, depth: int | None) -> None:
-    suffix = Path(out).suffix
+def _write(tape: Tape, given: argparse.Namespace, mark: Sequence[int]) -> None:
+    """Write the tape to the file that --out names. In a drawing the operations `mark` are highlighted."""
+    out, suffix = given.out, Path(given.out).suffix
     if suffix == ".html":
-        tape.page(out, Path(program).name)
+        tape.page(out, Path(given.program).name)
     elif suffix == ".json":
         tape.to_json(out)
     elif suffix == ".npz":
         tape.to_npz(out)
     else:
-        tape.draw(**({} if depth is None else {"depth": depth})).save(out)
+        tape.draw(**({} if given.depth is None else {"depth": given.depth}), mark=mark).save(out)
     print(f"{out}: {tape!r}", file=sys.stderr)
 
 

@@ -120,6 +120,15 @@ def test_an_error_of_the_program_is_reported_as_by_python(folder):
     assert ran.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
+def test_the_operation_at_which_backward_fails_is_marked(folder):
+    lines = "import torch", "y = torch.ones(3, requires_grad=True).exp()", "y.add_(1)", "y.sum().backward()"
+    (folder / "program.py").write_text("\n".join(lines))
+    ran = run(folder, "program.py", "--out", "net.dot")
+    assert (ran.returncode, "modified by an inplace operation" in ran.stderr) == (1, True)
+    marked = [line for line in (folder / "net.dot").read_text().splitlines() if 'CELLBORDER="2"' in line]
+    assert [("Exp" in line) for line in marked] == [True]
+
+
 @pytest.mark.parametrize(("program", "code"), [("1 / 0", 1), ("def f(:", 1), ("raise SystemExit(3)", 3)])
 def test_a_program_that_fails_before_it_computes_anything_leaves_the_file_alone(folder, program, code):
     (folder / "program.py").write_text(f"import torch\n{program}\n")

@@ -25,6 +25,7 @@ class FirstBackwardRecorder(Recorder):
         super().__init__(options, {}, state.current().observer)
         self.callback = callback
         self.roots: list[tuple[int, int]] = []
+        self.failures: list[int] = []  # numbers of the operations whose derivatives raised an error
         self.done = False
         state.variable.set(state.changed(observer=self))
 
@@ -48,6 +49,11 @@ class FirstBackwardRecorder(Recorder):
             super(Recorder, self).forward(node, inputs, out)
         else:
             super().forward(node, inputs, out)
+
+    def failed(self, node: Function) -> None:
+        """Note where the backward pass fails, as where a kept value was modified in place."""
+        super().failed(node)
+        self.failures.append(node.number)
 
     def end(self) -> None:
         """Stop recording and pass on the tape. Later calls do nothing."""
