@@ -44,10 +44,11 @@ def assert_agree(found: Any, expected: Any, tolerance: float | Callable[[], floa
     if not same.all():
         excess = backend.to_numpy(np.where(same, -1.0, np.where(np.isnan(gap), np.inf, gap)))
         at = tuple(int(i) for i in np.unravel_index(int(excess.argmax()), excess.shape))
-        digits = 10 if f"{found[at]:.10g}" != f"{expected[at]:.10g}" else 17
+        one, other = (backend.to_numpy(x[at]).item() for x in (found, expected))
+        digits = 10 if f"{one:.10g}" != f"{other:.10g}" else 17
         raise AssertionError(
             f"{what} differs in {int((~same).sum())} of {found.size} entries, most at {list(at)}: "
-            f"{found[at]:.{digits}g} in place of {expected[at]:.{digits}g} (tolerance {tolerance:.3g})"
+            f"{one:.{digits}g} in place of {other:.{digits}g} (tolerance {tolerance:.3g})"
         )
 
 
