@@ -67,7 +67,7 @@ def to_device(x: Any, where: device | str | int | None) -> Any:
         return to_numpy(x)
     if where.type != "cuda":
         raise DeviceError(f"device '{where}': microgad has no tensors there; 'cpu', 'cuda' (CuPy) and 'meta' are there")
-    return _moved(x, on_gpu(where).asarray)
+    return memory_layout.moved(x, on_gpu(where).asarray)
 
 
 def on_gpu(where: device) -> Any:
@@ -91,17 +91,7 @@ def make_like(make: Any, x: Any, *value: Any, shape: Any = None, dtype: Any = No
 
 def to_numpy(x: Any) -> Any:
     """The array as a NumPy array: a CuPy array is copied to the host."""
-    return _moved(x, lambda x: x.get()) if is_gpu(x) else x
-
-
-def _moved(x: Any, move: Any) -> Any:
-    """A copy on another device, with the axes in memory as here. CuPy copies to the host, and from it, in C order."""
-    if isinstance(x, DuckArray):
-        return x.map_innermost(lambda x: _moved(x, move))
-    if x.flags.c_contiguous:
-        return move(x)
-    order = memory_layout.order_by(x.shape, x.strides)
-    return move(x.transpose(order)).transpose([order.index(i) for i in range(x.ndim)])
+    return memory_layout.moved(x, lambda x: x.get()) if is_gpu(x) else x
 
 
 def from_dlpack(x: Any, on_cpu: bool) -> Any:

@@ -110,6 +110,16 @@ def copied(x: Any) -> Any:
     return backend.as_strided(once, x.shape, steps)  # np.broadcast_to's result would be read-only
 
 
+def moved(x: Any, move: Any) -> Any:
+    """A copy on another device, with the axes in memory as here. CuPy copies to the host, and from it, in C order."""
+    if isinstance(x, DuckArray):
+        return x.map_innermost(lambda x: moved(x, move))
+    if x.flags.c_contiguous:
+        return move(x)
+    order = order_by(x.shape, x.strides)
+    return move(x.transpose(order)).transpose([order.index(i) for i in range(x.ndim)])
+
+
 def copied_in_order(x: Any) -> Any:
     """A copy with the axes in memory as x has them, as of NumPy's order "K", but fast for rows of few bytes."""
     if type(x) is not np.ndarray or x.size < 1 << 12 or x.flags.c_contiguous:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import engine, function, state
+from .. import function, state
 from ..duck_arrays import Fallback, called_again, levels
-from ..engine import paths
+from ..engine import kept_values, paths
 from ..errors import ArgumentError, DimError, ShapeError
 from ..function import Function
 from ..generator.vmap_randomness import RandomnessError
@@ -151,7 +151,7 @@ def _free(roots: Sequence[Function], ends: Sequence[Function]) -> None:
     passed = paths.routes(roots, numbers, min(numbers))
     for number, node in paths.reachable(roots, min(numbers)).items():
         if passed.get(number):
-            engine.free(node)
+            kept_values.free(node)
 
 
 def sum_to_levels(self: BatchedArray, g: Any, node: Function) -> Any:

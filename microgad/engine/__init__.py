@@ -17,7 +17,7 @@ from ..dtypes.conversions import operand
 from ..duck_arrays import DuckArray, Fallback
 from ..errors.wording import FREED
 from ..fast_reductions import sum_to
-from ..function import SIMPLE, AccumulateGrad, Function, Output, Packed, rules
+from ..function import AccumulateGrad, Function, Output, rules
 from ..function.naming import node_name
 from ..function.plan import argument
 from ..state import State
@@ -25,6 +25,7 @@ from . import leaves, node_hooks, paths, results, versions
 from .backward_pass import BackwardPass, reported
 from .complex import conjugate_back, conjugates, for_derivatives
 from .hooks import LAST
+from .kept_values import as_tensors, free
 from .leaves import accumulate, total
 from .ownership import SOLE, alone
 
@@ -158,7 +159,7 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
     if plan.keeps and type(kept) is not list:
         kept = kept.unpack()
     if create_graph:
-        kept = _as_tensors(node, kept)
+        kept = as_tensors(node, kept)
         if plan.decomposition is not None and grad is not None:
             return _derive_by_decomposition(node, kept, grad, onward)
     gradients: list[Any] = [None] * len(onward)
@@ -196,27 +197,6 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
             if node.zero_link is not None:
                 gradients[i] = node.zero_link.apply(g, function.Tensor._wrap(g.array, node if plan.out else edge))
     return gradients
-
-
-def free(node: Function) -> None:
-    """Release a node's kept values and the arrays among its settings.
-
-    Edges, shapes and constants that are numbers stay, for drawing the graph.
-    """
-    if node.kept or isinstance(node.kept, Packed):
-        node.kept_numbers, node.kept, node.versions = versions.numbers(node) if None in node.edges else (), None, ()
-    if node.may_hold_arrays or node.intermediates:
-        for name, value in vars(node).items():
-            if _holds_arrays(value):
-                node.__dict__ = {n: x for n, x in vars(node).items() if n != name}  # views may share it: see `view_of`
-                node.kept = None
-
-
-def _holds_arrays(value: Any) -> bool:
-    """Whether a setting is an array, or a tuple with one. Shapes, which many operations have, are told apart first."""
-    if type(value) is tuple:
-        return not SIMPLE.issuperset(map(type, value)) and any(map(backend.is_array, value))
-    return type(value) not in SIMPLE and backend.is_array(value)
 
 
 def _fit_to_input(node: Function, i: int, g: Any, create_graph: bool) -> tuple[Any, bool]:
@@ -262,24 +242,6 @@ def _gather(heap: list[float], pending: dict[float, Pending], parent: Function, 
         waiting = pending[parent.number] = [parent, [None] * len(parent.shape), False]
     held = waiting[1][index]  # another Output of the same result has contributed: see Function.result
     waiting[1][index] = held if grad is None else grad if held is None else total(held, grad)
-
-
-def _as_tensors(node: Function, kept: list[Any]) -> list[Any]:
-    """A node's kept values as Tensors that are connected to the graph, for create_graph. Constants stay bare arrays.
-
-    They have the version counters of the Tensors that were kept: what is recorded now fails if one is overwritten.
-    """
-    made, plan, given = function.Tensor._wrap, node.plan, getattr(node, "tensor_bits", -1)
-    counters = iter(node.versions[::2])  # none where hooks have packed copies
-    tensors = [
-        made(x, node.edges[i], next(counters, None) if given >> i & 1 else None) if backend.is_array(x) else x
-        for i, x in zip(plan.inputs, kept, strict=False)
-    ]
-    if plan.out and type(out := kept[len(tensors)]) is tuple:
-        tensors.append(tuple(made(x, node.result(i), next(counters, None)) for i, x in enumerate(out)))
-    elif plan.out:
-        tensors.append(made(out, node, next(counters, None)))
-    return [*tensors, *kept[len(tensors) :]]
 
 
 def _derive_by_decomposition(node: Function, kept: list[Any], grad: Any, onward: Sequence[Any]) -> list[Any]:

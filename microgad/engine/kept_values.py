@@ -1,0 +1,48 @@
+"""What a node keeps for backward: as Tensors, for create_graph, and its release."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import backend, function
+from ..function import SIMPLE, Function, Packed
+from . import versions
+
+
+def as_tensors(node: Function, kept: list[Any]) -> list[Any]:
+    """A node's kept values as Tensors that are connected to the graph, for create_graph. Constants stay bare arrays.
+
+    They have the version counters of the Tensors that were kept: what is recorded now fails if one is overwritten.
+    """
+    made, plan, given = function.Tensor._wrap, node.plan, getattr(node, "tensor_bits", -1)
+    counters = iter(node.versions[::2])  # none where hooks have packed copies
+    tensors = [
+        made(x, node.edges[i], next(counters, None) if given >> i & 1 else None) if backend.is_array(x) else x
+        for i, x in zip(plan.inputs, kept, strict=False)
+    ]
+    if plan.out and type(out := kept[len(tensors)]) is tuple:
+        tensors.append(tuple(made(x, node.result(i), next(counters, None)) for i, x in enumerate(out)))
+    elif plan.out:
+        tensors.append(made(out, node, next(counters, None)))
+    return [*tensors, *kept[len(tensors) :]]
+
+
+def free(node: Function) -> None:
+    """Release a node's kept values and the arrays among its settings.
+
+    Edges, shapes and constants that are numbers stay, for drawing the graph.
+    """
+    if node.kept or isinstance(node.kept, Packed):
+        node.kept_numbers, node.kept, node.versions = versions.numbers(node) if None in node.edges else (), None, ()
+    if node.may_hold_arrays or node.intermediates:
+        for name, value in vars(node).items():
+            if _holds_arrays(value):
+                node.__dict__ = {n: x for n, x in vars(node).items() if n != name}  # views may share it: see `view_of`
+                node.kept = None
+
+
+def _holds_arrays(value: Any) -> bool:
+    """Whether a setting is an array, or a tuple with one. Shapes, which many operations have, are told apart first."""
+    if type(value) is tuple:
+        return not SIMPLE.issuperset(map(type, value)) and any(map(backend.is_array, value))
+    return type(value) not in SIMPLE and backend.is_array(value)
