@@ -230,6 +230,7 @@ MOVEMENT = {
     "diag": ("x", lambda t, x: t.diag(x)),
     "diag_embed": ("r", lambda t, r: t.diag_embed(r)),
     "block_diag": ("x", lambda t, x: t.block_diag(x, x)),
+    "split heads": ("t", lambda t, x: x.unflatten(-1, (4, -1)).transpose(1, 2).contiguous()),
     "meshgrid": ("rr", lambda t, x, y: t.meshgrid(x, y, indexing="ij")[0] * 1),
     "select_scatter": ("xr", lambda t, x, r: x.select_scatter(r, 0, 1)),
     "gather": ("xi", lambda t, x, i: x.gather(1, i)),
@@ -303,6 +304,12 @@ WINDOWS: dict[str, Case] = {
     "grid_sample": functional("grid_sample", "2g", align_corners=False),
     "grid_sample nearest": functional("grid_sample", "2g", mode="nearest", padding_mode="border", align_corners=False),
     "unfold": functional("unfold", "2", 3, padding=1),
+    "fold of long strides": (
+        "x",
+        lambda t, x: t.nn.functional.fold(
+            x[None], (1, (len(x) + 1) * (len(x) // 2)), (1, len(x) // 2 * 2), stride=(1, len(x) // 2)
+        ),
+    ),
     "fractional_max_pool": functional("fractional_max_pool2d", "2", 2, output_size=7),
     "max_unpool": (
         "2",
@@ -376,10 +383,12 @@ LAYERS = {
     "attention": functional("scaled_dot_product_attention", "qqq"),
     "attention, causal": functional("scaled_dot_product_attention", "qqq", is_causal=True),
     "Linear": module("x", lambda nn, shape: nn.Linear(shape[1], 32)),
+    "linear of 4 rows": ("xx", lambda t, x, w: t.nn.functional.linear(x[:4], w)),
     "RNN": module("t", lambda nn, shape: nn.RNN(shape[2], 32)),
     "GRU": module("t", lambda nn, shape: nn.GRU(shape[2], 32)),
     "LSTM": module("t", lambda nn, shape: nn.LSTM(shape[2], 32)),
     "LSTMCell": module("x", lambda nn, shape: nn.LSTMCell(shape[1], 32)),
+    "LSTMCell of 1 row": module("x", lambda nn, shape: nn.LSTMCell(shape[1], shape[1] // 2), lambda m, x: m(x[:1])[0]),
     "MultiheadAttention": module("t", lambda nn, shape: nn.MultiheadAttention(shape[2], 4), lambda m, x: m(x, x, x)),
     "TransformerEncoderLayer": module("t", lambda nn, shape: nn.TransformerEncoderLayer(shape[2], 4, 64, dropout=0)),
     "TransformerDecoderLayer": module("t", lambda nn, shape: nn.TransformerDecoderLayer(shape[2], 4, 64, dropout=0),
