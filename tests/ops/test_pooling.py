@@ -27,6 +27,8 @@ from .patches import leaf, patches, random
         (1, 1, 0, 1),
         (1, 2, 0, 1),
         ((4, 7), (4, 7), 0, 1),
+        ((8, 7), 1, 0, 1),
+        ((2, 7), (2, 1), 0, 1),
     ],
 )
 def test_pools_are_the_maximum_and_the_mean_of_each_window(kernel, stride, padding, dilation):
@@ -36,22 +38,24 @@ def test_pools_are_the_maximum_and_the_mean_of_each_window(kernel, stride, paddi
         out, patches(x, kernel, stride, padding, dilation, -np.inf).max((4, 5)).transpose(0, 3, 1, 2)
     )
     if dilation == 1:
-        out = avg_pool2d(torch.tensor(x), kernel, stride, padding).array
-        np.testing.assert_allclose(
-            out, patches(x, kernel, stride, padding).mean((4, 5)).transpose(0, 3, 1, 2), rtol=0, atol=1e-12
-        )
+        x = leaf(x)
+        out = avg_pool2d(x, kernel, stride, padding)
+        expected = patches(x.array, kernel, stride, padding).mean((4, 5)).transpose(0, 3, 1, 2)
+        np.testing.assert_allclose(out.detach().numpy(force=True), expected, rtol=0, atol=1e-12)
+        (out * out.detach()).sum().backward()
+        assert abs((x.grad * x).sum() - (out * out).sum()) < 1e-10  # the adjoint
 
 
 @pytest.mark.parametrize("nan", [False, True])
-@pytest.mark.parametrize("kernel", [(8, 8), (4, 16), (8, 16)])
-def test_both_kernels_for_large_windows_give_the_same_maxima_and_indices(kernel, nan, monkeypatch):
+@pytest.mark.parametrize(("kernel", "stride"), [((8, 8), 8), ((4, 16), (4, 1)), ((8, 16), 1)])
+def test_both_kernels_for_large_windows_give_the_same_maxima_and_indices(kernel, stride, nan, monkeypatch):
     x = torch.tensor(np.random.default_rng(0).integers(0, 5, (2, 3, 8, 16)).astype(np.float64))
     if nan:
         x[0, 0, 0, :3] = float("nan")
     monkeypatch.setattr(max_pool_kernels, "FEW_CELLS", 0)
-    found = max_pool2d(x, kernel, return_indices=True)
+    found = max_pool2d(x, kernel, stride, return_indices=True)
     monkeypatch.setattr(max_pool_kernels, "MANY_TAPS", 1000)
-    for a, b in zip(found, max_pool2d(x, kernel, return_indices=True), strict=True):
+    for a, b in zip(found, max_pool2d(x, kernel, stride, return_indices=True), strict=True):
         np.testing.assert_array_equal(a.array, b.array)
 
 

@@ -139,37 +139,37 @@ def test_the_adjoint_by_phases_is_that_of_conv2d(stride, padding):
 
 @pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize("groups", [1, 2])
-def test_conv_transpose2d_of_windows_without_overlap_is_one_product(groups, biased, monkeypatch):
+@pytest.mark.parametrize(("places", "stride"), [((3, 2), (8, 5)), ((1, 2), (3, 5)), ((1, 1), 1)])
+def test_conv_transpose2d_of_windows_without_overlap_is_one_product(groups, biased, places, stride, monkeypatch):
     """A loop over the elements of a kernel of 32 x 32 would need a thousand products."""
     monkeypatch.setattr(conv_kernels, "by_phases", None)
     monkeypatch.setattr(conv_kernels, "add_columns", None)
     monkeypatch.setattr(conv_kernels, "batch_blocks", lambda x, rows, numbers: batch_blocks(x, rows, 1 << 15))
-    y, weight, bias = random(2, 4, 3, 2), random(4, 3, 8, 5), random(3 * groups)
+    y, weight, bias = random(2, 4, *places), random(4, 3, 8, 5), random(3 * groups)
     parts = [
-        np.einsum("noij,ocab->nciajb", y[:, part], weight[part]).reshape(2, 3, 24, 10)
+        np.einsum("noij,ocab->nciajb", y[:, part], weight[part]).reshape(2, 3, 8 * places[0], 5 * places[1])
         for part in np.split(np.arange(4), groups)
     ]
     expected = np.concatenate(parts, 1) + (bias[:, None, None] if biased else 0)
     operands = torch.tensor(y), torch.tensor(weight), torch.tensor(bias) if biased else None
-    found = conv_transpose2d(*operands, stride=(8, 5), groups=groups)
+    found = conv_transpose2d(*operands, stride=stride, groups=groups)
     np.testing.assert_allclose(found.array, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("flips", [True, False])
-def test_the_adjoint_for_many_channels_is_a_convolution_or_adds_columns(flips, monkeypatch):
-    """With stride 1 it convolves with the flipped kernel if there are fewer filters than output elements."""
+@pytest.mark.parametrize(("n", "size", "k", "flips"), [(2, 3, 3, True), (1, 3, 3, False), (8, 8, 9, False)])
+def test_the_adjoint_for_many_channels_is_a_convolution_or_adds_columns(n, size, k, flips, monkeypatch):
+    """With stride 1 it convolves with the flipped kernel if there are fewer filters than output elements.
+
+    Where windows are almost as large as the plane, it would multiply mostly zeros of its padding.
+    """
     calls, correlate = [], conv_kernels.correlate
     monkeypatch.setattr(conv_kernels, "correlate", lambda *args: calls.append(args) or correlate(*args))
-    n = 2 if flips else 1
-    g, weight, window = (
-        random(n, 12, 3, 3),
-        random(12, 12, 3, 3, seed=1),
-        Window((3, 3), (3, 3), (1, 1), 2 * ((1, 1),), (1, 1)),
-    )
+    window = Window((size, size), (k, k), (1, 1), 2 * ((1, 1),), (1, 1))
+    g, weight = random(n, 12, *window.out), random(12, 12, k, k, seed=1)
     x = conv_kernels.correlate_transposed(g, weight, None, window, 1)
     assert len(calls) == flips
-    probe = random(n, 12, 3, 3, seed=2)
-    assert abs((x * probe).sum() - (g * reference_conv2d(probe, weight, padding=1)).sum()) < 1e-10
+    probe = random(n, 12, size, size, seed=2)
+    assert abs((x * probe).sum() - (g * reference_conv2d(probe, weight, padding=1)).sum()) < 1e-9
 
 
 @pytest.mark.parametrize(

@@ -75,10 +75,13 @@ def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups:
     """Return the adjoint of `correlate` in x, plus bias: y (N, O, ...), weight (O, C/groups, ...) -> (N, C, ...)."""
     n, o, c, kernel, y = len(y), len(weight) // groups, weight.shape[1], window.kernel, contiguous(y)
     weight, area = _not_expanded(weight).reshape(groups, o, c, *kernel), math.prod(kernel)
+    if window.tiled and math.prod(window.out) == 1:
+        return by_one_product(y, weight, bias)
     if area >= MIN_TILE and window.tiled:
         return by_tiles(y, weight, bias, window)
     places = n * math.prod(window.out)  # for few of them it takes long to copy the weight, turned, as phases need it
-    few = o <= min(2 * c * kernel[0], places)
+    wide = math.prod(window.size) / math.prod(window.out)  # times as many columns, with zeros, as there are places
+    few = o <= min(2 * c * kernel[0], places) and (wide <= 4 or o * wide <= 128)
     fewer = o <= min(2 * c, places // 4) and max(window.dilation) == 1  # strided additions take longer than copying
     if few if max(window.stride) == 1 else fewer:
         return by_phases(y, weight, bias, window)
@@ -98,6 +101,16 @@ def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups:
             columns = columns.reshape(len(columns), groups, c, area, rows.stop - rows.start, *window.out[1:])
             add_columns(columns, x[images], window, rows.start)
     x = x.reshape(n, groups * c, *window.size)
+    if bias is not None:
+        x += bias.reshape(-1, *(1 for _ in kernel))
+    return x
+
+
+def by_one_product(y: Any, weight: Any, bias: Any) -> Any:
+    """Compute `correlate_transposed` for a window that is the whole plane: a linear layer of all images."""
+    g, o, c, *kernel = weight.shape
+    x = moveaxis(y.reshape(len(y), g, o), 1, 0) @ weight.reshape(g, o, c * math.prod(kernel))
+    x = moveaxis(x, 0, 1).reshape(len(y), g * c, *kernel)
     if bias is not None:
         x += bias.reshape(-1, *(1 for _ in kernel))
     return x

@@ -129,8 +129,9 @@ class Window(_Fields):
     @cached_property
     def tiled(self) -> bool:
         """Whether the kernel's positions cover each cell of the plane once, without padding."""
-        whole = all(n == k * steps for n, k, steps in zip(self.size, self.kernel, self.out, strict=True))
-        return whole and self.stride == self.kernel == self.span and self.unpadded
+        lines = zip(self.size, self.kernel, self.out, self.stride, strict=True)
+        whole = all(n == k * steps and (s == k or steps == 1) for n, k, steps, s in lines)
+        return whole and self.kernel == self.span and self.unpadded
 
     @cached_property
     def row_window(self) -> Window:
