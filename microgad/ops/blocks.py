@@ -34,15 +34,20 @@ def by_blocks_if_bare(formula: Callable[..., Any], *inputs: Any) -> Any:
 
 
 def write_by_blocks(formula: Callable[..., Any], out: Any, *inputs: Any) -> None:
-    """Call an elementwise formula(out, *inputs) block by block. Inputs have out's shape or a single element."""
-    n = out.size
-    whole = n <= BLOCK_SIZE or type(out) is not np.ndarray
-    if whole or not all(x.flags.c_contiguous and x.size in (1, n) for x in (out, *inputs)):
+    """Call an elementwise formula(out, *inputs) block by block, in the order of out's memory.
+
+    Inputs have out's shape or a single element.
+    """
+    if out.size <= BLOCK_SIZE or type(out) is not np.ndarray:
         formula(out, *inputs)
         return
-    parts = [x.reshape(-1) for x in (out, *inputs)]
-    for i in range(0, n, BLOCK_SIZE):
-        formula(*[x[i : i + BLOCK_SIZE] if x.size > 1 else x for x in parts])
+    arrays = layouts.in_memory_order(out, *inputs)
+    if not all(x.flags.c_contiguous and x.size in (1, out.size) for x in arrays):
+        formula(*arrays)
+        return
+    arrays = [x.reshape(-1) for x in arrays]
+    for i in range(0, out.size, BLOCK_SIZE):
+        formula(*[x[i : i + BLOCK_SIZE] if x.size > 1 else x for x in arrays])
 
 
 def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:

@@ -13,6 +13,7 @@ import microgad as torch
 import microgad.nn.functional as F
 from microgad.ops import fast_exp
 from microgad.ops.blocks import BLOCK_SIZE as BLOCK
+from microgad.ops.blocks import by_blocks
 
 PIECE = 4_000
 SPECIAL = np.array([0, -0.0, 1e-30, -1e-30, 1e30, -1e30, np.inf, -np.inf, np.nan, 1, -1, 2], np.float32)
@@ -106,7 +107,20 @@ def test_activations_in_blocks_equal_those_of_pieces(rng, f):
 
     x = (4 * rng.standard_normal(BLOCK + 1_000)).astype(np.float32)
     for operation in (f, lambda x: gradient(f, x), weighted):
-        np.testing.assert_allclose(operation(torch.tensor(x)).array, in_pieces(operation, x), rtol=3e-7)
+        expected = in_pieces(operation, x)
+        np.testing.assert_allclose(operation(torch.tensor(x)).array, expected, rtol=3e-7)
+        columns = operation(torch.tensor(x.reshape(8, -1)).t()).array
+        np.testing.assert_allclose(columns, expected.reshape(8, -1).T, rtol=3e-7)
+
+
+def test_transposed_arrays_are_cut_into_blocks_as_they_lie_in_memory():
+    def negate(out, x):
+        shapes.append(x.shape)
+        np.negative(x, out=out)
+
+    x, shapes = np.arange(2.0 * BLOCK).reshape(2, BLOCK).T, []
+    np.testing.assert_array_equal(by_blocks(negate, x), -x)
+    assert shapes == [(BLOCK,), (BLOCK,)]
 
 
 @pytest.mark.host("tracemalloc sees the host's memory")

@@ -334,7 +334,7 @@ def fast_where(condition: Any, a: Any, b: Any) -> Any:
         bits &= a ^ b
         bits ^= b
 
-    write_by_blocks(choose, *layouts.in_memory_order(out.view(a.dtype), condition, a, b))
+    write_by_blocks(choose, out.view(a.dtype), condition, a, b)
     return out
 
 
