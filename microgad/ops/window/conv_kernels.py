@@ -17,6 +17,7 @@ from .columns import column_blocks, is_deep, joint_column_blocks, joint_images, 
 from .geometry import Window
 from .unfold import add_columns
 
+WORTH_A_PHASE = 1 << 13  # additions of a tap's results to cells that take as long as the call that a phase needs
 MIN_TILE = 16  # cells of a window, at least, for which `by_tiles` is faster than a product for each cell
 
 
@@ -82,7 +83,9 @@ def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups:
     places = n * math.prod(window.out)  # for few of them it takes long to copy the weight, turned, as phases need it
     wide = math.prod(window.size) / math.prod(window.out)  # times as many columns, with zeros, as there are places
     few = o <= min(2 * c * kernel[0], places) and (wide <= 4 or o * wide <= 128)
-    fewer = o <= min(2 * c, places // 4) and max(window.dilation) == 1  # strided additions take longer than copying
+    # Strided additions take longer than copying, unless phases are many and small.
+    fewer = o <= min(2 * c, places // 4) and max(window.dilation) == 1
+    fewer = fewer and places * groups * c * area >= WORTH_A_PHASE * math.prod(window.stride)
     if few if max(window.stride) == 1 else fewer:
         return by_phases(y, weight, bias, window)
     matrix = np.swapaxes(weight.reshape(groups, o, c * area), 1, 2)
