@@ -17,6 +17,7 @@ from .geometry import Window
 from .unfold import padded, windows
 
 MANY_TAPS = 64  # taps of a tiling window, at least, for which one argmax call is faster than a step for each tap
+LONG_RUN = 8  # taps of stride 1 along an axis, at least, for which doubling is faster than a step for each tap
 FEW_CELLS = 1 << 13  # cells of all windows together, at most, for which it is faster, too
 
 
@@ -61,7 +62,11 @@ def maxima_along_axis(axis: int, window: Window, x: Any, won: Any, best: Any, pl
     """
     at, steps, small = axis - 2, best.shape[axis], place.dtype.type
     s, d, before = window.stride[at], window.dilation[at], window.padding[at][0]
-    far, value, other = math.prod(window.size[at + 1 :]), np.empty_like(best), np.empty_like(place)
+    far = math.prod(window.size[at + 1 :])
+    if s == d == 1 and not before and window.kernel[at] >= LONG_RUN:
+        maxima_by_doubling(axis, window.kernel[at], far, x, won, best, place)
+        return
+    value, other = np.empty_like(best), np.empty_like(place)
     for i in range(0, window.kernel[at] * d, d):
         tap = (slice(None),) * axis + (slice(i, i + (steps - 1) * s + 1, s),)
         if won is None:
@@ -77,13 +82,30 @@ def maxima_along_axis(axis: int, window: Window, x: Any, won: Any, best: Any, pl
                 place += backend.like(first.reshape(-1, *(1,) * (x.ndim - 1 - axis)), x, small)
             continue
         copy(value, x[tap])
-        other -= place
-        better = value > best
-        if not backend.on_cpu(x):
-            better |= value != value
-        other *= better.view(np.uint8).astype(small, copy=False)
-        place += other
-        np.maximum(best, value, out=best)
+        _merge(best, place, value, other)
+
+
+def maxima_by_doubling(axis: int, k: int, far: int, x: Any, won: Any, best: Any, place: Any) -> None:
+    """Do the same for k cells in a row, in log₂ k steps: a window is two shorter ones, which may overlap."""
+    where, length = np.zeros_like(x, place.dtype) if won is None else won, 1
+    while length < k:
+        shift = min(length, k - length)
+        left, right = ((slice(None),) * axis + (run,) for run in (slice(-shift), slice(shift, None)))
+        value, offset = x[left].copy(), where[left].copy()
+        _merge(value, offset, x[right], where[right] + place.dtype.type(shift * far))
+        x, where, length = value, offset, length + shift
+    best[...], place[...] = x, where
+
+
+def _merge(best: Any, place: Any, value: Any, other: Any) -> None:
+    """Replace maxima and their places by later cells' values and places where these are larger."""
+    other -= place
+    better = value > best
+    if not backend.on_cpu(best):
+        better |= value != value
+    other *= better.view(np.uint8).astype(place.dtype, copy=False)
+    place += other
+    np.maximum(best, value, out=best)
 
 
 def copy(out: Any, x: Any) -> None:
