@@ -33,6 +33,9 @@ MANY_ROWS, LONG = 64, 8  # rows for which a transposed matrix is copied faster a
 # times as long as there are rows
 LARGE = 1 << 22  # the one operand's elements times the other's: a cheap test that excludes small products
 SHORT_ROW = 16  # elements: a batch of products of a column with a shorter row is faster by np.matmul
+SHORT_VECTOR = 500  # elements of a vector up to which np.matmul multiplies it by a number as fast as np.multiply
+FEW_COLUMNS, LONG_COLUMN = 8, 256  # columns of a product of a column with a row that are computed one by one, if a
+# column is so many times as long as there are columns: NumPy starts a loop for each short row
 SMALL_INTEGERS = 600  # elements up to which NumPy's product of integer matrices is as fast as one in float64
 
 
@@ -68,8 +71,8 @@ class MatMul(Function):
 def product(a: Any, b: Any) -> Any:
     """Return np.matmul(a, b): for (..., n, 1) and (..., 1, m) as a · b, since NumPy multiplies these without BLAS.
 
-    The product of two float matrices with n, m > 1 has PyTorch's signs of zero. In batches no zero is negative, as in
-    np.matmul.
+    The product of two float matrices with n, m > 1 has PyTorch's signs of zero. In batches and vectors no zero is
+    negative, as in np.matmul.
     """
     if type(a) is not np.ndarray or type(b) is not np.ndarray:
         return np.matmul(a, b)
@@ -78,8 +81,18 @@ def product(a: Any, b: Any) -> Any:
     if a.shape[-1] != 1:
         return np.matmul(a, b)
     n, m, single = a.shape[-2], b.shape[-1], a.ndim == b.ndim == 2
-    if a.dtype.char not in "fd" or b.dtype is not a.dtype or (min(n, m) < 2 if single else m < SHORT_ROW):
+    vector = single and min(n, m) < 2
+    short = n * m < SHORT_VECTOR if vector else not single and m < SHORT_ROW
+    if a.dtype.char not in "fd" or b.dtype is not a.dtype or short:
         return np.matmul(a, b)
+    if vector:
+        out = np.multiply(a, b)
+        return np.add(out, 0, out=out)
+    if single and m <= FEW_COLUMNS and n >= LONG_COLUMN * m:
+        out = np.empty((n, m), a.dtype)
+        for column, factor in zip(out.T, b[0], strict=True):
+            np.multiply(a[:, 0], factor, out=column)
+        return out
     with unbuffered_runs(m):
         out = np.multiply(a, b, order="C")
     return out if single else np.add(out, 0, out=out)
