@@ -55,6 +55,23 @@ def test_few_rows_times_a_large_matrix(rng, rows, k, m):
         np.testing.assert_allclose(grad.cpu().numpy(), exact @ b.T.astype("f8"), rtol=1e-4, atol=0.1)
 
 
+@pytest.mark.parametrize("n", [1, 2, 16])
+@pytest.mark.parametrize("batch", [(20, 16, 1), (2, 3, 16, 2), (5, 1, 1), (3, 16, 1), (0, 16, 1), (2, 3, 4)])
+def test_one_matrix_times_a_batch(rng, n, batch):
+    a, b = rng.normal(size=(n, batch[-2])), rng.normal(size=batch)
+    x, y = torch.tensor(a, requires_grad=True), torch.tensor(b, requires_grad=True)
+    out = x @ y
+    assert out.is_contiguous()
+    np.testing.assert_allclose(out.detach().cpu().numpy(), np.matmul(a, b), atol=1e-12)
+    weights = rng.normal(size=out.shape)
+    grads = torch.autograd.grad(out, (x, y), torch.tensor(weights), create_graph=True)
+    expected = (weights @ b.swapaxes(-1, -2)).reshape(-1, *a.shape).sum(0), a.T @ weights
+    for found, exact in zip(grads, expected, strict=True):
+        np.testing.assert_allclose(found.detach().cpu().numpy(), exact, atol=1e-12)
+    (again,) = torch.autograd.grad((grads[0] * x.detach()).sum(), y)  # bilinear: the gradient of `y` once more
+    np.testing.assert_allclose(again.cpu().numpy(), expected[1], atol=1e-12)
+
+
 @pytest.mark.parametrize("weight", [(4, 3), (3,)])
 def test_linear_of_transposed_matrices_equals_that_of_a_copy(weight):
     """Each of them is multiplied where it lies."""

@@ -36,6 +36,7 @@ SHORT_ROW = 16  # elements: a batch of products of a column with a shorter row i
 SHORT_VECTOR = 500  # elements of a vector up to which np.matmul multiplies it by a number as fast as np.multiply
 FEW_COLUMNS, LONG_COLUMN = 8, 256  # columns of a product of a column with a row that are computed one by one, if a
 # column is so many times as long as there are columns: NumPy starts a loop for each short row
+MANY_COLUMNS = 16  # columns of a batch that are multiplied faster by one matrix together than each on its own
 SMALL_INTEGERS = 600  # elements up to which NumPy's product of integer matrices is as fast as one in float64
 
 
@@ -46,6 +47,7 @@ class MatMul(Function):
     saved_names = {"mat2": "b"}
     native_half = "cuda"
     by_columns = 0  # a bit for each operand that lies in memory by columns: its gradient then does, too, as in PyTorch
+    shared = False  # whether one matrix is multiplied with all of a batch
 
     def forward(self, a, b):
         if a.shape[-1] != b.shape[-2]:
@@ -58,6 +60,8 @@ class MatMul(Function):
         return out if out.ndim == 2 else layouts.contiguous(out)
 
     def grad_a(self, grad, b):
+        if self.shared and _few_columns(grad.shape[-2], b):  # one product, in place of the sum of a batch of them
+            return product(_columns_as_rows(grad).swapaxes(0, 1), _columns_as_rows(b))
         if self.by_columns & 1:
             return product(b, grad.swapaxes(-1, -2)).swapaxes(-1, -2)
         return product(grad, b.swapaxes(-1, -2))
@@ -79,6 +83,9 @@ def product(a: Any, b: Any) -> Any:
     if a.size * b.size > LARGE and (few := _product_of_few_rows(a, b)) is not None:
         return few
     if a.shape[-1] != 1:
+        if a.ndim == 2 < b.ndim and b.size >= MANY_COLUMNS * b.shape[-2] and _few_columns(len(a), b):
+            out = product(_columns_as_rows(b), a.T)
+            return out.reshape((*b.shape[:-2], b.shape[-1], len(a))).swapaxes(-1, -2)
         return np.matmul(a, b)
     n, m, single = a.shape[-2], b.shape[-1], a.ndim == b.ndim == 2
     vector = single and min(n, m) < 2
@@ -96,6 +103,18 @@ def product(a: Any, b: Any) -> Any:
     with unbuffered_runs(m):
         out = np.multiply(a, b, order="C")
     return out if single else np.add(out, 0, out=out)
+
+
+def _few_columns(n: int, b: Any) -> bool:
+    """Whether a matrix of n rows is multiplied faster with all columns of a batch (..., k, m) than with each (k, m)."""
+    k, m = b.shape[-2:]
+    return m == 1 or FEW_COLUMNS * m <= min(n, k)  # the columns are copied
+
+
+def _columns_as_rows(x: Any) -> Any:
+    """Return all columns of a batch (..., n, m) as the rows of one matrix."""
+    *batch, n, m = x.shape
+    return x.swapaxes(-1, -2).reshape((math.prod(batch) * m, n))
 
 
 def _product_of_few_rows(a: Any, b: Any) -> Any:
@@ -231,7 +250,9 @@ def promoted_matmul(a: Tensor, b: Tensor) -> Tensor:
         raise ShapeError(f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D")
     if b.ndim == 1:
         return _dot("matmul", a, b) if a.ndim == 1 else Linear.apply(a, b, None)
-    return MatMul.apply(unsqueeze(a, 0), b).squeeze(-2) if a.ndim == 1 else MatMul.apply(a, b)
+    if a.ndim == 1:
+        return MatMul.apply(unsqueeze(a, 0), b).squeeze(-2)
+    return MatMul.apply(a, b, shared=True) if a.ndim == 2 else MatMul.apply(a, b)
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
