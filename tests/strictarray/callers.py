@@ -20,7 +20,7 @@ from .synchronizations import ALLOWED
 HERE, TESTS = str(Path(__file__).parent), str(Path(__file__).parents[1])
 LIBRARY = str(Path(microgad.__file__).parent) + "/"
 SKIPPED = (str(Path(np.__file__).parent), f"{HERE}/array.py", f"{HERE}/callers.py", contextlib.__file__)
-SKIPPED += (f"{LIBRARY}backend/__init__.py", f"{LIBRARY}batching/array.py")
+SKIPPED += tuple(f"{LIBRARY}{name}.py" for name in ("backend/__init__", "backend/memory_layout", "batching/array"))
 tests_may_read = False  # whether the tests run with --device cuda
 
 
