@@ -15,6 +15,7 @@ import pytest
 
 import microgad as torch
 from microgad import nn
+from microgad.function import Function
 from microgad.nn import functional as F
 
 from .strictarray import installed, ndarray
@@ -133,6 +134,48 @@ def test_results_are_on_the_gpu_of_their_operands() -> None:
     assert torch.cuda.current_device() == 0
     with pytest.raises(RuntimeError, match="cuda:1 and cuda:0"):
         x + y
+
+
+@pytest.mark.parametrize(
+    "view", [lambda x: x[:, ::2], lambda x: x[:, :1].expand(2, 6), lambda x: x.mT[1:], lambda x: x.sum() * x[0]]
+)
+def test_tensors_move_between_gpus(view: Callable[[Any], Any]) -> None:
+    x = torch.arange(12.0, device="cuda:1").reshape(2, 6).requires_grad_()
+    y = view(x)
+    z = y.to("cuda:0")
+    assert (str(z.device), z.tolist(), z.stride()) == ("cuda:0", y.tolist(), y.detach().clone().stride())
+    (z * torch.ones((), device="cuda:0")).sum().backward()  # the gradient is an expanded number
+    assert str(x.grad.device) == "cuda:1"  # type: ignore[union-attr]
+    assert y.to("cuda:1") is y
+
+
+def test_copies_into_a_tensor_may_come_from_another_gpu() -> None:
+    x, y = torch.zeros(3, device="cuda:1"), torch.arange(3.0, device="cuda:0")
+    x.copy_(y)
+    x[1:] = y[:2]
+    x[x == 1] = y[2]
+    assert (str(x.device), x.tolist()) == ("cuda:1", [0, 0, 2])
+    with pytest.raises(RuntimeError, match="cuda:1 and cuda:0"):
+        x[x == 0] = y[:2]
+
+
+class Elsewhere(Function):
+    """2x, on a GPU of which the current one can't read the memory."""
+
+    def forward(self, x: Any) -> Any:
+        if x.device.id != sys.modules["cupy"].cuda.runtime.getDevice():
+            raise ValueError(f"({x.device.id}) is different from the current device.")
+        return 2 * x
+
+
+def test_failures_are_tried_once_more_only_where_the_device_was_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = torch.ones(2, device="cuda:1"), ones(2)
+    assert [str(Elsewhere.apply(z).device) for z in (x, y, x)] == ["cuda:1", "cuda:0", "cuda:1"]
+    copy = Mock(side_effect=MemoryError)
+    monkeypatch.setattr(sys.modules["cupy"], "asarray", copy)
+    with pytest.raises(torch.OutOfMemoryError):
+        x.to("cuda:0")
+    copy.assert_called_once()
 
 
 def test_layers_may_be_on_several_gpus() -> None:

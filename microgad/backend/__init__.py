@@ -67,7 +67,10 @@ def to_device(x: Any, where: device | str | int | None) -> Any:
         return to_numpy(x)
     if where.type != "cuda":
         raise DeviceError(f"device '{where}': microgad has no tensors there; 'cpu', 'cuda' (CuPy) and 'meta' are there")
-    return memory_layout.moved(x, on_gpu(where).asarray)
+    cupy = on_gpu(where)
+    if is_gpu(x) and x.device.id == cupy.cuda.runtime.getDevice():
+        return x
+    return memory_layout.moved(x, lambda x: cupy.asarray(x, order="C"))  # "K" refuses what has gaps on another GPU
 
 
 def on_gpu(where: device) -> Any:

@@ -291,16 +291,19 @@ def cloned(x: Any) -> Any:
     return x.transpose(order).copy("C").transpose([order.index(i) for i in range(x.ndim)])
 
 
-def on_one_device(operands: Sequence[Any], move: bool = True) -> list[Any] | None:
-    """Move 0-d operands from the CPU to the GPU of the others, as PyTorch allows, and let CuPy compute on that GPU.
+def on_one_device(operands: Sequence[Any], error: Exception | None = None, move: bool = True) -> list[Any] | None:
+    """Move 0-d operands from the CPU to the GPU of the others, as PyTorch allows, or let CuPy compute on that GPU.
 
-    Returns None where it did already and there are none to move, or where operands with dimensions are on the CPU.
+    Returns None where neither helps against `error`, as where operands with dimensions are on several devices.
     """
     arrays = [getattr(x, "array", x) for x in operands]
-    where = next((backend.device_of(a) for a in arrays if backend.is_gpu(a)), None)
-    if where is not None and backend.follow(where):
+    places = {backend.device_of(a) for a in arrays if backend.is_gpu(a)}
+    if len(places) != 1:
+        return None
+    (where,) = places
+    if "current device" in str(error) and backend.follow(where):  # where GPUs can't read each other's memory
         return list(operands)
-    if where is None or not move or {a.ndim for a in arrays if isinstance(a, np.ndarray)} != {0}:
+    if not move or {a.ndim for a in arrays if isinstance(a, np.ndarray)} != {0}:
         return None
     return [
         x if not isinstance(a, np.ndarray) else backend.to_device(a, where) if a is x else x.to(where)

@@ -199,7 +199,7 @@ class Function:
         except Fallback as fallback:
             out, settled = fallback.forward(self, arrays), True
         except errors.FROM_FORWARD as error:
-            if near := on_one_device(inputs, cls.promote is not None):
+            if near := on_one_device(inputs, error, cls.promote is not None):
                 return cls.apply(*near, **settings)
             raise errors.in_forward(error, cls.__name__, state.path, cls.inputs, inputs, settings) from error
         if type(out) is not ndarray:
@@ -268,7 +268,7 @@ class Function:
                 rules.checked_device(self, target.array, given)
             self.write(target.array, *(arrays if cls.promote is None else cls.promote(arrays)))
         except errors.FROM_FORWARD as error:
-            if is_gpu(target.array) and (near := on_one_device(given, cls.promote is not None)):
+            if is_gpu(target.array) and (near := on_one_device(given, error, cls.promote is not None)):
                 return cls.apply_(*near, **settings)
             raise errors.in_forward(error, f"{cls.__name__}_", state.path, cls.inputs, given, settings) from error
         target._bump()

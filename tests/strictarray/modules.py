@@ -15,11 +15,14 @@ from .array import OWNERS, bare, check_scattered, current_device, ndarray, of_ow
 from .linear_algebra import errstate
 
 
-def asarray(x: Any, dtype: Any = None) -> ndarray:
+def asarray(x: Any, dtype: Any = None, order: Any = "K") -> ndarray:
     """An array on the current device; others are copied, to C order unless they are in Fortran's."""
-    if isinstance(x, ndarray) and x.device.id == current_device[0]:
-        return x if dtype is None or x.dtype == dtype else wrapped(x._a.astype(dtype))
-    return wrapped(np.array(bare(x), dtype, order="A"))
+    if isinstance(x, ndarray):
+        if x.device.id == current_device[0] and (order == "K" or x.flags.c_contiguous):
+            return x if dtype is None or x.dtype == dtype else wrapped(x._a.astype(dtype))
+        if order == "K" and not (x.flags.c_contiguous or x.flags.f_contiguous):
+            raise NotImplementedError("CuPy cannot copy non-contiguous array between devices.")
+    return wrapped(np.array(bare(x), dtype, order="A" if order == "K" else order))
 
 
 def new(make: Any, *args: Any) -> ndarray:

@@ -256,7 +256,8 @@ def _assignable(value: Any, input: Tensor, index: tuple[Any, ...]) -> Tensor:
             value = value.to(dtype=input.dtype)
     while value.array.ndim and value.array.shape[0] == 1:
         value = value[0]
-    if type(value.array) is not type(input.array) and (value.array.ndim == 0 or is_basic(index)):
+    apart = type(value.array) is not type(input.array) or value.array.device != input.array.device
+    if apart and (value.array.ndim == 0 or is_basic(index)):
         value = value.to(device=input.device)  # from another device, as PyTorch copies it
     return value
 
