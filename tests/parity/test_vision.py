@@ -214,16 +214,21 @@ FILES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "mode"), [(name, mode) for name in FILES for mode in FILES[name][2].split()])
-def test_decoded_images_are_torchvisions(name, mode):
+def encoded(name):
+    """Return the bytes of a file of FILES."""
     image, options, _ = FILES[name]
     file = io.BytesIO()
     image.save(file, **options)
-    data = np.frombuffer(file.getvalue(), np.uint8).copy()
-    decode = {"gif": lambda v: v.io.decode_gif, "jpeg": lambda v: v.io.decode_jpeg}.get(options["format"])
+    return np.frombuffer(file.getvalue(), np.uint8).copy()
+
+
+@pytest.mark.parametrize(("name", "mode"), [(name, mode) for name in FILES for mode in FILES[name][2].split()])
+def test_decoded_images_are_torchvisions(name, mode):
+    data, kind = encoded(name), FILES[name][1]["format"]
+    decode = {"gif": lambda v: v.io.decode_gif, "jpeg": lambda v: v.io.decode_jpeg}.get(kind)
     check_both(lambda lib, v: v.io.decode_image(lib.tensor(data), v.io.ImageReadMode[mode]))
     if decode:
-        arguments = () if options["format"] == "gif" else (mode, "cpu")
+        arguments = () if kind == "gif" else (mode, "cpu")
         check_both(lambda lib, v: decode(v)(lib.tensor(data), *arguments))
 
 
@@ -337,6 +342,7 @@ ERRORS = [
     lambda lib, v: v.utils.flow_to_image(lib.tensor(BATCH[0, :2], dtype=lib.float64)),
     lambda lib, v: v.io.read_image("nowhere.png"),
     lambda lib, v: v.io.decode_image(lib.tensor([1, 2, 3], dtype=lib.uint8)),
+    *(lambda lib, v, n=n: v.io.decode_image(lib.tensor(encoded("animation")[:n])) for n in (-1400, -300)),
     lambda lib, v: v.io.encode_png(lib.tensor(BATCH)),
     lambda lib, v: v.io.encode_png(lib.tensor(BYTES), 10),
     lambda lib, v: v.io.encode_png(lib.tensor(BYTES), -1),

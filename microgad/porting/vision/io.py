@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 from enum import Enum
 from typing import Any
 
@@ -79,15 +80,15 @@ def decode_image(
     wanted = ImageReadMode[mode.upper()] if isinstance(mode, str) else mode
     try:
         image = pillow().open(io.BytesIO(data.numpy().tobytes()))
+        kind = image.format
+        if kind == "GIF":
+            frames = [pil_to_tensor(frame.convert("RGB")) for frame in pillow("ImageSequence").Iterator(image)]
+            return movement.stack(frames) if len(frames) > 1 else frames[0].contiguous()
         if wanted is ImageReadMode.GRAY:
             image.draft("L", image.size)  # has JPEG's luminance decoded alone
         image.load()
-    except OSError as error:
+    except (OSError, IndexError, struct.error) as error:  # the last two from a GIF that ends between its frames
         raise ArgumentError(f"decode_image: {error}") from None
-    kind = image.format
-    if kind == "GIF":
-        frames = [pil_to_tensor(frame.convert("RGB")) for frame in pillow("ImageSequence").Iterator(image)]
-        return movement.stack(frames) if len(frames) > 1 else frames[0].contiguous()
     if apply_exif_orientation:
         image = pillow("ImageOps").exif_transpose(image)
     if image.mode.startswith("I"):
