@@ -278,6 +278,7 @@ V2_ERRORS = [
     lambda lib, t: t.Resize((1, 2, 3)),
     lambda lib, t: t.Pad((1, 2, 3)),
     lambda lib, t: t.Pad(1, padding_mode="x"),
+    lambda lib, t: t.Pad(1, fill=[1, 2, 3])(lib.zeros(1, 3, 3)),
     lambda lib, t: t.RandomCrop(30)(lib.zeros(3, 9, 9)),
     lambda lib, t: t.ToDtype("x"),
     lambda lib, t: t.RandAugment(-1),

@@ -124,6 +124,8 @@ def _pad_tensor(img: Tensor, padding: Any, fill: Any = None, padding_mode: str =
         return geometry.pad(img, padding, fill[0] if isinstance(fill, (tuple, list)) else fill, padding_mode)
     if padding_mode != "constant":
         raise ArgumentError(f"pad: padding_mode is {padding_mode!r}, but fill {fill}: it can only fill with constants")
+    if len(fill) != img.shape[-3]:
+        raise ShapeError(f"pad: fill has {len(fill)} numbers, but the image {img.shape[-3]} channels")
     inside = geometry.pad(creation.ones_like(img[..., :1, :, :], dtype=bool_), padding)
     colors = creation.tensor(fill, device=img.device).to(img.dtype).reshape(-1, 1, 1)
     return where(inside, geometry.pad(img, padding), colors)
