@@ -150,9 +150,15 @@ def overriding_hooks(lib, t):
         def transform(self, inpt, params):
             return params["all"]
 
+    class Invert(t.Transform):
+        _transformed_types = (object,)
+
+        def transform(self, inpt, params):
+            return self._call_kernel(t.functional.invert, inpt)
+
     image = Image.fromarray(PIXELS)
     seen += Flip(1.0)(image), Flip(0.0)("no image"), Upper()({"a": ["x", 1], "b": "y", "c": 2})
-    images = [*Crop(5)([image, 3, image]), Jitter(0.5, 0.5, 0.5, 0.2)(image)]
+    images = [*Crop(5)([image, 3, image]), *Invert()([image, 3]), Jitter(0.5, 0.5, 0.5, 0.2)(image)]
     return seen, [x if isinstance(x, int) else np.asarray(x).tolist() for x in images], lib.rand(1).item()
 
 

@@ -63,6 +63,10 @@ class Transform(Module):
     def _is_skipped(self) -> bool:
         return False
 
+    def _call_kernel(self, functional: Callable[..., Any], inpt: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call a function with an image; anything else is returned unchanged."""
+        return functional(inpt, *args, **kwargs) if check_type(inpt, (Tensor, is_pil)) else inpt
+
     def _needs_transform_list(self, flat_inputs: list[Any]) -> list[bool]:
         """Return which objects of a sample are transformed: of plain Tensors the first, unless there are images."""
         found, plain_wanted = [], not any(map(is_image, flat_inputs))
