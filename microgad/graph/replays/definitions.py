@@ -21,6 +21,7 @@ import numpy as np
 from ...errors import GraphError
 from ...function import Function
 from ...function.linear_map import LinearMap
+from ...lazy import LazyModule
 from ...pytree import tree_leaves
 
 # NumPy replacements for helpers that serve other arrays or speed, since a program has only NumPy arrays.
@@ -299,8 +300,11 @@ class Rewriter:
             return self.scope[node.id], node.id, self.scope
         if isinstance(node, ast.Attribute):
             base = self.resolved(node.value, local)
-            if base is not None and isinstance(base[0], ModuleType) and _is_of_microgad(base[0]):
-                return getattr(base[0], node.attr), node.attr, vars(base[0])
+            module = base and base[0]
+            if isinstance(module, LazyModule):
+                module = importlib.import_module(module._module)
+            if isinstance(module, ModuleType) and _is_of_microgad(module):
+                return getattr(module, node.attr), node.attr, vars(module)
         return None
 
     def renamed(self, tree: ast.ClassDef | ast.FunctionDef, word: str, name: str) -> None:
