@@ -145,9 +145,10 @@ def test_a_parameter_that_an_optimizer_steps_counts_once():
     assert [source.version for source in torch.graph.Tape.from_json(tape.to_json()).sources] == [1, 1, 1, 2, 2, 3, 3]
 
 
-def test_a_leaf_that_a_step_by_hand_writes_to_stays_a_leaf():
+@pytest.mark.parametrize("kind", [torch.Tensor, nn.Parameter])
+def test_a_leaf_that_a_step_by_hand_writes_to_stays_a_leaf(kind):
     """The next step's gradient goes to the leaf, and not to the write."""
-    w = torch.ones(3, requires_grad=True)
+    w = kind(torch.ones(3)).requires_grad_()
     with torch.record(replay=True, params={"w": w}) as tape:
         for _ in range(2):
             (w * w).sum().backward()
@@ -158,6 +159,9 @@ def test_a_leaf_that_a_step_by_hand_writes_to_stays_a_leaf():
     assert 'source0 -->|"(3,)"| op4' in tape.draw().mermaid
     assert tape.verify()
     assert tape.replay()["w"].tolist() == w.tolist()
+    edited = tape.replay(edits={write.number: torch.tensor([1.0, 2.0, 3.0])})
+    assert [edited["Sum", i].item() for i in range(2)] == [3, 14]
+    assert ("used 6×" in tape.draw().source) == (kind is nn.Parameter)
 
 
 def test_views_read_the_result_of_a_write_to_their_base():

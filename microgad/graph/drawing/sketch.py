@@ -98,6 +98,7 @@ class Sketch:
         self.gathered: dict[int, dict[int, None]] = {}  # number of a Source -> those in its box, outside of any frame
         self.rolls: list[int] = []  # how many times each run that is drawn once occurs
         self.uses = Counter(x.origin for op in tape for x in op.inputs)
+        self.direct_uses = Counter(x.source for op in tape for x in op.inputs)  # of written values, too
         self.read: dict[int | None, set[int]] = {}  # number of an Op -> the indices of its results that are read
         for op in tape:
             for x in op.inputs:
@@ -123,7 +124,7 @@ class Sketch:
             box = Box(f"source{self.place[source.number]}", "buffer" if buffer else source.kind, "", sources=[source])
             several = [self.tape[number] for number in self.gathered.get(source.number, {source.number: None})]
             box.title, box.times = text.spread(text.called(x, self.short_path(x.name)) for x in several), len(several)
-            box.uses = self.uses[source.number]
+            box.uses = self.direct_uses[source.number]
             self.add(box)
             found.append(box)
         return found

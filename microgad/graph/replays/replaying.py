@@ -95,6 +95,9 @@ class Replaying:
                 results = [_edited(x, edits[op.number]) for x in results]
             for i, x in enumerate(results):
                 self.made[op.number, i] = x
+            target = op.inputs[0] if op.in_place else None
+            if target is not None and target.source is not None:  # what reads a leaf later reads its Source
+                self.made[target.source, target.index] = results[0]
         self.before_op(len(self.tape))
         replayed.results = [self.made[result.source, result.index] for result in self.tape.results]
         return replayed
