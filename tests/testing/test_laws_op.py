@@ -429,6 +429,31 @@ def test_a_check_inside_of_a_property_test_says_what_to_do_instead():
     ]
 
 
+class Jvp(torch.autograd.Function):
+    """Its derivative in forward mode fails, where its second derivative doesn't."""
+
+    @staticmethod
+    def forward(x):
+        return x * 2
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * 2
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        raise ValueError("no tangent")
+
+
+def test_a_jvp_that_fails_is_not_called_a_second_derivative():
+    with pytest.raises(AssertionError, match="Jvp breaks the law `forward_mode`: ValueError: no tangent"):
+        check_op(Jvp, examples=3)
+
+
 @pytest.mark.parametrize(
     ("op", "message"),
     [

@@ -89,7 +89,8 @@ def check_laws(case: C, laws: Sequence[Law[C]]) -> None:
                 raise
             except Exception as error:
                 said = "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
-                failing = _failing(case) or (SECOND if law.__name__ == "forward_mode" else "")  # which is one, too
+                no_jvp = law.__name__ == "forward_mode" and isinstance(error, NotImplementedError)
+                failing = _failing(case) or (SECOND if no_jvp else "")  # forward mode computes one instead
                 what = f": its {failing} fails" if failing else f" breaks the law `{law.__name__}`"
                 if failing == SECOND:
                     said += "\nIf it isn't meant to have one, check it with order=1"
