@@ -111,9 +111,9 @@ class PassRecorder:
 
         The gradient that hooks of the latter return is read by another one, which comes last and removes itself.
         """
-        known = self.op(producer(edge)[0]) is not None
         if not edge.hooks or edge in self._readers:
             return
+        known = self.op(producer(edge)[0]) is not None
         if known and type(edge) is Output:
             self._hooked[producer(edge)[0].number, edge.index] = edge
         elif not known:
