@@ -111,6 +111,8 @@ def _as_python(value: Any, kind: str) -> Any:
         return value if getattr(value, "ndim", 0) else operator.index(value)
     if type(getattr(value, "array", value)) is np.ndarray or isinstance(value, np.generic):
         value = value.item()
+    if kind == "float" and isinstance(value, complex) and not value.imag:
+        value = value.real
     return float(value) if kind == "float" and isinstance(value, bool) else value
 
 

@@ -421,6 +421,7 @@ CALLS = """
     [T.isclose(v, v+1, rtol=x, atol=x) for x in (T.tensor(True), np.True_)]
     [f(v, x, 2) for f in (T.nn.functional.hardtanh, T.nn.functional.threshold) for x in (T.tensor(True), np.True_)]
     [f(v, v, v, value=np.True_) for f in (T.addcmul, T.addcdiv)]
+    T.nn.functional.leaky_relu(-v, T.tensor(.5+0j)), T.nn.functional.elu(-v, alpha=T.tensor(2+0j))
     [T.nn.functional.hinge_embedding_loss(v, T.tensor([1,-1,-1]), margin=x) for x in (True, v0>1, np.float32(.1))]
     [f(T.ones(2,2,2), v0/4, True).shape for f in (T.feature_alpha_dropout, T.alpha_dropout)]
     T.broadcast_shapes(range(1,3), [3,1], 2), T.broadcast_shapes(range(0))
