@@ -23,6 +23,8 @@ from .. import dtypes
 from .. import function as core
 from ..backend import as_array
 from ..errors import DtypeError, ShapeError
+from ..ops.elementwise import Reciprocal
+from ..ops.movement import Cast
 from ..ops.out import into
 from ..pytree import tree_leaves, tree_map
 from ..state import current
@@ -39,12 +41,14 @@ running_as_torch = False  # whether `import torch` imports microgad: set by `as_
 
 def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Implement Tensor's `__array_ufunc__`."""
+    mixed = method == "__call__" and len(inputs) == 2 and not kwargs and _are_mixed(*inputs) and not current().deriving
+    if mixed and ufunc is np.true_divide and type(inputs[0]) is np.ndarray and _called_by_program():
+        ufunc, inputs = np.multiply, (inputs[0], Reciprocal.apply(inputs[1]))  # as PyTorch's operator does
     # `np.float64(2) * x` is np.multiply as well: there the operator counts, which follows PyTorch's type promotion.
     as_torch = running_as_torch and not isinstance(inputs[0], np.generic) and not current().deriving
     if as_torch and _arrays_suffice(method, inputs, kwargs) and _called_by_program():
         return _on_arrays(ufunc, method, inputs, kwargs)
-    mixed = method == "__call__" and len(inputs) == 2 and not kwargs and _are_mixed(*inputs)
-    if mixed and not current().deriving and _called_by_program():
+    if mixed and _called_by_program():
         inputs = _promoted(ufunc, inputs)
     out = kwargs.get("out", ())
     try:
@@ -89,11 +93,16 @@ def _promoted(ufunc: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     try:
         kinds = ufunc.resolve_dtypes((*[getattr(x, "array", x).dtype for x in inputs], *[None] * ufunc.nout))
         return tuple(
-            x.to(dtypes.of(kind)) if isinstance(x, core.Tensor) else x.astype(kind, copy=False)
+            x.astype(kind, copy=False) if type(x) is np.ndarray else _cast(x, dtypes.of(kind).dtype)
             for x, kind in zip(inputs, kinds, strict=False)
         )
     except TypeError:  # NumPy doesn't take these dtypes, or no Tensor has the result's
         return inputs
+
+
+def _cast(x: Any, to: Any) -> Any:
+    """A Tensor in another dtype: not by its method `to`, which a subclass may override."""
+    return x if x.array.dtype == to else Cast.apply(x, to=to, source=x.array.dtype)
 
 
 def _arrays_suffice(method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

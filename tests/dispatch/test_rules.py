@@ -196,6 +196,8 @@ def test_numpy_chooses_the_dtype_of_a_tensor_and_an_array_unless_a_gradient_is_r
         made = x * array, array * x, np.add(x, array), x - np.array(0.5)
         assert [(y.dtype, y.requires_grad) for y in made] == [(dtype, x.requires_grad)] * 4
     assert np.add.reduceat(torch.ones(3), np.array([0, 2])).tolist() == [2, 1]
+    by_counts = np.float32([1, 3]) / torch.tensor([2, 4])  # PyTorch multiplies by the reciprocals
+    assert (by_counts.dtype, by_counts.tolist()) == (torch.float32, [0.5, 0.75])
 
 
 def test_the_sign_of_complex_numbers_has_pytorch_s_derivative() -> None:

@@ -69,7 +69,15 @@ def operators_of_tensors_and_arrays(T, nn):
     with T.no_grad():
         made = [sign(x.clone(), array) for sign in signs for x in (floats, counts, leaf) for array in arrays]
     made += [sign(x.clone(), np.array(0.5)) for sign in signs for x in (floats, counts, floats[0])]
-    return made, large + np.array([1]), np.add(large, np.array([1])), floats.half() * np.ones(3), floats * np.float64(2)
+    quotients = [array / x for x in (floats, counts, counts[0], counts > 0) for array in arrays]
+    return (
+        made,
+        quotients,
+        large + np.array([1]),
+        np.add(large, np.array([1])),
+        floats.half() * np.ones(3),
+        floats * np.float64(2),
+    )
 
 
 @pytest.mark.parametrize("name", list(programs))
