@@ -83,6 +83,7 @@ def test_wrong_arguments_raise_an_error_that_names_the_rule(call: object, kind: 
         (lambda x: torch.sum(x=[1.0]), r"sum\(\): argument 'input' must be Tensor, not list"),
         (lambda x: x.dot((1.0, 2.0)), r"dot\(\): argument 'tensor' \(position 2\) must be Tensor, not tuple"),
         (lambda x: x.masked_fill_([True], 0), r"masked_fill_\(\): argument 'mask' \(position 1\) .*, not list"),
+        (lambda x: x.masked_fill_(x > 0), r"masked_fill_\(\) missing 1 required positional argument: 'value'"),
         (lambda x: torch.block_diag(x, [1.0]), r"block_diag\(\): argument 'tensors' \(position 2\) .*, not list"),
         (lambda x: torch.meshgrid([x, "a"]), r"meshgrid\(\): expected Tensor as element 1 in argument 'tensors'"),
         (lambda x: torch.sigmoid(None), "Sigmoid: argument 'x' must be Tensor, not NoneType"),

@@ -36,6 +36,7 @@ def _written(call: Callable[Concatenate[Tensor, P], Write]) -> Callable[Concaten
             raise no_tensor(call, (self, *args), options, error, method.__name__) from None
 
     name = call.__name__.removesuffix("_call")
+    call.__qualname__ = f"{name}_"  # which Python's errors about missing arguments name
     with_signature(method, f"{name}_", f"In place: see `{name}`.", getattr(indexing, name))
     return method
 
