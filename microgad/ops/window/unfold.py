@@ -164,7 +164,8 @@ def _add_runs(columns: Any, x: Any, window: Window, first: int) -> None:
             run = columns[(..., k, *places, slice(None), slice(i, i + stride))]
             runs[(*cells, slice(i // stride, i // stride + n), slice(run.shape[-1]))] += run
     line, before = runs.reshape((*x.shape[:-1], -1)), window.padding[-1][0] - (first * stride if dims == 1 else 0)
-    start, stop = max(0, -before), min(x.shape[-1], line.shape[-1] - before)
+    start = max(0, -before)
+    stop = max(start, min(x.shape[-1], line.shape[-1] - before))  # no cells where all windows lie in the padding
     x[..., start:stop] += line[..., start + before : stop + before]
 
 
