@@ -13,7 +13,7 @@ from ...backend.memory_layout import copied_row_major
 from ...errors import DtypeError, ShapeError
 from ...fast_reductions import sum_to
 from ...function import Function
-from ..linalg.products import MANY_ROWS, SMALL_PRODUCT, Linear
+from ..linalg.products import LONG, MANY_ROWS, SMALL_PRODUCT, Linear
 
 MANY_STEPS = 100  # rows of all steps together that are multiplied in the time of a copy of the weight
 
@@ -43,7 +43,8 @@ class Recurrent(Function):
     def recurrent_weight(self, w: Any) -> Any:
         """Return wᵀ. It is copied in row-major order where many products with few elements or many rows repay that."""
         n = self.batch_sizes[0]
-        repays = sum(self.batch_sizes) >= MANY_STEPS and (n * w.size <= SMALL_PRODUCT or n > MANY_ROWS)
+        many = n > min(MANY_ROWS, w.shape[1] // LONG)  # rows, for which `product` doesn't take a transposed matrix
+        repays = sum(self.batch_sizes) >= MANY_STEPS and (n * w.size <= SMALL_PRODUCT or many)
         return copied_row_major(w.T) if repays else w.T
 
     def walk(self, states: Sequence[Any], rows: Sequence[Any]) -> Iterator[tuple[slice, list[Any], list[Any]]]:
