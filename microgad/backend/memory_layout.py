@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from ..errors import ShapeError
 from .meta import as_zeros
 
 LONG_ROW = 1 << 9  # bytes of a row for which NumPy copies almost as fast as it can
-MANY_ROWS = 1 << 6  # rows that repay the time to see them as items
+MANY_ROWS = 1 << 9  # rows that repay the time to see them as items
+WORDS = frozenset((2, 4, 8, 16))  # bytes of an item that NumPy copies as a number, which takes a fifth of the time
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], int]  # shape, strides in elements, offset in elements
 
@@ -39,7 +40,7 @@ def in_own_memory(x: Any) -> Any:
     """
     x = x.view(np.ndarray)
     whole = backend.owner(x)
-    if x.nbytes == whole.nbytes and x.flags.c_contiguous:  # the usual case, checked first for speed
+    if x.nbytes == whole.nbytes and x.flags.forc:  # the usual case, checked first for speed
         return x
     row, start = x, 0
     if not x.flags.c_contiguous:
@@ -132,64 +133,79 @@ def copied_in_order(x: Any) -> Any:
 
 
 def copy_into(out: Any, x: Any) -> None:
-    """Write x into `out`. Short contiguous rows are copied as single items, in a tenth to two thirds of the time.
-
-    NumPy takes as long to start a loop for a row as to copy some 100 bytes.
-    """
-    row = x.shape[-1] * x.itemsize if type(x) is type(out) is np.ndarray and x.ndim > 1 else 0
-    if (
-        x.itemsize < row <= LONG_ROW
-        and x.size >= MANY_ROWS * x.shape[-1]
-        and x.strides[-1] == out.strides[-1] == x.itemsize
-        and not x.strides[-2] == out.strides[-2] == row  # else NumPy joins rows by itself
-        and (x.shape, x.dtype) == (out.shape, out.dtype)
-        and not x.dtype.hasobject
-    ):
-        out, x = out.view(f"V{row}"), x.view(f"V{row}")
+    """Write x into `out`, in a tenth to two thirds of the time if rows are contiguous, short and many."""
+    if type(x) is type(out) is np.ndarray and (x.shape, x.dtype) == (out.shape, out.dtype) and _has_short_rows(x):
+        row = x.shape[-1] * x.itemsize
+        if out.strides[-1] == x.itemsize and not out.strides[-2] == x.strides[-2] == row:  # else NumPy joins rows
+            _copy_items(out, x)
+            return
     out[...] = x
 
 
 def copied_row_major(x: Any) -> Any:
-    """A copy in C order, by `copy_into` where rows are contiguous.
+    """A copy in C order, by `faster_copy`."""
+    if type(x) is not np.ndarray or (copy := faster_copy(x)) is None:
+        return x.copy("C")
+    out = np.empty(x.shape, x.dtype)
+    copy(out, x)
+    return out
+
+
+def faster_copy(x: np.ndarray) -> Callable[[Any, Any], None] | None:
+    """Return the way to copy x into an array in C order, a function (out, x), if it isn't NumPy's.
 
     Columns in steps of 512 bytes are copied 16 at a time: in half to a fifth of the time. All the elements of such a
     row compete for a few lines of the processor's caches. If rows are few and long, a loop over strips would take
     longer. Many rows of a few bytes are copied column by column, in a tenth to half of the time, since NumPy starts a
-    loop for each row.
+    loop for each row; or as single items, if these are of a size that NumPy copies as a number, or not so short.
     """
-    if type(x) is not np.ndarray:
-        return x.copy("C")
-    if x.ndim > 1 and x.strides[-1] == x.itemsize:
-        out = np.empty(x.shape, x.dtype)
-        copy_into(out, x)
-        return out
-    if _has_few_columns(x):
-        out = np.empty(x.shape, x.dtype)
-        word = "d" if x.dtype.char == "F" else x.dtype  # NumPy would copy the parts of complex numbers one by one
-        _copy_columns(x.view(word), out.view(word))
-        return out
-    if x.nbytes < 1 << 16 or (step := x.strides[-1]) < 1024 or step % 512:
-        return x.copy("C")
-    if x.shape[-1] ** 2 > 100 * x.size:
-        return x.copy("C")
-    out = np.empty(x.shape, x.dtype)
-    for i in range(0, x.shape[-1], 16):
-        out[..., i : i + 16] = x[..., i : i + 16]
-    return out
+    if x.ndim < 2 or x.size < 2 * MANY_ROWS:
+        return None
+    n, step = x.shape[-1], x.strides[-1]
+    if n <= 8 and _has_few_columns(x):
+        return _copy_items if step == x.itemsize and n * step in WORDS else _copy_columns
+    if step == x.itemsize:
+        return _copy_items if x.strides[-2] != n * step and _has_short_rows(x) else None
+    if x.nbytes < 1 << 16 or step < 1024 or step % 512 or n**2 > 100 * x.size:
+        return None
+    return _copy_strips
+
+
+def _has_short_rows(x: np.ndarray) -> bool:
+    """Whether rows are contiguous, short and so many that it repays the time to see them as items."""
+    if x.ndim < 2 or not 1 < (n := x.shape[-1]) <= LONG_ROW // x.itemsize or x.size < MANY_ROWS * n:
+        return False
+    return x.strides[-1] == x.itemsize and not x.dtype.hasobject
+
+
+def _copy_items(out: Any, x: Any) -> None:
+    """Copy contiguous rows as items. NumPy takes as long to start a loop for a row as to copy some 100 bytes."""
+    row = f"V{x.shape[-1] * x.itemsize}"
+    out.view(row)[...] = x.view(row)
 
 
 def _has_few_columns(x: Any) -> bool:
     """Whether a copy takes less time column by column: rows are many, of few bytes, and don't follow each other."""
     if x.ndim < 2 or not 1 < (n := x.shape[-1]) <= 8 or x.size < 1000 * n:
         return False
-    return n <= max(3, 16 // x.itemsize) and x.itemsize <= 8 and x.strides[-2] != n * x.strides[-1]
+    if n > max(3, 16 // x.itemsize) or x.itemsize > 8 or x.dtype.hasobject:
+        return False
+    return bool(x.strides[-2] != n * x.strides[-1])
 
 
-def _copy_columns(x: Any, out: Any) -> None:
+def _copy_strips(out: Any, x: Any) -> None:
+    """Copy 16 columns at a time."""
+    for i in range(0, x.shape[-1], 16):
+        out[..., i : i + 16] = x[..., i : i + 16]
+
+
+def _copy_columns(out: Any, x: Any) -> None:
     """Copy the columns one after the other."""
+    word = "d" if x.dtype.char == "F" else x.dtype  # NumPy would copy the parts of complex numbers one by one
+    out, x = out.view(word), x.view(word)
     for k in range(x.shape[-1]):
         if _has_few_columns(column := x[..., k]):
-            _copy_columns(column, out[..., k])
+            _copy_columns(out[..., k], column)
         else:
             out[..., k] = column
 

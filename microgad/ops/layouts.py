@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend
-from ..backend.memory_layout import copied_in_order, copied_row_major, lying, order_by
+from ..backend.memory_layout import copied_in_order, copied_row_major, faster_copy, lying, order_by
 from ..backend.memory_layout import expanded_axes as expanded_axes
 from .bare import bare
 
@@ -51,17 +51,12 @@ def contiguous(x: Any) -> Any:
 
 def reshape(x: Any, shape: tuple[int, ...]) -> Any:
     """Return x.reshape(shape), with a copy by `contiguous` if one is needed and NumPy's isn't as fast."""
-    if type(x) is np.ndarray and x.size >= LARGE and not x.flags.c_contiguous and not _has_joint_rows(x):
+    if type(x) is np.ndarray and x.size >= LARGE and not x.flags.c_contiguous and faster_copy(x) is not None:
         try:
             return x.reshape(shape, copy=False)
         except ValueError:
             x = contiguous(x)
     return x.reshape(shape)
-
-
-def _has_joint_rows(x: Any) -> bool:
-    """Whether contiguous rows follow each other, so that NumPy copies several at once."""
-    return x.strides[-1] == x.itemsize and x.strides[-2:-1] in ((), (x.shape[-1] * x.itemsize,))
 
 
 def in_rows(x: Any) -> Any:

@@ -13,7 +13,7 @@ import pytest
 
 import microgad as torch
 from microgad import Tensor
-from microgad.backend.memory_layout import copied_row_major, copy_into
+from microgad.backend.memory_layout import copied_row_major, copy_into, faster_copy
 from microgad.ops import layouts
 
 PERMUTED = torch.arange(120.0).reshape(2, 5, 3, 4).transpose(0, 2)
@@ -213,10 +213,10 @@ def test_few_long_rows_are_copied_at_once(monkeypatch: pytest.MonkeyPatch, rows:
 
 ROWS = {
     "heads": lambda x: x.reshape(16, 30, 4, 6).transpose(0, 2, 1, 3),
-    "cropped": lambda x: x.reshape(80, 144)[:, 3:20],
+    "cropped": lambda x: x.reshape(640, 18)[:, 3:16],
     "spread": lambda x: x.reshape(80, 72, 2)[..., 0],
-    "expanded": lambda x: np.broadcast_to(x[:36, None], (36, 100)).T[:, :9],
-    "windows": lambda x: np.lib.stride_tricks.sliding_window_view(x[:200], 11),
+    "expanded": lambda x: np.broadcast_to(x[:36, None], (36, 700)).T[:, :9],
+    "windows": lambda x: np.lib.stride_tricks.sliding_window_view(x[:700], 11),
     "one": lambda x: x[:900].reshape(300, 3)[:, :1],
     "empty": lambda x: x.reshape(-1, 4)[:, :0],
 }
@@ -235,6 +235,21 @@ def test_copies_of_rows_equal_those_of_numpy(rng, rows, dtype):
     memory = x.copy()
     copy_into(memory[1:], memory[:-1])  # overlapping
     np.testing.assert_array_equal(memory, np.concatenate([x[:1], x[:-1]]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "columns", "way"),
+    [
+        ((64, 9), 8, None),
+        ((600, 17), 16, "_copy_items"),
+        ((1000, 201), 200, None),
+        ((2000, 4), 3, "_copy_columns"),
+        ((2000, 5), 4, "_copy_items"),
+    ],
+)
+def test_short_rows_are_copied_as_items_only_where_that_pays(shape, columns, way):
+    found = faster_copy(np.zeros(shape, "float32")[:, :columns])
+    assert getattr(found, "__name__", None) == way
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.half, torch.float32, torch.float64, torch.complex64])
