@@ -13,7 +13,7 @@ from ..backend.memory_layout import copied_in_order, copied_row_major, faster_co
 from ..backend.memory_layout import expanded_axes as expanded_axes
 from .bare import bare
 
-LARGE = 1 << 12  # elements that repay the time to ask whether a reshaped array must be copied
+LARGE = 1 << 15  # elements that repay the time to ask whether a reshaped array must be copied
 # np.broadcast_shapes makes an array for each shape: it takes longer than many operations on a thousand elements.
 broadcast_shapes = functools.lru_cache(maxsize=1024)(np.broadcast_shapes)
 
