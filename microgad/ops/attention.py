@@ -19,7 +19,7 @@ from . import layouts
 from .creation import zeros
 from .dropout import noise_like
 from .elementwise import where
-from .linalg.products import product
+from .linalg.product_kernels import product
 from .movement import broadcast_shapes
 from .softmax import Softmax, exponentials
 from .spelling import tensors_only

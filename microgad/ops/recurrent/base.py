@@ -13,7 +13,8 @@ from ...backend.memory_layout import copied_row_major
 from ...errors import DtypeError, ShapeError
 from ...fast_reductions import sum_to
 from ...function import Function
-from ..linalg.products import LONG, MANY_ROWS, SMALL_PRODUCT, Linear
+from ..linalg.product_kernels import LONG, MANY_ROWS, SMALL_PRODUCT
+from ..linalg.products import Linear
 
 MANY_STEPS = 100  # rows of all steps together that are multiplied in the time of a copy of the weight
 

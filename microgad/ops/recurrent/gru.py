@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..elementwise import Sigmoid
-from ..linalg.products import product
+from ..linalg.product_kernels import product
 from .base import Recurrent, flatten_rows, project_inputs
 
 

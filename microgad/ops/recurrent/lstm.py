@@ -8,7 +8,8 @@ import numpy as np
 
 from ... import backend
 from ..elementwise import Sigmoid
-from ..linalg.products import Linear, product
+from ..linalg.product_kernels import product
+from ..linalg.products import Linear
 from .base import Recurrent, flatten_rows, project_inputs
 
 

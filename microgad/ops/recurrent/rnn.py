@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..elementwise import Relu
-from ..linalg.products import Linear, product
+from ..linalg.product_kernels import product
+from ..linalg.products import Linear
 from .base import Recurrent, flatten_rows, project_inputs
 
 
