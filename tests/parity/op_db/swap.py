@@ -98,16 +98,12 @@ class Swapped(Copies):
     lib = microgad
 
     def memory(self, storage: torch.UntypedStorage) -> Any:
-        return torch.empty(0, dtype=torch.uint8).set_(storage).numpy().copy()
+        return microgad.from_numpy(torch.empty(0, dtype=torch.uint8).set_(storage).numpy().copy()).untyped_storage()
 
     def strided(self, memory: Any, dtype: torch.dtype, offset: int, shape: Any, strides: Any) -> Any:
-        kind = np.dtype(dtype_name(dtype))
         if len(shape) > 64:
             raise Unsupported(f"{len(shape)} dimensions")
-        strides = [n * kind.itemsize for n in strides]
-        if 0 in shape:  # ndarray refuses strides that are beyond an empty memory
-            return microgad.from_numpy(np.lib.stride_tricks.as_strided(memory.view(kind)[offset:], shape, strides))
-        return microgad.from_numpy(np.ndarray(shape, kind, memory, offset * kind.itemsize, strides))
+        return microgad.empty(0, dtype=swapped(dtype)).set_(memory, offset, shape, strides)
 
     def convert_other(self, x: Any) -> Any:
         return self.module(x) if isinstance(x, torch.nn.Module) else swapped(x)
