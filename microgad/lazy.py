@@ -38,6 +38,8 @@ class LazyModule:
         self._module = name
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # doctest and inspect ask for them
+            raise AttributeError(f"{self._module} is imported on first use, not for its {name}")
         module = sys.modules.get(self._module)
         if module is None or not hasattr(module, name):  # not loaded, or not yet fully
             return LazyObject(_import_attribute, self._module, name)
