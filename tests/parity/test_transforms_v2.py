@@ -8,6 +8,10 @@ import pytest
 
 import microgad
 
+pytest.importorskip("torch")
+pytest.importorskip("torchvision.transforms.v2")
+pytest.importorskip("PIL.Image")
+
 from .test_transforms import (
     APPROXIMATE_ON_BYTES,
     APPROXIMATE_ON_PILLOW,
@@ -46,28 +50,23 @@ def v2_module(lib):
     return ours.v2 if lib is ours else theirs.v2
 
 
-@pytest.fixture
-def requires_v2():
-    pytest.importorskip("torchvision.transforms.v2")
-
-
 @pytest.mark.parametrize("name", [*KEPT_IN_V2, *ADDED_IN_V2])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_v2_of_pillow_images(requires_v2, name, mode):
+def test_v2_of_pillow_images(name, mode):
     image = Image.fromarray(PIXELS if mode == "RGB" else SMOOTH)
     program = {**TRANSFORMS, **ADDED_IN_V2}[name]
     check(lambda lib: program(v2_module(lib)), image, image, int(name in APPROXIMATE_ON_PILLOW))
 
 
 @pytest.mark.parametrize("name", [name for name in [*KEPT_IN_V2, *ADDED_IN_V2] if not name.startswith(UINT8_ONLY)])
-def test_v2_of_float_tensors(requires_v2, name):
+def test_v2_of_float_tensors(name):
     planes = np.random.default_rng(1).random((3, 17, 23), np.float32)
     program = {**TRANSFORMS, **ADDED_IN_V2}[name]
     check(lambda lib: program(v2_module(lib)), microgad.tensor(planes), torch.tensor(planes), 1e-5)
 
 
 @pytest.mark.parametrize("name", [*EXACT_ON_BYTES_OR_NEARLY, *ADDED_IN_V2])
-def test_v2_of_uint8_tensors(requires_v2, name):
+def test_v2_of_uint8_tensors(name):
     """v2 resizes bytes in integers, and rounds a blurred image before it is blended with the sharp one."""
     planes = np.random.default_rng(1).integers(0, 256, (3, 17, 23), np.uint8)
     program, atol = {**TRANSFORMS, **ADDED_IN_V2}[name], int(name in APPROXIMATE_ON_BYTES)
@@ -75,7 +74,7 @@ def test_v2_of_uint8_tensors(requires_v2, name):
 
 
 @pytest.mark.parametrize("name", [*KEPT_IN_V2, *ADDED_IN_V2])
-def test_reprs_of_v2_are_torchvisions(requires_v2, name):
+def test_reprs_of_v2_are_torchvisions(name):
     program = {**TRANSFORMS, **ADDED_IN_V2}[name]
     assert repr(program(ours.v2)) == repr(program(theirs.v2))
 
@@ -100,7 +99,7 @@ PIPELINES = {
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
 @pytest.mark.parametrize("name", SAMPLES)
-def test_v2_samples_of_any_structure(requires_v2, name, pipeline):
+def test_v2_samples_of_any_structure(name, pipeline):
     """What ToImage made is known as an image in later transforms: of plain Tensors only the first is transformed."""
     image = Image.fromarray(PIXELS)
 
@@ -162,7 +161,7 @@ def overriding_hooks(lib, t):
     return seen, [x if isinstance(x, int) else np.asarray(x).tolist() for x in images], lib.rand(1).item()
 
 
-def test_hooks_of_v2_are_called_as_by_torchvision(requires_v2):
+def test_hooks_of_v2_are_called_as_by_torchvision():
     found = []
     for lib, t in ((microgad, ours.v2), (torch, theirs.v2)):
         seed(lib, 3)
@@ -170,7 +169,7 @@ def test_hooks_of_v2_are_called_as_by_torchvision(requires_v2):
     assert found[0] == found[1]
 
 
-def test_images_of_v2_print_and_convert_as_torchvisions(requires_v2):
+def test_images_of_v2_print_and_convert_as_torchvisions():
     found = []
     for lib, t in ((microgad, ours.v2), (torch, theirs.v2)):
         x = t.ToImage()(lib.arange(60).reshape(1, 3, 20))
@@ -237,7 +236,7 @@ V2_CALLS = {
 
 
 @pytest.mark.parametrize("name", V2_CALLS)
-def test_calls_of_v2_equal_torchvisions(requires_v2, name):
+def test_calls_of_v2_equal_torchvisions(name):
     for n in SEEDS:
         results = []
         for lib, t in ((microgad, ours.v2), (torch, theirs.v2)):
@@ -262,7 +261,7 @@ OTHER_V2_REPRS = {
 
 
 @pytest.mark.parametrize("name", OTHER_V2_REPRS)
-def test_other_v2_reprs(requires_v2, name):
+def test_other_v2_reprs(name):
     assert repr(OTHER_V2_REPRS[name](ours.v2)) == repr(OTHER_V2_REPRS[name](theirs.v2))
 
 
@@ -320,14 +319,14 @@ V2_ERRORS = [
 
 
 @pytest.mark.parametrize("program", V2_ERRORS)
-def test_v2_errors_have_torchvisions_class(requires_v2, program):
+def test_v2_errors_have_torchvisions_class(program):
     with pytest.raises(Exception) as expected:  # noqa: PT011 - whatever torchvision raises
         program(torch, theirs.v2)
     with pytest.raises(expected.type):
         program(microgad, ours.v2)
 
 
-def test_v2_to_tensor_warns(requires_v2):
+def test_v2_to_tensor_warns():
     for t in (theirs.v2, ours.v2):
         with pytest.warns(UserWarning, match=r"`ToTensor\(\)` is deprecated .* use `v2.Compose"):
             t.ToTensor()
