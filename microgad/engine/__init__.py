@@ -78,7 +78,7 @@ def run(
             node, grad, owned = pending.pop(-heappop(heap))
             kind = type(node)
             taken = grad
-            if type(grad) is not ndarray and backend.is_gpu(grad):
+            if type(grad) is not ndarray and backend.is_gpu(grad):  # CuPy computes on its current GPU, not on grad's
                 backend.follow(backend.device_of(grad))
             if node.hooks and (kind is not Output or node.number in ends):
                 grad, owned = node_hooks.run_hooks(node, grad, stop=LAST if kind is AccumulateGrad else inf), False
