@@ -50,14 +50,17 @@ def backward(
     create_graph = index(create_graph) != 0
     roots, seeds = _check_gradients(tensors, given, create_graph)
     retain = _retains(create_graph if retain_graph is None else retain_graph)
-    wanted = () if inputs is None else _sequence(inputs.values() if type(inputs) is dict else inputs)
+    if inputs is None:
+        engine.run(roots, seeds, None, retain, create_graph)
+        return
+    wanted = _sequence(inputs.values() if type(inputs) is dict else inputs)
     targets = dict.fromkeys(_node_of(x, "backward", i) for i, x in enumerate(wanted))
-    if inputs is not None and not targets:
+    if not targets:
         raise errors.ArgumentError("`inputs` argument to `backward()` cannot be empty.")
     for x in wanted:
         if isinstance(x, function.Tensor):
             x.retain_grad()  # does nothing for leaves
-    found = engine.run(roots, seeds, None if inputs is None else list(targets), retain, create_graph)
+    found = engine.run(roots, seeds, list(targets), retain, create_graph)
     for target in targets:
         if isinstance(target, AccumulateGrad) and (g := found.get(target.number)) is not None:
             accumulate(target, g, not create_graph and 0 not in g.strides, create_graph)  # stride 0: copied

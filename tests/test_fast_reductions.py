@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
-from microgad.engine import sum_to
-from microgad.fast_reductions import fast_reduce, fast_sum
+from microgad.fast_reductions import fast_reduce, fast_sum, sum_to
 from microgad.nn import functional as F
 
 # Shapes and the axes that are reduced: neighbors, axes of one element between them, first, last, several runs.

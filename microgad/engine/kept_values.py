@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import backend, function
+from .. import backend, errors, function
+from ..errors.wording import FREED
 from ..function import SIMPLE, Function, Packed
 from . import versions
 
@@ -25,6 +26,19 @@ def as_tensors(node: Function, kept: list[Any]) -> list[Any]:
     elif plan.out:
         tensors.append(made(out, node, next(counters, None)))
     return [*tensors, *kept[len(tensors) :]]
+
+
+def read(node: Function) -> Any:
+    """The values that a node keeps, checked: none is freed or overwritten."""
+    if node.calls_back:  # a program's backward reads, checks and unpacks them itself
+        return ()
+    kept, counters = node.kept, node.versions
+    if kept is None:
+        raise errors.GraphError(f"{errors.place(type(node).__name__, node.path)}: {FREED}")
+    for i in range(0, len(counters), 2):
+        if counters[i][0] != counters[i + 1]:
+            versions.check(node, counters[i], counters[i + 1])
+    return kept.unpack() if isinstance(kept, Packed) else kept
 
 
 def free(node: Function) -> None:

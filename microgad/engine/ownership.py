@@ -17,7 +17,7 @@ def alone(x: Any) -> bool:
 
 
 def _sole() -> int:
-    """The reference count that the engine's `_fit_to_input` sees for a gradient to which only the engine's list refers.
+    """The reference count that the engine's `fit_to_input` sees for a gradient to which only the engine's list refers.
 
     It depends on Python's version, so it is measured, in a loop and a call like the engine's. Debuggers and profilers
     add references, so they are switched off meanwhile. cProfile adds none, and couldn't be switched on again.

@@ -99,7 +99,7 @@ def _backward(
         given = gathered(node, grads) if type(node.shape) is list else grads[0]
         found = engine.derive(node, given, onward, recorded)
         fit = [
-            None if g is None or edge is None else engine._fit_to_input(node, i, g, recorded)[0]
+            None if g is None or edge is None else engine.fit_to_input(node, i, g, recorded)[0]
             for i, (g, edge) in enumerate(zip(found, node.edges, strict=True))
         ]
         return _tensors(fit)

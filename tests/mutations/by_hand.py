@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from microgad import engine
 from microgad.backend.axes import reduced_shape, reduction_size
+from microgad.engine import derivatives, walk
+from microgad.engine.queue import Queue
 from microgad.nn.modules.module.hooks import BackwardHookFunction
 from microgad.ops.dropout import Dropout
 from microgad.ops.elementwise import (
@@ -158,8 +159,8 @@ NAMED: list[tuple[Any, str, str, Any, str]] = [
         lambda self, grad, x, y: grad * 2 * (y - x) / (x.shape[0] * x.shape[1] or 1),
         "1/N",
     ),
-    (engine, "sum_to", "the first only", first_only, "a missing sum|shape"),
-    (engine, "sum_to", "a mean for the sum", averaged_back, "a missing sum|1/N"),
+    (derivatives, "sum_to", "the first only", first_only, "a missing sum|shape"),
+    (derivatives, "sum_to", "a mean for the sum", averaged_back, "a missing sum|1/N"),
     (Linear, "grad_bias", "the first row only", lambda self, grad: rows_of(grad)[:1].sum(0), "a missing sum"),
     (
         Linear,
@@ -431,9 +432,9 @@ OTHERS: list[Line] = [
     (WindowMax, "grad_x", "ties: all in full", window_ties),
     (Masked, "grad_x", "mask on the wrong side", lambda self, grad: grad * (1 - self.mask) * self.scale),
     # the engine
-    (engine, "_fit", "a gradient for two", always_owned),
-    (engine, "accumulate", "a gradient is the caller's", aliased_gradient),
-    (engine, "_add", "the last gradient, not the sum", last_gradient),
+    (walk, "fit_to_input", "a gradient for two", always_owned),
+    (walk, "accumulate", "a gradient is the caller's", aliased_gradient),
+    (Queue, "add", "the last gradient, not the sum", last_gradient),
     (
         BackwardHookFunction,
         "grad_inputs",
@@ -442,13 +443,13 @@ OTHERS: list[Line] = [
     ),
 ]
 
-ENGINE_CLASSES = {"sum_to": (Add, Mul, MatMul), "_fit": (Add,), "accumulate": (Add,), "_add": (Mul, Cat)}
+ENGINE_CLASSES = {"sum_to": (Add, Mul, MatMul), "fit_to_input": (Add,), "accumulate": (Add,), "add": (Mul, Cat)}
 
 
 def by_hand() -> Iterator[Fault]:
     """All faults of both tables."""
     for target, name, what, body, pattern in [*NAMED, *((*line, "") for line in OTHERS)]:
-        if target is engine:
+        if target in (derivatives, walk, Queue):
             entries: Any = entries_of(*ENGINE_CLASSES[name])
         elif target in TEXTBOOK:
             entries = (TEXTBOOK[target],)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from microgad.backend.axes import reduced_shape
+from microgad.engine.queue import Queue
 from microgad.function import Function, Tensor
 from microgad.ops.elementwise import Select
 from microgad.ops.normalization import FixedBatchNorm
@@ -21,6 +22,8 @@ from microgad.ops.window.unfold import Unfold
 
 from .textbook_functions import Decay, sigmoid
 from .wrappers import bare
+
+_add = Queue.add
 
 
 def after(cls: type[Function], name: str, change: Callable[[Any], Any]) -> Any:
@@ -94,7 +97,7 @@ def writes_to_grad(self, grad):
     return np.negative(grad, out=bare(grad))
 
 
-def always_owned(node, i, g, grad, gradients, create_graph):
+def always_owned(node, i, g, create_graph):
     return g, True
 
 
@@ -102,9 +105,10 @@ def aliased_gradient(leaf, grad, owned, create_graph):
     leaf.tensor().grad = Tensor._wrap(grad)
 
 
-def last_gradient(waiting, grad, create_graph):
+def last_gradient(self, node, grad, owned):
     """Accumulate only the last gradient, in place of the sum."""
-    waiting[1:] = grad, False
+    _add(self, node, grad, owned)
+    self.pending[self.positions.get(node.number, node.number)] = [node, grad, False]
 
 
 def batch_norm(*, mean=True, variance=True, unbiased=False, weight_in=True, center=True):

@@ -11,9 +11,9 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import microgad
-from microgad import engine
 from microgad.autograd.function import CustomNode
 from microgad.engine import results
+from microgad.fast_reductions import sum_to
 from microgad.function import Function
 from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import Add, Div, FloorDivide, Mul
@@ -98,7 +98,7 @@ def methods() -> Iterator[tuple[Any, tuple[Entry, ...]]]:
 
 def helpers() -> Iterator[tuple[Any, tuple[Entry, ...]]]:
     """Functions and methods that a derivative calls and the forward of the same Function doesn't."""
-    found: dict[FunctionType, dict[type[Function], None]] = {engine.sum_to: dict.fromkeys((Add, Mul, Div, MatMul))}
+    found: dict[FunctionType, dict[type[Function], None]] = {sum_to: dict.fromkeys((Add, Mul, Div, MatMul))}
     found[results.with_zeros] = {BatchNorm: None}
     for cls in functions():
         if cls.decomposed is not None:
