@@ -736,6 +736,7 @@ double = microgad.dtypes.float64
 short = microgad.dtypes.int16
 int = microgad.dtypes.int32
 long = microgad.dtypes.int64
+StorageBase = microgad.storage._StorageBase
 legacy_contiguous_format = microgad.backend.memory_formats.contiguous_format
 orgqr = microgad.ops.linalg.householder_product
 spmm = microgad.ops.linalg.mm

@@ -107,8 +107,8 @@ def define_getattr(
     homes, extras = lazy_names or {}, extras or {}
 
     def __getattr__(name: str) -> Any:
-        if name == "__all__" and not homes:
-            return exported(module)
+        if name == "__all__" and not extras:
+            return exported(module) + [each for each, home in homes.items() if home != f".{each}"]
         if name not in homes:
             return raise_missing(module["__name__"], name)
         try:
@@ -152,12 +152,15 @@ def _is_tool(value: Any) -> bool:
     return getattr(value, "__module__", None) in _TOOL_MODULES
 
 
+_WITH_PARTS = ("microgad.nn", "microgad.nn.utils")  # PyTorch's packages of which programs also import modules by *
+
+
 def _is_part(module: dict[str, Any], name: str) -> bool:
     return isinstance(module[name], ModuleType) and module[name].__name__ == f"{module['__name__']}.{name}"
 
 
 def exported(module: dict[str, Any]) -> list[str]:
-    """Return what `from module import *` imports: what microgad defines, and no modules.
+    """Return what `from module import *` imports: what microgad defines, and no modules except for torch.nn.
 
     >>> from microgad.distributions.normal import __all__ as names
     >>> "Normal" in names, "annotations" in names
@@ -167,7 +170,7 @@ def exported(module: dict[str, Any]) -> list[str]:
         name
         for name, value in module.items()
         if not name.startswith("_")
-        and not isinstance(value, ModuleType)
+        and (not isinstance(value, ModuleType) or (module["__name__"] in _WITH_PARTS and _is_part(module, name)))
         and (getattr(value, "__module__", None) or "microgad").partition(".")[0] in ("microgad", "torch")
         and type(value).__module__ != "typing"  # a module's TypeVar F must not overwrite a program's F
         and name not in ("annotations", "TYPE_CHECKING")

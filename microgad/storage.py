@@ -43,9 +43,13 @@ class _Conversions:
 
 
 class _StorageBase(_Conversions):
-    """What storages of bytes and of elements have in common. `row` is the memory as a 1-D array."""
+    """What storages of bytes and of elements have in common. Source: torch.StorageBase.
 
-    row: Any
+    >>> isinstance(torch.ones(2).untyped_storage(), torch.StorageBase)
+    True
+    """
+
+    row: Any  # the memory as a 1-D array
     is_sparse = is_sparse_csr = False
 
     def nbytes(self) -> int:

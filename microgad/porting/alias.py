@@ -40,6 +40,7 @@ MODULES = {
     "torchvision": "microgad.porting.vision",
     "torchvision.datasets": "microgad.datasets",
     "torchvision.transforms": "microgad.transforms",
+    "torchvision.transforms.transforms": "microgad.transforms",
     "torchvision.models": "microgad.models",
     "functorch": "microgad.porting.functorch",
     "safetensors": "microgad.porting.safetensors",

@@ -43,6 +43,11 @@ def pop_mode(token: Any) -> None:
     _state.reset(token)
 
 
+def has_modes() -> bool:
+    """Return whether a mode is entered."""
+    return bool(_state.get().modes)
+
+
 def disabled_torch_function(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
     """Call `func`: the __torch_function__ of a class that doesn't want to override anything.
 

@@ -10,6 +10,8 @@ from .module import Module
 class _Loss(Module):
     """Base class of losses: `reduction` is "mean", "sum" or "none"; size_average and reduce are its old form."""
 
+    reduction: str
+
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__()
         self.reduction = legacy_reduction(size_average, reduce) or reduction

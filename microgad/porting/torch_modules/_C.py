@@ -6,6 +6,7 @@ from typing import Any
 from ... import torch_function as _protocol
 from ...autograd import no_grad
 from ...backend.devices import device
+from ...batching.array import BatchedArray
 from ...dtypes import dtype as dtype
 from ...errors import UnsupportedError
 from ...generator import Generator as Generator
@@ -36,6 +37,20 @@ def _get_tracing_state() -> None:
 def _is_tracing() -> bool:
     """Return False: nothing is traced."""
     return False
+
+
+def _is_torch_function_mode_enabled() -> bool:
+    """Return whether a TorchFunctionMode is entered."""
+    return _protocol.has_modes()
+
+
+class _functorch:
+    """torch._C._functorch: what a Tensor is inside of a transform."""
+
+    @staticmethod
+    def is_batchedtensor(tensor: Tensor) -> bool:
+        """Return whether `vmap` maps over the Tensor."""
+        return isinstance(tensor.array, BatchedArray)
 
 
 def _are_functorch_transforms_active() -> bool:

@@ -13,6 +13,10 @@ from multiprocessing import *  # noqa: F403
 from multiprocessing.connection import wait
 from typing import Any
 
+__all__ = [
+    "ProcessContext", "ProcessExitedException", "ProcessRaisedException", "get_all_sharing_strategies",
+    "get_sharing_strategy", "set_sharing_strategy", "spawn", "start_processes", *multiprocessing.__all__,
+]  # fmt: skip
 LONGEST = 8_000  # the most characters of a traceback: a pipe holds as many before it is read
 
 

@@ -10,6 +10,8 @@ from ...dtypes import dtype as _dtype_class
 from ...size import Size as Size
 from ...tensor import Tensor as Tensor
 
+__all__ = ["Device", "FileLike", "Number"]
+
 Number: TypeAlias = int | float | bool
 Device: TypeAlias = _device_class | str | int | None
 FileLike: TypeAlias = str | os.PathLike[str] | IO[bytes]

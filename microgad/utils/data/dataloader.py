@@ -170,7 +170,8 @@ class _BaseDataLoaderIter(Iterator[Any]):
         self.sampler = loader._index_sampler
         self.indices = iter(self.sampler)
         self.base_seed = draw_seed(loader.generator)  # in one process it is unused, but PyTorch draws it, too
-        self.fetcher = Fetcher(loader.dataset, loader.collate_fn, loader._auto_collation, loader.drop_last)
+        streams = loader._dataset_kind == _DatasetKind.Iterable
+        self.fetcher = Fetcher(loader.dataset, loader.collate_fn, loader._auto_collation, loader.drop_last, streams)
         self._start_count(loader)
 
     def _start_count(self, loader: DataLoader[Any]) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ... import generator
 from .collate import default_collate
-from .dataset import IterableDataset, Samples, fetch
+from .dataset import Samples, fetch
 from .transfer import receive, send
 
 
@@ -49,10 +49,11 @@ class Fetcher(NamedTuple):
     collate_fn: Any
     batched: bool
     drop_last: bool
+    streams: bool  # whether the dataset is iterated over: an IterableDataset, or one that the loader calls so
 
     def start_pass(self) -> Any:
-        """Return a function from indices to a batch; for an IterableDataset, to the next batch of that length."""
-        if not isinstance(self.dataset, IterableDataset):
+        """Return a function from indices to a batch; of a dataset that streams, to the next batch of that length."""
+        if not self.streams:
             return lambda at: self.collate_fn(self._samples(at) if self.batched else self.dataset[at])
         samples = iter(self.dataset)
 
@@ -137,8 +138,7 @@ def work(
                     turn = asked_turn
                 batch = problem or fetch_batch(at)  # type: ignore[misc]
             except StopIteration as end:
-                stream = isinstance(fetcher.dataset, IterableDataset)
-                batch = StreamEnd() if stream else wrap_exception(end, number)
+                batch = StreamEnd() if fetcher.streams else wrap_exception(end, number)
             except Exception as error:
                 batch = wrap_exception(error, number)
             _reply(connection, (asked_turn, index, batch), number)

@@ -17,6 +17,7 @@ from ....parameter import Parameter, zero_grad
 from ....tensor import Tensor
 from ...parameter import Buffer
 from . import hooks, paths, state_dicts
+from .annotations import keep_plain_annotations
 from .conversion import ModuleConversion
 from .hooks import __getattr__ as __getattr__
 from .hooks import register_module_backward_hook as register_module_backward_hook
@@ -24,6 +25,9 @@ from .hooks import register_module_forward_hook as register_module_forward_hook
 from .hooks import register_module_forward_pre_hook as register_module_forward_pre_hook
 from .hooks import register_module_full_backward_hook as register_module_full_backward_hook
 from .hooks import register_module_full_backward_pre_hook as register_module_full_backward_pre_hook
+from .registration_hooks import _global_buffer_registration_hooks as _global_buffer_registration_hooks
+from .registration_hooks import _global_module_registration_hooks as _global_module_registration_hooks
+from .registration_hooks import _global_parameter_registration_hooks as _global_parameter_registration_hooks
 from .registration_hooks import call_registration_hooks
 from .registration_hooks import register_module_buffer_registration_hook as register_module_buffer_registration_hook
 from .registration_hooks import register_module_module_registration_hook as register_module_module_registration_hook
@@ -83,6 +87,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         super().__init_subclass__(**kwargs)
         if cls.__module__.startswith("microgad."):
             name_init(cls)
+            keep_plain_annotations(cls)
             return
         for name, f in list(vars(cls).items()):
             if type(f) is FunctionType and f.__module__.partition(".")[0] == "microgad" and "." not in f.__qualname__:
@@ -476,6 +481,9 @@ class Module(hooks.ModuleHooks, ModuleConversion):
             return f"{self._get_name()}({extra})"
         lines = "".join(f"\n  {line}" for line in settings + children)
         return f"{self._get_name()}({lines}\n)" if lines else f"{self._get_name()}()"
+
+
+keep_plain_annotations(Module)
 
 
 def _addindent(s_: str, numSpaces: int) -> str:

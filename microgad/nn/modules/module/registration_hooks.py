@@ -7,7 +7,15 @@ from typing import Any
 
 from ....engine.hooks import RemovableHandle
 
-_hooks: dict[str, dict[int, Callable[..., Any]]] = {"parameter": {}, "buffer": {}, "module": {}}
+_Hooks = dict[int, Callable[..., Any]]
+_global_parameter_registration_hooks: _Hooks = {}
+_global_buffer_registration_hooks: _Hooks = {}
+_global_module_registration_hooks: _Hooks = {}
+_hooks = {
+    "parameter": _global_parameter_registration_hooks,
+    "buffer": _global_buffer_registration_hooks,
+    "module": _global_module_registration_hooks,
+}
 
 
 def call_registration_hooks(kind: str, module: Any, name: str, value: Any) -> Any:

@@ -1,0 +1,95 @@
+"""Names and attributes of PyTorch that libraries and copied code look up, found by running these."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import typing
+from typing import Any
+
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.utils import _contextlib
+from microgad.utils.data.dataloader import _DatasetKind, _SingleProcessDataLoaderIter
+from microgad.utils.data.multiprocess import _MultiProcessingDataLoaderIter
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("nn", "init functional utils parameter modules Linear"),
+        ("nn.utils", "rnn parametrize stateless clip_grad_norm_"),
+        ("autograd", "gradcheck gradgradcheck detect_anomaly grad Function"),
+        ("porting.torch_modules.multiprocessing", "Process Pool Queue Lock cpu_count spawn"),
+        ("porting.torch_modules.types", "Number Device"),
+    ],
+)
+def test_star_import_gives_what_programs_take_from_it(module: str, expected: str) -> None:
+    names: dict[str, Any] = {}
+    exec(f"from microgad.{module} import *", names)
+    assert {*expected.split()} <= {*names}
+
+
+def test_annotations_of_modules_can_be_read_anywhere() -> None:
+    """As fastai reads those of losses."""
+    for loss in (nn.MSELoss(), nn.CrossEntropyLoss(), nn.Sequential()):
+        assert {*typing.get_type_hints(loss, globalns={}, localns={}).values()} <= {bool, int, str}
+    assert typing.get_type_hints(nn.MSELoss(), globalns={}, localns={}) == {"reduction": str}
+
+
+class Stream:
+    """What fastai hands to the iterators: no DataLoader, and no IterableDataset, though it says that it is one."""
+
+    _IterableDataset_len_called, _auto_collation, drop_last, in_order = None, False, False, True
+    generator, prefetch_factor, _dataset_kind = None, 2, _DatasetKind.Iterable
+    timeout, persistent_workers, pin_memory, pin_memory_device, worker_init_fn = 0, False, False, "", None
+    _index_sampler = property(lambda self: itertools.count())
+
+    def __init__(self, num_workers: int) -> None:
+        self.dataset, self.num_workers = self, num_workers
+        self.multiprocessing_context = multiprocessing.get_context("fork") if num_workers else None
+
+    def collate_fn(self, sample: Any) -> Any:
+        return sample
+
+    def __iter__(self) -> Any:
+        return iter([1.0, 0.0])
+
+
+def test_the_iterators_of_data_loaders_take_the_kind_of_dataset_from_the_loader() -> None:
+    assert list(_SingleProcessDataLoaderIter(Stream(0))) == [1.0, 0.0]  # type: ignore[arg-type]
+    assert list(_MultiProcessingDataLoaderIter(Stream(1))) == [1.0, 0.0]  # type: ignore[arg-type]
+
+
+def test_names_that_tensordict_uses() -> None:
+    class entered(_contextlib._DecoratorContextManager):
+        depth = 0
+
+        def __enter__(self) -> None:
+            entered.depth += 1
+
+        def __exit__(self, *_: object) -> None:
+            entered.depth -= 1
+
+    assert entered()(lambda: entered.depth)() == 1
+    assert entered.depth == 0
+    assert nn.modules.module._global_parameter_registration_hooks == {}
+    assert not torch._C._is_torch_function_mode_enabled()
+    with torch.overrides.TorchFunctionMode():
+        assert torch._C._is_torch_function_mode_enabled()
+    assert isinstance(torch.ones(1).untyped_storage(), torch.StorageBase)
+    seen = []
+    torch.func.vmap(lambda x: seen.append(torch._C._functorch.is_batchedtensor(x)) or x)(torch.ones(2))
+    assert (seen, torch._C._functorch.is_batchedtensor(torch.ones(2))) == ([True], False)
+
+
+def test_reductions_have_names_and_numbers() -> None:
+    from microgad.nn import _reduction as _Reduction
+
+    assert [_Reduction.get_enum(name) for name in ("none", "mean", "sum")] == [0, 1, 2]
+    assert _Reduction.legacy_get_enum(None, None, emit_warning=False) == 1
+    assert _Reduction.legacy_get_string(False, None, emit_warning=False) == "sum"
+    with pytest.raises(ValueError, match="is not a valid value"):
+        _Reduction.get_enum("avg")
