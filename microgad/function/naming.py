@@ -25,7 +25,7 @@ def with_torch_name(name: str, result: T) -> T:
 
 
 def with_in_place_name(name: str, tensor: T, before: Any) -> T:
-    """Do the same for a Tensor written in place, unless its node is still `before`. Views keep their view's name."""
+    """Name the node of a Tensor written in place, unless it is still `before`. Views keep their view's name."""
     node, links = getattr(tensor, "node", None), getattr(tensor, "_links", NO_LINKS)
     return tensor if node is before or links.base is not None else with_torch_name(name, tensor)
 

@@ -57,7 +57,7 @@ def _shuffle_by_loop(partners: NDArray[np.uint32], n: int) -> NDArray[np.int64]:
 
 
 def _shuffle_by_sort(partners: NDArray[np.uint32], n: int) -> NDArray[np.int64]:
-    """Do the same without a loop.
+    """Return what `_shuffle_by_loop` does, without a loop.
 
     Step i takes for good what lies in place j = partners[i], and leaves there what lay in place i. So what place x
     holds when step x begins is what place i held when step i began, where i < x is the last step with partner x;

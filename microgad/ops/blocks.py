@@ -28,7 +28,7 @@ def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
 
 
 def by_blocks_if_bare(formula: Callable[..., Any], *inputs: Any) -> Any:
-    """Do the same for NumPy's arrays; else, for Tensors and on a GPU, return formula(None, *inputs)."""
+    """Call `by_blocks` for NumPy's arrays; else, for Tensors and on a GPU, return formula(None, *inputs)."""
     bare = all(type(x) is np.ndarray for x in inputs)
     return by_blocks(formula, *inputs) if bare else formula(None, *inputs)
 

@@ -217,7 +217,7 @@ def _check_bag(
     input: Tensor, weight: Tensor, mode: str, by_freq: bool, sparse: bool, per_sample_weights: Tensor | None,
     padding_idx: int | None,
 ) -> None:  # fmt: skip
-    """Raise an error if arguments of embedding_bag do not fit; `special` means sparse or frequency-scaled gradients."""
+    """Raise an error if arguments of embedding_bag do not fit."""
     if per_sample_weights is not None and input.shape != per_sample_weights.shape:
         raise ShapeError(
             f"embedding_bag: per_sample_weights {tuple(per_sample_weights.shape)} must have the same shape as the "

@@ -66,10 +66,10 @@ in arbitrary bytes. Most checksums are corrected, so that the reader gets as far
 reproducible: `python -m tests.fuzz --seed S --kinds ... --only N`.
 
 A file must be loaded, or rejected with the error that the reader documents (tests/fuzz/watch.py). It counts as a
-problem if anything else is raised; if reading takes a second, twice; if anything is run, imported, compiled or opened,
-as Python's audit hooks report; if an array exceeds its memory; if the process takes 256 MB more; or, for every
-{sample}th file, if more is allocated than 25 times the file's size (100 times for compressed ones, which are rejected
-beyond that) plus some 200 kB.
+problem if anything else is raised; if reading takes longer than a second, in two attempts; if anything is run,
+imported, compiled or opened, as Python's audit hooks report; if an array exceeds its memory; if the process takes
+256 MB more; or, for every {sample}th file, if more is allocated than 25 times the file's size (100 times for compressed
+ones, which are rejected beyond that) plus some 200 kB.
 
 | kind | files | loaded | problems |
 | --- | --- | --- | --- |

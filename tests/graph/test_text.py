@@ -152,6 +152,17 @@ def test_results_of_queries_have_readable_reprs():
     assert repr(program) == f"<Program: {len(program.text.splitlines())} lines>"
 
 
+def test_why_no_grad_of_a_leaf_with_a_gradient_says_whether_a_backward_pass_gave_it():
+    for recorded, expected in ((False, "nothing cuts the path from x"), (True, "x gets a gradient: the recorded")):
+        x = torch.ones(2, requires_grad=True)
+        with torch.record(params={"x": x}) as tape:
+            loss = (x * 3).sum()
+            if recorded:
+                loss.backward()
+        assert str(tape.why_no_grad("x")).startswith(expected)
+        assert not tape.why_no_grad("x")
+
+
 def test_why_no_grad_on_an_empty_tape():
     with torch.record(params={"w": torch.ones(2)}) as tape:
         pass

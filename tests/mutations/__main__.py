@@ -79,11 +79,11 @@ def page(verdicts: list[Verdict], seconds: float, jobs: int) -> str:
     by_guess = percent(sum(bool(v.guessed) for v in guessed), len(guessed))
     choices = sum(v.real == CHOICE for v in verdicts)
     summary = (
-        f"Written by `python -m tests.mutations` on {datetime.date.today()}: {seconds / 60:.0f} minutes with {jobs} "
-        "processes. Each fault is planted in the library's own derivatives by a program (tests/mutations), one at a "
-        "time. It is real if it changes some value, derivative, second derivative or law on some of 10,000 random "
-        "inputs, compared with the unbroken code. It is caught if the property test of its Function fails within 100 "
-        "examples."
+        f"Written by `python -m tests.mutations` on {datetime.date.today()}: {seconds / 60:.0f} minutes with "
+        f"{jobs} processes.\n\nEach fault is planted in the library's own derivatives by a program\n"
+        "(tests/mutations), one at a time. It is real if it changes some value, derivative, second derivative\n"
+        "or law on some of 10,000 random inputs, compared with the unbroken code. It is caught if the property\n"
+        "test of its Function fails within 100 examples."
     )
     unreal = f"{sum(not v.real for v in verdicts)} change nothing; {choices} give {CHOICE}, at a kink"
     right = percent(sum(bool(v.named) for v in named), len(named))
@@ -95,8 +95,8 @@ def page(verdicts: list[Verdict], seconds: float, jobs: int) -> str:
         f"- {len(verdicts)} faults, of which {len(real)} are real",
         f"- {len(caught)} of the real ones are caught: {percent(len(caught), len(real))}",
         f"- {unreal}",
-        f"- of {len(guessed)} of Functions whose inputs check_op guesses, it catches {by_guess}",
-        f"- of {len(named)} real ones of the named kinds the likely mistake is right for {right}",
+        f"- of the {len(guessed)} in Functions whose inputs check_op has to guess, it catches {by_guess}",
+        f"- of the {len(named)} real ones of a kind that reports can name, the named mistake is right for {right}",
         "",
         "## By kind",
         "",

@@ -111,10 +111,11 @@ class _PathSearch:
             return Cut("flat", op, message)
         if (observed := self._observed()) is not None:
             return observed
-        return Cut(
-            "flows", None, f"a gradient can flow to {self.called}; if there is none, no backward pass has come here, "
-            "or its gradient was set to None since",
-        )  # fmt: skip
+        read = [pair for start in self.starts for pair in self.readers[start.number]]
+        if any(op.passes and x.wanted and x.got != "nothing" for op, x in read):
+            return Cut("flows", None, f"{self.called} gets a gradient: the recorded backward pass gave it one")
+        message = f"nothing cuts the path from {self.called} to the loss, but no backward pass along it was recorded"
+        return Cut("flows", None, message)
 
     def _observed(self) -> Cut | None:
         """Return where the recorded backward passes gave None or zeros on every path to the start, if they did."""

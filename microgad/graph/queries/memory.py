@@ -28,7 +28,7 @@ class Checkpoint:
 
     def __str__(self) -> str:
         shown = ", ".join(self.paths[:6]) + (f" and {len(self.paths) - 6} more" if len(self.paths) > 6 else "")
-        return f"{shown}: peak {size(self.peak)}, {count(self.extra_flops)} flops more"
+        return f"{shown}: at most {size(self.peak)}, {count(self.extra_flops)} flops more"
 
     __repr__ = __str__
 
@@ -61,7 +61,7 @@ class Memory:
         if groups:
             lines.append(f"by module: {', '.join(f'{name} {size(n)}' for name, n in groups)}")
         if self.checkpoints:
-            lines.append("a checkpoint around each of")
+            lines.append("with a checkpoint around each call of")
             lines += [f"  {x}" for x in self.checkpoints[:5]]
         return "\n".join(lines)
 
