@@ -20,8 +20,11 @@ from .state import inference
 from .state.links import NO_LINKS, Links, own_links
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from . import dispatch, view_writes
     from .graph import Graph
+    from .graph.options import GraphOptions
     from .ops import creation
     from .type_aliases import Device
 
@@ -194,7 +197,7 @@ class Tensor(Methods):
         if type(self.node) is AccumulateGrad:
             self.node = leaves.leaf_of_new_array(self)
 
-    def graph(self, **options: Any) -> Graph:
+    def graph(self, **options: Unpack[GraphOptions]) -> Graph:
         """The graph of how this Tensor was computed, to inspect and draw: see `microgad.graph.graph` for the options.
 
         >>> x = torch.tensor(2.0, requires_grad=True)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Unpack
 
     from ..tensor import Tensor
     from .drawing.graph import Graph
+    from .options import DrawOptions, GradientOptions, ReplayOptions
     from .queries.diff import Diff
     from .queries.gradient_path import Cut
     from .queries.memory import Memory
@@ -200,13 +202,13 @@ class Tape:
             f"no operation, module or source is named {key!r}" + (f"; there is {', '.join(near)}" if near else "")
         )
 
-    def replay(self, **given: Any) -> Replay:
+    def replay(self, **given: Unpack[ReplayOptions]) -> Replay:
         """Run the operations again: see `graph.replays.replaying.replay` for the arguments."""
         from .replays.replaying import replay
 
         return replay(self, **given)
 
-    def gradient(self, of: Any, wrt: Any, **given: Any) -> Tensor:
+    def gradient(self, of: Any, wrt: Any, **given: Unpack[GradientOptions]) -> Tensor:
         """Return the gradient of one operation's result with respect to another's, computed on a replay.
 
         `of` and `wrt` are keys of `tape[...]`; of several operations, the last is taken. The keyword argument `grad` is
@@ -260,7 +262,7 @@ class Tape:
 
         return verify(self)
 
-    def draw(self, **options: Any) -> Graph:
+    def draw(self, **options: Unpack[DrawOptions]) -> Graph:
         """Draw the tape. A notebook displays the drawing, `.save("net.svg")` writes it to a file, `.view()` opens it.
 
         By default as much detail is shown as fits in `limit` (60) boxes. To save boxes, sequences that repeat are drawn

@@ -7,7 +7,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain, groupby
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from .hooks import register_optimizer_step_pre_hook as register_optimizer_step_p
 from .subclass_helpers import *  # noqa: F403  # under the names that torch.optim.optimizer has
 from .update_helpers import scalar_tensor
 
+T = TypeVar("T")
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Group] | Iterable[tuple[str, Tensor]]
 ParamsT = params_t = _params_t = Params  # the names of several PyTorch versions
@@ -108,6 +109,10 @@ class Optimizer(OptimizerHooks):
         """Update `params`, the group's parameters with a gradient, in place. `loss` is the closure's, or None."""
         raise NotImplementedError(f"{type(self).__name__} must define update(group, params, loss), or step(closure)")
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], T]) -> T: ...
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient.
 

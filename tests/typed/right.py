@@ -260,7 +260,7 @@ def calls_of_layers(layer: nn.Linear | nn.Conv2d, activation: nn.Module | None =
     assert_type(torch.models.resnet18()(x), Tensor)
     assert_type(nn.AdaptiveLogSoftmaxWithLoss(2, 3, [1])(x, x).loss, Tensor)
     assert_type(nn.MaxPool2d(2, return_indices=True)(x), Any)
-    assert_type(nn.Sequential(nn.Linear(2, 3))(x), Any)
+    assert_type(nn.Sequential(nn.Linear(2, 3))(x), Tensor)
     if activation is not None:
         assert_type(activation(x), Any)
     return layer(x)
@@ -367,6 +367,7 @@ def train(epochs: int = 1) -> Iterator[float]:
             loss.backward()
             nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             optimizer.step()
+            assert_type(optimizer.step(loss.clone), Tensor)
             yield loss.item()
         schedule.step()
         rate: float = schedule.get_last_lr()[0]

@@ -122,3 +122,4 @@ torch.optim.lr_scheduler.OneCycleLR(sgd, 0.1, 10, anneal_strategy="foo")  # type
 torch.optim.lr_scheduler.ReduceLROnPlateau(sgd, mode="foo")  # type: ignore[arg-type]
 torch.optim.lr_scheduler.CyclicLR(sgd, 0.1, 1.0, mode="foo")  # type: ignore[arg-type]
 torch.autograd.graph.register_multi_grad_hook([x], print, mode="foo")  # type: ignore[arg-type]
+torch.ones(1).graph(limits=3)  # type: ignore[call-arg]

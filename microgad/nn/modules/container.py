@@ -8,6 +8,7 @@ from itertools import count
 from operator import index
 from typing import Any, Self, overload
 
+from ...tensor import Tensor
 from .module import Module
 from .module.paths import set_place
 from .parameter_containers import ParameterDict as ParameterDict
@@ -120,7 +121,7 @@ class Sequential(_IndexedContainer):
         for name, module in args[0].items() if named else ((str(i), module) for i, module in enumerate(args)):
             self.add_module(name, module)
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Any) -> Tensor:  # or what the last module returns: a recurrent layer, a tuple
         for module in self._modules.values():
             input = module(input)
         return input

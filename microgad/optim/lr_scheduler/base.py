@@ -79,8 +79,8 @@ class LRScheduler:
         """Return the learning rates for `last_epoch`, one per group. For `step`; programs call get_last_lr()."""
         raise NotImplementedError(f"{type(self).__name__} must define get_lr()")
 
-    def get_last_lr(self) -> list[float | Any]:  # Tensors, where an optimizer's lr is one
-        """Return the current learning rates, one per group, as the last step set them."""
+    def get_last_lr(self) -> list[float]:
+        """Return the current learning rates, one per group, as the last step set them: Tensors, where lr is one."""
         return self._last_lr
 
     def step(self, epoch: int | None = None) -> None:
