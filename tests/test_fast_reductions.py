@@ -15,6 +15,7 @@ LAYOUTS = [
     ((60, 50, 3), (0, 1)), ((60, 50, 3), (1,)), ((60, 50, 3), (0, 2)), ((3000, 4), (0,)), ((40, 1, 70, 2), (0, 2)),
     ((5, 6, 1, 7, 8, 9), (1, 3, 5)), ((5, 6, 7, 8, 9), (0, 2, 3)), ((4, 20, 20, 3), (1, 2)), ((3000, 2, 1), (0,)),
     ((60, 1, 50), (1,)), ((30, 1000), (1,)), ((30, 1009), (1,)), ((10, 50, 60), (0, 1, 2)), ((9, 5000, 1), (1,)),
+    ((12, 2048), (1,)), ((9, 8, 9, 40), (2, 3)), ((3, 8200), (1,)),
 ]  # fmt: skip
 
 
@@ -38,11 +39,15 @@ def expanded(x):
     return np.broadcast_to(x[:1], x.shape)
 
 
+def cropped(x):
+    return np.pad(x, [(0, 1)] * x.ndim)[(slice(0, -1),) * x.ndim]
+
+
 def cropped_and_reversed(x):
-    return np.pad(x, [(0, 1)] * x.ndim)[(slice(0, -1),) * x.ndim][::-1]
+    return cropped(x)[::-1]
 
 
-LIES = (in_c_order, transposed, axes_swapped, with_gaps, expanded, cropped_and_reversed)
+LIES = (in_c_order, transposed, axes_swapped, with_gaps, expanded, cropped, cropped_and_reversed)
 
 
 @pytest.mark.parametrize("lies", LIES)

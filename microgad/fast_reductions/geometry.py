@@ -12,6 +12,7 @@ from .layouts import IN_TURN
 from .lines import BLOCK_SIZE, SHORT_RUN, SUM_ROWS
 
 SHORT_AXIS = 1 << 5  # elements of an axis for which NumPy takes as long to start the loop as to reduce
+FEW_COLUMNS, FEW_ROWS = 3, 8  # the least sizes of a matrix whose rows BLAS sums faster than other ways
 MANY_RUNS = 1 << 9  # inner loops that NumPy starts in the time that another way needs as its overhead
 
 
@@ -45,6 +46,11 @@ def loses_digits(ufunc: Any, dtype: Any, lengths: Sequence[int]) -> bool:
     return any(w > 1 and (n if w > 2 * SHORT_AXIS else n * w // SHORT_RUN) > 6 * SUM_ROWS for n, w in runs)
 
 
+def in_products(ufunc: Any, dtype: Any, n: int) -> bool:
+    """Whether n rows are so many that blocks of them are added by products with ones."""
+    return ufunc is np.add and dtype.char in "fdF" and n > 2 * SUM_ROWS
+
+
 def repeated_axes(
     ufunc: Any, dtype: Any, shape: Sequence[int], strides: Sequence[int], axes: Sequence[int]
 ) -> list[int]:
@@ -63,6 +69,25 @@ def is_row_major(shape: Sequence[int], strides: Sequence[int], itemsize: int, or
             return False
         itemsize *= shape[a]
     return True
+
+
+def matrices_with_gaps(
+    shape: Sequence[int], strides: Sequence[int], itemsize: int, axes: Sequence[int], order: Sequence[int]
+) -> list[int]:
+    """Return the shape (..., m, n) of an array seen as matrices that BLAS takes as they lie, whose rows are reduced.
+
+    It is empty if there are none, or if they are so small that one call of BLAS for each takes longer than NumPy.
+    """
+    left = [(shape[a], strides[a], a in axes) for a in order if shape[a] > 1]  # the outermost axis first
+    n = 1
+    while left and left[-1][1] == n * itemsize and left[-1][2]:
+        n *= left.pop()[0]
+    row = left[-1][1] if left else 0
+    m = 1
+    while left and left[-1][1] == m * row:
+        m *= left.pop()[0]
+    fits = row >= n * itemsize and row % itemsize == 0
+    return [*(size for size, _, _ in left), m, n] if fits and n >= FEW_COLUMNS and m >= FEW_ROWS else []
 
 
 def first_axis(shape: Sequence[int], strides: Sequence[int], itemsize: int, axes: Sequence[int]) -> int | None:

@@ -22,17 +22,25 @@ _few_ones = functools.lru_cache(maxsize=32)(np.ones)
 
 
 def sum_rows(rows: Any) -> Any:
-    """Sum each row of a matrix by products with ones, part by part, (m, n) -> (m)."""
-    count, n = rows.shape
+    """Sum each row of matrices by products with ones, part by part, (..., m, n) -> (..., m)."""
+    *lead, count, n = rows.shape
     most = SUM_CHUNK // rows.itemsize
     size = _divisor(n, most)
     if not size:
-        parts = rows[:, n % most :]
+        parts = rows[..., n % most :]
         if count > 1 and n >= 2 * most:  # one product would copy these parts: they don't follow each other in memory
-            parts = row_dots(parts.reshape(count, -1, most), ones(most, rows))[..., 0]
-        return sum_rows(parts) + sum_rows(rows[:, : n % most])
-    sums = (rows if size == n else rows.reshape(-1, size)) @ ones(size, rows)
-    return sums if size == n else sum_rows(sums.reshape(count, n // size))
+            parts = row_dots(parts.reshape(*lead, count, -1, most), ones(most, rows))[..., 0]
+        return sum_rows(parts) + sum_rows(rows[..., : n % most])
+    if size == n:
+        return rows @ ones(n, rows)
+    parts = rows.reshape(*lead, count, n // size, size)
+    if rows.flags.c_contiguous:
+        sums = parts.reshape(-1, size) @ ones(size, rows)
+    elif count > n // size:  # as few products as possible
+        sums = (parts.swapaxes(-3, -2) @ ones(size, rows)).swapaxes(-2, -1)
+    else:
+        sums = parts @ ones(size, rows)
+    return sum_rows(sums.reshape(*lead, count, n // size))
 
 
 @functools.lru_cache(maxsize=1024)
