@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import dtypes
 from ...backend.axes import reduced_shape
+from ...backend.memory_layout import axes_of
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import once
 from ...fast_reductions import fast_reduce, fast_sum
@@ -43,7 +44,8 @@ class VectorNorm(Function):
     def _length(self, x: Any) -> Any:
         axis, keep = self.axis, self.keepdims
         if self.p == 2 and x.size > 1 and len(axis) == x.ndim and x.dtype.kind == "f" and x.itemsize > 2:
-            return np.sqrt(sum_of_squares(x.reshape(x.size, order="A"))).reshape((1,) * (x.ndim * keep))
+            x = x if x.flags.c_contiguous else x.transpose(axes_of(x))  # in memory order, a permuted one isn't copied
+            return np.sqrt(sum_of_squares(x.reshape(x.size))).reshape((1,) * (x.ndim * keep))
         if self.p and all(x.shape[i] == 1 for i in axis):  # the power of one element could overflow
             return abs(x).sum(axis, keepdims=keep)
         if self.p == 2:
