@@ -321,10 +321,10 @@ def _clips_faster(x: Any, bound: Any) -> bool:
 
 
 def fast_where(condition: Any, a: Any, b: Any) -> Any:
-    """np.where of arrays. Large ones are blended by their bits, in a fifth of the time, without branches."""
+    """np.where of arrays. Large ones are blended by their bits: random conditions would take 2 to 6 × as long."""
     if condition.size < 5000 or not backend.on_cpu(condition) or (dtype := np.result_type(a, b)).itemsize > 8:
         return np.where(condition, a, b)
-    shape = np.broadcast_shapes(condition.shape, np.shape(a), np.shape(b))
+    shape = np.broadcast(condition, a, b).shape
     full = [x for x in (condition, a, b) if np.shape(x) == shape and not layouts.expanded_axes(x)]
     out = np.empty_like(full[0], dtype) if full else np.empty(shape, dtype)
     a, b = (np.asarray(x, dtype).view(f"i{dtype.itemsize}") for x in (a, b))
