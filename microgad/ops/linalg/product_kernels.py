@@ -23,6 +23,7 @@ SHORT_VECTOR = 500  # elements of a vector up to which np.matmul multiplies it b
 FEW_COLUMNS, LONG_COLUMN = 8, 256  # columns of a product of a column with a row that are computed one by one, if a
 # column is so many times as long as there are columns: NumPy starts a loop for each short row
 MANY_COLUMNS = 16  # columns of a batch that are multiplied faster by one matrix together than each on its own
+WORTH_COPIES = 1 << 18  # elements of a matrix with which this pays for more than one column each: they are copied
 SMALL_INTEGERS = 600  # elements up to which NumPy's product of integer matrices is as fast as one in float64
 
 
@@ -37,7 +38,8 @@ def product(a: Any, b: Any) -> Any:
     if a.size * b.size > LARGE and (few := _product_of_few_rows(a, b)) is not None:
         return few
     if a.shape[-1] != 1:
-        if a.ndim == 2 < b.ndim and b.size >= MANY_COLUMNS * b.shape[-2] and few_columns(len(a), b):
+        many = a.ndim == 2 < b.ndim and b.size >= MANY_COLUMNS * b.shape[-2]
+        if many and few_columns(len(a), b) and (b.shape[-1] == 1 or a.size >= WORTH_COPIES):
             out = product(columns_as_rows(b), a.T)
             return out.reshape((*b.shape[:-2], b.shape[-1], len(a))).swapaxes(-1, -2)
         return np.matmul(a, b)
