@@ -296,6 +296,13 @@ def test_huber_and_soft_margin_losses_have_the_dtype_of_the_input(loss):
         loss(torch.tensor([1, 2]), double)
 
 
+@pytest.mark.parametrize("shape", [(8,), (1, 8), (8, 8), (2, 8, 1), (0,)])
+def test_soft_margin_loss_does_not_broadcast_the_input_to_the_shape_of_the_target(shape):
+    with pytest.raises(RuntimeError, match=r"output with shape \[8, 1\] doesn't match the broadcast shape"):
+        F.soft_margin_loss(torch.ones(8, 1), torch.ones(shape))
+    assert F.soft_margin_loss(torch.ones(8, 1), torch.ones(1), reduction="none").shape == (8, 1)
+
+
 def test_smoothed_cross_entropy_with_weights_of_sum_zero_is_nan():
     x, weight = torch.tensor([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]]), torch.tensor([1.0, -1.0, 0.0])
     assert F.cross_entropy(x, torch.tensor([2, 2]), weight, label_smoothing=0.1).isnan()

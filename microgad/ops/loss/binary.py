@@ -13,7 +13,7 @@ from ..activation import LogSigmoid
 from ..elementwise import Sigmoid
 from ..elementwise.selection import fast_maximum, fast_minimum
 from ..spelling import tensors_only
-from .reduction import reduce_losses, resolve_reduction
+from .reduction import reduce_losses, resolve_reduction, written_into
 
 EPSILON = float(np.float32(1e-12))  # the least divisor in the derivative of binary_cross_entropy
 
@@ -124,9 +124,4 @@ def binary_cross_entropy(
 
 def _apply_weight(op: str, losses: Tensor, weight: Tensor | None, target: Tensor) -> Tensor:
     """Return losses · weight in target's shape and dtype, since PyTorch computes them in a copy of target."""
-    losses = losses if weight is None else losses * weight
-    if losses.array.shape != target.array.shape:
-        raise ShapeError(
-            f"{op}: output with shape {[*target.shape]} doesn't match the broadcast shape {[*losses.shape]}"
-        )
-    return losses if losses.array.dtype == target.array.dtype else losses.to(target.dtype)
+    return written_into(op, losses if weight is None else losses * weight, target)

@@ -20,7 +20,7 @@ from ..distance import pairwise_distance
 from ..elementwise import Relu, Select, clamp_min, minimum, ne, sqrt, where
 from ..indexing import index_kernels
 from ..spelling import tensors_only
-from .reduction import reduce_losses, reduce_weighted, resolve_reduction, to_input_dtype
+from .reduction import reduce_losses, reduce_weighted, resolve_reduction, written_into
 
 EPSILON = float(np.float32(1e-12))  # cosine_embedding_loss adds it to squared lengths
 
@@ -32,14 +32,14 @@ def soft_margin_loss(
 ) -> Tensor:  # fmt: skip
     """Return log(1 + exp(-target · input)), reduced, without overflow; target is 1 or -1.
 
-    The losses have input's dtype. Raises RuntimeError if the shapes don't broadcast.
+    The losses have input's shape and dtype. Raises RuntimeError for a target that doesn't broadcast to input's shape.
     Source: torch.nn.functional.soft_margin_loss.
 
     >>> F.soft_margin_loss(torch.tensor([0.0, 100.0]), torch.tensor([1.0, -1.0]))
     tensor(50.3466)
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
-    losses = 0 - logsigmoid(to_input_dtype("soft_margin_loss", target * input, input))  # 0, where -0 would print as -0.
+    losses = 0 - logsigmoid(written_into("soft_margin_loss", target * input, input))  # 0, where -0 would print as -0.
     return reduce_losses(losses, reduction)
 
 

@@ -6,7 +6,7 @@ import operator
 from typing import Any
 
 from ... import dtypes
-from ...errors import ArgumentError, DtypeError
+from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import warn
 from ...errors.wording import cannot_cast
 from ...function.naming import with_torch_name
@@ -32,6 +32,15 @@ def to_input_dtype(op: str, losses: Tensor, input: Tensor) -> Tensor:
     if not dtypes.can_cast(losses.dtype, input.dtype):
         raise DtypeError(f"{op}: {cannot_cast(losses.dtype, input.dtype)}")
     return losses.to(input.dtype)
+
+
+def written_into(op: str, losses: Tensor, operand: Tensor) -> Tensor:
+    """Cast losses to the operand's dtype and check that they have its shape: PyTorch writes them into a copy of it."""
+    if losses.array.shape != operand.array.shape:
+        raise ShapeError(
+            f"{op}: output with shape {[*operand.shape]} doesn't match the broadcast shape {[*losses.shape]}"
+        )
+    return to_input_dtype(op, losses, operand)
 
 
 def reduce_losses(losses: Tensor, reduction: str, name: str = "") -> Tensor:
