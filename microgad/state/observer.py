@@ -6,6 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 
+class Stopped(Exception):  # no BaseException: as in PyTorch, `except Exception` in the code that is left catches it
+    """Raised by an observer to leave what it observes in an operation, which has computed its `results`."""
+
+    def __init__(self, results: tuple[Any, ...]) -> None:
+        self.results = results
+
+
 class Observer:
     """The base class of anomaly detection, tape recorders and profilers. Its methods are called as operations happen.
 

@@ -19,6 +19,7 @@ from ..generator import default_generator
 from ..generator.vmap_randomness import resume_here
 from ..grad_fn.interface import HookedPlan
 from ..state.contexts import binding
+from ..state.observer import Stopped
 from ..tensor import Tensor
 
 __all__ = [
@@ -42,8 +43,8 @@ def checkpoint(
 
     This trades the time of one more forward pass for memory. The default generator's state is restored for the second
     call, so that dropout drops the same elements, unless `preserve_rng_state` is false. `context_fn` returns two
-    contexts, for the first and for the second call. The second call stops as soon as all needed values are there,
-    unless `early_stop` is false.
+    contexts, for the first and for the second call. The second call stops in the operation that computes the last
+    needed value, so that what follows isn't done twice, unless `early_stop` is false.
 
     If `use_reentrant` is true, or not given (which warns), only the arguments count, as in PyTorch: if none of them
     requires grad, nothing inside gets a gradient, and there is a UserWarning. Keyword arguments then raise ValueError,
@@ -129,14 +130,11 @@ def _warn_use_reentrant(op: str) -> None:
     )
 
 
-class StopRecomputation(Exception):
-    """Raised to leave a recomputation early, once all needed values are there."""
-
-
 class Collector(PackingObserver):
     """An observer that collects the recorded operations that hold values for backward, or `every` recorded one.
 
-    It stops after `needed` of them. To a user's hooks on saved values outside, it is hooks further inside: these count.
+    It raises `Stopped` in the last of the `needed` ones. To a user's hooks on saved values outside, it is hooks further
+    inside: these count.
     """
 
     hooks: Any = None
@@ -155,17 +153,13 @@ class Collector(PackingObserver):
         kept = getattr(node, "kept", None)
         if kept is not None and (not all(map(_is_number, kept)) or _arrays(node) or self._takes_every()):
             self.nodes.append(node)
+            if len(self.nodes) == self.needed:
+                raise Stopped(results)
 
     def _takes_every(self) -> bool:
         """Whether this observer, or one of a checkpoint within its own, collects every operation."""
         inner = takewhile(lambda observer: observer is not self, state.observers())
         return self.every or any(getattr(observer, "every", False) for observer in inner)
-
-    def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:
-        """Once all are collected, stop before the next operation on the graph. Running statistics are still updated."""
-        if len(self.nodes) == self.needed and any(getattr(x, "node", None) is not None for x in inputs):
-            raise StopRecomputation
-        super().begin(node, inputs, target)
 
     def kinds(self) -> list[list[Any]]:
         """Return what must be the same of each operation in both calls; if `every` is set, its operands, too."""
@@ -254,7 +248,7 @@ class Region:
             default_generator.set_state(self.draws)
         try:
             scope = state.scope(path=self.path, observer=collector, grad_enabled=True, deriving=False)
-            with scope, self.context, self.resumed(), contextlib.suppress(StopRecomputation):
+            with scope, self.context, self.resumed(), contextlib.suppress(Stopped):
                 self.function(*self.args, **self.kwargs)
         finally:
             if self.draws is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import pytest
@@ -179,6 +180,45 @@ def test_recomputation_stops_early_only_if_enabled(both, options):
         return len(calls), net[1].running_mean, net[1].num_batches_tracked
 
     both(program, rtol=1e-4)
+
+
+LAYERS = {
+    "relu": lambda t: [t.nn.ReLU()],
+    "linear": lambda t: [t.nn.Linear(3, 4), t.nn.ReLU(), t.nn.Flatten(0)],
+    "batch norm": lambda t: [t.nn.Linear(3, 4), t.nn.BatchNorm1d(4), t.nn.Unflatten(1, (2, 2))],
+    "averaged batch norm": lambda t: [t.nn.BatchNorm1d(3, momentum=None)],
+    "instance norm": lambda t: [t.nn.Unflatten(1, (1, 3)), t.nn.InstanceNorm1d(1, track_running_stats=True)],
+    "dropout": lambda t: [t.nn.Linear(3, 4), t.nn.Dropout(0.0)],
+    "in place": lambda t: [t.nn.Linear(3, 4), t.nn.ELU(inplace=True)],
+    "lstm": lambda t: [t.nn.LSTM(3, 4)],
+}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("layers", LAYERS)
+def test_what_follows_the_last_kept_value_is_not_done_again(both, layers, nested):
+    """Code that users write there changes buffers, counts calls or draws; hooks of the last module are called once."""
+
+    def program(t):
+        t.manual_seed(3)
+        checkpoint = functools.partial(t.utils.checkpoint.checkpoint, use_reentrant=False)
+        net, calls, ema = t.nn.Sequential(*LAYERS[layers](t)).double(), [], t.zeros(1)
+        for i, layer in enumerate(net):
+            layer.register_forward_hook(lambda *_, i=i: calls.append(i))
+
+        def call(x):
+            y = checkpoint(net, x) if nested else net(x)
+            y = y[0] if isinstance(y, tuple) else y
+            with t.no_grad():
+                ema.mul_(0.9).add_(y.mean() + 1)
+            calls.append(t.rand(1))
+            return y + 1
+
+        x = (t.arange(12.0, dtype=t.float64) ** 2).sin().reshape(4, 3).requires_grad_()
+        checkpoint(call, x).exp().sum().backward()
+        return *calls, ema, x.grad, t.rand(1), *net.buffers()
+
+    both(program, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

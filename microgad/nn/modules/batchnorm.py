@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ...errors import ShapeError
 from ...ops.creation import ones, tensor, zeros
+from ...state.observer import Stopped
 from ...tensor import Tensor
 from ...type_aliases import Device, Dtype
 from .. import functional as F
@@ -97,10 +98,14 @@ class _BatchNorm(_NormBase):
         if self.training and not self.track_running_stats:
             mean = var = None
         momentum = 0.0 if momentum is None else momentum
-        out = F.batch_norm(input, mean, var, self.weight, self.bias, use_batch_stats, momentum, self.eps)
-        if counts:  # last, so that a batch that raises doesn't count
-            self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
-        return out
+        try:
+            return F.batch_norm(input, mean, var, self.weight, self.bias, use_batch_stats, momentum, self.eps)
+        except BaseException as error:  # a batch that raises doesn't count; one at which a checkpoint stops does
+            counts = counts and isinstance(error, Stopped)
+            raise
+        finally:
+            if counts:
+                self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
 
 
 class BatchNorm1d(_BatchNorm):

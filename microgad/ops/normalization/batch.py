@@ -12,6 +12,7 @@ from ...fast_reductions import fast_sum
 from ...function import Function
 from ...function.naming import with_torch_name
 from ...state import composite
+from ...state.observer import Stopped
 from ...type_aliases import Tensor
 from .. import layouts
 from ..blocks import batch_blocks
@@ -200,11 +201,17 @@ def _batch_norm(
     for name, running in (("running_mean", running_mean), ("running_var", running_var)):
         if running is not None and running.array.shape != input.array.shape[1:2]:
             raise ShapeError(f"batch_norm: {size_rule(input, name, running)}")
-    out, mean, var = BatchNorm.apply(input, weight, bias, eps=eps)
+    stopped = None
+    try:
+        out, mean, var = BatchNorm.apply(input, weight, bias, eps=eps)
+    except Stopped as reason:  # the running statistics are a part of the operation
+        stopped, (out, mean, var) = reason, reason.results
     count = channel_size(input.array)
     if running_mean is not None and running_var is not None and count:
         running_mean.add_((mean.array - running_mean.array) * momentum)
         running_var.add_((var.array * (count / (count - 1)) - running_var.array) * momentum)
+    if stopped is not None:
+        raise stopped
     return out
 
 
