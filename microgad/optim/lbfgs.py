@@ -71,6 +71,7 @@ class LBFGS(Optimizer):
     def step(self, closure: Closure) -> Any:  # type: ignore[override]
         """Run the iterations of one step, and return the loss before them."""
         group = self.param_groups[0]
+        self._check_numbers(group)
         state = self.state[group["params"][0]]
         memory = {"func_evals": 0, "n_iter": 0, **tree_map(_to_array, state)}
         with execution.scope(grad_enabled=False), np.errstate(all="ignore"):

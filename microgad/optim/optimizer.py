@@ -118,9 +118,10 @@ class Optimizer(OptimizerHooks):
 
         `closure`, if given, is called first: it computes the gradients and returns the loss, which `step` returns.
 
-        Raises RuntimeError if a gradient's shape, dtype or device differs from its parameter's, and, as PyTorch does,
-        AssertionError for `capturable` on the CPU; nothing is updated then. Running out of memory and a state of
-        another shape than its parameter's raise RuntimeError, too, but earlier parameters are updated by then.
+        Raises RuntimeError if a gradient's shape, dtype or device differs from its parameter's, TypeError for text in
+        the place of a number, and, as PyTorch does, AssertionError for `capturable` on the CPU; nothing is updated.
+        Running out of memory and a state of another shape than its parameter's raise RuntimeError, too, but earlier
+        parameters are updated by then.
         """
         loss = None
         if closure is not None:
@@ -156,6 +157,7 @@ class Optimizer(OptimizerHooks):
 
     def params_with_grad(self, group: Group) -> list[Tensor]:
         """Return the parameters of a group that have a gradient. Raises if one of them can't be updated."""
+        self._check_numbers(group)
         params = [p for p in group["params"] if p.grad is not None]
         if group.get("capturable") and not group.get("fused") and not all(backend.is_gpu(p.array) for p in params):
             raise AssertionError("If capturable=True, params and state_steps must be on supported devices: ['cuda'].")
@@ -169,6 +171,16 @@ class Optimizer(OptimizerHooks):
                 )
             self._check_writable(p)
         return params
+
+    def _check_numbers(self, group: Group) -> None:
+        """Raise TypeError for text in the place of a number, which float() would read, KeyError for no number."""
+        if str in map(type, group.values()) or not group.keys() >= self.defaults.keys():
+            for option, default in self.defaults.items():
+                if type(default) in (int, float) and isinstance(group[option], str):
+                    raise TypeError(
+                        f"{type(self).__name__}: the option {option} of a parameter group must be a number, but is the "
+                        f"text {group[option]!r}"
+                    )
 
     def _check_writable(self, p: Tensor) -> None:
         """Raise RuntimeError if several elements of a parameter share memory, as in one that was expanded."""

@@ -216,6 +216,23 @@ def test_a_gradient_of_a_wrong_shape_or_dtype_raises_and_changes_nothing(kind: A
     assert contents(optimizer) == before
 
 
+@pytest.mark.parametrize("kind", [*OPTIMIZERS, Muon, LBFGS])
+def test_text_in_the_place_of_a_number_and_a_missing_number_raise_and_change_nothing(kind: Any) -> None:
+    """YAML reads 1e-3 as text."""
+    p, q = with_gradient(1), with_gradient(2)
+    for x in (p, q):
+        x.data, x.grad.data = microgad.ones(1, 1), microgad.ones(1, 1)
+    optimizer = kind([{"params": [p, q], "lr": "1e-3"}])
+    before = contents(optimizer)
+    with pytest.raises(TypeError, match=f"{kind.__name__}: the option lr .* is the text '1e-3'"):
+        optimizer.step(lambda: microgad.tensor(1.0))
+    assert contents(optimizer) == before
+    del optimizer.param_groups[0]["lr"]
+    with pytest.raises(KeyError, match="lr"):
+        optimizer.step(lambda: microgad.tensor(1.0))
+    assert p.item() == 1
+
+
 @pytest.mark.parametrize("sizes", [((2, 2), (3, 3)), ((300, 400), (400, 300)), ((2, 3), (1, 3))])
 @pytest.mark.parametrize("kind", [functools.partial(SGD, momentum=0.9), Adam, RMSprop, Rprop, Adadelta])
 def test_a_parameter_of_another_shape_than_its_state_raises(kind: Any, sizes: Any) -> None:
