@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 
 import pytest
 
 import microgad as torch
-from microgad import nn, state
+from microgad import gradients, nn, state
+from microgad.utils.flop_counter import FlopCounterMode
 
 
 class StateModule(nn.Module):
@@ -51,3 +53,24 @@ def test_a_recorder_is_freed_at_the_end_of_its_block():
         with torch.no_grad():
             model(torch.ones(1, 2))
     assert recorder() is None
+
+
+BLOCKS = {
+    torch.device: ["cpu"], torch.inference_mode: [], torch.no_grad: [], torch.autograd.detect_anomaly: [],
+    torch.autograd.forward_ad.dual_level: [], FlopCounterMode: [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("outer", [contextlib.nullcontext, torch.inference_mode, torch.autograd.forward_ad.dual_level])
+def test_the_end_of_a_block_that_has_not_begun_raises_and_changes_nothing(block, outer):
+    def modes():
+        return torch.is_inference_mode_enabled(), torch.is_grad_enabled(), torch.get_default_device(), state.current()
+
+    with outer():
+        before = modes()
+        with pytest.raises((RuntimeError, IndexError, AttributeError)):
+            block(*BLOCKS[block]).__exit__(None, None, None)
+        assert modes() == before
+        assert (torch.zeros(2) + 1).is_inference() == (outer is torch.inference_mode)
+        assert (gradients.dual_level.get() is None) == (outer is not torch.autograd.forward_ad.dual_level)

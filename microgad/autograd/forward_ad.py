@@ -81,8 +81,8 @@ class dual_level:
         return 0
 
     def __exit__(self, *_: object) -> None:
+        self._modes.close()  # an error if this block hasn't begun; then nothing changes
         gradients.dual_level.set(None)
-        self._modes.close()
         for tensor in self._results.recorded():
             if not self.requires_grad(tensor):
                 tensor.node = None

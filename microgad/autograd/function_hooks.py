@@ -43,6 +43,8 @@ class FunctionHook(state.Observer):
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self._depth:
+            raise RuntimeError(f"{type(self).__name__}: no block has begun")
         self._depth -= 1
         if not self._depth:
             remove_observer(self)

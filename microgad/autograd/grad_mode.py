@@ -152,8 +152,8 @@ class inference_mode(_GradMode):
         inferences.append(None)
 
     def __exit__(self, *raised: object) -> None:
+        inferring.reset(self._tokens.pop())  # an error if this block hasn't begun; then nothing changes
         inferences.pop()
-        inferring.reset(self._tokens.pop())
         super().__exit__(*raised)
 
     @contextmanager

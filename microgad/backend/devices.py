@@ -67,6 +67,8 @@ class device:
         return self
 
     def __exit__(self, *raised: Any) -> None:
+        if len(_defaults.get()) == 1:
+            raise RuntimeError("torch.device: trying to pop from empty mode stack: no block has begun")
         _defaults.set(_defaults.get()[:-1])
 
     def __call__(self, function: F) -> F:
