@@ -218,11 +218,11 @@ class GradScaler:
             raise errors.ArgumentError(
                 "The source state dict is empty, possibly because it was saved from a disabled instance of GradScaler."
             )
+        factors = state_dict["growth_factor"], state_dict["backoff_factor"], state_dict["growth_interval"]
         self._init_scale, self._init_growth_tracker = state_dict["scale"], state_dict["_growth_tracker"]
         if self._scale is not None:
             self._lazy_init_scale_growth_tracker(self._scale.device)
-        self._growth_factor, self._backoff_factor = state_dict["growth_factor"], state_dict["backoff_factor"]
-        self._growth_interval = state_dict["growth_interval"]
+        self._growth_factor, self._backoff_factor, self._growth_interval = factors
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes, with numbers for the Tensors, which may be on a GPU."""

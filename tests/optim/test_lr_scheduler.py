@@ -6,7 +6,15 @@ import pytest
 
 import microgad
 from microgad.optim import SGD
-from microgad.optim.lr_scheduler import CosineAnnealingLR, CyclicLR, LambdaLR, LRScheduler, StepLR
+from microgad.optim.lr_scheduler import (
+    ChainedScheduler,
+    CosineAnnealingLR,
+    CyclicLR,
+    LambdaLR,
+    LRScheduler,
+    SequentialLR,
+    StepLR,
+)
 
 
 def optimizer() -> SGD:
@@ -42,6 +50,28 @@ def test_attributes_of_a_callable_are_saved_and_loaded() -> None:
     a.power = 2
     LambdaLR(optimizer(), b).load_state_dict(LambdaLR(optimizer(), a).state_dict())
     assert b.power == 2
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: LambdaLR(o, abs),
+        lambda o: CyclicLR(o, 0.1, 1.0, cycle_momentum=False),
+        lambda o: ChainedScheduler([StepLR(o, 2)]),
+        lambda o: SequentialLR(o, [StepLR(o, 2), StepLR(o, 2)], [1]),
+        lambda o: microgad.amp.GradScaler("cpu"),
+    ],
+)
+def test_a_state_of_another_kind_raises_and_changes_nothing(make: Any) -> None:
+    other = StepLR(optimizer(), 3)
+    other.optimizer.step()
+    other.step()
+    loading = make(optimizer())
+    before = {name: x for name, x in vars(loading).items() if isinstance(x, (int, float, list))}
+    for state in (other.state_dict(), {**other.state_dict(), "_schedulers": [], "scale": 1.0, "_growth_tracker": 0}):
+        with pytest.raises((KeyError, ValueError)):
+            loading.load_state_dict(state)
+        assert {name: x for name, x in vars(loading).items() if isinstance(x, (int, float, list))} == before
 
 
 def test_functions_are_kept_when_a_state_is_loaded() -> None:

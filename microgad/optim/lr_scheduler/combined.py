@@ -47,9 +47,9 @@ class _Combined(LRScheduler):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a state from `state_dict()`."""
-        super().load_state_dict({**state_dict, "_schedulers": self._schedulers})
-        for scheduler, saved in zip(self._schedulers, state_dict["_schedulers"], strict=True):
+        for scheduler, saved in [*zip(self._schedulers, state_dict["_schedulers"], strict=True)]:  # first what may fail
             scheduler.load_state_dict(saved)
+        super().load_state_dict({**state_dict, "_schedulers": self._schedulers})
 
 
 class SequentialLR(_Combined):

@@ -118,9 +118,9 @@ class CyclicLR(_CyclicScheduler):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a state from `state_dict()`: a function stays as it is, a callable object gets its attributes."""
         fn = self._scale_fn_custom
+        if saved := state_dict["_scale_fn_custom"]:  # first what may fail
+            vars(fn).update(saved)
         super().load_state_dict({**state_dict, "_scale_fn_custom": fn})
-        if state_dict["_scale_fn_custom"]:
-            vars(fn).update(state_dict["_scale_fn_custom"])
 
 
 class OneCycleLR(_CyclicScheduler):

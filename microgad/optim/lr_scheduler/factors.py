@@ -36,10 +36,10 @@ class _LambdaScheduler(BuiltinScheduler):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a state from `state_dict()`: functions stay as they are, callable objects get their attributes."""
         rules = self.lr_lambdas
-        super().load_state_dict({**state_dict, "lr_lambdas": rules})
-        for rule, saved in zip(rules, state_dict["lr_lambdas"], strict=True):
+        for rule, saved in [*zip(rules, state_dict["lr_lambdas"], strict=True)]:  # first what may fail
             if saved:
                 vars(rule).update(saved)
+        super().load_state_dict({**state_dict, "lr_lambdas": rules})
 
 
 def callable_attributes(rule: Any) -> dict[str, Any] | None:
