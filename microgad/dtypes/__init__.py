@@ -210,7 +210,7 @@ def _promotion(cast: Callable[[list[Any], np.dtype[Any]], list[Any]]) -> Callabl
             elif type(b) is np.ndarray and type(a) in _WEAK_WITH.get(b.dtype.kind, ()):
                 return arrays if b.dtype.kind == "f" or 0 <= a < 128 else [wrapped(a, b.dtype), b]
             if a is None or b is None:
-                raise TypeError("expected a Tensor, an array or a number, got None")
+                raise DtypeError("expected a Tensor, an array or a number, got None")
         kind = result_dtype(arrays)
         return [wrapped(x, kind) if type(x) is int and kind.kind in "iu" else x for x in cast(arrays, kind)]
 

@@ -20,9 +20,8 @@ from . import (
     MicrogadError,
     NoMemoryError,
     ShapeError,
-    in_forward,
-    no_memory,
 )
+from .forwards import in_forward, no_memory
 
 
 class NoTensorError(MicrogadError, TypeError, AttributeError):

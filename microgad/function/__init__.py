@@ -15,6 +15,7 @@ from .. import errors
 from ..backend import as_array, is_array, is_gpu, owner
 from ..backend.memory_layout import laid_out_as_operands, on_one_device
 from ..duck_arrays import Fallback
+from ..errors.forwards import cause, in_apply, no_operand
 from ..state import State, current, inference
 from ..state.links import NO_LINKS
 from . import rules
@@ -201,7 +202,7 @@ class Function:
         except errors.FROM_FORWARD as error:
             if near := on_one_device(inputs, error, cls.promote is not None):
                 return cls.apply(*near, **settings)
-            raise errors.in_forward(error, cls.__name__, state.path, cls.inputs, inputs, settings) from error
+            raise in_apply(error, cls, state.path, inputs, settings) from cause(error, cls)
         if type(out) is not ndarray:
             if type(out) is tuple:
                 return self._record_outputs(inputs, arrays, edges, wanting, state, out)
@@ -270,7 +271,7 @@ class Function:
         except errors.FROM_FORWARD as error:
             if is_gpu(target.array) and (near := on_one_device(given, error, cls.promote is not None)):
                 return cls.apply_(*near, **settings)
-            raise errors.in_forward(error, f"{cls.__name__}_", state.path, cls.inputs, given, settings) from error
+            raise in_apply(error, cls, state.path, given, settings, "_") from cause(error, cls)
         target._bump()
         if plan is not None:
             self.shape = target.array.shape
@@ -327,7 +328,7 @@ class Function:
             return np.asarray(x)  # np.matrix and masked arrays compute by rules of their own
         if x is None or isinstance(x, (float, int, complex)) or is_array(x):
             return x
-        raise errors.DtypeError(f"{cls.__name__}: expected a Tensor, an array or a number, got {type(x).__name__}")
+        raise no_operand(cls, x, "expected a Tensor, an array or a number, got ")
 
     def _set(self, settings: dict[str, Any]) -> None:
         """Make the settings attributes of the node. It takes over the dict itself, so the caller must not reuse it."""
@@ -394,8 +395,7 @@ class Function:
     def _compute(cls, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """Compute on bare arrays, as a derivative does. NumPy scalars are 0-d results of NumPy's functions."""
         if inputs[0] is None or SCALARS.issuperset(map(type, inputs)):
-            name, kind = cls.inputs[0], type(inputs[0]).__name__
-            raise errors.DtypeError(f"{cls.__name__}: argument '{name}' must be Tensor, not {kind}")
+            raise no_operand(cls, inputs[0], f"argument '{cls.inputs[0]}' must be Tensor, not ")
         self = cls()
         if cls.keeps_shape and "x_shape" not in settings:
             settings["x_shape"] = np.shape(inputs[0])

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backend import device_of, is_array, is_gpu, to_device
-from ..errors import DeviceError, FunctionError, ShapeError, in_forward, place
+from ..errors import DeviceError, FunctionError, ShapeError, place
+from ..errors.forwards import in_forward
 from ..state import current
 
 if TYPE_CHECKING:

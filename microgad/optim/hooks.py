@@ -10,6 +10,7 @@ from typing import Any
 from .. import errors
 from ..autograd.labels import profiled
 from ..engine.hooks import RemovableHandle
+from ..errors.forwards import no_memory
 
 Hooks = OrderedDict[int, Callable[..., Any]]
 
@@ -47,7 +48,7 @@ def _step_with_hooks(step: Callable[..., Any], self: OptimizerHooks, args: Any, 
     except errors.NoMemoryError:  # it names an operation of the closure already
         raise
     except MemoryError as error:
-        raise errors.NoMemoryError(f"{type(self).__name__}.step: {errors.no_memory(error)}") from error
+        raise errors.NoMemoryError(f"{type(self).__name__}.step: {no_memory(error)}") from error
     for after in (*self._optimizer_step_post_hooks.values(), *_post_hooks.values()):
         after(self, args, kwargs)
     return loss

@@ -73,9 +73,10 @@ class Linear(Function):
             found = f"{x.ndim}D and {weight.ndim}D"
             raise ShapeError(f"both arguments to linear need to be at least 1D, but they are {found}")
         if weight.ndim not in (1, 2) or x.shape[-1] != weight.shape[-1]:
+            hint = ": the last size of input must be that of weight, in_features" if weight.ndim == 2 else ""
             raise ShapeError(
                 f"mat1 and mat2 shapes cannot be multiplied ({_matrix(x.shape)} and "
-                f"{_matrix((*weight.shape[::-1], 1)[:2])}): the last size of x must be that of weight, in_features"
+                f"{_matrix((*weight.shape[::-1], 1)[:2])}){hint}"
             )
         if bias is not None and bias.shape != weight.shape[:-1]:
             raise ShapeError(f"bias has shape {bias.shape}, but weight has {weight.shape[0]} rows")

@@ -12,6 +12,7 @@ import numpy as np
 from ... import backend, dtypes, errors, state
 from ...dtypes.type_names import TYPE_NAMES
 from ...errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
+from ...errors.forwards import in_forward
 from ...function import Function
 from ...function.naming import with_torch_name
 from ...state import composite, observed
@@ -293,7 +294,7 @@ def _check_tensors(input: Tensor, target: Tensor, weight: Tensor | None, ignore_
         return _check_rows(input.array, target.array, None if weight is None else weight.array, ignore_index)
     except errors.FROM_FORWARD as error:
         names = ("input", "target", "weight")
-        raise errors.in_forward(error, "cross_entropy", state.current().path, names, (input, target, weight)) from None
+        raise in_forward(error, "cross_entropy", state.current().path, names, (input, target, weight)) from None
 
 
 def _classes_first(x: Any) -> Any:
