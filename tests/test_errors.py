@@ -108,6 +108,44 @@ def test_wrong_arguments_raise_an_error_that_names_the_rule(call: object, kind: 
             r"broadcast_to\(\): argument 'size' must be tuple of ints, got 'a'",
         ),
         (lambda x: torch.nn.functional.adaptive_avg_pool2d(x, "a"), r"pool2d\(\): argument 'output_size' .*, got 'a'"),
+        (
+            lambda x: torch.flip(x, None),
+            r"flip\(\): argument 'dims' \(position 2\) must be int or a tuple of ints, got None",
+        ),
+        (
+            lambda x: torch.permute(x, None),
+            r"permute\(\): argument 'dims' \(position 2\) must be tuple of ints, not None",
+        ),
+        (
+            lambda x: x.split([None, 1]),
+            r"split_with_sizes\(\): argument 'split_sizes' \(position 2\) .*, got \(None, 1\)",
+        ),
+        (
+            lambda x: torch.cat(None),
+            r"cat\(\): argument 'tensors' \(position 1\) must be tuple of Tensors, not NoneType",
+        ),
+        (
+            lambda x: torch.linalg.multi_dot("abc"),
+            r"multi_dot\(\): argument 'tensors' .* must be tuple of Tensors, not str",
+        ),
+        (
+            lambda x: torch.atleast_2d(3),
+            r"atleast_2d\(\): argument 'tensors' .* must be Tensor or tuple of Tensors, not int",
+        ),
+        (lambda x: torch.normal(x, [1.0, 2.0]), r"normal\(\): argument 'std' .* must be Tensor or Number, not list"),
+        (
+            lambda x: torch.narrow(x, 0, 0.5, 1),
+            r"narrow\(\) received an invalid .* - got \(Tensor, int, float, int\): 'float'",
+        ),
+        (
+            lambda x: torch.randint(2.5, (2,)),
+            r"randint\(\) received an invalid combination .* - got \(float, tuple\): 'float'",
+        ),
+        (
+            lambda x: x.max(dim=torch.tensor(1.0)),
+            r"max\(\) received an .* - got \(Tensor, dim=Tensor\): only integer tensors",
+        ),
+        (lambda x: torch.add(x, [1], alpha=2), r"add\(\): argument 'other' must be Tensor, not list"),
         (lambda x: torch.full((2,), None), r"full\(\): argument '.*' must be Number, not NoneType"),
     ],
 )
@@ -167,6 +205,14 @@ def test_a_missing_attribute_in_a_composite_function_raises_attribute_error() ->
     with pytest.raises(AttributeError, match="no attribute 'shap'") as caught:
         typo(torch.ones(2))
     assert not isinstance(caught.value, TypeError)
+
+
+def test_a_type_error_of_a_callback_passes_through_unchanged() -> None:
+    def broken(x: torch.Tensor, y: torch.Tensor) -> Any:
+        return len(None)  # type: ignore[arg-type]
+
+    with pytest.raises(TypeError, match=r"^object of type 'NoneType' has no len\(\)$"):
+        torch.nn.functional.triplet_margin_with_distance_loss(*[torch.ones(2, 2)] * 3, distance_function=broken)
 
 
 def test_an_error_raised_in_a_callback_passes_through_unchanged() -> None:

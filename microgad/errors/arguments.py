@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import operator
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -46,6 +47,8 @@ _ANY = frozenset(
 
 # Annotations of integers, single or several.
 _WHOLE = frozenset(("int", "Size", "Sizes", "Sequence[int]", "int | Sequence[int]", "Dim", "Dims"))
+_NONE_TOO = ("", "Any", "Dim", "Dims", "Scale")  # annotations that include None, though they don't say it
+_NUMBERS = frozenset(("Operand", "Real", "float | Tensor", "Tensor | float", "int | Tensor"))
 
 
 def type_check(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, ...]] | None:
@@ -177,6 +180,11 @@ def renamed(function: Callable[..., Any], names: dict[str, str], kwargs: dict[st
     return own
 
 
+# What Python says where a value can't be used as code uses it.
+_PYTHONS = re.compile(
+    r"'.*' object |'.*' not supported between|bad operand type|must be real number|object of type|unsupported operand|"
+    r"only integer tensors|int\(\) argument"
+)
 CALL_ERRORS = (AttributeError, MemoryError, OverflowError, MicrogadError, TypeError, ValueError)
 
 
@@ -225,7 +233,21 @@ def _better_error(function: Callable[..., Any], args: tuple[Any, ...], kwargs: d
     if len({x.device for _, x in given if hasattr(x, "array") and x.ndim}) > 1:  # CuPy has other words for it
         names, values = zip(*given, strict=True)
         return in_forward(error, function.__name__, "", names, values)
-    return ArgumentError(f"{function.__name__}(): {error}") if isinstance(error, OverflowError) else error
+    if isinstance(error, OverflowError):
+        return ArgumentError(f"{function.__name__}(): {error}")
+    if type(error) is TypeError and _PYTHONS.match(str(error)) and _raised_here(error):
+        kinds = ", ".join([type(x).__name__ for x in args] + [f"{k}={type(x).__name__}" for k, x in kwargs.items()])
+        said = f"{function.__name__}() received an invalid combination of arguments - got ({kinds}): {error}"
+        return DtypeError(said)
+    return error
+
+
+def _raised_here(error: Exception) -> bool:
+    """Whether microgad's own code raised an error, not a program's function that it called."""
+    at: Any = error.__traceback__
+    while at.tb_next is not None:
+        at = at.tb_next
+    return at.tb_frame.f_globals.get("__name__", "").startswith("microgad.")
 
 
 def _of_wrong_type(
@@ -234,28 +256,34 @@ def _of_wrong_type(
     """The error for the first argument that isn't a Tensor or integers although the signature says so, or None."""
     said = inspect.unwrap(function).__annotations__
     op = function.__name__
+    pythons = type(error) is TypeError  # one that Python raised
     for name, place, value in _named(function, args, kwargs):
-        kind = said.get(name, "")
-        if value is None and kind.endswith("None"):
+        kind, given = said.get(name, ""), type(value).__name__
+        if value is None and (kind.endswith("None") or kind in _NONE_TOO):
             continue
-        if kind.removesuffix(" | None") == "Tensor" and not hasattr(value, "array"):
-            return NoTensorError(f"{op}(): argument '{name}'{place} must be Tensor, not {type(value).__name__}")
-        if kind == "Sequence[int]" and type(value) is int and type(error) is TypeError:
-            return DtypeError(f"{op}(): argument '{name}'{place} must be tuple of ints, not int")
-        if kind.removesuffix(" | None") in _WHOLE and not _whole(value):
+        kind = kind.removesuffix(" | None")
+        if kind == "Tensor" and not hasattr(value, "array"):
+            return NoTensorError(f"{op}(): argument '{name}'{place} must be Tensor, not {given}")
+        if kind == "Sequence[Tensor]" and (isinstance(value, str) or not hasattr(value, "__iter__")):
+            return NoTensorError(f"{op}(): argument '{name}'{place} must be tuple of Tensors, not {given}")
+        if kind == "Sequence[int]" and (value is None or (pythons and type(value) is int)):
+            return DtypeError(f"{op}(): argument '{name}'{place} must be tuple of ints, not {given}")
+        if kind in _WHOLE and not _whole(value, not pythons):
             return DtypeError(f"{op}(): argument '{name}'{place} must be int or a tuple of ints, got {value!r:.60}")
+        if kind in _NUMBERS and not (hasattr(value, "array") or isinstance(value, (complex, float, int, np.generic))):
+            return NoTensorError(f"{op}(): argument '{name}'{place} must be Tensor or Number, not {given}")
     return None
 
 
-def _whole(value: Any) -> bool:
-    """Whether a value is an int or a list of ints, in which None is allowed."""
+def _whole(value: Any, none: bool) -> bool:
+    """Whether a value is an int or a list of ints, in which None may be allowed."""
     try:
         for item in value if isinstance(value, (list, tuple)) else (value,):
-            if item is not None:
+            if not none or item is not None:
                 operator.index(item)
     except (TypeError, ValueError, RuntimeError):
         return False
-    return True
+    return value is not None
 
 
 def no_tensor(

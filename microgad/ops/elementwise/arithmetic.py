@@ -55,6 +55,9 @@ def scaled_by_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
     """Return alpha · other in the result's dtype, for `add` and `sub`."""
     alpha = as_scalar(op, "alpha", alpha)
     input, other = (as_scalar(op, "other", x) if isinstance(x, np.generic) else x for x in (input, other))
+    for name, x in (("input", input), ("other", other)):
+        if not hasattr(x, "dtype") and not isinstance(x, (complex, float, int)):
+            raise DtypeError(f"{op}(): argument '{name}' must be Tensor, not {type(x).__name__}")
     dtype = dtypes.result_dtype([getattr(x, "array", x) for x in (input, other)])
     check_scale_factor(op, "alpha", alpha, dtype)
     if dtype.kind == "b":

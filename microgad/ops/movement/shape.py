@@ -268,6 +268,9 @@ def _each(op: Any, tensors: tuple[Any, ...], name: str) -> Any:
     several = tensors[0] if len(tensors) == 1 else tensors
     if isinstance(several, function.Tensor):
         return op(several)
+    if not hasattr(several, "__iter__"):
+        kind = type(several).__name__
+        raise DtypeError(f"{name}(): argument 'tensors' (position 1) must be Tensor or tuple of Tensors, not {kind}")
     for x in several:
         if not isinstance(x, function.Tensor):
             raise DtypeError(f"{name}: expected Tensors, got {type(x).__name__}")
