@@ -73,7 +73,7 @@ except RuntimeError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
-    assert done.stdout.startswith("[2.0, 2.0] False\nTransfer: device 'cuda' needs CuPy"), done.stderr
+    assert done.stdout.startswith("[2.0, 2.0] False\ncuda: device 'cuda' needs CuPy"), done.stderr
 
 
 def test_is_gpu_is_false_for_numpy_arrays_and_for_other_objects(monkeypatch: pytest.MonkeyPatch) -> None:

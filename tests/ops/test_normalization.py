@@ -109,7 +109,7 @@ def test_errors_change_no_running_statistics():
     wrong = [
         (RuntimeError, r"^BatchNorm: weight must have an element for each channel of input, \(3,\), but has \(2,\) \(",
          lambda: batch_norm(x, mean, var, two, None, True)),
-        (RuntimeError, r"FixedBatchNorm: bias must have .* \(3,\), but has \(2,\)",
+        (RuntimeError, r"batch_norm: bias must have .* \(3,\), but has \(2,\)",
          lambda: batch_norm(x, mean, var, None, two)),
         (RuntimeError, r"running_mean must have .* \(3,\), but has \(2,\)",
          lambda: batch_norm(x, two, var, training=True)),
