@@ -368,8 +368,9 @@ RESIZING = "bilinear", 23, 2, False, None, True, "float64"
 
 @pytest.mark.parametrize("axis", [1, 2])
 @pytest.mark.parametrize("spans", [ResampleMatrix.parts(23, 3), ResampleMatrix.resizing(*RESIZING)])
-def test_a_resample_matrix_of_spans_multiplies_as_the_dense_matrix(spans, axis):
+def test_a_resample_matrix_of_spans_multiplies_as_the_dense_matrix(spans, axis, monkeypatch):
     """If there are few rows with many adjacent weights, they are multiplied one by one, also by the transpose."""
+    monkeypatch.setattr(ResampleMatrix, "_dense_pays", lambda *_: False)
     assert len(spans.spans) == spans.cells.shape[1]
     matrix = np.zeros((spans.cells.shape[1], spans.size + 1))
     for cells, weights in zip(spans.cells, spans.weights, strict=True):
@@ -379,3 +380,23 @@ def test_a_resample_matrix_of_spans_multiplies_as_the_dense_matrix(spans, axis):
     for operand, by, found in ((x, matrix, spans.times(x, axis)), (grad, matrix.T, spans.transposed_times(grad, axis))):
         expected = np.moveaxis(np.moveaxis(operand, axis, -1) @ by.T, -1, axis)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("cell", [0.0, np.inf, -np.inf, np.nan, 3e38])
+@pytest.mark.parametrize("shape", [(3, 7), (2, 2, 7, 3), (2, 7, 40)])
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic", "parts"])
+def test_a_resample_matrix_multiplies_densely_as_by_its_taps(mode, shape, cell):
+    """A cell that isn't finite, or overflows when it is squared, reaches only the results that read it."""
+    axis = shape.index(7)
+    fields = mode, 7, 14, False, None, False, "float32"
+    forward = ResampleMatrix.parts(7, 3) if mode == "parts" else ResampleMatrix.resizing(*fields)
+    for matrix in (forward, forward.transposed):
+        x = random(*shape[:axis], matrix.size, *shape[axis + 1 :]).astype(np.float32)
+        x[(..., 2, *(0,) * (x.ndim - axis - 1))] = cell
+        assert matrix._dense_pays(x, math.prod(shape[axis + 1 :]))
+        expected, weights = 0, matrix.weights.reshape(*matrix.weights.shape, *(1,) * (x.ndim - axis - 1))
+        full = np.concatenate((x, np.zeros_like(x.take([0], axis))), axis)
+        with np.errstate(all="ignore"):
+            for tap, weight in zip(matrix.cells, weights, strict=True):
+                expected = expected + full.take(tap, axis) * weight
+            np.testing.assert_allclose(matrix.times(x, axis), expected, rtol=1e-5, atol=1e-6)

@@ -16,6 +16,11 @@ from .. import layouts
 from ..blocks import BLOCK_SIZE
 
 FEW_CELLS = 1 << 13  # cells of all taps together, at most, that are taken at once
+# Cells of a line for each tap, at most, for which a product with the dense matrix is faster: along the last axis, where
+# taking cells copies single numbers, and along others.
+DENSE_LAST, DENSE_INNER = 24, 14
+MOST_DENSE = 1 << 16  # numbers of a dense matrix, at most
+FEW_PRODUCTS = 1 << 10  # of a plane, at most, for which one product for all planes is faster than one for each
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,22 +122,40 @@ class ResampleMatrix:
         """Multiply the matrix and x along one axis."""
         if self.ordered and x.dtype == np.float32:
             return self._times_in_order(x, axis)
-        if self.spans:
-            lines = x.reshape(*x.shape[: axis + 1], math.prod(x.shape[axis + 1 :]))
-            parts = [(row, lines[..., span, :]) for span, row in self._rows(x)]
-            single = lines.shape[-1] == 1
-            sums = [np.matmul(part[..., 0], row)[..., None] if single else np.matmul(row, part) for row, part in parts]
-            return np.stack(sums, axis).reshape(*x.shape[:axis], len(sums), *x.shape[axis + 1 :])
-        (taps, steps), inner = self.cells.shape, math.prod(x.shape[axis + 1 :])
+        (taps, steps), planes, inner = self.cells.shape, math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
         if taps == 1 and self.weights is None and not self.ragged:
             return x.take(backend.like(self.cells[0], x), axis)
-        planes = x.reshape(math.prod(x.shape[:axis]), self.size, inner)
-        out = np.empty_like(x, shape=(len(planes), steps, inner), order="C")
+        shape, lines = (*x.shape[:axis], steps, *x.shape[axis + 1 :]), x.reshape(planes, self.size, inner)
+        if self._dense_pays(x, inner):
+            out = self._times_densely(lines)
+            flat = out.reshape(-1)
+            if np.isfinite(np.dot(flat, flat)):  # otherwise an infinity or NaN may have met a weight of 0
+                return out.reshape(shape)
+        if self.spans:
+            parts = [(row, lines[:, span]) for span, row in self._rows(x)]
+            sums = [part[..., 0] @ row if inner == 1 else row @ part for row, part in parts]
+            return np.stack(sums, 1).reshape(shape)
+        out = np.empty_like(x, shape=(planes, steps, inner), order="C")
         room = BLOCK_SIZE if type(x) is np.ndarray else max(x.size, out.size)
         most = max(1, room // max(1, inner * max(steps, self.size)))
-        for i in range(0, len(planes), most):
-            self._sum_taps(planes[i : i + most], out[i : i + most])
-        return out.reshape(*x.shape[:axis], steps, *x.shape[axis + 1 :])
+        for i in range(0, planes, most):
+            self._sum_taps(lines[i : i + most], out[i : i + most])
+        return out.reshape(shape)
+
+    def _dense_pays(self, x: Any, inner: int) -> bool:
+        """Whether `_times_densely` is faster than one step for each tap."""
+        if type(x) is not np.ndarray or x.dtype.char not in "fd" or self.weights is None:
+            return False
+        taps, steps = self.cells.shape
+        most = DENSE_INNER if inner > 1 else 0 if self.spans else DENSE_LAST
+        return self.size * (1 if x.itemsize == 4 else 1.5) <= most * taps and self.size * steps <= MOST_DENSE
+
+    def _times_densely(self, x: Any) -> Any:
+        """Multiply the matrix, with all its zeros, and x (planes, size, inner) by BLAS."""
+        planes, size, inner = x.shape
+        if inner == 1 or size * self.cells.shape[1] * inner * inner <= FEW_PRODUCTS:
+            return x.reshape(planes, size * inner) @ dense(self, inner, x.dtype).T
+        return np.matmul(dense(self, 1, x.dtype), x)
 
     def _sum_taps(self, x: Any, out: Any) -> None:
         """Write the product with x (planes, size, n) into out (planes, steps, n)."""
@@ -181,7 +204,7 @@ class ResampleMatrix:
 
     def transposed_times(self, x: Any, axis: int) -> Any:
         """Multiply the transposed matrix and x along one axis."""
-        if not self.spans:
+        if not self.spans or self.transposed._dense_pays(x, math.prod(x.shape[axis + 1 :])):
             return self.transposed.times(x, axis)
         out, lead = np.zeros_like(x, shape=(*x.shape[:axis], self.size, *x.shape[axis + 1 :])), (slice(None),) * axis
         for i, (span, row) in enumerate(self._rows(x)):
@@ -193,6 +216,15 @@ class ResampleMatrix:
         weights = backend.like(np.ones(self.cells.shape) if self.weights is None else self.weights, x, x.dtype)
         for (start, stop), row in zip(self.spans, weights.T.copy(), strict=True):
             yield slice(start, stop), row[: stop - start]
+
+
+@functools.lru_cache(maxsize=64)
+def dense(matrix: ResampleMatrix, inner: int, dtype: np.dtype[Any]) -> Any:
+    """Return the matrix as an array, for lines whose cells are rows of `inner` numbers."""
+    steps = matrix.cells.shape[1]
+    out = np.zeros((steps, matrix.size + 1), dtype)
+    np.add.at(out, (np.arange(steps), matrix.cells), matrix.weights)
+    return np.kron(out[:, :-1], np.eye(inner, dtype=dtype))
 
 
 def parts(size: int, steps: int) -> tuple[Any, Any]:
