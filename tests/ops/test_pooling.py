@@ -56,8 +56,8 @@ def test_all_kernels_for_large_windows_give_the_same_maxima_and_indices(kernel, 
         x[0, 0, 0, :3] = float("nan")
     monkeypatch.setattr(max_pool_kernels, "FEW_CELLS", 0)
     found = max_pool2d(x, kernel, stride, return_indices=True)
-    monkeypatch.setattr(max_pool_kernels, "MANY_TAPS", 1000)
-    monkeypatch.setattr(max_pool_kernels, "LONG_RUN", 1000)
+    for name in ("MANY_TAPS", "MANY_IN_TILES", "LONG_RUN"):
+        monkeypatch.setattr(max_pool_kernels, name, 1000)
     for a, b in zip(found, max_pool2d(x, kernel, stride, return_indices=True), strict=True):
         np.testing.assert_array_equal(a.array, b.array)
 

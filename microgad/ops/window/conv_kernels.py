@@ -76,7 +76,7 @@ def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups:
     """Return the adjoint of `correlate` in x, plus bias: y (N, O, ...), weight (O, C/groups, ...) -> (N, C, ...)."""
     n, o, c, kernel, y = len(y), len(weight) // groups, weight.shape[1], window.kernel, contiguous(y)
     weight, area = _not_expanded(weight).reshape(groups, o, c, *kernel), math.prod(kernel)
-    if window.tiled and math.prod(window.out) == 1:
+    if window.whole:
         return by_one_product(y, weight, bias)
     if area >= MIN_TILE and window.tiled:
         return by_tiles(y, weight, bias, window)

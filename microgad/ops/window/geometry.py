@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ...errors import ArgumentError, DtypeError, ShapeError, place
 from ...errors.arguments import as_sizes
 from ...errors.notices import once
@@ -93,12 +95,12 @@ class Window(_Fields):
         ]
 
     @cached_property
-    def tap_offsets(self) -> list[int]:
-        """The distance of each tap from the first one on the flattened plane, in row-major order."""
-        found = [0]
+    def tap_offsets(self) -> Any:
+        """The distance of each tap from the first one on the flattened plane, in row-major order, in a small dtype."""
+        found = np.zeros(1, np.int64)
         for n, k, d in zip(self.size, self.kernel, self.dilation, strict=True):
-            found = [far * n + tap * d for far in found for tap in range(k)]
-        return found
+            found = np.add.outer(found * n, np.arange(0, k * d, d)).reshape(-1)
+        return found.astype(np.min_scalar_type(found[-1]))
 
     @cached_property
     def seamless(self) -> Window | None:
@@ -132,6 +134,11 @@ class Window(_Fields):
         lines = zip(self.size, self.kernel, self.out, self.stride, strict=True)
         whole = all(n == k * steps and (s == k or steps == 1) for n, k, steps, s in lines)
         return whole and self.kernel == self.span and self.unpadded
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether the kernel is the whole plane, without padding."""
+        return self.tiled and max(self.out) == 1
 
     @cached_property
     def row_window(self) -> Window:

@@ -16,7 +16,9 @@ from ..blocks import batch_blocks
 from .geometry import Window
 from .unfold import padded, windows
 
-MANY_TAPS = 64  # taps of a tiling window, at least, for which one argmax call is faster than a step for each tap
+# Taps of a window that is the whole plane, or one of several tiles, at least, for which one argmax call is faster than
+# a step for each tap.
+MANY_TAPS, MANY_IN_TILES = 32, 64
 LONG_RUN = 8  # taps of stride 1 along an axis, at least, for which doubling is faster than a step for each tap
 FEW_CELLS = 1 << 13  # cells of all windows together, at most, for which it is faster, too
 
@@ -29,13 +31,13 @@ def window_maxima(x: Any, window: Window) -> tuple[Any, Any]:
     """
     low, taps = lowest(x.dtype), len(window.tap_offsets)
     gpu = not backend.on_cpu(x)  # asking whether there is a NaN would wait for it, so every value is compared there
-    tiles = taps >= MANY_TAPS and window.tiled
+    tiles = window.tiled and taps >= (MANY_TAPS if window.whole else MANY_IN_TILES)
     few = not gpu and taps * len(x) * x.shape[1] * math.prod(window.out) <= FEW_CELLS
     if (tiles or few) and not isinstance(x, DuckArray):  # under vmap it would go slice by slice
         out, place = maxima_of_rows(windows_as_rows(x, window, tiles), x, window)
         if gpu or not len(x) or np.minimum.reduce(out, None) > low:  # otherwise a winner may be padding or NaN
             return out, place
-    plane, small = padded(x, window, low), np.min_scalar_type(window.tap_offsets[-1])
+    plane, small = padded(x, window, low), window.tap_offsets.dtype
     out = np.empty_like(x, shape=(*x.shape[:2], *window.out), order="C")
     winner = np.empty_like(out, dtype=small)
     for images, _ in batch_blocks(plane, 1, math.prod(plane.shape[1:]) // 2):
@@ -149,10 +151,9 @@ def maxima_of_rows(rows: Any, x: Any, window: Window) -> tuple[Any, Any]:
         unknown = rows != rows
         last = taps - 1 - np.flip(unknown, -1).argmax(-1)
         tap = np.where(unknown.any(-1), last, tap)
-    offsets = backend.like(window.tap_offsets, x, np.min_scalar_type(window.tap_offsets[-1]))
     out = rows.take(tap + backend.like(np.arange(0, rows.size, taps), x))
     shape = (*x.shape[:2], *window.out)
-    return out.reshape(shape), offsets.take(tap).reshape(shape)
+    return out.reshape(shape), backend.like(window.tap_offsets, x).take(tap).reshape(shape)
 
 
 def flat_positions(winner: Any, window: Window) -> Any:
