@@ -28,6 +28,7 @@ LAYERS = [
     ["view_writes"],
     ["batching"],
     ["gradients"],
+    ["updates"],
     ["ops"],
     ["grad_fn"],
     ["dispatch", "methods"],

@@ -7,7 +7,7 @@ Only a GPU's matrix products are left to float16, in which they are fast: CuPy a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,18 @@ def by_forward(node: Any, out: Any, *arrays: Any) -> None:
     if np.shape(result) != out.shape:  # copyto alone would drop leading axes of size 1
         raise ShapeError(f"output with shape {[*out.shape]} doesn't match the broadcast shape {[*np.shape(result)]}")
     np.copyto(out, result, casting=casting(out, result))
+
+
+def unless_converted(write: Callable[..., None]) -> Callable[..., None]:
+    """Decorate a `write` of elementwise operations: `by_forward` stands in for it if x had to be converted."""
+
+    def checked(self: Any, out: Any, x: Any, *others: Any) -> None:
+        if getattr(x, "dtype", None) is out.dtype and out.dtype != HALF:
+            write(self, out, x, *others)
+        else:
+            by_forward(self, out, x, *others)
+
+    return checked
 
 
 def _rounded(x: Any) -> Any:

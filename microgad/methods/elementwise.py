@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import updates
 from ..errors import ArgumentError
 from ..function.naming import with_in_place_name
 from ..lazy import LazyModule
-from . import updates
 from .factories import binary, binary_alpha, by_copy, in_place, with_alpha, with_tensor
 
 if TYPE_CHECKING:
@@ -85,7 +85,12 @@ class Elementwise:
     reciprocal, hypot, ldexp, frexp = ops.reciprocal, ops.hypot, ops.ldexp, ops.frexp
     pow_, sqrt_ = in_place(ops.Pow, _to_power), in_place(ops.Sqrt)
     rsqrt_, reciprocal_, hypot_ = in_place(ops.Rsqrt), in_place(ops.Reciprocal), in_place(ops.Hypot, with_tensor)
-    ldexp_, square_ = by_copy(ops.ldexp), by_copy(ops.square)
+    ldexp_ = by_copy(ops.ldexp)
+
+    def square_(self: Tensor) -> Tensor:
+        """Multiply by itself, in place: see `square`."""
+        result: Tensor = ops.Pow.apply_(self, 2)
+        return result
 
     def float_power_(self: Tensor, exponent: Operand) -> Tensor:
         """Raise to a power, in place: see `float_power`. The Tensor has to be in double precision."""
@@ -105,7 +110,8 @@ class Elementwise:
     sin_, cos_, tan_, asin_ = in_place(ops.Sin), in_place(ops.Cos), in_place(ops.Tan), in_place(ops.Asin)
     acos_, atan_, atan2_ = in_place(ops.Acos), in_place(ops.Atan), in_place(ops.Atan2, with_tensor)
     sinc_ = in_place(ops.Sinc)
-    deg2rad_, rad2deg_ = by_copy(ops.deg2rad), by_copy(ops.rad2deg)
+    deg2rad_ = by_copy(ops.deg2rad, updates.to_radians)
+    rad2deg_ = by_copy(ops.rad2deg, updates.to_degrees)
     arcsin_, arccos_, arctan_, arctan2_ = asin_, acos_, atan_, atan2_
 
     sinh, cosh, tanh, asinh, acosh, atanh = ops.sinh, ops.cosh, ops.tanh, ops.asinh, ops.acosh, ops.atanh
@@ -116,14 +122,20 @@ class Elementwise:
 
     ceil, floor, trunc, round, frac, nextafter = ops.ceil, ops.floor, ops.trunc, ops.round, ops.frac, ops.nextafter
     fix = trunc
-    ceil_, floor_, trunc_, round_ = in_place(ops.Ceil), in_place(ops.Floor), in_place(ops.Trunc), by_copy(ops.round)
+    ceil_, floor_, trunc_ = in_place(ops.Ceil), in_place(ops.Floor), in_place(ops.Trunc)
+
+    def round_(self: Tensor, *, decimals: int = 0) -> Tensor:
+        """Round to a number of decimals, in place: see `round`."""
+        result: Tensor = ops.Round.apply_(self, decimals=decimals)
+        return result
+
     frac_, nextafter_ = in_place(ops.Frac), in_place(ops.NextAfter, with_tensor)
     fix_ = trunc_
 
     abs, sign, sgn, copysign, signbit = ops.abs, ops.sign, ops.sgn, ops.copysign, ops.signbit
     heaviside = ops.heaviside
     absolute = abs
-    abs_, sign_, sgn_ = in_place(ops.Abs), by_copy(ops.sign), by_copy(ops.sgn)
+    abs_, sign_, sgn_ = in_place(ops.Abs), in_place(ops.Sign), by_copy(ops.sgn)
     copysign_ = in_place(ops.CopySign, binary)
     heaviside_ = in_place(ops.Heaviside, _with_values)
     absolute_ = abs_

@@ -15,7 +15,7 @@ from ..errors.wording import cannot_cast
 from ..function import Function
 from ..function.naming import node_name, with_in_place_name, with_torch_name
 from ..lazy import LazyModule, accepts_lazy
-from .updates import update
+from ..updates import replace, update
 
 if TYPE_CHECKING:
     from ..grad_fn import torch_names
@@ -196,11 +196,12 @@ def is_operand(x: Any) -> bool:
 def by_copy(function: F, formula: Callable[..., None] | None = None) -> F:
     """Make the in-place method `op_` of a composite: the result is copied into the Tensor's memory.
 
-    `formula` computes one with two operands and a factor `value` in one `update`.
+    `formula` computes one with as many operands as it has, and a factor `value`, in one `update`.
     """
+    count = -1 if formula is None else formula.__code__.co_argcount - 2
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
-        plain = len(args) == 2 and options.keys() <= {"value"}
+        plain = len(args) == count and options.keys() <= {"value"}
         if plain and formula is not None and update(method.__name__, formula, self, options.get("value", 1), *args):
             return self
         recorded = any(map(_on_graph, (self, *args, *options.values())))
@@ -215,7 +216,9 @@ def by_copy(function: F, formula: Callable[..., None] | None = None) -> F:
                 f"{function.__name__}_: output with shape {list(self.shape)} doesn't match the broadcast shape "
                 f"{list(result.shape)}"
             )
-        node, self[...] = self.node, result
+        node = self.node
+        if not update(method.__name__, replace, self, 1, result):
+            self[...] = result
         name = "" if result.node is None else node_name(result.node)
         return with_in_place_name(name, self, node)
 

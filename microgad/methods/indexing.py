@@ -6,12 +6,11 @@ import numbers
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
-from .. import dtypes, errors
+from .. import dtypes, errors, updates
 from .. import function as core
 from ..errors.arguments import check_bool, no_tensor
 from ..function.naming import with_in_place_name
 from ..lazy import LazyModule, accepts_lazy
-from . import updates
 from .factories import with_signature
 
 if TYPE_CHECKING:

@@ -5,17 +5,53 @@ from __future__ import annotations
 import warnings
 from typing import Any, TypeVar
 
-from .. import dtypes, errors
+from .. import dtypes, errors, function
 from ..backend.memory_layout import geometry, memory_of
 from ..errors.wording import cannot_cast
+from ..function import Function
 from ..state import current
 from ..type_aliases import Tensor
+from ..updates import replace, update
 from .layouts import expanded_axes
 
 R = TypeVar("R")
 
 
-def into(out: Any, result: R, exact: str = "", quiet: bool = False) -> R:
+def apply_into(out: Any, op: type[Function], *inputs: Any, exact: str = "", **settings: Any) -> Any:
+    """Return op.apply(*inputs, **settings), of an elementwise operation, as `into` does.
+
+    Where nothing is recorded and `out` is like the operands, float Tensors of one shape in C order, the result is
+    computed in its memory.
+    """
+    if out is None:
+        return op.apply(*inputs, **settings)
+    if _written(out, op, inputs, settings):
+        return out
+    return into(out, op.apply(*inputs, **settings), exact, level=5)
+
+
+def _written(out: Any, op: type[Function], inputs: Any, settings: dict[str, Any]) -> bool:
+    """Write the result into `out`, or return False if that isn't plain: see `updates.update`."""
+    tensors = [x for x in inputs if isinstance(x, function.Tensor)]
+    if not all(isinstance(x, function.Tensor) and x.array.flags.c_contiguous for x in (out, *tensors)):
+        return False
+    if not all(x is None or type(x) in (int, float) for x in inputs if not isinstance(x, function.Tensor)):
+        return False
+
+    def write(array: Any, _: float, *arrays: Any) -> None:
+        rest = iter(arrays)
+        given = [next(rest) if isinstance(x, function.Tensor) else x for x in inputs]
+        node = op()
+        node._set(dict(settings))
+        node.write(array, *(given if op.promote is None else op.promote(given)))
+
+    try:
+        return update(op.__name__, write, out, 1, *tensors)
+    except errors.FROM_FORWARD:
+        return False  # computed apart from `out`, it raises a better message
+
+
+def into(out: Any, result: R, exact: str = "", quiet: bool = False, level: int = 4) -> R:
     """Return the result, or, if `out` is given, write the result into it and return `out`.
 
     Several results take a tuple of as many Tensors. An `out` of another shape is resized, as in PyTorch, with a warning
@@ -37,7 +73,7 @@ def into(out: Any, result: R, exact: str = "", quiet: bool = False) -> R:
             raise errors.DtypeError(f"argument 'out' must be Tensor, not {type(target).__name__}")
         _check(target, value, exact)  # all are checked before the first one is written to
     for target, value in zip(outs, results, strict=True):
-        _put(target, value, quiet)
+        _put(target, value, quiet, level)
     if several:
         out = type(result)(*out) if hasattr(result, "_fields") else tuple(out)
     same: R = out
@@ -66,17 +102,18 @@ def _check(out: Tensor, result: Any, exact: str) -> None:
         )
 
 
-def _put(out: Tensor, result: Any, quiet: bool) -> None:
+def _put(out: Tensor, result: Any, quiet: bool, level: int) -> None:
     """Write the result into `out`, which takes the result's shape if it has another."""
     if tuple(out.shape) == tuple(result.shape):
-        out[...] = result.detach()
+        if not update("out=", replace, out, 1, result):
+            out[...] = result.detach()
     else:
         if out.numel() and not quiet:
             message = (
                 f"An output with one or more elements was resized since it had shape {list(out.shape)}, which does not "
                 f"match the required output shape {list(result.shape)}. This behavior is deprecated."
             )
-            warnings.warn(message, stacklevel=4)
+            warnings.warn(message, stacklevel=level)
         x, place = out.array, out if out.node is None else out.detach()
         if x.size and geometry(x)[2] + result.numel() <= memory_of(x).size:
             place.resize_(result.shape)  # in the same memory, which views of it see

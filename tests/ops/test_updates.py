@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,15 @@ UPDATES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
         lambda x, a, b: torch.nn.functional.hardtanh_(x, -0.2, 0.7),
         lambda x, a, b: torch.nn.functional.hardtanh(x, -0.2, 0.7),
     ),
+    **{
+        name: (lambda x, a, b, name=name: getattr(x, name)(), lambda x, a, b, name=name: getattr(x, name[:-1])())
+        for name in ("square_", "reciprocal_", "rsqrt_", "frac_", "round_", "sign_", "deg2rad_", "rad2deg_")
+    },
+    **{f"pow_ {p}": (lambda x, a, b, p=p: x.pow_(p), lambda x, a, b, p=p: x.pow(p)) for p in (3, -1, -0.5, 5)},
+    "out= of pow": (lambda x, a, b: torch.pow(2.0, a, out=x), lambda x, a, b: torch.pow(2.0, a)),
+    "out= of clamp": (lambda x, a, b: torch.clamp(a, -0.5, 0.5, out=x), lambda x, a, b: a.clamp(-0.5, 0.5)),
+    "out= of sub, in place": (lambda x, a, b: torch.sub(a, x, out=x), lambda x, a, b: a - x),
+    "out= of exp": (lambda x, a, b: torch.exp(a, out=x), lambda x, a, b: a.exp()),
 }
 
 
@@ -59,6 +69,34 @@ def test_an_update_gives_the_bits_of_its_operations(name: str, dtype: Any) -> No
         assert bits(x) == bits(expected)
         assert x._version == version + 1
         assert [bits(a), bits(b)] == [bits(y) for y in kept]
+
+
+@pytest.mark.host("tracemalloc sees the host's memory")
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x, a, b: x.square_(),
+        lambda x, a, b: x.round_(),
+        lambda x, a, b: x.reciprocal_(),
+        lambda x, a, b: x.rsqrt_(),
+        lambda x, a, b: x.deg2rad_(),
+        lambda x, a, b: torch.add(a, 2.0, out=x),
+        lambda x, a, b: torch.mul(a, b, out=x),
+        lambda x, a, b: torch.abs(a, out=x),
+        lambda x, a, b: torch.cat([a[:9], b[9:]], out=x),
+        lambda x, a, b: torch.stack([a[::2], b[::2]], 1, out=x.view(-1, 2)),
+    ],
+)
+def test_a_result_is_computed_in_the_memory_that_it_is_for(write: Callable[..., Any]) -> None:
+    x, a, b = (torch.ones(50_000) for _ in range(3))
+    write(x, a, b)
+    tracemalloc.start()
+    try:
+        write(x, a, b)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 50_000
 
 
 @pytest.mark.parametrize("name", ["add_", "sub_", "addcmul_", "addcdiv_", "lerp_"])

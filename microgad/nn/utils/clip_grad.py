@@ -12,9 +12,9 @@ import numpy as np
 from ... import backend, state
 from ...errors import ArgumentError
 from ...function.half import HALF, norm
-from ...methods.updates import update
 from ...ops.creation import from_array, zeros
 from ...tensor import Tensor
+from ...updates import update
 from ..deprecation import deprecated_alias
 
 

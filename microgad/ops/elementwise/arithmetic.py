@@ -17,7 +17,7 @@ from ...type_aliases import Operand, Tensor
 from .. import layouts
 from ..blocks import by_blocks
 from ..creation.scalars import as_scalar, check_scale_factor, checked_scalar, scale_factor
-from ..out import into
+from ..out import apply_into, into
 from ..spelling import numbers_first, old_order, tensors_only
 from .operands import require_tensor, require_tensors, wrap_scalars
 from .selection import fast_where
@@ -48,7 +48,7 @@ def add(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
     if rest:
         other, alpha = old_order("add", other, rest)
     scaled = other if type(alpha) is int and alpha == 1 else scaled_by_alpha("add", input, other, alpha)
-    return into(out, Add.apply(*wrap_scalars(input, scaled)))
+    return apply_into(out, Add, *wrap_scalars(input, scaled))
 
 
 def scaled_by_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
@@ -127,7 +127,7 @@ def sub(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
         given = [0 if isinstance(x, np.generic) else x for x in (input, other)]  # np.bool_ counts as a float
         reject_booleans(given)  # before scaling, which may convert a boolean
         scaled = scaled_by_alpha("sub", input, other, alpha)
-    return into(out, Sub.apply(*wrap_scalars(input, scaled)))
+    return apply_into(out, Sub, *wrap_scalars(input, scaled))
 
 
 def rsub(input: Tensor, other: Operand, alpha: float = 1) -> Tensor:
@@ -165,7 +165,7 @@ def mul(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.mul(torch.tensor([1.0, 2.0]), 3)
     tensor([3., 6.])
     """
-    return into(out, Mul.apply(*wrap_scalars(input, other)))
+    return apply_into(out, Mul, *wrap_scalars(input, other))
 
 
 # -0 - x is -x, also for zeros, and is vectorized, while NumPy negates complex numbers one by one.
@@ -204,7 +204,7 @@ def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.neg(torch.tensor([1, -2]))
     tensor([-1,  2])
     """
-    return into(out, Neg.apply(input), exact="neg")
+    return apply_into(out, Neg, input, exact="neg")
 
 
 @tensors_only

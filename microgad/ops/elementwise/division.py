@@ -15,7 +15,7 @@ from ...function.half import HALF, by_forward, wide
 from ...type_aliases import Operand, Tensor
 from .. import layouts
 from ..blocks import in_blocks
-from ..out import into
+from ..out import apply_into, into
 from .comparison import non_differentiable
 from .operands import require_one_tensor, require_tensor, require_tensors, wrap_scalars
 
@@ -48,7 +48,7 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None, out
     >>> torch.div(torch.tensor([-7, 7]), 2, rounding_mode="trunc")
     tensor([-3,  3])
     """
-    return into(out, div_class(rounding_mode).apply(*wrap_scalars(input, other)))
+    return apply_into(out, div_class(rounding_mode), *wrap_scalars(input, other))
 
 
 def div_class(rounding_mode: str | None) -> type[Function]:

@@ -13,7 +13,7 @@ from ...function.half import by_forward
 from ...type_aliases import Operand, Tensor
 from .. import layouts
 from ..blocks import by_blocks
-from ..out import into
+from ..out import apply_into, into
 from .operands import require_one_tensor, require_tensors
 from .selection import Select, Where, finite_at
 
@@ -38,7 +38,7 @@ def exp(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.exp(torch.tensor([0.0, 1.0]))
     tensor([1.0000, 2.7183])
     """
-    return into(out, Exp.apply(input))
+    return apply_into(out, Exp, input)
 
 
 class Exp2(Function):
@@ -59,7 +59,7 @@ def exp2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.exp2(torch.tensor([0.0, 3.0]))
     tensor([1., 8.])
     """
-    return into(out, Exp2.apply(input))
+    return apply_into(out, Exp2, input)
 
 
 class Expm1(Function):
@@ -82,7 +82,7 @@ def expm1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.expm1(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 1.7183])
     """
-    return into(out, Expm1.apply(input))
+    return apply_into(out, Expm1, input)
 
 
 class Log(Function):
@@ -103,7 +103,7 @@ def log(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.log(torch.tensor([1.0, 10.0]))
     tensor([0.0000, 2.3026])
     """
-    return into(out, Log.apply(input))
+    return apply_into(out, Log, input)
 
 
 class Log2(Function):
@@ -124,7 +124,7 @@ def log2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.log2(torch.tensor([1.0, 8.0]))
     tensor([0., 3.])
     """
-    return into(out, Log2.apply(input))
+    return apply_into(out, Log2, input)
 
 
 class Log10(Function):
@@ -145,7 +145,7 @@ def log10(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.log10(torch.tensor([1.0, 2.0]))
     tensor([0.0000, 0.3010])
     """
-    return into(out, Log10.apply(input))
+    return apply_into(out, Log10, input)
 
 
 class Log1p(Function):
@@ -177,7 +177,7 @@ def log1p(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.log1p(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.6931])
     """
-    return into(out, Log1p.apply(input))
+    return apply_into(out, Log1p, input)
 
 
 class LogAddExp(Function):
@@ -225,7 +225,7 @@ def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Ten
     >>> torch.logaddexp(torch.tensor([-100.0, 1000.0]), torch.tensor([-100.0, 0.0]))
     tensor([ -99.3069, 1000.0000])
     """
-    return into(out, LogAddExp.apply(*require_tensors("logaddexp", input, other)))
+    return apply_into(out, LogAddExp, *require_tensors("logaddexp", input, other))
 
 
 class LogAddExp2(Function):
@@ -332,7 +332,7 @@ def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.sigmoid(torch.tensor([0.0, 2.0]))
     tensor([0.5000, 0.8808])
     """
-    return into(out, Sigmoid.apply(input))
+    return apply_into(out, Sigmoid, input)
 
 
 class Logit(Function):
@@ -367,4 +367,4 @@ def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None)
     >>> torch.logit(torch.tensor([0.5, 0.8808]))
     tensor([0.0000, 2.0000])
     """
-    return into(out, Logit.apply(input, eps=None if eps is None or eps < 0 else eps))
+    return apply_into(out, Logit, input, eps=None if eps is None or eps < 0 else eps)

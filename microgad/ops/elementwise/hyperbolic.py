@@ -7,7 +7,7 @@ import numpy as np
 from ... import dtypes
 from ...function import Function
 from ...type_aliases import Tensor
-from ..out import into
+from ..out import apply_into
 from .complex_numbers import is_complex
 
 
@@ -29,7 +29,7 @@ def sinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.sinh(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 1.1752])
     """
-    return into(out, Sinh.apply(input))
+    return apply_into(out, Sinh, input)
 
 
 class Cosh(Function):
@@ -50,7 +50,7 @@ def cosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.cosh(torch.tensor([0.0, 1.0]))
     tensor([1.0000, 1.5431])
     """
-    return into(out, Cosh.apply(input))
+    return apply_into(out, Cosh, input)
 
 
 class Tanh(Function):
@@ -71,7 +71,7 @@ def tanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.tanh(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.7616])
     """
-    return into(out, Tanh.apply(input))
+    return apply_into(out, Tanh, input)
 
 
 class Asinh(Function):
@@ -92,7 +92,7 @@ def asinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.asinh(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8814])
     """
-    return into(out, Asinh.apply(input))
+    return apply_into(out, Asinh, input)
 
 
 class Acosh(Function):
@@ -114,7 +114,7 @@ def acosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.acosh(torch.tensor([1.0, 2.0]))
     tensor([0.0000, 1.3170])
     """
-    return into(out, Acosh.apply(input))
+    return apply_into(out, Acosh, input)
 
 
 class Atanh(Function):
@@ -135,7 +135,7 @@ def atanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.atanh(torch.tensor([0.0, 0.5]))
     tensor([0.0000, 0.5493])
     """
-    return into(out, Atanh.apply(input))
+    return apply_into(out, Atanh, input)
 
 
 arcsinh, arccosh, arctanh = asinh, acosh, atanh

@@ -13,13 +13,13 @@ from ... import backend, dtypes, return_types
 from ...dtypes.type_names import TYPE_NAMES
 from ...errors import ArgumentError, DtypeError, KindError
 from ...function import Function
-from ...function.half import by_forward
+from ...function.half import by_forward, unless_converted
 from ...state import composite
 from ...type_aliases import Operand, Tensor
 from .. import layouts
 from ..blocks import in_double
 from ..creation.scalars import checked_scalar
-from ..out import into
+from ..out import apply_into, into
 from .complex_numbers import is_complex
 from .operands import require_one_tensor, require_tensors
 from .selection import finite_at
@@ -28,7 +28,7 @@ from .selection import finite_at
 class Pow(Function):
     """xᵖ, broadcast. A number p of ±1, ±2, 3 or ±½ is computed by products, quotients and roots, as in PyTorch."""
 
-    symbol, numpy, write = "xᵖ", np.power, by_forward  # np.power alone would not use them
+    symbol, numpy = "xᵖ", np.power
     saved_names = {"exponent": "p"}
 
     @staticmethod
@@ -46,6 +46,11 @@ class Pow(Function):
 
     def forward(self, x, p):
         return _power(x, p)
+
+    @unless_converted
+    def write(self, out, x, p):
+        product = _PRODUCTS.get(p) if type(p) in (int, float) and x.dtype.kind == "f" else None
+        by_forward(self, out, x, p) if product is None else product(x, out)  # np.power alone would not use them
 
     def grad_x(self, grad, x, p):
         if isinstance(p, (int, float, complex)):
@@ -73,13 +78,18 @@ def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tens
     >>> torch.pow(torch.tensor([1.0, 2.0, 3.0]), 2)
     tensor([1., 4., 9.])
     """
-    return into(out, Pow.apply(*require_one_tensor("pow", input, exponent)))
+    return apply_into(out, Pow, *require_one_tensor("pow", input, exponent))
 
 
-_PRODUCTS: dict[float, Callable[[Any], Any]] = {
-    1: np.positive, 2: lambda x: x * x, 3: lambda x: x * x * x, 0.5: np.sqrt,
-    -1: lambda x: 1 / x, -2: lambda x: 1 / (x * x), -0.5: lambda x: 1 / np.sqrt(x),
-}  # fmt: skip
+_PRODUCTS: dict[float, Callable[..., Any]] = {
+    1: lambda x, out=None: np.positive(x, out=out),
+    2: lambda x, out=None: np.multiply(x, x, out=out),
+    3: lambda x, out=None: np.multiply(x * x, x, out=out),
+    0.5: lambda x, out=None: np.sqrt(x, out=out),
+    -1: lambda x, out=None: np.divide(1, x, out=out),
+    -2: lambda x, out=None: np.divide(1, x * x, out=out),
+    -0.5: lambda x, out=None: np.divide(1, np.sqrt(x), out=out),
+}
 
 
 def _power(x: Any, p: Any) -> Any:
@@ -115,7 +125,7 @@ def float_power(input: Operand, exponent: Operand, *, out: Tensor | None = None)
     if out is not None:
         require_double(out, "output given to float_power", double)
     x, p = (x.to(double) if hasattr(x, "to") else checked_scalar("float_power", x, double.dtype) for x in operands)
-    return into(out, Pow.apply(x, p))
+    return apply_into(out, Pow, x, p)
 
 
 def double_of(operands: Sequence[Any]) -> Any:
@@ -139,7 +149,7 @@ def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.square(torch.tensor([2.0, -3.0]))
     tensor([4., 9.])
     """
-    return into(out, Pow.apply(input, 2))
+    return apply_into(out, Pow, input, 2)
 
 
 class Sqrt(Function):
@@ -160,7 +170,7 @@ def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.sqrt(torch.tensor([4.0, 2.0]))
     tensor([2.0000, 1.4142])
     """
-    return into(out, Sqrt.apply(input))
+    return apply_into(out, Sqrt, input)
 
 
 class Cbrt(Function):
@@ -183,6 +193,10 @@ class Rsqrt(Function):
     def forward(self, x):
         return 1 / np.sqrt(x)
 
+    @unless_converted
+    def write(self, out, x):
+        np.divide(1, np.sqrt(x, out=out), out=out)
+
     def grad_x(self, grad, out):
         return -0.5 * grad * (out * out * out)
 
@@ -193,7 +207,7 @@ def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.rsqrt(torch.tensor([4.0, 2.0]))
     tensor([0.5000, 0.7071])
     """
-    return into(out, Rsqrt.apply(input))
+    return apply_into(out, Rsqrt, input)
 
 
 class Reciprocal(Function):
@@ -203,6 +217,10 @@ class Reciprocal(Function):
 
     def forward(self, x):
         return 1 / x
+
+    @unless_converted
+    def write(self, out, x):
+        np.divide(1, x, out=out)
 
     def grad_x(self, grad, out):
         return -grad * (out * out)
@@ -214,7 +232,7 @@ def reciprocal(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.reciprocal(torch.tensor([4, 2]))
     tensor([0.2500, 0.5000])
     """
-    return into(out, Reciprocal.apply(input))
+    return apply_into(out, Reciprocal, input)
 
 
 class Hypot(Function):
@@ -244,7 +262,7 @@ def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.hypot(torch.tensor([3.0, 5.0]), torch.tensor([4.0, 12.0]))
     tensor([ 5., 13.])
     """
-    return into(out, Hypot.apply(*require_tensors("hypot", input, other)))
+    return apply_into(out, Hypot, *require_tensors("hypot", input, other))
 
 
 class Ldexp(Function):

@@ -9,10 +9,11 @@ import numpy as np
 from ... import dtypes
 from ...errors import KindError
 from ...function import Function
+from ...function.half import by_forward, unless_converted
 from ...type_aliases import Tensor
 from .. import layouts
 from ..blocks import in_blocks
-from ..out import into
+from ..out import apply_into, into
 from ..spelling import tensors_only
 from .operands import require_tensors
 from .selection import Select
@@ -44,7 +45,7 @@ def ceil(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.ceil(torch.tensor([-1.5, 1.2]))
     tensor([-1.,  2.])
     """
-    return into(out, Ceil.apply(input), exact="ceil")
+    return apply_into(out, Ceil, input, exact="ceil")
 
 
 class Floor(PiecewiseConstant):
@@ -64,7 +65,7 @@ def floor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.floor(torch.tensor([-1.5, 1.2]))
     tensor([-2.,  1.])
     """
-    return into(out, Floor.apply(input), exact="floor")
+    return apply_into(out, Floor, input, exact="floor")
 
 
 class Trunc(PiecewiseConstant):
@@ -84,7 +85,7 @@ def trunc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.trunc(torch.tensor([-1.5, 1.2]))
     tensor([-1.,  1.])
     """
-    return into(out, Trunc.apply(input), exact="trunc")
+    return apply_into(out, Trunc, input, exact="trunc")
 
 
 class Round(PiecewiseConstant):
@@ -96,6 +97,10 @@ class Round(PiecewiseConstant):
         if self.decimals and x.dtype.kind != "f":
             raise KindError(f"decimals={self.decimals} is not implemented for {x.dtype}")
         return layouts.match_strides(np.round(x, self.decimals), x)
+
+    @unless_converted
+    def write(self, out, x):
+        np.round(x, self.decimals, out=out) if x.dtype.kind == "f" else by_forward(self, out, x)
 
 
 @tensors_only
@@ -109,7 +114,7 @@ def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Ten
     >>> torch.round(torch.tensor([1.2345]), decimals=2)
     tensor([1.2300])
     """
-    return into(out, Round.apply(input, decimals=decimals), exact="round")
+    return apply_into(out, Round, input, decimals=decimals, exact="round")
 
 
 class Frac(Function):
@@ -120,6 +125,10 @@ class Frac(Function):
     def forward(self, x):
         integer = np.trunc(x, out=layouts.empty_like(x))
         return np.subtract(x, integer, out=integer)
+
+    @unless_converted
+    def write(self, out, x):
+        np.subtract(x, np.trunc(x), out=out)
 
     def grad_x(self, grad):
         return grad
@@ -133,7 +142,7 @@ def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.frac(torch.tensor([1.25, -1.25]))
     tensor([ 0.2500, -0.2500])
     """
-    return into(out, Frac.apply(input), exact="frac")
+    return apply_into(out, Frac, input, exact="frac")
 
 
 def _nextafter_by_bits(a: Any, b: Any) -> Any:

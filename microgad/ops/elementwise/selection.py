@@ -11,13 +11,13 @@ from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, DtypeError
 from ...errors.notices import once
 from ...function import Function
-from ...function.half import HALF, by_forward
+from ...function.half import unless_converted
 from ...function.naming import with_torch_name
 from ...type_aliases import Operand, Tensor
 from .. import layouts
 from ..blocks import write_by_blocks
 from ..creation.scalars import checked_scalar
-from ..out import into
+from ..out import apply_into, into
 from ..spelling import tensors_only
 from .operands import require_tensor, require_tensors
 
@@ -45,7 +45,7 @@ def maximum(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tens
     >>> torch.maximum(torch.tensor([1.0, 4.0]), torch.tensor([3.0, 2.0]))
     tensor([3., 4.])
     """
-    return into(out, Maximum.apply(*require_tensors("maximum", input, other)))
+    return apply_into(out, Maximum, *require_tensors("maximum", input, other))
 
 
 class Minimum(Function):
@@ -67,7 +67,7 @@ def minimum(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tens
     >>> torch.minimum(torch.tensor([1.0, 4.0]), torch.tensor([3.0, 2.0]))
     tensor([1., 2.])
     """
-    return into(out, Minimum.apply(*require_tensors("minimum", input, other)))
+    return apply_into(out, Minimum, *require_tensors("minimum", input, other))
 
 
 def _winner_gradient(grad: Any, lost: Any, tie: Any) -> Any:
@@ -98,7 +98,7 @@ def fmax(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.fmax(torch.tensor([1.0, float("nan")]), torch.tensor([3.0, 2.0]))
     tensor([3., 2.])
     """
-    return into(out, Fmax.apply(*require_tensors("fmax", input, other)))
+    return apply_into(out, Fmax, *require_tensors("fmax", input, other))
 
 
 class Fmin(Function):
@@ -124,7 +124,7 @@ def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.fmin(torch.tensor([1.0, float("nan")]), torch.tensor([3.0, 2.0]))
     tensor([1., 2.])
     """
-    return into(out, Fmin.apply(*require_tensors("fmin", input, other)))
+    return apply_into(out, Fmin, *require_tensors("fmin", input, other))
 
 
 def _promote_bounds(arrays: list[Any]) -> list[Any]:
@@ -149,10 +149,9 @@ class Clamp(Function):
         out = np.maximum(x, low)  # these two take a third of the time of x.clip
         return np.minimum(out, high, out=out if out.ndim and out.shape == high.shape else None)
 
+    @unless_converted
     def write(self, out, x, low, high):
-        if out.dtype == HALF or x.dtype is not out.dtype:  # the bounds may have widened x
-            by_forward(self, out, x, low, high)
-        elif high is None:
+        if high is None:
             fast_maximum(low, x, out)
         elif low is None:
             fast_minimum(high, x, out)
@@ -191,7 +190,7 @@ def clamp(
     below, above = isinstance(min, function.Tensor), isinstance(max, function.Tensor)
     if below is not above and min is not None and max is not None:
         min, max = (_as_number(x) if isinstance(x, function.Tensor) else x for x in (min, max))
-    return into(out, Clamp.apply(input, min, max), exact="" if below or above else "clamp")
+    return apply_into(out, Clamp, input, min, max, exact="" if below or above else "clamp")
 
 
 def _as_number(x: Tensor) -> Operand:
@@ -246,8 +245,9 @@ class Relu(Function):
     def forward(self, x):
         return fast_maximum(0, x)
 
+    @unless_converted
     def write(self, out, x):
-        by_forward(self, out, x) if out.dtype == HALF else fast_maximum(0, x, out)
+        fast_maximum(0, x, out)
 
     def grad_x(self, grad, out):
         return Select.apply(out != 0, grad)  # where x is NaN the gradient passes, as in PyTorch

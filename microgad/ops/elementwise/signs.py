@@ -10,12 +10,12 @@ import numpy as np
 from ... import dtypes
 from ...errors import DtypeError, KindError
 from ...function import Function
-from ...function.half import by_forward
+from ...function.half import by_forward, unless_converted
 from ...function.naming import with_torch_name
 from ...type_aliases import Operand, Tensor
 from .. import layouts
 from ..bare import bare
-from ..out import into
+from ..out import apply_into, into
 from ..spelling import tensors_only
 from .complex_numbers import conjugate, is_complex
 from .operands import require_tensor, require_tensors
@@ -48,13 +48,20 @@ def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.abs(torch.tensor([-1.5, 2.0]))
     tensor([1.5000, 2.0000])
     """
-    return into(out, Abs.apply(input), exact="" if input.is_complex() else "abs")
+    return apply_into(out, Abs, input, exact="" if input.is_complex() else "abs")
 
 
 class Sign(PiecewiseConstant):
     """-1, 0 or 1 for real numbers, and 0 for NaN, as in PyTorch."""
 
-    symbol, numpy, write = "sign", np.sign, by_forward
+    symbol, numpy, promote = "sign", np.sign, dtypes.only("biuf", list)
+
+    @unless_converted
+    def write(self, out, x):
+        if x.dtype.kind == "f":
+            np.subtract((x > 0).view(np.int8), (x < 0).view(np.int8), out=out)
+        else:
+            by_forward(self, out, x)
 
     def forward(self, x):
         if x.dtype.kind == "f":
@@ -92,7 +99,7 @@ def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """
     if input.is_complex():
         raise KindError("sign: is not supported for complex tensors; use sgn")
-    return into(out, Sign.apply(input), exact="sign")
+    return apply_into(out, Sign, input, exact="sign")
 
 
 @tensors_only
@@ -129,7 +136,7 @@ def copysign(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Ten
     >>> torch.copysign(torch.tensor([1.0, -2.0]), torch.tensor([-0.0, 3.0]))
     tensor([-1.,  2.])
     """
-    return into(out, CopySign.apply(require_tensor("copysign", input), other))
+    return apply_into(out, CopySign, require_tensor("copysign", input), other)
 
 
 class SignBit(Function):

@@ -12,7 +12,7 @@ from ...errors import DtypeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from ..out import into
+from ..out import apply_into, into
 from .operands import require_tensors
 from .selection import finite_at
 
@@ -35,7 +35,7 @@ def sin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.sin(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8415])
     """
-    return into(out, Sin.apply(input))
+    return apply_into(out, Sin, input)
 
 
 class Cos(Function):
@@ -56,7 +56,7 @@ def cos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.cos(torch.tensor([0.0, 1.0]))
     tensor([1.0000, 0.5403])
     """
-    return into(out, Cos.apply(input))
+    return apply_into(out, Cos, input)
 
 
 class Tan(Function):
@@ -77,7 +77,7 @@ def tan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.tan(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 1.5574])
     """
-    return into(out, Tan.apply(input))
+    return apply_into(out, Tan, input)
 
 
 class Asin(Function):
@@ -98,7 +98,7 @@ def asin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.asin(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 1.5708])
     """
-    return into(out, Asin.apply(input))
+    return apply_into(out, Asin, input)
 
 
 class Acos(Function):
@@ -119,7 +119,7 @@ def acos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.acos(torch.tensor([0.0, 1.0]))
     tensor([1.5708, 0.0000])
     """
-    return into(out, Acos.apply(input))
+    return apply_into(out, Acos, input)
 
 
 class Atan(Function):
@@ -140,7 +140,7 @@ def atan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.atan(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.7854])
     """
-    return into(out, Atan.apply(input))
+    return apply_into(out, Atan, input)
 
 
 class Atan2(Function):
@@ -209,7 +209,7 @@ def sinc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.sinc(torch.tensor([0.0, 0.5]))
     tensor([1.0000, 0.6366])
     """
-    return into(out, Sinc.apply(input))
+    return apply_into(out, Sinc, input)
 
 
 @composite

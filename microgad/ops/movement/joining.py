@@ -13,6 +13,7 @@ from ...errors import ArgumentError, DtypeError, GraphError, ShapeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
+from ...updates import update
 from .. import layouts
 from ..out import into
 from ..spelling import numpy_spelling
@@ -106,7 +107,17 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
                 f"cat: Sizes of tensors must match except in dimension {axis}. Expected size {n} but got size {m} for "
                 f"tensor number {i} in the list."
             )
-    return into(out, Cat.apply(*tensors, axis=axis, sizes=tuple([shape[axis] for shape in shapes])))
+    sizes = tuple([shape[axis] for shape in shapes])
+    if out is not None and _joined(np.concatenate, tensors, axis, out, (*before, sum(sizes), *after)):
+        return out
+    return into(out, Cat.apply(*tensors, axis=axis, sizes=sizes))
+
+
+def _joined(join: Callable[..., Any], tensors: list[Any], axis: int, out: Any, shape: tuple[int, ...]) -> bool:
+    """Let NumPy join the tensors in the memory of `out`, or return False if that isn't plain: see `update`."""
+    if not isinstance(out, function.Tensor) or out.array.shape != shape or layouts.expanded_axes(out.array):
+        return False
+    return update("out=", lambda array, _, *parts: join(parts, axis, out=array), out, 1, *tensors, joined=True)
 
 
 def _as_list(tensors: Any, op: str) -> list[Any]:
@@ -145,7 +156,11 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
             f"stack expects each tensor to be equal size, but got {list(shapes[0])} at entry 0 and {list(other)} at "
             f"entry {i}"
         )
-    return into(out, Stack.apply(*tensors, axis=wrap_dim(dim, tensors[0].ndim + 1, "stack")))
+    axis = wrap_dim(dim, tensors[0].ndim + 1, "stack")
+    shape = (*shapes[0][:axis], len(shapes), *shapes[0][axis:])
+    if out is not None and _joined(np.stack, tensors, axis, out, shape):
+        return out
+    return into(out, Stack.apply(*tensors, axis=axis))
 
 
 def _cat_reshaped(tensors: Any, reshaped: Callable[[Tensor], Tensor], dim: int, op: str, out: Tensor | None) -> Tensor:

@@ -6,23 +6,27 @@ they are computed here with the same arithmetic and without Tensors in between, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from .. import function as core
-from .. import gradients
-from ..state import current
+from . import function as core
+from . import gradients
+from .state import current
 
 _LARGEST = 1e30  # factors up to it are finite in float32
 
 
-def update(name: str, formula: Callable[..., None], target: Any, factor: Any, *others: Any) -> bool:
+def update(
+    name: str, formula: Callable[..., None], target: Any, factor: Any, *others: Any, joined: bool = False
+) -> bool:
     """Compute formula(target's array, factor, *other arrays), or return False if that isn't plain.
 
-    Plain are float Tensors of one dtype and shape, which are the same or share no memory. A binary NumPy function is a
+    Plain are float Tensors of one dtype and shape, which are the same or share no memory; those that are `joined` into
+    the target, or that `replace` it, may be of any dtype, and the former of any shape. A binary NumPy function is a
     formula, too, if target is given once more, for the result: `update("mul_", np.multiply, x, 2.0, x)`.
     """
     state, array = current(), target.array
@@ -30,7 +34,7 @@ def update(name: str, formula: Callable[..., None], target: Any, factor: Any, *o
         type(factor) not in (int, float)
         or not -_LARGEST < factor < _LARGEST
         or type(array) is not ndarray
-        or array.dtype.char not in "fd"
+        or (array.dtype.char not in "fd" and formula is not replace and not joined)
         or state.observer is not None
         or state.deriving
         or gradients.dual_level.get() is not None
@@ -42,7 +46,9 @@ def update(name: str, formula: Callable[..., None], target: Any, factor: Any, *o
         if not isinstance(x, core.Tensor) or (state.grad_enabled and getattr(x, "fresh_node", x) is not None):
             return False
         other = x.array
-        if type(other) is not ndarray or other.dtype is not array.dtype or other.shape != array.shape:
+        if type(other) is not ndarray or other.dtype is not array.dtype:
+            return False
+        if other.shape != array.shape and not joined:
             return False
         if other is not array and np.may_share_memory(other, array):
             return False
@@ -86,6 +92,16 @@ def add_quotient(out: Any, factor: float, a: Any, b: Any) -> None:
     quotient = factor * a
     quotient /= b
     out += quotient
+
+
+def to_radians(out: Any, factor: float) -> None:
+    """out in radians; there is no factor"""
+    out *= math.pi / 180
+
+
+def to_degrees(out: Any, factor: float) -> None:
+    """out in degrees; there is no factor"""
+    out *= 180 / math.pi
 
 
 def interpolate(out: Any, weight: float, end: Any) -> None:
