@@ -11,10 +11,11 @@ from microgad import nn
 from microgad.nn.utils import rnn
 
 
+@pytest.mark.parametrize("lengths", [(2, 4, 3), (30, 50, 40)])  # for many rows weights are copied
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
-def test_a_packed_batch_equals_its_sequences_one_by_one(kind):
+def test_a_packed_batch_equals_its_sequences_one_by_one(kind, lengths):
     layer = getattr(nn, kind)(2, 3, 2, bidirectional=True)
-    sequences = [torch.rand(n, 2) for n in (2, 4, 3)]
+    sequences = [torch.rand(n, 2) for n in lengths]
     packed, last = layer(rnn.pack_sequence(sequences, enforce_sorted=False))
     for i, (x, out) in enumerate(zip(sequences, rnn.unpack_sequence(packed), strict=True)):
         alone, state = layer(x)

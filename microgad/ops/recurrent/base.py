@@ -13,7 +13,7 @@ from ...backend.memory_layout import copied_row_major
 from ...errors import DtypeError, ShapeError
 from ...fast_reductions import sum_to
 from ...function import Function
-from ..linalg.product_kernels import LONG, MANY_ROWS, SMALL_PRODUCT
+from ..linalg.product_kernels import LONG, MANY_ROWS, SMALL_PRODUCT, product
 from ..linalg.products import Linear
 
 MANY_STEPS = 100  # rows of all steps together that are multiplied in the time of a copy of the weight
@@ -41,33 +41,37 @@ class Recurrent(Function):
         found = [(start, stop - start) for start, stop in pairwise(accumulate(self.batch_sizes, initial=0))]
         return found[::-1] if self.reverse else found
 
-    def recurrent_weight(self, w: Any) -> Any:
-        """Return wᵀ. It is copied in row-major order where many products with few elements or many rows repay that."""
+    def each_step(self, *rows: Any, backward: bool = False) -> Iterator[tuple[Any, ...]]:
+        """Yield the views of each step's rows in these arrays, in the order of computation or of backward."""
+        sizes = self.batch_sizes
+        if len(set(sizes)) == 1:  # NumPy takes views of rows fastest as it iterates
+            stacked = [x.reshape((len(sizes), sizes[0], *x.shape[1:])) for x in rows]
+            return zip(*[x[::-1] for x in stacked] if self.reverse != backward else stacked, strict=True)
+        steps = reversed(self.steps()) if backward else self.steps()
+        return (tuple([x[start : start + count] for x in rows]) for start, count in steps)
+
+    def state_product(self, w: Any, scale: Any = None) -> Callable[[Any], Any]:
+        """Return the function h -> h wᵀ · scale for the states h of a step. Its result is valid until the next call.
+
+        w is copied, in row-major order, where many products with few elements or many rows repay that.
+        """
         n = self.batch_sizes[0]
         many = n > min(MANY_ROWS, w.shape[1] // LONG)  # rows, for which `product` doesn't take a transposed matrix
-        repays = sum(self.batch_sizes) >= MANY_STEPS and (n * w.size <= SMALL_PRODUCT or many)
-        return copied_row_major(w.T) if repays else w.T
-
-    def walk(self, states: Sequence[Any], rows: Sequence[Any]) -> Iterator[tuple[slice, list[Any], list[Any]]]:
-        """Yield the slice of each step's rows, the states before it, and where the caller writes those after it.
-
-        These are views of `rows`, which hold the states after all steps. In the end `states`, which were the initial
-        ones, are the last.
-        """
-        known, before = 0, [s[:0] for s in states]
-        for start, count in self.steps():
-            if count != known:
-                _store(before, states)
-                before = [s[:count] for s in states]
-            after = [r[start : start + count] for r in rows]
-            yield slice(start, start + count), before, after
-            known, before = count, after
-        _store(before, states)
+        if sum(self.batch_sizes) < MANY_STEPS or (n * w.size > SMALL_PRODUCT and not many):
+            return lambda h: product(h, w.T) if scale is None else product(h, w.T) * scale
+        w = copied_row_major(w.T if scale is None else (w * scale[:, None]).T)
+        if n * w.size > SMALL_PRODUCT:
+            return lambda h: product(h, w)
+        out = np.empty_like(w, shape=(n, w.shape[1]))
+        return lambda h: np.dot(h, w, out=out if len(h) == n else out[: len(h)])
 
     def states_before(self, first: Any, after: Any) -> Any:
         """Return the rows of a state before each step, from its initial value and its rows after each step."""
         if len(self.batch_sizes) == 1:
             return first
+        n = self.batch_sizes[0]
+        if len(set(self.batch_sizes)) == 1:
+            return np.concatenate([after[n:], first] if self.reverse else [first, after[:-n]])
         pieces, last, known = [], 0, 0
         for start, count in self.steps():
             both = min(count, known)
@@ -101,10 +105,10 @@ class Recurrent(Function):
         return tuple(found[name]() if needed else None for name, needed in zip(self.inputs, self.needs, strict=True))
 
 
-def _store(found: Sequence[Any], states: Sequence[Any]) -> None:
-    """Write the states of the first sequences to those of all."""
-    for x, state in zip(found, states, strict=True):
-        state[: len(x)] = x
+def resized(states: Any, now: Any, count: int) -> Any:
+    """Store the current states of the first sequences in `states`, and return those of the first `count`."""
+    states[: len(now)] = now
+    return states[:count]
 
 
 def check_dtypes(op: str, input: Any, *others: Any) -> None:

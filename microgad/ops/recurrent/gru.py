@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from ... import backend
 from ..elementwise import Sigmoid
-from ..linalg.product_kernels import product
-from .base import Recurrent, flatten_rows, project_inputs
+from .base import Recurrent, flatten_rows, project_inputs, resized
 
 
 class Gru(Recurrent):
@@ -18,29 +18,36 @@ class Gru(Recurrent):
     def forward(self, input, hx, w_ih, w_hh, b_ih, b_hh):
         self.check_sizes(input, hx)
         h, size = hx.copy(), hx.shape[-1]
+        # σ(z) = (1 + tanh(z/2)) / 2
+        scale = backend.like(np.repeat((0.5, 0.5, 1.0), size), w_hh, w_hh.dtype)
+        whole = half = np.full_like(h, 0.5, shape=(len(h), 2 * size))  # an array is faster than a number
         self.gates = project_inputs(input, w_ih, b_ih)
+        bias = 0
         if b_hh is not None:
             self.gates[:, : 2 * size] += b_hh[: 2 * size]
-        w = self.recurrent_weight(w_hh)
-        self.recurrent = np.empty_like(h, shape=(self.gates.shape[0], size))  # w_hn h + b_hn
+            bias = b_hh[2 * size :]
+        self.gates *= scale
+        rz, new = self.gates[:, : 2 * size], self.gates[:, 2 * size :]
+        self.recurrent = np.empty_like(h, shape=new.shape)  # w_hn h + b_hn
         self.after = np.empty_like(self.recurrent)
-        for rows, (state,), (new_state,) in self.walk((h,), (self.after,)):
-            sums = product(state, w)
-            rz, new = self.gates[rows, : 2 * size], self.gates[rows, 2 * size :]
+        state, times_w = h, self.state_product(w_hh, scale)
+        rows = rz, rz[:, :size], rz[:, size:], new, self.recurrent, self.after
+        for rz, r, z, new, from_state, new_state in self.each_step(*rows):
+            if len(z) != len(state):
+                state, half = resized(h, state, len(z)), whole[: len(z)]
+            sums = times_w(state)
             rz += sums[:, : 2 * size]
-            rz *= 0.5  # σ(z) = (1 + tanh(z/2)) / 2
             np.tanh(rz, out=rz)
-            rz *= 0.5
-            rz += 0.5
-            from_state = self.recurrent[rows]
-            from_state[...] = sums[:, 2 * size :]
-            if b_hh is not None:
-                from_state += b_hh[2 * size :]
-            new += rz[:, :size] * from_state
+            rz *= half
+            rz += half
+            np.add(sums[:, 2 * size :], bias, out=from_state)
+            new += r * from_state
             np.tanh(new, out=new)
             np.subtract(state, new, out=new_state)
-            new_state *= rz[:, size:]
+            new_state *= z
             new_state += new
+            state = new_state
+        h[: len(state)] = state
         return self.after.reshape((*input.shape[:-1], size)).copy(), h  # a copy, since users may write to it
 
     def backward(self, grad, input, hx, w_ih, w_hh, gates, recurrent, after):
@@ -50,16 +57,16 @@ class Gru(Recurrent):
         new = (1 - z) * (1 - n * n)
         # The derivatives of h by the preactivations of r and z, and by w_hn h + b_hn.
         grad_gates = np.concatenate([new * recurrent * r * (1 - r), (before - n) * z * (1 - z), new * r], 1)
-        for start, count in reversed(self.steps()):
-            stop = start + count
-            h = grad_h[:count]
-            h += grad_out[start:stop]
-            grad_part = grad_gates[start:stop]
-            by_gate = grad_part.reshape((count, 3, size))
+        rows = grad_out, grad_gates, grad_gates.reshape((len(gates), 3, size)), new, z
+        h = grad_h
+        for grad_new, grad_part, by_gate, new_part, keep in self.each_step(*rows, backward=True):
+            if len(h) != len(keep):
+                h = grad_h[: len(keep)]
+            h += grad_new
             by_gate *= h[:, None]
-            new[start:stop] *= h
-            h *= z[start:stop]
-            h += np.matmul(grad_part, w_hh)
+            new_part *= h
+            h *= keep
+            h += np.dot(grad_part, w_hh)
         grad_ih = np.concatenate([grad_gates[:, : 2 * size], new], 1)
         return self.input_gradients(input, w_ih, grad_ih, grad_gates, before, hx=lambda: grad_h)
 

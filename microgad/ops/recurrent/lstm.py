@@ -8,9 +8,8 @@ import numpy as np
 
 from ... import backend
 from ..elementwise import Sigmoid
-from ..linalg.product_kernels import product
 from ..linalg.products import Linear
-from .base import Recurrent, flatten_rows, project_inputs
+from .base import Recurrent, flatten_rows, project_inputs, resized
 
 
 class Lstm(Recurrent):
@@ -25,24 +24,31 @@ class Lstm(Recurrent):
         self.check_sizes(input, hx, cx)
         h, c, size = hx.copy(), cx.copy(), cx.shape[-1]
         # σ(z) = (1 + tanh(z/2)) / 2, so one call of tanh computes all gates.
-        half = backend.like(np.repeat((0.5, 0.5, 1.0, 0.5), size), w_hh, w_hh.dtype)
-        self.gates, w, offset = project_inputs(input, w_ih, b_ih, b_hh), self.recurrent_weight(w_hh), 1 - half
+        scale = backend.like(np.repeat((0.5, 0.5, 1.0, 0.5), size), w_hh, w_hh.dtype)
+        self.gates = project_inputs(input, w_ih, b_ih, b_hh)
+        self.gates *= scale
+        affine = np.stack((scale, 1 - scale))[:, None].repeat(len(h), 1)  # like z, since short rows broadcast slowly
+        half, offset = affine
         self.cells = np.empty_like(c, shape=(self.gates.shape[0], size))
         out = np.empty_like(h, shape=(*input.shape[:-1], hx.shape[-1]))
-        for rows, (hidden, cell), (new_hidden, new_cell) in self.walk((h, c), (flatten_rows(out), self.cells)):
-            z = self.gates[rows]
-            z += product(hidden, w)
-            z *= half
+        hidden, cell, times_w = h, c, self.state_product(w_hh, scale)
+        rows = self.gates, *split_gates(self.gates), flatten_rows(out), self.cells
+        for z, i, f, g, o, new_hidden, new_cell in self.each_step(*rows):
+            if len(z) != len(hidden):
+                hidden, cell = resized(h, hidden, len(z)), resized(c, cell, len(z))
+                half, offset = affine[:, : len(z)]
+            z += times_w(hidden)
             np.tanh(z, out=z)
             z *= half
             z += offset
-            i, f, g, o = split_gates(z)
             np.multiply(f, cell, out=new_cell)
             new_cell += i * g
             if w_hr is None:
                 np.multiply(o, np.tanh(new_cell), out=new_hidden)
             else:
                 np.matmul(o * np.tanh(new_cell), w_hr.T, out=new_hidden)
+            hidden, cell = new_hidden, new_cell
+        h[: len(hidden)], c[: len(cell)] = hidden, cell
         return out, h, c
 
     def backward(self, grad, input, hx, cx, w_ih, w_hh, w_hr, gates, cells):
@@ -54,22 +60,23 @@ class Lstm(Recurrent):
         # The derivatives of c by the preactivations of i, f and g, and of h by that of o.
         prev_c = self.states_before(cx, cells)
         grad_gates = np.concatenate([i * (1 - i) * g, f * (1 - f) * prev_c, (1 - g * g) * i, o * (1 - o) * tanh_c], 1)
+        by_gate = grad_gates.reshape((len(gates), 4, cx.shape[-1]))
         grad_rows = grad_out if w_hr is None else np.empty_like(grad_out)
-        for start, count in reversed(self.steps()):
-            stop = start + count
-            h, c = grad_h[:count], grad_c[:count]
-            h += grad_out[start:stop]
+        rows = grad_out, grad_rows, dh_dc, grad_gates, by_gate[:, :3], by_gate[:, 3], f
+        h, c = grad_h, grad_c
+        for grad_new, grad_row, slope, grad_part, of_cell, of_hidden, forget in self.each_step(*rows, backward=True):
+            if len(h) != len(forget):
+                h, c = grad_h[: len(forget)], grad_c[: len(forget)]
+            h += grad_new
             grad_hidden = h  # of o tanh(c), before the projection
             if w_hr is not None:
-                grad_rows[start:stop] = h
+                grad_row[...] = h
                 grad_hidden = np.matmul(h, w_hr)
-            c += grad_hidden * dh_dc[start:stop]
-            grad_part = grad_gates[start:stop]
-            by_gate = grad_part.reshape((count, 4, c.shape[-1]))
-            by_gate[:, :3] *= c[:, None]
-            by_gate[:, 3] *= grad_hidden
-            c *= f[start:stop]
-            np.matmul(grad_part, w_hh, out=h)
+            c += grad_hidden * slope
+            of_cell *= c[:, None]
+            of_hidden *= grad_hidden
+            c *= forget
+            np.dot(grad_part, w_hh, out=h)
         return self.input_gradients(
             input, w_ih, grad_gates, grad_gates, self.states_before(hx, outs), hx=lambda: grad_h, cx=lambda: grad_c,
             w_hr=lambda: np.matmul(grad_rows.T, o * tanh_c),

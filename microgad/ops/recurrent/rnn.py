@@ -3,9 +3,8 @@
 import numpy as np
 
 from ..elementwise import Relu
-from ..linalg.product_kernels import product
 from ..linalg.products import Linear
-from .base import Recurrent, flatten_rows, project_inputs
+from .base import Recurrent, flatten_rows, project_inputs, resized
 
 
 class Rnn(Recurrent):
@@ -15,20 +14,26 @@ class Rnn(Recurrent):
 
     def forward(self, input, hx, w_ih, w_hh, b_ih, b_hh):
         self.check_sizes(input, hx)
-        self.after, h, w = project_inputs(input, w_ih, b_ih, b_hh), hx.copy(), self.recurrent_weight(w_hh)
-        for _, (state,), (z,) in self.walk((h,), (self.after,)):
-            z += product(state, w)
-            np.maximum(z, 0, out=z) if self.relu else np.tanh(z, out=z)
+        self.after, h, times_w = project_inputs(input, w_ih, b_ih, b_hh), hx.copy(), self.state_product(w_hh)
+        state = h
+        for (z,) in self.each_step(self.after):
+            if len(z) != len(state):
+                state = resized(h, state, len(z))
+            z += times_w(state)
+            state = np.maximum(z, 0, out=z) if self.relu else np.tanh(z, out=z)
+        h[: len(state)] = state
         return self.after.reshape((*input.shape[:-1], hx.shape[-1])).copy(), h  # a copy, since users may write to it
 
     def backward(self, grad, input, hx, w_ih, w_hh, after):
         grad_out, grad_h = flatten_rows(grad[0]), grad[1].copy()
         grad_sums = (after > 0).astype(after.dtype) if self.relu else 1 - after * after
-        for start, count in reversed(self.steps()):
-            grad_part, h = grad_sums[start : start + count], grad_h[:count]
-            h += grad_out[start : start + count]
+        h = grad_h
+        for grad_new, grad_part in self.each_step(grad_out, grad_sums, backward=True):
+            if len(h) != len(grad_part):
+                h = grad_h[: len(grad_part)]
+            h += grad_new
             grad_part *= h
-            np.matmul(grad_part, w_hh, out=h)
+            np.dot(grad_part, w_hh, out=h)
         return self.input_gradients(input, w_ih, grad_sums, grad_sums, self.states_before(hx, after), hx=lambda: grad_h)
 
     def decomposition(self, input, hx, w_ih, w_hh, b_ih, b_hh):
