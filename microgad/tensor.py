@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import weakref
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 
 import numpy as np
 
@@ -20,8 +20,6 @@ from .state import inference
 from .state.links import NO_LINKS, Links, own_links
 
 if TYPE_CHECKING:
-    from typing import Unpack
-
     from . import dispatch, view_writes
     from .graph import Graph
     from .graph.options import GraphOptions
