@@ -146,6 +146,27 @@ def test_views_with_short_axes_are_reduced_in_half_of_numpys_time(rng, ufunc, vi
     assert fastest(ours) < fastest(lambda: ufunc.reduce(x, axis)) / 2
 
 
+@pytest.mark.host("CuPy and its stand-in take NumPy's time")
+@pytest.mark.parametrize(
+    ("view", "axis"),
+    [
+        (lambda x: x[:, :40], 1),
+        (lambda x: x[:, :40], 0),
+        (lambda x: x[:, :40], (0, 1)),
+        (lambda x: x[:, :40].T, 0),
+        (lambda x: x.reshape(4, 5000, 20)[..., :16], 1),
+        (lambda x: x.reshape(4, 100, 50, 20)[..., 2:-2], (0, 2, 3)),
+        (lambda x: x.reshape(40, 10_000)[:, :9216], 1),
+        (lambda x: x.reshape(50, 8000)[:, :6007], 1),
+        (lambda x: x > 0, (0, 1)),
+    ],
+)
+def test_sums_of_slices_and_masks_are_faster_than_numpys(rng, view, axis):
+    x = view(rng.standard_normal((5000, 80)).astype(np.float32))
+    np.testing.assert_allclose(fast_sum(x, axis, False), x.sum(axis, "d"), rtol=0, atol=2e-3)
+    assert fastest(lambda: fast_sum(x, axis, False)) < fastest(lambda: x.sum(axis)) / 1.4
+
+
 @pytest.mark.host("it is NumPy that repeats the elements")
 @pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum, np.logical_or])
 @pytest.mark.parametrize("dtype", ["bool", "int8", "float32", "complex64"])

@@ -27,6 +27,7 @@ from .axes import Dim, at_least_1d, axes, check_not_empty, check_ordered
 from .picking import pick_along
 
 F = TypeVar("F", bound=Callable[..., Any])
+MANY = 1000  # elements for which it pays to avoid NumPy's loops over lines
 
 
 class Amax(Function):
@@ -93,13 +94,22 @@ def _count(winners: Any, axis: Any, dtype: Any) -> Any:
     return np.astype(fast_reduce(np.add, winners, axis, True), dtype)
 
 
+def _index_along(method: str, x: Any, axis: int | None, keepdims: bool) -> Any:
+    """Return x.argmax or x.argmin along an axis; NumPy calls a function for each line, and copies short rows slowly."""
+    if axis is not None and x.size > MANY and type(x) is np.ndarray:
+        if x.shape[axis] == 1:
+            return np.zeros(reduced_shape(x.shape, axis, keepdims), np.int64)
+        x = layouts.contiguous(x) if axis == x.ndim - 1 else x
+    return getattr(x, method)(axis, keepdims=keepdims)
+
+
 class Argmax(Function):
     """The index of the first maximum along an axis."""
 
     symbol, numpy = "argmax", np.argmax
 
     def forward(self, x):
-        return x.argmax(self.axis, keepdims=self.keepdims)
+        return _index_along("argmax", x, self.axis, self.keepdims)
 
 
 class Argmin(Function):
@@ -108,7 +118,7 @@ class Argmin(Function):
     symbol, numpy = "argmin", np.argmin
 
     def forward(self, x):
-        return x.argmin(self.axis, keepdims=self.keepdims)
+        return _index_along("argmin", x, self.axis, self.keepdims)
 
 
 def _extremum_axis(input: Tensor, dim: Dim, op: str) -> Axis:
@@ -266,5 +276,5 @@ def _max_or_min(input: Tensor, dim: Any, keepdim: bool, other: Tensor | None, ou
     x = at_least_1d(input)
     check_not_empty(x, axis, op)
     check_ordered(input, op)
-    index = getattr(wide(x.array), arg_method)(axis, keepdims=True)  # NumPy compares float16 slowly
+    index = _index_along(arg_method, wide(x.array), axis, True)  # NumPy compares float16 slowly
     return into(out, pick_along(input, axis, index, keepdim, result), exact=op)

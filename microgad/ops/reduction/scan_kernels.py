@@ -47,10 +47,11 @@ def in_wider_dtype(scan: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
 
 def cumulative(ufunc: Any, x: Any, axis: int) -> Any:
     """Compute cumulative sums or products in PyTorch's accumulation dtype; integers and booleans give 64 bits."""
-    plain = _cumsum if ufunc is np.add else np.cumprod
+    plain, kind = _cumsum if ufunc is np.add else np.cumprod, x.dtype if x.dtype.kind in "fc" else np.dtype(np.int64)
+    if x.shape[axis] == 1:
+        return x.astype(kind)
     if _has_few_lines(x, axis):
         return layouts.contiguous(in_wider_dtype(plain, x, axis))  # CuPy's scans leave their axis innermost in memory
-    kind = x.dtype if x.dtype.kind in "fc" else np.dtype(np.int64)
     computed = np.dtype(_WIDER.get(kind.char, kind))
     # Along longer lines NumPy is as fast.
     longest = 4 if kind == np.int64 else BLOCK_STEPS if computed == kind else math.inf
