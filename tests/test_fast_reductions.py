@@ -158,6 +158,7 @@ def test_views_with_short_axes_are_reduced_in_half_of_numpys_time(rng, ufunc, vi
         (lambda x: x.reshape(4, 100, 50, 20)[..., 2:-2], (0, 2, 3)),
         (lambda x: x.reshape(40, 10_000)[:, :9216], 1),
         (lambda x: x.reshape(50, 8000)[:, :6007], 1),
+        (lambda x: x.reshape(-1, 10)[:1000], 1),
         (lambda x: x > 0, (0, 1)),
     ],
 )

@@ -21,7 +21,7 @@ from .. import backend
 from ..lazy import LazyModule
 
 SMALL = 1 << 11  # elements from which on other ways than NumPy's pay
-MANY_PRODUCTS = 20_000  # elements that are summed faster by a product with ones than by NumPy's sum
+MANY_PRODUCTS = 20_000  # elements from which on the sum of even a single row is faster by products with ones
 # The array method that is each ufunc's reduction: CuPy's ufuncs have no `reduce`.
 METHODS = {
     np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min", np.logical_and: "all",

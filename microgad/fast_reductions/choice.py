@@ -33,6 +33,7 @@ from .layouts import in_memory_order, once, one_axis_first
 from .lines import add_blocks, in_blocks, in_wide_rows, pairwise, transposed
 from .products import sum_rows
 
+MANY_ROWS = 1 << 5  # rows that are summed faster by products with ones, also if their elements are fewer
 FEW_IN_ROW = 6  # elements of a row between gaps for which it pays to copy them
 
 
@@ -50,8 +51,8 @@ def way(
     lengths = alternate([(shape[a], a in axes) for a in order])
     inexact = loses_digits(ufunc, dtype, lengths)
     slow = bare and (has_many_short_loops(lengths) or inexact)
-    product = products and ufunc is np.add and dtype.char in "fd" and math.prod(shape) >= MANY_PRODUCTS
-    product = product and len(lengths) > 1 == lengths[-1]  # the innermost axis is reduced
+    product = products and ufunc is np.add and dtype.char in "fd" and len(lengths) > 1 == lengths[-1]
+    product = product and math.prod(shape) >= min(MANY_PRODUCTS, MANY_ROWS * lengths[-2])
     dense = not strides or is_row_major(shape, strides, dtype.itemsize, order)
     matrices = matrices_with_gaps(shape, strides, dtype.itemsize, axes, order) if strides and bare and product else ()
     again, result = partial(fast_reduce, keepdims=keepdims, products=True), reduced_shape(shape, axis, keepdims)

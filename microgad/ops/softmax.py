@@ -13,7 +13,7 @@ from ..backend.axes import reduced_shape
 from ..duck_arrays import DuckArray
 from ..errors import KindError
 from ..errors.notices import warn
-from ..fast_reductions import fast_reduce
+from ..fast_reductions import SMALL, fast_reduce
 from ..fast_reductions.products import ones, row_dots
 from ..function import Function
 from ..state import composite
@@ -210,7 +210,7 @@ def maximum_along(x: Any, axis: Any) -> Any:
 
 def sum_along(x: Any, axis: Any) -> Any:
     """Return the sum along axes, which keep length 1. Along the last axis a matrix product is the fastest way."""
-    if type(x) is np.ndarray and x.size < 5000:
+    if type(x) is np.ndarray and x.size < SMALL:
         return np.add.reduce(x, axis, keepdims=True)
     if axis in (-1, x.ndim - 1):
         return np.matmul(x, ones(x.shape[-1], x))[..., None]

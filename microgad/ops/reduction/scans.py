@@ -10,6 +10,7 @@ import numpy as np
 
 from ... import backend, return_types
 from ...errors import ArgumentError, ShapeError
+from ...fast_reductions import SMALL
 from ...function import Function
 from ...function.linear_map import LinearMap
 from ...state import composite
@@ -63,7 +64,7 @@ class Cummax(Function):
         x = layouts.contiguous(x)
         best = accumulate(self.better, x, self.axis)
         n, reached = x.shape[self.axis], (x == best) | (x != x)
-        if self.axis == x.ndim - 1 and x.size > 5000 and not backend.is_gpu(x):
+        if self.axis == x.ndim - 1 and x.size >= SMALL and not backend.is_gpu(x):
             self.index = _last_true(reached.reshape(-1, n)).reshape(x.shape)
         else:
             place = backend.like(np.arange(n).reshape((n,) + (1,) * (x.ndim - 1 - self.axis)), x)
