@@ -58,12 +58,13 @@ def load(
 
     Tensors are loaded onto the device that they were saved from. `map_location` is another device, a dict from device
     to device, or a function: it is called with each storage, on the CPU, and the name of its old device, and returns
-    the storage, `storage.cuda(1)`, a device's name, or None for no change. With `mmap`, if `f` is a path, Tensors are
-    mapped from the file, not copied into memory, and not compared with their checksums.
+    the storage, `storage.cuda(1)`, a device's name, or None for no change. With `mmap`, where `f` is a path, Tensors
+    are mapped from the file, not copied into memory, and not compared with their checksums.
 
     Raises RuntimeError, which names the file and what is wrong, if it is damaged or may not be loaded; OSError if it
-    can't be read; AttributeError if `f` is neither a path nor a file that can seek; TypeError for another map_location
-    or an unknown option.
+    can't be read; AttributeError if `f` is neither a path nor a file that can seek; TypeError for a file that is open
+    as text, another map_location or an unknown option; ValueError for `mmap` of an open file. Errors of a map_location
+    that is a function are raised as they are.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -79,6 +80,8 @@ def load(
     with binding(old_text.encoding, options.get("encoding", "utf-8")), objects.allow_program_classes(not safe):
         if not isinstance(f, str | os.PathLike):
             _check_seekable(f)
+            if mmap:
+                raise ValueError("load: f must be a file path in order to use the mmap argument")
             return _read(f, getattr(f, "name", "the file"), place, False)
         with open(f, "rb") as file:
             return _read(file, os.fspath(f), place, bool(mmap))
@@ -118,7 +121,10 @@ def _location(map_location: Any) -> Location:
     if callable(map_location):
 
         def asked(memory: Any, saved: str) -> Any:
-            found = map_location(UntypedStorage(memory), saved)
+            try:
+                found = map_location(UntypedStorage(memory), saved)
+            except INVALID as error:
+                raise error if isinstance(error, DeviceError) else _OfProgram(error) from None
             if not is_storage(found):
                 return backend.to_device(memory, saved if found is None else str(found))
             if found.nbytes() != memory.nbytes:
@@ -127,6 +133,13 @@ def _location(map_location: Any) -> Location:
 
         return asked
     raise TypeError(f"load: map_location must be a device, a dict or a function, got {type(map_location).__name__}")
+
+
+class _OfProgram(Exception):
+    """Carries an error of a program's map_location through the handlers for errors of a file."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
 
 class LoadEndianness(enum.Enum):
@@ -195,6 +208,8 @@ def _is_zipfile(f: Any) -> bool:
 def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
     begins = file.tell()
     start = file.read(512)
+    if not isinstance(start, bytes):
+        raise TypeError(f"load: {name} must be opened in binary mode, but reading it gives {type(start).__name__}")
     file.seek(begins)
     try:
         if not start:
@@ -218,6 +233,8 @@ def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
         obj, size = read_legacy(file.read(), place)
         file.seek(begins + size)  # another object may follow
         return obj
+    except _OfProgram as raised:
+        own = raised.error
     except FileError as error:
         raise type(error)(f"load: {name} {error}") from None
     except DeviceError as error:
@@ -225,6 +242,7 @@ def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
         raise DeviceError(f"{hint}load: {error}, or load with map_location='cpu'") from None
     except INVALID as error:
         raise FileError(f"load: {name} makes no sense: {_describe(error)}") from None
+    raise own
 
 
 def _device(place: Location) -> str:
@@ -242,6 +260,8 @@ def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
     archive.leave_folder()
     if "data.pkl" not in archive:
         raise FileError("is a zip archive, but not one of PyTorch's: it holds no data.pkl")
+    if not 1 <= int(archive.read("version")) <= 10:
+        raise FileError(f"has the version {archive.read('version').decode()!r}, but only those from 1 to 10 are known")
     order = (_default_endianness or LoadEndianness.LITTLE).name.lower()
     if "byteorder" in archive:
         order = archive.read("byteorder").decode()
@@ -254,7 +274,7 @@ def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
     def storage(kind: Name, key: Any, location: Any, count: Any, *rest: Any) -> Storage:
         record, dtype = f"data/{key}", kind.dtype
         nbytes = archive.size(record)
-        if type(count) is not int or count < 0 or count * (dtype.itemsize if dtype else 1) > nbytes:
+        if type(count) is not int or count * (dtype.itemsize if dtype else 1) != nbytes:
             raise FileError(f"claims {shown(count)} elements of {record!r}, which has {nbytes} bytes")
 
         def memory() -> Any:

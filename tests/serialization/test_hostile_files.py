@@ -108,6 +108,7 @@ def tensor_pickle(count: int, offset: int, size: bytes, stride: bytes, key: byte
     ("arguments", "message"),
     [
         ((7, 0, b"(K\x06t", b"(K\x01t"), "claims 7 elements of 'data/0', which has 24 bytes"),
+        ((5, 0, b"(K\x05t", b"(K\x01t"), "claims 5 elements of 'data/0', which has 24 bytes"),
         ((2**61, 0, b"(K\x06t", b"(K\x01t"), "claims 2305843009213693952 elements"),
         ((-1, 0, b"(K\x06t", b"(K\x01t"), "claims -1 elements"),
         ((6, 1, b"(K\x06t", b"(K\x01t"), "reaches beyond its storage of 6 elements"),
@@ -127,6 +128,21 @@ def test_a_tensor_that_reaches_beyond_its_storage_is_rejected(arguments: Any, me
 
 def test_a_tensor_within_its_storage_is_loaded() -> None:
     assert torch.load(io.BytesIO(with_pickle(tensor_pickle(6, 1, b"(K\x02t", b"(K\x03t")))).tolist() == [1, 4]
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [(b"", "makes no sense"), (b"x", "makes no sense"), (b"0", "version '0'"), (b"11", "from 1 to 10")],
+)
+def test_a_version_that_is_none_or_unknown_is_rejected(version: bytes, message: str) -> None:
+    rejects(archive_with({"version": version}), message)
+
+
+@pytest.mark.parametrize("more", [b"\n", b"xxx", bytes(60_000)])
+def test_bytes_after_the_archive_are_ignored(more: bytes) -> None:
+    """As in PyTorch: a download may be padded."""
+    loaded = torch.load(io.BytesIO(WHOLE.getvalue() + more))
+    assert loaded["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 LAUGHS = b")" + b"qch\x63\x86" * 60  # a tuple of 2**60 parts

@@ -341,6 +341,27 @@ def test_map_location_of_a_wrong_type_raises() -> None:
         load(io.BytesIO(), map_location=0)
 
 
+@pytest.mark.parametrize("error", [KeyError("mine"), ValueError("mine"), AttributeError("mine")])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_an_error_of_the_program_s_map_location_is_raised_as_it_is(error: Exception, zipped: bool) -> None:
+    def place(storage: Any, location: str) -> Any:
+        raise error
+
+    file = io.BytesIO()
+    save(microgad.ones(2), file, _use_new_zipfile_serialization=zipped)
+    file.seek(0)
+    with pytest.raises(type(error), match="mine") as raised:
+        load(file, map_location=place)
+    assert raised.value is error
+
+
+def test_a_file_that_was_opened_as_text_raises_and_so_does_the_mapping_of_an_open_file() -> None:
+    with pytest.raises(TypeError, match="must be opened in binary mode"):
+        load(io.StringIO("text"))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="f must be a file path in order to use the mmap argument"):
+        load(io.BytesIO(saved([])), mmap=True)
+
+
 def test_map_location_may_return_another_storage_of_that_size() -> None:
     x = microgad.tensor([1.0, 2.0])
     loaded = load(io.BytesIO(saved([x, x[1:]])), map_location=lambda storage, place: x.untyped_storage())
