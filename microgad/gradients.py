@@ -14,7 +14,7 @@ from . import engine, errors, function, state
 from .duck_arrays import called_again, check_write
 from .engine.leaves import accumulate
 from .engine.paths import node_at
-from .errors import arguments
+from .errors import gradients as gradient_errors
 from .function import AccumulateGrad, Function
 from .lazy import LazyModule
 
@@ -46,7 +46,7 @@ def backward(
     tensors = _sequence(tensors)
     if (level := dual_level.get()) is not None:
         level.check_roots(tensors)
-    given = grad_tensors if grad_variables is None else arguments.old_gradients(grad_tensors, grad_variables)
+    given = grad_tensors if grad_variables is None else gradient_errors.old_gradients(grad_tensors, grad_variables)
     create_graph = index(create_graph) != 0
     roots, seeds = _check_gradients(tensors, given, create_graph)
     retain = _retains(create_graph if retain_graph is None else retain_graph)
@@ -96,7 +96,7 @@ def grad(
     outputs, inputs = _sequence(outputs), _sequence(inputs)
     create_graph = index(create_graph) != 0
     if not only_inputs or not inputs or materialize_grads is not False or allow_unused is not None:
-        arguments.check_grad(inputs, only_inputs, materialize_grads, allow_unused)
+        gradient_errors.check_grad(inputs, only_inputs, materialize_grads, allow_unused)
     if not create_graph and (forward := dual_level.get()) is not None and forward.reaches(outputs, grad_outputs):
         recorded = True, True, only_inputs, allow_unused, is_grads_batched, materialize_grads
         return tuple(map(forward.constant, grad(outputs, inputs, grad_outputs, *recorded)))
@@ -114,7 +114,7 @@ def grad(
             zeros = np.zeros_like(x.array, shape=target.shape, dtype=target.dtype)
             g = function.Tensor._wrap(zeros).requires_grad_(create_graph)
         elif g is None and not allow_unused:
-            raise arguments.unused(i, target.shape)
+            raise gradient_errors.unused(i, target.shape)
         results.append(g if g is None or isinstance(g, function.Tensor) else function.Tensor._wrap(g))
     return tuple(results)
 
@@ -131,7 +131,7 @@ def _sequence(tensors: Any) -> tuple[Any, ...]:
 
 def _node_of(tensor: Any, op: str, i: int) -> Any:
     if (node := node_at(tensor)) is None and not getattr(tensor, "requires_grad", False):
-        raise arguments.no_node(op, i, tensor)
+        raise gradient_errors.no_node(op, i, tensor)
     return AccumulateGrad(tensor) if node is None else node  # on a view made under no_grad nothing depends
 
 
@@ -146,15 +146,15 @@ def _check_gradients(tensors: Sequence[Any], grads: Any, create_graph: bool) -> 
         shape, dtype = node.shape, node.dtype
         if g is None:
             if math.prod(shape) != 1 or (dtype.kind == "c" and not state.current().holomorphic):
-                raise arguments.no_gradient(i, shape, dtype)
+                raise gradient_errors.no_gradient(i, shape, dtype)
             g = function.Tensor._wrap(np.ones_like(tensor.array, shape=shape, dtype=dtype))
         elif not isinstance(g, function.Tensor) or g.array.shape != shape:
-            raise arguments.unfit_gradient(i, g, shape, dtype)
+            raise gradient_errors.unfit_gradient(i, g, shape, dtype)
         if not type(tensor.array) is np.ndarray is type(g.array):
-            arguments.check_device(g, tensor, i)
+            gradient_errors.check_device(g, tensor, i)
         if g.array.dtype != dtype:
             if (g.array.dtype.kind == "c") != (dtype.kind == "c") and not state.current().holomorphic:
-                raise arguments.unfit_gradient(i, g, shape, dtype)
+                raise gradient_errors.unfit_gradient(i, g, shape, dtype)
             g = np.astype(g, dtype)
         roots.append(node)
         seeds.append(g if create_graph else g.array)

@@ -15,7 +15,7 @@ from ..engine.hooks import RemovableHandle
 from ..engine.leaves import accumulate
 from ..engine.paths import producer
 from ..engine.results import gathered
-from ..errors import arguments
+from ..errors import gradients as gradient_errors
 from ..function import AccumulateGrad, Function, rules
 from ..function.half import HALF
 from ..function.naming import node_name
@@ -146,7 +146,7 @@ def _check_output_grads(node: Function, grads: tuple[Any, ...]) -> list[Any]:
         if g is not None and not isinstance(g, function.Tensor):
             raise TypeError(f"{node_name(node)}: expected a Tensor, but got {type(g).__name__}")
         if g is not None and (g.shape, g.array.dtype) != (shapes[i], dtypes[i]):
-            raise arguments.unfit_gradient(i, g, shapes[i], dtypes[i])
+            raise gradient_errors.unfit_gradient(i, g, shapes[i], dtypes[i])
         given[i] = g
     return given
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from .. import dtypes, errors, updates
 from .. import function as core
-from ..errors.arguments import check_bool, no_tensor
+from ..errors.arguments import check_bool
+from ..errors.calls import no_tensor
 from ..function.naming import with_in_place_name
 from ..lazy import LazyModule, accepts_lazy
 from .factories import with_signature

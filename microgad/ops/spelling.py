@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .. import function as core
-from ..errors.arguments import CALL_ERRORS, other_names, renamed, retry_or_raise, type_check
+from ..errors.arguments import type_check
+from ..errors.calls import CALL_ERRORS, other_names, renamed, retry_or_raise
 from ..errors.notices import once
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from ..errors.arguments import CALL_ERRORS, retry_or_raise, type_check
+from ..errors.arguments import type_check
+from ..errors.calls import CALL_ERRORS, retry_or_raise
 from .observer import Observer as Observer
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -17,7 +17,7 @@ from types import FunctionType
 from typing import Any
 
 from .. import function
-from ..errors import arguments as argument_errors
+from ..errors import calls
 from . import (
     disable_subclasses,
     get_overloaded_args,
@@ -168,7 +168,7 @@ def retry_overridden(f: Any, /, *args: Any, **kwargs: Any) -> Any:
     return _wrappers[id(f)][0](*args, **kwargs) if id(f) in _wrappers else NotImplemented
 
 
-argument_errors.retry_overridden = retry_overridden
+calls.retry_overridden = retry_overridden
 
 
 def install() -> None:
