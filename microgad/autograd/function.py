@@ -289,6 +289,17 @@ class CustomNode(core.Function):
         return tuple(map(self._unpack, kept, self.ctx._locations))
 
     def grad_inputs(self, grad: Any) -> tuple[Any, ...]:
+        given = self._given(grad)
+        recording = state.current().grad_enabled
+        if recording and computing_jvp.get():
+            results = _ZeroWithJvp.apply(self, *given) if self.ctx._zero_tangents else self._recorded_vjp(given)
+        else:
+            results = self._vjp(given)
+        self._check(results)
+        return tuple(g if g is None or recording else g.array for g in results[: len(self.edges)])
+
+    def _given(self, grad: Any) -> list[Any]:
+        """Return what `backward` gets: a Tensor or None for each result of forward."""
         shapes, dtypes = (self.shape, self.dtype) if type(self.shape) is list else ([self.shape], [self.dtype])
         grads = grad if type(grad) is tuple else (grad,) * len(shapes)
         given: list[Any] = [None] * self.ctx._num_outputs
@@ -297,38 +308,36 @@ class CustomNode(core.Function):
             if g is None and self.ctx.materialize_grads and not constant:
                 g = backend.make_like(np.zeros_like, self.ctx._example, shape=shape, dtype=dtype)
             given[i] = g if g is None or isinstance(g, Tensor) else Tensor._wrap(g)
-        recording = state.current().grad_enabled
-        if recording and computing_jvp.get():
-            results = _ZeroWithJvp.apply(self, *given) if self.ctx._zero_tangents else self._recorded_vjp(given)
-        else:
-            results = self._vjp(given)
-        name = f"{self.function.__name__}Backward"
-        if len(results) < len(self.edges) or any(g is not None for g in results[len(self.edges) :]):
+        return given
+
+    def _check(self, results: tuple[Any, ...]) -> None:
+        """Raise unless `backward` returned a fitting gradient or None for each input."""
+        name, count = f"{self.function.__name__}Backward", len(self.edges)
+        if len(results) < count or any(g is not None for g in results[count:]):
             raise errors.ShapeError(
-                f"function {name} returned an incorrect number of gradients (expected {len(self.edges)}, got "
-                f"{len(results)})"
+                f"function {name} returned an incorrect number of gradients (expected {count}, got {len(results)})"
             )
-        for i, g in enumerate(results[: len(self.edges)]):
-            if not (g is None or isinstance(g, Tensor)):
+        for i, (g, edge, device) in enumerate(zip(results, self.edges, self.ctx._devices, strict=False)):
+            if g is None:
+                continue
+            if not isinstance(g, Tensor):
                 raise errors.DtypeError(f"{name}: expected Variable or None (got {type(g).__name__})")
-            edge = self.edges[i]
-            if g is not None and edge is not None and g.array.dtype.kind == "c" != edge.dtype.kind:
+            if edge is not None and g.array.dtype.kind == "c" != edge.dtype.kind:
                 raise errors.DtypeError(
                     f"{name}: the gradient at position {i + 1} is {g.dtype}, but the input is real: Expected "
                     "isFloatingType(grad.scalar_type()) || (input_is_complex == grad_is_complex) to be true, but got "
                     "false."
                 )
-            if g is not None and self.ctx._devices[i] is None:
+            if device is None:
                 raise errors.GraphError(
                     f"function {name} returned a gradient different than None at position {i + 1}, but the "
                     "corresponding forward input was not a Variable"
                 )
-            if g is not None and edge is not None and g.device != self.ctx._devices[i]:
+            if edge is not None and g.device != device:
                 raise errors.DeviceError(
-                    f"Function {name} returned an invalid gradient at index {i} - expected device "
-                    f"{self.ctx._devices[i]} but got {g.device}"
+                    f"Function {name} returned an invalid gradient at index {i} - expected device {device} but got "
+                    f"{g.device}"
                 )
-        return tuple(g if g is None or recording else g.array for g in results[: len(self.edges)])
 
     def _recorded_vjp(self, grads: list[Any]) -> tuple[Any, ...]:
         """Call backward in forward mode. Raises NotImplementedError if its results can't be differentiated."""
