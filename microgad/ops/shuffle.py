@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
+import numpy as np
+
 from ..errors import ArgumentError, ShapeError
 from ..function.linear_map import LinearMap
 from ..state import composite
 from ..type_aliases import Tensor
 from . import layouts
+
+FEW = 1 << 12  # elements that are copied faster by one call
 
 
 class Shuffle(LinearMap):
@@ -18,12 +25,30 @@ class Shuffle(LinearMap):
     size: tuple[int, ...]
 
     def forward(self, x):
-        return layouts.match_memory_format(x.reshape(self.split).transpose(self.order).copy().reshape(self.size), x)
+        return _shuffled(x, self.split, self.order, self.size)
 
     def adjoint(self, grad):
-        inverse = sorted(range(len(self.order)), key=self.order.__getitem__)
-        moved = grad.reshape([self.split[i] for i in self.order])
-        return moved.transpose(inverse).copy().reshape(self.x_shape)
+        inverse = tuple(sorted(range(len(self.order)), key=self.order.__getitem__))
+        return _shuffled(grad, tuple([self.split[i] for i in self.order]), inverse, self.x_shape)
+
+
+def _shuffled(x: Any, split: tuple[int, ...], order: tuple[int, ...], size: tuple[int, ...]) -> Any:
+    """Return x reshaped, permuted and reshaped, in channels-last format if x is. It is copied once.
+
+    All axes of `split` are parts of x's, and permuted those of the result's, so that reshaping makes views.
+    """
+    moved = x.reshape(split).transpose(order)
+    if not layouts.channels_last(x):
+        return moved.copy().reshape(size)
+    out = layouts.empty_in_format(x, size)
+    parts = out.reshape(moved.shape)
+    short = [n for n, step in zip(parts.shape[2:], parts.strides[2:], strict=True) if step < parts.strides[1]]
+    if math.prod(short) >= parts.shape[1] or x.size < FEW:
+        parts[...] = moved
+    else:  # the innermost parts of the channels are short: NumPy's inner loops should run along the first
+        for at in np.ndindex(*short):
+            parts[(slice(None), slice(None), *at)] = moved[(slice(None), slice(None), *at)]
+    return out
 
 
 @composite

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
+import microgad.nn.functional as F
 from microgad import Tensor
 from microgad.backend.memory_layout import copied_row_major, copy_into, faster_copy
 from microgad.ops import layouts
@@ -175,6 +176,44 @@ def test_channels_last_is_kept(operation: Callable[[Tensor], Tensor], gaps: bool
     assert result.is_contiguous(memory_format=torch.channels_last)
     assert same.is_contiguous()
     torch.testing.assert_close(result, same, rtol=0, atol=0)
+
+
+IMAGES = {
+    "max_pool2d": lambda x: F.max_pool2d(x, 2),
+    "max_pool2d, overlapping": lambda x: F.max_pool2d(x, 3, 2, 1),
+    "max_pool2d, long": lambda x: F.max_pool2d(x, 8, 1),
+    "max_pool2d, dilated": lambda x: F.max_pool2d(x, 2, 1, 1, 2),
+    "avg_pool2d": lambda x: F.avg_pool2d(x, 2),
+    "avg_pool2d, overlapping": lambda x: F.avg_pool2d(x, 3, 1, 1, count_include_pad=False),
+    "avg_pool2d of the whole plane": lambda x: F.avg_pool2d(x, (10, 12)),
+    "pad, reflect": lambda x: F.pad(x, (1, 2, 2, 0), "reflect"),
+    "pad, replicate": lambda x: F.pad(x, (1, 2, 2, 0), "replicate"),
+    "pixel_shuffle": lambda x: F.pixel_shuffle(x, 2),
+    "pixel_unshuffle": lambda x: F.pixel_unshuffle(x, 2),
+    "channel_shuffle": lambda x: F.channel_shuffle(x, 4),
+    "group_norm": lambda x: F.group_norm(x, 4, x[0, :, 0, 0].detach(), x[0, :, 1, 1].detach()),
+    "group_norm of the sum": lambda x: F.group_norm(x + 100, 2),
+}
+
+
+@pytest.mark.parametrize("channels", [4, 80])
+@pytest.mark.parametrize("operation", IMAGES)
+def test_images_in_channels_last_format_have_the_results_of_contiguous_ones(rng, operation, channels) -> None:
+    """Derivatives also have the format of the results' derivatives."""
+    values, results = rng.integers(0, 9, (4, channels, 10, 12)) + 0.5, []
+    if operation.startswith("max"):
+        values[1, 2, 3:5, 4] = np.nan
+    for form in (torch.contiguous_format, torch.channels_last):
+        x = torch.tensor(values).contiguous(memory_format=form).requires_grad_()
+        out = IMAGES[operation](x)
+        assert out.is_contiguous(memory_format=form)
+        factors = torch.arange(float(out.numel())).reshape(out.shape).contiguous(memory_format=form)
+        (grad,) = torch.autograd.grad(out, x, factors.to(out), retain_graph=True)
+        (again,) = torch.autograd.grad((out * out).sum(), x, create_graph=True)
+        second = torch.autograd.grad((again * again.detach()).sum(), x)[0]
+        results.append([a.detach().numpy(force=True) for a in (out, grad, again, second)])
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-7 * np.nanmax(np.abs(theirs)))
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "float16", "float32", "complex64"])

@@ -291,3 +291,29 @@ def test_gradients_of_chunks_of_images_in_channels_last_format(used, create_grap
         (grad,) = t.autograd.grad([out.pow(2).sum() for out in outs], x, create_graph=create_graph)
         strides.append(grad.stride())
     assert strides[1] == strides[0]
+
+
+IMAGES = {
+    "max_pool2d": lambda x, F: F.max_pool2d(x, 3, 2, 1),
+    "avg_pool2d": lambda x, F: F.avg_pool2d(x, 2),
+    "avg_pool2d, overlapping": lambda x, F: F.avg_pool2d(x, 3, 1, 1),
+    "pad, reflect": lambda x, F: F.pad(x, (1, 2, 2, 0), "reflect"),
+    "pad, replicate": lambda x, F: F.pad(x, (1, 2, 2, 0), "replicate"),
+    "pixel_shuffle": lambda x, F: F.pixel_shuffle(x, 2),
+    "pixel_unshuffle": lambda x, F: F.pixel_unshuffle(x, 2),
+    "channel_shuffle": lambda x, F: F.channel_shuffle(x, 2),
+    "group_norm": lambda x, F: F.group_norm(x, 2),
+}
+
+
+@pytest.mark.parametrize(
+    ("operation", "create_graph"), [*itertools.product(IMAGES, (False, True))][:-1]
+)  # group_norm's derivative that is recorded is composed of elementary operations
+def test_gradients_of_images_in_channels_last_format(operation, create_graph):
+    strides = []
+    for t in (torch, microgad):
+        x = t.rand(2, 16, 32, 36).to(memory_format=t.channels_last).requires_grad_()
+        out = IMAGES[operation](x, t.nn.functional)
+        (grad,) = t.autograd.grad(out.pow(2).sum(), x, create_graph=create_graph)
+        strides.append(grad.stride())
+    assert strides[1] == strides[0]

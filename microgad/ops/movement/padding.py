@@ -56,14 +56,15 @@ class NonConstantPad(LinearMap):
         return out
 
     def adjoint(self, grad):
-        grad = grad.copy()
+        last = layouts.channels_last(grad)
+        grad = grad.copy("K" if last else "C")
         for axis, (low, high) in enumerate(self.widths):
             lead, n = (slice(None),) * axis, grad.shape[axis] - low - high
             for put, source in _border_along_axis(n, low, high, self.mode):
                 part = grad[(*lead, put)]
                 grad[(*lead, source)] += part.sum(axis, keepdims=True) if self.mode == "edge" else part
             grad = grad[(*lead, slice(low, low + n))]
-        return layouts.contiguous(grad)
+        return layouts.in_format(grad, last)
 
 
 def _with_empty_border(x: Any, widths: Widths) -> Any:

@@ -19,28 +19,30 @@ from ..blocks import batch_blocks
 from ..linalg.common import check_halves
 from ..reduction.sums import channel_sums
 from ..spelling import tensors_only
-from .channels import channel_size, check_channels, column, flatten, is_mixed_half, per_channel, size_rule
+from .channels import (
+    channel_size,
+    check_channels,
+    column,
+    flatten,
+    in_rows_of_channels,
+    is_channels_last,
+    is_mixed_half,
+    per_channel,
+    size_rule,
+)  # fmt: skip
 from .group import MANY_ROWS, GroupNorm, apply_norm
-
-FEW_CHANNELS = 8  # for which NumPy's loops over the channels of each place would take longer than transposing
 
 
 def _rows(x: Any, like: Any) -> Any:
     """Flatten (N, C, ...) to (N, C, P), or to (N · P, C, 1) where `like` is dense with its many channels last."""
-    many = x.shape[1] > FEW_CHANNELS and _is_channels_last(like)
-    return layouts.moveaxis(x, 1, -1).reshape(-1, x.shape[1], 1) if many else flatten(x)
+    return layouts.moveaxis(x, 1, -1).reshape(-1, x.shape[1], 1) if in_rows_of_channels(like) else flatten(x)
 
 
 def _unflattened(rows: Any, like: Any) -> Any:
     """Undo `_rows`: a view."""
-    if like.shape[1] <= FEW_CHANNELS or not _is_channels_last(like):
+    if not in_rows_of_channels(like):
         return rows.reshape(like.shape)
     return layouts.moveaxis(rows.reshape((len(like), *like.shape[2:], like.shape[1])), -1, 1)
-
-
-def _is_channels_last(x: Any) -> bool:
-    dense = type(x) is np.ndarray and x.ndim > 2 and x.size and not x.flags.c_contiguous
-    return bool(dense and layouts.moveaxis(x, 1, -1).flags.c_contiguous)
 
 
 def _sums(a: Any, b: Any = None) -> Any:
@@ -101,7 +103,7 @@ class BatchNorm(Function):
             out *= factor[channels]
             out += shift[channels]
             out += g[part] * scale[channels]
-        in_rows = input.ndim > 3 and _is_channels_last(input)  # PyTorch's gradient of (N, C, L) is contiguous
+        in_rows = input.ndim > 3 and is_channels_last(input)  # PyTorch's gradient of (N, C, L) is contiguous
         grad_input = layouts.in_format(_unflattened(centered, input), in_rows)
         gradients = (grad_input, grad_weight, grad_bias)
         return tuple(x if needed else None for x, needed in zip(gradients, self.needs, strict=True))

@@ -9,8 +9,10 @@ import numpy as np
 
 from ...errors import DtypeError, KindError, ShapeError
 from ...function.half import HALF
+from .. import layouts
 
 SINGLE = np.dtype(np.float32)
+FEW_CHANNELS = 8  # for which NumPy's loops over the channels of each place would take longer than transposing
 FEW = 5000  # numbers that are not worth a repetition of the channels' values
 
 
@@ -45,6 +47,17 @@ def channel_size(input: Any) -> int:
 def flatten(x: Any) -> Any:
     """Flatten the axes after the channels, (N, C, ...) -> (N, C, P)."""
     return x.reshape((*x.shape[:2], math.prod(x.shape[2:])))
+
+
+def is_channels_last(x: Any) -> bool:
+    """Whether a bare x (N, C, ...) is dense with its channels last."""
+    dense = type(x) is np.ndarray and x.ndim > 2 and x.size and not x.flags.c_contiguous
+    return bool(dense and layouts.moveaxis(x, 1, -1).flags.c_contiguous)
+
+
+def in_rows_of_channels(x: Any) -> bool:
+    """Whether x is dense with many channels last."""
+    return x.shape[1] > FEW_CHANNELS and is_channels_last(x)
 
 
 def column(x: Any, like: Any) -> Any:

@@ -17,11 +17,12 @@ from ...fast_reductions.products import ones, row_dots, sum_rows
 from ...function import Function
 from ...type_aliases import Tensor
 from .. import layouts
-from ..blocks import unbuffered
+from ..blocks import unbuffered, unbuffered_runs
 from ..spelling import tensors_only
-from .channels import column, is_mixed_half, per_channel
+from .channels import column, in_rows_of_channels, is_mixed_half, per_channel
 
 BLOCK = 1 << 18  # elements that stay in the cache
+LONG_RUN = 1 << 12  # numbers of a loop that is no faster for more
 MANY_ROWS = 1 << 12  # numbers that one product sums or einsum adds in turn: more would cost digits
 
 
@@ -36,6 +37,11 @@ class GroupNorm(Function):
     all_edges = True
 
     def forward(self, input, weight, bias):
+        if self._has_places(input):
+            x = _places(input)
+            with unbuffered_runs(x.shape[2]):
+                out = self._forward_by_places(x, weight, bias)
+            return layouts.match_memory_format(_from_places(out, input), input)
         result = np.empty_like(input, order="C")
         x, out, viewed = self._rows(input), self._rows(result), result.reshape(self.view)
         weight = None if weight is None else per_channel(weight.reshape(-1), viewed)
@@ -65,6 +71,12 @@ class GroupNorm(Function):
         return result if self.in_rows else layouts.match_memory_format(result, input)
 
     def backward(self, grad, input, weight, mean, inv_std):
+        if self._has_places(input):
+            x = _places(input)
+            with unbuffered_runs(x.shape[2]):
+                out, *gradients = self._backward_by_places(_places(grad), x, weight, mean, inv_std)
+            whole = layouts.in_format(_from_places(out, input), input.ndim > 3) if self.needs[0] else None
+            return (whole, *gradients)
         grad_input = np.empty_like(input, order="C")
         x, g, out = (self._rows(a) for a in (input, grad, grad_input))
         viewed = g.reshape(self.view)
@@ -95,9 +107,80 @@ class GroupNorm(Function):
     def _parts(self, x: Any) -> Iterator[tuple[slice, slice]]:
         """Yield blocks of x, each as a slice of the rows and as a slice of the view. The CPU's stay in the cache."""
         group = self.rows // (self.view[0] or 1) or 1
-        count = max(1, BLOCK // (group * x.shape[1] or 1) if backend.on_cpu(x) else self.view[0])
+        count = max(1, BLOCK // (math.prod(self.view[1:]) or 1) if backend.on_cpu(x) else self.view[0])
         for i in range(0, self.view[0], count):
             yield slice(group * i, group * (i + count)), slice(i, i + count)
+
+    def _has_places(self, input: Any) -> bool:
+        """Whether the channels lie innermost in memory, and are enough for `_places` to be faster than transposing."""
+        return len(self.view) == 3 and input.size >= layouts.LARGE and in_rows_of_channels(input)
+
+    def _forward_by_places(self, x: Any, weight: Any, bias: Any) -> Any:
+        """`forward` of `_places`: it sums each channel, and then the channels of each group."""
+        out, size = np.empty_like(x), math.prod(self.view) // self.rows
+        self.mean = np.empty_like(x, shape=(self.rows, 1))
+        self.inv_std = np.empty_like(self.mean)
+        weight, bias = (None if a is None else np.tile(a, x.shape[2] // len(a)) for a in (weight, bias))
+        for rows, images in self._parts(x):
+            given, part = x[images], out[images]
+            mean = self._of_groups(self._of_channels(given)) / size
+            np.subtract(given, self._spread(mean, x), out=part)
+            var = self._of_groups(self._of_channels(part, part)) / size
+            if (mean * mean > 16 * var).any():  # as in `forward`
+                rest = self._of_groups(self._of_channels(part)) / size
+                part -= self._spread(rest, x)
+                mean += rest
+                var -= rest * rest
+            self.mean[rows], self.inv_std[rows] = mean, 1 / np.sqrt(var + self.eps)
+            scale = self._spread(self.inv_std[rows], x)
+            part *= scale if weight is None else scale * weight
+            if bias is not None:
+                part += bias
+        return out
+
+    def _backward_by_places(self, g: Any, x: Any, weight: Any, mean: Any, inv_std: Any) -> tuple[Any, ...]:
+        """`backward` of `_places`."""
+        out, size = np.empty_like(x), math.prod(self.view) // self.rows
+        sums, dots = (np.empty_like(x, shape=self.view[:2]) for _ in range(2))
+        wide = None if weight is None else np.tile(weight, x.shape[2] // len(weight))
+        for rows, images in self._parts(x):
+            given, part, scale = g[images], out[images], self._spread(inv_std[rows], x)
+            np.subtract(x[images], self._spread(mean[rows], x), out=part)
+            part *= scale
+            sums[images], dots[images] = self._of_channels(given), self._of_channels(given, part)
+            if not self.needs[0]:
+                continue
+            shift, factor = (
+                self._of_groups(s[images] if weight is None else s[images] * weight) / size for s in (sums, dots)
+            )
+            part *= self._spread(-factor, x)
+            part += given if wide is None else given * wide
+            part -= self._spread(shift, x)
+            part *= scale
+        grads = (
+            fast_sum(a, 0, False) if needed else None for a, needed in zip((dots, sums), self.needs[1:], strict=True)
+        )
+        return (out, *grads)
+
+    def _of_channels(self, a: Any, b: Any = None) -> Any:
+        """Sum a, or a · b, over the places, `_places` of (n, C, ...) -> (n, C)."""
+        if a.shape[1] > MANY_ROWS:
+            sums = fast_sum(a if b is None else a * b, 1, False)
+        else:
+            sums = ones(a.shape[1], a) @ a if b is None else np.einsum("npc,npc->nc", a, b)
+        return sums.reshape(len(a), -1, self.view[1]).sum(1)
+
+    def _of_groups(self, sums: Any) -> Any:
+        """Sum the channels of each group, (n, C) -> (n · groups, 1)."""
+        return sums.reshape(len(sums) * self.rows // self.view[0], -1).sum(1, keepdims=True)
+
+    def _spread(self, values: Any, x: Any) -> Any:
+        """Repeat the groups' values for the channels of some places, (n · groups, 1) -> (n, 1, k · C), as in x."""
+        c, groups = self.view[1], self.rows // self.view[0]
+        wide = np.empty_like(values, shape=(len(values) // groups, 1, x.shape[2]))
+        parts = wide.reshape(len(wide), x.shape[2] // c, groups, c // groups)
+        parts[...] = values.reshape(len(wide), 1, groups, 1)
+        return wide
 
     def decomposition(self, input, weight, bias):
         x = self._rows(input)
@@ -132,6 +215,19 @@ def _mean(x: Any) -> Any:
     sums = x @ ones(x.shape[1], x)
     sums /= x.shape[1] or 1
     return sums[:, None]
+
+
+def _places(x: Any) -> Any:
+    """Reshape (N, C, ...) to (N, P / k, k · C): the channels of k places side by side make NumPy's loops long."""
+    x = layouts.moveaxis(x, 1, -1)
+    places, c = math.prod(x.shape[1:-1]), x.shape[-1]
+    k = next(k for k in range(max(1, LONG_RUN // c), 0, -1) if places % k == 0)
+    return x.reshape(len(x), places // k, k * c)
+
+
+def _from_places(x: Any, like: Any) -> Any:
+    """Undo `_places`: a view."""
+    return layouts.moveaxis(x.reshape((len(like), *like.shape[2:], like.shape[1])), -1, 1)
 
 
 def _by_channel(a: Any, b: Any = None) -> Any:

@@ -10,17 +10,20 @@ from typing import Any
 import numpy as np
 
 from ... import backend
+from ...backend.memory_layout import copy_into
 from ...dtypes.limits import lowest
 from ...duck_arrays import DuckArray
 from ..blocks import batch_blocks
+from ..layouts import moveaxis
 from .geometry import Window
-from .unfold import padded, windows
+from .unfold import channels_innermost, padded, windows
 
 # Taps of a window that is the whole plane, or one of several tiles, at least, for which one argmax call is faster than
 # a step for each tap.
 MANY_TAPS, MANY_IN_TILES = 32, 64
 LONG_RUN = 8  # taps of stride 1 along an axis, at least, for which doubling is faster than a step for each tap
 FEW_CELLS = 1 << 13  # cells of all windows together, at most, for which it is faster, too
+MANY_CHANNELS = 16  # whose rows, where they lie innermost in memory, needn't be copied before arithmetic
 
 
 def window_maxima(x: Any, window: Window) -> tuple[Any, Any]:
@@ -37,17 +40,20 @@ def window_maxima(x: Any, window: Window) -> tuple[Any, Any]:
         out, place = maxima_of_rows(windows_as_rows(x, window, tiles), x, window)
         if gpu or not len(x) or np.minimum.reduce(out, None) > low:  # otherwise a winner may be padding or NaN
             return out, place
-    plane, small = padded(x, window, low), window.tap_offsets.dtype
-    out = np.empty_like(x, shape=(*x.shape[:2], *window.out), order="C")
-    winner = np.empty_like(out, dtype=small)
+    last = x.shape[1] >= MANY_CHANNELS and channels_innermost(x)
+    plane = padded(x, window, low, keep=last)
+    cells, first = (moveaxis(plane, 1, -1), 1) if last else (plane, 2)
+    out = np.empty_like(
+        x, shape=(*cells.shape[:first], *window.out, *cells.shape[first + len(window.out) :]), order="C"
+    )
+    winner = np.empty_like(out, dtype=window.tap_offsets.dtype)
     for images, _ in batch_blocks(plane, 1, math.prod(plane.shape[1:]) // 2):
-        best, place = plane[images], None
-        for axis in range(x.ndim - 1, 1, -1):
-            shape = (*best.shape[:axis], *out.shape[axis : axis + 1], *best.shape[axis + 1 :])
-            now = out[images] if axis == 2 else np.empty_like(x, shape=shape, order="C")
-            where = winner[images] if axis == 2 else np.empty_like(now, dtype=small)
-            maxima_along_axis(axis, window, best, place, now, where)
-            best, place = now, where
+        best, place = cells[images], None
+        for at in reversed(range(len(window.out))):
+            into = None if at else (out[images], winner[images])
+            best, place = maxima_along_axis(best, place, first + at, at, window, into)
+    if last:
+        out, winner = moveaxis(out, -1, 1), moveaxis(winner, -1, 1)
     if not gpu and (out != out).any():
         cells = windows(plane, window)
         for tap, offset in zip(np.ndindex(window.kernel), window.tap_offsets, strict=True):
@@ -56,66 +62,71 @@ def window_maxima(x: Any, window: Window) -> tuple[Any, Any]:
     return out, winner
 
 
-def maxima_along_axis(axis: int, window: Window, x: Any, won: Any, best: Any, place: Any) -> None:
-    """Write the maximum of windows along one axis of x (N, C, ...) into `best`, and its offset into `place`.
+def maxima_along_axis(x: Any, won: Any, axis: int, at: int, window: Window, into: Any) -> tuple[Any, Any]:
+    """Return the maxima along an axis of x, the window's `at`, and their offsets, in new arrays or in those of `into`.
 
-    `won` has the offsets that x's own values come from, None if x is the input. Each tap's cells are copied
-    into contiguous memory first, which makes the arithmetic on them fast.
+    `won` has the offsets that x's own values come from, None if x is the input. Unless x consists of rows of channels,
+    each tap's cells are copied into contiguous memory first, which makes the arithmetic on them fast.
     """
-    at, steps, small = axis - 2, best.shape[axis], place.dtype.type
-    s, d, before = window.stride[at], window.dilation[at], window.padding[at][0]
-    far = math.prod(window.size[at + 1 :])
-    if s == d == 1 and not before and window.kernel[at] >= LONG_RUN:
-        maxima_by_doubling(axis, window.kernel[at], far, x, won, best, place)
-        return
-    value, other = np.empty_like(best), np.empty_like(place)
-    for i in range(0, window.kernel[at] * d, d):
-        tap = (slice(None),) * axis + (slice(i, i + (steps - 1) * s + 1, s),)
-        if won is None:
-            other[...] = i * far
+    k, s, d, (before, _) = window.kernel[at], window.stride[at], window.dilation[at], window.padding[at]
+    far, steps, small = math.prod(window.size[at + 1 :]), window.out[at], window.tap_offsets.dtype
+    if not into:
+        best = np.empty_like(x, shape=(*x.shape[:axis], steps, *x.shape[axis + 1 :]), order="C")
+        into = best, np.empty_like(best, dtype=small)
+    best, place = into
+    if s == d == 1 and not before and k >= LONG_RUN:
+        best[...], place[...] = maxima_by_doubling(x, won, axis, k, far, small)
+        return into
+    taps = [(slice(None),) * axis + (slice(i, i + (steps - 1) * s + 1, s),) for i in range(0, k * d, d)]
+    copy_into(best, x[taps[0]])
+    if won is None:
+        place[...] = 0
+    else:
+        copy_into(place, won[taps[0]])
+    if before:  # start from a window's first cell that is not padding
+        first = np.maximum(-((np.arange(steps) * s - before) // d), 0) * d * far
+        place += backend.like(first.reshape(-1, *(1,) * (x.ndim - 1 - axis)), x, small)
+    rows = axis == at + 1
+    room, ahead = (None, None) if rows or k == 1 else (np.empty_like(best), np.empty_like(place))
+    for i, tap in enumerate(taps[1:], 1):
+        value, offset = x[tap], small.type(i * d * far)
+        if room is not None:
+            copy_into(room, value)
+            value = room
+        if won is None or rows:
+            ahead = np.subtract(offset, place, out=ahead)
+            if won is not None:
+                ahead += won[tap]
         else:
-            copy(other, won[tap])
-            other += small(i * far)
-        if i == 0:
-            copy(best, x[tap])
-            place[...] = other
-            if before:  # start from a window's first cell that is not padding
-                first = np.maximum(-((np.arange(steps) * s - before) // d), 0) * d * far
-                place += backend.like(first.reshape(-1, *(1,) * (x.ndim - 1 - axis)), x, small)
-            continue
-        copy(value, x[tap])
-        _merge(best, place, value, other)
+            copy_into(ahead, won[tap])
+            ahead += offset
+            ahead -= place
+        _merge(best, place, value, ahead)
+    return into
 
 
-def maxima_by_doubling(axis: int, k: int, far: int, x: Any, won: Any, best: Any, place: Any) -> None:
-    """Do the same for k cells in a row, in log₂ k steps: a window is two shorter ones, which may overlap."""
-    where, length = np.zeros_like(x, place.dtype) if won is None else won, 1
+def maxima_by_doubling(x: Any, won: Any, axis: int, k: int, far: int, small: Any) -> tuple[Any, Any]:
+    """Compute `maxima_along_axis` of k cells in a row, in log₂ k steps: a window is two shorter ones, which overlap."""
+    where, length = np.zeros_like(x, small) if won is None else won, 1
     while length < k:
         shift = min(length, k - length)
         left, right = ((slice(None),) * axis + (run,) for run in (slice(-shift), slice(shift, None)))
         value, offset = x[left].copy(), where[left].copy()
-        _merge(value, offset, x[right], where[right] + place.dtype.type(shift * far))
+        ahead = where[right] + small.type(shift * far)
+        ahead -= offset
+        _merge(value, offset, x[right], ahead)
         x, where, length = value, offset, length + shift
-    best[...], place[...] = x, where
+    return x, where
 
 
-def _merge(best: Any, place: Any, value: Any, other: Any) -> None:
-    """Replace maxima and their places by later cells' values and places where these are larger."""
-    other -= place
+def _merge(best: Any, place: Any, value: Any, ahead: Any) -> None:
+    """Replace maxima and their places by later cells' values and places, place + ahead, where these are larger."""
     better = value > best
     if not backend.on_cpu(best):
         better |= value != value
-    other *= better.view(np.uint8).astype(place.dtype, copy=False)
-    place += other
+    ahead *= better.view(np.uint8).astype(place.dtype, copy=False)
+    place += ahead
     np.maximum(best, value, out=best)
-
-
-def copy(out: Any, x: Any) -> None:
-    """Copy x into a contiguous `out`. Short rows are copied twice as fast if each is one item of a void dtype."""
-    if x.strides[-1] == x.itemsize and not backend.is_gpu(x):
-        row = np.dtype((np.void, x.shape[-1] * x.itemsize))
-        out, x = out.view(row), x.view(row)
-    out[...] = x
 
 
 def windows_as_rows(x: Any, window: Window, tiles: bool) -> Any:
@@ -173,12 +184,20 @@ def corner_positions(window: Window) -> Any:
     return found
 
 
-def winning_cells(x: Any, winner: Any, window: Window) -> Iterator[tuple[slice, Any]]:
-    """Yield blocks: a slice of images, and the winning cells' positions in the block's flattened memory, 1-D."""
-    channels, plane = winner.shape[1], math.prod(window.size)
+def winning_cells(x: Any, winner: Any, window: Window, last: bool = False) -> Iterator[tuple[slice, Any]]:
+    """Yield blocks: a slice of images, and the winning cells' positions in the block's flattened memory, 1-D.
+
+    If the channels are the `last` axis of `winner`, they are that of x's memory, too.
+    """
+    channels, plane = winner.shape[-1 if last else 1], math.prod(window.size)
     for images, _ in batch_blocks(x, 1, channels * plane):
         if images.start == 0:  # the first block is the largest
-            planes = np.arange(0, images.stop * channels * plane, plane)
-            planes = planes.reshape(images.stop, channels, *(1,) * len(window.size))
-            starts = backend.like(planes, winner, np.int64) + backend.like(corner_positions(window), winner, np.int64)
-        yield images, (starts[: images.stop - images.start] + winner[images]).reshape(-1)
+            corners, firsts = corner_positions(window), np.arange(0, images.stop * channels * plane, plane)
+            if last:
+                corners, firsts = np.add.outer(corners * channels, np.arange(channels)), firsts[::channels]
+            else:
+                firsts = firsts.reshape(images.stop, channels)
+            firsts = firsts.reshape(*firsts.shape, *(1,) * corners.ndim)
+            starts = backend.like(firsts, winner, np.int64) + backend.like(corners, winner, np.int64)
+        cells = winner[images] * starts.dtype.type(channels) if last else winner[images]
+        yield images, (starts[: images.stop - images.start] + cells).reshape(-1)

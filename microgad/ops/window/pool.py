@@ -25,7 +25,7 @@ from ..out import into
 from ..spelling import tensors_only
 from .geometry import Size, Window, invalid
 from .max_pool_kernels import flat_positions, window_maxima, winning_cells
-from .unfold import padded, reach
+from .unfold import channels_innermost, padded, reach
 
 P = ParamSpec("P")
 
@@ -79,15 +79,18 @@ class MaxPoolScatter(LinearMap):
     winner: Any
 
     def forward(self, x):
-        out = np.empty_like(x, shape=(*x.shape[:2], *self.window.size), order="C")
-        for images, cells in winning_cells(x, self.winner, self.window):
+        last = channels_innermost(x)
+        x, winner = (layouts.moveaxis(a, 1, -1) if last else a for a in (x, self.winner))
+        sizes, at = self.window.size, 1 if last else 2
+        out = np.empty_like(x, shape=(*x.shape[:at], *sizes, *x.shape[at + len(sizes) :]), order="C")
+        for images, cells in winning_cells(x, winner, self.window, last):
             flat = out[images].reshape(-1)
             flat[...] = 0
             if self.window.disjoint:
                 flat[cells] = x[images].reshape(-1)
             else:
                 backend.add_at(flat, cells, x[images].reshape(-1))
-        return out
+        return layouts.moveaxis(out, -1, 1) if last else out
 
     def adjoint(self, grad):
         out = np.empty_like(grad, shape=self.winner.shape, order="C")
@@ -106,24 +109,28 @@ class AvgPool2d(LinearMap):
 
     def forward(self, input):
         check(input, self.window, "f", also=np.int64)
-        out = divide(window_sums(padded(input, self.window), self.window), divisor(self, input))
+        out = divide(window_sums(padded(input, self.window, keep=True), self.window), divisor(self, input))
         like = () if input.ndim == 5 else (layouts.lines_as_planes(input),)  # PyTorch makes volumes contiguous
         return layouts.match_memory_format(out, *like)
 
     def adjoint(self, grad):
         window, grad = self.window, grad / divisor(self, grad)
-        if window.tiled:
-            for axis, k in reversed(list(enumerate(window.kernel, 2))):
-                grad = np.repeat(grad, k, axis)
-            return grad
-        lines = enumerate(zip(window.size, window.kernel, window.stride, window.padding, window.out, strict=True), 2)
+        if last := channels_innermost(grad):
+            grad = layouts.moveaxis(grad, 1, -1)
+        first = 1 if last else 2
+        lines = enumerate(
+            zip(window.size, window.kernel, window.stride, window.padding, window.out, strict=True), first
+        )
         for axis, (size, k, s, (before, _), steps) in reversed(list(lines)):
+            if window.tiled:
+                grad = np.repeat(grad, k, axis)
+                continue
             lead = (slice(None),) * axis
             out = np.zeros_like(grad, shape=(*grad.shape[:axis], size, *grad.shape[axis + 1 :]), order="C")
             for at, places in (reach(size, steps, s, i - before) for i in range(k)):
                 out[(*lead, at)] += grad[(*lead, places)]
             grad = out
-        return grad
+        return layouts.moveaxis(grad, -1, 1) if last else grad
 
 
 class AvgPool1d(AvgPool2d):

@@ -192,11 +192,23 @@ def reach(size: int, steps: int, stride: int, offset: int) -> tuple[slice, slice
     return slice(start, start + count * stride, stride) if count else slice(0), slice(first, first + count)
 
 
-def padded(x: Any, window: Window, value: float = 0) -> Any:
-    """Return x padded with `value`, (N, C, H, W) -> (N, C, *window.padded_size); x itself if there is no padding."""
+def channels_innermost(x: Any) -> bool:
+    """Whether x (N, C, ...) is in channels-last format, or a line that is: (N, L, C) transposed."""
+    return layouts.channels_last(layouts.lines_as_planes(x))
+
+
+def padded(x: Any, window: Window, value: float = 0, keep: bool = False) -> Any:
+    """Return x padded with `value`, (N, C, H, W) -> (N, C, *window.padded_size); x itself if there is no padding.
+
+    If told to `keep` them there, channels that are innermost in memory stay so.
+    """
     if window.unpadded:
         return x
-    out = np.empty_like(x, shape=(*x.shape[:2], *window.padded_size), order="C")
+    if keep and channels_innermost(x):
+        out = np.empty_like(x, shape=(len(x), *window.padded_size, x.shape[1]), order="C")
+        out = layouts.moveaxis(out, -1, 1)
+    else:
+        out = np.empty_like(x, shape=(*x.shape[:2], *window.padded_size), order="C")
     out.fill(value)
     inside, kept = window.inside
     copy_into(out[inside], x[kept])
