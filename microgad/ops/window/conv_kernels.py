@@ -22,7 +22,13 @@ MIN_TILE = 16  # cells of a window, at least, for which `by_tiles` is faster tha
 
 
 def correlate(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
-    """Cross-correlate x (N, C, ...) with weight (O, C/groups, ...) and add the bias, by the fastest method."""
+    """Cross-correlate x (N, C, ...) with weight (O, C/groups, ...) and add the bias, by the fastest method.
+
+    Here and below, taps that lie in the padding at every position, as of a small plane, are left out.
+    """
+    if window.reached:
+        taps, window = window.reached
+        weight = weight[(..., *taps)]
     n, o, c = len(x), len(weight) // groups, weight.shape[1]
     y = np.empty_like(x, shape=(n, groups, o, *window.out), order="C")
     weight = _not_expanded(weight).reshape(groups, o, *weight.shape[1:])
@@ -74,20 +80,38 @@ def by_joint_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> 
 
 def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
     """Return the adjoint of `correlate` in x, plus bias: y (N, O, ...), weight (O, C/groups, ...) -> (N, C, ...)."""
-    n, o, c, kernel, y = len(y), len(weight) // groups, weight.shape[1], window.kernel, contiguous(y)
-    weight, area = _not_expanded(weight).reshape(groups, o, c, *kernel), math.prod(kernel)
-    if window.whole:
-        return by_one_product(y, weight, bias)
-    if area >= MIN_TILE and window.tiled:
+    if window.reached:
+        taps, window = window.reached
+        weight = weight[(..., *taps)]
+    o, c, area, y = len(weight) // groups, weight.shape[1], math.prod(window.kernel), contiguous(y)
+    weight = _not_expanded(weight).reshape(groups, o, c, *window.kernel)
+    if window.tiled and area >= MIN_TILE and not window.whole:
         return by_tiles(y, weight, bias, window)
-    places = n * math.prod(window.out)  # for few of them it takes long to copy the weight, turned, as phases need it
-    wide = math.prod(window.size) / math.prod(window.out)  # times as many columns, with zeros, as there are places
-    few = o <= min(2 * c * kernel[0], places) and (wide <= 4 or o * wide <= 128)
-    # Strided additions take longer than copying, unless phases are many and small.
-    fewer = o <= min(2 * c, places // 4) and max(window.dilation) == 1
-    fewer = fewer and places * groups * c * area >= WORTH_A_PHASE * math.prod(window.stride)
-    if few if max(window.stride) == 1 else fewer:
+    if not window.whole and phases_pay(len(y), groups, o, c, window):
         return by_phases(y, weight, bias, window)
+    x = by_one_product(y, weight) if window.whole else by_additions(y, weight, window)
+    if bias is not None:
+        x += bias.reshape(-1, *(1 for _ in window.kernel))
+    return x
+
+
+def phases_pay(n: int, groups: int, o: int, c: int, window: Window) -> bool:
+    """Whether `by_phases` is faster than `by_additions`: a position's columns have o numbers for each tap, not c.
+
+    Strided additions take longer than copying, unless phases are many and small.
+    """
+    area, places = math.prod(window.kernel), n * math.prod(window.out)
+    if max(window.stride) > 1:
+        many = places * groups * c * area >= WORTH_A_PHASE * math.prod(window.stride)
+        return many and o <= min(2 * c, places // 4) and max(window.dilation) == 1
+    wide = math.prod(window.size) / math.prod(window.out)  # times as many columns, with zeros, as there are places
+    # For few places it takes long to copy the weight, turned, as phases need it.
+    return o <= min(2 * c * window.kernel[0], places) and (wide <= 4 or o * wide <= 128)
+
+
+def by_additions(y: Any, weight: Any, window: Window) -> Any:
+    """Compute `correlate_transposed` from columns, which are added to the cells that they were read from."""
+    n, (groups, o, c), area = len(y), weight.shape[:3], math.prod(window.kernel)
     matrix = np.swapaxes(weight.reshape(groups, o, c * area), 1, 2)
     oh, row = window.out[0], math.prod(window.out[1:])
     flat = y.reshape(n, groups, o, oh * row)
@@ -103,20 +127,14 @@ def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups:
             columns = matrix @ flat[images, :, :, rows.start * row : rows.stop * row]
             columns = columns.reshape(len(columns), groups, c, area, rows.stop - rows.start, *window.out[1:])
             add_columns(columns, x[images], window, rows.start)
-    x = x.reshape(n, groups * c, *window.size)
-    if bias is not None:
-        x += bias.reshape(-1, *(1 for _ in kernel))
-    return x
+    return x.reshape(n, groups * c, *window.size)
 
 
-def by_one_product(y: Any, weight: Any, bias: Any) -> Any:
+def by_one_product(y: Any, weight: Any) -> Any:
     """Compute `correlate_transposed` for a window that is the whole plane: a linear layer of all images."""
     g, o, c, *kernel = weight.shape
     x = moveaxis(y.reshape(len(y), g, o), 1, 0) @ weight.reshape(g, o, c * math.prod(kernel))
-    x = moveaxis(x, 0, 1).reshape(len(y), g * c, *kernel)
-    if bias is not None:
-        x += bias.reshape(-1, *(1 for _ in kernel))
-    return x
+    return moveaxis(x, 0, 1).reshape(len(y), g * c, *kernel)
 
 
 def by_tiles(y: Any, weight: Any, bias: Any, window: Window) -> Any:
@@ -155,6 +173,11 @@ def by_phases(y: Any, weight: Any, bias: Any, window: Window) -> Any:
 def weight_gradient(y: Any, x: Any, window: Window, groups: int, affine: bool) -> Any:
     """Return the gradient of the weight, (O, C/groups, ...), and if `affine` that of the bias, (O,), or else None."""
     o, c, places = y.shape[1] // groups, x.shape[1] // groups, math.prod(window.out)
+    if window.reached:
+        taps, reached = window.reached
+        full = np.zeros_like(x, shape=(groups * o, c, *window.kernel), order="C")
+        full[(..., *taps)], for_bias = weight_gradient(y, x, reached, groups, affine)
+        return full, for_bias
     flat, shape = contiguous(y).reshape(len(y), groups, o, places), (groups * o, c, *window.kernel)
     if is_deep(c, window) or mec_pays(o, c, window, x.itemsize):
         weight = (weight_by_joint_columns if is_deep(c, window) else weight_by_mec)(flat, x, window)

@@ -141,6 +141,23 @@ class Window(_Fields):
         return self.tiled and max(self.out) == 1
 
     @cached_property
+    def reached(self) -> tuple[tuple[Any, ...], Window] | None:
+        """The taps from the first to the last that meet the plane, and their window; None if no others can be cut."""
+        lines = []
+        for size, k, s, (before, _), d, steps in zip(*self, self.out, strict=True):
+            firsts = [(i, max(0, (before - i * d + s - 1) // s)) for i in range(k)]  # a tap, its first position inside
+            taps = [i for i, at in firsts if at < steps and at * s + i * d - before < size]
+            if not taps:
+                return None
+            first, count = taps[0], taps[-1] - taps[0] + 1
+            before -= first * d
+            edges = before, (steps - 1) * s + (count - 1) * d + 1 - size - before
+            lines.append((slice(first, first + count), (size, count, s, edges, d)))
+        slices, fields = zip(*lines, strict=True)
+        window = Window(*zip(*fields, strict=True))
+        return None if window.kernel == self.kernel else (slices, window)
+
+    @cached_property
     def row_window(self) -> Window:
         """The window of the kernel's first row alone, at every row of the padded plane."""
         return self._replace(kernel=(1, *self.kernel[1:]), stride=(1, *self.stride[1:]))
