@@ -171,6 +171,8 @@ def _split_bias(bias: Tensor | None) -> Any:
 
 def _in_projection_packed(q: Tensor, k: Tensor, v: Tensor, w: Any, b: Tensor | None = None) -> list[Tensor]:
     """Project query, key and value, each by its third of the weight (3 E, E) and of the bias."""
+    if q is k is v:
+        return list(linear(q, w, b).chunk(3, -1))
     return _in_projection(q, k, v, *w.chunk(3), *_split_bias(b))
 
 

@@ -330,3 +330,37 @@ def test_layers_call_what_programs_put_in_the_place_of_their_function(name, monk
     monkeypatch.setattr(F, name, lambda *args, **options: "replaced")
     x = torch.ones(1, 1, 1, 1)
     assert LOOKED_UP[name](*[x] * (2 if name[:5] in ("max_u", "pairw", "cosin") else 1)) == "replaced"
+
+
+class _Doubled(nn.Linear):
+    def forward(self, input):
+        return 2 * super().forward(input)
+
+
+def _evaluate_encoder_layer(change, grad_enabled=False):
+    """An encoder layer's result in evaluation, after a change to the layer that may return a handle to undo it."""
+    torch.manual_seed(0)
+    layer, x = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval(), torch.randn(2, 3, 8)
+    handle = change(layer)
+    with torch.set_grad_enabled(grad_enabled):
+        out = layer(x)
+    if handle is not None:
+        handle.remove()
+    return out
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda layer: None,
+        lambda layer: setattr(layer, "norm_first", True),
+        lambda layer: setattr(layer, "linear2", _Doubled(16, 8)),
+        lambda layer: layer.linear2.register_forward_hook(lambda module, args, out: 2 * out),
+        lambda layer: nn.modules.module.register_module_forward_hook(
+            lambda module, args, out: 2 * out if module is layer.linear2 else out
+        ),
+        lambda layer: setattr(layer, "activation", torch.tanh),
+    ],
+)
+def test_an_encoder_layer_computes_the_same_on_bare_arrays_or_calls_its_changed_parts(change):
+    assert _evaluate_encoder_layer(change).allclose(_evaluate_encoder_layer(change, grad_enabled=True), atol=1e-6)

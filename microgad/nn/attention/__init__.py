@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ... import state
+from ...ops import encoder_kernels
 from ...parameter import Parameter
 from ...tensor import Tensor
 from ...type_aliases import Device, Dtype
@@ -141,9 +142,19 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        fast = query is key is value and self._takes_fast_path(query, attn_mask, key_padding_mask)
+        same = query is key is value
+        fast = same and self._takes_fast_path(query, attn_mask, key_padding_mask)
+        if fast and (arrays := self._fitting_arrays(query, attn_mask, key_padding_mask)) is not None:
+            ignored = encoder_kernels.ignored_keys(attn_mask, key_padding_mask, len(query), self.num_heads)
+            array, each = encoder_kernels.self_attention(
+                arrays[0], self.num_heads, arrays[1:], ignored, weighted=need_weights
+            )
+            out, weights = Tensor._wrap(array), Tensor._wrap(each) if need_weights else None
+            return out, weights.mean(1) if weights is not None and average_attn_weights else weights
         transpose = self.batch_first and query.ndim == 3
-        if transpose:
+        if transpose and same:
+            query = key = value = query.transpose(0, 1)
+        elif transpose:
             query, key, value = (x.transpose(0, 1) for x in (query, key, value))
         out, weights = F.multi_head_attention_forward(
             query, key, value, self.embed_dim, self.num_heads, self.in_proj_weight, self.in_proj_bias, self.bias_k,
@@ -172,6 +183,21 @@ class MultiheadAttention(Module):
             return False
         tensors = query, self.in_proj_weight, self.in_proj_bias, self.out_proj.weight, self.out_proj.bias
         return not (state.current().grad_enabled and any(x is not None and x.requires_grad for x in tensors))
+
+    def _fitting_arrays(self, query: Tensor, attn_mask: Tensor | None, padding: Tensor | None) -> list[Any] | None:
+        """Return the arrays of the query and the parameters, or None if they don't fit `self_attention`."""
+        batch, length, size = query.shape
+        if size != self.embed_dim or self.bias_k is not None or self.add_zero_attn:
+            return None
+        if attn_mask is not None and (
+            attn_mask.array.dtype != bool
+            or attn_mask.array.shape not in ((length, length), (batch * self.num_heads, length, length))
+        ):
+            return None
+        if padding is not None and (padding.array.dtype != bool or padding.array.shape != (batch, length)):
+            return None
+        parameters = self.in_proj_weight, self.in_proj_bias, self.out_proj.weight, self.out_proj.bias
+        return encoder_kernels.bare((Tensor, Parameter), query, *parameters)
 
 
 def _has_no_key(attn_mask: Tensor | None, key_padding_mask: Tensor | None, batch: int, heads: int) -> Tensor:

@@ -8,7 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ... import state
+from ...ops import encoder_kernels
+from ...ops.activation import Gelu
 from ...ops.creation import full
+from ...ops.elementwise import Relu
+from ...parameter import Parameter
 from ...tensor import Tensor
 from ...type_aliases import Device, Dtype
 from .. import functional as F
@@ -19,6 +23,7 @@ from .container import ModuleList
 from .dropout import Dropout
 from .linear import Linear
 from .module import Module
+from .module.hooks import global_hooks
 from .normalization import LayerNorm
 
 Activation = str | Callable[[Tensor], Tensor]
@@ -110,9 +115,11 @@ class TransformerEncoderLayer(_TransformerLayer):
             src_key_padding_mask, "src_key_padding_mask", F._none_or_dtype(src_mask), "src_mask", src.dtype
         )
         src_mask = F._canonical_mask(src_mask, "src_mask", None, "", src.dtype, check_other=False)
-        if not (src_mask is None and src_key_padding_mask is None) and self._takes_fast_path(src):
+        if self._takes_fast_path(src):
             masks = src_mask, src_key_padding_mask
             src_mask, src_key_padding_mask = (None if mask is None else mask.bool() for mask in masks)
+            if (out := self._on_arrays(src, src_mask, src_key_padding_mask)) is not None:
+                return out
         if self.norm_first:
             x = src + self._sa_block(self.norm1(src), src_mask, src_key_padding_mask, is_causal=is_causal)
             return x + self._ff_block(self.norm2(x))
@@ -121,11 +128,31 @@ class TransformerEncoderLayer(_TransformerLayer):
 
     def _takes_fast_path(self, src: Tensor) -> bool:
         """Whether PyTorch calls a kernel of its own in evaluation, which masks where a mask isn't 0."""
-        if src.ndim != 3 or self.training or _why_not_fused(self):
+        if src.ndim != 3 or self.training or _is_recorded(self, src) or _why_not_fused(self):
             return False
-        if any(m._forward_hooks or m._forward_pre_hooks for m in self.modules()):
-            return False
-        return not _is_recorded(self, src)
+        return not any(map(_have_hooks, self.modules()))
+
+    def _on_arrays(self, src: Tensor, src_mask: Tensor | None, padding: Tensor | None) -> Tensor | None:
+        """Compute `forward` on bare arrays. Return None if a part isn't as `__init__` made it, or if a size is wrong."""
+        attention, norm = self.self_attn, self.norm1
+        parts = self.linear1, self.linear2, norm, self.norm2
+        function = {F.relu: Relu, F.gelu: Gelu}.get(self.activation)
+        if function is None or tuple(map(type, (self, attention, *parts))) != _PARTS or _have_hooks(global_hooks):
+            return None
+        if not norm.normalized_shape == self.norm2.normalized_shape == src.shape[2:]:
+            return None
+        arrays = attention._fitting_arrays(src, src_mask, padding)
+        own = encoder_kernels.bare((Tensor, Parameter), src, *[x for m in parts for x in (m.weight, m.bias)])
+        if arrays is None or own is None:
+            return None
+        ignored = encoder_kernels.ignored_keys(src_mask, padding, len(src), attention.num_heads)
+        out = encoder_kernels.encoder_layer(
+            own[0], attention.num_heads, arrays[1:] + own[1:], function.apply, norm.eps, self.norm_first, ignored
+        )
+        return Tensor._wrap(out)  # type: ignore[no-any-return]
+
+
+_PARTS = TransformerEncoderLayer, MultiheadAttention, Linear, Linear, LayerNorm, LayerNorm  # exactly these
 
 
 class TransformerDecoderLayer(_TransformerLayer):
@@ -385,6 +412,10 @@ def _is_causal(mask: Tensor | None, is_causal: bool | None, x: Tensor, layer: An
     length = x.shape[1 if x.ndim == 3 and layer.self_attn.batch_first else 0]
     causal = Transformer.generate_square_subsequent_mask(length, mask.device)
     return mask.shape == causal.shape and bool((mask == (causal.bool() if mask.array.dtype == bool else causal)).all())
+
+
+def _have_hooks(module: Any) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
 def _is_recorded(layer: Module, x: Tensor) -> bool:
