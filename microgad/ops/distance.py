@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend, dtypes, state
+from ..backend.memory_layout import copied_row_major
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..function import Function
 from ..state import composite
@@ -288,14 +289,18 @@ class Distances(Function):
         many = count >= MANY_BATCHES and out.size >= max(MANY_PAIRS, 2 * count)
         if self.p and many and 0 < a.size * out.shape[-1] <= BLOCK * count:
             return self._backward_of_batches(grad, a, b)
-        from_a, from_b, total = np.zeros_like(a, order="C"), np.zeros_like(b, order="C"), 0
+        x, y = (np.moveaxis(z, -1, 0) for z in (a, b))
+        by_column = a.shape[-1] <= out.shape[-1]  # the longest axis is to be the last in memory
+        if by_column:
+            x, y = np.copy(x, "C"), np.copy(y, "C")
+        from_a, from_b = np.zeros_like(x), np.zeros_like(y)
         for rows in self._row_slices(a, out) if self.p and a.size else ():
-            differences = np.moveaxis(a[..., rows, None, :] - b[..., None, :, :], -1, 0)
-            differences = np.moveaxis(_slopes(differences, self.p, grad[..., rows, :]), 0, -1)
-            from_a[..., rows, :] = differences.sum(-2)
-            differences[..., 0, :, :] += total
-            total = differences.sum(-3)
-        from_b -= total
+            slopes = _slopes(x[..., rows, None] - y[..., None, :], self.p, grad[..., rows, :])
+            transposed = slopes.swapaxes(-1, -2)
+            from_a[..., rows] = (copied_row_major(transposed) if by_column else transposed).sum(-2)
+            slopes[..., 0, :] -= from_b
+            from_b = 0 - slopes.sum(-2)
+        from_a, from_b = (np.copy(np.moveaxis(z, 0, -1), "C") for z in (from_a, from_b))
         return from_a, from_b
 
     def _backward_of_batches(self, grad: Any, a: Any, b: Any) -> tuple[Any, Any]:

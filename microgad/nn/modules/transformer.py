@@ -133,7 +133,7 @@ class TransformerEncoderLayer(_TransformerLayer):
         return not any(map(_have_hooks, self.modules()))
 
     def _on_arrays(self, src: Tensor, src_mask: Tensor | None, padding: Tensor | None) -> Tensor | None:
-        """Compute `forward` on bare arrays. Return None if a part isn't as `__init__` made it, or if a size is wrong."""
+        """Compute `forward` on bare arrays. Return None if a part isn't as `__init__` made it, or a size is wrong."""
         attention, norm = self.self_attn, self.norm1
         parts = self.linear1, self.linear2, norm, self.norm2
         function = {F.relu: Relu, F.gelu: Gelu}.get(self.activation)
@@ -149,7 +149,8 @@ class TransformerEncoderLayer(_TransformerLayer):
         out = encoder_kernels.encoder_layer(
             own[0], attention.num_heads, arrays[1:] + own[1:], function.apply, norm.eps, self.norm_first, ignored
         )
-        return Tensor._wrap(out)  # type: ignore[no-any-return]
+        wrapped: Tensor = Tensor._wrap(out)
+        return wrapped
 
 
 _PARTS = TransformerEncoderLayer, MultiheadAttention, Linear, Linear, LayerNorm, LayerNorm  # exactly these
