@@ -150,6 +150,61 @@ def test_little_memory_is_needed_beside_the_result_and_the_gradient(f, most):
     assert peak < most * x.numel() * x.itemsize
 
 
+INDEXED = {
+    "gather": lambda x, i, v: x.gather(1, i), "take_along_dim": lambda x, i, v: torch.take_along_dim(x, i, 1),
+    "take": lambda x, i, v: x.take(i), "index_select": lambda x, i, v: x.index_select(0, i[:9, 0]),
+    "columns": lambda x, i, v: x.index_select(1, i[:9, 0]),
+    "scatter_add_": lambda x, i, v: x.scatter_add_(1, i, v),
+    "index_add_": lambda x, i, v: x.index_add_(0, i[:9, 0], v.expand(-1, 9).mT),
+    "rows of planes": lambda x, i, v: x.unflatten(1, (5, 100))[..., :-1].index_add_(0, i[:2, 0], v[:495].view(1, 5, 99)
+        .expand(2, -1, -1)),
+    "put_": lambda x, i, v: x.put_(i, v, accumulate=True),
+    "index_put_": lambda x, i, v: x.index_put_((i, i), v, accumulate=True),
+}  # fmt: skip
+
+
+@pytest.mark.host("tracemalloc sees the host's memory")
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("name", INDEXED)
+def test_a_few_elements_of_a_view_are_read_and_written_without_a_copy_of_it(rng, name, turned):
+    base = torch.tensor(rng.standard_normal((501, 501), np.float32))
+    view = base[:-1, :-1].mT if turned else base[:-1, :-1]
+    index, values = (
+        torch.tensor(rng.integers(0, 500, (500, 1))),
+        torch.tensor(rng.standard_normal((500, 1), np.float32)),
+    )
+    expected = INDEXED[name](view.clone(memory_format=torch.contiguous_format), index, values)
+    tracemalloc.start()
+    try:
+        found = INDEXED[name](view, index, values)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.array.tobytes() == expected.array.tobytes()
+    assert peak < 0.3 * view.numel() * view.itemsize
+
+
+@pytest.mark.host("tracemalloc sees the host's memory")
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, i: x[i, 0], lambda x, i: x[i, :4], lambda x, i: x[None, i, 3:5],
+        lambda x, i: x.view(500, 100, 5)[i, 3:6, i % 5],
+    ],
+)  # fmt: skip
+def test_the_backward_of_a_few_elements_makes_no_index_of_all(f):
+    x, index = torch.ones(500, 500, requires_grad=True), torch.arange(500) % 7
+    y = f(x, index).sum()
+    tracemalloc.start()
+    try:
+        y.backward()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert x.grad.sum() == f(x.detach(), index).numel()
+    assert peak < 2.3 * x.numel() * x.itemsize
+
+
 @pytest.mark.parametrize("shape", [(300, 300), (2, 70_000), (40, 50, 60)])
 def test_gather_in_blocks_equals_numpy(rng, shape):
     values = rng.standard_normal(shape)

@@ -255,7 +255,7 @@ SHAPES = [
 @pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum])
 @pytest.mark.parametrize("dtype", [np.float64, np.int64])
 def test_the_algorithms_for_many_values_equal_numpy(shape, count, ufunc, dtype):
-    """Many values are added, multiplied or compared row by row or flat, in place of `ufunc.at`."""
+    """Many values are added, multiplied or compared row by row or flat, in place of `ufunc.at`, but in its order."""
     rng = np.random.default_rng(0)
     for axis in range(len(shape)):
         for spread, repeats in ((shape[axis], 0), (7 if shape[axis] > 7 else 1, 0), (shape[axis], count // 2)):
@@ -264,10 +264,35 @@ def test_the_algorithms_for_many_values_equal_numpy(shape, count, ufunc, dtype):
             index = (*(slice(None),) * axis, where)
             values = rng.choice([-1, 1, 0.5, 2], (*shape[:axis], count, *shape[axis + 1 :]))
             x = (rng.standard_normal(shape) * 3).astype(dtype)
-            expected, found = x.copy(), x.copy()
-            ufunc.at(expected, index, values.astype(dtype))
-            index_kernels.at(ufunc, found, (*index, *(slice(None),) * (len(shape) - axis - 1)), values.astype(dtype))
-            np.testing.assert_allclose(found, expected, rtol=1e-9)
+            expected, values = x.copy(), values.astype(dtype)
+            ufunc.at(expected, index, values)
+            for found in (x, in_other_memory(x)):
+                index_kernels.at(ufunc, found, (*index, *(slice(None),) * (len(shape) - axis - 1)), values)
+                np.testing.assert_array_equal(found, expected)
+
+
+def in_other_memory(x):
+    """A copy of x with its axes in reverse order, and with gaps."""
+    out = np.zeros([n + 1 for n in x.shape[::-1]], x.dtype)[tuple(slice(n) for n in x.shape[::-1])].T
+    out[...] = x
+    return out
+
+
+@pytest.mark.parametrize("shape", [(60, 40), (90, 3), (20, 30, 25), (700,)])
+def test_rows_at_distinct_places_are_added_as_at_others(shape):
+    rng = np.random.default_rng(0)
+    for axis, n in enumerate(shape):
+        where = rng.permutation(n)[: n // 2 + 1]
+        index = (*(slice(None),) * axis, where, *(slice(None),) * (len(shape) - axis - 1))
+        x = np.where(rng.random(shape) < 0.5, -0.0, rng.standard_normal(shape))
+        values = np.where(rng.random(x[index].shape) < 0.5, -0.0, rng.standard_normal(x[index].shape))
+        for blank in (False, True):
+            start = np.zeros(shape) if blank else x
+            expected = start.copy()
+            np.add.at(expected, index, values)
+            for found in (start.copy(), in_other_memory(start)):
+                index_kernels.add(found, index, values, blank)
+                assert found.tobytes() == expected.tobytes()  # -0.0 + 0.0 is 0.0
 
 
 @pytest.mark.parametrize("shape", [(5, 0), (0, 5), (0, 5, 3), (3, 5, 0)])
@@ -284,19 +309,38 @@ def test_the_kernels_for_many_indices_equal_numpy(contiguous):
     rng = np.random.default_rng(0)
     base = rng.standard_normal((60, 50, 4))
     x = base if contiguous else base.transpose(1, 0, 2)[:, ::2]
-    many, mask = rng.integers(-9, 9, (40, 50)), rng.random(x.shape[:2]) < 0.5
-    indices = (slice(None), many, slice(None)), (many, many, slice(None)), (many, many, many % 4), (mask, slice(None))
+    every, few, many, mask = slice(None), slice(1, 4, 2), rng.integers(-9, 9, (40, 50)), rng.random(x.shape[:2]) < 0.5
+    row = rng.integers(0, 9, 700)
+    indices = [
+        (every, many, every),
+        (many, many, every),
+        (many, many, many % 2),
+        (mask, every),
+        (many, 0, every),
+        (row, few),
+        (many, every, 1),
+        (None, row, every, every),
+        (few, None, row, 1, None),
+        (row, every, row % 2),
+        (1, every, row % 2),
+        (row[:, None], [0, 5], few),
+        (np.array(True), row, every, every),
+        (few, mask[1], few),
+        (1, mask[1], few),
+    ]
     for index in indices:
+        index = tuple(np.array(item) if isinstance(item, list) else item for item in index)
         np.testing.assert_array_equal(index_kernels.take(x, index), x[index])
         out, expected = x.copy(), x.copy()
         index_kernels.put(out, index, 0)
         expected[index] = 0
         np.testing.assert_array_equal(out, expected)
         values = rng.standard_normal(x[index].shape)
-        out, expected = x.copy(order="K"), x.copy()
-        index_kernels.add(out, index, values)
+        expected = x.copy()
         np.add.at(expected, index, values)
-        np.testing.assert_allclose(out, expected, rtol=1e-9)
+        for out in (x.copy(order="K"), in_other_memory(x)):
+            index_kernels.add(out, index, values)
+            np.testing.assert_array_equal(out, expected)
 
 
 def test_values_broadcast_to_an_index_of_more_axes_than_the_tensor():

@@ -22,7 +22,7 @@ from ..blocks import BLOCK_SIZE
 from ..movement import unbind
 from ..movement.dims import wrap_dim
 from ..spelling import numpy_spelling, tensors_only
-from . import index_kernels
+from . import index_kernels, places
 from .index_kernels import ALL
 from .index_parsing import INT64, checked_index_array, into_separate
 from .item import AddItem, GetItem, SetItem, Write, single_write
@@ -35,16 +35,22 @@ class Gather(LinearMap):
 
     def forward(self, x):
         if len(blocks := self._blocks()) == 1:
-            return layouts.contiguous(index_kernels.take(x, index_along(self.axis, self.index, x.shape)))
+            return layouts.contiguous(self._taken(x, ...))
         out = np.empty_like(x, shape=self.index.shape, order="C")
         for rows in blocks:
-            out[rows] = index_kernels.take(x[rows], index_along(self.axis, self.index[rows], x[rows].shape))
+            out[rows] = self._taken(x[rows], rows)
         return out
+
+    def _taken(self, x: Any, rows: Any) -> Any:
+        """Take what the rows of the index select."""
+        memory, steps = places.memory(x)
+        where = index_along(self.axis, self.index[rows], x.shape, steps)
+        return index_kernels.take(x if type(where) is tuple else memory, where)
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape, order="C")
         for rows in self._blocks():
-            index_kernels.add(out[rows], index_along(self.axis, self.index[rows], out[rows].shape), grad[rows])
+            index_kernels.add(out[rows], index_along(self.axis, self.index[rows], out[rows].shape), grad[rows], True)
         return out
 
     def _blocks(self) -> list[Any]:
@@ -56,51 +62,46 @@ class Gather(LinearMap):
         return [slice(i, i + step) for i in range(0, len(index), step)]
 
 
-def _line(count: int, step: int, behind: int) -> Any:
-    """Return 0, step, 2 step, ..., with `behind` axes of size 1 after them, to be broadcast."""
-    return np.arange(0, count * step, step).reshape((-1,) + (1,) * behind)
-
-
-def _offsets(axis: int, sizes: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, Any]:
-    """Return the stride of an axis of a contiguous x of that shape, and what the other axes add for an index."""
+def _offsets(axis: int, sizes: tuple[int, ...], steps: tuple[int, ...]) -> Any:
+    """Return what the axes but one add to the places in memory of an index of these sizes; None if nothing."""
     offsets: Any = None
-    step = stride = 1
-    for i in reversed(range(len(shape))):
-        if i == axis:
-            stride = step
-        elif sizes[i] > 1:
-            line = _line(sizes[i], step, len(shape) - 1 - i)
+    for i, (n, step) in enumerate(zip(sizes, steps, strict=False)):
+        if i != axis and n > 1 and step:
+            line = places.line(n, step, len(sizes) - 1 - i)
             offsets = line if offsets is None else offsets + line
-        step *= shape[i]
-    return stride, offsets
+    return offsets
 
 
 CACHED = 4096  # up to this number of indices making the offsets takes as long as adding them, so they are cached
 _cached_offsets = functools.lru_cache(maxsize=64)(_offsets)
 
 
-def flat_indices(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
-    """Convert indices along one axis of x to indices of x.reshape(-1); along other axes the position itself counts."""
-    stride, offsets = (_cached_offsets if index.size <= CACHED else _offsets)(axis, index.shape, shape)
-    where = index if stride == 1 else index * stride
+def flat_indices(axis: int, index: Any, shape: tuple[int, ...], steps: tuple[int, ...] | None = None) -> Any:
+    """Convert indices along one axis of x to indices of x.reshape(-1); along other axes the position itself counts.
+
+    With the steps along the axes of x they are places in its memory.
+    """
+    steps = places.row_major(shape) if steps is None else steps
+    offsets = (_cached_offsets if index.size <= CACHED else _offsets)(axis, index.shape, steps)
+    where = index if steps[axis] == 1 else index * steps[axis]
     if offsets is None:
         return where
     return where + (backend.like(offsets, index) if backend.is_gpu(index) else offsets)
 
 
-def index_along(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
+def index_along(axis: int, index: Any, shape: tuple[int, ...], steps: tuple[int, ...] | None = None) -> Any:
     """Convert indices along one axis of x to an index of x: of whole slices where they are expanded, else a flat one.
 
     For x (N, M, B) and an index (N, K, B) along axis 1 that is expanded along the last one, it is (rows, index, :).
     """
     if 0 not in index.strides:
-        return flat_indices(axis, index, shape)
+        return flat_indices(axis, index, shape, steps)
     whole = [i != axis and step == 0 and index.shape[i] == shape[i] > 1 for i, step in enumerate(index.strides)]
     if not whole or not (whole[0] or whole[-1]):
-        return flat_indices(axis, index, shape)
+        return flat_indices(axis, index, shape, steps)
     start, stop = whole.index(False), len(whole) - whole[::-1].index(False)
     index = index[tuple([ALL if start <= i < stop else 0 for i in range(len(whole))])]
-    arrays = [backend.like(_line(n, 1, stop - 1 - i), index) for i, n in enumerate(index.shape, start)]
+    arrays = [backend.like(places.line(n, 1, stop - 1 - i), index) for i, n in enumerate(index.shape, start)]
     arrays[axis - start] = index
     return (*(ALL,) * start, *arrays, *(ALL,) * (len(whole) - stop))
 

@@ -72,11 +72,12 @@ class IndexSelect(LinearMap):
     symbol, native_half = "index select", True
 
     def forward(self, x):
-        return x.take(self.index, self.axis)
+        return index_kernels.take_along(x, self.index, self.axis)
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape, order="C")
-        index_kernels.add(out, (*(ALL,) * self.axis, self.index, *(ALL,) * (out.ndim - self.axis - 1)), grad)
+        index = (*(ALL,) * self.axis, self.index, *(ALL,) * (out.ndim - self.axis - 1))
+        index_kernels.add(out, index, grad, blank=True)
         return out
 
 

@@ -14,10 +14,12 @@ from ... import backend
 from ...backend.memory_layout import lying, order_by
 from ...backend.meta import as_zeros
 from .. import layouts
+from . import places
 from .row_kernels import at_rows
 
 SMALL_INDEX = 500  # below this number of values NumPy's own indexing is as fast
 SMALL_MASK = 4096  # and below this number of elements of a mask
+FEW = 8  # an array with gaps is copied to be indexed by more than 1 / FEW as many indices as it has elements
 ATOMIC = {np.add: "ilqILQefd", np.maximum: "ilqILQfd", np.minimum: "ilqILQfd"}  # dtypes of CUDA's atomic operations
 ALL = slice(None)
 INT64, UINT64 = np.dtype("int64"), np.dtype("uint64")
@@ -111,8 +113,44 @@ def as_single_axis(index: Any, shape: tuple[int, ...]) -> SingleAxisIndex | None
 
 def _as_flat(index: Any, x: Any) -> SingleAxisIndex:
     """Rewrite an index of x as one of x.reshape(-1)."""
-    positions = backend.like(np.arange(x.size), x).reshape(x.shape)[index]
-    return SingleAxisIndex((), x.size, (), positions, False)
+    return SingleAxisIndex((), x.size, (), _places(index, x, places.row_major(x.shape)), False)
+
+
+def _places(index: tuple[Any, ...], x: Any, steps: tuple[int, ...]) -> Any:
+    """Return where in memory the elements of x[index] lie, in its shape, given the steps along the axes of x."""
+    where: Any = 0  # what integers and arrays, which broadcast, and the starts of slices add up to
+    lines: list[tuple[int, int]] = []  # the size of each other axis of the result, and the step along it
+    axis, at = 0, []  # `at`: the positions of integers and arrays among these axes
+    used = sum([item.ndim if is_mask(item) else item is not None for item in index])
+    for item in (*index, *[ALL] * (x.ndim - used)):
+        if item is None:
+            lines.append((1, 0))
+        elif type(item) is slice:
+            start, stop, step = item.indices(x.shape[axis])
+            lines.append((len(range(start, stop, step)), step * steps[axis]))
+            where = where + start * steps[axis]
+            axis += 1
+        else:
+            at.append(len(lines))
+            parts: tuple[Any, ...] = ()
+            if type(item) is int:
+                parts = (int(wrap_indices(np.asarray(item), x.shape[axis], axis=axis)),)
+            elif not is_mask(item):
+                parts = (wrap_indices(item, x.shape[axis], axis=axis),)
+            elif item.ndim:
+                parts = np.nonzero(item)
+            else:  # it adds an axis of one element, or none
+                where = where + backend.like(np.zeros(int(item), np.int64), x)
+            for part in parts:
+                where = where + part * steps[axis]
+                axis += 1
+    start = at[0] if at[0] == at[-1] else 0  # arrays apart from each other put their axes first
+    out = where.reshape((1,) * start + where.shape + (1,) * (len(lines) - start))
+    for i, (count, step) in enumerate(lines):
+        if count != 1:
+            behind = len(lines) - 1 - i + (where.ndim if i < start else 0)
+            out = out + places.line(count, step, behind, x if backend.is_gpu(x) else None)
+    return out
 
 
 def _joined(arrays: list[Any], sizes: tuple[int, ...], start: int) -> Any:
@@ -146,7 +184,9 @@ def wrap_indices(
 def take(x: Any, index: Any) -> Any:
     """x[index]: a view where the index is basic."""
     if type(index) is not tuple:
-        return x.take(index)
+        if type(x) is not np.ndarray or x.flags.c_contiguous or FEW * index.size > x.size:
+            return x.take(index)  # it copies an x that isn't contiguous
+        return layouts.contiguous(x[np.unravel_index(index, x.shape)])
     if is_basic(index):
         view = x[index]
         if None in index:  # NumPy gives new axes the stride 0; a reshape mostly gives them PyTorch's strides
@@ -160,6 +200,13 @@ def take(x: Any, index: Any) -> Any:
     if flat is None:
         return layouts.contiguous(backend.as_array(x[index]))
     return x.reshape(flat.shape).take(flat.where, 1).reshape(flat.before + flat.where.shape + flat.after)
+
+
+def take_along(x: Any, index: Any, axis: int) -> Any:
+    """Return x.take(index, axis) for a vector of indices; of few, without a copy of an x that isn't contiguous."""
+    if type(x) is not np.ndarray or x.flags.c_contiguous or index.size * (4 if axis else 1) > x.shape[axis]:
+        return x.take(index, axis)
+    return layouts.row_major(x[(*(ALL,) * axis, index)])
 
 
 def _in_memory_order_of(out: Any, x: Any, index: tuple[Any, ...]) -> Any:
@@ -197,30 +244,42 @@ def put(x: Any, index: Any, values: Any) -> None:
             x.reshape((*flat.before, flat.length, *flat.after))[(ALL,) * len(flat.before) + (flat.where,)] = values
 
 
-def add(x: Any, index: Any, values: Any) -> None:
-    """x[index] += values, where a repeated index adds each of its values."""
-    at(np.add, x, index, values)
+def add(x: Any, index: Any, values: Any, blank: bool = False) -> None:
+    """x[index] += values, where a repeated index adds each of its values. A `blank` x holds zeros everywhere."""
+    at(np.add, x, index, values, blank)
 
 
-def at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
-    """x[index] = ufunc(x[index], values), where a repeated index takes each of its values: `ufunc.at`, but faster."""
+def at(ufunc: Any, x: Any, index: Any, values: Any, blank: bool = False) -> None:
+    """x[index] = ufunc(x[index], values), where a repeated index takes each of its values: `ufunc.at`, but faster.
+
+    A `blank` x holds the identity element everywhere.
+    """
     if is_basic(index):
         ufunc(x[index], values, out=x[index])
-    elif type(index) is tuple and (backend.is_gpu(x) or np.size(values) < SMALL_INDEX > _index_size(index)):
+        return
+    if type(index) is tuple and (backend.is_gpu(x) or np.size(values) < SMALL_INDEX > _index_size(index)):
         # NumPy 2.4 doesn't broadcast 1-d values to an index of more axes, but reads past their end.
         if x.ndim == 1 == np.ndim(values) and values.shape != x[index].shape:
             values = np.broadcast_to(values, x[index].shape)
         _ufunc_at(ufunc, x, index, values)
-    elif not x.flags.c_contiguous:
-        contiguous = x.copy()
-        at(ufunc, contiguous, index, values)
-        x[...] = contiguous
+        return
+    memory, steps = places.memory(x, written=True)
+    if steps is None:
+        _at_copy(ufunc, x, index, values)
     elif type(index) is not tuple:
         if not backend.is_array(values) or values.shape != index.shape:
             values = np.broadcast_to(backend.like(values, x, x.dtype), index.shape)
-        _ufunc_at(ufunc, x.reshape(-1), index.reshape(-1), values.reshape(-1))
+        where = index if x.flags.c_contiguous else places.of_flat(index, x.shape, steps)
+        _ufunc_at(ufunc, memory, where.reshape(-1), values.reshape(-1))
     else:
-        _at_single_axis(ufunc, x, index, values)
+        _at_single_axis(ufunc, x, index, values, blank)
+
+
+def _at_copy(ufunc: Any, x: Any, index: Any, values: Any) -> None:
+    """Do the same on a copy of x, which is copied back."""
+    contiguous = x.copy()
+    at(ufunc, contiguous, index, values)
+    x[...] = contiguous
 
 
 def _ufunc_at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
@@ -240,7 +299,7 @@ def _ufunc_at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
 
 def _multiply_at_gpu(x: Any, index: Any, values: Any) -> None:
     """np.multiply.at, which CuPy lacks: in rounds, in each of which no place is repeated."""
-    where = _as_flat(index, x).where
+    where = _as_flat(index if type(index) is tuple else (index,), x).where
     values, where = np.broadcast_to(values, where.shape).reshape(-1), where.reshape(-1)
     order = np.argsort(where)  # CuPy's is stable
     ordered, flat = where[order], x.reshape(-1)
@@ -251,22 +310,33 @@ def _multiply_at_gpu(x: Any, index: Any, values: Any) -> None:
     x[...] = flat.reshape(x.shape)
 
 
-def _at_single_axis(ufunc: Any, x: Any, index: Any, values: Any) -> None:
-    """`ufunc.at` on a contiguous array, through a SingleAxisIndex, by the fastest way."""
-    flat = as_single_axis(index, x.shape) or _as_flat(index, x)
+def _at_single_axis(ufunc: Any, x: Any, index: Any, values: Any, blank: bool) -> None:
+    """`ufunc.at` through a SingleAxisIndex of x, or else through one of its memory, by the fastest way."""
+    flat, target = as_single_axis(index, x.shape), None
+    if flat is not None:
+        target = _joined_view(x, flat.shape)
+        if target is None and FEW * np.size(values) > x.size:
+            return _at_copy(ufunc, x, index, values)
+    if flat is None or target is None:
+        memory, steps = places.memory(x)
+        flat = SingleAxisIndex((), memory.size, (), _places(index, x, steps), False)
+        target = memory[None, :, None]
     before, _, after = flat.shape
-    target, where = x.reshape(flat.shape), flat.where.reshape(-1)
     values, shape = np.asarray(values, x.dtype), flat.before + flat.where.shape + flat.after
     if values.shape != shape:
         values = np.broadcast_to(values, shape)
-    values = values.reshape(before, where.size, after)
-    if flat.distinct:
-        target[:, where] = ufunc(target[:, where], values)
-    elif before * after >= SMALL_INDEX and where.size <= SMALL_INDEX // 10:
-        for i, place in enumerate(where.tolist()):
-            ufunc(target[:, place], values[:, i], out=target[:, place])
-    else:
-        at_rows(ufunc, target, where, values)
+    where = flat.where.reshape(-1)
+    at_rows(ufunc, target, where, values.reshape(before, where.size, after), blank, flat.distinct)
+
+
+def _joined_view(x: Any, shape: tuple[int, ...]) -> Any:
+    """Return x.reshape(shape) if that is a view, else None."""
+    if x.flags.c_contiguous:
+        return x.reshape(shape)
+    try:
+        return x.reshape(shape, copy=False)
+    except ValueError:
+        return None
 
 
 def last_write_mask(index: Any, x: Any) -> Any:

@@ -40,7 +40,7 @@ class GetItem(LinearMap):
         if is_basic(self.index):
             out[self.index] = grad
         else:
-            index_kernels.add(out, self.index, grad)
+            index_kernels.add(out, self.index, grad, blank=True)
         return out
 
 

@@ -12,6 +12,7 @@ from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from .. import layouts
+from ..indexing import index_kernels
 from ..indexing.gather import flat_indices
 
 R = TypeVar("R")
@@ -26,7 +27,7 @@ class Pick(LinearMap):
     symbol, operator = "pick", None
 
     def forward(self, x):
-        return layouts.match_strides(x.take(self.places), self.places)
+        return layouts.match_strides(index_kernels.take(x, self.places), self.places)
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape, order="C")
