@@ -25,6 +25,20 @@ def tree_leaves(tree: Any) -> Iterator[Any]:
         yield tree
 
 
+def contains(tree: list[Any] | tuple[Any, ...], kind: type) -> bool:
+    """Whether nested lists or tuples have a leaf of type `kind`. Long lists of numbers are not walked in Python.
+
+    >>> from microgad.pytree import contains
+    >>> contains([1, (2, 3.0)], float), contains([1, (2, 3.0)], str)
+    (True, False)
+    """
+    types = set(map(type, tree))
+    if any(issubclass(found, kind) for found in types):
+        return True
+    nested = any(issubclass(found, (list, tuple)) for found in types)
+    return nested and any(contains(part, kind) for part in tree if isinstance(part, (list, tuple)))
+
+
 def tree_map(func: Callable[[Any], Any], tree: Any) -> Any:
     """Apply `func` to each leaf, from left to right, and return a tree of the results; mappings become dicts.
 

@@ -118,6 +118,16 @@ def test_of_several_writes_to_one_element_the_last_gets_the_gradient() -> None:
     assert w.grad.tolist() == [0.0, 1.0]
 
 
+@pytest.mark.parametrize("index", [slice(None), [0, 1]])
+def test_tensors_in_a_list_that_is_assigned_are_recorded(index: Any) -> None:
+    s, t = torch.tensor(0.5, requires_grad=True), torch.tensor([2.0, 3.0], dtype=torch.float64, requires_grad=True)
+    y = torch.zeros(2, 2)
+    y[index] = [(s, 1), t * 2]
+    assert y.tolist() == [[0.5, 1], [4, 6]]
+    (y * torch.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
+    assert (s.grad.item(), t.grad.tolist()) == (1, [6, 8])
+
+
 def test_a_tensor_multiplied_in_place_by_itself_has_the_right_gradient() -> None:
     x = torch.tensor([3.0], requires_grad=True)
     y = x * 1

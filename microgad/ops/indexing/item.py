@@ -16,11 +16,13 @@ from ...function import Function
 from ...function.half import HALF
 from ...function.linear_map import LinearMap
 from ...function.naming import with_in_place_name, with_torch_name
+from ...pytree import contains, tree_leaves
 from ...type_aliases import Index, Operand, Tensor
 from .. import creation, layouts
 from ..bare import bare
 from ..creation.scalars import checked_scalar
 from ..elementwise import Select
+from ..movement.joining import stack
 from ..spelling import tensors_only
 from . import index_kernels
 from .index_kernels import is_basic, is_mask, unexpanded
@@ -246,7 +248,7 @@ def fill_everywhere(name: str, input: Tensor, value: Any) -> Tensor:
 def _assignable(value: Any, input: Tensor, index: tuple[Any, ...]) -> Tensor:
     """Convert the value of a `setitem` to a Tensor that can be assigned, without leading axes of size 1."""
     if not isinstance(value, function.Tensor):
-        value = creation.as_tensor(value, device=input.device).to(dtype=input.dtype)
+        value = _like(input, value)
     elif value.array.dtype != input.array.dtype:
         if not is_basic(index):
             if any(backend.is_array(item) and item.ndim == 0 and is_mask(item) for item in index):
@@ -260,6 +262,13 @@ def _assignable(value: Any, input: Tensor, index: tuple[Any, ...]) -> Tensor:
     if apart and (value.array.ndim == 0 or is_basic(index)):
         value = value.to(device=input.device)  # from another device, as PyTorch copies it
     return value
+
+
+def _like(input: Tensor, value: Any) -> Tensor:
+    """Convert to input's dtype and device. Tensors in a list are stacked if one needs a gradient, to record it."""
+    if isinstance(value, (list, tuple)) and contains(value, function.Tensor) and is_recorded(*tree_leaves(value)):
+        return stack([_like(input, part) for part in value])
+    return creation.as_tensor(value, device=input.device).to(dtype=input.dtype)
 
 
 def _single_masked_value(op: str, value: Tensor, input: Tensor, index: tuple[Any, ...]) -> Tensor:
