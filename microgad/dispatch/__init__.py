@@ -3,7 +3,7 @@
 A function in no table computes on the Tensors' arrays, as PyTorch's Tensors do, if that loses no gradient; else it
 raises TypeError. In a program that uses microgad as `torch` all NumPy functions compute on arrays if they can, since it
 goes on with arrays: `np.unique(x).astype(int)`. The dtype of a Tensor and an array is NumPy's choice in all programs,
-unless the Tensor requires grad.
+unless the Tensor requires grad, and so is that of integer Tensors.
 
 The tables' functions have NumPy's names of arguments: for np.linalg.det it is `lambda a: linalg.det(a)`, since PyTorch
 calls the argument `A`.
@@ -34,6 +34,9 @@ TABLES = (elementwise, reduction, linalg, fourier, movement, indexing, creation,
 UFUNCS: dict[Any, Callable[..., Any]] = {**elementwise.UFUNCS, **linalg.UFUNCS}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {name: op for table in TABLES for name, op in table.FUNCTIONS.items()}
 
+NUMBERS = (int, float, complex)
+COMPARISONS = (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
+
 # The modules on the stack between a NumPy function, or an operator that calls one, and what it calls.
 TRANSPARENT = (__name__, "microgad.tensor", "microgad.methods.factories", "microgad.torch_function.wrappers")
 running_as_torch = False  # whether `import torch` imports microgad: set by `as_torch`
@@ -48,7 +51,7 @@ def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, An
     as_torch = running_as_torch and not isinstance(inputs[0], np.generic) and not current().deriving
     if as_torch and _arrays_suffice(method, inputs, kwargs) and _called_by_program():
         return _on_arrays(ufunc, method, inputs, kwargs)
-    if mixed and _called_by_program():
+    if (mixed or (_are_integers(inputs) and method == "__call__" and not kwargs)) and _called_by_program():
         inputs = _promoted(ufunc, inputs)
     out = kwargs.get("out", ())
     try:
@@ -88,20 +91,37 @@ def _are_mixed(a: Any, b: Any) -> bool:
     return not same and (tensor.node is None or not current().grad_enabled)
 
 
+def _are_integers(inputs: tuple[Any, ...]) -> bool:
+    """Whether all Tensors are integers or bools: they need no gradient, and what is computed has NumPy's dtype."""
+    for x in inputs:
+        if isinstance(x, core.Tensor) and x.array.dtype.kind not in "iub":
+            return False
+    return not isinstance(inputs[0], np.generic) and not current().deriving  # a np.generic's operator is PyTorch's
+
+
 def _promoted(ufunc: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A Tensor and an array, both in the dtype in which NumPy computes: in PyTorch the array's operator does it."""
+    """Operands in the dtype in which NumPy computes: for a Tensor and an array PyTorch's array operator does it.
+
+    Raises OverflowError, as NumPy does, if a Python integer doesn't fit beside integer Tensors. It may be compared.
+    """
+    inputs = tuple(elementwise.as_exact_tensor(x) if isinstance(x, (list, tuple, bool)) else x for x in inputs)
     try:
-        kinds = ufunc.resolve_dtypes((*[getattr(x, "array", x).dtype for x in inputs], *[None] * ufunc.nout))
-        return tuple(
-            x.astype(kind, copy=False) if type(x) is np.ndarray else _cast(x, dtypes.of(kind).dtype)
-            for x, kind in zip(inputs, kinds, strict=False)
-        )
-    except TypeError:  # NumPy doesn't take these dtypes, or no Tensor has the result's
+        given = [type(x) if type(x) in NUMBERS else getattr(x, "array", x).dtype for x in inputs]
+        kinds = ufunc.resolve_dtypes((*given, *[None] * ufunc.nout))
+        if ufunc in COMPARISONS and int in given:
+            numbers = [np.min_scalar_type(x) for x in inputs if type(x) is int]
+            kinds = [np.result_type(kinds[0], *numbers)] * 2
+        elementwise.check_integers(inputs, kinds)
+        return tuple(_cast(x, kind) for x, kind in zip(inputs, kinds, strict=False))
+    except (TypeError, AttributeError):  # NumPy doesn't take these operands, or no Tensor has the result's dtype
         return inputs
 
 
 def _cast(x: Any, to: Any) -> Any:
-    """A Tensor in another dtype: not by its method `to`, which a subclass may override."""
+    """An operand in another dtype, a Tensor not by its method `to`, which a subclass may override."""
+    if not isinstance(x, core.Tensor):
+        return x.astype(to, copy=False) if type(x) is np.ndarray else x
+    to = dtypes.of(to).dtype
     return x if x.array.dtype == to else Cast.apply(x, to=to, source=x.array.dtype)
 
 
@@ -131,7 +151,8 @@ def _as_tensor(result: Any, bytes_for_bools: bool) -> Any:
 
 def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Implement Tensor's `__array_function__`."""
-    if running_as_torch and _no_gradient_lost((args, kwargs)) and _called_by_program():
+    clips = func is np.clip and args and isinstance(args[0], core.Tensor)  # its method would clip by PyTorch's rules
+    if running_as_torch and not clips and _no_gradient_lost((args, kwargs)) and _called_by_program():
         try:
             return func._implementation(*args, **kwargs)
         except (TypeError, ValueError, RuntimeError, AttributeError):  # it called a method that has PyTorch's arguments

@@ -12,12 +12,12 @@ from .. import function as core
 from ..backend.axes import reduced_shape
 from ..errors import ArgumentError, DtypeError
 from ..ops import elementwise, movement, reduction
-from .elementwise import as_exact_tensor
+from .elementwise import as_exact_tensor, promoted, weakly_promoted
 
 
 def _select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
-    result = default
-    for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
+    *choices, result = weakly_promoted(*choicelist, default)
+    for condition, choice in reversed(list(zip(condlist, choices, strict=True))):
         result = elementwise.Where.apply(condition, choice, result)
     return result
 
@@ -66,6 +66,7 @@ def _real_if_close(a: Any, tol: float = 100) -> Any:
 
 
 def _polyval(p: Any, x: Any) -> Any:
+    p, x = promoted(p, x)
     result = x * 0
     for coefficient in p:
         result = result * x + coefficient

@@ -9,8 +9,9 @@ import numpy as np
 
 from .. import backend, dtypes
 from .. import function as core
-from ..ops.creation import as_tensor
 from ..ops.grids import meshgrid
+from ..ops.movement import flatten
+from .elementwise import as_exact_tensor
 
 
 def _like(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,7 +31,7 @@ def _full_like(
 def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     if sparse:
         raise TypeError("numpy.meshgrid with sparse=True is not recorded on Tensors")
-    return tuple(meshgrid(*map(as_tensor, xi), indexing=indexing))
+    return tuple(meshgrid(*[flatten(as_exact_tensor(x)) for x in xi], indexing=indexing))
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {

@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 
 from ..ops.fourier import transforms
+from .elementwise import floating
 
 
 def _single(op: Callable[..., Any]) -> Callable[..., Any]:
     def transform(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None, out: None = None) -> Any:
-        return op(a, n, axis, norm)
+        return op(floating(a), n, axis, norm)
 
     return transform
 
 
 def _multiple(op: Callable[..., Any], last: tuple[int, ...] | None) -> Callable[..., Any]:
     def transform(a: Any, s: Any = None, axes: Any = last, norm: str | None = None, out: None = None) -> Any:
-        return op(a, s, axes, norm)
+        return op(floating(a), s, axes, norm)
 
     return transform
 

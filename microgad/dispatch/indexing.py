@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
 from .. import function as core
 from ..errors import ArgumentError
 from ..function import Function
 from ..ops import creation, indexing, movement
 from ..ops.creation.scalars import checked_scalar
-from .elementwise import as_exact_tensor
+from .elementwise import as_exact_tensor, integers
 
 
 def _indices(indices: Any, size: int, mode: str) -> Any:
     """Convert indices to an array, clipped or wrapped to the size according to `mode`."""
-    array = creation.as_tensor(indices).array.astype(np.int64)
+    array = integers(indices).array
     if mode == "raise":
         return array
     if mode not in ("clip", "wrap"):
@@ -31,13 +30,13 @@ def _flat(a: Any) -> Any:
 
 
 def _take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
-    a = creation.as_tensor(a)
+    a = as_exact_tensor(a)
     a, axis = (_flat(a), 0) if axis is None else (a, axis)
     return a[(*(slice(None),) * (axis % a.ndim), _indices(indices, a.shape[axis], mode))]
 
 
 def _take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
-    return indexing.take_along_dim(creation.as_tensor(arr), creation.as_tensor(indices, dtype=dtypes.int64), axis)
+    return indexing.take_along_dim(as_exact_tensor(arr), integers(indices), axis)
 
 
 def _compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
@@ -61,7 +60,7 @@ def _repeated(values: Any, count: int, like: Any) -> Any:
 
 def _put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
     target, axis = (_flat(arr), 0) if axis is None else (arr, axis)
-    index, values = creation.as_tensor(indices, dtype=dtypes.int64), as_exact_tensor(values).to(dtype=arr.dtype)
+    index, values = integers(indices), as_exact_tensor(values).to(dtype=arr.dtype)
     shape = list(target.shape)
     shape[axis] = index.shape[axis]
     index = indexing.normalize_index((index.expand(shape),), target.array)[0] % target.shape[axis]
@@ -129,8 +128,8 @@ def at(ufunc: Any, a: Any, indices: Any, b: Any = None) -> bool:
         return False
     cls, settings = _AT[ufunc]
     if not isinstance(b, core.Tensor):
-        b = checked_scalar(ufunc.__name__, b, a.array.dtype) if isinstance(b, (int, float, complex)) else np.asarray(b)
-        b = creation.as_tensor(b, device=a.device)
+        b = checked_scalar(ufunc.__name__, b, a.array.dtype) if isinstance(b, (int, float, complex)) else b
+        b = as_exact_tensor(b).to(device=a.device)
     b = -b if ufunc is np.subtract else b
     cls.apply_(a, b.to(dtype=a.dtype), index=indexing.normalize_index(indices, a.array, True), **settings)
     return True

@@ -12,7 +12,7 @@ from .. import function as core
 from ..errors import ArgumentError, DtypeError
 from ..ops import movement
 from ..ops.movement.dims import wrap_dim, wrap_dims
-from .elementwise import as_exact_tensor
+from .elementwise import as_exact_tensor, integers
 
 
 def _tensors(arrays: Any) -> list[Any]:
@@ -165,7 +165,7 @@ def _roll(a: Any, shift: Any, axis: Any = None) -> Any:
 
 
 def _repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
-    return movement.repeat_interleave(a, repeats if isinstance(repeats, int) else as_exact_tensor(repeats), axis)
+    return movement.repeat_interleave(a, repeats if isinstance(repeats, int) else integers(repeats), axis)
 
 
 def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:

@@ -10,12 +10,12 @@ import numpy as np
 
 from ..backend.axes import reduced_shape
 from ..errors import ArgumentError, DtypeError
-from ..ops import creation, reduction
+from ..ops import reduction
 from ..ops.elementwise import imag, real, sqrt, where
 from ..ops.movement import cat, expand, unsqueeze
 from ..ops.movement.dims import wrap_dims
 from ..ops.softmax import logsumexp
-from .elementwise import as_exact_tensor, promoted
+from .elementwise import as_exact_tensor, floating, promoted
 
 
 def _over_axes(op: Callable[..., Any], a: Any, axis: Any, keepdims: bool) -> Any:
@@ -48,11 +48,7 @@ def _cast(a: Any, dtype: Any) -> Any:
 
 
 sum = _typed(reduction.sum)
-_mean = _typed(lambda a, axis, keepdims: reduction.mean(_floating(a), axis, keepdims))
-
-
-def _floating(a: Any) -> Any:
-    return a if a.dtype.is_floating_point or a.dtype.is_complex else a.to(np.dtype(np.float64))
+_mean = _typed(lambda a, axis, keepdims: reduction.mean(floating(a), axis, keepdims))
 
 
 def _prod(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -73,7 +69,7 @@ def _with_ddof(op: Callable[..., Any]) -> Callable[..., Any]:
         def spread(a: Any, axis: Any, keepdims: bool) -> Any:
             return op(a, axis, correction=ddof, keepdim=keepdims)
 
-        return _over_axes(spread, _floating(_cast(a, dtype)), axis, keepdims)
+        return _over_axes(spread, floating(_cast(a, dtype)), axis, keepdims)
 
     return function
 
@@ -88,7 +84,9 @@ def _nanvar(a: Any, axis: Any, *, correction: float, keepdim: bool) -> Any:
 
 
 def _nanstd(a: Any, axis: Any, *, correction: float, keepdim: bool) -> Any:
-    return sqrt(_nanvar(a, axis, correction=correction, keepdim=keepdim))
+    variance = _nanvar(a, axis, correction=correction, keepdim=keepdim)
+    positive = variance > 0
+    return where(positive, sqrt(where(positive, variance, 1)), variance * 0)  # the derivative at 0 is 0, as np.std's
 
 
 def _scan(op: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,7 +94,7 @@ def _scan(op: Callable[..., Any]) -> Callable[..., Any]:
 
     def function(a: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Any:
         a = _cast(a, dtype)
-        return op(a.reshape(-1), 0) if axis is None else op(a, axis)
+        return op(a.reshape(-1), 0) if axis is None or not a.ndim else op(a, axis)
 
     return function
 
@@ -130,6 +128,12 @@ def _sorted(op: Callable[..., Any]) -> Callable[..., Any]:
 _sort = _sorted(lambda a, axis: reduction.sort(a, axis).values)
 
 
+def _partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = None, order: Any = None) -> Any:
+    if as_exact_tensor(kth).array.dtype.kind not in "iu":
+        raise TypeError("Partition index must be integer")
+    return _sort(a, axis, kind, order)
+
+
 METHODS_OF_QUANTILES = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
@@ -151,8 +155,8 @@ def _quantile(op: Callable[..., Any], scale: float = 1) -> Callable[..., Any]:
                 "numpy.quantile over several axes, with weights or by other methods than "
                 f"{', '.join(METHODS_OF_QUANTILES)} is not recorded on Tensors"
             )
-        a = _floating(a)
-        q = creation.as_tensor(q, a.dtype, a.device) / scale
+        a = floating(a)
+        q = as_exact_tensor(q).to(a.device, a.dtype) / scale
         flat = op(a, q.reshape(-1), axis, keepdims, interpolation=method)
         return flat.reshape((*q.shape, *flat.shape[1:]))
 
@@ -163,9 +167,11 @@ def _median(op: Callable[..., Any]) -> Callable[..., Any]:
     def function(
         a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
     ) -> Any:
+        if not a.numel():
+            return _mean(a, axis, keepdims=keepdims)
         # NumPy's median is the mean of the middle two. PyTorch's is the lower one, and its "midpoint" fails for
         # infinity.
-        low, high = (op(_floating(a), 0.5, axis, keepdims, interpolation=side) for side in ("lower", "higher"))
+        low, high = (op(floating(a), 0.5, axis, keepdims, interpolation=side) for side in ("lower", "higher"))
         return low * 0.5 + high * 0.5
 
     return function
@@ -176,7 +182,9 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
         raise DtypeError("numpy.average with returned=True is not recorded on Tensors")
     if weights is None:
         return _mean(a, axis, keepdims=keepdims)
-    w = as_exact_tensor(weights)
+    a, w = promoted(floating(a), weights)
+    if axis is None and w.shape != a.shape:
+        raise TypeError("Axis must be specified when shapes of a and weights differ.")
     if w.ndim == 1 and a.ndim > 1:
         w = w.reshape([-1 if i == axis % a.ndim else 1 for i in range(a.ndim)])
     total = _over_axes(reduction.sum, expand(w, a.shape), axis, keepdims)
@@ -184,6 +192,8 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
 
 
 def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    if n == 0:
+        return a
     ends = [None if x is None or isinstance(x, type(np._NoValue)) else as_exact_tensor(x) for x in (prepend, append)]
     a, *given = promoted(a, *(x for x in ends if x is not None))
     shape = reduced_shape(a.shape, axis)
@@ -217,18 +227,18 @@ def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) 
 
 def _by_row(x: Any, rowvar: bool, dtype: Any) -> Any:
     """Transpose x if its variables are columns."""
-    x = _cast(x, dtype)
+    x = floating(_cast(x, dtype))
     return x if rowvar or x.ndim < 2 else x.transpose(0, 1)
 
 
 def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
-    return reduction.trapezoid(y, **({"dx": dx} if x is None else {"x": as_exact_tensor(x)}), dim=axis)
+    return reduction.trapezoid(floating(y), **({"dx": dx} if x is None else {"x": floating(x)}), dim=axis)
 
 
 def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
-    steps = [as_exact_tensor(v) if np.ndim(v) else v for v in varargs]
-    spacing = steps[0] if len(steps) == 1 and not np.ndim(varargs[0]) else steps or 1
-    found = reduction.gradient(f, spacing=spacing, dim=axis, edge_order=edge_order)
+    steps = [floating(v) if isinstance(v, (list, tuple)) or np.ndim(v) else v for v in varargs]
+    spacing = steps[0] if len(steps) == 1 and not np.ndim(steps[0]) else steps or 1
+    found = reduction.gradient(floating(f), spacing=spacing, dim=axis, edge_order=edge_order)
     return found[0] if len(found) == 1 else found
 
 
@@ -258,9 +268,8 @@ def _unique(
 
 
 def _searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
-    return reduction.searchsorted(
-        creation.as_tensor(a), v, side=side, sorter=None if sorter is None else creation.as_tensor(sorter)
-    )
+    sorter = None if sorter is None else as_exact_tensor(sorter)
+    return reduction.searchsorted(*promoted(a, v), side=side, sorter=sorter)
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
@@ -283,15 +292,15 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.std: _with_ddof(reduction.std),
     np.nanvar: _with_ddof(_nanvar),
     np.nanstd: _with_ddof(_nanstd),
-    np.any: _reduced(reduction.any),
-    np.all: _reduced(reduction.all),
+    np.any: _reduced(lambda a, axis, keepdims: reduction.any(_cast(a, bool), axis, keepdims)),
+    np.all: _reduced(lambda a, axis, keepdims: reduction.all(_cast(a, bool), axis, keepdims)),
     np.cumsum: _scan(reduction.cumsum),
     np.cumprod: _scan(reduction.cumprod),
     np.nancumsum: _scan(_fill_nan(reduction.cumsum, 0)),
     np.nancumprod: _scan(_fill_nan(reduction.cumprod, 1)),
     np.sort: _sort,
     np.argsort: _sorted(reduction.argsort),
-    np.partition: lambda a, kth, axis=-1, kind="introselect", order=None: _sort(a, axis, kind, order),
+    np.partition: _partition,
     np.quantile: _quantile(reduction.quantile),
     np.nanquantile: _quantile(reduction.nanquantile),
     np.percentile: _quantile(reduction.quantile, 100),

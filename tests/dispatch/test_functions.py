@@ -5,6 +5,7 @@ No function detaches silently. The values of recorded functions are NumPy's, and
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -16,7 +17,7 @@ import pytest
 import microgad as torch
 from microgad import dispatch
 
-from .arrays import MASK, OTHER, SQUARE, VECTOR, compare, differentiate, leaves, tensors
+from .arrays import MASK, OTHER, SQUARE, VECTOR, compare, differentiate, leaves, tensors, vjp_of_ones
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of deprecated NumPy functions
 
@@ -161,6 +162,76 @@ def test_functions_are_recorded_or_raise(function: Callable[..., Any]) -> None:
         results = [y for y in leaves(found) if isinstance(y, torch.Tensor) and y.dtype.is_floating_point]
         if function not in NOT_DIFFERENTIATED and any(y.requires_grad for y in results):
             differentiate(of_tensors(function, given, kwargs), inputs)
+
+
+def arrays(x: Any) -> list[Any]:
+    found = [0.0 if y is None else y for y in leaves(x)]  # a gradient that is None is 0
+    return [y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else y for y in found]
+
+
+def in_lists(x: Any) -> Any:
+    """A Tensor as nested lists of numbers, which are 0-d Tensors."""
+    return [in_lists(part) for part in x] if x.ndim else x
+
+
+# Further arguments that may be lists.
+LISTS: dict[Any, tuple[Any, ...]] = {
+    **dict.fromkeys((np.quantile, np.nanquantile), (SQUARE, np.array([0.3, 0.6]))),
+    **dict.fromkeys((np.percentile, np.nanpercentile), (SQUARE, np.array([30.0, 60.0]))),
+    np.average: (SQUARE, 1, VECTOR + 2),
+    np.gradient: (VECTOR, np.array([0.0, 1.0, 3.0])),
+    np.insert: (VECTOR, 1, VECTOR),
+    np.full_like: (SQUARE, VECTOR),
+    np.pad: (VECTOR, 1, "constant"),
+}
+
+
+@pytest.mark.parametrize("function", [*dispatch.FUNCTIONS, *dispatch.UFUNCS], ids=lambda f: f.__name__)
+def test_tensors_in_lists_are_recorded_or_refused(function: Callable[..., Any]) -> None:
+    for args, kwargs, _ in [*calls(function), *([(LISTS[function], {}, None)] if function in LISTS else [])]:
+        given = [torch.tensor(x) if isinstance(x, np.ndarray) else x for x in tensors(args)]
+        for i, x in enumerate(given):
+            others = leaves([*given[:i], *given[i + 1 :]])
+            if not getattr(x, "requires_grad", False) or not any(isinstance(y, torch.Tensor) for y in others):
+                continue  # NumPy would not ask the Tensors
+            found = None
+            with contextlib.suppress(TypeError, RuntimeError):
+                found = function(*given[:i], in_lists(x), *given[i + 1 :], **kwargs)
+            if found is not None:
+                expected = function(*given, **kwargs)
+                compare(found, arrays(expected))
+                compare(*[arrays(vjp_of_ones(leaves(y), [x])) for y in (found, expected)])
+
+
+def as_integers(x: Any, kind: Any) -> Any:
+    if isinstance(x, np.ndarray) and x.dtype == np.float64:
+        return np.round(np.nan_to_num(x) * 40).astype(kind)
+    return type(x)(as_integers(part, kind) for part in x) if isinstance(x, (tuple, list)) else x
+
+
+def as_tensors(x: Any) -> Any:
+    if isinstance(x, np.ndarray):
+        return torch.tensor(x)
+    return type(x)(as_tensors(part) for part in x) if isinstance(x, (tuple, list)) else x
+
+
+# np.angle of int8 is float16, np.trapezoid adds integers in their own dtype, where they may overflow, and of the cases
+# of np.empty_like and np.resize not all elements are defined.
+OF_INTEGERS = [f for f in dispatch.FUNCTIONS if f not in {np.angle, np.trapezoid, np.empty_like, np.resize}]
+
+
+@pytest.mark.parametrize("function", OF_INTEGERS, ids=lambda f: f.__name__)
+def test_small_integers_are_computed_in_the_dtype_that_numpy_chooses(function: Callable[..., Any]) -> None:
+    cases = [(args, kwargs) for args, kwargs, _ in calls(function)]
+    for kind in (np.int8, np.uint8, np.int32):
+        for args, kwargs in cases:
+            given = as_integers(args, kind)
+            with warnings.catch_warnings(), contextlib.suppress(ValueError, TypeError):
+                warnings.simplefilter("ignore")
+                expected = [np.asarray(y) for y in leaves(function(*given, **kwargs))]
+                for a, b in zip(leaves(function(*as_tensors(given), **kwargs)), expected, strict=True):
+                    if isinstance(a, torch.Tensor):  # sums of uint8 are int64, as in PyTorch
+                        compare(a, b.astype(np.int64) if b.dtype == np.uint64 else b)
 
 
 def test_every_function_in_the_table_takes_tensors() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
+from microgad import dispatch
 
 from .arrays import MASK, SQUARE, VECTOR, compare, tensors
 
@@ -247,3 +248,12 @@ def test_dtype_arguments_are_not_ignored() -> None:
     assert np.corrcoef(torch.tensor(SQUARE), dtype=np.float32).dtype == torch.float32
     with pytest.raises(TypeError, match=r"numpy\.einsum: .*'dtype'"):
         np.einsum("ij->i", torch.tensor(SQUARE, requires_grad=True), dtype=np.float32)
+
+
+@pytest.mark.parametrize("as_torch", [True, False])
+def test_clip_takes_integers_beyond_the_dtype(as_torch: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "running_as_torch", as_torch)
+    x = torch.tensor([1, 250], dtype=torch.uint8)
+    assert [np.clip(x, *bounds).tolist() for bounds in ((-1, 5), (2, 300), (-1, None))] == [[1, 5], [2, 250], [1, 250]]
+    with pytest.raises(OverflowError):
+        np.clip(x, 300, None)

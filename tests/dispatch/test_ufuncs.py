@@ -49,6 +49,32 @@ def numpy_call(ufunc: np.ufunc) -> tuple[list[Any], Any]:
     raise AssertionError(f"add arguments for {ufunc.__name__} to ARGUMENTS")
 
 
+OTHERS = (2, -1, 300, 0.5, True, [1, 2, 3], [0.5, 2.0, 3.0], np.array([1, 2, 3], np.int32))
+# Of integers PyTorch's reciprocal is a fraction, and its vecdot takes single numbers.
+OF_INTEGERS = [f for f in ufuncs() if f in dispatch.UFUNCS and f.signature is None and f is not np.reciprocal]
+
+
+@pytest.mark.host("NumPy arrays beside Tensors")
+@pytest.mark.parametrize("ufunc", OF_INTEGERS, ids=lambda f: f.__name__)
+def test_integers_have_the_values_and_dtypes_of_numpy(ufunc: np.ufunc) -> None:
+    for kind in (np.int8, np.uint8, np.int32, np.int64, bool):
+        array = np.array([3, 1, 2], kind)
+        pairs = [(array, x) for x in OTHERS] + [(x, array) for x in OTHERS[:-1]]
+        for operands in pairs if ufunc.nin == 2 else [(array,)]:
+            given = [torch.tensor(x) if x is array else x for x in operands]
+            with np.errstate(all="ignore"):
+                try:
+                    expected = ufunc(*operands)
+                except OverflowError:
+                    with pytest.raises(OverflowError):
+                        ufunc(*given)
+                except (TypeError, ValueError):
+                    continue
+                else:
+                    if np.half not in [np.asarray(y).dtype for y in leaves(expected)]:
+                        compare(ufunc(*given), expected)
+
+
 # The methods that are recorded, and of which ufuncs.
 METHODS = {
     "reduce": {"add", "multiply", "maximum", "minimum", "logaddexp", "logical_and", "logical_or"},
