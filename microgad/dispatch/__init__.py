@@ -59,6 +59,8 @@ def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, An
             return _recorded(ufunc, method, inputs, kwargs)
         _check_out(ufunc, out)
         others = {name: value for name, value in kwargs.items() if name != "out"}
+        if not any(isinstance(x, core.Tensor) for x in inputs):
+            inputs = tuple(map(elementwise.as_exact_tensor, inputs))
         return _write_out(ufunc, out[0] if len(out) == 1 else out, _recorded(ufunc, method, inputs, others))
     except (TypeError, NotImplementedError):
         if not _arrays_suffice(method, inputs, kwargs):

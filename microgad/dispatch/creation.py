@@ -25,7 +25,8 @@ def _like(make: Callable[..., Any]) -> Callable[..., Any]:
 def _full_like(
     a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
 ) -> Any:
-    return _like(np.empty_like)(a, dtype, order, subok, shape).fill_(fill_value)
+    made = _like(np.empty_like)(a, dtype, order, subok, shape)
+    return made.fill_(fill_value) if np.isscalar(fill_value) else made.copy_(as_exact_tensor(fill_value))
 
 
 def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:

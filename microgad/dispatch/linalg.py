@@ -72,13 +72,20 @@ def _solve(a: Any, b: Any) -> Any:
     return linalg.solve(x, y) if y.ndim == 1 else linalg.Solve.apply(x, y)
 
 
+def _matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+    return linalg.matrix_rank(A, tol, hermitian, rtol=rtol) if A.ndim > 1 else int(bool((A != 0).any()))
+
+
 def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+    if hermitian:  # only the lower triangle is read
+        a = movement.tril(a) + elementwise.conj(movement.transpose(movement.tril(a, -1), -2, -1))
     return linalg.svd(a, full_matrices) if compute_uv else linalg.svdvals(a)
 
 
 def _lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     x, y = promoted(a, b)
-    return linalg.lstsq(x, y, rcond, driver="gelsd")
+    found = linalg.lstsq(x, y, rcond, driver="gelsd")
+    return (*found[:3], linalg.svdvals(x)) if x.requires_grad else found  # PyTorch's values have no derivative
 
 
 def _tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
@@ -104,9 +111,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.linalg.vector_norm: lambda x, /, *, axis=None, keepdims=False, ord=2: linalg.vector_norm(x, ord, axis, keepdims),
     np.linalg.matrix_norm: lambda x, /, *, keepdims=False, ord="fro": linalg.matrix_norm(x, ord, (-2, -1), keepdims),
     np.linalg.cond: lambda x, p=None: linalg.cond(x, p),
-    np.linalg.matrix_rank: lambda A, tol=None, hermitian=False, *, rtol=None: linalg.matrix_rank(
-        A, tol, hermitian, rtol=rtol
-    ),
+    np.linalg.matrix_rank: _matrix_rank,
     np.linalg.multi_dot: lambda arrays, *, out=None: linalg.multi_dot(promoted(*arrays)),
     np.linalg.matrix_power: lambda a, n: linalg.matrix_power(a, n),
     np.linalg.inv: lambda a: linalg.inv(a),

@@ -113,14 +113,17 @@ def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     if axis is None:
         arr, axis = movement.ravel(arr), 0
     obj = backend.to_numpy(obj.array) if isinstance(obj, core.Tensor) else obj
-    places, axis = np.asarray(obj), wrap_dim(axis, arr.ndim, "insert")
+    axis = wrap_dim(axis, arr.ndim, "insert")
     n, values = arr.shape[axis], values.to(dtype=arr.dtype)
+    places = np.arange(n)[obj] if isinstance(obj, slice) else np.asarray(obj)
+    if places.dtype == bool:
+        places = np.flatnonzero(places)
     values = movement.reshape(values, (*(1,) * (arr.ndim - values.ndim), *values.shape))
     if places.ndim == 0:
         values = movement.movedim(values, 0, axis)
     count = values.shape[axis] if places.size == 1 else places.size
     values = movement.expand(values, (*arr.shape[:axis], count, *arr.shape[axis + 1 :]))
-    order = np.insert(np.arange(n), obj, n + np.arange(count))
+    order = np.insert(np.arange(n), places, n + np.arange(count))
     return movement.cat([arr, values], axis)[(*(slice(None),) * axis, order)]
 
 
@@ -148,7 +151,8 @@ def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
 
 
 def _pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Any:
-    if mode not in ("constant", "reflect", "symmetric", "edge", "wrap") or np.ndim(constant_values):
+    many = isinstance(constant_values, (list, tuple)) or np.shape(constant_values)
+    if mode not in ("constant", "reflect", "symmetric", "edge", "wrap") or many:
         raise DtypeError(
             f"numpy.pad on Tensors: mode is constant (of one value), reflect, symmetric, edge or wrap, got '{mode}'"
         )
@@ -160,8 +164,10 @@ def _pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values:
 
 
 def _roll(a: Any, shift: Any, axis: Any = None) -> Any:
-    shifts, axes = np.broadcast_arrays(shift, 0 if axis is None else axis)
-    return movement.roll(a, shifts.ravel().tolist(), None if axis is None else axes.ravel().tolist())
+    if axis is None:
+        return movement.roll(a, int(np.sum(shift)))
+    shifts, axes = np.broadcast_arrays(shift, axis)
+    return movement.roll(a, shifts.ravel().tolist(), axes.ravel().tolist())
 
 
 def _repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
@@ -170,6 +176,11 @@ def _repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
 
 def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
     return movement.diagonal(a, offset, axis1, axis2).sum(-1, dtype=dtype)
+
+
+def _triangle(op: Callable[..., Any]) -> Callable[..., Any]:
+    """Make np.tril or np.triu, which repeat a vector in each row first."""
+    return lambda m, k=0: op(m if m.ndim > 1 else movement.expand(m, (m.shape[0], m.shape[0])), k)
 
 
 def _atleast(op: Callable[..., Any]) -> Callable[..., Any]:
@@ -221,8 +232,8 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.diagflat: lambda v, k=0: movement.diagflat(as_exact_tensor(v), k),
     np.diagonal: lambda a, offset=0, axis1=0, axis2=1: movement.diagonal(a, offset, axis1, axis2),
     np.trace: _trace,
-    np.tril: lambda m, k=0: movement.tril(m, k),
-    np.triu: lambda m, k=0: movement.triu(m, k),
+    np.tril: _triangle(movement.tril),
+    np.triu: _triangle(movement.triu),
     np.kron: lambda a, b: movement.kron(as_exact_tensor(a), as_exact_tensor(b)),
     np.linalg.diagonal: lambda x, /, *, offset=0: movement.diagonal(x, offset, -2, -1),
     np.linalg.trace: lambda x, /, *, offset=0, dtype=None: _trace(x, offset, -2, -1, dtype),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
+from microgad.testing import check_grads
 
 SQUARE = np.array([[2.0, 0.5, -0.25], [0.5, 3.0, 0.75], [-0.25, 0.75, 1.5]])
 VECTOR = np.array([0.3, -1.2, 2.1])
@@ -28,6 +29,11 @@ def applied(function: Any, a: Any, *args: Any) -> Any:
     b = a * 1
     function(b, *args)
     return b
+
+
+def as_given(a: Any, array: Any) -> Any:
+    """The array, as a Tensor if a is one."""
+    return torch.tensor(array) if isinstance(a, torch.Tensor) else array
 
 
 @pytest.mark.parametrize("requires_grad", [True, False])
@@ -71,6 +77,35 @@ def applied(function: Any, a: Any, *args: Any) -> Any:
         (lambda a: np.nanvar(a), VECTOR.astype(np.half)),
         (lambda a: np.ravel(a.swapaxes(0, 2), "K"), np.arange(12.0).reshape(2, 3, 2)),
         (lambda a: np.ravel(a.swapaxes(0, 2), "A"), np.arange(12.0).reshape(2, 3, 2)),
+        (np.sign, np.array([NAN, -0.0, -2.0])),
+        (lambda a: np.heaviside(a, 0.5), np.array([NAN, -0.0, -2.0])),
+        (np.angle, np.array([-0.0, 0.0, -2.0, NAN])),
+        (lambda a: np.angle(a, deg=True), SINGLE),
+        (lambda a: np.logaddexp(a, True), SINGLE),
+        (lambda a: np.where(a > 0, 1 / 3, 0.0), SINGLE),
+        (lambda a: np.where(a > 0, a, 1 / 3), SINGLE),
+        (lambda a: np.where(a > 0, np.array(2), 1 / 3), SINGLE),
+        (lambda a: np.select([a > 1, a > 0], [1 / 3, a[0]]), VECTOR),
+        (lambda a: np.clip(a, -1, 5), np.array([1, 250], np.uint8)),
+        (lambda a: np.clip(a, 0.5, 5), np.array([1, 250], np.uint8)),
+        (lambda a: np.gradient(a, as_given(a, np.array([3, 2, 5], np.uint8) * 1.0)), VECTOR),
+        (lambda a: np.average(a, weights=as_given(a, np.array([3, 1], np.uint8))), np.array([100, 200], np.uint8)),
+        (lambda a: np.polyval(a, 3), np.array([100, 10], np.int8)),
+        (lambda a: np.searchsorted([0.1, 0.2, 0.3], a, side="right"), np.array([0.1, 0.2, 0.3])),
+        (lambda a: np.searchsorted(a, [16777218.0, 16777219.0]), np.array([16777217, 16777219])),
+        (lambda a: np.insert(a, np.array([True, False, True]), 7.0), VECTOR),
+        (lambda a: np.insert(a, slice(1, 3), 7.0), VECTOR),
+        (lambda a: np.roll(a, (1, 2)), SQUARE),
+        (np.tril, VECTOR),
+        (lambda a: np.triu(a, 1), VECTOR),
+        (lambda a: np.diff(a, n=0, append=a[:1]), VECTOR),
+        (np.median, np.zeros(0)),
+        (np.meshgrid, SQUARE),
+        (lambda a: np.full_like(a, as_given(a, VECTOR)), SQUARE),
+        (lambda a: np.cumsum(a[0], axis=0), VECTOR),
+        (np.any, np.array([2, 0], np.uint8)),
+        (lambda a: np.linalg.svd(a, hermitian=True)[1], np.array([[1.0, 5.0], [2.0, 3.0]])),
+        (lambda a: np.linalg.lstsq(a, a[:, 0])[3], SQUARE),
     ],
 )
 def test_edge_cases_equal_numpy(call: Any, array: Any, requires_grad: bool) -> None:
@@ -78,6 +113,34 @@ def test_edge_cases_equal_numpy(call: Any, array: Any, requires_grad: bool) -> N
         warnings.simplefilter("ignore")
         expected = call(array)
     compare(call(torch.tensor(array, requires_grad=requires_grad and array.dtype.kind in "fc")), expected)
+
+
+def test_derivatives_are_numpy_s() -> None:
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]], dtype=torch.float64, requires_grad=True)
+    check_grads(lambda a: np.linalg.lstsq(a, a[:, 0])[3], [x], order=2, full=False)
+    equal = torch.ones(2, requires_grad=True)
+    for spread in (np.std, np.nanstd):
+        assert torch.autograd.grad(spread(equal), equal)[0].tolist() == [0, 0]
+    z = torch.zeros(2)
+    assert torch.func.jvp(lambda z: np.logaddexp(z, False), (z,), (z + 1,))[1].tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda a: np.take(a, as_given(a, np.array([1.9]))),
+        lambda a: np.put_along_axis(a.copy() if isinstance(a, np.ndarray) else a, as_given(a, VECTOR), 9.0, 0),
+        lambda a: np.take_along_axis(a, as_given(a, VECTOR), 0),
+        lambda a: np.repeat(a, as_given(a, VECTOR)),
+        lambda a: np.partition(a, 1.5),
+        lambda a: np.ldexp(a, 0.5),
+        lambda a: np.average(a, weights=as_given(a, SQUARE)),
+    ],
+)
+def test_numbers_that_numpy_refuses_raise(call: Any) -> None:
+    for x in (VECTOR, torch.tensor(VECTOR), torch.tensor(VECTOR, requires_grad=True)):
+        with pytest.raises((TypeError, IndexError)):
+            call(x)
 
 
 @pytest.mark.parametrize(

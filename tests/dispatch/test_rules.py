@@ -185,6 +185,7 @@ def test_arrays_and_numbers_may_be_mixed_with_tensors() -> None:
     compare(np.ldexp(x, np.array([1, 2, 0])), np.ldexp(VECTOR, np.array([1, 2, 0])))
     y, out = torch.tensor([1.0, np.nan]), torch.zeros(3, dtype=torch.float64)
     compare(np.add(VECTOR, 1, out=out), VECTOR + 1)
+    compare(np.fabs(VECTOR, out=out), np.fabs(VECTOR))
     for a, b in ((x, VECTOR), (VECTOR, x), (x, [1, 2]), (x, x + 1)):
         assert np.array_equal(a, b) is np.array_equal(np.asarray(a), np.asarray(b))
     assert [np.array_equal(y, y), np.array_equal(y, y, equal_nan=True)] == [False, True]
