@@ -71,6 +71,7 @@ LAYOUTS = {
     "integers": (draw(1500, 80, dtype="int64")[:, :40], 1),
     "booleans": (draw(300, 300) > 1, None),
     "booleans, rows": (draw(300, 300) > 1, 1),
+    "booleans with gaps": ((draw(1500, 80) > 1)[:, ::2], 1),
     "half precision": (draw(100, 200, dtype="float16"), 1),
 }
 

@@ -34,6 +34,7 @@ from .lines import add_blocks, in_blocks, in_wide_rows, pairwise, transposed
 from .products import sum_rows
 
 MANY_ROWS = 1 << 5  # rows that are summed faster by products with ones, also if their elements are fewer
+MOST_BOOLEANS = 1 << 22  # elements up to which booleans may be copied as float32
 FEW_IN_ROW = 6  # elements of a row between gaps for which it pays to copy them
 
 
@@ -61,9 +62,12 @@ def way(
     if bare and strides and (expanded := repeated_axes(ufunc, dtype, shape, strides, axes)):
         return partial(once, again, axes, expanded, result)
 
-    # 4 to 8 times as fast: of all booleans, those that hold are counted.
-    if bare and ufunc is np.add and dtype.char == "?" and len(axes) == len(shape):
-        return partial(_count, result)
+    # 4 to 8 times as fast: of all booleans, those that hold are counted. Along axes 1.2 to 4 times, in float32.
+    if bare and ufunc is np.add and dtype.char == "?":
+        if len(axes) == len(shape):
+            return partial(_count, result)
+        if dense and MANY_PRODUCTS <= math.prod(shape) <= MOST_BOOLEANS:
+            return partial(_count_along, again, axis)
 
     # 1.4 to 3 times as fast, for short axes up to 38 times: innermost axes are summed by a product with ones.
     if product and not strides:
@@ -139,6 +143,11 @@ def reduce_lines(ufunc: Any, lines: Any) -> Any:
 def _count(shape: tuple[int, ...], ufunc: Any, x: Any) -> Any:
     """Count what holds."""
     return np.asarray(np.count_nonzero(x)).reshape(shape)
+
+
+def _count_along(again: Any, axis: Any, ufunc: Any, x: Any) -> Any:
+    """Count what holds along axes, as a sum in float32, which is exact up to 2²⁴."""
+    return again(ufunc, x.astype(np.float32), axis).astype(np.intp)
 
 
 def _sum_rows(matrices: Sequence[int], others: Sequence[int], shape: tuple[int, ...], ufunc: Any, x: Any) -> Any:
