@@ -82,6 +82,9 @@ def prod(
     tensor(12)
     """
     x, axis = _fill_masked(input, mask, 1), axes(dim, input.ndim, "masked.prod")
+    if axis is None:
+        whole = x.prod(dtype=dtype)
+        return whole.reshape([1] * x.ndim) if keepdim else whole
     for one in sorted(axis, reverse=True) if isinstance(axis, tuple) else [axis]:
         x = x.prod(one, bool(keepdim), dtype=dtype)
     return x
@@ -201,7 +204,8 @@ def logsumexp(
     >>> torch.masked.logsumexp(torch.zeros(2, 2), 1, mask=torch.tensor([[True, False], [False, False]]))
     tensor([0., -inf])
     """
-    return _fill_masked(input, mask, -math.inf).logsumexp(dim, bool(keepdim)).to(dtype or input.dtype)
+    every = tuple(range(input.ndim)) if dim is None else dim
+    return _fill_masked(input, mask, -math.inf).logsumexp(every, bool(keepdim)).to(dtype or input.dtype)
 
 
 @composite

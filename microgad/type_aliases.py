@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, TypedDict
 
@@ -16,6 +17,11 @@ Dtype: TypeAlias = GivenDtype | None  # None for the default
 Device: TypeAlias = device | str | int | None
 Layout: TypeAlias = layout | None
 MemoryFormat: TypeAlias = memory_format | None
+# What a call may leave out, as None says, but if it is given, it must not be None. `errors.arguments` checks that.
+GivenInt: TypeAlias = int | None
+GivenDims: TypeAlias = int | Sequence[int] | None
+GivenDim: TypeAlias = Any  # or a Tensor
+GivenNumber: TypeAlias = Any
 
 if TYPE_CHECKING:
     from .generator import Generator

@@ -476,3 +476,70 @@ def test_a_failed_call_keeps_its_operands_no_longer_than_its_error(call: Callabl
         assert weak() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, **dim: torch.max(x, **dim), lambda x, **dim: x.min(**dim), lambda x, **dim: torch.prod(x, **dim),
+        lambda x, **dim: x.median(**dim), lambda x, **dim: torch.nanmedian(x, **dim),
+        lambda x, **dim: x.squeeze(**dim), lambda x, **dim: torch.logsumexp(x, **dim or {"dim": (0, 1)}),
+    ],
+)  # fmt: skip
+def test_a_dim_may_be_left_out_but_not_be_none(call):
+    """A variable that is None by mistake would give the result over all dims."""
+    assert call(torch.ones(2, 2)) is not None
+    with pytest.raises(TypeError, match=r"argument 'dim' must be int( or tuple of ints)?, not NoneType"):
+        call(torch.ones(2, 2), dim=None)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: torch.eye(3, None), lambda: torch.arange(None, 5, 1), lambda: torch.arange(0, None),
+        lambda: torch.arange(start=0, end=None), lambda: torch.randint(None, 5, (2,)),
+        lambda: torch.ones(1).random_(None, 5), lambda: torch.ones(1).random_(None),
+    ],
+)  # fmt: skip
+def test_a_bound_may_be_left_out_but_not_be_none(call):
+    with pytest.raises(TypeError, match=r"must be (int|Number), not NoneType"):
+        call()
+
+
+def test_numpy_s_functions_take_none_for_an_axis():
+    x, y = np.array([[[1.0, 2.0]], [[3.0, 4.0]]]), torch.tensor([[[1.0, 2.0]], [[3.0, 4.0]]])
+    for function in (np.prod, np.max, np.median, np.squeeze, np.logaddexp.reduce):
+        assert np.allclose(function(y, axis=None), function(x, axis=None), rtol=1e-6)
+    assert np.prod(y, keepdims=True).shape == (1, 1, 1)
+    assert torch.masked.prod(y, None, keepdim=True).shape == (1, 1, 1)
+    assert torch.masked.logsumexp(y).shape == ()
+
+
+MARGIN_LOSS = nn.functional.multilabel_margin_loss
+BCE_OF_LOGITS = nn.functional.binary_cross_entropy_with_logits
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda x: MARGIN_LOSS(x, torch.tensor([[-2, 1], [0, 1]])), RuntimeError, "classes outside of 0 to 1"),
+        (lambda x: MARGIN_LOSS(x, torch.tensor([[-1, 2], [0, 1]])), RuntimeError, "classes outside of 0 to 1"),
+        (lambda x: nn.functional.embedding_bag(torch.tensor([[0]]), x.long()), RuntimeError, "must be floating-point"),
+        (lambda x: BCE_OF_LOGITS(x, x, pos_weight=3), TypeError, "'pos_weight' must"),
+        (lambda x: BCE_OF_LOGITS(x, x, weight=3), TypeError, "'weight' must"),
+        (lambda x: nn.functional.binary_cross_entropy(x, x, weight=2.5), TypeError, "'weight' must be"),
+        (lambda x: nn.functional.batch_norm(x, x[0].double(), x[0], training=True), RuntimeError, "running_mean must"),
+        (lambda x: nn.functional.batch_norm(x, x[0], x[0].double(), training=True), RuntimeError, "running_var must"),
+        (lambda x: torch.autograd.graph.saved_tensors_hooks(abs, 4).__enter__(), TypeError, "expected two functions"),
+    ],
+)  # fmt: skip
+def test_arguments_that_were_computed_with_although_pytorch_refuses_them(call, error, message):
+    with pytest.raises(error, match=message):
+        call(torch.ones(2, 2))
+
+
+def test_randperm_resizes_out_to_one_dimension():
+    out = torch.empty(2, 3, dtype=torch.int64)
+    assert torch.randperm(6, out=out) is out
+    assert out.shape == (6,)
+    assert sorted(out.tolist()) == [0, 1, 2, 3, 4, 5]

@@ -39,6 +39,8 @@ class saved_tensors_hooks:
     def __enter__(self) -> None:
         if message := disabled.get():
             raise RuntimeError(message)
+        if not (callable(self.pack_hook) and callable(self.unpack_hook)):
+            raise TypeError(f"saved_tensors_hooks: expected two functions, got {self.pack_hook}, {self.unpack_hook}")
         state.variable.set(state.changed(observer=PackingObserver(state.current().observer, self)))
 
     def __exit__(self, *_: object) -> None:

@@ -50,7 +50,7 @@ def _rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 def _squeeze(a: Any, axis: Any = None) -> Any:
     if axis is not None and any(a.shape[i] != 1 for i in _shape(axis)):
         raise ArgumentError(f"squeeze: axes {axis} of shape {tuple(a.shape)} are not all of size 1")
-    return movement.squeeze(a, axis)
+    return movement.squeeze(a) if axis is None else movement.squeeze(a, axis)
 
 
 def _expand_dims(a: Any, axis: Any) -> Any:

@@ -53,6 +53,8 @@ _mean = _typed(lambda a, axis, keepdims: reduction.mean(floating(a), axis, keepd
 
 def _prod(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Multiply over one axis, or over several, one after the other."""
+    if axis is None:
+        return reduction.prod(a).reshape([1] * a.ndim if keepdims else ())
     if not isinstance(axis, tuple):
         return reduction.prod(a, axis, keepdims)
     for i in sorted(wrap_dims(axis, a.ndim, "prod"), reverse=True):
@@ -331,7 +333,9 @@ METHODS: dict[str, dict[Any, Callable[..., Any]]] = {
         np.minimum: FUNCTIONS[np.min],
         np.logical_and: FUNCTIONS[np.all],
         np.logical_or: FUNCTIONS[np.any],
-        np.logaddexp: _reduced(logsumexp),
+        np.logaddexp: _reduced(
+            lambda a, axis, keep: logsumexp(a, tuple(range(a.ndim)) if axis is None else axis, keep)
+        ),
     },
     "accumulate": {
         np.add: FUNCTIONS[np.cumsum],

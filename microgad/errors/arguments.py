@@ -19,7 +19,13 @@ _TAKEN = {
     "complex": frozenset([complex, float, int, bool]),
     "str": frozenset([str]),
     "Dtype": frozenset([type(None)]),
+    "GivenDim": frozenset([int]),
+    "GivenDims": frozenset([int, tuple, list]),
+    "GivenNumber": frozenset([int, float]),
 }
+_TORCH_NAMES = {
+    "Dtype": "torch.dtype", "GivenDim": "int", "GivenDims": "int or tuple of ints", "GivenNumber": "Number"
+}  # fmt: skip
 _REAL, _NUMERIC = (float, np.floating, bool, np.bool_), (np.inexact, np.bool_)  # bools are numbers, as in PyTorch
 # Not checked: what PyTorch only tests for truth in Python code, and requires_grad, which is checked later.
 _ANY = frozenset(
@@ -40,8 +46,9 @@ def type_check(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[
     wanted = {}
     for name, said in function.__annotations__.items():
         kind = said.removesuffix(" | None") if isinstance(said, str) else ""
+        given, kind = kind == said, "int" if kind == "GivenInt" else kind
         if kind in _TAKEN and name not in _ANY and (name, kind) != ("reduction", "str"):  # losses refuse its values
-            wanted[name] = kind, _TAKEN[kind] if kind == said else _TAKEN[kind] | {type(None)}
+            wanted[name] = kind, _TAKEN[kind] if given else _TAKEN[kind] | {type(None)}
     wanted.pop("return", None)
     if not wanted:
         return None
@@ -67,6 +74,8 @@ def type_check(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[
 
 def _fits(value: Any, kind: str) -> bool:
     """Whether a value is accepted for an annotation: also NumPy's numbers, and 0-d Tensors off the graph."""
+    if kind.startswith("Given"):
+        return value is not None
     if kind == "str":
         return isinstance(value, str)
     if kind == "Dtype":
@@ -86,6 +95,8 @@ def _fits(value: Any, kind: str) -> bool:
 
 def _as_python(value: Any, kind: str) -> Any:
     """A value that fits, as Python's number if it is NumPy's or a Tensor on the CPU outside of vmap."""
+    if kind.startswith("Given"):
+        return value
     if kind == "int":  # whether a Tensor (1) is one, its reader decides: as a dim it isn't
         return value if getattr(value, "ndim", 0) else operator.index(value)
     if type(getattr(value, "array", value)) is np.ndarray or isinstance(value, np.generic):
@@ -100,7 +111,7 @@ def _mistyped(function: Callable[..., Any], args: tuple[Any, ...], where: str, k
     first = function.__code__.co_varnames[0]
     if args and function.__annotations__.get(first) == "Sequence[Tensor]" and hasattr(args[0], "array"):
         where, kind, value = f"'{first}' (position 1)", "tuple of Tensors", args[0]
-    kind = kind.replace("Dtype", "torch.dtype")
+    kind = _TORCH_NAMES.get(kind, kind)
     return DtypeError(f"{function.__name__}(): argument {where} must be {kind}, not {type(value).__name__}")
 
 

@@ -21,7 +21,7 @@ class NoTensorError(MicrogadError, TypeError, AttributeError):
 
 
 # Annotations of integers, single or several.
-_WHOLE = frozenset(("int", "Size", "Sizes", "Sequence[int]", "int | Sequence[int]", "Dim", "Dims"))
+_WHOLE = frozenset(("int", "Size", "Sizes", "Sequence[int]", "int | Sequence[int]", "Dim", "Dims", "GivenDims"))
 _NONE_TOO = ("", "Any", "Dim", "Dims", "Scale")  # annotations that include None, though they don't say it
 _NUMBERS = frozenset(("Operand", "Real", "float | Tensor", "Tensor | float", "int | Tensor"))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import backend
 from ..backend.meta import as_zeros
-from ..errors import ArgumentError, CallError, DimError, DtypeError, ShapeError, UnsupportedError
+from ..errors import ArgumentError, CallError, DimError, DtypeError, KindError, ShapeError, UnsupportedError
 from ..errors.notices import warn
 from ..function import Function
 from ..function.half import HALF
@@ -225,6 +225,8 @@ def _check_bag(
         )
     if weight.ndim != 2:
         raise ShapeError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.ndim}")
+    if weight.array.dtype.kind != "f":
+        raise KindError(f"embedding_bag: weight must be floating-point, got {weight.dtype}")
     if mode not in ("sum", "mean", "max"):
         raise ArgumentError(f"mode has to be one of sum, mean or max, got {mode!r}")
     if mode == "max" and (by_freq or sparse):

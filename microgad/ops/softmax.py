@@ -17,14 +17,14 @@ from ..fast_reductions import SMALL, fast_reduce
 from ..fast_reductions.products import ones, row_dots
 from ..function import Function
 from ..state import composite
-from ..type_aliases import Dtype, Tensor
+from ..type_aliases import Dtype, GivenDims, Tensor
 from . import layouts
 from .blocks import UFUNC_BUFFER, unbuffered
 from .creation import zeros_like
 from .elementwise.complex_numbers import is_complex
 from .movement.dims import wrap_dim
 from .out import into
-from .reduction.axes import Dim, apply_along, axes
+from .reduction.axes import apply_along, axes
 from .spelling import numpy_spelling
 
 UNSHIFTED = 0  # what is subtracted from the exponents where no maximum is
@@ -170,7 +170,7 @@ class LogSumExp(Function):
 
 
 @numpy_spelling
-def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+def logsumexp(input: Tensor, dim: GivenDims, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """Return log Σ exp(input) over one or several dims, without overflow.
 
     IndexError is raised for a dimension out of range. Source: torch.logsumexp.

@@ -17,7 +17,7 @@ from ...dtypes.unsupported import unsupported_dtype
 from ...errors import ArgumentError, DtypeError, GraphError, ShapeError
 from ...errors.arguments import as_sizes, is_sequence
 from ...size import Size
-from ...type_aliases import Device, Dtype, EmptyOptions, Layout, MemoryFormat, Operand, OutOptions, Tensor
+from ...type_aliases import Device, Dtype, EmptyOptions, GivenInt, Layout, MemoryFormat, Operand, OutOptions, Tensor
 from .. import layouts
 from ..out import into
 from ..spelling import tensors_only
@@ -179,7 +179,7 @@ def full(
 
 @tensors_only
 def eye(
-    n: int, m: int | None = None, *, out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None,
+    n: int, m: GivenInt = None, *, out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None,
     device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """An (n, m) matrix with ones on the diagonal and zeros elsewhere.

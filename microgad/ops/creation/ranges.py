@@ -14,7 +14,7 @@ import numpy as np
 from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, KindError
 from ...errors.notices import warn
-from ...type_aliases import Device, Dtype, Layout, Operand, OutOptions, Real, Tensor
+from ...type_aliases import Device, Dtype, GivenNumber, Layout, Operand, OutOptions, Real, Tensor
 from ..spelling import tensors_only
 from .data import check_layout, from_array
 from .filled import from_array_into, numpy_dtype, resolve_dtype
@@ -29,8 +29,9 @@ def arange(end: Real, **options: Unpack[OutOptions]) -> Tensor: ...
 def arange(start: Real, end: Real, step: Real = 1, **options: Unpack[OutOptions]) -> Tensor: ...
 @tensors_only  # type: ignore[misc]  # an argument has two names
 def arange(
-    start: Any = None, end: Any = None, step: Any = 1, *, out: Tensor | None = None, dtype: Dtype = None,
-    layout: Layout = None, device: Device = None, requires_grad: bool = False, pin_memory: bool | None = False,
+    start: GivenNumber = None, end: GivenNumber = None, step: Any = 1, *, out: Tensor | None = None,
+    dtype: Dtype = None, layout: Layout = None, device: Device = None, requires_grad: bool = False,
+    pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
     """Values from start (by default 0) to end, exclusive, in steps of `step`.
 

@@ -7,6 +7,7 @@ import numpy as np
 from ... import dtypes
 from ...backend.memory_layout import laid_out_as_operands
 from ...errors import ArgumentError, KindError, ShapeError
+from ...errors.arguments import NoTensorError
 from ...function import Function
 from ...type_aliases import Tensor
 from ..activation import LogSigmoid
@@ -67,6 +68,7 @@ def binary_cross_entropy_with_logits(
     for name, x in (("input", input), ("target", target)):
         if x.array.dtype.kind != "f":
             raise KindError(f"binary_cross_entropy_with_logits: {name} must be floating-point, got {x.dtype}")
+    _check_tensor("binary_cross_entropy_with_logits", "pos_weight", pos_weight)
     losses = BinaryCrossEntropyWithLogits.apply(input, target, pos_weight)
     losses = _apply_weight("binary_cross_entropy_with_logits", losses, weight, target)
     return reduce_losses(losses, reduction, "BinaryCrossEntropyWithLogits")
@@ -124,4 +126,10 @@ def binary_cross_entropy(
 
 def _apply_weight(op: str, losses: Tensor, weight: Tensor | None, target: Tensor) -> Tensor:
     """Return losses · weight in target's shape and dtype, since PyTorch computes them in a copy of target."""
+    _check_tensor(op, "weight", weight)
     return written_into(op, losses if weight is None else losses * weight, target)
+
+
+def _check_tensor(op: str, name: str, weight: Tensor | None) -> None:
+    if weight is not None and not hasattr(weight, "array"):
+        raise NoTensorError(f"{op}(): argument '{name}' must be Tensor, not {type(weight).__name__}")

@@ -275,7 +275,7 @@ def multilabel_margin_loss(
     """Return Σ max(0, 1 - input[label] + input) / C over pairs of a label and another class, reduced.
 
     input and target are (N, C) or (C). A row of target, int64, lists its labels first, then -1. Raises RuntimeError if
-    shapes differ. Source: torch.nn.functional.multilabel_margin_loss.
+    shapes differ and for labels out of range. Source: torch.nn.functional.multilabel_margin_loss.
 
     >>> F.multilabel_margin_loss(torch.tensor([[0.1, 0.2, 0.4, 0.8]]), torch.tensor([[3, 0, -1, 1]]))
     tensor(0.8500)
@@ -287,8 +287,8 @@ def multilabel_margin_loss(
             f"multilabel_margin_loss: inconsistent target size: {[*target.shape]} for input of size: {[*input.shape]}"
         )
     x, labels = (a if a.ndim == 2 else a.reshape(1, -1) for a in (input, target))
-    counted = labels.array * _label_mask(labels.array)
-    _checked_classes("multilabel_margin_loss", labels._wrap(counted), x.array.shape[1])
+    classes = labels.array * (labels.array != -1)  # also those after the first -1, as in PyTorch
+    _checked_classes("multilabel_margin_loss", labels._wrap(classes), x.array.shape[1])
     losses = MultilabelMarginLoss.apply(x, labels, reduction=reduction)
     return losses if input.ndim > 1 or reduction != "none" else losses.reshape(())
 

@@ -15,7 +15,7 @@ from ...errors.arguments import as_sizes
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...state import current
-from ...type_aliases import Tensor
+from ...type_aliases import GivenDims, Tensor
 from .. import layouts
 from ..spelling import numpy_spelling, tensors_only
 from .dims import wrap_dim, wrap_dims
@@ -130,7 +130,7 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
 
 
 @numpy_spelling
-def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+def squeeze(input: Tensor, dim: GivenDims = None) -> Tensor:
     """Remove dimensions of size 1, all of them or those named: a view.
 
     Raises IndexError for a dim out of range. Source: torch.squeeze.

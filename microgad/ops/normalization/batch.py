@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ArgumentError, ShapeError
+from ...errors import ArgumentError, DtypeError, ShapeError
 from ...fast_reductions import fast_sum
 from ...function import Function
+from ...function.half import HALF
 from ...function.naming import with_torch_name
 from ...state import composite
 from ...state.observer import Stopped
@@ -180,6 +181,9 @@ def batch_norm(
     if eps <= 0 if training else eps < 0:
         rule = "positive during training" if training else "non-negative"
         raise ArgumentError(f"batch_norm: eps must be {rule}, but got {eps}")
+    for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+        if training and running is not None and running.array.dtype != input.array.dtype != HALF:
+            raise DtypeError(f"batch_norm: {name} must have input's dtype, {input.dtype}, but has {running.dtype}")
     return _batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 

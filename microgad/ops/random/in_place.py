@@ -8,7 +8,7 @@ from typing import Any
 from ... import backend, function
 from ... import generator as draws
 from ...duck_arrays import Fallback
-from ...errors import ArgumentError, KindError
+from ...errors import ArgumentError, DtypeError, KindError
 from ...function.naming import with_in_place_name
 from ...generator import Generator
 from ...type_aliases import Tensor
@@ -128,7 +128,10 @@ def random_(self: Tensor, *bounds: int | None, generator: Generator | None = Non
     given = dict(zip(names, bounds, strict=False))
     if len(bounds) > 2 or spelled.keys() - {"from", "to"} or spelled.keys() & given.keys():
         raise TypeError(f"random_() takes from and to, got {bounds} and {spelled}")
-    low, high = ({**given, **spelled}.get(name) for name in ("from", "to"))
+    given |= spelled
+    if given.get("from", 0) is None or (given.keys() == {"to"} and given["to"] is None):
+        raise DtypeError("random_(): a bound must be int, not NoneType: only `to` after `from` may be None")
+    low, high = (given.get(name) for name in ("from", "to"))
     return _fill_in_place(self, draws.random_, generator, **{"from": low, "to": high})
 
 

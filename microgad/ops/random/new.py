@@ -17,7 +17,7 @@ from ...errors.arguments import as_sizes
 from ...function.naming import with_torch_name
 from ...generator import Generator, fills
 from ...generator.vmap_randomness import shared_part
-from ...type_aliases import Device, Dtype, Layout, LikeOptions, MemoryFormat, RandomOptions, Real, Tensor
+from ...type_aliases import Device, Dtype, GivenNumber, Layout, LikeOptions, MemoryFormat, RandomOptions, Real, Tensor
 from .. import layouts
 from ..creation import from_array, from_array_into, in_memory_format, parse_shape
 from ..creation.filled import resolve_dtype
@@ -129,7 +129,7 @@ def randint(high: int, size: Sequence[int], **options: Unpack[RandomOptions]) ->
 def randint(low: int, high: int, size: Sequence[int], **options: Unpack[RandomOptions]) -> Tensor: ...
 @tensors_only  # type: ignore[misc]  # an argument has two names
 def randint(
-    low: Any = None, high: Any = None, size: Any = None, *, generator: Generator | None = None,
+    low: GivenNumber = None, high: GivenNumber = None, size: Any = None, *, generator: Generator | None = None,
     out: Tensor | None = None, dtype: Dtype = None, layout: Layout = None, device: Device = None,
     requires_grad: bool = False, pin_memory: bool | None = False,
 ) -> Tensor:  # fmt: skip
@@ -195,7 +195,10 @@ def randperm(
     tensor([0, 1, 6, 3, 7, 4, 2, 5])
     """
     kind = dtypes.of(resolve_dtype("randperm", dtype, out) or dtypes.int64).dtype
-    return from_array_into(out, draws.randperm(n, kind, generator=generator), device, requires_grad)
+    drawn = draws.randperm(n, kind, generator=generator)
+    if out is not None and tuple(out.shape) != drawn.shape:
+        out.resize_(drawn.shape)  # also one of as many elements
+    return from_array_into(out, drawn, device, requires_grad)
 
 
 @tensors_only

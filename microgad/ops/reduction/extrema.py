@@ -17,7 +17,7 @@ from ...function import Function
 from ...function.half import wide
 from ...function.naming import with_torch_name
 from ...state import observed
-from ...type_aliases import Tensor
+from ...type_aliases import GivenDim, Tensor
 from .. import layouts
 from ..elementwise import Select, maximum, minimum
 from ..movement.dims import as_int, wrap_dim
@@ -225,7 +225,9 @@ def max(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor: .
 @numpy_spelling  # type: ignore[misc]  # `other` by its place comes in as `dim`
 @_tensor_dims
 @observed
-def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None) -> Any:
+def max(
+    input: Tensor, dim: GivenDim = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None
+) -> Any:
     """Return the maximum of all values; with an int dim, (values, indices); with a Tensor, `maximum`.
 
     Raises IndexError for a dim out of range, RuntimeError for complex numbers. Source: torch.max.
@@ -245,7 +247,9 @@ def min(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor: .
 @numpy_spelling  # type: ignore[misc]  # `other` by its place comes in as `dim`
 @_tensor_dims
 @observed
-def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None) -> Any:
+def min(
+    input: Tensor, dim: GivenDim = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None
+) -> Any:
     """Return the minimum of all values; with an int dim, (values, indices); with a Tensor, `minimum`.
 
     Raises IndexError for a dim out of range, RuntimeError for complex numbers. Source: torch.min.

@@ -11,7 +11,7 @@ from ...backend.axes import reduced_shape
 from ...fast_reductions import fast_reduce
 from ...fast_reductions.lines import BLOCK_SIZE
 from ...function import Function
-from ...type_aliases import Dtype, Tensor
+from ...type_aliases import Dtype, GivenInt, Tensor
 from .. import layouts
 from ..elementwise import Flat
 from ..movement.dims import slice_along, wrap_dim
@@ -110,7 +110,7 @@ def _multiply_halves(x: Any) -> Any:
 
 @numpy_spelling
 def prod(
-    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
+    input: Tensor, dim: GivenInt = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
     """Return the product over dim (of all elements by default). Integers and booleans give int64.
 

@@ -19,7 +19,7 @@ from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, DtypeError
 from ...function.naming import with_torch_name
 from ...state import observed
-from ...type_aliases import Tensor
+from ...type_aliases import GivenInt, Tensor
 from .. import layouts
 from ..indexing.gather import flat_indices
 from ..movement.dims import wrap_dim
@@ -309,7 +309,7 @@ def median(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def median(input: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -> return_types.median: ...
 @numpy_spelling
 @observed
-def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
+def median(input: Tensor, dim: GivenInt = None, keepdim: bool = False, *, out: Any = None) -> Any:
     """Return the lower median of all values; with a dim, (values, indices). NaN if there is one.
 
     Raises IndexError for a dim out of range, RuntimeError for booleans and complex numbers. Source: torch.median.
@@ -325,7 +325,7 @@ def nanmedian(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 @overload
 def nanmedian(input: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -> return_types.nanmedian: ...
 @numpy_spelling
-def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
+def nanmedian(input: Tensor, dim: GivenInt = None, keepdim: bool = False, *, out: Any = None) -> Any:
     """Return the lower median of the values that are not NaN; with a dim, (values, indices).
 
     Raises IndexError for a dim out of range, RuntimeError for booleans and complex numbers. Source: torch.nanmedian.
