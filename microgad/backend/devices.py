@@ -62,8 +62,7 @@ class device:
         return device, (self.type, self.index)
 
     def __enter__(self) -> device:
-        _defaults.set((*_defaults.get(), None))
-        set_default_device(self)
+        _defaults.set((*_defaults.get(), None if self == CPU else self))
         return self
 
     def __exit__(self, *raised: Any) -> None:

@@ -60,11 +60,11 @@ class Watch:
         self._server: Server | None = Server(self._history, port)
         self.url = self._server.url
         self._watcher = Watcher(names, self._history, every)
-        state.variable.set(state.changed(observer=self._watcher))
         if open:
             import webbrowser
 
             webbrowser.open(self.url)
+        state.variable.set(state.changed(observer=self._watcher))  # last, in case that the browser raises an error
 
     @property
     def steps(self) -> list[dict[str, Any]]:
