@@ -190,7 +190,7 @@ def test_second_derivatives_of_products_at_zeros():
 @pytest.mark.parametrize("dim", [0, -1, (0,), None, ()])
 def test_a_tensor_without_dimensions_may_be_reduced_along_dim_0(dim):
     x = torch.tensor(2.0, requires_grad=True)
-    for function in (torch.sum, torch.mean, torch.amax, torch.logsumexp, torch.norm):
+    for function in (torch.sum, torch.mean, torch.amax, torch.norm, *([] if dim is None else [torch.logsumexp])):
         y = function(x, dim=dim)
         assert y.shape == ()
         assert torch.autograd.grad(y, x)[0].item() == 1

@@ -181,8 +181,9 @@ def batch_norm(
     if eps <= 0 if training else eps < 0:
         rule = "positive during training" if training else "non-negative"
         raise ArgumentError(f"batch_norm: eps must be {rule}, but got {eps}")
+    checked = training and input.array.dtype.kind == "f" and input.array.dtype != HALF
     for name, running in (("running_mean", running_mean), ("running_var", running_var)):
-        if training and running is not None and running.array.dtype != input.array.dtype != HALF:
+        if checked and running is not None and running.array.dtype != input.array.dtype:
             raise DtypeError(f"batch_norm: {name} must have input's dtype, {input.dtype}, but has {running.dtype}")
     return _batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
