@@ -138,11 +138,11 @@ def _node_of(tensor: Any, op: str, i: int) -> Any:
 def _check_gradients(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list[Function], list[Any]]:
     grads = [None] * len(tensors) if grads is None else _sequence(grads)
     if len(grads) != len(tensors):
-        raise errors.ArgumentError(f"got {len(tensors)} tensors and {len(grads)} gradients")
+        raise gradient_errors.gradient_count(tensors, grads)
     roots, seeds = [], []
     for i, (tensor, g) in enumerate(zip(tensors, grads, strict=True)):
         if (node := node_at(tensor)) is None:
-            raise errors.GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+            raise gradient_errors.no_root(i, tensor)
         shape, dtype = node.shape, node.dtype
         if g is None:
             if math.prod(shape) != 1 or (dtype.kind == "c" and not state.current().holomorphic):

@@ -543,3 +543,24 @@ def test_randperm_resizes_out_to_one_dimension():
     assert torch.randperm(6, out=out) is out
     assert out.shape == (6,)
     assert sorted(out.tolist()) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda x: x.index_copy_(1, torch.tensor([0]), torch.ones(3, 1)), RuntimeError, "source tensor shape"),
+        (lambda x: x.index_copy_(1, torch.tensor([0]), torch.ones(2, 2)), IndexError, "source tensor shape"),
+        (lambda x: nn.EmbeddingBag(3, 2, max_norm=1.0)(torch.tensor([[5]])), IndexError, "index out of range"),
+        (lambda x: nn.EmbeddingBag(3, 2)(torch.tensor([[5]])), RuntimeError, "Expected idx >= 0"),
+        (lambda x: nn.LSTM(2, 2)(x, x), IndexError, "hx must be 2 states"),
+        (lambda x: nn.Embedding(-1, 4, padding_idx=0), RuntimeError, "negative dimension -1"),
+        (lambda x: nn.Embedding(3, 4, padding_idx=3), AssertionError, "must be within num_embeddings"),
+        (lambda x: torch.autograd.grad("a", x), AssertionError, "Expected output to be a torch.Tensor"),
+        (lambda x: torch.autograd.backward([x.requires_grad_().sum(), 3.0]), AssertionError, "output 1 is of type"),
+        (lambda x: x.requires_grad_()[0].backward([1.0, 1.0]), TypeError, "either Tensors or None, but got float"),
+    ],
+)  # fmt: skip
+def test_errors_have_pytorch_s_classes(call, error, message):
+    with pytest.raises(error, match=message) as raised:
+        call(torch.ones(2, 2))
+    assert error is IndexError or not isinstance(raised.value, IndexError)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from . import ArgumentError, DeviceError, DtypeError, GraphError, ShapeError
@@ -22,6 +23,21 @@ def no_node(op: str, i: int, given: Any) -> GraphError:
     if not hasattr(given, "node"):
         return GraphError(f"{op}: all inputs have to be Tensors or GradientEdges, but got {type(given).__name__}")
     return GraphError(f"{op}: inputs[{i}] of shape {tuple(given.shape)} does not require grad")
+
+
+def no_root(i: int, given: Any) -> Exception:
+    """The error for an output from which no backward pass can start."""
+    if not hasattr(given, "node"):
+        return AssertionError(f"Expected output to be a torch.Tensor, but output {i} is of type {type(given).__name__}")
+    return GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+
+
+def gradient_count(tensors: Sequence[Any], grads: Sequence[Any]) -> Exception:
+    """The error for another number of gradients than of outputs, or for such as are none."""
+    for grad in grads:
+        if grad is not None and not hasattr(grad, "array"):
+            return DtypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
+    return ArgumentError(f"got {len(tensors)} tensors and {len(grads)} gradients")
 
 
 def no_gradient(i: int, shape: tuple[int, ...], dtype: Any) -> GraphError:

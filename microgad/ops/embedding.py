@@ -121,13 +121,13 @@ def embedding(
     return Embedding.apply(weight, index=index, share=share, counted=counted, shape_of_weight=tuple(weight.shape))
 
 
-def _check_indices(op: str, input: Tensor, count: int) -> Any:
+def _check_indices(op: str, input: Tensor, count: int, renormed: bool = False) -> Any:
     index = input.array
     if index.dtype not in (np.dtype(np.int64), np.dtype(np.int32)):
         raise DtypeError(f"{op}: indices must be int64 or int32, but are {input.dtype}")
     if not index_kernels.all_in_range(index, count):
         found = f"weight has {count} rows, indices are {index.min()} to {index.max()}"
-        if op == "embedding_bag":
+        if op == "embedding_bag" and not (renormed and index.min() >= 0):  # as in PyTorch
             raise ArgumentError(f"{op}: Expected idx >= 0 && idx < num_embeddings, but {found}")
         raise DimError(f"{op}: index out of range in self: {found}")
     return index
@@ -169,8 +169,8 @@ def embedding_bag(
     one more offset, the end of the last bag. Entries equal to padding_idx do not count; an empty bag gives 0.
     per_sample_weights, of input's shape, multiply the rows in mode "sum". The other arguments are those of embedding.
 
-    Raises ValueError if shapes, offsets or the mode do not fit, RuntimeError if an index is out of range.
-    Source: torch.nn.functional.embedding_bag.
+    Raises ValueError if shapes, offsets or the mode do not fit, RuntimeError if an index is out of range
+    (with max_norm IndexError for a positive one). Source: torch.nn.functional.embedding_bag.
 
     >>> weight = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     >>> F.embedding_bag(torch.tensor([0, 1, 1]), weight, torch.tensor([0, 1]), mode="sum")
@@ -183,7 +183,7 @@ def embedding_bag(
     _check_bag(input, weight, mode, scale_grad_by_freq, sparse, per_sample_weights, padding_idx)
     starts, sizes = _bag_bounds(input, offsets, include_last_offset)
     flat = input if input.ndim == 1 else input.reshape(-1)
-    index = as_zeros(backend.to_numpy(_check_indices("embedding_bag", flat, weight.shape[0])))
+    index = as_zeros(backend.to_numpy(_check_indices("embedding_bag", flat, weight.shape[0], max_norm is not None)))
     if max_norm is not None:
         embedding_renorm_(weight.detach(), flat, max_norm, norm_type)
     counts, factors = sizes, None if per_sample_weights is None else per_sample_weights.reshape(-1)

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
+from ...errors import DimError
 from ...ops import recurrent
 from ...ops.creation import zeros
 from ...parameter import Parameter
@@ -250,7 +251,7 @@ class RNNBase(_Recurrent):
         self.check_input(input, batch_sizes)
         states, shapes = [hidden] if isinstance(hidden, Tensor) else hidden, self._state_shapes(input, batch_sizes)
         if len(states) != len(shapes):
-            raise ValueError(f"{type(self).__name__}: hx must be {len(shapes)} states, (h_0, c_0), got {len(states)}")
+            raise DimError(f"{type(self).__name__}: hx must be {len(shapes)} states, (h_0, c_0), got {len(states)}")
         for i, (state, shape) in enumerate(zip(states, shapes, strict=True)):
             which = f"hidden[{i}]" if len(shapes) > 1 else "hidden"
             self.check_hidden_size(state, shape, f"Expected {which} size {{}}, got {{}}")

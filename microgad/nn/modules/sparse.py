@@ -34,7 +34,7 @@ class _EmbeddingBase(Module):
     ) -> None:
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
-        if padding_idx is not None:
+        if padding_idx:  # whether there is a row 0 is checked below
             if not -num_embeddings <= padding_idx < num_embeddings:
                 word = "padding_idx" if isinstance(self, EmbeddingBag) else "Padding_idx"
                 raise AssertionError(

@@ -56,7 +56,10 @@ def _checked_source(op: str, input: Tensor, dim: int, index: Tensor, source: Ten
         )
     expected, given = list(input.array.shape), source.array.shape
     if expected:
-        expected[wrap_dim(dim, len(expected), op)] = index.array.size
+        at = wrap_dim(dim, len(expected), op)
+        expected[at] = index.array.size
+        if len(given) == len(expected) and (*given[:at], expected[at], *given[at + 1 :]) != tuple(expected):
+            error = ShapeError  # in PyTorch, too, other slices are another error than their number
     alike = op == "index_copy" and len(given) <= 1 and len(expected) <= 1  # one element matches a 0-d Tensor
     if given != tuple(expected) and not (alike and source.array.size == index.array.size == 1):
         raise error(
