@@ -18,7 +18,7 @@ pytestmark = pytest.mark.host("the ways are NumPy's")
 def assert_not_slower(ours, numpys, factor):
     """Compare the least times of two functions. On a loaded machine it takes many runs until both are met."""
     best, functions = [np.inf, np.inf], (ours, numpys)
-    for i in range(300):
+    for i in range(1000):
         for k, function in enumerate(functions):
             start = time.process_time()
             function()
@@ -133,7 +133,7 @@ def test_products_with_few_columns_take_no_longer_than_numpys(matrix, batch):
 def test_sorting_takes_no_longer_than_numpys(shape, dtype):
     x = (1000 * draw(*shape, dtype="float64")).astype(dtype)
     given = torch.from_numpy(x)
-    assert_not_slower(lambda: given.argsort(stable=True), lambda: x.argsort(kind="stable"), 1.5)
+    assert_not_slower(lambda: given.argsort(stable=True), lambda: x.argsort(kind="stable"), 2)
 
 
 OPERATIONS = {
@@ -167,4 +167,4 @@ OPERATIONS = {
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_other_operations_take_no_longer_than_numpys(name, x):
     given, (ours, numpys) = torch.from_numpy(x), OPERATIONS[name]
-    assert_not_slower(lambda: ours(given), lambda: numpys(x), 1.5)
+    assert_not_slower(lambda: ours(given), lambda: numpys(x), 2)
