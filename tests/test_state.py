@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import weakref
 
 import pytest
@@ -67,10 +68,13 @@ def test_the_end_of_a_block_that_has_not_begun_raises_and_changes_nothing(block,
     def modes():
         return torch.is_inference_mode_enabled(), torch.is_grad_enabled(), torch.get_default_device(), state.current()
 
-    with outer():
-        before = modes()
-        with pytest.raises((RuntimeError, IndexError, AttributeError)):
-            block(*BLOCKS[block]).__exit__(None, None, None)
-        assert modes() == before
-        assert (torch.zeros(2) + 1).is_inference() == (outer is torch.inference_mode)
-        assert (gradients.dual_level.get() is None) == (outer is not torch.autograd.forward_ad.dual_level)
+    def check():
+        with outer():
+            before = modes()
+            with pytest.raises((RuntimeError, IndexError, AttributeError)):
+                block(*BLOCKS[block]).__exit__(None, None, None)
+            assert modes() == before
+            assert (torch.zeros(2) + 1).is_inference() == (outer is torch.inference_mode)
+            assert (gradients.dual_level.get() is None) == (outer is not torch.autograd.forward_ad.dual_level)
+
+    contextvars.Context().run(check)  # in which no block has begun, as those of other default devices
