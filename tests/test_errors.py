@@ -159,9 +159,12 @@ def test_an_argument_of_a_wrong_type_is_named(call: Any, message: str) -> None:
     [
         (lambda x: torch.mv(x, torch.ones(1)), r"mv: .* \(2x3 and 1x1\) \(input \(2, 3\), vec \(1,\)\)$"),
         (lambda x: nn.MSELoss()(x, torch.ones(5, 3)), r"mse_loss: .* \(input \(2, 3\), target \(5, 3\)\)$"),
+        (lambda x: torch.exp(x, out=x.long()), "exp: result type Float can't be cast to the desired output type Long"),
+        (lambda x: torch.mean(x, 1, out=x.long()), "mean: result type Float can't be cast to the .* type Long"),
+        (lambda x: torch.matmul(x, x), r"MatMul: .* \(input \(2, 3\), other \(2, 3\)\)$"),
         (lambda x: torch.add(x, torch.ones(4)), r"Add: .* \(input \(2, 3\), other \(4,\)\)$"),
         (
-            lambda x: torch.addcmul(x, x, torch.ones(4)),
+            lambda x: torch.addcmul(x, x + 1, torch.ones(4)),
             r"Mul \(addcmul\(\)\): .* \(tensor1 \(2, 3\), tensor2 \(4,\)\)$",
         ),
         (lambda x: nn.functional.batch_norm(x, torch.ones(4), torch.ones(4)), r"batch_norm: .*, running_var \(4,\)\)$"),

@@ -63,35 +63,47 @@ def in_apply(error: Exception, cls: Any, path: str, inputs: Any, settings: dict[
     `apply` calls this. `end` is "_" where it computes in place.
     """
     op, names = f"{cls.__name__}{end}", cls.inputs
-    called = _public_call(sys._getframe(2)) if cls.__module__.startswith("microgad.") else None
-    if called is not None:
-        name = called.f_code.co_name
+    call = _public_call(sys._getframe(2)) if cls.__module__.startswith("microgad.") else None
+    if call is not None:
+        name = call.f_code.co_name
         if _letters(name) != _letters(op) and not path.endswith(f"{name}()"):
             op = name
-        own = {id(x): argument for argument, x in _arguments(called) if x is not None}
-        names = tuple([own.get(id(x), name) for x, name in zip(inputs, _one_each(names, inputs), strict=False)])
+        own: dict[int, list[str]] = {}
+        for argument, x in _arguments(call):
+            own.setdefault(id(x), []).append(argument)  # add(x, x) has two names for x
+        names = tuple(
+            own[id(x)].pop(0) if hasattr(x, "shape") and own.get(id(x)) else name
+            for x, name in zip(inputs, _one_each(names, inputs), strict=False)
+        )
     return in_forward(error, op, path, names, inputs, settings)
 
 
 def no_operand(cls: Any, x: Any, expected: str) -> DtypeError:
     """The error for an input of a Function that isn't what is expected, in terms of what was called."""
     kind = type(x).__name__
-    called = _public_call(sys._getframe(1)) if cls.__module__.startswith("microgad.") else None
-    if called is not None:
-        arguments = _arguments(called)
-        first = 0 if arguments[0][0] == "self" else 1  # PyTorch doesn't count a method's own Tensor
-        for i, (name, given) in enumerate(arguments):
+    call = _public_call(sys._getframe(1)) if cls.__module__.startswith("microgad.") else None
+    if call is not None:
+        arguments = _arguments(call)
+        method = "self" in dict(arguments)  # whose own Tensor PyTorch doesn't count
+        for i, (name, given) in enumerate(arguments, 0 if method else 1):
             if given is x:
-                at = f"argument '{name}' (position {first + i})"
-                return DtypeError(f"{called.f_code.co_name}(): {at} must be Tensor, not {kind}")
+                at = f"argument '{name}' (position {i})"
+                return DtypeError(f"{call.f_code.co_name}(): {at} must be Tensor, not {kind}")
     return DtypeError(f"{cls.__name__}: {expected}{kind}")
+
+
+def called(default: str) -> str:
+    """The name of the public operation whose code asks, or `default`."""
+    frame = _public_call(sys._getframe(1))
+    return default if frame is None else frame.f_code.co_name
 
 
 def _public_call(frame: FrameType | None) -> FrameType | None:
     """The outermost call of a public operation that led to a frame through microgad's own functions alone."""
     found = None
     while frame is not None and (module := frame.f_globals.get("__name__", "")).startswith(_WITHIN):
-        code, doc = frame.f_code, frame.f_code.co_consts[0]
+        code = frame.f_code
+        doc = code.co_consts[0] if code.co_consts else None
         if module.startswith("microgad.methods."):
             public = re.fullmatch(r"[A-Z]\w*\.[a-z]\w*", code.co_qualname) is not None
         else:

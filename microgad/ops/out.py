@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from .. import dtypes, errors, function
 from ..backend.memory_layout import geometry, memory_of
+from ..errors.forwards import called
 from ..errors.wording import cannot_cast
 from ..function import Function
 from ..state import current
@@ -89,7 +90,7 @@ def _check(out: Tensor, result: Any, exact: str) -> None:
     if exact and result.dtype != out.dtype:
         raise errors.DtypeError(f"{exact}: Expected out tensor to have dtype {result.dtype}, but got {out.dtype}")
     if not dtypes.can_cast(result.dtype, out.dtype):
-        raise errors.DtypeError(f"out=: {cannot_cast(result.dtype, out.dtype)}")
+        raise errors.DtypeError(f"{called('out=')}: {cannot_cast(result.dtype, out.dtype)}")
     if type(out.array) is not type(result.array):
         raise errors.DeviceError(
             "Expected all tensors to be on the same device, but found at least two devices, "

@@ -57,7 +57,7 @@ def scatter_call(
     if reduce not in _REDUCE:
         raise ArgumentError(f"scatter: reduce argument must be either add or multiply, got {reduce!r}")
     if (src is None) == (value is None):
-        raise TypeError("scatter(): expected src or value, and not both")
+        raise TypeError(f"scatter(): expected src or value, got {'neither' if src is None else 'both'}")
     if reduce is not None and isinstance(src, function.Tensor):
         once("The reduce argument of torch.scatter with Tensor src is deprecated: use torch.scatter_reduce")
     source, where = scatter_operands("scatter", input, dim, index, value if src is None else src)

@@ -174,7 +174,8 @@ def _arg_extremum(cls: type[Function], input: Tensor, dim: int | None, keepdim: 
         raise DtypeError(f"{op}: does not support bool input")
     axis = None if dim is None else wrap_dim(dim, input.array.ndim, op)
     if not reduction_size(input.array.shape, axis):
-        raise DimError(f"{op}: Expected reduction dim {dim} to have elements, got input of shape {tuple(input.shape)}")
+        dims = "to be specified" if dim is None else f"{dim} to have non-zero size"
+        raise DimError(f"{op}: Expected reduction dim {dims}, got input of shape {tuple(input.shape)}")
     return cls.apply(input, axis=axis if input.array.ndim else None, keepdims=keepdim)
 
 

@@ -36,7 +36,8 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     if minlength < 0:
         raise ArgumentError(f"bincount: minlength should be >= 0, got {minlength}")
     if x.ndim != 1 or (x.size and x.dtype.kind == "i" and x.min() < 0):
-        raise ShapeError(f"bincount: only supports 1-d non-negative integral inputs, got shape {x.shape}")
+        got = f"shape {x.shape}" if x.ndim != 1 else x.min()
+        raise ShapeError(f"bincount: only supports 1-d non-negative integral inputs, got {got}")
     if weights is None:
         return function.Tensor._wrap(np.bincount(x.astype(np.int64), minlength=minlength))
     if weights.array.shape != x.shape:

@@ -10,6 +10,7 @@ import numpy as np
 from ... import backend, dtypes
 from ...backend.axes import reduced_shape, reduction_size
 from ...errors import DtypeError
+from ...errors.wording import cannot_cast
 from ...fast_reductions import fast_sum
 from ...function import Function
 from ...function.half import HALF
@@ -154,6 +155,8 @@ def mean(
             "mean: could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
             f"{given.dtype}; convert it or give dtype="
         )
+    if x.array.dtype.kind not in "fc":
+        raise DtypeError(f"mean: {cannot_cast(given.dtype, x.dtype)}")
     if x is not input and x.dtype == dtypes.float16:  # PyTorch rounds only the result
         return into(out, mean(input.to(dtypes.float32), dim, keepdim).to(dtypes.float16))
     return into(out, Mean.apply(x, axis=axes(dim, x.array.ndim, "mean"), keepdims=keepdim))
