@@ -153,5 +153,6 @@ def name_module(error: Exception, kind: str, path: str) -> None:
     >>> error.__notes__
     ['In module layers.3 (GLU)']
     """
-    if not hasattr(error, "__notes__") and not re.match(rf"\S+ \({re.escape(path)}(\.\S+)?\): ", str(error)):
+    named = any(str(note).startswith("In module ") for note in getattr(error, "__notes__", ()))
+    if not named and not re.match(rf"\S+ \({re.escape(path)}(\.\S+)?\): ", str(error)):
         error.add_note(f"In module {path} ({kind})")

@@ -422,12 +422,15 @@ def test_a_subclass_extends_the_constants_of_its_layer() -> None:
 
 
 class Refusal(nn.Module):
-    def __init__(self, message):
+    def __init__(self, message, *notes):
         super().__init__()
-        self.message = message
+        self.message, self.notes = message, notes
 
     def forward(self, x):
-        raise RuntimeError(self.message)
+        error = RuntimeError(self.message)
+        for note in self.notes:
+            error.add_note(note)
+        raise error
 
 
 @pytest.mark.parametrize(
@@ -437,6 +440,7 @@ class Refusal(nn.Module):
         (nn.Linear(4, 2), None),  # its message names the path
         (nn.Bilinear(1, 1, 1), ["In module 0.0 (Bilinear)"]),
         (Refusal("sizes (0.0, 3)"), ["In module 0.0 (Refusal)"]),  # numbers, no path
+        (Refusal("no", "what to do"), ["what to do", "In module 0.0 (Refusal)"]),
         (Refusal("softmax (0.0.softmax()): no"), None),  # an operation made of others, in the module
     ],
 )
