@@ -184,9 +184,11 @@ class Function:
         try:
             if pair:
                 dtype = a.dtype
-                if (dtype is not b.dtype or (dtype is not _FLOAT32 and dtype.kind != "f")) and cls.promote is not None:
-                    a, b = arrays = cls.promote(arrays)
-                half = a.dtype is not _FLOAT32 and a.dtype == HALF
+                half = False
+                if dtype is not _FLOAT32 or b.dtype is not _FLOAT32:
+                    if (dtype is not b.dtype or dtype.kind != "f") and cls.promote is not None:
+                        a, b = arrays = cls.promote(arrays)
+                    half = a.dtype == HALF
                 out = in_single(self, arrays) if half else self.forward(a, b)
                 settled = a.flags.c_contiguous and (b.flags.c_contiguous or a.shape == b.shape)
             else:

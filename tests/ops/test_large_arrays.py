@@ -373,3 +373,42 @@ def test_grid_sample_computes_the_same_whether_cells_are_kept_or_not(mode, monke
     monkeypatch.setattr("microgad.ops.window.grid.KEPT_CELLS", 0)
     source.manual_seed(2024)
     assert all(map(torch.equal, results(), kept))
+
+
+COLUMNS = {
+    "columns with gaps": lambda x: (x[:, :2], x[:, 2:]), "a column": lambda x: (x[:, 1:3], x[:, :1]),
+    "a row": lambda x: (x[:, 1:], x[0, 1:]), "a number": lambda x: (x[:, 1:], 0.3),
+    "dense and gaps": lambda x: (x[:, :2].clone(), x[:, 2:]),
+    "an axis of one element": lambda x: (x[:, None, :2], x[:, None, 2:]),
+    "an expanded column": lambda x: (x[:, :1].expand(-1, 2), x[:, 2:]), "transposed": lambda x: (x.T[:2], x.T[2:]),
+    "reversed roles": lambda x: (x[:, :1].expand(-1, 3).clone(), x[:, 1:].T.clone().T),
+    "long rows with gaps": lambda x: (x.view(100, -1)[:, :700], x.view(100, -1)[:, 5:705]),
+    "long rows and a column": lambda x: (x.view(100, -1), x.view(100, -1)[:, :1]),
+}  # fmt: skip
+
+
+@pytest.mark.host("strides are compared with NumPy's")
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+@pytest.mark.parametrize("name", COLUMNS)
+def test_arithmetic_of_few_columns_and_of_long_rows_is_numpy_s(rng, name, dtype):
+    a, b = COLUMNS[name](torch.from_numpy((rng.standard_normal((20_000, 4)) * 9).astype(dtype)))
+    if dtype is np.int64 and name == "a number":
+        b = 3
+    ufuncs = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "lt": np.less, "eq": np.equal}
+    if dtype is np.float32 and name != "a number":
+        ufuncs |= {"div": np.true_divide, "maximum": np.maximum}
+    with np.errstate(all="ignore"):
+        for op, ufunc in ufuncs.items():
+            result, expected = getattr(torch, op)(a, b), ufunc(a.array, getattr(b, "array", b))
+            assert result.array.tobytes() == expected.tobytes(), op
+            assert result.dtype == expected.dtype
+
+
+@pytest.mark.parametrize("bound", [0.5, -0.0, 0.0, math.nan, math.inf])
+def test_bounds_of_no_dimensions_are_numbers(rng, bound):
+    x = torch.from_numpy(rng.standard_normal(6000).astype(np.float32))
+    x[:12] = torch.from_numpy(SPECIAL)
+    low, high = torch.tensor(bound), torch.tensor(1.0)
+    np.testing.assert_array_equal(x.clamp(low, high).array, x.clamp(low[None], high[None]).array)
+    np.testing.assert_array_equal(torch.maximum(x, low).array, torch.maximum(x, low[None]).array)
+    np.testing.assert_array_equal(torch.minimum(x, low).array, torch.minimum(x, low[None]).array)

@@ -6,6 +6,7 @@ import operator
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from ... import dtypes
 from ...errors import DtypeError, KindError
@@ -15,7 +16,7 @@ from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Operand, Tensor
 from .. import layouts
-from ..blocks import by_blocks
+from ..blocks import MANY, arithmetic, by_blocks
 from ..creation.scalars import as_scalar, check_scale_factor, checked_scalar, scale_factor
 from ..out import apply_into, into
 from ..spelling import numbers_first, old_order, tensors_only
@@ -30,7 +31,7 @@ class Add(Function):
     all_edges = True
 
     def forward(self, a, b):
-        return a + b
+        return a + b if type(a) is not ndarray or a.size < MANY else arithmetic(np.add, a, b)
 
     def grad_a(self, grad):
         return grad
@@ -103,7 +104,7 @@ class Sub(Function):
         return dtypes.promote(arrays)
 
     def forward(self, a, b):
-        return a - b
+        return a - b if type(a) is not ndarray or a.size < MANY else arithmetic(np.subtract, a, b)
 
     def grad_a(self, grad):
         return grad
@@ -150,7 +151,7 @@ class Mul(Function):
     exact_scalars = True
 
     def forward(self, a, b):
-        return a * b
+        return a * b if type(a) is not ndarray or a.size < MANY else arithmetic(np.multiply, a, b)
 
     def grad_a(self, grad, b):
         return grad * b

@@ -11,6 +11,7 @@ from ... import dtypes
 from ...errors import ArgumentError, DeviceError, DtypeError
 from ...function import Function
 from ...type_aliases import Operand, Tensor
+from ..blocks import MANY, arithmetic
 from ..out import into
 from ..spelling import tensors_only
 from .operands import require_one_tensor, require_tensor, require_tensors
@@ -29,7 +30,7 @@ def non_differentiable(
         return ufunc(x)
 
     def binary(self: Function, a: Any, b: Any) -> Any:
-        return ufunc(a, b)
+        return ufunc(a, b) if type(a) is not np.ndarray or a.size < MANY else arithmetic(ufunc, a, b)
 
     forward, formula = (unary, f"{symbol} x.") if ufunc.nin == 1 else (binary, f"a {symbol} b, broadcast.")
     body: dict[str, Any] = {"forward": forward, "symbol": symbol, "numpy": ufunc}

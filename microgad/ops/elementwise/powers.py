@@ -17,7 +17,7 @@ from ...function.half import by_forward, unless_converted
 from ...state import composite
 from ...type_aliases import Operand, Tensor
 from .. import layouts
-from ..blocks import in_double
+from ..blocks import MANY, arithmetic, in_double
 from ..creation.scalars import checked_scalar
 from ..out import apply_into, into
 from .complex_numbers import is_complex
@@ -81,10 +81,15 @@ def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tens
     return apply_into(out, Pow, *require_one_tensor("pow", input, exponent))
 
 
+def _product(x: Any, y: Any, out: Any = None) -> Any:
+    plain = out is not None or type(x) is not np.ndarray or x.size < MANY
+    return np.multiply(x, y, out=out) if plain else arithmetic(np.multiply, x, y)
+
+
 _PRODUCTS: dict[float, Callable[..., Any]] = {
     1: lambda x, out=None: np.positive(x, out=out),
-    2: lambda x, out=None: np.multiply(x, x, out=out),
-    3: lambda x, out=None: np.multiply(x * x, x, out=out),
+    2: lambda x, out=None: _product(x, x, out),
+    3: lambda x, out=None: _product(_product(x, x), x, out),
     0.5: lambda x, out=None: np.sqrt(x, out=out),
     -1: lambda x, out=None: np.divide(1, x, out=out),
     -2: lambda x, out=None: np.divide(1, x * x, out=out),

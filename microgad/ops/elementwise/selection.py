@@ -15,7 +15,7 @@ from ...function.half import unless_converted
 from ...function.naming import with_torch_name
 from ...type_aliases import Operand, Tensor
 from .. import layouts
-from ..blocks import write_by_blocks
+from ..blocks import MANY, arithmetic, write_by_blocks
 from ..creation.scalars import checked_scalar
 from ..out import apply_into, into
 from ..spelling import tensors_only
@@ -28,7 +28,10 @@ class Maximum(Function):
     symbol, numpy, promote = "max", np.maximum, dtypes.only("biuf")
 
     def forward(self, a, b):
-        return np.maximum(a, b)
+        if type(a) is not np.ndarray or a.size < MANY:
+            return np.maximum(a, b)
+        number = _number(b, a)
+        return arithmetic(np.maximum, a, b) if number is b else fast_maximum(number, a)
 
     def grad_a(self, grad, a, b):
         return _winner_gradient(grad, a < b, a == b)
@@ -54,7 +57,10 @@ class Minimum(Function):
     symbol, numpy, promote = "min", np.minimum, dtypes.only("biuf")
 
     def forward(self, a, b):
-        return np.minimum(a, b)
+        if type(a) is not np.ndarray or a.size < MANY:
+            return np.minimum(a, b)
+        number = _number(b, a)
+        return arithmetic(np.minimum, a, b) if number is b else fast_minimum(number, a)
 
     grad_a, grad_b = Maximum.grad_b, Maximum.grad_a  # the loser of the maximum wins the minimum
 
@@ -140,6 +146,7 @@ class Clamp(Function):
     saved_names = {"min": "low", "max": "high"}
 
     def forward(self, x, low, high):
+        low, high = _number(low, x), _number(high, x)
         if high is None:
             return fast_maximum(low, x)
         if low is None:
@@ -292,6 +299,13 @@ def nan_to_num(
         neginf = float(info.min) if neginf is None else neginf
     result = NanToNum.apply(input, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf)
     return into(out, result, exact="nan_to_num")
+
+
+def _number(bound: Any, x: Any) -> Any:
+    """The number that a bound of no dimensions is, if that makes clipping a large x faster; else the bound itself."""
+    if type(bound) is np.ndarray and bound.ndim == 0 and x.size >= 5000 and bound.dtype is x.dtype:
+        return bound.item() if x.dtype.kind in "iuf" else bound
+    return bound
 
 
 def _clipped(x: Any, low: Any, high: Any, out: Any = None) -> Any:
