@@ -406,9 +406,16 @@ def test_arithmetic_of_few_columns_and_of_long_rows_is_numpy_s(rng, name, dtype)
 
 @pytest.mark.parametrize("bound", [0.5, -0.0, 0.0, math.nan, math.inf])
 def test_bounds_of_no_dimensions_are_numbers(rng, bound):
-    x = torch.from_numpy(rng.standard_normal(6000).astype(np.float32))
-    x[:12] = torch.from_numpy(SPECIAL)
+    x = torch.tensor(np.concatenate([SPECIAL, rng.standard_normal(6000).astype(np.float32)]))
     low, high = torch.tensor(bound), torch.tensor(1.0)
-    np.testing.assert_array_equal(x.clamp(low, high).array, x.clamp(low[None], high[None]).array)
-    np.testing.assert_array_equal(torch.maximum(x, low).array, torch.maximum(x, low[None]).array)
-    np.testing.assert_array_equal(torch.minimum(x, low).array, torch.minimum(x, low[None]).array)
+    for op, bounds in ((torch.clamp, [low, high]), (torch.maximum, [low]), (torch.minimum, [low])):
+        numbers, arrays = op(x, *bounds), op(x, *[bound[None] for bound in bounds])
+        np.testing.assert_array_equal(numbers.cpu().numpy(), arrays.cpu().numpy())
+
+
+@pytest.mark.parametrize("name", ["logical_and", "logical_or", "logical_xor", "logical_not"])
+def test_logical_operations_of_floats_equal_numpy(name):
+    x, y = (np.tile(a.reshape(-1), 20) for a in np.meshgrid(SPECIAL, SPECIAL))
+    arrays = (x,) if name == "logical_not" else (x, y)
+    result = getattr(torch, name)(*map(torch.tensor, arrays))
+    np.testing.assert_array_equal(result.cpu().numpy(), getattr(np, name)(*arrays), strict=True)

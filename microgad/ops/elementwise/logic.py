@@ -19,9 +19,26 @@ def _promote_truths(arrays: list[Any]) -> list[Any]:
     return [x != 0 if np.dtype(getattr(x, "dtype", type(x))).kind == "c" else x for x in dtypes.promote(arrays)]
 
 
-LogicalAnd: type[Function] = non_differentiable("LogicalAnd", "∧", np.logical_and, "biufc", __name__, _promote_truths)
-LogicalOr: type[Function] = non_differentiable("LogicalOr", "∨", np.logical_or, "biufc", __name__, _promote_truths)
-LogicalXor: type[Function] = non_differentiable("LogicalXor", "⊻", np.logical_xor, "biufc", __name__, _promote_truths)
+def _truths(x: Any) -> Any:
+    """x != 0, which takes a fifth of the time that NumPy's logical functions need for many floats; else x itself."""
+    return x != 0 if x.size >= 2000 and x.dtype.kind == "f" else x
+
+
+def _logical(name: str, symbol: str, ufunc: np.ufunc) -> type[Function]:
+    def unary(self: Function, x: Any) -> Any:
+        return ufunc(_truths(x))
+
+    def binary(self: Function, a: Any, b: Any) -> Any:
+        return ufunc(_truths(a), _truths(b))
+
+    forward = unary if ufunc.nin == 1 else binary
+    return non_differentiable(name, symbol, ufunc, "biufc", __name__, _promote_truths, forward=forward)
+
+
+LogicalAnd: type[Function] = _logical("LogicalAnd", "∧", np.logical_and)
+LogicalOr: type[Function] = _logical("LogicalOr", "∨", np.logical_or)
+LogicalXor: type[Function] = _logical("LogicalXor", "⊻", np.logical_xor)
+LogicalNot: type[Function] = _logical("LogicalNot", "¬", np.logical_not)
 BitwiseAnd: type[Function] = non_differentiable("BitwiseAnd", "&", np.bitwise_and, "biu", __name__)
 BitwiseOr: type[Function] = non_differentiable("BitwiseOr", "|", np.bitwise_or, "biu", __name__)
 BitwiseXor: type[Function] = non_differentiable("BitwiseXor", "^", np.bitwise_xor, "biu", __name__)
@@ -31,7 +48,6 @@ LeftShift: type[Function] = non_differentiable(
 RightShift: type[Function] = non_differentiable(
     "RightShift", ">>", np.right_shift, "iu", __name__, operator="bitwise_right_shift"
 )
-LogicalNot: type[Function] = non_differentiable("LogicalNot", "¬", np.logical_not, "biufc", __name__, _promote_truths)
 BitwiseNot: type[Function] = non_differentiable("BitwiseNot", "~", np.bitwise_not, "biu", __name__, list)
 
 

@@ -80,6 +80,11 @@ _tri = functools.lru_cache(maxsize=16)(np.tri)
 def _triangle(x: Any, k: int, upper: bool) -> Any:
     """Return a copy of the last two axes' lower triangle, up to the k-th diagonal, or of the `upper`, from it on."""
     n, m = x.shape[-2:]
+    if type(x) is np.ndarray and not upper and n * m > 1 << 12 and 2 * (n + k) < m:
+        out = np.zeros(x.shape, x.dtype)  # only the first columns of wide matrices are kept
+        if (last := n + k) > 0:
+            out[..., :last] = _triangle(x[..., :last], k, upper)
+        return out
     small = n * m <= 1 << 14
     if type(x) is np.ndarray and not small:
         out = x.copy()
