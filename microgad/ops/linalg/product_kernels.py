@@ -12,11 +12,12 @@ from .. import layouts
 from ..blocks import unbuffered_runs
 
 # OpenBLAS copies a large matrix, in the order of its kernels, before it multiplies it. For a few rows that takes longer
-# than the product, unless there are less multiplications, or (with a transposed matrix) elements of the result, than:
+# than the product, unless there are less multiplications, and (with a transposed matrix) elements of the result, than:
 SMALL_PRODUCT, SMALL_RESULT = 10**6, 1200
 SINGLE_ROWS = 4  # rows of which each is multiplied on its own: then nothing is copied
+CACHED = 1 << 17  # elements of a transposed matrix that is multiplied faster than that as a whole, by as few rows
 MANY_ROWS, LONG = 64, 8  # rows for which a transposed matrix is copied faster as the first operand, if a row is so many
-# times as long as there are rows
+FEW_ROWS = 16  # times as long as there are rows, or if they are so few
 LARGE = 1 << 22  # the one operand's elements times the other's: a cheap test that excludes small products
 SHORT_ROW = 16  # elements: a batch of products of a column with a shorter row is faster by np.matmul
 SHORT_VECTOR = 500  # elements of a vector up to which np.matmul multiplies it by a number as fast as np.multiply
@@ -81,11 +82,15 @@ def _product_of_few_rows(a: Any, b: Any) -> Any:
     if not a.ndim == b.ndim == 2 or not a.dtype.char == b.dtype.char == "f":
         return None
     (n, k), m, transposed = a.shape, b.shape[1], b.flags.f_contiguous
-    if not 1 < n <= MANY_ROWS or (n * m <= SMALL_RESULT if transposed else n * k * m <= SMALL_PRODUCT):
+    small = n * k * m <= SMALL_PRODUCT and (not transposed or n * m <= SMALL_RESULT)
+    if small or not 1 < n <= MANY_ROWS:
         return None
-    if n <= SINGLE_ROWS:
+    if n <= SINGLE_ROWS and not (transposed and k * m <= CACHED):
         return np.matmul(a[:, None], b)[:, 0]
-    return copied_row_major(np.matmul(b.T, a.T).T) if transposed and LONG * n <= k else None
+    if not transposed or n > max(FEW_ROWS, k // LONG):
+        return None
+    columns = np.ascontiguousarray(a.T) if n <= FEW_ROWS else a.T
+    return copied_row_major(np.matmul(b.T, columns).T)
 
 
 def integer_product(a: Any, b: Any) -> Any:
