@@ -87,9 +87,10 @@ class Attention(Function):
                 part_exps = exps[index]
             divisor = total[index]  # part_exps / divisor is the softmax
             grad_part = grad_out[index] / divisor
+            rows = index[-2]
             if needs[2]:
                 dropped = part_exps if noise is None else part_exps * noise
-                _accumulate(grads[2], batch_index, index, product(dropped.swapaxes(-1, -2), grad_part))
+                _add_product(grads[2][batch_index], rows, dropped.swapaxes(-1, -2), grad_part)
             if not (needs[0] or needs[1] or needs[3]):
                 continue
             grad_scores = np.matmul(grad_part, v.swapaxes(-1, -2))
@@ -104,7 +105,7 @@ class Attention(Function):
             if needs[0]:
                 grads[0][index] = np.matmul(grad_scores, k) * self.scale
             if needs[1]:
-                _accumulate(grads[1], batch_index, index, product(grad_scores.swapaxes(-1, -2), q * self.scale))
+                _add_product(grads[1][batch_index], rows, grad_scores.swapaxes(-1, -2), q * self.scale)
         return tuple(grads)
 
     def decomposition(self, query, key, value, mask, empty):
@@ -159,12 +160,14 @@ class Attention(Function):
         return scores
 
 
-def _accumulate(out: Any, batch_index: Any, index: Any, part: Any) -> None:
-    """Add a block's part of the gradient of keys or values to `out`. The first block of queries initializes it."""
-    if index[-2].start:
-        out[batch_index] += part
+def _add_product(out: Any, rows: slice, a: Any, b: Any) -> None:
+    """Add a b, a block's part of the gradient of keys or values, to `out`. The first rows of queries initialize it."""
+    if rows.start:
+        out += product(a, b)
+    elif a.shape[-1] == 1 and type(out) is np.ndarray:  # one query: NumPy multiplies rows of features slowly
+        np.einsum("...sl,...le->...se", a, b, out=out)
     else:
-        out[batch_index] = part
+        out[...] = product(a, b)
 
 
 def score_blocks(
