@@ -47,7 +47,7 @@ def product(a: Any, b: Any) -> Any:
     n, m, single = a.shape[-2], b.shape[-1], a.ndim == b.ndim == 2
     vector = single and min(n, m) < 2
     short = n * m < SHORT_VECTOR if vector else not single and m < SHORT_ROW
-    if a.dtype.char not in "fd" or b.dtype is not a.dtype or short:
+    if a.dtype.char not in "fdF" or b.dtype is not a.dtype or short:
         return np.matmul(a, b)
     if vector:
         out = np.multiply(a, b)
