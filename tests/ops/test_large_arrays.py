@@ -28,7 +28,12 @@ EXACT = {
     "floor_divide of multiples": lambda x, y: (x * y).round().double() * 0.1 // 0.1,
     "lerp": lambda x, y: torch.lerp(x, 2 * y, x - y), "threshold": lambda x, y: F.threshold(x, 0.5, 2.0),
     "hardshrink": lambda x, y: F.hardshrink(x), "softshrink": lambda x, y: F.softshrink(x),
-    "masked_fill": lambda x, y: x.masked_fill(x > y, 2.0), "masked_select": lambda x, y: x[x > y],
+    "masked_fill": lambda x, y: x.masked_fill(x > y, 2.0),
+    "masked_fill_": lambda x, y: x.clone().masked_fill_(x > y, 2),
+    "few of masked_fill_": lambda x, y: x.clone().masked_fill_(x > y + 2, 2),
+    "masked_fill of integers": lambda x, y: (x > y).long().masked_fill(x > 0, y.new_tensor(7).long()),
+    "masked_fill's gradient": lambda x, y: gradient(torch.masked_fill, x, x.detach() > 0, 2),
+    "masked_select": lambda x, y: x[x > y],
     "selu's gradient": lambda x, y: gradient(F.selu, x),
     "clamp from below": lambda x, y: torch.clamp(x, min=0), "clamp from above": lambda x, y: x.clamp(max=-0.0),
     "clamp to NaN": lambda x, y: x.clamp(max=float("nan")), "relu": lambda x, y: torch.relu(x),
@@ -130,12 +135,13 @@ def test_transposed_arrays_are_cut_into_blocks_as_they_lie_in_memory():
         (lambda x, index: F.silu(x), 2.6), (lambda x, index: F.mish(x), 2.6), (lambda x, index: F.softplus(x), 2.6),
         (lambda x, index: 2 * F.glu(x), 2.6), (lambda x, index: x.gather(1, index), 4.5),  # it keeps a copy of index
         (lambda x, index: F.interpolate(x.view(16, 64, 32, 32), scale_factor=2, mode="bilinear"), 8),
-        (lambda x, index: x.view(-1).cumsum(0), 3.2),
+        (lambda x, index: x.view(-1).cumsum(0), 3.2), (lambda x, index: x.masked_fill(x.detach() > 0, 2), 2.8),
         (lambda x, index: F.grid_sample(
             x[:512].view(8, 4, 128, 128), x.data[:256].view(8, 128, 128, 2) / 25, align_corners=False), 3.4),
         (lambda x, index: F.scaled_dot_product_attention(*[x[:20].view(1, 1, 2560, 8)] * 3, is_causal=True), 3),
     ],
-    ids=["silu", "mish", "softplus", "glu", "gather", "bilinear", "cumsum", "grid_sample", "causal attention"],
+    ids=["silu", "mish", "softplus", "glu", "gather", "bilinear", "cumsum", "masked_fill", "grid_sample",
+         "causal attention"],
 )  # fmt: skip
 def test_little_memory_is_needed_beside_the_result_and_the_gradient(f, most):
     x = torch.linspace(-5, 25, 1 << 20).reshape(1 << 10, 1 << 10).requires_grad_()

@@ -14,11 +14,13 @@ from ... import backend
 from ...backend.memory_layout import lying, order_by
 from ...backend.meta import as_zeros
 from .. import layouts
+from ..elementwise.selection import fast_where
 from . import places
 from .row_kernels import at_rows
 
 SMALL_INDEX = 500  # below this number of values NumPy's own indexing is as fast
 SMALL_MASK = 4096  # and below this number of elements of a mask
+SPARSE = 10  # masks of which at most one in so many elements is set are converted to indices
 FEW = 8  # an array with gaps is copied to be indexed by more than 1 / FEW as many indices as it has elements
 ATOMIC = {np.add: "ilqILQefd", np.maximum: "ilqILQfd", np.minimum: "ilqILQfd"}  # dtypes of CUDA's atomic operations
 ALL = slice(None)
@@ -228,10 +230,30 @@ def _in_memory_order_of(out: Any, x: Any, index: tuple[Any, ...]) -> Any:
     return lying(out, order_by(out.shape, tuple(strides)))
 
 
+def fills(x: Any, index: Any, values: Any) -> bool:
+    """Whether x[index] = values sets elements of a contiguous x to one value, by a mask of its shape; CPU only."""
+    if type(index) is not tuple or len(index) > 1 or not is_mask(index[0]) or index[0].shape != x.shape:
+        return False
+    return type(x) is np.ndarray and x.flags.c_contiguous and np.size(values) == 1
+
+
+def _is_dense(mask: Any) -> bool:
+    """Whether a mask is set in so many places that converting it to indices doesn't pay."""
+    part = mask[unexpanded(mask)]
+    return bool(SPARSE * np.count_nonzero(part) > part.size)
+
+
+def filled(x: Any, mask: Any, value: Any) -> Any:
+    """Return what x is, in C order, once the elements where a mask of its shape holds are set to one value."""
+    return layouts.contiguous(fast_where(mask, np.asarray(value, x.dtype).reshape(()), x))
+
+
 def put(x: Any, index: Any, values: Any) -> None:
     """x[index] = values; where an index is repeated, the last value stays."""
     if is_basic(index):
         x[index] = values
+    elif x.size >= SMALL_MASK and fills(x, index, values) and _is_dense(index[0]):
+        x[...] = filled(x, index[0], values)
     elif not x.flags.c_contiguous:
         x[index if type(index) is tuple else np.unravel_index(index, x.shape)] = values
     elif type(index) is not tuple:

@@ -82,6 +82,11 @@ class SetItem(StoreMixin, Function):
             return target
         return super().apply_(target, value, **settings)
 
+    def forward(self, x, value):
+        if index_kernels.fills(x, self.index, value):
+            return index_kernels.filled(x, self.index[0], value)
+        return super().forward(x, value)
+
     def store(self, out, value):
         index_kernels.put(out, self.index, value)
 
@@ -102,7 +107,10 @@ class ClearItem(LinearMap):
     symbol, operator, native_half = "[ ]=0", None, True
 
     def forward(self, x):
-        out = backend.as_array(x).copy()
+        x = backend.as_array(x)
+        if index_kernels.fills(x, self.index, 0):
+            return index_kernels.filled(x, self.index[0], 0)
+        out = x.copy()
         index_kernels.put(out, self.index, 0)
         return out
 
