@@ -78,13 +78,20 @@ def _item(item: Any, x: Any, keep: bool) -> Any:
     if isinstance(item, np.generic):
         return item.item() if item.dtype.kind in "iu" else _refused(item)
     if backend.is_array(item) or is_sequence(item):
-        if isinstance(item, (list, tuple)) and NUMBERS.issuperset(map(type, item)):
-            array = np.asarray(item)
-        else:
-            array = item if backend.is_array(item) else as_tensor(item, device="cpu").array
-        array = array.astype(np.int64) if array.dtype.kind == "f" else array  # as PyTorch converts them
+        array = _array_of(item)
         return _array(array, x, keep and array is item)
     return operator.index(item) if hasattr(type(item), "__index__") else _refused(item)
+
+
+def _array_of(item: Any) -> Any:
+    """Convert an array or a sequence to an array, of integers if it holds floating-point numbers, as PyTorch does."""
+    if backend.is_array(item):
+        array = item
+    elif isinstance(item, (list, tuple)) and NUMBERS.issuperset(map(type, item)):
+        array = np.asarray(item)
+    else:
+        array = as_tensor(item, device="cpu").array
+    return array.astype(np.int64) if array.dtype.kind == "f" else array
 
 
 def _bound(bound: Any) -> Any:

@@ -21,6 +21,7 @@ from ...function.naming import with_torch_name
 from ...state import observed
 from ...type_aliases import GivenInt, Tensor
 from .. import layouts
+from ..indexing import places
 from ..indexing.gather import flat_indices
 from ..movement.dims import wrap_dim
 from ..out import into
@@ -73,7 +74,8 @@ def _pick_at(
 
 def _take_from_lines(lines: Any, index: Any) -> Any:
     """Take the elements of lines at (m, k) indices."""
-    return lines.take(flat_indices(1, index, lines.shape))
+    memory, steps = places.memory(lines)
+    return memory.take(flat_indices(1, index, lines.shape, steps))
 
 
 def _stable_argsort(lines: Any, descending: bool = False) -> Any:
@@ -200,20 +202,48 @@ def topk(
 def topk_indices(lines: Any, k: int, largest: bool) -> Any:
     """(m, n) -> (m, k): the indices of the k best elements, best first; among equal ones those that PyTorch takes."""
     n, gpu = lines.shape[1], backend.is_gpu(lines)
-    whole = n <= SHORT_LINE or 4 * k > n or not k
-    if not gpu and lines.dtype.itemsize >= 4:
-        whole = whole or n <= WHOLE_LINE or lines.size <= WHOLE_SIZE
-    index = _topk_by_argmax(lines, k, largest) if k <= min(SMALL_K, n // 4) and lines.size > 5000 and not gpu else None
-    if index is None and whole:
+    if k == 1 and lines.size and not gpu:
+        index, alone, ordered = _best_of_each(lines, largest)
+        if alone or largest or ordered:
+            return index if alone else _as_pytorch_chooses(lines, index, k, largest)
+    if k <= min(SMALL_K, n // 4) and lines.size > 5000 and not gpu:
+        index = _topk_by_argmax(lines, k, largest)
+        if index is not None:
+            return _as_pytorch_chooses(lines, index, k, largest)
+    if _sorted_whole(lines, k, gpu):
         order = (_stable_argsort if gpu else _argsort_of_distinct)(lines, largest)
-        index, beyond = order[:, :k], order[:, : k + 1]
-        if not gpu and not (k and tie_breaking.equal_neighbors(_take_from_lines(lines, beyond)).any()):
-            return index
-    elif index is None:
-        long = n >= max(LONG_LINE, 8 * GROUPS * k) and lines.size and not gpu
-        index = np.array([_best_of_line(x, k, largest) for x in lines]) if long else _best_places(lines, k, largest)
-        index = _take_from_lines(index, _stable_argsort(_take_from_lines(lines, index), largest))
-    if not index.size or gpu:
+        if not gpu and k and not tie_breaking.equal_neighbors(_take_from_lines(lines, order[:, : k + 1])).any():
+            return order[:, :k]
+        return _as_pytorch_chooses(lines, order[:, :k], k, largest)
+    long = n >= max(LONG_LINE, 8 * GROUPS * k) and lines.size and not gpu
+    places = np.array([_best_of_line(x, k, largest) for x in lines]) if long else _best_places(lines, k, largest)
+    index = _take_from_lines(places, _stable_argsort(_take_from_lines(lines, places), largest))
+    return _as_pytorch_chooses(lines, index, k, largest)
+
+
+def _best_of_each(lines: Any, largest: bool) -> tuple[Any, bool, bool]:
+    """Return the index of each line's best element, (m, n) -> (m, 1); argmax and argmin take a NaN for the best.
+
+    Also return whether no line has another element as good, or NaN, and whether none has NaN.
+    """
+    index = lines.argmax(1, keepdims=True) if largest else lines.argmin(1, keepdims=True)
+    best = _take_from_lines(lines, index)
+    ordered = bool((best == best).all())
+    return index, ordered and np.count_nonzero(lines == best) == len(lines), ordered
+
+
+def _sorted_whole(lines: Any, k: int, gpu: bool) -> bool:
+    """Whether sorting lines takes less time than finding their k best elements first."""
+    n = lines.shape[1]
+    if n <= SHORT_LINE or 4 * k > n or not k:
+        return True
+    vectorized = not gpu and lines.dtype.itemsize >= 4
+    return vectorized and (n <= WHOLE_LINE or lines.size <= WHOLE_SIZE)
+
+
+def _as_pytorch_chooses(lines: Any, index: Any, k: int, largest: bool) -> Any:
+    """Replace the indices in lines with ties by those of PyTorch's topk; on a GPU any will do."""
+    if not index.size or backend.is_gpu(lines):
         return index
     tied = tie_breaking.have_ties(lines, _take_from_lines(lines, index), largest)
     return _resolve_ties(lines, index, tied, lambda lines: tie_breaking.topk(lines, k, largest))
@@ -275,10 +305,13 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
     if out is not None and np.may_share_memory(out[0].array, input.array):
         raise ArgumentError("kthvalue: input and out share memory; clone() the input first")
     lines = _lines(x.array, axis)
-    equal = _kth_value_and_ties(lines, k - 1)[1]
-    index = equal.argmax(1, keepdims=True)
-    if not backend.is_gpu(index):
-        index = _resolve_ties(lines, index, equal.sum(1) > 1, lambda x: tie_breaking.kthvalue(x, k - 1)[:, None])
+    on_cpu = not backend.is_gpu(lines)
+    index, alone, _ = _best_of_each(lines, False) if k == 1 and lines.size and on_cpu else (None, False, False)
+    if not alone:
+        equal = _kth_value_and_ties(lines, k - 1)[1]
+        index = equal.argmax(1, keepdims=True)
+        if on_cpu:
+            index = _resolve_ties(lines, index, equal.sum(1) > 1, lambda x: tie_breaking.kthvalue(x, k - 1)[:, None])
     return _pick_at(input, axis, index, keepdim, return_types.kthvalue, out)
 
 
