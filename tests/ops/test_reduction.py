@@ -75,7 +75,7 @@ def test_topk_of_large_rows(rng, largest):
 
 
 @pytest.mark.parametrize("largest", [True, False])
-@pytest.mark.parametrize("k", [11, 128])
+@pytest.mark.parametrize("k", [1, 11, 128])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64, np.uint8])
 def test_the_few_largest_of_long_lines(rng, dtype, k, largest):
     x = (rng.standard_normal((4, 4_099)) * 1e4).astype(np.int64).astype(dtype)
@@ -94,6 +94,11 @@ def test_topk_orders_equal_elements_as_pytorch_on_the_cpu():
     assert torch.topk(torch.arange(32.0).cpu() % 3, 3).indices.tolist() == [20, 23, 11]
     assert torch.topk(torch.zeros(2, 10).cpu(), 5, largest=False).indices.tolist() == [[8, 6, 7, 5, 9]] * 2
     assert torch.topk(torch.arange(200).cpu() % 3, 2).indices.tolist() == [5, 2]
+    with_nan = torch.tensor([[math.nan, 1, 2, 1], [5, 5, 1, 5], [1, math.nan, math.nan, 2]]).cpu()
+    assert torch.topk(with_nan[:2], 1).indices.tolist() == [[0], [1]]  # as many elements equal the best as are lines
+    assert torch.topk(with_nan, 1, largest=False).indices.tolist() == [[1], [2], [0]]
+    assert torch.kthvalue(with_nan, 1).indices.tolist() == [1, 2, 0]
+    assert torch.kthvalue(torch.arange(200).cpu() % 3, 1).indices.tolist() == 102
     assert torch.topk(torch.ones(40), 0).indices.tolist() == []
     assert torch.topk(torch.ones(3, 0), 0).indices.shape == (3, 0)
 
