@@ -104,8 +104,9 @@ def _angle(z: Any, deg: bool = False) -> Any:
     return elementwise.rad2deg(angle) if deg else angle
 
 
-def _logaddexp(cls: type[Function]) -> Callable[..., Any]:
-    return lambda x1, x2: cls.apply(*weakly_promoted(x1, x2))  # of which none is a bool
+def _of_numbers(cls: type[Function]) -> Callable[..., Any]:
+    """Make a function that takes bools for the numbers 0 and 1, of which the derivative takes differences."""
+    return lambda *xs: cls.apply(*[x * 1 if getattr(x, "dtype", type(x)) in (bool,) else x for x in xs])
 
 
 UFUNCS: dict[Any, Callable[..., Any]] = {
@@ -124,8 +125,8 @@ UFUNCS |= {
     np.float_power: lambda x1, x2: elementwise.float_power(as_exact_tensor(x1), as_exact_tensor(x2)),
     np.ldexp: _ldexp,
     np.heaviside: _heaviside,
-    np.logaddexp: _logaddexp(elementwise.LogAddExp),
-    np.logaddexp2: _logaddexp(elementwise.LogAddExp2),
+    np.logaddexp: _of_numbers(elementwise.LogAddExp),
+    np.logaddexp2: _of_numbers(elementwise.LogAddExp2),
     np.deg2rad: elementwise.deg2rad,
     np.radians: elementwise.deg2rad,
     np.rad2deg: elementwise.rad2deg,
@@ -136,7 +137,7 @@ UFUNCS |= {
 
 
 def _clip(a: Any, a_min: Any = None, a_max: Any = None, out: None = None, *, min: Any = None, max: Any = None) -> Any:
-    low, high = a_min if min is None else min, a_max if max is None else max
+    a, low, high = as_exact_tensor(a), a_min if min is None else min, a_max if max is None else max
     if a.array.dtype.kind in "iu":  # an integer beyond the dtype is no bound on that side
         limits = np.iinfo(a.array.dtype)
         low = None if type(low) is int and low <= limits.min else low

@@ -240,8 +240,10 @@ def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
 def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     steps = [floating(v) if isinstance(v, (list, tuple)) or np.ndim(v) else v for v in varargs]
     spacing = steps[0] if len(steps) == 1 and not np.ndim(steps[0]) else steps or 1
-    found = reduction.gradient(floating(f), spacing=spacing, dim=axis, edge_order=edge_order)
-    return found[0] if len(found) == 1 else found
+    f = as_exact_tensor(f)
+    f = f if f.array.dtype == bool else floating(f)  # for bools an error
+    found = [g.to(f.dtype) for g in reduction.gradient(f, spacing=spacing, dim=axis, edge_order=edge_order)]
+    return found[0] if len(found) == 1 else tuple(found)
 
 
 def _unique(

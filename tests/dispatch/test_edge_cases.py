@@ -89,6 +89,8 @@ def as_given(a: Any, array: Any) -> Any:
         (lambda a: np.clip(a, -1, 5), np.array([1, 250], np.uint8)),
         (lambda a: np.clip(a, 0.5, 5), np.array([1, 250], np.uint8)),
         (lambda a: np.gradient(a, as_given(a, np.array([3, 2, 5], np.uint8) * 1.0)), VECTOR),
+        (lambda a: np.gradient(a, as_given(a, np.array([1, 2, 5]))), SINGLE),
+        (lambda a: np.clip(as_given(a, VECTOR), a, None), VECTOR[::-1].copy()),
         (lambda a: np.average(a, weights=as_given(a, np.array([3, 1], np.uint8))), np.array([100, 200], np.uint8)),
         (lambda a: np.polyval(a, 3), np.array([100, 10], np.int8)),
         (lambda a: np.searchsorted([0.1, 0.2, 0.3], a, side="right"), np.array([0.1, 0.2, 0.3])),
