@@ -11,12 +11,14 @@ from .. import dtypes
 from .. import function as core
 from ..backend.axes import reduced_shape
 from ..errors import ArgumentError, DtypeError
-from ..ops import elementwise, movement, reduction
+from ..ops import creation, elementwise, movement, reduction
 from .elementwise import as_exact_tensor, promoted, weakly_promoted
 
 
 def _select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
     *choices, result = weakly_promoted(*choicelist, default)
+    kind = next(x.dtype for x in (*choices, result) if hasattr(x, "array"))
+    result = creation.as_tensor(result, kind)
     for condition, choice in reversed(list(zip(condlist, choices, strict=True))):
         result = elementwise.Where.apply(condition, choice, result)
     return result

@@ -130,6 +130,7 @@ def at(ufunc: Any, a: Any, indices: Any, b: Any = None) -> bool:
     if not isinstance(b, core.Tensor):
         b = checked_scalar(ufunc.__name__, b, a.array.dtype) if isinstance(b, (int, float, complex)) else b
         b = as_exact_tensor(b).to(device=a.device)
+    b = b.to(dtype=a.dtype)
     b = -b if ufunc is np.subtract else b
-    cls.apply_(a, b.to(dtype=a.dtype), index=indexing.normalize_index(indices, a.array, True), **settings)
+    cls.apply_(a, b, index=indexing.normalize_index(indices, a.array, True), **settings)
     return True

@@ -336,7 +336,7 @@ METHODS: dict[str, dict[Any, Callable[..., Any]]] = {
         np.logical_and: FUNCTIONS[np.all],
         np.logical_or: FUNCTIONS[np.any],
         np.logaddexp: _reduced(
-            lambda a, axis, keep: logsumexp(a, tuple(range(a.ndim)) if axis is None else axis, keep)
+            lambda a, axis, keep: logsumexp(floating(a), tuple(range(a.ndim)) if axis is None else axis, keep)
         ),
     },
     "accumulate": {
