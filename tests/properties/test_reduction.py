@@ -84,7 +84,7 @@ def test_sum_to_size(draw):
 def test_prod(draw):
     """Zeros are frequent, as the derivative can't be a quotient by the element there."""
     x = draw(tensors(elements=with_zeros, requires_grad=True))
-    return reduced(draw, torch.prod, x, several=False)
+    return reduced(draw, lambda x, dim, *keep: x.prod() if dim is None else x.prod(dim, *keep), x, several=False)
 
 
 @checks(Amax)
