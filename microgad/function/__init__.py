@@ -183,12 +183,10 @@ class Function:
             observer.begin(self, inputs)
         try:
             if pair:
-                dtype = a.dtype
-                half = False
-                if dtype is not _FLOAT32 or b.dtype is not _FLOAT32:
-                    if (dtype is not b.dtype or dtype.kind != "f") and cls.promote is not None:
-                        a, b = arrays = cls.promote(arrays)
-                    half = a.dtype == HALF
+                plain = a.dtype is _FLOAT32 is b.dtype
+                if not plain and (a.dtype is not b.dtype or a.dtype.kind != "f") and cls.promote is not None:
+                    a, b = arrays = cls.promote(arrays)
+                half = not plain and a.dtype == HALF
                 out = in_single(self, arrays) if half else self.forward(a, b)
                 settled = a.flags.c_contiguous and (b.flags.c_contiguous or a.shape == b.shape)
             else:
