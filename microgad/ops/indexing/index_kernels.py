@@ -20,6 +20,7 @@ from .row_kernels import at_rows
 
 SMALL_INDEX = 500  # below this number of values NumPy's own indexing is as fast
 SMALL_MASK = 4096  # and below this number of elements of a mask
+WITH_BRANCHES = 20_000  # elements up to which NumPy's choice, with branches, is faster for most masks
 SPARSE = 10  # masks of which at most one in so many elements is set are converted to indices
 FEW = 8  # an array with gaps is copied to be indexed by more than 1 / FEW as many indices as it has elements
 ATOMIC = {np.add: "ilqILQefd", np.maximum: "ilqILQfd", np.minimum: "ilqILQfd"}  # dtypes of CUDA's atomic operations
@@ -245,7 +246,8 @@ def _is_dense(mask: Any) -> bool:
 
 def filled(x: Any, mask: Any, value: Any) -> Any:
     """Return what x is, in C order, once the elements where a mask of its shape holds are set to one value."""
-    return layouts.contiguous(fast_where(mask, np.asarray(value, x.dtype).reshape(()), x))
+    choose = np.where if x.size < WITH_BRANCHES else fast_where
+    return layouts.contiguous(choose(mask, np.asarray(value, x.dtype).reshape(()), x))
 
 
 def put(x: Any, index: Any, values: Any) -> None:
