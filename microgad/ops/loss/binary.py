@@ -7,7 +7,7 @@ import numpy as np
 from ... import dtypes
 from ...backend.memory_layout import laid_out_as_operands
 from ...errors import ArgumentError, KindError, ShapeError
-from ...errors.arguments import NoTensorError
+from ...errors.calls import NoTensorError
 from ...function import Function
 from ...type_aliases import Tensor
 from ..activation import LogSigmoid
