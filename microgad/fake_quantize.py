@@ -14,7 +14,7 @@ from .dtypes import float16, float32
 from .errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
 from .function.naming import with_torch_name
 from .ops.creation import as_tensor
-from .ops.spelling import tensors_only
+from .ops.support.spelling import tensors_only
 from .tensor import Tensor
 
 ZERO_POINT_DTYPES = (np.dtype(np.int32), np.dtype(np.float32), np.dtype(np.float16))

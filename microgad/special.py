@@ -25,7 +25,7 @@ from .ops.special import igamma as gammainc
 from .ops.special import igammac as gammaincc
 from .ops.special import lgamma as gammaln
 from .ops.special import mvlgamma as multigammaln
-from .ops.spelling import numpy_spelling as _numpy_spelling
+from .ops.support.spelling import numpy_spelling as _numpy_spelling
 from .type_aliases import Dtype, Tensor
 
 __all__ = [

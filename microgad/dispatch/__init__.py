@@ -25,7 +25,7 @@ from ..backend import as_array
 from ..errors import DtypeError, ShapeError
 from ..ops.elementwise import Reciprocal
 from ..ops.movement import Cast
-from ..ops.out import into
+from ..ops.support.out import into
 from ..pytree import tree_leaves, tree_map
 from ..state import current
 from . import composites, creation, elementwise, files, fourier, indexing, linalg, movement, reduction

@@ -19,12 +19,13 @@ from ..updates import replace, update
 
 if TYPE_CHECKING:
     from ..grad_fn import torch_names
-    from ..ops import elementwise, spelling
+    from ..ops import elementwise
+    from ..ops.support import spelling
     from ..tensor import Operand, Tensor
     from ..torch_function.wrappers import retry_overridden
     from ..view_writes import histories
 else:
-    elementwise, spelling = LazyModule("microgad.ops.elementwise"), LazyModule("microgad.ops.spelling")
+    elementwise, spelling = LazyModule("microgad.ops.elementwise"), LazyModule("microgad.ops.support.spelling")
     histories = LazyModule("microgad.view_writes.histories")
     retry_overridden = LazyModule("microgad.torch_function.wrappers").retry_overridden
     torch_names = LazyModule("microgad.grad_fn.torch_names")

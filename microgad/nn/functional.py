@@ -97,7 +97,7 @@ from ..ops.softmax import gumbel_softmax as gumbel_softmax
 from ..ops.softmax import log_softmax as log_softmax
 from ..ops.softmax import softmax as softmax
 from ..ops.softmax import softmin as softmin
-from ..ops.spelling import tensors_only as _tensors_only
+from ..ops.support.spelling import tensors_only as _tensors_only
 from ..ops.window import adaptive_avg_pool1d as adaptive_avg_pool1d
 from ..ops.window import adaptive_avg_pool2d as adaptive_avg_pool2d
 from ..ops.window import adaptive_avg_pool3d as adaptive_avg_pool3d

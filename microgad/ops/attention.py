@@ -15,14 +15,14 @@ from ..errors import ArgumentError, DtypeError, KindError, ShapeError
 from ..function import Function
 from ..state import current, observed
 from ..type_aliases import Tensor
-from . import layouts
 from .creation import zeros
 from .dropout import noise_like
 from .elementwise import where
 from .linalg.product_kernels import product
 from .movement import broadcast_shapes
 from .softmax import Softmax, exponentials
-from .spelling import tensors_only
+from .support import layouts
+from .support.spelling import tensors_only
 
 BLOCK_SCORES = 1 << 16  # scores in a block: these, and the arrays computed from them, stay in the cache
 MIN_BLOCK_ROWS = 32  # rows of a block, at least: matrix products with fewer rows are slow

@@ -15,13 +15,13 @@ from ..errors import ArgumentError, DtypeError, ShapeError
 from ..function import Function
 from ..state import composite
 from ..type_aliases import Tensor
-from . import layouts
 from .elementwise import Clamp, Select, clamp
 from .elementwise.selection import fast_select
 from .linalg.common import bare, check_same_dtype, safe_divide
 from .movement import broadcast_shapes, clone
-from .out import into
-from .spelling import numpy_spelling, tensors_only
+from .support import layouts
+from .support.out import into
+from .support.spelling import numpy_spelling, tensors_only
 
 
 @composite

@@ -14,8 +14,8 @@ from ..errors import ArgumentError, KindError, ShapeError
 from ..function import Function
 from ..state import composite
 from ..type_aliases import Tensor
-from . import layouts
-from .spelling import tensors_only
+from .support import layouts
+from .support.spelling import tensors_only
 
 ALPHA = 1.7580993408473766  # selu(x) approaches -ALPHA for x -> -∞
 

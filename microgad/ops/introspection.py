@@ -10,7 +10,7 @@ from .. import dtypes, function
 from ..errors import DtypeError
 from ..type_aliases import Tensor
 from .creation.scalars import as_scalar
-from .spelling import tensors_only
+from .support.spelling import tensors_only
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs  # type checkers know it, installed or not

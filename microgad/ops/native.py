@@ -20,9 +20,9 @@ from .creation import arange, ones_like
 from .elementwise import where
 from .loss.reduction import numbered_reduction, reduce_losses
 from .movement import repeat_interleave, stack
-from .out import into
 from .reduction import bucketize, searchsorted
-from .spelling import numpy_spelling, tensors_only
+from .support.out import into
+from .support.spelling import numpy_spelling, tensors_only
 
 
 def batch_norm(

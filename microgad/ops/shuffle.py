@@ -11,7 +11,7 @@ from ..errors import ArgumentError, ShapeError
 from ..function.linear_map import LinearMap
 from ..state import composite
 from ..type_aliases import Tensor
-from . import layouts
+from .support import layouts
 
 FEW = 1 << 12  # elements that are copied faster by one call
 

@@ -18,14 +18,14 @@ from ..fast_reductions.products import ones, row_dots
 from ..function import Function
 from ..state import composite
 from ..type_aliases import Dtype, GivenDims, Tensor
-from . import layouts
-from .blocks import UFUNC_BUFFER, unbuffered
 from .creation import zeros_like
 from .elementwise.complex_numbers import is_complex
 from .movement.dims import wrap_dim
-from .out import into
 from .reduction.axes import apply_along, axes
-from .spelling import numpy_spelling
+from .support import layouts
+from .support.blocks import UFUNC_BUFFER, unbuffered
+from .support.out import into
+from .support.spelling import numpy_spelling
 
 UNSHIFTED = 0  # what is subtracted from the exponents where no maximum is
 LEAST = {char: float(np.finfo(char).min) for char in "efd"}  # below it is -∞ alone

@@ -18,7 +18,7 @@ from ..function import AccumulateGrad, Function
 from ..generator import default_generator
 from ..gradients import grad
 from ..ops.elementwise import view_as_real
-from ..ops.layouts import expanded_axes
+from ..ops.support.layouts import expanded_axes
 from ..pytree import tree_leaves
 from ..tensor import Tensor
 from .findings.finding import Finding

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..ops.creation import from_dlpack as from_dlpack
-from ..ops.spelling import tensors_only as _tensors_only
+from ..ops.support.spelling import tensors_only as _tensors_only
 from ..tensor import Tensor
 
 

@@ -112,7 +112,7 @@ INVALID = {
     "an unknown format": (changed(["microgad tape"], 99), "a tape of format 1, got 99"),
     "no ops": (lambda plain: plain.pop("ops"), "not a valid tape"),
     "another module's class": (with_function("subprocess", "Popen"), "there is no Function subprocess.Popen"),
-    "a class that is no Function": (with_function("microgad.ops.out", "into"), "there is no Function"),
+    "a class that is no Function": (with_function("microgad.ops.support.out", "into"), "there is no Function"),
     "a module that isn't loaded": (with_function("antigravity", "Function"), "there is no Function antigravity"),
     "a recipe without a function": (
         lambda plain: plain["ops"]["recipe"]["of"][0]["Recipe"].__setitem__(0, "print"), "not a valid recipe"),
@@ -170,7 +170,7 @@ def test_modules_named_by_a_file_are_not_imported():
 
     Tape.from_json(torch.trace(torch.exp, torch.ones(1)).to_json())  # a first reading, which imports what it needs
     before = set(sys.modules)
-    for module in ("this", "microgad.ops.nowhere", "microgad.__main__", "microgad.ops.out; import this"):
+    for module in ("this", "microgad.ops.nowhere", "microgad.__main__", "microgad.ops.support.out; import this"):
         plain = json.loads(torch.trace(torch.exp, torch.ones(1)).to_json())
         with_function(module, "Exp")(plain)
         with pytest.raises(MicrogadError, match="from_json: there is no"):

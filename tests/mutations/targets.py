@@ -29,7 +29,7 @@ for file in sorted(PROPERTIES.glob("test_*.py")):
         importlib.import_module(f"tests.properties.{file.stem}")
 
 PACKAGES = ("microgad.ops", "microgad.nn", "microgad.engine", "microgad.view_writes")
-SHARED = ("microgad.ops.creation", "microgad.ops.out")  # called by all operations, no part of a derivative
+SHARED = ("microgad.ops.creation", "microgad.ops.support.out")  # called by all operations, no part of a derivative
 
 
 class Derivative(NamedTuple):

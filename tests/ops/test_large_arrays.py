@@ -11,9 +11,9 @@ import pytest
 
 import microgad as torch
 import microgad.nn.functional as F
-from microgad.ops import fast_exp
-from microgad.ops.blocks import BLOCK_SIZE as BLOCK
-from microgad.ops.blocks import by_blocks
+from microgad.ops.support import fast_exp
+from microgad.ops.support.blocks import BLOCK_SIZE as BLOCK
+from microgad.ops.support.blocks import by_blocks
 
 PIECE = 4_000
 SPECIAL = np.array([0, -0.0, 1e-30, -1e-30, 1e30, -1e30, np.inf, -np.inf, np.nan, 1, -1, 2], np.float32)

@@ -15,7 +15,7 @@ import microgad as torch
 import microgad.nn.functional as F
 from microgad import Tensor
 from microgad.backend.memory_layout import copied_row_major, copy_into, faster_copy
-from microgad.ops import layouts
+from microgad.ops.support import layouts
 
 PERMUTED = torch.arange(120.0).reshape(2, 5, 3, 4).transpose(0, 2)
 INDEX = torch.tensor([1, 0])

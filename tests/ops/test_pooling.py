@@ -9,7 +9,7 @@ import pytest
 
 import microgad as torch
 import microgad.nn.functional as F
-from microgad.ops.blocks import batch_blocks
+from microgad.ops.support.blocks import batch_blocks
 from microgad.ops.window import avg_pool2d, max_pool2d, max_pool_kernels, pool
 from microgad.ops.window.geometry import pooling_window
 

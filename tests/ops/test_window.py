@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
-from microgad.ops.blocks import batch_blocks
+from microgad.ops.support.blocks import batch_blocks
 from microgad.ops.window import (
     avg_pool2d,
     columns,

@@ -84,7 +84,7 @@ LINEAR_MAP_CLASS = '''class LinearMap(Function):
         return self.adjoint(grad)'''
 REPLACED_MODULES = (
     "microgad.backend", "microgad.backend.arrays", "microgad.backend.meta", "microgad.duck_arrays",
-    "microgad.ops.blocks", "microgad.tensor", "microgad.state",
+    "microgad.ops.support.blocks", "microgad.tensor", "microgad.state",
 )  # fmt: skip
 UFUNC_CLASS = "class {}(Function):\n    def forward(self, *inputs):\n        return np.{}(*inputs)"
 LEFT_OUT = frozenset((  # attributes of a Function that a program doesn't need

@@ -16,15 +16,15 @@ from ...function import Function
 from ...function.half import HALF, by_forward
 from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
-from .. import layouts
-from ..bare import bare
-from ..blocks import by_blocks, unbuffered
 from ..creation.scalars import checked_scalar
 from ..dropout import Dropout
 from ..elementwise import Flat, Select
 from ..elementwise.selection import fast_select, fast_where
-from ..out import into
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.bare import bare
+from ..support.blocks import by_blocks, unbuffered
+from ..support.out import into
+from ..support.spelling import tensors_only
 from .common import apply_activation, require_floating
 
 HALF_MAX = 65504  # the largest float16 number: limits of other dtypes are above it

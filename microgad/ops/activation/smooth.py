@@ -16,14 +16,14 @@ from ...function import Function
 from ...function.half import HALF
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import fast_exp, layouts
-from ..blocks import by_blocks, by_blocks_if_bare
 from ..elementwise import Sigmoid
 from ..elementwise.selection import fast_maximum, fast_minimum
 from ..movement.dims import slice_along, wrap_dim
-from ..out import into
 from ..special.error_function import Erfc
-from ..spelling import tensors_only
+from ..support import fast_exp, layouts
+from ..support.blocks import by_blocks, by_blocks_if_bare
+from ..support.out import into
+from ..support.spelling import tensors_only
 from .common import apply_activation, require_floating
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. (2017)

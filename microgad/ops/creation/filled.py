@@ -18,9 +18,9 @@ from ...errors import ArgumentError, DtypeError, GraphError, ShapeError
 from ...errors.arguments import as_sizes, is_sequence
 from ...size import Size
 from ...type_aliases import Device, Dtype, EmptyOptions, GivenInt, Layout, MemoryFormat, Operand, OutOptions, Tensor
-from .. import layouts
-from ..out import into
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import tensors_only
 from .data import as_tensor, check_layout, from_array
 from .scalars import as_scalar, checked_scalar
 

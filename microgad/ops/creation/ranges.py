@@ -15,7 +15,7 @@ from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, KindError
 from ...errors.notices import warn
 from ...type_aliases import Device, Dtype, GivenNumber, Layout, Operand, OutOptions, Real, Tensor
-from ..spelling import tensors_only
+from ..support.spelling import tensors_only
 from .data import check_layout, from_array
 from .filled import from_array_into, numpy_dtype, resolve_dtype
 from .scalars import as_scalar, scale_factor

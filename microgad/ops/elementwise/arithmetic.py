@@ -15,11 +15,11 @@ from ...function.half import HALF
 from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Operand, Tensor
-from .. import layouts
-from ..blocks import MANY, arithmetic, by_blocks
 from ..creation.scalars import as_scalar, check_scale_factor, checked_scalar, scale_factor
-from ..out import apply_into, into
-from ..spelling import numbers_first, old_order, tensors_only
+from ..support import layouts
+from ..support.blocks import MANY, arithmetic, by_blocks
+from ..support.out import apply_into, into
+from ..support.spelling import numbers_first, old_order, tensors_only
 from .operands import require_tensor, require_tensors, wrap_scalars
 from .selection import fast_where
 

@@ -11,9 +11,9 @@ from ... import dtypes
 from ...errors import ArgumentError, DeviceError, DtypeError
 from ...function import Function
 from ...type_aliases import Operand, Tensor
-from ..blocks import MANY, arithmetic
-from ..out import into
-from ..spelling import tensors_only
+from ..support.blocks import MANY, arithmetic
+from ..support.out import into
+from ..support.spelling import tensors_only
 from .operands import require_one_tensor, require_tensor, require_tensors
 
 

@@ -13,10 +13,10 @@ from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
 from ...type_aliases import Tensor
 from ...view_writes.mirrors import Mirror
-from .. import layouts
-from ..bare import bare
-from ..out import into
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.bare import bare
+from ..support.out import into
+from ..support.spelling import tensors_only
 
 # These derivatives are PyTorch's complex gradients as they stand, so the engine must not conjugate them again:
 # `conjugates` is off.

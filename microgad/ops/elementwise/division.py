@@ -13,9 +13,9 @@ from ...errors import ArgumentError, DtypeError, GraphError
 from ...function import Function
 from ...function.half import HALF, by_forward, wide
 from ...type_aliases import Operand, Tensor
-from .. import layouts
-from ..blocks import MANY, arithmetic, in_blocks
-from ..out import apply_into, into
+from ..support import layouts
+from ..support.blocks import MANY, arithmetic, in_blocks
+from ..support.out import apply_into, into
 from .comparison import non_differentiable
 from .operands import require_one_tensor, require_tensor, require_tensors, wrap_scalars
 

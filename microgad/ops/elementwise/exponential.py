@@ -11,9 +11,9 @@ from ... import backend, dtypes
 from ...function import Function
 from ...function.half import by_forward
 from ...type_aliases import Operand, Tensor
-from .. import layouts
-from ..blocks import by_blocks
-from ..out import apply_into, into
+from ..support import layouts
+from ..support.blocks import by_blocks
+from ..support.out import apply_into, into
 from .operands import require_one_tensor, require_tensors
 from .selection import Select, Where, finite_at
 

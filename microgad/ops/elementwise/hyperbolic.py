@@ -7,7 +7,7 @@ import numpy as np
 from ... import dtypes
 from ...function import Function
 from ...type_aliases import Tensor
-from ..out import apply_into
+from ..support.out import apply_into
 from .complex_numbers import is_complex
 
 

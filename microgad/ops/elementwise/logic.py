@@ -9,7 +9,7 @@ import numpy as np
 from ... import dtypes
 from ...function import Function
 from ...type_aliases import Operand, Tensor
-from ..out import into
+from ..support.out import into
 from .comparison import non_differentiable
 from .operands import require_one_tensor, require_tensors
 

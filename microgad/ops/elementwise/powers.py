@@ -16,10 +16,10 @@ from ...function import Function
 from ...function.half import by_forward, unless_converted
 from ...state import composite
 from ...type_aliases import Operand, Tensor
-from .. import layouts
-from ..blocks import MANY, arithmetic, in_double
 from ..creation.scalars import checked_scalar
-from ..out import apply_into, into
+from ..support import layouts
+from ..support.blocks import MANY, arithmetic, in_double
+from ..support.out import apply_into, into
 from .complex_numbers import is_complex
 from .operands import require_one_tensor, require_tensors
 from .selection import finite_at

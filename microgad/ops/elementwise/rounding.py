@@ -11,10 +11,10 @@ from ...errors import KindError
 from ...function import Function
 from ...function.half import by_forward, unless_converted
 from ...type_aliases import Tensor
-from .. import layouts
-from ..blocks import in_blocks
-from ..out import apply_into, into
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.blocks import in_blocks
+from ..support.out import apply_into, into
+from ..support.spelling import tensors_only
 from .operands import require_tensors
 from .selection import Select
 

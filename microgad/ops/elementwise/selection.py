@@ -14,11 +14,11 @@ from ...function import Function
 from ...function.half import unless_converted
 from ...function.naming import with_torch_name
 from ...type_aliases import Operand, Tensor
-from .. import layouts
-from ..blocks import MANY, arithmetic, write_by_blocks
 from ..creation.scalars import checked_scalar
-from ..out import apply_into, into
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.blocks import MANY, arithmetic, write_by_blocks
+from ..support.out import apply_into, into
+from ..support.spelling import tensors_only
 from .operands import require_tensor, require_tensors
 
 

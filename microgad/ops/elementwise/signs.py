@@ -13,10 +13,10 @@ from ...function import Function
 from ...function.half import by_forward, unless_converted
 from ...function.naming import with_torch_name
 from ...type_aliases import Operand, Tensor
-from .. import layouts
-from ..bare import bare
-from ..out import apply_into, into
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.bare import bare
+from ..support.out import apply_into, into
+from ..support.spelling import tensors_only
 from .complex_numbers import conjugate, is_complex
 from .operands import require_tensor, require_tensors
 from .rounding import PiecewiseConstant

@@ -12,7 +12,7 @@ from ...errors import DtypeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from ..out import apply_into, into
+from ..support.out import apply_into, into
 from .operands import require_tensors
 from .selection import finite_at
 

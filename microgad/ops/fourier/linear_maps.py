@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...function.linear_map import LinearMap
-from ..layouts import contiguous
 from ..movement.dims import slice_along
+from ..support.layouts import contiguous
 
 # The norm under which the inverse transform has the factor that the forward transform has under the key.
 INVERSE_NORM: dict[Any, Any] = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}

@@ -19,8 +19,8 @@ from ..creation.ranges import warn_of_resizing
 from ..elementwise import conj
 from ..movement import narrow, pad, roll
 from ..movement.dims import as_tuple, wrap_dim
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from .linear_maps import INVERSE_NORM, Fft, Ifft, Irfft, RealFft, Rfft
 
 Dims = int | Sequence[int] | None

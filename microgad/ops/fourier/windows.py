@@ -15,7 +15,7 @@ from ...errors import ArgumentError
 from ...type_aliases import Device, Dtype, Layout, Options, Tensor, WindowOptions
 from ..creation import tensor
 from ..creation.data import check_layout, check_options
-from ..spelling import tensors_only
+from ..support.spelling import tensors_only
 
 F = TypeVar("F", bound=Callable[..., Any])
 _OPTIONS = {"dtype": None, "layout": None, "device": None, "requires_grad": False}

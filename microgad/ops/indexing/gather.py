@@ -17,11 +17,12 @@ from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...size import Size
 from ...type_aliases import Tensor
-from .. import creation, layouts
-from ..blocks import BLOCK_SIZE
+from .. import creation
 from ..movement import unbind
 from ..movement.dims import wrap_dim
-from ..spelling import numpy_spelling, tensors_only
+from ..support import layouts
+from ..support.blocks import BLOCK_SIZE
+from ..support.spelling import numpy_spelling, tensors_only
 from . import index_kernels, places
 from .index_kernels import ALL
 from .index_parsing import INT64, checked_index_array, into_separate

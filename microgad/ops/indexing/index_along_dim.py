@@ -11,11 +11,11 @@ from ...errors.notices import once
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...type_aliases import Operand, Tensor
-from .. import layouts
 from ..creation.scalars import scale_factor
 from ..movement.dims import wrap_dim
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from . import index_kernels
 from .index_kernels import ALL, wrap_indices
 from .index_parsing import INT64, INTEGERS, checked_index_array, into_separate

@@ -13,8 +13,8 @@ import numpy as np
 from ... import backend
 from ...backend.memory_layout import lying, order_by
 from ...backend.meta import as_zeros
-from .. import layouts
 from ..elementwise.selection import fast_where
+from ..support import layouts
 from . import places
 from .row_kernels import at_rows
 

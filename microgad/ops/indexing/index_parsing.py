@@ -14,7 +14,7 @@ from ...errors.arguments import is_sequence
 from ...errors.notices import warn
 from ...type_aliases import Tensor
 from ..creation.data import as_tensor
-from ..out import into
+from ..support.out import into
 from .index_kernels import ALL, BASIC, is_mask, unexpanded
 
 INT64, UINT8 = np.dtype(np.int64), np.dtype(np.uint8)

@@ -18,12 +18,13 @@ from ...function.linear_map import LinearMap
 from ...function.naming import with_in_place_name, with_torch_name
 from ...pytree import contains, tree_leaves
 from ...type_aliases import Index, Operand, Tensor
-from .. import creation, layouts
-from ..bare import bare
+from .. import creation
 from ..creation.scalars import checked_scalar
 from ..elementwise import Select
 from ..movement.joining import stack
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.bare import bare
+from ..support.spelling import tensors_only
 from . import index_kernels
 from .index_kernels import is_basic, is_mask, unexpanded
 from .index_parsing import is_recorded, normalize_index, refuse_uint8_fill, split_int_indices

@@ -14,8 +14,8 @@ from ...errors.wording import in_torchs_words
 from ...function import Function
 from ...function.naming import with_torch_name
 from ...type_aliases import Operand, Tensor
-from .. import layouts
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.spelling import tensors_only
 from . import index_kernels
 from .index_parsing import into_separate, is_recorded, normalize_index
 from .item import ClearItem, GetItem, SetItem, StoreMixin, Write, fill_value_for, index_put, single_write

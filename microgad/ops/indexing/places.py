@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import backend
 from ...backend.memory_layout import overlaps
-from .. import layouts
+from ..support import layouts
 
 
 @functools.lru_cache(maxsize=1024)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...backend.radix_sort import stable_argsort
-from ..blocks import BLOCK_SIZE
+from ..support.blocks import BLOCK_SIZE
 from . import places
 
 ONE_BY_ONE, LONG = 50, 500  # up to as many rows of at least this length are taken one by one

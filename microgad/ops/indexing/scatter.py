@@ -11,8 +11,8 @@ from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import once
 from ...type_aliases import Operand, Tensor
 from ..creation.scalars import checked_scalar
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from .gather import checked_index, index_along
 from .indexed_reduction import MulItem
 from .item import AddItem, SetItem, Write, single_write

@@ -15,8 +15,8 @@ from ...state import composite
 from ...type_aliases import Tensor
 from ..elementwise import Where
 from ..movement import squeeze, unsqueeze
-from ..out import into
-from ..spelling import numpy_spelling, tensors_only
+from ..support.out import into
+from ..support.spelling import numpy_spelling, tensors_only
 from .common import check_floating, check_matrices, check_ndims, check_same_dtype, eye
 from .products import matmul
 from .solving import inv

@@ -11,8 +11,8 @@ from ... import backend, function
 from ...errors import DtypeError, KindError, ShapeError
 from ...function.half import HALF
 from ...type_aliases import Tensor
-from ..bare import bare
 from ..elementwise import Select, conjugate
+from ..support.bare import bare
 
 
 def mT(x: Any) -> Any:

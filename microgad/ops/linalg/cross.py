@@ -10,8 +10,8 @@ from ...errors.notices import once
 from ...function import Function
 from ...type_aliases import Tensor
 from ..movement.dims import wrap_dim
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from .common import check_same_dtype
 
 

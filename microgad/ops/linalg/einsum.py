@@ -15,10 +15,10 @@ from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts
 from ..movement import diagonal, permute, reshape
 from ..movement.dims import as_tuple, is_number, wrap_dims
-from ..out import into
+from ..support import layouts
+from ..support.out import into
 from .common import check_not_bool, check_same_dtype
 
 Labels = tuple[Any, ...]

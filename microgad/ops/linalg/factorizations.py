@@ -17,8 +17,8 @@ from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
 from ..elementwise import Where
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from .common import adjoint, by_columns, check_floating_matrices, eye, mT
 from .triangular import tri_solve
 

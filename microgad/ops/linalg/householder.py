@@ -14,8 +14,8 @@ from ...state import composite
 from ...type_aliases import Tensor
 from ..elementwise import conjugate
 from ..movement import unsqueeze
-from ..out import into
-from ..spelling import numpy_spelling, tensors_only
+from ..support.out import into
+from ..support.spelling import numpy_spelling, tensors_only
 from .common import adjoint, by_columns, check_floating_matrices, check_matrices, eye, mT
 from .triangular import tri_solve
 

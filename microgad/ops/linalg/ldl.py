@@ -20,8 +20,8 @@ from ...type_aliases import Tensor
 from ..elementwise import where
 from ..indexing import gather
 from ..movement import diag_embed, diagonal, tril
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from .common import adjoint, by_columns, cabs1, check_fit, check_floating_matrices, mT
 from .lu_factors import permute_rows
 from .solving import Solve

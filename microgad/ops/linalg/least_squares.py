@@ -13,11 +13,11 @@ from ...errors import ArgumentError, DtypeError, LinAlgError, ShapeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts
 from ..elementwise import abs as magnitude
 from ..movement import squeeze, unsqueeze
-from ..out import into
-from ..spelling import numpy_spelling, tensors_only
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import numpy_spelling, tensors_only
 from .common import adjoint, by_columns, check_floating_matrices, is_vector_rhs, mT, svd_or_nan, svdvals_or_nan
 
 

@@ -17,7 +17,7 @@ from ...state import composite
 from ...type_aliases import Tensor
 from ..indexing import Gather
 from ..movement import broadcast_shapes
-from ..out import into
+from ..support.out import into
 from .common import adjoint as _adjoint
 from .common import by_columns, cabs1, check_fit, check_floating_matrices, eye, mT
 from .triangular import tri_solve

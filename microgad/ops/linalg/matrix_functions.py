@@ -11,10 +11,10 @@ from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts
 from ..movement import cat, flip, unsqueeze
 from ..reduction.products import cumprod
-from ..spelling import numpy_spelling, tensors_only
+from ..support import layouts
+from ..support.spelling import numpy_spelling, tensors_only
 from .common import check_floating_matrices, eye, mT
 
 # The numerator of the Padé approximant of degree 13, lowest power first, which is accurate up to the norm LARGEST

@@ -17,13 +17,13 @@ from ...fast_reductions.products import sum_of_squares
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Dtype, Tensor
-from .. import layouts
 from ..elementwise import Select, Sign, where
 from ..elementwise.complex_numbers import is_complex
 from ..movement import permute, reshape
 from ..movement.dims import as_tuple, wrap_dim, wrap_dims
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from .common import bare, check_floating, check_floating_matrices, check_matrices, safe_divide
 from .solving import inv_ex
 from .spectra import svdvals

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...backend.memory_layout import copied_row_major
-from .. import layouts
-from ..blocks import unbuffered_runs
+from ..support import layouts
+from ..support.blocks import unbuffered_runs
 
 # OpenBLAS copies a large matrix, in the order of its kernels, before it multiplies it. For a few rows that takes longer
 # than the product, unless there are less multiplications, and (with a transposed matrix) elements of the result, than:

@@ -14,14 +14,14 @@ from ...function import Function
 from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts
-from ..blocks import unbuffered_runs
 from ..creation.scalars import as_scalar, check_scale_factor, scale_factor
 from ..elementwise import Mul, Where, conj, mul
 from ..elementwise.arithmetic import cast_to
 from ..movement import Reshape, transpose, unsqueeze
-from ..out import into
-from ..spelling import numbers_first, numpy_spelling, tensors_only
+from ..support import layouts
+from ..support.blocks import unbuffered_runs
+from ..support.out import into
+from ..support.spelling import numbers_first, numpy_spelling, tensors_only
 from .common import check_ndims, check_not_bool, check_same_dtype, not_a_tensor
 from .product_kernels import SHORT_ROW, SMALL_INTEGERS, columns_as_rows, few_columns, integer_product, product
 

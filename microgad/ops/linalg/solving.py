@@ -13,13 +13,13 @@ from ...errors import ArgumentError, LinAlgError, ShapeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts
 from ..elementwise import log, where
 from ..elementwise.complex_numbers import is_complex
 from ..movement import permute, reshape, squeeze, unsqueeze
 from ..movement.dims import wrap_dims
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from .common import (
     adjoint,
     bare,

@@ -12,14 +12,14 @@ from ...errors import ArgumentError, GraphError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts
 from ..elementwise import Select
 from ..elementwise.complex_numbers import conjugate, is_complex
 from ..indexing.index_parsing import is_recorded
 from ..movement import expand
-from ..out import into
 from ..random import randn
-from ..spelling import numpy_spelling, tensors_only
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import numpy_spelling, tensors_only
 from .common import adjoint, bare, by_columns, check_floating_matrices, check_matrices, eye, svd_or_nan, svdvals_or_nan
 from .factorizations import cholesky, qr
 from .solving import Solve

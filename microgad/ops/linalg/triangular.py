@@ -15,9 +15,9 @@ from ...errors.notices import once
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from .common import adjoint, by_columns, check_fit, check_floating_matrices, eye, mT, solve_arrays
 
 BLOCK = 32  # rows of a diagonal block that is solved at once

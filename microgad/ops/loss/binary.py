@@ -13,7 +13,7 @@ from ...type_aliases import Tensor
 from ..activation import LogSigmoid
 from ..elementwise import Sigmoid
 from ..elementwise.selection import fast_maximum, fast_minimum
-from ..spelling import tensors_only
+from ..support.spelling import tensors_only
 from .reduction import reduce_losses, resolve_reduction, written_into
 
 EPSILON = float(np.float32(1e-12))  # the least divisor in the derivative of binary_cross_entropy

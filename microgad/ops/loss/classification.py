@@ -17,16 +17,16 @@ from ...function import Function
 from ...function.naming import with_torch_name
 from ...state import composite, observed
 from ...type_aliases import Tensor
-from .. import layouts
-from ..bare import bare
-from ..blocks import unbuffered
 from ..elementwise import Flat
 from ..elementwise.selection import fast_select
 from ..indexing.index_kernels import all_in_range
 from ..linalg import linear
 from ..linalg.common import check_halves
 from ..softmax import UNSHIFTED, LogSoftmax, exponentials, log_softmax
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.bare import bare
+from ..support.blocks import unbuffered
+from ..support.spelling import tensors_only
 from .reduction import reduce_losses, reduce_weighted, resolve_reduction
 
 FEW_ROWS = 1 << 12  # whose positions are cached, at most

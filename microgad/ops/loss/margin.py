@@ -13,13 +13,13 @@ from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts
 from ..activation import logsigmoid
-from ..bare import bare
 from ..distance import pairwise_distance
 from ..elementwise import Relu, Select, clamp_min, minimum, ne, sqrt, where
 from ..indexing import index_kernels
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.bare import bare
+from ..support.spelling import tensors_only
 from .reduction import reduce_losses, reduce_weighted, resolve_reduction, written_into
 
 EPSILON = float(np.float32(1e-12))  # cosine_embedding_loss adds it to squared lengths

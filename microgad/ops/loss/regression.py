@@ -15,12 +15,12 @@ from ...fast_reductions.products import sum_of_squares
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts
 from ..activation import Hardtanh
 from ..creation import full_like
 from ..elementwise import clamp, exp, log, where, xlogy
 from ..movement import broadcast_tensors
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.spelling import tensors_only
 from .reduction import reduce_losses, reduce_weighted, resolve_reduction, to_input_dtype
 
 

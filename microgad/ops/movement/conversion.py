@@ -13,7 +13,7 @@ from ...dtypes.conversions import convert
 from ...errors.notices import once
 from ...function.linear_map import LinearMap
 from ...type_aliases import MemoryFormat, Tensor
-from .. import layouts
+from ..support import layouts
 
 
 class Clone(LinearMap):

@@ -12,9 +12,9 @@ from ...errors import ArgumentError, DimError, KindError, ShapeError
 from ...function.linear_map import LinearMap
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts
-from ..out import into
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import tensors_only
 from .conversion import clone
 from .dims import wrap_dim
 from .shape import flatten

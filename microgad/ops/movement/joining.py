@@ -14,9 +14,9 @@ from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
 from ...updates import update
-from .. import layouts
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from .dims import slice_along, wrap_dim
 from .shape import atleast_1d, atleast_2d, atleast_3d, reshape
 

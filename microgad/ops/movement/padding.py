@@ -13,10 +13,10 @@ from ...errors.arguments import as_sizes
 from ...function import Function
 from ...function.linear_map import LinearMap
 from ...type_aliases import Tensor
-from .. import layouts
 from ..creation.scalars import checked_scalar
 from ..elementwise import Flat
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.spelling import tensors_only
 from .conversion import Clone
 
 Widths = tuple[tuple[int, int], ...]  # before and after, for each axis

@@ -13,8 +13,8 @@ from ...errors import ArgumentError, ShapeError
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
-from .. import layouts
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.spelling import tensors_only
 from .dims import as_tuple, is_number, wrap_dim, wrap_dims
 
 MIN_BYTES = 1 << 12  # NumPy reverses fewer bytes one by one just as fast

@@ -17,9 +17,9 @@ from ...function.linear_map import LinearMap
 from ...size import Size
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts
-from ..out import into
-from ..spelling import numpy_spelling, tensors_only
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import numpy_spelling, tensors_only
 from .conversion import clone
 from .dims import wrap_dim
 from .shape import Reshape, flatten, reshape

@@ -16,8 +16,8 @@ from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...state import current
 from ...type_aliases import GivenDims, Tensor
-from .. import layouts
-from ..spelling import numpy_spelling, tensors_only
+from ..support import layouts
+from ..support.spelling import numpy_spelling, tensors_only
 from .dims import wrap_dim, wrap_dims
 
 

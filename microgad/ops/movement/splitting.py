@@ -16,7 +16,7 @@ from ...errors import ArgumentError, DeviceError, DimError, DtypeError, ShapeErr
 from ...function import Function
 from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
-from ..spelling import numpy_spelling
+from ..support.spelling import numpy_spelling
 from .dims import as_tuple, is_number, slice_along, wrap_dim
 from .joining import concatenated, stacked
 

@@ -15,9 +15,9 @@ from ...backend.memory_layout import Geometry, address, geometry, memory_of, ove
 from ...errors import ArgumentError, ShapeError
 from ...function.linear_map import LinearMap
 from ...type_aliases import Tensor
-from .. import layouts
 from ..indexing import index_kernels
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.spelling import tensors_only
 from .diagonal import diagonal
 from .dims import wrap_dim
 from .shape import reshape

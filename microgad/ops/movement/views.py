@@ -15,11 +15,11 @@ from ...function.naming import node_name, set_in_place_view_name, with_torch_nam
 from ...type_aliases import MemoryFormat, Tensor
 from ...view_writes import histories, regions, registry
 from ...view_writes.mirrors import mirrors_of
-from .. import layouts
 from ..creation import in_memory_format, parse_shape
 from ..elementwise import view_as_complex, view_as_real
-from ..out import into
-from ..spelling import numpy_spelling, tensors_only
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import numpy_spelling, tensors_only
 from .conversion import Clone
 from .diagonal import diagonal
 from .rearranging import permute, t, transpose

@@ -15,11 +15,11 @@ from ...function.naming import with_torch_name
 from ...state import composite
 from ...state.observer import Stopped
 from ...type_aliases import Tensor
-from .. import layouts
-from ..blocks import batch_blocks
 from ..linalg.common import check_halves
 from ..reduction.sums import channel_sums
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.blocks import batch_blocks
+from ..support.spelling import tensors_only
 from .channels import (
     channel_size,
     check_channels,

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import DtypeError, KindError, ShapeError
 from ...function.half import HALF
-from .. import layouts
+from ..support import layouts
 
 SINGLE = np.dtype(np.float32)
 FEW_CHANNELS = 8  # for which NumPy's loops over the channels of each place would take longer than transposing

@@ -16,9 +16,9 @@ from ...fast_reductions import fast_sum
 from ...fast_reductions.products import ones, row_dots, sum_rows
 from ...function import Function
 from ...type_aliases import Tensor
-from .. import layouts
-from ..blocks import unbuffered, unbuffered_runs
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.blocks import unbuffered, unbuffered_runs
+from ..support.spelling import tensors_only
 from .channels import column, in_rows_of_channels, is_mixed_half, per_channel
 
 BLOCK = 1 << 18  # elements that stay in the cache

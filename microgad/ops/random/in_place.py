@@ -16,7 +16,7 @@ from ..creation import check_options
 from ..creation.scalars import as_scalar
 from ..indexing import SetItem
 from ..indexing.index_parsing import is_recorded
-from ..spelling import tensors_only
+from ..support.spelling import tensors_only
 
 
 def _fill_in_place(self: Tensor, draw: Callable[..., Any], generator: Generator | None, **parameters: Any) -> Tensor:

@@ -18,13 +18,13 @@ from ...function.naming import with_torch_name
 from ...generator import Generator, fills
 from ...generator.vmap_randomness import shared_part
 from ...type_aliases import Device, Dtype, GivenNumber, Layout, LikeOptions, MemoryFormat, RandomOptions, Real, Tensor
-from .. import layouts
 from ..creation import from_array, from_array_into, in_memory_format, parse_shape
 from ..creation.filled import resolve_dtype
 from ..creation.scalars import as_scalar
 from ..movement import broadcast_shapes
-from ..out import into
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import tensors_only
 from .in_place import normal_, random_, uniform_
 from .sampling import fill_out_or_new, with_zero_gradients
 

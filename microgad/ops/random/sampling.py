@@ -17,8 +17,8 @@ from ...type_aliases import Tensor
 from ..creation import from_array
 from ..creation.scalars import as_scalar
 from ..elementwise import Where
-from ..out import into
-from ..spelling import tensors_only
+from ..support.out import into
+from ..support.spelling import tensors_only
 from .in_place import bernoulli_, check_real
 
 

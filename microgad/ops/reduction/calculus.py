@@ -12,7 +12,7 @@ from ...type_aliases import Tensor
 from ..indexing import GetItem
 from ..movement import cat
 from ..movement.dims import wrap_dim, wrap_dims
-from ..spelling import numpy_spelling
+from ..support.spelling import numpy_spelling
 from .axes import Dim
 from .scans import cumsum
 from .sums import sum

@@ -12,10 +12,10 @@ from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...fast_reductions import fast_reduce
 from ...function import Function
 from ...type_aliases import Tensor
-from .. import layouts
 from ..movement.dims import wrap_dim
-from ..out import into
-from ..spelling import numpy_spelling, tensors_only
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import numpy_spelling, tensors_only
 from .axes import Dim, axes
 from .sorting import torch_argsort
 from .tie_breaking import equal_neighbors

@@ -8,8 +8,8 @@ from ...type_aliases import Tensor
 from ..elementwise import where
 from ..elementwise.operands import require_tensors
 from ..linalg.norms import VectorNorm
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from .axes import axes
 
 

@@ -18,11 +18,11 @@ from ...function.half import wide
 from ...function.naming import with_torch_name
 from ...state import observed
 from ...type_aliases import GivenDim, Tensor
-from .. import layouts
 from ..elementwise import Select, maximum, minimum
 from ..movement.dims import as_int, wrap_dim
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from .axes import Dim, at_least_1d, axes, check_not_empty, check_ordered
 from .picking import pick_along
 

@@ -11,8 +11,8 @@ from ...backend.axes import reduced_shape, reduction_size, wrapped
 from ...errors import ArgumentError
 from ...function import Function
 from ...type_aliases import Tensor
-from ..out import into
-from ..spelling import tensors_only
+from ..support.out import into
+from ..support.spelling import tensors_only
 from .axes import Dim, axes, check_not_empty, check_ordered
 
 

@@ -15,8 +15,8 @@ from ...errors.notices import once
 from ...type_aliases import Tensor
 from ..creation import as_tensor, linspace
 from ..indexing import Gather
-from ..out import into
-from ..spelling import tensors_only
+from ..support.out import into
+from ..support.spelling import tensors_only
 
 
 @tensors_only

@@ -11,9 +11,9 @@ from ... import function
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
-from .. import layouts
 from ..indexing import index_kernels
 from ..indexing.gather import flat_indices
+from ..support import layouts
 
 R = TypeVar("R")
 

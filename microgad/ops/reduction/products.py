@@ -12,11 +12,11 @@ from ...fast_reductions import fast_reduce
 from ...fast_reductions.lines import BLOCK_SIZE
 from ...function import Function
 from ...type_aliases import Dtype, GivenInt, Tensor
-from .. import layouts
 from ..elementwise import Flat
 from ..movement.dims import slice_along, wrap_dim
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from .axes import apply_along
 from .scan_kernels import associative_scan, cumulative, in_wider_dtype
 from .sums import converted, integers_as_int64

@@ -16,8 +16,8 @@ from ..creation import tensor
 from ..elementwise import lerp, where
 from ..indexing import Gather
 from ..movement.dims import wrap_dim
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from .sorting import sort
 
 _ROUNDED: dict[str, Any] = {"lower": np.floor, "higher": np.ceil, "nearest": np.round}

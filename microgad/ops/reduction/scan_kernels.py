@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from .. import layouts
 from ..movement.dims import slice_along
+from ..support import layouts
 
 
 def associative_scan(combine: Callable[[Any, Any], Any], x: Any, axis: int) -> Any:

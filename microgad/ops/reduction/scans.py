@@ -15,14 +15,14 @@ from ...function import Function
 from ...function.linear_map import LinearMap
 from ...state import composite
 from ...type_aliases import Dtype, Tensor
-from .. import layouts
-from ..bare import bare
 from ..elementwise import Flat
 from ..indexing import Gather
 from ..movement import cat
 from ..movement.dims import slice_along, wrap_dim
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support import layouts
+from ..support.bare import bare
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from .axes import apply_along, at_least_1d, check_floating, check_ordered, without_dimension
 from .scan_kernels import accumulate, associative_scan, cumulative, in_wider_dtype
 from .sums import converted, integers_as_int64

@@ -20,12 +20,12 @@ from ...errors import ArgumentError, DtypeError
 from ...function.naming import with_torch_name
 from ...state import observed
 from ...type_aliases import GivenInt, Tensor
-from .. import layouts
 from ..indexing import places
 from ..indexing.gather import flat_indices
 from ..movement.dims import wrap_dim
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from . import introsort, tie_breaking
 from .axes import at_least_1d, check_not_empty, check_ordered
 from .extrema import Median

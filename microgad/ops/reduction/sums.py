@@ -17,11 +17,11 @@ from ...function.half import HALF
 from ...function.linear_map import LinearMap
 from ...state import composite
 from ...type_aliases import Dtype, Tensor
-from .. import layouts
 from ..elementwise import Select
 from ..elementwise.selection import fast_select
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from .axes import Dim, axes, check_floating, check_ordered
 
 

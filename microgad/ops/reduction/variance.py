@@ -16,12 +16,12 @@ from ...fast_reductions import fast_sum
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts
 from ..elementwise import clamp, complex, conj, conjugate, imag, real
 from ..linalg.common import safe_divide
 from ..linalg.products import matmul
-from ..out import into
-from ..spelling import numpy_spelling
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import numpy_spelling
 from .axes import Dim, axes
 from .sums import Mean
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...type_aliases import Tensor
-from ..out import into
+from ..support.out import into
 from .bessel_large_argument import FINE_QUARTER_PI, phase_series
 from .double_double import DoubleDouble, power_series, renormalize, to_pair
 from .evaluation import non_differentiable, piecewise, polynomial, product_error, rational, replace_where, sum_error

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...type_aliases import Tensor
-from ..out import into
+from ..support.out import into
 from . import bessel_large_argument as large
 from .evaluation import non_differentiable, piecewise, polynomial, replace_where
 from .near_zeros import polynomial_with_zeros

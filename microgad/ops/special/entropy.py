@@ -8,11 +8,11 @@ import numpy as np
 
 from ...function import Function
 from ...type_aliases import Tensor
-from .. import layouts
 from ..elementwise import XLogY
 from ..elementwise.operands import require_one_tensor
 from ..elementwise.selection import finite_at
-from ..out import into
+from ..support import layouts
+from ..support.out import into
 from .evaluation import promote
 
 

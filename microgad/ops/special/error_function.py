@@ -9,8 +9,8 @@ import numpy as np
 
 from ...function import Function
 from ...type_aliases import Tensor
-from ..blocks import in_double
-from ..out import into
+from ..support.blocks import in_double
+from ..support.out import into
 from .evaluation import evaluate, piecewise, polynomial, promote, rational, square_with_error
 
 ROOT_PI = math.sqrt(math.pi)

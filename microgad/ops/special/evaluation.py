@@ -15,7 +15,7 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...function import Function
-from ..blocks import in_blocks, in_double
+from ..support.blocks import in_blocks, in_double
 
 promote = dtypes.only("f", dtypes.promote_floating)  # complex numbers are refused
 

@@ -11,10 +11,10 @@ from ...errors import ArgumentError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from ..blocks import in_double
 from ..creation import arange
-from ..out import into
-from ..spelling import tensors_only
+from ..support.blocks import in_double
+from ..support.out import into
+from ..support.spelling import tensors_only
 from . import gamma_negative, gamma_positive
 from .evaluation import piecewise, promote, replace_where
 from .zeta import hurwitz_zeta

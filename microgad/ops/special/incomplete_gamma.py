@@ -14,9 +14,9 @@ from ... import backend, dtypes
 from ...errors import UnsupportedError
 from ...function import Function
 from ...type_aliases import Tensor
-from ..blocks import in_double
 from ..elementwise.operands import require_tensors
-from ..out import into
+from ..support.blocks import in_double
+from ..support.out import into
 from .double_double import DoubleDouble, log
 from .error_function import erfcx_float64
 from .evaluation import piecewise, polynomial, product_error, rational, sum_error

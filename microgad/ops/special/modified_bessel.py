@@ -9,8 +9,8 @@ import numpy as np
 
 from ...function import Function
 from ...type_aliases import Tensor
-from ..blocks import in_double
-from ..out import into
+from ..support.blocks import in_double
+from ..support.out import into
 from .evaluation import non_differentiable, piecewise, polynomial, promote, rational
 
 # I₀(x) and I₁(x) / x in terms of x²/4, for |x| < 8

@@ -9,9 +9,9 @@ import numpy as np
 
 from ...function import Function
 from ...type_aliases import Tensor
-from ..blocks import in_double
 from ..elementwise import Select, Where
-from ..out import into
+from ..support.blocks import in_double
+from ..support.out import into
 from .error_function import ErfcFormulas, Erfcx
 from .evaluation import evaluate, piecewise, polynomial, promote
 

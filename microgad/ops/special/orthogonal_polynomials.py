@@ -10,7 +10,7 @@ import numpy as np
 
 from ...type_aliases import Tensor
 from ..elementwise.operands import require_one_tensor
-from ..out import into
+from ..support.out import into
 from .evaluation import non_differentiable, piecewise
 
 RECURRENCE_UP_TO = 64  # the highest degree for which Chebyshev polynomials are computed by recurrence

@@ -9,8 +9,8 @@ import numpy as np
 
 from ...function import Function
 from ...type_aliases import Tensor
-from ..blocks import in_double
-from ..out import into
+from ..support.blocks import in_double
+from ..support.out import into
 from .evaluation import evaluate, piecewise, polynomial, promote, rational
 
 # The normal quantile z of p = 1/2 + q: z / q in terms of q² for |q| < 0.25; z / q - 2.5 in terms of 0.425² - q² for

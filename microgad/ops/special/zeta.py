@@ -10,9 +10,9 @@ import numpy as np
 from ...errors import UnsupportedError
 from ...function import Function
 from ...type_aliases import Tensor
-from ..blocks import in_double
 from ..elementwise.operands import require_one_tensor
-from ..out import into
+from ..support.blocks import in_double
+from ..support.out import into
 from .double_double import EULER_MACLAURIN
 from .evaluation import piecewise, promote, replace_where, sum_error
 from .zeta_near_zeros import zeta_near_zero

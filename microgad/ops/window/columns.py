@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ...backend.memory_layout import copy_into
-from ..blocks import batch_blocks
-from ..layouts import moveaxis
+from ..support.blocks import batch_blocks
+from ..support.layouts import moveaxis
 from .geometry import Window
 from .unfold import im2col, tap_cells
 

@@ -16,11 +16,11 @@ from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts
-from ..bare import bare
 from ..linalg.common import check_halves
 from ..reduction.sums import channel_sums
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.bare import bare
+from ..support.spelling import tensors_only
 from .conv_kernels import correlate, correlate_transposed, weight_gradient
 from .geometry import Size, Window, cached_window, invalid, ntuple
 

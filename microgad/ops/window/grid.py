@@ -16,10 +16,10 @@ from ...function import Function
 from ...function.linear_map import LinearMap
 from ...state import composite
 from ...type_aliases import Tensor
-from ..bare import bare
-from ..blocks import batch_blocks
 from ..creation import from_array, linspace
 from ..elementwise.selection import fast_where
+from ..support.bare import bare
+from ..support.blocks import batch_blocks
 from .geometry import invalid
 from .resample import cubic_kernel, cubic_kernel_slope
 

@@ -13,8 +13,8 @@ from ... import backend
 from ...backend.memory_layout import copy_into
 from ...dtypes.limits import lowest
 from ...duck_arrays import DuckArray
-from ..blocks import batch_blocks
-from ..layouts import moveaxis
+from ..support.blocks import batch_blocks
+from ..support.layouts import moveaxis
 from .geometry import Window
 from .unfold import channels_innermost, padded, windows
 

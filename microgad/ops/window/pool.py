@@ -18,11 +18,11 @@ from ...function.half import wide
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
-from .. import layouts
 from ..elementwise import Flat
 from ..indexing.index_parsing import is_recorded
-from ..out import into
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.out import into
+from ..support.spelling import tensors_only
 from .geometry import Size, Window, invalid
 from .max_pool_kernels import flat_positions, window_maxima, winning_cells
 from .unfold import channels_innermost, padded, reach

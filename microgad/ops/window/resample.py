@@ -12,8 +12,8 @@ import numpy as np
 
 from ... import backend
 from ...function.linear_map import LinearMap
-from .. import layouts
-from ..blocks import BLOCK_SIZE
+from ..support import layouts
+from ..support.blocks import BLOCK_SIZE
 
 FEW_CELLS = 1 << 13  # cells of all taps together, at most, that are taken at once
 # Cells of a line for each tap, at most, for which a product with the dense matrix is faster: along the last axis, where

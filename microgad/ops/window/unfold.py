@@ -17,8 +17,8 @@ from ...errors import ShapeError
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
-from .. import layouts
-from ..spelling import tensors_only
+from ..support import layouts
+from ..support.spelling import tensors_only
 from .geometry import Size, Window, ntuple
 
 LONG_STRIDE = 8  # taps of a line that are faster to add at once than one by one

@@ -13,12 +13,12 @@ from ...errors import DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
-from .. import layouts
 from ..indexing import Gather
 from ..indexing.gather import flat_indices
 from ..indexing.index_kernels import all_in_range
 from ..indexing.index_parsing import is_recorded
 from ..movement.conversion import Clone
+from ..support import layouts
 from .geometry import Size, invalid, ntuple, stride_or_kernel
 
 

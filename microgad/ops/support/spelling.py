@@ -7,10 +7,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .. import function as core
-from ..errors.arguments import type_check
-from ..errors.calls import CALL_ERRORS, other_names, renamed, retry_or_raise
-from ..errors.notices import once
+from ... import function as core
+from ...errors.arguments import type_check
+from ...errors.calls import CALL_ERRORS, other_names, renamed, retry_or_raise
+from ...errors.notices import once
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
-from ..backend.memory_layout import copied_in_order, copied_row_major, faster_copy, lying, order_by
-from ..backend.memory_layout import expanded_axes as expanded_axes
+from ... import backend
+from ...backend.memory_layout import copied_in_order, copied_row_major, faster_copy, lying, order_by
+from ...backend.memory_layout import expanded_axes as expanded_axes
 from .bare import bare
 
 LARGE = 1 << 15  # elements that repay the time to ask whether a reshaped array must be copied

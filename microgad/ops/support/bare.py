@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import function
+from ... import function
 
 
 def bare(x: Any) -> Any:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import warnings
 from typing import Any, TypeVar
 
-from .. import dtypes, errors, function
-from ..backend.memory_layout import geometry, memory_of
-from ..errors.forwards import called
-from ..errors.wording import cannot_cast
-from ..function import Function
-from ..state import current
-from ..type_aliases import Tensor
-from ..updates import replace, update
+from ... import dtypes, errors, function
+from ...backend.memory_layout import geometry, memory_of
+from ...errors.forwards import called
+from ...errors.wording import cannot_cast
+from ...function import Function
+from ...state import current
+from ...type_aliases import Tensor
+from ...updates import replace, update
 from .layouts import expanded_axes
 
 R = TypeVar("R")

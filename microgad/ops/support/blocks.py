@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
-from ..fast_reductions.lines import BLOCK_SIZE, SHORT_RUN
+from ... import backend
+from ...fast_reductions.lines import BLOCK_SIZE, SHORT_RUN
 from . import layouts
 
 ROOM = {"cpu": 1 << 19, "cuda": 1 << 28, "meta": 1 << 62}  # bytes of a block of images
