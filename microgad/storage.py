@@ -13,7 +13,8 @@ import numpy as np
 
 from . import backend, dtypes
 from .backend import meta
-from .backend.memory_layout import address, deep_copied, memory_of, shared_memory_of
+from .backend.copies import deep_copied
+from .backend.memory_layout import address, memory_of, shared_memory_of
 from .backend.meta import NoValuesError
 from .dtypes.type_names import TYPE_NAMES
 from .errors import ArgumentError, DtypeError, GraphError

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..duck_arrays import DuckArray
 from ..errors import DeviceError
+from . import copies
 from . import memory as memory  # importing it configures malloc
-from . import memory_layout
 from .arrays import is_array as is_array
 from .arrays import is_gpu as is_gpu
 from .arrays import owner as owner
@@ -70,7 +70,7 @@ def to_device(x: Any, where: device | str | int | None) -> Any:
     cupy = on_gpu(where)
     if is_gpu(x) and x.device.id == cupy.cuda.runtime.getDevice():
         return x
-    return memory_layout.moved(x, lambda x: cupy.asarray(x, order="C"))  # "K" refuses what has gaps on another GPU
+    return copies.moved(x, lambda x: cupy.asarray(x, order="C"))  # "K" refuses what has gaps on another GPU
 
 
 def on_gpu(where: device) -> Any:
@@ -94,7 +94,7 @@ def make_like(make: Any, x: Any, *value: Any, shape: Any = None, dtype: Any = No
 
 def to_numpy(x: Any) -> Any:
     """The array as a NumPy array: a CuPy array is copied to the host."""
-    return memory_layout.moved(x, lambda x: x.get()) if is_gpu(x) else x
+    return copies.moved(x, lambda x: x.get()) if is_gpu(x) else x
 
 
 def from_dlpack(x: Any, on_cpu: bool) -> Any:

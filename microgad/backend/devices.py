@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+import numpy as np
+
+from .. import backend
 from ..errors import DeviceError
 from ..state.contexts import decorate
 
@@ -120,3 +123,23 @@ def follow(where: device) -> bool:
     if apart := where.index not in (None, runtime.getDevice()):
         runtime.setDevice(where.index)
     return apart
+
+
+def on_one_device(operands: Sequence[Any], error: Exception | None = None, move: bool = True) -> list[Any] | None:
+    """Move 0-d operands from the CPU to the GPU of the others, as PyTorch allows, or let CuPy compute on that GPU.
+
+    Returns None where neither helps against `error`, as where operands with dimensions are on several devices.
+    """
+    arrays = [getattr(x, "array", x) for x in operands]
+    places = {backend.device_of(a) for a in arrays if backend.is_gpu(a)}
+    if len(places) != 1:
+        return None
+    (where,) = places
+    if "current device" in str(error) and backend.follow(where):  # where GPUs can't read each other's memory
+        return list(operands)
+    if not move or {a.ndim for a in arrays if isinstance(a, np.ndarray)} != {0}:
+        return None
+    return [
+        x if not isinstance(a, np.ndarray) else backend.to_device(a, where) if a is x else x.to(where)
+        for x, a in zip(operands, arrays, strict=True)
+    ]

@@ -14,7 +14,7 @@ import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from .. import backend
-from ..backend.memory_layout import cloned
+from ..backend.copies import cloned
 from ..duck_arrays import DuckArray, Fallback
 from ..engine import backward_pass
 from ..errors import GraphError

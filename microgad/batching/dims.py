@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import as_array
-from ..backend.memory_layout import cloned
+from ..backend.copies import cloned
 from ..function import Function
 from .array import BatchedArray, batched_view
 from .rules.common import expand_to_batch

@@ -14,7 +14,7 @@ import numpy
 
 from .. import function
 from ..backend import at, is_array
-from ..backend.memory_layout import laid_out_as_operands
+from ..backend.axis_order import laid_out_as_operands
 from ..duck_arrays import WRITERS, Fallback
 from .array import BatchedArray, Level, align, innermost_level, is_batched_at, ndim_of
 from .indexing import setitem

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from .. import backend, errors, function
-from ..backend.memory_layout import copied_like, has_gaps
+from ..backend.copies import copied_like
+from ..backend.memory_layout import has_gaps
 from ..errors.wording import in_torchs_words
 from ..function import AccumulateGrad, Function
 from ..function.naming import with_torch_name

@@ -9,7 +9,7 @@ from typing import Any
 from numpy import ndarray
 
 from .. import backend, function, state
-from ..backend.memory_layout import copied
+from ..backend.copies import copied
 from ..duck_arrays import DuckArray, Fallback
 from ..function import AccumulateGrad, Function, Output
 from ..state import State

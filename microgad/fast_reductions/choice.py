@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.axes import reduced_shape, wrapped
-from ..backend.memory_layout import copied_row_major
+from ..backend.copies import copied_row_major
 from ..dtypes.limits import highest, lowest
 from . import MANY_PRODUCTS, fast_reduce
 from .geometry import (

@@ -13,7 +13,8 @@ from numpy import ndarray
 
 from .. import errors
 from ..backend import as_array, is_array, is_gpu, owner
-from ..backend.memory_layout import laid_out_as_operands, on_one_device
+from ..backend.axis_order import laid_out_as_operands
+from ..backend.devices import on_one_device
 from ..duck_arrays import Fallback
 from ..errors.forwards import cause, in_apply, no_operand
 from ..state import State, current, inference

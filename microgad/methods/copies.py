@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from .. import backend, errors
-from ..backend.memory_layout import deep_copied
+from ..backend.copies import deep_copied
 from ..lazy import LazyModule
 from ..type_aliases import Tensor
 

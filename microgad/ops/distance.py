@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend, dtypes, state
-from ..backend.memory_layout import copied_row_major
+from ..backend.copies import copied_row_major
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..function import Function
 from ..state import composite

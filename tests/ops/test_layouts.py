@@ -14,7 +14,7 @@ import pytest
 import microgad as torch
 import microgad.nn.functional as F
 from microgad import Tensor
-from microgad.backend.memory_layout import copied_row_major, copy_into, faster_copy
+from microgad.backend.copies import copied_row_major, copy_into, faster_copy
 from microgad.ops.support import layouts
 
 PERMUTED = torch.arange(120.0).reshape(2, 5, 3, 4).transpose(0, 2)

@@ -20,7 +20,8 @@ from .synchronizations import ALLOWED
 HERE, TESTS = str(Path(__file__).parent), str(Path(__file__).parents[1])
 LIBRARY = str(Path(microgad.__file__).parent) + "/"
 SKIPPED = (str(Path(np.__file__).parent), f"{HERE}/array.py", f"{HERE}/callers.py", contextlib.__file__)
-SKIPPED += tuple(f"{LIBRARY}{name}.py" for name in ("backend/__init__", "backend/memory_layout", "batching/array"))
+COPYING = ("backend/__init__", "backend/copies", "backend/memory_layout", "batching/array")
+SKIPPED += tuple(f"{LIBRARY}{name}.py" for name in COPYING)
 tests_may_read = False  # whether the tests run with --device cuda
 
 

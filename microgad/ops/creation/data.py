@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes, function, state
+from ...backend.copies import cloned
 from ...backend.memory_formats import strided
-from ...backend.memory_layout import cloned, in_own_memory
+from ...backend.memory_layout import in_own_memory
 from ...dtypes.conversions import convert
 from ...errors import ArgumentError, DtypeError, GraphError, UnsupportedError
 from ...errors.arguments import check_bool, is_sequence

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import backend
-from ...backend.memory_layout import lying, order_by
+from ...backend.axis_order import lying, order_by
 from ...backend.meta import as_zeros
 from ..elementwise.selection import fast_where
 from ..support import layouts

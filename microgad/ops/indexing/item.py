@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import backend, function
-from ...backend.memory_layout import on_one_device
+from ...backend.devices import on_one_device
 from ...errors import DtypeError, ShapeError
 from ...errors.arguments import check_bool
 from ...errors.notices import warn

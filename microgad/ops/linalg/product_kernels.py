@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.memory_layout import copied_row_major
+from ...backend.copies import copied_row_major
 from ..support import layouts
 from ..support.blocks import unbuffered_runs
 

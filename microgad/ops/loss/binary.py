@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ... import dtypes
-from ...backend.memory_layout import laid_out_as_operands
+from ...backend.axis_order import laid_out_as_operands
 from ...errors import ArgumentError, KindError, ShapeError
 from ...errors.calls import NoTensorError
 from ...function import Function

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
-from ...backend.memory_layout import laid_out_as_operands
+from ...backend.axis_order import laid_out_as_operands
 from ...errors import ArgumentError, KindError, ShapeError
 from ...errors.notices import warn
 from ...fast_reductions.products import sum_of_squares

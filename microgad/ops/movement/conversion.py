@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import backend
 from ...backend import memory_formats
-from ...backend.memory_layout import cloned, copied_row_major
+from ...backend.copies import cloned, copied_row_major
 from ...dtypes.conversions import convert
 from ...errors.notices import once
 from ...function.linear_map import LinearMap

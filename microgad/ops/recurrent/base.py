@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.memory_layout import copied_row_major
+from ...backend.copies import copied_row_major
 from ...errors import DtypeError, ShapeError
 from ...fast_reductions import sum_to
 from ...function import Function

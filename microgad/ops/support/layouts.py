@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ...backend.memory_layout import copied_in_order, copied_row_major, faster_copy, lying, order_by
+from ...backend.axis_order import lying, order_by
+from ...backend.copies import copied_in_order, copied_row_major, faster_copy
 from ...backend.memory_layout import expanded_axes as expanded_axes
 from .bare import bare
 

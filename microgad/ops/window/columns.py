@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.memory_layout import copy_into
+from ...backend.copies import copy_into
 from ..support.blocks import batch_blocks
 from ..support.layouts import moveaxis
 from .geometry import Window

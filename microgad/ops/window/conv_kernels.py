@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.memory_layout import copy_into
+from ...backend.copies import copy_into
 from ..support.blocks import batch_blocks
 from ..support.layouts import contiguous, moveaxis
 from .columns import column_blocks, is_deep, joint_column_blocks, joint_images, mec_blocks, mec_pays, side_by_side

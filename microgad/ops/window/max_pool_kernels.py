@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ...backend.memory_layout import copy_into
+from ...backend.copies import copy_into
 from ...dtypes.limits import lowest
 from ...duck_arrays import DuckArray
 from ..support.blocks import batch_blocks

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.memory_layout import copied_row_major, copy_into
+from ...backend.copies import copied_row_major, copy_into
 from ...errors import ShapeError
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
