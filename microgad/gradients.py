@@ -14,11 +14,10 @@ from . import engine, errors, function, state
 from .duck_arrays import called_again, check_write
 from .engine.leaves import accumulate
 from .engine.paths import node_at
-from .errors import gradients as gradient_errors
 from .function import AccumulateGrad, Function
 from .lazy import LazyModule
 
-mapping = LazyModule("microgad.batching.vmap")
+mapping, gradient_errors = LazyModule("microgad.batching.vmap"), LazyModule("microgad.errors.gradients")
 # The level of forward mode, if one is entered: then gradients of dual Tensors are recorded, so that they get tangents.
 dual_level: ContextVar[Any] = ContextVar("level", default=None)
 

@@ -7,7 +7,6 @@ from contextvars import ContextVar
 from typing import Any
 
 from .. import errors
-from ..errors.forwards import no_memory
 from ..function import Function, rules
 from ..state import Observer
 from ..state.contexts import binding
@@ -58,6 +57,8 @@ def reported(error: Exception, node: Function, observer: Observer | None, create
         rules.on_tensors(error, node)
     if not isinstance(error, MemoryError):
         return error
+    from ..errors.forwards import no_memory
+
     place = errors.place(type(node).__name__, node.path)
     explained = errors.NoMemoryError(f"{place}, backward: {no_memory(error)}")
     explained.__cause__ = error

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from . import ArgumentError, DtypeError, MicrogadError, NoMemoryError
-from .forwards import in_forward, no_memory
 
 
 class NoTensorError(MicrogadError, TypeError, AttributeError):
@@ -95,6 +94,8 @@ def _better_error(function: Callable[..., Any], args: tuple[Any, ...], kwargs: d
         return mistyped
     if isinstance(error, MicrogadError):
         return error
+    from .forwards import in_forward, no_memory
+
     if isinstance(error, MemoryError):
         return NoMemoryError(f"{function.__name__}(): {no_memory(error)}")
     given = [

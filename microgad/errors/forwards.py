@@ -33,6 +33,7 @@ _WITHIN = (
     "microgad.function",
     "microgad.state",
     "microgad.errors.",
+    "microgad.lazy",
     "microgad.torch_function.",
 )
 

@@ -16,7 +16,7 @@ from ..backend import as_array, is_array, is_gpu, owner
 from ..backend.axis_order import laid_out_as_operands
 from ..backend.devices import on_one_device
 from ..duck_arrays import Fallback
-from ..errors.forwards import cause, in_apply, no_operand
+from ..lazy import LazyModule
 from ..state import State, current, inference
 from ..state.links import NO_LINKS
 from . import rules
@@ -29,8 +29,7 @@ SIMPLE = SCALARS | {str, type(None)}  # types of settings that hold no arrays
 _PLAIN = SCALARS | {type(None), ndarray}  # types of inputs that need no conversion
 _FLOAT32 = np.dtype("float32")  # the most common dtype: `is` is faster than asking for the kind
 numbers = count()  # numbers nodes in the order of creation, which is the order that the engine walks back
-_new = object.__new__
-
+_new, forwards = object.__new__, LazyModule("microgad.errors.forwards")
 
 Tensor: Any = ()  # the class, once tensor.py has registered it; until then nothing is an instance of ()
 _SCALAR_SETTING: Any = np.generic  # types of settings that become Python numbers: this one and Tensor
@@ -203,7 +202,7 @@ class Function:
         except errors.FROM_FORWARD as error:
             if near := on_one_device(inputs, error, cls.promote is not None):
                 return cls.apply(*near, **settings)
-            raise in_apply(error, cls, state.path, inputs, settings) from cause(error, cls)
+            raise forwards.in_apply(error, cls, state.path, inputs, settings) from forwards.cause(error, cls)
         if type(out) is not ndarray:
             if type(out) is tuple:
                 return self._record_outputs(inputs, arrays, edges, wanting, state, out)
@@ -272,7 +271,7 @@ class Function:
         except errors.FROM_FORWARD as error:
             if is_gpu(target.array) and (near := on_one_device(given, error, cls.promote is not None)):
                 return cls.apply_(*near, **settings)
-            raise in_apply(error, cls, state.path, given, settings, "_") from cause(error, cls)
+            raise forwards.in_apply(error, cls, state.path, given, settings, "_") from forwards.cause(error, cls)
         target._bump()
         if plan is not None:
             self.shape = target.array.shape
@@ -329,7 +328,7 @@ class Function:
             return np.asarray(x)  # np.matrix and masked arrays compute by rules of their own
         if x is None or isinstance(x, (float, int, complex)) or is_array(x):
             return x
-        raise no_operand(cls, x, "expected a Tensor, an array or a number, got ")
+        raise forwards.no_operand(cls, x, "expected a Tensor, an array or a number, got ")
 
     def _set(self, settings: dict[str, Any]) -> None:
         """Make the settings attributes of the node. It takes over the dict itself, so the caller must not reuse it."""
@@ -396,7 +395,7 @@ class Function:
     def _compute(cls, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """Compute on bare arrays, as a derivative does. NumPy scalars are 0-d results of NumPy's functions."""
         if inputs[0] is None or SCALARS.issuperset(map(type, inputs)):
-            raise no_operand(cls, inputs[0], f"argument '{cls.inputs[0]}' must be Tensor, not ")
+            raise forwards.no_operand(cls, inputs[0], f"argument '{cls.inputs[0]}' must be Tensor, not ")
         self = cls()
         if cls.keeps_shape and "x_shape" not in settings:
             settings["x_shape"] = np.shape(inputs[0])

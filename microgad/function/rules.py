@@ -12,7 +12,6 @@ import numpy as np
 
 from ..backend import device_of, is_array, is_gpu, to_device
 from ..errors import DeviceError, FunctionError, ShapeError, place
-from ..errors.forwards import in_forward
 from ..state import current
 
 if TYPE_CHECKING:
@@ -146,6 +145,8 @@ def checked_device(node: Function, out: Any, inputs: Sequence[Any]) -> Any:
             given += () if name in node.on_host else x if type(x) is tuple else (x,)
     places = {getattr(x.device, "id", x.device): x for x in given if is_array(x) and (x.ndim or is_gpu(x))}
     if len(places) > 1:
+        from ..errors.forwards import in_forward
+
         raise in_forward(DeviceError(""), type(node).__name__, current().path, node.inputs, tuple(inputs), vars(node))
     apart = places and not node.moves and getattr(out.device, "id", out.device) not in places
     return to_device(out, device_of(*places.values())) if apart else out

@@ -15,7 +15,6 @@ from ..engine.hooks import RemovableHandle
 from ..engine.leaves import accumulate
 from ..engine.paths import producer
 from ..engine.results import gathered
-from ..errors import gradients as gradient_errors
 from ..function import AccumulateGrad, Function, rules
 from ..function.half import HALF
 from ..function.naming import node_name
@@ -23,8 +22,10 @@ from ..function.plan import Plan
 from ..lazy import LazyModule
 
 if TYPE_CHECKING:
+    from ..errors import gradients as gradient_errors
     from . import torch_names
 else:
+    gradient_errors = LazyModule("microgad.errors.gradients")
     torch_names = LazyModule("microgad.grad_fn.torch_names")
 
 
