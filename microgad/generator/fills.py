@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend.axis_order import inverse
 from ..duck_arrays import DuckArray
 from ..errors.notices import warn
 from .stream import Generator, generator_or_default
@@ -302,7 +303,7 @@ def empty_like(array: Array, dtype: Any = None) -> Array:
         return array.map_innermost(lambda all_slices: empty_like(all_slices, dtype))
     axes = _axes_in_memory(array)
     ordered = np.empty([array.shape[axis] for axis in axes], array.dtype if dtype is None else dtype)
-    return ordered.transpose(sorted(range(array.ndim), key=axes.__getitem__))
+    return ordered.transpose(inverse(axes))
 
 
 def host_array(array: Array) -> Array:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy
 
+from ...backend.axis_order import inverse
 from ..array import BatchedArray, Level, align
 from ..dispatch import RULES
 from .common import Rule, batch_of, rule
@@ -32,7 +33,7 @@ def _batch_outermost(whole: Any) -> Any:
     if whole.strides[0] == max(whole.strides):
         return whole
     order = [0, *sorted(range(1, whole.ndim), key=lambda axis: -abs(whole.strides[axis]))]
-    return np.empty_like(whole.transpose(order), order="C").transpose([order.index(i) for i in range(whole.ndim)])
+    return np.empty_like(whole.transpose(order), order="C").transpose(inverse(order))
 
 
 for _func in (np.empty_like, np.full_like, np.ones_like, np.zeros_like):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.axis_order import inverse
 from ...function.linear_map import LinearMap
 from ..movement.dims import slice_along
 from ..support.layouts import contiguous
@@ -86,7 +87,7 @@ def _transform(fft: Callable[..., Any], x: Any, axes: Sequence[int], norm: Any) 
     """
     order = (*_by_stride(x, [axis for axis in range(x.ndim) if axis not in axes]), *axes)
     out = fft(contiguous(x.transpose(order)), axes=tuple(range(x.ndim - len(axes), x.ndim)), norm=norm)
-    return contiguous(out).transpose(sorted(range(x.ndim), key=order.__getitem__))
+    return contiguous(out).transpose(inverse(order))
 
 
 def _by_stride(x: Any, axes: Sequence[int]) -> list[int]:
