@@ -1,4 +1,4 @@
-"""Functions whose arguments have another order on `torch` than in torch.nn.functional: PyTorch's native signatures.
+"""PyTorch's native functions: those of torch.nn.functional with the other arguments that they have on `torch`.
 
 Reductions are numbers there: 0 is none, 1 mean, 2 sum. The default is 0, although PyTorch documents mean.
 """
