@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 import microgad as torch
 from microgad.ops import distance
-from microgad.ops.reduction import counting
+from microgad.ops.reduction.unique import _row_order
 
 
 @pytest.fixture
@@ -356,7 +356,7 @@ def test_the_initial_value_of_segment_reduce_takes_no_gradient():
     arrays(np.float64, st.tuples(st.integers(0, 20), st.integers(1, 12)), elements=st.sampled_from([0, 1, math.nan]))
 )
 def test_unique_sorts_rows_by_column_after_column(rows):
-    assert counting._row_order(rows).tolist() == np.lexsort(np.flip(rows.T, 0)).tolist()
+    assert _row_order(rows).tolist() == np.lexsort(np.flip(rows.T, 0)).tolist()
 
 
 def test_long_segments_of_rows_are_reduced_completely():
