@@ -1,4 +1,4 @@
-"""Optimizer: parameter groups, closures, hooks, state dicts, and errors, which change nothing."""
+"""Optimizer: parameter groups, closures, state dicts, and errors, which change nothing."""
 
 import copy
 import functools
@@ -34,11 +34,7 @@ from microgad.optim import (
     RMSpropGraves,
     Rprop,
 )
-from microgad.optim.optimizer import (
-    register_optimizer_step_post_hook,
-    register_optimizer_step_pre_hook,
-    required,
-)
+from microgad.optim.optimizer import required
 
 OPTIMIZERS = [
     SGD, Adam, AdamW, Eve, Adadelta, Adafactor, Adagrad, Adamax, ASGD, NAdam, RAdam, RMSprop, Rprop, AMSGrad, AdaBound,
@@ -269,79 +265,6 @@ def test_an_expanded_parameter_raises(kind: Any) -> None:
 def test_an_optimizer_without_update_raises() -> None:
     with pytest.raises(NotImplementedError, match=r"must define update\(group, params, loss\)"):
         Optimizer([parameter(1)], {}).step()
-
-
-def test_step_hooks_are_called_until_they_are_removed() -> None:
-    p, seen = with_gradient(1), []
-    optimizer = SGD([p], lr=0.5)
-    before = optimizer.register_step_pre_hook(lambda *args: seen.append(("before", p.item(), *args)))
-    optimizer.register_step_post_hook(lambda *args: seen.append(("after", p.item(), *args)))
-    optimizer.step()
-    assert seen == [("before", 1, optimizer, (optimizer,), {}), ("after", 0, optimizer, (optimizer,), {})]
-    before.remove()
-    optimizer.step()
-    assert [name for name, *_ in seen] == ["before", "after", "after"]
-
-
-def test_a_pre_hook_can_replace_the_closure() -> None:
-    optimizer = SGD([parameter(1)])
-    optimizer.register_step_pre_hook(lambda optimizer, args, kwargs: ((optimizer, lambda: 7), kwargs))
-    assert optimizer.step(lambda: 3) == 7
-
-
-class OwnStep(SGD):
-    """An optimizer that overrides step, as programs written for PyTorch do."""
-
-    @microgad.no_grad()
-    def step(self, closure: Any = None) -> Any:
-        return super().step(closure) or "stepped"
-
-
-def test_hooks_of_an_optimizer_that_overrides_step_are_called_once() -> None:
-    """Though its step calls the step of its base class."""
-    seen: list[str] = []
-    optimizer = OwnStep([with_gradient(1)])
-    optimizer.register_step_pre_hook(lambda *_: seen.append("before"))
-    optimizer.register_step_post_hook(lambda *_: seen.append("after"))
-    assert optimizer.step() == "stepped"
-    assert seen == ["before", "after"]
-
-
-def test_global_step_hooks_are_called_for_all_optimizers() -> None:
-    seen: list[Any] = []
-    optimizer = SGD([with_gradient(1)])
-    optimizer.register_step_post_hook(lambda *_: seen.append("own"))
-    with (
-        register_optimizer_step_pre_hook(lambda optimizer, *_: seen.append(optimizer)),
-        register_optimizer_step_post_hook(lambda *_: seen.append("all")),
-    ):
-        optimizer.step()
-    optimizer.step()
-    assert seen == [optimizer, "own", "all", "own"]
-
-
-def test_a_pre_hook_that_returns_a_wrong_value_raises() -> None:
-    optimizer = SGD([parameter(1)])
-    optimizer.register_step_pre_hook(lambda *_: 3)
-    with pytest.raises(RuntimeError, match="must return None or a tuple of"):
-        optimizer.step()
-
-
-def test_state_dict_and_load_hooks_see_and_change_the_state() -> None:
-    seen: list[Any] = []
-    optimizer = SGD([parameter(1)], lr=0.5)
-    optimizer.register_state_dict_pre_hook(lambda o: seen.append(o))
-    optimizer.register_state_dict_post_hook(lambda o, state: {**state, "second": 2})
-    optimizer.register_state_dict_post_hook(lambda o, state: {**state, "first": "second" not in state}, prepend=True)
-    saved = optimizer.state_dict()
-    assert (seen, saved["first"], saved["second"]) == ([optimizer], True, 2)
-    optimizer.register_load_state_dict_pre_hook(lambda o, state: {**state, "param_groups": [{**state["groups"][0]}]})
-    optimizer.register_load_state_dict_post_hook(lambda o: seen.append(o.param_groups[0]["lr"]))
-    given = {"state": {}, "groups": [{**saved["param_groups"][0], "lr": 0.25}]}
-    optimizer.load_state_dict(given)
-    assert seen == [optimizer, 0.25]
-    assert set(given) == {"state", "groups"}
-    assert optimizer.state_dict()["second"] == 2  # loading keeps the hooks
 
 
 def test_a_required_option_must_be_given_by_each_group() -> None:
