@@ -19,6 +19,7 @@ from ...parameter import Buffer
 from . import hooks, paths, state_dicts
 from .annotations import keep_plain_annotations
 from .conversion import ModuleConversion
+from .errors import not_assignable, not_registrable, typename
 from .hooks import __getattr__ as __getattr__
 from .hooks import register_module_backward_hook as register_module_backward_hook
 from .hooks import register_module_forward_hook as register_module_forward_hook
@@ -158,7 +159,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
             self.register_parameter(name, value)
         elif name in self._parameters:
             if value is not None:
-                raise _not_assignable(value, "parameter", name, "torch.nn.Parameter")
+                raise not_assignable(value, "parameter", name, "torch.nn.Parameter")
             self._parameters[name] = None
         elif kind is Module:
             own.pop(name, None)
@@ -166,11 +167,11 @@ class Module(hooks.ModuleHooks, ModuleConversion):
             self._set_child(name, value)
         elif name in self._modules:
             if value is not None:
-                raise _not_assignable(value, "child module", name, "torch.nn.Module")
+                raise not_assignable(value, "child module", name, "torch.nn.Module")
             self._set_child(name, None)
         elif kind is Buffer or name in self._buffers:
             if value is not None and not isinstance(value, Tensor):
-                raise _not_assignable(value, "buffer", name, "torch.nn.Buffer, torch.Tensor")
+                raise not_assignable(value, "buffer", name, "torch.nn.Buffer, torch.Tensor")
             persistent = value.persistent if isinstance(value, Buffer) else name not in self._non_persistent_buffers_set
             self.register_buffer(name, value, **({} if persistent else {"persistent": False}))  # old overrides lack it
         else:
@@ -210,7 +211,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         """
         self._check_name("parameter", name, "_parameters")
         if param is not None and not isinstance(param, Parameter):
-            raise _not_registrable(param, "parameter", name, "torch.nn.Parameter")
+            raise not_registrable(param, "parameter", name, "torch.nn.Parameter")
         if param is not None and not param.is_leaf:
             raise ValueError(
                 f"Cannot assign non-leaf Tensor to parameter '{name}'. Compute the value in forward(), or detach it"
@@ -230,14 +231,14 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         """
         self._check_name("buffer", name, "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise _not_registrable(tensor, "buffer", name, "torch Tensor")
+            raise not_registrable(tensor, "buffer", name, "torch Tensor")
         self._buffers[name] = call_registration_hooks("buffer", self, name, tensor)
         (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Register `module` as the child `name`. Raises KeyError and TypeError as `register_parameter` does."""
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{_typename(module)} is not a Module subclass")
+            raise TypeError(f"{typename(module)} is not a Module subclass")
         self._check_name("module", name, "_modules")
         self._set_child(name, module)
 
@@ -247,7 +248,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         if "_modules" not in self.__dict__:
             raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
         if not isinstance(name, str):
-            raise TypeError(f"{kind} name should be a string. Got {_typename(name)}")
+            raise TypeError(f"{kind} name should be a string. Got {typename(name)}")
         if "." in name:
             raise KeyError(f'{kind} name can\'t contain "."' + (f", got: {name}" if kind == "module" else ""))
         if not name:
@@ -490,19 +491,3 @@ def _addindent(s_: str, numSpaces: int) -> str:
     """Indent all lines of a text but the first and the empty ones."""
     first, *others = s_.split("\n")
     return "\n".join([first, *(numSpaces * " " + line if line.strip() else "" for line in others)])
-
-
-def _not_assignable(value: Any, kind: str, name: str, expected: str) -> TypeError:
-    return TypeError(f"cannot assign '{_typename(value)}' as {kind} '{name}' ({expected} or None expected)")
-
-
-def _not_registrable(value: Any, kind: str, name: str, expected: str) -> TypeError:
-    return TypeError(f"cannot assign '{_typename(value)}' object to {kind} '{name}' ({expected} or None required)")
-
-
-def _typename(value: Any) -> str:
-    """Return the name of a value's type as PyTorch's error messages give it."""
-    if isinstance(value, Tensor):
-        return value.type()
-    cls = type(value)
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
