@@ -44,7 +44,7 @@ class Gather(LinearMap):
 
     def _taken(self, x: Any, rows: Any) -> Any:
         """Take what the rows of the index select."""
-        memory, steps = places.memory(x)
+        memory, steps = places.flat_memory(x)
         where = index_along(self.axis, self.index[rows], x.shape, steps)
         return index_kernels.take(x if type(where) is tuple else memory, where)
 
@@ -68,7 +68,7 @@ def _offsets(axis: int, sizes: tuple[int, ...], steps: tuple[int, ...]) -> Any:
     offsets: Any = None
     for i, (n, step) in enumerate(zip(sizes, steps, strict=False)):
         if i != axis and n > 1 and step:
-            line = places.line(n, step, len(sizes) - 1 - i)
+            line = places.multiples(n, step, len(sizes) - 1 - i)
             offsets = line if offsets is None else offsets + line
     return offsets
 
@@ -102,7 +102,7 @@ def index_along(axis: int, index: Any, shape: tuple[int, ...], steps: tuple[int,
         return flat_indices(axis, index, shape, steps)
     start, stop = whole.index(False), len(whole) - whole[::-1].index(False)
     index = index[tuple([ALL if start <= i < stop else 0 for i in range(len(whole))])]
-    arrays = [backend.like(places.line(n, 1, stop - 1 - i), index) for i, n in enumerate(index.shape, start)]
+    arrays = [backend.like(places.multiples(n, 1, stop - 1 - i), index) for i, n in enumerate(index.shape, start)]
     arrays[axis - start] = index
     return (*(ALL,) * start, *arrays, *(ALL,) * (len(whole) - stop))
 

@@ -152,7 +152,7 @@ def _places(index: tuple[Any, ...], x: Any, steps: tuple[int, ...]) -> Any:
     for i, (count, step) in enumerate(lines):
         if count != 1:
             behind = len(lines) - 1 - i + (where.ndim if i < start else 0)
-            out = out + places.line(count, step, behind, x if backend.is_gpu(x) else None)
+            out = out + places.multiples(count, step, behind, x if backend.is_gpu(x) else None)
     return out
 
 
@@ -287,7 +287,7 @@ def at(ufunc: Any, x: Any, index: Any, values: Any, blank: bool = False) -> None
             values = np.broadcast_to(values, x[index].shape)
         _ufunc_at(ufunc, x, index, values)
         return
-    memory, steps = places.memory(x, written=True)
+    memory, steps = places.flat_memory(x, written=True)
     if steps is None:
         _at_copy(ufunc, x, index, values)
     elif type(index) is not tuple:
@@ -342,7 +342,7 @@ def _at_single_axis(ufunc: Any, x: Any, index: Any, values: Any, blank: bool) ->
         if target is None and FEW * np.size(values) > x.size:
             return _at_copy(ufunc, x, index, values)
     if flat is None or target is None:
-        memory, steps = places.memory(x)
+        memory, steps = places.flat_memory(x)
         flat = SingleAxisIndex((), memory.size, (), _places(index, x, steps), False)
         target = memory[None, :, None]
     before, _, after = flat.shape

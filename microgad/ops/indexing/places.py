@@ -22,7 +22,7 @@ def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple([math.prod(shape[i + 1 :]) for i in range(len(shape))])
 
 
-def memory(x: Any, written: bool = False) -> tuple[Any, Any]:
+def flat_memory(x: Any, written: bool = False) -> tuple[Any, Any]:
     """Return the memory of x as a 1-d array from its first element on, and the steps along x's axes, in elements.
 
     They are x itself, flattened or to be flattened, and the steps of a contiguous array, unless x has gaps or another
@@ -40,10 +40,10 @@ def memory(x: Any, written: bool = False) -> tuple[Any, Any]:
     return layouts.strided_view(x, (reach,), (size,)), tuple([step // size for step in x.strides])
 
 
-def line(count: int, step: int, behind: int, like: Any = None) -> Any:
-    """Return 0, step, 2 step, ..., with `behind` axes of size 1 after them, to be broadcast."""
+def multiples(count: int, step: int, behind: int, x: Any = None) -> Any:
+    """Return 0, step, 2 step, ..., with `behind` axes of size 1 after them, to be broadcast; on the GPU of x."""
     values = np.arange(0, count * step, step) if step else np.zeros(count, np.int64)
-    return (values if like is None else backend.like(values, like)).reshape((-1,) + (1,) * behind)
+    return (values if x is None else backend.like(values, x)).reshape((-1,) + (1,) * behind)
 
 
 def of_flat(index: Any, shape: tuple[int, ...], steps: tuple[int, ...]) -> Any:

@@ -63,12 +63,12 @@ def _at_distinct(ufunc: Any, target: Any, where: Any, values: Any, blank: bool) 
 def _at_elements(ufunc: Any, target: Any, where: Any, values: Any) -> None:
     """Use ufunc.at on the target's memory: NumPy does one-dimensional arrays ten times as fast."""
     before, _, after = target.shape
-    memory, (outer, step, inner) = places.memory(target)
+    memory, (outer, step, inner) = places.flat_memory(target)
     where = where if step == 1 else where * step
     if after != 1:
-        where = where[:, None] + places.line(after, inner, 0)
+        where = where[:, None] + places.multiples(after, inner, 0)
     if before != 1:
-        where = places.line(before, outer, where.ndim) + where
+        where = places.multiples(before, outer, where.ndim) + where
     ufunc.at(memory, where.reshape(-1), values.reshape(-1))
 
 

@@ -74,7 +74,7 @@ def _pick_at(
 
 def _take_from_lines(lines: Any, index: Any) -> Any:
     """Take the elements of lines at (m, k) indices."""
-    memory, steps = places.memory(lines)
+    memory, steps = places.flat_memory(lines)
     return memory.take(flat_indices(1, index, lines.shape, steps))
 
 
