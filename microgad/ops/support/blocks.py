@@ -95,7 +95,8 @@ def arithmetic(ufunc: Any, a: np.ndarray, b: Any) -> Any:
         return ufunc(a, b)
     else:
         shape, parts = a.shape, [a]
-    if len(shape) < 2 or not all(map(_row_major, parts)):
+    large = ufunc in _FASTER_UNBUFFERED and math.prod(shape) >= BLOCK_SIZE
+    if len(shape) < 2 or not (large or 1 < shape[-1] <= 4) or not all(map(_row_major, parts)):
         return ufunc(a, b)
     dense = any(x.shape == shape and x.flags.c_contiguous for x in parts)
     if 1 < shape[-1] <= 4 - dense:
@@ -103,7 +104,6 @@ def arithmetic(ufunc: Any, a: np.ndarray, b: Any) -> Any:
         for k in range(shape[-1]):
             ufunc(*[_column(x, k) for x in (a, b)], out=out[..., k])
         return out
-    large = ufunc in _FASTER_UNBUFFERED and math.prod(shape) >= BLOCK_SIZE
     with unbuffered_runs(_run(shape, parts)) if large else _UNCHANGED:
         return ufunc(a, b)
 
