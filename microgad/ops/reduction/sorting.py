@@ -39,6 +39,7 @@ SMALL_K = 10  # up to this k the best elements are found faster one after the ot
 BY_DIGITS_MIN = 1250  # from this length on a sort by digits is faster than NumPy's vectorized sort
 LONG_LINE = 1 << 11  # from this length on only elements of the best groups are compared
 GROUPS = 4  # the number of groups for each of the k best elements; in a group there are at least 8
+TAKEN_FROM_COPY = 1 << 13  # elements up to which lines with gaps are copied sooner than places in them are computed
 MAX_ASTRAY = 1 << 14  # the most elements, in lines with NaN, for which PyTorch's mode is worked out
 MAX_TIED = 1 << 17  # the most elements for which PyTorch's order of equal elements is worked out
 RADIX_MIN = 1 << 15  # from this many integers on PyTorch uses radix sort, which is stable
@@ -73,8 +74,9 @@ def _pick_at(
 
 
 def _take_from_lines(lines: Any, index: Any) -> Any:
-    """Take the elements of lines at (m, k) indices."""
-    memory, steps = places.flat_memory(lines)
+    """Take the elements of lines at (m, k) indices; few of many without NumPy's copy of lines with gaps."""
+    few = lines.size > TAKEN_FROM_COPY and 2 * index.size < lines.size
+    memory, steps = places.flat_memory(lines) if few else (lines, None)
     return memory.take(flat_indices(1, index, lines.shape, steps))
 
 
