@@ -343,6 +343,22 @@ def test_the_kernels_for_many_indices_equal_numpy(contiguous):
             np.testing.assert_array_equal(out, expected)
 
 
+@pytest.mark.parametrize("size", [(9000, 1), (100, 90, 1), (1, 9000)])
+def test_many_flat_indices_into_an_array_with_gaps_may_have_a_last_axis_of_one_element(size):
+    rng = np.random.default_rng(0)
+    for count in (500, 100_000):
+        values = rng.integers(0, 99, (count // 50, 5, 10))
+        where, added = rng.integers(0, values.size, size), rng.integers(0, 99, size)
+        x, flat = in_other_memory(values), values.reshape(-1)
+        np.testing.assert_array_equal(index_kernels.take(x, where), flat[where])
+        index_kernels.add(x, where, added)
+        np.add.at(flat, where, added)
+        np.testing.assert_array_equal(x, values)
+        index_kernels.put(x, where, added)
+        flat[where] = added
+        np.testing.assert_array_equal(x, values)
+
+
 def test_values_broadcast_to_an_index_of_more_axes_than_the_tensor():
     """NumPy 2.4 reads beyond the end of the values in this case."""
     x, value = torch.zeros(3, dtype=torch.float64), torch.tensor([4.0, 7.0], dtype=torch.float64)

@@ -189,7 +189,7 @@ def take(x: Any, index: Any) -> Any:
     if type(index) is not tuple:
         if type(x) is not np.ndarray or x.flags.c_contiguous or FEW * index.size > x.size:
             return x.take(index)  # it copies an x that isn't contiguous
-        return layouts.contiguous(x[np.unravel_index(index, x.shape)])
+        return layouts.contiguous(x[layouts.unraveled(index, x.shape)])
     if is_basic(index):
         view = x[index]
         if None in index:  # NumPy gives new axes the stride 0; a reshape mostly gives them PyTorch's strides
@@ -257,7 +257,7 @@ def put(x: Any, index: Any, values: Any) -> None:
     elif x.size >= SMALL_MASK and fills(x, index, values) and _is_dense(index[0]):
         x[...] = filled(x, index[0], values)
     elif not x.flags.c_contiguous:
-        x[index if type(index) is tuple else np.unravel_index(index, x.shape)] = values
+        x[index if type(index) is tuple else layouts.unraveled(index, x.shape)] = values
     elif type(index) is not tuple:
         x.reshape(-1)[index] = values
     else:

@@ -58,5 +58,5 @@ def of_flat(index: Any, shape: tuple[int, ...], steps: tuple[int, ...]) -> Any:
             joint.append(step)
     if len(sizes) < 2:
         return index * (joint[0] if joint else 0)
-    parts = np.unravel_index(index, sizes)
+    parts = layouts.unraveled(index, tuple(sizes))
     return sum([part * step for part, step in zip(parts, joint, strict=True)])

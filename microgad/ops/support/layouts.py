@@ -33,6 +33,14 @@ def nonzero(x: Any) -> tuple[Any, ...]:
     return (flat,) if x.ndim == 1 else np.unravel_index(flat, x.shape)
 
 
+def unraveled(index: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """Return np.unravel_index of an array of any shape.
+
+    NumPy (2.4, too) leaves most results unwritten for more than 8192 indices whose last axis has one element.
+    """
+    return tuple([part.reshape(index.shape) for part in np.unravel_index(index.reshape(-1), shape)])
+
+
 def moveaxis(x: Any, source: int, destination: int) -> Any:
     """Return np.moveaxis of a bare array, in a tenth of the time."""
     return x.transpose(_moved(x.ndim, source % x.ndim, destination % x.ndim))
