@@ -234,7 +234,9 @@ def _by_row(x: Any, rowvar: bool, dtype: Any) -> Any:
 
 
 def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
-    return reduction.trapezoid(floating(y), **({"dx": dx} if x is None else {"x": floating(x)}), dim=axis)
+    if x is None:
+        return reduction.trapezoid(floating(y), dx=dx, dim=axis)
+    return reduction.trapezoid(*map(floating, promoted(y, x)), dim=axis)
 
 
 def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
