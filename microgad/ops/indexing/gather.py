@@ -44,7 +44,8 @@ class Gather(LinearMap):
 
     def _taken(self, x: Any, rows: Any) -> Any:
         """Take what the rows of the index select."""
-        memory, steps = places.flat_memory(x)
+        copied = x.flags.c_contiguous or x.size < index_kernels.SMALL_MASK
+        memory, steps = (x, None) if copied else places.flat_memory(x)
         where = index_along(self.axis, self.index[rows], x.shape, steps)
         return index_kernels.take(x if type(where) is tuple else memory, where)
 

@@ -184,10 +184,15 @@ def wrap_indices(
     return np.where(where < 0, where + size, where)
 
 
+def repays_copy(x: Any, count: int) -> bool:
+    """Whether an array that isn't contiguous is copied in less time than so many indices are made into its memory's."""
+    return bool(x.size < max(SMALL_MASK, FEW * count))
+
+
 def take(x: Any, index: Any) -> Any:
     """x[index]: a view where the index is basic."""
     if type(index) is not tuple:
-        if type(x) is not np.ndarray or x.flags.c_contiguous or FEW * index.size > x.size:
+        if type(x) is not np.ndarray or x.flags.c_contiguous or repays_copy(x, index.size):
             return x.take(index)  # it copies an x that isn't contiguous
         return layouts.contiguous(x[layouts.unraveled(index, x.shape)])
     if is_basic(index):
@@ -207,7 +212,9 @@ def take(x: Any, index: Any) -> Any:
 
 def take_along(x: Any, index: Any, axis: int) -> Any:
     """Return x.take(index, axis) for a vector of indices; of few, without a copy of an x that isn't contiguous."""
-    if type(x) is not np.ndarray or x.flags.c_contiguous or index.size * (4 if axis else 1) > x.shape[axis]:
+    if type(x) is not np.ndarray or x.flags.c_contiguous or x.size < SMALL_MASK:
+        return x.take(index, axis)
+    if index.size * (4 if axis else 1) > x.shape[axis]:
         return x.take(index, axis)
     return layouts.row_major(x[(*(ALL,) * axis, index)])
 
@@ -232,8 +239,10 @@ def _in_memory_order_of(out: Any, x: Any, index: tuple[Any, ...]) -> Any:
 
 
 def fills(x: Any, index: Any, values: Any) -> bool:
-    """Whether x[index] = values sets elements of a contiguous x to one value, by a mask of its shape; CPU only."""
-    if type(index) is not tuple or len(index) > 1 or not is_mask(index[0]) or index[0].shape != x.shape:
+    """Whether x[index] = values sets a large contiguous x to one value where a mask of its shape holds; CPU only."""
+    if x.size < SMALL_MASK or type(index) is not tuple or len(index) > 1:
+        return False
+    if not is_mask(index[0]) or index[0].shape != x.shape:
         return False
     return type(x) is np.ndarray and x.flags.c_contiguous and np.size(values) == 1
 
@@ -254,7 +263,7 @@ def put(x: Any, index: Any, values: Any) -> None:
     """x[index] = values; where an index is repeated, the last value stays."""
     if is_basic(index):
         x[index] = values
-    elif x.size >= SMALL_MASK and fills(x, index, values) and _is_dense(index[0]):
+    elif fills(x, index, values) and _is_dense(index[0]):
         x[...] = filled(x, index[0], values)
     elif not x.flags.c_contiguous:
         x[index if type(index) is tuple else layouts.unraveled(index, x.shape)] = values
@@ -287,6 +296,8 @@ def at(ufunc: Any, x: Any, index: Any, values: Any, blank: bool = False) -> None
             values = np.broadcast_to(values, x[index].shape)
         _ufunc_at(ufunc, x, index, values)
         return
+    if type(index) is not tuple and not x.flags.c_contiguous and repays_copy(x, index.size):
+        return _at_copy(ufunc, x, index, values)
     memory, steps = places.flat_memory(x, written=True)
     if steps is None:
         _at_copy(ufunc, x, index, values)

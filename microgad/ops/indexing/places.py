@@ -36,8 +36,11 @@ def flat_memory(x: Any, written: bool = False) -> tuple[Any, Any]:
         return x, None
     if written and overlaps(x.shape, x.strides):
         return x, None
-    reach = sum([(n - 1) * step for n, step in zip(x.shape, x.strides, strict=True)]) // size + 1
-    return layouts.strided_view(x, (reach,), (size,)), tuple([step // size for step in x.strides])
+    steps = tuple([step // size for step in x.strides])
+    if x.flags.f_contiguous:
+        return x.T.reshape(-1), steps
+    reach = sum([(n - 1) * step for n, step in zip(x.shape, steps, strict=True)]) + 1
+    return layouts.strided_view(x, (reach,), (size,)), steps
 
 
 def multiples(count: int, step: int, behind: int, x: Any = None) -> Any:

@@ -11,6 +11,7 @@ from ..support.blocks import BLOCK_SIZE
 from . import places
 
 ONE_BY_ONE, LONG = 50, 500  # up to as many rows of at least this length are taken one by one
+IN_PIECES = 5  # and up to as many that lie in pieces in memory
 WIDE = 16  # from this length of rows on it pays to ask whether places are distinct, and to take rows at once
 WORTH_ROUNDS = 1 << 22  # and from this length times number of values on, to take them in rounds
 FEW_PLACES, WORTH_SORTING = 16, 1 << 15  # up to as many places, and from this number of values on, no rounds are made
@@ -27,7 +28,7 @@ def at_rows(ufunc: Any, target: Any, where: Any, values: Any, blank: bool = Fals
     before, count, after = target.shape
     if distinct or (after >= WIDE and _are_distinct(where, count)):
         _at_distinct(ufunc, target, where, values, blank)
-    elif before * after >= LONG and where.size <= ONE_BY_ONE:
+    elif before * after >= LONG and where.size <= (ONE_BY_ONE if before == 1 else IN_PIECES):
         for i, place in enumerate(where.tolist()):
             ufunc(target[:, place], values[:, i], out=target[:, place])
     elif after >= WIDE and (
