@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import microgad as torch
 from microgad.ops.elementwise import Select
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan]
@@ -28,3 +29,14 @@ def test_select_keeps_every_bit_and_gives_positive_zeros(dtype, layout, mask_lay
 def test_select_broadcasts_its_mask():
     x, mask = draw(np.float32, 0), np.array([[True], [False]])
     np.testing.assert_array_equal(Select.apply(mask, x), np.where(mask, x, np.float32(0)))
+
+
+@pytest.mark.host("CuPy's own bytes are 0 and 1")
+@pytest.mark.parametrize("n", [10, 5000, 30_000])
+def test_bytes_that_are_viewed_as_booleans_hold_unless_they_are_0(n):
+    given = np.resize(np.array([0, 1, 2, 255], np.uint8), n)
+    x, mask = torch.ones(n), torch.from_numpy(given).view(torch.bool)
+    filled, written = x.masked_fill(mask, 7.0), x.clone()
+    written[mask] = 7.0
+    for out in (filled, written):
+        np.testing.assert_array_equal(out, np.where(given, 7, 1))

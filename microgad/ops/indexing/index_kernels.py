@@ -255,8 +255,11 @@ def _is_dense(mask: Any) -> bool:
 
 def filled(x: Any, mask: Any, value: Any) -> Any:
     """Return what x is, in C order, once the elements where a mask of its shape holds are set to one value."""
-    choose = np.where if x.size < WITH_BRANCHES else fast_where
-    return layouts.contiguous(choose(mask, np.asarray(value, x.dtype).reshape(()), x))
+    value = np.asarray(value, x.dtype).reshape(())
+    if x.size < WITH_BRANCHES:
+        return layouts.contiguous(np.where(mask, value, x))
+    holds = mask.view(np.int8) != 0  # a view of bytes as booleans may have others than 0 and 1
+    return layouts.contiguous(fast_where(holds, value, x))
 
 
 def put(x: Any, index: Any, values: Any) -> None:
