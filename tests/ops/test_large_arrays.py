@@ -410,6 +410,20 @@ def test_arithmetic_of_few_columns_and_of_long_rows_is_numpy_s(rng, name, dtype)
             assert result.dtype == expected.dtype
 
 
+@pytest.mark.host("tracemalloc sees the host's memory")
+@pytest.mark.parametrize("lies", [lambda x: x, lambda x: x.T])
+def test_a_cube_needs_no_second_array(lies):
+    x = lies(torch.rand(300, 400))
+    tracemalloc.start()
+    try:
+        cube = x**3
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.1 * x.numel() * x.itemsize
+    assert torch.equal(cube, x * x * x)
+
+
 @pytest.mark.parametrize("bound", [0.5, -0.0, 0.0, math.nan, math.inf])
 def test_bounds_of_no_dimensions_are_numbers(rng, bound):
     x = torch.tensor(np.concatenate([SPECIAL, rng.standard_normal(6000).astype(np.float32)]))

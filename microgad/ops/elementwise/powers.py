@@ -82,14 +82,22 @@ def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tens
 
 
 def _product(x: Any, y: Any, out: Any = None) -> Any:
-    plain = out is not None or type(x) is not np.ndarray or x.size < MANY
-    return np.multiply(x, y, out=out) if plain else arithmetic(np.multiply, x, y)
+    if out is not None:
+        return np.multiply(x, y, out=out)
+    return x * y if type(x) is not np.ndarray or x.size < MANY else arithmetic(np.multiply, x, y)
+
+
+def _cube(x: Any, out: Any = None) -> Any:
+    square = _product(x, x)
+    if out is None and type(square) is np.ndarray and square.strides == x.strides:
+        out = square  # a second large array would take longer than the product
+    return _product(square, x, out)
 
 
 _PRODUCTS: dict[float, Callable[..., Any]] = {
     1: lambda x, out=None: np.positive(x, out=out),
     2: lambda x, out=None: _product(x, x, out),
-    3: lambda x, out=None: _product(_product(x, x), x, out),
+    3: _cube,
     0.5: lambda x, out=None: np.sqrt(x, out=out),
     -1: lambda x, out=None: np.divide(1, x, out=out),
     -2: lambda x, out=None: np.divide(1, x * x, out=out),
