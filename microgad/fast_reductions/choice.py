@@ -33,7 +33,7 @@ from .layouts import in_memory_order, once, one_axis_first
 from .lines import add_blocks, in_blocks, in_wide_rows, pairwise, transposed
 from .products import sum_rows
 
-MANY_ROWS = 1 << 5  # rows that are summed faster by products with ones, also if their elements are fewer
+MANY_ROWS = 1 << 5  # rows that are summed faster by products with ones even if their elements are fewer; × 4 with gaps
 MOST_BOOLEANS = 1 << 22  # elements up to which booleans may be copied as float32
 FEW_IN_ROW = 6  # elements of a row between gaps for which it pays to copy them
 
@@ -53,8 +53,8 @@ def way(
     inexact = loses_digits(ufunc, dtype, lengths)
     slow = bare and (has_many_short_loops(lengths) or inexact)
     product = products and ufunc is np.add and dtype.char in "fd" and len(lengths) > 1 == lengths[-1]
-    product = product and math.prod(shape) >= min(MANY_PRODUCTS, MANY_ROWS * lengths[-2])
     dense = not strides or is_row_major(shape, strides, dtype.itemsize, order)
+    product = product and math.prod(shape) >= min(MANY_PRODUCTS, (1 if dense else 4) * MANY_ROWS * lengths[-2])
     matrices = matrices_with_gaps(shape, strides, dtype.itemsize, axes, order) if strides and bare and product else ()
     again, result = partial(fast_reduce, keepdims=keepdims, products=True), reduced_shape(shape, axis, keepdims)
 

@@ -33,14 +33,12 @@ def sum_rows(rows: Any) -> Any:
         return sum_rows(parts) + sum_rows(rows[..., : n % most])
     if size == n:
         return rows @ ones(n, rows)
-    parts = rows.reshape(*lead, count, n // size, size)
     if rows.flags.c_contiguous:
-        sums = parts.reshape(-1, size) @ ones(size, rows)
-    elif count > n // size:  # as few products as possible
-        sums = (parts.swapaxes(-3, -2) @ ones(size, rows)).swapaxes(-2, -1)
-    else:
-        sums = parts @ ones(size, rows)
-    return sum_rows(sums.reshape(*lead, count, n // size))
+        return sum_rows((rows.reshape(-1, size) @ ones(size, rows)).reshape(*lead, count, n // size))
+    parts = rows.reshape(*lead, count, n // size, size)
+    if count > n // size:  # as few products as possible
+        return sum_rows((parts.swapaxes(-3, -2) @ ones(size, rows)).swapaxes(-2, -1))
+    return sum_rows(parts @ ones(size, rows))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -14,7 +14,8 @@ from ...fast_reductions.lines import BLOCK_SIZE, SHORT_RUN
 from . import layouts
 
 ROOM = {"cpu": 1 << 19, "cuda": 1 << 28, "meta": 1 << 62}  # bytes of a block of images
-MANY = 1 << 12  # elements of an operand that repay the time to ask how it lies
+MANY = 1 << 13  # elements of an operand that repay the time to ask how it lies
+MANY_ROWS = 1 << 12  # rows of few elements that repay a call for each of their columns
 UFUNC_BUFFER = 1 << 13  # elements of the buffer that NumPy's ufuncs use by default
 
 
@@ -84,6 +85,9 @@ def arithmetic(ufunc: Any, a: np.ndarray, b: Any) -> Any:
     are therefore computed column by column, in a tenth to two thirds of the time, and rows of medium length without
     the copies that `unbuffered` avoids.
     """
+    least = BLOCK_SIZE if a.ndim < 2 or a.shape[-1] > 4 else MANY_ROWS * a.shape[-1]
+    if a.size < least and (type(b) is not np.ndarray or b.size < least):
+        return ufunc(a, b)
     contiguous = a.flags.c_contiguous
     if type(b) is np.ndarray:
         shape, parts = a.shape, [a, b]
