@@ -197,12 +197,13 @@ def is_operand(x: Any) -> bool:
 def by_copy(function: F, formula: Callable[..., None] | None = None) -> F:
     """Make the in-place method `op_` of a composite: the result is copied into the Tensor's memory.
 
-    `formula` computes one with as many operands as it has, and a factor `value`, in one `update`.
+    `formula` computes one with as many operands as it has, and with operands a factor `value`, in one `update`.
     """
     count = -1 if formula is None else formula.__code__.co_argcount - 2
+    known = {"value"} if count > 0 else set()
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
-        plain = len(args) == count and options.keys() <= {"value"}
+        plain = len(args) == count and options.keys() <= known
         if plain and formula is not None and update(method.__name__, formula, self, options.get("value", 1), *args):
             return self
         recorded = any(map(_on_graph, (self, *args, *options.values())))

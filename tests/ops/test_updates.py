@@ -171,3 +171,8 @@ def test_a_recorder_sees_the_operations_of_an_update() -> None:
     with torch.record() as tape:
         x.addcmul_(torch.ones(3), torch.ones(3), value=2)
     assert len(tape.ops) > 1
+
+
+def test_the_in_place_form_takes_no_factor_that_the_operation_lacks() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'value'"):
+        torch.ones(2).deg2rad_(value=2)
