@@ -306,14 +306,19 @@ IMAGES = {
 }
 
 
+@pytest.mark.parametrize("size", [4, 36])
+@pytest.mark.parametrize("forms", [*itertools.product(("contiguous_format", "channels_last"), repeat=2)])
 @pytest.mark.parametrize(
     ("operation", "create_graph"), [*itertools.product(IMAGES, (False, True))][:-1]
 )  # group_norm's derivative that is recorded is composed of elementary operations
-def test_gradients_of_images_in_channels_last_format(operation, create_graph):
+def test_gradients_of_images(operation, create_graph, forms, size):
+    """They have the input's format in pooling, padding and normalization, and the given gradient's in shuffles."""
     strides = []
     for t in (torch, microgad):
-        x = t.rand(2, 16, 32, 36).to(memory_format=t.channels_last).requires_grad_()
+        given, after = (getattr(t, form) for form in forms)
+        x = t.rand(2, 16, size, size).contiguous(memory_format=given).requires_grad_()
         out = IMAGES[operation](x, t.nn.functional)
-        (grad,) = t.autograd.grad(out.pow(2).sum(), x, create_graph=create_graph)
+        factors = t.rand_like(out).contiguous(memory_format=after)
+        (grad,) = t.autograd.grad(out, x, factors, create_graph=create_graph)
         strides.append(grad.stride())
     assert strides[1] == strides[0]

@@ -48,6 +48,7 @@ class NonConstantPad(LinearMap):
     """Pad with x's own values; `mode` is NumPy's reflect, symmetric, edge or wrap."""
 
     symbol, operator, zero_link, native_half = "pad", "pad", Flat, True
+    channels_last = False  # whether the gradient is in channels-last format, as x
 
     def forward(self, x):
         out = _with_empty_border(layouts.contiguous(x) if self.mode == "wrap" else x, self.widths)
@@ -56,15 +57,14 @@ class NonConstantPad(LinearMap):
         return out
 
     def adjoint(self, grad):
-        last = layouts.channels_last(grad)
-        grad = grad.copy("K" if last else "C")
+        grad = layouts.in_format(grad, self.channels_last).copy("K")
         for axis, (low, high) in enumerate(self.widths):
             lead, n = (slice(None),) * axis, grad.shape[axis] - low - high
             for put, source in _border_along_axis(n, low, high, self.mode):
                 part = grad[(*lead, put)]
                 grad[(*lead, source)] += part.sum(axis, keepdims=True) if self.mode == "edge" else part
             grad = grad[(*lead, slice(low, low + n))]
-        return layouts.in_format(grad, last)
+        return layouts.in_format(grad, self.channels_last)
 
 
 def _with_empty_border(x: Any, widths: Widths) -> Any:
@@ -190,7 +190,8 @@ def padded(input: Tensor, widths: Sequence[tuple[int, int]], mode: str, value: A
                 f"pad: {TOO_WIDE[mode]}, but got: padding ({low}, {high}) at dimension {axis} of input "
                 f"{list(input.shape)}"
             )
-    out = NonConstantPad.apply(input, widths=wide, mode=mode)
+    last = mode != "wrap" and layouts.channels_last(input.array)
+    out = NonConstantPad.apply(input, widths=wide, mode=mode, channels_last=last)
     return _crop(out, crops).clone() if crops else out
 
 

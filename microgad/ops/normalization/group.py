@@ -102,6 +102,8 @@ class GroupNorm(Function):
                     part -= _mean(scaled)
                 part *= inv_std[rows]
         affine = (None if sums is None else sums.reshape(self.affine) for sums in (grad_weight, grad_bias))
+        if self.needs[0] and not self.in_rows:
+            grad_input = layouts.match_memory_format(grad_input, input)
         return (grad_input if self.needs[0] else None, *affine)
 
     def _parts(self, x: Any) -> Iterator[tuple[slice, slice]]:

@@ -42,6 +42,7 @@ class MaxPool2d(Function):
     native_half = True  # but computed in float32: NumPy is slow at comparing float16
     window: Window
     indices: bool
+    channels_last = False  # whether the gradient's channels lie innermost in memory, as the input's
 
     def forward(self, input):
         check(input, self.window, "fiu")
@@ -53,7 +54,8 @@ class MaxPool2d(Function):
         return out, layouts.match_memory_format(flat_positions(self.winner, self.window), like)
 
     def grad_input(self, grad, winner):
-        return MaxPoolScatter.apply(grad[0] if self.indices else grad, winner=winner, window=self.window)
+        grad = grad[0] if self.indices else grad
+        return MaxPoolScatter.apply(grad, winner=winner, window=self.window, channels_last=self.channels_last)
 
 
 class MaxPool1d(MaxPool2d):
@@ -77,9 +79,10 @@ class MaxPoolScatter(LinearMap):
     symbol, operator = "unpool", None
     window: Window
     winner: Any
+    channels_last = False  # whether the result's channels lie innermost in memory
 
     def forward(self, x):
-        last = channels_innermost(x)
+        last = self.channels_last
         x, winner = (layouts.moveaxis(a, 1, -1) if last else a for a in (x, self.winner))
         sizes, at = self.window.size, 1 if last else 2
         out = np.empty_like(x, shape=(*x.shape[:at], *sizes, *x.shape[at + len(sizes) :]), order="C")
@@ -106,16 +109,17 @@ class AvgPool2d(LinearMap):
     window: Window
     count_include_pad: bool
     divisor_override: int | None
+    channels_last = False  # whether the gradient's channels lie innermost in memory, as the input's
 
     def forward(self, input):
         check(input, self.window, "f", also=np.int64)
         out = divide(window_sums(padded(input, self.window, keep=True), self.window), divisor(self, input))
-        like = () if input.ndim == 5 else (layouts.lines_as_planes(input),)  # PyTorch makes volumes contiguous
+        like = () if input.ndim == 5 else (layouts.lines_as_planes(input),)
         return layouts.match_memory_format(out, *like)
 
     def adjoint(self, grad):
-        window, grad = self.window, grad / divisor(self, grad)
-        if last := channels_innermost(grad):
+        window, last, grad = self.window, self.channels_last, grad / divisor(self, grad)
+        if last:
             grad = layouts.moveaxis(grad, 1, -1)
         first = 1 if last else 2
         lines = enumerate(
@@ -226,7 +230,8 @@ def _max_pool(op: type[MaxPool2d], dims: int, input: Any, settings: Any, return_
     batched = input.ndim != dims + 1
     batch = input if batched else input.unsqueeze(0)
     window = Window.pooling(op.__name__, dims, batch.array.shape[2:], *settings)
-    found = op.apply(batch, window=window, indices=bool(return_indices))
+    last = channels_innermost(batch.array)
+    found = op.apply(batch, window=window, indices=bool(return_indices), channels_last=last)
     if batched:
         return found
     name = f"MaxPool{dims}DWithIndices"
@@ -331,7 +336,10 @@ def _avg_pool(op: type[AvgPool2d], dims: int, input: Any, settings: Any, count_i
         raise invalid(
             op.__name__, f"input of size {window.size} is smaller than kernel_size {window.kernel}", ShapeError
         )
-    out = op.apply(batch, window=window, count_include_pad=count_include_pad, divisor_override=divisor)
+    out = op.apply(
+        batch, window=window, count_include_pad=count_include_pad, divisor_override=divisor,
+        channels_last=dims < 3 and channels_innermost(batch.array),  # PyTorch makes volumes contiguous
+    )  # fmt: skip
     return out if batched else unbatch(f"AvgPool{dims}D", out, dims)
 
 
