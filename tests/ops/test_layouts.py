@@ -199,7 +199,7 @@ IMAGES = {
 @pytest.mark.parametrize("channels", [4, 80])
 @pytest.mark.parametrize("operation", IMAGES)
 def test_images_in_channels_last_format_have_the_results_of_contiguous_ones(rng, operation, channels) -> None:
-    """Derivatives also have the format of the results' derivatives."""
+    """Their derivatives are the same, too, to second order."""
     values, results = rng.integers(0, 9, (4, channels, 10, 12)) + 0.5, []
     if operation.startswith("max"):
         values[1, 2, 3:5, 4] = np.nan
