@@ -90,3 +90,13 @@ def test_a_failed_call_leaves_nothing_for_the_collector():
         with contextlib.suppress(RuntimeError, TypeError):
             net(*args)
     assert gc.collect() == 0
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+def test_a_checkpoint_that_stops_in_batch_norm_leaves_nothing_for_the_collector():
+    """The norm updates its statistics after the operation that raises."""
+    norm, x = nn.BatchNorm1d(3), torch.rand(4, 3, requires_grad=True)
+    gc.collect()
+    torch.utils.checkpoint.checkpoint(norm, x, use_reentrant=False).sum().backward()
+    assert gc.collect() == 0
+    assert norm.num_batches_tracked == 2

@@ -208,18 +208,21 @@ def _batch_norm(
     for name, running in (("running_mean", running_mean), ("running_var", running_var)):
         if running is not None and running.array.shape != input.array.shape[1:2]:
             raise ShapeError(f"batch_norm: {size_rule(input, name, running)}")
-    stopped = None
     try:
         out, mean, var = BatchNorm.apply(input, weight, bias, eps=eps)
-    except Stopped as reason:  # the running statistics are a part of the operation
-        stopped, (out, mean, var) = reason, reason.results
+    except Stopped as stopped:  # the running statistics are a part of the operation
+        _track(running_mean, running_var, momentum, input, *stopped.results[1:])
+        raise
+    _track(running_mean, running_var, momentum, input, mean, var)
+    return out
+
+
+def _track(running_mean: Any, running_var: Any, momentum: float, input: Tensor, mean: Tensor, var: Tensor) -> None:
+    """Move running statistics, if there are any, towards those of a batch."""
     count = channel_size(input.array)
     if running_mean is not None and running_var is not None and count:
         running_mean.add_((mean.array - running_mean.array) * momentum)
         running_var.add_((var.array * (count / (count - 1)) - running_var.array) * momentum)
-    if stopped is not None:
-        raise stopped
-    return out
 
 
 @composite
