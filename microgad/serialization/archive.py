@@ -66,7 +66,7 @@ class Reader:
                 entries = archive.infolist()
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
             raise FileError(f"is damaged or cut off: {error}") from None
-        file.seek(max(0, self.length - _END.size - 0xFFFF))  # other bytes may follow it, as in a padded download
+        file.seek(max(0, self.length - _END.size - 0x10000))  # other bytes may follow it, as in a padded download
         _, mark, end = file.read().rpartition(b"PK\5\6")
         if len(end) < _END.size - 4 or _END.unpack(mark + end[: _END.size - 4])[4] not in (len(entries), 0xFFFF):
             raise FileError(f"ends with no list of {len(entries)} records, but these were found")

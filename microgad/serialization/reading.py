@@ -234,7 +234,7 @@ def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
         file.seek(begins + size)  # another object may follow
         return obj
     except _OfProgram as raised:
-        own = raised.error
+        own: Any = raised.error
     except FileError as error:
         raise type(error)(f"load: {name} {error}") from None
     except DeviceError as error:
@@ -242,7 +242,10 @@ def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
         raise DeviceError(f"{hint}load: {error}, or load with map_location='cpu'") from None
     except INVALID as error:
         raise FileError(f"load: {name} makes no sense: {_describe(error)}") from None
-    raise own
+    try:
+        raise own
+    finally:  # or the error and this frame, which is in its traceback, would keep each other and the file's contents
+        del own
 
 
 def _device(place: Location) -> str:
@@ -260,8 +263,9 @@ def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
     archive.leave_folder()
     if "data.pkl" not in archive:
         raise FileError("is a zip archive, but not one of PyTorch's: it holds no data.pkl")
-    if not 1 <= int(archive.read("version")) <= 10:
-        raise FileError(f"has the version {archive.read('version').decode()!r}, but only those from 1 to 10 are known")
+    version = archive.read(".data/version" if ".data/version" in archive else "version")
+    if not 1 <= int(version) <= 10:
+        raise FileError(f"has the version {version.decode()!r}, but only those from 1 to 10 are known")
     order = (_default_endianness or LoadEndianness.LITTLE).name.lower()
     if "byteorder" in archive:
         order = archive.read("byteorder").decode()

@@ -138,7 +138,12 @@ def test_a_version_that_is_none_or_unknown_is_rejected(version: bytes, message: 
     rejects(archive_with({"version": version}), message)
 
 
-@pytest.mark.parametrize("more", [b"\n", b"xxx", bytes(60_000)])
+def test_the_version_may_be_under_its_other_name() -> None:
+    """PyTorch reads `.data/version`, too, and that first."""
+    assert "w" in torch.load(io.BytesIO(archive_with({".data/version": b"3\n", "version": b"x"})))
+
+
+@pytest.mark.parametrize("more", [b"\n", b"xxx", bytes(60_000), bytes(2**16)])
 def test_bytes_after_the_archive_are_ignored(more: bytes) -> None:
     """As in PyTorch: a download may be padded."""
     loaded = torch.load(io.BytesIO(WHOLE.getvalue() + more))

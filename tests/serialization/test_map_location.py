@@ -1,6 +1,7 @@
 """load puts what a file holds where map_location says."""
 
 import io
+import weakref
 from typing import Any
 
 import pytest
@@ -59,3 +60,19 @@ def test_map_location_may_return_another_storage_of_that_size() -> None:
     assert loaded[0].data_ptr() == x.data_ptr() == loaded[1].data_ptr() - 4
     with pytest.raises(RuntimeError, match="has a storage of 8 bytes, but map_location made 3 of it"):
         load(io.BytesIO(saved(x)), map_location=lambda storage, place: microgad.UntypedStorage(3))
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+def test_an_error_of_the_program_s_map_location_keeps_no_storage() -> None:
+    memories = []
+
+    def place(storage: Any, location: str) -> Any:
+        memories.append(weakref.ref(storage))
+        return {}[location]
+
+    file = io.BytesIO()
+    save(microgad.ones(2), file)
+    file.seek(0)
+    with pytest.raises(KeyError):
+        load(file, map_location=place)
+    assert [memory() for memory in memories] == [None]
