@@ -108,7 +108,7 @@ def define_getattr(
 
     def __getattr__(name: str) -> Any:
         if name == "__all__" and not extras:
-            return exported(module) + [each for each, home in homes.items() if home != f".{each}"]
+            return exported(module) + [each for each, home in homes.items() if each[0] != "_" and home != f".{each}"]
         if name not in homes:
             return raise_missing(module["__name__"], name)
         try:
@@ -152,7 +152,12 @@ def _is_tool(value: Any) -> bool:
     return getattr(value, "__module__", None) in _TOOL_MODULES
 
 
-_WITH_PARTS = ("microgad.nn", "microgad.nn.utils")  # PyTorch's packages of which programs also import modules by *
+# Modules that `from torch.nn import *` and so on import. Others mustn't overwrite a program's names, such as `init`.
+_PARTS = {
+    "microgad.nn": "attention common_types functional grad init modules parallel parameter utils",
+    "microgad.nn.utils": "parametrizations parametrize rnn stateless",
+    "microgad.autograd": "grad_mode variable",
+}
 
 
 def _is_part(module: dict[str, Any], name: str) -> bool:
@@ -160,17 +165,18 @@ def _is_part(module: dict[str, Any], name: str) -> bool:
 
 
 def exported(module: dict[str, Any]) -> list[str]:
-    """Return what `from module import *` imports: what microgad defines, and no modules except for torch.nn.
+    """Return what `from module import *` imports: what microgad defines, and no modules but those that PyTorch gives.
 
     >>> from microgad.distributions.normal import __all__ as names
     >>> "Normal" in names, "annotations" in names
     (True, False)
     """
+    parts = _PARTS.get(module["__name__"], "").split()
     return [
         name
         for name, value in module.items()
         if not name.startswith("_")
-        and (not isinstance(value, ModuleType) or (module["__name__"] in _WITH_PARTS and _is_part(module, name)))
+        and (not isinstance(value, ModuleType) or name in parts)
         and (getattr(value, "__module__", None) or "microgad").partition(".")[0] in ("microgad", "torch")
         and type(value).__module__ != "typing"  # a module's TypeVar F must not overwrite a program's F
         and name not in ("annotations", "TYPE_CHECKING")

@@ -21,7 +21,8 @@ from microgad.utils.data.multiprocess import _MultiProcessingDataLoaderIter
     [
         ("nn", "init functional utils parameter modules Linear"),
         ("nn.utils", "rnn parametrize stateless clip_grad_norm_"),
-        ("autograd", "gradcheck gradgradcheck detect_anomaly grad Function"),
+        ("nn.modules", "Linear Module"),
+        ("autograd", "gradcheck gradgradcheck detect_anomaly grad Function grad_mode variable"),
         ("porting.torch_modules.multiprocessing", "Process Pool Queue Lock cpu_count spawn"),
         ("porting.torch_modules.types", "Number Device"),
     ],
@@ -30,6 +31,19 @@ def test_star_import_gives_what_programs_take_from_it(module: str, expected: str
     names: dict[str, Any] = {}
     exec(f"from microgad.{module} import *", names)
     assert {*expected.split()} <= {*names}
+
+
+@pytest.mark.parametrize(
+    ("module", "own"),
+    [
+        ("nn", "stateless extras deprecation"), ("nn.utils", "init clip_grad prune fusion"),
+        ("nn.modules", "init functional utils parameter"), ("utils.data.dataloader", "_MultiProcessingDataLoaderIter"),
+    ],
+)  # fmt: skip
+def test_star_import_overwrites_no_names_that_pytorchs_does_not(module: str, own: str) -> None:
+    names = dict.fromkeys(own.split(), "own")
+    exec(f"from microgad.{module} import *", names)
+    assert {names[name] for name in own.split()} == {"own"}
 
 
 def test_annotations_of_modules_can_be_read_anywhere() -> None:

@@ -31,4 +31,7 @@ for _module, _name in ((flatten, "flatten"), (channelshuffle, "channelshuffle"))
 
 def __getattr__(name: str) -> Any:
     """Return a layer by its name: `nn.modules.Linear` is `nn.Linear`."""
-    return getattr(importlib.import_module("..", __name__), name)
+    nn = importlib.import_module("..", __name__)
+    if name == "__all__":
+        return [each for each in nn.__all__ if isinstance(getattr(nn, each), type)]
+    return getattr(nn, name)
