@@ -38,7 +38,7 @@ def read(node: Function) -> Any:
     for i in range(0, len(counters), 2):
         if counters[i][0] != counters[i + 1]:
             versions.check(node, counters[i], counters[i + 1])
-    return kept.unpack() if isinstance(kept, Packed) else kept
+    return kept if type(kept) is list or not isinstance(kept, Packed) else kept.unpack()
 
 
 def free(node: Function) -> None:

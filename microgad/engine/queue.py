@@ -22,7 +22,9 @@ class Queue:
 
     def add(self, node: Function, grad: Any, owned: bool) -> None:
         """Add to a node's gradient."""
-        position = self.positions.get(node.number, node.number) if self.positions else node.number
+        position: float = node.number
+        if self.positions:
+            position = self.positions.get(node.number, position)
         waiting = self.pending.get(position)
         if waiting is None:
             heappush(self.heap, -position)
