@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from operator import setitem
 
 import pytest
 
 import microgad as torch
+from microgad import gradients
 from microgad.errors import notices
+from microgad.lazy import LazyModule
 from microgad.nn import functional as F
 from microgad.utils.checkpoint import checkpoint, checkpoint_sequential
 
@@ -120,6 +123,15 @@ def test_deprecated_arguments_of_autograd_work_and_warn():
         torch.autograd.backward(x.sum(), torch.tensor(2.0), grad_variables=torch.tensor(2.0))
     with pytest.warns(FutureWarning, match="only_inputs"):
         torch.autograd.grad(x.sum(), x, only_inputs=False)
+
+
+def test_a_warning_from_a_module_that_is_imported_for_it_is_given_at_the_program_s_line(monkeypatch):
+    monkeypatch.delitem(sys.modules, "microgad.errors.gradients", raising=False)
+    monkeypatch.setattr(gradients, "gradient_errors", LazyModule("microgad.errors.gradients"))
+    for _ in range(2):  # the first use of a lazy module's function goes through one frame more
+        with pytest.warns(FutureWarning, match="grad_variables") as warned:
+            torch.autograd.backward(result(), grad_variables=torch.ones(2))
+        assert [each.filename for each in warned] == [__file__]
 
 
 def test_no_warning_where_pytorch_gives_none():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from . import ArgumentError, DeviceError, DtypeError, GraphError, ShapeError
+from .notices import warn
 
 
 def unused(i: int, shape: tuple[int, ...]) -> GraphError:
@@ -71,7 +71,7 @@ def check_device(grad: Any, result: Any, i: int) -> None:
 
 def old_gradients(grad_tensors: Any, grad_variables: Any) -> Any:
     """The gradients for `backward` where they are given by their name before PyTorch 0.4, `grad_variables`."""
-    warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=3)
+    warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning)
     if grad_tensors is not None:
         raise ArgumentError("backward: both grad_tensors and grad_variables were given; use grad_tensors")
     return grad_variables
@@ -82,7 +82,7 @@ def check_grad(inputs: tuple[Any, ...], only_inputs: bool, materialize_grads: bo
     operator.index(materialize_grads), operator.index(False if allow_unused is None else allow_unused)
     if not only_inputs:
         said = "only_inputs argument is deprecated and is ignored now (defaults to True); `backward` adds to .grad"
-        warnings.warn(said, FutureWarning, stacklevel=3)
+        warn(said, FutureWarning)
     if not inputs:
         raise ArgumentError("`inputs` argument to `grad()` cannot be empty.")
     if materialize_grads and allow_unused is not None and not allow_unused:
