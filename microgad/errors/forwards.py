@@ -71,7 +71,8 @@ def in_apply(error: Exception, cls: Any, path: str, inputs: Any, settings: dict[
             op = name
         own: dict[int, list[str]] = {}
         for argument, x in _arguments(call):
-            own.setdefault(id(x), []).append(argument)  # add(x, x) has two names for x
+            name = "other" if argument == "dim" else argument  # max(input, other)
+            own.setdefault(id(x), []).append(name)  # add(x, x) has two names for x
         names = tuple(
             own[id(x)].pop(0) if hasattr(x, "shape") and own.get(id(x)) else name
             for x, name in zip(inputs, _one_each(names, inputs), strict=False)
