@@ -111,3 +111,14 @@ class Plan:
                 raise rules.not_constant(type(node), name, value.dtype)
             if read:
                 kept.append(value)
+
+
+class Packed(list[Any]):
+    """An empty list in the place of `kept`, for values that hooks have packed: `unpack` brings them back.
+
+    A list `values` has what is there of them: in packed form, numbers as they are, or None.
+    """
+
+    def unpack(self) -> list[Any]:
+        """The list of kept values."""
+        raise NotImplementedError

@@ -90,7 +90,7 @@ UFUNC_CLASS = "class {}(Function):\n    def forward(self, *inputs):\n        ret
 LEFT_OUT = frozenset((  # attributes of a Function that a program doesn't need
     "symbol", "numpy", "promote", "write", "decomposition", "may_share", "constants", "broadcasts", "conjugates",
     "materializes", "zero_link", "native_half", "elementwise", "last_first", "all_edges", "operator", "node_name",
-    "saved_names",
+    "saved_names", "large",
 ))  # fmt: skip
 IMPORTED_MODULES = {"numpy", *sys.stdlib_module_names}
 REMOVED = "\0"  # marks lines to be removed

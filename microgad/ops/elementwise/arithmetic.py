@@ -6,7 +6,6 @@ import operator
 from typing import Any
 
 import numpy as np
-from numpy import ndarray
 
 from ... import dtypes
 from ...errors import DtypeError, KindError
@@ -17,7 +16,7 @@ from ...state import composite
 from ...type_aliases import Operand, Tensor
 from ..creation.scalars import as_scalar, check_scale_factor, checked_scalar, scale_factor
 from ..support import layouts
-from ..support.blocks import MANY, arithmetic, by_blocks
+from ..support.blocks import by_blocks, by_rows
 from ..support.out import apply_into, into
 from ..support.spelling import numbers_first, old_order, tensors_only
 from .operands import require_tensor, require_tensors, wrap_scalars
@@ -28,10 +27,10 @@ class Add(Function):
     """a + b, broadcast."""
 
     symbol, numpy, promote, conjugates = "+", np.add, dtypes.promote, False  # the derivatives are real
-    all_edges = True
+    all_edges, large = True, by_rows(np.add)
 
     def forward(self, a, b):
-        return a + b if type(a) is not ndarray or a.size < MANY else arithmetic(np.add, a, b)
+        return a + b
 
     def grad_a(self, grad):
         return grad
@@ -96,7 +95,7 @@ class Sub(Function):
     """a - b, broadcast."""
 
     symbol, numpy, conjugates = "−", np.subtract, False
-    all_edges = True
+    all_edges, large = True, by_rows(np.subtract)
 
     @staticmethod
     def promote(arrays):
@@ -104,7 +103,7 @@ class Sub(Function):
         return dtypes.promote(arrays)
 
     def forward(self, a, b):
-        return a - b if type(a) is not ndarray or a.size < MANY else arithmetic(np.subtract, a, b)
+        return a - b
 
     def grad_a(self, grad):
         return grad
@@ -147,11 +146,11 @@ class Mul(Function):
     """a · b, broadcast."""
 
     symbol, numpy, promote = "×", np.multiply, dtypes.promote_exactly
-    all_edges = True
+    all_edges, large = True, by_rows(np.multiply)
     exact_scalars = True
 
     def forward(self, a, b):
-        return a * b if type(a) is not ndarray or a.size < MANY else arithmetic(np.multiply, a, b)
+        return a * b
 
     def grad_a(self, grad, b):
         return grad * b

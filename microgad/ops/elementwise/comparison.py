@@ -11,7 +11,7 @@ from ... import dtypes
 from ...errors import ArgumentError, DeviceError, DtypeError
 from ...function import Function
 from ...type_aliases import Operand, Tensor
-from ..support.blocks import MANY, arithmetic
+from ..support.blocks import by_rows
 from ..support.out import into
 from ..support.spelling import tensors_only
 from .operands import require_one_tensor, require_tensor, require_tensors
@@ -30,11 +30,13 @@ def non_differentiable(
         return ufunc(x)
 
     def binary(self: Function, a: Any, b: Any) -> Any:
-        return ufunc(a, b) if type(a) is not np.ndarray or a.size < MANY else arithmetic(ufunc, a, b)
+        return ufunc(a, b)
 
     forward, formula = (unary, f"{symbol} x.") if ufunc.nin == 1 else (binary, f"a {symbol} b, broadcast.")
     body: dict[str, Any] = {"forward": forward, "symbol": symbol, "numpy": ufunc}
     body |= {"__doc__": formula, "__module__": module, **attributes}
+    if body["forward"] is binary:
+        body["large"] = by_rows(ufunc)
     if kinds:
         body["promote"] = dtypes.only(kinds, promotion)
     return type(name, (Function,), body)

@@ -14,7 +14,7 @@ from ...function import Function
 from ...function.half import HALF, by_forward, wide
 from ...type_aliases import Operand, Tensor
 from ..support import layouts
-from ..support.blocks import MANY, arithmetic, in_blocks
+from ..support.blocks import by_rows, in_blocks
 from ..support.out import apply_into, into
 from .comparison import non_differentiable
 from .operands import require_one_tensor, require_tensor, require_tensors, wrap_scalars
@@ -24,11 +24,11 @@ class Div(Function):
     """a / b, broadcast; integers give the default floating dtype."""
 
     symbol, numpy, promote = "÷", np.true_divide, dtypes.promote_floating_exactly
-    all_edges = True
+    all_edges, large = True, by_rows(np.true_divide)
     exact_scalars = True
 
     def forward(self, a, b):
-        return a / b if type(a) is not np.ndarray or a.size < MANY else arithmetic(np.true_divide, a, b)
+        return a / b
 
     def grad_a(self, grad, b):
         return grad / b

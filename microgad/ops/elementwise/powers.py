@@ -12,13 +12,13 @@ import numpy as np
 from ... import backend, dtypes, return_types
 from ...dtypes.type_names import TYPE_NAMES
 from ...errors import ArgumentError, DtypeError, KindError
-from ...function import Function
+from ...function import MANY, Function
 from ...function.half import by_forward, unless_converted
 from ...state import composite
 from ...type_aliases import Operand, Tensor
 from ..creation.scalars import checked_scalar
 from ..support import layouts
-from ..support.blocks import MANY, arithmetic, in_double
+from ..support.blocks import arithmetic, in_double
 from ..support.out import apply_into, into
 from .complex_numbers import is_complex
 from .operands import require_one_tensor, require_tensors

@@ -16,7 +16,7 @@ from ...function.naming import with_torch_name
 from ...type_aliases import Operand, Tensor
 from ..creation.scalars import checked_scalar
 from ..support import layouts
-from ..support.blocks import MANY, arithmetic, write_by_blocks
+from ..support.blocks import arithmetic, write_by_blocks
 from ..support.out import apply_into, into
 from ..support.spelling import tensors_only
 from .operands import require_tensor, require_tensors
@@ -28,8 +28,10 @@ class Maximum(Function):
     symbol, numpy, promote = "max", np.maximum, dtypes.only("biuf")
 
     def forward(self, a, b):
-        if type(a) is not np.ndarray or a.size < MANY:
-            return np.maximum(a, b)
+        return np.maximum(a, b)
+
+    @staticmethod
+    def large(a, b):
         number = _number(b, a)
         return arithmetic(np.maximum, a, b) if number is b else fast_maximum(number, a)
 
@@ -57,8 +59,10 @@ class Minimum(Function):
     symbol, numpy, promote = "min", np.minimum, dtypes.only("biuf")
 
     def forward(self, a, b):
-        if type(a) is not np.ndarray or a.size < MANY:
-            return np.minimum(a, b)
+        return np.minimum(a, b)
+
+    @staticmethod
+    def large(a, b):
         number = _number(b, a)
         return arithmetic(np.minimum, a, b) if number is b else fast_minimum(number, a)
 

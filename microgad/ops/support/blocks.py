@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -14,7 +15,6 @@ from ...fast_reductions.lines import BLOCK_SIZE, SHORT_RUN
 from . import layouts
 
 ROOM = {"cpu": 1 << 19, "cuda": 1 << 28, "meta": 1 << 62}  # bytes of a block of images
-MANY = 1 << 13  # elements of an operand that repay the time to ask how it lies
 MANY_ROWS = 1 << 12  # rows of few elements that repay a call for each of their columns
 UFUNC_BUFFER = 1 << 13  # elements of the buffer that NumPy's ufuncs use by default
 
@@ -110,6 +110,11 @@ def arithmetic(ufunc: Any, a: np.ndarray, b: Any) -> Any:
         return out
     with unbuffered_runs(_run(shape, parts)) if large else _UNCHANGED:
         return ufunc(a, b)
+
+
+def by_rows(ufunc: np.ufunc) -> Any:
+    """Return `arithmetic` of a ufunc, as the attribute `large` of its Function."""
+    return staticmethod(functools.partial(arithmetic, ufunc))
 
 
 _FASTER_UNBUFFERED = frozenset(
