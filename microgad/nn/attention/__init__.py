@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ... import state
-from ...ops import encoder_kernels
 from ...parameter import Parameter
 from ...tensor import Tensor
 from ...type_aliases import Device, Dtype
@@ -18,6 +17,7 @@ from .. import init
 from ..modules.layer_helpers import add_parameters
 from ..modules.linear import NonDynamicallyQuantizableLinear
 from ..modules.module import Module
+from . import evaluation
 
 __all__ = ["SDPBackend", "sdpa_kernel"]
 
@@ -145,8 +145,8 @@ class MultiheadAttention(Module):
         same = query is key is value
         fast = same and self._takes_fast_path(query, attn_mask, key_padding_mask)
         if fast and (arrays := self._fitting_arrays(query, attn_mask, key_padding_mask)) is not None:
-            ignored = encoder_kernels.ignored_keys(attn_mask, key_padding_mask, len(query), self.num_heads)
-            array, each = encoder_kernels.self_attention(
+            ignored = evaluation.ignored_keys(attn_mask, key_padding_mask, len(query), self.num_heads)
+            array, each = evaluation.self_attention(
                 arrays[0], self.num_heads, arrays[1:], ignored, weighted=need_weights
             )
             out, weights = Tensor._wrap(array), Tensor._wrap(each) if need_weights else None
@@ -197,7 +197,7 @@ class MultiheadAttention(Module):
         if padding is not None and (padding.array.dtype != bool or padding.array.shape != (batch, length)):
             return None
         parameters = self.in_proj_weight, self.in_proj_bias, self.out_proj.weight, self.out_proj.bias
-        return encoder_kernels.bare((Tensor, Parameter), query, *parameters)
+        return evaluation.bare((Tensor, Parameter), query, *parameters)
 
 
 def _has_no_key(attn_mask: Tensor | None, key_padding_mask: Tensor | None, batch: int, heads: int) -> Tensor:

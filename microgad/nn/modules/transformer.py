@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ... import state
-from ...ops import encoder_kernels
 from ...ops.activation import Gelu
 from ...ops.creation import full
 from ...ops.elementwise import Relu
@@ -17,7 +16,7 @@ from ...tensor import Tensor
 from ...type_aliases import Device, Dtype
 from .. import functional as F
 from .. import init
-from ..attention import MultiheadAttention
+from ..attention import MultiheadAttention, evaluation
 from .activation import GELU, ReLU
 from .container import ModuleList
 from .dropout import Dropout
@@ -142,11 +141,11 @@ class TransformerEncoderLayer(_TransformerLayer):
         if not norm.normalized_shape == self.norm2.normalized_shape == src.shape[2:]:
             return None
         arrays = attention._fitting_arrays(src, src_mask, padding)
-        own = encoder_kernels.bare((Tensor, Parameter), src, *[x for m in parts for x in (m.weight, m.bias)])
+        own = evaluation.bare((Tensor, Parameter), src, *[x for m in parts for x in (m.weight, m.bias)])
         if arrays is None or own is None:
             return None
-        ignored = encoder_kernels.ignored_keys(src_mask, padding, len(src), attention.num_heads)
-        out = encoder_kernels.encoder_layer(
+        ignored = evaluation.ignored_keys(src_mask, padding, len(src), attention.num_heads)
+        out = evaluation.encoder_layer(
             own[0], attention.num_heads, arrays[1:] + own[1:], function.apply, norm.eps, self.norm_first, ignored
         )
         wrapped: Tensor = Tensor._wrap(out)

@@ -48,7 +48,7 @@ def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.abs(torch.tensor([-1.5, 2.0]))
     tensor([1.5000, 2.0000])
     """
-    return apply_into(out, Abs, input, exact="" if input.is_complex() else "abs")
+    return apply_into(out, Abs, input, exact="" if out is None or input.is_complex() else "abs")
 
 
 class Sign(PiecewiseConstant):

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import state, torch_function
-from .attention import BLOCK_SCORES, Attention
-from .linalg.products import Linear
-from .normalization.group import LayerNorm
+from ... import state, torch_function
+from ...ops.attention import BLOCK_SCORES, Attention
+from ...ops.linalg.products import Linear
+from ...ops.normalization.group import LayerNorm
 
 
 def bare(kinds: Sequence[type], *tensors: Any) -> list[Any] | None:
