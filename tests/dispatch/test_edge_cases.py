@@ -36,6 +36,13 @@ def as_given(a: Any, array: Any) -> Any:
     return torch.tensor(array) if isinstance(a, torch.Tensor) else array
 
 
+@pytest.mark.host("NumPy arrays beside Tensors")
+def test_a_mask_says_where_insert_inserts() -> None:
+    """As in newer NumPy; older versions took its elements for indices."""
+    x = torch.tensor(VECTOR)
+    np.testing.assert_equal(np.insert(x, np.array([True, False, True]), 7.0).array, [7.0, 0.3, -1.2, 7.0, 2.1])
+
+
 @pytest.mark.parametrize("requires_grad", [True, False])
 @pytest.mark.parametrize(
     ("call", "array"),
@@ -102,7 +109,6 @@ def as_given(a: Any, array: Any) -> Any:
         (lambda a: np.polyval(a, 3), np.array([100, 10], np.int8)),
         (lambda a: np.searchsorted([0.1, 0.2, 0.3], a, side="right"), np.array([0.1, 0.2, 0.3])),
         (lambda a: np.searchsorted(a, [16777218.0, 16777219.0]), np.array([16777217, 16777219])),
-        (lambda a: np.insert(a, np.array([True, False, True]), 7.0), VECTOR),
         (lambda a: np.insert(a, slice(1, 3), 7.0), VECTOR),
         (lambda a: np.roll(a, (1, 2)), SQUARE),
         (np.tril, VECTOR),
