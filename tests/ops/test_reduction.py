@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import microgad as torch
-from microgad.ops.reduction.unique import _row_order
+from microgad.ops.reduction.unique_values import _row_order
 
 
 @pytest.fixture
