@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import subprocess
+import sys
 import typing
 from typing import Any
 
@@ -97,6 +99,14 @@ def test_names_that_tensordict_uses() -> None:
     seen = []
     torch.func.vmap(lambda x: seen.append(torch._C._functorch.is_batchedtensor(x)) or x)(torch.ones(2))
     assert (seen, torch._C._functorch.is_batchedtensor(torch.ones(2))) == ([True], False)
+
+
+def test_names_of_functorch_can_be_imported() -> None:
+    """As tensordict does, also those that only transforms of its own would call."""
+    program = "from torch._C._functorch import _add_batch_dim, is_batchedtensor; import torch; "
+    program += "print(is_batchedtensor(torch.ones(2)))"
+    found = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    assert found.stdout == "False\n", found.stderr
 
 
 def test_reductions_have_names_and_numbers() -> None:

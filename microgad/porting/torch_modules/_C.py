@@ -6,13 +6,13 @@ from typing import Any
 from ... import torch_function as _protocol
 from ...autograd import no_grad
 from ...backend.devices import device
-from ...batching.array import BatchedArray
 from ...dtypes import dtype as dtype
 from ...errors import UnsupportedError
 from ...generator import Generator as Generator
 from ...methods.conversion import destination
 from ...size import Size as Size
 from ...tensor import Tensor
+from . import _functorch as _functorch
 
 
 def _jit_set_profiling_mode(profiling_flag: bool) -> bool:
@@ -42,15 +42,6 @@ def _is_tracing() -> bool:
 def _is_torch_function_mode_enabled() -> bool:
     """Return whether a TorchFunctionMode is entered."""
     return _protocol.has_modes()
-
-
-class _functorch:
-    """torch._C._functorch: what a Tensor is inside of a transform."""
-
-    @staticmethod
-    def is_batchedtensor(tensor: Tensor) -> bool:
-        """Return whether `vmap` maps over the Tensor."""
-        return isinstance(tensor.array, BatchedArray)
 
 
 def _are_functorch_transforms_active() -> bool:
