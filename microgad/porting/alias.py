@@ -27,7 +27,6 @@ from .torch_modules.torch_version import TorchVersion
 # microgad's modules for PyTorch's, where the names differ; any other `torch.a.b` is `microgad.a.b`.
 MODULES = {
     "torch": "microgad",
-    "torch._C._functorch": "microgad.porting.torch_modules._functorch",
     "torch._ops": "microgad.porting.torch_modules.library",
     "torch._subclasses.fake_tensor": "microgad.porting.torch_modules._subclasses",
     "torch.autograd.function": "microgad.autograd.function",

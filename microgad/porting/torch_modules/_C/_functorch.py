@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...batching.array import BatchedArray
-from ...tensor import Tensor
+from ....batching.array import BatchedArray
+from ....tensor import Tensor
 
 
 def is_batchedtensor(tensor: Tensor) -> bool:

@@ -3,15 +3,15 @@
 import sys
 from typing import Any
 
-from ... import torch_function as _protocol
-from ...autograd import no_grad
-from ...backend.devices import device
-from ...dtypes import dtype as dtype
-from ...errors import UnsupportedError
-from ...generator import Generator as Generator
-from ...methods.conversion import destination
-from ...size import Size as Size
-from ...tensor import Tensor
+from .... import torch_function as _protocol
+from ....autograd import no_grad
+from ....backend.devices import device
+from ....dtypes import dtype as dtype
+from ....errors import UnsupportedError
+from ....generator import Generator as Generator
+from ....methods.conversion import destination
+from ....size import Size as Size
+from ....tensor import Tensor
 from . import _functorch as _functorch
 
 
