@@ -1,10 +1,12 @@
-"""The axes of reductions: which they are, the shape that is left, and how many elements are reduced to one."""
+"""Axes: an index along one; those of a reduction, the shape that is left, and the number of elements reduced to one."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 Axis = int | tuple[int, ...] | None
+WHOLE = (slice(None),)  # the index of an axis of which nothing is left out
 
 
 def wrapped(axis: Axis, ndim: int) -> tuple[int, ...]:
@@ -27,3 +29,13 @@ def reduction_size(shape: tuple[int, ...], axis: Axis) -> int:
     if axis is None or not shape:
         return math.prod(shape)
     return math.prod([shape[a] for a in axis]) if isinstance(axis, tuple) else shape[axis]
+
+
+def at_axis(axis: int, *items: Any) -> tuple[Any, ...]:
+    """Return the index of `items` from an axis on: x[at_axis(2, 0)] is x[:, :, 0]."""
+    return WHOLE * axis + items
+
+
+def slice_along(axis: int, start: int | None, stop: int | None, step: int | None = None) -> tuple[slice, ...]:
+    """Return the index of a slice along an axis: x[slice_along(1, 0, 3)] is x[:, 0:3]."""
+    return (*WHOLE * axis, slice(start, stop, step))

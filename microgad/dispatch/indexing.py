@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import function as core
+from ..backend.axes import at_axis
 from ..errors import ArgumentError
 from ..function import Function
 from ..ops import creation, indexing, movement
@@ -32,7 +33,7 @@ def _flat(a: Any) -> Any:
 def _take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
     a = as_exact_tensor(a)
     a, axis = (_flat(a), 0) if axis is None else (a, axis)
-    return a[(*(slice(None),) * (axis % a.ndim), _indices(indices, a.shape[axis], mode))]
+    return a[at_axis(axis % a.ndim, _indices(indices, a.shape[axis], mode))]
 
 
 def _take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import backend
 from .. import function as core
+from ..backend.axes import at_axis
 from ..errors import ArgumentError, DtypeError
 from ..ops import movement
 from ..ops.movement.dims import wrap_dim, wrap_dims
@@ -124,14 +125,14 @@ def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     count = values.shape[axis] if places.size == 1 else places.size
     values = movement.expand(values, (*arr.shape[:axis], count, *arr.shape[axis + 1 :]))
     order = np.insert(np.arange(n), places, n + np.arange(count))
-    return movement.cat([arr, values], axis)[(*(slice(None),) * axis, order)]
+    return movement.cat([arr, values], axis)[at_axis(axis, order)]
 
 
 def _delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     if axis is None:
         arr, axis = movement.ravel(arr), 0
     axis = wrap_dim(axis, arr.ndim, "delete")
-    return arr[(*(slice(None),) * axis, np.delete(np.arange(arr.shape[axis]), obj))]
+    return arr[at_axis(axis, np.delete(np.arange(arr.shape[axis]), obj))]
 
 
 def _resize(a: Any, new_shape: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.axes import at_axis
 from ...ops import creation, movement
 from ...ops.indexing import getitem
 from ...tensor import Tensor
@@ -25,7 +26,7 @@ def column(x: Any, ndim: int, axis: int = 1) -> Any:
 
 def take(x: Tensor, axis: int, places: Any) -> Any:
     """Index x at `places` along an axis, which is removed if `places` is a number."""
-    return getitem(x, (*(slice(None),) * (axis % x.ndim), places))
+    return getitem(x, at_axis(axis % x.ndim, places))
 
 
 @operator("Reshape")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.axes import slice_along
 from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
 from ...function.half import HALF
@@ -18,7 +19,7 @@ from ...state import composite
 from ...type_aliases import Tensor
 from ..elementwise import Sigmoid
 from ..elementwise.selection import fast_maximum, fast_minimum
-from ..movement.dims import slice_along, wrap_dim
+from ..movement.dims import wrap_dim
 from ..special.error_function import Erfc
 from ..support import fast_exp, layouts
 from ..support.blocks import by_blocks, by_blocks_if_bare

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.axes import slice_along
 from ...backend.axis_order import inverse
 from ...function.linear_map import LinearMap
-from ..movement.dims import slice_along
 from ..support.layouts import contiguous
 
 # The norm under which the inverse transform has the factor that the forward transform has under the key.

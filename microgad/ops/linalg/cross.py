@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ... import dtypes
+from ...backend.axes import at_axis
 from ...errors import KindError, ShapeError
 from ...errors.notices import once
 from ...function import Function
@@ -21,13 +22,13 @@ class Cross(Function):
     symbol, operator, promote = "×", "linalg_cross", dtypes.promote
 
     def forward(self, a, b):
-        lead = (slice(None),) * self.axis
-        (a0, a1, a2), (b0, b1, b2) = ([x[(*lead, i)] for i in range(3)] for x in (a, b))
+        places = [at_axis(self.axis, i) for i in range(3)]
+        (a0, a1, a2), (b0, b1, b2) = ([x[place] for place in places] for x in (a, b))
         first = a1 * b2 - a2 * b1
         out = np.empty_like(first, shape=(*first.shape[: self.axis], 3, *first.shape[self.axis :]), order="C")
-        out[(*lead, 0)] = first
-        out[(*lead, 1)] = a2 * b0 - a0 * b2
-        out[(*lead, 2)] = a0 * b1 - a1 * b0
+        out[places[0]] = first
+        out[places[1]] = a2 * b0 - a0 * b2
+        out[places[2]] = a0 * b1 - a1 * b0
         return out
 
     def grad_a(self, grad, b):

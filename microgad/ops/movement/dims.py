@@ -32,11 +32,6 @@ def wrap_dims(dims: int | Sequence[int], ndim: int, op: str, wrap_scalar: bool =
     return found
 
 
-def slice_along(axis: int, start: int | None, stop: int | None, step: int | None = None) -> tuple[slice, ...]:
-    """Return the index of a slice along an axis: x[slice_along(1, 0, 3)] is x[:, 0:3]."""
-    return (*(slice(None),) * axis, slice(start, stop, step))
-
-
 def as_tuple(numbers: Any) -> tuple[Any, ...]:
     """Return numbers as a tuple; a single one (see `is_number`) becomes a tuple of one."""
     return (numbers,) if is_number(numbers) else tuple(numbers)

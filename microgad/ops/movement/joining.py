@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes, function
+from ...backend.axes import at_axis, slice_along
 from ...errors import ArgumentError, DtypeError, GraphError, ShapeError
 from ...function import Function
 from ...state import composite
@@ -17,7 +18,7 @@ from ...updates import update
 from ..support import layouts
 from ..support.out import into
 from ..support.spelling import numpy_spelling
-from .dims import slice_along, wrap_dim
+from .dims import wrap_dim
 from .shape import atleast_1d, atleast_2d, atleast_3d, reshape
 
 
@@ -72,8 +73,7 @@ class Stack(Function):
         return stacked(inputs, self.axis)
 
     def grad_inputs(self, grad):
-        lead = (slice(None),) * self.axis
-        return tuple(grad[(*lead, i)] for i in range(grad.shape[self.axis]))
+        return tuple(grad[at_axis(self.axis, i)] for i in range(grad.shape[self.axis]))
 
 
 @numpy_spelling

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.axes import at_axis, slice_along
 from ...errors import ArgumentError, ShapeError
 from ...errors.arguments import as_sizes
 from ...function import Function
@@ -32,11 +33,10 @@ class Pad(Function):
             return x.copy(layouts.copy_order(x))  # PyTorch clones what it only crops
         out = _with_empty_border(x, self.widths)
         for axis, (low, high) in enumerate(self.widths):
-            lead = (slice(None),) * axis
             if low:
-                out[(*lead, slice(low))] = self.value
+                out[slice_along(axis, None, low)] = self.value
             if high:
-                out[(*lead, slice(out.shape[axis] - high, None))] = self.value
+                out[slice_along(axis, out.shape[axis] - high, None)] = self.value
         return out
 
     def grad_x(self, grad):
@@ -59,11 +59,11 @@ class NonConstantPad(LinearMap):
     def adjoint(self, grad):
         grad = layouts.in_format(grad, self.channels_last).copy("K")
         for axis, (low, high) in enumerate(self.widths):
-            lead, n = (slice(None),) * axis, grad.shape[axis] - low - high
+            n = grad.shape[axis] - low - high
             for put, source in _border_along_axis(n, low, high, self.mode):
-                part = grad[(*lead, put)]
-                grad[(*lead, source)] += part.sum(axis, keepdims=True) if self.mode == "edge" else part
-            grad = grad[(*lead, slice(low, low + n))]
+                part = grad[at_axis(axis, put)]
+                grad[at_axis(axis, source)] += part.sum(axis, keepdims=True) if self.mode == "edge" else part
+            grad = grad[slice_along(axis, low, low + n)]
         return layouts.in_format(grad, self.channels_last)
 
 
@@ -87,8 +87,8 @@ def _borders(shape: tuple[int, ...], widths: Widths, mode: str) -> list[tuple[tu
     """List, axis by axis, the indices of the border of a padded array and of the values to be copied there."""
     found = []
     for axis, (n, (low, high)) in enumerate(zip(shape, widths, strict=True)):
-        lead = (slice(None),) * axis
-        found += [((*lead, put), (*lead, source)) for put, source in _border_along_axis(n, low, high, mode)]
+        borders = _border_along_axis(n, low, high, mode)
+        found += [(at_axis(axis, put), at_axis(axis, source)) for put, source in borders]
     return found
 
 

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from ... import function
+from ...backend.axes import at_axis, slice_along
 from ...dtypes.type_names import TYPE_NAMES
 from ...errors import ArgumentError, DeviceError, DimError, DtypeError, ShapeError
 from ...function import Function
 from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from ..support.spelling import numpy_spelling
-from .dims import as_tuple, is_number, slice_along, wrap_dim
+from .dims import as_tuple, is_number, wrap_dim
 from .joining import concatenated, stacked
 
 
@@ -58,8 +59,7 @@ class Unbind(_SeveralViews, Function):
 
 def _split_at(input: Tensor, bounds: Sequence[int], axis: int) -> tuple[Tensor, ...]:
     """Return views between consecutive bounds, which begin with 0 and end with the size of the axis."""
-    lead = (builtins.slice(None),) * axis
-    indices: tuple[Any, ...] = tuple([(*lead, builtins.slice(a, b), ...) for a, b in pairwise(bounds)])
+    indices = tuple([(*slice_along(axis, a, b), ...) for a, b in pairwise(bounds)])
     if list(bounds) == sorted(bounds):
         return Split.apply(input, indices=indices, axis=axis)
     return tuple(input[index] for index in indices)
@@ -244,7 +244,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     (tensor([1, 2]), tensor([3, 4]))
     """
     axis = wrap_dim(dim, input.ndim, "unbind", wrap_scalar=False)
-    lead = (builtins.slice(None),) * axis
+    lead = at_axis(axis)
     indices = tuple([(*lead, i, ...) for i in range(input.array.shape[axis])])
     return Unbind.apply(input, indices=indices, axis=axis) if indices else ()
 
@@ -293,7 +293,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     n = shape[axis]
     if not -n <= index < n:
         raise DimError(f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {dim}")
-    return input[(*(builtins.slice(None),) * axis, index)]
+    return input[at_axis(axis, index)]
 
 
 def slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:

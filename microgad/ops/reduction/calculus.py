@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ... import function
+from ...backend.axes import at_axis
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...state import composite
 from ...type_aliases import Tensor
@@ -37,7 +38,7 @@ def _trapezoid_terms(op: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) ->
 
 
 def _slice(x: Tensor, axis: int, part: slice | int) -> Tensor:
-    return GetItem.apply(x, index=(*(slice(None),) * axis, part, ...))
+    return GetItem.apply(x, index=at_axis(axis, part, ...))
 
 
 def _all_but_first(x: Tensor, axis: int) -> Tensor:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.axes import reduced_shape
+from ...backend.axes import reduced_shape, slice_along
 from ...fast_reductions import fast_reduce
 from ...fast_reductions.lines import BLOCK_SIZE
 from ...function import Function
 from ...type_aliases import Dtype, GivenInt, Tensor
 from ..elementwise import Flat
-from ..movement.dims import slice_along, wrap_dim
+from ..movement.dims import wrap_dim
 from ..support import layouts
 from ..support.out import into
 from ..support.spelling import numpy_spelling

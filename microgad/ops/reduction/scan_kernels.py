@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ..movement.dims import slice_along
+from ...backend.axes import slice_along
 from ..support import layouts
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ... import backend, return_types
+from ...backend.axes import slice_along
 from ...errors import ArgumentError, ShapeError
 from ...fast_reductions import SMALL
 from ...function import Function
@@ -18,7 +19,7 @@ from ...type_aliases import Dtype, Tensor
 from ..elementwise import Flat
 from ..indexing import Gather
 from ..movement import cat
-from ..movement.dims import slice_along, wrap_dim
+from ..movement.dims import wrap_dim
 from ..support import layouts
 from ..support.bare import bare
 from ..support.out import into

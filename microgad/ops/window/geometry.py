@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...backend.axes import slice_along
 from ...errors import ArgumentError, DtypeError, ShapeError, place
 from ...errors.arguments import as_sizes
 from ...errors.notices import once
@@ -90,7 +91,7 @@ class Window(_Fields):
         """For each axis of the padded plane (N, C, ...), an index of the cells that each tap along that axis reads."""
         lines = zip(self.kernel, self.stride, self.dilation, self.out, strict=True)
         return [
-            [(slice(None),) * axis + (slice(i * d, i * d + (steps - 1) * s + 1, s),) for i in range(k)]
+            [slice_along(axis, i * d, i * d + (steps - 1) * s + 1, s) for i in range(k)]
             for axis, (k, s, d, steps) in enumerate(lines, 2)
         ]
 

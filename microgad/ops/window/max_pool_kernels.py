@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
+from ...backend.axes import slice_along
 from ...backend.copies import copy_into
 from ...dtypes.limits import lowest
 from ...duck_arrays import DuckArray
@@ -77,7 +78,7 @@ def maxima_along_axis(x: Any, won: Any, axis: int, at: int, window: Window, into
     if s == d == 1 and not before and k >= LONG_RUN:
         best[...], place[...] = maxima_by_doubling(x, won, axis, k, far, small)
         return into
-    taps = [(slice(None),) * axis + (slice(i, i + (steps - 1) * s + 1, s),) for i in range(0, k * d, d)]
+    taps = [slice_along(axis, i, i + (steps - 1) * s + 1, s) for i in range(0, k * d, d)]
     copy_into(best, x[taps[0]])
     if won is None:
         place[...] = 0
@@ -110,7 +111,7 @@ def maxima_by_doubling(x: Any, won: Any, axis: int, k: int, far: int, small: Any
     where, length = np.zeros_like(x, small) if won is None else won, 1
     while length < k:
         shift = min(length, k - length)
-        left, right = ((slice(None),) * axis + (run,) for run in (slice(-shift), slice(shift, None)))
+        left, right = slice_along(axis, None, -shift), slice_along(axis, shift, None)
         value, offset = x[left].copy(), where[left].copy()
         ahead = where[right] + small.type(shift * far)
         ahead -= offset

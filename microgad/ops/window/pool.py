@@ -11,6 +11,7 @@ from typing import Any, Literal, ParamSpec, Protocol, overload
 import numpy as np
 
 from ... import backend
+from ...backend.axes import at_axis
 from ...errors import KindError, ShapeError
 from ...fast_reductions import fast_sum
 from ...function import Function
@@ -129,10 +130,9 @@ class AvgPool2d(LinearMap):
             if window.tiled:
                 grad = np.repeat(grad, k, axis)
                 continue
-            lead = (slice(None),) * axis
             out = np.zeros_like(grad, shape=(*grad.shape[:axis], size, *grad.shape[axis + 1 :]), order="C")
             for at, places in (reach(size, steps, s, i - before) for i in range(k)):
-                out[(*lead, at)] += grad[(*lead, places)]
+                out[at_axis(axis, at)] += grad[at_axis(axis, places)]
             grad = out
         return layouts.moveaxis(grad, -1, 1) if last else grad
 

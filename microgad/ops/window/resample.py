@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
+from ...backend.axes import at_axis, slice_along
 from ...function.linear_map import LinearMap
 from ..support import layouts
 from ..support.blocks import BLOCK_SIZE
@@ -206,9 +207,10 @@ class ResampleMatrix:
         """Multiply the transposed matrix and x along one axis."""
         if not self.spans or self.transposed._dense_pays(x, math.prod(x.shape[axis + 1 :])):
             return self.transposed.times(x, axis)
-        out, lead = np.zeros_like(x, shape=(*x.shape[:axis], self.size, *x.shape[axis + 1 :])), (slice(None),) * axis
+        out = np.zeros_like(x, shape=(*x.shape[:axis], self.size, *x.shape[axis + 1 :]))
         for i, (span, row) in enumerate(self._rows(x)):
-            out[(*lead, span)] += x[(*lead, slice(i, i + 1))] * row.reshape(-1, *(1,) * (x.ndim - axis - 1))
+            weights = row.reshape(-1, *(1,) * (x.ndim - axis - 1))
+            out[at_axis(axis, span)] += x[slice_along(axis, i, i + 1)] * weights
         return out
 
     def _rows(self, x: Any) -> Iterator[tuple[slice, Any]]:
