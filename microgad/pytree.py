@@ -49,9 +49,13 @@ def tree_map(func: Callable[[Any], Any], tree: Any) -> Any:
     if isinstance(tree, Mapping):
         return {name: tree_map(func, part) for name, part in tree.items()}
     if isinstance(tree, (list, tuple)):
-        parts = [tree_map(func, part) for part in tree]
-        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+        return rebuilt(tree, [tree_map(func, part) for part in tree])
     return func(tree)
+
+
+def rebuilt(like: Any, parts: Sequence[Any]) -> Any:
+    """Return a list, tuple or named tuple of the type of `like` with other parts."""
+    return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
 
 
 def flatten_into(tree: Any, leaves: list[Any], kind: type) -> Callable[[Sequence[Any]], Any]:
@@ -70,9 +74,7 @@ def flatten_into(tree: Any, leaves: list[Any], kind: type) -> Callable[[Sequence
         return lambda found: type(tree)((name, rebuild(found)) for name, rebuild in parts.items())
     if isinstance(tree, (tuple, list)):
         rebuilds = [flatten_into(part, leaves, kind) for part in tree]
-        if hasattr(tree, "_fields"):
-            return lambda found: type(tree)(*(rebuild(found) for rebuild in rebuilds))
-        return lambda found: type(tree)(rebuild(found) for rebuild in rebuilds)
+        return lambda found: rebuilt(tree, [rebuild(found) for rebuild in rebuilds])
     if not isinstance(tree, kind):
         return lambda found: tree
     index = len(leaves)

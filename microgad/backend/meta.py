@@ -18,6 +18,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..duck_arrays import WRITERS, DuckArray, Fallback
 from ..errors import MicrogadError, NoMemoryError
+from ..pytree import rebuilt
 from .arrays import owner
 from .devices import device
 
@@ -212,8 +213,7 @@ def without_values(found: Any, given: Any) -> Any:
     if isinstance(found, (tuple, list)):
         if type(found) in (tuple, list) and not any(isinstance(x, (np.ndarray, tuple, list)) for x in found):
             return found  # a tuple of numbers, such as a shape
-        parts = [without_values(x, given) for x in found]
-        return type(found)(*parts) if hasattr(found, "_fields") else type(found)(parts)
+        return rebuilt(found, [without_values(x, given) for x in found])
     if isinstance(found, np.generic):
         found = np.asarray(found)
     if not isinstance(found, np.ndarray):

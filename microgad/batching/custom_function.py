@@ -12,7 +12,7 @@ from ..backend import owner
 from ..duck_arrays import Fallback, levels, slice_writes
 from ..errors import GraphError, UnsupportedError
 from ..generator.vmap_randomness import randomness
-from ..pytree import tree_leaves, tree_map
+from ..pytree import rebuilt, tree_leaves, tree_map
 from ..state.contexts import binding
 from .array import Level, innermost_level, is_batched_at
 from .dims import AddBatchDim, WholeBatch
@@ -103,7 +103,7 @@ def _batched(x: Any, dims: Any, level: Level, batch: list[tuple[Any, Any, Any]])
         parts = {key: _batched(x[key], each[key], level, batch) for key in _keys(x)}
         if isinstance(x, Mapping):
             return parts
-        return type(x)(*parts.values()) if hasattr(x, "_fields") else type(x)(parts.values())
+        return rebuilt(x, [*parts.values()])
     if not isinstance(x, function.Tensor):
         return x
     for argument, whole, _ in batch:

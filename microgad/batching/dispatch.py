@@ -16,6 +16,7 @@ from .. import function
 from ..backend import at, is_array
 from ..backend.axis_order import laid_out_as_operands
 from ..duck_arrays import WRITERS, Fallback
+from ..pytree import rebuilt
 from .array import BatchedArray, Level, align, innermost_level, is_batched_at, ndim_of
 from .indexing import setitem
 from .per_slice import call_per_slice
@@ -101,5 +102,4 @@ def wrap(found: Any, level: Level) -> Any:
     """Wrap a result that NumPy computed for all slices at once, one array or a tuple of them."""
     if not isinstance(found, tuple):
         return BatchedArray(found, level)
-    parts = [BatchedArray(x, level) for x in found]
-    return type(found)(*parts) if hasattr(found, "_fields") else tuple(parts)
+    return rebuilt(found, [BatchedArray(x, level) for x in found])

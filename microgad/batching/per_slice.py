@@ -9,6 +9,7 @@ import numpy
 
 from ..backend import is_array, owner
 from ..duck_arrays import Fallback
+from ..pytree import rebuilt
 from .array import BatchedArray, Level, is_batched_at, ndim_of
 
 np: Any = numpy  # NumPy's stubs don't know BatchedArray
@@ -38,8 +39,7 @@ def stack_results(results: Sequence[Any], level: Level, args: Any = ()) -> Any:
     """
     first = results[0]
     if isinstance(first, (tuple, list)):
-        parts = [stack_results(each, level, args) for each in zip(*results, strict=True)]
-        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
+        return rebuilt(first, [stack_results(each, level, args) for each in zip(*results, strict=True)])
     if is_array(first) or isinstance(first, np.generic):
         if any(x.shape != first.shape or is_batched_at(x, level) for x in results) or _shares_memory(first, args):
             raise Fallback

@@ -10,6 +10,7 @@ from ...backend.memory_layout import geometry, memory_of
 from ...errors.forwards import called
 from ...errors.wording import cannot_cast
 from ...function import Function
+from ...pytree import rebuilt
 from ...state import current
 from ...type_aliases import Tensor
 from ...updates import replace, update
@@ -76,7 +77,7 @@ def into(out: Any, result: R, exact: str = "", quiet: bool = False, level: int =
     for target, value in zip(outs, results, strict=True):
         _put(target, value, quiet, level)
     if several:
-        out = type(result)(*out) if hasattr(result, "_fields") else tuple(out)
+        out = rebuilt(result, out)
     same: R = out
     return same
 
