@@ -67,7 +67,7 @@ class Attention(Function):
         return out if weights is None else (out, weights)
 
     def backward(self, grad, query, key, value, mask, top, total, exps):
-        lead, needs = top.shape[:-1], self.needs
+        lead = top.shape[:-1]
         grad_out, grad_weights = grad if self.weighted else (grad, None)
         if grad_out is None:
             grad_out = np.zeros_like(value, shape=(*lead, value.shape[-1]))
@@ -75,9 +75,10 @@ class Attention(Function):
         new = functools.partial(np.empty_like, query, order="C")
         if self.fused:  # the mask has no gradient then
             shapes = [(batch, length, heads, size) for batch, heads, length, size in shapes]
-        grads: list[Any] = [new(shape=shape) if need else None for shape, need in zip(shapes, needs, strict=True)]
+        grads: list[Any] = [new(shape=shape) if need else None for shape, need in zip(shapes, self.needs, strict=True)]
         if self.fused:
             grads = [None if x is None else x.swapaxes(1, 2) for x in grads]
+        grad_query, grad_key, grad_value, grad_mask = grads
         for batch_index, index, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
             if exps is None:
                 part_exps = self.scores(q, k, added)
@@ -88,10 +89,10 @@ class Attention(Function):
             divisor = total[index]  # part_exps / divisor is the softmax
             grad_part = grad_out[index] / divisor
             rows = index[-2]
-            if needs[2]:
+            if grad_value is not None:
                 dropped = part_exps if noise is None else part_exps * noise
-                _add_product(grads[2][batch_index], rows, dropped.swapaxes(-1, -2), grad_part)
-            if not (needs[0] or needs[1] or needs[3]):
+                _add_product(grad_value[batch_index], rows, dropped.swapaxes(-1, -2), grad_part)
+            if grad_query is grad_key is grad_mask is None:
                 continue
             grad_scores = np.matmul(grad_part, v.swapaxes(-1, -2))
             if grad_weights is not None:
@@ -100,13 +101,13 @@ class Attention(Function):
                 grad_scores *= noise
             grad_scores -= np.einsum("...s,...s->...", grad_scores, part_exps)[..., None] / divisor
             grad_scores *= part_exps
-            if needs[3]:
-                grads[3][index] = grad_scores
-            if needs[0]:
-                grads[0][index] = np.matmul(grad_scores, k) * self.scale
-            if needs[1]:
-                _add_product(grads[1][batch_index], rows, grad_scores.swapaxes(-1, -2), q * self.scale)
-        return tuple(grads)
+            if grad_mask is not None:
+                grad_mask[index] = grad_scores
+            if grad_query is not None:
+                grad_query[index] = np.matmul(grad_scores, k) * self.scale
+            if grad_key is not None:
+                _add_product(grad_key[batch_index], rows, grad_scores.swapaxes(-1, -2), q * self.scale)
+        return grad_query, grad_key, grad_value, grad_mask
 
     def decomposition(self, query, key, value, mask, empty):
         scores = np.matmul(query * self.scale, np.swapaxes(key, -1, -2))
