@@ -58,14 +58,16 @@ def _as(dtype: dtypes.dtype, like: F) -> F:
     return with_signature(method, dtype.name, f"Convert to {dtype.name}.", like)
 
 
-def destination(args: Sequence[Any], device: Any = None, dtype: Any = None) -> tuple[Any, Any, Sequence[Any]]:
-    """Parse the arguments of `to`: return the device, the dtype, and the flags (non_blocking, copy) in order.
+def destination(
+    args: Sequence[Any], device: Any = None, dtype: Any = None, non_blocking: Any = False, copy: Any = False
+) -> tuple[Any, Any, Any, Any]:
+    """Parse the arguments of `to`: return the device, the dtype, non_blocking and copy.
 
     The positional ones are (device, dtype, *flags), (dtype, *flags) or (other, *flags), where a Tensor `other` gives
-    both its device and its dtype. Raises TypeError for others.
+    both its device and its dtype, and the flags are non_blocking and copy. Raises TypeError for others.
     """
     if not args:
-        return device, dtype, ()
+        return device, dtype, non_blocking, copy
     first, places = args[0], (str, backend.device, numbers.Integral)
     if isinstance(first, core.Tensor):
         valid, chosen, flags = device is dtype is None, (first.device, first.dtype), args[1:]
@@ -80,7 +82,7 @@ def destination(args: Sequence[Any], device: Any = None, dtype: Any = None) -> t
         given = [type(arg).__name__ for arg in args]
         given += [f"{k}={type(v).__name__}" for k, v in (("device", device), ("dtype", dtype)) if v is not None]
         raise TypeError(f"to() received an invalid combination of arguments - got ({', '.join(given)})")
-    return *chosen, flags
+    return *chosen, *flags, *(non_blocking, copy)[len(flags) :]
 
 
 class Conversion:
@@ -124,8 +126,7 @@ class Conversion:
             args = (*other.values(), *args)
         if copy is not False or non_blocking is not False:
             check_bool("to", copy=copy, non_blocking=non_blocking)
-        device, dtype, flags = destination(args, device, dtype)
-        copy = copy or flags[1:] == (True,)
+        device, dtype, _, copy = destination(args, device, dtype, copy=copy)
         result = self
         if device is not None:
             place = backend.device(device)

@@ -86,8 +86,8 @@ class ModuleConversion:
         >>> nn.Linear(2, 1).to(torch.float64).weight.dtype
         torch.float64
         """
-        device, dtype, flags = destination(args if tensor is None else (tensor, *args), device, dtype)
-        if copy or any(flags[1:]):
+        device, dtype, _, copy = destination(args if tensor is None else (tensor, *args), device, dtype, copy=copy)
+        if copy:
             raise UnsupportedError(".to() does not accept copy argument")
         kind = None if dtype is None else dtypes.of(dtype)
         if kind is not None and not (kind.is_floating_point or kind.is_complex):

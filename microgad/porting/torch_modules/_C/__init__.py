@@ -56,8 +56,8 @@ class _nn:
     def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
         """Parse the arguments of `Module.to` into (device, dtype, non_blocking, memory_format)."""
         given = (kwargs["tensor"],) if "tensor" in kwargs else args
-        where, dtype, flags = destination(given, kwargs.get("device"), kwargs.get("dtype"))
-        non_blocking = flags[0] if flags else kwargs.get("non_blocking", False)
+        options = kwargs.get("device"), kwargs.get("dtype"), kwargs.get("non_blocking", False)
+        where, dtype, non_blocking, _ = destination(given, *options)
         return None if where is None else device(where), dtype, non_blocking, kwargs.get("memory_format")
 
 
