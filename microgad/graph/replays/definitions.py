@@ -260,37 +260,8 @@ class Rewriter:
             self.walk(node, local, False)
 
     def walk(self, node: ast.AST, local: set[str], at_once: bool) -> None:
-        """Replace the names and attributes of modules in an expression or a body."""
-        if isinstance(node, ast.FunctionDef):
-            self.function(node, local)
-        elif isinstance(node, ast.Lambda):
-            inner = local | {x.arg for x in (*node.args.args, *node.args.kwonlyargs)}
-            self.walk(node.body, inner, False)
-        elif isinstance(node, ast.ImportFrom) and node.level:
-            module = importlib.import_module("." * node.level + (node.module or ""), self.scope["__package__"])
-            self.scope |= {x.asname or x.name: getattr(module, x.name) for x in node.names}
-            self.change(node, "pass")
-        elif isinstance(node, (ast.Name, ast.Attribute)):
-            found = self.resolved(node, local)
-            if found is not None:
-                name = self.definitions.name(*found, at_once)
-                if name in local:
-                    raise GraphError(f"program: a local variable hides {name}, which {ast.unparse(node)} becomes")
-                self.calls |= at_once and name in self.definitions.in_last
-                self.change(node, name)
-            elif isinstance(node, ast.Attribute):
-                self.walk(node.value, local, at_once)
-        elif isinstance(node, ast.AnnAssign):
-            for expression in (node.target, node.value):
-                if expression is not None:
-                    self.walk(expression, local, at_once)
-        else:
-            if at_once and isinstance(node, ast.Call):
-                found = self.resolved(node.func, local)
-                owner = found and getattr(found[0], "__module__", None)
-                self.calls |= str(owner).startswith("microgad")
-            for part in ast.iter_child_nodes(node):
-                self.walk(part, local, at_once)
+        """Replace the names and attributes of modules in an expression or a body, by `Names`."""
+        Names(self, local, at_once).visit(node)
 
     def resolved(self, node: ast.expr, local: set[str]) -> tuple[Any, str, dict[str, Any]] | None:
         """Return what a name, or an attribute of a microgad module, refers to outside the definition, if anything."""
@@ -321,6 +292,56 @@ class Rewriter:
         first = min([at.lineno, *(x.lineno for x in getattr(at, "decorator_list", ()))]) - 1
         for line in range(first, at.end_lineno):
             self.lines[line] += REMOVED.encode()
+
+
+class Names(ast.NodeVisitor):
+    """Replaces the names and attributes of modules in an expression or a body, where the names `local` are variables.
+
+    It runs `at_once`, together with the definition, or when a function is called.
+    """
+
+    def __init__(self, rewriter: Rewriter, local: set[str], at_once: bool) -> None:
+        self.rewriter, self.local, self.at_once = rewriter, local, at_once
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self.rewriter.function(node, self.local)
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        inner = self.local | {x.arg for x in (*node.args.args, *node.args.kwonlyargs)}
+        self.rewriter.walk(node.body, inner, False)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        if node.level:
+            scope = self.rewriter.scope
+            module = importlib.import_module("." * node.level + (node.module or ""), scope["__package__"])
+            scope |= {x.asname or x.name: getattr(module, x.name) for x in node.names}
+            self.rewriter.change(node, "pass")
+
+    def visit_Name(self, node: ast.Name | ast.Attribute) -> None:
+        found = self.rewriter.resolved(node, self.local)
+        if found is None:
+            self.generic_visit(node)
+            return
+        definitions = self.rewriter.definitions
+        name = definitions.name(*found, self.at_once)
+        if name in self.local:
+            raise GraphError(f"program: a local variable hides {name}, which {ast.unparse(node)} becomes")
+        self.rewriter.calls |= self.at_once and name in definitions.in_last
+        self.rewriter.change(node, name)
+
+    visit_Attribute = visit_Name
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        for expression in (node.target, node.value):  # not the annotation
+            if expression is not None:
+                self.visit(expression)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if self.at_once:
+            found = self.rewriter.resolved(node.func, self.local)
+            owner = found and getattr(found[0], "__module__", None)
+            self.rewriter.calls |= str(owner).startswith("microgad")
+        self.generic_visit(node)
 
 
 def _replacement(x: Any, called: str, module: str) -> str | None:
