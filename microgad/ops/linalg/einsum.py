@@ -284,20 +284,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     >>> torch.tensordot(torch.ones(2, 3, 4), torch.ones(4, 3), dims=([1, 2], [1, 0]))
     tensor([12., 12.])
     """
-    if isinstance(dims, core.Tensor):
-        dims = dims.tolist() if dims.ndim else dims.item()
-    if is_number(dims):
-        if dims < 0:
-            raise ArgumentError(f"tensordot expects dims >= 0, but got dims={dims}")
-        if dims > min(a.ndim, b.ndim):
-            raise ArgumentError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
-        dims = list(range(a.ndim - dims, a.ndim)), list(range(dims))
-    elif not isinstance(dims, (tuple, list)) or len(dims) != 2:
-        raise ArgumentError(f"tensordot expects dims to be int or two lists of ints, but got dims={dims!r}")
-    a_dims, b_dims = (as_tuple(d) for d in dims)
-    if len(a_dims) != len(b_dims):
-        raise ArgumentError(f"both dimension lists should have same length, got {a_dims} and {b_dims}")
-    a_dims, b_dims = (wrap_dims(dims, x.ndim, "tensordot", wrap_scalar=False) for dims, x in ((a_dims, a), (b_dims, b)))
+    a_dims, b_dims = _contracted_dims(dims, a, b)
     check_same_dtype("tensordot", a, b)
     check_not_bool(a.array)
     labels, others = [f"a{i}" for i in range(a.ndim)], [f"b{i}" for i in range(b.ndim)]
@@ -315,3 +302,22 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     summed = {labels[i] for i in a_dims}
     result = tuple(label for label in labels + others if label not in summed)
     return into(out, _contract([(a, labels), (b, others)], result), exact="tensordot")
+
+
+def _contracted_dims(dims: Any, a: Tensor, b: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the axes of a and those of b that tensordot's `dims` says, counted from the front."""
+    if isinstance(dims, core.Tensor):
+        dims = dims.tolist() if dims.ndim else dims.item()
+    if is_number(dims):
+        if dims < 0:
+            raise ArgumentError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(a.ndim, b.ndim):
+            raise ArgumentError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
+        dims = list(range(a.ndim - dims, a.ndim)), list(range(dims))
+    elif not isinstance(dims, (tuple, list)) or len(dims) != 2:
+        raise ArgumentError(f"tensordot expects dims to be int or two lists of ints, but got dims={dims!r}")
+    a_dims, b_dims = map(as_tuple, dims)
+    if len(a_dims) != len(b_dims):
+        raise ArgumentError(f"both dimension lists should have same length, got {a_dims} and {b_dims}")
+    of_a = wrap_dims(a_dims, a.ndim, "tensordot", wrap_scalar=False)
+    return of_a, wrap_dims(b_dims, b.ndim, "tensordot", wrap_scalar=False)
