@@ -242,6 +242,14 @@ class Timer:
         return self._measured(number, times)
 
 
+class _Row(NamedTuple):
+    """What the measurements in a row of a table have in common."""
+
+    threads: int
+    env: str
+    name: str
+
+
 class Compare:
     """Formats measurements as a table, with a row for each sub-label and a column for each description.
 
@@ -296,26 +304,26 @@ class Compare:
 
     def _table(self, label: str, results: list[Measurement]) -> str:
         unit, scale = select_unit(min(m.median for m in results))
-        cells = {(m.num_threads, m.env or "", m.as_row_name, m.description or ""): m for m in results}
-        columns = list(dict.fromkeys(key[3] for key in cells))
-        rows = sorted(dict.fromkeys(key[:3] for key in cells), key=lambda row: row[:2])
-        with_env = len({row[1] for row in rows}) > 1
-        room = max(len(row[1]) for row in rows) + 4 if with_env else 4
-        names = [f"({row[1]})" if with_env and row[:2] != before[:2] else "" for before, row in pairwise([(), *rows])]
-        shown = [["", *(f"  {name:<{room}}{row[2]}" for name, row in zip(names, rows, strict=True))]]
-        shown += [[column, *self._column([cells.get((*row, column)) for row in rows], scale)] for column in columns]
+        cells = {(_Row(m.num_threads, m.env or "", m.as_row_name), m.description or ""): m for m in results}
+        columns = list(dict.fromkeys(column for _, column in cells))
+        rows = sorted(dict.fromkeys(row for row, _ in cells), key=lambda row: (row.threads, row.env))
+        with_env = len({row.env for row in rows}) > 1
+        room = max(len(row.env) for row in rows) + 4 if with_env else 4
+        envs = [f"({row.env})" if with_env and row[:2] != before[:2] else "" for before, row in pairwise([(), *rows])]
+        shown = [["", *(f"  {env:<{room}}{row.name}" for env, row in zip(envs, rows, strict=True))]]
+        shown += [[column, *self._column([cells.get((row, column)) for row in rows], scale)] for column in columns]
         widths = [max(map(len, texts)) for texts in shown]
         lines = ["  |  ".join(texts[0].center(width) for texts, width in zip(shown, widths, strict=True))]
         title = f" {label} ".center(len(lines[0]) - 2, "-")
         for i, row in enumerate(rows):
-            if not i or row[0] != rows[i - 1][0]:
-                lines.append(f"{row[0]} threads: ".ljust(len(lines[0]), "-"))
+            if not i or row.threads != rows[i - 1].threads:
+                lines.append(f"{row.threads} threads: ".ljust(len(lines[0]), "-"))
             line = [shown[0][i + 1].ljust(widths[0])]
             for column, texts, width in zip(columns, shown[1:], widths[1:], strict=True):
-                text, m = texts[i + 1].center(width), cells.get((*row, column))
+                text, m = texts[i + 1].center(width), cells.get((row, column))
                 if self._colors and m is not None:
-                    own = row if self._colors == "rows" else (row[0], column)
-                    peers = [x.median for key, x in cells.items() if own in (key[:3], (key[0], key[3]))]
+                    own = row if self._colors == "rows" else (row.threads, column)
+                    peers = [x.median for (r, c), x in cells.items() if own in (r, (r.threads, c))]
                     text = _colored(text, m.median, min(peers))
                 line.append(text)
             lines.append("  |  ".join(line))
