@@ -40,16 +40,17 @@ def order_by(shape: tuple[int, ...], *steps: tuple[int, ...]) -> list[int]:
     Of two axes, the outer one has the wider stride, or of equal strides the larger size, in the first operand that
     tells and in which none is expanded (stride 0). NumPy keeps the axes' own order where operands disagree.
     """
-    order = list(range(len(shape)))[::-1]  # from the innermost outwards
+    # An insertion sort from the innermost outwards, which looks past axes of which no operand tells where they belong.
+    order = list(range(len(shape)))[::-1]
     for start in range(1, len(order)):
         at = start
         for j in reversed(range(start)):
             inner, outer = order[j], order[at]
             pairs = ((s[inner], s[outer]) for s in steps if s[inner] and s[outer])
-            told = next((a - b or 1 for a, b in pairs if a != b or shape[inner] > shape[outer]), 0)
-            if told < 0:
+            wider = next((a - b or 1 for a, b in pairs if a != b or shape[inner] > shape[outer]), 0)
+            if wider < 0:
                 break
-            if told > 0:
+            if wider > 0:  # the inner axis belongs outside
                 order[at], order[j] = inner, outer
                 at = j
     return order[::-1]

@@ -100,6 +100,8 @@ known = _BY_NUMPY.get  # the microgad dtype of a NumPy dtype, None where there i
 _PYTHON = {bool: _BOOL, int: _INTEGER, float: _FLOATING, complex: _COMPLEX}
 # Python scalars that NumPy treats as PyTorch does.
 _REAL = frozenset((float, int, bool, type(None)))  # they leave the dtype of floating-point numbers as it is
+# Those that leave the dtype of an array of a kind as it is. An int that the dtype can't hold is wrapped around; 0 to 127
+# fit into every one.
 _WEAK_WITH = {"f": (float, int, bool), "i": (int, bool), "u": (int, bool)}
 _default = float32
 
@@ -205,7 +207,6 @@ def _promotion(cast: Callable[[list[Any], np.dtype[Any]], list[Any]]) -> Callabl
                     if a.dtype is b.dtype:
                         return arrays
                 elif type(b) in _WEAK_WITH.get(a.dtype.kind, ()):
-                    # Every integer dtype holds 0 to 127.
                     return arrays if a.dtype.kind == "f" or 0 <= b < 128 else [a, wrapped(b, a.dtype)]
             elif type(b) is np.ndarray and type(a) in _WEAK_WITH.get(b.dtype.kind, ()):
                 return arrays if b.dtype.kind == "f" or 0 <= a < 128 else [wrapped(a, b.dtype), b]

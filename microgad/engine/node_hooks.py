@@ -57,17 +57,17 @@ def run_hooks(node: Function, grad: Any, start: float = 0, stop: float = inf) ->
     bare = not (grad is None or isinstance(grad, Tensor))
     grad = Tensor._wrap(grad) if bare else grad
     for i, hook in sorted(node.hooks.items()):  # type: ignore[union-attr]
-        changed = call_hook(hook, grad) if start <= i < stop else None
-        if changed is not None:
-            if grad is None:
-                raise errors.GraphError("can't replace a None gradient with a non-None value")
-            facts = grad.array.shape, grad.array.dtype, grad.device
-            if not isinstance(changed, Tensor) or (changed.array.shape, changed.array.dtype, changed.device) != facts:
-                place = errors.place(type(node).__name__, node.path)
-                raise errors.DtypeError(
-                    f"{place}: a hook changed the gradient, of shape, dtype and device {facts}, to {changed!r:.60}"
-                )
-            grad = changed
+        if not start <= i < stop or (changed := call_hook(hook, grad)) is None:
+            continue
+        if grad is None:
+            raise errors.GraphError("can't replace a None gradient with a non-None value")
+        facts = grad.array.shape, grad.array.dtype, grad.device
+        if not isinstance(changed, Tensor) or (changed.array.shape, changed.array.dtype, changed.device) != facts:
+            place = errors.place(type(node).__name__, node.path)
+            raise errors.DtypeError(
+                f"{place}: a hook changed the gradient, of shape, dtype and device {facts}, to {changed!r:.60}"
+            )
+        grad = changed
     return grad.array if bare else grad
 
 

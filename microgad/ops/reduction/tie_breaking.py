@@ -7,6 +7,10 @@ lines at once, with NumPy.
 
 A `Pair` holds the keys of all lines, end to end, and the elements' indices in their lines, moved together. Keys are
 sorted in ascending order. Parts of lines are given as two arrays: where they begin in the pair, and where they end.
+
+    keys         2 0 2 1 0 | 4 3 3 4 4     of two lines of n = 5 elements
+    indices      0 1 2 3 4 | 0 1 2 3 4
+    first, last  [0, 5], [5, 10]           as long as each line is one part
 """
 
 from __future__ import annotations
@@ -239,6 +243,13 @@ def _partition(pair: Pair, first: Any, last: Any, inner: bool = False) -> tuple[
     A scan from the left stops at keys that are not less than the pivot, a scan from the right at keys that are not
     greater; the two are swapped until the scans meet. The k-th stop of one scan goes with the k-th of the other, so all
     are swapped at once. Returns where the two scans end in each part.
+
+        at           0 1 2 3 4 5 6
+        keys         3 1 5 3 2 7 3    the pivot is the first one
+        left             ^ ^   ^ ^    where a scan from the left stops
+        right          ^   ^ ^   ^    where a scan from the right stops
+        here, there  2, 6 and 3, 4    are swapped; 5, 3 are not: the scans have met
+        keys         3 1 3 2 3 7 5    the first part ends, and the second begins, at 4
     """
     if not inner:
         _median_to_first(pair, first, (first + 1, (first + last) // 2, last - 1))
