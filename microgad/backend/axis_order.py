@@ -11,6 +11,11 @@ def inverse(order: Sequence[int]) -> list[int]:
     return sorted(range(len(order)), key=order.__getitem__)
 
 
+def outermost_first(steps: Sequence[int]) -> list[int]:
+    """The axes sorted from the widest of these strides to the narrowest; those of equal strides keep their order."""
+    return sorted(range(len(steps)), key=lambda axis: -abs(steps[axis]))
+
+
 def laid_out_as_operands(out: Any, operands: Sequence[Any]) -> Any:
     """The result of an elementwise operation in PyTorch's layout: copied if NumPy or CuPy chose another one."""
     first = operands[0]  # may be a number

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import backend
 from ..duck_arrays import DuckArray
-from .axis_order import inverse, order_by
-from .memory_layout import axes_of, elsewhere, has_gaps, memory_of
+from .axis_order import inverse, order_by, outermost_first
+from .memory_layout import elsewhere, has_gaps, memory_of
 
 LONG_ROW = 1 << 9  # bytes of a row for which NumPy copies almost as fast as it can
 MANY_ROWS = 1 << 9  # rows that repay the time to see them as items
@@ -26,14 +26,18 @@ def copied(x: Any) -> Any:
     return backend.as_strided(once, x.shape, steps)  # np.broadcast_to's result would be read-only
 
 
+def in_axis_order(copy: Callable[[Any], Any], x: Any, order: Sequence[int]) -> Any:
+    """copy(x), with the axes in this order in memory, the outermost first, if `copy` makes an array in C order."""
+    return copy(x.transpose(order)).transpose(inverse(order))
+
+
 def moved(x: Any, move: Any) -> Any:
     """A copy on another device, with the axes in memory as here. CuPy copies to the host, and from it, in C order."""
     if isinstance(x, DuckArray):
         return x.map_innermost(lambda x: moved(x, move))
     if x.flags.c_contiguous:
         return move(x)
-    order = order_by(x.shape, x.strides)
-    return move(x.transpose(order)).transpose(inverse(order))
+    return in_axis_order(move, x, order_by(x.shape, x.strides))
 
 
 def copied_in_order(x: Any) -> Any:
@@ -43,8 +47,7 @@ def copied_in_order(x: Any) -> Any:
     steps = [abs(step) for step in x.strides]
     if x.shape[steps.index(min(steps))] > 8:  # rows are long: the order of the axes, which takes longer, isn't needed
         return x.copy("K")
-    order = axes_of(x)
-    return copied_row_major(x.transpose(order)).transpose(inverse(order))
+    return in_axis_order(copied_row_major, x, outermost_first(x.strides))
 
 
 def copy_into(out: Any, x: Any) -> None:
@@ -161,5 +164,4 @@ def cloned(x: Any) -> Any:
         return x.map_innermost(cloned)
     if 0 not in x.strides:
         return copied_in_order(x)
-    order = order_by(x.shape, x.strides)
-    return x.transpose(order).copy("C").transpose(inverse(order))
+    return in_axis_order(lambda x: x.copy("C"), x, order_by(x.shape, x.strides))

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import backend
 from ..errors import ShapeError
+from .axis_order import outermost_first
 from .meta import as_zeros
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], int]  # shape, strides in elements, offset in elements
@@ -64,9 +65,8 @@ def shared_memory_of(x: Any) -> SharedMemory | None:
 
 
 def axes_of(x: Any) -> tuple[int, ...]:
-    """The axes sorted from the widest stride to the narrowest; axes of equal strides keep their order."""
-    steps = strides(x)
-    return tuple(sorted(range(x.ndim), key=lambda axis: -abs(steps[axis])))
+    """The axes of an array by `outermost_first`."""
+    return tuple(outermost_first(strides(x)))
 
 
 def elsewhere(x: Any, memory: Any, row: Any) -> Any:

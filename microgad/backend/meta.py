@@ -20,6 +20,7 @@ from ..duck_arrays import WRITERS, DuckArray, Fallback
 from ..errors import MicrogadError, NoMemoryError
 from ..pytree import rebuilt
 from .arrays import owner
+from .axis_order import inverse, outermost_first
 from .devices import device
 
 np: Any = numpy  # untyped, since NumPy's stubs don't accept duck arrays
@@ -230,7 +231,7 @@ def _roots(given: Any) -> list[MetaArray]:
 
 def zeros(shape: Sequence[int], dtype: Any, strides: Sequence[int]) -> Any:
     """Zeros whose axes have the order of these strides. Many are in untouched pages, which take no memory."""
-    axes, size = sorted(range(len(shape)), key=lambda axis: -abs(strides[axis])), math.prod(shape)
+    axes, size = outermost_first(strides), math.prod(shape)
     if size * dtype.itemsize < PAGES:
         memory = np.zeros(size, dtype)
     else:
@@ -242,4 +243,4 @@ def zeros(shape: Sequence[int], dtype: Any, strides: Sequence[int]) -> Any:
             memory = np.frombuffer(mmap.mmap(-1, size * dtype.itemsize, *flags), dtype)
         except (OSError, OverflowError):
             raise NoMemoryError(f"meta: there are no addresses left for {size * dtype.itemsize} bytes") from None
-    return memory.reshape([shape[axis] for axis in axes]).transpose([axes.index(axis) for axis in range(len(shape))])
+    return memory.reshape([shape[axis] for axis in axes]).transpose(inverse(axes))

@@ -10,6 +10,7 @@ import numpy as np
 from .. import backend
 from .. import function as core
 from ..backend.axes import at_axis
+from ..backend.axis_order import outermost_first
 from ..errors import ArgumentError, DtypeError
 from ..ops import movement
 from ..ops.movement.dims import wrap_dim, wrap_dims
@@ -39,7 +40,7 @@ def _reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = Non
 
 def _ravel(a: Any, order: str = "C") -> Any:
     if order == "K":  # the order of the elements in memory
-        a, order = movement.permute(a, sorted(range(a.ndim), key=lambda i: -abs(a.array.strides[i]))), "C"
+        a, order = movement.permute(a, outermost_first(a.array.strides)), "C"
     return _reshape(a, (-1,), order) if a.numel() else movement.ravel(a)
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..backend.axis_order import outermost_first
+from ..backend.copies import in_axis_order
+
 _PYTHON: tuple[Any, ...] = int, float, bool, complex
 _HALF, _SINGLE = np.dtype("float16"), np.dtype("float32")
 _FEW = 1 << 13  # elements up to which NumPy is as fast
@@ -28,8 +31,7 @@ def convert(x: Any, to: Any, order: Any = "K") -> Any:
             return convert(x.copy("C"), to)
         if x.flags.f_contiguous:
             return convert(x.T, to).T
-        axes = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))  # as they lie in memory
-        return convert(x.transpose(axes), to, "C").transpose([axes.index(i) for i in range(x.ndim)])
+        return in_axis_order(lambda rows: convert(rows, to, "C"), x, outermost_first(x.strides))
     out = np.empty_like(x, to)
     source, target = x.reshape(-1), out.reshape(-1)
     for i in range(0, x.size, _PIECE):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.axes import reduced_shape, wrapped
+from ..backend.axis_order import outermost_first
 from ..backend.copies import copied_row_major
 from ..dtypes.limits import highest, lowest
 from . import MANY_PRODUCTS, fast_reduce
@@ -48,7 +49,7 @@ def way(
     The strides are None in C order. Arrays that aren't `bare`, vmap's, are summed by products or as by NumPy.
     """
     axes, places = wrapped(axis, len(shape)), list(range(len(shape)))
-    order = sorted(places, key=lambda a: -abs(strides[a])) if strides else places  # as the axes lie in memory
+    order = outermost_first(strides) if strides else places  # as the axes lie in memory
     lengths = alternate([(shape[a], a in axes) for a in order])
     inexact = loses_digits(ufunc, dtype, lengths)
     slow = bare and (has_many_short_loops(lengths) or inexact)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend, errors
+from ..backend.axis_order import inverse
 from ..function import Function
 from ..function.linear_map import LinearMap
 from .registry import Steps
@@ -60,7 +61,7 @@ def _overwrite(node: Any, base: Any, value: Any, like: Any, shape: tuple[int, ..
     """
     order = node.order
     out = backend.make_like(np.empty_like, like, dtype=kind, shape=tuple(shape[axis] for axis in order), order="C")
-    out = np.transpose(out, [order.index(axis) for axis in range(len(order))])
+    out = np.transpose(out, inverse(order))
     out[...] = base
     _replay_views(node.chain, out)[...] = value
     return out

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import backend
 from ...backend import memory_formats
-from ...backend.copies import cloned, copied_row_major
+from ...backend.copies import cloned, copied_row_major, in_axis_order
 from ...dtypes.conversions import convert
 from ...errors.notices import once
 from ...function.linear_map import LinearMap
@@ -26,7 +26,7 @@ class Clone(LinearMap):
             return layouts.keep_strides(cloned(x), x)
         if type(self.order) is str:
             return copied_row_major(x) if self.order == "C" else x.copy(self.order)
-        return copied_row_major(x.transpose(self.order)).transpose(np.argsort(self.order).tolist())
+        return in_axis_order(copied_row_major, x, self.order)
 
     def adjoint(self, grad):
         return grad

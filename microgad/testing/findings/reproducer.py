@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes
+from ...backend.axis_order import inverse, outermost_first
 from ...tensor import Tensor
 from .finding import Finding
 from .jacobian_pair import argument_positions
@@ -162,10 +163,9 @@ def _array_in_layout(x: Any) -> str:
     backwards = tuple(axis for axis in long if x.strides[axis] < 0)
     if backwards:
         return f"np.flip({_array_in_layout(np.flip(x, backwards))}, {backwards})"
-    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+    order = outermost_first(x.strides)
     if order != sorted(order):
-        back = tuple(order.index(axis) for axis in range(x.ndim))
-        return f"np.transpose({_array_in_layout(x.transpose(order))}, {back})"
+        return f"np.transpose({_array_in_layout(x.transpose(order))}, {tuple(inverse(order))})"
     # There are gaps: along the last axis whose step isn't as long as all that it steps over.
     gap = max(axis for axis in long if x.strides[axis] != x.itemsize * math.prod(x.shape[axis + 1 :]))
     return f"np.repeat({_array(x)}, 2, {gap})[{':, ' * gap}::2]"
