@@ -172,7 +172,7 @@ class Flip(LinearMap):
             index[axis] = slice(None, None, -1)
         if _can_flip_by_words(x, self.axis):
             return x.view(np.uint64)[(*index, ...)].byteswap().view(x.dtype)
-        return layouts.keep_strides(layouts.copied(x[(*index, ...)]), x)
+        return layouts.keep_strides(layouts.copied_dense(x[(*index, ...)]), x)
 
     adjoint = forward
 
@@ -271,7 +271,7 @@ def _rotated(x: Any, turns: int, a: int, b: int) -> Any:
     index = [slice(None)] * x.ndim
     for axis in ((), (b,), (a, b), (a,))[turns]:
         index[axis] = slice(None, None, -1)
-    out = layouts.copied(x[tuple(index)]) if turns else layouts.contiguous(x).copy()
+    out = layouts.copied_dense(x[tuple(index)]) if turns else layouts.contiguous(x).copy()
     return out.swapaxes(a, b) if turns % 2 else out
 
 

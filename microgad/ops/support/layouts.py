@@ -96,8 +96,8 @@ def copy_order(x: Any) -> Any:
     return "C" if expanded_axes(x) else "K"
 
 
-def copied(x: Any) -> Any:
-    """Return a copy in the order of axes of PyTorch's: see `copy_order`."""
+def copied_dense(x: Any) -> Any:
+    """Return a copy without gaps, with the axes in memory as in PyTorch: see `copy_order`."""
     return copied_row_major(x) if expanded_axes(x) else copied_in_order(x)
 
 
