@@ -21,6 +21,7 @@ collect_ignore = [
     "consumer",  # a package with its own tests, which tests/testing/test_consumer.py runs
     "typed",  # only checked by mypy, not run
     "strictarray/read_surface.py",  # a program for a machine with CuPy
+    "digits/oracle.py",  # needs mpmath
 ]
 HERE = Path(__file__).parent
 # Tests that don't run on a device, and why. Doctests don't either, because their output is that of the CPU.
