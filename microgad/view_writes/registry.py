@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from .. import backend, state
 from ..function import Function
-from ..state.links import Links
+from ..state.links import NO_LINKS, Links
 from ..type_aliases import Tensor
 from .mirrors import Mirror
 
@@ -43,7 +43,7 @@ def view_of(self: Tensor, source: Tensor, node: Function, others: Any = (), part
         return
     origin = source._links
     base = source if origin.base is None else origin.base
-    self._version_counter = source._counter()
+    self._version_counter = source._version_counter or source._counter()
     links = self._links = Links()
     links.base = base
     if not state.current().grad_enabled:
@@ -51,7 +51,9 @@ def view_of(self: Tensor, source: Tensor, node: Function, others: Any = (), part
             disconnect((self, *others))
     elif origin.base is None or origin.chain is not None:
         links.chain = (origin.chain, type(node), vars(node)) if part is None else (origin.chain, part, 0)
-    of_base = base._own_links()
+    of_base = base._links
+    if of_base is NO_LINKS:
+        of_base = base._own_links()
     views = of_base.views
     if views is None:
         views = of_base.views = []

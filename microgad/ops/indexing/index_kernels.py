@@ -195,7 +195,7 @@ def take(x: Any, index: Any) -> Any:
         if type(x) is not np.ndarray or x.flags.c_contiguous or repays_copy(x, index.size):
             return x.take(index)  # it copies an x that isn't contiguous
         return layouts.contiguous(x[layouts.unraveled(index, x.shape)])
-    if is_basic(index):
+    if BASIC.issuperset(map(type, index)) or is_basic(index):
         view = x[index]
         if None in index:  # NumPy gives new axes the stride 0; a reshape mostly gives them PyTorch's strides
             view = x[tuple([i for i in index if i is not None])].reshape(view.shape)

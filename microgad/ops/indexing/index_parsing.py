@@ -20,8 +20,19 @@ from .index_kernels import ALL, BASIC, is_mask, unexpanded
 INT64, UINT8 = np.dtype(np.int64), np.dtype(np.uint8)
 BOUNDS = frozenset((int, type(None)))  # the types of most slices' bounds
 NUMBERS = frozenset((int, bool, float))
-WHOLE = frozenset((int,))
 INTEGERS = (INT64, np.dtype(np.int32))
+
+
+def plain_index(index: Any) -> tuple[Any, ...] | None:
+    """Return an index of numbers, new axes and slices with such bounds as a tuple for arrays, or None for others."""
+    items = index if type(index) is tuple else (index,)
+    for item in items:
+        if type(item) is not int and item is not None:
+            if type(item) is not slice or item.step is not None:
+                return None
+            if type(item.start) not in BOUNDS or type(item.stop) not in BOUNDS:
+                return None
+    return (*items, ...)  # a view even where a single element is left
 
 
 def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
@@ -30,12 +41,8 @@ def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
     uint8 counts as a mask, as in PyTorch. Raises IndexError for objects that are no index, for negative steps, and for
     masks whose shape differs from the dimensions that they index.
     """
-    if type(index) is int or index is None or index is ...:
-        return (index, ...) if index is not ... else (...,)
-    if type(index) is tuple and WHOLE.issuperset(map(type, index)):
-        return (*index, ...)  # a view even where a single element is left
-    if type(index) is slice and index.step is None and type(index.start) in BOUNDS and type(index.stop) in BOUNDS:
-        return (index, ...)
+    if (plain := plain_index(index)) is not None:
+        return plain
     items = [_item(item, x, keep) for item in (index if isinstance(index, tuple) else _as_tuple(index))]
     if not BASIC.issuperset(map(type, items)) and any(map(backend.is_array, items)):
         expanded = _expand_ellipsis(items, x.ndim) if len(items) > 1 else tuple(items)

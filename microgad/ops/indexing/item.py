@@ -27,7 +27,7 @@ from ..support.bare import bare
 from ..support.spelling import tensors_only
 from . import index_kernels
 from .index_kernels import is_basic, is_mask, unexpanded
-from .index_parsing import is_recorded, normalize_index, refuse_uint8_fill, split_int_indices
+from .index_parsing import is_recorded, normalize_index, plain_index, refuse_uint8_fill, split_int_indices
 
 
 class GetItem(LinearMap):
@@ -200,13 +200,13 @@ def getitem(input: Tensor, index: Index) -> Tensor:
     tensor([[2, 0],
             [5, 3]])
     """
-    if type(index) is int:
-        index = (index, ...)
-    else:
-        index = normalize_index(index, input.array, is_recorded(input))
-        steps = None if is_basic(index) else split_int_indices(index)
-        if steps is not None:
-            input, index = GetItem.apply(input, index=steps[0]), steps[1]
+    plain = (index, ...) if type(index) is int else plain_index(index)
+    if plain is not None:
+        return GetItem.apply(input, index=plain)
+    index = normalize_index(index, input.array, is_recorded(input))
+    steps = None if is_basic(index) else split_int_indices(index)
+    if steps is not None:
+        input, index = GetItem.apply(input, index=steps[0]), steps[1]
     return GetItem.apply(input, index=index)
 
 
