@@ -91,7 +91,7 @@ class Wishart(Covariance, ExponentialFamily):
         own = self.covariance_matrix.diagonal(dim1=-2, dim2=-1)
         return self.df[..., None, None] * (self.covariance_matrix.square() + own.unsqueeze(-1) * own.unsqueeze(-2))
 
-    def _bartlett(self, sample_shape: Any) -> Tensor:
+    def _bartlett_sampling(self, sample_shape: Any) -> Tensor:
         """Draw L A (L A)ᵀ with triangular A: roots of chi² samples on the diagonal, normal samples below (Bartlett)."""
         size = self._event_shape[-1]
         factor = self._unbroadcasted_scale_tril
@@ -111,12 +111,12 @@ class Wishart(Covariance, ExponentialFamily):
 
         As in PyTorch, whose first check is inverted, the positive definite ones of the first samples are redrawn.
         """
-        drawn = self._bartlett(sample_shape)
+        drawn = self._bartlett_sampling(sample_shape)
         again = self._anywhere(self.support.check(drawn))
         for _ in range(max_try_correction):
             if not again.any():
                 break
-            drawn[again] = self._bartlett((int(again.sum()),))
+            drawn[again] = self._bartlett_sampling((int(again.sum()),))
             again = self._anywhere(~self.support.check(drawn))
         return drawn
 

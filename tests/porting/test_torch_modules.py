@@ -183,6 +183,11 @@ def test_backend_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (cudnn.benchmark, cudnn.deterministic) == (True, False)
     cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False
+    mha = torch.backends.mha
+    assert mha.get_fastpath_enabled() is True
+    mha.set_fastpath_enabled(False)
+    assert mha.get_fastpath_enabled() is False
+    mha.set_fastpath_enabled(True)
     with torch.backends.mkldnn.flags(enabled=False):
         assert not torch.backends.mkldnn.enabled
     assert torch.backends.mkldnn.enabled

@@ -11,7 +11,6 @@ from ... import backend, function
 from ...backend import memory_formats
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.arguments import as_sizes
-from ...errors.wording import in_torchs_words
 from ...fast_reductions import fast_sum, sum_to
 from ...function.linear_map import LinearMap
 from ...size import Size
@@ -122,10 +121,14 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
     sizes = [(int(s),) if isinstance(s, int) else as_sizes("broadcast_shapes", "shapes", s) for s in shapes]
     if any(n < 0 for size in sizes for n in size):
         raise ArgumentError(f"broadcast_shapes: a dimension can't be of negative length, got {sizes}")
-    try:
-        return Size(layouts.broadcast_shapes(*sizes))
-    except ValueError as error:
-        raise ShapeError(f"broadcast_shapes: {in_torchs_words(str(error))}") from None
+    common: tuple[int, ...] = ()
+    for i, size in enumerate(sizes):
+        try:
+            common = layouts.broadcast_shapes(common, size)
+        except ValueError:
+            said = f"broadcast_shapes: the shape {tuple(size)} at index {i} can't be broadcast to {common}"
+            raise ShapeError(said) from None
+    return Size(common)
 
 
 @tensors_only

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager as _AbstractContextManager
 from . import cpu as cpu
 from . import cuda as cuda
 from . import cudnn as cudnn
+from . import mha as mha
 from . import mkl as mkl
 from . import mkldnn as mkldnn
 from . import mps as mps
