@@ -18,18 +18,7 @@ from ..backend.axis_order import outermost_first
 from ..backend.copies import copied_row_major
 from ..dtypes.limits import highest, lowest
 from . import MANY_PRODUCTS, fast_reduce
-from .geometry import (
-    MANY_RUNS,
-    SHORT_AXIS,
-    alternate,
-    first_axis,
-    has_many_short_loops,
-    in_products,
-    is_row_major,
-    loses_digits,
-    matrices_with_gaps,
-    repeated_axes,
-)  # fmt: skip
+from .geometry import MANY_RUNS, SHORT_AXIS, Layout, has_many_short_loops, in_products, loses_digits
 from .layouts import in_memory_order, once, one_axis_first
 from .lines import add_blocks, in_blocks, in_wide_rows, pairwise, transposed
 from .products import sum_rows
@@ -48,19 +37,18 @@ def way(
 
     The strides are None in C order. Arrays that aren't `bare`, vmap's, are summed by products or as by NumPy.
     """
-    axes, places = wrapped(axis, len(shape)), list(range(len(shape)))
-    order = outermost_first(strides) if strides else places  # as the axes lie in memory
-    lengths = alternate([(shape[a], a in axes) for a in order])
+    axes, order = wrapped(axis, len(shape)), outermost_first(strides) if strides else list(range(len(shape)))
+    layout = Layout(shape, strides, dtype.itemsize, axes, order)
+    lengths, dense = layout.lengths(), layout.is_dense()
     inexact = loses_digits(ufunc, dtype, lengths)
     slow = bare and (has_many_short_loops(lengths) or inexact)
     product = products and ufunc is np.add and dtype.char in "fd" and len(lengths) > 1 == lengths[-1]
-    dense = not strides or is_row_major(shape, strides, dtype.itemsize, order)
     product = product and math.prod(shape) >= min(MANY_PRODUCTS, (1 if dense else 4) * MANY_ROWS * lengths[-2])
-    matrices = matrices_with_gaps(shape, strides, dtype.itemsize, axes, order) if strides and bare and product else ()
+    matrices = layout.matrices() if strides and bare and product else []
     again, result = partial(fast_reduce, keepdims=keepdims, products=True), reduced_shape(shape, axis, keepdims)
 
     # 4 to 29 times as fast: of the equal elements along an expanded axis, one is reduced.
-    if bare and strides and (expanded := repeated_axes(ufunc, dtype, shape, strides, axes)):
+    if bare and strides and (expanded := layout.repeated_axes(ufunc, dtype)):
         return partial(once, again, axes, expanded, result)
 
     # 4 to 8 times as fast: of all booleans, those that hold are counted. Along axes 1.2 to 4 times, in float32.
@@ -75,7 +63,7 @@ def way(
         return partial(_sum_rows, (-1, lengths[-2]), lengths[:-2], result)
 
     # Up to 22 times as fast: with its axes in memory order, a permuted array is as one in C order.
-    if order != places and (slow or (product and (dense or matrices))):
+    if order != sorted(order) and (slow or (product and (dense or matrices))):
         moved, left = tuple([order.index(a) for a in axes]), [a for a in order if keepdims or a not in axes]
         return partial(in_memory_order, again, order, moved, [left.index(a) for a in sorted(left)])
 
@@ -92,7 +80,7 @@ def way(
     # 9 to 22 times as fast: with gaps between elements, first a short axis, in long loops over the others, or the last.
     # This would round sums and products of float16 each time.
     halves = dtype.char == "e" and ufunc in (np.add, np.multiply)
-    if strides and not halves and (first := first_axis(shape, strides, dtype.itemsize, axes)) is not None:
+    if strides and not halves and (first := layout.first_axis()) is not None:
         return partial(one_axis_first, partial(fast_reduce, keepdims=keepdims), axes, first)
 
     # 1.1 to 27 times as fast, see below: as lines. Short rows with gaps are copied, unless BLAS reads them.

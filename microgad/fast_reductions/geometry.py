@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,20 +16,78 @@ FEW_COLUMNS, FEW_ROWS = 3, 8  # the least sizes of a matrix whose rows BLAS sums
 MANY_RUNS = 1 << 9  # inner loops that NumPy starts in the time that another way needs as its overhead
 
 
-def alternate(axes: Iterable[tuple[int, bool]]) -> list[int]:
-    """Return the lengths of axes, (length, reduced), that are kept and reduced in turn: neighbors of a kind are merged.
+class Layout(NamedTuple):
+    """How an array and its reduced axes lie in memory."""
 
-    Both the first and the last are kept.
-    """
-    lengths = [1]
-    for n, reduced in axes:
-        if n == 1:
-            continue
-        if reduced == len(lengths) % 2:
-            lengths.append(n)
-        else:
-            lengths[-1] *= n
-    return lengths if len(lengths) % 2 else [*lengths, 1]
+    shape: tuple[int, ...]
+    strides: Any  # in bytes; None in C order
+    itemsize: int
+    axes: tuple[int, ...]  # that are reduced
+    order: list[int]  # all axes as they lie in memory, the outermost first
+
+    def lengths(self) -> list[int]:
+        """The lengths of axes in memory that are kept and reduced in turn: neighbors of a kind are merged.
+
+        Both the first and the last are kept.
+        """
+        lengths = [1]
+        for a in self.order:
+            if (n := self.shape[a]) == 1:
+                continue
+            if (a in self.axes) == len(lengths) % 2:
+                lengths.append(n)
+            else:
+                lengths[-1] *= n
+        return lengths if len(lengths) % 2 else [*lengths, 1]
+
+    def is_dense(self) -> bool:
+        """Whether there are no gaps between the elements."""
+        return not self.strides or self.is_row_major(self.order)
+
+    def is_row_major(self, order: Sequence[int]) -> bool:
+        """Whether these axes of an array with strides, the outermost first, lie in C order without gaps."""
+        reach = self.itemsize
+        for a in reversed(order):
+            if self.shape[a] > 1 and self.strides[a] != reach:
+                return False
+            reach *= self.shape[a]
+        return True
+
+    def repeated_axes(self, ufunc: Any, dtype: Any) -> list[int]:
+        """The expanded axes of which one element is enough, because the reduction is it or a multiple of it.
+
+        Products are powers, though, and sums of complex numbers no multiples: n · (∞ + ∞j) has NaNs.
+        """
+        whole = self.axes if ufunc is np.multiply or (ufunc is np.add and dtype.kind == "c") else ()
+        return [a for a, n in enumerate(self.shape) if n > 1 and self.strides[a] == 0 and a not in whole]
+
+    def matrices(self) -> list[int]:
+        """The shape (..., m, n) of the array seen as matrices that BLAS takes as they lie, whose rows are reduced.
+
+        It is empty if there are none, or if they are so small that one call of BLAS for each takes longer than NumPy.
+        """
+        left = [(self.shape[a], self.strides[a], a in self.axes) for a in self.order if self.shape[a] > 1]
+        n = 1
+        while left and left[-1][1] == n * self.itemsize and left[-1][2]:
+            n *= left.pop()[0]
+        row = left[-1][1] if left else 0
+        m = 1
+        while left and left[-1][1] == m * row:
+            m *= left.pop()[0]
+        fits = row >= n * self.itemsize and row % self.itemsize == 0
+        return [*(size for size, _, _ in left), m, n] if fits and n >= FEW_COLUMNS and m >= FEW_ROWS else []
+
+    def first_axis(self) -> int | None:
+        """The one of the reduced axes to reduce first if the array has gaps, if that pays.
+
+        It is a short axis, if the others have no gaps, or the last one.
+        """
+        places = range(len(self.shape))
+        for axis in self.axes:
+            if 1 < self.shape[axis] <= IN_TURN and self.is_row_major([a for a in places if a != axis]):
+                return axis
+        last = max([a for a in places if self.shape[a] > 1])
+        return last if last in self.axes else None
 
 
 def has_many_short_loops(lengths: Sequence[int]) -> bool:
@@ -49,56 +107,3 @@ def loses_digits(ufunc: Any, dtype: Any, lengths: Sequence[int]) -> bool:
 def in_products(ufunc: Any, dtype: Any, n: int) -> bool:
     """Whether n rows are so many that blocks of them are added by products with ones."""
     return ufunc is np.add and dtype.char in "fdF" and n > 2 * SUM_ROWS
-
-
-def repeated_axes(
-    ufunc: Any, dtype: Any, shape: Sequence[int], strides: Sequence[int], axes: Sequence[int]
-) -> list[int]:
-    """Return the expanded axes of which one element is enough, because the reduction is it or a multiple of it.
-
-    Products are powers, though, and sums of complex numbers no multiples: n · (∞ + ∞j) has NaNs.
-    """
-    whole = axes if ufunc is np.multiply or (ufunc is np.add and dtype.kind == "c") else ()
-    return [a for a, n in enumerate(shape) if n > 1 and strides[a] == 0 and a not in whole]
-
-
-def is_row_major(shape: Sequence[int], strides: Sequence[int], itemsize: int, order: Sequence[int]) -> bool:
-    """Whether these axes of an array, the outermost first, lie in C order without gaps."""
-    for a in reversed(order):
-        if shape[a] > 1 and strides[a] != itemsize:
-            return False
-        itemsize *= shape[a]
-    return True
-
-
-def matrices_with_gaps(
-    shape: Sequence[int], strides: Sequence[int], itemsize: int, axes: Sequence[int], order: Sequence[int]
-) -> list[int]:
-    """Return the shape (..., m, n) of an array seen as matrices that BLAS takes as they lie, whose rows are reduced.
-
-    It is empty if there are none, or if they are so small that one call of BLAS for each takes longer than NumPy.
-    """
-    left = [(shape[a], strides[a], a in axes) for a in order if shape[a] > 1]  # the outermost axis first
-    n = 1
-    while left and left[-1][1] == n * itemsize and left[-1][2]:
-        n *= left.pop()[0]
-    row = left[-1][1] if left else 0
-    m = 1
-    while left and left[-1][1] == m * row:
-        m *= left.pop()[0]
-    fits = row >= n * itemsize and row % itemsize == 0
-    return [*(size for size, _, _ in left), m, n] if fits and n >= FEW_COLUMNS and m >= FEW_ROWS else []
-
-
-def first_axis(shape: Sequence[int], strides: Sequence[int], itemsize: int, axes: Sequence[int]) -> int | None:
-    """Return the one of the reduced axes to reduce first if an array has gaps, if that pays.
-
-    It is a short axis, if the others have no gaps, or the last one.
-    """
-    places = range(len(shape))
-    for axis in axes:
-        others = [a for a in places if a != axis]
-        if 1 < shape[axis] <= IN_TURN and is_row_major(shape, strides, itemsize, others):
-            return axis
-    last = max([a for a in places if shape[a] > 1])
-    return last if last in axes else None
