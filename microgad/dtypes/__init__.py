@@ -100,8 +100,8 @@ known = _BY_NUMPY.get  # the microgad dtype of a NumPy dtype, None where there i
 _PYTHON = {bool: _BOOL, int: _INTEGER, float: _FLOATING, complex: _COMPLEX}
 # Python scalars that NumPy treats as PyTorch does.
 _REAL = frozenset((float, int, bool, type(None)))  # they leave the dtype of floating-point numbers as it is
-# Those that leave the dtype of an array of a kind as it is. An int that the dtype can't hold is wrapped around; those
-# from 0 to 127 fit into every one.
+# They leave the dtype of arrays of this kind as it is. Ints that it can't hold are wrapped around; each integer dtype
+# holds 0 to 127.
 _WEAK_WITH = {"f": (float, int, bool), "i": (int, bool), "u": (int, bool)}
 _default = float32
 

@@ -309,7 +309,8 @@ class Compare:
         rows = sorted(dict.fromkeys(row for row, _ in cells), key=lambda row: (row.threads, row.env))
         with_env = len({row.env for row in rows}) > 1
         room = max(len(row.env) for row in rows) + 4 if with_env else 4
-        envs = [f"({row.env})" if with_env and row[:2] != before[:2] else "" for before, row in pairwise([(), *rows])]
+        pairs = pairwise([_Row(0, "", ""), *rows])
+        envs = [f"({row.env})" if with_env and row[:2] != before[:2] else "" for before, row in pairs]
         shown = [["", *(f"  {env:<{room}}{row.name}" for env, row in zip(envs, rows, strict=True))]]
         shown += [[column, *self._column([cells.get((row, column)) for row in rows], scale)] for column in columns]
         widths = [max(map(len, texts)) for texts in shown]

@@ -59,7 +59,7 @@ class Unbind(_SeveralViews, Function):
 
 def _split_at(input: Tensor, bounds: Sequence[int], axis: int) -> tuple[Tensor, ...]:
     """Return views between consecutive bounds, which begin with 0 and end with the size of the axis."""
-    indices = tuple([(*slice_along(axis, a, b), ...) for a, b in pairwise(bounds)])
+    indices: tuple[Any, ...] = tuple([(*slice_along(axis, a, b), ...) for a, b in pairwise(bounds)])
     if list(bounds) == sorted(bounds):
         return Split.apply(input, indices=indices, axis=axis)
     return tuple(input[index] for index in indices)
