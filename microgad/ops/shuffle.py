@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend.axis_order import inverse
 from ..errors import ArgumentError, ShapeError
 from ..function.linear_map import LinearMap
 from ..state import composite
@@ -28,8 +29,7 @@ class Shuffle(LinearMap):
         return _shuffled(x, self.split, self.order, self.size)
 
     def adjoint(self, grad):
-        inverse = tuple(sorted(range(len(self.order)), key=self.order.__getitem__))
-        return _shuffled(grad, tuple([self.split[i] for i in self.order]), inverse, self.x_shape)
+        return _shuffled(grad, tuple([self.split[i] for i in self.order]), tuple(inverse(self.order)), self.x_shape)
 
 
 def _shuffled(x: Any, split: tuple[int, ...], order: tuple[int, ...], size: tuple[int, ...]) -> Any:

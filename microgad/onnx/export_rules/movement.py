@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.axis_order import inverse
 from ...ops.activation import Glu
 from ...ops.grids import BlockDiag
 from ...ops.movement.conversion import Cast, Clone, Transfer
@@ -80,7 +81,7 @@ def reshaped_back(w: Writer, step: Step) -> Any:
 
 @rule(Permute.transposed)
 def permuted_back(w: Writer, step: Step) -> Any:
-    return w.op("Transpose", operand(w, step), perm=np.argsort(step.settings["order"]).tolist())
+    return w.op("Transpose", operand(w, step), perm=inverse(step.settings["order"]))
 
 
 @rule(Shuffle)

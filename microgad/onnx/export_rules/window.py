@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.axis_order import inverse
 from ...ops.window import pool
 from ...ops.window.adaptive import AdaptiveAvg
 from ...ops.window.conv import Conv2d, ConvTranspose2d
@@ -102,7 +103,7 @@ def resampled(w: Writer, step: Step) -> Any:
         return w.op("MatMul", x, product)
     order = [i for i in range(ndim) if i != axis] + [axis]
     made = w.op("MatMul", w.op("Transpose", x, perm=order), product)
-    return w.op("Transpose", made, perm=np.argsort(order).tolist())
+    return w.op("Transpose", made, perm=inverse(order))
 
 
 RESIZED = {
