@@ -28,6 +28,7 @@ T = TypeVar("T")
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Group] | Iterable[tuple[str, Tensor]]
 ParamsT = params_t = _params_t = Params  # the names of several PyTorch versions
+StateDict = dict[str, Any]
 
 
 def _by_gpu(params: list[Tensor]) -> Iterable[list[Tensor]]:

@@ -31,6 +31,7 @@ MODULES = {
     "torch._subclasses.fake_tensor": "microgad.porting.torch_modules._subclasses",
     "torch.autograd.function": "microgad.autograd.function",
     "torch.autograd.profiler_util": "microgad.autograd.profiler_util",
+    "torch.distributions.exp_family": "microgad.distributions.distribution",
     "torch.profiler.profiler": "microgad.profiler",
     "torch.utils.data._utils.collate": "microgad.utils.data.collate",
     "torch.utils.data._utils.worker": "microgad.utils.data.workers",

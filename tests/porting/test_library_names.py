@@ -117,3 +117,20 @@ def test_reductions_have_names_and_numbers() -> None:
     assert _Reduction.legacy_get_string(False, None, emit_warning=False) == "sum"
     with pytest.raises(ValueError, match="is not a valid value"):
         _Reduction.get_enum("avg")
+
+
+def test_names_that_copies_of_pytorchs_functions_import() -> None:
+    program = """
+import torch
+from torch._jit_internal import BroadcastingList2, boolean_dispatch
+from torch.distributions.exp_family import ExponentialFamily
+from torch.optim.optimizer import StateDict
+
+def pooled(x, size: BroadcastingList2[int], indices: bool = False): return "pooled"
+def with_indices(x, size: BroadcastingList2[int], indices: bool = False): return "with indices"
+pool = boolean_dispatch("indices", 2, False, with_indices, pooled, __name__, "pool")
+print(pool.__name__, pool(1, 2), pool(1, 2, True), pool(1, 2, indices=True), StateDict.__name__)
+print(ExponentialFamily is torch.distributions.ExponentialFamily)
+"""
+    result = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    assert result.stdout == "pool pooled with indices with indices dict\nTrue\n", result.stderr
