@@ -170,10 +170,11 @@ assert "microgad.ops.special" in sys.modules and vars(microgad.methods.Special)[
 
 
 def test_an_import_leaves_few_objects() -> None:
-    """Python goes through all objects several times when a process ends."""
+    """Python goes through all objects several times when a process ends. Python 3.13 makes 7 % more of them."""
+    most = 4000 if sys.version_info < (3, 12) else 4300
     code = (
         "import gc, inspect, numpy.fft; n = len(gc.get_objects())\n"
-        "import microgad; assert len(gc.get_objects()) - n < 4000"
+        f"import microgad; assert len(gc.get_objects()) - n < {most}"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
 
