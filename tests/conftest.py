@@ -155,6 +155,13 @@ def _same_draws_in_each_run() -> None:
 
 
 @pytest.fixture
+def cuda() -> Iterator[None]:
+    """Put the stand-in in CuPy's place; new Tensors are on the CPU."""
+    with installed(), microgad.device("cpu"):
+        yield
+
+
+@pytest.fixture
 def no_garbage_collection() -> Iterator[None]:
     """Disable the garbage collector, so that only reference counting frees objects."""
     gc.collect()

@@ -1,10 +1,17 @@
-"""Whether processes have ended, for the tests that start some. As Linux has /proc."""
+"""Processes that tests start, and whether they have ended. As Linux has /proc."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+
+
+def run(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run Python in a process of its own."""
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=folder)
 
 
 def alive(pid: int) -> bool:

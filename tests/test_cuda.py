@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -20,16 +20,9 @@ import microgad as torch
 from microgad import backend, errors, nn
 from microgad.ops.indexing import index_kernels
 
-from .strictarray import installed, ndarray
+from .strictarray import ndarray
 
 F = nn.functional
-
-
-@pytest.fixture
-def cuda() -> Iterator[None]:
-    """Put the stand-in in CuPy's place; new Tensors are on the CPU."""
-    with installed(), torch.device("cpu"):
-        yield
 
 
 def fake_cupy(device_count: Callable[[], int]) -> SimpleNamespace:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,8 @@ import pytest
 import microgad as torch
 from microgad import nn
 
-from .strictarray import installed
-
 F = nn.functional
-
-
-@pytest.fixture(autouse=True)
-def cuda() -> Iterator[None]:
-    """Put the stand-in in CuPy's place; new Tensors are on the CPU."""
-    with installed(), torch.device("cpu"):
-        yield
+pytestmark = pytest.mark.usefixtures("cuda")
 
 
 STRIDED: list[Callable[[Any], Any]] = [

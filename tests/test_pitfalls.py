@@ -12,9 +12,7 @@ import microgad as torch
 from microgad import backend, nn
 from microgad.testing import gradcheck
 
-
-def leaf(*values: float, dtype=torch.float64):
-    return torch.tensor(values, dtype=dtype, requires_grad=True)
+from .leaves import leaf
 
 
 @pytest.mark.parametrize(

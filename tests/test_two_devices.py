@@ -6,7 +6,7 @@ The GPU is CuPy's stand-in in tests/strictarray. Gradients on another device may
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import Mock
 
@@ -18,16 +18,11 @@ from microgad import nn
 from microgad.function import Function
 from microgad.nn import functional as F
 
-from .strictarray import installed, ndarray
+from .leaves import closure_of
+from .strictarray import ndarray
 
+pytestmark = pytest.mark.usefixtures("cuda")
 OTHERS = pytest.mark.parametrize(("own", "other"), [("cuda", "cpu"), ("cpu", "cuda"), ("cpu", "meta")])
-
-
-@pytest.fixture(autouse=True)
-def cuda() -> Iterator[None]:
-    """Put the stand-in in CuPy's place; new Tensors are on the CPU."""
-    with installed(), torch.device("cpu"):
-        yield
 
 
 def ones(*shape: int) -> Any:
@@ -252,14 +247,7 @@ def test_clipping_moves_its_factor_to_each_gradient() -> None:
 def test_lbfgs_takes_its_learning_rate_from_any_device(device: str) -> None:
     p = ones(2).requires_grad_()
     optimizer = torch.optim.LBFGS([p], lr=torch.tensor(0.1, device=device), max_iter=1)
-
-    def closure() -> Any:
-        optimizer.zero_grad()
-        loss = (p * p).sum()
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
+    optimizer.step(closure_of(optimizer))
     assert p.tolist() == pytest.approx([0.95, 0.95])
 
 

@@ -10,9 +10,7 @@ import pytest
 import microgad as torch
 import microgad.nn.functional as F
 
-
-def leaf(*values):
-    return torch.tensor(values, dtype=torch.float64, requires_grad=True)
+from ..leaves import leaf
 
 
 def gradient(f, x):

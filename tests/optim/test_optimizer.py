@@ -36,20 +36,12 @@ from microgad.optim import (
 )
 from microgad.optim.optimizer import required
 
+from ..leaves import closure_of, parameter, with_gradient
+
 OPTIMIZERS = [
     SGD, Adam, AdamW, Eve, Adadelta, Adafactor, Adagrad, Adamax, ASGD, NAdam, RAdam, RMSprop, Rprop, AMSGrad, AdaBound,
     AMSBound, AdaBelief, RMSpropGraves, SMORMS3
 ]  # fmt: skip
-
-
-def parameter(*values: float, dtype: Any = microgad.float32) -> Any:
-    return microgad.tensor(values, dtype=dtype, requires_grad=True)
-
-
-def with_gradient(*values: float) -> Any:
-    p = parameter(*values)
-    (p * p).sum().backward()
-    return p
 
 
 def contents(optimizer: Optimizer) -> Any:
@@ -281,14 +273,7 @@ def after_steps(kind: Any, steps: int = 3, **options: Any) -> Any:
 
 
 def take_steps(optimizer: Any, steps: int) -> None:
-    (p,) = optimizer.param_groups[0]["params"]
-
-    def closure() -> Any:
-        optimizer.zero_grad()
-        loss = (p * p).sum()
-        loss.backward()
-        return loss
-
+    closure = closure_of(optimizer)
     for _ in range(steps):
         optimizer.step(closure)
 

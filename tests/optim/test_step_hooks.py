@@ -8,15 +8,7 @@ import microgad
 from microgad.optim import SGD
 from microgad.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-
-def parameter(*values: float) -> Any:
-    return microgad.tensor(values, dtype=microgad.float32, requires_grad=True)
-
-
-def with_gradient(*values: float) -> Any:
-    p = parameter(*values)
-    (p * p).sum().backward()
-    return p
+from ..leaves import parameter, with_gradient
 
 
 def test_step_hooks_are_called_until_they_are_removed() -> None:

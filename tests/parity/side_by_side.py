@@ -64,6 +64,11 @@ def function(t: Any, **methods: Any) -> Any:
     return type("F", (t.autograd.Function,), {name: staticmethod(method) for name, method in methods.items()})
 
 
+def state_and_gradients(module: Any) -> list[Any]:
+    """A module's repr and state, and its parameters' gradients."""
+    return [repr(module), list(module.state_dict()), dict(module.state_dict()), [p.grad for p in module.parameters()]]
+
+
 def outcome(program: Program, t: Any) -> tuple[Any, list[type]]:
     """What a program returns or raises, and the classes of its warnings."""
     t.manual_seed(0)

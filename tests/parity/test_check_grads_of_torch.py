@@ -12,6 +12,8 @@ from microgad.errors import ArgumentError
 from microgad.testing import GradcheckError, check_grads, torch_function
 from microgad.testing.adapters import with_arguments
 
+from ..testing.check_fails import check_fails
+
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
@@ -23,15 +25,6 @@ def random(*shape, seed=0, dtype=torch.float64, requires_grad=True):
 
 def to_microgad(x):
     return microgad.tensor(x.detach().numpy(), requires_grad=True)
-
-
-def check_fails(f, args, order=1, match="derivative", **options):
-    """Assert that check_grads fails at `order` and passes at the order below; return the error."""
-    if order > 1:
-        check_grads(f, args, order=order - 1, **options)
-    with pytest.raises(GradcheckError, match=match) as error:
-        check_grads(f, args, order=order, **options)
-    return error.value
 
 
 class Squared(torch.autograd.Function):

@@ -6,15 +6,9 @@ import warnings
 
 import pytest
 
-from .side_by_side import Programs
+from .side_by_side import Programs, state_and_gradients
 
 program = Programs()
-
-
-def state_and_gradients(module):
-    """The state's names and values, the parameters' gradients, and the repr."""
-    gradients = [p.grad for p in module.parameters()]
-    return [list(module.state_dict()), dict(module.state_dict()), gradients, repr(module)]
 
 
 def train(t, module, x, count=2):

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 import microgad
 
+from ..leaves import closure_of
+
 torch = pytest.importorskip("torch")
 
 SHAPES = [(10, 1, 3, 3), (7,), (1, 1), (3, 5), ()]
@@ -384,14 +386,7 @@ def test_lbfgs_at_the_minimum() -> None:
     for lib in (microgad, torch):
         p = lib.zeros(2, requires_grad=True)
         optimizer = lib.optim.LBFGS([p])
-
-        def closure(p: Any = p, optimizer: Any = optimizer) -> Any:
-            optimizer.zero_grad()
-            loss = (p * p).sum()
-            loss.backward()
-            return loss
-
-        assert optimizer.step(closure).item() == 0
+        assert optimizer.step(closure_of(optimizer)).item() == 0
         assert optimizer.state[p] == {"func_evals": 1, "n_iter": 0}
 
 

@@ -4,14 +4,9 @@ import itertools
 
 import pytest
 
-from .side_by_side import Programs
+from .side_by_side import Programs, state_and_gradients
 
 program = Programs()
-
-
-def state_and_gradients(module):
-    """A module's repr and state, and its parameters' gradients."""
-    return [repr(module), list(module.state_dict()), dict(module.state_dict()), [p.grad for p in module.parameters()]]
 
 
 def as_list(states):

@@ -11,14 +11,9 @@ import torch.nn.functional as F
 import microgad
 import microgad.nn.functional as G
 
-from .side_by_side import Programs
+from .side_by_side import Programs, state_and_gradients
 
 program = Programs()
-
-
-def learned(module):
-    """A module's repr and state, and its parameters' gradients."""
-    return [repr(module), list(module.state_dict()), dict(module.state_dict()), [p.grad for p in module.parameters()]]
 
 
 def functional(t):
@@ -54,7 +49,7 @@ def add_attention_program(name, layer, call):
         options = {**call, **masks.get(name, {})}
         out, weights = m(**inputs, **options)
         (out * out).sum().backward()
-        return out, weights, [x.grad for x in inputs.values()], learned(m), m.eval()(**inputs, **options)
+        return out, weights, [x.grad for x in inputs.values()], state_and_gradients(m), m.eval()(**inputs, **options)
 
     program[f"attention_{name}"] = attend
 
@@ -188,7 +183,7 @@ def encoder_program(train, batch_first, norm_first, pad, mask):
         (out * out).sum().backward()
         with t.no_grad():
             without = m(x, **options)  # in evaluation PyTorch takes a fast path
-        return out, x.grad, learned(m), without
+        return out, x.grad, state_and_gradients(m), without
 
     return encode
 
@@ -209,7 +204,7 @@ def decoder_program(train, batch_first, norm_first, pad, mask):
             options |= {"tgt_mask": causal.isinf() if pad else causal}
         out = m(x, memory, **options)
         (out * out).sum().backward()
-        return out, x.grad, memory.grad, learned(m)
+        return out, x.grad, memory.grad, state_and_gradients(m)
 
     return decode
 
@@ -229,7 +224,12 @@ def transformer(t, nn):
         mask = m.generate_square_subsequent_mask(6, dtype=t.float64)
         out = m(x, y, tgt_mask=mask)
         (out * out).sum().backward()
-        found += [out, m(x, y, tgt_mask=mask, tgt_is_causal=True), m(x, y, tgt_mask=mask.isinf()), learned(m)]
+        found += [
+            out,
+            m(x, y, tgt_mask=mask, tgt_is_causal=True),
+            m(x, y, tgt_mask=mask.isinf()),
+            state_and_gradients(m),
+        ]
     return found
 
 

@@ -10,6 +10,7 @@ import microgad.nn.functional as ours
 
 torch = pytest.importorskip("torch")
 
+from ..ops.patches import pair  # noqa: E402
 from .derivatives import check, functional_pair, same  # noqa: E402
 
 theirs = torch.nn.functional
@@ -20,10 +21,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning")
 sizes = st.integers(1, 3)
 pairs = st.one_of(sizes, st.tuples(sizes, sizes))
 seeds = st.integers(0, 2**32 - 1)
-
-
-def as_pair(pair):
-    return pair if isinstance(pair, tuple) else (pair, pair)
 
 
 @st.composite
@@ -37,8 +34,8 @@ def convolutions(draw):
         "dilation": draw(pairs),
         "groups": groups,
     }
-    extents = [(k - 1) * d + 1 for k, d in zip(kernel, as_pair(settings["dilation"]), strict=True)]
-    min_sizes = [max(1, span - 2 * p) for span, p in zip(extents, as_pair(settings["padding"]), strict=True)]
+    extents = [(k - 1) * d + 1 for k, d in zip(kernel, pair(settings["dilation"]), strict=True)]
+    min_sizes = [max(1, span - 2 * p) for span, p in zip(extents, pair(settings["padding"]), strict=True)]
     plane = tuple(draw(st.integers(low, low + 5)) for low in min_sizes)
     if settings["stride"] in (1, (1, 1)) and draw(st.booleans()):
         settings["padding"] = "same"
@@ -61,11 +58,11 @@ def transposed_convolutions(draw):
         draw(st.tuples(st.integers(1, 5), st.integers(1, 5))),
     )
     stride, dilation = draw(pairs), draw(pairs)
-    limits = [max(s, d) - 1 for s, d in zip(as_pair(stride), as_pair(dilation), strict=True)]
+    limits = [max(s, d) - 1 for s, d in zip(pair(stride), pair(dilation), strict=True)]
     extra = tuple(draw(st.integers(0, limit)) for limit in limits)
     full = [
         (n - 1) * s + (k - 1) * d + 1 + e
-        for n, s, k, d, e in zip(plane, as_pair(stride), kernel, as_pair(dilation), extra, strict=True)
+        for n, s, k, d, e in zip(plane, pair(stride), kernel, pair(dilation), extra, strict=True)
     ]
     padding = tuple(draw(st.integers(0, min(3, (size - 1) // 2))) for size in full)
     settings = {"stride": stride, "padding": padding, "output_padding": extra, "groups": groups, "dilation": dilation}
@@ -92,8 +89,8 @@ def foldings(draw):
         draw(st.tuples(sizes, sizes)),
         {"dilation": draw(pairs), "padding": draw(st.one_of(st.just(0), pairs)), "stride": draw(pairs)},
     )
-    extents = [(k - 1) * d + 1 for k, d in zip(kernel, as_pair(settings["dilation"]), strict=True)]
-    min_sizes = [max(1, span - 2 * p) for span, p in zip(extents, as_pair(settings["padding"]), strict=True)]
+    extents = [(k - 1) * d + 1 for k, d in zip(kernel, pair(settings["dilation"]), strict=True)]
+    min_sizes = [max(1, span - 2 * p) for span, p in zip(extents, pair(settings["padding"]), strict=True)]
     shape = (draw(sizes), draw(sizes), *(draw(st.integers(low, low + 5)) for low in min_sizes))
     return shape if draw(st.booleans()) else shape[1:], {"kernel_size": kernel, **settings}
 
@@ -116,12 +113,12 @@ def test_unfold_and_fold(shapes, dtype, seed):
 def poolings(draw, dilations=pairs):
     """The shape of an input, a kernel size, and settings of a pooling that fit them."""
     kernel, dilation = draw(st.tuples(st.integers(1, 4), st.integers(1, 3))), draw(dilations)
-    extents = [(k - 1) * d + 1 for k, d in zip(kernel, as_pair(dilation), strict=True)]
+    extents = [(k - 1) * d + 1 for k, d in zip(kernel, pair(dilation), strict=True)]
     # PyTorch bounds the padding by half the kernel size, without dilation
     padding = tuple(draw(st.integers(0, min(span, k) // 2)) for span, k in zip(extents, kernel, strict=True))
     plane = tuple(draw(st.integers(max(1, span - 2 * p), span + 6)) for span, p in zip(extents, padding, strict=True))
     stride = draw(st.one_of(st.none(), pairs))
-    for size, k, s, p, d in zip(plane, kernel, as_pair(stride or kernel), padding, as_pair(dilation), strict=True):
+    for size, k, s, p, d in zip(plane, kernel, pair(stride or kernel), padding, pair(dilation), strict=True):
         # PyTorch's index is undefined for a window without any element
         assume(all(any(0 <= i + t * d < size for t in range(k)) for i in range(-p, size, s)))
     settings = {"stride": stride, "padding": padding, "ceil_mode": draw(st.booleans())}

@@ -12,11 +12,9 @@ import pytest
 
 from microgad.porting import alias, check
 
+from ..processes import run
+
 NO_DISTRIBUTED = "one process computes on one device; nn.DataParallel calls its module, DataLoader has workers"
-
-
-def run(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=folder)
 
 
 def run_program(program: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import microgad as torch
 from microgad.serialization import FileError
 
-from .rejected import rejects
+from .files import rejects
 
 WHOLE = io.BytesIO()
 torch.save({"w": torch.arange(6.0).reshape(2, 3), "n": [1.5, None]}, WHOLE)

@@ -9,11 +9,7 @@ import pytest
 import microgad
 from microgad import load, save
 
-
-def saved(obj: Any) -> bytes:
-    file = io.BytesIO()
-    save(obj, file)
-    return file.getvalue()
+from .files import saved
 
 
 @pytest.mark.parametrize(

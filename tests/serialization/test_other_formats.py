@@ -21,7 +21,7 @@ from microgad.serialization import FileError, safetensors, save_npz
 
 from ..fuzz import intact_files
 from ..fuzz.intact_files import global_instruction, joined, plain, tuple_of
-from .rejected import rejects
+from .files import rejects
 
 DTYPES = ["float16", "float32", "float64", "complex64", "bool", "uint8", "uint16", "uint32", "uint64"]
 DTYPES += ["int8", "int16", "int32", "int64"]

@@ -25,14 +25,10 @@ import microgad
 from microgad import load, nn, save
 from microgad.serialization import FileError
 
+from .files import saved
+
 DTYPES = ["float16", "float32", "float64", "complex64", "complex128", "bool"]
 DTYPES += ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
-
-
-def saved(obj: Any) -> bytes:
-    file = io.BytesIO()
-    save(obj, file)
-    return file.getvalue()
 
 
 def reloaded(obj: Any) -> Any:

@@ -16,13 +16,10 @@ from microgad import Function
 from microgad.errors import ArgumentError, notices
 from microgad.testing import GradcheckError, check_grads
 
+from ..leaves import leaf
 from .without_conj import WithoutConj
 
 full_or_projected = pytest.mark.parametrize("full", [True, False])
-
-
-def leaf(*values, dtype=torch.float64):
-    return torch.tensor(list(values), dtype=dtype, requires_grad=True)
 
 
 def random(*shape, scale=1.0, seed=0):

@@ -10,6 +10,8 @@ from microgad.testing import GradcheckError, check_grads
 from microgad.testing.findings.diagnosis import likely_mistake
 from microgad.testing.laws import check_op
 
+from ..leaves import leaf
+
 
 class Product(torch.Function):
     """a @ b, whose derivative for a lacks a transpose."""
@@ -55,10 +57,6 @@ class Scaled(torch.Function):
 
     def grad_x(self, grad):
         return grad * self.wrong
-
-
-def leaf(*values):
-    return torch.tensor(np.array(values, float), requires_grad=True)
 
 
 def guess(function, *args, order=1):

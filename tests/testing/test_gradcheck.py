@@ -12,13 +12,10 @@ import microgad as torch
 from microgad import nn
 from microgad.testing import GradcheckError, gradcheck, gradgradcheck
 
+from ..leaves import uniform_leaf as leaf
 from .without_conj import WithoutConj
 
 F = nn.functional
-
-
-def leaf(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.tensor(np.random.default_rng(seed).uniform(0.5, 2, shape), requires_grad=True)
 
 
 class WrongCube(torch.Function):

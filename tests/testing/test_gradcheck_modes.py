@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 import microgad as torch
 from microgad.testing import GradcheckError, check_op, gradcheck, gradgradcheck
 
+from ..leaves import uniform_leaf as leaf
+
 F = torch.nn.functional
-
-
-def leaf(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.tensor(np.random.default_rng(seed).uniform(0.5, 2, shape), requires_grad=True)
 
 
 class Product(torch.autograd.Function):

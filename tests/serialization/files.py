@@ -1,14 +1,21 @@
-"""What tests of malformed files assert."""
+"""Bytes that save writes, and what loading malformed ones must do."""
 
 from __future__ import annotations
 
 import io
 import tracemalloc
+from typing import Any
 
 import pytest
 
 import microgad as torch
 from microgad.serialization import FileError
+
+
+def saved(obj: Any) -> bytes:
+    file = io.BytesIO()
+    torch.save(obj, file)
+    return file.getvalue()
 
 
 def rejects(content: bytes, message: str) -> None:
