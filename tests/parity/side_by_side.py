@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 import microgad
@@ -25,23 +26,33 @@ class Programs(dict[str, Program]):
         self[function.__name__] = function
         return function
 
-    def check(self, name: str, slack: float = 1, messages: bool = True, warning_classes: bool = True) -> None:
-        """Run a program under both libraries and compare the results, which may differ by `slack` times the tolerance.
 
-        If it raises under PyTorch, compare the error's class and, if `messages`, its message. If `warning_classes`,
-        compare the classes of the warnings too.
-        """
-        (theirs, warned), (ours, ours_warned) = (outcome(self[name], t) for t in (torch, microgad))
-        if isinstance(theirs, Exception):
-            assert isinstance(ours, type(theirs)), (
-                f"{type(ours).__name__}: {ours}, not {type(theirs).__name__}: {theirs}"
-            )
-            assert not messages or message(ours) == message(theirs)
-        else:
-            if isinstance(ours, Exception):
-                raise ours
-            same(theirs, ours, slack=slack)
-        assert not warning_classes or ours_warned == warned
+def check(program: Program, slack: float = 1, messages: bool = True, warning_classes: bool = True) -> None:
+    """Run a program under both libraries and compare the results, which may differ by `slack` times the tolerance.
+
+    If it raises under PyTorch, compare the error's class and, if `messages`, its message. If `warning_classes`, compare
+    the classes of the warnings too.
+    """
+    (theirs, warned), (ours, ours_warned) = (outcome(program, t) for t in (torch, microgad))
+    if isinstance(theirs, Exception):
+        assert isinstance(ours, type(theirs)), f"{type(ours).__name__}: {ours}, not {type(theirs).__name__}: {theirs}"
+        assert not messages or message(ours) == message(theirs)
+    else:
+        if isinstance(ours, Exception):
+            raise ours
+        same(theirs, ours, slack=slack)
+    assert not warning_classes or ours_warned == warned
+
+
+def checked_programs(**options: Any) -> tuple[Programs, Callable[[str], None]]:
+    """Programs, and a test that checks each. An option of `check` may be a function of the program's name."""
+    programs = Programs()
+
+    @pytest.mark.parametrize("name", programs)
+    def test_program(name: str) -> None:
+        check(programs[name], **{key: value(name) if callable(value) else value for key, value in options.items()})
+
+    return programs, test_program
 
 
 def submodule(t: Any, name: str) -> Any:

@@ -6,14 +6,9 @@ from typing import Any
 
 import pytest
 
-from .side_by_side import Programs, function, leaf, randn
+from .side_by_side import checked_programs, function, leaf, randn
 
-programs = Programs()
-
-
-@pytest.mark.parametrize("name", programs)
-def test_program_behaves_as_in_torch(name: str) -> None:
-    programs.check(name, messages=False)
+programs, test_program_behaves_as_in_torch = checked_programs(messages=False)
 
 
 def twice(ctx: Any, x: Any) -> Any:

@@ -6,16 +6,10 @@ import warnings
 from typing import Any
 
 import numpy as np
-import pytest
 
-from .side_by_side import Programs, function, leaf, randn, submodule
+from .side_by_side import checked_programs, function, leaf, randn, submodule
 
-programs = Programs()
-
-
-@pytest.mark.parametrize("name", programs)
-def test_program_behaves_as_in_torch(name: str) -> None:
-    programs.check(name, messages=False)
+programs, test_program_behaves_as_in_torch = checked_programs(messages=False)
 
 
 def forward_mode(t: Any) -> Any:

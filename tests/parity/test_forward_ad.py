@@ -8,15 +8,10 @@ import pytest
 
 import microgad
 
-from .side_by_side import Programs, leaf, randn, submodule
+from .side_by_side import checked_programs, leaf, randn, submodule
 from .side_by_side import function as custom_function
 
-programs = Programs()
-
-
-@pytest.mark.parametrize("name", programs)
-def test_program_behaves_as_in_torch(name):
-    programs.check(name, messages=False, warning_classes=False)
+programs, test_program_behaves_as_in_torch = checked_programs(messages=False, warning_classes=False)
 
 
 def with_requires_grad(tensors):

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
+from .side_by_side import checked_programs, leaf, randn, submodule
 
-from .side_by_side import Programs, leaf, randn, submodule
-
-programs = Programs()
-
-
-@pytest.mark.parametrize("name", programs)
-def test_program_behaves_as_in_torch(name: str) -> None:
-    programs.check(name, messages=False, warning_classes=False)
+programs, test_program_behaves_as_in_torch = checked_programs(messages=False, warning_classes=False)
 
 
 def hooked(m, kind, calls):

@@ -10,14 +10,9 @@ import torch
 
 import microgad
 
-from .side_by_side import Programs, leaf
+from .side_by_side import checked_programs, leaf
 
-programs = Programs()
-
-
-@pytest.mark.parametrize("name", programs)
-def test_program_behaves_as_in_torch(name: str) -> None:
-    programs.check(name, messages=False, warning_classes=False)
+programs, test_program_behaves_as_in_torch = checked_programs(messages=False, warning_classes=False)
 
 
 @programs

@@ -13,7 +13,7 @@ import torch
 
 import microgad
 
-from .side_by_side import Programs, leaf
+from .side_by_side import check, leaf
 
 FACTORS = [[1.0, -2.0, 0.5], [3.0, 0.25, -1.0], [2.0, 1.0, 4.0]]
 
@@ -52,7 +52,7 @@ def test_writes_raise_in_backward_where_torch_does(name, written):
         return t.autograd.grad((out * (factors if out.ndim else 1)).sum(), x)
 
     slack = 1000 if "hardsigmoid" in name else 1  # torch's derivative is the float32 nearest to 1/6
-    Programs({"program": program}).check("program", slack, messages=False)
+    check(program, slack, messages=False)
 
 
 def test_relu6_in_place_saves_only_its_result():
@@ -62,7 +62,7 @@ def test_relu6_in_place_saves_only_its_result():
         out = nn.functional.relu6(y, inplace=True)
         return out is y, t.autograd.grad((out * out).sum(), x)
 
-    Programs({"program": program}).check("program")
+    check(program)
     y = leaf(microgad, 3, 3) * 9
     assert microgad.nn.functional.relu6(y, inplace=True).grad_fn.kept[0] is y.array
 
@@ -102,7 +102,7 @@ def test_number_divided_by_tensor_has_torchs_last_bits(number):
         out = number / x
         return out.real.view(t.int32), (number / leaf(t, 3)).grad_fn.name(), (number / t.arange(1, 5)).dtype
 
-    Programs({"program": program}).check("program")
+    check(program)
 
 
 # Writes through views of y (3, 3) that reach beyond the view that they are made from, or that overlap themselves.
@@ -147,7 +147,7 @@ def test_write_through_a_view_reaches_all_views_of_the_memory(name, requires_gra
         observed = (y * 2).sum() + (row**3).sum() + (rows * t.arange(12.0, dtype=t.float64).reshape(4, 3)).sum()
         return y, row, rows, t.autograd.grad(observed, x) if requires_grad else observed
 
-    Programs({"program": program}).check("program", messages=False)
+    check(program, messages=False)
 
 
 def test_hooked_leaf_and_write_beyond_a_view():
@@ -162,7 +162,7 @@ def test_hooked_leaf_and_write_beyond_a_view():
         (y * y).sum().backward()
         return x.grad, w.grad, seen
 
-    Programs({"program": program}).check("program")
+    check(program)
 
 
 def test_write_to_an_expanded_tensor_has_torchs_message():
@@ -203,7 +203,7 @@ def test_writes_by_index_to_an_expanded_tensor(name):
         BY_INDEX[name](t, x, t.tensor([0, 1]))
         return x
 
-    Programs({"program": program}).check("program", messages=False)
+    check(program, messages=False)
 
 
 def test_custom_function_writes_beyond_a_view():
@@ -223,7 +223,7 @@ def test_custom_function_writes_beyond_a_view():
         Twice.apply(y[:2].as_strided((2,), (1,), 7))
         return y, t.autograd.grad((y * y).sum(), x)
 
-    Programs({"program": program}).check("program")
+    check(program)
 
 
 def test_gradient_of_fill_on_an_expanded_view():
@@ -264,7 +264,7 @@ def test_views_of_a_base_that_is_detached_in_place():
             whole.requires_grad,
         )
 
-    Programs({"program": program}).check("program")
+    check(program)
     x = leaf(microgad, 4)
     y = x * 2
     view = y[:2]
@@ -282,7 +282,7 @@ def test_leaf_with_requires_grad_switched_off_and_on_stays_the_graphs_leaf():
         x.requires_grad_(), y.requires_grad_()
         return t.autograd.grad((view * view).sum() + double.sum(), (x, y))
 
-    Programs({"program": program}).check("program")
+    check(program)
 
 
 # Writes to a view v (2, 3) with positive values that has hooks.
@@ -324,7 +324,7 @@ def hooks_of_a_view_do_not_see_what_is_computed_after_a_write(write: Any, hook: 
         write(t, show(v))
         return v, t.autograd.grad(earlier + (base * t.arange(9).view(3, 3)).sum() + (v * v).sum(), x)
 
-    Programs({"program": program}).check("program")
+    check(program)
 
 
 @pytest.mark.parametrize("name", TO_HOOKED_VIEWS)
@@ -351,7 +351,7 @@ def test_gradient_of_a_base_after_a_write_to_another_part_of_it(rows):
         (view * view).sum().backward()
         return base.grad, x.grad
 
-    Programs({"program": program}).check("program")
+    check(program)
 
 
 @pytest.mark.parametrize("hook", HOOKS)
@@ -366,7 +366,7 @@ def test_hooks_of_a_view_do_not_see_what_is_computed_after_a_write_to_another_pa
         grads = t.autograd.grad(earlier + (view * view).sum() + (base * base).sum(), x)
         return grads, view.grad_fn is node, view
 
-    Programs({"program": program}).check("program")
+    check(program)
 
 
 @pytest.mark.parametrize("read", [True, False])
@@ -383,7 +383,7 @@ def test_retained_gradient_is_that_after_a_write_once_the_view_is_read(read):
         (loss + base.sum()).backward()
         return view.grad, x.grad
 
-    Programs({"program": program}).check("program")
+    check(program)
 
 
 def test_views_of_a_base_whose_data_was_replaced():
@@ -395,7 +395,7 @@ def test_views_of_a_base_whose_data_was_replaced():
         base.mul_(2)
         return view, t.autograd.grad(view.sum() + base.sum(), x)
 
-    Programs({"program": program}).check("program")
+    check(program)
 
 
 def test_write_to_no_element_leaves_the_views_of_a_base():
@@ -406,7 +406,7 @@ def test_write_to_no_element_leaves_the_views_of_a_base():
         base[3:].mul_(2)
         return t.autograd.grad(view.sum() + base.sum() + earlier, base, allow_unused=True), base._version
 
-    Programs({"program": program}).check("program")
+    check(program)
 
 
 @pytest.mark.parametrize("requires_grad", [True, False])
@@ -422,7 +422,7 @@ def test_factories_set_requires_grad_of_out(requires_grad):
             found.append(x.requires_grad)
         return found
 
-    Programs({"program": program}).check("program")
+    check(program)
 
 
 def test_smaller_result_is_written_into_the_memory_of_a_leaf_s_view():
@@ -433,7 +433,7 @@ def test_smaller_result_is_written_into_the_memory_of_a_leaf_s_view():
             t.add(t.ones(1).double(), 1, out=view)
         return x, alias, view.detach()
 
-    Programs({"program": program}).check("program")
+    check(program)
 
 
 @pytest.mark.parametrize("name", ["logical_not_", "logical_and_", "logical_or_", "logical_xor_"])
@@ -448,7 +448,7 @@ def test_logical_operations_overwrite_a_leaf(name):
             y.sum().backward()
         return x.is_leaf, x.requires_grad, x, x.grad
 
-    Programs({name: program}).check(name)
+    check(program)
 
 
 @pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")

@@ -8,10 +8,13 @@ import pytest
 
 import microgad
 
-from .side_by_side import Programs, leaf, submodule
+from .side_by_side import checked_programs, leaf, submodule
 
 torch = pytest.importorskip("torch")
-programs = Programs()
+programs, test_program_behaves_as_in_torch = checked_programs(
+    messages=False,
+    warning_classes=lambda name: not name.startswith("transforms"),  # imports of modules of PyTorch that warn
+)
 
 
 def test_inference_mode_as_context_and_decorator():
@@ -41,12 +44,6 @@ def test_inference_and_grad_mode_flags():
         yield current()
 
     assert list(flags(microgad)) == list(flags(torch))
-
-
-@pytest.mark.parametrize("name", programs)
-def test_program_behaves_as_in_torch(name):
-    imports = name.startswith("transforms")  # of modules of PyTorch that warn
-    programs.check(name, messages=False, warning_classes=not imports)
 
 
 def tensors_of_inference_mode(t):

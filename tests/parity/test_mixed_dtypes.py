@@ -10,9 +10,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from .side_by_side import Programs  # noqa: E402
+from .side_by_side import checked_programs  # noqa: E402
 
-programs = Programs()
+programs, test_program_behaves_as_in_torch = checked_programs()
 EQUATIONS = (
     "i,j->ij", "i,j->", "i,j->j", "i,i->i", "i,i->", "i,j,k->ijk", "i,j,j->i", "i,j,i->j", "ij,j->i", "ij,i->ij",
 )  # fmt: skip
@@ -78,8 +78,3 @@ def operators_of_tensors_and_arrays(T, nn):
         floats.half() * np.ones(3),
         floats * np.float64(2),
     )
-
-
-@pytest.mark.parametrize("name", list(programs))
-def test_program_behaves_as_in_torch(name):
-    programs.check(name)

@@ -1,11 +1,9 @@
 """Names, registration and assignment of an nn.Module: each program gives PyTorch's result or error."""
 
-import pytest
-
 from .net import names, net
-from .side_by_side import Programs
+from .side_by_side import checked_programs
 
-program = Programs()
+program, test_program_behaves_as_in_torch = checked_programs()
 
 
 # Names and getters
@@ -299,8 +297,3 @@ def call_of_super_init(t, nn):
         call_super_init = True
 
     return Net(a=3).seen
-
-
-@pytest.mark.parametrize("name", program)
-def test_program_behaves_as_in_torch(name):
-    program.check(name)

@@ -4,12 +4,10 @@ import copy
 import warnings
 from collections import OrderedDict, namedtuple
 
-import pytest
-
 from .net import names, net
-from .side_by_side import Programs
+from .side_by_side import checked_programs
 
-program = Programs()
+program, test_program_behaves_as_in_torch = checked_programs()
 
 
 # Modes and conversions
@@ -374,8 +372,3 @@ def append_and_insert_into_named_sequential(t, nn):
     named = nn.Sequential(OrderedDict(first=nn.Linear(1, 1)))
     named.append(nn.Tanh()).insert(1, nn.Linear(1, 1))
     return list(named.state_dict()), names(named.named_children())
-
-
-@pytest.mark.parametrize("name", program)
-def test_program_behaves_as_in_torch(name):
-    program.check(name)

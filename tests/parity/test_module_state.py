@@ -5,12 +5,10 @@ import io
 import pickle
 from collections import OrderedDict
 
-import pytest
-
 from .net import net
-from .side_by_side import Programs
+from .side_by_side import checked_programs
 
-program = Programs()
+program, test_program_behaves_as_in_torch = checked_programs()
 
 
 # State
@@ -376,8 +374,3 @@ def set_and_get_state(t, nn):
     m = Net(2, 1)
     c = copy.copy(m)
     return c.more, hasattr(m, "more")
-
-
-@pytest.mark.parametrize("name", program)
-def test_program_behaves_as_in_torch(name):
-    program.check(name)

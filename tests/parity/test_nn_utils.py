@@ -4,11 +4,9 @@ import copy
 import math
 import warnings
 
-import pytest
+from .side_by_side import checked_programs, state_and_gradients
 
-from .side_by_side import Programs, state_and_gradients
-
-program = Programs()
+program, test_program_behaves_as_in_torch = checked_programs(slack=lambda name: SLACK.get(name, 2))
 
 
 def train(t, module, x, count=2):
@@ -407,8 +405,3 @@ def skip_init_without_device_argument(t, nn):
 
 
 SLACK = {"orthogonal": 8, "parametrized_spectral_norm": 4, "spectral_norm": 4, "spectral_norm_of_convolutions": 8}
-
-
-@pytest.mark.parametrize("name", program)
-def test_program_behaves_as_in_torch(name):
-    program.check(name, slack=SLACK.get(name, 2))

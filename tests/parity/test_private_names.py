@@ -11,15 +11,10 @@ import pytest
 
 import microgad
 
-from .side_by_side import Programs, randn, submodule
+from .side_by_side import checked_programs, randn, submodule
 
 torch = pytest.importorskip("torch")
-programs = Programs()
-
-
-@pytest.mark.parametrize("name", programs)
-def test_program_behaves_as_in_torch(name):
-    programs.check(name, messages=False)
+programs, test_program_behaves_as_in_torch = checked_programs(messages=False)
 
 
 @programs

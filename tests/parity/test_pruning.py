@@ -3,13 +3,12 @@
 import copy
 import math
 
-import pytest
 import torch.nn.utils.prune  # noqa: F401 - PyTorch doesn't load it by itself
 
-from .side_by_side import Programs
+from .side_by_side import checked_programs
 from .test_nn_utils import state_and_gradients, train
 
-program = Programs()
+program, test_program_behaves_as_in_torch = checked_programs(slack=2, messages=lambda name: name not in OTHER_MESSAGES)
 
 
 def net(nn):
@@ -108,8 +107,3 @@ for label, call in {
 
 # The programs whose error messages say more than PyTorch's.
 OTHER_MESSAGES = {"wrong_name_for_pruning", "wrong_amount_of_bool_for_pruning"}
-
-
-@pytest.mark.parametrize("name", program)
-def test_program_behaves_as_in_torch(name):
-    program.check(name, slack=2, messages=name not in OTHER_MESSAGES)

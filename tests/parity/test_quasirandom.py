@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from .side_by_side import Programs
+from .side_by_side import checked_programs
 
 pytest.importorskip("scipy")
-programs = Programs()
-
-
-@pytest.mark.parametrize("name", programs)
-def test_program_behaves_as_in_torch(name: str) -> None:
-    programs.check(name, messages=False)
+programs, test_program_behaves_as_in_torch = checked_programs(messages=False)
 
 
 for name, settings in {

@@ -2,11 +2,13 @@
 
 import itertools
 
-import pytest
+from .side_by_side import checked_programs, state_and_gradients
 
-from .side_by_side import Programs, state_and_gradients
-
-program = Programs()
+program, test_program_behaves_as_in_torch = checked_programs(
+    slack=4,
+    messages=lambda name: name not in OTHER_MESSAGES,
+    warning_classes=lambda name: not name.startswith("LSTM_projected"),  # a kernel doesn't support projections
+)
 
 
 def as_list(states):
@@ -213,10 +215,3 @@ for label, call in {
 
 # Programs whose error messages say more than PyTorch's.
 OTHER_MESSAGES = {"packing_unsorted", "wrong_dimensions"}
-
-
-@pytest.mark.parametrize("name", program)
-def test_program_behaves_as_in_torch(name):
-    # PyTorch warns that a kernel doesn't support projections.
-    projected = name.startswith("LSTM_projected")
-    program.check(name, slack=4, messages=name not in OTHER_MESSAGES, warning_classes=not projected)

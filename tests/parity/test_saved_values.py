@@ -13,9 +13,9 @@ from microgad.grad_fn.saved_settings import SETTINGS
 from microgad.grad_fn.torch_names import COMPOSITES, full_name, key, name_of, operator_of
 from microgad.graph.formulas import loaded
 
-from .side_by_side import Programs, leaf, randn, submodule
+from .side_by_side import check, checked_programs, leaf, randn, submodule
 
-programs = Programs()
+programs, test_program_behaves_as_in_torch = checked_programs(messages=False)
 
 # An operation on leaves x and w, both (3, 3), and a constant c; the tensors and numbers that both libraries save.
 SAVED: dict[str, tuple[Callable[..., Any], str]] = {
@@ -76,7 +76,7 @@ def test_saved_values_have_torchs_names(name):
         found = [getattr(node, f"_saved_{name}") for name in names.split()]
         return found, [getattr(x, "requires_grad", None) for x in found], listed
 
-    Programs({"program": program}).check("program")
+    check(program)
 
 
 def test_the_names_that_functions_and_tables_say_are_those_of_torchs_nodes_and_of_what_they_save():
@@ -318,9 +318,4 @@ WRONG_HOOKS = {
 
 @pytest.mark.parametrize("name", WRONG_HOOKS)
 def test_invalid_hooks_raise(name):
-    Programs({name: lambda t, nn: register_wrongly(t, WRONG_HOOKS[name])}).check(name, messages=False)
-
-
-@pytest.mark.parametrize("name", programs)
-def test_program_behaves_as_in_torch(name):
-    programs.check(name, messages=False)
+    check(lambda t, nn: register_wrongly(t, WRONG_HOOKS[name]), messages=False)

@@ -12,9 +12,9 @@ torch = pytest.importorskip("torch")
 import microgad  # noqa: E402
 
 from .op_db.compare import same  # noqa: E402
-from .side_by_side import Programs  # noqa: E402
+from .side_by_side import check, checked_programs  # noqa: E402
 
-programs = Programs()
+programs, test_program_behaves_as_in_torch = checked_programs(slack=16, warning_classes=False)
 # Calls with numbers that a dtype can or can't represent, and with operands of wrong shapes.
 FILL_CALLS = (
     "t.full((2,), 1e5, dtype=t.float16)",
@@ -208,11 +208,6 @@ def swap_tensors_with_hooks(t, nn):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", programs)
-def test_program_behaves_as_in_torch(name):
-    programs.check(name, slack=16, warning_classes=False)
-
-
 def test_dlpack_shares_memory_in_both_directions():
     theirs = torch.arange(6.0).reshape(2, 3).t()
     ours = microgad.from_dlpack(theirs)
@@ -254,9 +249,7 @@ def test_objects_with_dlpack_methods_are_data(library):
 
 @pytest.mark.parametrize("call", FILL_CALLS)
 def test_fill_overflow_and_errors(call):
-    calls = Programs()
-    calls[call] = lambda t, nn: eval(call, {"t": t, "math": math})
-    calls.check(call, messages=False)
+    check(lambda t, nn: eval(call, {"t": t, "math": math}), messages=False)
 
 
 def test_dlpack_of_tensors_that_require_grad_raises():

@@ -11,9 +11,13 @@ import torch.nn.functional as F
 import microgad
 import microgad.nn.functional as G
 
-from .side_by_side import Programs, state_and_gradients
+from .side_by_side import checked_programs, state_and_gradients
 
-program = Programs()
+program, test_program_behaves_as_in_torch = checked_programs(
+    slack=4,
+    # PyTorch warns about masks of different dtypes and about nested tensors.
+    warning_classes=lambda name: "pad" not in name and "evaluated" not in name,
+)
 
 
 def functional(t):
@@ -347,12 +351,6 @@ def causal_masks_by_their_corner(t, nn):
         (gradient,) = t.autograd.grad(out.sum(), query)
         found += [repr(mask), int(mask.variant), mask.seq_len_q, mask.seq_len_kv, type(out).__name__, out, gradient]
     return found
-
-
-@pytest.mark.parametrize("name", program)
-def test_program_behaves_as_in_torch(name):
-    # PyTorch warns about masks of different dtypes and about nested tensors.
-    program.check(name, slack=4, warning_classes="pad" not in name and "evaluated" not in name)
 
 
 def test_causal_bias_arguments_and_warning():

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
+from .side_by_side import checked_programs, function, leaf, submodule
 
-from .side_by_side import Programs, function, leaf, submodule
-
-programs = Programs()
-
-
-@pytest.mark.parametrize("name", programs)
-def test_program_behaves_as_in_torch(name: str) -> None:
-    programs.check(name, messages=False)
+programs, test_program_behaves_as_in_torch = checked_programs(messages=False)
 
 
 def stop(t: Any, x: Any) -> Any:

@@ -6,18 +6,13 @@ from functools import partial
 
 import pytest
 
-from .side_by_side import Programs, leaf, randn, submodule
+from .side_by_side import checked_programs, leaf, randn, submodule
 from .side_by_side import function as custom_function
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own
 
 DIFFERENT = {"randomness": "different"}
-programs = Programs()
-
-
-@pytest.mark.parametrize("name", programs)
-def test_program_behaves_as_in_torch(name: str) -> None:
-    programs.check(name, messages=False, warning_classes=False)
+programs, test_program_behaves_as_in_torch = checked_programs(messages=False, warning_classes=False)
 
 
 @programs

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from .side_by_side import Programs, leaf, randn
+from .side_by_side import checked_programs, leaf, randn
 
-programs = Programs()
+programs, test_program_behaves_as_in_torch = checked_programs(messages=False, warning_classes=False)
 OPTIONS = {
     "different": ("different", None),
     "the same": ("same", None),
     "in chunks": ("different", 2),
     "the same in chunks": ("same", 3),
 }
-
-
-@pytest.mark.parametrize("name", programs)
-def test_program_behaves_as_in_torch(name: str) -> None:
-    programs.check(name, messages=False, warning_classes=False)
 
 
 def probabilities(t, *shape):
