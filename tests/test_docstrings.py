@@ -29,7 +29,7 @@ MODULES = """
 OWN = ["graph", "testing", "training", "onnx"]  # modules whose interface isn't PyTorch's
 # Variants of what has the example: their docstrings refer to it, or are made from its docstring.
 VARIANTS = re.compile(
-    r"_$|_copy$|_with_indices$|max_pool1d$|_Weights$|^nn\.init\.\w*[a-z]$|^nn\.utils\.(clip_grad_norm$|prune\.[A-Z])"
+    r"_Weights$|^nn\.init\.\w*[a-z]$|^nn\.utils\.(clip_grad_norm$|prune\.[A-Z])"
     r"|^transforms\.v2\.|^onnx\.OnnxModule$"
 )
 NEEDS_PYTORCH = ["testing.torch_function"]  # whose tests, with PyTorch, are examples

@@ -482,11 +482,19 @@ def elu_(input: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: flo
 
 @tensors_only
 def selu_(input: Tensor) -> Tensor:
-    """Write scale · elu(input) into input: see `selu`. Source: torch.selu_."""
+    """Write scale · elu(input) into input: see `selu`. Source: torch.selu_.
+
+    >>> torch.selu_(torch.tensor([-1.0, 2.0]))
+    tensor([-1.1113,  2.1014])
+    """
     return selu(input, True)
 
 
 @tensors_only
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """Write alpha · (exp(input / alpha) - 1) where input is negative, in place: see `celu`. Source: torch.celu_."""
+    """Write alpha · (exp(input / alpha) - 1) where input is negative, in place: see `celu`. Source: torch.celu_.
+
+    >>> torch.celu_(torch.tensor([-1.0, 2.0]), 2.0)
+    tensor([-0.7869,  2.0000])
+    """
     return celu(input, alpha, True)

@@ -52,10 +52,11 @@ def detach(input: Tensor) -> Tensor:
     return input.detach()
 
 
-def _copy_variant(op: F, taken: Callable[..., Any] | None = None) -> F:
+def _copy_variant(op: F, example: str = "", taken: Callable[..., Any] | None = None) -> F:
     """Make PyTorch's `*_copy` variant of an operation that returns views: the result is copied, in row-major order.
 
     With several results and `out`, it returns None, as in PyTorch. `taken` is called in place of `op` if it is given.
+    The docstring's example is that of `op` if none is given.
     """
     name = f"{op.__name__}_copy"
 
@@ -70,7 +71,10 @@ def _copy_variant(op: F, taken: Callable[..., Any] | None = None) -> F:
         return with_torch_name(f"{node_name(view.node)}_copy" if view.node else "", Clone.apply(view, order="C"))
 
     copy.__name__ = copy.__qualname__ = name
-    copy.__doc__ = f"Return the result of `{op.__name__}` as a copy in row-major order. Source: torch.{name}."
+    example = example or (op.__doc__ or "").partition(">>> ")[2].replace(f"torch.{op.__name__}(", f"torch.{name}(")
+    copy.__doc__ = (
+        f"Return the result of `{op.__name__}` as a copy in row-major order. Source: torch.{name}.\n\n    >>> {example}"
+    )
     copy.__wrapped__ = op  # type: ignore[attr-defined]  # `inspect.signature` and `help` follow it
     return state.composite(copy)  # type: ignore[return-value]
 
@@ -83,11 +87,11 @@ def _view_or_copy(input: Tensor, size: Any = None, dtype: Any = None) -> Tensor:
     return with_torch_name("View", reshape(input, size))
 
 
-alias_copy = _copy_variant(alias)
+alias_copy = _copy_variant(alias, "torch.alias_copy(torch.arange(2))\n    tensor([0, 1])\n")
 as_strided_copy = _copy_variant(as_strided)
 detach_copy = _copy_variant(detach)
 diagonal_copy = _copy_variant(diagonal)
-expand_copy = _copy_variant(expand)
+expand_copy = _copy_variant(expand, "torch.expand_copy(torch.arange(2), (1, 2))\n    tensor([[0, 1]])\n")
 narrow_copy = _copy_variant(narrow)
 permute_copy = _copy_variant(permute)
 select_copy = _copy_variant(select)
@@ -98,11 +102,11 @@ squeeze_copy = _copy_variant(squeeze)
 t_copy = _copy_variant(t)
 transpose_copy = _copy_variant(transpose)
 unbind_copy = _copy_variant(unbind)
-unfold_copy = _copy_variant(unfold)
+unfold_copy = _copy_variant(unfold, "torch.unfold_copy(torch.arange(3), 0, 2, 2)\n    tensor([[0, 1]])\n")
 unsqueeze_copy = _copy_variant(unsqueeze)
 view_as_complex_copy = _copy_variant(view_as_complex)
 view_as_real_copy = _copy_variant(view_as_real)
-view_copy = _copy_variant(view, _view_or_copy)
+view_copy = _copy_variant(view, "torch.view_copy(torch.arange(2), (1, 2))\n    tensor([[0, 1]])\n", _view_or_copy)
 
 
 def _scatter(op: str, input: Tensor, src: Tensor, view_of: Callable[[Tensor], Tensor]) -> Tensor:

@@ -121,9 +121,9 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Sizes) -> Tensor:
     return _adaptive_avg(3, input, output_size)
 
 
-adaptive_max_pool1d_with_indices = with_indices(adaptive_max_pool1d)
-adaptive_max_pool2d_with_indices = with_indices(adaptive_max_pool2d)
-adaptive_max_pool3d_with_indices = with_indices(adaptive_max_pool3d)
+adaptive_max_pool1d_with_indices = with_indices(adaptive_max_pool1d, "1")
+adaptive_max_pool2d_with_indices = with_indices(adaptive_max_pool2d, "1")
+adaptive_max_pool3d_with_indices = with_indices(adaptive_max_pool3d, "1")
 
 
 def _adaptive_max(dims: int, input: Tensor, output_size: Sizes, return_indices: bool) -> Any:

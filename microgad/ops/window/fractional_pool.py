@@ -114,8 +114,8 @@ def fractional_max_pool3d(
     return _fractional(3, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
 
-fractional_max_pool2d_with_indices = with_indices(fractional_max_pool2d)
-fractional_max_pool3d_with_indices = with_indices(fractional_max_pool3d)
+fractional_max_pool2d_with_indices = with_indices(fractional_max_pool2d, "1, output_size=1")
+fractional_max_pool3d_with_indices = with_indices(fractional_max_pool3d, "1, output_size=1")
 
 
 def _fractional(

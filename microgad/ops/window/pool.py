@@ -247,9 +247,12 @@ def unbatch(name: str, x: Any, dims: int) -> Any:
     return with_torch_name(name, one) if dims > 1 else one
 
 
-def with_indices(pool: Callable[P, Any]) -> Callable[P, tuple[Tensor, Tensor]]:
-    """Return a pooling that always returns indices as well, such as PyTorch's max_pool2d_with_indices."""
-    names = inspect.signature(pool).parameters
+def with_indices(pool: Callable[P, Any], settings: str = "2") -> Callable[P, tuple[Tensor, Tensor]]:
+    """Return a pooling that always returns indices as well, such as PyTorch's max_pool2d_with_indices.
+
+    `settings` are those with which the docstring's example pools 2, 2 × 2 or 2 × 2 × 2 numbers to one.
+    """
+    names, dims = inspect.signature(pool).parameters, int(pool.__name__[-2])
 
     @functools.wraps(pool)
     def both(*args: P.args, **kwargs: P.kwargs) -> tuple[Tensor, Tensor]:
@@ -259,7 +262,9 @@ def with_indices(pool: Callable[P, Any]) -> Callable[P, tuple[Tensor, Tensor]]:
     both.__name__ = both.__qualname__ = f"{pool.__name__}_with_indices"
     both.__doc__ = (
         f"Return the result of `{pool.__name__}` and, in its shape, the int64 places of the maxima in the input. "
-        f"Source: torch.nn.functional.{both.__name__}."
+        f"Source: torch.nn.functional.{both.__name__}.\n\n"
+        f"    >>> _, places = F.{both.__name__}(torch.arange({2**dims}.0).reshape(1{', 2' * dims}), {settings})\n"
+        f"    >>> places.item()\n    {2**dims - 1}\n"
     )
     return both
 
