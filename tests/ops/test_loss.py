@@ -322,3 +322,12 @@ def test_smoothed_cross_entropy_with_weights_of_sum_zero_is_nan():
 def test_ctc_loss_says_in_pytorch_s_words_what_does_not_fit(targets, lengths, sizes, message):
     with pytest.raises(RuntimeError, match=f"ctc_loss: Expected {message}"):
         torch.nn.functional.ctc_loss(torch.zeros(5, 2, 4), targets.long(), lengths, sizes)
+
+
+def test_the_hinge_embedding_loss_with_reductions_by_number():
+    """It is input where the target is 1, and max(0, margin - input) where it is -1."""
+    x, target = torch.tensor([0.5, -2.0, 0.25, 3.0], requires_grad=True), torch.tensor([1.0, 1, -1, -1])
+    for reduction, expected in ((0, [0.5, -2, 1.75, 0]), (1, 0.0625), (2, 0.25)):
+        assert torch.hinge_embedding_loss(x, target, 2.0, reduction).tolist() == expected
+    torch.hinge_embedding_loss(x, target, 2.0, 2).backward()
+    assert x.grad.tolist() == [1, 1, -1, 0]

@@ -33,7 +33,9 @@ VIEWS = {
     "slice": lambda x: torch.slice(x, 1, 0, None, 2),
     "split": lambda x: x.split([1, 3], 1)[1],
     "squeeze": lambda x: x[:1].squeeze(0),
+    "split_with_sizes": lambda x: torch.split_with_sizes(x, [1, 3], 1)[1],
     "swapaxes": lambda x: x.swapaxes(0, 1),
+    "swapdims": lambda x: x.swapdims(0, 1),
     "t": torch.t,
     "tensor_split": lambda x: x.tensor_split((1,))[1],
     "unbind": lambda x: x.unbind(1)[2],
@@ -446,3 +448,15 @@ def test_gradients_of_windows_are_added_in_their_order(rng, shape, dim, size, st
             np.moveaxis(expected, dim, 0)[j * step + i] += np.moveaxis(grad[..., i], dim, 0)[j]
     assert x.grad.is_contiguous()
     np.testing.assert_array_equal(x.grad.cpu().numpy(), expected)
+
+
+def test_swapdims_parts_of_given_sizes_and_shuffled_channels_are_numpys():
+    x = np.arange(24.0).reshape(2, 4, 3)
+    given = torch.tensor(x)
+    assert torch.swapdims(given, 0, -1).tolist() == x.swapaxes(0, 2).tolist()
+    parts = torch.split_with_sizes(given, [1, 0, 3], dim=1)
+    assert [part.tolist() for part in parts] == [part.tolist() for part in np.split(x, [1, 1], 1)]
+    shuffled = torch.native_channel_shuffle(given, 2)
+    assert shuffled.tolist() == x[:, [0, 2, 1, 3]].tolist()
+    with pytest.raises(RuntimeError, match="sum exactly to 4"):
+        torch.split_with_sizes(given, [1, 2], dim=1)

@@ -113,3 +113,10 @@ def test_products_of_booleans_raise(product):
 def test_vecdot_takes_float16():
     x = torch.ones(3, dtype=torch.half)
     assert torch.linalg.vecdot(x, x).tolist() == 3
+
+
+def test_dsmm_is_the_product_of_two_matrices(rng):
+    a, b = rng.standard_normal((3, 4)), rng.standard_normal((4, 2))
+    np.testing.assert_allclose(torch.dsmm(torch.tensor(a), torch.tensor(b)).cpu().numpy(), a @ b, atol=1e-14)
+    with pytest.raises(RuntimeError, match="mat2 must be a 2D tensor"):
+        torch.dsmm(torch.ones(2, 2), torch.ones(2))

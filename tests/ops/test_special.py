@@ -176,3 +176,12 @@ def test_float32_results_are_float64_results_rounded_once(function):
         assert single.dtype == np.float32
         found = abs(single - double) <= 0.51 * np.spacing(abs(double).astype(np.float32))
         assert (found | (single == double.astype(np.float32)) | (np.isnan(single) & np.isnan(double))).all()
+
+
+def test_shifted_chebyshev_polynomials_of_the_second_kind():
+    """U₀ to U₃ of y = 2 x - 1."""
+    x = np.array([-0.5, 0.0, 0.25, 0.5, 1.0, 1.5])
+    y = 2 * x - 1
+    for n, expected in enumerate([np.ones(6), 2 * y, 4 * y**2 - 1, 8 * y**3 - 4 * y]):
+        found = special.shifted_chebyshev_polynomial_u(torch.tensor(x), n)
+        np.testing.assert_allclose(found.cpu().numpy(), expected, rtol=1e-14, atol=1e-14)
