@@ -414,7 +414,6 @@ def test_the_sum_of_two_gradients_without_dimensions_is_an_array():
     assert x.grad.item() == 3
 
 
-@pytest.mark.host("numerical derivatives are taken on the CPU")
 def test_second_derivatives_add_up_over_both_results_of_one_operation() -> None:
     """The derivative of eigh reads both results, which adds further paths to the graph."""
     w = torch.tensor([[2.0, 0.5], [0.5, 1.0]], dtype=torch.float64, requires_grad=True)

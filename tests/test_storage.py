@@ -10,10 +10,7 @@ import pytest
 
 import microgad as torch
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:TypedStorage is deprecated"),
-    pytest.mark.host("storages allocated on the CPU"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
 
 
 def test_typed_and_untyped_storages_have_one_memory() -> None:
@@ -78,6 +75,7 @@ def test_wrong_arguments_raise_in_the_words_of_pytorch(call: Any, message: str) 
         torch.UntypedStorage(4)[4]
 
 
+@pytest.mark.host("torch.FloatStorage is on the CPU")
 def test_legacy_storages_are_typed_storages_of_a_dtype() -> None:
     made = torch.FloatStorage([1, 2])
     assert type(made) is torch.TypedStorage

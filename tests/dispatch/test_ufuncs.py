@@ -54,12 +54,14 @@ OTHERS = (2, -1, 300, 0.5, True, [1, 2, 3], [0.5, 2.0, 3.0], np.array([1, 2, 3],
 OF_INTEGERS = [f for f in ufuncs() if f in dispatch.UFUNCS and f.signature is None and f is not np.reciprocal]
 
 
-@pytest.mark.host("NumPy arrays beside Tensors")
 @pytest.mark.parametrize("ufunc", OF_INTEGERS, ids=lambda f: f.__name__)
 def test_integers_have_the_values_and_dtypes_of_numpy(ufunc: np.ufunc) -> None:
-    for kind in (np.int8, np.uint8, np.int64, bool):
+    kinds, others = (np.int8, np.uint8, np.int64, bool), OTHERS
+    if torch.ones(1).is_cuda:  # where no NumPy array is an operand, and CuPy rounds no booleans
+        kinds, others = kinds[:3], [x for x in OTHERS if np.ndim(x) == 0]
+    for kind in kinds:
         array = np.array([3, 1, 2], kind)
-        pairs = [(array, x) for x in OTHERS] + [(x, array) for x in OTHERS[:-1]]
+        pairs = [(array, x) for x in others] + [(x, array) for x in others if type(x) is not np.ndarray]
         for operands in pairs if ufunc.nin == 2 else [(array,)]:
             given = [torch.tensor(x) if x is array else x for x in operands]
             with np.errstate(all="ignore"):

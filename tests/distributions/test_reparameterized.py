@@ -18,7 +18,6 @@ def test_the_derivative_of_draws_equals_an_integral(name, slope):
     np.testing.assert_allclose(slope(*exact.at), exact.nearest, rtol=1e-8)
 
 
-@pytest.mark.host("numerical derivatives are taken on the CPU")
 def test_the_cdf_of_gamma_has_a_derivative_by_the_concentration():
     a = torch.tensor([0.3, 2.0, 30.0], dtype=torch.float64, requires_grad=True)
     x = torch.tensor([0.5, 1.0, 40.0], dtype=torch.float64, requires_grad=True)

@@ -25,7 +25,6 @@ LAYERS = {
 }
 
 
-@pytest.mark.host("numerical derivatives are taken on the CPU")
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_equal_their_formulas_and_have_derivatives(name):
     layer, formula = LAYERS[name]

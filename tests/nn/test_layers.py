@@ -293,7 +293,6 @@ def test_data_parallel_calls_its_module():
     assert list(net.state_dict()) == ["module.weight", "module.bias"]
 
 
-@pytest.mark.host("numerical derivatives are taken on the CPU")
 def test_cross_map_lrn_has_first_and_second_derivatives():
     x = torch.randn(2, 6, 1, 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(nn.CrossMapLRN2d(3, 1.0), (x,))

@@ -386,7 +386,6 @@ def test_long_lists_of_tensors_are_one_index():
     assert torch.arange(5)[[torch.tensor(4)] * 32].tolist() == [4] * 32
 
 
-@pytest.mark.host("torch.Tensor and x.new of data on the CPU")
 @pytest.mark.parametrize("kind", [deque, UserList, Items])
 def test_any_sequence_is_data_of_old_constructors(kind):
     for make in (torch.Tensor, torch.FloatTensor, torch.LongTensor, torch.zeros(1).new):
@@ -396,7 +395,6 @@ def test_any_sequence_is_data_of_old_constructors(kind):
             torch.Tensor(wrong)
 
 
-@pytest.mark.host("torch.Tensor of data on the CPU")
 def test_columns_of_pandas_are_data_and_indices():
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame({"number": [1, 2], "real": [1.5, 2.5], "flag": [True, False]})

@@ -393,7 +393,6 @@ COLUMNS = {
 }  # fmt: skip
 
 
-@pytest.mark.host("strides are compared with NumPy's")
 @pytest.mark.parametrize("dtype", [np.float32, np.int64])
 @pytest.mark.parametrize("name", COLUMNS)
 def test_arithmetic_of_few_columns_and_of_long_rows_is_numpy_s(rng, name, dtype):
