@@ -6,7 +6,7 @@ import numpy as np
 
 import microgad as torch
 
-from ..properties.entries import ENTRIES, for_examples
+from ..properties.all_entries import ENTRIES, for_examples
 
 
 def second_gradients(case, written=None):

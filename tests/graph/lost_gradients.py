@@ -7,7 +7,7 @@ import numpy as np
 import microgad as torch
 from microgad import nn
 
-from .planted_faults import faults_of, planted
+from .faulty_lines import faults_of, planted
 
 
 class Net(nn.Module):

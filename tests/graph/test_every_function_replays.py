@@ -7,7 +7,7 @@ import pytest
 import microgad as torch
 from microgad.graph import Tape
 
-from ..properties.entries import ENTRIES, for_examples
+from ..properties.all_entries import ENTRIES, for_examples
 
 # Writes through views of a Tensor that transpose_() has transposed: what happens to those views isn't an operation.
 TRANSPOSED = {"test_a_base_that_becomes_a_view", "test_a_write_through_a_view"}

@@ -11,7 +11,7 @@ import microgad as torch
 from microgad import nn
 from microgad.nn import functional as F
 
-from .planted_faults import faults_of, planted
+from .faulty_lines import faults_of, planted
 
 
 class Net(nn.Module):

@@ -18,7 +18,7 @@ import microgad as torch
 from microgad.errors import MicrogadError
 from microgad.testing import GradcheckError, check_grads
 
-from .entries import ENTRIES
+from .all_entries import ENTRIES
 
 DIFFERENTIABLE = [entry for entry in ENTRIES if getattr(entry.law, "func", None) is not None]
 
