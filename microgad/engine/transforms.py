@@ -24,3 +24,11 @@ class Transform:
 transforms: ContextVar[tuple[Transform, ...]] = ContextVar("microgad transforms", default=())  # innermost last
 # Whether the backward pass that runs is the first one of the double-backward trick: its derivative will be a tangent.
 computing_jvp: ContextVar[bool] = ContextVar("microgad computing jvp", default=False)
+
+
+def transposes_tangent() -> bool:
+    """Whether a derivative is computed for a tangent, which is found from its transpose.
+
+    Few derivatives ask: those that for gradients return, as in PyTorch, something else than the function's derivative.
+    """
+    return computing_jvp.get()

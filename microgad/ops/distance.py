@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, dtypes, state
+from .. import backend, dtypes
 from ..backend.copies import copied_row_major
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..function import Function
 from ..state import composite
 from ..type_aliases import Tensor
-from .elementwise import Clamp, Select, clamp
+from .elementwise import RaisedCopy, Select, clamp
 from .elementwise.selection import fast_select
 from .linalg.common import bare, check_same_dtype, safe_divide
-from .movement import broadcast_shapes, clone
+from .movement import broadcast_shapes
 from .support import layouts
 from .support.out import into
 from .support.spelling import numpy_spelling, tensors_only
@@ -72,11 +72,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     size = x1.shape if x1.array.shape == x2.array.shape else broadcast_shapes(x1.shape, x2.shape)
     wide = [x if x.array.dtype.kind == "f" else x.to(common) for x in (x1, x2)]
     wide = [x if x.array.shape == size else x.expand(size) for x in wide]
-    norms = [clone(x.norm(2, dim, True)) for x in wide]
-    with state.scope(grad_enabled=False):
-        for norm in norms:
-            Clamp.apply_(norm, eps, None)
-    a, b = (x / norm for x, norm in zip(wide, norms, strict=True))
+    a, b = (x / RaisedCopy.apply(x.norm(2, dim, True), low=eps) for x in wide)
     return (a * b).sum(dim)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import backend
 from ..backend.meta import as_zeros
+from ..engine.transforms import transposes_tangent
 from ..errors import ArgumentError, CallError, DimError, DtypeError, KindError, ShapeError, UnsupportedError
 from ..errors.notices import warn
 from ..function import Function
@@ -48,7 +49,8 @@ class TakeRows(LinearMap):
 class Embedding(Function):
     """The rows at an index, (V, D) -> (..., D).
 
-    In backward, `share`, if any, multiplies the gradient, and rows where `counted` is False (padding) get none.
+    In backward, `share`, if any, multiplies the gradient, and rows where `counted` is False (padding) get none. That
+    doesn't concern tangents.
     """
 
     symbol, native_half = "embedding", True
@@ -57,9 +59,10 @@ class Embedding(Function):
         return weight.take(self.index, 0)
 
     def grad_weight(self, grad):
-        if self.share is not None:
+        altered = not transposes_tangent()
+        if altered and self.share is not None:
             grad = grad * self.share
-        if self.counted is not None:
+        if altered and self.counted is not None:
             grad = Select.apply(self.counted, grad)
         return TakeRows.transposed.apply(grad, index=self.index, x_shape=self.shape_of_weight)
 

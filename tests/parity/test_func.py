@@ -398,3 +398,24 @@ def vjp_under_no_grad_called_outside(t, nn):
         (inside,) = f(t.ones(3).double())
     (g,) = f(t.ones(3).double())
     return y, g, [v.requires_grad for v in (y, inside, g)], t.autograd.grad(g.sum(), x)
+
+
+@programs
+def tangents_where_the_gradient_is_not_the_derivative(t, nn):
+    """Gradients leave out padding and clamps, and take the sign of an absolute value; forward mode doesn't."""
+    f, functional, F, found = t.func, submodule(t, "autograd.functional"), nn.functional, []
+    table, index, half = randn(t, 3, 2), t.tensor([0, 1, 1]), t.full((3,), 0.5).double()
+    angles, modulus, variances = randn(t, 3), t.tensor([0.0, -1.0, 2.0]).double(), t.tensor([0.5, 1.0, 2.0]).double()
+    for function, point in (
+        (lambda w: F.embedding(index, w, padding_idx=1) ** 2, table),
+        (lambda w: F.embedding(index, w, scale_grad_by_freq=True) ** 2, table),
+        (lambda a: t.view_as_real(t.polar(a, angles * a)), modulus),
+        (lambda v: F.gaussian_nll_loss(half, half * 2, v, reduction="none", eps=1.0), variances),
+        (lambda v: F.gaussian_nll_loss(half[0], half[0] * 2, v, eps=1.0), half[0]),
+        (lambda x: F.cosine_similarity(x, table, eps=1.0), table / 5),
+    ):
+        total = lambda x, function=function: function(x).sin().sum()  # noqa: E731
+        found += f.jvp(function, (point,), (point + 1,)), f.jacfwd(function)(point), f.jacrev(function)(point)
+        found += f.hessian(total)(point), f.jvp(f.grad(total), (point,), (point,))
+        found += functional.jacobian(function, point, strategy="forward-mode", vectorize=True), f.grad(total)(point)
+    return found

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import microgad as torch
 from microgad.ops.elementwise import Clamp, Flat, Fmax, Fmin, Maximum, Minimum, NanToNum, Select, Where
+from microgad.ops.elementwise.selection import RaisedCopy
 from microgad.testing.strategies import broadcastable_tensors, numbers, tensors
 
 from .registry import checks
@@ -62,6 +63,12 @@ def test_clamp_by_numbers(draw):
     low, high = draw(st.sampled_from([(-0.7, 0.7), (None, 0.3), (-0.3, None), (0.3, -0.3)]))
     in_place = draw(st.booleans())
     return lambda x: x.clone().clamp_(low, high) if in_place else x.clamp(low, high), draw(tensors(requires_grad=True))
+
+
+@checks(RaisedCopy)
+def test_raised_copy(draw):
+    """Of numbers above the bound: below it the gradient isn't the derivative."""
+    return lambda x: RaisedCopy.apply(1 + x * x, low=0.5), draw(tensors(requires_grad=True))
 
 
 @checks(Where)

@@ -45,6 +45,7 @@ REPLACEMENTS = {
     "current": 'class {}:\n    path = ""  # of the running module: a program has none',
     "DuckArray": 'class {}:\n    """A program has NumPy\'s arrays alone."""',
     "Tensor": 'class {}:\n    """A program has no Tensors."""',
+    "transposes_tangent": "def {}():\n    return False",
 }
 FUNCTION_CLASS = '''class Function:
     """An operation: its settings, how it is computed, and a derivative for each input."""
@@ -84,7 +85,7 @@ LINEAR_MAP_CLASS = '''class LinearMap(Function):
         return self.adjoint(grad)'''
 REPLACED_MODULES = (
     "microgad.backend", "microgad.backend.arrays", "microgad.backend.meta", "microgad.duck_arrays",
-    "microgad.ops.support.blocks", "microgad.tensor", "microgad.state",
+    "microgad.engine.transforms", "microgad.ops.support.blocks", "microgad.tensor", "microgad.state",
 )  # fmt: skip
 UFUNC_CLASS = "class {}(Function):\n    def forward(self, *inputs):\n        return np.{}(*inputs)"
 LEFT_OUT = frozenset((  # attributes of a Function that a program doesn't need

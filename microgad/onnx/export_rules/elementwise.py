@@ -288,6 +288,12 @@ def clamp(w: Writer, step: Step) -> Any:
     return x if high is None else w.op("Min", x, high)
 
 
+@rule(elementwise.RaisedCopy)
+def raised_copy(w: Writer, step: Step) -> Any:
+    x = operand(w, step)
+    return w.op("Max", x, w.constant(step.settings["low"], x.dtype))
+
+
 @rule(elementwise.Where)
 def where(w: Writer, step: Step) -> Any:
     condition, a, b = step.inputs

@@ -36,8 +36,8 @@ from .powers import (
 )  # fmt: skip
 from .rounding import Ceil, Floor, Frac, NextAfter, Round, Trunc, ceil, fix, floor, frac, nextafter, round, trunc
 from .selection import (
-    Clamp, Flat, Fmax, Fmin, Maximum, Minimum, NanToNum, Relu, Select, Where, clamp, clamp_max, clamp_min, clip, fmax,
-    fmin, maximum, minimum, nan_to_num, relu, where,
+    Clamp, Flat, Fmax, Fmin, Maximum, Minimum, NanToNum, RaisedCopy, Relu, Select, Where, clamp, clamp_max, clamp_min,
+    clip, fmax, fmin, maximum, minimum, nan_to_num, relu, where,
 )  # fmt: skip
 from .signs import Abs, CopySign, Heaviside, Sgn, Sign, SignBit, abs, absolute, copysign, heaviside, sgn, sign, signbit
 from .trigonometric import (

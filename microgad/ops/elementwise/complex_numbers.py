@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...dtypes.type_names import TYPE_NAMES
+from ...engine.transforms import transposes_tangent
 from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
 from ...type_aliases import Tensor
@@ -241,7 +242,7 @@ def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Polar(Function):
-    """abs · e^(angle·i). The gradient of abs has, as in PyTorch, the sign of abs: it is 0 at 0."""
+    """abs · e^(angle·i). The gradient of abs, unlike a tangent, has as in PyTorch the sign of abs: it is 0 at 0."""
 
     symbol, promote, conjugates, elementwise = "polar", staticmethod(_check_same_floats), False, True
 
@@ -249,7 +250,8 @@ class Polar(Function):
         return _from_parts(abs * np.cos(angle), abs * np.sin(angle))
 
     def grad_abs(self, grad, abs, angle):
-        return (np.real(grad) * np.cos(angle) + np.imag(grad) * np.sin(angle)) * np.sign(abs)
+        found = np.real(grad) * np.cos(angle) + np.imag(grad) * np.sin(angle)
+        return found if transposes_tangent() else found * np.sign(abs)
 
     def grad_angle(self, grad, out):
         return np.imag(grad) * np.real(out) - np.real(grad) * np.imag(out)

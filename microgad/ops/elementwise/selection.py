@@ -8,6 +8,7 @@ import numpy as np
 
 from ... import backend, dtypes, function
 from ...dtypes.limits import highest, lowest
+from ...engine.transforms import transposes_tangent
 from ...errors import ArgumentError, DtypeError
 from ...errors.notices import once
 from ...function import Function
@@ -231,6 +232,22 @@ def clamp_max(input: Tensor, max: Operand, *, out: Tensor | None = None) -> Tens
     """
     result = Clamp.apply(require_tensor("clamp_max", input), None, max)
     return into(out, with_torch_name(f"ClampMaxBackward{int(hasattr(max, 'array'))}", result))
+
+
+class RaisedCopy(Function):
+    """The larger of x and `low`. Gradients pass as through a copy, also where x is smaller; tangents don't.
+
+    PyTorch raises a copy in place under no_grad: backward doesn't see that, but forward mode does.
+    """
+
+    symbol, operator, promote, elementwise, constants = "max", "clone", dtypes.only("f", list), True, ("larger",)
+
+    def forward(self, x):
+        self.larger = x >= self.low
+        return fast_maximum(self.low, x)
+
+    def grad_x(self, grad, larger):
+        return Select.apply(larger, grad) if transposes_tangent() else grad
 
 
 class Flat(Function):

@@ -17,7 +17,7 @@ from ...state import composite
 from ...type_aliases import Tensor
 from ..activation import Hardtanh
 from ..creation import full_like
-from ..elementwise import clamp, exp, log, where, xlogy
+from ..elementwise import RaisedCopy, exp, log, where, xlogy
 from ..movement import broadcast_tensors
 from ..support import layouts
 from ..support.spelling import tensors_only
@@ -231,7 +231,7 @@ def gaussian_nll_loss(
         if len(found) != len(sizes) or sum(differing) != 1:
             raise ShapeError(f"var is of incorrect size: it has {found}, but input {sizes}")
     reduction = resolve_reduction(None, None, reduction)
-    given = given + clamp(eps - given.detach(), min=0)  # unlike a clamp, this has a gradient below eps, too
+    given = RaisedCopy.apply(given, low=eps)
     losses = 0.5 * (log(given) + (input - target) ** 2 / given)
     return reduce_losses(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
 
