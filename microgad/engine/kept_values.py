@@ -15,6 +15,8 @@ def as_tensors(node: Function, kept: list[Any]) -> list[Any]:
 
     They have the version counters of the Tensors that were kept: what is recorded now fails if one is overwritten.
     """
+    if not kept:
+        return kept
     made, plan, given = function.Tensor._wrap, node.plan, getattr(node, "tensor_bits", -1)
     counters = iter(node.versions[::2])  # none where hooks have packed copies
     tensors = [
@@ -38,7 +40,9 @@ def read(node: Function) -> Any:
     for i in range(0, len(counters), 2):
         if counters[i][0] != counters[i + 1]:
             versions.check(node, counters[i], counters[i + 1])
-    return kept if type(kept) is list or not isinstance(kept, Packed) else kept.unpack()
+    if type(kept) is list or not isinstance(kept, Packed):
+        return kept
+    return kept.unpack() if node.plan.fills else ()  # between a node's hooks it is read anew, and is unpacked once
 
 
 def free(node: Function) -> None:
