@@ -91,9 +91,7 @@ def accumulate(leaf: AccumulateGrad, grad: Any, owned: bool, create_graph: bool)
             if held is None:
                 fits = owned and grad.strides == tensor.array.strides
                 tensor._own_links().grad = function.Tensor._wrap(grad if fits else copied_like(tensor.array, grad))
-            elif held.node is not None:  # from an earlier create_graph pass: adding a constant keeps its derivatives
-                tensor._own_links().grad = function.Tensor._wrap(total(held.array, grad), held.node)
-            else:
+            else:  # in place, also if it is from an earlier create_graph pass: a constant changes no derivative
                 add_to_gradient(held, grad)
     if tensor._links.post_accumulate_grad_hooks:
         run_post_accumulate_hooks(tensor)

@@ -141,6 +141,38 @@ def a_grad_that_cannot_be_added_to(t, nn):
     return found
 
 
+def kept_by_a_penalty(t, x):
+    penalty = (x.grad**2).sum()
+    (x**2).sum().backward()
+    penalty.backward()  # raises: the gradient that it kept has changed
+
+
+def added_to_in_place(t, x):
+    held = x.grad
+    doubled, view = (held * 2).sum(), held[:1]
+    (x**2).sum().backward()
+    (x * 3).sum().backward(inputs=[x])
+    second = t.autograd.grad(held.sum(), x, retain_graph=True)
+    doubled.backward()
+    return held is x.grad, held, view, second, held.requires_grad
+
+
+def added_to_on_the_graph(t, x):
+    held = x.grad
+    (x**2).sum().backward(create_graph=True)
+    return held is x.grad, held, x.grad
+
+
+for function in kept_by_a_penalty, added_to_in_place, added_to_on_the_graph:
+
+    def program(t, nn, function=function):
+        x = leaf(t, 3)
+        (x**3).sum().backward(create_graph=True)
+        return function(t, x)
+
+    programs[f"gradient_of_create_graph_{function.__name__}"] = program
+
+
 @programs
 def printed_zeros_of_complex_gradients(t, nn):
     def printed(f):
