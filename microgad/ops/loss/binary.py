@@ -11,7 +11,7 @@ from ...errors.calls import NoTensorError
 from ...function import Function
 from ...type_aliases import Tensor
 from ..activation import LogSigmoid
-from ..elementwise import Sigmoid
+from ..elementwise import Logit, Sigmoid
 from ..elementwise.selection import fast_maximum, fast_minimum
 from ..support.spelling import tensors_only
 from .reduction import reduce_losses, resolve_reduction, written_into
@@ -92,8 +92,7 @@ class BinaryCrossEntropy(Function):
         return grad * (x - target) / np.maximum(x * (1 - x), EPSILON)
 
     def grad_target(self, grad, x):
-        with np.errstate(divide="ignore"):
-            return grad * (np.maximum(np.log(1 - x), -100) - np.maximum(np.log(x), -100))
+        return -Logit.apply(x, eps=None) * grad  # infinite at 0 and 1, as in PyTorch
 
 
 @tensors_only
