@@ -41,7 +41,7 @@ class LinearMap(Function):
                 "__doc__": f"The adjoint of {cls.__name__}.",
             }
             cls.transposed = type(f"{cls.__name__}Adjoint", (cls,), body)
-        cls.derivatives = (LinearMap.grad_x,)
+        cls.derivatives = (cls.grad_x,)
         cls.differentiable = True
 
     def adjoint(self, grad: Any) -> Any:

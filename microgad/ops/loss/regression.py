@@ -34,18 +34,18 @@ class SquaredError(Function):
         difference = x - y
         if self.reduction == "none":
             return laid_out_as_operands(difference * difference, (x, y))
-        return sum_of_squares(difference.reshape(-1)) / self._count(difference)
+        return sum_of_squares(difference.reshape(-1)) / (self._count(difference) or math.nan)
 
     def grad_x(self, grad, x, y):
         difference = layouts.in_rows(x - y)
-        return difference * (grad * 2 / self._count(difference))
+        return difference * (grad * 2 / (self._count(difference) or 1))
 
     def grad_y(self, grad, x, y):
         difference = layouts.in_rows(y - x)
-        return difference * (grad * 2 / self._count(difference))
+        return difference * (grad * 2 / (self._count(difference) or 1))
 
-    def _count(self, difference: Any) -> float:
-        return (math.prod(difference.shape) or math.nan) if self.reduction == "mean" else 1
+    def _count(self, difference: Any) -> int:
+        return math.prod(difference.shape) if self.reduction == "mean" else 1
 
 
 @tensors_only

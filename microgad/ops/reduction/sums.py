@@ -47,10 +47,14 @@ class Mean(LinearMap):
         return layouts.row_major(fast_sum(x, self.axis, self.keepdims)) / (n or math.nan)
 
     def adjoint(self, grad):
-        scaled = grad / (reduction_size(self.x_shape, self.axis) or math.nan)
+        scaled = grad / reduction_size(self.x_shape, self.axis)
         out = np.empty_like(grad, shape=self.x_shape, order="C")  # no view, unlike Sum's: programs write to it in place
         out[...] = scaled.reshape(reduced_shape(self.x_shape, self.axis))
         return out
+
+    def grad_x(self, grad):
+        """For no elements the sum's: it is empty as well, and its own derivative is 0, not NaN."""
+        return Sum.transposed.apply(grad, **vars(self)) if 0 in self.x_shape else super().grad_x(grad)
 
 
 class NanSum(Function):

@@ -116,7 +116,7 @@ def _grad_from_both(node: Any, variance: Any, mean: Any, x: Any) -> Any:
     found = None if variance is None else _grad_from_variance(node, variance, x)
     if mean is None:
         return found
-    share = mean.reshape(reduced_shape(x.shape, node.axis)) / (reduction_size(x.shape, node.axis) or math.nan)
+    share = mean.reshape(reduced_shape(x.shape, node.axis)) / (reduction_size(x.shape, node.axis) or 1)
     return np.broadcast_to(share, x.shape) if found is None else found + share
 
 
