@@ -346,6 +346,12 @@ def test_copies_are_complete_and_share_nothing(make_copy):
     assert twin.head.bias.grad.tolist() == [2, 2]
 
 
+def test_a_module_may_be_defined_by_source_without_a_module_name():
+    made = {"nn": nn}
+    exec("class Double(nn.Module):\n    def forward(self, x):\n        return x * 2", made)
+    assert made["Double"]()(3) == 6
+
+
 def test_a_module_without_forward_raises():
     with pytest.raises(NotImplementedError, match=r'Module \[Module\] is missing the required "forward"'):
         nn.Module()(1)

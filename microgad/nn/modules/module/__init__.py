@@ -91,7 +91,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
             keep_plain_annotations(cls)
             return
         for name, f in list(vars(cls).items()):
-            if type(f) is FunctionType and f.__module__.partition(".")[0] == "microgad" and "." not in f.__qualname__:
+            if type(f) is FunctionType and f"{f.__module__}.".startswith("microgad.") and "." not in f.__qualname__:
                 setattr(cls, name, staticmethod(f))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
