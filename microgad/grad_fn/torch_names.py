@@ -85,12 +85,12 @@ def camel(operator: str) -> str:
 def inputs_of(node: Any) -> list[int]:
     """The inputs of a node that appear in PyTorch's `next_functions`, in its order.
 
-    Numbers and inputs without a derivative don't appear, except in operations with `all_edges`.
+    Numbers and inputs without a derivative don't appear, except in operations with `all_edges` under their own name.
     """
     cls, given = type(node), getattr(node, "tensor_bits", -1)
     if hasattr(cls, "function"):
         return [i for i, device in enumerate(node.ctx._devices) if device is not None]
-    if cls.all_edges and given & 1:
+    if cls.all_edges and given & 1 and not getattr(node, "torch_name", ""):
         given = -1
     known = cls.variadic or cls.joint is not None or not any(cls.derivatives)
     last = len(node.edges) - 1

@@ -499,3 +499,19 @@ def kept_values_of_a_node_with_hooks_are_unpacked_once(t, nn):
     x = leaf(t, 3)
     submodule(t, "utils.checkpoint").checkpoint(function, x, use_reentrant=False).sum().backward()
     return unpacked, calls, x.grad
+
+
+@programs
+def hooks_of_writes_of_numbers(t, nn):
+    """A number that is assigned is an input without a gradient, one of masked_fill_ and its kin is none."""
+    seen, mask = [], t.tensor([True, False, True])
+    for write in (
+        *(lambda y, i=i: y.__setitem__(i, 1.5) for i in (mask, t.tensor([0, 1]), 0, slice(1), ...)),
+        *(lambda y: y.masked_fill_(mask, 1.5), lambda y: y.index_fill_(0, t.tensor([0]), 2.0), lambda y: y.zero_()),
+    ):
+        y = leaf(t, 3) * 1
+        write(y)
+        y.grad_fn.register_hook(lambda inputs, outputs: seen.append((inputs, outputs)))
+        y.sum().backward()
+        seen += [(y.grad_fn.name(), [node and node.name() for node, _ in y.grad_fn.next_functions])]
+    return seen

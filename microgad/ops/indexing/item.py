@@ -71,7 +71,7 @@ class StoreMixin:
 class SetItem(StoreMixin, Function):
     """x with value at index; where an index is repeated, the last value stays."""
 
-    symbol, operator, broadcasts = "[ ]=", "index_put_", True
+    symbol, operator, broadcasts, all_edges = "[ ]=", "index_put_", True, True
 
     @classmethod
     def apply_(cls, target: Any, value: Any, **settings: Any) -> Any:
