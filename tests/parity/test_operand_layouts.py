@@ -65,6 +65,21 @@ def test_binary_operations_on_operands_with_different_strides(name):
         assert strides[0] == strides[1], (first, second)
 
 
+@pytest.mark.parametrize("equation", ["ij,jk->kij", "ij,kl->ikjl", "bij,bjk->bkij", "ij,ij->ji", "jk,i", "outer"])
+def test_products_without_a_sum(equation):
+    terms = ["bij", "kl"] if equation == "outer" else equation.partition("->")[0].split(",")
+    for turned in itertools.product((False, True), repeat=2):
+        strides = []
+        for t in (torch, microgad):
+            shapes = [["bijkl".index(label) + 2 for label in term] for term in terms]
+            x, y = (
+                t.ones(n[::-1]).permute(*range(len(n))[::-1]) if turn else t.ones(n)
+                for n, turn in zip(shapes, turned, strict=True)
+            )
+            strides.append((t.tensordot(x, y, 0) if equation == "outer" else t.einsum(equation, x, y)).stride())
+        assert strides[0] == strides[1], turned
+
+
 PER_MATRIX = {
     "det": lambda t, x: t.linalg.det(x),
     "slogdet": lambda t, x: t.linalg.slogdet(x),

@@ -11,6 +11,7 @@ import numpy as np
 
 from ... import dtypes
 from ... import function as core
+from ...backend.axis_order import laid_out_as_operands
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...state import composite
@@ -44,7 +45,8 @@ class Contract(Function):
         a_labels, b_labels, out_labels = self.labels
         summed = [label for label in a_labels if label not in out_labels]
         if not summed:
-            return _align(out_labels, a_labels, a) * _align(out_labels, b_labels, b)
+            a, b = _align(out_labels, a_labels, a), _align(out_labels, b_labels, b)
+            return laid_out_as_operands(a * b, (a, b))
         check_not_bool(a)
         batch = [label for label in out_labels if label in a_labels and label in b_labels]
         left = [label for label in out_labels if label not in b_labels]
@@ -287,6 +289,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     a_dims, b_dims = _contracted_dims(dims, a, b)
     check_same_dtype("tensordot", a, b)
     check_not_bool(a.array)
+    if not a_dims:  # PyTorch multiplies matrices of one column and of one row
+        a, b = a.contiguous(), b.contiguous()
     labels, others = [f"a{i}" for i in range(a.ndim)], [f"b{i}" for i in range(b.ndim)]
     for i, j in zip(a_dims, b_dims, strict=True):
         if a.shape[i] != b.shape[j] and 1 not in (a.shape[i], b.shape[j]):
