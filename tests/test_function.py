@@ -131,6 +131,37 @@ def test_a_function_with_several_results_is_differentiated_twice() -> None:
     np.testing.assert_allclose(only.array, -np.sin(x.array))
 
 
+@pytest.mark.parametrize(
+    "slope",
+    [
+        lambda x: np.where(x > 0, 1, 0.1),
+        lambda x: np.where(x > 1, 0.3, np.where(x > 0, 2, 0.1)) / 3,
+        lambda x: (x > 0) * 0.7 + 0.1 * (x <= 0),
+        lambda x: (x > 0) / 3,
+        lambda x: np.exp((x > 0) * 1) + np.argsort(x) * 0.1,
+        lambda x: np.maximum(x > 0, 0.1) ** 0.7,
+        lambda x: np.power(0.1, x > 0) - 0.3 ** (x != 0),
+        lambda x: np.sqrt(np.sum(x > 0) + 0.1) / 3,
+        lambda x: np.mean(x > 0) / np.cumsum(x < 9),
+        lambda x: 1 / np.log(np.count_nonzero(x) + 0.1),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_masks_and_numbers_in_a_derivative_have_numpys_precision_under_create_graph(slope: Any, dtype: Any) -> None:
+    class Scaled(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x * 1
+
+        def grad_x(self, grad, x):  # type: ignore[no-untyped-def]
+            return grad * slope(x)
+
+    x = torch.tensor([-1.3, 0.7, 2.1], dtype=dtype, requires_grad=True)
+    y, seed = Scaled.apply(x), torch.tensor([0.3, 0.7, 1.9], dtype=dtype)
+    plain, recorded = (torch.autograd.grad(y, x, seed, retain_graph=True, create_graph=c)[0] for c in (False, True))
+    assert recorded.dtype == dtype
+    assert recorded.tolist() == plain.tolist()
+
+
 def test_a_function_with_any_number_of_inputs_differentiates_each() -> None:
     class Product(Function):
         def forward(self, *inputs):  # type: ignore[no-untyped-def]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DtypeError, KindError
+from ..state import current
 from .conversions import convert, operand, plain
 
 # Categories order PyTorch's promotion: 0-d tensors and numbers change others' dtype only by a higher category.
@@ -165,6 +166,8 @@ def result_dtype(arrays: list[Any]) -> np.dtype[Any]:
         return arrays[0].dtype
     if len(kinds := {getattr(x, "dtype", None) for x in arrays}) == 1 and (kind := kinds.pop()) is not None:
         return kind
+    if current().deriving:  # a derivative is plain NumPy, where 0-d arrays count as others do
+        return np.result_type(*[getattr(x, "dtype", x) for x in arrays if x is not None])
     groups: tuple[list[Any], ...] = ([], [], [])
     for x in arrays:
         if x is not None:
@@ -234,7 +237,8 @@ def _floating(promote: Callable[[list[Any]], list[Any]]) -> Callable[[list[Any]]
         promoted = promote(arrays)
         for x in promoted:
             if hasattr(x, "dtype") and x.dtype.kind not in "fc":
-                return cast(arrays, _default.dtype)  # not `promoted`: there a number may have wrapped
+                to = float64 if current().deriving else _default  # a derivative is plain NumPy
+                return cast(arrays, to.dtype)  # not `promoted`: there a number may have wrapped
         return promoted
 
     return promote_floating

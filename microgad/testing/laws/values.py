@@ -172,7 +172,10 @@ def _check_in_float32(case: Case) -> None:
     _check_all_narrow(case, outs)
     if case.order > 1:
         narrow = case.with_inputs(single)
-        _check_nodes_narrow([g for g in narrow.recorded[1] if g is not None], "its derivative's")
+        calls = CallRecorder()
+        with state.scope(observer=calls):
+            _ = narrow.recorded
+        _check_derivative_narrow(calls)
         _ = narrow.classes  # takes second derivatives, which may refuse a wrong dtype
     grad_outputs = [g.astype(y.array.dtype) for g, y in zip(case.grad_outputs, outs, strict=True)]
     gradients = vjp(outs, wanted(single), grad_outputs)
@@ -191,7 +194,10 @@ def _narrowed(array: Any) -> Any:
 
 def _check_all_narrow(case: Case, outs: list[Tensor]) -> None:
     _check_outputs_narrow(case, outs)
-    _check_nodes_narrow(outs, "an intermediate")
+    for node in nodes_behind(outs):
+        for dtype in node.dtype if isinstance(node.dtype, list) else [node.dtype]:
+            if dtype in NARROW:
+                raise AssertionError(f"with float32 inputs an intermediate {type(node).__name__} gives {dtype}")
 
 
 def _check_outputs_narrow(case: Case, outs: list[Tensor]) -> None:
@@ -200,11 +206,21 @@ def _check_outputs_narrow(case: Case, outs: list[Tensor]) -> None:
             raise AssertionError(f"with float32 inputs output {k} is {z.array.dtype}")
 
 
-def _check_nodes_narrow(results: list[Tensor], whose: str) -> None:
-    for node in nodes_behind(results):
-        for dtype in node.dtype if isinstance(node.dtype, list) else [node.dtype]:
-            if dtype in NARROW:
-                raise AssertionError(f"with float32 inputs {whose} {type(node).__name__} gives {dtype}")
+def _check_derivative_narrow(calls: CallRecorder) -> None:
+    """Raise AssertionError for float64, unless it comes of masks and Python numbers alone, as in NumPy: (x > 0) * 0.1.
+
+    The engine casts the gradient to its input's dtype.
+    """
+    numbers: set[int] = set()  # by id: what is made of these, and of something else
+    for node, inputs, out in calls.seen:
+        outs, given = out if isinstance(out, tuple) else (out,), [x for x in inputs if hasattr(x, "dtype")]
+        if any(id(x) in numbers for x in given) or all(getattr(x, "array", x).dtype.kind in "biu" for x in given):
+            numbers.update(map(id, outs))
+            continue
+        for y in outs:
+            if y.array.dtype in NARROW and y.requires_grad:
+                name = type(node).__name__
+                raise AssertionError(f"with float32 inputs its derivative's {name} gives {y.array.dtype}")
 
 
 def _check_not_rounded(case: Case) -> None:
