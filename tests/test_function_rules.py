@@ -44,6 +44,10 @@ BY_POSITION += r"keyword-only. A setting, as in apply\(x, {0}=...\), is read as 
             {"forward": lambda x, y: x * y, "grad_x": lambda self, grad, y: grad * y},
             "Op.grad_x is no derivative: forward's inputs are y; x, its first parameter, is the node, named self",
         ),
+        *[
+            ({"forward": double, name: grad_x}, f"Op.{name} is no derivative: .* are x, and the derivative by x is called")
+            for name in ("grad_X", "gradx", "grad", "Grad_x", "gradient_x")
+        ],
         ({"forward": staticmethod(double)}, r"Op: forward is a method.* with ctx, is autograd.Function"),
         ({"forward": double, "grad_x": grad_x, "backward": grad_x}, "Op has both backward.* and grad_x: leave out one"),
         (

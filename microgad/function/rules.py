@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis  # NumPy has loaded it already
 import inspect
+import re
 from collections.abc import Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any
@@ -85,9 +86,10 @@ def check_derivatives(cls: type[Function]) -> None:
     """Raise TypeError for derivatives that can't be called, or that would be ignored or silently wrong."""
     op, given = cls.__name__, ", ".join(cls.inputs)
     first = cls.forward.__code__.co_varnames[0]
-    for name in (name for name in vars(cls) if name.startswith("grad_")):
-        if name[5:] not in cls.inputs:
+    for name in (name for name in vars(cls) if name.startswith("grad_") or _nearly_derivative(name, cls)):
+        if name[:5] != "grad_" or name[5:] not in cls.inputs:
             hint = f"; {first}, its first parameter, is the node, named self" if name[5:] == first else ""
+            hint = hint or f", and the derivative by {cls.inputs[0]} is called grad_{cls.inputs[0]}"
             raise FunctionError(f"{op}.{name} is no derivative: forward's inputs are {given}{hint}")
         if hasattr(cls, "backward"):
             raise FunctionError(f"{op} has both backward, which computes all gradients, and {name}: leave out one")
@@ -110,6 +112,13 @@ def check_derivatives(cls: type[Function]) -> None:
             "computes it and it is boolean or integer, name it in `constants`; if it depends on the inputs, write a "
             "`decomposition`, or second derivatives would be silently wrong"
         )
+
+
+def _nearly_derivative(name: str, cls: type[Function]) -> bool:
+    """Whether a method is called almost as a derivative, as gradx or gradient_x: it would never be called."""
+    found = re.fullmatch("grad(?:ient)?s?_?(.*)", name.lower())
+    of = {"", *(x.replace("_", "").lower() for x in cls.inputs)}
+    return found is not None and inspect.isfunction(vars(cls)[name]) and found[1].replace("_", "") in of
 
 
 # What is found out only when a Function is applied:
