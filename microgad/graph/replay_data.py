@@ -2,8 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from ..pytree import tree_leaves
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a replay finds an array that an operation reads in other ways than as an input, computed anew.
+
+    It is result `place` of an operation or source, the setting at the path `place`, what an operation keeps for its
+    derivatives under the name `place`, or it was "derived" from these in a derivative and can't be found.
+    """
+
+    number: int  # of the Op or Source
+    role: Literal["result", "setting", "kept", "derived"]
+    place: Any = None
+
+
+@dataclass(slots=True)
+class Call:
+    """A call of a public function that computes arrays off the tape, such as the indices of `sort`, from Tensors.
+
+    A replay in which these have other values makes the call again. `leaves` are what the arguments contain, with a Read
+    in the place of each Tensor.
+    """
+
+    function: Any  # None if it can't be called again
+    name: str
+    place: int  # number of operations on the tape when it began
+    path: str
+    grad_enabled: bool
+    ops: list[int]  # numbers of the operations inside
+    owned: list[int]  # those of them that belong to no call inside
+    args: Any
+    kwargs: Any
+    fresh: list[int]  # numbers of the sources that the operations inside read, and that come from the call
+    results: dict[int, int] = field(default_factory=dict)  # which Tensor of the result -> number of its Source
+    random: Any = None  # the default generator's state before the call, if it drew from it
+
+    @property
+    def reads(self) -> list[Read]:
+        """The Tensors among the arguments that come from the tape."""
+        return [x for x in tree_leaves((self.args, self.kwargs)) if isinstance(x, Read)]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A Tensor among the arguments of a Call."""
+
+    number: int  # of the Op or Source that it comes from
+    index: int
+    dtype: Any
+    wanted: bool
 
 
 @dataclass(slots=True)
@@ -21,6 +73,7 @@ class Recipe:
     gradients: list[list[str | None]]
     hooked: bool = False  # whether its node had hooks, which may change the gradients of its inputs
     random: Any = None  # the default generator's state before the call, where an autograd.Function drew from it
+    links: list[Any] = field(default_factory=list)  # (path, Home) of each array in the settings that has a Home
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .queries.memory import Memory
     from .queries.non_finite import NonFinite
     from .queries.tables import Table
-    from .replay_data import BackwardPass, Recipe
+    from .replay_data import BackwardPass, Call, Home, Recipe
     from .replays.program import Program
     from .replays.replaying import Replay
     from .replays.verifying import Verification
@@ -149,11 +149,13 @@ class Tape:
     (['Mul', 'Exp'], ['leaf'])
     """
 
-    __slots__ = ("_by_number", "names", "ops", "passes", "results", "sources")
+    __slots__ = ("_by_number", "calls", "links", "names", "ops", "passes", "results", "sources")
 
     def __init__(self, ops: list[Op], sources: list[Source], results: list[Result]) -> None:
         self.ops, self.sources, self.results = ops, sources, results
-        self.passes: list[BackwardPass] = []  # only with record(replay=True)
+        self.passes: list[BackwardPass] = []  # only with record(replay=True), as the next two
+        self.calls: list[Call] = []
+        self.links: dict[int, Home] = {}  # of constants that derivatives read
         self.names: list[str] = []  # of the Tensors in `params`, also of those that no operation read
         self._by_number = {op.number: op for op in ops} | {source.number: source for source in sources}
 

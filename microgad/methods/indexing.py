@@ -12,6 +12,7 @@ from ..errors.arguments import check_bool
 from ..errors.calls import no_tensor
 from ..function.naming import with_in_place_name
 from ..lazy import LazyModule, accepts_lazy
+from ..state import current
 from .factories import with_signature
 
 if TYPE_CHECKING:
@@ -29,15 +30,22 @@ P = ParamSpec("P")
 def _written(call: Callable[Concatenate[Tensor, P], Write]) -> Callable[Concatenate[Tensor, P], Tensor]:
     """Make the in-place method `op_` from `op_call`, which checks the arguments and returns a `Write`."""
 
+    def write(self: Tensor, *args: P.args, **options: P.kwargs) -> Tensor:
+        return call(self, *args, **options).in_place(self)
+
     def method(self: Tensor, /, *args: P.args, **options: P.kwargs) -> Tensor:
         try:
+            if (observer := current().observer) is not None:
+                return observer.call(write, (self, *args), options)
             return call(self, *args, **options).in_place(self)
         except AttributeError as error:
             raise no_tensor(call, (self, *args), options, error, method.__name__) from None
 
     name = call.__name__.removesuffix("_call")
+    write.__name__, write.__qualname__ = f"{name}_", f"Tensor.{name}_"
     call.__qualname__ = f"{name}_"  # which Python's errors about missing arguments name
     with_signature(method, f"{name}_", f"In place: see `{name}`.", getattr(indexing, name))
+    method.observed = True  # type: ignore[attr-defined]
     return method
 
 

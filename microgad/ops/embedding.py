@@ -88,6 +88,7 @@ class BagSum(LinearMap):
 
 
 @tensors_only
+@observed
 def embedding(
     input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
     norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,

@@ -104,6 +104,7 @@ def composite(function: F) -> F:
         finally:
             variable.reset(token)
 
+    named.observed = True  # type: ignore[attr-defined]
     return named  # type: ignore[return-value]
 
 
@@ -118,4 +119,5 @@ def observed(function: F) -> F:
         observer = current().observer
         return function(*args, **kwargs) if observer is None else observer.call(function, args, kwargs)
 
+    named.observed, named.unobserved = True, function  # type: ignore[attr-defined]
     return named  # type: ignore[return-value]

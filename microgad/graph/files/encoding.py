@@ -23,9 +23,10 @@ from ...errors import ArgumentError
 from ...errors.own_arguments import checked
 from ...function import Function
 from ...serialization.writing import atomic_write
+from ...tensor import Tensor
 from ..formulas import loaded
 from ..gc_pause import gc_paused
-from ..replay_data import BackwardPass, BoundaryPoint, Recipe
+from ..replay_data import BackwardPass, BoundaryPoint, Call, Home, Read, Recipe
 from ..statistics import Stats
 from ..strided_copy import empty_strided
 from ..tape import Input, Kept, Op, Result, Source, Tape
@@ -34,7 +35,7 @@ from .columns import from_columns, to_columns
 FORMAT = 1
 ROWS: dict[str, type[Any]] = {"ops": Op, "sources": Source, "results": Result, "passes": BackwardPass}
 PARTS: dict[str, type[Any]] = {"Input": Input, "Kept": Kept, "BoundaryPoint": BoundaryPoint}
-SINGLE: dict[str, type[Any]] = {"Stats": Stats, "Recipe": Recipe}
+SINGLE: dict[str, type[Any]] = {"Stats": Stats, "Recipe": Recipe, "Home": Home, "Read": Read, "Call": Call}
 ALLOWED_MODULES = re.compile(r"microgad\.(ops(\.\w+)*|function|engine)")
 DTYPES = re.compile(r"[<>|=]?[biufcV?]\d*|bool|u?int\d+|float\d+|complex\d+")
 Path = str | pathlib.Path
@@ -113,6 +114,8 @@ def _tape(plain: Any, arrays: list[Any]) -> Tape:
         ops, sources, results, passes = (from_columns(cls, x, PARTS, reader.value) for cls, x in columns)
         tape = Tape(ops, sources, results)
         tape.passes, tape.names = passes, [str(name) for name in plain.get("names", ())]
+        tape.calls = reader.values(plain.get("calls", []))
+        tape.links = {number: reader.value(home) for number, home in plain.get("links", [])}
         _check(tape)
     return tape
 
@@ -135,6 +138,12 @@ def _check(tape: Tape) -> None:
         results[op.number] = len(op.shapes)
         if len(op.dtypes) != len(op.shapes):
             raise ArgumentError(f"from_json: {op.name} ({op.number}) has {len(op.shapes)} shapes, {op.dtypes} dtypes")
+    homes = [home for op in tape.ops if op.recipe is not None for _, home in op.recipe.links] + [*tape.links.values()]
+    for number in [home.number for home in homes] + [
+        n for call in tape.calls for n in (*call.ops, *call.results.values())
+    ]:
+        if number not in results:
+            raise ArgumentError(f"from_json: there is no operation or source {number}")
     places = [(x.source, x.index) for x in tape.results]
     places += [(point.source, point.index) for passed in tape.passes for point in passed.points]
     for number, index in places:
@@ -150,7 +159,18 @@ class _Writer:
 
     def tape(self, tape: Tape) -> dict[str, Any]:
         columns = {name: to_columns(cls, getattr(tape, name), PARTS, self.value) for name, cls in ROWS.items()}
-        return {"microgad tape": FORMAT, **columns, "names": tape.names}
+        links = [[number, self.value(home)] for number, home in tape.links.items()]
+        return {"microgad tape": FORMAT, **columns, "names": tape.names, "calls": self.calls(tape), "links": links}
+
+    def calls(self, tape: Tape) -> list[Any]:
+        """Write the calls of a tape, without the function and arguments where these aren't microgad's or plain data."""
+        found = []
+        for call in tape.calls:
+            try:
+                found.append(self.value(call))
+            except ArgumentError:
+                found.append(self.value(dataclasses.replace(call, function=None, args=tuple(call.reads), kwargs={})))
+        return found
 
     def value(self, x: Any) -> Any:
         """Convert a value. Numbers, strings, lists and None stay; others become JSON objects with their kind as key."""
@@ -189,7 +209,7 @@ def _fields(x: Any) -> Any:
     return None
 
 
-def _place(cls: type[Any]) -> list[str]:
+def _place(cls: Any) -> list[str]:
     return [cls.__module__, cls.__qualname__]
 
 
@@ -281,6 +301,17 @@ FORMS: dict[str, Form] = {
         lambda w, x: _place(x),
         lambda r, held: r.function(held),
     ),
+    "function": Form(
+        lambda x: hasattr(x, "__code__") and bool(ALLOWED_MODULES.fullmatch(x.__module__)),
+        lambda w, x: _place(x),
+        lambda r, held: _observed(getattr(_import_allowed(held[0]), held[1], None), held),
+    ),
+    "method": Form(
+        lambda x: hasattr(x, "__code__") and x.__qualname__ == f"Tensor.{x.__name__}",
+        lambda w, x: x.__name__,
+        lambda r, held: _observed(getattr(Tensor, held, None), held),
+    ),
+    "tensor": Form(_is(Tensor), lambda w, x: w.array(x.array), lambda r, held: Tensor._wrap(r.arrays[held])),
     "scalar type": Form(_is(type), lambda w, x: x.__name__, lambda r, held: SCALARS[held]),
     "array": Form(backend.is_array, lambda w, x: w.array(x), lambda r, held: r.arrays[held]),
 }
@@ -294,6 +325,13 @@ def _numpy_dtype(name: Any) -> Any:
 
 def _dtype(name: str) -> Any:
     return next(d for d in vars(dtypes).values() if isinstance(d, dtypes.dtype) and d.name == name)
+
+
+def _observed(function: Any, name: Any) -> Any:
+    """Check that a function or method is a public one that observers see."""
+    if getattr(function, "observed", None) is not True:
+        raise ArgumentError(f"from_json: {name} isn't a function whose calls are recorded")
+    return function
 
 
 def _checked(x: Any) -> Any:

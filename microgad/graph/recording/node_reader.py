@@ -242,6 +242,14 @@ def values(node: Function) -> list[Any]:
     return found
 
 
+def kept_by_name(node: Function) -> dict[str, Any]:
+    """Return what a node keeps under the names of its arguments, "out" and its intermediates; {} if hooks packed it."""
+    if node.kept is None or isinstance(node.kept, Packed) or isinstance(node, function.CustomNode):
+        return {}
+    names = [argument(type(node), i) for i in node.plan.inputs] + ["out"] * node.plan.out
+    return dict(zip([*names, *node.plan.intermediates], node.kept, strict=False))
+
+
 def ancestors(roots: list[Function]) -> dict[int, Function]:
     """Return the roots and all nodes that lead to them, by number, oldest first."""
     return {number: node for number, node in sorted(reachable(roots, 0).items()) if type(node) is not Output}

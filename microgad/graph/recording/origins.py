@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from itertools import chain
 from typing import Any
 
 from ...function import AccumulateGrad, Function
@@ -34,6 +35,7 @@ class Origins:
 
     def __init__(self) -> None:
         self._origins: dict[int, Origin] = {}
+        self._by_array: dict[int, Origin] = {}  # the same, by the id of the array
         self._writes: dict[int, tuple[Any, int]] = {}  # id of a version counter -> it, and its recorded writes
         self._writers: dict[int, int] = {}  # id of a version counter -> number of the operation that wrote last
 
@@ -44,6 +46,7 @@ class Origins:
     def place(self, x: Tensor, number: int, index: int) -> Origin:
         """Note that a Tensor's values come from a result of an operation, or from a source."""
         origin = self._origins[id(x)] = Origin(x, number, index, self.unseen(x), self.writer(x))
+        self._by_array[id(x.array)] = origin
         return origin
 
     def unseen(self, x: Tensor) -> int:
@@ -65,7 +68,8 @@ class Origins:
 
     def original_of(self, x: Tensor) -> Tensor | None:
         """Return the program's Tensor that shares its array and node with `x`, a Tensor that a derivative made."""
-        for origin in self._origins.values():
+        first = self._by_array.get(id(x.array))  # it is the one, or has another node: a detached Tensor, say
+        for origin in chain([first] if first is not None else [], self._origins.values() if x.node is not None else []):
             tensor = origin.tensor()
             if tensor is not None and tensor.node is x.node and tensor.array is x.array and origin.holds(tensor):
                 return tensor

@@ -29,11 +29,13 @@ from ...ops.movement import trace as trace_of_matrix
 from ...parameter import Parameter
 from ...tensor import Tensor
 from ..flops import flops_of
-from ..replay_data import Recipe
+from ..replay_data import Home, Recipe
 from ..statistics import stats_of, value_flag
 from ..strided_copy import strided_copy
 from ..tape import Input, Op, Result, Source, Tape
-from .node_reader import NodeReader, names_of, plain_setting, scalar_value
+from .call_recorder import CallRecorder
+from .homes import Homes, arrays_in
+from .node_reader import NodeReader, kept_by_name, names_of, plain_setting, scalar_value
 from .origins import Origin, Origins
 from .pass_recorder import PassRecorder
 
@@ -145,6 +147,9 @@ class Recorder(state.Observer):
         self.reader = RecordingReader(names)
         self.origins = Origins()
         self.pass_recorder = PassRecorder(self.tape, self.origins)
+        self.homes = Homes()  # for replays, as the next two
+        self.call_recorder = CallRecorder(self)
+        self.derived: int | None = None  # number of the operation of which derivatives are computed
         self.calls: dict[str, int] = {}  # path of a module -> number of its current call
         self.started = 0.0
         self.random: Any = None  # the default generator's state before an autograd.Function, which may draw from it
@@ -188,6 +193,7 @@ class Recorder(state.Observer):
             held = {name: _copied(x) for name, x in settings.items() if not isinstance(x, MethodType)}
             digests = [digest(x.array) for x in results]
             op.recipe = Recipe(cls, held, op.in_place, state.current().grad_enabled, digests, [])
+            self.note_homes(op, node, settings)
             if self.random is not None and not np.array_equal(self.random, default_generator.snapshot()):
                 op.recipe.random = self.random
         self.tape.add(op)
@@ -196,6 +202,44 @@ class Recorder(state.Observer):
         for i, x in enumerate(results):
             if not (op.in_place and type(x.node) is AccumulateGrad):  # a leaf that a step by hand writes to stays one
                 self.origins.place(x, op.number, i)
+                if options.replay:
+                    self.homes.set(x.array, Home(op.number, "result", i))
+
+    def note_homes(self, op: Op, node: Function, settings: dict[str, Any]) -> None:
+        """Note where the arrays in an operation's settings come from, and that others may come from it."""
+        assert op.recipe is not None
+        arrays = [] if isinstance(node, CustomNode) else list(arrays_in(settings.items()))
+        for path, array in arrays:
+            if (home := self.home(array)) is not None:
+                op.recipe.links.append((path, home))
+            elif array not in self.homes:
+                self.call_recorder.loose.add(op.number)
+        self.homes.add(op.number, "setting", arrays)
+        if op.recorded:
+            self.homes.add(op.number, "kept", kept_by_name(node).items())
+
+    def home(self, array: Any) -> Home | None:
+        """Return where an array comes from that an operation doesn't read as a Tensor; None if it isn't known."""
+        found = self.homes.find(array)
+        name = self.reader.array_names.get(id(array))
+        if found is None and name is not None and self.reader.known[name].array is array:
+            origin = self.origin(self.reader.known[name])
+            return Home(origin.number, "result", origin.index)
+        if isinstance(found, tuple):  # the first to read a Tensor that a call made
+            return Home(self.source("constant", array).number, "result", 0)
+        if found is None and self.derived is not None and array not in self.homes:
+            return Home(self.derived, "derived")
+        return found
+
+    def pass_on(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Make a call of a public function, which the enclosing observer may make otherwise."""
+        return super().call(function, args, kwargs)
+
+    def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Make a call of a public function, and note what a replay has to know of it."""
+        if self.options.replay:
+            return self.call_recorder.call(function, args, kwargs)
+        return super().call(function, args, kwargs)
 
     def entry(self, node: Function, inputs: tuple[Any, ...], results: tuple[Any, ...]) -> Op:
         """Make the Op of an operation, without its settings and what the options ask for."""
@@ -241,12 +285,15 @@ class Recorder(state.Observer):
         if held is not None and held.unseen == self.origins.unseen(x):
             return held
         node, index = producer(x.node) if x.node is not None else (None, 0)
-        if held is None and node is not None:
-            if isinstance(self.tape.find(node.number), Op):
-                # The Tensor has become an operation's result in place, by transpose_() for example.
-                return self.origins.place(x, node.number, index)
-            if state.current().deriving and (original := self.origins.original_of(x)) is not None:
+        if held is None and node is not None and isinstance(self.tape.find(node.number), Op):
+            # The Tensor has become an operation's result in place, by transpose_() for example.
+            return self.origins.place(x, node.number, index)
+        if held is None and state.current().deriving:
+            if (original := self.origins.original_of(x)) is not None:
                 return self.origin(original)
+            home = self.homes.find(x.array)
+            if isinstance(home, Home) and home.role == "result" and node is None:  # of a Tensor that is gone
+                return self.origins.place(x, home.number, home.place)
         replaced = origin if held is None and type(x.node) is AccumulateGrad else None  # the Tensor has become a leaf
         made_by = replaced.number if replaced is not None and replaced.tensor() is x else None
         return self._from_outside(x, node, made_by, self.tape.find(held.number) if held is not None else None)
@@ -272,10 +319,13 @@ class Recorder(state.Observer):
         if number is None:
             number = -1 - len(self.tape.sources)
         source = Source(number, kind, name, array.shape, self.reader.dtype(array.dtype), scalar_value(array))
-        if self.options.replay:
-            source.array = strided_copy(array)
         if self.options.stats:
             source.stats = stats_of(array)
+        if self.options.replay:
+            source.array = strided_copy(array)
+            if self.derived is not None and kind == "constant" and (home := self.home(array)) is not None:
+                self.tape.links[source.number] = home
+            self.call_recorder.claim(source, array)
         self.tape.add(source)
         return source
 
@@ -298,12 +348,18 @@ class Recorder(state.Observer):
         recorded = any(isinstance(seed, Tensor) for seed in seeds)  # create_graph: its operations are on the tape
         if self.options.replay and not recorded:
             self.pass_recorder.start(roots, seeds, ends)
+        if self.options.replay:
+            for seed in map(_bare, seeds):
+                if seed is not None and seed not in self.homes:
+                    self.homes.set(seed, None)  # a constant, and nothing that the derivatives compute
 
     def begin_backward(self, node: Function, grad: Any) -> None:
         """Before a node's derivatives are computed, record the gradients of its results."""
         super().begin_backward(node, grad)
         parts = grad if type(grad) is tuple else (grad,)
         op = self.pass_recorder.op(node)
+        if op is not None and op.recipe is not None and any(isinstance(g, Tensor) for g in parts):
+            self.derived = op.number
         if op is not None and self.options.stats:
             op.gradients = [None if g is None else stats_of(_bare(g)) for g in parts]
         if op is not None and op.recipe is not None and not any(isinstance(g, Tensor) for g in parts):
@@ -314,6 +370,7 @@ class Recorder(state.Observer):
         """After a node's derivatives are computed, record the gradients of its inputs."""
         seconds = time.perf_counter() - self.started
         super().backward(node, gradients)
+        self.derived = None
         op = self.pass_recorder.op(node)
         if op is None:
             return

@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import backend, engine, gradients, state
 from ...autograd import function
-from ...errors import ArgumentError, GraphError
+from ...errors import ArgumentError, DtypeError, GraphError
 from ...errors.own_arguments import checked
 from ...function import Function
 from ...generator import default_generator
@@ -22,6 +22,7 @@ from ...view_writes.detaching import Detach
 from ..replay_data import BackwardPass, BoundaryPoint
 from ..strided_copy import strided_copy
 from ..tape import Input, Op, Source, Tape
+from .again import Again
 
 
 @dataclass
@@ -62,8 +63,14 @@ def replay(
     arrays are moved to `device`. `edits` changes results: its keys are as in `tape[key]`, and its values are what the
     result becomes, a Tensor, an array, a number, or a function of the Tensor.
 
-    Raises RuntimeError for a tape recorded without `replay=True`, ValueError (also a RuntimeError) for a name, and
-    KeyError for a key, that the tape doesn't have, and TypeError for values that the dtype can't hold.
+    Where functions compute arrays from Tensors off the tape, as `sort` computes indices, the calls of those whose
+    Tensors change are made again. What the program itself took from Tensors as numbers or NumPy arrays, by `item()` or
+    `if`, can't be known, and keeps its recorded value.
+
+    Raises RuntimeError for a tape recorded without `replay=True`, and where other values need other operations than the
+    recorded ones, as where a mask chooses another number of elements. Raises ValueError (also a RuntimeError) for a
+    name, and KeyError for a key, that the tape doesn't have, and TypeError for values that the dtype can't hold, and
+    for a dtype of integers.
     """
     return Replaying(tape, dtype, device).run(_named(tape, inputs, params), _edits(tape, edits))
 
@@ -78,10 +85,13 @@ class Replaying:
             raise GraphError("replay: the tape was recorded without replay=True, and holds no values to start from")
         self.tape, self.device = tape, device
         self.dtype = None if dtype is None else np.dtype(dtype)
+        if self.dtype is not None and self.dtype.kind not in "fc":
+            raise DtypeError(f"replay: expected a floating-point or complex dtype, got {self.dtype}")
         self.made: dict[tuple[int, int], Tensor] = {}
 
     def run(self, given: Mapping[int, Any], edits: Mapping[int, Any]) -> Replay:
         replayed = Replay(self.tape, _made=self.made)
+        again = Again(self, given, edits) if given or edits or self.dtype is not None else None
         for source in self.tape.sources:
             x = self.start(source, given.get(source.number))
             self.made[source.number, 0] = x
@@ -89,8 +99,11 @@ class Replaying:
                 replayed.sources.setdefault(source.name, x)
         for place, op in enumerate(self.tape):
             self.before_op(place)
+            self.again = again and again.arrays(place, op)
             results = self.step(op)
             self.after_op(op, results)
+            if again is not None:
+                again.note(op, results)
             if op.number in edits:
                 results = [_edited(x, edits[op.number]) for x in results]
             for i, x in enumerate(results):
@@ -125,6 +138,8 @@ class Replaying:
         assert recipe is not None
         cls = recipe.function
         operands = [self.operand(x) for x in op.inputs]
+        anew = self.again or {}
+        operands = [anew.get(("input", i), x) for i, x in enumerate(operands)]
         with state.scope(path=op.path, grad_enabled=recipe.grad_enabled or self.recording):
             if cls is Detach:
                 out = operands[0].detach()
@@ -135,6 +150,7 @@ class Replaying:
                     out = cls.function.apply(*operands)
             else:
                 settings = {name: self.setting(value) for name, value in recipe.settings.items()}
+                settings |= anew.get("settings", {})
                 out = (cls.apply_ if recipe.in_place else cls.apply)(*operands, **settings)
         return list(out) if isinstance(out, tuple) else [out]
 

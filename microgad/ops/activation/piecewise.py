@@ -15,6 +15,7 @@ from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...function.half import HALF, by_forward
 from ...function.naming import with_torch_name
+from ...state import observed
 from ...type_aliases import Tensor
 from ..creation.scalars import checked_scalar
 from ..dropout import Dropout
@@ -116,6 +117,7 @@ class RRelu(Dropout):
 
 
 @tensors_only
+@observed
 def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False,
     generator: draws.Generator | None = None,
@@ -371,6 +373,7 @@ def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     return leaky_relu(input, negative_slope, True)
 
 
+@observed
 def rrelu_(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False,
     generator: draws.Generator | None = None,

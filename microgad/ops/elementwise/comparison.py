@@ -10,6 +10,7 @@ import numpy as np
 from ... import dtypes
 from ...errors import ArgumentError, DeviceError, DtypeError
 from ...function import Function
+from ...state import observed
 from ...type_aliases import Operand, Tensor
 from ..support.blocks import by_rows
 from ..support.out import into
@@ -274,6 +275,7 @@ class IsIn(Function):
 
 
 @tensors_only
+@observed
 def isin(
     elements: Operand, test_elements: Operand, *, assume_unique: bool = False, invert: bool = False,
     out: Tensor | None = None,

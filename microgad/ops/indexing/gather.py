@@ -16,6 +16,7 @@ from ...errors.wording import in_torchs_words
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...size import Size
+from ...state import observed
 from ...type_aliases import Tensor
 from .. import creation
 from ..movement import unbind
@@ -133,6 +134,7 @@ def checked_index(op: str, input: Tensor, dim: int, index: Tensor, *others: Any)
 
 
 @numpy_spelling
+@observed
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Tensor | None = None) -> Tensor:
     """Gather values of input by index along dim; both have the same number of dimensions. Source: torch.gather.
 
@@ -150,6 +152,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
 
 
 @numpy_spelling
+@observed
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
     """Take values of input by indices along dim; other dims broadcast. Without dim, both are flattened.
 
@@ -200,6 +203,7 @@ def _flat_index(op: str, input: Tensor, index: Tensor, *others: Any) -> Any:
 
 
 @tensors_only
+@observed
 def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Take values of the flattened input, in the shape of index. Source: torch.take.
 
@@ -232,6 +236,7 @@ def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = Fa
 
 
 @tensors_only
+@observed
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """Return input with the values of source put at indices into the flattened input, or added if `accumulate`.
 
@@ -244,6 +249,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     return put_call(input, index, source, accumulate).out_of_place(input)
 
 
+@observed
 def unravel_index(indices: Tensor, shape: int | Sequence[int] | Size) -> tuple[Tensor, ...]:
     """Convert flat indices to one Tensor of indices for each dimension of shape. Source: torch.unravel_index.
 

@@ -10,6 +10,7 @@ from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...errors.notices import once
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
+from ...state import observed
 from ...type_aliases import Operand, Tensor
 from ..creation.scalars import scale_factor
 from ..movement.dims import wrap_dim
@@ -85,6 +86,7 @@ class IndexSelect(LinearMap):
 
 
 @numpy_spelling
+@observed
 def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Select slices of input along dim by a vector of indices.
 
@@ -118,6 +120,7 @@ def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, al
 
 
 @numpy_spelling
+@observed
 def index_add(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
@@ -140,6 +143,7 @@ def index_copy_call(input: Tensor, dim: int, index: Tensor, source: Tensor) -> W
 
 
 @numpy_spelling
+@observed
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Return input with the slices of source copied to index along dim; of a repeated index the last stays.
 
@@ -162,6 +166,7 @@ def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Operand) -> W
 
 
 @numpy_spelling
+@observed
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor:
     """Return input with the slices at index along dim filled by one value, a number or 0-d Tensor.
 
@@ -185,6 +190,7 @@ def index_reduce_call(
 
 
 @numpy_spelling
+@observed
 def index_reduce(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True,
     out: Tensor | None = None,
@@ -211,6 +217,7 @@ def scatter_reduce_call(
 
 
 @numpy_spelling
+@observed
 def scatter_reduce(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True,
     out: Tensor | None = None,

@@ -17,6 +17,7 @@ from ...function.half import HALF
 from ...function.linear_map import LinearMap
 from ...function.naming import with_in_place_name, with_torch_name
 from ...pytree import contains, tree_leaves
+from ...state import current, observed
 from ...type_aliases import Index, Operand, Tensor
 from .. import creation
 from ..creation.scalars import checked_scalar
@@ -203,11 +204,22 @@ def getitem(input: Tensor, index: Index) -> Tensor:
     plain = (index, ...) if type(index) is int else plain_index(index)
     if plain is not None:
         return GetItem.apply(input, index=plain)
+    if (observer := current().observer) is not None and _has_tensors(index):
+        return observer.call(_getitem, (input, index), {})
+    return _getitem(input, index)
+
+
+def _getitem(input: Tensor, index: Any) -> Tensor:
     index = normalize_index(index, input.array, is_recorded(input))
     steps = None if is_basic(index) else split_int_indices(index)
     if steps is not None:
         input, index = GetItem.apply(input, index=steps[0]), steps[1]
     return GetItem.apply(input, index=index)
+
+
+def _has_tensors(index: Any) -> bool:
+    """Whether an index has a Tensor, whose values observers don't see otherwise."""
+    return any(isinstance(x, function.Tensor) for x in (index if type(index) in (tuple, list) else (index,)))
 
 
 def setitem(input: Tensor, index: Index, value: Operand | np.ndarray[Any, Any] | list[Any] | tuple[Any, ...]) -> None:
@@ -221,6 +233,13 @@ def setitem(input: Tensor, index: Index, value: Operand | np.ndarray[Any, Any] |
     >>> x
     tensor([1., 0., 2.])
     """
+    if (observer := current().observer) is not None and _has_tensors(index):
+        observer.call(_setitem, (input, index, value), {})
+    else:
+        _setitem(input, index, value)
+
+
+def _setitem(input: Tensor, index: Any, value: Any) -> None:
     if index is False:  # nothing, whatever the value's shape
         return
     given, index = index, normalize_index(index, input.array, is_recorded(input, value))
@@ -243,6 +262,9 @@ def setitem(input: Tensor, index: Index, value: Operand | np.ndarray[Any, Any] |
     if (steps := split_int_indices(index)) is not None:
         input, index = GetItem.apply(input, index=steps[0]), steps[1]
     single_write("", SetItem, value, index, True).in_place(input)
+
+
+_getitem.observed = _setitem.observed = True  # type: ignore[attr-defined]  # observers see their calls
 
 
 def fill_everywhere(name: str, input: Tensor, value: Any) -> Tensor:
@@ -338,6 +360,7 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
 
 
 @tensors_only
+@observed
 def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Tensor:
     """Return input with values, which broadcast, written to input[indices], or added if `accumulate`.
 

@@ -13,6 +13,7 @@ from ...errors import DtypeError, ShapeError
 from ...errors.wording import in_torchs_words
 from ...function import Function
 from ...function.naming import with_torch_name
+from ...state import observed
 from ...type_aliases import Operand, Tensor
 from ..support import layouts
 from ..support.spelling import tensors_only
@@ -58,6 +59,7 @@ def _filled(op: str, input: Tensor, mask: Tensor, value: Any, in_place: bool = F
 
 
 @tensors_only
+@observed
 def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
     """Return input filled with one value, a number or a 0-d Tensor, where the mask is true; the mask broadcasts.
 
@@ -71,6 +73,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
 
 
 @tensors_only
+@observed
 def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Return the values of input where the mask is true, as a vector; the two broadcast.
 
@@ -118,6 +121,7 @@ def masked_scatter_call(input: Tensor, mask: Tensor, source: Tensor) -> Write:
 
 
 @tensors_only
+@observed
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """Return input with consecutive values of source where the mask is true; the mask broadcasts.
 
@@ -137,6 +141,7 @@ def _safe(mask: Tensor, indices: Sequence[Tensor | None]) -> tuple[Tensor | None
 
 
 @tensors_only
+@observed
 def _unsafe_masked_index(input: Tensor, mask: Tensor, indices: Sequence[Tensor | None], fill: Any) -> Tensor:
     """input[indices] where the mask is true, `fill` elsewhere, where the indices may be out of range."""
     given = tuple(slice(None) if i is None else i for i in _safe(mask, indices))
@@ -145,6 +150,7 @@ def _unsafe_masked_index(input: Tensor, mask: Tensor, indices: Sequence[Tensor |
 
 
 @tensors_only
+@observed
 def _unsafe_masked_index_put_accumulate(
     input: Tensor, mask: Tensor, indices: Sequence[Tensor | None], values: Tensor
 ) -> Tensor:

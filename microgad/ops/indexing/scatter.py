@@ -9,6 +9,7 @@ import numpy as np
 from ... import backend, function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import once
+from ...state import observed
 from ...type_aliases import Operand, Tensor
 from ..creation.scalars import checked_scalar
 from ..support.out import into
@@ -76,6 +77,7 @@ def scatter(
     input: Tensor, dim: int, index: Tensor, *, value: Operand, reduce: str | None = None, out: Tensor | None = None
 ) -> Tensor: ...
 @numpy_spelling
+@observed
 def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None,
     out: Tensor | None = None,
@@ -101,6 +103,7 @@ def scatter_add_call(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Wri
 
 
 @numpy_spelling
+@observed
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Return input with the values of src added at index along dim. Raises as scatter does. Source: torch.scatter_add.
 

@@ -16,6 +16,7 @@ from ...dtypes.type_names import TYPE_NAMES
 from ...errors import ArgumentError, DeviceError, DimError, DtypeError, ShapeError
 from ...function import Function
 from ...function.naming import with_torch_name
+from ...state import observed
 from ...type_aliases import Tensor
 from ..support.spelling import numpy_spelling
 from .dims import as_tuple, is_number, wrap_dim
@@ -145,6 +146,7 @@ unsafe_chunk = chunk
 
 
 @numpy_spelling
+@observed
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Split along dim into a number of views of nearly equal size, or at indices.
 

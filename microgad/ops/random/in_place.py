@@ -11,6 +11,7 @@ from ...duck_arrays import Fallback
 from ...errors import ArgumentError, DtypeError, KindError
 from ...function.naming import with_in_place_name
 from ...generator import Generator
+from ...state import observed
 from ...type_aliases import Tensor
 from ..creation import check_options
 from ..creation.scalars import as_scalar
@@ -141,6 +142,7 @@ def check_real(x: Tensor) -> None:
         raise KindError(f"bernoulli_: is not implemented for {x.dtype}")
 
 
+@observed
 def bernoulli_(self: Tensor, p: float | Tensor = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Fill with 1 where a draw with probability p succeeds, 0 elsewhere. Source: torch.Tensor.bernoulli_.
 

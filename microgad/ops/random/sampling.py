@@ -13,6 +13,7 @@ from ...backend.meta import new_empty
 from ...errors import DtypeError, ShapeError
 from ...function.naming import with_torch_name
 from ...generator import Generator
+from ...state import observed
 from ...type_aliases import Tensor
 from ..creation import from_array
 from ..creation.scalars import as_scalar
@@ -45,6 +46,7 @@ def with_zero_gradients(drawn: Tensor, *inputs: Any) -> Tensor:
 
 
 @tensors_only
+@observed
 def bernoulli(
     input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None
 ) -> Tensor:
@@ -70,6 +72,7 @@ def _greatest(x: Any, count: int) -> Any:
 
 
 @tensors_only
+@observed
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None,
     out: Tensor | None = None,
@@ -93,6 +96,7 @@ def multinomial(
 
 
 @tensors_only
+@observed
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Draw from Poisson distributions with the rates in input, in its shape and dtype. Source: torch.poisson.
 
@@ -107,6 +111,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
 
 
 @tensors_only
+@observed
 def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
     """Draw the number of successes in `count` trials of probability prob; the two broadcast. Source: torch.binomial.
 

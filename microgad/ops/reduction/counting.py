@@ -10,6 +10,7 @@ from ... import backend, function
 from ...errors import ArgumentError, DtypeError
 from ...fast_reductions import fast_reduce
 from ...function import Function
+from ...state import observed
 from ...type_aliases import Tensor
 from ..support import layouts
 from ..support.out import into
@@ -96,6 +97,7 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: Literal[False
 @overload
 def nonzero(input: Tensor, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]: ...
 @tensors_only
+@observed
 def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False) -> Any:
     """Return the indices of nonzero elements, one row for each; as a tuple, one Tensor for each dim.
 
@@ -117,6 +119,7 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
 
 
 @tensors_only
+@observed
 def argwhere(input: Tensor) -> Tensor:
     """Return the indices of nonzero elements, one row for each. Source: torch.argwhere.
 
@@ -127,6 +130,7 @@ def argwhere(input: Tensor) -> Tensor:
 
 
 @tensors_only
+@observed
 def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tensor | None = None) -> Tensor:
     """Return the first `size` rows of `nonzero`, padded with rows of fill_value.
 

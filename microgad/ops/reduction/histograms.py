@@ -12,6 +12,7 @@ from ... import backend, dtypes, function, return_types
 from ...backend.meta import as_zeros, known, placed_on
 from ...errors import ArgumentError, DeviceError, KindError, ShapeError
 from ...errors.notices import once
+from ...state import observed
 from ...type_aliases import Tensor
 from ..creation import as_tensor, linspace
 from ..indexing import Gather
@@ -20,6 +21,7 @@ from ..support.spelling import tensors_only
 
 
 @tensors_only
+@observed
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """Count each of 0, 1, 2, ... in a vector of integers, or add up their weights.
 
@@ -54,6 +56,7 @@ def _sum_of_weights(place: Any, weights: Tensor, count: int) -> Tensor:
 
 
 @tensors_only
+@observed
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out: Tensor | None = None) -> Tensor:
     """Count the elements in each of `bins` equal bins of [min, max], by default the range of the elements.
 
@@ -92,6 +95,7 @@ def _range(op: str, x: Any, bins: int, given: tuple[float, float] | None, margin
 
 
 @tensors_only
+@observed
 def histogram(
     input: Tensor, bins: int | Tensor = 100, *, range: tuple[float, float] | None = None, weight: Tensor | None = None,
     density: bool = False, out: Any = None,
@@ -111,6 +115,7 @@ def histogram(
 
 
 @tensors_only
+@observed
 def histogramdd(
     input: Tensor, bins: int | Sequence[int] | Sequence[Tensor], range: Sequence[float] | None = None,
     weight: Tensor | None = None, density: bool = False,
@@ -198,6 +203,7 @@ def _bin_by_division(x: Any, edges: Any) -> Any:
 
 
 @tensors_only
+@observed
 def searchsorted(
     sorted_sequence: Tensor, input: Tensor | float, *, out_int32: bool = False, right: bool = False,
     side: str | None = None, sorter: Tensor | None = None, out: Tensor | None = None,
@@ -271,6 +277,7 @@ def _binary_search(lines: Any, values: Any, right: bool) -> Any:
 
 
 @tensors_only
+@observed
 def bucketize(
     input: Tensor | float, boundaries: Tensor, *, out_int32: bool = False, right: bool = False,
     out: Tensor | None = None,

@@ -360,6 +360,7 @@ def nanmedian(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 @overload
 def nanmedian(input: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -> return_types.nanmedian: ...
 @numpy_spelling
+@observed
 def nanmedian(input: Tensor, dim: GivenInt = None, keepdim: bool = False, *, out: Any = None) -> Any:
     """Return the lower median of the values that are not NaN; with a dim, (values, indices).
 
@@ -403,6 +404,7 @@ def _index_of_median(lines: Any, skip: bool) -> Any:
 
 
 @numpy_spelling
+@observed
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> return_types.mode:
     """Return (values, indices) of the most frequent element along dim; of several the smallest. Source: torch.mode.
 

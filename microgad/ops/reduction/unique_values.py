@@ -9,6 +9,7 @@ import numpy as np
 from ... import backend, function
 from ...backend.radix_sort import stable_argsort
 from ...errors import KindError, ShapeError
+from ...state import observed
 from ...type_aliases import Tensor
 from ..movement.dims import wrap_dim
 from ..support.spelling import tensors_only
@@ -42,6 +43,7 @@ def unique(
     dim: int | None = None,
 ) -> Any: ...  # fmt: skip
 @tensors_only
+@observed
 def unique(
     input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
     dim: int | None = None,
@@ -137,6 +139,7 @@ def unique_consecutive(
     input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any: ...
 @tensors_only
+@observed
 def unique_consecutive(
     input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:

@@ -11,6 +11,7 @@ from ... import function as core
 from ...errors.arguments import type_check
 from ...errors.calls import CALL_ERRORS, other_names, renamed, retry_or_raise
 from ...errors.notices import once
+from ...state import current
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,7 +39,8 @@ def tensors_only(function: F) -> F:
 
 def _with_checks(function: F, names: dict[str, str]) -> F:
     """Wrap a public function: `names` maps alternative names of arguments to its own; types are checked."""
-    check = type_check(function)
+    check, shown = type_check(function), hasattr(function, "unobserved")
+    inner: Callable[..., Any] = getattr(function, "unobserved", function)  # one wrapper does what two would
 
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
@@ -47,7 +49,9 @@ def _with_checks(function: F, names: dict[str, str]) -> F:
         if check is not None:
             args = check(args, kwargs)
         try:
-            return function(*args, **kwargs)
+            if shown and (observer := current().observer) is not None:
+                return observer.call(inner, args, kwargs)
+            return inner(*args, **kwargs)
         except CALL_ERRORS as error:
             return retry_or_raise(checked, args, kwargs, error)
 
