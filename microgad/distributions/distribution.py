@@ -11,7 +11,7 @@ from ..autograd import grad
 from ..errors import ArgumentError
 from ..size import Size
 from ..tensor import Tensor
-from .constraints import Constraint, is_dependent
+from .constraints import Constraint, all_inside, is_dependent
 from .utils import _sum_rightmost, lazy_property
 
 
@@ -53,7 +53,7 @@ class Distribution:
             if is_dependent(constraint) or computed:
                 continue
             value = getattr(self, name)
-            if not constraint.check(value).all():
+            if not all_inside(constraint, value):
                 raise ArgumentError(
                     f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of distribution "
                     f"{self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
@@ -205,7 +205,7 @@ class Distribution:
                 stacklevel=3,
             )
             return
-        if not support.check(value).all():
+        if not all_inside(support, value):
             raise ArgumentError(
                 f"Expected value argument ({type(value).__name__} of shape {tuple(shape)}) to be within the support "
                 f"({support!r}) of the distribution {self!r}, but found invalid values:\n{value}"

@@ -34,21 +34,7 @@ class finfo:
 
     def __init__(self, type: Dtype = None) -> None:
         found = dtypes.get_default_dtype() if type is None else dtypes.of(type)
-        found = found.to_real()
-        limits = getattr(found, "limits", None)
-        if limits is not None:  # a dtype that NumPy doesn't have, see unsupported.py
-            self.dtype, self.bits = found.name, 8 * found.itemsize
-            self.max, self.eps, self.tiny, self.resolution = limits
-            self.min, self.smallest_normal = -self.max, self.tiny
-            return
-        if found.dtype.kind not in "fc":
-            raise DtypeError(f"torch.finfo() requires a floating point input type, got {found}; use torch.iinfo")
-        info = np.finfo(found.dtype)
-        self.dtype = str(info.dtype)
-        self.bits = int(info.bits)
-        self.min, self.max, self.eps = float(info.min), float(info.max), float(info.eps)
-        self.tiny = self.smallest_normal = float(info.smallest_normal)
-        self.resolution = float(f"{info.resolution:.0e}")
+        vars(self).update(_of_floats(found.to_real()))
 
     def __repr__(self) -> str:
         return (
@@ -90,6 +76,25 @@ class iinfo:
 
     def __hash__(self) -> int:
         return hash(self.dtype)
+
+
+@functools.lru_cache(maxsize=16)
+def _of_floats(found: Any) -> dict[str, Any]:
+    """The attributes of `finfo` for a real dtype, cached: np.finfo computes them at each call."""
+    limits = getattr(found, "limits", None)
+    if limits is not None:  # a dtype that NumPy doesn't have, see unsupported.py
+        most, eps, tiny, resolution = limits
+        name, bits, least = found.name, 8 * found.itemsize, -most
+    elif found.dtype.kind in "fc":
+        info = np.finfo(found.dtype)
+        name, bits, resolution = str(info.dtype), int(info.bits), float(f"{info.resolution:.0e}")
+        least, most, eps, tiny = (float(x) for x in (info.min, info.max, info.eps, info.smallest_normal))
+    else:
+        raise DtypeError(f"torch.finfo() requires a floating point input type, got {found}; use torch.iinfo")
+    return {
+        "dtype": name, "bits": bits, "min": least, "max": most, "eps": eps, "tiny": tiny, "smallest_normal": tiny,
+        "resolution": resolution,
+    }  # fmt: skip
 
 
 def lowest(dtype: np.dtype[Any]) -> Any:

@@ -175,3 +175,48 @@ def test_a_distribution_without_support_warns_and_raises():
 def test_a_matrix_of_infinities_is_no_covariance(of):
     with pytest.raises(ValueError, match=f"Expected parameter {of}"):
         d.MultivariateNormal(torch.zeros(2), **{of: torch.full((2, 2), torch.inf)})
+
+
+C = d.constraints
+BOUNDED = [C.greater_than, C.greater_than_eq, C.less_than]
+RANGES = [C.interval, C.half_open_interval, C.integer_interval]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.int64, torch.bool])
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        C.boolean, C.one_hot, C.nonnegative_integer, C.positive_integer, C.real, C.real_vector, C.simplex, C.positive,
+        *[make(bound) for make in BOUNDED for bound in (0, 0.1, 2.5)], C.unit_interval,
+        *[make(*bounds) for make in RANGES for bounds in ((0, 2), (0.1, 2.0), (torch.tensor(0.0), 1))],
+        C.independent(C.independent(C.positive, 1), 1),
+    ],
+)  # fmt: skip
+def test_all_inside_asks_what_check_asks(constraint, dtype):
+    """Without NumPy's warnings, too."""
+    base = [[0, 1], [1, 0], [0.1, 0.9], [2, 0], [-1, 2], [2.5, 0.1], [np.inf, -np.inf], [np.nan, 1], [1.5, 0.5]]
+    for row in base[:6] if dtype in (torch.int64, torch.bool) else base:
+        for shape in ((2,), (1, 2)):
+            value = torch.tensor(row).to(dtype).reshape(shape)
+            try:
+                expected = bool(constraint.check(value).all())
+            except Exception as error:
+                with pytest.raises(type(error)):
+                    C.all_inside(constraint, value)
+            else:
+                assert C.all_inside(constraint, value) is expected
+
+
+def test_a_checked_parameter_may_be_of_a_constraint_of_ones_own():
+    class Even(type(C.positive)):
+        def check(self, value):
+            return value.remainder(2).eq(0)
+
+    assert C.all_inside(Even(0.0), torch.tensor([2.0]))
+    assert not C.all_inside(C.independent(Even(0.0), 1), torch.tensor([1.0]))
+
+
+def test_observers_see_the_operations_of_a_check():
+    with torch.record() as tape:
+        d.Categorical(torch.ones(2))
+    assert len(tape.ops) == 10

@@ -197,7 +197,7 @@ class MultiheadAttention(Module):
         if padding is not None and (padding.array.dtype != bool or padding.array.shape != (batch, length)):
             return None
         parameters = self.in_proj_weight, self.in_proj_bias, self.out_proj.weight, self.out_proj.bias
-        return evaluation.bare((Tensor, Parameter), query, *parameters)
+        return evaluation.bare(query, *parameters)
 
 
 def _has_no_key(attn_mask: Tensor | None, key_padding_mask: Tensor | None, batch: int, heads: int) -> Tensor:

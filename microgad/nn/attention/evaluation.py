@@ -8,20 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from ... import state, torch_function
 from ...ops.attention import BLOCK_SCORES, Attention
 from ...ops.linalg.products import Linear
 from ...ops.normalization.group import LayerNorm
+from ...ops.support.bare import unseen
+from ...parameter import Parameter
+from ...tensor import Tensor
 
 
-def bare(kinds: Sequence[type], *tensors: Any) -> list[Any] | None:
-    """Return the NumPy arrays, of one dtype, of Tensors of these classes; None for others or if calls are observed."""
-    if not all(type(x) in kinds and type(x.array) is np.ndarray for x in tensors):
+def bare(*tensors: Any) -> list[Any] | None:
+    """Return the arrays of Tensors of one dtype, float32 or float64; None for others or if operations are observed."""
+    arrays = unseen((Tensor, Parameter), *tensors)
+    if arrays is None or arrays[0].dtype.char not in "fd" or any(x.dtype is not arrays[0].dtype for x in arrays):
         return None
-    dtype = tensors[0].array.dtype
-    same = dtype.char in "fd" and all(x.array.dtype is dtype for x in tensors)
-    observed = state.current().observer is not None or torch_function.has_torch_function(())
-    return [x.array for x in tensors] if same and not observed else None
+    return arrays
 
 
 def ignored_keys(attn_mask: Any, padding: Any, batch: int, heads: int) -> Any:

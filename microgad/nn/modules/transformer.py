@@ -11,7 +11,6 @@ from ... import state
 from ...ops.activation import Gelu
 from ...ops.creation import full
 from ...ops.elementwise import Relu
-from ...parameter import Parameter
 from ...tensor import Tensor
 from ...type_aliases import Device, Dtype
 from .. import functional as F
@@ -141,7 +140,7 @@ class TransformerEncoderLayer(_TransformerLayer):
         if not norm.normalized_shape == self.norm2.normalized_shape == src.shape[2:]:
             return None
         arrays = attention._fitting_arrays(src, src_mask, padding)
-        own = evaluation.bare((Tensor, Parameter), src, *[x for m in parts for x in (m.weight, m.bias)])
+        own = evaluation.bare(src, *[x for m in parts for x in (m.weight, m.bias)])
         if arrays is None or own is None:
             return None
         ignored = evaluation.ignored_keys(src_mask, padding, len(src), attention.num_heads)
