@@ -233,7 +233,8 @@ def scaled_dot_product_attention(
     elif attn_mask is not None:
         mask = attn_mask.to(query.dtype)
     if is_causal:
-        mask = causal_mask(query, key) if mask is None else causal_mask(query, key) + mask.array
+        causal = causal_mask(query.array.shape[-2], key.array.shape[-2], query.array)
+        mask = causal if mask is None else causal + mask.array
     scale = 1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale
     # Without gradients, the kernel's layout of a contiguous query's result is the usual one.
     usual = query.array.flags.c_contiguous and not current().grad_enabled
@@ -277,13 +278,12 @@ def attention_with_dropout(
     )  # fmt: skip
 
 
-def causal_mask(query: Tensor, key: Tensor) -> Any:
-    """Return a mask (L, S) to add to the scores: -∞ for keys after the query, otherwise 0.
+def causal_mask(queries: int, keys: int, like: Any) -> Any:
+    """Return a mask (L, S) to add to the scores: -∞ for keys after the query, otherwise 0. `like` is an array.
 
     Each row is the one above, moved by one, so that the mask is a view of L + S numbers.
     """
-    queries, keys, dtype = query.array.shape[-2], key.array.shape[-2], query.array.dtype
-    line = backend.like(_causal_line(queries, keys, dtype), query.array)
+    line = backend.like(_causal_line(queries, keys, like.dtype), like)
     return layouts.strided_view(line, (queries, keys), (line.itemsize, line.itemsize))[::-1]
 
 

@@ -82,7 +82,11 @@ def multi_head_attention_forward(
         zero_key = zeros(batch_heads, 1, head_dim, dtype=k.dtype, device=k.device)
         k, v = cat([k, zero_key], 1), cat([v, zero_key], 1)
         extra_keys += 1
-    added = causal_mask(q, k) if only_causal else _combine_masks(mask, padding, extra_keys, num_heads)
+    added: Any
+    if only_causal:
+        added = causal_mask(q.shape[1], k.shape[1], q.array)
+    else:
+        added = _combine_masks(mask, padding, extra_keys, num_heads)
     out = attention_with_dropout(
         q, k, v, added, dropout_p if training else 0.0, math.sqrt(num_heads / embed_dim), need_weights
     )

@@ -336,18 +336,19 @@ class _Doubled(nn.Linear):
         return 2 * super().forward(input)
 
 
-def _evaluate_encoder_layer(change, grad_enabled=False):
-    """An encoder layer's result in evaluation, after a change to the layer that may return a handle to undo it."""
+def _evaluate(kind, change, grad_enabled=False):
+    """A layer's result in evaluation, after a change to the layer that may return a handle to undo it."""
     torch.manual_seed(0)
-    layer, x = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval(), torch.randn(2, 3, 8)
+    layer, x, memory = kind(8, 2, 16, batch_first=True).eval(), torch.randn(2, 3, 8), torch.randn(2, 4, 8)
     handle = change(layer)
     with torch.set_grad_enabled(grad_enabled):
-        out = layer(x)
+        out = layer(x, *[memory][: kind is nn.TransformerDecoderLayer])
     if handle is not None:
         handle.remove()
     return out
 
 
+@pytest.mark.parametrize("kind", [nn.TransformerEncoderLayer, nn.TransformerDecoderLayer])
 @pytest.mark.parametrize(
     "change",
     [
@@ -361,5 +362,56 @@ def _evaluate_encoder_layer(change, grad_enabled=False):
         lambda layer: setattr(layer, "activation", torch.tanh),
     ],
 )
-def test_an_encoder_layer_computes_the_same_on_bare_arrays_or_calls_its_changed_parts(change):
-    assert _evaluate_encoder_layer(change).allclose(_evaluate_encoder_layer(change, grad_enabled=True), atol=1e-6)
+def test_a_transformer_layer_computes_the_same_on_bare_arrays_or_calls_its_changed_parts(kind, change):
+    assert _evaluate(kind, change).allclose(_evaluate(kind, change, grad_enabled=True), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda layer: setattr(layer.multihead_attn, "forward", lambda q, k, v, **masks: (2 * k[:, :3], None)),
+        lambda layer: setattr(layer, "dropout2", nn.Identity()),
+        lambda layer: setattr(layer, "norm3", nn.LayerNorm(8, elementwise_affine=False)),
+        lambda layer: layer.dropout2.train() and None,
+    ],
+)
+def test_a_decoder_layer_calls_its_changed_parts(change):
+    kind = nn.TransformerDecoderLayer
+    assert _evaluate(kind, change).allclose(_evaluate(kind, change, grad_enabled=True), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["linear", "layer_norm", "multi_head_attention_forward"])
+def test_a_decoder_layer_calls_what_programs_put_in_the_place_of_a_function(name, monkeypatch):
+    called, function = [], getattr(F, name)
+    monkeypatch.setattr(F, name, lambda *args, **options: called.append(name) or function(*args, **options))
+    _evaluate(nn.TransformerDecoderLayer, lambda layer: None)
+    assert called
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("inputs", ["query", "query key", "query key value"])
+def test_attention_without_a_graph_gives_the_values_and_strides_of_one_with_a_graph(inputs, batch_first):
+    torch.manual_seed(0)
+    shapes = {"query": (4, 3, 8), "key": (5, 3, 8), "value": (5, 3, 8)}
+    given = [torch.randn(shapes[name]) for name in inputs.split()]
+    given = [x.transpose(0, 1).contiguous() if batch_first else x for x in given]
+    given += [given[-1]] * (3 - len(given))
+    layer, keys = nn.MultiheadAttention(8, 2, batch_first=batch_first).eval(), 4 if inputs == "query" else 5
+    nn.init.normal_(layer.in_proj_bias)
+    masked, of_heads = torch.full((4, keys), -math.inf).triu(1), torch.randn(6, 4, keys)
+    no_first = torch.ones(4, keys, dtype=torch.bool).tril(-1).logical_not()  # the first query has no key
+    padding = torch.zeros(3, keys).index_fill(1, torch.tensor([2]), -math.inf)
+    for options in (
+        {"need_weights": False}, {"average_attn_weights": False}, {"attn_mask": masked, "key_padding_mask": padding},
+        {"attn_mask": of_heads}, {"attn_mask": masked, "is_causal": True, "need_weights": False},
+        *([{"attn_mask": no_first, "need_weights": False}] if inputs != "query" else ()),
+    ):  # fmt: skip
+        expected = layer(*given, **options)
+        with torch.no_grad():
+            results = layer(*given, **options)
+        for result, other in zip(results, expected, strict=True):
+            if other is not None:
+                assert result.allclose(other, atol=1e-6)
+                fast = inputs == "query" and batch_first and "attn_mask" not in options
+                assert result.stride() == other.stride() or fast  # PyTorch's kernel
+                assert not result.requires_grad

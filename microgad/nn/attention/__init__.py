@@ -8,7 +8,11 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from ... import state
+from ...ops.attention import causal_mask
+from ...ops.support.bare import unseen
 from ...parameter import Parameter
 from ...tensor import Tensor
 from ...type_aliases import Device, Dtype
@@ -20,6 +24,9 @@ from ..modules.module import Module
 from . import evaluation
 
 __all__ = ["SDPBackend", "sdpa_kernel"]
+
+
+_FUNCTION = F.multi_head_attention_forward
 
 
 class SDPBackend(enum.IntEnum):
@@ -144,12 +151,14 @@ class MultiheadAttention(Module):
     ) -> tuple[Tensor, Tensor | None]:
         same = query is key is value
         fast = same and self._takes_fast_path(query, attn_mask, key_padding_mask)
-        if fast and (arrays := self._fitting_arrays(query, attn_mask, key_padding_mask)) is not None:
-            ignored = evaluation.ignored_keys(attn_mask, key_padding_mask, len(query), self.num_heads)
-            array, each = evaluation.self_attention(
-                arrays[0], self.num_heads, arrays[1:], ignored, weighted=need_weights
-            )
+        masks = attn_mask, key_padding_mask
+        arrays = None
+        if fast or self._makes_no_graph(query, key, value, *masks, is_causal):
+            arrays = self._fitting_arrays(query, key, value, *masks)
+        if arrays is not None:
+            array, each = self._attend(fast, arrays, *masks, is_causal, need_weights)
             out, weights = Tensor._wrap(array), Tensor._wrap(each) if need_weights else None
+            out = out.transpose(0, 1) if self.batch_first and not fast else out
             return out, weights.mean(1) if weights is not None and average_attn_weights else weights
         transpose = self.batch_first and query.ndim == 3
         if transpose and same:
@@ -181,23 +190,79 @@ class MultiheadAttention(Module):
             return False
         if any(mask is not None and mask.is_floating_point() for mask in (attn_mask, key_padding_mask)):
             return False
-        tensors = query, self.in_proj_weight, self.in_proj_bias, self.out_proj.weight, self.out_proj.bias
-        return not (state.current().grad_enabled and any(x is not None and x.requires_grad for x in tensors))
+        return not self._is_recorded(query)
 
-    def _fitting_arrays(self, query: Tensor, attn_mask: Tensor | None, padding: Tensor | None) -> list[Any] | None:
-        """Return the arrays of the query and the parameters, or None if they don't fit `self_attention`."""
-        batch, length, size = query.shape
-        if size != self.embed_dim or self.bias_k is not None or self.add_zero_attn:
+    def _makes_no_graph(
+        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, padding: Tensor | None, causal: bool
+    ) -> bool:
+        """Whether nothing is recorded or dropped out, the inputs are batched, and `causal` comes with a mask."""
+        if query.ndim != 3 or (self.training and self.dropout) or (causal and attn_mask is None):
+            return False
+        return not self._is_recorded(query, key, value, attn_mask, padding)
+
+    def _is_recorded(self, *inputs: Tensor | None) -> bool:
+        """Whether a call with these inputs makes a graph, if no keys are added."""
+        if not state.current().grad_enabled:
+            return False
+        tensors = self.in_proj_weight, self.in_proj_bias, self.out_proj.weight, self.out_proj.bias, *inputs
+        return any(x is not None and x.requires_grad for x in tensors)
+
+    def _fitting_arrays(
+        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, padding: Tensor | None
+    ) -> list[Any] | None:
+        """Return the arrays of the inputs and of four parameters, or None if they don't fit `evaluation`."""
+        if self.in_proj_weight is None or self.bias_k is not None or self.add_zero_attn:
             return None
-        if attn_mask is not None and (
-            attn_mask.array.dtype != bool
-            or attn_mask.array.shape not in ((length, length), (batch * self.num_heads, length, length))
-        ):
+        if F.multi_head_attention_forward is not _FUNCTION:  # a program's own
             return None
-        if padding is not None and (padding.array.dtype != bool or padding.array.shape != (batch, length)):
+        shape, others = query.shape, key.shape
+        axis = 0 if self.batch_first else 1
+        batch, length, keys = shape[axis], shape[1 - axis], others[1 - axis] if len(others) == 3 else 0
+        wanted = (batch, keys, self.embed_dim) if self.batch_first else (keys, batch, self.embed_dim)
+        if shape[2] != self.embed_dim or others != wanted or value.shape != wanted or not batch * length * keys:
             return None
-        parameters = self.in_proj_weight, self.in_proj_bias, self.out_proj.weight, self.out_proj.bias
-        return evaluation.bare(query, *parameters)
+        masks = [mask for mask in (attn_mask, padding) if mask is not None]
+        if masks:
+            kinds = {mask.array.dtype for mask in masks}
+            if len(kinds) > 1 or not kinds <= {np.dtype(bool), query.array.dtype} or unseen((Tensor,), *masks) is None:
+                return None
+            if attn_mask is not None and (
+                attn_mask.array.shape not in ((length, keys), (batch * self.num_heads, length, keys))
+            ):
+                return None
+            if padding is not None and padding.array.shape != (batch, keys):
+                return None
+        w_in, b_in, w_out, b_out = self.in_proj_weight, self.in_proj_bias, self.out_proj.weight, self.out_proj.bias
+        if b_in is None or b_out is None:
+            arrays = None if b_in is not b_out else evaluation.bare(query, key, value, w_in, w_out)
+            return None if arrays is None else [*arrays[:4], None, arrays[4], None]
+        return evaluation.bare(query, key, value, w_in, b_in, w_out, b_out)
+
+    def _attend(
+        self, fast: bool, arrays: list[Any], attn_mask: Tensor | None, padding: Tensor | None, causal: bool = False,
+        weighted: bool = False,
+    ) -> tuple[Any, Any]:  # fmt: skip
+        """Apply `evaluation`'s attention to `_fitting_arrays`; `fast` is what `_takes_fast_path` says."""
+        query, key, value, *parameters = arrays
+        axis, heads = 0 if self.batch_first else 1, self.num_heads
+        if fast:
+            ignored = evaluation.ignored_keys(attn_mask, padding, len(query), heads)
+            return evaluation.self_attention(query, heads, parameters, ignored, weighted)
+        if causal and padding is None and not weighted:
+            mask = causal_mask(query.shape[1 - axis], key.shape[1 - axis], query)
+        else:
+            mask = evaluation.added_mask(attn_mask, padding, query.shape[axis], heads, query.dtype)
+        return evaluation.multi_head_attention(query, key, value, heads, parameters, mask, self.batch_first, weighted)
+
+    def _block(self, arrays: list[Any], masks: Any, fast: bool, memory: Any = None) -> Callable[[Any], Any]:
+        """Return a block of a decoder layer: attention from bare x to `memory`, or to x itself."""
+
+        def attend(x: Any) -> Any:
+            y = x if memory is None else memory
+            out = self._attend(fast, [x, y, y, *arrays[3:]], *masks)[0]
+            return out.swapaxes(0, 1) if self.batch_first and not fast else out
+
+        return attend
 
 
 def _has_no_key(attn_mask: Tensor | None, key_padding_mask: Tensor | None, batch: int, heads: int) -> Tensor:

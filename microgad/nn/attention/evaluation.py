@@ -1,9 +1,11 @@
-"""A transformer's encoder layer in evaluation, on bare arrays: for few tokens that takes a fraction of the time."""
+"""Attention and transformer layers without a graph, on bare arrays: few tokens take a fraction of the time."""
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,20 +26,42 @@ def bare(*tensors: Any) -> list[Any] | None:
     return arrays
 
 
-def ignored_keys(attn_mask: Any, padding: Any, batch: int, heads: int) -> Any:
-    """Return where the boolean masks ignore a key, in a shape that broadcasts to (N, heads, L, L).
+def spread_masks(attn_mask: Any, padding: Any, batch: int, heads: int) -> list[Any]:
+    """Return the arrays of the masks that aren't None, in shapes that broadcast to (N, heads, L, S).
 
-    The masks are attn_mask, (L, L) or (N · heads, L, L), and padding, (N, L).
+    The masks are attn_mask, (L, S) or (N · heads, L, S), and padding, (N, S).
     """
-    if attn_mask is None and padding is None:
-        return None
     masks = []
     if attn_mask is not None:
-        groups = (1, 1) if attn_mask.ndim == 2 else (batch, heads)
-        masks.append(attn_mask.array.reshape((*groups, *attn_mask.array.shape[-2:])))
+        mask = attn_mask.array
+        masks.append(mask if mask.ndim == 2 else mask.reshape((batch, heads, *mask.shape[1:])))
     if padding is not None:
         masks.append(padding.array[:, None, None])
-    return masks[0] if len(masks) == 1 else masks[0] | masks[1]
+    return masks
+
+
+def ignored_keys(attn_mask: Any, padding: Any, batch: int, heads: int) -> Any:
+    """Return where boolean masks ignore a key, in a shape that broadcasts to (N, heads, L, L), or None."""
+    masks = spread_masks(attn_mask, padding, batch, heads)
+    return functools.reduce(operator.or_, masks) if masks else None
+
+
+def added_mask(attn_mask: Any, padding: Any, batch: int, heads: int, dtype: Any) -> Any:
+    """Return what masks, boolean ones or numbers, add to the scores (N, heads, L, S), or None."""
+    masks = spread_masks(attn_mask, padding, batch, heads)
+    added = [_minus_infinity(mask, dtype) if mask.dtype == bool else mask for mask in masks]
+    return functools.reduce(operator.add, added) if added else None
+
+
+def _minus_infinity(ignored: Any, dtype: Any) -> Any:
+    return np.where(ignored, dtype.type(-math.inf), dtype.type(0))
+
+
+def attend(q: Any, k: Any, v: Any, mask: Any, weighted: bool = False) -> tuple[Any, Any]:
+    """Apply attention, all (N, heads, length, features), and return the weights or, unless `weighted`, None."""
+    scale = math.sqrt(1 / q.shape[-1])
+    out = Attention.apply(q, k, v, mask, scale=scale, noise=None, weighted=weighted, keep=False, block=BLOCK_SCORES)
+    return out if weighted else (out, None)
 
 
 def self_attention(
@@ -49,17 +73,42 @@ def self_attention(
     `ignored_keys` returns it. A query without keys gives NaN.
     """
     w_in, b_in, w_out, b_out = parameters
-    n, length, size = x.shape
-    packed = Linear.apply(x, w_in, b_in).reshape((n, length, 3, heads, size // heads))
-    q, k, v = packed.transpose(2, 0, 3, 1, 4)
-    mask = None if ignored is None else np.where(ignored, x.dtype.type(-math.inf), x.dtype.type(0))
-    out = Attention.apply(
-        q, k, v, mask, scale=math.sqrt(heads / size), noise=None, weighted=weighted, keep=False, block=BLOCK_SCORES
-    )
-    out, weights = out if weighted else (out, None)
+    mask = None if ignored is None else _minus_infinity(ignored, x.dtype)
+    q, k, v = _project(x, heads, w_in, b_in, True)
+    out, weights = attend(q, k, v, mask, weighted)
     if ignored is not None and (without_keys := ignored.all(-1)).any():
         out[np.broadcast_to(without_keys, out.shape[:-1])] = math.nan
     return Linear.apply(out.swapaxes(1, 2).reshape(x.shape), w_out, b_out), weights
+
+
+def multi_head_attention(
+    query: Any, key: Any, value: Any, heads: int, parameters: Sequence[Any], mask: Any, batch_first: bool,
+    weighted: bool = False,
+) -> tuple[Any, Any]:  # fmt: skip
+    """Apply multi-head attention as `F.multi_head_attention_forward` does; return (L, N, E), and the weights or None.
+
+    Biases may be None. Inputs that are the same are projected together.
+    """
+    w_in, b_in, w_out, b_out = parameters
+    projected: list[Any] = []
+    size, given = query.shape[2], [query, key, value]
+    for i, x in enumerate(given):
+        if i and x is given[i - 1]:
+            continue
+        end = next((j for j in range(i + 1, 3) if given[j] is not x), 3)
+        part = slice(i * size, end * size)
+        projected.extend(_project(x, heads, w_in[part], None if b_in is None else b_in[part], batch_first))
+    q, k, v = projected
+    out, weights = attend(q, k, v, mask, weighted)
+    n, _, length, _ = out.shape
+    return Linear.apply(out.transpose(2, 0, 1, 3).reshape(length, n, size), w_out, b_out), weights
+
+
+def _project(x: Any, heads: int, weight: Any, bias: Any, batch_first: bool) -> Any:
+    """Apply projections of the same size to x, (N, L, E) or (L, N, E) -> (projections, N, heads, L, E / heads)."""
+    a, b, size = x.shape
+    packed = Linear.apply(x, weight, bias).reshape((a, b, -1, heads, size // heads))
+    return packed.transpose((2, 0, 3, 1, 4) if batch_first else (2, 1, 3, 0, 4))
 
 
 def encoder_layer(
@@ -67,17 +116,25 @@ def encoder_layer(
     ignored: Any,
 ) -> Any:  # fmt: skip
     """Apply `nn.TransformerEncoderLayer`; its parameters are in the order of registration."""
-    attention, first, second, norms = parameters[:4], parameters[4:6], parameters[6:8], parameters[8:]
+    attention, (*network, w1, b1, w2, b2) = parameters[:4], parameters[4:]
+    blocks = (
+        (w1, b1, eps, lambda x: self_attention(x, heads, attention, ignored)[0]),
+        (w2, b2, eps, feedforward(network, activation)),
+    )
+    return residual_blocks(x, blocks, norm_first)
+
+
+def feedforward(parameters: Sequence[Any], activation: Callable[..., Any]) -> Callable[[Any], Any]:
+    """Return the network of two linear layers with these weights and biases."""
+    w1, b1, w2, b2 = parameters
+    return lambda x: Linear.apply(activation(Linear.apply(x, w1, b1)), w2, b2)
+
+
+def residual_blocks(x: Any, blocks: Iterable[tuple[Any, Any, float, Callable[[Any], Any]]], norm_first: bool) -> Any:
+    """Apply blocks with residual connections, each with its norm's weight, bias and eps."""
     rows, size = x.shape[0] * x.shape[1], x.shape[2]
-
-    def norm(x: Any, weight: Any, bias: Any) -> Any:
-        return LayerNorm.apply(x, weight, bias, rows=rows, view=(rows, size), affine=(size,), eps=eps)
-
-    def feed(x: Any) -> Any:
-        return Linear.apply(activation(Linear.apply(x, *first)), *second)
-
-    if norm_first:
-        x = x + self_attention(norm(x, *norms[:2]), heads, attention, ignored)[0]
-        return x + feed(norm(x, *norms[2:]))
-    x = norm(x + self_attention(x, heads, attention, ignored)[0], *norms[:2])
-    return norm(x + feed(x), *norms[2:])
+    for weight, bias, eps, block in blocks:
+        y = x if norm_first else x + block(x)
+        y = LayerNorm.apply(y, weight, bias, rows=rows, view=(rows, size), affine=(size,), eps=eps)
+        x = x + block(y) if norm_first else y
+    return x
