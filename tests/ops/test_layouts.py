@@ -192,6 +192,9 @@ IMAGES = {
     "pixel_shuffle": lambda x: F.pixel_shuffle(x, 2),
     "pixel_unshuffle": lambda x: F.pixel_unshuffle(x, 2),
     "channel_shuffle": lambda x: F.channel_shuffle(x, 4),
+    "conv2d of one cell": lambda x: F.conv2d(x, x[:, :, :1, :1].detach(), x[0, 0, :4, 0].detach()),
+    "conv2d": lambda x: F.conv2d(x, x.detach().repeat(24, 1, 1, 1)[:, :, :3, :2].contiguous(), padding=1),
+    "conv2d, stride": lambda x: F.conv2d(x, x.detach().repeat(24, 1, 1, 1)[:, :, :3, :2].contiguous(), None, 2),
     "group_norm": lambda x: F.group_norm(x, 4, x[0, :, 0, 0].detach(), x[0, :, 1, 1].detach()),
     "group_norm of the sum": lambda x: F.group_norm(x + 100, 2),
 }

@@ -13,6 +13,7 @@ from microgad.ops.window import (
     columns,
     conv2d,
     conv_kernels,
+    conv_rows,
     conv_transpose2d,
     fold,
     max_pool2d,
@@ -74,19 +75,36 @@ SHAPES = {
 }
 
 
+def in_rows(x):
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+
+@pytest.fixture(params=["planes", "rows of channels", "rows of channels, small blocks"])
+def layout(request, monkeypatch):
+    """How images lie in memory. In rows of channels they are then convolved by rows."""
+    if request.param == "planes":
+        return np.ascontiguousarray
+    for name, number in (("MANY_FILTERS", 1), ("MANY_CHANNELS", 1), ("LONG_WINDOW", 1000)):
+        monkeypatch.setattr(conv_rows, name, number)
+    if "small" in request.param:
+        monkeypatch.setattr(conv_rows, "batch_blocks", lambda x, rows, n: batch_blocks(x, rows, 1000 * n))
+    return in_rows
+
+
 @pytest.mark.parametrize(("x", "weight", "settings"), SHAPES.values(), ids=SHAPES)
-def test_conv2d_is_the_sum_over_each_window(x, weight, settings):
-    x, weight, bias = random(*x), random(*weight, seed=1), random(weight[0], seed=2)
-    out = conv2d(torch.tensor(x), torch.tensor(weight), torch.tensor(bias), **settings).array
+def test_conv2d_is_the_sum_over_each_window(x, weight, settings, layout):
+    x, weight, bias = layout(random(*x)), random(*weight, seed=1), random(weight[0], seed=2)
+    out = conv2d(torch.as_tensor(x), torch.tensor(weight), torch.tensor(bias), **settings).array
     np.testing.assert_allclose(out, reference_conv2d(x, weight, **settings) + bias[:, None, None], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(("x", "weight", "settings"), SHAPES.values(), ids=SHAPES)
-def test_derivatives_of_conv2d_agree_with_its_trilinear_form(x, weight, settings):
+def test_derivatives_of_conv2d_agree_with_its_trilinear_form(x, weight, settings, layout):
     """<y, conv(x, w)> is linear in x, w and y: each derivative times its own argument gives the form itself."""
-    x, weight, bias = leaf(random(*x)), leaf(random(*weight, seed=1)), leaf(random(weight[0], seed=2))
-    y = random(*conv2d(x, weight, **settings).shape, seed=3)
-    grads = torch.autograd.grad(conv2d(x, weight, bias, **settings), (x, weight, bias), torch.tensor(y))
+    x = torch.as_tensor(layout(random(*x))).requires_grad_()
+    weight, bias = leaf(random(*weight, seed=1)), leaf(random(weight[0], seed=2))
+    y = layout(random(*conv2d(x, weight, **settings).shape, seed=3))
+    grads = torch.autograd.grad(conv2d(x, weight, bias, **settings), (x, weight, bias), torch.as_tensor(y))
     form = (y * reference_conv2d(x.array, weight.array, **settings)).sum()
     probe_x, probe_w = random(*x.shape, seed=4), random(*weight.shape, seed=5)
     scale = 1e-12 * max(1.0, np.abs(y).sum())

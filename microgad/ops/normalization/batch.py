@@ -26,7 +26,6 @@ from .channels import (
     column,
     flatten,
     in_rows_of_channels,
-    is_channels_last,
     is_mixed_half,
     per_channel,
     size_rule,
@@ -104,7 +103,7 @@ class BatchNorm(Function):
             out *= factor[channels]
             out += shift[channels]
             out += g[part] * scale[channels]
-        in_rows = input.ndim > 3 and is_channels_last(input)  # PyTorch's gradient of (N, C, L) is contiguous
+        in_rows = input.ndim > 3 and layouts.dense_channels_last(input)  # PyTorch's gradient of (N, C, L) is contiguous
         grad_input = layouts.in_format(_unflattened(centered, input), in_rows)
         gradients = (grad_input, grad_weight, grad_bias)
         return tuple(x if needed else None for x, needed in zip(gradients, self.needs, strict=True))

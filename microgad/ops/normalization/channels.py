@@ -49,15 +49,9 @@ def flatten(x: Any) -> Any:
     return x.reshape((*x.shape[:2], math.prod(x.shape[2:])))
 
 
-def is_channels_last(x: Any) -> bool:
-    """Whether a bare x (N, C, ...) is dense with its channels last."""
-    dense = type(x) is np.ndarray and x.ndim > 2 and x.size and not x.flags.c_contiguous
-    return bool(dense and layouts.moveaxis(x, 1, -1).flags.c_contiguous)
-
-
 def in_rows_of_channels(x: Any) -> bool:
     """Whether x is dense with many channels last."""
-    return x.shape[1] > FEW_CHANNELS and is_channels_last(x)
+    return x.shape[1] > FEW_CHANNELS and layouts.dense_channels_last(x)
 
 
 def column(x: Any, like: Any) -> Any:

@@ -169,6 +169,12 @@ def channels_last(x: Any) -> bool:
     return bool(strides[0] >= reach > strides[1])  # (N, 1, 1, 1) counts as contiguous
 
 
+def dense_channels_last(x: Any) -> bool:
+    """Whether a bare x (N, C, ...) on the CPU is dense with its channels last."""
+    dense = type(x) is np.ndarray and x.ndim > 2 and x.size and not x.flags.c_contiguous
+    return bool(dense and moveaxis(x, 1, -1).flags.c_contiguous)
+
+
 def lines_as_planes(x: Any) -> Any:
     """Return a non-contiguous (N, C, L) as (N, C, 1, L), the form that PyTorch pools, and anything else as it is."""
     if x.ndim != 3 or x.flags.c_contiguous:

@@ -12,8 +12,9 @@ import numpy as np
 
 from ...backend.copies import copy_into
 from ..support.blocks import batch_blocks
-from ..support.layouts import contiguous, moveaxis
+from ..support.layouts import contiguous, dense_channels_last, empty_in_format, moveaxis
 from .columns import column_blocks, is_deep, joint_column_blocks, joint_images, mec_blocks, mec_pays, side_by_side
+from .conv_rows import correlate_rows, rows_pay, transposed_rows_pay, weight_by_rows, weight_rows_pay
 from .geometry import Window
 from .unfold import add_columns
 
@@ -29,9 +30,12 @@ def correlate(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
     if window.reached:
         taps, window = window.reached
         weight = weight[(..., *taps)]
+    weight = _not_expanded(weight)
+    if rows_pay(x, len(weight), window, groups):
+        return correlate_rows(x, weight, bias, window)
     n, o, c = len(x), len(weight) // groups, weight.shape[1]
     y = np.empty_like(x, shape=(n, groups, o, *window.out), order="C")
-    weight = _not_expanded(weight).reshape(groups, o, *weight.shape[1:])
+    weight = weight.reshape(groups, o, *weight.shape[1:])
     bias = None if bias is None else bias.reshape(groups, o, 1)
     strategy = by_joint_columns if is_deep(c, window) else by_mec if mec_pays(o, c, window, x.itemsize) else by_columns
     strategy(x, weight, bias, window, y)
@@ -83,8 +87,11 @@ def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups:
     if window.reached:
         taps, window = window.reached
         weight = weight[(..., *taps)]
-    o, c, area, y = len(weight) // groups, weight.shape[1], math.prod(window.kernel), contiguous(y)
+    o, c, area = len(weight) // groups, weight.shape[1], math.prod(window.kernel)
     weight = _not_expanded(weight).reshape(groups, o, c, *window.kernel)
+    if transposed_rows_pay(y, c, window, groups):
+        return by_phases(y, weight, bias, window)
+    y = contiguous(y)
     if window.tiled and area >= MIN_TILE and not window.whole:
         return by_tiles(y, weight, bias, window)
     if not window.whole and phases_pay(len(y), groups, o, c, window):
@@ -158,13 +165,19 @@ def by_phases(y: Any, weight: Any, bias: Any, window: Window) -> Any:
     """Compute `correlate_transposed` as correlations of stride 1, one for each phase: see `Window.phases`."""
     g, o, c = weight.shape[:3]
     turned = np.swapaxes(weight, 1, 2)[(..., *(slice(None, None, -1),) * (weight.ndim - 3))]
-    turned = turned.reshape(g * c, o, *weight.shape[3:])
+    turned, rows = turned.reshape(g * c, o, *weight.shape[3:]), dense_channels_last(y)
+
+    def phase(kernel: Any, bias: Any, window: Window) -> Any:
+        if rows:
+            return correlate_rows(y, kernel, bias, window)
+        # BLAS can read a transposed matrix as it is
+        return correlate(y, kernel if max(window.kernel) == 1 else kernel.copy(), bias, window, g)
+
     if max(window.stride) == 1:
-        turned = turned if max(window.kernel) == 1 else turned.copy()  # BLAS can read a transposed matrix as it is
-        return correlate(y, turned, bias, window.phases[0][2], g)
-    x = np.zeros_like(y, shape=(len(y), g * c, *window.size), order="C")
-    for cells, taps, phase in window.phases:
-        x[(..., *cells)] = correlate(y, turned[(..., *taps)].copy(), None, phase, g)
+        return phase(turned, bias, window.phases[0][2])
+    x = np.zeros_like(empty_in_format(y, (len(y), g * c, *window.size)))
+    for cells, taps, part in window.phases:
+        x[(..., *cells)] = phase(turned[(..., *taps)], None, part)
     if bias is not None:
         x += bias.reshape(-1, *(1 for _ in window.kernel))
     return x
@@ -178,6 +191,8 @@ def weight_gradient(y: Any, x: Any, window: Window, groups: int, affine: bool) -
         full = np.zeros_like(x, shape=(groups * o, c, *window.kernel), order="C")
         full[(..., *taps)], for_bias = weight_gradient(y, x, reached, groups, affine)
         return full, for_bias
+    if weight_rows_pay(x, o, window, groups):
+        return weight_by_rows(y, x, window, affine)
     flat, shape = contiguous(y).reshape(len(y), groups, o, places), (groups * o, c, *window.kernel)
     if is_deep(c, window) or mec_pays(o, c, window, x.itemsize):
         weight = (weight_by_joint_columns if is_deep(c, window) else weight_by_mec)(flat, x, window)

@@ -1,0 +1,81 @@
+"""Convolution of images with channels innermost in memory, x (N, C, H, W) and weight (O, C, KH, KW), without groups.
+
+Each window is a row of numbers, and a product takes the rows of many images. A kernel of one cell needs no copy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ...fast_reductions import fast_sum
+from ..support.blocks import batch_blocks
+from ..support.layouts import contiguous, dense_channels_last, moveaxis
+from .geometry import Window
+from .unfold import padded, windows
+
+MANY_FILTERS = 32  # for which, or for more, products by rows are faster
+MANY_CHANNELS = 16  # the same of the gradient of x
+LONG_WINDOW = 640  # numbers of a window: of longer ones a block has too few for a fast product
+
+
+def rows_pay(x: Any, o: int, window: Window, groups: int) -> bool:
+    """Whether `correlate_rows` is faster than to copy x into columns, and the result into rows."""
+    more = o >= MANY_FILTERS and (o > x.shape[1] or max(window.stride) > 1)
+    return _in_rows(x, window, groups) and (more or max(window.kernel) == 1)
+
+
+def transposed_rows_pay(y: Any, c: int, window: Window, groups: int) -> bool:
+    """Whether the adjoint of `correlate_rows` in x is faster: by phases, of which there are few."""
+    simple = max(window.dilation) == 1 and math.prod(window.stride) <= 4
+    return simple and _in_rows(y, window, groups) and (c >= MANY_CHANNELS or max(window.kernel) == 1)
+
+
+def weight_rows_pay(x: Any, o: int, window: Window, groups: int) -> bool:
+    """Whether `weight_by_rows` is faster."""
+    return _in_rows(x, window, groups) and (o >= MANY_FILTERS or max(window.kernel) == 1)
+
+
+def _in_rows(x: Any, window: Window, groups: int) -> bool:
+    """Whether x is of images in rows of channels, without groups, and a block has enough windows for a product."""
+    if groups > 1 or x.ndim != 4 or not dense_channels_last(x):
+        return False
+    area = math.prod(window.kernel)
+    return area == 1 or x.shape[1] * area <= LONG_WINDOW
+
+
+def row_blocks(x: Any, window: Window) -> Iterator[tuple[tuple[slice, slice], Any]]:
+    """Yield blocks: slices of images and of output rows, and the windows, (n, KH·KW·C), a view of x if KH = KW = 1."""
+    taps = windows(padded(x, window, keep=True), window).transpose(0, 4, 5, 2, 3, 1)  # (N, OH, OW, KH, KW, C)
+    k = math.prod(taps.shape[3:])
+    for block in batch_blocks(x, window.out[0], k * window.out[1]):
+        part = taps[block]
+        yield block, part.reshape(math.prod(part.shape[:3]), k)
+
+
+def correlate_rows(x: Any, weight: Any, bias: Any, window: Window) -> Any:
+    """Compute `correlate`."""
+    o = len(weight)
+    y, matrix = np.empty_like(x, shape=(len(x), *window.out, o), order="C"), weight.transpose(2, 3, 1, 0).reshape(-1, o)
+    for block, rows in row_blocks(x, window):
+        out = np.matmul(rows, matrix, out=y[block].reshape(len(rows), o))
+        if bias is not None:
+            out += bias
+    return moveaxis(y, -1, 1)
+
+
+def weight_by_rows(y: Any, x: Any, window: Window, affine: bool) -> tuple[Any, Any]:
+    """Compute `weight_gradient`."""
+    o, c = y.shape[1], x.shape[1]
+    y = contiguous(moveaxis(y, 1, -1))
+    weight = np.zeros_like(x, shape=(o, math.prod(window.kernel) * c), order="C")
+    bias = np.zeros_like(x, shape=(o,)) if affine else None
+    for block, rows in row_blocks(x, window):
+        grad = y[block].reshape(len(rows), o)
+        weight += grad.T @ rows
+        if affine:
+            bias += fast_sum(grad, 0, False)
+    return contiguous(moveaxis(weight.reshape(o, *window.kernel, c), -1, 1)), bias
