@@ -10,6 +10,7 @@ import pytest
 
 import microgad as torch
 from microgad.graph import Tape
+from microgad.graph.__main__ import main
 from microgad.graph.debugging import CostHook
 from microgad.graph.recording.first_backward import backward_subgraph
 
@@ -43,6 +44,21 @@ def run(folder, *arguments, **environment):
     )  # fmt: skip
 
 
+@pytest.fixture
+def read(folder, monkeypatch, capsys):
+    """A function that runs the command in this process, which is quicker, if it runs no program."""
+    monkeypatch.chdir(folder)
+
+    def read(*arguments):
+        try:
+            code = main(arguments)
+        except SystemExit as error:  # of argparse
+            code = error.code
+        return code, *capsys.readouterr()
+
+    return read
+
+
 @pytest.mark.parametrize("name", ["net.html", "net.json", "net.dot", "net.mmd"])
 def test_the_command_writes_the_graph_of_the_first_backward(folder, name):
     ran = run(folder, "program.py", "a", "--out", name, "--other", "--", "--out", "b")
@@ -69,28 +85,27 @@ def test_the_tape_has_lines_and_gradients_of_the_first_step_only(folder):
     assert tape.results[0].source == tape.ops[-1].number
 
 
-def test_table_tree_memory_and_summary_print_text(folder):
+def test_table_tree_memory_and_summary_print_text(folder, read):
     assert "Linear" in run(folder, "program.py").stdout
     by = run(folder, "table", "--sort", "flops", "--by", "op", "program.py").stdout.splitlines()
     assert by[1].split()[:2] == ["Linear", "2"]
     run(folder, "--out", "net.json", "program.py")
     tree = run(folder, "tree", "net.json").stdout
     assert "└─ Linear" in tree
-    assert "held for backward" in run(folder, "memory", "net.json").stdout
+    assert "held for backward" in read("memory", "net.json")[1]
     run(folder, "--out", "net.npz", "program.py")
-    assert run(folder, "tree", "net.npz").stdout.splitlines()[0] == tree.splitlines()[0]
-    assert run(folder, "diff", "net.npz", "net.json").returncode == 0
-    summary = run(folder, "summary", "net.json").stdout
+    assert read("tree", "net.npz")[1].splitlines()[0] == tree.splitlines()[0]
+    assert read("diff", "net.npz", "net.json")[0] == 0
+    summary = read("summary", "net.json")[1]
     assert tree.strip() in summary
     assert "held for backward" in summary
 
 
-def test_diff_compares_two_files(folder):
+def test_diff_compares_two_files(folder, read):
     run(folder, "--out", "a.json", "program.py")
     (folder / "program.py").write_text(PROGRAM.replace("nn.ReLU", "nn.Tanh"))
     run(folder, "--out", "b.json", "program.py")
-    same = run(folder, "diff", "a.json", "a.json")
-    assert (same.returncode, same.stdout) == (0, "no difference in 4 operations\n")
+    assert read("diff", "a.json", "a.json")[:2] == (0, "no difference in 4 operations\n")
     other = run(folder, "diff", "a.json", "b.json")
     assert other.returncode == 1
     assert f"Relu (1) at {folder / 'program.py'}, line 9: isn't in the other" in other.stdout
@@ -145,15 +160,16 @@ def test_an_unwritable_output_file_is_reported_after_the_program(folder):
     assert ran.stderr.startswith("python -m microgad.graph: [Errno 2]")
 
 
-def test_invalid_arguments_and_files_are_refused(folder):
-    assert "the suffix must be one of .html" in run(folder, "--out", "net.doc", "program.py").stderr
+def test_invalid_arguments_and_files_are_refused(folder, read):
+    code, _, said = read("--out", "net.doc", "program.py")
+    assert (code, "the suffix must be one of .html" in said) == (2, True)
     (folder / "x.json").write_text("{}")
     ran = run(folder, "table", "x.json")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("python -m microgad.graph: from_json")
-    assert run(folder, "table", "none.json").returncode == 2
-    ran = run(folder, "net.svg")
-    assert (ran.returncode, ran.stderr.count("\n"), "net.svg holds no tape" in ran.stderr) == (2, 1, True)
+    assert read("table", "none.json")[0] == 2
+    code, _, said = read("net.svg")
+    assert (code, said.count("\n"), "net.svg holds no tape" in said) == (2, 1, True)
     ran = run(folder, "none.py", "--out", "none.dot")
     assert (ran.returncode, ran.stderr.count("\n"), (folder / "none.dot").exists()) == (2, 1, False)
 
