@@ -76,6 +76,10 @@ def _overrides_functions(kind: Any) -> bool:
     found = getattr(kind, "__torch_function__", None)
     if found in (None, disabled_torch_function) or kind is function.Tensor or kind.__module__.startswith("microgad."):
         return False
+    from . import pytorch
+
+    if pytorch.is_tensor(kind):  # its own would call our function again
+        return False
     default = getattr(found, "__func__", None) is function.Tensor.__torch_function__.__func__
     return not default or kind._keeps_class
 
@@ -130,6 +134,11 @@ def default_torch_function(cls: Any, func: Any, types: Any, args: Any, kwargs: A
     """Call `func` and return its Tensors as instances of the subclass: Tensor's own __torch_function__."""
     if not all(issubclass(cls, kind) for kind in types):
         return NotImplemented
+    if resolve_name(func) is None:
+        from . import pytorch
+
+        if pytorch.has(func):  # it would look for a __torch_function__ again, without end
+            raise pytorch.mixed(f"{getattr(func, '__name__', func)}() is PyTorch's and", cls)
     with disable_subclasses():
         result = func(*args, **(kwargs or {}))
     with disable_torch_function():

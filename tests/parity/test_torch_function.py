@@ -297,3 +297,21 @@ def test_a_program_may_give_tensors_attributes_of_any_name() -> None:
     names = [name for name in vars(Links) if name[0] != "_" and not hasattr(torch.Tensor, name)]
     assert {"base", "chain", "views"} <= set(names)
     assert tensor_with_attributes(microgad, [*names, "version"]) == tensor_with_attributes(torch, [*names, "version"])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: torch.sin(x),
+        lambda x: torch.nn.Linear(2, 3)(x),
+        lambda x: torch.stack([torch.ones(2), x]),
+        lambda x: x + torch.ones(2),
+        lambda x: torch.ones(2) == x,
+        lambda x: torch.ones(2, 2) @ x,
+        lambda x: torch.ones(2)[x.long()],
+    ],
+)
+@pytest.mark.parametrize("kind", [microgad.Tensor, microgad.nn.Parameter])
+def test_pytorchs_functions_refuse_microgads_tensors(call: Any, kind: Any) -> None:
+    with pytest.raises(TypeError, match=r"was given a microgad.*microgad.testing.torch_function"):
+        call(microgad.ones(2) if kind is microgad.Tensor else microgad.ones(2).as_subclass(kind))
