@@ -276,3 +276,22 @@ def test_conv_and_pool_problems_and_modules_shrink_to_small_ones(pytestconfig):
     module, x = simplest(s.modules(), lambda drawn: any(isinstance(layer, torch.nn.Conv2d) for layer in drawn[0]))
     assert len(module) == 1
     assert tuple(x.shape) == (2, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        (lambda: find(s.tensors((2, 3), layout="fortan"), bool), "layout: there is no 'fortan'; there are contiguous"),
+        (lambda: find(s.shapes(min_dims=3, max_dims=2), bool), "shapes: from 3 to 2 axes, .* there is none"),
+        (lambda: s.axes(-1), "axes: ndim must be at least 0, got -1"),
+        (lambda: s.numbers(1, 0), "numbers: there is no multiple of 1/8 from 1 to 0"),
+    ],
+)
+def test_options_without_any_value_are_refused(strategy, message):
+    with pytest.raises(ValueError, match=message):
+        strategy()
+
+
+@pytest.mark.parametrize(("shape", "expected"), [(3, (3,)), ([2, 3], (2, 3)), (torch.Size([2]), (2,))])
+def test_a_shape_is_any_sequence_or_a_length(shape, expected):
+    assert find(s.tensors(shape), lambda x: True).shape == expected

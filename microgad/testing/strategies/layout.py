@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from ...errors import ArgumentError
+
 LAYOUTS = ("contiguous", "fortran", "gapped", "reversed", "broadcast", "read_only")
 _any = st.sampled_from(LAYOUTS)  # a single object, since hypothesis validates each strategy that it meets
 
@@ -26,11 +28,13 @@ def layouts() -> st.SearchStrategy[str]:
 
 def laid_out(x: Any, layout: str) -> Any:
     """Copy an array to a memory layout. "contiguous" returns it as it is, "broadcast" repeats the first slice of the
-    last axis.
+    last axis. Raises ValueError for an unknown layout.
 
     >>> torch.testing.strategies.laid_out(np.zeros((2, 3)), "reversed").strides
     (-24, -8)
     """
+    if layout not in LAYOUTS:
+        raise ArgumentError(f"layout: there is no {layout!r}; there are {', '.join(LAYOUTS)}")
     if layout == "fortran":
         return x.copy("F")
     if layout == "gapped":

@@ -6,6 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from ...errors import ArgumentError
+
 Shape = tuple[int, ...]
 
 
@@ -20,6 +22,10 @@ def shapes(draw: st.DrawFn, /, *, min_dims: int = 0, max_dims: int = 3, min_side
     >>> find(torch.testing.strategies.shapes(), lambda shape: len(shape) > 1)
     (1, 1)
     """
+    if not 0 <= min_dims <= max_dims or not 0 <= min_side <= max_side:
+        raise ArgumentError(
+            f"shapes: from {min_dims} to {max_dims} axes, with sides from {min_side} to {max_side}, there is none"
+        )
     often = [(ndim, False) for ndim in range(min_dims, max_dims + 1) for _ in range(min(ndim, 2) + 1)]
     often += [(ndim, True) for ndim in range(max(min_dims, 2), max_dims + 1) for _ in range(2)]
     ndim, square = draw(st.sampled_from(often))
@@ -59,6 +65,8 @@ def axes(ndim: int, *, several: bool = True, all: bool = True) -> st.SearchStrat
     >>> find(torch.testing.strategies.axes(3), lambda dim: isinstance(dim, tuple) and len(dim) == 2)
     (0, 1)
     """
+    if ndim < 0:
+        raise ArgumentError(f"axes: ndim must be at least 0, got {ndim}")
     chosen: list[st.SearchStrategy[Any]] = [st.none()] if all else []
     if ndim:
         one = st.sampled_from(range(ndim)).flatmap(lambda axis: st.sampled_from((axis, axis - ndim)))

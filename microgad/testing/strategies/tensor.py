@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from types import NoneType
 from typing import Any
 
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from .values import numbers
 def tensors(
     draw: st.DrawFn,
     /,
-    shape: Shape | st.SearchStrategy[Shape] | None = None,
+    shape: int | Sequence[int] | st.SearchStrategy[Shape] | None = None,
     dtype: Any = dtypes.float64,
     elements: st.SearchStrategy[Any] | None = None,
     requires_grad: bool = False,
@@ -36,7 +37,7 @@ def tensors(
     values differ, which excludes the layout "broadcast". `scale` multiplies all elements; their default is then wider,
     so that nonzero magnitudes differ by a factor of up to 1000. float16 needs smaller scales than `scales()` draws.
 
-    Raises ValueError for a scale with a dtype that isn't floating-point.
+    Raises ValueError for a scale with a dtype that isn't floating-point, and for an unknown layout.
 
     >>> from hypothesis import find
     >>> s = torch.testing.strategies
@@ -46,7 +47,8 @@ def tensors(
     tensor([      0., 1250000.])
     """
     kind = dtypes.of(dtype).dtype
-    size = draw(shapes() if shape is None else shape) if not isinstance(shape, tuple) else shape
+    size = draw(shapes() if shape is None else shape) if isinstance(shape, (st.SearchStrategy, NoneType)) else shape
+    size = (size,) if isinstance(size, int) else tuple(size)
     if scale is not None and kind.kind != "f":
         raise ArgumentError(f"tensors: a scale needs a floating-point dtype, got {dtypes.of(dtype)!r}")
     if elements is None:

@@ -31,6 +31,8 @@ def numbers(
 @cache  # hypothesis validates a strategy object only once
 def _numbers(low: float, high: float, away_from: tuple[float, ...], by: float) -> st.SearchStrategy[float]:
     first, last = math.ceil(8 * low), math.floor(8 * high)
+    if first > last:
+        raise ArgumentError(f"numbers: there is no multiple of 1/8 from {low} to {high}")
     again = (last - first) // 8 if first <= 0 <= last and not any(abs(kink) < by for kink in away_from) else 0
     eighths = st.integers(first, last + again).map(lambda n: n / 8 if n <= last else 0.0)
     return eighths.filter(lambda x: all(abs(x - kink) >= by for kink in away_from)) if away_from else eighths
