@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import warnings
 
 import numpy as np
@@ -170,11 +171,18 @@ class TestKinks:
             (lambda x: torch.where(x > 0, 1 / x * x * x, x * 0), True),  # the NaN of the branch that isn't taken
             (lambda x: torch.stack([x.sqrt(), x.abs()]), False),  # infinite, as the one-sided derivative is
             (lambda x: torch.where(x > 0, x.sqrt() * x, x * 0), False),
+            (lambda x: (x * x).sqrt() ** 1.5, "where input 0 is 0"),  # no kink: its derivative is 0
         ],
     )
     def test_nan_is_no_derivative_at_a_kink(self, f, wrong):
-        with pytest.raises(GradcheckError, match="but nan isn't") if wrong else contextlib.nullcontext():
+        match = wrong if isinstance(wrong, str) else "but nan isn't"
+        with pytest.raises(GradcheckError, match=match) if wrong else contextlib.nullcontext():
             check_grads(f, [leaf(0.0, 1.0)])
+
+    def test_some_result_must_be_finite(self):
+        with pytest.raises(GradcheckError, match="no derivative can be compared: no result is finite"):
+            check_grads(torch.sqrt, [leaf(-1.0, math.nan)])
+        check_grads(torch.sqrt, [leaf(-1.0, 1.0)])
 
     def test_a_value_that_ties_with_both_bounds(self):
         x = torch.tensor([[-0.375, 0.125], [0.25, 0.125]], dtype=torch.float64, requires_grad=True)

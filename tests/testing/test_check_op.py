@@ -257,12 +257,34 @@ def test_settings_are_values_or_strategies():
         (torch.ops.elementwise.BitwiseNot, "give its inputs"),
         (lambda *, x: x, "takes no Tensors: give its inputs (TypeError: "),
         (lambda x: x + "a", "give its inputs (TypeError: "),
+        (lambda: 1, "takes no Tensors: give its inputs"),
     ],
 )
 def test_the_error_names_what_has_to_be_given(op, message):
     with pytest.raises(ArgumentError) as error:
         check_op(op, examples=5)
     assert message in str(error.value)
+
+
+def test_a_function_gets_as_many_inputs_as_it_takes():
+    with pytest.raises(ArgumentError, match="Square takes 1 input, x; given are 2"):
+        check_op(Square, tensors(), tensors(), examples=3)
+
+
+@pytest.mark.parametrize("module", [torch.nn.ReLU(), torch.nn.Softmax(0), torch.nn.MSELoss()])
+def test_the_inputs_of_a_module_are_inferred(module):
+    check_op(module, examples=3, laws=["shapes"])
+
+
+def test_a_forward_that_calls_a_tensors_method_is_named():
+    class Exponential(Function):
+        def forward(self, x):
+            return np.exp(x.numpy())
+
+    with pytest.raises(
+        AssertionError, match=r"^Exponential: its forward fails: AttributeError: .*no attribute 'numpy'"
+    ):
+        check_op(Exponential, examples=3)
 
 
 def test_results_may_be_nested_or_complex():
@@ -291,6 +313,9 @@ def test_a_function_must_return_tensors():
         check_op(lambda x: None, tensors(), examples=5)
     with pytest.raises(AssertionError, match="<lambda> returned a dict, expected Tensors"):
         check_op(lambda x: {}, examples=5)
+    foreign = type("Tensor", (), {"__module__": "torch"})
+    with pytest.raises(AssertionError, match=r"this one is PyTorch's. Wrap the function in microgad.testing.torch_f"):
+        check_op(lambda x: foreign(), tensors(), examples=5)
     check_op(lambda x: torch.unbind(x), tensors((3, 2)), examples=EXAMPLES)  # without rows it returns no Tensors
     check_op(lambda x: torch.gradient(x, dim=0), tensors((3,)), examples=EXAMPLES)
 
@@ -358,6 +383,16 @@ def test_options_out_of_range_are_refused(options):
 def test_an_unknown_law_is_refused():
     with pytest.raises(ArgumentError, match="no law gravity"):
         check_op(Square, laws=["gravity"])
+    assert check_op(Square, laws="layout", examples=3).laws == ("layout",)
+
+
+def test_a_failure_shows_no_decorator_that_would_not_work():
+    settings.register_profile("blobs", settings(), print_blob=True, phases=[Phase.generate])
+    settings.load_profile("blobs")
+    with pytest.raises(GradcheckError) as error:
+        check_op(lambda x: x.detach() * 2, examples=3)
+    assert error.value.__notes__
+    assert not any("reproduce_failure" in note for note in error.value.__notes__)
 
 
 def test_check_op_restores_the_random_state():

@@ -230,6 +230,22 @@ def test_a_derivative_that_computes_in_float64_for_float32_inputs_is_found():
         check_op(wide, examples=EXAMPLES, laws=["float32"])
 
 
+def either(self, grad, x):
+    return np.where(grad[0] != 0, 2 * grad[0] * x, 3 * grad[1])
+
+
+def test_a_derivative_that_reads_one_of_two_gradients_is_found():
+    two = broken(forward=lambda self, x: (x * x, 3 * x), grad_x=either)
+    with pytest.raises(AssertionError, match="`linear_in_grad`: of all results together, not of one at a time"):
+        check_op(two, examples=EXAMPLES)
+
+
+@pytest.mark.parametrize("slope", [lambda x: np.where(x > 0, 1, 0.1), lambda x: (x > 0) * 0.7 + (x <= 0) * 0.1 / 3])
+def test_a_derivative_made_of_masks_and_numbers_obeys_all_laws(slope):
+    leaky = broken(forward=lambda self, x: x * slope(x).astype(x.dtype), grad_x=lambda self, grad, x: grad * slope(x))
+    check_op(leaky, examples=EXAMPLES)
+
+
 def test_a_derivative_that_clips_its_incoming_gradient_is_found():
     with pytest.raises(AssertionError, match="`linear_in_grad`"):
         check_op(broken(grad_x=lambda self, grad, x: 2 * np.clip(grad, -100, 100) * x), examples=EXAMPLES)
@@ -425,7 +441,10 @@ def test_a_check_inside_of_a_property_test_says_what_to_do_instead():
     with pytest.raises(FailedHealthCheck) as raised:
         nested()
     assert raised.value.__notes__ == [
-        "check_op is such a test itself: instead of using @given, pass strategies as its inputs"
+        (
+            "check_op and check_module are such tests themselves: instead of using @given, pass strategies as their "
+            "inputs, and to check_module one of modules, or of tuples (module, *inputs)"
+        )
     ]
 
 

@@ -12,11 +12,12 @@ import numpy as np
 from ... import backend, state
 from ...autograd.function import CustomNode
 from ...function import AccumulateGrad, Function, Output
+from ...function.plan import argument
 from ...generator import default_generator
 from ...gradients import grad
 from ...tensor import Tensor
 from ..adapters import name_of, unwrap
-from ..adapters.names import Unwrapped
+from ..adapters.names import Unwrapped, is_from
 from ..calls import floating, gradients, nodes_behind, random_signed, tensors_in, wanted
 from ..findings.finding import Finding
 from ..findings.reproducer import as_code
@@ -116,7 +117,10 @@ class Case:
         returned = self.function(*inputs)
         found = tensors_in(returned)
         if not found:
-            raise NothingReturnedError(f"{self.name} returned a {type(returned).__name__}, expected Tensors")
+            what = f"returned a {type(returned).__name__}, expected Tensors"
+            if is_from(returned, "torch"):
+                what += " of microgad: this one is PyTorch's. Wrap the function in microgad.testing.torch_function"
+            raise NothingReturnedError(f"{self.name} {what}")
         return found
 
     def outputs(self, inputs: Sequence[Any]) -> list[Tensor]:
@@ -196,6 +200,30 @@ class Case:
         if not outs:
             return [], [None] * len(self.wanted)
         return incoming, list(grad(outs, self.wanted, incoming, create_graph=True, allow_unused=True))
+
+    def not_compared(self) -> str:
+        """Why no derivative is compared on this example, or nothing if one is: finite, of an input with elements."""
+        if not self.wanted:
+            return "no input is a floating-point Tensor that has a derivative"
+        if not self.outs:
+            kinds = dict.fromkeys(f"a result is {y.dtype}" for y in self.results)
+            return f"{', '.join(kinds)}, which has no derivative"
+        if not sum(x.array.size for x in self.wanted) * sum(y.array.size for y in self.outs):
+            return "inputs or results have no elements"
+        known = [g for g in self.gradients if g is not None]
+        finite = any(np.isfinite(y.array).any() for y in self.outs) and (
+            len(known) < len(self.gradients) or any(np.isfinite(g).any() for g in known)
+        )
+        return "" if finite else "the results or their derivatives aren't finite"
+
+    def constants(self) -> list[str]:
+        """Return the names of the floating-point inputs that are not differentiated."""
+        target, found = unwrap(self.function).target, []
+        for i, x in enumerate(self.inputs):
+            if isinstance(x, Tensor) and x.array.dtype.kind in "fc" and not x.requires_grad:
+                named = isinstance(target, type) and issubclass(target, Function)
+                found.append(argument(target, i) if named else f"input {i}")
+        return found
 
     def evaluate_all(self) -> None:
         """Run forward, backward, and, for second derivatives, backward under create_graph, each once."""

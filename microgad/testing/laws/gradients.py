@@ -91,7 +91,10 @@ def results_alone(case: Case) -> None:
 
 
 def linear_in_grad(case: Case) -> None:
-    """Backward is linear in the incoming gradient: a·g + b·h gives a·backward(g) + b·backward(h)."""
+    """Backward is linear in the incoming gradient: a·g + b·h gives a·backward(g) + b·backward(h).
+
+    So the gradients of several results add up, each of which may be the only one that isn't zero.
+    """
     others = [case.random_like(s) for s in case.grad_outputs]
     second = vjp(case.outs, case.wanted, others)
     both = vjp(case.outs, case.wanted, [A * g + B * h for g, h in zip(case.grad_outputs, others, strict=True)])
@@ -99,6 +102,16 @@ def linear_in_grad(case: Case) -> None:
         if g is not None:
             what = "of a sum of incoming gradients, the gradient of"
             case.same_gradient(i, sum_, A * g + B * h, what, A * max(LINEAR, 4 * ROUNDINGS * case.eps))
+    alone = [
+        vjp(case.outs, case.wanted, [s if j == k else np.zeros_like(s) for j, s in enumerate(case.grad_outputs)])
+        for k in range(len(case.outs) if len(case.outs) > 1 else 0)
+    ]
+    for i, parts in enumerate(zip(*alone, strict=True)):
+        if (g := case.gradients[i]) is not None:
+            total = sum(part for part in parts if part is not None)
+            total = np.where(np.isfinite(total), total, g)  # 0 · inf is NaN
+            what = "of all results together, not of one at a time, the gradient of"
+            case.same_gradient(i, g, total, what, max(LINEAR, 4 * ROUNDINGS * case.eps))
 
 
 def adjoint(case: Case) -> None:

@@ -78,7 +78,9 @@ class InputInference:
         such as a loss: it may be meant for inputs of equal shapes, so that later groups are tried.
         """
         n, losses = self.count(), []
-        for group in groups(n):
+        if not n:
+            self.accepts(function, (), (), 0)  # only for its error
+        for group in groups(n) if n else ():
             accepted = []
             for family in group.families:
                 domains = self._domains(function, n, family.examples)
@@ -152,7 +154,8 @@ class InputInference:
             except AttributeError as error:
                 if isinstance(error.obj, Function):
                     raise ArgumentError(f"{self.name}: give settings={{{error.name!r}: ...}}") from error
-                raise
+                where = f" ({', '.join(f'{x.dtype} {tuple(x.shape)}' for x in inputs)})"
+                raise AssertionError(f"{self.name}: its forward fails: AttributeError: {error}{where}") from error
             except FunctionError:  # it breaks a rule, whatever the inputs are
                 raise
             except (*FROM_FORWARD, ZeroDivisionError) as error:
@@ -183,6 +186,9 @@ def _drawn(draw: st.DrawFn, sizes: st.SearchStrategy[Shapes], domains: Sequence[
 def for_gradients(op: Any, inputs: Sequence[Any]) -> list[Any]:
     """Return fresh inputs that require grad where the given ones do; if none does, all that have a derivative."""
     is_function = isinstance(op, type) and issubclass(op, Function)
+    if is_function and not op.variadic and len(inputs) != len(op.inputs):
+        given = f"{', '.join(op.inputs)}; given are {len(inputs)}"
+        raise ArgumentError(f"{op.__name__} takes {plural(len(op.inputs), 'input')}, {given}")
     return fresh_tensors(inputs, lambda i: not is_function or op.joint is not None or op.derivatives[i] is not None)
 
 

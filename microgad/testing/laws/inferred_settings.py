@@ -69,8 +69,9 @@ def arguments_of(op: Any, name: str) -> list[inspect.Parameter]:
     Raises ValueError if it has no signature.
     """
     try:
-        if not isinstance(op, type):
-            return list(inspect.signature(op).parameters.values())
+        if not isinstance(op, type):  # of a module its forward's: its call has *args
+            called = getattr(op, "forward", op)
+            return list(inspect.signature(called).parameters.values())
         separate = any("setup_context" in vars(cls) for cls in op.__mro__ if not cls.__module__.startswith("torch."))
         return list(inspect.signature(op.forward).parameters.values())[not separate :]  # type: ignore[attr-defined]
     except (TypeError, ValueError):

@@ -47,6 +47,10 @@ class ModuleCase(Case):
         options = {setting: getattr(self, setting) for setting in declared if getattr(self, setting) is not None}
         return self._as_code("check_module", law, name, unwrap(cls), len(self.given), options)
 
+    def constants(self) -> list[str]:
+        """Return the names of the parameters that don't require grad: all floating-point inputs do."""
+        return [name for name, p in self.module.named_parameters() if not p.requires_grad]
+
     def input_name(self, i: int) -> str:
         """Return the parameter's name, or the input's position, with its shape."""
         place = self.place(i) - len(self.given)

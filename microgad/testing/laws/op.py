@@ -68,7 +68,9 @@ def check_op(
     first family of shapes that it accepts: shapes that broadcast, matrices, images with their filters. Most have up to
     three axes of length 1 to 4; in one example of five an axis has length 5 to 17, and there may be a fourth one. What
     only larger shapes show needs inputs that have them. Tensors that require grad are differentiated; if none does,
-    every floating-point or complex one is. `settings` are keyword arguments, values or strategies. Other settings that
+    every floating-point or complex one is, of a Function those that have a derivative; the report names the others. A
+    gradient of NaN is accepted at a kink, as that of a norm at 0, where `check_grads` refuses it; the report has the
+    smallest such example. `settings` are keyword arguments, values or strategies. Other settings that
     the operation needs are drawn by their names or types.
 
     `laws` are names of functions in the table `LAWS`, by default all. `reference` is the same operation on NumPy
@@ -77,8 +79,8 @@ def check_op(
     hypothesis's profile.
 
     Raises AssertionError, or GradcheckError for wrong derivatives, which name the operation and the law and show the
-    numbers. Raises ValueError if inputs or settings have to be given, if a law is unknown, or if an
-    option is out of range.
+    numbers. Raises ValueError if inputs or settings have to be given, if a law is unknown, if an option is out of
+    range, or if the law `derivatives` has compared no derivative in any example.
 
     >>> class Cube(torch.Function):
     ...     def forward(self, x): return x * x * x

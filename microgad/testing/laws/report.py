@@ -22,6 +22,8 @@ class Report:
     classes: tuple[str, ...]  # names of the Functions in the graphs of the results and of their gradients
     largest: tuple[int, ...] = ()  # the shape of the largest input
     not_checked: tuple[str, ...] = ()  # laws by which some examples couldn't be checked, with the reason
+    constants: tuple[str, ...] = ()  # names of floating-point inputs that weren't differentiated
+    undefined: str = ""  # the smallest example with a gradient of NaN, which is accepted at kinks
 
     def __str__(self) -> str:
         return "\n    ".join(
@@ -31,6 +33,8 @@ class Report:
                 f"recorded: {', '.join(self.classes) or 'nothing'}",
                 f"largest input: {self.largest}",
                 *(f"not checked: {reason}" for reason in self.not_checked),
+                *([f"not differentiated: {', '.join(self.constants)}"] if self.constants else ()),
+                *([f"gradient of NaN, accepted at kinks: {self.undefined}"] if self.undefined else ()),
             ]
         )
 

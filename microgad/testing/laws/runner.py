@@ -22,6 +22,7 @@ from ...tensor import Tensor
 from ..calls import GradcheckError
 from ..check_grads import check_kinks
 from .case import Case
+from .derivatives import derivatives
 from .report import Report
 from .root_cause import find_wrong_derivatives
 
@@ -44,7 +45,7 @@ def select_laws(laws: Sequence[Law[C]], names: Iterable[str] | None) -> list[Law
     """Return the laws of these names, by default all. Raise ValueError for an unknown name."""
     if names is None:
         return list(laws)
-    known, names = {law.__name__: law for law in laws}, list(names)
+    known, names = {law.__name__: law for law in laws}, [names] if isinstance(names, str) else list(names)
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ArgumentError(f"laws: there is no law {', '.join(unknown)}; there are {', '.join(known)}")
@@ -155,10 +156,14 @@ def check_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]]
     count, classes, laws_held = 0, set[str](), laws
     largest: tuple[int, ...] = ()
     not_checked: dict[str, str] = {}
+    constants: dict[str, None] = {}
+    undefined: list[str] = []
+    differentiates = derivatives in laws
+    compared, why = not differentiates, ""  # why no derivative has been compared in any example
     schedule = ThoroughnessSchedule(1)  # the first example may be a failure from an earlier run
 
     def every_example_obeys(case: C) -> None:
-        nonlocal count, laws_held, largest
+        nonlocal count, laws_held, largest, compared, why
         with schedule.running(case):
             for law in laws_held:
                 try:
@@ -168,15 +173,22 @@ def check_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]]
                     raise
         with without_warnings():
             classes.update(cls.__name__ for cls in case.classes)
+            if not compared:
+                why = case.not_compared()
+                compared = not why
+            if differentiates:
+                undefined.extend(_undefined(case))
         count += 1
         given = [tuple(x.shape) for x in getattr(case, "given", case.inputs) if isinstance(x, Tensor)]
         largest = max([largest, *given], key=lambda shape: (math.prod(shape), len(shape)))
         not_checked.update(case.not_checked)
+        constants.update(dict.fromkeys(case.constants()))
         on_example.get()()
 
     every_example_obeys.__qualname__ = f"{name}: every example obeys"  # the key under which hypothesis stores failures
     options: dict[str, Any] = {} if examples is None else {"max_examples": examples}
     options |= {"deadline": None, "report_multiple_bugs": False, "suppress_health_check": list(HealthCheck)}
+    options["print_blob"] = False  # the decorator that it names is for a test with @given: the code to paste is above
     # A case is one drawn value: the explain phase would run a hundred more cases and add nothing to the message.
     options["phases"] = [phase for phase in settings().phases if phase is not Phase.explain]
     with fork_rng(), enable_grad():
@@ -186,8 +198,25 @@ def check_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]]
             message = f"{getattr(error, 'exceptions', (error,))[0]}\n{FLAKY}"
             raise AssertionError(message) from error
         except FailedHealthCheck as error:
-            error.add_note("check_op is such a test itself: instead of using @given, pass strategies as its inputs")
+            error.add_note(
+                "check_op and check_module are such tests themselves: instead of using @given, pass strategies as "
+                "their inputs, and to check_module one of modules, or of tuples (module, *inputs)"
+            )
             raise
+    if why and not compared:
+        raise ArgumentError(
+            f"{name}: in none of {count} examples a derivative was compared, since {why}. Give other inputs; or name "
+            "the laws to check without it, as laws=['layout', 'deterministic']"
+        )
     checked = tuple(law.__name__ for law in laws if law.__name__ not in not_checked)
     reasons = tuple(f"{law}, since {reason}" for law, reason in not_checked.items())
-    return Report(name, count, checked, tuple(sorted(classes)), largest, reasons)
+    nan = min(undefined, key=len, default="")
+    return Report(name, count, checked, tuple(sorted(classes)), largest, reasons, tuple(constants), nan)
+
+
+def _undefined(case: Case) -> list[str]:
+    """Return the differentiated inputs as text if a gradient is NaN there although they and the results are finite."""
+    finite = all(np.isfinite(x.array).all() for x in (*case.wanted, *case.outs))
+    if not finite or not any(g is not None and np.isnan(g).any() for g in case.gradients):
+        return []
+    return [", ".join(f"{case.input_name(i)} = {x.tolist()}" for i, x in enumerate(case.wanted))]
