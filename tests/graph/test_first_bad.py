@@ -403,3 +403,19 @@ def test_the_range_of_an_input_is_that_after_the_last_write():
         buffer.mul_(-1)
         view.log()
     assert str(tape.first_bad()) == "Log: produced NaN from finite inputs: x (2,) from -1000 to -1000"
+
+
+@pytest.mark.parametrize(
+    ("after", "became"),
+    [(lambda y: y.abs().sum(), ""), (lambda y: y.softmax(1).sum(), ". It became NaN in Softmax")],
+    ids=["sum", "softmax"],
+)
+def test_an_infinite_parameter_is_named(after, became):
+    model = torch.nn.Linear(3, 3)
+    with torch.no_grad():
+        model.weight[0, 0] = torch.inf
+    with torch.record(stats=True, params=model) as tape, np.errstate(all="ignore"):
+        after(model(torch.ones(5, 3)))
+    found = tape.first_bad()
+    assert found.op is tape["weight"]
+    assert str(found) == f"weight: held inf before any operation; Linear read it first{became}"

@@ -78,7 +78,7 @@ class _ForwardSearch:
         """Return the origin of the first NaN, or else of the first infinity that the program didn't put in itself."""
         for wanted in ("NaN", "inf"):
             for op in self.tape:
-                found = (self._from_outside(op) if wanted == "NaN" else None) or self._first_of(op, wanted)
+                found = self._from_outside(op, wanted) or self._first_of(op, wanted)
                 if found is not None:
                     return found
         return None
@@ -115,7 +115,7 @@ class _ForwardSearch:
         return NonFinite(op, "forward", "NaN", f"{place(op)}: produced NaN, but {held}: {_ranges(self.tape, op)}")
 
     def _origin(self, inputs: list[Input], then: str) -> NonFinite | None:
-        """Return the first operation that made an infinity in these inputs from finite values.
+        """Return the first operation that made an infinity in these inputs, or the parameter that held one.
 
         None if the program put the infinity in itself.
         """
@@ -126,6 +126,8 @@ class _ForwardSearch:
             x = stack.pop()
             at = self._at(x)
             op = None if at is None else self.tape.find(at[0])
+            if isinstance(op, Source) and op.kind != "constant":
+                return self._held(op, "inf", f". {then}")
             if not isinstance(op, Op) or op.number in seen:
                 continue
             seen.add(op.number)
@@ -150,15 +152,24 @@ class _ForwardSearch:
         places = ((number, i) for number, i in ((x.source, x.index), (x.written, 0)) if number is not None)
         return next((at for at in places if at in self.bad), None)
 
-    def _from_outside(self, reader: Op) -> NonFinite | None:
-        """Return the source with a NaN that an operation reads, if there is one."""
+    def _from_outside(self, reader: Op, wanted: str) -> NonFinite | None:
+        """Return the source with a NaN, or the parameter with an infinity, that an operation reads, if there is one."""
         for x in reader.inputs:
             source = self.tape.find(x.source)
-            if isinstance(source, Source) and self._kind(x) == "NaN":
-                called = source.name or f"a {source.kind} of shape {source.shape}"
-                message = f"{called}: held NaN before any operation; {place(reader)} read it first"
-                return NonFinite(source, "forward", "NaN", message)
+            if (
+                isinstance(source, Source)
+                and self._kind(x) == wanted
+                and (wanted == "NaN" or source.kind != "constant")
+            ):
+                return self._held(source, wanted)
         return None
+
+    def _held(self, source: Source, kind: str, then: str = "") -> NonFinite:
+        """Return a source as the origin of what it held."""
+        reader = next(op for op in self.tape if any(x.source == source.number for x in op.inputs))
+        called = source.name or f"a {source.kind} of shape {source.shape}"
+        message = f"{called}: held {kind} before any operation; {place(reader)} read it first{then}"
+        return NonFinite(source, "forward", kind, message)  # type: ignore[arg-type]
 
 
 def _first_in_backward(tape: Tape) -> NonFinite | None:
