@@ -15,7 +15,7 @@ from microgad.graph import Graph, graph
 from microgad.graph.drawing import render
 from microgad.graph.drawing.fitting import MAX_BOXES
 from microgad.graph.drawing.sketch import Frame
-from microgad.graph.drawing.styles import SCALES
+from microgad.graph.drawing.styles import LIGHT, SCALES, ColorMap
 from microgad.graph.drawing.svg_titles import move_titles
 
 
@@ -284,6 +284,32 @@ def test_boxes_are_colored_by_what_was_recorded(color, theme):
     assert all(value is not None for value in values)
     assert scale.label in drawn.source
     assert "not recorded" in graph(x.exp(), color="time").source
+
+
+def deep_net(layers):
+    """A deep network of sigmoids, whose gradients vanish, with statistics; layer 8 makes NaN."""
+    model = nn.Sequential(*[layer for _ in range(layers) for layer in (nn.Linear(4, 4), nn.Sigmoid())], nn.Linear(4, 1))
+    with torch.no_grad():
+        model[8].weight[0] = torch.nan
+    with torch.record(stats=True, params=model) as tape:
+        model(torch.ones(2, 4)).sum()
+    return tape
+
+
+def test_colors_of_what_repeats_show_the_range_over_all_repetitions():
+    tape = deep_net(12)
+    drawn = tape.draw(color="nan", mark=[tape["8", 0].number, tape["10", 0].number])
+    assert "×12" in drawn.source
+    assert "NaN or infinite 0 … 8" in drawn.source
+    assert "marked: 8 … 10" in drawn.source
+    fills = dict(re.findall(r"<B>(\w+)</B>.*?fillcolor=\"(#\w+)\"", drawn.source.replace("\n", "")))
+    assert fills["0"] == LIGHT.hot
+
+
+def test_colors_of_values_that_differ_a_lot_are_logarithmic():
+    colors = ColorMap(SCALES["gradient"], [0.0, 1e-10, 1e-5, 1.0])
+    assert [round(colors(x), 2) for x in (0.0, 1e-10, 1e-5, 1.0)] == [0.0, 0.06, 0.53, 1.0]
+    assert not ColorMap(SCALES["zeros"], [0.001, 1.0]).logarithmic
 
 
 def test_the_backward_pass_drawn_beside_has_the_same_edges_reversed():

@@ -6,12 +6,13 @@ import html
 import re
 from collections import Counter
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from .. import text
 from ..tape import Input, Op, Result, Source, total
 from .sketch import Box, Edge, Frame
-from .styles import SCALES, THEMES, interpolate
+from .styles import SCALES, THEMES, ColorMap, interpolate
 
 if TYPE_CHECKING:
     from graphviz import Digraph as Digraph
@@ -53,11 +54,14 @@ class DotWriter:
         self.show_saved, self.rankdir, self.frames = graph.show_saved, graph.rankdir, graph.frames
         self.theme = look = THEMES[graph.theme]
         self.scale = SCALES[graph.color] if graph.color else None
-        self.values = {
-            box: value for box in sketch.boxes if self.scale and (value := self.scale.value(box)) is not None
-        }
-        self.marked = {sketch.box(number) for number in graph.mark}
-        self.highest = max(self.values.values(), default=0.0) or 1.0
+        self.values: dict[Box, tuple[float, float]] = {}  # the least and the largest of what a box stands for
+        for box in sketch.boxes if self.scale else ():
+            if (found := self.scale.extremes(sketch.repetitions_of(box))) is not None:  # type: ignore[union-attr]
+                self.values[box] = found
+        self.color = ColorMap(self.scale, chain.from_iterable(self.values.values()))
+        self.marked: dict[Box | None, list[int]] = {}
+        for number in graph.mark:
+            self.marked.setdefault(sketch.box(number), []).append(number)
         self.edges = sketch.edges()
         self.labels_edges = len(self.edges) <= max(MAX_LABELS, 2 * len(sketch.boxes))
         self.residual = sketch.residual_edges(self.edges) if len(sketch.boxes) <= 2000 else set()
@@ -129,7 +133,7 @@ class DotWriter:
         """Return the color of a box: that of its kind, or that of its value on the color scale."""
         if self.scale is None:
             return fill
-        return interpolate(self.theme.operation, self.theme.hot, (self.values.get(box, 0.0) / self.highest) ** 0.5)
+        return interpolate(self.theme.operation, self.theme.hot, self.color(self.values.get(box, (0.0, 0.0))[1]))
 
     def outline(self, box: Box, line: str, width: str) -> dict[str, str]:
         """Return the attributes of a box's border, which is highlighted if the box is marked."""
@@ -138,10 +142,15 @@ class DotWriter:
         return {"color": line} | ({"penwidth": width} if width != "1" else {})
 
     def measured(self, box: Box) -> list[str]:
-        """Return the line with a box's value on the color scale, unless it is shown anyway."""
-        if self.scale is None or box not in self.values or (self.show_saved and self.scale is SCALES["bytes"]):
-            return []
-        return [_small(f"{self.scale.label} {self.scale.shown(self.values[box])}")]
+        """Return the line with a box's value on the color scale, unless it is shown anyway, and one of marks inside."""
+        lines = []
+        drawn = {x.number for x in (*box.ops, *box.sources)}
+        if others := [self.sketch.tape[number] for number in self.marked.get(box, ()) if number not in drawn]:
+            where = dict.fromkeys(x.path or x.name if isinstance(x, Op) else x.name for x in others)
+            lines.append(f"marked: {text.spread(where)}")
+        if self.scale and box in self.values and not (self.show_saved and self.scale is SCALES["bytes"]):
+            lines.append(f"{self.scale.label} {self.scale.range(self.values[box])}")
+        return [_small(escaped(line)) for line in lines]
 
     def box(self, graph: Digraph, box: Box, lines: list[str]) -> None:
         """Draw a source or a result."""
@@ -324,8 +333,11 @@ class DotWriter:
             (beside, self.words("reads what was kept ⇢", look.residual)),
         ) if there]  # fmt: skip
         if self.scale is not None:
-            low, high = f"{self.scale.label}: 0", self.scale.shown(self.highest) if self.values else "not recorded"
-            cells += [self.swatch(low, look.operation, look.line), self.swatch(high, look.hot, look.line)]
+            least, color = (self.color.low, self.color(self.color.low)) if self.color.logarithmic else (0.0, 0.0)
+            low = f"{self.scale.label}{', logarithmic' * self.color.logarithmic}: {self.scale.shown(least)}"
+            high = self.scale.shown(self.color.high) if self.values else "not recorded"
+            cells.append(self.swatch(low, interpolate(look.operation, look.hot, color), look.line))
+            cells.append(self.swatch(high, look.hot, look.line))
         return cells
 
     def swatch(self, words: str, fill: str, line: str, style: str = "") -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any
 
 from .. import text
@@ -314,6 +314,13 @@ class Sketch:
     def drawn_as(self, x: Op | Source) -> list[Any]:
         """Return an operation or a source with all those that are drawn as it."""
         return [x, *self.others.get(x.number, ())]
+
+    def repetitions_of(self, box: Box) -> Iterator[Box]:
+        """Iterate over boxes with what a box stands for: what it shows, and each later repetition of that."""
+        columns = zip_longest(*map(self.drawn_as, [*box.ops, *box.sources]))
+        for entries in columns:
+            ops, sources = ([x for x in entries if isinstance(x, cls)] for cls in (Op, Source))
+            yield Box(box.name, box.kind, box.title, ops, sources)
 
     @cached_property
     def others(self) -> dict[int, list[Op | Source]]:

@@ -6,7 +6,8 @@ their borders.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +15,9 @@ from .. import text
 from ..statistics import Stats
 from ..tape import Op, total
 from .sketch import Box
+
+MAX_RATIO = 30  # of the largest value to the least; with a larger one colors are logarithmic
+LEAST = 0.06  # the position of the least value on a logarithmic scale: 0 has none
 
 
 class Style(NamedTuple):
@@ -102,6 +106,31 @@ class Scale(NamedTuple):
     label: str
     value: Callable[[Box], float | None]  # the quantity of a box
     shown: Callable[[float], str]  # formats it
+    share: bool = False  # whether it is a share of all elements
+
+    def extremes(self, repetitions: Iterable[Box]) -> tuple[float, float] | None:
+        """Return the least and the largest value of the repetitions that a box stands for; None if none is known."""
+        values = [x for box in repetitions if (x := self.value(box)) is not None]
+        return (min(values), max(values)) if values else None
+
+    def range(self, extremes: tuple[float, float]) -> str:
+        """Format values that `extremes` returned: "3.57e-11 … 0.107", or one where all are the same."""
+        return text.spread(map(self.shown, extremes))
+
+
+class ColorMap:
+    """Where values lie between the two ends of the colors: by their logarithms where they differ a lot."""
+
+    def __init__(self, scale: Scale | None, values: Iterable[float]) -> None:
+        positive = [x for x in values if x > 0]
+        self.low, self.high = min(positive, default=0.0), max(positive, default=1.0)
+        self.logarithmic = scale is not None and not scale.share and self.high > MAX_RATIO * self.low > 0
+
+    def __call__(self, value: float) -> float:
+        """Return the position of a value, from 0 to 1."""
+        if self.logarithmic and value > 0:
+            return LEAST + (1 - LEAST) * math.log(value / self.low) / math.log(self.high / self.low)
+        return float((value / self.high) ** 0.5)
 
 
 SCALES = {
@@ -111,7 +140,7 @@ SCALES = {
     ),
     "flops": Scale("flops", _sum(lambda op: op.flops), lambda x: f"{x:,.3g}"),
     "gradient": Scale("gradient norm", _largest(lambda s: s.norm, True), _plain),
-    "zeros": Scale("zeros", _largest(lambda s: s.zeros), lambda x: f"{100 * x:.3g} %"),
+    "zeros": Scale("zeros", _largest(lambda s: s.zeros), lambda x: f"{100 * x:.3g} %", True),
     "nan": Scale("NaN or infinite", _largest(lambda s: s.nans + s.infs), _plain),
 }  # fmt: skip
 
