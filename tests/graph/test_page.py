@@ -248,6 +248,8 @@ def test_steps_must_be_of_the_same_operations():
     assert len(page_data(one, steps=[chain(["a", "b"])])["steps"]) == 2
     with pytest.raises(ValueError, match=r"steps\[1\] has other operations"):
         one.page(steps=[one, other])
+    with pytest.raises(ValueError, match=r"expected a path that ends with .html, got 'net.svg'"):
+        one.page("net.svg")
 
 
 def test_too_many_operations_are_refused():

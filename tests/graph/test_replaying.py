@@ -208,6 +208,8 @@ def test_inputs_that_the_recorded_dtype_cannot_hold_are_refused():
         n * 2
     with pytest.raises(TypeError, match="same_kind"):
         tape.replay(inputs={"n": [0.5, 1.0]})
+    with pytest.raises(TypeError, match="expected a floating-point or complex dtype, got int64"):
+        tape.replay(dtype=torch.int64)
 
 
 def test_gradient_refuses_unknown_keyword_arguments():

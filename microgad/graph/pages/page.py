@@ -23,6 +23,10 @@ LARGEST = 200_000  # operations that a browser can hold
 @checked
 def page(tape: Tape, path: str | Path | None = None, title: str = "", steps: Sequence[Tape] = ()) -> str:
     """Return the page as text, and write it to `path` if that is given: see `Tape.page`."""
+    if path is not None and Path(path).suffix.lower() not in (".html", ".htm"):
+        raise ArgumentError(
+            f"page: expected a path that ends with .html, got {str(path)!r}; for pictures use tape.draw().save(path)"
+        )
     if len(tape) > LARGEST:
         raise ArgumentError(
             f"page: {len(tape):,} operations are more than a browser holds (at most {LARGEST:,}): record a part of it"
