@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import errors
@@ -22,6 +22,14 @@ _IN_SHAPES = {"x_shape", "size", "indices", "shape_of_weight", "rows", "view", "
 # How attention is computed, not what; a part of the title; and how gradients lie in memory.
 _INTERNAL = {"block", "fused", "keep", "of", "by_columns", "channels_last"}
 _LONGEST = 40  # characters of a setting
+# The public functions that an operation may be, by its settings and inputs; "" for what it is called after.
+_FUNCTIONS: dict[str, Callable[[Op], str]] = {
+    "Pick": lambda op: op.settings.get("of", ""),
+    "Elu": lambda op: "selu" if "scale" in op.settings else "celu" if "rate" in op.settings else "",
+    "Hardtanh": lambda op: "relu6" if (op.settings.get("low"), op.settings.get("high")) == (0, 6) else "",
+    "PRelu": lambda op: "leaky_relu" if len(op.inputs) > 1 and op.inputs[1].value is not None else "",
+    "SetItem": lambda op: "masked_fill" if not op.in_place and _is_mask(op.settings.get("index")) else "",
+}
 
 
 def table(tape: Tape, rows: int = 60) -> str:
@@ -88,14 +96,20 @@ def elements(source: Source) -> int:
 def title(op: Op) -> str:
     """Return an operation's symbol and name ("× Mul"), or the name alone if it contains the symbol ("Conv2d").
 
-    The adjoint of a linear operation is shown as "Sumᵀ". What picks elements is named after its function: "max Pick".
+    The adjoint of a linear operation is shown as "Sumᵀ". Where several functions are one operation, their name comes
+    first: "max Pick", "celu Elu", "masked_fill SetItem".
     """
     if op.name.endswith("Adjoint"):
         return op.name.removesuffix("Adjoint") + "ᵀ"
-    if op.name == "Pick" and "of" in op.settings:
-        return f"{op.settings['of']} Pick"
+    if op.name in _FUNCTIONS and (function := _FUNCTIONS[op.name](op)):
+        return f"{function} {op.name}"
     contained = op.symbol.replace("_", "").replace(" ", "").lower() in op.name.lower()
     return op.name if contained else f"{op.symbol} {op.name}"
+
+
+def _is_mask(index: Any) -> bool:
+    """Whether an index, as a setting, is one mask and nothing else."""
+    return isinstance(index, tuple) and len(index) == 1 and str(index[0]).startswith("bool ")
 
 
 def place(op: Op, called: str = "") -> str:

@@ -11,6 +11,7 @@ from microgad import nn, state
 from microgad.graph import graph, text
 from microgad.graph.recording.node_reader import plain_setting
 from microgad.graph.tape import Op
+from microgad.nn import functional as F
 from microgad.ops.window import conv, pool
 
 
@@ -103,6 +104,25 @@ def test_what_picks_elements_is_named_after_its_function(name):
     y = getattr(x, name)(*more, dim=1)[0]
     assert text.title(last(y)) == f"{name} Pick"
     assert f"{name} Pick" in graph(y).source
+
+
+@pytest.mark.parametrize(
+    ("title", "function"),
+    [
+        ("leaky_relu PRelu", lambda x: F.leaky_relu(x, 0.2)),
+        ("PRelu", lambda x: F.prelu(x, torch.tensor([0.2]))),
+        ("relu6 Hardtanh", F.relu6),
+        ("Hardtanh", F.hardtanh),
+        ("celu Elu", F.celu),
+        ("selu Elu", F.selu),
+        ("Elu", F.elu),
+        ("masked_fill SetItem", lambda x: x.masked_fill(x > 0, -torch.inf)),
+        ("[ ]= SetItem", lambda x: x.index_fill(0, torch.tensor([1]), 2)),
+    ],
+)
+def test_operations_that_are_several_functions_are_named_after_them(title, function):
+    y = function(torch.tensor([1.0, -2.0], requires_grad=True))
+    assert text.title(last(y)) == title
 
 
 def test_long_settings_are_cut():
