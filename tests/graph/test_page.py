@@ -125,9 +125,25 @@ def test_parts_with_the_same_ends_are_labeled_by_their_positions():
         "Mul, 24 times",
         "Mul, 22 times",
     ]
-    for i in range(5, 70, 10):
+    for i in (5, 9, 16, 30, 41, 60):
         tape.ops[i].name = "Add"
     assert page_data(tape)["groups"][1]["label"] == "Mul … Mul (1–24)"
+
+
+def test_steps_of_a_recurrent_layer_are_groups():
+    cell, steps = torch.nn.RNNCell(2, 2), 70
+    with torch.record(params=cell) as tape:
+        h = torch.zeros(1, 2)
+        for x in torch.ones(steps, 1, 2):
+            h = (cell(x, h) * 2).exp()
+        h.sum()
+    data = page_data(tape)
+    (run,) = [group for group in data["groups"] if "×" in group["label"]]
+    parts = [data["groups"][-1 - item] for item in run["items"]]
+    assert [part["label"] for part in parts] == ["time 1 … time 24", "time 25 … time 48", "time 49 … time 70"]
+    first, *_ = [data["groups"][-1 - item] for item in parts[0]["items"]]
+    assert first["label"] == "time 1"
+    assert [tape.op(item).name for item in first["items"]][-2:] == ["Mul", "Exp"]
 
 
 def test_inputs_are_boxes_unless_they_are_parameters_or_read_by_many():

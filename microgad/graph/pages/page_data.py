@@ -10,7 +10,8 @@ from typing import Any
 
 from .. import text
 from ..formulas import recorded_formula
-from ..module_tree import ModuleCall, ModuleTree
+from ..module_tree import Member, ModuleCall, ModuleTree
+from ..repeats import StructureIds, find_runs
 from ..statistics import Stats
 from ..tape import Op, Source, Tape, differentiable
 
@@ -106,7 +107,7 @@ class GroupTree:
         self.groups: list[dict[str, Any]] = []
         self.labels: dict[int, str] = {}  # position of the only operation of a module -> the module's name
         self.place = {op.number: i for i, op in enumerate(tape.ops)}
-        self.ops = tape.ops
+        self.ops, self.structure = tape.ops, StructureIds()
         modules = ModuleTree(tape)
         self.known: dict[ModuleCall, int] = {}  # a call -> its group
         self.calls: dict[str, int] = {}  # path of a module -> number of its calls so far
@@ -143,8 +144,32 @@ class GroupTree:
                 group = self.group(inner, name)
                 made["items"].append(-1 - group)
                 self.known.update(dict.fromkeys(_skipped(member, inner), group))
+        if len(made["items"]) > WIDEST:
+            self.group_repetitions(made, call.members)
         self.close(made)
         return place
+
+    def group_repetitions(self, made: dict[str, Any], members: Sequence[Member]) -> None:
+        """Make a group of each run among the members, such as the steps of a recurrent layer, and of each time in it."""
+        items, found = made["items"], []
+        numbers = list(map(self.structure.id_of, members))
+        for start, length, times, rest in find_runs(numbers, [isinstance(member, ModuleCall) for member in members]):
+            end = start + length * times + rest
+            if times == 1 or length == 1:
+                found += items[start:end]
+                continue
+            parts = [items[i : min(i + length, end)] for i in range(start, end, length)]
+            each = [self.labeled(made, part, f"time {k:,}") for k, part in enumerate(parts, 1)]
+            names = self.name(items[start], True), self.name(items[start + length - 1], False)
+            found.append(self.labeled(made, each, f"{' … '.join(names)} ×{times:,}"))
+        made["items"] = found
+
+    def labeled(self, whole: dict[str, Any], items: list[int], label: str) -> int:
+        """Add a part of a group under a label, and return it as an item."""
+        part = {"label": label, "path": whole["path"], "call": whole["call"], "items": items, "part": True}
+        self.close(part)
+        self.groups.append(part)
+        return -len(self.groups)
 
     def close(self, made: dict[str, Any]) -> None:
         """Set the range of a group, after splitting it into parts if it has too many members."""
@@ -165,9 +190,7 @@ class GroupTree:
         if first == last:
             same = all(item >= 0 and self.name(item, True) == first for item in items)
             label = f"{first}, {len(items)} times" if same else f"{label} ({low + 1:,}–{high:,})"
-        part = {"label": label, "path": whole["path"], "call": whole["call"], "items": items, "part": True}
-        self.groups.append(part | {"low": low, "high": high})
-        return -len(self.groups)
+        return self.labeled(whole, items, label)
 
     def span(self, items: list[int]) -> tuple[int, int]:
         """Return the range of operations in consecutive items."""
