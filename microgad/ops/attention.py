@@ -22,6 +22,7 @@ from .linalg.product_kernels import product
 from .movement import broadcast_shapes
 from .softmax import Softmax, exponentials
 from .support import layouts
+from .support.blocks import UFUNC_BUFFER
 from .support.spelling import tensors_only
 
 BLOCK_SCORES = 1 << 16  # scores in a block: these, and the arrays computed from them, stay in the cache
@@ -47,6 +48,9 @@ class Attention(Function):
 
     def forward(self, query, key, value, mask):
         lead = self.check(query, key, value, mask)
+        batch, scores = query.shape[:-2], math.prod(lead) * key.shape[-2]
+        if 0 < scores < UFUNC_BUFFER and type(query) is np.ndarray and batch == key.shape[:-2] == value.shape[:-2]:
+            return self._at_once(query, key, value, mask)
         new = functools.partial(np.empty_like, query, order="C")
         out = layouts.empty_like(query) if self.fused else new(shape=(*lead, value.shape[-1]))
         shape = (*lead, key.shape[-2])
@@ -65,6 +69,18 @@ class Attention(Function):
             np.divide(np.matmul(dropped, v), total, out=out[index])
         self.empty = None if self.weighted or mask is None else self.top == -math.inf
         return out if weights is None else (out, weights)
+
+    def _at_once(self, query: Any, key: Any, value: Any, mask: Any) -> Any:
+        """`forward` for so few scores of equal batches that preparing blocks would take as long as computing them."""
+        scores = self.scores(query, key, mask)
+        exps, self.total, self.top = exponentials(scores, -1, scores, not self.weighted)
+        self.total += self.total == 0
+        self.exps = exps if self.keep else None
+        self.empty = None if self.weighted or mask is None else self.top == -math.inf
+        dropped = exps if self.noise is None else exps * self.noise
+        sums = np.matmul(dropped, value)
+        out = np.divide(sums, self.total, out=layouts.empty_like(query) if self.fused else sums)
+        return (out, dropped / self.total) if self.weighted else out
 
     def backward(self, grad, query, key, value, mask, top, total, exps):
         lead = top.shape[:-1]

@@ -13,6 +13,7 @@ from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...errors.notices import once
 from ...fast_reductions import fast_sum
+from ...fast_reductions.lines import BLOCK_SIZE
 from ...fast_reductions.products import ones, row_dots, sum_rows
 from ...function import Function
 from ...type_aliases import Tensor
@@ -46,29 +47,34 @@ class GroupNorm(Function):
         x, out, viewed = self._rows(input), self._rows(result), result.reshape(self.view)
         weight = None if weight is None else per_channel(weight.reshape(-1), viewed)
         bias = None if bias is None else per_channel(bias.reshape(-1), viewed)
-        self.mean, size = np.empty_like(x, shape=(self.rows, 1)), x.shape[1] or 1
-        self.inv_std = np.empty_like(self.mean)
-        with unbuffered(x, 1):
-            for rows, whole in self._parts(x):
-                given, part, mean = x[rows], out[rows], self.mean[rows]
-                mean[...] = _mean(given) if self.centered else 0
-                np.subtract(given, mean, out=part)
-                var = row_dots(part, part)
-                var /= size
-                if self.centered and (not backend.on_cpu(x) or (mean * mean > 16 * var).any()):
-                    rest = _mean(part)  # the mean's rounding error, which matters if |mean| > 4 std: see BatchNorm
-                    part -= rest
-                    mean += rest
-                    var -= rest * rest
-                var += self.eps
-                inv_std = np.divide(1, np.sqrt(var, out=var), out=self.inv_std[rows])
-                part *= inv_std
-                part = viewed[whole]
-                if weight is not None:
-                    part *= weight
-                if bias is not None:
-                    part += bias
+        if x.size < BLOCK_SIZE and type(x) is np.ndarray:
+            self.mean, self.inv_std = self._normalize(x, out)
+            _scale_and_shift(viewed, weight, bias)
+        else:
+            self.mean = np.empty_like(x, shape=(self.rows, 1))
+            self.inv_std = np.empty_like(self.mean)
+            with unbuffered(x, 1):
+                for rows, whole in self._parts(x):
+                    self.mean[rows], self.inv_std[rows] = self._normalize(x[rows], out[rows])
+                    _scale_and_shift(viewed[whole], weight, bias)
         return result if self.in_rows else layouts.match_memory_format(result, input)
+
+    def _normalize(self, x: Any, out: Any) -> tuple[Any, Any]:
+        """Write the normalized rows of x into `out`; return each row's mean and 1 / standard deviation."""
+        size = x.shape[1] or 1
+        mean = _mean(x) if self.centered else np.zeros_like(x, shape=(len(x), 1))
+        np.subtract(x, mean, out=out)
+        var = row_dots(out, out)
+        var /= size
+        if self.centered and (not backend.on_cpu(x) or (mean * mean > 16 * var).any()):
+            rest = _mean(out)  # the mean's rounding error, which matters if |mean| > 4 std: see BatchNorm
+            out -= rest
+            mean += rest
+            var -= rest * rest
+        var += self.eps
+        inv_std = np.divide(1, np.sqrt(var, out=var), out=var)
+        out *= inv_std
+        return mean, inv_std
 
     def backward(self, grad, input, weight, mean, inv_std):
         if self._has_places(input):
@@ -210,6 +216,14 @@ class RmsNorm(GroupNorm):
 
     symbol, node_name, centered = "rms norm", "Mul", False
     all_edges = False
+
+
+def _scale_and_shift(x: Any, weight: Any, bias: Any) -> None:
+    """Multiply a view by `per_channel` weights and add biases, unless they are None."""
+    if weight is not None:
+        x *= weight
+    if bias is not None:
+        x += bias
 
 
 def _mean(x: Any) -> Any:
