@@ -19,7 +19,6 @@ from ..ops.elementwise import isclose
 from ..ops.movement import cat as _cat
 from ..ops.movement import stack as _stack
 from ..ops.support.bare import unseen
-from ..parameter import Parameter
 from ..tensor import Tensor
 from .utils import alias
 
@@ -169,7 +168,7 @@ def all_inside(constraint: Any, value: Any) -> bool:
     base = constraint
     while type(base) is _IndependentConstraint:
         base = base.base_constraint
-    if getattr(base.check, "elementary", False) and (arrays := unseen((Tensor, Parameter), value)) is not None:
+    if getattr(base.check, "elementary", False) and (arrays := unseen(value)) is not None:
         (array,) = arrays
         number = {"f": (int, float), "i": (int,)}.get(array.dtype.kind, ())  # the types of bounds that are exact
         if (

@@ -68,3 +68,32 @@ def test_the_graph_has_one_node_for_each_layer_and_direction():
 def test_a_cell_with_input_of_another_dtype_raises(cell):
     with pytest.raises(RuntimeError, match=r"of one dtype, but got torch.float64 and torch.float32"):
         cell(2, 3)(torch.ones(1, 2, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("settings", [{}, {"num_layers": 2, "bidirectional": True}, {"bias": False}])
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_layers_without_a_graph_compute_the_same(kind, settings):
+    for dtype in (torch.float32, torch.float16):
+        layer = getattr(nn, kind)(2, 3, batch_first=True, dtype=dtype, **settings)
+        x = torch.rand(4, 1, 2).to(dtype)
+        with torch.no_grad():
+            out, states = layer(x)
+        expected, others = layer(x)
+        assert not out.requires_grad
+        assert out.stride() == expected.stride()
+        assert out.equal(expected.detach())
+        for state, other in zip(*((s,) if kind != "LSTM" else s for s in (states, others)), strict=True):
+            assert state.equal(other.detach())
+
+
+@pytest.mark.parametrize("grad_enabled", [False, True])
+def test_weights_of_another_size_raise_the_error_of_the_operation(grad_enabled):
+    x, h, w = torch.ones(1, 1, 2), torch.zeros(1, 1, 3), torch.ones(9, 3)
+    with torch.set_grad_enabled(grad_enabled), pytest.raises(RuntimeError, match=r"^Gru \(gru\(\)\): "):
+        torch.gru(x, h, [torch.ones(10, 2), w], False, 1, 0.0, False, False, False)
+
+
+def test_a_recorder_sees_the_layers_of_a_call_without_a_graph():
+    with torch.no_grad(), torch.record() as tape:
+        nn.GRU(2, 3, 2)(torch.ones(9, 1, 2))
+    assert str(tape).count("Gru") == 2

@@ -224,7 +224,7 @@ class MultiheadAttention(Module):
         masks = [mask for mask in (attn_mask, padding) if mask is not None]
         if masks:
             kinds = {mask.array.dtype for mask in masks}
-            if len(kinds) > 1 or not kinds <= {np.dtype(bool), query.array.dtype} or unseen((Tensor,), *masks) is None:
+            if len(kinds) > 1 or not kinds <= {np.dtype(bool), query.array.dtype} or unseen(*masks) is None:
                 return None
             if attn_mask is not None and (
                 attn_mask.array.shape not in ((length, keys), (batch * self.num_heads, length, keys))

@@ -14,13 +14,11 @@ from ...ops.attention import BLOCK_SCORES, Attention
 from ...ops.linalg.products import Linear
 from ...ops.normalization.group import LayerNorm
 from ...ops.support.bare import unseen
-from ...parameter import Parameter
-from ...tensor import Tensor
 
 
 def bare(*tensors: Any) -> list[Any] | None:
     """Return the arrays of Tensors of one dtype, float32 or float64; None for others or if operations are observed."""
-    arrays = unseen((Tensor, Parameter), *tensors)
+    arrays = unseen(*tensors)
     if arrays is None or arrays[0].dtype.char not in "fd" or any(x.dtype is not arrays[0].dtype for x in arrays):
         return None
     return arrays

@@ -225,7 +225,7 @@ class RNNBase(_Recurrent):
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Raise if the dtype or the shape of a batched or packed input doesn't fit."""
-        weight = self._flat_weights[0]
+        weight = getattr(self, self._all_weights[0][0])
         if input.dtype != weight.dtype:
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "

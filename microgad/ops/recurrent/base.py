@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
@@ -114,10 +115,16 @@ def resized(states: Any, now: Any, count: int) -> Any:
 def check_dtypes(op: str, input: Any, *others: Any) -> None:
     """Raise DtypeError if a state or a weight does not have the input's dtype."""
     for x in others:
-        if x is not None and x.dtype != input.dtype:
+        if x is not None and x.array.dtype is not input.array.dtype and x.dtype != input.dtype:
             raise DtypeError(
                 f"{op}: expected input, states and weights of one dtype, but got {input.dtype} and {x.dtype}"
             )
+
+
+@functools.lru_cache(maxsize=16)
+def repeated(values: tuple[float, ...], size: int, dtype: Any) -> Any:
+    """Return a number for each gate, each `size` times, on the CPU. It is the same array at each call: don't write."""
+    return np.repeat(np.array(values, dtype), size)
 
 
 def flatten_rows(x: Any) -> Any:

@@ -4,7 +4,7 @@ import numpy as np
 
 from ... import backend
 from ..elementwise import Sigmoid
-from .base import Recurrent, flatten_rows, project_inputs, resized
+from .base import Recurrent, flatten_rows, project_inputs, repeated, resized
 
 
 class Gru(Recurrent):
@@ -19,7 +19,7 @@ class Gru(Recurrent):
         self.check_sizes(input, hx)
         h, size = hx.copy(), hx.shape[-1]
         # σ(z) = (1 + tanh(z/2)) / 2
-        scale = backend.like(np.repeat((0.5, 0.5, 1.0), size), w_hh, w_hh.dtype)
+        scale = backend.like(repeated((0.5, 0.5, 1.0), size, w_hh.dtype), w_hh)
         whole = half = np.full_like(h, 0.5, shape=(len(h), 2 * size))  # an array is faster than a number
         self.gates = project_inputs(input, w_ih, b_ih)
         bias = 0

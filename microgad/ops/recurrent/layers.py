@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Sequence
 from typing import Any
 
-from ... import function
+import numpy as np
+
+from ... import errors, function
 from ...errors import DtypeError, ShapeError
 from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Tensor
 from ..dropout import dropout
 from ..movement import cat, stack, unbind
+from ..support.bare import unrecorded
 from .base import Recurrent, check_dtypes
 from .gru import Gru
 from .lstm import Lstm
@@ -127,23 +132,42 @@ def _run_layers(
                 f"is {tuple(state.shape)}"
             )
     check_dtypes(op, x, *hx, *params)
-    states = list(zip(*map(unbind, hx), strict=True))
+    drops = given["dropout"] if given["train"] and layers > 1 else 0.0
+    run = functools.partial(_each_layer, cls, batch_sizes=sizes, settings=settings)
+    found: Sequence[Any] | None = None
+    wide = x.array.dtype.char in "fd"  # operations compute float16 in float32
+    if wide and not drops and (arrays := unrecorded(x, *hx, *params)) is not None:
+        with contextlib.suppress(*errors.FROM_FORWARD):  # the operations say what is wrong
+            parts = arrays[0], arrays[1 : 1 + len(hx)], arrays[1 + len(hx) :]
+            found = [*map(function.Tensor._wrap, run(*parts, each, biases, layers, directions))]
+    x, *last = found or run(x, hx, params, each, biases, layers, directions, drops)
+    if batch_first:
+        x = with_torch_name(f"TransposeBackward{int(cls is not Lstm)}", x.transpose(0, 1))
+    return x, *last
+
+
+def _each_layer(
+    cls: type[Recurrent], x: Any, hx: Sequence[Any], params: Sequence[Any], each: int, biases: int, layers: int,
+    directions: int, drops: float = 0.0, *, batch_sizes: tuple[int, ...], settings: dict[str, Any],
+) -> tuple[Any, ...]:  # fmt: skip
+    """Apply all layers to Tensors or to bare arrays; return the output and the final states."""
+    bare = not isinstance(x, function.Tensor)
+    split, join, joined_anew = (list, np.concatenate, np.stack) if bare else (unbind, cat, stack)
+    states = list(zip(*map(split, hx), strict=True))
     after = []
     for layer in range(layers):
         results = []
         for direction in range(directions):
             place = layer * directions + direction
-            mine = params[place * each : (place + 1) * each]
+            mine = [*params[place * each : (place + 1) * each]]
             if not biases:
                 mine[2:2] = None, None
             operands = (x, *states[place], *mine)
             operands += (None,) * (len(cls.inputs) - len(operands))  # for w_hr, if there is none
-            out, *last = cls.apply(*operands, batch_sizes=sizes, reverse=direction == 1, **settings)
+            out, *last = cls.apply(*operands, batch_sizes=batch_sizes, reverse=direction == 1, **settings)
             results.append(out)
             after.append(last)
-        x = results[0] if directions == 1 else cat(results, -1)
-        if given["dropout"] and given["train"] and layer < layers - 1:
-            x = dropout(x, given["dropout"])
-    if batch_first:
-        x = with_torch_name(f"TransposeBackward{int(cls is not Lstm)}", x.transpose(0, 1))
-    return x, *map(stack, zip(*after, strict=True))
+        x = results[0] if directions == 1 else join(results, -1)
+        if drops and layer < layers - 1:
+            x = dropout(x, drops)
+    return x, *map(joined_anew, zip(*after, strict=True))

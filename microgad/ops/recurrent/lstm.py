@@ -9,7 +9,7 @@ import numpy as np
 from ... import backend
 from ..elementwise import Sigmoid
 from ..linalg.products import Linear
-from .base import Recurrent, flatten_rows, project_inputs, resized
+from .base import Recurrent, flatten_rows, project_inputs, repeated, resized
 
 
 class Lstm(Recurrent):
@@ -24,7 +24,7 @@ class Lstm(Recurrent):
         self.check_sizes(input, hx, cx)
         h, c, size = hx.copy(), cx.copy(), cx.shape[-1]
         # σ(z) = (1 + tanh(z/2)) / 2, so one call of tanh computes all gates.
-        scale = backend.like(np.repeat((0.5, 0.5, 1.0, 0.5), size), w_hh, w_hh.dtype)
+        scale = backend.like(repeated((0.5, 0.5, 1.0, 0.5), size, w_hh.dtype), w_hh)
         self.gates = project_inputs(input, w_ih, b_ih, b_hh)
         self.gates *= scale
         affine = np.stack((scale, 1 - scale))[:, None].repeat(len(h), 1)  # like z, since short rows broadcast slowly

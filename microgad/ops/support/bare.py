@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from numpy import ndarray
 
-from ... import function, state, torch_function
+from ... import function, state
+from ...torch_function import has_torch_function, overrides_functions
 
 
 def bare(x: Any) -> Any:
@@ -15,16 +15,26 @@ def bare(x: Any) -> Any:
     return x.array if isinstance(x, function.Tensor) else x
 
 
-def unseen(kinds: Sequence[type], *tensors: Any) -> list[Any] | None:
-    """Return the arrays of Tensors of exactly these classes, if operations on the arrays can stand for operations.
+def unseen(*tensors: Any) -> list[Any] | None:
+    """Return the arrays of Tensors, if operations on the arrays can stand for operations on these.
 
-    None if an array isn't NumPy's own, or if anything sees each operation: an observer, `graph.fine`, a mode that
-    overrides functions. The caller makes sure that no gradient is wanted.
+    None if an array isn't NumPy's own, or if anything sees each operation: an observer, `graph.fine`, a class or mode
+    that overrides functions. The caller makes sure that no gradient is wanted.
     """
     for x in tensors:
-        if type(x) not in kinds or type(x.array) is not ndarray:
+        kind = type(x)
+        if kind is not function.Tensor and (not isinstance(x, function.Tensor) or overrides_functions(kind)):
+            return None
+        if type(x.array) is not ndarray:
             return None
     now = state.current()
-    if now.observer is not None or now.fine is not None or torch_function.has_torch_function(()):
+    if now.observer is not None or now.fine is not None or has_torch_function(()):
         return None
     return [x.array for x in tensors]
+
+
+def unrecorded(*tensors: Any) -> list[Any] | None:
+    """Return the arrays of Tensors, as `unseen` does, if nothing is recorded of them."""
+    if state.current().grad_enabled and any(x.requires_grad for x in tensors):
+        return None
+    return unseen(*tensors)
