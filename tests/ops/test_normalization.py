@@ -178,7 +178,7 @@ def test_the_default_eps_of_rms_norm_for_float16_is_that_of_float32():
     np.testing.assert_array_equal(F.rms_norm(x, (3,)).array, F.rms_norm(x.float(), (3,)).half().array)
 
 
-@pytest.mark.parametrize("shape", [(3, 5, 4, 6), (2, 3, 2, 3, 4), (40, 7, 20, 20)])
+@pytest.mark.parametrize("shape", [(3, 5, 4, 6), (2, 9, 2, 3, 4), (40, 12, 20, 20), (1, 12, 79, 83)])
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("grad_too", [True, False])
 def test_batch_norm_in_channels_last_is_that_of_a_contiguous_input(shape, training, grad_too):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...fast_reductions import fast_sum
+from ...fast_reductions.products import ones
 from ...function import Function
 from ...function.half import HALF
 from ...function.naming import with_torch_name
@@ -18,38 +20,55 @@ from ...type_aliases import Tensor
 from ..linalg.common import check_halves
 from ..reduction.sums import channel_sums
 from ..support import layouts
-from ..support.blocks import batch_blocks
+from ..support.blocks import batch_blocks, unbuffered_runs
 from ..support.spelling import tensors_only
 from .channels import (
+    LONG_RUN,
     channel_size,
     check_channels,
     column,
     flatten,
+    from_places,
     in_rows_of_channels,
     is_mixed_half,
     per_channel,
+    places,
     size_rule,
 )  # fmt: skip
 from .group import MANY_ROWS, GroupNorm, apply_norm
 
+SMALL = 1 << 16  # elements for which repeating the channels' values takes longer than short loops
+
 
 def _rows(x: Any, like: Any) -> Any:
-    """Flatten (N, C, ...) to (N, C, P), or to (N · P, C, 1) where `like` is dense with its many channels last."""
-    return layouts.moveaxis(x, 1, -1).reshape(-1, x.shape[1], 1) if in_rows_of_channels(like) else flatten(x)
+    """Flatten (N, C, ...) to (N, C, P), or by `places` to (n, k · C, 1) if `like` is dense with many channels last."""
+    if not in_rows_of_channels(like):
+        return flatten(x)
+    return places(x, 1, LONG_RUN if x.size > SMALL else 1)[0][..., None]
 
 
 def _unflattened(rows: Any, like: Any) -> Any:
     """Undo `_rows`: a view."""
-    if not in_rows_of_channels(like):
-        return rows.reshape(like.shape)
-    return layouts.moveaxis(rows.reshape((len(like), *like.shape[2:], like.shape[1])), -1, 1)
+    return from_places(rows, like) if in_rows_of_channels(like) else rows.reshape(like.shape)
+
+
+def _unbuffered(x: Any) -> AbstractContextManager[None]:
+    """Return the context for arithmetic of `_rows` with the channels' values: see `blocks.unbuffered`."""
+    return unbuffered_runs(x.shape[1] if type(x) is np.ndarray and x.shape[2] == 1 and x.size > SMALL else 0)
 
 
 def _sums(a: Any, b: Any = None) -> Any:
     """Sum a, or a · b, over everything but the channels: bare (N, C, P) -> (C)."""
-    if a.shape[2] > 1 or len(a) < MANY_ROWS:
+    if a.shape[2] > 1:
         return np.einsum("ncp->c", a) if b is None else np.einsum("ncp,ncp->c", a, b)
-    return fast_sum(a if b is None else a * b, (0, 2), False)
+    if len(a) >= MANY_ROWS:
+        return fast_sum(a if b is None else a * b, (0, 2), False)
+    return ones(len(a), a) @ a[..., 0] if b is None else np.einsum("ncp,ncp->c", a, b)
+
+
+def _of_channels(sums: Any, c: int) -> Any:
+    """Sum those of k places side by side: (k · C) -> (C)."""
+    return sums if len(sums) == c else sums.reshape(-1, c).sum(0)
 
 
 class BatchNorm(Function):
@@ -67,42 +86,43 @@ class BatchNorm(Function):
         if count == 1:
             raise ShapeError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
         count = count or 1
-        x = _rows(input, input)
+        x, c = _rows(input, input), input.shape[1]
         centered = np.empty_like(x, order="C")
-        mean = _sums(x) / count
-        np.subtract(x, per_channel(mean, x), out=centered)
-        # The rounding error of the mean (the corrected two-pass algorithm; Chan, Golub and LeVeque, 1983).
-        rest = _sums(centered) / count
-        var = _sums(centered, centered) / count - rest * rest
-        std = np.sqrt(var + self.eps)
-        self.mean = np.where(np.isinf(mean), mean, mean + rest)
-        self.inv_std = np.where(std == 0, 0, 1 / std)  # a constant channel gives 0 even if eps is 0
-        scale = self.inv_std if weight is None else self.inv_std * weight
-        centered *= per_channel(scale, x)
-        centered += per_channel(-rest * scale if bias is None else bias - rest * scale, x)
+        with _unbuffered(x):
+            mean = _of_channels(_sums(x), c) / count
+            np.subtract(x, per_channel(mean, x), out=centered)
+            # The rounding error of the mean (the corrected two-pass algorithm; Chan, Golub and LeVeque, 1983).
+            rest = _of_channels(_sums(centered), c) / count
+            var = _of_channels(_sums(centered, centered), c) / count - rest * rest
+            std = np.sqrt(var + self.eps)
+            self.mean = np.where(np.isinf(mean), mean, mean + rest)
+            self.inv_std = np.where(std == 0, 0, 1 / std)  # a constant channel gives 0 even if eps is 0
+            scale = self.inv_std if weight is None else self.inv_std * weight
+            centered *= per_channel(scale, x)
+            centered += per_channel(-rest * scale if bias is None else bias - rest * scale, x)
         out = _unflattened(centered, input)
         return layouts.match_memory_format(out, layouts.normalize_channels_last(input)), self.mean, var
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_out, grad_mean, grad_var = grad
         x, g, count = _rows(input, input), _rows(grad_out, input), channel_size(input) or 1
-        centered, grad_weight = np.empty_like(x, order="C"), np.zeros_like(mean)
+        centered, products = np.empty_like(x, order="C"), np.zeros_like(x, shape=x.shape[1:2])
         parts = list(batch_blocks(x, x.shape[1] or 1, x.shape[2]))
         shift = per_channel(mean, x)
-        for part in parts:
-            channels = part[1]
-            np.subtract(x[part], shift[channels], out=centered[part])
-            grad_weight[channels] += _sums(g[part], centered[part])
-        grad_weight *= inv_std
-        grad_bias = _sums(g)
-        scale = inv_std if weight is None else inv_std * weight
-        factor = per_channel((2 * grad_var - scale * grad_weight * inv_std) / count, x)
-        shift, scale = per_channel((grad_mean - scale * grad_bias) / count, x), per_channel(scale, x)
-        for part in parts:
-            out, channels = centered[part], part[1]
-            out *= factor[channels]
-            out += shift[channels]
-            out += g[part] * scale[channels]
+        with _unbuffered(x):
+            for part in parts:
+                channels = part[1]
+                np.subtract(x[part], shift[channels], out=centered[part])
+                products[channels] += _sums(g[part], centered[part])
+            grad_weight, grad_bias = _of_channels(products, len(mean)) * inv_std, _of_channels(_sums(g), len(mean))
+            scale = inv_std if weight is None else inv_std * weight
+            factor = per_channel((2 * grad_var - scale * grad_weight * inv_std) / count, x)
+            shift, scale = per_channel((grad_mean - scale * grad_bias) / count, x), per_channel(scale, x)
+            for part in parts:
+                out, channels = centered[part], part[1]
+                out *= factor[channels]
+                out += shift[channels]
+                out += g[part] * scale[channels]
         in_rows = input.ndim > 3 and layouts.dense_channels_last(input)  # PyTorch's gradient of (N, C, L) is contiguous
         grad_input = layouts.in_format(_unflattened(centered, input), in_rows)
         gradients = (grad_input, grad_weight, grad_bias)
@@ -131,8 +151,9 @@ class FixedBatchNorm(Function):
         check_channels(input, running_mean=mean, running_var=var, weight=weight, bias=bias)
         scale = self._scale(var, weight)
         x = _rows(input, input)
-        out = x * per_channel(scale, x)
-        out += per_channel(-mean * scale if bias is None else bias - mean * scale, x)
+        with _unbuffered(x):
+            out = x * per_channel(scale, x)
+            out += per_channel(-mean * scale if bias is None else bias - mean * scale, x)
         return layouts.match_memory_format(_unflattened(out, input), layouts.normalize_channels_last(input))
 
     def grad_input(self, grad, var, weight):

@@ -13,6 +13,7 @@ from ..support import layouts
 
 SINGLE = np.dtype(np.float32)
 FEW_CHANNELS = 8  # for which NumPy's loops over the channels of each place would take longer than transposing
+LONG_RUN = 1 << 12  # numbers of a loop that is no faster for more
 FEW = 5000  # numbers that are not worth a repetition of the channels' values
 
 
@@ -54,6 +55,19 @@ def in_rows_of_channels(x: Any) -> bool:
     return x.shape[1] > FEW_CHANNELS and layouts.dense_channels_last(x)
 
 
+def places(x: Any, images: int, most: int = LONG_RUN) -> Any:
+    """Reshape (N, C, ...) to (images, P / k, k · C): the channels of k places side by side make NumPy's loops long."""
+    x, c = layouts.moveaxis(x, 1, -1), x.shape[1]
+    count = x.size // (images * c)
+    k = next(k for k in range(max(1, most // c), 0, -1) if count % k == 0)
+    return x.reshape(images, count // k, k * c)
+
+
+def from_places(x: Any, like: Any) -> Any:
+    """Undo `places`: a view."""
+    return layouts.moveaxis(x.reshape((len(like), *like.shape[2:], like.shape[1])), -1, 1)
+
+
 def column(x: Any, like: Any) -> Any:
     """Reshape (C) to (C, 1, ...), which broadcasts with `like`, (N, C, ...)."""
     return x.reshape((-1, *(1,) * (like.ndim - 2)))
@@ -63,10 +77,13 @@ def per_channel(values: Any, x: Any) -> Any:
     """Reshape (C) so that it broadcasts with x: to (C) for (N, C), and to (C, 1) or (C, P) for (N, C, P).
 
     For short rows of many images the values are repeated, (C, P): to start a row takes NumPy as long as 1000 numbers.
+    They are repeated for `places`, (n, k · C, 1), too.
     """
     if x.ndim == 2:
         return values
     n, c, p = x.shape
+    if c > len(values):
+        return np.tile(values, c // len(values))[:, None]
     if type(x) is not np.ndarray or x.size < FEW or n < 4 or not 1 < p <= 1 << 12 or c * p > 1 << 18:
         return values[:, None]
     return np.repeat(values, p).reshape(c, p)

@@ -20,10 +20,9 @@ from ...type_aliases import Tensor
 from ..support import layouts
 from ..support.blocks import unbuffered, unbuffered_runs
 from ..support.spelling import tensors_only
-from .channels import column, in_rows_of_channels, is_mixed_half, per_channel
+from .channels import column, from_places, in_rows_of_channels, is_mixed_half, per_channel, places
 
 BLOCK = 1 << 18  # elements that stay in the cache
-LONG_RUN = 1 << 12  # numbers of a loop that is no faster for more
 MANY_ROWS = 1 << 12  # numbers that one product sums or einsum adds in turn: more would cost digits
 
 
@@ -39,10 +38,10 @@ class GroupNorm(Function):
 
     def forward(self, input, weight, bias):
         if self._has_places(input):
-            x = _places(input)
+            x = places(input, len(input))
             with unbuffered_runs(x.shape[2]):
                 out = self._forward_by_places(x, weight, bias)
-            return layouts.match_memory_format(_from_places(out, input), input)
+            return layouts.match_memory_format(from_places(out, input), input)
         result = np.empty_like(input, order="C")
         x, out, viewed = self._rows(input), self._rows(result), result.reshape(self.view)
         weight = None if weight is None else per_channel(weight.reshape(-1), viewed)
@@ -78,10 +77,10 @@ class GroupNorm(Function):
 
     def backward(self, grad, input, weight, mean, inv_std):
         if self._has_places(input):
-            x = _places(input)
+            x = places(input, len(input))
             with unbuffered_runs(x.shape[2]):
-                out, *gradients = self._backward_by_places(_places(grad), x, weight, mean, inv_std)
-            whole = layouts.in_format(_from_places(out, input), input.ndim > 3) if self.needs[0] else None
+                out, *gradients = self._backward_by_places(places(grad, len(grad)), x, weight, mean, inv_std)
+            whole = layouts.in_format(from_places(out, input), input.ndim > 3) if self.needs[0] else None
             return (whole, *gradients)
         grad_input = np.empty_like(input, order="C")
         x, g, out = (self._rows(a) for a in (input, grad, grad_input))
@@ -120,11 +119,11 @@ class GroupNorm(Function):
             yield slice(group * i, group * (i + count)), slice(i, i + count)
 
     def _has_places(self, input: Any) -> bool:
-        """Whether the channels lie innermost in memory, and are enough for `_places` to be faster than transposing."""
+        """Whether the channels lie innermost in memory, and are enough for `places` to be faster than transposing."""
         return len(self.view) == 3 and input.size >= layouts.LARGE and in_rows_of_channels(input)
 
     def _forward_by_places(self, x: Any, weight: Any, bias: Any) -> Any:
-        """`forward` of `_places`: it sums each channel, and then the channels of each group."""
+        """`forward` of `places`: it sums each channel, and then the channels of each group."""
         out, size = np.empty_like(x), math.prod(self.view) // self.rows
         self.mean = np.empty_like(x, shape=(self.rows, 1))
         self.inv_std = np.empty_like(self.mean)
@@ -147,7 +146,7 @@ class GroupNorm(Function):
         return out
 
     def _backward_by_places(self, g: Any, x: Any, weight: Any, mean: Any, inv_std: Any) -> tuple[Any, ...]:
-        """`backward` of `_places`."""
+        """`backward` of `places`."""
         out, size = np.empty_like(x), math.prod(self.view) // self.rows
         sums, dots = (np.empty_like(x, shape=self.view[:2]) for _ in range(2))
         wide = None if weight is None else np.tile(weight, x.shape[2] // len(weight))
@@ -171,7 +170,7 @@ class GroupNorm(Function):
         return (out, *grads)
 
     def _of_channels(self, a: Any, b: Any = None) -> Any:
-        """Sum a, or a · b, over the places, `_places` of (n, C, ...) -> (n, C)."""
+        """Sum a, or a · b, over the places, `places` of (n, C, ...) -> (n, C)."""
         if a.shape[1] > MANY_ROWS:
             sums = fast_sum(a if b is None else a * b, 1, False)
         else:
@@ -231,19 +230,6 @@ def _mean(x: Any) -> Any:
     sums = x @ ones(x.shape[1], x)
     sums /= x.shape[1] or 1
     return sums[:, None]
-
-
-def _places(x: Any) -> Any:
-    """Reshape (N, C, ...) to (N, P / k, k · C): the channels of k places side by side make NumPy's loops long."""
-    x = layouts.moveaxis(x, 1, -1)
-    places, c = math.prod(x.shape[1:-1]), x.shape[-1]
-    k = next(k for k in range(max(1, LONG_RUN // c), 0, -1) if places % k == 0)
-    return x.reshape(len(x), places // k, k * c)
-
-
-def _from_places(x: Any, like: Any) -> Any:
-    """Undo `_places`: a view."""
-    return layouts.moveaxis(x.reshape((len(like), *like.shape[2:], like.shape[1])), -1, 1)
 
 
 def _by_channel(a: Any, b: Any = None) -> Any:
