@@ -144,7 +144,7 @@ class DotWriter:
     def measured(self, box: Box) -> list[str]:
         """Return the line with a box's value on the color scale, unless it is shown anyway, and one of marks inside."""
         lines = []
-        drawn = {x.number for x in (*box.ops, *box.sources)}
+        drawn = {op.number for op in box.ops} | {source.number for source in box.sources}
         if others := [self.sketch.tape[number] for number in self.marked.get(box, ()) if number not in drawn]:
             where = dict.fromkeys(x.path or x.name if isinstance(x, Op) else x.name for x in others)
             lines.append(f"marked: {text.spread(where)}")

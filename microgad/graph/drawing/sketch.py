@@ -317,9 +317,9 @@ class Sketch:
 
     def repetitions_of(self, box: Box) -> Iterator[Box]:
         """Iterate over boxes with what a box stands for: what it shows, and each later repetition of that."""
-        columns = zip_longest(*map(self.drawn_as, [*box.ops, *box.sources]))
-        for entries in columns:
-            ops, sources = ([x for x in entries if isinstance(x, cls)] for cls in (Op, Source))
+        shown: list[Op | Source] = [*box.ops, *box.sources]
+        for entries in zip_longest(*map(self.drawn_as, shown)):
+            ops, sources = [x for x in entries if isinstance(x, Op)], [x for x in entries if isinstance(x, Source)]
             yield Box(box.name, box.kind, box.title, ops, sources)
 
     @cached_property

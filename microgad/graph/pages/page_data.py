@@ -150,7 +150,7 @@ class GroupTree:
         return place
 
     def group_repetitions(self, made: dict[str, Any], members: Sequence[Member]) -> None:
-        """Make a group of each run among the members, such as the steps of a recurrent layer, and of each time in it."""
+        """Make a group of each run among the members, such as the steps of a recurrent layer, and one of each time."""
         items, found = made["items"], []
         numbers = list(map(self.structure.id_of, members))
         for start, length, times, rest in find_runs(numbers, [isinstance(member, ModuleCall) for member in members]):

@@ -123,7 +123,7 @@ class Again:
 
     def make(self, call: Call) -> None:
         """Make a call again for the settings of its operations, and for the Tensors that it returns."""
-        changed = _names([self.tape[read.number] for read in call.reads if self.differs(read)])
+        changed = _names([self.tape[read.number] for read in call.reads if self.differs(read)]) or "edited results"
         where = f"{call.name}()" + (f" ({call.path})" if call.path else "")
         if call.function is None:
             raise GraphError(
@@ -131,7 +131,11 @@ class Again:
                 "draws from a Generator of the program, or the tape is from a file"
             )
         steps = _Steps(self.tape, call.ops, self.edits)
-        args, kwargs = (tree_map(lambda x: self.given(call, x), x) for x in (call.args, call.kwargs))
+        tensors = {x: self.given(call, x) for x in call.reads}  # one that is given twice is the same again
+        args, kwargs = (
+            tree_map(lambda x: tensors[x] if isinstance(x, Read) else self.given(call, x), tree)
+            for tree in (call.args, call.kwargs)
+        )
         with fork_rng(enabled=call.random is not None):
             if call.random is not None:
                 default_generator.set_state(call.random)
@@ -191,8 +195,9 @@ class _Steps(state.Observer):
         number = self.numbers[len(self.found)] if len(self.found) < len(self.numbers) else None
         self.found.append(_Step(node, inputs))
         if number is not None and number in self.edits:
-            for x in out if type(out) is tuple else (out,):
-                x.array = _edited(x.detach(), self.edits[number]).array
+            with state.scope(observer=None, grad_enabled=False):  # what an edit computes is no part of the call
+                for x in out if type(out) is tuple else (out,):
+                    x.array = _edited(x.detach(), self.edits[number]).array
 
 
 def _replaced(value: Any, path: list[Any], array: Any) -> Any:
