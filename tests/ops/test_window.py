@@ -79,16 +79,16 @@ def in_rows(x):
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
 
 
-@pytest.fixture(params=["planes", "rows of channels", "rows of channels, small blocks"])
+@pytest.fixture(params=["planes", "small planes", "rows of channels", "rows of channels, small blocks"])
 def layout(request, monkeypatch):
-    """How images lie in memory. In rows of channels they are then convolved by rows."""
+    """How images lie in memory. In rows of channels they are then convolved by rows; of small planes, the weight's."""
     if request.param == "planes":
         return np.ascontiguousarray
     for name, number in (("MANY_FILTERS", 1), ("MANY_CHANNELS", 1), ("LONG_WINDOW", 1000)):
         monkeypatch.setattr(conv_rows, name, number)
     if "small" in request.param:
         monkeypatch.setattr(conv_rows, "batch_blocks", lambda x, rows, n: batch_blocks(x, rows, 1000 * n))
-    return in_rows
+    return np.ascontiguousarray if "planes" in request.param else in_rows
 
 
 @pytest.mark.parametrize(("x", "weight", "settings"), SHAPES.values(), ids=SHAPES)

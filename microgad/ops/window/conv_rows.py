@@ -19,6 +19,7 @@ from .unfold import padded, windows
 
 MANY_FILTERS = 32  # for which, or for more, products by rows are faster
 MANY_CHANNELS = 16  # the same of the gradient of x
+SMALL_PLANE = 64  # cells, whose copies into rows take less time than they save
 LONG_WINDOW = 640  # numbers of a window: of longer ones a block has too few for a fast product
 
 
@@ -35,13 +36,21 @@ def transposed_rows_pay(y: Any, c: int, window: Window, groups: int) -> bool:
 
 
 def weight_rows_pay(x: Any, o: int, window: Window, groups: int) -> bool:
-    """Whether `weight_by_rows` is faster."""
-    return _in_rows(x, window, groups) and (o >= MANY_FILTERS or max(window.kernel) == 1)
+    """Whether `weight_by_rows` is faster: for many channels of small planes even if they must be copied into rows."""
+    one_cell, many = max(window.kernel) == 1, o >= MANY_FILTERS
+    if many and not one_cell and x.shape[1] >= MANY_FILTERS and math.prod(window.size) <= SMALL_PLANE:
+        return _has_many_windows(x, window, groups)
+    return _in_rows(x, window, groups) and (many or one_cell)
 
 
 def _in_rows(x: Any, window: Window, groups: int) -> bool:
-    """Whether x is of images in rows of channels, without groups, and a block has enough windows for a product."""
-    if groups > 1 or x.ndim != 4 or not dense_channels_last(x):
+    """Whether `_has_many_windows`, in rows of channels."""
+    return _has_many_windows(x, window, groups) and dense_channels_last(x)
+
+
+def _has_many_windows(x: Any, window: Window, groups: int) -> bool:
+    """Whether x is of images on the CPU, without groups, and a block has enough windows for a fast product."""
+    if groups > 1 or x.ndim != 4 or type(x) is not np.ndarray:
         return False
     area = math.prod(window.kernel)
     return area == 1 or x.shape[1] * area <= LONG_WINDOW
@@ -70,12 +79,14 @@ def correlate_rows(x: Any, weight: Any, bias: Any, window: Window) -> Any:
 def weight_by_rows(y: Any, x: Any, window: Window, affine: bool) -> tuple[Any, Any]:
     """Compute `weight_gradient`."""
     o, c = y.shape[1], x.shape[1]
-    y = contiguous(moveaxis(y, 1, -1))
     weight = np.zeros_like(x, shape=(o, math.prod(window.kernel) * c), order="C")
     bias = np.zeros_like(x, shape=(o,)) if affine else None
-    for block, rows in row_blocks(x, window):
-        grad = y[block].reshape(len(rows), o)
-        weight += grad.T @ rows
-        if affine:
-            bias += fast_sum(grad, 0, False)
+    numbers = math.prod(x.shape[1:]) + math.prod(y.shape[1:])
+    for images, _ in batch_blocks(x, 1, numbers // 8):  # some 4 MB of x and y, which may be copied
+        inputs, grads = (contiguous(moveaxis(a[images], 1, -1)) for a in (x, y))
+        for block, rows in row_blocks(moveaxis(inputs, -1, 1), window):
+            grad = grads[block].reshape(len(rows), o)
+            weight += grad.T @ rows
+            if affine:
+                bias += fast_sum(grad, 0, False)
     return contiguous(moveaxis(weight.reshape(o, *window.kernel, c), -1, 1)), bias
