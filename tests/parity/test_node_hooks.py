@@ -513,5 +513,5 @@ def hooks_of_writes_of_numbers(t, nn):
         write(y)
         y.grad_fn.register_hook(lambda inputs, outputs: seen.append((inputs, outputs)))
         y.sum().backward()
-        seen += [(y.grad_fn.name(), [node and node.name() for node, _ in y.grad_fn.next_functions])]
+        seen.append((y.grad_fn.name(), [node and node.name() for node, _ in y.grad_fn.next_functions]))
     return seen
