@@ -45,7 +45,7 @@ BY_POSITION += r"keyword-only. A setting, as in apply\(x, {0}=...\), is read as 
             "Op.grad_x is no derivative: forward's inputs are y; x, its first parameter, is the node, named self",
         ),
         *[
-            ({"forward": double, name: grad_x}, f"Op.{name} is no derivative: .* are x, and the derivative by x is called")
+            ({"forward": double, name: grad_x}, f"Op.{name} is no derivative: .*, and the derivative by x is called")
             for name in ("grad_X", "gradx", "grad", "Grad_x", "gradient_x")
         ],
         ({"forward": staticmethod(double)}, r"Op: forward is a method.* with ctx, is autograd.Function"),

@@ -116,9 +116,10 @@ def check_derivatives(cls: type[Function]) -> None:
 
 def _nearly_derivative(name: str, cls: type[Function]) -> bool:
     """Whether a method is called almost as a derivative, as gradx or gradient_x: it would never be called."""
-    found = re.fullmatch("grad(?:ient)?s?_?(.*)", name.lower())
-    of = {"", *(x.replace("_", "").lower() for x in cls.inputs)}
-    return found is not None and inspect.isfunction(vars(cls)[name]) and found[1].replace("_", "") in of
+    if not name.lower().startswith("grad") or not inspect.isfunction(vars(cls)[name]):
+        return False
+    of = name.lower()[4:].removeprefix("ient").removeprefix("s").replace("_", "")
+    return not of or of in [x.replace("_", "").lower() for x in cls.inputs]
 
 
 # What is found out only when a Function is applied:

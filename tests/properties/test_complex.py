@@ -36,7 +36,7 @@ def test_complex_numbers_from_two_real_tensors(draw):
 
 @checks(ops.ViewAsComplex, ops.ViewAsReal)
 def test_pairs_as_complex_numbers(draw):
-    x = draw(tensors(draw(st.sampled_from([(2,), (3, 2), (2, 0, 2)])), requires_grad=True, layout="C"))
+    x = draw(tensors(draw(st.sampled_from([(2,), (3, 2), (2, 0, 2)])), requires_grad=True, layout="contiguous"))
 
     def squared(x):
         z = torch.view_as_complex(x.contiguous())

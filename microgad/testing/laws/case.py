@@ -208,10 +208,10 @@ class Case:
         if not self.outs:
             kinds = dict.fromkeys(f"a result is {y.dtype}" for y in self.results)
             return f"{', '.join(kinds)}, which has no derivative"
-        if not sum(x.array.size for x in self.wanted) * sum(y.array.size for y in self.outs):
-            return "inputs or results have no elements"
+        if not any(x.array.size for x in self.wanted):
+            return "the inputs have no elements"
         known = [g for g in self.gradients if g is not None]
-        finite = any(np.isfinite(y.array).any() for y in self.outs) and (
+        finite = any(np.isfinite(y.array).any() or not y.array.size for y in self.outs) and (
             len(known) < len(self.gradients) or any(np.isfinite(g).any() for g in known)
         )
         return "" if finite else "the results or their derivatives aren't finite"
