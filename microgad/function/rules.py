@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dis  # NumPy has loaded it already
 import inspect
-import re
 from collections.abc import Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any
