@@ -14,6 +14,7 @@ from .memory_layout import elsewhere, has_gaps, memory_of
 
 LONG_ROW = 1 << 9  # bytes of a row for which NumPy copies almost as fast as it can
 MANY_ROWS = 1 << 9  # rows that repay the time to see them as items
+MANY_BYTES = 1 << 16  # of an array that repays a loop over strips
 WORDS = frozenset((2, 4, 8, 16))  # bytes of an item that NumPy copies as a number, which takes a fifth of the time
 
 
@@ -76,10 +77,13 @@ def faster_copy(x: np.ndarray, steps: tuple[int, ...] | None = None) -> Callable
     longer. Many rows of a few bytes are copied column by column, in a tenth to half of the time, since NumPy starts a
     loop for each row; or as single items, if these are of a size that NumPy copies as a number, or not so short.
     """
-    if x.ndim < 2 or x.size < 2 * MANY_ROWS:
+    if (size := x.size) < 2 * MANY_ROWS or x.ndim < 2:
         return None
-    n, step = x.shape[-1], x.strides[-1]
-    joined = x.strides[-2] == n * step  # NumPy sees rows that follow each other as one
+    if size < MANY_ROWS * (n := x.shape[-1]) and x.nbytes < MANY_BYTES:
+        return None
+    own = x.strides
+    step = own[-1]
+    joined = own[-2] == n * step  # NumPy sees rows that follow each other as one
     if steps is not None:
         if steps[-1] != x.itemsize:  # NumPy copies along another axis
             return None
@@ -88,7 +92,7 @@ def faster_copy(x: np.ndarray, steps: tuple[int, ...] | None = None) -> Callable
         return _copy_items if step == x.itemsize and n * step in WORDS else _copy_columns
     if step == x.itemsize:
         return _copy_items if not joined and _has_short_rows(x) else None
-    if x.nbytes < 1 << 16 or step < 1024 or step % 512 or n**2 > 100 * x.size:
+    if x.nbytes < MANY_BYTES or step < 1024 or step % 512 or n**2 > 100 * x.size:
         return None
     return _copy_strips
 
