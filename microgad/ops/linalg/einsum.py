@@ -46,8 +46,9 @@ class Contract(Function):
         summed = [label for label in a_labels if label not in out_labels]
         if not summed:
             a, b = _align(out_labels, a_labels, a), _align(out_labels, b_labels, b)
-            in_rows = a.flags.c_contiguous and b.flags.c_contiguous  # then so is the product, at once
-            return a * b if in_rows else laid_out_as_operands(a * b, (a, b))
+            out = a * b
+            in_rows = a.flags.c_contiguous and b.flags.c_contiguous and 1 not in out.shape  # so is the product
+            return out if in_rows else laid_out_as_operands(out, (a, b))
         check_not_bool(a)
         batch = [label for label in out_labels if label in a_labels and label in b_labels]
         left = [label for label in out_labels if label not in b_labels]
