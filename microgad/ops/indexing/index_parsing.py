@@ -24,15 +24,19 @@ INTEGERS = (INT64, np.dtype(np.int32))
 
 
 def plain_index(index: Any) -> tuple[Any, ...] | None:
-    """Return an index of numbers, new axes and slices with such bounds as a tuple for arrays, or None for others."""
+    """Return an index of numbers, new axes, slices with such bounds and one ... as a tuple for arrays, else None."""
     items = index if type(index) is tuple else (index,)
+    rest: tuple[Any, ...] = (...,)  # a view even where a single element is left
     for item in items:
         if type(item) is not int and item is not None:
+            if item is ... and rest:
+                rest = ()
+                continue
             if type(item) is not slice or item.step is not None:
                 return None
             if type(item.start) not in BOUNDS or type(item.stop) not in BOUNDS:
                 return None
-    return (*items, ...)  # a view even where a single element is left
+    return (*items, *rest)
 
 
 def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
@@ -41,8 +45,11 @@ def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
     uint8 counts as a mask, as in PyTorch. Raises IndexError for objects that are no index, for negative steps, and for
     masks whose shape differs from the dimensions that they index.
     """
-    if (plain := plain_index(index)) is not None:
-        return plain
+    return plain_index(index) or other_index(index, x, keep)
+
+
+def other_index(index: Any, x: Any, keep: bool) -> tuple[Any, ...]:
+    """`normalize_index` of an index that isn't plain."""
     items = [_item(item, x, keep) for item in (index if isinstance(index, tuple) else _as_tuple(index))]
     if not BASIC.issuperset(map(type, items)) and any(map(backend.is_array, items)):
         expanded = _expand_ellipsis(items, x.ndim) if len(items) > 1 else tuple(items)

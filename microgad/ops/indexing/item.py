@@ -28,7 +28,7 @@ from ..support.bare import bare
 from ..support.spelling import tensors_only
 from . import index_kernels
 from .index_kernels import is_basic, is_mask, unexpanded
-from .index_parsing import is_recorded, normalize_index, plain_index, refuse_uint8_fill, split_int_indices
+from .index_parsing import is_recorded, normalize_index, other_index, plain_index, refuse_uint8_fill, split_int_indices
 
 
 class GetItem(LinearMap):
@@ -210,7 +210,7 @@ def getitem(input: Tensor, index: Index) -> Tensor:
 
 
 def _getitem(input: Tensor, index: Any) -> Tensor:
-    index = normalize_index(index, input.array, is_recorded(input))
+    index = other_index(index, input.array, is_recorded(input))
     steps = None if is_basic(index) else split_int_indices(index)
     if steps is not None:
         input, index = GetItem.apply(input, index=steps[0]), steps[1]
