@@ -207,7 +207,6 @@ def swap_tensors_with_hooks(t, nn):
     return seen, a.grad, b.grad, c.grad
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_dlpack_shares_memory_in_both_directions():
     theirs = torch.arange(6.0).reshape(2, 3).t()
     ours = microgad.from_dlpack(theirs)
