@@ -80,6 +80,11 @@ def test_products_without_a_sum(equation):
         assert strides[0] == strides[1], turned
 
 
+def test_axes_of_one_element_keep_their_place_in_products():
+    strides = [t.einsum(",fac->caf", t.ones(()), t.ones(1, 3, 1)).stride() for t in (torch, microgad)]
+    assert strides[0] == strides[1]
+
+
 PER_MATRIX = {
     "det": lambda t, x: t.linalg.det(x),
     "slogdet": lambda t, x: t.linalg.slogdet(x),
