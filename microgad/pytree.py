@@ -56,27 +56,3 @@ def tree_map(func: Callable[[Any], Any], tree: Any) -> Any:
 def rebuilt(like: Any, parts: Sequence[Any]) -> Any:
     """Return a list, tuple or named tuple of the type of `like` with other parts."""
     return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
-
-
-def flatten_into(tree: Any, leaves: list[Any], kind: type) -> Callable[[Sequence[Any]], Any]:
-    """Append the leaves of type `kind` to the list `leaves`; return a function that rebuilds the tree from others.
-
-    Leaves of other types stay in the tree. No returned function calls itself: that cycle would keep the leaves alive.
-
-    >>> from microgad.pytree import flatten_into
-    >>> leaves = []
-    >>> rebuild = flatten_into({"a": (1, None)}, leaves, int)
-    >>> leaves, rebuild([2])
-    ([1], {'a': (2, None)})
-    """
-    if isinstance(tree, dict):
-        parts = {name: flatten_into(part, leaves, kind) for name, part in tree.items()}
-        return lambda found: type(tree)((name, rebuild(found)) for name, rebuild in parts.items())
-    if isinstance(tree, (tuple, list)):
-        rebuilds = [flatten_into(part, leaves, kind) for part in tree]
-        return lambda found: rebuilt(tree, [rebuild(found) for rebuild in rebuilds])
-    if not isinstance(tree, kind):
-        return lambda found: tree
-    index = len(leaves)
-    leaves.append(tree)
-    return lambda found: found[index]
