@@ -41,6 +41,8 @@ class Call:
     fresh: list[int]  # numbers of the sources that the operations inside read, and that come from the call
     results: dict[int, int] = field(default_factory=dict)  # which Tensor of the result -> number of its Source
     random: Any = None  # the default generator's state before the call, if it drew from it
+    derived: int | None = None  # number of the Op, where this is the call of its derivatives with the gradients `args`
+    wanted: list[bool] = field(default_factory=list)  # for which of its inputs these were computed
 
     @property
     def reads(self) -> list[Read]:

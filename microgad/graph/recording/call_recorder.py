@@ -25,6 +25,8 @@ class CallRecorder:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder, self.tape = recorder, recorder.tape
         self.loose: set[int] = set()  # numbers of the operations with arrays in their settings that have no Home
+        self.loose_derivatives = False  # whether operations in derivatives have arrays that were computed off the tape
+        self._start: tuple[int, int, Any] = (0, 0, None)  # lengths of the tape and its sources, gradient of the result
         self._depth = 0  # how many calls are being made, one inside the other
         self._owned: set[int] = set()  # numbers of the operations that belong to a Call
         self._made: set[int] = set()  # numbers of the sources that belong to one
@@ -82,6 +84,27 @@ class CallRecorder:
             self.recorder.homes.set(x.array, (call, i))
         tape.calls.append(call)
         return out
+
+    def begin_derivatives(self, grad: Any) -> None:
+        """Before the derivatives of an operation are computed under create_graph, note the gradient of its result."""
+        self.loose_derivatives, self._start = False, (len(self.tape), len(self.tape.sources), grad)
+
+    def end_derivatives(self, op: Op, gradients: list[Any]) -> None:
+        """Record the derivatives of an operation as a Call, if they computed arrays off the tape."""
+        (place, first, grad), self._start = self._start, (0, 0, None)
+        if not self.loose_derivatives:
+            return
+        ops = [x.number for x in self.tape.ops[place:]]
+        fresh = [x.number for x in self.tape.sources[first:] if x.number in self.tape.links]
+
+        def held(g: Any) -> Any:
+            return None if g is None else self._before(g) or self._after(g) or Tensor._wrap(strided_copy(g.array))
+
+        args = tree_map(held, grad), Read(op.number, 0, None, False)
+        wanted = [g is not None for g in gradients]
+        call = Call(None, f"derivative of {op.name}", place, op.path, True, ops, ops, args, {}, fresh)
+        call.derived, call.wanted = op.number, wanted
+        self.tape.calls.append(call)
 
     def _known(self, x: Tensor) -> bool:
         """Whether it is known where a Tensor's values come from."""

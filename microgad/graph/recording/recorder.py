@@ -228,6 +228,7 @@ class Recorder(state.Observer):
         if isinstance(found, tuple):  # the first to read a Tensor that a call made
             return Home(self.source("constant", array).number, "result", 0)
         if found is None and self.derived is not None and array not in self.homes:
+            self.call_recorder.loose_derivatives = True
             return Home(self.derived, "derived")
         return found
 
@@ -358,11 +359,13 @@ class Recorder(state.Observer):
         super().begin_backward(node, grad)
         parts = grad if type(grad) is tuple else (grad,)
         op = self.pass_recorder.op(node)
-        if op is not None and op.recipe is not None and any(isinstance(g, Tensor) for g in parts):
+        recorded = any(isinstance(g, Tensor) for g in parts)
+        if op is not None and op.recipe is not None and recorded and self.derived is None:
             self.derived = op.number
+            self.call_recorder.begin_derivatives(grad)
         if op is not None and self.options.stats:
             op.gradients = [None if g is None else stats_of(_bare(g)) for g in parts]
-        if op is not None and op.recipe is not None and not any(isinstance(g, Tensor) for g in parts):
+        if op is not None and op.recipe is not None and not recorded:
             self.pass_recorder.begin(node, grad)
         self.started = time.perf_counter()
 
@@ -370,10 +373,12 @@ class Recorder(state.Observer):
         """After a node's derivatives are computed, record the gradients of its inputs."""
         seconds = time.perf_counter() - self.started
         super().backward(node, gradients)
-        self.derived = None
         op = self.pass_recorder.op(node)
         if op is None:
             return
+        if self.derived == op.number:
+            self.derived = None
+            self.call_recorder.end_derivatives(op, gradients)
         if self.options.time:
             op.backward_seconds = (op.backward_seconds or 0.0) + seconds
         op.passes += 1
@@ -385,6 +390,11 @@ class Recorder(state.Observer):
             op.recipe.hooked |= isinstance(node.plan, HookedPlan)
             op.recipe.gradients.append([None if g is None else digest(_bare(g)) for g in gradients])
             self.pass_recorder.end(node, gradients)
+
+    def failed(self, node: Function) -> None:
+        """When a node's derivatives raised an error, forget that they are computed."""
+        super().failed(node)
+        self.derived = None
 
     def close(self) -> None:
         """At the end of the block, make results of the operations that no other operation reads.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ... import backend, engine, state
+from ...engine import walk
 from ...engine.paths import producer
 from ...errors import GraphError
 from ...function import Function
@@ -42,7 +43,7 @@ class Again:
         self.settings: dict[int, dict[str, Any]] = {}  # of the operations in calls that were made again
         self.inputs: dict[int, dict[int, Any]] = {}  # inputs of them that come from the call, by their positions
         links = [home for op in self.tape for _, home in op.recipe.links] + [*self.tape.links.values()]  # type: ignore[union-attr]
-        self.keeping = {home.number for home in links if home.role == "kept"}
+        self.keeping = {home.number for home in links if home.role in ("kept", "derived")}
         self.nodes: dict[int, Function] = {}  # of the operations of which something else reads what they keep
 
     def arrays(self, place: int, op: Op) -> dict[Any, Any]:
@@ -53,7 +54,7 @@ class Again:
         found: dict[Any, Any] = {("input", i): x for i, x in self.inputs.pop(op.number, {}).items()}
         for i, x in enumerate(op.inputs):
             home = self.tape.links.get(x.source) if x.source is not None else None
-            if home is not None and self.differs(home):
+            if home is not None and ("input", i) not in found and self.differs(home):
                 found["input", i] = Tensor._wrap(self.array(op, home))
         recipe = op.recipe
         assert recipe is not None
@@ -125,7 +126,8 @@ class Again:
         """Make a call again for the settings of its operations, and for the Tensors that it returns."""
         changed = _names([self.tape[read.number] for read in call.reads if self.differs(read)]) or "edited results"
         where = f"{call.name}()" + (f" ({call.path})" if call.path else "")
-        if call.function is None:
+        node = self.nodes.get(call.derived) if call.derived is not None else None
+        if call.function is None and node is None:
             raise GraphError(
                 f"replay: {where} depends on {changed}, which has other values here, and can't be called again: it "
                 "draws from a Generator of the program, or the tape is from a file"
@@ -139,8 +141,9 @@ class Again:
         with fork_rng(enabled=call.random is not None):
             if call.random is not None:
                 default_generator.set_state(call.random)
-            with state.scope(observer=steps, path=call.path, grad_enabled=call.grad_enabled):
-                out = call.function(*args, **kwargs)
+            deriving = call.derived is not None
+            with state.scope(observer=steps, path=call.path, grad_enabled=call.grad_enabled, deriving=deriving):
+                out = self.derivatives(node, call, args[0]) if node is not None else call.function(*args, **kwargs)
         ops = [self.tape[number] for number in call.ops]
         if [x.function for x in steps.found] != [op.recipe.function for op in ops]:
             now, before = ", ".join(x.function.__name__ for x in steps.found), ", ".join(op.name for op in ops)
@@ -157,6 +160,11 @@ class Again:
         for i, number in call.results.items():
             self.replaying.made[number, 0] = leaves[i].detach()
             self.changed.add(number)
+
+    def derivatives(self, node: Function, call: Call, grad: Any) -> list[Any]:
+        """Compute the derivatives of a node again, as the engine does under create_graph."""
+        onward = [edge if wanted else None for edge, wanted in zip(node.edges, call.wanted, strict=True)]
+        return walk.derive(node, grad, onward, True)
 
     def given(self, call: Call, x: Any) -> Any:
         """Return an argument for a call: a Tensor that can be written to, with a node if the recorded one had one."""
