@@ -97,6 +97,8 @@ def run(
     finally:
         state.variable.reset(token)
         backward_pass.close()
+    if observer is not None:
+        observer.end_backward(found)
     backward_pass.run_callbacks()
     return found
 

@@ -13,11 +13,12 @@ class Home:
     """Where a replay finds an array that an operation reads in other ways than as an input, computed anew.
 
     It is result `place` of an operation or source, the setting at the path `place`, what an operation keeps for its
-    derivatives under the name `place`, or it was "derived" from these in a derivative and can't be found.
+    derivatives under the name `place`, it was "derived" from these in a derivative, or it is a "gradient" of the
+    operation, from a backward pass that isn't on the tape.
     """
 
     number: int  # of the Op or Source
-    role: Literal["result", "setting", "kept", "derived"]
+    role: Literal["result", "setting", "kept", "derived", "gradient"]
     place: Any = None
 
 

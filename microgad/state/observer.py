@@ -60,6 +60,11 @@ class Observer:
         if self.outer is not None:
             self.outer.start_backward(roots, seeds, ends)
 
+    def end_backward(self, found: dict[int, Any]) -> None:
+        """Called when a backward pass is complete; `found` has the gradients at its ends, by the nodes' numbers."""
+        if self.outer is not None:
+            self.outer.end_backward(found)
+
     def begin_backward(self, node: Any, grad: Any) -> None:
         """Called before a node's derivatives are computed; `grad` is the gradient of its result."""
         if self.outer is not None:

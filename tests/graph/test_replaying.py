@@ -278,6 +278,11 @@ OFF_THE_TAPE = {  # programs that read arrays which no operation on the tape com
     "second derivative of a mask": lambda h: penalty(lambda w: ((h * w)[h > 0] ** 2).sum()),
     "second derivative of a pool": lambda h: penalty(lambda w: nn.functional.max_pool1d((h * w)[None], 2).exp().sum()),
     "derivative of constants": lambda h: penalty(lambda w: ((h * 2) * w).sum()),
+    "second derivative of cross_entropy": lambda h: penalty(lambda w: nn.functional.cross_entropy(h * w, h.argmax(1))),
+    "second derivative of logsumexp": lambda h: penalty(lambda w: (h * w).logsumexp(1).sum()),
+    "second derivative of distances": lambda h: penalty(lambda w: torch.cdist(h * w, h).exp().sum()),
+    "where": lambda h: h + torch.where(h > 0)[0].sum(),
+    "a new leaf": lambda h: (h * 2).detach().requires_grad_().exp(),
     "step of meta-learning": lambda h: penalty(lambda w: ((h @ w - h[:, 0] * 2) ** 2).mean()),
 }  # fmt: skip
 
@@ -355,6 +360,29 @@ def test_replays_that_can_not_be_right_are_refused():
     with pytest.raises(MicrogadError, match=r"bernoulli\(\) depends on Sigmoid.*Generator"):
         tape.replay(inputs={"x": -x})
     tape.replay()
+
+
+@pytest.mark.parametrize("name", ["grad", "backward", "func", "sorted"])
+def test_replays_warn_of_gradients_that_are_not_on_the_tape(name):
+    """They depend on the values that are replaced, but keep the recorded ones. Another dtype makes no other ones."""
+
+    def program(h):
+        leaf = h.detach().requires_grad_()
+        if name == "func":
+            return torch.func.grad(lambda z: (z**3).sum())(h) * 2
+        if name == "backward":
+            (leaf**3).sum().backward()
+            return h + leaf.grad.sign()
+        (g,) = torch.autograd.grad((leaf**3).sum(), leaf)
+        return h * g if name == "grad" else g.sort()[0]
+
+    x = torch.tensor([1.0, -2.0, 3.0])
+    tape = recorded_run(program, x)
+    assert tape.verify()
+    for found in (tape, Tape.from_json(tape.to_json())):
+        with pytest.warns(UserWarning, match="gradient of Sum from a backward pass without create_graph"):
+            found.replay(inputs={"x": -x.cpu()})
+        assert_same(found.replay(dtype="float64").results, found.replay().results)
 
 
 def test_edits_inside_a_function_that_is_called_again():

@@ -150,6 +150,7 @@ class Recorder(state.Observer):
         self.homes = Homes()  # for replays, as the next two
         self.call_recorder = CallRecorder(self)
         self.derived: int | None = None  # number of the operation of which derivatives are computed
+        self.starts: list[int | None] = []  # of each running pass, the last operation where it starts, or None
         self.calls: dict[str, int] = {}  # path of a module -> number of its current call
         self.started = 0.0
         self.random: Any = None  # the default generator's state before an autograd.Function, which may draw from it
@@ -324,7 +325,8 @@ class Recorder(state.Observer):
             source.stats = stats_of(array)
         if self.options.replay:
             source.array = strided_copy(array)
-            if self.derived is not None and kind == "constant" and (home := self.home(array)) is not None:
+            home = self.homes.find(array) if self.derived is None else self.home(array)
+            if kind == "constant" and isinstance(home, Home) and (self.derived is not None or home.role == "gradient"):
                 self.tape.links[source.number] = home
             self.call_recorder.claim(source, array)
         self.tape.add(source)
@@ -350,9 +352,21 @@ class Recorder(state.Observer):
         if self.options.replay and not recorded:
             self.pass_recorder.start(roots, seeds, ends)
         if self.options.replay:
+            known = [node.number for root in roots if (node := self.pass_recorder.op(producer(root)[0])) is not None]
+            self.starts.append(None if recorded else max(known, default=None))
             for seed in map(_bare, seeds):
                 if seed is not None and seed not in self.homes:
                     self.homes.set(seed, None)  # a constant, and nothing that the derivatives compute
+
+    def end_backward(self, found: dict[int, Any]) -> None:
+        """When a backward pass is complete that isn't on the tape, note the gradients that the program may read."""
+        super().end_backward(found)
+        root = self.starts.pop() if self.starts else None
+        if root is not None:
+            leaves = [x._links.grad for tensor, _ in self.pass_recorder.differentiable if (x := tensor()) is not None]
+            for array in map(_bare, (*found.values(), *leaves)):
+                if array is not None:
+                    self.homes.set(array, Home(root, "gradient"))
 
     def begin_backward(self, node: Function, grad: Any) -> None:
         """Before a node's derivatives are computed, record the gradients of its results."""

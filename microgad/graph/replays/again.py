@@ -9,6 +9,7 @@ from ... import backend, engine, state
 from ...engine import walk
 from ...engine.paths import producer
 from ...errors import GraphError
+from ...errors.notices import warn
 from ...function import Function
 from ...generator import default_generator
 from ...ops.random.seeds import fork_rng
@@ -33,10 +34,14 @@ class Again:
         self.replaying, self.tape, self.edits = replaying, replaying.tape, edits
         dtype = replaying.dtype
         self.changed = set(given)  # numbers of operations and sources
+        self.exact = not given and not edits  # only the precision differs
         if dtype is not None:
             cast = [x for x in self.tape.sources if x.array is not None and x.array.dtype != dtype]
             self.changed |= {x.number for x in cast if x.array.dtype.kind == dtype.kind}
         self.memory: set[int] = set()  # ids of the arrays that own memory to which something changed was written
+        self.made: dict[int | None, list[Source]] = {}  # leaves by the operations of whose results they were made
+        for source in self.tape.sources:
+            self.made.setdefault(source.made_by, []).append(source)
         self.calls: dict[int, list[Call]] = {}
         for call in self.tape.calls:
             self.calls.setdefault(call.place, []).append(call)
@@ -54,8 +59,15 @@ class Again:
         found: dict[Any, Any] = {("input", i): x for i, x in self.inputs.pop(op.number, {}).items()}
         for i, x in enumerate(op.inputs):
             home = self.tape.links.get(x.source) if x.source is not None else None
-            if home is not None and ("input", i) not in found and self.differs(home):
+            if home is None or ("input", i) in found or not self.differs(home):
+                continue
+            if home.role != "gradient":
                 found["input", i] = Tensor._wrap(self.array(op, home))
+            elif not self.exact:
+                warn(
+                    f"replay: {place_of(op)} reads a gradient of {place_of(self.tape[home.number])} from a backward "
+                    "pass without create_graph, which keeps its recorded value"
+                )
         recipe = op.recipe
         assert recipe is not None
         settings = self.settings.get(op.number)
@@ -98,6 +110,12 @@ class Again:
                 f"replay: {place_of(op)} has a result of shape {results[0].array.shape} here, and had {op.shapes[0]}, "
                 f"for which the rest was recorded: how many elements there are depends on {self.causes(op)}"
             )
+
+    def leaves(self, op: Op) -> list[Source]:
+        """Return the sources that the program made of a changed operation's result, by requires_grad_()."""
+        found = self.made.get(op.number, []) if op.number in self.changed else []
+        self.changed.update(source.number for source in found)
+        return found
 
     def array(self, op: Op, home: Home) -> Any:
         """Return the array of a Home in this replay."""

@@ -65,7 +65,8 @@ def replay(
 
     Where functions compute arrays from Tensors off the tape, as `sort` computes indices, the calls of those whose
     Tensors change are made again. What the program itself took from Tensors as numbers or NumPy arrays, by `item()` or
-    `if`, can't be known, and keeps its recorded value.
+    `if`, can't be known, and keeps its recorded value. So do gradients of backward passes without create_graph, with a
+    warning where they are read.
 
     Raises RuntimeError for a tape recorded without `replay=True`, and where other values need other operations than the
     recorded ones, as where a mask chooses another number of elements. Raises ValueError (also a RuntimeError) for a
@@ -108,6 +109,8 @@ class Replaying:
                 results = [_edited(x, edits[op.number]) for x in results]
             for i, x in enumerate(results):
                 self.made[op.number, i] = x
+            for source in again.leaves(op) if again is not None else ():
+                self.made[source.number, 0] = self.start(source, results[0])
             target = op.inputs[0] if op.in_place else None
             if target is not None and target.source is not None:  # what reads a leaf later reads its Source
                 self.made[target.source, target.index] = results[0]

@@ -439,8 +439,9 @@ def where(
         if input is not other:
             missing = "input" if input is None else "other"
             raise TypeError(f"where(): argument '{missing}' must be Tensor or Number, not NoneType")
-        indices = layouts.nonzero(np.atleast_1d(condition.array))
-        return tuple(function.Tensor._wrap(layouts.contiguous(i)) for i in indices)
+        from ..reduction.counting import nonzero  # which imports this module
+
+        return nonzero(condition, as_tuple=True)
     if isinstance(condition, function.Tensor) and condition.array.dtype == np.uint8:
         once("where received a uint8 condition tensor, which is deprecated: use a boolean condition instead")
     return into(out, Where.apply(condition, input, other), exact="where")
