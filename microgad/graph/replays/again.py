@@ -59,7 +59,7 @@ class Again:
         found: dict[Any, Any] = {("input", i): x for i, x in self.inputs.pop(op.number, {}).items()}
         for i, x in enumerate(op.inputs):
             home = self.tape.links.get(x.source) if x.source is not None else None
-            if home is None or ("input", i) in found or not self.differs(home):
+            if home is None or x.source in self.changed or not self.differs(home):
                 continue
             if home.role != "gradient":
                 found["input", i] = Tensor._wrap(self.array(op, home))
@@ -150,7 +150,8 @@ class Again:
                 f"replay: {where} depends on {changed}, which has other values here, and can't be called again: it "
                 "draws from a Generator of the program, or the tape is from a file"
             )
-        steps = _Steps(self.tape, call.ops, self.edits)
+        ops = [self.tape[number] for number in call.ops]
+        steps = _Steps(ops, call, self.edits)
         tensors = {x: self.given(call, x) for x in call.reads}  # one that is given twice is the same again
         args, kwargs = (
             tree_map(lambda x: tensors[x] if isinstance(x, Read) else self.given(call, x), tree)
@@ -162,18 +163,17 @@ class Again:
             deriving = call.derived is not None
             with state.scope(observer=steps, path=call.path, grad_enabled=call.grad_enabled, deriving=deriving):
                 out = self.derivatives(node, call, args[0]) if node is not None else call.function(*args, **kwargs)
-        ops = [self.tape[number] for number in call.ops]
         if [x.function for x in steps.found] != [op.recipe.function for op in ops]:
             now, before = ", ".join(x.function.__name__ for x in steps.found), ", ".join(op.name for op in ops)
             raise GraphError(f"replay: for these values of {changed} {where} calls {now}; recorded was {before}")
         for op, step in zip(ops, steps.found, strict=True):
             if op.number in call.owned:
-                self.settings[op.number] = step.settings
-                self.inputs[op.number] = {
-                    i: step.inputs[i].detach() if isinstance(step.inputs[i], Tensor) else step.inputs[i]
-                    for i, x in enumerate(op.inputs)
-                    if x.source in call.fresh or (x.source is None and x.value is not None)
-                }
+                numbers = {i: step.inputs[i] for i, x in enumerate(op.inputs) if x.source is None}
+                self.settings[op.number], self.inputs[op.number] = step.settings, step.fresh | numbers
+                for i, x in step.fresh.items():
+                    number = op.inputs[i].source
+                    self.replaying.made[number, 0] = x
+                    self.changed.add(number)
         leaves = list(tree_leaves(out))
         for i, number in call.results.items():
             self.replaying.made[number, 0] = leaves[i].detach()
@@ -199,8 +199,10 @@ class Again:
 
 
 class _Step:
-    def __init__(self, node: Function, inputs: tuple[Any, ...]) -> None:
-        self.function, self.inputs = type(node), inputs
+    """An operation of a call: its settings and inputs, and copies of those inputs that come from the call."""
+
+    def __init__(self, node: Function, inputs: tuple[Any, ...], fresh: dict[int, Tensor]) -> None:
+        self.function, self.inputs, self.fresh = type(node), inputs, fresh
         names = vars(node).keys() - {*type(node).intermediates, "ctx"}
         self.settings = {name: vars(node)[name] for name in names}
 
@@ -208,18 +210,27 @@ class _Step:
 class _Steps(state.Observer):
     """An observer that collects the operations of a call, and makes the edits of their results."""
 
-    def __init__(self, tape: Any, numbers: list[int], edits: Mapping[int, Any]) -> None:
-        self.numbers, self.edits = numbers, edits
+    def __init__(self, ops: list[Op], call: Call, edits: Mapping[int, Any]) -> None:
+        self.ops, self.numbers, self.edits = ops, call.fresh, edits
         self.found: list[_Step] = []
+        self.fresh: dict[int, Tensor] = {}
 
     def inside(self, node: Function) -> None:
         """Count an autograd.Function as one operation, as the recorder does."""
 
+    def begin(self, node: Function, inputs: tuple[Any, ...], target: Tensor | None = None) -> None:
+        """Copy the inputs that come from the call, since an operation may write to them."""
+        op = self.ops[len(self.found)] if len(self.found) < len(self.ops) else None
+        self.fresh = {}
+        for i, (x, read) in enumerate(zip(inputs, op.inputs if op is not None else (), strict=False)):
+            if read.source in self.numbers:
+                self.fresh[i] = Tensor._wrap(strided_copy(x.array if isinstance(x, Tensor) else x))
+
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
         from .replaying import _edited
 
-        number = self.numbers[len(self.found)] if len(self.found) < len(self.numbers) else None
-        self.found.append(_Step(node, inputs))
+        number = self.ops[len(self.found)].number if len(self.found) < len(self.ops) else None
+        self.found.append(_Step(node, inputs, self.fresh))
         if number is not None and number in self.edits:
             with state.scope(observer=None, grad_enabled=False):  # what an edit computes is no part of the call
                 for x in out if type(out) is tuple else (out,):

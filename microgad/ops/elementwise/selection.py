@@ -14,6 +14,7 @@ from ...errors.notices import once
 from ...function import Function
 from ...function.half import unless_converted
 from ...function.naming import with_torch_name
+from ...state import observed
 from ...type_aliases import Operand, Tensor
 from ..creation.scalars import checked_scalar
 from ..support import layouts
@@ -439,12 +440,17 @@ def where(
         if input is not other:
             missing = "input" if input is None else "other"
             raise TypeError(f"where(): argument '{missing}' must be Tensor or Number, not NoneType")
-        from ..reduction.counting import nonzero  # which imports this module
-
-        return nonzero(condition, as_tuple=True)
+        return indices_where(condition)
     if isinstance(condition, function.Tensor) and condition.array.dtype == np.uint8:
         once("where received a uint8 condition tensor, which is deprecated: use a boolean condition instead")
     return into(out, Where.apply(condition, input, other), exact="where")
+
+
+@observed
+def indices_where(condition: Any) -> tuple[Tensor, ...]:
+    """Return the indices where a condition holds, one Tensor for each dim."""
+    indices = layouts.nonzero(np.atleast_1d(condition.array))
+    return tuple(function.Tensor._wrap(layouts.contiguous(i)) for i in indices)
 
 
 class Select(Function):

@@ -201,7 +201,8 @@ def getitem(input: Tensor, index: Index) -> Tensor:
     tensor([[2, 0],
             [5, 3]])
     """
-    plain = (index, ...) if type(index) is int else plain_index(index)
+    kind = type(index)
+    plain = (index, ...) if kind is int else plain_index(index) if index is None or kind in (tuple, slice) else None
     if plain is not None:
         return GetItem.apply(input, index=plain)
     if (observer := current().observer) is not None and _has_tensors(index):
