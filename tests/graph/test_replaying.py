@@ -283,7 +283,8 @@ OFF_THE_TAPE = {  # programs that read arrays which no operation on the tape com
     "second derivative of logsumexp": lambda h: penalty(lambda w: (h * w).logsumexp(1).sum()),
     "second derivative of distances": lambda h: penalty(lambda w: torch.cdist(h * w, h).exp().sum()),
     "where": lambda h: h + torch.where(h > 0)[0].sum(),
-    "a new leaf": lambda h: (h * 2).detach().requires_grad_().exp(),
+    "a new leaf": lambda h: (h * 2).detach().requires_grad_().exp() * torch.arange(3.0),
+    "a parameter": lambda h: nn.Parameter(h * 2).exp() * torch.arange(3.0),
     "step of meta-learning": lambda h: penalty(lambda w: ((h @ w - h[:, 0] * 2) ** 2).mean()),
 }  # fmt: skip
 

@@ -303,6 +303,9 @@ class Recorder(state.Observer):
     def _from_outside(self, x: Tensor, node: Function | None, made_by: int | None, before: Any) -> Origin:
         """Add a source for values that no operation on the tape made. `before` is the origin of earlier ones of x."""
         kind = "constant" if node is None else "parameter" if isinstance(x, Parameter) else "leaf"
+        home = self.homes.find(x.array) if made_by is None and before is None and not self.origins.unseen(x) else None
+        if kind != "constant" and isinstance(home, Home) and (home.role, home.place) == ("result", 0):
+            made_by = home.number if isinstance(self.tape.find(home.number), Op) else None  # of a new Parameter, say
         number = node.number if type(node) is AccumulateGrad and self.tape.find(node.number) is None else None
         source = self.source(kind, x.array, number, self.reader.name(x))
         source.made_by, source.computed = made_by, node is not None and type(node) is not AccumulateGrad
