@@ -63,6 +63,18 @@ def test_wrong_methods_are_refused_when_the_class_is_defined(members: dict[str, 
         define(**members)
 
 
+def test_helpers_of_derivatives_may_have_their_names() -> None:
+    def both(self, grad, x):  # type: ignore[no-untyped-def]
+        return grad * self.gradient(x)
+
+    for members in {"grad_x": both}, {"backward": lambda self, grad, x: (both(self, grad, x),)}:
+        op = define(forward=double, gradient=lambda self, x: np.full_like(x, 2), gradx=double, grads=double, **members)
+        x = torch.tensor(1.0, requires_grad=True)
+        assert torch.autograd.grad(op.apply(x), x)[0].item() == 2  # type: ignore[attr-defined]
+    define(forward=lambda self, x, index: x[index], grad_x=lambda self, grad, index: grad, gradient=double)
+    define(forward=double, gradual=double, graduate=double, gradscale=double)
+
+
 def test_a_derivative_beside_an_inherited_backward_is_refused() -> None:
     """It would be ignored. The reverse, a backward in place of inherited derivatives, is not."""
     base = define(forward=double, backward=lambda self, grad: (grad * 2,))

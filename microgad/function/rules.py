@@ -114,11 +114,12 @@ def check_derivatives(cls: type[Function]) -> None:
 
 
 def _nearly_derivative(name: str, cls: type[Function]) -> bool:
-    """Whether a method is called almost as a derivative, as gradx or gradient_x: it would never be called."""
-    if not name.lower().startswith("grad") or not inspect.isfunction(vars(cls)[name]):
+    """Whether a method is called almost as a derivative that the class lacks, as gradx or gradient_x."""
+    if name[:4].lower() != "grad" or cls.joint is not None or not inspect.isfunction(vars(cls)[name]):
         return False
     of = name.lower()[4:].removeprefix("ient").removeprefix("s").replace("_", "")
-    return not of or of in [x.replace("_", "").lower() for x in cls.inputs]
+    lacking = [x.replace("_", "").lower() for x, f in zip(cls.inputs, cls.derivatives, strict=True) if f is None]
+    return of in lacking or (not of and not any(cls.derivatives))
 
 
 # What is found out only when a Function is applied:
