@@ -60,16 +60,16 @@ def test_the_mean_of_no_losses_is_nan(shape, smoothing):
     assert torch.autograd.grad(loss, x)[0].shape == shape
 
 
+MEANS = [
+    torch.mean,
+    partial(torch.mean, dim=0),
+    lambda x: torch.var_mean(x)[1],
+    *(lambda x, f=f: f(x, x.detach()) for f in (F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.binary_cross_entropy)),
+]
+
+
 @pytest.mark.filterwarnings("ignore:.*degrees of freedom")
-@pytest.mark.parametrize(
-    "function",
-    [
-        torch.mean,
-        partial(torch.mean, dim=0),
-        lambda x: torch.var_mean(x)[1],
-        *(lambda x, f=f: f(x, x.detach()) for f in (F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.binary_cross_entropy)),
-    ],
-)
+@pytest.mark.parametrize("function", MEANS)
 def test_a_penalty_of_the_gradient_of_no_elements_mean_is_0(function):
     x, scale = zeros(0, 3), torch.ones((), requires_grad=True)
     mean = function(x)
@@ -77,6 +77,13 @@ def test_a_penalty_of_the_gradient_of_no_elements_mean_is_0(function):
     (g,) = torch.autograd.grad((mean * scale).sum(), x, create_graph=True)
     (g**2).sum().backward()
     assert scale.grad == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*degrees of freedom")
+@pytest.mark.parametrize("function", MEANS)
+def test_the_tangent_of_no_elements_mean_is_nan(function):
+    x = torch.zeros(0, 3)
+    assert torch.func.jvp(function, (x,), (x,))[1].isnan().all()
 
 
 @pytest.mark.parametrize("sizes", [(0, 2, 3), (3, 0, 3), (3, 2, 0)], ids=["queries", "batch", "keys"])

@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import dtypes
 from ...backend.axis_order import laid_out_as_operands
+from ...engine.transforms import transposes_tangent
 from ...errors import ArgumentError, KindError, ShapeError
 from ...errors.notices import warn
 from ...fast_reductions.products import sum_of_squares
@@ -34,18 +35,20 @@ class SquaredError(Function):
         difference = x - y
         if self.reduction == "none":
             return laid_out_as_operands(difference * difference, (x, y))
-        return sum_of_squares(difference.reshape(-1)) / (self._count(difference) or math.nan)
+        return sum_of_squares(difference.reshape(-1)) / self._count(difference, True)
 
     def grad_x(self, grad, x, y):
         difference = layouts.in_rows(x - y)
-        return difference * (grad * 2 / (self._count(difference) or 1))
+        return difference * (grad * 2 / self._count(difference, transposes_tangent()))
 
     def grad_y(self, grad, x, y):
         difference = layouts.in_rows(y - x)
-        return difference * (grad * 2 / (self._count(difference) or 1))
+        return difference * (grad * 2 / self._count(difference, transposes_tangent()))
 
-    def _count(self, difference: Any) -> int:
-        return math.prod(difference.shape) if self.reduction == "mean" else 1
+    def _count(self, difference: Any, undefined: bool) -> float:
+        """What the sum is divided by: for no elements NaN, or 1 in the gradient, which has none either."""
+        count = math.prod(difference.shape) if self.reduction == "mean" else 1
+        return count or (math.nan if undefined else 1)
 
 
 @tensors_only

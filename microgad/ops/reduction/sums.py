@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...backend.axes import reduced_shape, reduction_size
+from ...engine.transforms import transposes_tangent
 from ...errors import DtypeError
 from ...errors.wording import cannot_cast
 from ...fast_reductions import fast_sum
@@ -47,14 +48,16 @@ class Mean(LinearMap):
         return layouts.row_major(fast_sum(x, self.axis, self.keepdims)) / (n or math.nan)
 
     def adjoint(self, grad):
-        scaled = grad / reduction_size(self.x_shape, self.axis)
+        scaled = grad / (reduction_size(self.x_shape, self.axis) or math.nan)
         out = np.empty_like(grad, shape=self.x_shape, order="C")  # no view, unlike Sum's: programs write to it in place
         out[...] = scaled.reshape(reduced_shape(self.x_shape, self.axis))
         return out
 
     def grad_x(self, grad):
-        """For no elements the sum's: it is empty as well, and its own derivative is 0, not NaN."""
-        return Sum.transposed.apply(grad, **vars(self)) if 0 in self.x_shape else super().grad_x(grad)
+        """For no elements the sum's: it is empty as well, and its own derivative is 0, not NaN. Tangents are NaN."""
+        if type(self) is Mean and 0 in self.x_shape and not transposes_tangent():
+            return Sum.transposed.apply(grad, **vars(self))
+        return super().grad_x(grad)
 
 
 class NanSum(Function):

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...backend import as_array
 from ...backend.axes import reduced_shape, reduction_size
+from ...engine.transforms import transposes_tangent
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import warn
 from ...fast_reductions import fast_sum
@@ -116,7 +117,8 @@ def _grad_from_both(node: Any, variance: Any, mean: Any, x: Any) -> Any:
     found = None if variance is None else _grad_from_variance(node, variance, x)
     if mean is None:
         return found
-    share = mean.reshape(reduced_shape(x.shape, node.axis)) / (reduction_size(x.shape, node.axis) or 1)
+    n = reduction_size(x.shape, node.axis) or (math.nan if transposes_tangent() else 1)  # as Mean's
+    share = mean.reshape(reduced_shape(x.shape, node.axis)) / n
     return np.broadcast_to(share, x.shape) if found is None else found + share
 
 
