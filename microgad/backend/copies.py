@@ -54,7 +54,8 @@ def copied_in_order(x: Any) -> Any:
 def copy_into(out: Any, x: Any) -> None:
     """Write x into `out`, which shares no memory with it, by `faster_copy`."""
     bare = x.size >= 2 * MANY_ROWS and type(x) is type(out) is np.ndarray
-    if bare and (x.shape, x.dtype) == (out.shape, out.dtype) and (copy := faster_copy(x, out.strides)) is not None:
+    copy = faster_copy(x, out.strides) if bare else None
+    if copy is not None and (x.shape, x.dtype) == (out.shape, out.dtype):
         copy(out, x)
     else:
         out[...] = x
@@ -87,7 +88,7 @@ def faster_copy(x: np.ndarray, steps: tuple[int, ...] | None = None) -> Callable
     if steps is not None:
         if steps[-1] != x.itemsize:  # NumPy copies along another axis
             return None
-        joined = joined and steps[-2] == n * x.itemsize
+        joined = joined and steps[-2:-1] == (n * x.itemsize,)
     if n <= 8 and _has_few_columns(x):
         return _copy_items if step == x.itemsize and n * step in WORDS else _copy_columns
     if step == x.itemsize:
