@@ -153,6 +153,37 @@ def test_invalid_files_are_refused(tape, fault):
     assert isinstance(error.value, ValueError)
 
 
+SORTING = "microgad.ops.reduction.sorting"
+INVALID_CALLS = {  # of a Call, which field is set to what
+    "another module's function": (0, {"function": ["os", "system"]}, "os isn't a module of microgad's operations"),
+    "what a module imports": (0, {"function": [SORTING, "np"]}, "isn't a function whose calls are recorded"),
+    "a private function": (0, {"function": [SORTING, "_index_of_median"]}, "isn't a function whose calls"),
+    "another method": (0, {"method": "register_hook"}, "register_hook isn't a function whose calls are recorded"),
+    "a class": (0, {"class": ["microgad.ops.reduction.picking", "Pick"]}, "sort isn't a function whose calls"),
+    "text": (0, "print", "sort isn't a function whose calls are recorded"),
+    "an operation that isn't there": (5, [10**9], "has an operation that there isn't"),
+    "an argument that isn't there": (7, {"tuple": [{"Read": [10**9, 0, None, False]}]}, "there is no result 0 of"),
+    "a result that isn't there": (10, {"dict": [[0, 10**9]]}, "no operation or source"),
+}
+
+
+@pytest.mark.parametrize("fault", INVALID_CALLS)
+def test_invalid_calls_are_refused(fault):
+    field, value, message = INVALID_CALLS[fault]
+    plain = json.loads(torch.trace(lambda x: (x * 2).sort()[0], torch.ones(2)).to_json())
+    plain["calls"][0]["Call"][field] = value
+    with pytest.raises(MicrogadError, match=message):
+        Tape.from_json(json.dumps(plain))
+
+
+def test_files_of_earlier_versions_have_no_calls_and_links():
+    plain = json.loads(torch.trace(lambda x: (x * 2).sort()[0], torch.ones(2)).to_json())
+    del plain["calls"], plain["links"]
+    for of in plain["ops"]["recipe"]["of"]:
+        del of["Recipe"][8:]
+    assert Tape.from_json(json.dumps(plain)).verify()
+
+
 @pytest.mark.parametrize(
     "text", ["{", "{}", '{"microgad tape": 1}', "{]", '{"a":' * 100_000], ids=["{", "{}", "a number", "{]", "deep"]
 )

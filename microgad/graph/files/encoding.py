@@ -139,12 +139,15 @@ def _check(tape: Tape) -> None:
         if len(op.dtypes) != len(op.shapes):
             raise ArgumentError(f"from_json: {op.name} ({op.number}) has {len(op.shapes)} shapes, {op.dtypes} dtypes")
     homes = [home for op in tape.ops if op.recipe is not None for _, home in op.recipe.links] + [*tape.links.values()]
-    for number in [home.number for home in homes] + [
-        n for call in tape.calls for n in (*call.ops, *call.results.values())
-    ]:
+    numbers = [home.number for home in homes] + [n for call in tape.calls for n in call.results.values()]
+    for number in numbers:
         if number not in results:
             raise ArgumentError(f"from_json: there is no operation or source {number}")
+    ops = {op.number for op in tape.ops}
+    if not ops.issuperset(n for call in tape.calls for n in (*call.ops, *call.owned)):
+        raise ArgumentError("from_json: a call has an operation that there isn't")
     places = [(x.source, x.index) for x in tape.results]
+    places += [(read.number, read.index) for call in tape.calls for read in call.reads]
     places += [(point.source, point.index) for passed in tape.passes for point in passed.points]
     for number, index in places:
         if not 0 <= index < results.get(number, 0):
@@ -302,7 +305,7 @@ FORMS: dict[str, Form] = {
         lambda r, held: r.function(held),
     ),
     "function": Form(
-        lambda x: hasattr(x, "__code__") and bool(ALLOWED_MODULES.fullmatch(x.__module__)),
+        lambda x: hasattr(x, "__code__") and bool(ALLOWED_MODULES.fullmatch(str(x.__module__))),
         lambda w, x: _place(x),
         lambda r, held: _observed(getattr(_import_allowed(held[0]), held[1], None), held),
     ),
@@ -335,7 +338,9 @@ def _observed(function: Any, name: Any) -> Any:
 
 
 def _checked(x: Any) -> Any:
-    """Check that a Recipe's settings don't replace methods of its Function."""
+    """Check that a Recipe's settings don't replace methods of its Function, and what a Call calls."""
+    if isinstance(x, Call) and x.function is not None:
+        _observed(x.function, x.name)
     if isinstance(x, Recipe) and not (
         isinstance(x.function, type)
         and type(x.settings) is dict
