@@ -30,6 +30,8 @@ from . import index_kernels
 from .index_kernels import is_basic, is_mask, unexpanded
 from .index_parsing import is_recorded, normalize_index, other_index, plain_index, refuse_uint8_fill, split_int_indices
 
+PLAIN = frozenset((tuple, slice, type(None), type(...)))  # the types, besides int, of which an index may be plain
+
 
 class GetItem(LinearMap):
     """x[index]: a view where the index is basic."""
@@ -202,7 +204,7 @@ def getitem(input: Tensor, index: Index) -> Tensor:
             [5, 3]])
     """
     kind = type(index)
-    plain = (index, ...) if kind is int else plain_index(index) if index is None or kind in (tuple, slice) else None
+    plain = (index, ...) if kind is int else plain_index(index) if kind in PLAIN else None
     if plain is not None:
         return GetItem.apply(input, index=plain)
     if (observer := current().observer) is not None and _has_tensors(index):
