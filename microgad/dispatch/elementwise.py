@@ -157,7 +157,7 @@ def check_integers(operands: Any, kinds: Any) -> None:
 
 
 def _where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
-    if x is not None and y is not None and not current().deriving:
+    if x is not None and y is not None:
         x, y = weakly_promoted(x, y)
     return elementwise.where(condition, x, y)
 
