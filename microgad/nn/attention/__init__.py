@@ -149,12 +149,13 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
+        masks, parameters = (attn_mask, key_padding_mask), self._projections()
+        w_in, b_in, w_out, b_out = parameters
         same = query is key is value
-        fast = same and self._takes_fast_path(query, attn_mask, key_padding_mask)
-        masks = attn_mask, key_padding_mask
+        fast = same and self._takes_fast_path(query, *masks, parameters)
         arrays = None
-        if fast or self._makes_no_graph(query, key, value, *masks, is_causal):
-            arrays = self._fitting_arrays(query, key, value, *masks)
+        if fast or self._makes_no_graph(query, (key, value, *masks, *parameters), is_causal and attn_mask is None):
+            arrays = self._fitting_arrays(query, key, value, *masks, parameters)
         if arrays is not None:
             array, each = self._attend(fast, arrays, *masks, is_causal, need_weights)
             out, weights = Tensor._wrap(array), Tensor._wrap(each) if need_weights else None
@@ -166,10 +167,10 @@ class MultiheadAttention(Module):
         elif transpose:
             query, key, value = (x.transpose(0, 1) for x in (query, key, value))
         out, weights = F.multi_head_attention_forward(
-            query, key, value, self.embed_dim, self.num_heads, self.in_proj_weight, self.in_proj_bias, self.bias_k,
-            self.bias_v, self.add_zero_attn, self.dropout, self.out_proj.weight, self.out_proj.bias, self.training,
-            key_padding_mask, need_weights, attn_mask, not self._qkv_same_embed_dim, self.q_proj_weight,
-            self.k_proj_weight, self.v_proj_weight, average_attn_weights=average_attn_weights,
+            query, key, value, self.embed_dim, self.num_heads, w_in, b_in, self.bias_k, self.bias_v,
+            self.add_zero_attn, self.dropout, w_out, b_out, self.training, key_padding_mask, need_weights, attn_mask,
+            not self._qkv_same_embed_dim, self.q_proj_weight, self.k_proj_weight, self.v_proj_weight,
+            average_attn_weights=average_attn_weights,
             is_causal=is_causal and not fast,
         )  # fmt: skip
         out = out.transpose(0, 1) if transpose else out
@@ -179,39 +180,36 @@ class MultiheadAttention(Module):
                 out.masked_fill_(_has_no_key(attn_mask, key_padding_mask, len(out), self.num_heads), math.nan)
         return out, weights
 
-    def _takes_fast_path(self, query: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None) -> bool:
+    def _projections(self) -> tuple[Any, Any, Any, Any]:
+        """Return weight and bias of the projections of the inputs and the output. To read parametrized ones is work."""
+        return self.in_proj_weight, self.in_proj_bias, self.out_proj.weight, self.out_proj.bias
+
+    def _takes_fast_path(self, query: Tensor, attn_mask: Any, key_padding_mask: Any, parameters: Any) -> bool:
         """Whether PyTorch calls a kernel of its own for self-attention in evaluation.
 
         Its output is contiguous, NaN for queries without keys, and independent of is_causal.
         """
         if self.training or not self.batch_first or query.ndim != 3 or self.num_heads % 2 or query.is_meta:
             return False
-        if self.in_proj_weight is None or self.in_proj_bias is None or self.bias_k is not None or self.add_zero_attn:
+        if parameters[0] is None or parameters[1] is None or self.bias_k is not None or self.add_zero_attn:
             return False
         if any(mask is not None and mask.is_floating_point() for mask in (attn_mask, key_padding_mask)):
             return False
-        return not self._is_recorded(query)
+        return not _is_recorded(query, *parameters)
 
-    def _makes_no_graph(
-        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, padding: Tensor | None, causal: bool
-    ) -> bool:
-        """Whether nothing is recorded or dropped out, the inputs are batched, and `causal` comes with a mask."""
-        if query.ndim != 3 or (self.training and self.dropout) or (causal and attn_mask is None):
+    def _makes_no_graph(self, query: Tensor, others: Any, lacks_mask: bool) -> bool:
+        """Whether nothing is recorded or dropped out, the inputs are batched, and is_causal comes with a mask."""
+        if query.ndim != 3 or (self.training and self.dropout) or lacks_mask:
             return False
-        return not self._is_recorded(query, key, value, attn_mask, padding)
-
-    def _is_recorded(self, *inputs: Tensor | None) -> bool:
-        """Whether a call with these inputs makes a graph, if no keys are added."""
-        if not state.current().grad_enabled:
-            return False
-        tensors = self.in_proj_weight, self.in_proj_bias, self.out_proj.weight, self.out_proj.bias, *inputs
-        return any(x is not None and x.requires_grad for x in tensors)
+        return not _is_recorded(query, *others)
 
     def _fitting_arrays(
-        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, padding: Tensor | None
-    ) -> list[Any] | None:
-        """Return the arrays of the inputs and of four parameters, or None if they don't fit `evaluation`."""
-        if self.in_proj_weight is None or self.bias_k is not None or self.add_zero_attn:
+        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, padding: Tensor | None,
+        parameters: Any,
+    ) -> list[Any] | None:  # fmt: skip
+        """Return the arrays of the inputs and of `_projections`, or None if they don't fit `evaluation`."""
+        w_in, b_in, w_out, b_out = parameters
+        if w_in is None or self.bias_k is not None or self.add_zero_attn:
             return None
         if F.multi_head_attention_forward is not _FUNCTION:  # a program's own
             return None
@@ -223,8 +221,10 @@ class MultiheadAttention(Module):
             return None
         masks = [mask for mask in (attn_mask, padding) if mask is not None]
         if masks:
+            if unseen(query, *masks) is None:
+                return None
             kinds = {mask.array.dtype for mask in masks}
-            if len(kinds) > 1 or not kinds <= {np.dtype(bool), query.array.dtype} or unseen(*masks) is None:
+            if len(kinds) > 1 or not kinds <= {np.dtype(bool), query.array.dtype}:
                 return None
             if attn_mask is not None and (
                 attn_mask.array.shape not in ((length, keys), (batch * self.num_heads, length, keys))
@@ -232,7 +232,6 @@ class MultiheadAttention(Module):
                 return None
             if padding is not None and padding.array.shape != (batch, keys):
                 return None
-        w_in, b_in, w_out, b_out = self.in_proj_weight, self.in_proj_bias, self.out_proj.weight, self.out_proj.bias
         if b_in is None or b_out is None:
             arrays = None if b_in is not b_out else evaluation.bare(query, key, value, w_in, w_out)
             return None if arrays is None else [*arrays[:4], None, arrays[4], None]
@@ -254,15 +253,10 @@ class MultiheadAttention(Module):
             mask = evaluation.added_mask(attn_mask, padding, query.shape[axis], heads, query.dtype)
         return evaluation.multi_head_attention(query, key, value, heads, parameters, mask, self.batch_first, weighted)
 
-    def _block(self, arrays: list[Any], masks: Any, fast: bool, memory: Any = None) -> Callable[[Any], Any]:
-        """Return a block of a decoder layer: attention from bare x to `memory`, or to x itself."""
 
-        def attend(x: Any) -> Any:
-            y = x if memory is None else memory
-            out = self._attend(fast, [x, y, y, *arrays[3:]], *masks)[0]
-            return out.swapaxes(0, 1) if self.batch_first and not fast else out
-
-        return attend
+def _is_recorded(*tensors: Any) -> bool:
+    """Whether a call with these, some of which may be None or not Tensors, makes a graph."""
+    return state.current().grad_enabled and any(getattr(x, "requires_grad", False) for x in tensors)
 
 
 def _has_no_key(attn_mask: Tensor | None, key_padding_mask: Tensor | None, batch: int, heads: int) -> Tensor:

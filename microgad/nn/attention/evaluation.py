@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -114,24 +114,13 @@ def encoder_layer(
     ignored: Any,
 ) -> Any:  # fmt: skip
     """Apply `nn.TransformerEncoderLayer`; its parameters are in the order of registration."""
-    attention, (*network, w1, b1, w2, b2) = parameters[:4], parameters[4:]
-    blocks = (
-        (w1, b1, eps, lambda x: self_attention(x, heads, attention, ignored)[0]),
-        (w2, b2, eps, feedforward(network, activation)),
+    attention, (w3, b3, w4, b4, *norms) = parameters[:4], parameters[4:]
+    blocks: tuple[Callable[[Any], Any], ...] = (
+        lambda x: self_attention(x, heads, attention, ignored)[0],
+        lambda x: Linear.apply(activation(Linear.apply(x, w3, b3)), w4, b4),
     )
-    return residual_blocks(x, blocks, norm_first)
-
-
-def feedforward(parameters: Sequence[Any], activation: Callable[..., Any]) -> Callable[[Any], Any]:
-    """Return the network of two linear layers with these weights and biases."""
-    w1, b1, w2, b2 = parameters
-    return lambda x: Linear.apply(activation(Linear.apply(x, w1, b1)), w2, b2)
-
-
-def residual_blocks(x: Any, blocks: Iterable[tuple[Any, Any, float, Callable[[Any], Any]]], norm_first: bool) -> Any:
-    """Apply blocks with residual connections, each with its norm's weight, bias and eps."""
     rows, size = x.shape[0] * x.shape[1], x.shape[2]
-    for weight, bias, eps, block in blocks:
+    for block, weight, bias in zip(blocks, norms[::2], norms[1::2], strict=True):
         y = x if norm_first else x + block(x)
         y = LayerNorm.apply(y, weight, bias, rows=rows, view=(rows, size), affine=(size,), eps=eps)
         x = x + block(y) if norm_first else y

@@ -139,7 +139,7 @@ class TransformerEncoderLayer(_TransformerLayer):
             return None
         if not norm.normalized_shape == self.norm2.normalized_shape == src.shape[2:]:
             return None
-        arrays = attention._fitting_arrays(src, src, src, src_mask, padding)
+        arrays = attention._fitting_arrays(src, src, src, src_mask, padding, attention._projections())
         own = evaluation.bare(src, *[x for m in parts for x in (m.weight, m.bias)])
         if arrays is None or own is None:
             return None
@@ -186,8 +186,6 @@ class TransformerDecoderLayer(_TransformerLayer):
     ) -> Tensor:
         self_masks = tgt_mask, tgt_key_padding_mask, tgt_is_causal
         memory_args = memory, memory_mask, memory_key_padding_mask, memory_is_causal
-        if (out := self._on_arrays(tgt, self_masks, *memory_args)) is not None:
-            return out
         x = tgt
         if self.norm_first:
             x = x + self._sa_block(self.norm1(x), *self_masks)
@@ -197,33 +195,6 @@ class TransformerDecoderLayer(_TransformerLayer):
         x = self.norm2(x + self._mha_block(x, *memory_args))
         return self.norm3(x + self._ff_block(x))
 
-    def _on_arrays(self, tgt: Tensor, self_masks: Any, memory: Tensor, *memory_masks: Any) -> Tensor | None:
-        """Compute `forward` on bare arrays. Return None if anything could tell, or if a size is wrong."""
-        children = self._modules.values()
-        if type(self) is not TransformerDecoderLayer or tuple(map(type, children)) != _DECODER_PARTS:
-            return None
-        if _have_hooks(global_hooks) or _functions() != _CALLED or any(map(_is_changed, children)):
-            return None
-        function = _FUNCTIONS.get(self.activation)
-        norms, linears = (self.norm1, self.norm2, self.norm3), (self.linear1, self.linear2)
-        if function is None or _is_recorded(self, tgt) or any(norm.normalized_shape != tgt.shape[2:] for norm in norms):
-            return None
-        own = evaluation.bare(tgt, *[x for m in (*norms, *linears) for x in (m.weight, m.bias)])
-        calls = (self.self_attn, tgt, self_masks), (self.multihead_attn, memory, memory_masks)
-        if own is None or not all(m._makes_no_graph(tgt, y, y, *masks) for m, y, masks in calls):
-            return None
-        arrays = [m._fitting_arrays(tgt, y, y, *masks[:2]) for m, y, masks in calls]
-        if None in arrays:
-            return None
-        blocks = [
-            self.self_attn._block(arrays[0], self_masks, self.self_attn._takes_fast_path(tgt, *self_masks[:2])),
-            self.multihead_attn._block(arrays[1], memory_masks, False, arrays[1][1]),
-            evaluation.feedforward(own[7:], function),
-        ]
-        settings = zip(own[1:7:2], own[2:8:2], [norm.eps for norm in norms], blocks, strict=True)
-        wrapped: Tensor = Tensor._wrap(evaluation.residual_blocks(own[0], settings, self.norm_first))
-        return wrapped
-
     def _mha_block(
         self, x: Tensor, mem: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
     ) -> Tensor:
@@ -232,18 +203,6 @@ class TransformerDecoderLayer(_TransformerLayer):
             x, mem, mem, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal, need_weights=False
         )[0]
         return self.dropout2(out)
-
-
-_DECODER_PARTS = (*[MultiheadAttention] * 2, Linear, Dropout, Linear, *[LayerNorm] * 3, *[Dropout] * 3)  # its children
-_FORWARDS: dict[Any, Any] = {cls: cls.forward for cls in (MultiheadAttention, Linear, LayerNorm, Dropout)}
-
-
-def _functions() -> tuple[Any, ...]:
-    """The functions that the parts look up, in whose place a program may have put its own."""
-    return F.linear, F.layer_norm, F.dropout
-
-
-_CALLED = _functions()
 
 
 class TransformerEncoder(Module):
@@ -457,12 +416,6 @@ def _is_causal(mask: Tensor | None, is_causal: bool | None, x: Tensor, layer: An
 
 def _have_hooks(module: Any) -> bool:
     return bool(module._forward_hooks or module._forward_pre_hooks)
-
-
-def _is_changed(module: Any) -> bool:
-    """Whether a program hooked or replaced the forward of a part of a decoder layer, or put it in training mode."""
-    forward = getattr(module.forward, "__func__", None)
-    return module.training or _have_hooks(module) or forward is not _FORWARDS[type(module)]
 
 
 def _is_recorded(layer: Module, x: Tensor) -> bool:
