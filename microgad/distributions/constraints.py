@@ -160,6 +160,10 @@ class _IndependentConstraint(Constraint):
         return f"{type(self).__name__[1:]}({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
 
 
+# The dtypes whose bare arrays compare as Tensors do, and the types of bounds with which they do.
+_EXACT: dict[str, tuple[type, ...]] = {"f4": (int, float), "f8": (int, float), "i8": (int,)}
+
+
 def all_inside(constraint: Any, value: Any) -> bool:
     """Whether all values lie inside: `constraint.check(value).all()`.
 
@@ -170,10 +174,10 @@ def all_inside(constraint: Any, value: Any) -> bool:
         base = base.base_constraint
     if getattr(base.check, "elementary", False) and (arrays := unseen(value)) is not None:
         (array,) = arrays
-        number = {"f": (int, float), "i": (int,)}.get(array.dtype.kind, ())  # the types of bounds that are exact
+        number = _EXACT.get(array.dtype.str[1:])
         if (
-            0 < array.size < SMALL  # from there on, sums of Tensors are computed in other ways
-            and array.dtype.itemsize > 2
+            number is not None
+            and 0 < array.size < SMALL  # from there on, sums of Tensors are computed in other ways
             and array.ndim >= constraint.event_dim
             and all(type(getattr(base, name)) in number for name in base._bounds)
         ):

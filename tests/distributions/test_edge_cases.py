@@ -182,20 +182,23 @@ BOUNDED = [C.greater_than, C.greater_than_eq, C.less_than]
 RANGES = [C.interval, C.half_open_interval, C.integer_interval]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.int64, torch.bool])
+@pytest.mark.parametrize(
+    "dtype",
+    [torch.float32, torch.float64, torch.float16, torch.int32, torch.int64, torch.bool, torch.complex64],
+)
 @pytest.mark.parametrize(
     "constraint",
     [
         C.boolean, C.one_hot, C.nonnegative_integer, C.positive_integer, C.real, C.real_vector, C.simplex, C.positive,
         *[make(bound) for make in BOUNDED for bound in (0, 0.1, 2.5)], C.unit_interval,
         *[make(*bounds) for make in RANGES for bounds in ((0, 2), (0.1, 2.0), (torch.tensor(0.0), 1))],
-        C.independent(C.independent(C.positive, 1), 1),
+        C.independent(C.independent(C.positive, 1), 1), C.integer_interval(0, 2**40),
     ],
 )  # fmt: skip
 def test_all_inside_asks_what_check_asks(constraint, dtype):
     """Without NumPy's warnings, too."""
     base = [[0, 1], [1, 0], [0.1, 0.9], [2, 0], [-1, 2], [2.5, 0.1], [np.inf, -np.inf], [np.nan, 1], [1.5, 0.5]]
-    for row in base[:6] if dtype in (torch.int64, torch.bool) else base:
+    for row in base[:6] if dtype in (torch.int32, torch.int64, torch.bool) else base:
         for shape in ((2,), (1, 2)):
             value = torch.tensor(row).to(dtype).reshape(shape)
             try:
