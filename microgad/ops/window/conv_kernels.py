@@ -175,7 +175,8 @@ def by_phases(y: Any, weight: Any, bias: Any, window: Window) -> Any:
 
     if max(window.stride) == 1:
         return phase(turned, bias, window.phases[0][2])
-    x = np.zeros_like(empty_in_format(y, (len(y), g * c, *window.size)))
+    x = empty_in_format(y, (len(y), g * c, *window.size))
+    x[...] = 0
     for cells, taps, part in window.phases:
         x[(..., *cells)] = phase(turned[(..., *taps)], None, part)
     if bias is not None:

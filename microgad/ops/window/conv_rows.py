@@ -89,4 +89,5 @@ def weight_by_rows(y: Any, x: Any, window: Window, affine: bool) -> tuple[Any, A
             weight += grad.T @ rows
             if affine:
                 bias += fast_sum(grad, 0, False)
-    return contiguous(moveaxis(weight.reshape(o, *window.kernel, c), -1, 1)), bias
+    weight = contiguous(moveaxis(weight.reshape(o, -1, c), -1, 1))
+    return weight.reshape(o, c, *window.kernel), bias
