@@ -351,6 +351,20 @@ def test_gradients_at_other_values_of_programs_that_choose_elements():
     assert tape.gradient("Sum", "Mul", inputs={"x": -x}).tolist() == [[1, 0], [1, 0]]
 
 
+def test_gradients_of_programs_that_differentiate():
+    x, factors = torch.tensor([[1.0, 2.0, 0.0]]), torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+
+    def program(h):
+        (g,) = torch.autograd.grad((h * V).logsumexp(1).sum(), V, create_graph=True)
+        return g * factors
+
+    tape = recorded_run(program, x)
+    expected = recorded_run(program, -x).gradient("Sum", "v")
+    assert_same([tape.gradient("Sum", "v", inputs={"x": -x})], [expected])
+    with pytest.raises(MicrogadError, match=r"derivative of LogSumExp depends on .*: LogSumExp makes no graph here"):
+        tape.gradient("Sum", ("Mul", -1), inputs={"x": -x})
+
+
 def test_a_replay_in_another_dtype_keeps_the_precision_of_derivatives():
     x = torch.tensor([1 / 3])
     with torch.record(params={"x": x, "v": V}, replay=True) as tape:

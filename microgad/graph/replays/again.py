@@ -143,12 +143,14 @@ class Again:
     def make(self, call: Call) -> None:
         """Make a call again for the settings of its operations, and for the Tensors that it returns."""
         changed = _names([self.tape[read.number] for read in call.reads if self.differs(read)]) or "edited results"
-        where = f"{call.name}()" + (f" ({call.path})" if call.path else "")
+        where = call.name + ("()" if call.derived is None else "") + (f" ({call.path})" if call.path else "")
         node = self.nodes.get(call.derived) if call.derived is not None else None
         if call.function is None and node is None:
+            why = "it draws from a Generator of the program, or the tape is from a file"
+            if call.derived is not None:
+                why = f"{call.name.removeprefix('derivative of ')} makes no graph here"
             raise GraphError(
-                f"replay: {where} depends on {changed}, which has other values here, and can't be called again: it "
-                "draws from a Generator of the program, or the tape is from a file"
+                f"replay: {where} depends on {changed}, which has other values here, and can't be called again: {why}"
             )
         ops = [self.tape[number] for number in call.ops]
         steps = _Steps(ops, call, self.edits)
