@@ -360,7 +360,11 @@ RIGHT = {
         torch.ones(3, 2).to(torch.complex128),
         {"independent": "samples"},
     ),
-    "no rows": (nn.Linear(2, 2), torch.ones(0, 2), {"independent": "samples", "causal": 0}),
+    "no rows": (
+        nn.Linear(2, 2),
+        torch.ones(0, 2),
+        {"independent": "samples", "causal": 0, "laws": {law.__name__ for law in LAWS} - {"derivatives"}},
+    ),
     "a count": (Counts(), ROWS, {}),
     "multi-head attention": (nn.MultiheadAttention(4, 2), tensors((2, 1, 4)).map(lambda x: (x, x, x)), {}),
     "causal attention": (Attention(causal=True), SEQUENCES, {"independent": "samples", "causal": 1}),

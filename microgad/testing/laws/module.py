@@ -78,8 +78,8 @@ def check_module(
     `laws` are names of functions in the table `LAWS`, by default all. `order`, `kinks` and `examples` are those of
     `check_op`. Raises AssertionError, or GradcheckError for wrong derivatives, which name the module, its mode and the
     law and show the numbers; AssertionError also if a declaration does not fit the shapes. Raises ValueError if a law
-    is unknown or an option is out of range. The report names the laws that couldn't be checked, as that of a module
-    that can't be pickled.
+    is unknown, an option is out of range, or the law `derivatives` has compared no derivative in any example. The
+    report names the laws that couldn't be checked, as that of a module that can't be pickled.
 
     >>> inputs = torch.testing.strategies.tensors((2, 3))
     >>> report = check_module(nn.Linear(3, 2), inputs, independent="samples", examples=5)
