@@ -156,6 +156,20 @@ def test_little_memory_is_needed_beside_the_result_and_the_gradient(f, most):
     assert peak < most * x.numel() * x.itemsize
 
 
+@pytest.mark.host("tracemalloc sees the host's memory")
+def test_the_gradient_of_a_strided_convolution_is_made_once():
+    x = torch.zeros(4, 64, 64, 64, requires_grad=True)
+    out = F.conv2d(x, torch.ones(64, 64, 1, 1), stride=2)
+    ones = torch.ones_like(out)
+    tracemalloc.start()
+    try:
+        torch.autograd.grad(out, x, ones)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * x.numel() * x.itemsize
+
+
 INDEXED = {
     "gather": lambda x, i, v: x.gather(1, i), "take_along_dim": lambda x, i, v: torch.take_along_dim(x, i, 1),
     "take": lambda x, i, v: x.take(i), "index_select": lambda x, i, v: x.index_select(0, i[:9, 0]),

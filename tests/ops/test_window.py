@@ -423,3 +423,10 @@ def test_a_resample_matrix_multiplies_densely_as_by_its_taps(mode, shape, cell):
             for tap, weight in zip(matrix.cells, weights, strict=True):
                 expected = expected + full.take(tap, axis) * weight
             np.testing.assert_allclose(matrix.times(x, axis), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_gradient_of_a_weight_of_one_cell_has_the_strides_of_the_weight():
+    weight = torch.ones(16, 40, 1, 1, requires_grad=True)
+    out = torch.conv_transpose2d(torch.ones(2, 16, 4, 4), weight)
+    (grad,) = torch.autograd.grad(out, weight, torch.ones_like(out).contiguous(memory_format=torch.channels_last))
+    assert grad.stride() == weight.stride()
