@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .graph import Graph
     from .graph.options import GraphOptions
     from .ops import creation
-    from .type_aliases import Device
+    from .type_aliases import Array, Device
 
     Operand: TypeAlias = "Tensor | complex | np.generic"  # what operations take beside a Tensor: numbers
 else:
@@ -58,7 +58,7 @@ class Tensor(Methods):
         return creation.legacy_new(*sizes, device=device)._of_class(cls)
 
     @classmethod
-    def _wrap(cls, array: Any, node: Any = None, version: Any = None) -> Any:
+    def _wrap(cls, array: Array, node: Any = None, version: Any = None) -> Any:
         self = _new(cls)
         self.array = array
         self.fresh_node = node

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, TypedDict
 import numpy as np
 
 from .backend import device
+from .backend.arrays import Array as Array
 from .backend.memory_formats import layout, memory_format
 from .dtypes import dtype
 

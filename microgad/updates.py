@@ -16,6 +16,7 @@ from numpy import ndarray
 from . import function as core
 from . import gradients
 from .state import current
+from .type_aliases import Array
 
 _LARGEST = 1e30  # factors up to it are finite in float32
 
@@ -59,27 +60,27 @@ def update(
     return True
 
 
-def fill(out: Any, factor: float) -> None:
+def fill(out: Array, factor: float) -> None:
     """factor"""
     out.fill(factor)
 
 
-def replace(out: Any, factor: float, other: Any) -> None:
+def replace(out: Array, factor: float, other: Array) -> None:
     """other; there is no factor"""
     out[...] = other
 
 
-def add_scaled(out: Any, factor: float, other: Any) -> None:
+def add_scaled(out: Array, factor: float, other: Array) -> None:
     """out + factor · other"""
     out += factor * other
 
 
-def subtract_scaled(out: Any, factor: float, other: Any) -> None:
+def subtract_scaled(out: Array, factor: float, other: Array) -> None:
     """out - factor · other"""
     out -= factor * other
 
 
-def add_product(out: Any, factor: float, a: Any, b: Any) -> None:
+def add_product(out: Array, factor: float, a: Array, b: Array) -> None:
     """out + factor · a · b"""
     product = a * b if factor == 1 else factor * a
     if factor != 1:
@@ -87,24 +88,24 @@ def add_product(out: Any, factor: float, a: Any, b: Any) -> None:
     out += product
 
 
-def add_quotient(out: Any, factor: float, a: Any, b: Any) -> None:
+def add_quotient(out: Array, factor: float, a: Array, b: Array) -> None:
     """out + factor · a / b"""
     quotient = factor * a
     quotient /= b
     out += quotient
 
 
-def to_radians(out: Any, factor: float) -> None:
+def to_radians(out: Array, factor: float) -> None:
     """out in radians; there is no factor"""
     out *= math.pi / 180
 
 
-def to_degrees(out: Any, factor: float) -> None:
+def to_degrees(out: Array, factor: float) -> None:
     """out in degrees; there is no factor"""
     out *= 180 / math.pi
 
 
-def interpolate(out: Any, weight: float, end: Any) -> None:
+def interpolate(out: Array, weight: float, end: Array) -> None:
     """out + weight · (end - out), computed from the nearer end as `lerp` does."""
     far = abs(weight) >= 0.5
     step = end - out

@@ -24,6 +24,7 @@ from ..lazy import LazyModule
 from ..lazy import define_getattr as _define_getattr
 from ..state.contexts import binding
 from ..tensor import Tensor
+from ..type_aliases import Array
 from .function_ctx import FunctionCtx as FunctionCtx
 
 __all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
@@ -288,7 +289,7 @@ class CustomNode(core.Function):
             raise errors.GraphError(f"{self.function.__name__}: {FREED}")
         return tuple(map(self._unpack, kept, self.ctx._locations))
 
-    def grad_inputs(self, grad: Any) -> tuple[Any, ...]:
+    def grad_inputs(self, grad: Any) -> tuple[Array | None, ...]:
         given = self._given(grad)
         recording = state.current().grad_enabled
         if recording and computing_jvp.get():
@@ -392,7 +393,7 @@ class CustomNode(core.Function):
             found = iter(grad(roots, by, seeds, create_graph=create_graph, allow_unused=True))
         return tuple(x if x is None else next(found) for x in tangents)
 
-    def _unpack(self, array: Any, place: Any) -> Any:
+    def _unpack(self, array: Array, place: Any) -> Any:
         """Return a saved Tensor: the same object if it is alive, no output of this node, and unchanged."""
         if array is None:
             return None

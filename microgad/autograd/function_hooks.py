@@ -9,6 +9,7 @@ from typing import Any, TextIO, TypeVar
 from .. import backend, state
 from ..function import Function
 from ..tensor import Tensor
+from ..type_aliases import Array
 
 H = TypeVar("H", bound="FunctionHook")
 
@@ -80,7 +81,7 @@ class CountHook(FunctionHook):
         super().forward(node, inputs, out)
         self.calls[type(node).__name__] += 1
 
-    def backward(self, node: Function, gradients: list[Any]) -> None:
+    def backward(self, node: Function, gradients: list[Array | None]) -> None:
         """Count its derivatives."""
         super().backward(node, gradients)
         self.backward_calls[type(node).__name__] += 1
@@ -108,12 +109,12 @@ class PrintHook(FunctionHook):
         super().forward(node, inputs, out)
         self._print(type(node).__name__, state.current().path, inputs, out)
 
-    def begin_backward(self, node: Function, grad: Any) -> None:
+    def begin_backward(self, node: Function, grad: Array) -> None:
         """Remember the incoming gradient, to print it with the outgoing ones."""
         super().begin_backward(node, grad)
         self._grads.append(_describe(grad))
 
-    def backward(self, node: Function, gradients: list[Any]) -> None:
+    def backward(self, node: Function, gradients: list[Array | None]) -> None:
         """Print the derivatives."""
         super().backward(node, gradients)
         self._print(f"{type(node).__name__} backward", node.path, self._grads.pop(), tuple(gradients))
@@ -156,12 +157,12 @@ class TimeHook(FunctionHook):
         self._end(self.seconds, type(node))
         super().forward(node, inputs, out)
 
-    def begin_backward(self, node: Function, grad: Any) -> None:
+    def begin_backward(self, node: Function, grad: Array) -> None:
         """Start timing its derivatives."""
         super().begin_backward(node, grad)
         self._running.begin((type(node), "backward"), [time.perf_counter(), 0.0])
 
-    def backward(self, node: Function, gradients: list[Any]) -> None:
+    def backward(self, node: Function, gradients: list[Array | None]) -> None:
         """Stop timing its derivatives."""
         self._end(self.backward_seconds, (type(node), "backward"))
         super().backward(node, gradients)
@@ -207,7 +208,7 @@ def new_bytes(inputs: tuple[Any, ...], out: Any) -> int:
     return sum(y.array.nbytes for y in outs if id(backend.owner(y.array)) not in given)
 
 
-def _describe(x: Any) -> Any:
+def _describe(x: Any) -> str:
     """Describe arrays and Tensors by dtype and shape, as "float32 (2,)"."""
     if isinstance(x, str):
         return x

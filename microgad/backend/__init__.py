@@ -12,6 +12,7 @@ from ..duck_arrays import DuckArray
 from ..errors import DeviceError
 from . import copies
 from . import memory as memory  # importing it configures malloc
+from .arrays import Array
 from .arrays import is_array as is_array
 from .arrays import is_gpu as is_gpu
 from .arrays import owner as owner
@@ -41,22 +42,22 @@ def gpu_count() -> int:
         return 0
 
 
-def as_array(x: Any) -> Any:
+def as_array(x: Any) -> Array:
     """Convert NumPy scalars, which reductions return, to 0-d arrays, and return arrays as they are."""
     return np.asarray(x) if isinstance(x, np.generic) or not is_array(x) else x  # `is_array` takes longer to say no
 
 
-def on_cpu(x: Any) -> bool:
+def on_cpu(x: Array) -> bool:
     """Whether an array, also one of vmap's, is neither on a GPU nor without values."""
     return device_of(x) is CPU
 
 
-def device_of(x: Any) -> device:
+def device_of(x: Array) -> device:
     """The device of an array."""
     return device("cuda", x.device.id) if is_gpu(x) else META if isinstance(x, MetaArray) else CPU
 
 
-def to_device(x: Any, where: device | str | int | None) -> Any:
+def to_device(x: Array, where: device | str | int | None) -> Array:
     """The array on a device (None: the CPU): itself if it is there already, else a copy."""
     where = device(where) if where is not None else CPU
     if where.type == "meta":
@@ -73,26 +74,26 @@ def to_device(x: Any, where: device | str | int | None) -> Any:
     return copies.moved(x, lambda x: cupy.asarray(x, order="C"))  # "K" refuses what has gaps on another GPU
 
 
-def on_gpu(where: device) -> Any:
+def on_gpu(where: device) -> Array:
     """CuPy, which makes new arrays on a GPU from now on."""
     cupy = _cupy()
     cupy.cuda.runtime.setDevice(current_gpu.get() if where.index is None else where.index)
     return cupy
 
 
-def like(values: Any, x: Any, dtype: Any = None) -> Any:
+def like(values: Any, x: Array, dtype: Any = None) -> Array:
     """`values` as an array on the device of `x`."""
     return np.asarray(values, dtype) if on_cpu(x) else to_device(np.asarray(values, dtype), device_of(x))
 
 
-def make_like(make: Any, x: Any, *value: Any, shape: Any = None, dtype: Any = None, order: str = "K") -> Any:
+def make_like(make: Any, x: Array, *value: Any, shape: Any = None, dtype: Any = None, order: str = "K") -> Array:
     """The result of np.zeros_like or its kin, also for the shapes () and 0, which CuPy takes for no shape."""
     if shape or shape is None or isinstance(x, DuckArray) or not is_gpu(x):
         return make(x, *value, shape=shape, dtype=dtype, order=order)
     return make(np.empty(shape, x.dtype, like=x), *value, dtype=dtype)
 
 
-def to_numpy(x: Any) -> Any:
+def to_numpy(x: Array) -> Array:
     """The array as a NumPy array: a CuPy array is copied to the host."""
     return copies.moved(x, lambda x: x.get()) if is_gpu(x) else x
 
@@ -102,7 +103,7 @@ def from_dlpack(x: Any, on_cpu: bool) -> Any:
     return np.from_dlpack(x) if on_cpu else _cupy().from_dlpack(x)
 
 
-def as_strided(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
+def as_strided(x: Array, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
     """A view that starts at the first element of `x`, with strides in bytes. It may reach beyond `x`."""
     if isinstance(x, DuckArray):
         return x.as_strided(shape, strides)
@@ -115,17 +116,17 @@ def as_strided(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
     return view
 
 
-def at(ufunc: Any, target: Any, index: Any, values: Any) -> None:
+def at(ufunc: np.ufunc, target: Array, index: Any, values: Array | complex) -> None:
     """target[index] = ufunc(target[index], values), where an index that is repeated counts each time."""
     gpu = is_gpu(target) and not isinstance(target, DuckArray)  # CuPy has scatter_add, scatter_max, scatter_min
     (getattr(sys.modules["cupyx"], f"scatter_{ufunc.__name__[:3]}") if gpu else ufunc.at)(target, index, values)
 
 
-def add_at(target: Any, index: Any, values: Any) -> None:
+def add_at(target: Array, index: Any, values: Array) -> None:
     """target[index] += values, where an index that is repeated counts each time."""
     at(np.add, target, index, values)
 
 
-def checked(x: Any) -> Any:
+def checked(x: Array) -> Any:
     """A context in which linear algebra on the device of `x` raises LinAlgError, which CuPy does only on request."""
     return sys.modules["cupyx"].errstate(linalg="raise") if is_gpu(x) else nullcontext()

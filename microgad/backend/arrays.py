@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sys
 from typing import Any
+from typing import Any as Array
 
 import numpy as np
 
 from ..duck_arrays import DuckArray
+
+# What annotations call a NumPy, CuPy or duck array; in derivatives that are differentiated again, it is a Tensor.
+# It is imported under this name, as mypy infers other types from an alias of Any than from Any.
+__all__ = ["Array", "is_array", "is_gpu", "owner"]
 
 
 def is_gpu(x: Any) -> bool:
@@ -22,7 +27,7 @@ def is_array(x: Any) -> bool:
     return isinstance(x, (np.ndarray, DuckArray)) or is_gpu(x)
 
 
-def owner(x: Any) -> Any:
+def owner(x: Array) -> Array:
     """The array that owns the memory of `x`."""
     while (base := x.base) is not None:
         if not is_array(base):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .arrays import Array
+
 
 def inverse(order: Sequence[int]) -> list[int]:
     """The permutation that undoes `order`: np.transpose(np.transpose(x, order), inverse(order)) is x."""
@@ -16,7 +18,7 @@ def outermost_first(steps: Sequence[int]) -> list[int]:
     return sorted(range(len(steps)), key=lambda axis: -abs(steps[axis]))
 
 
-def laid_out_as_operands(out: Any, operands: Sequence[Any]) -> Any:
+def laid_out_as_operands(out: Array, operands: Sequence[Any]) -> Array:
     """The result of an elementwise operation in PyTorch's layout: copied if NumPy or CuPy chose another one."""
     first = operands[0]  # may be a number
     if getattr(first, "shape", None) == out.shape:
@@ -32,7 +34,7 @@ def laid_out_as_operands(out: Any, operands: Sequence[Any]) -> Any:
     return lying(out, order_by(out.shape, *[_spread(x, out.shape) for x in operands if getattr(x, "ndim", 0)]))
 
 
-def _spread(x: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _spread(x: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The strides of x broadcast to a shape. Axes of one element that aren't expanded keep theirs, unlike NumPy's."""
     lead = len(shape) - x.ndim
     own = zip(x.strides, x.shape, shape[lead:], strict=True)
@@ -61,7 +63,7 @@ def order_by(shape: tuple[int, ...], *steps: tuple[int, ...]) -> list[int]:
     return order[::-1]
 
 
-def lying(out: Any, order: Sequence[int]) -> Any:
+def lying(out: Array, order: Sequence[int]) -> Array:
     """`out` without gaps and with its axes in this order in memory, the outermost first: copied if it isn't so.
 
     Axes of length 1, for which NumPy makes up strides, have those of the order, too.

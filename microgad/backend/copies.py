@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import backend
 from ..duck_arrays import DuckArray
+from .arrays import Array
 from .axis_order import inverse, order_by, outermost_first
 from .memory_layout import elsewhere, has_gaps, memory_of
 
@@ -18,7 +19,7 @@ MANY_BYTES = 1 << 16  # of an array that repays a loop over strips
 WORDS = frozenset((2, 4, 8, 16))  # bytes of an item that NumPy copies as a number, which takes a fifth of the time
 
 
-def copied(x: Any) -> Any:
+def copied(x: Array) -> Array:
     """A copy in the same axis order. Expanded axes (stride 0) are copied once, and stay expanded."""
     if 0 not in x.strides or isinstance(x, DuckArray):
         return x.copy("K")
@@ -32,7 +33,7 @@ def in_axis_order(copy: Callable[[Any], Any], x: Any, order: Sequence[int]) -> A
     return copy(x.transpose(order)).transpose(inverse(order))
 
 
-def moved(x: Any, move: Any) -> Any:
+def moved(x: Array, move: Any) -> Array:
     """A copy on another device, with the axes in memory as here. CuPy copies to the host, and from it, in C order."""
     if isinstance(x, DuckArray):
         return x.map_innermost(lambda x: moved(x, move))
@@ -41,7 +42,7 @@ def moved(x: Any, move: Any) -> Any:
     return in_axis_order(move, x, order_by(x.shape, x.strides))
 
 
-def copied_in_order(x: Any) -> Any:
+def copied_in_order(x: Array) -> Array:
     """A copy with the axes in memory as x has them, as of NumPy's order "K", but fast for rows of few bytes."""
     if type(x) is not np.ndarray or x.size < 1 << 12 or x.flags.c_contiguous:
         return x.copy("K")
@@ -51,7 +52,7 @@ def copied_in_order(x: Any) -> Any:
     return in_axis_order(copied_row_major, x, outermost_first(x.strides))
 
 
-def copy_into(out: Any, x: Any) -> None:
+def copy_into(out: Array, x: Array) -> None:
     """Write x into `out`, which shares no memory with it, by `faster_copy`."""
     bare = x.size >= 2 * MANY_ROWS and type(x) is type(out) is np.ndarray
     copy = faster_copy(x, out.strides) if bare else None
@@ -61,7 +62,7 @@ def copy_into(out: Any, x: Any) -> None:
         out[...] = x
 
 
-def copied_row_major(x: Any) -> Any:
+def copied_row_major(x: Array) -> Array:
     """A copy in C order, by `faster_copy`."""
     if type(x) is not np.ndarray or (copy := faster_copy(x)) is None:
         return x.copy("C")
@@ -105,13 +106,13 @@ def _has_short_rows(x: np.ndarray) -> bool:
     return x.strides[-1] == x.itemsize and not x.dtype.hasobject
 
 
-def _copy_items(out: Any, x: Any) -> None:
+def _copy_items(out: Array, x: Array) -> None:
     """Copy contiguous rows as items. NumPy takes as long to start a loop for a row as to copy some 100 bytes."""
     row = f"V{x.shape[-1] * x.itemsize}"
     out.view(row)[...] = x.view(row)
 
 
-def _has_few_columns(x: Any) -> bool:
+def _has_few_columns(x: Array) -> bool:
     """Whether a copy takes less time column by column: rows are many, of few bytes, and don't follow each other."""
     if x.ndim < 2 or not 1 < (n := x.shape[-1]) <= 8 or x.size < 1000 * n:
         return False
@@ -120,13 +121,13 @@ def _has_few_columns(x: Any) -> bool:
     return bool(x.strides[-2] != n * x.strides[-1])
 
 
-def _copy_strips(out: Any, x: Any) -> None:
+def _copy_strips(out: Array, x: Array) -> None:
     """Copy 16 columns at a time."""
     for i in range(0, x.shape[-1], 16):
         out[..., i : i + 16] = x[..., i : i + 16]
 
 
-def _copy_columns(out: Any, x: Any) -> None:
+def _copy_columns(out: Array, x: Array) -> None:
     """Copy the columns one after the other."""
     word = "d" if x.dtype.char == "F" else x.dtype  # NumPy would copy the parts of complex numbers one by one
     out, x = out.view(word), x.view(word)
@@ -154,7 +155,7 @@ def deep_copied(x: Any, memo: dict[Any, Any]) -> tuple[Any, list[int]]:
     return elsewhere(x, whole, memory_of(memory).view(np.uint8)), version
 
 
-def copied_like(x: Any, values: Any) -> Any:
+def copied_like(x: Array, values: Array) -> Array:
     """A copy of `values` with the axis order of `x`, or row-major if `x` has gaps."""
     if x.flags.c_contiguous or has_gaps(x):
         return values.copy()
@@ -163,7 +164,7 @@ def copied_like(x: Any, values: Any) -> Any:
     return out
 
 
-def cloned(x: Any) -> Any:
+def cloned(x: Array) -> Array:
     """A dense copy with the axes in memory as PyTorch's clone has them; NumPy would put expanded ones innermost."""
     if isinstance(x, DuckArray):
         return x.map_innermost(cloned)

@@ -13,6 +13,7 @@ import numpy as np
 from .. import backend
 from ..errors import DeviceError
 from ..state.contexts import decorate
+from .arrays import Array
 
 # All but the first three are accepted as names, for comparisons in programs: no Tensor can be there.
 KNOWN = ("cpu", "cuda", "meta", "mps", "xpu", "xla", "hpu", "mtia", "ipu", "vulkan", "hip", "maia", "privateuseone")
@@ -125,7 +126,7 @@ def follow(where: device) -> bool:
     return apart
 
 
-def on_one_device(operands: Sequence[Any], error: Exception | None = None, move: bool = True) -> list[Any] | None:
+def on_one_device(operands: Sequence[Any], error: Exception | None = None, move: bool = True) -> list[Array] | None:
     """Move 0-d operands from the CPU to the GPU of the others, as PyTorch allows, or let CuPy compute on that GPU.
 
     Returns None where neither helps against `error`, as where operands with dimensions are on several devices.

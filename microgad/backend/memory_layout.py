@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import backend
 from ..errors import ShapeError
+from .arrays import Array
 from .axis_order import outermost_first
 from .meta import as_zeros
 
@@ -28,7 +29,7 @@ def memory_of(x: Any) -> Any:
     return flat.view(x.dtype)
 
 
-def in_own_memory(x: Any) -> Any:
+def in_own_memory(x: Array) -> Array:
     """A view of a NumPy array whose owner begins at the first element in memory and ends at the last.
 
     PyTorch's storages of other libraries' arrays reach as far, also where these are slices of larger arrays.
@@ -64,12 +65,12 @@ def shared_memory_of(x: Any) -> SharedMemory | None:
     return base if type(base) is SharedMemory else None
 
 
-def axes_of(x: Any) -> tuple[int, ...]:
+def axes_of(x: Array) -> tuple[int, ...]:
     """The axes of an array by `outermost_first`."""
     return tuple(outermost_first(strides(x)))
 
 
-def elsewhere(x: Any, memory: Any, row: Any) -> Any:
+def elsewhere(x: Array, memory: Array, row: Array) -> Array:
     """The view of a copy of the memory that corresponds to `x`. `row` holds the copy's bytes."""
     row = row[address(x) - address(memory) :]
     row = row[: row.size // x.itemsize * x.itemsize].view(x.dtype)
@@ -81,7 +82,7 @@ def address(x: Any) -> int:
     return int(x.data.ptr if backend.is_gpu(x) else as_zeros(x).__array_interface__["data"][0])
 
 
-def strides(x: Any) -> tuple[int, ...]:
+def strides(x: Array) -> tuple[int, ...]:
     """The strides in elements. New empty arrays, to which NumPy gives zeros, have those that PyTorch gives them."""
     if x.size or any(x.strides):
         return tuple(s // x.itemsize for s in x.strides)
@@ -89,14 +90,14 @@ def strides(x: Any) -> tuple[int, ...]:
     return tuple(math.prod(sizes[i + 1 :]) for i in range(len(sizes)))
 
 
-def geometry(x: Any) -> Geometry:
+def geometry(x: Array) -> Geometry:
     """An array's shape, strides in elements (0 for axes of length 1), and offset in the memory of its owner."""
     size, whole = x.itemsize, backend.owner(x)
     steps = tuple([0 if n == 1 else s // size for n, s in zip(x.shape, x.strides, strict=True)])
     return x.shape, steps, 0 if whole is x else (address(x) - address(whole)) // size
 
 
-def has_gaps(x: Any) -> bool:
+def has_gaps(x: Array) -> bool:
     """Whether there is other memory between an array's elements, or some share theirs."""
     reach = sum((n - 1) * abs(stride) for n, stride in zip(x.shape, x.strides, strict=True))
     return bool(reach + x.itemsize != x.nbytes)
@@ -121,7 +122,7 @@ def within(place: Geometry, other: Geometry) -> bool:
     return bool(np.isin(mine, others).all())
 
 
-def expanded_axes(x: Any) -> tuple[int, ...]:
+def expanded_axes(x: Array) -> tuple[int, ...]:
     """Return the axes along which x is expanded, that is, repeats its elements with stride 0."""
     if 0 not in x.strides or not x.size:
         return ()

@@ -19,7 +19,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..duck_arrays import WRITERS, DuckArray, Fallback
 from ..errors import MicrogadError, NoMemoryError
 from ..pytree import rebuilt
-from .arrays import owner
+from .arrays import Array, owner
 from .axis_order import inverse, outermost_first
 from .devices import device
 
@@ -38,7 +38,7 @@ class NoValuesFallback(Fallback, NoValuesError):
     """Raised when an operation asks for a value. It is then computed again, with zeros."""
 
     @staticmethod
-    def forward(node: Any, arrays: Sequence[Any]) -> Any:
+    def forward(node: Any, arrays: Sequence[Array | None]) -> Any:
         """Compute an operation on zeros, and drop the values of the result."""
         one = type(node)()
         vars(one).update(as_zeros(vars(node)))
@@ -47,7 +47,7 @@ class NoValuesFallback(Fallback, NoValuesError):
         return without_values(found, arrays)
 
     def derivatives(
-        self, node: Any, grad: Any, onward: Sequence[Any], derive: Callable[..., Any], create_graph: bool
+        self, node: Any, grad: Array, onward: Sequence[Any], derive: Callable[..., Any], create_graph: bool
     ) -> Any:
         """Compute a node's derivatives on zeros, but none under create_graph: see `engine.derive`, which is passed in.
 
@@ -77,16 +77,16 @@ class MetaArray(DuckArray, NDArrayOperatorsMixin):
     __hash__ = None  # type: ignore[assignment]
     device = META
 
-    def __init__(self, like: Any, base: MetaArray | None = None) -> None:
+    def __init__(self, like: Array, base: MetaArray | None = None) -> None:
         """An array laid out like `like`. For a view of `base`, `like` is its `zeros` itself."""
         self.zeros, self.base = like if base is not None else zeros(like.shape, like.dtype, like.strides), base
 
-    def map_innermost(self, function: Callable[[Any], Any]) -> Any:
+    def map_innermost(self, function: Callable[[Any], Any]) -> Array:
         """Apply a function to the zeros, and wrap its result."""
         return without_values(function(self.zeros), (self,))
 
     @staticmethod
-    def gradient_for(gradient: Any, edge: Any) -> Any:
+    def gradient_for(gradient: Array, edge: Any) -> Array:
         """The gradient, unchanged."""
         return gradient
 
@@ -120,19 +120,19 @@ class MetaArray(DuckArray, NDArrayOperatorsMixin):
             return without_values(found, (self,))
         return lambda *args, **kwargs: computed(name, getattr(np.ndarray, name), (self, *args), kwargs)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Array:
         if _masks(index):
             raise NoValuesError("a mask without values selects an unknown number of elements")
         return computed("getitem", getitem, (self, index), {})
 
-    def __setitem__(self, index: Any, value: Any) -> None:
+    def __setitem__(self, index: Any, value: Array | float) -> None:
         if not _masks(index):
             np.broadcast_to(as_zeros(value), self[index].shape)  # raises if it doesn't fit
 
     def fill(self, value: Any) -> None:
         """Do nothing: there are no values to write."""
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **kwargs: Any) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **kwargs: Any) -> Any:
         if any(map(_is_tensor, inputs)):
             return NotImplemented
         if method == "at" or any(x is not None and not isinstance(x, MetaArray) for x in out):
@@ -170,12 +170,12 @@ def empty(shape: tuple[int, ...], dtype: Any) -> MetaArray:
     return MetaArray(np.broadcast_to(np.empty((), dtype), shape))
 
 
-def new_empty(shape: tuple[int, ...], dtype: Any, where: Any) -> Any:
+def new_empty(shape: tuple[int, ...], dtype: Any, where: Any) -> Array:
     """A new NumPy array for a device: one without values if that is "meta"."""
     return empty(shape, dtype) if where is not None and device(where) == META else np.empty(shape, dtype)
 
 
-def placed_on(x: Any, where: Any) -> Any:
+def placed_on(x: Array, where: Any) -> Array:
     """The NumPy array `x` for a device: without its values if that is "meta", else unchanged."""
     return MetaArray(x) if where is not None and device(where) == META else x
 
@@ -195,7 +195,7 @@ def _masks(index: Any) -> bool:
     return any(isinstance(x, MetaArray) and x.dtype == bool for x in items)
 
 
-def known(condition: Any) -> bool:
+def known(condition: Array | bool) -> bool:
     """Whether a condition on values holds; not if there are none."""
     return not isinstance(condition, MetaArray) and bool(condition)
 
@@ -229,7 +229,7 @@ def _roots(given: Any) -> list[MetaArray]:
     return [root for x in given for root in _roots(x)] if isinstance(given, (tuple, list)) else []
 
 
-def zeros(shape: Sequence[int], dtype: Any, strides: Sequence[int]) -> Any:
+def zeros(shape: Sequence[int], dtype: Any, strides: Sequence[int]) -> Array:
     """Zeros whose axes have the order of these strides. Many are in untouched pages, which take no memory."""
     axes, size = outermost_first(strides), math.prod(shape)
     if size * dtype.itemsize < PAGES:

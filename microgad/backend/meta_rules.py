@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import Array
 from .axes import reduced_shape
 from .meta import zeros
 
@@ -32,7 +33,7 @@ def by_rule(name: str, call: Callable[..., Any], args: Sequence[Any], kwargs: di
     return rule(call, args, kwargs, arrays) if arrays else None
 
 
-def elementwise(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+def elementwise(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Array]) -> Any:
     """Results have the operands' broadcast shape."""
     shape = np.broadcast_shapes(*[x.shape for x in arrays])
     if math.prod(shape) < LARGE:
@@ -43,7 +44,9 @@ def elementwise(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str,
     return tuple([_grown(x, shape) for x in found]) if type(found) is tuple else _grown(found, shape)
 
 
-def creation(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+def creation(
+    call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Array]
+) -> Array | None:
     """np.empty_like and its like."""
     given = kwargs.get("shape")
     shape = arrays[0].shape if given is None else (given,) if isinstance(given, int) else tuple(given)
@@ -53,8 +56,8 @@ def creation(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, An
 
 
 def reduction(
-    call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any], default: Any = None
-) -> Any:
+    call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Array], default: Any = None
+) -> Array | None:
     """Results have length 1 along the axes, or lack them."""
     x = arrays[0]
     if x.size < LARGE or len(arrays) > 1:
@@ -64,14 +67,18 @@ def reduction(
     return _grown(call(_corner(x), *args[1:], **kwargs), shape)
 
 
-def along_axis(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+def along_axis(
+    call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Array]
+) -> Array | None:
     """Sorts and running sums: results have x's shape, unless x is flattened."""
     x = arrays[0]
     found = call(_corner(x), *args[1:], **kwargs) if x.size >= LARGE else None
     return None if found is None or found.ndim != x.ndim else _grown(found, x.shape)
 
 
-def transform(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+def transform(
+    call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Array]
+) -> Array | None:
     """Fourier transforms along one axis, whose length may change: two lines of each other axis are transformed."""
     x = arrays[0]
     axis = (args[2] if len(args) > 2 else kwargs.get("axis", -1)) % x.ndim
@@ -81,7 +88,9 @@ def transform(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, A
     return _grown(lines, (*x.shape[:axis], lines.shape[axis], *x.shape[axis:][1:]))
 
 
-def product(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+def product(
+    call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Array]
+) -> Array | None:
     """np.matmul."""
     a, *_, b = arrays
     if 0 in (a.ndim, b.ndim):
@@ -93,7 +102,9 @@ def product(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any
     return _grown(call(_corner(a), _corner(b), **kwargs), shape)
 
 
-def contraction(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+def contraction(
+    call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Array]
+) -> Array | None:
     """np.einsum, with the result's subscripts."""
     terms, arrow, result = args[0].replace(" ", "").partition("->")
     sizes: dict[str, int] = {}
@@ -111,7 +122,9 @@ def contraction(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str,
     return _grown(call(args[0], *map(_corner, arrays), **kwargs), shape)
 
 
-def reshaping(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+def reshaping(
+    call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Array]
+) -> Array | None:
     """`reshape`: a view, or by rows where NumPy copies."""
     x, *sizes = args
     shape = sizes[0] if isinstance(sizes[0], (tuple, list)) else tuple(sizes)
@@ -124,7 +137,9 @@ def reshaping(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, A
         return _by_rows(x.dtype, [x.size // given if n == -1 else n for n in shape])
 
 
-def joining(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+def joining(
+    call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Array]
+) -> Array | None:
     """np.concatenate, along one axis."""
     axis = args[1] if len(args) > 1 else kwargs.get("axis", 0)
     if axis is None or sum(x.size for x in arrays) < LARGE:
@@ -134,7 +149,9 @@ def joining(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any
     return _grown(call([_corner(x) for x in arrays], *args[1:], **kwargs), shape)
 
 
-def repetition(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+def repetition(
+    call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Array]
+) -> Array | None:
     """`repeat`, by a number, along one axis."""
     x, times, *rest = args
     axis = rest[0] if rest else kwargs.get("axis")
@@ -145,7 +162,9 @@ def repetition(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, 
     return _grown(call(_corner(x), times, *rest, **kwargs), shape)
 
 
-def taking(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+def taking(
+    call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Array]
+) -> Array | None:
     """`take`: the indices' axes replace an axis of x, or all of them."""
     x, indices, *rest = args
     axis = rest[0] if rest else kwargs.get("axis")
@@ -154,7 +173,9 @@ def taking(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
     return _by_rows(x.dtype, shape) if x.size and math.prod(shape) >= LARGE else None
 
 
-def indexing(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+def indexing(
+    call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Array]
+) -> Array | None:
     """x[i], x[i, j] with arrays of integers: their axes replace the first axes of x."""
     x, index = args
     items = index if type(index) is tuple else (index,)
@@ -166,12 +187,12 @@ def indexing(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, An
     return _grown(call(_corner(x), tuple([np.zeros_like(_corner(i)) for i in items])), shape)
 
 
-def same(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+def same(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Array]) -> Array:
     """Results, also small ones, have the matrices' shape: zeros have no inverse and no Cholesky factor."""
     return _by_rows(args[0].dtype, args[0].shape)
 
 
-def solution(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Any]) -> Any:
+def solution(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Array]) -> Array:
     """np.linalg.solve, also of small arrays."""
     a, b = args
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -203,11 +224,11 @@ def _corner(x: Any) -> Any:
     return x[(..., *[first] * x.ndim)] if isinstance(x, np.ndarray) else x
 
 
-def _grown(corner: Any, shape: Sequence[int]) -> Any:
+def _grown(corner: Array, shape: Sequence[int]) -> Array:
     """Zeros of this shape whose axes have the order that the corner's have in memory."""
     corner = np.asarray(corner)  # of a NumPy scalar
     return zeros(shape, corner.dtype, corner.strides)
 
 
-def _by_rows(dtype: Any, shape: Sequence[int]) -> Any:
+def _by_rows(dtype: Any, shape: Sequence[int]) -> Array:
     return np.broadcast_to(np.empty((), dtype), shape)

@@ -6,9 +6,9 @@ indices together with the numbers.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+
+from .arrays import Array
 
 LONG = 2000  # elements of a line from which on the sort by digits is faster than that of numbers with their indices
 FEW, SHORT = 800, 4  # elements of all lines, and of a line, up to which NumPy's stable sort is faster
@@ -16,7 +16,7 @@ JOINT_MAX = 2000  # elements of a line up to which numbers are sorted together w
 DIGITS_MIN = 800  # elements of a line from which on a sort by digits is faster than NumPy's stable sort
 
 
-def stable_argsort(x: Any) -> Any:
+def stable_argsort(x: Array) -> Array:
     """`np.argsort(x, -1, kind="stable")`: of many random numbers in a third to a tenth of the time.
 
     >>> stable_argsort(np.array([3.0, 1.0, 2.0]))
@@ -44,7 +44,7 @@ def stable_argsort(x: Any) -> Any:
     return np.array([_order_by_digits(line, bits) for line in keys.reshape(-1, n)]).reshape(x.shape)
 
 
-def _order_by_digits(keys: Any, bits: int) -> Any:
+def _order_by_digits(keys: Array, bits: int) -> Array:
     order = np.argsort(keys.astype(np.uint16), kind="stable")
     for shift in range(16, bits, 16):
         digits = (keys >> shift).astype(np.uint16)
@@ -52,7 +52,7 @@ def _order_by_digits(keys: Any, bits: int) -> Any:
     return order
 
 
-def kth_smallest(lines: Any, k: int) -> Any:
+def kth_smallest(lines: Array, k: int) -> Array:
     """`np.partition(lines, k, 1)[:, k : k + 1]`, (m, n) -> (m, 1).
 
     Where many elements are equal, `np.partition` takes several times as long as a sort.
@@ -67,7 +67,7 @@ def kth_smallest(lines: Any, k: int) -> Any:
     return np.partition(lines, k, 1)[:, k : k + 1]
 
 
-def _keys(x: Any) -> Any:
+def _keys(x: Array) -> Array:
     """Return unsigned integers that compare like the elements of x, the least of which is 0; NaN is the greatest.
 
     The bits of floating-point numbers compare like the numbers, in reverse where these are negative.

@@ -19,6 +19,7 @@ from ..duck_arrays import DuckArray, Fallback
 from ..engine import backward_pass
 from ..errors import GraphError
 from ..lazy import LazyModule
+from ..type_aliases import Array
 
 if TYPE_CHECKING:
     from . import dispatch, indexing
@@ -41,7 +42,7 @@ class Level:
     def __str__(self) -> str:
         return f"of {self.count} slices"
 
-    def note(self, array: Any) -> None:
+    def note(self, array: Array) -> None:
         """Keep a copy of an array from outside that is about to be written, so that `undo` can restore it."""
         if all(array is not known for known, _ in self.written):
             self.written.append((array, array.copy()))
@@ -74,7 +75,7 @@ class Shape(tuple[int, ...]):
         made.levels = (x.level, *getattr(whole, "levels", ()))
         return made
 
-    def in_one_slice(self, grads: Sequence[Any], shapes: Sequence[Any]) -> list[Any]:
+    def in_one_slice(self, grads: Sequence[Array | None], shapes: Sequence[Any]) -> list[Array | None]:
         """Return the gradients of a node's results, of which one has this shape, such that they can be summed.
 
         The inputs' gradients are summed over the slices of a mapping that has ended. That of a result which the slices
@@ -120,7 +121,7 @@ class BatchedArray(DuckArray, NDArrayOperatorsMixin):
     __slots__ = ("__weakref__", "base", "innermost", "level", "whole")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, whole: Any, level: Level, base: BatchedArray | None = None) -> None:
+    def __init__(self, whole: Array, level: Level, base: BatchedArray | None = None) -> None:
         if whole.dtype == np.float16:
             raise Fallback  # float16 is computed in float32, by code that handles NumPy's arrays only
         level.check()
@@ -133,7 +134,7 @@ class BatchedArray(DuckArray, NDArrayOperatorsMixin):
         found = self.whole.map_innermost(function) if isinstance(self.whole, BatchedArray) else function(self.whole)
         return self if found is self.whole else BatchedArray(found, self.level)
 
-    def like(self, whole: Any) -> BatchedArray:
+    def like(self, whole: Array) -> BatchedArray:
         """Wrap a result that NumPy computed from `self.whole`, and set `base` if it is a view of that."""
         is_view = whole.base is not None and backend.owner(whole) is backend.owner(self.whole)
         return BatchedArray(whole, self.level, (self if self.base is None else self.base) if is_view else None)
@@ -152,10 +153,10 @@ class BatchedArray(DuckArray, NDArrayOperatorsMixin):
     def __array_function__(self, *args: Any) -> Any:
         return dispatch.array_function(*args)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Array:
         return indexing.getitem(self, index)
 
-    def __setitem__(self, index: Any, value: Any) -> None:
+    def __setitem__(self, index: Any, value: Array | complex) -> None:
         indexing.setitem(self, index, value)
 
     shape = property(Shape)
@@ -190,13 +191,13 @@ class BatchedArray(DuckArray, NDArrayOperatorsMixin):
     def flatten(self, order: str = "C") -> Any:
         return np.reshape(self, -1, order=order).copy()
 
-    def reshape(self, *shape: Any, order: str = "C") -> Any:
+    def reshape(self, *shape: Any, order: str = "C") -> Array:
         return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
 
     def sort(self, axis: int = -1, **options: Any) -> None:
         self[...] = np.sort(self, axis, **options)
 
-    def transpose(self, *axes: Any) -> Any:
+    def transpose(self, *axes: Any) -> Array:
         return np.transpose(self, (axes[0] if len(axes) == 1 else axes) if axes else None)
 
     def __len__(self) -> int:
@@ -244,7 +245,7 @@ class BatchedArray(DuckArray, NDArrayOperatorsMixin):
         return self.map_innermost(backend.to_numpy)
 
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> BatchedArray:
-        def convert(whole: Any) -> Any:  # NumPy would put expanded axes innermost
+        def convert(whole: Array) -> Array:  # NumPy would put expanded axes innermost
             return (cloned(whole) if 0 in whole.strides else whole).astype(dtype, *args, **kwargs)
 
         return self.map_innermost(convert)
@@ -263,14 +264,14 @@ class BatchedArray(DuckArray, NDArrayOperatorsMixin):
         return self.like(backend.as_strided(self.whole, *geometry))
 
 
-def on_levels(whole: Any, levels: Sequence[Level]) -> Any:
+def on_levels(whole: Array, levels: Sequence[Level]) -> Array:
     """Wrap a NumPy or CuPy array, of which the first axes are the batch axes of `levels`, innermost level first."""
     for level in levels[::-1]:
         whole = BatchedArray(whole, level)
     return whole
 
 
-def batched_view(whole: Any, level: Level) -> BatchedArray:
+def batched_view(whole: Array, level: Level) -> BatchedArray:
     """Wrap an array that others hold as a view of it, so that writes into the slices are seen as writes into it."""
     return BatchedArray(whole, level, BatchedArray(whole, level))
 
@@ -292,7 +293,7 @@ def is_batched_at(x: Any, level: Level) -> bool:
     return type(x) is BatchedArray and x.level is level
 
 
-def ndim_of(x: Any) -> int:
+def ndim_of(x: Array | complex | None) -> int:
     """Return the number of dimensions of x; 0 for a Python number."""
     n: int = getattr(x, "ndim", 0)
     return n

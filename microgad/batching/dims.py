@@ -5,13 +5,12 @@ Gradients cross the same border the other way round; those of Tensors that the s
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..backend import as_array
 from ..backend.copies import cloned
 from ..function import Function
+from ..type_aliases import Array
 from .array import BatchedArray, batched_view
 from .rules.common import expand_to_batch
 
@@ -21,10 +20,10 @@ class AddBatchDim(Function):
 
     symbol = "slices"
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return batched_view(np.moveaxis(x, self.dim, 0), self.level)
 
-    def grad_x(self, grad: Any) -> Any:
+    def grad_x(self, grad: Array) -> Array:
         return RemoveBatchDim.apply(grad, level=self.level, dim=self.dim)
 
 
@@ -36,17 +35,17 @@ class WholeBatch(Function):
 
     symbol = "all slices"
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return np.moveaxis(expand_to_batch(x, self.level), 0, self.dim)
 
-    def grad_x(self, grad: Any) -> Any:
+    def grad_x(self, grad: Array) -> Array:
         return AddBatchDim.apply(grad, level=self.level, dim=self.dim)
 
 
 class RemoveBatchDim(WholeBatch):
     """Return the slices of a level as one new array, stacked along `dim`; an array that they share is repeated."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return cloned(super().forward(x))
 
 
@@ -55,10 +54,10 @@ class SumOverSlices(Function):
 
     symbol = "Σ slices"
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         if x.level is self.level:
             return as_array(x.whole.sum(0))
         return BatchedArray(self.forward(x.whole), x.level)  # the level is further outside
 
-    def grad_x(self, grad: Any) -> Any:
+    def grad_x(self, grad: Array) -> Array:
         return grad  # the same for each slice

@@ -17,6 +17,7 @@ from ..backend import at, is_array
 from ..backend.axis_order import laid_out_as_operands
 from ..duck_arrays import WRITERS, Fallback
 from ..pytree import rebuilt
+from ..type_aliases import Array
 from .array import BatchedArray, Level, align, innermost_level, is_batched_at, ndim_of
 from .indexing import setitem
 from .per_slice import call_per_slice
@@ -76,7 +77,7 @@ def _apply_rule(name: Any, func: Any, level: Level, args: tuple[Any, ...], kwarg
     return out
 
 
-def _elementwise(ufunc: Any, level: Level, inputs: tuple[Any, ...], out: Any = (), **kwargs: Any) -> Any:
+def _elementwise(ufunc: Any, level: Level, inputs: tuple[Array | complex, ...], out: Any = (), **kwargs: Any) -> Any:
     """Compute a ufunc element by element, for all slices at once."""
     ndim = max(map(ndim_of, (*inputs, *out)))
     given = [align(x, level, ndim) for x in inputs]

@@ -15,6 +15,7 @@ from ..backend import is_array
 from ..duck_arrays import Fallback, levels
 from ..errors import GraphError
 from ..function import Function, Packed
+from ..type_aliases import Array
 from .array import Level, batched_view, innermost_level, is_batched_at, on_levels
 from .dims import AddBatchDim, RemoveBatchDim
 from .per_slice import stack_results, take_slice
@@ -23,7 +24,7 @@ from .rules.common import expand_to_batch
 Derive = Callable[..., list[Any]]  # engine.derive(node, grad, onward, create_graph)
 
 
-def forward(node: Function, arrays: Sequence[Any]) -> Any:
+def forward(node: Function, arrays: Sequence[Array | None]) -> Any:
     """Return the result for an operation whose forward raised Fallback."""
     level = _level_of(node, arrays)
 
@@ -38,7 +39,7 @@ def forward(node: Function, arrays: Sequence[Any]) -> Any:
     def with_copies() -> Any:
         return node.forward(*(copy_to_slices(x, level) for x in arrays))
 
-    def per_slice() -> Any:
+    def per_slice() -> Array:
         results = [of_slice(i) for i in range(level.count)]
         for name, *values in zip(type(node).intermediates, *(computed for _, computed in results), strict=True):
             setattr(node, name, stack_results(values, level))
@@ -49,7 +50,7 @@ def forward(node: Function, arrays: Sequence[Any]) -> Any:
 
 def derivatives(
     node: Function, grad: Any, onward: Sequence[Function | None], derive: Derive, create_graph: bool
-) -> list[Any]:
+) -> list[Array | None]:
     """Return the gradients of a node's inputs, as `engine.derive` does, where that raised Fallback."""
     before = node.kept
     kept = before.unpack() if isinstance(before, Packed) else before
@@ -64,7 +65,7 @@ def derivatives(
         finally:
             node.kept = before
 
-    def of_slice(i: int) -> list[Any]:
+    def of_slice(i: int) -> list[Array | None]:
         one = _node_of_slice(node, level, i)
         for name in ("plan", "edges", "shape", "dtype", "path", "number"):
             setattr(one, name, getattr(node, name))
@@ -125,7 +126,9 @@ def _stacked(parts: Sequence[Any], level: Level) -> Any:
     return AddBatchDim.apply(np.stack([np.zeros_like(some) if g is None else g for g in parts]), level=level, dim=0)
 
 
-def _derive(node: Function, grad: Any, onward: Sequence[Any], derive: Derive, create_graph: bool) -> list[Any]:
+def _derive(
+    node: Function, grad: Array, onward: Sequence[Any], derive: Derive, create_graph: bool
+) -> list[Array | None]:
     """Compute the derivatives of one slice, also where a mapping around has slices of it."""
     try:
         return derive(node, grad, onward, create_graph)

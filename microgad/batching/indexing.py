@@ -10,13 +10,14 @@ import numpy
 
 from ..backend import is_array, like
 from ..duck_arrays import Fallback
+from ..type_aliases import Array
 from .array import BatchedArray, align, innermost_level, is_batched_at, ndim_of
 from .per_slice import call_per_slice
 
 np: Any = numpy  # NumPy's stubs don't know BatchedArray
 
 
-def getitem(x: BatchedArray, index: Any) -> Any:
+def getitem(x: BatchedArray, index: Any) -> Array:
     """Implement `x[index]`."""
     items = index if isinstance(index, tuple) else (index,)
     if innermost_level(items) is None and not _moves_axes(items):
@@ -36,7 +37,7 @@ def _batched_index(items: tuple[Any, ...], x: BatchedArray) -> Any:
     return (slices, *(align(i, x.level, ndim) for i in items))
 
 
-def setitem(x: BatchedArray, index: Any, value: Any, write: Callable[..., Any] = operator.setitem) -> None:
+def setitem(x: BatchedArray, index: Any, value: Array | complex, write: Callable[..., Any] = operator.setitem) -> None:
     """Implement `x[index] = value`, or `write(x, index, value)`, for all slices at once where possible."""
     items = index if isinstance(index, tuple) else (index,)
     level, inner = x.level, innermost_level((value, *items))
@@ -54,7 +55,7 @@ def setitem(x: BatchedArray, index: Any, value: Any, write: Callable[..., Any] =
         write(x.whole, place, align(value, level, ndim))
 
 
-def _batched_mask(items: tuple[Any, ...], x: BatchedArray, value: Any) -> Any:
+def _batched_mask(items: tuple[Any, ...], x: BatchedArray, value: Array | complex) -> Any:
     """Turn a batched mask into an index of `x.whole` to which `value` can be written; None for another index or value.
 
     The value must be the same wherever the mask holds.

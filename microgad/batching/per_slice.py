@@ -10,6 +10,7 @@ import numpy
 from ..backend import is_array, owner
 from ..duck_arrays import Fallback
 from ..pytree import rebuilt
+from ..type_aliases import Array
 from .array import BatchedArray, Level, is_batched_at, ndim_of
 
 np: Any = numpy  # NumPy's stubs don't know BatchedArray
@@ -49,7 +50,7 @@ def stack_results(results: Sequence[Any], level: Level, args: Any = ()) -> Any:
     return first
 
 
-def _shares_memory(result: Any, args: Any) -> bool:
+def _shares_memory(result: Array, args: Any) -> bool:
     """Whether a result is a view of an argument's memory."""
     if type(args) in (tuple, list):
         return any(_shares_memory(result, x) for x in args)

@@ -10,6 +10,7 @@ import numpy as np
 from ..backend import is_array
 from ..generator.fills import empty_like
 from ..generator.vmap_randomness import VmapDraws, same_randomness_error
+from ..type_aliases import Array
 from .array import BatchedArray, Level, align, is_batched_at
 from .rules.common import expand_to_batch
 
@@ -24,15 +25,15 @@ class BatchedDraws(VmapDraws):
         self.level = level
         return self.active()
 
-    def shared(self, array: Any) -> Any:
+    def shared(self, array: Array) -> Array:
         own = self.randomness == "same" and is_batched_at(array, self.level)
         return empty_like(array.whole[0, ...]) if own else array
 
-    def made(self, draw: Any, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def made(self, draw: Any, given: tuple[Any, ...], options: dict[str, Any]) -> Array:
         make = self._one_for_all if self.randomness == "same" else self._one_each
         return make(draw, *given, **options)
 
-    def _one_for_all(self, draw: Any, first: Any, *rest: Any, **options: Any) -> Any:
+    def _one_for_all(self, draw: Any, first: Any, *rest: Any, **options: Any) -> Array:
         """Make one slice's draw for all of them. It may fill a batched array, but its parameters can't be batched."""
         if any(is_batched_at(x, self.level) for x in ((first, *rest) if draw.reads else rest)):
             raise same_randomness_error()
@@ -44,7 +45,7 @@ class BatchedDraws(VmapDraws):
         first[...] = found
         return first
 
-    def _one_each(self, draw: Any, first: Any, *rest: Any, **options: Any) -> Any:
+    def _one_each(self, draw: Any, first: Any, *rest: Any, **options: Any) -> Array:
         """Make one draw of the batch's shape."""
         level, fills = self.level, draw.fills
         if not is_array(first):  # of randperm: n, so each slice draws a permutation

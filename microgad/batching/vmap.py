@@ -18,6 +18,7 @@ from ..errors import ArgumentError, DimError, ShapeError
 from ..function import Function
 from ..generator.vmap_randomness import RandomnessError
 from ..state.contexts import binding
+from ..type_aliases import Array
 from . import fallback as fallback
 from . import rules as rules
 from .array import BatchedArray, Level, is_batched_at
@@ -154,7 +155,7 @@ def _free(roots: Sequence[Function], ends: Sequence[Function]) -> None:
             kept_values.free(node)
 
 
-def sum_to_levels(self: BatchedArray, g: Any, node: Function) -> Any:
+def sum_to_levels(self: BatchedArray, g: Array, node: Function) -> Array:
     """Sum a gradient (this array, or the Tensor `g` of it) over the levels at which the node's result isn't batched.
 
     Levels of mappings that go on are kept: there each slice asks for its own gradient, even of what the slices share.

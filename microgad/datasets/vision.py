@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import ArgumentError
 from ..ops.creation import from_numpy
 from ..transforms.images import PillowError, from_pixels
+from ..type_aliases import Array
 from ..utils.data.dataset import Dataset
 
 Transform = Callable[[Any], Any] | None
@@ -92,7 +93,7 @@ class VisionDataset(Dataset[Any]):
     def _apply_transforms(self, image: Any, target: Any) -> tuple[Any, Any]:
         return StandardTransform(self.transform, self.target_transform)(image, target)
 
-    def _to_image(self, pixels: Any, mode: str) -> Any:
+    def _to_image(self, pixels: Array, mode: str) -> Any:
         """Return a PIL image. Without Pillow, return an array if there is a transform, else a Tensor."""
         try:
             return from_pixels(pixels, mode)

@@ -28,6 +28,7 @@ from ..ops.movement import Cast
 from ..ops.support.out import into
 from ..pytree import tree_leaves, tree_map
 from ..state import current
+from ..type_aliases import Array
 from . import composites, creation, elementwise, files, fourier, indexing, linalg, movement, reduction
 
 TABLES = (elementwise, reduction, linalg, fourier, movement, indexing, creation, composites, files)
@@ -42,7 +43,7 @@ TRANSPARENT = (__name__, "microgad.tensor", "microgad.methods.factories", "micro
 running_as_torch = False  # whether `import torch` imports microgad: set by `as_torch`
 
 
-def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Implement Tensor's `__array_ufunc__`."""
     mixed = method == "__call__" and len(inputs) == 2 and not kwargs and _are_mixed(*inputs) and not current().deriving
     if mixed and ufunc is np.true_divide and type(inputs[0]) is np.ndarray and _called_by_program():
@@ -68,7 +69,7 @@ def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, An
     return _on_arrays(ufunc, method, inputs, kwargs)
 
 
-def _recorded(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _recorded(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compute a call without `out` by microgad's operations. Raises TypeError if there is none for it."""
     if method == "__call__" and not kwargs and ufunc in UFUNCS:
         return UFUNCS[ufunc](*[elementwise.as_exact_tensor(x) if isinstance(x, (list, tuple)) else x for x in inputs])
@@ -133,7 +134,7 @@ def _arrays_suffice(method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
     return not any(isinstance(x, core.Tensor) for x in written) and _no_gradient_lost((inputs, kwargs))
 
 
-def _on_arrays(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _on_arrays(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compute a ufunc on arrays. What NumPy returns as a Tensor by PyTorch's `__array_wrap__` is a Tensor here too."""
     results = getattr(ufunc, method)(*_as_arrays(inputs), **_as_arrays(kwargs))
     if "out" in kwargs or method in ("outer", "at"):
@@ -145,7 +146,7 @@ def _on_arrays(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     return tree_map(lambda x: _as_tensor(x, bytes_for_bools), results)
 
 
-def _as_tensor(result: Any, bytes_for_bools: bool) -> Any:
+def _as_tensor(result: Array, bytes_for_bools: bool) -> Any:
     array = as_array(result)
     dtypes.of(array.dtype)  # raises TypeError if no Tensor has it
     return core.Tensor._wrap(array.astype(np.uint8) if bytes_for_bools and array.dtype == bool else array)

@@ -13,10 +13,11 @@ from ..errors import ArgumentError
 from ..function import Function
 from ..ops import creation, indexing, movement
 from ..ops.creation.scalars import checked_scalar
+from ..type_aliases import Array
 from .elementwise import as_exact_tensor, integers
 
 
-def _indices(indices: Any, size: int, mode: str) -> Any:
+def _indices(indices: Any, size: int, mode: str) -> Array:
     """Convert indices to an array, clipped or wrapped to the size according to `mode`."""
     array = integers(indices).array
     if mode == "raise":
@@ -48,7 +49,7 @@ def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     _put_repeated(a, _indices(ind, a.numel(), mode).reshape(-1), v)
 
 
-def _put_repeated(a: Any, places: Any, values: Any) -> None:
+def _put_repeated(a: Any, places: Array, values: Any) -> None:
     """Write values, repeated as needed, at flat indices."""
     a.put_(creation.from_array(places, a.device), _repeated(values, places.size, a))
 
@@ -123,7 +124,7 @@ _AT: dict[Any, tuple[type[Function], dict[str, Any]]] = {
 }
 
 
-def at(ufunc: Any, a: Any, indices: Any, b: Any = None) -> bool:
+def at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = None) -> bool:
     """Compute `ufunc.at(a, indices, b)` in place and return True, or return False if the ufunc isn't supported."""
     if ufunc not in _AT or not isinstance(a, core.Tensor):
         return False

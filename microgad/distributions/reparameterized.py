@@ -23,6 +23,7 @@ from ..ops.creation import from_array
 from ..ops.movement import broadcast_tensors
 from ..ops.special import igamma
 from ..tensor import Tensor
+from ..type_aliases import Array
 
 _NODES, _WEIGHTS = (x[:, None] for x in np.polynomial.legendre.leggauss(48))
 _BLOCK = 4096  # samples at a time: each needs the memory of a hundred or more
@@ -107,29 +108,29 @@ def _in_float64(function: Callable[..., Any], *tensors: Tensor) -> Tensor:
     return from_array(made, first.device)
 
 
-def _digamma(x: Any) -> Any:
+def _digamma(x: Array) -> Array:
     return from_array(x).digamma().array
 
 
-def _gamma_slope(a: Any, x: Any) -> Any:
+def _gamma_slope(a: Array, x: Array) -> Array:
     """Return dx/da of gamma samples; the density of w is ∝ exp(±a w - x (exp(±w) - 1)) with log t = log x ± w."""
     log_x = np.log(x)
     excess = log_x - _digamma(a)
     sign = np.where(excess > 0, 1.0, -1.0)
     half = sign / 2  # exp(±w) = exp(±w/2)² may overflow although x exp(±w) doesn't
 
-    def height(w: Any) -> Any:
+    def height(w: Array) -> Array:
         root = np.expm1(half * w)
         return a * sign * w - x * root * (root + 2)
 
-    def curve(w: Any) -> tuple[Any, Any]:
+    def curve(w: Array) -> tuple[Array, Array]:
         root = np.exp(half * w)
         return height(w), sign * (a - x * root * root)
 
-    def integrand(w: Any) -> Any:
+    def integrand(w: Array) -> Array:
         return np.exp(height(w)) * np.abs(excess + sign * w)
 
-    def log1p_over_x(y: Any) -> Any:
+    def log1p_over_x(y: Array | float) -> Array:
         return np.logaddexp(0, np.log(y) - log_x)
 
     drop = _CUTOFF + 2 * a * (log1p_over_x(_CUTOFF) + 1 + np.log1p(a))
@@ -137,26 +138,26 @@ def _gamma_slope(a: Any, x: Any) -> Any:
     return x * _integral(curve, integrand, far, lambda end: end - 6)
 
 
-def _beta_slope(a: Any, b: Any, x: Any) -> Any:
+def _beta_slope(a: Array, b: Array, x: Array) -> Array:
     """Return dx/da / (1 - x) of beta samples; the density of w is ∝ t^a (1 - t)^b with logit t = logit x ± w."""
     log_x, log_rest = np.log(x), np.log1p(-x)
     mean_log = _digamma(a) - _digamma(a + b)
     sign = np.where(log_x > mean_log, 1.0, -1.0)
     logit = log_x - log_rest
 
-    def logs(w: Any) -> tuple[Any, Any]:
+    def logs(w: Array) -> tuple[Array, Array]:
         t = logit + sign * w
         tail = np.log1p(np.exp(-np.abs(t)))
         return np.minimum(t, 0) - tail, np.minimum(-t, 0) - tail
 
-    def height(log_t: Any, log_other: Any) -> Any:
+    def height(log_t: Array, log_other: Array) -> Array:
         return a * (log_t - log_x) + b * (log_other - log_rest)
 
-    def curve(w: Any) -> tuple[Any, Any]:
+    def curve(w: Array) -> tuple[Array, Array]:
         log_t, log_other = logs(w)
         return height(log_t, log_other), sign * (a * np.exp(log_other) - b * np.exp(log_t))
 
-    def integrand(w: Any) -> Any:
+    def integrand(w: Array) -> Array:
         log_t, log_other = logs(w)
         return np.exp(height(log_t, log_other)) * np.abs(log_t - mean_log)
 
@@ -164,7 +165,7 @@ def _beta_slope(a: Any, b: Any, x: Any) -> Any:
     return x * _integral(curve, integrand, far, lambda end: -sign * logit)
 
 
-def _integral(curve: Any, integrand: Any, far: Any, bend: Any) -> Any:
+def _integral(curve: Any, integrand: Any, far: Array, bend: Any) -> Array:
     """Return ∫ integrand from 0 to the point where its concave height has fallen to -_CUTOFF.
 
     `curve` returns the height, which is the logarithm of the density in the integrand, and its slope. Newton's method,

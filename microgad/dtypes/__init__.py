@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend.arrays import Array
 from ..errors import ArgumentError, DtypeError, KindError
 from ..state import current
 from .conversions import convert, operand, plain
@@ -154,7 +155,7 @@ def default_for(category: Any) -> np.dtype[Any]:
     return (bool_, int64, _default)[category].dtype
 
 
-def _category(x: Any) -> Any:
+def _category(x: Array | complex) -> Any:
     return _CATEGORY[x.dtype.kind] if hasattr(x, "dtype") else _PYTHON[type(plain(x))]
 
 
@@ -250,7 +251,7 @@ def cast(arrays: list[Any], to: np.dtype[Any]) -> list[Any]:
     return [operand(x, to) if o else x for x, o in zip(arrays, odd, strict=True)]
 
 
-def _cast_exactly(arrays: list[Any], to: np.dtype[Any]) -> list[Any]:
+def _cast_exactly(arrays: list[Array | complex], to: np.dtype[Any]) -> list[Array | complex]:
     """As `cast`, but a 0-d second operand beside float16 becomes float32: PyTorch computes with its unrounded value."""
     if to == np.float16 and type(arrays[0]) is type(arrays[-1]) is np.ndarray and arrays[-1].ndim == 0:
         return [*cast(arrays[:-1], to), convert(arrays[-1], np.dtype(np.float32))]

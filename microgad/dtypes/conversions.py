@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend.arrays import Array
 from ..backend.axis_order import outermost_first
 from ..backend.copies import in_axis_order
 
@@ -15,7 +16,7 @@ _FEW = 1 << 13  # elements up to which NumPy is as fast
 _PIECE = 1 << 16  # elements of a block, which stays in the cache; a block with an inf or NaN is left to NumPy
 
 
-def convert(x: Any, to: Any, order: Any = "K") -> Any:
+def convert(x: Array, to: Any, order: Any = "K") -> Array:
     """`x.astype(to, order)`, the same bits; float64 becomes float16 by way of float32, rounded twice as in PyTorch.
 
     >>> convert(np.full(10000, 1 / 3, np.float32), np.dtype("float16"))[-1]
@@ -50,15 +51,15 @@ def _way(source: Any, to: Any) -> Any:
     return _bools_to_half if source.kind == "b" else _integers_to_half if source.kind in "iu" else None
 
 
-def _integers_to_half(x: Any, out: Any) -> None:
+def _integers_to_half(x: Array, out: Array) -> None:
     _to_half(x.astype(_SINGLE), out)  # exact up to 2²⁴; from 65520 on, all become inf
 
 
-def _bools_to_half(x: Any, out: Any) -> None:
+def _bools_to_half(x: Array, out: Array) -> None:
     np.multiply(x.view(np.uint8), 0x3C00, out=out.view(np.uint16), dtype=np.uint16)  # the bits of 1.0
 
 
-def _to_half(x: Any, out: Any) -> None:
+def _to_half(x: Array, out: Array) -> None:
     """Round x to float16 by adding 2ᵉ⁺¹³ to |x|, where 2ᵉ ≤ |x| < 2ᵉ⁺¹.
 
     float32's own rounding, half to even, then leaves a multiple of 2ᵉ⁻¹⁰, which is float16's precision. The sum's last
@@ -80,7 +81,7 @@ def _to_half(x: Any, out: Any) -> None:
     np.copyto(out.view(np.uint16), exponent, casting="unsafe")
 
 
-def _to_single(x: Any, out: Any) -> None:
+def _to_single(x: Array, out: Array) -> None:
     """Move float16's bits to float32's places. The exponents' biases, 15 and 127, differ by 112: hence 2¹¹²."""
     bits = out.view(np.int32)
     np.copyto(bits, x.view(np.int16))

@@ -9,6 +9,7 @@ import numpy as np
 from .. import backend, function, state
 from ..function import Function
 from ..function.half import HALF, wide
+from ..type_aliases import Array
 
 _POSITIVE_ZERO = complex(-0.0, 0.0)  # a sum with it turns an imaginary -0 into 0, and leaves the real part as it is
 
@@ -29,7 +30,7 @@ def conjugates(node: Any) -> bool:
     return node.conjugates and not state.current().holomorphic
 
 
-def conjugate(x: Any) -> Any:
+def conjugate(x: Array | None) -> Any:
     """The complex conjugate; None for None."""
     if isinstance(x, function.Tensor):
         return Conjugation.apply(x)
@@ -37,7 +38,7 @@ def conjugate(x: Any) -> Any:
     return backend.as_array(found) if isinstance(found, np.generic) else found
 
 
-def conjugate_back(x: Any) -> Any:
+def conjugate_back(x: Array) -> Array:
     """The conjugate of a gradient that was computed from conjugates, where imaginary parts of 0 are positive.
 
     PyTorch doesn't conjugate twice: its products with a real, positive factor have 0 there, where this would have -0.
@@ -55,8 +56,8 @@ class Conjugation(Function):
 
     symbol, node_name, conjugates = "conj", "Conj", False
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return np.conjugate(x)
 
-    def grad_x(self, grad: Any) -> Any:
+    def grad_x(self, grad: Array) -> Array:
         return conjugate_back(grad)

@@ -16,6 +16,7 @@ from ..fast_reductions import sum_to
 from ..function import Function, rules
 from ..function.naming import node_name
 from ..function.plan import argument
+from ..type_aliases import Array
 from .complex import conjugate_back, conjugates, for_derivatives
 from .ownership import SOLE, alone
 
@@ -62,7 +63,7 @@ def derivatives(
     return gradients
 
 
-def _on_graph(node: Function, i: int, grad: Any) -> Any:
+def _on_graph(node: Function, i: int, grad: Array) -> Any:
     """Check that a gradient is recorded, and connect it to what it depends on with slope zero."""
     if not isinstance(grad, function.Tensor):
         raise errors.GraphError(
@@ -74,7 +75,7 @@ def _on_graph(node: Function, i: int, grad: Any) -> Any:
     return node.zero_link.apply(grad, function.Tensor._wrap(grad.array, node if node.plan.out else node.edges[i]))
 
 
-def fit_to_input(node: Function, i: int, g: Any, create_graph: bool) -> tuple[Any, bool]:
+def fit_to_input(node: Function, i: int, g: Array, create_graph: bool) -> tuple[Any, bool]:
     """Convert a gradient to its input's shape and dtype; also tell whether the engine alone refers to the array."""
     edge = node.edges[i]
     try:

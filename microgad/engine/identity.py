@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..function import Function
+from ..type_aliases import Array
 
 
 class Identity(Function):
@@ -12,8 +11,8 @@ class Identity(Function):
 
     may_share = True
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return x
 
-    def grad_x(self, grad: Any) -> Any:
+    def grad_x(self, grad: Array) -> Array:
         return grad

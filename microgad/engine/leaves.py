@@ -18,6 +18,7 @@ from ..errors.wording import in_torchs_words
 from ..function import AccumulateGrad, Function
 from ..function.naming import with_torch_name
 from ..state.inference import check_inference
+from ..type_aliases import Array
 from .hooks import LAST
 from .node_hooks import calling, run_hooks, run_post_accumulate_hooks
 from .paths import reachable
@@ -72,7 +73,7 @@ def positions(roots: Sequence[Function], oldest: float) -> dict[int, float]:
     return found
 
 
-def accumulate(leaf: AccumulateGrad, grad: Any, owned: bool, create_graph: bool) -> None:
+def accumulate(leaf: AccumulateGrad, grad: Array, owned: bool, create_graph: bool) -> None:
     """Add to a leaf's `.grad`. The first gradient isn't copied if it is `owned` and has the leaf's strides."""
     tensor = leaf.tensor()
     if tensor is not None and tensor.node is None:  # it no longer requires grad
@@ -97,13 +98,13 @@ def accumulate(leaf: AccumulateGrad, grad: Any, owned: bool, create_graph: bool)
         run_post_accumulate_hooks(tensor)
 
 
-def total(a: Any, b: Any) -> Any:
+def total(a: Array, b: Array) -> Array:
     """Return the sum of two gradients, of which the first may be None, as a new array."""
     found = np.copy(b) if a is None else a + b
     return backend.as_array(found) if isinstance(found, np.generic) else found  # NumPy adds 0-d arrays to a scalar
 
 
-def add_to_gradient(held: Any, grad: Any) -> None:
+def add_to_gradient(held: Any, grad: Array) -> None:
     """Add a bare gradient to a `.grad` in place. Raises RuntimeError if `.grad` is expanded or of another shape."""
     if 0 in held.array.strides:
         held._check_writable("AccumulateGrad", False)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from sys import getrefcount
-from typing import Any
 
 import numpy as np
 
+from ..type_aliases import Array
 
-def alone(x: Any) -> bool:
+
+def alone(x: Array) -> bool:
     """Whether `x` is a reshaped view of a whole array to which nothing else refers."""
     if type(x) is not np.ndarray or type(x.base) is not np.ndarray or getrefcount(x.base) > 2:  # of x and this call
         return False

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..duck_arrays import DuckArray
 from ..function import Function
+from ..type_aliases import Array
 from .leaves import total
 
 
@@ -35,7 +36,7 @@ class Queue:
             else:
                 waiting[1:] = total(waiting[1], grad), True
 
-    def add_part(self, node: Function, index: int, grad: Any) -> None:
+    def add_part(self, node: Function, index: int, grad: Array | None) -> None:
         """Add to the gradient of result `index` of a node with several results."""
         if node.number not in self.pending:
             self.add(node, [None] * len(node.shape), False)

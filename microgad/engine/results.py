@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import numpy as np
 
 from .. import backend
 from ..function import Function
+from ..type_aliases import Array
 from . import node_hooks
 
 
-def run_hooks(node: Function, grads: list[Any], ran: Collection[int]) -> list[Any]:
+def run_hooks(node: Function, grads: list[Array | None], ran: Collection[int]) -> list[Array | None]:
     """Run the hooks of a node's results, and return the gradients as they leave them.
 
     The result whose hook was registered first comes first. A result that no gradient reaches has None. The Outputs with
@@ -25,7 +25,7 @@ def run_hooks(node: Function, grads: list[Any], ran: Collection[int]) -> list[An
     return grads
 
 
-def gathered(node: Function, grads: Sequence[Any]) -> tuple[Any, ...] | None:
+def gathered(node: Function, grads: Sequence[Array | None]) -> tuple[Array | None, ...] | None:
     """The gradients of several results as the node's derivatives take them; None if no result has one."""
     if all(g is None for g in grads) and node.plan.fills:
         return None
@@ -35,7 +35,7 @@ def gathered(node: Function, grads: Sequence[Any]) -> tuple[Any, ...] | None:
     return with_zeros(node, grads) if node.materializes and node.plan.fills else tuple(grads)
 
 
-def with_zeros(node: Function, grads: Sequence[Any]) -> tuple[Any, ...]:
+def with_zeros(node: Function, grads: Sequence[Array | None]) -> tuple[Array, ...]:
     """The gradients of several results, with zeros in place of None."""
     known = next(g for g in grads if g is not None)
     facts = zip(grads, node.shape, node.dtype, strict=True)

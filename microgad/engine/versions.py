@@ -16,6 +16,7 @@ from ..backend.memory_layout import address
 from ..function import SCALARS
 from ..function.plan import argument
 from ..state.inference import count
+from ..type_aliases import Array
 
 REMEMBERED = 64  # how many of the latest writes' regions are remembered
 WORK = 10_000  # how many steps NumPy may take to find out whether two strided arrays share an element
@@ -27,12 +28,12 @@ mirrors: dict[int, tuple[Any, Any]] = {}
 class _Region:
     """The memory region of an array, as an array interface: it doesn't keep the memory alive, and is never read."""
 
-    def __init__(self, x: Any) -> None:
+    def __init__(self, x: Array) -> None:
         facts = {"shape": x.shape, "strides": x.strides, "typestr": x.dtype.str, "data": (address(x), True)}
         self.__array_interface__ = {**facts, "version": 3}
 
 
-def record_write(counter: list[Any], array: Any) -> None:
+def record_write(counter: list[Any], array: Array) -> None:
     """Remember the region of the latest write, which went into `array`."""
     counter.append((count(counter), _Region(array)))
     del counter[1:-REMEMBERED]
@@ -99,7 +100,7 @@ def _name(node: Any, counter: list[Any]) -> str:
     return f"{name} {node.kept[at].shape}" if is_array(node.kept[at]) else name
 
 
-def _may_overlap(place: _Region, kept: Any) -> bool:
+def _may_overlap(place: _Region, kept: Array) -> bool:
     """Whether a kept value may share an element with a region."""
     if not is_array(kept):
         return isinstance(kept, tuple)  # the results of a Function with several: assume so

@@ -13,6 +13,7 @@ from ..backend.copies import copied
 from ..duck_arrays import DuckArray, Fallback
 from ..function import AccumulateGrad, Function, Output
 from ..state import State
+from ..type_aliases import Array
 from . import leaves, node_hooks, paths, results
 from .backward_pass import BackwardPass, reported
 from .derivatives import derivatives, fit_to_input
@@ -27,11 +28,11 @@ Edges = Sequence[Function | None]
 
 def run(
     roots: Sequence[Function],
-    seeds: Sequence[Any],
+    seeds: Sequence[Array | None],
     targets: Sequence[Function] | None = None,
     retain_graph: bool = False,
     create_graph: bool = False,
-) -> dict[int, Any]:
+) -> dict[int, Array]:
     """Run a backward pass from the nodes `roots` with the gradients `seeds`: Tensors under create_graph, else arrays.
 
     Without targets, the gradients are accumulated in the leaves' `.grad`. With targets, nothing is stored: only the

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend
+from ..backend.arrays import Array
 from ..lazy import LazyModule
 
 SMALL = 1 << 11  # elements from which on other ways than NumPy's pay
@@ -30,7 +31,7 @@ METHODS = {
 choice = LazyModule("microgad.fast_reductions.choice")
 
 
-def fast_reduce(ufunc: Any, x: Any, axis: Any, keepdims: bool, products: bool = False) -> Any:
+def fast_reduce(ufunc: Any, x: Array, axis: Any, keepdims: bool, products: bool = False) -> Array:
     """Reduce an array by a ufunc over one axis, several, or all (None); `products`: sums may be products with ones."""
     bare = type(x) is np.ndarray
     if x.size >= SMALL if bare else products and x.size >= MANY_PRODUCTS and backend.on_cpu(x):
@@ -42,12 +43,12 @@ def fast_reduce(ufunc: Any, x: Any, axis: Any, keepdims: bool, products: bool = 
     return getattr(x, METHODS[ufunc])(axis, keepdims=keepdims)
 
 
-def fast_sum(x: Any, axis: Any, keepdims: bool) -> Any:
+def fast_sum(x: Array, axis: Any, keepdims: bool) -> Array:
     """Sum an array over one axis, several, or all (None), also by products with ones."""
     return fast_reduce(np.add, x, axis, keepdims, True)
 
 
-def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
+def sum_to(g: Array, shape: tuple[int, ...]) -> Array:
     """Undo broadcasting: sum `g` over the axes that broadcasting added to `shape` or stretched. Sums are in C order."""
     axes, slow = _stretched(g.shape, shape)
     if not axes:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend.arrays import Array
 from ..backend.axes import reduced_shape, wrapped
 from ..backend.axis_order import outermost_first
 from ..backend.copies import copied_row_major
@@ -30,7 +31,7 @@ FEW_IN_ROW = 6  # elements of a row between gaps for which it pays to copy them
 
 @functools.lru_cache(maxsize=1024)
 def way(
-    ufunc: Any, shape: tuple[int, ...], strides: tuple[int, ...] | None, dtype: Any, axis: Any, keepdims: bool,
+    ufunc: np.ufunc, shape: tuple[int, ...], strides: tuple[int, ...] | None, dtype: Any, axis: Any, keepdims: bool,
     products: bool, bare: bool,
 ) -> Callable[[Any, Any], Any] | None:  # fmt: skip
     """Return the way to reduce such an array, a function (ufunc, x) -> out; None if it is NumPy's.
@@ -89,7 +90,7 @@ def way(
     return partial(_reduce_runs, lengths, result, copied)
 
 
-def reduce_lines(ufunc: Any, lines: Any) -> Any:
+def reduce_lines(ufunc: np.ufunc, lines: Array) -> Array:
     """Reduce the n rows of each of m lines, (m, n, width) -> (m, width).
 
     NumPy runs one inner loop of n elements for a line if width is 1, otherwise n loops of `width` elements.
@@ -129,17 +130,19 @@ def reduce_lines(ufunc: Any, lines: Any) -> Any:
     return in_blocks(pairwise, ufunc, lines)
 
 
-def _count(shape: tuple[int, ...], ufunc: Any, x: Any) -> Any:
+def _count(shape: tuple[int, ...], ufunc: np.ufunc, x: Array) -> Array:
     """Count what holds."""
     return np.asarray(np.count_nonzero(x)).reshape(shape)
 
 
-def _count_along(again: Any, axis: Any, ufunc: Any, x: Any) -> Any:
+def _count_along(again: Any, axis: Any, ufunc: np.ufunc, x: Array) -> Array:
     """Count what holds along axes, as a sum in float32, which is exact up to 2²⁴."""
     return again(ufunc, x.astype(np.float32), axis).astype(np.intp)
 
 
-def _sum_rows(matrices: Sequence[int], others: Sequence[int], shape: tuple[int, ...], ufunc: Any, x: Any) -> Any:
+def _sum_rows(
+    matrices: Sequence[int], others: Sequence[int], shape: tuple[int, ...], ufunc: np.ufunc, x: Array
+) -> Array:
     """Sum the rows of the array seen as matrices by products; then their sums, seen as `others`, as kept and reduced
     axes in turn.
     """
@@ -149,7 +152,7 @@ def _sum_rows(matrices: Sequence[int], others: Sequence[int], shape: tuple[int, 
     return sums.reshape(shape)
 
 
-def _reduce_runs(lengths: Sequence[int], shape: tuple[int, ...], copied: bool, ufunc: Any, x: Any) -> Any:
+def _reduce_runs(lengths: Sequence[int], shape: tuple[int, ...], copied: bool, ufunc: np.ufunc, x: Array) -> Array:
     """Reduce one run of axes after the other, from the last to the first, as lines."""
     out = copied_row_major(x) if copied else x
     for i in range(len(lengths) - 2, 0, -2):

@@ -96,7 +96,7 @@ def has_many_short_loops(lengths: Sequence[int]) -> bool:
     return len(lengths) > 1 and loops >= MANY_RUNS and lengths[-1] <= 2 * SHORT_AXIS
 
 
-def loses_digits(ufunc: Any, dtype: Any, lengths: Sequence[int]) -> bool:
+def loses_digits(ufunc: np.ufunc, dtype: Any, lengths: Sequence[int]) -> bool:
     """Whether so many rows would be added in turn that digits are lost. Of rows of one element, NumPy adds pairs."""
     if ufunc is not np.add or dtype.char not in "fF" or math.prod(lengths) <= BLOCK_SIZE:
         return False
@@ -104,6 +104,6 @@ def loses_digits(ufunc: Any, dtype: Any, lengths: Sequence[int]) -> bool:
     return any(w > 1 and (n if w > 2 * SHORT_AXIS else n * w // SHORT_RUN) > 6 * SUM_ROWS for n, w in runs)
 
 
-def in_products(ufunc: Any, dtype: Any, n: int) -> bool:
+def in_products(ufunc: np.ufunc, dtype: Any, n: int) -> bool:
     """Whether n rows are so many that blocks of them are added by products with ones."""
     return ufunc is np.add and dtype.char in "fdF" and n > 2 * SUM_ROWS

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend.arrays import Array
 from ..backend.axes import reduced_shape
 from .lines import BLOCK_SIZE
 
@@ -15,7 +16,7 @@ Axes = tuple[int, ...]
 IN_TURN = 24  # elements of an axis that are faster to reduce in turn, each with a loop over the other axes
 
 
-def once(again: Any, axes: Axes, expanded: Sequence[int], shape: Axes, ufunc: Any, x: Any) -> Any:
+def once(again: Any, axes: Axes, expanded: Sequence[int], shape: Axes, ufunc: np.ufunc, x: Array) -> Array:
     """Reduce one of the equal elements of each expanded axis; the sum of all is a product, the rest of them copies."""
     out = np.asarray(again(ufunc, x[tuple([slice(1 if a in expanded else None) for a in range(x.ndim)])], axes))
     repeats = math.prod([x.shape[a] for a in expanded if a in axes]) if ufunc is np.add else 1
@@ -23,12 +24,14 @@ def once(again: Any, axes: Axes, expanded: Sequence[int], shape: Axes, ufunc: An
     return out if out.shape == shape else np.broadcast_to(out, shape).copy()
 
 
-def in_memory_order(again: Any, order: Sequence[int], axes: Axes, back: Sequence[int], ufunc: Any, x: Any) -> Any:
+def in_memory_order(
+    again: Any, order: Sequence[int], axes: Axes, back: Sequence[int], ufunc: np.ufunc, x: Array
+) -> Array:
     """Reduce `axes` of the array with its axes in this order, that of memory; `back` is the order of the result's."""
     return again(ufunc, x.transpose(order), axes).transpose(back)
 
 
-def one_axis_first(again: Any, axes: Axes, axis: int, ufunc: Any, x: Any) -> Any:
+def one_axis_first(again: Any, axes: Axes, axis: int, ufunc: np.ufunc, x: Array) -> Array:
     """Reduce one axis. The elements of a short one are reduced in turn, in long loops over the others."""
     if x.shape[axis] > IN_TURN:
         return again(ufunc, ufunc.reduce(x, axis, keepdims=True), axes)
@@ -40,7 +43,7 @@ def one_axis_first(again: Any, axes: Axes, axis: int, ufunc: Any, x: Any) -> Any
     return again(ufunc, out.reshape(reduced_shape(x.shape, axis)), axes)
 
 
-def _in_turn(ufunc: Any, rows: Any, out: Any) -> None:
+def _in_turn(ufunc: np.ufunc, rows: Array, out: Array) -> None:
     """Reduce (..., n) -> (...): elements in turn, but the halves of many elements apart, as sums are more accurate."""
     n = rows.shape[-1]
     if n > 8:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend.arrays import Array
 from .products import ones
 
 BLOCK_SIZE = 1 << 16  # elements of a block that stays cached
@@ -13,7 +14,7 @@ SHORT_RUN = 1 << 8  # elements: NumPy spends most of the time of a shorter inner
 SUM_ROWS, SUM_RUN = 1 << 6, 1 << 12  # rows of float32 that are added in turn, or up to twice as many; their elements
 
 
-def add_blocks(lines: Any) -> Any:
+def add_blocks(lines: Array) -> Array:
     """Add the rows of blocks, then the sums, so that no sum is rounded n times."""
     m, n, width = lines.shape
     if n <= 2 * SUM_ROWS:
@@ -32,7 +33,7 @@ def add_blocks(lines: Any) -> Any:
     return found + add_blocks(lines[:, :rest]) if rest else found
 
 
-def in_wide_rows(again: Any, ufunc: Any, lines: Any) -> Any:
+def in_wide_rows(again: Any, ufunc: np.ufunc, lines: Array) -> Array:
     """Reduce lines with k rows merged into one that is k times as wide; then reduce these k."""
     m, n, width = lines.shape
     k = min(SHORT_RUN // width, n // 4)
@@ -42,7 +43,7 @@ def in_wide_rows(again: Any, ufunc: Any, lines: Any) -> Any:
     return ufunc(found, ufunc.reduce(lines[:, :rest], 1)) if rest else found
 
 
-def in_blocks(way: Any, ufunc: Any, lines: Any) -> Any:
+def in_blocks(way: Any, ufunc: np.ufunc, lines: Array) -> Array:
     """Reduce blocks of lines by `transposed` or `pairwise`."""
     m, n, width = lines.shape
     out = np.empty((m, width), ufunc.reduce(lines[0, :, 0]).dtype)
@@ -52,13 +53,13 @@ def in_blocks(way: Any, ufunc: Any, lines: Any) -> Any:
     return out
 
 
-def transposed(ufunc: Any, lines: Any, out: Any) -> None:
+def transposed(ufunc: np.ufunc, lines: Array, out: Array) -> None:
     """Reduce lines side by side in a copy, so that there are n long loops."""
     whole = {4: "I", 8: "d", 16: "D"}.get(lines[0, 0].nbytes, lines.dtype)  # such rows are copied as single items
     ufunc.reduce(lines.view(whole).swapaxes(0, 1).copy().view(lines.dtype), 0, out=out)
 
 
-def pairwise(ufunc: Any, lines: Any, out: Any) -> None:
+def pairwise(ufunc: np.ufunc, lines: Array, out: Array) -> None:
     """Reduce lines of width 1 by pairs of neighbors, in one loop for all lines, then by pairs of the results, ..."""
     rows = lines[..., 0].astype(out.dtype, copy=False)
     while (n := rows.shape[1]) > 1:

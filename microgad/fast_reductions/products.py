@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import numpy as np
+
+from ..backend.arrays import Array
 
 SUM_CHUNK = 1 << 12  # bytes that a product with ones sums at once: more would cost digits
 LONG_ROW, DOT_CHUNK = 1 << 17, 1 << 12  # elements of a row that is too long for one dot product, and of its chunks
 
 
-def ones(n: int, like: Any) -> Any:
+def ones(n: int, like: Array) -> Array:
     """Return n ones with the dtype and device of `like`, as a factor that sums; some are the same array each time."""
     if type(like) is not np.ndarray:
         return np.ones_like(like, shape=(n,))
@@ -21,7 +22,7 @@ def ones(n: int, like: Any) -> Any:
 _few_ones = functools.lru_cache(maxsize=32)(np.ones)
 
 
-def sum_rows(rows: Any) -> Any:
+def sum_rows(rows: Array) -> Array:
     """Sum each row of matrices by products with ones, part by part, (..., m, n) -> (..., m)."""
     *lead, count, n = rows.shape
     most = SUM_CHUNK // rows.itemsize
@@ -47,7 +48,7 @@ def _divisor(n: int, most: int) -> int:
     return n if n <= most else next((size for size in range(most, most // 16, -1) if n % size == 0), 0)
 
 
-def row_dots(a: Any, b: Any) -> Any:
+def row_dots(a: Array, b: Array) -> Array:
     """Return the dot products of rows, (..., n), (..., n) -> (..., 1). Long rows are split: BLAS would lose digits."""
     n = a.shape[-1]
     if n <= LONG_ROW:
@@ -59,6 +60,6 @@ def row_dots(a: Any, b: Any) -> Any:
     return row_dots(*parts).sum(-2) + row_dots(a[..., :rest], b[..., :rest])
 
 
-def sum_of_squares(x: Any) -> Any:
+def sum_of_squares(x: Array) -> Array:
     """Return the sum of squares of a vector, (n) -> ()."""
     return x @ x if x.size <= LONG_ROW else row_dots(x, x)[0]

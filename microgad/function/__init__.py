@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from .. import errors
 from ..backend import as_array, is_array, is_gpu, owner
+from ..backend.arrays import Array
 from ..backend.axis_order import laid_out_as_operands
 from ..backend.devices import on_one_device
 from ..duck_arrays import Fallback
@@ -330,7 +331,7 @@ class Function:
             by_forward(self, out, *arrays)
 
     @classmethod
-    def _operand(cls, x: Any) -> Any:
+    def _operand(cls, x: Any) -> Array | complex | None:
         if isinstance(x, np.generic) and x.dtype.kind in "biufc":
             return x.item() if x.dtype.kind != "b" else float(x)  # it widens nothing; bool_ is a float, as in PyTorch
         if isinstance(x, ndarray):
@@ -356,7 +357,7 @@ class Function:
                 settings[name] = x.item()
 
     @classmethod
-    def _plan(cls, wanting: int, count: int, out: Any, arrays: Sequence[Any] = ()) -> Plan | None:
+    def _plan(cls, wanting: int, count: int, out: Array, arrays: Sequence[Array | complex | None] = ()) -> Plan | None:
         """The plan for a set of inputs that want a gradient; None if there are no derivatives, as for integers."""
         key = (wanting, count) if cls.variadic else wanting
         plan = cls.plans.get(key)

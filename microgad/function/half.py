@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend, dtypes
+from ..backend.arrays import Array
 from ..dtypes.conversions import convert
 from ..errors import ShapeError
 
@@ -44,7 +45,7 @@ def norm(x: Any, order: float = 2.0) -> Any:
     return np.linalg.norm(row, order)
 
 
-def widened(node: Any, arrays: Sequence[Any]) -> Sequence[Any]:
+def widened(node: Any, arrays: Sequence[Array | float | None]) -> Sequence[Array | float | None]:
     """Convert a node's float16 inputs to float32. Without such inputs, `arrays` itself is returned.
 
     Python numbers beside them are rounded to float16, as in PyTorch, unless the operation sets `exact_scalars`.
@@ -59,7 +60,7 @@ def widened(node: Any, arrays: Sequence[Any]) -> Sequence[Any]:
     return found
 
 
-def in_single(node: Any, arrays: Sequence[Any]) -> Any:
+def in_single(node: Any, arrays: Sequence[Array | float | None]) -> Any:
     """Compute a node's forward on float16 inputs: in float32, with one rounding at the end.
 
     >>> x = torch.ones(5000, 2, dtype=torch.half)
@@ -77,13 +78,13 @@ def in_single(node: Any, arrays: Sequence[Any]) -> Any:
     return tuple(map(_rounded, out)) if type(out) is tuple else _rounded(out)
 
 
-def shares(out: Any, arrays: Sequence[Any]) -> bool:
+def shares(out: Any, arrays: Sequence[Array]) -> bool:
     """Whether a result, or the first of several, is a view of an input."""
     memory = backend.owner(out[0] if type(out) is tuple else out)
     return any(backend.is_array(x) and backend.owner(x) is memory for x in arrays)
 
 
-def by_forward(node: Any, out: Any, *arrays: Any) -> None:
+def by_forward(node: Any, out: Array, *arrays: Array | float | None) -> None:
     """The `write` of operations that aren't a NumPy ufunc, or whose forward differs from it: compute forward, copy."""
     result = node.forward(*(widened(node, arrays) if out.dtype == HALF else arrays))
     if np.shape(result) != out.shape:  # copyto alone would drop leading axes of size 1
@@ -103,11 +104,11 @@ def unless_converted(write: Callable[..., None]) -> Callable[..., None]:
     return checked
 
 
-def _rounded(x: Any) -> Any:
+def _rounded(x: Array | None) -> Array | None:
     return convert(x, HALF) if getattr(x, "dtype", HALF) == _SINGLE else x  # forward may have returned a number
 
 
-def casting(out: Any, *arrays: Any) -> Any:
+def casting(out: Array, *arrays: Array | complex) -> Any:
     """The casting rule of NumPy that PyTorch's corresponds to: PyTorch casts freely between signed and unsigned."""
     whole = out.dtype.kind == "u" and all(np.result_type(x).kind in "biu" for x in arrays)
     return "unsafe" if whole else "same_kind"

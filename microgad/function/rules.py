@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backend import device_of, is_array, is_gpu, to_device
+from ..backend.arrays import Array
 from ..errors import DeviceError, FunctionError, ShapeError, place
 from ..state import current
 
@@ -130,7 +131,7 @@ def taken(cls: type[Function], setting: str) -> FunctionError:
     return FunctionError(f"{cls.__name__}: a setting can't be called {setting}: every node has its own {setting}")
 
 
-def as_result(node: Function, out: Any, inputs: Sequence[Any]) -> Any:
+def as_result(node: Function, out: Array, inputs: Sequence[Any]) -> Array:
     """Return what forward returned, or one of several results, as an array. Raises TypeError if it isn't one."""
     if isinstance(out, (np.number, np.bool_, np.ndarray, int, float, complex)):
         return np.asarray(out)
@@ -142,7 +143,7 @@ def as_result(node: Function, out: Any, inputs: Sequence[Any]) -> Any:
     raise FunctionError(f"{type(node).__name__}: forward returned {what}, not an array or a tuple of arrays")
 
 
-def checked_device(node: Function, out: Any, inputs: Sequence[Any]) -> Any:
+def checked_device(node: Function, out: Array, inputs: Sequence[Any]) -> Array:
     """Return a result on the inputs' device. Raises RuntimeError if Tensors, or arrays among settings, are on several.
 
     CuPy would copy indices and masks from the CPU at each call, and "meta" would hide that values are missing. It is

@@ -7,6 +7,7 @@ from itertools import chain
 from operator import length_hint
 from typing import Any
 
+from ..type_aliases import Array
 from .fills import CHUNK, FLOAT64
 from .stream import Generator
 
@@ -42,7 +43,7 @@ class UniformBuffer:
             del self.next  # it refers to the buffer
 
 
-def give_back(source: Generator, start: Any, used: int) -> None:
+def give_back(source: Generator, start: Array, used: int) -> None:
     """Put the generator where it is after `used` uniform numbers from the state `start` on."""
     cached_normal = source.cached_normal
     source.set_state(start)
@@ -51,7 +52,7 @@ def give_back(source: Generator, start: Any, used: int) -> None:
     source.cached_normal = cached_normal
 
 
-def numbers(*arrays: Any) -> Iterator[tuple[float, ...]]:
+def numbers(*arrays: Array) -> Iterator[tuple[float, ...]]:
     """Zip 1-d arrays of one size, as Python's numbers."""
     return chain.from_iterable(
         zip(*(x[first : first + NUMBERS].tolist() for x in arrays), strict=True)

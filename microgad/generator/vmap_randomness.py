@@ -14,6 +14,7 @@ from ..backend.meta import MetaArray, as_zeros, without_values
 from ..duck_arrays import DuckArray
 from ..errors import GraphError
 from ..state.contexts import binding
+from ..type_aliases import Array
 from .fills import empty_like
 from .stream import Generator, generator_or_default
 
@@ -27,7 +28,7 @@ def randomness() -> str:
     return "error" if draws is None else draws.randomness
 
 
-def shared_part(array: Any) -> Any:
+def shared_part(array: Array) -> Array:
     """Return an array like one slice of a new one, if the slices of the innermost vmap share a draw into it."""
     draws = _variable.get()
     return array if draws is None else draws.shared(array)
@@ -83,7 +84,7 @@ class VmapDraws:
         """Return a context manager inside which draws are made this way."""
         return binding(_variable, self)
 
-    def shared(self, array: Any) -> Any:
+    def shared(self, array: Array) -> Array:
         """See `shared_part`."""
         return array
 
@@ -105,7 +106,7 @@ class SequentialDraws(VmapDraws):
         self.slice, self.position = slice, 0
         return self.active()
 
-    def made(self, draw: Any, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def made(self, draw: Any, given: tuple[Any, ...], options: dict[str, Any]) -> Array:
         first = given[0]
         values = [x for x in (given if draw.reads else given[1:]) if _is_array(x)]
         if values and self.randomness == "different":  # slice after slice gives the same numbers as all at once
@@ -123,7 +124,7 @@ class SequentialDraws(VmapDraws):
         first[...] = whole[self.slice]
         return first
 
-    def _for_all_slices(self, draw: Any, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def _for_all_slices(self, draw: Any, given: tuple[Any, ...], options: dict[str, Any]) -> Array:
         """Make a draw for all slices, (count, *shape)."""
         first, *rest = given
         if draw.by_axes:
@@ -147,7 +148,7 @@ def same_randomness_error() -> RandomnessError:
     )
 
 
-def _not_drawn(draw: Callable[..., Any], given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def _not_drawn(draw: Callable[..., Any], given: tuple[Any, ...], options: dict[str, Any]) -> Array:
     """Return the result of a draw on the device "meta", which has no values; the stream isn't advanced."""
     return without_values(draw(*as_zeros(given), **{**options, "generator": Generator()}), ())
 
@@ -161,7 +162,7 @@ def vmap_aware(draw: F, *, fills: bool = False, reads: bool = False, by_axes: bo
     """
 
     @functools.wraps(draw)
-    def drawn(*given: Any, **options: Any) -> Any:
+    def drawn(*given: Any, **options: Any) -> Array:
         if given and isinstance(given[0], MetaArray):
             return _not_drawn(draw, given, options) if reads else given[0]
         draws = _variable.get()

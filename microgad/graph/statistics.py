@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from .. import backend
 from ..function.half import HALF
+from ..type_aliases import Array
 
 SAMPLE = 65_536  # elements, evenly spaced, of which the histogram is made
 BINS = 32
@@ -52,7 +52,7 @@ class Stats:
         return f"<{'; '.join(words)}>"
 
 
-def stats_of(array: Any) -> Stats:
+def stats_of(array: Array) -> Stats:
     """Return the Stats of an array. For a complex array they are those of the magnitudes."""
     x = _real(backend.to_numpy(array).reshape(-1))
     size, nans, infs = x.size, 0, 0
@@ -75,17 +75,17 @@ def stats_of(array: Any) -> Stats:
     return Stats(size, low, high, unit * mean, unit * std, float(zeros), nans, infs, counts)
 
 
-def _real(x: Any) -> Any:
+def _real(x: Array) -> Array:
     """Take magnitudes of complex values, and convert float16, whose squares overflow, and bool to float32."""
     x = np.abs(x) if x.dtype.kind == "c" else x
     return x.astype(np.float32) if x.dtype.kind not in "fiu" or x.dtype == HALF else x
 
 
-def _range(x: Any) -> tuple[float, float]:
+def _range(x: Array) -> tuple[float, float]:
     return (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
 
 
-def _histogram(x: Any, low: float, high: float) -> tuple[int, ...]:
+def _histogram(x: Array, low: float, high: float) -> tuple[int, ...]:
     """Count the values in each of BINS equal bins from low to high; in one bin if the range is tiny or infinite."""
     x = x if x.dtype == np.float32 else x.astype(np.float64)
     scale = BINS / (high - low) if high > low else 0.0
@@ -95,7 +95,7 @@ def _histogram(x: Any, low: float, high: float) -> tuple[int, ...]:
     return (*counts[: BINS - 1], counts[BINS - 1] + counts[BINS])  # the largest value belongs to the last bin
 
 
-def value_flag(array: Any) -> str:
+def value_flag(array: Array) -> str:
     """Return "NaN" or "inf" if an array contains one, "zeros" if all its values are 0, and "" otherwise.
 
     >>> value_flag(np.array([1.0, np.nan])), value_flag(np.zeros(2)), value_flag(np.ones(2))

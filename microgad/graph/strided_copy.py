@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from .. import backend
+from ..type_aliases import Array
 
 MAX_SPREAD = 16  # how many times its own size an array may span, gaps included
 
 
-def strided_copy(array: Any) -> Any:
+def strided_copy(array: Array) -> Array:
     """Return a copy with the same strides, or a compact one if the array spans too much memory."""
     if backend.is_gpu(array):
         return array.copy("K")
@@ -22,7 +23,7 @@ def strided_copy(array: Any) -> Any:
     return copy
 
 
-def empty_strided(shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> Any:
+def empty_strided(shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> Array:
     """Return a new array with these strides, or None if it would span too much memory."""
     if 0 in shape:
         return np.empty(shape, dtype)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import backend, errors
 from ..backend.copies import deep_copied
 from ..lazy import LazyModule
-from ..type_aliases import Tensor
+from ..type_aliases import Array, Tensor
 
 if TYPE_CHECKING:
     from .. import storage
@@ -52,20 +52,20 @@ class Copies:
         return copied
 
 
-def without_gaps(x: Any) -> Any:
+def without_gaps(x: Array) -> Array:
     """Return an array, copied if it leaves out some of the memory between its elements. The axes keep their order."""
     gaps = not x.flags.c_contiguous and (min(x.strides) < 0 or memory_span(x).size > x.size)
     return x.copy("K") if gaps else x
 
 
-def memory_span(x: Any) -> Any:
+def memory_span(x: Array) -> Array:
     """Return the memory from the first element of an array to its last, as a 1-D array."""
     reach = sum((n - 1) * step for n, step in zip(x.shape, x.strides, strict=True))
     return backend.as_strided(x, (reach // x.itemsize + 1,), (x.itemsize,))
 
 
 def rebuild_tensor(
-    cls: type[Tensor], array: Any, requires_grad: bool, own: dict[str, Any], shape: Any = None, strides: Any = None
+    cls: type[Tensor], array: Array, requires_grad: bool, own: dict[str, Any], shape: Any = None, strides: Any = None
 ) -> Any:
     """Make a Tensor from a copied array, or from the 1-D memory that it lies in, with strides in bytes."""
     tensor = cls._wrap(array if shape is None else backend.as_strided(array, shape, strides))

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..type_aliases import Array
+
 __all__ = ["format_array", "format_tensor", "get_printoptions", "set_printoptions"]
 
 
@@ -83,7 +85,7 @@ def get_printoptions() -> dict[str, Any]:
 
 
 def format_tensor(
-    array: Any,
+    array: Array,
     *,
     kind: type = object,
     default_dtype: str = "torch.float32",
@@ -152,7 +154,7 @@ def add_suffixes(text: str, suffixes: Sequence[str], indent: int, force_newline:
     return text + ")"
 
 
-def format_array(array: Any, indent: int = 0) -> str:
+def format_array(array: Array, indent: int = 0) -> str:
     """Format the entries of a NumPy or CuPy array in brackets; lines after the first are indented by `indent`.
 
     >>> print(format_array(np.arange(2000).reshape(2, 1000)))
@@ -174,7 +176,7 @@ def format_array(array: Any, indent: int = 0) -> str:
     return _nested(iter(texts), shown.shape, cut, indent, per_line)
 
 
-def _edges(array: Any, edge: int, axis: int = 0) -> Any:
+def _edges(array: Array, edge: int, axis: int = 0) -> Array:
     """Keep the first and last `edge` entries along every axis longer than both: copies only what will be printed."""
     if axis == array.ndim:
         return array
@@ -186,7 +188,7 @@ def _edges(array: Any, edge: int, axis: int = 0) -> Any:
     return np.concatenate([_edges(head, edge, axis + 1), _edges(tail, edge, axis + 1)], axis)
 
 
-def _texts(values: Any) -> tuple[list[str], int]:
+def _texts(values: Array) -> tuple[list[str], int]:
     """Format each entry of a host array as padded text; return the texts in order, and the width that lines assume.
 
     The width is that of the finite, nonzero entries, as PyTorch has it: a NaN, an infinity or a -0. may be wider.

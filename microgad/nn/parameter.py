@@ -12,7 +12,7 @@ from ..ops.creation import empty
 from ..parameter import MarkedMeta
 from ..parameter import Parameter as Parameter
 from ..tensor import Tensor
-from ..type_aliases import Device, Dtype
+from ..type_aliases import Array, Device, Dtype
 
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
@@ -75,7 +75,7 @@ class _Uninitialized(Tensor):
     )
 
     @classmethod
-    def _wrap(cls, array: Any, node: Any = None, version: Any = None) -> Any:
+    def _wrap(cls, array: Array, node: Any = None, version: Any = None) -> Any:
         return super()._wrap(array.view(_NoValues) if isinstance(array, np.ndarray) else array, node, version)
 
     def materialize(self, shape: Any, device: Device = None, dtype: Dtype = None) -> None:

@@ -14,7 +14,7 @@ from ..backend.meta import new_empty
 from ..errors import ArgumentError, DtypeError, KindError, ShapeError
 from ..function import Function
 from ..state import current, observed
-from ..type_aliases import Tensor
+from ..type_aliases import Array, Tensor
 from .creation import zeros
 from .dropout import noise_like
 from .elementwise import where
@@ -138,7 +138,7 @@ class Attention(Function):
         out = np.matmul(weights, value)
         return (out, weights) if self.weighted else out
 
-    def check(self, query: Any, key: Any, value: Any, mask: Any) -> tuple[int, ...]:
+    def check(self, query: Array, key: Array, value: Array, mask: Array | None) -> tuple[int, ...]:
         """Return the shape of the batch axes and the queries, (..., L). Raise ShapeError if shapes do not fit."""
         if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
             raise ShapeError(
@@ -151,7 +151,9 @@ class Attention(Function):
             raise ShapeError(f"attn_mask {mask.shape} doesn't broadcast to (..., L, S) = {scores}")
         return scores[:-1]
 
-    def blocks(self, lead: Any, query: Any, key: Any, value: Any, mask: Any) -> Iterator[tuple[Any, ...]]:
+    def blocks(
+        self, lead: Any, query: Array, key: Array, value: Array, mask: Array | None
+    ) -> Iterator[tuple[Any, ...]]:
         """Yield for each block: its index in the batch, the index of its scores, and its part of each array.
 
         The arrays are query, key, value, mask and noise.
@@ -169,7 +171,7 @@ class Attention(Function):
             parts = (None if x is None else x[index[-2:] if x.ndim == 2 else index] for x in (added, noise))
             yield batch_index, index, q[index], k[batch_index], v[batch_index], *parts
 
-    def scores(self, query: Any, key: Any, added: Any) -> Any:
+    def scores(self, query: Array, key: Array, added: Array | None) -> Array:
         """Return query keyᵀ · scale + mask."""
         scores = np.matmul(query * self.scale, key.swapaxes(-1, -2))
         if added is not None:
@@ -177,7 +179,7 @@ class Attention(Function):
         return scores
 
 
-def _add_product(out: Any, rows: slice, a: Any, b: Any) -> None:
+def _add_product(out: Array, rows: slice, a: Array, b: Array) -> None:
     """Add a b, a block's part of the gradient of keys or values, to `out`. The first rows of queries initialize it."""
     if rows.start:
         out += product(a, b)
@@ -294,7 +296,7 @@ def attention_with_dropout(
     )  # fmt: skip
 
 
-def causal_mask(queries: int, keys: int, like: Any) -> Any:
+def causal_mask(queries: int, keys: int, like: Any) -> Array:
     """Return a mask (L, S) to add to the scores: -∞ for keys after the query, otherwise 0. `like` is an array.
 
     Each row is the one above, moved by one, so that the mask is a view of L + S numbers.
@@ -304,7 +306,7 @@ def causal_mask(queries: int, keys: int, like: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=16)
-def _causal_line(queries: int, keys: int, dtype: np.dtype[Any]) -> Any:
+def _causal_line(queries: int, keys: int, dtype: np.dtype[Any]) -> Array:
     """Return the last row of `causal_mask` with all that comes in from its right, on the CPU."""
     line = np.zeros(queries + keys, dtype)
     line[queries:] = -math.inf

@@ -14,7 +14,7 @@ from ..backend.copies import copied_row_major
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..function import Function
 from ..state import composite
-from ..type_aliases import Tensor
+from ..type_aliases import Array, Tensor
 from .elementwise import RaisedCopy, Select, clamp
 from .elementwise.selection import fast_select
 from .linalg.common import bare, check_same_dtype, safe_divide
@@ -137,7 +137,7 @@ class Pdist(Function):
         return _norms_along_last(x[first] - x[second], self.p)
 
 
-def _pairs(x: Any) -> list[Any]:
+def _pairs(x: Any) -> list[Array]:
     """Return the indices of the first and of the second row of each pair, in the order of the results."""
     return [backend.like(rows, bare(x)) for rows in np.triu_indices(x.shape[0], 1)]
 
@@ -158,7 +158,7 @@ def _norms_along_last(x: Any, p: float) -> Any:
     return Select.apply(bare(length) != 0, length)  # no gradient at 0, even of an infinite one
 
 
-def _centered_squares(x: Any) -> tuple[Any, Any, Any]:
+def _centered_squares(x: Array) -> tuple[Array, Array, Array]:
     """Return the mask of the pairs i < j, (N, N), x minus its mean, and |xᵢ|² + |xⱼ|² for all pairs, (N, N).
 
     Squared distances come from a matrix product. Pairs whose distance is small compared to these lengths would lose
@@ -171,12 +171,12 @@ def _centered_squares(x: Any) -> tuple[Any, Any, Any]:
 
 
 @functools.lru_cache(maxsize=16)
-def _upper_pairs(n: int) -> Any:
+def _upper_pairs(n: int) -> Array:
     """Return the mask of the pairs i < j, (N, N)."""
     return np.less.outer(np.arange(n), np.arange(n))
 
 
-def _row_blocks(x: Any) -> Iterator[tuple[Any, slice, slice, Any]]:
+def _row_blocks(x: Array) -> Iterator[tuple[Any, slice, slice, Any]]:
     """Yield for each block of rows: the differences from themselves and later rows, and the slice of the rows.
 
     Then follow the slice of their pairs in the result, and the positions of these pairs among the differences. The
@@ -193,7 +193,7 @@ def _row_blocks(x: Any) -> Iterator[tuple[Any, slice, slice, Any]]:
         start, done = stop, done + len(upper)
 
 
-def _norms_along_first(x: Any, p: float) -> Any:
+def _norms_along_first(x: Array, p: float) -> Array:
     """Return the p-norms along the first axis."""
     if p == 2:
         return np.sqrt((x * x).sum(0))
@@ -205,14 +205,14 @@ def _norms_along_first(x: Any, p: float) -> Any:
     return x.sum(0) if p == 1 else (x**p).sum(0) ** (1 / p)
 
 
-def _divide_by_powers(grad: Any, length: Any, p: float) -> Any:
+def _divide_by_powers(grad: Array, length: Array, p: float) -> Array:
     """Return grad / lengthᵖ⁻¹, and 0 where the length is 0; `_slopes` leaves that factor out."""
     if p in (0, 1, math.inf):
         return grad
     return fast_select(length != 0, grad / (length if p == 2 else length ** (p - 1)))
 
 
-def _slopes(x: Any, p: float, weight: Any) -> Any:
+def _slopes(x: Array, p: float, weight: Array) -> Array:
     """Return weight · lengthᵖ⁻¹ times the derivatives of the p-norms along the first axis; p = inf: all to each tie."""
     if p == 2:
         return x * weight
@@ -299,7 +299,7 @@ class Distances(Function):
         from_a, from_b = (np.copy(np.moveaxis(z, 0, -1), "C") for z in (from_a, from_b))
         return from_a, from_b
 
-    def _backward_of_batches(self, grad: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    def _backward_of_batches(self, grad: Array, a: Array, b: Array) -> tuple[Array, Array]:
         """Compute `backward` with the batch axes last: where batches are many, and small, that is the longest axis."""
         x, y, grad = (np.copy(np.moveaxis(z.reshape(-1, *z.shape[-2:]), 0, -1), "C") for z in (a, b, grad))
         from_a, from_b = np.empty_like(x), np.empty_like(y)
@@ -313,7 +313,7 @@ class Distances(Function):
         from_a, from_b = (np.copy(np.moveaxis(z, -1, 0), "C") for z in (from_a, 0 - from_b))
         return from_a.reshape(a.shape), from_b.reshape(b.shape)
 
-    def _row_slices(self, a: Any, out: Any) -> Iterator[slice]:
+    def _row_slices(self, a: Array, out: Array) -> Iterator[slice]:
         """Return slices of a's rows such that their differences from all rows of b stay in the cache."""
         step = max(1, BLOCK * out.shape[-2] // max(a.shape[-1] * out.size, 1))
         return (slice(start, start + step) for start in range(0, out.shape[-2], step))
@@ -322,7 +322,7 @@ class Distances(Function):
         return _norms_along_last(a[..., :, None, :] - b[..., None, :, :], self.p)
 
 
-def _columns_first(x: Any, lead: tuple[int, ...]) -> Any:
+def _columns_first(x: Array, lead: tuple[int, ...]) -> Array:
     """Copy (..., N, M) into (M, *lead, N)."""
     return np.copy(np.moveaxis(np.broadcast_to(x, lead + x.shape[-2:]), -1, 0), "C")
 

@@ -13,7 +13,7 @@ from .. import generator as draws
 from ..errors import ArgumentError, KindError, ShapeError
 from ..function import Function
 from ..state import composite
-from ..type_aliases import Tensor
+from ..type_aliases import Array, Tensor
 from .support import layouts
 from .support.spelling import tensors_only
 
@@ -70,7 +70,7 @@ def _dropout(
     return scaled.add_(added) if inplace else scaled + added
 
 
-def noise_like(x: Any, p: float, where: Any, by_channel: bool = False, scale: float | None = None) -> Any:
+def noise_like(x: Array, p: float, where: Any, by_channel: bool = False, scale: float | None = None) -> Array:
     """Draw `scale` with probability 1 - p, otherwise 0, for each element or each channel, as PyTorch does.
 
     The noise has the shape, dtype and memory order of the array x, whose values are not read; `where` is its device.

@@ -16,7 +16,7 @@ from ..function import Function
 from ..function.half import HALF
 from ..function.linear_map import LinearMap
 from ..state import composite, observed
-from ..type_aliases import Tensor
+from ..type_aliases import Array, Tensor
 from .elementwise import Select
 from .indexing import Gather, index_kernels
 from .indexing.index_parsing import is_recorded
@@ -125,7 +125,7 @@ def embedding(
     return Embedding.apply(weight, index=index, share=share, counted=counted, shape_of_weight=tuple(weight.shape))
 
 
-def _check_indices(op: str, input: Tensor, count: int, renormed: bool = False) -> Any:
+def _check_indices(op: str, input: Tensor, count: int, renormed: bool = False) -> Array:
     index = input.array
     if index.dtype not in (np.dtype(np.int64), np.dtype(np.int32)):
         raise DtypeError(f"{op}: indices must be int64 or int32, but are {input.dtype}")
@@ -247,7 +247,7 @@ def _check_bag(
         raise ArgumentError(f"embedding_bag: padding_idx must be within the number of embeddings, {given}")
 
 
-def _bag_bounds(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Any, Any]:
+def _bag_bounds(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Array, Array]:
     """Return the first entry of each bag, and its number of entries."""
     if input.ndim == 2:
         if offsets is not None:
@@ -273,7 +273,7 @@ def _bag_bounds(input: Tensor, offsets: Tensor | None, include_last_offset: bool
     return edges[:-1], sizes
 
 
-def _bag_maxima(rows: Tensor, counts: Any) -> Tensor:
+def _bag_maxima(rows: Tensor, counts: Array) -> Tensor:
     """Return the maximum of each bag's rows, (n, D) -> (bags, D); 0 for empty bags. Of equal values the first wins."""
     x, shape = rows.array, (len(counts), rows.shape[1])
     if not len(x):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from ..backend.axis_order import inverse
 from ..errors import ArgumentError, ShapeError
 from ..function.linear_map import LinearMap
 from ..state import composite
-from ..type_aliases import Tensor
+from ..type_aliases import Array, Tensor
 from .support import layouts
 
 FEW = 1 << 12  # elements that are copied faster by one call
@@ -32,7 +31,7 @@ class Shuffle(LinearMap):
         return _shuffled(grad, tuple([self.split[i] for i in self.order]), tuple(inverse(self.order)), self.x_shape)
 
 
-def _shuffled(x: Any, split: tuple[int, ...], order: tuple[int, ...], size: tuple[int, ...]) -> Any:
+def _shuffled(x: Array, split: tuple[int, ...], order: tuple[int, ...], size: tuple[int, ...]) -> Array:
     """Return x reshaped, permuted and reshaped, in channels-last format if x is. It is copied once.
 
     All axes of `split` are parts of x's, and permuted those of the result's, so that reshaping makes views.

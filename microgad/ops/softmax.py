@@ -17,7 +17,7 @@ from ..fast_reductions import SMALL, fast_reduce
 from ..fast_reductions.products import ones, row_dots
 from ..function import Function
 from ..state import composite
-from ..type_aliases import Dtype, GivenDims, Tensor
+from ..type_aliases import Array, Dtype, GivenDims, Tensor
 from .creation import zeros_like
 from .elementwise.complex_numbers import is_complex
 from .movement.dims import wrap_dim
@@ -181,7 +181,7 @@ def logsumexp(input: Tensor, dim: GivenDims, keepdim: bool = False, *, out: Tens
     return into(out, LogSumExp.apply(input, axis=axes(dim, input.ndim, "logsumexp"), keepdims=keepdim))
 
 
-def exponentials(x: Any, axis: int, out: Any = None, safe: bool = False) -> tuple[Any, Any, Any]:
+def exponentials(x: Array, axis: int, out: Array | None = None, safe: bool = False) -> tuple[Any, Any, Any]:
     """Return exp(x - t), its sum along an axis, and t: the maximum, of length 1 there, or UNSHIFTED.
 
     Any t will do for which the sum is neither huge nor tiny. For large arrays 0 is tried first, which saves the pass
@@ -200,7 +200,7 @@ def exponentials(x: Any, axis: int, out: Any = None, safe: bool = False) -> tupl
     return exps, sum_along(exps, axis), top
 
 
-def maximum_along(x: Any, axis: Any) -> Any:
+def maximum_along(x: Array, axis: Any) -> Array:
     """Return the maximum along axes, which keep length 1; 0 for an empty array."""
     if type(x) is np.ndarray and axis in (-1, x.ndim - 1) and 0 < 20 * x.shape[-1] < min(x.size, 20 * 32):
         columns = x.reshape((-1, x.shape[-1])).T.copy()  # NumPy is slow on many short rows
@@ -208,7 +208,7 @@ def maximum_along(x: Any, axis: Any) -> Any:
     return fast_reduce(np.maximum, x, axis, True) if x.size else x.sum(axis, keepdims=True)
 
 
-def sum_along(x: Any, axis: Any) -> Any:
+def sum_along(x: Array, axis: Any) -> Array:
     """Return the sum along axes, which keep length 1. Along the last axis a matrix product is the fastest way."""
     if type(x) is np.ndarray and x.size < SMALL:
         return np.add.reduce(x, axis, keepdims=True)
@@ -217,14 +217,14 @@ def sum_along(x: Any, axis: Any) -> Any:
     return fast_reduce(np.add, x, axis, True)
 
 
-def _accurate_sum(x: Any, axis: Any) -> Any:
+def _accurate_sum(x: Array, axis: Any) -> Array:
     """Return the sum along axes, which keep length 1; an array's is computed in float64 and rounded once."""
     if not backend.is_array(x):
         return sum_along(x, axis)
     return np.sum(x, axis, np.float64, keepdims=True).astype(x.dtype)
 
 
-def _dot_along(a: Any, b: Any, axis: int) -> Any:
+def _dot_along(a: Array, b: Array, axis: int) -> Array:
     """Return the sum of a · b along an axis, which keeps length 1."""
     if axis in (-1, a.ndim - 1):
         return row_dots(a, b)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..function.half import norm
 from ..tensor import Tensor
+from ..type_aliases import Array
 from .optimizer import Group, Optimizer, Params, require_nonnegative
 from .update_helpers import effective_grad, increment_step, init_state, lerp_, scalar_tensor
 
@@ -89,7 +90,7 @@ class Adafactor(Optimizer):
         return state
 
 
-def _estimate_square(state: dict[str, Any], grad: Any, weight: float, eps: float) -> Any:
+def _estimate_square(state: dict[str, Any], grad: Array, weight: float, eps: float) -> Array:
     """Update the moving averages of the gradient's square, and return the estimate V."""
     square = np.multiply(grad, grad, out=np.empty_like(grad))
     if "variance" in state:
@@ -101,6 +102,6 @@ def _estimate_square(state: dict[str, Any], grad: Any, weight: float, eps: float
     return rows * columns / np.maximum(rows.mean(-2, keepdims=True), eps)
 
 
-def _rms(x: Any) -> float:
+def _rms(x: Array) -> float:
     """Return the root mean square of an array."""
     return float(norm(x)) / math.sqrt(x.size or 1)

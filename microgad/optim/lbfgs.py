@@ -11,6 +11,7 @@ from .. import backend
 from .. import state as execution
 from ..pytree import tree_map
 from ..tensor import Tensor
+from ..type_aliases import Array
 from .line_search import Point, strong_wolfe
 from .line_search import _cubic_interpolate as _cubic_interpolate
 from .line_search import _strong_wolfe as _strong_wolfe
@@ -120,7 +121,7 @@ class LBFGS(Optimizer):
                 break
         return first
 
-    def _objective_along(self, closure: Closure, direction: Any) -> Callable[[float], Point]:
+    def _objective_along(self, closure: Closure, direction: Array) -> Callable[[float], Point]:
         """Return a function of t that evaluates the loss at params + t · direction, and restores the parameters."""
 
         def evaluate(t: float) -> Point:
@@ -140,12 +141,12 @@ class LBFGS(Optimizer):
     def _params(self) -> list[Tensor]:
         return self.param_groups[0]["params"]
 
-    def _gradient(self) -> Any:
+    def _gradient(self) -> Array:
         """Return all gradients as one real vector."""
         grads = (np.zeros_like(p.array) if p.grad is None else p.grad.array for p in self._params)
         return np.concatenate([_flat_real(grad) for grad in grads])
 
-    def _move(self, t: Any, direction: Any) -> None:
+    def _move(self, t: Array | float, direction: Array) -> None:
         """Move all parameters by t · direction."""
         first, t = 0, float(t)
         for p in self._params:
@@ -159,7 +160,7 @@ class LBFGS(Optimizer):
             first = last
 
 
-def _search_direction(memory: dict[str, Any], grad: Any, size: int) -> Any:
+def _search_direction(memory: dict[str, Any], grad: Array, size: int) -> Array:
     """Update the estimate of the inverse Hessian, and return minus its product with the gradient (two-loop recursion).
 
     Source: Nocedal (1980).
@@ -191,11 +192,11 @@ def _with_grad(closure: Closure) -> Any:
         return closure()
 
 
-def _max_abs(x: Any) -> Any:
+def _max_abs(x: Array) -> Array:
     return np.abs(x).max()
 
 
-def _flat_real(x: Any) -> Any:
+def _flat_real(x: Array) -> Array:
     """Flatten an array; a complex number becomes two real ones."""
     flat = x.reshape(-1)
     return flat.copy().view(flat.real.dtype) if flat.dtype.kind == "c" else flat

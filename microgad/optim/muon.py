@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
+from ..type_aliases import Array
 from .optimizer import Group, Optimizer, Params, require_nonnegative
 from .update_helpers import init_state, lerp_
 
@@ -85,7 +86,7 @@ class Muon(Optimizer):
             values -= step.astype(values.dtype) * (lr * LR_RATIOS[group["adjust_lr_fn"] or "original"](*values.shape))
 
 
-def orthogonalize(x: Any, coefficients: tuple[float, ...], steps: int, eps: float) -> Any:
+def orthogonalize(x: Array, coefficients: tuple[float, ...], steps: int, eps: float) -> Array:
     """Return a matrix with the singular vectors of x and singular values near 1, rounded to bfloat16.
 
     >>> x = orthogonalize(np.array([[3.0, 0.0], [0.0, 4.0]]), (3.4445, -4.7750, 2.0315), 5, 1e-7)
@@ -103,7 +104,7 @@ def orthogonalize(x: Any, coefficients: tuple[float, ...], steps: int, eps: floa
     return wide if len(x) <= len(x.T) else wide.T
 
 
-def round_to_bfloat16(x: Any) -> Any:
+def round_to_bfloat16(x: Array) -> Array:
     """Round x to bfloat16 (eight bits of precision), and return it as float32.
 
     >>> round_to_bfloat16(np.array([1.001, 3.14159]))

@@ -17,6 +17,7 @@ from ..autograd.labels import profiled
 from ..errors import wording
 from ..parameter import zero_grad
 from ..tensor import Tensor
+from ..type_aliases import Array
 from . import differentiable
 from .hooks import OptimizerHooks
 from .hooks import register_optimizer_step_post_hook as register_optimizer_step_post_hook
@@ -400,6 +401,6 @@ def _named(params: Any) -> tuple[list[str], list[Any]]:
     return names, [item[1] if isinstance(item, tuple) else item for item in items]
 
 
-def _kind(array: Any) -> str:
+def _kind(array: Array) -> str:
     """Describe an array's dtype, shape and device for an error message."""
     return f"{array.dtype} {array.shape} on {backend.device_of(array)}"

@@ -10,6 +10,7 @@ import numpy as np
 from .. import backend
 from .. import generator as draws
 from ..tensor import Tensor
+from ..type_aliases import Array
 from .optimizer import Group, Optimizer, Params, require
 from .update_helpers import effective_grad, increment_step, init_state
 
@@ -125,6 +126,6 @@ class SantaSSS(_Santa):
         x += scale * u / 2
 
 
-def _normal(x: Any) -> Any:
+def _normal(x: Array) -> Array:
     """Draw an array like x from N(0, 1)."""
     return backend.like(draws.normal_(np.empty(x.shape, x.dtype)), x)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
+from ..type_aliases import Array
 from .optimizer import Group, Optimizer, Params
 from .update_helpers import update_chunks
 
@@ -79,7 +80,9 @@ class SGD(Optimizer):
         return grad * group["lr"]
 
 
-def _momentum(grad: Any, buffer: Any, out: Any, momentum: float, dampening: float, nesterov: bool, first: bool) -> Any:
+def _momentum(
+    grad: Array, buffer: Array, out: Array, momentum: float, dampening: float, nesterov: bool, first: bool
+) -> Array:
     """Update the momentum buffer, and return the direction to descend along: `buffer`, or with `nesterov` `out`."""
     if first:
         buffer[...] = grad

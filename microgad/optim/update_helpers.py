@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import backend, dtypes
 from ..tensor import Tensor
+from ..type_aliases import Array
 
 CHUNK_SIZE = 1 << 16  # elements; measured: 64k to 128k are best, 4k doubles the time
 
@@ -47,7 +48,7 @@ def increment_step(state: dict[str, Any]) -> float:
     return float(state["step"].array.item())  # item(): some programs make it of shape (1,)
 
 
-def chunks(*arrays: Any, scratch: int) -> Iterator[tuple[Any, ...]]:
+def chunks(*arrays: Array, scratch: int) -> Iterator[tuple[Any, ...]]:
     """Yield matching flat chunks of arrays of one shape, each tuple followed by `scratch` uninitialized arrays.
 
     A chunk and its scratch arrays stay in the processor's cache. Of complex arrays the real parts come first, then the
@@ -102,7 +103,7 @@ def _with_weight_decay(parts: Iterator[tuple[Any, ...]], group: Mapping[str, Any
             yield values, effective_grad(grad, values, spare, decay, maximize), *rest
 
 
-def effective_grad(grad: Any, values: Any, out: Any, weight_decay: float, maximize: bool) -> Any:
+def effective_grad(grad: Array, values: Array, out: Array, weight_decay: float, maximize: bool) -> Array:
     """Return the gradient to descend along: ±grad + weight_decay · values, in `out` unless it is `grad` unchanged.
 
     >>> effective_grad(np.ones(2), np.array([1.0, 2.0]), np.empty(2), weight_decay=0.5, maximize=True)
@@ -114,7 +115,7 @@ def effective_grad(grad: Any, values: Any, out: Any, weight_decay: float, maximi
     return np.negative(grad, out=out) if maximize else grad
 
 
-def lerp_(start: Any, end: Any, weight: float, out: Any) -> None:
+def lerp_(start: Array, end: Array, weight: float, out: Array) -> None:
     """Set `start` to start + weight · (end − start), computed from the nearer end as torch.lerp does.
 
     `out` is scratch memory.
@@ -133,7 +134,7 @@ def lerp_(start: Any, end: Any, weight: float, out: Any) -> None:
         np.subtract(end, out, out=start)
 
 
-def ema_square_(average: Any, x: Any, beta: float, out: Any) -> None:
+def ema_square_(average: Array, x: Array, beta: float, out: Array) -> None:
     """Set `average` to beta · average + (1 − beta) · x², its exponential moving average. `out` is scratch memory.
 
     >>> average = np.array([1.0, 2.0])

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from ..type_aliases import Array
 from .errors import FileError
 
 ALIGNMENT = 64  # bytes: records begin at multiples of it, so that they can be mapped into memory
@@ -117,7 +118,7 @@ class Reader:
         """Return a record's bytes, after checking them against the checksum."""
         return self.array(name).tobytes()
 
-    def array(self, name: str) -> Any:
+    def array(self, name: str) -> Array:
         """Return a record's bytes as a new array, after checking them against the checksum."""
         entry = self._entry(name)
         self._file.seek(self.begins(name))
@@ -159,12 +160,12 @@ class Reader:
             raise FileError(f"has no record {name!r}")
         return self._entries[name]
 
-    def _check(self, name: str, data: Any) -> None:
+    def _check(self, name: str, data: Array) -> None:
         if zlib.crc32(data) != self._entries[name].CRC:
             raise FileError(f"is damaged: the checksum of {name!r} is wrong")
 
 
-def empty_bytes(nbytes: int) -> Any:
+def empty_bytes(nbytes: int) -> Array:
     """Allocate an array of bytes to read into. For large ones, asking for all pages at once halves the time."""
     if nbytes >= LARGE:
         with suppress(ImportError, AttributeError, OSError):  # on other systems than Linux
@@ -175,7 +176,7 @@ def empty_bytes(nbytes: int) -> Any:
     return np.empty(nbytes, np.uint8)
 
 
-def read_array(file: IO[bytes], nbytes: int, name: str) -> Any:
+def read_array(file: IO[bytes], nbytes: int, name: str) -> Array:
     """Read bytes from a file's current position into a new array."""
     data = empty_bytes(nbytes)
     if not hasattr(file, "readinto"):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend, dtypes
+from ..type_aliases import Array
 from . import old_text
 from .class_names import STORAGE_CLASS_OF
 from .errors import FileError, shown
@@ -77,7 +78,7 @@ class _Storages:
         return at
 
 
-def write_legacy(file: Any, pickled: bytes, storages: list[Any]) -> None:
+def write_legacy(file: Any, pickled: bytes, storages: list[Array]) -> None:
     """Write a file of an object that a Pickler with `legacy` pickled, and of its storages."""
     sizes = {"short": 2, "int": 4, "long": 4}
     machine = {"protocol_version": _VERSION, "little_endian": True, "type_sizes": sizes}

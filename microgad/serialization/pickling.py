@@ -21,6 +21,7 @@ from ..parameter import Parameter
 from ..size import Size
 from ..storage import TypedStorage, UntypedStorage
 from ..tensor import Tensor
+from ..type_aliases import Array
 from . import objects
 from .class_names import FACTORIES, STORAGE_CLASS_OF, UNTYPED
 
@@ -271,7 +272,7 @@ class Pickler:
         whole = backend.owner(x.row).nbytes == x.nbytes()
         self._refer(x.row if whole else x.row.copy(), dtype, place)
 
-    def _refer(self, memory: Any, dtype: dtypes.dtype | None, place: str) -> None:
+    def _refer(self, memory: Array, dtype: dtypes.dtype | None, place: str) -> None:
         """Write a reference to a storage, of a dtype or of bytes, and collect the storage if it is new."""
         owner, typed = backend.owner(memory), dtype in STORAGE_CLASS_OF
         known = id(owner) if memory.size else (id(owner), dtype)
@@ -296,7 +297,7 @@ class Pickler:
         self._tuple(state, place)
         self._write(b"b")
 
-    def _array(self, x: Any, place: str) -> None:
+    def _array(self, x: Array, place: str) -> None:
         """Write an array as NumPy pickles it."""
         if x.dtype.hasobject or x.dtype.names:
             raise DtypeError(f"save: {place} is an array of Python objects; only numbers and text can be saved")

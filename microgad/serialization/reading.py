@@ -16,6 +16,7 @@ from .. import backend
 from ..errors import DeviceError
 from ..state.contexts import binding
 from ..storage import UntypedStorage, is_storage
+from ..type_aliases import Array
 from . import objects, old_text
 from .archive import Reader
 from .errors import EmptyFileError, FileError, shown
@@ -120,7 +121,7 @@ def _location(map_location: Any) -> Location:
         return lambda memory, saved: backend.to_device(memory, map_location)
     if callable(map_location):
 
-        def asked(memory: Any, saved: str) -> Any:
+        def asked(memory: Array, saved: str) -> Array:
             try:
                 found = map_location(UntypedStorage(memory), saved)
             except INVALID as error:
@@ -281,7 +282,7 @@ def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
         if type(count) is not int or count * (dtype.itemsize if dtype else 1) != nbytes:
             raise FileError(f"claims {shown(count)} elements of {record!r}, which has {nbytes} bytes")
 
-        def memory() -> Any:
+        def memory() -> Array:
             if record not in memories:
                 data = archive.mapped(record) if mapped else archive.array(record)
                 if swapped:

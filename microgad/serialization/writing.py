@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from ..errors import ArgumentError
+from ..type_aliases import Array
 from .archive import ALIGNMENT, Writer
 from .legacy import write_legacy
 from .pickling import Pickler
@@ -70,7 +71,7 @@ def save(
         write(file, os.path.splitext(os.path.basename(path))[0] or "archive")
 
 
-def _write(file: Any, folder: str, pickled: bytes, storages: list[Any]) -> None:
+def _write(file: Any, folder: str, pickled: bytes, storages: list[Array]) -> None:
     with Writer(file, folder) as archive:
         archive.write("data.pkl", pickled)
         archive.write(".format_version", b"1")

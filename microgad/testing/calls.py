@@ -21,6 +21,7 @@ from ..ops.elementwise import view_as_real
 from ..ops.support.layouts import expanded_axes
 from ..pytree import tree_leaves
 from ..tensor import Tensor
+from ..type_aliases import Array
 from .findings.finding import Finding
 
 Vector = Any  # (m,): all results of a function, flattened and concatenated
@@ -152,7 +153,7 @@ def input_names(inputs: Sequence[Any], tensors: Sequence[Tensor], last: Sequence
     return [f"input {i}{own[i]}" for i in places]
 
 
-def gradients(outputs: Sequence[Tensor], tensors: Sequence[Tensor], seeds: Sequence[Any]) -> list[Any]:
+def gradients(outputs: Sequence[Tensor], tensors: Sequence[Tensor], seeds: Sequence[Array]) -> list[Array | None]:
     """Return the gradients as arrays, None for a Tensor that the outputs don't depend on."""
     return grad_arrays(grad(outputs, tensors, [Tensor._wrap(s) for s in seeds], retain_graph=True, allow_unused=True))
 
@@ -167,18 +168,18 @@ def flat(tensors: list[Tensor]) -> Vector:
     return np.concatenate([np.zeros(0), *(backend.to_numpy(t.array).reshape(-1) for t in tensors)])
 
 
-def random_signed(rng: np.random.Generator, shape: Any) -> Any:
+def random_signed(rng: np.random.Generator, shape: Any) -> Array:
     """Draw numbers uniformly from [-1, -1/2] and [1/2, 1]: of either sign, neither small nor large."""
     x = rng.uniform(-1, 1, shape)
     return np.copysign(np.abs(x) / 2 + 0.5, x)
 
 
-def equal_arrays(a: Any, b: Any) -> bool:
+def equal_arrays(a: Array, b: Array) -> bool:
     """Whether two arrays have equal values and no NaN: much faster than np.allclose."""
     return a.shape == b.shape and bool((a == b).all())
 
 
-def check_unchanged(tensors: Sequence[Tensor], before: Sequence[Any], names: Sequence[str], who: str) -> None:
+def check_unchanged(tensors: Sequence[Tensor], before: Sequence[Array], names: Sequence[str], who: str) -> None:
     """Raise GradcheckError if `who` changed the arrays of the Tensors in place."""
     for t, old, name in zip(tensors, before, names, strict=True):
         now, then = backend.to_numpy(t.array), backend.to_numpy(old)
@@ -186,7 +187,7 @@ def check_unchanged(tensors: Sequence[Tensor], before: Sequence[Any], names: Seq
             raise GradcheckError(f"{who}, or its backward, changed {name} in place")
 
 
-def jacobians(y: Tensor, tensors: Sequence[Tensor]) -> list[Any]:
+def jacobians(y: Tensor, tensors: Sequence[Tensor]) -> list[Array]:
     """Return the Jacobian of output y by each Tensor x, (x.size, y.size), by a backward pass for each element of y."""
     found = [np.zeros((t.numel(), y.numel())) for t in tensors]
     for j in range(y.numel() if y.requires_grad else 0):
@@ -215,7 +216,7 @@ def slices(tensors: list[Tensor]) -> list[slice]:
 class with_arrays:
     """Context in which the Tensors have other arrays. A leaf whose dtype changes gets gradients of the new dtype."""
 
-    def __init__(self, tensors: Sequence[Tensor], arrays: Sequence[Any]) -> None:
+    def __init__(self, tensors: Sequence[Tensor], arrays: Sequence[Array]) -> None:
         self.tensors, self.arrays = tensors, arrays
 
     def __enter__(self) -> None:
@@ -240,7 +241,7 @@ def moved(
     """
     kind = np.complex128 if isinstance(step, complex) else None
 
-    def there(x: Any, d: Direction | None) -> Any:
+    def there(x: Array, d: Direction | None) -> Array:
         if d is None and kind is None:
             return x
         return np.add(x, 0 if d is None else step * d, out=np.empty_like(x, kind))

@@ -12,6 +12,7 @@ from ..errors import ArgumentError, CallError, DtypeError
 from ..gradients import grad
 from ..ops.elementwise import view_as_real
 from ..tensor import Tensor
+from ..type_aliases import Array
 from .calls import (
     GradcheckError,
     SameDraws,
@@ -205,7 +206,7 @@ class _Check(NamedTuple):
             return False
         return True
 
-    def _values(self, outputs: list[Tensor], draws: SameDraws) -> Any:
+    def _values(self, outputs: list[Tensor], draws: SameDraws) -> Array:
         draws.rewind()
         again = self.plain()
         for what in () if state.current().holomorphic else ("shape", "dtype"):  # a complex step changes both
@@ -246,7 +247,7 @@ class _Check(NamedTuple):
             message = explain(worst, self.kind, outputs[worst.output], below, above, self.eps, self.atol, self.rtol)
             raise GradcheckError(f"Jacobian {mode.name}mismatch for {message}")
 
-    def _finding(self, k: int, y: Tensor, i: int, numerical: Any, analytical: Any) -> Finding:
+    def _finding(self, k: int, y: Tensor, i: int, numerical: Array, analytical: Array) -> Finding:
         shapes = tuple(self.tensors[i].shape), tuple(y.shape)
         known = np.where(np.isfinite(numerical), np.abs(numerical), 0.0)  # where it is infinite, only infinity is right
         error = self.atol + self.rtol * known
@@ -286,7 +287,7 @@ class _Check(NamedTuple):
         if undefined:
             self._check_undefined(outputs)
 
-    def _check_repeated(self, outputs: list[Tensor], seeds: list[Any], nondet_tol: float, dtypes: bool) -> None:
+    def _check_repeated(self, outputs: list[Tensor], seeds: list[Array], nondet_tol: float, dtypes: bool) -> None:
         """Check that a second backward gives the same gradients; with `dtypes` also that dtypes are the inputs'."""
         once, again = gradients(outputs, self.tensors, seeds), gradients(outputs, self.tensors, seeds)
         for name, t, a, b in zip(self.names, self.tensors, once, again, strict=True):
@@ -300,7 +301,7 @@ class _Check(NamedTuple):
             if dtypes and a is not None and a.dtype != t.array.dtype:
                 raise GradcheckError(f"the gradient of {name} has dtype {a.dtype}, but {name} has {t.array.dtype}")
 
-    def _check_unused(self, outputs: list[Tensor], seeds: list[Any]) -> None:
+    def _check_unused(self, outputs: list[Tensor], seeds: list[Array]) -> None:
         """Check that an output gives the same gradients whether the others are unused or have gradients of zero."""
         for k, seed in enumerate(seeds):
             alone = gradients(outputs[k : k + 1], self.tensors, [seed])
@@ -327,7 +328,7 @@ class _Check(NamedTuple):
                     f"{name} has another one"
                 )
 
-    def _check_zeros(self, outputs: list[Tensor], seeds: list[Any]) -> None:
+    def _check_zeros(self, outputs: list[Tensor], seeds: list[Array]) -> None:
         """Check that gradients of zero give the inputs gradients of zero."""
         zeros = gradients(outputs, self.tensors, [np.zeros_like(seed) for seed in seeds])
         for name, g in zip(self.names, zeros, strict=True):
@@ -360,7 +361,7 @@ def _grad_outputs(outputs: list[Tensor], given: Any, gaps: bool) -> list[Tensor]
     return [make_tensor(y.shape, dtype=y.dtype, device=y.device, **bounds) for y in outputs]
 
 
-def _random_units(tensors: list[Tensor]) -> list[Any]:
+def _random_units(tensors: list[Tensor]) -> list[Array]:
     """Return a random unit vector for each Tensor, in its shape, dtype and device."""
     rng, units = np.random.default_rng(0), []
     for t in tensors:

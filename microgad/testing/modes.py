@@ -12,6 +12,7 @@ from ..autograd.functional import DoubleBackward
 from ..batching.vmap import map_slices
 from ..gradients import grad
 from ..tensor import Tensor
+from ..type_aliases import Array
 from .calls import GradcheckError, grad_arrays, jacobians
 
 LinearFunction = Callable[[Tensor], Sequence[Tensor | None]]  # None stands for zeros
@@ -25,7 +26,7 @@ class ReverseMode:
     def __init__(self, outputs: list[Tensor], tensors: list[Tensor]) -> None:
         self.outputs, self.tensors = outputs, tensors
 
-    def jacobians(self) -> list[list[Any]]:
+    def jacobians(self) -> list[list[Array]]:
         """Return, for each output y and each Tensor x, the Jacobian (x.size, y.size)."""
         return [jacobians(y, self.tensors) for y in self.outputs]
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError, MicrogadError
 from ..tensor import Tensor
+from ..type_aliases import Array
 
 
 class PillowError(MicrogadError, ImportError):
@@ -141,7 +142,7 @@ def get_image_num_channels(img: Any) -> int:
     return get_dimensions(img)[0]
 
 
-def from_pixels(pixels: Any, mode: str) -> Any:
+def from_pixels(pixels: Array, mode: str) -> Any:
     """Make a PIL image of an array (H, W) or (H, W, C)."""
     size = pixels.shape[1], pixels.shape[0]
     return pillow().frombuffer(mode, size, pixels.tobytes(), "raw", mode, 0, 1)

@@ -21,6 +21,7 @@ from ..grad_fn.interface import HookedPlan
 from ..state.contexts import binding
 from ..state.observer import Stopped
 from ..tensor import Tensor
+from ..type_aliases import Array
 
 __all__ = [
     "CheckpointError", "checkpoint", "checkpoint_sequential", "detach_variable", "get_device_states", "noop_context_fn",
@@ -275,7 +276,7 @@ class Region:
         return collector.nodes
 
 
-def _is_number(x: Any) -> bool:
+def _is_number(x: Array | float) -> bool:
     return isinstance(x, int | float | complex | None)
 
 

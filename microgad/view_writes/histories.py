@@ -17,7 +17,7 @@ from ..function import AccumulateGrad, Function, Output
 from ..function.naming import node_name, with_torch_name
 from ..function.plan import Plan
 from ..state.links import Links
-from ..type_aliases import Tensor
+from ..type_aliases import Array, Tensor
 from .mirrors import Mirror, mirrors_of
 from .regions import RegionRead, RegionWrite
 from .registry import live_views, steps_to
@@ -38,7 +38,7 @@ class LostView(Identity):
 
     origin: Function | None  # the view's former node
 
-    def grad_x(self, grad: Any) -> Any:
+    def grad_x(self, grad: Array) -> Any:
         change = "its base or another view of its base has been modified inplace"
         raise errors.GraphError(why_lost(self.origin, change))
 

@@ -17,7 +17,7 @@ from ..backend.memory_layout import address, memory_of
 from ..backend.meta import MetaArray
 from ..engine import versions
 from ..function import Function
-from ..type_aliases import Tensor
+from ..type_aliases import Array, Tensor
 
 _registering = RLock()
 
@@ -73,12 +73,12 @@ class Mirror(list[Any]):
         return self.memory() is not None
 
 
-def _plain(array: Any) -> Any:
+def _plain(array: Array) -> Array:
     """Return the array inside vmap's arrays."""
     return getattr(array, "innermost", array)
 
 
-def _memory(array: Any) -> Any:
+def _memory(array: Array) -> Array:
     """Return the owner of an array's elements: of a slice that a Tensor was made of, that of the whole NumPy array."""
     x = backend.owner(_plain(array))
     while type(x.base) is memoryview and isinstance(x.base.obj, np.ndarray):
@@ -86,13 +86,13 @@ def _memory(array: Any) -> Any:
     return x
 
 
-def mirrors_of(array: Any) -> list[Any]:
+def mirrors_of(array: Array) -> list[Any]:
     """Return the counters of the conjugates that are kept of parts of this memory."""
     refs = list(versions.mirrors.get(id(_memory(array)), (None, ()))[1])
     return [mirror for ref in refs if (mirror := ref()) is not None]
 
 
-def follow(array: Any) -> None:
+def follow(array: Array) -> None:
     """After a write to an array, compute the conjugates of its memory anew, and those of these, in their memory."""
     written = [array]
     while written:

@@ -10,6 +10,7 @@ from .. import backend, errors
 from ..backend.axis_order import inverse
 from ..function import Function
 from ..function.linear_map import LinearMap
+from ..type_aliases import Array
 from .registry import Steps
 
 # A real view may show parts of a complex base, and the opposite. Gradients pass part by part, as in PyTorch, so
@@ -21,13 +22,13 @@ class RegionWrite(Function):
 
     symbol, node_name, conjugates = "view[ ]=", "CopySlices", False
 
-    def forward(self, base: Any, value: Any) -> Any:
+    def forward(self, base: Array, value: Array) -> Array:
         return _overwrite(self, base, value, base, base.shape)
 
-    def grad_base(self, grad: Any) -> Any:
+    def grad_base(self, grad: Array) -> Array:
         return RegionClear.apply(grad, chain=self.chain, order=self.order)
 
-    def grad_value(self, grad: Any) -> Any:
+    def grad_value(self, grad: Array) -> Array:
         return RegionRead.apply(grad, chain=self.chain, order=self.order, kind=np.dtype(grad.dtype))
 
 
@@ -36,7 +37,7 @@ class RegionClear(LinearMap):
 
     symbol, conjugates = "view[ ]=0", False
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return _overwrite(self, x, 0, x, x.shape)
 
     adjoint = forward  # type: ignore[assignment]
@@ -47,14 +48,16 @@ class RegionRead(LinearMap):
 
     symbol, conjugates = "view", False
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return _replay_views(self.chain, x, must_share=False).copy()
 
-    def adjoint(self, grad: Any) -> Any:
+    def adjoint(self, grad: Array) -> Array:
         return _overwrite(self, 0, grad, grad, self.x_shape, self.kind)
 
 
-def _overwrite(node: Any, base: Any, value: Any, like: Any, shape: tuple[int, ...], kind: Any = None) -> Any:
+def _overwrite(
+    node: Any, base: Array | complex, value: Array | complex, like: Array, shape: tuple[int, ...], kind: Any = None
+) -> Array:
     """Return a new array: the base with `value` in the node's region. Its dtype is `kind`, or that of `like`.
 
     Its axes are in memory in the order of the base's, so that the view operations give views of it, too.
@@ -67,7 +70,7 @@ def _overwrite(node: Any, base: Any, value: Any, like: Any, shape: tuple[int, ..
     return out
 
 
-def _replay_views(chain: Steps, x: Any, must_share: bool = True) -> Any:
+def _replay_views(chain: Steps, x: Array, must_share: bool = True) -> Array:
     """Apply the view operations of a chain to x; raise GraphError if the result does not share memory but must."""
     view = x
     for cls, settings in chain:

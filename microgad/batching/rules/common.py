@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy
 
+from ...type_aliases import Array
 from ..array import Level, is_batched_at
 from ..dispatch import RULES, NoRuleError
 
@@ -25,19 +26,19 @@ def rule(*functions: Any) -> Callable[[Rule], Rule]:
     return register
 
 
-def batch_of(x: Any, level: Level) -> Any:
+def batch_of(x: Array, level: Level) -> Array:
     """Return x with its batch axis in front, (slices, ...). Raises NoRuleError if x isn't batched."""
     if not is_batched_at(x, level):
         raise NoRuleError
     return x.whole
 
 
-def expand_to_batch(x: Any, level: Level) -> Any:
+def expand_to_batch(x: Array, level: Level) -> Array:
     """Return x with the batch axis in front, (slices, ...); an array that the slices share is broadcast."""
     return x.whole if is_batched_at(x, level) else np.broadcast_to(x, (level.count, *np.shape(x)))
 
 
-def flatten_slices(x: Any) -> Any:
+def flatten_slices(x: Array) -> Array:
     """Return x with each slice flattened, (slices, elements)."""
     return x.whole.reshape(x.level.count, -1)
 
@@ -52,6 +53,6 @@ def shift_axes(axis: Any, ndim: int) -> Any:
     return axis % ndim + 1
 
 
-def all_axes(axis: Any, x: Any) -> Any:
+def all_axes(axis: Any, x: Array) -> Any:
     """Translate axes of a slice as `shift_axes` does; None stands for all of them."""
     return tuple(range(1, x.ndim + 1)) if axis is None else shift_axes(axis, x.ndim)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy
 
 from ...backend.axis_order import inverse
+from ...type_aliases import Array
 from ..array import BatchedArray, Level, align
 from ..dispatch import RULES
 from .common import Rule, batch_of, rule
@@ -15,7 +16,7 @@ np: Any = numpy  # NumPy's stubs don't know BatchedArray
 
 
 def _made_like(func: Any) -> Rule:
-    def made(level: Level, a: Any, *args: Any, shape: Any = None, **kwargs: Any) -> Any:
+    def made(level: Level, a: Array, *args: Any, shape: Any = None, **kwargs: Any) -> Array:
         if shape is not None:
             shape = (level.count, *(shape if isinstance(shape, (tuple, list)) else (shape,)))
         ndim = a.ndim if shape is None else len(shape) - 1
@@ -25,7 +26,7 @@ def _made_like(func: Any) -> Rule:
     return made
 
 
-def _batch_outermost(whole: Any) -> Any:
+def _batch_outermost(whole: Array) -> Array:
     """Return `whole`, or an empty array like it whose batch axis is outermost in memory.
 
     What is made like it then has slices without gaps, as NumPy makes them, so that their `reshape(-1)` is a view.
@@ -41,5 +42,5 @@ for _func in (np.empty_like, np.full_like, np.ones_like, np.zeros_like):
 
 
 @rule(np.copyto)
-def _copyto(level: Level, dst: Any, src: Any, casting: Any = "same_kind") -> None:
+def _copyto(level: Level, dst: Array, src: Array, casting: Any = "same_kind") -> None:
     np.copyto(batch_of(dst, level), align(src, level, dst.ndim), casting)

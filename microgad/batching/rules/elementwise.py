@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy
 
+from ...type_aliases import Array
 from ..array import BatchedArray, Level, align, innermost_level, ndim_of
 from ..dispatch import RULES, NoRuleError
 from .common import Rule, batch_of, rule
@@ -16,7 +17,7 @@ np: Any = numpy  # NumPy's stubs don't know BatchedArray
 def _elementwise(func: Any, arrays: int) -> Rule:
     """Make the rule for an elementwise function whose first `arrays` arguments are arrays."""
 
-    def of_each(level: Level, *args: Any, **kwargs: Any) -> Any:
+    def of_each(level: Level, *args: Any, **kwargs: Any) -> Array:
         if innermost_level((*args[arrays:], *kwargs.values())) is not None or len(args) < min(arrays, 2):
             raise NoRuleError
         ndim = max(map(ndim_of, args[:arrays]))
@@ -35,7 +36,7 @@ RULES[np.astype] = lambda level, x, dtype, copy=True: x.astype(dtype, copy=copy)
 
 
 @rule(np.pad)
-def _pad(level: Level, array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
+def _pad(level: Level, array: Array, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Array:
     if innermost_level(kwargs.values()) is not None or not isinstance(mode, str):
         raise NoRuleError
     widths = np.broadcast_to(pad_width, (array.ndim, 2)).tolist()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy
 
+from ...type_aliases import Array
 from ..array import BatchedArray, Level, align, innermost_level, is_batched_at
 from ..dispatch import NoRuleError
 from .common import batch_of, expand_to_batch, flatten_slices, rule, shift_axes
@@ -14,7 +15,7 @@ np: Any = numpy  # NumPy's stubs don't know BatchedArray
 
 
 @rule(np.take)
-def _take(level: Level, a: Any, indices: Any, axis: Any = None, mode: str = "raise") -> Any:
+def _take(level: Level, a: Array, indices: Array, axis: Any = None, mode: str = "raise") -> Array:
     values, at = (flatten_slices(a), 1) if axis is None else (batch_of(a, level), shift_axes(axis, a.ndim))
     if not is_batched_at(indices, level):
         return BatchedArray(np.take(values, indices, at, **({} if mode == "raise" else {"mode": mode})), level)
@@ -24,7 +25,7 @@ def _take(level: Level, a: Any, indices: Any, axis: Any = None, mode: str = "rai
 
 
 @rule(np.take_along_axis)
-def _take_along_axis(level: Level, arr: Any, indices: Any, axis: Any = -1) -> Any:
+def _take_along_axis(level: Level, arr: Array, indices: Array, axis: Any = -1) -> Array:
     if axis is None:
         raise NoRuleError
     given = expand_to_batch(arr, level), expand_to_batch(indices, level)
@@ -32,7 +33,7 @@ def _take_along_axis(level: Level, arr: Any, indices: Any, axis: Any = -1) -> An
 
 
 @rule(np.put_along_axis)
-def _put_along_axis(level: Level, arr: Any, indices: Any, values: Any, axis: Any) -> None:
+def _put_along_axis(level: Level, arr: Array, indices: Array, values: Array, axis: Any) -> None:
     if axis is None:
         raise NoRuleError
     given = expand_to_batch(indices, level), align(values, level, arr.ndim)
@@ -40,7 +41,7 @@ def _put_along_axis(level: Level, arr: Any, indices: Any, values: Any, axis: Any
 
 
 @rule(np.searchsorted)
-def _searchsorted(level: Level, a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Any:
+def _searchsorted(level: Level, a: Array, v: Array, side: Any = "left", sorter: Any = None) -> Array:
     if innermost_level((a, sorter)) is not None:
         raise NoRuleError
     return BatchedArray(np.searchsorted(a, v.whole, side, sorter), level)

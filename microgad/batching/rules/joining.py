@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy
 
+from ...type_aliases import Array
 from ..array import BatchedArray, Level
 from ..dispatch import NoRuleError
 from .common import expand_to_batch, rule, shift_axes
@@ -14,7 +15,7 @@ np: Any = numpy  # NumPy's stubs don't know BatchedArray
 
 
 @rule(np.concatenate)
-def _concatenate(level: Level, arrays: Any, axis: Any = 0, **kwargs: Any) -> Any:
+def _concatenate(level: Level, arrays: Any, axis: Any = 0, **kwargs: Any) -> Array:
     if axis is None:
         raise NoRuleError
     parts = [expand_to_batch(x, level) for x in arrays]
@@ -22,6 +23,6 @@ def _concatenate(level: Level, arrays: Any, axis: Any = 0, **kwargs: Any) -> Any
 
 
 @rule(np.stack)
-def _stack(level: Level, arrays: Any, axis: int = 0, **kwargs: Any) -> Any:
+def _stack(level: Level, arrays: Any, axis: int = 0, **kwargs: Any) -> Array:
     parts = [expand_to_batch(x, level) for x in arrays]
     return BatchedArray(np.stack(parts, shift_axes(axis, parts[0].ndim), **kwargs), level)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy
 
+from ...type_aliases import Array
 from ..array import BatchedArray, Level, align, is_batched_at, ndim_of
 from ..dispatch import RULES, NoRuleError, wrap
 from .common import Rule, all_axes, batch_of, flatten_slices, rule, shift_axes
@@ -15,7 +16,7 @@ np: Any = numpy  # NumPy's stubs don't know BatchedArray
 
 
 @rule(np.matmul)
-def _matmul(level: Level, a: Any, b: Any, **kwargs: Any) -> Any:
+def _matmul(level: Level, a: Array, b: Array, **kwargs: Any) -> Array:
     line, column = ndim_of(a) == 1, ndim_of(b) == 1
     if not ndim_of(a) or not ndim_of(b):
         raise NoRuleError
@@ -30,14 +31,14 @@ def _matmul(level: Level, a: Any, b: Any, **kwargs: Any) -> Any:
 
 
 @rule(np.dot)
-def _dot(level: Level, a: Any, b: Any) -> Any:
+def _dot(level: Level, a: Array, b: Array) -> Array:
     if ndim_of(a) > 2 or ndim_of(b) > 2:
         raise NoRuleError
     return _matmul(level, a, b)
 
 
 @rule(np.vecdot)
-def _vecdot(level: Level, a: Any, b: Any) -> Any:
+def _vecdot(level: Level, a: Array, b: Array) -> Array:
     if not ndim_of(a) or not ndim_of(b):
         raise NoRuleError
     ndim = max(a.ndim, b.ndim)
@@ -45,7 +46,7 @@ def _vecdot(level: Level, a: Any, b: Any) -> Any:
 
 
 @rule(np.einsum)
-def _einsum(level: Level, subscripts: Any, *operands: Any, **kwargs: Any) -> Any:
+def _einsum(level: Level, subscripts: Any, *operands: Array, **kwargs: Any) -> Array:
     if not isinstance(subscripts, str) or "->" not in subscripts:
         raise NoRuleError
     inputs, result = subscripts.replace(" ", "").split("->")
@@ -62,7 +63,7 @@ def _einsum(level: Level, subscripts: Any, *operands: Any, **kwargs: Any) -> Any
 
 
 def _triangle(func: Any) -> Rule:
-    def of_matrices(level: Level, m: Any, k: int = 0) -> Any:
+    def of_matrices(level: Level, m: Array, k: int = 0) -> Array:
         if m.ndim < 2:
             raise NoRuleError
         return BatchedArray(func(batch_of(m, level), k), level)
@@ -84,7 +85,7 @@ for _func in (
 
 
 @rule(np.linalg.solve)
-def _solve(level: Level, a: Any, b: Any) -> Any:
+def _solve(level: Level, a: Array, b: Array) -> Array:
     if b.ndim == 1:
         raise NoRuleError
     ndim = max(a.ndim, b.ndim)
@@ -92,7 +93,7 @@ def _solve(level: Level, a: Any, b: Any) -> Any:
 
 
 @rule(np.linalg.norm)
-def _norm(level: Level, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def _norm(level: Level, x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
     if axis is not None:
         return BatchedArray(np.linalg.norm(batch_of(x, level), ord, shift_axes(axis, x.ndim), keepdims), level)
     if keepdims or (ord is not None and x.ndim != 1):
@@ -101,14 +102,14 @@ def _norm(level: Level, x: Any, ord: Any = None, axis: Any = None, keepdims: boo
 
 
 def _transform(func: Any) -> Rule:
-    def of_axis(level: Level, a: Any, n: Any = None, axis: int = -1, norm: Any = None) -> Any:
+    def of_axis(level: Level, a: Array, n: Any = None, axis: int = -1, norm: Any = None) -> Array:
         return BatchedArray(func(batch_of(a, level), n, shift_axes(axis, a.ndim), norm), level)
 
     return of_axis
 
 
 def _transform_of_axes(func: Any) -> Rule:
-    def of_axes(level: Level, a: Any, s: Any = None, axes: Any = None, norm: Any = None) -> Any:
+    def of_axes(level: Level, a: Array, s: Any = None, axes: Any = None, norm: Any = None) -> Array:
         if axes is None and s is not None:
             raise NoRuleError
         return BatchedArray(func(batch_of(a, level), s, all_axes(axes, a), norm), level)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy
 
+from ...type_aliases import Array
 from ..array import BatchedArray, Level, innermost_level
 from ..dispatch import RULES, NoRuleError
 from .common import Rule, all_axes, batch_of, flatten_slices, rule, shift_axes
@@ -16,7 +17,7 @@ np: Any = numpy  # NumPy's stubs don't know BatchedArray
 def _reduction(func: Any) -> Rule:
     """Make the rule for a reduction: a function (a, axis, ...)."""
 
-    def reduced(level: Level, a: Any, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def reduced(level: Level, a: Array, axis: Any = None, *args: Any, **kwargs: Any) -> Array:
         return BatchedArray(func(batch_of(a, level), all_axes(axis, a), *args, **kwargs), level)
 
     return reduced
@@ -25,7 +26,7 @@ def _reduction(func: Any) -> Rule:
 def _along_axis(func: Any, default: int | None, place: int = 1) -> Rule:
     """Make the rule for a function along one axis, its argument number `place`; None means the flattened array."""
 
-    def of_axis(level: Level, *args: Any, **kwargs: Any) -> Any:
+    def of_axis(level: Level, *args: Any, **kwargs: Any) -> Array:
         given = list(args)
         axis = given.pop(place) if len(given) > place else kwargs.pop("axis", default)
         a, *rest = given
@@ -53,17 +54,17 @@ for _func, _axis in {
 
 
 @rule("reduce")
-def _reduce(level: Level, ufunc: Any, array: Any, axis: Any = 0, *args: Any, **kwargs: Any) -> Any:
+def _reduce(level: Level, ufunc: Any, array: Array, axis: Any = 0, *args: Any, **kwargs: Any) -> Array:
     return BatchedArray(ufunc.reduce(batch_of(array, level), all_axes(axis, array), *args, **kwargs), level)
 
 
 @rule("accumulate")
-def _accumulate(level: Level, ufunc: Any, array: Any, axis: int = 0, *args: Any, **kwargs: Any) -> Any:
+def _accumulate(level: Level, ufunc: Any, array: Array, axis: int = 0, *args: Any, **kwargs: Any) -> Array:
     return BatchedArray(ufunc.accumulate(batch_of(array, level), shift_axes(axis, array.ndim), *args, **kwargs), level)
 
 
 @rule(np.roll)
-def _roll(level: Level, a: Any, shift: Any, axis: Any = None) -> Any:
+def _roll(level: Level, a: Array, shift: Any, axis: Any = None) -> Array:
     values = batch_of(a, level)
     if axis is None:
         return BatchedArray(np.roll(flatten_slices(a), shift, 1).reshape(values.shape), level)

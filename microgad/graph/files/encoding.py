@@ -24,6 +24,7 @@ from ...errors.own_arguments import checked
 from ...function import Function
 from ...serialization.writing import atomic_write
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ..formulas import loaded
 from ..gc_pause import gc_paused
 from ..replay_data import BackwardPass, BoundaryPoint, Call, Home, Read, Recipe
@@ -105,7 +106,7 @@ def _malformed_as_argument_error(name: str) -> Iterator[None]:
         raise ArgumentError(f"{name}: not a valid tape: {type(error).__name__}: {error}") from None
 
 
-def _tape(plain: Any, arrays: list[Any]) -> Tape:
+def _tape(plain: Any, arrays: list[Array]) -> Tape:
     if plain["microgad tape"] != FORMAT:
         raise ArgumentError(f"from_json: expected a tape of format {FORMAT}, got {plain['microgad tape']!r}")
     reader = _Reader(arrays)
@@ -195,7 +196,7 @@ class _Writer:
     def values(self, items: Iterable[Any]) -> list[Any]:
         return [self.value(x) for x in items]
 
-    def array(self, x: Any) -> int:
+    def array(self, x: Array) -> int:
         """Add an array, and return its index among the arrays."""
         values = backend.to_numpy(x)
         facts = [values.dtype.str, list(values.shape), list(values.strides)]
@@ -216,7 +217,7 @@ def _place(cls: Any) -> list[str]:
     return [cls.__module__, cls.__qualname__]
 
 
-def _array(facts: Any, raw: bytes) -> Any:
+def _array(facts: Any, raw: bytes) -> Array:
     kind, shape, strides = facts
     if not isinstance(kind, str) or not DTYPES.fullmatch(kind):
         raise ArgumentError(f"from_json: an array can't have the dtype {kind!r}")
@@ -236,7 +237,7 @@ def _array(facts: Any, raw: bytes) -> Any:
 class _Reader:
     """Converts values from JSON, given the arrays."""
 
-    def __init__(self, arrays: list[Any]) -> None:
+    def __init__(self, arrays: list[Array]) -> None:
         self.arrays = arrays
         self.functions: dict[tuple[str, str], type[Function]] = {}
 

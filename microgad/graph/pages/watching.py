@@ -15,6 +15,7 @@ from ...errors.own_arguments import checked
 from ...function import Function
 from ...function.half import norm
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ..recording.node_reader import names_of
 from ..tape import Tape
 
@@ -196,7 +197,7 @@ class Watcher(state.Observer):
         """Treat an autograd.Function as one operation."""
         return self.around
 
-    def begin_backward(self, node: Function, grad: Any) -> None:
+    def begin_backward(self, node: Function, grad: Array) -> None:
         """A node that is newer than the last one begins a backward pass, so its result is the loss."""
         if node.number >= self.lowest and node.number in self.scalars:
             self.loss = self.scalars[node.number]

@@ -13,6 +13,7 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError, DtypeError
 from ...errors.own_arguments import checked
+from ...type_aliases import Array
 from .. import text
 from ..tape import ANOTHER, Input, Op, Source, Tape
 
@@ -217,7 +218,7 @@ def _compare_values(a: Op, b: Op, rtol: float) -> Difference | None:
     return Difference("values", a, b, "the values differ; record both with values=True to see by how much")
 
 
-def _compare_arrays(a: Any, b: Any, what: str, x: Any, y: Any, rtol: float) -> Difference | None:
+def _compare_arrays(a: Any, b: Any, what: str, x: Array, y: Array, rtol: float) -> Difference | None:
     """Compare the arrays x of a and y of b, which the message calls `what`. None if they are equal within rtol."""
     x, y = (backend.to_numpy(z) if backend.is_array(z) else np.asarray(z) for z in (x, y))
     if x.shape != y.shape or np.array_equal(x, y, equal_nan=x.dtype.kind in "fc"):

@@ -15,6 +15,7 @@ from ...function import AccumulateGrad, Function
 from ...function.plan import argument
 from ...grad_fn.interface import HookedPlan
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ..formulas import formula_of
 from ..recording.node_reader import read
 from ..recording.recorder import record
@@ -198,7 +199,7 @@ def _derivatives(node: Function, tensor: Tensor) -> list[str]:
     return lines
 
 
-def _values(array: Any) -> str:
+def _values(array: Array) -> str:
     x = backend.to_numpy(array)
     if x.size <= MAX_SHOWN:
         return np.array2string(x, precision=6, separator=", ").replace("\n", "")

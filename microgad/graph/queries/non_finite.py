@@ -8,6 +8,7 @@ from typing import Any, Literal
 from ...autograd.anomaly import describe_range, nonfinite_kind
 from ...errors import GraphError
 from ...errors.own_arguments import checked
+from ...type_aliases import Array
 from ..statistics import Stats, stats_of
 from ..tape import Input, Op, Source, Tape
 from ..text import place
@@ -69,7 +70,7 @@ class _ForwardSearch:
                 stats = op.stats[i] if op.stats is not None else None
                 self._note((op.number, i), stats, op.values[i] if op.values is not None else None)
 
-    def _note(self, at: _Value, stats: Stats | None, array: Any, value: Any = None) -> None:
+    def _note(self, at: _Value, stats: Stats | None, array: Array | None, value: Any = None) -> None:
         kind = _kind_of(stats if stats is not None or array is None else stats_of(array)) or _kind_of_number(value)
         if kind:
             self.bad[at] = kind

@@ -19,6 +19,7 @@ from ...grad_fn.torch_names import key
 from ...parameter import Parameter
 from ...pytree import tree_leaves
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ..gc_pause import gc_paused
 from ..tape import ANOTHER, Input, Kept, Op, Result, Source, Tape
 
@@ -219,7 +220,7 @@ class NodeReader:
         size, memory = backend.owner(value).nbytes, self.memory(value)
         found.append(Kept(name, role, value.shape, self.dtype(value.dtype), size, memory, self.leaves.get(memory)))
 
-    def memory(self, array: Any) -> int:
+    def memory(self, array: Array) -> int:
         """Return the number of an array's memory. Nodes keep the memory alive while they are read."""
         return self.memories.setdefault(id(backend.owner(array)), len(self.memories))
 
@@ -255,7 +256,7 @@ def ancestors(roots: list[Function]) -> dict[int, Function]:
     return {number: node for number, node in sorted(reachable(roots, 0).items()) if type(node) is not Output}
 
 
-def scalar_value(array: Any) -> Any:
+def scalar_value(array: Array) -> Any:
     """Return the value of a 0-d array as a Python number, None for other arrays and on the meta device."""
     return None if array.ndim or isinstance(array, MetaArray) else backend.to_numpy(array).item()
 

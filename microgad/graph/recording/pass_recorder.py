@@ -11,6 +11,7 @@ from ...engine.paths import producer
 from ...function import AccumulateGrad, Function, Output
 from ...nn.modules.module.hooks import BackwardHookFunction
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ..replay_data import BackwardPass, BoundaryPoint
 from ..strided_copy import strided_copy
 from ..tape import Op, Source, Tape
@@ -35,7 +36,7 @@ class PassRecorder:
         found = self.tape.find(node.number)
         return found if isinstance(found, Op) else None
 
-    def start(self, roots: Sequence[Function], seeds: Sequence[Any], ends: Any) -> None:
+    def start(self, roots: Sequence[Function], seeds: Sequence[Array], ends: Any) -> None:
         """Begin a pass from `roots` with the gradients `seeds`, which ends at `ends`, or at all leaves."""
         self.stop_reading()
         self.tape.passes.append(BackwardPass(len(self.tape), ends is not None, self._at_leaves()))
@@ -69,7 +70,7 @@ class PassRecorder:
             if edge is not None and g is not None:
                 self._add_point("hook", edge, strided_copy(g))
 
-    def end(self, node: Function, gradients: list[Any]) -> None:
+    def end(self, node: Function, gradients: list[Array | None]) -> None:
         """After a node's derivatives are computed, note which of its inputs are ends of the pass."""
         current = self.tape.passes[-1]
         for edge, g in zip(node.edges, gradients, strict=True):
@@ -83,7 +84,7 @@ class PassRecorder:
             points = [(i, g) for i, g in enumerate(gradients) if g is not None]
             current.points += [BoundaryPoint(node.number, i, False, "hook", strided_copy(g)) for i, g in points]
 
-    def _add_point(self, role: Literal["start", "hook", "end"], edge: Function, gradient: Any = None) -> None:
+    def _add_point(self, role: Literal["start", "hook", "end"], edge: Function, gradient: Array | None = None) -> None:
         """Add a BoundaryPoint at a node to the current pass."""
         points = self.tape.passes[-1].points
         node, index = producer(edge)

@@ -28,6 +28,7 @@ from ...grad_fn.torch_names import key
 from ...ops.movement import trace as trace_of_matrix
 from ...parameter import Parameter
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ..flops import flops_of
 from ..replay_data import Home, Recipe
 from ..statistics import stats_of, value_flag
@@ -129,7 +130,7 @@ class RecordingReader(NodeReader):
         self.owners: dict[int, tuple[Any, int]] = {}
         self.count = 0
 
-    def memory(self, array: Any) -> int:
+    def memory(self, array: Array) -> int:
         owner = backend.owner(array)
         known, number = self.owners.get(id(owner), (None, 0))
         if known is None or known() is not owner:
@@ -317,7 +318,7 @@ class Recorder(state.Observer):
             self.pass_recorder.differentiable.append((weakref.ref(x), source))
         return self.origins.place(x, source.number, 0)
 
-    def source(self, kind: Any, array: Any, number: int | None = None, name: str = "") -> Source:
+    def source(self, kind: Any, array: Array, number: int | None = None, name: str = "") -> Source:
         if isinstance(array, MetaArray) and (self.options.replay or self.options.stats):
             wanted = "replay" if self.options.replay else "stats"
             raise UnsupportedError(f"record: {wanted}=True needs values, and Tensors on the device 'meta' have none")
@@ -347,7 +348,7 @@ class Recorder(state.Observer):
         super().enter(module, path)
         self.calls[path] = self.calls.get(path, -1) + 1
 
-    def start_backward(self, roots: Sequence[Function], seeds: Sequence[Any], ends: Any = None) -> None:
+    def start_backward(self, roots: Sequence[Function], seeds: Sequence[Array], ends: Any = None) -> None:
         """When a backward pass starts, record its start, and where it will end."""
         super().start_backward(roots, seeds, ends)
         self.pass_recorder.passed += 1
@@ -386,7 +387,7 @@ class Recorder(state.Observer):
             self.pass_recorder.begin(node, grad)
         self.started = time.perf_counter()
 
-    def backward(self, node: Function, gradients: list[Any]) -> None:
+    def backward(self, node: Function, gradients: list[Array | None]) -> None:
         """After a node's derivatives are computed, record the gradients of its inputs."""
         seconds = time.perf_counter() - self.started
         super().backward(node, gradients)
@@ -431,13 +432,13 @@ class Recorder(state.Observer):
                     source.gradient = stats_of(x.grad.array)
 
 
-def digest(array: Any) -> str:
+def digest(array: Array) -> str:
     """Return a hash of an array's values."""
     x = backend.to_numpy(array)
     return blake2b(np.ascontiguousarray(x).reshape(-1).view(np.uint8).data, digest_size=16).hexdigest()
 
 
-def _bare(x: Any) -> Any:
+def _bare(x: Array) -> Array:
     return x.array if isinstance(x, Tensor) else x
 
 
@@ -448,7 +449,7 @@ def _copied(value: Any) -> Any:
     return tuple(map(_copied, value)) if type(value) is tuple else value
 
 
-def _layout(array: Any, inputs: tuple[Any, ...]) -> str:
+def _layout(array: Array, inputs: tuple[Any, ...]) -> str:
     """Describe how a result is laid out in memory."""
     if 0 in array.strides and array.size > 1:
         return "expanded"

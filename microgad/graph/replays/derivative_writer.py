@@ -13,6 +13,7 @@ from ...errors import GraphError
 from ...function import Function
 from ...function.half import HALF, wide
 from ...state.observer import Observer
+from ...type_aliases import Array
 from ..replay_data import BoundaryPoint
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class DerivativeWriter(Observer):
         """Return a new name for the gradient of a variable."""
         return self.writer.new_name(f"grad_{name if name.isidentifier() else 'x'}")
 
-    def pass_on(self, edge: Function, name: str, text: str, grad: Any) -> None:
+    def pass_on(self, edge: Function, name: str, text: str, grad: Array) -> None:
         """Add a gradient, which may already be a variable, to that of a node."""
         held = _key(edge) in self.grads
         if not held and text.isidentifier():
@@ -155,7 +156,7 @@ class DerivativeWriter(Observer):
         else:
             self.send(edge, "" if held else self.gradient_name(name), text, grad)
 
-    def send(self, edge: Function, base: str, text: str, grad: Any) -> None:
+    def send(self, edge: Function, base: str, text: str, grad: Array) -> None:
         """Write the line that assigns a gradient to a node, or adds it to what the node has."""
         key = _key(edge)
         held = self.grads.get(key)
@@ -166,7 +167,7 @@ class DerivativeWriter(Observer):
         self.writer.emit(f"{name} = {text}", facts(grad))
 
 
-def facts(x: Any) -> str:
+def facts(x: Array) -> str:
     """Return shape and dtype as text for a comment."""
     x = backend.as_array(x)
     return f"{tuple(x.shape)} {x.dtype}"

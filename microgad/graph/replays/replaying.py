@@ -18,6 +18,7 @@ from ...generator import default_generator
 from ...ops.random.seeds import fork_rng
 from ...parameter import Parameter
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ...view_writes.detaching import Detach
 from ..replay_data import BackwardPass, BoundaryPoint
 from ..strided_copy import strided_copy
@@ -175,7 +176,7 @@ class Replaying:
             return self.dtype
         return value
 
-    def converted(self, array: Any) -> Any:
+    def converted(self, array: Array) -> Array:
         """Move an array to the device of the replay and, if it is floating-point, cast it to the dtype."""
         if self.device is not None:
             array = backend.to_device(array, self.device)
@@ -365,7 +366,7 @@ def _edited(x: Tensor, change: Any) -> Tensor:
     return y if y.array.shape == x.array.shape else y.expand(x.shape)
 
 
-def _array(value: Any, like: Any) -> Any:
+def _array(value: Any, like: Array) -> Array:
     """Return a Tensor's array, or convert anything else to an array of the dtype and device of `like`."""
     if isinstance(value, Tensor):
         return value.array

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 from ... import state
 from ...function import Function
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ..recording.recorder import digest
 from ..replay_data import BackwardPass
 from ..tape import Op, Tape
@@ -85,7 +85,7 @@ class _Gradients(state.Observer):
         self.wrong: list[tuple[Op, str]] = []
         self.times: Counter[int] = Counter()
 
-    def backward(self, node: Function, gradients: list[Any]) -> None:
+    def backward(self, node: Function, gradients: list[Array | None]) -> None:
         op = self.ops.get(node.number)
         if op is None or op.recipe is None:
             return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from types import GeneratorType
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from ...errors import ArgumentError
 from ...function.half import HALF, norm
 from ...ops.creation import from_array, zeros
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ...updates import update
 from ..deprecation import deprecated_alias
 
@@ -68,7 +68,7 @@ def get_total_norm(
     return total
 
 
-def _norm(x: Any, order: float) -> Any:
+def _norm(x: Array, order: float) -> Array:
     found = norm(x, order)
     return found.astype(x.dtype) if x.dtype == HALF else found
 

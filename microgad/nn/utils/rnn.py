@@ -12,6 +12,7 @@ from ...errors import ArgumentError, DtypeError, ShapeError
 from ...ops.creation import as_tensor, full, tensor
 from ...ops.movement import cat
 from ...tensor import Tensor
+from ...type_aliases import Array
 
 __all__ = [
     "PackedSequence", "invert_permutation", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence",
@@ -133,7 +134,7 @@ def pack_padded_sequence(
     return PackedSequence(data, tensor(valid.sum(1), dtype=int64, device="cpu"), order)
 
 
-def _check(input: Tensor, lengths: Any) -> None:
+def _check(input: Tensor, lengths: Array) -> None:
     if not input.numel():
         raise ShapeError("Cannot pack empty tensors.")
     steps, batch = input.shape[:2]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from ...function import Function
 from ...function.half import HALF, by_forward
 from ...function.naming import with_torch_name
 from ...state import observed
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..creation.scalars import checked_scalar
 from ..dropout import Dropout
 from ..elementwise import Flat, Select
@@ -61,14 +60,14 @@ class PRelu(Function):
         return Select.apply(np.logical_not(x > 0), grad * x)
 
 
-def _is_maximum(x: Any, slope: Any) -> bool:
+def _is_maximum(x: Array, slope: Array | float) -> bool:
     """Whether the result is max(x, slope · x), as 0 < slope <= 1. Arrays of slopes are checked for large x only."""
     if isinstance(slope, (int, float)):
         return 0 < slope <= 1
     return x.size >= 5000 and not backend.is_gpu(x) and bool(slope.min() > 0 and slope.max() <= 1)
 
 
-def _needs_where(x: Any, slope: Any) -> bool:
+def _needs_where(x: Array, slope: Array | float) -> bool:
     """Whether to use np.where: x is small, or on a GPU, or a slope isn't finite, which would make NaN of 0 · slope."""
     x, slope = bare(x), bare(slope)
     return x.size < 5000 or backend.is_gpu(x) or not math.isfinite(np.sum(slope))
@@ -156,7 +155,7 @@ class Hardtanh(Function):
     def grad_x(self, grad, x):
         return Select.apply(self.within(x), grad)
 
-    def within(self, x: Any) -> Any:
+    def within(self, x: Array) -> Array:
         """Where x is strictly between the bounds, or NaN."""
         return np.logical_not((x <= self.low) | (x >= self.high))
 
@@ -236,7 +235,7 @@ class Hardswish(Function):
         return out
 
     def grad_x(self, grad, x):
-        def slope(out: Any, grad: Any, x: Any) -> None:
+        def slope(out: Array, grad: Array, x: Array) -> None:
             clipped = x.clip(-3, 3)
             np.absolute(clipped, out=out)
             out[...] = out < 3  # 1 between the corners, where the slope is (2x + 3) / 6; 0 beyond, where it is 0 or 1
@@ -330,7 +329,7 @@ class Softshrink(Function):
     symbol, promote, zero_link = "softshrink", staticmethod(require_floating), Flat
 
     def forward(self, x):
-        def shrink(out: Any, x: Any) -> None:
+        def shrink(out: Array, x: Array) -> None:
             x.clip(-self.bound, self.bound, out)
             np.subtract(x, out, out=out)
             if x.size < 5000 or type(x) is not np.ndarray:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
 from ...function.half import HALF
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise import Sigmoid
 from ..elementwise.selection import fast_maximum, fast_minimum
 from ..movement.dims import wrap_dim
@@ -37,7 +36,7 @@ class Elu(Function):
     scale, rate = 1.0, 1.0
 
     def forward(self, x):
-        def elu(out: Any, x: Any) -> None:
+        def elu(out: Array, x: Array) -> None:
             x.clip(-math.inf, 0, out)  # takes half the time of np.clip on small arrays
             out *= self.rate
             np.expm1(out, out=out)
@@ -53,7 +52,7 @@ class Elu(Function):
     def grad_x(self, grad, x):
         return by_blocks_if_bare(self._vjp, grad, x)
 
-    def _vjp(self, out: Any, grad: Any, x: Any) -> Any:
+    def _vjp(self, out: Array | None, grad: Array, x: Array) -> Array:
         """grad · elu'(x), written into out unless that is None."""
         below = self.size * self.rate
         # At 0 and for NaN fmin returns its first argument, and x gets no second derivative, as in PyTorch.
@@ -118,7 +117,7 @@ class Silu(Function):
         return arrays if arrays[0].dtype.kind == "c" else require_floating(arrays)
 
     def forward(self, x):
-        def silu(out: Any, x: Any) -> None:
+        def silu(out: Array, x: Array) -> None:
             np.negative(x, out=out)
             np.exp(out, out=out)
             out += 1
@@ -127,7 +126,7 @@ class Silu(Function):
         return _saturating(silu, x)
 
     def grad_x(self, grad, x):
-        def slope(out: Any, grad: Any, x: Any) -> None:
+        def slope(out: Array, grad: Array, x: Array) -> None:
             np.negative(x, out=out)
             np.exp(out, out=out)
             _gated_slope(out, x)
@@ -139,13 +138,13 @@ class Silu(Function):
         return x * Sigmoid.apply(x)
 
 
-def _saturating(formula: Callable[..., None], *inputs: Any) -> Any:
+def _saturating(formula: Callable[..., None], *inputs: Array) -> Array:
     """Compute `by_blocks` a formula that is right also where its exponentials or powers overflow or vanish."""
     with np.errstate(over="ignore", under="ignore", divide="ignore"):
         return by_blocks(formula, *inputs)
 
 
-def _gated_slope(out: Any, growth: Any) -> None:
+def _gated_slope(out: Array, growth: Array) -> None:
     """Write the derivative of x · σ(z), (1 + growth / (1 + eᶻ)) / (1 + e⁻ᶻ), into out. It holds e⁻ᶻ; growth is x · z'.
 
     Like PyTorch's, the result is NaN where x is infinite.
@@ -180,7 +179,7 @@ class Gelu(Function):
     def grad_x(self, grad, x):
         """grad · (Φ(x) + x · φ(x)) with the density φ(x) = exp(-x²/2) / √(2π)."""
 
-        def slope(out: Any, grad: Any, x: Any) -> None:
+        def slope(out: Array, grad: Array, x: Array) -> None:
             _times_normal_cdf(out, x, 1)
             density = x * x
             density *= -0.5
@@ -205,7 +204,7 @@ _LOGIT = (
 )  # fmt: skip
 
 
-def _times_normal_cdf(out: Any, x: Any, factor: Any) -> None:
+def _times_normal_cdf(out: Array, x: Array, factor: Array | float) -> None:
     """Write factor · Φ(x) into out: from erfc, or for float32 from the fit above."""
     if x.dtype != np.float32:
         np.multiply(0.5 * Erfc.apply(x * -math.sqrt(0.5)), factor, out=out)
@@ -221,7 +220,7 @@ def _times_normal_cdf(out: Any, x: Any, factor: Any) -> None:
     _gate(out, factor)
 
 
-def _gate(out: Any, factor: Any) -> None:
+def _gate(out: Array, factor: Array | float) -> None:
     """Write factor · σ(z) into out, which holds -z · RATE."""
     fast_exp.power(out, out=out)
     out += 1
@@ -234,7 +233,7 @@ class GeluTanh(Function):
     symbol, operator, promote = "gelu", "gelu", staticmethod(require_floating)
 
     def forward(self, x):
-        def gelu(out: Any, x: Any) -> None:
+        def gelu(out: Array, x: Array) -> None:
             np.square(x, out=out)
             _tanh_exponent(out, out, x)
             _gate(out, x)
@@ -242,7 +241,7 @@ class GeluTanh(Function):
         return _saturating(gelu, x)
 
     def grad_x(self, grad, x):
-        def slope(out: Any, grad: Any, x: Any) -> None:
+        def slope(out: Array, grad: Array, x: Array) -> None:
             growth = np.square(x)
             _tanh_exponent(out, growth, x)
             fast_exp.power(out, out=out)
@@ -262,7 +261,7 @@ SLOPE = math.sqrt(2 / math.pi)
 CUBE = 0.044715 * SLOPE  # u = SLOPE · x + CUBE · x³
 
 
-def _tanh_exponent(out: Any, square: Any, x: Any) -> None:
+def _tanh_exponent(out: Array, square: Array, x: Array) -> None:
     """Write -2u · RATE into out."""
     np.multiply(square, -2 * CUBE * fast_exp.RATE, out=out)
     out -= 2 * SLOPE * fast_exp.RATE
@@ -295,7 +294,7 @@ class Mish(Function):
     symbol, promote = "mish", staticmethod(require_floating)
 
     def forward(self, x):
-        def mish(out: Any, x: Any) -> None:
+        def mish(out: Array, x: Array) -> None:
             n, m = _exp_as_quotient(x)
             numerator = n * (n + 2 * m)
             np.divide(numerator, numerator + 2 * m * m, out=out)
@@ -306,7 +305,7 @@ class Mish(Function):
     def grad_x(self, grad, x):
         return by_blocks_if_bare(self._vjp, grad, x)
 
-    def _vjp(self, out: Any, grad: Any, x: Any) -> Any:
+    def _vjp(self, out: Array | None, grad: Array, x: Array) -> Array:
         """grad · mish'(x), written into out unless that is None."""
         n, m = _exp_as_quotient(x)
         numerator = n * (n + 2 * m)
@@ -315,7 +314,7 @@ class Mish(Function):
         return np.divide(np.multiply(grad, slope, out=out), denominator, out=out)
 
 
-def _exp_as_quotient(x: Any) -> Any:
+def _exp_as_quotient(x: Array) -> tuple[Array, Array]:
     """(n, m) with n / m = eˣ and n, m <= 1."""
     return np.exp(np.minimum(x, 0)), np.exp(-np.maximum(x, 0))
 
@@ -337,7 +336,7 @@ class Softplus(Function):
     symbol, promote = "softplus", staticmethod(require_floating)
 
     def forward(self, x):
-        def softplus(out: Any, x: Any) -> None:
+        def softplus(out: Array, x: Array) -> None:
             y = x * self.beta
             np.abs(y, out=out)
             np.negative(out, out=out)
@@ -350,7 +349,7 @@ class Softplus(Function):
         return by_blocks(softplus, x)
 
     def grad_x(self, grad, x):
-        def slope(out: Any, grad: Any, x: Any) -> None:
+        def slope(out: Array, grad: Array, x: Array) -> None:
             np.multiply(x, -self.beta, out=out)
             linear = np.astype(out < -self.threshold, x.dtype)
             np.exp(out, out=out)
@@ -444,7 +443,7 @@ class Glu(Function):
         first, second = self._halves(x)
         return first * Sigmoid.apply(second)
 
-    def _halves(self, x: Any) -> tuple[Any, Any]:
+    def _halves(self, x: Array) -> tuple[Array, Array]:
         half = x.shape[self.axis] // 2
         return x[slice_along(self.axis, 0, half)], x[slice_along(self.axis, half, 2 * half)]
 

@@ -18,7 +18,7 @@ from ...errors.arguments import check_bool, is_sequence
 from ...errors.notices import TO_SCALAR, once, warn
 from ...function import SCALARS
 from ...storage import UntypedStorage, is_storage
-from ...type_aliases import Device, Dtype, GivenDtype, Layout, Operand, Tensor
+from ...type_aliases import Array, Device, Dtype, GivenDtype, Layout, Operand, Tensor
 from .scalars import as_scalar, check_numbers
 
 _OBJECTS = np.dtype(object)
@@ -80,7 +80,7 @@ def tensor(
     return from_array(array, backend.chosen(device), requires_grad)
 
 
-def _copy_to_array(data: Any, dtype: Dtype) -> Any:
+def _copy_to_array(data: Any, dtype: Dtype) -> Array:
     """Copy data into a new array of a dtype, or of the dtype that PyTorch infers."""
     found: list[Any] = []  # the dtypes of elements, where some are arrays or Tensors
     first = _first(data)
@@ -115,7 +115,7 @@ def _copy_to_array(data: Any, dtype: Dtype) -> Any:
     return array
 
 
-def _stack(data: Any, first: Any, found: list[Any]) -> Any:
+def _stack(data: Any, first: Any, found: list[Any]) -> Array:
     """np.array(data), in PyTorch's layout. Tensors in it become numbers; `found` gets the dtypes of all elements."""
     if not isinstance(first, function.Tensor):
         try:
@@ -141,12 +141,12 @@ def _shared_array(data: Any, dtype: Dtype) -> Any:
     return data
 
 
-def _plain_view(array: Any) -> Any:
+def _plain_view(array: Array) -> Array:
     """The array without its class, as a matrix multiplies differently, and without what lies around it in memory."""
     return in_own_memory(array) if isinstance(array, np.ndarray) else array.view()
 
 
-def _check_array(array: Any) -> None:
+def _check_array(array: Array) -> None:
     """Raise for a dtype that PyTorch lacks, for bytes in another order than the machine's, and for uneven strides."""
     if not array.dtype.isnative:
         raise ArgumentError(
@@ -171,7 +171,7 @@ def _check_array(array: Any) -> None:
 _WIDE = {"b": np.bool_, "f": np.float64, "c": np.complex128}
 
 
-def _from_objects(data: Any, array: Any, dtype: Any) -> Any:
+def _from_objects(data: Any, array: Array, dtype: Any) -> Array:
     """Convert an array of objects, such as fractions and large integers, to float64, complex128 or bool.
 
     dtype, or else a float or a complex number among the objects, decides which. Raises RuntimeError if neither does.

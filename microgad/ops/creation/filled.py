@@ -17,7 +17,18 @@ from ...dtypes.unsupported import unsupported_dtype
 from ...errors import ArgumentError, DtypeError, GraphError, ShapeError
 from ...errors.arguments import as_sizes, is_sequence
 from ...size import Size
-from ...type_aliases import Device, Dtype, EmptyOptions, GivenInt, Layout, MemoryFormat, Operand, OutOptions, Tensor
+from ...type_aliases import (
+    Array,
+    Device,
+    Dtype,
+    EmptyOptions,
+    GivenInt,
+    Layout,
+    MemoryFormat,
+    Operand,
+    OutOptions,
+    Tensor,
+)
 from ..support import layouts
 from ..support.out import into
 from ..support.spelling import tensors_only
@@ -50,7 +61,7 @@ def resolve_dtype(op: str, dtype: Any, out: Tensor | None) -> Any:
     return out.dtype
 
 
-def from_array_into(out: Tensor | None, array: Any, device: Any, requires_grad: bool) -> Tensor:
+def from_array_into(out: Tensor | None, array: Array, device: Any, requires_grad: bool) -> Tensor:
     """Wrap an array as a new Tensor, or write it into `out`, whose device is used unless one is given.
 
     A 1-dimensional array of as many elements as `out` takes the shape of `out`.
@@ -90,7 +101,7 @@ def _maker(make: Any, where: Any) -> Any:
     return make if on_cpu else getattr(backend.on_gpu(place), make.__name__)
 
 
-def in_memory_format(op: str, make: Callable[[Any], Any], shape: tuple[int, ...], memory_format: Any) -> Any:
+def in_memory_format(op: str, make: Callable[[Any], Any], shape: tuple[int, ...], memory_format: Any) -> Array:
     """Return make(shape) with strides in a memory format. Raises RuntimeError for preserve_format."""
     if memory_format is None:
         return make(shape)

@@ -14,7 +14,7 @@ import numpy as np
 from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, KindError
 from ...errors.notices import warn
-from ...type_aliases import Device, Dtype, GivenNumber, Layout, Operand, OutOptions, Real, Tensor
+from ...type_aliases import Array, Device, Dtype, GivenNumber, Layout, Operand, OutOptions, Real, Tensor
 from ..support.spelling import tensors_only
 from .data import check_layout, from_array
 from .filled import from_array_into, numpy_dtype, resolve_dtype
@@ -162,7 +162,7 @@ def linspace(
     return from_array_into(out, values, device, requires_grad)
 
 
-def _fused_multiply_add(x: float, counts: Any, y: float) -> Any:
+def _fused_multiply_add(x: float, counts: Array, y: float) -> Array:
     """x · counts + y in float64, rounded once, except that near a tie the last bit may differ.
 
     x is split in halves whose products are exact, and Knuth's two-sum gives the rounding error of the sum.

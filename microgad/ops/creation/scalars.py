@@ -12,6 +12,7 @@ from ...dtypes.conversions import plain
 from ...dtypes.limits import bounds
 from ...errors import ArgumentError, DtypeError
 from ...function.half import HALF
+from ...type_aliases import Array
 
 
 def as_scalar(op: str, argument: str, value: Any) -> Any:
@@ -72,7 +73,7 @@ def check_scale_factor(op: str, argument: str, value: Any, dtype: np.dtype[Any])
         raise ArgumentError(f"{op}: for non-complex input tensors, {wrong.format('complex')}")
 
 
-def check_numbers(numbers: Any, dtype: np.dtype[Any]) -> None:
+def check_numbers(numbers: Array, dtype: np.dtype[Any]) -> None:
     """Raise RuntimeError where an integer dtype can't hold one of an array of Python numbers.
 
     Raises TypeError for complex numbers and a real dtype.

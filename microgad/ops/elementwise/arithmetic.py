@@ -13,7 +13,7 @@ from ...function import Function
 from ...function.half import HALF
 from ...function.naming import with_torch_name
 from ...state import composite
-from ...type_aliases import Operand, Tensor
+from ...type_aliases import Array, Operand, Tensor
 from ..creation.scalars import as_scalar, check_scale_factor, checked_scalar, scale_factor
 from ..support import layouts
 from ..support.blocks import by_blocks, by_rows
@@ -305,7 +305,7 @@ class Lerp(Function):
         return grad * (b - a)
 
 
-def _lerp_arrays(out: Any, a: Any, b: Any, weight: Any) -> Any:
+def _lerp_arrays(out: Array, a: Array, b: Array, weight: Array) -> Array:
     """Write a + weight · (b - a) into out where |weight| < ½, else b + (weight - 1) · (b - a)."""
     far = np.absolute(weight) >= 0.5
     np.subtract(b, a, out=out)

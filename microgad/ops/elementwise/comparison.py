@@ -11,7 +11,7 @@ from ... import dtypes
 from ...errors import ArgumentError, DeviceError, DtypeError
 from ...function import Function
 from ...state import observed
-from ...type_aliases import Operand, Tensor
+from ...type_aliases import Array, Operand, Tensor
 from ..support.blocks import by_rows
 from ..support.out import into
 from ..support.spelling import tensors_only
@@ -27,10 +27,10 @@ def non_differentiable(
     `kinds` are the kinds of dtype that it accepts; "" stands for all. `attributes` are further ones of the class.
     """
 
-    def unary(self: Function, x: Any) -> Any:
+    def unary(self: Function, x: Array) -> Array:
         return ufunc(x)
 
-    def binary(self: Function, a: Any, b: Any) -> Any:
+    def binary(self: Function, a: Array | complex, b: Array | complex) -> Array:
         return ufunc(a, b)
 
     forward, formula = (unary, f"{symbol} x.") if ufunc.nin == 1 else (binary, f"a {symbol} b, broadcast.")

@@ -12,7 +12,7 @@ from ...dtypes.type_names import TYPE_NAMES
 from ...engine.transforms import transposes_tangent
 from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ...view_writes.mirrors import Mirror
 from ..support import layouts
 from ..support.bare import bare
@@ -67,12 +67,12 @@ def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, result, exact="conj_physical")
 
 
-def is_complex(x: Any) -> bool:
+def is_complex(x: Array) -> bool:
     """Whether an array, or a Tensor that a derivative is computed on, is complex."""
     return bare(x).dtype.kind == "c"
 
 
-def conjugate(x: Any) -> Any:
+def conjugate(x: Array) -> Array:
     """The complex conjugate of an array or a Tensor; a real one is returned as it is."""
     return np.conjugate(x) if is_complex(x) else x
 
@@ -220,7 +220,7 @@ class Complex(Function):
         return np.imag(grad)
 
 
-def _from_parts(a: Any, b: Any) -> Any:
+def _from_parts(a: Array, b: Array) -> Array:
     """a + bi. NumPy's a + 1j * b won't do, because 1j · ∞ is NaN + ∞i."""
     like = a if a.ndim >= b.ndim else b  # the result is laid out in memory like this one
     z = np.empty_like(like, shape=layouts.broadcast_shapes(a.shape, b.shape), dtype=np.result_type(a, np.complex64))

@@ -12,7 +12,7 @@ from ...dtypes.conversions import convert
 from ...errors import ArgumentError, DtypeError, GraphError
 from ...function import Function
 from ...function.half import HALF, by_forward, wide
-from ...type_aliases import Operand, Tensor
+from ...type_aliases import Array, Operand, Tensor
 from ..support import layouts
 from ..support.blocks import by_rows, in_blocks
 from ..support.out import apply_into, into
@@ -115,7 +115,7 @@ class FloorDiv(RoundedDiv):
 
     @_float32_for_one_divisor
     def forward(self, a, b):
-        def floor(a: Any, b: Any, quotient: Any) -> Any:
+        def floor(a: Array, b: Array, quotient: Array) -> Array:
             return np.floor(quotient, out=quotient)
 
         if np.result_type(a, b) == HALF:
@@ -137,12 +137,12 @@ class FloorDivide(FloorDiv):
     grad_b = grad_a
 
 
-def _float16(x: Any) -> Any:
+def _float16(x: Array) -> Array:
     """Round to float16, but return float32, in which NumPy computes three times as fast."""
     return wide(convert(x, HALF)) if hasattr(x, "dtype") else float(HALF.type(x))
 
 
-def _floor_divide_float16(a: Any, b: Any) -> Any:
+def _floor_divide_float16(a: Array, b: Array) -> Array:
     """⌊a / b⌋ with each step rounded to float16, as PyTorch computes it: from the remainder."""
     a, b = _float16(a), _float16(b)
     ratio, mod = _float16(a / b), np.fmod(a, b)
@@ -153,7 +153,7 @@ def _floor_divide_float16(a: Any, b: Any) -> Any:
     return convert(np.where(b == 0, ratio, np.where(div == 0, ratio * 0, floor)), HALF)
 
 
-def _from_quotient(ufunc: Any, a: Any, b: Any, large: int = 5000, **formulas: Any) -> Any:
+def _from_quotient(ufunc: Any, a: Array | float, b: Array | float, large: int = 5000, **formulas: Any) -> Array:
     """ufunc(a, b), which for large arrays is computed as formula(a, b, a / b) in float64.
 
     `formulas` has one for float32 ("f") and may have one for float64 ("d"). NumPy's ufuncs take 5 to 10 times as long,
@@ -164,7 +164,7 @@ def _from_quotient(ufunc: Any, a: Any, b: Any, large: int = 5000, **formulas: An
     if char not in formulas or layouts.result_size(a, b) < large or backend.is_gpu(a):
         return ufunc(a, b)
 
-    def block(a: Any, b: Any) -> Any:
+    def block(a: Array, b: Array) -> Array:
         dividend, divisor = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
         quotient = dividend / divisor
         largest = max(quotient.max(), -quotient.min())
@@ -173,7 +173,7 @@ def _from_quotient(ufunc: Any, a: Any, b: Any, large: int = 5000, **formulas: An
     return in_blocks(block, a, b)
 
 
-def _floor_and_remainder(a: Any, b: Any, quotient: Any) -> tuple[Any, Any]:
+def _floor_and_remainder(a: Array, b: Array, quotient: Array) -> tuple[Array, Array]:
     """⌊a / b⌋ and a - b · ⌊a / b⌋ of float64 numbers, exact for |a / b| < 2²².
 
     The floor has at most 22 bits, and each half of b (Veltkamp's splitting) 27, so their products are exact unless they
@@ -200,7 +200,7 @@ def _floor_and_remainder(a: Any, b: Any, quotient: Any) -> tuple[Any, Any]:
     return floor, _with_sign_of_zero(mod, a)
 
 
-def _with_sign_of_zero(mod: Any, a: Any) -> Any:
+def _with_sign_of_zero(mod: Array, a: Array) -> Array:
     """Give zeros of the remainder the sign of a, as PyTorch does."""
     zero = mod == 0
     if zero.any():
@@ -238,7 +238,7 @@ class Remainder(Function):
     symbol, numpy, promote, write = "mod", np.remainder, staticmethod(_promote_division), by_forward
 
     def forward(self, a, b):
-        def mod(a: Any, b: Any, quotient: Any) -> Any:
+        def mod(a: Array, b: Array, quotient: Array) -> Array:
             return _with_sign_of_zero(a - b * np.floor(quotient, out=quotient), a)
 
         return _from_quotient(_remainder, a, b, f=mod, d=lambda *given: _floor_and_remainder(*given)[1])
@@ -250,7 +250,7 @@ class Remainder(Function):
         return -grad * FloorDiv.apply(a, b)
 
 
-def _remainder(a: Any, b: Any) -> Any:
+def _remainder(a: Array | float, b: Array | float) -> Array:
     out = np.remainder(a, b)
     return np.where(out == 0, np.copysign(out, a), out) if out.dtype.kind == "f" else out  # as `_with_sign_of_zero`
 

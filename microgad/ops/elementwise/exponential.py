@@ -10,7 +10,7 @@ import numpy as np
 from ... import backend, dtypes
 from ...function import Function
 from ...function.half import by_forward
-from ...type_aliases import Operand, Tensor
+from ...type_aliases import Array, Operand, Tensor
 from ..support import layouts
 from ..support.blocks import by_blocks
 from ..support.out import apply_into, into
@@ -160,7 +160,7 @@ class Log1p(Function):
         return grad / (x + 1)
 
 
-def _log1p(x: Any) -> Any:
+def _log1p(x: Array) -> Array:
     """log(1 + z) of complex z. NumPy's real part is log|1 + z|, which loses its digits near z = 0."""
     z, a, b = np.empty_like(x), x.real, x.imag
     z[...] = np.log1p(x)
@@ -199,7 +199,7 @@ class LogAddExp(Function):
         return grad * Share.apply(b - a)
 
 
-def _log_add(ufunc: Any, power: Any, a: Any, b: Any, scale: float) -> Any:
+def _log_add(ufunc: np.ufunc, power: Any, a: Array | float, b: Array | float, scale: float) -> Array:
     """ufunc(a, b), which is max(a, b) + scale · log1p(power(-|a - b|)).
 
     Large arrays take that formula, vectorized, in a fifth of the time.
@@ -297,7 +297,7 @@ class Sigmoid(Function):
     symbol, promote = "σ", dtypes.promote_floating
 
     def forward(self, x):
-        def logistic(out: Any, x: Any) -> None:
+        def logistic(out: Array, x: Array) -> None:
             np.negative(x, out=out)
             np.exp(out, out=out)
             out += 1

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import dtypes
 from ...function import Function
-from ...type_aliases import Operand, Tensor
+from ...type_aliases import Array, Operand, Tensor
 from ..support.out import into
 from .comparison import non_differentiable
 from .operands import require_one_tensor, require_tensors
@@ -19,16 +19,16 @@ def _promote_truths(arrays: list[Any]) -> list[Any]:
     return [x != 0 if np.dtype(getattr(x, "dtype", type(x))).kind == "c" else x for x in dtypes.promote(arrays)]
 
 
-def _truths(x: Any) -> Any:
+def _truths(x: Array | complex) -> Array | complex:
     """x != 0, which takes a fifth of the time that NumPy's logical functions need for many floats; else x itself."""
     return x != 0 if type(x) is np.ndarray and x.size >= 2000 and x.dtype.kind == "f" else x
 
 
 def _logical(name: str, symbol: str, ufunc: np.ufunc) -> type[Function]:
-    def unary(self: Function, x: Any) -> Any:
+    def unary(self: Function, x: Array) -> Array:
         return ufunc(_truths(x))
 
-    def binary(self: Function, a: Any, b: Any) -> Any:
+    def binary(self: Function, a: Array | complex, b: Array | complex) -> Array:
         return ufunc(_truths(a), _truths(b))
 
     forward = unary if ufunc.nin == 1 else binary

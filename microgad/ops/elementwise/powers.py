@@ -15,7 +15,7 @@ from ...errors import ArgumentError, DtypeError, KindError
 from ...function import MANY, Function
 from ...function.half import by_forward, unless_converted
 from ...state import composite
-from ...type_aliases import Operand, Tensor
+from ...type_aliases import Array, Operand, Tensor
 from ..creation.scalars import checked_scalar
 from ..support import layouts
 from ..support.blocks import arithmetic, in_double
@@ -81,13 +81,13 @@ def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tens
     return apply_into(out, Pow, *require_one_tensor("pow", input, exponent))
 
 
-def _product(x: Any, y: Any, out: Any = None) -> Any:
+def _product(x: Array, y: Array, out: Array | None = None) -> Array:
     if out is not None:
         return np.multiply(x, y, out=out)
     return x * y if type(x) is not np.ndarray or x.size < MANY else arithmetic(np.multiply, x, y)
 
 
-def _cube(x: Any, out: Any = None) -> Any:
+def _cube(x: Array, out: Array | None = None) -> Array:
     square = _product(x, x)
     if out is None and type(square) is np.ndarray and square.strides == x.strides:
         out = square  # a second large array would take longer than the product
@@ -105,7 +105,7 @@ _PRODUCTS: dict[float, Callable[..., Any]] = {
 }
 
 
-def _power(x: Any, p: Any) -> Any:
+def _power(x: Any, p: Any) -> Array:
     """x ** p, by `_PRODUCTS` where p is a number in it and x an array. A Tensor's power is recorded as Pow."""
     if isinstance(p, (int, float)) and backend.is_array(x):
         if type(p) is bool and x.dtype.kind == "b":

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ... import dtypes
 from ...errors import KindError
 from ...function import Function
 from ...function.half import by_forward, unless_converted
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..support import layouts
 from ..support.blocks import in_blocks
 from ..support.out import apply_into, into
@@ -145,7 +143,7 @@ def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return apply_into(out, Frac, input, exact="frac")
 
 
-def _nextafter_by_bits(a: Any, b: Any) -> Any:
+def _nextafter_by_bits(a: Array, b: Array) -> Array:
     """np.nextafter by integer steps: read as integers, neighboring floats of one sign differ by 1."""
     negative = (a < 0).view(np.int8)
     step = (b > a).view(np.int8) - (b < a).view(np.int8)

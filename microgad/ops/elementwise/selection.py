@@ -15,7 +15,7 @@ from ...function import Function
 from ...function.half import unless_converted
 from ...function.naming import with_torch_name
 from ...state import observed
-from ...type_aliases import Operand, Tensor
+from ...type_aliases import Array, Operand, Tensor
 from ..creation.scalars import checked_scalar
 from ..support import layouts
 from ..support.blocks import arithmetic, write_by_blocks
@@ -82,7 +82,7 @@ def minimum(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tens
     return apply_into(out, Minimum, *require_tensors("minimum", input, other))
 
 
-def _winner_gradient(grad: Any, lost: Any, tie: Any) -> Any:
+def _winner_gradient(grad: Array, lost: Array, tie: Array) -> Array:
     """The gradient, half of it at a tie, and 0 where the operand lost."""
     return Select.apply(np.logical_not(lost), Where.apply(tie, 0.5 * grad, grad))
 
@@ -139,7 +139,7 @@ def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     return apply_into(out, Fmin, *require_tensors("fmin", input, other))
 
 
-def _promote_bounds(arrays: list[Any]) -> list[Any]:
+def _promote_bounds(arrays: list[Array | float | None]) -> list[Array | float | None]:
     """Promote the operands. Raises RuntimeError for a bound that would wrap or become infinite in the common dtype."""
     dtype = dtypes.result_dtype(arrays)
     return [checked_scalar("bound", x, dtype) if type(x) in (int, float) else x for x in dtypes.cast(arrays, dtype)]
@@ -323,31 +323,31 @@ def nan_to_num(
     return into(out, result, exact="nan_to_num")
 
 
-def _number(bound: Any, x: Any) -> Any:
+def _number(bound: Array | float | None, x: Array) -> Array | float | None:
     """The number that a bound of no dimensions is, if that makes clipping a large x faster; else the bound itself."""
     if type(bound) is np.ndarray and bound.ndim == 0 and x.size >= 5000 and bound.dtype is x.dtype:
         return bound.item() if x.dtype.kind in "iuf" else bound
     return bound
 
 
-def _clipped(x: Any, low: Any, high: Any, out: Any = None) -> Any:
+def _clipped(x: Array, low: Array | float, high: Array | float, out: Array | None = None) -> Array:
     """x.clip(low, high), in which CuPy takes no notice of a bound of NaN."""
     if (type(low) is float and low != low) or (type(high) is float and high != high):
         return np.minimum(np.maximum(x, low), high, out=out)
     return x.clip(low, high, out=out)
 
 
-def fast_maximum(low: Any, x: Any, out: Any = None) -> Any:
+def fast_maximum(low: Array | float, x: Array, out: Array | None = None) -> Array:
     """np.maximum(low, x) of arrays; x if both are 0. Clipping at a number takes at most a third of the time."""
     return x.clip(low, highest(x.dtype), out=out) if _clips_faster(x, low) else np.maximum(low, x, out=out)
 
 
-def fast_minimum(high: Any, x: Any, out: Any = None) -> Any:
+def fast_minimum(high: Array | float, x: Array, out: Array | None = None) -> Array:
     """np.minimum(high, x) of arrays, like `fast_maximum`."""
     return x.clip(lowest(x.dtype), high, out=out) if _clips_faster(x, high) else np.minimum(high, x, out=out)
 
 
-def _clips_faster(x: Any, bound: Any) -> bool:
+def _clips_faster(x: Array, bound: Array | float) -> bool:
     """Whether x is large and the bound a number of its kind, not NaN, of which CuPy's clip takes no notice."""
     if x.size < 5000:
         return False
@@ -356,7 +356,7 @@ def _clips_faster(x: Any, bound: Any) -> bool:
     return type(bound) is int and x.dtype.kind in "iu"
 
 
-def fast_where(condition: Any, a: Any, b: Any) -> Any:
+def fast_where(condition: Array, a: Array | float, b: Array | float) -> Array:
     """np.where of arrays. Large ones are blended by their bits: random conditions would take 2 to 6 × as long."""
     if condition.size < 5000 or not backend.on_cpu(condition) or (dtype := np.result_type(a, b)).itemsize > 8:
         return np.where(condition, a, b)
@@ -365,7 +365,7 @@ def fast_where(condition: Any, a: Any, b: Any) -> Any:
     out = np.empty_like(full[0], dtype) if full else np.empty(shape, dtype)
     a, b = (np.asarray(x, dtype).view(f"i{dtype.itemsize}") for x in (a, b))
 
-    def choose(bits: Any, condition: Any, a: Any, b: Any) -> None:
+    def choose(bits: Array, condition: Array, a: Array, b: Array) -> None:
         bits[...] = np.negative(condition.view(np.int8))  # all bits where the condition holds
         bits &= a ^ b
         bits ^= b
@@ -374,7 +374,7 @@ def fast_where(condition: Any, a: Any, b: Any) -> Any:
     return out
 
 
-def fast_select(mask: Any, x: Any) -> Any:
+def fast_select(mask: Any, x: Array) -> Array:
     """x where the mask holds, else 0, of arrays. Large ones are multiplied by 0 or 1 as integers, without branches."""
     if x.size < 5000 or x.dtype.itemsize > 8 or mask.shape != x.shape or not backend.on_cpu(x):
         return np.where(mask, x, x.dtype.type(0))
@@ -465,7 +465,7 @@ class Select(Function):
         return Select.apply(mask, grad)
 
 
-def finite_at(mask: Any, grad: Any) -> Any:
+def finite_at(mask: Array, grad: Array) -> Array:
     """grad, and 0 where the mask holds and grad isn't finite: a slope of 0 there must not make NaN of it.
 
     Other gradients pass, since the slope may have a derivative there.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from ...errors import DtypeError, KindError
 from ...function import Function
 from ...function.half import by_forward, unless_converted
 from ...function.naming import with_torch_name
-from ...type_aliases import Operand, Tensor
+from ...type_aliases import Array, Operand, Tensor
 from ..support import layouts
 from ..support.bare import bare
 from ..support.out import apply_into, into
@@ -84,7 +83,7 @@ class Sgn(Function):
         return Select.apply(x != 0, (grad - np.real(grad * out) * np.conjugate(out)) / modulus)
 
 
-def _sign_or_sgn(x: Any) -> Any:
+def _sign_or_sgn(x: Array) -> Array:
     return (Sgn if is_complex(x) else Sign).apply(x)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from ... import dtypes
 from ...errors import DtypeError
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..support.out import apply_into, into
 from .operands import require_tensors
 from .selection import finite_at
@@ -158,7 +157,7 @@ class Atan2(Function):
         return -grad * (a / _squared_length(a, b))
 
 
-def _squared_length(a: Any, b: Any) -> Any:
+def _squared_length(a: Array, b: Array) -> Array:
     """a² + b², or ∞ at the origin, which has no angle: the derivatives are 0 there, as in PyTorch."""
     length = a * a + b * b
     return np.where(length == 0, math.inf, length)

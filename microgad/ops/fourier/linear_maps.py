@@ -10,18 +10,19 @@ import numpy as np
 from ...backend.axes import slice_along
 from ...backend.axis_order import inverse
 from ...function.linear_map import LinearMap
+from ...type_aliases import Array
 from ..support.layouts import contiguous
 
 # The norm under which the inverse transform has the factor that the forward transform has under the key.
 INVERSE_NORM: dict[Any, Any] = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
 
 
-def _fftn(x: Any, axes: Sequence[int], norm: Any) -> Any:
+def _fftn(x: Array, axes: Sequence[int], norm: Any) -> Array:
     """np.fft.fftn, which takes longer along a single axis than np.fft.fft does."""
     return np.fft.fftn(x, axes=axes, norm=norm) if len(axes) > 1 else np.fft.fft(x, axis=axes[0], norm=norm)
 
 
-def _ifftn(x: Any, axes: Sequence[int], norm: Any) -> Any:
+def _ifftn(x: Array, axes: Sequence[int], norm: Any) -> Array:
     """np.fft.ifftn, which takes longer along a single axis than np.fft.ifft does."""
     return np.fft.ifftn(x, axes=axes, norm=norm) if len(axes) > 1 else np.fft.ifft(x, axis=axes[0], norm=norm)
 
@@ -65,14 +66,14 @@ class RealFft(LinearMap):
         return np.fft.irfft(_ifftn(half, others, norm) if others else half, n, last, norm)
 
 
-def _half_spectrum(x: Any, axes: Sequence[int], norm: Any) -> Any:
+def _half_spectrum(x: Array, axes: Sequence[int], norm: Any) -> Array:
     """The transform of real numbers, with frequencies 0, ..., n // 2 only along the last of the axes."""
     *others, last = axes
     half = np.fft.rfft(x, axis=last, norm=norm)
     return _fftn(half, others, norm) if others else half
 
 
-def _full_spectrum(x: Any, axes: Sequence[int], norm: Any) -> Any:
+def _full_spectrum(x: Array, axes: Sequence[int], norm: Any) -> Array:
     """The transform of real numbers, with all frequencies."""
     *others, last = axes
     half = _half_spectrum(x, axes, norm)
@@ -80,7 +81,7 @@ def _full_spectrum(x: Any, axes: Sequence[int], norm: Any) -> Any:
     return np.concatenate((half, np.conj(_negate_frequencies(rest, others))), last)
 
 
-def _transform(fft: Callable[..., Any], x: Any, axes: Sequence[int], norm: Any) -> Any:
+def _transform(fft: Callable[..., Any], x: Array, axes: Sequence[int], norm: Any) -> Array:
     """fft(x, axes, norm), laid out in memory with `axes` innermost, in their order, and the other axes as in x.
 
     PyTorch lays its results out so, and programs can see it: random noise for the result is drawn in memory order.
@@ -90,12 +91,12 @@ def _transform(fft: Callable[..., Any], x: Any, axes: Sequence[int], norm: Any) 
     return contiguous(out).transpose(inverse(order))
 
 
-def _by_stride(x: Any, axes: Sequence[int]) -> list[int]:
+def _by_stride(x: Array, axes: Sequence[int]) -> list[int]:
     """The axes sorted by their stride in memory, the innermost last."""
     return sorted(axes, key=lambda axis: -x.strides[axis])
 
 
-def _negate_frequencies(x: Any, axes: Sequence[int]) -> Any:
+def _negate_frequencies(x: Array, axes: Sequence[int]) -> Array:
     """Reorder x along each axis so that place k holds what was at place -k, modulo the size."""
     for axis in axes:
         x = np.concatenate((x[slice_along(axis, 0, 1)], x[slice_along(axis, None, 0, -1)]), axis)

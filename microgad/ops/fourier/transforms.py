@@ -13,7 +13,7 @@ from ...errors import ArgumentError, DtypeError
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...state import composite
-from ...type_aliases import Device, Dtype, Layout, Tensor
+from ...type_aliases import Array, Device, Dtype, Layout, Tensor
 from ..creation import from_array_into
 from ..creation.ranges import warn_of_resizing
 from ..elementwise import conj
@@ -347,7 +347,7 @@ def rfftfreq(
 
 
 def _frequencies(
-    op: str, cycles: Any, n: int, d: float, out: Any, dtype: Any, device: Any, requires_grad: bool
+    op: str, cycles: Array, n: int, d: float, out: Any, dtype: Any, device: Any, requires_grad: bool
 ) -> Tensor:
     if n < 0:
         raise ArgumentError(f"{op}: n must not be negative, got {n}")
@@ -446,7 +446,7 @@ def _check_norm(op: str, norm: Any) -> Any:
     return norm
 
 
-def _inverse_norm(op: str, norm: Any) -> Any:
+def _inverse_norm(op: str, norm: Any) -> str:
     return INVERSE_NORM[_check_norm(op, norm)]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ... import dtypes
 from ...errors import ArgumentError
-from ...type_aliases import Device, Dtype, Layout, Options, Tensor, WindowOptions
+from ...type_aliases import Array, Device, Dtype, Layout, Options, Tensor, WindowOptions
 from ..creation import tensor
 from ..creation.data import check_layout, check_options
 from ..support.spelling import tensors_only
@@ -212,7 +212,7 @@ def _legacy_window(op: str, values: Any, M: int, periodic: bool, **options: Unpa
     """Make a window of PyTorch's older functions, which also support float16 and compute in the window's dtype."""
     result_dtype = np.dtype(options.get("dtype") or dtypes.get_default_dtype())
 
-    def rounded(n: Any, size: float) -> Any:
+    def rounded(n: Array, size: float) -> Array:
         return values(n.astype(result_dtype), size)  # NumPy rounds Python numbers to that dtype too, as PyTorch does
 
     kinds = (dtypes.float16, dtypes.float32, dtypes.float64)
@@ -256,7 +256,7 @@ def blackman_window(window_length: int, periodic: bool = True, **options: Unpack
     tensor([0.3400, 1.0000, 0.3400])
     """
 
-    def values(n: Any, size: float) -> Any:
+    def values(n: Array, size: float) -> Array:
         angle = n * (math.pi / size)
         return np.cos(angle * 4) * 0.08 - np.cos(angle * 2) * 0.5 + 0.42
 

@@ -17,7 +17,7 @@ from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...size import Size
 from ...state import observed
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from .. import creation
 from ..movement import unbind
 from ..movement.dims import wrap_dim
@@ -43,7 +43,7 @@ class Gather(LinearMap):
             out[rows] = self._taken(x[rows], rows)
         return out
 
-    def _taken(self, x: Any, rows: Any) -> Any:
+    def _taken(self, x: Array, rows: Any) -> Array:
         """Take what the rows of the index select."""
         copied = x.flags.c_contiguous or x.size < index_kernels.SMALL_MASK
         memory, steps = (x, None) if copied else places.flat_memory(x)
@@ -65,7 +65,7 @@ class Gather(LinearMap):
         return [slice(i, i + step) for i in range(0, len(index), step)]
 
 
-def _offsets(axis: int, sizes: tuple[int, ...], steps: tuple[int, ...]) -> Any:
+def _offsets(axis: int, sizes: tuple[int, ...], steps: tuple[int, ...]) -> Array | None:
     """Return what the axes but one add to the places in memory of an index of these sizes; None if nothing."""
     offsets: Any = None
     for i, (n, step) in enumerate(zip(sizes, steps, strict=False)):
@@ -79,7 +79,7 @@ CACHED = 4096  # up to this number of indices making the offsets takes as long a
 _cached_offsets = functools.lru_cache(maxsize=64)(_offsets)
 
 
-def flat_indices(axis: int, index: Any, shape: tuple[int, ...], steps: tuple[int, ...] | None = None) -> Any:
+def flat_indices(axis: int, index: Array, shape: tuple[int, ...], steps: tuple[int, ...] | None = None) -> Array:
     """Convert indices along one axis of x to indices of x.reshape(-1); along other axes the position itself counts.
 
     With the steps along the axes of x they are places in its memory.
@@ -92,7 +92,7 @@ def flat_indices(axis: int, index: Any, shape: tuple[int, ...], steps: tuple[int
     return where + (backend.like(offsets, index) if backend.is_gpu(index) else offsets)
 
 
-def index_along(axis: int, index: Any, shape: tuple[int, ...], steps: tuple[int, ...] | None = None) -> Any:
+def index_along(axis: int, index: Array, shape: tuple[int, ...], steps: tuple[int, ...] | None = None) -> Any:
     """Convert indices along one axis of x to an index of x: of whole slices where they are expanded, else a flat one.
 
     For x (N, M, B) and an index (N, K, B) along axis 1 that is expanded along the last one, it is (rows, index, :).
@@ -194,7 +194,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
     return gather(input.expand(wide) if input.array.shape != tuple(wide) else input, axis, index, out=out)
 
 
-def _flat_index(op: str, input: Tensor, index: Tensor, *others: Any) -> Any:
+def _flat_index(op: str, input: Tensor, index: Tensor, *others: Any) -> Array:
     """Check an index into the flattened Tensor."""
     array = checked_index_array(op, index, input, *others, dtypes=(INT64,))
     if array.size and not input.array.size:

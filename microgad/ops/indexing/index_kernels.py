@@ -13,6 +13,7 @@ import numpy as np
 from ... import backend
 from ...backend.axis_order import lying, order_by
 from ...backend.meta import as_zeros
+from ...type_aliases import Array
 from ..elementwise.selection import fast_where
 from ..support import layouts
 from . import places
@@ -30,7 +31,7 @@ greatest = np.maximum.reduce  # on the CPU it has half of the overhead of `max`
 BASIC = frozenset((int, slice, type(None), type(...)))
 
 
-def all_in_range(indices: Any, count: int) -> bool:
+def all_in_range(indices: Array, count: int) -> bool:
     """Whether all indices are in [0, count). On a GPU this synchronizes; CuPy's own indexing wraps instead."""
     if not indices.size:
         return True
@@ -60,7 +61,7 @@ def is_basic(index: Any) -> bool:
     return type(index) is tuple and (BASIC.issuperset(map(type, index)) or not any(map(backend.is_array, index)))
 
 
-def unexpanded(x: Any) -> tuple[Any, ...]:
+def unexpanded(x: Array) -> tuple[Any, ...]:
     """Return an index that takes one element along each expanded axis of x, and all along the others."""
     return (*[slice(0, 1) if step == 0 else ALL for step in x.strides], ...) if 0 in x.strides else (...,)
 
@@ -114,12 +115,12 @@ def as_single_axis(index: Any, shape: tuple[int, ...]) -> SingleAxisIndex | None
     return SingleAxisIndex(shape[:start], math.prod(shape[start:stop]), shape[stop:], where, False)
 
 
-def _as_flat(index: Any, x: Any) -> SingleAxisIndex:
+def _as_flat(index: Any, x: Array) -> SingleAxisIndex:
     """Rewrite an index of x as one of x.reshape(-1)."""
     return SingleAxisIndex((), x.size, (), _places(index, x, places.row_major(x.shape)), False)
 
 
-def _places(index: tuple[Any, ...], x: Any, steps: tuple[int, ...]) -> Any:
+def _places(index: tuple[Any, ...], x: Array, steps: tuple[int, ...]) -> Array:
     """Return where in memory the elements of x[index] lie, in its shape, given the steps along the axes of x."""
     where: Any = 0  # what integers and arrays, which broadcast, and the starts of slices add up to
     lines: list[tuple[int, int]] = []  # the size of each other axis of the result, and the step along it
@@ -156,7 +157,7 @@ def _places(index: tuple[Any, ...], x: Any, steps: tuple[int, ...]) -> Any:
     return out
 
 
-def _joined(arrays: list[Any], sizes: tuple[int, ...], start: int) -> Any:
+def _joined(arrays: list[Array], sizes: tuple[int, ...], start: int) -> Array:
     """Combine indices along the axes from start on to indices along the merged axis."""
     where = wrap_indices(arrays[0], sizes[0], axis=start)
     for axis, (item, size) in enumerate(zip(arrays[1:], sizes[1:], strict=True), start + 1):
@@ -165,8 +166,8 @@ def _joined(arrays: list[Any], sizes: tuple[int, ...], start: int) -> Any:
 
 
 def wrap_indices(
-    where: Any, size: int, op: str = "", error: type[Exception] = IndexError, negative: bool = True, axis: int = 0
-) -> Any:
+    where: Array, size: int, op: str = "", error: type[Exception] = IndexError, negative: bool = True, axis: int = 0
+) -> Array:
     """Check indices along an axis, and count negative ones from its end. Raises `error` for one out of range.
 
     On a GPU indices are not checked, and wrap around if `negative`.
@@ -184,12 +185,12 @@ def wrap_indices(
     return np.where(where < 0, where + size, where)
 
 
-def repays_copy(x: Any, count: int) -> bool:
+def repays_copy(x: Array, count: int) -> bool:
     """Whether an array that isn't contiguous is copied in less time than so many indices are made into its memory's."""
     return bool(x.size < max(SMALL_MASK, FEW * count))
 
 
-def take(x: Any, index: Any) -> Any:
+def take(x: Array, index: Any) -> Array:
     """x[index]: a view where the index is basic."""
     if type(index) is not tuple:
         if type(x) is not np.ndarray or x.flags.c_contiguous or repays_copy(x, index.size):
@@ -210,7 +211,7 @@ def take(x: Any, index: Any) -> Any:
     return x.reshape(flat.shape).take(flat.where, 1).reshape(flat.before + flat.where.shape + flat.after)
 
 
-def take_along(x: Any, index: Any, axis: int) -> Any:
+def take_along(x: Array, index: Array, axis: int) -> Array:
     """Return x.take(index, axis) for a vector of indices; of few, without a copy of an x that isn't contiguous."""
     if type(x) is not np.ndarray or x.flags.c_contiguous or x.size < SMALL_MASK:
         return x.take(index, axis)
@@ -219,7 +220,7 @@ def take_along(x: Any, index: Any, axis: int) -> Any:
     return layouts.row_major(x[(*(ALL,) * axis, index)])
 
 
-def _in_memory_order_of(out: Any, x: Any, index: tuple[Any, ...]) -> Any:
+def _in_memory_order_of(out: Array, x: Array, index: tuple[Any, ...]) -> Array:
     """Copy out = x[index] so that the axes not indexed by arrays have the memory order of x."""
     strides: list[int] = []  # of the axes that are not indexed by arrays
     axis, at = 0, []  # `at`: the positions of the arrays among these axes
@@ -238,7 +239,7 @@ def _in_memory_order_of(out: Any, x: Any, index: tuple[Any, ...]) -> Any:
     return lying(out, order_by(out.shape, tuple(strides)))
 
 
-def fills(x: Any, index: Any, values: Any) -> bool:
+def fills(x: Array, index: Any, values: Array | complex) -> bool:
     """Whether x[index] = values sets a large contiguous x to one value where a mask of its shape holds; CPU only."""
     if x.size < SMALL_MASK or type(index) is not tuple or len(index) > 1:
         return False
@@ -247,13 +248,13 @@ def fills(x: Any, index: Any, values: Any) -> bool:
     return type(x) is np.ndarray and x.flags.c_contiguous and np.size(values) == 1
 
 
-def _is_dense(mask: Any) -> bool:
+def _is_dense(mask: Array) -> bool:
     """Whether a mask is set in so many places that converting it to indices doesn't pay."""
     part = mask[unexpanded(mask)]
     return bool(SPARSE * np.count_nonzero(part) > part.size)
 
 
-def filled(x: Any, mask: Any, value: Any) -> Any:
+def filled(x: Array, mask: Array, value: Array | complex) -> Array:
     """Return what x is, in C order, once the elements where a mask of its shape holds are set to one value."""
     value = np.asarray(value, x.dtype).reshape(())
     if x.size < WITH_BRANCHES:
@@ -262,7 +263,7 @@ def filled(x: Any, mask: Any, value: Any) -> Any:
     return layouts.contiguous(fast_where(holds, value, x))
 
 
-def put(x: Any, index: Any, values: Any) -> None:
+def put(x: Array, index: Any, values: Array | complex) -> None:
     """x[index] = values; where an index is repeated, the last value stays."""
     if is_basic(index):
         x[index] = values
@@ -280,12 +281,12 @@ def put(x: Any, index: Any, values: Any) -> None:
             x.reshape((*flat.before, flat.length, *flat.after))[(ALL,) * len(flat.before) + (flat.where,)] = values
 
 
-def add(x: Any, index: Any, values: Any, blank: bool = False) -> None:
+def add(x: Array, index: Any, values: Array | complex, blank: bool = False) -> None:
     """x[index] += values, where a repeated index adds each of its values. A `blank` x holds zeros everywhere."""
     at(np.add, x, index, values, blank)
 
 
-def at(ufunc: Any, x: Any, index: Any, values: Any, blank: bool = False) -> None:
+def at(ufunc: Any, x: Array, index: Any, values: Any, blank: bool = False) -> None:
     """x[index] = ufunc(x[index], values), where a repeated index takes each of its values: `ufunc.at`, but faster.
 
     A `blank` x holds the identity element everywhere.
@@ -313,14 +314,14 @@ def at(ufunc: Any, x: Any, index: Any, values: Any, blank: bool = False) -> None
         _at_single_axis(ufunc, x, index, values, blank)
 
 
-def _at_copy(ufunc: Any, x: Any, index: Any, values: Any) -> None:
+def _at_copy(ufunc: np.ufunc, x: Array, index: Any, values: Array) -> None:
     """Do the same on a copy of x, which is copied back."""
     contiguous = x.copy()
     at(ufunc, contiguous, index, values)
     x[...] = contiguous
 
 
-def _ufunc_at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
+def _ufunc_at(ufunc: Any, x: Array, index: Any, values: Any) -> None:
     """`ufunc.at`, also for what CUDA has no atomic operation for: complex numbers, small dtypes, multiplication."""
     if not backend.is_gpu(x) or (ufunc is not np.multiply and x.dtype.char in ATOMIC[ufunc]):
         backend.at(ufunc, x, index, values)
@@ -335,7 +336,7 @@ def _ufunc_at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
         x[...] = wide
 
 
-def _multiply_at_gpu(x: Any, index: Any, values: Any) -> None:
+def _multiply_at_gpu(x: Array, index: Any, values: Array) -> None:
     """np.multiply.at, which CuPy lacks: in rounds, in each of which no place is repeated."""
     where = _as_flat(index if type(index) is tuple else (index,), x).where
     values, where = np.broadcast_to(values, where.shape).reshape(-1), where.reshape(-1)
@@ -348,7 +349,7 @@ def _multiply_at_gpu(x: Any, index: Any, values: Any) -> None:
     x[...] = flat.reshape(x.shape)
 
 
-def _at_single_axis(ufunc: Any, x: Any, index: Any, values: Any, blank: bool) -> None:
+def _at_single_axis(ufunc: np.ufunc, x: Array, index: Any, values: Array | complex, blank: bool) -> None:
     """`ufunc.at` through a SingleAxisIndex of x, or else through one of its memory, by the fastest way."""
     flat, target = as_single_axis(index, x.shape), None
     if flat is not None:
@@ -367,7 +368,7 @@ def _at_single_axis(ufunc: Any, x: Any, index: Any, values: Any, blank: bool) ->
     at_rows(ufunc, target, where, values.reshape(before, where.size, after), blank, flat.distinct)
 
 
-def _joined_view(x: Any, shape: tuple[int, ...]) -> Any:
+def _joined_view(x: Array, shape: tuple[int, ...]) -> Array | None:
     """Return x.reshape(shape) if that is a view, else None."""
     if x.flags.c_contiguous:
         return x.reshape(shape)
@@ -377,7 +378,7 @@ def _joined_view(x: Any, shape: tuple[int, ...]) -> Any:
         return None
 
 
-def last_write_mask(index: Any, x: Any) -> Any:
+def last_write_mask(index: Any, x: Array) -> Array | None:
     """Mark the values of x[index] = values that are not overwritten by a later one; the marks broadcast to values.
 
     Return None for a mask or an empty x: then no index is repeated.

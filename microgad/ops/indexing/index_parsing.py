@@ -12,7 +12,7 @@ from ...backend import memory_layout
 from ...errors import ArgumentError, DeviceError, DimError, DtypeError, GraphError
 from ...errors.arguments import is_sequence
 from ...errors.notices import warn
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..creation.data import as_tensor
 from ..support.out import into
 from .index_kernels import ALL, BASIC, is_mask, unexpanded
@@ -39,7 +39,7 @@ def plain_index(index: Any) -> tuple[Any, ...] | None:
     return (*items, *rest)
 
 
-def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
+def normalize_index(index: Any, x: Array, keep: bool = False) -> tuple[Any, ...]:
     """Convert a user's index to a tuple for arrays on x's device: Tensors and lists become arrays, copied if `keep`.
 
     uint8 counts as a mask, as in PyTorch. Raises IndexError for objects that are no index, for negative steps, and for
@@ -75,7 +75,7 @@ def _as_tuple(index: Any) -> tuple[Any, ...]:
     return tuple(index)
 
 
-def _item(item: Any, x: Any, keep: bool) -> Any:
+def _item(item: Any, x: Array, keep: bool) -> Any:
     """Convert one item of an index."""
     if item is None or item is ... or type(item) is int:
         return item
@@ -97,7 +97,7 @@ def _item(item: Any, x: Any, keep: bool) -> Any:
     return operator.index(item) if hasattr(type(item), "__index__") else _refused(item)
 
 
-def _array_of(item: Any) -> Any:
+def _array_of(item: Any) -> Array:
     """Convert an array or a sequence to an array, of integers if it holds floating-point numbers, as PyTorch does."""
     if backend.is_array(item):
         array = item
@@ -115,7 +115,7 @@ def _bound(bound: Any) -> Any:
     raise TypeError("slice indices must be integers or None or have an __index__ method")
 
 
-def _array(item: Any, x: Any, keep: bool, integers: tuple[np.dtype[Any], ...] = ()) -> Any:
+def _array(item: Array, x: Array, keep: bool, integers: tuple[np.dtype[Any], ...] = ()) -> Array | int:
     """Check an array in an index; 0-d integers become numbers. `integers` are the allowed integer dtypes."""
     kind = item.dtype.kind
     if kind in "UO":
@@ -143,7 +143,7 @@ def _refused(item: Any) -> Any:
     )
 
 
-def _refused_dtype(item: Any) -> Any:
+def _refused_dtype(item: Array) -> Any:
     raise DimError(f"tensors used as indices must be long, int, byte or bool tensors, got {item.dtype}")
 
 
@@ -215,7 +215,7 @@ def split_int_indices(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[An
     return (*first, ...), tuple(then)
 
 
-def checked_index_array(op: str, index: Tensor, *kept_by: Any, dtypes: tuple[np.dtype[Any], ...] = INTEGERS) -> Any:
+def checked_index_array(op: str, index: Tensor, *kept_by: Any, dtypes: tuple[np.dtype[Any], ...] = INTEGERS) -> Array:
     """Return the array of an index Tensor, copied if a graph will keep it. Raises RuntimeError for other dtypes."""
     array = index.array
     if array.dtype != INT64:
@@ -237,7 +237,7 @@ def is_recorded(*operands: Any) -> bool:
     return False
 
 
-def _address_range(x: Any) -> tuple[int, int]:
+def _address_range(x: Array) -> tuple[int, int]:
     """Return the addresses at which the memory of an array begins and ends."""
     first = memory_layout.address(x)
     if not x.size:
@@ -246,7 +246,7 @@ def _address_range(x: Any) -> tuple[int, int]:
     return first + sum(r for r in reach if r < 0), first + sum(r for r in reach if r > 0) + x.itemsize
 
 
-def _overlap(out: Any, nbytes: int, x: Any) -> bool:
+def _overlap(out: Array, nbytes: int, x: Array) -> bool:
     """Whether the memory of `out`, which may have to grow to `nbytes`, overlaps x's; an empty `out` has none."""
     if not out.size:
         return False

@@ -11,7 +11,7 @@ from ... import function
 from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, GraphError, KindError
 from ...function import Function
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from .. import creation
 from ..elementwise import Div, FloorDiv
 from . import index_kernels
@@ -40,7 +40,7 @@ class MulItem(StoreMixin, Function):
         return np.where(lone, GetItem.apply(others, index=self.index), quotients)
 
 
-def _refuse_several_zeros(grad: Any, zeros: Any) -> None:
+def _refuse_several_zeros(grad: Array, zeros: Array) -> None:
     """Refuse a second derivative where several zeros meet at one place: the formula of the first leaves them out."""
     if isinstance(grad, function.Tensor) and bool((zeros.array > 1).any()):
         raise GraphError(

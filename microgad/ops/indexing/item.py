@@ -18,7 +18,7 @@ from ...function.linear_map import LinearMap
 from ...function.naming import with_in_place_name, with_torch_name
 from ...pytree import contains, tree_leaves
 from ...state import current, observed
-from ...type_aliases import Index, Operand, Tensor
+from ...type_aliases import Array, Index, Operand, Tensor
 from .. import creation
 from ..creation.scalars import checked_scalar
 from ..elementwise import Select
@@ -59,12 +59,12 @@ class StoreMixin:
     __slots__ = ()
     order = "C"
 
-    def forward(self, x: Any, value: Any) -> Any:
+    def forward(self, x: Array, value: Array | complex) -> Array:
         out = x.copy(self.order)
         self.store(out, value)
         return out
 
-    def write(self, out: Any, x: Any, value: Any) -> None:
+    def write(self, out: Array, x: Array, value: Array | complex) -> None:
         self.store(out, value)
 
     def store(self, out: Any, value: Any) -> None:
@@ -77,7 +77,7 @@ class SetItem(StoreMixin, Function):
     symbol, operator, broadcasts, all_edges = "[ ]=", "index_put_", True, True
 
     @classmethod
-    def apply_(cls, target: Any, value: Any, **settings: Any) -> Any:
+    def apply_(cls, target: Any, value: Array | complex, **settings: Any) -> Any:
         """Write in place as usual, except into a `.data` Tensor."""
         index = settings["index"]
         if (target if target._links.base is None else target._links.base)._links.is_data_alias and is_basic(index):
@@ -178,7 +178,7 @@ def _fill_expanded(target: Tensor, value: Any, index: Any) -> None:
     SetItem.apply_(GetItem.apply(target, index=unexpanded(x)), value, index=(where,))
 
 
-def copy_if_shared(given: Any, target: Any) -> Any:
+def copy_if_shared(given: Any, target: Array) -> Any:
     """Copy an operand or index that shares memory with the target, so that it is read as it was before the write."""
     if type(given) is tuple:
         return tuple([copy_if_shared(item, target) for item in given])

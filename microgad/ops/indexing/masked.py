@@ -14,7 +14,7 @@ from ...errors.wording import in_torchs_words
 from ...function import Function
 from ...function.naming import with_torch_name
 from ...state import observed
-from ...type_aliases import Operand, Tensor
+from ...type_aliases import Array, Operand, Tensor
 from ..support import layouts
 from ..support.spelling import tensors_only
 from . import index_kernels
@@ -22,7 +22,7 @@ from .index_parsing import into_separate, is_recorded, normalize_index
 from .item import ClearItem, GetItem, SetItem, StoreMixin, Write, fill_value_for, index_put, single_write
 
 
-def _mask(op: str, mask: Tensor, *kept_by: Any) -> Any:
+def _mask(op: str, mask: Tensor, *kept_by: Any) -> Array:
     """Return the array of a mask, copied if a graph will keep it. Raises RuntimeError for other dtypes."""
     if mask.array.dtype != bool:
         raise DtypeError(
@@ -33,7 +33,7 @@ def _mask(op: str, mask: Tensor, *kept_by: Any) -> Any:
     return mask.array.copy() if is_recorded(*kept_by) else mask.array
 
 
-def _broadcast(op: str, input: Tensor, mask: Any, in_place: bool = False) -> tuple[Tensor, tuple[Any]]:
+def _broadcast(op: str, input: Tensor, mask: Array, in_place: bool = False) -> tuple[Tensor, tuple[Any]]:
     """Broadcast input and mask to one shape, and return the mask as an index."""
     if mask.shape == input.array.shape:
         return input, (mask,)

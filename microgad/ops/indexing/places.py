@@ -13,6 +13,7 @@ import numpy as np
 
 from ... import backend
 from ...backend.memory_layout import overlaps
+from ...type_aliases import Array
 from ..support import layouts
 
 
@@ -22,7 +23,7 @@ def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple([math.prod(shape[i + 1 :]) for i in range(len(shape))])
 
 
-def flat_memory(x: Any, written: bool = False) -> tuple[Any, Any]:
+def flat_memory(x: Array, written: bool = False) -> tuple[Any, Any]:
     """Return the memory of x as a 1-d array from its first element on, and the steps along x's axes, in elements.
 
     They are x itself, flattened or to be flattened, and the steps of a contiguous array, unless x has gaps or another
@@ -43,13 +44,13 @@ def flat_memory(x: Any, written: bool = False) -> tuple[Any, Any]:
     return layouts.strided_view(x, (reach,), (size,)), steps
 
 
-def multiples(count: int, step: int, behind: int, x: Any = None) -> Any:
+def multiples(count: int, step: int, behind: int, x: Array | None = None) -> Array:
     """Return 0, step, 2 step, ..., with `behind` axes of size 1 after them, to be broadcast; on the GPU of x."""
     values = np.arange(0, count * step, step) if step else np.zeros(count, np.int64)
     return (values if x is None else backend.like(values, x)).reshape((-1,) + (1,) * behind)
 
 
-def of_flat(index: Any, shape: tuple[int, ...], steps: tuple[int, ...]) -> Any:
+def of_flat(index: Array, shape: tuple[int, ...], steps: tuple[int, ...]) -> Array:
     """Return the places of indices into x.reshape(-1), for x of that shape and steps."""
     sizes: list[int] = []
     joint: list[int] = []  # steps, once axes are joined that are like one

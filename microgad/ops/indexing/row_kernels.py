@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ...backend.radix_sort import stable_argsort
+from ...type_aliases import Array
 from ..support.blocks import BLOCK_SIZE
 from . import places
 
@@ -19,7 +18,9 @@ MIN_ROUNDS = 8  # the number of rounds that are made however few places are left
 ROUND_COST = 5  # the time of a round, in reductions of the rows of one place
 
 
-def at_rows(ufunc: Any, target: Any, where: Any, values: Any, blank: bool = False, distinct: bool = False) -> None:
+def at_rows(
+    ufunc: np.ufunc, target: Array, where: Array, values: Array, blank: bool = False, distinct: bool = False
+) -> None:
     """Apply ufunc.at to target (A, N, B) at [:, where (K,)]. A `blank` target holds zeros everywhere.
 
     Each place takes its rows in their order, as in PyTorch, so that sums are rounded alike. `distinct` tells that no
@@ -39,7 +40,7 @@ def at_rows(ufunc: Any, target: Any, where: Any, values: Any, blank: bool = Fals
         _at_elements(ufunc, target, where, values)
 
 
-def _are_distinct(where: Any, count: int) -> bool:
+def _are_distinct(where: Array, count: int) -> bool:
     """Whether no index in [0, count) is repeated."""
     if where.size > count:
         return False
@@ -49,7 +50,7 @@ def _are_distinct(where: Any, count: int) -> bool:
     return bool((slots.take(where) == order).all())
 
 
-def _at_distinct(ufunc: Any, target: Any, where: Any, values: Any, blank: bool) -> None:
+def _at_distinct(ufunc: np.ufunc, target: Array, where: Array, values: Array, blank: bool) -> None:
     """Do the same where no place is repeated. Zero is added to values, too, as it makes -0.0 positive."""
     step = max(1, BLOCK_SIZE // max(1, target[:, :1].size))
     for i in range(0, where.size, step):
@@ -61,7 +62,7 @@ def _at_distinct(ufunc: Any, target: Any, where: Any, values: Any, blank: bool) 
         target[:, part] = ufunc(before, rows)
 
 
-def _at_elements(ufunc: Any, target: Any, where: Any, values: Any) -> None:
+def _at_elements(ufunc: np.ufunc, target: Array, where: Array, values: Array) -> None:
     """Use ufunc.at on the target's memory: NumPy does one-dimensional arrays ten times as fast."""
     before, _, after = target.shape
     memory, (outer, step, inner) = places.flat_memory(target)
@@ -73,7 +74,7 @@ def _at_elements(ufunc: Any, target: Any, where: Any, values: Any) -> None:
     ufunc.at(memory, where.reshape(-1), values.reshape(-1))
 
 
-def _in_rounds(ufunc: Any, target: Any, where: Any, values: Any, blank: bool) -> None:
+def _in_rounds(ufunc: np.ufunc, target: Array, where: Array, values: Array, blank: bool) -> None:
     """Do the same in rounds of whole rows: in a fifth of the time where rows are many and wide.
 
     Each round takes the next row for each place that has one. The results are gathered in the order of the numbers of

@@ -10,7 +10,7 @@ from ... import backend, function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import once
 from ...state import observed
-from ...type_aliases import Operand, Tensor
+from ...type_aliases import Array, Operand, Tensor
 from ..creation.scalars import checked_scalar
 from ..support.out import into
 from ..support.spelling import numpy_spelling
@@ -47,7 +47,7 @@ def scatter_operands(op: str, input: Tensor, dim: int, index: Tensor, src: Any) 
     return src, _index(input, axis, array)
 
 
-def _index(input: Tensor, axis: int, array: Any) -> Any:
+def _index(input: Tensor, axis: int, array: Array) -> Any:
     return index_along(axis, array, input.array.shape) if array.size and input.ndim else array
 
 

@@ -10,32 +10,32 @@ import numpy as np
 from ... import backend, function
 from ...errors import DtypeError, KindError, ShapeError
 from ...function.half import HALF
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise import Select, conjugate
 from ..support.bare import bare
 
 
-def mT(x: Any) -> Any:
+def mT(x: Array) -> Array:
     """Return the transpose of each matrix."""
     return np.swapaxes(x, -1, -2)
 
 
-def adjoint(x: Any) -> Any:
+def adjoint(x: Array) -> Array:
     """Return the conjugate transpose of each matrix."""
     return conjugate(np.swapaxes(x, -1, -2))
 
 
-def by_columns(x: Any) -> Any:
+def by_columns(x: Array) -> Array:
     """Copy matrices, bare or Tensors, to column-major memory, in which PyTorch has what LAPACK computes."""
     return mT(np.copy(mT(x), "C"))
 
 
-def eye(x: Any, n: int, m: int | None = None) -> Any:
+def eye(x: Array, n: int, m: int | None = None) -> Array:
     """Return the identity matrix with the device and dtype of x, as a bare array."""
     return backend.like(np.eye(n, m), bare(x), np.dtype(x.dtype))
 
 
-def svd_or_nan(x: Any, full: bool) -> tuple[Any, ...]:
+def svd_or_nan(x: Array, full: bool) -> tuple[Array, ...]:
     """Return U, S, Vᴴ; NaN for matrices with an infinity, as in PyTorch: LAPACK never returns for some of those.
 
     For matrices with NaN LinAlgError is raised.
@@ -43,12 +43,12 @@ def svd_or_nan(x: Any, full: bool) -> tuple[Any, ...]:
     return _of_finite(lambda x: np.linalg.svd(x, full), x)
 
 
-def svdvals_or_nan(x: Any) -> Any:
+def svdvals_or_nan(x: Array) -> Array:
     """Return the singular values; NaN for matrices with an infinity, as `svd_or_nan` does."""
     return _of_finite(lambda x: [np.linalg.svd(x, compute_uv=False)], x)[0]
 
 
-def _of_finite(svd: Callable[[Any], Sequence[Any]], x: Any) -> tuple[Any, ...]:
+def _of_finite(svd: Callable[[Any], Sequence[Any]], x: Array) -> tuple[Array, ...]:
     """Apply `svd` with NaN as the result for matrices that contain an infinity, but no NaN."""
     if backend.on_cpu(x) and np.isfinite(x).all():
         return tuple(svd(x))
@@ -58,12 +58,12 @@ def _of_finite(svd: Callable[[Any], Sequence[Any]], x: Any) -> tuple[Any, ...]:
     )
 
 
-def cabs1(x: Any) -> Any:
+def cabs1(x: Array) -> Array:
     """Return |x|, or |re| + |im| for complex numbers: the magnitude by which LAPACK chooses pivots."""
     return abs(x.real) + abs(x.imag) if x.dtype.kind == "c" else abs(x)
 
 
-def solve_arrays(a: Any, b: Any) -> Any:
+def solve_arrays(a: Array, b: Array) -> Array:
     """Return A⁻¹ B for bare arrays with leading axes that broadcast, which CuPy does not do by itself."""
     if a.shape[:-2] != b.shape[:-2]:
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -72,7 +72,7 @@ def solve_arrays(a: Any, b: Any) -> Any:
         return np.linalg.solve(a, b)
 
 
-def safe_divide(a: Any, b: Any) -> Any:
+def safe_divide(a: Array, b: Array) -> Array:
     """Return a / b, and 0 where b is 0."""
     zero = b == 0
     return Select.apply(np.logical_not(zero), a / np.where(zero, 1, b))
@@ -88,7 +88,7 @@ def check_floating(op: str, *tensors: Tensor) -> None:
     check_same_dtype(op, *tensors)
 
 
-def check_not_bool(x: Any) -> None:
+def check_not_bool(x: Array) -> None:
     """Raise an error for booleans, since NumPy's matrix product of booleans is a logical one."""
     if x.dtype.kind == "b":
         raise KindError(f"not implemented for {x.dtype}")

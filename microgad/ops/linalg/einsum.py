@@ -15,7 +15,7 @@ from ...backend.axis_order import laid_out_as_operands
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..movement import diagonal, permute, reshape
 from ..movement.dims import as_tuple, is_number, wrap_dims
 from ..support import layouts
@@ -73,13 +73,13 @@ class Contract(Function):
         return Contract.apply(grad, a, labels=(out_labels, a_labels, b_labels))
 
 
-def _permute_labels(labels: Sequence[Any], wanted: Sequence[Any], x: Any) -> Any:
+def _permute_labels(labels: Sequence[Any], wanted: Sequence[Any], x: Array) -> Array:
     """Permute the axes of x from the order `labels` to the order `wanted`."""
     order = tuple(labels.index(label) for label in wanted)
     return x if order == tuple(range(len(order))) else np.transpose(x, order)
 
 
-def _align(wanted: Sequence[Any], labels: Sequence[Any], x: Any) -> Any:
+def _align(wanted: Sequence[Any], labels: Sequence[Any], x: Array) -> Array:
     """Permute and expand x to the axes `wanted` of the result; axes that x lacks get size 1."""
     x = _permute_labels(labels, [label for label in wanted if label in labels], x)
     sizes = iter(x.shape)

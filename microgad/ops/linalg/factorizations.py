@@ -15,7 +15,7 @@ from ...errors import ArgumentError, GraphError, LinAlgError
 from ...errors.notices import once
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise import Where
 from ..support.out import into
 from ..support.spelling import numpy_spelling
@@ -80,12 +80,12 @@ def _cholesky(op: str, x: Tensor, upper: bool) -> Tensor | None:
     return adjoint(factor) if upper else factor
 
 
-def _is_not_finite(factor: Any) -> bool:
+def _is_not_finite(factor: Array) -> bool:
     """Whether some matrix contained infinity or NaN, which reach the diagonal. LAPACK may not report them."""
     return known(~np.isfinite(np.diagonal(factor, 0, -2, -1)).all())
 
 
-def _not_definite(op: str, info: Any) -> LinAlgError:
+def _not_definite(op: str, info: Array) -> LinAlgError:
     """Return the error, in PyTorch's words, for the first matrix that is not positive-definite."""
     first = int(np.argmax(info.reshape(-1) > 0))
     which = f"(Batch element {first}): " if info.ndim else ""
@@ -127,7 +127,7 @@ def cholesky_ex(
     return into(out, return_types.linalg_cholesky_ex(factor, core.Tensor._wrap(info)), exact="linalg.cholesky_ex")
 
 
-def _partial_cholesky(A: Any, orders: list[int], upper: bool) -> Any:
+def _partial_cholesky(A: Array, orders: list[int], upper: bool) -> Array:
     """Return what LAPACK's potrf leaves of matrices whose minors of these orders aren't positive-definite."""
     n = A.shape[-1]
     x = (mT(A) if upper else A).reshape(-1, n, n)
@@ -135,7 +135,7 @@ def _partial_cholesky(A: Any, orders: list[int], upper: bool) -> Any:
     return mT(found) if upper else found
 
 
-def _partial_factor(x: Any, order: int) -> Any:
+def _partial_factor(x: Array, order: int) -> Array:
     """Return one matrix with the columns of its factor before the order-th, and the pivot there."""
     factor = np.tril(x)
     for k in range(order):
@@ -148,7 +148,7 @@ def _partial_factor(x: Any, order: int) -> Any:
     return factor
 
 
-def _as_info(orders: list[int], A: Tensor) -> Any:
+def _as_info(orders: list[int], A: Tensor) -> Array:
     return backend.like(np.reshape(orders, A.shape[:-2]), A.array, np.int32)
 
 
@@ -158,7 +158,7 @@ def _first_bad_minors(A: Tensor, upper: bool) -> list[int]:
     return [_first_bad(m) for m in x.reshape(math.prod(x.shape[:-2]), n, n)]
 
 
-def _first_bad(x: Any) -> int:
+def _first_bad(x: Array) -> int:
     """Return that order for one matrix, by bisection: beyond a minor that is not positive-definite, none is."""
     if not np.isfinite(np.tril(x)).all():
         return _first_bad_pivot(x)
@@ -167,7 +167,7 @@ def _first_bad(x: Any) -> int:
     return orders[place] if place < len(x) else 0
 
 
-def _is_definite(x: Any) -> bool:
+def _is_definite(x: Array) -> bool:
     try:
         with backend.checked(x):
             return not _is_not_finite(np.linalg.cholesky(x))
@@ -175,7 +175,7 @@ def _is_definite(x: Any) -> bool:
         return False
 
 
-def _first_bad_pivot(x: Any) -> int:
+def _first_bad_pivot(x: Array) -> int:
     """Return that order for a matrix with infinities or NaN, column by column: for OpenBLAS, inf / inf is 0."""
     factor = np.zeros_like(x)
     for k in range(len(x)):

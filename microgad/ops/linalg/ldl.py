@@ -16,7 +16,7 @@ from ...backend.meta import known
 from ...errors import ArgumentError, GraphError, KindError, LinAlgError, ShapeError
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise import where
 from ..indexing import gather
 from ..movement import diag_embed, diagonal, tril
@@ -54,7 +54,7 @@ class LDLFactor(Function):
         raise GraphError("the derivative for 'ldl_factor' is not implemented; use linalg.solve")
 
 
-def _factor_in_place(a: Any, pivots: Any, hermitian: bool) -> int:
+def _factor_in_place(a: Array, pivots: Array, hermitian: bool) -> int:
     """Replace the lower triangle of a matrix (n, n) by L and D, fill in the pivots (n), and return info."""
     star = adjoint if hermitian else mT
     a += star(np.tril(a, -1))
@@ -83,7 +83,7 @@ def _factor_in_place(a: Any, pivots: Any, hermitian: bool) -> int:
     return info
 
 
-def _pivot(rest: Any) -> tuple[int, int]:
+def _pivot(rest: Array) -> tuple[int, int]:
     """Choose the next pivot: return the number of rows of the block, and the row to exchange with its last one."""
     first = cabs1(rest[:, 0])
     if len(first) == 1:
@@ -168,7 +168,7 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False,
     return into(out, by_columns(permute_rows(x, np.argsort(order, -1))), exact="linalg.ldl_solve")
 
 
-def _row_orders(pivots: Any) -> tuple[Any, Tensor, Tensor]:
+def _row_orders(pivots: Array) -> tuple[Any, Tensor, Tensor]:
     """Return the order of rows (..., n), that of L's rows in each column (..., n, n), and where D has 2 x 2 blocks.
 
     LAPACK does not exchange the rows of finished columns of L, so their order differs from column to column.

@@ -12,7 +12,7 @@ from ...backend.meta import known
 from ...errors import ArgumentError, DtypeError, LinAlgError, ShapeError
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise import abs as magnitude
 from ..movement import squeeze, unsqueeze
 from ..support import layouts
@@ -46,7 +46,7 @@ class Pinv(Function):
         return outside + inside - np.matmul(np.matmul(ph, grad), ph)
 
 
-def _inverse(x: Any, atol: Any, rtol: Any) -> Any:
+def _inverse(x: Array, atol: Any, rtol: Any) -> Array | None:
     """Return the inverse, or R⁻¹Qᴴ of a tall A = QR: two to four times as fast as the pseudo-inverse by SVD.
 
     Return None for a wide matrix, or if a singular value may count as zero.
@@ -66,7 +66,7 @@ def _inverse(x: Any, atol: Any, rtol: Any) -> Any:
     return found if _within_norms(x, found, atol, rtol) else None
 
 
-def _within_norms(x: Any, inverse: Any, atol: Any, rtol: Any) -> bool:
+def _within_norms(x: Array, inverse: Array, atol: Any, rtol: Any) -> bool:
     """Whether the norms of A and A⁺, which bound the singular values, show that all are above the threshold."""
     with np.errstate(all="ignore"):
         size, reach = np.linalg.norm(x, axis=(-2, -1)), np.linalg.norm(inverse, axis=(-2, -1))
@@ -74,13 +74,13 @@ def _within_norms(x: Any, inverse: Any, atol: Any, rtol: Any) -> bool:
         return known((2 * least * reach < 1).all())
 
 
-def _is_full(x: Any, inverse: Any, rtol: float) -> bool:
+def _is_full(x: Array, inverse: Array, rtol: float) -> bool:
     """Whether all ranks are certainly full: the trace of the projection A⁺A is the rank."""
     trace = (x * mT(inverse)).sum((-2, -1)).real
     return _within_norms(x, inverse, None, rtol) and bool((trace > min(x.shape[-2:]) - 0.5).all())
 
 
-def _decomposed(x: Any, hermitian: bool) -> Any:
+def _decomposed(x: Array, hermitian: bool) -> Any:
     """Return U, S, Vh. For Hermitian matrices S are the eigenvalues, which may be negative."""
     if not hermitian:
         return svd_or_nan(x, full=False)
@@ -88,12 +88,12 @@ def _decomposed(x: Any, hermitian: bool) -> Any:
     return v, w, adjoint(v)
 
 
-def _threshold(x: Any, s: Any, atol: Any, rtol: Any) -> Any:
+def _threshold(x: Array, s: Array, atol: Any, rtol: Any) -> Array | float:
     """Return the threshold (..., 1) up to which singular values (..., k) count as zero."""
     return _tolerance(x, abs(s).max(-1), atol, rtol)[..., None] if s.shape[-1] else 0.0
 
 
-def _tolerance(x: Any, largest: Any, atol: Any, rtol: Any) -> Any:
+def _tolerance(x: Array, largest: Array, atol: Any, rtol: Any) -> Array:
     """Return max(atol, rtol · the largest singular value), with PyTorch's defaults."""
     if rtol is None:
         rtol = max(x.shape[-2:]) * float(np.finfo(largest.dtype).eps) * (atol is None or atol <= 0)
@@ -239,7 +239,7 @@ def lstsq(
     return into(out, result)
 
 
-def _has_zero_pivot(x: Any) -> bool:
+def _has_zero_pivot(x: Array) -> bool:
     """Whether a matrix other than 0 has columns (if it is wide: rows) that are linearly dependent.
 
     Its R from QR then has a 0 on the diagonal, or what float64's rounding leaves of it.
@@ -251,7 +251,7 @@ def _has_zero_pivot(x: Any) -> bool:
     return bool((dependent & (x != 0).any((-2, -1))).any())
 
 
-def _driver_rtol(x: Any, rcond: float | None, driver: str) -> float:
+def _driver_rtol(x: Array, rcond: float | None, driver: str) -> float:
     """Return the rtol up to which a LAPACK driver takes singular values for zero."""
     if driver == "gels":
         return 0.0

@@ -14,7 +14,7 @@ from ...errors import ArgumentError, LinAlgError, ShapeError
 from ...errors.notices import once
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..indexing import Gather
 from ..movement import broadcast_shapes
 from ..support.out import into
@@ -56,7 +56,7 @@ class LUFactor(Function):
         return (permute_rows(whole, places),)
 
 
-def lu_factorize(x: Any) -> tuple[Any, Any, Any, Any]:
+def lu_factorize(x: Array) -> tuple[Array, Array, Array, Array]:
     """Factor bare matrices by LU with partial pivoting, panel by panel.
 
     Return L and U in one matrix, the row that each row was exchanged with (from 1), the order of rows, and the first
@@ -92,7 +92,7 @@ def lu_factorize(x: Any) -> tuple[Any, Any, Any, Any]:
     return lu.reshape(x.shape), pivots.reshape(*lead, k), order.reshape(*lead, rows), info
 
 
-def _factor_in_place(lu: Any, pivots: Any, order: Any) -> None:
+def _factor_in_place(lu: Array, pivots: Array, order: Array) -> None:
     """Factor one matrix in place. Panels are factored in transposed copies; then the other columns are updated."""
     for start in range(0, len(pivots), PANEL):
         stop = min(start + PANEL, len(pivots))
@@ -114,14 +114,14 @@ def _factor_in_place(lu: Any, pivots: Any, order: Any) -> None:
             lu[stop:, stop:] -= np.matmul(lu[stop:, start:stop], right)
 
 
-def _exchange(x: Any, i: Any, j: Any) -> None:
+def _exchange(x: Array, i: Any, j: Array) -> None:
     """Exchange rows i and j of one matrix in place."""
     held = x[j].copy()
     x[j] = x[i]
     x[i] = held
 
 
-def _exchange_each(x: Any, i: int, places: Any) -> None:
+def _exchange_each(x: Array, i: int, places: Array) -> None:
     """Exchange row i of each matrix with the row in `places`, in place. Places count through the rows of all."""
     rows = x.reshape(-1, *x.shape[2:])
     held = rows.take(places, 0)
@@ -129,7 +129,7 @@ def _exchange_each(x: Any, i: int, places: Any) -> None:
     x[:, i] = held
 
 
-def pivots_to_order(pivots: Any, rows: int) -> Any:
+def pivots_to_order(pivots: Array, rows: int) -> Array:
     """Return the order of rows that the exchanges of `pivots` lead to, as a bare array."""
     lead, k = pivots.shape[:-1], pivots.shape[-1]
     flat = pivots.reshape(math.prod(lead), k).astype(np.int64) - 1
@@ -236,7 +236,7 @@ def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types.linalg
     return into(out, return_types.linalg_lu(P, *_split_triangles(factors)), exact="linalg.lu")
 
 
-def _permutation(order: Any, like: Any) -> Any:
+def _permutation(order: Array, like: Array) -> Array:
     """Return the matrix P of A = P L U for an order of rows."""
     return (order[..., None, :] == backend.like(np.arange(order.shape[-1]), order)[:, None]).astype(like.dtype)
 
@@ -299,7 +299,7 @@ def lu_solve(
     return into(out, _adjoint(_solve_with_factors(LU, order, _adjoint(B), not adjoint)), exact="linalg.lu_solve")
 
 
-def _solve_with_factors(factors: Tensor, order: Any, b: Tensor, adjoint: bool) -> Tensor:
+def _solve_with_factors(factors: Tensor, order: Array, b: Tensor, adjoint: bool) -> Tensor:
     """Solve A x = b, or Aᴴ x = b if adjoint."""
     if not adjoint:
         x = tri_solve(factors, permute_rows(b, order), upper=False, unit=True)
@@ -309,7 +309,7 @@ def _solve_with_factors(factors: Tensor, order: Any, b: Tensor, adjoint: bool) -
     return by_columns(permute_rows(tri_solve(flipped, x, upper=True, unit=True), np.argsort(order, -1)))
 
 
-def permute_rows(x: Any, order: Any) -> Any:
+def permute_rows(x: Array, order: Array) -> Array:
     """Return the rows of matrices in another order."""
     lead = broadcast_shapes(order.shape[:-1], tuple(x.shape[:-2]))
     shape = (*lead, *x.shape[-2:])

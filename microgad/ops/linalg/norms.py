@@ -16,7 +16,7 @@ from ...fast_reductions import fast_reduce, fast_sum
 from ...fast_reductions.products import sum_of_squares
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Dtype, Tensor
+from ...type_aliases import Array, Dtype, Tensor
 from ..elementwise import Select, Sign, where
 from ..elementwise.complex_numbers import is_complex
 from ..movement import permute, reshape
@@ -41,7 +41,7 @@ class VectorNorm(Function):
     def forward(self, x):
         return layouts.contiguous(self._length(x))
 
-    def _length(self, x: Any) -> Any:
+    def _length(self, x: Array) -> Array:
         axis, keep = self.axis, self.keepdims
         if self.p == 2 and x.size > 1 and len(axis) == x.ndim and x.dtype.kind == "f" and x.itemsize > 2:
             x = x if x.flags.c_contiguous else x.transpose(axes_of(x))  # in memory order, a permuted one isn't copied
@@ -87,7 +87,7 @@ class VectorNorm(Function):
         return (_direction(x) if p < 2 else x) * power * scale
 
 
-def _direction(x: Any) -> Any:
+def _direction(x: Array) -> Array:
     """Return x / |x|, and 0 at 0; a real NaN gives 0, too."""
     if not is_complex(x):
         return Sign.apply(x)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from ...backend.copies import copied_row_major
+from ...type_aliases import Array
 from ..support import layouts
 from ..support.blocks import unbuffered_runs
 
@@ -28,7 +28,7 @@ WORTH_COPIES = 1 << 18  # elements of a matrix with which this pays for more tha
 SMALL_INTEGERS = 600  # elements up to which NumPy's product of integer matrices is as fast as one in float64
 
 
-def product(a: Any, b: Any) -> Any:
+def product(a: Array, b: Array) -> Array:
     """Return np.matmul(a, b): for (..., n, 1) and (..., 1, m) as a · b, since NumPy multiplies these without BLAS.
 
     The product of two float matrices with n, m > 1 has PyTorch's signs of zero. In batches and vectors no zero is
@@ -62,19 +62,19 @@ def product(a: Any, b: Any) -> Any:
     return out if single else np.add(out, 0, out=out)
 
 
-def few_columns(n: int, b: Any) -> bool:
+def few_columns(n: int, b: Array) -> bool:
     """Whether a matrix of n rows is multiplied faster with all columns of a batch (..., k, m) than with each (k, m)."""
     k, m = b.shape[-2:]
     return m == 1 or FEW_COLUMNS * m <= min(n, k)  # the columns are copied
 
 
-def columns_as_rows(x: Any) -> Any:
+def columns_as_rows(x: Array) -> Array:
     """Return all columns of a batch (..., n, m) as the rows of one matrix."""
     *batch, n, m = x.shape
     return x.swapaxes(-1, -2).reshape((math.prod(batch) * m, n))
 
 
-def _product_of_few_rows(a: Any, b: Any) -> Any:
+def _product_of_few_rows(a: Array, b: Array) -> Array | None:
     """Return the product of a few rows and a large matrix of float32, (n, k), (k, m) -> (n, m), or None for others.
 
     OpenBLAS copies the matrix into the order of its kernels, which takes longer than to multiply it by few rows.
@@ -93,7 +93,7 @@ def _product_of_few_rows(a: Any, b: Any) -> Any:
     return copied_row_major(np.matmul(b.T, columns).T)
 
 
-def integer_product(a: Any, b: Any) -> Any:
+def integer_product(a: Array, b: Array) -> Array:
     """Multiply integer matrices, for which there is no BLAS, in float64 if all sums are exact there."""
     largest = a.shape[-1] * math.prod(max(int(x.max()), -int(x.min())) for x in (a, b))
     if largest >= 1 << 53:

@@ -13,7 +13,7 @@ from ...fast_reductions import sum_to
 from ...function import Function
 from ...function.naming import with_torch_name
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..creation.scalars import as_scalar, check_scale_factor, scale_factor
 from ..elementwise import Mul, Where, conj, mul
 from ..elementwise.arithmetic import cast_to
@@ -101,14 +101,14 @@ class Linear(Function):
         return sum_to(grad, grad.shape[-1:])
 
 
-def _rows(x: Any) -> Any:
+def _rows(x: Array) -> Array:
     """Flatten (..., n) into (rows, n)."""
     if x.ndim == 2:
         return x
     return (layouts.contiguous(x) if _in_blocks(x) else x).reshape((math.prod(x.shape[:-1]), x.shape[-1]))
 
 
-def _in_blocks(x: Any) -> bool:
+def _in_blocks(x: Array) -> bool:
     """Whether x (B, T, n) holds transposed matrices: flattened it would be copied; BLAS takes each where it lies."""
     if type(x) is not np.ndarray or x.ndim != 3 or x.strides[1] != x.itemsize or x.shape[1] < SHORT_ROW:
         return False

@@ -12,7 +12,7 @@ from ...backend.meta import known
 from ...errors import ArgumentError, LinAlgError, ShapeError
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise import log, where
 from ..elementwise.complex_numbers import is_complex
 from ..movement import permute, reshape, squeeze, unsqueeze
@@ -105,7 +105,7 @@ class SLogDet(Function):
         return of_log.reshape((*of_log.shape, 1, 1)) * adjoint(Inv.apply(x))
 
 
-def _cofactors(x: Any, det: Any) -> Any:
+def _cofactors(x: Array, det: Array) -> Array:
     """Return the derivative of the determinant, det · A⁻ᵀ. For (nearly) singular matrices use a bordered matrix."""
     small = abs(bare(det)) < 100 * np.finfo(bare(det).dtype).eps
     small = small.reshape((*small.shape, 1, 1))
@@ -116,7 +116,7 @@ def _cofactors(x: Any, det: Any) -> Any:
     return np.where(small, _bordered(np.where(small, x, one)), det * mT(Inv.apply(np.where(small, one, x))))
 
 
-def _bordered(x: Any) -> Any:
+def _bordered(x: Array) -> Array:
     """Return the cofactors of matrices that may be singular. Their derivatives are right for ranks of at least n - 2.
 
     Let M = [[A, B], [C, 0]], where B has k columns and C has k rows, and let S be the last k rows and columns of M⁻¹.
@@ -192,7 +192,7 @@ def _replace_singular(op: str, a: Tensor, check_errors: bool) -> tuple[Tensor, T
     return type(a)._wrap(info), a
 
 
-def _zero_pivots(a: Any) -> Any:
+def _zero_pivots(a: Array) -> Array:
     """Return the first zero pivot of each matrix of a bare array, counted from 1, or 0."""
     info = np.where(np.linalg.slogdet(a)[0] == 0, a.shape[-1], 0).astype(np.int32)
     if known(info.any()):
@@ -201,7 +201,7 @@ def _zero_pivots(a: Any) -> Any:
     return info
 
 
-def _singular_error(op: str, info: Any) -> LinAlgError:
+def _singular_error(op: str, info: Array) -> LinAlgError:
     """Return the error, in PyTorch's words, for the first singular matrix."""
     flat = info.reshape(-1)
     first = int(np.argmax(flat > 0))

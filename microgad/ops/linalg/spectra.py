@@ -11,7 +11,7 @@ from ... import return_types
 from ...errors import ArgumentError, GraphError
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise import Select
 from ..elementwise.complex_numbers import conjugate, is_complex
 from ..indexing.index_parsing import is_recorded
@@ -138,7 +138,7 @@ class SingularValues(Function):
         return layouts.row_major(svdvals_or_nan(x))
 
 
-def divide_off_diagonal(x: Any, differences: Any) -> Any:
+def divide_off_diagonal(x: Array, differences: Array) -> Array:
     """Return x / differences with a zero diagonal.
 
     Where eigenvalues coincide it is infinite or NaN. 0 / 0, as of V f(w) Vᴴ at the identity, can stand for any number.
@@ -147,7 +147,7 @@ def divide_off_diagonal(x: Any, differences: Any) -> Any:
     return Select.apply(np.logical_not(diagonal), x / np.where(diagonal, 1, differences))
 
 
-def check_phase_invariant(excess: Any, op: str, scale: Any = 0) -> None:
+def check_phase_invariant(excess: Array, op: str, scale: Array | float = 0) -> None:
     """Raise an error for a loss that depends on the phase of vectors, which are only defined up to their phase."""
     if (abs(bare(excess)) > 1e-2 * (1 + abs(bare(scale)))).any():
         raise GraphError(

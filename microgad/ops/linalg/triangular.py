@@ -14,7 +14,7 @@ from ...errors import LinAlgError
 from ...errors.notices import once
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..support import layouts
 from ..support.out import into
 from ..support.spelling import numpy_spelling
@@ -51,7 +51,7 @@ class SolveTriangular(Function):
         return of_a, solved
 
 
-def _substitute(a: Any, b: Any, upper: bool, unit: bool, by_rows: bool = False) -> Any:
+def _substitute(a: Array, b: Array, upper: bool, unit: bool, by_rows: bool = False) -> Array:
     """Solve by blocks, from the last one if `upper`, otherwise from the first one."""
     n = a.shape[-1]
     if n <= BLOCK // 2 or (n <= BLOCK and b.shape[-1] < WIDE * n):
@@ -68,7 +68,7 @@ def _substitute(a: Any, b: Any, upper: bool, unit: bool, by_rows: bool = False) 
     return np.concatenate((rest, first) if upper else (first, rest), -2)
 
 
-def _solve_block(a: Any, b: Any, unit: bool, by_rows: bool) -> Any:
+def _solve_block(a: Array, b: Array, unit: bool, by_rows: bool) -> Array:
     """Solve for a single upper triangular block."""
     n = a.shape[-1]
     block = np.where(backend.like(_upper(n, int(unit)), a), a, eye(a, n) if unit else 0)
@@ -84,11 +84,11 @@ def _solve_block(a: Any, b: Any, unit: bool, by_rows: bool) -> Any:
 
 
 @functools.lru_cache(maxsize=64)
-def _upper(n: int, k: int) -> Any:
+def _upper(n: int, k: int) -> Array:
     return np.triu(np.ones((n, n), bool), k)
 
 
-def _row_by_row(a: Any, b: Any) -> Any:
+def _row_by_row(a: Array, b: Array) -> Array:
     """Solve upper triangular systems row by row, for all matrices at once. Zeros on the diagonal give infinity or NaN.
 
     Small matrices are stored side by side meanwhile, so that NumPy loops over the batch, which halves the time.
@@ -103,7 +103,7 @@ def _row_by_row(a: Any, b: Any) -> Any:
     return layouts.contiguous(out)
 
 
-def tri_solve(a: Any, b: Any, upper: bool, unit: bool = False, whole: bool = False) -> Any:
+def tri_solve(a: Array, b: Array, upper: bool, unit: bool = False, whole: bool = False) -> Array:
     """Apply `SolveTriangular` in a derivative or in a composite."""
     return SolveTriangular.apply(a, b, upper=upper, unit=unit, whole=whole)
 

@@ -16,7 +16,7 @@ from ...errors.forwards import in_forward
 from ...function import Function
 from ...function.naming import with_torch_name
 from ...state import composite, observed
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise import Flat
 from ..elementwise.selection import fast_select
 from ..indexing.index_kernels import all_in_range
@@ -152,7 +152,9 @@ class NllLoss(Function):
         return _pick_and_reduce(input, target, counted, row_weights, divisor, self.reduction)
 
 
-def _pick_and_reduce(x: Any, target: Any, counted: Any, row_weights: Any, divisor: Any, reduction: str) -> Any:
+def _pick_and_reduce(
+    x: Any, target: Any, counted: Array | None, row_weights: Array | None, divisor: Array | float, reduction: str
+) -> Any:
     """Return -x[target], reduced, in calls that can be differentiated: (N, C, ...), int (N, ...) -> (N, ...) or ()."""
     if counted is not None:
         target = np.where(counted, target, 0)
@@ -228,7 +230,7 @@ def _with_batch_axis(loss: Callable[..., Tensor], input: Tensor, target: Tensor,
     return out.squeeze(0) if out.ndim else out
 
 
-def _check_rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any, Any]:
+def _check_rows(input: Array, target: Array, weight: Array | None, ignore_index: int) -> tuple[Any, Any, Any]:
     """Return the rows' classes (0 if ignored), which rows count (None: all), and their weights (None: all 1)."""
     if input.dtype.kind != "f":
         raise KindError(f"input must be floating-point, but is {input.dtype}")
@@ -260,7 +262,9 @@ def _check_rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tupl
     return classes, counted, fast_select(counted, row_weights)
 
 
-def _row_scales(grad: Any, target: Any, counted: Any, row_weights: Any, divisor: Any, node: Any) -> tuple[Any, Any]:
+def _row_scales(
+    grad: Array, target: Array, counted: Array | None, row_weights: Array | None, divisor: Array | float, node: Any
+) -> tuple[Array, Array]:
     """Return each row's class and the gradient of its unweighted loss, both 0 if the row is ignored. Bare arrays."""
     scale = grad / divisor if node.reduction == "mean" else grad
     if row_weights is not None:
@@ -270,7 +274,7 @@ def _row_scales(grad: Any, target: Any, counted: Any, row_weights: Any, divisor:
     return np.where(counted, target, 0), fast_select(counted, scale)
 
 
-def _target_rule(input: Any, target: Any) -> str:
+def _target_rule(input: Array, target: Array) -> str:
     """Return the rule, in PyTorch's words, for the shape of class indices that the target breaks."""
     if input.ndim == 2:
         return "0D or 1D target tensor expected, multi-target not supported"
@@ -281,14 +285,14 @@ def _target_rule(input: Any, target: Any) -> str:
     return f"Expected target size {[len(input), *input.shape[2:]]}, got {[*target.shape]}"
 
 
-def _weight_rule(weight: Any, count: int) -> str:
+def _weight_rule(weight: Array, count: int) -> str:
     return (
         f"weight tensor should be defined either for all {count} classes or no classes but got weight tensor of shape: "
         f"{[*weight.shape]}"
     )
 
 
-def _check_tensors(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Any, ...]:
+def _check_tensors(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Array | None, ...]:
     """Call `_check_rows` for the Tensors of cross_entropy, so that its errors name the operation and its arguments."""
     try:
         return _check_rows(input.array, target.array, None if weight is None else weight.array, ignore_index)
@@ -297,13 +301,13 @@ def _check_tensors(input: Tensor, target: Tensor, weight: Tensor | None, ignore_
         raise in_forward(error, "cross_entropy", state.current().path, names, (input, target, weight)) from None
 
 
-def _classes_first(x: Any) -> Any:
+def _classes_first(x: Array) -> Array:
     """Return a view (C, N, ...) of a bare array (N, C, ...), or a copy of a matrix with short rows, for speed."""
     x = x.swapaxes(0, 1)
     return x.copy() if x.ndim == 2 and x.shape[0] < 32 else x
 
 
-def _log_share(x: Any, own: Any, exps: Any, total: Any, peak: Any) -> Any:
+def _log_share(x: Array, own: Any, exps: Array, total: Array, peak: Array | float) -> Array:
     """Return the logarithm of the share that the exponential at index `own` has in the total, for each row."""
     if peak is not UNSHIFTED:
         return (x[own] - peak) - np.log(total)
@@ -314,7 +318,7 @@ def _log_share(x: Any, own: Any, exps: Any, total: Any, peak: Any) -> Any:
     return np.where(found > SUBNORMAL, np.log(np.maximum(found, SUBNORMAL) / total), x[own] - np.log(total))
 
 
-def _class_index(classes: Any) -> tuple[Any, ...]:
+def _class_index(classes: Array) -> tuple[Array, ...]:
     """Return the index with which an array (C, N, ...) gives (N, ...): at each position, the value of its class."""
     classes = bare(classes)  # integers have no gradient
     classes = layouts.contiguous(classes.astype(np.int64, copy=False))  # Tensors take uint8 as a mask
@@ -322,7 +326,7 @@ def _class_index(classes: Any) -> tuple[Any, ...]:
     return (classes, *(grid if backend.on_cpu(classes) else [backend.like(places, classes) for places in grid]))
 
 
-def _grid(shape: tuple[int, ...]) -> tuple[Any, ...]:
+def _grid(shape: tuple[int, ...]) -> tuple[Array, ...]:
     """Return the positions along each axis of a shape, to be broadcast, as np.ogrid does."""
     return tuple([np.arange(n).reshape((n,) + (1,) * (len(shape) - 1 - i)) for i, n in enumerate(shape)])
 
@@ -330,6 +334,6 @@ def _grid(shape: tuple[int, ...]) -> tuple[Any, ...]:
 _cached_grid = functools.lru_cache(maxsize=64)(_grid)
 
 
-def _divisor(classes: Any, row_weights: Any) -> Any:
+def _divisor(classes: Array, row_weights: Array | None) -> Array | float:
     """Return the divisor of the mean: NaN or an array of 0 if no row counts, so that the mean is NaN as in PyTorch."""
     return row_weights.sum() if row_weights is not None else classes.size or math.nan

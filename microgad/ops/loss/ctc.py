@@ -12,7 +12,7 @@ from ... import backend
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise import where
 from ..softmax import LogSumExp
 from .reduction import resolve_reduction
@@ -77,27 +77,27 @@ class Ctc(Function):
         loss = loss + (np.where(self._running(log_probs), np.exp(log_probs), 0.0).sum((0, 2)) - total)
         return loss * np.where(np.isinf(loss), self.if_infinite, np.ones_like(loss))
 
-    def _emitted(self, log_probs: Any) -> Any:
+    def _emitted(self, log_probs: Array) -> Array:
         """Return the log-probability of each state's label, (T, S, N)."""
         return log_probs[self._places(log_probs)]
 
-    def _places(self, log_probs: Any) -> Any:
+    def _places(self, log_probs: Array) -> tuple[Array, Array, Array]:
         """Return the index of each state's label in log_probs, (T, S, N)."""
         times, rows = np.arange(log_probs.shape[0])[:, None, None], np.arange(log_probs.shape[1])
         return backend.like(times, self.states), backend.like(rows, self.states), self.states[None]
 
-    def _running(self, log_probs: Any) -> Any:
+    def _running(self, log_probs: Array) -> Array:
         """Whether each time step is within each input's length, (T, N, 1)."""
         times = backend.like(np.arange(log_probs.shape[0]), self.states)
         return (times[:, None] < self.lengths)[..., None]
 
 
-def _log_mask(where: Any, like: Any) -> Any:
+def _log_mask(where: Array, like: Array) -> Array:
     """Return the logarithm of a mask: 0 where it is true, otherwise -∞."""
     return np.where(where, 0, -math.inf).astype(like.dtype)
 
 
-def _logsumexp3(a: Any, b: Any, c: Any) -> Any:
+def _logsumexp3(a: Array, b: Array, c: Array) -> Array:
     """Return log(eᵃ + eᵇ + eᶜ), -∞ if all three are. np.logaddexp takes three times as long."""
     peak = np.maximum(np.maximum(a, b), c)
     np.maximum(peak, np.finfo(peak.dtype).min, out=peak)
@@ -109,7 +109,7 @@ def _logsumexp3(a: Any, b: Any, c: Any) -> Any:
     return total
 
 
-def _logsumexp_first(x: Any) -> Any:
+def _logsumexp_first(x: Array) -> Array:
     """Return log Σ exp(x) along the first axis."""
     peak = np.maximum(np.max(x, 0), np.finfo(x.dtype).min)
     return np.log(np.sum(np.exp(x - peak), 0)) + peak
@@ -163,7 +163,7 @@ def ctc_loss(
     return losses if log_probs.ndim == 3 else losses.squeeze(0)
 
 
-def _check_lengths(name: str, given: Any, count: int) -> Any:
+def _check_lengths(name: str, given: Any, count: int) -> Array:
     """Return lengths as an int64 array (N)."""
     array = (backend.to_numpy(given.array) if hasattr(given, "array") else np.asarray(given)).reshape(-1)
     if array.size != count:
@@ -175,7 +175,7 @@ def _check_lengths(name: str, given: Any, count: int) -> Any:
     return array.astype(np.int64)
 
 
-def _make_settings(targets: Any, sizes: Any, lengths: Any, blank: int, classes: int) -> dict[str, Any]:
+def _make_settings(targets: Array, sizes: Array, lengths: Array, blank: int, classes: int) -> dict[str, Array]:
     """Return the settings of `Ctc`: the lengths (N), the others (N, S)."""
     labels = _pad_labels(targets, sizes, blank)
     states = np.full((len(sizes), 2 * labels.shape[1] + 1), blank)
@@ -190,7 +190,7 @@ def _make_settings(targets: Any, sizes: Any, lengths: Any, blank: int, classes: 
     return {"states": states, "skips": skips, "starts": starts, "ends": ends, "lengths": lengths}
 
 
-def _pad_labels(targets: Any, sizes: Any, blank: int) -> Any:
+def _pad_labels(targets: Array, sizes: Array, blank: int) -> Array:
     """Return labels (N, S) with blanks after each sequence's own, from targets (N, S) or (sum of sizes,)."""
     width = int(sizes.max())
     if targets.ndim not in (1, 2):

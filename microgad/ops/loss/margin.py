@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from ... import backend
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..activation import logsigmoid
 from ..distance import pairwise_distance
 from ..elementwise import Relu, Select, clamp_min, minimum, ne, sqrt, where
@@ -122,7 +121,7 @@ class MultiMarginLoss(Function):
             hinge = hinge * weight[target][:, None]
         return reduce_weighted(hinge.sum(1) / input.shape[1], None, None, len(input) or math.nan, self.reduction)
 
-    def _hinge(self, x: Any, target: Any) -> Any:
+    def _hinge(self, x: Array, target: Array) -> Array:
         """Return max(0, margin - x[target] + x), and 0 at the target: a bare array (N, C)."""
         own = backend.like(np.arange(len(x)), x), target
         hinge = x + (self.margin - x[own])[:, None]
@@ -159,17 +158,17 @@ class MultiMarginLoss(Function):
         return reduce_weighted(hinge.sum(1) / input.shape[1], None, None, len(target) or math.nan, self.reduction)
 
 
-def _check_kind(input: Any) -> None:
+def _check_kind(input: Array) -> None:
     if input.dtype.kind != "f":
         raise KindError(f"input must be floating-point, but is {input.dtype}")
 
 
-def _row_gradients(grad: Any, rows: int, reduction: str) -> Any:
+def _row_gradients(grad: Array, rows: int, reduction: str) -> Array:
     """Return the gradient of each row's loss, a bare array (N)."""
     return layouts.expand(backend.as_array(grad / rows if reduction == "mean" else grad), (rows,))
 
 
-def _is_own(target: Any, count: int) -> Any:
+def _is_own(target: Array, count: int) -> Array:
     """Whether a class is the target: bare (N) -> (N, C), or (N, L) -> (N, L, C)."""
     return target[..., None] == backend.like(np.arange(count), target)
 
@@ -223,7 +222,7 @@ class MultilabelMarginLoss(Function):
         index_kernels.add(losses, (rows,), hinge.sum(1))
         return reduce_weighted(losses / input.shape[1], None, None, len(input) or math.nan, self.reduction)
 
-    def _hinges(self, x: Any, target: Any) -> tuple[Any, Any, Any]:
+    def _hinges(self, x: Array, target: Array) -> tuple[Array, Array, Array]:
         """Return max(0, 1 - x[label] + x), 0 at labels, for all L labels, (L, C), and their rows and classes, (L)."""
         rows, nth = layouts.nonzero(_label_mask(target))
         own = rows, target[rows, nth]
@@ -255,7 +254,7 @@ class MultilabelMarginLoss(Function):
         return reduce_weighted(hinge.sum((1, 2)) / n, None, None, len(target) or math.nan, self.reduction)
 
 
-def _label_mask(target: Any) -> Any:
+def _label_mask(target: Array) -> Array:
     """Return which numbers of each row are labels, a bare array (N, C)."""
     return (target < 0).cumsum(1) == 0
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
 
 from ... import dtypes
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import warn
 from ...errors.wording import cannot_cast
 from ...function.naming import with_torch_name
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise import Select
 
 REDUCTIONS = ("none", "mean", "sum")  # in the order of the numbers that stand for them in PyTorch's `torch` functions
 
 
-def reduce_weighted(losses: Any, counted: Any, row_weights: Any, divisor: Any, reduction: str) -> Any:
+def reduce_weighted(
+    losses: Array, counted: Array | None, row_weights: Array | None, divisor: Array | float, reduction: str
+) -> Array:
     """Reduce losses · row_weights (None: 1), 0 if not `counted` (None: all are); the mean divides by `divisor`."""
     if counted is not None:
         losses = Select.apply(counted, losses)

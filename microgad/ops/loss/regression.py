@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from ...errors.notices import warn
 from ...fast_reductions.products import sum_of_squares
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..activation import Hardtanh
 from ..creation import full_like
 from ..elementwise import RaisedCopy, exp, log, where, xlogy
@@ -45,7 +44,7 @@ class SquaredError(Function):
         difference = layouts.in_rows(y - x)
         return difference * (grad * 2 / self._count(difference, transposes_tangent()))
 
-    def _count(self, difference: Any, undefined: bool) -> float:
+    def _count(self, difference: Array, undefined: bool) -> float:
         """What the sum is divided by: for no elements NaN, or 1 in the gradient, which has none either."""
         count = math.prod(difference.shape) if self.reduction == "mean" else 1
         return count or (math.nan if undefined else 1)

@@ -12,7 +12,7 @@ from ...backend.copies import cloned, copied_row_major, in_axis_order
 from ...dtypes.conversions import convert
 from ...errors.notices import once
 from ...function.linear_map import LinearMap
-from ...type_aliases import MemoryFormat, Tensor
+from ...type_aliases import Array, MemoryFormat, Tensor
 from ..support import layouts
 
 
@@ -46,7 +46,7 @@ class Cast(LinearMap):
         return _cast(grad, self.source)
 
 
-def _cast(x: Any, to: Any) -> Any:
+def _cast(x: Array, to: Any) -> Array:
     """Convert an array to another dtype. Complex numbers become their real parts, unless `to` is complex or bool."""
     x = x.real if x.dtype.kind == "c" and to.kind not in "cb" else x
     return layouts.keep_strides(convert(x, to, layouts.copy_order(x)), x)
@@ -66,7 +66,7 @@ class Transfer(LinearMap):
         return backend.to_device(grad, self.source)
 
 
-def memory_format_of(x: Any) -> Any:
+def memory_format_of(x: Array) -> Any:
     """Return the memory_format of an array, which results computed from it take as well.
 
     The strides of (N, 1, H, W) allow two formats; the unused stride of the channels decides between them.

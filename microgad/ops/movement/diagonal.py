@@ -11,7 +11,7 @@ from ... import backend
 from ...errors import ArgumentError, DimError, KindError, ShapeError
 from ...function.linear_map import LinearMap
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..support import layouts
 from ..support.out import into
 from ..support.spelling import tensors_only
@@ -46,7 +46,7 @@ class DiagEmbed(LinearMap):
         return _diagonal(grad, self.offset, self.axes)
 
 
-def _diagonal(x: Any, offset: int, axes: tuple[int, int]) -> Any:
+def _diagonal(x: Array, offset: int, axes: tuple[int, int]) -> Array:
     """Return a view of a diagonal that is writable if x is; NumPy's own view is read-only."""
     if backend.is_gpu(x):
         return np.diagonal(x, offset, *axes)
@@ -55,7 +55,7 @@ def _diagonal(x: Any, offset: int, axes: tuple[int, int]) -> Any:
     return out
 
 
-def _embedded(x: Any, shape: tuple[int, ...], offset: int, axes: tuple[int, int]) -> Any:
+def _embedded(x: Array, shape: tuple[int, ...], offset: int, axes: tuple[int, int]) -> Array:
     """Return zeros of a shape with x on a diagonal."""
     out = np.zeros_like(x, shape=shape)
     _diagonal(out, offset, axes)[...] = x
@@ -77,7 +77,7 @@ class Trace(LinearMap):
 _tri = functools.lru_cache(maxsize=16)(np.tri)
 
 
-def _triangle(x: Any, k: int, upper: bool) -> Any:
+def _triangle(x: Array, k: int, upper: bool) -> Array:
     """Return a copy of the last two axes' lower triangle, up to the k-th diagonal, or of the `upper`, from it on."""
     n, m = x.shape[-2:]
     if type(x) is np.ndarray and not upper and n * m > 1 << 12 and 2 * (n + k) < m:
@@ -98,7 +98,7 @@ def _triangle(x: Any, k: int, upper: bool) -> Any:
     return np.where(below, zero, x) if upper else np.where(below, x, zero)
 
 
-def _clear(x: Any, k: int, upper: bool) -> None:
+def _clear(x: Array, k: int, upper: bool) -> None:
     """Set x to zero above the k-th diagonal or, for an `upper` triangle, below it."""
     n, m = x.shape[-2:]
     if type(x) is not np.ndarray or n * m < 1 << 10:

@@ -13,7 +13,7 @@ from ...backend.axes import at_axis, slice_along
 from ...errors import ArgumentError, DtypeError, GraphError, ShapeError
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ...updates import update
 from ..support import layouts
 from ..support.out import into
@@ -22,7 +22,7 @@ from .dims import wrap_dim
 from .shape import atleast_1d, atleast_2d, atleast_3d, reshape
 
 
-def _promoted(arrays: list[Any]) -> list[Any]:
+def _promoted(arrays: list[Array]) -> list[Array]:
     """Convert arrays to their common dtype."""
     return arrays if _all_equal([x.dtype for x in arrays]) else dtypes.promote(arrays)
 
@@ -31,7 +31,7 @@ def _all_equal(items: list[Any]) -> bool:
     return items.count(items[0]) == len(items)
 
 
-def concatenated(arrays: tuple[Any, ...], axis: int) -> Any:
+def concatenated(arrays: tuple[Array, ...], axis: int) -> Array:
     """Concatenate arrays into one in channels-last format if all are, otherwise in C order."""
     first = arrays[0]
     if first.flags.c_contiguous:  # the usual case
@@ -42,7 +42,7 @@ def concatenated(arrays: tuple[Any, ...], axis: int) -> Any:
     return np.concatenate(arrays, axis, out=out)
 
 
-def stacked(arrays: tuple[Any, ...], axis: int) -> Any:
+def stacked(arrays: tuple[Array, ...], axis: int) -> Array:
     """Join arrays along a new axis: channels-last arrays keep their layout, the rest become row-major."""
     before, after = arrays[0].shape[:axis], arrays[0].shape[axis:]
     if not after:

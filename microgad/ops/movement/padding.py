@@ -13,7 +13,7 @@ from ...errors import ArgumentError, ShapeError
 from ...errors.arguments import as_sizes
 from ...function import Function
 from ...function.linear_map import LinearMap
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..creation.scalars import checked_scalar
 from ..elementwise import Flat
 from ..support import layouts
@@ -67,7 +67,7 @@ class NonConstantPad(LinearMap):
         return layouts.in_format(grad, self.channels_last)
 
 
-def _with_empty_border(x: Any, widths: Widths) -> Any:
+def _with_empty_border(x: Array, widths: Widths) -> Array:
     """Return a padded array with x in the middle and an uninitialized border."""
     shape, middle = _padded_shape(x.shape, widths)
     out = layouts.empty_in_format(x, shape)

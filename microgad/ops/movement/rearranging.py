@@ -5,14 +5,13 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError, ShapeError
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..support import layouts
 from ..support.spelling import tensors_only
 from .dims import as_tuple, is_number, wrap_dim, wrap_dims
@@ -154,7 +153,7 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
 moveaxis = movedim
 
 
-def _can_flip_by_words(x: Any, axes: Sequence[int]) -> bool:
+def _can_flip_by_words(x: Array, axes: Sequence[int]) -> bool:
     """Whether rows of bytes can be reversed in words of eight, in two fifths of the time."""
     if x.itemsize > 1 or x.size < MIN_BYTES or x.ndim - 1 not in axes or x.shape[-1] % 8:
         return False
@@ -229,7 +228,7 @@ class Roll(LinearMap):
     def adjoint(self, grad):
         return self._rolled(grad, tuple(-shift for shift in self.shifts))
 
-    def _rolled(self, x: Any, shifts: tuple[int, ...]) -> Any:
+    def _rolled(self, x: Array, shifts: tuple[int, ...]) -> Array:
         out = np.roll(x, shifts, self.axis)
         # PyTorch concatenates the two parts that it exchanges; where one is empty, its result is contiguous.
         dense = not self.axis or any(s % (x.shape[i] or 1) == 0 for s, i in zip(shifts, self.axis, strict=True))
@@ -267,7 +266,7 @@ class Rot90(LinearMap):
         return _rotated(grad, -self.turns % 4, *self.axes)
 
 
-def _rotated(x: Any, turns: int, a: int, b: int) -> Any:
+def _rotated(x: Array, turns: int, a: int, b: int) -> Array:
     index = [slice(None)] * x.ndim
     for axis in ((), (b,), (a, b), (a,))[turns]:
         index[axis] = slice(None, None, -1)

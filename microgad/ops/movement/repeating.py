@@ -15,7 +15,7 @@ from ...fast_reductions import fast_sum, sum_to
 from ...function.linear_map import LinearMap
 from ...size import Size
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..support import layouts
 from ..support.out import into
 from ..support.spelling import numpy_spelling, tensors_only
@@ -243,7 +243,7 @@ def repeat_interleave(
     return input.index_select(axis, function.Tensor._wrap(backend.like(index, input.array)))
 
 
-def _counts(repeats: Any) -> Any:
+def _counts(repeats: Any) -> Array:
     """Check repeats, and return them as a vector on the CPU."""
     if not isinstance(repeats, (int, np.integer, function.Tensor)):
         raise TypeError(f"repeat_interleave: repeats must be an int or an integer Tensor, got {repeats!r}")

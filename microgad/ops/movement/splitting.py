@@ -17,7 +17,7 @@ from ...errors import ArgumentError, DeviceError, DimError, DtypeError, ShapeErr
 from ...function import Function
 from ...function.naming import with_torch_name
 from ...state import observed
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..support.spelling import numpy_spelling
 from .dims import as_tuple, is_number, wrap_dim
 from .joining import concatenated, stacked
@@ -29,7 +29,7 @@ class _SeveralViews:
     __slots__ = ()
     indices: tuple[Any, ...]
 
-    def forward(self, x: Any) -> tuple[Any, ...]:
+    def forward(self, x: Array) -> tuple[Array, ...]:
         return tuple([x[index] for index in self.indices])
 
     def part_of(self, shape: tuple[int, ...]) -> Callable[[int], Any]:

@@ -14,7 +14,7 @@ from ... import backend
 from ...backend.memory_layout import Geometry, address, geometry, memory_of, overlaps
 from ...errors import ArgumentError, ShapeError
 from ...function.linear_map import LinearMap
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..indexing import index_kernels
 from ..support import layouts
 from ..support.spelling import tensors_only
@@ -60,7 +60,7 @@ class SlidingWindows(LinearMap):
         return out
 
 
-def _windows(x: Any, axis: int, size: int, step: int) -> Any:
+def _windows(x: Array, axis: int, size: int, step: int) -> Array:
     width = x.strides[axis]
     shape = (*x.shape[:axis], (x.shape[axis] - size) // step + 1, *x.shape[axis + 1 :], size)
     return layouts.strided_view(x, shape, (*x.strides[:axis], width * step, *x.strides[axis + 1 :], width))
@@ -95,7 +95,7 @@ class AsStrided(LinearMap):
     def adjoint(self, grad):
         return _view_of(self._scattered(grad, self.shown), self.held) / self._multiplicity(grad)
 
-    def _scattered(self, x: Any, place: Geometry) -> Any:
+    def _scattered(self, x: Array, place: Geometry) -> Array:
         """Return a memory of zeros with the elements of x at their places; those that share a place are added."""
         memory = np.zeros_like(x, shape=(self.extent,))
         if overlaps(*place[:2]):
@@ -104,7 +104,7 @@ class AsStrided(LinearMap):
             _view_of(memory, place)[...] = x
         return memory
 
-    def _multiplicity(self, x: Any) -> Any:
+    def _multiplicity(self, x: Array) -> Array | int:
         """Return how many elements of x share each place in memory: they share its gradient equally, as in PyTorch."""
         if not overlaps(*self.held[:2]):
             return 1
@@ -112,7 +112,7 @@ class AsStrided(LinearMap):
         return backend.like(np.bincount(addresses.reshape(-1), minlength=self.extent)[addresses], x, x.real.dtype)
 
 
-def _view_of(memory: Any, place: Geometry) -> Any:
+def _view_of(memory: Array, place: Geometry) -> Array:
     shape, strides, offset = place
     size = memory.itemsize
     return layouts.strided_view(memory[offset:], shape, tuple([s * size for s in strides]))

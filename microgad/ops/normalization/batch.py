@@ -16,7 +16,7 @@ from ...function.half import HALF
 from ...function.naming import with_torch_name
 from ...state import composite
 from ...state.observer import Stopped
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..linalg.common import check_halves
 from ..reduction.sums import channel_sums
 from ..support import layouts
@@ -40,14 +40,14 @@ from .group import MANY_ROWS, GroupNorm, apply_norm
 SMALL = 1 << 16  # elements for which repeating the channels' values takes longer than short loops
 
 
-def _rows(x: Any, like: Any) -> Any:
+def _rows(x: Array, like: Array) -> Array:
     """Flatten (N, C, ...) to (N, C, P), or by `places` to (n, k · C, 1) if `like` is dense with many channels last."""
     if not in_rows_of_channels(like):
         return flatten(x)
     return places(x, 1, LONG_RUN if x.size > SMALL else 1)[0][..., None]
 
 
-def _unflattened(rows: Any, like: Any) -> Any:
+def _unflattened(rows: Array, like: Array) -> Array:
     """Undo `_rows`: a view."""
     return from_places(rows, like) if in_rows_of_channels(like) else rows.reshape(like.shape)
 
@@ -57,7 +57,7 @@ def _unbuffered(x: Any) -> AbstractContextManager[None]:
     return unbuffered_runs(x.shape[1] if type(x) is np.ndarray and x.shape[2] == 1 and x.size > SMALL else 0)
 
 
-def _sums(a: Any, b: Any = None) -> Any:
+def _sums(a: Array, b: Array | None = None) -> Array:
     """Sum a, or a · b, over everything but the channels: bare (N, C, P) -> (C)."""
     if a.shape[2] > 1:
         return np.einsum("ncp->c", a) if b is None else np.einsum("ncp,ncp->c", a, b)
@@ -172,7 +172,7 @@ class FixedBatchNorm(Function):
     def grad_bias(self, grad):
         return channel_sums(grad)
 
-    def _scale(self, var: Any, weight: Any) -> Any:
+    def _scale(self, var: Array, weight: Array | None) -> Array:
         return (1 if weight is None else weight) / np.sqrt(var + self.eps)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import DtypeError, KindError, ShapeError
 from ...function.half import HALF
+from ...type_aliases import Array
 from ..support import layouts
 
 SINGLE = np.dtype(np.float32)
@@ -17,7 +18,7 @@ LONG_RUN = 1 << 12  # numbers of a loop that is no faster for more
 FEW = 5000  # numbers that are not worth a repetition of the channels' values
 
 
-def check_channels(input: Any, **channelwise: Any) -> None:
+def check_channels(input: Array, **channelwise: Any) -> None:
     """Raise an error if input is not floating-point (N, C, ...), or another argument is not (C) in input's dtype."""
     if input.ndim < 2:
         raise ShapeError(f"input must be (N, C, ...), but has shape {input.shape}")
@@ -45,12 +46,12 @@ def channel_size(input: Any) -> int:
     return math.prod((*input.shape[:1], *input.shape[2:]))
 
 
-def flatten(x: Any) -> Any:
+def flatten(x: Array) -> Array:
     """Flatten the axes after the channels, (N, C, ...) -> (N, C, P)."""
     return x.reshape((*x.shape[:2], math.prod(x.shape[2:])))
 
 
-def in_rows_of_channels(x: Any) -> bool:
+def in_rows_of_channels(x: Array) -> bool:
     """Whether x is dense with many channels last."""
     return x.shape[1] > FEW_CHANNELS and layouts.dense_channels_last(x)
 
@@ -73,7 +74,7 @@ def column(x: Any, like: Any) -> Any:
     return x.reshape((-1, *(1,) * (like.ndim - 2)))
 
 
-def per_channel(values: Any, x: Any) -> Any:
+def per_channel(values: Array, x: Array) -> Array:
     """Reshape (C) so that it broadcasts with x: to (C) for (N, C), and to (C, 1) or (C, P) for (N, C, P).
 
     For short rows of many images the values are repeated, (C, P): to start a row takes NumPy as long as 1000 numbers.

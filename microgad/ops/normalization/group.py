@@ -16,7 +16,7 @@ from ...fast_reductions import fast_sum
 from ...fast_reductions.lines import BLOCK_SIZE
 from ...fast_reductions.products import ones, row_dots, sum_rows
 from ...function import Function
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..support import layouts
 from ..support.blocks import unbuffered, unbuffered_runs
 from ..support.spelling import tensors_only
@@ -111,18 +111,18 @@ class GroupNorm(Function):
             grad_input = layouts.match_memory_format(grad_input, input)
         return (grad_input if self.needs[0] else None, *affine)
 
-    def _parts(self, x: Any) -> Iterator[tuple[slice, slice]]:
+    def _parts(self, x: Array) -> Iterator[tuple[slice, slice]]:
         """Yield blocks of x, each as a slice of the rows and as a slice of the view. The CPU's stay in the cache."""
         group = self.rows // (self.view[0] or 1) or 1
         count = max(1, BLOCK // (math.prod(self.view[1:]) or 1) if backend.on_cpu(x) else self.view[0])
         for i in range(0, self.view[0], count):
             yield slice(group * i, group * (i + count)), slice(i, i + count)
 
-    def _has_places(self, input: Any) -> bool:
+    def _has_places(self, input: Array) -> bool:
         """Whether the channels lie innermost in memory, and are enough for `places` to be faster than transposing."""
         return len(self.view) == 3 and input.size >= layouts.LARGE and in_rows_of_channels(input)
 
-    def _forward_by_places(self, x: Any, weight: Any, bias: Any) -> Any:
+    def _forward_by_places(self, x: Array, weight: Array | None, bias: Array | None) -> Array:
         """`forward` of `places`: it sums each channel, and then the channels of each group."""
         out, size = np.empty_like(x), math.prod(self.view) // self.rows
         self.mean = np.empty_like(x, shape=(self.rows, 1))
@@ -145,7 +145,9 @@ class GroupNorm(Function):
                 part += bias
         return out
 
-    def _backward_by_places(self, g: Any, x: Any, weight: Any, mean: Any, inv_std: Any) -> tuple[Any, ...]:
+    def _backward_by_places(
+        self, g: Array, x: Array, weight: Array | None, mean: Array, inv_std: Array
+    ) -> tuple[Array | None, ...]:
         """`backward` of `places`."""
         out, size = np.empty_like(x), math.prod(self.view) // self.rows
         sums, dots = (np.empty_like(x, shape=self.view[:2]) for _ in range(2))
@@ -169,7 +171,7 @@ class GroupNorm(Function):
         )
         return (out, *grads)
 
-    def _of_channels(self, a: Any, b: Any = None) -> Any:
+    def _of_channels(self, a: Array, b: Array | None = None) -> Array:
         """Sum a, or a · b, over the places, `places` of (n, C, ...) -> (n, C)."""
         if a.shape[1] > MANY_ROWS:
             sums = fast_sum(a if b is None else a * b, 1, False)
@@ -177,11 +179,11 @@ class GroupNorm(Function):
             sums = ones(a.shape[1], a) @ a if b is None else np.einsum("npc,npc->nc", a, b)
         return sums.reshape(len(a), -1, self.view[1]).sum(1)
 
-    def _of_groups(self, sums: Any) -> Any:
+    def _of_groups(self, sums: Array) -> Array:
         """Sum the channels of each group, (n, C) -> (n · groups, 1)."""
         return sums.reshape(len(sums) * self.rows // self.view[0], -1).sum(1, keepdims=True)
 
-    def _spread(self, values: Any, x: Any) -> Any:
+    def _spread(self, values: Array, x: Array) -> Array:
         """Repeat the groups' values for the channels of some places, (n · groups, 1) -> (n, 1, k · C), as in x."""
         c, groups = self.view[1], self.rows // self.view[0]
         wide = np.empty_like(values, shape=(len(values) // groups, 1, x.shape[2]))
@@ -200,7 +202,7 @@ class GroupNorm(Function):
             out = out + column(bias.reshape(-1), out)
         return out.reshape(input.shape)
 
-    def _rows(self, x: Any) -> Any:
+    def _rows(self, x: Array) -> Array:
         return x.reshape((self.rows, math.prod(x.shape) // (self.rows or 1)))
 
 
@@ -225,14 +227,14 @@ def _scale_and_shift(x: Any, weight: Any, bias: Any) -> None:
         x += bias
 
 
-def _mean(x: Any) -> Any:
+def _mean(x: Array) -> Array:
     """Return the mean of each row of a bare array, (R, n) -> (R, 1)."""
     sums = x @ ones(x.shape[1], x)
     sums /= x.shape[1] or 1
     return sums[:, None]
 
 
-def _by_channel(a: Any, b: Any = None) -> Any:
+def _by_channel(a: Array, b: Array | None = None) -> Array:
     """Sum a, or a · b, over everything but the channels: bare (N, C) or (N, C, P) -> (C)."""
     if a.ndim == 3:
         if b is not None:

@@ -17,7 +17,18 @@ from ...errors.arguments import as_sizes
 from ...function.naming import with_torch_name
 from ...generator import Generator, fills
 from ...generator.vmap_randomness import shared_part
-from ...type_aliases import Device, Dtype, GivenNumber, Layout, LikeOptions, MemoryFormat, RandomOptions, Real, Tensor
+from ...type_aliases import (
+    Array,
+    Device,
+    Dtype,
+    GivenNumber,
+    Layout,
+    LikeOptions,
+    MemoryFormat,
+    RandomOptions,
+    Real,
+    Tensor,
+)
 from ..creation import from_array, from_array_into, in_memory_format, parse_shape
 from ..creation.filled import resolve_dtype
 from ..creation.scalars import as_scalar
@@ -44,7 +55,7 @@ def _filled(
     return made.requires_grad_(bool(requires_grad)) if made.is_leaf else made
 
 
-def _empty_like(input: Tensor, dtype: Any, memory_format: Any, device: Any) -> Any:
+def _empty_like(input: Tensor, dtype: Any, memory_format: Any, device: Any) -> Array:
     """Return an uninitialized CPU array with input's shape, and with the memory order that PyTorch gives it."""
     x = input.array if device is None else as_zeros(input.array)
     kind = x.dtype if dtype is None else dtypes.of(dtype).dtype

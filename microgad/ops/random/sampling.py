@@ -14,7 +14,7 @@ from ...errors import DtypeError, ShapeError
 from ...function.naming import with_torch_name
 from ...generator import Generator
 from ...state import observed
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..creation import from_array
 from ..creation.scalars import as_scalar
 from ..elementwise import Where
@@ -64,7 +64,7 @@ def bernoulli(
     return drawn if out is not None else with_torch_name("BernoulliBackward0", with_zero_gradients(drawn, input))
 
 
-def _greatest(x: Any, count: int) -> Any:
+def _greatest(x: Array, count: int) -> Array:
     """Return the indices of the `count` greatest along the last axis, with equal ones in PyTorch's order."""
     from ..reduction.sorting import topk_indices  # not at the top: reduction imports random
 

@@ -14,6 +14,7 @@ from ...backend.copies import copied_row_major
 from ...errors import DtypeError, ShapeError
 from ...fast_reductions import sum_to
 from ...function import Function
+from ...type_aliases import Array
 from ..linalg.product_kernels import LONG, MANY_ROWS, SMALL_PRODUCT, product
 from ..linalg.products import Linear
 
@@ -31,7 +32,7 @@ class Recurrent(Function):
     batch_sizes: tuple[int, ...]
     reverse: bool
 
-    def check_sizes(self, input: Any, *states: Any) -> None:
+    def check_sizes(self, input: Array, *states: Array) -> None:
         """Raise ShapeError if the numbers of rows or states do not fit the batch sizes."""
         rows, batch = sum(self.batch_sizes), self.batch_sizes[0]
         if math.prod(input.shape[:-1]) != rows or any(s.shape[0] != batch for s in states):
@@ -42,7 +43,7 @@ class Recurrent(Function):
         found = [(start, stop - start) for start, stop in pairwise(accumulate(self.batch_sizes, initial=0))]
         return found[::-1] if self.reverse else found
 
-    def each_step(self, *rows: Any, backward: bool = False) -> Iterator[tuple[Any, ...]]:
+    def each_step(self, *rows: Array, backward: bool = False) -> Iterator[tuple[Any, ...]]:
         """Yield the views of each step's rows in these arrays, in the order of computation or of backward."""
         sizes = self.batch_sizes
         if len(set(sizes)) == 1:  # NumPy takes views of rows fastest as it iterates
@@ -51,7 +52,7 @@ class Recurrent(Function):
         steps = reversed(self.steps()) if backward else self.steps()
         return (tuple([x[start : start + count] for x in rows]) for start, count in steps)
 
-    def state_product(self, w: Any, scale: Any = None) -> Callable[[Any], Any]:
+    def state_product(self, w: Array, scale: Array | None = None) -> Callable[[Any], Any]:
         """Return the function h -> h wᵀ · scale for the states h of a step. Its result is valid until the next call.
 
         w is copied, in row-major order, where many products with few elements or many rows repay that.
@@ -66,7 +67,7 @@ class Recurrent(Function):
         out = np.empty_like(w, shape=(n, w.shape[1]))
         return lambda h: np.dot(h, w, out=out if len(h) == n else out[: len(h)])
 
-    def states_before(self, first: Any, after: Any) -> Any:
+    def states_before(self, first: Array, after: Array) -> Array:
         """Return the rows of a state before each step, from its initial value and its rows after each step."""
         if len(self.batch_sizes) == 1:
             return first
@@ -93,7 +94,9 @@ class Recurrent(Function):
             states = tuple(new if whole else (np.concatenate([a, s[count:]]) for a, s in zip(new, states, strict=True)))
         return np.concatenate(out[::-1] if self.reverse else out), *states
 
-    def input_gradients(self, input: Any, w_ih: Any, grad_ih: Any, grad_hh: Any, before: Any, **others: Any) -> Any:
+    def input_gradients(
+        self, input: Array, w_ih: Array, grad_ih: Array, grad_hh: Array, before: Array, **others: Any
+    ) -> Any:
         """Return the gradients of all inputs, from those of the sums x w_ihᵀ + b_ih and h w_hhᵀ + b_hh of each step."""
         found = {
             "input": lambda: np.matmul(grad_ih, w_ih).reshape(input.shape),
@@ -106,7 +109,7 @@ class Recurrent(Function):
         return tuple(found[name]() if needed else None for name, needed in zip(self.inputs, self.needs, strict=True))
 
 
-def resized(states: Any, now: Any, count: int) -> Any:
+def resized(states: Array, now: Array, count: int) -> Array:
     """Store the current states of the first sequences in `states`, and return those of the first `count`."""
     states[: len(now)] = now
     return states[:count]
@@ -127,12 +130,12 @@ def repeated(values: tuple[float, ...], size: int, dtype: Any) -> Any:
     return np.repeat(np.array(values, dtype), size)
 
 
-def flatten_rows(x: Any) -> Any:
+def flatten_rows(x: Array) -> Array:
     """Flatten (..., I) into rows (N, I)."""
     return x.reshape((math.prod(x.shape[:-1]), x.shape[-1])) if x.ndim > 2 else x
 
 
-def project_inputs(x: Any, w: Any, *biases: Any) -> Any:
+def project_inputs(x: Array, w: Array, *biases: Array | None) -> Array:
     """Return x wᵀ + biases, with one matrix product for all time steps."""
     present = [b for b in biases if b is not None]
     product = Linear.apply(flatten_rows(x), w, None)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ... import backend
+from ...type_aliases import Array
 from ..elementwise import Sigmoid
 from ..linalg.products import Linear
 from .base import Recurrent, flatten_rows, project_inputs, repeated, resized
@@ -93,7 +92,7 @@ class Lstm(Recurrent):
         return out.reshape((*input.shape[:-1], hx.shape[-1])), h, c
 
 
-def split_gates(z: Any) -> list[Any]:
+def split_gates(z: Array) -> list[Array]:
     """Split (N, 4 H) into the four gates (N, H)."""
     size = z.shape[1] // 4
     return [z[:, k * size : (k + 1) * size] for k in range(4)]

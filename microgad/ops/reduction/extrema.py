@@ -17,7 +17,7 @@ from ...function import Function
 from ...function.half import wide
 from ...function.naming import with_torch_name
 from ...state import observed
-from ...type_aliases import GivenDim, Tensor
+from ...type_aliases import Array, GivenDim, Tensor
 from ..elementwise import Select, maximum, minimum
 from ..movement.dims import as_int, wrap_dim
 from ..support import layouts
@@ -84,17 +84,17 @@ class Median(Max):
         return kth_smallest(x[None], place)[0, 0]
 
 
-def _split_among_ties(grad: Any, winners: Any, axis: Any) -> Any:
+def _split_among_ties(grad: Array, winners: Array, axis: Any) -> Array:
     """Split the gradient equally among the winners along an axis; the result is in C order."""
     winners = layouts.in_rows(winners)
     return Select.apply(winners, np.broadcast_to(grad / _count(winners, axis, grad.dtype), winners.shape))
 
 
-def _count(winners: Any, axis: Any, dtype: Any) -> Any:
+def _count(winners: Array, axis: Any, dtype: Any) -> Array:
     return np.astype(fast_reduce(np.add, winners, axis, True), dtype)
 
 
-def _index_along(method: str, x: Any, axis: int | None, keepdims: bool) -> Any:
+def _index_along(method: str, x: Array, axis: int | None, keepdims: bool) -> Array:
     """Return x.argmax or x.argmin along an axis; NumPy calls a function for each line, and copies short rows slowly."""
     if axis is not None and x.size > MANY and type(x) is np.ndarray:
         if x.shape[axis] == 1:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from ...backend.axes import reduced_shape, reduction_size, wrapped
 from ...errors import ArgumentError
 from ...function import Function
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..support.out import into
 from ..support.spelling import tensors_only
 from .axes import Dim, axes, check_not_empty, check_ordered
@@ -21,7 +20,7 @@ class HashTensor(Function):
 
     symbol = "hash"
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         axis = wrapped(self.axis, x.ndim)
         kept = math.prod(reduced_shape(x.shape, axis))
         bits = x.astype(np.float64 if x.dtype.kind == "f" else np.int64).view(np.uint64)

@@ -13,7 +13,7 @@ from ...backend.meta import as_zeros, known, placed_on
 from ...errors import ArgumentError, DeviceError, KindError, ShapeError
 from ...errors.notices import once
 from ...state import observed
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..creation import as_tensor, linspace
 from ..indexing import Gather
 from ..support.out import into
@@ -48,7 +48,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     return _sum_of_weights(x.astype(np.int64), weights if weights.dtype == dtypes.float32 else weights.double(), count)
 
 
-def _sum_of_weights(place: Any, weights: Tensor, count: int) -> Tensor:
+def _sum_of_weights(place: Array, weights: Tensor, count: int) -> Tensor:
     """(n) -> (count): the sums of the weights that have the same place."""
     if weights.node is not None:
         return Gather.transposed.apply(weights, index=place, axis=0, x_shape=(count,))
@@ -82,7 +82,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
     return into(out, function.Tensor._wrap(counts), exact="histc")
 
 
-def _range(op: str, x: Any, bins: int, given: tuple[float, float] | None, margin: float) -> tuple[float, float]:
+def _range(op: str, x: Array, bins: int, given: tuple[float, float] | None, margin: float) -> tuple[float, float]:
     """Return the range of a histogram: the given one, else that of the elements; a single point gets a margin."""
     if bins <= 0:
         raise ArgumentError(f"{op}: bins must be > 0, but got {bins}")
@@ -175,7 +175,7 @@ def _histogram(op: str, points: Tensor, bins: list[Any], range: Any, weight: Any
     return hist, tuple(edges)
 
 
-def _edges(op: str, bins: Any, points: Tensor, column: Any, ends: Sequence[float] | None) -> Tensor:
+def _edges(op: str, bins: Any, points: Tensor, column: Array, ends: Sequence[float] | None) -> Tensor:
     """Return the edges of the bins along one dimension: the given ones, or those of `bins` equal bins."""
     if not isinstance(bins, function.Tensor):
         low, high = _range(op, column, bins, None if ends is None else (float(ends[0]), float(ends[1])), 0.5)
@@ -187,12 +187,12 @@ def _edges(op: str, bins: Any, points: Tensor, column: Any, ends: Sequence[float
     return bins
 
 
-def _bin_by_search(x: Any, edges: Any) -> Any:
+def _bin_by_search(x: Array, edges: Array) -> Array:
     """Return the bin of each number, for any edges; the last bin includes its right edge."""
     return np.minimum(np.searchsorted(edges, x, "right") - 1, len(edges) - 2)
 
 
-def _bin_by_division(x: Any, edges: Any) -> Any:
+def _bin_by_division(x: Array, edges: Array) -> Array:
     """Return the bin of each number, for equal bins: by division, corrected where rounding crossed an edge."""
     n = len(edges) - 1
     scale = n / (float(edges[-1] - edges[0]) or 1.0)
@@ -255,7 +255,7 @@ def searchsorted(
     return into(out, function.Tensor._wrap(places), exact="searchsorted")
 
 
-def _search(lines: Any, values: Any, right: bool) -> Any:
+def _search(lines: Array, values: Array, right: bool) -> Array:
     if lines.ndim == 1:
         if not backend.on_cpu(lines) or not lines.size or lines[-1] == lines[-1]:
             return np.searchsorted(lines, values, "right" if right else "left")
@@ -264,7 +264,7 @@ def _search(lines: Any, values: Any, right: bool) -> Any:
     return _binary_search(lines, values, right)
 
 
-def _binary_search(lines: Any, values: Any, right: bool) -> Any:
+def _binary_search(lines: Array, values: Array, right: bool) -> Array:
     """Search values (..., M) in sorted lines (..., N), all at once, with the comparisons that PyTorch makes."""
     low = np.zeros_like(lines, shape=values.shape, dtype=np.int64)
     high = low + lines.shape[-1]

@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from ...type_aliases import Array
+
 INSERTION_MAX = 16  # the most elements that std::sort leaves to insertion sort
 
 
 Line = tuple[list[Any], list[int]]  # elements, none of them NaN except in `mode`, and their indices, moved together
 
 
-def as_line(values: Any) -> Line:
+def as_line(values: Array) -> Line:
     """Make a Line of a 1-d array."""
     return values.tolist(), list(range(len(values)))
 
@@ -170,7 +172,7 @@ def _write_back(line: Line, first: int, items: list[Any]) -> None:
     values[first : first + len(items)], places[first : first + len(items)] = items, [item.place for item in items]
 
 
-def partial_sort_greatest(lines: Any, k: int) -> list[list[int]]:
+def partial_sort_greatest(lines: Array, k: int) -> list[list[int]]:
     """std::partial_sort with the greatest first: return the indices of the k greatest elements of each line.
 
     heapq is fastest with plain floats. Of equal ones, each knows its place by its identity.

@@ -10,7 +10,7 @@ import numpy as np
 from ... import function
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..indexing import index_kernels
 from ..indexing.gather import flat_indices
 from ..support import layouts
@@ -38,7 +38,7 @@ class Pick(LinearMap):
 def pick_along(
     input: Tensor,
     axis: int,
-    index: Any,
+    index: Array,
     keepdim: bool,
     result: Callable[..., R],
     lay_out: Callable[[Any], Any] = layouts.contiguous,

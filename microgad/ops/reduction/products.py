@@ -11,7 +11,7 @@ from ...backend.axes import reduced_shape, slice_along
 from ...fast_reductions import fast_reduce
 from ...fast_reductions.lines import BLOCK_SIZE
 from ...function import Function
-from ...type_aliases import Dtype, GivenInt, Tensor
+from ...type_aliases import Array, Dtype, GivenInt, Tensor
 from ..elementwise import Flat
 from ..movement.dims import wrap_dim
 from ..support import layouts
@@ -58,14 +58,14 @@ class Prod(Function):
         return out.reshape(kept) if self.keepdims else out
 
 
-def _product_before(x: Any, axis: int) -> Any:
+def _product_before(x: Array, axis: int) -> Array:
     """Return the exclusive cumulative product: for each element the product of all before it."""
     out = np.ones_like(x)
     out[slice_along(axis, 1, None)] = np.cumprod(x[slice_along(axis, 0, -1)], axis)
     return out
 
 
-def product(x: Any, axis: Any, keepdims: bool) -> Any:
+def product(x: Array, axis: Any, keepdims: bool) -> Array:
     """Multiply the elements of an array along an axis, or all of them.
 
     Long rows are first cut into equal parts, which are multiplied elementwise: up to 10 × as fast in NumPy.
@@ -91,13 +91,13 @@ def product(x: Any, axis: Any, keepdims: bool) -> Any:
     return out.reshape(reduced_shape(x.shape, axis, keepdims))
 
 
-def _has_many_rows(x: Any, axis: int) -> bool:
+def _has_many_rows(x: Array, axis: int) -> bool:
     """Whether elements follow each other along the axis, in many rows that are neither short nor long."""
     n, most = x.shape[axis], (1 << 18, 1 << 9) if x.flags.c_contiguous else (math.inf, 1 << 10)
     return x.strides[axis] == x.itemsize and 64 < n <= most[1] and 100 * n <= x.size <= most[0]
 
 
-def _multiply_halves(x: Any) -> Any:
+def _multiply_halves(x: Array) -> Array:
     """Multiply rows, (..., n) -> (M): the halves of each, the halves of these, and the last few elements in turn."""
     while (n := x.shape[-1]) > 64:
         half = n // 2
@@ -156,7 +156,7 @@ class Cumprod(Function):
         return associative_scan(np.multiply, x, self.axis)
 
 
-def _sum_from_here_on(x: Any, axis: int) -> Any:
+def _sum_from_here_on(x: Array, axis: int) -> Array:
     return np.flip(in_wider_dtype(np.cumsum, np.flip(x, axis), axis), axis)
 
 

@@ -11,7 +11,7 @@ from ...backend.axes import reduced_shape
 from ...backend.meta import known
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..creation import tensor
 from ..elementwise import lerp, where
 from ..indexing import Gather
@@ -77,7 +77,7 @@ def _quantile(op: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, in
 def _interpolated(values: Tensor, rank: Tensor, interpolation: str) -> Tensor:
     """Interpolate sorted values at fractional ranks along the last axis."""
 
-    def at(place: Any) -> Any:
+    def at(place: Array) -> Any:
         return Gather.apply(values, axis=values.ndim - 1, index=place.astype(np.int64))
 
     if interpolation in _ROUNDED:

@@ -10,10 +10,11 @@ import numpy as np
 
 from ... import backend
 from ...backend.axes import slice_along
+from ...type_aliases import Array
 from ..support import layouts
 
 
-def associative_scan(combine: Callable[[Any, Any], Any], x: Any, axis: int) -> Any:
+def associative_scan(combine: Callable[[Any, Any], Any], x: Array, axis: int) -> Array:
     """Combine each element with all before it along an axis, in log₂ n steps (Hillis and Steele). Tensors work too."""
     step, n = 1, x.shape[axis]
     while step < n:
@@ -30,7 +31,7 @@ BLOCK_STEPS = 1 << 6  # the length of a block along the axis
 BLOCK_ELEMENTS = 1 << 17  # the size of a block, so that it stays in the cache
 
 
-def in_wider_dtype(scan: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
+def in_wider_dtype(scan: Callable[[Any, int], Any], x: Array, axis: int) -> Array:
     """Scan in the next wider dtype and round at the end: bit for bit what PyTorch computes on the CPU."""
     wider = _WIDER.get(x.dtype.char)
     if wider is None:
@@ -45,7 +46,7 @@ def in_wider_dtype(scan: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
     return out
 
 
-def cumulative(ufunc: Any, x: Any, axis: int) -> Any:
+def cumulative(ufunc: np.ufunc, x: Array, axis: int) -> Array:
     """Compute cumulative sums or products in PyTorch's accumulation dtype; integers and booleans give 64 bits."""
     plain, kind = _cumsum if ufunc is np.add else np.cumprod, x.dtype if x.dtype.kind in "fc" else np.dtype(np.int64)
     if x.shape[axis] == 1:
@@ -60,26 +61,26 @@ def cumulative(ufunc: Any, x: Any, axis: int) -> Any:
     return _scan_together(ufunc, x, axis, computed, kind)
 
 
-def _cumsum(x: Any, axis: int) -> Any:
+def _cumsum(x: Array, axis: int) -> Array:
     """Return np.cumsum(x, axis). An even number of float64 columns is added in pairs, as complex numbers."""
     if x.dtype == np.float64 and axis < x.ndim - 1 and x.shape[-1] % 2 == 0 and type(x) is np.ndarray:
         return np.cumsum(np.ascontiguousarray(x).view(np.complex128), axis).view(np.float64)
     return np.cumsum(x, axis)
 
 
-def accumulate(ufunc: Any, x: Any, axis: int) -> Any:
+def accumulate(ufunc: Any, x: Array, axis: int) -> Array:
     """Return `ufunc.accumulate(x, axis)`, also on a GPU, where CuPy has no such method."""
     if backend.is_gpu(x):
         return associative_scan(ufunc, x, axis) if x.shape[axis] > 1 else x.copy()
     return ufunc.accumulate(x, axis) if _has_few_lines(x, axis) else _scan_together(ufunc, x, axis, x.dtype, x.dtype)
 
 
-def _has_few_lines(x: Any, axis: int) -> bool:
+def _has_few_lines(x: Array, axis: int) -> bool:
     """Whether NumPy's own scan, line by line, is the better choice."""
     return x.size < MIN_LINES * x.shape[axis] or x.shape[axis] < 2 or not x.size or not backend.on_cpu(x)
 
 
-def _scan_together(ufunc: Any, x: Any, axis: int, computed: Any, given: Any) -> Any:
+def _scan_together(ufunc: np.ufunc, x: Array, axis: int, computed: Any, given: Any) -> Array:
     """Scan many lines together, a step of all lines at a time; in a single line each element waits for the one before.
 
     Blocks are transposed into a buffer (steps, rows, width), in which a step of all lines is contiguous.

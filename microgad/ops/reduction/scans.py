@@ -15,7 +15,7 @@ from ...fast_reductions import SMALL
 from ...function import Function
 from ...function.linear_map import LinearMap
 from ...state import composite
-from ...type_aliases import Dtype, Tensor
+from ...type_aliases import Array, Dtype, Tensor
 from ..elementwise import Flat
 from ..indexing import Gather
 from ..movement import cat
@@ -78,7 +78,7 @@ class Cummax(Function):
         return Gather.transposed.apply(grad[0], index=index, axis=self.axis, x_shape=index.shape)
 
 
-def _last_true(reached: Any) -> Any:
+def _last_true(reached: Array) -> Array:
     """(R, n) booleans -> (R, n): for each element the index of the last True up to it; each row begins with True."""
     places = np.flatnonzero(reached)
     gaps = np.full_like(places, reached.size)  # from each True to the next, or to the end
@@ -159,7 +159,7 @@ class LogCumSumExp(Function):
         return total + np.where(undefined, x, 0) * nan
 
 
-def _running_log_sum(x: Any, axis: int) -> Any:
+def _running_log_sum(x: Array, axis: int) -> Array:
     """Compute the cumulative log-sum-exp along an axis."""
     if backend.is_gpu(x):
         return accumulate(_add_exponentials, x, axis)
@@ -169,7 +169,7 @@ def _running_log_sum(x: Any, axis: int) -> Any:
     return _ADD_COMPLEX.accumulate(x.astype(object), axis).astype(x.dtype)
 
 
-def _add_exponentials(a: Any, b: Any) -> Any:
+def _add_exponentials(a: Array, b: Array) -> Array:
     """Compute log(eᵃ + eᵇ) of real or complex numbers, with the one of larger real part (else b) factored out."""
     low = np.real(a) <= np.real(b)
     large, small = np.where(low, b, a), np.where(low, a, b)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
 from ...function.linear_map import LinearMap
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..creation import from_array
 from ..elementwise import Select, where
 from ..indexing import MulItem, index_kernels
@@ -57,7 +56,7 @@ class SegmentExtreme(Function):
         return Select.apply(winners, SegmentSum.transposed.apply(grad / np.maximum(ties, 1), **spread))
 
 
-def reduce_segments(ufunc: Any, x: Any, lengths: Any, empty: float, index: Any = None) -> Any:
+def reduce_segments(ufunc: np.ufunc, x: Array, lengths: Array, empty: float, index: Array | None = None) -> Array:
     """Reduce segments by a ufunc, (N, ...) -> (S, ...); the result of an empty one is `empty`.
 
     With an index, (N), the segments are of x's rows at the index: x is then a matrix on the CPU.
@@ -75,7 +74,7 @@ def reduce_segments(ufunc: Any, x: Any, lengths: Any, empty: float, index: Any =
     return out
 
 
-def _reduce_rows(ufunc: Any, x: Any, starts: Any, lengths: Any, out: Any, index: Any) -> None:
+def _reduce_rows(ufunc: np.ufunc, x: Array, starts: Array, lengths: Array, out: Array, index: Array | None) -> None:
     """Write the reductions of segments of rows, (N, ..., D), to `out`; empty segments are left as they are.
 
     The first rows of all segments are reduced together, then the second ones, and so on; what is left of long segments
@@ -95,12 +94,12 @@ def _reduce_rows(ufunc: Any, x: Any, starts: Any, lengths: Any, out: Any, index:
     out[order] = found
 
 
-def segment_of_each(lengths: Any) -> Any:
+def segment_of_each(lengths: Array) -> Array:
     """The number of the segment of each element, (S) -> (N)."""
     return np.repeat(np.arange(len(lengths)), lengths)
 
 
-def places_in_segments(starts: Any, lengths: Any) -> Any:
+def places_in_segments(starts: Array, lengths: Array) -> Array:
     """The places of the elements of segments, (S), (S) -> (N)."""
     return np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
 
@@ -143,7 +142,9 @@ def segment_reduce(
     return _reduced(x, reduce, sizes, initial).reshape(shape)
 
 
-def _bounds(data: Tensor, axis: int, lengths: Tensor | None, offsets: Tensor | None, unsafe: bool) -> tuple[Any, Any]:
+def _bounds(
+    data: Tensor, axis: int, lengths: Tensor | None, offsets: Tensor | None, unsafe: bool
+) -> tuple[Array, Array]:
     """Return where segments begin and their lengths, (..., S) each, on the CPU."""
     given = lengths if offsets is None else offsets
     if given is None:
@@ -170,7 +171,7 @@ def _bounds(data: Tensor, axis: int, lengths: Tensor | None, offsets: Tensor | N
     return edges[..., :-1], np.maximum(np.diff(edges, axis=-1), 0)
 
 
-def _reduced(x: Tensor, reduce: str, sizes: Any, initial: float | None) -> Tensor:
+def _reduced(x: Tensor, reduce: str, sizes: Array, initial: float | None) -> Tensor:
     """Reduce consecutive segments along the first axis, with `initial` as a further element of each."""
     if reduce in ("max", "min"):
         out: Tensor = SegmentExtreme.apply(x, lengths=sizes, largest=reduce == "max")

@@ -19,7 +19,7 @@ from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, DtypeError
 from ...function.naming import with_torch_name
 from ...state import observed
-from ...type_aliases import GivenInt, Tensor
+from ...type_aliases import Array, GivenInt, Tensor
 from ..indexing import places
 from ..indexing.gather import flat_indices
 from ..movement.dims import wrap_dim
@@ -45,12 +45,12 @@ MAX_TIED = 1 << 17  # the most elements for which PyTorch's order of equal eleme
 RADIX_MIN = 1 << 15  # from this many integers on PyTorch uses radix sort, which is stable
 
 
-def _with_axis_last(x: Any, axis: int) -> Any:
+def _with_axis_last(x: Array, axis: int) -> Array:
     """Exchange an axis with the last one."""
     return x if axis == x.ndim - 1 else x.swapaxes(axis, -1)
 
 
-def _lines(x: Any, axis: int) -> Any:
+def _lines(x: Array, axis: int) -> Array:
     """(..., n, ...) -> (m, n): the 1-d slices along an axis. On "meta" one of zeros stands for all of them."""
     turned = _with_axis_last(x, axis)
     if backend.device_of(x).type == "meta":
@@ -59,7 +59,7 @@ def _lines(x: Any, axis: int) -> Any:
 
 
 def _pick_at(
-    input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable[..., R], out: Any, **options: Any
+    input: Tensor, axis: int, index: Array, keepdim: bool, result: Callable[..., R], out: Any, **options: Any
 ) -> R:
     """Make the named tuple `result` of the values and indices of input at `index` (m, k) into its `_lines`.
 
@@ -73,21 +73,21 @@ def _pick_at(
     return into(out, pick_along(input, axis, index, keepdim, result, **options), exact=result.__name__)
 
 
-def _take_from_lines(lines: Any, index: Any) -> Any:
+def _take_from_lines(lines: Array, index: Array) -> Array:
     """Take the elements of lines at (m, k) indices; few of many without NumPy's copy of lines with gaps."""
     few = lines.size > TAKEN_FROM_COPY and 2 * index.size < lines.size
     memory, steps = places.flat_memory(lines) if few else (lines, None)
     return memory.take(flat_indices(1, index, lines.shape, steps))
 
 
-def _stable_argsort(lines: Any, descending: bool = False) -> Any:
+def _stable_argsort(lines: Array, descending: bool = False) -> Array:
     """Sort lines stably, also if `descending`, and return the indices; NaN counts as the greatest."""
     if not descending:
         return stable_argsort(lines)
     return lines.shape[1] - 1 - stable_argsort(lines[:, ::-1])[:, ::-1]
 
 
-def _argsort_of_distinct(lines: Any, descending: bool) -> Any:
+def _argsort_of_distinct(lines: Array, descending: bool) -> Array:
     """Sort lines and return the indices, with equal elements in any order. NumPy vectorizes this, unlike stable sorts.
 
     Long lines, and small dtypes, are sorted stably, by digits.
@@ -98,12 +98,12 @@ def _argsort_of_distinct(lines: Any, descending: bool) -> Any:
     return index[:, ::-1] if descending else index
 
 
-def _by_digits(lines: Any) -> bool:
+def _by_digits(lines: Array) -> bool:
     narrow = lines.dtype.itemsize <= 4 or lines.dtype.kind in "iu"
     return lines.shape[1] >= BY_DIGITS_MIN or (narrow and lines.size > 5000)
 
 
-def torch_argsort(lines: Any, descending: bool) -> Any:
+def torch_argsort(lines: Array, descending: bool) -> Array:
     """Sort lines with equal elements in the order in which PyTorch's unstable sort leaves them on the CPU.
 
     Stable order is kept for lines with no more ties than random float32 numbers have by chance, and where more than
@@ -120,7 +120,7 @@ def torch_argsort(lines: Any, descending: bool) -> Any:
     return _resolve_ties(lines, index, tied, lambda lines: tie_breaking.argsort(lines, descending))
 
 
-def _resolve_ties(lines: Any, index: Any, tied: Any, choose: Callable[[Any], Any]) -> Any:
+def _resolve_ties(lines: Array, index: Array, tied: Array, choose: Callable[[Any], Any]) -> Array:
     """Replace the rows of `index` (m, k) of the lines marked in `tied` (m) by `choose(those lines)`."""
     if tied.any():
         index[tied] = choose(lines[tied])
@@ -201,7 +201,7 @@ def topk(
     return _pick_at(input, axis, index, True, return_types.topk, out)
 
 
-def topk_indices(lines: Any, k: int, largest: bool) -> Any:
+def topk_indices(lines: Array, k: int, largest: bool) -> Array:
     """(m, n) -> (m, k): the indices of the k best elements, best first; among equal ones those that PyTorch takes."""
     n, gpu = lines.shape[1], backend.is_gpu(lines)
     if k == 1 and lines.size and not gpu:
@@ -223,7 +223,7 @@ def topk_indices(lines: Any, k: int, largest: bool) -> Any:
     return _as_pytorch_chooses(lines, index, k, largest)
 
 
-def _best_of_each(lines: Any, largest: bool) -> tuple[Any, bool, bool]:
+def _best_of_each(lines: Array, largest: bool) -> tuple[Any, bool, bool]:
     """Return the index of each line's best element, (m, n) -> (m, 1); argmax and argmin take a NaN for the best.
 
     Also return whether no line has another element as good, or NaN, and whether none has NaN.
@@ -234,7 +234,7 @@ def _best_of_each(lines: Any, largest: bool) -> tuple[Any, bool, bool]:
     return index, ordered and np.count_nonzero(lines == best) == len(lines), ordered
 
 
-def _sorted_whole(lines: Any, k: int, gpu: bool) -> bool:
+def _sorted_whole(lines: Array, k: int, gpu: bool) -> bool:
     """Whether sorting lines takes less time than finding their k best elements first."""
     n = lines.shape[1]
     if n <= SHORT_LINE or 4 * k > n or not k:
@@ -243,7 +243,7 @@ def _sorted_whole(lines: Any, k: int, gpu: bool) -> bool:
     return vectorized and (n <= WHOLE_LINE or lines.size <= WHOLE_SIZE)
 
 
-def _as_pytorch_chooses(lines: Any, index: Any, k: int, largest: bool) -> Any:
+def _as_pytorch_chooses(lines: Array, index: Array, k: int, largest: bool) -> Array:
     """Replace the indices in lines with ties by those of PyTorch's topk; on a GPU any will do."""
     if not index.size or backend.is_gpu(lines):
         return index
@@ -251,13 +251,13 @@ def _as_pytorch_chooses(lines: Any, index: Any, k: int, largest: bool) -> Any:
     return _resolve_ties(lines, index, tied, lambda lines: tie_breaking.topk(lines, k, largest))
 
 
-def _best_places(lines: Any, k: int, largest: bool) -> Any:
+def _best_places(lines: Array, k: int, largest: bool) -> Array:
     """(..., n) -> (..., k): the indices of the k best elements, in ascending order."""
     order = np.argpartition(lines, lines.shape[-1] - k if largest else k - 1, -1)
     return np.sort(order[..., lines.shape[-1] - k :] if largest else order[..., :k], -1)
 
 
-def _best_of_line(line: Any, k: int, largest: bool) -> Any:
+def _best_of_line(line: Array, k: int, largest: bool) -> Array:
     """Compute `_best_places` of one long line.
 
     The best elements of the k best groups are k elements. So only what is not worse than all of them, or is NaN, has to
@@ -271,7 +271,7 @@ def _best_of_line(line: Any, k: int, largest: bool) -> Any:
     return near[_best_places(line[near], k, largest)]
 
 
-def _topk_by_argmax(lines: Any, k: int, largest: bool) -> Any:
+def _topk_by_argmax(lines: Array, k: int, largest: bool) -> Any:
     """Find the k best elements by argmax, overwriting each with the worst value; None where that isn't safe."""
     lines = lines.copy()
     rows, worst = np.arange(len(lines)), (lowest if largest else highest)(lines.dtype)
@@ -317,17 +317,17 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
     return _pick_at(input, axis, index, keepdim, return_types.kthvalue, out)
 
 
-def _kth_value_and_ties(lines: Any, k: int) -> tuple[Any, Any]:
+def _kth_value_and_ties(lines: Array, k: int) -> tuple[Array, Array]:
     """Return the k-th smallest value of each line, counted from 0, (m, 1), and which elements equal it, (m, n)."""
     value = kth_smallest(lines, k)
     return value, _equal_or_both_nan(lines, value)
 
 
-def _equal_or_both_nan(x: Any, value: Any) -> Any:
+def _equal_or_both_nan(x: Array, value: Array) -> Array:
     return (x == value) | ((x != x) & (value != value))
 
 
-def _index_of_kth(lines: Any, k: int) -> Any:
+def _index_of_kth(lines: Array, k: int) -> Array:
     """(m, n) -> (m, 1): the index of the k-th smallest element, counted from 0, with equal ones in stable order."""
     if lines.shape[1] < SHORT_LINE:
         return _stable_argsort(lines)[:, k : k + 1]
@@ -390,7 +390,7 @@ def _median(input: Tensor, dim: int | None, keepdim: bool, out: Any, skip: bool,
     return found
 
 
-def _index_of_median(lines: Any, skip: bool) -> Any:
+def _index_of_median(lines: Array, skip: bool) -> Array:
     """(m, n) -> (m, 1): the index of each line's lower median; of its first NaN if it has one, unless `skip`."""
     n = lines.shape[1]
     nan = lines != lines

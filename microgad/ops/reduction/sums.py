@@ -17,7 +17,7 @@ from ...function import Function
 from ...function.half import HALF
 from ...function.linear_map import LinearMap
 from ...state import composite
-from ...type_aliases import Dtype, Tensor
+from ...type_aliases import Array, Dtype, Tensor
 from ..elementwise import Select
 from ..elementwise.selection import fast_select
 from ..support import layouts
@@ -76,7 +76,7 @@ class NanSum(Function):
         return grad * (x == x)  # NaN also where grad isn't finite
 
 
-def channel_sums(x: Any) -> Any:
+def channel_sums(x: Array) -> Array:
     """Sum over everything but the channels, (N, C, ...) -> (C)."""
     return Sum.apply(x, axis=(0, *range(2, x.ndim)), keepdims=False)
 
@@ -138,7 +138,7 @@ def nansum(
     return into(out, NanSum.apply(x, axis=axes(dim, x.array.ndim, "sum"), keepdims=keepdim))
 
 
-def _may_be_nan(found: Any) -> bool:
+def _may_be_nan(found: Array) -> bool:
     """Whether a sum is NaN, so that its elements may include NaN. On a GPU always True, to avoid a synchronization."""
     return not backend.on_cpu(found) or bool(np.isnan(found).any())
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from ...backend.radix_sort import stable_argsort
 from ...function.half import wide
+from ...type_aliases import Array
 from . import introsort
 from .introsort import INSERTION_MAX, depth_of
 
@@ -33,7 +34,7 @@ LONG_PART = 600  # elements: parts at least as long, on average, are partitioned
 HEAP_RATIO = 64  # from HEAP_RATIO · k elements on PyTorch uses a heap (std::partial_sort)
 
 
-def topk(lines: Any, k: int, largest: bool, sorted: bool = True) -> Any:
+def topk(lines: Array, k: int, largest: bool, sorted: bool = True) -> Array:
     """Return the indices (m, k) of the k best elements of each line (m, n), in the order of PyTorch's topk.
 
     NaN counts as the greatest.
@@ -57,7 +58,7 @@ def _topk_of_line(line: introsort.Line, k: int, sorted: bool) -> list[int]:
     return (introsort.sort((values, places)) if sorted else places) + line[1][k - 1 : k]
 
 
-def argsort(lines: Any, descending: bool) -> Any:
+def argsort(lines: Array, descending: bool) -> Array:
     """Return the indices (m, n) that sort each line (m, n), with equal elements in the order of PyTorch's sort."""
     m, n = lines.shape
     if m * n <= ONE_BY_ONE_MAX:
@@ -67,7 +68,7 @@ def argsort(lines: Any, descending: bool) -> Any:
     return pair[1].reshape(m, n)
 
 
-def argsort_at(lines: Any, at: Any) -> Any:
+def argsort_at(lines: Array, at: Array) -> Array:
     """Return only the entries `at` (m,) of `argsort(lines)`, (m,), which takes less work."""
     m, n = lines.shape
     if m * n <= ONE_BY_ONE_MAX:
@@ -84,12 +85,12 @@ def argsort_at(lines: Any, at: Any) -> Any:
     return places[np.arange(m), found]
 
 
-def mode(lines: Any) -> Any:
+def mode(lines: Array) -> Array:
     """Return the index (m, 1) of the most frequent element of each line (m, n) with NaN in it, as PyTorch finds it."""
     return _places([introsort.mode(introsort.as_line(line))] for line in lines)
 
 
-def kthvalue(lines: Any, k: int) -> Any:
+def kthvalue(lines: Array, k: int) -> Array:
     """Return the index (m,) of the k-th smallest element (from 0) of each line (m, n), as PyTorch finds it."""
     m, n = lines.shape
     if m * n <= ONE_BY_ONE_MAX:
@@ -112,18 +113,18 @@ def kthvalue(lines: Any, k: int) -> Any:
     return pair[1][wanted]
 
 
-def _places(found: Iterable[int | list[int]]) -> Any:
+def _places(found: Iterable[int | list[int]]) -> Array:
     return np.array(list(found), np.int64)
 
 
-def have_ties(x: Any, found: Any, largest: bool) -> Any:
+def have_ties(x: Array, found: Array, largest: bool) -> Array:
     """Mark the lines of x (m, n) whose k best elements `found` (m, k), sorted, tie with each other or with the rest."""
     last = found[:, -1:]
     as_good = np.count_nonzero(~(x < last if largest else x > last), 1)  # NaN counts as a tie: `topk` handles it
     return (as_good > found.shape[1]) | equal_neighbors(found).any(1)
 
 
-def equal_neighbors(lines: Any) -> Any:
+def equal_neighbors(lines: Array) -> Array:
     """Mark the elements of sorted lines (m, n) that equal the one before, (m, n - 1)."""
     equal = lines[:, :-1] == lines[:, 1:]
     if lines.dtype.kind == "f" and (nan := lines != lines).any():
@@ -131,13 +132,13 @@ def equal_neighbors(lines: Any) -> Any:
     return equal
 
 
-def _make_pair(lines: Any, descending: bool = False) -> Pair:
+def _make_pair(lines: Array, descending: bool = False) -> Pair:
     """Make the Pair of lines (m, n)."""
     m, n = lines.shape
     return np.array(_ascending_keys(lines, descending)).reshape(-1), np.tile(np.arange(n), m)
 
 
-def _ascending_keys(lines: Any, descending: bool) -> Any:
+def _ascending_keys(lines: Array, descending: bool) -> Array:
     """Return keys without NaN that compare like the elements of lines, in reverse if `descending`."""
     lines = wide(lines)
     if lines.dtype.kind == "f" and (lines != lines).any():
@@ -149,7 +150,7 @@ def _ascending_keys(lines: Any, descending: bool) -> Any:
     return lines if not descending else -lines if lines.dtype.kind == "f" else ~lines
 
 
-def _as_floats(keys: Any) -> Any:
+def _as_floats(keys: Array) -> Array:
     """Convert keys to floats that compare like them. Unlike small integers, equal floats are different objects."""
     if keys.dtype.kind == "f":
         return keys
@@ -157,7 +158,7 @@ def _as_floats(keys: Any) -> Any:
     return (keys if exact else np.unique(keys, return_inverse=True)[1].reshape(keys.shape)).astype(np.float64)
 
 
-def _nth_element(pair: Pair, begin: Any, nth: int, n: int) -> None:
+def _nth_element(pair: Pair, begin: Array, nth: int, n: int) -> None:
     """std::nth_element in each line: afterwards no key before nth is greater, and none after it is smaller."""
     wanted, first, last = begin + nth, begin.copy(), begin + n
     depth = depth_of(n)
@@ -177,7 +178,7 @@ def _nth_element(pair: Pair, begin: Any, nth: int, n: int) -> None:
         _compare_exchange(pair, first[inside] + i - 1, first[inside] + i)
 
 
-def _sort(pair: Pair, begin: Any, count: int, n: int) -> None:
+def _sort(pair: Pair, begin: Array, count: int, n: int) -> None:
     """std::sort of the first `count` elements of lines of n."""
     if count:
         lines, line_places = (x.reshape(-1, n)[:, :count] for x in pair)
@@ -186,7 +187,7 @@ def _sort(pair: Pair, begin: Any, count: int, n: int) -> None:
         line_places[...] = np.take_along_axis(line_places, stable_argsort(lines), 1)
 
 
-def _introsort_loop(pair: Pair, begin: Any, n: int, in_order: Any, wanted: Any = None) -> None:
+def _introsort_loop(pair: Pair, begin: Array, n: int, in_order: Array, wanted: Array | None = None) -> None:
     """Partition as std::sort does before its final insertion sort; with `wanted`, only the parts that contain it.
 
     `in_order` (m, count) has the sorted keys, from which it is known which elements come into a part. Parts without
@@ -218,7 +219,7 @@ def _introsort_loop(pair: Pair, begin: Any, n: int, in_order: Any, wanted: Any =
             first, last = first[here], last[here]
 
 
-def _sort_equal(places: Any, first: Any, length: Any) -> None:
+def _sort_equal(places: Array, first: Array, length: Array) -> None:
     """std::sort of parts that consist of equal elements: all parts of one length at once."""
     for size in set(length.tolist()):
         at = first[length == size][:, None] + np.arange(size)
@@ -226,7 +227,7 @@ def _sort_equal(places: Any, first: Any, length: Any) -> None:
 
 
 @functools.lru_cache(maxsize=64)
-def _order_of_equal(n: int) -> Any:
+def _order_of_equal(n: int) -> Array:
     """Return the order in which std::sort leaves n equal elements: each partition reverses them."""
     places = np.arange(n)
     if n > INSERTION_MAX:
@@ -237,7 +238,7 @@ def _order_of_equal(n: int) -> Any:
     return places
 
 
-def _partition(pair: Pair, first: Any, last: Any, inner: bool = False) -> tuple[Any, Any]:
+def _partition(pair: Pair, first: Array, last: Array, inner: bool = False) -> tuple[Array, Array]:
     """Hoare's partition of parts about their median of three; for kthvalue (`inner`) about their first element.
 
     A scan from the left stops at keys that are not less than the pivot, a scan from the right at keys that are not
@@ -288,7 +289,7 @@ def _partition_part(pair: Pair, inner: bool) -> tuple[int, int]:
     done = int(np.count_nonzero(left[:count] < right[:count]))
     _swap(pair, left[:done], right[:done])
 
-    def stop(scan: Any, k: int, beyond: int) -> int:
+    def stop(scan: Array, k: int, beyond: int) -> int:
         return int(scan[k]) if k < len(scan) else beyond
 
     met = inner and stop(left, done, len(values)) == stop(right, done, 0)
@@ -297,18 +298,18 @@ def _partition_part(pair: Pair, inner: bool) -> tuple[int, int]:
     return min(low), max(high)
 
 
-def _swap(pair: Pair, i: Any, j: Any) -> None:
+def _swap(pair: Pair, i: Array, j: Array) -> None:
     """Exchange the elements at two arrays of indices."""
     for x in pair:
         x[i], x[j] = x.take(j), x.take(i)
 
 
-def _compare_exchange(pair: Pair, i: Any, j: Any) -> None:
+def _compare_exchange(pair: Pair, i: Array, j: Array) -> None:
     turned = pair[0][i] > pair[0][j]
     _swap(pair, i[turned], j[turned])
 
 
-def _median_to_first(pair: Pair, first: Any, three: tuple[Any, Any, Any]) -> None:
+def _median_to_first(pair: Pair, first: Array, three: tuple[Array, Array, Array]) -> None:
     """Swap the median of three elements of each part to the part's first place."""
     a, b, c = (pair[0][i] for i in three)
     rising = np.where(b < c, 1, np.where(a < c, 2, 0))  # which of the three is the median, if a < b

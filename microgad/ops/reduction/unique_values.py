@@ -10,7 +10,7 @@ from ... import backend, function
 from ...backend.radix_sort import stable_argsort
 from ...errors import KindError, ShapeError
 from ...state import observed
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..movement.dims import wrap_dim
 from ..support.spelling import tensors_only
 from .sorting import torch_argsort
@@ -76,7 +76,7 @@ def unique(
     return _unique_result(input, dim, shape, rows, order[starts], inverse, counts)
 
 
-def _row_order(rows: Any) -> Any:
+def _row_order(rows: Array) -> Array:
     """(n, k) -> (n): the stable order of rows by their first column, then the second, and so on.
 
     Rows that differ from all others in the columns so far are done; the other ones are sorted by further columns, twice
@@ -99,7 +99,7 @@ def _row_order(rows: Any) -> Any:
     return order
 
 
-def _in_small_range(x: Any) -> bool:
+def _in_small_range(x: Array) -> bool:
     """Whether x has many integers, in a range no wider than their number, so that counting beats sorting."""
     return (
         x.ndim == 1 and x.dtype.kind in "iub" and x.size > 1000 and not backend.is_gpu(x)
@@ -107,7 +107,7 @@ def _in_small_range(x: Any) -> bool:
     )  # fmt: skip
 
 
-def _unique_by_counting(x: Any, inverse: bool, counts: bool) -> tuple[Any, Any, Any, Any]:
+def _unique_by_counting(x: Array, inverse: bool, counts: bool) -> tuple[Any, Any, Any, Any]:
     """Return the last four arguments of `_unique_result`."""
     low = int(x.min())
     offsets = np.subtract(x, low, dtype=np.int64)
@@ -174,7 +174,7 @@ def _as_rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
     return np.moveaxis(x, axis, 0).reshape(n, x.size // n if n else 1), (n,)
 
 
-def _run_starts(rows: Any) -> Any:
+def _run_starts(rows: Array) -> Array:
     """Mark the elements or rows that differ from the one before."""
     starts = np.ones_like(rows, dtype=bool, shape=(len(rows),))
     differ = rows[1:] != rows[:-1]
@@ -182,7 +182,7 @@ def _run_starts(rows: Any) -> Any:
     return starts
 
 
-def _run_lengths(is_start: Any) -> Any:
+def _run_lengths(is_start: Array) -> Array:
     """Return the lengths of the runs that begin where `is_start` is true."""
     starts = np.flatnonzero(is_start)
     counts = np.empty_like(starts)
@@ -192,7 +192,9 @@ def _run_lengths(is_start: Any) -> Any:
     return counts
 
 
-def _unique_result(input: Tensor, dim: int | None, shape: Any, rows: Any, first: Any, inverse: Any, counts: Any) -> Any:
+def _unique_result(
+    input: Tensor, dim: int | None, shape: Any, rows: Array, first: Any, inverse: Array | None, counts: Array | None
+) -> Any:
     """Make the result of `unique`: the rows at `first` in the shape of slices, then the inverse and the counts.
 
     If input is on a graph, the rows are selected from it by a recorded operation.

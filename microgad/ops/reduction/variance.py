@@ -16,7 +16,7 @@ from ...errors.notices import warn
 from ...fast_reductions import fast_sum
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise import clamp, complex, conj, conjugate, imag, real
 from ..linalg.common import safe_divide
 from ..linalg.products import matmul
@@ -77,7 +77,7 @@ class StdMean(Function):
         return _grad_from_both(self, None if deviation is None else safe_divide(deviation, 2 * out[0]), mean, x)
 
 
-def _spread_and_mean(node: Any, x: Any, of_variance: Callable[[Any], Any] = np.positive) -> tuple[Any, Any]:
+def _spread_and_mean(node: Any, x: Array, of_variance: Callable[[Any], Any] = np.positive) -> tuple[Array, Array]:
     """Compute a function of the variance with the settings axis, keepdims and correction of `node`, and the mean.
 
     In double precision, as PyTorch does: only the result is rounded, and may overflow. The mean has all dims.
@@ -98,11 +98,11 @@ def _spread_and_mean(node: Any, x: Any, of_variance: Callable[[Any], Any] = np.p
         return as_array(of_variance(variance)).astype(x.real.dtype, copy=False), mean
 
 
-def _with_mean(spread: Any, mean: Any, x: Any) -> tuple[Any, Any]:
+def _with_mean(spread: Array, mean: Array, x: Array) -> tuple[Array, Array]:
     return spread, layouts.contiguous(mean.reshape(spread.shape)).astype(x.dtype, copy=False)
 
 
-def _grad_from_variance(node: Any, grad: Any, x: Any) -> Any:
+def _grad_from_variance(node: Any, grad: Array, x: Array) -> Array:
     """Compute the gradient of x from the gradient of the variance."""
     n = reduction_size(x.shape, node.axis) - node.correction
     centered = x - Mean.apply(x, axis=node.axis, keepdims=True)
@@ -112,7 +112,7 @@ def _grad_from_variance(node: Any, grad: Any, x: Any) -> Any:
     return grad * conjugate(centered) * (2 / n if n else math.inf)
 
 
-def _grad_from_both(node: Any, variance: Any, mean: Any, x: Any) -> Any:
+def _grad_from_both(node: Any, variance: Array, mean: Array | None, x: Array) -> Array:
     """Compute the gradient of x from those of the variance and the mean; None is the gradient of an unused output."""
     found = None if variance is None else _grad_from_variance(node, variance, x)
     if mean is None:

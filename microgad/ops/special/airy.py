@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..support.out import into
 from .bessel_large_argument import FINE_QUARTER_PI, phase_series
 from .double_double import DoubleDouble, power_series, renormalize, to_pair
@@ -90,7 +89,7 @@ _PHASE_OTHERS = tuple(float(c) for c in reversed(_PHASE_SERIES[5:]))
 _P_REST = tuple(a - b for a, b in zip(_P[0][:-1], (0.0, *_P[1][:-1]), strict=True)), _P[1]  # (P - 1) ζ²
 
 
-def _zeta(x: Any) -> Any:
+def _zeta(x: Array) -> tuple[Array, Array]:
     """ζ = 2/3 x√x in two parts, because e^ζ and cos ζ magnify its rounding error."""
     root = np.sqrt(x)
     root_low = ((x - root * root) - product_error(root, root)) / (2 * root)
@@ -99,7 +98,7 @@ def _zeta(x: Any) -> Any:
     return zeta, (((2 * product - 2 * zeta) - zeta) + 2 * (product_low + x * root_low)) / 3
 
 
-def _decaying(x: Any) -> Any:
+def _decaying(x: Array) -> Array:
     """Ai(x) = e^-ζ / ⁴√x · (1/(2√π) + ...) for x > 1."""
     x = np.minimum(x, 1e3)
     zeta, zeta_low = _zeta(x)
@@ -108,11 +107,11 @@ def _decaying(x: Any) -> Any:
     return out - out * zeta_low
 
 
-def _oscillating(x: Any) -> Any:
+def _oscillating(x: Array) -> Array:
     return piecewise((-x,), (x > -_HUGE, _moderate), (x <= -_HUGE, _huge))
 
 
-def _moderate(y: Any) -> Any:
+def _moderate(y: Array) -> Array:
     """Ai(-y) for y < 5e9, from r = ζ - (k + 3/4) π. Near zeros it is computed again, as in `LargeArgumentBessel`."""
     zeta, zeta_low = _zeta(y)
     k = np.rint(zeta * (1 / math.pi) - 0.75)
@@ -129,7 +128,7 @@ def _moderate(y: Any) -> Any:
     return replace_where(wave / norm, (y, k, zeta, zeta_low), *cases)
 
 
-def _huge(y: Any) -> Any:
+def _huge(y: Array) -> Array:
     """Ai(-y) for y >= 5e9. The addition theorem adds ζ's low part."""
     zeta, zeta_low = _zeta(np.minimum(y, 1e30))
     s, c = np.sin(zeta), np.cos(zeta)
@@ -138,16 +137,16 @@ def _huge(y: Any) -> Any:
     return (c + s + _Q[0][-1] / zeta * (s - c)) * (math.sqrt(0.5 / math.pi) / np.sqrt(np.sqrt(y)))
 
 
-def _sign(k: Any) -> Any:
+def _sign(k: Array) -> Array:
     """(-1)^k."""
     return 1 - 4 * abs(0.5 * k - np.rint(0.5 * k))
 
 
-def _by_taylor(y: Any, k: Any, *_: Any) -> Any:
+def _by_taylor(y: Array, k: Array, *_: Array) -> Array:
     return taylor_at_zero(-y, _TAYLOR, k)
 
 
-def _by_phase(y: Any, k: Any, zeta: Any, zeta_low: Any) -> Any:
+def _by_phase(y: Array, k: Array, zeta: Array, zeta_low: Array) -> Array:
     """Ai(-y) = -(-1)^k √(P² + Q²) sin(r + φ) / (√π ⁴√y), where 3 (r + φ) = 2 y √y - 3 (k + 3/4) π + 3 φ.
 
     √y is a sum of three parts, and π/4 of four, whose products with either half of an integer are exact.
@@ -174,7 +173,7 @@ def _by_phase(y: Any, k: Any, zeta: Any, zeta_low: Any) -> Any:
     return np.sin(angle) * modulus / (-_sign(k) * np.sqrt(math.pi * np.sqrt(y)))
 
 
-def _airy(x: Any) -> Any:
+def _airy(x: Array) -> Array:
     return piecewise(
         (x,),
         ((x < -4) & (x > -math.inf), _oscillating),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..support.out import into
 from . import bessel_large_argument as large
 from .evaluation import non_differentiable, piecewise, polynomial, replace_where
@@ -94,11 +94,11 @@ _Y0_ZEROS = ((0.8935769662791675, 2.6596231539720385e-17), (3.957678419314858, -
 _Y1_ZEROS = ((2.197141326031017, -4.8259835876454966e-17), (5.429681040794135, 4.162514026670377e-16))
 
 
-def _j0(x: Any) -> Any:
-    def low(x: Any) -> Any:
+def _j0(x: Array) -> Array:
+    def low(x: Array) -> Array:
         return piecewise((x,), (x < 1, lambda x: polynomial(x * x, _J0_NEAR)), (x >= 1, middle))
 
-    def middle(x: Any) -> Any:
+    def middle(x: Array) -> Array:
         return piecewise(
             (x,),
             (x < 3.25, polynomial_with_zeros(_J0_ZEROS[:1], 2.125, _J0_FIRST)),
@@ -109,8 +109,8 @@ def _j0(x: Any) -> Any:
     return piecewise((x,), (x <= 5, low), (x > 5, large.J0))
 
 
-def _j1(x: Any) -> Any:
-    def low(x: Any) -> Any:
+def _j1(x: Array) -> Array:
+    def low(x: Array) -> Array:
         middle = polynomial_with_zeros(_J1_ZEROS, 3.5, _J1)
         return piecewise((x,), (x < 2, lambda x: x * polynomial(x * x, _J1_NEAR)), (x >= 2, middle))
 
@@ -125,7 +125,7 @@ def _second_kind(first_kind: Any, table: Any, center: float, zero: tuple[float, 
     Both terms vanish at the zero, so they don't cancel near it.
     """
 
-    def formula(x: Any) -> Any:
+    def formula(x: Array) -> Array:
         delta = (x - zero[0]) - zero[1]
         near = abs(delta) < zero[0] / 2
         log = np.where(near, np.log1p(np.where(near, delta, 0) / zero[0]), np.log(x) - math.log(zero[0]))
@@ -141,12 +141,12 @@ _y1_low = _second_kind(_j1, _Y1_LOW, 6, _Y1_ZEROS[0], 1)
 _y1_high = _second_kind(_j1, _Y1_HIGH, 18.5, _Y1_ZEROS[1], 1)
 
 
-def _y0(x: Any) -> Any:
+def _y0(x: Array) -> Array:
     return piecewise((x,), ((x >= 0) & (x < 2), _y0_low), ((x >= 2) & (x <= 5), _y0_high), (x > 5, large.Y0))
 
 
-def _y1(x: Any) -> Any:
-    def low(x: Any) -> Any:
+def _y1(x: Array) -> Array:
+    def low(x: Array) -> Array:
         return np.where(x == 0, -math.inf, _y1_low(x))
 
     return piecewise((x,), ((x >= 0) & (x < 3.5), low), ((x >= 3.5) & (x <= 5), _y1_high), (x > 5, large.Y1))
@@ -155,34 +155,34 @@ def _y1(x: Any) -> Any:
 def _for_float32(short: Any, full: Any) -> Any:
     """Return the formula for float32 numbers, in float64: short(x) for |x| <= 5, full(x) beyond and near zeros."""
 
-    def low(x: Any) -> Any:
+    def low(x: Array) -> Array:
         out = short(x)
         return replace_where(out, (x,), (~(abs(out) > 1e-4 * abs(x)), full))
 
     return lambda x: piecewise((x,), (abs(x) <= 5, low), (abs(x) > 5, full))
 
 
-def _j0_float32(x: Any) -> Any:
+def _j0_float32(x: Array) -> Array:
     return polynomial(x * x, _J0_FLOAT32)
 
 
-def _j1_float32(x: Any) -> Any:
+def _j1_float32(x: Array) -> Array:
     return x * polynomial(x * x, _J1_FLOAT32)
 
 
-def _y0_float32(x: Any) -> Any:
+def _y0_float32(x: Array) -> Array:
     return 2 / math.pi * np.log(x) * _j0_float32(x) + polynomial(x * x, _Y0_FLOAT32)
 
 
-def _y1_float32(x: Any) -> Any:
+def _y1_float32(x: Array) -> Array:
     return 2 / math.pi * (np.log(x) * _j1_float32(x) - 1 / x) + x * polynomial(x * x, _Y1_FLOAT32)
 
 
-def _spherical_j0(x: Any) -> Any:
+def _spherical_j0(x: Array) -> Array:
     return np.where(x == 0, 1.0, np.where(np.isinf(x), 0.0, np.sin(x) / x))
 
 
-def _spherical_j0_float32(x: Any) -> Any:
+def _spherical_j0_float32(x: Array) -> Array:
     """sin(x) / x of float32 numbers, in float64, by t = tan(x/2): NumPy computes it much faster than the sine."""
     t = np.tan(x / 2)
     out = 2 * t / ((1 + t * t) * x)

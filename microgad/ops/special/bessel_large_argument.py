@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ...type_aliases import Array
 from .double_double import DoubleDouble, power_series, renormalize, to_pair
 from .evaluation import polynomial, replace_where, sum_error
 from .near_zeros import taylor_at_zero
@@ -144,10 +145,10 @@ class LargeArgumentBessel:
         self.leading = [to_pair(c) for c in phase[:5]]
         self.others = tuple(float(c) for c in reversed(phase[5:]))
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Array) -> Array:
         return replace_where(self._moderate(x), (x,), (x >= 5e4, self._huge))
 
-    def _moderate(self, x: Any) -> Any:
+    def _moderate(self, x: Array) -> Array:
         """The function for x < 5e4, by t = tan r: sin r = t / √(1 + t²) and cos r = 1 / √(1 + t²)."""
         k, quarters = self._nearest_zero(x)
         r = x - quarters * _QUARTER_PI[0]
@@ -160,7 +161,7 @@ class LargeArgumentBessel:
         norm *= math.pi / 2 * x
         return self._combine(x, t, r_error, 1.0, np.copysign(np.sqrt(norm), self._parity(k)), x)
 
-    def _huge(self, x: Any) -> Any:
+    def _huge(self, x: Array) -> Array:
         """The function for x >= 5e4, from s = sin x and c = cos x.
 
         √2 sin r and √2 cos r are ±(s + c) and ±(s - c), in one order or the other. The smaller of s + c and s - c is
@@ -174,7 +175,9 @@ class LargeArgumentBessel:
         norm = 2 * self.sign * np.sqrt(math.pi / 4 * x)
         return self._combine(x, sine, 0.0, cosine, norm, np.where(x < 5e7, x, math.inf))
 
-    def _combine(self, x: Any, sine: Any, sine_error: Any, cosine: Any, norm: Any, reach: Any) -> Any:
+    def _combine(
+        self, x: Array, sine: Array, sine_error: Array | float, cosine: Array | float, norm: Array, reach: Array
+    ) -> Array:
         """(P sin r + Q cos r) / norm, which is computed again near zeros; `reach` is x, or ∞ to prevent that."""
         wave, q, divisor = self._hankel(x)
         wave *= sine
@@ -187,11 +190,11 @@ class LargeArgumentBessel:
         wave /= norm
         return replace_where(wave, (x,), (close, self._near_zero))
 
-    def _near_zero(self, x: Any) -> Any:
+    def _near_zero(self, x: Array) -> Array:
         k, _ = self._nearest_zero(x)
         return replace_where(taylor_at_zero(x, self.zeros, k - 1), (x,), (x >= _SERIES_FROM, self._by_phase))
 
-    def _hankel(self, x: Any) -> Any:
+    def _hankel(self, x: Array) -> tuple[Array, Array, Array]:
         """(P - 1) d, Q d and the common denominator d."""
         u = 1 / x
         z = u * u
@@ -200,19 +203,19 @@ class LargeArgumentBessel:
         q *= u
         return p_rest, q, divisor
 
-    def _nearest_zero(self, x: Any) -> Any:
+    def _nearest_zero(self, x: Array) -> tuple[Array, Array]:
         """The number k of the nearest zero of the limiting wave, and the zero in units of π/4."""
         k = np.rint(x * (1 / math.pi) - self.shift / 4)
         return k, 4 * k + self.shift
 
-    def _parity(self, k: Any) -> Any:
+    def _parity(self, k: Array) -> Array:
         """A number whose sign is sign · (-1)^k, computed faster than by k % 2."""
         half = k * 0.5
         half -= np.rint(half)
         half = abs(half)
         return 0.25 - half if self.sign > 0 else half - 0.25
 
-    def _by_phase(self, x: Any) -> Any:
+    def _by_phase(self, x: Array) -> Array:
         """±√(2/πx) √(P² + Q²) sin(r + φ)."""
         k, quarters = self._nearest_zero(x)
         r = x - quarters * FINE_QUARTER_PI[0]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from decimal import Context, Decimal, localcontext
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
+from ...type_aliases import Array
 from .evaluation import polynomial, product_error, sum_error, table_rows
 
 _PI = Decimal("3.14159265358979323846264338327950288419716939937510582097")
@@ -19,7 +19,7 @@ class DoubleDouble:
 
     __slots__ = ("high", "low")
 
-    def __init__(self, high: Any, low: Any = 0.0) -> None:
+    def __init__(self, high: Array | float, low: Array | float = 0.0) -> None:
         self.high, self.low = high, low
 
     def __neg__(self) -> DoubleDouble:
@@ -40,12 +40,12 @@ class DoubleDouble:
         remainder = (self.high - quotient * other.high) - product_error(quotient, other.high)
         return renormalize(quotient, (remainder + (self.low - quotient * other.low)) / other.high)
 
-    def rounded(self) -> Any:
+    def rounded(self) -> Array:
         """The nearest float64 numbers."""
         return self.high + self.low
 
 
-def renormalize(high: Any, low: Any) -> DoubleDouble:
+def renormalize(high: Array, low: Array) -> DoubleDouble:
     """The DoubleDouble high + low of numbers with |low| <= |high| (Dekker's FastTwoSum)."""
     total = high + low
     return DoubleDouble(total, low - (total - high))
@@ -102,7 +102,7 @@ def log(x: DoubleDouble) -> DoubleDouble:
     return (log_power + DoubleDouble(table[:, 1], table[:, 2])) + log_quotient
 
 
-def pi_cotangent(e: Any) -> DoubleDouble:
+def pi_cotangent(e: Array) -> DoubleDouble:
     """π cot πe = 1/e - 2 Σ ζ(2k) e^(2k - 1) (DLMF 4.19.6), for 0 < |e| < 0.22; beyond, it has fewer digits."""
     e = DoubleDouble(e)
     return DoubleDouble(1.0) / e - e * power_series(e * e, _COTANGENT[:12], _COTANGENT_OTHERS)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from ...function import Function
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..support.blocks import in_double
 from ..support.out import into
 from .evaluation import evaluate, piecewise, polynomial, promote, rational, square_with_error
@@ -49,13 +48,13 @@ _TAIL = (
 ), (313.3422446064801, 416.42688825173724, 160.93468310371213, 22.55189063173703, 1.0)  # fmt: skip
 
 
-def _erf(x: Any) -> Any:
+def _erf(x: Array) -> Array:
     """|erf(x)| = 1 - exp(log erfc(|x|))."""
     y = np.minimum(abs(x), 6.0)
     return np.copysign(np.expm1(-y * rational(y, *_DECAY)), x)
 
 
-def _erf_float32(x: Any) -> Any:
+def _erf_float32(x: Array) -> Array:
     y = np.minimum(x, 5.0)
     np.maximum(y, -5.0, out=y)  # tanh is ±1 at the ends, and erf is beyond
     out = rational(y * y, *_ARTANH)
@@ -71,7 +70,7 @@ def _rescale(coefficients: tuple[float, ...], root: float, order: int) -> tuple[
     )
 
 
-def _add(constant: float, part: Any, *corrections: Any) -> Any:
+def _add(constant: float, part: Array, *corrections: Array) -> Array:
     """(constant + part) · (1 - ε) for each small ε. It rounds less to subtract ε times the sum from `part`."""
     for epsilon in corrections:
         total = constant + part
@@ -93,23 +92,23 @@ class ErfcFormulas:
         self.float32 = tuple(c * root for c in _FLOAT32)
         self.tail = tuple(c * self.end for c in _TAIL[0]), _TAIL[1]
 
-    def erfc_upper(self, x: Any) -> Any:
+    def erfc_upper(self, x: Array) -> Array:
         """erfc(x / root) = exp(-x²/root²) erfcx(x / root) for x >= root / 2."""
         x = np.minimum(x, 30 * self.root)
         square, error = square_with_error(x)
         return np.exp(square / -self.square) * self.erfcx(x, error / self.square)
 
-    def erfc_lower(self, x: Any) -> Any:
+    def erfc_lower(self, x: Array) -> Array:
         """erfc(x / root) for x < root / 2."""
         value = np.exp(-self.minus_log_erfc(abs(x)))
         return np.where(x < 0, 2 - value, value)  # erfc(-x) = 2 - erfc(x)
 
-    def minus_log_erfc(self, x: Any) -> Any:
+    def minus_log_erfc(self, x: Array) -> Array:
         """-log(erfc(x / root)) for 0 <= x < root / 2. For larger x it has the digits that 2 - erfc(x / root) needs."""
         y = np.minimum(x, 6 * self.root)
         return y * rational(y, *self.decay)
 
-    def erfc_float32(self, x: Any) -> Any:
+    def erfc_float32(self, x: Array) -> Array:
         """erfc(x / root) of float32 numbers, in float64, in which their squares are exact."""
         y = np.minimum(abs(x), 12 * self.root).astype(np.float64)
         u = y + 3 * self.root
@@ -126,10 +125,10 @@ class ErfcFormulas:
         value += twice  # 2 - value where x < 0: exactly, and without np.where, which branches
         return value
 
-    def erfcx(self, x: Any, *corrections: Any) -> Any:
+    def erfcx(self, x: Array, *corrections: Array) -> Array:
         """exp(x²/root²) erfc(x / root) for x >= root / 2, times 1 - ε if a small correction ε is given."""
 
-        def middle(x: Any, *corrections: Any) -> Any:
+        def middle(x: Array, *corrections: Array) -> Array:
             denominator = x + self.center
             t = x - self.center
             t /= denominator
@@ -145,7 +144,7 @@ class ErfcFormulas:
             value /= denominator
             return value
 
-        def far(x: Any, *corrections: Any) -> Any:
+        def far(x: Array, *corrections: Array) -> Array:
             z = self.square / (x * x)
             return _add(self.end, z * rational(z, *self.tail), *corrections) / x
 
@@ -155,26 +154,26 @@ class ErfcFormulas:
 _ERFC = ErfcFormulas(1)
 
 
-def _erfc(x: Any) -> Any:
+def _erfc(x: Array) -> Array:
     return piecewise((x,), (x >= 0.5, _ERFC.erfc_upper), (x < 0.5, _ERFC.erfc_lower))
 
 
-def erfcx_float64(x: Any) -> Any:
+def erfcx_float64(x: Array) -> Array:
     """exp(x²) erfc(x) in float64."""
 
-    def near_zero(x: Any) -> Any:
+    def near_zero(x: Array) -> Array:
         square, error = square_with_error(x)
         return np.exp((square - _ERFC.minus_log_erfc(x)) + error)
 
-    def negative(x: Any) -> Any:
+    def negative(x: Array) -> Array:
         square, error = square_with_error(np.maximum(x, -30.0))
         return np.exp(square) * (_ERFC.erfc_lower(x) * (1 + error))
 
     return piecewise((x,), (x >= 0.5, _ERFC.erfcx), ((x >= 0) & (x < 0.5), near_zero), (x < 0, negative))
 
 
-def _erfcx_float32(x: Any) -> Any:
-    def near(x: Any) -> Any:
+def _erfcx_float32(x: Array) -> Array:
+    def near(x: Array) -> Array:
         y = np.minimum(abs(x), 30.0).astype(np.float64)
         u = 1 / (y + 3)
         value = polynomial((y - 3) * u, _FLOAT32)
@@ -244,10 +243,10 @@ class Erfcx(Function):
         return grad * ErfcxSlope.apply(x)
 
 
-def _erfcx_slope(x: Any) -> Any:
+def _erfcx_slope(x: Array) -> Array:
     """erfcx'(x) = 2x erfcx(x) - 2/√π. For large x the two terms nearly cancel, so a series gives their difference."""
 
-    def far(x: Any) -> Any:
+    def far(x: Array) -> Array:
         z = 1 / (x * x)
         return 2 / ROOT_PI * z * rational(z, *_TAIL)
 

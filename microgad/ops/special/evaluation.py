@@ -15,12 +15,13 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...function import Function
+from ...type_aliases import Array
 from ..support.blocks import in_blocks, in_double
 
 promote = dtypes.only("f", dtypes.promote_floating)  # complex numbers are refused
 
 
-def evaluate(formula: Callable[..., Any], float32_formula: Callable[..., Any], x: Any) -> Any:
+def evaluate(formula: Callable[..., Any], float32_formula: Callable[..., Any], x: Array) -> Array:
     """Evaluate formula(x) in float64, or a formula of fewer terms where x is float32."""
     return in_blocks(float32_formula, x) if x.dtype == np.float32 else in_double(formula, x)
 
@@ -34,10 +35,10 @@ def non_differentiable(
     """
     count = formula.__code__.co_argcount
 
-    def unary(self: Function, x: Any) -> Any:
+    def unary(self: Function, x: Array) -> Array:
         return in_double(float32_formula if float32_formula and x.dtype == np.float32 else formula, x)
 
-    def binary(self: Function, x: Any, n: Any) -> Any:
+    def binary(self: Function, x: Array, n: Array | int) -> Array:
         return in_double(formula, x, n)
 
     body = {"forward": unary if count == 1 else binary, "promote": staticmethod(promote), "elementwise": True}
@@ -45,7 +46,7 @@ def non_differentiable(
     return type(name, (Function,), {**body, **names})
 
 
-def piecewise(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:
+def piecewise(inputs: tuple[Array, ...], *cases: tuple[Any, Callable[..., Any]]) -> Array:
     """Evaluate formula(*inputs) where the condition of its case (condition, formula) holds; NaN where none does.
 
     The conditions must exclude one another.
@@ -70,7 +71,7 @@ def piecewise(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -
     return np.full_like(inputs[0], np.nan) if out is None else out
 
 
-def replace_where(out: Any, inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:
+def replace_where(out: Array, inputs: tuple[Array, ...], *cases: tuple[Any, Callable[..., Any]]) -> Array:
     """Overwrite `out` with formula(*inputs) in the few places where a case's condition holds, and return it."""
     for condition, formula in cases:
         if not backend.on_cpu(out):
@@ -81,11 +82,11 @@ def replace_where(out: Any, inputs: tuple[Any, ...], *cases: tuple[Any, Callable
 
 
 @functools.lru_cache(maxsize=256)
-def _as_arrays(coefficients: tuple[float, ...], dtype: np.dtype[Any]) -> list[Any]:
+def _as_arrays(coefficients: tuple[float, ...], dtype: np.dtype[Any]) -> list[Array]:
     return [np.array(c, dtype) for c in coefficients]
 
 
-def polynomial(x: Any, coefficients: tuple[float, ...]) -> Any:
+def polynomial(x: Array, coefficients: tuple[float, ...]) -> Array:
     """The polynomial with these coefficients at x, by Horner's rule."""
     # For few elements NumPy's arithmetic with an array is twice as fast as with a Python number.
     first, second, *rest = _as_arrays(coefficients, x.dtype) if type(x) is np.ndarray else coefficients
@@ -100,24 +101,24 @@ def polynomial(x: Any, coefficients: tuple[float, ...]) -> Any:
     return out
 
 
-def rational(x: Any, numerator: tuple[float, ...], denominator: tuple[float, ...]) -> Any:
+def rational(x: Array, numerator: tuple[float, ...], denominator: tuple[float, ...]) -> Array:
     """The quotient of two polynomials at x."""
     out = polynomial(x, numerator)
     out /= polynomial(x, denominator)
     return out
 
 
-def table_rows(table: Any, index: Any) -> Any:
+def table_rows(table: Any, index: Array) -> Array:
     """The rows of a table, as float64, at the integer parts of `index`, which is clipped to the table."""
     return backend.like(table, index, np.float64)[np.clip(index, 0, len(table) - 1).astype(np.int64)]
 
 
-def square_with_error(x: Any) -> tuple[Any, Any]:
+def square_with_error(x: Array) -> tuple[Array, Array]:
     """x², rounded, and the rounding error."""
     return x * x, product_error(x, x)
 
 
-def product_error(a: Any, b: Any) -> Any:
+def product_error(a: Array, b: Array) -> Array:
     """The rounding error a · b - fl(a · b), by Dekker's TwoProduct.
 
     |a| and |b| must be below 1e300. It is exact unless it is below 1e-307.
@@ -126,14 +127,14 @@ def product_error(a: Any, b: Any) -> Any:
     return ((a_high * b_high - a * b) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
-def _split(a: Any) -> tuple[Any, Any]:
+def _split(a: Array) -> tuple[Array, Array]:
     """Split a into two parts of 26 bits, whose products are exact (Veltkamp)."""
     stretched = a * (2.0**27 + 1)
     high = stretched - (stretched - a)
     return high, a - high
 
 
-def sum_error(a: Any, b: Any) -> Any:
+def sum_error(a: Array | float, b: Array | float) -> Array:
     """The rounding error (a + b) - fl(a + b), by Knuth's TwoSum."""
     total = a + b
     b_part = total - a

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..creation import arange
 from ..support.blocks import in_double
 from ..support.out import into
@@ -20,31 +19,31 @@ from .evaluation import piecewise, promote, replace_where
 from .zeta import hurwitz_zeta
 
 
-def _lgamma(x: Any) -> Any:
+def _lgamma(x: Array) -> Array:
     return piecewise((x,), (x >= -0.3, gamma_positive.lgamma), (x < -0.3, gamma_negative.lgamma))
 
 
-def _lgamma_float32(x: Any) -> Any:
+def _lgamma_float32(x: Array) -> Array:
     below = x < 0
     out = gamma_positive.lgamma_float32(abs(x) + below)
     return replace_where(out, (x, out), (below, gamma_negative.lgamma_float32))
 
 
-def _digamma(x: Any) -> Any:
+def _digamma(x: Array) -> Array:
     return piecewise((x,), (x >= -0.25, gamma_positive.digamma), (x < -0.25, gamma_negative.digamma))
 
 
-def _digamma_float32(x: Any) -> Any:
+def _digamma_float32(x: Array) -> Array:
     below = x < 0
     out = gamma_positive.digamma_float32(np.where(below, 1 - x, x))
     return replace_where(out, (x, out), (below, gamma_negative.digamma_float32))
 
 
-def _trigamma(x: Any) -> Any:
+def _trigamma(x: Array) -> Array:
     return piecewise((x,), (x >= -0.25, gamma_positive.trigamma), (x < -0.25, gamma_negative.trigamma))
 
 
-def _trigamma_float32(x: Any) -> Any:
+def _trigamma_float32(x: Array) -> Array:
     below = x < 0
     out = gamma_positive.trigamma_float32(abs(x) + below)
     return replace_where(out, (x, out), (below, gamma_negative.trigamma_float32))

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ...type_aliases import Array
 from . import double_double
 from . import gamma_positive as positive
 from .evaluation import piecewise, polynomial, product_error, replace_where, table_rows
@@ -130,18 +131,18 @@ _FACTORIALS = tuple(float(math.factorial(n)) for n in range(171))
 _GAUSS_LEGENDRE = (0.06943184420297371, 0.17392742256872692), (0.33000947820757187, 0.32607257743127307)
 
 
-def _pole_and_distance(x: Any) -> tuple[Any, Any]:
+def _pole_and_distance(x: Array) -> tuple[Array, Array]:
     """(n, e) with x = e - n, where n is an integer and |e| <= 1/2."""
     n = np.rint(-x)
     return n, x + n
 
 
-def _mean(f: Any, x: Any, width: Any) -> Any:
+def _mean(f: Any, x: Array, width: Array) -> Array:
     """The mean of f over [x, x + width], by the four-point Gauss-Legendre rule."""
     return sum(w * (f(x + t * width) + f(x + (1 - t) * width)) for t, w in _GAUSS_LEGENDRE)
 
 
-def _divided_difference(x: Any, y: Any, coefficients: tuple[float, ...]) -> Any:
+def _divided_difference(x: Array, y: Array, coefficients: tuple[float, ...]) -> Array:
     """(p(x) - p(y)) / (x - y) for a polynomial p, by Horner's rule."""
     slope, value = np.zeros_like(x), np.full_like(x, coefficients[0])
     for c in coefficients[1:]:
@@ -150,12 +151,12 @@ def _divided_difference(x: Any, y: Any, coefficients: tuple[float, ...]) -> Any:
     return slope
 
 
-def _fitted_cases(x: Any, table: Any) -> list[tuple[Any, Callable[..., Any]]]:
+def _fitted_cases(x: Array, table: Any) -> list[tuple[Any, Callable[..., Any]]]:
     """The cases for `piecewise` of a table of intervals with their fits."""
     return [((x >= low) & (x < high), polynomial_with_zeros(*fit)) for low, high, *fit in table]
 
 
-def lgamma(x: Any) -> Any:
+def lgamma(x: Array) -> Array:
     """log|Γ(x)| for x < -0.3."""
     x = np.maximum(x, -1e300)
     n, e = _pole_and_distance(x)
@@ -176,7 +177,7 @@ def lgamma(x: Any) -> Any:
     )
 
 
-def lgamma_float32(x: Any, above: Any) -> Any:
+def lgamma_float32(x: Array, above: Array) -> Array:
     """log|Γ(x)| of float32 numbers x < 0, in float64, from above = log Γ(1 - x) by the reflection formula."""
     _, e = _pole_and_distance(np.maximum(x, -1e40))
     square = e * e
@@ -186,16 +187,16 @@ def lgamma_float32(x: Any, above: Any) -> Any:
     return out
 
 
-def _lgamma_reflected(n: Any, e: Any) -> Any:
+def _lgamma_reflected(n: Array, e: Array) -> Array:
     return (e * e * polynomial(e * e, _REFLECTED) - positive.lgamma(n + 1 - e)) - np.log(abs(e))
 
 
-def _lgamma_between_poles(x: Any) -> Any:
+def _lgamma_between_poles(x: Array) -> Array:
     """log|Γ(x)| = log(1 + (|Γ(x)| - 1)) for -3 < x < -2."""
     return np.log1p(polynomial_with_zeros(_BETWEEN_ZEROS, -2.5, _BETWEEN)(x) / abs((x + 2) * (x + 3)))
 
 
-def _lgamma_by_pole(n: Any, e: Any) -> Any:
+def _lgamma_by_pole(n: Array, e: Array) -> Array:
     """log(πe / sin πe) - log(n! |e|) + log(Γ(n + 1) / Γ(n + 1 - e)). n! is exact for all n that have zeros nearby."""
     factorial, size, w = table_rows(_FACTORIALS, n), abs(e), n + 1 - e
     product = factorial * size
@@ -209,18 +210,18 @@ def _lgamma_by_pole(n: Any, e: Any) -> Any:
     return (e * e * polynomial(e * e, _REFLECTED) + ratio) - pole
 
 
-def _log_ratio(n: Any, e: Any, w: Any) -> Any:
+def _log_ratio(n: Array, e: Array, w: Array) -> Array:
     """log(Γ(n + 1) / Γ(w)) for w = n + 1 - e, by Stirling's formula with Binet's function."""
     return e * (np.log(w) - 1) - (n + 0.5) * np.log1p(-e / (n + 1)) + (positive.binet(n + 1) - positive.binet(w))
 
 
-def _lgamma_at_zero(n: Any, e: Any, zero: Any, delta: Any) -> Any:
+def _lgamma_at_zero(n: Array, e: Array, zero: Array, delta: Array) -> Array:
     """The sum of log(πe / sin πe), -log Γ(n + 1 - e) and -log|e|, each minus its value at the zero."""
     slope = (e + zero) * _divided_difference(e * e, zero * zero, (*_REFLECTED, 0.0))
     return delta * (slope + _mean(positive.digamma, n + 1 - e, delta)) - np.log1p(delta / zero)
 
 
-def digamma(x: Any) -> Any:
+def digamma(x: Array) -> Array:
     """ψ(x) for x < -0.25."""
     n, e = _pole_and_distance(x)
     zero = table_rows(_DIGAMMA_ZEROS, n - 3)
@@ -235,7 +236,7 @@ def digamma(x: Any) -> Any:
     )
 
 
-def digamma_float32(x: Any, above: Any) -> Any:
+def digamma_float32(x: Array, above: Array) -> Array:
     """ψ(x) of float32 numbers x < 0, in float64, from above = ψ(1 - x) by the reflection formula."""
     _, e = _pole_and_distance(x)
     square = e * e
@@ -245,13 +246,13 @@ def digamma_float32(x: Any, above: Any) -> Any:
     return out
 
 
-def _digamma_at_zero(w: Any, e: Any, zero: Any, delta: Any) -> Any:
+def _digamma_at_zero(w: Array, e: Array, zero: Array, delta: Array) -> Array:
     """The sum of -1/e, 1/e - π cot πe and ψ(w), each minus its value at the zero, where w = n + 1 - e."""
     cotangents = polynomial(e * e, _COTANGENT) + zero * (e + zero) * _divided_difference(e * e, zero * zero, _COTANGENT)
     return delta * ((1 / (e * zero) + cotangents) - _mean(positive.trigamma, w, delta))
 
 
-def _digamma_reflected(n: Any, e: Any) -> Any:
+def _digamma_reflected(n: Array, e: Array) -> Array:
     above = positive.digamma(n + 1 - e)
     out = piecewise(
         (above, e),
@@ -262,19 +263,19 @@ def _digamma_reflected(n: Any, e: Any) -> Any:
     return replace_where(out, (n, e), ((n > 50) & (abs(out) < above), _digamma_double_double))
 
 
-def _digamma_double_double(n: Any, e: Any) -> Any:
+def _digamma_double_double(n: Array, e: Array) -> Array:
     """ψ(n + 1 - e) - π cot πe for n > 50, in double-double arithmetic, where the two nearly cancel."""
     e = np.where(e == 0, 0.25, e)
     return (double_double.digamma(double_double.renormalize(n + 1, -e)) - double_double.pi_cotangent(e)).rounded()
 
 
-def trigamma(x: Any) -> Any:
+def trigamma(x: Array) -> Array:
     """ψ'(x) = π² / sin² πe - ψ'(n + 1 - e) for x < -0.25."""
     n, e = _pole_and_distance(x)
     return trigamma_float32(x, positive.trigamma(n + 1 - e))
 
 
-def trigamma_float32(x: Any, above: Any) -> Any:
+def trigamma_float32(x: Array, above: Array) -> Array:
     """ψ'(x) for x < 0, from above = ψ'(1 - x)."""
     square = _pole_and_distance(x)[1] ** 2
     return 1 / square + (polynomial(square, _SQUARED) - above)

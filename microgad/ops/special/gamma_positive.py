@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...type_aliases import Array
 from .evaluation import piecewise, polynomial, rational
 
 # log Γ(1 + t) / t for -0.3 <= t < 0.7, and log Γ(2 + t) / t for -0.4 <= t < 2: the zeros of log Γ, 1 and 2, are factors
@@ -100,15 +101,15 @@ _TRIGAMMA_LARGE = (
 )  # fmt: skip
 
 
-def binet(x: Any) -> Any:
+def binet(x: Array) -> Array:
     """Binet's function, log Γ(x) - (x - 1/2) log x + x - log(2π)/2, for x >= 3."""
     return rational(1 / (x * x), *_BINET) / x
 
 
-def lgamma(x: Any) -> Any:
+def lgamma(x: Array) -> Array:
     """log |Γ(x)| for x >= -0.3."""
 
-    def large(x: Any) -> Any:
+    def large(x: Array) -> Array:
         return (x - 0.5) * (np.log(x) - 1) + ((math.log(2 * math.pi) - 1) / 2 + binet(x))
 
     def by_zeros(center: float, table: tuple[float, ...]) -> Callable[[Any], Any]:
@@ -126,7 +127,7 @@ def lgamma(x: Any) -> Any:
     )
 
 
-def lgamma_float32(x: Any) -> Any:
+def lgamma_float32(x: Array) -> Array:
     """log Γ(x) of float32 numbers x >= 0, in float64, by Γ(x) = Γ(x + 3) / (x (x + 1) (x + 2)).
 
     Near the zeros terms cancel, but float64 leaves enough digits for float32.
@@ -139,20 +140,20 @@ def lgamma_float32(x: Any) -> Any:
     return out
 
 
-def digamma_float32(x: Any) -> Any:
+def digamma_float32(x: Array) -> Array:
     """ψ(x) of float32 numbers x >= 0, in float64, by ψ(x + 3) - 1/x - 1/(x + 1) - 1/(x + 2)."""
     w = x + 3
     z = 1 / (w * w)
     return np.log(w) + (z * rational(z, *_DIGAMMA) - 0.5 / w) - (1 / x + 1 / (x + 1) + 1 / (x + 2))
 
 
-def digamma(x: Any) -> Any:
+def digamma(x: Array) -> Array:
     """ψ(x) for x >= -0.25."""
 
     def by_zero(center: float, table: tuple[float, ...]) -> Callable[[Any], Any]:
         return lambda x: ((x - 1 - _ZERO[0]) - _ZERO[1]) * polynomial(x - center, table)
 
-    def large(x: Any) -> Any:
+    def large(x: Array) -> Array:
         z = 1 / (x * x)
         return np.log(x) + (z * rational(z, *_DIGAMMA) - 0.5 / x)
 
@@ -167,7 +168,7 @@ def digamma(x: Any) -> Any:
     )
 
 
-def trigamma(x: Any) -> Any:
+def trigamma(x: Array) -> Array:
     """ψ'(x) for x >= -0.25."""
     return piecewise(
         (x,),
@@ -177,12 +178,12 @@ def trigamma(x: Any) -> Any:
     )
 
 
-def trigamma_float32(x: Any) -> Any:
+def trigamma_float32(x: Array) -> Array:
     """ψ'(x) of float32 numbers x >= 0, in float64, by ψ'(x + 2) + 1/x² + 1/(x + 1)²."""
     return _large_trigamma(x + 2) + (1 / (x * x) + 1 / (x + 1) ** 2)
 
 
-def _large_trigamma(x: Any) -> Any:
+def _large_trigamma(x: Array) -> Array:
     u = 1 / x
     z = u * u
     return u + z * (0.5 + u * rational(z, *_TRIGAMMA_LARGE))

@@ -13,7 +13,7 @@ import numpy as np
 from ... import backend, dtypes
 from ...errors import UnsupportedError
 from ...function import Function
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise.operands import require_tensors
 from ..support.blocks import in_double
 from ..support.out import into
@@ -72,7 +72,9 @@ def _temme_coefficients() -> list[tuple[float, ...]]:
     return coefficients
 
 
-def _power_times_exp(a: Any, x: Any, factor: Any, factor_low: Any = 0.0, shift: Any = None) -> Any:
+def _power_times_exp(
+    a: Array, x: Array, factor: Array, factor_low: Array | float = 0.0, shift: Array | None = None
+) -> Array:
     """(x / a)^a · e^(a - x - shift) · (factor + factor_low), corrected for the rounding errors on the way."""
     ratio, gap = x / a, a - x
     remainder = (x - ratio * a) - product_error(ratio, a)
@@ -82,12 +84,16 @@ def _power_times_exp(a: Any, x: Any, factor: Any, factor_low: Any = 0.0, shift: 
         gap = gap - shift
     error = remainder / ratio + gap_low
 
-    def direct(a: Any, x: Any, factor: Any, factor_low: Any, ratio: Any, gap: Any, error: Any, gap_low: Any) -> Any:
+    def direct(
+        a: Array, x: Array, factor: Array, factor_low: Array, ratio: Array, gap: Array, error: Array, gap_low: Array
+    ) -> Array:
         power, decay = np.power(ratio, a), np.exp(gap)
         out = power * decay
         return _multiply(out, out * error + product_error(power, decay), factor, factor_low)
 
-    def by_log(a: Any, x: Any, factor: Any, factor_low: Any, ratio: Any, gap: Any, error: Any, gap_low: Any) -> Any:
+    def by_log(
+        a: Array, x: Array, factor: Array, factor_low: Array, ratio: Array, gap: Array, error: Array, gap_low: Array
+    ) -> Array:
         """Add the exponents, since power or decay alone would over- or underflow."""
         exponent = DoubleDouble(a) * log(DoubleDouble(x) / DoubleDouble(a)) + DoubleDouble(gap, gap_low)
         out = np.exp(np.minimum(exponent.high, 0))
@@ -98,16 +104,16 @@ def _power_times_exp(a: Any, x: Any, factor: Any, factor_low: Any = 0.0, shift: 
     return piecewise((a, x, factor, factor_low, ratio, gap, error, gap_low), (near, direct), (~near, by_log))
 
 
-def _multiply(x: Any, x_low: Any, y: Any, y_low: Any) -> Any:
+def _multiply(x: Array, x_low: Array, y: Array, y_low: Array) -> Array:
     """(x + x_low) · (y + y_low), rounded once."""
     out = x * y
     return out + (product_error(x, y) + (x_low * y + x * y_low))
 
 
-def _prefactor(a: Any, x: Any, divided: bool) -> Any:
+def _prefactor(a: Array, x: Array, divided: bool) -> Array:
     """x^a e^-x / Γ(a + 1) if `divided` by a, else x^a e^-x / Γ(a), with few roundings."""
 
-    def small(a: Any, x: Any) -> Any:
+    def small(a: Array, x: Array) -> Array:
         integer = np.floor(a)
         f = a - integer
         power, decay = np.power(x, a), np.exp(-x)
@@ -117,33 +123,33 @@ def _prefactor(a: Any, x: Any, divided: bool) -> Any:
             out = np.where(integer > k, out / np.where(integer > k, a - k, 1.0), out)
         return out if divided else np.where(integer == 0, out * a, out)
 
-    def large(a: Any, x: Any) -> Any:
+    def large(a: Array, x: Array) -> Array:
         square = 1 / (2 * math.pi * a) if divided else a * (1 / (2 * math.pi))
         return _power_times_exp(a, x, np.sqrt(square), shift=binet(a))
 
     return piecewise((a, np.minimum(x, 1e8 + 4 * a)), (a < 4, small), (a >= 4, large))
 
 
-def _prefactor_float32(a: Any, x: Any) -> Any:
+def _prefactor_float32(a: Array, x: Array) -> Array:
     """x^a e^-x / Γ(a + 1) for float32."""
     return np.exp(a * np.log(x) - x - lgamma_float32(a + 1))
 
 
-def _countdown(start: int, stop: int, x: Any) -> Iterator[Any]:
+def _countdown(start: int, stop: int, x: Array) -> Iterator[Any]:
     """start, start - 1, ... before stop, in columns that broadcast with x: longer ones for small x, to save calls."""
     size = max(1, _AT_ONCE // x.size)
     for k in range(start, stop, -size):
         yield backend.like(np.arange(k, max(k - size, stop), -1.0)[:, None], x)
 
 
-def _series(count: Any, upper: Any, float32: Any) -> Any:
+def _series(count: int, upper: bool, float32: bool) -> Any:
     """The formula for P(a, x) (or 1 - P if `upper`) where x < a or x is small: `count` terms of its power series.
 
     All terms are positive (DLMF 8.11.4). Except for float32, the last steps of Horner's rule are in double-double
     arithmetic; the rounding errors of earlier ones are scaled down by x / (a + k).
     """
 
-    def formula(a: Any, x: Any) -> Any:
+    def formula(a: Array, x: Array) -> Array:
         total = np.ones_like(a)
         for ks in _countdown(count, 0 if float32 else 4, a):
             for ratio in x / (a + ks):
@@ -162,10 +168,10 @@ def _series(count: Any, upper: Any, float32: Any) -> Any:
     return formula
 
 
-def _continued_fraction(count: Any, upper: Any, float32: Any) -> Any:
+def _continued_fraction(count: int, upper: bool, float32: bool) -> Any:
     """The formula for Q(a, x) (or 1 - Q unless `upper`) where x > a - 0.9: `count` terms of a continued fraction."""
 
-    def formula(a: Any, x: Any) -> Any:
+    def formula(a: Array, x: Array) -> Array:
         gap, total = x - a, x + (2 * count + 1 - a)
         for ks in _countdown(count, 1, a):
             for numerator, denominator in zip(ks * (ks - a), gap + (2 * ks - 1), strict=True):
@@ -184,13 +190,13 @@ def _continued_fraction(count: Any, upper: Any, float32: Any) -> Any:
     return formula
 
 
-def _uniform(upper: Any) -> Any:
+def _uniform(upper: bool) -> Any:
     """The formula for Q (or P unless `upper`) near x = a for large a, by Temme's expansion (DLMF 8.12.3 and 4).
 
     The smaller of the two is erfc(z) / 2 plus or minus a correction, where z = |η| √(a/2); both are scaled by e^(z²).
     """
 
-    def formula(a: Any, x: Any) -> Any:
+    def formula(a: Array, x: Array) -> Array:
         m = (x - a) / a
         square = rational(m, *_ETA_SQUARED)
         eta = m * np.sqrt(square)
@@ -214,7 +220,7 @@ def _uniform(upper: Any) -> Any:
     return formula
 
 
-def _small_upper(a: Any, x: Any) -> Any:
+def _small_upper(a: Array, x: Array) -> Array:
     """Q(a, x) = 1 - x^a / Γ(a + 1) · (1 + a series), for x <= 0.8 and small a, where P is near 1.
 
     The exponent of x^a / Γ(a + 1) is a (log x + γ - a · rational(a)). Near x = e^-γ log x + γ is small, and computed as
@@ -249,15 +255,15 @@ def _incomplete(upper: bool, counts: tuple[int, ...], reach: float = 0.8, float3
     fractions = [_continued_fraction(count, upper, float32) for count in counts[3:]]
     one, zero = (0.0, 1.0) if upper else (1.0, 0.0)  # the values where P is 1 and where P is 0
 
-    def by_series(a: Any, x: Any) -> Any:
+    def by_series(a: Array, x: Array) -> Array:
         cases = x < 1, (x >= 1) & (a < 20), (x >= 1) & (a >= 20)
         return piecewise((a, x), *zip(cases, series, strict=True))
 
-    def by_fraction(a: Any, x: Any) -> Any:
+    def by_fraction(a: Array, x: Array) -> Array:
         cases = x < 1.2, (x >= 1.2) & (x < 2.2), (x >= 2.2) & (x < 20), x >= 20
         return piecewise((a, x), *zip(cases, fractions, strict=True))
 
-    def formula(a: Any, x: Any) -> Any:
+    def formula(a: Array, x: Array) -> Array:
         proper = (a > 0) & (x > 0) & np.isfinite(a) & np.isfinite(x)
         finite = proper & (a < 1e37)
         near = finite & (a >= 20) & (x > 0.68 * a) & (x <= 1.35 * a)
@@ -286,7 +292,7 @@ _lower, _lower_float32 = _incomplete(False, _TERMS), _incomplete(False, _TERMS_F
 _upper, _upper_float32 = _incomplete(True, _TERMS), _incomplete(True, _TERMS_FLOAT32, 0.8, True)
 
 
-def _density(a: Any, x: Any) -> Any:
+def _density(a: Array, x: Array) -> Array:
     """The derivative of P(a, x) with respect to x."""
     return np.exp((a - 1) * np.log(x) - x - Lgamma.apply(a))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...function import Function
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..support.blocks import in_double
 from ..support.out import into
 from .evaluation import non_differentiable, piecewise, polynomial, promote, rational
@@ -88,15 +88,15 @@ _K1_LARGE = (
 )  # fmt: skip
 
 
-def bessel_i_over_power(y: Any, n: Any, scaled: Any) -> Any:
+def bessel_i_over_power(y: Array, n: int, scaled: bool) -> Array:
     """Iₙ(y) / yⁿ for y >= 0, times e^-y if `scaled`."""
 
-    def small(y: Any) -> Any:
+    def small(y: Array) -> Array:
         z = y * y / 4
         out = polynomial(z, (_I0, _I1)[n]) if n < 2 else polynomial(z, _taylor(n))
         return out * np.exp(-y) if scaled else out
 
-    def large(y: Any) -> Any:
+    def large(y: Array) -> Array:
         u = 1 / y
         root = np.sqrt(u)
         previous, out = polynomial(u, _I0_LARGE) * root, polynomial(u, _I1_LARGE) * root * u
@@ -115,14 +115,14 @@ def bessel_i_over_power(y: Any, n: Any, scaled: Any) -> Any:
     return piecewise((y,), (y < 8, small), (y >= 8, large))
 
 
-def _i_from_4(y: Any, n: int, scaled: Any) -> Any:
+def _i_from_4(y: Array, n: int, scaled: bool) -> Array:
     """Iₙ(y) for n = 0, 1 and y >= 4, times e^-y if `scaled`. In a power series the rounding of y² would cost digits."""
     middle, large = ((_I0_MIDDLE, _I0_LARGE), (_I1_MIDDLE, _I1_LARGE))[n]
     out = piecewise((y,), (y < 8, lambda y: polynomial(y - 6, middle)), (y >= 8, lambda y: polynomial(1 / y, large)))
     return _unscaled(out / np.sqrt(y), y, scaled)
 
 
-def _unscaled(value: Any, y: Any, scaled: Any) -> Any:
+def _unscaled(value: Array, y: Array, scaled: bool) -> Array:
     """The value, times e^y unless `scaled`. Where e^y overflows but the product may not, use e^(y/2) twice."""
     if scaled:
         return value
@@ -144,7 +144,7 @@ _I1_FLOAT32 = (
 )  # fmt: skip
 
 
-def _i1e_float32(x: Any) -> Any:
+def _i1e_float32(x: Array) -> Array:
     """e^-|x| I₁(x) of float32 numbers, in float64."""
     y = abs(x)
     return piecewise(
@@ -154,8 +154,8 @@ def _i1e_float32(x: Any) -> Any:
     )
 
 
-def _i1(x: Any, scaled: Any) -> Any:
-    def small(y: Any) -> Any:
+def _i1(x: Array, scaled: bool) -> Array:
+    def small(y: Array) -> Array:
         return y * bessel_i_over_power(y, 1, scaled)
 
     y = abs(x)
@@ -264,23 +264,23 @@ class BesselIOverPower(Function):
         return grad * (slope - np.sign(x) * out if self.scaled else slope)
 
 
-def _k0(x: Any, scaled: Any) -> Any:
-    def small(x: Any) -> Any:
+def _k0(x: Array, scaled: bool) -> Array:
+    def small(x: Array) -> Array:
         out = polynomial(x * x, _K0) - np.log(x) * polynomial(x * x / 4, _I0)
         return out * np.exp(x) if scaled else out
 
     return piecewise((x,), ((x >= 0) & (x < 1), small), (x >= 1, lambda x: _k_from_1(x, _K0_LARGE, scaled)))
 
 
-def _k1(x: Any, scaled: Any) -> Any:
-    def small(x: Any) -> Any:
+def _k1(x: Array, scaled: bool) -> Array:
+    def small(x: Array) -> Array:
         out = 1 / x + x * (polynomial(x * x, _K1) + np.log(x) * polynomial(x * x / 4, _I1))
         return np.where(x == 0, math.inf, out * np.exp(x) if scaled else out)
 
     return piecewise((x,), ((x >= 0) & (x < 1), small), (x >= 1, lambda x: _k_from_1(x, _K1_LARGE, scaled)))
 
 
-def _k_from_1(x: Any, table: Any, scaled: Any) -> Any:
+def _k_from_1(x: Array, table: Any, scaled: bool) -> Array:
     """K(x) for x >= 1, times e^x if `scaled`."""
     u = 1 / x
     out = (math.sqrt(math.pi / 2) + u * rational(u, *table)) / np.sqrt(x)

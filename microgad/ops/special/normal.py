@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from ...function import Function
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise import Select, Where
 from ..support.blocks import in_double
 from ..support.out import into
@@ -26,7 +25,7 @@ _ERFC_SQRT2 = ErfcFormulas(math.sqrt(2))  # Φ(x) = erfc(-x / √2) / 2
 _BORDER = -0.72  # between erfc_upper and erfc_lower
 
 
-def _ndtr(x: Any) -> Any:
+def _ndtr(x: Array) -> Array:
     return piecewise(
         (x,),
         (x <= _BORDER, lambda x: _ERFC_SQRT2.erfc_upper(-x) / 2),
@@ -34,8 +33,8 @@ def _ndtr(x: Any) -> Any:
     )
 
 
-def _log_ndtr(x: Any) -> Any:
-    def far(x: Any) -> Any:
+def _log_ndtr(x: Array) -> Array:
+    def far(x: Array) -> Array:
         return np.log(_ERFC_SQRT2.erfcx(-x) / 2) - x * (x / 2)
 
     return piecewise(
@@ -70,12 +69,12 @@ def ndtr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Ndtr.apply(input))
 
 
-def _slope_negative(x: Any, out: Any) -> Any:
+def _slope_negative(x: Array, out: Array) -> Array:
     """The derivative of out = log Φ(x) for x < 0."""
     return math.sqrt(2 / math.pi) / Erfcx.apply(np.minimum(x, 0) * -math.sqrt(0.5))
 
 
-def _slope_positive(x: Any, out: Any) -> Any:
+def _slope_positive(x: Array, out: Array) -> Array:
     """The derivative φ(x) / Φ(x) of out = log Φ(x) for x >= 0, where erfcx would overflow. From 40 on φ(x) is 0."""
     square = np.clip(x, 0, 40) ** 2
     return np.exp(square / -2 - out) / math.sqrt(2 * math.pi)

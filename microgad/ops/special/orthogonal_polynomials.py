@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise.operands import require_one_tensor
 from ..support.out import into
 from .evaluation import non_differentiable, piecewise
@@ -25,7 +25,7 @@ def _family(
     It is 0 for a negative degree, and NaN for a degree above `highest`.
     """
 
-    def formula(x: Any, n: Any) -> Any:
+    def formula(x: Array, n: Array) -> Array:
         n = _degrees(n)
         return np.where(n > highest, math.nan, _by_recurrence(x, np.minimum(n, highest), first, step))
 
@@ -40,12 +40,12 @@ def _chebyshev(
     one(n) is the value at 1 and minus_one(n) the absolute value at -1. A shifted polynomial is that of 2x - 1.
     """
 
-    def high(x: Any, n: Any) -> Any:
+    def high(x: Array, n: Array) -> Array:
         value = wave(n, np.arccos(x.astype(np.complex128))).real  # the angle is complex for |x| > 1
         value = np.where(np.isfinite(value), value, math.nan)
         return np.where(x == 1, one(n), np.where(x == -1, (1 - 2 * (n % 2)) * minus_one(n), value))
 
-    def formula(x: Any, n: Any) -> Any:
+    def formula(x: Array, n: Array) -> Array:
         y, n = 2 * x - 1 if shifted else x, _degrees(n)
         low, rounded = n <= RECURRENCE_UP_TO, (abs(x) < 0.25) & (n >= 0) & shifted  # 2x - 1 loses digits of x
         return piecewise(
@@ -58,11 +58,11 @@ def _chebyshev(
     return non_differentiable(name, operator, formula)
 
 
-def _chebyshev_step(k: int, x: Any, p: Any, previous: Any) -> Any:
+def _chebyshev_step(k: int, x: Array, p: Array, previous: Array) -> Array:
     return 2 * x * p - previous
 
 
-def _by_differences(x: Any, n: Any, first: Callable[..., Any]) -> Any:
+def _by_differences(x: Array, n: Array, first: Callable[..., Any]) -> Array:
     """The shifted Chebyshev polynomial for small x, whose digits 2x - 1 would round off.
 
     It sums the differences of (-1)ᵏ pₖ(2x - 1), which obey a recurrence in x.
@@ -77,12 +77,12 @@ def _by_differences(x: Any, n: Any, first: Callable[..., Any]) -> Any:
     return (1 - 2 * (n % 2)) * out
 
 
-def _degrees(n: Any) -> Any:
+def _degrees(n: Array) -> Array:
     """Truncate degrees to integers. One that fits into no int64 counts as negative, as in PyTorch."""
     return np.where(abs(n) < 2.0**63, np.trunc(n), -1.0)
 
 
-def _by_recurrence(x: Any, n: Any, first: Callable[..., Any], step: Callable[..., Any]) -> Any:
+def _by_recurrence(x: Array, n: Array, first: Callable[..., Any], step: Callable[..., Any]) -> Array:
     """pₙ(x) by the recurrence of `_family`; n holds a degree for each element."""
     previous, p = np.ones_like(x), first(x)
     out = np.where(n < 0, 0.0, previous)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...function import Function
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..support.blocks import in_double
 from ..support.out import into
 from .evaluation import evaluate, piecewise, polynomial, promote, rational
@@ -61,12 +61,12 @@ class QuantileFormulas:
         table = ((_NEAR, (1.0,)), _CENTRAL, _FAR, _FARTHEST)
         self.table = tuple((tuple(c / root for c in numerator), denominator) for numerator, denominator in table)
 
-    def __call__(self, q: Any, tail: Any) -> Any:
+    def __call__(self, q: Array, tail: Array) -> Array:
         """The quantile of the probability 1/2 + q, where `tail` is 1/2 - |q| with all digits."""
         (near, _), central, far, farthest = self.table
         y = abs(q)
 
-        def outer(q: Any, tail: Any) -> Any:
+        def outer(q: Array, tail: Array) -> Array:
             square = -np.log(tail)
             r = np.sqrt(square)
             correction = piecewise(
@@ -87,7 +87,7 @@ class QuantileFormulas:
 _NDTRI, _ERFINV = QuantileFormulas(1), QuantileFormulas(math.sqrt(2))
 
 
-def _erfinv(x: Any) -> Any:
+def _erfinv(x: Array) -> Array:
     return _ERFINV(x / 2, (1 - abs(x)) / 2)
 
 
@@ -102,7 +102,7 @@ def _erfinv_float32(x: Any) -> Any:
     return x * ratio
 
 
-def _ndtri(p: Any) -> Any:
+def _ndtri(p: Array) -> Array:
     return _NDTRI(p - 0.5, np.minimum(p, 1 - p))
 
 

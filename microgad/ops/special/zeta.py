@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import UnsupportedError
 from ...function import Function
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise.operands import require_one_tensor
 from ..support.blocks import in_double
 from ..support.out import into
@@ -21,7 +21,7 @@ _TERMS = 10  # summed one by one, before the Euler-Maclaurin formula takes over
 _EULER_MACLAURIN = [float(c) for c in EULER_MACLAURIN[:12]]
 
 
-def _euler_maclaurin(s: Any, w: Any, unit: float, factor: float) -> Any:
+def _euler_maclaurin(s: Array, w: Array, unit: float, factor: float) -> Array:
     """`hurwitz_positive` by the Euler-Maclaurin formula, for w >= 10 that isn't much smaller than s."""
     s_small = np.minimum(s, 1e4)  # w^-s is 0 from there on
     u = 1 / (w * w)
@@ -33,7 +33,7 @@ def _euler_maclaurin(s: Any, w: Any, unit: float, factor: float) -> Any:
     total += 0.5
     power = np.power(w / unit, -s)
 
-    def by_half_powers(s: Any, w: Any, total: Any) -> Any:
+    def by_half_powers(s: Array, w: Array, total: Array) -> Array:
         half = np.power(w / unit, s / -2)  # the power itself may underflow where the result doesn't
         return (total * half + w * half / (s - 1)) * factor * half
 
@@ -41,14 +41,14 @@ def _euler_maclaurin(s: Any, w: Any, unit: float, factor: float) -> Any:
     return replace_where(out, (s, w, total), (power < 1e-290, by_half_powers))
 
 
-def _term(s: Any, q: Any, k: Any, unit: float) -> Any:
+def _term(s: Array, q: Array, k: Any, unit: float) -> Array:
     """((q + k) / unit)^-s, corrected for the rounding error of q + k, which a large s magnifies."""
     w = q + k
     error = q - (w - k)
     return np.power(w / unit, -s) * (1 - s * error / w)
 
 
-def _sum_terms(s: Any, q: Any, unit: float) -> Any:
+def _sum_terms(s: Array, q: Array, unit: float) -> Array:
     """Σ ((q + k) / unit)^-s: ten terms and the Euler-Maclaurin formula for the rest, by compensated summation."""
     s_small = np.minimum(s, 1e4)
     terms = [np.power(q / unit, -s), *(_term(s_small, q, k, unit) for k in range(1, _TERMS))]
@@ -60,7 +60,7 @@ def _sum_terms(s: Any, q: Any, unit: float) -> Any:
     return np.where(np.isfinite(total), total + error, total)
 
 
-def hurwitz_positive(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> Any:
+def hurwitz_positive(s: Array, q: Array, unit: float = 1.0, factor: float = 1.0) -> Array:
     """factor · Σ ((q + k) / unit)^-s for s > 1 and 0 < q < ∞."""
     near = q < s + _TERMS
     return piecewise(
@@ -70,7 +70,7 @@ def hurwitz_positive(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> 
     )
 
 
-def _hurwitz_negative(s: Any, q: Any) -> Any:
+def _hurwitz_negative(s: Array, q: Array) -> Array:
     """ζ(s, q) for q < 0 and an integer s, from the terms of either side of 0, all of one sign if s is even.
 
     With -q = n + fraction, those above 0 sum up to ζ(s, 1 - fraction), and those below, but for the sign, to
@@ -86,7 +86,7 @@ def _hurwitz_negative(s: Any, q: Any) -> Any:
     return replace_where(out, (s, n, 2 * fraction - 1, beyond), (cancels, zeta_near_zero))
 
 
-def hurwitz_zeta(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> Any:
+def hurwitz_zeta(s: Array, q: Array, unit: float = 1.0, factor: float = 1.0) -> Array:
     """factor · Σ ((q + k) / unit)^-s in float64. The unit, a power of 2, keeps intermediate values in range."""
     converges, pole = s > 1, q == np.floor(q)
     negative = converges & (q < 0) & ~pole & (s == np.floor(s))

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ...type_aliases import Array
 from .double_double import DIGITS, EULER_MACLAURIN, EVEN_ZETAS, DoubleDouble, renormalize, to_pair
 from .evaluation import replace_where, table_rows
 
@@ -27,14 +28,14 @@ _EULER_MACLAURIN = [to_pair(c) for c in EULER_MACLAURIN[:20]]
 
 
 @cache
-def _lambdas() -> Any:
+def _lambdas() -> Array:
     """λ(2), λ(4), ..., λ(72), the last of which is 1 in float64."""
     with localcontext(DIGITS):
         return np.array([to_pair((1 - Decimal(4) ** -k) * zeta) for k, zeta in enumerate(EVEN_ZETAS, 1)])
 
 
 @cache
-def _tails() -> Any:
+def _tails() -> Array:
     """Σ (2k + 2n + 3)^-m over k >= 0, for m = 3, 4, ... and, for each m, n = 0, ..., 12."""
     out = []
     with localcontext(DIGITS):
@@ -51,11 +52,11 @@ def _tails() -> Any:
     return np.array(out)
 
 
-def _entries(table: Any, index: Any) -> DoubleDouble:
+def _entries(table: Array, index: Array) -> DoubleDouble:
     return DoubleDouble(*table_rows(table, index).T)
 
 
-def zeta_near_zero(s: Any, n: Any, t: Any, beyond: Any) -> Any:
+def zeta_near_zero(s: Array, n: Array, t: Array, beyond: Array) -> Array:
     """ζ(s, q) for odd s, where D is not much larger than its first term. `beyond` is ζ(s, 1 - q) = 2^s A."""
     a = np.ldexp(beyond, -s.astype(np.int32))
     out = 2 * s * t + (_d_rest(s, t) + a)
@@ -69,7 +70,7 @@ def zeta_near_zero(s: Any, n: Any, t: Any, beyond: Any) -> Any:
     return np.ldexp(out, s.astype(np.int32))
 
 
-def _d_rest(s: Any, t: Any) -> Any:
+def _d_rest(s: Array, t: Array) -> Array:
     """D - 2 s t for |t| < 0.8 / s."""
     square, power = t * t, 2 * s * t
     out = power * (_entries(_lambdas(), (s + 1) / 2 - 1).high - 1)
@@ -79,7 +80,7 @@ def _d_rest(s: Any, t: Any) -> Any:
     return out
 
 
-def _d_pairs(s: Any, t: Any) -> DoubleDouble:
+def _d_pairs(s: Array, t: Array) -> DoubleDouble:
     """D in double-double arithmetic."""
     binomials = [s]
     for j in range(1, 2 * _D_TERMS - 1, 2):
@@ -88,7 +89,7 @@ def _d_pairs(s: Any, t: Any) -> DoubleDouble:
     return DoubleDouble(2 * t) * _horner(terms, DoubleDouble(t) * DoubleDouble(t), _D_PAIRS)
 
 
-def _a_by_power_series(s: Any, n: Any, t: Any) -> DoubleDouble:
+def _a_by_power_series(s: Array, n: Array, t: Array) -> DoubleDouble:
     """A for n < 13, by a power series in t."""
     binomials = [np.ones_like(s)]
     for j in range(_A_TERMS - 1):
@@ -108,7 +109,7 @@ def _horner(terms: list[tuple[Any, DoubleDouble]], x: DoubleDouble, pairs: int) 
     return out
 
 
-def _a_by_euler_maclaurin(s: Any, n: Any, t: Any) -> DoubleDouble:
+def _a_by_euler_maclaurin(s: Array, n: Array, t: Array) -> DoubleDouble:
     """A for n >= 13, by the Euler-Maclaurin formula."""
     v = renormalize(2 * n + 3, t)
     u = DoubleDouble(1.0) / v
@@ -123,7 +124,7 @@ def _a_by_euler_maclaurin(s: Any, n: Any, t: Any) -> DoubleDouble:
     return _power(u, s) * ((integral + DoubleDouble(np.full_like(t, 0.5))) + DoubleDouble(2 * s) * u * total)
 
 
-def _power(x: DoubleDouble, exponent: Any) -> DoubleDouble:
+def _power(x: DoubleDouble, exponent: Array) -> DoubleDouble:
     """x^exponent for integer exponents up to 31, by squaring."""
     out = DoubleDouble(np.ones_like(x.high))
     for k in range(5):

@@ -12,6 +12,7 @@ import numpy as np
 
 from ... import backend
 from ...fast_reductions.lines import BLOCK_SIZE, SHORT_RUN
+from ...type_aliases import Array
 from . import layouts
 
 ROOM = {"cpu": 1 << 19, "cuda": 1 << 28, "meta": 1 << 62}  # bytes of a block of images
@@ -19,7 +20,7 @@ MANY_ROWS = 1 << 12  # rows of few elements that repay a call for each of their 
 UFUNC_BUFFER = 1 << 13  # elements of the buffer that NumPy's ufuncs use by default
 
 
-def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
+def by_blocks(formula: Callable[..., Any], *inputs: Array) -> Array:
     """Return a new `out` into which an elementwise formula(out, *inputs) writes; 0-d arrays are passed to it as 1-D."""
     out = layouts.empty_like(inputs[0])
     if out.ndim:
@@ -29,13 +30,13 @@ def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
     return out
 
 
-def by_blocks_if_bare(formula: Callable[..., Any], *inputs: Any) -> Any:
+def by_blocks_if_bare(formula: Callable[..., Any], *inputs: Array) -> Array:
     """Call `by_blocks` for NumPy's arrays; else, for Tensors and on a GPU, return formula(None, *inputs)."""
     bare = all(type(x) is np.ndarray for x in inputs)
     return by_blocks(formula, *inputs) if bare else formula(None, *inputs)
 
 
-def write_by_blocks(formula: Callable[..., Any], out: Any, *inputs: Any) -> None:
+def write_by_blocks(formula: Callable[..., Any], out: Array, *inputs: Array) -> None:
     """Call an elementwise formula(out, *inputs) block by block, in the order of out's memory.
 
     Inputs have out's shape or a single element.
@@ -52,7 +53,7 @@ def write_by_blocks(formula: Callable[..., Any], out: Any, *inputs: Any) -> None
         formula(*[x[i : i + BLOCK_SIZE] if x.size > 1 else x for x in arrays])
 
 
-def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
+def in_blocks(formula: Callable[..., Any], *inputs: Array | float) -> Array:
     """Return formula(*inputs), broadcast, in the inputs' dtype; the formula gets 1-D blocks, also for Python scalars.
 
     The result has the memory order of the first input that is not expanded.
@@ -73,12 +74,12 @@ def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
     return out
 
 
-def in_double(formula: Callable[..., Any], *inputs: Any) -> Any:
+def in_double(formula: Callable[..., Any], *inputs: Array | float) -> Array:
     """Return formula(*inputs), broadcast, computed in float64 and converted to the dtype of the inputs."""
     return in_blocks(lambda *parts: formula(*[x.astype(np.float64) for x in parts]), *inputs)
 
 
-def arithmetic(ufunc: Any, a: np.ndarray, b: Any) -> Any:
+def arithmetic(ufunc: np.ufunc, a: np.ndarray, b: Array | float) -> Array:
     """Return ufunc(a, b) of an array and an operand of the same dtype, or a number.
 
     NumPy starts an inner loop for each row of an operand with gaps or a broadcast one. Results of two to four columns
@@ -122,7 +123,7 @@ _FASTER_UNBUFFERED = frozenset(
 )
 
 
-def _row_major(x: Any) -> bool:
+def _row_major(x: Array) -> bool:
     """Whether the axes of x lie in memory in their order, and none is expanded: NumPy's result is then in C order."""
     if x.flags.c_contiguous:
         return True
@@ -130,12 +131,12 @@ def _row_major(x: Any) -> bool:
     return all(outer > inner for outer, inner in zip(steps, [*steps[1:], 0], strict=True))
 
 
-def _column(x: Any, k: int) -> Any:
+def _column(x: Any, k: int) -> Array | float:
     """Column k of an operand, which may be a number, or have a single column."""
     return x if np.ndim(x) == 0 else x[..., k if x.shape[-1] > 1 else 0]
 
 
-def _run(shape: tuple[int, ...], parts: list[Any]) -> int:
+def _run(shape: tuple[int, ...], parts: list[Array]) -> int:
     """The number of elements of the innermost axes in which each operand is contiguous or constant."""
     run = 1
     for axis in range(-1, -len(shape) - 1, -1):
@@ -148,7 +149,7 @@ def _run(shape: tuple[int, ...], parts: list[Any]) -> int:
     return run
 
 
-def batch_blocks(x: Any, rows: int, numbers: int) -> Iterator[tuple[slice, slice]]:
+def batch_blocks(x: Array, rows: int, numbers: int) -> Iterator[tuple[slice, slice]]:
     """Yield pairs of slices, of the batch x and of its `rows`, that fit into a block. A row has `numbers` numbers."""
     room = ROOM[backend.device_of(x).type] // x.itemsize
     take = max(1, room // max(1, numbers))
@@ -173,7 +174,7 @@ class _ShortBuffer:
 _UNCHANGED = nullcontext()
 
 
-def unbuffered(x: Any, axis: int) -> AbstractContextManager[None]:
+def unbuffered(x: Array, axis: int) -> AbstractContextManager[None]:
     """Return a context for elementwise arithmetic of x with an array of length 1 along an axis.
 
     Outside of it, NumPy processes several runs of x at once if they fit into its buffer, and first copies the broadcast

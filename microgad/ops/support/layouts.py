@@ -12,6 +12,7 @@ from ... import backend
 from ...backend.axis_order import lying, order_by
 from ...backend.copies import copied_in_order, copied_row_major, faster_copy
 from ...backend.memory_layout import expanded_axes as expanded_axes
+from ...type_aliases import Array
 from .bare import bare
 
 LARGE = 1 << 15  # elements that repay the time to ask whether a reshaped array must be copied
@@ -19,13 +20,13 @@ LARGE = 1 << 15  # elements that repay the time to ask whether a reshaped array 
 broadcast_shapes = functools.lru_cache(maxsize=1024)(np.broadcast_shapes)
 
 
-def result_size(a: Any, b: Any) -> int:
+def result_size(a: Array | complex, b: Array | complex) -> int:
     """Return how many elements two arrays or numbers have once they are broadcast."""
     shape, other = np.shape(a), np.shape(b)
     return math.prod(shape if shape == other else broadcast_shapes(shape, other))
 
 
-def nonzero(x: Any) -> tuple[Any, ...]:
+def nonzero(x: Array) -> tuple[Array, ...]:
     """Return np.nonzero(x) for one dimension or more, by way of the flattened array: in a tenth to half of the time."""
     if backend.is_gpu(x):
         return np.nonzero(x)
@@ -33,7 +34,7 @@ def nonzero(x: Any) -> tuple[Any, ...]:
     return (flat,) if x.ndim == 1 else np.unravel_index(flat, x.shape)
 
 
-def unraveled(index: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
+def unraveled(index: Array, shape: tuple[int, ...]) -> tuple[Array, ...]:
     """Return np.unravel_index of an array of any shape.
 
     NumPy (2.4, too) leaves most results unwritten for more than 8192 indices whose last axis has one element.
@@ -41,7 +42,7 @@ def unraveled(index: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
     return tuple([part.reshape(index.shape) for part in np.unravel_index(index.reshape(-1), shape)])
 
 
-def moveaxis(x: Any, source: int, destination: int) -> Any:
+def moveaxis(x: Array, source: int, destination: int) -> Array:
     """Return np.moveaxis of a bare array, in a tenth of the time."""
     return x.transpose(_moved(x.ndim, source % x.ndim, destination % x.ndim))
 
@@ -53,12 +54,12 @@ def _moved(ndim: int, source: int, destination: int) -> tuple[int, ...]:
     return tuple(order)
 
 
-def contiguous(x: Any) -> Any:
+def contiguous(x: Array) -> Array:
     """Return x, or a copy in C order if x is not in that order."""
     return x if x.flags.c_contiguous else copied_row_major(x)
 
 
-def reshape(x: Any, shape: tuple[int, ...]) -> Any:
+def reshape(x: Array, shape: tuple[int, ...]) -> Array:
     """Return x.reshape(shape), with a copy by `contiguous` if one is needed and NumPy's isn't as fast."""
     if type(x) is np.ndarray and x.size >= LARGE and not x.flags.c_contiguous and faster_copy(x) is not None:
         try:
@@ -68,7 +69,7 @@ def reshape(x: Any, shape: tuple[int, ...]) -> Any:
     return x.reshape(shape)
 
 
-def in_rows(x: Any) -> Any:
+def in_rows(x: Array) -> Array:
     """Return x in C order, or a copy: an array, or a Tensor in a derivative that is recorded."""
     array = bare(x)
     if array is x:
@@ -76,7 +77,7 @@ def in_rows(x: Any) -> Any:
     return x if array.flags.c_contiguous else x.reshape((math.prod(x.shape),)).reshape(x.shape)
 
 
-def row_major(x: Any) -> Any:
+def row_major(x: Array) -> Array:
     """Return a result in C order in which axes of length 1 have PyTorch's strides, too: x, or a copy.
 
     NumPy gives such axes any strides, for example those of an axis over which it has summed with keepdims.
@@ -91,7 +92,7 @@ def _row_major_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]
     return tuple(itemsize * math.prod(shape[i + 1 :]) for i in range(len(shape)))
 
 
-def copy_order(x: Any) -> Any:
+def copy_order(x: Array) -> Any:
     """Return NumPy's `order` for a copy as PyTorch makes it: "K" keeps the strides; "C" if x is expanded."""
     return "C" if expanded_axes(x) else "K"
 
@@ -101,17 +102,17 @@ def copied_dense(x: Any) -> Any:
     return copied_row_major(x) if expanded_axes(x) else copied_in_order(x)
 
 
-def empty_like(x: Any) -> Any:
+def empty_like(x: Array) -> Array:
     """Return np.empty_like(x), but in PyTorch's order if x is expanded: NumPy would put the expanded axes innermost."""
     return keep_strides(np.empty_like(x, order="C"), x) if expanded_axes(x) else np.empty_like(x)
 
 
-def zeros_like(x: Any) -> Any:
+def zeros_like(x: Array) -> Array:
     """Return np.zeros_like of an array or a Tensor, but in C order if x is expanded, as gradients of sums are."""
     return np.zeros_like(x, order=copy_order(bare(x)))
 
 
-def empty_in_format(x: Any, shape: tuple[int, ...]) -> Any:
+def empty_in_format(x: Array, shape: tuple[int, ...]) -> Array:
     """Return an empty array of another shape with the dtype of x, in channels-last format if x is."""
     if channels_last(x):
         n, c, *sizes = shape
@@ -119,12 +120,12 @@ def empty_in_format(x: Any, shape: tuple[int, ...]) -> Any:
     return np.empty_like(x, shape=shape, order="C")
 
 
-def match_strides(out: Any, x: Any) -> Any:
+def match_strides(out: Array, x: Array) -> Array:
     """Return `out`, which has the shape of x, with its axes in memory in the order of x's, copied if necessary."""
     return out if x.flags.c_contiguous and out.flags.c_contiguous else lying(out, order_by(x.shape, x.strides))
 
 
-def in_memory_order(out: Any, *inputs: Any) -> list[Any]:
+def in_memory_order(out: Array, *inputs: Array) -> list[Array]:
     """Transpose `out`, and inputs that broadcast to it, so that the axes follow the order in the memory of `out`."""
     if out.flags.c_contiguous:
         return [out, *inputs]
@@ -133,14 +134,14 @@ def in_memory_order(out: Any, *inputs: Any) -> list[Any]:
     return [x.transpose(order) if x.ndim == out.ndim else x for x in (out, *whole)]
 
 
-def strided_view(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
+def strided_view(x: Array, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
     """Return a view of x with another shape and strides (in bytes), which must stay within the memory of x."""
     if type(x) is np.ndarray and x.flags.c_contiguous:
         return np.ndarray(shape, x.dtype, x, 0, strides)  # in a sixth of the time of as_strided
     return backend.as_strided(x, shape, strides)
 
 
-def expand(x: Any, shape: tuple[int, ...]) -> Any:
+def expand(x: Array, shape: tuple[int, ...]) -> Array:
     """Return a view of x expanded to a shape, as torch.Tensor.expand does. Unlike np.broadcast_to, it is writable."""
     if math.prod(shape) == x.size and x.ndim:
         return x.reshape(shape)
@@ -151,7 +152,7 @@ def expand(x: Any, shape: tuple[int, ...]) -> Any:
     return strided_view(x, shape, tuple(steps))
 
 
-def channels_last(x: Any) -> bool:
+def channels_last(x: Array) -> bool:
     """Whether x, (N, C, H, W) or (N, C, D, H, W), is in channels-last format, possibly with gaps.
 
     By this, PyTorch chooses the format of results. Each stride, from the innermost axis outwards, must reach over the
@@ -175,7 +176,7 @@ def dense_channels_last(x: Any) -> bool:
     return bool(dense and moveaxis(x, 1, -1).flags.c_contiguous)
 
 
-def lines_as_planes(x: Any) -> Any:
+def lines_as_planes(x: Array) -> Array:
     """Return a non-contiguous (N, C, L) as (N, C, 1, L), the form that PyTorch pools, and anything else as it is."""
     if x.ndim != 3 or x.flags.c_contiguous:
         return x
@@ -183,7 +184,7 @@ def lines_as_planes(x: Any) -> Any:
     return backend.as_strided(x, (*x.shape[:2], 1, x.shape[2]), (n, c, step * x.shape[2], step))
 
 
-def match_memory_format(out: Any, *inputs: Any) -> Any:
+def match_memory_format(out: Array, *inputs: Array) -> Array:
     """Return `out` (N, C, ...) in channels-last format if one of the inputs is, otherwise contiguous.
 
     This is PyTorch's rule for convolution, pooling, normalization, resizing and channel shuffles in 2-D and 3-D.
@@ -191,12 +192,12 @@ def match_memory_format(out: Any, *inputs: Any) -> Any:
     return in_format(out, any(map(channels_last, inputs)))
 
 
-def in_format(out: Any, channels_last: bool) -> Any:
+def in_format(out: Array, channels_last: bool) -> Array:
     """Return `out` (N, C, ...) in channels-last format, or contiguous; a copy if it isn't."""
     return _channels_moved_second(contiguous(moveaxis(out, 1, -1))) if channels_last else contiguous(out)
 
 
-def normalize_channels_last(x: Any) -> Any:
+def normalize_channels_last(x: Array) -> Array:
     """Return x with strides that `channels_last` recognizes, if only the strides of axes of one element prevent that.
 
     Batch normalization treats such an x as channels-last, too.
@@ -207,7 +208,7 @@ def normalize_channels_last(x: Any) -> Any:
     return _channels_moved_second(inner) if inner.flags.c_contiguous else x
 
 
-def keep_strides(out: Any, x: Any) -> Any:
+def keep_strides(out: Array, x: Array) -> Array:
     """Give `out`, a copy of x, also the strides that x has for axes of one element; NumPy makes up others.
 
     An expanded x has no strides to keep: the axes then lie in PyTorch's order.
@@ -221,7 +222,7 @@ def keep_strides(out: Any, x: Any) -> Any:
     return strided_view(out, out.shape, strides) if differ and set(differ) == {1} else out
 
 
-def _channels_moved_second(inner: Any) -> Any:
+def _channels_moved_second(inner: Array) -> Array:
     """Return a contiguous (N, ..., C) as (N, C, ...).
 
     It is flattened on the way, so that axes of one element get the strides of a contiguous array; NumPy would keep

@@ -12,7 +12,7 @@ from ...errors.wording import cannot_cast
 from ...function import Function
 from ...pytree import rebuilt
 from ...state import current
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ...updates import replace, update
 from .layouts import expanded_axes
 
@@ -40,7 +40,7 @@ def _written(out: Any, op: type[Function], inputs: Any, settings: dict[str, Any]
     if not all(x is None or type(x) in (int, float) for x in inputs if not isinstance(x, function.Tensor)):
         return False
 
-    def write(array: Any, _: float, *arrays: Any) -> None:
+    def write(array: Array, _: float, *arrays: Array) -> None:
         rest = iter(arrays)
         given = [next(rest) if isinstance(x, function.Tensor) else x for x in inputs]
         node = op()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...backend.copies import copy_into
+from ...type_aliases import Array
 from ..support.blocks import batch_blocks
 from ..support.layouts import moveaxis
 from .geometry import Window
@@ -35,7 +36,7 @@ def mec_pays(o: int, c: int, window: Window, itemsize: int) -> bool:
     return tall and pays and k * math.prod(window.row_window.out) * itemsize <= MEC_BYTES
 
 
-def column_blocks(x: Any, window: Window, groups: int, affine: bool) -> Iterator[tuple[slice, slice, Any]]:
+def column_blocks(x: Array, window: Window, groups: int, affine: bool) -> Iterator[tuple[slice, slice, Any]]:
     """Yield im2col blocks: a slice of images, a slice of the OH·OW positions, columns (n, G, C/G·KH·KW, positions).
 
     If `affine`, a row of ones ends each matrix. Otherwise the columns of a 1 x 1 kernel may be a view of x.
@@ -55,7 +56,7 @@ def column_blocks(x: Any, window: Window, groups: int, affine: bool) -> Iterator
         yield images, places, columns
 
 
-def mec_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, slice, list[Any]]]:
+def mec_blocks(x: Array, window: Window, groups: int) -> Iterator[tuple[slice, slice, list[Any]]]:
     """Yield MEC blocks: a slice of images, a slice of groups, and for each of the kernel's KH rows what it reads.
 
     The columns are those of the kernel's width alone, for all rows of the input. What a kernel row reads is a view,
@@ -70,7 +71,7 @@ def mec_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, sli
         yield images, part, [columns[..., i : i + places] for i in starts]
 
 
-def joint_column_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, Any]]:
+def joint_column_blocks(x: Array, window: Window, groups: int) -> Iterator[tuple[slice, Any]]:
     """Yield im2col of several images side by side: a slice of images, columns (G, C/G·KH·KW, n·OH·OW)."""
     taps, overhang = grouped_taps(x, window, groups)
     last = taps.ndim - len(window.out)
@@ -89,18 +90,18 @@ def joint_images(images: int, window: Window) -> Iterator[slice]:
         yield slice(i, min(i + step, images))
 
 
-def side_by_side(y: Any) -> Any:
+def side_by_side(y: Array) -> Array:
     """Put the images of a block side by side: (n, G, O/G, positions) -> (G, O/G, n·positions)."""
     return moveaxis(y, 0, 2).reshape(*y.shape[1:3], len(y) * y.shape[3])
 
 
-def grouped_taps(x: Any, window: Window, groups: int) -> tuple[Any, list[tuple[Any, ...]]]:
+def grouped_taps(x: Array, window: Window, groups: int) -> tuple[Any, list[tuple[Any, ...]]]:
     """Return the results of `tap_cells` with the channels in groups: (N, G, C/G, KH, KW, OH, OW), and the overhang."""
     taps, overhang = tap_cells(x, window)
     return taps.reshape(len(x), groups, x.shape[1] // groups, *taps.shape[2:]), overhang
 
 
-def copy_taps(cells: Any, taps: Any, overhang: list[tuple[Any, ...]]) -> None:
+def copy_taps(cells: Array, taps: Array, overhang: list[tuple[Any, ...]]) -> None:
     """Copy what the taps read into columns (n, G, C/G, KH, KW, OH, OW), with zeros where they reach beyond a row."""
     copy_into(cells, taps)
     for over in overhang:

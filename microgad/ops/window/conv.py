@@ -15,7 +15,7 @@ import numpy as np
 from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..linalg.common import check_halves
 from ..reduction.sums import channel_sums
 from ..support import layouts
@@ -332,7 +332,7 @@ def _conv_transpose(dims: int, input: Any, weight: Any, bias: Any, settings: tup
     return op.apply(input, weight, bias, window=window, groups=ntuple(name, "groups", groups, 1)[0])
 
 
-def channels_last(input: Any, weight: Any, groups: int) -> bool:
+def channels_last(input: Array, weight: Array, groups: int) -> bool:
     """Whether PyTorch convolves in channels-last format: if input or weight has it; in 1-D it looks at the weight only.
 
     In 3-D this holds only where PyTorch, on several threads, calls a library: in single precision, for several images
@@ -346,12 +346,12 @@ def channels_last(input: Any, weight: Any, groups: int) -> bool:
     return layouts.channels_last(x) or layouts.channels_last(layouts.lines_as_planes(w))
 
 
-def gradient_channels_last(input: Any, weight: Any, groups: int) -> bool:
+def gradient_channels_last(input: Array, weight: Array, groups: int) -> bool:
     """Whether the weight's gradient is in channels-last format: of complex numbers it never is."""
     return bare(input).dtype.kind != "c" and channels_last(input, weight, groups)
 
 
-def check(op: str, input: Any, weight: Any, bias: Any, window: Window, out_channels: int) -> None:
+def check(op: str, input: Array, weight: Array, bias: Array | None, window: Window, out_channels: int) -> None:
     """Check what convolutions and transposed convolutions both require."""
     dims = len(window.stride)
     for name, x in (("input", input), ("weight", weight)):
@@ -374,7 +374,7 @@ def check(op: str, input: Any, weight: Any, bias: Any, window: Window, out_chann
         )
 
 
-def channels_error(given: str, input: Any, weight: Any, expected: int) -> Exception:
+def channels_error(given: str, input: Array, weight: Array, expected: int) -> Exception:
     """Return the error for an input whose channels do not fit the weight, in PyTorch's words."""
     return ShapeError(
         f"Given {given}, weight of size {list(weight.shape)}, expected input{list(input.shape)} to have {expected} "

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...backend.copies import copy_into
+from ...type_aliases import Array
 from ..support.blocks import batch_blocks
 from ..support.layouts import contiguous, dense_channels_last, empty_in_format, moveaxis
 from .columns import column_blocks, is_deep, joint_column_blocks, joint_images, mec_blocks, mec_pays, side_by_side
@@ -22,7 +23,7 @@ WORTH_A_PHASE = 1 << 13  # additions of a tap's results to cells that take as lo
 MIN_TILE = 16  # cells of a window, at least, for which `by_tiles` is faster than a product for each cell
 
 
-def correlate(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
+def correlate(x: Array, weight: Array, bias: Array | None, window: Window, groups: int) -> Array:
     """Cross-correlate x (N, C, ...) with weight (O, C/groups, ...) and add the bias, by the fastest method.
 
     Here and below, taps that lie in the padding at every position, as of a small plane, are left out.
@@ -42,12 +43,12 @@ def correlate(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
     return y.reshape(n, groups * o, *window.out)
 
 
-def _not_expanded(weight: Any) -> Any:
+def _not_expanded(weight: Array) -> Array:
     """Copy a weight that repeats elements: `np.matmul` leaves strides of 0 to a slow loop instead of BLAS."""
     return contiguous(weight) if 0 in weight.strides else weight
 
 
-def by_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
+def by_columns(x: Array, weight: Array, bias: Any, window: Window, y: Array) -> None:
     """Write into y the weight's matrix times the im2col columns. The bias is the weight of a row of ones."""
     g, o = weight.shape[:2]
     matrix, affine = weight.reshape(g, o, math.prod(weight.shape[2:])), bias is not None
@@ -58,7 +59,7 @@ def by_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
         np.matmul(matrix, columns, out=flat[images, :, :, places])
 
 
-def by_mec(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
+def by_mec(x: Array, weight: Array, bias: Array | None, window: Window, y: Array) -> None:
     """Write into y the sum of KH products, one for each row of the kernel, with MEC columns."""
     g, o, c, kh, *rest = weight.shape
     matrices = moveaxis(weight, 3, 0).reshape(kh, g, o, c * math.prod(rest))
@@ -71,7 +72,7 @@ def by_mec(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
             out += bias[part]
 
 
-def by_joint_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
+def by_joint_columns(x: Array, weight: Array, bias: Array | None, window: Window, y: Array) -> None:
     """Write into y products with several images side by side: a deep kernel's matrix is read once for all of them."""
     g, o = weight.shape[:2]
     matrix, flat = weight.reshape(g, o, math.prod(weight.shape[2:])), y.reshape(len(y), g, o, math.prod(window.out))
@@ -82,7 +83,7 @@ def by_joint_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> 
         copy_into(flat[images], moveaxis(out.reshape(g, o, images.stop - images.start, flat.shape[-1]), 2, 0))
 
 
-def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
+def correlate_transposed(y: Array, weight: Array, bias: Array | None, window: Window, groups: int) -> Array:
     """Return the adjoint of `correlate` in x, plus bias: y (N, O, ...), weight (O, C/groups, ...) -> (N, C, ...)."""
     if window.reached:
         taps, window = window.reached
@@ -116,7 +117,7 @@ def phases_pay(n: int, groups: int, o: int, c: int, window: Window) -> bool:
     return o <= min(2 * c * window.kernel[0], places) and (wide <= 4 or o * wide <= 128)
 
 
-def by_additions(y: Any, weight: Any, window: Window) -> Any:
+def by_additions(y: Array, weight: Array, window: Window) -> Array:
     """Compute `correlate_transposed` from columns, which are added to the cells that they were read from."""
     n, (groups, o, c), area = len(y), weight.shape[:3], math.prod(window.kernel)
     matrix = np.swapaxes(weight.reshape(groups, o, c * area), 1, 2)
@@ -137,14 +138,14 @@ def by_additions(y: Any, weight: Any, window: Window) -> Any:
     return x.reshape(n, groups * c, *window.size)
 
 
-def by_one_product(y: Any, weight: Any) -> Any:
+def by_one_product(y: Array, weight: Array) -> Array:
     """Compute `correlate_transposed` for a window that is the whole plane: a linear layer of all images."""
     g, o, c, *kernel = weight.shape
     x = moveaxis(y.reshape(len(y), g, o), 1, 0) @ weight.reshape(g, o, c * math.prod(kernel))
     return moveaxis(x, 0, 1).reshape(len(y), g * c, *kernel)
 
 
-def by_tiles(y: Any, weight: Any, bias: Any, window: Window) -> Any:
+def by_tiles(y: Array, weight: Array, bias: Array | None, window: Window) -> Array:
     """Compute `correlate_transposed` for windows that tile the plane: each cell is in just one of them."""
     (g, o, c), (oh, *rest) = weight.shape[:3], window.out
     dims, k, row = 1 + len(rest), c * math.prod(window.kernel), math.prod(rest)
@@ -161,7 +162,7 @@ def by_tiles(y: Any, weight: Any, bias: Any, window: Window) -> Any:
     return x.reshape(len(y), g * c, *window.size)
 
 
-def by_phases(y: Any, weight: Any, bias: Any, window: Window) -> Any:
+def by_phases(y: Array, weight: Array, bias: Array | None, window: Window) -> Array:
     """Compute `correlate_transposed` as correlations of stride 1, one for each phase: see `Window.phases`."""
     g, o, c = weight.shape[:3]
     turned = np.swapaxes(weight, 1, 2)[(..., *(slice(None, None, -1),) * (weight.ndim - 3))]
@@ -184,7 +185,7 @@ def by_phases(y: Any, weight: Any, bias: Any, window: Window) -> Any:
     return x
 
 
-def weight_gradient(y: Any, x: Any, window: Window, groups: int, affine: bool) -> Any:
+def weight_gradient(y: Array, x: Array, window: Window, groups: int, affine: bool) -> Any:
     """Return the gradient of the weight, (O, C/groups, ...), and if `affine` that of the bias, (O,), or else None."""
     o, c, places = y.shape[1] // groups, x.shape[1] // groups, math.prod(window.out)
     if window.reached:
@@ -204,7 +205,7 @@ def weight_gradient(y: Any, x: Any, window: Window, groups: int, affine: bool) -
     return contiguous(weight).reshape(shape), bias.reshape(groups * o) if affine else None
 
 
-def weight_by_columns(y: Any, x: Any, window: Window, affine: bool) -> Any:
+def weight_by_columns(y: Array, x: Array, window: Window, affine: bool) -> Array:
     """Compute the weight's gradient with im2col, (G, O/G, C/G·KH·KW); if `affine`, the bias's is the last column."""
     groups, o = y.shape[1:3]
     k = x.shape[1] // groups * math.prod(window.kernel)
@@ -214,7 +215,7 @@ def weight_by_columns(y: Any, x: Any, window: Window, affine: bool) -> Any:
     return weight
 
 
-def weight_by_mec(y: Any, x: Any, window: Window) -> Any:
+def weight_by_mec(y: Array, x: Array, window: Window) -> Array:
     """Compute the weight's gradient row by row with MEC: y (N, G, O/G, OH·OW), x -> (G, O/G, C/G, KH, KW)."""
     groups, o = y.shape[1:3]
     c, kh, rest = x.shape[1] // groups, window.kernel[0], window.kernel[1:]
@@ -225,7 +226,7 @@ def weight_by_mec(y: Any, x: Any, window: Window) -> Any:
     return moveaxis(weight.reshape(kh, groups, o, c, *rest), 0, 3)
 
 
-def weight_by_joint_columns(y: Any, x: Any, window: Window) -> Any:
+def weight_by_joint_columns(y: Array, x: Array, window: Window) -> Array:
     """Compute the weight's gradient with one product for several images: y (N, G, O/G, OH·OW), x -> (G, O/G, K)."""
     groups, o = y.shape[1:3]
     weight = np.zeros_like(x, shape=(groups, o, x.shape[1] // groups * math.prod(window.kernel)), order="C")

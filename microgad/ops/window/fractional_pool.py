@@ -14,7 +14,7 @@ from ...backend.meta import new_empty
 from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise import Flat
 from ..indexing import Gather
 from ..indexing.index_parsing import is_recorded
@@ -168,7 +168,7 @@ def check_input(op: str, input: Tensor, dims: int, empty: bool = False) -> tuple
     return shape[-dims:]
 
 
-def max_over_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -> Any:
+def max_over_boxes(input: Tensor, tables: Sequence[Array], return_indices: bool) -> Any:
     """Return the maximum of each box, and with return_indices a pair of it and its position."""
     tables = [backend.like(t, input.array) if isinstance(t, np.ndarray) else t for t in tables]
     place = BoxArgmax.apply(input, tables=tables)
@@ -179,7 +179,7 @@ def max_over_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -
     return (out, place) if return_indices else out
 
 
-def _argmax_of_few(x: Any, tables: Sequence[Any]) -> Any:
+def _argmax_of_few(x: Array, tables: Sequence[Array]) -> Array | None:
     """Compute `BoxArgmax` from the cells of all boxes side by side, if they are few and none is NaN; else None."""
     dims, planes = len(tables), math.prod(x.shape[: -len(tables)])
     count = planes * math.prod([len(table) * table.shape[-1] for table in tables])
@@ -200,7 +200,7 @@ def _argmax_of_few(x: Any, tables: Sequence[Any]) -> Any:
     return (cells.reshape(-1).take(values.argmax(-1) + first) - starts[..., 0]).reshape(shape)
 
 
-def random_cells(sample: Any, size: int, kernel: int, steps: int) -> Any:
+def random_cells(sample: Array, size: int, kernel: int, steps: int) -> Array:
     """Return the windows' cells along one dimension for random numbers in [0, 1): (N, C) -> (taps, N, C, steps)."""
     dtype = sample.dtype.type
     u, i = sample[..., None], backend.like(np.arange(steps, dtype=dtype), sample)
@@ -210,7 +210,7 @@ def random_cells(sample: Any, size: int, kernel: int, steps: int) -> Any:
     return start + backend.like(np.arange(kernel), sample).reshape(-1, 1, 1, 1)
 
 
-def max_along_axis(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple[Any, Any]:
+def max_along_axis(x: Array, place: Array | None, axis: int, table: Array, step: int) -> tuple[Array, Array]:
     """Return the maximum of the boxes along one axis (a negative number), and its position.
 
     `place` has the positions that x's values come from; `step` is the distance of neighbors on the flattened plane.
@@ -236,7 +236,7 @@ def max_along_axis(x: Any, place: Any, axis: int, table: Any, step: int) -> tupl
     return best, cells * step if place is None else cells * step + np.take_along_axis(place, cells, axis)
 
 
-def take_along(x: Any, cells: Any, axis: int) -> Any:
+def take_along(x: Array, cells: Array, axis: int) -> Array:
     """Take x's cells along an axis; `cells` is one list for all planes, or has an entry for each."""
     if cells.size == cells.shape[axis]:
         return x.take(cells.reshape(-1), axis)

@@ -15,6 +15,7 @@ from ...errors import ArgumentError, DtypeError, ShapeError, place
 from ...errors.arguments import as_sizes
 from ...errors.notices import once
 from ...state import current
+from ...type_aliases import Array
 
 Sizes = tuple[int, ...]  # one for each spatial dimension
 Size = int | Sequence[int]
@@ -96,7 +97,7 @@ class Window(_Fields):
         ]
 
     @cached_property
-    def tap_offsets(self) -> Any:
+    def tap_offsets(self) -> Array:
         """The distance of each tap from the first one on the flattened plane, in row-major order, in a small dtype."""
         found = np.zeros(1, np.int64)
         for n, k, d in zip(self.size, self.kernel, self.dilation, strict=True):

@@ -15,7 +15,7 @@ from ...errors.notices import warn
 from ...function import Function
 from ...function.linear_map import LinearMap
 from ...state import composite
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..creation import from_array, linspace
 from ..elementwise.selection import fast_where
 from ..support.bare import bare
@@ -127,7 +127,7 @@ class GridSample(Function):
         out = (values * _cell_weights(_weights(at, self.mode, self.taps))[:, None]).sum(2)
         return out.reshape((*out.shape[:2], *self.places))
 
-    def cells_at(self, at: Any, sizes: tuple[int, ...]) -> Any:
+    def cells_at(self, at: Array, sizes: tuple[int, ...]) -> Array:
         """Return the K cells that indices (N, D, P) read, (N, K, P), as positions on the flattened, framed plane."""
         at, size = at[:, :, None], self.size[:, None]
         places = np.rint(at) if self.mode == "nearest" else np.floor(at) + self.taps
@@ -161,7 +161,7 @@ class GatherCells(LinearMap):
         return _scatter_cells(grad, self.cells, np.empty_like(grad, shape=self.x_shape, order="C"))
 
 
-def _iter_framed(input: Any) -> Iterator[Any]:
+def _iter_framed(input: Array) -> Iterator[Any]:
     """Yield each image with a frame of zeros, one cell wide, as flattened planes (C, S), always in one memory."""
     frame = np.empty_like(input, shape=(input.shape[1], *[n + 2 for n in input.shape[2:]]), order="C")
     frame.fill(0)
@@ -171,7 +171,7 @@ def _iter_framed(input: Any) -> Iterator[Any]:
         yield lines
 
 
-def _scatter_cells(values: Iterable[Any], cells: Any, x: Any) -> Any:
+def _scatter_cells(values: Iterable[Any], cells: Array, x: Array) -> Array:
     """Add values (C, K, P) to the cells (K, P), for each image, as an array like x: the adjoint of GatherCells."""
     out = np.empty_like(x, order="C")
     channels, size = out.shape[1], [n + 2 for n in out.shape[2:]]
@@ -187,7 +187,7 @@ def _scatter_cells(values: Iterable[Any], cells: Any, x: Any) -> Any:
     return out
 
 
-def unnormalize_rounded_once(x: Any, scale: Any) -> Any:
+def unnormalize_rounded_once(x: Array, scale: Array) -> Array:
     """Return x · scale - 0.5, rounded once, like the fused multiply-add that PyTorch computes 2-D positions with.
 
     The positions of an identity map lie on kinks of the interpolation, where the last bit decides on which side.
@@ -198,7 +198,7 @@ def unnormalize_rounded_once(x: Any, scale: Any) -> Any:
     return high * scale - 0.5 + np.where(np.isfinite(x), x - high, 0) * scale
 
 
-def reflect(at: Any, size: Any, align: bool) -> tuple[Any, Any]:
+def reflect(at: Array, size: Array, align: bool) -> tuple[Array, Array]:
     """Reflect source indices at both edges until they are inside; also return the derivative of that, 1 or -1.
 
     With `align` the edges are the centers of the outermost cells, otherwise their outer borders.
@@ -245,7 +245,7 @@ def grid_sample(
 
 
 @functools.lru_cache(maxsize=64)
-def _axis_tables(size: tuple[int, ...], align: bool, mode: str, dtype: np.dtype[Any]) -> tuple[Any, Any, Any]:
+def _axis_tables(size: tuple[int, ...], align: bool, mode: str, dtype: np.dtype[Any]) -> tuple[Array, Array, Array]:
     """Return the settings `size`, `scale` and `taps` of a sampling, on the CPU."""
     axes = np.array(size[::-1], dtype).reshape(-1, 1)
     return axes, (axes - align) / 2, TAPS[mode].astype(dtype)
@@ -307,7 +307,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
 
 
 @functools.lru_cache(maxsize=64)
-def _cell_centers(n: int, align: bool, dtype: np.dtype[Any]) -> Any:
+def _cell_centers(n: int, align: bool, dtype: np.dtype[Any]) -> Array:
     """Return the normalized coordinates of the centers of n cells, rounded as PyTorch's."""
     line = linspace(-1, 1, n, dtype=dtype, device="cpu").array if n > 1 else np.zeros(1, dtype)
     return line if align else line * (n - 1) / n
@@ -345,7 +345,7 @@ def _check_grid_sample(op: str, input: Tensor, grid: Tensor, mode: str) -> tuple
     return size
 
 
-def _weights(at: Any, mode: str, taps: Any) -> Any:
+def _weights(at: Array, mode: str, taps: Array) -> Array:
     """Return the weights of the cells that source indices (N, D, P) read along each axis, (N, D, taps, P)."""
     if mode == "nearest":
         return (np.where(np.isfinite(at), at, 0.0) * 0.0 + 1.0)[:, :, None]
@@ -353,13 +353,13 @@ def _weights(at: Any, mode: str, taps: Any) -> Any:
     return np.concatenate((1 - part, part), 2) if mode == "bilinear" else cubic_kernel(part - taps)
 
 
-def _slopes(at: Any, mode: str, taps: Any) -> Any:
+def _slopes(at: Array, mode: str, taps: Array) -> Array:
     """Return the derivatives of `_weights` by the source indices."""
     part = (at - np.floor(at))[:, :, None]
     return np.zeros_like(part) + (2 * taps - 1) if mode == "bilinear" else cubic_kernel_slope(part - taps)
 
 
-def _cell_weights(weights: Any) -> Any:
+def _cell_weights(weights: Array) -> Array:
     """Multiply weights of each axis, (N, D, taps, P), x first, into those of all cells, (N, K, P), x fastest."""
     n, dims, taps, places = weights.shape
     out = weights[:, -1]

@@ -14,6 +14,7 @@ from ...backend.axes import slice_along
 from ...backend.copies import copy_into
 from ...dtypes.limits import lowest
 from ...duck_arrays import DuckArray
+from ...type_aliases import Array
 from ..support.blocks import batch_blocks
 from ..support.layouts import moveaxis
 from .geometry import Window
@@ -27,7 +28,7 @@ FEW_CELLS = 1 << 13  # cells of all windows together, at most, for which it is f
 MANY_CHANNELS = 16  # whose rows, where they lie innermost in memory, needn't be copied before arithmetic
 
 
-def window_maxima(x: Any, window: Window) -> tuple[Any, Any]:
+def window_maxima(x: Array, window: Window) -> tuple[Array, Array]:
     """Return the maximum of each window, NaN if it contains one, and the winner's offset from the window's corner.
 
     The offset, on the flattened plane, is a small unsigned integer. Of equal values the first in row-major order wins,
@@ -63,7 +64,9 @@ def window_maxima(x: Any, window: Window) -> tuple[Any, Any]:
     return out, winner
 
 
-def maxima_along_axis(x: Any, won: Any, axis: int, at: int, window: Window, into: Any) -> tuple[Any, Any]:
+def maxima_along_axis(
+    x: Array, won: Array | None, axis: int, at: int, window: Window, into: Any
+) -> tuple[Array, Array]:
     """Return the maxima along an axis of x, the window's `at`, and their offsets, in new arrays or in those of `into`.
 
     `won` has the offsets that x's own values come from, None if x is the input. Unless x consists of rows of channels,
@@ -106,7 +109,7 @@ def maxima_along_axis(x: Any, won: Any, axis: int, at: int, window: Window, into
     return into
 
 
-def maxima_by_doubling(x: Any, won: Any, axis: int, k: int, far: int, small: Any) -> tuple[Any, Any]:
+def maxima_by_doubling(x: Array, won: Array | None, axis: int, k: int, far: int, small: Any) -> tuple[Array, Array]:
     """Compute `maxima_along_axis` of k cells in a row, in log₂ k steps: a window is two shorter ones, which overlap."""
     where, length = np.zeros_like(x, small) if won is None else won, 1
     while length < k:
@@ -120,7 +123,7 @@ def maxima_by_doubling(x: Any, won: Any, axis: int, k: int, far: int, small: Any
     return x, where
 
 
-def _merge(best: Any, place: Any, value: Any, ahead: Any) -> None:
+def _merge(best: Array, place: Array, value: Array, ahead: Array) -> None:
     """Replace maxima and their places by later cells' values and places, place + ahead, where these are larger."""
     better = value > best
     if not backend.on_cpu(best):
@@ -130,7 +133,7 @@ def _merge(best: Any, place: Any, value: Any, ahead: Any) -> None:
     np.maximum(best, value, out=best)
 
 
-def windows_as_rows(x: Any, window: Window, tiles: bool) -> Any:
+def windows_as_rows(x: Array, window: Window, tiles: bool) -> Array:
     """Return each window as a row, (N, C, H, W) -> (N·C·OH·OW, KH·KW): a copy unless a tile covers the whole plane."""
     plane, planes, taps = padded(x, window, lowest(x.dtype)), x.shape[0] * x.shape[1], len(window.tap_offsets)
     if tiles:
@@ -140,19 +143,19 @@ def windows_as_rows(x: Any, window: Window, tiles: bool) -> Any:
 
 
 @functools.lru_cache(maxsize=64)
-def tap_places(window: Window) -> Any:
+def tap_places(window: Window) -> Array:
     """Return the positions of each window's taps on the flattened padded plane, (OH·OW, KH·KW)."""
     plane = np.arange(math.prod(window.padded_size)).reshape(1, 1, *window.padded_size)
     return _rows(windows(plane, window), math.prod(window.out), len(window.tap_offsets))
 
 
-def _rows(cells: Any, count: int, taps: int) -> Any:
+def _rows(cells: Array, count: int, taps: int) -> Array:
     """Reorder (N, C, KH, KW, OH, OW) into (N·C·OH·OW, KH·KW)."""
     dims = cells.ndim // 2 - 1
     return cells.transpose((0, 1, *range(2 + dims, 2 + 2 * dims), *range(2, 2 + dims))).reshape(count, taps)
 
 
-def maxima_of_rows(rows: Any, x: Any, window: Window) -> tuple[Any, Any]:
+def maxima_of_rows(rows: Array, x: Array, window: Window) -> tuple[Array, Array]:
     """Compute `window_maxima` from x's windows as rows, except that of several NaNs the first wins on the CPU.
 
     The winner may be padding if no value of a window is larger than the padding.
@@ -168,13 +171,13 @@ def maxima_of_rows(rows: Any, x: Any, window: Window) -> tuple[Any, Any]:
     return out.reshape(shape), backend.like(window.tap_offsets, x).take(tap).reshape(shape)
 
 
-def flat_positions(winner: Any, window: Window) -> Any:
+def flat_positions(winner: Array, window: Window) -> Array:
     """Return the winning cells' positions on the flattened plane, int64."""
     return backend.like(corner_positions(window), winner, np.int64) + winner
 
 
 @functools.lru_cache(maxsize=8)
-def corner_positions(window: Window) -> Any:
+def corner_positions(window: Window) -> Array:
     """Return the positions of the windows' corners on the flattened plane, (OH, OW), int64.
 
     A corner that lies in the padding has a position outside of the plane.
@@ -185,7 +188,7 @@ def corner_positions(window: Window) -> Any:
     return found
 
 
-def winning_cells(x: Any, winner: Any, window: Window, last: bool = False) -> Iterator[tuple[slice, Any]]:
+def winning_cells(x: Array, winner: Array, window: Window, last: bool = False) -> Iterator[tuple[slice, Any]]:
     """Yield blocks: a slice of images, and the winning cells' positions in the block's flattened memory, 1-D.
 
     If the channels are the `last` axis of `winner`, they are that of x's memory, too.

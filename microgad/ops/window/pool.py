@@ -18,7 +18,7 @@ from ...function import Function
 from ...function.half import wide
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..elementwise import Flat
 from ..indexing.index_parsing import is_recorded
 from ..support import layouts
@@ -348,7 +348,7 @@ def _avg_pool(op: type[AvgPool2d], dims: int, input: Any, settings: Any, count_i
     return out if batched else unbatch(f"AvgPool{dims}D", out, dims)
 
 
-def check(input: Any, window: Window, kinds: str, also: Any = None) -> None:
+def check(input: Array, window: Window, kinds: str, also: Any = None) -> None:
     """Check what every pooling requires of its input: its shape, its dtype, and a kernel that fits."""
     if input.ndim != len(window.kernel) + 2 or 0 in input.shape[1:]:
         dims = len(window.kernel)
@@ -364,7 +364,7 @@ def check(input: Any, window: Window, kinds: str, also: Any = None) -> None:
         window.check(f"Given input size: ({given}). Calculated output size: ({out}). Output size is too small")
 
 
-def window_sums(plane: Any, window: Window) -> Any:
+def window_sums(plane: Array, window: Window) -> Array:
     """Sum each window of a padded plane, first down the rows, then across: in KH + KW steps instead of KH · KW."""
     if window.whole:
         return fast_sum(plane, tuple(range(2, plane.ndim)), True)
@@ -376,7 +376,7 @@ def window_sums(plane: Any, window: Window) -> Any:
     return plane
 
 
-def divisor(node: Any, x: Any) -> Any:
+def divisor(node: Any, x: Array) -> Array | int:
     """Return the divisor of the windows' sums: a number, or (OH, OW) if windows at the border count fewer cells."""
     if node.divisor_override is not None:
         return node.divisor_override
@@ -386,7 +386,7 @@ def divisor(node: Any, x: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=8)
-def window_counts(window: Window, count_include_pad: bool, dtype: np.dtype[Any]) -> Any:
+def window_counts(window: Window, count_include_pad: bool, dtype: np.dtype[Any]) -> Array:
     """Return the number of cells of each window, (OH, OW)."""
     counts = []
     for size, k, s, (pad, _), steps in zip(*window[:4], window.out, strict=True):
@@ -396,7 +396,7 @@ def window_counts(window: Window, count_include_pad: bool, dtype: np.dtype[Any])
     return functools.reduce(np.multiply.outer, counts).astype(dtype)
 
 
-def divide(sums: Any, by: Any) -> Any:
+def divide(sums: Array, by: Array | int) -> Array:
     """Return sums / by, truncated for integers as in C. It overwrites the sums unless they are a view."""
     if sums.dtype.kind != "f":
         return np.sign(sums) * np.sign(by) * (np.abs(sums) // np.abs(by))

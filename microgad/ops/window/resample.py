@@ -13,6 +13,7 @@ import numpy as np
 from ... import backend
 from ...backend.axes import at_axis, slice_along
 from ...function.linear_map import LinearMap
+from ...type_aliases import Array
 from ..support import layouts
 from ..support.blocks import BLOCK_SIZE
 
@@ -119,7 +120,7 @@ class ResampleMatrix:
         masks = [first <= i for i in range(len(self.cells))]
         return [bool(fused[0]) if (fused == fused[0]).all() else fused for fused in masks]
 
-    def times(self, x: Any, axis: int) -> Any:
+    def times(self, x: Array, axis: int) -> Array:
         """Multiply the matrix and x along one axis."""
         if self.ordered and x.dtype == np.float32:
             return self._times_in_order(x, axis)
@@ -143,7 +144,7 @@ class ResampleMatrix:
             self._sum_taps(lines[i : i + most], out[i : i + most])
         return out.reshape(shape)
 
-    def _dense_pays(self, x: Any, inner: int) -> bool:
+    def _dense_pays(self, x: Array, inner: int) -> bool:
         """Whether `_times_densely` is faster than one step for each tap."""
         if type(x) is not np.ndarray or x.dtype.char not in "fd" or self.weights is None:
             return False
@@ -151,14 +152,14 @@ class ResampleMatrix:
         most = DENSE_INNER if inner > 1 else 0 if self.spans else DENSE_LAST
         return self.size * (1 if x.itemsize == 4 else 1.5) <= most * taps and self.size * steps <= MOST_DENSE
 
-    def _times_densely(self, x: Any) -> Any:
+    def _times_densely(self, x: Array) -> Array:
         """Multiply the matrix, with all its zeros, and x (planes, size, inner) by BLAS."""
         planes, size, inner = x.shape
         if inner == 1 or size * self.cells.shape[1] * inner * inner <= FEW_PRODUCTS:
             return x.reshape(planes, size * inner) @ dense(self, inner, x.dtype).T
         return np.matmul(dense(self, 1, x.dtype), x)
 
-    def _sum_taps(self, x: Any, out: Any) -> None:
+    def _sum_taps(self, x: Array, out: Array) -> None:
         """Write the product with x (planes, size, n) into out (planes, steps, n)."""
         if self.ragged:
             given, x = x, np.empty_like(x, shape=(len(x), self.size + 1, x.shape[2]), order="C")
@@ -203,7 +204,7 @@ class ResampleMatrix:
                 out = np.where(backend.like(fused, x)[:, None], exact.astype(x.dtype), out)
         return out.reshape(len(out), *x.shape[1:]).transpose((*range(1, axis + 1), 0, *after)).copy()
 
-    def transposed_times(self, x: Any, axis: int) -> Any:
+    def transposed_times(self, x: Array, axis: int) -> Array:
         """Multiply the transposed matrix and x along one axis."""
         if not self.spans or self.transposed._dense_pays(x, math.prod(x.shape[axis + 1 :])):
             return self.transposed.times(x, axis)
@@ -213,7 +214,7 @@ class ResampleMatrix:
             out[at_axis(axis, span)] += x[slice_along(axis, i, i + 1)] * weights
         return out
 
-    def _rows(self, x: Any) -> Iterator[tuple[slice, Any]]:
+    def _rows(self, x: Array) -> Iterator[tuple[slice, Any]]:
         """Yield the slice of cells and the weights of each row of a matrix that has `spans`."""
         weights = backend.like(np.ones(self.cells.shape) if self.weights is None else self.weights, x, x.dtype)
         for (start, stop), row in zip(self.spans, weights.T.copy(), strict=True):
@@ -221,7 +222,7 @@ class ResampleMatrix:
 
 
 @functools.lru_cache(maxsize=64)
-def dense(matrix: ResampleMatrix, inner: int, dtype: np.dtype[Any]) -> Any:
+def dense(matrix: ResampleMatrix, inner: int, dtype: np.dtype[Any]) -> Array:
     """Return the matrix as an array, for lines whose cells are rows of `inner` numbers."""
     steps = matrix.cells.shape[1]
     out = np.zeros((steps, matrix.size + 1), dtype)
@@ -229,7 +230,7 @@ def dense(matrix: ResampleMatrix, inner: int, dtype: np.dtype[Any]) -> Any:
     return np.kron(out[:, :-1], np.eye(inner, dtype=dtype))
 
 
-def parts(size: int, steps: int) -> tuple[Any, Any]:
+def parts(size: int, steps: int) -> tuple[Array, Array]:
     """Return the cells of nearly equal parts of one dimension, (taps, steps), and the end of each part, (steps,)."""
     i, count = np.arange(steps), max(steps, 1)
     start, stop = i * size // count, -((i + 1) * -size // count)
@@ -250,44 +251,44 @@ class Resample(LinearMap):
         return _in_memory_format(self.matrix.transposed_times, grad, self.axis)
 
 
-def _in_memory_format(times: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
+def _in_memory_format(times: Callable[[Any, int], Any], x: Array, axis: int) -> Array:
     """Apply `times` to x along an axis; a channels-last x is passed as (N, ..., C)."""
     if axis < 2 or not layouts.channels_last(x):
         return times(x, axis)
     return layouts.moveaxis(times(layouts.moveaxis(x, 1, -1), axis - 1), -1, 1)
 
 
-def linear_kernel(x: Any) -> Any:
+def linear_kernel(x: Array) -> Array:
     """Evaluate the kernel of linear interpolation: 1 at 0, falling linearly to 0 at ±1."""
     return np.maximum(1 - np.abs(x), 0)
 
 
-def cubic_kernel(x: Any) -> Any:
+def cubic_kernel(x: Array) -> Array:
     """Evaluate the cubic kernel of Keys (1981) with a = -0.75: 1 at 0, 0 at all other integers and beyond ±2."""
     far, square = np.abs(x), x * x  # |x|² would have no second derivative at 0
     inner, outer = (1.25 * far - 2.25) * square + 1, (((far - 5) * far + 8) * far - 4) * -0.75
     return np.where(far <= 1, inner, np.where(far > 2, 0, outer))  # `outer` also at 2, for its derivatives, and for NaN
 
 
-def cubic_kernel_slope(x: Any) -> Any:
+def cubic_kernel_slope(x: Array) -> Array:
     """Evaluate the derivative of `cubic_kernel`."""
     far = np.abs(x)
     inner, outer = (3.75 * far - 4.5) * x, np.sign(x) * ((3 * far - 10) * far + 8) * -0.75
     return np.where(far <= 1, inner, np.where(far > 2, 0, outer))
 
 
-def fused_cubic_kernel(x: Any) -> Any:
+def fused_cubic_kernel(x: Array) -> Array:
     """Evaluate Keys's kernel with a = -0.5 in the dtype of x, products and sums rounded together as by PyTorch."""
     far = np.abs(x)
 
-    def fused(a: Any, c: float) -> Any:
+    def fused(a: Array | float, c: float) -> Array:
         return np.add(np.multiply(a, far, dtype=np.float64), c).astype(x.dtype)
 
     inner, outer = fused(fused(1.5, -2.5) * far, 1), fused(fused(fused(-0.5, 2.5), -4), 2)
     return np.where(far < 1, inner, np.where(far < 2, outer, 0))
 
 
-def lanczos_kernel(x: Any) -> Any:
+def lanczos_kernel(x: Array) -> Array:
     """Evaluate the Lanczos kernel of radius 3."""
     return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0)
 
@@ -300,7 +301,7 @@ KERNELS: dict[str, tuple[int, Callable[..., Any]]] = {
 }
 
 
-def antialiased(mode: str, size: int, step: Any, i: Any) -> ResampleMatrix:
+def antialiased(mode: str, size: int, step: Any, i: Array) -> ResampleMatrix:
     """Return the matrix of antialiased resizing: the kernel is stretched by the step if that is more than 1 cell.
 
     The weights are PyTorch's, bit for bit in float32, whose compiler rounds a · b + c once.

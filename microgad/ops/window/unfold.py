@@ -16,7 +16,7 @@ from ...backend.copies import copied_row_major, copy_into
 from ...errors import ShapeError
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
-from ...type_aliases import Tensor
+from ...type_aliases import Array, Tensor
 from ..support import layouts
 from ..support.spelling import tensors_only
 from .geometry import Size, Window, ntuple
@@ -125,7 +125,7 @@ def fold(
     return Fold.apply(input, window=Window.sliding("Fold", 2, size, kernel, stride, padding, dilation))
 
 
-def im2col(x: Any, window: Window) -> Any:
+def im2col(x: Array, window: Window) -> Array:
     """Return the windows as columns, (N, C, H, W) -> (N, C·KH·KW, OH·OW), a copy."""
     cells, overhang = tap_cells(x, window)
     columns = copied_row_major(cells)
@@ -134,7 +134,7 @@ def im2col(x: Any, window: Window) -> Any:
     return columns.reshape(len(x), x.shape[1] * math.prod(window.kernel), math.prod(window.out))
 
 
-def col2im(columns: Any, window: Window) -> Any:
+def col2im(columns: Array, window: Window) -> Array:
     """Add every column to its window, (N, C·KH·KW, OH·OW) -> (N, C, H, W)."""
     n, k = len(columns), math.prod(window.kernel)
     c = columns.shape[1] // k
@@ -143,7 +143,7 @@ def col2im(columns: Any, window: Window) -> Any:
     return x
 
 
-def add_columns(columns: Any, x: Any, window: Window, first: int = 0) -> None:
+def add_columns(columns: Array, x: Array, window: Window, first: int = 0) -> None:
     """Add columns (..., KH·KW, rows, OW), of output rows from `first` on, to their cells of x (..., H, W)."""
     if min(window.stride[-1], window.kernel[-1]) >= LONG_STRIDE and window.dilation[-1] == 1:
         _add_runs(columns, x, window, first)
@@ -152,7 +152,7 @@ def add_columns(columns: Any, x: Any, window: Window, first: int = 0) -> None:
         x[cells] += columns[(..., k, *places)]
 
 
-def _add_runs(columns: Any, x: Any, window: Window, first: int) -> None:
+def _add_runs(columns: Array, x: Array, window: Window, first: int) -> None:
     """Do the work of `add_columns` a stride at a time: so many taps of a line lie side by side in x."""
     dims, kernel, stride, n = len(window.kernel), window.kernel[-1], window.stride[-1], columns.shape[-1]
     shape = columns.shape
@@ -192,12 +192,12 @@ def reach(size: int, steps: int, stride: int, offset: int) -> tuple[slice, slice
     return slice(start, start + count * stride, stride) if count else slice(0), slice(first, first + count)
 
 
-def channels_innermost(x: Any) -> bool:
+def channels_innermost(x: Array) -> bool:
     """Whether x (N, C, ...) is in channels-last format, or a line that is: (N, L, C) transposed."""
     return layouts.channels_last(layouts.lines_as_planes(x))
 
 
-def padded(x: Any, window: Window, value: float = 0, keep: bool = False) -> Any:
+def padded(x: Array, window: Window, value: float = 0, keep: bool = False) -> Array:
     """Return x padded with `value`, (N, C, H, W) -> (N, C, *window.padded_size); x itself if there is no padding.
 
     If told to `keep` them there, channels that are innermost in memory stay so.
@@ -215,7 +215,7 @@ def padded(x: Any, window: Window, value: float = 0, keep: bool = False) -> Any:
     return out
 
 
-def tap_cells(x: Any, window: Window) -> tuple[Any, list[tuple[Any, ...]]]:
+def tap_cells(x: Array, window: Window) -> tuple[Any, list[tuple[Any, ...]]]:
     """Return the cells that the taps read, (N, C, H, W) -> (N, C, KH, KW, OH, OW), and where a copy needs zeros.
 
     The cells are a view of a padded plane, for the caller to copy. If possible, the plane has no padding at the ends of
@@ -231,7 +231,7 @@ def tap_cells(x: Any, window: Window) -> tuple[Any, list[tuple[Any, ...]]]:
     return windows(plane, window, first), [(..., tap, *rest, places) for tap, places in window.overhang]
 
 
-def windows(plane: Any, window: Window, first: Any = None) -> Any:
+def windows(plane: Array, window: Window, first: Array | None = None) -> Array:
     """Return a view of a padded plane with all windows, (N, C, H, W) -> (N, C, KH, KW, OH, OW); windows may overlap.
 
     They begin at the plane's first cell, or at that of `first`, a view of the plane.

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ...type_aliases import Array
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -38,7 +40,7 @@ class Finding:
     at_kink: bool = False  # whether it is NaN or infinite at a kink, between finite one-sided derivatives
     only_here: bool = False  # whether the derivative is right at perturbed inputs
 
-    def excess(self) -> Any:
+    def excess(self) -> Array:
         """Return by how much each entry exceeds its tolerance; 0 if that is infinite. See `beyond`."""
         return np.where(np.isinf(self.error), 0.0, beyond(self.analytical, self.numerical, self.error))
 
@@ -62,7 +64,7 @@ def derivative_name(order: int) -> str:
     return {1: "derivative", 2: "second derivative"}.get(order, f"derivative of order {order}")
 
 
-def beyond(a: Any, b: Any, tolerance: Any) -> Any:
+def beyond(a: Array, b: Array, tolerance: Array) -> Array:
     """Return by how much |a - b| exceeds the tolerance; infinity where a and b differ and one is not finite."""
     with np.errstate(invalid="ignore"):
         more = np.abs(a - b) - tolerance

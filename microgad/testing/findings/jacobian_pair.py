@@ -13,6 +13,7 @@ import numpy as np
 
 from ... import backend
 from ...engine import stretches
+from ...type_aliases import Array
 from .finding import Finding
 
 Matrix = Any  # (x.size, y.size): row i is the derivative of the whole output by element i of the input
@@ -46,7 +47,7 @@ class JacobianPair:
         self.arguments = [(names.get(i, f"argument {i}"), value) for i, value in enumerate(finding.arguments)]
 
     @cached_property
-    def x(self) -> Any:
+    def x(self) -> Array:
         """The input's value, flattened; None if it isn't among the arguments."""
         found = [value for i, _, value in self.values() if i == self.at and value.shape == self.x_shape]
         return found[0].reshape(-1) if found else None

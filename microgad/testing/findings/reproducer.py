@@ -13,6 +13,7 @@ import numpy as np
 from ... import backend, dtypes
 from ...backend.axis_order import inverse, outermost_first
 from ...tensor import Tensor
+from ...type_aliases import Array
 from .finding import Finding
 from .jacobian_pair import argument_positions
 
@@ -149,7 +150,7 @@ def _float(value: Any) -> str:
     return f"{'-' if value < 0 else ''}np.inf" if np.isinf(value) else str(value)
 
 
-def _array_in_layout(x: Any) -> str:
+def _array_in_layout(x: Array) -> str:
     """Return an expression for an array of the same memory layout: order of axes, direction, gaps, stride 0."""
     if x.flags.c_contiguous:
         return _array(x)
@@ -171,7 +172,7 @@ def _array_in_layout(x: Any) -> str:
     return f"np.repeat({_array(x)}, 2, {gap})[{':, ' * gap}::2]"
 
 
-def _array(x: Any) -> str:
+def _array(x: Array) -> str:
     """Return an expression for the array in row-major order, bit for bit."""
     dtype = f"np.{x.dtype.name}" if x.dtype.isnative and hasattr(np, x.dtype.name) else repr(x.dtype.str)
     if x.size == 0:

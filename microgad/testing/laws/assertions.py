@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from ... import backend
+from ...type_aliases import Array
 
 ROUNDINGS = 256  # how many rounding errors, each of the largest term of a sum, may accumulate
 
 
-def max_abs(x: Any) -> float:
+def max_abs(x: Array) -> float:
     """Return the largest finite magnitude in an array, 0 if there is none."""
     magnitude = np.abs(x)
     largest = float(magnitude.max()) if magnitude.size else 0.0
@@ -27,7 +28,7 @@ def inner_terms(a: Any, b: Any) -> Any:
     return (np.conj(a) * b).real if "c" in (a.dtype.kind, b.dtype.kind) else a * b
 
 
-def assert_agree(found: Any, expected: Any, tolerance: float | Callable[[], float], what: str) -> None:
+def assert_agree(found: Array, expected: Array, tolerance: float | Callable[[], float], what: str) -> None:
     """Raise AssertionError, with the worst entry, unless the arrays agree up to a tolerance.
 
     Infinity and NaN agree with each other, since one way of computing may add 0 · inf where another does not. The
@@ -65,6 +66,6 @@ def assert_equal(found: Any, expected: Any, what: str) -> None:
         )
 
 
-def _check_shape(found: Any, expected: Any, what: str) -> None:
+def _check_shape(found: Array, expected: Array, what: str) -> None:
     if found.shape != expected.shape:
         raise AssertionError(f"{what} has shape {found.shape}, expected {expected.shape}")

@@ -16,6 +16,7 @@ from ...function.plan import argument
 from ...generator import default_generator
 from ...gradients import grad
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ..adapters import name_of, unwrap
 from ..adapters.names import Unwrapped, is_from
 from ..calls import floating, gradients, nodes_behind, random_signed, tensors_in, wanted
@@ -127,7 +128,7 @@ class Case:
         """Call the function and return the results that can have a derivative."""
         return floating(self.call(inputs))
 
-    def evaluate(self, inputs: Sequence[Any], grad_outputs: Sequence[Any] | None = None) -> Evaluation:
+    def evaluate(self, inputs: Sequence[Any], grad_outputs: Sequence[Array] | None = None) -> Evaluation:
         """Evaluate the function at other inputs, and its gradients for the incoming gradients `grad_outputs`."""
         outs = self.outputs(inputs)
         found = vjp(outs, wanted(inputs), self.grad_outputs if grad_outputs is None else grad_outputs)
@@ -180,7 +181,7 @@ class Case:
         return bool((default_generator.snapshot() != fresh).any())
 
     @cached_property
-    def grad_outputs(self) -> list[Any]:
+    def grad_outputs(self) -> list[Array]:
         """A random incoming gradient for each output."""
         rng = np.random.default_rng(self._stream("seeds"))
         grad_outputs = [self.random_like(y.array, rng) for y in self.outs]
@@ -244,7 +245,7 @@ class Case:
                 tensors += [*once, *(g for g in twice if g is not None)]
         return classes_behind(tensors)
 
-    def random_like(self, x: Any, rng: np.random.Generator | None = None) -> Any:
+    def random_like(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         """Draw an array like `x` of numbers of either sign, neither small nor large."""
         return backend.like(random_signed(rng or self.rng, x.shape), x, x.dtype)
 
@@ -307,13 +308,15 @@ class Case:
         self.same_gradients(found.gradients, self.gradients, f"{how}: the gradient of", unit)
 
     def same_gradients(
-        self, found: Sequence[Any], expected: Sequence[Any], what: str, unit: float | None = None
+        self, found: Sequence[Array | None], expected: Sequence[Array | None], what: str, unit: float | None = None
     ) -> None:
         """Raise AssertionError unless the gradients of all inputs agree, up to rounding."""
         for i, (g, h) in enumerate(zip(found, expected, strict=True)):
             self.same_gradient(i, g, h, what, unit)
 
-    def same_gradient(self, i: int, found: Any, expected: Any, what: str, unit: float | None = None) -> None:
+    def same_gradient(
+        self, i: int, found: Array | None, expected: Array | None, what: str, unit: float | None = None
+    ) -> None:
         """Raise AssertionError, beginning with `what`, unless two gradients of input i agree up to rounding."""
         if found is None and expected is None:
             return
@@ -323,7 +326,7 @@ class Case:
         self._agree(found, expected, partial(self.gradient_tolerance, i, unit), what, (1, i), unit)
 
     def _agree(
-        self, a: Any, b: Any, tolerance: Callable[[], float], what: str, at: tuple[int, int], unit: float | None
+        self, a: Array, b: Array, tolerance: Callable[[], float], what: str, at: tuple[int, int], unit: float | None
     ) -> None:
         """Raise AssertionError unless a and b agree, with a tolerance also for what changes with a few roundings."""
         try:
@@ -376,19 +379,19 @@ def _original(x: Any, before: Any) -> Any:
     return x.array if same else before
 
 
-def _nearby(a: Any, step: float, rng: np.random.Generator) -> Any:
+def _nearby(a: Array, step: float, rng: np.random.Generator) -> Array:
     """Change each element by a small share of itself, keeping the order of axes in memory, which draws follow."""
     factors = backend.like(1 + step * random_signed(rng, a.shape), a)
     return np.multiply(a, factors, out=np.empty_like(a), casting="same_kind")
 
 
-def vjp(outs: Sequence[Tensor], inputs: Sequence[Tensor], grad_outputs: Sequence[Any]) -> list[Any]:
+def vjp(outs: Sequence[Tensor], inputs: Sequence[Tensor], grad_outputs: Sequence[Array]) -> list[Any]:
     """Return the gradients as arrays, by a backward pass that keeps the graph."""
     outs, grad_outputs = that_require_grad(outs, grad_outputs)
     return gradients(outs, inputs, grad_outputs) if outs and inputs else [None] * len(inputs)
 
 
-def that_require_grad(outs: Sequence[Tensor], grad_outputs: Sequence[Any]) -> tuple[list[Tensor], list[Any]]:
+def that_require_grad(outs: Sequence[Tensor], grad_outputs: Sequence[Array]) -> tuple[list[Tensor], list[Any]]:
     """Return the outputs that require grad, and their incoming gradients."""
     chosen = [(y, s) for y, s in zip(outs, grad_outputs, strict=True) if y.requires_grad]
     return [y for y, _ in chosen], [s for _, s in chosen]

@@ -13,6 +13,7 @@ from ...autograd.grad_mode import enable_grad, no_grad
 from ...errors import FROM_FORWARD, DtypeError
 from ...pytree import tree_leaves
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ..calls import nodes_behind, wanted
 from ..numerical.perturbation import perturbed
 from ..strategies import LAYOUTS, laid_out
@@ -266,6 +267,6 @@ def _other_devices(case: Case) -> list[tuple[str, Callable[[Any], Any]]]:
     return [(name, lambda a: backend.to_device(a, name))]
 
 
-def _to_same_device(x: Any, case: Case) -> Any:
+def _to_same_device(x: Array | None, case: Case) -> Array | None:
     """Move a result to the device of the case's own results."""
     return x if x is None else backend.to_device(x, backend.device_of(case.outs[0].array))

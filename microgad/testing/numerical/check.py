@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from ...errors import ArgumentError
 from ...function import Function
 from ...function.plan import argument
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ..adapters import unwrap
 from ..calls import floating, gradients, input_names, random_signed, slices, tensors_in
 from ..complex_as_real import ComplexAsReal
@@ -59,20 +59,20 @@ class Check:
             )
         return found
 
-    def call_arguments(self) -> tuple[Any, ...]:
+    def call_arguments(self) -> tuple[Array, ...]:
         """Return the function's arguments at the current inputs, with arrays in place of Tensors."""
         return tuple(x.array if isinstance(x, Tensor) else x for x in self.call.complex_args(self.args))
 
-    def direction(self, t: Tensor) -> Any:
+    def direction(self, t: Tensor) -> Array:
         """Draw a direction in which to move a Tensor, in proportion to its elements' sizes."""
         x = t.array
         return step_unit(x) * backend.like(self.weights(x.size).reshape(x.shape), x)
 
-    def weights(self, size: int) -> Any:
+    def weights(self, size: int) -> Array:
         """Draw random factors, none of which is near zero."""
         return random_signed(self.rng, size)
 
-    def vjp(self, outputs: list[Tensor], tensors: list[Tensor], u: Any) -> list[Any]:
+    def vjp(self, outputs: list[Tensor], tensors: list[Tensor], u: Array) -> list[Array | None]:
         """Return the gradients of u · outputs. Set u to zero, in place, for outputs off the graph."""
         chosen = [(y, at) for y, at in zip(outputs, slices(outputs), strict=True) if y.requires_grad]
         for y, at in zip(outputs, slices(outputs), strict=True):

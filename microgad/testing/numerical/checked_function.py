@@ -14,6 +14,7 @@ import numpy as np
 from ... import backend
 from ...gradients import grad
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ..calls import SameDraws, flat
 from ..findings.finding import derivative_name
 from .complex_step import complex_step
@@ -35,7 +36,7 @@ class CheckedFunction:
         tensors: list[Tensor],
         names: list[str],
         draws: SameDraws,
-        natural: Any = 0.0,
+        natural: Array | float = 0.0,
     ) -> None:
         self.order, self.tensors, self.names, self.draws, self.natural = order, tensors, names, draws, natural
         self._recorded, self._plain = recorded, plain
@@ -51,13 +52,13 @@ class CheckedFunction:
         """The results with a graph, at the inputs as they were on first use."""
         return self.recorded()
 
-    def values(self) -> Any:
+    def values(self) -> Array:
         """Return the results as one vector, without a graph."""
         self.draws.rewind()
         return flat(self._plain())
 
     @cached_property
-    def here(self) -> Any:
+    def here(self) -> Array:
         """The values at the inputs as they were on first use."""
         return self.values()
 
@@ -76,7 +77,7 @@ class CheckedFunction:
                 found = refined(found, exact)
         return found._replace(error=found.error + noise * max(line.largest_move(), 1.0))
 
-    def only(self, i: int, direction: Any) -> list[Any | None]:
+    def only(self, i: int, direction: Array) -> list[Any | None]:
         """Return directions that move only Tensor i."""
         return [direction if k == i else None for k in range(len(self.tensors))]
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ..calls import Direction, Vector, moved
 
 EPS = float(np.finfo(np.float64).eps)
@@ -58,7 +59,7 @@ class Line(NamedTuple):
         """Return the largest element of the directions, by magnitude."""
         return max((largest(d) for d in self.directions if d is not None), default=0.0)
 
-    def absorbed(self, found: Estimate, others: Iterable[Any]) -> Any:
+    def absorbed(self, found: Estimate, others: Iterable[Array]) -> Array:
         """Mask of the results that don't change only because the step is absorbed in the rounding of larger values."""
         still = (found.value == 0) & (found.below == 0) & (found.above == 0)
         size, moving = max(map(largest, others), default=0.0), self.largest_move()
@@ -131,7 +132,7 @@ def refined(found: Estimate, exact: Vector) -> Estimate:
     return found._replace(value=np.where(agree, exact, found.value), error=np.where(agree, error, found.error))
 
 
-def largest(x: Any) -> float:
+def largest(x: Array) -> float:
     """Return the largest magnitude in an array, 0 if it is empty."""
     return float(np.abs(x).max()) if x.size else 0.0
 
@@ -188,7 +189,7 @@ def _extrapolate(coarse: Vector, fine: Vector, h: float, smaller: float) -> Vect
     return fine + (fine - coarse) * (smaller / (h - smaller))
 
 
-def step_unit(x: Any) -> Any:
+def step_unit(x: Array) -> Array:
     """Return the unit of steps for each element of x: its magnitude, but at least a thousandth of the largest one.
 
     It is at least 1e-300, since a step of less would be subnormal.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
+from ...type_aliases import Array
 from ..calls import Direction, Vector, moved
 from .complex_step import complex_step
 
@@ -28,7 +29,7 @@ class FiniteDifferences:
         exact = complex_step(self.values, self.tensors, directions) if self.takes_complex else None
         return self._central(directions)[0] if exact is None else exact
 
-    def jacobian(self, i: int) -> Any:
+    def jacobian(self, i: int) -> Array:
         """Return (x.size, m): row j is the derivative by element j of Tensor i, flattened."""
         rows = [self.along(self._only(i, j)) for j in range(self.tensors[i].array.size)]
         return np.stack(rows) if rows else np.zeros((0, self.values().size))

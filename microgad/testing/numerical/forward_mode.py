@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ...engine.transforms import computing_jvp
 from ...gradients import grad
 from ...state.contexts import binding
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ..calls import GradcheckError, flat
 from .check import SCALES, Check
 from .checked_function import CheckedFunction
@@ -48,7 +47,7 @@ def check_forward_mode(check: Check, fn: CheckedFunction) -> None:
             )
 
 
-def _agree(jvp: Any, expected: Estimate) -> Any:
+def _agree(jvp: Array, expected: Estimate) -> Array:
     value, finite = expected.value, np.isfinite(expected.value)
     tolerance = SAFETY * expected.error + ROUNDING * (np.abs(value) + np.abs(value[finite]).max(initial=0.0))
     unknown = expected.kinked | ~np.isfinite(expected.error)

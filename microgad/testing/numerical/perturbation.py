@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import backend
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ..calls import random_signed, with_arrays
 from .estimates import step_unit
 
@@ -16,7 +17,7 @@ from .estimates import step_unit
 def perturbed(tensors: Sequence[Tensor], rng: np.random.Generator, share: float = 0.1) -> with_arrays:
     """Context in which every element is moved by up to `share` of its `step_unit`."""
 
-    def nearby(x: Any) -> Any:
+    def nearby(x: Array) -> Array:
         far = backend.like(share * random_signed(rng, x.shape), x)
         return np.add(x, step_unit(x) * far, out=np.empty_like(x))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from ...type_aliases import Array
 from .estimates import Estimate
 
 SAFETY = 10  # factor on the error of an estimate, which is itself an estimate
@@ -28,7 +29,9 @@ class Projection(NamedTuple):
         return close or not (self.finite or np.isfinite(self.analytical))
 
 
-def project(u: Any, found: Estimate, directions: Sequence[Any], grads: Sequence[Any], finite: bool) -> Projection:
+def project(
+    u: Array, found: Estimate, directions: Sequence[Array], grads: Sequence[Array | None], finite: bool
+) -> Projection:
     """Compute u · (J v) from the estimate along v, and (Jᵀ u) · v from gradients, for one or several inputs."""
     used = u != 0
     value, error = u[used] * found.value[used], np.abs(u[used]) * found.error[used]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
+from ...type_aliases import Array
 from ..findings.finding import Finding
 from .check import Check
 from .checked_function import CheckedFunction
@@ -20,7 +21,7 @@ FEW_ROUNDINGS = 4e-15  # relative
 NEARBY = 16  # points: a value that ties with both bounds of clamp lies between them at a sixth of the points nearby
 
 
-def is_unresolvable(check: Check, fn: CheckedFunction, at: slice, finding: Finding, kinked: Any) -> bool:
+def is_unresolvable(check: Check, fn: CheckedFunction, at: slice, finding: Finding, kinked: Array) -> bool:
     """Whether finite differences can't resolve the derivatives that a finding calls wrong.
 
     There are four cases. The function may change over a distance much smaller than the step: among inputs of 1e20, an
@@ -56,7 +57,7 @@ def is_unresolvable(check: Check, fn: CheckedFunction, at: slice, finding: Findi
     return is_rounding(check, fn, u, {i: direction}, abs(float(off)))
 
 
-def _a_smaller_step_agrees(check: Check, fn: CheckedFunction, i: int, u: Any, weights: Any) -> bool:
+def _a_smaller_step_agrees(check: Check, fn: CheckedFunction, i: int, u: Array, weights: Array) -> bool:
     """Whether the analytical derivative agrees with a step of input i along `weights`, or with a much smaller one.
 
     If the largest input is above 1, steps are tried down to its inverse square.
@@ -87,7 +88,7 @@ def _moves_differently_tied(
     return bool((found.kinked | ~np.isfinite(found.error) | off)[u != 0].all())
 
 
-def is_rounding(check: Check, fn: CheckedFunction, u: Any, directions: dict[int, Any], off: float) -> bool:
+def is_rounding(check: Check, fn: CheckedFunction, u: Array, directions: dict[int, Any], off: float) -> bool:
     """Whether the analytical derivative along the directions is wrong by `off` only through rounding errors.
 
     Then it changes by a good part of that when the inputs move by a few roundings, though not when they don't move. At
@@ -108,7 +109,7 @@ def oscillates(check: Check, fn: CheckedFunction, u: Any, directions: dict[int, 
     return bool(np.ptp(seen) > 0.5 * np.abs(seen).max() > 1e-3 * np.abs(products).sum(1).max())
 
 
-def _nearby(check: Check, fn: CheckedFunction, u: Any, directions: dict[int, Any], share: float = 1e-6) -> Any:
+def _nearby(check: Check, fn: CheckedFunction, u: Array, directions: dict[int, Array], share: float = 1e-6) -> Array:
     """Return the terms of the analytical derivative along the directions, a row for each of NEARBY points."""
     rows = []
     for _ in range(NEARBY):

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from ...type_aliases import Array
+
 
 class Refusal(RuntimeError):
     """Raised for a statement that every engine has to refuse."""
@@ -27,7 +29,7 @@ class Refusal(RuntimeError):
 class Values:
     """The values of a memory, and a count of its writes. A tensor and its `detach` share them."""
 
-    def __init__(self, values: Any) -> None:
+    def __init__(self, values: Array) -> None:
         self.values, self.version = values, 0
 
 
@@ -109,7 +111,7 @@ class NaiveEngine:
                 raise Refusal("the output does not depend on the variable")
         return tuple(map(self.made, output.gradients(variables, weights, retain_graph)))
 
-    def made(self, values: Any, terms: Any = (), kept: tuple[Tensor, ...] = ()) -> Tensor:
+    def made(self, values: Array, terms: Any = (), kept: tuple[Tensor, ...] = ()) -> Tensor:
         """Make a tensor with its own memory. `terms` are pairs (operand, its contribution to the derivatives)."""
         order: Any = "F" if values.flags.fnc else "C"  # the order of the values in memory, which reshape depends on
         where = np.arange(values.size).reshape(values.shape, order=order)
@@ -136,19 +138,19 @@ class NaiveEngine:
 class Tensor:
     """Addresses into a memory. The methods are torch's."""
 
-    def __init__(self, engine: NaiveEngine, memory: Values, trace: Trace, where: Any, view: bool = False) -> None:
+    def __init__(self, engine: NaiveEngine, memory: Values, trace: Trace, where: Array, view: bool = False) -> None:
         self.engine, self.memory, self.trace, self.where, self.view = engine, memory, trace, where, view
         self.shape: tuple[int, ...] = where.shape
         self.grad: Tensor | None = None
 
     @property
-    def values(self) -> Any:
+    def values(self) -> Array:
         copy = np.empty_like(self.where, float)  # empty_like keeps the order of axes in memory
         copy[...] = self.memory.values[self.where]
         return copy
 
     @property
-    def slopes(self) -> Any:
+    def slopes(self) -> Array:
         """(*shape, columns in use): the derivatives of each element."""
         return self.trace.slopes[self.where, : self.engine.used]
 
@@ -194,7 +196,7 @@ class Tensor:
     def clone(self) -> Tensor:
         return self.engine.made(self.values, [(self, self.slopes)])
 
-    def _at(self, where: Any) -> Tensor:
+    def _at(self, where: Array) -> Tensor:
         self.trace.viewed = True
         trace = self.trace if self.engine.recording else Trace(self.engine, len(self.trace.slopes))
         return Tensor(self.engine, self.memory, trace, np.asarray(where), view=True)
@@ -311,5 +313,5 @@ class Tensor:
         self.trace.factor *= factor
 
 
-def _values(x: Any) -> Any:
+def _values(x: Any) -> Array:
     return x.values if isinstance(x, Tensor) else x

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from hypothesis import strategies as st
 
 from ...errors import ArgumentError
+from ...type_aliases import Array
 
 LAYOUTS = ("contiguous", "fortran", "gapped", "reversed", "broadcast", "read_only")
 _any = st.sampled_from(LAYOUTS)  # a single object, since hypothesis validates each strategy that it meets
@@ -26,7 +25,7 @@ def layouts() -> st.SearchStrategy[str]:
     return _any
 
 
-def laid_out(x: Any, layout: str) -> Any:
+def laid_out(x: Array, layout: str) -> Array:
     """Copy an array to a memory layout. "contiguous" returns it as it is, "broadcast" repeats the first slice of the
     last axis. Raises ValueError for an unknown layout.
 

@@ -18,6 +18,7 @@ from ....function import Function
 from ....lazy import raise_missing
 from ....pytree import tree_leaves, tree_map
 from ....tensor import Tensor
+from ....type_aliases import Array
 from .last_node_hooks import hook_last_node
 
 if TYPE_CHECKING:
@@ -301,7 +302,7 @@ class BackwardHookFunction(Function):
         """Return the gradients. The setting of the same name overrides this, except in a replay."""
         return grads
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Array) -> Any:
         return inputs
 
     def grad_inputs(self, grad: Any) -> Any:
