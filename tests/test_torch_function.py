@@ -106,17 +106,6 @@ def test_constructors_of_subclasses_return_no_views() -> None:
         Plain(x.requires_grad_()).add_(1)
 
 
-def test_a_subclass_may_override_requires_grad_by_setting_the_attribute() -> None:
-    """fastai's TensorBase does."""
-
-    class Chained(torch.Tensor):
-        def requires_grad_(self, requires_grad: bool = True) -> Any:
-            self.requires_grad = requires_grad
-            return self
-
-    assert torch.ones(2).as_subclass(Chained).requires_grad_().requires_grad
-
-
 def test_a_subclass_may_have_a_property_named_array() -> None:
     """MONAI's MetaTensor has one, which gives the values as a NumPy array, as the attribute of Tensor does."""
 

@@ -472,36 +472,6 @@ def hooks_before_the_accumulation_in_a_leaf_that_is_gone(t, nn):
 
 
 @programs
-def kept_values_of_a_node_with_hooks_are_unpacked_once(t, nn):
-    """An unpack hook may consume what it is given; a checkpoint computes again only once."""
-    unpacked: list[Any] = []
-    for op in t.exp, lambda x: x * x.detach(), lambda x: x.softmax(0), lambda x: nn.functional.layer_norm(x, (3,)):
-        for recorded in False, True:
-            x, packed = leaf(t, 3), {}
-
-            def pack(value, packed=packed):
-                packed[len(packed)] = value * 1
-                return len(packed) - 1
-
-            with t.autograd.graph.saved_tensors_hooks(pack, packed.pop):
-                y = op(x)
-            y.grad_fn.register_prehook(lambda grads: (grads[0] * 2,))
-            y.grad_fn.register_hook(lambda inputs, outputs: (inputs[0] * 3, *inputs[1:]))
-            unpacked += t.autograd.grad((y * y).sum(), x, create_graph=recorded), packed
-    calls = []
-
-    def function(x):
-        calls.append(x.sum())
-        y = x.softmax(0)
-        y.grad_fn.register_prehook(lambda grads: (grads[0] * 2,))
-        return y.exp()
-
-    x = leaf(t, 3)
-    submodule(t, "utils.checkpoint").checkpoint(function, x, use_reentrant=False).sum().backward()
-    return unpacked, calls, x.grad
-
-
-@programs
 def hooks_of_writes_of_numbers(t, nn):
     """A number that is assigned is an input without a gradient, one of masked_fill_ and its kin is none."""
     seen, mask = [], t.tensor([True, False, True])

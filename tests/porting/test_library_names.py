@@ -134,3 +134,14 @@ print(ExponentialFamily is torch.distributions.ExponentialFamily)
 """
     result = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
     assert result.stdout == "pool pooled with indices with indices dict\nTrue\n", result.stderr
+
+
+def test_a_subclass_may_override_requires_grad_by_setting_the_attribute() -> None:
+    """fastai's TensorBase does."""
+
+    class Chained(torch.Tensor):
+        def requires_grad_(self, requires_grad: bool = True) -> Any:
+            self.requires_grad = requires_grad
+            return self
+
+    assert torch.ones(2).as_subclass(Chained).requires_grad_().requires_grad
