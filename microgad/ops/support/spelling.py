@@ -39,8 +39,10 @@ def tensors_only(function: F) -> F:
 
 def _with_checks(function: F, names: dict[str, str]) -> F:
     """Wrap a public function: `names` maps alternative names of arguments to its own; types are checked."""
-    check, shown = type_check(function), hasattr(function, "unobserved")
-    inner: Callable[..., Any] = getattr(function, "unobserved", function)  # one wrapper does what two would
+    inner: Any = getattr(function, "__wrapped__", None)
+    shown = inner is not None and getattr(function, "unobserved", None) is inner  # one wrapper does what two would
+    inner = inner if shown else function
+    check = type_check(inner)
 
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
