@@ -11,6 +11,7 @@ from ... import backend, function
 from ...backend import memory_formats
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.arguments import as_sizes
+from ...errors.wording import in_torchs_words
 from ...fast_reductions import fast_sum, sum_to
 from ...function.linear_map import LinearMap
 from ...size import Size
@@ -125,9 +126,9 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
     for i, size in enumerate(sizes):
         try:
             common = layouts.broadcast_shapes(common, size)
-        except ValueError:
+        except ValueError as error:
             said = f"broadcast_shapes: the shape {tuple(size)} at index {i} can't be broadcast to {common}"
-            raise ShapeError(said) from None
+            raise ShapeError(f"{said}: {in_torchs_words(str(error))}") from None
     return Size(common)
 
 
