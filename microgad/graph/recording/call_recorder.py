@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,8 @@ class CallRecorder:
     """Adds a Call to a tape for each call whose operations have settings, or whose results are, made off the tape."""
 
     def __init__(self, recorder: Recorder) -> None:
-        self.recorder, self.tape = recorder, recorder.tape
+        self.recorder: Recorder = weakref.proxy(recorder)  # which holds this: no cycle
+        self.tape = recorder.tape
         self.loose: set[int] = set()  # numbers of the operations with arrays in their settings that have no Home
         self.loose_derivatives = False  # whether operations in derivatives have arrays that were computed off the tape
         self._start: tuple[int, int, Any] = (0, 0, None)  # lengths of the tape and its sources, gradient of the result
