@@ -73,7 +73,7 @@ def check_grads(
     "reject" makes hypothesis draw another example; "fail" raises an error. After a kink one more check moves equal
     values together, so that they stay equal: it finds gradients that are wrong only at ties.
 
-    Raises GradcheckError, whose `finding` holds the Jacobians of the worst input; also if no result is finite. Raises ValueError if no input can be
+    Raises GradcheckError, whose `finding` holds the Jacobians of the worst input. Raises ValueError if no input can be
     differentiated, or one is inside a list or dict, if no result is a floating-point Tensor, or for an unknown option.
 
     >>> x = torch.tensor([0.5, -1.0, 0.0], dtype=torch.float64, requires_grad=True)
@@ -82,7 +82,7 @@ def check_grads(
     Traceback (most recent call last):
     microgad.testing.calls.GradcheckError: <lambda>: the derivative of output 0 (3,) with respect to input 0 (3,) is wrong in 2 of 9 entries. ...
     """  # noqa: E501
-    found_kink(f, args, order, modes, kinks, full, vjp, finite=True)
+    found_kink(f, args, order, modes, kinks, full, vjp)
 
 
 def check_kinks(function: str, kinks: str) -> None:
@@ -99,9 +99,8 @@ def found_kink(
     kinks: str,
     full: bool,
     vjp: Callable[..., Any] | None = None,
-    finite: bool = False,
 ) -> bool:
-    """Run `check_grads`, and return whether it met a kink. With `finite` some result has to be finite."""
+    """Run `check_grads`, and return whether it met a kink."""
     check_kinks("check_grads", kinks)
     modes = sequence(modes)
     if not modes or any(mode not in MODES for mode in modes):
@@ -117,7 +116,6 @@ def found_kink(
         args = [next(tensors) if isinstance(x, Tensor) else x for x in args]
     call = ComplexAsReal(call, args)
     check = Check(name_of(f), call, require_wanted("check_grads", call.args), kinks, full, modes)
-    check.finite = finite
     with SameDraws() as draws, np.errstate(all="ignore"), enable_grad():
         if any(t.array.dtype != np.float64 for t in check.tensors):
             check_low_precision(check, draws)
@@ -147,8 +145,6 @@ def _check_here(check: Check, order: int, draws: SameDraws) -> bool:
             f"{check.name} gives other values when it is called again, so it has no numerical derivative. Draw from "
             "the default generator, which is reset before each call, or pass the random numbers as an input"
         )
-    if check.finite and values.size and not np.isfinite(values).any():
-        raise GradcheckError(f"{check.name}: no derivative can be compared: no result is finite")
     kinked = _check_function(check, fn)
     while fn.order < order and (above := fn.derivative(check.tensors, check.rng)):
         fn = above

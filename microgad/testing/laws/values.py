@@ -214,8 +214,10 @@ def _check_derivative_narrow(calls: CallRecorder) -> None:
     """
     numbers: set[int] = set()  # by id: what is made of these, and of something else
     for node, inputs, out in calls.seen:
-        outs, given = out if isinstance(out, tuple) else (out,), [x for x in inputs if hasattr(x, "dtype")]
-        if any(id(x) in numbers for x in given) or all(getattr(x, "array", x).dtype.kind in "biu" for x in given):
+        outs = out if isinstance(out, tuple) else (out,)
+        # without 0-d Tensors, which Python numbers may have become
+        given = [x for x in inputs if hasattr(x, "dtype") and (x.ndim or getattr(x, "requires_grad", False))]
+        if any(id(x) in numbers for x in inputs) or all(getattr(x, "array", x).dtype.kind in "biu" for x in given):
             numbers.update(map(id, outs))
             continue
         for y in outs:

@@ -23,8 +23,6 @@ SCALES = (1.0, 0.3, 0.11)  # factors of the step sizes: a derivative counts as w
 class Check:
     """The function and arguments under test, the options of check_grads, and random numbers for projections."""
 
-    finite = False  # whether some result has to be finite
-
     def __init__(
         self,
         name: str,
