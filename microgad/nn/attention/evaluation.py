@@ -14,9 +14,10 @@ from ...ops.attention import BLOCK_SCORES, Attention
 from ...ops.linalg.products import Linear
 from ...ops.normalization.group import LayerNorm
 from ...ops.support.bare import unseen
+from ...type_aliases import Array, Tensor
 
 
-def bare(*tensors: Any) -> list[Any] | None:
+def bare(*tensors: Any) -> list[Array] | None:
     """Return the arrays of Tensors of one dtype, float32 or float64; None for others or if operations are observed."""
     arrays = unseen(*tensors)
     if arrays is None or arrays[0].dtype.char not in "fd" or any(x.dtype is not arrays[0].dtype for x in arrays):
@@ -24,7 +25,7 @@ def bare(*tensors: Any) -> list[Any] | None:
     return arrays
 
 
-def spread_masks(attn_mask: Any, padding: Any, batch: int, heads: int) -> list[Any]:
+def spread_masks(attn_mask: Tensor | None, padding: Tensor | None, batch: int, heads: int) -> list[Array]:
     """Return the arrays of the masks that aren't None, in shapes that broadcast to (N, heads, L, S).
 
     The masks are attn_mask, (L, S) or (N · heads, L, S), and padding, (N, S).
@@ -38,24 +39,24 @@ def spread_masks(attn_mask: Any, padding: Any, batch: int, heads: int) -> list[A
     return masks
 
 
-def ignored_keys(attn_mask: Any, padding: Any, batch: int, heads: int) -> Any:
+def ignored_keys(attn_mask: Tensor | None, padding: Tensor | None, batch: int, heads: int) -> Array | None:
     """Return where boolean masks ignore a key, in a shape that broadcasts to (N, heads, L, L), or None."""
     masks = spread_masks(attn_mask, padding, batch, heads)
     return functools.reduce(operator.or_, masks) if masks else None
 
 
-def added_mask(attn_mask: Any, padding: Any, batch: int, heads: int, dtype: Any) -> Any:
+def added_mask(attn_mask: Tensor | None, padding: Tensor | None, batch: int, heads: int, dtype: Any) -> Array | None:
     """Return what masks, boolean ones or numbers, add to the scores (N, heads, L, S), or None."""
     masks = spread_masks(attn_mask, padding, batch, heads)
     added = [_minus_infinity(mask, dtype) if mask.dtype == bool else mask for mask in masks]
     return functools.reduce(operator.add, added) if added else None
 
 
-def _minus_infinity(ignored: Any, dtype: Any) -> Any:
+def _minus_infinity(ignored: Array, dtype: Any) -> Array:
     return np.where(ignored, dtype.type(-math.inf), dtype.type(0))
 
 
-def attend(q: Any, k: Any, v: Any, mask: Any, weighted: bool = False) -> tuple[Any, Any]:
+def attend(q: Array, k: Array, v: Array, mask: Array | None, weighted: bool = False) -> tuple[Array, Array | None]:
     """Apply attention, all (N, heads, length, features), and return the weights or, unless `weighted`, None."""
     scale = math.sqrt(1 / q.shape[-1])
     out = Attention.apply(q, k, v, mask, scale=scale, noise=None, weighted=weighted, keep=False, block=BLOCK_SCORES)
@@ -63,8 +64,8 @@ def attend(q: Any, k: Any, v: Any, mask: Any, weighted: bool = False) -> tuple[A
 
 
 def self_attention(
-    x: Any, heads: int, parameters: Sequence[Any], ignored: Any, weighted: bool = False
-) -> tuple[Any, Any]:
+    x: Array, heads: int, parameters: Sequence[Array], ignored: Array | None, weighted: bool = False
+) -> tuple[Array, Array | None]:
     """Apply multi-head self-attention, (N, L, E) -> (N, L, E); the weights (N, heads, L, L) are None unless `weighted`.
 
     The parameters are weight and bias of the packed projection, and of the one of the results. `ignored` is None or as
@@ -80,15 +81,15 @@ def self_attention(
 
 
 def multi_head_attention(
-    query: Any, key: Any, value: Any, heads: int, parameters: Sequence[Any], mask: Any, batch_first: bool,
-    weighted: bool = False,
-) -> tuple[Any, Any]:  # fmt: skip
+    query: Array, key: Array, value: Array, heads: int, parameters: Sequence[Any], mask: Array | None,
+    batch_first: bool, weighted: bool = False,
+) -> tuple[Array, Array | None]:  # fmt: skip
     """Apply multi-head attention as `F.multi_head_attention_forward` does; return (L, N, E), and the weights or None.
 
     Biases may be None. Inputs that are the same are projected together.
     """
     w_in, b_in, w_out, b_out = parameters
-    projected: list[Any] = []
+    projected: list[Array] = []
     size, given = query.shape[2], [query, key, value]
     for i, x in enumerate(given):
         if i and x is given[i - 1]:
@@ -102,7 +103,7 @@ def multi_head_attention(
     return Linear.apply(out.transpose(2, 0, 1, 3).reshape(length, n, size), w_out, b_out), weights
 
 
-def _project(x: Any, heads: int, weight: Any, bias: Any, batch_first: bool) -> Any:
+def _project(x: Array, heads: int, weight: Array, bias: Array | None, batch_first: bool) -> Array:
     """Apply projections of the same size to x, (N, L, E) or (L, N, E) -> (projections, N, heads, L, E / heads)."""
     a, b, size = x.shape
     packed = Linear.apply(x, weight, bias).reshape((a, b, -1, heads, size // heads))
@@ -110,12 +111,12 @@ def _project(x: Any, heads: int, weight: Any, bias: Any, batch_first: bool) -> A
 
 
 def encoder_layer(
-    x: Any, heads: int, parameters: Sequence[Any], activation: Callable[..., Any], eps: float, norm_first: bool,
-    ignored: Any,
-) -> Any:  # fmt: skip
+    x: Array, heads: int, parameters: Sequence[Array], activation: Callable[..., Any], eps: float, norm_first: bool,
+    ignored: Array | None,
+) -> Array:  # fmt: skip
     """Apply `nn.TransformerEncoderLayer`; its parameters are in the order of registration."""
     attention, (w3, b3, w4, b4, *norms) = parameters[:4], parameters[4:]
-    blocks: tuple[Callable[[Any], Any], ...] = (
+    blocks: tuple[Callable[[Array], Array], ...] = (
         lambda x: self_attention(x, heads, attention, ignored)[0],
         lambda x: Linear.apply(activation(Linear.apply(x, w3, b3)), w4, b4),
     )

@@ -52,7 +52,7 @@ def _unflattened(rows: Array, like: Array) -> Array:
     return from_places(rows, like) if in_rows_of_channels(like) else rows.reshape(like.shape)
 
 
-def _unbuffered(x: Any) -> AbstractContextManager[None]:
+def _unbuffered(x: Array) -> AbstractContextManager[None]:
     """Return the context for arithmetic of `_rows` with the channels' values: see `blocks.unbuffered`."""
     return unbuffered_runs(x.shape[1] if type(x) is np.ndarray and x.shape[2] == 1 and x.size > SMALL else 0)
 
@@ -66,7 +66,7 @@ def _sums(a: Array, b: Array | None = None) -> Array:
     return ones(len(a), a) @ a[..., 0] if b is None else np.einsum("ncp,ncp->c", a, b)
 
 
-def _of_channels(sums: Any, c: int) -> Any:
+def _of_channels(sums: Array, c: int) -> Array:
     """Sum those of k places side by side: (k · C) -> (C)."""
     return sums if len(sums) == c else sums.reshape(-1, c).sum(0)
 

@@ -56,7 +56,7 @@ def in_rows_of_channels(x: Array) -> bool:
     return x.shape[1] > FEW_CHANNELS and layouts.dense_channels_last(x)
 
 
-def places(x: Any, images: int, most: int = LONG_RUN) -> Any:
+def places(x: Array, images: int, most: int = LONG_RUN) -> Array:
     """Reshape (N, C, ...) to (images, P / k, k · C): the channels of k places side by side make NumPy's loops long."""
     x, c = layouts.moveaxis(x, 1, -1), x.shape[1]
     count = x.size // (images * c)
@@ -64,7 +64,7 @@ def places(x: Any, images: int, most: int = LONG_RUN) -> Any:
     return x.reshape(images, count // k, k * c)
 
 
-def from_places(x: Any, like: Any) -> Any:
+def from_places(x: Array, like: Array) -> Array:
     """Undo `places`: a view."""
     return layouts.moveaxis(x.reshape((len(like), *like.shape[2:], like.shape[1])), -1, 1)
 

@@ -58,7 +58,7 @@ class GroupNorm(Function):
                     _scale_and_shift(viewed[whole], weight, bias)
         return result if self.in_rows else layouts.match_memory_format(result, input)
 
-    def _normalize(self, x: Any, out: Any) -> tuple[Any, Any]:
+    def _normalize(self, x: Array, out: Array) -> tuple[Array, Array]:
         """Write the normalized rows of x into `out`; return each row's mean and 1 / standard deviation."""
         size = x.shape[1] or 1
         mean = _mean(x) if self.centered else np.zeros_like(x, shape=(len(x), 1))
@@ -219,7 +219,7 @@ class RmsNorm(GroupNorm):
     all_edges = False
 
 
-def _scale_and_shift(x: Any, weight: Any, bias: Any) -> None:
+def _scale_and_shift(x: Array, weight: Array | None, bias: Array | None) -> None:
     """Multiply a view by `per_channel` weights and add biases, unless they are None."""
     if weight is not None:
         x *= weight

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from ...fast_reductions import fast_sum
+from ...type_aliases import Array
 from ..support.blocks import batch_blocks
 from ..support.layouts import contiguous, dense_channels_last, moveaxis
 from .geometry import Window
@@ -23,19 +23,19 @@ SMALL_PLANE = 64  # cells, whose copies into rows take less time than they save
 LONG_WINDOW = 640  # numbers of a window: of longer ones a block has too few for a fast product
 
 
-def rows_pay(x: Any, o: int, window: Window, groups: int) -> bool:
+def rows_pay(x: Array, o: int, window: Window, groups: int) -> bool:
     """Whether `correlate_rows` is faster than to copy x into columns, and the result into rows."""
     more = o >= MANY_FILTERS and (o > x.shape[1] or max(window.stride) > 1)
     return _in_rows(x, window, groups) and (more or max(window.kernel) == 1)
 
 
-def transposed_rows_pay(y: Any, c: int, window: Window, groups: int) -> bool:
+def transposed_rows_pay(y: Array, c: int, window: Window, groups: int) -> bool:
     """Whether the adjoint of `correlate_rows` in x is faster: by phases, of which there are few."""
     simple = max(window.dilation) == 1 and math.prod(window.stride) <= 4
     return simple and _in_rows(y, window, groups) and (c >= MANY_CHANNELS or max(window.kernel) == 1)
 
 
-def weight_rows_pay(x: Any, o: int, window: Window, groups: int) -> bool:
+def weight_rows_pay(x: Array, o: int, window: Window, groups: int) -> bool:
     """Whether `weight_by_rows` is faster: for many channels of small planes even if they must be copied into rows."""
     one_cell, many = max(window.kernel) == 1, o >= MANY_FILTERS
     if many and not one_cell and x.shape[1] >= MANY_FILTERS and math.prod(window.size) <= SMALL_PLANE:
@@ -43,12 +43,12 @@ def weight_rows_pay(x: Any, o: int, window: Window, groups: int) -> bool:
     return _in_rows(x, window, groups) and (many or one_cell)
 
 
-def _in_rows(x: Any, window: Window, groups: int) -> bool:
+def _in_rows(x: Array, window: Window, groups: int) -> bool:
     """Whether `_has_many_windows`, in rows of channels."""
     return _has_many_windows(x, window, groups) and dense_channels_last(x)
 
 
-def _has_many_windows(x: Any, window: Window, groups: int) -> bool:
+def _has_many_windows(x: Array, window: Window, groups: int) -> bool:
     """Whether x is of images on the CPU, without groups, and a block has enough windows for a fast product."""
     if groups > 1 or x.ndim != 4 or type(x) is not np.ndarray:
         return False
@@ -56,7 +56,7 @@ def _has_many_windows(x: Any, window: Window, groups: int) -> bool:
     return area == 1 or x.shape[1] * area <= LONG_WINDOW
 
 
-def row_blocks(x: Any, window: Window) -> Iterator[tuple[tuple[slice, slice], Any]]:
+def row_blocks(x: Array, window: Window) -> Iterator[tuple[tuple[slice, slice], Array]]:
     """Yield blocks: slices of images and of output rows, and the windows, (n, KH·KW·C), a view of x if KH = KW = 1."""
     taps = windows(padded(x, window, keep=True), window).transpose(0, 4, 5, 2, 3, 1)  # (N, OH, OW, KH, KW, C)
     k = math.prod(taps.shape[3:])
@@ -65,7 +65,7 @@ def row_blocks(x: Any, window: Window) -> Iterator[tuple[tuple[slice, slice], An
         yield block, part.reshape(math.prod(part.shape[:3]), k)
 
 
-def correlate_rows(x: Any, weight: Any, bias: Any, window: Window) -> Any:
+def correlate_rows(x: Array, weight: Array, bias: Array | None, window: Window) -> Array:
     """Compute `correlate`."""
     o = len(weight)
     y, matrix = np.empty_like(x, shape=(len(x), *window.out, o), order="C"), weight.transpose(2, 3, 1, 0).reshape(-1, o)
@@ -76,7 +76,7 @@ def correlate_rows(x: Any, weight: Any, bias: Any, window: Window) -> Any:
     return moveaxis(y, -1, 1)
 
 
-def weight_by_rows(y: Any, x: Any, window: Window, affine: bool) -> tuple[Any, Any]:
+def weight_by_rows(y: Array, x: Array, window: Window, affine: bool) -> tuple[Array, Array | None]:
     """Compute `weight_gradient`."""
     o, c = y.shape[1], x.shape[1]
     weight = np.zeros_like(x, shape=(o, math.prod(window.kernel) * c), order="C")
