@@ -162,10 +162,11 @@ def _is_loading(module: Any) -> bool:
 
 def retry_overridden(f: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Repeat a call that failed before the wrappers were installed; NotImplemented if no argument overrides it."""
-    from . import pytorch
+    if "torch" in sys.modules:  # only then an argument may be PyTorch's
+        from . import pytorch
 
-    if any(pytorch.is_tensor(type(x)) for x in args):
-        raise pytorch.mixed("an operation of PyTorch's Tensor", function.Tensor)
+        if any(pytorch.is_tensor(type(x)) for x in args):
+            raise pytorch.mixed("an operation of PyTorch's Tensor", function.Tensor)
     if _installed or not get_overloaded_args((*args, *kwargs.values())):
         return NotImplemented
     install()
