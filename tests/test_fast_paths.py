@@ -3,29 +3,16 @@
 The arrays are so large that a call's overhead matters little, and so small that a test takes few milliseconds.
 """
 
-import time
-
 import numpy as np
 import pytest
 
 import microgad as torch
 
+from .times import assert_takes
+
 OVERHEAD = 30e-6  # seconds that a call of an operation may take longer than NumPy's
 
 pytestmark = pytest.mark.host("the ways are NumPy's")
-
-
-def assert_not_slower(ours, numpys, factor):
-    """Compare the least times of two functions. On a loaded machine it takes many runs until both are met."""
-    best, functions = [np.inf, np.inf], (ours, numpys)
-    for i in range(1000):
-        for k, function in enumerate(functions):
-            start = time.process_time()
-            function()
-            best[k] = min(best[k], time.process_time() - start)
-        if i > 5 and best[0] < factor * best[1] + OVERHEAD:
-            return
-    raise AssertionError(f"it takes {1e6 * best[0]:.0f} µs, NumPy {1e6 * best[1]:.0f}")
 
 
 def draw(*shape, dtype="float32"):
@@ -89,7 +76,7 @@ def test_reductions_take_no_longer_than_numpys(name, layout):
     x, axis = LAYOUTS[layout]
     given = torch.tensor(x[:, :1]).expand(x.shape) if 0 in x.strides else torch.as_tensor(x)
     dim = () if axis is None else (axis,)  # prod refuses a dim of None
-    assert_not_slower(lambda: getattr(given, name)(*dim), lambda: getattr(np, name)(x, axis), 1.5)
+    assert_takes(1.5, lambda: getattr(given, name)(*dim), lambda: getattr(np, name)(x, axis), OVERHEAD)
 
 
 def runs(n, length):
@@ -113,7 +100,7 @@ def test_where_takes_no_longer_than_numpys(case):
     condition, a, b = WHERE[case]
     given = torch.from_numpy(condition), torch.from_numpy(a), torch.as_tensor(b) if np.ndim(b) else b
     other = b if np.ndim(b) else np.float32(b)
-    assert_not_slower(lambda: torch.where(*given), lambda: np.where(condition, a, other), 1.5)
+    assert_takes(1.5, lambda: torch.where(*given), lambda: np.where(condition, a, other), OVERHEAD)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +113,7 @@ def test_where_takes_no_longer_than_numpys(case):
 def test_products_with_few_columns_take_no_longer_than_numpys(matrix, batch):
     a, b = draw(*matrix), draw(*batch)
     given = torch.from_numpy(a), torch.from_numpy(b)
-    assert_not_slower(lambda: torch.matmul(*given), lambda: np.matmul(a, b), 1.2)
+    assert_takes(1.2, lambda: torch.matmul(*given), lambda: np.matmul(a, b), OVERHEAD)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "int32"])
@@ -134,7 +121,7 @@ def test_products_with_few_columns_take_no_longer_than_numpys(matrix, batch):
 def test_sorting_takes_no_longer_than_numpys(shape, dtype):
     x = (1000 * draw(*shape, dtype="float64")).astype(dtype)
     given = torch.from_numpy(x)
-    assert_not_slower(lambda: given.argsort(stable=True), lambda: x.argsort(kind="stable"), 2)
+    assert_takes(2, lambda: given.argsort(stable=True), lambda: x.argsort(kind="stable"), OVERHEAD)
 
 
 OPERATIONS = {
@@ -168,4 +155,4 @@ OPERATIONS = {
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_other_operations_take_no_longer_than_numpys(name, x):
     given, (ours, numpys) = torch.from_numpy(x), OPERATIONS[name]
-    assert_not_slower(lambda: ours(given), lambda: numpys(x), 2)
+    assert_takes(2, lambda: ours(given), lambda: numpys(x), OVERHEAD)

@@ -1,10 +1,7 @@
 """Large arrays, which have faster kernels, compared with small pieces, which have plain ones, or with NumPy."""
 
 import math
-import time
-import timeit
 import tracemalloc
-from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +11,8 @@ import microgad.nn.functional as F
 from microgad.ops.support import fast_exp
 from microgad.ops.support.blocks import BLOCK_SIZE as BLOCK
 from microgad.ops.support.blocks import by_blocks
+
+from ..times import assert_takes
 
 PIECE = 4_000
 SPECIAL = np.array([0, -0.0, 1e-30, -1e-30, 1e30, -1e30, np.inf, -np.inf, np.nan, 1, -1, 2], np.float32)
@@ -90,10 +89,7 @@ def test_it_is_the_result_that_is_large(rng, f, shapes):
     x, y = (torch.tensor(rng.standard_normal(shape), dtype=torch.float32) for shape in shapes)
     wide = [a.expand(200, 200).contiguous() for a in (x, y)]
     np.testing.assert_array_equal(f(x, y).array, f(*wide).array)
-    ours, wide_ones = (
-        min(timeit.repeat(partial(f, *given), number=1, repeat=7, timer=time.process_time)) for given in ([x, y], wide)
-    )
-    assert ours < 2 * wide_ones
+    assert_takes(2, lambda: f(x, y), lambda: f(*wide))
 
 
 def test_clamp_between_tensors_is_clip():

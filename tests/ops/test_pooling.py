@@ -149,9 +149,9 @@ def test_ceil_mode_adds_windows_that_extend_beyond_the_input():
 
 
 def test_the_check_for_windows_in_the_padding_takes_constant_time():
-    start = time.perf_counter()
+    start = time.process_time()
     assert pooling_window("pool", (10**7,), (2,), (1,), (1,), (2,), False).out == (10**7,)
-    assert time.perf_counter() - start < 1  # looking at each window takes ten
+    assert time.process_time() - start < 1  # looking at each window takes ten
 
 
 def test_avg_pool2d_divides_by_the_cells_that_it_should_count():
