@@ -160,13 +160,13 @@ def adam_step(p: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> Non
     step_size = float(group["lr"]) * root / (1 - beta1**step)
     # step_size holds the division of √v by root, which saves a pass (Kingma and Ba, section 2).
     eps = float(group["eps"]) * root
-    for values, grad, m, v, *max_v, a, b in update_chunks(p, group, *(state[name] for name in names), scratch=2):
+    for values, grad, m, v, *max_v, a in update_chunks(p, group, *(state[name] for name in names), scratch=1):
         lerp_(m, grad, 1 - beta1, a)
         ema_square_(v, grad, beta2, a)
         if max_v:
             v = np.maximum(max_v[0], v, out=max_v[0])
         np.sqrt(v, out=a)
         a += eps
-        np.multiply(m, -step_size, out=b)
-        b /= a
-        values += b
+        np.divide(m, a, out=a)
+        a *= -step_size
+        values += a

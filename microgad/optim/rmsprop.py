@@ -51,7 +51,7 @@ class RMSprop(Optimizer):
         for p in params:
             state = init_state(self.state[p], p, names, step=0)
             increment_step(state)
-            for values, grad, v, *rest, a, b in update_chunks(p, group, *(state[name] for name in names), scratch=2):
+            for values, grad, v, *rest, a in update_chunks(p, group, *(state[name] for name in names), scratch=1):
                 ema_square_(v, grad, alpha, a)
                 if group["centered"]:
                     lerp_(rest[-1], grad, 1 - alpha, a)
@@ -60,14 +60,14 @@ class RMSprop(Optimizer):
                 else:
                     np.sqrt(v, out=a)
                 a += eps
-                np.divide(grad, a, out=b)
+                np.divide(grad, a, out=a)
                 if momentum > 0:
                     rest[0] *= momentum
-                    rest[0] += b
-                    np.multiply(rest[0], lr, out=b)
+                    rest[0] += a
+                    np.multiply(rest[0], lr, out=a)
                 else:
-                    b *= lr
-                values -= b
+                    a *= lr
+                values -= a
 
     def _recorded_update(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
         momentum = group["momentum"]
