@@ -22,6 +22,12 @@ _DECAY = (
     0.00011834069789551262, 0.0033666883596548793, 0.03442334749830822, 0.18881754039259102, 0.6327670573633178,
     1.3321517962456202, 1.6721898410253027, 1.0,
 )  # fmt: skip
+# (1 - erfcx(x)) / x, for 0 <= x < 0.5
+_NEAR_ZERO = (
+    -5.963332280303804e-05, 0.0003629473685367837, -0.001249066044093852, 0.00339528871552086, -0.008302447962224286,
+    0.01909616331171827, -0.041664937329539374, 0.08597150424659482, -0.166666643619642, 0.30090110979802326,
+    -0.4999999999469097, 0.7522527780626426, -0.9999999999999921, 1.1283791670955126,
+)  # fmt: skip
 # artanh(erf(x)) / x in terms of x², for 0 <= x <= 4, for float32
 _ARTANH = (
     -0.0007788012389453147, 0.0710155730146168, 1.8082771395522077, 12.84208217990218, 57.7591190614258,
@@ -161,15 +167,16 @@ def _erfc(x: Array) -> Array:
 def erfcx_float64(x: Array) -> Array:
     """exp(x²) erfc(x) in float64."""
 
-    def near_zero(x: Array) -> Array:
-        square, error = square_with_error(x)
-        return np.exp((square - _ERFC.minus_log_erfc(x)) + error)
-
     def negative(x: Array) -> Array:
         square, error = square_with_error(np.maximum(x, -30.0))
         return np.exp(square) * (_ERFC.erfc_lower(x) * (1 + error))
 
-    return piecewise((x,), (x >= 0.5, _ERFC.erfcx), ((x >= 0) & (x < 0.5), near_zero), (x < 0, negative))
+    return piecewise(
+        (x,),
+        (x >= 0.5, _ERFC.erfcx),
+        ((x >= 0) & (x < 0.5), lambda x: 1 - x * polynomial(x, _NEAR_ZERO)),
+        (x < 0, negative),
+    )
 
 
 def _erfcx_float32(x: Array) -> Array:

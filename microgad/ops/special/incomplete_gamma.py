@@ -40,10 +40,10 @@ _LGAMMA_REST = (
     0.0013767973616728582, 0.04456603967545184, 0.42212683047876787, 1.6924427392405499, 3.238865735892898,
     2.9237797169835305, 1.0,
 )  # fmt: skip
-# η² / m² = 2 (m - log(1 + m)) / m², for |m| <= 0.36
+# (η² / m² - 1) / m, where η² = 2 (m - log(1 + m)), for |m| <= 0.36
 _ETA_SQUARED = (
-    1.505588374777415e-05, 0.02073534950966482, 0.2962861708409475, 1.410221631440601, 2.9542772828588038,
-    2.817391015142689, 1.0,
+    -0.010753575479851297, -0.16649739628447577, -0.8403636884101753, -1.8426260951386335,
+    -1.822705121206242, -0.666666666666667,
 ), (
     0.010768631363599072, 0.1872327457941406, 1.1366498592511227, 3.2528477265792346, 4.776982404065046,
     3.484057681809356, 1.0,
@@ -198,7 +198,7 @@ def _uniform(upper: bool) -> Any:
 
     def formula(a: Array, x: Array) -> Array:
         m = (x - a) / a
-        square = rational(m, *_ETA_SQUARED)
+        square = 1 + m * rational(m, *_ETA_SQUARED)
         eta = m * np.sqrt(square)
         total = np.zeros_like(a)
         for row in reversed(_temme_coefficients()):
@@ -221,7 +221,7 @@ def _uniform(upper: bool) -> Any:
 
 
 def _small_upper(a: Array, x: Array) -> Array:
-    """Q(a, x) = 1 - x^a / Γ(a + 1) · (1 + a series), for x <= 0.8 and small a, where P is near 1.
+    """Q(a, x) = 1 - x^a / Γ(a + 1) · (1 + a series), for x <= 0.8 and a < 1, where 1 - P would cost digits.
 
     The exponent of x^a / Γ(a + 1) is a (log x + γ - a · rational(a)). Near x = e^-γ log x + γ is small, and computed as
     log1p of the relative difference from e^-γ.
@@ -235,10 +235,12 @@ def _small_upper(a: Array, x: Array) -> Array:
     total = np.zeros_like(a)
     for k in range(20, 1, -1):
         total = (total + 1 / (a + k)) * (x / -k)
-    first = 1 / (a + 1)
+    next_a = a + 1
+    first = 1 / next_a
+    first_error = ((1 - first * next_a) - product_error(first, next_a) - first * sum_error(a, 1.0)) / next_a
     inner = total + first
     product = -x * inner
-    inner_error = product_error(-x, inner) - x * sum_error(total, first)
+    inner_error = product_error(-x, inner) - x * (sum_error(total, first) + first_error)
     rest = a * product  # P = (1 + power) (1 + rest), so Q = -(rest + power + power · rest)
     rest_error = product_error(a, product) + a * inner_error
     power = np.expm1(exponent)
@@ -269,7 +271,7 @@ def _incomplete(upper: bool, counts: tuple[int, ...], reach: float = 0.8, float3
         near = finite & (a >= 20) & (x > 0.68 * a) & (x <= 1.35 * a)
         rest = finite & ~near
         low = x < np.maximum(a - 0.9 if upper else a, reach)  # 1 - P is accurate there, and x - a + 1 > 0 elsewhere
-        small = rest & (x <= 0.8) & (np.where(x <= 0.5, -0.4 / np.log(x), 1.1 * x) >= a) & upper
+        small = rest & (x <= 0.8) & (np.where(x <= 0.5, -0.68 / np.log(x), 1.1 * x) >= a) & upper
         p_is_1 = (x > 0) & ((a == 0) | (np.isinf(x) & ~(a < 0) & (a != np.inf)))
         p_is_0 = ((x == 0) & ~(a <= 0)) | ((a == np.inf) & ~(x < 0) & (x != np.inf))
         return piecewise(

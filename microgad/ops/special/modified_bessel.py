@@ -71,6 +71,8 @@ _K1 = (
     -4.221989438282024e-13, -8.87092489601584e-11, -1.4030171839891595e-08, -1.5592887664345827e-06,
     -0.00011253607036725078, -0.004642182766471444, -0.08537071972865079, -0.3079657578292062,
 )  # fmt: skip
+# √(π/2) as a sum: its rounding would cost half a unit in the last place
+_ROOT_HALF_PI = 1.2533141373155003, -9.164289990229583e-17
 # x (√x e^x K(x) - √(π/2)) in terms of 1/x, for x >= 1
 _K0_LARGE = (
     -0.14490576307528058, -3.163981288374647, -16.54974376476671, -32.56181692355288, -28.641262734241593,
@@ -283,7 +285,7 @@ def _k1(x: Array, scaled: bool) -> Array:
 def _k_from_1(x: Array, table: Any, scaled: bool) -> Array:
     """K(x) for x >= 1, times e^x if `scaled`."""
     u = 1 / x
-    out = (math.sqrt(math.pi / 2) + u * rational(u, *table)) / np.sqrt(x)
+    out = (_ROOT_HALF_PI[0] + (_ROOT_HALF_PI[1] + u * rational(u, *table))) / np.sqrt(x)
     return out if scaled else out * np.exp(-x)
 
 
