@@ -25,6 +25,7 @@ from ..backend import as_array
 from ..errors import DtypeError, ShapeError
 from ..ops.elementwise import Reciprocal
 from ..ops.movement import Cast
+from ..ops.support.bare import is_recorded
 from ..ops.support.out import into
 from ..pytree import tree_leaves, tree_map
 from ..state import current
@@ -204,8 +205,7 @@ def _without_out(
 def _no_gradient_lost(x: Any) -> bool:
     """Whether arrays may stand for the Tensors: none of these requires grad, unless off, and all are on the CPU."""
     tensors = [leaf for leaf in tree_leaves(x) if isinstance(leaf, core.Tensor)]
-    unrecorded = all(tensor.node is None for tensor in tensors) or not current().grad_enabled
-    return unrecorded and all(isinstance(tensor.array, np.ndarray) for tensor in tensors)
+    return not is_recorded(*tensors) and all(isinstance(tensor.array, np.ndarray) for tensor in tensors)
 
 
 def _called_by_program() -> bool:

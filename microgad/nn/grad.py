@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import gradients, state
 from ..ops.creation import zeros
+from ..ops.support.bare import is_recorded
 from ..ops.window import conv1d, conv2d, conv3d
 from ..tensor import Tensor
 
@@ -19,9 +20,7 @@ def _conv_gradient(
     A convolution is bilinear, so that this gradient doesn't depend on the value of that argument.
     """
     wanted = (input, weight)[at]
-    graph = state.current().grad_enabled and any(
-        x.node is not None for x in (input, weight, grad_output) if x is not wanted
-    )
+    graph = is_recorded(*(x for x in (input, weight, grad_output) if x is not wanted))
     with state.scope(grad_enabled=True):
         result = conv(input, weight, None, *settings)
         return gradients.grad(result, wanted, grad_output, create_graph=graph)[0]

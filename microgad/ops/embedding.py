@@ -19,9 +19,9 @@ from ..state import composite, observed
 from ..type_aliases import Array, Tensor
 from .elementwise import Select
 from .indexing import Gather, index_kernels
-from .indexing.index_parsing import is_recorded
 from .indexing.row_kernels import at_rows
 from .reduction.segments import SegmentSum, places_in_segments, reduce_segments, segment_of_each
+from .support.bare import is_recorded
 from .support.spelling import numpy_spelling, tensors_only
 
 MAX_TABLE = 1 << 18  # elements of the bags whose maxima are computed together

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ... import state
 from ...ops.attention import causal_mask
-from ...ops.support.bare import unseen
+from ...ops.support.bare import is_recorded, unseen
 from ...parameter import Parameter
 from ...tensor import Tensor
 from ...type_aliases import Device, Dtype
@@ -195,13 +194,13 @@ class MultiheadAttention(Module):
             return False
         if any(mask is not None and mask.is_floating_point() for mask in (attn_mask, key_padding_mask)):
             return False
-        return not _is_recorded(query, *parameters)
+        return not is_recorded(query, *parameters)
 
     def _makes_no_graph(self, query: Tensor, others: Any, lacks_mask: bool) -> bool:
         """Whether nothing is recorded or dropped out, the inputs are batched, and is_causal comes with a mask."""
         if query.ndim != 3 or (self.training and self.dropout) or lacks_mask:
             return False
-        return not _is_recorded(query, *others)
+        return not is_recorded(query, *others)
 
     def _fitting_arrays(
         self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, padding: Tensor | None,
@@ -252,11 +251,6 @@ class MultiheadAttention(Module):
         else:
             mask = evaluation.added_mask(attn_mask, padding, query.shape[axis], heads, query.dtype)
         return evaluation.multi_head_attention(query, key, value, heads, parameters, mask, self.batch_first, weighted)
-
-
-def _is_recorded(*tensors: Any) -> bool:
-    """Whether a call with these, some of which may be None or not Tensors, makes a graph."""
-    return state.current().grad_enabled and any(getattr(x, "requires_grad", False) for x in tensors)
 
 
 def _has_no_key(attn_mask: Tensor | None, key_padding_mask: Tensor | None, batch: int, heads: int) -> Tensor:

@@ -11,6 +11,7 @@ from ... import state
 from ...ops.activation import Gelu
 from ...ops.creation import full
 from ...ops.elementwise import Relu
+from ...ops.support.bare import is_recorded
 from ...tensor import Tensor
 from ...type_aliases import Device, Dtype
 from .. import functional as F
@@ -126,7 +127,7 @@ class TransformerEncoderLayer(_TransformerLayer):
 
     def _takes_fast_path(self, src: Tensor) -> bool:
         """Whether PyTorch calls a kernel of its own in evaluation, which masks where a mask isn't 0."""
-        if src.ndim != 3 or self.training or _is_recorded(self, src) or _why_not_fused(self):
+        if src.ndim != 3 or self.training or _makes_graph(self, src) or _why_not_fused(self):
             return False
         return not any(map(_have_hooks, self.modules()))
 
@@ -259,7 +260,7 @@ class TransformerEncoder(Module):
     def _zeroes_padding(self, src: Tensor, padding: Tensor) -> bool:
         """Whether PyTorch would take the nested Tensor path, whose outputs at padded positions are 0."""
         first = self.layers[0]
-        if not self.use_nested_tensor or first.training or src.ndim != 3 or _is_recorded(first, src):
+        if not self.use_nested_tensor or first.training or src.ndim != 3 or _makes_graph(first, src):
             return False
         valid = ~_is_padding(padding).array
         return not self.mask_check or bool((valid[:, 1:] <= valid[:, :-1]).all())  # padding only at the end
@@ -418,9 +419,9 @@ def _have_hooks(module: Any) -> bool:
     return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
-def _is_recorded(layer: Module, x: Tensor) -> bool:
+def _makes_graph(layer: Module, x: Tensor) -> bool:
     """Whether a call of the layer makes a graph."""
-    return state.current().grad_enabled and any(each.requires_grad for each in (x, *layer.parameters()))
+    return state.current().grad_enabled and is_recorded(x, *layer.parameters())  # to list parameters takes time
 
 
 def _is_padding(mask: Tensor) -> Tensor:

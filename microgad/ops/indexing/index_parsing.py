@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend, function, state
+from ... import backend, function
 from ...backend import memory_layout
 from ...errors import ArgumentError, DeviceError, DimError, DtypeError, GraphError
 from ...errors.arguments import is_sequence
 from ...errors.notices import warn
 from ...type_aliases import Array, Tensor
 from ..creation.data import as_tensor
+from ..support.bare import is_recorded
 from ..support.out import into
 from .index_kernels import ALL, BASIC, is_mask, unexpanded
 
@@ -226,15 +227,6 @@ def checked_index_array(op: str, index: Tensor, *kept_by: Any, dtypes: tuple[np.
         return array
     found = array[unexpanded(array)].copy()
     return found if found.shape == array.shape else np.broadcast_to(found, array.shape)
-
-
-def is_recorded(*operands: Any) -> bool:
-    """Whether an operation on these operands is recorded, so that a graph keeps its settings."""
-    if state.current().grad_enabled:
-        for x in operands:
-            if getattr(x, "node", None) is not None:
-                return True
-    return False
 
 
 def _address_range(x: Array) -> tuple[int, int]:

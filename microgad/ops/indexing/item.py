@@ -24,11 +24,11 @@ from ..creation.scalars import checked_scalar
 from ..elementwise import Select
 from ..movement.joining import stack
 from ..support import layouts
-from ..support.bare import bare
+from ..support.bare import bare, is_recorded
 from ..support.spelling import tensors_only
 from . import index_kernels
 from .index_kernels import is_basic, is_mask, unexpanded
-from .index_parsing import is_recorded, normalize_index, other_index, plain_index, refuse_uint8_fill, split_int_indices
+from .index_parsing import normalize_index, other_index, plain_index, refuse_uint8_fill, split_int_indices
 
 PLAIN = frozenset((tuple, slice, type(None), type(...)))  # the types, besides int, of which an index may be plain
 

@@ -16,9 +16,10 @@ from ...function.naming import with_torch_name
 from ...state import observed
 from ...type_aliases import Array, Operand, Tensor
 from ..support import layouts
+from ..support.bare import is_recorded
 from ..support.spelling import tensors_only
 from . import index_kernels
-from .index_parsing import into_separate, is_recorded, normalize_index
+from .index_parsing import into_separate, normalize_index
 from .item import ClearItem, GetItem, SetItem, StoreMixin, Write, fill_value_for, index_put, single_write
 
 

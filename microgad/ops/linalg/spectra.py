@@ -14,10 +14,10 @@ from ...state import composite
 from ...type_aliases import Array, Tensor
 from ..elementwise import Select
 from ..elementwise.complex_numbers import conjugate, is_complex
-from ..indexing.index_parsing import is_recorded
 from ..movement import expand
 from ..random import randn
 from ..support import layouts
+from ..support.bare import is_recorded
 from ..support.out import into
 from ..support.spelling import numpy_spelling, tensors_only
 from .common import adjoint, bare, by_columns, check_floating_matrices, check_matrices, eye, svd_or_nan, svdvals_or_nan

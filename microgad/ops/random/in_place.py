@@ -16,7 +16,7 @@ from ...type_aliases import Tensor
 from ..creation import check_options
 from ..creation.scalars import as_scalar
 from ..indexing import SetItem
-from ..indexing.index_parsing import is_recorded
+from ..support.bare import is_recorded
 from ..support.spelling import tensors_only
 
 

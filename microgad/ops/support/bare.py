@@ -15,6 +15,17 @@ def bare(x: Any) -> Any:
     return x.array if isinstance(x, function.Tensor) else x
 
 
+def is_recorded(*operands: Any) -> bool:
+    """Whether an operation on these operands is recorded, so that a graph keeps its settings."""
+    if state.current().grad_enabled:
+        for x in operands:
+            if not isinstance(x, function.Tensor) or getattr(x, "fresh_node", x) is None:
+                continue  # quick; `fresh_node` is not set on views that may require grad as their base does
+            if x.node is not None or x.requires_grad:
+                return True
+    return False
+
+
 def unseen(*tensors: Any) -> list[Any] | None:
     """Return the arrays of Tensors, if operations on the arrays can stand for operations on these.
 
@@ -35,6 +46,4 @@ def unseen(*tensors: Any) -> list[Any] | None:
 
 def unrecorded(*tensors: Any) -> list[Any] | None:
     """Return the arrays of Tensors, as `unseen` does, if nothing is recorded of them."""
-    if state.current().grad_enabled and any(x.requires_grad for x in tensors):
-        return None
-    return unseen(*tensors)
+    return None if is_recorded(*tensors) else unseen(*tensors)

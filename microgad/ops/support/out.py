@@ -11,9 +11,9 @@ from ...errors.forwards import called
 from ...errors.wording import cannot_cast
 from ...function import Function
 from ...pytree import rebuilt
-from ...state import current
 from ...type_aliases import Array, Tensor
 from ...updates import replace, update
+from .bare import is_recorded
 from .layouts import expanded_axes
 
 R = TypeVar("R")
@@ -83,7 +83,7 @@ def into(out: Any, result: R, exact: str = "", quiet: bool = False, level: int =
 
 
 def _check(out: Tensor, result: Any, exact: str) -> None:
-    if current().grad_enabled and (out.requires_grad or any(x.node is not None for x in (out, result))):
+    if is_recorded(out, result):
         raise errors.GraphError(
             "functions with out=... arguments don't support automatic differentiation, but one of the arguments "
             "requires grad."

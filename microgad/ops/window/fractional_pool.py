@@ -17,7 +17,7 @@ from ...state import composite
 from ...type_aliases import Array, Tensor
 from ..elementwise import Flat
 from ..indexing import Gather
-from ..indexing.index_parsing import is_recorded
+from ..support.bare import is_recorded
 from .geometry import Size, invalid, ntuple
 from .max_pool_kernels import FEW_CELLS
 from .pool import with_indices

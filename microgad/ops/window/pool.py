@@ -20,8 +20,8 @@ from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...type_aliases import Array, Tensor
 from ..elementwise import Flat
-from ..indexing.index_parsing import is_recorded
 from ..support import layouts
+from ..support.bare import is_recorded
 from ..support.out import into
 from ..support.spelling import tensors_only
 from .geometry import Size, Window, invalid

@@ -16,9 +16,9 @@ from ...type_aliases import Tensor
 from ..indexing import Gather
 from ..indexing.gather import flat_indices
 from ..indexing.index_kernels import all_in_range
-from ..indexing.index_parsing import is_recorded
 from ..movement.conversion import Clone
 from ..support import layouts
+from ..support.bare import is_recorded
 from .geometry import Size, invalid, ntuple, stride_or_kernel
 
 

@@ -6,10 +6,11 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ... import backend, ops, state
+from ... import backend, ops
 from ...autograd import Function
 from ...autograd.graph import increment_version
 from ...errors import ArgumentError, GraphError
+from ...ops.support.bare import is_recorded
 from ...pytree import tree_leaves, tree_map
 from ...tensor import Tensor
 from .schemas import Schema
@@ -59,7 +60,7 @@ class OpOverload:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         given = self._schema.bind(args, kwargs)
         tensors = _tensors(given.args, given.kwargs)
-        if state.current().grad_enabled and any(x.node is not None for x in tensors):
+        if is_recorded(*tensors):
             recorded = [self.kernels[key] for key in RECORDED if key in self.kernels]
             if recorded:  # records a node, whose forward calls this again with recording off
                 return recorded[-1](*given.args, **given.kwargs)
