@@ -92,7 +92,7 @@ def computes_as(case: Case) -> set[type[Function]]:
     """Check that a Function without derivative obeys the laws, and return the classes that were called."""
     assert not any(y.requires_grad for y in case.results)
     check_laws(case, laws_of_this_run(op.LAWS))
-    return {type(node) for node, _, _ in case.calls.seen}
+    return {type(node) for node, _, _ in case.operations.seen}
 
 
 def laws_of_this_run(laws: Sequence[Law[Case]]) -> Sequence[Law[Case]]:

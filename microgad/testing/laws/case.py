@@ -158,14 +158,14 @@ class Case:
         return wanted(self.inputs)
 
     @cached_property
-    def calls(self) -> CallRecorder:
-        """Records the operations of the first evaluation."""
-        return CallRecorder()
+    def operations(self) -> Operations:
+        """Those that the first evaluation calls."""
+        return Operations()
 
     @cached_property
     def results(self) -> list[Tensor]:
         """All results of the first evaluation."""
-        with state.scope(observer=self.calls):
+        with state.scope(observer=self.operations):
             return self.call(self.inputs)
 
     @cached_property
@@ -352,8 +352,8 @@ class Case:
         return f"input {self.place(i)} {tuple(self.wanted[i].shape)}"
 
 
-class CallRecorder(state.Observer):
-    """Records each operation that is called, with its inputs and its result."""
+class Operations(state.Observer):
+    """The operations that are called, each with its inputs and its result."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[Function, tuple[Any, ...], Any]] = []

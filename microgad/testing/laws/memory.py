@@ -47,7 +47,7 @@ def _run(case: Case, inputs: list[Any]) -> list[tuple[str, weakref.ref[Any]]]:
 def kept(case: Case) -> None:
     """A node keeps no more values than its derivatives' signatures name, and no input or result as a setting."""
     _ = case.results
-    for node, inputs, out in case.calls.seen:
+    for node, inputs, out in case.operations.seen:
         if not _has_plan(node):
             continue
         name, plan = type(node).__name__, node.plan

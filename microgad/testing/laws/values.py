@@ -18,7 +18,7 @@ from ..calls import nodes_behind, wanted
 from ..numerical.perturbation import perturbed
 from ..strategies import LAYOUTS, laid_out
 from .assertions import ROUNDINGS, assert_agree, assert_equal
-from .case import CallRecorder, Case, Evaluation, vjp
+from .case import Case, Evaluation, Operations, vjp
 
 REFERENCE = 1e-9  # relative: a reference may sum in another order
 PERTURBATION = 2.0**-6  # relative: moves inputs to values with many digits
@@ -158,25 +158,25 @@ def float32(case: Case) -> None:
 
 def _check_in_float32(case: Case) -> None:
     single = case.map_arrays(_narrowed)
-    calls = CallRecorder()
-    with state.scope(observer=calls):
+    operations = Operations()
+    with state.scope(observer=operations):
         try:
             outs = case.outputs(single)
         except DtypeError as error:
             if case.may_hold_constants and "same dtype" in str(error):
                 return  # a product with a float64 constant
             raise
-    if any(map(calls.constants, NARROW)):
+    if any(map(operations.constants, NARROW)):
         if not case.may_hold_constants:
             _check_outputs_narrow(case, outs)
         return
     _check_all_narrow(case, outs)
     if case.order > 1:
         narrow = case.with_inputs(single)
-        calls = CallRecorder()
-        with state.scope(observer=calls):
+        operations = Operations()
+        with state.scope(observer=operations):
             _ = narrow.recorded
-        _check_derivative_narrow(calls)
+        _check_derivative_narrow(operations)
         _ = narrow.classes  # takes second derivatives, which may refuse a wrong dtype
     grad_outputs = [g.astype(y.array.dtype) for g, y in zip(case.grad_outputs, outs, strict=True)]
     gradients = vjp(outs, wanted(single), grad_outputs)
@@ -207,13 +207,13 @@ def _check_outputs_narrow(case: Case, outs: list[Tensor]) -> None:
             raise AssertionError(f"with float32 inputs output {k} is {z.array.dtype}")
 
 
-def _check_derivative_narrow(calls: CallRecorder) -> None:
+def _check_derivative_narrow(operations: Operations) -> None:
     """Raise AssertionError for float64, unless it comes of masks and Python numbers alone, as in NumPy: (x > 0) * 0.1.
 
     The engine casts the gradient to its input's dtype.
     """
     numbers: set[int] = set()  # by id: what is made of these, and of something else
-    for node, inputs, out in calls.seen:
+    for node, inputs, out in operations.seen:
         outs = out if isinstance(out, tuple) else (out,)
         # without 0-d Tensors, which Python numbers may have become
         given = [x for x in inputs if hasattr(x, "dtype") and (x.ndim or getattr(x, "requires_grad", False))]
