@@ -8,10 +8,8 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
 from ...ops.attention import causal_mask
-from ...ops.support.bare import is_recorded, unseen
+from ...ops.support.bare import is_recorded
 from ...parameter import Parameter
 from ...tensor import Tensor
 from ...type_aliases import Device, Dtype
@@ -206,35 +204,13 @@ class MultiheadAttention(Module):
         self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, padding: Tensor | None,
         parameters: Any,
     ) -> list[Any] | None:  # fmt: skip
-        """Return the arrays of the inputs and of `_projections`, or None if they don't fit `evaluation`."""
-        w_in, b_in, w_out, b_out = parameters
-        if w_in is None or self.bias_k is not None or self.add_zero_attn:
+        """Return the arrays of the inputs and of `_projections`, or None if `evaluation` isn't for them."""
+        further = parameters[0] is None or self.bias_k is not None or self.add_zero_attn
+        own = F.multi_head_attention_forward is not _FUNCTION  # the program's
+        if further or own or query.shape[2] != self.embed_dim:
             return None
-        if F.multi_head_attention_forward is not _FUNCTION:  # a program's own
-            return None
-        shape, others = query.shape, key.shape
-        axis = 0 if self.batch_first else 1
-        batch, length, keys = shape[axis], shape[1 - axis], others[1 - axis] if len(others) == 3 else 0
-        wanted = (batch, keys, self.embed_dim) if self.batch_first else (keys, batch, self.embed_dim)
-        if shape[2] != self.embed_dim or others != wanted or value.shape != wanted or not batch * length * keys:
-            return None
-        masks = [mask for mask in (attn_mask, padding) if mask is not None]
-        if masks:
-            if unseen(query, *masks) is None:
-                return None
-            kinds = {mask.array.dtype for mask in masks}
-            if len(kinds) > 1 or not kinds <= {np.dtype(bool), query.array.dtype}:
-                return None
-            if attn_mask is not None and (
-                attn_mask.array.shape not in ((length, keys), (batch * self.num_heads, length, keys))
-            ):
-                return None
-            if padding is not None and padding.array.shape != (batch, keys):
-                return None
-        if b_in is None or b_out is None:
-            arrays = None if b_in is not b_out else evaluation.bare(query, key, value, w_in, w_out)
-            return None if arrays is None else [*arrays[:4], None, arrays[4], None]
-        return evaluation.bare(query, key, value, w_in, b_in, w_out, b_out)
+        heads, batch_first = self.num_heads, self.batch_first
+        return evaluation.fitting_arrays(query, key, value, attn_mask, padding, parameters, heads, batch_first)
 
     def _attend(
         self, fast: bool, arrays: list[Any], attn_mask: Tensor | None, padding: Tensor | None, causal: bool = False,

@@ -25,6 +25,33 @@ def bare(*tensors: Any) -> list[Array] | None:
     return arrays
 
 
+def fitting_arrays(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, padding: Tensor | None,
+    parameters: Sequence[Any], heads: int, batch_first: bool,
+) -> list[Any] | None:  # fmt: skip
+    """Return the arrays of the inputs and parameters of `multi_head_attention`, or None if it isn't for these.
+
+    The shapes of query, key and value, the first of which has three axes, must fit each other and the masks.
+    """
+    axis, shape, others = 0 if batch_first else 1, query.shape, key.shape
+    if len(others) != 3 or others[axis] != shape[axis] or others[2] != shape[2] or value.shape != others:
+        return None
+    batch, length, keys, (_, b_in, _, b_out) = shape[axis], shape[1 - axis], others[1 - axis], parameters
+    if not batch * length * keys or (b_in is None) != (b_out is None):
+        return None
+    if given := [mask for mask in (attn_mask, padding) if mask is not None]:
+        masks = unseen(*given) or []
+        kinds = {mask.dtype for mask in masks}
+        if len(kinds) != 1 or not kinds <= {np.dtype(bool), query.array.dtype}:
+            return None
+        if attn_mask is not None and masks[0].shape not in ((length, keys), (batch * heads, length, keys)):
+            return None
+        if padding is not None and masks[-1].shape != (batch, keys):
+            return None
+    arrays = bare(query, key, value, *[x for x in parameters if x is not None])
+    return arrays if arrays is None or b_in is not None else [*arrays[:4], None, arrays[4], None]
+
+
 def spread_masks(attn_mask: Tensor | None, padding: Tensor | None, batch: int, heads: int) -> list[Array]:
     """Return the arrays of the masks that aren't None, in shapes that broadcast to (N, heads, L, S).
 
