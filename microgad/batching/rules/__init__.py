@@ -7,6 +7,6 @@ from . import creation as creation
 from . import elementwise as elementwise
 from . import indexing as indexing
 from . import joining as joining
-from . import products as products
+from . import linalg as linalg
 from . import reduction as reduction
 from . import shape as shape
