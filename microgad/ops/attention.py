@@ -21,7 +21,7 @@ from .elementwise import where
 from .linalg.product_kernels import product
 from .movement import broadcast_shapes
 from .softmax import Softmax, exponentials
-from .support import layouts
+from .support import fast_numpy, layouts
 from .support.blocks import UFUNC_BUFFER
 from .support.spelling import tensors_only
 
@@ -145,9 +145,9 @@ class Attention(Function):
                 "query (..., L, E), key (..., S, E) and value (..., S, D) must have the same E and S, but are "
                 f"{query.shape}, {key.shape} and {value.shape}"
             )
-        lead = layouts.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
+        lead = fast_numpy.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
         scores = (*lead, query.shape[-2], key.shape[-2])
-        if mask is not None and layouts.broadcast_shapes(mask.shape, scores) != scores:
+        if mask is not None and fast_numpy.broadcast_shapes(mask.shape, scores) != scores:
             raise ShapeError(f"attn_mask {mask.shape} doesn't broadcast to (..., L, S) = {scores}")
         return scores[:-1]
 

@@ -19,7 +19,7 @@ from .elementwise import RaisedCopy, Select, clamp
 from .elementwise.selection import fast_select
 from .linalg.common import bare, check_same_dtype, safe_divide
 from .movement import broadcast_shapes
-from .support import layouts
+from .support import fast_numpy
 from .support.out import into
 from .support.spelling import numpy_spelling, tensors_only
 
@@ -92,7 +92,7 @@ class Pdist(Function):
         if self.p == 2 and n:
             later, centered, lengths = _centered_squares(x)
             squares = lengths - 2 * np.matmul(centered, centered.T)
-            near = first, second = layouts.nonzero(later & ~(squares > lengths / 4))
+            near = first, second = fast_numpy.nonzero(later & ~(squares > lengths / 4))
             if len(first) <= n:
                 if len(first):
                     differences = x.take(first, 0) - x.take(second, 0)
@@ -112,7 +112,7 @@ class Pdist(Function):
             later, centered, lengths = _centered_squares(x)
             weight, squares = np.zeros_like(x, shape=(2, n, n))
             weight[later], squares[later] = grad, out * out
-            near = first, second = layouts.nonzero(later & ~(squares > lengths / 4))
+            near = first, second = fast_numpy.nonzero(later & ~(squares > lengths / 4))
             if len(first) <= n:
                 close = weight[near][:, None] * (x.take(first, 0) - x.take(second, 0)) if len(first) else None
                 weight[near] = 0
@@ -270,7 +270,7 @@ class Distances(Function):
     p: float
 
     def forward(self, a, b):
-        lead = layouts.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        lead = fast_numpy.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         out = np.empty_like(a, shape=(*lead, a.shape[-2], b.shape[-2]), order="C")
         x, y = _columns_first(a, lead), _columns_first(b, lead)  # sums along the first axis are fast
         for rows in self._row_slices(a, out):

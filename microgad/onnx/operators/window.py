@@ -10,7 +10,7 @@ import numpy as np
 from ...dtypes import limits
 from ...nn import functional as F
 from ...ops import creation, elementwise, indexing, linalg, movement, reduction
-from ...ops.support import layouts
+from ...ops.support import fast_numpy
 from ...tensor import Tensor
 from ..graphs import Node, operator
 from .movement import column, pad_last_axes
@@ -125,7 +125,7 @@ def max_pool(node: Node, x: Tensor) -> Any:
     if not indexed:
         return made.to(dtype)
     values, places = made
-    corners = layouts.unraveled(places.array, tuple(wide.shape[2:]))
+    corners = fast_numpy.unraveled(places.array, tuple(wide.shape[2:]))
     cells = [cell - low for cell, (low, _) in zip(corners, whole, strict=True)]
     size = tuple(x.shape[2:])
     if node.get("storage_order"):

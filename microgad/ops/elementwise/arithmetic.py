@@ -15,7 +15,7 @@ from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Array, Operand, Tensor
 from ..creation.scalars import as_scalar, check_scale_factor, checked_scalar, scale_factor
-from ..support import layouts
+from ..support import fast_numpy
 from ..support.blocks import by_blocks, by_rows
 from ..support.out import apply_into, into
 from ..support.spelling import numbers_first, old_order, tensors_only
@@ -292,7 +292,7 @@ class Lerp(Function):
             return out
         if a.shape == b.shape == weight.shape:
             return by_blocks(_lerp_arrays, a, b, weight)
-        shape = layouts.broadcast_shapes(a.shape, b.shape, weight.shape)
+        shape = fast_numpy.broadcast_shapes(a.shape, b.shape, weight.shape)
         return _lerp_arrays(np.empty_like(a, shape=shape, order="C"), a, b, weight)
 
     def grad_a(self, grad, weight):

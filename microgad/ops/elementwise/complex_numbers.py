@@ -14,7 +14,7 @@ from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
 from ...type_aliases import Array, Tensor
 from ...view_writes.mirrors import Mirror
-from ..support import layouts
+from ..support import fast_numpy, layouts
 from ..support.bare import bare
 from ..support.out import into
 from ..support.spelling import tensors_only
@@ -223,7 +223,7 @@ class Complex(Function):
 def _from_parts(a: Array, b: Array) -> Array:
     """a + bi. NumPy's a + 1j * b won't do, because 1j · ∞ is NaN + ∞i."""
     like = a if a.ndim >= b.ndim else b  # the result is laid out in memory like this one
-    z = np.empty_like(like, shape=layouts.broadcast_shapes(a.shape, b.shape), dtype=np.result_type(a, np.complex64))
+    z = np.empty_like(like, shape=fast_numpy.broadcast_shapes(a.shape, b.shape), dtype=np.result_type(a, np.complex64))
     z.real, z.imag = a, b
     return z
 

@@ -13,7 +13,7 @@ from ...errors import ArgumentError, DtypeError, GraphError
 from ...function import Function
 from ...function.half import HALF, by_forward, wide
 from ...type_aliases import Array, Operand, Tensor
-from ..support import layouts
+from ..support import fast_numpy, layouts
 from ..support.blocks import by_rows, in_blocks
 from ..support.out import apply_into, into
 from .comparison import non_differentiable
@@ -161,7 +161,7 @@ def _from_quotient(ufunc: Any, a: Array | float, b: Array | float, large: int = 
     float32 quotient, which is derived from the remainder, isn't always the whole part of a / b.
     """
     char = np.result_type(a, b).char
-    if char not in formulas or layouts.result_size(a, b) < large or backend.is_gpu(a):
+    if char not in formulas or fast_numpy.result_size(a, b) < large or backend.is_gpu(a):
         return ufunc(a, b)
 
     def block(a: Array, b: Array) -> Array:

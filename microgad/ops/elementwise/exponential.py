@@ -11,7 +11,7 @@ from ... import backend, dtypes
 from ...function import Function
 from ...function.half import by_forward
 from ...type_aliases import Array, Operand, Tensor
-from ..support import layouts
+from ..support import fast_numpy, layouts
 from ..support.blocks import by_blocks
 from ..support.out import apply_into, into
 from .operands import require_one_tensor, require_tensors
@@ -204,7 +204,7 @@ def _log_add(ufunc: np.ufunc, power: Any, a: Array | float, b: Array | float, sc
 
     Large arrays take that formula, vectorized, in a fifth of the time.
     """
-    if layouts.result_size(a, b) < 5000 or backend.is_gpu(a):
+    if fast_numpy.result_size(a, b) < 5000 or backend.is_gpu(a):
         return ufunc(a, b)
     with np.errstate(over="ignore", invalid="ignore"):
         out = np.absolute(a - b)

@@ -9,7 +9,7 @@ from ...errors import KindError
 from ...function import Function
 from ...function.half import by_forward, unless_converted
 from ...type_aliases import Array, Tensor
-from ..support import layouts
+from ..support import fast_numpy, layouts
 from ..support.blocks import in_blocks
 from ..support.out import apply_into, into
 from ..support.spelling import tensors_only
@@ -162,7 +162,7 @@ class NextAfter(Function):
     native_half = True  # float16 has other neighbors than float32
 
     def forward(self, a, b):
-        return in_blocks(_nextafter_by_bits, a, b) if layouts.result_size(a, b) > LARGE else np.nextafter(a, b)
+        return in_blocks(_nextafter_by_bits, a, b) if fast_numpy.result_size(a, b) > LARGE else np.nextafter(a, b)
 
     def grad_a(self, grad, a, b):
         return Select.apply(a != b, grad)

@@ -17,7 +17,7 @@ from ...function.naming import with_torch_name
 from ...state import observed
 from ...type_aliases import Array, Operand, Tensor
 from ..creation.scalars import checked_scalar
-from ..support import layouts
+from ..support import fast_numpy, layouts
 from ..support.blocks import arithmetic, write_by_blocks
 from ..support.out import apply_into, into
 from ..support.spelling import tensors_only
@@ -449,7 +449,7 @@ def where(
 @observed
 def indices_where(condition: Any) -> tuple[Tensor, ...]:
     """Return the indices where a condition holds, one Tensor for each dim."""
-    indices = layouts.nonzero(np.atleast_1d(condition.array))
+    indices = fast_numpy.nonzero(np.atleast_1d(condition.array))
     return tuple(function.Tensor._wrap(layouts.contiguous(i)) for i in indices)
 
 

@@ -21,7 +21,7 @@ from ...type_aliases import Array, Tensor
 from .. import creation
 from ..movement import unbind
 from ..movement.dims import wrap_dim
-from ..support import layouts
+from ..support import fast_numpy, layouts
 from ..support.blocks import BLOCK_SIZE
 from ..support.spelling import numpy_spelling, tensors_only
 from . import index_kernels, places
@@ -179,7 +179,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
     if input.ndim:
         a[axis] = b[axis] = 1
     try:
-        shape = [*layouts.broadcast_shapes(tuple(a), tuple(b))]
+        shape = [*fast_numpy.broadcast_shapes(tuple(a), tuple(b))]
     except ValueError as error:
         raise ShapeError(f"take_along_dim: {in_torchs_words(str(error))}") from None
     wide, narrow = shape.copy(), shape.copy()

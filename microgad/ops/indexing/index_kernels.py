@@ -15,7 +15,7 @@ from ...backend.axis_order import lying, order_by
 from ...backend.meta import as_zeros
 from ...type_aliases import Array
 from ..elementwise.selection import fast_where
-from ..support import layouts
+from ..support import fast_numpy, layouts
 from . import places
 from .row_kernels import at_rows
 
@@ -195,7 +195,7 @@ def take(x: Array, index: Any) -> Array:
     if type(index) is not tuple:
         if type(x) is not np.ndarray or x.flags.c_contiguous or repays_copy(x, index.size):
             return x.take(index)  # it copies an x that isn't contiguous
-        return layouts.contiguous(x[layouts.unraveled(index, x.shape)])
+        return layouts.contiguous(x[fast_numpy.unraveled(index, x.shape)])
     if BASIC.issuperset(map(type, index)) or is_basic(index):
         view = x[index]
         if None in index:  # NumPy gives new axes the stride 0; a reshape mostly gives them PyTorch's strides
@@ -270,7 +270,7 @@ def put(x: Array, index: Any, values: Array | complex) -> None:
     elif fills(x, index, values) and _is_dense(index[0]):
         x[...] = filled(x, index[0], values)
     elif not x.flags.c_contiguous:
-        x[index if type(index) is tuple else layouts.unraveled(index, x.shape)] = values
+        x[index if type(index) is tuple else fast_numpy.unraveled(index, x.shape)] = values
     elif type(index) is not tuple:
         x.reshape(-1)[index] = values
     else:

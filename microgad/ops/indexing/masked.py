@@ -15,7 +15,7 @@ from ...function import Function
 from ...function.naming import with_torch_name
 from ...state import observed
 from ...type_aliases import Array, Operand, Tensor
-from ..support import layouts
+from ..support import fast_numpy
 from ..support.bare import is_recorded
 from ..support.spelling import tensors_only
 from . import index_kernels
@@ -39,7 +39,7 @@ def _broadcast(op: str, input: Tensor, mask: Array, in_place: bool = False) -> t
     if mask.shape == input.array.shape:
         return input, (mask,)
     try:
-        shape = layouts.broadcast_shapes(mask.shape, input.array.shape)
+        shape = fast_numpy.broadcast_shapes(mask.shape, input.array.shape)
     except ValueError as error:
         raise ShapeError(f"{op}: {in_torchs_words(str(error))}") from None
     if shape != input.array.shape and in_place:

@@ -14,7 +14,7 @@ import numpy as np
 from ... import backend
 from ...backend.memory_layout import overlaps
 from ...type_aliases import Array
-from ..support import layouts
+from ..support import fast_numpy, layouts
 
 
 @functools.lru_cache(maxsize=1024)
@@ -62,5 +62,5 @@ def of_flat(index: Array, shape: tuple[int, ...], steps: tuple[int, ...]) -> Arr
             joint.append(step)
     if len(sizes) < 2:
         return index * (joint[0] if joint else 0)
-    parts = layouts.unraveled(index, tuple(sizes))
+    parts = fast_numpy.unraveled(index, tuple(sizes))
     return sum([part * step for part, step in zip(parts, joint, strict=True)])

@@ -15,7 +15,7 @@ from ...errors.notices import once
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Array, Tensor
-from ..support import layouts
+from ..support import fast_numpy, layouts
 from ..support.out import into
 from ..support.spelling import numpy_spelling
 from .common import adjoint, by_columns, check_fit, check_floating_matrices, eye, mT, solve_arrays
@@ -94,7 +94,7 @@ def _row_by_row(a: Array, b: Array) -> Array:
     Small matrices are stored side by side meanwhile, so that NumPy loops over the batch, which halves the time.
     """
     order: Any = "F" if a.shape[-1] <= TINY else "C"
-    out = np.broadcast_to(b, layouts.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:]).copy(order)
+    out = np.broadcast_to(b, fast_numpy.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:]).copy(order)
     a = a.copy(order) if order == "F" else a
     with np.errstate(all="ignore"):
         for i in range(a.shape[-1])[::-1]:

@@ -16,7 +16,7 @@ from ..activation import logsigmoid
 from ..distance import pairwise_distance
 from ..elementwise import Relu, Select, clamp_min, minimum, ne, sqrt, where
 from ..indexing import index_kernels
-from ..support import layouts
+from ..support import fast_numpy, layouts
 from ..support.bare import bare
 from ..support.spelling import tensors_only
 from .reduction import reduce_losses, reduce_weighted, resolve_reduction, written_into
@@ -224,7 +224,7 @@ class MultilabelMarginLoss(Function):
 
     def _hinges(self, x: Array, target: Array) -> tuple[Array, Array, Array]:
         """Return max(0, 1 - x[label] + x), 0 at labels, for all L labels, (L, C), and their rows and classes, (L)."""
-        rows, nth = layouts.nonzero(_label_mask(target))
+        rows, nth = fast_numpy.nonzero(_label_mask(target))
         own = rows, target[rows, nth]
         is_label = np.zeros_like(target, dtype=bool)
         is_label[own] = True

@@ -17,7 +17,7 @@ from ...function.linear_map import LinearMap
 from ...size import Size
 from ...state import composite
 from ...type_aliases import Array, Tensor
-from ..support import layouts
+from ..support import fast_numpy, layouts
 from ..support.out import into
 from ..support.spelling import numpy_spelling, tensors_only
 from .conversion import clone
@@ -125,7 +125,7 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
     common: tuple[int, ...] = ()
     for i, size in enumerate(sizes):
         try:
-            common = layouts.broadcast_shapes(common, size)
+            common = fast_numpy.broadcast_shapes(common, size)
         except ValueError as error:
             said = f"broadcast_shapes: the shape {tuple(size)} at index {i} can't be broadcast to {common}"
             raise ShapeError(f"{said}: {in_torchs_words(str(error))}") from None

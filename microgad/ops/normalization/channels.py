@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import DtypeError, KindError, ShapeError
 from ...function.half import HALF
 from ...type_aliases import Array
-from ..support import layouts
+from ..support import fast_numpy, layouts
 
 SINGLE = np.dtype(np.float32)
 FEW_CHANNELS = 8  # for which NumPy's loops over the channels of each place would take longer than transposing
@@ -58,7 +58,7 @@ def in_rows_of_channels(x: Array) -> bool:
 
 def places(x: Array, images: int, most: int = LONG_RUN) -> Array:
     """Reshape (N, C, ...) to (images, P / k, k · C): the channels of k places side by side make NumPy's loops long."""
-    x, c = layouts.moveaxis(x, 1, -1), x.shape[1]
+    x, c = fast_numpy.moveaxis(x, 1, -1), x.shape[1]
     count = x.size // (images * c)
     k = next(k for k in range(max(1, most // c), 0, -1) if count % k == 0)
     return x.reshape(images, count // k, k * c)
@@ -66,7 +66,7 @@ def places(x: Array, images: int, most: int = LONG_RUN) -> Array:
 
 def from_places(x: Array, like: Array) -> Array:
     """Undo `places`: a view."""
-    return layouts.moveaxis(x.reshape((len(like), *like.shape[2:], like.shape[1])), -1, 1)
+    return fast_numpy.moveaxis(x.reshape((len(like), *like.shape[2:], like.shape[1])), -1, 1)
 
 
 def column(x: Any, like: Any) -> Any:

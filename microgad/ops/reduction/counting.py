@@ -12,7 +12,7 @@ from ...fast_reductions import fast_reduce
 from ...function import Function
 from ...state import observed
 from ...type_aliases import Tensor
-from ..support import layouts
+from ..support import fast_numpy, layouts
 from ..support.out import into
 from ..support.spelling import numpy_spelling, tensors_only
 from .axes import Dim, axes
@@ -109,7 +109,7 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
             [1, 1]])
     """
     x = input.array
-    places = layouts.nonzero(x.reshape(x.shape or (1,)))
+    places = fast_numpy.nonzero(x.reshape(x.shape or (1,)))
     if as_tuple:
         if out is not None:
             raise DtypeError("nonzero does not support the out kwarg when as_tuple is True")

@@ -14,7 +14,7 @@ from ...function import Function
 from ...type_aliases import Array, Dtype, GivenInt, Tensor
 from ..elementwise import Flat
 from ..movement.dims import wrap_dim
-from ..support import layouts
+from ..support import fast_numpy, layouts
 from ..support.out import into
 from ..support.spelling import numpy_spelling
 from .axes import apply_along
@@ -72,7 +72,7 @@ def product(x: Array, axis: Any, keepdims: bool) -> Array:
     """
     n, plain = x.size if axis is None else x.shape[axis], type(x) is np.ndarray and x.dtype.kind in "fc"
     if plain and axis is not None and x.dtype.char in "fF" and _has_many_rows(x, axis):
-        rows = layouts.moveaxis(x, axis, -1)
+        rows = fast_numpy.moveaxis(x, axis, -1)
         step = max(1, 2 * len(rows) * BLOCK_SIZE // x.size)
         parts = [_multiply_halves(rows[i : i + step]) for i in range(0, len(rows), step)]
         return (parts[0] if len(parts) == 1 else np.concatenate(parts)).reshape(reduced_shape(x.shape, axis, keepdims))

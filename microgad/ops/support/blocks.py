@@ -13,7 +13,7 @@ import numpy as np
 from ... import backend
 from ...fast_reductions.lines import BLOCK_SIZE, SHORT_RUN
 from ...type_aliases import Array
-from . import layouts
+from . import fast_numpy, layouts
 
 ROOM = {"cpu": 1 << 19, "cuda": 1 << 28, "meta": 1 << 62}  # bytes of a block of images
 MANY_ROWS = 1 << 12  # rows of few elements that repay a call for each of their columns
@@ -93,7 +93,7 @@ def arithmetic(ufunc: np.ufunc, a: np.ndarray, b: Array | float) -> Array:
     if type(b) is np.ndarray:
         shape, parts = a.shape, [a, b]
         if shape != b.shape:
-            shape, contiguous = layouts.broadcast_shapes(shape, b.shape), contiguous and b.size == 1
+            shape, contiguous = fast_numpy.broadcast_shapes(shape, b.shape), contiguous and b.size == 1
         if contiguous and b.flags.c_contiguous:
             return ufunc(a, b)
     elif contiguous or type(b) not in (int, float):

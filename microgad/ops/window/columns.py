@@ -15,7 +15,7 @@ import numpy as np
 from ...backend.copies import copy_into
 from ...type_aliases import Array
 from ..support.blocks import batch_blocks
-from ..support.layouts import moveaxis
+from ..support.fast_numpy import moveaxis
 from .geometry import Window
 from .unfold import im2col, tap_cells
 

@@ -13,7 +13,8 @@ import numpy as np
 from ...backend.copies import copy_into
 from ...type_aliases import Array
 from ..support.blocks import batch_blocks
-from ..support.layouts import contiguous, dense_channels_last, empty_in_format, moveaxis
+from ..support.fast_numpy import moveaxis
+from ..support.layouts import contiguous, dense_channels_last, empty_in_format
 from .columns import column_blocks, is_deep, joint_column_blocks, joint_images, mec_blocks, mec_pays, side_by_side
 from .conv_rows import correlate_rows, rows_pay, transposed_rows_pay, weight_by_rows, weight_rows_pay
 from .geometry import Window

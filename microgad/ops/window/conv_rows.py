@@ -13,7 +13,8 @@ import numpy as np
 from ...fast_reductions import fast_sum
 from ...type_aliases import Array
 from ..support.blocks import batch_blocks
-from ..support.layouts import contiguous, dense_channels_last, moveaxis
+from ..support.fast_numpy import moveaxis
+from ..support.layouts import contiguous, dense_channels_last
 from .geometry import Window
 from .unfold import padded, windows
 

@@ -16,7 +16,7 @@ from ...dtypes.limits import lowest
 from ...duck_arrays import DuckArray
 from ...type_aliases import Array
 from ..support.blocks import batch_blocks
-from ..support.layouts import moveaxis
+from ..support.fast_numpy import moveaxis
 from .geometry import Window
 from .unfold import channels_innermost, padded, windows
 

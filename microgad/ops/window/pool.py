@@ -20,7 +20,7 @@ from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...type_aliases import Array, Tensor
 from ..elementwise import Flat
-from ..support import layouts
+from ..support import fast_numpy, layouts
 from ..support.bare import is_recorded
 from ..support.out import into
 from ..support.spelling import tensors_only
@@ -84,7 +84,7 @@ class MaxPoolScatter(LinearMap):
 
     def forward(self, x):
         last = self.channels_last
-        x, winner = (layouts.moveaxis(a, 1, -1) if last else a for a in (x, self.winner))
+        x, winner = (fast_numpy.moveaxis(a, 1, -1) if last else a for a in (x, self.winner))
         sizes, at = self.window.size, 1 if last else 2
         out = np.empty_like(x, shape=(*x.shape[:at], *sizes, *x.shape[at + len(sizes) :]), order="C")
         for images, cells in winning_cells(x, winner, self.window, last):
@@ -94,7 +94,7 @@ class MaxPoolScatter(LinearMap):
                 flat[cells] = x[images].reshape(-1)
             else:
                 backend.add_at(flat, cells, x[images].reshape(-1))
-        return layouts.moveaxis(out, -1, 1) if last else out
+        return fast_numpy.moveaxis(out, -1, 1) if last else out
 
     def adjoint(self, grad):
         out = np.empty_like(grad, shape=self.winner.shape, order="C")
@@ -121,7 +121,7 @@ class AvgPool2d(LinearMap):
     def adjoint(self, grad):
         window, last, grad = self.window, self.channels_last, grad / divisor(self, grad)
         if last:
-            grad = layouts.moveaxis(grad, 1, -1)
+            grad = fast_numpy.moveaxis(grad, 1, -1)
         first = 1 if last else 2
         lines = enumerate(
             zip(window.size, window.kernel, window.stride, window.padding, window.out, strict=True), first
@@ -134,7 +134,7 @@ class AvgPool2d(LinearMap):
             for at, places in (reach(size, steps, s, i - before) for i in range(k)):
                 out[at_axis(axis, at)] += grad[at_axis(axis, places)]
             grad = out
-        return layouts.moveaxis(grad, -1, 1) if last else grad
+        return fast_numpy.moveaxis(grad, -1, 1) if last else grad
 
 
 class AvgPool1d(AvgPool2d):

@@ -14,7 +14,7 @@ from ... import backend
 from ...backend.axes import at_axis, slice_along
 from ...function.linear_map import LinearMap
 from ...type_aliases import Array
-from ..support import layouts
+from ..support import fast_numpy, layouts
 from ..support.blocks import BLOCK_SIZE
 
 FEW_CELLS = 1 << 13  # cells of all taps together, at most, that are taken at once
@@ -255,7 +255,7 @@ def _in_memory_format(times: Callable[[Any, int], Any], x: Array, axis: int) -> 
     """Apply `times` to x along an axis; a channels-last x is passed as (N, ..., C)."""
     if axis < 2 or not layouts.channels_last(x):
         return times(x, axis)
-    return layouts.moveaxis(times(layouts.moveaxis(x, 1, -1), axis - 1), -1, 1)
+    return fast_numpy.moveaxis(times(fast_numpy.moveaxis(x, 1, -1), axis - 1), -1, 1)
 
 
 def linear_kernel(x: Array) -> Array:

@@ -17,7 +17,7 @@ from ...errors import ShapeError
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...type_aliases import Array, Tensor
-from ..support import layouts
+from ..support import fast_numpy, layouts
 from ..support.spelling import tensors_only
 from .geometry import Size, Window, ntuple
 
@@ -157,7 +157,7 @@ def _add_runs(columns: Array, x: Array, window: Window, first: int) -> None:
     dims, kernel, stride, n = len(window.kernel), window.kernel[-1], window.stride[-1], columns.shape[-1]
     shape = columns.shape
     columns = columns.reshape((*shape[: -dims - 1], -1, kernel, *shape[-dims:]))
-    columns = layouts.moveaxis(columns, -dims - 1, -1)  # (..., KH, rows, OW, KW)
+    columns = fast_numpy.moveaxis(columns, -dims - 1, -1)  # (..., KH, rows, OW, KW)
     runs = np.zeros_like(x, shape=(*x.shape[:-1], n - 1 - -kernel // stride, stride), order="C")
     for k, cells, places in taps(window.outer, first, shape[-dims]) if dims > 1 else [(0, (...,), ())]:
         for i in range(0, kernel, stride):
@@ -206,7 +206,7 @@ def padded(x: Array, window: Window, value: float = 0, keep: bool = False) -> Ar
         return x
     if keep and channels_innermost(x):
         out = np.empty_like(x, shape=(len(x), *window.padded_size, x.shape[1]), order="C")
-        out = layouts.moveaxis(out, -1, 1)
+        out = fast_numpy.moveaxis(out, -1, 1)
     else:
         out = np.empty_like(x, shape=(*x.shape[:2], *window.padded_size), order="C")
     out.fill(value)
