@@ -16,7 +16,7 @@ from ..function import Function
 from ..state import composite
 from ..type_aliases import Array, Tensor
 from .elementwise import RaisedCopy, Select, clamp
-from .elementwise.selection import fast_select
+from .elementwise.selection_kernels import fast_select
 from .linalg.common import bare, check_same_dtype, safe_divide
 from .movement import broadcast_shapes
 from .support import fast_numpy

@@ -19,7 +19,7 @@ from ...type_aliases import Array, Tensor
 from ..creation.scalars import checked_scalar
 from ..dropout import Dropout
 from ..elementwise import Flat, Select
-from ..elementwise.selection import fast_select, fast_where
+from ..elementwise.selection_kernels import fast_select, fast_where
 from ..support import layouts
 from ..support.bare import bare
 from ..support.blocks import by_blocks, unbuffered

@@ -17,7 +17,7 @@ from ...function.half import HALF
 from ...state import composite
 from ...type_aliases import Array, Tensor
 from ..elementwise import Sigmoid
-from ..elementwise.selection import fast_maximum, fast_minimum
+from ..elementwise.selection_kernels import fast_maximum, fast_minimum
 from ..movement.dims import wrap_dim
 from ..special.error_function import Erfc
 from ..support import fast_exp, layouts

@@ -20,7 +20,7 @@ from ..support.blocks import by_blocks, by_rows
 from ..support.out import apply_into, into
 from ..support.spelling import numbers_first, old_order, tensors_only
 from .operands import require_tensor, require_tensors, wrap_scalars
-from .selection import fast_where
+from .selection_kernels import fast_where
 
 
 class Add(Function):

@@ -14,7 +14,7 @@ from ... import backend
 from ...backend.axis_order import lying, order_by
 from ...backend.meta import as_zeros
 from ...type_aliases import Array
-from ..elementwise.selection import fast_where
+from ..elementwise.selection_kernels import fast_where
 from ..support import fast_numpy, layouts
 from . import places
 from .row_kernels import at_rows

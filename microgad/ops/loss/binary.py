@@ -12,7 +12,7 @@ from ...function import Function
 from ...type_aliases import Tensor
 from ..activation import LogSigmoid
 from ..elementwise import Logit, Sigmoid
-from ..elementwise.selection import fast_maximum, fast_minimum
+from ..elementwise.selection_kernels import fast_maximum, fast_minimum
 from ..support.spelling import tensors_only
 from .reduction import reduce_losses, resolve_reduction, written_into
 

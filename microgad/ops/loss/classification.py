@@ -18,7 +18,7 @@ from ...function.naming import with_torch_name
 from ...state import composite, observed
 from ...type_aliases import Array, Tensor
 from ..elementwise import Flat
-from ..elementwise.selection import fast_select
+from ..elementwise.selection_kernels import fast_select
 from ..indexing.index_kernels import all_in_range
 from ..linalg import linear
 from ..linalg.common import check_halves

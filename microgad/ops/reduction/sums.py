@@ -19,7 +19,7 @@ from ...function.linear_map import LinearMap
 from ...state import composite
 from ...type_aliases import Array, Dtype, Tensor
 from ..elementwise import Select
-from ..elementwise.selection import fast_select
+from ..elementwise.selection_kernels import fast_select
 from ..support import layouts
 from ..support.out import into
 from ..support.spelling import numpy_spelling

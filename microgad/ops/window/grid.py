@@ -17,7 +17,7 @@ from ...function.linear_map import LinearMap
 from ...state import composite
 from ...type_aliases import Array, Tensor
 from ..creation import from_array, linspace
-from ..elementwise.selection import fast_where
+from ..elementwise.selection_kernels import fast_where
 from ..support.bare import bare
 from ..support.blocks import batch_blocks
 from .geometry import invalid
