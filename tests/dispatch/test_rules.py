@@ -160,9 +160,13 @@ def test_unknown_functions_compute_on_arrays_unless_a_tensor_requires_grad() -> 
     compare(spacing, np.spacing(VECTOR))
     with pytest.raises(TypeError, match="nanargmax is not recorded"):  # backward wouldn't notice the write
         np.nanargmax(x, out=torch.tensor(0))
+    x.requires_grad_()
+    with torch.no_grad():
+        view = x[:]
     for function in (np.spacing, lambda x: np.convolve(x, x), lambda x: np.unique(x, return_index=True)):
-        with pytest.raises(TypeError, match="is not recorded on Tensors"):
-            function(x.requires_grad_())
+        for each in (x, view):
+            with pytest.raises(TypeError, match="is not recorded on Tensors"):
+                function(each)
 
 
 @pytest.mark.parametrize(
