@@ -92,7 +92,7 @@ def _are_mixed(a: Any, b: Any) -> bool:
     if type(array) is not np.ndarray or type(getattr(tensor, "array", None)) is not np.ndarray:
         return False
     same = tensor.array.dtype == array.dtype and array.dtype.kind in "fc"
-    return not same and (tensor.node is None or not current().grad_enabled)
+    return not same and not is_recorded(tensor)
 
 
 def _are_integers(inputs: tuple[Any, ...]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend, dtypes, function, state
+from ... import backend, dtypes, function
 from ...backend.copies import cloned
 from ...backend.memory_formats import strided
 from ...backend.memory_layout import in_own_memory
@@ -19,6 +19,7 @@ from ...errors.notices import TO_SCALAR, once, warn
 from ...function import SCALARS
 from ...storage import UntypedStorage, is_storage
 from ...type_aliases import Array, Device, Dtype, GivenDtype, Layout, Operand, Tensor
+from ..support.bare import is_recorded
 from .scalars import as_scalar, check_numbers
 
 _OBJECTS = np.dtype(object)
@@ -225,7 +226,7 @@ def _numbers(data: Any, sizes: list[int], level: int = 0) -> Any:
     if innermost and isinstance(data, function.Tensor):
         if data.array.size != 1:
             raise ArgumentError("only one element tensors can be converted to Python scalars")
-        if data.node is not None and state.current().grad_enabled:
+        if is_recorded(data):
             once(TO_SCALAR)
         return data.item()
     if innermost is (_is_nested(data) or getattr(data, "ndim", 0) > 0):
