@@ -65,14 +65,13 @@ def multi_head_attention_forward(
     else:
         q, k, v = _in_projection_packed(query, key, value, in_proj_weight, in_proj_bias)
 
-    extra_keys = 0  # keys that are added here, and that the masks have no column for
+    extra_keys = (bias_k is not None) + bool(add_zero_attn)  # that the masks have no column for
     if (bias_k is None) != (bias_v is None):
         raise CallError("of bias_k and bias_v, only one is set")
     if bias_k is not None and bias_v is not None:
         if static_k is not None or static_v is not None:
             raise CallError("bias cannot be added to static key or value")
         k, v = (cat([x, b.expand(1, batch, b.shape[-1])]) for x, b in ((k, bias_k), (v, bias_v)))
-        extra_keys += 1
     q, k, v = (x.reshape(x.shape[0], batch_heads, head_dim).transpose(0, 1) for x in (q, k, v))
     for name, static in (("static_k", static_k), ("static_v", static_v)):
         if static is not None and (static.shape[0], static.shape[2]) != (batch_heads, head_dim):
@@ -81,12 +80,9 @@ def multi_head_attention_forward(
     if add_zero_attn:
         zero_key = zeros(batch_heads, 1, head_dim, dtype=k.dtype, device=k.device)
         k, v = cat([k, zero_key], 1), cat([v, zero_key], 1)
-        extra_keys += 1
-    added: Any
-    if only_causal:
+    added: Any = _combine_masks(mask, padding, extra_keys, num_heads)
+    if only_causal:  # then there are no masks
         added = causal_mask(q.shape[1], k.shape[1], q.array)
-    else:
-        added = _combine_masks(mask, padding, extra_keys, num_heads)
     out = attention_with_dropout(
         q, k, v, added, dropout_p if training else 0.0, math.sqrt(num_heads / embed_dim), need_weights
     )
