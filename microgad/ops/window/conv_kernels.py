@@ -89,16 +89,19 @@ def correlate_transposed(y: Array, weight: Array, bias: Array | None, window: Wi
     if window.reached:
         taps, window = window.reached
         weight = weight[(..., *taps)]
-    o, c, area = len(weight) // groups, weight.shape[1], math.prod(window.kernel)
+    o, c = len(weight) // groups, weight.shape[1]
     weight = _not_expanded(weight).reshape(groups, o, c, *window.kernel)
     if transposed_rows_pay(y, c, window, groups):
         return by_phases(y, weight, bias, window)
     y = contiguous(y)
-    if window.tiled and area >= MIN_TILE and not window.whole:
+    if window.whole:
+        x = by_one_product(y, weight)
+    elif window.tiled and math.prod(window.kernel) >= MIN_TILE:
         return by_tiles(y, weight, bias, window)
-    if not window.whole and phases_pay(len(y), groups, o, c, window):
+    elif phases_pay(len(y), groups, o, c, window):
         return by_phases(y, weight, bias, window)
-    x = by_one_product(y, weight) if window.whole else by_additions(y, weight, window)
+    else:
+        x = by_additions(y, weight, window)
     if bias is not None:
         x += bias.reshape(-1, *(1 for _ in window.kernel))
     return x
