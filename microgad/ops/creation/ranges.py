@@ -45,7 +45,7 @@ def arange(
         start, end = 0, start
     elif start is None:
         start = 0
-    return _arange("arange", start, end, step, False, out, dtype, device, requires_grad)
+    return _arange("arange", start, end, step, out, dtype, device, requires_grad)
 
 
 @tensors_only
@@ -64,13 +64,11 @@ def range(
     message = "torch.range is deprecated, since it includes end. Use torch.arange, whose values are in [start, end)."
     warnings.warn(message, stacklevel=2)
     result_dtype = dtypes.get_default_dtype() if dtype is None and out is None else dtype
-    return _arange("range", start, end, step, True, out, result_dtype, device, requires_grad)
+    return _arange("range", start, end, step, out, result_dtype, device, requires_grad)
 
 
-def _arange(
-    op: str, start: Any, end: Any, step: Any, inclusive: bool, out: Any, dtype: Any, device: Any, requires_grad: bool
-) -> Tensor:
-    """`arange` or, with `inclusive`, `range`."""
+def _arange(op: str, start: Any, end: Any, step: Any, out: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    """`arange`, or `range`, which includes the end."""
     start, end, step = (_real_scalar(op, x) for x in (start, end, step))
     if step == 0:
         raise ArgumentError(f"{op}: step must be nonzero")
@@ -89,11 +87,11 @@ def _arange(
     if result_dtype == np.int64 and int(step):
         start, end, step, integers = int(start), int(end), int(step), True
     steps = Fraction(end - start, step) if integers else (end - start) / step
-    count = math.floor(steps) + 1 if inclusive else math.ceil(steps)
+    count = math.ceil(steps) if op == "arange" else math.floor(steps) + 1
     if count >= 2**60:
         raise ArgumentError(f"{op}: invalid size, possible overflow? {start} -> {end} by {step}")
     if result_dtype.kind in "iu":
-        if int(step) == 0 and (inclusive or result_dtype == np.int64):  # in smaller dtypes PyTorch repeats start
+        if int(step) == 0 and (op == "range" or result_dtype == np.int64):  # in smaller dtypes PyTorch repeats start
             raise ArgumentError(f"{op}: step must be nonzero, but {step} is 0 in {result_dtype}")
         values = int(start) + int(step) * np.arange(count)
     else:
