@@ -93,17 +93,11 @@ def faster_copy(x: np.ndarray, steps: tuple[int, ...] | None = None) -> Callable
     if n <= 8 and _has_few_columns(x):
         return _copy_items if step == x.itemsize and n * step in WORDS else _copy_columns
     if step == x.itemsize:
-        return _copy_items if not joined and _has_short_rows(x) else None
+        short = 1 < n <= LONG_ROW // step and size >= MANY_ROWS * n and not x.dtype.hasobject
+        return _copy_items if short and not joined else None
     if x.nbytes < MANY_BYTES or step < 1024 or step % 512 or n**2 > 100 * x.size:
         return None
     return _copy_strips
-
-
-def _has_short_rows(x: np.ndarray) -> bool:
-    """Whether rows are contiguous, short and so many that it repays the time to see them as items."""
-    if x.ndim < 2 or not 1 < (n := x.shape[-1]) <= LONG_ROW // x.itemsize or x.size < MANY_ROWS * n:
-        return False
-    return x.strides[-1] == x.itemsize and not x.dtype.hasobject
 
 
 def _copy_items(out: Array, x: Array) -> None:
