@@ -56,33 +56,25 @@ def multi_head_attention_forward(
     only_causal = is_causal and key_padding_mask is None and not need_weights
     mask = None if only_causal else _attention_mask(attn_mask, (queries, key.shape[0]), batch_heads, query)
     padding = _padding_mask(key_padding_mask, (batch, key.shape[0]), attn_mask, query)
-    separate = q_proj_weight, k_proj_weight, v_proj_weight
-    projections = separate if use_separate_proj_weight else (in_proj_weight,)
-    if any(weight is None for weight in projections):
+    weights_in = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else (in_proj_weight,)
+    if any(weight is None for weight in weights_in):
         raise CallError(f"use_separate_proj_weight is {use_separate_proj_weight}, but a weight for that is None")
     if use_separate_proj_weight:
-        q, k, v = _in_projection(query, key, value, *separate, *_split_bias(in_proj_bias))
+        q, k, v = _in_projection(query, key, value, *weights_in, *_split_bias(in_proj_bias))
     else:
         q, k, v = _in_projection_packed(query, key, value, in_proj_weight, in_proj_bias)
-
-    extra_keys = (bias_k is not None) + bool(add_zero_attn)  # that the masks have no column for
     if (bias_k is None) != (bias_v is None):
         raise CallError("of bias_k and bias_v, only one is set")
-    if bias_k is not None and bias_v is not None:
-        if static_k is not None or static_v is not None:
-            raise CallError("bias cannot be added to static key or value")
-        k, v = (cat([x, b.expand(1, batch, b.shape[-1])]) for x, b in ((k, bias_k), (v, bias_v)))
-    q, k, v = (x.reshape(x.shape[0], batch_heads, head_dim).transpose(0, 1) for x in (q, k, v))
-    for name, static in (("static_k", static_k), ("static_v", static_v)):
-        if static is not None and (static.shape[0], static.shape[2]) != (batch_heads, head_dim):
-            raise CallError(f"{name} must be ({batch_heads}, S, {head_dim}), but is {tuple(static.shape)}")
-    k, v = k if static_k is None else static_k, v if static_v is None else static_v
-    if add_zero_attn:
-        zero_key = zeros(batch_heads, 1, head_dim, dtype=k.dtype, device=k.device)
-        k, v = cat([k, zero_key], 1), cat([v, zero_key], 1)
-    added: Any = _combine_masks(mask, padding, extra_keys, num_heads)
-    if only_causal:  # then there are no masks
+    if bias_k is not None and (static_k is not None or static_v is not None):
+        raise CallError("bias cannot be added to static key or value")
+    heads, zero = (batch_heads, head_dim), bool(add_zero_attn)
+    q = _split_heads(q, heads)
+    k, v = _keys("static_k", k, bias_k, static_k, zero, heads), _keys("static_v", v, bias_v, static_v, zero, heads)
+    added: Any
+    if only_causal:
         added = causal_mask(q.shape[1], k.shape[1], q.array)
+    else:
+        added = _combine_masks(mask, padding, (bias_k is not None) + zero, num_heads)
     out = attention_with_dropout(
         q, k, v, added, dropout_p if training else 0.0, math.sqrt(num_heads / embed_dim), need_weights
     )
@@ -130,6 +122,26 @@ def _check_heads(query: Tensor, key: Tensor, value: Tensor, embed_dim: int, num_
         raise CallError(f"key's sequence and batch dims {dims[0]} do not match value's {dims[1]}")
     if not separate and key.shape != value.shape:
         raise CallError(f"key shape {key.shape} does not match value shape {value.shape}")
+
+
+def _split_heads(x: Tensor, heads: tuple[int, int]) -> Tensor:
+    """(L, N, E) -> (N · heads, L, E / heads), of which `heads` are the first and the last size."""
+    return x.reshape(x.shape[0], *heads).transpose(0, 1)
+
+
+def _keys(
+    name: str, x: Tensor, bias: Tensor | None, static: Tensor | None, zero: bool, heads: tuple[int, int]
+) -> Tensor:
+    """Return the keys, or values, of all heads: those projected and `bias`, or else static ones, then perhaps zeros."""
+    if static is None:
+        if bias is not None:
+            x = cat([x, bias.expand(1, x.shape[1], bias.shape[-1])])
+        x = _split_heads(x, heads)
+    elif (static.shape[0], static.shape[2]) == heads:
+        x = static
+    else:
+        raise CallError(f"{name} must be ({heads[0]}, S, {heads[1]}), but is {tuple(static.shape)}")
+    return cat([x, zeros(heads[0], 1, heads[1], dtype=x.dtype, device=x.device)], 1) if zero else x
 
 
 def _attention_mask(mask: Tensor | None, sizes: tuple[int, int], batch_heads: int, query: Tensor) -> Tensor | None:
