@@ -10,7 +10,6 @@ import numpy as np
 
 from .arrays import Array
 
-LONG = 2000  # elements of a line from which on the sort by digits is faster than that of numbers with their indices
 FEW, SHORT = 800, 4  # elements of all lines, and of a line, up to which NumPy's stable sort is faster
 JOINT_MAX = 2000  # elements of a line up to which numbers are sorted together with their indices, if there is room
 DIGITS_MIN = 800  # elements of a line from which on a sort by digits is faster than NumPy's stable sort
