@@ -240,7 +240,7 @@ def tril_indices(
     tensor([[0, 1, 1],
             [0, 0, 1]])
     """
-    return _triangle("tril_indices", False, row, col, offset, dtype, layout, device, requires_grad)
+    return _triangle("tril_indices", row, col, offset, dtype, layout, device, requires_grad)
 
 
 @tensors_only
@@ -256,11 +256,11 @@ def triu_indices(
     tensor([[0, 0, 1],
             [0, 1, 1]])
     """
-    return _triangle("triu_indices", True, row, col, offset, dtype, layout, device, requires_grad)
+    return _triangle("triu_indices", row, col, offset, dtype, layout, device, requires_grad)
 
 
 def _triangle(
-    op: str, upper: bool, row: int, col: int, offset: int, dtype: Any, layout: Any, device: Any, requires_grad: bool
+    op: str, row: int, col: int, offset: int, dtype: Any, layout: Any, device: Any, requires_grad: bool
 ) -> Tensor:
     check_layout(op, layout)
     for name, size in (("row", row), ("col", col)):
@@ -269,7 +269,7 @@ def _triangle(
     result_dtype = dtypes.of(dtypes.int64 if dtype is None else dtype).dtype
     if result_dtype.kind != "i" or result_dtype.itemsize < 4:
         raise KindError(f"{op}: not implemented for {result_dtype}; int64 and int32 are there")
-    rows, offset = np.arange(row), min(max(offset, -row), col)
+    upper, rows, offset = op == "triu_indices", np.arange(row), min(max(offset, -row), col)
     edges = np.clip(rows + (offset + (not upper)), 0, col)  # the column at which each row begins, or ends
     lengths = col - edges if upper else edges
     ends = lengths.cumsum()
