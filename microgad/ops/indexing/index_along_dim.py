@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.axes import at_axis
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...errors.notices import once
 from ...function.linear_map import LinearMap
@@ -44,7 +45,7 @@ def _as_index(op: str, input: Tensor, dim: int, index: Tensor, error: type[Excep
     """Convert a vector of indices along dim to a NumPy index of input; a 0-d input is indexed as a vector."""
     axis, array = _checked_vector(op, input, dim, index, error, *others, **kw)
     if ndim := input.array.ndim:
-        return (*(ALL,) * axis, array, *(ALL,) * (ndim - axis - 1))
+        return at_axis(axis, array, *(ALL,) * (ndim - axis - 1))
     return array
 
 
@@ -80,8 +81,7 @@ class IndexSelect(LinearMap):
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape, order="C")
-        index = (*(ALL,) * self.axis, self.index, *(ALL,) * (out.ndim - self.axis - 1))
-        index_kernels.add(out, index, grad, blank=True)
+        index_kernels.add(out, at_axis(self.axis, self.index), grad, blank=True)
         return out
 
 

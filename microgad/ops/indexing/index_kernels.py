@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import backend
+from ...backend.axes import at_axis
 from ...backend.axis_order import lying, order_by
 from ...backend.meta import as_zeros
 from ...type_aliases import Array
@@ -217,7 +218,7 @@ def take_along(x: Array, index: Array, axis: int) -> Array:
         return x.take(index, axis)
     if index.size * (4 if axis else 1) > x.shape[axis]:
         return x.take(index, axis)
-    return layouts.row_major(x[(*(ALL,) * axis, index)])
+    return layouts.row_major(x[at_axis(axis, index)])
 
 
 def _in_memory_order_of(out: Array, x: Array, index: tuple[Any, ...]) -> Array:
@@ -278,7 +279,7 @@ def put(x: Array, index: Any, values: Array | complex) -> None:
         if flat is None:
             x[index] = values
         else:
-            x.reshape((*flat.before, flat.length, *flat.after))[(ALL,) * len(flat.before) + (flat.where,)] = values
+            x.reshape((*flat.before, flat.length, *flat.after))[at_axis(len(flat.before), flat.where)] = values
 
 
 def add(x: Array, index: Any, values: Array | complex, blank: bool = False) -> None:
