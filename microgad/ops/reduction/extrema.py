@@ -61,7 +61,7 @@ class Max(Amax):
     def grad_x(self, grad, x, out):
         shape = reduced_shape(x.shape, self.axis)
         out = out.reshape(shape)
-        return _split_among_ties(grad.reshape(shape), (x == out) | ((x != x) & (out != out)), self.axis)
+        return _split_among_ties(grad.reshape(shape), equal_or_both_nan(x, out), self.axis)
 
 
 class Min(Max):
@@ -82,6 +82,11 @@ class Median(Max):
         if nans and not self.skip:
             return np.sum(x)
         return kth_smallest(x[None], place)[0, 0]
+
+
+def equal_or_both_nan(x: Array, y: Array) -> Array:
+    """Where x equals y, or both are NaN."""
+    return (x == y) | ((x != x) & (y != y))
 
 
 def _split_among_ties(grad: Array, winners: Array, axis: Any) -> Array:

@@ -16,6 +16,7 @@ from ..creation import from_array
 from ..elementwise import Select, where
 from ..indexing import MulItem, index_kernels
 from ..movement.dims import wrap_dim
+from .extrema import equal_or_both_nan
 
 ROUNDS = 64  # how many rows of all segments are reduced together
 
@@ -51,7 +52,7 @@ class SegmentExtreme(Function):
         segments = {"lengths": self.lengths}
         spread = {**segments, "x_shape": x.shape}
         extreme = SegmentSum.transposed.apply(out, **spread)
-        winners = (x == extreme) | ((x != x) & (extreme != extreme))
+        winners = equal_or_both_nan(x, extreme)
         ties = SegmentSum.apply(np.astype(winners, grad.dtype), **segments)
         return Select.apply(winners, SegmentSum.transposed.apply(grad / np.maximum(ties, 1), **spread))
 

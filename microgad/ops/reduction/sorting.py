@@ -28,7 +28,7 @@ from ..support.out import into
 from ..support.spelling import numpy_spelling
 from . import introsort, tie_breaking
 from .axes import at_least_1d, check_not_empty, check_ordered
-from .extrema import Median
+from .extrema import Median, equal_or_both_nan
 from .picking import pick_along
 from .scan_kernels import accumulate
 
@@ -320,11 +320,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
 def _kth_value_and_ties(lines: Array, k: int) -> tuple[Array, Array]:
     """Return the k-th smallest value of each line, counted from 0, (m, 1), and which elements equal it, (m, n)."""
     value = kth_smallest(lines, k)
-    return value, _equal_or_both_nan(lines, value)
-
-
-def _equal_or_both_nan(x: Array, value: Array) -> Array:
-    return (x == value) | ((x != x) & (value != value))
+    return value, equal_or_both_nan(lines, value)
 
 
 def _index_of_kth(lines: Array, k: int) -> Array:
@@ -425,7 +421,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None
     if backend.is_gpu(lines):
         index = _take_from_lines(_stable_argsort(lines), end)
     else:
-        equal = _equal_or_both_nan(lines, _take_from_lines(values, end))
+        equal = equal_or_both_nan(lines, _take_from_lines(values, end))
         index, tied = equal.argmax(1, keepdims=True), equal.sum(1) > 1
         index = _resolve_ties(lines, index, tied, lambda x: tie_breaking.argsort_at(x, end[tied, 0])[:, None])
         astray = (lines != lines).any(1)
