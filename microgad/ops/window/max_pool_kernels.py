@@ -91,16 +91,14 @@ def maxima_along_axis(
         first = np.maximum(-((np.arange(steps) * s - before) // d), 0) * d * far
         place += backend.like(first.reshape(-1, *(1,) * (x.ndim - 1 - axis)), x, small)
     rows = axis == at + 1
-    room, ahead = (None, None) if rows or k == 1 else (np.empty_like(best), np.empty_like(place))
+    room, ahead = None if rows or k == 1 else np.empty_like(best), np.empty_like(place)
     for i, tap in enumerate(taps[1:], 1):
         value, offset = x[tap], small.type(i * d * far)
         if room is not None:
             copy_into(room, value)
             value = room
-        if won is None or rows:
-            ahead = np.subtract(offset, place, out=ahead)
-            if won is not None:
-                ahead += won[tap]
+        if won is None:
+            np.subtract(offset, place, out=ahead)
         else:
             copy_into(ahead, won[tap])
             ahead += offset
