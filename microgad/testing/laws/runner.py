@@ -77,25 +77,33 @@ def check_laws(case: C, laws: Sequence[Law[C]]) -> None:
             try:
                 law(case)
             except (AssertionError, GradcheckError) as error:
-                message = f"{case.name} breaks the law `{law.__name__}`: {error}"
-                found = find_wrong_derivatives(case) if isinstance(error, AssertionError) else None
-                if found is not None:  # its message says what the mistake may be
-                    message = f"{message}\nIts derivatives are wrong, at these inputs or nearby. {found}"
-                    error.finding = found.finding  # type: ignore[union-attr]
-                elif getattr(error, "finding", None) is None:
-                    message += _reproducer(case, law)
-                error.args = (message,)
+                error.args = (_broken(case, law, error),)
                 raise
             except HypothesisException:
                 raise
             except Exception as error:
-                said = "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
-                no_jvp = law.__name__ == "forward_mode" and isinstance(error, NotImplementedError)
-                failing = _failing(case) or (SECOND if no_jvp else "")  # forward mode computes one instead
-                what = f": its {failing} fails" if failing else f" breaks the law `{law.__name__}`"
-                if failing == SECOND:
-                    said += "\nIf it isn't meant to have one, check it with order=1"
-                raise AssertionError(f"{case.name}{what}: {said}{_reproducer(case, law)}") from error
+                raise AssertionError(_raised(case, law, error)) from error
+
+
+def _broken(case: C, law: Law[C], error: AssertionError | GradcheckError) -> str:
+    """Return the message for a law that doesn't hold. The error gets the finding of a wrong derivative behind it."""
+    message = f"{case.name} breaks the law `{law.__name__}`: {error}"
+    found = find_wrong_derivatives(case) if isinstance(error, AssertionError) else None
+    if found is not None:  # its message says what the mistake may be
+        error.finding = found.finding  # type: ignore[union-attr]
+        return f"{message}\nIts derivatives are wrong, at these inputs or nearby. {found}"
+    return message if getattr(error, "finding", None) is not None else message + _reproducer(case, law)
+
+
+def _raised(case: C, law: Law[C], error: Exception) -> str:
+    """Return the message for an error of the operation itself while a law is checked."""
+    said = "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
+    no_jvp = law.__name__ == "forward_mode" and isinstance(error, NotImplementedError)
+    failing = _failing(case) or (SECOND if no_jvp else "")  # forward mode computes one instead
+    what = f": its {failing} fails" if failing else f" breaks the law `{law.__name__}`"
+    if failing == SECOND:
+        said += "\nIf it isn't meant to have one, check it with order=1"
+    return f"{case.name}{what}: {said}{_reproducer(case, law)}"
 
 
 def _failing(case: Case) -> str:
@@ -151,19 +159,53 @@ def for_all(name: str, cases: st.SearchStrategy[C], check: Callable[[C], None], 
         settings(wanted, max_examples=min(ROUND, wanted.max_examples - done))(test)()  # last: seed drops the database
 
 
+class _Seen:
+    """What the examples have shown, for the report."""
+
+    def __init__(self, name: str, laws: Sequence[Law[C]]) -> None:
+        self.name, self.laws, self.count = name, [law.__name__ for law in laws], 0
+        self.classes: set[str] = set()
+        self.largest: tuple[int, ...] = ()
+        self.not_checked: dict[str, str] = {}
+        self.constants: dict[str, None] = {}
+        self.undefined: list[str] = []
+        self.differentiates = derivatives in laws
+        self.not_compared = ""  # why no derivative has been compared in any example
+
+    def add(self, case: Case) -> None:
+        """Add an example that obeys every law."""
+        with without_warnings():
+            self.classes.update(cls.__name__ for cls in case.classes)
+            if self.differentiates:
+                if not self.count or self.not_compared:
+                    self.not_compared = case.not_compared()
+                self.undefined.extend(_undefined(case))
+        self.count += 1
+        shapes = [tuple(x.shape) for x in getattr(case, "given", case.inputs) if isinstance(x, Tensor)]
+        self.largest = max([self.largest, *shapes], key=lambda shape: (math.prod(shape), len(shape)))
+        self.not_checked.update(case.not_checked)
+        self.constants.update(dict.fromkeys(case.constants()))
+
+    def report(self) -> Report:
+        """Return the report. Raise ArgumentError if derivatives were to be compared, but never were."""
+        if self.not_compared:
+            raise ArgumentError(
+                f"{self.name}: in none of {self.count} examples a derivative was compared, since {self.not_compared}. "
+                "Give other inputs; or name the laws to check without it, as laws=['layout', 'deterministic']"
+            )
+        checked = tuple(law for law in self.laws if law not in self.not_checked)
+        reasons = tuple(f"{law}, since {reason}" for law, reason in self.not_checked.items())
+        nan, classes = min(self.undefined, key=len, default=""), tuple(sorted(self.classes))
+        return Report(self.name, self.count, checked, classes, self.largest, reasons, tuple(self.constants), nan)
+
+
 def check_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]], examples: int | None) -> Report:
     """Check each law on many examples. The default generator is left as it was."""
-    count, classes, laws_held = 0, set[str](), laws
-    largest: tuple[int, ...] = ()
-    not_checked: dict[str, str] = {}
-    constants: dict[str, None] = {}
-    undefined: list[str] = []
-    differentiates = derivatives in laws
-    compared, why = not differentiates, ""  # why no derivative has been compared in any example
+    seen, laws_held = _Seen(name, laws), laws
     schedule = ThoroughnessSchedule(1)  # the first example may be a failure from an earlier run
 
     def every_example_obeys(case: C) -> None:
-        nonlocal count, laws_held, largest, compared, why
+        nonlocal laws_held
         with schedule.running(case):
             for law in laws_held:
                 try:
@@ -171,18 +213,7 @@ def check_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]]
                 except (AssertionError, GradcheckError):
                     laws_held = [law]  # hypothesis shrinks the example for this law alone
                     raise
-        with without_warnings():
-            classes.update(cls.__name__ for cls in case.classes)
-            if not compared:
-                why = case.not_compared()
-                compared = not why
-            if differentiates:
-                undefined.extend(_undefined(case))
-        count += 1
-        given = [tuple(x.shape) for x in getattr(case, "given", case.inputs) if isinstance(x, Tensor)]
-        largest = max([largest, *given], key=lambda shape: (math.prod(shape), len(shape)))
-        not_checked.update(case.not_checked)
-        constants.update(dict.fromkeys(case.constants()))
+        seen.add(case)
         on_example.get()()
 
     every_example_obeys.__qualname__ = f"{name}: every example obeys"  # the key under which hypothesis stores failures
@@ -203,15 +234,7 @@ def check_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]]
                 "their inputs, and to check_module one of modules, or of tuples (module, *inputs)"
             )
             raise
-    if why and not compared:
-        raise ArgumentError(
-            f"{name}: in none of {count} examples a derivative was compared, since {why}. Give other inputs; or name "
-            "the laws to check without it, as laws=['layout', 'deterministic']"
-        )
-    checked = tuple(law.__name__ for law in laws if law.__name__ not in not_checked)
-    reasons = tuple(f"{law}, since {reason}" for law, reason in not_checked.items())
-    nan = min(undefined, key=len, default="")
-    return Report(name, count, checked, tuple(sorted(classes)), largest, reasons, tuple(constants), nan)
+    return seen.report()
 
 
 def _undefined(case: Case) -> list[str]:
