@@ -223,6 +223,8 @@ LOSSES: dict[str, Callable[[], tuple[Any, tuple[Any, ...]]]] = {
     "MultiLabelSoftMarginLoss": lambda: (nn.MultiLabelSoftMarginLoss(), (x(2, 3), ints(2, 2, 3).float())),
 }
 
+SPECIAL = (torch.isnan, torch.isinf, torch.isposinf, torch.isneginf, torch.isfinite)
+
 FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "arithmetic": (lambda a, b: (a + 2 * b - a / (b * b + 1), -a, 1 - a, a**2, abs(a) ** 1.5), (x(2, 3), x(2, 3))),
     "integers": (lambda a: (a + 1, a * 2.5, a / 2, a // 2, a % 3, a > 1, a == 2, -a), (ints(9, 2, 3) - 4,)),
@@ -239,6 +241,11 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
                                 a.masked_fill(a > 0, 7.0), torch.where(a > b, a, b), a.relu()), (x(2, 3), x(2, 3))),
     "logic": (lambda a, b: ((a > 0) & (b > 0), (a > 0) | (b > 0), ~(a > 0), (a > 0) ^ (b > 0), a.isnan(),
                             (a > 0).logical_and(b > 1)), (x(2, 3), x(2, 3))),
+    "booleans": (lambda a, b: (a + b, a * b, a.maximum(b), a.minimum(b), ~a, a.count_nonzero(1)), (x(2, 3) > 0, x(2, 3) > 0)),
+    "special numbers": (lambda a, n: (*(f(y) for y in (a, n) for f in SPECIAL), a.nan_to_num(1, 2, 3), a.nansum(1)),
+                        (torch.tensor([[1, np.inf], [np.nan, -np.inf]]), ints(5, 2, 3))),
+    "quotients of integers": (lambda a: (a.div(2, rounding_mode="trunc"), (a * 0.4).div(0.3, rounding_mode="trunc"),
+                                         ~a, a.round(), a.floor(), a.trunc(), a.fmod(3)), (ints(9, 2, 3) - 4,)),
     "sums": (lambda a: (a.sum(1), a.mean((1, 2)), a.sum(-1, keepdim=True), a.prod(1), a.amax(1), a.amin((1, 2)),
                         a.var(1), a.std(2, unbiased=False), a.logsumexp(1), a.cumsum(1), a.norm(dim=1),
                         (a > 0).any(1), (a > 0).all(1), a.sum(), a.mean(), a.max(), (a > 0).sum(1),
@@ -246,6 +253,11 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "order": (lambda a: (*a.max(1), *a.min(1, keepdim=True), a.argmax(1), a.argmin(), *a.topk(2, 1), *a.sort(1),
                          a.argsort(1, descending=True), *a.median(1), *a.kthvalue(2, 1, keepdim=True), a[0].median()),
               (x(2, 6),)),
+    "norms and no axes": (lambda a: (*(torch.linalg.vector_norm(a, p, 1) for p in (0, 1, 3, np.inf, -np.inf)), a.sum(())),
+                          (x(2, 3),)),
+    "logits and fills": (lambda a: (a.sigmoid().logit(), a.logit(0.1), torch.fill(a, 2.5), torch.fill(a, a.sum())),
+                         (x(2, 3),)),
+    "windows and two arrays": (lambda a: (a.unfold(1, 3, 2), a[:, [0, 1], [1, 2]], a[:, [0, 1], :, [2, 0]]), (x(2, 5, 4, 3),)),
     "shapes": (lambda a: (a.view(a.shape[0], -1), a.reshape(-1, 4), a.transpose(0, 1), a.permute(2, 0, 1),
                           a.unsqueeze(1), a.flatten(), a.flatten(1), a.unsqueeze(0).squeeze(0), a.mT, a.movedim(0, 2),
                           a.expand(2, *a.shape), a.repeat(1, 2, 1), a.unflatten(2, (2, 2)), a.contiguous(),
