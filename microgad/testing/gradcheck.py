@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,16 +90,12 @@ def gradcheck(
     _need(check_forward_ad or check_backward_ad, "at least one of check_forward_ad or check_backward_ad")
     _need(check_backward_ad or not check_batched_grad, "check_backward_ad, as check_batched_grad is set,")
     _need(check_forward_ad or not check_batched_forward_grad, "check_forward_ad, as check_batched_forward_grad is set,")
-    call = ComplexAsReal(func, sequence(inputs))
-    tensors = require_wanted("gradcheck", call.args)
-    warn_of_float32("gradcheck", call.complex_args(call.args))
-    refuse_expanded(call.args)
+    call, tensors = _prepared("gradcheck", func, inputs)
 
     def outputs() -> list[Tensor]:
         return _outputs(call)
 
-    modes: list[tuple[type[Mode], bool]] = [(ReverseMode, check_batched_grad)] if check_backward_ad else []
-    modes += [(ForwardMode, check_batched_forward_grad)] if check_forward_ad else []
+    modes = _modes(check_backward_ad, check_batched_grad, check_forward_ad, check_batched_forward_grad)
     check = _Check(outputs, outputs, tensors, input_names(call.args, tensors), "output", eps, atol, rtol, modes)
     return check.passes(raise_exception, nondet_tol, check_undefined_grad, check_grad_dtypes, fast_mode)
 
@@ -136,10 +133,7 @@ def gradgradcheck(
     _need(check_fwd_over_rev or check_rev_over_rev, "at least one of check_fwd_over_rev or check_rev_over_rev")
     _need(check_rev_over_rev or not check_undefined_grad, "check_rev_over_rev, as check_undefined_grad is set,")
     _need(check_rev_over_rev or not check_batched_grad, "check_rev_over_rev, as check_batched_grad is set,")
-    call = ComplexAsReal(func, sequence(inputs))
-    tensors = require_wanted("gradgradcheck", call.args)
-    warn_of_float32("gradgradcheck", call.complex_args(call.args))
-    refuse_expanded(call.args)
+    call, tensors = _prepared("gradgradcheck", func, inputs)
 
     def outputs() -> list[Tensor]:
         return [y for y in _outputs(call) if y.requires_grad]
@@ -155,19 +149,11 @@ def gradgradcheck(
         found = grad(outputs(), tensors, grads, create_graph=create_graph, allow_unused=True)
         return [g for g in found if g is not None]
 
-    modes: list[tuple[type[Mode], bool]] = [(ReverseMode, check_batched_grad)] if check_rev_over_rev else []
-    modes += [(ForwardMode, False)] if check_fwd_over_rev else []
-    check = _Check(
-        lambda: of_inputs(True),
-        lambda: of_inputs(False),
-        tensors + [grads[i] for i in moved],
-        input_names(call.args, tensors) + [f"grad_outputs[{i}]" for i in moved],
-        "gradient",
-        eps,
-        atol,
-        rtol,
-        modes,
-    )
+    variables = tensors + [grads[i] for i in moved]
+    names = input_names(call.args, tensors) + [f"grad_outputs[{i}]" for i in moved]
+    modes = _modes(check_rev_over_rev, check_batched_grad, check_fwd_over_rev, False)
+    recorded, plain = partial(of_inputs, True), partial(of_inputs, False)
+    check = _Check(recorded, plain, variables, names, "gradient", eps, atol, rtol, modes)
     return check.passes(raise_exception, nondet_tol, check_undefined_grad, check_grad_dtypes, fast_mode)
 
 
@@ -341,6 +327,21 @@ class _Check(NamedTuple):
 def _need(found: bool, what: str) -> None:
     if not found:
         raise CallError(f"Expected {what} to be True")
+
+
+def _prepared(check: str, func: Callable[..., Any], inputs: Any) -> tuple[ComplexAsReal, list[Tensor]]:
+    """Return the call on real numbers, and the Tensors that require grad."""
+    call = ComplexAsReal(func, sequence(inputs))
+    tensors = require_wanted(check, call.args)
+    warn_of_float32(check, call.complex_args(call.args))
+    refuse_expanded(call.args)
+    return call, tensors
+
+
+def _modes(reverse: bool, batched: bool, forward: bool, batched_forward: bool) -> list[tuple[type[Mode], bool]]:
+    """Return the modes to check, and whether batches of each are checked too."""
+    asked = ((reverse, ReverseMode, batched), (forward, ForwardMode, batched_forward))
+    return [(mode, batches) for wanted, mode, batches in asked if wanted]
 
 
 def _outputs(call: ComplexAsReal) -> list[Tensor]:
