@@ -105,31 +105,31 @@ def reads(
     `outside(number, index)` describes a result of an operation that isn't in the run as `what` and `at`.
     """
     places = {op.number: (k, i) for k, ops in enumerate(repetitions) for i, op in enumerate(ops)}
-    readers: dict[tuple[int, int], Counter[int]] = {}
     slots = [[(n, x.index) for op in ops for x in op.inputs for n in (x.source, x.written)] for ops in repetitions]
+    readers: dict[tuple[int | None, int], Counter[int]] = {}  # of what isn't made in the run: how often each reads it
     for k, row in enumerate(slots):
-        for number, index in row:
-            if number is not None and number not in places:
-                readers.setdefault((number, index), Counter())[k] += 1
+        for slot in row:
+            if slot[0] not in places:
+                readers.setdefault(slot, Counter())[k] += 1
+
+    def described(k: int, place: int, number: int | None, index: int, first: dict[int, int]) -> Read | None:
+        if number is None:
+            return None
+        if number in places:
+            j, i = places[number]
+            return Read((i, index), k - j)
+        if len(readers[number, index]) > 1:
+            return Read((number, index))
+        if (x := source(number)) is None:
+            what, at = outside(number, index)
+            return Read(what, at=at)
+        alone = uses[number] == readers[number, index][k]
+        return Read((first.setdefault(number, place), kind_of(x)), own=number, alone=alone)
+
     found = []
     for k, row in enumerate(slots):
-        order: dict[int, int] = {}  # number of a Source -> where it is read first
-        line: list[Read | None] = []
-        for number, index in row:
-            if number is None:
-                line.append(None)
-            elif number in places:
-                j, i = places[number]
-                line.append(Read((i, index), k - j))
-            elif len(readers[number, index]) > 1:
-                line.append(Read((number, index)))
-            elif (x := source(number)) is None:
-                what, at = outside(number, index)
-                line.append(Read(what, at=at))
-            else:
-                alone = uses[number] == readers[number, index][k]
-                line.append(Read((order.setdefault(number, len(line)), kind_of(x)), own=number, alone=alone))
-        found.append(line)
+        first: dict[int, int] = {}  # number of a Source -> where it is read first
+        found.append([described(k, place, *slot, first) for place, slot in enumerate(row)])
     return found
 
 
