@@ -22,28 +22,29 @@ def to_columns(cls: type[Any], rows: Sequence[Any], parts: Parts, encode: Callab
     """
     columns: dict[str, Any] = {"rows": len(rows)}
     for field in dataclasses.fields(cls):
-        values = list(map(attrgetter(field.name), rows))
-        kind, part = str(field.type), _part(field, parts)
-        column: Any = values
-        default = False  # whether all rows have the default value
-        if part is not None:
-            parted = list(chain.from_iterable(values))
-            column = {"counts": list(map(len, values)), "of": to_columns(part, parted, parts, encode)}
-        elif kind in PLAIN:
-            default = set(values) <= {field.default}
-        elif _pooled(kind):
-            listed = kind.startswith("list")
-            places: dict[Any, int] = {}
-            at = [places.setdefault(x, len(places)) for x in (map(tuple, values) if listed else values)]
-            column = {"pool": [encode(list(x) if listed else x) for x in places], "at": at}
-            default = set(places) <= {() if listed else field.default}
-        else:
-            by_name = kind.startswith("dict")
-            at = [i for i, x in enumerate(values) if x is not None and (not by_name or x)]
-            column, default = {"at": at, "of": [encode(values[i]) for i in at]}, not at
+        column, default = _encoded(field, list(map(attrgetter(field.name), rows)), parts, encode)
         if not default or _required(field):
             columns[field.name] = column
     return columns
+
+
+def _encoded(field: Any, values: list[Any], parts: Parts, encode: Callable[[Any], Any]) -> tuple[Any, bool]:
+    """Return the column of a field, and whether all rows have its default value."""
+    kind, part = str(field.type), _part(field, parts)
+    if part is not None:
+        of = to_columns(part, list(chain.from_iterable(values)), parts, encode)
+        return {"counts": list(map(len, values)), "of": of}, False
+    if kind in PLAIN:
+        return values, set(values) <= {field.default}
+    if _pooled(kind):
+        listed = kind.startswith("list")
+        places: dict[Any, int] = {}
+        at = [places.setdefault(x, len(places)) for x in (map(tuple, values) if listed else values)]
+        pool = [encode(list(x) if listed else x) for x in places]
+        return {"pool": pool, "at": at}, set(places) <= {() if listed else field.default}
+    by_name = kind.startswith("dict")
+    at = [i for i, x in enumerate(values) if x is not None and (not by_name or x)]
+    return {"at": at, "of": [encode(values[i]) for i in at]}, not at
 
 
 def from_columns(cls: type[Any], columns: Any, parts: Parts, decode: Callable[[Any], Any]) -> list[Any]:
@@ -58,16 +59,16 @@ def from_columns(cls: type[Any], columns: Any, parts: Parts, decode: Callable[[A
             factory = field.default_factory
             found.append([field.default] * n if factory is dataclasses.MISSING else [factory() for _ in range(n)])
             continue
-        values = _column(field, columns[field.name], n, parts, decode)
+        values = _decoded(field, columns[field.name], n, parts, decode)
         if type(n) is not int or len(values) != n:
             raise ArgumentError(f"from_json: expected {n} values of {cls.__name__}.{field.name}, got {len(values)}")
         found.append(values)
     return [cls(*row) for row in zip(*found, strict=True)]
 
 
-def _column(field: Any, held: Any, n: int, parts: Parts, decode: Callable[[Any], Any]) -> list[Any]:
+def _decoded(field: Any, held: Any, n: int, parts: Parts, decode: Callable[[Any], Any]) -> list[Any]:
+    """Return the values of a field in `n` rows, from its column."""
     kind, part = str(field.type), _part(field, parts)
-    values: list[Any]
     if part is not None:
         return list(_split(held["counts"], from_columns(part, held["of"], parts, decode)))
     if kind in PLAIN:
@@ -80,7 +81,7 @@ def _column(field: Any, held: Any, n: int, parts: Parts, decode: Callable[[Any],
             raise ArgumentError(f"from_json: {field.name} must be {kind}")
         chosen = [pool[i] for i in _places(held["at"], len(pool))]
         return list(map(list, chosen)) if kind.startswith("list") else chosen
-    values = [{} for _ in range(n)] if kind.startswith("dict") else [None] * n
+    values: list[Any] = [{} for _ in range(n)] if kind.startswith("dict") else [None] * n
     for i, x in zip(_places(held["at"], n), held["of"], strict=True):
         values[i] = decode(x)
     return values
