@@ -213,12 +213,14 @@ def _with_containers(called: list[LayerInfo]) -> list[LayerInfo]:
 def _size(x: Any, batch_dim: int | None) -> tuple[list[int], int]:
     """Return the shape of the first Tensor in a value (the last one of a dict), and the bytes of one element."""
     while not hasattr(x, "shape"):
-        x = list(x.values())[-1:] if isinstance(x, Mapping) else getattr(x, "data", x)
-        if hasattr(x, "shape"):
-            break
-        if not isinstance(x, (list, tuple)) or not x:
+        if isinstance(x, Mapping):
+            x = list(x.values())[-1:]
+        elif hasattr(x, "data"):
+            x = x.data
+        elif isinstance(x, (list, tuple)) and x:
+            x = x[0]
+        else:
             return [], 0
-        x = x[0]
     shape = list(x.shape)
     if batch_dim is not None and batch_dim < len(shape):
         shape[batch_dim] = 1

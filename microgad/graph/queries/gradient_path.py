@@ -158,12 +158,11 @@ class _PathSearch:
                 reason = None if follow_all else self._cut(op, x, flat)
                 if reason is None:
                     stack.append(op)
+                elif reason == "taken off" and isinstance(value, Op):
+                    self.cuts.setdefault(value.number, (value, reason, op))
                 else:
-                    if reason == "taken off" and isinstance(value, Op):
-                        self.cuts.setdefault(value.number, (value, reason, op))
-                        continue
-                    op = self._named_op(op)
-                    self.cuts.setdefault(op.number, (op, reason, value))
+                    named = self._named_op(op)
+                    self.cuts.setdefault(named.number, (named, reason, value))
         return reached
 
     def _cut(self, op: Op, x: Input, flat: bool) -> Reason | None:
@@ -186,11 +185,8 @@ class _PathSearch:
         readers = self.readers[op.number]
         if op.name == "Detach" and len(readers) == 1 and op is not self.end:
             reader = readers[0][0]
-            if (
-                reader.name == "Cast"
-                and reader.line == op.line
-                and reader.dtypes[0].startswith(("int", "uint", "bool"))
-            ):
+            to_integers = reader.name == "Cast" and reader.dtypes[0].startswith(("int", "uint", "bool"))
+            if to_integers and reader.line == op.line:
                 return reader
         return op
 
