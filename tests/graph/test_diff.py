@@ -112,6 +112,17 @@ def test_an_operation_that_only_one_tape_has_is_found():
         assert [x.mine for x in reverse if x.kind == "missing"] == [theirs.op(indices[at] + 1)], f"seed {seed}"
 
 
+def test_operations_between_two_that_only_one_tape_has_are_paired():
+    x = torch.ones(3)
+    with torch.record() as mine:
+        x.exp().tanh().sin().sum()
+    with torch.record() as theirs:
+        x.exp().abs().tanh().sin().neg().sum()
+    found = mine.diff(theirs)
+    assert [x.theirs.name for x in found.differences if x.kind == "added"] == ["Abs", "Neg"]
+    assert [(a.name, b.name) for a, b in found.pairs] == [(name, name) for name in ("Exp", "Tanh", "Sin", "Sum")]
+
+
 def test_tapes_without_values_are_compared_by_digests():
     a = torch.trace(torch.exp, torch.tensor([1.0, 2.0]))
     b = torch.trace(torch.exp, torch.tensor([1.0, 2.5]))
