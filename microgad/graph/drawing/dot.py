@@ -373,12 +373,12 @@ def is_view(op: Op) -> bool:
     """Whether a result shares memory with an input: as recorded, or else as follows from the operation."""
     if op.layouts:
         return any(x in ("view", "expanded") for x in op.layouts)
-    if (
-        op.name == "GetItem" and not op.own
-    ):  # of a basic index: numbers, None, "1:3" and "...", but no array, as "int64 (3,)"
+    if op.own:
+        return False
+    if op.name == "GetItem":  # of a basic index: numbers, None, "1:3" and "...", but no array, as "int64 (3,)"
         items = op.settings.get("index", "array")
         return all(x is None or type(x) is int or (type(x) is str and not x[0].isalpha()) for x in items)
-    return op.name in _VIEWS and not op.own
+    return op.name in _VIEWS
 
 
 def _join_lines(words: list[tuple[str, int]]) -> list[str]:

@@ -367,20 +367,19 @@ class Sketch:
         alike: dict[Any, Edge] = {}
         counted: set[Any] = set()
         self.ends: dict[Edge, dict[tuple[int, int, int | None], None]] = {}
-        for op in self.tape:
-            for i, x in enumerate(op.inputs):
-                for number in (x.source, x.written):
-                    if number is None or (edge := self.edge(op, i, number)) is None:
-                        continue
-                    joins = edge.joins
-                    edge = alike.setdefault(self.edge_key(edge, number), edge)
-                    edge.joins |= joins
-                    _, counts = self.crosses(number, op.number)
-                    use = edge, number, x.index, self.repetitions.get(op.number)
-                    found[edge] += edge not in found or (counts and use not in counted)
-                    counted.add(use)
-                    if number in self.repetitions and (end := self.end(number, op.number)) is not None:
-                        self.ends.setdefault(edge, {})[end] = None
+        reads = ((op, i, n) for op in self.tape for i, x in enumerate(op.inputs) for n in (x.source, x.written))
+        for op, i, number in reads:
+            if number is None or (edge := self.edge(op, i, number)) is None:
+                continue
+            joins = edge.joins
+            edge = alike.setdefault(self.edge_key(edge, number), edge)
+            edge.joins |= joins
+            _, counts = self.crosses(number, op.number)
+            use = edge, number, op.inputs[i].index, self.repetitions.get(op.number)
+            found[edge] += edge not in found or (counts and use not in counted)
+            counted.add(use)
+            if number in self.repetitions and (end := self.end(number, op.number)) is not None:
+                self.ends.setdefault(edge, {})[end] = None
         for box in self.results:
             assert box.result is not None
             tail = self.box(box.result.source)
