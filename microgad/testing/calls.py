@@ -69,6 +69,16 @@ def sequence(x: Any) -> list[Any]:
     return list(x) if isinstance(x, (tuple, list)) else [x]
 
 
+def max_abs(x: Array) -> float:
+    """Return the largest finite magnitude in an array, 0 if there is none."""
+    magnitude = np.abs(x)
+    largest = float(magnitude.max()) if magnitude.size else 0.0
+    if not np.isfinite(largest):
+        finite = magnitude[np.isfinite(magnitude)]
+        largest = float(finite.max()) if finite.size else 0.0
+    return largest
+
+
 def tensors_in(outputs: Any) -> list[Tensor]:
     """Return the Tensors that a function returned, also those in lists, tuples and dicts."""
     return [y for y in tree_leaves(outputs) if isinstance(y, Tensor)]

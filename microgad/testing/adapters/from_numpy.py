@@ -12,6 +12,7 @@ from ...errors import DtypeError, GraphError, ShapeError, place
 from ...errors.wording import plural
 from ...pytree import tree_leaves
 from ...tensor import Tensor
+from ..calls import max_abs
 from .foreign import Arguments, arrays_of, as_tuple, is_input, named_after, node_class, packed, unpacked
 
 
@@ -117,6 +118,4 @@ def _is_floating(x: Any) -> bool:
 def _same(x: Any, y: Any) -> bool:
     """Whether two results agree up to half of the digits of the one with fewer: in float32 only one may be float64."""
     tolerance = float(np.sqrt(max(np.finfo(x.dtype).eps, np.finfo(y.dtype).eps)))
-    sizes = np.abs(y[np.isfinite(y)])
-    largest = float(sizes.max()) if sizes.size else 0.0
-    return bool(np.allclose(x, y, tolerance, tolerance * largest, equal_nan=True))
+    return bool(np.allclose(x, y, tolerance, tolerance * max_abs(y), equal_nan=True))

@@ -13,16 +13,6 @@ from ...type_aliases import Array
 ROUNDINGS = 256  # how many rounding errors, each of the largest term of a sum, may accumulate
 
 
-def max_abs(x: Array) -> float:
-    """Return the largest finite magnitude in an array, 0 if there is none."""
-    magnitude = np.abs(x)
-    largest = float(magnitude.max()) if magnitude.size else 0.0
-    if not np.isfinite(largest):
-        finite = magnitude[np.isfinite(magnitude)]
-        largest = float(finite.max()) if finite.size else 0.0
-    return largest
-
-
 def inner_terms(a: Any, b: Any) -> Any:
     """Return the terms of an inner product; for complex numbers the real part of conj(a) · b, as gradients have it."""
     return (np.conj(a) * b).real if "c" in (a.dtype.kind, b.dtype.kind) else a * b

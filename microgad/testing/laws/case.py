@@ -19,10 +19,10 @@ from ...tensor import Tensor
 from ...type_aliases import Array
 from ..adapters import name_of, unwrap
 from ..adapters.names import Unwrapped, is_from
-from ..calls import floating, gradients, nodes_behind, random_signed, tensors_in, wanted
+from ..calls import floating, gradients, max_abs, nodes_behind, random_signed, tensors_in, wanted
 from ..findings.finding import Finding
 from ..findings.reproducer import as_code
-from .assertions import ROUNDINGS, assert_agree, max_abs
+from .assertions import ROUNDINGS, assert_agree
 
 NEARBY = 2.0**-20  # relative: perturbation of the inputs that shows what rounding errors do to the results
 ADJACENT = 16  # rounding errors: a smaller perturbation, which shows more near a singular matrix

@@ -14,7 +14,8 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError
 from ...tensor import Tensor
-from .assertions import assert_agree, max_abs
+from ..calls import max_abs
+from .assertions import assert_agree
 from .case import vjp
 from .module_case import ModuleCase
 

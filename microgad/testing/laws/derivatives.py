@@ -10,13 +10,13 @@ import numpy as np
 
 from ...errors import FROM_FORWARD
 from ...function import AccumulateGrad, Function, Output
-from ..calls import GradcheckError, nodes_behind
+from ..calls import GradcheckError, max_abs, nodes_behind
 from ..check_grads import found_kink
 from ..findings.finding import Finding
 from ..numerical.estimates import STEPS as RELATIVE_STEPS
 from ..numerical.estimates import step_unit
 from ..numerical.perturbation import perturbed
-from .assertions import ROUNDINGS, max_abs
+from .assertions import ROUNDINGS
 from .case import Case
 
 STEPS = (2.0**-8, 2.0**-12, 2.0**-16)  # absolute, small for inputs around 1

@@ -11,10 +11,10 @@ from ...autograd.function import CustomNode
 from ...autograd.functional import DoubleBackward
 from ...gradients import grad
 from ...tensor import Tensor
-from ..calls import grad_arrays
+from ..calls import grad_arrays, max_abs
 from ..numerical.perturbation import perturbed
 from ..numerical.resolution import FEW_ROUNDINGS
-from .assertions import inner_terms, max_abs
+from .assertions import inner_terms
 from .case import Case
 
 SYMMETRIC = 1e-7  # relative to the sum of the magnitudes of all terms

@@ -17,8 +17,8 @@ from ...gradients import backward
 from ...nn import Module
 from ...pytree import tree_leaves
 from ...tensor import Tensor
-from ..calls import nodes_behind
-from .assertions import ROUNDINGS, assert_agree, max_abs
+from ..calls import max_abs, nodes_behind
+from .assertions import ROUNDINGS, assert_agree
 from .module_case import ModuleCase
 
 STEP = 0.25  # the learning rate of a training step

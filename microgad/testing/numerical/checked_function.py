@@ -15,10 +15,10 @@ from ... import backend
 from ...gradients import grad
 from ...tensor import Tensor
 from ...type_aliases import Array
-from ..calls import SameDraws, flat
+from ..calls import SameDraws, flat, max_abs
 from ..findings.finding import derivative_name
 from .complex_step import complex_step
-from .estimates import EPS, Estimate, Line, estimate, largest, refined, verified
+from .estimates import EPS, Estimate, Line, estimate, refined, verified
 
 
 class CheckedFunction:
@@ -92,11 +92,11 @@ class CheckedFunction:
         None if no output requires grad.
         """
         outputs = [y for y in self.outputs if y.requires_grad]
+        if not outputs:
+            return None
         seeds = [
             Tensor._wrap(backend.like(rng.standard_normal(tuple(y.shape)), y.array)).requires_grad_() for y in outputs
         ]
-        if not outputs:
-            return None
 
         def gradients(create_graph: bool) -> list[Tensor | None]:
             outputs = [y for y in self._recorded() if y.requires_grad]
@@ -107,12 +107,11 @@ class CheckedFunction:
 
         self.draws.rewind()
         pulled = gradients(False)
-        incoming = max(map(_largest, seeds)) * max(
-            float(np.max(self.natural, initial=0.0)), max(map(_largest, outputs))
-        )
+        largest, seed = (max(max_abs(x.array) for x in tensors) for tensors in (outputs, seeds))
+        incoming = seed * max(float(np.max(self.natural, initial=0.0)), largest)
         reached = [x for x, g in zip(inputs, pulled, strict=True) if g is not None]
         natural = np.concatenate(
-            [np.zeros(0), *(np.full(x.numel(), incoming / min(_largest(x) or 1.0, 1.0)) for x in reached)]
+            [np.zeros(0), *(np.full(x.numel(), incoming / min(max_abs(x.array) or 1.0, 1.0)) for x in reached)]
         )
         natural = np.where(np.isfinite(natural), natural, 0.0)
         names = self.names + [f"grad_outputs[{i}]" for i in range(len(seeds))]
@@ -126,10 +125,5 @@ class CheckedFunction:
 
 def term_size(tensors: list[Tensor]) -> float:
     """Return how large intermediate terms may be, such as the 1 in 1 + tanh(x): at most 32, and 0 for tiny inputs."""
-    largest = max(map(_largest, tensors), default=0.0)
+    largest = max((max_abs(x.array) for x in tensors), default=0.0)
     return min(max(1.0, largest), 32.0) if largest >= 1e-3 else 0.0
-
-
-def _largest(x: Tensor) -> float:
-    """Return the largest finite magnitude among the values."""
-    return largest(x.array[np.isfinite(x.array)])
