@@ -70,11 +70,11 @@ class ModuleTree:
         module, or of a function that the module calls. A parameter or constant without a name belongs to the innermost
         call around all its uses. All others belong to the root.
         """
-        sources = {source.number: source for source in tape.sources}
+        sources: dict[int | None, Source] = {source.number: source for source in tape.sources}
         level: dict[int, int] = {}  # number of a Source -> level of the innermost module that its name starts with
         for op in tape:
             for x in op.inputs:
-                source = sources.get(x.source) if x.source is not None else None
+                source = sources.get(x.source)
                 if source is None:
                     continue
                 call, n = self.call_of[op.number], source.number

@@ -21,7 +21,7 @@ WIDEST = 32  # members of a group that are laid out together; more are split int
 
 def page_data(tape: Tape, title: str = "", steps: Sequence[Tape] = ()) -> dict[str, Any]:
     """Return what the page shows of a tape. `steps` are later tapes of the same operations."""
-    places = {op.number: i for i, op in enumerate(tape.ops)}
+    places: dict[int | None, int] = {op.number: i for i, op in enumerate(tape.ops)}
     places |= {source.number: -1 - i for i, source in enumerate(tape.sources)}
     carrying = ops_with_gradient(tape)
     results = {(result.source, result.index): result.name or "result" for result in tape.results}
@@ -253,7 +253,7 @@ def _skipped(outer: ModuleCall, inner: ModuleCall) -> list[ModuleCall]:
     return skipped
 
 
-def _op(op: Op, places: dict[int, int]) -> dict[str, Any]:
+def _op(op: Op, places: dict[int | None, int]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "name": op.name,
         "title": text.title(op),
@@ -263,7 +263,7 @@ def _op(op: Op, places: dict[int, int]) -> dict[str, Any]:
         "says": text.settings(op),
         "settings": {name: _plain(x) for name, x in op.settings.items() if x is not None and name != "x_shape"},
         "inputs": [
-            {"name": x.name, "from": places.get(x.origin) if x.origin is not None else None, "index": x.index,
+            {"name": x.name, "from": places.get(x.origin), "index": x.index,
              "is": text.shape_of(x.shape, x.dtype), "value": _plain(x.value)}
             for x in op.inputs
         ],

@@ -115,7 +115,7 @@ class _BackwardSimulation:
 
     def __init__(self, tape: Tape) -> None:
         self.ops = tape.ops
-        self.places = {op.number: i for i, op in enumerate(tape.ops)}
+        self.places: dict[int | None, int] = {op.number: i for i, op in enumerate(tape.ops)}
         self.sizes: dict[int, int] = {}  # number of a memory -> its bytes
         self.kept: list[set[int]] = []  # for each operation the memories that it keeps
         self.values: dict[tuple[int | None, int], int] = {}  # (operation, result) -> the memory of that, if it is kept
@@ -133,8 +133,8 @@ class _BackwardSimulation:
         last = list(range(len(self.ops)))
         for i, op in enumerate(self.ops):
             for x in op.inputs:
-                place = self.places.get(x.source) if x.source is not None and x.wanted else None
-                if place is not None and op.recorded:
+                place = self.places.get(x.source)
+                if place is not None and x.wanted and op.recorded:
                     last[place] = i
         return last
 
@@ -179,7 +179,7 @@ class _BackwardSimulation:
         for i in segments:
             numbers = []
             for x in self.ops[i].inputs:
-                place = self.places.get(x.source) if x.source is not None else None
+                place = self.places.get(x.source)
                 if place is None or segments.get(place) == segments[i] or not x.shape:
                     continue
                 number = values.setdefault((x.source, x.index), -1 - len(values))
