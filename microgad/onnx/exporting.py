@@ -142,10 +142,8 @@ def _record_runs(
     model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Tensor], axes: dict[tuple[int, int], str]
 ) -> tuple[list[Step], Recording, Any, list[dict[str, int]]]:
     """Run the model several times. Return merged steps, the first recording, its result, and the sizes of the runs."""
-    known = {}
-    if isinstance(model, Module):
-        for name, x in [*model.named_parameters(), *model.named_buffers()]:
-            known[id(x.array)] = name
+    held = [*model.named_parameters(), *model.named_buffers()] if isinstance(model, Module) else []
+    known = {id(x.array): name for name, x in held}
 
     def run(sizes: dict[str, int], change: Callable[[Any], Any] = np.ndarray.copy) -> tuple[Recording, Any]:
         """Run the model on arguments of given sizes with changed values."""
@@ -184,23 +182,20 @@ def _resize_arguments(tensors: list[Tensor], axes: dict[tuple[int, int], str], s
 
 def _run_at_other_sizes(run: Any, first: dict[str, int], recording: Recording) -> Any:
     """Run with each dynamic axis changed and with all changed: a bit longer or, if that fails, by integer factors."""
-    plans: Any = (
-        (lambda n, i: n + 1 + i, lambda n, i: n + 2 * (1 + i)),
-        (lambda n, i: 2 * n, lambda n, i: (3 + i) * n),
-    )
-    for last, (one, all_) in enumerate(plans):
+
+    def run_at(one: Callable[[int, int], int], every: Callable[[int, int], int]) -> Any:
         points = [first]
         points += [{**first, name: one(n, i)} for i, (name, n) in enumerate(first.items())]
-        points.append({name: all_(n, i) for i, (name, n) in enumerate(first.items())})
-        try:
-            runs = [recording, *(run(point)[0] for point in points[1:])]
-            merge_recordings(runs, points)
-        except Exception:
-            if last:
-                raise
-        else:
-            return points, runs
-    raise AssertionError
+        points.append({name: every(n, i) for i, (name, n) in enumerate(first.items())})
+        runs = [recording, *(run(point)[0] for point in points[1:])]
+        merge_recordings(runs, points)
+        return points, runs
+
+    try:
+        return run_at(lambda n, i: n + 1 + i, lambda n, i: n + 2 * (1 + i))
+    except Exception:  # the model may need a size that is divisible by something
+        pass
+    return run_at(lambda n, i: 2 * n, lambda n, i: (3 + i) * n)
 
 
 def _perturb(x: Any) -> Any:
