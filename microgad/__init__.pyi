@@ -356,6 +356,7 @@ from .ops.indexing import scatter_reduce as scatter_reduce
 from .ops.indexing import take as take
 from .ops.indexing import take_along_dim as take_along_dim
 from .ops.indexing import unravel_index as unravel_index
+from .ops.introspection import _shape_as_tensor as _shape_as_tensor
 from .ops.introspection import get_device as get_device
 from .ops.introspection import is_complex as is_complex
 from .ops.introspection import is_distributed as is_distributed
@@ -367,6 +368,7 @@ from .ops.introspection import is_signed as is_signed
 from .ops.introspection import is_tensor as is_tensor
 from .ops.introspection import numel as numel
 from .ops.introspection import result_type as result_type
+from .ops.linalg import _weight_norm as _weight_norm
 from .ops.linalg import addbmm as addbmm
 from .ops.linalg import addmm as addmm
 from .ops.linalg import addmv as addmv
@@ -495,7 +497,9 @@ from .ops.movement import vsplit as vsplit
 from .ops.movement import vstack as vstack
 from .ops.native import _convert_indices_from_coo_to_csr as _convert_indices_from_coo_to_csr
 from .ops.native import _convert_indices_from_csr_to_coo as _convert_indices_from_csr_to_coo
+from .ops.native import _log_softmax as _log_softmax
 from .ops.native import _log_softmax_backward_data as _log_softmax_backward_data
+from .ops.native import _softmax as _softmax
 from .ops.native import _softmax_backward_data as _softmax_backward_data
 from .ops.native import alpha_dropout as alpha_dropout
 from .ops.native import alpha_dropout_ as alpha_dropout_
@@ -638,6 +642,7 @@ from .ops.window import max_pool3d as max_pool3d
 from .parameter import Parameter as Parameter
 from .porting import as_torch as as_torch
 from .porting.torch_modules import _C as _C
+from .porting.torch_modules import _VF as _VF
 from .porting.torch_modules import __config__ as __config__
 from .porting.torch_modules import __future__ as __future__
 from .porting.torch_modules import _dynamo as _dynamo

@@ -33,8 +33,7 @@ REASONS = {
         *.FunctionMeta *.enforce_grad_layout_policy
         nn.parameter.UninitializedTensorMixin *Storage Storage* autocast_*crement_nesting Tensor.index *slice_inverse
         types.Storage nn.functional.Broadcasting* nn.functional.DType nn.functional.GRID_SAMPLE*
-        nn.functional.assert_* nn.functional.boolean_dispatch *_notes serialization.SourceChangeWarning
-        serialization.StorageType
+        nn.functional.assert_* nn.functional.boolean_dispatch *_notes serialization.StorageType
     """,
     "programs run as they are; microgad.trace(model, *inputs) gives the graph of a call": """
         fx* export* _dynamo.explain _dynamo.export
@@ -55,7 +54,7 @@ REASONS = {
         utils.backend_registration utils.cmake_prefix_path utils.collect_env utils.cpp_* utils.get_cpp_backtrace
         utils.file_baton utils.model_zoo utils.generate_methods* utils.rename_privateuse1_backend utils.*hroughput*
         utils.serialization
-        classproperty TYPE_CHECKING torch windows nn.factory_kwargs types.*
+        TYPE_CHECKING torch windows types.*
         nn.utils.prune.torch nn.functional.torch utils.torch ops.* return_types.*_out
         return_types.pytree* return_types.all_return_types optim.swap_in* thread_safe_generator
         random.thread_safe_generator utils.checkpoint.GraphExecGroup utils.checkpoint.SAC* utils.checkpoint.Selective*

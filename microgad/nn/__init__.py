@@ -177,6 +177,7 @@ from .modules.transformer import TransformerEncoderLayer as TransformerEncoderLa
 from .modules.upsampling import Upsample as Upsample
 from .modules.upsampling import UpsamplingBilinear2d as UpsamplingBilinear2d
 from .modules.upsampling import UpsamplingNearest2d as UpsamplingNearest2d
+from .modules.utils import factory_kwargs as factory_kwargs
 from .parallel import DataParallel as DataParallel
 from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter

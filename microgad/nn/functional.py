@@ -93,6 +93,7 @@ from ..ops.normalization import rms_norm as rms_norm
 from ..ops.shuffle import channel_shuffle as channel_shuffle
 from ..ops.shuffle import pixel_shuffle as pixel_shuffle
 from ..ops.shuffle import pixel_unshuffle as pixel_unshuffle
+from ..ops.softmax import _get_softmax_dim as _get_softmax_dim
 from ..ops.softmax import gumbel_softmax as gumbel_softmax
 from ..ops.softmax import log_softmax as log_softmax
 from ..ops.softmax import softmax as softmax

@@ -9,6 +9,7 @@ import numpy as np
 from .. import dtypes, function
 from ..errors import DtypeError
 from ..type_aliases import Tensor
+from .creation.data import from_array
 from .creation.scalars import as_scalar
 from .support.spelling import tensors_only
 
@@ -132,3 +133,12 @@ def numel(input: Tensor) -> int:
     6
     """
     return input.numel()
+
+
+def _shape_as_tensor(input: Tensor) -> Tensor:
+    """Return the shape as a Tensor of int64 on the CPU. Source: torch._shape_as_tensor.
+
+    >>> torch._shape_as_tensor(torch.zeros(2, 3))
+    tensor([2, 3])
+    """
+    return from_array(np.array(input.shape, np.int64), "cpu")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..dtypes import int32, int64
+from ..dtypes import float32, int32, int64
 from ..errors import KindError, ShapeError
 from ..state import composite
 from ..type_aliases import Dtype, Tensor
@@ -416,6 +416,20 @@ def log_softmax(input: Tensor, dim: int, dtype: Dtype = None, *, out: Tensor | N
     tensor([-0.6931, -0.6931])
     """
     return into(out, softmaxes.log_softmax(input, dim, dtype=dtype), exact="log_softmax")
+
+
+def _softmax(input: Tensor, dim: int, half_to_float: bool) -> Tensor:
+    """Return the softmax along dim, as float32 if half_to_float. Source: torch._softmax.
+
+    >>> torch._softmax(torch.zeros(2), 0, False)
+    tensor([0.5000, 0.5000])
+    """
+    return softmaxes.softmax(input, dim, dtype=float32 if half_to_float else None)
+
+
+def _log_softmax(input: Tensor, dim: int, half_to_float: bool) -> Tensor:
+    """Return the logarithm of `_softmax`. Source: torch._log_softmax."""
+    return softmaxes.log_softmax(input, dim, dtype=float32 if half_to_float else None)
 
 
 @composite

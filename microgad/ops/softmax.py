@@ -109,16 +109,21 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
 def _apply(cls: type[Function], name: str, input: Tensor, dim: int | None, stacklevel: int, dtype: Any) -> Tensor:
     """Check the arguments and apply a Function; warn if dim is not given, as PyTorch does."""
     if dim is None:
-        dim = 0 if input.ndim in (0, 1, 3) else 1
-        warnings.warn(
-            f"Implicit dimension choice for {name} has been deprecated. "
-            f"Change the call to include dim={dim} as an argument.",
-            stacklevel=stacklevel,
-        )
+        dim = _get_softmax_dim(name, input.ndim, stacklevel + 1)
     x = input if dtype is None else input.to(dtype=dtype)
     if x.array.dtype.kind != "f":
         raise KindError(f"{name}: input must be floating-point, got {x.dtype}; convert it or give dtype=")
     return apply_along(cls, x, wrap_dim(dim, x.ndim, name))
+
+
+def _get_softmax_dim(name: str, ndim: int, stacklevel: int) -> int:
+    dim = 0 if ndim in (0, 1, 3) else 1
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. "
+        f"Change the call to include dim={dim} as an argument.",
+        stacklevel=stacklevel,
+    )
+    return dim
 
 
 @composite

@@ -52,7 +52,7 @@ MODULES = {
 # The modules right below torch that microgad lacks. Others must raise when they are imported, as in PyTorch: programs
 # import torch._six, for example, to detect old versions.
 LACKING = {
-    "_VF", "_appdirs", "_awaits", "_classes", "_compile", "_custom_op", "_custom_ops", "_decomp", "_dispatch",
+    "_appdirs", "_awaits", "_classes", "_compile", "_custom_op", "_custom_ops", "_decomp", "_dispatch",
     "_environment", "_export", "_functorch", "_guards", "_higher_order_ops", "_lazy", "_library", "_linalg_utils",
     "_lobpcg", "_logging", "_lowrank", "_meta_registrations", "_native", "_numpy", "_opaque_base", "_prims",
     "_prims_common", "_python_dispatcher", "_refs", "_size_docs", "_sources", "_storage_docs", "_streambase",

@@ -5,7 +5,7 @@ from reprlib import repr as shown  # what a file holds could have an endless rep
 
 from ..errors import MicrogadError
 
-__all__ = ["EmptyFileError", "FileError", "shown"]
+__all__ = ["EmptyFileError", "FileError", "SourceChangeWarning", "shown"]
 
 
 class FileError(MicrogadError, RuntimeError, ValueError, pickle.UnpicklingError):
@@ -14,3 +14,7 @@ class FileError(MicrogadError, RuntimeError, ValueError, pickle.UnpicklingError)
 
 class EmptyFileError(FileError, EOFError):
     """A file that ends where the object to load should begin."""
+
+
+class SourceChangeWarning(Warning):
+    """The warning of files of whole models by old versions of PyTorch, for filters: `load` doesn't read the source."""

@@ -166,6 +166,78 @@ def list_with_default_of_too_few_sizes(t, nn):
 
 
 @programs
+def kernels_by_name(t, nn):
+    x, v, g = randn(t, 2, 3), randn(t, 3, 2, 2, seed=2), randn(t, 3, 1, 1, seed=3)
+    found = [t._softmax(x, 1, False), t._log_softmax(x, 0, half_to_float=False), t._shape_as_tensor(x[:0])]
+    found += [t._weight_norm(v, g), t._weight_norm(v, g[:2].mT, -1), t._weight_norm(v=v, g=g[:2, :, :], dim=1)]
+    rnn, native = t.manual_seed(0) and nn.LSTM(3, 4).double(), t._C._nn
+    lstm = t._VF.lstm(
+        x.unsqueeze(1), [t.zeros(1, 1, 4).double()] * 2, rnn._flat_weights, True, 1, 0.0, False, False, False
+    )
+    names = [hasattr(native, name) for name in ("_parse_to", "no_such_kernel")], t._C._VariableFunctions.relu(x)
+    return found, list(lstm), native.gelu(x), native.linear(x, v[0, :1].repeat(1, 2)[:, :3]), names
+
+
+@programs
+def arguments_of_new_parameters(t, nn):
+    given = {"device": "cpu", "factory_kwargs": {"dtype": t.float64}}
+    found, none = nn.factory_kwargs(given), nn.factory_kwargs(None)
+    for wrong in ({"bias": True}, {"dtype": t.float32, "factory_kwargs": {"dtype": t.float64}}):
+        with pytest.raises(TypeError) as caught:
+            nn.factory_kwargs(wrong)
+        found[str(caught.value)] = True
+    return t.empty(2, **nn.factory_kwargs(given)).dtype == t.float64, sorted(map(str, found)), none
+
+
+@programs
+def helpers_of_data_parallel_programs(t, nn):
+    utils, x = t._utils, [t.ones(2), t.ones(3, dtype=t.int64), t.ones(4), t.ones(1), t.zeros(2, dtype=t.int64)]
+    taken = [utils._take_tensors(x, limit) for limit in (1, 24, 1000)]
+    batches = [[list(batch) for batch in part] for part in taken]
+    errors = []
+    for device, optional, cpu in (("cpu", False, False), (None, False, False), ("cuda", False, True)):
+        with pytest.raises(ValueError, match="Expected a "):
+            utils._get_device_index(device, optional, cpu)
+    numbers = [utils._get_device_index(place) for place in (3, "cuda:1", t.device("cuda", 0))]
+
+    class Answers:
+        @utils.classproperty
+        def name(cls):
+            return cls.__name__
+
+    for error in (KeyError("a"), ValueError("b"), UnicodeDecodeError("utf-8", b"", 0, 1, "c")):
+        try:
+            raise error
+        except Exception:
+            wrapped = utils.ExceptionWrapper(where="in a thread")
+        with pytest.raises((KeyError, ValueError, RuntimeError)) as caught:
+            wrapped.reraise()
+        errors += [type(caught.value), str(caught.value).partition(".")[0], wrapped.exc_type]
+    flat = [y for batch in batches[2] for y in batch]
+    return (
+        batches,
+        list(utils._reorder_tensors_as(flat, x)),
+        numbers,
+        utils._get_device_index("cpu", allow_cpu=True),
+        errors,
+        Answers.name,
+    )
+
+
+@programs
+def helpers_of_transformers(t, nn):
+    module = submodule(t, "nn.modules.transformer")
+    mask = module._generate_square_subsequent_mask(3)
+    found = [
+        module._detect_is_causal_mask(m, c, n) for m in (None, mask, mask.T) for c in (None, True) for n in (None, 3)
+    ]
+    lengths = [module._get_seq_len(t.ones(*shape), first) for shape in ((2, 3, 4), (3, 4)) for first in (False, True)]
+    with pytest.warns(UserWarning, match="Implicit dimension choice for softmax"):
+        lengths += [nn.functional._get_softmax_dim("softmax", n, 3) for n in range(5)]
+    return mask, found, lengths
+
+
+@programs
 def projections(t, nn):
     x, w, b = randn(t, 5, 2, 4), randn(t, 12, 4, seed=2), randn(t, 12, seed=3)
     packed = nn.functional._in_projection_packed(x, x, x, w, b), nn.functional._in_projection_packed(x, x + 1, x + 1, w)

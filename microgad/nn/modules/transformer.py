@@ -387,7 +387,7 @@ class Transformer(Module):
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Device = None, dtype: Dtype = None) -> Tensor:
         """Return the causal mask (sz, sz) to add to the scores: -∞ where a key comes after the query, else 0."""
-        return full((sz, sz), -float("inf"), device=device, dtype=dtype).triu(1)
+        return _generate_square_subsequent_mask(sz, device, dtype)
 
     def _reset_parameters(self) -> None:
         for parameter in self.parameters():
@@ -395,7 +395,11 @@ class Transformer(Module):
                 init.xavier_uniform_(parameter)
 
 
-# Programs import these two by PyTorch's names.
+# Programs import these by PyTorch's names.
+def _generate_square_subsequent_mask(sz: int, device: Device = None, dtype: Dtype = None) -> Tensor:
+    return full((sz, sz), -float("inf"), device=device, dtype=dtype).triu(1)
+
+
 def _get_activation_fn(name: str) -> Callable[[Tensor], Tensor]:
     if name not in ("relu", "gelu"):
         raise RuntimeError(f"activation should be relu/gelu, not {name}")
@@ -406,13 +410,21 @@ def _get_clones(module: Module, count: int) -> ModuleList:
     return ModuleList([copy.deepcopy(module) for _ in range(count)])
 
 
-def _is_causal(mask: Tensor | None, is_causal: bool | None, x: Tensor, layer: Any) -> bool:
+def _get_seq_len(src: Tensor, batch_first: bool) -> int:
+    return src.shape[1 if src.ndim == 3 and batch_first else 0]
+
+
+def _detect_is_causal_mask(mask: Tensor | None, is_causal: bool | None = None, size: int | None = None) -> bool:
     """Whether a mask is the causal one: `is_causal` unless that is None, else by comparing values."""
     if is_causal is not None or mask is None:
         return is_causal is True
-    length = x.shape[1 if x.ndim == 3 and layer.self_attn.batch_first else 0]
-    causal = Transformer.generate_square_subsequent_mask(length, mask.device)
+    causal = _generate_square_subsequent_mask(mask.shape[-2] if size is None else size, mask.device)
     return mask.shape == causal.shape and bool((mask == (causal.bool() if mask.array.dtype == bool else causal)).all())
+
+
+def _is_causal(mask: Tensor | None, is_causal: bool | None, x: Tensor, layer: Any) -> bool:
+    known = is_causal is not None or mask is None  # then a program's layer may lack self_attn
+    return _detect_is_causal_mask(mask, is_causal, None if known else _get_seq_len(x, layer.self_attn.batch_first))
 
 
 def _have_hooks(module: Any) -> bool:

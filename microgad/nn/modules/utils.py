@@ -49,3 +49,20 @@ def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: 
         for name in list(names):
             if name.startswith(prefix) or (names is not state_dict and name and f"{name}." == prefix):
                 names[name[len(prefix) :]] = names.pop(name)
+
+
+def factory_kwargs(kwargs: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the device, dtype and memory_format in a layer's keyword arguments, or in their `factory_kwargs`.
+
+    Raises TypeError for others, and for one that is in both. Source: torch.nn.factory_kwargs.
+
+    >>> nn.factory_kwargs({"device": "cpu", "factory_kwargs": {"dtype": torch.float64}})
+    {'dtype': torch.float64, 'device': 'cpu'}
+    """
+    given = dict(kwargs or {})
+    found = dict(given.pop("factory_kwargs", {}))
+    if unexpected := given.keys() - {"device", "dtype", "memory_format"}:
+        raise TypeError(f"unexpected kwargs {unexpected}")
+    for name in found.keys() & given.keys():
+        raise TypeError(f"{name} specified twice, in **kwargs and in factory_kwargs")
+    return found | given

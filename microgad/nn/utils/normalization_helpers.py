@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...ops.linalg import norm_except_dim
 from ...tensor import Tensor
 from .. import functional as F
 from ..modules.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from ..modules.module import Module
-
-
-def apply_weight_norm(v: Tensor, g: Tensor, dim: int) -> Tensor:
-    """Return g v / |v|: the directions v with the norms g along `dim`."""
-    return v * (g / norm_except_dim(v, 2, dim))
 
 
 def random_unit_vectors(matrix: Tensor, eps: float) -> tuple[Any, Any]:

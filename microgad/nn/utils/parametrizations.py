@@ -9,14 +9,14 @@ from ...dtypes.limits import finfo
 from ...errors import DimError
 from ...ops.creation import eye, zeros_like
 from ...ops.elementwise import allclose
-from ...ops.linalg import geqrf, householder_product, matrix_exp, mv, norm_except_dim, solve, vdot
+from ...ops.linalg import _weight_norm, geqrf, householder_product, matrix_exp, mv, norm_except_dim, solve, vdot
 from ...ops.movement import cat
 from ...ops.random import randn
 from ...tensor import Tensor
 from .. import functional as F
 from ..modules.module import Module
 from . import parametrize
-from .normalization_helpers import apply_weight_norm, output_channel_dim, random_unit_vectors
+from .normalization_helpers import output_channel_dim, random_unit_vectors
 
 __all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 
@@ -149,7 +149,7 @@ class _WeightNorm(Module):
         self.dim = -1 if dim is None else dim
 
     def forward(self, weight_g: Tensor, weight_v: Tensor) -> Tensor:
-        return apply_weight_norm(weight_v, weight_g, self.dim)
+        return _weight_norm(weight_v, weight_g, self.dim)
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         return norm_except_dim(weight, 2, self.dim), weight

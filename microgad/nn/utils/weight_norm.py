@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from typing import Any, TypeVar
 
-from ...ops.linalg import norm_except_dim
+from ...ops.linalg import _weight_norm, norm_except_dim
 from ...parameter import Parameter
 from ...tensor import Tensor
 from ..modules.module import Module
 from ..parameter import is_lazy
-from .normalization_helpers import apply_weight_norm, find_hook
+from .normalization_helpers import find_hook
 
 M = TypeVar("M", bound=Module)
 
@@ -24,7 +24,7 @@ class WeightNorm:
 
     def compute_weight(self, module: Module) -> Tensor:
         """Return g v / |v|."""
-        return apply_weight_norm(getattr(module, f"{self.name}_v"), getattr(module, f"{self.name}_g"), self.dim)
+        return _weight_norm(getattr(module, f"{self.name}_v"), getattr(module, f"{self.name}_g"), self.dim)
 
     def remove(self, module: Module) -> None:
         """Make the weight a parameter again, with its current value."""

@@ -10,8 +10,8 @@ from .ldl import LDLFactor, ldl_factor, ldl_factor_ex, ldl_solve
 from .least_squares import Pinv, Rank, lstsq, matrix_rank, pinv, pinverse
 from .lu_factors import LUFactor, lu, lu_factor, lu_factor_ex, lu_solve, lu_unpack, torch_lu, torch_lu_solve
 from .norms import (
-    VectorNorm, cond, frobenius_norm, linalg_norm, matrix_norm, norm, norm_except_dim, nuclear_norm, tensor_norm,
-    vector_norm,
+    VectorNorm, _weight_norm, cond, frobenius_norm, linalg_norm, matrix_norm, norm, norm_except_dim, nuclear_norm,
+    tensor_norm, vector_norm,
 )  # fmt: skip
 from .products import (
     Dot, Linear, MatMul, addbmm, addmm, addmv, addr, baddbmm, bmm, dot, ger, inner, linear, matmul, mm, mv, outer,

@@ -284,6 +284,16 @@ def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
     return vector_norm(v, pow, others, keepdim=True) if others else v.abs()
 
 
+def _weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    """Return g v / |v|: the directions v with the norms g along `dim`. Source: torch._weight_norm.
+
+    >>> torch._weight_norm(torch.tensor([[3.0, 4.0], [0.0, 1.0]]), torch.tensor([[10.0], [2.0]]))
+    tensor([[6., 8.],
+            [0., 2.]])
+    """
+    return v * (g / norm_except_dim(v, 2, dim))
+
+
 def tensor_norm(
     input: Tensor, p: float | str | None = "fro", dim: Any = None, keepdim: bool = False, dtype: Dtype = None
 ) -> Tensor:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import sys
+import traceback
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NoReturn
 
 import numpy as np
 
-from ... import dtypes
+from ... import backend, dtypes
+from ...cuda.streams import index_of
 from ...methods.copies import memory_span, without_gaps
 from ...ops.creation import empty_strided, from_array
 from ...ops.movement import cat
@@ -21,6 +24,7 @@ from ...serialization.storages import Storage, rebuild_tensor
 from ...storage import TypedStorage, UntypedStorage, _load_from_bytes
 from ...tensor import Tensor
 from ...type_aliases import Dtype
+from ...utils.data import workers
 from ._tensor import _rebuild_from_type_v2, set_attributes
 
 
@@ -61,6 +65,76 @@ def _unflatten_dense_tensors(flat: Tensor, tensors: Sequence[Tensor]) -> tuple[T
         pieces.append(flat.narrow(0, start, x.numel()).view(x.shape) if x.numel() else flat.new_empty(0))
         start += x.numel()
     return tuple(pieces)
+
+
+def _take_tensors(tensors: Iterable[Tensor], size_limit: int) -> Iterator[list[Tensor]]:
+    """Yield lists of Tensors of one type that have at most `size_limit` bytes, or are one Tensor.
+
+    Source: torch._utils._take_tensors.
+
+    >>> from microgad.porting.torch_modules._utils import _take_tensors
+    >>> [len(taken) for taken in _take_tensors([torch.ones(2), torch.ones(2), torch.ones(1)], 16)]
+    [2, 1]
+    """
+    waiting: dict[Any, tuple[list[Tensor], int]] = {}
+    for x in tensors:
+        held, size = waiting.get(x.type(), ([], 0))
+        nbytes = x.numel() * x.element_size()
+        if size > 0 and size_limit < size + nbytes:
+            yield held
+            held, size = [], 0
+        waiting[x.type()] = [*held, x], size + nbytes
+    yield from (held for held, _ in waiting.values())
+
+
+def _reorder_tensors_as(tensors: Iterable[Tensor], ordered_tensors: Iterable[Tensor]) -> tuple[Tensor, ...]:
+    """Return Tensors that come type by type in the order of others. Source: torch._utils._reorder_tensors_as."""
+    by_type: dict[Any, list[Tensor]] = {}
+    for x in tensors:
+        by_type.setdefault(x.type(), []).append(x)
+    each = {kind: iter(held) for kind, held in by_type.items()}
+    return tuple(next(each[x.type()]) for x in ordered_tensors)
+
+
+def _get_device_index(device: Any, optional: bool = False, allow_cpu: bool = False) -> int:
+    """Return the number of a GPU, the current one if it may be left out; -1 for the CPU, if that is allowed.
+
+    Raises ValueError for another device, and for one without a number. Source: torch._utils._get_device_index.
+
+    >>> from microgad.porting.torch_modules._utils import _get_device_index
+    >>> _get_device_index(torch.device("cuda", 1)), _get_device_index("cpu", allow_cpu=True)
+    (1, -1)
+    """
+    if not isinstance(device, int | None):
+        place = backend.device(device)
+        if place.type == "cuda" and place.index is not None:
+            return place.index
+        if place.type == "cpu" and allow_cpu:
+            return -1
+    return index_of(device, not optional)
+
+
+class ExceptionWrapper:
+    """An exception and its traceback, to be raised again elsewhere. Source: torch._utils.ExceptionWrapper."""
+
+    def __init__(self, exc_info: Any = None, where: str = "in background") -> None:
+        self.exc_type, *rest = sys.exc_info() if exc_info is None else exc_info
+        self.exc_msg, self.where = "".join(traceback.format_exception(self.exc_type, *rest)), where
+
+    def reraise(self) -> NoReturn:
+        """Raise an exception of its class, with the traceback in the message."""
+        said = f"Caught {self.exc_type.__name__} {self.where}.\nOriginal {self.exc_msg}"
+        raise workers.ExceptionWrapper(self.exc_type, said).make_exception()
+
+
+class classproperty:
+    """Decorator of a method that makes it a property of the class. Source: torch._utils.classproperty."""
+
+    def __init__(self, func: Any) -> None:
+        self.method = func if isinstance(func, classmethod | staticmethod) else classmethod(func)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self.method.__get__(instance, owner)()
 
 
 def _rebuild_tensor(storage: Any, storage_offset: int, size: Any, stride: Any) -> Tensor:

@@ -5,14 +5,13 @@ from typing import Any
 
 from .... import torch_function as _protocol
 from ....autograd import no_grad
-from ....backend.devices import device
 from ....dtypes import dtype as dtype
 from ....errors import UnsupportedError
 from ....generator import Generator as Generator
-from ....methods.conversion import destination
 from ....size import Size as Size
 from ....tensor import Tensor
 from . import _functorch as _functorch
+from . import _nn as _nn
 
 
 def _jit_set_profiling_mode(profiling_flag: bool) -> bool:
@@ -49,18 +48,6 @@ def _are_functorch_transforms_active() -> bool:
     return False
 
 
-class _nn:
-    """torch._C._nn: functions that PyTorch's modules call."""
-
-    @staticmethod
-    def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
-        """Parse the arguments of `Module.to` into (device, dtype, non_blocking, memory_format)."""
-        given = (kwargs["tensor"],) if "tensor" in kwargs else args
-        options = kwargs.get("device"), kwargs.get("dtype"), kwargs.get("non_blocking", False)
-        where, dtype, non_blocking, _ = destination(given, *options)
-        return None if where is None else device(where), dtype, non_blocking, kwargs.get("memory_format")
-
-
 _disabled_torch_function_impl = _protocol.disabled_torch_function
 DisableTorchFunctionSubclass, DisableTorchFunction = _protocol.disable_subclasses, _protocol.disable_torch_function
 TensorBase = _TensorBase = Tensor
@@ -80,7 +67,9 @@ class DeviceObjType:
 
 
 Block = Node = Value = Graph
-_VariableFunctionsClass = sys.modules["microgad"]  # of which PyTorch's pickles name functions, such as torch.relu
+_VariableFunctions = _VariableFunctionsClass = sys.modules[
+    "microgad"
+]  # of which PyTorch's pickles name functions, such as torch.relu
 
 
 class PyTorchFileReader:
