@@ -79,9 +79,8 @@ REASONS = {
     """,
     "FlopCounterMode counts by formulas of its own, one for each of microgad's Functions": "utils.flop_counter.*",
     "an optimizer's step is a method of its class": """
-        optim._functional* optim.adadelta.adadelta optim.adagrad.adagrad optim.adam.adam optim.adamax.adamax
-        optim.adamw.adamw optim.asgd.asgd optim.nadam.nadam optim.radam.radam optim.rmsprop.rmsprop optim.rprop.rprop
-        optim.sgd.sgd
+        optim._functional* optim.adadelta.adadelta optim.adagrad.adagrad optim.adamax.adamax optim.asgd.asgd
+        optim.nadam.nadam optim.radam.radam optim.rmsprop.rmsprop optim.rprop.rprop
     """,
     "inputs are drawn by testing.strategies; utils.benchmark has Timer, Measurement and Compare": """
         utils.benchmark.*

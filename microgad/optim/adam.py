@@ -11,7 +11,7 @@ import numpy as np
 from ..ops.elementwise import maximum
 from ..tensor import Tensor
 from .differentiable import ema
-from .optimizer import Group, Optimizer, Params, require
+from .optimizer import Group, Optimizer, Params, functional_step, require
 from .update_helpers import ema_square_, increment_step, init_state, lerp_, update_chunks
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
@@ -132,6 +132,51 @@ class AMSGrad(Adam):
         weight_decay: float = 0, *, maximize: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad=True, maximize=maximize)
+
+
+def adam(
+    params: list[Tensor], grads: list[Tensor], exp_avgs: list[Tensor], exp_avg_sqs: list[Tensor],
+    max_exp_avg_sqs: list[Tensor], state_steps: list[Tensor], foreach: bool | None = None, capturable: bool = False,
+    differentiable: bool = False, fused: bool | None = None, grad_scale: Tensor | None = None,
+    found_inf: Tensor | None = None, has_complex: bool = False, decoupled_weight_decay: bool = False, *,
+    amsgrad: bool, beta1: float | Tensor, beta2: float | Tensor, lr: float | Tensor, weight_decay: float, eps: float,
+    maximize: bool,
+) -> None:  # fmt: skip
+    """Update Tensors, and the running averages and step counts that belong to them, by a step of `Adam`.
+
+    Raises NotImplementedError for `differentiable`, grad_scale and found_inf. Source: torch.optim.adam.adam.
+
+    >>> from microgad.optim.adam import adam
+    >>> w, step = torch.tensor([1.0, 2.0]), torch.tensor(0.0)
+    >>> options = {"amsgrad": False, "weight_decay": 0, "eps": 1e-8, "maximize": False}
+    >>> adam([w], [2 * w], [torch.zeros(2)], [torch.zeros(2)], [], [step], beta1=0.9, beta2=0.99, lr=0.1, **options)
+    >>> w, step
+    (tensor([0.9000, 1.9000]), tensor(1.))
+    """
+    lists = state_steps, exp_avgs, exp_avg_sqs, *([max_exp_avg_sqs] if amsgrad else [])
+    states = [dict(zip(("step", *MOMENTS), each, strict=False)) for each in zip(*lists, strict=True)]
+    functional_step(
+        Adam, params, grads, states,
+        {"differentiable": differentiable, "grad_scale": grad_scale, "found_inf": found_inf},
+        lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize,
+        capturable=capturable, decoupled_weight_decay=decoupled_weight_decay,
+    )  # fmt: skip
+
+
+def adamw(
+    params: list[Tensor], grads: list[Tensor], exp_avgs: list[Tensor], exp_avg_sqs: list[Tensor],
+    max_exp_avg_sqs: list[Tensor], state_steps: list[Tensor], foreach: bool | None = None, capturable: bool = False,
+    differentiable: bool = False, fused: bool | None = None, grad_scale: Tensor | None = None,
+    found_inf: Tensor | None = None, has_complex: bool = False, *,
+    amsgrad: bool, beta1: float | Tensor, beta2: float | Tensor, lr: float | Tensor, weight_decay: float, eps: float,
+    maximize: bool,
+) -> None:  # fmt: skip
+    """Update Tensors by a step of `AdamW`: see `adam`. Source: torch.optim.adamw.adamw."""
+    adam(
+        params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps, foreach, capturable, differentiable, fused,
+        grad_scale, found_inf, has_complex, True, amsgrad=amsgrad, beta1=beta1, beta2=beta2, lr=lr,
+        weight_decay=weight_decay, eps=eps, maximize=maximize,
+    )  # fmt: skip
 
 
 def _checked_betas(betas: tuple[Any, Any], refuse_tensors: bool) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, groupby
 from typing import Any, ClassVar, TypeVar, overload
 
@@ -347,6 +347,25 @@ class Optimizer(OptimizerHooks):
             options = [f"    {option}: {group[option]}\n" for option in sorted(group) if option != "params"]
             text += f"\nParameter Group {i}\n{''.join(options)}"
         return text + ")"
+
+
+def functional_step(
+    kind: Callable[..., Optimizer], params: Sequence[Tensor], grads: Sequence[Tensor],
+    states: Sequence[dict[str, Any]], unsupported: Mapping[str, Any], **options: Any,
+) -> None:  # fmt: skip
+    """Update Tensors in place by given gradients and states, as a step of an optimizer with these options does.
+
+    Raises NotImplementedError if an `unsupported` option is set.
+    """
+    for option, value in unsupported.items():
+        if value is not None and value is not False:
+            raise errors.UnsupportedError(f"{option} isn't supported here: use the optimizer's class")
+    own = [p.detach() for p in params]  # with the same memory and version counters, but gradients of their own
+    if own:
+        optimizer = kind(own, **options)
+        for p, grad, state in zip(own, grads, states, strict=True):
+            p.grad, optimizer.state[p] = grad, state
+        optimizer._update_all(None)
 
 
 def require(ok: Any, what: str, value: Any, rule: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from ..type_aliases import Array
-from .optimizer import Group, Optimizer, Params
+from .optimizer import Group, Optimizer, Params, functional_step
 from .update_helpers import update_chunks
 
 
@@ -78,6 +78,31 @@ class SGD(Optimizer):
             state["momentum_buffer"] = buffer
             grad = grad + buffer * momentum if group["nesterov"] else buffer
         return grad * group["lr"]
+
+
+def sgd(
+    params: list[Tensor], d_p_list: list[Tensor], momentum_buffer_list: list[Tensor | None],
+    has_sparse_grad: bool = False, foreach: bool | None = None, fused: bool | None = None,
+    grad_scale: Tensor | None = None, found_inf: Tensor | None = None, *,
+    weight_decay: float, momentum: float, lr: float, dampening: float, nesterov: bool, maximize: bool,
+) -> None:  # fmt: skip
+    """Update Tensors and their momentum buffers by a step of `SGD`. A buffer that is None is made.
+
+    Raises NotImplementedError for grad_scale and found_inf. Source: torch.optim.sgd.sgd.
+
+    >>> from microgad.optim.sgd import sgd
+    >>> w, buffers = torch.tensor([1.0, 2.0]), [None]
+    >>> options = {"weight_decay": 0, "dampening": 0, "nesterov": False, "maximize": False}
+    >>> sgd([w], [2 * w], buffers, momentum=0.9, lr=0.1, **options)
+    >>> w, buffers
+    (tensor([0.8000, 1.6000]), [tensor([2., 4.])])
+    """
+    states: list[dict[str, Any]] = [{} if x is None else {"momentum_buffer": x} for x in momentum_buffer_list]
+    functional_step(
+        SGD, params, d_p_list, states, {"grad_scale": grad_scale, "found_inf": found_inf},
+        lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov, maximize=maximize,
+    )  # fmt: skip
+    momentum_buffer_list[:] = [state.get("momentum_buffer") for state in states]
 
 
 def _momentum(

@@ -32,6 +32,7 @@ MODULES = {
     "torch.autograd.function": "microgad.autograd.function",
     "torch.autograd.profiler_util": "microgad.autograd.profiler_util",
     "torch.distributions.exp_family": "microgad.distributions.distribution",
+    "torch.optim.adamw": "microgad.optim.adam",
     "torch.profiler.profiler": "microgad.profiler",
     "torch.utils.data._utils.collate": "microgad.utils.data.collate",
     "torch.utils.data._utils.worker": "microgad.utils.data.workers",

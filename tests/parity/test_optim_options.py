@@ -1,5 +1,7 @@
 """torch.optim: options of groups, old and loaded state dicts, and layouts of states are PyTorch's."""
 
+import importlib
+import inspect
 from typing import Any
 
 import numpy as np
@@ -114,3 +116,47 @@ def test_the_state_has_the_layout_of_the_parameter_or_the_gradient(name: str, tr
         optimizer.step()
         strides.append({entry: value.stride() for entry, value in optimizer.state[p].items()})
     assert strides[0] == strides[1]
+
+
+ADAM = {"beta1": 0.9, "beta2": 0.99, "lr": 0.1, "eps": 1e-8, "amsgrad": False, "weight_decay": 0, "maximize": False}
+SGD = {"lr": 0.1, "momentum": 0.9, "dampening": 0, "weight_decay": 0, "nesterov": False, "maximize": False}
+FUNCTIONAL = [
+    ("adam", ADAM), ("adam", ADAM | {"amsgrad": True, "weight_decay": 0.1}), ("adamw", ADAM | {"weight_decay": 0.1}),
+    ("adam", ADAM | {"decoupled_weight_decay": True, "weight_decay": 0.1, "maximize": True, "foreach": True}),
+    ("sgd", SGD), ("sgd", SGD | {"momentum": 0}), ("sgd", SGD | {"nesterov": True, "weight_decay": 0.1}),
+    ("sgd", SGD | {"dampening": 0.5, "maximize": True}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "options"), FUNCTIONAL)
+def test_functional_forms_update_as_pytorchs(name: str, options: dict[str, Any]) -> None:
+    found = []
+    for lib in (microgad, torch):
+        update = getattr(importlib.import_module(f"{lib.__name__}.optim._functional"), name)
+        params = [lib.tensor(each, dtype=lib.float64, requires_grad=True) for each in ([1.0, -2.0], [[3.0]])]
+        like = [lib.zeros_like(p).detach() for p in params]
+        states: list[Any] = [[None, None]]
+        if name != "sgd":
+            states = [[x.clone() for x in like] for _ in range(3)] + [[lib.tensor(0.0), lib.tensor(0.0)]]
+        for turn in range(3):
+            loss = sum((p**2 * (turn + 1)).sum() for p in params)
+            with lib.no_grad():
+                update(params, list(lib.autograd.grad(loss, params)), *states, **options)
+        updated = [x for each in (params, *states) for x in each if x is not None]
+        found.append([inspect.signature(update).parameters.keys(), [x.tolist() for x in updated]])
+        assert [p.grad for p in params] == [None, None]
+        update([], [], *[[] for _ in states], **options)
+        kept = (params[0] ** 2).sum()
+        update(params, like, *states, **options) if lib is microgad else params[0].detach().add_(1)
+        with pytest.raises(RuntimeError, match="modified"):
+            kept.backward()
+    assert found[0][0] == found[1][0]
+    for ours, theirs in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def test_functional_forms_refuse_what_they_would_ignore() -> None:
+    from microgad.optim.adam import adam
+
+    with pytest.raises(NotImplementedError, match="differentiable isn't supported here: use the optimizer's class"):
+        adam([], [], [], [], [], [], differentiable=True, **ADAM)

@@ -118,8 +118,8 @@ class ExceptionWrapper:
     """An exception and its traceback, to be raised again elsewhere. Source: torch._utils.ExceptionWrapper."""
 
     def __init__(self, exc_info: Any = None, where: str = "in background") -> None:
-        self.exc_type, *rest = sys.exc_info() if exc_info is None else exc_info
-        self.exc_msg, self.where = "".join(traceback.format_exception(self.exc_type, *rest)), where
+        raised: Any = sys.exc_info() if exc_info is None else exc_info
+        self.exc_type, self.exc_msg, self.where = raised[0], "".join(traceback.format_exception(*raised)), where
 
     def reraise(self) -> NoReturn:
         """Raise an exception of its class, with the traceback in the message."""
