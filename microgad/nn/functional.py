@@ -78,12 +78,6 @@ from ..ops.loss import soft_margin_loss as soft_margin_loss
 from ..ops.loss import triplet_margin_loss as triplet_margin_loss
 from ..ops.loss import triplet_margin_with_distance_loss as triplet_margin_with_distance_loss
 from ..ops.movement import pad as pad
-from ..ops.multi_head import _canonical_mask as _canonical_mask
-from ..ops.multi_head import _in_projection as _in_projection
-from ..ops.multi_head import _in_projection_packed as _in_projection_packed
-from ..ops.multi_head import _mha_shape_check as _mha_shape_check
-from ..ops.multi_head import _none_or_dtype as _none_or_dtype
-from ..ops.multi_head import multi_head_attention_forward as multi_head_attention_forward
 from ..ops.normalization import batch_norm as batch_norm
 from ..ops.normalization import group_norm as group_norm
 from ..ops.normalization import instance_norm as instance_norm
@@ -144,6 +138,12 @@ from ..ops.window import upsample_bilinear as upsample_bilinear
 from ..ops.window import upsample_nearest as upsample_nearest
 from ..tensor import Tensor
 from . import grad as grad
+from .multi_head import _canonical_mask as _canonical_mask
+from .multi_head import _in_projection as _in_projection
+from .multi_head import _in_projection_packed as _in_projection_packed
+from .multi_head import _mha_shape_check as _mha_shape_check
+from .multi_head import _none_or_dtype as _none_or_dtype
+from .multi_head import multi_head_attention_forward as multi_head_attention_forward
 
 _threshold = threshold  # PyTorch's second name for it
 

@@ -365,3 +365,53 @@ def test_causal_bias_arguments_and_warning():
             functional(t).scaled_dot_product_attention(x, x, x, masks.causal_lower_right(3, 3), is_causal=True)
         with pytest.warns(UserWarning, match="ower right causal"):
             masks.causal_lower_right(3, 2)
+
+
+REPLACED = {
+    "self": ("MultiheadAttention(4, 2)", "m(x, x, x)"),
+    "self without weights": ("MultiheadAttention(4, 2, bias=False)", "m(x, x, x, need_weights=False)"),
+    "cross": ("MultiheadAttention(4, 2, batch_first=True)", "m(x, y, y, need_weights=False)"),
+    "own projections": ("MultiheadAttention(4, 2, kdim=4, vdim=3)", "m(x, y, y[..., :3], need_weights=False)"),
+    "mask": ("MultiheadAttention(4, 2)", "m(x, x, x, attn_mask=mask, need_weights=False)"),
+    "both masks": ("MultiheadAttention(4, 2)", "m(x, x, x, attn_mask=mask, key_padding_mask=pad, need_weights=False)"),
+    "causal": ("MultiheadAttention(4, 2)", "m(x, x, x, attn_mask=mask, is_causal=True, need_weights=False)"),
+    "more keys": (
+        "MultiheadAttention(4, 2, add_bias_kv=True, add_zero_attn=True)",
+        "m(x, x, x, key_padding_mask=pad, need_weights=False)",
+    ),
+    "no batch": ("MultiheadAttention(4, 2, dropout=0.5)", "m(x[0], x[0], x[0], need_weights=False)"),
+    "encoder": ("TransformerEncoderLayer(4, 2, 8)", "m(x)"),
+    "fused": ("TransformerEncoderLayer(4, 2, 8, batch_first=True).eval()", "m(x)"),
+    "decoder": ("TransformerDecoderLayer(4, 2, 8, batch_first=True)", "m(x, y)"),
+}
+
+
+@pytest.mark.parametrize("grad_enabled", [True, False])
+@pytest.mark.parametrize(("layer", "call"), REPLACED.values(), ids=REPLACED)
+def test_attention_calls_what_programs_put_in_the_place_of_its_functions(layer, call, grad_enabled, monkeypatch):
+    """Counters of operations and tools that capture attention replace F.linear and F.scaled_dot_product_attention."""
+    found = []
+    for t in (microgad, torch):
+        t.manual_seed(0)
+        calls, rows, names = [], [], functional(t)
+        linear, attend = names.linear, names.scaled_dot_product_attention
+
+        def own_linear(x, weight, bias=None, linear=linear, rows=rows):
+            rows.append(len(weight))
+            return linear(x, weight, bias) * 2
+
+        def own_attention(*args, calls=calls, attend=attend, **options):
+            calls.append(([getattr(arg, "shape", arg) for arg in args], options))
+            return attend(*args, **options) + 1
+
+        given = {"m": eval(f"t.nn.{layer}"), "x": t.rand(3, 2, 4), "y": t.rand(3, 2, 4), "pad": padding(t, 2, 3)}
+        given["mask"] = t.ones(3, 3, dtype=t.bool).triu(1)
+        monkeypatch.setattr(names, "linear", own_linear)
+        monkeypatch.setattr(names, "scaled_dot_product_attention", own_attention)
+        with t.set_grad_enabled(grad_enabled):
+            out = eval(call, given)
+        monkeypatch.undo()
+        out = (out[0] if isinstance(out, tuple) else out).detach()
+        found.append((calls, sum(rows), out))
+    assert found[0][:2] == found[1][:2]
+    torch.testing.assert_close(torch.tensor(found[0][2].numpy()), found[1][2], rtol=1e-4, atol=1e-5)

@@ -23,7 +23,7 @@ from . import evaluation
 __all__ = ["SDPBackend", "sdpa_kernel"]
 
 
-_FUNCTION = F.multi_head_attention_forward
+_FUNCTION, _LINEAR, _ATTENTION = F.multi_head_attention_forward, F.linear, F.scaled_dot_product_attention
 
 
 class SDPBackend(enum.IntEnum):
@@ -197,6 +197,8 @@ class MultiheadAttention(Module):
     def _makes_no_graph(self, query: Tensor, others: Any, lacks_mask: bool) -> bool:
         """Whether nothing is recorded or dropped out, the inputs are batched, and is_causal comes with a mask."""
         if query.ndim != 3 or (self.training and self.dropout) or lacks_mask:
+            return False
+        if F.linear is not _LINEAR or F.scaled_dot_product_attention is not _ATTENTION:  # a program's own
             return False
         return not is_recorded(query, *others)
 

@@ -7,13 +7,13 @@ import warnings
 from typing import Any
 
 from ..errors import ArgumentError, CallError
+from ..ops.attention import attention_with_dropout, causal_mask, scaled_dot_product_attention
+from ..ops.creation import zeros
+from ..ops.elementwise import where
+from ..ops.movement import cat, pad
 from ..state import composite
-from ..type_aliases import Tensor
-from .attention import attention_with_dropout, causal_mask
-from .creation import zeros
-from .elementwise import where
-from .linalg import linear
-from .movement import cat, pad
+from ..tensor import Tensor
+from . import functional as F  # programs replace F.linear and F.scaled_dot_product_attention by their own
 
 
 @composite
@@ -70,20 +70,23 @@ def multi_head_attention_forward(
     heads, zero = (batch_heads, head_dim), bool(add_zero_attn)
     q = _split_heads(q, heads)
     k, v = _keys("static_k", k, bias_k, static_k, zero, heads), _keys("static_v", v, bias_v, static_v, zero, heads)
-    added: Any
-    if only_causal:
-        added = causal_mask(q.shape[1], k.shape[1], q.array)
+    added: Any = None if only_causal else _combine_masks(mask, padding, (bias_k is not None) + zero, num_heads)
+    dropout_p = dropout_p if training else 0.0
+    out: Any
+    if need_weights or F.scaled_dot_product_attention is scaled_dot_product_attention:
+        added = causal_mask(q.shape[1], k.shape[1], q.array) if only_causal else added
+        out = attention_with_dropout(q, k, v, added, dropout_p, math.sqrt(num_heads / embed_dim), need_weights)
     else:
-        added = _combine_masks(mask, padding, (bias_k is not None) + zero, num_heads)
-    out = attention_with_dropout(
-        q, k, v, added, dropout_p if training else 0.0, math.sqrt(num_heads / embed_dim), need_weights
-    )
+        q, k, v = (x.reshape(batch, num_heads, *x.shape[1:]) for x in (q, k, v))
+        if added is not None:
+            added = added.unsqueeze(0) if len(added) == 1 else added.reshape(batch, num_heads, *added.shape[1:])
+        out = F.scaled_dot_product_attention(q, k, v, added, dropout_p, only_causal).reshape(batch_heads, queries, -1)
     weights = None
     if need_weights:
         out, weights = out
         weights = weights.reshape(batch, num_heads, *weights.shape[1:])
         weights = weights.mean(1) if average_attn_weights else weights
-    out = linear(out.transpose(0, 1).reshape(queries, batch, embed_dim), out_proj_weight, out_proj_bias)
+    out = F.linear(out.transpose(0, 1).reshape(queries, batch, embed_dim), out_proj_weight, out_proj_bias)
     if batched:
         return out, weights
     return out.squeeze(1), None if weights is None else weights.squeeze(0)
@@ -184,7 +187,7 @@ def _split_bias(bias: Tensor | None) -> Any:
 def _in_projection_packed(q: Tensor, k: Tensor, v: Tensor, w: Any, b: Tensor | None = None) -> list[Tensor]:
     """Project query, key and value, each by its third of the weight (3 E, E) and of the bias."""
     if q is k is v:
-        return list(linear(q, w, b).chunk(3, -1))
+        return list(F.linear(q, w, b).chunk(3, -1))
     return _in_projection(q, k, v, *w.chunk(3), *_split_bias(b))
 
 
@@ -192,7 +195,7 @@ def _in_projection(
     q: Tensor, k: Tensor, v: Tensor, w_q: Any, w_k: Any, w_v: Any, b_q: Any = None, b_k: Any = None, b_v: Any = None
 ) -> list[Tensor]:
     """Project query, key and value, each by its own weight and bias."""
-    return [linear(q, w_q, b_q), linear(k, w_k, b_k), linear(v, w_v, b_v)]
+    return [F.linear(q, w_q, b_q), F.linear(k, w_k, b_k), F.linear(v, w_v, b_v)]
 
 
 def _none_or_dtype(input: Tensor | None) -> Any:
