@@ -24,16 +24,17 @@ real_and_complex = pytest.mark.parametrize("dtype", ["float64", "complex128"])
 
 @real_and_complex
 @pytest.mark.parametrize("full", [True, False])
-@pytest.mark.parametrize("shape", [(4, 4), (2, 5, 3), (3, 5), (0, 3), (2, 0, 2)])
-def test_the_product_of_svd_s_factors_is_the_matrix(dtype, full, shape):
-    A = randn(*shape, dtype=dtype)
+@pytest.mark.parametrize("shape", [(4, 4), (2, 5, 3), (6, 4), (3, 5), (2, 3, 7), (0, 3), (2, 0, 2)])
+@pytest.mark.parametrize("rows", [7, 1])
+def test_the_product_of_svd_s_factors_is_the_matrix(dtype, full, shape, rows):
+    A = randn(*shape, dtype=dtype)[..., :rows, :].expand(shape)
     U, S, Vh = torch.linalg.svd(A, full_matrices=full)
     k = min(shape[-2:])
     assert S.dtype == torch.float64
-    assert U.shape[-1] == (shape[-2] if full else k)
-    assert Vh.shape[-2] == (shape[-1] if full else k)
+    assert (U.shape[-1], Vh.shape[-2]) == (shape[-2:] if full else (k, k))
     assert_close(U[..., :k] * S[..., None, :] @ Vh[..., :k, :], A)
-    assert_close(U.mH @ U, np.broadcast_to(np.eye(U.shape[-1]), (*shape[:-2], U.shape[-1], U.shape[-1])))
+    for vectors in (U.mH @ U, Vh @ Vh.mH):
+        assert_close(vectors, np.broadcast_to(np.eye(vectors.shape[-1]), vectors.shape))
 
 
 @real_and_complex

@@ -1,4 +1,4 @@
-"""Ties: in which order sort leaves equal elements, and which of them topk, kthvalue, median and mode take."""
+"""Ties: in which order sort leaves equal elements, which of them topk, kthvalue, median and mode take; signs of svd."""
 
 import math
 
@@ -119,3 +119,16 @@ def test_topk_of_few_elements_in_long_rows(dtype, largest):
         x[:10][rng.random((10, 1000)) < 0.01] = np.nan
     theirs = torch.topk(torch.from_numpy(x), 5, largest=largest).indices
     assert microgad.topk(microgad.from_numpy(x), 5, largest=largest).indices.tolist() == theirs.tolist()
+
+
+@pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="another LAPACK gives other signs")
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(
+    "shape", [(5, 5), (9, 6), (2, 7, 5), (8, 5), (11, 6), (12, 4), (3, 4), (3, 5), (2, 4, 7), (5, 30)]
+)
+def test_singular_vectors_have_pytorchs_signs(shape, full):
+    x = np.random.default_rng(0).standard_normal(shape)
+    (u, s, vh), (own_u, own_s, own_vh) = (lib.linalg.svd(lib.tensor(x), full) for lib in (torch, microgad))
+    k = s.shape[-1]
+    for theirs, ours in ((u[..., :k], own_u[..., :k]), (s, own_s), (vh[..., :k, :], own_vh[..., :k, :])):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-9, atol=1e-12)
