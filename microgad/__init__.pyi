@@ -722,6 +722,7 @@ from .porting.torch_modules.settings import set_num_threads as set_num_threads
 from .porting.torch_modules.settings import set_warn_always as set_warn_always
 from .porting.torch_modules.settings import use_deterministic_algorithms as use_deterministic_algorithms
 from .porting.torch_modules.sparse import sparse_coo_tensor as sparse_coo_tensor
+from .random import thread_safe_generator as thread_safe_generator
 from .serialization import load as load
 from .serialization import save as save
 from .size import Size as Size

@@ -10,4 +10,16 @@ from .ops.random import manual_seed as manual_seed
 from .ops.random import seed as seed
 from .ops.random import set_rng_state as set_rng_state
 
+
+def thread_safe_generator() -> Generator | None:
+    """Return None, for the default generator: workers of a DataLoader are processes, and have one each.
+
+    Source: torch.random.thread_safe_generator.
+
+    >>> torch.random.thread_safe_generator() is None
+    True
+    """
+    return None
+
+
 _define_getattr(globals())

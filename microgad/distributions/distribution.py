@@ -211,6 +211,10 @@ class Distribution:
                 f"({support!r}) of the distribution {self!r}, but found invalid values:\n{value}"
             )
 
+    def _new(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Make a Tensor of the dtype of the parameters, for those classes that have `_param`."""
+        return self._param.new(*args, **kwargs)  # type: ignore[attr-defined]
+
     def _maybe_validate(self, *values: Tensor) -> None:
         if self._validate_args:
             for value in values:

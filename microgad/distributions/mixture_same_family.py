@@ -65,9 +65,9 @@ class MixtureSameFamily(Distribution):
 
     def _mixture_mean(self, values: Tensor) -> Tensor:
         """Return the mean over the components, whose dimension precedes the event dimensions."""
-        probs = self._mixture_distribution.probs
-        probs = probs.reshape(*probs.shape, *(1,) * len(self._event_shape))
-        return (probs * values).sum(-1 - len(self._event_shape))
+        return (self._pad_mixture_dimensions(self._mixture_distribution.probs) * values).sum(
+            -1 - len(self._event_shape)
+        )
 
     @property
     def mean(self) -> Tensor:
@@ -81,6 +81,10 @@ class MixtureSameFamily(Distribution):
     def _pad(self, value: Tensor) -> Tensor:
         """Insert a dimension for the components."""
         return value.unsqueeze(-1 - len(self._event_shape))
+
+    def _pad_mixture_dimensions(self, x: Tensor) -> Tensor:
+        """Append the event dimensions to a Tensor that has one number for each component."""
+        return x.reshape(*x.shape, *(1,) * len(self._event_shape))
 
     def cdf(self, x: Tensor) -> Tensor:
         return (self._component_distribution.cdf(self._pad(x)) * self._mixture_distribution.probs).sum(-1)

@@ -56,8 +56,8 @@ REASONS = {
         utils.serialization
         TYPE_CHECKING torch windows types.*
         nn.utils.prune.torch nn.functional.torch utils.torch ops.* return_types.*_out
-        return_types.pytree* return_types.all_return_types optim.swap_in* thread_safe_generator
-        random.thread_safe_generator utils.checkpoint.GraphExecGroup utils.checkpoint.SAC* utils.checkpoint.Selective*
+        return_types.pytree* return_types.all_return_types optim.swap_in*
+        utils.checkpoint.GraphExecGroup utils.checkpoint.SAC* utils.checkpoint.Selective*
         utils.checkpoint.create_selective* utils.checkpoint.CheckpointFunction utils.checkpoint.CheckpointPolicy
         utils.checkpoint.DefaultDeviceType utils.checkpoint.check_backward_validity cpu.Event
         utils.dlpack.DLDeviceType utils.hooks.* func.rearrange fft.Tensor

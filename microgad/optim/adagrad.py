@@ -46,6 +46,11 @@ class Adagrad(Optimizer):
             for p in group["params"]:
                 self._init_state(p)
 
+    def share_memory(self) -> None:
+        """Move the sums to memory that processes share."""
+        for p in self.state:
+            self.state[p]["sum"].share_memory_()
+
     def _init_state(self, p: Tensor) -> dict[str, Any]:
         state = self.state[p]
         if not state:

@@ -27,6 +27,10 @@ from .torch_modules.torch_version import TorchVersion
 # microgad's modules for PyTorch's, where the names differ; any other `torch.a.b` is `microgad.a.b`.
 MODULES = {
     "torch": "microgad",
+    "torch._functorch": "microgad.func",
+    "torch._functorch.functional_call": "microgad.func",
+    "torch._functorch.vmap": "microgad.func",
+    "torch._functorch.make_functional": "microgad.porting.functorch",
     "torch._ops": "microgad.porting.torch_modules.library",
     "torch._subclasses.fake_tensor": "microgad.porting.torch_modules._subclasses",
     "torch.autograd.function": "microgad.autograd.function",
@@ -54,7 +58,7 @@ MODULES = {
 # import torch._six, for example, to detect old versions.
 LACKING = {
     "_appdirs", "_awaits", "_classes", "_compile", "_custom_op", "_custom_ops", "_decomp", "_dispatch",
-    "_environment", "_export", "_functorch", "_guards", "_higher_order_ops", "_lazy", "_library", "_linalg_utils",
+    "_environment", "_export", "_guards", "_higher_order_ops", "_lazy", "_library", "_linalg_utils",
     "_lobpcg", "_logging", "_lowrank", "_meta_registrations", "_native", "_numpy", "_opaque_base", "_prims",
     "_prims_common", "_python_dispatcher", "_refs", "_size_docs", "_sources", "_storage_docs", "_streambase",
     "_strobelight", "_tensor_docs", "_tensor_iterator", "_thread_safe_fork", "_torch_docs", "_utils_internal",

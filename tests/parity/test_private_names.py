@@ -238,6 +238,24 @@ def helpers_of_transformers(t, nn):
 
 
 @programs
+def helpers_of_distributions(t, nn):
+    d, probs = t.distributions, t.tensor([[0.25, 0.75], [0.5, 0.5]], dtype=t.float64)
+    kinds = d.Bernoulli, d.Categorical, d.ContinuousBernoulli, d.OneHotCategorical
+    made = [kind(probs)._new([1.5, 2]) for kind in kinds] + [d.NegativeBinomial(2, probs)._new((2, 0))]
+    parts = d.Independent(d.Normal(t.zeros(2, 2, 3), t.ones(2, 2, 3)), 1)
+    mixture = d.MixtureSameFamily(d.Categorical(probs), parts)
+    return made, mixture._pad_mixture_dimensions(probs), mixture._pad(t.ones(2, 3)).shape
+
+
+@programs
+def optimizers_of_several_processes(t, nn):
+    w = t.ones(2, requires_grad=True)
+    optimizer = t.optim.Adagrad([w])
+    optimizer.share_memory()
+    return optimizer.state[w]["sum"].is_shared(), t.thread_safe_generator(), t.random.thread_safe_generator()
+
+
+@programs
 def projections(t, nn):
     x, w, b = randn(t, 5, 2, 4), randn(t, 12, 4, seed=2), randn(t, 12, seed=3)
     packed = nn.functional._in_projection_packed(x, x, x, w, b), nn.functional._in_projection_packed(x, x + 1, x + 1, w)

@@ -125,15 +125,24 @@ import torch
 from torch._jit_internal import BroadcastingList2, boolean_dispatch
 from torch.distributions.exp_family import ExponentialFamily
 from torch.optim.optimizer import StateDict
+from torch.optim.adamw import adamw
+from torch._functorch.eager_transforms import jacrev
+from torch._functorch.functional_call import functional_call
+from torch._functorch.vmap import vmap
+from torch import _VF
 
 def pooled(x, size: BroadcastingList2[int], indices: bool = False): return "pooled"
 def with_indices(x, size: BroadcastingList2[int], indices: bool = False): return "with indices"
 pool = boolean_dispatch("indices", 2, False, with_indices, pooled, __name__, "pool")
 print(pool.__name__, pool(1, 2), pool(1, 2, True), pool(1, 2, indices=True), StateDict.__name__)
 print(ExponentialFamily is torch.distributions.ExponentialFamily)
+print(jacrev is torch.func.jacrev, functional_call is torch.func.functional_call, vmap is torch.vmap)
+print(adamw.__name__, _VF.relu(torch.tensor([-1.0])))
 """
     result = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
-    assert result.stdout == "pool pooled with indices with indices dict\nTrue\n", result.stderr
+    assert result.stdout == "pool pooled with indices with indices dict\nTrue\nTrue True True\nadamw tensor([0.])\n", (
+        result.stderr
+    )
 
 
 def test_a_subclass_may_override_requires_grad_by_setting_the_attribute() -> None:
