@@ -61,7 +61,7 @@ REASONS = {
         utils.checkpoint.create_selective* utils.checkpoint.CheckpointFunction utils.checkpoint.CheckpointPolicy
         utils.checkpoint.DefaultDeviceType utils.checkpoint.check_backward_validity cpu.Event
         utils.dlpack.DLDeviceType utils.hooks.* func.rearrange fft.Tensor
-        nn.attention.* nn.functional.TYPE_CHECKING cpu.get_capabilities
+        nn.attention.* profiler.* nn.functional.TYPE_CHECKING cpu.get_capabilities
     """,
     "one process computes on one device; nn.DataParallel calls its module, DataLoader has workers": """
         distributed* *DistributedDataParallel* *parallel_apply nn.parallel.* futures* *multiprocessing* *nccl*

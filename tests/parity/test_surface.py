@@ -26,6 +26,8 @@ MODULES = [
     "random", "cuda", "cuda.amp", "backends", "backends.cudnn", "backends.cuda", "backends.mkl", "backends.mps",
     "backends.openmp", "amp", "jit", "hub", "testing", "return_types", "signal", "signal.windows", "mps",
     "accelerator", "cpu", "compiler", "types", "version", "serialization", "masked",
+    "optim", "distributions", "distributions.constraints", "distributions.kl", "distributions.transforms",
+    "utils.flop_counter", "utils.module_tracker", "nn.attention", "nn.attention.flex_attention", "profiler",
 ]  # fmt: skip
 
 
