@@ -212,6 +212,14 @@ def test_a_program_with_in_place_writes():
     np.testing.assert_array_equal(check_replayed(tape)["leaf"], x.grad.numpy())
 
 
+@pytest.mark.usefixtures("cuda")
+def test_a_program_leaves_out_moves_between_devices():
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    with torch.record(replay=True) as tape:
+        ((x * 2).cuda().exp().to("cpu", torch.float64) * 3).sum().backward()
+    np.testing.assert_array_equal(check_replayed(tape)["leaf"], x.grad.numpy())
+
+
 def test_gradients_of_two_backward_passes_accumulate():
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     with torch.record(replay=True) as tape:

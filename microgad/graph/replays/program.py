@@ -217,6 +217,8 @@ class ProgramWriter(BackwardReplaying):
             return self.array(name, x)
         if isinstance(x, np.dtype):
             return f"np.dtype({x.name!r})"
+        if isinstance(x, backend.device):  # which `to_device` ignores in a program
+            return repr(str(x))
         if hasattr(x, "_fields") or dataclasses.is_dataclass(x):
             fields = x._fields if hasattr(x, "_fields") else [f.name for f in dataclasses.fields(x)]
             parts = [f"{field}={self.setting_text(f'{name}.{field}', getattr(x, field))}" for field in fields]
