@@ -16,13 +16,13 @@ def tree_leaves(tree: Any) -> Iterator[Any]:
     >>> list(tree_leaves([1, (2, {"a": 3}), 4]))
     [1, 2, 3, 4]
     """
-    if isinstance(tree, Mapping):
+    if not isinstance(tree, (list, tuple)):  # asked first: it takes a tenth of the time of the next question
+        if not isinstance(tree, Mapping):
+            yield tree
+            return
         tree = list(tree.values())
-    if isinstance(tree, (list, tuple)):
-        for part in tree:
-            yield from tree_leaves(part)
-    else:
-        yield tree
+    for part in tree:
+        yield from tree_leaves(part)
 
 
 def contains(tree: list[Any] | tuple[Any, ...], kind: type) -> bool:

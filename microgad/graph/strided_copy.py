@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def empty_strided(shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) 
     steps = [(n - 1) * stride for n, stride in zip(shape, strides, strict=True)]
     first = -sum(step for step in steps if step < 0)
     size = first + sum(step for step in steps if step > 0) + dtype.itemsize
-    if size > max(MAX_SPREAD * dtype.itemsize * int(np.prod(shape, dtype=object)), 4096) or first % dtype.itemsize:
+    if size > max(MAX_SPREAD * dtype.itemsize * math.prod(shape), 4096) or first % dtype.itemsize:
         return None
     memory = np.zeros(size, np.uint8)
     return np.ndarray(shape, dtype, memory.data, first, strides)

@@ -6,8 +6,6 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ... import backend, state
 from ...generator import Generator, default_generator
 from ...pytree import tree_leaves, tree_map
@@ -36,7 +34,8 @@ class CallRecorder:
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make a call, and record it if an operation on the tape may depend on what it computes off the tape."""
         now, tape = state.current(), self.tape
-        given = {id(x): x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)}
+        leaves = list(tree_leaves((args, kwargs)))
+        given = {id(x): x for x in leaves if isinstance(x, Tensor)}
         if now.deriving or not given:
             return self.recorder.pass_on(function, args, kwargs)
         read = {i: found for i, x in given.items() if (found := self._before(x)) is not None}
@@ -72,13 +71,13 @@ class CallRecorder:
                 return read.get(id(x)) or Tensor._wrap(strided_copy(x.array))
             return strided_copy(x) if backend.is_array(x) else x
 
-        known = not any(isinstance(x, Generator) for x in tree_leaves((args, kwargs)))
+        known = not any(isinstance(x, Generator) for x in leaves)
         numbers, own = [op.number for op in ops], [op.number for op in owned]
         call = Call(
             function if known else None, function.__name__, place, now.path, now.grad_enabled, numbers, own,
             tree_map(held, args), tree_map(held, kwargs), fresh,
         )  # fmt: skip
-        if not np.array_equal(random, default_generator.snapshot()):
+        if random.tobytes() != default_generator.snapshot().tobytes():
             call.random = random
         self._owned.update(call.owned)
         self._made.update(fresh)
