@@ -59,7 +59,7 @@ def backward(
     for x in wanted:
         if isinstance(x, function.Tensor):
             x.retain_grad()  # does nothing for leaves
-    found = engine.run(roots, seeds, list(targets), retain, create_graph)
+    found = engine.run(roots, seeds, list(targets), retain, create_graph, through=True)
     for target in targets:
         if isinstance(target, AccumulateGrad) and (g := found.get(target.number)) is not None:
             accumulate(target, g, not create_graph and 0 not in g.strides, create_graph)  # stride 0: copied

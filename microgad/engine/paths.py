@@ -34,16 +34,19 @@ def reachable(roots: Sequence[Function | None], oldest: float, barred: Any = ())
     return found
 
 
-def routes(roots: Sequence[Function], ends: frozenset[int], oldest: float) -> dict[int, Sequence[Function | None]]:
+def routes(
+    roots: Sequence[Function], ends: frozenset[int], oldest: float, passed: Sequence[int] = ()
+) -> dict[int, Sequence[Function | None]]:
     """Find the nodes from which a target in `ends` can be reached.
 
-    For each, by number: its edges, with None in place of those that lead to no target.
+    For each, by number: its edges, with None in place of those that lead to no target. Those with the numbers `passed`
+    are visited even if none does.
     """
     reached = reachable(roots, oldest)
     found: dict[int, Sequence[Function | None]] = dict.fromkeys(ends, ())
     for number in sorted(reached):
         if edges := reached[number].edges:
             leading = [edge if edge is not None and edge.number in found else None for edge in edges]
-            if leading.count(None) < len(leading):
+            if number in passed or leading.count(None) < len(leading):
                 found[number] = leading
     return found

@@ -32,11 +32,13 @@ def run(
     targets: Sequence[Function] | None = None,
     retain_graph: bool = False,
     create_graph: bool = False,
+    through: bool = False,
 ) -> dict[int, Array]:
     """Run a backward pass from the nodes `roots` with the gradients `seeds`: Tensors under create_graph, else arrays.
 
     Without targets, the gradients are accumulated in the leaves' `.grad`. With targets, nothing is stored: only the
-    nodes on a path to a target are visited, and the targets' gradients are returned by node number.
+    nodes on a path to a target are visited, and the targets' gradients are returned by node number. `through` says
+    whether the operations of targets are visited as well: their hooks and custom backward run, and they are freed.
 
     A gradient may be None, PyTorch's undefined Tensor: the walk goes on, and what depends on it alone is None too,
     except that hooks and custom Functions are called.
@@ -45,8 +47,9 @@ def run(
     oldest, routes = 0, None
     if targets is not None:
         ends = frozenset([node.number for node in targets])
-        oldest = min(ends, default=0)
-        routes = paths.routes(roots, ends, oldest)
+        passed = [paths.producer(node)[0].number for node in targets] if through else []
+        oldest = min([*ends, *passed], default=0)
+        routes = paths.routes(roots, ends, oldest, passed)
     queue = Queue(leaves.positions(roots, oldest) if node_hooks.calling else {}, create_graph)
     for node, seed in zip(roots, seeds, strict=True):
         if routes is None or node.number in routes:
@@ -86,11 +89,12 @@ def run(
             onward = node.edges if routes is None else routes[node.number]
             if not onward:
                 continue
-            for i, g in enumerate(_gradients(node, grad, onward, create_graph, outer)):
-                edge = onward[i]
-                if edge is not None:
-                    g, owned = (None, False) if g is None else fit_to_input(node, i, g, create_graph)
-                    queue.add(edge, g, owned)
+            if routes is None or any(onward) or node.calls_back or hasattr(node.plan, "own"):  # it has hooks
+                for i, g in enumerate(_gradients(node, grad, onward, create_graph, outer)):
+                    edge = onward[i]
+                    if edge is not None:
+                        g, owned = (None, False) if g is None else fit_to_input(node, i, g, create_graph)
+                        queue.add(edge, g, owned)
             if not retain_graph:
                 free(node)
     except Exception as error:

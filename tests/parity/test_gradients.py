@@ -1,4 +1,4 @@
-"""Gradients from backward and grad: their strides, and whether they may be written to."""
+"""Gradients from backward and grad: their strides, whether they may be written to, and what their pass visits."""
 
 from __future__ import annotations
 
@@ -40,6 +40,31 @@ def batched_grad_outputs_free_the_graph(t, nn):
     except RuntimeError:
         return first, second
     return "the graph was not freed"
+
+
+@programs
+def backward_goes_through_the_nodes_of_inputs(t, nn):
+    seen: list[Any] = []
+
+    class Double(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            return a * 2, b * 2
+
+        @staticmethod
+        def backward(ctx, *grads):
+            seen.append((ctx.needs_input_grad, grads))
+            return grads[0] * 2, grads[1] * 2
+
+    x, w = leaf(t, 3), leaf(t, 3, seed=2)
+    y = x.exp()
+    y.grad_fn.register_hook(lambda inputs, outputs: seen.append((inputs, outputs)))
+    (y * y).sum().backward(inputs=[y])
+    z, _ = Double.apply(x, w)
+    (z * z).sum().backward(inputs=[z])
+    with pytest.raises(RuntimeError, match="a second time"):  # what exp kept is freed
+        (y * w).sum().backward()
+    return seen, y.grad, z.grad, x.grad
 
 
 @programs
