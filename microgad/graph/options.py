@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from .tape import Op
 
 
 class DrawOptions(TypedDict, total=False):
@@ -22,7 +25,7 @@ class DrawOptions(TypedDict, total=False):
     theme: str
     limit: int
     beside: bool
-    mark: Collection[int]
+    mark: Collection[int | Op]
 
 
 class GraphOptions(DrawOptions, total=False):

@@ -276,7 +276,7 @@ class Tape:
         or "RL"), and `theme` is "light" or "dark". `color` fills boxes by "time", "bytes", "flops", "gradient", "zeros"
         or "nan", if these were recorded. `leaves=True` keeps modules without submodules closed, `frames=False` draws no
         frames around modules, and `beside=True` draws the backward pass beside the forward pass. `mark` is a list of
-        numbers of operations to highlight. Raises ValueError for any other value.
+        operations to highlight, or of their numbers. Raises ValueError for any other value.
 
         >>> x = torch.ones(2, requires_grad=True)
         >>> drawn = (x * 3).sum().graph().tape.draw(rankdir="LR")

@@ -168,6 +168,7 @@ def test_marked_operations_stand_out():
     marked = tape.draw(mark=[tape.ops[1].number]).source
     assert re.search(r'op1 \[label=<<TABLE BORDER="0" CELLBORDER="2"', marked)
     assert "marked" in marked
+    assert tape.draw(mark=[tape.ops[1]]).source == marked
     chain = x.exp().tanh().sigmoid().graph().tape
     assert "penwidth=3" in chain.draw(mark=[chain.ops[1].number], fold=True).source
 

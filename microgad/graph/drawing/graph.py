@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ...errors import ArgumentError
 from ...errors.own_arguments import checked
 from .. import text
-from ..tape import Tape
+from ..tape import Op, Tape
 from .fitting import MAX_BOXES, make_sketch
 from .render import RendererMissing, TooSlow, rendered
 from .sketch import Options, Sketch
@@ -51,7 +51,7 @@ class Graph:
         theme: str = "light",
         limit: int = MAX_BOXES,
         beside: bool = False,
-        mark: Collection[int] = (),
+        mark: Collection[int | Op] = (),
     ) -> None:
         from .dot import DIRECTIONS
         from .styles import SCALES, THEMES
@@ -63,7 +63,8 @@ class Graph:
             )
         if limit < 1:
             raise ArgumentError(f"graph: limit must be at least 1, a number of boxes, got {limit!r}")
-        unknown = [number for number in mark if tape.find(number) is None]
+        mark = [x.number if isinstance(x, Op) else x for x in mark]
+        unknown = [number for number in mark if not isinstance(number, int) or tape.find(number) is None]
         if unknown:
             raise ArgumentError(f"graph: mark must hold numbers of what is on the tape, not {unknown[0]!r}")
         for name, given, known in (
