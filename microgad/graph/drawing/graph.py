@@ -63,8 +63,8 @@ class Graph:
             )
         if limit < 1:
             raise ArgumentError(f"graph: limit must be at least 1, a number of boxes, got {limit!r}")
-        mark = [x.number if isinstance(x, Op) else x for x in mark]
-        unknown = [number for number in mark if not isinstance(number, int) or tape.find(number) is None]
+        numbers = [x.number if isinstance(x, Op) else x for x in mark]
+        unknown = [number for number in numbers if not isinstance(number, int) or tape.find(number) is None]
         if unknown:
             raise ArgumentError(f"graph: mark must hold numbers of what is on the tape, not {unknown[0]!r}")
         for name, given, known in (
@@ -74,7 +74,7 @@ class Graph:
                 raise ArgumentError(f"graph: {name} must be one of {', '.join(map(str, known))}, got {given!r}")
         self.tape = tape
         self.show_saved, self.rankdir, self.color, self.theme, self.beside = show_saved, rankdir, color, theme, beside
-        self.frames, self.mark = frames, mark
+        self.frames, self.mark = frames, numbers
         self.limit = None if depth is None else limit
         self.free = [name for name, given in (("roll", roll), ("fold", fold)) if given is None]
         if depth == "auto":
