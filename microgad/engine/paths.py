@@ -35,7 +35,7 @@ def reachable(roots: Sequence[Function | None], oldest: float, barred: Any = ())
 
 
 def routes(
-    roots: Sequence[Function], ends: frozenset[int], oldest: float, passed: Sequence[int] = ()
+    roots: Sequence[Function], ends: frozenset[int], oldest: float, passed: frozenset[int] = frozenset()
 ) -> dict[int, Sequence[Function | None]]:
     """Find the nodes from which a target in `ends` can be reached.
 

@@ -47,8 +47,8 @@ def run(
     oldest, routes = 0, None
     if targets is not None:
         ends = frozenset([node.number for node in targets])
-        passed = [paths.producer(node)[0].number for node in targets] if through else []
-        oldest = min([*ends, *passed], default=0)
+        passed = frozenset([paths.producer(node)[0].number for node in targets if through])
+        oldest = min(ends | passed, default=0)
         routes = paths.routes(roots, ends, oldest, passed)
     queue = Queue(leaves.positions(roots, oldest) if node_hooks.calling else {}, create_graph)
     for node, seed in zip(roots, seeds, strict=True):
