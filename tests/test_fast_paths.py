@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import microgad as torch
+from microgad.function import Function
+from microgad.ops.indexing import GetItem
 
 from .times import assert_takes
 
@@ -156,3 +158,12 @@ OPERATIONS = {
 def test_other_operations_take_no_longer_than_numpys(name, x):
     given, (ours, numpys) = torch.from_numpy(x), OPERATIONS[name]
     assert_takes(2, lambda: ours(given), lambda: numpys(x), OVERHEAD)
+
+
+def test_views_take_less_time_than_other_operations():
+    x, apply = torch.from_numpy(draw(4, 4)), Function.apply.__func__
+    assert_takes(
+        0.85,
+        lambda: [GetItem.apply(x, index=(1, ...)) for _ in range(1000)],
+        lambda: [apply(GetItem, x, index=(1, ...)) for _ in range(1000)],
+    )

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 import microgad as torch
-from microgad.function import numbers
+from microgad.function import Function, numbers
+from microgad.ops.indexing import GetItem
+from microgad.ops.movement import rearranging, repeating, shape
 
 
 def test_a_write_to_a_view_of_a_view_changes_the_base_and_its_gradient() -> None:
@@ -286,3 +288,39 @@ def test_detach_shares_memory_and_version() -> None:
     d.add_(1)
     assert x.tolist() == [2.0, 2.0]
     assert x._version == 1
+
+
+@pytest.mark.parametrize("kind", ["leaf", "recorded", "view", "no grad", "inference", "half", "outdated", "integers"])
+@pytest.mark.parametrize(
+    ("cls", "settings"),
+    [
+        (GetItem, {"index": (0, slice(1, None), ...)}), (GetItem, {"index": (2, 2)}), (GetItem, {"index": (None, ...)}),
+        (rearranging.Permute, {"order": (1, 0)}), (shape.Reshape, {"size": (9, 1)}),
+        (repeating.Expand, {"size": (2, 3, 3)}),
+    ],
+)  # fmt: skip
+def test_a_view_is_made_as_every_operation_makes_its_result(
+    cls: type[Function], settings: dict[str, Any], kind: str
+) -> None:
+    dtype = {"half": torch.half, "integers": torch.long}.get(kind, torch.float)
+    x = torch.arange(9, dtype=dtype).reshape(3, 3).clone().requires_grad_(kind not in ("integers", "inference"))
+    if kind not in ("leaf", "inference"):
+        x = x * 2
+    if kind in ("view", "outdated"):
+        base, x = x, x.T
+        if kind == "outdated":
+            base.mul_(2)
+
+    def describe(apply: Any) -> list[Any]:
+        with torch.inference_mode(kind == "inference"), torch.set_grad_enabled(kind not in ("no grad", "inference")):
+            out = apply(x, **settings)
+        node, links = out.node, out._links
+        shown = [out.tolist(), out.stride(), out.dtype, out.requires_grad, out.is_leaf, out.is_inference(), type(out)]
+        shown += [links.base is (x if x._links.base is None else x._links.base), links.chain, out._version_counter]
+        if node is not None:
+            names = ("edges", "hooks", "kept", "versions", "plan", "shape", "dtype", "path", "__dict__")
+            shown += [type(node), *[getattr(node, name) for name in names]]
+        return shown
+
+    general = vars(Function)["apply"].__func__.__get__(cls)
+    assert describe(cls.apply) == describe(general)

@@ -34,6 +34,7 @@ class LinearMap(Function):
                 "adjoint": cls.forward,
                 "transposed": cls,
                 "may_share": True,
+                "apply": vars(Function)["apply"],  # not that of a View
                 "native_half": False,  # the transpose of a movement adds elements up
                 "zero_link": None,
                 "operator": None,

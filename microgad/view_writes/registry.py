@@ -6,8 +6,9 @@ import weakref
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from .. import backend, state
+from .. import backend
 from ..function import Function
+from ..state import current
 from ..state.links import NO_LINKS, Links
 from ..type_aliases import Tensor
 from .mirrors import Mirror
@@ -46,11 +47,11 @@ def view_of(self: Tensor, source: Tensor, node: Function, others: Any = (), part
     self._version_counter = source._version_counter or source._counter()
     links = self._links = Links()
     links.base = base
-    if not state.current().grad_enabled:
+    if not current().grad_enabled:
         if base.fresh_node is not None:
             disconnect((self, *others))
     elif origin.base is None or origin.chain is not None:
-        links.chain = (origin.chain, type(node), vars(node)) if part is None else (origin.chain, part, 0)
+        links.chain = (origin.chain, node.__class__, node.__dict__) if part is None else (origin.chain, part, 0)
     of_base = base._links
     if of_base is NO_LINKS:
         of_base = base._own_links()
@@ -61,6 +62,8 @@ def view_of(self: Tensor, source: Tensor, node: Function, others: Any = (), part
         views[:] = [ref for ref in views if ref() is not None]
         of_base.max_views = 2 * len(views) + 6
     views.append(weakref.ref(self))
+    if not others:
+        return
     for i, view in enumerate(others, 1):
         view._version_counter, view._links = self._version_counter, Links()
         view._links.base = base

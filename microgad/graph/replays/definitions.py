@@ -21,6 +21,7 @@ import numpy as np
 from ...errors import GraphError
 from ...function import Function
 from ...function.linear_map import LinearMap
+from ...function.view import View
 from ...lazy import LazyModule
 from ...pytree import tree_leaves
 
@@ -105,10 +106,10 @@ class Definitions:
         self.imports: dict[str, None] = {"import numpy as np": None}
         self.chunks: list[str] = []
         self.last: list[str] = []  # constants computed by calling definitions, which come last
-        self.names: dict[Any, str] = {Function: "Function", LinearMap: "LinearMap"}
+        self.names: dict[Any, str] = {Function: "Function", LinearMap: "LinearMap", View: "LinearMap"}
         self.taken = {"Function", "LinearMap", "np", *vars(builtins)}
         self.in_last: set[str] = set()  # names of the constants in `last`
-        self.defined: set[Any] = {Function, LinearMap}
+        self.defined: set[Any] = {Function, LinearMap, View}
         self.pending: list[tuple[Any, Any, str, dict[str, Any]]] = []  # what bodies call, to be defined afterwards
 
     def text(self) -> str:

@@ -16,6 +16,7 @@ from ...function import Function
 from ...function.half import HALF
 from ...function.linear_map import LinearMap
 from ...function.naming import with_in_place_name, with_torch_name
+from ...function.view import View
 from ...pytree import contains, tree_leaves
 from ...state import current, observed
 from ...type_aliases import Array, Index, Operand, Tensor
@@ -33,10 +34,10 @@ from .index_parsing import normalize_index, other_index, plain_index, refuse_uin
 PLAIN = frozenset((tuple, slice, type(None), type(...)))  # the types, besides int, of which an index may be plain
 
 
-class GetItem(LinearMap):
+class GetItem(View):
     """x[index]: a view where the index is basic."""
 
-    symbol, operator, may_share, native_half, conjugates = "[ ]", "index", True, True, False
+    symbol, operator, native_half, conjugates = "[ ]", "index", True, False
 
     def forward(self, x):
         return index_kernels.take(x, self.index)

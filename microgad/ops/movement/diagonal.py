@@ -10,6 +10,7 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError, DimError, KindError, ShapeError
 from ...function.linear_map import LinearMap
+from ...function.view import View
 from ...state import composite
 from ...type_aliases import Array, Tensor
 from ..support import layouts
@@ -22,10 +23,10 @@ from .shape import flatten
 SIDE = 128  # of the squares along a diagonal in which elements are chosen one by one
 
 
-class Diagonal(LinearMap):
+class Diagonal(View):
     """A diagonal of two axes, as the last axis of the result: a view."""
 
-    symbol, numpy, may_share = "diagonal", np.diagonal, True
+    symbol, numpy = "diagonal", np.diagonal
 
     def forward(self, x):
         return _diagonal(x, self.offset, self.axes)

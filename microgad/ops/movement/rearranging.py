@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import ArgumentError, ShapeError
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
+from ...function.view import View
 from ...type_aliases import Array, Tensor
 from ..support import layouts
 from ..support.spelling import tensors_only
@@ -19,10 +20,10 @@ from .dims import as_tuple, is_number, wrap_dim, wrap_dims
 MIN_BYTES = 1 << 12  # NumPy reverses fewer bytes one by one just as fast
 
 
-class Permute(LinearMap):
+class Permute(View):
     """The axes in another order: a view."""
 
-    symbol, numpy, may_share, conjugates = "permute", np.transpose, True, False
+    symbol, numpy, conjugates = "permute", np.transpose, False
 
     def forward(self, x):
         return x.transpose(self.order)

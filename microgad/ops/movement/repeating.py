@@ -14,6 +14,7 @@ from ...errors.arguments import as_sizes
 from ...errors.wording import in_torchs_words
 from ...fast_reductions import fast_sum, sum_to
 from ...function.linear_map import LinearMap
+from ...function.view import View
 from ...size import Size
 from ...state import composite
 from ...type_aliases import Array, Tensor
@@ -25,10 +26,10 @@ from .dims import wrap_dim
 from .shape import Reshape, flatten, reshape
 
 
-class Expand(LinearMap):
+class Expand(View):
     """Axes of size 1, and new axes in front, expanded without a copy: a view."""
 
-    symbol, numpy, may_share, conjugates = "expand", np.broadcast_to, True, False
+    symbol, numpy, conjugates = "expand", np.broadcast_to, False
 
     def forward(self, x):
         return layouts.expand(x, self.size)

@@ -12,8 +12,8 @@ from ... import dtypes, function
 from ...dtypes.type_names import TYPE_NAMES
 from ...errors import ArgumentError, DtypeError, ShapeError, place
 from ...errors.arguments import as_sizes
-from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
+from ...function.view import View
 from ...state import current
 from ...type_aliases import GivenDims, Tensor
 from ..support import layouts
@@ -21,10 +21,10 @@ from ..support.spelling import numpy_spelling, tensors_only
 from .dims import wrap_dim, wrap_dims
 
 
-class Reshape(LinearMap):
+class Reshape(View):
     """The same values in another shape: a view where the layout allows."""
 
-    symbol, numpy, may_share, native_half, conjugates = "reshape", np.reshape, True, True, False
+    symbol, numpy, native_half, conjugates = "reshape", np.reshape, True, False
     node_name = "View"
 
     def forward(self, x):

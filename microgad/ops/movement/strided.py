@@ -13,7 +13,7 @@ import numpy as np
 from ... import backend
 from ...backend.memory_layout import Geometry, address, geometry, memory_of, overlaps
 from ...errors import ArgumentError, ShapeError
-from ...function.linear_map import LinearMap
+from ...function.view import View
 from ...type_aliases import Array, Tensor
 from ..indexing import index_kernels
 from ..support import layouts
@@ -42,10 +42,10 @@ def vmap_offset(input: Tensor) -> int:
     return start
 
 
-class SlidingWindows(LinearMap):
+class SlidingWindows(View):
     """Sliding windows along an axis, `step` apart, with their elements along a new last axis: a view."""
 
-    symbol, operator, may_share = "unfold", "unfold", True
+    symbol, operator = "unfold", "unfold"
 
     def forward(self, x):
         return _windows(x, self.axis, self.size, self.step)
@@ -66,7 +66,7 @@ def _windows(x: Array, axis: int, size: int, step: int) -> Array:
     return layouts.strided_view(x, shape, (*x.strides[:axis], width * step, *x.strides[axis + 1 :], width))
 
 
-class AsStrided(LinearMap):
+class AsStrided(View):
     """A view of the memory behind x with another geometry (shape, strides, offset).
 
     `shown` is the geometry of the result, `held` that of x when the operation was recorded, and `extent` the size of
@@ -74,7 +74,7 @@ class AsStrided(LinearMap):
     `extent` with the geometry `held`.
     """
 
-    symbol, may_share = "as_strided", True
+    symbol = "as_strided"
 
     @classmethod
     def apply(cls, x: Any, **settings: Any) -> Any:
