@@ -46,6 +46,8 @@ class Recurrent(Function):
     def each_step(self, *rows: Array, backward: bool = False) -> Iterator[tuple[Any, ...]]:
         """Yield the views of each step's rows in these arrays, in the order of computation or of backward."""
         sizes = self.batch_sizes
+        if len(sizes) == 1:  # generation takes one step a call
+            return iter((rows,))
         if len(set(sizes)) == 1:  # NumPy takes views of rows fastest as it iterates
             stacked = [x.reshape((len(sizes), sizes[0], *x.shape[1:])) for x in rows]
             return zip(*[x[::-1] for x in stacked] if self.reverse != backward else stacked, strict=True)

@@ -23,11 +23,11 @@ class Lstm(Recurrent):
         self.check_sizes(input, hx, cx)
         h, c, size = hx.copy(), cx.copy(), cx.shape[-1]
         # σ(z) = (1 + tanh(z/2)) / 2, so one call of tanh computes all gates.
-        scale = backend.like(repeated((0.5, 0.5, 1.0, 0.5), size, w_hh.dtype), w_hh)
+        factors = (0.5, 0.5, 1.0, 0.5), (0.5, 0.5, 0.0, 0.5)
+        scale, rest = [backend.like(repeated(x, size, w_hh.dtype), w_hh) for x in factors]
         self.gates = project_inputs(input, w_ih, b_ih, b_hh)
         self.gates *= scale
-        affine = np.stack((scale, 1 - scale))[:, None].repeat(len(h), 1)  # like z, since short rows broadcast slowly
-        half, offset = affine
+        affine = half, offset = [x[None].repeat(len(h), 0) for x in (scale, rest)]  # short rows broadcast slowly
         self.cells = np.empty_like(c, shape=(self.gates.shape[0], size))
         out = np.empty_like(h, shape=(*input.shape[:-1], hx.shape[-1]))
         hidden, cell, times_w = h, c, self.state_product(w_hh, scale)
@@ -35,7 +35,7 @@ class Lstm(Recurrent):
         for z, i, f, g, o, new_hidden, new_cell in self.each_step(*rows):
             if len(z) != len(hidden):
                 hidden, cell = resized(h, hidden, len(z)), resized(c, cell, len(z))
-                half, offset = affine[:, : len(z)]
+                half, offset = [x[: len(z)] for x in affine]
             z += times_w(hidden)
             np.tanh(z, out=z)
             z *= half
