@@ -167,3 +167,8 @@ def test_views_take_less_time_than_other_operations():
         lambda: [GetItem.apply(x, index=(1, ...)) for _ in range(1000)],
         lambda: [apply(GetItem, x, index=(1, ...)) for _ in range(1000)],
     )
+
+
+def test_arrays_are_collated_in_the_time_in_which_they_are_stacked():
+    arrays = list(draw(500, 20))
+    assert_not_slower(lambda: torch.utils.data.default_collate(arrays), lambda: np.stack(arrays), 3)

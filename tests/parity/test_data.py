@@ -296,6 +296,8 @@ BATCHES: list[Any] = [
     [np.int8(1), np.int8(2)], [np.bool_(True), np.bool_(False)], [np.array(1.5), np.array(2.5)], [(), ()],
     [MappingProxyType({"a": 1})] * 2, [UserList([1, "a"])] * 2, [deque([1, 2])] * 2, [range(2)] * 2,
     [Tagged([1, 2])] * 2, [np.zeros((0, 2), np.float16)] * 2, [{}, {}], [((1, (2,)), "a")] * 3,
+    [np.ones(2, np.int8), np.ones(2, np.float16)], [np.ones((2, 3)), np.ones((3, 2)).T],
+    [np.ones((4, 4, 3), np.uint8).transpose(2, 0, 1)] * 2,
 ]  # fmt: skip
 
 
@@ -314,6 +316,8 @@ def test_collated_tensors_are_pytorchs() -> None:
 ERRORS: list[Any] = [
     lambda lib, data: data.default_collate([object(), object()]),
     lambda lib, data: data.default_collate([np.array(["a"]), np.array(["b"])]),
+    lambda lib, data: data.default_collate([np.ones(2, ">f4")] * 2),
+    lambda lib, data: data.default_collate([np.ones(2), np.ones(3)]),
     lambda lib, data: data.default_collate([[1], [1, 2]]),
     lambda lib, data: data.DataLoader([1], num_workers=-1),
     lambda lib, data: data.DataLoader([1], timeout=-1),

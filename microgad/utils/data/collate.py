@@ -11,6 +11,7 @@ import numpy as np
 
 from ...ops.creation import as_tensor, tensor
 from ...ops.movement import stack
+from ...ops.movement.joining import stacked
 from ...tensor import Tensor
 from .dataset import Samples
 
@@ -74,9 +75,18 @@ def collate_tensor_fn(batch: Any, *, collate_fn_map: CollateFns | None = None) -
 
 def collate_numpy_array_fn(batch: Any, *, collate_fn_map: CollateFns | None = None) -> Tensor:
     """Stack arrays to a Tensor. Raises TypeError for arrays of strings and objects."""
-    if batch[0].dtype.kind in "SUO":
-        raise _unknown(batch[0].dtype)
+    first = batch[0]
+    if first.dtype.kind in "SUO":
+        raise _unknown(first.dtype)
+    if first.dtype.isnative and all(_is_plain(array, first) for array in batch):
+        return as_tensor(stacked(batch, 0))
     return stack([as_tensor(array) for array in batch])
+
+
+def _is_plain(array: Any, like: Any) -> bool:
+    """Whether this is an array of the same shape and dtype, with its elements in row-major order without gaps."""
+    alike = type(array) is np.ndarray and array.dtype is like.dtype and array.shape == like.shape
+    return alike and array.flags.c_contiguous
 
 
 def collate_numpy_scalar_fn(batch: Any, *, collate_fn_map: CollateFns | None = None) -> Tensor:
