@@ -339,7 +339,8 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
     if not ndarray.flags.writeable:
         once(_READ_ONLY_WARNING.format("NumPy array"))
-    return as_tensor(ndarray, device="cpu")
+    _check_array(ndarray)
+    return from_array(in_own_memory(ndarray))
 
 
 def from_file(
