@@ -333,8 +333,6 @@ class Function:
     @classmethod
     def _operand(cls, x: Any) -> Array | complex | None:
         if isinstance(x, np.generic) and x.dtype.kind in "biufc":
-            if current().deriving:
-                return x  # a derivative is plain NumPy, where its dtype counts
             return x.item() if x.dtype.kind != "b" else float(x)  # it widens nothing; bool_ is a float, as in PyTorch
         if isinstance(x, ndarray):
             return np.asarray(x)  # np.matrix and masked arrays compute by rules of their own
