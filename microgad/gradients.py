@@ -47,7 +47,7 @@ def backward(
         level.check_roots(tensors)
     given = grad_tensors if grad_variables is None else gradient_errors.old_gradients(grad_tensors, grad_variables)
     create_graph = index(create_graph) != 0
-    roots, seeds = _check_gradients(tensors, given, create_graph)
+    roots, seeds, _ = _check_gradients(tensors, given, create_graph)
     retain = _retains(create_graph if retain_graph is None else retain_graph)
     if inputs is None:
         engine.run(roots, seeds, None, retain, create_graph)
@@ -78,7 +78,8 @@ def grad(
 ) -> Any:
     """Return the gradients of the sum of `outputs` with respect to `inputs`, without storing them in `.grad`.
 
-    They are a tuple, or a dict with the keys of `inputs` if that is one.
+    They are a tuple, or a dict with the keys of `inputs` if that is one. A Tensor of `grad_outputs` that arrives at an
+    input as it was given is that input's gradient itself, not a copy.
 
     An input that the outputs don't depend on raises RuntimeError; with allow_unused its gradient is None, with
     materialize_grads zeros. With is_grads_batched each of `grad_outputs` has a batch axis in front, and so have the
@@ -102,10 +103,10 @@ def grad(
     if is_grads_batched:
         options = retain_graph, create_graph, allow_unused, materialize_grads
         return tuple(mapping.batched_grad(grad, outputs, inputs, grad_outputs, *options))
-    roots, seeds = _check_gradients(outputs, grad_outputs, create_graph)
+    roots, seeds, by_array = _check_gradients(outputs, grad_outputs, create_graph)
     targets = [_node_of(x, "grad", i) for i, x in enumerate(inputs)]
     retain = _retains(create_graph if retain_graph is None else retain_graph)
-    found = engine.run(roots, seeds, targets, retain, create_graph)
+    found = engine.run(roots, seeds, targets, retain, create_graph, False, by_array)
     results: list[Any] = []
     for i, (x, target) in enumerate(zip(inputs, targets, strict=True)):
         g = found.get(target.number)
@@ -114,6 +115,8 @@ def grad(
             g = function.Tensor._wrap(zeros).requires_grad_(create_graph)
         elif g is None and not allow_unused:
             raise gradient_errors.unused(i, target.shape)
+        elif id(g) in by_array:  # it arrived unchanged
+            g = by_array[id(g)]
         results.append(g if g is None or isinstance(g, function.Tensor) else function.Tensor._wrap(g))
     return tuple(results)
 
@@ -134,11 +137,14 @@ def _node_of(tensor: Any, op: str, i: int) -> Any:
     return AccumulateGrad(tensor) if node is None else node  # on a view made under no_grad nothing depends
 
 
-def _check_gradients(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list[Function], list[Any]]:
+def _check_gradients(
+    tensors: Sequence[Any], grads: Any, create_graph: bool
+) -> tuple[list[Function], list[Any], dict[int, Any]]:
+    """Return the nodes of `tensors`, the gradients at them, and by id of its array the Tensor that each is."""
     grads = [None] * len(tensors) if grads is None else _sequence(grads)
     if len(grads) != len(tensors):
         raise gradient_errors.gradient_count(tensors, grads)
-    roots, seeds = [], []
+    roots, seeds, by_array = [], [], {}
     for i, (tensor, g) in enumerate(zip(tensors, grads, strict=True)):
         if (node := node_at(tensor)) is None:
             raise gradient_errors.no_root(i, tensor)
@@ -157,4 +163,5 @@ def _check_gradients(tensors: Sequence[Any], grads: Any, create_graph: bool) -> 
             g = np.astype(g, dtype)
         roots.append(node)
         seeds.append(g if create_graph else g.array)
-    return roots, seeds
+        by_array[id(g.array)] = g
+    return roots, seeds, by_array

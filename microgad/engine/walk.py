@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from math import inf
 from typing import Any
 
@@ -33,21 +33,25 @@ def run(
     retain_graph: bool = False,
     create_graph: bool = False,
     through: bool = False,
+    given: Container[int] = (),
 ) -> dict[int, Array]:
     """Run a backward pass from the nodes `roots` with the gradients `seeds`: Tensors under create_graph, else arrays.
 
     Without targets, the gradients are accumulated in the leaves' `.grad`. With targets, nothing is stored: only the
-    nodes on a path to a target are visited, and the targets' gradients are returned by node number. `through` says
-    whether the operations of targets are visited as well: their hooks and custom backward run, and they are freed.
+    nodes on a path to a target are visited, and the targets' gradients are returned by node number. They are nobody
+    else's arrays, but for those whose ids are in `given`. `through` says whether the operations of targets are visited
+    as well: their hooks and custom backward run, and they are freed.
 
     A gradient may be None, PyTorch's undefined Tensor: the walk goes on, and what depends on it alone is None too,
     except that hooks and custom Functions are called.
     """
     ends: frozenset[int] = frozenset()
+    passed: frozenset[int] = frozenset()
     oldest, routes = 0, None
     if targets is not None:
         ends = frozenset([node.number for node in targets])
-        passed = frozenset([paths.producer(node)[0].number for node in targets if through])
+        if through:
+            passed = frozenset([paths.producer(node)[0].number for node in targets])
         oldest = min(ends | passed, default=0)
         routes = paths.routes(roots, ends, oldest, passed)
     queue = Queue(leaves.positions(roots, oldest) if node_hooks.calling else {}, create_graph)
@@ -74,7 +78,7 @@ def run(
                 if not (node.number in ends and routes[node.number]):  # type: ignore[index]
                     taken = grad  # of a target from which the pass goes on PyTorch takes the gradient before its hooks
             if node.number in ends and taken is not None:
-                found[node.number] = taken if owned or create_graph else copied(taken)
+                found[node.number] = taken if owned or create_graph or id(taken) in given else copied(taken)
             if kind is AccumulateGrad:
                 if routes is None:
                     accumulate(node, grad, owned, create_graph)
@@ -89,7 +93,7 @@ def run(
             onward = node.edges if routes is None else routes[node.number]
             if not onward:
                 continue
-            if routes is None or any(onward) or node.calls_back or hasattr(node.plan, "own"):  # it has hooks
+            if node.number not in passed or any(onward) or node.calls_back or hasattr(node.plan, "own"):  # has hooks
                 for i, g in enumerate(_gradients(node, grad, onward, create_graph, outer)):
                     edge = onward[i]
                     if edge is not None:

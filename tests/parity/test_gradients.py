@@ -30,6 +30,21 @@ def gradients_have_the_strides_of_their_leaves(t, nn):
 
 
 @programs
+def gradients_that_arrive_unchanged_are_those_given(t, nn):
+    x, z, given = leaf(t, 3), leaf(t, 3, seed=2), t.ones(3).double()
+    found = t.autograd.grad(t.cat([x + z, x * 2]).split(3), [x, z], [given, given * 0], allow_unused=True)
+    same = t.autograd.grad([x + z, z.clone()], [x, z], [given, given * 2])
+    alone = t.autograd.grad(x + z, [x, z], given)
+    alone[0].add_(1)
+    of_number = t.autograd.grad(x.sum() + z.sum(), [x, z])
+    (x + z).backward(given)
+    (x + z).backward(given, inputs=[x])
+    x.grad.mul_(5)
+    _, pull = t.func.vjp(lambda a: a + 1, x.detach())
+    return found, [g is given for g in (*found, *same, *alone, *pull(given), x.grad, z.grad)], given, of_number, x.grad
+
+
+@programs
 def batched_grad_outputs_free_the_graph(t, nn):
     x = leaf(t, 3)
     y = x * x
