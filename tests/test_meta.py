@@ -232,6 +232,9 @@ def test_elementwise_operations_on_tensors_larger_than_the_memory() -> None:
     assert (x > row).dtype == torch.bool
     assert (x.T + 1).stride() == (1, 2**20)
     assert [part.shape for part in torch.frexp(x)] == [x.shape, x.shape]
+    images = torch.rand(2**10, 3, 2**16, 2**16, device="meta")  # three of these are more than can be addressed
+    assert nn.Conv2d(3, 5, 2, device="meta")((images + 1).relu() * images).shape == (2**10, 5, 2**16 - 1, 2**16 - 1)
+    assert torch.cat([x, x], out=x.new_empty(2**21, 2**20)).shape == (2**21, 2**20)
     parameter = torch.nn.Parameter(x)
     (parameter * 0.5).exp().backward(x)
     assert parameter.grad.shape == x.shape

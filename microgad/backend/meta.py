@@ -7,6 +7,7 @@ all of NumPy, works on them. Rules replace most of NumPy's work on large arrays:
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ from .devices import device
 np: Any = numpy  # untyped, since NumPy's stubs don't accept duck arrays
 META = device("meta")
 PAGES = 65536  # bytes: larger arrays get untouched pages of their own, since malloc may return used ones
+HUGE = 1 << 40  # bytes: arrays from here on share pages, as nothing is written, and there aren't enough addresses
+MOST = 5 << 44  # bytes that huge arrays share: nearly all of the two thirds of the addresses that lie in one piece
 NO_DATA = "Cannot copy out of meta tensor; no data!"
 _NEEDING_VALUES = frozenset((np.nonzero, np.argwhere, np.flatnonzero, np.unique, np.extract))
 
@@ -232,15 +235,24 @@ def _roots(given: Any) -> list[MetaArray]:
 def zeros(shape: Sequence[int], dtype: Any, strides: Sequence[int]) -> Array:
     """Zeros whose axes have the order of these strides. Many are in untouched pages, which take no memory."""
     axes, size = outermost_first(strides), math.prod(shape)
-    if size * dtype.itemsize < PAGES:
+    if (nbytes := size * dtype.itemsize) < PAGES:
         memory = np.zeros(size, dtype)
     else:
-        import mmap  # missing on some systems
-
-        # Linux then allows more than there is; Python has had a name for the flag MAP_NORESERVE since 3.12.
-        flags = (mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000,) if sys.platform == "linux" else ()
-        try:
-            memory = np.frombuffer(mmap.mmap(-1, size * dtype.itemsize, *flags), dtype)
-        except (OSError, OverflowError):
-            raise NoMemoryError(f"meta: there are no addresses left for {size * dtype.itemsize} bytes") from None
+        pages = _reserved(nbytes) if nbytes < HUGE else _shared(max(nbytes, MOST))
+        memory = np.frombuffer(pages, dtype, size)
     return memory.reshape([shape[axis] for axis in axes]).transpose(inverse(axes))
+
+
+def _reserved(nbytes: int) -> Any:
+    """Untouched pages."""
+    import mmap  # missing on some systems
+
+    # Linux then allows more than there is; Python has had a name for the flag MAP_NORESERVE since 3.12.
+    flags = (mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000,) if sys.platform == "linux" else ()
+    try:
+        return mmap.mmap(-1, nbytes, *flags)
+    except (OSError, OverflowError):
+        raise NoMemoryError(f"meta: there are no addresses left for {nbytes} bytes") from None
+
+
+_shared = functools.cache(_reserved)

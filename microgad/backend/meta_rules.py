@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array
+from .arrays import Array, owner
 from .axes import reduced_shape
 from .meta import zeros
 
@@ -199,6 +199,11 @@ def solution(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, An
     return _by_rows(np.result_type(a, b), (*lead, *b.shape[-2:]))
 
 
+def sharing(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arrays: Sequence[Array]) -> Any:
+    """np.may_share_memory: huge arrays lie in the same pages without being views of each other."""
+    return None if owner(args[0]) is owner(args[1]) else False
+
+
 RULES: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("ufunc", "where", "clip", "copy", "astype", "nan_to_num", "tril", "triu", "roll"), elementwise),
     **dict.fromkeys(("empty_like", "zeros_like", "ones_like", "full_like"), creation),
@@ -215,6 +220,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "repeat": repetition,
     "take": taking,
     "getitem": indexing,
+    **dict.fromkeys(("may_share_memory", "shares_memory"), sharing),
 }
 
 

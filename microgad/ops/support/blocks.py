@@ -15,7 +15,7 @@ from ...fast_reductions.lines import BLOCK_SIZE, SHORT_RUN
 from ...type_aliases import Array
 from . import fast_numpy, layouts
 
-ROOM = {"cpu": 1 << 19, "cuda": 1 << 28, "meta": 1 << 62}  # bytes of a block of images
+ROOM = {"cpu": 1 << 19, "cuda": 1 << 28, "meta": 1 << 42}  # bytes of a block of images; of addresses on meta
 MANY_ROWS = 1 << 12  # rows of few elements that repay a call for each of their columns
 UFUNC_BUFFER = 1 << 13  # elements of the buffer that NumPy's ufuncs use by default
 
