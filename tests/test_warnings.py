@@ -6,6 +6,7 @@ import sys
 import warnings
 from operator import setitem
 
+import numpy as np
 import pytest
 
 import microgad as torch
@@ -70,6 +71,12 @@ WARNED_ONCE = [
     (lambda: float(result().sum()), "Converting a tensor with requires_grad=True to a scalar"),
     (lambda: complex(result().sum()), "Converting a tensor with requires_grad=True to a scalar"),
     (lambda: torch.tensor([result().sum(), 1.0]), "Converting a tensor with requires_grad=True to a scalar"),
+    (lambda: torch.tensor([np.ones(2), np.ones(2)]), "Creating a tensor from a list of numpy.ndarrays is extremely sl"),
+    (lambda: torch.as_tensor([[np.ones(2)]]), "Creating a tensor from a list of numpy.ndarrays"),
+    (lambda: torch.FloatTensor((np.ones(2), [1, 2])), "Creating a tensor from a list of numpy.ndarrays"),
+    (lambda: torch.Tensor([np.ones(2)]), "Creating a tensor from a list of numpy.ndarrays"),
+    (lambda: torch.ones(1).new_tensor([np.ones(2)]), "Creating a tensor from a list of numpy.ndarrays"),
+    (lambda: torch.asarray([np.ones(2)]), "Creating a tensor from a list of numpy.ndarrays"),
     (lambda: torch.ones(1).T, "The use of `x.T` on tensors of dimension other than 2"),
     (lambda: torch.stft(torch.ones(8), 4, return_complex=True), "A window was not provided"),
     (lambda: torch.stft(torch.ones(8), 4, window=torch.ones(4), return_complex=False), "return_complex=False is depr"),
@@ -151,6 +158,7 @@ def test_no_warning_where_pytorch_gives_none():
             float(loss)
         torch.utils.data.DataLoader([1], num_workers=1)
         torch.as_tensor(torch.ones(2))
+        torch.tensor([np.ones(0)]), torch.tensor(np.ones((1, 2))), torch.tensor([np.float32(1)])
         torch.FloatTensor(torch.ones(2))
         torch.exp(torch.ones(2), out=torch.ones(0))
         torch.meshgrid(torch.ones(2), torch.ones(3), indexing="ij")

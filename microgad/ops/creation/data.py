@@ -28,6 +28,10 @@ _COPY_WARNING = (
     "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
     "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
 )
+_ARRAYS_WARNING = (
+    "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list to a "
+    "single numpy.ndarray with numpy.array() before converting to a tensor."
+)
 _READ_ONLY_WARNING = "The given {} is not writable: writing to the Tensor raises. You may want to copy it first."
 
 
@@ -255,9 +259,13 @@ def _find_dtypes(data: Any, found: list[Any]) -> None:
 
 
 def _first(data: Any) -> Any:
-    """The first element of nested sequences: a number, an array, or an empty sequence."""
-    for _ in range(128):
-        if type(data) in SCALARS or not (_is_nested(data) and len(data)):
+    """The first element of nested sequences: a number, an empty one, or an array, of which it warns as PyTorch does."""
+    for depth in range(128):
+        if type(data) in SCALARS:
+            return data
+        if not (_is_nested(data) and len(data)):
+            if depth and isinstance(data, np.ndarray) and data.ndim and data.size:
+                once(_ARRAYS_WARNING)
             return data
         try:
             data = data[0]
