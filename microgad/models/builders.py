@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -27,24 +29,20 @@ class Builder(Protocol[M_co]):
         """
 
 
+_DEPRECATED = "deprecated since 0.13 and may be removed in the future"
 BUILDERS: dict[str, Callable[..., Any]] = {}
 
 
 def builder(build: Callable[..., M], options_of: Callable[[WeightsEnum], dict[str, Any]] = lambda _: {}) -> Builder[M]:
     """Make the public function that builds a model, with `weights`, from `build`, which takes only the options.
 
-    Weights imply 1000 classes and the options `options_of(weights)`. `weights=True`, as `pretrained=True`, means the
-    first version.
+    Weights imply 1000 classes and the options `options_of(weights)`.
     """
 
-    def built(weights: Any = None, progress: bool = True, **options: Any) -> M:
-        weights = options.pop("pretrained", None) or weights
-        if not weights:
+    def built(*, weights: Any = None, progress: bool = True, **options: Any) -> M:
+        if weights is None:
             return build(**options)
-        known = weights_of_model(build.__name__)
-        if weights is True and "IMAGENET1K_V1" not in known.__members__:
-            raise ValueError(f"No weights available for model {build.__name__}")
-        found = known["IMAGENET1K_V1"] if weights is True else known.verify(weights)
+        found = weights_of_model(build.__name__).verify(weights)
         for name, value in {"num_classes": 1000, **options_of(found)}.items():
             if options.setdefault(name, value) != value:
                 raise ValueError(f"The parameter '{name}' expected value {value} but got {options[name]} instead.")
@@ -61,8 +59,42 @@ def builder(build: Callable[..., M], options_of: Callable[[WeightsEnum], dict[st
         f"NotImplementedError\nif their file isn't cached. Source:{source}"
     )
     built.__module__ = build.__module__
-    BUILDERS[build.__name__] = built
-    return built
+    BUILDERS[build.__name__] = _with_old_arguments(built)
+    return BUILDERS[build.__name__]
+
+
+def _with_old_arguments(built: Callable[..., M]) -> Callable[..., M]:
+    """Take positional arguments, too, and `pretrained` or `weights` that mean the first version, or none if false.
+
+    As torchvision, warn of both at a line of its own: the default filter then shows each warning once.
+    """
+
+    @functools.wraps(built)
+    def wrapper(*positional: Any, **options: Any) -> M:
+        if names := ("weights", "progress")[: len(positional)]:
+            said = f"Using {' and '.join(map(repr, names))} as positional parameter(s) is {_DEPRECATED}. "
+            warnings.warn(said + "Please use keyword parameter(s) instead.", stacklevel=1)
+            options.update(zip(names, positional, strict=False))
+        old = "pretrained" in options and "weights" not in options
+        given = options["pretrained"] if old else options.get("weights")
+        if not old and (given is None or (isinstance(given, (WeightsEnum, str)) and given != "legacy")):
+            return built(*positional[2:], **options)
+        first = weights_of_model(built.__name__).__members__.get("IMAGENET1K_V1") if given else None
+        options.pop("pretrained", None)
+        if given and first is None:
+            raise ValueError(f"No weights available for model {built.__name__}")
+        if old:
+            said = f"The parameter 'pretrained' is {_DEPRECATED}, please use 'weights' instead."
+            warnings.warn(said, stacklevel=1)
+        said = (
+            f"Arguments other than a weight enum or `None` for 'weights' are {_DEPRECATED}. The current behavior is "
+            f"equivalent to passing `weights={first}`."
+        )
+        latest = f" You can also use `weights={type(first).__name__}.DEFAULT` to get the most up-to-date weights."
+        warnings.warn(said + latest if given else said, stacklevel=1)
+        return built(**options | {"weights": first})
+
+    return wrapper
 
 
 def variant(

@@ -1,8 +1,10 @@
 """torchvision's networks: the same names, shapes, initial values from one seed, and outputs."""
 
+import contextlib
 import functools
 import pickle
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -145,6 +147,7 @@ def test_configurations_of_stages_are_used(networks):
         networks.MobileNetV2(inverted_residual_setting=[])
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated since 0.13")
 @pytest.mark.parametrize("options", [{"weights": "DEFAULT"}, {"pretrained": True}, {"weights": "IMAGENET1K_V1"}])
 def test_missing_weights_raise_instead_of_downloading(options):
     with pytest.raises(
@@ -167,6 +170,27 @@ def test_pretrained_means_the_first_weights():
             networks.vit_h_14(pretrained=True)
         with pytest.raises(ValueError, match="The parameter 'num_classes' expected value 1000 but got 7 instead"):
             networks.resnet18(weights="DEFAULT", **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("positional", "named"),
+    [
+        ((), {"pretrained": False}), ((False,), {}), ((None, False), {}), ((), {"weights": None}),
+        ((), {"weights": False, "pretrained": True}), ((), {"weights": "legacy"}),
+        ((None,), {"pretrained": False}), ((False,), {"progress": True}),
+    ],
+)  # fmt: skip
+def test_old_arguments_warn_as_torchvisions(positional, named):
+    found = []
+    for networks in (models, theirs):
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("default")
+            with contextlib.suppress(TypeError, ValueError):
+                networks.squeezenet1_1(*positional, **named, **SMALL)
+            with contextlib.suppress(TypeError, ValueError):  # the filter doesn't show a warning again for another line
+                networks.squeezenet1_1(*positional, **named, **SMALL)
+        found.append([(each.category, str(each.message)) for each in heard])
+    assert found[0] == found[1]
 
 
 def test_weights_have_torchvisions_names_and_transforms():
