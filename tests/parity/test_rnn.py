@@ -1,6 +1,7 @@
 """Recurrent layers against PyTorch's: states, packed batches, dropout masks, first and second gradients, errors."""
 
 import itertools
+import warnings
 
 from .side_by_side import checked_programs, state_and_gradients
 
@@ -45,6 +46,21 @@ def recurrent_program(kind, settings, packed):
         return [*found, one, as_list(states)]
 
     return run
+
+
+@program
+def dropout_of_one_layer_warns_once_for_each_class(t, nn):
+    class Mine(nn.LSTM):
+        pass
+
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.resetwarnings()
+        warnings.simplefilter("default")
+        for kind in (nn.RNN, nn.LSTM, nn.GRU, Mine):
+            kind(2, 3, dropout=0.5)
+            kind(2, 3, dropout=0.5)
+        nn.LSTM(2, 3, dropout=1.0)
+    return [str(each.message) for each in shown]
 
 
 SETTINGS = {
