@@ -21,6 +21,7 @@ Array = np.ndarray[Any, Any]
 
 CHUNK = 1 << 15  # elements drawn at a time, so that words and temporaries stay in the cache
 FLOAT64 = np.dtype(np.float64)
+FEW = 1000  # the largest count for which it takes longer to choose a faster formula than to do without
 SMALL_LOOP = 32  # the largest count for which a Python loop is faster than NumPy
 
 
@@ -48,14 +49,30 @@ def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Ge
     source, working = generator_or_default(generator), working_dtype(array)
     start, width = float(working.type(low)), float(working.type(high) - working.type(low))
     end, rounds = array.dtype.type(high), (start, width) != (0, 1) or working != array.dtype
+    exact = array.size > FEW and array.dtype == np.float32 and start != 0 and _is_exact_in_double(width, start)
+    if exact:
+        rounds = bool(np.float32(start + width * (1 - 2.0**-24)) == end)  # the largest number drawn
 
     def draw(part: Array) -> None:
-        unit = source.uniform(part.size, working)
-        part[...] = fma(unit, width, start)
+        if exact:
+            words = source.random32(part.size)
+            words &= np.uint32(2**24 - 1)
+            numbers = words.view(np.int32).astype(np.float64)
+            numbers *= width * 2.0**-24
+            numbers += start
+            part[...] = numbers
+        else:
+            part[...] = fma(source.uniform(part.size, working), width, start)
         if rounds and (rounded_up := part == end).any():
             part[rounded_up] = start  # high itself is excluded
 
     return fill("uniform_", array, draw)
+
+
+def _is_exact_in_double(width: float, start: float) -> bool:
+    """Whether float64 holds u·width + start for all 24-bit fractions u, so that float32 gets it with one rounding."""
+    smallest_digit = max(width.as_integer_ratio()[1] << 24, start.as_integer_ratio()[1])  # its inverse
+    return (width + abs(start)) * smallest_digit <= 2**53
 
 
 def normal_(array: Array, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Array:
