@@ -139,7 +139,8 @@ def _cuts(index: Any, shape: tuple[int, ...]) -> list[Any]:
     cuts, axis = [], 0
     for part, n in zip(parts, axes, strict=True):
         if isinstance(part, slice):
-            whole = part.indices(shape[axis]) == (0, shape[axis], 1)
+            start, stop, step = part.start or 0, part.stop, part.step  # PyTorch doesn't resolve a negative start
+            whole = start == 0 and step in (None, 1) and (stop is None or stop >= shape[axis])
         else:
             whole = part is ... or getattr(part, "ndim", 0) > 0
         if not whole:

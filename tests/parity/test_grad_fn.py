@@ -64,6 +64,9 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "x[None, :]": lambda t, x, y: x[None, :],
     "x[...]": lambda t, x, y: x[...],
     "x[:, :]": lambda t, x, y: x[:, :],
+    "x[:, :9]": lambda t, x, y: x[:, :9],
+    "x[:, -3:]": lambda t, x, y: x[:, -3:],
+    "x[..., -9:9]": lambda t, x, y: x[..., -9:9],
     "pad of a plane, reflect": lambda t, x, y: t.nn.functional.pad(x.exp()[None], (1, 1, 1, 0), mode="reflect"),
     "pad of planes by 0, reflect": lambda t, x, y: t.nn.functional.pad(x.exp()[None, None], (0, 0, 0, 0), "reflect"),
     "pad of a volume, replicate": lambda t, x, y: t.nn.functional.pad(
@@ -406,6 +409,7 @@ def test_partial_writes_are_named_copy_slices() -> None:
         x = library.ones(2, 3, requires_grad=True)
         assert "grad_fn=<CopySlices>" in repr(written(x * 1, 0))
         assert "grad_fn=<CopySlices>" in repr(written(x * 1, (slice(None), slice(1))))
+        assert "grad_fn=<CopySlices>" in repr(written(x * 1, (slice(None), slice(-3, None))))
         assert "grad_fn=<CopySlices>" in repr(written(x * 1, (0, [1, 2])))
         assert "grad_fn=<CopySlices>" in repr(written(x * 1, (None, [0])))
         assert "grad_fn=<CopySlices>" in repr(written(x * 1, True))
