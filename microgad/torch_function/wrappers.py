@@ -131,6 +131,7 @@ def _name_options(f: Any, args: Any, kwargs: Any, *, all_named: bool) -> tuple[t
 _wrappers: dict[int, list[Any]] = {}  # by the id of the wrapped function: torch.add and Tensor.add may be the same one
 _installed = False
 _searched: set[str] = set()  # modules that were fully loaded when they were searched
+_loading: dict[str, int] = {}  # how many names other modules had when they were searched
 
 
 def install_if_needed() -> None:
@@ -143,8 +144,13 @@ def install_if_needed() -> None:
         return
     for name in sys.modules.keys() - _searched:
         module = sys.modules[name]
-        if name != "__main__" and not _is_loading(module):
-            _searched.add(name)
+        if name != "__main__":
+            if not _is_loading(module):
+                _searched.add(name)
+            elif _loading.get(name) == (count := len(vars(module))):
+                continue
+            else:
+                _loading[name] = count
         if name.partition(".")[0] not in ("microgad", "torch") and any(
             issubclass(type(x), type) and "__torch_function__" in vars(x) and x.__module__ == name
             for x in list(getattr(module, "__dict__", {}).values())
