@@ -97,3 +97,14 @@ def test_a_recorder_sees_the_layers_of_a_call_without_a_graph():
     with torch.no_grad(), torch.record() as tape:
         nn.GRU(2, 3, 2)(torch.ones(9, 1, 2))
     assert str(tape).count("Gru") == 2
+
+
+def test_weights_can_be_written_into_their_list():
+    layer, x = nn.LSTM(1, 1, bias=False), torch.ones(2, 1, 1)
+    layer._flat_weights[0] = layer._flat_weights[0] * 0
+    assert layer(x)[0].tolist() == [[[0]], [[0]]]
+    layer.weight_hh_l0 = nn.Parameter(layer.weight_hh_l0 * 1)  # now the list is made again
+    assert layer(x)[0].all()
+    layer._flat_weights = [weight * 0 for weight in layer._flat_weights]
+    del layer.weight_hh_l0
+    assert layer(x)[0].tolist() == [[[0]], [[0]]]

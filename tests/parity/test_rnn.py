@@ -1,6 +1,8 @@
 """Recurrent layers against PyTorch's: states, packed batches, dropout masks, first and second gradients, errors."""
 
+import copy
 import itertools
+import pickle
 import warnings
 
 from .side_by_side import checked_programs, state_and_gradients
@@ -125,6 +127,32 @@ def weights_replaced(t, nn):
     m.flatten_parameters()
     other = {name: t.zeros_like(p) for name, p in m.named_parameters()}
     return m(t.ones(2, 1, 2)), t.func.functional_call(m, other, t.ones(2, 1, 2)), m.double()(t.ones(2, 1, 2).double())
+
+
+@program
+def weights_written_in_their_list(t, nn):
+    """Weight drops and meta-learning write into `_flat_weights` or assign it; a changed parameter ends that."""
+    x, found = t.ones(2, 1, 2), []
+    for kind in ("RNN", "LSTM", "GRU"):
+        m = getattr(nn, kind)(2, 2, bias=False)
+        m._flat_weights[1] = m._flat_weights[1] * 0
+        found += [
+            m(x)[0],
+            m(nn.utils.rnn.pack_sequence([x[:, 0]]))[0].data,
+            list(m._flat_weights),
+            copy.deepcopy(m.weight_hh_l0),
+        ]
+        m._flat_weights = [w * 0 for w in m._flat_weights]
+        found += [m(x)[0], list(m._flat_weights)]
+        m.weight_ih_l0 = nn.Parameter(t.ones_like(m.weight_ih_l0))
+        found += [m(x)[0], list(m._flat_weights)]
+        m._flat_weights = [t.zeros_like(w) for w in m._flat_weights]
+        found += [copy.deepcopy(m)(x)[0], pickle.loads(pickle.dumps(m))(x)[0], m(x)[0], m.to(t.float32)(x)[0]]
+        m._flat_weights = [t.zeros_like(w) for w in m._flat_weights]
+        found += [t.func.functional_call(m, {"weight_hh_l0": t.ones_like(m.weight_hh_l0)}, x)[0], m(x)[0]]
+        del m.weight_hh_l0, m.weight_ih_l0
+        found += [m(x)[0], list(m._flat_weights)]
+    return found
 
 
 @program

@@ -18,6 +18,7 @@ from .. import init
 from ..utils.rnn import PackedSequence
 from .layer_helpers import add_parameters
 from .module import Module
+from .recurrent_weights import FlatWeights
 
 # By name, in a table that overriding by __torch_function__ can reach:
 _OPS: dict[str, Any] = {
@@ -57,7 +58,7 @@ class _Recurrent(Module):
             init.uniform_(parameter, -bound, bound)
 
 
-class RNNBase(_Recurrent):
+class RNNBase(FlatWeights, _Recurrent):
     """Base class of RNN, LSTM and GRU: parameters, states, and batched, unbatched or packed input.
 
     Each layer and direction has weight_ih_l0 (gates · H, I) and weight_hh_l0 (gates · H, H or P). It has bias_ih_l0 and
@@ -137,19 +138,6 @@ class RNNBase(_Recurrent):
         if self.mode not in _GATES:
             raise ValueError(f"Unrecognized RNN mode: {self.mode}")
 
-    @property
-    def all_weights(self) -> list[list[Parameter]]:
-        """The parameters, a list for each layer and direction."""
-        return [[getattr(self, name) for name in names] for names in self._all_weights]
-
-    @property
-    def _flat_weights(self) -> list[Parameter]:
-        return [weight for weights in self.all_weights for weight in weights]
-
-    @property
-    def _flat_weights_names(self) -> list[str]:
-        return [name for names in self._all_weights for name in names]
-
     def flatten_parameters(self) -> None:
         """Do nothing: the layout of parameters in memory doesn't matter here."""
 
@@ -225,7 +213,7 @@ class RNNBase(_Recurrent):
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Raise if the dtype or the shape of a batched or packed input doesn't fit."""
-        weight = getattr(self, self._all_weights[0][0])
+        weight = self._first_weight()
         if input.dtype != weight.dtype:
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
@@ -262,8 +250,8 @@ class RNNBase(_Recurrent):
         hx = states[0] if len(states) == 1 else tuple(states)
         settings = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
         if batch_sizes is None:
-            return op(x, hx, self._flat_weights, *settings, self.batch_first)
-        return op(x, batch_sizes, hx, self._flat_weights, *settings)
+            return op(x, hx, self._weights(), *settings, self.batch_first)
+        return op(x, batch_sizes, hx, self._weights(), *settings)
 
     def extra_repr(self) -> str:
         defaults = {
