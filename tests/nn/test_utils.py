@@ -140,6 +140,30 @@ def test_the_cache_of_parametrizations_belongs_to_its_thread():
         assert other.submit(lambda: layer.weight.item()).result() == 6
 
 
+@pytest.mark.parametrize(
+    ("layer", "name", "count"),
+    [
+        (nn.LSTM(2, 2), "weight_hh_l0", 4),
+        (nn.GRU(2, 2), "bias_ih_l0", 4),
+        (nn.MultiheadAttention(2, 1), "in_proj_weight", 3),
+        (nn.MultiheadAttention(2, 1), "in_proj_bias", 3),
+        (nn.Linear(2, 2), "weight", 1),
+    ],
+)
+def test_parametrizations_are_evaluated_as_often_as_in_pytorch(layer, name, count):
+    calls = []
+
+    class Counting(nn.Module):
+        def forward(self, weight):
+            calls.append(weight)
+            return weight * 1
+
+    utils.parametrize.register_parametrization(layer, name, Counting(), unsafe=True)
+    x = torch.ones(3, 1, 2)
+    layer(*[x] * (3 if isinstance(layer, nn.MultiheadAttention) else 1))
+    assert len(calls) == count
+
+
 def test_a_failed_parametrization_keeps_the_weight():
     class Longer(nn.Module):
         def forward(self, x):

@@ -286,6 +286,55 @@ def parametrized_weight_norm(t, nn):
 
 
 @program
+def parametrizations_that_draw(t, nn):
+    """Each read of a weight evaluates its parametrization: how often PyTorch reads it decides about the draws."""
+
+    class WeightDrop(nn.Module):
+        def forward(self, weight):
+            return nn.functional.dropout(weight, 0.5)
+
+    def dropped(module, *names):
+        for name in names:
+            owner, _, attribute = name.rpartition(".")
+            nn.utils.parametrize.register_parametrization(
+                module.get_submodule(owner), attribute, WeightDrop(), unsafe=True
+            )
+        return module
+
+    x, found = t.rand(2, 3, 4), []
+    for m in (
+        dropped(nn.LSTM(4, 4, 2, bidirectional=True), "weight_hh_l0"),
+        dropped(nn.GRU(4, 4, batch_first=True), "bias_hh_l0", "weight_ih_l0"),
+        dropped(nn.RNN(4, 4), "weight_hh_l0", "bias_ih_l0").to(t.float32),
+    ):
+        found += [m(x), m(nn.utils.rnn.pack_sequence(list(x))), t.rand(1), m.float()(x)]
+    encoders = [
+        nn.TransformerEncoderLayer(4, 2, 5, batch_first=batch_first, norm_first=norm_first, bias=bias)
+        for batch_first, norm_first, bias in (
+            (True, False, True),
+            (True, True, True),
+            (False, True, True),
+            (True, True, False),
+        )
+    ]
+    for m in (
+        dropped(nn.MultiheadAttention(4, 1), "in_proj_weight"),
+        dropped(nn.MultiheadAttention(4, 2, batch_first=True), "in_proj_bias", "in_proj_weight"),
+        dropped(nn.MultiheadAttention(4, 2, batch_first=True, bias=False), "in_proj_weight", "out_proj.weight"),
+        dropped(nn.MultiheadAttention(4, 2, batch_first=True, add_zero_attn=True), "in_proj_weight", "out_proj.bias"),
+        *(dropped(m, "linear1.weight", "norm2.weight", "self_attn.out_proj.weight") for m in encoders),
+        dropped(copy.deepcopy(encoders[0]), "self_attn.in_proj_weight"),
+        dropped(nn.TransformerEncoderLayer(4, 2, 5, batch_first=True), "self_attn.out_proj.weight"),
+    ):
+        args = (x, x, x) if isinstance(m, nn.MultiheadAttention) else (x,)
+        for mode in (m.train, m.eval):
+            with t.no_grad():
+                found += [mode()(*args), t.rand(1)]
+            found += [m(*args), t.rand(1), m(*[y[0] for y in args][:1] * len(args)), t.rand(1)]
+    return found
+
+
+@program
 def deprecated_weight_norm_state_loaded(t, nn):
     m = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
     m.load_state_dict({"weight_g": t.ones(2, 1), "weight_v": t.ones(2, 3), "bias": t.ones(2)})

@@ -146,9 +146,11 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
+        same = query is key is value
+        if same and query.ndim == 3 and (self.out_proj._modules or "parametrizations" in self._modules):
+            self._read_as_pytorch(query, attn_mask, key_padding_mask)
         masks, parameters = (attn_mask, key_padding_mask), self._projections()
         w_in, b_in, w_out, b_out = parameters
-        same = query is key is value
         fast = same and self._takes_fast_path(query, *masks, parameters)
         arrays = None
         if fast or self._makes_no_graph(query, (key, value, *masks, *parameters), is_causal and attn_mask is None):
@@ -181,18 +183,29 @@ class MultiheadAttention(Module):
         """Return weight and bias of the projections of the inputs and the output. To read parametrized ones is work."""
         return self.in_proj_weight, self.in_proj_bias, self.out_proj.weight, self.out_proj.bias
 
+    def _read_as_pytorch(self, query: Tensor, *masks: Tensor | None) -> None:
+        """Read parametrized weights as PyTorch does before it uses them: at each read they may draw random numbers."""
+        for name in ("in_proj_bias", "in_proj_weight"):
+            if getattr(self, name) is not None:
+                getattr(self, name)  # its dtype
+        if self._may_take_fast_path(query, *masks) and not is_recorded(query, *self._projections()):
+            _ = self.in_proj_bias is not None and self.in_proj_weight
+
     def _takes_fast_path(self, query: Tensor, attn_mask: Any, key_padding_mask: Any, parameters: Any) -> bool:
         """Whether PyTorch calls a kernel of its own for self-attention in evaluation.
 
         Its output is contiguous, NaN for queries without keys, and independent of is_causal.
         """
+        if not self._may_take_fast_path(query, attn_mask, key_padding_mask):
+            return False
+        return parameters[0] is not None and parameters[1] is not None and not is_recorded(query, *parameters)
+
+    def _may_take_fast_path(self, query: Tensor, *masks: Tensor | None) -> bool:
         if self.training or not self.batch_first or query.ndim != 3 or self.num_heads % 2 or query.is_meta:
             return False
-        if parameters[0] is None or parameters[1] is None or self.bias_k is not None or self.add_zero_attn:
+        if self.bias_k is not None or self.add_zero_attn:
             return False
-        if any(mask is not None and mask.is_floating_point() for mask in (attn_mask, key_padding_mask)):
-            return False
-        return not is_recorded(query, *parameters)
+        return not any(mask is not None and mask.is_floating_point() for mask in masks)
 
     def _makes_no_graph(self, query: Tensor, others: Any, lacks_mask: bool) -> bool:
         """Whether nothing is recorded or dropped out, the inputs are batched, and is_causal comes with a mask."""

@@ -17,6 +17,7 @@ from ...type_aliases import Device, Dtype
 from .. import functional as F
 from .. import init
 from ..attention import MultiheadAttention, evaluation
+from ..utils import parametrize
 from .activation import GELU, ReLU
 from .container import ModuleList
 from .dropout import Dropout
@@ -119,17 +120,36 @@ class TransformerEncoderLayer(_TransformerLayer):
             src_mask, src_key_padding_mask = (None if mask is None else mask.bool() for mask in masks)
             if (out := self._on_arrays(src, src_mask, src_key_padding_mask)) is not None:
                 return out
+            if _is_parametrized(self):  # PyTorch's kernel takes all weights, each read once
+                with parametrize.cached():
+                    self._weights()
+                    return self._blocks(src, src_mask, src_key_padding_mask, is_causal)
+        return self._blocks(src, src_mask, src_key_padding_mask, is_causal)
+
+    def _blocks(self, src: Tensor, src_mask: Tensor | None, padding: Tensor | None, is_causal: bool) -> Tensor:
         if self.norm_first:
-            x = src + self._sa_block(self.norm1(src), src_mask, src_key_padding_mask, is_causal=is_causal)
+            x = src + self._sa_block(self.norm1(src), src_mask, padding, is_causal=is_causal)
             return x + self._ff_block(self.norm2(x))
-        x = self.norm1(src + self._sa_block(src, src_mask, src_key_padding_mask, is_causal=is_causal))
+        x = self.norm1(src + self._sa_block(src, src_mask, padding, is_causal=is_causal))
         return self.norm2(x + self._ff_block(x))
+
+    def _weights(self) -> list[Any]:
+        """Return all weights, in the order in which PyTorch reads them: to read parametrized ones is work."""
+        parts = self.norm1, self.norm2, self.linear1, self.linear2
+        return [*self.self_attn._projections(), *[x for m in parts for x in (m.weight, m.bias)]]
 
     def _takes_fast_path(self, src: Tensor) -> bool:
         """Whether PyTorch calls a kernel of its own in evaluation, which masks where a mask isn't 0."""
-        if src.ndim != 3 or self.training or _makes_graph(self, src) or _why_not_fused(self):
+        if src.ndim != 3 or self.training:
             return False
-        return not any(map(_have_hooks, self.modules()))
+        parametrized = _is_parametrized(self)
+        if (
+            (not parametrized and _makes_graph(self, src))
+            or _why_not_fused(self)
+            or any(map(_have_hooks, self.modules()))
+        ):
+            return False
+        return not parametrized or not (self._weights() and _makes_graph(self, src))  # PyTorch reads them to know
 
     def _on_arrays(self, src: Tensor, src_mask: Tensor | None, padding: Tensor | None) -> Tensor | None:
         """Compute `forward` on bare arrays. Return None if a part isn't as `__init__` made it, or a size is wrong."""
@@ -137,6 +157,8 @@ class TransformerEncoderLayer(_TransformerLayer):
         parts = self.linear1, self.linear2, norm, self.norm2
         function = _FUNCTIONS.get(self.activation)
         if function is None or tuple(map(type, (self, attention, *parts))) != _PARTS or _have_hooks(global_hooks):
+            return None
+        if attention.out_proj._modules:  # a parametrization
             return None
         if not norm.normalized_shape == self.norm2.normalized_shape == src.shape[2:]:
             return None
@@ -425,6 +447,12 @@ def _detect_is_causal_mask(mask: Tensor | None, is_causal: bool | None = None, s
 def _is_causal(mask: Tensor | None, is_causal: bool | None, x: Tensor, layer: Any) -> bool:
     known = is_causal is not None or mask is None  # then a program's layer may lack self_attn
     return _detect_is_causal_mask(mask, is_causal, None if known else _get_seq_len(x, layer.self_attn.batch_first))
+
+
+def _is_parametrized(layer: Module) -> bool:
+    attention: Any = layer._modules.get("self_attn", layer)
+    parts = *layer._modules.values(), *attention._modules.values()
+    return any(part is not None and "parametrizations" in part._modules for part in parts)
 
 
 def _have_hooks(module: Any) -> bool:
