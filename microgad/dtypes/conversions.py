@@ -11,6 +11,7 @@ from ..backend.axis_order import outermost_first
 from ..backend.copies import in_axis_order
 
 _PYTHON: tuple[Any, ...] = int, float, bool, complex
+_LONG = {np.longdouble: float, np.clongdouble: complex}  # the item() of which is the same
 _HALF, _SINGLE = np.dtype("float16"), np.dtype("float32")
 _FEW = 1 << 13  # elements up to which NumPy is as fast
 _PIECE = 1 << 16  # elements of a block, which stays in the cache; a block with an inf or NaN is left to NumPy
@@ -93,16 +94,16 @@ def _to_single(x: Array, out: Array) -> None:
 
 
 def plain(x: Any) -> Any:
-    """A number of a subclass of int, float or complex, which NumPy doesn't take for one, as a number of that type.
+    """A number that NumPy doesn't take for Python's, of a subclass of int, float or complex or a longdouble, as one.
 
     Anything else is returned as it is.
 
     >>> class Half(float): ...
-    >>> plain(Half(0.5))
-    0.5
+    >>> plain(Half(0.5)), plain(np.longdouble(2))
+    (0.5, 2.0)
     """
     if type(x) in _PYTHON or hasattr(x, "dtype"):
-        return x
+        return _LONG[type(x)](x) if type(x) in _LONG else x
     return next((kind(x) for kind in _PYTHON if isinstance(x, kind)), x)
 
 

@@ -26,7 +26,8 @@ _TAKEN = {
 _TORCH_NAMES = {
     "Dtype": "torch.dtype", "GivenDim": "int", "GivenDims": "int or tuple of ints", "GivenNumber": "Number"
 }  # fmt: skip
-_REAL, _NUMERIC = (float, np.floating, bool, np.bool_), (np.inexact, np.bool_)  # bools are numbers, as in PyTorch
+_REAL = float, np.floating, bool, np.bool_  # bools are numbers, as in PyTorch
+_NUMERIC = *_REAL, complex, np.inexact
 # Not checked: what PyTorch only tests for truth in Python code, and requires_grad, which is checked later.
 _ANY = frozenset(
     ("antialias", "center", "full", "inplace", "recompute_scale_factor", "reduce", "requires_grad", "return_indices",
@@ -103,7 +104,7 @@ def _as_python(value: Any, kind: str) -> Any:
         value = value.item()
     if kind == "float" and isinstance(value, complex) and not value.imag:
         value = value.real
-    return float(value) if kind == "float" and isinstance(value, bool) else value
+    return float(value) if kind == "float" and isinstance(value, (bool, np.floating)) else value
 
 
 def _mistyped(function: Callable[..., Any], args: tuple[Any, ...], where: str, kind: str, value: Any) -> Exception:

@@ -16,6 +16,7 @@ from ..backend import as_array, is_array, is_gpu, owner
 from ..backend.arrays import Array
 from ..backend.axis_order import laid_out_as_operands
 from ..backend.devices import on_one_device
+from ..dtypes.conversions import plain
 from ..duck_arrays import Fallback
 from ..lazy import LazyModule
 from ..state import State, current, inference
@@ -35,13 +36,13 @@ numbers = count()  # numbers nodes in the order of creation, which is the order 
 _new, forwards = object.__new__, LazyModule("microgad.errors.forwards")
 
 Tensor: Any = ()  # the class, once tensor.py has registered it; until then nothing is an instance of ()
-_SCALAR_SETTING: Any = np.generic  # types of settings that become Python numbers: this one and Tensor
+_NUMBERS: Any = np.generic, float, int, complex  # types of settings that become Python's numbers: these and Tensor
 
 
 def register_tensor(cls: type) -> None:
     """Tell this module the Tensor class, which `apply` unwraps and creates: the one link from here up to tensor.py."""
-    global Tensor, _SCALAR_SETTING
-    Tensor, _SCALAR_SETTING = cls, (np.generic, cls)
+    global Tensor, _NUMBERS
+    Tensor, _NUMBERS = cls, (*_NUMBERS, cls)
 
 
 class Function:
@@ -333,7 +334,9 @@ class Function:
     @classmethod
     def _operand(cls, x: Any) -> Array | complex | None:
         if isinstance(x, np.generic) and x.dtype.kind in "biufc":
-            return x.item() if x.dtype.kind != "b" else float(x)  # it widens nothing; bool_ is a float, as in PyTorch
+            return (
+                plain(x.item()) if x.dtype.kind != "b" else float(x)
+            )  # it widens nothing; bool_ is a float, as in PyTorch
         if isinstance(x, ndarray):
             return np.asarray(x)  # np.matrix and masked arrays compute by rules of their own
         if x is None or isinstance(x, (float, int, complex)) or is_array(x):
@@ -350,11 +353,11 @@ class Function:
                 continue
             if not self.may_hold_arrays:
                 type(self).may_hold_arrays = True
-            if type(x) is not tuple and isinstance(x, _SCALAR_SETTING):
+            if type(x) is not tuple and isinstance(x, _NUMBERS):
                 if isinstance(x, Tensor) and (x.array.ndim or x.node is not None or x.array.dtype == bool):
                     said = f"{type(self).__name__}: the setting {name} is a Tensor; hand Tensors in as inputs"
                     raise errors.DtypeError(said)
-                settings[name] = x.item()
+                settings[name] = plain(x.item() if hasattr(x, "item") else x)
 
     @classmethod
     def _plan(cls, wanting: int, count: int, out: Array, arrays: Sequence[Array | complex | None] = ()) -> Plan | None:

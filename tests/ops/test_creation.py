@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
+from microgad import nn
 
 
 @pytest.mark.parametrize(
@@ -380,6 +381,16 @@ def test_members_of_an_enum_are_numbers_although_its_class_has_items():
     assert torch.arange(3)[[two, 0]].tolist() == [2, 0]
     with pytest.raises(IndexError):
         torch.arange(3)[Enum("Kind", "one").one]
+
+
+@pytest.mark.parametrize("one", [IntEnum("Kind", "one").one, type("Number", (float,), {})(1), np.longdouble(1)])
+def test_numbers_of_other_classes_widen_nothing(one):
+    x = torch.zeros(2)
+    for result in (
+        nn.functional.threshold(x, one, one), nn.functional.hardtanh(x, -1, one), torch.logit(x, one / 4), x * one,
+        torch.addcmul(x, x, x, value=one), torch.arange(2) * (one / 2), torch.full((2,), one / 2),
+    ):  # fmt: skip
+        assert result.dtype == torch.float32
 
 
 def test_long_lists_of_tensors_are_one_index():

@@ -325,6 +325,11 @@ SUBCLASSES = """
     [i * E, E - v, i ** E, i / E, i % E, i == E, i & E, b * E, E * g, i * Half(0.5), v / Half(0.5)]
     [t.where(m, E, 1), t.where(m, v, E), t.full((2,), E), v.clamp(E, 5), v.add(v, alpha=E), v.masked_fill(m, E)]
     t.zeros(1, dtype=t.result_type(s, E))
+    [F.threshold(v, E, Half(3)), F.hardtanh(v, -1, E), t.logit(v / 3, Half(0.1)), F.pad(v, (1, 1), value=Half(0.5))]
+    [t.addcmul(v, v, v, value=Half(0.5)), t.addcdiv(v, v, v, value=E), F.gaussian_nll_loss(v, v, v.abs(), eps=E)]
+    [i * LONG, LONG * i, i / LONG, i**LONG, i // LONG, i % LONG, i == LONG, v * LONG, t.where(m, v, LONG)]
+    [t.full((2,), LONG), t.arange(LONG), v.clone().fill_(LONG), v.add(v, alpha=LONG), v.clamp(0, LONG)]
+    [F.threshold(v, LONG, LONG), F.hardtanh(v, -1, LONG), t.logit(v / 3, LONG / 9), F.leaky_relu(v, LONG)]
 """  # of int and float, such as members of an IntEnum
 
 
@@ -351,6 +356,7 @@ def outcome(t: Any, call: str) -> Any:
         "Fraction": Fraction,
         "E": IntEnum("Kind", "one two").two,
         "Half": Half,
+        "LONG": np.longdouble(2),
         "n": t.tensor(2),
         "x": t.tensor(0.5),
         "g": t.tensor(0.5, requires_grad=True),

@@ -22,7 +22,7 @@ def as_scalar(op: str, argument: str, value: Any) -> Any:
     """
     scalar = value
     if hasattr(value, "item") and not value.ndim and not getattr(value, "requires_grad", False):
-        scalar = float(value) if isinstance(value, np.bool_) else value.item()
+        scalar = float(value) if isinstance(value, np.bool_) else plain(value.item())
     if not isinstance(scalar, (float, int, complex)):
         raise DtypeError(f"{op}(): argument '{argument}' must be Number, not {type(value).__name__}")
     return scalar if type(scalar) is float else plain(scalar)
