@@ -102,6 +102,14 @@ def test_a_container_extended_by_itself():
     assert list(net.extend(net)) == [a, b, a, b]
 
 
+def test_a_list_with_a_gap_in_its_names_is_extended_by_all_modules():
+    a, b, c, d, e = relus(5)
+    net = nn.ModuleList([a, b])
+    net.add_module("3", c)
+    net.extend([d, e])
+    assert list(net) == [a, b, d, e]  # the one at 3 is replaced, as in PyTorch
+
+
 def test_arithmetic_on_sequentials():
     a, b = relus(2)
     net = nn.Sequential(a)

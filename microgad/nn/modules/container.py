@@ -74,9 +74,12 @@ class _IndexedContainer(Module):
         if not isinstance(modules, Iterable):
             kind = type(modules).__name__
             raise TypeError(f"{self._get_name()}.extend should be called with an iterable, but got {kind}")
-        for module in list(modules):
-            self.append(module)
+        self._add_all(list(modules))
         return self
+
+    def _add_all(self, modules: list[Module]) -> None:
+        for i, module in enumerate(modules, len(self)):  # numbers that don't change where names have gaps
+            self.add_module(str(i), module)
 
     def _insert(self, index: int, module: Module) -> None:
         if not isinstance(module, Module):
@@ -129,6 +132,10 @@ class Sequential(_IndexedContainer):
     def extend(self, sequential: Iterable[Module]) -> Self:
         """Add the modules of another Sequential, or of an iterable, at the end."""
         return super().extend(sequential)
+
+    def _add_all(self, modules: list[Module]) -> None:
+        for module in modules:
+            self.append(module)
 
     def insert(self, index: int, module: Module) -> Self:
         """Insert a module before `index`; it and the modules after it are renumbered."""
