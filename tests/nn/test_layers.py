@@ -95,6 +95,14 @@ def test_conv2d_pads_in_other_modes(mode, numpy_mode, padding):
     assert torch.equal(layer(x), F.conv2d(padded, layer.weight, layer.bias))
 
 
+def test_programs_set_the_padding_of_other_modes():
+    layer, x = nn.Conv1d(1, 1, 3, padding=1, padding_mode="circular", bias=False), torch.rand(1, 1, 4)
+    both_sides, layer.padding = layer(x), 0
+    assert torch.equal(layer(x), both_sides)  # as in PyTorch, it is read at construction
+    layer._reversed_padding_repeated_twice = [2, 0]
+    assert torch.equal(layer(x), F.conv1d(F.pad(x, (2, 0), mode="circular"), layer.weight))
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

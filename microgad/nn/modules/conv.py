@@ -71,6 +71,7 @@ class _ConvNd(Module):
         self.groups = groups
         self.padding_mode = padding_mode
         self._check_settings()
+        self._reversed_padding_repeated_twice = self._pad_widths()  # programs set it, to pad one side
         add_parameters(self, device, dtype, weight=self._weight_shape(), bias=out_channels if bias else None)
         self.reset_parameters()
 
@@ -98,9 +99,8 @@ class _ConvNd(Module):
             first, second = second, first
         return (first, second // self.groups, *self.kernel_size)
 
-    @property
-    def _reversed_padding_repeated_twice(self) -> Sequence[int]:
-        """The padding in the order of `F.pad`: left, right, top, bottom."""
+    def _pad_widths(self) -> Sequence[int]:
+        """Return the padding in the order of `F.pad`: left, right, top, bottom."""
         if not isinstance(self.padding, str):
             return tuple(width for width in reversed(self.padding) for _ in range(2))
         widths = []

@@ -135,6 +135,12 @@ def internals_that_subclasses_use(t, nn):
 
     yield Standardized(2, 3, 3, padding=1, padding_mode="circular")(t.rand(1, 2, 5, 5))
     yield nn.Conv2d(2, 3, 3, padding="same", dilation=2)._reversed_padding_repeated_twice
+    causal = nn.Conv1d(1, 1, 3, padding=1, padding_mode="circular")
+    for padding in (0, (0,), (2,)):
+        causal.padding = padding
+        yield causal(t.rand(1, 1, 4))
+    causal._reversed_padding_repeated_twice = [2, 0]
+    yield causal(t.rand(1, 1, 4))
 
     class Own(nn.modules.conv._ConvNd):
         def __init__(self, stride=2):
