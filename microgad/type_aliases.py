@@ -23,6 +23,7 @@ GivenInt: TypeAlias = int | None
 GivenDims: TypeAlias = int | Sequence[int] | None
 GivenDim: TypeAlias = Any  # or a Tensor
 GivenNumber: TypeAlias = Any
+Truth: TypeAlias = bool  # or anything else: PyTorch tests it in Python code, so it isn't checked
 
 if TYPE_CHECKING:
     from .generator import Generator

@@ -13,18 +13,19 @@ from ..ops.elementwise import where
 from ..ops.movement import cat, pad
 from ..state import composite
 from ..tensor import Tensor
+from ..type_aliases import Truth
 from . import functional as F  # programs replace F.linear and F.scaled_dot_product_attention by their own
 
 
 @composite
 def multi_head_attention_forward(
     query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: int, num_heads: int, in_proj_weight: Tensor | None,
-    in_proj_bias: Tensor | None, bias_k: Tensor | None, bias_v: Tensor | None, add_zero_attn: bool, dropout_p: float,
-    out_proj_weight: Tensor, out_proj_bias: Tensor | None, training: bool = True,
-    key_padding_mask: Tensor | None = None, need_weights: bool = True, attn_mask: Tensor | None = None,
-    use_separate_proj_weight: bool = False, q_proj_weight: Tensor | None = None, k_proj_weight: Tensor | None = None,
+    in_proj_bias: Tensor | None, bias_k: Tensor | None, bias_v: Tensor | None, add_zero_attn: Truth, dropout_p: float,
+    out_proj_weight: Tensor, out_proj_bias: Tensor | None, training: Truth = True,
+    key_padding_mask: Tensor | None = None, need_weights: Truth = True, attn_mask: Tensor | None = None,
+    use_separate_proj_weight: Truth = False, q_proj_weight: Tensor | None = None, k_proj_weight: Tensor | None = None,
     v_proj_weight: Tensor | None = None, static_k: Tensor | None = None, static_v: Tensor | None = None,
-    average_attn_weights: bool = True, is_causal: bool = False,
+    average_attn_weights: Truth = True, is_causal: Truth = False,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
     """Apply multi-head attention; return its output and its weights. Vaswani et al. (2017).
 

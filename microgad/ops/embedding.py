@@ -11,12 +11,13 @@ from .. import backend
 from ..backend.meta import as_zeros
 from ..engine.transforms import transposes_tangent
 from ..errors import ArgumentError, CallError, DimError, DtypeError, KindError, ShapeError, UnsupportedError
+from ..errors.arguments import check_bool
 from ..errors.notices import warn
 from ..function import Function
 from ..function.half import HALF
 from ..function.linear_map import LinearMap
 from ..state import composite, observed
-from ..type_aliases import Array, Tensor
+from ..type_aliases import Array, Tensor, Truth
 from .elementwise import Select
 from .indexing import Gather, index_kernels
 from .indexing.row_kernels import at_rows
@@ -165,7 +166,7 @@ def embedding_renorm_(weight: Tensor, indices: Tensor, max_norm: float, norm_typ
 def embedding_bag(
     input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: float | None = None, norm_type: float = 2,
     scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False,
-    per_sample_weights: Tensor | None = None, include_last_offset: bool = False, padding_idx: int | None = None,
+    per_sample_weights: Tensor | None = None, include_last_offset: Truth = False, padding_idx: int | None = None,
 ) -> Tensor:  # fmt: skip
     """Return the sum, mean or max of the rows of weight (V, D) in each bag of indices, (bags, D).
 
@@ -253,6 +254,7 @@ def _bag_bounds(input: Tensor, offsets: Tensor | None, include_last_offset: bool
         if offsets is not None:
             raise ArgumentError("if input is 2D, then offsets has to be None: the rows are the bags")
         return np.arange(input.shape[0]) * input.shape[1], np.full(input.shape[0], input.shape[1])
+    check_bool("embedding_bag", include_last_offset=include_last_offset)
     if input.ndim != 1:
         raise ShapeError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
     if offsets is None or offsets.ndim != 1:

@@ -196,6 +196,16 @@ def test_batch_norm_tracks_running_statistics():
     assert [b.tolist() for b in layer.buffers()] == [[0, 0], [1, 1], 0]
 
 
+@pytest.mark.parametrize("truth", [1, np.bool_(True), "yes"])
+def test_settings_that_are_only_tested_may_be_any_object(truth):
+    norm, attention = nn.BatchNorm1d(2), nn.MultiheadAttention(4, 2, add_zero_attn=truth)
+    norm.training = attention.training = truth
+    x = torch.rand(3, 2, 4)
+    assert torch.equal(norm(x), F.batch_norm(x, None, None, training=True))
+    assert attention(x, x, x, need_weights=truth, average_attn_weights=truth)[1].shape == (2, 3, 4)
+    assert nn.EmbeddingBag(4, 2, include_last_offset=truth)(torch.tensor([[0, 1]])).shape == (1, 2)
+
+
 def test_batch_norm_without_momentum_averages_all_batches():
     layer = nn.BatchNorm1d(1, momentum=None)
     for values in ([[0.0], [2.0]], [[4.0], [6.0]], [[10.0], [14.0]]):

@@ -47,6 +47,13 @@ CALLS = """
     T.set_flush_denormal(W)
     T.set_num_threads([W])
     T.set_default_dtype(W)
+    T.nn.MultiheadAttention(4,2,add_zero_attn=W)(q,q,q,need_weights=W,average_attn_weights=W)[1].shape
+    call(T.nn.MultiheadAttention(4,2),W,q,q,q)[0].shape
+    call(T.nn.BatchNorm1d(2),W,q).shape
+    call(T.nn.InstanceNorm1d(2),W,q).shape
+    T.nn.functional.multi_head_attention_forward(q,q,q,4,1,T.ones(12,4),*[None]*3,W,0,T.ones(4,4),None,W,is_causal=W)[0]
+    T.nn.EmbeddingBag(4,2,include_last_offset=W)(T.tensor([[0,1]])).shape
+    T.nn.functional.embedding_bag(T.tensor([0,1]),T.ones(4,2),T.tensor([0,2]),include_last_offset=W)
 """
 
 
@@ -74,8 +81,9 @@ def test_value_that_is_no_bool_raises_as_in_torch(call, wrong):
 
 def outcome(call: str, wrong: Any, T: Any) -> Any:
     x, v = T.ones(2, requires_grad=True), T.ones(2)
+    values = {"loss": (x * x).sum(), "enter": enter, "call": call_in_mode, "q": T.ones(3, 2, 4)}
     try:
-        return eval(call, {"T": T, "x": x, "v": v, "loss": (x * x).sum(), "enter": enter, "W": wrong})
+        return eval(call, {"T": T, "x": x, "v": v, "W": wrong, **values})
     except Exception as error:
         return error
 
@@ -83,3 +91,8 @@ def outcome(call: str, wrong: Any, T: Any) -> Any:
 def enter(mode: Any) -> None:
     with mode:
         pass
+
+
+def call_in_mode(module: Any, training: Any, *args: Any) -> Any:
+    module.training = training
+    return module(*args)

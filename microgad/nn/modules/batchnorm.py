@@ -94,7 +94,7 @@ class _BatchNorm(_NormBase):
         if counts and momentum is None:  # mean over all batches seen
             momentum = 1 / (self.num_batches_tracked.item() + 1)  # type: ignore[union-attr]
         mean, var = self.running_mean, self.running_var
-        use_batch_stats = self.training or (mean is None and var is None)
+        use_batch_stats = True if self.training else mean is None and var is None  # a bool where programs set 1
         if self.training and not self.track_running_stats:
             mean = var = None
         momentum = 0.0 if momentum is None else momentum
