@@ -383,6 +383,20 @@ def test_members_of_an_enum_are_numbers_although_its_class_has_items():
         torch.arange(3)[Enum("Kind", "one").one]
 
 
+def test_objects_that_python_takes_for_integers_are_integers():
+    class Two:
+        def __index__(self):
+            return 2
+
+    x = torch.arange(4)
+    for two in (Two(), np.array(2)):
+        assert torch.equal(x.repeat_interleave(two), x.repeat_interleave(2))
+        assert len(x.tensor_split(two)) == 2
+        assert torch.Tensor(two).shape == (2,)
+        assert torch.tensor(two, dtype=torch.float32).item() == 2
+    assert len(x.split(torch.tensor([2]))) == len(x.split(torch.tensor(2.5))) == 2
+
+
 @pytest.mark.parametrize("one", [IntEnum("Kind", "one").one, type("Number", (float,), {})(1), np.longdouble(1)])
 def test_numbers_of_other_classes_widen_nothing(one):
     x = torch.zeros(2)

@@ -332,9 +332,25 @@ SUBCLASSES = """
     [F.threshold(v, LONG, LONG), F.hardtanh(v, -1, LONG), t.logit(v / 3, LONG / 9), F.leaky_relu(v, LONG)]
 """  # of int and float, such as members of an IntEnum
 
+OTHER_INTEGERS = """
+    [v.repeat_interleave(np.array(2)), v.repeat_interleave(TWO), t.repeat_interleave(v, np.int64(2))]
+    [v.split(t.tensor([1])), t.split(v, t.tensor(1.5)), v.tensor_split(TWO), t.ones(2, 1, 1).squeeze(TWO)]
+    [t.tensor(TWO, dtype=t.float32), t.tensor([TWO, 1], dtype=t.float64), t.tensor(TWO, dtype=t.bool)]
+    t.zeros(t.Tensor(TWO).shape + t.Tensor(np.array(3)).shape + t.LongTensor(np.array(1)).shape)
+    t.tensor(TWO)
+    v.repeat_interleave("two")
+    v.repeat_interleave(np.array([1.0, 2.0]))
+    t.Tensor(np.array(2.0))
+"""  # arrays and Tensors of one, and objects with only __index__
+
 
 class Half(float):
     pass
+
+
+class Two:
+    def __index__(self):
+        return 2
 
 
 def outcome(t: Any, call: str) -> Any:
@@ -356,6 +372,7 @@ def outcome(t: Any, call: str) -> Any:
         "Fraction": Fraction,
         "E": IntEnum("Kind", "one two").two,
         "Half": Half,
+        "TWO": Two(),
         "LONG": np.longdouble(2),
         "n": t.tensor(2),
         "x": t.tensor(0.5),
@@ -373,7 +390,7 @@ def lines(calls: str) -> list[str]:
     return [line.strip() for line in calls.strip().splitlines()]
 
 
-CALLS = OUT_OF_RANGE + ZERO_DIM_TENSORS + INVALID + DTYPES_AND_SHAPES + NUMPY_BOOLS + SUBCLASSES
+CALLS = OUT_OF_RANGE + ZERO_DIM_TENSORS + INVALID + DTYPES_AND_SHAPES + NUMPY_BOOLS + SUBCLASSES + OTHER_INTEGERS
 
 
 @pytest.mark.parametrize("call", lines(CALLS))

@@ -188,13 +188,17 @@ def _from_objects(data: Any, array: Array, dtype: Any) -> Array:
         types = set(map(type, array.flat))
         inferred = "c" if complex in types else "f" if float in types else ""
         kind = dtypes.of(dtype).dtype.kind if dtype is not None else inferred
-        if kind in _WIDE and all(hasattr(x, "__float__") or (type(x) is complex and kind != "f") for x in array.flat):
+        if kind in _WIDE and all(_is_real(x) or (type(x) is complex and kind != "f") for x in array.flat):
             return array.astype(_WIDE[kind])
         if array.size and all(type(x) is int for x in array.flat):
             raise ArgumentError("Overflow when unpacking long long: a number is too large for int64")
         strange = next((x for x in array.flat if not isinstance(x, (int, float, complex))), data)
         raise DtypeError(f"Could not infer dtype of {type(strange).__name__}")
     _check_array(data)
+
+
+def _is_real(x: Any) -> bool:
+    return hasattr(x, "__float__") or hasattr(x, "__index__")
 
 
 def _is_nested(data: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import operator
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Unpack, overload
@@ -263,7 +264,7 @@ def legacy_new(*sizes: Any, dtype: Dtype = None, device: Device = None) -> Tenso
     Sizes give an uninitialized Tensor, and a Tensor gives a view of it. Other data are converted to dtype, by default
     the default one; an array that has it shares its memory. Raises RuntimeError if the Tensor has another dtype.
     """
-    if len(sizes) != 1 or isinstance(sizes[0], (int, np.integer, Size)):
+    if len(sizes) != 1 or isinstance(sizes[0], Size) or _is_size(sizes[0]):
         return empty(*sizes or (0,), dtype=dtype, device=device)
     (data,) = sizes
     if isinstance(data, function.Tensor):
@@ -273,6 +274,15 @@ def legacy_new(*sizes: Any, dtype: Dtype = None, device: Device = None) -> Tenso
     if isinstance(data, (str, bytes)) or not is_sequence(data):
         raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
     return as_tensor(data, dtype or dtypes.get_default_dtype(), device)
+
+
+def _is_size(x: Any) -> bool:
+    """Whether x is an integer, also an array of one, but no Tensor."""
+    try:
+        operator.index(x)
+    except TypeError:
+        return False
+    return not isinstance(x, function.Tensor)
 
 
 @tensors_only

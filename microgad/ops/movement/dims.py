@@ -38,8 +38,10 @@ def as_tuple(numbers: Any) -> tuple[Any, ...]:
 
 
 def is_number(numbers: Any) -> TypeGuard[int]:
-    """Whether this is a single number: Python's, NumPy's, or a 0-d Tensor."""
-    return isinstance(numbers, (int, float)) or getattr(numbers, "ndim", 1) == 0
+    """Whether this is a single number: Python's, NumPy's, a 0-d Tensor, or another object that Python takes for one."""
+    if isinstance(numbers, (int, float)):
+        return True
+    return not isinstance(numbers, (tuple, list)) and getattr(numbers, "ndim", not hasattr(numbers, "__index__")) == 0
 
 
 def as_int(dim: Any, op: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -247,8 +248,8 @@ def repeat_interleave(
 
 def _counts(repeats: Any) -> Array:
     """Check repeats, and return them as a vector on the CPU."""
-    if not isinstance(repeats, (int, np.integer, function.Tensor)):
-        raise TypeError(f"repeat_interleave: repeats must be an int or an integer Tensor, got {repeats!r}")
+    if not isinstance(repeats, (bool, function.Tensor)):
+        repeats = operator.index(repeats)
     counts = np.asarray(backend.to_numpy(getattr(repeats, "array", repeats)))
     if counts.dtype.kind not in "iu":
         raise DtypeError(f"repeat_interleave: repeats must be an int or an integer Tensor, got {counts.dtype}")
