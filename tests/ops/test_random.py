@@ -25,6 +25,15 @@ def test_parameters_may_be_tensors_without_dimensions_and_numpy_scalars(fill, pa
     assert getattr(x, fill)(*given).tolist() == expected
 
 
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64])
+def test_draws_into_nothing_check_parameters_but_no_dtype(dtype):
+    x = torch.empty(0, dtype=dtype)
+    assert x.exponential_() is x.log_normal_() is x.geometric_(0.5) is x.bernoulli_() is x
+    for fill, wrong in (("exponential_", (-1,)), ("log_normal_", (0, -1)), ("geometric_", (2,)), ("bernoulli_", (2,))):
+        with pytest.raises(RuntimeError):
+            getattr(x, fill)(*wrong)
+
+
 def test_a_parameter_that_requires_grad_raises_and_draws_nothing():
     torch.manual_seed(0)
     with pytest.raises(TypeError, match=r"'mean'.* must be float"):

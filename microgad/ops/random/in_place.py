@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ... import backend, function
 from ... import generator as draws
 from ...duck_arrays import Fallback
@@ -19,12 +21,17 @@ from ..indexing import SetItem
 from ..support.bare import is_recorded
 from ..support.spelling import tensors_only
 
+_LOOKS_AT_NUMBERS_ONLY = "exponential_", "log_normal_", "geometric_", "bernoulli_"  # in PyTorch: not at the dtype
+
 
 def _fill_in_place(self: Tensor, draw: Callable[..., Any], generator: Generator | None, **parameters: Any) -> Tensor:
     """Overwrite a Tensor with draw(array, *parameters), recorded if the Tensor is on a graph."""
     name = draw.__name__
     numbers = [x if x is None or backend.is_array(x) else as_scalar(name, key, x) for key, x in parameters.items()]
     self._check_writable(name, False)
+    if not self.array.size and self.array.dtype.kind != "f" and name in _LOOKS_AT_NUMBERS_ONLY:
+        draw(np.empty(0), *numbers, generator=generator)  # checks the parameters
+        return self
     on_graph = is_recorded(self, self._links.base)
     separate = on_graph or backend.is_gpu(self.array)  # draw into another array first
     host = draws.fills.host_array(self.array) if separate else self.array
@@ -150,6 +157,7 @@ def bernoulli_(self: Tensor, p: float | Tensor = 0.5, *, generator: Generator | 
     >>> torch.empty(10).bernoulli_(0.3)
     tensor([1., 0., 0., 0., 0., 1., 0., 0., 0., 1.])
     """
-    check_real(self)
+    if self.array.size:
+        check_real(self)
     chance = backend.to_numpy(p.array) if isinstance(p, function.Tensor) else p
     return _fill_in_place(self, draws.bernoulli_, generator, p=chance)
