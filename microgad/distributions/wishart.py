@@ -9,6 +9,7 @@ from typing import Any
 
 from ..dtypes.limits import finfo
 from ..errors import ArgumentError
+from ..errors.notices import warn
 from ..linalg import slogdet
 from ..ops.creation import arange, as_tensor
 from ..ops.linalg import cholesky_solve
@@ -109,10 +110,13 @@ class Wishart(Covariance, ExponentialFamily):
     def rsample(self, sample_shape: Sequence[int] = (), max_try_correction: int = 10) -> Tensor:
         """Draw samples. Those that aren't positive definite in this dtype are redrawn, up to max_try_correction times.
 
-        As in PyTorch, whose first check is inverted, the positive definite ones of the first samples are redrawn.
+        As in PyTorch, whose first check is inverted, the positive definite ones of the first samples are redrawn, with
+        a warning.
         """
         drawn = self._bartlett_sampling(sample_shape)
         again = self._anywhere(self.support.check(drawn))
+        if again.any():
+            warn("Singular sample detected.")
         for _ in range(max_try_correction):
             if not again.any():
                 break
