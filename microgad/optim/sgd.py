@@ -57,7 +57,8 @@ class SGD(Optimizer):
             )
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        lr, momentum, dampening = float(group["lr"]), float(group["momentum"]), float(group["dampening"])
+        lr, momentum = float(group["lr"]), float(group["momentum"])
+        dampening = float(group["dampening"]) if momentum else 0.0
         for p in params:
             buffers: list[Any] = [self.state[p].get("momentum_buffer")] if momentum else []
             first = bool(buffers) and buffers[0] is None

@@ -12,6 +12,7 @@ from microgad.optim.lr_scheduler import (
     CyclicLR,
     LambdaLR,
     LRScheduler,
+    MultiStepLR,
     SequentialLR,
     StepLR,
 )
@@ -37,6 +38,16 @@ def test_a_loaded_scheduler_continues_the_schedule(kind: Any) -> None:
     for expected in rates[4:]:
         second.step()
         assert second.get_last_lr() == [expected] == [second.optimizer.param_groups[0]["lr"]]
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of .lr_scheduler.step:UserWarning")
+def test_milestones_may_become_a_list() -> None:
+    schedule = MultiStepLR(optimizer(), [1], gamma=0.5)
+    for _ in range(3):
+        schedule.step()
+    schedule.milestones = [1, 2]  # type: ignore[assignment]
+    schedule.step()  # at an epoch after all of them
+    assert schedule.get_last_lr() == [0.05]
 
 
 def test_attributes_of_a_callable_are_saved_and_loaded() -> None:

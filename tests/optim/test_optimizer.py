@@ -141,6 +141,16 @@ def test_zero_grad_writes_zeros_or_removes_gradients() -> None:
     assert q.grad.tolist() == [0]
 
 
+def test_sgd_without_momentum_reads_no_dampening() -> None:
+    x = parameter(1)
+    optimizer = SGD([x], lr=0.5)
+    optimizer.param_groups[0]["dampening"] = None
+    x.grad = microgad.ones_like(x)
+    before = x.item()
+    optimizer.step()
+    assert x.item() == before - 0.5
+
+
 def test_an_added_group_gets_the_default_options() -> None:
     p, q = with_gradient(1), with_gradient(1)
     optimizer = SGD([p], lr=0.5)

@@ -155,8 +155,8 @@ class MultiStepLR(_FactorScheduler):
         super().__init__(optimizer, last_epoch)
 
     def step_factor(self) -> float:
-        times = self.milestones[self.last_epoch]
-        return self.gamma**times if times else 1
+        epoch = self.last_epoch  # asked for first: programs put lists in the place of the Counter
+        return self.gamma ** self.milestones[epoch] if epoch in self.milestones else 1
 
     def total_factor(self) -> float:
         return self.gamma ** bisect_right(sorted(self.milestones.elements()), self.last_epoch)
