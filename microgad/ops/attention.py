@@ -284,7 +284,7 @@ def attention_with_dropout(
     batch = q[:-2] if q[:-2] == k[:-2] else broadcast_shapes(q[:-2], k[:-2])
     shape = (*batch, q[-2], k[-2])
     noise = None
-    if dropout_p and 0 not in shape:
+    if dropout_p and 0 not in (*shape, value.array.shape[-1]):  # PyTorch draws for no empty result
         if (q[-1], k[-2]) != (k[-1], value.array.shape[-2]):  # said before anything is drawn
             given = f"{q}, {k} and {value.array.shape}"
             raise ShapeError(f"attention: query (..., L, E), key (..., S, E) and value (..., S, D) don't fit: {given}")

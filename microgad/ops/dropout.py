@@ -206,7 +206,7 @@ def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor,
     (tensor([2., 0., 2.]), tensor([ True, False,  True]))
     """
     if train is False or not input.array.size:
-        return input.clone(), input._wrap(np.ones_like(input.array, dtype=bool))
+        return input.clone(), input._wrap(np.ones_like(input.array, dtype=bool if input.array.size else None))
     if not input.dtype.is_floating_point:
         raise KindError(f"native_dropout: input must be floating-point, but is {input.dtype}")
     mask = draws.bernoulli_(draws.fills.empty_like(input.array, bool), 1 - p)

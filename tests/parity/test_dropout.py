@@ -114,3 +114,19 @@ def test_errors_have_torchs_class():
                 function(library.tensor(np.ones(3, dtype)), p)
             errors.append(caught.value)
         assert isinstance(errors[0], ValueError if isinstance(errors[1], ValueError) else RuntimeError)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+def test_the_mask_of_nothing_has_the_dtype_of_its_input(dtype):
+    for training in (True, False):
+        masks = [t.native_dropout(t.empty(0, dtype=getattr(t, dtype)), 0.5, training)[1] for t in (torch, microgad)]
+        assert str(masks[0].dtype) == str(masks[1].dtype)
+
+
+@pytest.mark.parametrize(("features", "values"), [(0, 0), (2, 0), (0, 3)])
+def test_attention_draws_for_no_empty_result(features, values):
+    seed_both(0)
+    for t in (torch, microgad):
+        query = t.ones(4, features)
+        t.nn.functional.scaled_dot_product_attention(query, query, t.ones(4, values), dropout_p=0.5)
+    assert len(set(generator_states())) == 1
