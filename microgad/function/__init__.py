@@ -353,7 +353,7 @@ class Function:
                 continue
             if not self.may_hold_arrays:
                 type(self).may_hold_arrays = True
-            if type(x) is not tuple and isinstance(x, _NUMBERS):
+            if type(x) is not tuple and type(x) is not ndarray and isinstance(x, _NUMBERS):
                 if isinstance(x, Tensor) and (x.array.ndim or x.node is not None or x.array.dtype == bool):
                     said = f"{type(self).__name__}: the setting {name} is a Tensor; hand Tensors in as inputs"
                     raise errors.DtypeError(said)

@@ -81,9 +81,11 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
     >>> torch.split(torch.arange(5), 2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
-    if isinstance(split_size_or_sections, function.Tensor) and split_size_or_sections.numel() == 1:
+    if isinstance(split_size_or_sections, int):
+        pass
+    elif isinstance(split_size_or_sections, function.Tensor) and split_size_or_sections.numel() == 1:
         split_size_or_sections = int(split_size_or_sections)
-    if not is_number(split_size_or_sections):
+    elif not is_number(split_size_or_sections):
         return split_with_sizes(tensor, as_tuple(split_size_or_sections), dim)
     _check_ndim(tensor, 1, "split")
     return _split_evenly(tensor, operator.index(split_size_or_sections), wrap_dim(dim, tensor.array.ndim, "split"))
