@@ -334,9 +334,8 @@ class Function:
     @classmethod
     def _operand(cls, x: Any) -> Array | complex | None:
         if isinstance(x, np.generic) and x.dtype.kind in "biufc":
-            return (
-                plain(x.item()) if x.dtype.kind != "b" else float(x)
-            )  # it widens nothing; bool_ is a float, as in PyTorch
+            # It widens nothing; bool_ is a float, as in PyTorch.
+            return plain(x.item()) if x.dtype.kind != "b" else float(x)
         if isinstance(x, ndarray):
             return np.asarray(x)  # np.matrix and masked arrays compute by rules of their own
         if x is None or isinstance(x, (float, int, complex)) or is_array(x):

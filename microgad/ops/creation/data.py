@@ -342,7 +342,8 @@ def _has_buffer(obj: Any) -> bool:
 def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
     """Make a Tensor that shares the memory of a NumPy array, of a slice only the part that it spans.
 
-    Raises TypeError unless it is a NumPy array. Source: torch.from_numpy.
+    Raises TypeError unless it is a NumPy array of a dtype that Tensors have, ValueError for another byte order than the
+    machine's and for strides that aren't whole elements. Source: torch.from_numpy.
 
     >>> torch.from_numpy(np.arange(3))
     tensor([0, 1, 2])
