@@ -14,7 +14,10 @@ import microgad
 from .side_by_side import checked_programs, randn, submodule
 
 torch = pytest.importorskip("torch")
-programs, test_program_behaves_as_in_torch = checked_programs(messages=False)
+programs, test_program_behaves_as_in_torch = checked_programs(
+    messages=False,
+    warning_classes=lambda name: name != "batches_in_new_storages",  # of storages, once in a process
+)
 
 
 @programs
