@@ -138,6 +138,7 @@ def test_a_function_with_several_results_is_differentiated_twice() -> None:
         lambda x: np.where(x > 1, 0.3, np.where(x > 0, 2, 0.1)) / 3,
         lambda x: np.where(x > 0, np.float32(1), 0.1) / 3,
         lambda x: (x > 0) * 0.7 + 0.1 * (x <= 0),
+        lambda x: x - (x > 1) - np.bool_(True),
         lambda x: (x > 0) / 3,
         lambda x: np.exp((x > 0) * 1) + np.argsort(x) * 0.1,
         lambda x: np.maximum(x > 0, 0.1) ** 0.7,

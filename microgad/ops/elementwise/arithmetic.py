@@ -12,7 +12,7 @@ from ...errors import DtypeError, KindError
 from ...function import Function
 from ...function.half import HALF
 from ...function.naming import with_torch_name
-from ...state import composite
+from ...state import composite, current
 from ...type_aliases import Array, Operand, Tensor
 from ..creation.scalars import as_scalar, check_scale_factor, checked_scalar, scale_factor
 from ..support import fast_numpy
@@ -87,7 +87,7 @@ def reject_booleans(operands: Any) -> None:
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
             "operator instead."
         )
-    if any(booleans):
+    if any(booleans) and not current().deriving:  # a derivative is plain NumPy
         raise DtypeError(f"Subtraction, the `-` operator, with a bool tensor {_NOT_FOR_MASKS}")
 
 
