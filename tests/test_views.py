@@ -132,8 +132,9 @@ def test_a_write_to_a_view_made_under_no_grad_raises() -> None:
     x = torch.ones(2, requires_grad=True) * 1
     with torch.no_grad():
         v = x[:1]
-    with pytest.raises(RuntimeError, match="created in no_grad mode"):
-        v.mul_(2)
+    for view in (v, v[0], v.view(1, 1)):
+        with pytest.raises(RuntimeError, match="created in no_grad mode"):
+            view.mul_(2)
 
 
 @pytest.mark.parametrize(

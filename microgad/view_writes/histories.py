@@ -45,14 +45,14 @@ class LostView(Identity):
 
 def why_lost(node: Function | None, change: str) -> str:
     """Say why a view, whose former node is `node`, can't be derived again from its base after a change."""
-    if node is None or type(node) is AccumulateGrad:
+    if node is None or type(node) is AccumulateGrad or node.edges == [None]:  # the last: a view of such a view
         return (
             f"A view was created in no_grad mode and {change} with grad mode enabled. Given that this use case is "
             "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the "
             "inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
             "outside (if you want the inplace to be tracked)."
         )
-    output = f"Output {getattr(node, 'index', 0)} of {node_name(node).removesuffix('Backward')}"
+    output = f"Output {node.index if type(node) is Output else 0} of {node_name(node).removesuffix('Backward')}"
     return (
         f"{output} is a view and {change}. This view was created inside a custom Function (or because an input was "
         "returned as-is): clone the output of the custom Function"
