@@ -99,6 +99,8 @@ def run(
                     if edge is not None:
                         g, owned = (None, False) if g is None else fit_to_input(node, i, g, create_graph)
                         queue.add(edge, g, owned)
+            else:
+                read(node)  # it raises if these values are freed or overwritten
             if not retain_graph:
                 free(node)
     except Exception as error:

@@ -304,7 +304,7 @@ def test_a_program_applies_what_hooks_of_leaves_did_to_gradients(bounded):
             y.retain_grad()
             loss = (x * y * scale + x).sum()
             if bounded:
-                torch.autograd.backward(loss, inputs=[x, y])
+                torch.autograd.backward(loss, retain_graph=True, inputs=[x, y])
             else:
                 loss.backward(retain_graph=True)
     assert tape.verify()

@@ -79,6 +79,15 @@ def backward_goes_through_the_nodes_of_inputs(t, nn):
     (z * z).sum().backward(inputs=[z])
     with pytest.raises(RuntimeError, match="a second time"):  # what exp kept is freed
         (y * w).sum().backward()
+    u = w.exp()
+    u.sum().backward(inputs=[u])
+    with pytest.raises(RuntimeError, match="a second time"):
+        u.sum().backward(inputs=[u])
+    u = w.exp()
+    with t.no_grad():
+        u.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        u.sum().backward(inputs=[u])
     return seen, y.grad, z.grad, x.grad
 
 
