@@ -27,16 +27,16 @@ class View(LinearMap):
     @classmethod
     def apply(cls, x: Any, **settings: Any) -> Any:
         """As Function's, which is left what a view of a NumPy array doesn't need: this takes half the time."""
-        array, state = getattr(x, "array", None), current()
-        if type(array) is not ndarray or state.observer is not None or state.fine is not None or inference.inferences:
-            return super().apply(x, **settings)
+        array, node, state = getattr(x, "array", None), getattr(x, "fresh_node", x), current()
+        if type(array) is not ndarray or node is x or state.observer is not None or state.fine is not None:
+            return super().apply(x, **settings)  # `fresh_node` is not set on a view from before a write to its base
         self = cls()
         settings["x_shape"] = array.shape
         self.__dict__ = settings
         try:
-            node, out = x.fresh_node, self.forward(array)
-        except (AttributeError, *FROM_FORWARD):  # a view from before a write to its base, or a wrong call
-            return super().apply(x, **settings)
+            out = self.forward(array)
+        except FROM_FORWARD:
+            return super().apply(x, **settings)  # which says what is wrong
         if type(out) is not ndarray:
             out = rules.as_result(self, out, (x,))
         result = _new(function.Tensor)
@@ -46,6 +46,8 @@ class View(LinearMap):
             result.fresh_node, self.edges, self.number = self, [node], next(numbers)
             self.shape, self.dtype, self.path, self.hooks = out.shape, out.dtype, state.path, None
             self.kept = self.versions = ()
+        elif inference.inferences:
+            result._version_counter = inference.fresh()
         if out.base is not None or out is array:
             result._view_of(x, self)
         return result
