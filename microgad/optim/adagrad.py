@@ -63,13 +63,13 @@ class Adagrad(Optimizer):
         for p in params:
             state = self._init_state(p)
             rate = lr / (1 + (increment_step(state) - 1) * lr_decay)
-            for values, grad, s, a in update_chunks(p, group, state["sum"], scratch=1):
+            for values, grad, s, a, b in update_chunks(p, group, state["sum"], scratch=2):
                 s += np.multiply(grad, grad, out=a)
                 np.sqrt(s, out=a)
                 a += eps
-                np.divide(grad, a, out=a)
-                a *= rate
-                values -= a
+                np.multiply(grad, rate, out=b)  # in this order it rounds as PyTorch does
+                b /= a
+                values -= b
 
     def _recorded_update(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
         rate = group["lr"] / (1 + (increment_step(state) - 1) * group["lr_decay"])

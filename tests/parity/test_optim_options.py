@@ -118,6 +118,17 @@ def test_the_state_has_the_layout_of_the_parameter_or_the_gradient(name: str, tr
     assert strides[0] == strides[1]
 
 
+def test_a_step_of_adagrad_rounds_as_pytorchs() -> None:
+    w, g = np.random.default_rng(0).normal(size=(2, 300)).astype(np.float32)
+    found = []
+    for lib in (microgad, torch):
+        p = lib.nn.Parameter(lib.tensor(w))
+        p.grad = lib.tensor(g)
+        lib.optim.Adagrad([p], lr=0.1).step()
+        found.append(p.tolist())
+    assert found[0] == found[1]
+
+
 ADAM = {"beta1": 0.9, "beta2": 0.99, "lr": 0.1, "eps": 1e-8, "amsgrad": False, "weight_decay": 0, "maximize": False}
 SGD = {"lr": 0.1, "momentum": 0.9, "dampening": 0, "weight_decay": 0, "nesterov": False, "maximize": False}
 FUNCTIONAL = [
