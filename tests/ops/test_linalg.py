@@ -49,6 +49,15 @@ def test_svd_of_infinite_matrices_terminates(dtype):
     assert torch.linalg.svd(A, full_matrices=False).S.isnan().tolist() == [[True] * 3, [False] * 3]
 
 
+@pytest.mark.parametrize("shape", [(6, 4), (4, 9)])
+@pytest.mark.parametrize("scale", [0.5 * np.finfo(np.float64).max, 100 * np.finfo(np.float64).smallest_subnormal])
+def test_svd_at_the_limits_of_the_dtype(shape, scale):
+    x = np.random.default_rng(0).uniform(-1, 1, shape) * scale
+    U, S, _ = torch.linalg.svd(torch.tensor(x), full_matrices=False)
+    np.testing.assert_array_equal(S.numpy(), np.linalg.svd(x, False)[1])
+    np.testing.assert_allclose((U.mT @ U).numpy(), np.eye(4), atol=1e-14)
+
+
 @real_and_complex
 @pytest.mark.parametrize("function", ["svd", "svdvals", "matrix_rank", "pinv", "cond"])
 @pytest.mark.parametrize("diagonal", [1, np.inf])
