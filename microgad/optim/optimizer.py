@@ -362,7 +362,8 @@ def functional_step(
             raise errors.UnsupportedError(f"{option} isn't supported here: use the optimizer's class")
     own = [p.detach() for p in params]  # with the same memory and version counters, but gradients of their own
     if own:
-        optimizer = kind(own, **options)
+        optimizer = kind(own)
+        optimizer.param_groups[0].update(options)  # which may be out of range, as in PyTorch
         for p, grad, state in zip(own, grads, states, strict=True):
             p.grad, optimizer.state[p] = grad, state
         optimizer._update_all(None)

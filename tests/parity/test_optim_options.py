@@ -135,7 +135,8 @@ FUNCTIONAL = [
     ("adam", ADAM), ("adam", ADAM | {"amsgrad": True, "weight_decay": 0.1}), ("adamw", ADAM | {"weight_decay": 0.1}),
     ("adam", ADAM | {"decoupled_weight_decay": True, "weight_decay": 0.1, "maximize": True, "foreach": True}),
     ("sgd", SGD), ("sgd", SGD | {"momentum": 0}), ("sgd", SGD | {"nesterov": True, "weight_decay": 0.1}),
-    ("sgd", SGD | {"dampening": 0.5, "maximize": True}),
+    ("sgd", SGD | {"dampening": 0.5, "maximize": True}), ("sgd", SGD | {"nesterov": True, "momentum": 0, "lr": -0.1}),
+    ("adam", ADAM | {"lr": -0.1, "weight_decay": -0.1, "eps": -1e-8}),
 ]  # fmt: skip
 
 
