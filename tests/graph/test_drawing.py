@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 import microgad as torch
@@ -168,7 +169,8 @@ def test_marked_operations_stand_out():
     marked = tape.draw(mark=[tape.ops[1].number]).source
     assert re.search(r'op1 \[label=<<TABLE BORDER="0" CELLBORDER="2"', marked)
     assert "marked" in marked
-    assert tape.draw(mark=[tape.ops[1]]).source == marked
+    for mark in ([tape.ops[1]], np.array([tape.ops[1].number])):
+        assert tape.draw(mark=mark).source == marked
     chain = x.exp().tanh().sigmoid().graph().tape
     assert "penwidth=3" in chain.draw(mark=[chain.ops[1].number], fold=True).source
 

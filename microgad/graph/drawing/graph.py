@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import cached_property
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...errors import ArgumentError
@@ -64,7 +65,7 @@ class Graph:
         if limit < 1:
             raise ArgumentError(f"graph: limit must be at least 1, a number of boxes, got {limit!r}")
         numbers = [x.number if isinstance(x, Op) else x for x in mark]
-        unknown = [number for number in numbers if not isinstance(number, int) or tape.find(number) is None]
+        unknown = [number for number in numbers if not isinstance(number, Integral) or tape.find(number) is None]
         if unknown:
             raise ArgumentError(f"graph: mark must hold numbers of what is on the tape, not {unknown[0]!r}")
         for name, given, known in (
