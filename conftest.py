@@ -78,6 +78,10 @@ def _remove_wrappers() -> None:
                 for f in vars(value).values():
                     if isinstance(f, FunctionType) and f.__defaults__:
                         f.__defaults__ = tuple(map(_behind, f.__defaults__))
+            elif type(value) is dict and not name.startswith("__") and any(_behind(key) is not key for key in value):
+                table = {_behind(key): x for key, x in value.items()}
+                value.clear()
+                value.update(table)
 
 
 def _behind(f: Any) -> Any:
