@@ -81,7 +81,7 @@ def multi_head_attention_forward(
         q, k, v = (x.reshape(batch, num_heads, *x.shape[1:]) for x in (q, k, v))
         if added is not None:
             added = added.unsqueeze(0) if len(added) == 1 else added.reshape(batch, num_heads, *added.shape[1:])
-        out = F.scaled_dot_product_attention(q, k, v, added, dropout_p, only_causal).reshape(batch_heads, queries, -1)
+        out = F.scaled_dot_product_attention(q, k, v, added, dropout_p, only_causal).flatten(0, 1)
     weights = None
     if need_weights:
         out, weights = out

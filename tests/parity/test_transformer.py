@@ -379,6 +379,7 @@ REPLACED = {
         "MultiheadAttention(4, 2, add_bias_kv=True, add_zero_attn=True)",
         "m(x, x, x, key_padding_mask=pad, need_weights=False)",
     ),
+    "no queries": ("MultiheadAttention(4, 2)", "m(x[:0], x, x, need_weights=False)"),
     "no batch": ("MultiheadAttention(4, 2, dropout=0.5)", "m(x[0], x[0], x[0], need_weights=False)"),
     "encoder": ("TransformerEncoderLayer(4, 2, 8)", "m(x)"),
     "fused": ("TransformerEncoderLayer(4, 2, 8, batch_first=True).eval()", "m(x)"),
