@@ -67,9 +67,8 @@ class DeviceObjType:
 
 
 Block = Node = Value = Graph
-_VariableFunctions = _VariableFunctionsClass = sys.modules[
-    "microgad"
-]  # of which PyTorch's pickles name functions, such as torch.relu
+# PyTorch's pickles name functions of these, such as torch.relu.
+_VariableFunctions = _VariableFunctionsClass = sys.modules["microgad"]
 
 
 class PyTorchFileReader:
