@@ -26,6 +26,7 @@ def associative_scan(combine: Callable[[Any, Any], Any], x: Array, axis: int) ->
 
 _WIDER = {"e": np.float32, "f": np.float64, "F": np.complex128}
 WIDENING_CHUNK = 1 << 15  # elements converted to the wider dtype at a time, so that they stay in a core's cache
+PAIRED_MIN = 1 << 12  # elements from which on rows are added up in pairs
 MIN_LINES = 1 << 8  # the number of lines from which on all of them are scanned together, in blocks
 BLOCK_STEPS = 1 << 6  # the length of a block along the axis
 BLOCK_ELEMENTS = 1 << 17  # the size of a block, so that it stays in the cache
@@ -52,6 +53,9 @@ def cumulative(ufunc: np.ufunc, x: Array, axis: int) -> Array:
     if x.shape[axis] == 1:
         return x.astype(kind)
     if _has_few_lines(x, axis):
+        many = x.shape[axis] * 2 <= x.size > PAIRED_MIN
+        if many and ufunc is np.add and axis == x.ndim - 1 and x.dtype.char in "fd" and type(x) is np.ndarray:
+            return _cumsum_of_rows(x.reshape(-1, x.shape[-1])).reshape(x.shape)
         return layouts.contiguous(in_wider_dtype(plain, x, axis))  # CuPy's scans leave their axis innermost in memory
     computed = np.dtype(_WIDER.get(kind.char, kind))
     # Along longer lines NumPy is as fast.
@@ -66,6 +70,19 @@ def _cumsum(x: Array, axis: int) -> Array:
     if x.dtype == np.float64 and axis < x.ndim - 1 and x.shape[-1] % 2 == 0 and type(x) is np.ndarray:
         return np.cumsum(np.ascontiguousarray(x).view(np.complex128), axis).view(np.float64)
     return np.cumsum(x, axis)
+
+
+def _cumsum_of_rows(x: Array) -> Array:
+    """Return np.cumsum(x, 1), computed in float64: pairs of rows as complex numbers, two sums at a time."""
+    out, step = np.empty_like(x, order="C"), max(2, WIDENING_CHUNK // x.shape[1] // 2 * 2)
+    for i in range(0, len(x), step):
+        first, second = (slice(i + k, i + step, 2) for k in (0, 1))
+        pairs = np.empty(x[first].shape, np.complex128)
+        found = pairs.imag[: len(x[second])]
+        pairs.imag[-1], pairs.real, found[...] = 0, x[first], x[second]
+        np.cumsum(pairs, 1, out=pairs)
+        out[first], out[second] = pairs.real, found
+    return out
 
 
 def accumulate(ufunc: Any, x: Array, axis: int) -> Array:
