@@ -11,7 +11,7 @@ from ...function import Function
 from ...type_aliases import Array, Tensor
 from ..support.blocks import in_double
 from ..support.out import into
-from .evaluation import evaluate, piecewise, polynomial, promote, rational
+from .evaluation import evaluate, piecewise, polynomial, promote, rational, replace_where
 
 # The normal quantile z of p = 1/2 + q: z / q in terms of q² for |q| < 0.25; z / q - 2.5 in terms of 0.425² - q² for
 # |q| <= 0.425; farther out √2 r - |z| with r = √(-log(tail)), in terms of r - 1.6 for r < 5 and of r - 5 beyond. All
@@ -93,11 +93,10 @@ def _erfinv(x: Array) -> Array:
 
 def _erfinv_float32(x: Any) -> Any:
     w = -np.log((1 - x) * (1 + x))
-    ratio = piecewise(
+    ratio = replace_where(
+        polynomial(w - 2.5, _NEAR_FLOAT32),
         (w,),
-        (w < 5, lambda w: polynomial(w - 2.5, _NEAR_FLOAT32)),
-        ((w >= 5) & (w < 20), lambda w: polynomial(np.sqrt(w) - 3, _FAR_FLOAT32)),
-        (w == math.inf, lambda w: w),
+        (w >= 5, lambda w: np.where(w < math.inf, polynomial(np.sqrt(w) - 3, _FAR_FLOAT32), w)),
     )
     return x * ratio
 
