@@ -86,6 +86,8 @@ def _transform(fft: Callable[..., Any], x: Array, axes: Sequence[int], norm: Any
 
     PyTorch lays its results out so, and programs can see it: random noise for the result is drawn in memory order.
     """
+    if len(axes) == 1 and axes[0] == x.ndim - 1 and x.flags.c_contiguous:
+        return fft(x, axes=axes, norm=norm)
     order = (*_by_stride(x, [axis for axis in range(x.ndim) if axis not in axes]), *axes)
     out = fft(contiguous(x.transpose(order)), axes=tuple(range(x.ndim - len(axes), x.ndim)), norm=norm)
     return contiguous(out).transpose(inverse(order))
