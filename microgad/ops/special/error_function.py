@@ -10,7 +10,7 @@ from ...function import Function
 from ...type_aliases import Array, Tensor
 from ..support.blocks import in_double
 from ..support.out import into
-from .evaluation import evaluate, piecewise, polynomial, promote, rational, square_with_error
+from .evaluation import evaluate, piecewise, polynomial, promote, rational, replace_where, square_with_error
 
 ROOT_PI = math.sqrt(math.pi)
 
@@ -42,10 +42,14 @@ _MIDDLE = (
     0.0017675015561586477, -0.007146502575178557, -0.017026547766985086, 0.035396198053043205, 0.1270616202026992,
     -0.559691200359999, 0.9822163235504635,
 )  # fmt: skip
-# (x + 3) erfcx(x) in terms of t = (x - 3) / (x + 3), for 0 <= x <= 10, for float32
+# (x + 3) erfcx(x) and (x + 3)² erfcx'(x) in terms of u = 1 / (x + 3), for 0 <= x <= 10, for float32
 _FLOAT32 = (
-    -0.000325355247, -0.00048321025, 0.00308033079, -0.00122641219, -0.026839825, 0.119529065, -0.310466009,
-    0.590228299, -0.883394486, 1.07400691,
+    3278.8312712709, -5729.8545741704, 3498.6793475935, -957.55955157965, 292.11233476147, -0.096090393312,
+    15.520524457968, 4.631561994528, 1.698052900998, 0.564109307103,
+)  # fmt: skip
+_SLOPE_FLOAT32 = (
+    -33067.157522181, 52103.271610022, -28435.777242209, 6915.4402730918, -1816.1191927814, 12.76704001152,
+    -63.622212264, -13.77442820232, -3.40140484494, -0.56400903641,
 )  # fmt: skip
 # (√π x erfcx(x) - 1) x² in terms of z = 1/x², for x >= 5
 _TAIL = (
@@ -95,7 +99,7 @@ class ErfcFormulas:
         numerator, denominator = _DECAY
         self.decay = _rescale(numerator, root, 1), _rescale(denominator, root, 0)
         self.center, self.middle = _CENTER * root, tuple(c * root for c in _MIDDLE)
-        self.float32 = tuple(c * root for c in _FLOAT32)
+        self.float32 = tuple(c * root ** (len(_FLOAT32) - n) for n, c in enumerate(_FLOAT32))
         self.tail = tuple(c * self.end for c in _TAIL[0]), _TAIL[1]
 
     def erfc_upper(self, x: Array) -> Array:
@@ -116,18 +120,16 @@ class ErfcFormulas:
 
     def erfc_float32(self, x: Array) -> Array:
         """erfc(x / root) of float32 numbers, in float64, in which their squares are exact."""
-        y = np.minimum(abs(x), 12 * self.root).astype(np.float64)
+        y = abs(x.clip(-12 * self.root, 12 * self.root)).astype(np.float64)  # clip is faster than minimum
         u = y + 3 * self.root
         np.divide(1, u, out=u)
-        t = y - 3 * self.root
-        t *= u
-        value = polynomial(t, self.float32)
+        value = polynomial(u, self.float32)
         value *= u
         y *= y
         y *= -1 / self.square  # a power of 2
         value *= np.exp(y, out=y)
         twice = np.multiply(x < 0, 2.0, out=u)
-        value *= np.subtract(1, twice, out=t)
+        value *= np.subtract(1, twice, out=y)
         value += twice  # 2 - value where x < 0: exactly, and without np.where, which branches
         return value
 
@@ -183,7 +185,7 @@ def _erfcx_float32(x: Array) -> Array:
     def near(x: Array) -> Array:
         y = np.minimum(abs(x), 30.0).astype(np.float64)
         u = 1 / (y + 3)
-        value = polynomial((y - 3) * u, _FLOAT32)
+        value = polynomial(u, _FLOAT32)
         value *= u
         square = np.minimum(x, 0.0).astype(np.float64)
         square *= square
@@ -252,12 +254,25 @@ class Erfcx(Function):
 
 def _erfcx_slope(x: Array) -> Array:
     """erfcx'(x) = 2x erfcx(x) - 2/√π. For large x the two terms nearly cancel, so a series gives their difference."""
+    return piecewise((x,), (x < 5, lambda x: 2 * (x * erfcx_float64(x)) - 2 / ROOT_PI), (x >= 5, _far_slope))
 
-    def far(x: Array) -> Array:
-        z = 1 / (x * x)
-        return 2 / ROOT_PI * z * rational(z, *_TAIL)
 
-    return piecewise((x,), (x < 5, lambda x: 2 * (x * erfcx_float64(x)) - 2 / ROOT_PI), (x >= 5, far))
+def _far_slope(x: Array) -> Array:
+    z = 1 / (x * x)
+    return 2 / ROOT_PI * z * rational(z, *_TAIL)
+
+
+def _erfcx_slope_float32(x: Array) -> Array:
+    u = np.minimum(abs(x), 30.0)
+    u += 3
+    np.divide(1, u, out=u)
+    slope = polynomial(u, _SLOPE_FLOAT32)
+    u *= u
+    slope *= u
+    return replace_where(
+        slope, (x, slope), (x > 10, lambda x, slope: _far_slope(x)),
+        (x < 0, lambda x, slope: 4 * x * np.exp(x * x) + slope),  # erfcx(x) = 2 exp(x²) - erfcx(-x)
+    )  # fmt: skip
 
 
 class ErfcxSlope(Function):
@@ -266,7 +281,7 @@ class ErfcxSlope(Function):
     symbol, operator, promote = "erfcx′", None, promote
 
     def forward(self, x):
-        return in_double(_erfcx_slope, x)
+        return in_double(_erfcx_slope_float32 if x.dtype == np.float32 else _erfcx_slope, x)
 
     def grad_x(self, grad, x, out):
         return grad * (2 * (x * out + Erfcx.apply(x)))
