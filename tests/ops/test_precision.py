@@ -127,6 +127,12 @@ def test_derivatives_of_erfcx_and_log_ndtr_of_large_arguments_keep_their_digits(
     )
 
 
+def test_the_derivative_of_float32_erfcx_has_the_digits_of_float64_s():
+    x = torch.cat([torch.linspace(-9.0, 12.0, 211), torch.tensor([-torch.inf, 0.0, 1e15, torch.inf, torch.nan])])
+    slope = torch.func.grad(lambda x: torch.special.erfcx(x).sum())
+    np.testing.assert_allclose(slope(x).array, slope(x.double()).array, 1e-7)
+
+
 def test_the_second_derivative_of_log_ndtr_is_right_where_erfcx_overflows():
     x = leaf(-40.0, -1.0, 1.0, 30.0, 37.0, 40.0, 1e200)
     (first,) = torch.autograd.grad(torch.special.log_ndtr(x).sum(), x, create_graph=True)
