@@ -65,8 +65,7 @@ def _erf(x: Array) -> Array:
 
 
 def _erf_float32(x: Array) -> Array:
-    y = np.minimum(x, 5.0)
-    np.maximum(y, -5.0, out=y)  # tanh is ±1 at the ends, and erf is beyond
+    y = x.clip(-5.0, 5.0)  # tanh is ±1 at the ends, and erf is beyond
     out = rational(y * y, *_ARTANH)
     out *= y
     return np.tanh(out)
@@ -183,7 +182,7 @@ def erfcx_float64(x: Array) -> Array:
 
 def _erfcx_float32(x: Array) -> Array:
     def near(x: Array) -> Array:
-        y = np.minimum(abs(x), 30.0).astype(np.float64)
+        y = abs(x.clip(-30.0, 30.0)).astype(np.float64)
         u = 1 / (y + 3)
         value = polynomial(u, _FLOAT32)
         value *= u
@@ -263,7 +262,7 @@ def _far_slope(x: Array) -> Array:
 
 
 def _erfcx_slope_float32(x: Array) -> Array:
-    u = np.minimum(abs(x), 30.0)
+    u = abs(x.clip(-30.0, 30.0))
     u += 3
     np.divide(1, u, out=u)
     slope = polynomial(u, _SLOPE_FLOAT32)
