@@ -316,7 +316,7 @@ class Mish(Function):
 
 def _exp_as_quotient(x: Array) -> tuple[Array, Array]:
     """(n, m) with n / m = eˣ and n, m <= 1."""
-    return np.exp(np.minimum(x, 0)), np.exp(-np.maximum(x, 0))
+    return np.exp(fast_minimum(0, x)), np.exp(-fast_maximum(0, x))
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:

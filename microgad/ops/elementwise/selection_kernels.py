@@ -14,18 +14,18 @@ from ..support.blocks import write_by_blocks
 
 
 def fast_maximum(low: Array | float, x: Array, out: Array | None = None) -> Array:
-    """np.maximum(low, x) of arrays; x if both are 0. Clipping at a number takes at most a third of the time."""
+    """np.maximum(low, x) of arrays or Tensors; x if both are 0. Clipping at a number takes a third of the time."""
     return x.clip(low, highest(x.dtype), out=out) if _clips_faster(x, low) else np.maximum(low, x, out=out)
 
 
 def fast_minimum(high: Array | float, x: Array, out: Array | None = None) -> Array:
-    """np.minimum(high, x) of arrays, like `fast_maximum`."""
+    """np.minimum(high, x) of arrays or Tensors, like `fast_maximum`."""
     return x.clip(lowest(x.dtype), high, out=out) if _clips_faster(x, high) else np.minimum(high, x, out=out)
 
 
 def _clips_faster(x: Array, bound: Array | float) -> bool:
-    """Whether x is large and the bound a number of its kind, not NaN, of which CuPy's clip takes no notice."""
-    if x.size < 5000:
+    """Whether x is a large array of NumPy's and the bound a number of its kind, not NaN."""
+    if type(x) is not np.ndarray or x.size < 5000:
         return False
     if x.dtype.kind == "f":
         return isinstance(bound, (int, float)) and bound == bound

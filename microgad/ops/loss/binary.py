@@ -89,7 +89,7 @@ class BinaryCrossEntropy(Function):
             return (target - 1) * fast_maximum(-100, np.log1p(-x)) - target * fast_maximum(-100, np.log(x))
 
     def grad_x(self, grad, x, target):
-        return grad * (x - target) / np.maximum(x * (1 - x), EPSILON)
+        return grad * (x - target) / fast_maximum(EPSILON, x * (1 - x))
 
     def grad_target(self, grad, x):
         return -Logit.apply(x, eps=None) * grad  # infinite at 0 and 1, as in PyTorch
