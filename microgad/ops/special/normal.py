@@ -52,7 +52,7 @@ class Ndtr(Function):
     symbol, operator, node_name, promote = "Φ", "special_ndtr", "MulBackward1", promote
 
     def forward(self, x):
-        return evaluate(_ndtr, lambda x: _ERFC_SQRT2.erfc_float32(-x) / 2, x)
+        return evaluate(_ndtr, lambda x: _ERFC_SQRT2.erfc_float32(-x) * 0.5, x)
 
     def grad_x(self, grad, x):
         return grad * (1 / math.sqrt(2 * math.pi) * np.exp(x * x / -2))
