@@ -12,10 +12,11 @@ from . import places
 ONE_BY_ONE, LONG = 50, 500  # up to as many rows of at least this length are taken one by one
 IN_PIECES = 5  # and up to as many that lie in pieces in memory
 WIDE = 16  # from this length of rows on it pays to ask whether places are distinct, and to take rows at once
+FEW_VALUES = 1 << 10  # unless they have up to so many values
 WORTH_ROUNDS = 1 << 22  # and from this length times number of values on, to take them in rounds
 FEW_PLACES, WORTH_SORTING = 16, 1 << 15  # up to as many places, and from this number of values on, no rounds are made
 MIN_ROUNDS = 8  # the number of rounds that are made however few places are left
-ROUND_COST = 5  # the time of a round, in reductions of the rows of one place
+ROUND_COST = 2  # the time of a round, in reductions of the rows of one place
 
 
 def at_rows(
@@ -27,7 +28,7 @@ def at_rows(
     place is repeated.
     """
     before, count, after = target.shape
-    if distinct or (after >= WIDE and _are_distinct(where, count)):
+    if distinct or (after >= WIDE and values.size > FEW_VALUES and _are_distinct(where, count)):
         _at_distinct(ufunc, target, where, values, blank)
     elif before * after >= LONG and where.size <= (ONE_BY_ONE if before == 1 else IN_PIECES):
         for i, place in enumerate(where.tolist()):
@@ -96,7 +97,7 @@ def _in_rounds(ufunc: np.ufunc, target: Array, where: Array, values: Array, blan
     found, result = where[first], values.take(first, 1)
     result = ufunc(values.dtype.type(0) if blank else target[:, found], result)
     done, left = 1, repeated  # rounds, and the places that have more rows
-    while left > FEW_PLACES and (done < MIN_ROUNDS or (counts[0] - done) * ROUND_COST < left):
+    while (left > FEW_PLACES and done < MIN_ROUNDS) or (counts[0] - done) * ROUND_COST < left:
         part = result[:, :left]
         ufunc(part, values.take(order[starts[:left] + done], 1), out=part)
         done += 1
