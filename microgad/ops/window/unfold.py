@@ -5,9 +5,9 @@ Unfold and Fold take 2-D inputs, as in PyTorch. The functions below them take 1,
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -169,8 +169,9 @@ def _add_runs(columns: Array, x: Array, window: Window, first: int) -> None:
     x[..., start:stop] += line[..., start + before : stop + before]
 
 
-def taps(window: Window, first: int, rows: int) -> Iterator[tuple[int, Any, tuple[slice, ...]]]:
-    """Yield for each tap of the kernel, in row-major order: its number, the cells it reads, and the output positions.
+@functools.lru_cache(maxsize=64)
+def taps(window: Window, first: int, rows: int) -> list[tuple[int, Any, tuple[slice, ...]]]:
+    """Return for each tap of the kernel, in row-major order: its number, the cells it reads, and the output positions.
 
     Positions at which the tap reads padding are left out. `first` and `rows` select a part of the output's rows.
     """
@@ -179,9 +180,8 @@ def taps(window: Window, first: int, rows: int) -> Iterator[tuple[int, Any, tupl
         if not lines:
             before, steps = before - first * s, rows
         lines.append([reach(size, steps, s, i * d - before) for i in range(k)])
-    for k, tap in enumerate(itertools.product(*lines)):
-        cells, places = zip(*tap, strict=True)
-        yield k, (..., *cells), places
+    pairs = [zip(*tap, strict=True) for tap in itertools.product(*lines)]
+    return [(k, (..., *cells), places) for k, (cells, places) in enumerate(pairs)]
 
 
 def reach(size: int, steps: int, stride: int, offset: int) -> tuple[slice, slice]:
