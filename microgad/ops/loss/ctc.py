@@ -13,8 +13,10 @@ from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Array, Tensor
+from ..creation import from_array
 from ..elementwise import where
 from ..softmax import LogSumExp
+from ..support.bare import bare
 from .reduction import resolve_reduction
 
 
@@ -41,7 +43,6 @@ class Ctc(Function):
         with np.errstate(divide="ignore"):
             for before, alpha, here in zip(alphas, alphas[1:], emitted[1:], strict=False):
                 np.add(_logsumexp3(before[2:], before[1:-1], before[:-2] + skipping), here, out=alpha[2:])
-            self.total = np.where(self._running(log_probs), np.exp(log_probs), 0).sum((0, 2))
             last = alphas[np.maximum(self.lengths, 1) - 1, 2:, backend.like(np.arange(count), alphas)]
             return -_logsumexp_first(last.T + _log_mask(self.ends, emitted))
 
@@ -63,7 +64,7 @@ class Ctc(Function):
         gradient = np.where(np.isinf(out)[:, None], self.if_infinite, gradient) * grad[:, None]
         return np.where(self._running(log_probs), gradient, 0)
 
-    def decomposition(self, log_probs, total):
+    def decomposition(self, log_probs):
         emitted = self._emitted(log_probs)
         nowhere = np.where(self.starts, -math.inf, np.zeros_like(emitted[0]) - math.inf)
         alpha = last = np.where(self.starts, emitted[0], nowhere)
@@ -74,7 +75,8 @@ class Ctc(Function):
             alpha = LogSumExp.apply(ways, axis=0, keepdims=False) + emitted[t]
             last = np.where(self.lengths > t, alpha, last)
         loss = -LogSumExp.apply(np.where(self.ends, last, nowhere), axis=0, keepdims=False)
-        loss = loss + (np.where(self._running(log_probs), np.exp(log_probs), 0.0).sum((0, 2)) - total)
+        total = np.where(self._running(log_probs), np.exp(log_probs), 0.0).sum((0, 2))
+        loss = loss + (total - bare(total))  # 0, whose derivative is that of the logits' softmax
         return loss * np.where(np.isinf(loss), self.if_infinite, np.ones_like(loss))
 
     def _emitted(self, log_probs: Array) -> Array:
@@ -157,7 +159,7 @@ def ctc_loss(
     if zero_infinity:
         losses = where(losses == math.inf, 0.0, losses)
     if reduction == "mean":
-        return (losses / backend.like(np.maximum(sizes, 1), batch.array)).mean()
+        return (losses / from_array(np.maximum(sizes, 1), batch.device)).mean()
     if reduction == "sum":
         return losses.sum()
     return losses if log_probs.ndim == 3 else losses.squeeze(0)
