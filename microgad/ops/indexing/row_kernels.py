@@ -48,7 +48,7 @@ def _are_distinct(where: Array, count: int) -> bool:
     order = np.arange(where.size)
     slots = np.empty(count, np.int64)  # only those that are written are read
     slots[where] = order
-    return bool((slots.take(where) == order).all())
+    return not np.count_nonzero(slots.take(where) != order)  # faster than all()
 
 
 def _at_distinct(ufunc: np.ufunc, target: Array, where: Array, values: Array, blank: bool) -> None:

@@ -65,7 +65,7 @@ class GroupNorm(Function):
         np.subtract(x, mean, out=out)
         var = row_dots(out, out)
         var /= size
-        if self.centered and (not backend.on_cpu(x) or (mean * mean > 16 * var).any()):
+        if self.centered and (not backend.on_cpu(x) or np.count_nonzero(mean * mean > 16 * var)):
             rest = _mean(out)  # the mean's rounding error, which matters if |mean| > 4 std: see BatchNorm
             out -= rest
             mean += rest
@@ -133,7 +133,7 @@ class GroupNorm(Function):
             mean = self._of_groups(self._of_channels(given)) / size
             np.subtract(given, self._spread(mean, x), out=part)
             var = self._of_groups(self._of_channels(part, part)) / size
-            if (mean * mean > 16 * var).any():  # as in `forward`
+            if np.count_nonzero(mean * mean > 16 * var):  # as in `forward`
                 rest = self._of_groups(self._of_channels(part)) / size
                 part -= self._spread(rest, x)
                 mean += rest

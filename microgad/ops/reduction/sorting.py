@@ -122,7 +122,7 @@ def torch_argsort(lines: Array, descending: bool) -> Array:
 
 def _resolve_ties(lines: Array, index: Array, tied: Array, choose: Callable[[Any], Any]) -> Array:
     """Replace the rows of `index` (m, k) of the lines marked in `tied` (m) by `choose(those lines)`."""
-    if tied.any():
+    if np.count_nonzero(tied):
         index[tied] = choose(lines[tied])
     return index
 
@@ -214,7 +214,8 @@ def topk_indices(lines: Array, k: int, largest: bool) -> Array:
             return _as_pytorch_chooses(lines, index, k, largest)
     if _sorted_whole(lines, k, gpu):
         order = (_stable_argsort if gpu else _argsort_of_distinct)(lines, largest)
-        if not gpu and k and not tie_breaking.equal_neighbors(_take_from_lines(lines, order[:, : k + 1])).any():
+        ties = None if gpu or not k else tie_breaking.equal_neighbors(_take_from_lines(lines, order[:, : k + 1]))
+        if ties is not None and not np.count_nonzero(ties):
             return order[:, :k]
         return _as_pytorch_chooses(lines, order[:, :k], k, largest)
     long = n >= max(LONG_LINE, 8 * GROUPS * k) and lines.size and not gpu
@@ -230,7 +231,7 @@ def _best_of_each(lines: Array, largest: bool) -> tuple[Any, bool, bool]:
     """
     index = lines.argmax(1, keepdims=True) if largest else lines.argmin(1, keepdims=True)
     best = _take_from_lines(lines, index)
-    ordered = bool((best == best).all())
+    ordered = not np.count_nonzero(best != best)
     return index, ordered and np.count_nonzero(lines == best) == len(lines), ordered
 
 

@@ -127,7 +127,7 @@ def have_ties(x: Array, found: Array, largest: bool) -> Array:
 def equal_neighbors(lines: Array) -> Array:
     """Mark the elements of sorted lines (m, n) that equal the one before, (m, n - 1)."""
     equal = lines[:, :-1] == lines[:, 1:]
-    if lines.dtype.kind == "f" and (nan := lines != lines).any():
+    if lines.dtype.kind == "f" and np.count_nonzero(nan := lines != lines):
         equal |= nan[:, :-1] & nan[:, 1:]
     return equal
 
