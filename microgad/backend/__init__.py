@@ -49,7 +49,7 @@ def as_array(x: Any) -> Array:
 
 def on_cpu(x: Array) -> bool:
     """Whether an array, also one of vmap's, is neither on a GPU nor without values."""
-    return device_of(x) is CPU
+    return type(x) is np.ndarray or device_of(x) is CPU
 
 
 def device_of(x: Array) -> device:

@@ -58,7 +58,9 @@ def type_check(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[
 
     def check(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         for i, kind, taken in placed:
-            if i < len(args) and type(args[i]) not in taken:
+            if i >= len(args):
+                break
+            if type(args[i]) not in taken:
                 if not _fits(args[i], kind):
                     raise _mistyped(function, args, f"'{code.co_varnames[i]}' (position {i + 1})", kind, args[i])
                 args = *args[:i], _as_python(args[i], kind), *args[i + 1 :]

@@ -74,7 +74,7 @@ class Attention(Function):
         """`forward` for so few scores of equal batches that preparing blocks would take as long as computing them."""
         scores = self.scores(query, key, mask)
         exps, self.total, self.top = exponentials(scores, -1, scores, not self.weighted)
-        self.total += self.total == 0
+        np.maximum(self.total, 1, out=self.total)  # it is at least 1, or 0 if there is no key or all are masked
         self.exps = exps if self.keep else None
         self.empty = None if self.weighted or mask is None else self.top == -math.inf
         dropped = exps if self.noise is None else exps * self.noise

@@ -137,9 +137,10 @@ def check_same_dtype(op: str, *tensors: Tensor) -> None:
 
 def check_halves(op: str, *tensors: Tensor | None) -> None:
     """Raise RuntimeError for float16 beside another dtype: forward, which gets float32 for float16, can't see it."""
-    given = [x for x in tensors if x is not None]
-    if any(x.array.dtype == HALF for x in given):
-        check_same_dtype(op, *given)
+    for x in tensors:
+        if x is not None and x.array.dtype == HALF:
+            check_same_dtype(op, *[x for x in tensors if x is not None])
+            return
 
 
 def check_matrices(op: str, x: Tensor, square: bool = False, name: str = "A") -> None:
