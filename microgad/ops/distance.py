@@ -18,7 +18,9 @@ from ..type_aliases import Array, Tensor
 from .elementwise import RaisedCopy, Select, clamp
 from .elementwise.selection_kernels import fast_select
 from .linalg.common import bare, check_same_dtype, safe_divide
+from .linalg.norms import VectorNorm
 from .movement import broadcast_shapes
+from .movement.dims import wrap_dims
 from .support import fast_numpy
 from .support.out import into
 from .support.spelling import numpy_spelling, tensors_only
@@ -72,7 +74,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     size = x1.shape if x1.array.shape == x2.array.shape else broadcast_shapes(x1.shape, x2.shape)
     wide = [x if x.array.dtype.kind == "f" else x.to(common) for x in (x1, x2)]
     wide = [x if x.array.shape == size else x.expand(size) for x in wide]
-    a, b = (x / RaisedCopy.apply(x.norm(2, dim, True), low=eps) for x in wide)
+    norm = {"p": 2.0, "axis": wrap_dims(dim, len(size), "linalg.vector_norm") if size else (), "keepdims": True}
+    a, b = (x / RaisedCopy.apply(VectorNorm.apply(x, **norm), low=eps) for x in wide)
     return (a * b).sum(dim)
 
 
