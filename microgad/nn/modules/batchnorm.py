@@ -90,9 +90,9 @@ class _BatchNorm(_NormBase):
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
         momentum = self.momentum
-        counts = self.training and self.track_running_stats and self.num_batches_tracked is not None
-        if counts and momentum is None:  # mean over all batches seen
-            momentum = 1 / (self.num_batches_tracked.item() + 1)  # type: ignore[union-attr]
+        counted = self.num_batches_tracked if self.training and self.track_running_stats else None
+        if counted is not None and momentum is None:  # mean over all batches seen
+            momentum = 1 / (counted.item() + 1)
         mean, var = self.running_mean, self.running_var
         use_batch_stats = True if self.training else mean is None and var is None  # a bool where programs set 1
         if self.training and not self.track_running_stats:
@@ -101,11 +101,11 @@ class _BatchNorm(_NormBase):
         try:
             return F.batch_norm(input, mean, var, self.weight, self.bias, use_batch_stats, momentum, self.eps)
         except BaseException as error:  # a batch that raises doesn't count; one at which a checkpoint stops does
-            counts = counts and isinstance(error, Stopped)
+            counted = counted if isinstance(error, Stopped) else None
             raise
         finally:
-            if counts:
-                self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+            if counted is not None:
+                counted.add_(1)
 
 
 class BatchNorm1d(_BatchNorm):

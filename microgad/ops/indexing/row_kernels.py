@@ -14,8 +14,8 @@ IN_PIECES = 5  # and up to as many that lie in pieces in memory
 WIDE = 16  # from this length of rows on it pays to ask whether places are distinct, and to take rows at once
 FEW_VALUES = 1 << 10  # unless they have up to so many values
 WORTH_ROUNDS = 1 << 22  # and from this length times number of values on, to take them in rounds
-FEW_PLACES, WORTH_SORTING = 16, 1 << 15  # up to as many places, and from this number of values on, no rounds are made
-MIN_ROUNDS = 8  # the number of rounds that are made however few places are left
+FEW_PLACES, WORTH_SORTING = 16, 1 << 15  # for so few places, from this number of values on, rows are sorted, too
+MIN_ROUNDS = 8  # the number of rounds that are made as long as more places are left
 ROUND_COST = 2  # the time of a round, in reductions of the rows of one place
 
 
