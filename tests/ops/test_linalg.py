@@ -1,4 +1,4 @@
-"""Linear algebra: properties of factorizations, block algorithms, singular matrices, einsum, derivatives and errors."""
+"""Linear algebra: properties of factorizations, block algorithms, singular matrices, derivatives and errors."""
 
 import weakref
 
@@ -277,50 +277,6 @@ def test_where_values_coincide_they_have_derivatives_but_vectors_have_none(name,
     assert_close(grad, np.eye(3))
     (grad,) = torch.autograd.grad((values_and_product(name, A)[1] * randn(3, 3)).sum(), A, create_graph=create_graph)
     assert grad.isnan().any()  # 0 / 0: it would be wrong with 0 for it
-
-
-def test_einsum_of_one_operand_is_a_view_of_it():
-    x = torch.ones(2, 3, requires_grad=True)
-    y = torch.einsum("ij->ij", x)
-    assert y._base is x
-    (y * 2).sum().backward()
-    assert (x.is_leaf, y.is_leaf, x.grad.tolist()) == (True, False, [[2, 2, 2]] * 2)
-
-
-def test_einsum_takes_the_cheapest_order():
-    a, b, c = randn(50, 2), randn(2, 50), randn(50, 1)
-    with torch.no_grad():
-        assert_close(torch.einsum("ij,jk,kl->il", a, b, c), a @ (b @ c))
-    assert contracted_sizes("ij,jk,kl->il", a, b, c) == [(2, 1), (50, 1)]
-
-
-def contracted_sizes(equation, *operands):
-    """The shapes of the intermediate and final contractions."""
-    result = torch.einsum(equation, *[x.requires_grad_() for x in operands])
-    found, nodes = [], [result.node]
-    while nodes:
-        node = nodes.pop()
-        if type(node).__name__ == "Contract":
-            found.append(node.shape)
-        nodes += [edge for edge in node.edges if edge is not None]
-    return found[::-1]
-
-
-@pytest.mark.parametrize(
-    ("equation", "message"),
-    [
-        ("ij,jk->iz", "subscript z does not appear"),
-        ("ij,jk->ii", "i appears more than once"),
-        ("i.j,jk", "not part of any ellipsis"),
-        ("ij", "more operands"),
-        ("ijk,jk", r"number of subscripts .* \(3\) does not match"),
-        ("ii,jk", "repeated for operand 0 but the sizes don't match"),
-        ("ij,ik", "does not broadcast"),
-    ],
-)
-def test_wrong_equations_of_einsum_raise(equation, message):
-    with pytest.raises(RuntimeError, match=message):
-        torch.einsum(equation, torch.ones(2, 3), torch.ones(3, 4))
 
 
 def test_mixed_dtypes_and_inverses_of_integers_raise():
