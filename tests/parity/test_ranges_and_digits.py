@@ -1,4 +1,4 @@
-"""Results and gradients against PyTorch's near the ends of a dtype's range; digits of long sums, linspace and logspace."""
+"""Results and gradients against PyTorch's near the ends of a dtype's range; digits of sums, linspace and logspace."""
 
 from __future__ import annotations
 
