@@ -452,6 +452,7 @@ CALLS = """
 """
 
 
+@pytest.mark.filterwarnings("ignore:Creating a tensor from a list of numpy.ndarrays")  # once in a process
 @pytest.mark.parametrize("call", [line.strip() for line in CALLS.strip().splitlines()])
 def test_call_raises_torchs_class_of_error(call):
     with pytest.raises(Exception, match=r".") as theirs:

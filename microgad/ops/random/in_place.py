@@ -30,7 +30,7 @@ def _fill_in_place(self: Tensor, draw: Callable[..., Any], generator: Generator 
     numbers = [x if x is None or backend.is_array(x) else as_scalar(name, key, x) for key, x in parameters.items()]
     self._check_writable(name, False)
     if not self.array.size and self.array.dtype.kind != "f" and name in _LOOKS_AT_NUMBERS_ONLY:
-        draw(np.empty(0), *numbers, generator=generator)  # checks the parameters
+        draw(np.empty(self.array.shape), *numbers, generator=generator)  # checks the parameters
         return self
     on_graph = is_recorded(self, self._links.base)
     separate = on_graph or backend.is_gpu(self.array)  # draw into another array first
