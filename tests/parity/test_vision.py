@@ -119,6 +119,7 @@ PROGRAMS = {
     "pool_list": lambda lib, v: v.ops.roi_pool(
         lib.tensor(BATCH[:2]), [lib.tensor(BOXES[:3]), lib.tensor(BOXES[3:4])], 2, 0.7
     ),
+    "pool_layout": lambda lib, v: v.ops.roi_pool(lib.tensor(BATCH), lib.tensor(ROIS), 3).view(len(ROIS), -1),
     "pool_none": lambda lib, v: v.ops.roi_pool(lib.tensor(BATCH), lib.zeros(0, 5), 2),
     "pool_layer": lambda lib, v: repr(v.ops.RoIPool(2, 1.0)),
     "deformed": lambda lib, v: v.ops.deform_conv2d(lib.tensor(BATCH), lib.tensor(OFFSET), lib.tensor(KERNEL)),

@@ -109,7 +109,7 @@ def roi_pool(input: Tensor, boxes: Any, output_size: Any, spatial_scale: float =
     if not parts:
         return _of_no_boxes(input, bins)
     pooled: Tensor = movement.stack(parts, 1).reshape(channels, len(rows), *bins)
-    return pooled.transpose(0, 1)
+    return pooled.transpose(0, 1).contiguous()
 
 
 class RoIAlign(Module):
