@@ -231,6 +231,23 @@ V2_CALLS = {
     "erasing_pillow": lambda lib, t: lib.tensor(np.array(t.RandomErasing(p=1.0, value=7)(Image.fromarray(PIXELS)))),
     "videos": lambda lib, t: t.Compose([t.Resize(7), t.GaussianBlur(3), t.Pad(1)])(lib.rand(2, 2, 3, 9, 9)),
     "lanczos": lambda lib, t: t.Resize(7, t.InterpolationMode.LANCZOS)(lib.rand(3, 9, 9)),
+    "turned": lambda lib, t: tuple(
+        t.functional.rotate(x, angle, mode, expand, fill=0)
+        for x in (lib.rand(1, 2, 3), lib.rand(2, 3, 4, 4), lib.arange(6, dtype=lib.uint8).reshape(1, 3, 2))
+        for angle in (0, 90.0, -90, 180, 450) for expand in (True, False) for mode in ("nearest", "bilinear")),
+    "turned_layout": lambda lib, t: tuple(
+        lib.tensor(t.functional.rotate(lib.rand(2, 3, 4), angle, expand=True).stride()) for angle in (0, 90, 180, 270)),
+    "turned_around": lambda lib, t: t.functional.rotate(lib.rand(1, 2, 3), 90, expand=True, center=[0, 1]),
+    "rotation_turned": lambda lib, t: t.RandomRotation((90, 90), expand=True)(lib.rand(1, 2, 3)),
+    "masks": lambda lib, t: tuple(
+        transform(lib.rand(1, 7, 8) > 0.5) for transform in (
+            lambda x: t.functional.gaussian_blur(x, [3, 3], [1.0]),
+            lambda x: t.functional.rotate(x, 20, t.InterpolationMode.BILINEAR, fill=1),
+            lambda x: t.functional.rotate(x, 90, expand=True),
+            lambda x: t.functional.affine(x, 9, [1, 0], 0.9, [0], "bilinear"),
+            lambda x: t.functional.elastic(x, lib.full((1, 7, 8, 2), 0.1)),
+            lambda x: t.RandomPerspective(p=1)(x), lambda x: t.functional.adjust_sharpness(x, 2.0),
+            lambda x: t.functional.adjust_sharpness(x, 0.5))),
     "elastic_bicubic": lambda lib, t: t.functional.elastic(lib.rand(1, 9, 9), lib.rand(1, 9, 9, 2), "bicubic"),
 }  # fmt: skip
 

@@ -8,21 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import bool_, float32, float64, int16, uint8
+from ...dtypes import bool_, float32, float64, int16, int32, uint8
 from ...dtypes import dtype as Dtype
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...ops import creation, movement
 from ...ops.elementwise import where
 from ...ops.random import randn_like
 from ...tensor import Tensor
-from .. import color, conversion, filters, geometry
+from .. import color, conversion, filters, geometry, warps
 from ..conversion import max_value
 from ..functional import *  # noqa: F403
 from ..functional import (
     InterpolationMode,
     convert_image_dtype,
     crop,
-    elastic_transform,
     get_dimensions,
     hflip,
     pil_to_tensor,
@@ -44,6 +43,17 @@ def _with_tensor_version(v1: Callable[..., Any], tensor_version: Callable[..., A
 
     function.__module__ = __name__  # pickle must find this function here, not that of version 1
     return function
+
+
+def _rounding_masks(v1: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function that also rounds what becomes of a mask of bools, where version 1 has True for all but 0."""
+
+    def tensor_version(img: Tensor, *args: Any, **options: Any) -> Tensor:
+        is_mask = img.dtype == bool_
+        result: Tensor = v1(img.to(int32) if is_mask else img, *args, **options)
+        return result.to(bool_) if is_mask else result
+
+    return _with_tensor_version(v1, tensor_version)
 
 
 def _grayscale_tensor(img: Tensor, num_output_channels: int = 1) -> Tensor:
@@ -88,8 +98,9 @@ def _adjust_sharpness_tensor(img: Tensor, sharpness_factor: float) -> Tensor:
     if not img.numel() or min(img.shape[-2:]) <= 2:
         return img
     values = img.clone() if img.is_floating_point() else img.to(float32)
-    inside = values[..., 1:-1, 1:-1]
-    values[..., 1:-1, 1:-1] = _add(inside, filters.smoothed(img) - inside, 1.0 - sharpness_factor)
+    inside, smooth = values[..., 1:-1, 1:-1], filters.smoothed(values)
+    smooth = smooth if img.is_floating_point() else smooth.round()
+    values[..., 1:-1, 1:-1] = _add(inside, smooth - inside, 1.0 - sharpness_factor)
     return values.clamp(0, max_value(img.dtype)).to(img.dtype)
 
 
@@ -138,6 +149,20 @@ def _normalize_tensor(img: Tensor, mean: Any, std: Any, inplace: bool = False) -
     return conversion.normalize(img, mean, std, inplace)
 
 
+def _rotate_tensor(
+    img: Tensor,
+    angle: float,
+    interpolation: Any = InterpolationMode.NEAREST,
+    expand: bool = False,
+    center: Sequence[float] | None = None,
+    fill: Any = None,
+) -> Tensor:
+    turns, rest = divmod(angle % 360, 90) if isinstance(angle, (int, float)) and center is None else (0, 1)
+    if not rest and (turns % 2 == 0 or expand or img.shape[-1] == img.shape[-2]):
+        return movement.rot90(img, int(turns), (-2, -1))  # exact: no pixel is sampled, nor left out
+    return _sampled_rotation(img, angle, interpolation, expand, center, fill)
+
+
 normalize = _with_tensor_version(conversion.normalize, _normalize_tensor)
 rgb_to_grayscale = _with_tensor_version(color.rgb_to_grayscale, _grayscale_tensor)
 adjust_contrast = _with_tensor_version(color.adjust_contrast, _adjust_contrast_tensor)
@@ -150,6 +175,10 @@ solarize = _with_tensor_version(color.solarize, color.solarize_tensor)
 autocontrast = _with_tensor_version(color.autocontrast, _autocontrast_tensor)
 equalize = _with_tensor_version(color.equalize, _equalize_tensor)
 pad = _with_tensor_version(geometry.pad, _pad_tensor)
+gaussian_blur, affine = _rounding_masks(filters.gaussian_blur), _rounding_masks(warps.affine)
+perspective, elastic_transform = _rounding_masks(warps.perspective), _rounding_masks(warps.elastic_transform)
+_sampled_rotation = _rounding_masks(warps.rotate)
+rotate = _with_tensor_version(warps.rotate, _rotate_tensor)
 
 
 def erase(inpt: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Any:  # type: ignore[no-redef]
