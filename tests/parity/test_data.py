@@ -404,6 +404,26 @@ def test_custom_collate_function_gets_a_list() -> None:
     check_same(program)
 
 
+def test_samples_that_a_subset_fetches_are_a_list() -> None:
+    """A subclass, and a program that calls the method itself, may add to it."""
+
+    def program(lib: Any, data: Any) -> Any:
+        class Repeated(data.Subset):
+            def __getitems__(self, indices: Any) -> Any:
+                found = super().__getitems__(indices)
+                found.append(found[0])
+                return found
+
+        rows = data.TensorDataset(lib.arange(4.0), lib.arange(4))
+        part = data.random_split(rows, [3, 1], lib.Generator().manual_seed(1))[0]
+        assert not hasattr(rows, "__getitems__")
+        found = [*part.__getitems__([0, 2]), *data.Subset(part, [1]).__getitems__([0])]
+        batches = [[x.tolist() for x in batch] for batch in data.DataLoader(Repeated(rows, [0, 1, 2]), 2)]
+        return [[x.item() for x in sample] for sample in found], batches
+
+    check_same(program)
+
+
 class Longer:
     """Yields 4 samples, 2 more than its length."""
 

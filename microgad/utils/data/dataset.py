@@ -97,12 +97,6 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
         return tuple(tensor[index] for tensor in self.tensors)
 
-    def __getitems__(self, indices: Sequence[int]) -> Sequence[tuple[Tensor, ...]]:
-        if type(self).__getitem__ is not TensorDataset.__getitem__:
-            return [self[i] for i in indices]
-        rows = np.asarray(indices, np.int64)
-        return Samples(tuple(tensor[rows].contiguous() for tensor in self.tensors))
-
     def __len__(self) -> int:
         return len(self.tensors[0])
 
@@ -128,7 +122,8 @@ class Subset(Dataset[T_co]):
     def __getitems__(self, indices: Sequence[int]) -> Sequence[T_co]:
         if type(self).__getitem__ is not Subset.__getitem__:
             return [self[i] for i in indices]
-        return fetch(self.dataset, [self.indices[i] for i in indices])
+        found: Any = fetch(self.dataset, [self.indices[i] for i in indices])
+        return list(found) if isinstance(found, Samples) else found  # a program may add to the list
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -285,8 +280,16 @@ def random_split(dataset: Dataset[T], lengths: Sequence[float], generator: Gener
 def fetch(dataset: Any, indices: Sequence[Any]) -> Sequence[Any]:
     """Return the samples at the indices, by one call of `__getitems__` if the dataset has it.
 
+    Those of a TensorDataset, also of a Subset of it, come as `Samples` unless a subclass defines how to get them.
+
     >>> fetch("abc", [2, 0])
     ['c', 'a']
     """
+    get = getattr(type(dataset), "__getitem__", None)
+    if get is Subset.__getitem__ and type(dataset).__getitems__ is Subset.__getitems__:
+        return fetch(dataset.dataset, [dataset.indices[i] for i in indices])
+    if get is TensorDataset.__getitem__ and not hasattr(dataset, "__getitems__"):
+        rows = np.asarray(indices, np.int64)
+        return Samples(tuple(tensor[rows].contiguous() for tensor in dataset.tensors))
     at_once = getattr(dataset, "__getitems__", None)
     return at_once(indices) if at_once else [dataset[i] for i in indices]
