@@ -16,7 +16,7 @@ class Adagrad(Optimizer):
 
     s, which starts at `initial_accumulator_value`, sums the squares of the gradient g (+ weight_decay · p). At step t
     p = p − lr / (1 + (t − 1) · lr_decay) · g / (√s + eps).
-    With `maximize` it ascends. `foreach` and `fused` have no effect.
+    With `maximize` it ascends. `fused` computes steps of float16 in float32; otherwise it and `foreach` have no effect.
 
     Raises ValueError for a negative lr, lr_decay, weight_decay, initial_accumulator_value or eps.
 

@@ -19,8 +19,9 @@ class SGD(Optimizer):
     dampened; p = p − lr · buffer, or with `nesterov` p − lr · (gradient + momentum · buffer). With `maximize` it
     ascends.
 
-    `foreach` and `fused`, which choose one of PyTorch's implementations, have no effect. Results differ from PyTorch's
-    by rounding: PyTorch fuses a multiplication and an addition where NumPy rounds both.
+    `foreach` and `fused` choose one of PyTorch's implementations. Here `fused` computes steps of float16 in float32;
+    otherwise they have no effect. Results differ from PyTorch's by rounding: PyTorch fuses a multiplication and an
+    addition where NumPy rounds both.
 
     Raises ValueError for a negative lr, momentum or weight_decay, and for nesterov without momentum or with dampening.
 
@@ -102,6 +103,7 @@ def sgd(
     functional_step(
         SGD, params, d_p_list, states, {"grad_scale": grad_scale, "found_inf": found_inf},
         lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov, maximize=maximize,
+        fused=fused,
     )  # fmt: skip
     momentum_buffer_list[:] = [state.get("momentum_buffer") for state in states]
 

@@ -79,7 +79,7 @@ def update_chunks(p: Tensor, group: Mapping[str, Any], *kept: Tensor, scratch: i
     """Yield chunks of a parameter, of its effective gradient, of the `kept` state Tensors, and `scratch` arrays.
 
     With `maximize` the gradient is negated. Weight decay is then added to it, or, if the group's is decoupled, the
-    parameter is already shrunk.
+    parameter is already shrunk. With `fused` chunks of float16 are float32, rounded when the next one is asked for.
 
     >>> p = torch.tensor([1.0, 2.0])
     >>> p.grad = torch.tensor([1.0, 1.0])
@@ -87,9 +87,22 @@ def update_chunks(p: Tensor, group: Mapping[str, Any], *kept: Tensor, scratch: i
     (array([1., 2.], dtype=float32), array([-0.5,  0. ], dtype=float32))
     """
     arrays = p.array, p.grad.array, *(tensor.array for tensor in kept)  # type: ignore[union-attr]
+    found = chunks if not group.get("fused") or arrays[0].dtype != np.float16 else _chunks_in_float32
     if not (group.get("weight_decay") or group.get("maximize")):
-        return chunks(*arrays, scratch=scratch)
-    return _with_weight_decay(chunks(*arrays, scratch=scratch + 1), group)
+        return found(*arrays, scratch=scratch)
+    return _with_weight_decay(found(*arrays, scratch=scratch + 1), group)
+
+
+def _chunks_in_float32(*arrays: Array, scratch: int) -> Iterator[tuple[Any, ...]]:
+    """Yield chunks as float32, as PyTorch's fused steps compute them, and store all but those of the second, the grad.
+
+    An eps of 1e-8 and the squares of small gradients are 0 in float16.
+    """
+    for parts in chunks(*arrays, scratch=0):
+        wide = [part.astype(np.float32) for part in parts]
+        yield *wide, *(np.empty_like(wide[0]) for _ in range(scratch))
+        for part, value in zip(parts[:1] + parts[2:], wide[:1] + wide[2:], strict=True):
+            part[...] = value
 
 
 def _with_weight_decay(parts: Iterator[tuple[Any, ...]], group: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:

@@ -172,3 +172,34 @@ def test_functional_forms_refuse_what_they_would_ignore() -> None:
 
     with pytest.raises(NotImplementedError, match="differentiable isn't supported here: use the optimizer's class"):
         adam([], [], [], [], [], [], differentiable=True, **ADAM)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("Adam", {}), ("Adam", {"amsgrad": True, "weight_decay": 0.1, "maximize": True}), ("AdamW", {}),
+        ("SGD", {"momentum": 0.9, "nesterov": True}), ("SGD", {"momentum": 0.9, "dampening": 0.3, "weight_decay": 0.1}),
+        ("Adagrad", {"lr_decay": 0.1}),
+    ],
+)  # fmt: skip
+def test_fused_steps_of_float16_are_computed_in_float32(name: str, options: Any) -> None:
+    """An eps of 1e-8 and the square of 1e-4 are 0 in float16.
+
+    PyTorch gets only fewer than 16 elements: from there on its SGD leaves parameters of float16 as they are, and its
+    Adagrad makes NaN of a gradient of 0. Ours are as many as make two chunks.
+    """
+    random, states = np.random.default_rng(0), []
+    start, *grads = (scale * random.standard_normal(8) for scale in (1, 1e-4, 1, 1e-4))
+    for lib, count in ((microgad, 9000), (torch, 1)):
+        p = lib.from_numpy(np.tile(start, count).astype(np.float16)).requires_grad_()
+        optimizer = getattr(lib.optim, name)([p], lr=0.1, fused=True, **options)
+        for grad in grads:
+            p.grad = lib.from_numpy(np.tile(grad, count).astype(np.float16))
+            optimizer.step()
+            assert (p.grad.numpy()[:8] == grad.astype(np.float16)).all()
+        states.append(optimizer.state[p] | {"p": p.detach()})
+    assert states[0].keys() == states[1].keys()
+    for key, value in states[1].items():
+        ours = states[0][key].numpy().reshape(-1, value.numel())
+        assert ours.dtype == value.numpy().dtype
+        np.testing.assert_allclose(ours, np.broadcast_to(value, ours.shape), rtol=1e-3)  # a unit in the last place
