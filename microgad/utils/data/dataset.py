@@ -123,7 +123,7 @@ class Subset(Dataset[T_co]):
         if type(self).__getitem__ is not Subset.__getitem__:
             return [self[i] for i in indices]
         found: Any = fetch(self.dataset, [self.indices[i] for i in indices])
-        return list(found) if isinstance(found, Samples) else found  # a program may add to the list
+        return [*found] if type(found) is Samples else found  # a program may add to the list
 
     def __len__(self) -> int:
         return len(self.indices)
