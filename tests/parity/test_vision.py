@@ -247,6 +247,19 @@ def test_box_convert_equals_torchvisions(a, b):
     check_both(lambda lib, v: v.ops.box_convert(lib.tensor(BOXES), a, b))
 
 
+@pytest.mark.parametrize("a", ["xywhr", "cxcywhr", "xyxyxyxy"])
+@pytest.mark.parametrize("b", ["xywhr", "cxcywhr", "xyxyxyxy"])
+def test_rotated_boxes_are_converted_as_by_torchvision(a, b):
+    turned = np.concatenate([BOXES, 40 * BOXES[:, ::-1]], 1)[:, : 8 if a == "xyxyxyxy" else 5]
+
+    def program(lib, v):
+        found = [v.ops.box_convert(lib.tensor(x), a, b) for x in (turned, (9 * turned).astype(np.int64))]
+        assert found[1].dtype == lib.int64
+        return lib.cat(found)
+
+    check_both(program, 1e-4)
+
+
 @pytest.mark.parametrize("ratio", [-1, 2])
 def test_gradient_of_roi_align(ratio):
     def program(lib, vision):
@@ -348,6 +361,7 @@ ERRORS = [
     lambda lib, v: v.io.encode_png(lib.tensor(BYTES), 10),
     lambda lib, v: v.io.encode_png(lib.tensor(BYTES), -1),
     lambda lib, v: v.ops.box_convert(lib.tensor(BOXES), "x", "xyxy"),
+    lambda lib, v: v.ops.box_convert(lib.tensor(BOXES), "xyxy", "xywhr"),
     lambda lib, v: v.ops.box_area(lib.tensor(BOXES), "x"),
     lambda lib, v: v.ops.stochastic_depth(lib.tensor(X), 2, "row"),
     lambda lib, v: v.ops.stochastic_depth(lib.tensor(X), 0.5, "column"),

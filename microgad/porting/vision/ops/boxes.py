@@ -9,12 +9,13 @@ import numpy as np
 
 from ....autograd import no_grad
 from ....dtypes import float32, int64
-from ....errors import ArgumentError
+from ....errors import ArgumentError, UnsupportedError
 from ....ops import creation, movement
-from ....ops.elementwise import maximum, minimum
+from ....ops.elementwise import atan2, maximum, minimum
 from ....tensor import Tensor
 
 FORMATS = ("xyxy", "xywh", "cxcywh")
+ROTATED_FORMATS = ("xywhr", "cxcywhr", "xyxyxyxy")
 
 
 def _upcast(x: Tensor) -> Tensor:
@@ -25,15 +26,23 @@ def _upcast(x: Tensor) -> Tensor:
 def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
     """Convert boxes between the formats xyxy (two corners), xywh (corner and size) and cxcywh (center and size).
 
-    Raises ValueError for other formats. Source: torchvision.ops.box_convert.
+    Or between those of rotated boxes: xywhr and cxcywhr, with r in degrees counterclockwise, and xyxyxyxy, the corners
+    clockwise from the upper left one. Raises ValueError for other formats, NotImplementedError from one kind to the
+    other. Source: torchvision.ops.box_convert.
 
     >>> torch.porting.vision.ops.box_convert(torch.tensor([[1, 2, 4, 6]]), "xyxy", "xywh")
     tensor([[1, 2, 3, 4]])
     """
-    if in_fmt not in FORMATS or out_fmt not in FORMATS:
-        raise ArgumentError(f"box_convert: from {in_fmt!r} to {out_fmt!r}, known are {', '.join(FORMATS)}")
+    known, rotated = FORMATS + ROTATED_FORMATS, in_fmt in ROTATED_FORMATS
+    if in_fmt not in known or out_fmt not in known:
+        raise ArgumentError(f"box_convert: from {in_fmt!r} to {out_fmt!r}, known are {', '.join(known)}")
     if in_fmt == out_fmt:
         return boxes.clone()
+    if rotated != (out_fmt in ROTATED_FORMATS):
+        raise UnsupportedError(f"box_convert: Unsupported Bounding Box Conversions for {in_fmt} to {out_fmt}")
+    if rotated:
+        by_corner = boxes if in_fmt == "xywhr" else _rotated(boxes, in_fmt, "xywhr")
+        return by_corner if out_fmt == "xywhr" else _rotated(by_corner, "xywhr", out_fmt)
     a, b, c, d = boxes.unbind(-1)
     if in_fmt == "cxcywh":
         a, b, c, d = a - 0.5 * c, b - 0.5 * d, a + 0.5 * c, b + 0.5 * d
@@ -44,6 +53,27 @@ def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
     elif out_fmt == "xywh":
         c, d = c - a, d - b
     return movement.stack((a, b, c, d), -1)
+
+
+def _rotated(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
+    """Convert rotated boxes from or to the format xywhr, in which (x, y) is the upper left corner before the turn."""
+    x, y, *rest = boxes.unbind(-1)
+    if in_fmt == "xyxyxyxy":
+        x2, y2, x3, y3 = rest[:4]
+        turn = atan2(y - y2, x2 - x) * 180 / math.pi
+        found = [x, y, ((x2 - x) ** 2 + (y - y2) ** 2).sqrt(), ((x3 - x2) ** 2 + (y3 - y2) ** 2).sqrt(), turn]
+    else:
+        w, h, r = rest
+        turn = r * math.pi / 180.0
+        cos, sin = turn.cos(), turn.sin()
+        if out_fmt == "xyxyxyxy":
+            x2, y2 = x + w * cos, y - w * sin
+            found = [x, y, x2, y2, x2 + h * sin, y2 + h * cos, x + h * sin, y + h * cos]
+        else:
+            way = 2 if out_fmt == "cxcywhr" else -2
+            found = [x + w / way * cos + h / way * sin, y + h / way * cos - w / way * sin, w, h, r]
+    result: Tensor = movement.stack(found, -1)
+    return result if boxes.is_floating_point() else result.round().to(boxes.dtype)
 
 
 def box_area(boxes: Tensor, fmt: str = "xyxy") -> Tensor:
