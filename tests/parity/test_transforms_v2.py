@@ -248,6 +248,11 @@ V2_CALLS = {
             lambda x: t.functional.elastic(x, lib.full((1, 7, 8, 2), 0.1)),
             lambda x: t.RandomPerspective(p=1)(x), lambda x: t.functional.adjust_sharpness(x, 2.0),
             lambda x: t.functional.adjust_sharpness(x, 0.5))),
+    "jpeg": lambda lib, t: t.JPEG((10, 90))(lib.tensor(PIXELS.transpose(2, 0, 1).copy())),
+    "jpeg_batch": lambda lib, t: t.JPEG(50)(lib.tensor(PIXELS.transpose(2, 0, 1).copy())[:, None]),
+    "jpeg_pillow": lambda lib, t: lib.tensor(np.array(t.JPEG([5, 60])(Image.fromarray(PIXELS)))),
+    "subsampled": lambda lib, t: t.UniformTemporalSubsample(4)(lib.rand(2, 9, 3, 2, 2)),
+    "cropped_by_padding": lambda lib, t: t.functional.pad(lib.rand(1, 4, 4), [0, -1], fill=[1.0, 2.0, 3.0]),
     "elastic_bicubic": lambda lib, t: t.functional.elastic(lib.rand(1, 9, 9), lib.rand(1, 9, 9, 2), "bicubic"),
 }  # fmt: skip
 
@@ -274,6 +279,7 @@ OTHER_V2_REPRS = {
     "apply": lambda t: t.RandomApply([t.Pad(2)]),
     "convert": lambda t: t.ConvertImageDtype(),
     "unfilled": lambda t: t.RandomPerspective(fill=None),
+    "jpeg": lambda t: (t.JPEG(50), t.JPEG((1, 9)), t.UniformTemporalSubsample(3)),
 }  # fmt: skip
 
 
@@ -300,6 +306,11 @@ V2_ERRORS = [
     lambda lib, t: t.Resize((1, 2, 3)),
     lambda lib, t: t.Pad((1, 2, 3)),
     lambda lib, t: t.Pad(1, padding_mode="x"),
+    lambda lib, t: t.JPEG(True),
+    lambda lib, t: t.JPEG(5.0),
+    lambda lib, t: t.JPEG((1, 2, 3)),
+    lambda lib, t: t.JPEG((9, 101)),
+    lambda lib, t: t.JPEG(5)(lib.zeros(3, 4, 4)),
     lambda lib, t: t.Pad(1, fill=[1, 2, 3])(lib.zeros(1, 3, 3)),
     lambda lib, t: t.RandomCrop(30)(lib.zeros(3, 9, 9)),
     lambda lib, t: t.ToDtype("x"),

@@ -34,6 +34,7 @@ from .classes import ToImage as ToImage
 from .classes import ToPILImage as ToPILImage
 from .classes import ToPureTensor as ToPureTensor
 from .classes import ToTensor as ToTensor
+from .classes import UniformTemporalSubsample as UniformTemporalSubsample
 from .containers import Compose as Compose
 from .containers import RandomApply as RandomApply
 from .containers import RandomChoice as RandomChoice
@@ -64,6 +65,7 @@ from .images import has_all as has_all
 from .images import has_any as has_any
 from .images import query_chw as query_chw
 from .images import query_size as query_size
+from .jpeg import JPEG as JPEG
 from .mixing import CutMix as CutMix
 from .mixing import MixUp as MixUp
 from .photometric_distort import RandomPhotometricDistort as RandomPhotometricDistort

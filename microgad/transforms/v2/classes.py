@@ -202,6 +202,23 @@ class GaussianNoise(FunctionTransform):
     function, arguments = staticmethod(F.gaussian_noise), "mean sigma clip"
 
 
+class UniformTemporalSubsample(FunctionTransform):
+    """Choose frames at equal distances from videos (..., T, C, H, W).
+
+    Source: torchvision.transforms.v2.UniformTemporalSubsample.
+
+    >>> torch.transforms.v2.UniformTemporalSubsample(3)(torch.arange(5).reshape(5, 1, 1, 1)).flatten()
+    tensor([0, 2, 4])
+    """
+
+    _transformed_types = (Tensor,)
+    function, arguments = staticmethod(F.uniform_temporal_subsample), "num_samples"
+
+    def __init__(self, num_samples: int) -> None:
+        super().__init__()
+        self.num_samples = num_samples
+
+
 class RandomChannelPermutation(FunctionTransform):
     """Permute the channels randomly. Source: torchvision.transforms.v2.RandomChannelPermutation.
 

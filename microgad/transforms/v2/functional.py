@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,7 +29,7 @@ from ..functional import (
     to_pil_image,
     vflip,
 )
-from ..images import is_pil, require_tensor
+from ..images import is_pil, pillow, require_tensor
 from .images import as_image as _as_image
 from .images import is_pure_tensor as is_pure_tensor
 from .images import like as _like
@@ -135,6 +136,8 @@ def _pad_tensor(img: Tensor, padding: Any, fill: Any = None, padding_mode: str =
         return geometry.pad(img, padding, fill[0] if isinstance(fill, (tuple, list)) else fill, padding_mode)
     if padding_mode != "constant":
         raise ArgumentError(f"pad: padding_mode is {padding_mode!r}, but fill {fill}: it can only fill with constants")
+    if max(geometry.parse_padding(padding)) <= 0:
+        return geometry.pad(img, padding)  # nothing to fill
     if len(fill) != img.shape[-3]:
         raise ShapeError(f"pad: fill has {len(fill)} numbers, but the image {img.shape[-3]} channels")
     inside = geometry.pad(creation.ones_like(img[..., :1, :, :], dtype=bool_), padding)
@@ -320,6 +323,37 @@ def gaussian_noise(inpt: Tensor, mean: float = 0.0, sigma: float = 0.1, clip: bo
     return noisy.clamp(0, 1) if clip else noisy
 
 
+def jpeg(image: Any, quality: int) -> Any:
+    """Compress an image by JPEG and decompress it, by Pillow: a PIL image or uint8 Tensor (..., 1 or 3, H, W).
+
+    The quality is 1 to 100. Raises RuntimeError for other Tensors. Source: torchvision.transforms.v2.functional.jpeg.
+
+    >>> torch.transforms.v2.functional.jpeg(torch.zeros(3, 4, 5, dtype=torch.uint8), 50).shape
+    torch.Size([3, 4, 5])
+    """
+    if not isinstance(image, Tensor):
+        file = io.BytesIO()
+        image.save(file, format="JPEG", quality=quality)
+        return pillow().open(file).copy()
+    if image.dtype != uint8 or image.ndim < 3 or image.shape[-3] not in (1, 3):
+        raise DtypeError(f"jpeg: image is {image.dtype} {tuple(image.shape)}, expected torch.uint8 (..., 1 or 3, H, W)")
+    images = image.reshape(-1, *image.shape[-3:])
+    found = [pil_to_tensor(jpeg(to_pil_image(each), quality)) for each in images]
+    return movement.stack(found).reshape(image.shape) if found else image.clone()
+
+
+def uniform_temporal_subsample(inpt: Tensor, num_samples: int) -> Tensor:
+    """Choose `num_samples` frames at equal distances from videos (..., T, C, H, W).
+
+    Source: torchvision.transforms.v2.functional.uniform_temporal_subsample.
+
+    >>> torch.transforms.v2.functional.uniform_temporal_subsample(torch.arange(5).reshape(5, 1, 1, 1), 3).flatten()
+    tensor([0, 2, 4])
+    """
+    times = creation.linspace(0, inpt.shape[-4] - 1, num_samples, device=inpt.device).long()
+    return inpt.index_select(-4, times)
+
+
 def _keeping_images(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make a function that returns Images for an Image."""
 
@@ -333,7 +367,7 @@ def _keeping_images(function: Callable[..., Any]) -> Callable[..., Any]:
 
 _OF_IMAGES = """adjust_brightness adjust_contrast adjust_gamma adjust_hue adjust_saturation adjust_sharpness affine
     autocontrast center_crop crop elastic_transform equalize erase five_crop gaussian_blur gaussian_noise
-    grayscale_to_rgb hflip invert normalize pad permute_channels perspective posterize resize resized_crop
+    grayscale_to_rgb hflip invert jpeg normalize pad permute_channels perspective posterize resize resized_crop
     rgb_to_grayscale rotate solarize ten_crop to_dtype vflip"""
 for _name in _OF_IMAGES.split():
     globals()[_name] = _keeping_images(globals()[_name])
