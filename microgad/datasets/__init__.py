@@ -1,6 +1,7 @@
 """Image data sets with torchvision's arguments and checked files. The package contains a real subset of MNIST."""
 
 from ..lazy import define_getattr as _define_getattr
+from . import utils as utils
 from .cifar import CIFAR10 as CIFAR10
 from .cifar import CIFAR100 as CIFAR100
 from .fake import FakeData as FakeData

@@ -14,7 +14,8 @@ from ..serialization.unpickling import Unpickler
 from ..serialization.writing import atomic_write
 from .download import fetch
 from .idx import DataError
-from .vision import Transform, VisionDataset, md5_of
+from .utils import calculate_md5
+from .vision import Transform, VisionDataset
 
 
 def _refuse_reference(*facts: Any) -> NoReturn:
@@ -111,7 +112,7 @@ class CIFAR10(VisionDataset):
         folder = os.path.join(self.root, self.base_folder)
         os.makedirs(folder, exist_ok=True)
         path = os.path.join(self.root, self.filename)
-        if not (os.path.isfile(path) and md5_of(path) == self.tgz_md5):
+        if not (os.path.isfile(path) and calculate_md5(path) == self.tgz_md5):
             fetch(self.filename, self.tgz_md5, [self.url.rpartition("/")[0]], self.root)
         try:
             with tarfile.open(path) as archive:
@@ -134,7 +135,7 @@ class CIFAR10(VisionDataset):
             path = os.path.join(self.root, self.base_folder, name)
             if not os.path.isfile(path):
                 return f"{path} isn't there"
-            if (found := md5_of(path)) != md5:
+            if (found := calculate_md5(path)) != md5:
                 return f"{path} has MD5 {found}, expected {md5}"
         return ""
 

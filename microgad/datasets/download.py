@@ -28,13 +28,14 @@ def fetch(filename: str, md5: str, mirrors: Sequence[str], folder: str) -> None:
     for mirror in mirrors:
         url = f"{mirror.rstrip('/')}/{filename}"
         try:
-            return _fetch_from(url, md5, os.path.join(folder, filename))
+            return fetch_from(url, md5, os.path.join(folder, filename))
         except (OSError, HTTPException, ValueError) as error:  # ValueError: a malformed address, a wrong checksum
             answers.append(f"\n  {url}: {error}")
     raise DataError(f"{filename} could not be downloaded. Tried{''.join(answers) or ' nothing: no mirrors are listed'}")
 
 
-def _fetch_from(url: str, md5: str, target: str) -> None:
+def fetch_from(url: str, md5: str | None, target: str) -> None:
+    """Download a file, as `fetch` does, from one address; without `md5` it isn't checked."""
     from urllib.request import Request, urlopen
 
     partial = f"{target}.{os.getpid()}.part"
@@ -47,7 +48,7 @@ def _fetch_from(url: str, md5: str, target: str) -> None:
                     file.write(chunk)
                     digest.update(chunk)
                     advance(len(chunk))
-        if digest.hexdigest() != md5:
+        if md5 is not None and digest.hexdigest() != md5:
             got = os.path.getsize(partial)
             raise DataError(f"the download ({got} bytes) has MD5 {digest.hexdigest()}, expected {md5}")
         os.replace(partial, target)

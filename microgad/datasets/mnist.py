@@ -13,7 +13,8 @@ from ..ops.creation import from_numpy
 from ..tensor import Tensor
 from .download import fetch
 from .idx import DataError, read_idx
-from .vision import Transform, VisionDataset, md5_of
+from .utils import calculate_md5
+from .vision import Transform, VisionDataset
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "data")
 
@@ -70,6 +71,7 @@ class MNIST(VisionDataset):
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
         "http://yann.lecun.com/exdb/mnist/",
     ]
+    training_file, test_file = "training.pt", "test.pt"  # of old versions of torchvision, in `processed_folder`
     # The gzipped files and their MD5.
     resources: ClassVar[list[tuple[str, str]]] = [
         ("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
@@ -109,9 +111,7 @@ class MNIST(VisionDataset):
         self.train = train
         if download:
             self.download()
-        images, labels = self._load()
-        self.data: Tensor = from_numpy(images)
-        self.targets: Tensor = from_numpy(labels)
+        self.data, self.targets = self._load_data()
 
     @classmethod
     def subset(
@@ -156,6 +156,19 @@ class MNIST(VisionDataset):
         nested = os.path.join(self.root, type(self).__name__, "raw")
         return self.root if self._is_complete(self.root) and not self._is_complete(nested) else nested
 
+    @property
+    def processed_folder(self) -> str:
+        """``root/MNIST/processed``, which old versions of torchvision used; a subclass may keep files there."""
+        return os.path.join(self.root, type(self).__name__, "processed")
+
+    def _check_exists(self) -> bool:
+        return self._is_complete(self.raw_folder)
+
+    def _load_data(self) -> tuple[Tensor, Tensor]:
+        """Return `data` and `targets`, as subclasses do that override it."""
+        images, labels = self._load()
+        return from_numpy(images), from_numpy(labels)
+
     def download(self) -> None:
         """Download all missing files, unless this split is complete.
 
@@ -163,7 +176,7 @@ class MNIST(VisionDataset):
             DataError: no mirror had a file; files downloaded before it stay.
         """
         folder = self.raw_folder
-        if self._is_complete(folder):
+        if self._check_exists():
             return
         os.makedirs(folder, exist_ok=True)
         missing = [(name, md5) for name, md5 in self.resources if _find(folder, os.path.splitext(name)[0]) is None]
@@ -220,12 +233,12 @@ class MNIST(VisionDataset):
         array = read_idx(path)
         size, md5 = self.unpacked.get(os.path.basename(path), (None, None))
         if os.path.getsize(path) == size:
-            found = md5_of(path)
+            found = calculate_md5(path)
             if found != md5:
                 warnings.warn(
                     f"{path}: has the size of the official file, but not its contents (MD5 {found}, expected {md5}). "
                     "Unless it is meant to differ, delete it and use download=True",
-                    stacklevel=4,  # the line that created the data set, above _read, _load and __init__
+                    stacklevel=5,  # the line that created the data set, above _read, _load, _load_data and __init__
                 )
         return array
 

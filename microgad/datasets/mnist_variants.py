@@ -14,7 +14,7 @@ from ..serialization.writing import atomic_write
 from .download import fetch
 from .idx import DataError
 from .mnist import MNIST
-from .vision import verify_str_arg
+from .utils import verify_str_arg
 
 _IDX = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -33,12 +32,12 @@ class StandardTransform:
 
     def __repr__(self) -> str:
         named = (("Transform: ", self.transform), ("Target transform: ", self.target_transform))
-        lines = [
-            head + repr(transform).replace("\n", "\n" + " " * len(head))
-            for head, transform in named
-            if transform is not None
-        ]
-        return "\n".join([type(self).__name__, *lines])
+        shown = [self._format_transform_repr(transform, head) for head, transform in named if transform is not None]
+        return "\n".join([type(self).__name__, *(line for lines in shown for line in lines)])
+
+    def _format_transform_repr(self, transform: Any, head: str) -> list[str]:
+        """Return the lines of a transform's repr, indented by `head`, which the first one shows."""
+        return (head + repr(transform).replace("\n", "\n" + " " * len(head))).splitlines()
 
 
 class VisionDataset(Dataset[Any]):
@@ -90,6 +89,8 @@ class VisionDataset(Dataset[Any]):
         """Return further lines of the repr; a subclass may override this."""
         return ""
 
+    _format_transform_repr = StandardTransform._format_transform_repr
+
     def _apply_transforms(self, image: Any, target: Any) -> tuple[Any, Any]:
         return StandardTransform(self.transform, self.target_transform)(image, target)
 
@@ -100,16 +101,3 @@ class VisionDataset(Dataset[Any]):
         except PillowError:
             pixels = pixels.copy()  # a transform may write to its image, but not to the data set
             return pixels if self.transform is not None else from_numpy(pixels)
-
-
-def verify_str_arg(value: str, name: str, known: tuple[str, ...]) -> str:
-    """Return the value if it is known. Raises ValueError otherwise."""
-    if value not in known:
-        raise ArgumentError(f"Unknown value '{value}' for argument {name}. Valid values are {set(known)}.")
-    return value
-
-
-def md5_of(path: str) -> str:
-    """Return the MD5 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

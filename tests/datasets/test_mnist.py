@@ -173,6 +173,21 @@ def test_attributes_have_their_old_names_too(before, now):
         assert getattr(dataset, before) is getattr(dataset, now)
 
 
+def test_a_subclass_may_load_and_keep_the_data_itself(tmp_path):
+    class Scaled(MNIST):
+        def _load_data(self):
+            data, targets = super()._load_data()
+            return data.unsqueeze(1).float().div(255), targets
+
+    write_files(tmp_path / "Scaled" / "raw", FILES)
+    found = Scaled(tmp_path)
+    assert found._check_exists()
+    assert found.data.shape == (12, 1, 28, 28)
+    processed = os.path.join(found.processed_folder, found.training_file)
+    assert processed == str(tmp_path / "Scaled" / "processed" / "training.pt")
+    assert found._format_transform_repr(ToTensor(), "With: ") == ["With: ToTensor()"]
+
+
 def test_a_dataset_can_be_pickled():
     subset = pickle.loads(pickle.dumps(MNIST.subset(train=False)))
     np.testing.assert_array_equal(subset.data.numpy(), MNIST.subset(train=False).data.numpy())
