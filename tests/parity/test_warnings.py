@@ -72,6 +72,12 @@ def test_warning_points_to_the_calling_line(name: str) -> None:
         assert (warning.category, warning.filename) == (UserWarning, __file__), t.__name__
 
 
+@pytest.mark.parametrize("name", ["grid_sample", "affine_grid"])
+def test_warning_has_torchs_words(name: str) -> None:
+    theirs, ours = (str(get_warning(CALLS[name], t).message) for t in (torch, microgad))
+    assert ours == theirs
+
+
 @pytest.mark.parametrize("name", CALLS_WARNING_IN_TORCH)
 def test_warning_has_torchs_class_and_points_to_the_calling_line(name: str) -> None:
     theirs, ours = (get_warning(CALLS_WARNING_IN_TORCH[name], t) for t in (torch, microgad))

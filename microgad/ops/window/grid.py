@@ -316,8 +316,11 @@ def _cell_centers(n: int, align: bool, dtype: np.dtype[Any]) -> Array:
 def _resolve_align_corners(align_corners: bool | None) -> bool:
     """Return align_corners, or False with PyTorch's warning if it is None: it used to default to True."""
     if align_corners is None:
-        message = "grid_sample and affine_grid take align_corners=False by default; give align_corners to say so."
-        warn(message)
+        warn(
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please "
+            "specify align_corners=True if the old behavior is desired. "
+            "See the documentation of grid_sample for details."
+        )
     return bool(align_corners)
 
 
