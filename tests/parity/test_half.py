@@ -61,6 +61,9 @@ CALLS = """
     s * h
     h + s
     t._foreach_div([h], s)[0]
+    t._foreach_add([h[0]], s)[0]
+    t._foreach_pow([h[0].abs()], s.double())[0]
+    t._foreach_maximum([h[0]], s)[0]
     gradient(lambda x: x * 1e-3 * t.tensor(1e5) * 1e-3, h)
     gradient(lambda x: x / t.tensor(77616.0) * 1000, h)
 """

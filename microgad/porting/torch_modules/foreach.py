@@ -91,6 +91,8 @@ def _columns(name: str, args: Sequence[Any]) -> list[Any]:
             x = x.tolist()
         elif isinstance(x, Tensor) and x.ndim:
             raise DtypeError(f"_foreach_{name}: a tensor for all must be of 0 dimensions, but has {x.ndim}")
+        elif isinstance(x, Tensor) and not x.requires_grad and name.removesuffix("_") not in ("mul", "div"):
+            x = x.item()  # as in PyTorch, where it then doesn't widen the result's dtype
         columns.append(x if isinstance(x, (list, tuple)) else [x] * len(columns[0]))
     count = len(columns[0])
     for x in columns:
