@@ -51,6 +51,7 @@ def png_bytes(lib, vision, *args, **options):
 
 PROGRAMS = {
     "grid": lambda lib, v: v.utils.make_grid(lib.tensor(BATCH)),
+    "grid_of_one_video": lambda lib, v: v.utils.make_grid(lib.tensor(BATCH)[None, :, :1], normalize=True),
     "grid_rows": lambda lib, v: v.utils.make_grid(lib.tensor(BATCH), nrow=2, padding=3, pad_value=0.5),
     "grid_normalize": lambda lib, v: v.utils.make_grid(lib.tensor(BATCH), normalize=True),
     "grid_range": lambda lib, v: v.utils.make_grid(lib.tensor(BATCH), normalize=True, value_range=(-1, 1)),

@@ -40,7 +40,7 @@ def make_grid(
         raise DtypeError(f"make_grid: tensor is {type(tensor).__name__}, expected a Tensor or a list of Tensors")
     images = movement.stack(tensor, 0) if isinstance(tensor, list) else tensor
     images = images.reshape(1, *(1,) * (3 - images.ndim), *images.shape) if images.ndim < 4 else images
-    if images.shape[1] == 1:
+    if images.ndim == 4 and images.shape[1] == 1:
         images = movement.cat([images] * 3, 1)
     if normalize:
         if value_range is not None and not isinstance(value_range, tuple):
@@ -49,9 +49,9 @@ def make_grid(
         for part in images if scale_each else [images]:
             low, high = value_range or (part.min().item(), part.max().item())
             part.clamp_(low, high).sub_(low).div_(max(high - low, 1e-5))
-    count, channels, height, width = images.shape
-    if count == 1:
+    if len(images) == 1:
         return images.squeeze(0)
+    count, channels, height, width = images.shape
     columns = min(nrow, count)
     height, width = height + padding, width + padding
     grid = images.new_full((channels, height * -(-count // columns) + padding, width * columns + padding), pad_value)
