@@ -260,7 +260,9 @@ def resize_as(img: Any, size: Any, mode: Any, max_size: int | None, antialias: b
         return img
     if not isinstance(img, Tensor):
         if antialias is False:
-            warnings.warn("resize: PIL images are always antialiased; antialias=False is ignored", stacklevel=2)
+            warnings.warn(
+                "Anti-alias option is always applied for PIL Image input. Argument antialias is ignored.", stacklevel=2
+            )
         return img.resize((new[1], new[0]), PIL_MODES[mode])
     smooth = mode.value in ("bilinear", "bicubic", "lanczos")
     batch, from_batch = to_batch(img, *dtypes)

@@ -307,6 +307,8 @@ V2_ERRORS = [
     lambda lib, t: t.Pad((1, 2, 3)),
     lambda lib, t: t.Pad(1, padding_mode="x"),
     lambda lib, t: t.JPEG(True),
+    lambda lib, t: t.functional.posterize(lib.zeros(1, 3, 3, dtype=lib.bool), 3),
+    lambda lib, t: t.functional.equalize(lib.zeros(1, 3, 3, dtype=lib.bool)),
     lambda lib, t: t.JPEG(5.0),
     lambda lib, t: t.JPEG((1, 2, 3)),
     lambda lib, t: t.JPEG((9, 101)),
@@ -352,6 +354,24 @@ def test_v2_errors_have_torchvisions_class(program):
         program(torch, theirs.v2)
     with pytest.raises(expected.type):
         program(microgad, ours.v2)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda t, image: t.functional.to_tensor(image),
+        lambda t, image: t.functional.get_image_size(image),
+        lambda t, image: t.functional.resize(image, [4, 4], antialias=False),
+        lambda t, image: t.RandomResizedCrop(3, antialias=False)(image),
+    ],
+)
+def test_v2_warns_in_torchvisions_words(program):
+    said = []
+    for t in (theirs.v2, ours.v2):
+        with pytest.warns(UserWarning, match="deprecated|Anti-alias") as caught:
+            program(t, Image.fromarray(PIXELS))
+        said.append([str(warning.message) for warning in caught])
+    assert said[0] == said[1]
 
 
 def test_v2_to_tensor_warns():

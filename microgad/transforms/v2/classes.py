@@ -14,7 +14,7 @@ from ...errors import ArgumentError, ShapeError
 from ...ops import creation
 from ...ops.random import rand, randperm
 from ...tensor import Tensor
-from .. import deterministic, random_crop
+from .. import conversion, deterministic, random_crop
 from .. import random_geometry as geom
 from ..geometry import parse_padding
 from ..images import is_pil, parse_size
@@ -94,7 +94,7 @@ class ToTensor(Transform):
         super().__init__()
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Tensor:
-        return F.to_tensor(inpt)
+        return conversion.to_tensor(inpt)
 
 
 class ToPILImage(Transform):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -111,9 +112,15 @@ def _adjust_gamma_tensor(img: Tensor, gamma: float, gain: float = 1) -> Tensor:
     return convert_image_dtype(powers if gain == 1 else (gain * powers).clamp(0, 1), img.dtype)
 
 
+def _refuse_masks(img: Tensor, op: str) -> None:
+    if img.dtype == bool_:
+        raise DtypeError(f"{op}: Number of value bits is only defined for integer dtypes, but got {img.dtype}.")
+
+
 def _posterize_tensor(img: Tensor, bits: int) -> Tensor:
     if not isinstance(bits, int) or not 0 <= bits <= 8:
         raise DtypeError(f"posterize: bits is {bits}, expected an int of 0 to 8")
+    _refuse_masks(img, "posterize")
     return color.posterize_tensor(img, bits)
 
 
@@ -128,6 +135,7 @@ def _autocontrast_tensor(img: Tensor) -> Tensor:
 
 
 def _equalize_tensor(img: Tensor) -> Tensor:
+    _refuse_masks(img, "equalize")
     return convert_image_dtype(color.equalize_tensor(convert_image_dtype(img, uint8)), img.dtype)
 
 
@@ -192,6 +200,29 @@ def erase(inpt: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = Fal
     if is_pil(inpt):
         return to_pil_image(conversion.erase(pil_to_tensor(inpt), i, j, h, w, v, True), inpt.mode)
     return conversion.erase(inpt, i, j, h, w, v, inplace)
+
+
+def to_tensor(inpt: Any) -> Tensor:  # type: ignore[no-redef]
+    """Convert as version 1 does; to_image and to_dtype replace it.
+
+    Source: torchvision.transforms.v2.functional.to_tensor.
+    """
+    warnings.warn(
+        "The function `to_tensor(...)` is deprecated and will be removed in a future release. "
+        "Instead, please use `to_image(...)` followed by `to_dtype(..., dtype=torch.float32, scale=True)`.",
+        stacklevel=2,
+    )
+    return conversion.to_tensor(inpt)
+
+
+def get_image_size(inpt: Any) -> list[int]:  # type: ignore[no-redef]
+    """Return [width, height]; get_size replaces it. Source: torchvision.transforms.v2.functional.get_image_size."""
+    warnings.warn(
+        "The function `get_image_size(...)` is deprecated and will be removed in a future release. "
+        "Instead, please use `get_size(...)` which returns `[h, w]` instead of `[w, h]`.",
+        stacklevel=2,
+    )
+    return get_size(inpt)[::-1]
 
 
 def get_size(inpt: Any) -> list[int]:
