@@ -27,6 +27,8 @@ from .images import (
 
 PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
 
+PIL_IS_ANTIALIASED = "Anti-alias option is always applied for PIL Image input. Argument antialias is ignored."
+
 
 def to_batch(img: Tensor, *dtypes: Any) -> tuple[Tensor, Any]:
     """Return images (..., C, H, W) as a batch (N, C, H, W) in one of `dtypes`, and the function that reverts this."""
@@ -260,9 +262,7 @@ def resize_as(img: Any, size: Any, mode: Any, max_size: int | None, antialias: b
         return img
     if not isinstance(img, Tensor):
         if antialias is False:
-            warnings.warn(
-                "Anti-alias option is always applied for PIL Image input. Argument antialias is ignored.", stacklevel=2
-            )
+            warnings.warn(PIL_IS_ANTIALIASED, stacklevel=2)
         return img.resize((new[1], new[0]), PIL_MODES[mode])
     smooth = mode.value in ("bilinear", "bicubic", "lanczos")
     batch, from_batch = to_batch(img, *dtypes)

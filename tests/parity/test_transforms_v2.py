@@ -307,6 +307,7 @@ V2_ERRORS = [
     lambda lib, t: t.Pad((1, 2, 3)),
     lambda lib, t: t.Pad(1, padding_mode="x"),
     lambda lib, t: t.JPEG(True),
+    lambda lib, t: t.functional.uniform_temporal_subsample(Image.new("L", (2, 2)), 2),
     lambda lib, t: t.functional.posterize(lib.zeros(1, 3, 3, dtype=lib.bool), 3),
     lambda lib, t: t.functional.equalize(lib.zeros(1, 3, 3, dtype=lib.bool)),
     lambda lib, t: t.JPEG(5.0),
@@ -362,6 +363,7 @@ def test_v2_errors_have_torchvisions_class(program):
         lambda t, image: t.functional.to_tensor(image),
         lambda t, image: t.functional.get_image_size(image),
         lambda t, image: t.functional.resize(image, [4, 4], antialias=False),
+        lambda t, image: t.Resize(image.size[::-1], antialias=False)(image),
         lambda t, image: t.RandomResizedCrop(3, antialias=False)(image),
     ],
 )

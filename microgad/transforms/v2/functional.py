@@ -171,7 +171,7 @@ def _rotate_tensor(
     turns, rest = divmod(angle % 360, 90) if isinstance(angle, (int, float)) and center is None else (0, 1)
     if not rest and (turns % 2 == 0 or expand or img.shape[-1] == img.shape[-2]):
         return movement.rot90(img, int(turns), (-2, -1))  # exact: no pixel is sampled, nor left out
-    return _sampled_rotation(img, angle, interpolation, expand, center, fill)
+    return _rounding_masks(warps.rotate)(img, angle, interpolation, expand, center, fill)
 
 
 normalize = _with_tensor_version(conversion.normalize, _normalize_tensor)
@@ -188,7 +188,6 @@ equalize = _with_tensor_version(color.equalize, _equalize_tensor)
 pad = _with_tensor_version(geometry.pad, _pad_tensor)
 gaussian_blur, affine = _rounding_masks(filters.gaussian_blur), _rounding_masks(warps.affine)
 perspective, elastic_transform = _rounding_masks(warps.perspective), _rounding_masks(warps.elastic_transform)
-_sampled_rotation = _rounding_masks(warps.rotate)
 rotate = _with_tensor_version(warps.rotate, _rotate_tensor)
 
 
@@ -308,6 +307,9 @@ def resize(  # type: ignore[no-redef]
     >>> torch.transforms.v2.functional.resize(torch.tensor([[[0, 255, 0, 0]]], dtype=torch.uint8), [1, 3]).tolist()
     [[[76, 128, 0]]]
     """
+    if antialias is False and not isinstance(inpt, Tensor):
+        warnings.warn(geometry.PIL_IS_ANTIALIASED, stacklevel=2)  # also where the size stays, unlike version 1
+        antialias = None
     return geometry.resize_as(inpt, size, interpolation, max_size, antialias, float32, float64, uint8)
 
 
@@ -374,13 +376,15 @@ def jpeg(image: Any, quality: int) -> Any:
 
 
 def uniform_temporal_subsample(inpt: Tensor, num_samples: int) -> Tensor:
-    """Choose `num_samples` frames at equal distances from videos (..., T, C, H, W).
+    """Choose `num_samples` frames at equal distances from videos (..., T, C, H, W). Raises TypeError for an image.
 
     Source: torchvision.transforms.v2.functional.uniform_temporal_subsample.
 
     >>> torch.transforms.v2.functional.uniform_temporal_subsample(torch.arange(5).reshape(5, 1, 1, 1), 3).flatten()
     tensor([0, 2, 4])
     """
+    if not isinstance(inpt, Tensor):
+        raise DtypeError(f"uniform_temporal_subsample: inpt is {type(inpt).__name__}, expected a Tensor")
     times = creation.linspace(0, inpt.shape[-4] - 1, num_samples, device=inpt.device).long()
     return inpt.index_select(-4, times)
 
