@@ -245,3 +245,43 @@ def gelu_tanh(x: Array) -> Result:
         return slope
 
     return out, backward
+
+
+def optimizer_step(update: Callable[..., None], moments: int) -> Callable[..., Result]:
+    """A step with constant gradients: update(parameter, gradient, *moments, scratch) for each parameter."""
+    made: list[list[Array]] = []
+
+    def call(*parameters: Array) -> Result:
+        if not made:
+            made.extend([p.copy(), *(np.zeros_like(p) for _ in range(moments)), np.empty_like(p)] for p in parameters)
+        for p, arrays in zip(parameters, made, strict=True):
+            update(p, *arrays)
+        return parameters[0], None
+
+    return call
+
+
+def sgd(p: Array, grad: Array, buffer: Array, a: Array) -> None:
+    buffer *= 0.9
+    buffer += grad
+    p -= np.multiply(buffer, 0.1, out=a)
+
+
+def adam(p: Array, grad: Array, m: Array, v: Array, a: Array) -> None:
+    np.subtract(grad, m, out=a)
+    a *= 0.1
+    m += a
+    v *= 0.999
+    np.multiply(grad, 0.001, out=a)
+    a *= grad
+    v += a
+    np.sqrt(v, out=a)
+    a += 1e-8
+    np.divide(m, a, out=a)
+    a *= 1e-3
+    p -= a
+
+
+def adamw(p: Array, *arrays: Array) -> None:
+    p *= 1 - 1e-5
+    adam(p, *arrays)

@@ -109,9 +109,9 @@ WORKLOADS = [
     Workload("sum of the last axis", lambda t, x: x.sum(-1), (MILLION,), 1.1),
     Workload("LSTM forward", lstm, ((50, 32, 256), (1024, 256), (1024, 256), (1024,), (1024,)), 1.7),
     Workload("LSTM, both", lstm, ((50, 32, 256), (1024, 256), (1024, 256), (1024,), (1024,)), whole=1.6),
-    Workload("SGD", step("SGD", lr=0.1, momentum=0.9), WEIGHTS, 1.1),
-    Workload("Adam", step("Adam"), WEIGHTS, 1.1),
-    Workload("AdamW", step("AdamW"), WEIGHTS, 1.0),
+    Workload("SGD", step("SGD", lr=0.1, momentum=0.9), WEIGHTS, 1.1, bare=bare.optimizer_step(bare.sgd, 1)),
+    Workload("Adam", step("Adam"), WEIGHTS, 1.1, bare=bare.optimizer_step(bare.adam, 2)),
+    Workload("AdamW", step("AdamW"), WEIGHTS, 1.0, bare=bare.optimizer_step(bare.adamw, 2)),
 ]  # fmt: skip
 
 

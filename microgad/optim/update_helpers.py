@@ -11,7 +11,7 @@ from .. import backend, dtypes
 from ..tensor import Tensor
 from ..type_aliases import Array
 
-CHUNK_SIZE = 1 << 16  # elements; measured: 64k to 128k are best, 4k doubles the time
+CHUNK_SIZE = 1 << 17  # elements; measured: with 64k steps take 3 to 10 % longer, with 4k twice as long
 
 
 def init_state(state: dict[str, Any], p: Tensor, zeros: Sequence[str], **numbers: float) -> dict[str, Any]:
@@ -55,8 +55,8 @@ def chunks(*arrays: Array, scratch: int) -> Iterator[tuple[Any, ...]]:
     imaginary ones. Arrays that aren't on the CPU come whole, since a GPU prefers few large calls, and so do those that
     aren't contiguous, and those of different shapes, which NumPy then refuses.
 
-    >>> [[len(part) for part in parts] for parts in chunks(np.zeros((300, 300)), np.ones((300, 300)), scratch=1)]
-    [[65536, 65536, 65536], [24464, 24464, 24464]]
+    >>> [[len(part) for part in parts] for parts in chunks(np.zeros((400, 400)), np.ones((400, 400)), scratch=1)]
+    [[131072, 131072, 131072], [28928, 28928, 28928]]
     """
     first = arrays[0]
     if first.dtype.kind == "c":
