@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from inspect import getdoc
 from typing import Any, TypeVar
 
 import numpy as np
@@ -71,9 +72,9 @@ def _copy_variant(op: F, example: str = "", taken: Callable[..., Any] | None = N
         return with_torch_name(f"{node_name(view.node)}_copy" if view.node else "", Clone.apply(view, order="C"))
 
     copy.__name__ = copy.__qualname__ = name
-    example = example or (op.__doc__ or "").partition(">>> ")[2].replace(f"torch.{op.__name__}(", f"torch.{name}(")
+    example = example or (getdoc(op) or "").partition(">>> ")[2].replace(f"torch.{op.__name__}(", f"torch.{name}(")
     copy.__doc__ = (
-        f"Return the result of `{op.__name__}` as a copy in row-major order. Source: torch.{name}.\n\n    >>> {example}"
+        f"Return the result of `{op.__name__}` as a copy in row-major order. Source: torch.{name}.\n\n>>> {example}"
     )
     copy.__wrapped__ = op  # type: ignore[attr-defined]  # `inspect.signature` and `help` follow it
     return state.composite(copy)  # type: ignore[return-value]
@@ -87,11 +88,11 @@ def _view_or_copy(input: Tensor, size: Any = None, dtype: Any = None) -> Tensor:
     return with_torch_name("View", reshape(input, size))
 
 
-alias_copy = _copy_variant(alias, "torch.alias_copy(torch.arange(2))\n    tensor([0, 1])\n")
+alias_copy = _copy_variant(alias, "torch.alias_copy(torch.arange(2))\ntensor([0, 1])\n")
 as_strided_copy = _copy_variant(as_strided)
 detach_copy = _copy_variant(detach)
 diagonal_copy = _copy_variant(diagonal)
-expand_copy = _copy_variant(expand, "torch.expand_copy(torch.arange(2), (1, 2))\n    tensor([[0, 1]])\n")
+expand_copy = _copy_variant(expand, "torch.expand_copy(torch.arange(2), (1, 2))\ntensor([[0, 1]])\n")
 narrow_copy = _copy_variant(narrow)
 permute_copy = _copy_variant(permute)
 select_copy = _copy_variant(select)
@@ -102,11 +103,11 @@ squeeze_copy = _copy_variant(squeeze)
 t_copy = _copy_variant(t)
 transpose_copy = _copy_variant(transpose)
 unbind_copy = _copy_variant(unbind)
-unfold_copy = _copy_variant(unfold, "torch.unfold_copy(torch.arange(3), 0, 2, 2)\n    tensor([[0, 1]])\n")
+unfold_copy = _copy_variant(unfold, "torch.unfold_copy(torch.arange(3), 0, 2, 2)\ntensor([[0, 1]])\n")
 unsqueeze_copy = _copy_variant(unsqueeze)
 view_as_complex_copy = _copy_variant(view_as_complex)
 view_as_real_copy = _copy_variant(view_as_real)
-view_copy = _copy_variant(view, "torch.view_copy(torch.arange(2), (1, 2))\n    tensor([[0, 1]])\n", _view_or_copy)
+view_copy = _copy_variant(view, "torch.view_copy(torch.arange(2), (1, 2))\ntensor([[0, 1]])\n", _view_or_copy)
 
 
 def _scatter(op: str, input: Tensor, src: Tensor, view_of: Callable[[Tensor], Tensor]) -> Tensor:
