@@ -52,8 +52,7 @@ class Parameter(Tensor, metaclass=MarkedMeta):
         """Copy the values and requires_grad, without the gradient."""
         if id(self) not in memo:
             memo[id(self)] = type(self)(self.detach().clone(), self.requires_grad)
-        copied: Parameter = memo[id(self)]
-        return copied
+        return memo[id(self)]
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"

@@ -55,8 +55,7 @@ class _StorageBase(_Conversions):
 
     def nbytes(self) -> int:
         """Return the number of bytes."""
-        n: int = self.row.nbytes
-        return n
+        return self.row.nbytes
 
     def __len__(self) -> int:
         return int(self.row.size)
@@ -108,8 +107,7 @@ class _StorageBase(_Conversions):
 
     def element_size(self) -> int:
         """Return the bytes of one element."""
-        n: int = self.row.itemsize
-        return n
+        return self.row.itemsize
 
     _element_size = element_size
 
@@ -140,8 +138,7 @@ class _StorageBase(_Conversions):
     def tolist(self) -> list[Any]:
         """Return the elements as Python numbers."""
         self._check_values()
-        values: list[Any] = self.row.tolist()
-        return values
+        return self.row.tolist()
 
     def _check_values(self) -> None:
         if self.device.type == "meta":

@@ -295,8 +295,7 @@ def is_batched_at(x: Any, level: Level) -> bool:
 
 def ndim_of(x: Array | complex | None) -> int:
     """Return the number of dimensions of x; 0 for a Python number."""
-    n: int = getattr(x, "ndim", 0)
-    return n
+    return getattr(x, "ndim", 0)
 
 
 def align(x: Any, level: Level, ndim: int) -> Any:

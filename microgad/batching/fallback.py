@@ -72,8 +72,7 @@ def derivatives(
         one.kept, one.versions = take_slice(list(kept), level, i), ()
         return _derive(one, take_slice(grad, level, i), onward, derive, False)
 
-    found: list[Any] = _attempt(with_copies, lambda: stack_results([of_slice(i) for i in range(level.count)], level))
-    return found
+    return _attempt(with_copies, lambda: stack_results([of_slice(i) for i in range(level.count)], level))
 
 
 def _recorded_derivatives(

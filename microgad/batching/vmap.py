@@ -104,8 +104,7 @@ def map_slices(func: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence
                 return [y if y is None else remove_batch_dim(y, 0) for y in found]
 
         try:
-            found: list[Any] = call_batched(unbatched, tensors, [0] * len(tensors), count)
-            return found
+            return call_batched(unbatched, tensors, [0] * len(tensors), count)
         except (Fallback, Exception) as error:  # an error of the function itself is raised again below
             if is_final(error):
                 raise

@@ -24,8 +24,7 @@ def parameters(method: Callable[..., Any]) -> tuple[str, ...]:
 def argument(op: Any, i: int) -> str:
     """The name of input i of a Function or of a node: "weight", or "inputs[1]" where the Function is variadic."""
     further = i - len(op.inputs) + op.variadic  # the index within `*inputs`
-    name: str = op.inputs[i] if further < 0 else f"{op.inputs[-1]}[{further}]"
-    return name
+    return op.inputs[i] if further < 0 else f"{op.inputs[-1]}[{further}]"
 
 
 def read_signatures(cls: type[Function]) -> None:

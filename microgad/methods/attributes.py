@@ -96,8 +96,7 @@ class Attributes:
 
     def numel(self: Tensor) -> int:
         """Return the number of elements."""
-        n: int = self.array.size
-        return n
+        return self.array.size
 
     ndimension, nelement = dim, numel
 
@@ -156,8 +155,7 @@ class Attributes:
             if len(axes) != array.ndim:
                 return False
             array = array.transpose(axes)
-        contiguous: bool = array.flags.c_contiguous
-        return contiguous
+        return array.flags.c_contiguous
 
     def is_complex(self: Tensor) -> bool:
         """Whether the dtype is complex."""

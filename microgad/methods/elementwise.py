@@ -54,8 +54,7 @@ class Elementwise:
         """Multiply by other, in place: see `mul`."""
         if type(other) is float and updates.update("mul_", np.multiply, self, other, self):
             return self
-        result: Tensor = ops.Mul.apply_(self, other)
-        return result
+        return ops.Mul.apply_(self, other)
 
     subtract_, multiply_, negative_ = sub_, mul_, neg_
 
@@ -76,8 +75,7 @@ class Elementwise:
         plain = type(other) is float and rounding_mode is None
         if plain and updates.update("div_", np.true_divide, self, other, self):
             return self
-        result: Tensor = ops.div_class(rounding_mode).apply_(self, other)
-        return result
+        return ops.div_class(rounding_mode).apply_(self, other)
 
     divide_, true_divide_ = div_, div_
 
@@ -89,8 +87,7 @@ class Elementwise:
 
     def square_(self: Tensor) -> Tensor:
         """Multiply by itself, in place: see `square`."""
-        result: Tensor = ops.Pow.apply_(self, 2)
-        return result
+        return ops.Pow.apply_(self, 2)
 
     def float_power_(self: Tensor, exponent: Operand) -> Tensor:
         """Raise to a power, in place: see `float_power`. The Tensor has to be in double precision."""
@@ -126,8 +123,7 @@ class Elementwise:
 
     def round_(self: Tensor, *, decimals: int = 0) -> Tensor:
         """Round to a number of decimals, in place: see `round`."""
-        result: Tensor = ops.Round.apply_(self, decimals=decimals)
-        return result
+        return ops.Round.apply_(self, decimals=decimals)
 
     frac_, nextafter_ = in_place(ops.Frac), in_place(ops.NextAfter, with_tensor)
     fix_ = trunc_
@@ -169,8 +165,7 @@ class Elementwise:
         """Clamp to the range from min to max, in place: see `clamp`."""
         if min is None and max is None:
             raise ArgumentError("clamp_: At least one of 'min' or 'max' must not be None")
-        result: Tensor = ops.Clamp.apply_(self, min, max)
-        return result
+        return ops.Clamp.apply_(self, min, max)
 
     clip_ = clamp_
 
@@ -194,8 +189,7 @@ class Elementwise:
 
     def where(self: Tensor, condition: Tensor, other: Operand) -> Tensor:
         """Select this Tensor's elements where the condition holds, and those of other elsewhere: see `where`."""
-        result: Tensor = ops.where(condition, self, other)
-        return result
+        return ops.where(condition, self, other)
 
     @property
     def real(self: Tensor) -> Tensor:

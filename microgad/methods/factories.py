@@ -94,8 +94,7 @@ def in_place(cls: type[Function], like: Any = unary) -> Any:
                 self[...] = cls.apply(self, *others)  # not differentiable: the gradient is 0 here
             kind = sum(isinstance(other, core.Tensor) for other in others)
             return with_in_place_name(f"{name.title()}Backward{kind}", self, node) if name else self
-        result: Tensor = cls.apply_(self, *others)
-        return result
+        return cls.apply_(self, *others)
 
     return _named(method, cls, like)
 
@@ -131,8 +130,7 @@ def with_alpha(cls: type[Function], like: F, formula: Callable[..., None]) -> F:
             other = elementwise.scaled_by_alpha(f"{cls.__name__}_", self, other, alpha)
         elif type(other) is float and update(method.__name__, cls.numpy, self, other, self):
             return self
-        result: Tensor = cls.apply_(self, other)
-        return result
+        return cls.apply_(self, other)
 
     return _named(method, cls, like)
 

@@ -171,8 +171,7 @@ class Movement:
                 "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated: `x.mT` "
                 "transposes batches of matrices, `x.permute(*range(x.ndim)[::-1])` reverses the dimensions"
             )
-        turned: Tensor = ops.Permute.apply(self, order=tuple(range(self.array.ndim)[::-1]))
-        return turned
+        return ops.Permute.apply(self, order=tuple(range(self.array.ndim)[::-1]))
 
     @property
     def mT(self: Tensor) -> Tensor:

@@ -98,13 +98,11 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         return creation.empty(0, dtype=input.dtype, device=input.device)
     if r == 2:
         pairs = creation.triu_indices(input.numel(), input.numel(), int(not with_replacement), device=input.device)
-        paired: Tensor = input[movement.transpose(pairs, 0, 1)]
-        return paired
+        return input[movement.transpose(pairs, 0, 1)]
     n, choose = input.numel(), itertools.combinations_with_replacement if with_replacement else itertools.combinations
     count = math.comb(n + (r - 1) * with_replacement, r)
     places = np.fromiter(itertools.chain.from_iterable(choose(range(n), r)), np.int64, count * r)
-    chosen: Tensor = input[creation.tensor(places, device=input.device).reshape((count, r))]
-    return chosen
+    return input[creation.tensor(places, device=input.device).reshape((count, r))]
 
 
 def _check_vector(op: str, x: Tensor) -> None:

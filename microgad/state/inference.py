@@ -28,8 +28,7 @@ def fresh() -> list[Any] | None:
 
 def count(counter: list[Any]) -> int:
     """The number of writes, also of an inference tensor."""
-    n: int = list.__getitem__(counter, 0)
-    return n
+    return list.__getitem__(counter, 0)
 
 
 def bumped(counter: list[Any]) -> list[Any]:

@@ -38,5 +38,4 @@ def own_links(tensor: Tensor) -> Links:
         with _making:
             if tensor._links is NO_LINKS:
                 tensor._links = Links()
-    found: Links = tensor._links
-    return found
+    return tensor._links

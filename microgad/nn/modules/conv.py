@@ -158,9 +158,7 @@ class _Conv(_ConvNd):
         padding: Size | str = self.padding
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode), 0
-        convolve = getattr(F, self._convolve)
-        out: Tensor = convolve(input, weight, bias, self.stride, padding, self.dilation, self.groups)
-        return out
+        return getattr(F, self._convolve)(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
 
 class Conv1d(_Conv):
@@ -262,11 +260,8 @@ class _ConvTranspose(_ConvTransposeNd):
         extra = self._output_padding(
             input, output_size, self.stride, self.padding, self.kernel_size, self._spatial_dims, self.dilation
         )
-        convolve = getattr(F, self._convolve)
-        out: Tensor = convolve(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
-        )
-        return out
+        settings = self.stride, self.padding, extra, self.groups, self.dilation
+        return getattr(F, self._convolve)(input, self.weight, self.bias, *settings)
 
 
 class ConvTranspose1d(_ConvTranspose):

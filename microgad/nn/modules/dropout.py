@@ -20,8 +20,7 @@ class _DropoutNd(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        dropped: Tensor = getattr(F, self._drop)(input, self.p, self.training, self.inplace)
-        return dropped
+        return getattr(F, self._drop)(input, self.p, self.training, self.inplace)
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"

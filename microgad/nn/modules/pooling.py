@@ -101,8 +101,7 @@ class _MaxUnpool(_MaxUnpoolNd):
         self.padding = to_tuple(padding, self._spatial_dims)
 
     def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        out: Tensor = getattr(F, self._unpool)(input, indices, self.kernel_size, self.stride, self.padding, output_size)
-        return out
+        return getattr(F, self._unpool)(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
 
 class MaxUnpool1d(_MaxUnpool):
@@ -173,8 +172,7 @@ class _AvgPool(_AvgPoolNd):
 
     def forward(self, input: Tensor) -> Tensor:
         settings = self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override
-        out: Tensor = getattr(F, self._pool)(input, self.kernel_size, self.stride, *settings)
-        return out
+        return getattr(F, self._pool)(input, self.kernel_size, self.stride, *settings)
 
 
 class AvgPool1d(_AvgPool):
@@ -239,10 +237,7 @@ class _LPPoolNd(Module):
         self.ceil_mode = ceil_mode
 
     def forward(self, input: Tensor) -> Tensor:
-        out: Tensor = getattr(F, self._pool)(
-            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
-        )
-        return out
+        return getattr(F, self._pool)(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
 
     extra_repr = settings_repr("norm_type kernel_size stride ceil_mode")
 
@@ -346,8 +341,7 @@ class _AdaptiveAvgPoolNd(Module):
         self.output_size = output_size
 
     def forward(self, input: Tensor) -> Tensor:
-        out: Tensor = getattr(F, self._pool)(input, self.output_size)
-        return out
+        return getattr(F, self._pool)(input, self.output_size)
 
     extra_repr = settings_repr("output_size")
 

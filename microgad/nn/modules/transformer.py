@@ -170,8 +170,7 @@ class TransformerEncoderLayer(_TransformerLayer):
         out = evaluation.encoder_layer(
             own[0], attention.num_heads, arrays[3:] + own[1:], function, norm.eps, self.norm_first, ignored
         )
-        wrapped: Tensor = Tensor._wrap(out)
-        return wrapped
+        return Tensor._wrap(out)
 
 
 _FUNCTIONS: dict[Any, Any] = {F.relu: Relu.apply, F.gelu: Gelu.apply}

@@ -326,8 +326,7 @@ def apply_norm(op: str, cls: type[Function], input: Tensor, *parameters: Tensor 
             message = f"{op}: mixed dtype: input is {input.dtype}, but a parameter is {x.dtype}; convert one of them"
             raise DtypeError(message)
     if kind.itemsize > 2:
-        result: Tensor = cls.apply(input, *parameters, **settings)
-        return result
+        return cls.apply(input, *parameters, **settings)
     return cls.apply(*(None if x is None else x.float() for x in (input, *parameters)), **settings).to(input.dtype)
 
 

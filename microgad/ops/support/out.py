@@ -78,8 +78,7 @@ def into(out: Any, result: R, exact: str = "", quiet: bool = False, level: int =
         _put(target, value, quiet, level)
     if several:
         out = rebuilt(result, out)
-    same: R = out
-    return same
+    return out
 
 
 def _check(out: Tensor, result: Any, exact: str) -> None:

@@ -344,8 +344,7 @@ def _check_grid_sample(op: str, input: Tensor, grid: Tensor, mode: str) -> tuple
         raise invalid(op, f"{found}, but got {sizes}", ShapeError)
     if mode == "bicubic" and dims == 3:
         raise invalid(op, "bicubic interpolation only supports 4D input", ArgumentError)
-    size: tuple[int, ...] = x.shape[2:]
-    return size
+    return x.shape[2:]
 
 
 def _weights(at: Array, mode: str, taps: Array) -> Array:

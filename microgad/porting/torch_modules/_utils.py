@@ -174,8 +174,7 @@ def _rebuild_parameter(data: Tensor, requires_grad: bool, backward_hooks: Any) -
 
 def _rebuild_parameter_with_state(data: Tensor, requires_grad: bool, backward_hooks: Any, state: Any) -> Parameter:
     """Make a Parameter with attributes. Source: torch._utils._rebuild_parameter_with_state."""
-    made: Parameter = set_attributes(Parameter(data, requires_grad), state)
-    return made
+    return set_attributes(Parameter(data, requires_grad), state)
 
 
 def _rebuild_device_tensor_from_numpy(data: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:

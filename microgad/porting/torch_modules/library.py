@@ -369,8 +369,7 @@ def _lookup(op: Any) -> OpOverload:
         if op not in _known:
             raise ArgumentError(f"there is no operation {_qualified(op)}: define it by Library.define or custom_op")
         return _known[op]
-    found: OpOverload = getattr(op, "_opoverload", op)
-    return found
+    return getattr(op, "_opoverload", op)
 
 
 def _qualified(name: str) -> str:

@@ -61,8 +61,7 @@ class ToPureTensor(Transform):
     _transformed_types = (Image,)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Tensor:
-        plain: Tensor = inpt.as_subclass(Tensor)
-        return plain
+        return inpt.as_subclass(Tensor)
 
 
 class PILToTensor(Transform):

@@ -79,8 +79,7 @@ class _BatchMix(Transform):
         if inpt.ndim != 4 or len(inpt) != len(labels):
             wanted = f"({len(labels)}, C, H, W), as the labels are"
             raise ShapeError(f"{type(self).__name__}: images {tuple(inpt.shape)}, expected {wanted}")
-        mixed: Tensor = like(self.mix(inpt, params), inpt)
-        return mixed
+        return like(self.mix(inpt, params), inpt)
 
 
 def _mixed(x: Tensor, own: float) -> Tensor:
