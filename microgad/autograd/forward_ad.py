@@ -270,7 +270,7 @@ class _Results(CopyingObserver):
     def write(self, tensor: Tensor) -> None:
         """Note that a dual is about to be written to."""
         super().write(tensor)
-        base: Any = tensor if tensor._links.base is None else tensor._links.base
+        base = tensor if tensor._links.base is None else tensor._links.base
         now = gradients.dual_level.get()
         dual = now.duals.get(base.node.number) if now and base.node else None
         if dual and dual.tangent.node is None and _lie_alike(base.array, dual.tangent.array):

@@ -179,7 +179,7 @@ def _integral(curve: Any, integrand: Any, far: Array, bend: Any) -> Array:
         end = end - step
         if not (np.abs(step) > 1e-3 * end).any():
             break
-    total: Any = 0.0
+    total = 0.0
     places = [0.0, *(np.clip(bend(end) + side, 0, end) for side in (-6, 6)), end]
     for low, high in pairwise(places):
         half = (high - low) / 2

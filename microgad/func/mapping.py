@@ -202,7 +202,7 @@ def _view_of_argument(y: Any, at: Any, mapped: Sequence[tuple[Tensor, Tensor, in
             return _moved(x, dim, at)
         nested = hasattr(x.array, "level")
         if x.node is None and not nested and getattr(getattr(y, "array", None), "level", None) is slices.array.level:
-            whole: Any = y.array.whole
+            whole = y.array.whole
             if y.node is None and owner(whole) is owner(x.array) and whole.dtype == x.array.dtype and _fits(at, whole):
                 shown = np.moveaxis(whole, 0, at)
                 strides = [step // shown.itemsize for step in shown.strides]

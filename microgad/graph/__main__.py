@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ..errors import ArgumentError, MicrogadError
 from ..porting import run
@@ -48,7 +47,7 @@ def _main(arguments: list[str]) -> int:
     if not Path(given.program).exists():
         return run.main([given.program])  # prints that there is no such file
     failed: list[Exception] = []
-    code: Any = None  # until the program has ended
+    code = None  # until the program has ended
 
     def show_or_fail_later(tape: Tape) -> None:
         """Show the tape in the middle of the program, which goes on even if that fails."""

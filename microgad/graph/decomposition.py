@@ -37,7 +37,7 @@ def _apply_decomposed(cls: type[Function], inputs: tuple[Any, ...], settings: di
     if not nodes:
         with state.scope(fine=None):
             return out if state.current().observer is None else cls.apply(*inputs, **settings)
-    node: Any = producer(nodes[0])[0]
+    node = producer(nodes[0])[0]
     decomposition, positions = node.plan.decomposition
     given = [inputs[i] for i in node.plan.inputs]
     kept = [x if isinstance(x, Tensor) else array for x, array in zip(given, node.kept, strict=False)]

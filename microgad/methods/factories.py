@@ -268,7 +268,7 @@ def unlike_numpy(method: F, same: str = "") -> F:
 
     `same="()"`: they are the same without arguments.
     """
-    plain: Any = getattr(method, "__wrapped__", method)  # which doesn't check arguments
+    plain = getattr(method, "__wrapped__", method)  # which doesn't check arguments
 
     def checked(self: Tensor, *args: Any, **options: Any) -> Any:
         if same and not args and not options and isinstance(self, core.Tensor):

@@ -71,7 +71,7 @@ def multi_head_attention_forward(
     heads, zero = (batch_heads, head_dim), bool(add_zero_attn)
     q = _split_heads(q, heads)
     k, v = _keys("static_k", k, bias_k, static_k, zero, heads), _keys("static_v", v, bias_v, static_v, zero, heads)
-    added: Any = None if only_causal else _combine_masks(mask, padding, (bias_k is not None) + zero, num_heads)
+    added = None if only_causal else _combine_masks(mask, padding, (bias_k is not None) + zero, num_heads)
     dropout_p = dropout_p if training else 0.0
     out: Any
     if need_weights or F.scaled_dot_product_attention is scaled_dot_product_attention:

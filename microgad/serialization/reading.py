@@ -235,7 +235,7 @@ def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
         file.seek(begins + size)  # another object may follow
         return obj
     except _OfProgram as raised:
-        own: Any = raised.error
+        own = raised.error
     except FileError as error:
         raise type(error)(f"load: {name} {error}") from None
     except DeviceError as error:

@@ -13,7 +13,7 @@ def _rebuild_from_type_v2(func: Callable[..., Tensor], new_type: Any, args: Any,
     made = func(*args)
     if type(made) is not new_type:
         made = made.detach().as_subclass(new_type).requires_grad_(made.requires_grad)  # a leaf
-    set_state: Any = getattr(made, "__setstate__", None)
+    set_state = getattr(made, "__setstate__", None)
     if set_state is None:
         return set_attributes(made, state)
     set_state(state)

@@ -122,7 +122,7 @@ class Subset(Dataset[T_co]):
     def __getitems__(self, indices: Sequence[int]) -> Sequence[T_co]:
         if type(self).__getitem__ is not Subset.__getitem__:
             return [self[i] for i in indices]
-        found: Any = fetch(self.dataset, [self.indices[i] for i in indices])
+        found = fetch(self.dataset, [self.indices[i] for i in indices])
         return [*found] if type(found) is Samples else found  # a program may add to the list
 
     def __len__(self) -> int:

@@ -16,7 +16,7 @@ def hook_last_node(module: Any, hooks: list[Callable[..., Any]], args: Any, resu
     while isinstance(first, (tuple, list, dict)):
         tensors = (x for x in first.values() if isinstance(x, Tensor)) if isinstance(first, dict) else iter(first)
         first = next(tensors, None)
-    node: Any = getattr(first, "grad_fn", None)
+    node = getattr(first, "grad_fn", None)
     if node is None:
         return
     for hook in hooks:

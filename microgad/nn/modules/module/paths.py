@@ -42,7 +42,7 @@ def set_place(parent: Module, child: Any, new_name: str | None = None) -> None:
 
 def path_of(module: Module) -> str:
     """Return the names that lead to a module from the outermost one, as "features.0"; "" for the outermost one."""
-    place: Any = module._module_place
+    place = module._module_place
     missing: dict[int, Place] = {}  # by id: a module may contain itself
     while place[0] is None and id(place) not in missing:
         missing[id(place)] = place
