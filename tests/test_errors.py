@@ -211,7 +211,7 @@ def test_an_out_of_another_dtype_raises_where_pytorch_does_not_cast(name: str) -
         (lambda: nn.LSTM(2, 3)(torch.ones(1, 1, 2), (torch.ones(1, 1, 3),)), ValueError, r"LSTM: hx must be 2 states"),
         (lambda: torch.randint(1.5, (2,)), TypeError, "'float' object cannot be interpreted as an integer"),
     ],
-)  # fmt: skip
+)
 def test_wrong_sizes_devices_dims_and_states_raise(call: object, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         call()  # type: ignore[operator]
@@ -256,7 +256,7 @@ def test_failed_pruning_or_weight_norm_keeps_the_order_of_parameters(call: objec
         (lambda x: x.requires_grad_()[0, 0].backward(), "GetItem, backward", 4),
         (lambda x: torch.autograd.grad(x.requires_grad_()[0, 0], x, create_graph=True), "GetItem, backward", 4),
     ],
-)  # fmt: skip
+)
 def test_out_of_memory_names_the_operation_in_pytorch_s_words(call: object, op: str, size: int) -> None:
     """Programs look for PyTorch's words in the message, to try again with a smaller batch."""
     huge = torch.ones(1, 1).expand(10**8, 10**8)
@@ -350,7 +350,7 @@ def test_randperm_resizes_out_to_one_dimension():
         (lambda x: torch.autograd.backward([x.requires_grad_().sum(), 3.0]), AssertionError, "output 1 is of type"),
         (lambda x: x.requires_grad_()[0].backward([1.0, 1.0]), TypeError, "either Tensors or None, but got float"),
     ],
-)  # fmt: skip
+)
 def test_errors_have_pytorch_s_classes(call, error, message):
     with pytest.raises(error, match=message) as raised:
         call(torch.ones(2, 2))

@@ -67,7 +67,7 @@ def test_a_typed_storage_is_made_of_a_size_a_sequence_or_an_untyped_storage() ->
         (lambda u: torch.zeros(0).set_(torch.IntStorage(1)), "Expected a Storage of type Float or an UntypedStorage"),
         (lambda u: torch.ones(2).untyped_storage().resize_(0), "the memory belongs to a Tensor"),
     ],
-)  # fmt: skip
+)
 def test_wrong_arguments_raise_in_the_words_of_pytorch(call: Any, message: str) -> None:
     with pytest.raises(RuntimeError, match=f"(?s){message}"):
         call(torch.UntypedStorage(4))

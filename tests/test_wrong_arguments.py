@@ -34,7 +34,7 @@ from microgad.errors.arguments import type_check
         (lambda: torch.linalg.cholesky(torch.ones(2, 2, dtype=int)), NotImplementedError, "floating point or complex"),
         (lambda: torch.split(torch.zeros(4), [1, 1]), RuntimeError, r"split_sizes to sum exactly to 4 .* sum to 2"),
     ],
-)  # fmt: skip
+)
 def test_wrong_arguments_raise_an_error_that_names_the_rule(call: object, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         call()  # type: ignore[operator]
@@ -220,7 +220,7 @@ BCE_OF_LOGITS = nn.functional.binary_cross_entropy_with_logits
         (lambda x: nn.functional.batch_norm(x, x[0], x[0].double(), training=True), RuntimeError, "running_var must"),
         (lambda x: torch.autograd.graph.saved_tensors_hooks(abs, 4).__enter__(), TypeError, "expected two functions"),
     ],
-)  # fmt: skip
+)
 def test_arguments_that_were_computed_with_although_pytorch_refuses_them(call, error, message):
     with pytest.raises(error, match=message):
         call(torch.ones(2, 2))

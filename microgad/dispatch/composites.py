@@ -83,4 +83,4 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.cumulative_prod: _cumulative(reduction.cumprod, 1),
     np.real_if_close: _real_if_close,
     np.polyval: _polyval,
-}  # fmt: skip
+}

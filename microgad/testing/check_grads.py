@@ -27,7 +27,7 @@ from .calls import (
     sequence,
     tensors_in,
     wanted,
-)  # fmt: skip
+)
 from .complex_as_real import ComplexAsReal
 from .numerical.check import SCALES, Check
 from .numerical.checked_function import CheckedFunction, term_size

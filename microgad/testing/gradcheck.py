@@ -28,7 +28,7 @@ from .calls import (
     slices,
     tensors_in,
     warn_of_float32,
-)  # fmt: skip
+)
 from .complex_as_real import ComplexAsReal
 from .findings.finding import Finding, worst_of
 from .findings.messages import explain

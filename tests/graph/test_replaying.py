@@ -286,7 +286,7 @@ OFF_THE_TAPE = {  # programs that read arrays which no operation on the tape com
     "a new leaf": lambda h: (h * 2).detach().requires_grad_().exp() * torch.arange(3.0),
     "a parameter": lambda h: nn.Parameter(h * 2).exp() * torch.arange(3.0),
     "step of meta-learning": lambda h: penalty(lambda w: ((h @ w - h[:, 0] * 2) ** 2).mean()),
-}  # fmt: skip
+}
 
 
 def assigned(h, mask):

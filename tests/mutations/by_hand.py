@@ -117,7 +117,7 @@ from .textbook_functions import (
     WindowMax,
     Windows,
     sigmoid,
-)  # fmt: skip
+)
 
 # target, attribute, what is wrong, the body, and for named kinds the pattern of the likely mistake
 Line = tuple[Any, str, str, Any]

@@ -327,7 +327,7 @@ def of_forward(cls: type[Function]) -> Iterator[Fault]:
         "forward: a tenth more": changed(lambda y: y * y.dtype.type(1.1) if y.dtype.kind == "f" else y),
         "forward: writes into its input": writing,
         "forward: keeps its input": keeping,
-    }  # fmt: skip
+    }
     if any(method and cls.__name__ in method.__code__.co_names for method in (*cls.derivatives, cls.joint)):
         del bodies["forward: a tenth more"]  # the derivative calls this forward, and would stay right
     elif cls in (Sign, Exp):

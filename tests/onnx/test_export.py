@@ -324,7 +324,7 @@ COLUMN = at([0], [1], [3])
         lambda a, b: (a.put(at([1, 7, 3]), b[0]), a.put(at(1, 7, 1), b[0], accumulate=True)),
         lambda a, b: (a.index_put((at(0, 2), at(3, 1)), b[0, :2]), a.index_put((at(0, 0),), b[0, 0], accumulate=True)),
     ],
-)  # fmt: skip
+)
 def test_indices_that_are_known(function: Any) -> None:
     check(Call(function), (x(4, 4), x(4, 3)), axes={})
 

@@ -27,7 +27,7 @@ def gradients(result, *inputs):
         (torch.Tensor.pow_, torch.pow, torch.arange(1, 99).half() / 10, (-0.5,)),
         (torch.Tensor.sign_, torch.sign, torch.tensor([math.nan, -2.0]).half(), ()),
     ],
-)  # fmt: skip
+)
 def test_in_place_results_are_bit_for_bit_those_of_the_operation(write, operation, x, others):
     expected = operation(x, *others)
     assert write(x.clone(), *others).array.tobytes() == expected.array.tobytes()

@@ -116,7 +116,7 @@ def test_logaddexp_has_a_mask_for_each(device):
         (lambda x: masked.var(x, unbiased=True, correction=1), AssertionError, "Only one of unbiased and correction"),
         (lambda x: masked.masked_tensor(x, x > 0), NotImplementedError, "MaskedTensor is a prototype"),
     ],
-)  # fmt: skip
+)
 def test_wrong_masks_dims_and_dtypes_raise(call, error, message, x):
     with pytest.raises(error, match=message):
         call(x.detach())

@@ -71,7 +71,7 @@ SCHEDULES: list[Any] = [
     ("SWALR", {"swa_lr": 0.05}),
     ("SWALR", {"swa_lr": [0.05, 0.2], "anneal_epochs": 7, "anneal_strategy": "linear"}),
     ("SWALR", {"swa_lr": 0.05, "anneal_epochs": 0}),
-]  # fmt: skip
+]
 COMBINED: list[Any] = [
     lambda lib, o, s: s.SequentialLR(o, [s.ConstantLR(o, 0.1, 4), s.ExponentialLR(o, 0.9)], [4]),
     lambda lib, o, s: s.SequentialLR(

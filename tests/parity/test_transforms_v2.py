@@ -280,7 +280,7 @@ OTHER_V2_REPRS = {
     "convert": lambda t: t.ConvertImageDtype(),
     "unfilled": lambda t: t.RandomPerspective(fill=None),
     "jpeg": lambda t: (t.JPEG(50), t.JPEG((1, 9)), t.UniformTemporalSubsample(3)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", OTHER_V2_REPRS)

@@ -31,7 +31,7 @@ from microgad.ops.movement import (
     Tril,
     Triu,
     Unbind,
-)  # fmt: skip
+)
 from microgad.ops.shuffle import Shuffle
 from microgad.testing.strategies import axes, shapes, tensors
 

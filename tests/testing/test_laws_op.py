@@ -269,7 +269,7 @@ CANCELLING = {
     "log(cosh(x))": (lambda x: np.log(np.cosh(x)), lambda grad, x: grad * np.tanh(x)),
     "exp(x) - 1 - x": (lambda x: np.exp(x) - 1 - x, lambda grad, x: grad * np.expm1(x)),
     "x - sin(x)": (lambda x: x - np.sin(x), lambda grad, x: 2 * grad * np.sin(x / 2) ** 2),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CANCELLING)

@@ -142,7 +142,7 @@ SCALES = {
     "gradient": Scale("gradient norm", _largest(lambda s: s.norm, True), _plain),
     "zeros": Scale("zeros", _largest(lambda s: s.zeros), lambda x: f"{100 * x:.3g} %", True),
     "nan": Scale("NaN or infinite", _largest(lambda s: s.nans + s.infs), _plain),
-}  # fmt: skip
+}
 
 
 def interpolate(low: str, high: str, fraction: float) -> str:

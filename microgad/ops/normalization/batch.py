@@ -34,7 +34,7 @@ from .channels import (
     per_channel,
     places,
     size_rule,
-)  # fmt: skip
+)
 from .group import MANY_ROWS, GroupNorm, apply_norm
 
 SMALL = 1 << 16  # elements for which repeating the channels' values takes longer than short loops

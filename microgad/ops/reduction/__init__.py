@@ -3,8 +3,8 @@
 # isort: skip_file
 from .axes import axes
 from .calculus import cumulative_trapezoid, gradient, trapezoid, trapz
-from .counting import All, Any_, CountNonzero, all, any, argwhere, count_nonzero, nonzero, nonzero_static  # fmt: skip
-from .unique_values import unique, unique_consecutive  # fmt: skip
+from .counting import All, Any_, CountNonzero, all, any, argwhere, count_nonzero, nonzero, nonzero_static
+from .unique_values import unique, unique_consecutive
 from .distances import dist, renorm
 from .extrema import Amax, Amin, Argmax, Argmin, Max, Median, Min, amax, amin, aminmax, argmax, argmin, max, min
 from .hashing import HashTensor, hash_tensor

@@ -10,7 +10,7 @@ from ...serialization.safetensors import (
     save_model,
     storage_ptr,
     storage_size,
-)  # fmt: skip
+)
 
 __all__ = [
     "load", "load_file", "load_model", "safe_open", "save", "save_file", "save_model", "storage_ptr", "storage_size",

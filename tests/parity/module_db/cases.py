@@ -206,7 +206,7 @@ SHAPES = [
         Case(6, bias=False)(of(IMAGE)),
         Case((6,), elementwise_affine=False)(of(IMAGE)),
     ),
-]  # fmt: skip
+]
 
 LOSSES = [
     layer(
@@ -261,7 +261,7 @@ CONTAINERS = [
     layer(nn.ModuleDict, Case({"b": nn.Linear(2, 2), "a": nn.ModuleList([nn.ReLU()])})(of())),
     layer(nn.ParameterList, Case([torch.ones(2), torch.zeros(2, 3), "more"])(of()), Case()(of())),
     layer(nn.ParameterDict, Case({"b": torch.ones(2), "a": torch.zeros(2, 3), "c": 3})(of()), Case()(of())),
-]  # fmt: skip
+]
 
 STACKS = [
     layer(
