@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .. import backend, dtypes, errors
+from ..errors.notices import warn
 from ..ops.creation import full
 from ..tensor import Tensor
 
@@ -124,7 +125,7 @@ class GradScaler:
         """Call the step of an optimizer that handles the scale."""
         if "grad_scaler" in inspect.signature(optimizer.step).parameters:
             message = "GradScaler is going to stop passing itself to optimizers: use their grad_scale and found_inf"
-            warnings.warn(message, FutureWarning, stacklevel=3)
+            warn(message, FutureWarning)
             return optimizer.step(*args, grad_scaler=self, **kwargs)
         if id(optimizer) not in self._found_inf:  # or unscale_ was called
             self._look_for_inf(id(optimizer), _grads_of(optimizer))

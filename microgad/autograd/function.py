@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +15,7 @@ from .. import function as core
 from ..duck_arrays import levels
 from ..engine import node_hooks, versions
 from ..engine.transforms import computing_jvp
+from ..errors.notices import warn
 from ..errors.wording import FREED
 from ..function.naming import node_name
 from ..grad_fn.saved_values import SavedTensor
@@ -192,10 +192,9 @@ def _copy_returned_inputs(cls: type[Function], ctx: FunctionCtx, inputs: tuple[A
     for t in ctx.dirty:
         t._bump()
         if all(t is not given for given in inputs):
-            warnings.warn(
+            warn(
                 "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been mutated "
-                "should be passed to ctx.mark_dirty().",
-                stacklevel=3,
+                "should be passed to ctx.mark_dirty()."
             )
     if not dirty <= {id(x) for x in outs}:
         raise errors.GraphError(

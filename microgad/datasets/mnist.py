@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors.notices import warn
 from ..ops.creation import from_numpy
 from ..tensor import Tensor
 from .download import fetch
@@ -235,10 +236,9 @@ class MNIST(VisionDataset):
         if os.path.getsize(path) == size:
             found = calculate_md5(path)
             if found != md5:
-                warnings.warn(
+                warn(
                     f"{path}: has the size of the official file, but not its contents (MD5 {found}, expected {md5}). "
-                    "Unless it is meant to differ, delete it and use download=True",
-                    stacklevel=5,  # the line that created the data set, above _read, _load, _load_data and __init__
+                    "Unless it is meant to differ, delete it and use download=True"
                 )
         return array
 

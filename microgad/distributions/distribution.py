@@ -9,6 +9,7 @@ from typing import Any, Self
 from .. import state
 from ..autograd import grad
 from ..errors import ArgumentError
+from ..errors.notices import warn
 from ..size import Size
 from ..tensor import Tensor
 from .constraints import Constraint, all_inside, is_dependent
@@ -42,10 +43,9 @@ class Distribution:
         try:
             arg_constraints = self.arg_constraints
         except NotImplementedError:
-            warnings.warn(
+            warn(
                 f"{type(self)} does not define `arg_constraints`. Set `arg_constraints = {{}}`, or initialize the "
-                "distribution with `validate_args=False` to turn off validation.",
-                stacklevel=4,
+                "distribution with `validate_args=False` to turn off validation."
             )
             return
         for name, constraint in arg_constraints.items():
@@ -199,10 +199,9 @@ class Distribution:
         try:
             support: Constraint = self.support
         except NotImplementedError:
-            warnings.warn(
+            warn(
                 f"{type(self)} does not define `support` to enable sample validation. Initialize the distribution with "
-                "`validate_args=False` to turn off validation.",
-                stacklevel=3,
+                "`validate_args=False` to turn off validation."
             )
             return
         if not all_inside(support, value):

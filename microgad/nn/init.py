@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from .. import state
+from ..errors.notices import warn
 from ..generator import Generator
 from ..ops.creation import empty_like
 from ..ops.elementwise import where
@@ -297,7 +298,7 @@ def _calculate_correct_fan(tensor: Tensor, mode: FanMode) -> int:
 
 
 def _nothing_to_draw(tensor: Tensor) -> Tensor:
-    warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
+    warn("Initializing zero-element tensors is a no-op")
     return tensor
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 from ..errors import ArgumentError, CallError
+from ..errors.notices import warn
 from ..ops.attention import attention_with_dropout, causal_mask, scaled_dot_product_attention
 from ..ops.creation import zeros
 from ..ops.elementwise import where
@@ -214,5 +214,5 @@ def _canonical_mask(
         raise CallError(f"only bool and floating types of {mask_name} are supported, got {mask.dtype}")
     if check_other and other_type is not None and mask.dtype != other_type:
         message = f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type for both instead."
-        warnings.warn(message, stacklevel=5)
+        warn(message)
     return mask if floating else where(mask, -math.inf, zeros(1, dtype=target_type, device=mask.device))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, groupby
@@ -15,6 +14,7 @@ from .. import backend, errors
 from .. import state as execution
 from ..autograd.labels import profiled
 from ..errors import wording
+from ..errors.notices import warn
 from ..parameter import zero_grad
 from ..tensor import Tensor
 from ..type_aliases import Array
@@ -218,7 +218,7 @@ class Optimizer(OptimizerHooks):
             if not p.is_leaf and not p.retains_grad and not self.defaults.get("differentiable"):
                 raise ValueError(f"can't optimize a non-leaf Tensor: {type(p.node).__name__} made it")
         if len(set(params)) != len(params):
-            warnings.warn("optimizer contains a parameter group with duplicate parameters", stacklevel=3)
+            warn("optimizer contains a parameter group with duplicate parameters")
         others = chain.from_iterable(group["params"] for group in self.param_groups)
         if not set(map(id, params)).isdisjoint(map(id, others)):
             raise ValueError("some parameters appear in more than one parameter group")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import math
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
 from ..errors import MicrogadError
+from ..errors.notices import warn
 from ..errors.own_arguments import checked
 from ..generator import Generator
 from ..serialization import load, save
@@ -82,10 +82,9 @@ class Checkpoint:
             self._restore(before)
             raise CheckpointError(f"checkpoint {self.path} does not fit, nothing was changed: {error}") from error
         if changed := differences(saved["environment"], environment()):
-            warnings.warn(
+            warn(
                 f"{self.path}: resumed, but the last digits may differ from those of an uninterrupted run: "
-                f"{'; '.join(changed)}",
-                stacklevel=3,
+                f"{'; '.join(changed)}"
             )
         history = History({RENAMED.get(name, name): x for name, x in row.items()} for row in saved["history"])
         return history, saved["environment"]["threads"]

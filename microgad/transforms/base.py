@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
 from ..errors import ArgumentError, DtypeError
+from ..errors.notices import warn
 from ..nn import Module
 from ..ops import creation
 from ..ops.random import rand
@@ -94,4 +94,4 @@ def require_scale_and_ratio(scale: Any, ratio: Any) -> None:
         if not isinstance(x, Sequence):
             raise DtypeError(f"{name} should be a sequence, not {type(x).__name__}")
     if scale[0] > scale[1] or ratio[0] > ratio[1]:
-        warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=3)
+        warn("Scale and ratio should be of kind (min, max)")

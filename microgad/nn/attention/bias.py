@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-import warnings
 from typing import Any
 
 from ...errors import CallError
+from ...errors.notices import warn
 from ...ops.creation import ones
 from ...ops.movement import tril
 from ...tensor import Tensor
@@ -50,7 +50,7 @@ class CausalBias(Tensor):
         lower = variant is CausalVariant.LOWER_RIGHT
         if lower and seq_len_q > seq_len_kv:
             message = f"the first queries of a lower right causal mask of {seq_len_q} for {seq_len_kv} keys see no key"
-            warnings.warn(message, stacklevel=3)
+            warn(message)
         visible = tril(ones(seq_len_q, seq_len_kv, dtype=bool), seq_len_kv - seq_len_q if lower else 0)
         mask: CausalBias = visible.as_subclass(cls)
         mask.variant, mask.seq_len_q, mask.seq_len_kv = variant, seq_len_q, seq_len_kv

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from types import GeneratorType
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from ... import backend, state
 from ...errors import ArgumentError
+from ...errors.notices import warn
 from ...function.half import HALF, norm
 from ...ops.creation import from_array, zeros
 from ...tensor import Tensor
@@ -123,5 +123,5 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     if not tensors and isinstance(parameters, GeneratorType):
-        warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=3)
+        warn("`parameters` is an empty generator, no gradient clipping will occur.")
     return [p.grad for p in tensors if p.grad is not None]

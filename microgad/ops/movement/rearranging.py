@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from ...errors import ArgumentError, ShapeError
+from ...errors.notices import warn
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...function.view import View
@@ -104,7 +104,7 @@ def matrix_transpose(input: Tensor, op: str) -> Tensor:
     if input.ndim == 1:
         raise ShapeError(f"{op} is only supported on matrices or batches of matrices. Got 1-D tensor.")
     if input.ndim == 0:
-        warnings.warn(f"{op} is deprecated on 0-D tensors", UserWarning, stacklevel=3)
+        warn(f"{op} is deprecated on 0-D tensors")
         return permute(input, ())
     return transpose(input, -2, -1)
 

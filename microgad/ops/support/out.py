@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, TypeVar
 
 from ... import dtypes, errors, function
 from ...backend.memory_layout import geometry, memory_of
 from ...errors.forwards import called
+from ...errors.notices import warn
 from ...errors.wording import cannot_cast
 from ...function import Function
 from ...pytree import rebuilt
@@ -29,7 +29,7 @@ def apply_into(out: Any, op: type[Function], *inputs: Any, exact: str = "", **se
         return op.apply(*inputs, **settings)
     if _written(out, op, inputs, settings):
         return out
-    return into(out, op.apply(*inputs, **settings), exact, level=5)
+    return into(out, op.apply(*inputs, **settings), exact)
 
 
 def _written(out: Any, op: type[Function], inputs: Any, settings: dict[str, Any]) -> bool:
@@ -53,7 +53,7 @@ def _written(out: Any, op: type[Function], inputs: Any, settings: dict[str, Any]
         return False  # computed apart from `out`, it raises a better message
 
 
-def into(out: Any, result: R, exact: str = "", quiet: bool = False, level: int = 4) -> R:
+def into(out: Any, result: R, exact: str = "", quiet: bool = False) -> R:
     """Return the result, or, if `out` is given, write the result into it and return `out`.
 
     Several results take a tuple of as many Tensors. An `out` of another shape is resized, as in PyTorch, with a warning
@@ -75,7 +75,7 @@ def into(out: Any, result: R, exact: str = "", quiet: bool = False, level: int =
             raise errors.DtypeError(f"argument 'out' must be Tensor, not {type(target).__name__}")
         _check(target, value, exact)  # all are checked before the first one is written to
     for target, value in zip(outs, results, strict=True):
-        _put(target, value, quiet, level)
+        _put(target, value, quiet)
     if several:
         out = rebuilt(result, out)
     return out
@@ -103,7 +103,7 @@ def _check(out: Tensor, result: Any, exact: str) -> None:
         )
 
 
-def _put(out: Tensor, result: Any, quiet: bool, level: int) -> None:
+def _put(out: Tensor, result: Any, quiet: bool) -> None:
     """Write the result into `out`, which takes the result's shape if it has another."""
     if tuple(out.shape) == tuple(result.shape):
         if not update("out=", replace, out, 1, result):
@@ -114,7 +114,7 @@ def _put(out: Tensor, result: Any, quiet: bool, level: int) -> None:
                 f"An output with one or more elements was resized since it had shape {list(out.shape)}, which does not "
                 f"match the required output shape {list(result.shape)}. This behavior is deprecated."
             )
-            warnings.warn(message, stacklevel=level)
+            warn(message)
         x, place = out.array, out if out.node is None else out.detach()
         if x.size and geometry(x)[2] + result.numel() <= memory_of(x).size:
             place.resize_(result.shape)  # in the same memory, which views of it see

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from ... import function
 from ...errors import DtypeError, KindError, ShapeError, UnsupportedError
+from ...errors.notices import warn
 from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Tensor
@@ -127,7 +127,7 @@ def upsample_bilinear(input: Tensor, size: int | Sequence[int] | None = None, sc
 
 def _warn_deprecated(name: str) -> None:
     message = f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead."
-    warnings.warn(message, stacklevel=3)
+    warn(message)
 
 
 def _output_sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: int) -> tuple[list[int], list[Any]]:
