@@ -175,7 +175,7 @@ class EventList(list[Any]):
     def key_averages(
         self, group_by_input_shapes: bool = False, group_by_stack_n: int = 0, group_by_overload_name: bool = False
     ) -> EventList:
-        """Sum events of the same name, and if asked for of the same input shapes and innermost stack frames."""
+        """Sum events of the same name and, if asked for, of the same input shapes and innermost stack frames."""
         groups: dict[Any, FunctionEventAvg] = {}
         for event in self:
             shapes = str(event.input_shapes) if group_by_input_shapes else ""

@@ -67,10 +67,9 @@ class Operators:
         return linalg.matmul(self, other)
 
     def __rmatmul__(self: Tensor, other: Any) -> Tensor:
-        known = isinstance(other, core.Tensor) or backend.is_array(other)
-        if not known:
-            return retry_overridden(Operators.__rmatmul__, self, other)
-        return linalg.matmul(creation.as_tensor(other), self)
+        if isinstance(other, core.Tensor) or backend.is_array(other):
+            return linalg.matmul(creation.as_tensor(other), self)
+        return retry_overridden(Operators.__rmatmul__, self, other)
 
     __getitem__, __setitem__ = indexing.getitem, indexing.setitem
 

@@ -109,7 +109,7 @@ def self_attention(
 
 def multi_head_attention(
     query: Array, key: Array, value: Array, heads: int, parameters: Sequence[Any], mask: Array | None,
-    batch_first: bool, weighted: bool = False,
+    batch_first: bool, weighted: bool,
 ) -> tuple[Array, Array | None]:  # fmt: skip
     """Apply multi-head attention as `F.multi_head_attention_forward` does; return (L, N, E), and the weights or None.
 

@@ -64,7 +64,7 @@ def fuse_linear_bn_eval(linear: M, bn: Any) -> M:
     >>> torch.allclose(nn.utils.fusion.fuse_linear_bn_eval(linear, bn)(x), bn(linear(x)), atol=1e-6)
     True
     """
-    if linear.out_features != bn.num_features and bn.num_features != 1:
+    if bn.num_features not in (linear.out_features, 1):
         raise AssertionError(
             "To fuse, linear.out_features == bn.num_features or bn.num_features == 1, got linear.out_features="
             f"{linear.out_features} and bn.num_features={bn.num_features}"

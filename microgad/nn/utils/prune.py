@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, TypeVar
 
+from ...backend.axes import at_axis
 from ...errors import DimError
 from ...ops.creation import ones_like, zeros_like
 from ...ops.linalg import norm
@@ -169,10 +170,11 @@ class PruningContainer(BasePruningMethod):
                 raise AttributeError(
                     'Pruning methods of PRUNING_TYPE "structured" need to have the attribute `dim` defined.'
                 )
-            if method.dim < -t.ndim:
+            if not -t.ndim <= method.dim < t.ndim:
                 raise DimError(f"Index is out of bounds for tensor with dimensions {t.ndim}")
-            others = [i for i in range(t.ndim) if i != method.dim % t.ndim]
-            where = _index_along(t, method.dim, default_mask.sum(others) != 0)
+            axis = method.dim % t.ndim
+            others = [i for i in range(t.ndim) if i != axis]
+            where = at_axis(axis, default_mask.sum(others) != 0)
         elif method.PRUNING_TYPE == "global":
             where = ...
         else:
@@ -180,13 +182,6 @@ class PruningContainer(BasePruningMethod):
         mask = default_mask.to(t.dtype, copy=True)
         mask[where] = method.compute_mask(t[where], default_mask=default_mask[where]).to(mask.dtype)
         return mask
-
-
-def _index_along(t: Tensor, dim: int, index: Any) -> tuple[Any, ...]:
-    """Return an index of t that applies `index` along one dimension."""
-    indices: list[Any] = [slice(None)] * t.ndim
-    indices[dim] = index
-    return tuple(indices)
 
 
 class Identity(BasePruningMethod):
@@ -302,7 +297,7 @@ class _Structured(_ByAmount):
         if not count:
             return default_mask
         mask = zeros_like(t)
-        mask[_index_along(t, self.dim, self._kept(t, size, count))] = 1
+        mask[at_axis(self.dim % t.ndim, self._kept(t, size, count))] = 1
         return mask * default_mask.to(mask.dtype)
 
     @abstractmethod
