@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any
 
 # The beginning of NumPy's or CuPy's message -> PyTorch's, which programs and people know.
@@ -121,20 +120,6 @@ def _apart(said: str) -> str:
 def mismatch(a: int, b: int, dim: int) -> str:
     """PyTorch's message for two sizes that don't broadcast."""
     return f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton dimension {dim}"
-
-
-def name_init(cls: type) -> None:
-    """Give a public class that inherits `__init__` from a private one a copy of it that is named after the class.
-
-    Python then names the class in its errors about arguments, as in PyTorch, which has an `__init__` for each class.
-    """
-    init = cls.__init__  # type: ignore[misc]
-    if "__init__" in vars(cls) or cls.__name__.startswith("_") or not init.__qualname__.startswith("_"):
-        return
-    own = FunctionType(init.__code__, init.__globals__, "__init__", init.__defaults__, init.__closure__)
-    own.__kwdefaults__, own.__annotations__, own.__doc__ = init.__kwdefaults__, init.__annotations__, init.__doc__
-    own.__qualname__ = f"{cls.__qualname__}.__init__"
-    cls.__init__ = own  # type: ignore[misc]
 
 
 def plural(count: int, noun: str) -> str:

@@ -12,12 +12,12 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 from .... import state
-from ....errors.wording import name_init, name_module
+from ....errors.wording import name_module
 from ....parameter import Parameter, zero_grad
 from ....tensor import Tensor
 from ...parameter import Buffer
 from . import hooks, paths, state_dicts
-from .annotations import keep_plain_annotations
+from .class_details import keep_plain_annotations, name_init
 from .conversion import ModuleConversion
 from .errors import not_assignable, not_registrable, typename
 from .hooks import __getattr__ as __getattr__
