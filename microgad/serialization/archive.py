@@ -126,7 +126,8 @@ class Reader:
             data = _inflated(self._file.read(entry.compress_size), entry.file_size, name)
         else:
             data = read_array(self._file, entry.file_size, name)
-        self._check(name, data)
+        if zlib.crc32(data) != entry.CRC:
+            raise FileError(f"is damaged: the checksum of {name!r} is wrong")
         return data
 
     def mapped(self, name: str) -> Any:
@@ -159,10 +160,6 @@ class Reader:
         if name not in self._entries:
             raise FileError(f"has no record {name!r}")
         return self._entries[name]
-
-    def _check(self, name: str, data: Array) -> None:
-        if zlib.crc32(data) != self._entries[name].CRC:
-            raise FileError(f"is damaged: the checksum of {name!r} is wrong")
 
 
 def empty_bytes(nbytes: int) -> Array:

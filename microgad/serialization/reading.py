@@ -207,33 +207,14 @@ def _is_zipfile(f: Any) -> bool:
 
 
 def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
+    """Read the object at a file's position. Errors of the file name it."""
     begins = file.tell()
     start = file.read(512)
     if not isinstance(start, bytes):
         raise TypeError(f"load: {name} must be opened in binary mode, but reading it gives {type(start).__name__}")
     file.seek(begins)
     try:
-        if not start:
-            raise EmptyFileError("ends here" if begins else "is empty")
-        if start.startswith((b"PK\3\4", b"PK\5\6")):
-            archive = Reader(file)
-            if begins < archive.first:
-                raise FileError(
-                    "holds another zip archive after the one to load: save several objects as a list, or with "
-                    "_use_new_zipfile_serialization=False"
-                )
-            if archive.names() and not is_npz(archive):
-                return _read_archive(archive, place, mapped)
-            where = _device(place)
-            return {name: to_tensor(array, where) for name, array in arrays_of(archive, mapped)}
-        if is_safetensors(start):
-            tensors, where = File(file), _device(place)
-            return {name: to_tensor(tensors.array(name, mapped), where) for name in tensors.names()}
-        if is_tar(start):
-            return read_tar(file.read(), place)
-        obj, size = read_legacy(file.read(), place)
-        file.seek(begins + size)  # another object may follow
-        return obj
+        return _read_any_format(file, begins, start, place, mapped)
     except _OfProgram as raised:
         own = raised.error
     except FileError as error:
@@ -247,6 +228,30 @@ def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
         raise own
     finally:  # or the error and this frame, which is in its traceback, would keep each other and the file's contents
         del own
+
+
+def _read_any_format(file: Any, begins: int, start: bytes, place: Location, mapped: bool) -> Any:
+    if not start:
+        raise EmptyFileError("ends here" if begins else "is empty")
+    if start.startswith((b"PK\3\4", b"PK\5\6")):
+        archive = Reader(file)
+        if begins < archive.first:
+            raise FileError(
+                "holds another zip archive after the one to load: save several objects as a list, or with "
+                "_use_new_zipfile_serialization=False"
+            )
+        if archive.names() and not is_npz(archive):
+            return _read_archive(archive, place, mapped)
+        where = _device(place)
+        return {name: to_tensor(array, where) for name, array in arrays_of(archive, mapped)}
+    if is_safetensors(start):
+        tensors, where = File(file), _device(place)
+        return {name: to_tensor(tensors.array(name, mapped), where) for name in tensors.names()}
+    if is_tar(start):
+        return read_tar(file.read(), place)
+    obj, size = read_legacy(file.read(), place)
+    file.seek(begins + size)  # another object may follow
+    return obj
 
 
 def _device(place: Location) -> str:
