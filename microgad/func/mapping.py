@@ -127,20 +127,7 @@ def mapped_leaves(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[
             f"{tree_structure(in_dims)} but inputs has structure {spec}."
         )
     for x, d in zip(leaves, dims, strict=True):
-        if not isinstance(d, (int, type(None))):
-            raise errors.ArgumentError(
-                f"{call}: Got in_dim={d} for an input but in_dim must be either an integer dimension or None."
-            )
-        if d is not None and not isinstance(x, Tensor):
-            raise errors.ArgumentError(
-                f"{call}: Got in_dim={d} for an input but the input is of type {type(x)}. We cannot vmap over "
-                "non-Tensor arguments, please use None as the respective in_dim"
-            )
-        if d is not None and not -x.ndim <= d < x.ndim:
-            raise errors.ArgumentError(
-                f"{call}: Got in_dim={d} for some input, but that input is a Tensor of dimensionality {x.ndim} so "
-                f"expected in_dim to satisfy -{x.ndim} <= in_dim < {x.ndim}."
-            )
+        _check_dim(call, x, d)
     sizes = [x.shape[d] for x, d in zip(leaves, dims, strict=True) if d is not None]
     if not sizes:
         raise errors.ArgumentError("vmap: Expected at least one Tensor to vmap over")
@@ -150,6 +137,24 @@ def mapped_leaves(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[
             f"{sizes} for the mapped dimension"
         )
     return leaves, dims, spec
+
+
+def _check_dim(call: str, x: Any, d: Any) -> None:
+    """Raise ValueError unless d is a dimension of the input x, or None."""
+    if not isinstance(d, (int, type(None))):
+        raise errors.ArgumentError(
+            f"{call}: Got in_dim={d} for an input but in_dim must be either an integer dimension or None."
+        )
+    if d is not None and not isinstance(x, Tensor):
+        raise errors.ArgumentError(
+            f"{call}: Got in_dim={d} for an input but the input is of type {type(x)}. We cannot vmap over "
+            "non-Tensor arguments, please use None as the respective in_dim"
+        )
+    if d is not None and not -x.ndim <= d < x.ndim:
+        raise errors.ArgumentError(
+            f"{call}: Got in_dim={d} for some input, but that input is a Tensor of dimensionality {x.ndim} so "
+            f"expected in_dim to satisfy -{x.ndim} <= in_dim < {x.ndim}."
+        )
 
 
 def _map_over_slices(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import ArgumentError, MicrogadError
@@ -46,6 +46,11 @@ def _main(arguments: list[str]) -> int:
         raise ArgumentError(f"{given.program} holds no tape: write one to a .json or .npz file")
     if not Path(given.program).exists():
         return run.main([given.program])  # prints that there is no such file
+    return _run(given.program, others, show)
+
+
+def _run(program: str, arguments: list[str], show: Callable[..., None]) -> int:
+    """Run a program, show the tape of its first backward pass, and return its exit code."""
     failed: list[Exception] = []
     code = None  # until the program has ended
 
@@ -60,7 +65,7 @@ def _main(arguments: list[str]) -> int:
 
     recorder = FirstBackwardRecorder(show_or_fail_later, RecordOptions(source=True, stats=True, time=True))
     try:
-        code = run.main([given.program, *others])
+        code = run.main([program, *arguments])
     except BaseException as error:
         code = getattr(error, "code", 1)  # of SystemExit
         raise

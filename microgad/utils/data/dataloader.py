@@ -82,16 +82,9 @@ class DataLoader(Generic[T_co]):
         streams = isinstance(dataset, IterableDataset)
         if streams:
             _check_stream(shuffle=shuffle or None, sampler=sampler, batch_sampler=batch_sampler)
-        if sampler is not None and shuffle:
-            raise ValueError("sampler option is mutually exclusive with shuffle")
+        _check_sampling(batch_size, shuffle, sampler, batch_sampler, drop_last)
         if batch_sampler is not None:
-            if batch_size != 1 or shuffle or sampler is not None or drop_last:
-                raise ValueError(
-                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
-                )
             batch_size = None
-        elif batch_size is None and drop_last:
-            raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
         if streams:
             sampler = _InfiniteConstantSampler()
         elif sampler is None:
@@ -220,6 +213,16 @@ def _warn_of_settings(num_workers: int, pin_memory: bool) -> None:
         )
     if pin_memory and not backend.gpu_count():
         warn("'pin_memory' argument is set as true but there is no GPU, to which pinned memory would be copied faster")
+
+
+def _check_sampling(batch_size: int | None, shuffle: Any, sampler: Any, batch_sampler: Any, drop_last: bool) -> None:
+    """Raise ValueError for options that exclude each other."""
+    if sampler is not None and shuffle:
+        raise ValueError("sampler option is mutually exclusive with shuffle")
+    if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
+        raise ValueError("batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last")
+    if batch_sampler is None and batch_size is None and drop_last:
+        raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
 
 
 def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None, persistent: bool) -> None:
