@@ -32,6 +32,12 @@ BINARY: dict[Any, str] = {
     elementwise.Minimum: "Min",
     elementwise.Pow: "Pow",
 }
+OF_BOOLEANS: dict[Any, str] = BINARY | {
+    elementwise.Add: "Or",
+    elementwise.Mul: "And",
+    elementwise.Maximum: "Or",
+    elementwise.Minimum: "And",
+}
 COMPARED: dict[Any, str] = {
     elementwise.Equal: "Equal",
     elementwise.Less: "Less",
@@ -89,15 +95,8 @@ def unary(w: Writer, step: Step) -> Any:
 
 @rule(*BINARY)
 def binary(w: Writer, step: Step) -> Any:
-    return w.op(BINARY[step.function], *operands(w, step))
-
-
-@rule(elementwise.Add, elementwise.Mul, elementwise.Maximum, elementwise.Minimum)
-def of_booleans_too(w: Writer, step: Step) -> Any:
-    if step.kinds[0] != BOOL:
-        return binary(w, step)
-    either = step.function in (elementwise.Add, elementwise.Maximum)
-    return w.op("Or" if either else "And", *operand_pair(w, step))
+    names = OF_BOOLEANS if step.kinds[0] == BOOL else BINARY
+    return w.op(names[step.function], *operands(w, step))
 
 
 @rule(*COMPARED)
