@@ -23,6 +23,16 @@ from .elementwise import computed_dtype, operand, operands
 from .movement import sliced, squeezed, unsqueezed
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
+REDUCTIONS: dict[Any, str] = {
+    Sum: "ReduceSum",
+    Mean: "ReduceMean",
+    reduction.Prod: "ReduceProd",
+    Amax: "ReduceMax",
+    Amin: "ReduceMin",
+    Max: "ReduceMax",
+    Min: "ReduceMin",
+    softmax.LogSumExp: "ReduceLogSumExp",
+}
 
 
 def axes_of(w: Writer, step: Step) -> list[int]:
@@ -42,25 +52,10 @@ def reduced(w: Writer, kind: str, x: Symbol, axes: list[int], keepdims: bool = T
     return w.op(kind, x, axes=axes, keepdims=int(keepdims))
 
 
-def _reduction_rule(kind: str) -> Any:
-    def write(w: Writer, step: Step) -> Any:
-        x = w.of(step.inputs[0], step.kinds[0])
-        return reduced(w, kind, x, axes_of(w, step), bool(step.settings["keepdims"]))
-
-    return write
-
-
-for _function, _kind in {
-    Sum: "ReduceSum",
-    Mean: "ReduceMean",
-    reduction.Prod: "ReduceProd",
-    Amax: "ReduceMax",
-    Amin: "ReduceMin",
-    Max: "ReduceMax",
-    Min: "ReduceMin",
-    softmax.LogSumExp: "ReduceLogSumExp",
-}.items():
-    rule(_function)(_reduction_rule(_kind))
+@rule(*REDUCTIONS)
+def reduce(w: Writer, step: Step) -> Any:
+    x = w.of(step.inputs[0], step.kinds[0])
+    return reduced(w, REDUCTIONS[step.function], x, axes_of(w, step), bool(step.settings["keepdims"]))
 
 
 @rule(NanSum)
