@@ -84,6 +84,7 @@ from .backend.memory_formats import strided as strided
 from .cuda import Event as Event
 from .cuda import OutOfMemoryError as OutOfMemoryError
 from .cuda import Stream as Stream
+from .distributions.reparameterized import _sample_dirichlet as _sample_dirichlet
 from .distributions.reparameterized import _standard_gamma as _standard_gamma
 from .dtypes import can_cast as can_cast
 from .dtypes import complex64 as complex64

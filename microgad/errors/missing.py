@@ -58,8 +58,8 @@ REASONS = {
         nn.utils.prune.torch nn.functional.torch utils.torch ops.* return_types.*_out
         return_types.pytree* return_types.all_return_types optim.swap_in*
         utils.checkpoint.GraphExecGroup utils.checkpoint.SAC* utils.checkpoint.Selective*
-        utils.checkpoint.create_selective* utils.checkpoint.CheckpointFunction utils.checkpoint.CheckpointPolicy
-        utils.checkpoint.DefaultDeviceType utils.checkpoint.check_backward_validity cpu.Event
+        utils.checkpoint.create_selective* utils.checkpoint.CheckpointPolicy
+        utils.checkpoint.DefaultDeviceType cpu.Event
         utils.dlpack.DLDeviceType utils.hooks.* func.rearrange fft.Tensor
         nn.attention.* profiler.* nn.functional.TYPE_CHECKING cpu.get_capabilities
     """,
@@ -84,6 +84,9 @@ REASONS = {
     """,
     "inputs are drawn by testing.strategies; utils.benchmark has Timer, Measurement and Compare": """
         utils.benchmark.*
+    """,
+    "autograd.functional.jacobian gives the matrix of derivatives, gradcheck compares it with differences": """
+        autograd.gradcheck.get_*_jacobian*
     """,
     "nothing is downloaded; torch.load a file that is there": "hub.*",
     "files are read without running code from them; load and save have what else can be said": "serialization.*",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+from ..lazy import define_getattr as _define_getattr
 from ..ops.activation import acon_a as acon_a
 from ..ops.activation import acon_b as acon_b
 from ..ops.activation import acon_c as acon_c
@@ -137,6 +141,7 @@ from ..ops.window import upsample as upsample
 from ..ops.window import upsample_bilinear as upsample_bilinear
 from ..ops.window import upsample_nearest as upsample_nearest
 from ..tensor import Tensor
+from . import _reduction
 from . import grad as grad
 from .multi_head import _canonical_mask as _canonical_mask
 from .multi_head import _in_projection as _in_projection
@@ -167,4 +172,15 @@ def relu_(input: Tensor) -> Tensor:
     return input.relu_()
 
 
+def _verify_batch_size(size: Sequence[int]) -> None:
+    """Raise ValueError for a size (N, C, ...) with one value per channel, as copies of batch_norm do by this name."""
+    if math.prod(size[:1]) * math.prod(size[2:]) == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
+
+
 native_channel_shuffle = channel_shuffle
+
+# Names that copies of PyTorch's functions look up here.
+_Reduction = _reduction
+_OVERRIDES = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic", "handle_torch_function")
+_define_getattr(globals(), dict.fromkeys(_OVERRIDES, "microgad.porting.torch_modules.overrides"))

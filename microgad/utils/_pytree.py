@@ -6,8 +6,9 @@ Everything else is a leaf, including None and other subclasses of containers.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import OrderedDict, defaultdict, deque, namedtuple
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from ..size import Size
@@ -130,6 +131,40 @@ def register_pytree_node(
     if cls in SUPPORTED_NODES:
         raise ValueError(f"{cls} is already registered as pytree node.")
     SUPPORTED_NODES[cls] = NodeDef(cls, flatten_fn, unflatten_fn, flatten_with_keys_fn)
+
+
+def register_dataclass(
+    cls: Any, *, field_names: Sequence[str] | None = None, drop_field_names: Sequence[str] = (), **options: Any
+) -> None:
+    """Register a dataclass as a container of those of its fields that aren't None. Source: torch.utils._pytree.
+
+    `field_names` are what the class is made of, which may leave out `drop_field_names`. Raises ValueError for other
+    names, and for a class that isn't a dataclass if there are none.
+
+    >>> from dataclasses import make_dataclass
+    >>> from microgad.utils._pytree import register_dataclass, tree_map
+    >>> Point = make_dataclass("Point", ["x", "y"])
+    >>> register_dataclass(Point)
+    >>> tree_map(lambda x: x + 1, Point(1, None))
+    Point(x=2, y=None)
+    """
+    own = [field.name for field in dataclasses.fields(cls) if field.init] if dataclasses.is_dataclass(cls) else None
+    names = own if field_names is None else list(field_names)
+    if names is None or (own is not None and field_names is not None and {*own} - {*drop_field_names} != {*names}):
+        raise ValueError(f"field_names must be all fields of {cls}, but those in drop_field_names, got {field_names}")
+
+    def flatten(x: Any) -> tuple[list[Any], Any]:
+        given = [name for name in names if getattr(x, name) is not None]
+        return [getattr(x, name) for name in given], [given, [name for name in names if name not in given]]
+
+    def unflatten(values: Iterable[Any], context: Any) -> Any:
+        return cls(**dict(zip(context[0], values, strict=True)), **dict.fromkeys(context[1]))
+
+    def flatten_with_keys(x: Any) -> tuple[list[tuple[Any, Any]], Any]:
+        values, (given, _) = flatten(x)
+        return [(GetAttrKey(name), value) for name, value in zip(given, values, strict=True)], given
+
+    register_pytree_node(cls, flatten, unflatten, flatten_with_keys_fn=flatten_with_keys)
 
 
 def _dict_flatten(d: dict[Any, Any]) -> tuple[list[Any], Any]:

@@ -24,8 +24,9 @@ from ..tensor import Tensor
 from ..type_aliases import Array
 
 __all__ = [
-    "CheckpointError", "checkpoint", "checkpoint_sequential", "detach_variable", "get_device_states", "noop_context_fn",
-    "set_checkpoint_debug_enabled", "set_checkpoint_early_stop", "set_device_states",
+    "CheckpointError", "CheckpointFunction", "check_backward_validity", "checkpoint", "checkpoint_sequential",
+    "detach_variable", "get_device_states", "noop_context_fn", "set_checkpoint_debug_enabled",
+    "set_checkpoint_early_stop", "set_device_states",
 ]  # fmt: skip
 
 
@@ -75,7 +76,7 @@ def checkpoint(
         raise ValueError("checkpoint: Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
     seen = not reentrant or any(isinstance(x, Tensor) and x.node is not None for x in args)
     if not seen and any(isinstance(x, Tensor) for x in args):
-        warn("None of the inputs have requires_grad=True. Gradients will be None")
+        check_backward_validity(args)
     if not (seen and state.current().grad_enabled):
         with state.scope(grad_enabled=False):
             return function(*args, **kwargs)
@@ -129,6 +130,27 @@ def _warn_use_reentrant(op: str) -> None:
         f"torch.utils.checkpoint.{op}: the use_reentrant parameter should be passed explicitly; use_reentrant=False is "
         "the one to choose, for in its default, True, modules have no gradient where no argument requires one"
     )
+
+
+def check_backward_validity(inputs: Iterable[Any]) -> None:
+    """Warn if none of the inputs is a Tensor that requires grad. Source: torch.utils.checkpoint."""
+    if not any(isinstance(x, Tensor) and x.node is not None for x in inputs):
+        warn("None of the inputs have requires_grad=True. Gradients will be None")
+
+
+class CheckpointFunction:
+    """`checkpoint` with use_reentrant=True under its old name. Source: torch.utils.checkpoint.CheckpointFunction.
+
+    >>> x = torch.tensor(0.0, requires_grad=True)
+    >>> torch.utils.checkpoint.CheckpointFunction.apply(torch.exp, True, x).backward()
+    >>> x.grad
+    tensor(1.)
+    """
+
+    @staticmethod
+    def apply(run_function: Callable[..., Any], preserve_rng_state: bool, *args: Any) -> Any:
+        """Call `run_function(*args)`: see `checkpoint`."""
+        return checkpoint(run_function, *args, use_reentrant=True, preserve_rng_state=preserve_rng_state)
 
 
 class Collector(PackingObserver):

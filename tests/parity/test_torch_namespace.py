@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 
@@ -12,7 +13,7 @@ torch = pytest.importorskip("torch")
 import microgad  # noqa: E402
 
 from .op_db.compare import same  # noqa: E402
-from .side_by_side import check, checked_programs  # noqa: E402
+from .side_by_side import check, checked_programs, randn, submodule  # noqa: E402
 
 programs, test_program_behaves_as_in_torch = checked_programs(slack=16, warning_classes=False)
 # Calls with numbers that a dtype can or can't represent, and with operands of wrong shapes.
@@ -29,6 +30,70 @@ FILL_CALLS = (
     "t.result_type(scalar=1, other=2)",
 )
 NAN = float("nan")
+
+
+@programs
+def names_that_libraries_subclass_or_call(t, nn):
+    query, triangle, padding = randn(t, 2, 3, 4), t.ones(3, 3).triu(1), t.tensor([[0.0, 0, 1], [0, 0, 0]])
+    attention, masks = nn.MultiheadAttention(4, 2), [(None, None), (triangle, None), (None, padding)]
+    masks += [(triangle, padding), (t.ones(4, 3, 3), padding), (triangle > 0, padding > 0)]
+    merged = [attention.merge_masks(*pair, query) for pair in masks]
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    replica, layer = model._replicate_for_data_parallel(), model[0]._replicate_for_data_parallel()
+    layer.weight, layer.bias = t.ones(2, 2), t.zeros(2)
+    replica._modules["0"] = layer
+    copies = [replica(t.ones(3, 2)), layer._parameters, layer._is_replica, model[0] is layer, list(model.state_dict())]
+    F, x = nn.functional, t.ones(2)
+    asked = F.has_torch_function((x,)), F.has_torch_function_unary(x), F._Reduction.get_enum("mean"), t.jit.Error
+    status = submodule(t, "utils.data._utils").MP_STATUS_CHECK_INTERVAL, submodule(t, "nn.modules.conv")._size_2_t
+    library = str(t.backends.cuda.preferred_linalg_library("default"))
+    shares = t._sample_dirichlet(t.tensor([[1.0, 2.0], [3.0, 4.0]])), t.rand(1)
+    return merged, copies, [each.__class__ for each in (*asked, *status[:1])], library, shares
+
+
+@programs
+def batches_of_one_value_per_channel(t, nn):
+    nn.functional._verify_batch_size([2, 1])
+    nn.functional._verify_batch_size([1, 3, 1])
+
+
+@programs
+def checkpoints_by_their_old_name(t, nn):
+    checkpoint, x = submodule(t, "utils.checkpoint"), t.tensor([0.5, 1.0], requires_grad=True)
+    y = checkpoint.CheckpointFunction.apply(lambda x: nn.functional.dropout(x.exp(), 0.5) * x, True, x)
+    y.sum().backward()
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        checkpoint.check_backward_validity([x, 3])
+        checkpoint.check_backward_validity([x.detach(), 3])
+    return y, x.grad, t.rand(1), [str(w.message) for w in warned]
+
+
+@programs
+def dataclasses_as_containers(t, nn):
+    tree = submodule(t, "utils._pytree")
+
+    @dataclasses.dataclass
+    class Point:
+        x: object
+        y: object
+        z: object = None
+        n: int = dataclasses.field(default=3, init=False)
+
+    class Pair:
+        def __init__(self, a, b=0):
+            self.a, self.b = a, b
+
+    tree.register_dataclass(Point)
+    tree.register_dataclass(Pair, field_names=["a"], drop_field_names=["b"])
+    point = Point(t.ones(1), {"a": 2})
+    paths = [tree.keystr(path) for path, _ in tree.tree_flatten_with_path(point)[0]]
+    found = [tree.tree_leaves(point), paths, str(tree.tree_map(lambda x: x * 2, point))]
+    found.append(vars(tree.tree_map(lambda x: x + 1, Pair(1, 2))))
+    for kind, names in ((Pair, None), (Point, ["x"])):
+        with pytest.raises(ValueError, match="field_names"):
+            tree.register_dataclass(kind, field_names=names)
+    return found
 
 
 @programs

@@ -179,6 +179,25 @@ class MultiheadAttention(Module):
                 out.masked_fill_(_has_no_key(attn_mask, key_padding_mask, len(out), self.num_heads), math.nan)
         return out, weights
 
+    def merge_masks(
+        self, attn_mask: Tensor | None, key_padding_mask: Tensor | None, query: Tensor
+    ) -> tuple[Tensor | None, int | None]:
+        """Return the sum of the masks and its kind: 2 for one of shape (N, num_heads, L, L), which has attn_mask in it.
+
+        key_padding_mask alone is returned as it is, kind 1; without masks both are None. Source:
+        torch.nn.MultiheadAttention.merge_masks.
+        """
+        if attn_mask is None:
+            return key_padding_mask, None if key_padding_mask is None else 1
+        batch, length, _ = query.shape
+        if attn_mask.ndim == 3:
+            merged = attn_mask.view(batch, -1, length, length)
+        else:
+            merged = attn_mask.view(1, 1, length, length).expand(batch, self.num_heads, -1, -1)
+        if key_padding_mask is not None:
+            merged = merged + key_padding_mask.view(batch, 1, 1, length).expand(-1, self.num_heads, -1, -1)
+        return merged, 2
+
     def _projections(self) -> tuple[Any, Any, Any, Any]:
         """Return weight and bias of the projections of the inputs and the output. To read parametrized ones is work."""
         return self.in_proj_weight, self.in_proj_bias, self.out_proj.weight, self.out_proj.bias

@@ -14,9 +14,12 @@ from ...tensor import Tensor
 from ...type_aliases import Device, Dtype
 from .. import functional as F
 from .. import init
+from ..common_types import _size_1_t as _size_1_t
+from ..common_types import _size_2_t as _size_2_t
+from ..common_types import _size_3_t as _size_3_t
 from .layer_helpers import Size, add_parameters, layer_name, to_tuple
 from .module import Module
-from .utils import _pair as _pair  # programs import these from here, too
+from .utils import _pair as _pair  # programs import these names, and the sizes above, from here, too
 from .utils import _single as _single
 from .utils import _triple as _triple
 

@@ -121,6 +121,13 @@ class ModuleConversion:
         """Move parameters and buffers to shared memory: see `Tensor.share_memory_`."""
         return self._apply(lambda t: t.share_memory_())
 
+    def _replicate_for_data_parallel(self) -> Self:
+        """Return a copy without parameters, which whoever replicates sets; buffers and children are those of `self`."""
+        replica = object.__new__(type(self))
+        vars(replica).update(vars(self), _parameters={}, _is_replica=True)
+        vars(replica).update({name: dict(vars(self)[name]) for name in ("_buffers", "_modules")})
+        return replica
+
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing: there is no compiler."""
 

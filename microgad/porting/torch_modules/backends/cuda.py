@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from enum import Enum
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,6 +31,23 @@ def enable_flash_sdp(enabled: bool) -> None:
 
 
 enable_mem_efficient_sdp = enable_math_sdp = enable_cudnn_sdp = enable_flash_sdp
+
+
+class _LinalgBackend(Enum):
+    Default = 0
+
+
+def preferred_linalg_library(backend: str | _LinalgBackend | None = None) -> _LinalgBackend:
+    """Return that the library is chosen by CuPy. Source: torch.backends.cuda.preferred_linalg_library.
+
+    Raises RuntimeError for another `backend` than "default", as PyTorch does where it has been compiled without others.
+
+    >>> torch.backends.cuda.preferred_linalg_library("default")
+    <_LinalgBackend.Default: 0>
+    """
+    if backend not in (None, "default", _LinalgBackend.Default):
+        raise RuntimeError(f"preferred_linalg_library: CuPy chooses it: backend must be 'default', not {backend}")
+    return _LinalgBackend.Default
 
 
 def sdp_kernel(*args: Any, **options: Any) -> AbstractContextManager[None]:

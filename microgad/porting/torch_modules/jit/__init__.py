@@ -40,6 +40,10 @@ def script(obj: Any, optimize: None = None, _frames_up: int = 0, _rcb: Any = Non
     return obj
 
 
+class Error(Exception):
+    """An error of compiled code, which nothing raises. Source: torch.jit.Error."""
+
+
 class TracerWarning(Warning):
     """The category of tracing's warnings, which programs silence. Source: torch.jit.TracerWarning."""
 
