@@ -129,9 +129,22 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
         try:
             common = fast_numpy.broadcast_shapes(common, size)
         except ValueError as error:
-            said = f"broadcast_shapes: the shape {tuple(size)} at index {i} can't be broadcast to {common}"
-            raise ShapeError(f"{said}: {in_torchs_words(str(error))}") from None
+            whole = [*(1,) * (max(map(len, sizes)) - len(common)), *common]
+            raise ShapeError(f"{_mismatch(whole, size, i)}: {in_torchs_words(str(error))}") from None
     return Size(common)
+
+
+def _mismatch(common: list[int], size: Sequence[int], i: int) -> str:
+    """Say where a shape doesn't broadcast to the sizes that those before it have in common."""
+    for k in range(-1, -1 - len(size), -1):
+        if common[k] == 1:
+            common[k] = size[k]
+        elif size[k] not in (1, common[k]):
+            break
+    return (
+        f"broadcast_shapes: Attempting to broadcast a dimension of length {size[k]} at {k}! Mismatching argument at "
+        f"index {i} had {tuple(size)}; but expected shape should be broadcastable to {common}"
+    )
 
 
 @tensors_only
