@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,7 +13,7 @@ from ..errors.arguments import check_bool
 from ..errors.notices import warn
 from ..lazy import define_getattr as _define_getattr
 from ..state.contexts import decorate
-from ..state.inference import inferences, inferring
+from ..state.inference import Mode, inferences, inferring
 
 __all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_multithreading_enabled"]
 
@@ -39,6 +40,29 @@ def _enabled_in_vain(enabled: bool) -> state.State | None:
     return _Inferring(False, now.path, now.observer, now.deriving, now.holomorphic, now.fine)
 
 
+class _InTask(state.State):
+    """The state in a block begun while an event loop runs. Other tasks copy it, and may outlast or end the block."""
+
+    __slots__ = ()
+
+
+def _begin(enabled: bool) -> tuple[state.State, state.State]:
+    """Set the mode for a block, and return the states before and in it."""
+    now, inside = state.current(), _enabled_in_vain(enabled)
+    if inside is None and "asyncio" in sys.modules and sys.modules["asyncio"]._get_running_loop() is not None:
+        inside = _InTask(enabled, now.path, now.observer, now.deriving, now.holomorphic, now.fine)
+    state.variable.set(inside := inside or now.recording(enabled))
+    return now, inside
+
+
+def _end(before: state.State, inside: state.State) -> None:
+    """Restore the mode at a block's end, also for the tasks that hold its state: in PyTorch it is the thread's."""
+    if type(inside) is _InTask:
+        inside.grad_enabled = before.grad_enabled
+        inside.inner.clear()
+    _restore(before)
+
+
 def _restore(before: state.State) -> None:
     """Restore the mode, but keep observers that were added or removed in between."""
     same = state.current().observer is before.observer
@@ -51,25 +75,22 @@ class _GradMode:
     enabled: bool
 
     def __init__(self) -> None:
-        self._before: list[state.State] = []  # a stack: one object may be entered again inside its own block
+        self._begun: list[Any] = []  # a stack: one object may be entered again inside its own block
 
     def __enter__(self) -> None:
-        before = state.current()
-        self._before.append(before)
-        state.variable.set(_enabled_in_vain(self.enabled) or before.recording(self.enabled))
+        self._begun.append(_begin(self.enabled))
 
     def __exit__(self, *_: object) -> None:
-        _restore(self._before.pop())
+        _end(*self._begun.pop())
 
     @contextmanager
     def _scope(self) -> Iterator[None]:
         """Set the mode for a block without using this object's stack, which threads would share."""
-        before = state.current()
-        state.variable.set(_enabled_in_vain(self.enabled) or before.recording(self.enabled))
+        begun = _begin(self.enabled)
         try:
             yield
         finally:
-            _restore(before)
+            _end(*begun)
 
     def __call__(self, function: F) -> F:
         if isinstance(function, type):
@@ -144,15 +165,18 @@ class inference_mode(_GradMode):
     def __init__(self, mode: Any = True) -> None:
         super().__init__()
         self.enabled = not mode
-        self._tokens: list[Any] = []
+        self._outside: list[Any] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(inferring.set(not self.enabled))
+        self._outside.append((inferring.get(), mode := Mode(not self.enabled)))
+        inferring.set(mode)
         super().__enter__()
         inferences.append(None)
 
     def __exit__(self, *raised: object) -> None:
-        inferring.reset(self._tokens.pop())  # an error if this block hasn't begun; then nothing changes
+        outside, mode = self._outside.pop()  # an error if this block hasn't begun; then nothing changes
+        mode.on = bool(outside)  # for tasks that began in the block
+        inferring.set(outside)
         inferences.pop()
         super().__exit__(*raised)
 
@@ -207,7 +231,7 @@ def is_inference_mode_enabled() -> bool:
     ...     torch.is_inference_mode_enabled()
     True
     """
-    return inferring.get()
+    return bool(inferring.get())
 
 
 _multithreading = ContextVar("multithreading", default=True)

@@ -7,7 +7,20 @@ from typing import Any, NoReturn
 
 from .. import errors
 
-inferring: ContextVar[bool] = ContextVar("microgad.inference_mode", default=False)
+
+class Mode:
+    """Whether inference mode is on, in a block and then outside: tasks that began in the block hold this object."""
+
+    __slots__ = ("on",)
+
+    def __init__(self, on: bool) -> None:
+        self.on = on
+
+    def __bool__(self) -> bool:
+        return self.on
+
+
+inferring: ContextVar[Mode | bool] = ContextVar("microgad.inference_mode", default=False)
 inferences: list[None] = []  # an item for each active inference_mode; while empty, `inferring` isn't looked up
 
 
