@@ -13,7 +13,7 @@ from ..errors.arguments import check_bool
 from ..errors.notices import warn
 from ..lazy import define_getattr as _define_getattr
 from ..state.contexts import decorate
-from ..state.inference import Mode, inferences, inferring
+from ..state.inference import inferences, inferring
 
 __all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_multithreading_enabled"]
 
@@ -40,26 +40,23 @@ def _enabled_in_vain(enabled: bool) -> state.State | None:
     return _Inferring(False, now.path, now.observer, now.deriving, now.holomorphic, now.fine)
 
 
-class _InTask(state.State):
-    """The state in a block begun while an event loop runs. Other tasks copy it, and may outlast or end the block."""
+def _begin(enabled: bool) -> tuple[state.State, state.State | None]:
+    """Set the mode for a block. Return the state before, and that in the block if it is the block's own.
 
-    __slots__ = ()
-
-
-def _begin(enabled: bool) -> tuple[state.State, state.State]:
-    """Set the mode for a block, and return the states before and in it."""
+    It is while an event loop runs: other tasks may copy it, and outlast or end the block.
+    """
     now, inside = state.current(), _enabled_in_vain(enabled)
     if inside is None and "asyncio" in sys.modules and sys.modules["asyncio"]._get_running_loop() is not None:
-        inside = _InTask(enabled, now.path, now.observer, now.deriving, now.holomorphic, now.fine)
-    state.variable.set(inside := inside or now.recording(enabled))
+        inside = state.State(enabled, now.path, now.observer, now.deriving, now.holomorphic, now.fine)
+    state.variable.set(inside or now.recording(enabled))
     return now, inside
 
 
-def _end(before: state.State, inside: state.State) -> None:
+def _end(before: state.State, own: state.State | None) -> None:
     """Restore the mode at a block's end, also for the tasks that hold its state: in PyTorch it is the thread's."""
-    if type(inside) is _InTask:
-        inside.grad_enabled = before.grad_enabled
-        inside.inner.clear()
+    if own is not None:
+        own.grad_enabled = before.grad_enabled
+        own.inner.clear()
     _restore(before)
 
 
@@ -168,14 +165,14 @@ class inference_mode(_GradMode):
         self._outside: list[Any] = []
 
     def __enter__(self) -> None:
-        self._outside.append((inferring.get(), mode := Mode(not self.enabled)))
+        self._outside.append((inferring.get(), mode := [] if self.enabled else [True]))
         inferring.set(mode)
         super().__enter__()
         inferences.append(None)
 
     def __exit__(self, *raised: object) -> None:
         outside, mode = self._outside.pop()  # an error if this block hasn't begun; then nothing changes
-        mode.on = bool(outside)  # for tasks that began in the block
+        mode[:] = outside  # for tasks that began in the block
         inferring.set(outside)
         inferences.pop()
         super().__exit__(*raised)

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any, NoReturn
 
 from .. import errors
 
-
-class Mode:
-    """Whether inference mode is on, in a block and then outside: tasks that began in the block hold this object."""
-
-    __slots__ = ("on",)
-
-    def __init__(self, on: bool) -> None:
-        self.on = on
-
-    def __bool__(self) -> bool:
-        return self.on
-
-
-inferring: ContextVar[Mode | bool] = ContextVar("microgad.inference_mode", default=False)
+# Empty if inference mode is off. A block has its own list, for the tasks that begin in it and may outlast it.
+inferring: ContextVar[Sequence[Any]] = ContextVar("microgad.inference_mode", default=())
 inferences: list[None] = []  # an item for each active inference_mode; while empty, `inferring` isn't looked up
 
 
