@@ -59,7 +59,7 @@ def device_of(x: Array) -> device:
 
 def to_device(x: Array, where: device | str | int | None) -> Array:
     """The array on a device (None: the CPU): itself if it is there already, else a copy."""
-    where = device(where) if where is not None else CPU
+    where = CPU if where is None else where if type(where) is device else device(where)
     if where.type == "meta":
         return x if isinstance(x, MetaArray) else MetaArray(x)
     if isinstance(x, MetaArray):

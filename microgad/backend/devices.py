@@ -57,7 +57,7 @@ class device:
         return f"device(type='{self.type}'" + (")" if self.index is None else f", index={self.index})")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
+        return isinstance(other, device) and self.type == other.type and self.index == other.index
 
     def __hash__(self) -> int:
         return hash((self.type, self.index))
@@ -111,7 +111,7 @@ def get_default_device() -> device:
 
 def chosen(where: Any) -> Any:
     """The device for a new Tensor: `where`, or the default device if that is None. A result of None is the CPU."""
-    return _defaults.get()[-1] if where is None else where
+    return _defaults.get()[-1] if where is None else None if where in (CPU, "cpu") else where
 
 
 def follow(where: device) -> bool:

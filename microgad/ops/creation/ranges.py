@@ -6,7 +6,6 @@ import builtins
 import math
 import operator
 import warnings
-from fractions import Fraction
 from typing import Any, Unpack, overload
 
 import numpy as np
@@ -86,20 +85,23 @@ def _arange(op: str, start: Any, end: Any, step: Any, out: Any, dtype: Any, devi
         raise KindError(f"{op}: not implemented for {result_dtype}")
     if result_dtype == np.int64 and int(step):
         start, end, step, integers = int(start), int(end), int(step), True
-    steps = Fraction(end - start, step) if integers else (end - start) / step
-    count = math.ceil(steps) if op == "arange" else math.floor(steps) + 1
+    if integers:
+        count = -((start - end) // step) if op == "arange" else (end - start) // step + 1
+    else:
+        steps = (end - start) / step
+        count = math.ceil(steps) if op == "arange" else math.floor(steps) + 1
     if count >= 2**60:
         raise ArgumentError(f"{op}: invalid size, possible overflow? {start} -> {end} by {step}")
-    if result_dtype.kind in "iu":
+    whole = result_dtype.kind in "iu"
+    if whole:
         if int(step) == 0 and (op == "range" or result_dtype == np.int64):  # in smaller dtypes PyTorch repeats start
             raise ArgumentError(f"{op}: step must be nonzero, but {step} is 0 in {result_dtype}")
-        values = int(start) + int(step) * np.arange(count)
-    else:
-        values = np.arange(count, dtype=np.float64)
-        if step != 1:
-            values *= step
-        if start or step < 0:
-            values += start
+        start, step = int(start), int(step)
+    values = np.arange(count, dtype=np.int64 if whole else np.float64)
+    if step != 1:
+        values *= step
+    if start or step < 0:
+        values += start
     if op == "arange":
         warn_of_resizing(out, count)
     return from_array_into(out, values.astype(result_dtype, copy=False), device, requires_grad)
@@ -116,6 +118,8 @@ def warn_of_resizing(out: Tensor | None, count: int) -> None:
 
 
 def _real_scalar(op: str, x: Any) -> Any:
+    if type(x) in (int, float):
+        return x
     x = as_scalar(op, "end", x)
     if not isinstance(x, (int, float)):
         raise DtypeError(f"{op}: expected a real number, got {x!r}")
