@@ -180,10 +180,11 @@ def _bernoulli_by_array(array: Array, p: Array, source: Generator) -> Array:
     if not inside.all():
         raise RuntimeError(f"bernoulli_: p must be in [0, 1], but contains {p[~inside].flat[0]}")
     try:
-        p = np.broadcast_to(p, array.shape)
+        p = p if p.shape == array.shape else np.broadcast_to(p, array.shape)
     except ValueError:
         raise RuntimeError(f"bernoulli_: p has shape {p.shape}, which doesn't broadcast to {array.shape}") from None
-    in_memory_order, working, done = p.transpose(_axes_in_memory(array)).reshape(-1), working_dtype(p), 0
+    ordered = p if _in_order(array) else p.transpose(_axes_in_memory(array))
+    in_memory_order, working, done = ordered.reshape(-1), working_dtype(p), 0
 
     def draw(part: Array) -> None:
         nonlocal done
@@ -298,6 +299,11 @@ def _expanded(array: Array) -> bool:
     return any(stride == 0 and size > 1 for stride, size in zip(array.strides, array.shape, strict=True))
 
 
+def _in_order(array: Array) -> bool:
+    """Whether the axes of an array surely lie in C order in memory; those of one element may have any strides."""
+    return array.flags.c_contiguous and 1 not in array.shape
+
+
 def _axes_in_memory(array: Array) -> list[int]:
     """List the axes from the outermost to the innermost in memory; those of stride 0 (expanded) keep their place.
 
@@ -318,8 +324,11 @@ def empty_like(array: Array, dtype: Any = None) -> Array:
     """
     if isinstance(array, DuckArray):
         return array.map_innermost(lambda all_slices: empty_like(all_slices, dtype))
+    dtype = array.dtype if dtype is None else dtype
+    if _in_order(array):
+        return np.empty(array.shape, dtype)
     axes = _axes_in_memory(array)
-    ordered = np.empty([array.shape[axis] for axis in axes], array.dtype if dtype is None else dtype)
+    ordered = np.empty([array.shape[axis] for axis in axes], dtype)
     return ordered.transpose(inverse(axes))
 
 

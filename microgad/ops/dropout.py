@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from typing import Any
@@ -81,13 +82,19 @@ def noise_like(x: Array, p: float, where: Any, by_channel: bool = False, scale: 
     if scale is None:
         if p == 1:
             return backend.to_device(np.zeros_like(x), where)
-        scale = 1 / (1 - p) if x.dtype == np.float64 else float(np.float32(1) / np.float32(1 - p))
+        scale = 1 / (1 - p) if x.dtype == np.float64 else _single_scale(p)
     if by_channel:  # drawn in the order of the axes, but with the memory order of x, which the result then has, too
         layout = np.empty((*x.shape[:2], *(1,) * (x.ndim - 2)), x.dtype)
         noise = layouts.match_strides(draws.dropout_noise(layout, 1 - p, scale), x)
     else:
         noise = draws.dropout_noise(draws.fills.empty_like(x) if backend.is_gpu(x) else x, 1 - p, scale)
     return backend.to_device(noise, where)
+
+
+@functools.lru_cache(maxsize=64)
+def _single_scale(p: float) -> float:
+    """Return 1/(1 - p) as float32 has it."""
+    return float(np.float32(1) / np.float32(1 - p))
 
 
 def _check_probability(p: float) -> None:
