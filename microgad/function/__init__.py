@@ -326,6 +326,9 @@ class Function:
     def write(self, out: Any, *arrays: Any) -> None:
         """Compute the operation on bare arrays and write it into `out`, which is the memory of the first input."""
         if isinstance(self.numpy, np.ufunc):
+            if out.dtype is _FLOAT32:
+                self.numpy(*arrays, out=out)
+                return
             given = widened(self, arrays) if out.dtype == HALF else arrays
             self.numpy(*given, out=out, casting=casting(out, *given))
         else:

@@ -88,7 +88,10 @@ class Attributes:
     def size(self: Tensor, dim: int) -> int: ...
     def size(self: Tensor, dim: int | None = None) -> Any:
         """Return the shape, or the size of one dimension."""
-        return self.shape if dim is None else self.shape[dims.wrap_dim(dim, self.ndim, "size", wrap_scalar=False)]
+        if dim is None:
+            return self.shape
+        sizes = self.array.shape
+        return sizes[dims.wrap_dim(dim, len(sizes), "size", wrap_scalar=False)]
 
     def dim(self: Tensor) -> int:
         """Return the number of dimensions."""

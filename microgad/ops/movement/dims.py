@@ -15,7 +15,7 @@ def wrap_dim(dim: int, ndim: int, op: str, wrap_scalar: bool = True) -> int:
         dim = as_int(dim, op)
     if not (ndim or wrap_scalar):
         raise DimError(f"{op}: Dimension specified as {dim} but tensor has no dimensions")
-    n = max(ndim, 1)
+    n = ndim or 1
     if not -n <= dim < n:
         raise DimError(f"{op}: Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
     return dim % n
