@@ -22,7 +22,7 @@ class Size(tuple[int, ...]):
     __slots__ = ()
 
     def __new__(cls, sizes: Iterable[SupportsIndex] = ()) -> Size:
-        return tuple.__new__(cls, [int(index(n)) for n in sizes])
+        return sizes if type(sizes) is cls else tuple.__new__(cls, [int(index(n)) for n in sizes])
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> int: ...

@@ -67,7 +67,9 @@ class scope:
         self.changes = changes
 
     def __enter__(self) -> None:
-        self.token = variable.set(changed(**self.changes))
+        wanted = self.changes
+        only_mode = len(wanted) == 1 and "grad_enabled" in wanted
+        self.token = variable.set(current().recording(wanted["grad_enabled"]) if only_mode else changed(**wanted))
 
     def __exit__(self, *_: object) -> None:
         variable.reset(self.token)

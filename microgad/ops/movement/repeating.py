@@ -158,7 +158,10 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     True
     """
     several = tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], function.Tensor) else tensors
-    shape = broadcast_shapes(*(t.shape for t in several))
+    shapes = [t.shape for t in several]
+    if len(set(shapes)) == 1:
+        return tuple(several)
+    shape = broadcast_shapes(*shapes)
     return tuple(t if t.shape == shape else expand(t, shape) for t in several)
 
 
