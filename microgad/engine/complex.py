@@ -11,12 +11,15 @@ from ..function import Function
 from ..function.half import HALF, wide
 from ..type_aliases import Array
 
+_FLOAT32 = np.dtype("float32")
 _POSITIVE_ZERO = complex(-0.0, 0.0)  # a sum with it turns an imaginary -0 into 0, and leaves the real part as it is
 
 
 def for_derivatives(node: Any, grad: Any, kept: Any) -> tuple[Any, Any]:
     """Prepare a gradient and kept values for a derivative: conjugate complex gradients, widen float16 to float32."""
     kinds = node.dtype if type(node.dtype) is list else [node.dtype]
+    if kinds.count(_FLOAT32) == len(kinds):
+        return grad, kept
     if any(d.kind == "c" for d in kinds) and conjugates(node):
         grad = tuple(map(conjugate, grad)) if type(grad) is tuple else conjugate(grad)
     native = node.native_half == "cuda" and backend.is_gpu(grad[0] if type(grad) is tuple else grad)

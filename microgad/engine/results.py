@@ -39,6 +39,8 @@ def with_zeros(node: Function, grads: Sequence[Array | None]) -> tuple[Array, ..
     """The gradients of several results, with zeros in place of None."""
     known = next(g for g in grads if g is not None)
     facts = zip(grads, node.shape, node.dtype, strict=True)
+    if type(known) is np.ndarray:
+        return tuple([np.zeros(shape, dtype) if g is None else g for g, shape, dtype in facts])
     return tuple(
         backend.make_like(np.zeros_like, known, shape=shape, dtype=dtype, order="C") if g is None else g
         for g, shape, dtype in facts
