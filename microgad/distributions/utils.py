@@ -29,7 +29,7 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
     >>> torch.distributions.utils.broadcast_all(torch.zeros(2), 1)
     (tensor([0., 0.]), tensor([1., 1.]))
     """
-    if all([isinstance(v, Tensor) for v in values]):
+    if all(isinstance(v, Tensor) for v in values):
         return broadcast_tensors(*values)
     wrong = [type(v).__name__ for v in values if not (isinstance(v, Number) or hasattr(v, "__torch_function__"))]
     if wrong:

@@ -142,9 +142,8 @@ def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 def _promote_bounds(arrays: list[Array | float | None]) -> list[Array | float | None]:
     """Promote the operands. Raises RuntimeError for a bound that would wrap or become infinite in the common dtype."""
     x, low, high = arrays
-    if getattr(x, "dtype", None) == np.float32 and all(
-        [b is None or (type(b) in (int, float) and -1e38 < b < 1e38) for b in (low, high)]
-    ):
+    small = all(b is None or (type(b) in (int, float) and -1e38 < b < 1e38) for b in (low, high))
+    if small and getattr(x, "dtype", None) == np.float32:
         return arrays
     dtype = dtypes.result_dtype(arrays)
     return [checked_scalar("bound", x, dtype) if type(x) in (int, float) else x for x in dtypes.cast(arrays, dtype)]
