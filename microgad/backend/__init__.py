@@ -15,7 +15,9 @@ from . import memory as memory  # importing it configures malloc
 from .arrays import Array
 from .arrays import is_array as is_array
 from .arrays import is_gpu as is_gpu
+from .arrays import make_like as make_like
 from .arrays import owner as owner
+from .arrays import zeros as zeros
 from .devices import CPU as CPU
 from .devices import chosen as chosen
 from .devices import current_gpu as current_gpu
@@ -84,13 +86,6 @@ def on_gpu(where: device) -> Array:
 def like(values: Any, x: Array, dtype: Any = None) -> Array:
     """`values` as an array on the device of `x`."""
     return np.asarray(values, dtype) if on_cpu(x) else to_device(np.asarray(values, dtype), device_of(x))
-
-
-def make_like(make: Any, x: Array, *value: Any, shape: Any = None, dtype: Any = None, order: str = "K") -> Array:
-    """The result of np.zeros_like or its kin, also for the shapes () and 0, which CuPy takes for no shape."""
-    if shape or shape is None or isinstance(x, DuckArray) or not is_gpu(x):
-        return make(x, *value, shape=shape, dtype=dtype, order=order)
-    return make(np.empty(shape, x.dtype, like=x), *value, dtype=dtype)
 
 
 def to_numpy(x: Array) -> Array:

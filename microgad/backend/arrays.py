@@ -1,4 +1,4 @@
-"""What is an array, of NumPy, CuPy or our own, and which array owns its memory."""
+"""What is an array, of NumPy, CuPy or our own; which array owns its memory; new arrays like others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..duck_arrays import DuckArray
 
 # What annotations call a NumPy, CuPy or duck array; in derivatives that are differentiated again, it is a Tensor.
 # It is imported under this name, as mypy infers other types from an alias of Any than from Any.
-__all__ = ["Array", "is_array", "is_gpu", "owner"]
+__all__ = ["Array", "is_array", "is_gpu", "make_like", "owner", "zeros"]
 
 
 def is_gpu(x: Any) -> bool:
@@ -36,3 +36,17 @@ def owner(x: Array) -> Array:
                 break
         x = base
     return x
+
+
+def make_like(make: Any, x: Array, *value: Any, shape: Any = None, dtype: Any = None, order: str = "K") -> Array:
+    """The result of np.zeros_like or its kin, also for the shapes () and 0, which CuPy takes for no shape."""
+    if shape or shape is None or isinstance(x, DuckArray) or not is_gpu(x):
+        return make(x, *value, shape=shape, dtype=dtype, order=order)
+    return make(np.empty(shape, x.dtype, like=x), *value, dtype=dtype)
+
+
+def zeros(shape: tuple[int, ...], like: Array, dtype: Any = None) -> Array:
+    """Zeros in C order, with the device and, unless told otherwise, the dtype of `like`: few in a sixth of the time."""
+    if type(like) is np.ndarray:
+        return np.zeros(shape, like.dtype if dtype is None else dtype)
+    return make_like(np.zeros_like, like, shape=shape, dtype=dtype, order="C")

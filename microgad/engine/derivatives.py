@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from sys import getrefcount
 from typing import Any
 
@@ -105,6 +106,7 @@ def fit_to_input(node: Function, i: int, g: Array, create_graph: bool) -> tuple[
     return g, owned
 
 
+@lru_cache(maxsize=1024)
 def stretches(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     """Whether an array of shape `shape` broadcasts to the shape `to`."""
     return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-import numpy as np
-
 from .. import backend
 from ..function import Function
 from ..type_aliases import Array
@@ -39,9 +37,4 @@ def with_zeros(node: Function, grads: Sequence[Array | None]) -> tuple[Array, ..
     """The gradients of several results, with zeros in place of None."""
     known = next(g for g in grads if g is not None)
     facts = zip(grads, node.shape, node.dtype, strict=True)
-    if type(known) is np.ndarray:
-        return tuple([np.zeros(shape, dtype) if g is None else g for g, shape, dtype in facts])
-    return tuple(
-        backend.make_like(np.zeros_like, known, shape=shape, dtype=dtype, order="C") if g is None else g
-        for g, shape, dtype in facts
-    )
+    return tuple([backend.zeros(shape, known, dtype) if g is None else g for g, shape, dtype in facts])

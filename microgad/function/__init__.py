@@ -409,12 +409,13 @@ class Function:
     @classmethod
     def _compute(cls, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """Compute on bare arrays, as a derivative does. NumPy scalars are 0-d results of NumPy's functions."""
-        if inputs[0] is None or SCALARS.issuperset(map(type, inputs)):
+        if type(inputs[0]) is not ndarray and (inputs[0] is None or SCALARS.issuperset(map(type, inputs))):
             raise forwards.no_operand(cls, inputs[0], f"argument '{cls.inputs[0]}' must be Tensor, not ")
         self = cls()
         if cls.keeps_shape and "x_shape" not in settings:
             settings["x_shape"] = np.shape(inputs[0])
-        self._set(settings)
+        if settings:
+            self._set(settings)
         return self.forward(*[as_array(x) if isinstance(x, np.generic) else x for x in inputs])
 
     def _record(

@@ -158,8 +158,8 @@ class Movement:
 
         Raises TypeError without sizes or a dtype.
         """
-        given = (*shape, *options.values())
-        if not given or options.keys() - {"dtype", "size"} or (options and len(given) > 1):
+        given = (*shape, *options.values()) if options else shape
+        if not given or (options and (options.keys() - {"dtype", "size"} or len(given) > 1)):
             raise TypeError(f"view: expected sizes or a dtype, got {given}")
         return ops.view(self, given[0] if isinstance(given[0], (dtypes.dtype, type)) else sizes_from(given))
 

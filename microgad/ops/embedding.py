@@ -37,7 +37,7 @@ class TakeRows(LinearMap):
         return x.take(self.index, 0)  # twice as fast as x[index]
 
     def adjoint(self, grad):
-        out = np.zeros_like(grad, shape=self.x_shape, order="C")
+        out = backend.zeros(self.x_shape, grad)
         index = self.index.reshape(-1)
         rows = grad.reshape((len(index), self.x_shape[1]))
         if backend.is_gpu(out):

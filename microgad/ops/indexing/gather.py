@@ -51,7 +51,7 @@ class Gather(LinearMap):
         return index_kernels.take(x if type(where) is tuple else memory, where)
 
     def adjoint(self, grad):
-        out = np.zeros_like(grad, shape=self.x_shape, order="C")
+        out = backend.zeros(self.x_shape, grad)
         for rows in self._blocks():
             index_kernels.add(out[rows], index_along(self.axis, self.index[rows], out[rows].shape), grad[rows], True)
         return out

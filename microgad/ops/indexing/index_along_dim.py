@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import backend
 from ...backend.axes import at_axis
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...errors.notices import once
@@ -80,7 +81,7 @@ class IndexSelect(LinearMap):
         return index_kernels.take_along(x, self.index, self.axis)
 
     def adjoint(self, grad):
-        out = np.zeros_like(grad, shape=self.x_shape, order="C")
+        out = backend.zeros(self.x_shape, grad)
         index_kernels.add(out, at_axis(self.axis, self.index), grad, blank=True)
         return out
 

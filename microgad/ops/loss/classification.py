@@ -144,7 +144,7 @@ class NllLoss(Function):
 
     def grad_input(self, grad, target, counted, row_weights, divisor):
         target, scale = _row_scales(-grad, target, counted, row_weights, divisor, self)
-        out = np.zeros_like(grad, shape=self.sizes)
+        out = backend.zeros(self.sizes, grad)
         out.swapaxes(0, 1)[_class_index(target)] = scale
         return out
 

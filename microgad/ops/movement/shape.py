@@ -58,7 +58,7 @@ def _reshaped(input: Tensor, size: tuple[int, ...]) -> Tensor:
 def _size(n: int, shape: Sequence[int], op: str) -> tuple[int, ...]:
     """Check the shape of n elements, and infer the size given as -1."""
     size = as_sizes(op, "size" if op == "view" else "shape", shape)
-    product, least = math.prod(size), min(size, default=0)
+    product, least = math.prod(size), min(size) if size else 0
     if product == n and least >= 0:
         return size
     if product < 0 and least == -1 and size.count(-1) == 1 and n % product == 0:

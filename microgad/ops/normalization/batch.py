@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import backend
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...fast_reductions import fast_sum
 from ...fast_reductions.products import ones
@@ -106,7 +107,7 @@ class BatchNorm(Function):
     def backward(self, grad, input, weight, mean, inv_std):
         grad_out, grad_mean, grad_var = grad
         x, g, count = _rows(input, input), _rows(grad_out, input), channel_size(input) or 1
-        centered, products = np.empty_like(x, order="C"), np.zeros_like(x, shape=x.shape[1:2])
+        centered, products = np.empty_like(x, order="C"), backend.zeros(x.shape[1:2], x)
         parts = list(batch_blocks(x, x.shape[1] or 1, x.shape[2]))
         shift = per_channel(mean, x)
         with _unbuffered(x):

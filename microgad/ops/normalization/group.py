@@ -87,7 +87,7 @@ class GroupNorm(Function):
         viewed = g.reshape(self.view)
         weight = None if weight is None else per_channel(weight.reshape(-1), viewed)
         size = math.prod(self.affine)
-        grad_weight, grad_bias = (np.zeros_like(x, shape=(size,)) if needed else None for needed in self.needs[1:])
+        grad_weight, grad_bias = (backend.zeros((size,), x) if needed else None for needed in self.needs[1:])
         with unbuffered(x, 1):
             for rows, whole in self._parts(x):
                 part, scaled = out[rows], g[rows]

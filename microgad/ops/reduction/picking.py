@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numpy as np
-
-from ... import function
+from ... import backend, function
 from ...function.linear_map import LinearMap
 from ...function.naming import with_torch_name
 from ...type_aliases import Array, Tensor
@@ -30,7 +28,7 @@ class Pick(LinearMap):
         return layouts.match_strides(index_kernels.take(x, self.places), self.places)
 
     def adjoint(self, grad):
-        out = np.zeros_like(grad, shape=self.x_shape, order="C")
+        out = backend.zeros(self.x_shape, grad)
         out.reshape(-1)[self.places] = grad
         return out
 
