@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -69,6 +70,24 @@ def test_an_update_gives_the_bits_of_its_operations(name: str, dtype: Any) -> No
         assert bits(x) == bits(expected)
         assert x._version == version + 1
         assert [bits(a), bits(b)] == [bits(y) for y in kept]
+
+
+@pytest.mark.parametrize("value", [2.5, 7, 300, -1, True, 1e38, float("nan"), "row", "matrix", "other dtype", "itself"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.int64, torch.int8, torch.uint8, torch.bool])
+def test_items_written_without_a_graph_are_those_written_with_one(dtype: Any, value: Any) -> None:
+    """Where an observer watches, `x[index] = value` is written by an operation, and errors are the same."""
+    for index in (1, -1, (1, 2), (slice(None), 1), slice(1, 3), ..., (None, 0), 7, (0, 0, 0)):
+        found = []
+        for watched in (False, True):
+            x = torch.arange(12).reshape(3, 4).to(dtype)
+            tensors = {"row": x[0, :1] + 1, "matrix": x.flip(0), "other dtype": torch.ones(4).double(), "itself": x[:1]}
+            with torch.record() if watched else contextlib.nullcontext():
+                try:
+                    x[index] = tensors.get(value, value) if isinstance(value, str) else value
+                    found.append((x.tolist(), x._version))
+                except Exception as error:
+                    found.append((type(error), x.tolist(), x._version))
+        assert repr(found[0]) == repr(found[1])
 
 
 @pytest.mark.host("tracemalloc sees the host's memory")

@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import backend, function
 from ...backend.devices import on_one_device
-from ...errors import DtypeError, ShapeError
+from ...errors import FROM_FORWARD, DtypeError, ShapeError
 from ...errors.arguments import check_bool
 from ...errors.notices import warn
 from ...function import Function
@@ -20,6 +20,7 @@ from ...function.view import View
 from ...pytree import contains, tree_leaves
 from ...state import current, observed
 from ...type_aliases import Array, Index, Operand, Tensor
+from ...updates import update
 from .. import creation
 from ..creation.scalars import checked_scalar
 from ..elementwise import Select
@@ -43,7 +44,7 @@ class GetItem(View):
         return index_kernels.take(x, self.index)
 
     def adjoint(self, grad):
-        out = backend.make_like(np.zeros_like, grad, shape=self.x_shape, order="C")
+        out = backend.zeros(self.x_shape, grad)
         if is_basic(self.index):
             out[self.index] = grad
         else:
@@ -72,6 +73,11 @@ class StoreMixin:
         raise NotImplementedError
 
 
+def _is_data_alias(x: Tensor) -> bool:
+    """Whether x is a `.data` Tensor or a view of one: then it is remembered where writes go."""
+    return (x._links if x._links.base is None else x._links.base._links).is_data_alias
+
+
 class SetItem(StoreMixin, Function):
     """x with value at index; where an index is repeated, the last value stays."""
 
@@ -81,7 +87,7 @@ class SetItem(StoreMixin, Function):
     def apply_(cls, target: Any, value: Array | complex, **settings: Any) -> Any:
         """Write in place as usual, except into a `.data` Tensor."""
         index = settings["index"]
-        if (target if target._links.base is None else target._links.base)._links.is_data_alias and is_basic(index):
+        if _is_data_alias(target) and is_basic(index):
             # Through a view, which remembers where the write went.
             super().apply_(GetItem.apply(target, index=index), value, index=(...,))
             return target
@@ -239,8 +245,30 @@ def setitem(input: Tensor, index: Index, value: Operand | np.ndarray[Any, Any] |
     """
     if (observer := current().observer) is not None and _has_tensors(index):
         observer.call(_setitem, (input, index, value), {})
-    else:
+    elif not _stored(input, index, value):
         _setitem(input, index, value)
+
+
+def _stored(input: Tensor, index: Any, value: Any) -> bool:
+    """Write a number or a Tensor of input's dtype at a plain index, or return False if that isn't plain: see `update`.
+
+    Programs fill buffers so, row by row: it takes half of the time of `_setitem`.
+    """
+    number = type(value) in (float, int)
+    any_dtype = not number or (type(value) is int and 0 <= value < 128)
+    plain = (index, ...) if type(index) is int else plain_index(index) if type(index) in PLAIN else None
+    if plain is None or not (number or isinstance(value, function.Tensor)):
+        return False
+    if 0 in input.array.strides or _is_data_alias(input):
+        return False
+
+    def store(array: Array, factor: float, *values: Array) -> None:
+        array[plain] = values[0] if values else factor
+
+    try:
+        return update("__setitem__", store, input, *((value,) if number else (1, value)), joined=any_dtype)
+    except FROM_FORWARD:
+        return False  # `_setitem` says what is wrong
 
 
 def _setitem(input: Tensor, index: Any, value: Any) -> None:
