@@ -85,10 +85,12 @@ def _reduce_rows(ufunc: np.ufunc, x: Array, starts: Array, lengths: Array, out: 
     starts, lengths = starts[order], lengths[order]
     rows = starts if index is None else index.take(starts)
     found = x.take(rows, 0)
-    for row in range(1, min(ROUNDS, int(lengths[0]))):
-        unfinished = found[: np.count_nonzero(lengths > row)]
-        rows = starts[: len(unfinished)] + row
-        ufunc(unfinished, x.take(rows if index is None else index.take(rows), 0), out=unfinished)
+    unfinished = np.bincount(np.minimum(lengths, ROUNDS))[:1:-1].cumsum()[::-1]  # those of more than 1 row, than 2, ...
+    next_rows = starts.copy()
+    for count in unfinished.tolist():
+        next_rows += 1
+        rows, part = next_rows[:count], found[:count]
+        ufunc(part, x.take(rows if index is None else index.take(rows), 0), out=part)
     for i in range(np.count_nonzero(lengths > ROUNDS)):
         rest = slice(starts[i] + ROUNDS, starts[i] + lengths[i])
         ufunc(found[i], ufunc.reduce(x[rest] if index is None else x.take(index[rest], 0), 0), out=found[i, ...])
@@ -134,13 +136,14 @@ def segment_reduce(
             f"{starts.shape[:-1]}"
         )
     rest, shape = data.shape[at + 1 :], (*starts.shape, *data.shape[at + 1 :])
-    n = data.shape[at]
-    lines = np.arange(math.prod(data.shape[:at])).reshape(*data.shape[:at], 1)
-    starts, sizes = (starts + n * lines).reshape(-1), sizes.reshape(-1)
-    x, filled = data if at == 0 else data.reshape(-1, *rest), sizes > 0
-    if sizes.sum() != x.shape[0] or (starts != np.cumsum(sizes) - sizes)[filled].any():  # some are in no segment
-        x = x[from_array(places_in_segments(starts, sizes), data.device)]
-    return _reduced(x, reduce, sizes, initial).reshape(shape)
+    x = data if at == 0 else data.reshape(-1, *rest)
+    if offsets is not None or unsafe:
+        lines = np.arange(math.prod(data.shape[:at])).reshape(*data.shape[:at], 1)
+        starts, sizes = (starts + data.shape[at] * lines).reshape(-1), sizes.reshape(-1)
+        if sizes.sum() != x.shape[0] or (starts != np.cumsum(sizes) - sizes)[sizes > 0].any():  # some are in no segment
+            x = x[from_array(places_in_segments(starts, sizes), data.device)]
+    out = _reduced(x, reduce, sizes.reshape(-1), initial)
+    return out if at == 0 else out.reshape(shape)
 
 
 def _bounds(
@@ -187,5 +190,6 @@ def _reduced(x: Tensor, reduce: str, sizes: Array, initial: float | None) -> Ten
     out = out if initial is None else out + initial
     if reduce == "sum":
         return out
-    counts = np.where(sizes == 0, math.nan if initial is None else 1, sizes).reshape(-1, *[1] * (x.ndim - 1))
-    return out / backend.like(counts.astype(x.array.dtype), x.array)
+    counts = sizes.astype(x.array.dtype).reshape(-1, *[1] * (x.ndim - 1))
+    counts[counts == 0] = math.nan if initial is None else 1
+    return out / backend.like(counts, x.array)
