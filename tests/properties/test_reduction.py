@@ -30,6 +30,7 @@ from microgad.ops.reduction import (
     NanSum,
     Pick,
     Prod,
+    Renorm,
     SegmentExtreme,
     SegmentSum,
     Std,
@@ -167,7 +168,7 @@ def test_pdist(draw):
     return lambda x: torch.pdist(x, p), x
 
 
-@checks(VectorNorm, Where)
+@checks(Renorm, VectorNorm, Where)
 def test_renorm(draw):
     p = draw(st.sampled_from([2.0, 1.0, 3.0]))
     x = draw(tensors(shapes(min_dims=2, max_dims=3), elements=numbers(away_from=[0]), requires_grad=True))

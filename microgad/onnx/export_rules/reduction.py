@@ -13,6 +13,7 @@ from ...ops.linalg.einsum import Contract
 from ...ops.linalg.norms import VectorNorm
 from ...ops.linalg.products import Dot, Linear, MatMul
 from ...ops.reduction.counting import All, Any_, CountNonzero
+from ...ops.reduction.distances import EPSILON, Renorm
 from ...ops.reduction.extrema import Amax, Amin, Argmax, Argmin, Max, Min
 from ...ops.reduction.scans import Cumsum
 from ...ops.reduction.sums import Mean, NanSum, Sum
@@ -171,6 +172,13 @@ def norm(w: Writer, x: Symbol, axes: list[int], keep: bool, p: float) -> Symbol:
 @rule(VectorNorm)
 def vector_norm(w: Writer, step: Step) -> Any:
     return norm(w, operand(w, step), axes_of(w, step), bool(step.settings["keepdims"]), step.settings["p"])
+
+
+@rule(Renorm)
+def renorm(w: Writer, step: Step) -> Any:
+    x, most = operand(w, step), step.settings["most"]
+    size = norm(w, x, axes_of(w, step), True, step.settings["p"])
+    return w.op("Where", size > most, x * (w.constant(most, x.dtype) / (size + EPSILON)), x)
 
 
 @rule(Cdist, Distances)

@@ -5,7 +5,7 @@ from .axes import axes
 from .calculus import cumulative_trapezoid, gradient, trapezoid, trapz
 from .counting import All, Any_, CountNonzero, all, any, argwhere, count_nonzero, nonzero, nonzero_static
 from .unique_values import unique, unique_consecutive
-from .distances import dist, renorm
+from .distances import Renorm, dist, renorm
 from .extrema import Amax, Amin, Argmax, Argmin, Max, Median, Min, amax, amin, aminmax, argmax, argmin, max, min
 from .hashing import HashTensor, hash_tensor
 from .histograms import bincount, bucketize, histc, histogram, histogramdd, searchsorted

@@ -2,15 +2,55 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ...fast_reductions import fast_sum
 from ...state import composite
 from ...type_aliases import Tensor
-from ..elementwise import where
+from ..elementwise import Where
 from ..elementwise.operands import require_tensors
 from ..linalg.norms import VectorNorm
+from ..support import layouts
+from ..support.bare import bare
 from ..support.out import into
 from ..support.spelling import numpy_spelling
 from .axes import axes
+
+EPSILON = 1e-7  # PyTorch adds it to a norm before it divides by it
+
+
+class Renorm(VectorNorm):
+    """x · most / ‖x‖ for slices whose norm over `axis` exceeds `most`, x for others; of real numbers."""
+
+    symbol, operator, conjugates = "renorm", "renorm", True
+
+    def forward(self, x):
+        self.norm = norm = self._length(x)
+        self.factor = factor = np.where(norm > self.most, self.most / (norm + EPSILON), x.dtype.type(1))
+        return layouts.row_major(x) * factor
+
+    def grad_x(self, grad, x, norm, factor):  # type: ignore[override]
+        large = norm > self.most
+        if type(x) is not np.ndarray or not large.all():  # the derivative for other slices, of NaN, is no 0
+            x, norm = np.where(large, x, 0), np.where(large, norm, 0)
+        of_norm = fast_sum(grad * x, self.axis, True) * -factor / (norm + EPSILON)
+        out = super().grad_x(of_norm, x, norm)  # type: ignore[no-untyped-call]
+        out += grad * factor
+        return out
+
+    def decomposition(self, x):
+        return _scaled_down(x, self.most, {"p": self.p, "axis": self.axis, "keepdims": True})
+
+
+def _scaled_down(x: Any, most: float, settings: dict[str, Any]) -> Any:
+    """Compute `Renorm` by several operations."""
+    large = VectorNorm.apply(bare(x), **settings) > most
+    size = VectorNorm.apply(Where.apply(large, x, 0.0), **settings)
+    # An infinite `most`: no ∞ · 0 in backward.
+    return x * Where.apply(large, most / Where.apply(large, size + EPSILON, 1.0), 1.0)
 
 
 @numpy_spelling
@@ -34,10 +74,9 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
         raise DtypeError(f"renorm: Expected a floating point or complex tensor as input. Got {input.dtype}")
     others = tuple([i for i in range(input.ndim) if i != axis])
     settings = {"p": float(p), "axis": others, "keepdims": True}
-    large = VectorNorm.apply(input.detach(), **settings) > maxnorm
-    size = VectorNorm.apply(where(large, input, 0.0), **settings)  # the derivative for other slices, of NaN, is no 0
-    factor = where(large, maxnorm / where(large, size + 1e-7, 1.0), 1.0)  # an infinite maxnorm: no ∞ · 0 backward
-    return into(out, input.contiguous() * factor, exact="renorm")
+    if input.array.dtype.char in "fd":
+        return into(out, Renorm.apply(input, most=maxnorm, **settings), exact="renorm")
+    return into(out, _scaled_down(input.contiguous(), maxnorm, settings), exact="renorm")
 
 
 @composite
