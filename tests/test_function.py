@@ -164,6 +164,25 @@ def test_masks_and_numbers_in_a_derivative_have_numpys_precision_under_create_gr
     assert recorded.tolist() == plain.tolist()
 
 
+def test_the_mask_of_a_scalar_selects_under_create_graph() -> None:
+    class Abs(Function):
+        constants = ("positive",)
+
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            self.positive = x > 0  # of a 0-d array it is a NumPy scalar
+            return np.abs(x)
+
+        def grad_x(self, grad, positive):  # type: ignore[no-untyped-def]
+            return np.where(positive, grad, -grad)
+
+    for value in (2.0, [2.0]):
+        x = torch.tensor(value, requires_grad=True)
+        (g,) = torch.autograd.grad(Abs.apply(x) ** 3, x, create_graph=True)
+        g.backward()
+        assert x.grad is not None
+        assert x.grad.item() == 12
+
+
 def test_a_function_with_any_number_of_inputs_differentiates_each() -> None:
     class Product(Function):
         def forward(self, *inputs):  # type: ignore[no-untyped-def]

@@ -159,6 +159,8 @@ def check_integers(operands: Any, kinds: Any) -> None:
 def _where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     if x is not None and y is not None:
         x, y = weakly_promoted(x, y)
+        if not isinstance(condition, (core.Tensor, np.ndarray)):  # the mask of a 0-d array is a NumPy scalar
+            condition = as_exact_tensor(condition)
     return elementwise.where(condition, x, y)
 
 

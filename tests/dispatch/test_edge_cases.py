@@ -95,6 +95,7 @@ def test_a_mask_says_where_insert_inserts() -> None:
         (lambda a: np.where(a > 0, 1 / 3, 0.0), SINGLE),
         (lambda a: np.where(a > 0, a, 1 / 3), SINGLE),
         (lambda a: np.where(a > 0, np.array(2), 1 / 3), SINGLE),
+        *((lambda a, c=c: np.where(c, a, a * 2), VECTOR) for c in (np.True_, False, [True, False, True])),
         (lambda a: np.select([a > 1, a > 0], [1 / 3, a[0]]), VECTOR),
         (lambda a: np.select([a > 1, a < 0], [a[0], 1.0]), VECTOR),
         (lambda a: np.select([a > 1, a < 0], [as_given(a, SINGLE), 1.0]), VECTOR),
