@@ -24,6 +24,8 @@ from ..tensor import Tensor
 from ..type_aliases import Array
 from .findings.finding import Finding
 
+BACKWARD_DRAWS = "backward makes random draws of its own: it has to keep those of forward, such as a mask"
+
 Vector = Any  # (m,): all results of a function, flattened and concatenated
 Direction = Any  # an array of the shape of the Tensor that is moved along it
 

@@ -160,6 +160,17 @@ def test_a_backward_that_writes_to_its_incoming_gradient_is_found():
         check_op(wrong, tensors((2,)), order=1, examples=EXAMPLES)
 
 
+def writes_to_out(self, grad, out):
+    out *= grad
+    return out
+
+
+def test_a_backward_that_writes_to_its_result_is_found():
+    wrong = broken(forward=lambda self, x: np.exp(x), grad_x=writes_to_out)
+    with pytest.raises(AssertionError, match="`unchanged`: by backward, output 0 was changed in place"):
+        check_op(wrong, tensors((2,)), order=1, examples=EXAMPLES)
+
+
 class Clamped(torch.autograd.Function):
     """max(x, 0), which forward writes to x in place."""
 

@@ -191,6 +191,7 @@ class Case:
     @cached_property
     def gradients(self) -> list[Any]:
         """The gradients of the first evaluation."""
+        self.outs_before = [y.array.copy() for y in self.outs]
         return vjp(self.outs, self.wanted, self.grad_outputs)
 
     @cached_property

@@ -11,10 +11,11 @@ import numpy as np
 from ... import backend, cuda, state
 from ...autograd.grad_mode import enable_grad, no_grad
 from ...errors import FROM_FORWARD, DtypeError
+from ...generator import default_generator
 from ...pytree import tree_leaves
 from ...tensor import Tensor
 from ...type_aliases import Array
-from ..calls import nodes_behind, wanted
+from ..calls import BACKWARD_DRAWS, nodes_behind, wanted
 from ..numerical.perturbation import perturbed
 from ..strategies import LAYOUTS, laid_out
 from .assertions import ROUNDINGS, assert_agree, assert_equal
@@ -30,9 +31,11 @@ ORDINARY = (2.0**-10, 32.0)  # magnitudes at which no intermediate value leaves 
 
 
 def unchanged(case: Case) -> None:
-    """Neither the call nor backward changes inputs or incoming gradients in place."""
+    """Neither the call nor backward changes inputs or incoming gradients in place, nor backward the results."""
     _ = case.gradients
     _check_unchanged(case)
+    for k, (y, old) in enumerate(zip(case.outs, case.outs_before, strict=True)):
+        _check_array_unchanged(y.array, old, f"by backward, output {k}")
     case.evaluate_all()  # again: a second change may undo the first, as a flip does
     _check_unchanged(case)
 
@@ -71,8 +74,13 @@ def reference(case: Case) -> None:
 
 
 def deterministic(case: Case) -> None:
-    """A second call with the same seed gives the same values and gradients."""
-    case.agrees(case.evaluate(case.inputs), "called again with the same seed")
+    """A second call with the same seed gives the same values and gradients. Only forward makes random draws."""
+    grad_outputs, outs = case.grad_outputs, case.outputs(case.inputs)
+    drawn = default_generator.snapshot()
+    found = vjp(outs, case.wanted, grad_outputs)
+    if (default_generator.snapshot() != drawn).any():
+        raise AssertionError(BACKWARD_DRAWS)
+    case.agrees(Evaluation([y.array for y in outs], found), "called again with the same seed")
 
 
 def without_grad(case: Case) -> None:

@@ -10,10 +10,11 @@ from ... import backend
 from ...errors import ArgumentError
 from ...function import Function
 from ...function.plan import argument
+from ...generator import default_generator
 from ...tensor import Tensor
 from ...type_aliases import Array
 from ..adapters import unwrap
-from ..calls import floating, gradients, input_names, random_signed, slices, tensors_in
+from ..calls import BACKWARD_DRAWS, GradcheckError, floating, gradients, input_names, random_signed, slices, tensors_in
 from ..complex_as_real import ComplexAsReal
 from .estimates import step_unit
 
@@ -77,4 +78,8 @@ class Check:
             if not y.requires_grad:
                 u[at] = 0  # so that the numerical side skips it as well
         seeds = [backend.like(u[at].reshape(tuple(y.shape)), y.array, y.array.dtype) for y, at in chosen]
-        return gradients([y for y, _ in chosen], tensors, seeds)
+        drawn = default_generator.snapshot()
+        found = gradients([y for y, _ in chosen], tensors, seeds)
+        if (default_generator.snapshot() != drawn).any():
+            raise GradcheckError(f"{self.name}: {BACKWARD_DRAWS}")
+        return found
