@@ -200,9 +200,8 @@ class Tape:
 
         names = dict.fromkeys([op.name for op in self.ops] + [op.path for op in self.ops if op.path])
         near = difflib.get_close_matches(key, [*names, *(s.name for s in self.sources)], 3, 0.5)
-        raise KeyError(
-            f"no operation, module or source is named {key!r}" + (f"; there is {', '.join(near)}" if near else "")
-        )
+        shown = f"; there is {', '.join(near)}" if near else ""
+        raise KeyError(f"no operation, module or source is named {key!r}{shown}")
 
     def replay(self, **given: Unpack[ReplayOptions]) -> Replay:
         """Run the operations again: see `graph.replays.replaying.replay` for the arguments."""
@@ -274,9 +273,10 @@ class Tape:
 
         `show_saved=False` hides what is kept for backward, `rankdir` is the direction of the arrows ("TB", "LR", "BT"
         or "RL"), and `theme` is "light" or "dark". `color` fills boxes by "time", "bytes", "flops", "gradient", "zeros"
-        or "nan", if these were recorded. `leaves=True` keeps modules without submodules closed, `frames=False` draws no
-        frames around modules, and `beside=True` draws the backward pass beside the forward pass. `mark` is a list of
-        operations to highlight, or of their numbers. Raises ValueError for any other value.
+        or "nan", if these were recorded. On a tape with statistics, scalars are drawn with their values and gradients.
+        `leaves=True` keeps modules without submodules closed, `frames=False` draws no frames around them, `beside=True`
+        draws the backward pass beside the forward. `mark` lists operations to highlight, or their numbers. Raises
+        ValueError for other values.
 
         >>> x = torch.ones(2, requires_grad=True)
         >>> drawn = (x * 3).sum().graph().tape.draw(rankdir="LR")

@@ -9,7 +9,9 @@ from typing import Any
 
 from .. import errors
 from ..errors import wording
-from .tape import Op, Shape, Source, Tape
+from .recording.node_reader import scalar_value
+from .statistics import Stats
+from .tape import Op, Result, Shape, Source, Tape
 
 # Settings that aren't shown if they have these values, and those with one number for each spatial dimension.
 _DEFAULTS = {
@@ -27,6 +29,7 @@ _FUNCTIONS: dict[str, Callable[[Op], str]] = {
     "Pick": lambda op: op.settings.get("of", ""),
     "Elu": lambda op: "selu" if "scale" in op.settings else "celu" if "rate" in op.settings else "",
     "Hardtanh": lambda op: "relu6" if (op.settings.get("low"), op.settings.get("high")) == (0, 6) else "",
+    "Linear": lambda op: "@" if len(op.inputs) > 1 and len(op.inputs[1].shape or (0, 0)) == 1 else "",
     "PRelu": lambda op: "leaky_relu" if len(op.inputs) > 1 and op.inputs[1].value is not None else "",
     "SetItem": lambda op: "masked_fill" if not op.in_place and _is_mask(op.settings.get("index")) else "",
 }
@@ -97,7 +100,7 @@ def title(op: Op) -> str:
     """Return an operation's symbol and name ("× Mul"), or the name alone if it contains the symbol ("Conv2d").
 
     The adjoint of a linear operation is shown as "Sumᵀ". Where several functions are one operation, their name comes
-    first: "max Pick", "celu Elu", "masked_fill SetItem".
+    first: "max Pick", "celu Elu", "masked_fill SetItem"; and "@ Linear" is a matrix times a vector.
     """
     if op.name.endswith("Adjoint"):
         return op.name.removesuffix("Adjoint") + "ᵀ"
@@ -193,6 +196,32 @@ def spread(words: Iterable[str]) -> str:
 def number(value: Any) -> str:
     """Format a Python number: "0.1", "2", "1.6e-05"."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def value(x: Op | Source | Result) -> str:
+    """Return a 0-d value as a number, empty if it isn't one or isn't known. Of an operation it is the result."""
+    if not isinstance(x, Op):
+        return "" if x.value is None else number(x.value)
+    if x.shapes != [()]:
+        return ""
+    return number(scalar_value(x.values[0])) if x.values else _only(x.stats[0], x.dtypes[0]) if x.stats else ""
+
+
+def gradient(x: Op | Source | Result) -> str:
+    """Return the gradient of a 0-d value, such as "grad 1.5", empty if it isn't one or isn't known."""
+    if isinstance(x, Result):
+        return ""
+    stats, dtype = ((x.gradients or [None])[0], x.dtypes[0]) if isinstance(x, Op) else (x.gradient, x.dtype)
+    scalar = (x.shapes if isinstance(x, Op) else [x.shape]) == [()]
+    found = _only(stats, dtype) if stats is not None and scalar else ""
+    return found and f"grad {found}"
+
+
+def _only(stats: Stats, dtype: str | None) -> str:
+    """Return the number that statistics are of. Of an infinite one they don't have the sign."""
+    if str(dtype).startswith("complex"):
+        return ""
+    return "nan" if stats.nans else "±inf" if stats.infs else number(stats.mean)
 
 
 def _one(value: Any) -> Any:

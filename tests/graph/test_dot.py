@@ -178,6 +178,26 @@ def test_numbers_are_in_the_label_and_constants_have_dashed_edges():
     assert re.search(r"source1 -> op1:1:n \[.*style=dashed", drawn.source)
 
 
+def test_numbers_and_their_gradients_are_shown_where_they_are_known():
+    x = torch.tensor(0.5, requires_grad=True)
+    with torch.record(values=True, stats=True, params={"x": x}) as both:
+        (x * x).exp().backward()
+    with torch.record(params={"x": x}) as neither:
+        (x * x).exp()
+    shown = list(labels(both.draw(show_saved=False)).values())
+    assert shown == ["x 0.5 grad 1.284", "a b × Mul 0.25 grad 1.284", "Exp 1.284 grad 1", "result"]
+    assert list(labels(neither.draw(show_saved=False)).values())[:2] == ["x 0.5 grad 1.284", "a b × Mul"]
+    assert labels(graph(x.exp(), params={"x": x}))["source0"] == "x 0.5 grad 1.284"
+
+
+@pytest.mark.parametrize(("at", "shown"), [(0.0, "grad ±inf"), (-1.0, "grad nan"), (1j, "1j")])
+def test_a_gradient_is_no_number_that_it_is_not(at, shown):
+    x = torch.tensor(at, requires_grad=True)
+    with np.errstate(all="ignore"):
+        x.sqrt().real.backward()
+    assert labels(graph(x.exp()))["source0"].endswith(shown)
+
+
 def test_show_saved_false_hides_kept_arrays():
     source = graph(network()[0], show_saved=False).source
     assert "keeps" not in source

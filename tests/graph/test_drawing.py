@@ -230,6 +230,11 @@ def test_residual_edges_are_marked():
     for y in (d, torch.stack([d, d * 2]), d - d.exp(), d + d.mean(), d * d.exp()):
         assert "residual" not in graph(y).source
     assert "residual" in graph(torch.cat([d, d.exp()])).source
+    with torch.record() as tape:
+        y = h * 2
+        y[0].mul_(3)  # what it wrote is no path beside that of the base
+        y.add(h)
+    assert "residual" not in tape.draw().source
 
 
 def test_a_closed_module_has_a_residual_edge_only_if_it_adds_or_concatenates_what_it_reads():

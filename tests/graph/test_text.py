@@ -117,6 +117,8 @@ def test_what_picks_elements_is_named_after_its_function(name):
         ("selu Elu", F.selu),
         ("Elu", F.elu),
         ("masked_fill SetItem", lambda x: x.masked_fill(x > 0, -torch.inf)),
+        ("@ Linear", lambda x: torch.eye(2) @ x),
+        ("Linear", lambda x: F.linear(x, torch.eye(2))),
         ("[ ]= SetItem", lambda x: x.index_fill(0, torch.tensor([1]), 2)),
     ],
 )

@@ -11,17 +11,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...engine.paths import producer
 from ...errors import ArgumentError
 from ...errors.own_arguments import checked
-from ...function import AccumulateGrad
 from ...nn.modules.module.training_mode import training_mode
 from ...tensor import Tensor
 from ..drawing.graph import Graph
-from ..recording.node_reader import ancestors, read
+from ..recording.node_reader import read
 from ..recording.recorder import record
-from ..statistics import stats_of
-from ..tape import Source
 
 if TYPE_CHECKING:
     from ..drawing.dot import Digraph
@@ -66,14 +62,7 @@ def draw_dot(root: Tensor, format: str = "svg", rankdir: str = "LR") -> Digraph:
     >>> "grad 3" in torch.graph.draw_dot(y).source
     True
     """
-    tape = read((root,))
-    assert root.node is not None
-    for node in ancestors([producer(root.node)[0]]).values():
-        tensor = node.tensor() if isinstance(node, AccumulateGrad) else None
-        source = tape.find(node.number)
-        if tensor is not None and tensor.grad is not None and isinstance(source, Source):
-            source.gradient = stats_of(tensor.grad.array)
-    drawn = Graph(tape, rankdir=rankdir, depth=None).dot
+    drawn = Graph(read((root,)), rankdir=rankdir, depth=None).dot
     drawn.format = format
     return drawn
 

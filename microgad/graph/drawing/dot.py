@@ -122,12 +122,10 @@ class DotWriter:
         self.draw_items(cluster, frame.items)
         return cluster
 
-    def value(self, *of: Source | Result) -> list[str]:
+    def value(self, *of: Op | Source | Result) -> list[str]:
         """Return the lines with a number and its gradient, if these are known."""
-        values = [text.number(x.value) for x in of if x.value is not None]
-        gradients = [x.gradient for x in of if isinstance(x, Source) and x.shape == () and x.gradient is not None]
-        lines = [escaped(text.spread(values))] if values else []
-        return lines + ([f"grad {text.spread(text.number(x.mean) for x in gradients)}"] if gradients else [])
+        lines = ([words for x in of if (words := known(x))] for known in (text.value, text.gradient))
+        return [escaped(text.spread(words)) for words in lines if words]
 
     def filled(self, box: Box, fill: str) -> str:
         """Return the color of a box: that of its kind, or that of its value on the color scale."""
@@ -220,7 +218,8 @@ class DotWriter:
         if module:
             settings.append(f'<FONT COLOR="{self.theme.faint}">{_small("module&#160;" + _bold(module))}</FONT>')
         title = escaped(text.title(op)) + (f"<B>&#160;×{times}</B>" if times > 1 else "")
-        body = "<BR/>".join([f'<FONT POINT-SIZE="12">{title}</FONT>', *settings, *self.measured(box)])
+        values = self.value(*self.sketch.drawn_as(op))
+        body = "<BR/>".join([f'<FONT POINT-SIZE="12">{title}</FONT>', *settings, *values, *self.measured(box)])
         rows = self.card(arguments, body, self.keeps(op) if self.show_saved else "", box)
         border, line = (2, self.theme.residual) if box in self.marked else (1, self.theme.line)
         label = f'<TABLE BORDER="0" CELLBORDER="{border}" CELLSPACING="0" CELLPADDING="4" COLOR="{line}">{rows}</TABLE>'

@@ -437,7 +437,8 @@ class Sketch:
         """Return the residual connections: edges parallel to a longer path between the same boxes."""
         into: dict[Box, dict[Box, Edge]] = {}  # a box -> its predecessors, and the edges from them
         for edge in edges:
-            if edge.tail.ops and edge.head.ops and not edge.later and edge.what.origin in self.modules.call_of:
+            passes = not (edge.later or edge.wrote) and edge.what.origin in self.modules.call_of
+            if edge.tail.ops and edge.head.ops and passes:
                 into.setdefault(edge.head, {})[edge.tail] = edge
         ends = [before for before in into.values() if len(before) > 1 and any(edge.joins for edge in before.values())]
         return {before[tail] for before in ends for tail in _shortcuts(before, into) if before[tail].joins}

@@ -21,6 +21,7 @@ from ...pytree import tree_leaves
 from ...tensor import Tensor
 from ...type_aliases import Array
 from ..gc_pause import gc_paused
+from ..statistics import stats_of
 from ..tape import ANOTHER, Input, Kept, Op, Result, Source, Tape
 
 _Role = Literal["input", "output", "intermediate", "setting"]
@@ -105,8 +106,11 @@ class NodeReader:
             return Source(node.number, "leaf", "", node.shape, self.dtype(node.dtype))
         self.leaves[self.memory(tensor.array)] = node.number
         kind: Any = "parameter" if isinstance(tensor, Parameter) else "leaf"
-        value = scalar_value(tensor.array)
-        return Source(node.number, kind, self.name(tensor), node.shape, self.dtype(node.dtype), value)
+        value, grad = scalar_value(tensor.array), tensor.grad
+        source = Source(node.number, kind, self.name(tensor), node.shape, self.dtype(node.dtype), value)
+        if value is not None and grad is not None:
+            source.gradient = stats_of(grad.array)
+        return source
 
     def op(self, node: Function) -> Op:
         cls = type(node)

@@ -425,11 +425,10 @@ class Recorder(state.Observer):
         for op in [op for op in unread if not op.in_place] or unread:
             for i, (shape, dtype) in enumerate(zip(op.shapes, op.dtypes, strict=True)):
                 self.tape.results.append(Result(op.number, i, "", shape, dtype))
-        if self.options.stats:
-            for tensor, source in self.pass_recorder.differentiable:
-                x = tensor()
-                if x is not None and type(x.node) is AccumulateGrad and x.grad is not None:
-                    source.gradient = stats_of(x.grad.array)
+        for tensor, source in self.pass_recorder.differentiable:
+            x = tensor() if self.options.stats or source.value is not None else None
+            if x is not None and type(x.node) is AccumulateGrad and x.grad is not None:
+                source.gradient = stats_of(x.grad.array)
 
 
 def digest(array: Array) -> str:
