@@ -300,6 +300,17 @@ def test_a_bad_gradient_counts_before_the_parameter_it_spoiled():
     assert (bad.op.name, bad.during) == ("Sqrt", "backward")
 
 
+def test_an_overflow_of_the_forward_counts_before_the_gradient_and_the_parameter_that_it_spoiled():
+    w = torch.tensor([1.0], requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=1e3)  # far too large
+    with torch.record(stats=True, params={"w": w}) as tape, np.errstate(all="ignore"):
+        for _ in range(5):
+            optimizer.zero_grad()
+            (w**4).sum().backward()
+            optimizer.step()
+    assert str(tape.first_bad()).startswith("Pow: produced inf from finite inputs: x (1,) from 2.558e+14")
+
+
 def test_of_several_bad_backward_passes_the_first_counts():
     w = torch.tensor([4.0, 0.0], requires_grad=True)
     with torch.record(stats=True, params={"w": w}) as tape, np.errstate(all="ignore"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -53,7 +54,7 @@ def first_bad(tape: Tape) -> NonFinite | None:
     assert isinstance(backward.op, Op)
     start = max(op.number for op in tape if op.passed == backward.op.passed)
     if forward.came_in(first) and forward.position(first) > start:  # an earlier training step made it non-finite
-        return forward.cause_of(backward) or backward
+        return forward.cause_of(backward) or forward.first(start) or backward
     return first
 
 
@@ -75,10 +76,15 @@ class _ForwardSearch:
         if kind:
             self.bad[at] = kind
 
-    def first(self) -> NonFinite | None:
-        """Return the origin of the first NaN, or else of the first infinity that the program didn't put in itself."""
+    def first(self, last: float = math.inf) -> NonFinite | None:
+        """Return the origin of the first NaN, or else of the first infinity that the program didn't put in itself.
+
+        Operations with a number above `last` are left out.
+        """
         for wanted in ("NaN", "inf"):
             for op in self.tape:
+                if op.number > last:
+                    break
                 found = self._from_outside(op, wanted) or self._first_of(op, wanted)
                 if found is not None:
                     return found
