@@ -22,11 +22,41 @@ def gradients_have_the_strides_of_their_leaves(t, nn):
         t.ones(3, 4).t(), t.ones(4, 6)[:, ::2].t(), t.ones(6, 4)[::2], t.ones(3, 4), t.ones(0, 4).t(), t.ones(()),
         t.ones(2, 3, 4, 5).to(memory_format=t.channels_last),
     ):  # fmt: skip
-        for f in (t.exp, t.sum, lambda x: x + 1, lambda x: (x.T if x.ndim == 2 else x) * 3):
+        for f, create_graph in itertools.product(
+            (t.exp, t.sum, lambda x: x + 1, lambda x: (x.T if x.ndim == 2 else x).clone() * 3), (False, True)
+        ):
             x = x.detach().requires_grad_()
-            f(x).sum().backward()
+            y = f(x)
+            y.backward(t.ones(y.shape, dtype=y.dtype), create_graph=create_graph)
             strides.append([step for step, n in zip(x.grad.stride(), x.shape, strict=True) if n > 1 and x.numel()])
     return strides
+
+
+@programs
+def recorded_gradients_may_be_written_to(t, nn):
+    F, found = nn.functional, []
+    for f in (
+        F.relu, F.hardtanh, F.leaky_relu, lambda x: F.max_pool2d(x, 2), lambda x: F.avg_pool2d(x, 2),
+        lambda x: F.adaptive_avg_pool2d(x, 2), lambda x: F.pad(x, (1, -1)), lambda x: x.prod(1),
+        lambda x: F.nll_loss(x, t.zeros(1, 4, 4, dtype=t.long), reduction="none"),
+    ):  # fmt: skip
+        x = leaf(t, 1, 2, 4, 4)
+        y = f(x)
+        given = t.ones_like(y).requires_grad_()
+        for write in (
+            lambda g: g.mul_(2),
+            lambda g: g.clamp_(-1, 1),
+            lambda g: g[0].add_(1),
+            lambda g: g.view(-1).sin_(),
+        ):
+            (g,) = t.autograd.grad(y, x, given * 1, create_graph=True)
+            write(g)
+            found += [
+                g,
+                *t.autograd.grad((g * g).sum() + (x + given.sum()).sum(), [x, given], retain_graph=True),
+                given,
+            ]
+    return found
 
 
 @programs

@@ -14,6 +14,7 @@ from ...function import Function
 from ...function.half import unless_converted
 from ...function.naming import with_torch_name
 from ...state import observed
+from ...state.links import NO_LINKS
 from ...type_aliases import Array, Operand, Tensor
 from ..creation.scalars import checked_scalar
 from ..support import fast_numpy, layouts
@@ -259,6 +260,13 @@ class Flat(Function):
     """g, a derivative that is constant in x: its own derivative by x is 0, not absent, as in PyTorch."""
 
     symbol, operator, may_share = "flat", None, True
+
+    @classmethod
+    def apply(cls, g, x):
+        """As Function's, but not as a view of g, which a program that writes to the gradient has never seen."""
+        flat = super().apply(g if g._links.base is None else np.copy(g), x)
+        flat._links = NO_LINKS
+        return flat
 
     def forward(self, g, x):
         return g
