@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend, errors, function
+from ..backend.axis_order import outermost_first
 from ..backend.copies import copied_like
 from ..backend.memory_layout import has_gaps
 from ..errors.wording import in_torchs_words
@@ -116,9 +117,8 @@ def add_to_gradient(held: Any, grad: Array) -> None:
 
 
 def first_gradient(leaf: Any, grad: Any) -> Any:
-    """A recorded copy of a leaf Tensor's first gradient.
-
-    PyTorch copies it into memory like the leaf's, or clones it if that has gaps.
-    """
-    copy = np.copy(grad)
-    return copy if has_gaps(leaf.array) else with_torch_name("torch::autograd::CopyBackwards", copy)
+    """A recorded copy of a leaf Tensor's first gradient, with the leaf's axis order, or row-major if that has gaps."""
+    if has_gaps(leaf.array):
+        return np.copy(grad, order="C")
+    order: Any = "C" if leaf.array.flags.c_contiguous else tuple(outermost_first(leaf.array.strides))
+    return with_torch_name("torch::autograd::CopyBackwards", np.copy(grad, order=order))
