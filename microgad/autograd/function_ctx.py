@@ -63,9 +63,6 @@ class FunctionCtx:
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Save inputs, outputs or intermediate results for backward, which finds them in `saved_tensors`."""
-        for i, x in enumerate(tensors):
-            if not (x is None or isinstance(x, Tensor)):
-                raise TypeError(f"save_for_backward can only save Tensors, but argument {i} is {type(x).__name__}")
         self.to_save = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
