@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.arrays import Array
-from ..backend.axis_order import outermost_first
+from ..backend.axis_order import order_by, outermost_first
 from ..backend.copies import in_axis_order
 
 _PYTHON: tuple[Any, ...] = int, float, bool, complex
@@ -108,5 +108,9 @@ def plain(x: Any) -> Any:
 
 
 def operand(x: Any, to: Any) -> Any:
-    """An array of another dtype converted to `to`, in its layout; a number as `plain` returns it."""
-    return convert(x, to, "C" if 0 in x.strides else "K") if hasattr(x, "dtype") else plain(x)
+    """An array of another dtype converted to `to`, with the axis order of a copy; a number as `plain` returns it."""
+    if not hasattr(x, "dtype"):
+        return plain(x)
+    if 0 not in x.strides:
+        return convert(x, to)
+    return in_axis_order(lambda rows: convert(rows, to, "C"), x, order_by(x.shape, x.strides))

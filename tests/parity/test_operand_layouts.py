@@ -23,9 +23,22 @@ BINARY = {
     "in a row": lambda t, a, b: (a + b).exp() * b,
     "half": lambda t, a, b: a.half() * b.half(),
     "clone": lambda t, a, b: a.clone() / 2,
+    "integer": lambda t, a, b: t.atan2(a, t.ones(3, 3, dtype=t.long).t().expand(3, 3, 3)),
+    "double": lambda t, a, b: a * t.ones(3, 3).double().t().expand(3, 3, 3) + b,
     "half, alone": lambda t, a, b: (a.half() * 2).exp(),
 }
-LAYOUTS = [(0, 1, 2), (0, 2, 1), (1, 2, 0), (2, 1, 0), "expanded", "a row", "a column", "a matrix", "turned columns"]
+LAYOUTS = [
+    (0, 1, 2),
+    (0, 2, 1),
+    (1, 2, 0),
+    (2, 1, 0),
+    "expanded",
+    "a row",
+    "a column",
+    "a matrix",
+    "turned columns",
+    "turned expanded",
+]
 
 
 def laid_out(t, layout):
@@ -37,6 +50,7 @@ def laid_out(t, layout):
         "a column": x[:, :1, :1],
         "a matrix": x[0],
         "turned columns": x[0].t().unsqueeze(1),
+        "turned expanded": x[0].t().expand(3, 3, 3),
     }
     return special[layout] if layout in special else x.permute(layout)
 
