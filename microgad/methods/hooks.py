@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import errors
+from ..backend.memory_formats import contiguous_format
 from ..engine import node_hooks
 from ..engine.hooks import RemovableHandle
 from ..function import AccumulateGrad
@@ -40,7 +41,7 @@ class Hooks:
                 node_hooks.calling.add(self.node)
 
     def retain_grad(self: Tensor) -> None:
-        """Store the gradient in `.grad`, although this Tensor isn't a leaf.
+        """Store the gradient in `.grad`, in row-major order, although this Tensor isn't a leaf.
 
         Raises RuntimeError unless it requires grad.
         """
@@ -52,7 +53,8 @@ class Hooks:
 
         def keep(grad: Tensor) -> None:
             if grad is not None and (tensor := weak()) is not None:
-                tensor.grad = grad.clone() if tensor.grad is None else tensor.grad + grad
+                first = tensor.grad is None
+                tensor.grad = grad.clone(memory_format=contiguous_format) if first else tensor.grad + grad
 
         self._own_links().retainer = node_hooks.add_hook(self.node, keep, last=1)
 

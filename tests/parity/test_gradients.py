@@ -34,6 +34,19 @@ def gradients_have_the_strides_of_their_leaves(t, nn):
 
 
 @programs
+def retained_gradients_are_contiguous(t, nn):
+    strides = []
+    for x in (t.ones(3, 4).t(), t.ones(2, 3, 4, 5).to(memory_format=t.channels_last), t.ones(3, 1).expand(3, 4)):
+        for f, create_graph in itertools.product((t.exp, lambda y: y.transpose(0, 1).contiguous() * 2), (False, True)):
+            y = x.detach().requires_grad_() * 2
+            y.retain_grad()
+            for _ in range(2):
+                f(y).sum().backward(retain_graph=True, create_graph=create_graph)
+                strides.append(y.grad.stride())
+    return strides
+
+
+@programs
 def recorded_gradients_may_be_written_to(t, nn):
     F, found = nn.functional, []
     for f in (
