@@ -213,7 +213,15 @@ def _copy_returned_inputs(cls: type[Function], ctx: FunctionCtx, inputs: tuple[A
 
 
 def _save(ctx: FunctionCtx, node: CustomNode, inputs: tuple[Any, ...], outs: list[Tensor]) -> None:
-    """Keep in the node the Tensors that were saved for backward and jvp."""
+    """Keep in the node the Tensors that were saved for backward and jvp. Raises TypeError for anything else.
+
+    Nothing is checked where nothing is recorded: a Function that saves other objects computes under no_grad, as in
+    PyTorch.
+    """
+    for i, x in enumerate(ctx.to_save):
+        if not (x is None or isinstance(x, Tensor)):
+            name = type(x).__name__
+            raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {name}")
     ctx._devices = [x.device if isinstance(x, Tensor) else None for x in inputs]
     saved, for_jvp = ctx.to_save, ctx.saved_for_forward
     for i, x in enumerate(saved):

@@ -55,6 +55,18 @@ def second_backward_through_a_custom_function(t, nn):
 
 
 @programs
+def a_custom_function_that_saves_a_number(t, nn):
+    def forward(ctx, x):
+        ctx.save_for_backward(x, 3)
+        return x.clone()
+
+    saves_a_number = function(t, forward=forward, backward=lambda ctx, grad: grad)
+    with t.no_grad():
+        saves_a_number.apply(leaf(t))  # nothing is saved where nothing is recorded
+    saves_a_number.apply(leaf(t))
+
+
+@programs
 def gradient_by_a_name(t, nn):
     t.autograd.grad(leaf(t).sum(), ["x"])
 
