@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from .. import backend
-from ..backend import memory
+from ..backend.memory import empty_cache as empty_cache
 from ..errors import NoMemoryError, UnsupportedError
 from ..generator import default_generator as _default_generator
 from ..lazy import define_getattr_in_package as _define_getattr_in_package
@@ -32,8 +33,8 @@ from .streams import set_stream as set_stream
 from .streams import stream as stream
 from .streams import use as _use
 
-empty_cache = memory.empty_cache
 OutOfMemoryError = NoMemoryError  # raised on the CPU, too
+memory = random = sys.modules[__name__]  # PyTorch's modules: torch.cuda.random.manual_seed
 
 
 def is_available() -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from .. import amp, backend
 from ..errors.notices import warn as _warn
 from ..type_aliases import Dtype
+
+common = autocast_mode = grad_scaler = sys.modules[__name__]  # PyTorch's modules of these names
 
 
 def warn_deprecated(name: str, device: str = "cuda") -> None:

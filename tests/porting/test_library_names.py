@@ -145,6 +145,20 @@ print(adamw.__name__, _VF.relu(torch.tensor([-1.0])))
     )
 
 
+def test_modules_of_torch_cuda() -> None:
+    """spaCy's thinc asks cuda.amp.common, torchattacks seeds cuda.random."""
+    program = """
+import torch
+torch.cuda.random.manual_seed(0), torch.manual_seed(0)
+print(torch.cuda.amp.common.amp_definitely_not_available() is not torch.cuda.is_available())
+print(torch.cuda.memory.memory_allocated(), torch.cuda.amp.grad_scaler.GradScaler.__name__)
+import torch.cuda.random as random, torch.cuda.memory as memory, torch.cuda.amp.autocast_mode as autocast_mode
+print(random.initial_seed(), callable(memory.empty_cache), autocast_mode.autocast is torch.cuda.amp.autocast)
+"""
+    found = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    assert found.stdout == "True\n0 GradScaler\n0 True True\n", found.stderr
+
+
 def test_a_subclass_may_override_requires_grad_by_setting_the_attribute() -> None:
     """fastai's TensorBase does."""
 
