@@ -190,8 +190,9 @@ class Tensor(Methods):
             raise errors.DtypeError(said)
         check_write(self)
         self.array = value.array
-        self._bump(False)
-        versions.keep_result(self.node, self._counter())
+        if self._links.base is None:  # nothing was written to the memory that a view leaves
+            self._bump(False)
+            versions.keep_result(self.node, self._counter())
         if type(self.node) is AccumulateGrad:
             self.node = leaves.leaf_of_new_array(self)
 

@@ -91,6 +91,18 @@ def test_the_error_names_the_value_that_was_written_to() -> None:
         product.sum().backward()
 
 
+def test_a_view_may_get_other_data() -> None:
+    x, w = torch.tensor([1.0, -2.0], requires_grad=True), torch.ones(2, 1, requires_grad=True)
+    y = x.exp()
+    view, version = y.view(2, 1), y._version
+    view.data = view.data.sign()  # what y's node keeps stays as it is
+    assert y._version == version
+    (view * w).sum().backward()
+    assert x.grad is not None
+    assert w.grad is not None
+    assert (x.grad.tolist(), w.grad.tolist()) == (y.tolist(), [[1], [1]])
+
+
 def test_a_result_that_its_node_keeps_may_get_other_data() -> None:
     x, w = torch.tensor([1.0, -2.0], requires_grad=True), torch.ones(2, requires_grad=True)
     y = x.relu()
