@@ -53,8 +53,8 @@ class Hooks:
 
         def keep(grad: Tensor) -> None:
             if grad is not None and (tensor := weak()) is not None:
-                first = tensor.grad is None
-                tensor.grad = grad.clone(memory_format=contiguous_format) if first else tensor.grad + grad
+                held = tensor.grad
+                tensor.grad = grad.clone(memory_format=contiguous_format) if held is None else held + grad
 
         self._own_links().retainer = node_hooks.add_hook(self.node, keep, last=1)
 

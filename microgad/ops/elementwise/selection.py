@@ -262,7 +262,7 @@ class Flat(Function):
     symbol, operator, may_share = "flat", None, True
 
     @classmethod
-    def apply(cls, g, x):
+    def apply(cls, g: Any, x: Any) -> Any:
         """As Function's, but not as a view of g, which a program that writes to the gradient has never seen."""
         flat = super().apply(g if g._links.base is None else np.copy(g), x)
         flat._links = NO_LINKS
