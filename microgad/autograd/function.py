@@ -224,9 +224,6 @@ def _save(ctx: FunctionCtx, node: CustomNode, inputs: tuple[Any, ...], outs: lis
             raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {name}")
     ctx._devices = [x.device if isinstance(x, Tensor) else None for x in inputs]
     saved, for_jvp = ctx.to_save, ctx.saved_for_forward
-    for i, x in enumerate(saved):
-        if not (x is None or isinstance(x, Tensor)):  # where no node is recorded it doesn't matter, as in PyTorch
-            raise TypeError(f"save_for_backward can only save Tensors, but argument {i} is {type(x).__name__}")
     if node.function.jvp is not Function.jvp:
         floating = [isinstance(x, Tensor) and x.array.dtype.kind in "fc" for x in inputs]
         ctx._zero_tangents = [

@@ -134,18 +134,6 @@ def saving_a_number_raises(t, nn):
 
 
 @programs
-def saving_a_number_where_nothing_is_recorded(t, nn):
-    class Scale(t.autograd.Function):
-        @staticmethod
-        def forward(ctx, x, k):
-            ctx.save_for_backward(x, k)
-            return x * k
-
-    with t.no_grad():
-        return Scale.apply(leaf(t, 3), 2), Scale.apply(t.ones(3, requires_grad=True), 3.5)
-
-
-@programs
 def dirty_argument_must_be_returned(t, nn):
     def forward(ctx, x):
         ctx.mark_dirty(x)
