@@ -5,8 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from ...errors import CallError
-from ...errors.notices import warn
+from ...errors import CallError, notices
 from ...ops.creation import ones
 from ...ops.movement import tril
 from ...tensor import Tensor
@@ -50,7 +49,7 @@ class CausalBias(Tensor):
         lower = variant is CausalVariant.LOWER_RIGHT
         if lower and seq_len_q > seq_len_kv:
             message = f"the first queries of a lower right causal mask of {seq_len_q} for {seq_len_kv} keys see no key"
-            warn(message)
+            notices.warn(message)
         visible = tril(ones(seq_len_q, seq_len_kv, dtype=bool), seq_len_kv - seq_len_q if lower else 0)
         mask: CausalBias = visible.as_subclass(cls)
         mask.variant, mask.seq_len_q, mask.seq_len_kv = variant, seq_len_q, seq_len_kv
