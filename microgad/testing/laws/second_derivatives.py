@@ -97,7 +97,7 @@ def _derivatives_along(case: Case, directions: list[Any]) -> tuple[list[Any], li
 def _difference(case: Case, terms: Callable[[Case], tuple[Terms, Terms]], message: str) -> str:
     """Return the message that two inner products differ; empty if they are equal or one isn't finite.
 
-    It is also if the difference is one of rounding errors, as near a singular matrix. Then it changes with these.
+    A difference of rounding errors doesn't count, as near a singular matrix: it changes with these.
     """
     (a, size_a), (b, size_b) = (_dot(*each) for each in terms(case))
     tolerance = SYMMETRIC * (size_a + size_b) + _rounding(case)
