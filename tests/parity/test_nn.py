@@ -299,11 +299,6 @@ def test_backward_hooks_of_modules_with_several_inputs_and_outputs():
 # Nets
 
 
-def copy_state(mine, theirs):
-    """Copy our state to PyTorch's module, because normal numbers differ in the last bits."""
-    theirs.load_state_dict({name: torch.from_numpy(x.array.copy()) for name, x in mine.state_dict().items()})
-
-
 def close(mine, theirs, tolerance=2e-5):
     np.testing.assert_allclose(mine.detach().numpy(), theirs.detach().numpy(), rtol=tolerance, atol=tolerance)
 
