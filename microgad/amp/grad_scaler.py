@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,7 +30,7 @@ class GradScaler:
     ) -> None:  # fmt: skip
         self._device = str(device)
         if enabled and self._device.startswith("cuda") and not backend.gpu_count():
-            warnings.warn("torch.cuda.amp.GradScaler is enabled, but CUDA is not available.  Disabling.", stacklevel=2)
+            warn("torch.cuda.amp.GradScaler is enabled, but CUDA is not available.  Disabling.")
             enabled = False
         self._enabled = enabled
         if enabled and growth_factor <= 1.0:

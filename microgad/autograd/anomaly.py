@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import traceback
-import warnings
 from collections.abc import Mapping
 from contextlib import ContextDecorator
 from typing import Any, NamedTuple
@@ -266,10 +265,9 @@ class detect_anomaly(ContextDecorator):
     """
 
     def __init__(self, check_nan: bool = True) -> None:
-        warnings.warn(
+        warn(
             "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for "
-            "debugging.",
-            stacklevel=2,
+            "debugging."
         )
         self.check_nan = check_nan
         self._active: list[set_detect_anomaly] = []  # a stack: one object may be entered again inside its own block

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from ..errors import GraphError
+from ..errors.notices import warn
 from ..tensor import Tensor
 
 _NODE_ATTRIBUTES = (
@@ -58,7 +58,7 @@ class FunctionCtx:
     @property
     def saved_variables(self) -> tuple[Tensor, ...]:
         """The name of `saved_tensors` before PyTorch 0.4. Reading it gives a DeprecationWarning."""
-        warnings.warn("'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2)
+        warn("'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning)
         return self.saved_tensors
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:

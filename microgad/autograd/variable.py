@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ..engine import backward_pass
 from ..errors import DtypeError, GraphError
+from ..errors.notices import warn
 from ..tensor import Tensor
 
 
@@ -49,9 +49,7 @@ class Variable(metaclass=_AnyTensor):
 
     def __new__(cls, data: Any = None, requires_grad: bool = False, volatile: bool | None = None) -> Any:
         if volatile:
-            warnings.warn(
-                "volatile was removed and now has no effect. Use `with torch.no_grad():` instead.", stacklevel=2
-            )
+            warn("volatile was removed and now has no effect. Use `with torch.no_grad():` instead.")
         if data is None:
             return Tensor()
         if not isinstance(data, Tensor):

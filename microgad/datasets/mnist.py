@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -24,7 +23,7 @@ def _old_name(before: str, now: str) -> Any:
     """Make a property for an attribute under its old name."""
 
     def get(self: Any) -> Any:
-        warnings.warn(f"{before} has been renamed {now}", stacklevel=2)
+        warn(f"{before} has been renamed {now}")
         return getattr(self, now)
 
     return property(get)

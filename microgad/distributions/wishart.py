@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,10 +70,7 @@ class Wishart(Covariance, ExponentialFamily):
         if (self.df <= size - 1).any():
             raise ArgumentError(f"Value of df={df} expected to be greater than ndim - 1 = {size - 1}.")
         if (self.df < size).any():
-            warnings.warn(
-                "Low df values detected. Singular samples are highly likely to occur for ndim - 1 < df < ndim.",
-                stacklevel=2,
-            )
+            warn("Low df values detected. Singular samples are highly likely to occur for ndim - 1 < df < ndim.")
         super().__init__(batch, matrix.shape[-2:], validate_args=validate_args)
         self._unbroadcasted_scale_tril = self._factorized(name, matrix)
 

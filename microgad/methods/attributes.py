@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, overload
 
@@ -11,6 +10,7 @@ from .. import function as core
 from ..backend import memory_formats
 from ..backend.memory_layout import axes_of, strides
 from ..errors import notices
+from ..errors.notices import warn
 from ..function.naming import node_name
 from ..lazy import LazyModule
 from ..state import inference
@@ -288,7 +288,7 @@ class Attributes:
         """The gradient that `backward` has accumulated, or None. What is assigned must be like this Tensor, or None."""
         found = self._links.grad
         if found is None and not self.is_leaf and not self.retains_grad:
-            warnings.warn(NO_LEAF, UserWarning, stacklevel=2)
+            warn(NO_LEAF)
         return found
 
     @grad.setter

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+from ..errors.notices import warn
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -18,7 +19,7 @@ def deprecated_alias(function: F, namespace: str) -> F:
     @functools.wraps(function)
     def renamed(*args: Any, **kwargs: Any) -> Any:
         message = f"`{namespace}.{old}` is now deprecated in favor of `{namespace}.{new}`."
-        warnings.warn(message, FutureWarning, stacklevel=2)
+        warn(message, FutureWarning)
         return function(*args, **kwargs)
 
     renamed.__name__ = renamed.__qualname__ = old

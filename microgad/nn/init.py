@@ -7,7 +7,6 @@ dimensions that they can't fill, and RuntimeError where they draw into a Tensor 
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -100,7 +99,7 @@ def trunc_normal_(
     if tensor.is_meta:
         return tensor
     if mean < a - 2 * std or mean > b + 2 * std:
-        warnings.warn("trunc_normal_: mean is more than 2 std from [a, b]; the distribution may be off", stacklevel=2)
+        warn("trunc_normal_: mean is more than 2 std from [a, b]; the distribution may be off")
     with state.scope(grad_enabled=False):
         inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
         draw = _trunc_normal_by_normals if inside > 0.3 else _trunc_normal_by_uniforms

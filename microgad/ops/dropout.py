@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from .. import backend
 from .. import generator as draws
 from ..errors import ArgumentError, KindError, ShapeError
+from ..errors.notices import warn
 from ..function import Function
 from ..state import composite
 from ..type_aliases import Array, Tensor
@@ -129,12 +129,11 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
              [[0., 0.]]]])
     """
     if input.ndim not in (3, 4):
-        warnings.warn(f"dropout2d: Received a {input.ndim}-D input to dropout2d, which is deprecated", stacklevel=2)
+        warn(f"dropout2d: Received a {input.ndim}-D input to dropout2d, which is deprecated")
     if input.ndim == 3:
-        warnings.warn(
+        warn(
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired "
-            "- input is interpreted as shape (N, C, L), where C is the channel dim, as by dropout1d",
-            stacklevel=2,
+            "- input is interpreted as shape (N, C, L), where C is the channel dim, as by dropout1d"
         )
     return _dropout_channels("dropout2d", input, p, training, inplace, False)
 
@@ -149,7 +148,7 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     tensor([2., 2., 0., 0.])
     """
     if input.ndim not in (4, 5):
-        warnings.warn(f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated", stacklevel=2)
+        warn(f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated")
     return _dropout_channels("dropout3d", input, p, training, inplace, input.ndim != 5)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from ..dtypes import bool_, float32, float64, uint8
 from ..errors import ArgumentError, DimError, DtypeError, ShapeError, UnsupportedError
+from ..errors.notices import warn
 from ..nn import functional as nn
 from ..ops import creation
 from ..tensor import Tensor
@@ -262,7 +262,7 @@ def resize_as(img: Any, size: Any, mode: Any, max_size: int | None, antialias: b
         return img
     if not isinstance(img, Tensor):
         if antialias is False:
-            warnings.warn(PIL_IS_ANTIALIASED, stacklevel=2)
+            warn(PIL_IS_ANTIALIASED)
         return img.resize((new[1], new[0]), PIL_MODES[mode])
     smooth = mode.value in ("bilinear", "bicubic", "lanczos")
     batch, from_batch = to_batch(img, *dtypes)

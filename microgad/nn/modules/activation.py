@@ -7,8 +7,7 @@ With `inplace` the input is overwritten, which raises RuntimeError for a leaf th
 
 from __future__ import annotations
 
-import warnings
-
+from ...errors.notices import warn
 from ...parameter import Parameter
 from ...tensor import Tensor
 from ...type_aliases import Device, Dtype
@@ -319,7 +318,7 @@ class Hardtanh(Module):
         for name, value in (("min", min_value), ("max", max_value)):
             if value is not None:
                 message = f"keyword argument `{name}_value` is deprecated and renamed to `{name}_val`"
-                warnings.warn(message, FutureWarning, stacklevel=2)
+                warn(message, FutureWarning)
         self.min_val = min_val if min_value is None else min_value
         self.max_val = max_val if max_value is None else max_value
         self.inplace = inplace

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 from ...errors import ShapeError
+from ...errors.notices import warn
 from ...tensor import Tensor
 from ...type_aliases import Device, Dtype
 from .. import functional as F
@@ -40,10 +40,9 @@ class _InstanceNorm(_NormBase):
             if self.affine:
                 expected = f"expected input's size at dim={dim} to match num_features ({self.num_features})"
                 raise ShapeError(f"{layer_name(self)}: {expected}, but got: {input.shape[dim]}.")
-            warnings.warn(
+            warn(
                 f"input's size at dim={dim} does not match num_features. You can silence this warning by not passing "
-                "in num_features, which is not used because affine=False",
-                stacklevel=2,
+                "in num_features, which is not used because affine=False"
             )
         return self._apply_instance_norm(input) if dim else self._apply_instance_norm(input.unsqueeze(0)).squeeze(0)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from ...errors import DimError
+from ...errors.notices import warn
 from ...ops import recurrent
 from ...ops.creation import zeros
 from ...parameter import Parameter
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 def apply_permutation(tensor: Tensor, permutation: Tensor, dim: int = 1) -> Tensor:
     """Return `tensor.index_select(dim, permutation)`, which replaces this: layers of programs reorder states by it."""
     said = "`apply_permutation` is deprecated, please use `tensor.index_select(dim, permutation)` instead"
-    warnings.warn(said, FutureWarning, stacklevel=2)
+    warn(said, FutureWarning)
     return tensor.index_select(dim, permutation)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from ... import state
+from ...errors.notices import warn
 from ...ops.activation import Gelu
 from ...ops.creation import full
 from ...ops.elementwise import Relu
@@ -256,10 +256,7 @@ class TransformerEncoder(Module):
         self.enable_nested_tensor = enable_nested_tensor
         why_not = _why_not_nested_tensor(encoder_layer)
         if enable_nested_tensor and why_not:
-            warnings.warn(
-                f"enable_nested_tensor is True, but self.use_nested_tensor is False because encoder_layer{why_not}",
-                stacklevel=2,
-            )
+            warn(f"enable_nested_tensor is True, but self.use_nested_tensor is False because encoder_layer{why_not}")
         self.use_nested_tensor = enable_nested_tensor and not why_not
         self.mask_check = mask_check
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+from ...errors.notices import warn
 from ...tensor import Tensor
 from .. import stateless
 from ..modules.module import Module
@@ -15,10 +15,9 @@ from ..stateless import functional_call as _functional_call
 
 def functional_call(module: Module, parameters_and_buffers: Any, *args: Any, **options: Any) -> Any:
     """Deprecated form of `torch.func.functional_call`. Source: torch.nn.utils.stateless.functional_call."""
-    warnings.warn(
+    warn(
         "`torch.nn.utils.stateless.functional_call` is deprecated. Please use `torch.func.functional_call`",
         FutureWarning,
-        stacklevel=2,
     )
     return _functional_call(module, parameters_and_buffers, *args, **options)
 

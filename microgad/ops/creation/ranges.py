@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import math
 import operator
-import warnings
 from typing import Any, Unpack, overload
 
 import numpy as np
@@ -61,7 +60,7 @@ def range(
     """
     check_layout("range", layout)
     message = "torch.range is deprecated, since it includes end. Use torch.arange, whose values are in [start, end)."
-    warnings.warn(message, stacklevel=2)
+    warn(message)
     result_dtype = dtypes.get_default_dtype() if dtype is None and out is None else dtype
     return _arange("range", start, end, step, out, result_dtype, device, requires_grad)
 

@@ -25,7 +25,7 @@ EPSILON = 1e-7  # PyTorch adds it to a norm before it divides by it
 class Renorm(VectorNorm):
     """x · most / ‖x‖ for slices whose norm over `axis` exceeds `most`, x for others; of real numbers."""
 
-    symbol, operator, conjugates = "renorm", "renorm", True
+    symbol, conjugates = "renorm", True
 
     def forward(self, x):
         self.norm = norm = self._length(x)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from ... import state as execution
+from ...errors.notices import warn
 from ...tensor import Tensor
 from ..optimizer import Optimizer
 
@@ -89,12 +89,12 @@ class LRScheduler:
             known = vars(self.optimizer)
             overridden = known.get("step") is not known.get("_scheduled_step")
             if overridden and not hasattr(self.optimizer.step, "hooked"):  # functools.wraps copies the mark of a step
-                warnings.warn(OVERRIDDEN_STEP_WARNING, UserWarning, stacklevel=2)
+                warn(OVERRIDDEN_STEP_WARNING)
             elif not known.get("_opt_called", True):
-                warnings.warn(STEP_ORDER_WARNING, UserWarning, stacklevel=2)
+                warn(STEP_ORDER_WARNING)
         self._step_count += 1
         if epoch is not None:
-            warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=2)
+            warn(EPOCH_DEPRECATION_WARNING)
         self._update_lr(epoch)
 
     def _update_lr(self, epoch: int | None = None) -> None:
@@ -135,7 +135,7 @@ class BuiltinScheduler(LRScheduler):
     def get_lr(self) -> list[Any]:
         """Return the learning rates for `last_epoch`, one per group. For `step`; programs call get_last_lr()."""
         if not self._get_lr_called_within_step:
-            warnings.warn(GET_LR_WARNING, UserWarning, stacklevel=2)
+            warn(GET_LR_WARNING)
         return self.compute_lrs()
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 import functools
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ... import func as _func
+from ...errors.notices import warn
 from ...nn import Module
 from ...nn.stateless import functional_call as _functional_call
 from ...ops.movement import stack as _stack
@@ -25,7 +25,7 @@ def _deprecated(new: str) -> Callable[[Callable[..., Any]], Any]:
         @functools.wraps(f)
         def called(*args: Any, **kwargs: Any) -> Any:
             message = f"`functorch.{f.__name__}` is deprecated as of PyTorch 2.0. Please use `{new}` instead"
-            warnings.warn(message, FutureWarning, stacklevel=2)
+            warn(message, FutureWarning)
             return f(*args, **kwargs)
 
         return called

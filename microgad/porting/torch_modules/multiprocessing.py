@@ -7,11 +7,12 @@ import signal
 import sys
 import time
 import traceback
-import warnings
 from collections.abc import Callable
 from multiprocessing import *  # noqa: F403
 from multiprocessing.connection import wait
 from typing import Any
+
+from ...errors.notices import warn
 
 __all__ = [
     "ProcessContext", "ProcessExitedException", "ProcessRaisedException", "get_all_sharing_strategies",
@@ -138,11 +139,10 @@ def spawn(
 ) -> ProcessContext | None:  # fmt: skip
     """Call `start_processes` with the start_method "spawn"; warn of another. Source: torch.multiprocessing.spawn."""
     if start_method != "spawn":
-        warnings.warn(
+        warn(
             f"spawn: start_method is always 'spawn', got {start_method!r}; torch.multiprocessing.start_processes takes "
             "others",
             FutureWarning,
-            stacklevel=2,
         )
     return start_processes(fn, args, nprocs, join, daemon)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from typing import IO, Any
 
 from ...autograd.grad_mode import no_grad
 from ...dtypes import bool_, float32, int64, uint8
 from ...dtypes.limits import finfo
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors.notices import warn
 from ...ops import creation, movement
 from ...tensor import Tensor
 from ...transforms.functional import convert_image_dtype, pil_to_tensor, to_pil_image
@@ -123,7 +123,7 @@ def draw_bounding_boxes(
         raise ArgumentError("draw_bounding_boxes: boxes need to be in (xmin, ymin, xmax, ymax) format: box_convert")
     count = len(boxes)
     if count == 0:
-        warnings.warn("boxes doesn't contain any box. No box was drawn", stacklevel=2)
+        warn("boxes doesn't contain any box. No box was drawn")
         return image
     if labels is not None and len(labels) != count:
         raise ArgumentError(f"draw_bounding_boxes: {count} boxes, but {len(labels)} labels")
@@ -131,7 +131,7 @@ def draw_bounding_boxes(
     texts = _parse_colors(label_colors or "black", count) if label_colors or fill_labels else outlines
     behind = _parse_colors(label_background_colors, count) if label_background_colors else outlines
     if font is None and font_size is not None:
-        warnings.warn("Argument 'font_size' will be ignored since 'font' is not set.", stacklevel=2)
+        warn("Argument 'font_size' will be ignored since 'font' is not set.")
     fonts = pillow("ImageFont")
     face = fonts.load_default() if font is None else fonts.truetype(font=font, size=font_size or 10)
     drawn = to_pil_image(convert_image_dtype(image.expand(3, *image.shape[1:]), uint8))
@@ -166,7 +166,7 @@ def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, co
             f"draw_segmentation_masks: masks is {found}, expected torch.bool (N, *{tuple(image.shape[1:])})"
         )
     if len(masks) == 0:
-        warnings.warn("masks doesn't contain any mask. No mask was drawn", stacklevel=2)
+        warn("masks doesn't contain any mask. No mask was drawn")
         return image
     drawn, most = image.clone(), 255 if image.is_floating_point() else 1
     for mask, color in zip(masks, _parse_colors(colors, len(masks)), strict=False):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from ...dtypes import dtype as Dtype
 from ...dtypes import float32
 from ...errors import ArgumentError, ShapeError
+from ...errors.notices import warn
 from ...ops import creation
 from ...ops.random import rand, randperm
 from ...tensor import Tensor
@@ -85,10 +85,9 @@ class ToTensor(Transform):
     _transformed_types = (is_pil, np.ndarray)
 
     def __init__(self) -> None:
-        warnings.warn(
+        warn(
             "The transform `ToTensor()` is deprecated and will be removed in a future release. Instead, please use "
-            "`v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])`.",
-            stacklevel=2,
+            "`v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])`."
         )
         super().__init__()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import io
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from ...dtypes import bool_, float32, float64, int16, int32, uint8
 from ...dtypes import dtype as Dtype
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors.notices import warn
 from ...ops import creation, movement
 from ...ops.elementwise import where
 from ...ops.random import randn_like
@@ -206,20 +206,18 @@ def to_tensor(inpt: Any) -> Tensor:  # type: ignore[no-redef]
 
     Source: torchvision.transforms.v2.functional.to_tensor.
     """
-    warnings.warn(
+    warn(
         "The function `to_tensor(...)` is deprecated and will be removed in a future release. "
-        "Instead, please use `to_image(...)` followed by `to_dtype(..., dtype=torch.float32, scale=True)`.",
-        stacklevel=2,
+        "Instead, please use `to_image(...)` followed by `to_dtype(..., dtype=torch.float32, scale=True)`."
     )
     return conversion.to_tensor(inpt)
 
 
 def get_image_size(inpt: Any) -> list[int]:  # type: ignore[no-redef]
     """Return [width, height]; get_size replaces it. Source: torchvision.transforms.v2.functional.get_image_size."""
-    warnings.warn(
+    warn(
         "The function `get_image_size(...)` is deprecated and will be removed in a future release. "
-        "Instead, please use `get_size(...)` which returns `[h, w]` instead of `[w, h]`.",
-        stacklevel=2,
+        "Instead, please use `get_size(...)` which returns `[h, w]` instead of `[w, h]`."
     )
     return get_size(inpt)[::-1]
 
@@ -308,7 +306,7 @@ def resize(  # type: ignore[no-redef]
     [[[76, 128, 0]]]
     """
     if antialias is False and not isinstance(inpt, Tensor):
-        warnings.warn(geometry.PIL_IS_ANTIALIASED, stacklevel=2)  # also where the size stays, unlike version 1
+        warn(geometry.PIL_IS_ANTIALIASED)  # also where the size stays, unlike version 1
         antialias = None
     return geometry.resize_as(inpt, size, interpolation, max_size, antialias, float32, float64, uint8)
 

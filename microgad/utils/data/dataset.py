@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -12,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from ... import generator as draws
+from ...errors.notices import warn
 from ...generator import Generator
 from ...tensor import Tensor
 
@@ -169,7 +169,7 @@ class ConcatDataset(Dataset[T_co]):
     @property
     def cummulative_sizes(self) -> list[int]:
         """`cumulative_sizes` by its former, misspelled name."""
-        warnings.warn("`cummulative_sizes` attribute is renamed to `cumulative_sizes`", FutureWarning, stacklevel=2)
+        warn("`cummulative_sizes` attribute is renamed to `cumulative_sizes`", FutureWarning)
         return self.cumulative_sizes
 
 
@@ -268,7 +268,7 @@ def random_split(dataset: Dataset[T], lengths: Sequence[float], generator: Gener
         for i in range(n - sum(sizes)):
             sizes[i % len(sizes)] += 1
         for i in [i for i, size in enumerate(sizes) if size == 0]:
-            warnings.warn(f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=2)
+            warn(f"Length of split at index {i} is 0. This might result in an empty dataset.")
     if sum(sizes) != n:
         raise ValueError(f"Sum of input lengths does not equal the length of the input dataset: {list(lengths)}, {n}")
     if min(sizes, default=0) < 0:

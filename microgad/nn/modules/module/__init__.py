@@ -6,12 +6,12 @@ state dicts and conversions have files of their own: hooks.py, state_dicts.py an
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 from .... import state
+from ....errors.notices import warn
 from ....errors.wording import name_module
 from ....parameter import Parameter, zero_grad
 from ....tensor import Tensor
@@ -396,10 +396,9 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         ['weight', 'bias']
         """
         if args:
-            warnings.warn(
+            warn(
                 "Positional args are being deprecated, use kwargs instead: destination=, prefix=, keep_vars=",
                 FutureWarning,
-                stacklevel=2,
             )
             given: list[Any] = [*args, *(destination, prefix, keep_vars)[len(args) :]]
             destination, prefix, keep_vars = given

@@ -6,13 +6,13 @@ of their own, may read the values loaded so far; where there are any, a failed l
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Set
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .... import state
+from ....errors.notices import warn
 from ....parameter import Parameter, swap_tensors
 from ....tensor import Tensor
 from ...parameter import is_lazy
@@ -219,10 +219,9 @@ def _plan_copy(
     if assign and not FutureFlags.swap:
         return [partial(_assign, module, name, target, value)], ""
     if not assign and not is_lazy(target) and target.is_meta and not value.is_meta:
-        warnings.warn(
+        warn(
             f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current model, "
-            "which is a no-op. (Did you mean to pass `assign=True`?)",
-            stacklevel=2,
+            "which is a no-op. (Did you mean to pass `assign=True`?)"
         )
     if FutureFlags.swap and not is_lazy(target):
         return [partial(_swap, target, value, bool(assign))], ""
