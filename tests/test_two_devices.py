@@ -302,6 +302,7 @@ def test_facts_about_a_gpu() -> None:
     torch.cuda.synchronize()
     assert torch.cuda.current_device() == 0
     assert torch.cuda.memory_allocated() == torch.cuda.memory_stats()["allocated_bytes.all.peak"] >= 8
+    assert "reserved_bytes.all.peak" in torch.cuda.memory_summary()
     assert torch.cuda.get_device_name() == "stand-in"
     assert x.storage().tolist() == [1, 1]
 

@@ -239,6 +239,17 @@ def reset_peak_memory_stats(device: Device = None) -> None:
 
 
 max_memory_allocated, max_memory_reserved = memory_allocated, memory_reserved  # the present values, for lack of peaks
+memory_cached = max_memory_cached = memory_reserved  # old names
+reset_max_memory_allocated = reset_max_memory_cached = reset_accumulated_memory_stats = reset_peak_memory_stats
+
+
+def memory_summary(device: Device = None, abbreviated: bool = False) -> str:
+    """Return the numbers of `memory_stats` as lines of text. Source: torch.cuda.memory_summary.
+
+    >>> if torch.cuda.is_available():
+    ...     print(torch.cuda.memory_summary())
+    """
+    return "\n".join(f"{name:32}{n:20,} bytes" for name, n in memory_stats(device).items())
 
 
 def _runtime() -> Any:

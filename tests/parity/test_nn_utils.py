@@ -4,7 +4,7 @@ import copy
 import math
 import warnings
 
-from .side_by_side import checked_programs, state_and_gradients
+from .side_by_side import checked_programs, state_and_gradients, submodule
 
 program, test_program_behaves_as_in_torch = checked_programs(slack=lambda name: SLACK.get(name, 2))
 
@@ -441,6 +441,16 @@ def parameters_to_vector_and_back(t, nn):
 def skip_init(t, nn):
     m = nn.utils.skip_init(nn.Linear, 3, 2, bias=False)
     return tuple(m.weight.shape), m.weight.requires_grad, t.rand(2)
+
+
+@program
+def norms_applied_by_their_hooks_classes(t, nn):
+    spectral, weight = (submodule(t, f"nn.utils.{name}") for name in ("spectral_norm", "weight_norm"))
+    a, b = nn.Linear(3, 2), nn.Linear(3, 2)
+    hooks = spectral.SpectralNorm.apply(a, "weight", 1, 0, 1e-12), weight.WeightNorm.apply(b, "weight", None)
+    found = [(type(hook).__name__, hook.name, hook.dim) for hook in hooks]
+    nn.utils.remove_weight_norm(copy.deepcopy(b))
+    return found, [train(t, module, t.ones(2, 3)) for module in (a, b)]
 
 
 @program

@@ -29,6 +29,31 @@ class SpectralNorm:
         self.n_power_iterations = n_power_iterations
         self.eps = eps
 
+    @staticmethod
+    def apply(module: Module, name: str, n_power_iterations: int, dim: int, eps: float) -> SpectralNorm:
+        """Do what `spectral_norm` does, and return the hook."""
+        if find_hook(module._forward_pre_hooks, SpectralNorm, name) is not None:
+            raise RuntimeError(f"Cannot register two spectral_norm hooks on the same parameter {name}")
+        hook = SpectralNorm(name, n_power_iterations, dim, eps)
+        weight = module._parameters[name]
+        if weight is None:
+            raise ValueError(f"`SpectralNorm` cannot be applied as parameter `{name}` is None")
+        if is_lazy(weight):
+            raise ValueError(
+                "The module passed to `SpectralNorm` can't have uninitialized parameters. Make sure to run the dummy "
+                "forward before applying spectral normalization"
+            )
+        u, v = random_unit_vectors(hook.reshape_weight_to_matrix(weight.detach()), eps)
+        delattr(module, name)
+        module.register_parameter(f"{name}_orig", weight)
+        setattr(module, name, weight.detach())
+        module.register_buffer(f"{name}_u", u)
+        module.register_buffer(f"{name}_v", v)
+        module.register_forward_pre_hook(hook)
+        module._register_state_dict_hook(_Version(name))
+        module._register_load_state_dict_pre_hook(_OldLayout(hook))
+        return hook
+
     def reshape_weight_to_matrix(self, weight: Tensor) -> Tensor:
         """Return the weight as a matrix whose rows run along `dim`."""
         matrix = weight.permute(self.dim, *(d for d in range(weight.ndim) if d != self.dim))
@@ -72,26 +97,7 @@ def spectral_norm(
     >>> list(layer.state_dict())
     ['bias', 'weight_orig', 'weight_u', 'weight_v']
     """
-    if find_hook(module._forward_pre_hooks, SpectralNorm, name) is not None:
-        raise RuntimeError(f"Cannot register two spectral_norm hooks on the same parameter {name}")
-    hook = SpectralNorm(name, n_power_iterations, output_channel_dim(module) if dim is None else dim, eps)
-    weight = module._parameters[name]
-    if weight is None:
-        raise ValueError(f"`SpectralNorm` cannot be applied as parameter `{name}` is None")
-    if is_lazy(weight):
-        raise ValueError(
-            "The module passed to `SpectralNorm` can't have uninitialized parameters. Make sure to run the dummy "
-            "forward before applying spectral normalization"
-        )
-    u, v = random_unit_vectors(hook.reshape_weight_to_matrix(weight.detach()), eps)
-    delattr(module, name)
-    module.register_parameter(f"{name}_orig", weight)
-    setattr(module, name, weight.detach())
-    module.register_buffer(f"{name}_u", u)
-    module.register_buffer(f"{name}_v", v)
-    module.register_forward_pre_hook(hook)
-    module._register_state_dict_hook(_Version(name))
-    module._register_load_state_dict_pre_hook(_OldLayout(hook))
+    SpectralNorm.apply(module, name, n_power_iterations, output_channel_dim(module) if dim is None else dim, eps)
     return module
 
 

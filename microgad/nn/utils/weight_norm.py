@@ -22,6 +22,31 @@ class WeightNorm:
         self.name = name
         self.dim = -1 if dim is None else dim
 
+    @staticmethod
+    def apply(module: Module, name: str, dim: int | None) -> WeightNorm:
+        """Do what `weight_norm` does, and return the hook."""
+        warnings.warn(
+            "`torch.nn.utils.weight_norm` is deprecated in favor of `torch.nn.utils.parametrizations.weight_norm`.",
+            FutureWarning,
+            stacklevel=1,  # as in PyTorch: the default filter then shows it once
+        )
+        if find_hook(module._forward_pre_hooks, WeightNorm, name) is not None:
+            raise RuntimeError(f"Cannot register two weight_norm hooks on the same parameter {name}")
+        hook = WeightNorm(name, dim)
+        weight = getattr(module, name)
+        if is_lazy(weight):
+            raise ValueError(
+                "The module passed to `WeightNorm` can't have uninitialized parameters. Make sure to run the dummy "
+                "forward before applying weight normalization"
+            )
+        norms = norm_except_dim(weight, 2, hook.dim).detach()  # may raise for dim: nothing is changed yet
+        del module._parameters[name]
+        module.register_parameter(f"{name}_g", Parameter(norms))
+        module.register_parameter(f"{name}_v", Parameter(weight.detach()))
+        hook(module, None)
+        module.register_forward_pre_hook(hook)
+        return hook
+
     def compute_weight(self, module: Module) -> Tensor:
         """Return g v / |v|."""
         return _weight_norm(getattr(module, f"{self.name}_v"), getattr(module, f"{self.name}_g"), self.dim)
@@ -50,26 +75,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     >>> [(name, tuple(p.shape)) for name, p in layer.named_parameters()]
     [('bias', (3,)), ('weight_g', (3, 1)), ('weight_v', (3, 2))]
     """
-    warnings.warn(
-        "`torch.nn.utils.weight_norm` is deprecated in favor of `torch.nn.utils.parametrizations.weight_norm`.",
-        FutureWarning,
-        stacklevel=1,  # as in PyTorch: the default filter then shows it once
-    )
-    if find_hook(module._forward_pre_hooks, WeightNorm, name) is not None:
-        raise RuntimeError(f"Cannot register two weight_norm hooks on the same parameter {name}")
-    hook = WeightNorm(name, dim)
-    weight = getattr(module, name)
-    if is_lazy(weight):
-        raise ValueError(
-            "The module passed to `WeightNorm` can't have uninitialized parameters. Make sure to run the dummy forward "
-            "before applying weight normalization"
-        )
-    norms = norm_except_dim(weight, 2, hook.dim).detach()  # may raise for dim: nothing is changed yet
-    del module._parameters[name]
-    module.register_parameter(f"{name}_g", Parameter(norms))
-    module.register_parameter(f"{name}_v", Parameter(weight.detach()))
-    hook(module, None)
-    module.register_forward_pre_hook(hook)
+    WeightNorm.apply(module, name, dim)
     return module
 
 
