@@ -15,6 +15,7 @@ from .. import state as execution
 from ..autograd.labels import profiled
 from ..errors import wording
 from ..errors.notices import warn
+from ..nn.utils.clip_grad import _group_tensors_by_device_and_dtype
 from ..parameter import zero_grad
 from ..tensor import Tensor
 from ..type_aliases import Array
@@ -238,6 +239,8 @@ class Optimizer(OptimizerHooks):
             )
         param_group.update(group)
         self.param_groups.append(param_group)
+
+    _group_tensors_by_device_and_dtype = staticmethod(_group_tensors_by_device_and_dtype)
 
     def state_dict(self) -> dict[str, Any]:
         """Return {"state": per-parameter state, "param_groups": options}, with parameters given by their numbers.

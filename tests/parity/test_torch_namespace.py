@@ -52,6 +52,52 @@ def names_that_libraries_subclass_or_call(t, nn):
 
 
 @programs
+def optimizers_and_schedules_copied_from_pytorchs(t, nn):
+    """Their files import these helpers, and list-wise steps group the parameters."""
+    o, schedules = submodule(t, "optim.optimizer"), submodule(t, "optim.lr_scheduler")
+
+    class Copied(o.Optimizer):
+        @o._use_grad_for_differentiable
+        def step(self, closure=None):
+            for group in self.param_groups:
+                params = [p for p in group["params"] if p.grad is not None]
+                for p in params:
+                    self.state[p].setdefault("step", t.tensor(0.0, dtype=o._get_scalar_dtype()))
+                steps = [self.state[p]["step"] for p in params]
+                lists = self._group_tensors_by_device_and_dtype([params, [p.grad for p in params], steps], True)
+                found.append(sorted((str(where), str(dtype), at) for (where, dtype), (_, at) in lists.items()))
+                for (own, grads, counts), _ in lists.values():
+                    t._foreach_add_(counts, 1)
+                    rates = o._stack_if_compiling([-o._to_scalar(group["lr"]).item() / o._get_value(n) for n in counts])
+                    t._foreach_add_(own, t._foreach_mul(grads, rates))
+
+    class Halved(schedules.LRScheduler):
+        def get_lr(self):
+            schedules._warn_get_lr_called_within_step(self)
+            return [base * 0.5**self.last_epoch for base in self.base_lrs]
+
+    found, params = [], [t.ones(2), t.ones(3).double(), t.full((2,), 3.0)]
+    optimizer = Copied([p.requires_grad_() for p in params], {"lr": t.tensor([0.5]), "differentiable": False})
+    schedule = Halved(t.optim.SGD(params, 1.0))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        found.append(schedule.get_lr())
+        with schedules._enable_get_lr_call(schedule):
+            found.append(schedule.get_lr())
+    for _ in range(2):
+        sum((p**2).sum() for p in params).backward()
+        optimizer.step()
+        schedule.optimizer.step()
+        schedule.step()
+    with pytest.raises(AssertionError, match="null"):
+        t.jit._unwrap_optional(None)
+    decorated = t.jit._script_if_tracing(lambda x: t.jit._unwrap_optional(x) * 2)(params[0])
+    dtypes = [str(o._get_scalar_dtype(fused)).split(".")[-1] for fused in (None, True)]
+    found += [schedule.get_last_lr(), dtypes, [(w.category, str(w.message)) for w in warned]]
+    return found, params, decorated
+
+
+@programs
 def batches_of_one_value_per_channel(t, nn):
     nn.functional._verify_batch_size([2, 1])
     nn.functional._verify_batch_size([1, 3, 1])

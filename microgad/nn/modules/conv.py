@@ -20,6 +20,7 @@ from ..common_types import _size_3_t as _size_3_t
 from .layer_helpers import Size, add_parameters, layer_name, to_tuple
 from .module import Module
 from .utils import _pair as _pair  # programs import these names, and the sizes above, from here, too
+from .utils import _reverse_repeat_tuple as _reverse_repeat_tuple
 from .utils import _single as _single
 from .utils import _triple as _triple
 

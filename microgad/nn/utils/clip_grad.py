@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import GeneratorType
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,27 @@ from ...tensor import Tensor
 from ...type_aliases import Array
 from ...updates import update
 from ..deprecation import deprecated_alias
+
+
+def _group_tensors_by_device_and_dtype(
+    tensorlistlist: list[list[Any]], with_indices: bool = False
+) -> dict[Any, tuple[list[list[Any]], list[int]]]:
+    """Split parallel lists into groups, by the device and dtype of the Tensors in the first list.
+
+    >>> from microgad.nn.utils.clip_grad import _group_tensors_by_device_and_dtype
+    >>> groups = _group_tensors_by_device_and_dtype([[torch.ones(1), torch.ones(2)], [torch.ones(1), None]])
+    >>> list(groups), [len(lists[0]) for lists, _ in groups.values()]
+    ([(device(type='cpu'), torch.float32)], [2])
+    """
+    groups: dict[Any, tuple[list[list[Any]], list[int]]] = {}
+    for i, first in enumerate(tensorlistlist[0]):
+        lists, indices = groups.setdefault((first.device, first.dtype), ([[] for _ in tensorlistlist], []))
+        for found, given in zip(lists, tensorlistlist, strict=True):
+            if given:
+                found.append(given[i])
+        if with_indices:
+            indices.append(i)
+    return groups
 
 
 def clip_grad_norm_(

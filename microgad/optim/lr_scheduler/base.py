@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from ... import state as execution
 from ...errors.notices import warn
@@ -121,6 +121,26 @@ class LRScheduler:
         vars(self).update(state_dict)
 
 
+def _warn_get_lr_called_within_step(lr_scheduler: LRScheduler) -> None:
+    """Warn if `get_lr` isn't called by `step`, as schedulers copied from PyTorch's do."""
+    if not lr_scheduler._get_lr_called_within_step:
+        warn(GET_LR_WARNING)
+
+
+class _enable_get_lr_call:
+    """A context in which `get_lr` may be called, as by `step`."""
+
+    def __init__(self, o: LRScheduler) -> None:
+        self.o = o
+
+    def __enter__(self) -> Self:
+        self.o._get_lr_called_within_step = True
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.o._get_lr_called_within_step = False
+
+
 class _LRScheduler(LRScheduler):
     """LRScheduler under its name before PyTorch 2.0."""
 
@@ -134,8 +154,7 @@ class BuiltinScheduler(LRScheduler):
 
     def get_lr(self) -> list[Any]:
         """Return the learning rates for `last_epoch`, one per group. For `step`; programs call get_last_lr()."""
-        if not self._get_lr_called_within_step:
-            warn(GET_LR_WARNING)
+        _warn_get_lr_called_within_step(self)
         return self.compute_lrs()
 
 

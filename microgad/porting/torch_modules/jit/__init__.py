@@ -97,13 +97,20 @@ def _unchanged(fn: Callable[..., Any]) -> Callable[..., Any]:
     return fn
 
 
-script_method, script_if_tracing = _unchanged, _unchanged
+script_method, script_if_tracing, _script_if_tracing = (_unchanged,) * 3
 export, unused, interface, _overload, _overload_method = (_unchanged,) * 5
 
 
 def ignore(drop: Any = False, **options: Any) -> Any:
     """Return the function unchanged; also as a decorator. Source: torch.jit.ignore."""
     return drop if callable(drop) else _unchanged
+
+
+def _unwrap_optional(x: Any) -> Any:
+    """Return x; raise AssertionError if it is None."""
+    if x is None:
+        raise AssertionError("Unwrapping null optional")
+    return x
 
 
 def annotate(the_type: Any, the_value: Any) -> Any:
