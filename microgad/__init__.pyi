@@ -56,6 +56,8 @@ from .amp.autocast_mode import set_autocast_cpu_enabled as set_autocast_cpu_enab
 from .amp.autocast_mode import set_autocast_dtype as set_autocast_dtype
 from .amp.autocast_mode import set_autocast_enabled as set_autocast_enabled
 from .amp.autocast_mode import set_autocast_gpu_dtype as set_autocast_gpu_dtype
+from .amp.grad_scaler import _amp_foreach_non_finite_check_and_unscale_ as _amp_foreach_non_finite_check_and_unscale_
+from .amp.grad_scaler import _amp_update_scale_ as _amp_update_scale_
 from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode
 from .autograd import is_grad_enabled as is_grad_enabled
@@ -151,6 +153,8 @@ from .legacy import set_default_tensor_type as set_default_tensor_type
 from .legacy import typename as typename
 from .methods.printing import get_printoptions as get_printoptions
 from .methods.printing import set_printoptions as set_printoptions
+from .nn.attention.kernels import _native_multi_head_attention as _native_multi_head_attention
+from .nn.attention.kernels import _transformer_encoder_layer_fwd as _transformer_encoder_layer_fwd
 from .ops.activation import celu as celu
 from .ops.activation import celu_ as celu_
 from .ops.activation import hardshrink as hardshrink
@@ -651,6 +655,7 @@ from .porting.torch_modules import _inductor as _inductor
 from .porting.torch_modules import _jit_internal as _jit_internal
 from .porting.torch_modules import _subclasses as _subclasses
 from .porting.torch_modules import _tensor_str as _tensor_str
+from .porting.torch_modules import _torch_docs as _torch_docs
 from .porting.torch_modules import _utils as _utils
 from .porting.torch_modules import _vmap_internals as _vmap_internals
 from .porting.torch_modules import accelerator as accelerator
@@ -683,6 +688,7 @@ from .porting.torch_modules.checks import _check_tensor_all_with as _check_tenso
 from .porting.torch_modules.checks import _check_type as _check_type
 from .porting.torch_modules.checks import _check_value as _check_value
 from .porting.torch_modules.checks import _check_with as _check_with
+from .porting.torch_modules.compiler import _disable_dynamo as _disable_dynamo
 from .porting.torch_modules.compiler import compile as compile
 from .porting.torch_modules.control_flow import cond as cond
 from .porting.torch_modules.control_flow import sym_float as sym_float

@@ -242,3 +242,30 @@ def _multiply(grads: list[Tensor], factor: float) -> None:
 
 def _grads_of(optimizer: Any) -> list[Tensor]:
     return [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+
+
+def _amp_foreach_non_finite_check_and_unscale_(grads: Iterable[Tensor], found_inf: Tensor, inv_scale: Tensor) -> None:
+    """Multiply gradients by inv_scale, and write 1 to found_inf if one isn't finite, for scalers of programs."""
+    for grad in grads:
+        if not grad.isfinite().all():
+            found_inf.fill_(1.0)
+        grad.mul_(inv_scale)
+
+
+def _amp_update_scale_(
+    scale: Tensor, growth_tracker: Tensor, found_inf: Tensor, growth_factor: float, backoff_factor: float,
+    growth_interval: int,
+) -> Tensor:  # fmt: skip
+    """Shrink the scale in place if found_inf isn't 0, or count an update, and let the scale grow after growth_interval.
+
+    It doesn't become infinite.
+    """
+    if found_inf.item():
+        scale.mul_(backoff_factor)
+    elif (n := growth_tracker.item() + 1) != growth_interval:
+        growth_tracker.fill_(n)
+        return scale
+    elif (scale * growth_factor).isfinite():
+        scale.mul_(growth_factor)
+    growth_tracker.fill_(0)
+    return scale

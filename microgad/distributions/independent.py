@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import GenericAlias
 from typing import Any, Self
 
 from ..errors import ArgumentError
@@ -23,6 +24,7 @@ class Independent(Distribution):
     """
 
     arg_constraints: Any = {}
+    __class_getitem__: Any = classmethod(GenericAlias)
 
     def __init__(
         self, base_distribution: Any, reinterpreted_batch_ndims: int, validate_args: bool | None = None

@@ -18,6 +18,11 @@ from .distribution import Distribution as Distribution  # botorch imports it fro
 from .utils import _standard_normal
 
 
+def _batch_mv(bmat: Tensor, bvec: Tensor) -> Tensor:
+    """Multiply matrices (*, N, K) by vectors (*, K)."""
+    return (bmat @ bvec.unsqueeze(-1)).squeeze(-1)
+
+
 class MultivariateNormal(Covariance, MultivariateNormalBase):
     """Multivariate normal (*, K), given by its covariance (*, K, K), its inverse, or its Cholesky factor.
 

@@ -51,7 +51,7 @@ REASONS = {
         ThroughputBenchmark TracingState TupleType Type USE_* UnionType Use Value classes cpp fork import_ir_module*
         init_num_threads merge_type_from_type_comment parse_* profiler_* sym_constrain_range* sym_fresh_size
         unify_type_list wait compiled_with_cxx11_abi get_file_path testing.FileCheck utils.backcompat
-        utils.backend_registration utils.cmake_prefix_path utils.collect_env utils.cpp_* utils.get_cpp_backtrace
+        utils.cmake_prefix_path utils.collect_env utils.cpp_* utils.get_cpp_backtrace
         utils.file_baton utils.model_zoo utils.generate_methods* utils.rename_privateuse1_backend utils.*hroughput*
         utils.serialization
         TYPE_CHECKING torch windows types.*

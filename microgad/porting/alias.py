@@ -66,7 +66,7 @@ LACKING = {
     "_environment", "_export", "_guards", "_higher_order_ops", "_lazy", "_library", "_linalg_utils",
     "_lobpcg", "_logging", "_lowrank", "_meta_registrations", "_native", "_numpy", "_opaque_base", "_prims",
     "_prims_common", "_python_dispatcher", "_refs", "_size_docs", "_sources", "_storage_docs", "_streambase",
-    "_strobelight", "_tensor_docs", "_tensor_iterator", "_thread_safe_fork", "_torch_docs", "_utils_internal",
+    "_strobelight", "_tensor_docs", "_tensor_iterator", "_thread_safe_fork", "_utils_internal",
     "_vendor", "_weights_only_unpickler", "ao", "classes", "contrib", "export", "monitor", "mtia", "nativert", "nested",
     "numa", "package", "quantization",
 }  # fmt: skip

@@ -8,6 +8,7 @@ from ..lazy import define_getattr_in_package as _define_getattr_in_package
 from ..parameter import swap_tensors as swap_tensors
 from . import _python_dispatch as _python_dispatch
 from . import _pytree as _pytree
+from . import backend_registration as backend_registration
 from . import benchmark as benchmark
 from . import checkpoint as checkpoint
 from . import data as data

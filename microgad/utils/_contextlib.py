@@ -27,3 +27,10 @@ class _DecoratorContextManager:
     def clone(self) -> Self:
         """Return another context manager of this kind, for a call."""
         return type(self)()
+
+
+class _NoParamDecoratorContextManager(_DecoratorContextManager):
+    """One that decorates without parentheses, too. Source: torch.utils._contextlib._NoParamDecoratorContextManager."""
+
+    def __new__(cls, orig_func: Any = None) -> Any:
+        return super().__new__(cls) if orig_func is None else cls()(orig_func)

@@ -15,6 +15,11 @@ def _get_foreach_kernels_supported_devices() -> list[str]:
 _get_fused_kernels_supported_devices = _get_foreach_kernels_supported_devices
 
 
+def _device_has_foreach_support(device: Any) -> bool:
+    """Return True: functions of lists of Tensors are there, one call for each Tensor."""
+    return True
+
+
 def _has_foreach_support(tensors: list[Any], device: Any) -> bool:
     """Return False: there are no kernels for lists of Tensors."""
     return False

@@ -16,4 +16,9 @@ def is_traceable_wrapper_subclass(t: object) -> bool:
     return of_subclass and hasattr(t, "__tensor_flatten__") and hasattr(t, "__tensor_unflatten__")
 
 
+def _get_current_dispatch_mode_stack() -> list[object]:
+    """Return no modes."""
+    return []
+
+
 _define_getattr(globals())

@@ -98,6 +98,67 @@ def optimizers_and_schedules_copied_from_pytorchs(t, nn):
 
 
 @programs
+def kernels_of_copied_attention_layers(t, nn):
+    """Copies of PyTorch's attention and encoder layers call them in evaluation."""
+    with t.no_grad():
+        layer = nn.TransformerEncoderLayer(4, 2, 6, 0.0, batch_first=True)
+        attention, parts = layer.self_attn, (layer.norm1, layer.norm2, layer.linear1, layer.linear2)
+        x, padding = randn(t, 2, 3, 4).float(), t.tensor([[False, False, True], [False, False, False]])
+        triangle = t.ones(3, 3, dtype=t.bool).triu(1)
+        whole = triangle.expand(2, 2, 3, 3) | padding.view(2, 1, 1, 3)
+        out = attention.out_proj
+        projections = attention.in_proj_weight, attention.in_proj_bias, out.weight, out.bias
+        rest = [p for part in parts for p in (part.weight, part.bias)]
+        found = []
+        for mask, kind in ((None, None), (triangle, 0), (padding, 1), (whole, 2)):
+            for average in (False, True):
+                options = mask, True, average, kind
+                found += t._native_multi_head_attention(x, x, x, 4, 2, *projections, *options)
+            for gelu, first in ((False, True), (True, False)):
+                options = gelu, first, 1e-5, *rest, mask, kind
+                found.append(t._transformer_encoder_layer_fwd(x, 4, 2, *projections, *options))
+        return found
+
+
+@programs
+def helpers_of_copied_classes(t, nn):
+    context, dispatch = submodule(t, "utils._contextlib"), submodule(t, "utils._python_dispatch")
+
+    class Named(context._NoParamDecoratorContextManager):
+        def __enter__(self):
+            found.append("in")
+
+        def __exit__(self, *raised):
+            found.append("out")
+
+    class Halved(t.optim.Optimizer):
+        def step(self, closure=None):
+            found.append([group["differentiable"] for group in self.param_groups])
+
+    found = []
+    decorated = Named(lambda x: x * 2), Named()(lambda x: x * 3), t._disable_dynamo(lambda x: x + 1)
+    decorated += (t._disable_dynamo(recursive=False)(lambda x: x + 2),)
+    found += [function(3) for function in decorated]
+    Halved([t.ones(1, requires_grad=True)], {"differentiable": True}).step()
+    normal, batch = submodule(t, "distributions.multivariate_normal"), randn(t, 2, 3, 3)
+    scale, counter, infinite = t.tensor(4.0), t.tensor(1, dtype=t.int32), t.tensor(0.0)
+    for flaw in (1.0, 1.0, math.inf, 1.0):
+        grads = [t.tensor([1.0, 2.0]), t.tensor(flaw)]
+        infinite.zero_()
+        t._amp_foreach_non_finite_check_and_unscale_(grads, infinite, 1 / scale)
+        updated = t._amp_update_scale_(scale, counter, infinite, 2.0, 0.5, 2)
+        found.append([infinite.item(), grads, updated.item(), counter.clone()])
+    found += [normal._batch_mv(batch, batch[:, 0]), t.distributions.Independent[t.distributions.Normal] is not None]
+    docs = getattr(t, "_torch_docs", None) or submodule(t, "_torch_docs")
+    notes = docs.reproducibility_notes, docs.tf32_notes, docs.sparse_support_notes
+    name = t.utils.backend_registration._privateuse1_backend_name, t._C._get_privateuse1_backend_name()
+    t._C._set_grad_enabled(False)
+    off = t.is_grad_enabled()
+    t._C._set_grad_enabled(True)
+    return found, [sorted(note) for note in notes], name, dispatch._get_current_dispatch_mode_stack(), off
+
+
+@programs
 def batches_of_one_value_per_channel(t, nn):
     nn.functional._verify_batch_size([2, 1])
     nn.functional._verify_batch_size([1, 3, 1])

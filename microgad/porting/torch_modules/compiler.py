@@ -60,6 +60,9 @@ def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None
     return (lambda fn: fn) if fn is None else fn
 
 
+_disable_dynamo = disable
+
+
 def allow_in_graph(fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function unchanged. Source: torch.compiler.allow_in_graph."""
     return fn

@@ -4,10 +4,11 @@ import sys
 from typing import Any
 
 from .... import torch_function as _protocol
-from ....autograd import no_grad
+from ....autograd import no_grad, set_grad_enabled
 from ....dtypes import dtype as dtype
 from ....errors import UnsupportedError
 from ....generator import Generator as Generator
+from ....generator import default_generator as default_generator
 from ....size import Size as Size
 from ....tensor import Tensor
 from . import _functorch as _functorch
@@ -41,6 +42,16 @@ def _is_tracing() -> bool:
 def _is_torch_function_mode_enabled() -> bool:
     """Return whether a TorchFunctionMode is entered."""
     return _protocol.has_modes()
+
+
+def _set_grad_enabled(mode: bool) -> None:
+    """Set whether operations are recorded."""
+    set_grad_enabled(mode)
+
+
+def _get_privateuse1_backend_name() -> str:
+    """Return the name of a device that nothing is on."""
+    return "privateuseone"
 
 
 def _are_functorch_transforms_active() -> bool:

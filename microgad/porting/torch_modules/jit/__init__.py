@@ -23,6 +23,10 @@ class ScriptModule(Module):
     """A scripted module, as a base class. There are none. Source: torch.jit.ScriptModule."""
 
 
+class RecursiveScriptModule(ScriptModule):
+    """Another class of compiled modules, which there are none of. Source: torch.jit.RecursiveScriptModule."""
+
+
 class ScriptFunction:
     """The class of scripted functions, which programs ask isinstance of. Source: torch.jit.ScriptFunction."""
 

@@ -1,0 +1,3 @@
+"""torch.utils.backend_registration: the name of a device of third parties, which copies of attention compare with."""
+
+_privateuse1_backend_name = "privateuseone"
