@@ -5,6 +5,7 @@ In each function, `draw(part)` fills one contiguous 1-d part of the destination 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from operator import index
@@ -38,6 +39,9 @@ def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Ge
         uniform_(_parts(array), low, high, generator=generator)
         return array
     check_floating("uniform_", array)
+    source, working = generator_or_default(generator), working_dtype(array)
+    if low == 0 and high == 1 and working is array.dtype:
+        return fill("uniform_", array, lambda part: np.copyto(part, source.uniform(part.size, working)))
     limit = float(np.finfo(array.dtype).max)
     for name, bound in (("from", low), ("to", high)):
         if not -limit <= bound <= limit:
@@ -46,7 +50,6 @@ def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Ge
         raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}")
     if high - low > limit:
         raise RuntimeError(f"uniform_ expects to-from <= {limit:g}, but found to={high:g} and from={low:g}")
-    source, working = generator_or_default(generator), working_dtype(array)
     start, width = float(working.type(low)), float(working.type(high) - working.type(low))
     end, rounds = array.dtype.type(high), (start, width) != (0, 1) or working != array.dtype
     exact = array.size > FEW and array.dtype == np.float32 and start != 0 and _is_exact_in_double(width, start)
@@ -253,9 +256,7 @@ def _integer_bounds(dtype: np.dtype[Any], low: int | None, high: int | None) -> 
     """Check random_'s bounds, and move them inwards where a floating-point dtype would round them outwards."""
     low = 0 if low is None else index(low)
     high = largest_integer(dtype) + 1 if high is None else index(high)
-    info = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype) if dtype.kind in "iu" else None
-    smallest, largest = (0, 1) if info is None else (int(info.min), int(info.max))
-    digits = np.finfo(dtype).nmant + 1 if dtype.kind == "f" else 63
+    smallest, largest, digits = _limits(dtype)
     for name, bound in (("from", low), ("to - 1", high - 1)):
         if not smallest <= bound <= min(largest, 2**63 - 1):
             raise RuntimeError(
@@ -273,6 +274,14 @@ def _integer_bounds(dtype: np.dtype[Any], low: int | None, high: int | None) -> 
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     return low, high
+
+
+@functools.cache
+def _limits(dtype: np.dtype[Any]) -> tuple[int, int, int]:
+    """Return a dtype's smallest and largest number, and how many binary digits of an integer it holds."""
+    info = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype) if dtype.kind in "iu" else None
+    smallest, largest = (0, 1) if info is None else (int(info.min), int(info.max))
+    return smallest, largest, np.finfo(dtype).nmant + 1 if dtype.kind == "f" else 63
 
 
 def fill(name: str, array: Array, draw: Callable[[Array], None]) -> Array:
