@@ -119,7 +119,7 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
     torch.Size([2, 3])
     """
     for s in shapes:
-        if not isinstance(s, (int, Sequence)):
+        if not isinstance(s, (int, tuple, list, Sequence)):  # Sequence takes ten times as long
             raise ArgumentError(f"broadcast_shapes: expected sizes, or sequences of them, got {s!r}")
     sizes = [(int(s),) if isinstance(s, int) else as_sizes("broadcast_shapes", "shapes", s) for s in shapes]
     if any(n < 0 for size in sizes for n in size):

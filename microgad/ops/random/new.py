@@ -234,9 +234,11 @@ def normal(
         raise ArgumentError("normal: with numbers for mean and std, size must be given")
     given: tuple[Any, Any] = mean, std
     a, b = (x.detach() if isinstance(x, function.Tensor) else x for x in given)
-    if not (b >= 0 if b is std else b.is_meta or (b >= 0).all()):
+    scales = b.array if isinstance(b, function.Tensor) and type(b.array) is np.ndarray else b  # without Tensors
+    if not (b >= 0 if b is std else b.is_meta or (scales >= 0).all()):
         raise ArgumentError("normal expects all elements of std >= 0.0")
-    shape, like = broadcast_shapes(*(x.array.shape for x in tensors)), tensors[0]
+    shapes, like = [x.array.shape for x in tensors], tensors[0]
+    shape = shapes[0] if shapes[0] == shapes[-1] else broadcast_shapes(*shapes)
     by = () if isinstance(std, function.Tensor) else (0, as_scalar("normal", "std", std))
     drawn = fill_out_or_new(normal_, shape, like.array.dtype, out, like.device, *by, generator=generator)
     if not by:
