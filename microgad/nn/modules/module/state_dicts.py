@@ -195,7 +195,7 @@ def _unexpected_keys(module: Module, state_dict: Any, prefix: str, names: Set[st
 
 def _has_custom_load(module: Module) -> bool:
     """Whether a class outside microgad overrides `_load_from_state_dict`."""
-    return not type(module)._load_from_state_dict.__module__.startswith(f"{__name__.partition('.')[0]}.")
+    return not type(module)._load_from_state_dict.__module__.startswith("microgad.")
 
 
 def _runs_code(module: Module) -> bool:
@@ -226,7 +226,10 @@ def _plan_copy(
     if FutureFlags.swap and not is_lazy(target):
         return [partial(_swap, target, value, bool(assign))], ""
     materialize = [partial(target.materialize, value.shape)] if is_lazy(target) else []  # type: ignore[attr-defined]
-    return [*materialize, partial(target.copy_, value.detach().to(device=target.device, dtype=target.dtype))], ""
+    value = value.detach()
+    if value.dtype != target.dtype or value.device != target.device:
+        value = value.to(device=target.device, dtype=target.dtype)
+    return [*materialize, partial(target.copy_, value)], ""
 
 
 def _match_shape(key: str, value: Any, target: Tensor) -> tuple[Any, str]:
@@ -238,13 +241,14 @@ def _match_shape(key: str, value: Any, target: Tensor) -> tuple[Any, str]:
         )
     if is_lazy(target):
         return value, ""
-    if (value.shape, target.shape) == ((1,), ()):
-        value = value[0]  # PyTorch 0.3 had no 0-d Tensors
-    if value.shape == target.shape:
+    shape, wanted = value.shape, target.shape
+    if shape == wanted:
         return value, ""
+    if shape == (1,) and wanted == ():
+        return value[0], ""  # PyTorch 0.3 had no 0-d Tensors
     return value, (
-        f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, "
-        f"the shape in current model is {target.shape}."
+        f"size mismatch for {key}: copying a param with shape {shape} from checkpoint, "
+        f"the shape in current model is {wanted}."
     )
 
 
