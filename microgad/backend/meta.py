@@ -173,18 +173,14 @@ def empty(shape: tuple[int, ...], dtype: Any) -> MetaArray:
     return MetaArray(np.broadcast_to(np.empty((), dtype), shape))
 
 
-def _is_meta(where: Any) -> bool:
-    return where not in (None, CPU) and device(where) == META
-
-
 def new_empty(shape: tuple[int, ...], dtype: Any, where: Any) -> Array:
     """A new NumPy array for a device: one without values if that is "meta"."""
-    return empty(shape, dtype) if _is_meta(where) else np.empty(shape, dtype)
+    return empty(shape, dtype) if where not in (None, CPU) and device(where) == META else np.empty(shape, dtype)
 
 
 def placed_on(x: Array, where: Any) -> Array:
     """The NumPy array `x` for a device: without its values if that is "meta", else unchanged."""
-    return MetaArray(x) if _is_meta(where) else x
+    return MetaArray(x) if where not in (None, CPU) and device(where) == META else x
 
 
 def computed(name: str, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
