@@ -60,6 +60,15 @@ def update(
     return True
 
 
+def with_number(name: str, ufunc: np.ufunc, target: Any, number: Any) -> bool:
+    """Write ufunc(target, number) into target, or return False if that isn't plain: see `update`.
+
+    Plain is also an int that every integer dtype holds, for a signed one.
+    """
+    whole = type(number) is int and 0 <= number < 128 and target.array.dtype.kind == "i"
+    return update(name, ufunc, target, number, target, joined=whole)
+
+
 def fill(out: Array, factor: float) -> None:
     """factor"""
     out.fill(factor)

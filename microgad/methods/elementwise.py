@@ -52,7 +52,7 @@ class Elementwise:
 
     def mul_(self: Tensor, other: Operand) -> Tensor:
         """Multiply by other, in place: see `mul`."""
-        if type(other) is float and updates.update("mul_", np.multiply, self, other, self):
+        if type(other) in (float, int) and updates.with_number("mul_", np.multiply, self, other):
             return self
         return ops.Mul.apply_(self, other)
 
@@ -72,7 +72,7 @@ class Elementwise:
 
     def div_(self: Tensor, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
         """Divide by other, in place: see `div`."""
-        plain = type(other) is float and rounding_mode is None
+        plain = type(other) in (float, int) and rounding_mode is None
         if plain and updates.update("div_", np.true_divide, self, other, self):
             return self
         return ops.div_class(rounding_mode).apply_(self, other)

@@ -15,7 +15,7 @@ from ..errors.wording import cannot_cast
 from ..function import Function
 from ..function.naming import node_name, with_in_place_name, with_torch_name
 from ..lazy import LazyModule, accepts_lazy
-from ..updates import replace, update
+from ..updates import replace, update, with_number
 
 if TYPE_CHECKING:
     from ..grad_fn import torch_names
@@ -121,6 +121,9 @@ def with_alpha(cls: type[Function], like: F, formula: Callable[..., None]) -> F:
     `formula` computes both in one `update`.
     """
 
+    def unscaled(out: Any, _: float, other: Any) -> None:
+        cls.numpy(out, other, out=out)
+
     def method(self: Tensor, other: Any, *rest: Any, alpha: float = 1) -> Tensor:
         if rest:
             other, alpha = spelling.old_order(f"{cls.__name__.lower()}_", other, rest)
@@ -128,7 +131,10 @@ def with_alpha(cls: type[Function], like: F, formula: Callable[..., None]) -> F:
             if update(method.__name__, formula, self, alpha, other):
                 return self
             other = elementwise.scaled_by_alpha(f"{cls.__name__}_", self, other, alpha)
-        elif type(other) is float and update(method.__name__, cls.numpy, self, other, self):
+        elif type(other) in (float, int):
+            if with_number(method.__name__, cls.numpy, self, other):
+                return self
+        elif update(method.__name__, unscaled, self, 1, other):
             return self
         return cls.apply_(self, other)
 

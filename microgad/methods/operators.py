@@ -11,6 +11,7 @@ from .. import backend
 from .. import function as core
 from ..errors import ArgumentError
 from ..lazy import LazyModule
+from .elementwise import Elementwise
 from .factories import augmented, binary, in_place, is_operand, operator, reflected
 
 if TYPE_CHECKING:
@@ -96,8 +97,10 @@ class Operators:
     def __delitem__(self: Tensor, index: Any) -> None:
         raise TypeError("Tensor does not support deleting items")
 
-    __iadd__, __isub__ = augmented(in_place(ops.Add, binary)), augmented(in_place(ops.Sub, binary))
-    __imul__, __itruediv__ = augmented(in_place(ops.Mul, binary)), augmented(in_place(ops.Div, binary))
+    __iadd__, __isub__, __imul__, __itruediv__ = (
+        augmented(vars(Elementwise)[name])
+        for name in ("add_", "sub_", "mul_", "div_")  # getattr would load operations
+    )
     __ifloordiv__, __imod__ = augmented(in_place(ops.FloorDivide, binary)), augmented(in_place(ops.Remainder, binary))
     __ipow__, __iand__ = augmented(in_place(ops.Pow, binary)), augmented(in_place(ops.BitwiseAnd, binary))
     __ior__, __ixor__ = augmented(in_place(ops.BitwiseOr, binary)), augmented(in_place(ops.BitwiseXor, binary))

@@ -15,8 +15,8 @@ from microgad.ops import elementwise as ops
 from microgad.ops.indexing import SetItem
 
 UPDATES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    "add_": (lambda x, a, b: x.add_(a, alpha=0.3), lambda x, a, b: x.add(a, alpha=0.3)),
-    "sub_": (lambda x, a, b: x.sub_(a, alpha=0.3), lambda x, a, b: x.sub(a, alpha=0.3)),
+    "add_ scaled": (lambda x, a, b: x.add_(a, alpha=0.3), lambda x, a, b: x.add(a, alpha=0.3)),
+    "sub_ scaled": (lambda x, a, b: x.sub_(a, alpha=0.3), lambda x, a, b: x.sub(a, alpha=0.3)),
     "addcmul_": (lambda x, a, b: x.addcmul_(a, b, value=-0.7), lambda x, a, b: x.addcmul(a, b, value=-0.7)),
     "addcmul_ of value 1": (lambda x, a, b: x.addcmul_(a, b), lambda x, a, b: x.addcmul(a, b)),
     "addcdiv_": (lambda x, a, b: x.addcdiv_(a, b, value=2), lambda x, a, b: x.addcdiv(a, b, value=2)),
@@ -26,6 +26,13 @@ UPDATES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "sub_ a number": (lambda x, a, b: x.sub_(0.3), lambda x, a, b: x.sub(0.3)),
     "mul_ by a number": (lambda x, a, b: x.mul_(0.3), lambda x, a, b: x.mul(0.3)),
     "div_ by a number": (lambda x, a, b: x.div_(0.3), lambda x, a, b: x.div(0.3)),
+    "add_": (lambda x, a, b: x.add_(a), lambda x, a, b: x.add(a)),
+    "sub_": (lambda x, a, b: x.sub_(a), lambda x, a, b: x.sub(a)),
+    "+= x": (lambda x, a, b: x.__iadd__(x), lambda x, a, b: x + x),
+    "+= a number": (lambda x, a, b: x.__iadd__(0.3), lambda x, a, b: x + 0.3),
+    "-= an int": (lambda x, a, b: x.__isub__(3), lambda x, a, b: x - 3),
+    "*= an int": (lambda x, a, b: x.__imul__(3), lambda x, a, b: x * 3),
+    "/= an int": (lambda x, a, b: x.__itruediv__(3), lambda x, a, b: x / 3),
     "div_ by 0": (lambda x, a, b: x.div_(0.0), lambda x, a, b: x.div(0.0)),
     "copy_": (lambda x, a, b: x.copy_(a), lambda x, a, b: a.clone()),
     "fill_": (lambda x, a, b: x.fill_(0.3), lambda x, a, b: x.new_full(x.shape, 0.3)),
@@ -70,6 +77,20 @@ def test_an_update_gives_the_bits_of_its_operations(name: str, dtype: Any) -> No
         assert bits(x) == bits(expected)
         assert x._version == version + 1
         assert [bits(a), bits(b)] == [bits(y) for y in kept]
+
+
+@pytest.mark.parametrize("number", [1, 127, 128, 300, -1, True, 2.0])
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.uint8, torch.bool])
+def test_numbers_are_added_to_integers_in_place_as_out_of_place(dtype: Any, number: Any) -> None:
+    ways = (lambda x: x.add_(number), lambda x: x + number), (lambda x: x.mul_(number), lambda x: x * number)
+    for in_place, plain in ways:
+        x = torch.tensor([0, 1, 100]).to(dtype)
+        wanted = plain(x)
+        if wanted.is_floating_point() or (dtype is torch.bool and wanted.dtype != dtype):
+            with pytest.raises(RuntimeError, match="can't be cast"):
+                in_place(x)
+        else:
+            assert bits(in_place(x)) == bits(wanted.to(dtype))
 
 
 @pytest.mark.parametrize("value", [2.5, 7, 300, -1, True, 1e38, float("nan"), "row", "matrix", "other dtype", "itself"])
