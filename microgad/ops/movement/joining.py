@@ -91,11 +91,12 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
     shapes = [t.array.shape for t in tensors]
     if () in shapes:
         raise ShapeError(f"cat: zero-dimensional tensor (at position {shapes.index(())}) cannot be concatenated")
-    whole = max(shapes, key=len)
+    alike = _all_equal(shapes)
+    whole = shapes[0] if alike else max(shapes, key=len)
     ndim = len(whole)
     axis = 0 if whole == (0,) else wrap_dim(dim, ndim, "cat")  # a legacy empty Tensor, for which any dim is valid
     before, after = whole[:axis], whole[axis + 1 :]
-    for i, shape in enumerate(() if _all_equal(shapes) else shapes):
+    for i, shape in enumerate(() if alike else shapes):
         if shape == (0,) and ndim > 1:  # a legacy empty Tensor joins Tensors of any shape
             shapes[i] = (*before, 0, *after)
             tensors[i] = reshape(tensors[i], shapes[i])

@@ -34,10 +34,14 @@ class _SeveralViews:
 
     def part_of(self, shape: tuple[int, ...]) -> Callable[[int], Any]:
         """Return a function: the operation that makes the i-th view alone, which is applied again after a write."""
-        from ..indexing import GetItem  # not at the top: indexing imports movement
-
         indices = self.indices
-        return lambda i: (GetItem, {"index": indices[i], "x_shape": shape})
+
+        def part(i: int) -> Any:
+            from ..indexing import GetItem  # not at the top: indexing imports movement; nor above: this is rarely called
+
+            return GetItem, {"index": indices[i], "x_shape": shape}
+
+        return part
 
 
 class Split(_SeveralViews, Function):
