@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from operator import index
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backend.radix_sort import stable_argsort
-from .fills import check_floating, empty_like, largest_integer, working_dtype
+from .fills import SMALL_LOOP, check_floating, empty_like, largest_integer, working_dtype
 from .stream import Generator, generator_or_default
 from .transformed import exponential_
 
@@ -140,6 +141,10 @@ def _check_multinomial(probabilities: NDArray[Any], num_samples: int, replacemen
             f"multinomial: num_samples must be at most the number of categories without replacement, "
             f"but got {num_samples} of {categories}; pass replacement=True to draw one more than once"
         )
+    if probabilities.size <= SMALL_LOOP:
+        rows = probabilities.reshape(-1, categories).tolist()
+        if all(min(row) >= 0 and 0 < sum(row) < math.inf for row in rows):
+            return
     if not (np.isfinite(probabilities) & (probabilities >= 0)).all():
         raise RuntimeError("multinomial: probabilities must be finite and >= 0, but some are negative, infinite or NaN")
     if not (probabilities > 0).any(-1).all():

@@ -37,7 +37,7 @@ class _SeveralViews:
         indices = self.indices
 
         def part(i: int) -> Any:
-            from ..indexing import GetItem  # not at the top: indexing imports movement; nor above: this is rarely called
+            from ..indexing import GetItem  # not at the top: indexing imports movement; here it is rarely reached
 
             return GetItem, {"index": indices[i], "x_shape": shape}
 
