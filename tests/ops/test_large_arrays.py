@@ -393,7 +393,10 @@ def test_grid_sample_computes_the_same_whether_cells_are_kept_or_not(mode, monke
 
 COLUMNS = {
     "columns with gaps": lambda x: (x[:, :2], x[:, 2:]), "a column": lambda x: (x[:, 1:3], x[:, :1]),
-    "a row": lambda x: (x[:, 1:], x[0, 1:]), "a number": lambda x: (x[:, 1:], 0.3),
+    "a row": lambda x: (x[:, 1:], x[0, 1:]), "a row of all": lambda x: (x, x[3]),
+    "matrices and a matrix": lambda x: (x.view(-1, 2, 2), x[:1].view(1, 2, 2)),
+    "matrices and a column": lambda x: (x.view(-1, 2, 2), x[0].view(2, 2)[:, :1]),
+    "a number": lambda x: (x[:, 1:], 0.3),
     "dense and gaps": lambda x: (x[:, :2].clone(), x[:, 2:]),
     "an axis of one element": lambda x: (x[:, None, :2], x[:, None, 2:]),
     "an expanded column": lambda x: (x[:, :1].expand(-1, 2), x[:, 2:]), "transposed": lambda x: (x.T[:2], x.T[2:]),
@@ -417,6 +420,13 @@ def test_arithmetic_of_few_columns_and_of_long_rows_is_numpy_s(rng, name, dtype)
             result, expected = getattr(torch, op)(a, b), ufunc(a.array, getattr(b, "array", b))
             assert result.array.tobytes() == expected.tobytes(), op
             assert result.dtype == expected.dtype
+
+
+@pytest.mark.parametrize("features", [1, 3, 40])
+def test_the_bias_of_many_rows_is_added_once(rng, features):
+    x, weight, bias = (torch.from_numpy(rng.standard_normal(n)) for n in ((100_000, 2), (features, 2), (features,)))
+    expected = torch.nn.functional.linear(x, weight) + bias.expand(len(x), -1)
+    assert torch.equal(torch.nn.functional.linear(x, weight, bias), expected)
 
 
 @pytest.mark.host("tracemalloc sees the host's memory")
