@@ -10,6 +10,7 @@ from ..backend.arrays import Array
 
 SUM_CHUNK = 1 << 12  # bytes that a product with ones sums at once: more would cost digits
 LONG_ROW, DOT_CHUNK = 1 << 17, 1 << 12  # elements of a row that is too long for one dot product, and of its chunks
+SHORT_ROW, ROWS = 1 << 5, 1 << 11  # elements of a row that is too short for one, and of all rows
 
 
 def ones(n: int, like: Array) -> Array:
@@ -53,7 +54,10 @@ def row_dots(a: Array, b: Array) -> Array:
     n = a.shape[-1]
     if n <= LONG_ROW:
         if type(a) is np.ndarray and a.dtype.kind == "f":
-            return np.vecdot(a, b)[..., None]  # CuPy has none
+            if n >= SHORT_ROW or a.size < ROWS:
+                return np.vecdot(a, b)[..., None]  # CuPy has none
+            products = a * b  # sums of them take half to a tenth of the time of so many dot products
+            return (products.reshape(-1, n) @ ones(n, a)).reshape(*products.shape[:-1], 1)
         return np.matmul(a[..., None, :], b[..., None])[..., 0]
     rest = n % DOT_CHUNK
     parts = (x[..., rest:].reshape((*x.shape[:-1], n // DOT_CHUNK, DOT_CHUNK)) for x in (a, b))

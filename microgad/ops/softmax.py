@@ -23,7 +23,7 @@ from .elementwise.complex_numbers import is_complex
 from .movement.dims import wrap_dim
 from .reduction.axes import apply_along, axes
 from .support import layouts
-from .support.blocks import UFUNC_BUFFER, unbuffered
+from .support.blocks import UFUNC_BUFFER, arithmetic, unbuffered
 from .support.out import into
 from .support.spelling import numpy_spelling
 
@@ -45,10 +45,10 @@ class Softmax(Function):
         return out
 
     def grad_x(self, grad, out):
-        with unbuffered(out, self.axis):
-            centered = grad - _dot_along(grad, out, self.axis)
-        if type(centered) is not np.ndarray:
-            return centered * out
+        dots = _dot_along(grad, out, self.axis)
+        if type(grad) is not np.ndarray:
+            return (grad - dots) * out
+        centered = arithmetic(np.subtract, grad, dots)
         centered *= out
         return centered
 

@@ -394,6 +394,8 @@ def test_grid_sample_computes_the_same_whether_cells_are_kept_or_not(mode, monke
 COLUMNS = {
     "columns with gaps": lambda x: (x[:, :2], x[:, 2:]), "a column": lambda x: (x[:, 1:3], x[:, :1]),
     "a row": lambda x: (x[:, 1:], x[0, 1:]), "a row of all": lambda x: (x, x[3]),
+    "a column of all": lambda x: (x, x[:, :1]),
+    "a column of 40": lambda x: (x.view(-1, 40), x.view(-1, 40)[:, 3:4].clone()),
     "matrices and a matrix": lambda x: (x.view(-1, 2, 2), x[:1].view(1, 2, 2)),
     "matrices and a column": lambda x: (x.view(-1, 2, 2), x[0].view(2, 2)[:, :1]),
     "a number": lambda x: (x[:, 1:], 0.3),
@@ -427,6 +429,20 @@ def test_the_bias_of_many_rows_is_added_once(rng, features):
     x, weight, bias = (torch.from_numpy(rng.standard_normal(n)) for n in ((100_000, 2), (features, 2), (features,)))
     expected = torch.nn.functional.linear(x, weight) + bias.expand(len(x), -1)
     assert torch.equal(torch.nn.functional.linear(x, weight, bias), expected)
+
+
+@pytest.mark.parametrize("columns", [3, 16, 40])
+@pytest.mark.parametrize("name", ["softmax", "layer_norm"])
+def test_many_short_rows_are_normalized_as_few_are(rng, name, columns):
+    x, grad = (torch.from_numpy(rng.standard_normal((12_000, columns)).astype(np.float32)) for _ in range(2))
+
+    def values(rows):
+        given = x[:rows].clone().requires_grad_()
+        out = getattr(torch.nn.functional, name)(given, *((1,) if name == "softmax" else ((columns,),)))
+        return out[:9], *(g[:9] for g in torch.autograd.grad(out, given, grad[:rows]))
+
+    for many, few in zip(values(len(x)), values(9), strict=True):
+        torch.testing.assert_close(many, few, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.host("tracemalloc sees the host's memory")

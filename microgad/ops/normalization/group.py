@@ -18,7 +18,7 @@ from ...fast_reductions.products import ones, row_dots, sum_rows
 from ...function import Function
 from ...type_aliases import Array, Tensor
 from ..support import layouts
-from ..support.blocks import unbuffered, unbuffered_runs
+from ..support.blocks import unbuffered, unbuffered_runs, with_column
 from ..support.spelling import tensors_only
 from .channels import column, from_places, in_rows_of_channels, is_mixed_half, per_channel, places
 
@@ -62,7 +62,7 @@ class GroupNorm(Function):
         """Write the normalized rows of x into `out`; return each row's mean and 1 / standard deviation."""
         size = x.shape[1] or 1
         mean = _mean(x) if self.centered else np.zeros_like(x, shape=(len(x), 1))
-        np.subtract(x, mean, out=out)
+        with_column(np.subtract, x, mean, out)
         var = row_dots(out, out)
         var /= size
         if self.centered and (not backend.on_cpu(x) or np.count_nonzero(mean * mean > 16 * var)):
@@ -72,7 +72,7 @@ class GroupNorm(Function):
             var -= rest * rest
         var += self.eps
         inv_std = np.divide(1, np.sqrt(var, out=var), out=var)
-        out *= inv_std
+        with_column(np.multiply, out, inv_std, out)
         return mean, inv_std
 
     def backward(self, grad, input, weight, mean, inv_std):
@@ -91,8 +91,8 @@ class GroupNorm(Function):
         with unbuffered(x, 1):
             for rows, whole in self._parts(x):
                 part, scaled = out[rows], g[rows]
-                np.subtract(x[rows], mean[rows], out=part)
-                part *= inv_std[rows]
+                with_column(np.subtract, x[rows], mean[rows], part)
+                with_column(np.multiply, part, inv_std[rows], part)
                 if grad_weight is not None:
                     grad_weight += _by_channel(viewed[whole], out.reshape(self.view)[whole])
                 if grad_bias is not None:
@@ -101,11 +101,11 @@ class GroupNorm(Function):
                     continue
                 if weight is not None:
                     scaled = (viewed[whole] * weight).reshape(part.shape)
-                part *= row_dots(scaled, part) / -(x.shape[1] or 1)
+                with_column(np.multiply, part, row_dots(scaled, part) / -(x.shape[1] or 1), part)
                 part += scaled
                 if self.centered:
-                    part -= _mean(scaled)
-                part *= inv_std[rows]
+                    with_column(np.subtract, part, _mean(scaled), part)
+                with_column(np.multiply, part, inv_std[rows], part)
         affine = (None if sums is None else sums.reshape(self.affine) for sums in (grad_weight, grad_bias))
         if self.needs[0] and not self.in_rows:
             grad_input = layouts.match_memory_format(grad_input, input)

@@ -85,8 +85,9 @@ def arithmetic(ufunc: np.ufunc, a: np.ndarray, b: Array | float) -> Array:
     """Return ufunc(a, b) of an array and an operand of the same dtype, or a number.
 
     NumPy starts an inner loop for each row of an operand with gaps or a broadcast one. A row that goes with all rows is
-    therefore repeated (`with_row`). Other results of two to four columns are computed column by column, in a tenth to
-    two thirds of the time, and rows of medium length without the copies that `unbuffered` avoids.
+    therefore repeated (`with_row`), and each number of a column that goes with all columns. Other results of two to
+    four columns are computed column by column, in a tenth to two thirds of the time, and rows of medium length without
+    the copies that `unbuffered` avoids.
     """
     least = BLOCK_SIZE if a.ndim < 2 or a.shape[-1] > 4 else MANY_ROWS * a.shape[-1]
     if a.size < least and (type(b) is not np.ndarray or b.size < least):
@@ -105,9 +106,12 @@ def arithmetic(ufunc: np.ufunc, a: np.ndarray, b: Array | float) -> Array:
     large = math.prod(shape) >= BLOCK_SIZE
     kind = bool if ufunc.types[1][-1] == "?" else a.dtype
     if large and len(parts) > 1:
-        whole, row = parts if a.shape == shape else parts[::-1]
-        if whole.flags.c_contiguous and whole.shape == shape and _is_row(row, shape):
-            return with_row(ufunc, whole, row, np.empty(shape, kind), row is a)
+        whole, other = parts if a.shape == shape else parts[::-1]
+        if whole.flags.c_contiguous and whole.shape == shape and _is_row(other, shape):
+            return with_row(ufunc, whole, other, np.empty(shape, kind), other is a)
+        if whole.flags.c_contiguous and whole.shape == shape and _is_column(other, shape):
+            wide = repeated(other, shape[-1])
+            return ufunc(*[wide if x is other else x for x in parts], out=wide if wide.dtype == kind else None)
     large = large and ufunc in _FASTER_UNBUFFERED
     if len(shape) < 2 or not (large or 1 < shape[-1] <= 4) or not all(map(_row_major, parts)):
         return ufunc(a, b)
@@ -148,6 +152,22 @@ def _is_row(x: Array, shape: tuple[int, ...]) -> bool:
     lead = next((axis for axis, n in enumerate(x.shape) if n > 1), x.ndim)
     many = MANY_REPEATS * x.size <= math.prod(shape) and REPEATED > 16 * x.size > 16
     return many and x.shape[lead:] == shape[len(shape) - x.ndim + lead :] and _row_major(x)
+
+
+def with_column(ufunc: np.ufunc, x: Array, column: Array, out: Array) -> Array:
+    """Write ufunc(x, column) of rows (R, n) and a number for each, (R, 1), to `out`, and return it."""
+    many = out.size >= BLOCK_SIZE // 2 and type(out) is np.ndarray and _is_column(column, out.shape)
+    return ufunc(x, repeated(column, out.shape[-1]) if many else column, out=out)
+
+
+def repeated(column: Array, count: int) -> Array:
+    """Repeat each number of a column (..., 1), (..., count)."""
+    return np.repeat(column.reshape(-1), count).reshape(*column.shape[:-1], count)
+
+
+def _is_column(x: Array, shape: tuple[int, ...]) -> bool:
+    """Whether x goes with all columns of an array of this shape, and these are so few that it pays to repeat it."""
+    return 4 <= shape[-1] <= SHORT_RUN and x.shape == (*shape[:-1], 1) and _row_major(x)
 
 
 def by_rows(ufunc: np.ufunc) -> Any:
