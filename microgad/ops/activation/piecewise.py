@@ -22,7 +22,7 @@ from ..elementwise import Flat, Select
 from ..elementwise.selection_kernels import fast_select, fast_where
 from ..support import layouts
 from ..support.bare import bare
-from ..support.blocks import by_blocks, unbuffered
+from ..support.blocks import apply_row, arithmetic, by_blocks, unbuffered, write_by_blocks
 from ..support.out import into
 from ..support.spelling import tensors_only
 from .common import apply_activation, require_floating
@@ -39,13 +39,14 @@ class PRelu(Function):
 
     def forward(self, x, slope):
         if _is_maximum(x, slope):
-            with unbuffered(x, 1):
-                out = x * slope
+            out = arithmetic(np.multiply, x, slope) if type(x) is np.ndarray else x * slope
             return np.maximum(x, out, out=out if out.ndim else None)
         if _needs_where(x, slope):
             return np.where(x > 0, x, x * slope)
-        out = x.clip(-math.inf, 0) * slope  # clip takes a third of the time of minimum, a tenth of that of np.where
-        out += x.clip(0, math.inf)
+        out = x.clip(-math.inf, 0)  # in a third of the time of minimum, a tenth of that of np.where
+        with unbuffered(x, 1):
+            apply_row(np.multiply, out, slope)
+        write_by_blocks(_add_positive, out, x)
         return out
 
     def grad_x(self, grad, x, slope):
@@ -58,6 +59,10 @@ class PRelu(Function):
 
     def grad_slope(self, grad, x):
         return Select.apply(np.logical_not(x > 0), grad * x)
+
+
+def _add_positive(out: Array, x: Array) -> None:
+    out += x.clip(0, math.inf)
 
 
 def _is_maximum(x: Array, slope: Array | float) -> bool:

@@ -19,7 +19,7 @@ from ..elementwise import Mul, Where, conj, mul
 from ..elementwise.arithmetic import cast_to
 from ..movement import Reshape, transpose, unsqueeze
 from ..support import layouts
-from ..support.blocks import add_row, unbuffered_runs
+from ..support.blocks import apply_row, unbuffered_runs
 from ..support.out import into
 from ..support.spelling import numbers_first, numpy_spelling, tensors_only
 from .common import check_ndims, check_not_bool, check_same_dtype, not_a_tensor
@@ -84,7 +84,7 @@ class Linear(Function):
         matrices = x.ndim == weight.ndim == 2
         out = product(x if matrices or (weight.ndim == 2 and _in_blocks(x)) else _rows(x), weight.T)
         if bias is not None:
-            add_row(out, bias)
+            apply_row(np.add, out, bias)
         return out if matrices else out.reshape(x.shape[:-1] + weight.shape[:-1])
 
     def grad_x(self, grad, weight):

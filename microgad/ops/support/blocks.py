@@ -139,12 +139,12 @@ def with_row(ufunc: np.ufunc, x: Array, row: Array, out: Array, first: bool = Fa
     return out
 
 
-def add_row(out: Array, row: Array) -> None:
-    """Add a row to each row of `out`, in place."""
+def apply_row(ufunc: np.ufunc, out: Array, row: Array) -> None:
+    """Write ufunc(out, row) to `out`, in place."""
     if out.size >= BLOCK_SIZE and type(out) is np.ndarray and out.flags.c_contiguous and _is_row(row, out.shape):
-        with_row(np.add, out, row, out)
+        with_row(ufunc, out, row, out)
     else:
-        out += row
+        ufunc(out, row, out=out)
 
 
 def _is_row(x: Array, shape: tuple[int, ...]) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...fast_reductions import fast_sum
 from ...type_aliases import Array
-from ..support.blocks import add_row, batch_blocks
+from ..support.blocks import apply_row, batch_blocks
 from ..support.fast_numpy import moveaxis
 from ..support.layouts import contiguous, dense_channels_last
 from .geometry import Window
@@ -73,7 +73,7 @@ def correlate_rows(x: Array, weight: Array, bias: Array | None, window: Window) 
     for block, rows in row_blocks(x, window):
         out = np.matmul(rows, matrix, out=y[block].reshape(len(rows), o))
         if bias is not None:
-            add_row(out, bias)
+            apply_row(np.add, out, bias)
     return moveaxis(y, -1, 1)
 
 
