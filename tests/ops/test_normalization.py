@@ -205,3 +205,18 @@ def test_batch_norm_in_channels_last_does_not_copy_strided_memory():
     x = torch.randn(8, 64, 28, 28)
     last = x.contiguous(memory_format=torch.channels_last)
     assert_takes(2.1, partial(step, last), partial(step, x))  # it took 2.8 times as long
+
+
+@pytest.mark.parametrize("count", [9000, 9001])
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_of_many_rows_is_that_of_lines_of_one(count, training):
+    rng = np.random.default_rng(0)
+    x, grad = (torch.tensor(rng.standard_normal((count, 10)).astype(np.float32)) for _ in range(2))
+    found = []
+    for lines in (False, True):
+        given = x.unsqueeze(2).requires_grad_() if lines else x.clone().requires_grad_()
+        mean, var, weight, bias = (torch.linspace(0.1, k, 10).requires_grad_(k > 2) for k in (1, 2, 3, 4))
+        out = F.batch_norm(given, mean, var, weight, bias, training).reshape(x.shape)
+        found.append([out, mean, var, *torch.autograd.grad(out, (given, weight, bias), grad)])
+    for rows, lines in zip(*found, strict=True):
+        torch.testing.assert_close(rows, lines.reshape(rows.shape), rtol=1e-4, atol=1e-5)

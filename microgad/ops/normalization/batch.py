@@ -41,16 +41,21 @@ from .group import MANY_ROWS, GroupNorm, apply_norm
 SMALL = 1 << 16  # elements for which repeating the channels' values takes longer than short loops
 
 
+def _is_in_rows(x: Array) -> bool:
+    """Whether x is dense with many channels last, or large, (N, C)."""
+    return in_rows_of_channels(x) or (type(x) is np.ndarray and x.ndim == 2 and x.size > SMALL and x.flags.c_contiguous)
+
+
 def _rows(x: Array, like: Array) -> Array:
-    """Flatten (N, C, ...) to (N, C, P), or by `places` to (n, k · C, 1) if `like` is dense with many channels last."""
-    if not in_rows_of_channels(like):
+    """Flatten (N, C, ...) to (N, C, P), or by `places` to (n, k · C, 1) if `like` is in rows."""
+    if not _is_in_rows(like):
         return flatten(x)
     return places(x, 1, LONG_RUN if x.size > SMALL else 1)[0][..., None]
 
 
 def _unflattened(rows: Array, like: Array) -> Array:
     """Undo `_rows`: a view."""
-    return from_places(rows, like) if in_rows_of_channels(like) else rows.reshape(like.shape)
+    return from_places(rows, like) if _is_in_rows(like) else rows.reshape(like.shape)
 
 
 def _unbuffered(x: Array) -> AbstractContextManager[None]:
