@@ -415,17 +415,25 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None
     check_ordered(input, "mode")
     check_not_empty(at_least_1d(input), axis, "mode")
     lines = _lines(at_least_1d(input).array, axis)
-    values, place = np.sort(lines, 1), backend.like(np.arange(lines.shape[1]), lines)
-    starts = np.concatenate([values[:, :1] != values[:, :1], values[:, 1:] != values[:, :-1]], 1)
+    return _pick_at(input, axis, _index_of_mode(lines), keepdim, return_types.mode, out)
+
+
+def _index_of_mode(lines: Array) -> Array:
+    """(m, n) -> (m, 1): the index of each line's most frequent element."""
+    values = np.sort(lines, 1)
+    changes, last = values[:, 1:] != values[:, :-1], values[:, -1]
+    if not backend.is_gpu(lines) and np.count_nonzero(changes) == changes.size and not np.count_nonzero(last != last):
+        return lines.argmin(1, keepdims=True)  # all differ, and none is NaN
+    place = backend.like(np.arange(lines.shape[1]), lines)
+    starts = np.concatenate([values[:, :1] != values[:, :1], changes], 1)
     run = place - accumulate(np.maximum, np.where(starts, place, 0), 1)  # the number of equal elements before
     end = run.argmax(1, keepdims=True)
     if backend.is_gpu(lines):
-        index = _take_from_lines(_stable_argsort(lines), end)
-    else:
-        equal = equal_or_both_nan(lines, _take_from_lines(values, end))
-        index, tied = equal.argmax(1, keepdims=True), equal.sum(1) > 1
-        index = _resolve_ties(lines, index, tied, lambda x: tie_breaking.argsort_at(x, end[tied, 0])[:, None])
-        astray = (lines != lines).any(1)
-        if np.count_nonzero(astray) * lines.shape[1] <= MAX_ASTRAY:
-            index = _resolve_ties(lines, index, astray, tie_breaking.mode)
-    return _pick_at(input, axis, index, keepdim, return_types.mode, out)
+        return _take_from_lines(_stable_argsort(lines), end)
+    equal = equal_or_both_nan(lines, _take_from_lines(values, end))
+    index, tied = equal.argmax(1, keepdims=True), equal.sum(1) > 1
+    index = _resolve_ties(lines, index, tied, lambda x: tie_breaking.argsort_at(x, end[tied, 0])[:, None])
+    astray = (lines != lines).any(1)
+    if np.count_nonzero(astray) * lines.shape[1] <= MAX_ASTRAY:
+        index = _resolve_ties(lines, index, astray, tie_breaking.mode)
+    return index
