@@ -80,8 +80,9 @@ def test_a_mean_of_two_without_its_half():
     assert guess(Mean.apply, leaf(1, 2)).startswith("a factor 1/N: the analytical derivative is 2 × the numerical one")
 
 
-def test_twice_an_elementwise_derivative_is_a_factor_not_one_over_n():
-    assert guess(lambda x: Scaled.apply(x, scale=1.0, wrong=2.0), leaf(1, 2)).startswith("a factor: ")
+@pytest.mark.parametrize(("factor", "values"), [(2.0, (1, 2)), (1.5, (1, 2, 3)), (4.0, (1, 2, 3, 4))])
+def test_a_multiple_of_an_elementwise_derivative_is_a_factor_not_one_over_n(factor, values):
+    assert guess(lambda x: Scaled.apply(x, scale=1.0, wrong=factor), leaf(*values)).startswith("a factor: ")
 
 
 @pytest.mark.parametrize("factor", [1.01, 0.9, 3.0])

@@ -142,7 +142,7 @@ def averaged(pair: JacobianPair) -> str | None:
 
 def one_over_n(pair: JacobianPair) -> str | None:
     """Recognize a missing or extra 1/N of a mean or 1/√N of a scale, and N - 1 in place of N."""
-    if not pair.factor or abs(pair.factor) == 1:
+    if not pair.factor or abs(pair.factor) == 1 or (pair.elementwise and pair.n.size > 1):
         return None
     if abs(pair.factor) in (2, 0.5) and pair.reduced != 2:  # more often a plain 2 than a size
         return None
