@@ -351,6 +351,19 @@ class TestArrays:
         with pytest.raises(ArgumentError, match="requires_grad=True: arrays are constants to a function on Tensors"):
             check_grads(cubed, [np.array([1.0, 2.0])])
 
+    def test_arrays_are_inputs_of_a_function_class(self):
+        for x in (np.array([1.0, 2.0]), np.array([1 + 2j])):
+            check_grads(Cube, x, order=2)
+            check_grads(Cube.apply, (x,))
+        with pytest.raises(ArgumentError, match="expects at least one input tensor to require gradient"):
+            check_grads(Cube, np.array([1, 2]))
+
+
+def test_names_of_public_functions():
+    functions = {"stack": microgad.stack, "nn.functional.mse_loss": F.mse_loss, "linalg.inv": microgad.linalg.inv}
+    for name, function in functions.items():
+        assert name_of(function) == f"microgad.{name}"
+
 
 def test_arguments_holds_the_structure_without_the_arrays():
     x, y = np.ones(2), np.zeros(2)

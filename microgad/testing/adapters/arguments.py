@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from ... import backend
+from ...function import Function
 from ...tensor import Tensor
 from .adapt import adapt
 from .from_torch import torch_function
-from .names import is_from
+from .names import is_from, unwrap
 
 
 def with_arguments(
@@ -21,8 +22,8 @@ def with_arguments(
     """Return `target` as a callable on Tensors, by `adapt`, and the arguments to call it with.
 
     Torch's tensors become Tensors with copies of their values, which require grad where they did. With any of them,
-    `target` counts as a torch function, unless it is microgad's or has a `vjp`. With `vjp`, floating-point arrays
-    become Tensors that require grad, if nothing else does.
+    `target` counts as a torch function, unless it is microgad's or has a `vjp`. Of a Function, or with `vjp`,
+    floating-point arrays become Tensors that require grad, if nothing else does.
 
     Raises what `adapt` raises.
 
@@ -34,8 +35,10 @@ def with_arguments(
     theirs = {id(x): x for x in args if torch is not None and isinstance(x, torch.Tensor)}
     made = {i: _as_tensor(x) for i, x in theirs.items()}
     args = [made.get(id(x), x) for x in args]
-    if vjp is not None and not any(isinstance(x, Tensor) and x.requires_grad for x in args):
-        arrays = {id(x): x for x in args if backend.is_array(x) and x.dtype.kind == "f"}
+    inner = unwrap(target).target
+    on_arrays = vjp is not None or (isinstance(inner, type) and issubclass(inner, Function))
+    if on_arrays and not any(isinstance(x, Tensor) and (x.requires_grad or vjp is None) for x in args):
+        arrays = {id(x): x for x in args if backend.is_array(x) and x.dtype.kind in ("f" if vjp else "fc")}
         fresh = {i: Tensor._wrap(x).requires_grad_() for i, x in arrays.items()}
         args = [fresh.get(id(x), x) for x in args]
     call = adapt(target, vjp)

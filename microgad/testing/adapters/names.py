@@ -8,12 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+PUBLIC = ("microgad", "microgad.nn.functional", "microgad.linalg", "microgad.special", "microgad.fft")
+
 
 def name_of(target: Any) -> str:
     """Return the name of a class, `module.function`, or the repr of another object if it is one line.
 
     >>> name_of(torch.nn.Linear(2, 3)), name_of(np.sin), name_of(torch.ops.elementwise.Exp.apply), name_of(lambda x: x)
     ('Linear(in_features=2, out_features=3, bias=True)', 'numpy.sin', 'Exp', '<lambda>')
+    >>> name_of(torch.softmax)
+    'microgad.softmax'
     """
     target = unwrap(target).target
     if isinstance(target, type):
@@ -25,6 +29,8 @@ def name_of(target: Any) -> str:
     module = "numpy" if isinstance(target, np.ufunc) else getattr(target, "__module__", None)
     if name == "<lambda>" or module in (None, "__main__", "builtins"):
         return str(name)
+    if module.startswith("microgad."):
+        module = next((m for m in PUBLIC if getattr(sys.modules.get(m), name, None) is target), module)
     return ".".join([*(part for part in module.split(".") if not part.startswith("_")), name])
 
 
