@@ -74,6 +74,18 @@ def test_operations_that_occur_only_twice_are_not_rolled_up():
     assert not any(isinstance(item, Frame) for item in graph(x.exp().tanh().exp().tanh(), roll=True).sketch.items)
 
 
+def test_results_of_the_repetitions_are_one_box():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
+    with torch.record(params=model) as tape:
+        for i in range(40):
+            model(torch.ones(1, 2) * i).sum()
+    drawn = tape.draw()
+    assert [(box.title, box.times) for box in drawn.sketch.results] == [("result", 40)]
+    assert "scalar ×40" in drawn.source
+    assert "result ×40" in drawn.mermaid
+    assert len(tape.draw(roll=False, depth=None).sketch.results) == 40
+
+
 def test_inputs_of_the_repetitions_are_one_box_and_a_shared_input_is_another():
     h = torch.ones(2, requires_grad=True)
     steps = [torch.ones(2, requires_grad=True) for _ in range(4)]
@@ -227,7 +239,7 @@ def test_residual_edges_are_marked():
     assert (edge.tail.ops[0].name, edge.head.ops[0].name, edge.argument) == ("Exp", "Add", 0)
     assert "residual" in drawn.source
     d = h.tanh()
-    for y in (d, torch.stack([d, d * 2]), d - d.exp(), d + d.mean(), d * d.exp()):
+    for y in (d, torch.stack([d, d * 2]), d - d.exp(), d + d.mean(), d * d.exp(), d.sum() + d.sum().exp()):
         assert "residual" not in graph(y).source
     assert "residual" in graph(torch.cat([d, d.exp()])).source
     with torch.record() as tape:

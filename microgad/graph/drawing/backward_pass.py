@@ -52,4 +52,4 @@ def boxes_with_gradient(sketch: Sketch) -> list[Box]:
     numbers = {source.number for source in sketch.tape.sources if source.kind != "constant"} & read
     numbers |= {op.number for op in ops}
     boxes = [box for box in sketch.boxes if any(x.number in numbers for x in box.ops or box.sources)]
-    return boxes + [box for box in sketch.results if box.result and box.result.source in numbers]
+    return boxes + [box for box in sketch.results if any(x.source in numbers for x in box.results)]

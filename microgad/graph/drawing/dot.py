@@ -81,8 +81,7 @@ class DotWriter:
         )  # fmt: skip
         self.draw_items(self.graph, sketch.items)
         for box in sketch.results:
-            assert box.result is not None
-            self.box(self.graph, box, self.value(box.result))
+            self.box(self.graph, box, self.value(*box.results))
         self.connect()
 
     def draw_items(self, graph: Digraph, items: list[Box | Frame]) -> None:

@@ -67,8 +67,8 @@ def _label(box: Box, sketch: Sketch) -> str:
         lines = [_words(lines[0], box.times), *map(_words, lines[1:])]
     else:
         lines = [_words(box.title, box.times)]
-        if box.result is not None and box.result.value is not None:
-            lines.append(_words(text.number(box.result.value)))
+        if values := [value for x in box.results if (value := text.value(x))]:
+            lines.append(_words(text.spread(values)))
         if len(box.ops) == 1:
             lines.append(_words(text.title(box.ops[0])))
         elif box.ops:

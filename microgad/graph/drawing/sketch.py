@@ -28,7 +28,7 @@ class Box:
     title: str
     ops: list[Op] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
-    result: Result | None = None
+    results: list[Result] = field(default_factory=list)
     times: int = 1
     uses: int = 1  # of a source: how many operations read it
 
@@ -108,12 +108,24 @@ class Sketch:
         self.module_count = 0  # modules drawn so far
         self.prefix = ""  # path of the repeated module that is being drawn; it is cut off the names inside
         self.items = self.split_evenly(options.parts) if options.parts else self.open_call(self.modules.root)
-        self.results = [Box(f"result{i}", "result", x.name or "result", result=x) for i, x in enumerate(tape.results)]
+        self.results = self.result_boxes()
 
     def open_call(self, call: ModuleCall) -> list[Box | Frame]:
         """Draw what is in an open module."""
         items = self.sequence(call.members, len(call.parts))
         return [*self.inputs(call.sources), *items]
+
+    def result_boxes(self) -> list[Box]:
+        """Return the boxes of results. Those of what is drawn once, such as the losses of a loop, are one box."""
+        alike: dict[Any, Box] = {}
+        for i, x in enumerate(self.tape.results):
+            drawn = self.box(x.source) if self.options.parts else self.representative_of(x.source)
+            alone = None if self.options.parts or x.source in self.repetitions else i
+            box = Box(f"result{i}", "result", x.name or "result", times=0)
+            box = alike.setdefault((drawn, x.index, x.name, x.shape, alone), box)
+            box.results.append(x)
+            box.times += 1
+        return list(alike.values())
 
     def inputs(self, sources: Sequence[Source]) -> list[Box | Frame]:
         found: list[Box | Frame] = []
@@ -381,12 +393,10 @@ class Sketch:
             if number in self.repetitions and (end := self.end(number, op.number)) is not None:
                 self.ends.setdefault(edge, {})[end] = None
         for box in self.results:
-            assert box.result is not None
-            tail = self.box(box.result.source)
-            if tail is not None:
-                found[edge := Edge(tail, box, None, box.result, 0)] += 1
-                if (end := self.end(box.result.source, None)) is not None:
-                    self.ends[edge] = {end: None}
+            if (tail := self.box(box.results[0].source)) is not None:
+                found[edge := Edge(tail, box, None, box.results[0], 0)] += box.times
+                ends = [self.end(x.source, None) for x in box.results]
+                self.ends[edge] = {end: None for end in ends if end is not None}
         return found
 
     def edge(self, op: Op, i: int, number: int) -> Edge | None:
@@ -398,7 +408,8 @@ class Sketch:
             return None
         argument, x = i if head.kind == "op" else None, op.inputs[i]
         wrote = number == x.written
-        joins = op.name in _RESIDUAL_JOINS and (op.name == "Cat" or all(y.shape == op.shapes[0] for y in op.inputs))
+        alike = op.shapes[0] != () and all(y.shape == op.shapes[0] for y in op.inputs)  # losses are added up otherwise
+        joins = op.name in _RESIDUAL_JOINS and (op.name == "Cat" or alike)
         return Edge(tail, head, argument, x, later, wrote, wrote or not (x.wanted and op.recorded), joins)
 
     def edge_key(self, edge: Edge, number: int) -> tuple[Any, ...]:
