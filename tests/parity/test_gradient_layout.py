@@ -101,6 +101,9 @@ PRODUCTS = {
     "x times its transpose": lambda t, x, w, _: x.t() @ x + w.t() @ w,
     "a chain": lambda t, x, w, _: t.linalg.multi_dot([x, w.t(), w]),
     "a row": lambda t, x, w, _: x[:1] @ w.t() @ w[:, :1],
+    "batch with a matrix": lambda t, x, w, s: t.stack([x, x]) @ w.t() @ s @ w,
+    "batch with Wᵀ": lambda t, x, w, s: t.stack([s, s]) @ w.t().contiguous().t(),
+    "vector with a matrix": lambda t, x, w, s: x[0] @ w.t() @ s @ w,
     "rows of a larger matrix": lambda t, x, w, _: x @ w.t()[:, 1:] @ w[1:],
 }
 

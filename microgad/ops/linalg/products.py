@@ -67,6 +67,7 @@ class Linear(Function):
     symbol, last_first = "linear", True  # PyTorch's addmm begins with the bias
     saved_names = {"mat1": "x"}
     native_half = "cuda"
+    by_columns = False  # whether the weight lies in memory by columns, as the transpose of matmul's operand
 
     def forward(self, x, weight, bias):
         if not x.ndim or not weight.ndim:
@@ -95,6 +96,8 @@ class Linear(Function):
     def grad_weight(self, grad, x):
         if grad.ndim < x.ndim:  # a weight of one dimension
             return np.matmul(grad.reshape((math.prod(grad.shape),)), _rows(x))
+        if self.by_columns:
+            return product(_rows(x).T, _rows(grad)).T
         return product(_rows(grad).T, _rows(x))
 
     def grad_bias(self, grad):
@@ -164,7 +167,7 @@ def promoted_matmul(a: Tensor, b: Tensor) -> Tensor:
             by_columns = (x.f_contiguous and not x.c_contiguous) + 2 * (y.f_contiguous and not y.c_contiguous)
             return MatMul.apply(a, b, by_columns=by_columns)
         if a.ndim:
-            return Linear.apply(a, transpose(b, 0, 1), None)
+            return Linear.apply(a, transpose(b, 0, 1), None, by_columns=b.array.flags.c_contiguous)
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError(f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D")
     if b.ndim == 1:
