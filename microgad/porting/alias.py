@@ -7,7 +7,7 @@ import importlib.abc
 import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
@@ -82,6 +82,7 @@ CLASS_MODULES = {
     Tensor: "torch", Size: "torch", device: "torch", dtype: "torch", Generator: "torch._C",
     Parameter: "torch.nn.parameter", layout: "torch", memory_format: "torch",
 }  # fmt: skip
+DATA_MODULES = "microgad.utils.data."  # whose classes are in PyTorch's modules of the same names
 # PyTorch's modules of layers, where ours have other names.
 LAYER_MODULES = {"ChannelShuffle": "channelshuffle", "Flatten": "flatten", "Unflatten": "flatten"}
 # Our modules of layers that PyTorch doesn't have. Those that it has import their classes.
@@ -135,6 +136,9 @@ class as_torch:
         storage.reduced_for_torch = lazy.LazyModule("microgad.porting.torch_modules._utils")._reduced
         self._root.torch = self._root  # kornia's annotations use torch.torch.Tensor
         class_modules = _class_modules()
+        for name, module in [*sys.modules.items()]:
+            if name.startswith(DATA_MODULES):
+                class_modules |= _data_classes(module)
         self._class_modules = {kind: kind.__module__ for kind in class_modules}
         _set_modules(class_modules)
         for name_of_module in {*class_modules.values()}:
@@ -150,7 +154,7 @@ class as_torch:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         sys.meta_path.remove(self._finder)
-        _set_modules(self._class_modules)
+        _set_modules(self._class_modules | self._finder.class_modules)
         self._root.__version__, lazy.on_missing_import = self._version, self._on_missing_import
         dispatch.running_as_torch, storage.reduced_for_torch = self._running_before, self._reduced_before
         if lazy.on_missing_import is None:
@@ -179,6 +183,24 @@ def _class_modules() -> dict[type, str]:
             if there:
                 class_modules[kind] = f"torch.nn.modules.{there[0]}"
     return class_modules
+
+
+def _data_classes(module: ModuleType) -> dict[type, str]:
+    """Return the name of PyTorch's module, which is like ours, for each class of a module of utils.data."""
+    kinds = [x for x in vars(module).values() if isinstance(x, type) and x.__module__ == module.__name__]
+    return dict.fromkeys(kinds, module.__name__.replace("microgad", "torch", 1))
+
+
+class _DataLoader(SourceFileLoader):
+    """Loads a module of utils.data whose classes are said to be of PyTorch's: keras knows DataLoader and Dataset so."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        _set_modules(kinds := _data_classes(module))
+        for finder in sys.meta_path:
+            if isinstance(finder, _Finder):
+                finder.class_modules |= dict.fromkeys(kinds, module.__name__)
+        sys.modules.setdefault(module.__name__.replace("microgad", "torch", 1), module)
 
 
 def _set_modules(class_modules: dict[type, str]) -> None:
@@ -342,9 +364,17 @@ def _may_fail() -> bool:
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Import hook that gives microgad.a.b for torch.a.b: the same module under both names."""
 
+    def __init__(self) -> None:
+        self.class_modules: dict[type, str] = {}  # our modules of the classes that were loaded since
+
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         wrappers.install_if_needed()
         package, _, below = name.partition(".")
+        if name.startswith(DATA_MODULES):
+            spec = PathFinder.find_spec(name, path)
+            if spec is not None and type(spec.loader) is SourceFileLoader:
+                spec.loader = _DataLoader(spec.loader.name, spec.loader.path)
+            return spec
         if package not in PACKAGES or name in REMOVED:
             return None
         if package == "torch" and below and "." not in below and below not in LACKING and find_module(name) is None:

@@ -159,6 +159,25 @@ print(random.initial_seed(), callable(memory.empty_cache), autocast_mode.autocas
     assert found.stdout == "True\n0 GradScaler\n0 True True\n", found.stderr
 
 
+def test_classes_of_data_are_of_pytorchs_modules() -> None:
+    """keras looks for "torch.utils.data" in __module__ to know a DataLoader or a Dataset."""
+    program = """
+import inspect, pickle
+import microgad.utils.data.sampler as before
+from microgad import as_torch
+with as_torch():
+    import torch
+    from torch.utils.data import Dataset, DataLoader
+    data = torch.utils.data.TensorDataset(torch.ones(1))
+    print(Dataset.__module__, DataLoader.__module__, before.Sampler.__module__)
+    print(type(pickle.loads(pickle.dumps(data))) is type(data), inspect.getsource(DataLoader)[:16])
+print({kind.__module__.partition(".")[0] for kind in (Dataset, DataLoader, before.Sampler)})
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    names = "torch.utils.data.dataset torch.utils.data.dataloader torch.utils.data.sampler"
+    assert found.stdout == f"{names}\nTrue class DataLoader\n{{'microgad'}}\n", found.stderr
+
+
 def test_a_subclass_may_override_requires_grad_by_setting_the_attribute() -> None:
     """fastai's TensorBase does."""
 
