@@ -26,6 +26,7 @@ from microgad.errors.arguments import type_check
         (lambda: torch.cat([]), ValueError, r"cat\(\): expected a non-empty list"),
         (lambda: torch.cat([torch.zeros(2, 2), torch.zeros(3)]), RuntimeError, "cat: Tensors must have same"),
         (lambda: torch.zeros(2).item(), RuntimeError, "2 elements cannot be converted to Scalar"),
+        (lambda: float(torch.zeros(2)), ValueError, "only one element tensors can be converted to Python scalars"),
         (lambda: bool(torch.zeros(2)), RuntimeError, "ambiguous"),
         (lambda: torch.device("tpu"), RuntimeError, "Expected one of cpu, cuda device type"),
         (lambda: torch.mul(torch.zeros(2), "2"), TypeError, "'other' .* must be Tensor, not str"),

@@ -31,7 +31,7 @@ class ScalarConversion:
         return int(_real(self))
 
     def __complex__(self: Tensor) -> complex:
-        value = complex(self.item())
+        value = complex(_item(self))
         _warn_of_gradient(self)
         return value
 
@@ -45,8 +45,14 @@ class ScalarConversion:
         return format(self.detach().item(), spec) if plain else object.__format__(self, spec)
 
 
+def _item(tensor: Tensor) -> Any:
+    if tensor.array.size != 1:
+        raise errors.ShapeError("only one element tensors can be converted to Python scalars")
+    return tensor.item()
+
+
 def _real(tensor: Tensor) -> Any:
-    value = tensor.item()
+    value = _item(tensor)
     if value.imag:
         raise errors.DtypeError(f"value {value} cannot be converted to a real number without overflow")
     return value.real
