@@ -726,6 +726,7 @@ from .porting.torch_modules.settings import set_float32_matmul_precision as set_
 from .porting.torch_modules.settings import set_flush_denormal as set_flush_denormal
 from .porting.torch_modules.settings import set_num_interop_threads as set_num_interop_threads
 from .porting.torch_modules.settings import set_num_threads as set_num_threads
+from .porting.torch_modules.settings import set_vital as set_vital
 from .porting.torch_modules.settings import set_warn_always as set_warn_always
 from .porting.torch_modules.settings import use_deterministic_algorithms as use_deterministic_algorithms
 from .porting.torch_modules.sparse import sparse_coo_tensor as sparse_coo_tensor

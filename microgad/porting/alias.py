@@ -44,6 +44,8 @@ MODULES = {
     "torch.optim.adamw": "microgad.optim.adam",
     "torch.profiler.profiler": "microgad.profiler",
     "torch.utils.data._utils.collate": "microgad.utils.data.collate",
+    "torch.utils.data._utils.fetch": "microgad.utils.data.workers",
+    "torch.utils.data._utils.signal_handling": "microgad.utils.data._utils",
     "torch.utils.data._utils.worker": "microgad.utils.data.workers",
     "torch.utils.hooks": "microgad.engine.hooks",
     "torch.utils.model_zoo": "microgad.porting.torch_modules.hub",
@@ -200,6 +202,7 @@ class _DataLoader(SourceFileLoader):
         for finder in sys.meta_path:
             if isinstance(finder, _Finder):
                 finder.class_modules |= dict.fromkeys(kinds, module.__name__)
+        vars(module).setdefault("__path__", [])  # as for the modules that _Finder gives
         sys.modules.setdefault(module.__name__.replace("microgad", "torch", 1), module)
 
 

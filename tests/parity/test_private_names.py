@@ -52,6 +52,44 @@ def what_subclasses_print_by(t, nn):
 
 
 @programs
+def a_loader_with_an_iterator_of_its_own(t, nn):
+    """As torchdata's StatefulDataLoader."""
+    data = t.utils.data
+    loading, in_workers, signals = data.dataloader, data._utils.worker, data._utils.signal_handling
+
+    class Iterator(loading._BaseDataLoaderIter):
+        def __init__(self, loader):
+            super().__init__(loader)
+            settings = self._dataset, self._auto_collation, self._collate_fn, self._drop_last
+            self._dataset_fetcher = loading._DatasetKind.create_fetcher(self._dataset_kind, *settings)
+            self._reset(loader)
+
+        def _next_index(self):
+            return super()._next_index()
+
+        def _next_data(self):
+            return self._dataset_fetcher.fetch(self._next_index())
+
+    class Loader(data.DataLoader):
+        def _get_iterator(self):
+            self.check_worker_number_rationality()
+            return Iterator(self)
+
+    class Stream(data.IterableDataset):
+        def __iter__(self):
+            return iter(range(5))
+
+    found = []
+    for dataset, batch_size in ((range(5), 2), (Stream(), 2), (range(2), None), (Stream(), None)):
+        batches = iter(Loader(dataset, batch_size))
+        found += [*batches, batches._num_yielded, batches._num_workers, batches._base_seed, batches._timeout]
+        found += [getattr(batches._dataset_fetcher, "ended", None), batches._dataset_kind, batches._shared_seed]
+    signals._set_worker_signal_handlers()
+    found += [in_workers._generate_state(2**40 + 3, 1), in_workers._IterableDatasetStopIteration(3).worker_id]
+    return [*found, in_workers._ResumeIteration(4).seed, data._utils.MP_STATUS_CHECK_INTERVAL]
+
+
+@programs
 def batches_in_new_storages(t, nn):
     """As `torch.utils.data` collates in a worker process, and as public collate functions do, too."""
     x, found = t.arange(6.0), []

@@ -161,6 +161,11 @@ has_mkl = has_openmp = False
 has_lapack = has_spectral = True
 
 
+def set_vital(*args: Any) -> None:
+    """Do nothing but warn that the function is deprecated. Source: torch.set_vital."""
+    notices.warn("'set_vital' is deprecated, please do not call")
+
+
 def get_float32_matmul_precision() -> str:
     """Return the value that was set, at first "highest". Source: torch.get_float32_matmul_precision.
 

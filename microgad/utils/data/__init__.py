@@ -22,6 +22,7 @@ from .sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from .workers import _DatasetKind as _DatasetKind
 
 __all__ = [
     "BatchSampler",

@@ -18,7 +18,7 @@ from .dataset import Dataset as Dataset  # programs import it, and Sampler, from
 from .dataset import IterableDataset, T_co
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, _InfiniteConstantSampler, draw_seed
 from .sampler import Sampler as Sampler
-from .workers import Fetcher
+from .workers import _DatasetKind as _DatasetKind
 from .workers import get_worker_info as get_worker_info
 
 
@@ -26,12 +26,6 @@ class Rows(Protocol[T_co]):
     """What a DataLoader takes: a Dataset, or a Tensor, a list and other things that give samples by index."""
 
     def __getitem__(self, index: int, /) -> T_co: ...
-
-
-class _DatasetKind:
-    """The kinds of datasets, which libraries ask a loader's `_dataset_kind` for."""
-
-    Map, Iterable = 0, 1
 
 
 class DataLoader(Generic[T_co]):
@@ -93,6 +87,7 @@ class DataLoader(Generic[T_co]):
         if batch_sampler is None and batch_size is not None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.dataset = dataset
+        self._dataset_kind = _DatasetKind.Iterable if streams else _DatasetKind.Map
         self.batch_size = batch_size
         self.sampler = sampler
         self.batch_sampler = batch_sampler
@@ -133,6 +128,10 @@ class DataLoader(Generic[T_co]):
 
         return _MultiProcessingDataLoaderIter(self)
 
+    def check_worker_number_rationality(self) -> None:
+        """Warn if there are more workers than processor cores. Source: torch.utils.data.DataLoader."""
+        _warn_of_settings(self.num_workers, False)
+
     @property
     def _auto_collation(self) -> bool:
         return self.batch_sampler is not None
@@ -140,10 +139,6 @@ class DataLoader(Generic[T_co]):
     @property
     def _index_sampler(self) -> Any:
         return self.batch_sampler if self._auto_collation else self.sampler
-
-    @property
-    def _dataset_kind(self) -> int:
-        return _DatasetKind.Iterable if isinstance(self.dataset, IterableDataset) else _DatasetKind.Map
 
     def __len__(self) -> int:
         if not isinstance(self.dataset, IterableDataset):
@@ -155,24 +150,38 @@ class DataLoader(Generic[T_co]):
 
 
 class _BaseDataLoaderIter(Iterator[Any]):
-    """Base class of the iterators over a dataset, in this process and by workers."""
+    """Base class of the iterators over a dataset, in this process and by workers.
+
+    Its attributes have PyTorch's names, for classes of libraries that derive from it.
+    """
 
     advice = ""  # what may be the reason for more samples than the dataset's length
+    _world_size, _rank, _shared_seed = 1, 0, None
+    _pin_memory, _pin_memory_device = False, None
 
     def __init__(self, loader: DataLoader[Any]) -> None:
-        self.sampler = loader._index_sampler
-        self.indices = iter(self.sampler)
-        self.base_seed = draw_seed(loader.generator)  # in one process it is unused, but PyTorch draws it, too
-        streams = loader._dataset_kind == _DatasetKind.Iterable
-        self.fetcher = Fetcher(loader.dataset, loader.collate_fn, loader._auto_collation, loader.drop_last, streams)
-        self._start_count(loader)
+        self._dataset, self._dataset_kind, self._collate_fn = loader.dataset, loader._dataset_kind, loader.collate_fn
+        self._auto_collation, self._drop_last = loader._auto_collation, loader.drop_last
+        self._num_workers, self._persistent_workers = loader.num_workers, loader.persistent_workers
+        self._timeout, self._index_sampler = loader.timeout, loader._index_sampler
+        _BaseDataLoaderIter._reset(self, loader)
+        self._base_seed = draw_seed(loader.generator)  # in one process it is unused, but PyTorch draws it, too
 
-    def _start_count(self, loader: DataLoader[Any]) -> None:
-        self._num_yielded, self.length = 0, loader._IterableDataset_len_called
+    def _reset(self, loader: DataLoader[Any], first_iter: bool = False) -> None:
+        self._sampler_iter, self._num_yielded = iter(self._index_sampler), 0
+        self._IterableDataset_len_called = loader._IterableDataset_len_called
+
+    @property
+    def _settings(self) -> tuple[Any, ...]:
+        """The arguments of `_DatasetKind.create_fetcher`."""
+        return self._dataset_kind, self._dataset, self._auto_collation, self._collate_fn, self._drop_last
 
     def __next__(self) -> Any:
         with profiled(f"enumerate(DataLoader)#{type(self).__name__}.__next__"):
             return self._count(self._next_data())
+
+    def _next_index(self) -> Any:
+        return next(self._sampler_iter)
 
     def _next_data(self) -> Any:
         raise NotImplementedError
@@ -180,15 +189,16 @@ class _BaseDataLoaderIter(Iterator[Any]):
     def _count(self, batch: Any) -> Any:
         """Return a batch; warn if there are more than the dataset's length, as when each worker yields all."""
         self._num_yielded += 1
-        if self.length is not None and self._num_yielded > self.length:
+        length = self._IterableDataset_len_called
+        if length is not None and self._num_yielded > length:
             warn(
-                f"Length of IterableDataset {self.fetcher.dataset} was reported to be {self.length}(when accessing "
+                f"Length of IterableDataset {self._dataset} was reported to be {length}(when accessing "
                 f"len(dataloader)), but {self._num_yielded} samples have been fetched. {self.advice}"
             )
         return batch
 
     def __len__(self) -> int:
-        return len(self.sampler)
+        return len(self._index_sampler)
 
 
 class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
@@ -196,10 +206,10 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
 
     def __init__(self, loader: DataLoader[Any]) -> None:
         super().__init__(loader)
-        self.fetch = self.fetcher.start_pass()
+        self._dataset_fetcher = _DatasetKind.create_fetcher(*self._settings)
 
     def _next_data(self) -> Any:
-        return self.fetch(next(self.indices))
+        return self._dataset_fetcher.fetch(self._next_index())
 
 
 def _warn_of_settings(num_workers: int, pin_memory: bool) -> None:

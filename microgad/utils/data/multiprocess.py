@@ -16,7 +16,7 @@ from typing import Any
 
 from .dataloader import _BaseDataLoaderIter
 from .transfer import SHARED, receive, send
-from .workers import ExceptionWrapper, StreamEnd, work
+from .workers import ExceptionWrapper, _IterableDatasetStopIteration, work
 
 SHUTDOWN_SECONDS = 2.0  # that a worker has to end by itself
 _ends: weakref.WeakSet[Any] = weakref.WeakSet()  # this process's ends of the pipes to all workers
@@ -39,7 +39,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
 
     def __init__(self, loader: Any) -> None:
         super().__init__(loader)
-        self.timeout, self.in_order, self.persist = loader.timeout, loader.in_order, loader.persistent_workers
+        self.in_order = loader.in_order
         context: Any = loader.multiprocessing_context or multiprocessing.get_context()
         if isinstance(context, str):
             context = multiprocessing.get_context(context)
@@ -53,7 +53,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
                 here, there = context.Pipe()
                 self.pipes.append(here)
                 _ends.add(here)
-                args = (there, list(_ends) if forks else [], self.fetcher, loader.worker_init_fn, self.base_seed)
+                args = (there, list(_ends) if forks else [], self._settings, loader.worker_init_fn, self._base_seed)
                 worker = context.Process(target=work, args=(*args, number, loader.num_workers), daemon=True)
                 with _delay_interrupts(), warnings.catch_warnings():  # about threads: BLAS's survive a fork
                     warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
@@ -71,8 +71,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
 
     def restart(self, loader: Any) -> _MultiProcessingDataLoaderIter:
         """Begin a new pass with the same workers."""
-        self._start_count(loader)
-        self.indices = iter(self.sampler)
+        self._reset(loader)
         self._begin()
         return self
 
@@ -90,7 +89,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         """Request a batch from the next worker whose stream hasn't ended."""
         if not any(self.active):
             return
-        at = next(self.indices, self)
+        at = next(self._sampler_iter, self)
         if at is self:
             return
         number = next(self.order) % len(self.workers)
@@ -107,7 +106,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         try:
             batch = self._next()
         except BaseException as error:
-            if not (isinstance(error, StopIteration) and self.persist):
+            if not (isinstance(error, StopIteration) and self._persistent_workers):
                 self.close()
             raise
         self._ask()
@@ -125,7 +124,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
                 raise StopIteration
             index, batch = self._answer()
             number = self.of.pop(index)
-            if isinstance(batch, StreamEnd):
+            if isinstance(batch, _IterableDatasetStopIteration):
                 self.active[number] = False
                 self._ask()
             elif self.in_order and index != self.given:
@@ -135,13 +134,13 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
 
     def _answer(self) -> tuple[int, Any]:
         """Wait for the next answer of any worker."""
-        limit = time.monotonic() + self.timeout if self.timeout else None
+        limit = time.monotonic() + self._timeout if self._timeout else None
         while True:
             left = None if limit is None else max(0.0, limit - time.monotonic())
             heard = wait(self.pipes, left)
             if not heard:
                 pids = ", ".join(str(worker.pid) for worker in self.workers)
-                raise RuntimeError(f"DataLoader timed out after {self.timeout} seconds (workers {pids})")
+                raise RuntimeError(f"DataLoader timed out after {self._timeout} seconds (workers {pids})")
             number = self.pipes.index(heard[0])
             try:
                 turn, index, batch = receive(self.pipes[number])

@@ -31,7 +31,7 @@ class WorkerInfo:
     dataset: Any
 
 
-_info: WorkerInfo | None = None
+_worker_info: WorkerInfo | None = None
 
 
 def get_worker_info() -> WorkerInfo | None:
@@ -39,33 +39,19 @@ def get_worker_info() -> WorkerInfo | None:
 
     >>> torch.utils.data.get_worker_info()
     """
-    return _info
+    return _worker_info
 
 
-class Fetcher(NamedTuple):
-    """What is needed to fetch batches: the dataset, and the DataLoader's settings."""
+class _MapDatasetFetcher:
+    """Fetches batches of a dataset by their indices."""
 
-    dataset: Any
-    collate_fn: Any
-    batched: bool
-    drop_last: bool
-    streams: bool  # whether the dataset is iterated over: an IterableDataset, or one that the loader calls so
+    def __init__(self, dataset: Any, auto_collation: bool, collate_fn: Any, drop_last: bool) -> None:
+        self.dataset, self.auto_collation, self.collate_fn = dataset, auto_collation, collate_fn
+        self.drop_last = drop_last
 
-    def start_pass(self) -> Any:
-        """Return a function from indices to a batch; of a dataset that streams, to the next batch of that length."""
-        if not self.streams:
-            return lambda at: self.collate_fn(self._samples(at) if self.batched else self.dataset[at])
-        samples = iter(self.dataset)
-
-        def following(at: Any) -> Any:
-            if not self.batched:
-                return self.collate_fn(next(samples))
-            batch = list(islice(samples, len(at)))
-            if not batch or (self.drop_last and len(batch) < len(at)):
-                raise StopIteration
-            return self.collate_fn(batch)
-
-        return following
+    def fetch(self, at: Any) -> Any:
+        """Return the batch at the indices, or without batches the sample at the index."""
+        return self.collate_fn(self._samples(at) if self.auto_collation else self.dataset[at])
 
     def _samples(self, at: Any) -> Any:
         found = fetch(self.dataset, at)
@@ -73,8 +59,47 @@ class Fetcher(NamedTuple):
         return list(found) if own and isinstance(found, Samples) else found
 
 
-class StreamEnd(NamedTuple):
+class _IterableDatasetFetcher(_MapDatasetFetcher):
+    """Fetches batches of one pass over a dataset that streams: an IterableDataset, or one that the loader calls so."""
+
+    def __init__(self, *settings: Any) -> None:
+        super().__init__(*settings)
+        self.dataset_iter, self.ended = iter(self.dataset), False
+
+    def fetch(self, at: Any) -> Any:
+        """Return the next batch of as many samples as there are indices. Raises StopIteration at the end."""
+        if self.ended:
+            raise StopIteration
+        if not self.auto_collation:
+            return self.collate_fn(next(self.dataset_iter))
+        batch = list(islice(self.dataset_iter, len(at)))
+        self.ended = len(batch) < len(at)
+        if not batch or (self.drop_last and self.ended):
+            raise StopIteration
+        return self.collate_fn(batch)
+
+
+class _DatasetKind:
+    """The kinds of datasets, which libraries ask a loader's `_dataset_kind` for."""
+
+    Map, Iterable = 0, 1
+
+    @staticmethod
+    def create_fetcher(kind: int, *settings: Any) -> _MapDatasetFetcher:
+        """Begin a pass over a dataset. The settings are the arguments of the fetchers."""
+        return (_IterableDatasetFetcher if kind == _DatasetKind.Iterable else _MapDatasetFetcher)(*settings)
+
+
+class _IterableDatasetStopIteration(NamedTuple):
     """A worker's answer when its IterableDataset has ended."""
+
+    worker_id: int
+
+
+class _ResumeIteration(NamedTuple):
+    """A request to begin a new pass, in torchdata's loader."""
+
+    seed: int | None = None
 
 
 class ExceptionWrapper(NamedTuple):
@@ -108,11 +133,14 @@ def wrap_exception(error: BaseException, worker: int) -> ExceptionWrapper:
     return ExceptionWrapper(kind, said)
 
 
-def work(
-    connection: Any, others: list[Any], fetcher: Fetcher, init_fn: Any, base_seed: int, number: int, of: int
-) -> None:
+def _generate_state(base_seed: int, number: int) -> Any:
+    """Return the seed of NumPy's generator in a worker."""
+    return np.random.SeedSequence([number, base_seed & 0xFFFFFFFF, base_seed >> 32]).generate_state(4).tolist()
+
+
+def work(connection: Any, others: list[Any], settings: Any, init_fn: Any, base_seed: int, number: int, of: int) -> None:
     """Answer requests for batches until the loader closes the pipe. Runs in a worker process."""
-    global _info
+    global _worker_info
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the loader shuts its workers down
     for other in others:
         other.close()  # inherited by a fork; while it is open, its worker wouldn't notice that the loader has died
@@ -120,10 +148,9 @@ def work(
     seed = base_seed + number
     random.seed(seed)
     generator.default_generator.manual_seed(seed)
-    words = [number, base_seed & 0xFFFFFFFF, base_seed >> 32]
-    np.random.seed(np.random.SeedSequence(words).generate_state(4))  # noqa: NPY002 - datasets draw from it
-    _info = WorkerInfo(number, of, seed, fetcher.dataset)
-    problem, turn, fetch_batch = None, None, None
+    np.random.seed(_generate_state(base_seed, number))  # noqa: NPY002 - datasets draw from it
+    _worker_info = WorkerInfo(number, of, seed, settings[1])
+    problem, turn, fetcher = None, None, None
     try:
         if init_fn is not None:
             init_fn(number)
@@ -134,11 +161,12 @@ def work(
             asked_turn, index, at = receive(connection)
             try:
                 if asked_turn != turn:
-                    fetch_batch = fetcher.start_pass()  # iter(dataset) may raise: the next request tries again
+                    fetcher = _DatasetKind.create_fetcher(*settings)  # if iter(dataset) raises, the next one tries
                     turn = asked_turn
-                batch = problem or fetch_batch(at)  # type: ignore[misc]
+                batch = problem or fetcher.fetch(at)  # type: ignore[union-attr]
             except StopIteration as end:
-                batch = StreamEnd() if fetcher.streams else wrap_exception(end, number)
+                streams = settings[0] == _DatasetKind.Iterable
+                batch = _IterableDatasetStopIteration(number) if streams else wrap_exception(end, number)
             except Exception as error:
                 batch = wrap_exception(error, number)
             _reply(connection, (asked_turn, index, batch), number)
@@ -155,9 +183,20 @@ def _reply(connection: Any, reply: Any, number: int) -> None:
         send(connection, (*reply[:2], wrap_exception(error, number)))
 
 
+class ManagerWatchdog:
+    """Tells a worker whether the loader's process is alive."""
+
+    def __init__(self) -> None:
+        self._parent, self._pid = parent_process(), os.getppid()
+
+    def is_alive(self) -> bool:
+        """Whether it is."""
+        return self._parent is not None and self._parent.is_alive() and os.getppid() == self._pid
+
+
 def _leave_with_parent() -> None:
     """End this process when the loader's process has died, however busy it is."""
-    parent, pid = parent_process(), os.getppid()
-    while parent is not None and parent.is_alive() and os.getppid() == pid:
+    watchdog = ManagerWatchdog()
+    while watchdog.is_alive():
         time.sleep(1)
     os._exit(1)
