@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from sys import byteorder
 from typing import Any, Self
@@ -191,6 +192,8 @@ class UntypedStorage(_StorageBase):
     (8, [1, 2, 255])
     """
 
+    tensor: weakref.ref[Any] | None = None  # whose storage it is
+
     def __init__(self, data: Any = 0, *, device: Any = None) -> None:
         """Take a 1-D array as the memory, a number of bytes to allocate uninitialized, or a sequence of bytes."""
         if backend.is_array(data):
@@ -212,6 +215,9 @@ class UntypedStorage(_StorageBase):
 
     def __hash__(self) -> int:
         return hash(self._cdata)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"row": self.row}  # without the weak reference, which can't be pickled
 
     def __deepcopy__(self, memo: dict[Any, Any]) -> UntypedStorage:
         return UntypedStorage(deep_copied(self.row, memo)[0])
@@ -247,9 +253,9 @@ class UntypedStorage(_StorageBase):
         return self
 
     def resize_(self, size: int) -> UntypedStorage:
-        """Change the number of bytes. Those at the beginning stay.
+        """Change the number of bytes. Those at the beginning stay. The Tensor whose storage grows moves along.
 
-        Raises RuntimeError if Tensors lie in the memory, which PyTorch would move along: see `Tensor.resize_`.
+        Raises RuntimeError if there are other Tensors, which PyTorch would move along, or if a Tensor's memory shrinks.
         """
         if self.device.type == "meta":
             self.row = meta.empty((size,), np.uint8)
@@ -257,7 +263,9 @@ class UntypedStorage(_StorageBase):
         try:
             self.row.resize(size)  # checks that nothing else refers to the memory
         except (ValueError, AttributeError):
-            raise GraphError("resize_: the memory belongs to a Tensor or another storage, or to a GPU") from None
+            if self.tensor is None or (tensor := self.tensor()) is None:
+                raise GraphError("resize_: the memory belongs to a Tensor or another storage, or to a GPU") from None
+            self.row = tensor._enlarge_storage(size).view("uint8")
         return self
 
     def byteswap(self, dtype: dtypes.dtype) -> None:
@@ -448,14 +456,16 @@ class TypedStorage(_StorageBase):
         return TypedStorage(wrap_storage=memory.to(device=device), dtype=dtype)
 
 
-def untyped(array: Any) -> UntypedStorage:
-    """Return the storage of an array, as bytes."""
-    return UntypedStorage(memory_of(backend.owner(array)))
+def untyped(array: Any, tensor: Any) -> UntypedStorage:
+    """Return the storage of a Tensor with this array, as bytes."""
+    made = UntypedStorage(memory_of(backend.owner(array)))
+    made.tensor = weakref.ref(tensor)
+    return made
 
 
-def typed(array: Any) -> TypedStorage:
-    """Return the storage of an array, as elements of its dtype."""
-    return TypedStorage(wrap_storage=untyped(array), dtype=dtypes.of(array.dtype))
+def typed(array: Any, tensor: Any) -> TypedStorage:
+    """Return the storage of a Tensor with this array, as elements of its dtype."""
+    return TypedStorage(wrap_storage=untyped(array, tensor), dtype=dtypes.of(array.dtype))
 
 
 def _load_from_bytes(b: bytes) -> Any:

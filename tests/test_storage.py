@@ -111,6 +111,29 @@ def test_resize_keeps_the_first_bytes_unless_a_tensor_lies_there() -> None:
     assert x[1] == 2
 
 
+def test_a_tensor_moves_along_when_its_storage_grows() -> None:
+    scores = torch.FloatTensor(torch.FloatStorage())  # as in torchnet's APMeter
+    for n, capacity in ((2, 2), (1, 4), (1, 4)):
+        if len(scores.storage()) < scores.numel() + n:
+            scores.storage().resize_(capacity)
+        scores.resize_(len(scores) + n).narrow(0, len(scores) - n, n).fill_(n)
+        assert len(scores.storage()) == capacity
+    assert scores.tolist() == [2, 2, 1, 1]
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).t_()
+    storage = x.untyped_storage()
+    storage.resize_(24)
+    assert (x.tolist(), x.stride(), storage.nbytes(), storage == x.untyped_storage()) == (
+        [[1, 3], [2, 4]],
+        (1, 2),
+        24,
+        True,
+    )
+    row = x[0]
+    for wrong, size in ((x, 32), (row, 32), (torch.ones(2, requires_grad=True), 32), (x.clone(), 8)):
+        with pytest.raises(RuntimeError, match="resize_: the memory"):
+            wrong.untyped_storage().resize_(size)
+
+
 def test_storages_are_read_from_buffers_and_files(tmp_path: Any) -> None:
     data = bytes([1, 0, 2, 0])
     assert torch.ShortStorage.from_buffer(data, "little").tolist() == [1, 2]

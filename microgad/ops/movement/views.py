@@ -229,6 +229,33 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
     return tensor
 
 
+def _larger_memory(tensor: Tensor, first: int, count: int) -> Any:
+    """Return a new memory of `count` elements that begins with a Tensor's from the element `first` on.
+
+    Raises RuntimeError if the old one has other views.
+    """
+    if tensor._links.base is not None or registry.live_views(tensor):
+        raise errors.GraphError("resize_: the memory is too small, and has other views")
+    memory = memory_of(tensor.array)[first : first + count]
+    grown = uninitialized.filled(np.empty_like(tensor.array, shape=(count,)))
+    grown[: memory.size] = memory
+    return grown
+
+
+def enlarge_storage(tensor: Tensor, size: int) -> Any:
+    """Move a Tensor into a new memory of `size` bytes that begins with the old one, and return it as a 1-D array.
+
+    Raises RuntimeError if the Tensor requires grad, if the memory has other views, or if it would get smaller.
+    """
+    x, old = tensor.array, memory_of(tensor.array)
+    if tensor.node is not None or size < old.nbytes:
+        raise errors.GraphError("resize_: the memory belongs to a Tensor, which needs it")
+    shape, _, first = geometry(x)
+    row = _larger_memory(tensor, 0, -(-size // x.itemsize))
+    tensor.array = backend.as_strided(row[first:], shape, x.strides)
+    return row
+
+
 @tensors_only
 def resize_(input: Tensor, size: Sequence[int], *, memory_format: MemoryFormat = None) -> Tensor:
     """Change the shape in place, in row-major order or that of a memory_format; memory that is too small is replaced.
@@ -250,10 +277,7 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: MemoryFormat =
     first, count = geometry(x)[2], laid.size
     if first + count <= memory.size:
         return become_view(input, as_strided, shape, laid.strides)
-    if input._links.base is not None or registry.live_views(input):
-        raise errors.GraphError(f"resize_: {shape} needs more memory than there is, and the memory has other views")
-    grown = uninitialized.filled(np.empty_like(x, shape=(count,)))
-    grown[: memory.size - first] = memory[first:]
+    grown = _larger_memory(input, first, count)
     input.array = backend.as_strided(grown, shape, tuple(step * x.itemsize for step in laid.strides))
     input._bump()
     return input
