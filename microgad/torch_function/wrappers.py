@@ -62,7 +62,7 @@ NAMES = {
 }  # fmt: skip
 NOT_OVERRIDABLE = """
     get_[!d]* get_de[!v]* set_?* is_grad* is_tensor is_storage is_warn* manual_seed seed initial_seed save load compile
-    typename vmap graph as_subclass
+    typename vmap graph as_subclass *torch_function*
 """
 # PyTorch's functions in Python hand on the options by name, with their defaults: all of nn.functional but the first
 # ones, and the others. Its functions in C++ hand on what they get.
