@@ -14,7 +14,7 @@ from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
 from typing import Any
 
-from .dataloader import _BaseDataLoaderIter
+from .iterators import _BaseDataLoaderIter
 from .transfer import SHARED, receive, send
 from .workers import ExceptionWrapper, _IterableDatasetStopIteration, work
 
