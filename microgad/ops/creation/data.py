@@ -166,11 +166,13 @@ def _check_array(array: Array) -> None:
             "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, "
             "uint8, and bool."
         ) from None
-    if any(stride % array.itemsize for stride in array.strides):  # a field of a structured array
-        raise ArgumentError(
-            "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the "
-            "memory."
-        )
+    size = array.itemsize
+    for stride in array.strides:  # `any` of a generator takes a fifth of from_numpy's time
+        if stride % size:  # of a field of a structured array
+            raise ArgumentError(
+                "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate "
+                "the memory."
+            )
 
 
 _WIDE = {"b": np.bool_, "f": np.float64, "c": np.complex128}
