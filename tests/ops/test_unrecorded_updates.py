@@ -97,7 +97,8 @@ def test_numbers_are_added_to_integers_in_place_as_out_of_place(dtype: Any, numb
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.int64, torch.int8, torch.uint8, torch.bool])
 def test_items_written_without_a_graph_are_those_written_with_one(dtype: Any, value: Any) -> None:
     """Where an observer watches, `x[index] = value` is written by an operation, and errors are the same."""
-    for index in (1, -1, (1, 2), (slice(None), 1), slice(1, 3), ..., (None, 0), 7, (0, 0, 0)):
+    masks = torch.arange(12).view(3, 4) % 2 == 0, torch.tensor([True, False, True]), torch.ones(3, 4, dtype=torch.uint8)
+    for index in (1, -1, (1, 2), (slice(None), 1), slice(1, 3), ..., (None, 0), 7, (0, 0, 0), *masks):
         found = []
         for watched in (False, True):
             x = torch.arange(12).reshape(3, 4).to(dtype)

@@ -252,11 +252,14 @@ def setitem(input: Tensor, index: Index, value: Operand | np.ndarray[Any, Any] |
 def _stored(input: Tensor, index: Any, value: Any) -> bool:
     """Write a number or a Tensor of input's dtype at a plain index, or return False if that isn't plain: see `update`.
 
-    Programs fill buffers so, row by row: it takes half of the time of `_setitem`.
+    Programs fill buffers so, row by row: it takes half of the time of `_setitem`. A number may have a mask of few
+    elements, too.
     """
     number = type(value) in (float, int)
     any_dtype = not number or (type(value) is int and 0 <= value < 128)
-    plain = (index, ...) if type(index) is int else plain_index(index) if type(index) in PLAIN else None
+    plain: Any = (index, ...) if type(index) is int else plain_index(index) if type(index) in PLAIN else None
+    if number and type(index) is function.Tensor and type(mask := index.array) is np.ndarray and mask.dtype == bool:
+        plain = mask if mask.shape == input.array.shape and mask.size < index_kernels.WITH_BRANCHES else None
     if plain is None or not (number or isinstance(value, function.Tensor)):
         return False
     if 0 in input.array.strides or _is_data_alias(input):
