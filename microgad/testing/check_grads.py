@@ -59,19 +59,19 @@ def check_grads(
     """Compare the derivatives of `f(*args)`, from the first order up to `order`, with numerical derivatives.
 
     `f` is a function on Tensors, a Function, a Module, or a NumPy function whose derivative is `vjp(grad, *args)`: see
-    `adapt`. Every Tensor that requires grad is checked; if none does, every floating-point one. Complex inputs and
-    results are checked as pairs of real numbers: in messages they have a last axis of size 2. Each numerical derivative
-    comes with an estimate of its error, so there is no tolerance to choose. With `full` every entry of the Jacobian is
-    compared; without it one random projection of all inputs together, which takes a few calls whatever the sizes.
-    `modes` are "rev", the backward pass, and "fwd", the derivative along a direction, computed by a backward pass
-    through the backward pass. The default generator is reset before each evaluation, so that random operations can be
-    checked as they are. Gradients of float32 and float16 inputs are compared with those of the same call in float64,
-    unless it is random, and the latter with numerical ones.
+    `adapt`. Every Tensor that requires grad is checked; if none does, every floating-point one, and of a Function every
+    array. Complex inputs and results are checked as pairs of real numbers: in messages they have a last axis of size 2.
+    Each numerical derivative comes with an estimate of its error, so there is no tolerance to choose. With `full` every
+    entry of the Jacobian is compared; without it one random projection of all inputs together, which takes a few calls
+    whatever the sizes. `modes` are "rev", the backward pass, and "fwd", the derivative along a direction, computed by a
+    backward pass through the backward pass. The default generator is reset before each evaluation, so that random
+    operations can be checked as they are. Gradients of float32 and float16 inputs are compared with those of the same
+    call in float64, unless it is random, and the latter with numerical ones.
 
     `kinks` says what to do where the one-sided derivatives differ: "move" skips those entries, unless they are NaN
-    between finite ones (with `full`), and checks again at slightly perturbed inputs; "accept" accepts any value between the two;
-    "reject" makes hypothesis draw another example; "fail" raises an error. After a kink one more check moves equal
-    values together, so that they stay equal: it finds gradients that are wrong only at ties.
+    between finite ones (with `full`), and checks again at slightly perturbed inputs; "accept" accepts any value between
+    the two; "reject" makes hypothesis draw another example; "fail" raises an error. After a kink one more check moves
+    equal values together, so that they stay equal: it finds gradients that are wrong only at ties.
 
     Raises GradcheckError, whose `finding` holds the Jacobians of the worst input. Raises ValueError if no input can be
     differentiated, or one is inside a list or dict, if no result is a floating-point Tensor, or for an unknown option.

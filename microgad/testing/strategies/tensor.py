@@ -36,6 +36,7 @@ def tensors(
     floating-point dtypes and for each part of complex ones, and any values for others. `unique` makes all
     values differ, which excludes the layout "broadcast". `scale` multiplies all elements; their default is then wider,
     so that nonzero magnitudes differ by a factor of up to 1000. float16 needs smaller scales than `scales()` draws.
+    `torch.autograd.gradcheck` refuses the layout "broadcast": draw `layout="contiguous"` for it.
 
     Raises ValueError for a scale with a dtype that isn't floating-point, and for an unknown layout.
 
