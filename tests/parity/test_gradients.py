@@ -74,6 +74,13 @@ def recorded_gradients_may_be_written_to(t, nn):
 
 
 @programs
+def gradient_of_a_sampling_grid_is_contiguous(t, nn):
+    grid = leaf(t, 2, 4, 5, 2)
+    y = nn.functional.grid_sample(leaf(t, 2, 3, 6, 6).detach(), grid, align_corners=False)
+    return [t.autograd.grad(y.sum(), grid, create_graph=create_graph)[0].stride() for create_graph in (True, False)]
+
+
+@programs
 def gradients_that_arrive_unchanged_are_those_given(t, nn):
     x, z, given = leaf(t, 3), leaf(t, 3, seed=2), t.ones(3).double()
     found = t.autograd.grad(t.cat([x + z, x * 2]).split(3), [x, z], [given, given * 0], allow_unused=True)

@@ -65,7 +65,8 @@ class GridSourceIndex(Function):
 
     def grad_grid(self, grad, turn):
         grad = grad * self.scale if turn is None else grad * turn * self.scale
-        return np.swapaxes(grad, 1, 2).reshape((len(grad), *self.places, grad.shape[1]))
+        rows = np.copy(np.swapaxes(grad, 1, 2), order="C")
+        return rows.reshape((len(grad), *self.places, grad.shape[1]))
 
 
 class GridSample(Function):
