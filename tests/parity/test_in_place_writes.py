@@ -23,6 +23,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "relu6": lambda t, x, i: t.nn.functional.relu6(x),
     "hardsigmoid": lambda t, x, i: t.nn.functional.hardsigmoid(x),
     "hardsigmoid, in place": lambda t, x, i: t.nn.functional.hardsigmoid(x, inplace=True),
+    "logsigmoid": lambda t, x, i: t.nn.functional.logsigmoid(x),
     "erfinv": lambda t, x, i: t.erfinv(x),
     "erfinv, in place": lambda t, x, i: x.erfinv_(),
     "a number over x": lambda t, x, i: 3 / x,

@@ -385,8 +385,8 @@ class LogSigmoid(Function):
     def forward(self, x):
         return layouts.contiguous(fast_minimum(0, x) - np.log1p(np.exp(-np.abs(x))))
 
-    def grad_x(self, grad, out):
-        return -grad * np.expm1(out)  # -expm1(log σ(x)) = 1 - σ(x), with all digits
+    def grad_x(self, grad, x):  # not by -expm1(out): PyTorch keeps x, and programs negate the result in place
+        return grad * Sigmoid.apply(-x)  # 1 - σ(x), with all digits
 
 
 def logsigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
