@@ -189,7 +189,7 @@ def test_a_killed_worker_is_noticed_at_once() -> None:
 
 def test_batches_sent_before_a_worker_was_killed_are_returned() -> None:
     iterator: Any = iter(DataLoader(Numbered(die), 2, num_workers=2))
-    iterator.workers[0].join(10)
+    iterator._workers[0].join(10)
     assert next(iterator)[0].flatten().tolist() == [0, 1]  # the next batch is requested from no worker
     with pytest.raises(RuntimeError, match="exited unexpectedly"):
         list(iterator)
@@ -218,6 +218,15 @@ def test_a_worker_that_hangs_or_is_stopped_times_out(do: Any) -> None:
         list(iterator)
     assert time.monotonic() - start < 5
     assert gone(workers)
+
+
+def test_lightning_shuts_persistent_workers_down() -> None:
+    loader = DataLoader(Numbered(), 2, num_workers=2, persistent_workers=True)
+    workers = pids(loader)
+    loader._iterator._shutdown_workers()
+    assert gone(workers)
+    loader._iterator = None
+    assert len(list(loader)) == len(loader)
 
 
 def test_persistent_workers_are_started_again_after_a_failure() -> None:

@@ -45,9 +45,9 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
             context = multiprocessing.get_context(context)
         forks = context.get_start_method() == "fork"
         self.pipes: list[Any] = []
-        self.workers: list[Any] = []
+        self._workers: list[Any] = []
         # At exit, priority 10 comes before daemons are terminated.
-        self.close = Finalize(self, _shut_down, (self.workers, self.pipes), exitpriority=10)
+        self.close = Finalize(self, _shut_down, (self._workers, self.pipes), exitpriority=10)
         try:
             for number in range(loader.num_workers):
                 here, there = context.Pipe()
@@ -59,7 +59,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
                     warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
                     worker.start()
                 there.close()
-                self.workers.append(worker)
+                self._workers.append(worker)
         except BaseException:
             self.close()
             raise
@@ -75,14 +75,17 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._begin()
         return self
 
+    def _shutdown_workers(self) -> None:
+        self.close()
+
     def _begin(self) -> None:
         self.turn += 1  # identifies the pass: answers to an earlier one that was broken off are dropped
         self.asked, self.given = 0, 0  # numbers of the next batch to request, and of the next one to return
         self.of: dict[int, int] = {}  # for each batch that was requested and isn't here yet, its worker
         self.ready: dict[int, Any] = {}  # batches that have come too early
-        self.active = [True] * len(self.workers)  # whose streams haven't ended
+        self.active = [True] * len(self._workers)  # whose streams haven't ended
         self.order = count()
-        for _ in range(self.ahead * len(self.workers)):
+        for _ in range(self.ahead * len(self._workers)):
             self._ask()
 
     def _ask(self) -> None:
@@ -92,16 +95,16 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         at = next(self._sampler_iter, self)
         if at is self:
             return
-        number = next(self.order) % len(self.workers)
+        number = next(self.order) % len(self._workers)
         while not self.active[number]:
-            number = next(self.order) % len(self.workers)
+            number = next(self.order) % len(self._workers)
         self.of[self.asked] = number
         with suppress(ConnectionError):  # a worker that has died is noticed when its answers are awaited
             send(self.pipes[number], (self.turn, self.asked, at))
         self.asked += 1
 
     def _next_data(self) -> Any:
-        if not self.workers:
+        if not self._workers:
             raise StopIteration
         try:
             batch = self._next()
@@ -139,7 +142,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
             left = None if limit is None else max(0.0, limit - time.monotonic())
             heard = wait(self.pipes, left)
             if not heard:
-                pids = ", ".join(str(worker.pid) for worker in self.workers)
+                pids = ", ".join(str(worker.pid) for worker in self._workers)
                 raise RuntimeError(f"DataLoader timed out after {self._timeout} seconds (workers {pids})")
             number = self.pipes.index(heard[0])
             try:
@@ -150,7 +153,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
                 return index, batch
 
     def _gone(self, number: int) -> None:
-        worker = self.workers[number]
+        worker = self._workers[number]
         worker.join(SHUTDOWN_SECONDS)
         code = worker.exitcode
         how = "is not to be reached" if code is None else f"exited with code {code}"
