@@ -27,10 +27,15 @@ from .torch_modules.torch_version import TorchVersion
 # microgad's modules for PyTorch's, where the names differ; any other `torch.a.b` is `microgad.a.b`.
 MODULES = {
     "torch": "microgad",
+    "torch._dynamo.config": "microgad.porting.torch_modules.compiler_settings",
+    "torch._dynamo.eval_frame": "microgad.porting.torch_modules._dynamo",
+    "torch._dynamo.exc": "microgad.porting.torch_modules._dynamo",
+    "torch._dynamo.utils": "microgad.porting.torch_modules._dynamo",
     "torch._functorch": "microgad.func",
     "torch._functorch.functional_call": "microgad.func",
     "torch._functorch.vmap": "microgad.func",
     "torch._functorch.make_functional": "microgad.porting.functorch",
+    "torch._inductor.config": "microgad.porting.torch_modules.compiler_settings",
     "torch._ops": "microgad.porting.torch_modules.library",
     "torch._subclasses.fake_tensor": "microgad.porting.torch_modules._subclasses",
     "torch.autograd.function": "microgad.autograd.function",

@@ -159,6 +159,22 @@ print(random.initial_seed(), callable(memory.empty_cache), autocast_mode.autocas
     assert found.stdout == "True\n0 GradScaler\n0 True True\n", found.stderr
 
 
+def test_settings_and_errors_of_the_compiler() -> None:
+    """gpt-fast imports the settings as modules, heavyball's optimizers lift a limit in each step."""
+    program = """
+import torch, torch._dynamo.config, torch._inductor.config
+from torch._dynamo.exc import TorchDynamoException
+from torch._dynamo.utils import counters
+torch._inductor.config.triton.unique_kernel_names = torch._dynamo.config.verbose = True
+with torch._dynamo.utils.disable_cache_limit(), torch._dynamo.config.patch(recompile_limit=3):
+    torch._dynamo.graph_break()
+print(torch._dynamo.config.patch("verbose", False)(abs)(-2), counters["stats"]["calls_captured"])
+print(issubclass(TorchDynamoException, RuntimeError), torch._dynamo.exc.Unsupported.__name__ != "")
+"""
+    found = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    assert found.stdout == "2 0\nTrue True\n", found.stderr
+
+
 def test_classes_of_data_are_of_pytorchs_modules() -> None:
     """keras looks for "torch.utils.data" in __module__ to know a DataLoader or a Dataset."""
     program = """

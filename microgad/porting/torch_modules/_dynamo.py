@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import sys
+from collections import Counter, defaultdict
 
+from . import compiler_settings as config
 from .compiler import allow_in_graph as allow_in_graph
 from .compiler import assume_constant_result as assume_constant_result
 from .compiler import disable as disable
@@ -11,8 +13,20 @@ from .compiler import is_compiling as is_compiling
 from .compiler import reset as reset
 from .optimized_module import OptimizedModule as OptimizedModule
 
-eval_frame = SimpleNamespace(OptimizedModule=OptimizedModule)
-config = SimpleNamespace(suppress_errors=False, cache_size_limit=8, recompile_limit=8)
+eval_frame = exc = utils = sys.modules[__name__]  # PyTorch's modules, whose names are here
+disable_cache_limit = config.patch
+counters: defaultdict[str, Counter[str]] = defaultdict(Counter)
+
+
+class TorchDynamoException(RuntimeError):
+    """An error of the compiler, which is never raised. Source: torch._dynamo.exc.TorchDynamoException."""
+
+
+Unsupported = TorchRuntimeError = TorchDynamoException
+
+
+def graph_break(msg: str = "") -> None:
+    """Do nothing. Source: torch._dynamo.graph_break."""
 
 
 def mark_dynamic(t: object, index: object = None, **options: object) -> None:

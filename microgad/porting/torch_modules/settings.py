@@ -162,7 +162,12 @@ has_lapack = has_spectral = True
 
 
 def set_vital(*args: Any) -> None:
-    """Do nothing but warn that the function is deprecated. Source: torch.set_vital."""
+    """Do nothing but warn that the function is deprecated. Source: torch.set_vital.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True):
+    ...     torch.set_vital("Dataloader", "enabled", "True")
+    """
     notices.warn("'set_vital' is deprecated, please do not call")
 
 
