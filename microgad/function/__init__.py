@@ -325,20 +325,18 @@ class Function:
 
     def write(self, out: Any, *arrays: Any) -> None:
         """Compute the operation on bare arrays and write it into `out`, which is the memory of the first input."""
-        if isinstance(self.numpy, np.ufunc):
-            if out.dtype is _FLOAT32:
-                self.numpy(*arrays, out=out)
-                return
+        if not isinstance(self.numpy, np.ufunc):
+            by_forward(self, out, *arrays)
+        elif out.dtype is _FLOAT32:
+            self.numpy(*arrays, out=out)
+        else:
             given = widened(self, arrays) if out.dtype == HALF else arrays
             self.numpy(*given, out=out, casting=casting(out, *given))
-        else:
-            by_forward(self, out, *arrays)
 
     @classmethod
     def _operand(cls, x: Any) -> Array | complex | None:
         if isinstance(x, np.generic) and x.dtype.kind in "biufc":
-            # It widens nothing; bool_ is a float, as in PyTorch.
-            return plain(x.item()) if x.dtype.kind != "b" else float(x)
+            return plain(x.item()) if x.dtype.kind != "b" else float(x)  # widens nothing; a bool_ is a float
         if isinstance(x, ndarray):
             return np.asarray(x)  # np.matrix and masked arrays compute by rules of their own
         if x is None or isinstance(x, (float, int, complex)) or is_array(x):
@@ -414,8 +412,7 @@ class Function:
         self = cls()
         if cls.keeps_shape and "x_shape" not in settings:
             settings["x_shape"] = np.shape(inputs[0])
-        if settings:
-            self._set(settings)
+        self._set(settings)
         return self.forward(*[as_array(x) if isinstance(x, np.generic) else x for x in inputs])
 
     def _record(
