@@ -191,8 +191,13 @@ def test_a_module_in_place_of_parameters_raises_and_names_parameters() -> None:
 
 
 def test_differentiable_raises_for_optimizers_without_an_implementation() -> None:
-    with pytest.raises(NotImplementedError, match="differentiable"):
-        Optimizer([parameter(1)], {"differentiable": True})
+    class Descent(Optimizer):
+        def update(self, parameter: Any, *values: Any) -> None:
+            """Change the array."""
+
+    with pytest.raises(NotImplementedError, match="Descent: differentiable"):
+        Descent([parameter(1)], {"differentiable": True})
+    Optimizer([parameter(1)], {"differentiable": True})  # a `step` of the program's own
 
 
 @pytest.mark.parametrize(
