@@ -198,3 +198,14 @@ def test_products_of_a_column_and_a_row_have_torchs_signs_of_zero(name, n, m):
     numbers = np.random.default_rng(0).choice([0.0, -0.0, 1, -1, 2.5, -0.5], 1000).astype(np.float32)
     theirs, ours = (PRODUCTS[name](t, t.tensor(numbers[:n]), t.tensor(numbers[-m:])) for t in (torch, microgad))
     assert ours.numpy().tobytes() == theirs.numpy().tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_softshrinks_zeros_have_pytorchs_signs(dtype: str) -> None:
+    """Its loop takes 64 bytes at once, where a zero has no sign, and the rest singly."""
+    x = np.random.default_rng(0).normal(0, 0.5, (3, 43)).astype(dtype)
+    parts = [x[:, :n] for n in (1, 7, 8, 16, 24, 43)] + [x.reshape(-1)[:n] for n in (5, 16, 19, 64, 129)] + [x.T]
+    for part in parts:
+        theirs, ours = (t.nn.functional.softshrink(t.from_numpy(part)).numpy() for t in (torch, microgad))
+        np.testing.assert_array_equal(theirs, ours)
+        np.testing.assert_array_equal(np.signbit(theirs), np.signbit(ours))

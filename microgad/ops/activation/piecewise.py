@@ -337,14 +337,16 @@ class Softshrink(Function):
         def shrink(out: Array, x: Array) -> None:
             x.clip(-self.bound, self.bound, out)
             np.subtract(x, out, out=out)
-            if x.size < 5000 or type(x) is not np.ndarray:
-                np.copysign(out, x, out=out)  # -0 for negative x, as in PyTorch
-            else:  # set the sign bits, in a fifth of the time
-                bits, sign = f"i{x.itemsize}", -1 << (8 * x.itemsize - 1)
-                out = out.view(bits)
-                out |= x.view(bits) & sign
 
-        return by_blocks(shrink, x)
+        out = by_blocks(shrink, x)
+        # PyTorch computes 64 bytes at once, where 0 has no sign, and the rest singly: there it is -0 for negative x.
+        bare = type(x) is np.ndarray
+        rows, own = (a.ravel("K") for a in (out, x)) if bare and x.flags.forc else (out, x)
+        if bare and own.strides[-1] == x.itemsize:
+            whole = own.shape[-1] // (n := 64 // x.itemsize) * n
+            rows, own = rows[..., whole:], own[..., whole:]
+        np.copysign(rows, own, out=rows)
+        return out
 
     def grad_x(self, grad, x):
         return Select.apply(np.logical_not(np.absolute(x) <= self.bound), grad)
