@@ -117,7 +117,10 @@ def kernels_of_copied_attention_layers(t, nn):
             for gelu, first in ((False, True), (True, False)):
                 options = gelu, first, 1e-5, *rest, mask, kind
                 found.append(t._transformer_encoder_layer_fwd(x, 4, 2, *projections, *options))
-        return found
+    module = submodule(t, "nn.modules.activation")
+    tensors = None, x, out.weight, x.to("meta")
+    asked = [[ask(a) for a in tensors] for ask in (module._check_arg_device, module._arg_requires_grad)]
+    return found, asked, module._is_make_fx_tracing()
 
 
 @programs

@@ -437,3 +437,18 @@ class GLU(Module):
         return F.glu(input, self.dim)
 
     extra_repr = settings_repr("dim")
+
+
+def _is_make_fx_tracing() -> bool:
+    """Return False. Copies of MultiheadAttention ask this and the two questions below."""
+    return False
+
+
+def _check_arg_device(x: Tensor | None) -> bool:
+    """Whether a kernel takes x, if there is one: it needs values."""
+    return x is None or not x.is_meta
+
+
+def _arg_requires_grad(x: Tensor | None) -> bool:
+    """Whether x is there and requires grad."""
+    return x is not None and x.requires_grad
