@@ -51,6 +51,7 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:  # fmt: skip
     """Return the binary cross-entropy of sigmoid(input), without the loss of precision of the sigmoid.
 
+    For target 0 and large negative input it keeps its digits, unlike PyTorch's, which in float32 is 0 from -17 on.
     A loss is (-pos_weight · target · log σ(input) - (1 - target) · log σ(-input)) · weight, and has the dtype of
     target. Raises ValueError if input and target have different shapes, RuntimeError if one of them is not
     floating-point or if weight or pos_weight does not broadcast to their shape. Source:
