@@ -109,9 +109,9 @@ def arithmetic(ufunc: np.ufunc, a: np.ndarray, b: Array | float) -> Array:
         whole, other = parts if a.shape == shape else parts[::-1]
         if whole.flags.c_contiguous and whole.shape == shape and _is_row(other, shape):
             return with_row(ufunc, whole, other, np.empty(shape, kind), other is a)
-        if whole.flags.c_contiguous and whole.shape == shape and _is_column(other, shape):
-            wide = repeated(other, shape[-1])
-            return ufunc(*[wide if x is other else x for x in parts], out=wide if wide.dtype == kind else None)
+        if other.dtype == kind and whole.flags.c_contiguous and whole.shape == shape and _is_column(other, shape):
+            out = repeated(other, shape[-1])
+            return ufunc(*[out if x is other else x for x in parts], out=out)
     large = large and ufunc in _FASTER_UNBUFFERED
     if len(shape) < 2 or not (large or 1 < shape[-1] <= 4) or not all(map(_row_major, parts)):
         return ufunc(a, b)
