@@ -104,25 +104,30 @@ def arithmetic(ufunc: np.ufunc, a: np.ndarray, b: Array | float) -> Array:
     else:
         shape, parts = a.shape, [a]
     large = math.prod(shape) >= BLOCK_SIZE
-    kind = bool if ufunc.types[1][-1] == "?" else a.dtype
     if large and len(parts) > 1:
         whole, other = parts if a.shape == shape else parts[::-1]
-        if whole.flags.c_contiguous and whole.shape == shape and _is_row(other, shape):
-            return with_row(ufunc, whole, other, np.empty(shape, kind), other is a)
-        if other.dtype == kind and whole.flags.c_contiguous and whole.shape == shape and _is_column(other, shape):
-            out = repeated(other, shape[-1])
-            return ufunc(*[out if x is other else x for x in parts], out=out)
+        if whole.flags.c_contiguous and whole.shape == shape:
+            if _is_row(other, shape):
+                return with_row(ufunc, whole, other, np.empty(shape, _dtype(ufunc, a)), other is a)
+            if _is_column(other, shape) and _dtype(ufunc, a) == other.dtype:
+                out = repeated(other, shape[-1])
+                return ufunc(*[out if x is other else x for x in parts], out=out)
     large = large and ufunc in _FASTER_UNBUFFERED
     if len(shape) < 2 or not (large or 1 < shape[-1] <= 4) or not all(map(_row_major, parts)):
         return ufunc(a, b)
     dense = any(x.shape == shape and x.flags.c_contiguous for x in parts)
     if 1 < shape[-1] <= 4 - dense:
-        out = np.empty(shape, kind)
+        out = np.empty(shape, _dtype(ufunc, a))
         for k in range(shape[-1]):
             ufunc(*[_column(x, k) for x in (a, b)], out=out[..., k])
         return out
     with unbuffered_runs(_run(shape, parts)) if large else _UNCHANGED:
         return ufunc(a, b)
+
+
+def _dtype(ufunc: np.ufunc, a: Array) -> Any:
+    """The dtype of a ufunc of arrays of a's dtype."""
+    return np.dtype(bool) if ufunc.types[1][-1] == "?" else a.dtype
 
 
 def with_row(ufunc: np.ufunc, x: Array, row: Array, out: Array, first: bool = False) -> Array:
