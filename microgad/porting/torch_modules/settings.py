@@ -165,7 +165,7 @@ def set_vital(*args: Any) -> None:
     """Do nothing but warn that the function is deprecated. Source: torch.set_vital.
 
     >>> import warnings
-    >>> with warnings.catch_warnings(record=True):
+    >>> with warnings.catch_warnings(action="ignore"):
     ...     torch.set_vital("Dataloader", "enabled", "True")
     """
     notices.warn("'set_vital' is deprecated, please do not call")
