@@ -233,7 +233,7 @@ class Optimizer(OptimizerHooks):
             if default is required and option not in group:
                 raise ValueError(f"parameter group didn't specify a value of required optimization parameter {option}")
             group.setdefault(option, default)
-        if group.get("differentiable") and self._recorded_update is None and type(self).update is not Optimizer.update:
+        if group.get("differentiable") and self._recorded_update is None and type(self).step is Optimizer.step:
             raise NotImplementedError(
                 f"{type(self).__name__}: differentiable=True: updates run on bare arrays and aren't recorded"
             )
