@@ -133,7 +133,10 @@ def _warn_use_reentrant(op: str) -> None:
 
 
 def check_backward_validity(inputs: Iterable[Any]) -> None:
-    """Warn if none of the inputs is a Tensor that requires grad. Source: torch.utils.checkpoint."""
+    """Warn if none of the inputs is a Tensor that requires grad. Source: torch.utils.checkpoint.
+
+    >>> torch.utils.checkpoint.check_backward_validity([torch.ones(1, requires_grad=True), 3])
+    """
     if not any(isinstance(x, Tensor) and x.node is not None for x in inputs):
         warn("None of the inputs have requires_grad=True. Gradients will be None")
 

@@ -63,12 +63,20 @@ def has_torch_function(relevant_args: Iterable[Any]) -> bool:
 
 
 def has_torch_function_unary(x: Any) -> bool:
-    """`has_torch_function` of one argument. Source: torch.overrides.has_torch_function_unary."""
+    """`has_torch_function` of one argument. Source: torch.overrides.has_torch_function_unary.
+
+    >>> torch.overrides.has_torch_function_unary(torch.ones(1))
+    False
+    """
     return _protocol.has_torch_function((x,))
 
 
 def has_torch_function_variadic(*args: Any) -> bool:
-    """`has_torch_function` of several arguments. Source: torch.overrides.has_torch_function_variadic."""
+    """`has_torch_function` of several arguments. Source: torch.overrides.has_torch_function_variadic.
+
+    >>> torch.overrides.has_torch_function_variadic(torch.ones(1), 2)
+    False
+    """
     return _protocol.has_torch_function(args)
 
 
@@ -76,6 +84,10 @@ def handle_torch_function(public_api: Callable[..., Any], relevant_args: Any, *a
     """Call the overrides of public_api(*args, **kwargs). Source: torch.overrides.handle_torch_function.
 
     Raises TypeError if all of them return NotImplemented.
+
+    >>> with torch.overrides.BaseTorchFunctionMode():
+    ...     torch.overrides.handle_torch_function(torch.relu, (), torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
     """
     relevant_args = tuple(relevant_args)
     result = _protocol.handle_torch_function(public_api, relevant_args, args, kwargs)
