@@ -28,6 +28,7 @@ from microgad.errors.arguments import type_check
         (lambda: torch.zeros(2).item(), RuntimeError, "2 elements cannot be converted to Scalar"),
         (lambda: float(torch.zeros(2)), ValueError, "only one element tensors can be converted to Python scalars"),
         (lambda: bool(torch.zeros(2)), RuntimeError, "ambiguous"),
+        (lambda: torch.device("cpu", device="cpu"), TypeError, "either a device or a type"),
         (lambda: torch.device("tpu"), RuntimeError, "Expected one of cpu, cuda device type"),
         (lambda: torch.mul(torch.zeros(2), "2"), TypeError, "'other' .* must be Tensor, not str"),
         (lambda: torch.clamp(torch.zeros(2)), ValueError, "At least one of 'min' or 'max'"),

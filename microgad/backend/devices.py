@@ -34,8 +34,18 @@ class device:
     type: str
     index: int | None
 
-    def __init__(self, type: str | device | int, index: int | None = None) -> None:
-        if isinstance(type, device):
+    def __init__(
+        self,
+        type: str | device | int | None = None,
+        index: int | None = None,
+        *,
+        device: str | device | int | None = None,
+    ) -> None:
+        if device is not None:  # PyTorch's other form
+            if (type, index) != (None, None):
+                raise TypeError("device() takes either a device or a type and an index")
+            type = device
+        if isinstance(type, self.__class__):
             self.type, self.index = type.type, type.index
             return
         if not isinstance(type, (str, int)):

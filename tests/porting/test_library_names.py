@@ -194,6 +194,12 @@ print({kind.__module__.partition(".")[0] for kind in (Dataset, DataLoader, befor
     assert found.stdout == f"{names}\nTrue class DataLoader\n{{'microgad'}}\n", found.stderr
 
 
+def test_devices_are_made_by_name() -> None:
+    """torch_ppr calls torch.device(device=...)."""
+    assert torch.device(device="cuda:1") == torch.device(type="cuda", index=1) != torch.device(device="cpu")
+    assert torch.device(device=torch.device("cpu")) == torch.device("cpu")
+
+
 def test_a_subclass_may_override_requires_grad_by_setting_the_attribute() -> None:
     """fastai's TensorBase does."""
 
