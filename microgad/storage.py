@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import io
 import os
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from sys import byteorder
 from typing import Any, Self
@@ -192,7 +191,7 @@ class UntypedStorage(_StorageBase):
     (8, [1, 2, 255])
     """
 
-    tensor: weakref.ref[Any] | None = None  # whose storage it is
+    tensor: Any = None  # whose storage it is, if that isn't on a graph
 
     def __init__(self, data: Any = 0, *, device: Any = None) -> None:
         """Take a 1-D array as the memory, a number of bytes to allocate uninitialized, or a sequence of bytes."""
@@ -217,7 +216,7 @@ class UntypedStorage(_StorageBase):
         return hash(self._cdata)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"row": self.row}  # without the weak reference, which can't be pickled
+        return {"row": self.row}  # without the Tensor
 
     def __deepcopy__(self, memo: dict[Any, Any]) -> UntypedStorage:
         return UntypedStorage(deep_copied(self.row, memo)[0])
@@ -263,9 +262,9 @@ class UntypedStorage(_StorageBase):
         try:
             self.row.resize(size)  # checks that nothing else refers to the memory
         except (ValueError, AttributeError):
-            if self.tensor is None or (tensor := self.tensor()) is None:
+            if self.tensor is None:
                 raise GraphError("resize_: the memory belongs to a Tensor or another storage, or to a GPU") from None
-            self.row = tensor._enlarge_storage(size).view("uint8")
+            self.row = self.tensor._enlarge_storage(size).view("uint8")
         return self
 
     def byteswap(self, dtype: dtypes.dtype) -> None:
@@ -459,7 +458,7 @@ class TypedStorage(_StorageBase):
 def untyped(array: Any, tensor: Any) -> UntypedStorage:
     """Return the storage of a Tensor with this array, as bytes."""
     made = UntypedStorage(memory_of(backend.owner(array)))
-    made.tensor = weakref.ref(tensor)
+    made.tensor = None if tensor.requires_grad else tensor
     return made
 
 

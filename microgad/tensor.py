@@ -178,7 +178,7 @@ class Tensor(Methods):
         self._stay_on_graph(".data")
         result = self.detach()
         result._links = Links()
-        result._links.is_data_alias = True
+        result._links.data_of = weakref.ref(self)
         return result
 
     @data.setter
@@ -234,7 +234,7 @@ class Tensor(Methods):
         counter = inference.bumped(self._counter())
         if versions.mirrors and written:
             view_writes.follow(self.array)
-        if (self._links if self._links.base is None else self._links.base._links).is_data_alias:
+        if (self._links if self._links.base is None else self._links.base._links).data_of:
             versions.record_write(counter, self.array)
 
     _own_links = own_links

@@ -128,6 +128,8 @@ def test_a_tensor_moves_along_when_its_storage_grows() -> None:
         24,
         True,
     )
+    x.data.resize_(5).fill_(7)  # where `.data` moves, its Tensor does
+    assert x.tolist() == [[7, 7], [7, 7]]
     row = x[0]
     for wrong, size in ((x, 32), (row, 32), (torch.ones(2, requires_grad=True), 32), (x.clone(), 8)):
         with pytest.raises(RuntimeError, match="resize_: the memory"):

@@ -18,7 +18,7 @@ from . import printing
 
 if TYPE_CHECKING:
     from .. import storage
-    from ..ops.movement import dims, shared_memory, views
+    from ..ops.movement import dims, shared_memory
     from ..size import Size
     from ..tensor import Tensor
     from ..type_aliases import Device, Dtype
@@ -26,7 +26,6 @@ else:
     storage = LazyModule("microgad.storage")
     dims = LazyModule("microgad.ops.movement.dims")
     shared_memory = LazyModule("microgad.ops.movement.shared_memory")
-    views = LazyModule("microgad.ops.movement.views")
 
 NO_LEAF = (
     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
@@ -192,9 +191,6 @@ class Attributes:
     def untyped_storage(self: Tensor) -> storage.UntypedStorage:
         """Return the whole memory that the Tensor lies in, as bytes: see `UntypedStorage`."""
         return storage.untyped(self.array, self)
-
-    def _enlarge_storage(self: Tensor, size: int) -> Any:
-        return views.enlarge_storage(self, size)
 
     def _typed_storage(self: Tensor) -> storage.TypedStorage:
         """Return the storage as `storage` does, without its warning."""

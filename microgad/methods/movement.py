@@ -116,6 +116,7 @@ class Movement:
     repeat, tile = unlike_numpy(_sized(ops.repeat, _repeats)), _sized(ops.tile, _dims)
     flip, resize_ = _sized(ops.flip, _dims), _sized(ops.resize_, _size)
     broadcast_to = _sized(ops.broadcast_to, _size)
+    _enlarge_storage = ops.enlarge_storage
     view_as, reshape_as, expand_as, resize_as_ = ops.view_as, ops.reshape_as, ops.expand_as, ops.resize_as_
 
     squeeze, unsqueeze, unflatten, ravel = with_dims(ops.squeeze), ops.unsqueeze, ops.unflatten, ops.ravel

@@ -20,7 +20,7 @@ class Links:
     views: list[weakref.ref[Tensor]] | None = None  # references to a base's views, some of them dead
     max_views: int = 6  # the length of `views` above which `view_of` drops the dead ones
     outdated: Any = None  # the other views of a base, not read since it was written to: a WeakValueDictionary by id
-    is_data_alias: bool = False  # whether it was made by `.data`: then the regions of its writes are remembered
+    data_of: weakref.ref[Any] | None = None  # whose `.data` it is: then the regions of its writes are remembered
     grad: Tensor | None = None
     retainer: Any = None  # the handle of the hook that retain_grad has registered
     post_accumulate_grad_hooks: dict[int, Any] | None = None

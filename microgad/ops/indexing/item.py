@@ -75,7 +75,7 @@ class StoreMixin:
 
 def _is_data_alias(x: Tensor) -> bool:
     """Whether x is a `.data` Tensor or a view of one: then it is remembered where writes go."""
-    return (x._links if x._links.base is None else x._links.base._links).is_data_alias
+    return (x._links if x._links.base is None else x._links.base._links).data_of is not None
 
 
 class SetItem(StoreMixin, Function):

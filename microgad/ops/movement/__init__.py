@@ -27,7 +27,7 @@ from .splitting import (
 from .strided import AsStrided, SlidingWindows, as_strided, fill_diagonal_, storage_view, unfold, vmap_offset
 from .views import (
     alias, alias_copy, as_strided_copy, as_strided_scatter, become_view, detach, detach_copy, diagonal_copy,
-    diagonal_scatter, expand_copy, narrow_copy, permute_copy, resize_, resize_as_, select_copy, select_scatter,
-    slice_copy, slice_scatter, split_copy, split_with_sizes_copy, squeeze_copy, t_copy, transpose_copy, unbind_copy,
-    unfold_copy, unsqueeze_copy, view_as_complex_copy, view_as_real_copy, view_copy,
+    diagonal_scatter, enlarge_storage, expand_copy, narrow_copy, permute_copy, resize_, resize_as_, select_copy,
+    select_scatter, slice_copy, slice_scatter, split_copy, split_with_sizes_copy, squeeze_copy, t_copy, transpose_copy,
+    unbind_copy, unfold_copy, unsqueeze_copy, view_as_complex_copy, view_as_real_copy, view_copy,
 )  # fmt: skip

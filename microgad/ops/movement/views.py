@@ -246,24 +246,31 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
 def _larger_memory(tensor: Tensor, first: int, count: int) -> Any:
     """Return a new memory of `count` elements that begins with a Tensor's from the element `first` on.
 
-    Raises RuntimeError if the old one has other views.
+    The Tensor whose `.data` it is moves there. Raises RuntimeError if the old one has other views.
     """
-    if tensor._links.base is not None or registry.live_views(tensor):
-        raise errors.GraphError("resize_: the memory is too small, and has other views")
+    other: Any = tensor._links.data_of and tensor._links.data_of()  # whose `.data` it is: that moves along
+    if other is None or backend.owner(other.array) is not backend.owner(tensor.array):
+        other = tensor
+    for each in (tensor, other):
+        if each._links.base is not None or registry.live_views(each):
+            raise errors.GraphError("resize_: the memory is too small, and has other views")
     memory = memory_of(tensor.array)[first : first + count]
     grown = uninitialized.filled(np.empty_like(tensor.array, shape=(count,)))
     grown[: memory.size] = memory
+    x, place = other.array, geometry(other.array)[2] - first
+    if other is not tensor and place >= 0:
+        other.array = backend.as_strided(grown[place:], x.shape, x.strides)
     return grown
 
 
 def enlarge_storage(tensor: Tensor, size: int) -> Any:
     """Move a Tensor into a new memory of `size` bytes that begins with the old one, and return it as a 1-D array.
 
-    Raises RuntimeError if the Tensor requires grad, if the memory has other views, or if it would get smaller.
+    Raises RuntimeError if the memory has other views, or if it would get smaller.
     """
     x, old = tensor.array, memory_of(tensor.array)
-    if tensor.node is not None or size < old.nbytes:
-        raise errors.GraphError("resize_: the memory belongs to a Tensor, which needs it")
+    if size < old.nbytes:
+        raise errors.GraphError("resize_: the memory belongs to a Tensor")
     shape, _, first = geometry(x)
     row = _larger_memory(tensor, 0, -(-size // x.itemsize))
     tensor.array = backend.as_strided(row[first:], shape, x.strides)
