@@ -177,8 +177,8 @@ class Tensor(Methods):
         """
         self._stay_on_graph(".data")
         result = self.detach()
-        result._links = Links()
-        result._links.data_of = weakref.ref(self)
+        result._links = links = Links()
+        links.data_of = weakref.ref(self)
         return result
 
     @data.setter
