@@ -192,12 +192,12 @@ def test_a_module_in_place_of_parameters_raises_and_names_parameters() -> None:
 
 def test_differentiable_raises_for_optimizers_without_an_implementation() -> None:
     class Descent(Optimizer):
-        def update(self, parameter: Any, *values: Any) -> None:
-            """Change the array."""
+        def step(self, closure: Any = None) -> None:
+            """Take a step, as the program's own optimizers do."""
 
-    with pytest.raises(NotImplementedError, match="Descent: differentiable"):
-        Descent([parameter(1)], {"differentiable": True})
-    Optimizer([parameter(1)], {"differentiable": True})  # a `step` of the program's own
+    with pytest.raises(NotImplementedError, match="differentiable"):
+        Optimizer([parameter(1)], {"differentiable": True})
+    Descent([parameter(1)], {"differentiable": True})
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ class Renorm(VectorNorm):
         if type(x) is not np.ndarray or not large.all():  # the derivative for other slices, of NaN, is no 0
             x, norm = np.where(large, x, 0), np.where(large, norm, 0)
         of_norm = fast_sum(grad * x, self.axis, True) * -factor / (norm + EPSILON)
-        out = super().grad_x(of_norm, x, norm)  # type: ignore[no-untyped-call]
+        out = VectorNorm.grad_x(self, of_norm, x, norm)  # type: ignore[no-untyped-call]
         out += grad * factor
         return out
 
