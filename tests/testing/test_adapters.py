@@ -17,6 +17,7 @@ from microgad.errors import ArgumentError, DtypeError, GraphError, ShapeError
 from microgad.testing import GradcheckError, check_grads, check_op, torch_function
 from microgad.testing.adapters import adapt, name_of, with_arguments
 from microgad.testing.adapters.foreign import Arguments, arrays_of
+from microgad.utils.checkpoint import checkpoint
 
 from .check_fails import check_fails
 
@@ -415,3 +416,23 @@ def _bare(x):
 def test_a_vjp_may_give_float64_for_float32_inputs():
     """The constant np.log(2) is a float64 scalar, by which NumPy promotes float32 arrays."""
     check_op(np.exp2, vjp=lambda grad, x: grad * np.exp2(x) * np.log(2), laws=["float32"], examples=20)
+
+
+class Redrawn(microgad.autograd.Function):
+    """Dropout whose backward draws another mask. A checkpoint draws the same one again."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x * (microgad.rand_like(x) < 0.5)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * (microgad.rand_like(grad) < 0.5)
+
+
+def test_a_backward_that_makes_random_draws_is_found():
+    for check in (check_grads, check_op):
+        with pytest.raises((GradcheckError, AssertionError), match="backward makes random draws of its own"):
+            check(Redrawn, random(2))
+    for reentrant in (False, True):
+        check_grads(functools.partial(checkpoint, F.dropout, use_reentrant=reentrant), [random(3)])

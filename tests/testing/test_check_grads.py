@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from functools import partial
 
 import numpy as np
 import pytest
@@ -15,8 +14,7 @@ import microgad as torch
 import microgad.nn.functional as F
 from microgad import Function
 from microgad.errors import ArgumentError, notices
-from microgad.testing import GradcheckError, check_grads, check_op
-from microgad.utils.checkpoint import checkpoint
+from microgad.testing import GradcheckError, check_grads
 
 from ..leaves import leaf
 from .without_conj import WithoutConj
@@ -310,26 +308,6 @@ def test_a_function_with_a_generator_of_its_own_is_found():
     rng = np.random.default_rng(0)
     with pytest.raises(GradcheckError, match="gives other values when it is called again"):
         check_grads(lambda x: x * rng.random(), [leaf(1.0)])
-
-
-class Redrawn(torch.autograd.Function):
-    """Dropout whose backward draws another mask. A checkpoint draws the same one again."""
-
-    @staticmethod
-    def forward(ctx, x):
-        return x * (torch.rand_like(x) < 0.5)
-
-    @staticmethod
-    def backward(ctx, grad):
-        return grad * (torch.rand_like(grad) < 0.5)
-
-
-def test_a_backward_that_makes_random_draws_is_found():
-    for check in (check_grads, check_op):
-        with pytest.raises((GradcheckError, AssertionError), match="backward makes random draws of its own"):
-            check(Redrawn, leaf(1.0, 2.0))
-    for reentrant in (False, True):
-        check_grads(partial(checkpoint, F.dropout, use_reentrant=reentrant), [random(3)])
 
 
 def test_forward_mode_finds_a_backward_that_is_not_linear():
