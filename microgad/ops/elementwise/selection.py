@@ -265,7 +265,8 @@ class Flat(Function):
     def apply(cls, g: Any, x: Any) -> Any:
         """As Function's, but not as a view of g, which a program that writes to the gradient has never seen."""
         flat = super().apply(g if g._links.base is None else np.copy(g), x)
-        flat._links = NO_LINKS
+        if flat.node is not None:
+            flat._links = NO_LINKS
         return flat
 
     def forward(self, g, x):
