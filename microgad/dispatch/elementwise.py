@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
+from .. import backend, dtypes
 from .. import function as core
 from ..function import Function
 from ..ops import elementwise, special
@@ -159,8 +159,8 @@ def check_integers(operands: Any, kinds: Any) -> None:
 def _where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     if x is not None and y is not None:
         x, y = weakly_promoted(x, y)
-        if not isinstance(condition, (core.Tensor, np.ndarray)):  # the mask of a 0-d array is a NumPy scalar
-            condition = as_exact_tensor(condition)
+        if not (isinstance(condition, core.Tensor) or backend.is_array(condition)):
+            condition = as_exact_tensor(condition)  # the mask of a 0-d array is a NumPy scalar
     return elementwise.where(condition, x, y)
 
 
