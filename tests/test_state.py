@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import contextvars
+import sys
+import types
 import weakref
 
 import pytest
@@ -35,6 +38,28 @@ def test_repeated_calls_run_in_the_same_state_object():
     plain, no_grad, *again = module.seen
     assert again == [plain, no_grad]
     assert (plain.path, plain.grad_enabled) == (no_grad.path, not no_grad.grad_enabled) == ("1.0", True)
+
+
+def test_modules_run_in_the_same_state_object_in_each_block_while_an_event_loop_runs():
+    """As in each cell of a notebook."""
+    module = StateModule()
+    model = nn.Sequential(module)
+
+    async def main():
+        for _ in range(2):
+            with torch.no_grad():
+                model(torch.ones(1))
+
+    asyncio.run(main())
+    first, second = module.seen
+    assert first is second
+    assert not first.grad_enabled
+
+
+def test_modes_are_set_while_another_thread_imports_asyncio(monkeypatch):
+    monkeypatch.setitem(sys.modules, "asyncio", types.ModuleType("asyncio"))  # nothing is in it yet
+    with torch.no_grad():
+        assert not torch.is_grad_enabled()
 
 
 def test_set_grad_enabled_leaves_no_chain_of_states():

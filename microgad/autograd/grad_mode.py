@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from sys import modules
 from typing import Any, Self, TypeVar, overload
 
 from .. import state
@@ -45,18 +45,20 @@ def _begin(enabled: bool) -> tuple[state.State, state.State | None]:
 
     It is while an event loop runs: other tasks may copy it, and outlast or end the block.
     """
-    now, inside = state.current(), _enabled_in_vain(enabled)
-    if inside is None and "asyncio" in sys.modules and sys.modules["asyncio"]._get_running_loop() is not None:
-        inside = state.State(enabled, now.path, now.observer, now.deriving, now.holomorphic, now.fine)
-    state.variable.set(inside or now.recording(enabled))
-    return now, inside
+    now, own = state.current(), _enabled_in_vain(enabled)
+    inside = own or now.recording(enabled)
+    if own is None and "_asyncio" in modules and modules["_asyncio"]._get_running_loop() is not None:
+        own = state.State(enabled, now.path, now.observer, now.deriving, now.holomorphic, now.fine)
+        own.inner = inside.inner  # modules called in several blocks make their states once
+        inside = own
+    state.variable.set(inside)
+    return now, own
 
 
 def _end(before: state.State, own: state.State | None) -> None:
     """Restore the mode at a block's end, also for the tasks that hold its state: in PyTorch it is the thread's."""
     if own is not None:
-        own.grad_enabled = before.grad_enabled
-        own.inner.clear()
+        own.grad_enabled, own.inner = before.grad_enabled, {}
     _restore(before)
 
 
