@@ -255,6 +255,7 @@ class UntypedStorage(_StorageBase):
         """Change the number of bytes. Those at the beginning stay. The Tensor whose storage grows moves along.
 
         Raises RuntimeError if there are other Tensors, which PyTorch would move along, or if a Tensor's memory shrinks.
+        Other storage objects of the Tensor, and NumPy arrays that share its memory, stay in the old memory.
         """
         if self.device.type == "meta":
             self.row = meta.empty((size,), np.uint8)
@@ -262,7 +263,7 @@ class UntypedStorage(_StorageBase):
         try:
             self.row.resize(size)  # checks that nothing else refers to the memory
         except (ValueError, AttributeError):
-            if self.tensor is None:
+            if self.tensor is None or untyped(self.tensor.array, self.tensor) != self:  # it has been moved elsewhere
                 raise GraphError("resize_: the memory belongs to a Tensor or another storage, or to a GPU") from None
             self.row = self.tensor._enlarge_storage(size).view("uint8")
         return self

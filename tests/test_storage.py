@@ -134,6 +134,11 @@ def test_a_tensor_moves_along_when_its_storage_grows() -> None:
     for wrong, size in ((x, 32), (row, 32), (torch.ones(2, requires_grad=True), 32), (x.clone(), 8)):
         with pytest.raises(RuntimeError, match="resize_: the memory"):
             wrong.untyped_storage().resize_(size)
+    y = torch.tensor([1, 2], dtype=torch.uint8)
+    storage, y.data = y.untyped_storage(), torch.zeros(4, dtype=torch.uint8)
+    with pytest.raises(RuntimeError, match="resize_: the memory"):  # it isn't y's any more
+        storage.resize_(64)
+    assert (storage.tolist(), y.untyped_storage().nbytes()) == ([1, 2], 4)
 
 
 def test_storages_are_read_from_buffers_and_files(tmp_path: Any) -> None:
