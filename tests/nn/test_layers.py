@@ -440,3 +440,17 @@ def test_attention_without_a_graph_names_a_mask_that_is_no_tensor():
     x = torch.ones(2, 1, 4)
     with torch.no_grad(), pytest.raises(TypeError, match=r"'attn_mask' .* must be Tensor, not list"):
         nn.MultiheadAttention(4, 2)(x, x, x, attn_mask=[[False]])
+
+
+def test_kernels_of_copied_layers_raise_what_they_cannot_do():
+    attention, x = nn.MultiheadAttention(4, 2), torch.ones(1, 3, 4)
+    out = attention.out_proj
+    projections = attention.in_proj_weight, attention.in_proj_bias, out.weight, out.bias
+    with pytest.raises(RuntimeError, match="derivative for '_native_multi_head_attention' is not implemented"):
+        torch._native_multi_head_attention(x, x, x, 4, 2, *projections)
+    with torch.no_grad(), pytest.raises(RuntimeError, match="key and value must be query"):
+        torch._native_multi_head_attention(x, x + 1, x, 4, 2, *projections)
+    layer = nn.TransformerEncoderLayer(4, 2, 6)
+    rest = [p for part in (layer.norm1, layer.norm2, layer.linear1, layer.linear2) for p in part.parameters()]
+    with pytest.raises(RuntimeError, match="derivative for '_transformer_encoder_layer_fwd' is not implemented"):
+        torch._transformer_encoder_layer_fwd(x, 4, 2, *projections, False, False, 1e-5, *rest)
