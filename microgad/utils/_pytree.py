@@ -138,8 +138,8 @@ def register_dataclass(
 ) -> None:
     """Register a dataclass as a container of those of its fields that aren't None. Source: torch.utils._pytree.
 
-    `field_names` are what the class is made of, which may leave out `drop_field_names`. Raises ValueError for other
-    names, and for a class that isn't a dataclass if there are none.
+    `field_names` are all fields that the class is made of, except `drop_field_names`. Raises ValueError for other
+    names, and for a class that isn't a dataclass if no names are given.
 
     >>> from dataclasses import make_dataclass
     >>> from microgad.utils._pytree import register_dataclass, tree_map
