@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from sys import modules
 from typing import Any, Self, TypeVar, overload
+from weakref import WeakSet
 
 from .. import state
 from ..errors.arguments import check_bool
@@ -20,7 +21,18 @@ __all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Inferring(state.State):
+class _Own(state.State):
+    """The state of one block alone. Tasks may hold it and outlast the block, and those around it."""
+
+    __slots__ = ("__weakref__", "ended", "mode")
+
+    def __init__(self, *fields: Any) -> None:
+        super().__init__(*fields)
+        self.ended: Any = ()  # the states of blocks in this one that have ended, those that tasks still hold
+        self.mode: list[Any] = []  # that of a block of inference_mode
+
+
+class _Inferring(_Own):
     """The state where a mode enables gradients within inference_mode: as in PyTorch nothing is recorded."""
 
     __slots__ = ()
@@ -32,7 +44,7 @@ class _Inferring(state.State):
         return super().at(self.path, enabled)
 
 
-def _enabled_in_vain(enabled: bool) -> state.State | None:
+def _enabled_in_vain(enabled: bool) -> _Own | None:
     """That state, if a mode is to enable gradients and inference_mode is on."""
     if not enabled or not inferring.get():
         return None
@@ -40,25 +52,35 @@ def _enabled_in_vain(enabled: bool) -> state.State | None:
     return _Inferring(False, now.path, now.observer, now.deriving, now.holomorphic, now.fine)
 
 
-def _begin(enabled: bool) -> tuple[state.State, state.State | None]:
+def _begin(enabled: bool) -> tuple[state.State, _Own | None]:
     """Set the mode for a block. Return the state before, and that in the block if it is the block's own.
 
     It is while an event loop runs: other tasks may copy it, and outlast or end the block.
     """
-    now, own = state.current(), _enabled_in_vain(enabled)
+    now, own = state.current(), _enabled_in_vain(enabled) if enabled else None
     inside = own or now.recording(enabled)
     if own is None and "_asyncio" in modules and modules["_asyncio"]._get_running_loop() is not None:
-        own = state.State(enabled, now.path, now.observer, now.deriving, now.holomorphic, now.fine)
+        own = _Own(enabled, now.path, now.observer, now.deriving, now.holomorphic, now.fine)
         own.inner = inside.inner  # modules called in several blocks make their states once
         inside = own
     state.variable.set(inside)
     return now, own
 
 
-def _end(before: state.State, own: state.State | None) -> None:
-    """Restore the mode at a block's end, also for the tasks that hold its state: in PyTorch it is the thread's."""
+def _end(before: state.State, own: _Own | None, outside: Sequence[Any] | None = None) -> None:
+    """Restore the mode at a block's end, also for the tasks that hold its state: in PyTorch it is the thread's.
+
+    `outside` is the inference mode to restore, of a block that has set it.
+    """
     if own is not None:
-        own.grad_enabled, own.inner = before.grad_enabled, {}
+        ended = [own, *own.ended]
+        for each in ended:
+            each.__class__, each.grad_enabled, each.inner = _Own, before.grad_enabled, {}
+            if outside is not None:
+                each.mode[:] = outside
+        if isinstance(before, _Own):
+            before.ended = before.ended or WeakSet()
+            before.ended.update(ended)
     _restore(before)
 
 
@@ -170,6 +192,8 @@ class inference_mode(_GradMode):
         self._outside.append((inferring.get(), mode := [] if self.enabled else [True]))
         inferring.set(mode)
         super().__enter__()
+        if isinstance(own := self._begun[-1][1], _Own):
+            own.mode = mode
         inferences.append(None)
 
     def __exit__(self, *raised: object) -> None:
@@ -177,7 +201,8 @@ class inference_mode(_GradMode):
         mode[:] = outside  # for tasks that began in the block
         inferring.set(outside)
         inferences.pop()
-        super().__exit__(*raised)
+        before, own = self._begun.pop()
+        _end(before, own, outside)
 
     @contextmanager
     def _scope(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import itertools
 
 import pytest
 
@@ -246,5 +247,39 @@ def blocks_that_end_in_another_task(t, nn):
         async for _ in paused:
             pass
         return [*found, modes(t, x)]
+
+    return asyncio.run(main()), modes(t, x)
+
+
+@programs
+def blocks_in_blocks_that_end_in_another_task(t, nn):
+    x = leaf(t, 2)
+
+    async def stream(outer, inner):
+        with outer(), inner():
+            yield modes(t, x)
+
+    async def later():
+        found = []
+        for _ in range(3):
+            await asyncio.sleep(0.01)
+            found.append(modes(t, x))
+        return found
+
+    async def main():
+        found = []
+        kinds = t.no_grad, t.enable_grad, t.inference_mode, lambda: t.inference_mode(False)
+        for outer, inner in itertools.product(kinds, kinds):
+            async for inside in stream(outer, inner):
+                found.append(inside)
+                break
+            await asyncio.sleep(0.01)
+            found.append(modes(t, x))
+            with outer():
+                with inner():
+                    task = asyncio.create_task(later())
+                await asyncio.sleep(0.015)
+            found += [modes(t, x), await task]
+        return found
 
     return asyncio.run(main()), modes(t, x)
