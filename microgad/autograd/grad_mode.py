@@ -221,14 +221,15 @@ class set_grad_enabled(_GradMode):
     def __init__(self, mode: bool) -> None:
         check_bool("set_grad_enabled", mode=mode)
         self.enabled, self._outer = mode, state.current()
-        self.__enter__()
+        self._own: _Own | None = None
+        state.variable.set(_enabled_in_vain(mode) or state.changed(grad_enabled=mode))
 
     def __enter__(self) -> None:
         """Set the mode, which making the object has set already, once more: a block may be entered again."""
-        state.variable.set(_enabled_in_vain(self.enabled) or state.changed(grad_enabled=self.enabled))
+        self._own = _begin(self.enabled)[1]
 
     def __exit__(self, *_: object) -> None:
-        _restore(self._outer)
+        _end(self._outer, self._own)
 
     def __repr__(self) -> str:
         return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.enabled})"

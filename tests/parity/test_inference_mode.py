@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 import itertools
 
 import pytest
@@ -261,24 +262,27 @@ def blocks_in_blocks_that_end_in_another_task(t, nn):
 
     async def later():
         found = []
-        for _ in range(3):
-            await asyncio.sleep(0.01)
+        for _ in range(4):
+            await asyncio.sleep(0)
             found.append(modes(t, x))
         return found
 
     async def main():
         found = []
-        kinds = t.no_grad, t.enable_grad, t.inference_mode, lambda: t.inference_mode(False)
+        others = functools.partial(t.inference_mode, False), functools.partial(t.set_grad_enabled, False)
+        kinds = t.no_grad, t.enable_grad, t.inference_mode, *others
         for outer, inner in itertools.product(kinds, kinds):
             async for inside in stream(outer, inner):
                 found.append(inside)
                 break
-            await asyncio.sleep(0.01)
+            for _ in range(9):  # until the generator is closed
+                await asyncio.sleep(0)
             found.append(modes(t, x))
             with outer():
                 with inner():
                     task = asyncio.create_task(later())
-                await asyncio.sleep(0.015)
+                for _ in range(3):
+                    await asyncio.sleep(0)
             found += [modes(t, x), await task]
         return found
 
