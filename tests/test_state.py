@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import contextvars
-import sys
-import types
 import weakref
 
 import pytest
@@ -40,26 +37,13 @@ def test_repeated_calls_run_in_the_same_state_object():
     assert (plain.path, plain.grad_enabled) == (no_grad.path, not no_grad.grad_enabled) == ("1.0", True)
 
 
-def test_modules_run_in_the_same_state_object_in_each_block_while_an_event_loop_runs():
-    """As in each cell of a notebook."""
-    module = StateModule()
-    model = nn.Sequential(module)
-
-    async def main():
-        for _ in range(2):
-            with torch.no_grad():
-                model(torch.ones(1))
-
-    asyncio.run(main())
-    first, second = module.seen
-    assert first is second
-    assert not first.grad_enabled
-
-
-def test_modes_are_set_while_another_thread_imports_asyncio(monkeypatch):
-    monkeypatch.setitem(sys.modules, "asyncio", types.ModuleType("asyncio"))  # nothing is in it yet
-    with torch.no_grad():
-        assert not torch.is_grad_enabled()
+def test_a_block_of_inference_mode_may_end_in_another_context():
+    """As that of an async generator which another task closes."""
+    block = torch.inference_mode()
+    contextvars.copy_context().run(block.__enter__)
+    block.__exit__(None, None, None)
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
 
 
 def test_set_grad_enabled_leaves_no_chain_of_states():

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from sys import modules
 from typing import Any, Self, TypeVar, overload
-from weakref import WeakSet
 
 from .. import state
 from ..errors.arguments import check_bool
@@ -21,18 +19,7 @@ __all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Own(state.State):
-    """The state of one block alone. Tasks may hold it and outlast the block, and those around it."""
-
-    __slots__ = ("__weakref__", "ended", "mode")
-
-    def __init__(self, *fields: Any) -> None:
-        super().__init__(*fields)
-        self.ended: Any = ()  # the states of blocks in this one that have ended, those that tasks still hold
-        self.mode: list[Any] = []  # that of a block of inference_mode
-
-
-class _Inferring(_Own):
+class _Inferring(state.State):
     """The state where a mode enables gradients within inference_mode: as in PyTorch nothing is recorded."""
 
     __slots__ = ()
@@ -44,44 +31,12 @@ class _Inferring(_Own):
         return super().at(self.path, enabled)
 
 
-def _enabled_in_vain(enabled: bool) -> _Own | None:
+def _enabled_in_vain(enabled: bool) -> state.State | None:
     """That state, if a mode is to enable gradients and inference_mode is on."""
     if not enabled or not inferring.get():
         return None
     now = state.current()
     return _Inferring(False, now.path, now.observer, now.deriving, now.holomorphic, now.fine)
-
-
-def _begin(enabled: bool) -> tuple[state.State, _Own | None]:
-    """Set the mode for a block. Return the state before, and that in the block if it is the block's own.
-
-    It is while an event loop runs: other tasks may copy it, and outlast or end the block.
-    """
-    now, own = state.current(), _enabled_in_vain(enabled) if enabled else None
-    inside = own or now.recording(enabled)
-    if own is None and "_asyncio" in modules and modules["_asyncio"]._get_running_loop() is not None:
-        own = _Own(enabled, now.path, now.observer, now.deriving, now.holomorphic, now.fine)
-        own.inner = inside.inner  # modules called in several blocks make their states once
-        inside = own
-    state.variable.set(inside)
-    return now, own
-
-
-def _end(before: state.State, own: _Own | None, outside: Sequence[Any] | None = None) -> None:
-    """Restore the mode at a block's end, also for the tasks that hold its state: in PyTorch it is the thread's.
-
-    `outside` is the inference mode to restore, of a block that has set it.
-    """
-    if own is not None:
-        ended = [own, *own.ended]
-        for each in ended:
-            each.__class__, each.grad_enabled, each.inner = _Own, before.grad_enabled, {}
-            if outside is not None:
-                each.mode[:] = outside
-        if isinstance(before, _Own):
-            before.ended = before.ended or WeakSet()
-            before.ended.update(ended)
-    _restore(before)
 
 
 def _restore(before: state.State) -> None:
@@ -96,22 +51,25 @@ class _GradMode:
     enabled: bool
 
     def __init__(self) -> None:
-        self._begun: list[Any] = []  # a stack: one object may be entered again inside its own block
+        self._before: list[state.State] = []  # a stack: one object may be entered again inside its own block
 
     def __enter__(self) -> None:
-        self._begun.append(_begin(self.enabled))
+        before = state.current()
+        self._before.append(before)
+        state.variable.set(_enabled_in_vain(self.enabled) or before.recording(self.enabled))
 
     def __exit__(self, *_: object) -> None:
-        _end(*self._begun.pop())
+        _restore(self._before.pop())
 
     @contextmanager
     def _scope(self) -> Iterator[None]:
         """Set the mode for a block without using this object's stack, which threads would share."""
-        begun = _begin(self.enabled)
+        before = state.current()
+        state.variable.set(_enabled_in_vain(self.enabled) or before.recording(self.enabled))
         try:
             yield
         finally:
-            _end(*begun)
+            _restore(before)
 
     def __call__(self, function: F) -> F:
         if isinstance(function, type):
@@ -186,23 +144,18 @@ class inference_mode(_GradMode):
     def __init__(self, mode: Any = True) -> None:
         super().__init__()
         self.enabled = not mode
-        self._outside: list[Any] = []
+        self._outside: list[bool] = []
 
     def __enter__(self) -> None:
-        self._outside.append((inferring.get(), mode := [] if self.enabled else [True]))
-        inferring.set(mode)
+        self._outside.append(inferring.get())
+        inferring.set(not self.enabled)
         super().__enter__()
-        if isinstance(own := self._begun[-1][1], _Own):
-            own.mode = mode
         inferences.append(None)
 
     def __exit__(self, *raised: object) -> None:
-        outside, mode = self._outside.pop()  # an error if this block hasn't begun; then nothing changes
-        mode[:] = outside  # for tasks that began in the block
-        inferring.set(outside)
+        inferring.set(self._outside.pop())  # an error if this block hasn't begun; then nothing changes
         inferences.pop()
-        before, own = self._begun.pop()
-        _end(before, own, outside)
+        super().__exit__(*raised)
 
     @contextmanager
     def _scope(self) -> Iterator[None]:
@@ -221,15 +174,14 @@ class set_grad_enabled(_GradMode):
     def __init__(self, mode: bool) -> None:
         check_bool("set_grad_enabled", mode=mode)
         self.enabled, self._outer = mode, state.current()
-        self._own: _Own | None = None
-        state.variable.set(_enabled_in_vain(mode) or state.changed(grad_enabled=mode))
+        self.__enter__()
 
     def __enter__(self) -> None:
         """Set the mode, which making the object has set already, once more: a block may be entered again."""
-        self._own = _begin(self.enabled)[1]
+        state.variable.set(_enabled_in_vain(self.enabled) or state.changed(grad_enabled=self.enabled))
 
     def __exit__(self, *_: object) -> None:
-        _end(self._outer, self._own)
+        _restore(self._outer)
 
     def __repr__(self) -> str:
         return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.enabled})"
@@ -256,7 +208,7 @@ def is_inference_mode_enabled() -> bool:
     ...     torch.is_inference_mode_enabled()
     True
     """
-    return bool(inferring.get())
+    return inferring.get()
 
 
 _multithreading = ContextVar("multithreading", default=True)

@@ -64,7 +64,7 @@ def recording(function: F) -> F:
     def outside_inference_mode(*args: Any, **kwargs: Any) -> Any:
         if not inference.inferences:
             return function(*args, **kwargs)
-        with binding(inference.inferring, ()):
+        with binding(inference.inferring, False):
             return function(*args, **kwargs)
 
     return outside_inference_mode  # type: ignore[return-value]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any, NoReturn
 
 from .. import errors
 
-# Empty if inference mode is off. A block has its own list, for the tasks that begin in it and may outlast it.
-inferring: ContextVar[Sequence[Any]] = ContextVar("microgad.inference_mode", default=())
+inferring: ContextVar[bool] = ContextVar("microgad.inference_mode", default=False)
 inferences: list[None] = []  # an item for each active inference_mode; while empty, `inferring` isn't looked up
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
-import functools
-import itertools
 
 import pytest
 
@@ -203,87 +200,3 @@ def test_writes_in_inference_mode_are_recorded_on_a_tape():
 def grad_modes_are_printed(t, nn):
     with t.set_grad_enabled(False) as nothing, t.no_grad():
         return nothing, repr(t.set_grad_enabled(True)), str(t.set_grad_enabled(mode=False))
-
-
-def modes(t, x):
-    y = x * 2
-    return t.is_grad_enabled(), t.is_inference_mode_enabled(), y.requires_grad, y.is_inference()
-
-
-@programs
-def blocks_that_end_in_another_task(t, nn):
-    """A generator that is left early is closed by a task of the event loop, and a task may outlast its block."""
-    x = leaf(t, 2)
-
-    async def stream(mode):
-        with mode():
-            for _ in range(3):
-                yield modes(t, x)
-                await asyncio.sleep(0)
-
-    async def later():
-        await asyncio.sleep(0.01)
-        return modes(t, x)
-
-    async def main():
-        found = []
-        for mode in (t.no_grad, t.inference_mode):
-            async for inside in stream(mode):
-                found.append(inside)
-                break
-            found.append(modes(t, x))  # the generator isn't closed yet
-            await asyncio.sleep(0.01)
-            found.append(modes(t, x))
-            with t.no_grad():
-                paused = stream(mode)
-                await anext(paused)
-                await asyncio.create_task(paused.aclose())
-                found.append(modes(t, x))
-            with mode():
-                task = asyncio.create_task(later())
-                found.append(modes(t, x))
-            found += [modes(t, x), await task]
-        paused = stream(t.inference_mode)
-        await asyncio.create_task(anext(paused))
-        async for _ in paused:
-            pass
-        return [*found, modes(t, x)]
-
-    return asyncio.run(main()), modes(t, x)
-
-
-@programs
-def blocks_in_blocks_that_end_in_another_task(t, nn):
-    x = leaf(t, 2)
-
-    async def stream(outer, inner):
-        with outer(), inner():
-            yield modes(t, x)
-
-    async def later():
-        found = []
-        for _ in range(4):
-            await asyncio.sleep(0)
-            found.append(modes(t, x))
-        return found
-
-    async def main():
-        found = []
-        others = functools.partial(t.inference_mode, False), functools.partial(t.set_grad_enabled, False)
-        kinds = t.no_grad, t.enable_grad, t.inference_mode, *others
-        for outer, inner in itertools.product(kinds, kinds):
-            async for inside in stream(outer, inner):
-                found.append(inside)
-                break
-            for _ in range(9):  # until the generator is closed
-                await asyncio.sleep(0)
-            found.append(modes(t, x))
-            with outer():
-                with inner():
-                    task = asyncio.create_task(later())
-                for _ in range(3):
-                    await asyncio.sleep(0)
-            found += [modes(t, x), await task]
-        return found
-
-    return asyncio.run(main()), modes(t, x)
