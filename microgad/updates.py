@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from . import function as core
 from . import gradients
+from .errors import FROM_FORWARD
 from .state import current
 from .type_aliases import Array
 
@@ -54,8 +55,11 @@ def update(
         if other is not array and np.may_share_memory(other, array):
             return False
         arrays.append(other)
-    target._check_writable(name, False)
-    formula(array, factor, *arrays)
+    try:
+        target._check_writable(name, False)
+        formula(array, factor, *arrays)  # writes last
+    except FROM_FORWARD:
+        return False  # the operation says what is wrong
     target._bump()
     return True
 

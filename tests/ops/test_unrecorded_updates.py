@@ -214,6 +214,24 @@ def test_a_recorder_sees_the_operations_of_an_update() -> None:
     assert len(tape.ops) > 1
 
 
+@pytest.mark.host("the memory belongs to NumPy")
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [
+        (lambda x: x.add_(1), "Add_"),
+        (lambda x: x.mul_(2.0), "Mul_"),
+        (lambda x: x.sub_(torch.ones(2, dtype=x.dtype, device="cpu")), "Sub_"),
+        (lambda x: x.__setitem__(0, 1), "SetItem_"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")
+def test_an_update_that_fails_is_named(write: Callable[..., Any], name: str) -> None:
+    array = np.ones(2)
+    array.flags.writeable = False
+    with pytest.raises(ValueError, match=f"{name}: .* read-only"):
+        write(torch.from_numpy(array))
+
+
 def test_the_in_place_form_takes_no_factor_that_the_operation_lacks() -> None:
     with pytest.raises(TypeError, match="unexpected keyword argument 'value'"):
         torch.ones(2).deg2rad_(value=2)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import backend, function
 from ...backend.devices import on_one_device
-from ...errors import FROM_FORWARD, DtypeError, ShapeError
+from ...errors import DtypeError, ShapeError
 from ...errors.arguments import check_bool
 from ...errors.notices import warn
 from ...function import Function
@@ -268,10 +268,7 @@ def _stored(input: Tensor, index: Any, value: Any) -> bool:
     def store(array: Array, factor: float, *values: Array) -> None:
         array[plain] = values[0] if values else factor
 
-    try:
-        return update("__setitem__", store, input, *((value,) if number else (1, value)), joined=any_dtype)
-    except FROM_FORWARD:
-        return False  # `_setitem` says what is wrong
+    return update("__setitem__", store, input, *((value,) if number else (1, value)), joined=any_dtype)
 
 
 def _setitem(input: Tensor, index: Any, value: Any) -> None:
