@@ -37,6 +37,8 @@ EXACT = {
     "clamp from below": lambda x, y: torch.clamp(x, min=0), "clamp from above": lambda x, y: x.clamp(max=-0.0),
     "clamp to NaN": lambda x, y: x.clamp(max=float("nan")), "relu": lambda x, y: torch.relu(x),
     "prelu": lambda x, y: F.prelu(x, torch.tensor([0.3])), "steep prelu": lambda x, y: F.prelu(x, torch.tensor([5.0])),
+    "steep leaky_relu": lambda x, y: F.leaky_relu(x, 5.0), "flat leaky_relu": lambda x, y: F.leaky_relu(x, 0),
+    "falling leaky_relu": lambda x, y: F.leaky_relu(x, -0.1) + 0,
     "nan_to_num": lambda x, y: torch.nan_to_num(x), "clamp's gradient": lambda x, y: gradient(torch.clamp, x, -1, 1),
 }  # fmt: skip
 # Operations with rounding errors, and the magnitude to which these are relative beside the result.

@@ -62,7 +62,7 @@ class PRelu(Function):
 
 
 def _add_positive(out: Array, x: Array) -> None:
-    out += x.clip(0, math.inf)
+    out += x.clip(-0.0, math.inf)  # adding -0 keeps the sign of a 0
 
 
 def _is_maximum(x: Array, slope: Array | float) -> bool:

@@ -144,9 +144,10 @@ def with_row(ufunc: np.ufunc, x: Array, row: Array, out: Array, first: bool = Fa
     return out
 
 
-def apply_row(ufunc: np.ufunc, out: Array, row: Array) -> None:
+def apply_row(ufunc: np.ufunc, out: Array, row: Array | float) -> None:
     """Write ufunc(out, row) to `out`, in place."""
-    if out.size >= BLOCK_SIZE and type(out) is np.ndarray and out.flags.c_contiguous and _is_row(row, out.shape):
+    bare = type(out) is np.ndarray and type(row) is np.ndarray
+    if bare and out.size >= BLOCK_SIZE and out.flags.c_contiguous and _is_row(row, out.shape):
         with_row(ufunc, out, row, out)
     else:
         ufunc(out, row, out=out)
