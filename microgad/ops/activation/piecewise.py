@@ -39,7 +39,11 @@ class PRelu(Function):
 
     def forward(self, x, slope):
         if _is_maximum(x, slope):
-            out = arithmetic(np.multiply, x, slope) if type(x) is np.ndarray else x * slope
+            if type(x) is np.ndarray and (x.ndim == 2 or not x.flags.c_contiguous):
+                out = arithmetic(np.multiply, x, slope)
+            else:
+                with unbuffered(x, 1):
+                    out = x * slope
             return np.maximum(x, out, out=out if out.ndim else None)
         if _needs_where(x, slope):
             return np.where(x > 0, x, x * slope)

@@ -42,8 +42,11 @@ SMALL = 1 << 16  # elements for which repeating the channels' values takes longe
 
 
 def _is_in_rows(x: Array) -> bool:
-    """Whether x is dense with many channels last, or large, (N, C)."""
-    return in_rows_of_channels(x) or (type(x) is np.ndarray and x.ndim == 2 and x.size > SMALL and x.flags.c_contiguous)
+    """Whether x is dense with many channels last, or large, (N, C), with far fewer channels than rows."""
+    if in_rows_of_channels(x):
+        return True
+    large = type(x) is np.ndarray and x.ndim == 2 and x.size > SMALL and x.flags.c_contiguous
+    return large and 1 < x.shape[1] < len(x) / 3
 
 
 def _rows(x: Array, like: Array) -> Array:

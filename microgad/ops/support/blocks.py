@@ -155,9 +155,10 @@ def apply_row(ufunc: np.ufunc, out: Array, row: Array | float) -> None:
 
 def _is_row(x: Array, shape: tuple[int, ...]) -> bool:
     """Whether x, which is broadcast to a shape, has its last axes alone, and goes with many rows."""
-    lead = next((axis for axis, n in enumerate(x.shape) if n > 1), x.ndim)
-    many = MANY_REPEATS * x.size <= math.prod(shape) and REPEATED > 16 * x.size > 16
-    return many and x.shape[lead:] == shape[len(shape) - x.ndim + lead :] and _row_major(x)
+    if not (MANY_REPEATS * x.size <= math.prod(shape) and REPEATED > 16 * x.size > 16):
+        return False
+    lead = next(axis for axis, n in enumerate(x.shape) if n > 1)
+    return x.shape[lead:] == shape[len(shape) - x.ndim + lead :] and _row_major(x)
 
 
 def with_column(ufunc: np.ufunc, x: Array, column: Array, out: Array) -> Array:
@@ -201,12 +202,13 @@ def _column(x: Any, k: int) -> Array | float:
 
 def _run(shape: tuple[int, ...], parts: list[Array]) -> int:
     """The number of elements of the innermost axes in which each operand is contiguous or constant."""
-    run = 1
+    run, first = 1, None
     for axis in range(-1, -len(shape) - 1, -1):
+        if shape[axis] == 1:
+            continue
         steps = [x.strides[axis] if x.ndim >= -axis and x.shape[axis] > 1 else 0 for x in parts]
-        if run == 1:
-            first = [step and x.itemsize for x, step in zip(parts, steps, strict=True)]
-        if shape[axis] > 1 and any(step != run * one for step, one in zip(steps, first, strict=True)):
+        first = first or [x.itemsize if step else 0 for x, step in zip(parts, steps, strict=True)]
+        if steps != [run * one for one in first]:
             break
         run *= shape[axis]
     return run
