@@ -253,7 +253,7 @@ def _larger_memory(tensor: Tensor, first: int, count: int) -> Any:
         other = tensor
     for each in (tensor, other):
         if each._links.base is not None or registry.live_views(each):
-            raise errors.GraphError("resize_: the memory is too small, and has other views")
+            raise errors.GraphError(f"resize_: {count} elements need more memory than there is, and it has other views")
     memory = memory_of(tensor.array)[first : first + count]
     grown = uninitialized.filled(np.empty_like(tensor.array, shape=(count,)))
     grown[: memory.size] = memory
