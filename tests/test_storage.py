@@ -132,7 +132,7 @@ def test_a_tensor_moves_along_when_its_storage_grows() -> None:
     assert x.tolist() == [[7, 7], [7, 7]]
     row = x[0]
     for wrong, size in ((x, 32), (row, 32), (torch.ones(2, requires_grad=True), 32), (x.clone(), 8)):
-        with pytest.raises(RuntimeError, match="resize_: (the memory|8 elements need more memory)"):
+        with pytest.raises(RuntimeError, match=r"resize_: (the memory|8 elements need more memory)"):
             wrong.untyped_storage().resize_(size)
     y = torch.tensor([1, 2], dtype=torch.uint8)
     storage, y.data = y.untyped_storage(), torch.zeros(4, dtype=torch.uint8)
