@@ -10,7 +10,10 @@ from .arrays import Array
 
 def inverse(order: Sequence[int]) -> list[int]:
     """The permutation that undoes `order`: np.transpose(np.transpose(x, order), inverse(order)) is x."""
-    return sorted(range(len(order)), key=order.__getitem__)
+    found = [0] * len(order)
+    for i, axis in enumerate(order):
+        found[axis] = i
+    return found
 
 
 def outermost_first(steps: Sequence[int]) -> list[int]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ... import backend, dtypes, function
 from ...backend import memory_formats, meta, uninitialized
+from ...backend.axis_order import inverse
 from ...backend.meta import as_zeros
 from ...dtypes.unsupported import unsupported_dtype
 from ...errors import ArgumentError, DtypeError, GraphError, ShapeError
@@ -109,7 +110,7 @@ def in_memory_format(op: str, make: Callable[[Any], Any], shape: tuple[int, ...]
     if memory_format is memory_formats.preserve_format:
         raise ArgumentError(f"{op}: unsupported memory format option Preserve: there is no input to take it from")
     axes = memory_formats.axes_of_format(op, memory_format, len(shape))
-    return make(tuple(shape[i] for i in axes)).transpose([axes.index(i) for i in range(len(axes))])
+    return make(tuple(shape[i] for i in axes)).transpose(inverse(axes))
 
 
 @overload

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...backend.axis_order import inverse
 from ...errors import ArgumentError, ShapeError
 from ...errors.notices import warn
 from ...function.linear_map import LinearMap
@@ -29,10 +30,7 @@ class Permute(View):
         return x.transpose(self.order)
 
     def adjoint(self, grad):
-        inverse = [0] * len(self.order)
-        for i, axis in enumerate(self.order):
-            inverse[axis] = i
-        return grad.transpose(inverse)
+        return grad.transpose(inverse(self.order))
 
 
 @tensors_only
