@@ -313,10 +313,6 @@ def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: MemoryForm
             [1., 1.]])
     """
     if memory_format is memory_formats.preserve_format:
-        in_rows = the_template.is_contiguous()
-        memory_format = (
-            None
-            if in_rows
-            else next((f for f in memory_formats.AXES if the_template.is_contiguous(memory_format=f)), None)
-        )
+        others = () if the_template.is_contiguous() else memory_formats.AXES
+        memory_format = next((f for f in others if the_template.is_contiguous(memory_format=f)), None)
     return resize_(input, the_template.shape, memory_format=memory_format)
