@@ -1,7 +1,6 @@
 """Gamma, Poisson and binomial draws, of which each takes a random number of uniform numbers."""
 
 import gc
-import tracemalloc
 import weakref
 
 import numpy as np
@@ -10,6 +9,8 @@ import pytest
 from microgad.generator import Generator, binomial, gamma, normal_, poisson
 from microgad.generator.gamma_dirichlet import dirichlet
 from microgad.generator.uniform_buffer import UniformBuffer
+
+from .memory import with_peak
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -47,12 +48,7 @@ def test_many_draws_are_those_of_one_after_the_other(draw, parameters, dtype):
 def test_memory_of_many_draws_is_a_small_multiple_of_the_result(draw):
     parameters = np.linspace(1, 9, 20_000).reshape(-1, 2)
     many, parts = (Generator().manual_seed(2024) for _ in range(2))
-    tracemalloc.start()
-    try:
-        drawn = draw(parameters, generator=many)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    drawn, peak = with_peak(lambda: draw(parameters, generator=many))
     assert peak < 6 * drawn.nbytes
     np.testing.assert_array_equal(drawn, np.concatenate([draw(x, generator=parts) for x in np.split(parameters, 5)]))
     np.testing.assert_array_equal(many.snapshot(), parts.snapshot())

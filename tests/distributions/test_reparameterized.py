@@ -1,7 +1,5 @@
 """Gradients of reparameterized draws compared with integrals to eight digits, subclasses, and checks."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 
@@ -10,6 +8,7 @@ from microgad.distributions import Beta, Dirichlet, Gamma, Normal, Uniform
 from microgad.distributions.reparameterized import _beta_slope, _gamma_slope, gamma_cdf
 
 from ..digits import digits
+from ..memory import with_peak
 
 
 @pytest.mark.parametrize(("name", "slope"), [("gamma", _gamma_slope), ("beta", _beta_slope)])
@@ -76,10 +75,7 @@ def test_gradients_of_many_draws_are_computed_in_blocks():
     """For each draw there are 48 quadrature points, in several arrays."""
     a = torch.full((20_000,), 2.0, requires_grad=True)
     total = Gamma(a, 1.0).rsample().sum()
-    tracemalloc.start()
-    total.backward()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    _, peak = with_peak(total.backward)
     assert peak < 12e6
     assert a.grad.isfinite().all()
     (none,) = torch.autograd.grad(Gamma(a[:0], 1.0).rsample().sum(), a)

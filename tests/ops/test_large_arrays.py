@@ -1,7 +1,6 @@
 """Large arrays, which have faster kernels, compared with small pieces, which have plain ones, or with NumPy."""
 
 import math
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from microgad.ops.support import fast_exp
 from microgad.ops.support.blocks import BLOCK_SIZE as BLOCK
 from microgad.ops.support.blocks import by_blocks
 
+from ..memory import with_peak
 from ..times import assert_takes
 
 PIECE = 4_000
@@ -151,12 +151,7 @@ def test_little_memory_is_needed_beside_the_result_and_the_gradient(f, most):
     x = torch.linspace(-5, 25, 1 << 20).reshape(1 << 10, 1 << 10).requires_grad_()
     index = torch.zeros(1 << 10, 1 << 10, dtype=torch.int64)
     ones = torch.ones_like(f(x, index))
-    tracemalloc.start()
-    try:
-        f(x, index).backward(ones)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    _, peak = with_peak(lambda: f(x, index).backward(ones))
     assert peak < most * x.numel() * x.itemsize
 
 
@@ -165,12 +160,7 @@ def test_the_gradient_of_a_strided_convolution_is_made_once():
     x = torch.zeros(4, 64, 64, 64, requires_grad=True)
     out = F.conv2d(x, torch.ones(64, 64, 1, 1), stride=2)
     ones = torch.ones_like(out)
-    tracemalloc.start()
-    try:
-        torch.autograd.grad(out, x, ones)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    _, peak = with_peak(lambda: torch.autograd.grad(out, x, ones))
     assert peak < 1.5 * x.numel() * x.itemsize
 
 
@@ -198,12 +188,7 @@ def test_a_few_elements_of_a_view_are_read_and_written_without_a_copy_of_it(rng,
         torch.tensor(rng.standard_normal((500, 1), np.float32)),
     )
     expected = INDEXED[name](view.clone(memory_format=torch.contiguous_format), index, values)
-    tracemalloc.start()
-    try:
-        found = INDEXED[name](view, index, values)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    found, peak = with_peak(lambda: INDEXED[name](view, index, values))
     assert found.array.tobytes() == expected.array.tobytes()
     assert peak < 0.3 * view.numel() * view.itemsize
 
@@ -219,12 +204,7 @@ def test_a_few_elements_of_a_view_are_read_and_written_without_a_copy_of_it(rng,
 def test_the_backward_of_a_few_elements_makes_no_index_of_all(f):
     x, index = torch.ones(500, 500, requires_grad=True), torch.arange(500) % 7
     y = f(x, index).sum()
-    tracemalloc.start()
-    try:
-        y.backward()
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    _, peak = with_peak(y.backward)
     assert x.grad.sum() == f(x.detach(), index).numel()
     assert peak < 2.3 * x.numel() * x.itemsize
 
@@ -457,12 +437,7 @@ def test_many_short_rows_are_normalized_as_few_are(rng, name, columns):
 @pytest.mark.parametrize("lies", [lambda x: x, lambda x: x.T])
 def test_a_cube_needs_no_second_array(lies):
     x = lies(torch.rand(300, 400))
-    tracemalloc.start()
-    try:
-        cube = x**3
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    cube, peak = with_peak(lambda: x**3)
     assert peak < 1.1 * x.numel() * x.itemsize
     assert torch.equal(cube, x * x * x)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,8 @@ import pytest
 import microgad as torch
 from microgad.ops import elementwise as ops
 from microgad.ops.indexing import SetItem
+
+from ..memory import with_peak
 
 UPDATES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "add_ scaled": (lambda x, a, b: x.add_(a, alpha=0.3), lambda x, a, b: x.add(a, alpha=0.3)),
@@ -131,12 +132,7 @@ def test_items_written_without_a_graph_are_those_written_with_one(dtype: Any, va
 def test_a_result_is_computed_in_the_memory_that_it_is_for(write: Callable[..., Any]) -> None:
     x, a, b = (torch.ones(50_000) for _ in range(3))
     write(x, a, b)
-    tracemalloc.start()
-    try:
-        write(x, a, b)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    _, peak = with_peak(lambda: write(x, a, b))
     assert peak < 50_000
 
 
