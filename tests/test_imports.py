@@ -38,8 +38,8 @@ LAYERS = [
     ["amp", "legacy"],
     ["cuda", "quasirandom", "random"],
     ["fft", "linalg", "masked", "nn", "signal", "special"],
-    ["optim", "distributions", "serialization", "utils"],
-    ["fake_quantize", "func", "graph", "transforms"],
+    ["distributions", "fake_quantize", "optim", "serialization", "utils"],
+    ["func", "graph", "transforms"],
     ["datasets", "models", "onnx"],
     ["profiler"],
     ["testing"],  # draws graphs of wrong gradients

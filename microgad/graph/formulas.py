@@ -61,7 +61,8 @@ def _all_functions() -> dict[str, type[Function]]:
     import importlib
     import pkgutil
 
-    from .. import batching, ops
+    from .. import batching, fake_quantize, ops  # noqa: F401
+    from ..distributions import reparameterized  # noqa: F401
 
     for package in (ops, batching):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):

@@ -15,6 +15,8 @@ from microgad.graph import Tape
 from microgad.testing.programs.program import execute
 from microgad.testing.strategies import programs
 
+from ..processes import run
+
 
 def recorded_in_full(model, x):
     with torch.record(values=True, stats=True, time=True, source=True, replay=True, params=model) as tape:
@@ -63,6 +65,20 @@ def test_the_json_is_standard_json(tape):
 
     plain = json.loads(tape.to_json(), parse_constant=no_constant)
     assert plain["ops"]["rows"] == len(tape)
+
+
+@pytest.mark.parametrize(
+    "asked", ["Tape.from_json(sys.argv[1]).verify()", "formula('FakeQuantize')"], ids=["a tape", "a formula"]
+)
+def test_another_process_knows_operations_that_it_has_not_loaded(asked, tmp_path):
+    x = torch.ones(2, requires_grad=True)
+    with torch.record(replay=True) as tape:
+        x = torch.fake_quantize_per_tensor_affine(x, 0.1, 0, 0, 255)
+        torch.distributions.Gamma(x, x).rsample().sum().backward()
+    tape.to_json(tmp_path / "tape.json")
+    code = f"import sys; from microgad.graph import Tape, formula; assert {asked}"
+    done = run("-c", code, str(tmp_path / "tape.json"))
+    assert done.returncode == 0, done.stderr
 
 
 def test_nan_and_infinity_come_back():

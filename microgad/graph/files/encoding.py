@@ -37,7 +37,7 @@ FORMAT = 1
 ROWS: dict[str, type[Any]] = {"ops": Op, "sources": Source, "results": Result, "passes": BackwardPass}
 PARTS: dict[str, type[Any]] = {"Input": Input, "Kept": Kept, "BoundaryPoint": BoundaryPoint}
 SINGLE: dict[str, type[Any]] = {"Stats": Stats, "Recipe": Recipe, "Home": Home, "Read": Read, "Call": Call}
-ALLOWED_MODULES = re.compile(r"microgad\.(ops(\.\w+)*|nn\.multi_head|function|engine)")
+ALLOWED_MODULES = re.compile(r"microgad\.(ops(\.\w+)*|nn\.multi_head|distributions\.reparameterized|fake_quantize)")
 DTYPES = re.compile(r"[<>|=]?[biufcV?]\d*|bool|u?int\d+|float\d+|complex\d+")
 Path = str | pathlib.Path
 
