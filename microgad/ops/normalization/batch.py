@@ -10,8 +10,6 @@ import numpy as np
 
 from ... import backend
 from ...errors import ArgumentError, DtypeError, ShapeError
-from ...fast_reductions import fast_sum
-from ...fast_reductions.products import ones
 from ...function import Function
 from ...function.half import HALF
 from ...function.naming import with_torch_name
@@ -35,8 +33,9 @@ from .channels import (
     per_channel,
     places,
     size_rule,
+    sum_by_channel,
 )
-from .group import MANY_ROWS, GroupNorm, apply_norm
+from .group import GroupNorm, apply_norm
 
 SMALL = 1 << 16  # elements for which repeating the channels' values takes longer than short loops
 
@@ -70,9 +69,7 @@ def _sums(a: Array, b: Array | None = None) -> Array:
     """Sum a, or a · b, over everything but the channels: bare (N, C, P) -> (C)."""
     if a.shape[2] > 1:
         return np.einsum("ncp->c", a) if b is None else np.einsum("ncp,ncp->c", a, b)
-    if len(a) >= MANY_ROWS:
-        return fast_sum(a if b is None else a * b, (0, 2), False)
-    return ones(len(a), a) @ a[..., 0] if b is None else np.einsum("ncp,ncp->c", a, b)
+    return sum_by_channel(a[..., 0], None if b is None else b[..., 0])
 
 
 def _of_channels(sums: Array, c: int) -> Array:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import DtypeError, KindError, ShapeError
+from ...fast_reductions import fast_sum
+from ...fast_reductions.products import ones, row_dots, sum_rows
 from ...function.half import HALF
 from ...type_aliases import Array
 from ..support import fast_numpy, layouts
@@ -15,6 +17,7 @@ from ..support import fast_numpy, layouts
 SINGLE = np.dtype(np.float32)
 FEW_CHANNELS = 8  # for which NumPy's loops over the channels of each place would take longer than transposing
 LONG_RUN = 1 << 12  # numbers of a loop that is no faster for more
+MANY_ROWS = 1 << 12  # numbers that one product sums or einsum adds in turn: more would cost digits
 FEW = 5000  # numbers that are not worth a repetition of the channels' values
 
 
@@ -88,3 +91,18 @@ def per_channel(values: Array, x: Array) -> Array:
     if type(x) is not np.ndarray or x.size < FEW or n < 4 or not 1 < p <= 1 << 12 or c * p > 1 << 18:
         return values[:, None]
     return np.repeat(values, p).reshape(c, p)
+
+
+def sum_by_channel(a: Array, b: Array | None = None) -> Array:
+    """Sum a, or a · b, over everything but the channels: bare (N, C) or (N, C, P) -> (C)."""
+    if a.ndim == 3:
+        if b is not None:
+            sums = row_dots(a, b)[..., 0]
+        elif (p := a.shape[2]) > MANY_ROWS:
+            sums = sum_rows(a.reshape(-1, p)).reshape(a.shape[:2])
+        else:
+            sums = a @ ones(p, a)
+        return fast_sum(sums, 0, False)
+    if len(a) >= MANY_ROWS:
+        return fast_sum(a if b is None else a * b, 0, False)
+    return ones(len(a), a) @ a if b is None else np.einsum("nc,nc->c", a, b)

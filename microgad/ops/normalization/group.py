@@ -14,16 +14,24 @@ from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...errors.notices import once
 from ...fast_reductions import fast_sum
 from ...fast_reductions.lines import BLOCK_SIZE
-from ...fast_reductions.products import ones, row_dots, sum_rows
+from ...fast_reductions.products import ones, row_dots
 from ...function import Function
 from ...type_aliases import Array, Tensor
 from ..support import layouts
 from ..support.blocks import unbuffered, unbuffered_runs, with_column
 from ..support.spelling import tensors_only
-from .channels import column, from_places, in_rows_of_channels, is_mixed_half, per_channel, places
+from .channels import (
+    MANY_ROWS,
+    column,
+    from_places,
+    in_rows_of_channels,
+    is_mixed_half,
+    per_channel,
+    places,
+    sum_by_channel,
+)
 
 BLOCK = 1 << 18  # elements that stay in the cache
-MANY_ROWS = 1 << 12  # numbers that one product sums or einsum adds in turn: more would cost digits
 
 
 class GroupNorm(Function):
@@ -94,9 +102,9 @@ class GroupNorm(Function):
                 with_column(np.subtract, x[rows], mean[rows], part)
                 with_column(np.multiply, part, inv_std[rows], part)
                 if grad_weight is not None:
-                    grad_weight += _by_channel(viewed[whole], out.reshape(self.view)[whole])
+                    grad_weight += sum_by_channel(viewed[whole], out.reshape(self.view)[whole])
                 if grad_bias is not None:
-                    grad_bias += _by_channel(viewed[whole])
+                    grad_bias += sum_by_channel(viewed[whole])
                 if not self.needs[0]:
                     continue
                 if weight is not None:
@@ -232,21 +240,6 @@ def _mean(x: Array) -> Array:
     sums = x @ ones(x.shape[1], x)
     sums /= x.shape[1] or 1
     return sums[:, None]
-
-
-def _by_channel(a: Array, b: Array | None = None) -> Array:
-    """Sum a, or a · b, over everything but the channels: bare (N, C) or (N, C, P) -> (C)."""
-    if a.ndim == 3:
-        if b is not None:
-            sums = row_dots(a, b)[..., 0]
-        elif (p := a.shape[2]) > MANY_ROWS:
-            sums = sum_rows(a.reshape(-1, p)).reshape(a.shape[:2])
-        else:
-            sums = a @ ones(p, a)
-        return fast_sum(sums, 0, False)
-    if len(a) >= MANY_ROWS:
-        return fast_sum(a if b is None else a * b, 0, False)
-    return ones(len(a), a) @ a if b is None else np.einsum("nc,nc->c", a, b)
 
 
 @tensors_only
