@@ -78,30 +78,30 @@ def classes(draw, shape, *, ignored=False):
     return target
 
 
-@checks(CrossEntropy)
-def test_cross_entropy(draw):
+def classified(draw):
+    """Scores, classes of which some are ignored, the classes' weights or None, and a reduction."""
     x = draw(tensors(draw(batches), requires_grad=True))
     target = classes(draw, x.shape, ignored=draw(st.booleans()))
     weight = draw(st.one_of(st.none(), tensors((x.shape[1],), elements=positive)))
-    reduction = draw(reductions)
+    return x, target, weight, draw(reductions)
+
+
+@checks(CrossEntropy)
+def test_cross_entropy(draw):
+    x, target, weight, reduction = classified(draw)
     return lambda x, target, weight: cross_entropy(x, target, weight, reduction=reduction), x, target, weight
 
 
 @checks(NllLoss)
 def test_nll_loss(draw):
-    x = draw(tensors(draw(batches), requires_grad=True))
-    target = classes(draw, x.shape, ignored=draw(st.booleans()))
-    weight = draw(st.one_of(st.none(), tensors((x.shape[1],), elements=positive)))
-    reduction = draw(reductions)
+    x, target, weight, reduction = classified(draw)
     return lambda x, target, weight: nll_loss(x, target, weight, reduction=reduction), x, target, weight
 
 
 @checks(LogSoftmax)
 def test_cross_entropy_with_smooth_labels(draw):
-    x = draw(tensors(draw(batches), requires_grad=True))
-    target = classes(draw, x.shape, ignored=draw(st.booleans()))
-    weight = draw(st.one_of(st.none(), tensors((x.shape[1],), elements=positive)))
-    options = {"reduction": draw(reductions), "label_smoothing": draw(st.sampled_from([0.1, 1.0]))}
+    x, target, weight, reduction = classified(draw)
+    options = {"reduction": reduction, "label_smoothing": draw(st.sampled_from([0.1, 1.0]))}
     return lambda x, target, weight: cross_entropy(x, target, weight, **options), x, target, weight
 
 
@@ -117,10 +117,7 @@ def test_cross_entropy_with_probabilities(draw):
 
 @given(st.data())
 def test_cross_entropy_equals_nll_loss_of_log_softmax(data):
-    x = data.draw(tensors(data.draw(batches)))
-    target = classes(data.draw, x.shape, ignored=data.draw(st.booleans()))
-    weight = data.draw(st.one_of(st.none(), tensors((x.shape[1],), elements=positive)))
-    reduction = data.draw(reductions)
+    x, target, weight, reduction = classified(data.draw)
     a = cross_entropy(x, target, weight, reduction=reduction)
     b = nll_loss(log_softmax(x, 1), target, weight, reduction=reduction)
     np.testing.assert_allclose(a.array, b.array, 1e-12, 1e-12)
