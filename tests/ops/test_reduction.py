@@ -230,6 +230,7 @@ def test_named_results_print_as_in_pytorch():
     ("call", "error", "message"),
     [
         (lambda x: torch.sum(x, 2), IndexError, r"sum: Dimension out of range .*\[-2, 1\], but got 2"),
+        (lambda x: torch.nansum(x, 2), IndexError, "^nansum: Dimension out of range"),
         (lambda x: torch.sum(x, (0, -2)), RuntimeError, r"sum: dim 0 appears multiple times .*\(0, -2\)"),
         (lambda x: torch.amax(x[:0], 0), IndexError, r"amax: Expected reduction dim 0 .*\(0, 3\)"),
         (lambda x: torch.max(x[:0]), RuntimeError, "max: Expected reduction dim to be specified"),

@@ -135,7 +135,7 @@ def nansum(
     if dtype is not None and not dtypes.of(dtype).is_floating_point:  # NaN can't be cast
         return into(out, sum(Select.apply(input == input, input), dim, keepdim, dtype=dtype))
     x = converted(input, dtype)
-    return into(out, NanSum.apply(x, axis=axes(dim, x.array.ndim, "sum"), keepdims=keepdim))
+    return into(out, NanSum.apply(x, axis=axes(dim, x.array.ndim, "nansum"), keepdims=keepdim))
 
 
 def _may_be_nan(found: Array) -> bool:
