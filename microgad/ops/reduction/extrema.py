@@ -77,11 +77,10 @@ class Median(Max):
 
     def forward(self, x):
         nans = int(np.sum(x != x)) if x.dtype.kind == "f" else 0
-        x = x.reshape(-1)
-        place = 0 if nans == x.size or (nans and not self.skip) else (x.size - nans - 1) // 2
         if nans and not self.skip:
             return np.sum(x)
-        return kth_smallest(x[None], place)[0, 0]
+        place = 0 if nans == x.size else (x.size - nans - 1) // 2
+        return kth_smallest(x.reshape(1, -1), place)[0, 0]
 
 
 def equal_or_both_nan(x: Array, y: Array) -> Array:
