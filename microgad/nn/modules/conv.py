@@ -106,7 +106,7 @@ class _ConvNd(Module):
     def _pad_widths(self) -> Sequence[int]:
         """Return the padding in the order of `F.pad`: left, right, top, bottom."""
         if not isinstance(self.padding, str):
-            return tuple(width for width in reversed(self.padding) for _ in range(2))
+            return _reverse_repeat_tuple(self.padding, 2)
         widths = []
         for dilation, size in reversed(list(zip(self.dilation, self.kernel_size, strict=False))):
             total = dilation * (size - 1) if self.padding == "same" else 0
