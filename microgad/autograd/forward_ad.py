@@ -23,7 +23,7 @@ from ..lazy import define_getattr as _define_getattr
 from ..ops.elementwise import Flat
 from ..state.contexts import binding
 from ..tensor import Tensor
-from ..view_writes.registry import live_views
+from ..view_writes.registry import base_of, live_views
 from .function import Function as CustomFunction
 from .functional import jvp_of, on_memory_of
 from .saved_tensors import CopyingObserver
@@ -270,7 +270,7 @@ class _Results(CopyingObserver):
     def write(self, tensor: Tensor) -> None:
         """Note that a dual is about to be written to."""
         super().write(tensor)
-        base = tensor if tensor._links.base is None else tensor._links.base
+        base = base_of(tensor)
         now = gradients.dual_level.get()
         dual = now.duals.get(base.node.number) if now and base.node else None
         if dual and dual.tangent.node is None and _lie_alike(base.array, dual.tangent.array):
@@ -289,9 +289,7 @@ class _Results(CopyingObserver):
 
     def recorded(self) -> list[Tensor]:
         """Return the Tensors that have a node, which writes may also have given to their bases and those' views."""
-        bases = {
-            id(base): base for base in (x if x._links.base is None else x._links.base for x in self._made.values())
-        }
+        bases = {id(base): base for base in map(base_of, self._made.values())}
         return [x for base in bases.values() for x in (base, *live_views(base)) if x.node is not None]
 
 

@@ -15,6 +15,7 @@ from ..backend.memory_layout import address
 from ..duck_arrays import slice_writes
 from ..errors import GraphError
 from ..state.contexts import binding
+from ..view_writes.registry import base_of
 
 
 class _Before(NamedTuple):
@@ -40,7 +41,7 @@ class SharedWrites:
         array = tensor.array
         place = address(getattr(array, "innermost", array)), array.shape, array.strides
         if not (place in self.shared or place in self.now or tensor.is_meta):
-            self.now[place] = _Before(tensor, array.copy(), _base(tensor).node)
+            self.now[place] = _Before(tensor, array.copy(), base_of(tensor).node)
 
     @contextmanager
     def by_slice(self, i: int) -> Iterator[None]:
@@ -56,7 +57,7 @@ class SharedWrites:
         found = {place: each for place, each in self.first.items() if i and place in self.now}
         known = list(self.shared.values())
         same = all(np.array_equal(x.tensor.array, y, equal_nan=True) for x, y in zip(known, self.after, strict=True))
-        recorded = any(_base(x.tensor).node is not x.node for x in (*known, *found.values()))
+        recorded = any(base_of(x.tensor).node is not x.node for x in (*known, *found.values()))
         if found or not same or recorded:
             for writes in (self.now, self.first, self.shared):
                 _undo(writes)
@@ -70,11 +71,7 @@ class SharedWrites:
         self.start_again = bool(found)
 
 
-def _base(tensor: Any) -> Any:
-    return tensor if tensor._links.base is None else tensor._links.base
-
-
 def _undo(writes: dict[Any, _Before]) -> None:
     """Restore what was there before the writes."""
     for tensor, values, node in reversed(writes.values()):
-        tensor.array[...], _base(tensor).node = values, node
+        tensor.array[...], base_of(tensor).node = values, node

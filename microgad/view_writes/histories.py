@@ -20,7 +20,7 @@ from ..state.links import Links
 from ..type_aliases import Array, Tensor
 from .mirrors import Mirror, mirrors_of
 from .regions import RegionRead, RegionWrite
-from .registry import live_views, steps_to
+from .registry import base_of, live_views, steps_to
 
 
 def set_history(tensor: Tensor, node: Function) -> None:
@@ -94,7 +94,7 @@ def rebind(self: Tensor, node: Function) -> None:
 
     Other views are outdated until theirs are read.
     """
-    base = self if self._links.base is None else self._links.base
+    base = base_of(self)
     _rebind(self, node, base)
     written = [base] if versions.mirrors else []
     while written:

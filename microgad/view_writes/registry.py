@@ -16,6 +16,12 @@ from .mirrors import Mirror
 Steps: TypeAlias = tuple[tuple[type[Function], dict[str, Any]], ...]  # operations and their settings
 
 
+def base_of(tensor: Tensor) -> Tensor:
+    """Return the Tensor that this one is a view of, or itself."""
+    base = tensor._links.base
+    return tensor if base is None else base
+
+
 def live_views(base: Tensor) -> list[Tensor]:
     """Return the views of a base that still exist."""
     links = base._links

@@ -11,7 +11,7 @@ import numpy as np
 from ... import backend
 from ...backend.memory_layout import SharedMemory, address, elsewhere, memory_of, shared_memory_of
 from ...type_aliases import Tensor
-from ...view_writes.registry import live_views
+from ...view_writes.registry import base_of, live_views
 
 
 def is_shared(input: Tensor) -> bool:
@@ -32,7 +32,7 @@ def share_memory_(input: Tensor) -> Tensor:
     before keep the old memory. On a GPU nothing happens.
     """
     if not is_shared(input):
-        base = input if input._links.base is None else input._links.base
+        base = base_of(input)
         whole = memory_of(base.array)
         row = np.asarray(SharedMemory(Arena(max(whole.nbytes, 1))))
         row[: whole.nbytes].view(whole.dtype)[...] = whole
