@@ -117,11 +117,12 @@ def changed(path, value):
 
 def with_function(module, name):
     """A function that makes the parsed JSON name another class as the Function of its first operation."""
+    return changed(["ops", "recipe", "of", 0, "Recipe", 0], {"class": [module, name]})
 
-    def change(plain):
-        plain["ops"]["recipe"]["of"][0]["Recipe"][0] = {"class": [module, name]}
 
-    return change
+def with_settings(settings):
+    """A function that gives the first operation in the parsed JSON other settings."""
+    return changed(["ops", "recipe", "of", 0, "Recipe", 1], settings)
 
 
 INVALID = {
@@ -130,11 +131,8 @@ INVALID = {
     "another module's class": (with_function("subprocess", "Popen"), "there is no Function subprocess.Popen"),
     "a class that is no Function": (with_function("microgad.ops.support.out", "into"), "there is no Function"),
     "a module that isn't loaded": (with_function("antigravity", "Function"), "there is no Function antigravity"),
-    "a recipe without a function": (
-        lambda plain: plain["ops"]["recipe"]["of"][0]["Recipe"].__setitem__(0, "print"), "not a valid recipe"),
-    "a method as a setting": (
-        lambda plain: plain["ops"]["recipe"]["of"][0]["Recipe"].__setitem__(1, {"dict": [["forward", 1]]}),
-        "not a valid recipe"),
+    "a recipe without a function": (changed(["ops", "recipe", "of", 0, "Recipe", 0], "print"), "not a valid recipe"),
+    "a method as a setting": (with_settings({"dict": [["forward", 1]]}), "not a valid recipe"),
     "more rows than there are": (changed(["ops", "rows"], 10**12), "Op.number, got 9"),
     "rows that are no number": (changed(["ops", "rows"], "5"), "Op.number, got 9"),
     "a column that is missing": (lambda plain: plain["ops"].pop("name"), "not a valid tape: KeyError"),
@@ -156,6 +154,9 @@ INVALID = {
     "an array of impossible strides": (changed(["arrays", 0, 2], [1, 2, 3, 4, 5]), "can't have the strides"),
     "an array that isn't base64": (changed(["arrays", 0, 3], "%%%"), "not a valid tape"),
     "an unknown kind of value": (changed(["ops", "values", "of", 0], {"eval": "1"}), "not a valid tape"),
+    "a value of no kind": (with_settings({"dict": [["axis", {}]]}), "not a valid tape"),
+    "a dtype that there isn't": (with_settings({"dict": [["to", {"dtype": "int7"}]]}), "not a valid tape"),
+    "a device that there isn't": (with_settings({"dict": [["to", {"device": "tpu"}]]}), "not a valid tape"),
 }  # fmt: skip
 
 
@@ -164,9 +165,17 @@ def test_invalid_files_are_refused(tape, fault):
     change, message = INVALID[fault]
     plain = json.loads(tape.to_json())
     change(plain)
-    with pytest.raises(MicrogadError, match=message) as error:
+    with pytest.raises(MicrogadError, match=f"^from_json: .*{message}") as error:
         Tape.from_json(json.dumps(plain))
     assert isinstance(error.value, ValueError)
+
+
+def test_errors_name_the_function_that_read_the_file(tape, tmp_path):
+    plain = json.loads(tape.to_json())
+    text = json.dumps({**plain, "microgad tape": 99, "arrays": []})
+    np.savez(tmp_path / "tape.npz", tape=np.frombuffer(text.encode(), np.uint8))
+    with pytest.raises(MicrogadError, match=r"^from_npz: expected a tape of format 1, got 99"):
+        Tape.from_npz(tmp_path / "tape.npz")
 
 
 SORTING = "microgad.ops.reduction.sorting"

@@ -52,7 +52,7 @@ def from_columns(cls: type[Any], columns: Any, parts: Parts, decode: Callable[[A
     n = columns["rows"]
     unknown = set(columns) - {"rows", *(field.name for field in dataclasses.fields(cls))}
     if unknown:
-        raise ArgumentError(f"from_json: unknown fields of {cls.__name__}: {', '.join(sorted(unknown))}")
+        raise ArgumentError(f"unknown fields of {cls.__name__}: {', '.join(sorted(unknown))}")
     found: list[list[Any]] = []
     for field in dataclasses.fields(cls):  # required fields come first
         if field.name not in columns and not _required(field):
@@ -61,7 +61,7 @@ def from_columns(cls: type[Any], columns: Any, parts: Parts, decode: Callable[[A
             continue
         values = _decoded(field, columns[field.name], n, parts, decode)
         if type(n) is not int or len(values) != n:
-            raise ArgumentError(f"from_json: expected {n} values of {cls.__name__}.{field.name}, got {len(values)}")
+            raise ArgumentError(f"expected {n} values of {cls.__name__}.{field.name}, got {len(values)}")
         found.append(values)
     return [cls(*row) for row in zip(*found, strict=True)]
 
@@ -73,12 +73,12 @@ def _decoded(field: Any, held: Any, n: int, parts: Parts, decode: Callable[[Any]
         return list(_split(held["counts"], from_columns(part, held["of"], parts, decode)))
     if kind in PLAIN:
         if not set(map(type, held)) <= PLAIN[kind]:
-            raise ArgumentError(f"from_json: {field.name} must be {kind}")
+            raise ArgumentError(f"{field.name} must be {kind}")
         return list(held)
     if _pooled(kind):
         pool = [decode(x) for x in held["pool"]]
         if not all(_fits(x, kind) for x in pool):
-            raise ArgumentError(f"from_json: {field.name} must be {kind}")
+            raise ArgumentError(f"{field.name} must be {kind}")
         chosen = [pool[i] for i in _places(held["at"], len(pool))]
         return list(map(list, chosen)) if kind.startswith("list") else chosen
     values: list[Any] = [{} for _ in range(n)] if kind.startswith("dict") else [None] * n
@@ -116,14 +116,14 @@ def _required(field: Any) -> bool:
 
 def _places(at: Any, n: int) -> list[int]:
     if not set(map(type, at)) <= {int} or (at and not 0 <= min(at) <= max(at) < n):
-        raise ArgumentError(f"from_json: an index is out of range for {n} entries")
+        raise ArgumentError(f"an index is out of range for {n} entries")
     return at
 
 
 def _split(counts: Any, rows: list[Any]) -> Iterator[list[Any]]:
     """Split rows into lists of the given lengths."""
     if not set(map(type, counts)) <= {int} or min(counts, default=0) < 0 or sum(counts) != len(rows):
-        raise ArgumentError(f"from_json: the counts don't add up to {len(rows)} rows")
+        raise ArgumentError(f"the counts don't add up to {len(rows)} rows")
     start = 0
     for count in counts:
         yield rows[start : start + count]

@@ -94,21 +94,20 @@ def from_npz(path: Path) -> Tape:
 
 @contextmanager
 def _malformed_as_argument_error(name: str) -> Iterator[None]:
-    """Turn errors from malformed files into ArgumentError."""
+    """Let errors from malformed files be ArgumentErrors that begin with the name of the function."""
     try:
         yield
-    except ArgumentError:
-        raise
+    except ArgumentError as error:
+        raise ArgumentError(f"{name}: {error}") from None
     except (
-        KeyError, TypeError, IndexError, AttributeError, ValueError, StopIteration, RecursionError, EOFError,
-        zipfile.BadZipFile,
+        KeyError, TypeError, IndexError, AttributeError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile,
     ) as error:  # fmt: skip
         raise ArgumentError(f"{name}: not a valid tape: {type(error).__name__}: {error}") from None
 
 
 def _tape(plain: Any, arrays: list[Array]) -> Tape:
     if plain["microgad tape"] != FORMAT:
-        raise ArgumentError(f"from_json: expected a tape of format {FORMAT}, got {plain['microgad tape']!r}")
+        raise ArgumentError(f"expected a tape of format {FORMAT}, got {plain['microgad tape']!r}")
     reader = _Reader(arrays)
     with gc_paused():
         columns = ((cls, plain[name]) for name, cls in ROWS.items())
@@ -125,34 +124,30 @@ def _check(tape: Tape) -> None:
     """Check that every reference is to an operation or source that comes before it."""
     results = {source.number: 1 for source in tape.sources}
     if len(results) + len(tape.ops) != len({*results, *(op.number for op in tape.ops)}):
-        raise ArgumentError("from_json: two operations or sources have the same number")
+        raise ArgumentError("two operations or sources have the same number")
     for op in tape.ops:
         for x in op.inputs:
             if x.source is not None and not 0 <= x.index < results.get(x.source, 0):
-                raise ArgumentError(
-                    f"from_json: {op.name} ({op.number}) reads {x.source}, which doesn't come before it"
-                )
+                raise ArgumentError(f"{op.name} ({op.number}) reads {x.source}, which doesn't come before it")
             if x.written is not None and x.written not in results:
-                raise ArgumentError(
-                    f"from_json: {op.name} ({op.number}) reads what {x.written} wrote, which comes later"
-                )
+                raise ArgumentError(f"{op.name} ({op.number}) reads what {x.written} wrote, which comes later")
         results[op.number] = len(op.shapes)
         if len(op.dtypes) != len(op.shapes):
-            raise ArgumentError(f"from_json: {op.name} ({op.number}) has {len(op.shapes)} shapes, {op.dtypes} dtypes")
+            raise ArgumentError(f"{op.name} ({op.number}) has {len(op.shapes)} shapes, {op.dtypes} dtypes")
     homes = [home for op in tape.ops if op.recipe is not None for _, home in op.recipe.links] + [*tape.links.values()]
     numbers = [home.number for home in homes] + [n for call in tape.calls for n in call.results.values()]
     for number in numbers:
         if number not in results:
-            raise ArgumentError(f"from_json: there is no operation or source {number}")
+            raise ArgumentError(f"there is no operation or source {number}")
     ops = {op.number for op in tape.ops}
     if not ops.issuperset(n for call in tape.calls for n in (*call.ops, *call.owned)):
-        raise ArgumentError("from_json: a call has an operation that there isn't")
+        raise ArgumentError("a call has an operation that there isn't")
     places = [(x.source, x.index) for x in tape.results]
     places += [(read.number, read.index) for call in tape.calls for read in call.reads]
     places += [(point.source, point.index) for passed in tape.passes for point in passed.points]
     for number, index in places:
         if not 0 <= index < results.get(number, 0):
-            raise ArgumentError(f"from_json: there is no result {index} of {number}")
+            raise ArgumentError(f"there is no result {index} of {number}")
 
 
 class _Writer:
@@ -220,12 +215,12 @@ def _place(cls: Any) -> list[str]:
 def _array(facts: Any, raw: bytes) -> Array:
     kind, shape, strides = facts
     if not isinstance(kind, str) or not DTYPES.fullmatch(kind):
-        raise ArgumentError(f"from_json: an array can't have the dtype {kind!r}")
+        raise ArgumentError(f"an array can't have the dtype {kind!r}")
     dtype = np.dtype(kind)
     if any(type(n) is not int or n < 0 for n in shape) or math.prod(shape) * dtype.itemsize != len(raw):
-        raise ArgumentError(f"from_json: an array of shape {shape} and {dtype} can't have {len(raw)} bytes")
+        raise ArgumentError(f"an array of shape {shape} and {dtype} can't have {len(raw)} bytes")
     if len(strides) != len(shape) or any(type(n) is not int for n in strides):
-        raise ArgumentError(f"from_json: an array of {len(shape)} axes can't have the strides {strides}")
+        raise ArgumentError(f"an array of {len(shape)} axes can't have the strides {strides}")
     values = np.frombuffer(bytearray(raw), dtype).reshape(shape)
     array = empty_strided(tuple(shape), tuple(strides), dtype)
     if array is None:
@@ -246,7 +241,7 @@ class _Reader:
             return self.values(x)
         if not isinstance(x, dict):
             return x
-        kind, held = next(iter(x.items()))
+        (kind, held), *_ = x.items()
         if kind in SINGLE:
             return _checked(SINGLE[kind](*self.values(held)))
         return self.named(held, x["of"]) if kind == "named" else FORMS[kind].read(self, held)
@@ -259,7 +254,7 @@ class _Reader:
         module, name = held
         cls = getattr(_import_allowed(module), name, None)
         if not (isinstance(cls, type) and (hasattr(cls, "_fields") or dataclasses.is_dataclass(cls))):
-            raise ArgumentError(f"from_json: {module}.{name} isn't a class of settings")
+            raise ArgumentError(f"{module}.{name} isn't a class of settings")
         return cls(*self.values(of))
 
     def function(self, held: list[str]) -> type[Function]:
@@ -271,7 +266,7 @@ class _Reader:
             for cls in loaded():
                 self.functions.setdefault((cls.__module__, cls.__qualname__), cls)
         if (module, name) not in self.functions:
-            raise ArgumentError(f"from_json: there is no Function {module}.{name}: define or import it first")
+            raise ArgumentError(f"there is no Function {module}.{name}: define or import it first")
         return self.functions[module, name]
 
 
@@ -299,7 +294,7 @@ FORMS: dict[str, Form] = {
     "ellipsis": Form(lambda x: x is ..., lambda w, x: None, lambda r, held: ...),
     "device": Form(_is(backend.device), lambda w, x: str(x), lambda r, held: backend.device(held)),
     "numpy dtype": Form(_is(np.dtype), lambda w, x: x.str, lambda r, held: _numpy_dtype(held)),
-    "dtype": Form(_is(dtypes.dtype), lambda w, x: x.name, lambda r, held: _dtype(held)),
+    "dtype": Form(_is(dtypes.dtype), lambda w, x: x.name, lambda r, held: dtypes.of(_numpy_dtype(held))),
     "class": Form(
         lambda x: isinstance(x, type) and issubclass(x, Function),
         lambda w, x: _place(x),
@@ -323,18 +318,14 @@ FORMS: dict[str, Form] = {
 
 def _numpy_dtype(name: Any) -> Any:
     if not isinstance(name, str) or not DTYPES.fullmatch(name):
-        raise ArgumentError(f"from_json: unknown dtype {name!r}")
+        raise ArgumentError(f"unknown dtype {name!r}")
     return np.dtype(name)
-
-
-def _dtype(name: str) -> Any:
-    return next(d for d in vars(dtypes).values() if isinstance(d, dtypes.dtype) and d.name == name)
 
 
 def _observed(function: Any, name: Any) -> Any:
     """Check that a function or method is a public one that observers see."""
     if getattr(function, "observed", None) is not True:
-        raise ArgumentError(f"from_json: {name} isn't a function whose calls are recorded")
+        raise ArgumentError(f"{name} isn't a function whose calls are recorded")
     return function
 
 
@@ -347,15 +338,15 @@ def _checked(x: Any) -> Any:
         and type(x.settings) is dict
         and not any(callable(getattr(x.function, str(name), None)) for name in x.settings)
     ):
-        raise ArgumentError(f"from_json: not a valid recipe of a Function: {x.function!r}")
+        raise ArgumentError(f"not a valid recipe of a Function: {x.function!r}")
     return x
 
 
 def _import_allowed(name: str) -> Any:
     """Import one of the modules in which a file may name classes."""
     if not ALLOWED_MODULES.fullmatch(name):
-        raise ArgumentError(f"from_json: {name} isn't a module of microgad's operations")
+        raise ArgumentError(f"{name} isn't a module of microgad's operations")
     try:
         return sys.modules.get(name) or import_module(name)
     except ImportError:
-        raise ArgumentError(f"from_json: there is no module {name}") from None
+        raise ArgumentError(f"there is no module {name}") from None
