@@ -25,7 +25,7 @@ from ..backend import as_array
 from ..errors import DtypeError, ShapeError
 from ..ops.elementwise import Reciprocal
 from ..ops.movement import Cast
-from ..ops.support.bare import is_recorded
+from ..ops.support.bare import bare, is_recorded
 from ..ops.support.out import into
 from ..pytree import tree_leaves, tree_map
 from ..state import current
@@ -218,7 +218,7 @@ def _called_by_program() -> bool:
 
 def _as_arrays(x: Any) -> Any:
     """Replace Tensors by their arrays, in tuples, lists and dicts too."""
-    return tree_map(lambda leaf: leaf.array if isinstance(leaf, core.Tensor) else leaf, x)
+    return tree_map(bare, x)
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from ..function import AccumulateGrad, Function
 from ..generator import default_generator
 from ..gradients import grad
 from ..ops.elementwise import view_as_real
+from ..ops.support.bare import bare
 from ..ops.support.layouts import expanded_axes
 from ..pytree import tree_leaves
 from ..tensor import Tensor
@@ -116,7 +117,7 @@ def fresh_tensors(inputs: Sequence[Any], can_be: Callable[[int], bool] = lambda 
     some, made = bool(wanted(inputs)), dict[int, Tensor]()
     for i, x in enumerate(inputs):
         if isinstance(x, Tensor) or backend.is_array(x):
-            array = x.array if isinstance(x, Tensor) else x
+            array = bare(x)
             wants = isinstance(x, Tensor) and x.requires_grad if some else can_be(i) and array.dtype.kind in "fc"
             fresh = made.setdefault(id(x), Tensor._wrap(array))
             if wants:

@@ -16,6 +16,7 @@ from ...errors import DtypeError, GraphError
 from ...function import AccumulateGrad, Function, Output, Packed
 from ...function.plan import argument
 from ...grad_fn.torch_names import key
+from ...ops.support.bare import bare
 from ...parameter import Parameter
 from ...pytree import tree_leaves
 from ...tensor import Tensor
@@ -240,8 +241,7 @@ def values(node: Function) -> list[Any]:
         return list(node.kept)
     found, packed = [], getattr(node.kept, "hooks", ())
     for i, value in enumerate(getattr(node.kept, "values", ())):
-        held = [x.array if isinstance(x, Tensor) else x for x in tree_leaves(value)]
-        arrays = tuple(x for x in held if backend.is_array(x))
+        arrays = tuple(x for x in map(bare, tree_leaves(value)) if backend.is_array(x))
         number = i not in packed and isinstance(value, int | float | complex)
         found.append(value if number else arrays[0] if len(arrays) == 1 else arrays)
     return found

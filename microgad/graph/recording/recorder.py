@@ -26,6 +26,7 @@ from ...generator import default_generator
 from ...grad_fn.interface import HookedPlan
 from ...grad_fn.torch_names import key
 from ...ops.movement import trace as trace_of_matrix
+from ...ops.support.bare import bare
 from ...parameter import Parameter
 from ...tensor import Tensor
 from ...type_aliases import Array
@@ -358,7 +359,7 @@ class Recorder(state.Observer):
         if self.options.replay:
             known = [node.number for root in roots if (node := self.pass_recorder.op(producer(root)[0])) is not None]
             self.starts.append(None if recorded else max(known, default=None))
-            for seed in map(_bare, seeds):
+            for seed in map(bare, seeds):
                 if seed is not None and seed not in self.homes:
                     self.homes.set(seed, None)  # a constant, and nothing that the derivatives compute
 
@@ -368,7 +369,7 @@ class Recorder(state.Observer):
         root = self.starts.pop() if self.starts else None
         if root is not None:
             leaves = [x._links.grad for tensor, _ in self.pass_recorder.differentiable if (x := tensor()) is not None]
-            for array in map(_bare, (*found.values(), *leaves)):
+            for array in map(bare, (*found.values(), *leaves)):
                 if array is not None:
                     self.homes.set(array, Home(root, "gradient"))
 
@@ -382,7 +383,7 @@ class Recorder(state.Observer):
             self.derived = op.number
             self.call_recorder.begin_derivatives(grad)
         if op is not None and self.options.stats:
-            op.gradients = [None if g is None else stats_of(_bare(g)) for g in parts]
+            op.gradients = [None if g is None else stats_of(bare(g)) for g in parts]
         if op is not None and op.recipe is not None and not recorded:
             self.pass_recorder.begin(node, grad)
         self.started = time.perf_counter()
@@ -403,10 +404,10 @@ class Recorder(state.Observer):
         op.passed = self.pass_recorder.passed
         for given, g in zip(op.inputs, gradients, strict=False):
             if given.wanted:
-                given.got = "nothing" if g is None else value_flag(_bare(g)) if self.options.stats else ""
+                given.got = "nothing" if g is None else value_flag(bare(g)) if self.options.stats else ""
         if op.recipe is not None and not state.current().grad_enabled:
             op.recipe.hooked |= isinstance(node.plan, HookedPlan)
-            op.recipe.gradients.append([None if g is None else digest(_bare(g)) for g in gradients])
+            op.recipe.gradients.append([None if g is None else digest(bare(g)) for g in gradients])
             self.pass_recorder.end(node, gradients)
 
     def failed(self, node: Function) -> None:
@@ -435,10 +436,6 @@ def digest(array: Array) -> str:
     """Return a hash of an array's values."""
     x = backend.to_numpy(array)
     return blake2b(np.ascontiguousarray(x).reshape(-1).view(np.uint8).data, digest_size=16).hexdigest()
-
-
-def _bare(x: Array) -> Array:
-    return x.array if isinstance(x, Tensor) else x
 
 
 def _copied(value: Any) -> Any:

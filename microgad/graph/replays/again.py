@@ -13,6 +13,7 @@ from ...errors.notices import warn
 from ...function import Function
 from ...generator import default_generator
 from ...ops.random.seeds import fork_rng
+from ...ops.support.bare import bare
 from ...pytree import tree_leaves, tree_map
 from ...tensor import Tensor
 from ..recording.homes import arrays_in
@@ -226,7 +227,7 @@ class _Steps(state.Observer):
         self.fresh = {}
         for i, (x, read) in enumerate(zip(inputs, op.inputs if op is not None else (), strict=False)):
             if read.source in self.numbers:
-                self.fresh[i] = Tensor._wrap(strided_copy(x.array if isinstance(x, Tensor) else x))
+                self.fresh[i] = Tensor._wrap(strided_copy(bare(x)))
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
         from .replaying import _edited

@@ -10,6 +10,7 @@ import numpy as np
 from ... import backend
 from ...errors import DtypeError, GraphError, ShapeError, place
 from ...errors.wording import plural
+from ...ops.support.bare import bare
 from ...pytree import tree_leaves
 from ...tensor import Tensor
 from ..calls import max_abs
@@ -53,7 +54,7 @@ class _OfNumPy:
     def grad_inputs(self, grad: Any, *inputs: Any) -> list[Any]:
         """Call the vjp. With Tensors it also runs on their arrays, and the recorded gradients have to be the same."""
         grads = as_tuple(grad)
-        plain = self._call_vjp(tuple(map(_bare, grads)), tuple(map(_bare, inputs)))
+        plain = self._call_vjp(tuple(map(bare, grads)), tuple(map(bare, inputs)))
         if not isinstance(grads[0], Tensor):
             return plain
         try:
@@ -61,7 +62,7 @@ class _OfNumPy:
         except Exception as error:  # the vjp can't run on Tensors
             raise self._only_once(f"raised {type(error).__name__} on Tensors: {error}") from error
         for i, (g, expected) in enumerate(zip(recorded, plain, strict=True)):
-            if (g is None) != (expected is None) or (g is not None and not _same(_bare(g), expected)):
+            if (g is None) != (expected is None) or (g is not None and not _same(bare(g), expected)):
                 raise self._only_once("gives other values on Tensors, where some methods aren't NumPy's")
             if g is not None and not isinstance(g, Tensor):
                 if g.any():
@@ -86,11 +87,11 @@ class _OfNumPy:
             return None
         if not isinstance(g, Tensor):
             g = backend.as_array(g)
-        array = _bare(g)
-        if array.shape != _bare(x).shape:
+        array = bare(g)
+        if array.shape != bare(x).shape:
             raise ShapeError(
                 f"{self._name}: its vjp returned a gradient of shape {array.shape} for array {i}, whose shape is "
-                f"{_bare(x).shape}. Sum it over the axes along which the array was broadcast"
+                f"{bare(x).shape}. Sum it over the axes along which the array was broadcast"
             )
         if not _is_floating(array):
             raise DtypeError(f"{self._name}: its vjp returned {array.dtype} for array {i}, expected a float")
@@ -105,10 +106,6 @@ class _OfNumPy:
     @property
     def _name(self) -> str:
         return place(type(self).__name__, self.path)
-
-
-def _bare(x: Any) -> Any:
-    return x.array if isinstance(x, Tensor) else x
 
 
 def _is_floating(x: Any) -> bool:

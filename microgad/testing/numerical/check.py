@@ -11,6 +11,7 @@ from ...errors import ArgumentError
 from ...function import Function
 from ...function.plan import argument
 from ...generator import default_generator
+from ...ops.support.bare import bare
 from ...tensor import Tensor
 from ...type_aliases import Array
 from ..adapters import unwrap
@@ -60,7 +61,7 @@ class Check:
 
     def call_arguments(self) -> tuple[Array, ...]:
         """Return the function's arguments at the current inputs, with arrays in place of Tensors."""
-        return tuple(x.array if isinstance(x, Tensor) else x for x in self.call.complex_args(self.args))
+        return tuple(map(bare, self.call.complex_args(self.args)))
 
     def direction(self, t: Tensor) -> Array:
         """Draw a direction in which to move a Tensor, in proportion to its elements' sizes."""
