@@ -145,6 +145,18 @@ def test_a_parameter_that_an_optimizer_steps_counts_once():
     assert [source.version for source in torch.graph.Tape.from_json(tape.to_json()).sources] == [1, 1, 1, 2, 2, 3, 3]
 
 
+def test_each_value_of_a_stepped_leaf_has_its_own_gradient():
+    w = torch.tensor(1.0, requires_grad=True)
+    optimizer = torch.optim.SGD([w], 0.125)
+    with torch.record(params={"w": w}) as tape:
+        for _ in range(2):
+            optimizer.zero_grad()
+            ((2 * w - 1) ** 2).backward()  # its gradient is 8w - 4
+            optimizer.step()
+        (w * 2).item()
+    assert [x.gradient and x.gradient.mean for x in tape.sources] == [4.0, 0.0, None]
+
+
 @pytest.mark.parametrize("kind", [torch.Tensor, nn.Parameter])
 def test_a_leaf_that_a_step_by_hand_writes_to_stays_a_leaf(kind):
     """The next step's gradient goes to the leaf, and not to the write."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from ...engine.hooks import RemovableHandle
@@ -47,11 +47,14 @@ class PassRecorder:
             if self.op(producer(end)[0]) is not None:
                 self._add_point("end", end)  # ends that aren't on the tape are added when a gradient reaches them
 
+    def leaves(self) -> Collection[tuple[Tensor, Source]]:
+        """Return the Tensors from outside that require grad, each with its Source: of one that was stepped, the last."""
+        return {id(x): (x, source) for tensor, source in self.differentiable if (x := tensor()) is not None}.values()
+
     def _at_leaves(self) -> list[BoundaryPoint]:
         """Return points at leaves that got a gradient before and have none now, and at those with hooks of `.grad`."""
-        leaves = {id(x): (x, source) for tensor, source in self.differentiable if (x := tensor()) is not None}
         points = []
-        for x, source in leaves.values():  # of one that an optimizer steps, the last Source
+        for x, source in self.leaves():
             held = x._links.grad
             if source.number in self._reached and (held is None or not held.array.any()):
                 points.append(BoundaryPoint(source.number, 0, False, "fresh"))

@@ -154,6 +154,7 @@ class Recorder(state.Observer):
         self.derived: int | None = None  # number of the operation of which derivatives are computed
         self.starts: list[int | None] = []  # of each running pass, the last operation where it starts, or None
         self.calls: dict[str, int] = {}  # path of a module -> number of its current call
+        self.graded: set[int] = set()  # numbers of the leaves that had a gradient after a backward pass
         self.started = 0.0
         self.random: Any = None  # the default generator's state before an autograd.Function, which may draw from it
 
@@ -364,12 +365,14 @@ class Recorder(state.Observer):
                     self.homes.set(seed, None)  # a constant, and nothing that the derivatives compute
 
     def end_backward(self, found: dict[int, Any]) -> None:
-        """When a backward pass is complete that isn't on the tape, note the gradients that the program may read."""
+        """When a backward pass is complete, note the gradients of leaves, and if it isn't on the tape, all others."""
         super().end_backward(found)
+        leaves = self.pass_recorder.leaves()
+        self.graded.update(source.number for x, source in leaves if x._links.grad is not None)
+        self.note_gradients()
         root = self.starts.pop() if self.starts else None
         if root is not None:
-            leaves = [x._links.grad for tensor, _ in self.pass_recorder.differentiable if (x := tensor()) is not None]
-            for array in map(bare, (*found.values(), *leaves)):
+            for array in map(bare, (*found.values(), *(x._links.grad for x, _ in leaves))):
                 if array is not None:
                     self.homes.set(array, Home(root, "gradient"))
 
@@ -426,10 +429,14 @@ class Recorder(state.Observer):
         for op in [op for op in unread if not op.in_place] or unread:
             for i, (shape, dtype) in enumerate(zip(op.shapes, op.dtypes, strict=True)):
                 self.tape.results.append(Result(op.number, i, "", shape, dtype))
-        for tensor, source in self.pass_recorder.differentiable:
-            x = tensor() if self.options.stats or source.value is not None else None
-            if x is not None and type(x.node) is AccumulateGrad and x.grad is not None:
-                source.gradient = stats_of(x.grad.array)
+        self.note_gradients()
+
+    def note_gradients(self) -> None:
+        """Note the `.grad` of leaves, for the values that they have had since the last backward pass."""
+        for x, source in self.pass_recorder.leaves():
+            known = source.number in self.graded and (self.options.stats or source.value is not None)
+            if known and type(x.node) is AccumulateGrad and x._links.grad is not None:
+                source.gradient = stats_of(x._links.grad.array)
 
 
 def digest(array: Array) -> str:
