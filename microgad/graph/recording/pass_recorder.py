@@ -48,7 +48,7 @@ class PassRecorder:
                 self._add_point("end", end)  # ends that aren't on the tape are added when a gradient reaches them
 
     def leaves(self) -> Collection[tuple[Tensor, Source]]:
-        """Return the Tensors from outside that require grad, each with its Source: of one that was stepped, the last."""
+        """Return the Tensors from outside that require grad, each with its Source; of a stepped one the last."""
         return {id(x): (x, source) for tensor, source in self.differentiable if (x := tensor()) is not None}.values()
 
     def _at_leaves(self) -> list[BoundaryPoint]:

@@ -432,10 +432,11 @@ class Recorder(state.Observer):
         self.note_gradients()
 
     def note_gradients(self) -> None:
-        """Note the `.grad` of leaves, for the values that they have had since the last backward pass."""
+        """Note the `.grad` of leaves, but not for a value that an optimizer's step has made since."""
         for x, source in self.pass_recorder.leaves():
-            known = source.number in self.graded and (self.options.stats or source.value is not None)
-            if known and type(x.node) is AccumulateGrad and x._links.grad is not None:
+            shown = self.options.stats or source.value is not None
+            current = source.number in self.graded or source.version == 1
+            if shown and current and type(x.node) is AccumulateGrad and x._links.grad is not None:
                 source.gradient = stats_of(x._links.grad.array)
 
 
