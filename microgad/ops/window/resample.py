@@ -98,10 +98,14 @@ class ResampleMatrix:
     @functools.cached_property
     def rounded(self) -> ResampleMatrix:
         """The matrix with its weights rounded to 15 bits, with which PyTorch resizes uint8."""
-        bits = min(14 - math.frexp(self.weights.max())[1] + 1, 22)
-        return ResampleMatrix(
-            self.size, self.cells, np.floor(np.abs(self.weights) * 2**bits + 0.5) * np.sign(self.weights) / 2**bits
-        )
+        weights = self.weights.copy()
+        for i in range(1, len(weights)):  # taps beyond the border read its cell, by one weight for all of them
+            same = self.cells[i] == self.cells[i - 1]
+            weights[i] += np.where(same, weights[i - 1], 0)
+            weights[i - 1][same] = 0
+        largest = weights.max()
+        bits = next((bits for bits in range(22) if int(largest * 2 ** (bits + 1) + 0.5) >= 2**15), 22)
+        return ResampleMatrix(self.size, self.cells, np.trunc(weights * 2**bits + np.copysign(0.5, weights)) / 2**bits)
 
     @functools.cached_property
     def spans(self) -> list[tuple[int, int]]:
