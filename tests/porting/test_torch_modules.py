@@ -406,3 +406,19 @@ def test_compressed_indices_are_on_the_device_of_the_rows(device: Any) -> None:
     assert starts.device == rows.device
     assert starts.tolist() == [0, 2, 2, 3]
     assert torch._convert_indices_from_csr_to_coo(starts, columns).tolist() == [[0, 0, 2], [1, 3, 0]]
+
+
+@pytest.mark.parametrize(
+    ("features", "name"),
+    [
+        ("SSE, SSE2, FMA3, AVX2, AVX512F, AVX512_SKX", "AVX512"),
+        ("X86_V2, X86_V3, X86_V4, AVX512_ICL", "AVX512"),
+        ("SSE, SSE2, FMA3, AVX2", "AVX2"),
+        ("X86_V2, X86_V3", "AVX2"),
+        ("X86_V2", "DEFAULT"),
+        ("NEON, ASIMD", "DEFAULT"),
+    ],
+)
+def test_cpu_capability_by_the_names_of_old_and_new_numpy(features, name, monkeypatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "environment", lambda: {"CPU features": features})
+    assert torch.backends.cpu.get_cpu_capability() == name

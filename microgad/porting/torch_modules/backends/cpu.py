@@ -12,4 +12,5 @@ def get_cpu_capability() -> str:
     True
     """
     features = str(environment()["CPU features"])
-    return "AVX512" if "AVX512" in features else "AVX2" if "AVX2" in features else "DEFAULT"
+    names = {"AVX512": ("AVX512", "X86_V4"), "AVX2": ("AVX2", "X86_V3")}  # NumPy before 2.4, and since
+    return next((name for name, parts in names.items() if any(part in features for part in parts)), "DEFAULT")
