@@ -373,6 +373,22 @@ def test_as_subclass_is_recorded_and_set_replaces_the_memory() -> None:
         x.set_(y)
 
 
+def test_a_subclass_may_have_a_method_named_wrap() -> None:
+    class Boxes(torch.Tensor):
+        """As torchvision's BoundingBoxes."""
+
+        @classmethod
+        def _wrap(cls, tensor: Any, *, size: Any) -> Any:
+            boxes = tensor.as_subclass(cls)
+            boxes.size_of_image = size
+            return boxes
+
+    boxes = Boxes._wrap(torch.ones(2), size=(3, 4))
+    for copied in (boxes, copy.copy(boxes), copy.deepcopy(boxes)):
+        assert (type(copied), copied.tolist(), copied.size_of_image) == (Boxes, [1, 1], (3, 4))
+    assert type(Boxes([2.0]) + boxes) is Boxes
+
+
 @pytest.mark.parametrize("name", ["grad", "_grad"])
 @pytest.mark.parametrize("make", [torch.nn.Parameter, lambda x: x, lambda x: x.requires_grad_() * 2])
 def test_an_assigned_gradient_needs_the_shape_and_dtype_of_its_tensor(make: Any, name: str) -> None:

@@ -197,7 +197,7 @@ class Conversion:
 
     def _of_class(self: Tensor, cls: Any) -> Any:
         """Return this Tensor, to which there must be no other references, as an instance of a subclass."""
-        made = core.Tensor._wrap.__func__(cls, self.array, self.node)  # torchvision's subclasses have a _wrap of their own
+        made = core.Tensor._wrap.__func__(cls, self.array, self.node)  # `cls` may have a _wrap of its own
         made._version_counter = self._version_counter
         made._links = self._links
         vars(made).update(vars(self))

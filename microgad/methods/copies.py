@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from .. import backend, errors
+from .. import backend, errors, function
 from ..backend.copies import deep_copied
 from ..lazy import LazyModule
 from ..type_aliases import Array, Tensor
@@ -68,6 +68,7 @@ def rebuild_tensor(
     cls: type[Tensor], array: Array, requires_grad: bool, own: dict[str, Any], shape: Any = None, strides: Any = None
 ) -> Any:
     """Make a Tensor from a copied array, or from the 1-D memory that it lies in, with strides in bytes."""
-    tensor = cls._wrap(array if shape is None else backend.as_strided(array, shape, strides))
+    array = array if shape is None else backend.as_strided(array, shape, strides)
+    tensor = function.Tensor._wrap(array)._of_class(cls)
     vars(tensor).update(own)
     return tensor.requires_grad_(requires_grad)
