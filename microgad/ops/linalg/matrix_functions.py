@@ -26,16 +26,19 @@ LARGEST = 5.371920351148152
 class MatrixExp(Function):
     """The matrix exponential, by scaling and squaring.
 
-    The derivative in direction G is the upper right block of exp([[A, G], [0, A]]): the same function again.
+    The derivative in direction G is the upper right block of exp([[A, G], [0, A]]): the same function again. It is
+    linear in G, so A alone, the first `core` rows and columns, decides on the scaling: halved until a large G is small,
+    A would be rounded away beside the identity.
     """
 
     symbol, operator = "exp(A)", "linalg_matrix_exp"
+    core: int | None = None
 
     def forward(self, x):
         n = x.shape[-1]
         if x.size == 0:
             return x.copy()
-        norm = abs(x).sum(-2).max(-1)[..., None, None]
+        norm = abs(x[..., : self.core, : self.core]).sum(-2).max(-1)[..., None, None]
         with np.errstate(divide="ignore", invalid="ignore"):
             halvings = np.maximum(np.nan_to_num(np.ceil(np.log2(norm / LARGEST)), posinf=0.0), 0)
         x = x * np.exp2(-halvings).astype(norm.dtype)
@@ -55,7 +58,7 @@ class MatrixExp(Function):
     def grad_x(self, grad, x):
         n, t = x.shape[-1], mT(x)
         upper, lower = np.concatenate((t, grad), -1), np.concatenate((np.zeros_like(t), t), -1)
-        return MatrixExp.apply(np.concatenate((upper, lower), -2))[..., :n, n:]
+        return MatrixExp.apply(np.concatenate((upper, lower), -2), core=self.core or n)[..., :n, n:]
 
 
 @numpy_spelling
