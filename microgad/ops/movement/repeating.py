@@ -235,7 +235,7 @@ def repeat_interleave(
     tensor([1, 1, 2])
     """
     if repeats is None:
-        counts = _counts(input)
+        counts = _counts(input, 1, output_size)
         if input.ndim == 0:
             raise ShapeError("repeat_interleave: only accepts 1D vectors of repeats alone")
         kind = np.int32 if input.array.dtype == np.int32 else np.int64
@@ -247,23 +247,20 @@ def repeat_interleave(
     n = input.shape[axis]
     if output_size is not None and isinstance(repeats, function.Tensor) and repeats.is_meta:
         return input.index_select(axis, repeats.new_zeros(output_size))
-    counts = _counts(repeats)
+    counts = _counts(repeats, n, output_size)
     if len(counts) not in (1, n):
         raise ShapeError(
             f"repeat_interleave: repeats must have the same size as input along dim, but got {len(counts)} repeats "
             f"and size {n}"
         )
-    total = int(counts.sum()) * (n if len(counts) == 1 else 1)
-    if output_size not in (None, total):
-        raise ArgumentError(f"repeat_interleave: output_size is {output_size}, but repeats make {total}")
     if len(counts) == 1:
         return RepeatInterleave.apply(input, repeats=int(counts[0]), axis=axis)
     index = np.repeat(np.arange(n), counts)
     return input.index_select(axis, function.Tensor._wrap(backend.like(index, input.array)))
 
 
-def _counts(repeats: Any) -> Array:
-    """Check repeats, and return them as a vector on the CPU."""
+def _counts(repeats: Any, n: int, output_size: int | None) -> Array:
+    """Check repeats, and return them as a vector on the CPU. A single one is for all of n slices."""
     if not isinstance(repeats, (bool, function.Tensor)):
         repeats = operator.index(repeats)
     counts = np.asarray(backend.to_numpy(getattr(repeats, "array", repeats)))
@@ -274,6 +271,9 @@ def _counts(repeats: Any) -> Array:
     counts = counts.reshape(-1)
     if counts.size and counts.min() < 0:
         raise ArgumentError("repeat_interleave: repeats can not be negative")
+    total = int(counts.sum()) * (n if len(counts) == 1 else 1)
+    if output_size not in (None, total):
+        raise ArgumentError(f"repeat_interleave: output_size is {output_size}, but repeats make {total}")
     return counts
 
 
