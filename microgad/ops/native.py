@@ -245,14 +245,14 @@ def binary_cross_entropy_with_logits(
 def embedding(
     weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
 ) -> Tensor:
-    """Return the rows of weight (V, D) at indices, integers (...): (..., D). A negative padding_idx means none.
+    """Return the rows of weight (V, D) at indices, integers (...): (..., D). A padding_idx of no row means none.
 
     See `nn.functional.embedding`, whose first arguments are exchanged. Source: torch.embedding.
 
     >>> torch.embedding(torch.tensor([[1.0, 2.0], [3.0, 0.0]]), torch.tensor([1]))
     tensor([[3., 0.]])
     """
-    padding = None if padding_idx < 0 else padding_idx
+    padding = padding_idx if weight.ndim and 0 <= padding_idx < len(weight) else None
     return embeddings.embedding(indices, weight, padding, scale_grad_by_freq=scale_grad_by_freq)
 
 
@@ -264,7 +264,7 @@ def embedding_bag(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     """Reduce the rows of weight (V, D) in each bag of indices, (bags, D): mode 0 is sum, 1 mean, 2 max.
 
-    See `nn.functional.embedding_bag`. Source: torch.embedding_bag.
+    Raises RuntimeError for another mode. See `nn.functional.embedding_bag`. Source: torch.embedding_bag.
 
     Returns four Tensors: the embeddings, the bag of each index (n), the number of indices of each bag that count
     (bags), and for mode max the indices of the maxima (bags, D), otherwise the numbers again. PyTorch leaves some of
@@ -274,10 +274,10 @@ def embedding_bag(
     >>> torch.embedding_bag(weight, torch.tensor([0, 1]), torch.tensor([0]), mode=2)
     (tensor([[3., 2.]]), tensor([0, 0]), tensor([2]), tensor([[1, 0]]))
     """
+    named = {0: "sum", 1: "mean", 2: "max"}.get(mode, str(mode))
     result = embeddings.embedding_bag(
-        indices, weight, offsets, scale_grad_by_freq=scale_grad_by_freq, mode=("sum", "mean", "max")[mode],
-        sparse=sparse, per_sample_weights=per_sample_weights, include_last_offset=include_last_offset,
-        padding_idx=padding_idx,
+        indices, weight, offsets, scale_grad_by_freq=scale_grad_by_freq, mode=named, sparse=sparse,
+        per_sample_weights=per_sample_weights, include_last_offset=include_last_offset, padding_idx=padding_idx,
     )  # fmt: skip
     bag = bucketize(arange(indices.numel(), device=indices.device), offsets, right=True) - 1
     counted = ones_like(bag) if padding_idx is None else (indices != padding_idx % max(weight.shape[0], 1)).long()

@@ -105,6 +105,16 @@ def test_padding_gets_no_gradient_not_even_nan():
         np.testing.assert_allclose(g.array, [[0, 0], [0.6, 0.8]], rtol=1e-6)
 
 
+def test_the_native_functions_take_a_padding_idx_of_no_row_and_modes_of_three_numbers():
+    weight = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    for padding_idx, expected in ((-1, [1, 1]), (0, [0, 1]), (2, [1, 1])):
+        rows = torch.embedding(weight, torch.tensor([0, 1]), padding_idx)
+        assert torch.autograd.grad(rows[:, 0].sum(), weight)[0][:, 0].tolist() == expected
+    for mode in (-1, 3):
+        with pytest.raises(RuntimeError, match="mode has to be one of sum, mean or max"):
+            torch.embedding_bag(weight, torch.tensor([0, 1]), torch.tensor([0]), mode=mode)
+
+
 @pytest.mark.parametrize("largest", [600, 3])
 def test_bags_of_very_different_sizes_take_little_memory(largest, monkeypatch):
     """Padded to the largest bag, all of them would take 40 MB."""
