@@ -141,6 +141,14 @@ def test_results_of_expanded_inputs_are_contiguous(operation: Callable[[Tensor],
     assert operation(torch.arange(2.0).expand(3, 2)).stride() == (2, 1)
 
 
+def test_copies_of_a_part_have_no_gaps_around_axes_of_length_1() -> None:
+    images = torch.ones(2, 1, 3, 3).to(memory_format=torch.channels_last)
+    for mode in ("reflect", "replicate"):
+        assert F.pad(torch.ones(1, 3), (-1, 1), mode).stride() == (3, 1)
+        assert F.pad(images, (-1, 1, 0, -2), mode).stride() == (3, 1, 3, 1)
+    assert torch.ones(2, 3).diag(2).stride() == (1,)
+
+
 def test_empty_views_have_the_strides_of_what_they_view() -> None:
     x = torch.ones(2, 3, 4, 5)[..., 1]
     assert x[:, 1:1].stride() == x.narrow(1, 3, 0).stride() == x.stride() == (60, 20, 5)

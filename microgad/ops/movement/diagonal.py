@@ -16,7 +16,7 @@ from ...type_aliases import Array, Tensor
 from ..support import layouts
 from ..support.out import into
 from ..support.spelling import tensors_only
-from .conversion import clone
+from .conversion import Clone
 from .dims import wrap_dim
 from .shape import flatten
 
@@ -213,7 +213,7 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
         raise ShapeError(f"diag: Supports 1D or 2D tensors. Got {input.ndim}D")
     if input.ndim == 1:
         return into(out, diag_embed(input, diagonal), exact="diag")
-    return into(out, clone(Diagonal.apply(input, offset=int(diagonal), axes=(0, 1))), exact="diag")
+    return into(out, Clone.apply(Diagonal.apply(input, offset=int(diagonal), axes=(0, 1)), order="C"), exact="diag")
 
 
 @composite

@@ -18,7 +18,7 @@ from ..creation.scalars import checked_scalar
 from ..elementwise import Flat
 from ..support import layouts
 from ..support.spelling import tensors_only
-from .conversion import Clone
+from .conversion import Clone, clone, memory_format_of
 
 Widths = tuple[tuple[int, int], ...]  # before and after, for each axis
 
@@ -192,7 +192,7 @@ def padded(input: Tensor, widths: Sequence[tuple[int, int]], mode: str, value: A
             )
     last = mode != "wrap" and layouts.channels_last(input.array)
     out = NonConstantPad.apply(input, widths=wide, mode=mode, channels_last=last)
-    return _crop(out, crops).clone() if crops else out
+    return clone(_crop(out, crops), memory_format=memory_format_of(input.array)) if crops else out
 
 
 def _crop(input: Tensor, crops: Sequence[tuple[int, int]]) -> Tensor:
