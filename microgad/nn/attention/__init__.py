@@ -247,8 +247,8 @@ class MultiheadAttention(Module):
         return evaluation.fitting_arrays(query, key, value, attn_mask, padding, parameters, heads, batch_first)
 
     def _attend(
-        self, fast: bool, arrays: list[Any], attn_mask: Tensor | None, padding: Tensor | None, causal: bool = False,
-        weighted: bool = False,
+        self, fast: bool, arrays: list[Any], attn_mask: Tensor | None, padding: Tensor | None, causal: bool,
+        weighted: bool,
     ) -> tuple[Any, Any]:  # fmt: skip
         """Apply `evaluation`'s attention to `_fitting_arrays`; `fast` is what `_takes_fast_path` says."""
         query, key, value, *parameters = arrays

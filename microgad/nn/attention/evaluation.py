@@ -83,7 +83,7 @@ def _minus_infinity(ignored: Array, dtype: Any) -> Array:
     return np.where(ignored, dtype.type(-math.inf), dtype.type(0))
 
 
-def attend(q: Array, k: Array, v: Array, mask: Array | None, weighted: bool = False) -> tuple[Array, Array | None]:
+def attend(q: Array, k: Array, v: Array, mask: Array | None, weighted: bool) -> tuple[Array, Array | None]:
     """Apply attention, all (N, heads, length, features), and return the weights or, unless `weighted`, None."""
     scale = math.sqrt(1 / q.shape[-1])
     out = Attention.apply(q, k, v, mask, scale=scale, noise=None, weighted=weighted, keep=False, block=BLOCK_SCORES)

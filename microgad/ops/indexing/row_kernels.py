@@ -19,9 +19,7 @@ MIN_ROUNDS = 8  # the number of rounds that are made as long as more places are 
 ROUND_COST = 2  # the time of a round, in reductions of the rows of one place
 
 
-def at_rows(
-    ufunc: np.ufunc, target: Array, where: Array, values: Array, blank: bool = False, distinct: bool = False
-) -> None:
+def at_rows(ufunc: np.ufunc, target: Array, where: Array, values: Array, blank: bool, distinct: bool = False) -> None:
     """Apply ufunc.at to target (A, N, B) at [:, where (K,)]. A `blank` target holds zeros everywhere.
 
     Each place takes its rows in their order, as in PyTorch, so that sums are rounded alike. `distinct` tells that no
