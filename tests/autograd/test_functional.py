@@ -22,7 +22,7 @@ def test_reverse_and_forward_mode_give_the_same_jacobian():
 
 def test_a_hessian_is_symmetric():
     x = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
-    h = hessian(lambda x: (x.prod() if hasattr(x, "prod") else x[0] * x[1] * x[2]).exp(), x)
+    h = hessian(lambda x: x.prod().exp(), x)
     assert torch.allclose(h, h.T)
 
 

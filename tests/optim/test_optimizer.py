@@ -336,6 +336,15 @@ def test_loaded_state_is_converted_to_the_dtype_of_its_parameter() -> None:
     }
 
 
+def test_loaded_state_of_the_dtype_of_its_parameter_is_not_copied() -> None:
+    saved = after_steps(Adam).state_dict()
+    optimizer = Adam([parameter(1, 2)])
+    optimizer.load_state_dict(saved)
+    (state,) = optimizer.state.values()
+    assert state.keys() == {"step", "exp_avg", "exp_avg_sq"}
+    assert all(saved["state"][0][name] is value for name, value in state.items())
+
+
 def test_step_counts_that_are_plain_numbers_are_loaded_as_tensors() -> None:
     saved = after_steps(Adam).state_dict()
     saved["state"][0]["step"] = 3
