@@ -101,7 +101,7 @@ def istft(
     signal = _overlap_add(segments * window, hop, total)
     weights = _overlap_add((window * window).expand(1, frames, n_fft), hop, total)
     start = n_fft // 2 if center else 0
-    end = start + length if length is not None else total - (n_fft // 2 if center else 0)
+    end = total - start if length is None else start + length
     signal, weights = signal[:, start:end], weights[:, start:end]
     if not weights.numel():
         raise ShapeError(f"istft: no sample of the {total} that the frames have is left by center and length")
