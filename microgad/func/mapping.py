@@ -264,8 +264,10 @@ class _Results:
         for parts, at in zip(zip(*every, strict=True), dims, strict=True):
             if at is None:
                 if any(part is not parts[0] and not _same(part, parts[0]) for part in parts):
+                    kind = type(parts[0]).__name__
+                    what = "BatchedTensor" if isinstance(parts[0], Tensor) else f"{kind} that depends on the slice"
                     raise errors.ArgumentError(
-                        f"vmap({self.name}, ...): `{self.name}` can not return a BatchedTensor when out_dim is None"
+                        f"vmap({self.name}, ...): `{self.name}` can not return a {what} when out_dim is None"
                     )
                 joined.append(parts[0])
             elif isinstance(parts[0], Tensor):
@@ -279,8 +281,11 @@ class _Results:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two results are equal; NaN equals NaN."""
-    if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
+    """Whether two results are equal, of Tensors, arrays, numbers and text; NaN equals NaN. Other objects always are."""
+    if not (isinstance(a, _COMPARED) and isinstance(b, _COMPARED)):
         return True
-    x, y = a.array, b.array
-    return x.shape == y.shape and bool(((x == y) | ((x != x) & (y != y))).all())
+    x, y = (each.array if isinstance(each, Tensor) else each for each in (a, b))
+    return np.shape(x) == np.shape(y) and bool(np.all((x == y) | ((x != x) & (y != y))))
+
+
+_COMPARED = (Tensor, np.ndarray, np.generic, int, float, complex, str)

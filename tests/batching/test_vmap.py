@@ -309,6 +309,14 @@ def test_a_sample_that_cannot_be_factorized_does_not_affect_the_others() -> None
     assert_close(factors[[0, 2]], torch.stack([torch.eye(2), 2 * torch.eye(2)]).double())
 
 
+@pytest.mark.parametrize("result", [torch.clone, lambda x: x[0].item(), lambda x: x.cpu().numpy(), lambda x: repr(x)])
+def test_a_result_that_depends_on_the_slice_raises_if_out_dims_is_none(result) -> None:
+    mapped = vmap(lambda x: (x.sin(), result(x * float(x.sum()))), out_dims=(0, None))
+    with pytest.raises(ValueError, match="can not return a"):
+        mapped(X)
+    assert type(mapped(X[:1].expand(5, 3))[1]) is type(result(X[0]))
+
+
 def test_errors_of_the_function_are_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         vmap(lambda x: 1 / 0)(X)
