@@ -490,6 +490,7 @@ def test_a_jvp_that_fails_is_not_called_a_second_derivative():
         (Foreign, r"Foreign: its second derivative fails: .* off the graph[^`]*check it with order=1"),
         (Once, r"Once: its second derivative fails: GraphError: trying to .* twice[^`]*check it with order=1"),
         (broken(grad_x=lambda self, grad, x: grad * 2 * x * x.size / x.size), r"second derivative[^`]*np\.size\(x\)"),
+        (broken(grad_x=lambda self, grad, x: grad @ np.ones((3, 3, 2))), r"backward fails in <lambda>: ValueError"),
     ],
 )
 def test_what_fails_whatever_the_law_is_not_called_a_broken_law(op, message):

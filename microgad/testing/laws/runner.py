@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ FLAKY = (
 )
 
 SECOND = "second derivative"
+NOT_PROGRAM = ("microgad", "numpy", "cupy", "functools")  # packages whose functions call a program's, or are called
 
 C = TypeVar("C", bound=Case)
 Law = Callable[[C], None]
@@ -99,20 +101,33 @@ def _raised(case: C, law: Law[C], error: Exception) -> str:
     """Return the message for an error of the operation itself while a law is checked."""
     said = "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
     no_jvp = law.__name__ == "forward_mode" and isinstance(error, NotImplementedError)
-    failing = _failing(case) or (SECOND if no_jvp else "")  # forward mode computes one instead
-    what = f": its {failing} fails" if failing else f" breaks the law `{law.__name__}`"
+    failing, where = _failing(case) or (SECOND if no_jvp else "", "")  # forward mode computes one instead
+    what = f": its {failing} fails{where}" if failing else f" breaks the law `{law.__name__}`"
     if failing == SECOND:
         said += "\nIf it isn't meant to have one, check it with order=1"
     return f"{case.name}{what}: {said}{_reproducer(case, law)}"
 
 
-def _failing(case: Case) -> str:
-    """Return what fails at the example itself, whatever the law: forward, or the second derivative; else nothing."""
-    for stage, result in (("forward", "results"), ("", "gradients"), (SECOND, "classes")):
+def _failing(case: Case) -> tuple[str, str] | None:
+    """Return what fails at the example itself, whatever the law: forward, backward, or the second derivative.
+
+    Backward fails by an error in one of the program's functions, which is also returned. None if all of them run.
+    """
+    for stage, result in (("forward", "results"), ("backward", "gradients"), (SECOND, "classes")):
         try:
             getattr(case, result)
-        except Exception:
-            return stage if case.order > 1 or stage != SECOND else ""
+        except Exception as error:
+            where = _raised_in(error) if stage == "backward" else ""
+            known = where if stage == "backward" else case.order > 1 or stage != SECOND
+            return (stage, where) if known else None
+    return None
+
+
+def _raised_in(error: Exception) -> str:
+    """Return " in Softplus.grad_x", the outermost of the program's functions that an error went through, if any."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in NOT_PROGRAM:
+            return f" in {frame.f_code.co_qualname.rpartition('<locals>.')[2]}"
     return ""
 
 
