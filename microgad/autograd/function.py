@@ -16,7 +16,7 @@ from ..duck_arrays import levels
 from ..engine import node_hooks, versions
 from ..engine.transforms import computing_jvp
 from ..errors.notices import warn
-from ..errors.wording import FREED
+from ..errors.wording import FREED, READ_ONCE
 from ..function.naming import node_name
 from ..grad_fn.saved_values import SavedTensor
 from ..gradients import grad
@@ -25,7 +25,7 @@ from ..lazy import define_getattr as _define_getattr
 from ..state.contexts import binding
 from ..tensor import Tensor
 from ..type_aliases import Array
-from .function_ctx import FunctionCtx as FunctionCtx
+from .function_ctx import FunctionCtx, saved_by
 
 __all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
 
@@ -101,6 +101,8 @@ class Function:
     else:
         vmap = None
     generate_vmap_rule: ClassVar[bool] = False  # without `vmap` a rule is always generated; beside it, it is refused
+    boxed_grads_call: ClassVar[bool] = False  # whether backward is given one list of gradients, which it may empty
+    clear_saved_tensors_on_access: ClassVar[bool] = False  # whether `ctx.saved_tensors` lets go of what it gives
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise errors.GraphError(
@@ -273,12 +275,14 @@ class CustomNode(core.Function):
     @property
     def saved_tensors(self) -> tuple[Tensor, ...]:
         """The Tensors saved for backward. Raises RuntimeError if backward has freed them."""
-        return self._all_saved_tensors()[: self.ctx._num_saved]
+        saved = saved_by(self.ctx)
+        self.kept = None if self.function.clear_saved_tensors_on_access else self.kept
+        return saved
 
     @property
     def _raw_saved_tensors(self) -> tuple[SavedTensor, ...]:
         """The objects by which hooks are put on saved Tensors. Raises RuntimeError if backward has freed them."""
-        return tuple(SavedTensor(self, i) for i, _ in enumerate(self.saved_tensors))
+        return tuple(SavedTensor(self, i) for i, _ in enumerate(saved_by(self.ctx)))
 
     @property
     def output_places(self) -> tuple[list[int], int]:
@@ -293,7 +297,8 @@ class CustomNode(core.Function):
         versions.check_all(self)
         kept = self.kept.unpack() if isinstance(self.kept, core.Packed) else self.kept
         if kept is None:
-            raise errors.GraphError(f"{self.function.__name__}: {FREED}")
+            why = READ_ONCE if self.function.clear_saved_tensors_on_access else FREED
+            raise errors.GraphError(f"{self.function.__name__}: {why}")
         return tuple(map(self._unpack, kept, self.ctx._locations))
 
     def grad_inputs(self, grad: Any) -> tuple[Array | None, ...]:
@@ -350,7 +355,7 @@ class CustomNode(core.Function):
     def _recorded_vjp(self, grads: list[Any]) -> tuple[Any, ...]:
         """Call backward in forward mode. Raises NotImplementedError if its results can't be differentiated."""
         with binding(computing_jvp, False):
-            results = self._vjp(grads)
+            results = self._vjp([*grads])
         pairs = zip(results, self.edges, strict=False)
         lost = any(isinstance(g, Tensor) and edge is not None and g.node is None for g, edge in pairs)
         if lost and any(g is not None and g.node is not None for g in grads):
@@ -366,7 +371,7 @@ class CustomNode(core.Function):
         if self.ctx._zero_tangents and backward is Function.backward:
             return self._transposed_jvp(grads)
         with state.scope(deriving=False):
-            result = backward(self.ctx, *grads)
+            result = backward(self.ctx, grads) if self.function.boxed_grads_call else backward(self.ctx, *grads)
         return result if isinstance(result, tuple) else (result,)
 
     def zero_tangents(self, grads: Sequence[Any]) -> list[Tensor | None]:
@@ -442,11 +447,12 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(backward)
     def once(ctx: FunctionCtx, *grads: Any) -> Any:
+        given = grads[0] if grads and isinstance(grads[0], list) else grads
+        read = (*given, *saved_by(ctx)) if state.current().grad_enabled else ()
+        sources = [t for t in read if t is not None and t.node is not None]
         with state.scope(grad_enabled=False):
             results = backward(ctx, *grads)
-        saved = [t for t in ctx.saved_tensors if t is not None]
-        sources = [t for t in (*grads, *saved) if t is not None and t.node is not None]
-        if not (state.current().grad_enabled and sources):
+        if not sources:
             return results
         several = isinstance(results, tuple)
         made = [g if g is None else _NotDifferentiable.apply(g, *sources) for g in (results if several else (results,))]

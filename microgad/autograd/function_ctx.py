@@ -80,3 +80,9 @@ class FunctionCtx:
     def set_materialize_grads(self, value: bool) -> None:
         """Set whether backward is given zeros for unused outputs, which is the default, or None."""
         self.materialize_grads = value
+
+
+def saved_by(ctx: Any) -> tuple[Any, ...]:
+    """Return `ctx.saved_tensors`, which stay also where reading that lets go of them."""
+    node = ctx._node() if isinstance(ctx, FunctionCtx) else None
+    return ctx.saved_tensors if node is None else node._all_saved_tensors()[: ctx._num_saved]

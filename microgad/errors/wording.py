@@ -74,6 +74,11 @@ FREED = (
     "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
     "after calling backward."
 )
+# Said where `ctx.saved_tensors` of a class with clear_saved_tensors_on_access is read again.
+READ_ONCE = (
+    "saved_tensors can only be accessed once when clear_saved_tensors_on_access=True is set on the autograd.Function. "
+    "Either access saved_tensors only once, or set clear_saved_tensors_on_access=False."
+)
 
 
 def in_torchs_words(rule: str) -> str:
