@@ -120,3 +120,11 @@ def test_dsmm_is_the_product_of_two_matrices(rng):
     np.testing.assert_allclose(torch.dsmm(torch.tensor(a), torch.tensor(b)).cpu().numpy(), a @ b, atol=1e-14)
     with pytest.raises(RuntimeError, match="mat2 must be a 2D tensor"):
         torch.dsmm(torch.ones(2, 2), torch.ones(2))
+
+
+def test_addr_computes_in_the_dtype_of_all_three() -> None:
+    bytes_, vector = torch.full((2, 2), 250, dtype=torch.uint8), torch.tensor([1, 2])
+    assert torch.addr(bytes_, vector, vector, beta=3, alpha=2).tolist() == [[752, 754], [754, 758]]
+    scalar = torch.tensor(0.1, dtype=torch.float64)  # it is expanded first, so that it counts as others do
+    made = torch.addr(scalar, torch.ones(2), torch.ones(2))
+    assert (made.dtype, made[0, 0].item()) == (torch.float64, 1.1)

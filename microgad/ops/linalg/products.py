@@ -438,7 +438,8 @@ def addr(
     tensor([[3., 4.],
             [6., 8.]])
     """
-    dtype = dtypes.result_dtype([x.array for x in (input, vec1, vec2)])
+    dtype = dtypes.promote_types(dtypes.promote_types(input.dtype, vec1.dtype), vec2.dtype)  # also that of a 0-d input
     for name, value in (("beta", beta), ("alpha", alpha)):
-        check_scale_factor("addr", name, as_scalar("addr", name, value), dtype)
-    return into(out, _add_scaled("addr", input, outer(*cast_to(dtype, vec1, vec2)), beta, alpha, None))
+        check_scale_factor("addr", name, as_scalar("addr", name, value), dtype.dtype)
+    input, vec1, vec2 = cast_to(dtype, input, vec1, vec2)
+    return into(out, _add_scaled("addr", input, outer(vec1, vec2), beta, alpha, None))
