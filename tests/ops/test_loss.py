@@ -332,3 +332,8 @@ def test_the_hinge_embedding_loss_with_reductions_by_number():
         assert torch.hinge_embedding_loss(x, target, 2.0, reduction).tolist() == expected
     torch.hinge_embedding_loss(x, target, 2.0, 2).backward()
     assert x.grad.tolist() == [1, 1, -1, 0]
+
+
+def test_poisson_loss_of_float16_and_integers_stays_float16() -> None:
+    losses = F.poisson_nll_loss(torch.ones(2, dtype=torch.float16), torch.tensor([1, 3]), full=True, reduction="none")
+    assert losses.dtype == torch.float16

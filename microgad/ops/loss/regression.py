@@ -205,7 +205,7 @@ def poisson_nll_loss(
     losses = exp(input) - target * input if log_input else input - target * log(input + eps)
     if full:
         stirling = target * log(target) - target + 0.5 * log(target * (2 * math.pi))
-        losses = losses + where(target <= 1, 0.0, stirling)
+        losses = losses + where(target <= 1, 0.0, stirling).to(losses.dtype)
     return reduce_losses(losses, reduction)
 
 
