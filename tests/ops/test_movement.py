@@ -223,6 +223,14 @@ def test_as_strided_scatter_copies_an_expanded_input():
     assert torch.autograd.grad(result.sum(), x)[0].tolist() == [[1], [3]]
 
 
+def test_as_strided_scatter_writes_to_the_memory_of_a_transposed_input():
+    x, src = torch.arange(4.0).reshape(2, 2).requires_grad_(), torch.full((2,), 9.0, requires_grad=True)
+    result = x.t().as_strided_scatter(src, (2,), (1,), 1)  # in memory 0, 9, 9, 3
+    assert (result.tolist(), result.stride()) == ([[0, 9], [9, 3]], (1, 2))
+    by_x, by_src = torch.autograd.grad(result, (x, src), torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    assert (by_x.tolist(), by_src.tolist()) == ([[1, 0], [0, 4]], [3, 2])
+
+
 def test_the_T_of_other_than_matrices_warns(monkeypatch):
     monkeypatch.setattr(torch.errors.notices, "heard", set())
     with pytest.warns(UserWarning, match="deprecated"):

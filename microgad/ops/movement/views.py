@@ -203,9 +203,9 @@ def as_strided_scatter(
     shape, strides, offset = geometry(x)
     start = offset if storage_offset is None else storage_offset + vmap_offset(input)
     extent = memory_of(x).size
-    if extent == x.size:
+    if extent == x.size and x.flags.c_contiguous:
         return _scatter("as_strided_scatter", input, src, lambda x: storage_view(x, size, stride, start))
-    row = storage_view(input, (extent,), (1,), 0)  # includes what lies between input's elements
+    row = storage_view(input, (extent,), (1,), 0)  # its memory, with what lies between its elements
     written = _scatter("as_strided_scatter", row, src, lambda x: storage_view(x, size, stride, start))
     return storage_view(written, shape, strides, offset)
 
