@@ -81,7 +81,7 @@ def noise_like(x: Array, p: float, where: Any, by_channel: bool = False, scale: 
     _check_probability(p)
     if scale is None:
         if p == 1:
-            return backend.to_device(np.zeros_like(x), where)
+            return backend.to_device(layouts.zeros_like(x), where)
         scale = 1 / (1 - p) if x.dtype == np.float64 else _single_scale(p)
     if by_channel:  # drawn in the order of the axes, but with the memory order of x, which the result then has, too
         layout = np.empty((*x.shape[:2], *(1,) * (x.ndim - 2)), x.dtype)

@@ -34,6 +34,10 @@ def test_p_1_gives_zeros_without_drawing():
     assert rng_state() == before
 
 
+def test_dropout_of_all_of_an_expanded_input_is_contiguous():
+    assert dropout(torch.ones(3).expand(2, 3), 1.0).stride() == (3, 1)
+
+
 def test_the_gradient_is_the_noise():
     torch.manual_seed(1)
     x = torch.randn(50, 40, requires_grad=True)
