@@ -143,8 +143,8 @@ class Optimizer(OptimizerHooks):
                         for p in params:
                             differentiable.step(self._recorded_update, self.param_shaped, group, self.state[p], p)
                     continue
-                for p in params:
-                    if (observer := execution.current().observer) is not None:
+                if (observer := execution.current().observer) is not None:
+                    for p in params:
                         observer.write(p)
                 try:
                     for part in _by_gpu(params):
