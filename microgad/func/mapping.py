@@ -258,8 +258,13 @@ class _Results:
 
     def joined(self, results: list[Any], join: Callable[[list[Any], int], Any]) -> Any:
         """Join the results of slices, or of chunks of them: Tensors along the dimension that `out_dims` has."""
-        every = [tree_leaves(result) for result in results]
+        every, specs = zip(*map(tree_flatten, results), strict=True)
         _, dims, spec = self.flattened(results[0])
+        if other := next((each for each in specs if each != spec), None):
+            raise errors.ArgumentError(
+                f"vmap({self.name}, ...): `{self.name}` must return the same structure for all slices, got {spec} and "
+                f"{other}"
+            )
         joined = []
         for parts, at in zip(zip(*every, strict=True), dims, strict=True):
             if at is None:

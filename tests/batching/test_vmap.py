@@ -317,6 +317,12 @@ def test_a_result_that_depends_on_the_slice_raises_if_out_dims_is_none(result) -
     assert type(mapped(X[:1].expand(5, 3))[1]) is type(result(X[0]))
 
 
+@pytest.mark.parametrize("other", [lambda x: {"b": x}, lambda x: [x], lambda x: x, lambda x: {"a": x, "b": x}])
+def test_results_of_another_structure_for_some_slices_raise(other) -> None:
+    with pytest.raises(ValueError, match="must return the same structure for all slices"):
+        vmap(lambda x: {"a": x} if x[0] > 0 else other(x))(X)
+
+
 def test_errors_of_the_function_are_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         vmap(lambda x: 1 / 0)(X)
