@@ -1,10 +1,10 @@
 """Saves and loads whole modules and other plain objects, without running any of their code.
 
 A file has an object's class by name, and its attributes. The class must be in a module that the program has imported
-already: for a file only the library's own layers are imported. An object is made empty, and its attributes are put into
-its `__dict__`: no `__new__`, `__init__`, `__setstate__` or property runs. Classes whose objects are more than their
-`__dict__`, and those that have a `__del__`, are refused. A member of an Enum is looked up by its value. A Tensor of a
-subclass is a Tensor that gets the class and its attributes at the end.
+already: for a file only the library's own layers and models are imported. An object is made empty, and its attributes
+are put into its `__dict__`: no `__new__`, `__init__`, `__setstate__` or property runs. Classes whose objects are more
+than their `__dict__`, and those that have a `__del__`, are refused. A member of an Enum is looked up by its value. A
+Tensor of a subclass is a Tensor that gets the class and its attributes at the end.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ from .errors import FileError, shown
 
 _PLAIN = (argparse.Namespace, types.SimpleNamespace)
 _MAKERS = (object.__new__, types.SimpleNamespace.__new__)  # the `__new__` methods that run no code of a class
-# Packages of layers and of what they call: a file may have these imported, and their classes and functions are trusted.
+# Packages of layers and of what they call, whose classes and functions are trusted.
 _OWN = ("microgad.nn.", "microgad.ops.", "torch.nn.")
+# Those that are imported if a file names a class of theirs.
+_IMPORTED = (*_OWN, "microgad.models.", "microgad.porting.vision.ops.", "microgad.transforms.")
 _safe: list[Any] = []  # shared by all threads; an object is in it as often as it was added
 program_classes_allowed: ContextVar[bool] = ContextVar("trusted", default=False)
 
@@ -131,12 +133,14 @@ def _maker(kind: type) -> Any:
 
 
 def _find_loaded(module: str, name: str) -> Any:
-    """Return what a module, loaded or of `_OWN`, has under a (dotted) name, without running descriptors; else None."""
+    """Return what a module, loaded or in `_IMPORTED`, has by a (dotted) name, without running descriptors, or None."""
     if module.startswith("torch.nn.modules."):
         module = "microgad.nn"  # it has all layers
-    elif module.startswith("torch."):
-        module = f"microgad{module[5:]}"
-    if module not in sys.modules and f"{module}.".startswith(_OWN):
+    elif module.startswith("torchvision.ops."):
+        module = "microgad.porting.vision.ops"
+    elif module.startswith(("torch.", "torchvision.")):
+        module = f"microgad.{module.partition('.')[2]}"
+    if module not in sys.modules and f"{module}.".startswith(_IMPORTED):
         try:
             importlib.import_module(module)
         except ModuleNotFoundError:

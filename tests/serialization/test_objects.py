@@ -9,6 +9,7 @@ import pickle
 import sys
 import types
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ import pytest
 import microgad as torch
 from microgad import nn
 from microgad.serialization import FileError, objects
+
+from ..processes import run
 
 HERE = sys.modules[__name__]
 
@@ -292,6 +295,24 @@ def test_modules_that_pytorch_saved_are_loaded() -> None:
     theirs.save(net, file)
     file.seek(0)
     assert torch.load(file, weights_only=False)[2](torch.ones(1, 4))[0].shape == (1, 3)
+
+
+def test_models_that_torchvision_saved_are_loaded() -> None:
+    theirs, models = pytest.importorskip("torch"), pytest.importorskip("torchvision").models
+    net = models.mobilenet_v3_small(num_classes=2).eval()
+    file = io.BytesIO()
+    theirs.save(net, file)
+    file.seek(0)
+    ours, x = torch.load(file, weights_only=False), theirs.randn(1, 3, 32, 32)
+    assert type(ours) is torch.models.mobilenetv3.MobileNetV3
+    assert torch.allclose(ours(torch.from_numpy(x.numpy())), torch.from_numpy(net(x).detach().numpy()), atol=1e-6)
+
+
+def test_another_process_loads_models_that_it_has_not_imported(tmp_path: Path) -> None:
+    torch.save(torch.models.squeezenet1_1(num_classes=2), tmp_path / "net.pt")
+    code = "import microgad, sys; print(type(microgad.load(sys.argv[1], weights_only=False)).__name__)"
+    done = run("-c", code, str(tmp_path / "net.pt"))
+    assert done.stdout == "SqueezeNet\n", done.stderr
 
 
 def test_python_s_unpickler_reads_a_saved_namespace() -> None:
