@@ -46,6 +46,18 @@ def test_collapse_and_expand_name_modules_or_patterns():
     assert titles(graph(y, params=model, depth=1, expand=["2.1"])) == ["0", "1", "2.0"]
 
 
+def test_a_frame_that_holds_only_another_is_not_drawn():
+    x, layers = torch.ones(1, 2), nn.ModuleDict({"list": nn.ModuleList([nested()[1] for _ in range(2)])})
+    with torch.record(params=layers) as tape:
+        for layer in layers["list"]:
+            x = layer(x) + x
+    drawn = tape.draw(depth=None)
+    frames = [item for item in drawn.sketch.items if isinstance(item, Frame)]
+    assert [frame.title for frame in frames] == ["list.0", "list.1"]
+    assert [item.title for item in frames[0].items] == ["list.0.0", "list.0.1", "list.0.2"]
+    assert re.findall(r'graph .*fillcolor="(#\w+)"', drawn.source)[:2] == [LIGHT.frames[1], LIGHT.frames[0]]
+
+
 def test_repeated_modules_are_drawn_once_with_their_count():
     y, model = nested()
     drawn = graph(y, params=model, roll=True)
@@ -457,6 +469,20 @@ def test_steps_that_share_parameters_are_drawn_once_when_they_are_many(steps, ti
     assert ('op0 -.->|"next"| op0' in drawn.mermaid) is (steps == 7), "each step reads what the one before gave"
     whole = graph(h.sum(), params=cell, roll=False).sketch.boxes
     assert sum(box.kind == "op" for box in whole) == steps + 1
+
+
+def test_repeated_boxes_show_whether_each_reads_what_the_one_before_gave():
+    y, model = nested()
+    assert later(graph(y, params=model, roll=True, depth=1)) == ['module0 -.->|"next"| module0']
+    with torch.record(params=model) as tape:
+        torch.stack([layer(torch.ones(1, 2)) for layer in model])
+    assert later(tape.draw(roll=True, depth=1)) == []
+    loop = rolled(9, lambda i, past: (2 * past[-1]).tanh().exp()).tape
+    assert later(loop.draw(roll=True, fold=True)) == ['chain1 -.->|"next"| chain1']
+    x, h, cell = torch.ones(5, 1, 2), torch.zeros(2, 1, 3).unbind(), nn.LSTMCell(2, 3)
+    for step in x:
+        h = cell(step, h)
+    assert later(graph(h[0], params=cell, roll=True)) == ['op0 -.->|"next"| op0'], "one arrow for both states"
 
 
 def test_edges_along_which_no_gradient_flows_are_dashed():

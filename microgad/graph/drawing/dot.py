@@ -84,13 +84,13 @@ class DotWriter:
             self.box(self.graph, box, self.value(*box.results))
         self.connect()
 
-    def draw_items(self, graph: Digraph, items: list[Box | Frame]) -> None:
-        """Draw what is in a frame, with inner frames as clusters."""
+    def draw_items(self, graph: Digraph, items: list[Box | Frame], level: int = 0) -> None:
+        """Draw what is in a frame at this level, with inner frames as clusters."""
         for item in items:
             if isinstance(item, Frame) and not self.frames and item.times == 1:
-                self.draw_items(graph, item.items)
+                self.draw_items(graph, item.items, level)
             elif isinstance(item, Frame):
-                graph.subgraph(self.cluster(item))
+                graph.subgraph(self.cluster(item, level))
             elif item.kind == "op":
                 self.op(graph, item)
             elif item.ops:
@@ -98,7 +98,7 @@ class DotWriter:
             else:
                 self.box(graph, item, self.value(*self.sketch.drawn_as(item.sources[0])))
 
-    def cluster(self, frame: Frame) -> Digraph:
+    def cluster(self, frame: Frame, level: int) -> Digraph:
         """Draw a frame as a cluster. The box of a single operation shows the module's path instead."""
         from graphviz import Digraph
 
@@ -115,10 +115,10 @@ class DotWriter:
         cluster.attr(
             label=f"<{title}{padding}>", labeljust="l", labelloc="t", fontsize="10", margin="10",
             fontcolor=self.theme.ink, style="rounded,filled" if frame.title else "rounded,filled,dashed",
-            fillcolor=self.theme.frames[frame.level % 2], color=self.theme.border,
+            fillcolor=self.theme.frames[1 - level % 2], color=self.theme.border,
             penwidth="2" if frame.times > 1 else "1",
         )  # fmt: skip
-        self.draw_items(cluster, frame.items)
+        self.draw_items(cluster, frame.items, level + 1)
         return cluster
 
     def value(self, *of: Op | Source | Result) -> list[str]:

@@ -43,7 +43,11 @@ def _boxes(sketch: Sketch) -> Iterator[str]:
 
 
 def _arrows(sketch: Sketch, edges: Counter[Edge]) -> Iterator[str]:
+    """The lines of edges. One to a later repetition is enough for two boxes."""
+    later = {(edge.tail, edge.head, edge.later): edge for edge in reversed(edges) if edge.later}
     for edge, times in edges.items():
+        if edge.later and later[edge.tail, edge.head, edge.later] is not edge:
+            continue
         words = sketch.edge_label(edge, times) or "next" * bool(edge.later)
         label = f'|"{_words(words)}"|' if words else ""
         yield f"  {edge.tail.name} {'-.->' if edge.later or edge.dashed else '-->'}{label} {edge.head.name}"

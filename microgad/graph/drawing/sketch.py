@@ -39,7 +39,6 @@ class Frame:
 
     name: str
     title: str
-    level: int
     items: list[Box | Frame] = field(default_factory=list)
     times: int = 1
 
@@ -112,7 +111,7 @@ class Sketch:
 
     def open_call(self, call: ModuleCall) -> list[Box | Frame]:
         """Draw what is in an open module."""
-        items = self.sequence(call.members, len(call.parts))
+        items = self.sequence(call.members)
         return [*self.inputs(call.sources), *items]
 
     def result_boxes(self) -> list[Box]:
@@ -141,10 +140,10 @@ class Sketch:
             found.append(box)
         return found
 
-    def sequence(self, members: Sequence[Member], level: int) -> list[Box | Frame]:
+    def sequence(self, members: Sequence[Member]) -> list[Box | Frame]:
         """Draw members in order; with `roll`, runs among them once."""
         if not self.options.roll or len(members) < 2:
-            return self.singles(members, level)
+            return self.singles(members)
         items: list[Box | Frame] = []
         numbers = [self.structure.id_of(member) for member in members]
         alone: list[Member] = []
@@ -161,10 +160,10 @@ class Sketch:
                 if whole < (2 if length == 1 and isinstance(alike[0][0], ModuleCall) else 3):
                     alone += [member for each in alike for member in each]
                     continue
-                items += self.singles(alone, level)
+                items += self.singles(alone)
                 alone = []
-                items.append(self.repetition(alike, read[first:after], level))
-        return items + self.singles(alone, level)
+                items.append(self.repetition(alike, read[first:after]))
+        return items + self.singles(alone)
 
     def reads(self, repetitions: Sequence[Sequence[Member]]) -> list[list[Read | None]]:
         """Return what each repetition of a run reads."""
@@ -183,7 +182,7 @@ class Sketch:
 
         return reads(ops, source, self.uses, outside)
 
-    def repetition(self, repetitions: list[Sequence[Member]], read: list[list[Read | None]], level: int) -> Box | Frame:
+    def repetition(self, repetitions: list[Sequence[Member]], read: list[list[Read | None]]) -> Box | Frame:
         """Draw a run once, with its count."""
         self.rolls.append(len(repetitions))
         self.merge_repetitions(repetitions)
@@ -192,11 +191,11 @@ class Sketch:
         around = self.prefix
         if isinstance(first, ModuleCall) and not others and first is not last:
             self.prefix = f"{first.path}."
-        inside = self.sequence(repetitions[0], level) if others else self.singles([first], level)
+        inside = self.sequence(repetitions[0]) if others else self.singles([first])
         self.prefix = around
         (item, *more) = inside
         if more or (isinstance(item, Box) and item.kind != "op" and not isinstance(first, ModuleCall)):
-            item = Frame(f"roll{run}", "", level + 1, inside)
+            item = Frame(f"roll{run}", "", inside)
         elif isinstance(first, ModuleCall) and isinstance(last, ModuleCall) and first.path != last.path:
             item.title = f"{self.short_path(first.path)} … {_last_name(first.parts, last.parts)}"
         item.times *= len(repetitions)
@@ -224,7 +223,7 @@ class Sketch:
                     if mine not in inside:
                         self.gathered.setdefault(mine, {mine: None})[x.own] = None
 
-    def singles(self, members: Sequence[Member], level: int) -> list[Box | Frame]:
+    def singles(self, members: Sequence[Member]) -> list[Box | Frame]:
         """Draw members that don't repeat; with `fold`, chains among them as one box each."""
         if not self.options.fold:
             return [self.single(member) for member in members]
@@ -246,7 +245,9 @@ class Sketch:
             if len(items) == 1 and isinstance(items[0], Box) and items[0].kind == "module" and items[0].times == 1:
                 items[0].title = self.short_path(call.path)
                 return items[0]
-            return Frame(f"cluster{name}", self.short_path(call.path), len(call.parts), items)
+            if len(items) == 1 and isinstance(items[0], Frame) and items[0].title and items[0].times == 1:
+                return items[0]  # its title has the whole path
+            return Frame(f"cluster{name}", self.short_path(call.path), items)
         sources = [source for source in sources_in([call]) if source.number not in self.representative]
         return self.add(Box(f"module{name}", "module", self.short_path(call.path), list(ops_in([call])), sources))
 
@@ -403,8 +404,7 @@ class Sketch:
         """Make the edge to input i of an operation from what made it, or wrote to it. None if both are in one box."""
         tail, head = self.box(number), self.box(op.number)
         later, _ = self.crosses(number, op.number)
-        reads_itself = later and head is not None and head.kind == "op"  # a step reads the result of the step before
-        if tail is None or head is None or (tail is head and not reads_itself):
+        if tail is None or head is None or (tail is head and not later):  # a step reads what the step before made
             return None
         argument, x = i if head.kind == "op" else None, op.inputs[i]
         wrote = number == x.written
