@@ -86,6 +86,7 @@ from .backend.memory_formats import strided as strided
 from .cuda import Event as Event
 from .cuda import OutOfMemoryError as OutOfMemoryError
 from .cuda import Stream as Stream
+from .distributions.reparameterized import _dirichlet_grad as _dirichlet_grad
 from .distributions.reparameterized import _sample_dirichlet as _sample_dirichlet
 from .distributions.reparameterized import _standard_gamma as _standard_gamma
 from .dtypes import can_cast as can_cast
@@ -361,6 +362,8 @@ from .ops.indexing import scatter_reduce as scatter_reduce
 from .ops.indexing import take as take
 from .ops.indexing import take_along_dim as take_along_dim
 from .ops.indexing import unravel_index as unravel_index
+from .ops.introspection import _is_all_true as _is_all_true
+from .ops.introspection import _is_any_true as _is_any_true
 from .ops.introspection import _shape_as_tensor as _shape_as_tensor
 from .ops.introspection import get_device as get_device
 from .ops.introspection import is_complex as is_complex

@@ -40,6 +40,17 @@ def _sample_dirichlet(concentration: Tensor, generator: Generator | None = None)
     return _Dirichlet.apply(concentration, _draw(dirichlet, concentration, generator))
 
 
+def _dirichlet_grad(x: Tensor, alpha: Tensor, total: Tensor) -> Tensor:
+    """Return what `backward` of a draw x multiplies, for concentrations and their sums. Source: torch._dirichlet_grad.
+
+    >>> torch._dirichlet_grad(torch.tensor([0.25, 0.75]), torch.ones(2), torch.full((2,), 2.0))
+    tensor([0.4621, 0.8630])
+    """
+    others = total - alpha
+    slope = _in_float64(_beta_slope, alpha, others, x)
+    return slope.masked_fill(others == 0, 0.0)  # the only category always has probability 1
+
+
 class _ImplicitDraw(Function):
     """The sample `drawn` as a differentiable function of the concentration."""
 
@@ -83,9 +94,7 @@ class _Dirichlet(_ImplicitDraw):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         concentration, x = ctx.saved_tensors
-        others = concentration.sum(-1, True) - concentration
-        slope = _in_float64(_beta_slope, concentration, others, x)
-        slope = slope.masked_fill(others == 0, 0.0)  # the only category always has probability 1
+        slope = _dirichlet_grad(x, concentration, concentration.sum(-1, True))
         return slope * (grad - (x * grad).sum(-1, True)), None
 
 

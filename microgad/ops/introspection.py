@@ -142,3 +142,21 @@ def _shape_as_tensor(input: Tensor) -> Tensor:
     tensor([2, 3])
     """
     return from_array(np.array(input.shape, np.int64), "cpu")
+
+
+def _is_all_true(self: Tensor) -> Tensor:
+    """Return whether all values are true, as a Tensor. Source: torch._is_all_true.
+
+    >>> torch._is_all_true(torch.tensor([True, False]))
+    tensor(False)
+    """
+    return self.all()
+
+
+def _is_any_true(self: Tensor) -> Tensor:
+    """Return whether any value is true, as a Tensor. Source: torch._is_any_true.
+
+    >>> torch._is_any_true(torch.tensor([True, False]))
+    tensor(True)
+    """
+    return self.any()

@@ -412,6 +412,26 @@ def test_private_functions_that_flow_libraries_use() -> None:
     assert torch._has_compatible_shallow_copy_type(drawn, drawn)
 
 
+def test_private_functions_that_copies_of_torch_distributions_use() -> None:
+    """Programs that extend a distribution often start from a copy of PyTorch's file."""
+    alpha = torch.tensor([[0.5, 3.0, 1.0], [2.0, 0.1, 0.4]], requires_grad=True)
+    x = torch.distributions.Dirichlet(alpha).rsample()
+    grad = torch.randn(2, 3)
+    slope = torch._dirichlet_grad(x.detach(), alpha.detach(), alpha.detach().sum(-1, True).expand_as(alpha))
+    expected = torch.autograd.grad(x, alpha, grad)[0]
+    torch.testing.assert_close(slope * (grad - (x * grad).sum(-1, True)), expected)
+    assert [bool(f(x > x.max())) for f in (torch._is_all_true, torch._is_any_true)] == [False, False]
+    assert [bool(f(x > 0)) for f in (torch._is_all_true, torch._is_any_true)] == [True, True]
+    assert torch._C._infer_size(torch.Size([2, 1]), torch.Size([3])) == (2, 3)
+    assert [isinstance(value, torch.types._Number) for value in (1, 0.5, True, "1", x)] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
 def test_private_modules_are_available_without_import() -> None:
     program = (
         "import torch\n"

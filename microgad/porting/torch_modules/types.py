@@ -20,4 +20,5 @@ FloatLikeType: TypeAlias = float
 BoolLikeType: TypeAlias = bool
 _TensorOrTensors: TypeAlias = Tensor | tuple[Tensor, ...]
 _dtype, _device = _dtype_class, _device_class
-_int, _float, _bool, _size = int, float, bool, Size | list[int] | tuple[int, ...]
+_int, _float, _bool, _complex, _str, _bytes = int, float, bool, complex, str, bytes
+_Number, _size = (int, float, bool), Size | list[int] | tuple[int, ...]

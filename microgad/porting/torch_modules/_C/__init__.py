@@ -9,6 +9,7 @@ from ....dtypes import dtype as dtype
 from ....errors import UnsupportedError
 from ....generator import Generator as Generator
 from ....generator import default_generator as default_generator
+from ....ops import movement
 from ....size import Size as Size
 from ....tensor import Tensor
 from . import _functorch as _functorch
@@ -62,6 +63,7 @@ def _are_functorch_transforms_active() -> bool:
 _disabled_torch_function_impl = _protocol.disabled_torch_function
 DisableTorchFunctionSubclass, DisableTorchFunction = _protocol.disable_subclasses, _protocol.disable_torch_function
 TensorBase = _TensorBase = Tensor
+_infer_size = movement.broadcast_shapes
 _AutoDispatchBelowAutograd = no_grad  # entered by the kernels of custom operations
 
 
