@@ -234,7 +234,7 @@ def set_attributes(x: Any, state: Any) -> None:
         # PyTorch writes a dict for every kind of hook; here empty ones would only slow down calls.
         state = {name: value for name, value in state.items() if name not in HOOK_ATTRIBUTES or value}
         if HOOK_ATTRIBUTES & state.keys():
-            state["_hooked"] = True
+            state["_has_hook_dicts"] = True
     vars(x).update(state)
 
 

@@ -454,3 +454,37 @@ def test_the_error_of_a_module_that_is_in_no_other_has_no_note():
     with pytest.raises(RuntimeError) as error:
         nn.GLU()(torch.ones(2, 3))
     assert not hasattr(error.value, "__notes__")
+
+
+def test_a_subclass_may_have_methods_and_attributes_of_any_private_name():
+    class Probe(nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self._hooked, self.seen = False, []
+            self.model = model
+            self._add_hook(model[0])
+
+        def _add_hook(self, layer):
+            self.handle = layer.register_forward_hook(lambda module, args, output: self.seen.append(output.shape))
+
+        def _unregister(self):
+            self.handle.remove()
+
+        _check_name = _set_child = _get_member = _add_backward_hook = lambda self: "own"
+
+        def forward(self, x):
+            return self.model(x)
+
+    probe = Probe(Net().features)
+    probe.register_forward_hook(lambda module, args, output: output + 1)
+    probe.register_full_backward_hook(lambda module, grad_input, grad_output: probe.seen.append("backward"))
+    x = torch.zeros(1, 4, requires_grad=True)
+    probe(x).sum().backward()
+    assert probe.seen == [(1, 3), "backward"]
+    probe._unregister()
+    probe.extra, probe.model = nn.Parameter(torch.zeros(1)), nn.ModuleDict({"a": nn.ReLU()})
+    probe.register_buffer("steps", torch.zeros(1))
+    del probe.extra
+    probe.model.pop("a")
+    assert torch.equal(probe.get_buffer("steps"), torch.zeros(1))
+    assert [*probe.state_dict()] == ["steps"]

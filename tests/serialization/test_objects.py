@@ -264,8 +264,8 @@ def test_a_loaded_module_knows_whether_it_has_hooks() -> None:
     net.register_forward_hook(nn.functional.relu)
     torch.save(net, file)
     file.seek(0)
-    assert torch.load(file, weights_only=False)._hooked
-    assert not reloaded(nn.Linear(1, 1), weights_only=False)._hooked
+    assert torch.load(file, weights_only=False)._has_hook_dicts
+    assert not reloaded(nn.Linear(1, 1), weights_only=False)._has_hook_dicts
 
 
 def test_a_pruned_module_is_restored_with_its_masks() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Self, overload
 
 from ...tensor import Tensor
 from .module import Module
+from .module.members import unregister
 from .module.paths import set_place
 from .parameter_containers import ParameterDict as ParameterDict
 from .parameter_containers import ParameterList as ParameterList
@@ -279,7 +280,7 @@ class ModuleDict(Module):
     def pop(self, key: str) -> Module:
         """Remove a module, and return it."""
         module = self._modules[key]
-        self._unregister(key)
+        unregister(self, key)
         return module
 
     def clear(self) -> None:

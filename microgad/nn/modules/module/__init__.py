@@ -26,6 +26,7 @@ from .hooks import register_module_forward_hook as register_module_forward_hook
 from .hooks import register_module_forward_pre_hook as register_module_forward_pre_hook
 from .hooks import register_module_full_backward_hook as register_module_full_backward_hook
 from .hooks import register_module_full_backward_pre_hook as register_module_full_backward_pre_hook
+from .members import REGISTRIES, check_name, member_at, set_child, unregister
 from .registration_hooks import _global_buffer_registration_hooks as _global_buffer_registration_hooks
 from .registration_hooks import _global_module_registration_hooks as _global_module_registration_hooks
 from .registration_hooks import _global_parameter_registration_hooks as _global_parameter_registration_hooks
@@ -37,8 +38,6 @@ from .registration_hooks import (
 )
 from .state_dicts import _EXTRA_STATE_KEY_SUFFIX as _EXTRA_STATE_KEY_SUFFIX
 from .state_dicts import _IncompatibleKeys as _IncompatibleKeys
-
-_REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 if TYPE_CHECKING:
     from .call_types import Computes, Unknown
@@ -117,7 +116,11 @@ class Module(hooks.ModuleHooks, ModuleConversion):
     @overload
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        forward = MethodType(hooks.call_forward, self) if self._hooked or hooks.global_hooks._hooked else self.forward
+        forward = (
+            MethodType(hooks.call_forward, self)
+            if self._has_hook_dicts or hooks.global_hooks._has_hook_dicts
+            else self.forward
+        )
         path = self._module_path
         if not path and (path is not None or not (path := paths.path_of(self))):
             return forward(*args, **kwargs)
@@ -140,7 +143,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
 
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__
-        for registry in _REGISTRIES:
+        for registry in REGISTRIES:
             if registry in own and name in own[registry]:
                 return own[registry][name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
@@ -155,7 +158,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
             object.__setattr__(self, name, value)
         elif kind is Parameter:
             own.pop(name, None)
-            self._unregister(name, keep="_parameters")
+            unregister(self, name, keep="_parameters")
             self.register_parameter(name, value)
         elif name in self._parameters:
             if value is not None:
@@ -163,12 +166,12 @@ class Module(hooks.ModuleHooks, ModuleConversion):
             self._parameters[name] = None
         elif kind is Module:
             own.pop(name, None)
-            self._unregister(name, keep="_modules")
-            self._set_child(name, value)
+            unregister(self, name, keep="_modules")
+            set_child(self, name, value)
         elif name in self._modules:
             if value is not None:
                 raise not_assignable(value, "child module", name, "torch.nn.Module")
-            self._set_child(name, None)
+            set_child(self, name, None)
         elif kind is Buffer or name in self._buffers:
             if value is not None and not isinstance(value, Tensor):
                 raise not_assignable(value, "buffer", name, "torch.nn.Buffer, torch.Tensor")
@@ -178,7 +181,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
             object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        if not self._unregister(name):
+        if not unregister(self, name):
             object.__delattr__(self, name)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -188,28 +191,13 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         names = {*object.__dir__(self), *self._parameters, *self._buffers, *self._modules}
         return sorted(name for name in names if not name[0].isdigit())
 
-    def _unregister(self, name: str, keep: str = "") -> bool:
-        """Remove `name` from every registry except `keep`, and return whether any of them had it."""
-        found = [members for each in _REGISTRIES if each != keep and name in (members := getattr(self, each))]
-        for members in found:
-            paths.set_place(self, members.pop(name))
-        self._non_persistent_buffers_set.discard(name)
-        return bool(found)
-
-    def _set_child(self, name: str, module: Module | None) -> None:
-        """Make `module` the child `name`, and update places."""
-        replaced = self._modules.get(name)
-        self._modules[name] = module = call_registration_hooks("module", self, name, module)
-        for child in (module, replaced):
-            paths.set_place(self, child, name if replaced is None else None)
-
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Register `param` as the parameter `name`; None registers the name without a parameter.
 
         Raises KeyError for a name that is empty, contains a dot or belongs to another attribute; TypeError unless
         `param` is a Parameter or None; ValueError for a Tensor that is not a leaf.
         """
-        self._check_name("parameter", name, "_parameters")
+        check_name(self, "parameter", name, "_parameters")
         if param is not None and not isinstance(param, Parameter):
             raise not_registrable(param, "parameter", name, "torch.nn.Parameter")
         if param is not None and not param.is_leaf:
@@ -229,7 +217,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         >>> layer.state_dict()["steps"]
         tensor(0)
         """
-        self._check_name("buffer", name, "_buffers")
+        check_name(self, "buffer", name, "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise not_registrable(tensor, "buffer", name, "torch Tensor")
         self._buffers[name] = call_registration_hooks("buffer", self, name, tensor)
@@ -239,22 +227,10 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         """Register `module` as the child `name`. Raises KeyError and TypeError as `register_parameter` does."""
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{typename(module)} is not a Module subclass")
-        self._check_name("module", name, "_modules")
-        self._set_child(name, module)
+        check_name(self, "module", name, "_modules")
+        set_child(self, name, module)
 
     register_module = add_module
-
-    def _check_name(self, kind: str, name: Any, registry: str) -> None:
-        if "_modules" not in self.__dict__:
-            raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
-        if not isinstance(name, str):
-            raise TypeError(f"{kind} name should be a string. Got {typename(name)}")
-        if "." in name:
-            raise KeyError(f'{kind} name can\'t contain "."' + (f", got: {name}" if kind == "module" else ""))
-        if not name:
-            raise KeyError(f'{kind} name can\'t be empty string ""')
-        if name not in getattr(self, registry) and hasattr(self, name):
-            raise KeyError(f"attribute '{name}' already exists")
 
     def _named_members(
         self,
@@ -366,21 +342,11 @@ class Module(hooks.ModuleHooks, ModuleConversion):
 
     def get_parameter(self, target: str) -> Parameter:
         """Return the parameter at a path such as "features.0.weight". Raises AttributeError if there is none."""
-        return self._get_member(target, "_parameters", "an nn.Parameter")
+        return member_at(self, target, "_parameters", "an nn.Parameter")
 
     def get_buffer(self, target: str) -> Tensor:
         """Return the buffer at a path such as "features.1.running_mean". Raises AttributeError if there is none."""
-        return self._get_member(target, "_buffers", "a buffer")
-
-    def _get_member(self, target: str, registry: str, kind: str) -> Any:
-        path, _, name = target.rpartition(".")
-        module = self.get_submodule(path)
-        if not hasattr(module, name):
-            raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
-        member = getattr(module, registry).get(name)
-        if member is None and (registry == "_parameters" or name not in module._buffers):  # None is a buffer, too
-            raise AttributeError(f"`{name}` is not {kind}")
-        return member
+        return member_at(self, target, "_buffers", "a buffer")
 
     get_extra_state, set_extra_state = state_dicts.get_extra_state, state_dicts.set_extra_state
 

@@ -42,14 +42,14 @@ class _LazyHookDict:
             return self
         hooks: OrderedDict[int, Any] = OrderedDict()
         vars(module)[self.name] = hooks
-        vars(module)["_hooked"] = True
+        vars(module)["_has_hook_dicts"] = True
         return hooks
 
 
 class ModuleHooks:
     """The part of Module that registers hooks. Each method returns a handle whose `remove()` removes the hook."""
 
-    _hooked = False  # whether the module has any hook dictionary: then calls go through `call_forward`
+    _has_hook_dicts = False  # whether the module has any hook dictionary: then calls go through `call_forward`
     _forward_pre_hooks = _LazyHookDict()
     _forward_pre_hooks_with_kwargs = _LazyHookDict()  # {hook id: True}, like all dictionaries named after an option
     _forward_hooks = _LazyHookDict()
@@ -83,18 +83,6 @@ class ModuleHooks:
                 elif any(map(_is_on_graph, tree_leaves(value))):
                     vars(self)[name] = tree_map(lambda x: x.detach() if _is_on_graph(x) else x, value)
 
-    def _add_hook(
-        self, registry: str, hook: Callable[..., Any], prepend: bool = False, **options: bool
-    ) -> RemovableHandle:
-        hooks = getattr(self, registry)
-        chosen = [getattr(self, f"{registry}_{option}") for option, wanted in options.items() if wanted]
-        handle = RemovableHandle(hooks, hook, extra_dict=chosen)
-        if prepend:
-            hooks.move_to_end(handle.id, last=False)
-        for ids in chosen:
-            ids[handle.id] = True
-        return handle
-
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
@@ -107,7 +95,7 @@ class ModuleHooks:
         ...     layer(torch.tensor([-1.0, 1.0]))
         tensor([1., 0.])
         """
-        return self._add_hook("_forward_pre_hooks", hook, prepend, with_kwargs=with_kwargs)
+        return _add_hook(self, "_forward_pre_hooks", hook, prepend, with_kwargs=with_kwargs)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
@@ -122,7 +110,7 @@ class ModuleHooks:
         ...     layer(torch.tensor([-1.0, 1.0]))
         tensor([10., 11.])
         """
-        return self._add_hook("_forward_hooks", hook, prepend, with_kwargs=with_kwargs, always_called=always_call)
+        return _add_hook(self, "_forward_hooks", hook, prepend, with_kwargs=with_kwargs, always_called=always_call)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call `hook(module, grad_input, grad_output)` once the gradients of the module's inputs are computed.
@@ -138,7 +126,7 @@ class ModuleHooks:
         ...     layer(x).sum().backward()
         (tensor([0., 1.]),)
         """
-        return self._add_backward_hook(hook, prepend, full=True)
+        return _add_backward_hook(self, hook, prepend, full=True)
 
     def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call `hook(module, grad_input, grad_output)` with the gradients of the last node of the module's forward.
@@ -154,32 +142,23 @@ class ModuleHooks:
         >>> x.grad
         tensor([ 0., 10.])
         """
-        return self._add_backward_hook(hook, False, full=False)
-
-    def _add_backward_hook(self, hook: Callable[..., Any], prepend: bool, full: bool) -> RemovableHandle:
-        if self._is_full_backward_hook is not (None if self._is_full_backward_hook is None else full):
-            raise GraphError(
-                "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only "
-                "one of them."
-            )
-        self._is_full_backward_hook = full
-        return self._add_hook("_backward_hooks", hook, prepend)
+        return _add_backward_hook(self, hook, False, full=False)
 
     def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call `hook(module, grad_output)` before the module's backward. A result replaces the tuple grad_output."""
-        return self._add_hook("_backward_pre_hooks", hook, prepend)
+        return _add_hook(self, "_backward_pre_hooks", hook, prepend)
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call `hook(module, prefix, keep_vars)` before `state_dict` collects this module's state."""
-        return self._add_hook("_state_dict_pre_hooks", hook)
+        return _add_hook(self, "_state_dict_pre_hooks", hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call `hook(module, state_dict, prefix, local_metadata)`, which may change the collected state in place."""
-        return self._add_hook("_state_dict_hooks", hook, without_result=True)
+        return _add_hook(self, "_state_dict_hooks", hook, without_result=True)
 
     def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Like `register_state_dict_post_hook`, but a result other than None replaces the state_dict."""
-        return self._add_hook("_state_dict_hooks", hook)
+        return _add_hook(self, "_state_dict_hooks", hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call a hook before this module's state is loaded.
@@ -191,11 +170,11 @@ class ModuleHooks:
     def _register_load_state_dict_pre_hook(
         self, hook: Callable[..., Any], with_module: bool = False
     ) -> RemovableHandle:
-        return self._add_hook("_load_state_dict_pre_hooks", hook, with_module=with_module)
+        return _add_hook(self, "_load_state_dict_pre_hooks", hook, with_module=with_module)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call `hook(module, incompatible_keys)` after loading. Keys that it removes don't count as errors."""
-        return self._add_hook("_load_state_dict_post_hooks", hook)
+        return _add_hook(self, "_load_state_dict_post_hooks", hook)
 
 
 global_hooks = ModuleHooks()  # hooks that run for every module
@@ -204,6 +183,29 @@ register_module_forward_hook = global_hooks.register_forward_hook
 register_module_full_backward_pre_hook = global_hooks.register_full_backward_pre_hook
 register_module_full_backward_hook = global_hooks.register_full_backward_hook
 register_module_backward_hook = global_hooks.register_backward_hook
+
+
+def _add_hook(
+    module: ModuleHooks, registry: str, hook: Callable[..., Any], prepend: bool = False, **options: bool
+) -> RemovableHandle:
+    hooks = getattr(module, registry)
+    chosen = [getattr(module, f"{registry}_{option}") for option, wanted in options.items() if wanted]
+    handle = RemovableHandle(hooks, hook, extra_dict=chosen)
+    if prepend:
+        hooks.move_to_end(handle.id, last=False)
+    for ids in chosen:
+        ids[handle.id] = True
+    return handle
+
+
+def _add_backward_hook(module: ModuleHooks, hook: Callable[..., Any], prepend: bool, full: bool) -> RemovableHandle:
+    if module._is_full_backward_hook is not (None if module._is_full_backward_hook is None else full):
+        raise GraphError(
+            "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only "
+            "one of them."
+        )
+    module._is_full_backward_hook = full
+    return _add_hook(module, "_backward_hooks", hook, prepend)
 
 
 def __getattr__(name: str) -> Any:
