@@ -460,7 +460,7 @@ def test_a_subclass_may_have_methods_and_attributes_of_any_private_name():
     class Probe(nn.Module):
         def __init__(self, model):
             super().__init__()
-            self._hooked, self.seen = False, []
+            self._hooked, self._module_path, self.seen = False, "own", []
             self.model = model
             self._add_hook(model[0])
 
@@ -480,7 +480,7 @@ def test_a_subclass_may_have_methods_and_attributes_of_any_private_name():
     probe.register_full_backward_hook(lambda module, grad_input, grad_output: probe.seen.append("backward"))
     x = torch.zeros(1, 4, requires_grad=True)
     probe(x).sum().backward()
-    assert probe.seen == [(1, 3), "backward"]
+    assert (probe.seen, probe._module_path) == ([(1, 3), "backward"], "own")
     probe._unregister()
     probe.extra, probe.model = nn.Parameter(torch.zeros(1)), nn.ModuleDict({"a": nn.ReLU()})
     probe.register_buffer("steps", torch.zeros(1))

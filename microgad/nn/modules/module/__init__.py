@@ -72,8 +72,8 @@ class Module(hooks.ModuleHooks, ModuleConversion):
     _non_persistent_buffers_set: set[str]
     _modules: dict[str, Module | None]
 
-    _module_path: str | None = ""  # None until it is needed: see paths.py
-    _module_place: paths.Place = ["", None, ""]  # that of the outermost module
+    _path_within: str | None = ""  # None until it is needed: see paths.py
+    _place_within: paths.Place = ["", None, ""]  # that of the outermost module
     _version: int = 1  # of the state_dict's layout; a subclass that changes its layout increments it
 
     __constants__: ClassVar[list[str]] = []  # for the compiler; a subclass extends its base class's list
@@ -98,7 +98,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
             given = f"takes 1 positional argument but {len(args) + 1} were given"
             wrong = f"got an unexpected keyword argument '{next(iter(kwargs))}'" if kwargs else given
             raise TypeError(f"{type(self).__name__}.__init__() {wrong}")
-        vars(self)["_module_place"] = ["", None, ""]  # the first attribute: its nesting adds nothing to a copy's depth
+        vars(self)["_place_within"] = ["", None, ""]  # the first attribute: its nesting adds nothing to a copy's depth
         vars(self).update(training=True, _parameters={}, _buffers={}, _non_persistent_buffers_set=set(), _modules={})
         if self.call_super_init:
             super().__init__(*args, **kwargs)
@@ -121,7 +121,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
             if self._has_hook_dicts or hooks.global_hooks._has_hook_dicts
             else self.forward
         )
-        path = self._module_path
+        path = self._path_within
         if not path and (path is not None or not (path := paths.path_of(self))):
             return forward(*args, **kwargs)
         now = state.current()

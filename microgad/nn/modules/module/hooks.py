@@ -78,7 +78,7 @@ class ModuleHooks:
             for name, value in list(vars(self).items()):
                 if _is_on_graph(value):
                     vars(self)[name] = value.detach()
-                elif type(value) not in (list, tuple, dict) or name == "_module_place":
+                elif type(value) not in (list, tuple, dict) or name == "_place_within":
                     continue  # other mappings and sequences may compute what they hold, or can't be made of parts
                 elif any(map(_is_on_graph, tree_leaves(value))):
                     vars(self)[name] = tree_map(lambda x: x.detach() if _is_on_graph(x) else x, value)

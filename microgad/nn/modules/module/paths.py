@@ -24,25 +24,25 @@ def set_place(parent: Module, child: Any, new_name: str | None = None) -> None:
     name = new_name
     if name is None:
         name = next((name for name, module in parent._modules.items() if module is child), None)
-    elif parent._modules.get(earlier := child._module_place[2]) is child:
+    elif parent._modules.get(earlier := child._place_within[2]) is child:
         name = earlier
     if name is None:
         return
-    pending = [(parent.__dict__.setdefault("_module_place", ["", None, ""]), name, child)]
+    pending = [(parent.__dict__.setdefault("_place_within", ["", None, ""]), name, child)]
     while pending:  # from the last child to the first, whose name stays
         around, name, inner = pending.pop()
-        place = inner.__dict__.get("_module_place")
+        place = inner.__dict__.get("_place_within")
         if place is not None and place[0] is None:  # what is below has no path either
             place[1:] = around, name
         else:
-            place = inner.__dict__["_module_place"] = [None, around, name]
-            inner.__dict__["_module_path"] = None
+            place = inner.__dict__["_place_within"] = [None, around, name]
+            inner.__dict__["_path_within"] = None
             pending += [(place, key, below) for key, below in inner._modules.items() if below is not None]
 
 
 def path_of(module: Module) -> str:
     """Return the names that lead to a module from the outermost one, as "features.0"; "" for the outermost one."""
-    place = module._module_place
+    place = module._place_within
     missing: dict[int, Place] = {}  # by id: a module may contain itself
     while place[0] is None and id(place) not in missing:
         missing[id(place)] = place
@@ -50,11 +50,11 @@ def path_of(module: Module) -> str:
     path: str = place[0]
     for place in reversed(missing.values()):
         path = place[0] = f"{path}.{place[2]}" if path else place[2]
-    module.__dict__["_module_path"] = path
+    module.__dict__["_path_within"] = path
     return path
 
 
 def restore(module: Module, attributes: dict[str, Any]) -> None:
     """Set the attributes of a copied module, with a place of its own: `copy.copy` copies no lists."""
     vars(module).update(attributes)
-    vars(module)["_module_place"] = [path_of(module), None, module._module_place[2]]
+    vars(module)["_place_within"] = [path_of(module), None, module._place_within[2]]
