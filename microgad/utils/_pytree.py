@@ -40,6 +40,27 @@ class TreeSpec(NamedTuple):
         """Whether the tree is a single leaf."""
         return self.type is None
 
+    def children(self) -> list[TreeSpec]:
+        """The structures of the outermost container's parts."""
+        return [*self.children_specs]
+
+    def child(self, index: int) -> TreeSpec:
+        """The structure of a part."""
+        return self.children_specs[index]
+
+    def unflatten(self, leaves: Iterable[Any]) -> Any:
+        """Return the tree with these leaves: see `tree_unflatten`."""
+        return tree_unflatten(leaves, self)
+
+    def flatten_up_to(self, tree: Any) -> list[Any]:
+        """Return the parts of a tree at the places of the leaves. Raises ValueError if its containers are others.
+
+        >>> from microgad.utils._pytree import tree_structure
+        >>> tree_structure([1, {"a": 2}]).flatten_up_to([(5, 6), {"a": [7]}])
+        [(5, 6), [7]]
+        """
+        return _at_leaves(self, tree)
+
     def __repr__(self, indent: int = 0) -> str:
         if self.type is None:
             return "*"

@@ -136,6 +136,16 @@ def test_pytree_structures_paths_and_predicates() -> None:
     assert _pytree.tree_all_only(int, lambda x: x < 3, tree)
     assert not _pytree.tree_any_only(int, lambda x: x > 2, tree)
     assert _pytree.arg_tree_leaves(1, (2, {"a": 3}), b=[4]) == [1, 2, 3, 4]
+
+
+def test_methods_of_a_pytree_structure() -> None:
+    spec = tree_structure((1, [2, {"a": 3}]))
+    assert spec.unflatten([4, 5, 6]) == (4, [5, {"a": 6}])
+    assert [child.num_leaves for child in spec.children()] == [1, 2]
+    assert spec.child(0).is_leaf()
+    assert spec.flatten_up_to(([1, 2], [None, {"a": (3,)}])) == [[1, 2], None, (3,)]
+    with pytest.raises(ValueError, match="tree"):
+        spec.flatten_up_to((1, 2))
     assert [_pytree.tree_is_leaf(x) for x in (None, 1, (), {})] == [True, True, False, False]
     assert _pytree.tree_is_leaf((1, 2), is_leaf=lambda x: x == (1, 2))
     seen: list[int] = []
