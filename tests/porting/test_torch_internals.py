@@ -136,6 +136,13 @@ def test_pytree_structures_paths_and_predicates() -> None:
     assert _pytree.tree_all_only(int, lambda x: x < 3, tree)
     assert not _pytree.tree_any_only(int, lambda x: x > 2, tree)
     assert _pytree.arg_tree_leaves(1, (2, {"a": 3}), b=[4]) == [1, 2, 3, 4]
+    assert [_pytree.tree_is_leaf(x) for x in (None, 1, (), {})] == [True, True, False, False]
+    assert _pytree.tree_is_leaf((1, 2), is_leaf=lambda x: x == (1, 2))
+    seen: list[int] = []
+    assert _pytree.tree_map_only_(int, seen.append, tree) is tree
+    assert seen == [1, 2]
+    assert _pytree._broadcast_to_and_flatten((0, None), spec) == [0, None, None]
+    assert _pytree._broadcast_to_and_flatten([0, None], spec) is None
 
 
 def test_methods_of_a_pytree_structure() -> None:
@@ -146,13 +153,6 @@ def test_methods_of_a_pytree_structure() -> None:
     assert spec.flatten_up_to(([1, 2], [None, {"a": (3,)}])) == [[1, 2], None, (3,)]
     with pytest.raises(ValueError, match="tree"):
         spec.flatten_up_to((1, 2))
-    assert [_pytree.tree_is_leaf(x) for x in (None, 1, (), {})] == [True, True, False, False]
-    assert _pytree.tree_is_leaf((1, 2), is_leaf=lambda x: x == (1, 2))
-    seen: list[int] = []
-    assert _pytree.tree_map_only_(int, seen.append, tree) is tree
-    assert seen == [1, 2]
-    assert _pytree._broadcast_to_and_flatten((0, None), spec) == [0, None, None]
-    assert _pytree._broadcast_to_and_flatten([0, None], spec) is None
 
 
 def test_tree_map_follows_the_structure_of_the_first_tree() -> None:
