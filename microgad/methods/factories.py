@@ -91,7 +91,7 @@ def in_place(cls: type[Function], like: Any = unary) -> Any:
             # In PyTorch comparisons have nodes, "eq". logical_not_ and its like have none, and overwrite leaves, too.
             name, node, grads = torch_names.declared(cls, "operator"), self.node, state.current().grad_enabled
             with state.scope(grad_enabled=grads and (name is not None or not self.is_leaf)):
-                self[...] = cls.apply(self, *others)  # not differentiable: the gradient is 0 here
+                self.copy_(cls.apply(self, *others))  # not differentiable: the gradient is 0 here
             kind = sum(isinstance(other, core.Tensor) for other in others)
             return with_in_place_name(f"{name.title()}Backward{kind}", self, node) if name else self
         return cls.apply_(self, *others)

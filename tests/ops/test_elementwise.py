@@ -33,9 +33,11 @@ def test_in_place_results_are_bit_for_bit_those_of_the_operation(write, operatio
     assert write(x.clone(), *others).array.tobytes() == expected.array.tobytes()
 
 
-@pytest.mark.parametrize("name", ["pow_", "remainder_", "fmod_", "floor_divide_", "heaviside_", "xlogy_", "mul_"])
+@pytest.mark.parametrize(
+    "name", ["pow_", "remainder_", "fmod_", "floor_divide_", "heaviside_", "xlogy_", "mul_", "lt_"]
+)
 def test_nothing_is_written_in_place_from_a_result_of_more_dimensions(name):
-    for x in torch.ones(3), torch.ones(3).half():
+    for x in torch.ones(3), torch.ones(3).half(), torch.ones(3, requires_grad=True).exp():
         with pytest.raises(RuntimeError, match=r"output with shape \[3\] doesn't match the broadcast shape \[1, 3\]"):
             getattr(x, name)(torch.ones(1, 3, dtype=x.dtype))
 
