@@ -43,8 +43,9 @@ def scatter_operands(op: str, input: Tensor, dim: int, index: Tensor, src: Any) 
             f"{op}: Expected index {array.shape} to be no larger than self {tuple(input.shape)} apart from dimension "
             f"{axis} and to be no larger size than src {tuple(src.shape)}"
         )
-    src = src[tuple(slice(n) for n in array.shape)] if src.ndim == array.ndim else src.reshape(array.shape)
-    return src, _index(input, axis, array)
+    if src.ndim != array.ndim:  # one of them has a single number
+        return src.reshape(-1)[: array.size].reshape(array.shape), _index(input, axis, array)
+    return src[tuple(slice(n) for n in array.shape)], _index(input, axis, array)
 
 
 def _index(input: Tensor, axis: int, array: Array) -> Any:
