@@ -393,6 +393,9 @@ COLUMNS = {
     "reversed roles": lambda x: (x[:, :1].expand(-1, 3).clone(), x[:, 1:].T.clone().T),
     "long rows with gaps": lambda x: (x.view(100, -1)[:, :700], x.view(100, -1)[:, 5:705]),
     "long rows and a column": lambda x: (x.view(100, -1), x.view(100, -1)[:, :1]),
+    "rows with all others": lambda x: (x[:, None], x[:7]),
+    "rows with all others of their matrix": lambda x: (x.view(8, -1, 1, 4), x[:40].view(8, 1, 5, 4)),
+    "reversed rows with all others": lambda x: (x[:40].view(8, 1, 5, 4), x.view(8, -1, 1, 4)),
 }  # fmt: skip
 
 
@@ -410,6 +413,12 @@ def test_arithmetic_of_few_columns_and_of_long_rows_is_numpy_s(rng, name, dtype)
             result, expected = getattr(torch, op)(a, b), ufunc(a.array, getattr(b, "array", b))
             assert result.array.tobytes() == expected.tobytes(), op
             assert result.dtype == expected.dtype
+
+
+@pytest.mark.host("it is NumPy that is slow")
+def test_short_rows_go_with_all_others_in_long_loops(rng):
+    points, centers = (torch.from_numpy(rng.standard_normal((n, 8)).astype(np.float32)) for n in (10_000, 16))
+    assert_takes(0.7, lambda: points[:, None] - centers, lambda: points.array[:, None] - centers.array)
 
 
 @pytest.mark.parametrize("features", [1, 3, 40])

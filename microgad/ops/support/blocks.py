@@ -17,6 +17,7 @@ from . import fast_numpy, layouts
 
 ROOM = {"cpu": 1 << 19, "cuda": 1 << 28, "meta": 1 << 42}  # bytes of a block of images; of addresses on meta
 MANY_ROWS = 1 << 12  # rows of few elements that repay a call for each of their columns
+MANY_PAIRS, LONGEST_ROW = 1 << 12, 64  # numbers of a result for which it pays to repeat rows that go with all others
 UFUNC_BUFFER = 1 << 13  # elements of the buffer that NumPy's ufuncs use by default
 REPEATED = 1 << 14  # elements to which a row is repeated that goes with at least MANY_REPEATS rows
 MANY_REPEATS = 1 << 11
@@ -85,10 +86,12 @@ def arithmetic(ufunc: np.ufunc, a: np.ndarray, b: Array | float) -> Array:
     """Return ufunc(a, b) of an array and an operand of the same dtype, or a number.
 
     NumPy starts an inner loop for each row of an operand with gaps or a broadcast one. A row that goes with all rows is
-    therefore repeated (`with_row`), and each number of a column that goes with all columns. Other results of two to
-    four columns are computed column by column, in a tenth to two thirds of the time, and rows of medium length without
-    the copies that `unbuffered` avoids.
+    therefore repeated (`with_row`), and each number of a column that goes with all columns. Short rows that go with all
+    others are repeated, too. Other results of two to four columns are computed column by column, in a tenth to two
+    thirds of the time, and rows of medium length without the copies that `unbuffered` avoids.
     """
+    if type(b) is np.ndarray and a.shape != b.shape and (pairs := _of_pairs(ufunc, a, b)) is not None:
+        return pairs
     least = BLOCK_SIZE if a.ndim < 2 or a.shape[-1] > 4 else MANY_ROWS * a.shape[-1]
     if a.size < least and (type(b) is not np.ndarray or b.size < least):
         return ufunc(a, b)
@@ -123,6 +126,21 @@ def arithmetic(ufunc: np.ufunc, a: np.ndarray, b: Array | float) -> Array:
         return out
     with unbuffered_runs(_run(shape, parts)) if large else _UNCHANGED:
         return ufunc(a, b)
+
+
+def _of_pairs(ufunc: np.ufunc, a: Array, b: Array) -> Array | None:
+    """Return ufunc(a, b) if each row of one operand, (..., n, 1, k), goes with all of the other's, (..., m, k)."""
+    for rows, others in ((a, b), (b, a)):
+        if rows.ndim < 3 or others.ndim < 2 or rows.shape[-2] != 1 or rows.size * others.shape[-2] < MANY_PAIRS:
+            continue
+        *lead, m, k = shape = fast_numpy.broadcast_shapes(rows.shape, others.shape)
+        dense = rows.flags.c_contiguous and others.flags.c_contiguous
+        if dense and m > 1 < k <= LONGEST_ROW and rows.shape == (*lead, 1, k) and others.shape[-2:] == shape[-2:]:
+            wide = np.tile(rows.reshape(*lead, k), m)  # so that NumPy's loops have m · k numbers
+            lines = others.reshape(*others.shape[:-2], m * k)
+            out = wide if _dtype(ufunc, a) == wide.dtype else None
+            return ufunc(*((wide, lines) if rows is a else (lines, wide)), out=out).reshape(shape)
+    return None
 
 
 def _dtype(ufunc: np.ufunc, a: Array) -> Any:
