@@ -16,6 +16,7 @@ import enum
 import importlib
 import sys
 import types
+from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
@@ -122,8 +123,9 @@ def _why_not_plain(kind: type) -> str | None:
     no_code = (None, *(module.__del__ for module in modules))  # a module without hooks does nothing there
     if getattr(kind, "__del__", None) not in no_code or any(vars(base).get("__slots__") for base in kind.__mro__):
         return "is more than its attributes"
-    plain = (None, *(module.__setstate__ for module in modules))
-    return None if getattr(kind, "__setstate__", None) in plain else "sets its state by code of its own"
+    sets = getattr(kind, "__setstate__", None)
+    own = sets is not None and not str(getattr(sets, "__module__", "")).startswith(_OWN)
+    return "sets its state by code of its own" if own else None
 
 
 def _maker(kind: type) -> Any:
@@ -305,4 +307,6 @@ def plain_attributes(x: Any) -> dict[str, Any] | None:
     empty = (kind, ()) if is_made_by_call(kind) else (copyreg.__newobj__, (kind,))  # type: ignore[attr-defined]
     if (made, given) != empty or not isinstance(state, dict | None) or any(rest[1:]):
         return None
-    return state or {}
+    # A module without hooks has no dicts of them. PyTorch makes the others itself when it loads the file.
+    needed = ("_forward_hooks", "_backward_hooks") if isinstance(x, _modules()) else ()
+    return {name: OrderedDict() for name in needed} | (state or {})

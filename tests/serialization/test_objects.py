@@ -132,6 +132,11 @@ def test_a_module_is_restored_with_its_attributes_and_shared_submodules() -> Non
     assert repr(other) == repr(net)
 
 
+def test_a_layer_with_a_setstate_of_the_library_is_restored() -> None:
+    layer, x = nn.TransformerDecoderLayer(4, 2, 8).eval(), torch.rand(3, 1, 4)
+    assert torch.equal(reloaded(layer, weights_only=False)(x, x), layer(x, x))
+
+
 def test_a_loss_with_options_is_restored() -> None:
     loss = nn.LinearCrossEntropyLoss(4, 3, options=nn.LinearCrossEntropyOptions(batch_chunk_size=2))
     again = reloaded(loss, weights_only=False)
@@ -306,6 +311,21 @@ def test_models_that_torchvision_saved_are_loaded() -> None:
     ours, x = torch.load(file, weights_only=False), theirs.randn(1, 3, 32, 32)
     assert type(ours) is torch.models.mobilenetv3.MobileNetV3
     assert torch.allclose(ours(torch.from_numpy(x.numpy())), torch.from_numpy(net(x).detach().numpy()), atol=1e-6)
+
+
+def test_pytorch_calls_modules_that_a_program_saved(tmp_path: Path) -> None:
+    theirs = pytest.importorskip("torch")
+    code = """if True:
+        import sys, torch
+        from torch import nn
+        layers, x = [nn.Linear(4, 4), nn.BatchNorm1d(4), nn.TransformerDecoderLayer(4, 2, 8).eval()], torch.rand(3, 4)
+        file = [nn.Sequential(*layers[:2]).eval(), layers[2]], x
+        torch.save([*file, file[0][1](x, file[0][0](x)).detach()], sys.argv[1])
+    """
+    done = run("-m", "microgad", "-c", code, str(tmp_path / "net.pt"))
+    assert done.returncode == 0, done.stderr
+    (net, decoder), x, expected = theirs.load(tmp_path / "net.pt", weights_only=False)
+    assert theirs.allclose(decoder(x, net(x)), expected, atol=1e-6)
 
 
 def test_another_process_loads_models_that_it_has_not_imported(tmp_path: Path) -> None:
