@@ -149,7 +149,7 @@ class Tape:
     (['Mul', 'Exp'], ['leaf'])
     """
 
-    __slots__ = ("_by_number", "calls", "links", "names", "ops", "passes", "results", "sources")
+    __slots__ = ("_by_number", "calls", "links", "names", "ops", "passes", "results", "sources", "variables")
 
     def __init__(self, ops: list[Op], sources: list[Source], results: list[Result]) -> None:
         self.ops, self.sources, self.results = ops, sources, results
@@ -157,6 +157,7 @@ class Tape:
         self.calls: list[Call] = []
         self.links: dict[int, Home] = {}  # of constants that derivatives read
         self.names: list[str] = []  # of the Tensors in `params`, also of those that no operation read
+        self.variables: list[Source] = []  # in `params`, with the numbers of the operations that made them
         self._by_number = {op.number: op for op in ops} | {source.number: source for source in sources}
 
     def add(self, entry: Op | Source) -> None:
@@ -227,8 +228,7 @@ class Tape:
     def to_networkx(self) -> Any:
         """Return a networkx.MultiDiGraph with a node for each operation and source, and an edge for each input.
 
-        Nodes are identified by their numbers. Operations have the columns of `to_pandas` as attributes. Raises
-        ImportError without networkx.
+        Nodes are numbers; operations have the columns of `to_pandas`. Raises ImportError without networkx.
 
         >>> graph = torch.trace(torch.exp, torch.ones(2)).to_networkx()
         >>> [data["name"] for _, data in graph.nodes(data=True)], [data["shape"] for *_, data in graph.edges(data=True)]
@@ -273,10 +273,10 @@ class Tape:
 
         `show_saved=False` hides what is kept for backward, `rankdir` is the direction of the arrows ("TB", "LR", "BT"
         or "RL"), and `theme` is "light" or "dark". `color` fills boxes by "time", "bytes", "flops", "gradient", "zeros"
-        or "nan", if these were recorded. On a tape with statistics, scalars are drawn with their values and gradients.
+        or "nan", if these were recorded. Scalars of which statistics were recorded show values and gradients.
         `leaves=True` keeps modules without submodules closed, `frames=False` draws no frames around them, `beside=True`
-        draws the backward pass beside the forward. `mark` lists operations to highlight, or their numbers. Raises
-        ValueError for other values.
+        draws the backward pass beside the forward. `mark` lists operations to highlight. Raises ValueError for other
+        values.
 
         >>> x = torch.ones(2, requires_grad=True)
         >>> drawn = (x * 3).sum().graph().tape.draw(rankdir="LR")

@@ -11,7 +11,7 @@ import pytest
 
 import microgad as torch
 from microgad import state
-from microgad.graph import Graph, graph
+from microgad.graph import Graph, Tape, graph
 from microgad.graph.drawing.dot import is_view
 from microgad.ops.linalg import Linear
 
@@ -188,6 +188,20 @@ def test_numbers_and_their_gradients_are_shown_where_they_are_known():
     assert shown == ["x 0.5 grad 1.284", "a b × Mul 0.25 grad 1.284", "Exp 1.284 grad 1", "result"]
     assert list(labels(neither.draw(show_saved=False)).values())[:2] == ["x 0.5 grad 1.284", "a b × Mul"]
     assert labels(graph(x.exp(), params={"x": x}))["source0"] == "x 0.5 grad 1.284"
+
+
+def test_variables_are_shown_by_the_operations_that_computed_them():
+    a = torch.tensor(2.0, requires_grad=True)
+    b = a * a
+    b.retain_grad()
+    _ = c = also_c = b.exp().reshape(1)
+    d = c.sum()
+    d.backward()
+    for tape in (graph(d, params=locals()).tape, Tape.from_json(graph(d, params=locals()).tape.to_json())):
+        shown = ["a 2 grad 218.4", "a b × Mul b 4 grad 54.6", "Exp", "Reshape c", "Σ Sum", "d 54.6"]
+        assert list(labels(tape.draw()).values()) == shown
+    assert 'op2["Reshape<br/>c"]' in graph(d, params=locals()).mermaid
+    assert also_c is c
 
 
 @pytest.mark.parametrize(("at", "shown"), [(0.0, "grad ±inf"), (-1.0, "grad nan"), (1j, "1j")])

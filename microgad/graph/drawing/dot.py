@@ -217,7 +217,9 @@ class DotWriter:
         if module:
             settings.append(f'<FONT COLOR="{self.theme.faint}">{_small("module&#160;" + _bold(module))}</FONT>')
         title = escaped(text.title(op)) + (f"<B>&#160;×{times}</B>" if times > 1 else "")
-        values = self.value(*self.sketch.drawn_as(op))
+        drawn = self.sketch.drawn_as(op)
+        name, *known = map(escaped, self.sketch.variables(drawn) or [""])
+        values = [f"<B>{name}</B>"] * bool(name) + (known or self.value(*drawn))
         body = "<BR/>".join([f'<FONT POINT-SIZE="12">{title}</FONT>', *settings, *values, *self.measured(box)])
         rows = self.card(arguments, body, self.keeps(op) if self.show_saved else "", box)
         border, line = (2, self.theme.residual) if box in self.marked else (1, self.theme.line)

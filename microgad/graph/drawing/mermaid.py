@@ -64,7 +64,7 @@ def _colors(sketch: Sketch) -> Iterator[str]:
 def _label(box: Box, sketch: Sketch) -> str:
     if box.kind in ("op", "chain"):
         facts = [text.settings(*same) + text.numbers(*same) for same in map(sketch.drawn_as, box.ops)]
-        lines = [text.title(box.ops[0]), *facts[0]]
+        lines = [text.title(box.ops[0]), *facts[0], *sketch.variables(sketch.drawn_as(box.ops[0]))]
         if box.kind == "chain":
             named = [" ".join([text.title(op), ", ".join(x)]).strip() for op, x in zip(box.ops, facts, strict=True)]
             lines = text.shortened(named, "operations")

@@ -335,6 +335,14 @@ class Sketch:
             ops, sources = [x for x in entries if isinstance(x, Op)], [x for x in entries if isinstance(x, Source)]
             yield Box(box.name, box.kind, box.title, ops, sources)
 
+    def variables(self, ops: Sequence[Op]) -> list[str]:
+        """Return lines with the names, values and gradients of the Tensors in `params` that operations computed."""
+        numbers = {op.number for op in ops}
+        if not (found := [x for x in self.tape.variables if x.number in numbers]):
+            return []
+        ways = (lambda x: x.name), text.value, text.gradient
+        return [text.spread(words) for way in ways if (words := list(filter(None, map(way, found))))]
+
     @cached_property
     def others(self) -> dict[int, list[Op | Source]]:
         """The operations and sources that aren't drawn, by the number of the one drawn in their place, in order."""

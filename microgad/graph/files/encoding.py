@@ -34,7 +34,9 @@ from ..tape import Input, Kept, Op, Result, Source, Tape
 from .columns import from_columns, to_columns
 
 FORMAT = 1
-ROWS: dict[str, type[Any]] = {"ops": Op, "sources": Source, "results": Result, "passes": BackwardPass}
+ROWS: dict[str, type[Any]] = {
+    "ops": Op, "sources": Source, "results": Result, "passes": BackwardPass, "variables": Source
+}  # fmt: skip
 PARTS: dict[str, type[Any]] = {"Input": Input, "Kept": Kept, "BoundaryPoint": BoundaryPoint}
 SINGLE: dict[str, type[Any]] = {"Stats": Stats, "Recipe": Recipe, "Home": Home, "Read": Read, "Call": Call}
 ALLOWED_MODULES = re.compile(r"microgad\.(ops(\.\w+)*|nn\.multi_head|distributions\.reparameterized|fake_quantize)")
@@ -111,9 +113,10 @@ def _tape(plain: Any, arrays: list[Array]) -> Tape:
     reader = _Reader(arrays)
     with gc_paused():
         columns = ((cls, plain[name]) for name, cls in ROWS.items())
-        ops, sources, results, passes = (from_columns(cls, x, PARTS, reader.value) for cls, x in columns)
+        ops, sources, results, passes, variables = (from_columns(cls, x, PARTS, reader.value) for cls, x in columns)
         tape = Tape(ops, sources, results)
         tape.passes, tape.names = passes, [str(name) for name in plain.get("names", ())]
+        tape.variables = variables
         tape.calls = reader.values(plain.get("calls", []))
         tape.links = {number: reader.value(home) for number, home in plain.get("links", [])}
         _check(tape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 from weakref import WeakSet
 
@@ -90,7 +90,21 @@ class NodeReader:
             results.append(Result(node.number, index, self.name(tensor), x.shape, self.dtype(x.dtype), scalar_value(x)))
         tape = Tape(ops, [*self.sources.values(), *self.constants.values()], results)
         tape.names += self.known
+        ends = {x.source for x in results}
+        made = {x.number: x for x in reversed([*self.variables()]) if x.number not in ends}  # the first name of each
+        tape.variables = [x for number, x in made.items() if isinstance(tape.find(number), Op)]
         return tape
+
+    def variables(self) -> Iterator[Source]:
+        """Iterate over the known Tensors that an operation computed as its only result, such as those in `locals()`."""
+        for name, x in self.known.items():
+            if x.node is None or x.is_leaf or type(x.node) is Output or name.startswith("_"):  # "_": shown last
+                continue
+            number, grad = producer(x.node)[0].number, x._links.grad
+            source = Source(number, "leaf", name, x.array.shape, self.dtype(x.array.dtype), scalar_value(x.array))
+            source.gradient = None if grad is None else stats_of(grad.array)
+            source.computed = True
+            yield source
 
     def name(self, tensor: Tensor) -> str:
         return self.names.get(id(tensor)) or tensor.name or ""
