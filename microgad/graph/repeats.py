@@ -27,7 +27,10 @@ class StructureIds:
         if isinstance(member, ModuleCall):
             known = self._calls.get(member)
             if known is None:
-                inside = tuple((getattr(x, "parts", ("",))[-1], self.id_of(x)) for x in member.members)
+                # The only one is like another of the same ModuleList, say.
+                names = [getattr(x, "parts", ("",))[-1] for x in member.members]
+                names = ["0"] if len(names) == 1 and names[0].isdigit() else names
+                inside = tuple(zip(names, map(self.id_of, member.members), strict=True))
                 known = self._calls[member] = self._of((inside, tuple(map(kind_of, member.sources))))
             return known
         settings = {name: x for name, x in member.settings.items() if name not in _POSITIONS}

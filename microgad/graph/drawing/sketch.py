@@ -105,7 +105,8 @@ class Sketch:
         self.place = {op.number: i for i, op in enumerate(tape.ops)}
         self.place |= {source.number: i for i, source in enumerate(tape.sources)}
         self.module_count = 0  # modules drawn so far
-        self.prefix = ""  # path of the repeated module that is being drawn; it is cut off the names inside
+        # Paths of the repeated modules that are being drawn, and their titles. The paths are cut off the names inside.
+        self.repeated: dict[str, str] = {}
         self.items = self.split_evenly(options.parts) if options.parts else self.open_call(self.modules.root)
         self.results = self.result_boxes()
 
@@ -187,17 +188,16 @@ class Sketch:
         self.rolls.append(len(repetitions))
         self.merge_repetitions(repetitions)
         self.merge_sources(read, {source.number for source in sources_in(repetitions[0])})
-        (first, *others), last, run = repetitions[0], repetitions[-1][0], len(self.rolls)
-        around = self.prefix
-        if isinstance(first, ModuleCall) and not others and first is not last:
-            self.prefix = f"{first.path}."
+        (first, *others), run, around = repetitions[0], len(self.rolls), self.repeated
+        last = next(each for each in reversed(repetitions) if len(each) == len(repetitions[0]))
+        pairs = [_where_different(a, b) for a, b in zip(repetitions[0], last, strict=True) if isinstance(a, ModuleCall)]
+        titles = {a.path: f"{self.short_path(a.path)} … {_last_name(a.parts, b.parts)}" for a, b in pairs if a is not b}
+        self.repeated = around | titles
         inside = self.sequence(repetitions[0]) if others else self.singles([first])
-        self.prefix = around
+        self.repeated = around
         (item, *more) = inside
         if more or (isinstance(item, Box) and item.kind != "op" and not isinstance(first, ModuleCall)):
             item = Frame(f"roll{run}", "", inside)
-        elif isinstance(first, ModuleCall) and isinstance(last, ModuleCall) and first.path != last.path:
-            item.title = f"{self.short_path(first.path)} … {_last_name(first.parts, last.parts)}"
         item.times *= len(repetitions)
         return item
 
@@ -242,11 +242,11 @@ class Sketch:
         name, self.module_count = self.module_count, self.module_count + 1
         if self.options.opens(call):
             items = self.open_call(call)
-            if len(items) == 1 and isinstance(items[0], Box) and items[0].kind == "module" and items[0].times == 1:
-                items[0].title = self.short_path(call.path)
-                return items[0]
-            if len(items) == 1 and isinstance(items[0], Frame) and items[0].title and items[0].times == 1:
-                return items[0]  # its title has the whole path
+            (item, *more) = items
+            if not more and item.title and item.times == 1 and getattr(item, "kind", "module") == "module":
+                if item.title.endswith("()"):  # of a function that the module calls; others' paths say more
+                    item.title = self.short_path(call.path)
+                return item
             return Frame(f"cluster{name}", self.short_path(call.path), items)
         sources = [source for source in sources_in([call]) if source.number not in self.representative]
         return self.add(Box(f"module{name}", "module", self.short_path(call.path), list(ops_in([call])), sources))
@@ -306,8 +306,9 @@ class Sketch:
         return inner if isinstance(inner, Op) else None
 
     def short_path(self, path: str) -> str:
-        """Return a path without the path of the repeated module around it."""
-        return path.removeprefix(self.prefix)
+        """Return a path without the path of the repeated module around it, or that module's title."""
+        around = max((x for x in self.repeated if f"{path}.".startswith(f"{x}.")), key=len, default="")
+        return self.repeated[around] if path == around != "" else path.removeprefix(f"{around}.")
 
     def add(self, box: Box) -> Box:
         self.boxes.append(box)
@@ -392,12 +393,13 @@ class Sketch:
         for op, i, number in reads:
             if number is None or (edge := self.edge(op, i, number)) is None:
                 continue
-            joins = edge.joins
-            edge = alike.setdefault(self.edge_key(edge, number), edge)
+            edge, joins = alike.setdefault(self.edge_key(edge, number), edge), edge.joins
             edge.joins |= joins
             _, counts = self.crosses(number, op.number)
             use = edge, number, op.inputs[i].index, self.repetitions.get(op.number)
-            found[edge] += edge not in found or (counts and use not in counted)
+            inside = number in self.representative and number not in self.modules.call_of  # in the frame of the run
+            inside = inside and self.representative_of(number) not in self.gathered
+            found[edge] += edge not in found or (counts and not inside and use not in counted)
             counted.add(use)
             if number in self.repetitions and (end := self.end(number, op.number)) is not None:
                 self.ends.setdefault(edge, {})[end] = None
@@ -484,6 +486,13 @@ def _is_repetition(repetitions: Sequence[Sequence[Member]]) -> bool:
     before = {member.number for member in repetitions[0] if isinstance(member, Op)}
     second = repetitions[min(1, len(repetitions) - 1)]
     return any(x.origin in before for member in second for x in getattr(member, "inputs", ()))
+
+
+def _where_different(a: ModuleCall, b: Any) -> tuple[ModuleCall, ModuleCall]:
+    """Return two calls, or the only ones inside them, that are of different modules. If none are, return one twice."""
+    while a.path == b.path and len(a.members) == 1 and isinstance(inner := a.members[0], ModuleCall):
+        a, b = inner, b.members[0]
+    return (a, b) if a.path != b.path else (a, a)
 
 
 def _last_name(first: tuple[str, ...], last: tuple[str, ...]) -> str:

@@ -1,0 +1,44 @@
+"""Drawings of the modules of a ModuleList that a loop calls, with operations between them."""
+
+from __future__ import annotations
+
+import pytest
+
+import microgad as torch
+from microgad import nn
+
+
+class Residual(nn.Module):
+    """Modules of a list, each of which adds to what it reads."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__()
+        layers = [nn.Linear(2, 2) for _ in names]
+        self.layers = nn.ModuleList(layers) if names[0] == "0" else nn.ModuleDict(dict(zip(names, layers, strict=True)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers.children():
+            x = layer(x) + x
+        return x
+
+
+@pytest.fixture
+def drawn(request) -> torch.graph.Graph:
+    model = Residual(request.param)
+    return model(torch.ones(1, 2, requires_grad=True)).graph(params=model, roll=True)
+
+
+@pytest.mark.parametrize("drawn", [["0", "1", "2", "3"]], indirect=True)
+def test_they_are_drawn_once_with_the_range_of_their_names(drawn):
+    (frame,) = [item for item in drawn.sketch.items if not hasattr(item, "kind")]
+    assert (frame.title, frame.times) == ("", 4)
+    assert [item.title for item in frame.items] == ["layers.0 … 3", ""]
+    lines = [line.strip() for line in drawn.mermaid.splitlines()]
+    assert 'source0("weight")' in lines
+    assert 'source0 -->|"(2, 2)"| op0' in lines, "each has a weight of its own"
+
+
+@pytest.mark.parametrize("drawn", [["key", "query", "value"]], indirect=True)
+def test_modules_with_names_of_their_own_are_drawn_each(drawn):
+    titles = [item.title for item in drawn.sketch.items if not hasattr(item, "kind")]
+    assert titles == ["layers.key", "layers.query", "layers.value"]
