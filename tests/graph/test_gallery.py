@@ -14,7 +14,7 @@ import pytest
 
 import microgad as torch
 from microgad.graph import Graph
-from microgad.graph.drawing.fitting import MAX_BOXES, MAX_HEIGHT
+from microgad.graph.drawing.fitting import MAX_BOXES, MAX_HEIGHT, height
 from microgad.graph.drawing.sketch import Frame
 
 FOLDER = Path(__file__).parents[2] / "examples" / "gallery"
@@ -53,7 +53,7 @@ def test_the_committed_mermaid_file_is_up_to_date(name):
     committed = (FOLDER / f"{name}.mmd").read_text(encoding="utf-8")
     assert structure(graph.mermaid) == structure(committed), "run examples/gallery/make.py, and look at the picture"
     assert len(graph.sketch.boxes) <= MAX_BOXES
-    assert graph.sketch.height() <= MAX_HEIGHT
+    assert height(graph.sketch) <= MAX_HEIGHT
 
 
 @pytest.mark.parametrize("name", MODELS)

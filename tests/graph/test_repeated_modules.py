@@ -38,6 +38,16 @@ def test_they_are_drawn_once_with_the_range_of_their_names(drawn):
     assert 'source0 -->|"(2, 2)"| op0' in lines, "each has a weight of its own"
 
 
+def test_many_modules_side_by_side_are_drawn_once():
+    def boxes(heads: int) -> list[int]:
+        layers, x = nn.ModuleList([nn.Linear(2, 2) for _ in range(heads)]), torch.ones(1, 2)
+        drawn = torch.cat([layer(x) for layer in layers]).graph(params=layers)
+        return [box.times for box in drawn.sketch.boxes if box.kind == "op" and box.ops[0].name == "Linear"]
+
+    assert boxes(4) == [1] * 4
+    assert boxes(12) == [1], "in a frame of 12"
+
+
 @pytest.mark.parametrize("drawn", [["key", "query", "value"]], indirect=True)
 def test_modules_with_names_of_their_own_are_drawn_each(drawn):
     titles = [item.title for item in drawn.sketch.items if not hasattr(item, "kind")]

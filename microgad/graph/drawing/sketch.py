@@ -443,17 +443,6 @@ class Sketch:
                 return 0, False
         return 0, not other[shared:] or not mine[shared:]
 
-    def height(self) -> float:
-        """Estimate the height of the drawing in inches from the longest chain of boxes."""
-        levels: dict[Box, float] = {}
-        for op in self.tape:
-            head = self.box(op.number)
-            tails = (self.box(x.origin) for x in op.inputs if not self.crosses(x.origin or 0, op.number)[0])
-            before = max((levels.get(tail, 1.0) for tail in tails if tail is not None and tail is not head), default=0)
-            if head is not None:
-                levels[head] = max(levels.get(head, 0.0), before + 0.8 + 0.1 * min(len(head.ops), 6))
-        return max(levels.values(), default=0.0)
-
     def residual_edges(self, edges: Counter[Edge]) -> set[Edge]:
         """Return the residual connections: edges parallel to a longer path between the same boxes."""
         into: dict[Box, dict[Box, Edge]] = {}  # a box -> its predecessors, and the edges from them
