@@ -118,3 +118,11 @@ def test_a_result_that_its_node_keeps_may_get_other_data() -> None:
         y.add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation: its result"):
         z.sum().backward()
+
+
+def test_the_result_of_relu6_in_place_may_be_overwritten() -> None:
+    x = torch.tensor([-1.0, 0.5, 7.0], requires_grad=True)
+    y = torch.nn.functional.relu6(x * 1, inplace=True)
+    y.mul_(2)
+    y.sum().backward()
+    assert x.grad.tolist() == [0, 2, 0]

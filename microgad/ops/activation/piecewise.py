@@ -170,12 +170,19 @@ class Hardtanh(Function):
 
 
 class HardtanhInPlace(Hardtanh):
-    """Hardtanh written into x. Its derivative reads the result, since x is overwritten."""
+    """Hardtanh written into x. Its derivative reads a mask, since programs may overwrite the result in turn."""
 
-    operator = "hardtanh_"
+    operator, constants = "hardtanh_", ("inside",)
 
-    def grad_x(self, grad, out):
-        return Select.apply(self.within(out), grad)
+    def forward(self, x):
+        self.inside = self.within(x)
+        return x.clip(self.low, self.high)
+
+    def write(self, out, x):
+        by_forward(self, out, x)  # which sets `inside`
+
+    def grad_x(self, grad, inside):
+        return Select.apply(inside, grad)
 
 
 @tensors_only
@@ -195,7 +202,8 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     low, high = min_val, max_val
     if kind != "f":
         low, high = (checked_scalar("hardtanh", int(x), input.array.dtype) for x in (min_val, max_val))
-    return apply_activation(HardtanhInPlace if inplace else Hardtanh, input, inplace=inplace, low=low, high=high)
+    cls = HardtanhInPlace if inplace and input.requires_grad else Hardtanh  # otherwise no mask is needed
+    return apply_activation(cls, input, inplace=inplace, low=low, high=high)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
