@@ -21,6 +21,7 @@ from .memory import with_peak
         (poisson, (1e4,)),
         (poisson, (np.linspace(0, 9.5, 2000),)),
         (poisson, (np.linspace(0, 100, 200),)),
+        (poisson, (np.array([0, np.inf, 3, 30.0] * 50),)),
         (binomial, (100.0, 0.4)),
         (binomial, (100.0, 0.75)),
         (binomial, (1e6, 0.3)),

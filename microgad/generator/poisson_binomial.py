@@ -72,22 +72,25 @@ def poisson(rates: Array, *, generator: Generator | None = None) -> Array:
     values = None
     if _alike(rate) and 10 <= rate[0] < np.inf:
         values = draw_many(source, rate.size, Ptrs, float(rate[0]))
-    elif rate.size > FEW and rate.max() < 10:
-        values, drawn = rate, rate > 0
-        values[drawn] = _by_products(source, rate[drawn])
+    elif rate.size > FEW:
+        values, drawn = rate, (rate > 0) & (rate < np.inf)
+        values[drawn] = _poisson_each(source, rate[drawn])
     if values is None:
         values = _draw_each(_poisson, source, rate)
     return values.astype(rates.dtype).reshape(rates.shape)
 
 
-def _by_products(source: Generator, rates: Array) -> Array:
-    """Draw for rates in (0, 10) as `_poisson` does, without a call for each value."""
+def _poisson_each(source: Generator, rates: Array) -> Array:
+    """Draw for rates in (0, ∞) as `_poisson` does, without a call for each that is below 10."""
     units, values = UniformBuffer(source, rates.size), np.empty_like(rates)
-    unit = units.next
+    unit, exp = units.next, math.exp
     for first in range(0, rates.size, NUMBERS):
-        found = list[int]()
-        for least in map(math.exp, (-rates[first : first + NUMBERS]).tolist()):
-            product, count = unit(), 0
+        found = list[float]()
+        for rate in rates[first : first + NUMBERS].tolist():
+            if rate >= 10:
+                found.append(draw(unit, Ptrs, rate))
+                continue
+            least, product, count = exp(-rate), unit(), 0
             while product > least:
                 product *= unit()
                 count += 1
