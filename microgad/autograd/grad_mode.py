@@ -178,6 +178,7 @@ class set_grad_enabled(_GradMode):
 
     def __enter__(self) -> None:
         """Set the mode, which making the object has set already, once more: a block may be entered again."""
+        # Not `recording`: the caches of a program that sets the modes by turns would be an endless chain of states.
         state.variable.set(_enabled_in_vain(self.enabled) or state.changed(grad_enabled=self.enabled))
 
     def __exit__(self, *_: object) -> None:
