@@ -33,6 +33,10 @@ _MAKERS = (object.__new__, types.SimpleNamespace.__new__)  # the `__new__` metho
 _OWN = ("microgad.nn.", "microgad.ops.", "torch.nn.")
 # Those that are imported if a file names a class of theirs.
 _IMPORTED = (*_OWN, "microgad.models.", "microgad.porting.vision.ops.", "microgad.transforms.")
+# The beginnings of our modules' names, and those of PyTorch's and torchvision's; of several that fit, the first counts.
+_THEIRS = {
+    "microgad.models.blocks": "torchvision.ops", "microgad.models.": "torchvision.models.", "microgad.": "torch.",
+}  # fmt: skip
 _safe: list[Any] = []  # shared by all threads; an object is in it as often as it was added
 program_classes_allowed: ContextVar[bool] = ContextVar("trusted", default=False)
 
@@ -138,7 +142,7 @@ def _find_loaded(module: str, name: str) -> Any:
     """Return what a module, loaded or in `_IMPORTED`, has by a (dotted) name, without running descriptors, or None."""
     if module.startswith("torch.nn.modules."):
         module = "microgad.nn"  # it has all layers
-    elif module.startswith("torchvision.ops."):
+    elif f"{module}.".startswith("torchvision.ops."):
         module = "microgad.porting.vision.ops"
     elif module.startswith(("torch.", "torchvision.")):
         module = f"microgad.{module.partition('.')[2]}"
@@ -294,7 +298,13 @@ def global_name(x: Any, place: str) -> str | None:
     found = _find_loaded(x.__module__ or "", x.__qualname__)
     if x is not found and x is not getattr(found, "__wrapped__", None):
         raise DtypeError(f"save: {place} is {x.__module__}.{x.__qualname__}, which can't be found under that name")
-    return f"{x.__module__.replace('microgad.', 'torch.', 1)} {x.__qualname__}"
+    return torch_place(x)
+
+
+def torch_place(x: Any) -> str:
+    """Return "module name" of a class or function. Those of the library have PyTorch's, if the modules are the same."""
+    ours = next(filter(x.__module__.startswith, _THEIRS), "")
+    return f"{_THEIRS.get(ours, '')}{x.__module__.removeprefix(ours)} {x.__qualname__}"
 
 
 def plain_attributes(x: Any) -> dict[str, Any] | None:

@@ -193,7 +193,7 @@ class Pickler:
 
     def _object(self, x: Any, own: dict[str, Any], place: str) -> None:
         """Write an empty object of a class, and then its attributes."""
-        self._global(f"{type(x).__module__} {type(x).__qualname__}")
+        self._global(objects.torch_place(type(x)))
         self._write(b")R" if objects.is_made_by_call(type(x)) else b")\x81")
         self._put(x)
         self._pairs(own, place, b"}")
@@ -222,8 +222,8 @@ class Pickler:
             self._write(b"b")
 
     def _named_tuple(self, x: Any, place: str) -> None:
-        """Write a named tuple; those of the library by PyTorch's names."""
-        self._global(f"{type(x).__module__.replace('microgad.', 'torch.', 1)} {type(x).__qualname__}")
+        """Write a named tuple."""
+        self._global(objects.torch_place(type(x)))
         self._tuple(x, place)
         self._write(b"\x81")
         self._put(x)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import microgad as torch
@@ -326,6 +327,18 @@ def test_pytorch_calls_modules_that_a_program_saved(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (net, decoder), x, expected = theirs.load(tmp_path / "net.pt", weights_only=False)
     assert theirs.allclose(decoder(x, net(x)), expected, atol=1e-6)
+
+
+def test_layers_and_models_have_pytorchs_names_in_files() -> None:
+    theirs = pytest.importorskip("torch")
+    pytest.importorskip("torchvision")
+    net, x = torch.models.mobilenet_v3_small(num_classes=2).eval(), torch.rand(1, 3, 32, 32)
+    file = io.BytesIO()
+    torch.save(net, file)
+    file.seek(0)
+    found = theirs.load(file, weights_only=False)
+    assert type(found).__module__ == "torchvision.models.mobilenetv3"
+    assert np.allclose(found(theirs.from_numpy(x.numpy())).detach().numpy(), net(x).detach().numpy(), atol=1e-6)
 
 
 def test_another_process_loads_models_that_it_has_not_imported(tmp_path: Path) -> None:
