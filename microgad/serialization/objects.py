@@ -37,6 +37,7 @@ _IMPORTED = (*_OWN, "microgad.models.", "microgad.porting.vision.ops.", "microga
 _THEIRS = {
     "microgad.models.blocks": "torchvision.ops", "microgad.models.": "torchvision.models.", "microgad.": "torch.",
 }  # fmt: skip
+_RECURRENT = ("_flat_weights_names", "_flat_weights")  # lists that a recurrent layer of PyTorch's holds
 _safe: list[Any] = []  # shared by all threads; an object is in it as often as it was added
 program_classes_allowed: ContextVar[bool] = ContextVar("trusted", default=False)
 
@@ -238,7 +239,8 @@ def set_attributes(x: Any, state: Any) -> None:
         from ..nn.modules.module.hooks import HOOK_ATTRIBUTES
 
         # PyTorch writes a dict for every kind of hook; here empty ones would only slow down calls.
-        state = {name: value for name, value in state.items() if name not in HOOK_ATTRIBUTES or value}
+        no_use = {name for name in HOOK_ATTRIBUTES & state.keys() if not state[name]}.union(_RECURRENT)
+        state = {name: value for name, value in state.items() if name not in no_use}
         if HOOK_ATTRIBUTES & state.keys():
             state["_has_hook_dicts"] = True
     vars(x).update(state)
@@ -317,6 +319,13 @@ def plain_attributes(x: Any) -> dict[str, Any] | None:
     empty = (kind, ()) if is_made_by_call(kind) else (copyreg.__newobj__, (kind,))  # type: ignore[attr-defined]
     if (made, given) != empty or not isinstance(state, dict | None) or any(rest[1:]):
         return None
-    # A module without hooks has no dicts of them. PyTorch makes the others itself when it loads the file.
-    needed = ("_forward_hooks", "_backward_hooks") if isinstance(x, _modules()) else ()
-    return {name: OrderedDict() for name in needed} | (state or {})
+    return (_needed_by_torch(x) if isinstance(x, _modules()) else {}) | (state or {})
+
+
+def _needed_by_torch(module: Any) -> dict[str, Any]:
+    """Return the attributes that a module of PyTorch's needs, and doesn't make itself when it is loaded."""
+    needed: dict[str, Any] = {"_forward_hooks": OrderedDict(), "_backward_hooks": OrderedDict()}
+    if hasattr(type(module), _RECURRENT[0]):
+        names = module._flat_weights_names
+        needed |= zip(_RECURRENT, (names, [getattr(module, name, None) for name in names]), strict=True)
+    return needed

@@ -319,14 +319,15 @@ def test_pytorch_calls_modules_that_a_program_saved(tmp_path: Path) -> None:
     code = """if True:
         import sys, torch
         from torch import nn
-        layers, x = [nn.Linear(4, 4), nn.BatchNorm1d(4), nn.TransformerDecoderLayer(4, 2, 8).eval()], torch.rand(3, 4)
-        file = [nn.Sequential(*layers[:2]).eval(), layers[2]], x
-        torch.save([*file, file[0][1](x, file[0][0](x)).detach()], sys.argv[1])
+        net, x = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.LSTM(4, 4)).eval(), torch.rand(3, 4)
+        decoder = nn.TransformerDecoderLayer(4, 2, 8).eval()
+        torch.save([[net, decoder], x, decoder(x, net(x)[0]).detach()], sys.argv[1])
     """
     done = run("-m", "microgad", "-c", code, str(tmp_path / "net.pt"))
     assert done.returncode == 0, done.stderr
     (net, decoder), x, expected = theirs.load(tmp_path / "net.pt", weights_only=False)
-    assert theirs.allclose(decoder(x, net(x)), expected, atol=1e-6)
+    assert theirs.allclose(decoder(x, net(x)[0]), expected, atol=1e-6)
+    assert "_flat_weights" not in vars(torch.load(tmp_path / "net.pt", weights_only=False)[0][0][2])
 
 
 def test_layers_and_models_have_pytorchs_names_in_files() -> None:
