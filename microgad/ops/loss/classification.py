@@ -242,7 +242,7 @@ def _check_rows(input: Array, target: Array, weight: Array | None, ignore_index:
             raise ShapeError(f"Expected input batch_size ({len(input)}) to match target batch_size ({len(target)}).")
         raise ShapeError(
             f"{_target_rule(input, target)}: class indices of this input have shape {input.shape[:1] + input.shape[2:]}"
-            ", and class probabilities, which are floating-point, its own shape"
+            "; cross_entropy also takes class probabilities, which are floating-point, of its own shape"
         )
     if target.dtype not in INDEX_DTYPES:
         name = TYPE_NAMES[dtypes.of(target.dtype)]
