@@ -42,6 +42,8 @@ def test_many_modules_side_by_side_are_drawn_once():
     def boxes(heads: int) -> list[int]:
         layers, x = nn.ModuleList([nn.Linear(2, 2) for _ in range(heads)]), torch.ones(1, 2)
         drawn = torch.cat([layer(x) for layer in layers]).graph(params=layers)
+        once = 'op0 -->|"(1, 2) ×12"| op12' in drawn.mermaid and "inputs[0] … inputs[11]<" in drawn.source
+        assert once == (heads == 12), "one edge for all arguments of Cat"
         return [box.times for box in drawn.sketch.boxes if box.kind == "op" and box.ops[0].name == "Linear"]
 
     assert boxes(4) == [1] * 4

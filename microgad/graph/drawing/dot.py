@@ -209,7 +209,9 @@ class DotWriter:
         kept = {k.name for k in op.kept if k.role == "input"} if self.show_saved else set()
         arguments = []
         if len(op.inputs) > 1 or kept:
-            same = zip(*(y.inputs for y in self.sketch.drawn_as(op)), strict=False)
+            same = list(zip(*(y.inputs for y in self.sketch.drawn_as(op)), strict=False))
+            if self.sketch.reads_in_turn(op):
+                same = [tuple(op.inputs)]
             arguments = [self.argument(i, list(xs), xs[0].name in kept) for i, xs in enumerate(same)]
         words = text.settings(*self.sketch.drawn_as(op))
         joined = [", ".join(words)] if sum(map(len, words)) < 24 else words
@@ -248,7 +250,9 @@ class DotWriter:
 
     def argument(self, i: int, same: list[Input], kept: bool) -> str:
         x = same[0]
-        words = x.name if x.value is None else f"{x.name} = {text.spread(text.number(y.value) for y in same)}"
+        words = text.spread(y.name for y in same)
+        if x.value is not None:
+            words += f" = {text.spread(text.number(y.value) for y in same)}"
         ink = self.theme.faint if x.source is None and x.value is None else self.theme.ink
         fill = self.theme.kept if kept else self.theme.operation
         return f'<TD PORT="{i}" BGCOLOR="{fill}"><FONT POINT-SIZE="9" COLOR="{ink}">{escaped(words)}</FONT></TD>'

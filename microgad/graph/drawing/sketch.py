@@ -16,6 +16,7 @@ from ..repeats import Read, StructureIds, find_runs, ops_in, reads, sources_in, 
 from ..tape import Input, Op, Result, Source, Tape
 
 MAX_HIDDEN = 24  # operations of a module that `leaves` keeps closed
+MAX_ALIKE = 4  # arguments of an operation that are drawn each although they read the same box
 _RESIDUAL_JOINS = {"Add", "Cat"}  # operations at which residual connections end
 
 
@@ -416,11 +417,19 @@ class Sketch:
         later, _ = self.crosses(number, op.number)
         if tail is None or head is None or (tail is head and not later):  # a step reads what the step before made
             return None
-        argument, x = i if head.kind == "op" else None, op.inputs[i]
+        argument, x = (0 if self.reads_in_turn(op) else i) if head.kind == "op" else None, op.inputs[i]
         wrote = number == x.written
         alike = op.shapes[0] != () and all(y.shape == op.shapes[0] for y in op.inputs)  # losses are added up otherwise
         joins = op.name in _RESIDUAL_JOINS and (op.name == "Cat" or alike)
         return Edge(tail, head, argument, x, later, wrote, wrote or not (x.wanted and op.recorded), joins)
+
+    def reads_in_turn(self, op: Op) -> bool:
+        """Whether an operation, such as Stack, reads each repetition of something that is drawn once, and nothing else.
+
+        Its arguments are drawn as one.
+        """
+        made = {(self.representative_of(x.origin), x.index, x.shape) for x in op.inputs if x.origin is not None}
+        return len(op.inputs) > MAX_ALIKE and len(made) == 1 and op.inputs[1].origin in self.representative
 
     def edge_key(self, edge: Edge, number: int) -> tuple[Any, ...]:
         """Return a key that is equal for edges to be merged. It tells sources in one box apart, but not operations."""
