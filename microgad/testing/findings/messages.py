@@ -56,13 +56,17 @@ def describe(finding: Finding) -> str:
     what += f"{finding.names[finding.input]} {finding.input_shape} is wrong"
     lines, n, a, error = _numbers(finding, output, what)
     lines.append(f"    difference {abs(a - n): .4g}, of which the estimate's error explains {error:.4g}")
+    named = finding.operations
+    if any(isinstance(x, np.ndarray) and x.dtype.kind == "c" for x in finding.arguments):
+        lines.append("Complex Tensors are checked in parts: a last index of 0 is the real part, 1 the imaginary one")
+        named = tuple(name for name in named if name not in ("ViewAsReal", "ViewAsComplex"))
     if finding.at_kink:
         lines.append(f"The input sits on a kink: any value between the one-sided derivatives is right, but {a} isn't")
     mistake = likely_mistake(finding)
     if mistake:
         lines.append(f"It looks like {mistake}")
-    if finding.operations:
-        lines.append(f"Look at the derivatives of {', '.join(finding.operations)}")
+    if named:
+        lines.append(f"Look at the derivatives of {', '.join(named)}")
     if finding.custom_functions and finding.order > 1:
         lines.append(
             f"What {', '.join(finding.custom_functions)} computes in forward and keeps is a constant in backward, "
