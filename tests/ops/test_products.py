@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
+from microgad.nn import functional as F
 
 
 @pytest.mark.parametrize(
@@ -128,3 +129,16 @@ def test_addr_computes_in_the_dtype_of_all_three() -> None:
     scalar = torch.tensor(0.1, dtype=torch.float64)  # it is expanded first, so that it counts as others do
     made = torch.addr(scalar, torch.ones(2), torch.ones(2))
     assert (made.dtype, made[0, 0].item()) == (torch.float64, 1.1)
+
+
+@pytest.mark.parametrize(
+    ("product", "arguments"),
+    [
+        (lambda x, y: x @ y, "matmul: .* got torch.float64 and torch.float32 for input and other"),
+        (F.linear, "linear: .* got torch.float64 and torch.float32 for input and weight"),
+        (lambda x, y: F.linear(x, x, y[0]), "linear: .* got torch.float64 and torch.float32 for input and bias"),
+    ],
+)
+def test_operands_of_two_dtypes_are_named_with_what_to_do(product, arguments):
+    with pytest.raises(RuntimeError, match=arguments + r": convert one, as by input\.to\(torch\.float32\)"):
+        product(torch.ones(2, 2, dtype=torch.float64), torch.ones(2, 2))

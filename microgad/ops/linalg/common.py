@@ -127,12 +127,16 @@ def not_a_tensor(op: str, **operands: Any) -> TypeError:
     return TypeError(f"{op}(): argument '{name}' must be Tensor, not {type(given).__name__}")
 
 
-def check_same_dtype(op: str, *tensors: Tensor) -> None:
-    """Raise RuntimeError if the dtypes differ."""
+def check_same_dtype(op: str, *tensors: Tensor, names: str = "") -> None:
+    """Raise RuntimeError if the dtypes differ. The message has the arguments' names, if they are given."""
     first = tensors[0].array.dtype
-    for x in tensors[1:]:
+    for i, x in enumerate(tensors):
         if x.array.dtype is not first and x.array.dtype != first:
-            raise DtypeError(f"{op}: expected all to have the same dtype, but got {tensors[0].dtype} and {x.dtype}")
+            said = f"{op}: expected all to have the same dtype, but got {tensors[0].dtype} and {x.dtype}"
+            if names:
+                a, b = names.split()[0], names.split()[i]
+                said += f" for {a} and {b}: convert one, as by {a}.to({x.dtype})"
+            raise DtypeError(said)
 
 
 def check_halves(op: str, *tensors: Tensor | None) -> None:

@@ -153,7 +153,7 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
     except AttributeError:
         raise not_a_tensor("matmul", input=input, other=other) from None
     if mixed:
-        check_same_dtype("matmul", input, other)
+        check_same_dtype("matmul", input, other, names="input other")
     return into(out, promoted_matmul(input, other), exact="matmul")
 
 
@@ -191,7 +191,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Te
     except AttributeError:
         raise not_a_tensor("linear", input=input, weight=weight, bias=bias) from None
     if mixed:
-        check_same_dtype("linear", input, weight, *(() if bias is None else (bias,)))
+        check_same_dtype("linear", input, weight, *(() if bias is None else (bias,)), names="input weight bias")
     if bias is not None and bias.array.shape != weight.array.shape[:1] and (bias.ndim != 1 or bias.numel() == 1):
         return _add_scaled("linear", bias, Linear.apply(input, weight, None), 1, 1, out)
     result = Linear.apply(input, weight, bias)
