@@ -129,6 +129,15 @@ def test_a_stream_context_changes_the_current_stream_and_restores_it() -> None:
 
 
 @pytest.mark.usefixtures("gpus")
+def test_an_event_is_made_on_the_gpu_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    monkeypatch.setattr(sys.modules["cupy"].cuda, "Device", lambda i: nullcontext(made.append(i)))
+    assert torch.Event(device="cuda:1", enable_timing=True).cupy_event.calls == [False, False, False]
+    torch.Event()
+    assert made == [1, 0]
+
+
+@pytest.mark.usefixtures("gpus")
 def test_events_are_recorded_on_streams_and_waited_for() -> None:
     first, second = torch.cuda.Stream(), torch.cuda.Stream()
     start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(True, blocking=True)

@@ -107,7 +107,7 @@ class Stream:
 class Event:
     """A marker in a stream's work; `cupy_event` is CuPy's object. Raises RuntimeError without a GPU.
 
-    Source: torch.cuda.Event.
+    The GPU is the current one, or `device`, which torch.Event takes. Source: torch.cuda.Event.
 
     >>> if torch.cuda.is_available():
     ...     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -117,8 +117,11 @@ class Event:
     ...     milliseconds = start.elapsed_time(end)
     """
 
-    def __init__(self, enable_timing: bool = False, blocking: bool = False, interprocess: bool = False) -> None:
-        self.cupy_event = _cuda().Event(blocking, not enable_timing, interprocess)
+    def __init__(
+        self, enable_timing: bool = False, blocking: bool = False, interprocess: bool = False, *, device: Any = None
+    ) -> None:
+        with _cuda().Device(index_of(device)):
+            self.cupy_event = _cuda().Event(blocking, not enable_timing, interprocess)
 
     def record(self, stream: Stream | None = None) -> None:
         """Place the event after the present work of a stream, by default the current one."""
