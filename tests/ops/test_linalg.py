@@ -421,6 +421,19 @@ def test_pivots_out_of_range_raise(pivots):
         torch.linalg.lu_solve(torch.eye(2), pivots, torch.ones(2, 1))
 
 
+@pytest.mark.parametrize(
+    ("lu", "pivots", "message"),
+    [
+        (torch.ones(3), [1], "2 or more dimensions"),
+        (torch.eye(3), 1, r"must have 3 elements .* has shape \(\)"),
+        (torch.ones(2, 3), [1, 2, 3], "must have 2 elements"),
+    ],
+)
+def test_lu_unpack_of_pivots_of_another_matrix_raises(lu, pivots, message):
+    with pytest.raises(RuntimeError, match=message):
+        torch.lu_unpack(lu, torch.tensor(pivots, dtype=torch.int32))
+
+
 def test_a_dimension_out_of_range_in_tensorsolve_raises():
     with pytest.raises(IndexError, match="out of range"):
         torch.linalg.tensorsolve(torch.eye(4).reshape(2, 2, 4), torch.ones(2, 2), dims=(5,))

@@ -259,12 +259,19 @@ def lu_unpack(
     >>> torch.lu_unpack(*torch.linalg.lu_factor(torch.tensor([[2.0]]))).U
     tensor([[2.]])
     """
+    if LU_data.ndim < 2:
+        raise ShapeError(f"lu_unpack: Expected tensor with 2 or more dimensions. Got size: {[*LU_data.shape]} instead")
     made = core.Tensor._wrap
     nothing = made(np.zeros_like(LU_data.array, shape=(0,)))
     P = L = U = nothing
     if unpack_pivots:
         if LU_pivots.array.dtype != np.int32:
             raise ArgumentError(f"lu_unpack: LU_pivots is expected to be of torch.int32, got {LU_pivots.dtype}")
+        if LU_pivots.shape[-1:] != (count := min(LU_data.shape[-2:]),):
+            raise ShapeError(
+                f"lu_unpack: LU_pivots must have {count} elements along its last dimension for LU_data of shape "
+                f"{tuple(LU_data.shape)}, but has shape {tuple(LU_pivots.shape)}: are they those of lu_factor?"
+            )
         P = made(_permutation(pivots_to_order(LU_pivots.array, LU_data.shape[-2]), LU_data.array))
     if unpack_data:
         L, U = _split_triangles(LU_data)
