@@ -406,6 +406,12 @@ def test_lengths_of_segments_have_to_add_up_to_the_size(lengths):
         torch.segment_reduce(torch.ones(3), "sum", indices=torch.tensor([0, 0, 1]), lengths=torch.tensor([3]))
 
 
+@pytest.mark.parametrize("of", [{"lengths": torch.tensor(3)}, {"offsets": torch.tensor([[0, 3]])}])
+def test_segments_lie_along_their_last_dimension(of):
+    with pytest.raises(RuntimeError, match=f"Expected axis to be the last dimension of {next(iter(of))} but got 0"):
+        torch.segment_reduce(torch.ones(3), "sum", **of)
+
+
 @pytest.mark.parametrize("initial", [None, 1.0])
 @pytest.mark.parametrize("reduce", ["max", "min"])
 def test_the_nans_of_a_segment_share_the_gradient_of_its_extremum(reduce, initial):

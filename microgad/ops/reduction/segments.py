@@ -155,6 +155,12 @@ def _bounds(
         raise ArgumentError("segment_reduce: give lengths or offsets")
     if given.array.dtype.kind not in "iu":
         raise KindError(f"segment_reduce: lengths and offsets must be integers, got {given.dtype}")
+    if given.ndim != axis + 1:
+        name = "lengths" if offsets is None else "offsets"
+        raise ShapeError(
+            f"segment_reduce(): Expected axis to be the last dimension of {name} but got {axis}: {name} has shape "
+            f"{tuple(given.shape)}"
+        )
     n = data.shape[axis]
     if given.is_meta and data.is_meta:  # as if the first segment had all
         count = given.shape[-1] - (offsets is not None)
