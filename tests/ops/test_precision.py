@@ -30,6 +30,12 @@ def test_the_derivative_of_a_saturated_logsigmoid_keeps_its_digits():
     np.testing.assert_allclose(gradient(torch.nn.functional.logsigmoid, leaf(600.0)), [np.exp(-600.0)], rtol=1e-12)
 
 
+def test_the_second_derivative_of_logsigmoid_keeps_its_digits():
+    x = leaf(-40.0, 40.0)
+    (g,) = torch.autograd.grad(torch.nn.functional.logsigmoid(x).sum(), x, create_graph=True)
+    np.testing.assert_allclose(gradient(lambda _: g, x), [-np.exp(-40.0)] * 2, rtol=1e-12)
+
+
 def test_equal_large_inputs_share_the_gradient_of_logsumexp():
     np.testing.assert_array_equal(gradient(lambda x: torch.logsumexp(x, 0), leaf(1e19, 1e19)), [0.5, 0.5])
     np.testing.assert_array_equal(gradient(lambda x: torch.logsumexp(x, 0), leaf(-np.inf, -np.inf)), [0, 0])

@@ -17,6 +17,7 @@ from ...function.half import HALF
 from ...state import composite
 from ...type_aliases import Array, Tensor
 from ..elementwise import Sigmoid
+from ..elementwise.exponential import Share
 from ..elementwise.selection_kernels import fast_maximum, fast_minimum
 from ..movement.dims import wrap_dim
 from ..special.error_function import Erfc
@@ -386,7 +387,7 @@ class LogSigmoid(Function):
         return layouts.contiguous(fast_minimum(0, x) - np.log1p(np.exp(-np.abs(x))))
 
     def grad_x(self, grad, x):  # not by -expm1(out): PyTorch keeps x, and programs negate the result in place
-        return grad * Sigmoid.apply(-x)  # 1 - σ(x), with all digits
+        return grad * Share.apply(-x)  # 1 - σ(x), with all digits, as its derivative has
 
 
 def logsigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
