@@ -190,6 +190,13 @@ def test_numbers_and_their_gradients_are_shown_where_they_are_known():
     assert labels(graph(x.exp(), params={"x": x}))["source0"] == "x 0.5 grad 1.284"
 
 
+def test_a_single_operation_shows_the_module_or_function_around_it():
+    model, x = torch.nn.Sequential(torch.nn.ReLU()), torch.ones(2, requires_grad=True)
+    shown = labels(graph(torch.linalg.vector_norm(model(x)), params=model, show_saved=False))
+    assert shown["op0"] == "Relu module 0"
+    assert shown["op1"].endswith("function vector_norm()")
+
+
 def test_variables_are_shown_by_the_operations_that_computed_them():
     a = torch.tensor(2.0, requires_grad=True)
     b = a * a

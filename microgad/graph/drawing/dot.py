@@ -217,7 +217,8 @@ class DotWriter:
         joined = [", ".join(words)] if sum(map(len, words)) < 24 else words
         settings = [_small(escaped(line)) for line in joined if line]
         if module:
-            settings.append(f'<FONT COLOR="{self.theme.faint}">{_small("module&#160;" + _bold(module))}</FONT>')
+            kind = "function" if module.endswith("()") else "module"
+            settings.append(f'<FONT COLOR="{self.theme.faint}">{_small(f"{kind}&#160;{_bold(module)}")}</FONT>')
         title = escaped(text.title(op)) + (f"<B>&#160;×{times}</B>" if times > 1 else "")
         drawn = self.sketch.drawn_as(op)
         name, *known = map(escaped, self.sketch.variables(drawn) or [""])
