@@ -29,7 +29,10 @@ def no_root(i: int, given: Any) -> Exception:
     """The error for an output from which no backward pass can start."""
     if not hasattr(given, "node"):
         return AssertionError(f"Expected output to be a torch.Tensor, but output {i} is of type {type(given).__name__}")
-    return GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+    return GraphError(
+        f"element {i} of tensors does not require grad and does not have a grad_fn: nothing that it was computed from "
+        "requires grad, or the way there was cut, as by detach(), item(), no_grad() or a conversion to integers"
+    )
 
 
 def gradient_count(tensors: Sequence[Any], grads: Sequence[Any]) -> Exception:
