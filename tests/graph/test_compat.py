@@ -66,9 +66,12 @@ def test_draw_graph_names_missing_and_invalid_arguments():
 def test_draw_dot_shows_numbers_and_gradients():
     a = torch.tensor(2.0, requires_grad=True)
     b = torch.tensor(-3.0, requires_grad=True)
-    y = (a * b + a).tanh()
+    product = a * b
+    product.retain_grad()
+    y = (product + a).tanh()
     y.backward()
     drawn = draw_dot(y, format="png", rankdir="TB")
+    assert f"<B>product</B><BR/>-6<BR/>grad {b.grad.item() / 2:.4g}" in draw_dot(y, params=locals()).source
     assert drawn.format == "png"
     assert f"<BR/>-3<BR/>grad {b.grad.item():.4g}" in drawn.source
     assert "rankdir=TB" in drawn.source

@@ -49,10 +49,11 @@ def make_dot(
 
 
 @checked
-def draw_dot(root: Tensor, format: str = "svg", rankdir: str = "LR") -> Digraph:
+def draw_dot(root: Tensor, format: str = "svg", rankdir: str = "LR", params: Any = None) -> Digraph:
     """Return the graph of a scalar as a graphviz.Digraph, with the values and gradients of its leaves.
 
-    `rankdir` is "LR" or "TB". Raises RuntimeError for a Tensor without a graph.
+    `rankdir` is "LR" or "TB". `params=locals()` labels Tensors with the program's names, and also shows the values of
+    those that aren't leaves, and gradients that `retain_grad` keeps. Raises RuntimeError for a Tensor without a graph.
 
     Source: micrograd's trace_graph notebook.
 
@@ -62,7 +63,7 @@ def draw_dot(root: Tensor, format: str = "svg", rankdir: str = "LR") -> Digraph:
     >>> "grad 3" in torch.graph.draw_dot(y).source
     True
     """
-    drawn = Graph(read((root,)), rankdir=rankdir, depth=None).dot
+    drawn = Graph(read((root,), params), rankdir=rankdir, depth=None).dot
     drawn.format = format
     return drawn
 
