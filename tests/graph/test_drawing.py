@@ -334,8 +334,8 @@ def test_colors_of_what_repeats_show_the_range_over_all_repetitions():
     assert "×12" in drawn.source
     assert "NaN or infinite 0 … 8" in drawn.source
     assert "marked: 8 … 10" in drawn.source
-    fills = dict(re.findall(r"<B>(\w+)</B>.*?fillcolor=\"(#\w+)\"", drawn.source.replace("\n", "")))
-    assert fills["0"] == LIGHT.hot
+    fills = dict(re.findall(r"<B>([\w …]+)</B>.*?fillcolor=\"(#\w+)\"", drawn.source.replace("\n", "")))
+    assert fills["0 … 22"] == LIGHT.hot
 
 
 def test_colors_of_values_that_differ_a_lot_are_logarithmic():

@@ -54,3 +54,12 @@ def test_many_modules_side_by_side_are_drawn_once():
 def test_modules_with_names_of_their_own_are_drawn_each(drawn):
     titles = [item.title for item in drawn.sketch.items if not hasattr(item, "kind")]
     assert titles == ["layers.key", "layers.query", "layers.value"]
+
+
+def test_a_chain_in_a_repeated_module_shows_the_range_of_its_names():
+    layers, x = nn.ModuleList([nn.Sequential(nn.Linear(2, 2), nn.Tanh()) for _ in range(4)]), torch.ones(1, 2)
+    x.requires_grad_()
+    for layer in layers:
+        x = layer(x) + x
+    source = x.graph(params=layers, roll=True, fold=True, leaves=True).source
+    assert "<B>0.0 … 3.0</B>&#160;Linear" in source

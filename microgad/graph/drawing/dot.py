@@ -196,9 +196,9 @@ class DotWriter:
     def line(self, op: Op) -> tuple[str, int]:
         """Return the line of an operation in a chain, and its length. It names a module without other operations."""
         settings, title = ", ".join(self.facts(op)), text.title(op)
-        call = self.sketch.modules.call_of[op.number]
-        own = call.parts[-1:] if len(call.members) == 1 else ()
-        name = ".".join(call.parts[-2:] if own and own[0].isdigit() else own)
+        calls = [self.sketch.modules.call_of[x.number] for x in self.sketch.drawn_as(op)]
+        own = calls[0].parts[-1:] if len(calls[0].members) == 1 else ()
+        name = text.spread(".".join(call.parts[-2:] if own[0].isdigit() else own) for call in calls) if own else ""
         shown = settings if len(settings) < 40 else ""
         words = [_bold(name)] * bool(name) + [escaped(title)] + [_small(escaped(shown))] * bool(shown)
         return "&#160;".join(words), len(name) + len(title) + len(shown)
