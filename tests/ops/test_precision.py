@@ -36,6 +36,19 @@ def test_the_second_derivative_of_logsigmoid_keeps_its_digits():
     np.testing.assert_allclose(gradient(lambda _: g, x), [-np.exp(-40.0)] * 2, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("f", "at", "expected"),  # by mpmath; f(x) - f(-x) = x, so the second derivative is the same on both sides
+    [
+        (torch.nn.functional.silu, 40, -1.6143746170108038e-16),
+        (lambda x: torch.nn.functional.gelu(x, approximate="tanh"), 7, -3.2322584067057344e-13),
+    ],
+)
+def test_second_derivatives_of_gated_activations_keep_their_digits_where_the_gate_is_open(f, at, expected):
+    x = leaf(-at, at)
+    (g,) = torch.autograd.grad(f(x).sum(), x, create_graph=True)
+    np.testing.assert_allclose(gradient(lambda _: g, x), [expected] * 2, rtol=1e-10)
+
+
 def test_equal_large_inputs_share_the_gradient_of_logsumexp():
     np.testing.assert_array_equal(gradient(lambda x: torch.logsumexp(x, 0), leaf(1e19, 1e19)), [0.5, 0.5])
     np.testing.assert_array_equal(gradient(lambda x: torch.logsumexp(x, 0), leaf(-np.inf, -np.inf)), [0, 0])

@@ -136,7 +136,7 @@ class Silu(Function):
         return _saturating(slope, grad, x)
 
     def decomposition(self, x):
-        return x * Sigmoid.apply(x)
+        return x * Share.apply(x)
 
 
 def _saturating(formula: Callable[..., None], *inputs: Array) -> Array:
@@ -255,7 +255,7 @@ class GeluTanh(Function):
         return _saturating(slope, grad, x)
 
     def decomposition(self, x):
-        return x * Sigmoid.apply(x * (2 * CUBE * x * x + 2 * SLOPE))
+        return x * Share.apply(x * (2 * CUBE * x * x + 2 * SLOPE))
 
 
 SLOPE = math.sqrt(2 / math.pi)
@@ -442,7 +442,7 @@ class Glu(Function):
 
     def decomposition(self, x):
         first, second = self._halves(x)
-        return first * Sigmoid.apply(second)
+        return first * Share.apply(second)
 
     def _halves(self, x: Array) -> tuple[Array, Array]:
         half = x.shape[self.axis] // 2
